@@ -1,0 +1,3 @@
+module github.com/batchscore/batchscore
+
+go 1.26

@@ -1,0 +1,58 @@
+// Package models holds what a model needs to be run and believed: its input
+// size, layout, preprocessing and labels, and where its file lies.
+package models
+
+import (
+	"errors"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// ErrModel says that a model file, its contract or its labels cannot be used.
+var ErrModel = errors.New("unusable model")
+
+// ErrProvider says that the execution provider asked for is not there.
+var ErrProvider = errors.New("execution provider unavailable")
+
+// ErrOutOfMemory says that a device could not hold a batch; a smaller batch
+// may fit.
+var ErrOutOfMemory = errors.New("device out of memory")
+
+// MetadataKey is the ONNX metadata_props key that carries the Contract as JSON.
+const MetadataKey = "batchscore.contract"
+
+// Activation says what a model's output row holds.
+type Activation string
+
+// The kinds of output rows.
+const (
+	Probabilities Activation = "probabilities" // sums to 1 as it is
+	Logits        Activation = "logits"        // needs a softmax
+)
+
+// Contract is what must be known of a model to score images with it. It
+// travels in the ONNX file's metadata.
+type Contract struct {
+	Name       string          `json:"name"`
+	Preprocess preprocess.Spec `json:"preprocess"`
+	Output     Activation      `json:"output"`
+	// Classes is the width of the output row.
+	Classes int      `json:"classes"`
+	Labels  []string `json:"labels,omitempty"`
+	// Source and SourceDigest name what the file was made from; the digest is
+	// "sha256:" and hex.
+	Source       string `json:"source,omitempty"`
+	SourceDigest string `json:"source_digest,omitempty"`
+}
+
+// Batch is the memory of one batch, owned by one goroutine at a time. The
+// decoder writes into Pixels; the engine reads Pixels and writes Scores.
+type Batch struct {
+	// Pixels is [capacity][Spec.RowBytes()], in the contract's layout and
+	// element type (native byte order).
+	Pixels []byte
+	// Scores is [capacity][classes], as the model returns them.
+	Scores []float32
+	// Engine is private to the engine that made the batch.
+	Engine any
+}

@@ -1,0 +1,97 @@
+// Package preprocess turns one encoded image into one row of a model's input
+// tensor.
+package preprocess
+
+// Layout is the order of the axes of one image in the tensor.
+type Layout string
+
+// DType is the element type of the input tensor.
+type DType string
+
+// Resize names a resampling policy after the library whose pixels it matches.
+type Resize string
+
+// Fit says how the source rectangle is mapped to the model's input.
+type Fit string
+
+// The values that a Spec may hold.
+const (
+	HWC Layout = "HWC"
+	CHW Layout = "CHW"
+
+	Uint8   DType = "uint8"
+	Float32 DType = "float32"
+
+	// PillowBilinear is Pillow's antialiased triangle filter (support 1 at
+	// scale 1), as used by torchvision on PIL images.
+	PillowBilinear Resize = "pillow-bilinear"
+	// TFBilinearAlignCorners is tf.image.resizeBilinear(alignCorners=true):
+	// four taps, no antialiasing.
+	TFBilinearAlignCorners Resize = "tf-bilinear-align-corners"
+
+	// Stretch resizes the whole image to Width x Height, whatever its aspect.
+	Stretch Fit = "stretch"
+	// CenterCrop resizes the shortest side to ResizeTo and cuts Width x Height
+	// from the middle.
+	CenterCrop Fit = "center-crop"
+)
+
+// Spec is all that decides the tensor row of an image, given its bytes. It is
+// part of a model's contract, and its JSON form is what digests are taken of.
+type Spec struct {
+	Width  int    `json:"width"`
+	Height int    `json:"height"`
+	Layout Layout `json:"layout"`
+	DType  DType  `json:"dtype"`
+	// BGR swaps red and blue.
+	BGR    bool   `json:"bgr,omitempty"`
+	Resize Resize `json:"resize"`
+	Fit    Fit    `json:"fit"`
+	// ResizeTo is the shortest side before the crop, in pixels; CenterCrop only.
+	ResizeTo int `json:"resize_to,omitempty"`
+	// IgnoreOrientation leaves EXIF orientation unapplied. By default pixels
+	// are turned upright.
+	IgnoreOrientation bool `json:"ignore_orientation,omitempty"`
+	// ScaledDecode lets the JPEG decoder shrink by DCT scaling, never below the
+	// target size. It changes pixels, so it is part of the Spec.
+	ScaledDecode bool `json:"scaled_decode,omitempty"`
+	// Scale, Mean and Std apply to Float32 only, per RGB channel, before any
+	// swap: value = (pixel*Scale - Mean[c]) / Std[c]. A zero Scale means 1;
+	// empty Mean and Std mean 0 and 1.
+	Scale float32   `json:"scale,omitempty"`
+	Mean  []float32 `json:"mean,omitempty"`
+	Std   []float32 `json:"std,omitempty"`
+}
+
+// RowBytes is the size of one image in the tensor, in bytes.
+func (s Spec) RowBytes() int {
+	n := s.Width * s.Height * 3
+	if s.DType == Float32 {
+		n *= 4
+	}
+	return n
+}
+
+// Status is the stable word that a row carries for an image.
+type Status string
+
+// The outcomes of decoding one image. StatusOK is the only one with pixels.
+const (
+	StatusOK          Status = "ok"
+	StatusEmpty       Status = "empty"        // zero bytes
+	StatusNotImage    Status = "not_image"    // no known image signature, such as HTML
+	StatusUnsupported Status = "unsupported"  // an image of a format or kind that is not decoded
+	StatusTruncated   Status = "truncated"    // ends before its last pixel
+	StatusCorrupt     Status = "corrupt"      // cannot be decoded
+	StatusTooLarge    Status = "too_large"    // beyond the bounds on pixels, bytes or scans
+	StatusPanic       Status = "decoder_panic" // the decoder panicked; recovered
+)
+
+// Failure is the error for an image that yields no pixels. It is data for the
+// image's row, never a reason to stop.
+type Failure struct {
+	Status Status
+	Reason string
+}
+
+func (f *Failure) Error() string { return string(f.Status) + ": " + f.Reason }

@@ -1,0 +1,70 @@
+// Package store is the meeting place of all workers: a flat name space of
+// immutable objects, in which the only way to write is to create.
+//
+// Names are slash-separated byte strings relative to the store's root, exactly
+// as the place itself spells them: never cleaned, never case-folded, never
+// Unicode-normalised.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Errors that a Store returns, wrapped with what, where and what to do next.
+// Test for them with errors.Is.
+var (
+	// ErrNotExist says that no object has that name.
+	ErrNotExist = errors.New("does not exist")
+	// ErrExist says that an object of that name was there before.
+	ErrExist = errors.New("exists already")
+	// ErrChanged says that the object no longer carries the ETag asked for, or
+	// changed while it was read.
+	ErrChanged = errors.New("changed since it was listed")
+	// ErrDenied says that the place refuses these credentials or permissions.
+	ErrDenied = errors.New("permission denied")
+	// ErrUnavailable says that the place cannot serve now (no space left, quota,
+	// read-only, throttled past the deadline); trying again later may help.
+	ErrUnavailable = errors.New("storage unavailable")
+)
+
+// Object describes one stored object.
+type Object struct {
+	Name string
+	Size int64
+	// ETag changes whenever the object's content is replaced. It is compared,
+	// never parsed.
+	ETag string
+	// Modified is the creation time by the store's clock, which is the only
+	// clock that claims are judged by.
+	Modified time.Time
+}
+
+// Store is safe for use by any number of goroutines and processes at once.
+// A cancelled context ends every call early with the context's error.
+type Store interface {
+	// String names the place for messages; it never contains a secret.
+	String() string
+
+	// List calls fn once for every object whose name begins with prefix, in no
+	// particular order. It stops at fn's first error and returns it. Any other
+	// error means that the listing is incomplete and must not be used. A
+	// prefix under which nothing lies is an empty listing, not an error; a
+	// root that does not exist is ErrNotExist.
+	List(ctx context.Context, prefix string, fn func(Object) error) error
+
+	// Open opens an object for reading. The caller closes the reader. With a
+	// non-empty etag it returns ErrChanged unless the object still carries
+	// that ETag; a Read reports ErrChanged too when the object was replaced
+	// under the reader, so that never a mix of two versions is returned.
+	Open(ctx context.Context, name, etag string) (io.ReadCloser, Object, error)
+
+	// Create stores body under name, whole or not at all, unless an object of
+	// that name exists: then it returns ErrExist and changes nothing. Once it
+	// returns nil, the object survives a crash of this machine. The returned
+	// Object carries the store's clock at the creation. After any other error
+	// the object may or may not exist: whoever needs to know reads it back.
+	Create(ctx context.Context, name string, body []byte) (Object, error)
+}
