@@ -151,6 +151,7 @@ type builder struct {
 
 // scores goes from planes in 0..1 to the output.
 func (b *builder) scores(x graph.Value, width int64, o Options) {
+	x = b.Sub("centred", x, b.Scalar("grey", 0.5))
 	x = b.conv("conv", x, 32, 2)
 	for i := range o.Work {
 		x = b.conv(fmt.Sprintf("work_%d", i), x, 32, 1)
@@ -178,7 +179,7 @@ func (b *builder) conv(name string, x graph.Value, planes, stride int64) graph.V
 }
 
 func (b *builder) dense(name string, x graph.Value, width int64) graph.Value {
-	kernel := b.uniform(name+"/kernel", 3, x.Shape[1], width)
+	kernel := b.uniform(name+"/kernel", 6, x.Shape[1], width)
 	return b.Gemm(name, x, kernel, b.uniform(name+"/bias", 0.5, width))
 }
 
