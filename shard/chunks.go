@@ -1,0 +1,107 @@
+package shard
+
+import (
+	"fmt"
+	"iter"
+	"math/bits"
+)
+
+// Bounds of DefaultChunk.
+const (
+	minChunk  = 8
+	maxChunk  = 128
+	maxChunks = 1 << 16
+)
+
+// DefaultChunk returns the chunk size, in images, for a manifest of n entries:
+// about 512 chunks, as a power of two from 8 to 128. It grows beyond 128 only
+// where there would be more than 65,536 chunks.
+func DefaultChunk(n int) int {
+	size := minChunk
+	for size < maxChunk && size*512 < n {
+		size *= 2
+	}
+	for (n-1)/size+1 > maxChunks {
+		size *= 2
+	}
+	return size
+}
+
+// Chunks is the cut of a manifest into runs of consecutive entries. Every
+// chunk holds Size entries, but for the last, which may hold fewer.
+type Chunks struct {
+	Entries int // length of the manifest
+	Size    int // entries per chunk; at least 1
+}
+
+// Count is the number of chunks; 0 for an empty manifest.
+func (c Chunks) Count() int {
+	if c.Size < 1 || c.Entries < 0 {
+		panic(fmt.Sprintf("shard: %d entries cannot be cut into chunks of %d", c.Entries, c.Size))
+	}
+	return (c.Entries + c.Size - 1) / c.Size
+}
+
+// Range returns the manifest indices first <= i < last of chunk i. It panics
+// unless 0 <= i < Count().
+func (c Chunks) Range(i int) (first, last int) {
+	if i < 0 || i >= c.Count() {
+		panic(fmt.Sprintf("shard: no chunk %d among %d", i, c.Count()))
+	}
+	first = i * c.Size
+	return first, min(first+c.Size, c.Entries)
+}
+
+// Share returns the chunks lo <= i < hi that rank starts with. The shares of
+// all ranks are contiguous, in order of rank, and make up all chunks. They
+// differ by at most one chunk, and by at most Size images: the last rank,
+// whose last chunk may be short, always holds one of the larger shares. With
+// more ranks than chunks some shares are empty.
+func (c Chunks) Share(rank, world int) (lo, hi int) {
+	if rank < 0 || rank >= world {
+		panic(fmt.Sprintf("shard: no rank %d of %d", rank, world))
+	}
+	n := uint64(c.Count())
+	return mulDiv(n, uint64(rank), uint64(world)), mulDiv(n, uint64(rank)+1, uint64(world))
+}
+
+// mulDiv is floor(n*k/d), for k <= d, without overflow in the product.
+func mulDiv(n, k, d uint64) int {
+	if k == d {
+		return int(n)
+	}
+	hi, lo := bits.Mul64(n, k)
+	q, _ := bits.Div64(hi, lo, d)
+	return int(q)
+}
+
+// ShareImages is the number of images in rank's share.
+func (c Chunks) ShareImages(rank, world int) int {
+	lo, hi := c.Share(rank, world)
+	return min(hi*c.Size, c.Entries) - min(lo*c.Size, c.Entries)
+}
+
+// StealOrder yields every chunk once, in the order in which rank tries them:
+// its own share ascending, then the shares of the others from the far end,
+// where their owners come last. The victims are taken in turn, one chunk from
+// each, beginning with the rank after this one, so that idle ranks begin at
+// different places.
+func (c Chunks) StealOrder(rank, world int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		lo, hi := c.Share(rank, world)
+		for i := lo; i < hi; i++ {
+			if !yield(i) {
+				return
+			}
+		}
+		longest := (c.Count() + world - 1) / world
+		for depth := range longest {
+			for step := 1; step < world; step++ {
+				lo, hi := c.Share((rank+step)%world, world)
+				if i := hi - 1 - depth; i >= lo && !yield(i) {
+					return
+				}
+			}
+		}
+	}
+}

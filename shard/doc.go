@@ -1,0 +1,16 @@
+// Package shard decides who works on what: which worker of how many this
+// process is, what the frozen list of images holds, how it is cut into chunks
+// and in which order each worker takes them.
+//
+// It is pure logic and does no I/O. Everything in it is a function of its
+// arguments, so that workers that never speak to one another come to the same
+// plan:
+//
+//  1. FromEnv turns flags and launcher variables into a World, or refuses.
+//  2. Builder collects the listed images; Build sorts and freezes them into a
+//     Manifest, whose encoded form is what all workers share.
+//  3. Chunks cuts the manifest into runs of consecutive entries. The cut knows
+//     nothing of ranks, so a part is the same whoever computes it.
+//  4. Chunks.Share gives every rank its own contiguous run of chunks, and
+//     Chunks.StealOrder says what it tries after those.
+package shard
