@@ -23,6 +23,9 @@ var (
 	// ErrChanged says that the object no longer carries the ETag asked for, or
 	// changed while it was read.
 	ErrChanged = errors.New("changed since it was listed")
+	// ErrUnreadable says that this one object cannot be read (a file whose mode
+	// forbids it, say), which tells nothing about the others.
+	ErrUnreadable = errors.New("object is not readable")
 	// ErrDenied says that the place refuses these credentials or permissions.
 	ErrDenied = errors.New("permission denied")
 	// ErrUnavailable says that the place cannot serve now (no space left, quota,
