@@ -1,0 +1,180 @@
+package models
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// Field numbers of ONNX's messages, by the names of onnx.proto.
+const (
+	modelIRVersion     = 1
+	modelGraph         = 7
+	modelMetadata      = 14
+	graphInitializer   = 5
+	graphInput         = 11
+	graphOutput        = 12
+	tensorName         = 8
+	tensorDataLocation = 14
+)
+
+const (
+	elemFloat = int32(onnxpb.TensorProto_FLOAT)
+	elemUint8 = int32(onnxpb.TensorProto_UINT8)
+)
+
+// What is kept of a file at most: the rest is skipped, whatever its size.
+const (
+	maxMetadata    = 16 << 20 // bytes of one metadata entry
+	maxDeclaration = 64 << 10 // bytes of one name, input or output
+	maxKept        = 64 << 20 // bytes of all of them together
+	overhead       = 64       // what each costs besides its bytes
+)
+
+// header is what a model file declares of itself.
+type header struct {
+	digest      string
+	irVersion   uint64
+	hasGraph    bool
+	inputs      []tensorInfo
+	outputs     []tensorInfo
+	weights     map[string]bool
+	external    string // the name of a weight that lies in another file
+	contract    string
+	hasContract bool
+}
+
+// tensorInfo is a declared input or output. A dimension of -1 is not fixed.
+type tensorInfo struct {
+	name  string
+	elem  int32
+	shape []int64
+}
+
+func (t tensorInfo) String() string {
+	return fmt.Sprintf("%q %v%v", t.name, onnxpb.TensorProto_DataType(t.elem), t.shape)
+}
+
+// realInputs leaves out the weights, which old models list among the inputs.
+func (h *header) realInputs() []tensorInfo {
+	var real []tensorInfo
+	for _, t := range h.inputs {
+		if !h.weights[t.name] {
+			real = append(real, t)
+		}
+	}
+	return real
+}
+
+// readHeader walks the protocol buffer of size bytes in r once, from its first
+// byte to its last.
+func readHeader(r io.Reader, size int64) (*header, error) {
+	sum := sha256.New()
+	w := &walker{r: bufio.NewReaderSize(io.TeeReader(r, sum), 64<<10), size: size}
+	h := &header{weights: map[string]bool{}}
+	err := w.message(size, func(f field) error { return h.model(w, f) })
+	if err != nil && w.readErr != nil {
+		return nil, fmt.Errorf("read model: %w", w.readErr)
+	}
+	switch {
+	case errors.Is(err, errWire) && !h.hasGraph:
+		return nil, fmt.Errorf("%w: not an ONNX file: %w", ErrModel, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: damaged ONNX file: %w", ErrModel, err)
+	case !h.hasGraph || h.irVersion == 0:
+		return nil, fmt.Errorf("%w: not an ONNX file: it holds no graph", ErrModel)
+	case h.external != "":
+		return nil, fmt.Errorf("%w: the weights of %q lie in another file, which the digest would not cover; save the model as one file",
+			ErrModel, h.external)
+	}
+	h.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return h, nil
+}
+
+func (h *header) model(w *walker, f field) error {
+	switch {
+	case f.is(modelIRVersion, protowire.VarintType):
+		h.irVersion = f.varint
+	case f.is(modelGraph, protowire.BytesType):
+		h.hasGraph = true
+		return w.message(f.end, func(f field) error { return h.graph(w, f) })
+	case f.is(modelMetadata, protowire.BytesType):
+		text, err := w.bytes(f, maxMetadata)
+		if err != nil {
+			return err
+		}
+		var entry onnxpb.StringStringEntryProto
+		if err := proto.Unmarshal(text, &entry); err != nil {
+			return fmt.Errorf("metadata at byte %d: %w", f.start, err)
+		}
+		if entry.GetKey() == MetadataKey {
+			h.contract, h.hasContract = entry.GetValue(), true
+		}
+	}
+	return nil
+}
+
+func (h *header) graph(w *walker, f field) error {
+	switch {
+	case f.is(graphInitializer, protowire.BytesType):
+		return h.initializer(w, f)
+	case f.is(graphInput, protowire.BytesType):
+		t, err := w.tensorInfo(f)
+		h.inputs = append(h.inputs, t)
+		return err
+	case f.is(graphOutput, protowire.BytesType):
+		t, err := w.tensorInfo(f)
+		h.outputs = append(h.outputs, t)
+		return err
+	}
+	return nil
+}
+
+func (h *header) initializer(w *walker, f field) error {
+	var name string
+	var external bool
+	err := w.message(f.end, func(f field) error {
+		switch {
+		case f.is(tensorName, protowire.BytesType):
+			text, err := w.bytes(f, maxDeclaration)
+			name = string(text)
+			return err
+		case f.is(tensorDataLocation, protowire.VarintType):
+			external = f.varint == uint64(onnxpb.TensorProto_EXTERNAL)
+		}
+		return nil
+	})
+	h.weights[name] = true
+	if external && h.external == "" {
+		h.external = name
+	}
+	return err
+}
+
+func (w *walker) tensorInfo(f field) (tensorInfo, error) {
+	text, err := w.bytes(f, maxDeclaration)
+	if err != nil {
+		return tensorInfo{}, err
+	}
+	var v onnxpb.ValueInfoProto
+	if err := proto.Unmarshal(text, &v); err != nil {
+		return tensorInfo{}, fmt.Errorf("declaration at byte %d: %w", f.start, err)
+	}
+	t := tensorInfo{name: v.GetName(), elem: v.GetType().GetTensorType().GetElemType()}
+	for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+		n := d.GetDimValue()
+		if n <= 0 {
+			n = -1
+		}
+		t.shape = append(t.shape, n)
+	}
+	return t, nil
+}

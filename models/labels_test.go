@@ -1,0 +1,84 @@
+package models_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+func TestReadLabels(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string
+		says string
+	}{
+		"plain":            {text: "cat\ndog\n", want: []string{"cat", "dog"}},
+		"no newline":       {text: "cat\ndog", want: []string{"cat", "dog"}},
+		"Windows":          {text: "\ufeffcat\r\nhot dog\r\n\r\n", want: []string{"cat", "hot dog"}},
+		"doubled":          {text: "crane\ncrane\n", want: []string{"crane", "crane"}},
+		"empty":            {text: "\n", says: "no label"},
+		"blank in between": {text: "cat\n\ndog\n", says: "line 2 is blank"},
+		"not UTF-8":        {text: "cat\nd\xf6g\n", says: "line 2 is not UTF-8"},
+		"binary":           {text: "cat\x00\n", says: "line 1"},
+		"huge":             {text: strings.Repeat("x", 17<<20), says: "more than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "labels.txt")
+			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := models.ReadLabels(path)
+			if c.says == "" {
+				if err != nil || !slices.Equal(got, c.want) {
+					t.Errorf("got %q, %v; want %q", got, err, c.want)
+				}
+				return
+			}
+			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want ErrModel about %q in %s", err, c.says, path)
+			}
+		})
+	}
+}
+
+func TestLocate(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv(models.DirVar, dir)
+	touch := func(name string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, path := range []string{"model.onnx", "some/where", "/abs/m.bin"} {
+		if got, err := models.Locate(path); got != path || err != nil {
+			t.Errorf("Locate(%q) = %q, %v; a path stands for itself", path, got, err)
+		}
+	}
+	_, err := models.Locate("classification")
+	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "batchscore models import") ||
+		!strings.Contains(err.Error(), filepath.Join(dir, "classification.onnx")) {
+		t.Errorf("got %v, want ErrModel and how to make the file", err)
+	}
+	if _, err := models.Locate(""); !errors.Is(err, models.ErrModel) {
+		t.Errorf("no name: got %v, want ErrModel", err)
+	}
+	byName := touch("inception_v3.onnx")
+	if got, err := models.Locate("classification"); got != byName || err != nil {
+		t.Errorf("got %q, %v; want the file of the model that does the task", got, err)
+	}
+	byTask := touch("classification.onnx")
+	if got, err := models.Locate("classification"); got != byTask || err != nil {
+		t.Errorf("got %q, %v; want the file named for the task first", got, err)
+	}
+	own := touch("mine.onnx")
+	if got, err := models.Locate("mine"); got != own || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, own)
+	}
+}

@@ -1,0 +1,190 @@
+package models
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// Model is a model file that was read, checked against its contract, and found
+// fit for images. Its weights stay in the file.
+type Model struct {
+	Path string
+	// Digest is "sha256:" and hex, over the whole file.
+	Digest string
+	// Size of the file in bytes.
+	Size int64
+	// Contract is complete: Labels has Classes entries, which are the class
+	// numbers where nothing names the classes.
+	Contract Contract
+
+	InputName string
+	// InputShape is [N,H,W,3] or [N,3,H,W]; -1 is an axis of any size.
+	InputShape []int64
+	// DType and Layout of the input, as the graph declares them.
+	DType  preprocess.DType
+	Layout preprocess.Layout
+
+	OutputName string
+	// OutputShape is [N,Classes]; -1 is an axis of any size.
+	OutputShape []int64
+
+	// Batch is the only batch that the graph accepts; 0 is any.
+	Batch int
+}
+
+// OpenOptions say what a model file does not, or differently.
+type OpenOptions struct {
+	// Contract replaces the one in the file; a file of another tool has none.
+	Contract *Contract
+	// Labels replace those of the contract, one for each class.
+	Labels []string
+}
+
+// Open reads what a model file declares of itself, in one pass that takes the
+// file's digest and skips its weights. Every error about the file's content
+// wraps ErrModel.
+func Open(path string, o OpenOptions) (*Model, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open model: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a file", ErrModel, path)
+	}
+	h, err := readHeader(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m := &Model{Path: path, Digest: h.digest, Size: info.Size()}
+	if err := m.fill(h, o); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+	}
+	return m, nil
+}
+
+// fill takes over what the header declares and holds it against the contract.
+func (m *Model) fill(h *header, o OpenOptions) error {
+	if err := m.readInput(h.realInputs()); err != nil {
+		return err
+	}
+	if err := m.readOutput(h.outputs); err != nil {
+		return err
+	}
+	if n := m.InputShape[0]; n > 0 {
+		m.Batch = int(n)
+	}
+
+	switch {
+	case o.Contract != nil:
+		m.Contract = *o.Contract
+	case h.hasContract:
+		c, err := ParseContract([]byte(h.contract))
+		if err != nil {
+			return err
+		}
+		m.Contract = *c
+	default:
+		return m.missingContract()
+	}
+	if o.Labels != nil {
+		m.Contract.Labels = o.Labels
+	}
+	if err := m.Contract.Validate(); err != nil {
+		return err
+	}
+	m.Contract.Labels = m.Contract.classNames()
+	return m.agree()
+}
+
+func (m *Model) readInput(inputs []tensorInfo) error {
+	if len(inputs) != 1 {
+		return fmt.Errorf("has %d inputs (%s); an image model has one", len(inputs), describe(inputs))
+	}
+	in := inputs[0]
+	m.InputName, m.InputShape = in.name, in.shape
+	switch in.elem {
+	case elemUint8:
+		m.DType = preprocess.Uint8
+	case elemFloat:
+		m.DType = preprocess.Float32
+	default:
+		return fmt.Errorf("input %s is not an image: it wants uint8 or float elements", in)
+	}
+	switch s := in.shape; {
+	case len(s) == 4 && s[3] == 3:
+		m.Layout = preprocess.HWC
+	case len(s) == 4 && s[1] == 3:
+		m.Layout = preprocess.CHW
+	default:
+		return fmt.Errorf("input %s is not an image: it wants the shape [N,H,W,3] or [N,3,H,W]", in)
+	}
+	return nil
+}
+
+func (m *Model) readOutput(outputs []tensorInfo) error {
+	if len(outputs) != 1 {
+		return fmt.Errorf("has %d outputs (%s); a classifier has one", len(outputs), describe(outputs))
+	}
+	out := outputs[0]
+	m.OutputName, m.OutputShape = out.name, out.shape
+	if len(out.shape) != 2 || out.elem != elemFloat {
+		return fmt.Errorf("output %s is not a row of scores: it wants float [N,classes]", out)
+	}
+	if b := out.shape[0]; b > 0 && m.InputShape[0] > 0 && b != m.InputShape[0] {
+		return fmt.Errorf("output %s has another batch than the input's %d", out, m.InputShape[0])
+	}
+	return nil
+}
+
+// agree compares the contract with the graph.
+func (m *Model) agree() error {
+	c, p := m.Contract, m.Contract.Preprocess
+	height, width := m.InputShape[1], m.InputShape[2]
+	if m.Layout == preprocess.CHW {
+		height, width = m.InputShape[2], m.InputShape[3]
+	}
+	fits := func(graph int64, contract int) bool { return graph == -1 || graph == int64(contract) }
+	switch {
+	case p.DType != m.DType || p.Layout != m.Layout:
+		return fmt.Errorf("contract and graph disagree on the input: %s %s in the contract, %s %s in the graph",
+			p.DType, p.Layout, m.DType, m.Layout)
+	case !fits(height, p.Height) || !fits(width, p.Width):
+		return fmt.Errorf("contract and graph disagree on the image size: %dx%d in the contract, %dx%d in the graph",
+			p.Width, p.Height, width, height)
+	case !fits(m.OutputShape[1], c.Classes):
+		return fmt.Errorf("contract and graph disagree on the classes: %d in the contract, %d in the graph",
+			c.Classes, m.OutputShape[1])
+	}
+	return nil
+}
+
+// missingContract asks what a foreign model leaves open.
+func (m *Model) missingContract() error {
+	return fmt.Errorf(`carries no contract (metadata key %q), and its graph (%s %s %v -> %v) does not answer:
+  - how is an image brought to the input's size: resampling filter, stretch or centre crop?
+  - RGB or BGR, and which scale, mean and standard deviation per channel?
+  - is the output probabilities, or logits that need a softmax?
+  - what are the classes called, in the output's order?
+convert the model with "batchscore models import", which writes the answers into the file`,
+		MetadataKey, m.DType, m.Layout, m.InputShape, m.OutputShape)
+}
+
+func describe(ts []tensorInfo) string {
+	var names []string
+	for i, t := range ts {
+		if i == 8 {
+			names = append(names, "...")
+			break
+		}
+		names = append(names, t.String())
+	}
+	return strings.Join(names, ", ")
+}

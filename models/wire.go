@@ -1,0 +1,140 @@
+package models
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// errWire says that bytes are not a protocol buffer, or not a whole one.
+var errWire = errors.New("not a whole protocol buffer")
+
+// walker goes over a protocol buffer of known size field by field. It believes
+// no length before it has been held against what is left, and reads into
+// memory only what it is asked to.
+type walker struct {
+	r       *bufio.Reader
+	size    int64
+	pos     int64
+	kept    int64
+	readErr error // of the reader, not of what it read
+}
+
+// field is one field of a message: its value, or where its bytes lie.
+type field struct {
+	number     protowire.Number
+	wire       protowire.Type
+	varint     uint64 // of VarintType
+	start, end int64  // of BytesType
+}
+
+func (f field) is(n protowire.Number, t protowire.Type) bool { return f.number == n && f.wire == t }
+
+// message calls visit for every field up to the byte end. What visit does not
+// read of a field is skipped.
+func (w *walker) message(end int64, visit func(field) error) error {
+	for w.pos < end {
+		start := w.pos
+		tag, err := w.varint(end)
+		if err != nil {
+			return err
+		}
+		number, wire := protowire.DecodeTag(tag)
+		if number < protowire.MinValidNumber {
+			return fmt.Errorf("%w: no field starts at byte %d", errWire, start)
+		}
+		f := field{number: number, wire: wire, start: w.pos, end: w.pos}
+		switch wire {
+		case protowire.VarintType:
+			f.varint, err = w.varint(end)
+			f.end = w.pos
+		case protowire.Fixed32Type:
+			f.end += 4
+		case protowire.Fixed64Type:
+			f.end += 8
+		case protowire.BytesType:
+			var n uint64
+			n, err = w.varint(end)
+			f.start = w.pos
+			if err == nil && n > uint64(end-w.pos) {
+				return fmt.Errorf("%w: field %d at byte %d says %d bytes, of which %d are there; the file may be truncated",
+					errWire, number, start, n, end-w.pos)
+			}
+			f.end = w.pos + int64(n)
+		default:
+			return fmt.Errorf("%w: field %d at byte %d has wire type %d", errWire, number, start, wire)
+		}
+		if err != nil {
+			return err
+		}
+		if f.end > end {
+			return fmt.Errorf("%w: field %d at byte %d passes byte %d, the end; the file may be truncated", errWire, number, start, end)
+		}
+		if err := visit(f); err != nil {
+			return err
+		}
+		if err := w.skip(f.end - w.pos); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bytes reads a field of at most limit bytes into memory.
+func (w *walker) bytes(f field, limit int64) ([]byte, error) {
+	n := f.end - w.pos
+	w.kept += n + overhead
+	if n > limit || w.kept > maxKept {
+		return nil, fmt.Errorf("field %d at byte %d has %d bytes; at most %d, and %d for all names and declarations, are expected",
+			f.number, f.start, n, limit, int64(maxKept))
+	}
+	p := make([]byte, n)
+	got, err := io.ReadFull(w.r, p)
+	w.pos += int64(got)
+	return p, w.check(err)
+}
+
+func (w *walker) skip(n int64) error {
+	got, err := w.r.Discard(int(n))
+	w.pos += int64(got)
+	return w.check(err)
+}
+
+func (w *walker) varint(end int64) (uint64, error) {
+	var buf [binary.MaxVarintLen64]byte
+	for i := range buf {
+		if w.pos >= end {
+			return 0, fmt.Errorf("%w: a number is cut off at byte %d; the file may be truncated", errWire, end)
+		}
+		b, err := w.r.ReadByte()
+		if err != nil {
+			return 0, w.check(err)
+		}
+		w.pos++
+		buf[i] = b
+		if b < 0x80 {
+			v, n := protowire.ConsumeVarint(buf[:i+1])
+			if n < 0 {
+				break
+			}
+			return v, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: no number ends at byte %d", errWire, w.pos)
+}
+
+// check tells a file that became shorter from a failing disk.
+func (w *walker) check(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: ends at byte %d of %d", errWire, w.pos, w.size)
+	}
+	w.readErr = err
+	return err
+}
