@@ -1,0 +1,211 @@
+package dir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// Create implements store.Store. It makes the folders above name as needed. A
+// name with an empty, "." or ".." element is refused.
+func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Object{}, err
+	}
+	final, err := s.path(name)
+	if err != nil {
+		return store.Object{}, fmt.Errorf("create: %w", err)
+	}
+	// A look first: most creates that lose, lose long after the winner.
+	if _, err := os.Lstat(final); err == nil {
+		return store.Object{}, fmt.Errorf("create %s: %w", final, store.ErrExist)
+	}
+	folder := filepath.Dir(final)
+	if err := s.ensureFolder(folder); err != nil {
+		return store.Object{}, classifyCreate(folder, len(body), err)
+	}
+	temp, err := os.CreateTemp(folder, TempPrefix)
+	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
+		s.forget(folder)
+		if err = s.ensureFolder(folder); err == nil {
+			temp, err = os.CreateTemp(folder, TempPrefix)
+		}
+	}
+	if err != nil {
+		return store.Object{}, classifyCreate(final, len(body), err)
+	}
+	defer os.Remove(temp.Name())
+	if err := fill(temp, body); err != nil {
+		return store.Object{}, classifyCreate(final, len(body), err)
+	}
+	if err := ctx.Err(); err != nil {
+		return store.Object{}, err
+	}
+	if err := s.link(temp.Name(), final); err != nil && !sameFile(temp.Name(), final) {
+		return store.Object{}, classifyCreate(final, len(body), err)
+	}
+	info, err := os.Lstat(final)
+	if err == nil {
+		err = syncFolder(folder)
+	}
+	if err != nil {
+		return store.Object{}, classifyCreate(final, len(body), err)
+	}
+	return object(name, info), nil
+}
+
+// classifyCreate is classify, but for what a missing file means: the folder
+// went away, or a parent is a file, or the name is longer than the file system
+// takes. None of it is an object that does not exist.
+func classifyCreate(path string, bytes int, err error) error {
+	if kind, _ := kindOf(err); kind == store.ErrNotExist {
+		return fmt.Errorf("create %s (%d bytes): %w", path, bytes, bare(err))
+	}
+	return classify("create", path, bytes, err)
+}
+
+// fill writes body, syncs and closes f.
+func fill(f *os.File, body []byte) error {
+	_, err := f.Write(body)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// linkExclusive gives temp the name final as well, or moves it there. Of any
+// number of callers, on any number of machines, one succeeds.
+func linkExclusive(temp, final string) error {
+	err := os.Link(temp, final)
+	var no syscall.Errno
+	if errors.As(err, &no) {
+		switch no {
+		case syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EINVAL, syscall.EXDEV:
+			return renameExclusive(temp, final)
+		}
+	}
+	return err
+}
+
+// sameFile says whether both names lead to one file. A server may have carried
+// out a link although its answer, lost and asked for again, says that the name
+// is taken: then it is our own file that has it.
+func sameFile(a, b string) bool {
+	x, err := os.Lstat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Lstat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// ensureFolder makes folder and those above it, so that they survive a crash,
+// and sweeps it. Each folder is looked at once in the life of the Store.
+func (s *Store) ensureFolder(folder string) error {
+	s.mu.Lock()
+	seen := s.seen[folder]
+	s.mu.Unlock()
+	if seen {
+		return nil
+	}
+	if err := makeFolder(folder); err != nil {
+		return err
+	}
+	s.sweep(folder)
+	s.mu.Lock()
+	s.seen[folder] = true
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *Store) forget(folder string) {
+	s.mu.Lock()
+	clear(s.seen)
+	s.mu.Unlock()
+}
+
+// makeFolder is os.MkdirAll that syncs what it changes.
+func makeFolder(folder string) error {
+	info, err := os.Stat(folder)
+	if err == nil {
+		if !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	above := filepath.Dir(folder)
+	if err := makeFolder(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(above)
+}
+
+// syncFolder makes the names in a folder survive a crash. Some file systems
+// know no such call, and need none.
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// sweep removes temporary files that were abandoned long ago by the clock of
+// the file system, which is asked by making one more. Sweeping is a courtesy:
+// where it fails, the next create says what is wrong.
+func (s *Store) sweep(folder string) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	var now time.Time
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), TempPrefix) {
+			continue
+		}
+		if now.IsZero() {
+			if now, err = fileClock(folder); err != nil {
+				return
+			}
+		}
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > s.tempAge {
+			os.Remove(filepath.Join(folder, e.Name()))
+		}
+	}
+}
+
+// fileClock is the time by the clock of the file system.
+func fileClock(folder string) (time.Time, error) {
+	f, err := os.CreateTemp(folder, TempPrefix)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}

@@ -1,0 +1,32 @@
+// Package dir is a store in a folder: a local disk, or one that several
+// machines share.
+//
+// # Creating
+//
+// An object is written to a temporary file in its own folder, synced, and then
+// given its name by link(2), which fails when the name is taken; then the
+// folder is synced and the temporary name removed. So a name appears with all
+// of its bytes or not at all, and only once. Where a file system has no hard
+// links, renameat2(2) with RENAME_NOREPLACE does the same; where it has
+// neither, Create refuses to go on rather than risk half an object.
+//
+// Temporary names begin with TempPrefix, which listings skip. What a killed
+// process left of them is removed by the first Create in that folder once it
+// is a day old by the file system's clock. Should its owner still be alive,
+// its link fails and it reports the object as not created: no harm is done.
+//
+// # Versions and clock
+//
+// The ETag is made of size and modification time in nanoseconds. It does not
+// hold the inode number, which some network file systems invent anew on every
+// machine. Modified is the modification time that the file system gave, which
+// on a network file system is the server's clock.
+//
+// # Listing
+//
+// Names are the bytes that the file system returns, joined by slashes. Links
+// to regular files are followed, links to folders are not (the root itself may
+// be one), so a listing ends even where links form a circle. Everything that
+// is not a regular file is passed over, as is a link that leads nowhere. A
+// sub-folder that cannot be read fails the listing.
+package dir
