@@ -1,0 +1,145 @@
+// Package device finds out what this process may compute on: the cores of its
+// affinity mask and its control group, and NVIDIA GPUs.
+package device
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// CPUSet says how many cores this process may use, and why.
+type CPUSet struct {
+	// Online is the cores of the machine, or of the container's set of cores.
+	Online int
+	// Mask is the cores of this process's affinity mask.
+	Mask int
+	// Quota is the control group's limit in cores; 0 means none.
+	Quota float64
+	// Usable is the cores to compute on; at least 1.
+	Usable int
+}
+
+// CPUs counts the cores of this process, one of localSize on this machine
+// (0 means 1). A mask that a launcher has narrowed belongs to this process
+// alone; a mask of all cores, and the quota, are shared with the others.
+func CPUs(localSize int) CPUSet { return cpus(localSize, "/", affinity()) }
+
+// affinity returns the number of cores in the affinity mask, 0 if unknown.
+func affinity() int {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
+		return 0
+	}
+	return set.Count()
+}
+
+func cpus(localSize int, root string, mask int) CPUSet {
+	c := CPUSet{Mask: mask, Quota: quota(root)}
+	c.Online = countList(read(root, "sys/devices/system/cpu/online"))
+	for _, folder := range cgroups(root, "cpuset") {
+		for _, name := range []string{"cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"} {
+			if n := countList(read(folder, name)); n > 0 && (c.Online == 0 || n < c.Online) {
+				c.Online = n
+			}
+		}
+	}
+	if c.Mask == 0 {
+		c.Mask = max(c.Online, 1)
+	}
+	ranks := max(localSize, 1)
+	c.Usable = c.Mask
+	if c.Mask >= c.Online {
+		c.Usable /= ranks
+	}
+	if c.Quota > 0 {
+		c.Usable = min(c.Usable, int(c.Quota/float64(ranks)))
+	}
+	c.Usable = max(c.Usable, 1)
+	return c
+}
+
+// quota returns the tightest limit of the control groups that this process is
+// in, in cores; 0 means none.
+func quota(root string) float64 {
+	limit := math.Inf(1)
+	for _, folder := range cgroups(root, "cpu") {
+		// Version 2 has both numbers in one file, version 1 has two files.
+		fields := strings.Fields(read(folder, "cpu.max"))
+		if len(fields) == 0 {
+			fields = strings.Fields(read(folder, "cpu.cfs_quota_us") + " " + read(folder, "cpu.cfs_period_us"))
+		}
+		if len(fields) != 2 {
+			continue
+		}
+		allowed, err1 := strconv.ParseFloat(fields[0], 64)
+		period, err2 := strconv.ParseFloat(fields[1], 64)
+		if err1 == nil && err2 == nil && allowed > 0 && period > 0 {
+			limit = min(limit, allowed/period)
+		}
+	}
+	if math.IsInf(limit, 1) {
+		return 0
+	}
+	return limit
+}
+
+// cgroups lists the folders of this process's control group and of those above
+// it, under both versions' mount points for a controller. Within a container
+// the process's own path may not be visible; the root of the mount then is it.
+func cgroups(root, controller string) []string {
+	mounts := map[string][]string{
+		"":         {"sys/fs/cgroup", "sys/fs/cgroup/unified"}, // version 2
+		controller: {"sys/fs/cgroup/" + controller},
+	}
+	var folders []string
+	for _, line := range strings.Split(read(root, "proc/self/cgroup"), "\n") {
+		parts := strings.SplitN(line, ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		for _, name := range strings.Split(parts[1], ",") {
+			for _, mount := range mounts[name] {
+				for path := parts[2]; ; path = filepath.Dir(path) {
+					folders = append(folders, filepath.Join(root, mount, path))
+					if path == filepath.Dir(path) {
+						break
+					}
+				}
+			}
+		}
+	}
+	return folders
+}
+
+func read(folder, name string) string {
+	text, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// countList counts the members of a list such as "0-3,8"; 0 if it is not one.
+func countList(text string) int {
+	n := 0
+	for _, part := range strings.Split(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		lo, err := strconv.Atoi(first)
+		if err != nil {
+			return 0
+		}
+		hi := lo
+		if isRange {
+			if hi, err = strconv.Atoi(last); err != nil {
+				return 0
+			}
+		}
+		n += hi - lo + 1
+	}
+	return n
+}

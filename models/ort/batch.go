@@ -1,0 +1,190 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"unsafe"
+
+	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// batch is the engine's side of a models.Batch.
+type batch struct {
+	engine *Engine
+	memory []byte // pixels, then scores
+	pixels []byte
+	scores []float32
+	// options carry the terminate flag of the one run at a time.
+	options *onnx.RunOptions
+	watch   watcher
+	windows map[span]*window
+	// padded is where a part of a fixed batch is filled up.
+	padded *batch
+}
+
+// span is a range of images, lo <= i < hi.
+type span struct{ lo, hi int }
+
+// window is the tensors over one span of a batch's memory, and their binding.
+type window struct {
+	input, output onnx.Value
+	binding       *onnx.IoBinding
+	name          cName
+	run           bound
+}
+
+// NewBatch allocates the memory of a batch of at most capacity images. It
+// lives outside the Go heap until Close: ONNX Runtime keeps pointers into it
+// between calls, which C code may not do with Go memory, and the collector,
+// which lets the heap grow in proportion to what is live, need not count it.
+func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
+	if capacity < 1 {
+		return nil, fmt.Errorf("a batch of %d images; at least 1 is needed", capacity)
+	}
+	b, err := e.newBatch(capacity)
+	if err != nil {
+		return nil, fmt.Errorf("memory for a batch of %d images: %w", capacity, err)
+	}
+	if fixed := e.ports.batch; fixed > 0 {
+		if b.padded, err = e.newBatch(fixed); err != nil {
+			return nil, errors.Join(fmt.Errorf("memory for a batch of %d images: %w", fixed, err), b.free())
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.released {
+		return nil, errors.Join(errors.New("the engine is closed"), b.free())
+	}
+	e.batches = append(e.batches, b)
+	return &models.Batch{Pixels: b.pixels, Scores: b.scores, Engine: b}, nil
+}
+
+func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
+	c := &e.model.Contract
+	// The scores begin on a page of their own.
+	page := syscall.Getpagesize()
+	pixels := capacity * c.Preprocess.RowBytes()
+	start := (pixels + page - 1) / page * page
+	b := &batch{engine: e, windows: map[span]*window{}}
+	b.memory, err = syscall.Mmap(-1, 0, start+capacity*c.Classes*4,
+		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+	}
+	b.pixels = b.memory[:pixels:pixels]
+	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*c.Classes)
+	if b.options, err = onnx.NewRunOptions(); err != nil {
+		return nil, errors.Join(err, b.free())
+	}
+	b.watch.start(b.options)
+	return b, nil
+}
+
+func (b *batch) free() error {
+	var errs []error
+	if b.padded != nil {
+		errs = append(errs, b.padded.free())
+	}
+	b.watch.stop()
+	for _, w := range b.windows {
+		errs = append(errs, w.free())
+	}
+	b.windows = nil
+	if b.options != nil {
+		errs = append(errs, b.options.Destroy())
+	}
+	b.pixels, b.scores = nil, nil
+	return errors.Join(append(errs, syscall.Munmap(b.memory))...)
+}
+
+// window returns the tensors over a span, made the first time.
+func (b *batch) window(lo, hi int) (*window, error) {
+	at := span{lo, hi}
+	if w := b.windows[at]; w != nil {
+		return w, nil
+	}
+	w, err := b.newWindow(lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	b.windows[at] = w
+	return w, nil
+}
+
+func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
+	e := b.engine
+	c := &e.model.Contract
+	w := &window{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.free())
+		}
+	}()
+	row, n := c.Preprocess.RowBytes(), int64(hi-lo)
+	if w.input, err = inputTensor(c.Preprocess, n, b.pixels[lo*row:hi*row]); err != nil {
+		return nil, err
+	}
+	if w.output, err = onnx.NewTensor(onnx.NewShape(n, int64(c.Classes)), b.scores[lo*c.Classes:hi*c.Classes]); err != nil {
+		return nil, err
+	}
+	if w.binding, err = e.session.CreateIoBinding(); err != nil {
+		return nil, err
+	}
+	if err = w.binding.BindOutput(e.ports.output, w.output); err != nil {
+		return nil, err
+	}
+	w.run.session = e.native
+	if w.run.options, err = native(b.options, "o"); err != nil {
+		return nil, err
+	}
+	if w.run.binding, err = native(w.binding, "o"); err != nil {
+		return nil, err
+	}
+	if e.rebind {
+		// To bind an input is to copy it to the device: it waits for pixels.
+		w.name = newCName(e.ports.input)
+		w.run.input = w.name.c
+		w.run.value, err = native(w.input, "ortValue")
+		return w, err
+	}
+	return w, w.binding.BindInput(e.ports.input, w.input)
+}
+
+func (w *window) free() error {
+	var errs []error
+	if w.binding != nil {
+		errs = append(errs, w.binding.Destroy())
+	}
+	if w.input != nil {
+		errs = append(errs, w.input.Destroy())
+	}
+	if w.output != nil {
+		errs = append(errs, w.output.Destroy())
+	}
+	w.name.free()
+	return errors.Join(errs...)
+}
+
+// imageShape is the shape of n images, in the order of the layout.
+func imageShape(s preprocess.Spec, n int64) onnx.Shape {
+	if s.Layout == preprocess.CHW {
+		return onnx.NewShape(n, 3, int64(s.Height), int64(s.Width))
+	}
+	return onnx.NewShape(n, int64(s.Height), int64(s.Width), 3)
+}
+
+func inputTensor(s preprocess.Spec, n int64, pixels []byte) (onnx.Value, error) {
+	if s.DType == preprocess.Float32 {
+		return onnx.NewTensor(imageShape(s, n), floats(pixels))
+	}
+	return onnx.NewTensor(imageShape(s, n), pixels)
+}
+
+// floats views bytes that are aligned for float32 as such.
+func floats(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}

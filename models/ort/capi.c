@@ -1,0 +1,133 @@
+#include "capi.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef void Status;
+
+#define FN(api, name, result, ...) \
+  ((result(*)(__VA_ARGS__))(((void *const *)(api))[ORT_##name]))
+
+// report turns a status into a message, and releases it.
+static char *report(const void *api, Status *status) {
+  if (!status) return NULL;
+  char *message = strdup(FN(api, GetErrorMessage, const char *, const Status *)(status));
+  FN(api, ReleaseStatus, void, Status *)(status);
+  return message;
+}
+
+#define TRY(call) \
+  do { \
+    char *message_ = report(api, call); \
+    if (message_) return message_; \
+  } while (0)
+
+typedef struct {
+  const void *(*get_api)(uint32_t);
+  const char *(*get_version)(void);
+} Base;
+
+char *bs_open(const char *path, const void **base) {
+  *base = NULL;
+  void *handle = dlopen(path, RTLD_NOW | RTLD_NODELETE);
+  if (!handle) return strdup(dlerror());
+  const void *(*get_base)(void) = (const void *(*)(void))dlsym(handle, "OrtGetApiBase");
+  if (get_base) *base = get_base();
+  dlclose(handle);
+  return NULL;
+}
+
+const char *bs_version(const void *base) { return ((const Base *)base)->get_version(); }
+
+const void *bs_api(const void *base) { return ((const Base *)base)->get_api(BS_API_VERSION); }
+
+char *bs_loadable(const char *path) {
+  void *handle = dlopen(path, RTLD_LAZY);
+  if (!handle) return strdup(dlerror());
+  dlclose(handle);
+  return NULL;
+}
+
+char *bs_providers(const void *api, char ***names, int *count) {
+  return report(api, FN(api, GetAvailableProviders, Status *, char ***, int *)(names, count));
+}
+
+void bs_release_providers(const void *api, char **names, int count) {
+  free(report(api, FN(api, ReleaseAvailableProviders, Status *, char **, int)(names, count)));
+}
+
+char *bs_ports(const void *api, const void *session, size_t *inputs, size_t *outputs) {
+  TRY(FN(api, SessionGetInputCount, Status *, const void *, size_t *)(session, inputs));
+  TRY(FN(api, SessionGetOutputCount, Status *, const void *, size_t *)(session, outputs));
+  return NULL;
+}
+
+static char *shape_of(const void *api, const void *info, bs_port *port) {
+  const void *tensor = NULL;
+  TRY(FN(api, CastTypeInfoToTensorInfo, Status *, const void *, const void **)(info, &tensor));
+  if (!tensor) return NULL;
+  size_t rank = 0;
+  TRY(FN(api, GetTensorElementType, Status *, const void *, int *)(tensor, &port->type));
+  TRY(FN(api, GetDimensionsCount, Status *, const void *, size_t *)(tensor, &rank));
+  port->rank = (int)rank;
+  if (rank > sizeof port->dims / sizeof port->dims[0])
+    rank = sizeof port->dims / sizeof port->dims[0];
+  TRY(FN(api, GetDimensions, Status *, const void *, int64_t *, size_t)(tensor, port->dims, rank));
+  return NULL;
+}
+
+char *bs_get_port(const void *api, const void *session, int output, size_t index, bs_port *port) {
+  memset(port, 0, sizeof *port);
+  port->rank = -1;
+  void *allocator = NULL, *info = NULL;
+  char *name = NULL;
+  TRY(FN(api, GetAllocatorWithDefaultOptions, Status *, void **)(&allocator));
+  if (output) {
+    TRY(FN(api, SessionGetOutputTypeInfo, Status *, const void *, size_t, void **)(session, index, &info));
+  } else {
+    TRY(FN(api, SessionGetInputTypeInfo, Status *, const void *, size_t, void **)(session, index, &info));
+  }
+  char *message = shape_of(api, info, port);
+  FN(api, ReleaseTypeInfo, void, void *)(info);
+  if (message) return message;
+  if (output) {
+    TRY(FN(api, SessionGetOutputName, Status *, const void *, size_t, void *, char **)(session, index, allocator, &name));
+  } else {
+    TRY(FN(api, SessionGetInputName, Status *, const void *, size_t, void *, char **)(session, index, allocator, &name));
+  }
+  port->name = strdup(name);
+  return report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, name));
+}
+
+extern void bsAssigned(uintptr_t handle, char *provider, char *operator);
+
+char *bs_assigned(const void *api, const void *session, uintptr_t handle) {
+  const void *const *graphs = NULL;
+  size_t count = 0;
+  TRY(FN(api, Session_GetEpGraphAssignmentInfo, Status *, const void *, const void *const **, size_t *)(session, &graphs, &count));
+  for (size_t i = 0; i < count; i++) {
+    const char *provider = NULL;
+    const void *const *nodes = NULL;
+    size_t n = 0;
+    TRY(FN(api, EpAssignedSubgraph_GetEpName, Status *, const void *, const char **)(graphs[i], &provider));
+    TRY(FN(api, EpAssignedSubgraph_GetNodes, Status *, const void *, const void *const **, size_t *)(graphs[i], &nodes, &n));
+    for (size_t j = 0; j < n; j++) {
+      const char *op = NULL;
+      TRY(FN(api, EpAssignedNode_GetOperatorType, Status *, const void *, const char **)(nodes[j], &op));
+      bsAssigned(handle, (char *)provider, (char *)op);
+    }
+  }
+  return NULL;
+}
+
+char *bs_run(const void *api, void *session, const void *run_options, void *binding,
+             const char *input, const void *value) {
+  if (value) {
+    TRY(FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
+    TRY(FN(api, SynchronizeBoundInputs, Status *, void *)(binding));
+  }
+  TRY(FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
+  if (value) TRY(FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
+  return NULL;
+}

@@ -1,0 +1,179 @@
+package ort
+
+// #cgo LDFLAGS: -ldl
+// #cgo nocallback bs_run
+// #cgo noescape bs_run
+// #include <stdlib.h>
+// #include "capi.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime/cgo"
+	"unsafe"
+)
+
+// capi is ONNX Runtime's table of functions.
+type capi struct{ table unsafe.Pointer }
+
+// loaded is a shared library that stays in the process for good: ONNX Runtime
+// and CUDA leave threads' destructors and exit handlers in it.
+type loaded struct {
+	base unsafe.Pointer
+	api  capi
+	// version is the release, such as "1.24.1".
+	version string
+}
+
+// taken turns a message of capi.c into an error and frees it.
+func taken(message *C.char) error {
+	if message == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(message))
+	return errors.New(C.GoString(message))
+}
+
+func load(path string) (loaded, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var l loaded
+	if err := taken(C.bs_open(name, &l.base)); err != nil {
+		return loaded{}, err
+	}
+	if l.base == nil {
+		return loaded{}, errors.New("it is a shared library, but not ONNX Runtime: it has no OrtGetApiBase")
+	}
+	l.version = C.GoString(C.bs_version(l.base))
+	var major, minor int
+	if _, err := fmt.Sscanf(l.version, "%d.%d", &major, &minor); err != nil || major == 1 && minor < C.BS_API_VERSION {
+		return loaded{}, fmt.Errorf("it is ONNX Runtime %s; 1.%d or newer is needed", l.version, C.BS_API_VERSION)
+	}
+	if l.api.table = unsafe.Pointer(C.bs_api(l.base)); l.api.table == nil {
+		return loaded{}, fmt.Errorf("ONNX Runtime %s does not offer version %d of its interface", l.version, C.BS_API_VERSION)
+	}
+	return l, nil
+}
+
+// loadable says why the shared library cannot be loaded.
+func loadable(path string) error {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	return taken(C.bs_loadable(name))
+}
+
+// providers lists the execution providers that the library was built for.
+func (a capi) providers() ([]string, error) {
+	var names **C.char
+	var count C.int
+	if err := taken(C.bs_providers(a.table, &names, &count)); err != nil {
+		return nil, err
+	}
+	defer C.bs_release_providers(a.table, names, count)
+	var list []string
+	for _, name := range unsafe.Slice(names, int(count)) {
+		list = append(list, C.GoString(name))
+	}
+	return list, nil
+}
+
+// port is an input or an output of a session.
+type port struct {
+	name string
+	// dtype is the ONNX element type, 0 where the port is not a tensor.
+	dtype int
+	// shape has -1 for any size; it is empty where nothing is known.
+	shape []int64
+}
+
+func (a capi) ports(session unsafe.Pointer) (inputs, outputs []port, err error) {
+	var counts [2]C.size_t
+	if err := taken(C.bs_ports(a.table, session, &counts[0], &counts[1])); err != nil {
+		return nil, nil, err
+	}
+	var ports [2][]port
+	for output := range ports {
+		for i := range counts[output] {
+			var p C.bs_port
+			err := taken(C.bs_get_port(a.table, session, C.int(output), i, &p))
+			name := C.GoString(p.name)
+			C.free(unsafe.Pointer(p.name))
+			if err != nil {
+				return nil, nil, err
+			}
+			shape := make([]int64, min(max(int(p.rank), 0), len(p.dims)))
+			for d := range shape {
+				shape[d] = int64(p.dims[d])
+			}
+			ports[output] = append(ports[output], port{name, int(p._type), shape})
+		}
+	}
+	return ports[0], ports[1], nil
+}
+
+// assigned counts, by provider and operator, the nodes of a session that was
+// created with the configuration entry recordAssignment.
+func (a capi) assigned(session unsafe.Pointer) (map[string]map[string]int, error) {
+	nodes := map[string]map[string]int{}
+	handle := cgo.NewHandle(func(provider, operator string) {
+		if nodes[provider] == nil {
+			nodes[provider] = map[string]int{}
+		}
+		nodes[provider][operator]++
+	})
+	defer handle.Delete()
+	return nodes, taken(C.bs_assigned(a.table, session, C.uintptr_t(handle)))
+}
+
+//export bsAssigned
+func bsAssigned(handle C.uintptr_t, provider, operator *C.char) {
+	cgo.Handle(handle).Value().(func(provider, operator string))(C.GoString(provider), C.GoString(operator))
+}
+
+// bound is what one call of ONNX Runtime needs, as C pointers.
+type bound struct {
+	session, options, binding unsafe.Pointer
+	// input and value are set where the input must be copied to a device
+	// before every run.
+	input *C.char
+	value unsafe.Pointer
+}
+
+// run blocks until the run has ended, by itself or by its options' terminate
+// flag.
+func (a capi) run(b *bound) error {
+	return taken(C.bs_run(a.table, b.session, b.options, b.binding, b.input, b.value))
+}
+
+// cName is a string that C keeps.
+type cName struct{ c *C.char }
+
+func newCName(s string) cName { return cName{C.CString(s)} }
+
+func (n *cName) free() {
+	C.free(unsafe.Pointer(n.c))
+	n.c = nil
+}
+
+// native returns the C pointer behind a value of onnxruntime_go, which keeps
+// them to itself and offers no run that has both a binding and options. The
+// path names the unexported fields that lead to the pointer; a version of
+// onnxruntime_go that names them otherwise is an error, never a wild pointer.
+func native(value any, path ...string) (unsafe.Pointer, error) {
+	v := reflect.ValueOf(value)
+	for _, name := range path {
+		v = reflect.Indirect(v)
+		if v.Kind() != reflect.Struct {
+			return nil, fmt.Errorf("onnxruntime_go: %T has no field %q", value, name)
+		}
+		if v = v.FieldByName(name); !v.IsValid() {
+			return nil, fmt.Errorf("onnxruntime_go: %T has no field %q", value, name)
+		}
+	}
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return nil, fmt.Errorf("onnxruntime_go: %T holds no pointer at %v", value, path)
+	}
+	return v.UnsafePointer(), nil
+}

@@ -1,0 +1,79 @@
+#ifndef BATCHSCORE_ORT_CAPI_H
+#define BATCHSCORE_ORT_CAPI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// The part of ONNX Runtime's C API that onnxruntime_go does not reach. OrtApi
+// is a table of functions that only ever grows at its end, so a position names
+// a function in every release; TestPositions compares these with the header.
+#define ORT_FUNCTIONS(X) \
+  X(GetErrorMessage, 2) \
+  X(SessionGetInputCount, 30) \
+  X(SessionGetOutputCount, 31) \
+  X(SessionGetInputTypeInfo, 33) \
+  X(SessionGetOutputTypeInfo, 34) \
+  X(SessionGetInputName, 36) \
+  X(SessionGetOutputName, 37) \
+  X(CastTypeInfoToTensorInfo, 55) \
+  X(GetTensorElementType, 60) \
+  X(GetDimensionsCount, 61) \
+  X(GetDimensions, 62) \
+  X(AllocatorFree, 76) \
+  X(GetAllocatorWithDefaultOptions, 78) \
+  X(ReleaseStatus, 93) \
+  X(ReleaseTypeInfo, 98) \
+  X(GetAvailableProviders, 125) \
+  X(ReleaseAvailableProviders, 126) \
+  X(RunWithBinding, 133) \
+  X(BindInput, 136) \
+  X(SynchronizeBoundInputs, 202) \
+  X(SynchronizeBoundOutputs, 203) \
+  X(Session_GetEpGraphAssignmentInfo, 407) \
+  X(EpAssignedSubgraph_GetEpName, 408) \
+  X(EpAssignedSubgraph_GetNodes, 409) \
+  X(EpAssignedNode_GetOperatorType, 412)
+
+enum {
+#define X(name, position) ORT_##name = position,
+  ORT_FUNCTIONS(X)
+#undef X
+};
+
+// The version of the table that onnxruntime_go asks for: that of 1.24.
+enum { BS_API_VERSION = 24 };
+
+// Functions that can fail return NULL or a message to be freed.
+
+// bs_open loads a shared library for good. *base is its OrtGetApiBase's answer,
+// NULL where the library has no such function.
+char *bs_open(const char *path, const void **base);
+const char *bs_version(const void *base);
+// bs_api is NULL for a library that is too old; ask for its version first.
+const void *bs_api(const void *base);
+
+// bs_loadable tells whether a library can be loaded, and unloads it.
+char *bs_loadable(const char *path);
+
+char *bs_providers(const void *api, char ***names, int *count);
+void bs_release_providers(const void *api, char **names, int count);
+
+typedef struct {
+  char *name;       // free it
+  int type;         // ONNXTensorElementDataType; 0 where it is not a tensor
+  int rank;         // -1 where it is not a tensor
+  int64_t dims[8];  // -1 is any size
+} bs_port;
+
+char *bs_ports(const void *api, const void *session, size_t *inputs, size_t *outputs);
+char *bs_get_port(const void *api, const void *session, int output, size_t index, bs_port *port);
+
+// bs_assigned calls bsAssigned for every node of the session's graph.
+char *bs_assigned(const void *api, const void *session, uintptr_t handle);
+
+// bs_run runs a bound session. With a non-NULL value it binds that to the
+// input again first, which is what copies it to a device.
+char *bs_run(const void *api, void *session, const void *run_options, void *binding,
+             const char *input, const void *value);
+
+#endif

@@ -1,0 +1,129 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"unsafe"
+
+	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// Engine is a model in ONNX Runtime, ready to score. It is safe for use by any
+// number of goroutines, until Close.
+type Engine struct {
+	api      capi
+	model    *Model
+	device   string
+	session  *onnx.DynamicAdvancedSession
+	native   unsafe.Pointer
+	ports    ports
+	rebind   bool          // the input goes to a device before every run
+	slots    chan struct{} // holds a token for every running Score
+	mu       sync.Mutex
+	batches  []*batch
+	released bool
+}
+
+// Open loads the model into a session on the provider asked for, compares it
+// with its contract and scores one probe batch. Errors wrap models.ErrModel
+// for a model that cannot be used as its contract says, models.ErrProvider for
+// a library, provider or device that is not there, and models.ErrOutOfMemory.
+func Open(m *Model, opt Options) (_ *Engine, err error) {
+	library, err := FindLibrary(opt.Library)
+	if err != nil {
+		return nil, err
+	}
+	l, err := acquire(library)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{api: l.api, model: m}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Close())
+		}
+	}()
+	target, err := choose(opt, library)
+	if err != nil {
+		return nil, err
+	}
+	e.device, e.rebind = target.String(), target.provider != CPU
+	e.slots = make(chan struct{}, opt.lanes(target.provider))
+
+	if _, err := os.Stat(m.Path); err != nil {
+		return nil, fmt.Errorf("%w: %w", models.ErrModel, err)
+	}
+	start := func() error {
+		if err := e.createSession(settingsFor(target.provider, target.index, opt)); err != nil {
+			return target.explain(m.Path, err)
+		}
+		if err := e.checkPlacement(target.provider); err != nil {
+			return err
+		}
+		return e.probe()
+	}
+	if e.rebind {
+		err = keepSignals(opt.Logger, start)
+	} else {
+		err = start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) createSession(s settings) error {
+	o, err := s.sessionOptions()
+	if err != nil {
+		return &providerError{err}
+	}
+	defer o.Destroy()
+	// The ports are bound by name, so the session needs no names.
+	if e.session, err = onnx.NewDynamicAdvancedSession(e.model.Path, nil, nil, o); err != nil {
+		return err
+	}
+	if e.native, err = native(e.session, "s", "ortSession"); err != nil {
+		return err
+	}
+	inputs, outputs, err := e.api.ports(e.native)
+	if err != nil {
+		return err
+	}
+	if e.ports, err = match(e.model, inputs, outputs); err != nil {
+		return fmt.Errorf("%w: %s: %w", models.ErrModel, e.model.Path, err)
+	}
+	return nil
+}
+
+// Device names the provider, the GPU and any precision other than float32:
+// "cpu", "cuda:0", "tensorrt:1/fp16".
+func (e *Engine) Device() string { return e.device }
+
+// Lanes is how many Score calls run at once; further ones wait.
+func (e *Engine) Lanes() int { return cap(e.slots) }
+
+// Close frees the session and the memory of every batch: no Batch of this
+// engine may be touched afterwards. No Score may be running.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.released {
+		return nil
+	}
+	e.released = true
+	var errs []error
+	for _, b := range e.batches {
+		errs = append(errs, b.free())
+	}
+	e.batches = nil
+	if e.session != nil {
+		errs = append(errs, e.session.Destroy())
+	}
+	errs = append(errs, release())
+	return errors.Join(errs...)
+}

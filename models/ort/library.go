@@ -1,0 +1,113 @@
+package ort
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// LibraryVariable names the environment variable that holds the path of ONNX
+// Runtime's shared library.
+const LibraryVariable = "ONNXRUNTIME_LIB"
+
+const howToGetLibrary = "install ONNX Runtime 1.24 or newer (\"make deps\" in the source tree, or the release archive" +
+	" of the ONNX Runtime project) and set " + LibraryVariable + " to its libonnxruntime.so"
+
+// libraryNames are the file names of the library, the most specific first.
+var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
+
+// FindLibrary returns the path of ONNX Runtime's shared library: explicit if
+// it is not empty, else ONNXRUNTIME_LIB, else the first that exists of
+//
+//   - the folder of the executable and its neighbour ../lib,
+//   - .cache/onnxruntime of the source tree around the executable or the
+//     working directory,
+//   - LD_LIBRARY_PATH and the system's library folders.
+//
+// A path that is given must exist: nothing else is tried in its place. The
+// error wraps models.ErrProvider and says how to get the library.
+func FindLibrary(explicit string) (string, error) {
+	where := "given path"
+	if explicit == "" {
+		explicit, where = os.Getenv(LibraryVariable), LibraryVariable
+	}
+	if explicit != "" {
+		info, err := os.Stat(explicit)
+		switch {
+		case err != nil:
+			return "", fmt.Errorf("%w: ONNX Runtime, %s: %w; %s", models.ErrProvider, where, err, howToGetLibrary)
+		case !info.IsDir():
+			return filepath.Abs(explicit)
+		}
+		if path := firstFile([]string{explicit}); path != "" {
+			return filepath.Abs(path)
+		}
+		return "", fmt.Errorf("%w: ONNX Runtime, %s: the folder %s holds none of %s; %s",
+			models.ErrProvider, where, explicit, strings.Join(libraryNames, ", "), howToGetLibrary)
+	}
+	folders := searchFolders()
+	if path := firstFile(folders); path != "" {
+		return filepath.Abs(path)
+	}
+	return "", fmt.Errorf("%w: ONNX Runtime (%s) was not found in %s; %s", models.ErrProvider,
+		libraryNames[0], strings.Join(folders, ", "), howToGetLibrary)
+}
+
+func firstFile(folders []string) string {
+	for _, folder := range folders {
+		for _, name := range libraryNames {
+			path := filepath.Join(folder, name)
+			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+func searchFolders() []string {
+	var folders, roots []string
+	if exe, err := os.Executable(); err == nil {
+		if resolved, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = resolved
+		}
+		bin := filepath.Dir(exe)
+		folders = append(folders, bin, filepath.Join(filepath.Dir(bin), "lib"))
+		roots = append(roots, bin)
+	}
+	if wd, err := os.Getwd(); err == nil {
+		roots = append(roots, wd)
+	}
+	for _, root := range roots {
+		if tree := sourceTree(root); tree != "" {
+			folders = append(folders, filepath.Join(tree, ".cache", "onnxruntime"))
+		}
+	}
+	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if folder != "" {
+			folders = append(folders, folder)
+		}
+	}
+	system := []string{"/usr/local/lib", "/usr/local/lib64", "/usr/lib", "/usr/lib64", "/opt/onnxruntime/lib"}
+	if multiarch, err := filepath.Glob("/usr/lib/*-linux-gnu"); err == nil {
+		system = append(system, multiarch...)
+	}
+	return append(folders, system...)
+}
+
+// sourceTree returns the nearest folder at or above folder that is the root of
+// a Go module, or nothing.
+func sourceTree(folder string) string {
+	for {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+		if folder == filepath.Dir(folder) {
+			return ""
+		}
+		folder = filepath.Dir(folder)
+	}
+}

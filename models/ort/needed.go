@@ -1,0 +1,51 @@
+package ort
+
+import (
+	"debug/elf"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// missingLibraries returns the libraries that a shared library asks for and
+// the loader does not find, all of them: the loader itself names only the first.
+func missingLibraries(path string) ([]string, error) {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	defer f.Close()
+	needed, err := f.DynString(elf.DT_NEEDED)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	folders := []string{filepath.Dir(path)}
+	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
+		values, err := f.DynString(tag)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", path, err)
+		}
+		for _, list := range values {
+			for _, folder := range filepath.SplitList(list) {
+				folder = strings.NewReplacer("$ORIGIN", folders[0], "${ORIGIN}", folders[0]).Replace(folder)
+				folders = append(folders, folder)
+			}
+		}
+	}
+	var missing []string
+	for _, name := range needed {
+		if !found(name, folders) {
+			missing = append(missing, name)
+		}
+	}
+	return missing, nil
+}
+
+func found(name string, folders []string) bool {
+	for _, folder := range folders {
+		if fileExists(filepath.Join(folder, name)) {
+			return true
+		}
+	}
+	return loadable(name) == nil
+}

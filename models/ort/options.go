@@ -1,0 +1,65 @@
+package ort
+
+import (
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+)
+
+// Options choose where and how a model runs. The zero value runs it on an
+// NVIDIA GPU if there is one, else on the cores of this process.
+type Options struct {
+	// Provider is Auto, CPU, CUDA or TensorRT; empty means Auto.
+	Provider string
+	// Library is the path of ONNX Runtime; see FindLibrary.
+	Library string
+	// Lanes is how many Score calls run at once; 0 means one a core on the CPU
+	// and two on a GPU.
+	Lanes int
+	// LocalRank and LocalSize are this process's place among those of its
+	// machine: they choose the GPU and share out the cores. A LocalSize of 0
+	// means 1.
+	LocalRank, LocalSize int
+	// MemoryLimit bounds the memory that ONNX Runtime takes on a GPU, in
+	// bytes; 0 means no bound.
+	MemoryLimit int64
+	// FP16 lets TensorRT compute in half precision, which changes scores.
+	FP16 bool
+	// EngineCache is a folder where TensorRT keeps the engines that it builds,
+	// which takes minutes; empty means that it builds them every time.
+	EngineCache string
+	// Logger takes what a person should know and no error says.
+	Logger zerolog.Logger
+}
+
+// DefaultBatch is the number of images per Score call that is worth taking on
+// a provider: on the CPU a batch gains next to nothing and costs memory.
+func DefaultBatch(provider string) int {
+	if provider == CPU {
+		return 4
+	}
+	return 32
+}
+
+// lanes on a GPU: one batch is copied while the other is computed.
+const gpuLanes = 2
+
+func (o Options) lanes(provider string) int {
+	switch {
+	case o.Lanes > 0:
+		return o.Lanes
+	case provider != CPU:
+		return gpuLanes
+	}
+	return device.CPUs(o.LocalSize).Usable
+}
+
+// Model is what the engine must know of a model.
+type Model struct {
+	// Path is the ONNX file.
+	Path string
+	// InputName and OutputName choose the ports; empty means the only one.
+	InputName, OutputName string
+	Contract              models.Contract
+}

@@ -1,0 +1,157 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+)
+
+// target is the provider and the GPU that a session is to run on.
+type target struct {
+	provider string
+	// index counts among the GPUs that this process sees.
+	index int
+	fp16  bool
+}
+
+func (t target) String() string {
+	switch {
+	case t.provider == CPU:
+		return CPU
+	case t.fp16:
+		return fmt.Sprintf("%s:%d/fp16", t.provider, t.index)
+	}
+	return fmt.Sprintf("%s:%d", t.provider, t.index)
+}
+
+// providerError marks what ONNX Runtime says when a provider cannot be set up.
+type providerError struct{ err error }
+
+func (e *providerError) Error() string { return e.err.Error() }
+func (e *providerError) Unwrap() error { return e.err }
+
+// choose settles Auto and the GPU. A provider that is asked for and not there
+// is an error that says what is missing; nothing falls back to the CPU.
+func choose(opt Options, library string) (target, error) {
+	switch opt.Provider {
+	case CPU:
+		return target{provider: CPU}, nil
+	case CUDA, TensorRT:
+		return chooseGPU(opt.Provider, opt, library)
+	case Auto, "":
+		gpus := device.GPUs()
+		switch has := fileExists(providerFile(library, CUDA)); {
+		case gpus.Visible() == 0:
+		case !has:
+			opt.Logger.Warn().Int("gpus", gpus.Visible()).Str("library", library).
+				Msg("scoring on the CPU: there is a GPU, but this ONNX Runtime is built without CUDA")
+		default:
+			return chooseGPU(CUDA, opt, library)
+		}
+		return target{provider: CPU}, nil
+	}
+	return target{}, fmt.Errorf("%w: unknown provider %q; it is one of %s", models.ErrProvider, opt.Provider,
+		strings.Join([]string{Auto, CPU, CUDA, TensorRT}, ", "))
+}
+
+func chooseGPU(provider string, opt Options, library string) (target, error) {
+	gpus := device.GPUs()
+	if err := available(provider, library, gpus); err != nil {
+		return target{}, err
+	}
+	return target{provider, opt.LocalRank % gpus.Visible(), provider == TensorRT && opt.FP16}, nil
+}
+
+// explain says what a failure to create the session means.
+func (t target) explain(model string, err error) error {
+	var p *providerError
+	switch {
+	case errors.Is(classify(err), models.ErrOutOfMemory):
+		return fmt.Errorf("%s on %s: %w", model, t, classify(err))
+	case errors.Is(err, models.ErrModel):
+		return err
+	case errors.As(err, &p), t.provider != CPU:
+		return fmt.Errorf("%w: %s: %w; %s", models.ErrProvider, t, err, gpuGenerations)
+	}
+	return fmt.Errorf("%w: %s: %w", models.ErrModel, model, err)
+}
+
+const gpuGenerations = "a K80 needs CUDA 11 and an ONNX Runtime of its time, a P100 a build that still targets it (sm_60)"
+
+// libraries names a provider's own shared library.
+var libraries = map[string]string{
+	CUDA:     "libonnxruntime_providers_cuda.so",
+	TensorRT: "libonnxruntime_providers_tensorrt.so",
+}
+
+// providerFile is where ONNX Runtime looks for a provider: beside itself.
+func providerFile(library, provider string) string {
+	if resolved, err := filepath.EvalSymlinks(library); err == nil {
+		library = resolved
+	}
+	return filepath.Join(filepath.Dir(library), libraries[provider])
+}
+
+// available says all that is missing for a provider, in one error that wraps
+// models.ErrProvider.
+func available(provider, library string, gpus device.GPUList) error {
+	var missing []string
+	if gpus.Visible() == 0 {
+		missing = append(missing, gpus.Missing())
+	}
+	needed := []string{CUDA}
+	if provider == TensorRT {
+		needed = []string{TensorRT, CUDA}
+	}
+	for _, p := range needed {
+		file := providerFile(library, p)
+		if !fileExists(file) {
+			missing = append(missing, fmt.Sprintf("%s is not beside %s, which is therefore a build without %s"+
+				" (install ONNX Runtime's GPU build, for CUDA 12 and cuDNN 9, and set %s to it)",
+				filepath.Base(file), library, p, LibraryVariable))
+			continue
+		}
+		absent, err := missingLibraries(file)
+		if err != nil {
+			missing = append(missing, err.Error())
+		}
+		for _, name := range absent {
+			line := fmt.Sprintf("%s, which %s needs, cannot be loaded%s", name, filepath.Base(file), hint(name))
+			if !slices.Contains(missing, line) {
+				missing = append(missing, line)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s; %s", models.ErrProvider, provider, strings.Join(missing, "; "), gpuGenerations)
+}
+
+// hint says what to install for a shared library.
+func hint(name string) string {
+	for _, h := range []struct{ prefix, install string }{
+		{"libcuda.so", "the NVIDIA driver"},
+		{"libcudnn", "cuDNN"},
+		{"libnvinfer", "TensorRT"},
+		{"libnvonnxparser", "TensorRT"},
+		{"libcu", "the CUDA toolkit's libraries"},
+		{"libnv", "the CUDA toolkit's libraries"},
+	} {
+		if strings.HasPrefix(name, h.prefix) {
+			return " (install " + h.install + ", or add its folder to LD_LIBRARY_PATH)"
+		}
+	}
+	return ""
+}
+
+func fileExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}

@@ -1,0 +1,160 @@
+package ort
+
+import (
+	"fmt"
+	"strconv"
+
+	onnx "github.com/yalue/onnxruntime_go"
+)
+
+// The execution providers that Options.Provider takes.
+const (
+	Auto     = "auto"
+	CPU      = "cpu"
+	CUDA     = "cuda"
+	TensorRT = "tensorrt"
+)
+
+// Keys of session configuration entries.
+const (
+	allowSpinning    = "session.intra_op.allow_spinning"
+	recordAssignment = "session.record_ep_graph_assignment_info"
+)
+
+// settings is everything that a session is created with, as plain data.
+type settings struct {
+	intraOp, interOp int
+	arena, pattern   bool
+	config           map[string]string
+	// providers stand in order of preference; the CPU is always the last.
+	providers []provider
+}
+
+// provider is an execution provider with its options, as ONNX Runtime spells
+// them.
+type provider struct {
+	name    string
+	options map[string]string
+}
+
+// settingsFor decides the settings of a session on a provider other than Auto.
+// The device is an index among the GPUs that this process sees.
+func settingsFor(name string, device int, opt Options) settings {
+	s := settings{
+		// The caller's thread does the work of an operator. Threads of ONNX
+		// Runtime's own would change how sums are split, and so the bits.
+		intraOp: 1, interOp: 1,
+		arena: true, pattern: true,
+		config: map[string]string{allowSpinning: "0"},
+	}
+	if name == CPU {
+		return s
+	}
+	s.config[recordAssignment] = "1"
+	if name == TensorRT {
+		s.providers = append(s.providers, provider{TensorRT, tensorRTOptions(device, opt)})
+	}
+	s.providers = append(s.providers, provider{CUDA, cudaOptions(device, opt)})
+	return s
+}
+
+func cudaOptions(device int, opt Options) map[string]string {
+	o := map[string]string{
+		"device_id": strconv.Itoa(device),
+		// Grow by what is asked for: doubling would keep up to half of the
+		// memory idle just where the batch is chosen to fill it.
+		"arena_extend_strategy": "kSameAsRequested",
+		// An exhaustive search times the algorithms and may choose otherwise in
+		// the next process, and the scores of two ranks would differ.
+		"cudnn_conv_algo_search":       "HEURISTIC",
+		"cudnn_conv_use_max_workspace": "1",
+		"do_copy_in_default_stream":    "1",
+		// float32 means float32, on every generation of GPUs.
+		"use_tf32": "0",
+	}
+	if opt.MemoryLimit > 0 {
+		o["gpu_mem_limit"] = strconv.FormatInt(opt.MemoryLimit, 10)
+	}
+	return o
+}
+
+func tensorRTOptions(device int, opt Options) map[string]string {
+	o := map[string]string{
+		"device_id":       strconv.Itoa(device),
+		"trt_fp16_enable": "0",
+	}
+	if opt.FP16 {
+		o["trt_fp16_enable"] = "1"
+	}
+	if opt.MemoryLimit > 0 {
+		o["trt_max_workspace_size"] = strconv.FormatInt(opt.MemoryLimit, 10)
+	}
+	if opt.EngineCache != "" {
+		o["trt_engine_cache_enable"] = "1"
+		o["trt_engine_cache_path"] = opt.EngineCache
+		o["trt_timing_cache_enable"] = "1"
+		o["trt_timing_cache_path"] = opt.EngineCache
+	}
+	return o
+}
+
+// sessionOptions makes ONNX Runtime's form of the settings. The caller
+// destroys it.
+func (s settings) sessionOptions() (_ *onnx.SessionOptions, err error) {
+	o, err := onnx.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = o.Destroy()
+		}
+	}()
+	steps := []func() error{
+		func() error { return o.SetExecutionMode(onnx.ExecutionModeSequential) },
+		func() error { return o.SetGraphOptimizationLevel(onnx.GraphOptimizationLevelEnableAll) },
+		func() error { return o.SetLogSeverityLevel(onnx.LoggingLevelFatal) },
+		func() error { return o.SetIntraOpNumThreads(s.intraOp) },
+		func() error { return o.SetInterOpNumThreads(s.interOp) },
+		func() error { return o.SetCpuMemArena(s.arena) },
+		func() error { return o.SetMemPattern(s.pattern) },
+	}
+	for key, value := range s.config {
+		steps = append(steps, func() error { return o.AddSessionConfigEntry(key, value) })
+	}
+	for _, p := range s.providers {
+		steps = append(steps, func() error { return p.appendTo(o) })
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (p provider) appendTo(o *onnx.SessionOptions) error {
+	switch p.name {
+	case CUDA:
+		c, err := onnx.NewCUDAProviderOptions()
+		if err != nil {
+			return err
+		}
+		defer c.Destroy()
+		if err := c.Update(p.options); err != nil {
+			return err
+		}
+		return o.AppendExecutionProviderCUDA(c)
+	case TensorRT:
+		t, err := onnx.NewTensorRTProviderOptions()
+		if err != nil {
+			return err
+		}
+		defer t.Destroy()
+		if err := t.Update(p.options); err != nil {
+			return err
+		}
+		return o.AppendExecutionProviderTensorRT(t)
+	}
+	return fmt.Errorf("unknown execution provider %q", p.name)
+}

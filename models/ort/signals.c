@@ -1,0 +1,38 @@
+#include "signals.h"
+
+#include <string.h>
+
+void bs_save_handlers(bs_handlers *saved) {
+  for (int s = 1; s < BS_SIGNALS; s++)
+    // The C library keeps some numbers to itself and refuses them.
+    saved->valid[s] = sigaction(s, NULL, &saved->action[s]) == 0;
+}
+
+unsigned long long bs_restore_handlers(const bs_handlers *saved) {
+  unsigned long long changed = 0;
+  for (int s = 1; s < BS_SIGNALS; s++) {
+    struct sigaction now;
+    if (!saved->valid[s] || sigaction(s, NULL, &now) != 0) continue;
+    const struct sigaction *old = &saved->action[s];
+    // sa_handler and sa_sigaction share their place.
+    if (now.sa_sigaction == old->sa_sigaction && now.sa_flags == old->sa_flags) continue;
+    if (sigaction(s, old, NULL) == 0) changed |= 1ull << (s - 1);
+  }
+  return changed;
+}
+
+static void foreign(int signal) { (void)signal; }
+
+int bs_install_foreign(int signal) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = foreign;
+  return sigaction(signal, &action, NULL);
+}
+
+int bs_handler_flags(int signal, int *is_foreign) {
+  struct sigaction now;
+  if (sigaction(signal, NULL, &now) != 0) return -1;
+  *is_foreign = now.sa_handler == foreign;
+  return now.sa_flags;
+}

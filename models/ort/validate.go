@@ -1,0 +1,190 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// ports are the names of a model's input and output, and its batch size where
+// the model takes only one; else 0.
+type ports struct {
+	input, output string
+	batch         int
+}
+
+// match finds the ports of a session that fit the contract.
+func match(m *Model, inputs, outputs []port) (ports, error) {
+	c := &m.Contract
+	in, err := pick("input", m.InputName, inputs)
+	if err != nil {
+		return ports{}, err
+	}
+	if len(inputs) > 1 {
+		return ports{}, fmt.Errorf("it has %d inputs, and an image fills only %q", len(inputs), in.name)
+	}
+	want := onnx.TensorElementDataType(onnx.TensorElementDataTypeUint8)
+	if c.Preprocess.DType == preprocess.Float32 {
+		want = onnx.TensorElementDataTypeFloat
+	}
+	if got := onnx.TensorElementDataType(in.dtype); got != want {
+		return ports{}, fmt.Errorf("input %q holds %s; the contract says %s", in.name, typeName(got), typeName(want))
+	}
+	if shape := imageShape(c.Preprocess, -1); !fits(in.shape, shape) {
+		return ports{}, fmt.Errorf("input %q has the shape %s; the contract says %s: %s images of %d x %d pixels",
+			in.name, shapeText(in.shape), shapeText(shape), c.Preprocess.Layout, c.Preprocess.Width, c.Preprocess.Height)
+	}
+	out, err := pick("output", m.OutputName, outputs)
+	if err != nil {
+		return ports{}, err
+	}
+	if got := onnx.TensorElementDataType(out.dtype); got != onnx.TensorElementDataTypeFloat {
+		return ports{}, fmt.Errorf("output %q holds %s; %s is needed", out.name, typeName(got),
+			typeName(onnx.TensorElementDataTypeFloat))
+	}
+	if shape := []int64{-1, int64(c.Classes)}; !fits(out.shape, shape) {
+		return ports{}, fmt.Errorf("output %q has the shape %s; the contract says %s: a row of %d classes for every image",
+			out.name, shapeText(out.shape), shapeText(shape), c.Classes)
+	}
+	p := ports{input: in.name, output: out.name}
+	if len(in.shape) > 0 {
+		p.batch = int(max(in.shape[0], 0))
+	}
+	return p, nil
+}
+
+// pick returns the port of that name, or the only one.
+func pick(kind, name string, all []port) (port, error) {
+	var names []string
+	for _, p := range all {
+		if p.name == name {
+			return p, nil
+		}
+		names = append(names, p.name)
+	}
+	switch {
+	case name != "":
+		return port{}, fmt.Errorf("it has no %s %q; it has %q", kind, name, names)
+	case len(all) != 1:
+		return port{}, fmt.Errorf("it has %d %ss, %q; the model must say which one to take", len(all), kind, names)
+	}
+	return all[0], nil
+}
+
+// fits tells whether two shapes can be the same. A negative size is any, and
+// so is a shape of no axes, which is what ONNX Runtime shows for one unknown.
+func fits(a, b []int64) bool {
+	return len(a) == 0 || slices.EqualFunc(a, b, func(x, y int64) bool { return x < 0 || y < 0 || x == y })
+}
+
+func shapeText(shape []int64) string {
+	text := "["
+	for i, n := range shape {
+		if i > 0 {
+			text += ","
+		}
+		if n < 0 {
+			text += "N"
+		} else {
+			text += fmt.Sprint(n)
+		}
+	}
+	return text + "]"
+}
+
+func typeName(t onnx.TensorElementDataType) string {
+	switch t {
+	case onnx.TensorElementDataTypeUndefined:
+		return "no tensor"
+	case onnx.TensorElementDataTypeUint8:
+		return "uint8"
+	case onnx.TensorElementDataTypeFloat:
+		return "float32"
+	case onnx.TensorElementDataTypeDouble:
+		return "float64"
+	case onnx.TensorElementDataTypeFloat16:
+		return "float16"
+	case onnx.TensorElementDataTypeInt64:
+		return "int64"
+	case onnx.TensorElementDataTypeString:
+		return "string"
+	}
+	return t.String()
+}
+
+// probeImages is the size of the probe batch of a model that takes any: more
+// than one image, so that a model that answers once a batch is found out.
+const probeImages = 2
+
+// probe scores a fixed pattern, which also builds what ONNX Runtime builds at
+// the first run, and refuses a model whose answer is not what its contract
+// says.
+func (e *Engine) probe() error {
+	n := probeImages
+	if e.ports.batch > 0 {
+		n = e.ports.batch
+	}
+	b, err := e.NewBatch(n)
+	if err != nil {
+		return err
+	}
+	fillPattern(b.Pixels, e.model.Contract.Preprocess)
+	if err := e.Score(context.Background(), b, 0, n); err != nil {
+		if errors.Is(err, models.ErrOutOfMemory) {
+			return err
+		}
+		return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, err)
+	}
+	if err := judge(&e.model.Contract, b.Scores); err != nil {
+		return fmt.Errorf("%w: %s, probe batch: %w", models.ErrModel, e.model.Path, err)
+	}
+	return nil
+}
+
+// fillPattern makes pixels that look like nothing, but are no constant.
+func fillPattern(pixels []byte, s preprocess.Spec) {
+	if s.DType == preprocess.Float32 {
+		scale := s.Scale
+		if scale == 0 {
+			scale = 1
+		}
+		for i, f := 0, floats(pixels); i < len(f); i++ {
+			f[i] = float32(pattern(i)) * scale
+		}
+		return
+	}
+	for i := range pixels {
+		pixels[i] = pattern(i)
+	}
+}
+
+func pattern(i int) byte { return byte(i*31 ^ i>>7) }
+
+// rowTolerance is how far from 1 the sum of a row of probabilities may be.
+const rowTolerance = 1e-3
+
+// judge checks rows of scores.
+func judge(c *models.Contract, scores []float32) error {
+	for i := 0; i < len(scores); i += c.Classes {
+		var sum float64
+		for class, score := range scores[i : i+c.Classes] {
+			v := float64(score)
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("the score of class %d is %v; the weights are damaged or the input is scaled wrongly", class, score)
+			}
+			sum += v
+		}
+		if c.Output == models.Probabilities && math.Abs(sum-1) > rowTolerance {
+			return fmt.Errorf("a row sums to %.4g, and the contract says probabilities: these look like logits"+
+				" (set \"output\" to %q in the contract, or add a softmax to the model)", sum, models.Logits)
+		}
+	}
+	return nil
+}
