@@ -30,6 +30,9 @@ func (c Contract) Digest() string { return digestJSON(c) }
 // PreprocessDigest identifies the part of the contract that decides the pixels.
 func (c Contract) PreprocessDigest() string { return digestJSON(c.Preprocess) }
 
+// LabelsDigest identifies the labels and their order.
+func (c Contract) LabelsDigest() string { return digestJSON(c.Labels) }
+
 func digestJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
