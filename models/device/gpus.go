@@ -44,6 +44,9 @@ func (l GPUList) Visible() int {
 	return len(l.All)
 }
 
+// Index is the number that CUDA gives the GPU of a local rank; Visible is not 0.
+func (l GPUList) Index(localRank int) int { return localRank % l.Visible() }
+
 // Missing says why Visible is 0.
 func (l GPUList) Missing() string {
 	switch {

@@ -28,7 +28,7 @@ typedef struct {
   const char *(*get_version)(void);
 } Base;
 
-char *bs_open(const char *path, const void **base) {
+char *ortc_open(const char *path, const void **base) {
   *base = NULL;
   void *handle = dlopen(path, RTLD_NOW | RTLD_NODELETE);
   if (!handle) return strdup(dlerror());
@@ -38,32 +38,32 @@ char *bs_open(const char *path, const void **base) {
   return NULL;
 }
 
-const char *bs_version(const void *base) { return ((const Base *)base)->get_version(); }
+const char *ortc_version(const void *base) { return ((const Base *)base)->get_version(); }
 
-const void *bs_api(const void *base) { return ((const Base *)base)->get_api(BS_API_VERSION); }
+const void *ortc_api(const void *base) { return ((const Base *)base)->get_api(ORTC_API_VERSION); }
 
-char *bs_loadable(const char *path) {
+char *ortc_loadable(const char *path) {
   void *handle = dlopen(path, RTLD_LAZY);
   if (!handle) return strdup(dlerror());
   dlclose(handle);
   return NULL;
 }
 
-char *bs_providers(const void *api, char ***names, int *count) {
+char *ortc_providers(const void *api, char ***names, int *count) {
   return report(api, FN(api, GetAvailableProviders, Status *, char ***, int *)(names, count));
 }
 
-void bs_release_providers(const void *api, char **names, int count) {
+void ortc_release_providers(const void *api, char **names, int count) {
   free(report(api, FN(api, ReleaseAvailableProviders, Status *, char **, int)(names, count)));
 }
 
-char *bs_ports(const void *api, const void *session, size_t *inputs, size_t *outputs) {
+char *ortc_ports(const void *api, const void *session, size_t *inputs, size_t *outputs) {
   TRY(FN(api, SessionGetInputCount, Status *, const void *, size_t *)(session, inputs));
   TRY(FN(api, SessionGetOutputCount, Status *, const void *, size_t *)(session, outputs));
   return NULL;
 }
 
-static char *shape_of(const void *api, const void *info, bs_port *port) {
+static char *shape_of(const void *api, const void *info, ortc_port *port) {
   const void *tensor = NULL;
   TRY(FN(api, CastTypeInfoToTensorInfo, Status *, const void *, const void **)(info, &tensor));
   if (!tensor) return NULL;
@@ -77,7 +77,7 @@ static char *shape_of(const void *api, const void *info, bs_port *port) {
   return NULL;
 }
 
-char *bs_get_port(const void *api, const void *session, int output, size_t index, bs_port *port) {
+char *ortc_get_port(const void *api, const void *session, int output, size_t index, ortc_port *port) {
   memset(port, 0, sizeof *port);
   port->rank = -1;
   void *allocator = NULL, *info = NULL;
@@ -100,9 +100,9 @@ char *bs_get_port(const void *api, const void *session, int output, size_t index
   return report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, name));
 }
 
-extern void bsAssigned(uintptr_t handle, char *provider, char *operator);
+extern void ortcAssigned(uintptr_t handle, char *provider, char *operator);
 
-char *bs_assigned(const void *api, const void *session, uintptr_t handle) {
+char *ortc_assigned(const void *api, const void *session, uintptr_t handle) {
   const void *const *graphs = NULL;
   size_t count = 0;
   TRY(FN(api, Session_GetEpGraphAssignmentInfo, Status *, const void *, const void *const **, size_t *)(session, &graphs, &count));
@@ -115,13 +115,13 @@ char *bs_assigned(const void *api, const void *session, uintptr_t handle) {
     for (size_t j = 0; j < n; j++) {
       const char *op = NULL;
       TRY(FN(api, EpAssignedNode_GetOperatorType, Status *, const void *, const char **)(nodes[j], &op));
-      bsAssigned(handle, (char *)provider, (char *)op);
+      ortcAssigned(handle, (char *)provider, (char *)op);
     }
   }
   return NULL;
 }
 
-char *bs_run(const void *api, void *session, const void *run_options, void *binding,
+char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value) {
   if (value) {
     TRY(FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));

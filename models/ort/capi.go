@@ -1,8 +1,8 @@
 package ort
 
 // #cgo LDFLAGS: -ldl
-// #cgo nocallback bs_run
-// #cgo noescape bs_run
+// #cgo nocallback ortc_run
+// #cgo noescape ortc_run
 // #include <stdlib.h>
 // #include "capi.h"
 import "C"
@@ -40,19 +40,19 @@ func load(path string) (loaded, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var l loaded
-	if err := taken(C.bs_open(name, &l.base)); err != nil {
+	if err := taken(C.ortc_open(name, &l.base)); err != nil {
 		return loaded{}, err
 	}
 	if l.base == nil {
 		return loaded{}, errors.New("it is a shared library, but not ONNX Runtime: it has no OrtGetApiBase")
 	}
-	l.version = C.GoString(C.bs_version(l.base))
+	l.version = C.GoString(C.ortc_version(l.base))
 	var major, minor int
-	if _, err := fmt.Sscanf(l.version, "%d.%d", &major, &minor); err != nil || major == 1 && minor < C.BS_API_VERSION {
-		return loaded{}, fmt.Errorf("it is ONNX Runtime %s; 1.%d or newer is needed", l.version, C.BS_API_VERSION)
+	if _, err := fmt.Sscanf(l.version, "%d.%d", &major, &minor); err != nil || major == 1 && minor < C.ORTC_API_VERSION {
+		return loaded{}, fmt.Errorf("it is ONNX Runtime %s; 1.%d or newer is needed", l.version, C.ORTC_API_VERSION)
 	}
-	if l.api.table = unsafe.Pointer(C.bs_api(l.base)); l.api.table == nil {
-		return loaded{}, fmt.Errorf("ONNX Runtime %s does not offer version %d of its interface", l.version, C.BS_API_VERSION)
+	if l.api.table = unsafe.Pointer(C.ortc_api(l.base)); l.api.table == nil {
+		return loaded{}, fmt.Errorf("ONNX Runtime %s does not offer version %d of its interface", l.version, C.ORTC_API_VERSION)
 	}
 	return l, nil
 }
@@ -61,17 +61,17 @@ func load(path string) (loaded, error) {
 func loadable(path string) error {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	return taken(C.bs_loadable(name))
+	return taken(C.ortc_loadable(name))
 }
 
 // providers lists the execution providers that the library was built for.
 func (a capi) providers() ([]string, error) {
 	var names **C.char
 	var count C.int
-	if err := taken(C.bs_providers(a.table, &names, &count)); err != nil {
+	if err := taken(C.ortc_providers(a.table, &names, &count)); err != nil {
 		return nil, err
 	}
-	defer C.bs_release_providers(a.table, names, count)
+	defer C.ortc_release_providers(a.table, names, count)
 	var list []string
 	for _, name := range unsafe.Slice(names, int(count)) {
 		list = append(list, C.GoString(name))
@@ -90,14 +90,14 @@ type port struct {
 
 func (a capi) ports(session unsafe.Pointer) (inputs, outputs []port, err error) {
 	var counts [2]C.size_t
-	if err := taken(C.bs_ports(a.table, session, &counts[0], &counts[1])); err != nil {
+	if err := taken(C.ortc_ports(a.table, session, &counts[0], &counts[1])); err != nil {
 		return nil, nil, err
 	}
 	var ports [2][]port
 	for output := range ports {
 		for i := range counts[output] {
-			var p C.bs_port
-			err := taken(C.bs_get_port(a.table, session, C.int(output), i, &p))
+			var p C.ortc_port
+			err := taken(C.ortc_get_port(a.table, session, C.int(output), i, &p))
 			name := C.GoString(p.name)
 			C.free(unsafe.Pointer(p.name))
 			if err != nil {
@@ -124,11 +124,11 @@ func (a capi) assigned(session unsafe.Pointer) (map[string]map[string]int, error
 		nodes[provider][operator]++
 	})
 	defer handle.Delete()
-	return nodes, taken(C.bs_assigned(a.table, session, C.uintptr_t(handle)))
+	return nodes, taken(C.ortc_assigned(a.table, session, C.uintptr_t(handle)))
 }
 
-//export bsAssigned
-func bsAssigned(handle C.uintptr_t, provider, operator *C.char) {
+//export ortcAssigned
+func ortcAssigned(handle C.uintptr_t, provider, operator *C.char) {
 	cgo.Handle(handle).Value().(func(provider, operator string))(C.GoString(provider), C.GoString(operator))
 }
 
@@ -144,7 +144,7 @@ type bound struct {
 // run blocks until the run has ended, by itself or by its options' terminate
 // flag.
 func (a capi) run(b *bound) error {
-	return taken(C.bs_run(a.table, b.session, b.options, b.binding, b.input, b.value))
+	return taken(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
 }
 
 // cName is a string that C keeps.

@@ -41,39 +41,39 @@ enum {
 };
 
 // The version of the table that onnxruntime_go asks for: that of 1.24.
-enum { BS_API_VERSION = 24 };
+enum { ORTC_API_VERSION = 24 };
 
 // Functions that can fail return NULL or a message to be freed.
 
-// bs_open loads a shared library for good. *base is its OrtGetApiBase's answer,
+// ortc_open loads a shared library for good. *base is its OrtGetApiBase's answer,
 // NULL where the library has no such function.
-char *bs_open(const char *path, const void **base);
-const char *bs_version(const void *base);
-// bs_api is NULL for a library that is too old; ask for its version first.
-const void *bs_api(const void *base);
+char *ortc_open(const char *path, const void **base);
+const char *ortc_version(const void *base);
+// ortc_api is NULL for a library that is too old; ask for its version first.
+const void *ortc_api(const void *base);
 
-// bs_loadable tells whether a library can be loaded, and unloads it.
-char *bs_loadable(const char *path);
+// ortc_loadable tells whether a library can be loaded, and unloads it.
+char *ortc_loadable(const char *path);
 
-char *bs_providers(const void *api, char ***names, int *count);
-void bs_release_providers(const void *api, char **names, int count);
+char *ortc_providers(const void *api, char ***names, int *count);
+void ortc_release_providers(const void *api, char **names, int count);
 
 typedef struct {
   char *name;       // free it
   int type;         // ONNXTensorElementDataType; 0 where it is not a tensor
   int rank;         // -1 where it is not a tensor
   int64_t dims[8];  // -1 is any size
-} bs_port;
+} ortc_port;
 
-char *bs_ports(const void *api, const void *session, size_t *inputs, size_t *outputs);
-char *bs_get_port(const void *api, const void *session, int output, size_t index, bs_port *port);
+char *ortc_ports(const void *api, const void *session, size_t *inputs, size_t *outputs);
+char *ortc_get_port(const void *api, const void *session, int output, size_t index, ortc_port *port);
 
-// bs_assigned calls bsAssigned for every node of the session's graph.
-char *bs_assigned(const void *api, const void *session, uintptr_t handle);
+// ortc_assigned calls ortcAssigned for every node of the session's graph.
+char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 
-// bs_run runs a bound session. With a non-NULL value it binds that to the
+// ortc_run runs a bound session. With a non-NULL value it binds that to the
 // input again first, which is what copies it to a device.
-char *bs_run(const void *api, void *session, const void *run_options, void *binding,
+char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
 
 #endif

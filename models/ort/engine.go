@@ -16,7 +16,7 @@ import (
 // number of goroutines, until Close.
 type Engine struct {
 	api      capi
-	model    *Model
+	model    *models.Model
 	device   string
 	session  *onnx.DynamicAdvancedSession
 	native   unsafe.Pointer
@@ -32,7 +32,7 @@ type Engine struct {
 // with its contract and scores one probe batch. Errors wrap models.ErrModel
 // for a model that cannot be used as its contract says, models.ErrProvider for
 // a library, provider or device that is not there, and models.ErrOutOfMemory.
-func Open(m *Model, opt Options) (_ *Engine, err error) {
+func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	library, err := FindLibrary(opt.Library)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package ort
 import (
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 )
 
@@ -53,13 +52,4 @@ func (o Options) lanes(provider string) int {
 		return gpuLanes
 	}
 	return device.CPUs(o.LocalSize).Usable
-}
-
-// Model is what the engine must know of a model.
-type Model struct {
-	// Path is the ONNX file.
-	Path string
-	// InputName and OutputName choose the ports; empty means the only one.
-	InputName, OutputName string
-	Contract              models.Contract
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -33,12 +35,12 @@ func needLibrary(t testing.TB) string {
 }
 
 // tiny is a model of graphtest in a file.
-func tiny(t testing.TB, o graphtest.Options) *Model {
+func tiny(t testing.TB, o graphtest.Options) *models.Model {
 	t.Helper()
-	return &Model{Path: graphtest.Write(t, o), Contract: graphtest.Contract(o)}
+	return &models.Model{Path: graphtest.Write(t, o), Contract: graphtest.Contract(o)}
 }
 
-func open(t testing.TB, m *Model, opt Options) *Engine {
+func open(t testing.TB, m *models.Model, opt Options) *Engine {
 	t.Helper()
 	needLibrary(t)
 	if opt.Provider == "" {
@@ -276,7 +278,7 @@ func TestOpenRefuses(t *testing.T) {
 	planes.Contract.Preprocess.Layout = preprocess.CHW
 	for _, test := range []struct {
 		name  string
-		model *Model
+		model *models.Model
 		want  []string
 	}{
 		{"no file", missing, []string{"no such file", missing.Path}},
@@ -381,51 +383,160 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
+// TestTerminate holds the one thing that cancellation rests on: a run whose
+// flag is set comes back without its result, and one whose flag was cleared
+// again does not.
+func TestTerminate(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{})
+	b := newBatch(t, e, 2)
+	own := b.Engine.(*batch)
+	if err := e.Score(t.Context(), b, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	w, err := own.window(0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := own.options.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.api.run(&w.run); err == nil || !strings.Contains(err.Error(), "terminate") {
+		t.Errorf("a run whose flag is set: %v", err)
+	}
+	if err := own.options.UnsetTerminate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.api.run(&w.run); err != nil {
+		t.Error(err)
+	}
+}
+
+// endsInRun is a context that ends when it is watched for the second time:
+// first while Score waits for a lane, then beside the run.
+type endsInRun struct {
+	context.Context
+	cancel  context.CancelFunc
+	watched atomic.Int32
+}
+
+func (c *endsInRun) Done() <-chan struct{} {
+	if c.watched.Add(1) == 2 {
+		c.cancel()
+	}
+	return c.Context.Done()
+}
+
 func TestCancellation(t *testing.T) {
-	e := open(t, tiny(t, graphtest.Options{Size: 64, Work: 8}), Options{Lanes: 1})
-	const n = 16
-	b := newBatch(t, e, n)
-	for i := range n {
-		fill(b, &e.model.Contract, i, i)
-	}
-	if err := e.Score(t.Context(), b, 0, n); err != nil {
-		t.Fatal(err)
-	}
-	want := slices.Clone(b.Scores)
-
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := e.Score(ended, b, 0, n); !errors.Is(err, context.Canceled) {
-		t.Errorf("a context that has ended: %v", err)
-	}
-
-	terminated := 0
-	for range 50 {
-		ctx, cancel := context.WithCancel(t.Context())
-		started := make(chan struct{})
-		go func() {
-			<-started
-			cancel()
-		}()
-		close(started)
-		if err := e.Score(ctx, b, 0, n); err != nil {
-			if !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
-			terminated++
+	for _, o := range []graphtest.Options{{Size: 64, Work: 8}, {Size: 64, Work: 8, Batch: 4}} {
+		e := open(t, tiny(t, o), Options{Lanes: 1})
+		const n = 14
+		b := newBatch(t, e, n)
+		for i := range n {
+			fill(b, &e.model.Contract, i, i)
 		}
-		cancel()
-	}
-	t.Logf("%d of 50 runs ended early", terminated)
+		if err := e.Score(t.Context(), b, 0, n); err != nil {
+			t.Fatal(err)
+		}
+		want := slices.Clone(b.Scores)
 
-	// Nothing is left of it: not the flag, not the lane.
-	clear(b.Scores)
-	if err := e.Score(t.Context(), b, 0, n); err != nil {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := e.Score(ended, b, 0, n); err != context.Canceled {
+			t.Errorf("a context that has ended: %v", err)
+		}
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			err := e.Score(&endsInRun{Context: ctx, cancel: cancel}, b, 0, n)
+			if err != context.Canceled {
+				t.Errorf("a context that ends in the run: %v", err)
+			}
+		}
+		late, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		if err := e.Score(late, b, 0, n); err != context.DeadlineExceeded {
+			t.Errorf("past the deadline: %v", err)
+		}
+
+		// Nothing is left of it: not the flag, not the lane.
+		clear(b.Scores)
+		if err := e.Score(t.Context(), b, 0, n); err != nil {
+			t.Fatal(err)
+		}
+		if !equalBits(b.Scores, want) {
+			t.Error("the scores after cancelled runs differ from those before")
+		}
+	}
+}
+
+func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 1})
+	b := newBatch(t, e, 1)
+	e.slots <- struct{}{} // another Score holds the lane
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- e.Score(ctx, b, 0, 1) }()
+	cancel()
+	if err := <-done; err != context.Canceled {
+		t.Errorf("waiting: %v", err)
+	}
+	<-e.slots
+	if err := e.Score(t.Context(), b, 0, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCloseAfterCancellation unmaps the batch as soon as Score has returned: a
+// run that was left behind would die of it.
+func TestCloseAfterCancellation(t *testing.T) {
+	needLibrary(t)
+	m := tiny(t, graphtest.Options{Size: 64, Work: 8})
+	for range 10 {
+		e, err := Open(m, Options{Provider: CPU, Lanes: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 2 {
+			b := newBatch(t, e, 16)
+			wg.Go(func() {
+				ctx, cancel := context.WithCancel(t.Context())
+				if err := e.Score(&endsInRun{Context: ctx, cancel: cancel}, b, 0, 16); err != context.Canceled {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.NewBatch(1); err == nil {
+			t.Error("a closed engine made a batch")
+		}
+	}
+}
+
+func TestGoroutinesEndWithTheEngine(t *testing.T) {
+	needLibrary(t)
+	m := tiny(t, graphtest.Options{Batch: 2})
+	before := runtime.NumGoroutine()
+	e, err := Open(m, Options{Provider: CPU})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !equalBits(b.Scores, want) {
-		t.Error("the scores after cancelled runs differ from those before")
+	for range 5 {
+		newBatch(t, e, 3)
 	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// A goroutine counts until it has left its last function.
+	for range 1_000_000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
+	}
+	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
 func TestEnginesShareTheEnvironment(t *testing.T) {

@@ -65,7 +65,11 @@ func chooseGPU(provider string, opt Options, library string) (target, error) {
 	if err := available(provider, library, gpus); err != nil {
 		return target{}, err
 	}
-	return target{provider, opt.LocalRank % gpus.Visible(), provider == TensorRT && opt.FP16}, nil
+	if opt.LocalSize > gpus.Visible() {
+		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
+			Msg("processes of this machine share a GPU: start one a GPU")
+	}
+	return target{provider, gpus.Index(opt.LocalRank), provider == TensorRT && opt.FP16}, nil
 }
 
 // explain says what a failure to create the session means.
@@ -84,8 +88,12 @@ func (t target) explain(model string, err error) error {
 
 const gpuGenerations = "a K80 needs CUDA 11 and an ONNX Runtime of its time, a P100 a build that still targets it (sm_60)"
 
+// shared stands for the library by which ONNX Runtime loads every provider.
+const shared = "shared"
+
 // libraries names a provider's own shared library.
 var libraries = map[string]string{
+	shared:   "libonnxruntime_providers_shared.so",
 	CUDA:     "libonnxruntime_providers_cuda.so",
 	TensorRT: "libonnxruntime_providers_tensorrt.so",
 }
@@ -105,16 +113,23 @@ func available(provider, library string, gpus device.GPUList) error {
 	if gpus.Visible() == 0 {
 		missing = append(missing, gpus.Missing())
 	}
-	needed := []string{CUDA}
+	needed := []string{shared, CUDA}
 	if provider == TensorRT {
-		needed = []string{TensorRT, CUDA}
+		needed = append(needed, TensorRT)
+	}
+	var absent []string
+	for _, p := range needed {
+		if file := providerFile(library, p); !fileExists(file) {
+			absent = append(absent, filepath.Base(file))
+		}
+	}
+	if len(absent) > 0 {
+		missing = append(missing, fmt.Sprintf("not beside %s: %s; it is a build without %s (install ONNX Runtime's GPU build,"+
+			" for CUDA 12 and cuDNN 9, and set %s to it)", library, strings.Join(absent, ", "), provider, LibraryVariable))
 	}
 	for _, p := range needed {
 		file := providerFile(library, p)
 		if !fileExists(file) {
-			missing = append(missing, fmt.Sprintf("%s is not beside %s, which is therefore a build without %s"+
-				" (install ONNX Runtime's GPU build, for CUDA 12 and cuDNN 9, and set %s to it)",
-				filepath.Base(file), library, p, LibraryVariable))
 			continue
 		}
 		absent, err := missingLibraries(file)

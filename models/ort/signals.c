@@ -2,15 +2,15 @@
 
 #include <string.h>
 
-void bs_save_handlers(bs_handlers *saved) {
-  for (int s = 1; s < BS_SIGNALS; s++)
+void ortc_save_handlers(ortc_handlers *saved) {
+  for (int s = 1; s < ORTC_SIGNALS; s++)
     // The C library keeps some numbers to itself and refuses them.
     saved->valid[s] = sigaction(s, NULL, &saved->action[s]) == 0;
 }
 
-unsigned long long bs_restore_handlers(const bs_handlers *saved) {
+unsigned long long ortc_restore_handlers(const ortc_handlers *saved) {
   unsigned long long changed = 0;
-  for (int s = 1; s < BS_SIGNALS; s++) {
+  for (int s = 1; s < ORTC_SIGNALS; s++) {
     struct sigaction now;
     if (!saved->valid[s] || sigaction(s, NULL, &now) != 0) continue;
     const struct sigaction *old = &saved->action[s];
@@ -23,14 +23,14 @@ unsigned long long bs_restore_handlers(const bs_handlers *saved) {
 
 static void foreign(int signal) { (void)signal; }
 
-int bs_install_foreign(int signal) {
+int ortc_install_foreign(int signal) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = foreign;
   return sigaction(signal, &action, NULL);
 }
 
-int bs_handler_flags(int signal, int *is_foreign) {
+int ortc_handler_flags(int signal, int *is_foreign) {
   struct sigaction now;
   if (sigaction(signal, NULL, &now) != 0) return -1;
   *is_foreign = now.sa_handler == foreign;

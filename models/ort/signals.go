@@ -14,10 +14,10 @@ import (
 // the alternate stack (SA_ONSTACK); a signal that comes to a goroutine would
 // then be handled on the goroutine's small stack, and end the process.
 func keepSignals(log zerolog.Logger, start func() error) error {
-	var saved C.bs_handlers
-	C.bs_save_handlers(&saved)
+	var saved C.ortc_handlers
+	C.ortc_save_handlers(&saved)
 	err := start()
-	for bits, number := uint64(C.bs_restore_handlers(&saved)), 1; bits != 0; bits, number = bits>>1, number+1 {
+	for bits, number := uint64(C.ortc_restore_handlers(&saved)), 1; bits != 0; bits, number = bits>>1, number+1 {
 		if bits&1 != 0 {
 			log.Debug().Str("signal", syscall.Signal(number).String()).Msg("signal handler restored after the start of the GPU")
 		}
@@ -27,10 +27,10 @@ func keepSignals(log zerolog.Logger, start func() error) error {
 
 // installForeign and handler serve the test, since test files cannot use cgo.
 
-func installForeign(s syscall.Signal) bool { return C.bs_install_foreign(C.int(s)) == 0 }
+func installForeign(s syscall.Signal) bool { return C.ortc_install_foreign(C.int(s)) == 0 }
 
 func handler(s syscall.Signal) (foreign, onStack bool) {
 	var isForeign C.int
-	flags := C.bs_handler_flags(C.int(s), &isForeign)
+	flags := C.ortc_handler_flags(C.int(s), &isForeign)
 	return isForeign != 0, flags&C.SA_ONSTACK != 0
 }

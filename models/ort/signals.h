@@ -3,21 +3,21 @@
 
 #include <signal.h>
 
-enum { BS_SIGNALS = 65 };  // 1 to 64
+enum { ORTC_SIGNALS = 65 };  // 1 to 64
 
 typedef struct {
-  struct sigaction action[BS_SIGNALS];
-  unsigned char valid[BS_SIGNALS];
-} bs_handlers;
+  struct sigaction action[ORTC_SIGNALS];
+  unsigned char valid[ORTC_SIGNALS];
+} ortc_handlers;
 
-void bs_save_handlers(bs_handlers *saved);
+void ortc_save_handlers(ortc_handlers *saved);
 
-// bs_restore_handlers puts back every handler that is not the saved one, and
+// ortc_restore_handlers puts back every handler that is not the saved one, and
 // returns a bit set of their numbers.
-unsigned long long bs_restore_handlers(const bs_handlers *saved);
+unsigned long long ortc_restore_handlers(const ortc_handlers *saved);
 
 // For the test: a handler as a foreign library installs it, and what stands.
-int bs_install_foreign(int signal);
-int bs_handler_flags(int signal, int *foreign);
+int ortc_install_foreign(int signal);
+int ortc_handler_flags(int signal, int *foreign);
 
 #endif

@@ -21,7 +21,7 @@ type ports struct {
 }
 
 // match finds the ports of a session that fit the contract.
-func match(m *Model, inputs, outputs []port) (ports, error) {
+func match(m *models.Model, inputs, outputs []port) (ports, error) {
 	c := &m.Contract
 	in, err := pick("input", m.InputName, inputs)
 	if err != nil {

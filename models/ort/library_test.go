@@ -1,0 +1,143 @@
+package ort
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+func TestFindLibrary(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "libonnxruntime.so.1")
+	other := filepath.Join(dir, "other.so")
+	for _, path := range []string{file, other} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	empty := t.TempDir()
+	for _, test := range []struct {
+		name, explicit, variable, path string
+		want                           string // empty: an error
+	}{
+		{name: "a file", explicit: other, want: other},
+		{name: "a folder", explicit: dir, want: file},
+		{name: "explicit before the variable", explicit: other, variable: file, want: other},
+		{name: "the variable", variable: other, want: other},
+		{name: "the variable before the loader's path", variable: other, path: dir, want: other},
+		{name: "no such file", explicit: filepath.Join(empty, "x.so"), path: dir},
+		{name: "an empty folder", variable: empty, path: dir},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(LibraryVariable, test.variable)
+			t.Setenv("LD_LIBRARY_PATH", test.path)
+			got, err := FindLibrary(test.explicit)
+			if got != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("%q, %v; want %q", got, err, test.want)
+			}
+			if err != nil && (!errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), LibraryVariable)) {
+				t.Errorf("%v does not wrap ErrProvider or does not say what to set", err)
+			}
+		})
+	}
+}
+
+func TestFindLibrarySearches(t *testing.T) {
+	t.Setenv(LibraryVariable, "")
+	tree := t.TempDir()
+	write := func(name string) string {
+		t.Helper()
+		path := filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("go.mod")
+	write("a/b/c.go")
+	t.Chdir(filepath.Join(tree, "a", "b"))
+
+	t.Setenv("LD_LIBRARY_PATH", filepath.Join(tree, "elsewhere"))
+	want := write("elsewhere/libonnxruntime.so")
+	if got, err := FindLibrary(""); err != nil || got != want {
+		t.Errorf("%q, %v; want %q from the loader's path", got, err, want)
+	}
+	want = write(".cache/onnxruntime/libonnxruntime.so.1")
+	if got, err := FindLibrary(""); err != nil || got != want {
+		t.Errorf("%q, %v; want %q from the source tree", got, err, want)
+	}
+}
+
+// sharedObject compiles C code into a shared library.
+func sharedObject(t *testing.T, path, code string, flags ...string) string {
+	t.Helper()
+	source := filepath.Join(t.TempDir(), "code.c")
+	if err := os.WriteFile(source, []byte(code), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-shared", "-fPIC", "-o", path, source}, flags...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc %v: %v\n%s", args, err, out)
+	}
+	return path
+}
+
+// oldRuntime is a library that says it is ONNX Runtime of some release.
+const oldRuntime = `
+#include <stdint.h>
+#include <stddef.h>
+static const void *api(uint32_t version) { return NULL; }
+static const char *release(void) { return RELEASE; }
+static const struct { const void *(*a)(uint32_t); const char *(*v)(void); } base = {api, release};
+const void *OrtGetApiBase(void) { return &base; }
+`
+
+func TestOpenRefusesLibraries(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.so")
+	if err := os.WriteFile(text, []byte("hello"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := tiny(t, graphtest.Options{})
+	for _, test := range []struct{ name, path, want string }{
+		{"missing", filepath.Join(dir, "none.so"), "no such file"},
+		{"no library", text, text},
+		{"another library", sharedObject(t, filepath.Join(dir, "other.so"), "int x;"), "OrtGetApiBase"},
+		{"too old", sharedObject(t, filepath.Join(dir, "old.so"), oldRuntime, `-DRELEASE="1.16.3"`), "1.16.3; 1.24 or newer"},
+		{"no version", sharedObject(t, filepath.Join(dir, "odd.so"), oldRuntime, `-DRELEASE="odd"`), "ONNX Runtime odd"},
+		{"another interface", sharedObject(t, filepath.Join(dir, "new.so"), oldRuntime, `-DRELEASE="2.0.0"`), "2.0.0 does not offer"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Open(m, Options{Provider: CPU, Library: test.path})
+			if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), test.want) ||
+				!strings.Contains(err.Error(), LibraryVariable) {
+				t.Errorf("%v; want it to hold %q and what to do", err, test.want)
+			}
+		})
+	}
+}
+
+func TestOneLibraryAtATime(t *testing.T) {
+	path := needLibrary(t)
+	m := tiny(t, graphtest.Options{})
+	open(t, m, Options{})
+	other := sharedObject(t, filepath.Join(t.TempDir(), "libonnxruntime.so"), oldRuntime, `-DRELEASE="1.99.0"`)
+	_, err := Open(m, Options{Provider: CPU, Library: other})
+	if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "already") {
+		t.Errorf("a second library beside %s: %v", path, err)
+	}
+	link := filepath.Join(t.TempDir(), "libonnxruntime.so")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	open(t, m, Options{Library: link})
+}

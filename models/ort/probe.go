@@ -1,0 +1,67 @@
+package ort
+
+import (
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models/device"
+)
+
+// Info is what Probe finds.
+type Info struct {
+	// Library is the path of ONNX Runtime, Version its release.
+	Library, Version string
+	// Built lists the execution providers that the library was built for, by
+	// ONNX Runtime's names.
+	Built []string
+	// Providers are those that Options.Provider takes, Auto excepted.
+	Providers []ProviderInfo
+}
+
+// ProviderInfo is one provider as Probe finds it.
+type ProviderInfo struct {
+	Name string
+	// Err says all that is missing; nil where the provider can be used.
+	Err error
+}
+
+// Probe loads a library, found as FindLibrary does, and tries every provider.
+// The error wraps models.ErrProvider where there is no usable library.
+func Probe(library string) (Info, error) {
+	path, err := FindLibrary(library)
+	if err != nil {
+		return Info{}, err
+	}
+	l, err := acquire(path)
+	if err != nil {
+		return Info{Library: path}, err
+	}
+	info := Info{Library: path, Version: l.version}
+	if info.Built, err = l.api.providers(); err == nil {
+		slices.Sort(info.Built)
+		for _, name := range []string{CPU, CUDA, TensorRT} {
+			info.Providers = append(info.Providers, ProviderInfo{name, try(name, path)})
+		}
+	}
+	if err2 := release(); err == nil {
+		err = err2
+	}
+	return info, err
+}
+
+// try makes session options with a provider and drops them.
+func try(name, library string) error {
+	if name != CPU {
+		if err := available(name, library, device.GPUs()); err != nil {
+			return err
+		}
+	}
+	return keepSignals(zerolog.Nop(), func() error {
+		o, err := settingsFor(name, 0, Options{}).sessionOptions()
+		if err != nil {
+			return target{provider: name}.explain("", &providerError{err})
+		}
+		return o.Destroy()
+	})
+}

@@ -1,0 +1,257 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+func TestSettings(t *testing.T) {
+	cudaBase := map[string]string{
+		"device_id": "2", "arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC",
+		"cudnn_conv_use_max_workspace": "1", "do_copy_in_default_stream": "1", "use_tf32": "0",
+	}
+	with := func(base map[string]string, extra ...string) map[string]string {
+		m := maps.Clone(base)
+		for i := 0; i < len(extra); i += 2 {
+			m[extra[i]] = extra[i+1]
+		}
+		return m
+	}
+	trtBase := map[string]string{"device_id": "2", "trt_fp16_enable": "0"}
+	gpuConfig := map[string]string{"session.intra_op.allow_spinning": "0", "session.record_ep_graph_assignment_info": "1"}
+	for _, test := range []struct {
+		name     string
+		provider string
+		opt      Options
+		want     settings
+	}{
+		{"cpu", CPU, Options{MemoryLimit: 1 << 30}, settings{1, 1, true, true,
+			map[string]string{"session.intra_op.allow_spinning": "0"}, nil}},
+		{"cuda", CUDA, Options{}, settings{1, 1, true, true, gpuConfig, []provider{{CUDA, cudaBase}}}},
+		{"cuda with a limit", CUDA, Options{MemoryLimit: 4 << 30}, settings{1, 1, true, true, gpuConfig,
+			[]provider{{CUDA, with(cudaBase, "gpu_mem_limit", "4294967296")}}}},
+		{"tensorrt before cuda", TensorRT, Options{}, settings{1, 1, true, true, gpuConfig,
+			[]provider{{TensorRT, trtBase}, {CUDA, cudaBase}}}},
+		{"tensorrt with all", TensorRT, Options{FP16: true, EngineCache: "/c", MemoryLimit: 1 << 20}, settings{1, 1, true, true, gpuConfig,
+			[]provider{
+				{TensorRT, with(trtBase, "trt_fp16_enable", "1", "trt_max_workspace_size", "1048576",
+					"trt_engine_cache_enable", "1", "trt_engine_cache_path", "/c",
+					"trt_timing_cache_enable", "1", "trt_timing_cache_path", "/c")},
+				{CUDA, with(cudaBase, "gpu_mem_limit", "1048576")},
+			}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := settingsFor(test.provider, 2, test.opt); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("%+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
+
+// one is a machine with one GPU.
+var one = device.GPUList{All: []device.GPU{{Name: "Tesla P100-PCIE-16GB"}}}
+
+// TestMissingProvider is row 33: the error names all that is missing.
+func TestMissingProvider(t *testing.T) {
+	dir := t.TempDir()
+	library := filepath.Join(dir, "libonnxruntime.so.1")
+	if err := os.WriteFile(library, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	check := func(provider string, gpus device.GPUList, want ...string) {
+		t.Helper()
+		err := available(provider, library, gpus)
+		if !errors.Is(err, models.ErrProvider) {
+			t.Fatalf("%v does not wrap ErrProvider", err)
+		}
+		for _, want := range append(want, provider) {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q lacks %q", err, want)
+			}
+		}
+	}
+	check(CUDA, device.GPUList{}, "not beside "+library+": libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so;", "no NVIDIA GPU", "K80", "P100")
+	check(CUDA, device.GPUList{All: one.All, Restricted: true}, "CUDA_VISIBLE_DEVICES selects none")
+	check(TensorRT, one, "libonnxruntime_providers_cuda.so, libonnxruntime_providers_tensorrt.so;", "without tensorrt")
+
+	// A provider as it lies there where CUDA and cuDNN do not: it asks for
+	// libraries that were there only when it was linked.
+	stubs := t.TempDir()
+	var flags []string
+	for _, name := range []string{"libcudnn.so.9", "libcublasLt.so.12", "libnovel.so.1"} {
+		flags = append(flags, sharedObject(t, filepath.Join(stubs, name), "int x;", "-Wl,-soname,"+name))
+	}
+	flags = append(flags, "-Wl,--no-as-needed", "-lm")
+	sharedObject(t, filepath.Join(dir, "libonnxruntime_providers_shared.so"), "int z;")
+	sharedObject(t, filepath.Join(dir, "libonnxruntime_providers_cuda.so"), "int y;", append([]string{"-Wl,--no-as-needed"}, flags...)...)
+	check(CUDA, one, "libcudnn.so.9", "install cuDNN", "libcublasLt.so.12", "CUDA toolkit", "libnovel.so.1")
+	if err := available(CUDA, library, one); strings.Contains(err.Error(), "libm.so") || strings.Contains(err.Error(), "NVIDIA GPU is visible") {
+		t.Errorf("%v complains of what is there", err)
+	}
+	for _, name := range []string{"libcudnn.so.9", "libcublasLt.so.12", "libnovel.so.1"} {
+		if err := os.Rename(filepath.Join(stubs, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := available(CUDA, library, one); err != nil {
+		t.Errorf("nothing is missing, and still: %v", err)
+	}
+}
+
+// TestOpenWithoutGPU is row 33 through the front door, on this machine.
+func TestOpenWithoutGPU(t *testing.T) {
+	needLibrary(t)
+	if device.GPUs().Visible() > 0 {
+		t.Skip("this machine has a GPU")
+	}
+	m := tiny(t, graphtest.Options{})
+	for _, provider := range []string{CUDA, TensorRT} {
+		e, err := Open(m, Options{Provider: provider})
+		if err == nil {
+			e.Close()
+			t.Fatalf("%s opened on %s", provider, e.Device())
+		}
+		if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "no NVIDIA GPU") {
+			t.Error(err)
+		}
+	}
+	if e := open(t, m, Options{Provider: Auto}); e.Device() != "cpu" {
+		t.Errorf("auto chose %s", e.Device())
+	}
+	if _, err := Open(m, Options{Provider: "rocm"}); !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "tensorrt") {
+		t.Errorf("an unknown provider: %v", err)
+	}
+}
+
+// TestRuntimeRefusesCUDA asks ONNX Runtime itself for the provider that a CPU
+// build lacks: its message comes through as ErrProvider.
+func TestRuntimeRefusesCUDA(t *testing.T) {
+	library := needLibrary(t)
+	open(t, tiny(t, graphtest.Options{}), Options{})
+	if fileExists(providerFile(library, CUDA)) {
+		t.Skip("this ONNX Runtime is built with CUDA")
+	}
+	for _, name := range []string{CUDA, TensorRT} {
+		o, err := settingsFor(name, 0, Options{}).sessionOptions()
+		if err == nil {
+			o.Destroy()
+			t.Fatalf("%s was appended", name)
+		}
+		err = target{provider: name}.explain("model.onnx", &providerError{err})
+		if !errors.Is(err, models.ErrProvider) {
+			t.Errorf("%v does not wrap ErrProvider", err)
+		}
+		t.Log(err)
+	}
+}
+
+func TestPlacement(t *testing.T) {
+	type nodes = map[string]map[string]int
+	for _, test := range []struct {
+		name     string
+		provider string
+		nodes    nodes
+		want     string // empty: no error
+	}{
+		{"all on cuda", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}}, ""},
+		{"shapes on the cpu", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Shape": 1}}, ""},
+		{"work on the cpu", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Conv": 2, "Gemm": 1}}, "1 Gemm, 2 Conv"},
+		{"nothing on cuda", CUDA, nodes{"CPUExecutionProvider": {"Relu": 1}}, "no part"},
+		{"rest on cuda", TensorRT, nodes{"TensorrtExecutionProvider": {"Conv": 3}, "CUDAExecutionProvider": {"Gemm": 1}}, ""},
+		{"nothing on tensorrt", TensorRT, nodes{"CUDAExecutionProvider": {"Gemm": 1}}, "no part"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := judgePlacement(test.provider, test.nodes)
+			if (err == nil) != (test.want == "") || err != nil && (!errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestPlacementIsRead holds the way from a real session to judgePlacement: a
+// session on the CPU is found out when it should run on CUDA.
+func TestPlacementIsRead(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{})
+	if err := e.session.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	s := settingsFor(CPU, 0, Options{})
+	s.config[recordAssignment] = "1"
+	if err := e.createSession(s); err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := e.api.assigned(e.native)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := nodes["CPUExecutionProvider"]; len(nodes) != 1 || len(n) < 3 {
+		t.Errorf("nodes: %v", nodes)
+	}
+	if err := e.checkPlacement(CUDA); !errors.Is(err, models.ErrProvider) {
+		t.Errorf("a session on the CPU passed as one on CUDA: %v", err)
+	}
+	if err := e.checkPlacement(CPU); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, text := range []string{
+		"Error running network: Non-zero status code returned while running Conv node. Name:'a' Status Message: BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory for requested buffer of size 822083584",
+		"BFCArena::AllocateRawInternal Available memory of 1048576 is smaller than requested bytes of 6422528",
+		"CUDA failure 2: out of memory ; GPU=0 ; hostname=n1 ; expr=cudaMalloc((void**)&p, size);",
+		"CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0",
+		"CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+		"Exception during initialization: std::bad_alloc",
+	} {
+		if err := classify(errors.New(text)); !errors.Is(err, models.ErrOutOfMemory) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%q became %v", text, err)
+		}
+	}
+	other := fmt.Errorf("Got invalid dimensions for input: images")
+	if err := classify(other); err != other {
+		t.Errorf("%v became %v", other, err)
+	}
+	if classify(nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestProbe(t *testing.T) {
+	library := needLibrary(t)
+	info, err := Probe("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Library != library || !strings.HasPrefix(info.Version, "1.") {
+		t.Errorf("library %q, version %q", info.Library, info.Version)
+	}
+	if len(info.Built) == 0 || !strings.Contains(strings.Join(info.Built, " "), "CPUExecutionProvider") {
+		t.Errorf("built for %q", info.Built)
+	}
+	if len(info.Providers) != 3 || info.Providers[0].Name != CPU || info.Providers[0].Err != nil {
+		t.Errorf("providers %+v", info.Providers)
+	}
+	for _, p := range info.Providers[1:] {
+		if device.GPUs().Visible() == 0 && !errors.Is(p.Err, models.ErrProvider) {
+			t.Errorf("%s without a GPU: %v", p.Name, p.Err)
+		}
+	}
+	if environment.users != 0 {
+		t.Errorf("Probe left %d users of the environment", environment.users)
+	}
+	if _, err := Probe(filepath.Join(t.TempDir(), "none.so")); !errors.Is(err, models.ErrProvider) {
+		t.Errorf("no library: %v", err)
+	}
+}

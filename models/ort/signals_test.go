@@ -1,0 +1,51 @@
+package ort
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rs/zerolog"
+)
+
+func TestKeepSignals(t *testing.T) {
+	// Go handles this signal and wants it on the alternate stack.
+	const s = syscall.SIGUSR2
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, s)
+	defer signal.Stop(caught)
+	if foreign, onStack := handler(s); foreign || !onStack {
+		t.Fatalf("before: foreign %v, on the alternate stack %v", foreign, onStack)
+	}
+
+	var log bytes.Buffer
+	failure := errors.New("no GPU")
+	err := keepSignals(zerolog.New(&log), func() error {
+		if !installForeign(s) {
+			t.Fatal("cannot install a handler")
+		}
+		if foreign, onStack := handler(s); !foreign || onStack {
+			t.Fatalf("within: foreign %v, on the alternate stack %v", foreign, onStack)
+		}
+		return failure
+	})
+	if err != failure {
+		t.Errorf("the error became %v", err)
+	}
+	if foreign, onStack := handler(s); foreign || !onStack {
+		t.Errorf("after: foreign %v, on the alternate stack %v", foreign, onStack)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), s.String()) {
+		t.Errorf("the log says %q of one replaced handler", &log)
+	}
+	if err := syscall.Kill(os.Getpid(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-caught; got != s {
+		t.Errorf("caught %v", got)
+	}
+}
