@@ -1,5 +1,3 @@
-// Package preprocess turns one encoded image into one row of a model's input
-// tensor.
 package preprocess
 
 // Layout is the order of the axes of one image in the tensor.
@@ -26,7 +24,8 @@ const (
 	// scale 1), as used by torchvision on PIL images.
 	PillowBilinear Resize = "pillow-bilinear"
 	// TFBilinearAlignCorners is tf.image.resizeBilinear(alignCorners=true):
-	// four taps, no antialiasing.
+	// four taps, no antialiasing, fractions kept for Float32 and rounded half
+	// up for Uint8.
 	TFBilinearAlignCorners Resize = "tf-bilinear-align-corners"
 
 	// Stretch resizes the whole image to Width x Height, whatever its aspect.

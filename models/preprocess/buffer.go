@@ -1,0 +1,59 @@
+package preprocess
+
+// #include <stdlib.h>
+import "C"
+
+import "unsafe"
+
+const (
+	// A buffer that grew beyond largeBuffer bytes is freed at once after use.
+	largeBuffer = 64 << 20
+	// A smaller one is looked at every bufferWindow uses, and given back when
+	// none of them needed half of it.
+	bufferWindow = 64
+)
+
+// A buffer is C memory for n elements that is reused from image to image and
+// shrinks again after an unusually large one. Its content does not survive
+// need.
+type buffer[T int16 | int32 | uint8 | float32] struct {
+	p    unsafe.Pointer
+	size int // bytes held
+	most int // bytes needed, largest of the present window
+	uses int
+}
+
+// need returns n elements of undefined content.
+func (b *buffer[T]) need(n int) []T {
+	var zero T
+	bytes := max(n, 1) * int(unsafe.Sizeof(zero))
+	b.uses++
+	b.most = max(b.most, bytes)
+	if b.uses >= bufferWindow {
+		if b.size > 2*b.most {
+			b.free()
+		}
+		b.uses, b.most = 0, bytes
+	}
+	if bytes > b.size {
+		b.free()
+		// C.malloc never returns nil: the process ends when memory does.
+		b.p = C.malloc(C.size_t(bytes))
+		b.size = bytes
+	}
+	return unsafe.Slice((*T)(b.p), n)
+}
+
+// settle frees what is too large to be kept between images.
+func (b *buffer[T]) settle() {
+	if b.size > largeBuffer {
+		b.free()
+	}
+}
+
+func (b *buffer[T]) pointer() unsafe.Pointer { return b.p }
+
+func (b *buffer[T]) free() {
+	C.free(b.p)
+	b.p, b.size = nil, 0
+}

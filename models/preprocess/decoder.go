@@ -1,0 +1,203 @@
+package preprocess
+
+// #include "kernel.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// A Decoder turns encoded images into tensor rows for one Spec. It reuses its
+// memory from image to image, and belongs to one goroutine at a time.
+type Decoder struct {
+	spec   Spec
+	opt    Options
+	policy policy
+	turbo  unsafe.Pointer // TurboJPEG handle; nil for the portable path
+	scales []turboScale
+
+	job    C.bs_job
+	h, v   axis
+	pixels buffer[uint8] // decoded, RGBX
+	work   buffer[uint8]
+	chroma [2][]uint8 // one row of upsampled Cb and Cr
+	closed bool
+
+	injectPanic func() // of tests
+}
+
+// NewDecoder returns a Decoder that the caller must Close. The error says which
+// field of spec or opt cannot be used.
+func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	d := &Decoder{spec: spec, opt: opt, policy: policies[spec.Resize]}
+	if lib, err := turbo(); err == nil && !opt.ForcePortable {
+		if d.turbo = C.bs_turbo_new(); d.turbo == nil {
+			return nil, fmt.Errorf("%s: no decoder could be made: out of memory", lib.name)
+		}
+		d.scales = lib.scales
+	}
+	j := &d.job
+	j.lerp = cBool(d.policy.position != nil)
+	j.f32 = cBool(spec.DType == Float32)
+	j.chw = cBool(spec.Layout == CHW)
+	j.bgr = cBool(spec.BGR)
+	j.scale = 1
+	if spec.Scale != 0 {
+		j.scale = C.float(spec.Scale)
+	}
+	for c := range 3 {
+		j.std[c] = 1
+		if len(spec.Mean) != 0 {
+			j.mean[c] = C.float(spec.Mean[c])
+		}
+		if len(spec.Std) != 0 {
+			j.std[c] = C.float(spec.Std[c])
+		}
+	}
+	return d, nil
+}
+
+// Close frees the decoder's memory. It may be called more than once; Decode may
+// not be called after it.
+func (d *Decoder) Close() {
+	if d.closed {
+		return
+	}
+	d.closed = true
+	if d.turbo != nil {
+		C.bs_turbo_free(d.turbo)
+		d.turbo = nil
+	}
+	d.h.free()
+	d.v.free()
+	d.pixels.free()
+	d.work.free()
+}
+
+// Decode fills dst, which must be of Spec.RowBytes bytes, with the image
+// encoded in src, which it only reads. Elements have the machine's byte order.
+//
+// An image that yields no pixels gives a *Failure, and dst is all zero. Any
+// other error is a mistake of the caller. A panic of a decoder is recovered and
+// is a Failure too.
+func (d *Decoder) Decode(dst, src []byte) (err error) {
+	if d.closed {
+		return errors.New("preprocess: Decode after Close")
+	}
+	if want := d.spec.RowBytes(); len(dst) != want {
+		return fmt.Errorf("preprocess: destination of %d bytes, want %d", len(dst), want)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Failure{StatusPanic, fmt.Sprint(p)}
+		}
+		if err != nil {
+			clear(dst)
+		}
+		d.pixels.settle()
+		d.work.settle()
+	}()
+	if f := d.decode(dst, src); f != nil {
+		return f
+	}
+	return nil
+}
+
+func (d *Decoder) decode(dst, src []byte) *Failure {
+	if int64(len(src)) > d.opt.MaxBytes {
+		return &Failure{StatusTooLarge, fmt.Sprintf("%d bytes, more than %d", len(src), d.opt.MaxBytes)}
+	}
+	f, fail := sniff(src)
+	if fail != nil {
+		return fail
+	}
+	if d.injectPanic != nil {
+		d.injectPanic()
+	}
+	if f != formatJPEG {
+		o, fail := walkContainer(f, src, d.opt)
+		if fail != nil {
+			return fail
+		}
+		return d.decodePortable(dst, src, f, o)
+	}
+	h, fail := walkJPEG(src, d.opt)
+	switch {
+	case fail != nil:
+		return fail
+	case d.turbo == nil && h.components == 4 && !h.adobe:
+		return d.decodePortable(dst, withAdobe(src), f, h.orientation)
+	case d.turbo == nil:
+		return d.decodePortable(dst, src, f, h.orientation)
+	}
+	return d.decodeTurbo(dst, src, h)
+}
+
+// prepare plans for an image of width x height pixels; with scaled, the decoder
+// may shrink them while it decodes. It returns the memory for the pixels.
+func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8 {
+	if d.spec.IgnoreOrientation {
+		o = 1
+	}
+	g := d.spec.plan(width, height, o)
+	if scaled {
+		width, height = d.shrink(width, height, g)
+	}
+	d.h.set(d.policy, axisKey{width, g.resizedW, g.x, g.w})
+	d.v.set(d.policy, axisKey{height, g.resizedH, g.y, g.h})
+	j := &d.job
+	j.h, j.v = d.h.c, d.v.c
+	j.width, j.height = C.int32_t(width), C.int32_t(height)
+	j.pitch = C.int64_t(width) * 4
+	j.transpose, j.flip_x, j.flip_y = cBool(g.transpose), cBool(g.flipX), cBool(g.flipY)
+	px := d.pixels.need(width*4*height + C.BS_TAIL)
+	j.pixels = (*C.uint8_t)(d.pixels.pointer())
+	d.work.need(int(C.bs_work_size(&d.job)))
+	j.work = (*C.uint8_t)(d.work.pointer())
+	return px[:width*4*height]
+}
+
+// shrink returns the smallest size that libjpeg-turbo can decode to without
+// falling below the size to resize to.
+func (d *Decoder) shrink(width, height int, g geometry) (int, int) {
+	w, h := width, height
+	for _, s := range d.scales {
+		sw, sh := s.apply(width), s.apply(height)
+		if sw >= g.resizedW && sh >= g.resizedH && sw <= w && sh <= h {
+			w, h = sw, sh
+		}
+	}
+	return w, h
+}
+
+func (d *Decoder) decodeTurbo(dst, src []byte, h jpegHeader) *Failure {
+	d.prepare(h.width, h.height, h.orientation, d.spec.ScaledDecode)
+	d.job.cmyk = cBool(h.components == 4)
+	rc := C.bs_turbo_render(d.turbo, &d.job, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
+		unsafe.Pointer(unsafe.SliceData(dst)))
+	if rc == C.BS_OK {
+		return nil
+	}
+	why := C.GoString(C.bs_turbo_error(d.turbo))
+	if rc == C.BS_CORRUPT && (strings.Contains(why, "nsupported") || strings.Contains(why, "not implemented")) {
+		return &Failure{StatusUnsupported, why}
+	}
+	return &Failure{StatusCorrupt, why}
+}
+
+func cBool(b bool) C.int32_t {
+	if b {
+		return 1
+	}
+	return 0
+}

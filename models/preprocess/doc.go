@@ -1,0 +1,20 @@
+// Package preprocess turns one encoded image into one row of a model's input
+// tensor.
+//
+// The way of an image through [Decoder.Decode]:
+//
+//  1. Its signature names the format, never its file name.
+//  2. A walk over the container, without allocation, finds size, EXIF
+//     orientation, number of scans, and whether the end is there. Whatever
+//     exceeds [Options] is refused here, before memory is taken.
+//  3. The geometry is planned in the orientation in which the pixels are
+//     stored: size to resize to, window to keep, turns to apply at the end.
+//  4. The weights of both axes are computed, unless the last image had the same.
+//  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
+//     turns and packs into the caller's tensor memory. Everything else, and
+//     JPEG where libjpeg-turbo is not installed, is decoded by imaging and
+//     enters the same C kernels as RGBX.
+//
+// An image that cannot be decoded is a [*Failure] with a stable [Status], the
+// same every time; its row is zero.
+package preprocess

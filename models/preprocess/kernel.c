@@ -1,0 +1,431 @@
+// Resize and pack. Every kernel exists once in plain C and, where it pays, once
+// more with AVX2; both give the same bits.
+//
+// Pixels are RGBX bytes, so that a vector load needs no gathering; the fourth
+// byte is carried along and dropped by the pack.
+#include "kernel.h"
+
+#include <string.h>
+
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define BS_AVX2 1
+#include <immintrin.h>
+#define TARGET_AVX2 __attribute__((target("avx2")))
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Rows are padded to whole vectors.
+INLINE size_t padded(size_t n) { return (n + 31) & ~(size_t)31; }
+
+INLINE uint8_t clip8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v; }
+
+// A rows is a stack of source rows, or a ring of them: row r lies at
+// (r - base) & mask. Rows past last are read as last.
+typedef struct {
+  const uint8_t *data;
+  size_t pitch;
+  int32_t base, mask, last;
+} rows;
+
+INLINE const uint8_t *row_at(const rows *s, int32_t r) {
+  if (r > s->last)
+    r = s->last;
+  return s->data + (size_t)((r - s->base) & s->mask) * s->pitch;
+}
+
+// Four rows at a time share the loads of the weights.
+static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4],
+                               const bs_axis *ax) {
+  for (int r = 0; r < 4; r++)
+    for (int32_t i = 0; i < ax->n; i++) {
+      const uint8_t *p = src[r] + (size_t)ax->first[i] * 4;
+      const int16_t *w = ax->weights + (size_t)i * ax->taps;
+      int32_t acc[4];
+      for (int c = 0; c < 4; c++)
+        acc[c] = 1 << (ax->shift - 1);
+      for (int32_t t = 0; t < ax->taps; t++)
+        for (int c = 0; c < 4; c++)
+          acc[c] += p[t * 4 + c] * w[t];
+      for (int c = 0; c < 4; c++)
+        dst[r][i * 4 + c] = clip8(acc[c] >> ax->shift);
+    }
+}
+
+// n is a multiple of 32.
+static void vertical_generic(const rows *src, const bs_axis *ax, int32_t y,
+                             uint8_t *dst, size_t n) {
+  const int16_t *w = ax->weights + (size_t)y * ax->taps;
+  for (size_t x = 0; x < n; x += 32) {
+    int32_t acc[32];
+    for (int c = 0; c < 32; c++)
+      acc[c] = 1 << (ax->shift - 1);
+    for (int32_t t = 0; t < ax->taps; t++) {
+      if (w[t] == 0)
+        continue;
+      const uint8_t *p = row_at(src, ax->first[y] + t) + x;
+      for (int c = 0; c < 32; c++)
+        acc[c] += p[c] * w[t];
+    }
+    for (int c = 0; c < 32; c++)
+      dst[x + c] = clip8(acc[c] >> ax->shift);
+  }
+}
+
+static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr) {
+  int r = bgr ? 2 : 0;
+  for (int32_t x = 0; x < n; x++) {
+    dst[x * 3] = row[x * 4 + r];
+    dst[x * 3 + 1] = row[x * 4 + 1];
+    dst[x * 3 + 2] = row[x * 4 + 2 - r];
+  }
+}
+
+// The bodies of the float packs; the compiler vectorises one copy for each
+// instruction set.
+#define PACK_F32(name, type, attributes)                                       \
+  attributes static void name(const bs_job *job, const type *row, float *dst,  \
+                              size_t plane, int32_t n) {                       \
+    size_t step = job->chw ? 1 : 3;                                            \
+    for (int c = 0; c < 3; c++) {                                              \
+      int from = job->bgr ? 2 - c : c;                                         \
+      float scale = job->scale, mean = job->mean[from], std = job->std[from];  \
+      float *out = dst + (job->chw ? plane * (size_t)c : (size_t)c);           \
+      if (step == 1)                                                           \
+        for (int32_t x = 0; x < n; x++)                                        \
+          out[x] = ((float)row[x * 4 + from] * scale - mean) / std;            \
+      else                                                                     \
+        for (int32_t x = 0; x < n; x++)                                        \
+          out[x * 3] = ((float)row[x * 4 + from] * scale - mean) / std;        \
+    }                                                                          \
+  }
+
+PACK_F32(pack_f32_from_u8_generic, uint8_t, )
+PACK_F32(pack_f32_from_f32_generic, float, )
+
+#ifdef BS_AVX2
+
+PACK_F32(pack_f32_from_u8_avx2, uint8_t, TARGET_AVX2)
+PACK_F32(pack_f32_from_f32_avx2, float, TARGET_AVX2)
+
+TARGET_AVX2 static void horizontal_avx2(const uint8_t *const src[4],
+                                        uint8_t *const dst[4],
+                                        const bs_axis *ax) {
+  // Four pixels become, per 128-bit half, r r g g b b x x of two of them,
+  // widened to 16 bits: what madd wants beside a pair of weights.
+  const __m256i pairs = _mm256_setr_epi8(
+      0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1,
+      8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1);
+  const __m256i spread = _mm256_setr_epi8(
+      0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3,
+      4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+  const __m256i half = _mm256_setr_epi32(
+      1 << (ax->shift - 1), 1 << (ax->shift - 1), 1 << (ax->shift - 1),
+      1 << (ax->shift - 1), 0, 0, 0, 0);
+  const __m128i shift = _mm_cvtsi32_si128(ax->shift);
+  const int32_t taps = ax->taps;
+  const int16_t *w = ax->weights;
+  for (int32_t i = 0; i < ax->n; i++, w += taps) {
+    const size_t at = (size_t)ax->first[i] * 4;
+    const uint8_t *p0 = src[0] + at, *p1 = src[1] + at;
+    const uint8_t *p2 = src[2] + at, *p3 = src[3] + at;
+    __m256i a0 = half, a1 = half, a2 = half, a3 = half;
+    for (int32_t t = 0; t < taps; t += 4) {
+      int64_t four;
+      memcpy(&four, w + t, 8);
+      const __m256i k = _mm256_shuffle_epi8(_mm256_set1_epi64x(four), spread);
+#define TAP(a, p)                                                              \
+  a = _mm256_add_epi32(                                                        \
+      a, _mm256_madd_epi16(                                                    \
+             _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(  \
+                                     (const __m128i *)(p + t * 4))),           \
+                                 pairs),                                       \
+             k))
+      TAP(a0, p0);
+      TAP(a1, p1);
+      TAP(a2, p2);
+      TAP(a3, p3);
+#undef TAP
+    }
+    __m256i lo = _mm256_add_epi32(_mm256_permute2x128_si256(a0, a1, 0x20),
+                                  _mm256_permute2x128_si256(a0, a1, 0x31));
+    __m256i hi = _mm256_add_epi32(_mm256_permute2x128_si256(a2, a3, 0x20),
+                                  _mm256_permute2x128_si256(a2, a3, 0x31));
+    lo = _mm256_sra_epi32(lo, shift);
+    hi = _mm256_sra_epi32(hi, shift);
+    // Half 0 holds rows 0 and 2, half 1 rows 1 and 3.
+    __m256i bytes = _mm256_packs_epi32(lo, hi);
+    bytes = _mm256_packus_epi16(bytes, bytes);
+    const int64_t even = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes));
+    const int64_t odd = _mm_cvtsi128_si64(_mm256_extracti128_si256(bytes, 1));
+    const int32_t px[4] = {(int32_t)even, (int32_t)odd, (int32_t)(even >> 32),
+                           (int32_t)(odd >> 32)};
+    for (int r = 0; r < 4; r++)
+      memcpy(dst[r] + i * 4, &px[r], 4);
+  }
+}
+
+TARGET_AVX2 static void vertical_avx2(const rows *src, const bs_axis *ax,
+                                      int32_t y, uint8_t *dst, size_t n) {
+  const int16_t *w = ax->weights + (size_t)y * ax->taps;
+  const __m128i shift = _mm_cvtsi32_si128(ax->shift);
+  const __m256i half = _mm256_set1_epi32(1 << (ax->shift - 1));
+  const __m256i zero = _mm256_setzero_si256();
+  int32_t taps = ax->taps;
+  while (taps > 2 && w[taps - 1] == 0 && w[taps - 2] == 0)
+    taps -= 2;
+  for (size_t x = 0; x < n; x += 32) {
+    __m256i a0 = half, a1 = half, a2 = half, a3 = half;
+    for (int32_t t = 0; t < taps; t += 2) {
+      int32_t two;
+      memcpy(&two, w + t, 4);
+      const __m256i k = _mm256_set1_epi32(two);
+      const __m256i p = _mm256_loadu_si256(
+          (const __m256i *)(row_at(src, ax->first[y] + t) + x));
+      const __m256i q = _mm256_loadu_si256(
+          (const __m256i *)(row_at(src, ax->first[y] + t + 1) + x));
+      const __m256i lo = _mm256_unpacklo_epi8(p, q);
+      const __m256i hi = _mm256_unpackhi_epi8(p, q);
+#define TAP(a, unpack, v)                                                      \
+  a = _mm256_add_epi32(a, _mm256_madd_epi16(unpack(v, zero), k))
+      TAP(a0, _mm256_unpacklo_epi8, lo);
+      TAP(a1, _mm256_unpackhi_epi8, lo);
+      TAP(a2, _mm256_unpacklo_epi8, hi);
+      TAP(a3, _mm256_unpackhi_epi8, hi);
+#undef TAP
+    }
+    const __m256i lo = _mm256_packs_epi32(_mm256_sra_epi32(a0, shift),
+                                          _mm256_sra_epi32(a1, shift));
+    const __m256i hi = _mm256_packs_epi32(_mm256_sra_epi32(a2, shift),
+                                          _mm256_sra_epi32(a3, shift));
+    _mm256_storeu_si256((__m256i *)(dst + x), _mm256_packus_epi16(lo, hi));
+  }
+}
+
+TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n,
+                                     int bgr) {
+  const __m128i rgb =
+      bgr ? _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1)
+          : _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+  int32_t x = 0;
+  // Each store is 4 bytes longer than its pixels: six must be left.
+  for (; x + 6 <= n; x += 4)
+    _mm_storeu_si128(
+        (__m128i *)(dst + x * 3),
+        _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(row + x * 4)), rgb));
+  pack_u8_generic(row + x * 4, dst + x * 3, n - x, bgr);
+}
+
+#endif
+
+typedef struct {
+  void (*horizontal)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
+  void (*vertical)(const rows *, const bs_axis *, int32_t, uint8_t *, size_t);
+  void (*pack_u8)(const uint8_t *, uint8_t *, int32_t, int);
+  void (*pack_f32_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
+  void (*pack_f32_f32)(const bs_job *, const float *, float *, size_t, int32_t);
+} kernels;
+
+static const kernels generic = {horizontal_generic, vertical_generic,
+                                pack_u8_generic, pack_f32_from_u8_generic,
+                                pack_f32_from_f32_generic};
+
+#ifdef BS_AVX2
+static const kernels avx2 = {horizontal_avx2, vertical_avx2, pack_u8_avx2,
+                             pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+#endif
+
+const char *bs_kernel_name(void) {
+#ifdef BS_AVX2
+  if (has_avx2())
+    return "avx2";
+#endif
+  return "generic";
+}
+
+static const kernels *pick(const bs_job *job) {
+#ifdef BS_AVX2
+  if (!job->portable && has_avx2())
+    return &avx2;
+#endif
+  (void)job;
+  return &generic;
+}
+
+// TensorFlow's bilinear lerp, in float: along x in both rows, then along y.
+typedef float v4f __attribute__((vector_size(16)));
+
+INLINE v4f pixel(const uint8_t *p) {
+  return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
+}
+
+static void lerp_row(const bs_job *job, int32_t y, uint8_t *out) {
+  const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;
+  const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;
+  const float fy = job->v.frac[y];
+  for (int32_t x = 0; x < job->h.n; x++) {
+    const size_t l = (size_t)job->h.first[x] * 4, r = (size_t)job->h.second[x] * 4;
+    const float fx = job->h.frac[x];
+    const v4f tl = pixel(top + l), bl = pixel(bottom + l);
+    const v4f t = tl + (pixel(top + r) - tl) * fx;
+    const v4f b = bl + (pixel(bottom + r) - bl) * fx;
+    const v4f v = t + (b - t) * fy;
+    if (job->f32) {
+      memcpy(out + (size_t)x * 16, &v, 16);
+    } else {
+      // v is in [0, 255], so that truncation rounds half up.
+      for (int c = 0; c < 4; c++)
+        out[x * 4 + c] = (uint8_t)(v[c] + 0.5f);
+    }
+  }
+}
+
+// The window before packing has 4 bytes a pixel, or 4 floats where the policy
+// keeps fractions.
+INLINE size_t pixel_size(const bs_job *job) { return job->lerp && job->f32 ? 16 : 4; }
+
+INLINE int upright(const bs_job *job) {
+  return !job->transpose && !job->flip_x && !job->flip_y;
+}
+
+// ring_rows is how many rows of the horizontal pass are kept: those of one
+// output and a group of four, rounded up to a power of two.
+INLINE size_t ring_rows(const bs_job *job) {
+  size_t n = 8;
+  while (n < (size_t)job->v.taps + 4)
+    n *= 2;
+  return n;
+}
+
+INLINE size_t mid_size(const bs_job *job) {
+  if (job->lerp)
+    return 0;
+  if (job->transpose)
+    return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
+  return ring_rows(job) * padded((size_t)job->h.n * 4);
+}
+
+INLINE size_t row_size(const bs_job *job) {
+  const int32_t n = job->h.n > job->v.n ? job->h.n : job->v.n;
+  return padded((size_t)n * pixel_size(job)) + BS_TAIL;
+}
+
+size_t bs_work_size(const bs_job *job) {
+  size_t window = upright(job) ? 0 : row_size(job) * (size_t)(job->v.n + 3);
+  return mid_size(job) + row_size(job) + window;
+}
+
+static void pack_row(const bs_job *job, const kernels *k, const uint8_t *row,
+                     void *dst, int32_t y, int32_t width, int32_t height) {
+  if (!job->f32) {
+    k->pack_u8(row, (uint8_t *)dst + (size_t)y * width * 3, width, job->bgr);
+    return;
+  }
+  const size_t plane = (size_t)width * height;
+  float *out = (float *)dst + (size_t)y * width * (job->chw ? 1 : 3);
+  if (pixel_size(job) == 16)
+    k->pack_f32_f32(job, (const float *)row, out, plane, width);
+  else
+    k->pack_f32_u8(job, row, out, plane, width);
+}
+
+// A sink takes the window's rows in order: it packs them at once, or keeps them
+// until they can be turned.
+typedef struct {
+  const bs_job *job;
+  const kernels *k;
+  uint8_t *rows;
+  void *dst;
+} sink;
+
+INLINE uint8_t *sink_row(const sink *s, int32_t y) {
+  return upright(s->job) ? s->rows : s->rows + row_size(s->job) * (size_t)y;
+}
+
+INLINE void sink_done(const sink *s, int32_t y) {
+  if (upright(s->job))
+    pack_row(s->job, s->k, s->rows, s->dst, y, s->job->h.n, s->job->v.n);
+}
+
+// resize_rows does the horizontal pass first, as Pillow does, just ahead of the
+// vertical pass, so that what lies between stays in the cache.
+static void resize_rows(const bs_job *job, const sink *out) {
+  const size_t pitch = padded((size_t)job->h.n * 4);
+  rows mid = {job->work, pitch, job->v.first[0], (int32_t)ring_rows(job) - 1,
+              job->height - 1};
+  int32_t next = mid.base; // first row that the horizontal pass has not done
+  for (int32_t y = 0; y < job->v.n; y++) {
+    int32_t end = job->v.first[y] + job->v.taps;
+    if (end > job->height)
+      end = job->height;
+    for (; next < end; next += 4) {
+      const uint8_t *from[4];
+      uint8_t *to[4];
+      for (int i = 0; i < 4; i++) {
+        const int32_t r = next + i <= mid.last ? next + i : mid.last;
+        from[i] = job->pixels + r * job->pitch;
+        to[i] = (uint8_t *)row_at(&mid, r);
+      }
+      out->k->horizontal(from, to, &job->h);
+    }
+    out->k->vertical(&mid, &job->v, y, sink_row(out, y), pitch);
+    sink_done(out, y);
+  }
+}
+
+// resize_columns is resize_rows for a source that lies on its side: the pass
+// that is horizontal in the upright image still comes first.
+static void resize_columns(const bs_job *job, const sink *out) {
+  const size_t width = padded((size_t)job->width * 4), pitch = width + BS_TAIL;
+  const rows src = {job->pixels, (size_t)job->pitch, 0, INT32_MAX, job->height - 1};
+  for (int32_t y = 0; y < job->v.n; y += 4) {
+    const uint8_t *from[4];
+    uint8_t *to[4];
+    for (int i = 0; i < 4; i++) {
+      uint8_t *mid = job->work + pitch * (size_t)i;
+      if (y + i < job->v.n)
+        out->k->vertical(&src, &job->v, y + i, mid, width);
+      from[i] = mid;
+      to[i] = sink_row(out, y + i);
+    }
+    out->k->horizontal(from, to, &job->h);
+  }
+}
+
+// turn packs the kept window rows in the upright order.
+static void turn(const sink *s) {
+  const bs_job *job = s->job;
+  const int32_t sw = job->h.n, sh = job->v.n;
+  const int32_t width = job->transpose ? sh : sw, height = job->transpose ? sw : sh;
+  const size_t size = pixel_size(job), pitch = row_size(job);
+  uint8_t *line = s->rows + pitch * (size_t)(sh + 3);
+  for (int32_t y = 0; y < height; y++) {
+    for (int32_t x = 0; x < width; x++) {
+      int32_t sx = job->transpose ? y : x, sy = job->transpose ? x : y;
+      if (job->flip_x)
+        sx = sw - 1 - sx;
+      if (job->flip_y)
+        sy = sh - 1 - sy;
+      memcpy(line + (size_t)x * size, s->rows + pitch * (size_t)sy + (size_t)sx * size,
+             size);
+    }
+    pack_row(job, s->k, line, s->dst, y, width, height);
+  }
+}
+
+void bs_render(const bs_job *job, void *dst) {
+  const sink out = {job, pick(job), job->work + mid_size(job), dst};
+  if (job->lerp)
+    for (int32_t y = 0; y < job->v.n; y++) {
+      lerp_row(job, y, sink_row(&out, y));
+      sink_done(&out, y);
+    }
+  else if (job->transpose)
+    resize_columns(job, &out);
+  else
+    resize_rows(job, &out);
+  if (!upright(job))
+    turn(&out);
+}

@@ -1,0 +1,84 @@
+// The resize and pack kernels, and the one call that turns a JPEG into a row.
+#ifndef BATCHSCORE_KERNEL_H
+#define BATCHSCORE_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Bytes that may be read, never used, after the last pixel of a source image:
+// the kernels load whole vectors and give the excess a weight of zero.
+#define BS_TAIL 64
+
+// bs_axis says how one axis of the source becomes one axis of the window that
+// is kept. A separable policy fills taps, shift and weights, a lerp policy
+// second and frac.
+typedef struct {
+  int32_t n;       // outputs
+  int32_t taps;    // weights per output, a multiple of 4
+  int32_t shift;   // weights are fixed point with this many fraction bits
+  int32_t unused;
+  int32_t *first;  // [n] first source index, not decreasing
+  int32_t *second; // [n] source index that frac leads to
+  int16_t *weights; // [n][taps]
+  float *frac;      // [n] 0 to 1
+} bs_axis;
+
+// bs_job is all about one image but its bytes and its destination.
+typedef struct {
+  uint8_t *pixels; // RGBX source, with BS_TAIL bytes after it
+  uint8_t *work;   // scratch of bs_work_size bytes
+  int64_t pitch;   // bytes from one source row to the next
+  int32_t width;   // of the source
+  int32_t height;
+  bs_axis h; // source columns to window columns
+  bs_axis v; // source rows to window rows
+  int32_t lerp;
+  int32_t transpose; // swap the window's axes after its flips
+  int32_t flip_x;
+  int32_t flip_y;
+  int32_t cmyk; // the JPEG has four components
+  int32_t f32;
+  int32_t chw;
+  int32_t bgr;
+  float scale;
+  float mean[3];
+  float std[3];
+  int32_t portable; // use no vector instructions: for tests
+} bs_job;
+
+size_t bs_work_size(const bs_job *job);
+
+// bs_render resizes job->pixels and packs the result into dst.
+void bs_render(const bs_job *job, void *dst);
+
+// Instructions that bs_render uses: "avx2" or "generic".
+const char *bs_kernel_name(void);
+
+// bs_turbo_open loads libjpeg-turbo's TurboJPEG API from the file or soname
+// name. It returns NULL, or what went wrong, valid until the next call.
+const char *bs_turbo_open(const char *name);
+
+// bs_turbo_path is the file that the loaded library came from.
+const char *bs_turbo_path(void);
+
+void *bs_turbo_new(void);
+void bs_turbo_free(void *turbo);
+const char *bs_turbo_error(void *turbo);
+
+// bs_turbo_scales copies up to max scaling factors, as numerator and
+// denominator, and returns how many.
+int bs_turbo_scales(int32_t *pairs, int max);
+
+enum { BS_OK, BS_CORRUPT, BS_WARNED };
+
+// bs_turbo_render decodes a JPEG to job->width x job->height pixels and renders
+// it. BS_CORRUPT and BS_WARNED leave the reason in bs_turbo_error; with the
+// latter the decoder had gone on with pixels that are not the image's.
+int bs_turbo_render(void *turbo, const bs_job *job, const void *src, size_t n,
+                    void *dst);
+
+// bs_turbo_decode only decodes, to RGB, for benchmarks.
+int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *rgb,
+                    int width, int height);
+
+#endif

@@ -1,0 +1,56 @@
+package preprocess
+
+import "fmt"
+
+// Defaults of [Options].
+const (
+	// DefaultMaxPixels is where Pillow begins to warn of decompression bombs.
+	// The decoder takes 4 bytes a pixel, and as many again for a progressive
+	// JPEG or up to 8 for another format.
+	DefaultMaxPixels = 89_478_485
+	// DefaultMaxScans is several times what any encoder writes.
+	DefaultMaxScans = 100
+	// DefaultMaxBytes bounds the encoded size.
+	DefaultMaxBytes = 256 << 20
+
+	// scanWork scans over an image of MaxPixels are the most work that a JPEG
+	// may ask for; a smaller image may have more.
+	scanWork = 16
+)
+
+// Options bound what one image may cost. They decide which images fail as
+// too_large, and nothing else about the pixels.
+type Options struct {
+	// MaxPixels bounds the width times the height that an image's header
+	// declares; 0 means DefaultMaxPixels.
+	MaxPixels int64
+	// MaxScans bounds the scans of a JPEG; 0 means DefaultMaxScans.
+	MaxScans int
+	// MaxBytes bounds the encoded size; 0 means DefaultMaxBytes.
+	MaxBytes int64
+	// ForcePortable never uses libjpeg-turbo.
+	ForcePortable bool
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.MaxPixels < 0 || o.MaxScans < 0 || o.MaxBytes < 0 {
+		return o, fmt.Errorf("preprocess options: a bound below zero: %+v", o)
+	}
+	if o.MaxPixels == 0 {
+		o.MaxPixels = DefaultMaxPixels
+	}
+	if o.MaxScans == 0 {
+		o.MaxScans = DefaultMaxScans
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	return o, nil
+}
+
+func (o Options) checkPixels(width, height int) *Failure {
+	if int64(width)*int64(height) > o.MaxPixels {
+		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, more than %d", width, height, o.MaxPixels)}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+// TurboJPEG, loaded at run time: no header and no library is needed to build.
+#define _GNU_SOURCE
+#include "kernel.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The part of TurboJPEG's stable ABI that is used, from turbojpeg.h 2.0.
+typedef struct {
+  int num;
+  int denom;
+} tjscalingfactor;
+
+enum { TJPF_RGB = 0, TJPF_RGBX = 2, TJPF_CMYK = 11 };
+enum { TJFLAG_ACCURATEDCT = 4096, TJFLAG_LIMITSCANS = 32768 };
+enum { TJERR_WARNING = 0 };
+
+static struct {
+  void *(*InitDecompress)(void);
+  int (*Destroy)(void *);
+  int (*Decompress2)(void *, const unsigned char *, unsigned long,
+                     unsigned char *, int, int, int, int, int);
+  char *(*GetErrorStr2)(void *);
+  int (*GetErrorCode)(void *);
+  tjscalingfactor *(*GetScalingFactors)(int *);
+} tj;
+
+static char path[PATH_MAX];
+static char message[512];
+
+const char *bs_turbo_open(const char *name) {
+  void *lib = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (lib == NULL) {
+    const char *why = dlerror();
+    snprintf(message, sizeof message, "%s", why ? why : name);
+    return message;
+  }
+#define BS_SYMBOL(field)                                                       \
+  if ((*(void **)&tj.field = dlsym(lib, "tj" #field)) == NULL) {               \
+    snprintf(message, sizeof message, "%s: no symbol tj" #field, name);        \
+    dlclose(lib);                                                              \
+    return message;                                                            \
+  }
+  BS_SYMBOL(InitDecompress)
+  BS_SYMBOL(Destroy)
+  BS_SYMBOL(Decompress2)
+  BS_SYMBOL(GetErrorStr2)
+  BS_SYMBOL(GetErrorCode)
+  BS_SYMBOL(GetScalingFactors)
+#undef BS_SYMBOL
+  Dl_info info;
+  if (dladdr(*(void **)&tj.Decompress2, &info) == 0 ||
+      realpath(info.dli_fname, path) == NULL)
+    snprintf(path, sizeof path, "%s", name);
+  return NULL;
+}
+
+const char *bs_turbo_path(void) { return path; }
+void *bs_turbo_new(void) { return tj.InitDecompress(); }
+void bs_turbo_free(void *turbo) { tj.Destroy(turbo); }
+const char *bs_turbo_error(void *turbo) { return tj.GetErrorStr2(turbo); }
+
+int bs_turbo_scales(int32_t *pairs, int max) {
+  int n = 0;
+  const tjscalingfactor *f = tj.GetScalingFactors(&n);
+  if (f == NULL)
+    return 0;
+  if (n > max)
+    n = max;
+  for (int i = 0; i < n; i++) {
+    pairs[2 * i] = f[i].num;
+    pairs[2 * i + 1] = f[i].denom;
+  }
+  return n;
+}
+
+// lossy tells the warnings after which libjpeg invents pixels from those that
+// leave the picture whole.
+static int lossy(const char *warning) {
+  static const char *const words[] = {
+      "premature end", // of data segment
+      "Premature end", // of JPEG file
+      "bad Huffman code",
+      "bad arithmetic code",
+      "instead of RST",
+      "Inconsistent progression",
+  };
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strstr(warning, words[i]) != NULL)
+      return 1;
+  return 0;
+}
+
+// from_adobe_cmyk turns inverted CMYK into RGBX in place, rounding as Pillow
+// does.
+static void from_adobe_cmyk(const bs_job *job) {
+  for (int32_t y = 0; y < job->height; y++) {
+    uint8_t *p = job->pixels + y * job->pitch;
+    for (int32_t x = 0; x < job->width; x++, p += 4) {
+      int k = p[3];
+      for (int c = 0; c < 3; c++) {
+        int t = (255 - p[c]) * k + 128;
+        p[c] = (uint8_t)(k - (((t >> 8) + t) >> 8));
+      }
+    }
+  }
+}
+
+int bs_turbo_render(void *turbo, const bs_job *job, const void *src, size_t n,
+                    void *dst) {
+  int rc = tj.Decompress2(turbo, src, n, job->pixels, job->width,
+                          (int)job->pitch, job->height,
+                          job->cmyk ? TJPF_CMYK : TJPF_RGBX,
+                          TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
+  if (rc != 0) {
+    if (tj.GetErrorCode(turbo) != TJERR_WARNING)
+      return BS_CORRUPT;
+    if (lossy(tj.GetErrorStr2(turbo)))
+      return BS_WARNED;
+  }
+  if (job->cmyk)
+    from_adobe_cmyk(job);
+  bs_render(job, dst);
+  return BS_OK;
+}
+
+int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *rgb,
+                    int width, int height) {
+  return tj.Decompress2(turbo, src, n, rgb, width, 0, height, TJPF_RGB,
+                        TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
+}
