@@ -1,6 +1,12 @@
-// Package output is what lies in an output folder: job record, manifest,
-// claims, parts, _SUCCESS; and what can be said of them: verify and merge.
 package output
+
+import (
+	"encoding/base64"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/shard"
+)
 
 // Statuses that storage, not decoding, gives a row. Those of decoding are
 // preprocess.Status values.
@@ -31,4 +37,58 @@ type Class struct {
 	ClassID int     `json:"class_id"`
 	Label   string  `json:"label"`
 	Score   float32 `json:"score"`
+}
+
+// Name is the path byte for byte, as the manifest has it.
+func (r *Row) Name() (string, error) {
+	if r.PathBase64 == "" {
+		return r.Path, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(r.PathBase64)
+	if err != nil {
+		return "", fmt.Errorf("path_base64 %q: %w", r.PathBase64, err)
+	}
+	return string(b), nil
+}
+
+// written is the row as the formats write it: a path that is not valid UTF-8
+// moved to PathBase64, every text valid UTF-8.
+func (r Row) written() Row {
+	if !utf8.ValidString(r.Path) {
+		if r.PathBase64 == "" {
+			r.PathBase64 = base64.StdEncoding.EncodeToString([]byte(r.Path))
+		}
+		r.Path = shown(r.Path)
+	}
+	r.Status, r.Label, r.Error = shown(r.Status), shown(r.Label), shown(r.Error)
+	return r
+}
+
+// shown replaces every byte that is not UTF-8 by U+FFFD.
+func shown(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
+}
+
+// fits says whether the row is the result of that entry.
+func (r *Row) fits(e shard.Entry) bool {
+	name, err := r.Name()
+	return err == nil && name == e.Path && r.Size == e.Size
+}
+
+// cover says whether rows are the results of entries first to last of m, in
+// order, and what is wrong if not.
+func cover(m *shard.Manifest, first, last int, rows []Row) error {
+	if len(rows) != last-first {
+		return fmt.Errorf("%d rows for %d images", len(rows), last-first)
+	}
+	for i := range rows {
+		if e := m.At(first + i); !rows[i].fits(e) {
+			return fmt.Errorf("row %d is %q of %d bytes, the manifest has %q of %d bytes",
+				i, rows[i].Path, rows[i].Size, e.Path, e.Size)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,195 @@
+package output
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Job is the record that makes a folder the output of one job: all that the
+// content of the parts depends on. Whoever creates it first decides.
+type Job struct {
+	Version int `json:"version"`
+	// ID tells two jobs apart that are otherwise alike. Join fills it.
+	ID string `json:"id"`
+	// Images is the place of the images, without secrets.
+	Images string `json:"images"`
+	Max    int    `json:"max"` // 0 is all
+	// Model is the name of the model, for people; ModelDigest is what counts.
+	Model            string `json:"model"`
+	ModelDigest      string `json:"model_digest"`
+	PreprocessDigest string `json:"preprocess_digest"`
+	LabelsDigest     string `json:"labels_digest"`
+	// JPEGDecoder names the decoder, since decoders differ in the last bit.
+	JPEGDecoder string `json:"jpeg_decoder"`
+	Precision   string `json:"precision"`
+	// Device is that of the worker that created the record, for people.
+	Device string `json:"device"`
+	// Batch is the number of images per batch. A worker that passes 0 takes
+	// the recorded number, and records AutoBatch if it is the first.
+	Batch     int `json:"batch"`
+	AutoBatch int `json:"-"`
+	// Chunk is the number of images per chunk; 0 is shard.DefaultChunk. A
+	// worker that passes 0 takes the recorded number.
+	Chunk   int       `json:"chunk"`
+	TopK    int       `json:"topk"`
+	Format  Format    `json:"format"`
+	Created time.Time `json:"created"` // by the creator's own clock, for people
+	// Checksum is "sha256:" and the digest of the record without it.
+	Checksum string `json:"checksum"`
+}
+
+func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
+
+// Chunks is the cut of a manifest of that many entries.
+func (j *Job) Chunks(entries int) shard.Chunks {
+	size := j.Chunk
+	if size == 0 {
+		size = shard.DefaultChunk(entries)
+	}
+	return shard.Chunks{Entries: entries, Size: size}
+}
+
+// Join makes the caller a member of the job that writes to st: it creates the
+// record, or compares want with the one that is there, and returns the record
+// and whether this call created it. Of any number of callers one creates.
+//
+// It returns ErrOtherJob, naming each differing field, when images or options
+// differ, or when there is output without a record; ErrMismatch when the job
+// is the same but for the model, its preprocessing, labels or precision, or
+// when the record is damaged. In either case nothing was written.
+func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
+	have, err := ReadJob(ctx, st)
+	if errors.Is(err, store.ErrNotExist) {
+		if err := refuseStrangers(ctx, st); err == nil {
+			return createJob(ctx, st, want)
+		} else if !errors.Is(err, ErrOtherJob) {
+			return Job{}, false, err
+		} else if have, err2 := ReadJob(ctx, st); errors.Is(err2, store.ErrNotExist) {
+			return Job{}, false, err
+		} else if err2 != nil {
+			return Job{}, false, err2
+		} else { // created, and worked on, since the first look
+			return have, false, compare(st, have, want)
+		}
+	}
+	if err != nil {
+		return Job{}, false, err
+	}
+	return have, false, compare(st, have, want)
+}
+
+// ReadJob returns the record. It is store.ErrNotExist if there is none, and
+// ErrMismatch if it is damaged.
+func ReadJob(ctx context.Context, st store.Store) (Job, error) {
+	body, _, err := readAll(ctx, st, jobName)
+	if err != nil {
+		return Job{}, err
+	}
+	return parseJob(st, body)
+}
+
+func parseJob(st store.Store, body []byte) (Job, error) {
+	var j Job
+	if err := decodeRecord(body, &j); err != nil {
+		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin anew", jobName, st, err)
+	}
+	if _, err := ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 {
+		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d",
+			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max)
+	}
+	return j, nil
+}
+
+// refuseStrangers returns ErrOtherJob if the folder has output in it.
+func refuseStrangers(ctx context.Context, st store.Store) error {
+	for _, prefix := range []string{partPrefix, SuccessName, Folder} {
+		err := st.List(ctx, prefix, func(o store.Object) error {
+			return fmt.Errorf("%w: %s has %s but no %s; choose another folder", ErrOtherJob, st, o.Name, jobName)
+		})
+		if errors.Is(err, store.ErrNotExist) {
+			return nil // there is no folder yet
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
+	if want.Batch == 0 {
+		want.Batch = want.AutoBatch
+	}
+	want.AutoBatch = 0
+	want.ID = strings.ToLower(rand.Text())
+	want.Created = time.Now().UTC().Round(0)
+	body, err := encodeRecord(&want)
+	if err != nil {
+		return Job{}, false, fmt.Errorf("job record: %w", err)
+	}
+	stored, _, how, err := createOrRead(ctx, st, jobName, body)
+	if err != nil {
+		return Job{}, false, fmt.Errorf("create the job record: %w", err)
+	}
+	have, err := parseJob(st, stored)
+	if err != nil || how == created {
+		return have, how == created, err
+	}
+	return have, false, compare(st, have, want)
+}
+
+// compare returns why a worker that wants one job cannot take part in another.
+func compare(st store.Store, have, want Job) error {
+	// Through the record and back, as the text of have went.
+	body, err := encodeRecord(&want)
+	if err == nil {
+		err = decodeRecord(body, &want)
+	}
+	if err != nil {
+		return fmt.Errorf("job record: %w", err)
+	}
+	var job, model []string
+	differ := func(list *[]string, field string, have, want any) {
+		if have != want {
+			*list = append(*list, fmt.Sprintf("%s: have %v, want %v", field, have, want))
+		}
+	}
+	differ(&job, "images", have.Images, want.Images)
+	differ(&job, "max", have.Max, want.Max)
+	differ(&job, "format", have.Format, want.Format)
+	differ(&job, "top-k", have.TopK, want.TopK)
+	if want.Batch != 0 {
+		differ(&job, "batch", auto(have.Batch), auto(want.Batch))
+	}
+	if want.Chunk != 0 {
+		differ(&job, "chunk", auto(have.Chunk), auto(want.Chunk))
+	}
+	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
+	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)
+	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
+	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
+	differ(&model, "precision", have.Precision, want.Precision)
+	switch {
+	case len(job) > 0:
+		return fmt.Errorf("%w: %s: %s; choose another folder, or the same options",
+			ErrOtherJob, st, strings.Join(append(job, model...), "; "))
+	case len(model) > 0:
+		return fmt.Errorf("%s: the model %w: %s; choose another folder, or go on with what the job was started with",
+			st, ErrMismatch, strings.Join(model, "; "))
+	}
+	return nil
+}
+
+func auto(n int) string {
+	if n == 0 {
+		return "auto"
+	}
+	return fmt.Sprint(n)
+}

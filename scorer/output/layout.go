@@ -1,0 +1,117 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// Names in an output folder.
+const (
+	// SuccessName is created last, once every part stands.
+	SuccessName = "_SUCCESS"
+	// Folder holds everything that is not result.
+	Folder       = "_batchscore/"
+	jobName      = Folder + "job.json"
+	manifestName = Folder + "manifest.jsonl"
+	digestsName  = Folder + "parts.sha256"
+	claimsFolder = Folder + "claims/"
+	clockFolder  = Folder + "clock/"
+	workerFolder = Folder + "workers/"
+	partPrefix   = "part-"
+)
+
+// What is wrong with an output folder. Errors wrap these and say what to do.
+var (
+	// ErrMismatch says that the model, a record, the manifest or the parts do
+	// not fit together.
+	ErrMismatch = errors.New("does not match the output folder")
+	// ErrOtherJob says that the folder holds the output of another job.
+	ErrOtherJob = errors.New("the output folder belongs to another job")
+	// ErrIncomplete says that chunks are still missing.
+	ErrIncomplete = errors.New("the output is incomplete")
+)
+
+// PartName is the name of the part that holds chunk i.
+func PartName(i int, f Format) string { return fmt.Sprintf("%s%05d.%s", partPrefix, i, f) }
+
+// partChunk is the chunk whose part has that name; false for other names.
+func partChunk(name string, f Format) (int, bool) {
+	digits, ok := strings.CutPrefix(name, partPrefix)
+	if !ok {
+		return 0, false
+	}
+	digits, ok = strings.CutSuffix(digits, "."+string(f))
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(digits)
+	return i, err == nil && i >= 0 && PartName(i, f) == name
+}
+
+// readAll reads an object whole.
+func readAll(ctx context.Context, st store.Store, name string) ([]byte, store.Object, error) {
+	r, o, err := st.Open(ctx, name, "")
+	if err != nil {
+		return nil, o, err
+	}
+	defer r.Close()
+	body := make([]byte, 0, o.Size+1)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, o, fmt.Errorf("read %s of %s: %w", name, st, err)
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+	if int64(len(body)) != o.Size {
+		return nil, o, fmt.Errorf("read %s of %s: %d bytes of %d: %w", name, st, len(body), o.Size, store.ErrUnavailable)
+	}
+	return body, o, nil
+}
+
+// outcome is what became of a create.
+type outcome int
+
+const (
+	created   outcome = iota // by this call, whose answer may have been lost
+	found                    // somebody else was first
+	ambiguous                // there is something else, and this call's answer was lost
+)
+
+// createOrRead creates an object, or returns what has that name already. When
+// the create fails in a way that leaves open whether it took effect, what is
+// stored settles it.
+func createOrRead(ctx context.Context, st store.Store, name string, body []byte) ([]byte, store.Object, outcome, error) {
+	o, err := st.Create(ctx, name, body)
+	if err == nil {
+		return body, o, created, nil
+	}
+	exists := errors.Is(err, store.ErrExist)
+	if !exists && ctx.Err() != nil {
+		return nil, o, ambiguous, err
+	}
+	stored, o, readErr := readAll(ctx, st, name)
+	switch {
+	case readErr != nil && exists:
+		return nil, o, found, readErr
+	case readErr != nil:
+		return nil, o, ambiguous, err
+	case exists:
+		return stored, o, found, nil
+	case string(stored) == string(body):
+		return stored, o, created, nil
+	}
+	return stored, o, ambiguous, nil
+}

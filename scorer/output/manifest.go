@@ -1,0 +1,60 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Freeze returns the manifest that all workers of the job share: the one that
+// is stored, or else the one that build makes, which it stores. Of several
+// workers that build at once, the first to store decides for all. When build
+// fails, nothing is stored.
+//
+// A damaged manifest is ErrMismatch.
+func Freeze(ctx context.Context, st store.Store,
+	build func(ctx context.Context) (*shard.Manifest, error)) (*shard.Manifest, error) {
+	m, err := ReadManifest(ctx, st)
+	if !errors.Is(err, store.ErrNotExist) {
+		return m, err
+	}
+	if m, err = build(ctx); err != nil {
+		return nil, err
+	}
+	var body bytes.Buffer
+	if err := m.Encode(&body); err != nil {
+		return nil, err
+	}
+	_, err = st.Create(ctx, manifestName, body.Bytes())
+	if err == nil {
+		return m, nil
+	}
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	stored, readErr := ReadManifest(ctx, st)
+	if errors.Is(readErr, store.ErrNotExist) {
+		return nil, fmt.Errorf("store the manifest: %w", err)
+	}
+	return stored, readErr
+}
+
+// ReadManifest returns the frozen manifest. It is store.ErrNotExist if there
+// is none yet, and ErrMismatch if it is damaged.
+func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
+	r, _, err := st.Open(ctx, manifestName, "")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	m, err := shard.DecodeManifest(r)
+	if errors.Is(err, shard.ErrCorrupt) {
+		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin anew",
+			manifestName, st, ErrMismatch, err)
+	}
+	return m, err
+}

@@ -1,0 +1,45 @@
+package output
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// part is one part, read.
+type part struct {
+	name     string
+	rows     []Row
+	digest   string // hex
+	modified time.Time
+}
+
+// readPart reads the part of a chunk and checks that its rows are the results
+// of the chunk's entries. If not, it is ErrMismatch.
+func readPart(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Chunks, chunk int, f Format) (part, error) {
+	p := part{name: PartName(chunk, f)}
+	body, o, err := readAll(ctx, st, p.name)
+	if err != nil {
+		return p, err
+	}
+	p.digest, p.modified = hexDigest(body), o.Modified
+	if p.rows, err = Decode(body, f); err == nil {
+		first, last := c.Range(chunk)
+		if err = cover(m, first, last, p.rows); err != nil {
+			err = fmt.Errorf("%w: %w", ErrMismatch, err)
+		}
+	}
+	if err != nil {
+		return p, fmt.Errorf("%s of %s: %w", p.name, st, err)
+	}
+	return p, nil
+}
+
+// appendDigest appends a part's line to the file of digests, which sha256sum
+// -c reads.
+func appendDigest(buf []byte, hex, name string) []byte {
+	return fmt.Appendf(buf, "%s  %s\n", hex, name)
+}

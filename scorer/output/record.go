@@ -1,0 +1,73 @@
+package output
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// recordVersion is the version of the records that this program writes and
+// reads.
+const recordVersion = 1
+
+// record is a JSON object that proves itself: its field checksum is the
+// SHA-256 of the same object with that field empty.
+type record interface {
+	// seal returns the version and checksum fields.
+	seal() (version *int, checksum *string)
+}
+
+// encodeRecord seals r and returns its one form.
+func encodeRecord(r record) ([]byte, error) {
+	version, sum := r.seal()
+	*version, *sum = recordVersion, ""
+	body, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	*sum = digest(body)
+	if body, err = json.MarshalIndent(r, "", "  "); err != nil {
+		return nil, err
+	}
+	return append(body, '\n'), nil
+}
+
+// decodeRecord reads what encodeRecord wrote, and nothing else. Its errors
+// wrap ErrMismatch.
+func decodeRecord(body []byte, r record) error {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(body, &head); err != nil {
+		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
+	}
+	if head.Version != recordVersion {
+		return fmt.Errorf("%w: the record has version %d, this program knows version %d",
+			ErrMismatch, head.Version, recordVersion)
+	}
+	if err := json.Unmarshal(body, r); err != nil {
+		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
+	}
+	_, sum := r.seal()
+	stored := *sum
+	again, err := encodeRecord(r)
+	if err != nil {
+		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
+	}
+	if *sum != stored {
+		return fmt.Errorf("%w: the record is damaged: its checksum is %q, its content has %q", ErrMismatch, stored, *sum)
+	}
+	if !bytes.Equal(again, body) {
+		return fmt.Errorf("%w: the record is damaged: it is not in the form that was written", ErrMismatch)
+	}
+	return nil
+}
+
+func digest(body []byte) string { return "sha256:" + hexDigest(body) }
+
+func hexDigest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,192 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Success is the content of _SUCCESS: what was done, and the digests that tie
+// it together.
+type Success struct {
+	Version   int            `json:"version"`
+	Job       string         `json:"job"`
+	Images    int            `json:"images"`
+	Statuses  map[string]int `json:"statuses"` // images by status
+	Chunks    int            `json:"chunks"`
+	ChunkSize int            `json:"chunk_size"`
+	Format    Format         `json:"format"`
+	Digests   Digests        `json:"digests"`
+	// Started and Ended are by the store's clock: the first sign of the job
+	// or of a worker, and the last part or end of a worker. Makespan is the
+	// time between, over all runs and what lay between them.
+	Started         time.Time `json:"started"`
+	Ended           time.Time `json:"ended"`
+	MakespanSeconds float64   `json:"makespan_seconds"`
+	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
+	// Drift is nil if the images were not listed again.
+	Drift *Drift `json:"drift,omitempty"`
+	// Workers counts those that ended in order; Devices are theirs.
+	Workers  int               `json:"workers"`
+	Devices  []string          `json:"devices"`
+	Versions map[string]string `json:"versions"`
+	Checksum string            `json:"checksum"`
+}
+
+// Digests are "sha256:" and hex.
+type Digests struct {
+	Manifest   string `json:"manifest"`
+	Model      string `json:"model"`
+	Preprocess string `json:"preprocess"`
+	Labels     string `json:"labels"`
+	// Parts is the digest of the file of the parts' digests.
+	Parts string `json:"parts"`
+}
+
+func (s *Success) seal() (*int, *string) { return &s.Version, &s.Checksum }
+
+// ReadSuccess returns what _SUCCESS says. It is store.ErrNotExist while the
+// job is not complete, and ErrMismatch if the file is damaged.
+func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
+	body, _, err := readAll(ctx, st, SuccessName)
+	if err != nil {
+		return Success{}, err
+	}
+	return parseSuccess(st, body)
+}
+
+func parseSuccess(st store.Store, body []byte) (Success, error) {
+	var s Success
+	if err := decodeRecord(body, &s); err != nil {
+		return Success{}, fmt.Errorf("%s of %s: %w", SuccessName, st, err)
+	}
+	return s, nil
+}
+
+// FinishOptions is what _SUCCESS says beside what the output folder tells.
+type FinishOptions struct {
+	Drift    *Drift
+	Versions map[string]string
+}
+
+// Finish checks that every part stands and that its rows are the results of
+// its chunk's entries, stores the digests of the parts and then _SUCCESS. It
+// may be called by any number of workers; the first decides, and all return
+// the same.
+//
+// While parts are missing it returns ErrIncomplete; ErrMismatch if one is not
+// what it should be. It holds one part in memory at a time.
+func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt FinishOptions) (Success, error) {
+	if s, err := ReadSuccess(ctx, st); !errors.Is(err, store.ErrNotExist) {
+		return s, err
+	}
+	c := job.Chunks(m.Len())
+	done, err := Done(ctx, st, c, job.Format)
+	if err != nil {
+		return Success{}, err
+	}
+	if n := c.Count() - done.Count(); n > 0 {
+		return Success{}, fmt.Errorf("%w: %d of %d parts are missing from %s, the first is %s; run again to make them",
+			ErrIncomplete, n, c.Count(), st, PartName(firstMissing(done), job.Format))
+	}
+	s := Success{
+		Job: job.ID, Images: m.Len(), Statuses: map[string]int{},
+		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format,
+		Drift: opt.Drift, Versions: opt.Versions,
+	}
+	var lines []byte
+	for chunk := range c.Count() {
+		p, err := readPart(ctx, st, m, c, chunk, job.Format)
+		if err != nil {
+			return Success{}, err
+		}
+		for i := range p.rows {
+			s.Statuses[p.rows[i].Status]++
+		}
+		lines = appendDigest(lines, p.digest, p.name)
+		s.ended(p.modified)
+	}
+	s.Digests = Digests{
+		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
+		Parts: digest(lines),
+	}
+	if err := s.timing(ctx, st); err != nil {
+		return Success{}, err
+	}
+	stored, _, _, err := createOrRead(ctx, st, digestsName, lines)
+	if err != nil {
+		return Success{}, fmt.Errorf("store the digests of the parts: %w", err)
+	}
+	if string(stored) != string(lines) {
+		return Success{}, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; see what verify says",
+			digestsName, st, ErrMismatch)
+	}
+	return createSuccess(ctx, st, s)
+}
+
+func createSuccess(ctx context.Context, st store.Store, s Success) (Success, error) {
+	body, err := encodeRecord(&s)
+	if err != nil {
+		return Success{}, fmt.Errorf("%s: %w", SuccessName, err)
+	}
+	stored, _, _, err := createOrRead(ctx, st, SuccessName, body)
+	if err != nil {
+		return Success{}, fmt.Errorf("create %s: %w", SuccessName, err)
+	}
+	return parseSuccess(st, stored)
+}
+
+func firstMissing(s *Set) int {
+	i := 0
+	for i < s.Len() && s.Has(i) {
+		i++
+	}
+	return i
+}
+
+func (s *Success) started(t time.Time) {
+	if s.Started.IsZero() || t.Before(s.Started) {
+		s.Started = t.UTC()
+	}
+}
+
+func (s *Success) ended(t time.Time) {
+	if t.After(s.Ended) {
+		s.Ended = t.UTC()
+	}
+}
+
+// timing fills what is known of the time the job took. Workers that were
+// killed left no summary; the record and the parts bear witness for them.
+func (s *Success) timing(ctx context.Context, st store.Store) error {
+	_, record, err := readAll(ctx, st, jobName)
+	if err != nil {
+		return err
+	}
+	s.started(record.Modified)
+	s.ended(record.Modified)
+	workers, err := ReadSummaries(ctx, st)
+	if err != nil {
+		return err
+	}
+	s.Devices = []string{}
+	for _, w := range workers {
+		s.started(w.Started)
+		s.ended(w.Started.Add(time.Duration(w.Seconds * float64(time.Second))))
+		if !slices.Contains(s.Devices, w.Device) {
+			s.Devices = append(s.Devices, w.Device)
+		}
+	}
+	slices.Sort(s.Devices)
+	s.Workers = len(workers)
+	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
+	if s.MakespanSeconds > 0 {
+		s.ImagesPerSecond = float64(s.Images) / s.MakespanSeconds
+	}
+	return nil
+}

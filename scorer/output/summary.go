@@ -1,0 +1,87 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// WorkerSummary is what one worker says of itself when it ends.
+type WorkerSummary struct {
+	Version int    `json:"version"`
+	Worker  Worker `json:"worker"`
+	Device  string `json:"device"`
+	Batch   int    `json:"batch"`
+	// Started is by the store's clock, Seconds by the worker's monotonic one.
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+	// Share is the number of images it was to begin with, Images that of those
+	// it committed; Statuses counts the latter.
+	Share    int            `json:"share"`
+	Images   int            `json:"images"`
+	Statuses map[string]int `json:"statuses"`
+	// Chunks counts those it committed; Stolen those of them that were in
+	// another's share; Lost those that another worker committed first.
+	Chunks int `json:"chunks"`
+	Stolen int `json:"stolen"`
+	Lost   int `json:"lost"`
+	// End says why it ended, such as "done" or "stopped".
+	End      string            `json:"end"`
+	Versions map[string]string `json:"versions"`
+	Checksum string            `json:"checksum"`
+}
+
+func (s *WorkerSummary) seal() (*int, *string) { return &s.Version, &s.Checksum }
+
+// WriteSummary stores the summary of a worker, once.
+func WriteSummary(ctx context.Context, st store.Store, s WorkerSummary) error {
+	body, err := encodeRecord(&s)
+	if err == nil {
+		var how outcome
+		_, _, how, err = createOrRead(ctx, st, workerFolder+s.Worker.ID+".json", body)
+		if err == nil && how != created {
+			err = store.ErrExist
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store the summary of worker %s: %w", s.Worker.ID, err)
+	}
+	return nil
+}
+
+// ReadSummaries returns the summaries of all workers that ended in order, by
+// rank and name. One that is damaged is ErrMismatch.
+func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error) {
+	var names []string
+	err := st.List(ctx, workerFolder, func(o store.Object) error {
+		names = append(names, o.Name)
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("list the worker summaries: %w", err)
+	}
+	var all []WorkerSummary
+	for _, name := range names {
+		body, _, err := readAll(ctx, st, name)
+		if err != nil {
+			return nil, err
+		}
+		var s WorkerSummary
+		if err := decodeRecord(body, &s); err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", name, st, err)
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b WorkerSummary) int {
+		if a.Worker.Rank != b.Worker.Rank {
+			return a.Worker.Rank - b.Worker.Rank
+		}
+		return strings.Compare(a.Worker.ID, b.Worker.ID)
+	})
+	return all, nil
+}

@@ -1,0 +1,261 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Verify proves that the rows of an output folder equal its manifest, or says
+// in what they do not: every part is read, and job record, manifest, parts,
+// their digests and _SUCCESS are held against one another. It works on a
+// folder that is not finished, too, and reports what is missing. It holds one
+// part in memory at a time, and one bit per image.
+//
+// What is wrong with the folder is in the report; an error means that the
+// folder could not be read. A place without a job record is
+// store.ErrNotExist.
+func Verify(ctx context.Context, st store.Store) (Report, error) {
+	v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
+	ok, err := v.open(ctx)
+	if err != nil || !ok {
+		return v.report, err
+	}
+	if err := v.list(ctx); err != nil {
+		return v.report, err
+	}
+	for chunk := range v.chunks.Count() {
+		if err := v.part(ctx, chunk); err != nil {
+			return v.report, err
+		}
+	}
+	v.unseen()
+	if err := v.digests(ctx); err != nil {
+		return v.report, err
+	}
+	return v.report, v.success(ctx)
+}
+
+// verifier is one verification on its way.
+type verifier struct {
+	st       store.Store
+	report   Report
+	job      Job
+	manifest *shard.Manifest
+	chunks   shard.Chunks
+	stand    *Set // chunks whose part stands
+	seen     *Set // manifest entries that have a row somewhere
+	found    bool // whether parts.sha256 is there
+	lines    []byte
+}
+
+// damaged reports err if it tells of a damaged record.
+func (v *verifier) damaged(name string, err error) bool {
+	if !errors.Is(err, ErrMismatch) {
+		return false
+	}
+	v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: name, Detail: err.Error()})
+	return true
+}
+
+// open reads the record and the manifest, without which nothing can be said.
+func (v *verifier) open(ctx context.Context) (bool, error) {
+	var err error
+	if v.job, err = ReadJob(ctx, v.st); err != nil {
+		if v.damaged(jobName, err) {
+			return false, nil
+		}
+		return false, notOutput(v.st, err)
+	}
+	v.report.Job, v.report.Format = v.job.ID, v.job.Format
+	if v.manifest, err = ReadManifest(ctx, v.st); err != nil {
+		if errors.Is(err, store.ErrNotExist) {
+			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "the manifest was never stored"})
+			return false, nil
+		}
+		if v.damaged(manifestName, err) {
+			return false, nil
+		}
+		return false, err
+	}
+	v.chunks = v.job.Chunks(v.manifest.Len())
+	v.stand, v.seen = NewSet(v.chunks.Count()), NewSet(v.manifest.Len())
+	v.report.Images, v.report.Chunks = v.manifest.Len(), v.chunks.Count()
+	return true, nil
+}
+
+// notOutput says more of a folder that has no record.
+func notOutput(st store.Store, err error) error {
+	if errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("%s is not an output folder: %w", st, err)
+	}
+	return err
+}
+
+// list finds the parts, and what poses as one.
+func (v *verifier) list(ctx context.Context) error {
+	return v.st.List(ctx, partPrefix, func(o store.Object) error {
+		chunk, ok := partChunk(o.Name, v.job.Format)
+		if ok && chunk < v.chunks.Count() {
+			v.stand.Add(chunk)
+			return nil
+		}
+		v.report.add(Problem{Kind: Surplus, Chunk: -1, Object: o.Name,
+			Detail: fmt.Sprintf("the job has %d chunks in %s", v.chunks.Count(), v.job.Format)})
+		return nil
+	})
+}
+
+// part checks the rows of one chunk against its entries.
+func (v *verifier) part(ctx context.Context, chunk int) error {
+	first, last := v.chunks.Range(chunk)
+	name := PartName(chunk, v.job.Format)
+	if !v.stand.Has(chunk) {
+		v.report.Missing++
+		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: v.manifest.At(first).Path,
+			Detail: fmt.Sprintf("no part for %d images, from this path on", last-first)})
+		return nil
+	}
+	body, _, err := readAll(ctx, v.st, name)
+	if err != nil {
+		return err
+	}
+	v.lines = appendDigest(v.lines, hexDigest(body), name)
+	rows, err := Decode(body, v.job.Format)
+	if err != nil {
+		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
+		return nil
+	}
+	v.report.Parts++
+	v.report.Rows += len(rows)
+	for i := range rows {
+		v.report.Statuses[rows[i].Status]++
+		v.row(chunk, name, first, last, i, &rows[i])
+	}
+	return nil
+}
+
+// row checks row i of the part of entries first to last.
+func (v *verifier) row(chunk int, name string, first, last, i int, r *Row) {
+	say := func(kind Kind, path, format string, args ...any) {
+		v.report.add(Problem{Kind: kind, Chunk: chunk, Object: name, Path: path,
+			Detail: fmt.Sprintf("row %d: ", i) + fmt.Sprintf(format, args...)})
+	}
+	path, err := r.Name()
+	if err != nil {
+		say(Damaged, r.Path, "%v", err)
+		return
+	}
+	at, ok := v.manifest.Find(path)
+	if !ok {
+		say(Surplus, path, "the manifest does not have this path")
+		return
+	}
+	if !v.seen.Add(at) {
+		say(Doubled, path, "this image has a row already")
+	} else if at != first+i {
+		say(Misplaced, path, "it belongs in %s as row %d", PartName(at/v.chunks.Size, v.job.Format), at%v.chunks.Size)
+	}
+	if e := v.manifest.At(at); r.Size != e.Size {
+		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
+	}
+	if ok := r.Status == StatusOK; ok != (r.ClassID >= 0) || ok != (r.Error == "") {
+		say(Altered, path, "status %q with class %d and error %q", r.Status, r.ClassID, r.Error)
+	}
+}
+
+// unseen reports the images without a row in parts that stand.
+func (v *verifier) unseen() {
+	for i := range v.manifest.Len() {
+		if v.seen.Has(i) {
+			continue
+		}
+		v.report.MissingImages++
+		if chunk := i / v.chunks.Size; v.stand.Has(chunk) {
+			v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: PartName(chunk, v.job.Format),
+				Path: v.manifest.At(i).Path, Detail: "this image has no row"})
+		}
+	}
+}
+
+// digests compares the parts with the digests that were taken of them when
+// the job was finished.
+func (v *verifier) digests(ctx context.Context) error {
+	body, _, err := readAll(ctx, v.st, digestsName)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // not finished, or success says so
+	}
+	if err != nil {
+		return err
+	}
+	v.found = true
+	want := map[string]bool{}
+	for line := range bytes.Lines(body) {
+		want[string(line)] = true
+	}
+	for line := range bytes.Lines(v.lines) {
+		if want[string(line)] {
+			delete(want, string(line))
+			continue
+		}
+		_, name, _ := bytes.Cut(bytes.TrimSpace(line), []byte("  "))
+		chunk, _ := partChunk(string(name), v.job.Format)
+		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: string(name),
+			Detail: "its digest is not the one in " + digestsName})
+	}
+	if len(v.lines) > 0 && v.report.OK() && !bytes.Equal(v.lines, body) {
+		v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: digestsName, Detail: "it does not list the parts in order"})
+	}
+	return nil
+}
+
+// success compares _SUCCESS with what was found.
+func (v *verifier) success(ctx context.Context) error {
+	s, err := ReadSuccess(ctx, v.st)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if v.damaged(SuccessName, err) {
+		v.report.Complete = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.report.Complete = true
+	differ := func(what string, have, want any) {
+		if have != want {
+			v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,
+				Detail: fmt.Sprintf("%s: it says %v, there is %v", what, have, want)})
+		}
+	}
+	differ("job", s.Job, v.job.ID)
+	differ("format", s.Format, v.job.Format)
+	differ("images", s.Images, v.manifest.Len())
+	differ("chunks", s.Chunks, v.chunks.Count())
+	differ("chunk size", s.ChunkSize, v.chunks.Size)
+	differ("digest of the manifest", s.Digests.Manifest, v.manifest.Digest())
+	differ("digest of the model", s.Digests.Model, v.job.ModelDigest)
+	differ("digest of the preprocessing", s.Digests.Preprocess, v.job.PreprocessDigest)
+	differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
+	differ("digest of the parts", s.Digests.Parts, digest(v.lines))
+	for _, status := range slices.Sorted(maps.Keys(merged(s.Statuses, v.report.Statuses))) {
+		differ("images "+status, s.Statuses[status], v.report.Statuses[status])
+	}
+	if !v.found {
+		v.report.add(Problem{Kind: Missing, Chunk: -1, Object: digestsName, Detail: "the job is finished, but this is not there"})
+	}
+	return nil
+}
+
+func merged(a, b map[string]int) map[string]int {
+	all := maps.Clone(b)
+	maps.Copy(all, a)
+	return all
+}

@@ -1,0 +1,69 @@
+package output
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Worker says which process does the work. Claims carry it, so that whoever
+// finds a claim on the same machine can see whether its owner still lives.
+type Worker struct {
+	// ID is unique to the process and fit for a file name.
+	ID   string `json:"id"`
+	Host string `json:"host"`
+	// BootID and PIDNamespace say within what PID and PIDStart are unique.
+	// They are empty where the system does not tell.
+	BootID       string `json:"boot_id"`
+	PIDNamespace string `json:"pid_namespace"`
+	PID          int    `json:"pid"`
+	// PIDStart is when the process started, in the kernel's clock ticks since
+	// boot, which tells it from a later process of the same number.
+	PIDStart uint64    `json:"pid_start"`
+	Rank     int       `json:"rank"`
+	World    int       `json:"world"`
+	Started  time.Time `json:"started"` // by the process's own clock, for people
+}
+
+// ThisProcess describes the calling process.
+func ThisProcess(w shard.World) Worker {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	me := Worker{
+		Host: host, PID: os.Getpid(), Rank: w.Rank, World: w.Size, Started: time.Now().UTC().Round(0),
+		BootID: bootID(), PIDNamespace: pidNamespace(),
+	}
+	me.PIDStart, _ = processStart(me.PID)
+	me.ID = fmt.Sprintf("r%05d-%s-%d-%s", me.Rank, fileSafe(host), me.PID, strings.ToLower(rand.Text()[:8]))
+	return me
+}
+
+// fileSafe replaces everything but letters, digits and hyphens.
+func fileSafe(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-':
+			return r
+		}
+		return '-'
+	}, s)
+}
+
+// sameMachine says whether both processes can be seen from one another, so
+// that a process number means the same to both.
+func (w *Worker) sameMachine(o *Worker) bool {
+	return w.Host == o.Host && w.BootID == o.BootID && w.PIDNamespace == o.PIDNamespace &&
+		w.BootID != "" && w.PIDNamespace != "" && w.PIDStart != 0 && o.PIDStart != 0
+}
+
+// running says whether the process of a worker on this machine still runs.
+func running(w *Worker) bool {
+	start, ok := processStart(w.PID)
+	return ok && start == w.PIDStart
+}
