@@ -104,10 +104,60 @@ static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr
 PACK_F32(pack_f32_from_u8_generic, uint8_t, )
 PACK_F32(pack_f32_from_f32_generic, float, )
 
+// TensorFlow's bilinear lerp, in float: along x in both rows, then along y.
+typedef float v4f __attribute__((vector_size(16)));
+
+INLINE v4f pixel_generic(const uint8_t *p) {
+  return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
+}
+
+// v is in [0, 255], so that truncation rounds half up.
+INLINE void bytes_generic(v4f v, uint8_t *out) {
+  for (int c = 0; c < 4; c++)
+    out[c] = (uint8_t)(v[c] + 0.5f);
+}
+
+#define LERP_ROW(name, pixel, bytes, attributes)                               \
+  attributes static void name(const bs_job *job, int32_t y, uint8_t *out) {    \
+    const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;           \
+    const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;       \
+    const float fy = job->v.frac[y];                                           \
+    for (int32_t x = 0; x < job->h.n; x++) {                                   \
+      const size_t l = (size_t)job->h.first[x] * 4;                            \
+      const size_t r = (size_t)job->h.second[x] * 4;                           \
+      const float fx = job->h.frac[x];                                         \
+      const v4f tl = pixel(top + l), bl = pixel(bottom + l);                   \
+      const v4f t = tl + (pixel(top + r) - tl) * fx;                           \
+      const v4f b = bl + (pixel(bottom + r) - bl) * fx;                        \
+      const v4f v = t + (b - t) * fy;                                          \
+      if (job->f32)                                                            \
+        memcpy(out + (size_t)x * 16, &v, 16);                                  \
+      else                                                                     \
+        bytes(v, out + (size_t)x * 4);                                         \
+    }                                                                          \
+  }
+
+LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
+
 #ifdef BS_AVX2
 
 PACK_F32(pack_f32_from_u8_avx2, uint8_t, TARGET_AVX2)
 PACK_F32(pack_f32_from_f32_avx2, float, TARGET_AVX2)
+
+TARGET_AVX2 INLINE v4f pixel_avx2(const uint8_t *p) {
+  int32_t four;
+  memcpy(&four, p, 4);
+  return (v4f)_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(four)));
+}
+
+TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
+  __m128i i = _mm_cvttps_epi32((__m128)v + _mm_set1_ps(0.5f));
+  i = _mm_packus_epi32(i, i);
+  const int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(i, i));
+  memcpy(out, &four, 4);
+}
+
+LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
 
 TARGET_AVX2 static void horizontal_avx2(const uint8_t *const src[4],
                                         uint8_t *const dst[4],
@@ -222,17 +272,19 @@ TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n
 typedef struct {
   void (*horizontal)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*vertical)(const rows *, const bs_axis *, int32_t, uint8_t *, size_t);
+  void (*lerp)(const bs_job *, int32_t, uint8_t *);
   void (*pack_u8)(const uint8_t *, uint8_t *, int32_t, int);
   void (*pack_f32_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
   void (*pack_f32_f32)(const bs_job *, const float *, float *, size_t, int32_t);
 } kernels;
 
 static const kernels generic = {horizontal_generic, vertical_generic,
-                                pack_u8_generic, pack_f32_from_u8_generic,
+                                lerp_generic,       pack_u8_generic,
+                                pack_f32_from_u8_generic,
                                 pack_f32_from_f32_generic};
 
 #ifdef BS_AVX2
-static const kernels avx2 = {horizontal_avx2, vertical_avx2, pack_u8_avx2,
+static const kernels avx2 = {horizontal_avx2, vertical_avx2, lerp_avx2, pack_u8_avx2,
                              pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 #endif
@@ -252,34 +304,6 @@ static const kernels *pick(const bs_job *job) {
 #endif
   (void)job;
   return &generic;
-}
-
-// TensorFlow's bilinear lerp, in float: along x in both rows, then along y.
-typedef float v4f __attribute__((vector_size(16)));
-
-INLINE v4f pixel(const uint8_t *p) {
-  return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
-}
-
-static void lerp_row(const bs_job *job, int32_t y, uint8_t *out) {
-  const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;
-  const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;
-  const float fy = job->v.frac[y];
-  for (int32_t x = 0; x < job->h.n; x++) {
-    const size_t l = (size_t)job->h.first[x] * 4, r = (size_t)job->h.second[x] * 4;
-    const float fx = job->h.frac[x];
-    const v4f tl = pixel(top + l), bl = pixel(bottom + l);
-    const v4f t = tl + (pixel(top + r) - tl) * fx;
-    const v4f b = bl + (pixel(bottom + r) - bl) * fx;
-    const v4f v = t + (b - t) * fy;
-    if (job->f32) {
-      memcpy(out + (size_t)x * 16, &v, 16);
-    } else {
-      // v is in [0, 255], so that truncation rounds half up.
-      for (int c = 0; c < 4; c++)
-        out[x * 4 + c] = (uint8_t)(v[c] + 0.5f);
-    }
-  }
 }
 
 // The window before packing has 4 bytes a pixel, or 4 floats where the policy
@@ -419,7 +443,7 @@ void bs_render(const bs_job *job, void *dst) {
   const sink out = {job, pick(job), job->work + mid_size(job), dst};
   if (job->lerp)
     for (int32_t y = 0; y < job->v.n; y++) {
-      lerp_row(job, y, sink_row(&out, y));
+      out.k->lerp(job, y, sink_row(&out, y));
       sink_done(&out, y);
     }
   else if (job->transpose)

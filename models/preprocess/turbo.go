@@ -97,6 +97,13 @@ func turboVersion(path string) string {
 	return " " + string(b[:n])
 }
 
+// decodeOnly decodes a JPEG of width x height pixels to RGB and does no more:
+// the yardstick of the benchmarks.
+func (d *Decoder) decodeOnly(rgb, src []byte, width, height int) bool {
+	return C.bs_turbo_decode(d.turbo, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
+		(*C.uint8_t)(unsafe.SliceData(rgb)), C.int(width), C.int(height)) == 0
+}
+
 // JPEGBackend names the library that decodes JPEG, its version where it can be
 // told, and its file. When it is missing, err says what to install, and name is
 // that of the slower decoder in its place.
