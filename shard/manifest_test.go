@@ -1,0 +1,317 @@
+package shard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"pgregory.net/rapid"
+)
+
+func build(entries ...Entry) *Manifest {
+	var b Builder
+	for _, e := range entries {
+		b.Add(e)
+	}
+	m, _ := b.Build()
+	return m
+}
+
+func encode(t testing.TB, m *Manifest) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := m.Encode(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
+	var b Builder
+	for _, e := range []Entry{
+		{"b", 1, "x"}, {"a", 2, "x"}, {"B", 3, "x"}, {"a/b", 4, "x"}, {"a", 5, "later"}, {"é", 6, "x"}, {"a.b", 7, ""},
+		{"\xff", 8, "x"}, {"e\u0301", 9, "x"}, {"a", 5, "later"},
+	} {
+		b.Add(e)
+	}
+	m, stats := b.Build()
+	if stats.Duplicates != 2 {
+		t.Errorf("%d duplicates, want 2", stats.Duplicates)
+	}
+	want := []Entry{
+		{"B", 3, "x"}, {"a", 5, "later"}, {"a.b", 7, ""}, {"a/b", 4, "x"}, {"b", 1, "x"}, {"e\u0301", 9, "x"},
+		{"é", 6, "x"}, {"\xff", 8, "x"},
+	}
+	if m.Len() != len(want) {
+		t.Fatalf("%d entries, want %d", m.Len(), len(want))
+	}
+	for i, w := range want {
+		if got := m.At(i); got != w {
+			t.Errorf("entry %d: %+v, want %+v", i, got, w)
+		}
+		if at, ok := m.Find(w.Path); !ok || at != i {
+			t.Errorf("Find(%q) = %d, %v, want %d", w.Path, at, ok, i)
+		}
+	}
+	if at, ok := m.Find("c"); ok || at != 5 {
+		t.Errorf("Find of a path that is not there: %d, %v", at, ok)
+	}
+	if again, _ := b.Build(); again.Len() != 0 {
+		t.Errorf("the builder kept %d entries", again.Len())
+	}
+}
+
+func TestEncodeGolden(t *testing.T) {
+	m := build(Entry{"it's \"a\"\\\n\x01\x7f,é.jpg", 12, "1-2"}, Entry{"\xffx\xc3", 0, ""})
+	const want = `{"format":"batchscore-manifest","version":1}
+{"path":"it's \"a\"\\\n\u0001\u007f,é.jpg","size":12,"etag":"1-2"}
+{"path":"` + "\uFFFDx\uFFFD" + `","path_base64":"/3jD","size":0,"etag":""}
+{"entries":2,"sha256":"`
+	got := string(encode(t, m))
+	if !strings.HasPrefix(got, want) {
+		t.Fatalf("got\n%s\nwant\n%s", got, want)
+	}
+	if hex := strings.TrimPrefix(m.Digest(), "sha256:"); got != want+hex+"\"}\n" {
+		t.Errorf("the trailer does not hold the digest %s:\n%s", hex, got)
+	}
+}
+
+func TestHead(t *testing.T) {
+	m := build(Entry{"c", 3, ""}, Entry{"a", 1, ""}, Entry{"b", 2, ""})
+	head := m.Head(2)
+	if head.Len() != 2 || head.At(0).Path != "a" || head.At(1).Path != "b" {
+		t.Errorf("the first 2 in order: %d, %v", head.Len(), head.At(0))
+	}
+	if want := build(Entry{"a", 1, ""}, Entry{"b", 2, ""}); head.Digest() != want.Digest() {
+		t.Error("the digest of a head is not that of its entries")
+	}
+	if m.Head(3) != m || m.Head(9) != m {
+		t.Error("a head that takes all is not the manifest itself")
+	}
+}
+
+func entries(t *rapid.T) []Entry {
+	text := rapid.OneOf(rapid.String(), rapid.Custom(func(t *rapid.T) string {
+		return string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
+	}))
+	return rapid.SliceOf(rapid.Custom(func(t *rapid.T) Entry {
+		return Entry{text.Draw(t, "path"), rapid.Int64().Draw(t, "size"), text.Draw(t, "etag")}
+	})).Draw(t, "entries")
+}
+
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := build(entries(t)...)
+		var out bytes.Buffer
+		if err := m.Encode(&out); err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeManifest(bytes.NewReader(out.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back.Len() != m.Len() || back.Digest() != m.Digest() || back.Head(1).Digest() != m.Head(1).Digest() {
+			t.Fatalf("%d entries with %s became %d with %s", m.Len(), m.Digest(), back.Len(), back.Digest())
+		}
+		for i := range m.Len() {
+			if m.At(i) != back.At(i) {
+				t.Fatalf("entry %d: %+v became %+v", i, m.At(i), back.At(i))
+			}
+		}
+	})
+}
+
+func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
+	good := string(encode(t, build(Entry{"a", 1, "x"}, Entry{"b", 2, "y"}, Entry{"\xff", 3, "z"})))
+	lines := strings.SplitAfter(good, "\n")
+	swapped := lines[0] + lines[2] + lines[1] + lines[3] + lines[4]
+	for name, text := range map[string]string{
+		"empty":              "",
+		"no header":          strings.Join(lines[1:], ""),
+		"other version":      strings.Replace(good, `"version":1`, `"version":2`, 1),
+		"entry lost":         lines[0] + lines[1] + lines[3] + lines[4],
+		"entry doubled":      lines[0] + lines[1] + lines[1] + lines[2] + lines[3] + lines[4],
+		"out of order":       swapped,
+		"no trailer":         strings.Join(lines[:4], ""),
+		"cut in a line":      good[:len(good)-9],
+		"last newline gone":  strings.TrimSuffix(good, "\n"),
+		"something after":    good + "\n",
+		"size changed":       strings.Replace(good, `"size":1`, `"size":7`, 1),
+		"spaces":             strings.Replace(good, `"size":1`, `"size": 1`, 1),
+		"unknown field":      strings.Replace(good, `"size":1`, `"size":1,"more":2`, 1),
+		"not JSON":           strings.Replace(good, `{"path":"b"`, `["path":"b"`, 1),
+		"wrong base64":       strings.Replace(good, `"/w=="`, `"/v=="`, 1),
+		"needless base64":    strings.Replace(good, `"path":"a"`, `"path":"a","path_base64":"YQ=="`, 1),
+		"count wrong":        strings.Replace(good, `"entries":3`, `"entries":4`, 1),
+		"line without bound": lines[0] + `{"path":"` + strings.Repeat("a", maxLine),
+	} {
+		if _, err := DecodeManifest(strings.NewReader(text)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v, want ErrCorrupt", name, err)
+		}
+	}
+	if _, err := DecodeManifest(strings.NewReader(good)); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+func TestDecodePassesErrorsOfTheReaderOn(t *testing.T) {
+	good := encode(t, build(Entry{"a", 1, "x"}))
+	broken := errors.New("connection reset")
+	for _, n := range []int{0, 10, 60, len(good)} {
+		r := io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(broken))
+		if _, err := DecodeManifest(r); !errors.Is(err, broken) || errors.Is(err, ErrCorrupt) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+func TestEncodePassesErrorsOfTheWriterOn(t *testing.T) {
+	full := errors.New("no space left")
+	for _, n := range []int{0, 80} {
+		if err := build(Entry{"a", 1, "x"}).Encode(&limited{n, full}); !errors.Is(err, full) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+type limited struct {
+	n   int
+	err error
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.n -= len(p); l.n < 0 {
+		return 0, l.err
+	}
+	return len(p), nil
+}
+
+// What is accepted is what Encode writes, so that one manifest has one form
+// and one digest.
+func FuzzDecodeManifest(f *testing.F) {
+	f.Add(encode(f, build()))
+	f.Add(encode(f, build(Entry{"a", 1, "x"}, Entry{"b\xff", -2, "\xfe"}, Entry{"\"\\\u2028\n", 3, ""})))
+	f.Add([]byte(header + `{"path":"a","size":1,"etag":""}` + "\n"))
+	f.Add([]byte(header + `{"entries":0,"sha256":""}` + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := DecodeManifest(bytes.NewReader(data))
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%v is not ErrCorrupt", err)
+			}
+			return
+		}
+		if again := encode(t, m); !bytes.Equal(again, data) {
+			t.Fatalf("accepted %q, which is written %q", data, again)
+		}
+	})
+}
+
+// collection adds n entries as a listing of a container gives them.
+func collection(b *Builder, n int) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		b.Add(Entry{
+			Path: fmt.Sprintf("images/%03d/photo-%08x-%07d.jpg", i%1000, rng.Uint32(), i),
+			Size: int64(rng.IntN(1 << 18)),
+			ETag: fmt.Sprintf("0x8D%013X", rng.Uint64()>>12),
+		})
+	}
+}
+
+func allocated() uint64 {
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.TotalAlloc
+}
+
+func TestPlanning366111NamesStaysWithin300MB(t *testing.T) {
+	const images, ranks = 366_111, 32
+	before := allocated()
+	var b Builder
+	collection(&b, images)
+	m, _ := b.Build()
+	if err := m.Encode(io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len())}
+	sum := 0
+	for rank := range ranks {
+		sum += c.ShareImages(rank, ranks)
+	}
+	if sum != images {
+		t.Errorf("the shares sum to %d", sum)
+	}
+	if n := allocated() - before; n > 300e6 {
+		t.Errorf("planning allocated %d bytes in all, want at most 300 MB", n)
+	}
+}
+
+func TestMillionEntriesStayWithin200MB(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	before := heap()
+	var b Builder
+	collection(&b, 1_000_000)
+	m, _ := b.Build()
+	if n := int64(heap()) - int64(before); n > 200e6 {
+		t.Errorf("a million entries hold %d bytes, want at most 200 MB", n)
+	}
+	if m.Len() != 1_000_000 {
+		t.Errorf("%d entries", m.Len())
+	}
+}
+
+func TestReadingEntriesDoesNotAllocate(t *testing.T) {
+	var b Builder
+	collection(&b, 1000)
+	m, _ := b.Build()
+	size := 0
+	if n := testing.AllocsPerRun(10, func() {
+		for i := range m.Len() {
+			e := m.At(i)
+			size += len(e.Path) + len(e.ETag)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per 1000 entries", n)
+	}
+}
+
+func BenchmarkPlan366111(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		var list Builder
+		collection(&list, 366_111)
+		m, _ := list.Build()
+		if err := m.Encode(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+		c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len())}
+		for rank := range 32 {
+			c.Share(rank, 32)
+		}
+	}
+}
+
+func BenchmarkDecodeManifest366111(b *testing.B) {
+	var list Builder
+	collection(&list, 366_111)
+	m, _ := list.Build()
+	text := encode(b, m)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := DecodeManifest(bytes.NewReader(text)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
