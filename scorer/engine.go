@@ -17,6 +17,8 @@ type Engine interface {
 	// Lanes is how many Score calls keep the device busy; at least 1. More
 	// callers than that wait for one another to no profit.
 	Lanes() int
+	// DefaultBatch is the batch that suits the device where the user names none.
+	DefaultBatch() int
 	// NewBatch allocates the memory of a batch of at most capacity images.
 	NewBatch(capacity int) (*models.Batch, error)
 	// Score runs images lo <= i < hi of b.Pixels and fills the same rows of

@@ -107,6 +107,14 @@ func (e *Engine) Device() string { return e.device }
 // Lanes is how many Score calls run at once; further ones wait.
 func (e *Engine) Lanes() int { return cap(e.slots) }
 
+// DefaultBatch is the batch that suits the engine's provider.
+func (e *Engine) DefaultBatch() int {
+	if e.rebind {
+		return DefaultBatch(CUDA)
+	}
+	return DefaultBatch(CPU)
+}
+
 // Close frees the session and the memory of every batch: no Batch of this
 // engine may be touched afterwards. No Score may be running.
 func (e *Engine) Close() error {

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// finding is one line of doctor's report.
+type finding struct {
+	what, state string
+	// missing is what is lacking and how to get it.
+	missing string
+	// needed says that nothing can be scored without it.
+	needed bool
+}
+
+func newDoctor() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what this machine has for scoring, and what to install",
+		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores
+and GPUs. It exits with 78 when something is missing without which nothing can be
+scored.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := examine()
+			if err := printFindings(cmd.OutOrStdout(), findings); err != nil {
+				return err
+			}
+			for _, f := range findings {
+				if f.needed && f.missing != "" {
+					return fmt.Errorf("%w: %s", models.ErrProvider, f.missing)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func examine() []finding {
+	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
+	return append(list, jpegDecoder(), openMPI(), cores(), gpus())
+}
+
+func printFindings(w io.Writer, findings []finding) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, f := range findings {
+		mark := "ok"
+		switch {
+		case f.missing != "" && f.needed:
+			mark = "MISSING"
+		case f.missing != "":
+			mark = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", mark, f.what, strings.TrimSpace(f.state+" "+f.missing))
+	}
+	return t.Flush()
+}
+
+// onnxRuntime is one finding for the library and one for each provider.
+func onnxRuntime() []finding {
+	info, err := ort.Probe("")
+	if err != nil {
+		return []finding{{what: "ONNX Runtime", missing: err.Error(), needed: true}}
+	}
+	list := []finding{{what: "ONNX Runtime", state: info.Version + ", " + info.Library}}
+	for _, p := range info.Providers {
+		f := finding{what: "  provider " + p.Name, state: "usable"}
+		if p.Err != nil {
+			f.state, f.missing = "", p.Err.Error()
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+func jpegDecoder() finding {
+	f := finding{what: "JPEG decoder"}
+	name, err := preprocess.JPEGBackend()
+	if err != nil {
+		f.state = "Go's own, several times slower;"
+		f.missing = err.Error()
+		return f
+	}
+	f.state = name
+	return f
+}
+
+func openMPI() finding {
+	f := finding{what: "mpirun"}
+	out, err := exec.Command("mpirun", "--version").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		f.missing = "none, needed for several ranks on one machine only; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)"
+		return f
+	}
+	if err != nil {
+		f.missing = err.Error()
+		return f
+	}
+	f.state, _, _ = strings.Cut(string(out), "\n")
+	return f
+}
+
+func cores() finding {
+	c := device.CPUs(1)
+	f := finding{what: "cores", state: fmt.Sprintf("%d to compute on; machine %d, affinity mask %d", c.Usable, c.Online, c.Mask)}
+	if c.Quota > 0 {
+		f.state += fmt.Sprintf(", quota %.1f", c.Quota)
+	}
+	return f
+}
+
+func gpus() finding {
+	f := finding{what: "GPUs"}
+	list := device.GPUs()
+	if len(list.All) == 0 {
+		f.missing = "none; the CPU is used"
+		return f
+	}
+	var names []string
+	for _, g := range list.All {
+		names = append(names, strings.TrimSpace(g.Name+" "+g.Bus))
+	}
+	f.state = fmt.Sprintf("%d visible of %d: %s", list.Visible(), len(list.All), strings.Join(names, ", "))
+	return f
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+const exitCodesHelp = `Exit codes:
+  0    complete: every image has its row
+  1    fatal error
+  3    finished, but more images failed than --max-errors allows
+  10   manifest, model or record does not match the output folder
+  11   the output folder belongs to another job
+  64   wrong usage
+  75   try again: storage, disk, or chunks of other ranks still missing
+  78   configuration: credentials, rank variables, provider, model
+  130  interrupted (SIGINT); what was committed stands
+  143  stopped (SIGTERM, SIGUSR1), resumable
+Any other code means failure.`
+
+// errUsage marks errors in the command line itself.
+var errUsage = errors.New("usage")
+
+// usage marks err as an error in the command line, without a word added.
+func usage(err error) error { return usageError{err} }
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// usageError is an error that also is errUsage, unsaid.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() []error { return []error{u.error, errUsage} }
+
+// exitCode is the one place where errors become exit codes. sig is the signal
+// that stopped the command, if one did.
+func exitCode(err error, sig os.Signal) int {
+	var config *shard.ConfigError
+	var ranks *deploy.ExitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, scorer.ErrStopped), sig != nil && errors.Is(err, context.Canceled):
+		return stopCode(sig)
+	case errors.Is(err, errUsage):
+		return 64
+	case errors.Is(err, scorer.ErrTooManyFailed):
+		return 3
+	case errors.Is(err, output.ErrMismatch):
+		return 10
+	case errors.Is(err, output.ErrOtherJob):
+		return 11
+	case errors.As(err, &config),
+		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider),
+		errors.Is(err, scorer.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
+		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
+		return 78
+	case errors.As(err, &ranks) && known(ranks.Code):
+		return ranks.Code
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
+		errors.Is(err, deploy.ErrRankFailed):
+		return 75
+	}
+	return 1
+}
+
+// known says whether code is one that a worker gives to say what to do next.
+func known(code int) bool {
+	switch code {
+	case 3, 10, 11, 64, 75, 78, 130, 143:
+		return true
+	}
+	return false
+}

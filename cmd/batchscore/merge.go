@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+func newMerge() *cobra.Command {
+	var file, format string
+	cmd := &cobra.Command{
+		Use:   "merge OUT -o FILE",
+		Short: "Write all rows of an output folder to one file, in manifest order",
+		Long: `merge writes one file from the parts of a complete output folder. The file depends
+on the images, the model and the options alone: one rank or many, restarted or
+not, it is the same file, byte for byte. "-o -" writes to standard output.`,
+		Example: "  batchscore merge result -o labels.csv",
+		Args:    oneArg("OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if file == "" {
+				return usagef("-o is missing: the file to write, or - for standard output")
+			}
+			f, err := mergeFormat(file, format)
+			if err != nil {
+				return err
+			}
+			st, err := dir.New(args[0], dir.Options{})
+			if err != nil {
+				return err
+			}
+			merge := func(w io.Writer) error {
+				buffered := bufio.NewWriterSize(w, 1<<20)
+				if err := output.Merge(cmd.Context(), st, buffered, f, output.MergeOptions{}); err != nil {
+					return err
+				}
+				return buffered.Flush()
+			}
+			if file == "-" {
+				return merge(cmd.OutOrStdout())
+			}
+			return writeWhole(file, merge)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, or - for standard output (required)")
+	cmd.Flags().StringVar(&format, "format", "", "jsonl, csv or parquet; by default from the file's ending, else that of the parts")
+	return cmd
+}
+
+// mergeFormat is the format asked for, or the one that the file's ending names.
+// Empty means that of the parts.
+func mergeFormat(file, format string) (output.Format, error) {
+	if format == "" {
+		format = strings.TrimPrefix(filepath.Ext(file), ".")
+		f, err := output.ParseFormat(format)
+		if err != nil {
+			return "", nil
+		}
+		return f, nil
+	}
+	f, err := output.ParseFormat(format)
+	if err != nil {
+		return "", usagef("--format: %v", err)
+	}
+	return f, nil
+}
+
+// writeWhole makes file appear whole or not at all.
+func writeWhole(file string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", file, err)
+	}
+	return os.Rename(f.Name(), file)
+}

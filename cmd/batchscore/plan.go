@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func newPlan() *cobra.Command {
+	var images string
+	var limit, chunk, world int
+	cmd := &cobra.Command{
+		Use:   "plan --images DIR --world N",
+		Short: "Print which rank would start with which images, without scoring",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case images == "":
+				return usagef("--images is missing: the folder of the images")
+			case world < 1:
+				return usagef("--world %d: there is at least one rank", world)
+			case limit < 0, chunk < 0:
+				return usagef("--max and --chunk are numbers of images above zero")
+			}
+			st, err := dir.New(images, dir.Options{})
+			if err != nil {
+				return fmt.Errorf("--images: %w", err)
+			}
+			log := zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: noColor() || !isTerminal(cmd.ErrOrStderr())})
+			m, err := scorer.List(cmd.Context(), st, limit, log)
+			if err != nil {
+				return err
+			}
+			if chunk == 0 {
+				chunk = shard.DefaultChunk(m.Len())
+			}
+			c := shard.Chunks{Entries: m.Len(), Size: chunk}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
+			fmt.Fprintln(w, "rank\tchunks\tfirst\tlast\timages\t")
+			for r := range world {
+				lo, hi := c.Share(r, world)
+				span := "-\t-"
+				if hi > lo {
+					span = fmt.Sprintf("%d\t%d", lo, hi-1)
+				}
+				fmt.Fprintf(w, "%d\t%d\t%s\t%d\t\n", r, hi-lo, span, c.ShareImages(r, world))
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d images in %d chunks of %d on %d ranks; manifest %s\n",
+				m.Len(), c.Count(), chunk, world, m.Digest())
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&images, "images", "", "folder of the images (required)")
+	fs.IntVar(&world, "world", 1, "number of ranks")
+	fs.IntVar(&limit, "max", 0, "plan for at most this many images; 0 is all")
+	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")
+	return cmd
+}

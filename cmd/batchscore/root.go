@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Main runs one command line and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer) int {
+	sig := listen()
+	defer sig.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	// A signal ends a command at once, but for those that drain first: they
+	// detach their context and watch sig.stop themselves.
+	go func() {
+		select {
+		case <-sig.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+
+	root := newRoot(sig)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(err, sig.received())
+	if err != nil {
+		fmt.Fprintf(stderr, "batchscore: %v\n", err)
+		if errors.Is(err, errUsage) {
+			fmt.Fprintln(stderr, "Run 'batchscore --help' or 'batchscore COMMAND --help' for usage.")
+		}
+	}
+	return code
+}
+
+func newRoot(sig *signals) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "batchscore",
+		Short: "Score large image collections with neural networks, provably complete",
+		Long: `batchscore scores every image of a collection with a neural network, on one
+machine or on many ranks, and proves afterwards that every image got exactly one
+result. Ranks need no coordinator: the output folder is their only meeting place,
+so a job that was stopped goes on where it was when it is started again.
+
+` + exitCodesHelp,
+		Version:       versionText(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(
+		newRun(sig), newPlan(), newVerify(), newMerge(), newShow(),
+		newModels(), newDoctor(), newLaunch(sig),
+	)
+	return root
+}
+
+func versionText() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return version
+	}
+	return fmt.Sprintf("%s (%s)", version, info.GoVersion)
+}

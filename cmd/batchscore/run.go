@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// jobFlags say what is to be scored and with which model: all that decides the
+// bytes of the result.
+type jobFlags struct {
+	images, out      string
+	inference, model string
+	labels           string
+	max, batch       int
+	chunk, topK      int
+	format           string
+	scaledDecode     bool
+}
+
+func (f *jobFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.images, "images", "", "folder of the images (required)")
+	fs.StringVar(&f.out, "out", "", "folder for the result (required)")
+	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
+	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
+	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
+	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
+	fs.IntVar(&f.batch, "batch", 0, "images per batch; by default 8 on a CPU and 64 on a GPU, or what the job was started with")
+	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 8 to 128, from the size of the collection")
+	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
+	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
+	fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes: faster, with other pixels")
+}
+
+// check finds what is wrong with the flags by themselves.
+func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
+	format, err := output.ParseFormat(f.format)
+	set := cmd.Flags().Changed
+	switch {
+	case f.images == "":
+		return "", usagef("--images is missing: the folder of the images")
+	case f.out == "":
+		return "", usagef("--out is missing: the folder for the result")
+	case f.model == "" && f.inference == "":
+		return "", usagef("no model: give --model FILE or --inference classification|cloth_recognition")
+	case f.model != "" && f.inference != "":
+		return "", usagef("--model and --inference exclude each other")
+	case f.max < 0 || set("max") && f.max == 0:
+		return "", usagef("--max %d: it takes a number of images above zero", f.max)
+	case f.batch < 0 || set("batch") && f.batch == 0:
+		return "", usagef("--batch %d: a batch holds at least one image", f.batch)
+	case f.chunk < 0 || set("chunk") && f.chunk == 0:
+		return "", usagef("--chunk %d: a chunk holds at least one image", f.chunk)
+	case f.topK < 1:
+		return "", usagef("--top-k %d: at least one class is kept", f.topK)
+	case err != nil:
+		return "", usagef("--format: %v", err)
+	}
+	return format, nil
+}
+
+// job opens what the flags name and describes the job.
+func (f *jobFlags) job(format output.Format) (*models.Model, output.Job, error) {
+	name := f.model
+	if name == "" {
+		name = f.inference
+	}
+	path, err := models.Locate(name)
+	if err != nil {
+		return nil, output.Job{}, err
+	}
+	var o models.OpenOptions
+	if f.labels != "" {
+		if o.Labels, err = models.ReadLabels(f.labels); err != nil {
+			return nil, output.Job{}, err
+		}
+	}
+	m, err := models.Open(path, o)
+	if err != nil {
+		return nil, output.Job{}, err
+	}
+	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
+	images, err := place(f.images)
+	if err != nil {
+		return nil, output.Job{}, err
+	}
+	decoder := "go"
+	if _, err := preprocess.JPEGBackend(); err == nil {
+		decoder = "libjpeg-turbo"
+	}
+	return m, output.Job{
+		Images: images, Max: f.max,
+		Model: filepath.Base(path), ModelDigest: m.Digest,
+		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
+		JPEGDecoder: decoder,
+		Batch:       f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
+	}, nil
+}
+
+// place is the one spelling of a local folder, whatever the working directory.
+func place(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	return abs, nil
+}
+
+type runFlags struct {
+	jobFlags
+	rankFlags
+	logFlags
+	provider  string
+	maxErrors string
+	rescore   bool
+	decoders  int
+	lease     time.Duration
+}
+
+func newRun(sig *signals) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run --images DIR --out DIR (--model FILE|NAME | --inference TASK)",
+		Short: "Score a collection, alone or as one rank of many",
+		Long: `run scores every image under --images and leaves one row for each in --out.
+Started by a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it
+takes rank and world size from its environment. Started again on the same
+output, it goes on where the job was; started twice at once, both share the work.
+
+` + exitCodesHelp,
+		Example: `  batchscore run --images photos --out result --model inception.onnx
+  mpirun -np 4 batchscore run --images photos --out result --inference classification`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A signal drains the worker; only a second one ends it at once.
+			return f.run(context.WithoutCancel(cmd.Context()), cmd, sig.stop)
+		},
+	}
+	f.jobFlags.register(cmd)
+	f.rankFlags.register(cmd)
+	f.logFlags.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda or tensorrt; auto takes a GPU where one can be used")
+	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
+	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
+	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core")
+	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
+	return cmd
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan struct{}) error {
+	format, err := f.check(cmd)
+	if err != nil {
+		return err
+	}
+	maxErrors, err := scorer.ParseThreshold(f.maxErrors)
+	if err != nil {
+		return usagef("--max-errors: %v", err)
+	}
+	if f.lease < time.Second {
+		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)
+	}
+	world, err := f.rankFlags.resolve(cmd)
+	if err != nil {
+		return err
+	}
+	terminal := isTerminal(cmd.ErrOrStderr())
+	progress := &telemetry.Progress{}
+	if terminal && world.Size == 1 {
+		progress.Bar = telemetry.NewBar(cmd.ErrOrStderr(), !noColor())
+	}
+	stdout := progress.Bar.Above(cmd.OutOrStdout())
+	progress.Lines = &telemetry.Lines{W: stdout, Rank: world.Rank}
+	log, err := f.logger(progress.Bar.Above(cmd.ErrOrStderr()), terminal)
+	if err != nil {
+		return err
+	}
+	log = log.With().Int("rank", world.Rank).Logger()
+
+	m, job, err := f.job(format)
+	if err != nil {
+		return err
+	}
+	images, err := dir.New(job.Images, dir.Options{})
+	if err != nil {
+		return fmt.Errorf("--images: %w", err)
+	}
+	out, err := dir.New(f.out, dir.Options{})
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	logDecoder(log)
+	_, err = scorer.Run(ctx, scorer.Options{
+		Images: images, Out: out, Job: job, Contract: m.Contract,
+		OpenEngine: func() (scorer.Engine, error) {
+			return ort.Open(m, ort.Options{Provider: f.provider, LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log})
+		},
+		World:     world,
+		MaxErrors: maxErrors, Rescore: f.rescore, Decoders: f.decoders,
+		Lease: f.lease, Stop: stop,
+		Counters: new(telemetry.Counters), Progress: progress, Log: log,
+	})
+	return err
+}
+
+func logDecoder(log zerolog.Logger) {
+	if name, err := preprocess.JPEGBackend(); err != nil {
+		log.Warn().Err(err).Msg("JPEG is decoded by Go, several times slower than by libjpeg-turbo")
+	} else {
+		log.Debug().Str("decoder", name).Msg("JPEG decoder")
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// signals turns the first SIGINT, SIGTERM or SIGUSR1 into a request to stop,
+// and the second into the end of the process.
+type signals struct {
+	stop chan struct{} // closed by the first signal
+	c    chan os.Signal
+	quit chan struct{}
+
+	mu    sync.Mutex
+	first os.Signal
+}
+
+func listen() *signals {
+	s := &signals{stop: make(chan struct{}), c: make(chan os.Signal, 2), quit: make(chan struct{})}
+	signal.Notify(s.c, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	go s.watch()
+	return s
+}
+
+func (s *signals) watch() {
+	for {
+		select {
+		case sig := <-s.c:
+			s.mu.Lock()
+			again := s.first != nil
+			if !again {
+				s.first = sig
+			}
+			s.mu.Unlock()
+			if again {
+				os.Exit(stopCode(sig))
+			}
+			close(s.stop)
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// received is the first signal, or nil.
+func (s *signals) received() os.Signal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.first
+}
+
+func (s *signals) close() {
+	signal.Stop(s.c)
+	close(s.quit)
+}
+
+// stopCode is the exit code of a command that a signal stopped.
+func stopCode(sig os.Signal) int {
+	if sig == os.Interrupt {
+		return 130
+	}
+	return 128 + int(syscall.SIGTERM)
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+func newVerify() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify OUT",
+		Short: "Prove that an output folder holds exactly one row for every image",
+		Long: `verify reads every part of an output folder and compares its rows with the frozen
+manifest: paths, sizes and order, and the digests of manifest, record and parts.
+It says what is missing, doubled or altered. It exits with 0 when rows equal
+manifest and _SUCCESS stands, and with 10 otherwise.`,
+		Args: oneArg("OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			st, err := dir.New(args[0], dir.Options{})
+			if err != nil {
+				return err
+			}
+			report, err := output.Verify(cmd.Context(), st)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(report)
+			} else {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), report.String())
+			}
+			if err != nil {
+				return err
+			}
+			return judge(&report)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// judge is nil for an output that is proven to be complete.
+func judge(r *output.Report) error {
+	if err := r.Err(); err != nil || r.Complete {
+		return err
+	}
+	return fmt.Errorf("%s: the content %w: every part stands, but there is no %s; run the job again to finish it",
+		r.Output, output.ErrMismatch, output.SuccessName)
+}
+
+// oneArg is the rule of commands that take one argument.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("%s takes one argument, %s; %d were given", cmd.CommandPath(), name, len(args))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,46 @@
+package scorer
+
+import (
+	"context"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// commit writes scored chunks as parts, one after another.
+func (p *pipeline) commit(ctx context.Context) error {
+	for c := range p.scored {
+		if err := p.commitChunk(ctx, c); err != nil {
+			return err
+		}
+		p.taker.committed(c.index)
+		<-p.uncommitted
+		select {
+		case p.spent <- c:
+		default:
+		}
+	}
+	return nil
+}
+
+func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
+	defer p.Counters.Busy(telemetry.Commit, time.Now())
+	p.at("before-commit")
+	result, err := output.Commit(ctx, p.Out, p.Manifest, p.Chunks, c.index, p.Job.Format, c.rows)
+	p.at("after-commit")
+	if err != nil {
+		return err
+	}
+	if result.Outcome == output.Lost {
+		p.Counters.Lost()
+		p.Log.Info().Int("chunk", c.index).Msg("another worker committed this chunk first; its part stands")
+		return nil
+	}
+	lo, hi := p.Chunks.Share(p.World.Rank, p.World.Size)
+	p.Counters.Committed(c.index < lo || c.index >= hi)
+	for i := range c.rows {
+		p.statuses[c.rows[i].Status]++
+	}
+	return nil
+}

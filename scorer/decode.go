@@ -1,0 +1,69 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// decode turns bodies into pixels, each straight into its slot of the batch's
+// tensor memory.
+func (p *pipeline) decode(ctx context.Context) error {
+	d, err := preprocess.NewDecoder(p.Contract.Preprocess, p.Decode)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	stride := p.Contract.Preprocess.RowBytes()
+	for img := range p.toDecode {
+		start := time.Now()
+		err := d.Decode(img.batch.Pixels[img.slot*stride:][:stride], img.body.data)
+		p.Counters.Busy(telemetry.Decode, start)
+		p.release(img.body)
+		var bad *preprocess.Failure
+		switch {
+		case err == nil:
+			p.label(img)
+			img.batch.decoded.Add(1)
+			err = p.settle(ctx, img.batch)
+		case errors.As(err, &bad):
+			err = p.fail(ctx, img, bad)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// label opens the row of an image that has pixels; the lane fills in its
+// scores.
+func (p *pipeline) label(img item) {
+	entry := p.Manifest.At(img.manifestIndex())
+	*img.row() = output.Row{Path: entry.Path, Size: entry.Size, Status: output.StatusOK}
+}
+
+// fail makes the row of an image that has no pixels. Its slot is scored all the
+// same, as zeros: not what an earlier batch left there, lest a model that looks
+// at the whole batch (dynamic quantisation does) gave its neighbours other scores.
+func (p *pipeline) fail(ctx context.Context, img item, bad *preprocess.Failure) error {
+	stride := p.Contract.Preprocess.RowBytes()
+	clear(img.batch.Pixels[img.slot*stride:][:stride])
+	entry := p.Manifest.At(img.manifestIndex())
+	*img.row() = output.Row{Path: entry.Path, Size: entry.Size,
+		Status: string(bad.Status), ClassID: -1, Error: bad.Reason}
+	return p.settle(ctx, img.batch)
+}
+
+// settle books one image of b as decoded or failed, and hands the batch on
+// once that holds for all.
+func (p *pipeline) settle(ctx context.Context, b *batch) error {
+	if b.unsettled.Add(-1) > 0 {
+		return nil
+	}
+	return send(ctx, p.ready, b)
+}

@@ -1,0 +1,20 @@
+// Package scorer takes part in a scoring job: one worker of any number that
+// share a store of images and a store of results, and nothing else.
+//
+//  1. [List] makes the manifest, which output.Freeze stores once for all
+//     workers; from then on only the manifest says which images there are.
+//  2. The taker (take.go) claims chunk after chunk: the worker's own share,
+//     then what others leave undone.
+//  3. The feeder (batch.go) cuts a chunk into batches. The place of an image in
+//     its batch follows from the manifest alone.
+//  4. Fetchers (fetch.go) read the images' bytes within a budget of memory.
+//  5. Decoders (decode.go) write pixels straight into the batch's tensor.
+//  6. Lanes (infer.go) run the [Engine] and turn scores into rows.
+//  7. The committer (commit.go) stores a chunk's rows as one part, unless
+//     another worker was first.
+//  8. When every part stands, output.Finish writes _SUCCESS.
+//
+// An image that cannot be read or decoded ends as a row that says why. Any
+// other error ends the worker; what it committed stands, and what it had
+// claimed is done by others or by a rerun.
+package scorer

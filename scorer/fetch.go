@@ -1,0 +1,146 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// body is the encoded bytes of one image, in memory that is used again.
+type body struct {
+	data   []byte
+	weight int64 // what it holds of the byte budget
+}
+
+// keepBody is the largest body buffer that is kept for the next image, so that
+// one huge file does not pin its size for good.
+const keepBody = 4 << 20
+
+// fetch reads the images' bytes, several at a time, within the byte budget.
+func (p *pipeline) fetch(ctx context.Context) error {
+	for img := range p.toFetch {
+		entry := p.Manifest.At(img.manifestIndex())
+		p.at("before-read")
+		b, err := p.read(ctx, entry)
+		p.at("after-read")
+		var bad *preprocess.Failure
+		switch {
+		case errors.As(err, &bad):
+			if err := p.fail(ctx, img, bad); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return fmt.Errorf("read image %q from %s: %w", entry.Path, p.Images, err)
+		}
+		img.body = b
+		if err := send(ctx, p.toDecode, img); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read returns the bytes of one image. What concerns this image alone is a
+// *preprocess.Failure; any other error is the system's.
+func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
+	if e.Size > p.Decode.MaxBytes {
+		return nil, &preprocess.Failure{Status: preprocess.StatusTooLarge,
+			Reason: fmt.Sprintf("%d bytes, more than the %d that are read", e.Size, p.Decode.MaxBytes)}
+	}
+	etag := e.ETag
+	if p.Rescore {
+		etag = ""
+	}
+	size := e.Size
+	for {
+		b, err := p.readVersion(ctx, e.Path, etag, size)
+		var grown *resized
+		if p.Rescore && errors.As(err, &grown) && grown.now <= p.Decode.MaxBytes {
+			size = grown.now
+			continue
+		}
+		switch {
+		case errors.As(err, &grown), errors.Is(err, store.ErrChanged):
+			return nil, &preprocess.Failure{Status: output.StatusChanged,
+				Reason: "replaced after the manifest was frozen"}
+		case errors.Is(err, store.ErrNotExist):
+			return nil, &preprocess.Failure{Status: output.StatusNotFound,
+				Reason: "deleted after the manifest was frozen"}
+		case errors.Is(err, store.ErrUnreadable):
+			return nil, &preprocess.Failure{Status: output.StatusUnreadable,
+				Reason: "the store does not let this object be read"}
+		}
+		return b, err
+	}
+}
+
+// resized says that an object has another size than expected.
+type resized struct{ now int64 }
+
+func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now", r.now) }
+
+func (p *pipeline) readVersion(ctx context.Context, name, etag string, size int64) (*body, error) {
+	weight := min(max(size, 1), p.budgetBytes)
+	if err := p.budget.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	b := p.bodies.Get().(*body)
+	b.weight = weight
+	err := p.readInto(ctx, b, name, etag, size)
+	if err != nil {
+		p.release(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (p *pipeline) readInto(ctx context.Context, b *body, name, etag string, size int64) error {
+	defer p.Counters.Busy(telemetry.Fetch, time.Now())
+	r, obj, err := p.Images.Open(ctx, name, etag)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if obj.Size != size {
+		return &resized{now: obj.Size}
+	}
+	if int64(cap(b.data)) < size {
+		b.data = make([]byte, size+size/4)
+	}
+	b.data = b.data[:size]
+	if _, err := io.ReadFull(r, b.data); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return store.ErrChanged // shorter than it was a moment ago
+		}
+		return err
+	}
+	// The end of the object is read too: it is there that the store reports
+	// an object that was replaced under the reader.
+	var one [1]byte
+	switch n, err := r.Read(one[:]); {
+	case n > 0:
+		return store.ErrChanged
+	case err != nil && err != io.EOF:
+		return err
+	}
+	p.Counters.Read(int(size))
+	return nil
+}
+
+// release gives a body's memory and its share of the budget back.
+func (p *pipeline) release(b *body) {
+	p.budget.Release(b.weight)
+	if cap(b.data) > keepBody {
+		b.data = nil
+	}
+	p.bodies.Put(b)
+}

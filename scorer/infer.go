@@ -1,0 +1,97 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// infer is one lane: it scores the batches that are ready and hands a chunk on
+// when its last batch is scored.
+func (p *pipeline) infer(ctx context.Context) error {
+	for b := range p.ready {
+		c := b.chunk
+		if c.unstarted.Add(-1) == 0 {
+			// A chunk is not finished before the one finished last is
+			// committed, so that a crash costs at most one chunk of work.
+			if err := send(ctx, p.uncommitted, struct{}{}); err != nil {
+				return err
+			}
+		}
+		p.at("before-infer")
+		if b.decoded.Load() > 0 {
+			if err := p.score(ctx, b); err != nil {
+				return err
+			}
+		}
+		p.at("after-infer")
+		if err := p.fill(b); err != nil {
+			return err
+		}
+		p.free <- b // never blocks: its capacity is the number of batches
+		if c.unscored.Add(-1) == 0 {
+			if err := send(ctx, p.scored, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// score runs a batch, in halves from the moment that the device has shown it
+// cannot hold more.
+func (p *pipeline) score(ctx context.Context, b *batch) error {
+	defer p.Counters.Busy(telemetry.Infer, time.Now())
+	for lo := 0; lo < b.n; {
+		n := min(b.n-lo, int(p.batchLimit.Load()))
+		err := p.Engine.Score(ctx, b.Batch, lo, lo+n)
+		switch {
+		case err == nil:
+			lo += n
+		case errors.Is(err, models.ErrOutOfMemory) && n > 1:
+			// Several lanes may run out at once; the limit only ever falls.
+			for old := p.batchLimit.Load(); int(old) > n/2; old = p.batchLimit.Load() {
+				if p.batchLimit.CompareAndSwap(old, int32(n/2)) {
+					p.Log.Warn().Str("device", p.Engine.Device()).Int("batch", n).Int("now", n/2).
+						Msg("device out of memory: batch halved, the run goes on")
+				}
+			}
+		default:
+			return fmt.Errorf("score images of chunk %d on %s: %w", b.chunk.index, p.Engine.Device(), err)
+		}
+	}
+	return nil
+}
+
+// fill completes the rows of a scored batch.
+func (p *pipeline) fill(b *batch) error {
+	c, width, k := b.chunk, p.Contract.Classes, p.TopK
+	failed := 0
+	for slot := range b.n {
+		row := &c.rows[b.offset+slot]
+		if row.Status != output.StatusOK {
+			failed++
+			continue
+		}
+		scores := b.Scores[slot*width:][:width]
+		if !finite(scores) {
+			return fmt.Errorf("%w: its output for image %q holds a value that is not a number; "+
+				"nothing of chunk %d was written. Check the model file and its precision", models.ErrModel, row.Path, c.index)
+		}
+		if p.Contract.Output == models.Logits {
+			softmax(scores)
+		}
+		top := c.topk[(b.offset+slot)*k:][:k:k]
+		best(top, scores, p.Contract.Labels)
+		row.TopK = top
+		row.ClassID, row.Label, row.Score = top[0].ClassID, top[0].Label, top[0].Score
+	}
+	p.Counters.Scored(b.n, failed)
+	p.Progress.Add(b.n, failed)
+	return nil
+}

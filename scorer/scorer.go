@@ -1,0 +1,194 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+var (
+	// ErrStopped says that the worker was asked to stop before the job was
+	// done. What it committed stands; a rerun goes on from there.
+	ErrStopped = errors.New("stopped before the job was done; start it again to go on")
+	// ErrTooManyFailed says that the job is complete, with more failed images
+	// than allowed.
+	ErrTooManyFailed = errors.New("too many images failed")
+)
+
+// Options is what one worker needs to take part in a job.
+type Options struct {
+	Images, Out store.Store
+	// Job is the job as this worker understands it. A Batch or Chunk of 0
+	// takes what the record says, or a default.
+	Job      output.Job
+	Contract models.Contract
+	// OpenEngine loads the model and tries it out. It is called before anything
+	// is written, and not at all when the job is complete already.
+	OpenEngine func() (Engine, error)
+	World      shard.World
+	MaxErrors  Threshold
+	// Rescore scores an image that changed after the listing as it is now,
+	// instead of giving it a row that says so.
+	Rescore bool
+	Decode  preprocess.Options
+	// Decoders and Fetchers are numbers of goroutines; 0 chooses.
+	Decoders, Fetchers int
+	// ReadAheadBytes bounds the encoded images held in memory.
+	ReadAheadBytes int64
+	// Lease is after how long without a sign of life a chunk's claim may be
+	// taken over from a worker on another machine.
+	Lease time.Duration
+	// Stop asks the worker to drain. It then has Grace to commit what it has
+	// in hand; the rest is dropped and done again by a rerun.
+	Stop  <-chan struct{}
+	Grace time.Duration
+
+	Counters *telemetry.Counters
+	Progress *telemetry.Progress
+	Log      zerolog.Logger
+	// Versions of what the result depends on, by name.
+	Versions map[string]string
+
+	// hook is called at named points, for tests that kill the process there.
+	hook func(point string)
+}
+
+func (o *Options) at(point string) {
+	if o.hook != nil {
+		o.hook(point)
+	}
+}
+
+// worker is one rank at work on a job whose manifest is frozen.
+type worker struct {
+	Options
+	Engine   Engine
+	Manifest *shard.Manifest
+	Chunks   shard.Chunks
+	Batch    int
+	TopK     int
+	me       output.Worker
+	claims   *output.Claims
+	taker    *taker
+	// statuses counts the rows that this worker committed; the committer's.
+	statuses map[string]int
+	share    int // images of the own share at the start
+}
+
+// Run takes part in a job until all its chunks are committed, by this worker or
+// by others, and returns what _SUCCESS says. It may be called by any number of
+// processes at once, on any machines that share the two stores.
+func Run(ctx context.Context, o Options) (output.Success, error) {
+	start := time.Now()
+	if done, ok, err := completed(ctx, &o); err != nil || ok {
+		return done, err
+	}
+	engine, err := o.OpenEngine()
+	if err != nil {
+		return output.Success{}, err
+	}
+	defer engine.Close()
+	o.Job.Device = engine.Device()
+	o = o.withDefaults()
+
+	w, err := join(ctx, o, engine)
+	if err != nil {
+		return output.Success{}, err
+	}
+	if err := w.work(ctx, start); err != nil {
+		return output.Success{}, err
+	}
+	return w.finish(ctx)
+}
+
+// completed answers for a job that is done already, without loading the model.
+func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
+	done, err := output.ReadSuccess(ctx, o.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		return done, false, nil
+	}
+	if err != nil {
+		return done, false, err
+	}
+	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
+		return done, false, err
+	}
+	o.Log.Info().Msg("this job is complete already; nothing to do")
+	return done, true, o.MaxErrors.check(done)
+}
+
+// join makes this worker a member of the job: it creates or checks the record,
+// and freezes or reads the manifest.
+func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
+	listed, err := listFirst(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	o.Job.AutoBatch = engine.DefaultBatch()
+	job, created, err := output.Join(ctx, o.Out, o.Job)
+	if err != nil {
+		return nil, err
+	}
+	o.Job = job
+	if created {
+		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
+	}
+	m, err := output.Freeze(ctx, o.Out, func(ctx context.Context) (*shard.Manifest, error) {
+		if listed != nil {
+			return listed, nil
+		}
+		return List(ctx, o.Images, job.Max, o.Log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	me := output.ThisProcess(o.World)
+	return &worker{
+		Options: o, me: me, Engine: engine, Manifest: m,
+		Chunks: job.Chunks(m.Len()), Batch: job.Batch, TopK: job.TopK,
+		claims:   output.NewClaims(o.Out, me, o.Lease),
+		statuses: map[string]int{},
+	}, nil
+}
+
+// listPatience is how long a rank other than 0 leaves the listing to rank 0
+// before it lists by itself, in case that rank is not there.
+const listPatience = 30 * time.Second
+
+// listFirst lists the images for a job that does not exist yet, before it is
+// created: a folder without images must not make an output folder its own. It
+// returns nil where the job exists; its manifest then is, or is about to be,
+// frozen.
+func listFirst(ctx context.Context, o *Options) (*shard.Manifest, error) {
+	deadline := time.Now()
+	if o.World.Rank > 0 {
+		deadline = deadline.Add(listPatience)
+	}
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		_, err := output.ReadJob(ctx, o.Out)
+		switch {
+		case err == nil:
+			return nil, nil
+		case !errors.Is(err, store.ErrNotExist):
+			return nil, err
+		case time.Now().After(deadline):
+			return List(ctx, o.Images, o.Job.Max, o.Log)
+		}
+		select {
+		case <-time.After(pause):
+		case <-o.Stop:
+			return nil, ErrStopped
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package scorer
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// Threshold says how many failed images still make a successful job. The zero
+// value fails a job only when not one image got a label.
+type Threshold struct {
+	text    string
+	count   int
+	percent float64
+}
+
+// ParseThreshold reads "N", a number of images, or "P%", a share of the
+// manifest from 0 to 100. The empty text is the zero value.
+func ParseThreshold(text string) (Threshold, error) {
+	t := Threshold{text: text}
+	if text == "" {
+		return t, nil
+	}
+	if number, ok := strings.CutSuffix(text, "%"); ok {
+		p, err := strconv.ParseFloat(number, 64)
+		if err != nil || !(p >= 0 && p <= 100) {
+			return t, fmt.Errorf("%q is not a percentage from 0%% to 100%%", text)
+		}
+		t.percent = p
+		return t, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return t, fmt.Errorf("%q is neither a number of images nor a percentage", text)
+	}
+	t.count = n
+	return t, nil
+}
+
+// check returns ErrTooManyFailed when a complete job has more failures than
+// allowed.
+func (t Threshold) check(s output.Success) error {
+	failed := s.Images - s.Statuses[output.StatusOK]
+	var over bool
+	switch {
+	case t.text == "":
+		over = failed > 0 && failed == s.Images
+	case strings.HasSuffix(t.text, "%"):
+		over = float64(failed) > t.percent/100*float64(s.Images)
+	default:
+		over = failed > t.count
+	}
+	if !over {
+		return nil
+	}
+	allowed := t.text
+	if allowed == "" {
+		allowed = "all but one"
+	}
+	return fmt.Errorf("%w: %d of %d, allowed are %s; every image has its row, whose status says why",
+		ErrTooManyFailed, failed, s.Images, allowed)
+}

@@ -1,0 +1,64 @@
+package scorer
+
+import (
+	"sync/atomic"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// chunk is one chunk on its way from its claim to its part.
+type chunk struct {
+	index int
+	first int // manifest index of rows[0]
+	// rows in manifest order; topk is the slab that their TopK slices lie in.
+	rows []output.Row
+	topk []output.Class
+	// unstarted and unscored count the chunk's batches.
+	unstarted, unscored atomic.Int32
+}
+
+// batch is the memory of one batch and what it holds at present. It is owned
+// by the feeder, then shared by the fetchers and decoders of its images, each
+// its own slot, then owned by a lane.
+type batch struct {
+	*models.Batch
+	chunk *chunk
+	// offset is the index in chunk.rows of slot 0. The slot of an image is
+	// fixed by its place in the chunk, so that what is scored together never
+	// depends on timing or on which images fail.
+	offset int
+	n      int
+	// unsettled counts the images that are neither decoded nor failed.
+	unsettled atomic.Int32
+	decoded   atomic.Int32
+}
+
+// item is one image between the feeder and its slot in a batch.
+type item struct {
+	batch *batch
+	slot  int
+	body  *body // after fetch
+}
+
+func (i item) row() *output.Row { return &i.batch.chunk.rows[i.batch.offset+i.slot] }
+
+// manifestIndex is the image's index in the manifest.
+func (i item) manifestIndex() int { return i.batch.chunk.first + i.batch.offset + i.slot }
+
+// reset makes c the chunk of n images in batches of size images, reusing its
+// memory.
+func (c *chunk) reset(index, first, n, size, topK int) {
+	c.index, c.first = index, first
+	if cap(c.rows) < n {
+		c.rows = make([]output.Row, n)
+	}
+	c.rows = c.rows[:n]
+	if cap(c.topk) < n*topK {
+		c.topk = make([]output.Class, n*topK)
+	}
+	c.topk = c.topk[:n*topK]
+	batches := int32((n + size - 1) / size)
+	c.unstarted.Store(batches)
+	c.unscored.Store(batches)
+}
