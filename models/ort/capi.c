@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+void ortc_trim(void) { malloc_trim(0); }
+#else
+void ortc_trim(void) {}
+#endif
+
 typedef void Status;
 
 #define FN(api, name, result, ...) \

@@ -147,6 +147,10 @@ func (a capi) run(b *bound) error {
 	return taken(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
 }
 
+// trim gives back to the system what loading a model leaves in the C heap: the
+// file's form of the weights, as much again as the weights themselves.
+func trim() { C.ortc_trim() }
+
 // cName is a string that C keeps.
 type cName struct{ c *C.char }
 

@@ -76,4 +76,7 @@ char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
 
+// ortc_trim gives freed memory back to the system.
+void ortc_trim(void);
+
 #endif

@@ -61,6 +61,7 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		if err := e.createSession(settingsFor(target.provider, target.index, opt)); err != nil {
 			return target.explain(m.Path, err)
 		}
+		trim()
 		if err := e.checkPlacement(target.provider); err != nil {
 			return err
 		}

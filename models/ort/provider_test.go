@@ -35,7 +35,7 @@ func TestSettings(t *testing.T) {
 		opt      Options
 		want     settings
 	}{
-		{"cpu", CPU, Options{MemoryLimit: 1 << 30}, settings{1, 1, true, true,
+		{"cpu", CPU, Options{MemoryLimit: 1 << 30}, settings{1, 1, true, false,
 			map[string]string{"session.intra_op.allow_spinning": "0"}, nil}},
 		{"cuda", CUDA, Options{}, settings{1, 1, true, true, gpuConfig, []provider{{CUDA, cudaBase}}}},
 		{"cuda with a limit", CUDA, Options{MemoryLimit: 4 << 30}, settings{1, 1, true, true, gpuConfig,

@@ -1,0 +1,65 @@
+package ort
+
+import (
+	"errors"
+	"testing"
+
+	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestOutOfMemory is row 32 as far as there is no GPU: ONNX Runtime meets a
+// real limit on the CPU, the error says so, and half of the batch still fits.
+func TestOutOfMemory(t *testing.T) {
+	const n, limit = 128, 8 << 20
+	e := open(t, tiny(t, graphtest.Options{Size: 64, Work: 2}), Options{Lanes: 1})
+	info, err := onnx.GetMemoryInfo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	arena, err := onnx.NewArenaCfg(limit, 1, 1<<20, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer arena.Destroy()
+	if err := onnx.CreateAndRegisterAllocator(info, arena); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := onnx.UnregisterAllocator(info); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := e.session.Destroy(); err != nil {
+		t.Fatal(err)
+	}
+	s := settingsFor(CPU, 0, Options{})
+	s.config["session.use_env_allocators"] = "1"
+	if err := e.createSession(s); err != nil {
+		t.Fatal(err)
+	}
+
+	b := newBatch(t, e, n)
+	for i := range n {
+		fill(b, &e.model.Contract, i, i)
+	}
+	size := n
+	err = e.Score(t.Context(), b, 0, size)
+	if !errors.Is(err, models.ErrOutOfMemory) {
+		t.Fatalf("%d images within %d bytes: %v", size, limit, err)
+	}
+	for ; errors.Is(err, models.ErrOutOfMemory) && size > 1; err = e.Score(t.Context(), b, 0, size) {
+		size /= 2
+	}
+	if err != nil {
+		t.Fatalf("%d images: %v", size, err)
+	}
+	t.Logf("%d of %d images fit", size, n)
+	for i, row := range rows(b, e.model.Contract.Classes)[:size] {
+		if err := judge(&e.model.Contract, row); err != nil {
+			t.Errorf("image %d: %v", i, err)
+		}
+	}
+}
