@@ -170,6 +170,14 @@ func (p *literalParser) str() error {
 			}
 			p.out = append(p.out, '\\', c)
 			p.pos++
+			if c == 'u' {
+				digits := p.in[p.pos:min(p.pos+4, len(p.in))]
+				if _, err := strconv.ParseUint(string(digits), 16, 16); err != nil || len(digits) < 4 {
+					return errors.New(`\u wants four hexadecimal digits`)
+				}
+				p.out = append(p.out, digits...)
+				p.pos += len(digits)
+			}
 		default:
 			r, n := utf8.DecodeRune(p.in[p.pos:])
 			if r == utf8.RuneError {

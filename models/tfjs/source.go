@@ -36,6 +36,7 @@ type source struct {
 	pkg   npmPackage // zero where there is none
 	// pkgDir is where in files the npm package lies.
 	pkgDir string
+	folder string    // the base name of a source that is a folder
 	sum    hash.Hash // over the lines of sha256sum, in the order of reading
 	opened []io.Closer
 }
@@ -92,7 +93,7 @@ func (s *source) openFolder(name, dir string) error {
 		return err
 	}
 	s.opened = append(s.opened, root)
-	s.files, s.dir, s.pkgDir = root.FS(), sub, "."
+	s.files, s.dir, s.pkgDir, s.folder = root.FS(), sub, ".", filepath.Base(name)
 	for _, f := range modelFiles {
 		if _, err := fs.Stat(s.files, path.Join(s.dir, f)); err == nil {
 			return nil
@@ -226,9 +227,13 @@ func (s *source) openShard(name string) (io.ReaderAt, int64, error) {
 		return nil, 0, err
 	}
 	s.opened = append(s.opened, f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
 	r, ok := f.(io.ReaderAt)
-	if !ok {
-		return nil, 0, fmt.Errorf("%s: cannot be read in places", name)
+	if !ok || !info.Mode().IsRegular() {
+		return nil, 0, bad("the shard %s is not a file", name)
 	}
 	sum := sha256.New()
 	size, err := io.Copy(sum, f)
@@ -285,7 +290,7 @@ func (s *source) name(given string) string {
 	case s.dir != ".":
 		return path.Base(s.dir)
 	}
-	return "model"
+	return s.folder
 }
 
 // nsfwjs is an npm package that ships a trained Inception V3, and classTable is

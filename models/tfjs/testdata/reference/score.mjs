@@ -1,0 +1,113 @@
+// Scores images with the model of the npm package nsfwjs in TensorFlow.js, by
+// that package's own steps, and prints the reference that the project's tests
+// compare themselves with.
+//
+//   npm install && node score.mjs IMAGE... >../reference.json
+//
+// Pixels are decoded by libjpeg-turbo's djpeg (Debian: libjpeg-turbo-progs) and
+// by pngjs, and turned upright by their EXIF orientation, as browsers do before
+// nsfwjs sees them. Files of one name but different folders are refused.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { createRequire } from 'node:module';
+import * as tf from '@tensorflow/tfjs';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+
+const require = createRequire(import.meta.url);
+const SIZE = 299;
+
+// orientation reads the EXIF orientation of a JPEG, 1 where it has none.
+function orientation(jpeg) {
+  for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff;) {
+    const marker = jpeg[at + 1], length = jpeg.readUInt16BE(at + 2);
+    if (marker === 0xda) break;
+    if (marker === 0xe1 && jpeg.toString('latin1', at + 4, at + 10) === 'Exif\0\0') {
+      const tiff = jpeg.subarray(at + 10, at + 2 + length);
+      const little = tiff.toString('latin1', 0, 2) === 'II';
+      const u16 = (i) => (little ? tiff.readUInt16LE(i) : tiff.readUInt16BE(i));
+      const u32 = (i) => (little ? tiff.readUInt32LE(i) : tiff.readUInt32BE(i));
+      const ifd = u32(4);
+      for (let i = 0; i < u16(ifd); i++) {
+        if (u16(ifd + 2 + 12 * i) === 0x0112) return u16(ifd + 2 + 12 * i + 8);
+      }
+    }
+    at += 2 + length;
+  }
+  return 1;
+}
+
+// decode returns the pixels of an upright image, [height,width,3].
+function decode(path, bytes) {
+  if (bytes.readUInt32BE(0) === 0x89504e47) {
+    const { PNG } = require('pngjs');
+    const { width, height, data } = PNG.sync.read(bytes);
+    const rgb = new Uint8Array(width * height * 3);
+    for (let i = 0; i < width * height; i++) {
+      if (data[4 * i + 3] !== 255) throw new Error(`${path}: is not opaque`);
+      rgb.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
+    }
+    return tf.tensor3d(rgb, [height, width, 3], 'int32');
+  }
+  const ppm = execFileSync('djpeg', ['-rgb', '-ppm', path], { maxBuffer: 1 << 30 });
+  const head = /^P6\s(\d+)\s(\d+)\s255\s/.exec(ppm.toString('latin1', 0, 64));
+  const [width, height] = [Number(head[1]), Number(head[2])];
+  const rgb = new Uint8Array(ppm.subarray(head[0].length));
+  return upright(tf.tensor3d(rgb, [height, width, 3], 'int32'), orientation(bytes));
+}
+
+function upright(image, orientation) {
+  if (orientation >= 5 && orientation <= 8) image = image.transpose([1, 0, 2]);
+  // What is left to do, after the axes were swapped for 5 to 8.
+  const flips = { 2: [1], 3: [0, 1], 4: [0], 6: [1], 7: [0, 1], 8: [0] }[orientation];
+  return flips ? image.reverse(flips) : image;
+}
+
+// probabilities follows NSFWJS.infer in nsfwjs's dist/esm/core.js.
+function probabilities(model, image) {
+  return tf.tidy(() => {
+    const normalized = image().toFloat().div(255);
+    const resized = tf.image.resizeBilinear(normalized, [SIZE, SIZE], true);
+    return Array.from(model.predict(resized.reshape([1, SIZE, SIZE, 3])).dataSync());
+  });
+}
+
+// loadModel reads the package's modules as its JSONHandler does.
+async function loadModel() {
+  const { readdirSync } = await import('node:fs');
+  const dir = new URL('node_modules/nsfwjs/dist/models/inception_v3/', import.meta.url);
+  const json = require(new URL('model.min.js', dir).pathname);
+  const shards = json.weightsManifest.flatMap((g) => g.paths)
+    .map((p) => Buffer.from(require(new URL(`${p}.min.js`, dir).pathname), 'base64'));
+  const data = Buffer.concat(shards);
+  return tf.loadLayersModel(tf.io.fromMemory({
+    modelTopology: json.modelTopology,
+    weightSpecs: json.weightsManifest.flatMap((g) => g.weights),
+    weightData: data.buffer.slice(data.byteOffset, data.byteOffset + data.length),
+  }));
+}
+
+console.info = console.warn = () => {}; // TensorFlow.js greets on stdout
+setWasmPaths(new URL('node_modules/@tensorflow/tfjs-backend-wasm/dist/', import.meta.url).pathname);
+if (!await tf.setBackend('wasm')) throw new Error('no WebAssembly backend');
+
+const model = await loadModel();
+const images = {};
+for (const path of process.argv.slice(2).sort()) {
+  const bytes = readFileSync(path), name = basename(path);
+  if (images[name]) throw new Error(`two files are called ${name}`);
+  images[name] = {
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    probabilities: probabilities(model, () => decode(path, bytes)).map((p) => Number(p.toPrecision(6))),
+  };
+  process.stderr.write('.');
+}
+process.stderr.write('\n');
+const lines = Object.entries(images).map(([name, v]) => `    ${JSON.stringify(name)}: ${JSON.stringify(v)}`);
+console.log(`{
+  "made_by": ${JSON.stringify(`nsfwjs 4.4.0 inception_v3, TensorFlow.js ${tf.version.tfjs} (${tf.getBackend()})`)},
+  "images": {
+${lines.join(',\n')}
+  }
+}`);

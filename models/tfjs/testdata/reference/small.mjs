@@ -1,0 +1,115 @@
+// Makes small models with random weights in TensorFlow.js, saves them in its
+// layers format, and notes what they answer to an image of random bytes:
+//
+//   npm install && node small.mjs ../small
+//
+// functional/ has every layer that the importer knows, in float32 weights.
+// sequential/ is a small VGG, its weights quantised to uint8 and uint16 and cut
+// in shards.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+
+// noise is xorshift32: the same numbers on every machine.
+let state = 2463534242;
+function noise() {
+  state ^= state << 13; state ^= state >>> 17; state ^= state << 5;
+  return (state >>> 0) / 2 ** 32;
+}
+
+function functional() {
+  const image = tf.input({ shape: [14, 11, 3] });
+  const conv = (x, filters, kernelSize, strides, padding, useBias, activation) =>
+    tf.layers.conv2d({ filters, kernelSize, strides, padding, useBias, activation }).apply(x);
+  let x = conv(image, 5, [3, 2], 2, 'same', false);
+  x = tf.layers.batchNormalization({ scale: false, epsilon: 0.01 }).apply(x);
+  x = tf.layers.activation({ activation: 'relu' }).apply(x);
+  const a = tf.layers.averagePooling2d({ poolSize: 3, strides: 1, padding: 'same' }).apply(x);
+  const b = tf.layers.maxPooling2d({ poolSize: 3, strides: 1, padding: 'same' }).apply(x);
+  let c = conv(x, 4, [1, 3], 1, 'same', true, 'relu');
+  c = tf.layers.batchNormalization({ center: false }).apply(c);
+  x = tf.layers.concatenate({ axis: 3 }).apply([a, b, c]);
+  x = tf.layers.batchNormalization().apply(x);
+  const wide = tf.layers.maxPooling2d({ poolSize: [2, 3] }).apply(x);
+  const flat = tf.layers.flatten().apply(wide);
+  const mean = tf.layers.globalAveragePooling2d({}).apply(x);
+  x = tf.layers.concatenate().apply([flat, mean]);
+  x = tf.layers.dropout({ rate: 0.5 }).apply(x);
+  x = tf.layers.dense({ units: 6, useBias: false }).apply(x);
+  x = tf.layers.batchNormalization().apply(x);
+  x = tf.layers.dense({ units: 4, activation: 'softmax' }).apply(x);
+  return tf.model({ inputs: image, outputs: x });
+}
+
+function sequential() {
+  const conv = (filters, more) => tf.layers.conv2d({ filters, kernelSize: 3, padding: 'same', activation: 'relu', ...more });
+  return tf.sequential({
+    layers: [
+      conv(4, { inputShape: [12, 12, 3] }), conv(4), tf.layers.maxPooling2d({ poolSize: 2 }),
+      conv(6, { dilationRate: 2 }), tf.layers.maxPooling2d({ poolSize: 2 }),
+      tf.layers.flatten(), tf.layers.dense({ units: 10, activation: 'relu' }), tf.layers.dropout({ rate: 0.5 }),
+      tf.layers.dense({ units: 3 }),
+    ],
+  });
+}
+
+// randomise sets all weights; variances are positive.
+function randomise(model) {
+  for (const w of model.weights) {
+    const n = w.shape.reduce((a, b) => a * b, 1);
+    const fan = w.shape.length > 1 ? n / w.shape.at(-1) : 4;
+    const low = w.name.includes('variance') ? 0.2 : -1;
+    const values = Float32Array.from({ length: n }, () => (low + (1 - low) * noise()) * Math.sqrt(3 / fan));
+    w.write(tf.tensor(values, w.shape));
+  }
+}
+
+// quantise maps a tensor to uint8 or uint16, as the TensorFlow.js converter does.
+function quantise(spec, data, dtype) {
+  const values = new Float32Array(data);
+  const min = Math.min(...values), max = Math.max(...values);
+  const scale = (max - min) / (dtype === 'uint8' ? 255 : 65535);
+  const Stored = dtype === 'uint8' ? Uint8Array : Uint16Array;
+  spec.quantization = { dtype, min, scale };
+  return Buffer.from(Stored.from(values, (v) => Math.round((v - min) / scale)).buffer);
+}
+
+async function save(model, dir, quantised) {
+  randomise(model);
+  let artifacts;
+  await model.save(tf.io.withSaveHandler(async (a) => { artifacts = a; return { modelArtifactsInfo: {} }; }));
+  const tensors = []; let at = 0;
+  for (const spec of artifacts.weightSpecs) {
+    const size = 4 * spec.shape.reduce((a, b) => a * b, 1);
+    const data = artifacts.weightData.slice(at, at + size); at += size;
+    tensors.push(quantised ? quantise(spec, data, spec.shape.length > 1 ? 'uint16' : 'uint8') : Buffer.from(data));
+  }
+  const bytes = Buffer.concat(tensors);
+  const shards = quantised ? [bytes.subarray(0, 333), bytes.subarray(333, 334), bytes.subarray(334)] : [bytes];
+  const paths = shards.map((_, i) => `group1-shard${i + 1}of${shards.length}.bin`);
+
+  // What it answers, read back from what is saved.
+  const weightData = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
+  const back = await tf.loadLayersModel(tf.io.fromMemory({
+    modelTopology: artifacts.modelTopology, weightSpecs: artifacts.weightSpecs, weightData,
+  }));
+  const [, height, width] = back.inputs[0].shape;
+  const pixels = Uint8Array.from({ length: 2 * height * width * 3 }, () => noise() * 256);
+  const scores = back.predict(tf.tensor4d(Array.from(pixels), [2, height, width, 3]).div(255));
+
+  mkdirSync(dir, { recursive: true });
+  shards.forEach((s, i) => writeFileSync(join(dir, paths[i]), s));
+  writeFileSync(join(dir, 'model.json'), `${JSON.stringify({
+    format: 'layers-model', modelTopology: artifacts.modelTopology,
+    weightsManifest: [{ paths, weights: artifacts.weightSpecs }],
+  }, null, 1)}\n`);
+  writeFileSync(join(dir, 'answer.json'), `${JSON.stringify({
+    pixels: Buffer.from(pixels).toString('base64'), scores: await scores.array(),
+  }, null, 1)}\n`);
+}
+
+console.info = console.warn = () => {};
+await tf.setBackend('cpu');
+const out = process.argv[2];
+await save(functional(), join(out, 'functional'), false);
+await save(sequential(), join(out, 'sequential'), true);
