@@ -8,27 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// The bounds of what a contract may ask for. They are far above any real
-// model's, and keep a hostile file from asking for absurd memory.
-const (
-	maxSide    = 8192
-	maxClasses = 1 << 20
-)
+// maxClasses is far above any real classifier's, and keeps a hostile file from
+// asking for absurd memory.
+const maxClasses = 1 << 20
 
 // Digest identifies the whole contract: "sha256:" and hex, over its JSON form.
 func (c Contract) Digest() string { return digestJSON(c) }
 
 // PreprocessDigest identifies the part of the contract that decides the pixels.
-func (c Contract) PreprocessDigest() string { return digestJSON(c.Preprocess) }
+func (c Contract) PreprocessDigest() string { return c.Preprocess.Digest() }
 
 // LabelsDigest identifies the labels and their order.
 func (c Contract) LabelsDigest() string { return digestJSON(c.Labels) }
@@ -63,39 +56,16 @@ func ParseContract(text []byte) (*Contract, error) {
 
 // Validate says what in the contract cannot be met.
 func (c Contract) Validate() error {
-	p := c.Preprocess
+	if err := c.Preprocess.Validate(); err != nil {
+		return fmt.Errorf("contract: %w", err)
+	}
 	switch {
-	case p.Width < 1 || p.Width > maxSide || p.Height < 1 || p.Height > maxSide:
-		return fmt.Errorf("contract: image size %dx%d is not within 1..%d", p.Width, p.Height, maxSide)
-	case p.Layout != preprocess.HWC && p.Layout != preprocess.CHW:
-		return fmt.Errorf("contract: layout %q is not HWC or CHW", p.Layout)
-	case p.DType != preprocess.Uint8 && p.DType != preprocess.Float32:
-		return fmt.Errorf("contract: element type %q is not uint8 or float32", p.DType)
-	case p.Resize != preprocess.PillowBilinear && p.Resize != preprocess.TFBilinearAlignCorners:
-		return fmt.Errorf("contract: unknown resize policy %q", p.Resize)
-	case p.Fit != preprocess.Stretch && p.Fit != preprocess.CenterCrop:
-		return fmt.Errorf("contract: unknown fit %q", p.Fit)
-	case p.Fit == preprocess.CenterCrop && (p.ResizeTo < max(p.Width, p.Height) || p.ResizeTo > maxSide):
-		return fmt.Errorf("contract: resize_to %d cannot be cropped to %dx%d", p.ResizeTo, p.Width, p.Height)
-	case p.DType == preprocess.Uint8 && (p.Scale != 0 || len(p.Mean) > 0 || len(p.Std) > 0):
-		return errors.New("contract: scale, mean and std need element type float32")
 	case c.Output != Probabilities && c.Output != Logits:
 		return fmt.Errorf("contract: output %q is not %s or %s", c.Output, Probabilities, Logits)
 	case c.Classes < 1 || c.Classes > maxClasses:
 		return fmt.Errorf("contract: %d classes are not within 1..%d", c.Classes, maxClasses)
 	case len(c.Labels) > 0 && len(c.Labels) != c.Classes:
 		return fmt.Errorf("%d labels for an output of %d classes", len(c.Labels), c.Classes)
-	}
-	if !slices.Contains([]int{0, 3}, len(p.Mean)) || !slices.Contains([]int{0, 3}, len(p.Std)) {
-		return fmt.Errorf("contract: mean %v and std %v want 3 values each", p.Mean, p.Std)
-	}
-	for _, v := range slices.Concat([]float32{p.Scale}, p.Mean, p.Std) {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("contract: scale, mean or std holds %v", v)
-		}
-	}
-	if slices.Contains(p.Std, 0) {
-		return fmt.Errorf("contract: std %v divides by zero", p.Std)
 	}
 	for i, l := range c.Labels {
 		if err := checkLabel(l); err != nil {
