@@ -34,7 +34,7 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 	}
 	temp, err := os.CreateTemp(folder, TempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
-		s.forget(folder)
+		s.forget()
 		if err = s.ensureFolder(folder); err == nil {
 			temp, err = os.CreateTemp(folder, TempPrefix)
 		}
@@ -129,7 +129,8 @@ func (s *Store) ensureFolder(folder string) error {
 	return nil
 }
 
-func (s *Store) forget(folder string) {
+// forget makes ensureFolder look again.
+func (s *Store) forget() {
 	s.mu.Lock()
 	clear(s.seen)
 	s.mu.Unlock()

@@ -1,0 +1,384 @@
+package dir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+func open(t *testing.T, root string) *Store {
+	t.Helper()
+	s, err := New(root, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
+}
+
+func TestConformsWhereLinksAreMissing(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store {
+		s := open(t, t.TempDir())
+		s.link = renameExclusive
+		return s
+	})
+}
+
+// files lists every file beneath root, temporary ones too.
+func files(t *testing.T, root string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			all = append(all, strings.TrimPrefix(path, root+"/"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func names(t *testing.T, s *Store, prefix string) []string {
+	t.Helper()
+	var all []string
+	if err := s.List(t.Context(), prefix, func(o store.Object) error {
+		all = append(all, o.Name)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRoot(t *testing.T) {
+	root := t.TempDir()
+	s := open(t, filepath.Join(root, "not/there/yet"))
+	if err := s.List(t.Context(), "", func(store.Object) error { return nil }); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("list a root that does not exist: %v", err)
+	}
+	if _, _, err := s.Open(t.Context(), "x", ""); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("open beneath a root that does not exist: %v", err)
+	}
+	if _, err := s.Create(t.Context(), "a/b", []byte("x")); err != nil {
+		t.Errorf("create beneath a root that does not exist: %v", err)
+	}
+	if err := os.RemoveAll(s.root); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), "a/b", []byte("x")); err != nil {
+		t.Errorf("create after somebody removed the folder: %v", err)
+	}
+	write(t, filepath.Join(root, "file"), "x")
+	if _, err := New(filepath.Join(root, "file"), Options{}); err == nil {
+		t.Error("a file passes for a folder")
+	}
+}
+
+func TestNamesThatTheFileSystemWouldChangeAreRefused(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "root"))
+	for _, name := range []string{"", "/a", "a/", "a//b", ".", "..", "../x", "a/./b", "a/../b", "a\x00b", TempPrefix + "1", "a/" + TempPrefix + "/b"} {
+		if _, err := s.Create(t.Context(), name, nil); err == nil {
+			t.Errorf("created %q", name)
+		}
+		if _, _, err := s.Open(t.Context(), name, ""); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("open %q: %v", name, err)
+		}
+	}
+	if got := files(t, filepath.Dir(s.root)); len(got) != 0 {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestListFollowsLinksToFilesOnly(t *testing.T) {
+	root := t.TempDir()
+	write(t, root+"/real/file", "12345")
+	write(t, root+"/outside/file", "x")
+	write(t, root+"/images/own", "x")
+	for link, to := range map[string]string{
+		"images/link": "../real/file", "images/folder": "../outside", "images/circle": ".", "images/dangling": "../none",
+		"images/self": "self", "entry": "images",
+	} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(root+"/images/pipe", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{"images", "entry"} {
+		s := open(t, filepath.Join(root, at))
+		if got, want := names(t, s, ""), []string{"link", "own"}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", at, got, want)
+		}
+		if got := names(t, s, "folder/"); len(got) != 0 {
+			t.Errorf("%s: a link to a folder lists %q", at, got)
+		}
+		err := s.List(t.Context(), "link", func(o store.Object) error {
+			r, opened, err := s.Open(t.Context(), o.Name, o.ETag)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			if o.Size != 5 || opened.ETag != o.ETag {
+				t.Errorf("a link is listed as %+v and opened as %+v", o, opened)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if _, _, err := s.Open(t.Context(), "pipe", ""); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("open a pipe: %v", err)
+		}
+	}
+}
+
+func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
+	root := t.TempDir()
+	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": 23 * time.Hour} {
+		write(t, filepath.Join(root, TempPrefix+name), "half a pa")
+		then := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Join(root, TempPrefix+name), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, root+"/other", "x")
+	s := open(t, root)
+	if got := names(t, s, ""); !slices.Equal(got, []string{"other"}) {
+		t.Errorf("listed %q", got)
+	}
+	if _, err := s.Create(t.Context(), "part", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := files(t, root), []string{TempPrefix + "young", "other", "part"}; !slices.Equal(got, want) {
+		t.Errorf("left %q, want %q", got, want)
+	}
+}
+
+// A swept temporary file costs its owner the create, and nobody else anything.
+func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.link = func(temp, final string) error {
+		if err := os.Remove(temp); err != nil {
+			t.Error(err)
+		}
+		return linkExclusive(temp, final)
+	}
+	if _, err := s.Create(t.Context(), "part", []byte("x")); err == nil || errors.Is(err, store.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if got := files(t, s.root); len(got) != 0 {
+		t.Errorf("left %q", got)
+	}
+}
+
+func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.link = func(temp, final string) error {
+		return &os.LinkError{Op: "rename", Old: temp, New: final, Err: errNoExclusive}
+	}
+	_, err := s.Create(t.Context(), "part", []byte("x"))
+	if !errors.Is(err, errNoExclusive) || !strings.Contains(err.Error(), s.root+"/part") {
+		t.Errorf("got %v", err)
+	}
+	if got := files(t, s.root); len(got) != 0 {
+		t.Errorf("left %q", got)
+	}
+}
+
+// Row 2, on a network file system: the server linked, its answer was lost, and
+// the client's second try says that the name is taken.
+func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
+	s := open(t, t.TempDir())
+	s.link = func(temp, final string) error {
+		if err := linkExclusive(temp, final); err != nil {
+			return err
+		}
+		return linkExclusive(temp, final)
+	}
+	if _, err := s.Create(t.Context(), "part", []byte("mine")); err != nil {
+		t.Errorf("create: %v", err)
+	}
+	if _, err := s.Create(t.Context(), "part", []byte("theirs")); !errors.Is(err, store.ErrExist) {
+		t.Errorf("create again: %v", err)
+	}
+}
+
+func TestLinkExclusiveLosesWhenTheNameIsTakenAfterTheFirstLook(t *testing.T) {
+	for name, link := range map[string]func(string, string) error{"link": linkExclusive, "rename": renameExclusive} {
+		s := open(t, t.TempDir())
+		s.link = func(temp, final string) error {
+			write(t, final, "faster")
+			return link(temp, final)
+		}
+		if _, err := s.Create(t.Context(), "part", []byte("slower")); !errors.Is(err, store.ErrExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := os.ReadFile(s.root + "/part"); err != nil || string(got) != "faster" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if got := files(t, s.root); !slices.Equal(got, []string{"part"}) {
+			t.Errorf("%s: left %q", name, got)
+		}
+	}
+}
+
+// Row 15: an image that changes after the listing is never a mix of versions.
+func TestFault15_NeverAMixOfTwoVersions(t *testing.T) {
+	old := bytes.Repeat([]byte("old "), 1<<16)
+	for name, change := range map[string]func(path string) error{
+		"longer":  func(p string) error { return os.WriteFile(p, append(old, "new"...), 0o644) },
+		"shorter": func(p string) error { return os.Truncate(p, 8) },
+		"same size": func(p string) error {
+			if err := os.WriteFile(p, bytes.Repeat([]byte("new "), 1<<16), 0o644); err != nil {
+				return err
+			}
+			then := time.Now().Add(time.Hour) // whatever the granularity of the clock
+			return os.Chtimes(p, then, then)
+		},
+	} {
+		root := t.TempDir()
+		write(t, root+"/image", string(old))
+		s := open(t, root)
+		r, o, err := s.Open(t.Context(), "image", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		half := make([]byte, len(old)/2)
+		if _, err := io.ReadFull(r, half); err != nil {
+			t.Fatal(err)
+		}
+		if err := change(root + "/image"); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := r.Read(half); n != 0 || !errors.Is(err, store.ErrChanged) {
+			t.Errorf("%s: read %d bytes more, %v, want ErrChanged", name, n, err)
+		}
+		r.Close()
+		if _, _, err := s.Open(t.Context(), "image", o.ETag); !errors.Is(err, store.ErrChanged) {
+			t.Errorf("%s: open the listed version: %v, want ErrChanged", name, err)
+		}
+	}
+}
+
+func TestFault15_AReplacedFileIsReadAsItWasOpened(t *testing.T) {
+	root := t.TempDir()
+	write(t, root+"/image", "old old")
+	write(t, root+"/next", "new new")
+	s := open(t, root)
+	r, _, err := s.Open(t.Context(), "image", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Rename(root+"/next", root+"/image"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "old old" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// asNobody runs fn on a thread whose access to files is that of an ordinary
+// user who owns nothing.
+func asNobody(t *testing.T, fn func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		const nobody = 65534
+		if os.Geteuid() == 0 {
+			if _, err := unix.SetfsuidRetUid(nobody); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		fn()
+	}()
+	<-done
+}
+
+func TestDenied(t *testing.T) {
+	root, err := os.MkdirTemp("", "denied")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(root)
+	defer os.Chmod(root+"/secret", 0o755)
+	write(t, root+"/images/a", "x")
+	write(t, root+"/images/secret/b", "x")
+	for path, mode := range map[string]fs.FileMode{"": 0o755, "images": 0o555, "images/a": 0, "images/secret": 0} {
+		if err := os.Chmod(filepath.Join(root, path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, root+"/images")
+	asNobody(t, func() {
+		err := s.List(t.Context(), "", func(store.Object) error { return nil })
+		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/secret") {
+			t.Errorf("list: %v, want ErrDenied that names the sub-folder", err)
+		}
+		if _, _, err := s.Open(t.Context(), "a", ""); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/a") {
+			t.Errorf("open: %v, want ErrDenied that names the file", err)
+		}
+		if _, err := s.Create(t.Context(), "part", []byte("x")); !errors.Is(err, store.ErrDenied) {
+			t.Errorf("create: %v, want ErrDenied", err)
+		}
+	})
+}
+
+func TestErrorsOfTheFileSystem(t *testing.T) {
+	for no, want := range map[syscall.Errno]error{
+		syscall.ENOSPC: store.ErrUnavailable, syscall.EDQUOT: store.ErrUnavailable, syscall.EROFS: store.ErrUnavailable,
+		syscall.EFBIG: store.ErrUnavailable, syscall.EIO: store.ErrUnavailable, syscall.EMFILE: store.ErrUnavailable,
+		syscall.EACCES: store.ErrDenied, syscall.EPERM: store.ErrDenied, syscall.ESTALE: store.ErrChanged,
+		syscall.EEXIST: store.ErrExist, syscall.ENOENT: store.ErrNotExist, syscall.ENOTDIR: store.ErrNotExist,
+	} {
+		err := classify("create", "/out/part-00007.jsonl", 4711, &fs.PathError{Op: "write", Path: "/x", Err: no})
+		if !errors.Is(err, want) || !errors.Is(err, no) {
+			t.Errorf("%v: %v is not %v", no, err, want)
+		}
+		for _, part := range []string{"create /out/part-00007.jsonl (4711 bytes)", no.Error()} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q does not say %q", err, part)
+			}
+		}
+	}
+	other := fmt.Errorf("something else")
+	if err := classify("read", "/x", 0, other); !errors.Is(err, other) || err.Error() != "read /x: something else" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,3 @@
+// Package storetest is the conformance suite of every store.Store, and the
+// faults that tests put before one.
+package storetest

@@ -1,0 +1,79 @@
+package storetest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+func TestMemConforms(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return new(mem.Store) })
+}
+
+func TestFaultyWithoutHooksConforms(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return &storetest.Faulty{Store: new(mem.Store)} })
+}
+
+func TestFaultyHooks(t *testing.T) {
+	ctx := t.Context()
+	lost, refused := errors.New("lost"), errors.New("refused")
+	f := &storetest.Faulty{Store: new(mem.Store)}
+	f.BeforeCreate = func(_ context.Context, n int, _ string, _ []byte) error {
+		if n == 0 {
+			return refused
+		}
+		return nil
+	}
+	f.AfterCreate = func(n int, o store.Object, err error) error {
+		if n == 1 && o.Name == "a" && err == nil {
+			return lost
+		}
+		return err
+	}
+	f.BeforeOpen = func(_ context.Context, n int, _ string) error {
+		if n == 0 {
+			return refused
+		}
+		return nil
+	}
+	f.Body = func(o store.Object, r io.ReadCloser) io.ReadCloser {
+		return io.NopCloser(io.LimitReader(r, o.Size-1))
+	}
+	f.Listed = func(n int, _ store.Object) (int, error) {
+		if n == 2 {
+			return 0, refused
+		}
+		return 2, nil
+	}
+	for _, want := range []error{refused, lost, store.ErrExist} {
+		if _, err := f.Create(ctx, "a", []byte("body")); !errors.Is(err, want) {
+			t.Errorf("create: %v, want %v", err, want)
+		}
+	}
+	if _, _, err := f.Open(ctx, "a", ""); !errors.Is(err, refused) {
+		t.Errorf("open: %v", err)
+	}
+	r, _, err := f.Open(ctx, "a", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := io.ReadAll(r); string(got) != "bod" {
+		t.Errorf("read %q", got)
+	}
+	for _, name := range []string{"b", "c"} {
+		if _, err := f.Create(ctx, name, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	err = f.List(ctx, "", func(o store.Object) error { names = append(names, o.Name); return nil })
+	if got := strings.Join(names, ""); got != "aabb" || !errors.Is(err, refused) {
+		t.Errorf("listed %s, %v", got, err)
+	}
+}
