@@ -1,0 +1,261 @@
+package graph_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// values adds weights of that shape: 0, 1, 2 ...
+func values(g *graph.Graph, name string, shape ...int64) graph.Value {
+	n := int64(1)
+	for _, d := range shape {
+		n *= d
+	}
+	return g.Weights(name, func() ([]float32, error) {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(i)
+		}
+		return v, nil
+	}, shape...)
+}
+
+func example() *graph.Graph {
+	g := graph.New("example")
+	g.Metadata("key", "value")
+	x := g.Input("images", graph.Uint8, graph.Dynamic, 9, 7, 3)
+	x = g.Cast("float", x, graph.Float32)
+	x = g.Mul("scaled", x, g.Scalar("scale", 0.5))
+	x = g.Transpose("planes", x, 0, 3, 1, 2)
+	x = g.Conv("conv", x, values(g, "kernel", 4, 3, 3, 2), values(g, "bias", 4), graph.Window{Stride: [2]int64{2, 1}})
+	x = g.Relu("relu", x)
+	g.Output("scores", g.Flatten("row", g.GlobalAveragePool("mean", x)))
+	return g
+}
+
+func TestModel(t *testing.T) {
+	model, err := example().Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := example().Bytes()
+	if err != nil || !bytes.Equal(model, again) {
+		t.Errorf("the same calls wrote other bytes: %v", err)
+	}
+
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(model, &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.GetIrVersion() != 8 || m.GetOpsetImport()[0].GetVersion() != 17 {
+		t.Errorf("IR %d, opset %d", m.GetIrVersion(), m.GetOpsetImport()[0].GetVersion())
+	}
+	if p := m.GetMetadataProps(); len(p) != 1 || p[0].GetKey() != "key" || p[0].GetValue() != "value" {
+		t.Errorf("metadata is %v", p)
+	}
+	var ops []string
+	for _, n := range m.GetGraph().GetNode() {
+		ops = append(ops, n.GetOpType())
+	}
+	if want := []string{"Cast", "Mul", "Transpose", "Conv", "Relu", "GlobalAveragePool", "Flatten", "Identity"}; !slices.Equal(ops, want) {
+		t.Errorf("operators are %q, want %q", ops, want)
+	}
+	in := m.GetGraph().GetInput()[0].GetType().GetTensorType()
+	if in.GetElemType() != int32(onnxpb.TensorProto_UINT8) || in.GetShape().GetDim()[0].GetDimParam() == "" ||
+		in.GetShape().GetDim()[1].GetDimValue() != 9 {
+		t.Errorf("input is %v", in)
+	}
+	for _, w := range m.GetGraph().GetInitializer() {
+		n := int64(1)
+		for _, d := range w.GetDims() {
+			n *= d
+		}
+		raw := w.GetRawData()
+		if int64(len(raw)) != 4*n {
+			t.Fatalf("%s %v has %d bytes", w.GetName(), w.GetDims(), len(raw))
+		}
+		last := math.Float32frombits(binary.LittleEndian.Uint32(raw[len(raw)-4:]))
+		if want := float32(n - 1); w.GetName() != "scale" && last != want {
+			t.Errorf("%s ends with %v, want %v", w.GetName(), last, want)
+		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	g := graph.New("shapes")
+	x := g.Input("x", graph.Float32, graph.Dynamic, 3, 10, 7)
+	y := g.Input("y", graph.Float32, graph.Dynamic, 5, 10, 7)
+	row := g.Input("row", graph.Float32, 2, 6)
+	three := graph.Window{Kernel: [2]int64{3, 3}}
+	for _, c := range []struct {
+		got  graph.Value
+		want []int64
+	}{
+		{g.Conv("valid", x, values(g, "k1", 8, 3, 3, 3), graph.Value{}, graph.Window{}), []int64{-1, 8, 8, 5}},
+		{g.Conv("strided", x, values(g, "k2", 8, 3, 3, 2), graph.Value{}, graph.Window{Stride: [2]int64{2, 3}}), []int64{-1, 8, 4, 2}},
+		{g.Conv("dilated", x, values(g, "k3", 8, 3, 3, 3), graph.Value{}, graph.Window{Dilation: [2]int64{2, 3}}), []int64{-1, 8, 6, 1}},
+		{g.Conv("same", x, values(g, "k4", 8, 3, 3, 3), graph.Value{}, three.SamePad(10, 7)), []int64{-1, 8, 10, 7}},
+		{g.MaxPool("max", x, graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}}), []int64{-1, 3, 5, 3}},
+		{g.AveragePool("average", x, three.SamePad(10, 7)), []int64{-1, 3, 10, 7}},
+		{g.GlobalAveragePool("global", x), []int64{-1, 3, 1, 1}},
+		{g.Concat("concat", 1, x, y, x), []int64{-1, 11, 10, 7}},
+		{g.Flatten("flatten", x), []int64{-1, 210}},
+		{g.Transpose("transpose", x, 0, 2, 3, 1), []int64{-1, 10, 7, 3}},
+		{g.Gemm("gemm", row, values(g, "k5", 6, 4), values(g, "b5", 4)), []int64{2, 4}},
+		{g.Softmax("softmax", row), []int64{2, 6}},
+		{g.Sub("sub", x, values(g, "mean", 3, 1, 1)), []int64{-1, 3, 10, 7}},
+		{g.Add("add", row, row), []int64{2, 6}},
+		{g.Div("div", row, g.Scalar("two", 2)), []int64{2, 6}},
+		{g.BatchNorm("norm", row, values(g, "s", 6), values(g, "b", 6), values(g, "m", 6), values(g, "v", 6), 1e-3), []int64{2, 6}},
+	} {
+		if !slices.Equal(c.got.Shape, c.want) {
+			t.Errorf("%s has the shape %v, want %v", c.got.Name, c.got.Shape, c.want)
+		}
+	}
+	if err := g.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The expected padding is what TensorFlow gives: output ceil(n/stride), the odd
+// pixel at the end.
+func TestSamePad(t *testing.T) {
+	for _, c := range []struct {
+		kernel, stride, dilation, n int64
+		before, after               int64
+	}{
+		{3, 1, 1, 7, 1, 1},
+		{3, 2, 1, 7, 1, 1},
+		{3, 2, 1, 8, 0, 1},
+		{2, 1, 1, 5, 0, 1},
+		{2, 2, 1, 5, 0, 1},
+		{2, 2, 1, 4, 0, 0},
+		{1, 2, 1, 9, 0, 0},
+		{5, 3, 1, 10, 2, 2},
+		{3, 1, 2, 9, 2, 2},
+		{7, 2, 1, 224, 2, 3},
+	} {
+		w := graph.Window{Kernel: [2]int64{c.kernel, 1}, Stride: [2]int64{c.stride, 1}, Dilation: [2]int64{c.dilation, 1}}.SamePad(c.n, 1)
+		if w.Pad != [4]int64{c.before, 0, c.after, 0} {
+			t.Errorf("%+v: padding %v", c, w.Pad)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		build func(g *graph.Graph, x graph.Value) graph.Value
+		says  []string
+	}{
+		"channels": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Conv("bad", x, values(g, "k", 8, 4, 3, 3), graph.Value{}, graph.Window{})
+		}, []string{"[8 4 3 3]", "[-1 3 8 8]"}},
+		"bias": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Conv("bad", x, values(g, "k", 8, 3, 3, 3), values(g, "b", 7), graph.Window{})
+		}, []string{"[7]", "[8 3 3 3]"}},
+		"kernel too large": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.MaxPool("bad", x, graph.Window{Kernel: [2]int64{9, 9}})
+		}, []string{"9x9"}},
+		"gemm": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Gemm("bad", g.Flatten("row", x), values(g, "k", 5, 4), graph.Value{})
+		}, []string{"[5 4]", "[-1 192]"}},
+		"concat": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Concat("bad", 1, x, g.MaxPool("half", x, graph.Window{Kernel: [2]int64{2, 2}}))
+		}, []string{"[-1 3 7 7]"}},
+		"broadcast": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Mul("bad", x, values(g, "m", 3))
+		}, []string{"[3]", "broadcast"}},
+		"types": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Add("bad", x, g.Cast("bytes", x, graph.Uint8))
+		}, []string{"FLOAT", "UINT8"}},
+		"permutation": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Transpose("bad", x, 0, 1, 2, 2)
+		}, []string{"[0 1 2 2]"}},
+		"normalisation": {func(g *graph.Graph, x graph.Value) graph.Value {
+			p := values(g, "p", 4)
+			return g.BatchNorm("bad", x, p, p, p, p, 0)
+		}, []string{"p [4]"}},
+		"same name": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Relu("bad", g.Relu("bad", x))
+		}, []string{"taken"}},
+		"foreign operand": {func(g *graph.Graph, _ graph.Value) graph.Value {
+			return g.Relu("bad", graph.Value{Name: "elsewhere", Type: graph.Float32})
+		}, []string{`"elsewhere"`}},
+		"weights beyond 2 GiB": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Add("sum", x, g.Weights("bad", nil, math.MaxInt64, 3))
+		}, []string{"2 GiB"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := graph.New("mistake")
+			x := c.build(g, g.Input("x", graph.Float32, graph.Dynamic, 3, 8, 8))
+			g.Output("y", g.Relu("after", x))
+			_, err := g.Bytes()
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if err != g.Err() {
+				t.Errorf("Bytes says %v, Err says %v", err, g.Err())
+			}
+			for _, s := range append(c.says, "layer bad") {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("%q does not say %q", err, s)
+				}
+			}
+		})
+	}
+}
+
+func TestWriteFailures(t *testing.T) {
+	g := graph.New("empty")
+	if _, err := g.Bytes(); err == nil {
+		t.Error("a graph without an output was written")
+	}
+
+	boom := errors.New("boom")
+	for name, data := range map[string]graph.Data{
+		"data fails":    func() ([]float32, error) { return nil, boom },
+		"data is short": func() ([]float32, error) { return make([]float32, 2), nil },
+	} {
+		g := graph.New("g")
+		g.Output("y", g.Weights("w", data, 3))
+		if _, err := g.Bytes(); err == nil || !strings.Contains(err.Error(), "weights w") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+
+	g = graph.New("huge")
+	x := g.Weights("a", func() ([]float32, error) { t.Error("weights of a model too large were asked for"); return nil, boom }, 1<<28)
+	g.Output("y", g.Concat("c", 0, x, g.Weights("b", nil, 1<<28)))
+	if _, err := g.Bytes(); !errors.Is(err, graph.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+
+	full := &limitedWriter{left: 100}
+	n, err := example().WriteTo(full)
+	if !errors.Is(err, errFull) || n != 100 {
+		t.Errorf("wrote %d bytes, %v; want 100 and the writer's error", n, err)
+	}
+}
+
+var errFull = errors.New("full")
+
+type limitedWriter struct{ left int }
+
+func (w *limitedWriter) Write(p []byte) (int, error) {
+	n := min(len(p), w.left)
+	w.left -= n
+	if n < len(p) {
+		return n, errFull
+	}
+	return n, nil
+}
