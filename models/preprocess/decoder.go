@@ -195,6 +195,11 @@ func (d *Decoder) decodeTurbo(dst, src []byte, h jpegHeader) *Failure {
 	return &Failure{StatusCorrupt, why}
 }
 
+// render resizes and packs the pixels that prepare returned.
+func (d *Decoder) render(dst []byte) {
+	C.bs_render(&d.job, unsafe.Pointer(unsafe.SliceData(dst)))
+}
+
 func cBool(b bool) C.int32_t {
 	if b {
 		return 1

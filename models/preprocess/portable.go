@@ -1,8 +1,5 @@
 package preprocess
 
-// #include "kernel.h"
-import "C"
-
 import (
 	"bytes"
 	"errors"
@@ -11,7 +8,6 @@ import (
 	"image/png"
 	"io"
 	"strings"
-	"unsafe"
 
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/bmp"
@@ -47,7 +43,7 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation) *Fail
 	}
 	px := d.prepare(b.Dx(), b.Dy(), o, false)
 	d.fill(px, img, f)
-	C.bs_render(&d.job, unsafe.Pointer(unsafe.SliceData(dst)))
+	d.render(dst)
 	return nil
 }
 
@@ -63,6 +59,8 @@ func decodeFailure(err error) *Failure {
 	case errors.As(err, &unsupportedJPEG), errors.As(err, &unsupportedPNG), errors.As(err, &unsupportedTIFF),
 		errors.Is(err, bmp.ErrUnsupported):
 		return &Failure{StatusUnsupported, why}
+	case strings.Contains(why, "image too large"): // tiff, of a size beyond any int
+		return &Failure{StatusTooLarge, why}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		// Some decoders keep only the text of what they wrap.
 		strings.Contains(why, "EOF"), strings.Contains(why, "not enough"):

@@ -1,0 +1,158 @@
+package preprocess
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+var backends = []struct {
+	name string
+	opt  Options
+}{
+	{"turbo", Options{}},
+	{"portable", Options{ForcePortable: true}},
+}
+
+// TestFault17_Statuses: what is not an image, or not a whole one, has one
+// stable status, the same on both back ends.
+func TestFault17_Statuses(t *testing.T) {
+	jpg := readFixture(t, "jpeg-420.jpg")
+	png := readFixture(t, "png-rgb.png")
+	webp := readFixture(t, "webp-lossy.webp")
+	gif := readFixture(t, "gif.gif")
+	tif := readFixture(t, "tiff-raw.tif")
+	bmp := readFixture(t, "bmp-24.bmp")
+	with := func(b []byte, at int, to ...byte) []byte {
+		b = bytes.Clone(b)
+		copy(b[at:], to)
+		return b
+	}
+	sof := bytes.Index(jpg, []byte{0xff, 0xc0})
+	sos := bytes.Index(jpg, []byte{0xff, 0xda})
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want Status
+	}{
+		{"zero bytes", nil, StatusEmpty},
+		{"one byte", []byte{0xff}, StatusTruncated},
+		{"HTML", []byte("<!DOCTYPE html><html><body>404</body></html>"), StatusNotImage},
+		{"text that begins with BM", []byte("BMW is a maker of cars and of motorcycles"), StatusNotImage},
+		{"zeros", make([]byte, 4096), StatusNotImage},
+		{"HEIC", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), StatusUnsupported},
+		{"garbage after the end", append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), StatusOK},
+		{"garbage after a PNG", append(bytes.Clone(png), "garbage"...), StatusOK},
+		{"garbage between segments", append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), StatusOK},
+		{"only signature", []byte("\xff\xd8\xff"), StatusTruncated},
+		{"no end marker", jpg[:len(jpg)-2], StatusTruncated},
+		{"no data", append(bytes.Clone(jpg[:sos]), 0xff, 0xd9), StatusCorrupt},
+		{"data cut out before the end", append(bytes.Clone(jpg[:(sos+len(jpg))/2]), 0xff, 0xd9), StatusCorrupt},
+		{"12 bits a sample", with(jpg, sof+4, 12), StatusUnsupported},
+		{"lossless process", with(jpg, sof+1, 0xc3), StatusUnsupported},
+		{"height after the data", with(jpg, sof+5, 0, 0), StatusUnsupported},
+		{"zero width", with(jpg, sof+7, 0, 0), StatusCorrupt},
+		{"two components", with(jpg, sof+9, 2), StatusUnsupported},
+		{"missing Huffman table", with(jpg, sos+6, 0x33), StatusCorrupt},
+		{"PNG cut", png[:len(png)/2], StatusTruncated},
+		{"PNG with a bad checksum", with(png, 29, 1, 2, 3, 4), StatusCorrupt},
+		{"WebP cut", webp[:len(webp)/2], StatusTruncated},
+		{"WebP with a bad frame", with(webp, 23, 1, 2, 3), StatusCorrupt},
+		{"GIF cut", gif[:len(gif)/2], StatusTruncated},
+		{"TIFF cut", tif[:len(tif)/2], StatusTruncated},
+		{"BMP cut", bmp[:len(bmp)/2], StatusTruncated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, b := range backends {
+				d := newDecoder(t, smallSpec, b.opt)
+				first := decodeInto(t, d, c.src)
+				wantStatus(t, first, c.want)
+				if again := decodeInto(t, d, c.src); status(t, again) != status(t, first) {
+					t.Errorf("%s: %v at first, then %v", b.name, first, again)
+				}
+			}
+		})
+	}
+}
+
+// TestFault17_Truncation cuts a JPEG at every byte: never a crash, never
+// pixels, and the same status on both back ends.
+func TestFault17_Truncation(t *testing.T) {
+	requireTurbo(t)
+	for _, file := range []string{"jpeg-420.jpg", "jpeg-progressive.jpg", "jpeg-restart.jpg", "exif-6.jpg"} {
+		t.Run(file, func(t *testing.T) {
+			src := readFixture(t, file)
+			fast := newDecoder(t, smallSpec, Options{})
+			slow := newDecoder(t, smallSpec, Options{ForcePortable: true})
+			for n := 1; n < len(src); n++ {
+				// A copy, so that a read past the end is one past the allocation.
+				cut := bytes.Clone(src[:n])
+				a, b := decodeInto(t, fast, cut), decodeInto(t, slow, cut)
+				if status(t, a) != StatusTruncated || status(t, b) != StatusTruncated {
+					t.Fatalf("cut at %d of %d: %v; %v", n, len(src), a, b)
+				}
+			}
+		})
+	}
+}
+
+// TestFault17_CutData removes a piece of the coded data and keeps the end: the
+// picture has a hole that libjpeg only warns about, and it is not ok.
+func TestFault17_CutData(t *testing.T) {
+	for _, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			src := readFixture(t, "jpeg-444.jpg")
+			sos := bytes.Index(src, []byte{0xff, 0xda})
+			d := newDecoder(t, smallSpec, b.opt)
+			for keep := sos + 20; keep < len(src)-200; keep += 37 {
+				err := decodeInto(t, d, append(bytes.Clone(src[:keep]), 0xff, 0xd9))
+				if s := status(t, err); s != StatusCorrupt && s != StatusTruncated {
+					t.Fatalf("data ends at %d of %d: %v", keep, len(src), err)
+				}
+			}
+		})
+	}
+}
+
+// TestFault17_OtherFormats cuts every other format at every byte: it may not
+// crash, and a decoder that reports pixels must have been given all of them.
+func TestFault17_OtherFormats(t *testing.T) {
+	for _, file := range []string{"png-rgb.png", "webp-lossy.webp", "webp-lossless.webp", "gif.gif", "bmp-24.bmp", "tiff-lzw.tif"} {
+		t.Run(file, func(t *testing.T) {
+			src := readFixture(t, file)
+			d := newDecoder(t, smallSpec, Options{})
+			whole := make([]byte, smallSpec.RowBytes())
+			if err := d.Decode(whole, src); err != nil {
+				t.Fatal(err)
+			}
+			row := make([]byte, len(whole))
+			for n := 0; n < len(src); n += 3 {
+				err := d.Decode(row, bytes.Clone(src[:n]))
+				switch s := status(t, err); s {
+				case StatusOK:
+					if !bytes.Equal(row, whole) {
+						t.Fatalf("cut at %d of %d: ok, with other pixels", n, len(src))
+					}
+				case StatusTruncated, StatusCorrupt, StatusEmpty, StatusNotImage:
+				default:
+					t.Fatalf("cut at %d of %d: %v", n, len(src), err)
+				}
+			}
+		})
+	}
+}
+
+func TestDecodeMisuse(t *testing.T) {
+	d, err := NewDecoder(smallSpec, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Decode(make([]byte, 5), nil); err == nil || !strings.Contains(err.Error(), "5 bytes") {
+		t.Errorf("short row: %v", err)
+	}
+	d.Close()
+	d.Close()
+	if err := d.Decode(make([]byte, smallSpec.RowBytes()), nil); err == nil || !strings.Contains(err.Error(), "Close") {
+		t.Errorf("after Close: %v", err)
+	}
+}

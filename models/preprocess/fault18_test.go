@@ -1,0 +1,188 @@
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"runtime"
+	"testing"
+)
+
+func pngChunk(kind string, body []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+	b = append(append(b, kind...), body...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+}
+
+func pngHeader(w, h uint32) []byte {
+	body := binary.BigEndian.AppendUint32(nil, w)
+	body = append(binary.BigEndian.AppendUint32(body, h), 8, 2, 0, 0, 0)
+	return append([]byte(pngSignature), pngChunk("IHDR", body)...)
+}
+
+func bmpOf(w, h int32) []byte {
+	b := []byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00")
+	b = binary.LittleEndian.AppendUint32(b, uint32(w))
+	b = binary.LittleEndian.AppendUint32(b, uint32(h))
+	return append(b, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+// tiffOf has entries of tag, type, count and value.
+func tiffOf(entries ...[4]uint32) []byte {
+	b := []byte("II*\x00\x08\x00\x00\x00")
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(entries)))
+	for _, e := range entries {
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[0]))
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[1]))
+		b = binary.LittleEndian.AppendUint32(b, e[2])
+		b = binary.LittleEndian.AppendUint32(b, e[3])
+	}
+	return append(b, 0, 0, 0, 0)
+}
+
+// scans repeats the last scan of a JPEG until it has n more.
+func scans(src []byte, n int) []byte {
+	last := bytes.LastIndex(src, []byte{0xff, 0xda})
+	scan := src[last : len(src)-2]
+	return append(append(bytes.Clone(src[:last]), bytes.Repeat(scan, n)...), 0xff, 0xd9)
+}
+
+// TestFault18_Bombs: claims beyond the bounds are refused before memory is
+// taken for them.
+func TestFault18_Bombs(t *testing.T) {
+	jpg := readFixture(t, "jpeg-420.jpg")
+	huge := bytes.Clone(jpg)
+	sof := bytes.Index(huge, []byte{0xff, 0xc0})
+	copy(huge[sof+5:], "\xff\xff\xff\xff")
+	large := bytes.Clone(jpg) // below the bound, with next to no data
+	copy(large[sof+5:], "\x20\x00\x20\x00")
+	hugeGIF := bytes.Clone(readFixture(t, "gif.gif"))
+	copy(hugeGIF[6:], "\xff\xff\xff\xff")
+	hugeWebP := bytes.Clone(readFixture(t, "webp-lossy.webp"))
+	copy(hugeWebP[26:], "\xff\x3f\xff\x3f")
+	claim := binary.BigEndian.AppendUint32(pngHeader(10, 10), 0xffffffff)
+	claim = append(claim, "IDAT...."...)
+	longClaim := binary.BigEndian.AppendUint32(pngHeader(10, 10), 0x7fffffff)
+	longClaim = append(longClaim, "IDAT...."...)
+	const width, height, bits, compression, photometric, offsets, samples, rowsPerStrip, counts = 256, 257, 258, 259, 262, 273, 277, 278, 279
+	tiff := func(w, h uint32, more ...[4]uint32) []byte {
+		return tiffOf(append([][4]uint32{{width, 4, 1, w}, {height, 4, 1, h}, {bits, 3, 1, 8}, {compression, 3, 1, 1},
+			{photometric, 3, 1, 1}}, more...)...)
+	}
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want Status
+	}{
+		{"JPEG of 65535x65535", huge, StatusTooLarge},
+		{"JPEG of 8192x8192 in 2 kB", large, StatusCorrupt},
+		{"progressive JPEG of 10,000 scans", scans(readFixture(t, "jpeg-progressive.jpg"), 10_000), StatusTooLarge},
+		{"PNG of 65535x65535", append(pngHeader(65535, 65535), pngChunk("IEND", nil)...), StatusTooLarge},
+		{"PNG of 2^31-1 squared", pngHeader(1<<31-1, 1<<31-1), StatusTooLarge},
+		{"PNG of 2^32-1 squared", pngHeader(1<<32-1, 1<<32-1), StatusCorrupt},
+		{"PNG chunk claims 4 GiB", claim, StatusCorrupt},
+		{"PNG chunk claims 2 GiB", longClaim, StatusTruncated},
+		{"GIF of 65535x65535", hugeGIF, StatusTooLarge},
+		{"WebP of 16383x16383", hugeWebP, StatusTooLarge},
+		{"BMP of 65535x65535", bmpOf(65535, 65535), StatusTooLarge},
+		{"BMP of 9000x9000 in 54 bytes", bmpOf(9000, 9000), StatusTruncated},
+		{"BMP of negative width", bmpOf(-5, 5), StatusUnsupported},
+		{"TIFF of 65535x65535", tiff(65535, 65535, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusTooLarge},
+		{"TIFF of 2^32-1 squared", tiff(1<<32-1, 1<<32-1, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusTooLarge},
+		{"TIFF tag of 2^32-1 values", tiff(10, 10, [4]uint32{offsets, 4, 1<<32 - 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusCorrupt},
+		{"TIFF strip of 4 GiB", tiff(10, 10, [4]uint32{offsets, 4, 1, 8}, [4]uint32{samples, 3, 1, 1},
+			[4]uint32{rowsPerStrip, 4, 1, 10}, [4]uint32{counts, 4, 1, 1<<32 - 1}), StatusCorrupt},
+		{"TIFF directory of 65535 entries", []byte("II*\x00\x08\x00\x00\x00\xff\xff\x12\x01"), StatusTruncated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, b := range backends {
+				d := newDecoder(t, smallSpec, b.opt)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				wantStatus(t, decodeInto(t, d, c.src), c.want)
+				runtime.ReadMemStats(&after)
+				took := int(after.TotalAlloc-before.TotalAlloc) + d.pixels.size + d.work.size
+				if most := 8<<20 + 4*len(c.src); took > most {
+					t.Errorf("%s: took %d bytes, want at most %d", b.name, took, most)
+				}
+			}
+		})
+	}
+}
+
+// TestFault18_Options: each bound is exact.
+func TestFault18_Options(t *testing.T) {
+	progressive := readFixture(t, "jpeg-progressive.jpg")
+	h, fail := walkJPEG(progressive, Options{MaxPixels: 1 << 20, MaxScans: 100})
+	if fail != nil || h.scans < 2 {
+		t.Fatal(h.scans, fail)
+	}
+	for _, file := range []string{"jpeg-progressive.jpg", "png-rgb.png", "webp-lossy.webp", "gif.gif", "bmp-24.bmp", "tiff-raw.tif"} {
+		src := readFixture(t, file)
+		wantStatus(t, decodeSmall(t, src, Options{MaxPixels: 41 * 31}), StatusOK)
+		wantStatus(t, decodeSmall(t, src, Options{MaxPixels: 41*31 - 1}), StatusTooLarge)
+		wantStatus(t, decodeSmall(t, src, Options{MaxBytes: int64(len(src))}), StatusOK)
+		wantStatus(t, decodeSmall(t, src, Options{MaxBytes: int64(len(src)) - 1}), StatusTooLarge)
+	}
+	wantStatus(t, decodeSmall(t, progressive, Options{MaxScans: h.scans}), StatusOK)
+	wantStatus(t, decodeSmall(t, progressive, Options{MaxScans: h.scans - 1}), StatusTooLarge)
+	// Few scans, and more work together than the largest image may ask for.
+	more := scans(progressive, scanWork+1-h.scans+1)
+	wantStatus(t, decodeSmall(t, more, Options{MaxPixels: 41 * 31}), StatusTooLarge)
+	if _, err := NewDecoder(smallSpec, Options{MaxPixels: -1}); err == nil {
+		t.Error("a negative bound was taken")
+	}
+}
+
+// TestFault18_MemoryShrinks: one unusually large image does not leave its
+// memory behind.
+func TestFault18_MemoryShrinks(t *testing.T) {
+	requireTurbo(t)
+	d := newDecoder(t, smallSpec, Options{})
+	small := readFixture(t, "jpeg-420.jpg")
+	medium := encodeJPEG(t, picture(2000, 1000, 1), 60)
+	huge := encodeJPEG(t, picture(5000, 4000, 1), 30)
+	row := make([]byte, smallSpec.RowBytes())
+	decode := func(src []byte) {
+		t.Helper()
+		if err := d.Decode(row, src); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decode(small)
+	decode(huge)
+	if d.pixels.size != 0 {
+		t.Errorf("%d bytes kept after an image of 20 megapixels", d.pixels.size)
+	}
+	decode(medium)
+	if d.pixels.size < 2000*1000*4 {
+		t.Errorf("%d bytes kept after an image of 2 megapixels: not reused", d.pixels.size)
+	}
+	for range 2 * bufferWindow {
+		decode(small)
+	}
+	if d.pixels.size > 1<<20 {
+		t.Errorf("%d bytes kept after %d small images", d.pixels.size, 2*bufferWindow)
+	}
+}
+
+// TestFault18_GIFFrame: a frame may not exceed what the header declared.
+func TestFault18_GIFFrame(t *testing.T) {
+	src := bytes.Clone(readFixture(t, "gif.gif"))
+	frame := bytes.IndexByte(src[13+3*(1<<(src[10]&7+1)):], 0x2c) + 13 + 3*(1<<(src[10]&7+1))
+	copy(src[frame+5:], "\xff\xff\xff\xff")
+	if s := status(t, decodeSmall(t, src, Options{})); s != StatusCorrupt {
+		t.Errorf("status %s", s)
+	}
+}
+
+func ExampleFailure() {
+	d, err := NewDecoder(Spec{Width: 8, Height: 8, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}, Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer d.Close()
+	fmt.Println(d.Decode(make([]byte, 8*8*3), []byte("<html>")))
+	// Output: not_image: no image signature
+}

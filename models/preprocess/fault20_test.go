@@ -1,0 +1,24 @@
+package preprocess
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestFault20_Panic: a panic in a decoder costs one image its pixels, and the
+// decoder goes on.
+func TestFault20_Panic(t *testing.T) {
+	d := newDecoder(t, smallSpec, Options{})
+	src := readFixture(t, "jpeg-420.jpg")
+	d.injectPanic = func() {
+		var table []int
+		_ = table[len(src)]
+	}
+	err := decodeInto(t, d, src)
+	wantStatus(t, err, StatusPanic)
+	if !strings.Contains(err.Error(), "index out of range") {
+		t.Errorf("%v does not say what happened", err)
+	}
+	d.injectPanic = nil
+	wantStatus(t, decodeInto(t, d, src), StatusOK)
+}

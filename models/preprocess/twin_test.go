@@ -1,0 +1,271 @@
+package preprocess
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// twin is the decoder's resize, turn and pack in plain Go, straight from the
+// definitions: the image is turned upright first, every weight has the full
+// precision of float64, and nothing is skipped. rounded is Pillow's rounding to
+// 8 bits after each pass.
+func twin(s Spec, img *image.NRGBA, o orientation) []float64 {
+	img = turnUpright(img, o)
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	g := s.plan(w, h, 1)
+	p := policies[s.Resize]
+	rounded := p.filter != nil
+	out := make([]float64, 0, s.Width*s.Height*3)
+	cols, rows := make([]taps, g.w), make([]taps, g.h)
+	for i := range cols {
+		cols[i] = tapsOf(p, g.x+i, w, g.resizedW)
+	}
+	for i := range rows {
+		rows[i] = tapsOf(p, g.y+i, h, g.resizedH)
+	}
+	round := func(v float64) float64 { return min(max(math.Floor(v+0.5), 0), 255) }
+	mid := make([]float64, h*g.w*3)
+	for y := range h {
+		for x, t := range cols {
+			for c := range 3 {
+				v := 0.0
+				for k, weight := range t.weights {
+					v += weight * float64(img.Pix[y*img.Stride+(t.first+k)*4+c])
+				}
+				if rounded {
+					v = round(v)
+				}
+				mid[(y*g.w+x)*3+c] = v
+			}
+		}
+	}
+	for _, t := range rows {
+		for x := range g.w {
+			for c := range 3 {
+				v := 0.0
+				for k, weight := range t.weights {
+					v += weight * mid[((t.first+k)*g.w+x)*3+c]
+				}
+				if rounded || s.DType == Uint8 {
+					v = round(v)
+				}
+				out = append(out, v)
+			}
+		}
+	}
+	return twinPack(s, out)
+}
+
+type taps struct {
+	first   int
+	weights []float64
+}
+
+func tapsOf(p policy, i, inputs, outputs int) taps {
+	if p.position != nil {
+		at := p.position(i, inputs, outputs)
+		lo := int(at)
+		if lo >= inputs-1 {
+			return taps{inputs - 1, []float64{1}}
+		}
+		f := at - float64(lo)
+		return taps{lo, []float64{1 - f, f}}
+	}
+	scale := float64(inputs) / float64(outputs)
+	stretch := max(scale, 1)
+	center := (float64(i) + 0.5) * scale
+	lo := max(int(center-p.support*stretch+0.5), 0)
+	hi := min(int(center+p.support*stretch+0.5), inputs)
+	t := taps{first: lo}
+	sum := 0.0
+	for k := lo; k < hi; k++ {
+		v := p.filter((float64(k) - center + 0.5) / stretch)
+		t.weights = append(t.weights, v)
+		sum += v
+	}
+	for k := range t.weights {
+		t.weights[k] /= sum
+	}
+	return t
+}
+
+func turnUpright(img *image.NRGBA, o orientation) *image.NRGBA {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	// at maps an upright pixel to the stored one, from EXIF's table.
+	at := map[orientation]func(x, y int) (int, int){
+		1: func(x, y int) (int, int) { return x, y },
+		2: func(x, y int) (int, int) { return w - 1 - x, y },
+		3: func(x, y int) (int, int) { return w - 1 - x, h - 1 - y },
+		4: func(x, y int) (int, int) { return x, h - 1 - y },
+		5: func(x, y int) (int, int) { return y, x },
+		6: func(x, y int) (int, int) { return y, h - 1 - x },
+		7: func(x, y int) (int, int) { return w - 1 - y, h - 1 - x },
+		8: func(x, y int) (int, int) { return w - 1 - y, x },
+	}[o]
+	uw, uh := w, h
+	if o >= 5 {
+		uw, uh = h, w
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, uw, uh))
+	for y := range uh {
+		for x := range uw {
+			sx, sy := at(x, y)
+			copy(out.Pix[y*out.Stride+4*x:][:4], img.Pix[sy*img.Stride+4*sx:][:4])
+		}
+	}
+	return out
+}
+
+func twinPack(s Spec, rgb []float64) []float64 {
+	out := make([]float64, len(rgb))
+	n := len(rgb) / 3
+	for i := range n {
+		for c := range 3 {
+			from := c
+			if s.BGR {
+				from = 2 - c
+			}
+			v := rgb[3*i+from]
+			if s.DType == Float32 {
+				if s.Scale != 0 {
+					v *= float64(s.Scale)
+				}
+				if s.Mean != nil {
+					v -= float64(s.Mean[from])
+				}
+				if s.Std != nil {
+					v /= float64(s.Std[from])
+				}
+			}
+			if s.Layout == CHW {
+				out[c*n+i] = v
+			} else {
+				out[3*i+c] = v
+			}
+		}
+	}
+	return out
+}
+
+// renderRow runs the C kernels on img.
+func renderRow(d *Decoder, img *image.NRGBA, o orientation, portable bool) []byte {
+	row := make([]byte, d.spec.RowBytes())
+	px := d.prepare(img.Rect.Dx(), img.Rect.Dy(), o, false)
+	copy(px, img.Pix)
+	d.job.portable = cBool(portable)
+	d.render(row)
+	return row
+}
+
+func noise(w, h int, seed uint64) *image.NRGBA {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(rnd.Uint32())
+	}
+	return img
+}
+
+// TestKernelTwin draws sizes, specs and orientations. The vector kernels must
+// have the very bits of the plain C ones, and both must be within one step of
+// the twin, which they miss only where a value lies next to a rounding edge.
+func TestKernelTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 140), rapid.SampledFrom([]int{31, 32, 33, 1000}))
+		s := Spec{
+			Width:  rapid.IntRange(1, 70).Draw(t, "width"),
+			Height: rapid.IntRange(1, 70).Draw(t, "height"),
+			Layout: HWC, DType: Uint8, Fit: Stretch,
+			Resize: rapid.SampledFrom([]Resize{PillowBilinear, TFBilinearAlignCorners}).Draw(t, "resize"),
+			BGR:    rapid.Bool().Draw(t, "bgr"),
+		}
+		if rapid.Bool().Draw(t, "float") {
+			s.DType = Float32
+			s.Layout = rapid.SampledFrom([]Layout{HWC, CHW}).Draw(t, "layout")
+			s.Scale = rapid.SampledFrom([]float32{0, 1, 1.0 / 255}).Draw(t, "scale")
+			if rapid.Bool().Draw(t, "normalise") {
+				s.Mean, s.Std = []float32{0.4, 0.5, 0.6}, []float32{0.21, 0.225, 0.229}
+			}
+		}
+		if rapid.Bool().Draw(t, "crop") {
+			s.Fit = CenterCrop
+			s.ResizeTo = max(s.Width, s.Height) + rapid.IntRange(0, 30).Draw(t, "margin")
+		}
+		o := orientation(rapid.IntRange(1, 8).Draw(t, "orientation"))
+		img := noise(side.Draw(t, "image width"), side.Draw(t, "image height"), rapid.Uint64().Draw(t, "seed"))
+
+		d, err := NewDecoder(s, Options{ForcePortable: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		fast, plain := renderRow(d, img, o, false), renderRow(d, img, o, true)
+		if !bytes.Equal(fast, plain) {
+			t.Fatalf("the vector kernels and the plain ones differ")
+		}
+		got, want := numbers(s, fast), twin(s, img, o)
+		off, step := 0, 1.0
+		if s.DType == Float32 {
+			if s.Scale != 0 {
+				step *= float64(s.Scale)
+			}
+			if s.Std != nil {
+				step /= 0.21
+			}
+		}
+		for i := range want {
+			diff := math.Abs(got[i]-want[i]) / step
+			if diff > 1.001 || math.IsNaN(diff) {
+				t.Fatalf("value %d is %v, the twin has %v", i, got[i], want[i])
+			}
+			if diff > 0.001 {
+				off++
+			}
+		}
+		if off > 4+len(want)/20 {
+			t.Fatalf("%d of %d values are not the twin's", off, len(want))
+		}
+	})
+}
+
+// TestScaledDecode: never below the target size, and near to the full decode.
+func TestScaledDecode(t *testing.T) {
+	requireTurbo(t)
+	s := Spec{Width: 60, Height: 50, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch, ScaledDecode: true}
+	d := newDecoder(t, s, Options{})
+	s.ScaledDecode = false
+	full := newDecoder(t, s, Options{})
+	for _, c := range []struct{ w, h, wantW, wantH int }{
+		{60, 50, 60, 50},
+		{61, 51, 61, 51},
+		{480, 400, 60, 50},
+		{480, 399, 60, 50},
+		{479, 393, 60, 50},
+		{479, 392, 120, 98},
+		{2000, 50, 2000, 50},
+		{30, 30, 30, 30},
+	} {
+		t.Run(fmt.Sprintf("%dx%d", c.w, c.h), func(t *testing.T) {
+			src := encodeJPEG(t, picture(c.w, c.h, 3), 95)
+			a, b := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
+			if err := d.Decode(a, src); err != nil {
+				t.Fatal(err)
+			}
+			if err := full.Decode(b, src); err != nil {
+				t.Fatal(err)
+			}
+			if w, h := int(d.job.width), int(d.job.height); w != c.wantW || h != c.wantH {
+				t.Errorf("decoded to %dx%d, want %dx%d", w, h, c.wantW, c.wantH)
+			}
+			if _, mean := difference(s, numbers(s, a), numbers(s, b)); mean > 8 {
+				t.Errorf("differs from the full decode by %.2f on average", mean)
+			}
+		})
+	}
+}
