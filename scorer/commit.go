@@ -26,9 +26,9 @@ func (p *pipeline) commit(ctx context.Context) error {
 
 func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
 	defer p.Counters.Busy(telemetry.Commit, time.Now())
-	p.at("before-commit")
+	p.at("before-commit", c.index)
 	result, err := output.Commit(ctx, p.Out, p.Manifest, p.Chunks, c.index, p.Job.Format, c.rows)
-	p.at("after-commit")
+	p.at("after-commit", c.index)
 	if err != nil {
 		return err
 	}

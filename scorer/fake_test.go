@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io"
 	"sync/atomic"
 	"testing"
 
@@ -91,3 +92,9 @@ func picture(t testing.TB, n int) []byte {
 }
 
 func pictureName(n int) string { return fmt.Sprintf("folder %d/%05d.jpg", n%3, n) }
+
+type readCloser = io.ReadCloser
+
+type nopCloser struct{ io.Reader }
+
+func (nopCloser) Close() error { return nil }

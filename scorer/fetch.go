@@ -28,9 +28,9 @@ const keepBody = 4 << 20
 func (p *pipeline) fetch(ctx context.Context) error {
 	for img := range p.toFetch {
 		entry := p.Manifest.At(img.manifestIndex())
-		p.at("before-read")
+		p.at("before-read", img.batch.chunk.index)
 		b, err := p.read(ctx, entry)
-		p.at("after-read")
+		p.at("after-read", img.batch.chunk.index)
 		var bad *preprocess.Failure
 		switch {
 		case errors.As(err, &bad):

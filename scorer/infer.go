@@ -23,13 +23,13 @@ func (p *pipeline) infer(ctx context.Context) error {
 				return err
 			}
 		}
-		p.at("before-infer")
+		p.at("before-infer", c.index)
 		if b.decoded.Load() > 0 {
 			if err := p.score(ctx, b); err != nil {
 				return err
 			}
 		}
-		p.at("after-infer")
+		p.at("after-infer", c.index)
 		if err := p.fill(b); err != nil {
 			return err
 		}

@@ -59,12 +59,12 @@ type Options struct {
 	Versions map[string]string
 
 	// hook is called at named points, for tests that kill the process there.
-	hook func(point string)
+	hook func(point string, chunk int)
 }
 
-func (o *Options) at(point string) {
+func (o *Options) at(point string, chunk int) {
 	if o.hook != nil {
-		o.hook(point)
+		o.hook(point, chunk)
 	}
 }
 

@@ -36,6 +36,10 @@ func put(t testing.TB, st store.Store, name string, body []byte) {
 
 // options are those of one worker with a fake engine.
 func options(t testing.TB, images, out store.Store) Options {
+	log := zerolog.Nop()
+	if t != nil {
+		log = zerolog.New(zerolog.NewTestWriter(t))
+	}
 	return Options{
 		Images: images, Out: out,
 		Job: output.Job{
@@ -49,7 +53,7 @@ func options(t testing.TB, images, out store.Store) Options {
 		Lease:      time.Hour,
 		Counters:   new(telemetry.Counters),
 		Progress:   &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
-		Log:        zerolog.New(zerolog.NewTestWriter(t)),
+		Log:        log,
 	}
 }
 

@@ -148,9 +148,9 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 	if t.closed(index) {
 		return false, nil
 	}
-	t.at("before-claim")
+	t.at("before-claim", index)
 	ok, err := t.claims.TryAcquire(ctx, index)
-	t.at("after-claim")
+	t.at("after-claim", index)
 	if err != nil || !ok {
 		return false, err
 	}

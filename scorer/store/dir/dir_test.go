@@ -8,14 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -309,55 +306,6 @@ func TestFault15_AReplacedFileIsReadAsItWasOpened(t *testing.T) {
 	if got, err := io.ReadAll(r); err != nil || string(got) != "old old" {
 		t.Errorf("%q, %v", got, err)
 	}
-}
-
-// asNobody runs fn on a thread whose access to files is that of an ordinary
-// user who owns nothing.
-func asNobody(t *testing.T, fn func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		const nobody = 65534
-		if os.Geteuid() == 0 {
-			if _, err := unix.SetfsuidRetUid(nobody); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-		fn()
-	}()
-	<-done
-}
-
-func TestDenied(t *testing.T) {
-	root, err := os.MkdirTemp("", "denied")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(root)
-	defer os.Chmod(root+"/secret", 0o755)
-	write(t, root+"/images/a", "x")
-	write(t, root+"/images/secret/b", "x")
-	for path, mode := range map[string]fs.FileMode{"": 0o755, "images": 0o555, "images/a": 0, "images/secret": 0} {
-		if err := os.Chmod(filepath.Join(root, path), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := open(t, root+"/images")
-	asNobody(t, func() {
-		err := s.List(t.Context(), "", func(store.Object) error { return nil })
-		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/secret") {
-			t.Errorf("list: %v, want ErrDenied that names the sub-folder", err)
-		}
-		if _, _, err := s.Open(t.Context(), "a", ""); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/a") {
-			t.Errorf("open: %v, want ErrDenied that names the file", err)
-		}
-		if _, err := s.Create(t.Context(), "part", []byte("x")); !errors.Is(err, store.ErrDenied) {
-			t.Errorf("create: %v, want ErrDenied", err)
-		}
-	})
 }
 
 func TestErrorsOfTheFileSystem(t *testing.T) {

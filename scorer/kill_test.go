@@ -1,0 +1,156 @@
+package scorer
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+// Variables that make the test binary a worker which kills itself.
+const (
+	victimPoint  = "SCORER_TEST_KILL_AT" // point:visit
+	victimImages = "SCORER_TEST_IMAGES"
+	victimOut    = "SCORER_TEST_OUT"
+	victimTrace  = "SCORER_TEST_TRACE"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(victimPoint) != "" {
+		victim()
+	}
+	os.Exit(m.Run())
+}
+
+func open(folder string) *dir.Store {
+	st, err := dir.New(folder, dir.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return st
+}
+
+// victim scores until it comes to the point for the n-th time, and dies there
+// by SIGKILL. It notes every batch that the engine has scored.
+func victim() {
+	point, visit, _ := strings.Cut(os.Getenv(victimPoint), ":")
+	var n int
+	if _, err := fmt.Sscan(visit, &n); err != nil {
+		panic(err)
+	}
+	trace, err := os.OpenFile(os.Getenv(victimTrace), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		panic(err)
+	}
+	visits := make(chan int, 1)
+	visits <- 0
+	o := options(nil, open(os.Getenv(victimImages)), open(os.Getenv(victimOut)))
+	o.hook = func(at string, chunk int) {
+		seen := <-visits
+		if at == "after-infer" {
+			fmt.Fprintf(trace, "%d\n", chunk)
+		}
+		if at == point {
+			if seen++; seen == n {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}
+		visits <- seen
+	}
+	_, err = Run(context.Background(), o)
+	fmt.Fprintln(os.Stderr, "the victim lived:", err)
+	os.Exit(1)
+}
+
+// TestFault01_KilledAtEveryPoint kills a worker with SIGKILL at each named
+// point, several times over, and looks at what a rerun makes of it.
+func TestFault01_KilledAtEveryPoint(t *testing.T) {
+	const images = 60 // 6 chunks of 10, batches of 4, 4 and 2
+	in := t.TempDir()
+	for i := range images {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	alone := t.TempDir()
+	mustRun(t, options(t, open(in), open(alone)))
+	want := mergedText(t, open(alone))
+
+	for _, point := range []string{"claim", "read", "infer", "commit"} {
+		for _, when := range []string{"before-", "after-"} {
+			t.Run(when+point, func(t *testing.T) {
+				t.Parallel()
+				out, trace := t.TempDir(), t.TempDir()+"/trace"
+				chunk := 10
+				for _, visit := range []int{3, 2, 1} { // two reruns are killed, too
+					n := visit
+					if point == "read" {
+						n = visit * 7
+					}
+					kill(t, when+point, n, in, out, trace)
+					if redo := scoredInVain(t, trace, out, chunk); redo > 1 {
+						t.Errorf("%d chunks were scored and not committed: at most 1 may have to be done again", redo)
+					}
+					if _, err := output.ReadSuccess(t.Context(), open(out)); err == nil {
+						t.Fatal("_SUCCESS stands, but the worker was killed before its end")
+					}
+				}
+				mustRun(t, options(t, open(in), open(out)))
+				report, err := output.Verify(t.Context(), open(out))
+				if err != nil || report.Err() != nil || !report.Complete {
+					t.Fatalf("%v\n%s", err, report.String())
+				}
+				if got := mergedText(t, open(out)); got != want {
+					t.Error("the merged rows differ from those of an undisturbed run")
+				}
+			})
+		}
+	}
+}
+
+func kill(t *testing.T, point string, visit int, in, out, trace string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s:%d", victimPoint, point, visit),
+		victimImages+"="+in, victimOut+"="+out, victimTrace+"="+trace)
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the victim was not killed at %s: %v\n%s", point, err, text)
+	}
+}
+
+// scoredInVain counts the chunks of which every batch was scored in the run
+// that left trace, and whose part does not stand. It removes trace.
+func scoredInVain(t *testing.T, trace, out string, chunk int) int {
+	t.Helper()
+	f, err := os.Open(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(trace)
+	defer f.Close()
+	batches := map[int]int{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var c int
+		if _, err := fmt.Sscan(s.Text(), &c); err != nil {
+			t.Fatal(err)
+		}
+		batches[c]++
+	}
+	vain := 0
+	for c, n := range batches {
+		_, err := os.Stat(out + "/" + output.PartName(c, output.JSONL))
+		if n == (chunk+3)/4 && errors.Is(err, os.ErrNotExist) {
+			vain++
+		}
+	}
+	return vain
+}
