@@ -3,7 +3,8 @@ package ort
 import (
 	"errors"
 	"fmt"
-	"syscall"
+	"math"
+	"os"
 	"unsafe"
 
 	onnx "github.com/yalue/onnxruntime_go"
@@ -37,10 +38,8 @@ type window struct {
 	run           bound
 }
 
-// NewBatch allocates the memory of a batch of at most capacity images. It
-// lives outside the Go heap until Close: ONNX Runtime keeps pointers into it
-// between calls, which C code may not do with Go memory, and the collector,
-// which lets the heap grow in proportion to what is live, need not count it.
+// NewBatch allocates the memory of a batch of at most capacity images, zeroed.
+// It lives outside the Go heap until Close.
 func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	if capacity < 1 {
 		return nil, fmt.Errorf("a batch of %d images; at least 1 is needed", capacity)
@@ -66,13 +65,14 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	c := &e.model.Contract
 	// The scores begin on a page of their own.
-	page := syscall.Getpagesize()
+	page := os.Getpagesize()
+	if capacity > (math.MaxInt-page)/(c.Preprocess.RowBytes()+c.Classes*4) {
+		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrOutOfMemory)
+	}
 	pixels := capacity * c.Preprocess.RowBytes()
 	start := (pixels + page - 1) / page * page
 	b := &batch{engine: e, windows: map[span]*window{}}
-	b.memory, err = syscall.Mmap(-1, 0, start+capacity*c.Classes*4,
-		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
+	if b.memory, err = e.memory.get(start + capacity*c.Classes*4); err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
 	}
 	b.pixels = b.memory[:pixels:pixels]
@@ -98,7 +98,7 @@ func (b *batch) free() error {
 		errs = append(errs, b.options.Destroy())
 	}
 	b.pixels, b.scores = nil, nil
-	return errors.Join(append(errs, syscall.Munmap(b.memory))...)
+	return errors.Join(append(errs, b.engine.memory.put(b.memory))...)
 }
 
 // window returns the tensors over a span, made the first time.

@@ -138,3 +138,24 @@ char *ortc_run(const void *api, void *session, const void *run_options, void *bi
   if (value) TRY(FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
   return NULL;
 }
+
+char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator) {
+  enum { device_allocator = 0, cpu_output = -1 };  // OrtAllocatorType, OrtMemType
+  void *info = NULL;
+  TRY(FN(api, CreateMemoryInfo, Status *, const char *, int, int, int, void **)(name, device_allocator, device, cpu_output, &info));
+  char *message = report(api, FN(api, CreateAllocator, Status *, const void *, const void *, void **)(session, info, allocator));
+  FN(api, ReleaseMemoryInfo, void, void *)(info);
+  return message;
+}
+
+char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory) {
+  return report(api, FN(api, AllocatorAlloc, Status *, void *, size_t, void **)(allocator, size, memory));
+}
+
+void ortc_free(const void *api, void *allocator, void *memory) {
+  free(report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, memory)));
+}
+
+void ortc_release_allocator(const void *api, void *allocator) {
+  FN(api, ReleaseAllocator, void, void *)(allocator);
+}

@@ -147,6 +147,33 @@ func (a capi) run(b *bound) error {
 	return taken(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
 }
 
+// allocator is one of a session's allocators; the zero value is none.
+type allocator struct{ native unsafe.Pointer }
+
+// allocator makes one by its name in ONNX Runtime. It is released before the
+// session.
+func (a capi) allocator(session unsafe.Pointer, name string, device int) (allocator, error) {
+	c := newCName(name)
+	defer c.free()
+	var m allocator
+	err := taken(C.ortc_allocator(a.table, session, c.c, C.int(device), &m.native))
+	return m, err
+}
+
+func (a capi) alloc(from allocator, size int) ([]byte, error) {
+	var memory unsafe.Pointer
+	if err := taken(C.ortc_alloc(a.table, from.native, C.size_t(size), &memory)); err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(memory), size), nil
+}
+
+func (a capi) free(from allocator, memory []byte) {
+	C.ortc_free(a.table, from.native, unsafe.Pointer(unsafe.SliceData(memory)))
+}
+
+func (a capi) releaseAllocator(m allocator) { C.ortc_release_allocator(a.table, m.native) }
+
 // trim gives back to the system what loading a model leaves in the C heap: the
 // file's form of the weights, as much again as the weights themselves.
 func trim() { C.ortc_trim() }

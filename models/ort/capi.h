@@ -19,12 +19,17 @@
   X(GetTensorElementType, 60) \
   X(GetDimensionsCount, 61) \
   X(GetDimensions, 62) \
+  X(CreateMemoryInfo, 68) \
+  X(AllocatorAlloc, 75) \
   X(AllocatorFree, 76) \
   X(GetAllocatorWithDefaultOptions, 78) \
   X(ReleaseStatus, 93) \
+  X(ReleaseMemoryInfo, 94) \
   X(ReleaseTypeInfo, 98) \
   X(GetAvailableProviders, 125) \
   X(ReleaseAvailableProviders, 126) \
+  X(CreateAllocator, 131) \
+  X(ReleaseAllocator, 132) \
   X(RunWithBinding, 133) \
   X(BindInput, 136) \
   X(SynchronizeBoundInputs, 202) \
@@ -75,6 +80,13 @@ char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 // input again first, which is what copies it to a device.
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
+
+// ortc_allocator makes one of a session's allocators of memory that the host
+// can address, by its name and the number of its device.
+char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator);
+char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory);
+void ortc_free(const void *api, void *allocator, void *memory);
+void ortc_release_allocator(const void *api, void *allocator);
 
 // ortc_trim gives freed memory back to the system.
 void ortc_trim(void);

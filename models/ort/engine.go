@@ -23,6 +23,7 @@ type Engine struct {
 	ports    ports
 	rebind   bool          // the input goes to a device before every run
 	slots    chan struct{} // holds a token for every running Score
+	memory   hostMemory
 	mu       sync.Mutex
 	batches  []*batch
 	released bool
@@ -64,6 +65,9 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		trim()
 		if err := e.checkPlacement(target.provider); err != nil {
 			return err
+		}
+		if e.rebind {
+			e.memory.lock(e, pageLocked, target.index, opt.Logger)
 		}
 		return e.probe()
 	}
@@ -130,6 +134,7 @@ func (e *Engine) Close() error {
 		errs = append(errs, b.free())
 	}
 	e.batches = nil
+	e.memory.close()
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())
 	}

@@ -1,9 +1,12 @@
 package ort
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
@@ -62,4 +65,40 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("image %d: %v", i, err)
 		}
 	}
+}
+
+// TestMemoryOfASession takes batches from an allocator of ONNX Runtime's, as a
+// GPU's engine does, on the CPU's.
+func TestMemoryOfASession(t *testing.T) {
+	m := tiny(t, graphtest.Options{Batch: 2})
+	want := scoresOf(t, open(t, m, Options{}), 1, 2, 3)
+	e := open(t, m, Options{})
+	// The probe's batch was mapped, and is not to be given to the allocator.
+	for _, b := range e.batches {
+		if err := b.free(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.batches = nil
+	e.memory.lock(e, "Cpu", 0, zerolog.Nop())
+	if e.memory.locked.native == nil {
+		t.Fatal("the session has no allocator of the CPU's memory")
+	}
+	for i, got := range scoresOf(t, e, 1, 2, 3) {
+		if !equalBits(got, want[i]) {
+			t.Errorf("image %d: %v, in mapped memory %v", i, got, want[i])
+		}
+	}
+}
+
+// TestNoPageLockedMemory is a GPU's engine on a machine without: it says so
+// and goes on with ordinary memory.
+func TestNoPageLockedMemory(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{})
+	var log bytes.Buffer
+	e.memory.lock(e, pageLocked, 0, zerolog.New(&log))
+	if e.memory.locked.native != nil || !strings.Contains(log.String(), "page-locked") {
+		t.Errorf("allocator %v, log %q", e.memory.locked.native, &log)
+	}
+	scoresOf(t, e, 1)
 }

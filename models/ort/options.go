@@ -1,6 +1,8 @@
 package ort
 
 import (
+	"strings"
+
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/device"
@@ -33,15 +35,17 @@ type Options struct {
 }
 
 // DefaultBatch is the number of images per Score call that is worth taking on
-// a provider: on the CPU a batch gains next to nothing and costs memory.
-func DefaultBatch(provider string) int {
-	if provider == CPU {
+// a provider, or on what Engine.Device names: on the CPU a larger batch gains
+// no speed and costs memory. Auto is judged by whether there is a GPU.
+func DefaultBatch(on string) int {
+	provider, _, _ := strings.Cut(on, ":")
+	if provider == CPU || (provider == Auto || provider == "") && device.GPUs().Visible() == 0 {
 		return 4
 	}
 	return 32
 }
 
-// lanes on a GPU: one batch is copied while the other is computed.
+// gpuLanes: one batch is copied while the other is computed.
 const gpuLanes = 2
 
 func (o Options) lanes(provider string) int {

@@ -338,7 +338,7 @@ func TestScoreRefusesRanges(t *testing.T) {
 	if err := other.Score(t.Context(), b, 0, 4); err == nil {
 		t.Error("a batch of another engine was scored")
 	}
-	for _, capacity := range []int{0, -1} {
+	for _, capacity := range []int{0, -1, math.MaxInt / 3} {
 		if _, err := e.NewBatch(capacity); err == nil {
 			t.Errorf("a batch of %d images was made", capacity)
 		}

@@ -255,3 +255,39 @@ func TestProbe(t *testing.T) {
 		t.Errorf("no library: %v", err)
 	}
 }
+
+func TestDefaults(t *testing.T) {
+	auto := 32
+	if device.GPUs().Visible() == 0 {
+		auto = 4
+	}
+	for on, want := range map[string]int{CPU: 4, CUDA: 32, TensorRT: 32, "cuda:1": 32, "tensorrt:0/fp16": 32, Auto: auto, "": auto} {
+		if got := DefaultBatch(on); got != want {
+			t.Errorf("%q: a batch of %d, want %d", on, got, want)
+		}
+	}
+	for _, test := range []struct {
+		opt      Options
+		provider string
+		want     int
+	}{
+		{Options{}, CUDA, 2},
+		{Options{}, TensorRT, 2},
+		{Options{Lanes: 3}, CUDA, 3},
+		{Options{Lanes: 3}, CPU, 3},
+		{Options{}, CPU, device.CPUs(1).Usable},
+		{Options{LocalSize: 1 << 20}, CPU, device.CPUs(1 << 20).Usable},
+	} {
+		if got := test.opt.lanes(test.provider); got != test.want {
+			t.Errorf("%s, %+v: %d lanes, want %d", test.provider, test.opt, got, test.want)
+		}
+	}
+	for want, target := range map[string]target{
+		"cpu": {provider: CPU}, "cuda:1": {provider: CUDA, index: 1},
+		"tensorrt:0": {provider: TensorRT}, "tensorrt:2/fp16": {provider: TensorRT, index: 2, fp16: true},
+	} {
+		if got := target.String(); got != want {
+			t.Errorf("%+v is %q, want %q", target, got, want)
+		}
+	}
+}
