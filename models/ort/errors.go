@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -31,4 +32,22 @@ func classify(err error) error {
 		}
 	}
 	return err
+}
+
+// gpuFaults are how failures of CUDA and its libraries begin, in lower case.
+var gpuFaults = []string{"cuda failure", "cuda error", "cudnn failure", "cublas failure", "tensorrt ep", "no kernel image"}
+
+// explainProbe says what it means that the probe batch failed: the first run
+// is where a GPU too old for the build shows itself.
+func explainProbe(err error) error {
+	if errors.Is(err, models.ErrOutOfMemory) {
+		return err
+	}
+	text := strings.ToLower(err.Error())
+	for _, phrase := range gpuFaults {
+		if strings.Contains(text, phrase) {
+			return fmt.Errorf("%w: the probe batch failed: %w; %s", models.ErrProvider, err, gpuGenerations)
+		}
+	}
+	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, err)
 }

@@ -80,7 +80,9 @@ func (t target) explain(model string, err error) error {
 		return fmt.Errorf("%s on %s: %w", model, t, classify(err))
 	case errors.Is(err, models.ErrModel):
 		return err
-	case errors.As(err, &p), t.provider != CPU:
+	case t.provider == CPU && errors.As(err, &p):
+		return fmt.Errorf("%w: %s: %w", models.ErrProvider, t, err)
+	case t.provider != CPU:
 		return fmt.Errorf("%w: %s: %w; %s", models.ErrProvider, t, err, gpuGenerations)
 	}
 	return fmt.Errorf("%w: %s: %w", models.ErrModel, model, err)

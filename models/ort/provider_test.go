@@ -228,6 +228,23 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func TestExplainProbe(t *testing.T) {
+	for text, want := range map[string]error{
+		"CUDA failure 2: out of memory":                                            models.ErrOutOfMemory,
+		"CUDA failure 209: no kernel image is available for execution on device":   models.ErrProvider,
+		"CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0":                 models.ErrProvider,
+		"OrtValue shape verification failed. Current shape:{1,5} Requested: {2,5}": models.ErrModel,
+	} {
+		err := explainProbe(classify(errors.New(text)))
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%q became %v", text, err)
+		}
+		if want == models.ErrProvider && !strings.Contains(err.Error(), "P100") {
+			t.Errorf("%q does not say which GPUs need which build", err)
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	library := needLibrary(t)
 	info, err := Probe("")

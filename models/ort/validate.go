@@ -2,7 +2,6 @@ package ort
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -137,10 +136,7 @@ func (e *Engine) probe() error {
 	}
 	fillPattern(b.Pixels, e.model.Contract.Preprocess)
 	if err := e.Score(context.Background(), b, 0, n); err != nil {
-		if errors.Is(err, models.ErrOutOfMemory) {
-			return err
-		}
-		return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, err)
+		return explainProbe(err)
 	}
 	if err := judge(&e.model.Contract, b.Scores); err != nil {
 		return fmt.Errorf("%w: %s, probe batch: %w", models.ErrModel, e.model.Path, err)
