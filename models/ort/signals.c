@@ -1,7 +1,5 @@
 #include "signals.h"
 
-#include <string.h>
-
 void ortc_save_handlers(ortc_handlers *saved) {
   for (int s = 1; s < ORTC_SIGNALS; s++)
     // The C library keeps some numbers to itself and refuses them.
@@ -19,20 +17,4 @@ unsigned long long ortc_restore_handlers(const ortc_handlers *saved) {
     if (sigaction(s, old, NULL) == 0) changed |= 1ull << (s - 1);
   }
   return changed;
-}
-
-static void foreign(int signal) { (void)signal; }
-
-int ortc_install_foreign(int signal) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = foreign;
-  return sigaction(signal, &action, NULL);
-}
-
-int ortc_handler_flags(int signal, int *is_foreign) {
-  struct sigaction now;
-  if (sigaction(signal, NULL, &now) != 0) return -1;
-  *is_foreign = now.sa_handler == foreign;
-  return now.sa_flags;
 }

@@ -24,13 +24,3 @@ func keepSignals(log zerolog.Logger, start func() error) error {
 	}
 	return err
 }
-
-// installForeign and handler serve the test, since test files cannot use cgo.
-
-func installForeign(s syscall.Signal) bool { return C.ortc_install_foreign(C.int(s)) == 0 }
-
-func handler(s syscall.Signal) (foreign, onStack bool) {
-	var isForeign C.int
-	flags := C.ortc_handler_flags(C.int(s), &isForeign)
-	return isForeign != 0, flags&C.SA_ONSTACK != 0
-}

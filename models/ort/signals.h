@@ -16,8 +16,4 @@ void ortc_save_handlers(ortc_handlers *saved);
 // returns a bit set of their numbers.
 unsigned long long ortc_restore_handlers(const ortc_handlers *saved);
 
-// For the test: a handler as a foreign library installs it, and what stands.
-int ortc_install_foreign(int signal);
-int ortc_handler_flags(int signal, int *foreign);
-
 #endif

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models/ort/internal/signaltest"
 )
 
 func TestKeepSignals(t *testing.T) {
@@ -18,17 +20,17 @@ func TestKeepSignals(t *testing.T) {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, s)
 	defer signal.Stop(caught)
-	if foreign, onStack := handler(s); foreign || !onStack {
+	if foreign, onStack := signaltest.Handler(s); foreign || !onStack {
 		t.Fatalf("before: foreign %v, on the alternate stack %v", foreign, onStack)
 	}
 
 	var log bytes.Buffer
 	failure := errors.New("no GPU")
 	err := keepSignals(zerolog.New(&log), func() error {
-		if !installForeign(s) {
+		if !signaltest.Install(s) {
 			t.Fatal("cannot install a handler")
 		}
-		if foreign, onStack := handler(s); !foreign || onStack {
+		if foreign, onStack := signaltest.Handler(s); !foreign || onStack {
 			t.Fatalf("within: foreign %v, on the alternate stack %v", foreign, onStack)
 		}
 		return failure
@@ -36,7 +38,7 @@ func TestKeepSignals(t *testing.T) {
 	if err != failure {
 		t.Errorf("the error became %v", err)
 	}
-	if foreign, onStack := handler(s); foreign || !onStack {
+	if foreign, onStack := signaltest.Handler(s); foreign || !onStack {
 		t.Errorf("after: foreign %v, on the alternate stack %v", foreign, onStack)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), s.String()) {

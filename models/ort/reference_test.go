@@ -1,0 +1,201 @@
+package ort_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/tfjs"
+)
+
+// These tests hold the whole chain from a TensorFlow.js model and an image file
+// to scores against what TensorFlow.js itself computes. The references and the
+// scripts that made them lie in models/tfjs/testdata.
+
+const (
+	cache     = "../../.cache"
+	reference = "../tfjs/testdata/reference.json"
+)
+
+// need skips, or fails in CI, where a fetched file is not there.
+func need(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	t.Skipf("%v (run \"make deps\")", err)
+}
+
+// engine imports a model and opens it.
+func engine(t *testing.T, source, path string) (*models.Model, *ort.Engine) {
+	t.Helper()
+	library, err := ort.FindLibrary("")
+	need(t, err)
+	file := filepath.Join(t.TempDir(), "model.onnx")
+	if _, err := tfjs.ImportFile(t.Context(), source, file, tfjs.Options{Path: path}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Open(file, models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m, e
+}
+
+// difference is the largest one between two rows.
+func difference(a []float32, b []float64) float64 {
+	worst := 0.0
+	for i := range a {
+		worst = max(worst, float64(a[i])-b[i], b[i]-float64(a[i]))
+	}
+	return worst
+}
+
+// Every kind of layer, float32 and quantised weights, on pixels of the model's
+// own size.
+func TestImportedLayersEqualTensorFlow(t *testing.T) {
+	for _, name := range []string{"functional", "sequential"} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join("../tfjs/testdata/small", name)
+			m, e := engine(t, dir, "")
+			var answer struct {
+				Pixels string
+				Scores [][]float64
+			}
+			text, err := os.ReadFile(filepath.Join(dir, "answer.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(text, &answer); err != nil {
+				t.Fatal(err)
+			}
+			pixels, err := base64.StdEncoding.DecodeString(answer.Pixels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := e.NewBatch(len(answer.Scores))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := copy(b.Pixels, pixels); n != len(pixels) || n != len(b.Pixels) {
+				t.Fatalf("%d bytes of pixels, %d in the batch", len(pixels), len(b.Pixels))
+			}
+			if err := e.Score(t.Context(), b, 0, len(answer.Scores)); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range answer.Scores {
+				got := b.Scores[i*m.Contract.Classes:][:m.Contract.Classes]
+				if d := difference(got, want); d > 1e-6 {
+					t.Errorf("image %d: %v, TensorFlow.js has %v", i, got, want)
+				}
+			}
+		})
+	}
+}
+
+// The trained Inception V3 on every sample image: same label, and scores within
+// 0.01. What differs is that nsfwjs resizes to floats, and we to 8 bits.
+func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
+	var expected struct {
+		Images map[string]struct {
+			SHA256        string
+			Probabilities []float64
+		}
+	}
+	text, err := os.ReadFile(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &expected); err != nil {
+		t.Fatal(err)
+	}
+	images := sampleImages(t)
+	_, err = os.Stat(filepath.Join(cache, "nsfwjs-4.4.0.tgz"))
+	need(t, err)
+	m, e := engine(t, filepath.Join(cache, "nsfwjs-4.4.0.tgz"), "dist/models/inception_v3")
+	b, err := e.NewBatch(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := preprocess.NewDecoder(m.Contract.Preprocess, preprocess.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+
+	worst, photos := 0.0, 0
+	for name, want := range expected.Images {
+		path, ok := images[name]
+		if !ok {
+			t.Errorf("%s of the reference is not among the sample images", name)
+			continue
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(src); hex.EncodeToString(sum[:]) != want.SHA256 {
+			t.Errorf("%s is another image than the one that the reference was made of", name)
+			continue
+		}
+		if err := d.Decode(b.Pixels, src); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if err := e.Score(t.Context(), b, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(filepath.Dir(path)) == "photos" {
+			photos++
+		}
+		diff := difference(b.Scores, want.Probabilities)
+		worst = max(worst, diff)
+		if top(b.Scores) != top(want.Probabilities) || diff > 0.01 {
+			t.Errorf("%s: %.4f, TensorFlow.js has %.4f", name, b.Scores, want.Probabilities)
+		}
+		delete(images, name)
+	}
+	for name := range images {
+		t.Errorf("%s has no reference", name)
+	}
+	if photos < 24 {
+		t.Errorf("%d photographs were compared, want at least 24", photos)
+	}
+	t.Logf("%d images, %d of them photographs; largest difference %.5f", len(expected.Images), photos, worst)
+}
+
+// sampleImages finds the sample images that can be decoded, by name.
+func sampleImages(t *testing.T) map[string]string {
+	t.Helper()
+	images := map[string]string{}
+	need(t, filepath.WalkDir(filepath.Join(cache, "images"), func(path string, f fs.DirEntry, err error) error {
+		if broken, _ := filepath.Match("broken-*", filepath.Base(path)); err == nil && !f.IsDir() && !broken {
+			images[f.Name()] = path
+		}
+		return err
+	}))
+	return images
+}
+
+func top[T float32 | float64](row []T) int { return slices.Index(row, slices.Max(row)) }
