@@ -1,0 +1,119 @@
+# Two commands matter: make demo and make test. make help lists the others.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(abspath $(or $(BATCHSCORE_CACHE),.cache))
+LIBRARY := $(or $(ONNXRUNTIME_LIB),$(CACHE)/onnxruntime/libonnxruntime.so.1)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The linter comes through the Go module proxy, held by the checksum database.
+# Building it takes about two minutes on two cores, once.
+GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+FUZZTIME ?= 30s
+BENCH ?= .
+BENCHTIME ?= 1s
+RANKS ?= 2
+ROUNDS ?= 50
+
+# What the binary and the tests look for; given names win.
+export BATCHSCORE_CACHE := $(CACHE)
+export ONNXRUNTIME_LIB
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
+		while IFS=$$'\t' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
+
+.PHONY: deps
+deps: ## fetch ONNX Runtime, the model and sample images; install mpirun and libjpeg-turbo
+	@deploy/deps/fetch.sh
+
+.PHONY: build
+build: ## build bin/batchscore
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/batchscore ./cmd/batchscore
+
+MODEL := $(CACHE)/models/classification.onnx
+ARCHIVE := $(CACHE)/nsfwjs-4.4.0.tgz
+
+# The model is made anew when its archive or the code that reads it has changed.
+MODEL_SOURCES := $(ARCHIVE) models/tfjs/*.go models/graph/*.go models/*.go
+
+.PHONY: demo
+demo: deps build ## score the sample images on two ranks and show the labels
+	@made=$$(cat $(MODEL_SOURCES) | sha256sum | cut -d' ' -f1); \
+	if [ ! -f '$(MODEL)' ] || [ "$$(cat '$(MODEL).stamp' 2>/dev/null)" != "$$made" ]; then \
+		mkdir -p '$(dir $(MODEL))'; \
+		bin/batchscore models import '$(ARCHIVE)' --path dist/models/inception_v3 -o '$(MODEL)'; \
+		echo "$$made" >'$(MODEL).stamp'; \
+	fi
+	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
+	ONNXRUNTIME_LIB='$(LIBRARY)' bin/batchscore launch --to local -n $(RANKS) -- \
+		--images '$(CACHE)/images' --out demo-out --model '$(MODEL)'
+	@bin/batchscore show demo-out --limit 15
+	@echo 'The full result: demo-out/part-*.jsonl, its sum: demo-out/_SUCCESS'
+
+.PHONY: test
+test: deps format-check vet lint generate-check ## everything that CI checks, under the race detector
+	@# -count=1: a cached result of another machine state proves nothing.
+	ONNXRUNTIME_LIB='$(LIBRARY)' go test -race -count=1 -timeout 20m -json ./... | \
+		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
+
+.PHONY: test-short
+test-short: ## the quick tests only, with what is there
+	go test -short ./...
+
+.PHONY: format
+format: ## format the Go code
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+.PHONY: format-check
+format-check:
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$bad" ]; then echo "not formatted (make format):"; echo "$$bad"; exit 1; fi
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: lint
+lint: ## run golangci-lint as .golangci.yml says
+	$(GOLANGCI) run ./...
+
+.PHONY: generate-check
+generate-check: ## fail when generated code is not what its generator writes
+	@deploy/deps/fetch.sh protoc
+	@for script in $$(git ls-files '*/generate.sh'); do \
+		folder=$$(dirname "$$script"); before=$$(mktemp -d); \
+		cp -R "$$folder/." "$$before"; \
+		echo "$$script"; "$$script"; \
+		if ! diff -r "$$before" "$$folder"; then \
+			echo "$$folder was not what its generator writes; it is now: commit it"; exit 1; \
+		fi; \
+		rm -rf "$$before"; \
+	done
+
+.PHONY: bench
+bench: deps ## benchmarks: decoding, scoring, end to end (BENCH, BENCHTIME)
+	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+.PHONY: kill
+kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_KILL_ROUNDS=$(ROUNDS) \
+		go test -count=1 -timeout 60m -run 'Kill' -v ./cmd/batchscore
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+.PHONY: clean
+clean: ## remove what was built and the demo's output, not what was fetched
+	rm -rf bin
+	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
