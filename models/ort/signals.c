@@ -1,5 +1,7 @@
 #include "signals.h"
 
+#include <stddef.h>
+
 void ortc_save_handlers(ortc_handlers *saved) {
   for (int s = 1; s < ORTC_SIGNALS; s++)
     // The C library keeps some numbers to itself and refuses them.
