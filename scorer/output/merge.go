@@ -23,41 +23,29 @@ type MergeOptions struct {
 //
 // After an error, what w got is to be thrown away.
 func Merge(ctx context.Context, st store.Store, w io.Writer, f Format, opt MergeOptions) error {
-	job, err := ReadJob(ctx, st)
-	if err != nil {
-		return notOutput(st, err)
-	}
-	m, err := ReadManifest(ctx, st)
+	in, err := openFolder(ctx, st)
 	if err != nil {
 		return err
 	}
-	c := job.Chunks(m.Len())
-	done, err := Done(ctx, st, c, job.Format)
-	if err != nil {
-		return err
-	}
-	if n := c.Count() - done.Count(); n > 0 && !opt.AllowIncomplete {
-		return fmt.Errorf("%w: %d of %d parts are missing from %s, the first is %s; finish the run first",
-			ErrIncomplete, n, c.Count(), st, PartName(firstMissing(done), job.Format))
+	if !opt.AllowIncomplete {
+		if err := missingParts(st, in.done, in.job.Format); err != nil {
+			return err
+		}
 	}
 	if f == "" {
-		f = job.Format
+		f = in.job.Format
 	}
 	out, err := newRowWriter(w, f)
 	if err != nil {
 		return err
 	}
-	for chunk := range c.Count() {
-		if !done.Has(chunk) {
-			continue
-		}
-		p, err := readPart(ctx, st, m, c, chunk, job.Format)
-		if err != nil {
-			return err
-		}
+	if err := in.parts(ctx, func(p part) error {
 		if err := out.Write(p.rows); err != nil {
 			return fmt.Errorf("merge %s: %w", p.name, err)
 		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("merge: %w", err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 func bootID() string {
@@ -25,8 +26,8 @@ func pidNamespace() string {
 }
 
 // processStart returns when the process started, in clock ticks since boot. It
-// is false for a process that is gone, or that has ended and waits to be
-// reaped.
+// is false for a process that is gone, has ended and waits to be reaped, or
+// cannot be seen.
 func processStart(pid int) (uint64, bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -40,4 +41,14 @@ func processStart(pid int) (uint64, bool) {
 	}
 	start, err := strconv.ParseUint(string(fields[19]), 10, 64)
 	return start, err == nil
+}
+
+// running says whether the process of a worker on this machine still runs.
+func running(w *Worker) bool {
+	if start, ok := processStart(w.PID); ok {
+		return start == w.PIDStart
+	}
+	// With /proc mounted hidepid, other users' processes look gone; they
+	// are there all the same.
+	return syscall.Kill(w.PID, 0) == syscall.EPERM
 }

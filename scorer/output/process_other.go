@@ -9,3 +9,5 @@ func bootID() string { return "" }
 func pidNamespace() string { return "" }
 
 func processStart(int) (uint64, bool) { return 0, false }
+
+func running(*Worker) bool { return true }

@@ -90,9 +90,8 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if err != nil {
 		return Success{}, err
 	}
-	if n := c.Count() - done.Count(); n > 0 {
-		return Success{}, fmt.Errorf("%w: %d of %d parts are missing from %s, the first is %s; run again to make them",
-			ErrIncomplete, n, c.Count(), st, PartName(firstMissing(done), job.Format))
+	if err := missingParts(st, done, job.Format); err != nil {
+		return Success{}, err
 	}
 	s := Success{
 		Job: job.ID, Images: m.Len(), Statuses: map[string]int{},
@@ -141,12 +140,18 @@ func createSuccess(ctx context.Context, st store.Store, s Success) (Success, err
 	return parseSuccess(st, stored)
 }
 
-func firstMissing(s *Set) int {
-	i := 0
-	for i < s.Len() && s.Has(i) {
-		i++
+// missingParts is ErrIncomplete unless every chunk has its part.
+func missingParts(st store.Store, done *Set, f Format) error {
+	missing := done.Len() - done.Count()
+	if missing == 0 {
+		return nil
 	}
-	return i
+	first := 0
+	for done.Has(first) {
+		first++
+	}
+	return fmt.Errorf("%w: %d of %d parts are missing from %s, the first is %s; run the job again to make them",
+		ErrIncomplete, missing, done.Len(), st, PartName(first, f))
 }
 
 func (s *Success) started(t time.Time) {

@@ -90,14 +90,6 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// notOutput says more of a folder that has no record.
-func notOutput(st store.Store, err error) error {
-	if errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("%s is not an output folder: %w", st, err)
-	}
-	return err
-}
-
 // list finds the parts, and what poses as one.
 func (v *verifier) list(ctx context.Context) error {
 	return v.st.List(ctx, partPrefix, func(o store.Object) error {

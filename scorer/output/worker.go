@@ -61,9 +61,3 @@ func (w *Worker) sameMachine(o *Worker) bool {
 	return w.Host == o.Host && w.BootID == o.BootID && w.PIDNamespace == o.PIDNamespace &&
 		w.BootID != "" && w.PIDNamespace != "" && w.PIDStart != 0 && o.PIDStart != 0
 }
-
-// running says whether the process of a worker on this machine still runs.
-func running(w *Worker) bool {
-	start, ok := processStart(w.PID)
-	return ok && start == w.PIDStart
-}

@@ -1,0 +1,274 @@
+package output
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+var formats = []Format{JSONL, CSV, Parquet}
+
+// written is what rows are expected to read back as.
+func written(rows []Row) []Row {
+	all := make([]Row, len(rows))
+	for i, r := range rows {
+		all[i] = r.written()
+		all[i].TopK = nil
+		for _, c := range r.TopK {
+			c.Label = shown(c.Label)
+			all[i].TopK = append(all[i].TopK, c)
+		}
+	}
+	return all
+}
+
+func encodeRows(t testing.TB, rows []Row, f Format) []byte {
+	t.Helper()
+	body, err := Encode(rows, f)
+	if err != nil {
+		t.Fatalf("%s: %v", f, err)
+	}
+	return body
+}
+
+// Row 23: names come back exactly, from all formats.
+func TestFault23_NamesReadBackEqual(t *testing.T) {
+	names := append(storetest.Names(), "double//slash.jpg", "trailing/", "\"", "\"\"", ",", "\r", "\r\n", " ", "", "\uFFFD")
+	var rows []Row
+	for _, name := range names {
+		rows = append(rows, Row{Path: name, Size: 1, Status: StatusOK, Label: name, ClassID: 3, Score: 0.25,
+			TopK: []Class{{3, name, 0.25}}, Error: ""})
+	}
+	for _, f := range formats {
+		got, err := Decode(encodeRows(t, rows, f), f)
+		if err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if !reflect.DeepEqual(got, written(rows)) {
+			t.Errorf("%s: the rows changed", f)
+		}
+		for i, name := range names {
+			if back, err := got[i].Name(); err != nil || back != name {
+				t.Errorf("%s: %q came back as %q, %v", f, name, back, err)
+			}
+		}
+	}
+}
+
+// Readers of other makers agree, as far as they can: encoding/json on every
+// row, encoding/csv on all but fields with \r\n, which it changes.
+func TestFault23_OtherReadersAgree(t *testing.T) {
+	var rows []Row
+	for _, name := range storetest.Names() {
+		if !strings.Contains(name, "\r\n") {
+			rows = append(rows, Row{Path: name, Size: 7, Status: StatusOK, Score: 1e-9})
+		}
+	}
+	want := written(rows)
+	dec := json.NewDecoder(bytes.NewReader(encodeRows(t, rows, JSONL)))
+	for i := range want {
+		var r Row
+		if err := dec.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Path != want[i].Path || r.PathBase64 != want[i].PathBase64 || r.Score != 1e-9 {
+			t.Errorf("JSON: %+v, want %+v", r, want[i])
+		}
+	}
+	records, err := csv.NewReader(bytes.NewReader(encodeRows(t, rows, CSV))).ReadAll()
+	if err != nil || len(records) != len(rows)+1 {
+		t.Fatalf("%d CSV records, %v", len(records), err)
+	}
+	for i, r := range records[1:] {
+		if r[0] != want[i].Path || r[1] != want[i].PathBase64 {
+			t.Errorf("CSV: %q, want %q", r[0], want[i].Path)
+		}
+	}
+}
+
+func TestFormatsGolden(t *testing.T) {
+	rows := []Row{
+		{Path: "a,b.jpg", Size: 10, Status: StatusOK, Label: "dog", ClassID: 7, Score: 0.1, TopK: []Class{{7, "dog", 0.1}, {0, "cat", 1e-7}}},
+		{Path: "\xff", Size: 0, Status: "empty", ClassID: -1, Error: "zero \"bytes\""},
+	}
+	const wantJSON = `{"path":"a,b.jpg","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
+{"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":-1,"score":0,"topk":[],"error":"zero \"bytes\""}
+`
+	const wantCSV = `path,path_base64,size,status,label,class_id,score,topk,error
+"a,b.jpg",,10,ok,dog,7,0.1,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
+` + "\uFFFD" + `,/w==,0,empty,,-1,0,[],"zero ""bytes"""
+`
+	if got := string(encodeRows(t, rows, JSONL)); got != wantJSON {
+		t.Errorf("got\n%s\nwant\n%s", got, wantJSON)
+	}
+	if got := string(encodeRows(t, rows, CSV)); got != wantCSV {
+		t.Errorf("got\n%s\nwant\n%s", got, wantCSV)
+	}
+}
+
+func drawRows(t *rapid.T) []Row {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom(storetest.Names()),
+		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+	finite := rapid.Float32().Filter(func(f float32) bool { return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0) })
+	class := rapid.Custom(func(t *rapid.T) Class {
+		return Class{int(rapid.Int32().Draw(t, "class")), text.Draw(t, "label"), finite.Draw(t, "score")}
+	})
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Row {
+		return Row{
+			Path: text.Draw(t, "path"), Size: rapid.Int64().Draw(t, "size"), Status: text.Draw(t, "status"),
+			Label: text.Draw(t, "label"), ClassID: int(rapid.Int32().Draw(t, "class")), Score: finite.Draw(t, "score"),
+			TopK: rapid.SliceOfN(class, 0, 4).Draw(t, "topk"), Error: text.Draw(t, "error"),
+		}
+	}), 0, 10).Draw(t, "rows")
+}
+
+func TestRowsRoundTripInEveryFormat(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := drawRows(t)
+		want := written(rows)
+		for _, f := range formats {
+			body, err := Encode(rows, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := Encode(rows, f); err != nil || !bytes.Equal(body, again) {
+				t.Fatalf("%s: the same rows made other bytes, %v", f, err)
+			}
+			got, err := Decode(body, f)
+			if err != nil {
+				t.Fatalf("%s: %v", f, err)
+			}
+			if len(got) != len(want) {
+				t.Fatalf("%s: %d rows, want %d", f, len(got), len(want))
+			}
+			for i := range want {
+				if !reflect.DeepEqual(got[i], want[i]) {
+					t.Fatalf("%s: row %d is %+v, want %+v", f, i, got[i], want[i])
+				}
+			}
+			if back, err := Encode(got, f); err != nil || !bytes.Equal(back, body) {
+				t.Fatalf("%s: what was read is written otherwise, %v", f, err)
+			}
+		}
+	})
+}
+
+// Row 22: a score that is not a number never gets into a part.
+func TestFault22_ScoresThatAreNoNumbersAreRefused(t *testing.T) {
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		for _, rows := range [][]Row{{{Path: "a", Score: bad}}, {{Path: "a"}, {Path: "b", TopK: []Class{{Score: bad}}}}} {
+			for _, f := range formats {
+				if _, err := Encode(rows, f); err == nil {
+					t.Errorf("%s: %v was written", f, bad)
+				}
+			}
+		}
+	}
+}
+
+func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
+	rows := []Row{{Path: "a", Size: 1, Status: StatusOK}, {Path: "\xff", Size: 2, Status: StatusOK, TopK: []Class{{1, "x", 0.5}}}}
+	for _, f := range formats {
+		good := encodeRows(t, rows, f)
+		for _, n := range []int{1, len(good) / 3, len(good) / 2, len(good) - 1} {
+			if _, err := Decode(good[:n], f); !errors.Is(err, ErrMismatch) {
+				t.Errorf("%s: the first %d bytes of %d: %v", f, n, len(good), err)
+			}
+		}
+		if _, err := Decode([]byte("<html>\n"), f); !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s: HTML: %v", f, err)
+		}
+	}
+	for _, change := range [][2]string{{`"size":1`, `"size": 1`}, {`"size":1`, `"size":1,"more":1`}, {`"topk":[]`, `"topk":null`},
+		{`"score":0,`, `"score":0.0,`}, {`"path":"a"`, `"path":1`}} {
+		body := strings.Replace(string(encodeRows(t, rows, JSONL)), change[0], change[1], 1)
+		if _, err := Decode([]byte(body), JSONL); !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s: %v", change[1], err)
+		}
+	}
+	for _, change := range [][2]string{{"a,,1", "a,,one"}, {"a,,1", `"a",,1`}, {",[],", ",null,"}, {",[],", ",,"}, {"ok,,0,0", "ok,,0,x"},
+		{"ok,,0,0", "ok,,x,0"}, {"a,,1", "a,1"}, {"path,", "name,"}} {
+		body := strings.Replace(string(encodeRows(t, rows, CSV)), change[0], change[1], 1)
+		if _, err := Decode([]byte(body), CSV); !errors.Is(err, ErrMismatch) {
+			t.Errorf("%s: %v", change[1], err)
+		}
+	}
+}
+
+func TestParseFormat(t *testing.T) {
+	for _, f := range formats {
+		if got, err := ParseFormat(string(f)); err != nil || got != f {
+			t.Errorf("%s: %v, %v", f, got, err)
+		}
+	}
+	for _, bad := range []string{"", "JSONL", "xml"} {
+		if _, err := ParseFormat(bad); err == nil {
+			t.Errorf("%q is a format", bad)
+		}
+		if _, err := Encode(nil, Format(bad)); err == nil {
+			t.Errorf("encoded as %q", bad)
+		}
+		if _, err := Decode(nil, Format(bad)); err == nil {
+			t.Errorf("decoded as %q", bad)
+		}
+	}
+}
+
+func FuzzDecodeText(f *testing.F) {
+	rows := []Row{{Path: "a\r\n\",", Size: 1, TopK: []Class{{1, "x,\"", 1e-9}}}, {Path: "\xff", Error: "e"}}
+	for _, format := range []Format{JSONL, CSV} {
+		body, err := Encode(rows, format)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+		f.Add(body[:len(body)-1])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, format := range []Format{JSONL, CSV} {
+			got, err := Decode(body, format)
+			if err != nil {
+				if !errors.Is(err, ErrMismatch) {
+					t.Fatalf("%v is not ErrMismatch", err)
+				}
+				continue
+			}
+			w, err := newRowWriter(new(bytes.Buffer), format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := w.(*textWriter)
+			again := []byte(text.header)
+			for i := range got {
+				again = text.row(again, &got[i])
+			}
+			if !bytes.Equal(again, body) {
+				t.Fatalf("%s: accepted %q, which is written %q", format, body, again)
+			}
+		}
+	})
+}
+
+func FuzzDecodeParquet(f *testing.F) {
+	body, err := Encode([]Row{{Path: "a", Size: 1, TopK: []Class{{1, "x", 0.5}}}}, Parquet)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
+	f.Add(body[:len(body)/2])
+	f.Add([]byte("PAR1PAR1"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, err := Decode(body, Parquet); err != nil && !errors.Is(err, ErrMismatch) {
+			t.Fatalf("%v is not ErrMismatch", err)
+		}
+	})
+}

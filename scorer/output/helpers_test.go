@@ -1,0 +1,166 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func testJob(f Format) Job {
+	return Job{
+		Images: "/data/images", Model: "tiny.onnx", ModelDigest: "sha256:m", PreprocessDigest: "sha256:p",
+		LabelsDigest: "sha256:l", JPEGDecoder: "libjpeg-turbo", Precision: "fp32", Device: "cpu",
+		Batch: 4, Chunk: 8, TopK: 2, Format: f,
+	}
+}
+
+// numbered returns the names of n images.
+func numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("images/%06d.jpg", i)
+	}
+	return names
+}
+
+func manifestOf(names []string) *shard.Manifest {
+	var b shard.Builder
+	for i, name := range names {
+		b.Add(shard.Entry{Path: name, Size: int64(100 + i), ETag: fmt.Sprint("v", i)})
+	}
+	m, _ := b.Build()
+	return m
+}
+
+func freeze(m *shard.Manifest) func(context.Context) (*shard.Manifest, error) {
+	return func(context.Context) (*shard.Manifest, error) { return m, nil }
+}
+
+// score is the result that an image always has: a function of its name alone,
+// as a model's is of the pixels.
+func score(e shard.Entry) Row {
+	h := fnv.New32a()
+	h.Write([]byte(e.Path))
+	n := h.Sum32()
+	r := Row{Path: e.Path, Size: e.Size}
+	if n%7 == 0 {
+		r.Status, r.ClassID, r.Error = "truncated", -1, "ends early, at \"SOS\""
+		return r
+	}
+	p := float32(n%1000) / 1001
+	r.Status, r.ClassID, r.Label, r.Score = StatusOK, int(n%5), fmt.Sprint("class, ", n%5), p
+	r.TopK = []Class{{r.ClassID, r.Label, p}, {int(n%5) + 1, "other", (1 - p) / 3}}
+	return r
+}
+
+func rowsOf(m *shard.Manifest, c shard.Chunks, chunk int) []Row {
+	var rows []Row
+	first, last := c.Range(chunk)
+	for i := first; i < last; i++ {
+		rows = append(rows, score(m.At(i)))
+	}
+	return rows
+}
+
+// run is one job in a store.
+type run struct {
+	st store.Store
+	j  Job
+	m  *shard.Manifest
+	c  shard.Chunks
+}
+
+// begin joins a job over names and freezes its manifest.
+func begin(t testing.TB, st store.Store, want Job, names []string) run {
+	t.Helper()
+	j, _, err := Join(t.Context(), st, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Freeze(t.Context(), st, freeze(manifestOf(names)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run{st, j, m, j.Chunks(m.Len())}
+}
+
+func (r run) commit(t testing.TB, chunk int) CommitResult {
+	t.Helper()
+	res, err := Commit(t.Context(), r.st, r.m, r.c, chunk, r.j.Format, rowsOf(r.m, r.c, chunk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func (r run) finish(t testing.TB) Success {
+	t.Helper()
+	s, err := Finish(t.Context(), r.st, r.j, r.m, FinishOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// complete runs a job of n images to its end.
+func complete(t testing.TB, st store.Store, want Job, n int) run {
+	t.Helper()
+	r := begin(t, st, want, numbered(n))
+	for chunk := range r.c.Count() {
+		r.commit(t, chunk)
+	}
+	r.finish(t)
+	return r
+}
+
+// checkRows asserts the invariant behind all faults: the rows of the output
+// equal the manifest.
+func checkRows(t testing.TB, st store.Store, names []string) {
+	t.Helper()
+	report, err := Verify(t.Context(), st)
+	if err != nil || !report.OK() || !report.Complete {
+		t.Fatalf("%v\n%s", err, report.String())
+	}
+	var got []string
+	if err := Rows(t.Context(), st, func(r Row) error {
+		name, err := r.Name()
+		got = append(got, name)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Sorted(slices.Values(names))
+	if !slices.Equal(got, want) {
+		t.Fatalf("%d rows, want %d", len(got), len(want))
+	}
+}
+
+func objects(t testing.TB, st store.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	if err := st.List(t.Context(), "", func(o store.Object) error {
+		body, _, err := readAll(t.Context(), st, o.Name)
+		all[o.Name] = string(body)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// clock is a clock that tests set.
+type clock struct{ now time.Time }
+
+func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *clock) store() *mem.Store { return &mem.Store{Now: func() time.Time { return c.now }} }
+
+var errLost = errors.New("connection reset before the answer came")
