@@ -3,9 +3,11 @@ package ort_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,12 +41,12 @@ func need(t *testing.T, err error) {
 }
 
 // engine imports a model and opens it.
-func engine(t *testing.T, source, path string) (*models.Model, *ort.Engine) {
+func engine(t *testing.T, source string, o tfjs.Options) (*models.Model, *ort.Engine) {
 	t.Helper()
 	library, err := ort.FindLibrary("")
 	need(t, err)
 	file := filepath.Join(t.TempDir(), "model.onnx")
-	if _, err := tfjs.ImportFile(t.Context(), source, file, tfjs.Options{Path: path}); err != nil {
+	if _, err := tfjs.ImportFile(t.Context(), source, file, o); err != nil {
 		t.Fatal(err)
 	}
 	m, err := models.Open(file, models.OpenOptions{})
@@ -72,50 +74,70 @@ func difference(a []float32, b []float64) float64 {
 	return worst
 }
 
-// Every kind of layer, float32 and quantised weights, on pixels of the model's
-// own size.
+// Every kind of layer, float32 and quantised weights, both kinds of pixels, on
+// images of the model's own size.
 func TestImportedLayersEqualTensorFlow(t *testing.T) {
 	for _, name := range []string{"functional", "sequential"} {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join("../tfjs/testdata/small", name)
-			m, e := engine(t, dir, "")
-			var answer struct {
-				Pixels string
-				Scores [][]float64
-			}
-			text, err := os.ReadFile(filepath.Join(dir, "answer.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(text, &answer); err != nil {
-				t.Fatal(err)
-			}
-			pixels, err := base64.StdEncoding.DecodeString(answer.Pixels)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b, err := e.NewBatch(len(answer.Scores))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := copy(b.Pixels, pixels); n != len(pixels) || n != len(b.Pixels) {
-				t.Fatalf("%d bytes of pixels, %d in the batch", len(pixels), len(b.Pixels))
-			}
-			if err := e.Score(t.Context(), b, 0, len(answer.Scores)); err != nil {
-				t.Fatal(err)
-			}
-			for i, want := range answer.Scores {
-				got := b.Scores[i*m.Contract.Classes:][:m.Contract.Classes]
-				if d := difference(got, want); d > 1e-6 {
-					t.Errorf("image %d: %v, TensorFlow.js has %v", i, got, want)
-				}
-			}
-		})
+		for _, pixels := range []preprocess.DType{preprocess.Uint8, preprocess.Float32} {
+			t.Run(name+"/"+string(pixels), func(t *testing.T) { compareSmall(t, name, pixels) })
+		}
+	}
+}
+
+func compareSmall(t *testing.T, name string, pixels preprocess.DType) {
+	dir := filepath.Join("../tfjs/testdata/small", name)
+	m, e := engine(t, dir, tfjs.Options{Pixels: pixels})
+	var answer struct {
+		Pixels string
+		Scores [][]float64
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "answer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		t.Fatal(err)
+	}
+	images, err := base64.StdEncoding.DecodeString(answer.Pixels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.NewBatch(len(answer.Scores))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := m.Contract.Preprocess
+	if n := spec.Width * spec.Height * 3 * len(answer.Scores); n != len(images) {
+		t.Fatalf("%d bytes of pixels, want %d", len(images), n)
+	}
+	if pixels == preprocess.Uint8 {
+		copy(b.Pixels, images)
+	} else {
+		planes(b.Pixels, images, spec)
+	}
+	if err := e.Score(t.Context(), b, 0, len(answer.Scores)); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range answer.Scores {
+		got := b.Scores[i*m.Contract.Classes:][:m.Contract.Classes]
+		if d := difference(got, want); d > 1e-6 {
+			t.Errorf("image %d: %v, TensorFlow.js has %v", i, got, want)
+		}
+	}
+}
+
+// planes writes images of bytes, [N,H,W,3], as float planes, [N,3,H,W].
+func planes(dst, images []byte, s preprocess.Spec) {
+	area := s.Width * s.Height
+	for i, v := range images {
+		image, pixel, channel := i/(3*area), i/3%area, i%3
+		at := 4 * ((image*3+channel)*area + pixel)
+		binary.NativeEndian.PutUint32(dst[at:], math.Float32bits(float32(v)*s.Scale))
 	}
 }
 
 // The trained Inception V3 on every sample image: same label, and scores within
-// 0.01. What differs is that nsfwjs resizes to floats, and we to 8 bits.
+// 0.01.
 func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 	var expected struct {
 		Images map[string]struct {
@@ -133,7 +155,7 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 	images := sampleImages(t)
 	_, err = os.Stat(filepath.Join(cache, "nsfwjs-4.4.0.tgz"))
 	need(t, err)
-	m, e := engine(t, filepath.Join(cache, "nsfwjs-4.4.0.tgz"), "dist/models/inception_v3")
+	m, e := engine(t, filepath.Join(cache, "nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
 	b, err := e.NewBatch(1)
 	if err != nil {
 		t.Fatal(err)

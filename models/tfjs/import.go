@@ -14,8 +14,7 @@
 //     tensors by name and shape;
 //  5. write the model with its contract, dequantising one tensor at a time.
 //
-// The model takes 8-bit pixels, [N,height,width,3], and scales them to 0..1
-// itself. The bytes written depend on the source and the options alone.
+// The bytes written depend on the source and the options alone.
 package tfjs
 
 import (
@@ -38,6 +37,12 @@ type Options struct {
 	Labels []string
 	// Name of the model in its contract; by default the name of its folder.
 	Name string
+	// Pixels is what the model takes. Float32, the default, is planes of 0..1,
+	// [N,3,height,width], as TensorFlow.js resizes them: the scores are those
+	// of TensorFlow.js. Uint8 is [N,height,width,3], scaled in the graph: a
+	// quarter of the bytes, but pixels are rounded after they were resized,
+	// which moves the scores of images between two classes by 0.01 to 0.03.
+	Pixels preprocess.DType
 }
 
 // Import reads the model in source, a folder or a .tgz, and writes it to w as
@@ -78,19 +83,20 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 	if err != nil {
 		return nil, err
 	}
-	c, err := convert(net, weights)
+	pixels, err := o.spec()
+	if err != nil {
+		return nil, err
+	}
+	c, err := convert(net, weights, pixels.DType)
 	if err != nil {
 		return nil, err
 	}
 
+	pixels.Width, pixels.Height = c.width, c.height
 	contract := &models.Contract{
-		Name: src.name(o.Name),
-		Preprocess: preprocess.Spec{
-			Width: c.width, Height: c.height,
-			Layout: preprocess.HWC, DType: preprocess.Uint8,
-			Resize: preprocess.TFBilinearAlignCorners, Fit: preprocess.Stretch,
-		},
-		Output: c.output, Classes: c.classes,
+		Name:       src.name(o.Name),
+		Preprocess: pixels,
+		Output:     c.output, Classes: c.classes,
 		Labels: o.Labels,
 		Source: src.describe(), SourceDigest: src.digest(),
 	}
@@ -111,6 +117,20 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 		return nil, fmt.Errorf("write the model: %w", err)
 	}
 	return contract, nil
+}
+
+// spec is how images become the model's input, but for their size.
+func (o Options) spec() (preprocess.Spec, error) {
+	s := preprocess.Spec{Resize: preprocess.TFBilinearAlignCorners, Fit: preprocess.Stretch}
+	switch o.Pixels {
+	case preprocess.Float32, "":
+		s.DType, s.Layout, s.Scale = preprocess.Float32, preprocess.CHW, 1.0/255
+	case preprocess.Uint8:
+		s.DType, s.Layout = preprocess.Uint8, preprocess.HWC
+	default:
+		return s, bad("pixels are %q, not %s or %s", o.Pixels, preprocess.Float32, preprocess.Uint8)
+	}
+	return s, nil
 }
 
 // contextWriter fails once its context has ended.

@@ -55,7 +55,7 @@ func TestImport(t *testing.T) {
 	want := models.Contract{
 		Name: "insects",
 		Preprocess: preprocess.Spec{
-			Width: 12, Height: 12, Layout: preprocess.HWC, DType: preprocess.Uint8,
+			Width: 12, Height: 12, Layout: preprocess.CHW, DType: preprocess.Float32, Scale: 1.0 / 255,
 			Resize: preprocess.TFBilinearAlignCorners, Fit: preprocess.Stretch,
 		},
 		Output: models.Logits, Classes: 3, Labels: labels,
@@ -78,8 +78,30 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Contract.Digest() != want.Digest() || !slices.Equal(m.InputShape, []int64{-1, 12, 12, 3}) || m.Batch != 0 {
+	if m.Contract.Digest() != want.Digest() || !slices.Equal(m.InputShape, []int64{-1, 3, 12, 12}) || m.Batch != 0 {
 		t.Errorf("the file opens as %+v", m)
+	}
+}
+
+func TestImportOf8BitPixels(t *testing.T) {
+	model, c := importDir(t, small+"sequential", tfjs.Options{Pixels: preprocess.Uint8})
+	if p := c.Preprocess; p.DType != preprocess.Uint8 || p.Layout != preprocess.HWC || p.Scale != 0 {
+		t.Errorf("preprocessing is %+v", p)
+	}
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := os.WriteFile(path, model, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Open(path, models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(m.InputShape, []int64{-1, 12, 12, 3}) {
+		t.Errorf("input is %v", m.InputShape)
+	}
+	_, err = tfjs.Import(context.Background(), small+"sequential", io.Discard, tfjs.Options{Pixels: "int4"})
+	if !errors.Is(err, models.ErrModel) {
+		t.Errorf("pixels int4: got %v, want ErrModel", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // maxInt bounds every number of a topology, so that no product of a few of
@@ -23,6 +24,7 @@ type converter struct {
 	weights tensors
 	asked   map[string]bool
 	trouble []string // missing and misshapen tensors
+	pixels  preprocess.DType
 	values  map[string]graph.Value
 
 	width, height int
@@ -33,9 +35,9 @@ type converter struct {
 
 // convert builds the graph of net. All tensors that are missing, surplus or of
 // another shape than the layers want are named in one error.
-func convert(net *network, weights tensors) (*converter, error) {
+func convert(net *network, weights tensors, pixels preprocess.DType) (*converter, error) {
 	c := &converter{
-		graph: graph.New("model"), weights: weights,
+		graph: graph.New("model"), weights: weights, pixels: pixels,
 		asked: map[string]bool{}, values: map[string]graph.Value{}, softmax: map[string]bool{},
 	}
 	for _, l := range net.layers {
@@ -117,7 +119,7 @@ func (c *converter) layer(l layer) error {
 	return nil
 }
 
-// input scales 8-bit pixels to 0..1 and turns them to planes.
+// input is planes of 0..1, or 8-bit pixels that become such planes.
 func (c *converter) input(l layer, inputs int) (graph.Value, error) {
 	var p struct {
 		Shape []*int64 `json:"batch_input_shape"`
@@ -136,6 +138,9 @@ func (c *converter) input(l layer, inputs int) (graph.Value, error) {
 	}
 	c.height, c.width = int(*s[1]), int(*s[2])
 	g := c.graph
+	if c.pixels == preprocess.Float32 {
+		return g.Input("images", graph.Float32, graph.Dynamic, 3, *s[1], *s[2]), nil
+	}
 	x := g.Input("images", graph.Uint8, graph.Dynamic, *s[1], *s[2], 3)
 	x = g.Cast("images/float", x, graph.Float32)
 	x = g.Div("images/scaled", x, g.Scalar("images/white", 255))

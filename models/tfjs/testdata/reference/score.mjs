@@ -4,9 +4,11 @@
 //
 //   npm install && node score.mjs IMAGE... >../reference.json
 //
+// The images are those of "make deps" that can be decoded: all but broken-*.
+//
 // Pixels are decoded by libjpeg-turbo's djpeg (Debian: libjpeg-turbo-progs) and
-// by pngjs, and turned upright by their EXIF orientation, as browsers do before
-// nsfwjs sees them. Files of one name but different folders are refused.
+// by netpbm, and turned upright by their EXIF orientation, as browsers do before
+// nsfwjs sees them. Images are opaque, and of one name each.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -20,6 +22,7 @@ const SIZE = 299;
 
 // orientation reads the EXIF orientation of a JPEG, 1 where it has none.
 function orientation(jpeg) {
+  if (jpeg.readUInt16BE(0) !== 0xffd8) return 1;
   for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff;) {
     const marker = jpeg[at + 1], length = jpeg.readUInt16BE(at + 2);
     if (marker === 0xda) break;
@@ -38,23 +41,18 @@ function orientation(jpeg) {
   return 1;
 }
 
+const decoders = {
+  'ffd8ff': ['djpeg', '-rgb', '-ppm'], '89504e': ['pngtopnm'], '474946': ['giftopnm'],
+};
+
 // decode returns the pixels of an upright image, [height,width,3].
 function decode(path, bytes) {
-  if (bytes.readUInt32BE(0) === 0x89504e47) {
-    const { PNG } = require('pngjs');
-    const { width, height, data } = PNG.sync.read(bytes);
-    const rgb = new Uint8Array(width * height * 3);
-    for (let i = 0; i < width * height; i++) {
-      if (data[4 * i + 3] !== 255) throw new Error(`${path}: is not opaque`);
-      rgb.set(data.subarray(4 * i, 4 * i + 3), 3 * i);
-    }
-    return tf.tensor3d(rgb, [height, width, 3], 'int32');
-  }
-  const ppm = execFileSync('djpeg', ['-rgb', '-ppm', path], { maxBuffer: 1 << 30 });
-  const head = /^P6\s(\d+)\s(\d+)\s255\s/.exec(ppm.toString('latin1', 0, 64));
-  const [width, height] = [Number(head[1]), Number(head[2])];
-  const rgb = new Uint8Array(ppm.subarray(head[0].length));
-  return upright(tf.tensor3d(rgb, [height, width, 3], 'int32'), orientation(bytes));
+  const [program, ...options] = decoders[bytes.toString('hex', 0, 3)];
+  const pnm = execFileSync(program, [...options, path], { maxBuffer: 1 << 30 });
+  const [head, kind, width, height] = /^P([56])\s(\d+)\s(\d+)\s255\s/.exec(pnm.toString('latin1', 0, 64));
+  const samples = new Uint8Array(pnm.subarray(head.length));
+  const image = tf.tensor3d(samples, [Number(height), Number(width), kind === '6' ? 3 : 1], 'int32');
+  return upright(kind === '6' ? image : image.tile([1, 1, 3]), orientation(bytes));
 }
 
 function upright(image, orientation) {
@@ -75,7 +73,6 @@ function probabilities(model, image) {
 
 // loadModel reads the package's modules as its JSONHandler does.
 async function loadModel() {
-  const { readdirSync } = await import('node:fs');
   const dir = new URL('node_modules/nsfwjs/dist/models/inception_v3/', import.meta.url);
   const json = require(new URL('model.min.js', dir).pathname);
   const shards = json.weightsManifest.flatMap((g) => g.paths)
@@ -94,7 +91,7 @@ if (!await tf.setBackend('wasm')) throw new Error('no WebAssembly backend');
 
 const model = await loadModel();
 const images = {};
-for (const path of process.argv.slice(2).sort()) {
+for (const path of process.argv.slice(2)) {
   const bytes = readFileSync(path), name = basename(path);
   if (images[name]) throw new Error(`two files are called ${name}`);
   images[name] = {
@@ -104,7 +101,7 @@ for (const path of process.argv.slice(2).sort()) {
   process.stderr.write('.');
 }
 process.stderr.write('\n');
-const lines = Object.entries(images).map(([name, v]) => `    ${JSON.stringify(name)}: ${JSON.stringify(v)}`);
+const lines = Object.entries(images).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, v]) => `    ${JSON.stringify(name)}: ${JSON.stringify(v)}`);
 console.log(`{
   "made_by": ${JSON.stringify(`nsfwjs 4.4.0 inception_v3, TensorFlow.js ${tf.version.tfjs} (${tf.getBackend()})`)},
   "images": {
