@@ -87,7 +87,7 @@ func (e *Engine) createSession(s settings) error {
 	if err != nil {
 		return &providerError{err}
 	}
-	defer o.Destroy()
+	defer func() { _ = o.Destroy() }()
 	// The ports are bound by name, so the session needs no names.
 	if e.session, err = onnx.NewDynamicAdvancedSession(e.model.Path, nil, nil, o); err != nil {
 		return err

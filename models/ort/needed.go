@@ -14,7 +14,7 @@ func missingLibraries(path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	needed, err := f.DynString(elf.DT_NEEDED)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)

@@ -299,7 +299,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e, err := Open(test.model, Options{Provider: CPU})
 			if err == nil {
-				e.Close()
+				_ = e.Close()
 				t.Fatal("it opened")
 			}
 			if !errors.Is(err, models.ErrModel) {
@@ -414,9 +414,9 @@ func TestTerminate(t *testing.T) {
 // endsInRun is a context that ends when it is watched for the second time:
 // first while Score waits for a lane, then beside the run.
 type endsInRun struct {
-	context.Context
-	cancel  context.CancelFunc
-	watched atomic.Int32
+	context.Context //nolint:containedctx // it is a context itself
+	cancel          context.CancelFunc
+	watched         atomic.Int32
 }
 
 func (c *endsInRun) Done() <-chan struct{} {
@@ -441,19 +441,19 @@ func TestCancellation(t *testing.T) {
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := e.Score(ended, b, 0, n); err != context.Canceled {
+		if err := e.Score(ended, b, 0, n); !errors.Is(err, context.Canceled) {
 			t.Errorf("a context that has ended: %v", err)
 		}
 		for range 20 {
 			ctx, cancel := context.WithCancel(t.Context())
 			err := e.Score(&endsInRun{Context: ctx, cancel: cancel}, b, 0, n)
-			if err != context.Canceled {
+			if !errors.Is(err, context.Canceled) {
 				t.Errorf("a context that ends in the run: %v", err)
 			}
 		}
 		late, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
-		if err := e.Score(late, b, 0, n); err != context.DeadlineExceeded {
+		if err := e.Score(late, b, 0, n); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("past the deadline: %v", err)
 		}
 
@@ -476,7 +476,7 @@ func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- e.Score(ctx, b, 0, 1) }()
 	cancel()
-	if err := <-done; err != context.Canceled {
+	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting: %v", err)
 	}
 	<-e.slots
@@ -500,7 +500,7 @@ func TestCloseAfterCancellation(t *testing.T) {
 			b := newBatch(t, e, 16)
 			wg.Go(func() {
 				ctx, cancel := context.WithCancel(t.Context())
-				if err := e.Score(&endsInRun{Context: ctx, cancel: cancel}, b, 0, 16); err != context.Canceled {
+				if err := e.Score(&endsInRun{Context: ctx, cancel: cancel}, b, 0, 16); !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			})

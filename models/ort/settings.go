@@ -144,7 +144,7 @@ func (p provider) appendTo(o *onnx.SessionOptions) error {
 		if err != nil {
 			return err
 		}
-		defer c.Destroy()
+		defer func() { _ = c.Destroy() }()
 		if err := c.Update(p.options); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (p provider) appendTo(o *onnx.SessionOptions) error {
 		if err != nil {
 			return err
 		}
-		defer t.Destroy()
+		defer func() { _ = t.Destroy() }()
 		if err := t.Update(p.options); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func TestKeepSignals(t *testing.T) {
 		}
 		return failure
 	})
-	if err != failure {
+	if !errors.Is(err, failure) {
 		t.Errorf("the error became %v", err)
 	}
 	if foreign, onStack := signaltest.Handler(s); foreign || !onStack {
