@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the import path that every package of the project lies under.
+const module = "github.com/batchscore/batchscore"
+
+// runInRoot runs a program in the repository's root and returns what it prints.
+func commandOutput(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = filepath.Join("..", "..")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, stderr.String())
+	}
+	return string(out)
+}
+
+// trackedFiles lists the repository's files, relative to its root.
+func trackedFiles(t *testing.T) []string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join("..", "..", ".git")); err != nil {
+		lacking(t, "the git repository", "test in a clone, not in an export of it")
+	}
+	return strings.Split(strings.TrimSuffix(commandOutput(t, "git", "ls-files", "-z"), "\x00"), "\x00")
+}
+
+// packages maps every package of the project, by its path inside the module,
+// to one list of import paths for each.
+func packages(t *testing.T, field string) map[string][]string {
+	t.Helper()
+	m := map[string][]string{}
+	format := "{{.ImportPath}}\t{{join ." + field + " \" \"}}"
+	for line := range strings.Lines(commandOutput(t, "go", "list", "-f", format, "./...")) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		m[strings.TrimPrefix(strings.TrimPrefix(path, module), "/")] = strings.Fields(imports)
+	}
+	if len(m) < 5 {
+		t.Fatalf("go list found %d packages, so this test would prove nothing", len(m))
+	}
+	return m
+}
+
+// under says whether the import path is one of the given paths of the project
+// (without the module's own) or of another module, or lies beneath one.
+func under(path string, roots ...string) bool {
+	path = strings.TrimPrefix(path, module+"/")
+	return slices.ContainsFunc(roots, func(root string) bool {
+		return path == root || strings.HasPrefix(path, root+"/")
+	})
+}
+
+// TestArrows holds the direction of the imports: which packages may not depend
+// on which, however far away.
+func TestArrows(t *testing.T) {
+	const (
+		runtime = "github.com/yalue/onnxruntime_go"
+		azure   = "github.com/Azure"
+	)
+	ours := func(path string) bool { return strings.HasPrefix(path, module+"/") }
+	rules := []struct {
+		name string
+		of   func(pkg string) bool // the packages that the rule holds for
+		bad  func(dep string) bool // what they may not depend on
+	}{
+		{
+			"the pipeline knows no engine, no cloud and no command",
+			func(pkg string) bool { return under(pkg, "scorer") && !under(pkg, "scorer/store/azblob") },
+			func(dep string) bool {
+				return under(dep, "models/ort", "scorer/store/azblob", "cmd", "bench", "deploy", runtime, azure)
+			},
+		},
+		{
+			"shard is pure logic and knows nothing of the project",
+			func(pkg string) bool { return under(pkg, "shard") },
+			func(dep string) bool { return ours(dep) && !under(dep, "shard") },
+		},
+		{
+			"the store knows nothing of the project",
+			func(pkg string) bool { return under(pkg, "scorer/store") },
+			func(dep string) bool { return ours(dep) && !under(dep, "scorer/store") },
+		},
+		{
+			"the graph builder knows its message types and the models' contract only",
+			func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
+			func(dep string) bool {
+				return ours(dep) && !under(dep, "models/graph", "models/preprocess") && dep != module+"/models"
+			},
+		},
+		{
+			"models know no pipeline, no ranks and no command",
+			func(pkg string) bool { return under(pkg, "models") },
+			func(dep string) bool { return under(dep, "scorer", "shard", "cmd", "bench", "deploy") },
+		},
+		{
+			"launchers know no engine and no pipeline stage",
+			func(pkg string) bool { return under(pkg, "deploy") },
+			func(dep string) bool { return under(dep, "models/ort", "cmd", "bench", runtime) },
+		},
+	}
+	all := packages(t, "Deps")
+	for _, rule := range rules {
+		t.Run(rule.name, func(t *testing.T) {
+			held := 0
+			for pkg, deps := range all {
+				if !rule.of(pkg) {
+					continue
+				}
+				held++
+				for _, dep := range deps {
+					if rule.bad(dep) {
+						t.Errorf("%s depends on %s", pkg, dep)
+					}
+				}
+			}
+			if held == 0 {
+				t.Error("the rule holds for no package: it was renamed, and the rule was not")
+			}
+		})
+	}
+}
+
+// TestImporters holds who may import what directly.
+func TestImporters(t *testing.T) {
+	for _, rule := range []struct {
+		imported string
+		by       []string // these and what lies beneath them
+	}{
+		{"github.com/yalue/onnxruntime_go", []string{"models/ort"}},
+		{"models/ort", []string{"cmd", "bench"}},
+		{"scorer/store/azblob", []string{"cmd", "bench"}},
+	} {
+		for pkg, imports := range packages(t, "Imports") {
+			for _, path := range imports {
+				if under(path, rule.imported) && !under(pkg, rule.by...) && !under(pkg, rule.imported) {
+					t.Errorf("%s imports %s: only %s may", pkg, path, strings.Join(rule.by, " and "))
+				}
+			}
+		}
+	}
+}
+
+// TestTopLevel keeps the root of the repository to its six folders and the
+// files that have their place there.
+func TestTopLevel(t *testing.T) {
+	allowed := []string{
+		"cmd", "scorer", "shard", "models", "bench", "deploy", "docs",
+		"go.mod", "go.sum", "Makefile", "BENCHMARKS.md", "README.md", "LICENSE",
+	}
+	for _, file := range trackedFiles(t) {
+		top, _, _ := strings.Cut(file, "/")
+		if !strings.HasPrefix(top, ".") && !slices.Contains(allowed, top) {
+			t.Errorf("%s: %s has no place at the top level", file, top)
+		}
+	}
+}
+
+// TestNoRegistryHosts keeps package registries out of the repository: packages
+// are named, and the client at hand knows where it gets them.
+func TestNoRegistryHosts(t *testing.T) {
+	// In pieces, so that this file does not hold them.
+	var hosts [][]byte
+	for _, host := range [][]string{
+		{"registry", "npmjs", "org"}, {"registry", "yarnpkg", "com"},
+		{"proxy", "golang", "org"}, {"sum", "golang", "org"}, {"goproxy", "io"},
+		{"deb", "debian", "org"}, {"ftp", "debian", "org"}, {"archive", "ubuntu", "com"},
+		{"files", "pythonhosted", "org"}, {"pypi", "org"}, {"static", "crates", "io"},
+		{"repo1", "maven", "org"},
+	} {
+		hosts = append(hosts, []byte(strings.Join(host, ".")))
+	}
+	for _, file := range trackedFiles(t) {
+		data, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if os.IsNotExist(err) {
+			continue // removed in the working tree, not yet in the index
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range hosts {
+			if bytes.Contains(bytes.ToLower(data), host) {
+				t.Errorf("%s names the registry host %s", file, host)
+			}
+		}
+	}
+}
