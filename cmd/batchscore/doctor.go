@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -40,7 +39,7 @@ scored.`,
 			}
 			for _, f := range findings {
 				if f.needed && f.missing != "" {
-					return fmt.Errorf("%w: %s", models.ErrProvider, f.missing)
+					return config(fmt.Errorf("nothing can be scored without %s; see above", f.what))
 				}
 			}
 			return nil

@@ -27,24 +27,34 @@ const exitCodesHelp = `Exit codes:
   143  stopped (SIGTERM, SIGUSR1), resumable
 Any other code means failure.`
 
-// errUsage marks errors in the command line itself.
-var errUsage = errors.New("usage")
+var (
+	// errUsage marks errors in the command line itself.
+	errUsage = errors.New("usage")
+	// errConfig marks errors in what the command line points at.
+	errConfig = errors.New("configuration")
+)
 
-// usage marks err as an error in the command line, without a word added.
-func usage(err error) error { return usageError{err} }
+// marked is an error that also is another, unsaid.
+type marked struct {
+	error
+	mark error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
+
+// usage marks err as an error in the command line.
+func usage(err error) error { return marked{err, errUsage} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
-// usageError is an error that also is errUsage, unsaid.
-type usageError struct{ error }
-
-func (u usageError) Unwrap() []error { return []error{u.error, errUsage} }
+// config marks err as an error in what the command line points at.
+func config(err error) error { return marked{err, errConfig} }
 
 // exitCode is the one place where errors become exit codes. sig is the signal
 // that stopped the command, if one did.
 func exitCode(err error, sig os.Signal) int {
-	var config *shard.ConfigError
-	var ranks *deploy.ExitStatus
+	var ranks *shard.ConfigError
+	var launched *deploy.ExitStatus
 	switch {
 	case err == nil:
 		return 0
@@ -58,13 +68,13 @@ func exitCode(err error, sig os.Signal) int {
 		return 10
 	case errors.Is(err, output.ErrOtherJob):
 		return 11
-	case errors.As(err, &config),
+	case errors.As(err, &ranks), errors.Is(err, errConfig),
 		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider),
 		errors.Is(err, scorer.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
 		return 78
-	case errors.As(err, &ranks) && known(ranks.Code):
-		return ranks.Code
+	case errors.As(err, &launched) && known(launched.Code):
+		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, deploy.ErrRankFailed):
 		return 75

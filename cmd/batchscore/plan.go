@@ -30,7 +30,7 @@ func newPlan() *cobra.Command {
 			}
 			st, err := dir.New(images, dir.Options{})
 			if err != nil {
-				return fmt.Errorf("--images: %w", err)
+				return config(fmt.Errorf("--images: %w", err))
 			}
 			log := zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: noColor() || !isTerminal(cmd.ErrOrStderr())})
 			m, err := scorer.List(cmd.Context(), st, limit, log)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -85,12 +87,12 @@ func (f *jobFlags) job(format output.Format) (*models.Model, output.Job, error) 
 	var o models.OpenOptions
 	if f.labels != "" {
 		if o.Labels, err = models.ReadLabels(f.labels); err != nil {
-			return nil, output.Job{}, err
+			return nil, output.Job{}, config(err)
 		}
 	}
 	m, err := models.Open(path, o)
 	if err != nil {
-		return nil, output.Job{}, err
+		return nil, output.Job{}, config(err)
 	}
 	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 	images, err := place(f.images)
@@ -121,6 +123,8 @@ func place(path string) (string, error) {
 	}
 	return abs, nil
 }
+
+var providers = []string{ort.Auto, ort.CPU, ort.CUDA, ort.TensorRT}
 
 type runFlags struct {
 	jobFlags
@@ -180,6 +184,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return usagef("--max-errors: %v", err)
 	}
+	if !slices.Contains(providers, f.provider) {
+		return usagef("--provider %q is none of %s", f.provider, strings.Join(providers, ", "))
+	}
 	if f.lease < time.Second {
 		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)
 	}
@@ -206,11 +213,11 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	images, err := dir.New(job.Images, dir.Options{})
 	if err != nil {
-		return fmt.Errorf("--images: %w", err)
+		return config(fmt.Errorf("--images: %w", err))
 	}
 	out, err := dir.New(f.out, dir.Options{})
 	if err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return config(fmt.Errorf("--out: %w", err))
 	}
 	logDecoder(log)
 	_, err = scorer.Run(ctx, scorer.Options{

@@ -1,0 +1,489 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// eventually waits for something that is bound to come.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(hangs); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// slow is a model that a test can act during: a chunk takes a good while.
+func slow(t *testing.T) string { return tiny(t, graphtest.Options{Size: 128, Work: 12}) }
+
+// TestFault03_SignalsStopResumably sends each signal to a worker that has
+// committed its first part.
+func TestFault03_SignalsStopResumably(t *testing.T) {
+	in, model := pictures(t, 80), slow(t)
+	for _, c := range []struct {
+		signal syscall.Signal
+		code   int
+	}{{syscall.SIGTERM, 143}, {syscall.SIGUSR1, 143}, {syscall.SIGINT, 130}} {
+		t.Run(c.signal.String(), func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1"}
+			cmd := command(t, nil, args...)
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the first part", func() bool { return exists(filepath.Join(out, "part-00000.jsonl")) })
+			if err := cmd.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			r := wait(t, cmd, &stdout, &stderr)
+			if r.code != c.code {
+				t.Fatalf("want exit code %d, have %v", c.code, r)
+			}
+			if exists(filepath.Join(out, "_SUCCESS")) {
+				t.Fatal("_SUCCESS stands in a job that was stopped")
+			}
+			must(t, 10, "verify", out)
+			must(t, 0, args...)
+			must(t, 0, "verify", out)
+		})
+	}
+}
+
+// TestFault03_SecondSignalLeavesAtOnce stops a worker that would drain for
+// long, twice.
+func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
+	in, model := pictures(t, 200), slow(t)
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--chunk", "100", "--log-format", "json")
+	var stderr syncBuffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a claim", func() bool { return exists(filepath.Join(out, "_batchscore/claims/00000.000000")) })
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	eventually(t, "the drain to begin", func() bool { return strings.Contains(stderr.String(), "asked to stop") })
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 {
+		t.Fatalf("exit code %d, want 143\n%s", code, stderr.String())
+	}
+	if exists(filepath.Join(out, "part-00000.jsonl")) {
+		t.Error("the worker committed before it left")
+	}
+}
+
+// TestFault04_OneRankKilledUnderMpirun kills a rank of a launched job.
+func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
+	needMpirun(t)
+	// Far more work than the surviving rank gets done before mpirun ends it.
+	in, model := pictures(t, 1000), slow(t)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"launch", "-n", "2", "--", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
+	cmd := command(t, nil, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	part := func() bool {
+		parts, err := filepath.Glob(filepath.Join(out, "part-*"))
+		return err == nil && len(parts) > 0
+	}
+	eventually(t, "the first part", part)
+	var victim int
+	eventually(t, "rank 1", func() bool {
+		for _, pid := range children(t, cmd.Process.Pid) {
+			if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil &&
+				bytes.Contains(env, []byte("OMPI_COMM_WORLD_RANK=1\x00")) {
+				victim = pid
+			}
+		}
+		return victim != 0
+	})
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r := wait(t, cmd, &stdout, &stderr)
+	if r.code != 75 || !strings.Contains(r.stderr, "batchscore: rank 1 failed") {
+		t.Errorf("want exit code 75 and rank 1 named, have %v", r)
+	}
+	if exists(filepath.Join(out, "_SUCCESS")) {
+		t.Error("_SUCCESS stands")
+	}
+	r = must(t, 0, args...)
+	if !strings.Contains(r.stdout, "Processed 1000 images on 2 ranks, took ") {
+		t.Errorf("the launcher's last line is missing: %v", r)
+	}
+	must(t, 0, "verify", out)
+}
+
+// TestFault05_MpirunSaysZero has an mpirun that reports success without having
+// done anything, and one that did all but a chunk.
+func TestFault05_MpirunSaysZero(t *testing.T) {
+	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	run := []string{"--images", in, "--out", out, "--model", model, "--chunk", "5"}
+	lying := filepath.Join(t.TempDir(), "mpirun")
+	writeFile(t, lying, []byte("#!/bin/sh\nexit 0\n"))
+	if err := os.Chmod(lying, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	launch := append([]string{"launch", "-n", "2", "--mpirun", lying, "--"}, run...)
+	if r := batchscore(t, launch...); r.code == 0 {
+		t.Errorf("nothing was done, but %v", r)
+	}
+	must(t, 0, append([]string{"run"}, run...)...)
+	for _, name := range []string{"_SUCCESS", "part-00002.jsonl"} {
+		if err := os.Remove(filepath.Join(out, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := batchscore(t, launch...); r.code != 75 || !strings.Contains(r.stderr, "mpirun reports success, but") {
+		t.Errorf("want exit code 75, have %v", r)
+	}
+}
+
+// TestFault07_RankVariables starts workers whose place cannot be known.
+func TestFault07_RankVariables(t *testing.T) {
+	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
+	for name, c := range map[string]struct {
+		env  []string
+		args []string
+		says string
+	}{
+		"rank not below size":    {[]string{"RANK=2", "WORLD_SIZE=2"}, nil, "RANK"},
+		"contradiction":          {[]string{"RANK=0", "WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=1", "OMPI_COMM_WORLD_SIZE=2"}, nil, "OMPI_COMM_WORLD_RANK"},
+		"half a pair":            {[]string{"PMI_RANK=0"}, nil, "PMI_SIZE"},
+		"sbatch without srun":    {[]string{"SLURM_PROCID=0", "SLURM_NTASKS=4", "SLURM_JOB_ID=7"}, nil, "srun"},
+		"indexed job, no size":   {[]string{"JOB_COMPLETION_INDEX=1"}, nil, "BATCHSCORE_WORLD"},
+		"flags, rank not below":  {nil, []string{"--rank", "3", "--world", "3"}, "--rank"},
+		"flags, one without two": {nil, []string{"--rank", "0"}, "--world"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			r := finish(t, command(t, c.env, append([]string{"run", "--images", in, "--out", out, "--model", model}, c.args...)...))
+			if r.code != 78 || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("want exit code 78 and %q named, have %v", c.says, r)
+			}
+			if exists(out) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// TestFault07_RanksThatAllThinkTheyAreAlone hides mpirun's variables from its
+// ranks.
+func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
+	needMpirun(t)
+	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := mpirun(t, 3)
+	cmd.Args = append(cmd.Args[:len(cmd.Args)-1], "env", "-i", asBatchscore+"=1",
+		self, "run", "--images", in, "--out", out, "--model", model)
+	r := finish(t, cmd)
+	if r.code != 78 || !strings.Contains(r.stderr, "OMPI_COMM_WORLD_RANK") {
+		t.Errorf("want exit code 78 and the variables named, have %v", r)
+	}
+	if exists(out) {
+		t.Error("something was written")
+	}
+}
+
+// TestFault08_TwoJobsStartAtOnce starts two of the same job, and two of
+// different jobs, on one output.
+func TestFault08_TwoJobsStartAtOnce(t *testing.T) {
+	in, other, model := pictures(t, 60), pictures(t, 20), tiny(t, graphtest.Options{})
+	start := func(images, out string) (*exec.Cmd, *syncBuffer) {
+		cmd := command(t, nil, "run", "--images", images, "--out", out, "--model", model, "--chunk", "4")
+		var stderr syncBuffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, &stderr
+	}
+	t.Run("same", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "out")
+		a, aErr := start(in, out)
+		b, bErr := start(in, out)
+		_, _ = a.Wait(), b.Wait()
+		if a.ProcessState.ExitCode() != 0 || b.ProcessState.ExitCode() != 0 {
+			t.Errorf("exit codes %d and %d\n%s\n%s", a.ProcessState.ExitCode(), b.ProcessState.ExitCode(), aErr, bErr)
+		}
+		must(t, 0, "verify", out)
+	})
+	t.Run("different", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "out")
+		a, aErr := start(in, out)
+		b, bErr := start(other, out)
+		_, _ = a.Wait(), b.Wait()
+		codes := fmt.Sprint(a.ProcessState.ExitCode(), b.ProcessState.ExitCode())
+		if codes != "0 11" && codes != "11 0" {
+			t.Errorf("exit codes %s, want 0 and 11\n%s\n%s", codes, aErr, bErr)
+		}
+		must(t, 0, "verify", out)
+	})
+}
+
+// TestFault10_DiskFull writes to a file system of a few pages.
+func TestFault10_DiskFull(t *testing.T) {
+	out := smallDisk(t)
+	in, model := pictures(t, 400), tiny(t, graphtest.Options{})
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "20"}
+	r := batchscore(t, args...)
+	if r.code != 75 || !strings.Contains(r.stderr, out) || !strings.Contains(r.stderr, "bytes") {
+		t.Errorf("want exit code 75, the path and a byte count, have %v", r)
+	}
+	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts {
+		body, err := os.ReadFile(p)
+		if err != nil || bytes.Count(body, []byte("\n")) != 20 {
+			t.Errorf("%s is not whole: %d bytes, %v", p, len(body), err)
+		}
+	}
+	if err := syscall.Mount("", out, "", syscall.MS_REMOUNT, "size=16m"); err != nil {
+		t.Fatal(err)
+	}
+	must(t, 0, args...)
+	must(t, 0, "verify", out)
+}
+
+// smallDisk mounts a file system of 256 KiB for the time of a test.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	folder := filepath.Join(t.TempDir(), "disk")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=256k"); err != nil {
+		lacking(t, "the right to mount a small file system", "run the tests as root: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return folder
+}
+
+// TestFault22_UnusableModels starts runs with models that cannot be used: they
+// end before anything is written.
+func TestFault22_UnusableModels(t *testing.T) {
+	in := pictures(t, 3)
+	labels := filepath.Join(t.TempDir(), "labels.txt")
+	writeFile(t, labels, []byte("one\ntwo\n"))
+	for name, c := range map[string]struct {
+		model graphtest.Options
+		args  []string
+		says  string
+	}{
+		"not a number":        {graphtest.Options{NaN: true}, nil, "not"},
+		"wrong width":         {graphtest.Options{Output: graphtest.Wide}, nil, "11"},
+		"wrong rank":          {graphtest.Options{Output: graphtest.Map}, nil, "output"},
+		"not an image":        {graphtest.Options{Input: graphtest.Vector}, nil, "image"},
+		"text":                {graphtest.Options{Input: graphtest.Text}, nil, "image"},
+		"no contract":         {graphtest.Options{NoContract: true}, nil, "contract"},
+		"labels, not as many": {graphtest.Options{}, []string{"--labels", labels}, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			args := append([]string{"run", "--images", in, "--out", out, "--model", tiny(t, c.model)}, c.args...)
+			if r := batchscore(t, args...); r.code != 78 || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("want exit code 78 and %q said, have %v", c.says, r)
+			}
+			if exists(out) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+func TestFault22_AnotherModelOnResume(t *testing.T) {
+	in, out := pictures(t, 5), filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}))
+	r := batchscore(t, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{Seed: 1}))
+	if r.code != 10 {
+		t.Errorf("want exit code 10, have %v", r)
+	}
+}
+
+// TestFault30_SecretsStaySecret plants secrets where a worker could see them.
+func TestFault30_SecretsStaySecret(t *testing.T) {
+	const token = "sv2024planted5ecret"
+	in, out := pictures(t, 5), filepath.Join(t.TempDir(), "out")
+	env := []string{
+		"AZURE_STORAGE_KEY=" + token, "AZURE_STORAGE_SAS_TOKEN=sig=" + token,
+		"AZURE_STORAGE_CONNECTION_STRING=AccountKey=" + token, "AZURE_CLIENT_SECRET=" + token,
+	}
+	var seen bytes.Buffer
+	for _, args := range [][]string{
+		{"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--log-level", "debug"},
+		{"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{Seed: 1})},
+		{"run", "--images", in + "/none", "--out", out, "--model", "none"},
+		{"verify", out}, {"show", out}, {"doctor"},
+	} {
+		r := finish(t, command(t, env, args...))
+		fmt.Fprintln(&seen, r)
+	}
+	err := filepath.WalkDir(out, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		seen.Write(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(seen.String(), "Worker 0 Processed 5 images") {
+		t.Fatalf("the run did not work:\n%s", seen.String())
+	}
+	if strings.Contains(seen.String(), token) {
+		t.Error("a secret was shown")
+	}
+}
+
+// TestFault33_ProviderMissing asks for GPUs that are not there.
+func TestFault33_ProviderMissing(t *testing.T) {
+	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
+	for _, provider := range []string{"cuda", "tensorrt"} {
+		t.Run(provider, func(t *testing.T) {
+			if exists("/dev/nvidia0") {
+				t.Skip("there is a GPU on this machine")
+			}
+			out := filepath.Join(t.TempDir(), "out")
+			r := batchscore(t, "run", "--images", in, "--out", out, "--model", model, "--provider", provider)
+			if r.code != 78 || !strings.Contains(r.stderr, "libonnxruntime_providers_"+provider+".so") {
+				t.Errorf("want exit code 78 and the missing library named, have %v", r)
+			}
+			if exists(out) {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+// TestBadInput is what a user may get wrong; nothing may be lost by it.
+func TestBadInput(t *testing.T) {
+	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	before := merged(t, out)
+	empty := t.TempDir()
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	for name, c := range map[string]struct {
+		code int
+		says string
+		args []string
+	}{
+		"no images":        {78, "no images found", []string{"--images", empty, "--out", fresh, "--model", model}},
+		"no folder":        {78, "does not exist", []string{"--images", empty + "/none", "--out", fresh, "--model", model}},
+		"a file":           {78, "not a folder", []string{"--images", model, "--out", fresh, "--model", model}},
+		"no model file":    {78, "none.onnx", []string{"--images", in, "--out", fresh, "--model", "none.onnx"}},
+		"no model":         {64, "--model", []string{"--images", in, "--out", fresh}},
+		"unknown task":     {78, "models import", []string{"--images", in, "--out", fresh, "--inference", "classification"}},
+		"batch of 0":       {64, "--batch", []string{"--images", in, "--out", fresh, "--model", model, "--batch", "0"}},
+		"chunk of 0":       {64, "--chunk", []string{"--images", in, "--out", fresh, "--model", model, "--chunk", "0"}},
+		"format":           {64, "xml", []string{"--images", in, "--out", fresh, "--model", model, "--format", "xml"}},
+		"provider":         {64, "rocm", []string{"--images", in, "--out", fresh, "--model", model, "--provider", "rocm"}},
+		"threshold":        {64, "--max-errors", []string{"--images", in, "--out", fresh, "--model", model, "--max-errors", "x"}},
+		"flag":             {64, "--no-such", []string{"--no-such"}},
+		"another job":      {11, "max", []string{"--images", in, "--out", out, "--model", model, "--max", "2"}},
+		"other images":     {11, "images", []string{"--images", pictures(t, 2), "--out", out, "--model", model}},
+		"not ours":         {11, "part-00000.jsonl", []string{"--images", in, "--out", foreign(t), "--model", model}},
+		"out is in a file": {78, "", []string{"--images", in, "--out", model + "/out", "--model", model}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := []string{"BATCHSCORE_MODELS=" + empty}
+			r := finish(t, command(t, env, append([]string{"run"}, c.args...)...))
+			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("want exit code %d and %q said, have %v", c.code, c.says, r)
+			}
+			if exists(fresh) {
+				t.Error("something was written")
+			}
+		})
+	}
+	if merged(t, out) != before {
+		t.Error("the result of the first job changed")
+	}
+}
+
+// foreign is a folder with a part that no job of ours wrote.
+func foreign(t *testing.T) string {
+	folder := t.TempDir()
+	writeFile(t, filepath.Join(folder, "part-00000.jsonl"), []byte("{}\n"))
+	return folder
+}
+
+func TestUnreadableFolder(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Log("root reads everything; the folder store's own tests cover this")
+	}
+	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
+	locked := filepath.Join(in, "batch 1")
+	if err := os.Chmod(locked, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(locked, 0o755) })
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := command(t, nil, "run", "--images", in, "--out", out, "--model", model)
+	if os.Geteuid() == 0 {
+		asNobody(t, cmd, in, filepath.Dir(model), filepath.Dir(out))
+	}
+	r := finish(t, cmd)
+	if r.code != 78 || !strings.Contains(r.stderr, "batch 1") {
+		t.Errorf("want exit code 78 and the folder named, have %v", r)
+	}
+}
+
+// asNobody runs cmd as a user who is not root, and lets it reach the folders.
+func asNobody(t *testing.T, cmd *exec.Cmd, folders ...string) {
+	t.Helper()
+	self := filepath.Join(t.TempDir(), "batchscore")
+	body, err := os.ReadFile(cmd.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, self, body)
+	for _, f := range append(folders, filepath.Dir(self)) {
+		for ; strings.HasPrefix(f, os.TempDir()+"/"); f = filepath.Dir(f) {
+			if err := os.Chmod(f, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Chmod(self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path = self
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+}
