@@ -3,11 +3,26 @@ package preprocess
 // #include "kernel.h"
 import "C"
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // An axisKey is all that an axis depends on, given its policy: the window of n
-// outputs from offset on, when inputs are resized to outputs.
-type axisKey struct{ inputs, outputs, offset, n int }
+// outputs from offset on, when inputs are resized to outputs. A flipped axis
+// has the taps of the upright image, mirrored.
+type axisKey struct {
+	inputs, outputs, offset, n int
+	flip                       bool
+}
+
+// upright is the index in the upright image of output i of the window.
+func (k axisKey) upright(i int) int {
+	if k.flip {
+		return k.outputs - 1 - (k.offset + i)
+	}
+	return k.offset + i
+}
 
 // An axis owns the C tables for one bs_axis, and keeps them as long as images
 // of one size follow one another.
@@ -52,9 +67,9 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		a.exact = make([]float64, key.n*most)
 	}
 	counts, exact := a.counts[:key.n], a.exact[:key.n*most]
-	taps, largest := 0, 0.0
+	taps := 0
 	for i := range key.n {
-		center := (float64(key.offset+i) + 0.5) * scale
+		center := (float64(key.upright(i)) + 0.5) * scale
 		lo := max(int(center-support+0.5), 0)
 		hi := min(int(center+support+0.5), key.inputs)
 		w := exact[i*most:][:hi-lo]
@@ -69,33 +84,31 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		}
 		for t := range w {
 			w[t] /= sum
-			largest = max(largest, math.Abs(w[t]))
+		}
+		if key.flip {
+			lo = key.inputs - lo - len(w)
+			slices.Reverse(w)
 		}
 		first[i], counts[i] = int32(lo), int32(len(w))
 		taps = max(taps, len(w))
 	}
 	taps = (taps + 3) &^ 3
 
-	// As many fraction bits as the largest weight leaves in 16, and as 255
-	// times their sum leaves in 32.
-	shift := 22
-	for shift > 0 && math.Round(largest*float64(int(1)<<shift)) > math.MaxInt16 {
-		shift--
-	}
-	weights := a.weights.need(key.n * taps)
+	weights := a.weights.need(key.n * taps * 2)
 	clear(weights)
 	for i := range key.n {
 		// A window that would hang over the far edge starts earlier instead,
 		// so that a vector load stays within the row.
 		over := min(max(int(first[i])+taps-key.inputs, 0), int(first[i]), taps-int(counts[i]))
 		first[i] -= int32(over)
-		to := weights[i*taps+over:]
+		high := weights[2*i*taps+over:]
+		low := weights[(2*i+1)*taps+over:]
 		for t, w := range exact[i*most:][:counts[i]] {
-			to[t] = int16(math.Round(w * float64(int(1)<<shift)))
+			v := int(math.Round(w * (1 << C.BS_BITS)))
+			high[t], low[t] = int16(v>>C.BS_SPLIT), int16(v&(1<<C.BS_SPLIT-1))
 		}
 	}
 	a.c.taps = C.int32_t(taps)
-	a.c.shift = C.int32_t(shift)
 	a.c.first = (*C.int32_t)(a.first.pointer())
 	a.c.weights = (*C.int16_t)(a.weights.pointer())
 }
@@ -103,7 +116,10 @@ func (a *axis) setFilter(p policy, key axisKey) {
 func (a *axis) setPosition(p policy, key axisKey) {
 	first, second, frac := a.first.need(key.n), a.second.need(key.n), a.frac.need(key.n)
 	for i := range key.n {
-		at := p.position(key.offset+i, key.inputs, key.outputs)
+		at := p.position(key.upright(i), key.inputs, key.outputs)
+		if key.flip {
+			at = float64(key.inputs-1) - at
+		}
 		lo := max(math.Floor(at), 0)
 		hi := min(math.Ceil(at), float64(key.inputs-1))
 		first[i], second[i] = int32(min(lo, hi)), int32(hi)

@@ -6,6 +6,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"image"
 	"strings"
 	"unsafe"
 )
@@ -51,6 +52,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
+	j.most = C.int32_t(C.bs_kernels())
 	j.scale = 1
 	if spec.Scale != 0 {
 		j.scale = C.float(spec.Scale)
@@ -129,18 +131,23 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 		if fail != nil {
 			return fail
 		}
-		return d.decodePortable(dst, src, f, o)
+		var mend func(image.Image) image.Image
+		if f == formatGIF {
+			mend = func(img image.Image) image.Image { return rawGIF(img, gifPalette(src)) }
+		}
+		return d.decodePortable(dst, src, f, o, mend)
 	}
 	h, fail := walkJPEG(src, d.opt)
 	switch {
 	case fail != nil:
 		return fail
-	case d.turbo == nil && h.components == 4 && !h.adobe:
-		return d.decodePortable(dst, withAdobe(src), f, h.orientation)
-	case d.turbo == nil:
-		return d.decodePortable(dst, src, f, h.orientation)
+	case d.turbo != nil:
+		return d.decodeTurbo(dst, src, h)
+	case h.components == 4:
+		plain, mend := plainCMYK(src, h)
+		return d.decodePortable(dst, plain, f, h.orientation, mend)
 	}
-	return d.decodeTurbo(dst, src, h)
+	return d.decodePortable(dst, src, f, h.orientation, nil)
 }
 
 // prepare plans for an image of width x height pixels; with scaled, the decoder
@@ -153,8 +160,8 @@ func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8
 	if scaled {
 		width, height = d.shrink(width, height, g)
 	}
-	d.h.set(d.policy, axisKey{width, g.resizedW, g.x, g.w})
-	d.v.set(d.policy, axisKey{height, g.resizedH, g.y, g.h})
+	d.h.set(d.policy, axisKey{width, g.resizedW, g.x, g.w, g.flipX})
+	d.v.set(d.policy, axisKey{height, g.resizedH, g.y, g.h, g.flipY})
 	j := &d.job
 	j.h, j.v = d.h.c, d.v.c
 	j.width, j.height = C.int32_t(width), C.int32_t(height)

@@ -85,8 +85,12 @@ func fillCMYK(row, p []uint8) {
 	}
 }
 
-// rawGIF gives the frame the colours that are stored for it.
-func rawGIF(m *image.Paletted, table []byte) *image.Paletted {
+// rawGIF gives a frame the colours that are stored for it.
+func rawGIF(img image.Image, table []byte) image.Image {
+	m, ok := img.(*image.Paletted)
+	if !ok || table == nil {
+		return img
+	}
 	palette := make(color.Palette, 256)
 	for i := range palette {
 		palette[i] = color.NRGBA{A: 255}

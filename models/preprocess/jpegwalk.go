@@ -11,7 +11,8 @@ type jpegHeader struct {
 	width, height int
 	components    int
 	orientation   orientation
-	adobe         bool // an Adobe segment says how colours are coded
+	transform     int  // where the Adobe segment says how colours are coded; 0 without one
+	subsampled    bool // the second component is coarser than the first
 	arithmetic    bool
 	scans         int
 }
@@ -104,7 +105,7 @@ func walkJPEG(src []byte, opt Options) (jpegHeader, *Failure) {
 			sawEXIF = true
 			h.orientation = exifOrientation(body)
 		case marker == mAPP14 && len(body) >= 12 && bytes.HasPrefix(body, []byte("Adobe")):
-			h.adobe = true
+			h.transform = at - n + 2 + 11
 		}
 	}
 }
@@ -147,6 +148,7 @@ func (h *jpegHeader) frame(marker byte, body []byte, opt Options) *Failure {
 	if len(body) < 6+3*h.components {
 		return &Failure{StatusCorrupt, "short frame header"}
 	}
+	h.subsampled = h.components > 1 && body[7] != body[10]
 	h.width, h.height = width, height
 	return nil
 }

@@ -1,5 +1,5 @@
 // Resize and pack. Every kernel exists once in plain C and, where it pays, once
-// more with AVX2; both give the same bits.
+// more with AVX2 and with VNNI; all give the same bits.
 //
 // Pixels are RGBX bytes, so that a vector load needs no gathering; the fourth
 // byte is carried along and dropped by the pack.
@@ -9,7 +9,7 @@
 
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define BS_AVX2 1
+#define BS_X86 1
 #include <immintrin.h>
 #define TARGET_AVX2 __attribute__((target("avx2")))
 #endif
@@ -35,41 +35,49 @@ INLINE const uint8_t *row_at(const rows *s, int32_t r) {
   return s->data + (size_t)((r - s->base) & s->mask) * s->pitch;
 }
 
+#define BS_HALF (1 << (BS_BITS - 1))
+
+// weight puts tap t of one output together again.
+INLINE int32_t weight(const int16_t *w, int32_t taps, int32_t t) {
+  return w[t] * (1 << BS_SPLIT) + w[taps + t];
+}
+
 // Four rows at a time share the loads of the weights.
 static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4],
                                const bs_axis *ax) {
   for (int r = 0; r < 4; r++)
     for (int32_t i = 0; i < ax->n; i++) {
       const uint8_t *p = src[r] + (size_t)ax->first[i] * 4;
-      const int16_t *w = ax->weights + (size_t)i * ax->taps;
-      int32_t acc[4];
-      for (int c = 0; c < 4; c++)
-        acc[c] = 1 << (ax->shift - 1);
-      for (int32_t t = 0; t < ax->taps; t++)
+      const int16_t *w = ax->weights + (size_t)i * ax->taps * 2;
+      int32_t acc[4] = {BS_HALF, BS_HALF, BS_HALF, BS_HALF};
+      for (int32_t t = 0; t < ax->taps; t++) {
+        const int32_t k = weight(w, ax->taps, t);
         for (int c = 0; c < 4; c++)
-          acc[c] += p[t * 4 + c] * w[t];
+          acc[c] += p[t * 4 + c] * k;
+      }
       for (int c = 0; c < 4; c++)
-        dst[r][i * 4 + c] = clip8(acc[c] >> ax->shift);
+        dst[r][i * 4 + c] = clip8(acc[c] >> BS_BITS);
     }
 }
 
 // n is a multiple of 32.
 static void vertical_generic(const rows *src, const bs_axis *ax, int32_t y,
                              uint8_t *dst, size_t n) {
-  const int16_t *w = ax->weights + (size_t)y * ax->taps;
+  const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
   for (size_t x = 0; x < n; x += 32) {
     int32_t acc[32];
     for (int c = 0; c < 32; c++)
-      acc[c] = 1 << (ax->shift - 1);
+      acc[c] = BS_HALF;
     for (int32_t t = 0; t < ax->taps; t++) {
-      if (w[t] == 0)
+      const int32_t k = weight(w, ax->taps, t);
+      if (k == 0)
         continue;
       const uint8_t *p = row_at(src, ax->first[y] + t) + x;
       for (int c = 0; c < 32; c++)
-        acc[c] += p[c] * w[t];
+        acc[c] += p[c] * k;
     }
     for (int c = 0; c < 32; c++)
-      dst[x + c] = clip8(acc[c] >> ax->shift);
+      dst[x + c] = clip8(acc[c] >> BS_BITS);
   }
 }
 
@@ -139,7 +147,7 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 
-#ifdef BS_AVX2
+#ifdef BS_X86
 
 PACK_F32(pack_f32_from_u8_avx2, uint8_t, TARGET_AVX2)
 PACK_F32(pack_f32_from_f32_avx2, float, TARGET_AVX2)
@@ -159,99 +167,21 @@ TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
 
-TARGET_AVX2 static void horizontal_avx2(const uint8_t *const src[4],
-                                        uint8_t *const dst[4],
-                                        const bs_axis *ax) {
-  // Four pixels become, per 128-bit half, r r g g b b x x of two of them,
-  // widened to 16 bits: what madd wants beside a pair of weights.
-  const __m256i pairs = _mm256_setr_epi8(
-      0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1,
-      8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1);
-  const __m256i spread = _mm256_setr_epi8(
-      0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3,
-      4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
-  const __m256i half = _mm256_setr_epi32(
-      1 << (ax->shift - 1), 1 << (ax->shift - 1), 1 << (ax->shift - 1),
-      1 << (ax->shift - 1), 0, 0, 0, 0);
-  const __m128i shift = _mm_cvtsi32_si128(ax->shift);
-  const int32_t taps = ax->taps;
-  const int16_t *w = ax->weights;
-  for (int32_t i = 0; i < ax->n; i++, w += taps) {
-    const size_t at = (size_t)ax->first[i] * 4;
-    const uint8_t *p0 = src[0] + at, *p1 = src[1] + at;
-    const uint8_t *p2 = src[2] + at, *p3 = src[3] + at;
-    __m256i a0 = half, a1 = half, a2 = half, a3 = half;
-    for (int32_t t = 0; t < taps; t += 4) {
-      int64_t four;
-      memcpy(&four, w + t, 8);
-      const __m256i k = _mm256_shuffle_epi8(_mm256_set1_epi64x(four), spread);
-#define TAP(a, p)                                                              \
-  a = _mm256_add_epi32(                                                        \
-      a, _mm256_madd_epi16(                                                    \
-             _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(  \
-                                     (const __m128i *)(p + t * 4))),           \
-                                 pairs),                                       \
-             k))
-      TAP(a0, p0);
-      TAP(a1, p1);
-      TAP(a2, p2);
-      TAP(a3, p3);
-#undef TAP
-    }
-    __m256i lo = _mm256_add_epi32(_mm256_permute2x128_si256(a0, a1, 0x20),
-                                  _mm256_permute2x128_si256(a0, a1, 0x31));
-    __m256i hi = _mm256_add_epi32(_mm256_permute2x128_si256(a2, a3, 0x20),
-                                  _mm256_permute2x128_si256(a2, a3, 0x31));
-    lo = _mm256_sra_epi32(lo, shift);
-    hi = _mm256_sra_epi32(hi, shift);
-    // Half 0 holds rows 0 and 2, half 1 rows 1 and 3.
-    __m256i bytes = _mm256_packs_epi32(lo, hi);
-    bytes = _mm256_packus_epi16(bytes, bytes);
-    const int64_t even = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes));
-    const int64_t odd = _mm_cvtsi128_si64(_mm256_extracti128_si256(bytes, 1));
-    const int32_t px[4] = {(int32_t)even, (int32_t)odd, (int32_t)(even >> 32),
-                           (int32_t)(odd >> 32)};
-    for (int r = 0; r < 4; r++)
-      memcpy(dst[r] + i * 4, &px[r], 4);
-  }
-}
+#define TARGET TARGET_AVX2
+#define NAME(f) f##_avx2
+#define DOT(sum, v, w) _mm256_add_epi32(sum, _mm256_madd_epi16(v, w))
+#include "kernel_x86.h"
+#undef TARGET
+#undef NAME
+#undef DOT
 
-TARGET_AVX2 static void vertical_avx2(const rows *src, const bs_axis *ax,
-                                      int32_t y, uint8_t *dst, size_t n) {
-  const int16_t *w = ax->weights + (size_t)y * ax->taps;
-  const __m128i shift = _mm_cvtsi32_si128(ax->shift);
-  const __m256i half = _mm256_set1_epi32(1 << (ax->shift - 1));
-  const __m256i zero = _mm256_setzero_si256();
-  int32_t taps = ax->taps;
-  while (taps > 2 && w[taps - 1] == 0 && w[taps - 2] == 0)
-    taps -= 2;
-  for (size_t x = 0; x < n; x += 32) {
-    __m256i a0 = half, a1 = half, a2 = half, a3 = half;
-    for (int32_t t = 0; t < taps; t += 2) {
-      int32_t two;
-      memcpy(&two, w + t, 4);
-      const __m256i k = _mm256_set1_epi32(two);
-      const __m256i p = _mm256_loadu_si256(
-          (const __m256i *)(row_at(src, ax->first[y] + t) + x));
-      const __m256i q = _mm256_loadu_si256(
-          (const __m256i *)(row_at(src, ax->first[y] + t + 1) + x));
-      const __m256i lo = _mm256_unpacklo_epi8(p, q);
-      const __m256i hi = _mm256_unpackhi_epi8(p, q);
-#define TAP(a, unpack, v)                                                      \
-  a = _mm256_add_epi32(a, _mm256_madd_epi16(unpack(v, zero), k))
-      TAP(a0, _mm256_unpacklo_epi8, lo);
-      TAP(a1, _mm256_unpackhi_epi8, lo);
-      TAP(a2, _mm256_unpacklo_epi8, hi);
-      TAP(a3, _mm256_unpackhi_epi8, hi);
-#undef TAP
-    }
-    const __m256i lo = _mm256_packs_epi32(_mm256_sra_epi32(a0, shift),
-                                          _mm256_sra_epi32(a1, shift));
-    const __m256i hi = _mm256_packs_epi32(_mm256_sra_epi32(a2, shift),
-                                          _mm256_sra_epi32(a3, shift));
-    _mm256_storeu_si256((__m256i *)(dst + x), _mm256_packus_epi16(lo, hi));
-  }
-}
+#define TARGET __attribute__((target("avx2,avx512vl,avx512vnni")))
+#define NAME(f) f##_vnni
+#define DOT(sum, v, w) _mm256_dpwssd_epi32(sum, v, w)
+#include "kernel_x86.h"
+#undef TARGET
+#undef NAME
+#undef DOT
 
 TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n,
                                      int bgr) {
@@ -283,24 +213,35 @@ static const kernels generic = {horizontal_generic, vertical_generic,
                                 pack_f32_from_u8_generic,
                                 pack_f32_from_f32_generic};
 
-#ifdef BS_AVX2
+#ifdef BS_X86
 static const kernels avx2 = {horizontal_avx2, vertical_avx2, lerp_avx2, pack_u8_avx2,
                              pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+static const kernels vnni = {horizontal_vnni, vertical_vnni, lerp_avx2, pack_u8_avx2,
+                             pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+static int has_vnni(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
 #endif
 
-const char *bs_kernel_name(void) {
-#ifdef BS_AVX2
-  if (has_avx2())
-    return "avx2";
+int bs_kernels(void) {
+#ifdef BS_X86
+  return has_vnni() ? BS_VNNI : has_avx2() ? BS_AVX2 : BS_GENERIC;
+#else
+  return BS_GENERIC;
 #endif
-  return "generic";
 }
 
 static const kernels *pick(const bs_job *job) {
-#ifdef BS_AVX2
-  if (!job->portable && has_avx2())
+#ifdef BS_X86
+  switch (job->most) {
+  case BS_VNNI:
+    return &vnni;
+  case BS_AVX2:
     return &avx2;
+  }
 #endif
   (void)job;
   return &generic;

@@ -9,17 +9,20 @@
 // the kernels load whole vectors and give the excess a weight of zero.
 #define BS_TAIL 64
 
+// Weights are fixed point with BS_BITS fraction bits, as Pillow's, in two parts
+// of which each fits into 16 bits: high << BS_SPLIT | low.
+#define BS_BITS 22
+#define BS_SPLIT 11
+
 // bs_axis says how one axis of the source becomes one axis of the window that
-// is kept. A separable policy fills taps, shift and weights, a lerp policy
+// is kept. A separable policy fills taps and weights, a lerp policy
 // second and frac.
 typedef struct {
   int32_t n;       // outputs
   int32_t taps;    // weights per output, a multiple of 4
-  int32_t shift;   // weights are fixed point with this many fraction bits
-  int32_t unused;
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index that frac leads to
-  int16_t *weights; // [n][taps]
+  int16_t *weights; // [n][2][taps], the high parts and then the low ones
   float *frac;      // [n] 0 to 1
 } bs_axis;
 
@@ -43,7 +46,7 @@ typedef struct {
   float scale;
   float mean[3];
   float std[3];
-  int32_t portable; // use no vector instructions: for tests
+  int32_t most; // use no better instructions than these
 } bs_job;
 
 size_t bs_work_size(const bs_job *job);
@@ -51,8 +54,11 @@ size_t bs_work_size(const bs_job *job);
 // bs_render resizes job->pixels and packs the result into dst.
 void bs_render(const bs_job *job, void *dst);
 
-// Instructions that bs_render uses: "avx2" or "generic".
-const char *bs_kernel_name(void);
+// Instructions that bs_render may use.
+enum { BS_GENERIC, BS_AVX2, BS_VNNI };
+
+// bs_kernels is the best of them that this machine has.
+int bs_kernels(void);
 
 // bs_turbo_open loads libjpeg-turbo's TurboJPEG API from the file or soname
 // name. It returns NULL, or what went wrong, valid until the next call.

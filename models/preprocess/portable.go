@@ -15,8 +15,9 @@ import (
 	_ "golang.org/x/image/webp" // for imaging.Decode
 )
 
-// decodePortable decodes in Go, then resizes and packs as any image.
-func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation) *Failure {
+// decodePortable decodes in Go, then resizes and packs as any image. mend, which
+// may be nil, undoes what the Go decoder did to the pixels.
+func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation, mend func(image.Image) image.Image) *Failure {
 	cfg, _, err := image.DecodeConfig(bytes.NewReader(src))
 	if err != nil {
 		return decodeFailure(err)
@@ -34,8 +35,8 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation) *Fail
 	if err != nil {
 		return decodeFailure(err)
 	}
-	if p, ok := img.(*image.Paletted); ok && f == formatGIF {
-		img = rawGIF(p, gifPalette(src))
+	if mend != nil {
+		img = mend(img)
 	}
 	b := img.Bounds()
 	if b.Empty() {
@@ -67,15 +68,4 @@ func decodeFailure(err error) *Failure {
 		return &Failure{StatusTruncated, why}
 	}
 	return &Failure{StatusCorrupt, why}
-}
-
-// withAdobe marks a JPEG of four components as Adobe's inverted CMYK, which it
-// is taken for everywhere, so that image/jpeg does not refuse it.
-func withAdobe(src []byte) []byte {
-	const soi = 2
-	segment := "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
-	out := make([]byte, 0, len(src)+len(segment))
-	out = append(out, src[:soi]...)
-	out = append(out, segment...)
-	return append(out, src[soi:]...)
 }

@@ -6,15 +6,15 @@ import (
 	"image"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 // twin is the decoder's resize, turn and pack in plain Go, straight from the
-// definitions: the image is turned upright first, every weight has the full
-// precision of float64, and nothing is skipped. rounded is Pillow's rounding to
-// 8 bits after each pass.
+// definitions: the image is turned upright first, and nothing is skipped.
+// rounded is Pillow's way: weights of 22 bits, and 8 bits after each pass.
 func twin(s Spec, img *image.NRGBA, o orientation) []float64 {
 	img = turnUpright(img, o)
 	w, h := img.Rect.Dx(), img.Rect.Dy()
@@ -29,6 +29,14 @@ func twin(s Spec, img *image.NRGBA, o orientation) []float64 {
 	for i := range rows {
 		rows[i] = tapsOf(p, g.y+i, h, g.resizedH)
 	}
+	if rounded {
+		for _, t := range slices.Concat(cols, rows) {
+			for k, v := range t.weights {
+				t.weights[k] = math.Round(v*(1<<22)) / (1 << 22)
+			}
+		}
+	}
+	// Sums of such weights are exact in float64.
 	round := func(v float64) float64 { return min(max(math.Floor(v+0.5), 0), 255) }
 	mid := make([]float64, h*g.w*3)
 	for y := range h {
@@ -154,11 +162,10 @@ func twinPack(s Spec, rgb []float64) []float64 {
 }
 
 // renderRow runs the C kernels on img.
-func renderRow(d *Decoder, img *image.NRGBA, o orientation, portable bool) []byte {
+func renderRow(d *Decoder, img *image.NRGBA, o orientation) []byte {
 	row := make([]byte, d.spec.RowBytes())
 	px := d.prepare(img.Rect.Dx(), img.Rect.Dy(), o, false)
 	copy(px, img.Pix)
-	d.job.portable = cBool(portable)
 	d.render(row)
 	return row
 }
@@ -172,9 +179,10 @@ func noise(w, h int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// TestKernelTwin draws sizes, specs and orientations. The vector kernels must
-// have the very bits of the plain C ones, and both must be within one step of
-// the twin, which they miss only where a value lies next to a rounding edge.
+// TestKernelTwin draws sizes, specs and orientations. Every set of kernels must
+// have the very bits of the plain C ones, and for Pillow's policies those of the
+// twin. The lerp is in float32 here and in float64 there, which shows only where
+// a value lies on a rounding edge.
 func TestKernelTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 140), rapid.SampledFrom([]int{31, 32, 33, 1000}))
@@ -205,12 +213,15 @@ func TestKernelTwin(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		fast, plain := renderRow(d, img, o, false), renderRow(d, img, o, true)
-		if !bytes.Equal(fast, plain) {
-			t.Fatalf("the vector kernels and the plain ones differ")
+		best := d.job.most
+		fast := renderRow(d, img, o)
+		for d.job.most = 0; d.job.most < best; d.job.most++ {
+			if !bytes.Equal(fast, renderRow(d, img, o)) {
+				t.Fatalf("kernels %d and %d differ", d.job.most, best)
+			}
 		}
 		got, want := numbers(s, fast), twin(s, img, o)
-		off, step := 0, 1.0
+		step, off := 1.0, 0
 		if s.DType == Float32 {
 			if s.Scale != 0 {
 				step *= float64(s.Scale)
@@ -221,14 +232,13 @@ func TestKernelTwin(t *testing.T) {
 		}
 		for i := range want {
 			diff := math.Abs(got[i]-want[i]) / step
-			if diff > 1.001 || math.IsNaN(diff) {
+			if s.DType == Uint8 && diff == 1 && s.Resize == TFBilinearAlignCorners {
+				off++
+			} else if !(diff < 0.001) {
 				t.Fatalf("value %d is %v, the twin has %v", i, got[i], want[i])
 			}
-			if diff > 0.001 {
-				off++
-			}
 		}
-		if off > 4+len(want)/20 {
+		if off > 4+len(want)/8 {
 			t.Fatalf("%d of %d values are not the twin's", off, len(want))
 		}
 	})
@@ -263,7 +273,7 @@ func TestScaledDecode(t *testing.T) {
 			if w, h := int(d.job.width), int(d.job.height); w != c.wantW || h != c.wantH {
 				t.Errorf("decoded to %dx%d, want %dx%d", w, h, c.wantW, c.wantH)
 			}
-			if _, mean := difference(s, numbers(s, a), numbers(s, b)); mean > 8 {
+			if _, mean := difference(s, numbers(s, a), numbers(s, b)); mean > 10 {
 				t.Errorf("differs from the full decode by %.2f on average", mean)
 			}
 		})
