@@ -23,6 +23,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -109,6 +110,10 @@ func (g *Graph) Metadata(key, value string) {
 func (g *Graph) Node(op, name string, in []Value, t DType, shape []int64, attributes ...*onnxpb.AttributeProto) Value {
 	out := Value{name, t, shape}
 	if !g.claim(name) {
+		return out
+	}
+	if slices.ContainsFunc(shape, func(n int64) bool { return n > math.MaxInt32 }) {
+		g.fail(name, "the shape %v is too large", shape)
 		return out
 	}
 	node := &onnxpb.NodeProto{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -191,6 +192,22 @@ func TestMistakes(t *testing.T) {
 		"foreign operand": {func(g *graph.Graph, _ graph.Value) graph.Value {
 			return g.Relu("bad", graph.Value{Name: "elsewhere", Type: graph.Float32})
 		}, []string{`"elsewhere"`}},
+		"endless planes": {func(g *graph.Graph, x graph.Value) graph.Value {
+			for i := range 40 {
+				name := fmt.Sprintf("double_%d", i)
+				if i == 29 {
+					name = "bad"
+				}
+				x = g.Concat(name, 1, x, x)
+			}
+			return x
+		}, []string{"too large", "3221225472"}},
+		"endless row": {func(g *graph.Graph, x graph.Value) graph.Value {
+			for i := range 26 {
+				x = g.Concat(fmt.Sprintf("double_%d", i), 1, x, x)
+			}
+			return g.Flatten("bad", x)
+		}, []string{"too large"}},
 		"weights beyond 2 GiB": {func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Add("sum", x, g.Weights("bad", nil, math.MaxInt64, 3))
 		}, []string{"2 GiB"}},

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 )
 
@@ -208,6 +209,10 @@ func (g *Graph) Flatten(name string, x Value) Value {
 	}
 	width := int64(1)
 	for _, n := range x.Shape[1:] {
+		if n > 0 && width > math.MaxInt32/n {
+			g.fail(name, "shape %v is too large to flatten", x.Shape)
+			return Value{}
+		}
 		width *= n
 	}
 	return g.Node("Flatten", name, []Value{x}, x.Type, []int64{x.Shape[0], width}, integer("axis", 1))
