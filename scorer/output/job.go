@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -65,6 +67,9 @@ func (j *Job) Chunks(entries int) shard.Chunks {
 // is the same but for the model, its preprocessing, labels or precision, or
 // when the record is damaged. In either case nothing was written.
 func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
+	if !utf8.ValidString(want.Images) {
+		want.Images = strconv.Quote(want.Images) // two such places must not look alike
+	}
 	have, err := ReadJob(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
 		if err := refuseStrangers(ctx, st); err == nil {

@@ -27,6 +27,16 @@ func encodeRecord(r record) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Contains(body, []byte(`\ufffd`)) {
+		// Text that is not UTF-8 is escaped; once read back, it is not. Only
+		// the latter form is stable.
+		if err := json.Unmarshal(body, r); err != nil {
+			return nil, err
+		}
+		if body, err = json.MarshalIndent(r, "", "  "); err != nil {
+			return nil, err
+		}
+	}
 	*sum = digest(body)
 	if body, err = json.MarshalIndent(r, "", "  "); err != nil {
 		return nil, err

@@ -1,0 +1,225 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+func TestCommit(t *testing.T) {
+	for _, f := range formats {
+		r := begin(t, new(mem.Store), testJob(f), numbered(20))
+		for chunk := range r.c.Count() {
+			first := r.commit(t, chunk)
+			body := objects(t, r.st)[PartName(chunk, f)]
+			if first.Outcome != Created || first.Digest != digest([]byte(body)) || first.Bytes != len(body) {
+				t.Errorf("%s: %+v for %d bytes", f, first, len(body))
+			}
+			if again := r.commit(t, chunk); again.Outcome != Same || again.Digest != first.Digest {
+				t.Errorf("%s: again %+v", f, again)
+			}
+		}
+		r.finish(t)
+		checkRows(t, r.st, numbered(20))
+	}
+}
+
+func TestCommitRefusesRowsOfOtherImages(t *testing.T) {
+	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
+	good := func() []Row { return rowsOf(r.m, r.c, 1) }
+	for name, rows := range map[string][]Row{
+		"one less": good()[1:],
+		"one more": append(good(), good()[0]),
+		"doubled":  append(good()[:7], good()[6]),
+		"of chunk": rowsOf(r.m, r.c, 0),
+		"no path":  append(good()[:7], Row{Size: 115}),
+		"other size": func() []Row {
+			rows := good()
+			rows[3].Size++
+			return rows
+		}(),
+	} {
+		if _, err := Commit(t.Context(), r.st, r.m, r.c, 1, JSONL, rows); err == nil {
+			t.Errorf("%s: committed", name)
+		}
+	}
+	if _, ok := objects(t, r.st)["part-00001.jsonl"]; ok {
+		t.Error("a part stands")
+	}
+}
+
+// Row 2: a create succeeds and its answer is lost. The same bytes are done,
+// others are another job's.
+func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
+	for _, f := range formats {
+		r := begin(t, new(mem.Store), testJob(f), numbered(20))
+		inner := r.st
+		lossy := &storetest.Faulty{Store: inner, AfterCreate: func(_ int, _ store.Object, err error) error {
+			return errors.Join(errLost, err)
+		}}
+		r.st = lossy
+		for chunk := range r.c.Count() {
+			if res := r.commit(t, chunk); res.Outcome != Created {
+				t.Errorf("%s: %+v", f, res)
+			}
+		}
+		r.st = inner
+		if res := r.commit(t, 0); res.Outcome != Same {
+			t.Errorf("%s: the retry: %+v", f, res)
+		}
+		r.finish(t)
+		checkRows(t, inner, numbered(20))
+
+		r = begin(t, new(mem.Store), testJob(f), numbered(20))
+		inner = r.st
+		rows := rowsOf(r.m, r.c, 0)
+		rows[0].Label = "from another job"
+		other, err := Encode(rows, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lossy = &storetest.Faulty{Store: inner, BeforeCreate: func(ctx context.Context, _ int, name string, _ []byte) error {
+			_, err := inner.Create(ctx, name, other)
+			return errors.Join(errLost, err)
+		}}
+		if _, err := Commit(t.Context(), lossy, r.m, r.c, 0, f, rowsOf(r.m, r.c, 0)); !errors.Is(err, ErrOtherJob) {
+			t.Errorf("%s: other bytes after a lost answer: %v, want ErrOtherJob", f, err)
+		}
+	}
+}
+
+// A create that failed and left nothing is an error that may be tried again.
+func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
+	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
+	full := fmt.Errorf("create part (4711 bytes): %w", store.ErrUnavailable)
+	f := &storetest.Faulty{Store: r.st, BeforeCreate: func(_ context.Context, n int, _ string, _ []byte) error {
+		if n == 0 {
+			return full
+		}
+		return nil
+	}}
+	rows := rowsOf(r.m, r.c, 0)
+	if _, err := Commit(t.Context(), f, r.m, r.c, 0, JSONL, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
+		t.Errorf("got %v", err)
+	}
+	if done, err := Done(t.Context(), f, r.c, JSONL); err != nil || done.Count() != 0 {
+		t.Errorf("%d parts, %v", done.Count(), err)
+	}
+	if res, err := Commit(t.Context(), f, r.m, r.c, 0, JSONL, rows); err != nil || res.Outcome != Created {
+		t.Errorf("with space again: %+v, %v", res, err)
+	}
+}
+
+// Row 9: two live ranks on one chunk whose results differ in the last bit. The
+// first create wins, the loser discards.
+func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
+	for _, f := range formats {
+		r := begin(t, new(mem.Store), testJob(f), numbered(20))
+		const ranks = 8
+		var results [ranks]CommitResult
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for rank := range ranks {
+			group.Go(func() {
+				rows := rowsOf(r.m, r.c, 1)
+				rows[2].Score = float32(rank)
+				<-start
+				var err error
+				if results[rank], err = Commit(t.Context(), r.st, r.m, r.c, 1, f, rows); err != nil {
+					t.Errorf("%s, rank %d: %v", f, rank, err)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		winners := 0
+		for rank, res := range results {
+			switch res.Outcome {
+			case Created:
+				winners++
+				p, err := readPart(t.Context(), r.st, r.m, r.c, 1, f)
+				if err != nil || p.rows[2].Score != float32(rank) {
+					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Score, err)
+				}
+			case Lost:
+			default:
+				t.Errorf("%s, rank %d: %+v", f, rank, res)
+			}
+			if res.Digest != results[0].Digest {
+				t.Errorf("%s: ranks disagree on what stands", f)
+			}
+		}
+		if winners != 1 {
+			t.Errorf("%s: %d winners", f, winners)
+		}
+		r.commit(t, 0)
+		r.commit(t, 2)
+		r.finish(t)
+		checkRows(t, r.st, numbered(20))
+	}
+}
+
+func TestFault09_APartOfSomethingElse(t *testing.T) {
+	for name, body := range map[string]string{
+		"other images": `{"path":"x","size":1,"status":"ok","label":"","class_id":0,"score":0,"topk":[],"error":""}` + "\n",
+		"no rows":      "",
+		"not a part":   "hello\n",
+	} {
+		st := new(mem.Store)
+		r := begin(t, st, testJob(JSONL), numbered(20))
+		st.Put("part-00000.jsonl", []byte(body))
+		_, err := Commit(t.Context(), st, r.m, r.c, 0, JSONL, rowsOf(r.m, r.c, 0))
+		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "part-00000.jsonl") {
+			t.Errorf("%s: %v, want ErrOtherJob", name, err)
+		}
+		if objects(t, st)["part-00000.jsonl"] != body {
+			t.Errorf("%s: it was overwritten", name)
+		}
+	}
+}
+
+func TestCommitWithACancelledContextReturnsItsError(t *testing.T) {
+	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Commit(ctx, r.st, r.m, r.c, 0, JSONL, rowsOf(r.m, r.c, 0)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDoneKnowsItsOwnPartsOnly(t *testing.T) {
+	st := new(mem.Store)
+	r := begin(t, st, testJob(JSONL), numbered(20))
+	for _, name := range []string{"part-00001.jsonl", "part-1.jsonl", "part-00002.csv", "part-00003.jsonl", "part-00000.jsonl.bak", "part-x.jsonl"} {
+		st.Put(name, nil)
+	}
+	done, err := Done(t.Context(), st, r.c, JSONL)
+	if err != nil || done.Len() != 3 || done.Count() != 1 || !done.Has(1) || done.All() {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+func TestSet(t *testing.T) {
+	s := NewSet(130)
+	for i := range 130 {
+		if s.All() || s.Has(i) || s.Count() != i || !s.Add(i) || s.Add(i) || !s.Has(i) {
+			t.Fatalf("at %d: %+v", i, s)
+		}
+	}
+	if !s.All() || !NewSet(0).All() {
+		t.Error("a full set is not full")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("130 went into the set of numbers below 130")
+		}
+	}()
+	s.Add(130)
+}

@@ -1,0 +1,323 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+func TestJoinCreatesThenJoins(t *testing.T) {
+	st := new(mem.Store)
+	first, created, err := Join(t.Context(), st, testJob(JSONL))
+	if err != nil || !created {
+		t.Fatalf("%v, created %v", err, created)
+	}
+	if first.ID == "" || first.Checksum == "" || first.Version != 1 || first.Created.IsZero() {
+		t.Errorf("the record lacks something: %+v", first)
+	}
+	second, created, err := Join(t.Context(), st, testJob(JSONL))
+	if err != nil || created || second != first {
+		t.Errorf("joined %+v, %v, created %v, want %+v", second, err, created, first)
+	}
+	read, err := ReadJob(t.Context(), st)
+	if err != nil || read != first {
+		t.Errorf("read %+v, %v", read, err)
+	}
+}
+
+func TestJoinAdoptsBatchAndChunk(t *testing.T) {
+	st := new(mem.Store)
+	auto := testJob(CSV)
+	auto.Batch, auto.Chunk, auto.AutoBatch = 0, 0, 16
+	first, _, err := Join(t.Context(), st, auto)
+	if err != nil || first.Batch != 16 || first.Chunk != 0 {
+		t.Fatalf("recorded %+v, %v, want the batch of the first worker", first, err)
+	}
+	auto.AutoBatch = 64
+	if second, _, err := Join(t.Context(), st, auto); err != nil || second.Batch != 16 {
+		t.Errorf("the second worker: %+v, %v, want the recorded batch", second, err)
+	}
+	if c := first.Chunks(100_000); c.Size != 128 || c.Entries != 100_000 {
+		t.Errorf("chunks %+v", c)
+	}
+	same := auto
+	same.Batch = 16
+	if _, _, err := Join(t.Context(), st, same); err != nil {
+		t.Errorf("asking for the recorded batch: %v", err)
+	}
+	for want, change := range map[string]func(*Job){
+		"batch: have 16, want 8": func(j *Job) { j.Batch = 8 }, "chunk: have auto, want 64": func(j *Job) { j.Chunk = 64 },
+	} {
+		other := auto
+		change(&other)
+		if _, _, err := Join(t.Context(), st, other); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want ErrOtherJob with %q", err, want)
+		}
+	}
+	if c := (&Job{Chunk: 10}).Chunks(25); c.Count() != 3 {
+		t.Errorf("%d chunks", c.Count())
+	}
+}
+
+func TestJoinWithAPathThatIsNotUTF8(t *testing.T) {
+	st := new(mem.Store)
+	want := testJob(JSONL)
+	want.Images = "/data/\xff\xfe"
+	want.Model = "tiny\xff.onnx"
+	for range 2 {
+		if _, _, err := Join(t.Context(), st, want); err != nil {
+			t.Error(err)
+		}
+	}
+	want.Images = "/data/\xff\xfd"
+	if _, _, err := Join(t.Context(), st, want); !errors.Is(err, ErrOtherJob) {
+		t.Errorf("another path that is not UTF-8: %v", err)
+	}
+}
+
+// Rows 8 and 22: whoever wants another job, or the same with another model,
+// learns in which fields they differ, and writes nothing.
+func TestFault22_AnotherModelOnResume(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*Job)
+		kind   error
+		says   []string
+	}{
+		"images":        {func(j *Job) { j.Images = "/other" }, ErrOtherJob, []string{"images: have /data/images, want /other"}},
+		"max":           {func(j *Job) { j.Max = 5 }, ErrOtherJob, []string{"max: have 0, want 5"}},
+		"format":        {func(j *Job) { j.Format = CSV }, ErrOtherJob, []string{"format: have jsonl, want csv"}},
+		"topk":          {func(j *Job) { j.TopK = 9 }, ErrOtherJob, []string{"top-k: have 2, want 9"}},
+		"model":         {func(j *Job) { j.ModelDigest = "sha256:x" }, ErrMismatch, []string{"model tiny.onnx: have sha256:m, want sha256:x"}},
+		"preprocessing": {func(j *Job) { j.PreprocessDigest = "sha256:x" }, ErrMismatch, []string{"preprocessing: have sha256:p, want sha256:x"}},
+		"labels":        {func(j *Job) { j.LabelsDigest = "sha256:x" }, ErrMismatch, []string{"labels"}},
+		"decoder":       {func(j *Job) { j.JPEGDecoder = "go" }, ErrMismatch, []string{"JPEG decoder: have libjpeg-turbo, want go"}},
+		"precision":     {func(j *Job) { j.Precision = "fp16" }, ErrMismatch, []string{"precision"}},
+		"both": {func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, ErrOtherJob,
+			[]string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
+	} {
+		st := new(mem.Store)
+		if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+			t.Fatal(err)
+		}
+		before := objects(t, st)
+		want := testJob(JSONL)
+		tt.change(&want)
+		_, _, err := Join(t.Context(), st, want)
+		if !errors.Is(err, tt.kind) {
+			t.Errorf("%s: %v, want %v", name, err, tt.kind)
+			continue
+		}
+		for _, text := range tt.says {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q does not say %q", name, err, text)
+			}
+		}
+		if !maps.Equal(before, objects(t, st)) {
+			t.Errorf("%s: the folder was touched", name)
+		}
+	}
+	for name, change := range map[string]func(*Job){
+		"name of the model": func(j *Job) { j.Model = "renamed.onnx" }, "device": func(j *Job) { j.Device = "cuda:1" },
+	} {
+		st := new(mem.Store)
+		want := testJob(JSONL)
+		if _, _, err := Join(t.Context(), st, want); err != nil {
+			t.Fatal(err)
+		}
+		change(&want)
+		if _, _, err := Join(t.Context(), st, want); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Row 8: two jobs start on one output in the same second. One wins; the
+// workers of the same job join it; the others leave having touched nothing.
+func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
+	for round := range 20 {
+		var st store.Store = new(mem.Store)
+		if round%2 == 0 {
+			var err error
+			if st, err = dir.New(t.TempDir(), dir.Options{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const workers = 16
+		var group sync.WaitGroup
+		var jobs [workers]Job
+		var created [workers]bool
+		var errs [workers]error
+		start := make(chan struct{})
+		for i := range workers {
+			group.Go(func() {
+				want := testJob(JSONL)
+				want.Max = 1 + i%2
+				<-start
+				jobs[i], created[i], errs[i] = Join(t.Context(), st, want)
+			})
+		}
+		close(start)
+		group.Wait()
+		won, err := ReadJob(t.Context(), st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		creators := 0
+		for i := range workers {
+			if created[i] {
+				creators++
+			}
+			switch {
+			case 1+i%2 == won.Max && (errs[i] != nil || jobs[i] != won):
+				t.Errorf("worker %d of the same job: %v", i, errs[i])
+			case 1+i%2 != won.Max && !errors.Is(errs[i], ErrOtherJob):
+				t.Errorf("worker %d of the other job: %v, want ErrOtherJob", i, errs[i])
+			}
+		}
+		if n := len(objects(t, st)); creators != 1 || n != 1 {
+			t.Errorf("%d creators, %d objects", creators, n)
+		}
+	}
+}
+
+func TestFault08_OutputWithoutARecordIsNotOurs(t *testing.T) {
+	for _, name := range []string{"part-00000.jsonl", "part-00000.csv", SuccessName, manifestName, linkName(3, 0)} {
+		st := new(mem.Store)
+		st.Put(name, []byte("x"))
+		_, _, err := Join(t.Context(), st, testJob(JSONL))
+		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, want ErrOtherJob that names it", name, err)
+		}
+		if n := len(objects(t, st)); n != 1 {
+			t.Errorf("%s: %d objects", name, n)
+		}
+	}
+	st := new(mem.Store)
+	st.Put("notes.txt", []byte("x"))
+	if _, created, err := Join(t.Context(), st, testJob(JSONL)); err != nil || !created {
+		t.Errorf("a folder with files of no concern: %v", err)
+	}
+}
+
+// Between the first look and the listing, another worker of the same job may
+// have created the record and even a part.
+func TestFault08_JoinedBetweenTwoLooks(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		inner := new(mem.Store)
+		f := &storetest.Faulty{Store: inner}
+		f.BeforeOpen = func(_ context.Context, n int, _ string) error {
+			if n == 0 {
+				defer func() {
+					want := testJob(JSONL)
+					want.Max = 3
+					complete(t, inner, want, 3)
+				}()
+				return fmt.Errorf("%s: %w", jobName, store.ErrNotExist)
+			}
+			return nil
+		}
+		want := testJob(JSONL)
+		want.Max = 3
+		if !same {
+			want.Max = 4
+		}
+		_, created, err := Join(t.Context(), f, want)
+		if created || same != (err == nil) || !same && !errors.Is(err, ErrOtherJob) {
+			t.Errorf("same %v: created %v, %v", same, created, err)
+		}
+	}
+}
+
+// Row 2 for the record: the create succeeded and its answer was lost.
+func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
+	inner := new(mem.Store)
+	f := &storetest.Faulty{Store: inner, AfterCreate: func(_ int, _ store.Object, err error) error {
+		if err == nil {
+			return errLost
+		}
+		return err
+	}}
+	j, created, err := Join(t.Context(), f, testJob(JSONL))
+	if err != nil || !created {
+		t.Fatalf("%v, created %v", err, created)
+	}
+	if have, err := ReadJob(t.Context(), inner); err != nil || have != j {
+		t.Errorf("stored %+v, %v", have, err)
+	}
+
+	f = &storetest.Faulty{Store: new(mem.Store), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
+	if _, _, err := Join(t.Context(), f, testJob(JSONL)); !errors.Is(err, errLost) {
+		t.Errorf("a create that never took effect: %v", err)
+	}
+}
+
+// Row 28: a record that is damaged in any byte, or cut anywhere, is a
+// mismatch, never a silent restart.
+func TestFault28_DamagedRecord(t *testing.T) {
+	st := new(mem.Store)
+	if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+		t.Fatal(err)
+	}
+	good := objects(t, st)[jobName]
+	check := func(what, body string) {
+		st.Put(jobName, []byte(body))
+		for i, err := range []error{
+			func() error { _, _, err := Join(t.Context(), st, testJob(JSONL)); return err }(),
+			func() error { _, err := ReadJob(t.Context(), st); return err }(),
+		} {
+			if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), jobName) {
+				t.Errorf("%s, call %d: %v, want ErrMismatch that names it", what, i, err)
+			}
+		}
+		if objects(t, st)[jobName] != body {
+			t.Errorf("%s: the record was written again", what)
+		}
+	}
+	for i := range good {
+		check(fmt.Sprint("cut after byte ", i), good[:i])
+		flipped := []byte(good)
+		flipped[i] ^= 4
+		check(fmt.Sprint("flipped in byte ", i), string(flipped))
+	}
+	check("more after it", good+"\n")
+	check("another version", strings.Replace(good, `"version": 1`, `"version": 2`, 1))
+	check("an unknown field", strings.Replace(good, `"max"`, `"extra": 1, "max"`, 1))
+	st.Put(jobName, []byte(good))
+	if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+func FuzzParseJob(f *testing.F) {
+	j := testJob(JSONL)
+	j.ID, j.Created = "id", time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	body, err := encodeRecord(&j)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
+	f.Add([]byte(`{"version":1}`))
+	st := new(mem.Store)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := parseJob(st, body)
+		if err != nil {
+			if !errors.Is(err, ErrMismatch) {
+				t.Fatalf("%v is not ErrMismatch", err)
+			}
+			return
+		}
+		if again, err := encodeRecord(&got); err != nil || string(again) != string(body) {
+			t.Fatalf("accepted %q, which is written %q", body, again)
+		}
+	})
+}
