@@ -18,7 +18,7 @@ enum { TJPF_RGB = 0, TJPF_RGBX = 2, TJPF_CMYK = 11 };
 enum { TJFLAG_ACCURATEDCT = 4096, TJFLAG_LIMITSCANS = 32768 };
 enum { TJERR_WARNING = 0 };
 
-static struct {
+static struct turbojpeg {
   void *(*InitDecompress)(void);
   int (*Destroy)(void *);
   int (*Decompress2)(void *, const unsigned char *, unsigned long,
@@ -38,8 +38,9 @@ const char *bs_turbo_open(const char *name) {
     snprintf(message, sizeof message, "%s", why ? why : name);
     return message;
   }
+  struct turbojpeg found;
 #define BS_SYMBOL(field)                                                       \
-  if ((*(void **)&tj.field = dlsym(lib, "tj" #field)) == NULL) {               \
+  if ((*(void **)&found.field = dlsym(lib, "tj" #field)) == NULL) {            \
     snprintf(message, sizeof message, "%s: no symbol tj" #field, name);        \
     dlclose(lib);                                                              \
     return message;                                                            \
@@ -51,6 +52,7 @@ const char *bs_turbo_open(const char *name) {
   BS_SYMBOL(GetErrorCode)
   BS_SYMBOL(GetScalingFactors)
 #undef BS_SYMBOL
+  tj = found;
   Dl_info info;
   if (dladdr(*(void **)&tj.Decompress2, &info) == 0 ||
       realpath(info.dli_fname, path) == NULL)

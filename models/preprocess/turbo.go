@@ -43,8 +43,10 @@ type turboLibrary struct {
 	scales []turboScale
 }
 
-// turbo loads libjpeg-turbo, once in the life of the process.
-var turbo = sync.OnceValues(func() (turboLibrary, error) {
+// turbo is loadTurbo, once in the life of the process.
+var turbo = sync.OnceValues(loadTurbo)
+
+func loadTurbo() (turboLibrary, error) {
 	names := turboNames
 	if name := os.Getenv("LIBTURBOJPEG"); name != "" {
 		names = []string{name}
@@ -59,10 +61,10 @@ var turbo = sync.OnceValues(func() (turboLibrary, error) {
 		}
 		tried = append(tried, C.GoString(why))
 	}
-	return turboLibrary{}, fmt.Errorf("libjpeg-turbo not loaded, so that JPEG is decoded about ten times slower: "+
+	return turboLibrary{}, fmt.Errorf("libjpeg-turbo not loaded, so that JPEG is decoded several times slower: "+
 		"install it (Debian, Ubuntu: libturbojpeg0 or libturbojpeg; Fedora: turbojpeg; macOS: brew install jpeg-turbo) "+
 		"or name the library in LIBTURBOJPEG (tried: %s)", strings.Join(tried, "; "))
-})
+}
 
 func describeTurbo() turboLibrary {
 	var pairs [64]C.int32_t

@@ -1,0 +1,146 @@
+package preprocess
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestDecodeAllocs: in steady state a JPEG costs no allocation, whatever its
+// size, orientation, fit and element type.
+func TestDecodeAllocs(t *testing.T) {
+	requireTurbo(t)
+	files := [][]byte{
+		readFixture(t, "jpeg-420.jpg"), readFixture(t, "jpeg-progressive.jpg"), readFixture(t, "exif-6.jpg"),
+		readFixture(t, "jpeg-cmyk.jpg"), readFixture(t, "resize.jpg"), readFixture(t, "jpeg-grey.jpg"),
+	}
+	for _, s := range []Spec{
+		smallSpec,
+		{Width: 30, Height: 20, Layout: CHW, DType: Float32, Resize: PillowBilinear, Fit: CenterCrop, ResizeTo: 32, Mean: []float32{1, 2, 3}},
+		{Width: 30, Height: 20, Layout: HWC, DType: Float32, Resize: TFBilinearAlignCorners, Fit: Stretch, ScaledDecode: true},
+	} {
+		d := newDecoder(t, s, Options{})
+		row := make([]byte, s.RowBytes())
+		n := testing.AllocsPerRun(20, func() {
+			for _, src := range files {
+				if err := d.Decode(row, src); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v allocations for %d images with %+v", n, len(files), s)
+		}
+	}
+}
+
+// TestDecodersInParallel gives each goroutine its Decoder, and all the same
+// source bytes.
+func TestDecodersInParallel(t *testing.T) {
+	src := bytes.Clone(readFixture(t, "resize.jpg"))
+	want := make([]byte, smallSpec.RowBytes())
+	if err := newDecoder(t, smallSpec, Options{}).Decode(want, src); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			d, err := NewDecoder(smallSpec, Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer d.Close()
+			row := make([]byte, len(want))
+			for range 20 {
+				if err := d.Decode(row, src); err != nil || !bytes.Equal(row, want) {
+					t.Errorf("another row, or %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestDecodeInPlace: a row in the middle of a batch is written, and no byte
+// before or after it.
+func TestDecodeInPlace(t *testing.T) {
+	for _, s := range []Spec{
+		{Width: 5, Height: 3, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch},
+		{Width: 7, Height: 9, Layout: HWC, DType: Uint8, BGR: true, Resize: TFBilinearAlignCorners, Fit: Stretch},
+		{Width: 33, Height: 9, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch},
+		{Width: 5, Height: 3, Layout: CHW, DType: Float32, Resize: PillowBilinear, Fit: Stretch},
+	} {
+		for _, file := range []string{"exif-1.jpg", "exif-6.jpg"} {
+			n := s.RowBytes()
+			batch := bytes.Repeat([]byte{0xa5}, 3*n)
+			if err := newDecoder(t, s, Options{}).Decode(batch[n:2*n:2*n], readFixture(t, file)); err != nil {
+				t.Fatal(err)
+			}
+			around := append(bytes.Clone(batch[:n]), batch[2*n:]...)
+			if !bytes.Equal(around, bytes.Repeat([]byte{0xa5}, 2*n)) {
+				t.Errorf("%dx%d %s, %s: bytes beside the row were written", s.Width, s.Height, s.DType, file)
+			}
+		}
+	}
+}
+
+func TestJPEGBackend(t *testing.T) {
+	requireTurbo(t)
+	name, err := JPEGBackend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(name, "libjpeg-turbo ") || !strings.Contains(name, "turbojpeg") || !strings.HasSuffix(name, ")") {
+		t.Errorf("backend %q", name)
+	}
+}
+
+// TestJPEGBackendMissing: the error names what was tried and what to install,
+// and a library that is not TurboJPEG is refused.
+func TestJPEGBackendMissing(t *testing.T) {
+	for _, name := range []string{"/nonexistent/libturbojpeg.so.0", "libm.so.6"} {
+		t.Setenv("LIBTURBOJPEG", name)
+		_, err := loadTurbo()
+		if err == nil {
+			t.Fatalf("%s was loaded", name)
+		}
+		for _, want := range []string{name, "libturbojpeg0", "LIBTURBOJPEG"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not mention %s", err, want)
+			}
+		}
+	}
+	// The library that was loaded before is still the one in use.
+	wantStatus(t, decodeSmall(t, readFixture(t, "jpeg-420.jpg"), Options{}), StatusOK)
+}
+
+// FuzzDecode: whatever the bytes, a row or a Failure with a zero row, no
+// memory beyond the bounds, and the same answer again.
+func FuzzDecode(f *testing.F) {
+	seen := map[string]bool{}
+	for _, c := range fixtures(f) {
+		if !seen[c.File] {
+			seen[c.File] = true
+			f.Add(readFixture(f, c.File))
+		}
+	}
+	f.Add(readFixture(f, "unsupported-cmyk.tif"))
+	f.Add([]byte("<html></html>"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		for _, b := range backends {
+			opt := b.opt
+			opt.MaxPixels = 1 << 16
+			d := newDecoder(t, smallSpec, opt)
+			first := status(t, decodeInto(t, d, src))
+			if first == StatusPanic {
+				t.Logf("%s: a decoder panicked and was recovered", b.name)
+			}
+			if again := status(t, decodeInto(t, d, src)); again != first {
+				t.Errorf("%s: %s at first, then %s", b.name, first, again)
+			}
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package preprocess
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	good := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
+	float := good
+	float.DType, float.Layout = Float32, CHW
+	for _, s := range []Spec{good, float} {
+		if err := s.Validate(); err != nil {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		field string
+		from  Spec
+		edit  func(*Spec)
+	}{
+		{"width", good, func(s *Spec) { s.Width = 0 }},
+		{"width", good, func(s *Spec) { s.Width = 1 << 20 }},
+		{"height", good, func(s *Spec) { s.Height = -1 }},
+		{"layout", good, func(s *Spec) { s.Layout = "" }},
+		{"layout", good, func(s *Spec) { s.Layout = CHW }},
+		{"dtype", good, func(s *Spec) { s.DType = "float16" }},
+		{"dtype", good, func(s *Spec) { s.Mean = []float32{1, 2, 3} }},
+		{"dtype", good, func(s *Spec) { s.Scale = 2 }},
+		{"resize", good, func(s *Spec) { s.Resize = "magic" }},
+		{"fit", good, func(s *Spec) { s.Fit = "" }},
+		{"resize_to", good, func(s *Spec) { s.ResizeTo = 342 }},
+		{"resize_to", good, func(s *Spec) { s.Fit, s.ResizeTo = CenterCrop, 298 }},
+		{"scale", float, func(s *Spec) { s.Scale = nan }},
+		{"mean", float, func(s *Spec) { s.Mean = []float32{1} }},
+		{"mean", float, func(s *Spec) { s.Mean = []float32{1, 2, nan} }},
+		{"std", float, func(s *Spec) { s.Std = []float32{1, 2} }},
+		{"std", float, func(s *Spec) { s.Std = []float32{1, 0, 2} }},
+	} {
+		s := c.from
+		c.edit(&s)
+		err := s.Validate()
+		if err == nil || !strings.Contains(err.Error(), ": "+c.field+": ") {
+			t.Errorf("%+v: %v, want an error that names %s", s, err, c.field)
+		}
+		if _, err := NewDecoder(s, Options{}); err == nil {
+			t.Errorf("%+v: NewDecoder took it", s)
+		}
+	}
+}
+
+// TestDigest pins a digest: it lies in job records and may never change.
+func TestDigest(t *testing.T) {
+	s := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: TFBilinearAlignCorners, Fit: Stretch}
+	const want = "sha256:6a2da9961a781b4a56676422003daac8489dbdc1e4d7f6f83cf9af45ab78dca9"
+	if got := s.Digest(); got != want {
+		t.Errorf("digest %s, want %s", got, want)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Spec
+	if err := json.Unmarshal(b, &back); err != nil || back.Digest() != s.Digest() {
+		t.Errorf("the digest does not survive JSON: %v", err)
+	}
+	other := s
+	other.BGR = true
+	if other.Digest() == s.Digest() {
+		t.Error("the digest ignores BGR")
+	}
+}
