@@ -1,6 +1,7 @@
 package ort_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -23,10 +24,10 @@ import (
 // to scores against what TensorFlow.js itself computes. The references and the
 // scripts that made them lie in models/tfjs/testdata.
 
-const (
-	cache     = "../../.cache"
-	reference = "../tfjs/testdata/reference.json"
-)
+const reference = "../tfjs/testdata/reference.json"
+
+// cache is where "make deps" puts what it fetches.
+func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache") }
 
 // need skips, or fails in CI, where a fetched file is not there.
 func need(t *testing.T, err error) {
@@ -153,9 +154,9 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := sampleImages(t)
-	_, err = os.Stat(filepath.Join(cache, "nsfwjs-4.4.0.tgz"))
+	_, err = os.Stat(filepath.Join(cache(), "nsfwjs-4.4.0.tgz"))
 	need(t, err)
-	m, e := engine(t, filepath.Join(cache, "nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
+	m, e := engine(t, filepath.Join(cache(), "nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
 	b, err := e.NewBatch(1)
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +212,7 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 func sampleImages(t *testing.T) map[string]string {
 	t.Helper()
 	images := map[string]string{}
-	need(t, filepath.WalkDir(filepath.Join(cache, "images"), func(path string, f fs.DirEntry, err error) error {
+	need(t, filepath.WalkDir(filepath.Join(cache(), "images"), func(path string, f fs.DirEntry, err error) error {
 		if broken, _ := filepath.Match("broken-*", filepath.Base(path)); err == nil && !f.IsDir() && !broken {
 			images[f.Name()] = path
 		}
