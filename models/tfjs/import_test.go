@@ -160,7 +160,7 @@ func TestImportedWeights(t *testing.T) {
 				q += 256 * float64(shards[0])
 				shards = shards[1:]
 			}
-			values[i] = float32(q*w.Quantization.Scale + w.Quantization.Min)
+			values[i] = float32(float64(q*w.Quantization.Scale) + w.Quantization.Min)
 		}
 		tensor := got[w.Name]
 		if tensor == nil {
@@ -293,14 +293,14 @@ func TestImportNpmPackage(t *testing.T) {
 	if c.Name != "nsfwjs-a" || c.Source != "npm nsfwjs 9.9.9 dist/models/a" {
 		t.Errorf("name %q, source %q", c.Name, c.Source)
 	}
-	for name, import2 := range map[string]func() ([]byte, *models.Contract){
+	for name, importAs := range map[string]func() ([]byte, *models.Contract){
 		"the package and a path": func() ([]byte, *models.Contract) { return importDir(t, dir, tfjs.Options{Path: "dist/models/a"}) },
 		"the archive and a path": func() ([]byte, *models.Contract) { return importDir(t, tgz, tfjs.Options{Path: "dist/models/a/"}) },
 		"the archive and a full one": func() ([]byte, *models.Contract) {
 			return importDir(t, tgz, tfjs.Options{Path: "package/dist/models/a"})
 		},
 	} {
-		if other, _ := import2(); !bytes.Equal(model, other) {
+		if other, _ := importAs(); !bytes.Equal(model, other) {
 			t.Errorf("%s give another file than the folder", name)
 		}
 	}
