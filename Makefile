@@ -52,7 +52,7 @@ demo: deps build ## score the sample images on two ranks and show the labels
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
 	ONNXRUNTIME_LIB='$(LIBRARY)' bin/batchscore launch --to local -n $(RANKS) -- \
 		--images '$(CACHE)/images' --out demo-out --model '$(MODEL)'
-	@bin/batchscore show demo-out --limit 15
+	@bin/batchscore show demo-out --limit 24
 	@echo 'The full result: demo-out/part-*.jsonl, its sum: demo-out/_SUCCESS'
 
 .PHONY: test

@@ -136,7 +136,8 @@ samples() {
 turbojpeg_found() {
 	local ldconfig=ldconfig
 	have ldconfig || ldconfig=/sbin/ldconfig
-	"$ldconfig" -p 2>/dev/null | grep -q 'libturbojpeg\.so\.0'
+	# Not into grep -q: it would leave early and fail the pipe.
+	[[ $("$ldconfig" -p 2>/dev/null) == *libturbojpeg.so.0* ]]
 }
 
 # apt_install COMMA-SEPARATED-NAMES...: installs, for each argument, the first
@@ -150,13 +151,13 @@ apt_install() {
 	fi
 	local -a apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq)
 	local -a chosen
-	local updated='' names name found
+	local updated='' names name found why
 	while :; do
 		chosen=()
 		for names in "$@"; do
 			found=''
 			for name in ${names//,/ }; do
-				if apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+				if [[ $(apt-cache policy "$name" 2>/dev/null) == *'Candidate: '[!\(]* ]]; then
 					found=$name
 					break
 				fi
@@ -166,8 +167,11 @@ apt_install() {
 		if [ ${#chosen[@]} = $# ]; then
 			say "installing ${chosen[*]} from the distribution, with apt-get"
 			"${apt[@]}" install -y --no-install-recommends "${chosen[@]}" >/dev/null && return
+			why="apt-get could not install ${chosen[*]}: see its message above"
+		else
+			why="the distribution's package lists do not hold all of $* (commas: any one of these): enable the repository that does, or install by hand"
 		fi
-		[ -z "$updated" ] || die "apt-get could not install $*: see its message above"
+		[ -z "$updated" ] || die "$why"
 		say 'updating the package lists, with apt-get'
 		"${apt[@]}" update || die 'apt-get update failed: see its message above'
 		updated=yes
