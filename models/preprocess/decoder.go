@@ -133,7 +133,9 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 		}
 		var mend func(image.Image) image.Image
 		if f == formatGIF {
-			mend = func(img image.Image) image.Image { return rawGIF(img, gifPalette(src)) }
+			if frame, ok := walkGIF(src); ok {
+				mend = frame.mend
+			}
 		}
 		return d.decodePortable(dst, src, f, o, mend)
 	}

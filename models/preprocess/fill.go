@@ -84,19 +84,3 @@ func fillCMYK(row, p []uint8) {
 		}
 	}
 }
-
-// rawGIF gives a frame the colours that are stored for it.
-func rawGIF(img image.Image, table []byte) image.Image {
-	m, ok := img.(*image.Paletted)
-	if !ok || table == nil {
-		return img
-	}
-	palette := make(color.Palette, 256)
-	for i := range palette {
-		palette[i] = color.NRGBA{A: 255}
-		if 3*i+3 <= len(table) {
-			palette[i] = color.NRGBA{table[3*i], table[3*i+1], table[3*i+2], 255}
-		}
-	}
-	return &image.Paletted{Pix: m.Pix, Stride: m.Stride, Rect: m.Rect, Palette: palette}
-}

@@ -63,10 +63,12 @@ TARGET INLINE void NAME(horizontal_of)(const uint8_t *const src[4],
     bytes = _mm256_packus_epi16(bytes, bytes);
     const __m128i even = _mm256_castsi256_si128(bytes);
     const __m128i odd = _mm256_extracti128_si256(bytes, 1);
-    _mm_storeu_si32(d0 + i * 4, even);
-    _mm_storeu_si32(d1 + i * 4, odd);
-    _mm_storeu_si32(d2 + i * 4, _mm_srli_si128(even, 4));
-    _mm_storeu_si32(d3 + i * 4, _mm_srli_si128(odd, 4));
+    const int32_t px0 = _mm_cvtsi128_si32(even), px2 = _mm_extract_epi32(even, 1);
+    const int32_t px1 = _mm_cvtsi128_si32(odd), px3 = _mm_extract_epi32(odd, 1);
+    memcpy(d0 + i * 4, &px0, 4);
+    memcpy(d1 + i * 4, &px1, 4);
+    memcpy(d2 + i * 4, &px2, 4);
+    memcpy(d3 + i * 4, &px3, 4);
   }
 }
 
