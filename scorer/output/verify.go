@@ -49,10 +49,10 @@ type verifier struct {
 	job      Job
 	manifest *shard.Manifest
 	chunks   shard.Chunks
-	stand    *Set // chunks whose part stands
-	seen     *Set // manifest entries that have a row somewhere
-	found    bool // whether parts.sha256 is there
-	lines    []byte
+	stand    *Set   // chunks whose part stands
+	seen     *Set   // manifest entries that have a row somewhere
+	lines    []byte // what the file of the parts' digests should hold
+	sums     string // digest of that file, or of lines if it is not there
 }
 
 // damaged reports err if it tells of a damaged record.
@@ -179,14 +179,15 @@ func (v *verifier) unseen() {
 // digests compares the parts with the digests that were taken of them when
 // the job was finished.
 func (v *verifier) digests(ctx context.Context) error {
+	v.sums = digest(v.lines)
 	body, _, err := readAll(ctx, v.st, digestsName)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil // not finished, or success says so
+		return nil // not finished; or it is, and the digest in _SUCCESS proves the parts alone
 	}
 	if err != nil {
 		return err
 	}
-	v.found = true
+	v.sums = digest(body)
 	want := map[string]bool{}
 	for line := range bytes.Lines(body) {
 		want[string(line)] = true
@@ -201,8 +202,8 @@ func (v *verifier) digests(ctx context.Context) error {
 		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: string(name),
 			Detail: "its digest is not the one in " + digestsName})
 	}
-	if len(v.lines) > 0 && v.report.OK() && !bytes.Equal(v.lines, body) {
-		v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: digestsName, Detail: "it does not list the parts in order"})
+	if v.report.OK() && !bytes.Equal(v.lines, body) {
+		v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: digestsName, Detail: "it does not list the parts, each once and in order"})
 	}
 	return nil
 }
@@ -236,12 +237,12 @@ func (v *verifier) success(ctx context.Context) error {
 	differ("digest of the model", s.Digests.Model, v.job.ModelDigest)
 	differ("digest of the preprocessing", s.Digests.Preprocess, v.job.PreprocessDigest)
 	differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
-	differ("digest of the parts", s.Digests.Parts, digest(v.lines))
+	differ("digest of the parts", s.Digests.Parts, v.sums)
+	if !v.report.OK() {
+		return nil // the counts differ for the reasons given already
+	}
 	for _, status := range slices.Sorted(maps.Keys(merged(s.Statuses, v.report.Statuses))) {
 		differ("images "+status, s.Statuses[status], v.report.Statuses[status])
-	}
-	if !v.found {
-		v.report.add(Problem{Kind: Missing, Chunk: -1, Object: digestsName, Detail: "the job is finished, but this is not there"})
 	}
 	return nil
 }

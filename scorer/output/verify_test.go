@@ -1,0 +1,463 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func TestFinish(t *testing.T) {
+	clk := newClock()
+	st := clk.store()
+	begun := clk.now
+	r := begin(t, st, testJob(JSONL), numbered(20))
+	if _, err := ReadSuccess(t.Context(), st); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("before the end: %v", err)
+	}
+	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), "part-00000.jsonl") {
+		t.Errorf("without parts: %v, want ErrIncomplete", err)
+	}
+	for chunk := range r.c.Count() {
+		clk.now = clk.now.Add(3 * time.Second)
+		r.commit(t, chunk)
+	}
+	w := WorkerSummary{
+		Worker: elsewhere(1), Device: "cpu", Started: begun.Add(-time.Second), Seconds: 11, Images: 20,
+		Statuses: map[string]int{StatusOK: 20}, Chunks: 3, End: "done",
+	}
+	if err := WriteSummary(t.Context(), st, w); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteSummary(t.Context(), st, w); !errors.Is(err, store.ErrExist) {
+		t.Errorf("a second summary of one worker: %v", err)
+	}
+	opt := FinishOptions{Drift: &Drift{Added: 2}, Versions: map[string]string{"onnxruntime": "1.30.0"}}
+	s, err := Finish(t.Context(), st, r.j, r.m, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statuses := map[string]int{}
+	for i := range r.m.Len() {
+		statuses[score(r.m.At(i)).Status]++
+	}
+	all := objects(t, st)
+	want := Success{
+		Version: 1, Job: r.j.ID, Images: 20, Statuses: statuses, Chunks: 3, ChunkSize: 8, Format: JSONL,
+		Digests: Digests{Manifest: r.m.Digest(), Model: "sha256:m", Preprocess: "sha256:p", Labels: "sha256:l",
+			Parts: digest([]byte(all[digestsName]))},
+		Started: begun.Add(-time.Second), Ended: begun.Add(10 * time.Second), MakespanSeconds: 11, ImagesPerSecond: 20. / 11,
+		Drift: &Drift{Added: 2}, Workers: 1, Devices: []string{"cpu"}, Versions: opt.Versions, Checksum: s.Checksum,
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("got  %+v\nwant %+v", s, want)
+	}
+	if statuses[StatusOK] == 20 || statuses[StatusOK] == 0 {
+		t.Fatalf("the sample lacks a kind of row: %v", statuses)
+	}
+	again, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
+	if err != nil || !reflect.DeepEqual(again, s) {
+		t.Errorf("the second to finish got %+v, %v", again, err)
+	}
+	checkRows(t, st, numbered(20))
+}
+
+// Killed workers leave no summary; the store bears witness for them.
+func TestMakespanWithoutSummaries(t *testing.T) {
+	clk := newClock()
+	r := begin(t, clk.store(), testJob(JSONL), numbered(20))
+	for chunk := range r.c.Count() {
+		clk.now = clk.now.Add(time.Minute)
+		r.commit(t, chunk)
+	}
+	clk.now = clk.now.Add(time.Hour)
+	if s := r.finish(t); s.MakespanSeconds != 180 || math.Abs(s.ImagesPerSecond-20./180) > 1e-12 || s.Workers != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestFinishRefusesAPartThatDoesNotFit(t *testing.T) {
+	st := new(mem.Store)
+	r := begin(t, st, testJob(CSV), numbered(20))
+	for chunk := range r.c.Count() {
+		r.commit(t, chunk)
+	}
+	st.Put("part-00001.csv", []byte(objects(t, st)["part-00002.csv"]))
+	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "part-00001.csv") {
+		t.Errorf("got %v, want ErrMismatch that names the part", err)
+	}
+	if all := objects(t, st); all[SuccessName] != "" || all[digestsName] != "" {
+		t.Error("something was written")
+	}
+}
+
+// Finish was killed between the digests and _SUCCESS.
+func TestFault01_FinishGoesOnWhereItWasKilled(t *testing.T) {
+	st := new(mem.Store)
+	r := complete(t, st, testJob(JSONL), 20)
+	st.Remove(SuccessName)
+	r.finish(t)
+	checkRows(t, st, numbered(20))
+	st.Remove(SuccessName)
+	st.Put(digestsName, []byte("something else\n"))
+	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) {
+		t.Errorf("with other digests: %v", err)
+	}
+}
+
+// Row 16: images added after the listing are not in this run, and reported.
+func TestFault16_DriftIsReported(t *testing.T) {
+	images := new(mem.Store)
+	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg", "notes.txt"} {
+		images.Put(name, []byte("pixels"))
+	}
+	var b shard.Builder
+	keep := func(name string) bool { return strings.HasSuffix(name, ".jpg") }
+	if err := images.List(t.Context(), "", func(o store.Object) error {
+		if keep(o.Name) {
+			b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := b.Build()
+	measure := func(m *shard.Manifest, truncated bool) Drift {
+		d, err := MeasureDrift(t.Context(), images, m, truncated, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if d := measure(m, false); d != (Drift{}) {
+		t.Errorf("unchanged: %+v", d)
+	}
+	if d := measure(m.Head(2), true); d != (Drift{}) {
+		t.Errorf("unchanged, the first 2 of it: %+v", d)
+	}
+	images.Put("b.jpg", []byte("other"))
+	images.Remove("c.jpg")
+	images.Put("a1.jpg", nil)
+	images.Put("z.jpg", nil)
+	images.Put("more.txt", nil)
+	if d := measure(m, false); d != (Drift{Added: 2, Removed: 1, Changed: 1}) {
+		t.Errorf("changed: %+v", d)
+	}
+	if d := measure(m.Head(2), true); d != (Drift{Added: 1, Changed: 1}) {
+		t.Errorf("changed, the first 2 of it: %+v", d)
+	}
+}
+
+// Row 26: more ranks than chunks, more ranks than images, and no images.
+func TestFault26_MoreRanksThanWork(t *testing.T) {
+	for _, images := range []int{0, 1, 5, 20} {
+		var merged [][]byte
+		for _, ranks := range []int{1, 3, 40} {
+			st := new(mem.Store)
+			r := begin(t, st, testJob(JSONL), numbered(images))
+			for rank := range ranks {
+				lo, hi := r.c.Share(rank, ranks)
+				for chunk := lo; chunk < hi; chunk++ {
+					if res := r.commit(t, chunk); res.Outcome != Created {
+						t.Errorf("%d images, %d ranks: chunk %d twice", images, ranks, chunk)
+					}
+				}
+			}
+			r.finish(t)
+			checkRows(t, st, numbered(images))
+			var out bytes.Buffer
+			if err := Merge(t.Context(), st, &out, "", MergeOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			merged = append(merged, out.Bytes())
+		}
+		if !bytes.Equal(merged[0], merged[1]) || !bytes.Equal(merged[0], merged[2]) {
+			t.Errorf("%d images: the merged bytes depend on the ranks", images)
+		}
+	}
+}
+
+func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	const second = "part-00001.jsonl"
+	lines := func(body string, order ...int) string {
+		all := strings.SplitAfter(body, "\n")
+		var out strings.Builder
+		for _, i := range order {
+			out.WriteString(all[i])
+		}
+		return out.String()
+	}
+	type tamper func(t *testing.T, st *mem.Store, all map[string]string)
+	put := func(name string, change func(all map[string]string) string) tamper {
+		return func(t *testing.T, st *mem.Store, all map[string]string) {
+			body := change(all)
+			if body == all[name] {
+				t.Fatal("nothing was changed")
+			}
+			st.Put(name, []byte(body))
+		}
+	}
+	remove := func(name string) tamper {
+		return func(_ *testing.T, st *mem.Store, _ map[string]string) { st.Remove(name) }
+	}
+	for _, tt := range []struct {
+		name   string
+		tamper tamper
+		found  map[Kind]int
+		says   []string
+	}{
+		{"part missing", remove(second), map[Kind]int{Missing: 1},
+			[]string{"missing: part-00001.jsonl", "images/000008.jpg", "8 images"}},
+		{"row missing", put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 4, 5, 6, 7) }),
+			map[Kind]int{Missing: 1, Misplaced: 4, Altered: 1}, []string{"images/000011.jpg", "this image has no row"}},
+		{"row doubled", put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 2, 3, 4, 5, 6, 7) }),
+			map[Kind]int{Doubled: 1, Misplaced: 5, Altered: 1}, []string{`doubled: part-00001.jsonl, "images/000010.jpg"`}},
+		{"rows swapped", put(second, func(a map[string]string) string { return lines(a[second], 1, 0, 2, 3, 4, 5, 6, 7) }),
+			map[Kind]int{Misplaced: 2, Altered: 1}, []string{"belongs in part-00001.jsonl as row 1"}},
+		{"row of another chunk", put(second, func(a map[string]string) string {
+			return lines(a[second], 0, 1, 2, 3, 4, 5, 6) + lines(a["part-00002.jsonl"], 0)
+		}), map[Kind]int{Misplaced: 1, Doubled: 1, Missing: 1, Altered: 1}, []string{"belongs in part-00002.jsonl", "images/000015.jpg"}},
+		{"row of no image", put(second, func(a map[string]string) string {
+			return strings.Replace(a[second], "000009", "990009", 1)
+		}), map[Kind]int{Surplus: 1, Missing: 1, Altered: 1}, []string{`surplus: part-00001.jsonl, "images/990009.jpg"`}},
+		{"size changed", put(second, func(a map[string]string) string {
+			return strings.Replace(a[second], `"size":109`, `"size":1`, 1)
+		}), map[Kind]int{Altered: 2}, []string{"the size is 1, in the manifest 109"}},
+		{"label changed", put(second, func(a map[string]string) string {
+			return strings.Replace(a[second], "class, ", "clasp, ", 1)
+		}), map[Kind]int{Altered: 1}, []string{"altered: part-00001.jsonl", "digest"}},
+		{"status without class", put(second, func(a map[string]string) string {
+			return strings.Replace(a[second], `"status":"ok"`, `"status":"no"`, 1)
+		}), nil, []string{`status "no" with class`}},
+		{"part cut", put(second, func(a map[string]string) string { return a[second][:100] }),
+			nil, []string{"damaged: part-00001.jsonl", "cut off"}},
+		{"part surplus", put("part-00003.jsonl", func(a map[string]string) string { return a[second] }),
+			map[Kind]int{Surplus: 1}, []string{"surplus: part-00003.jsonl", "3 chunks"}},
+		{"part of another format", put("part-00001.csv", func(map[string]string) string { return "x" }),
+			map[Kind]int{Surplus: 1}, []string{"surplus: part-00001.csv"}},
+		{"digests out of order", put(digestsName, func(a map[string]string) string { return lines(a[digestsName], 1, 0, 2) }),
+			map[Kind]int{Damaged: 1, Altered: 1}, []string{"damaged: _batchscore/parts.sha256"}},
+		{"digest forged", func(t *testing.T, st *mem.Store, all map[string]string) {
+			body := strings.Replace(all[second], "class, ", "clasp, ", 1)
+			st.Put(second, []byte(body))
+			st.Put(digestsName, []byte(strings.Replace(all[digestsName], hexDigest([]byte(all[second])), hexDigest([]byte(body)), 1)))
+		}, map[Kind]int{Altered: 1}, []string{"digest of the parts"}},
+		{"manifest missing", remove(manifestName), map[Kind]int{Missing: 1}, []string{"manifest"}},
+		{"record changed", put(jobName, func(a map[string]string) string {
+			return strings.Replace(a[jobName], `"topk": 2`, `"topk": 3`, 1)
+		}), map[Kind]int{Damaged: 1}, []string{"job.json", "checksum"}},
+		{"_SUCCESS changed", put(SuccessName, func(a map[string]string) string {
+			return strings.Replace(a[SuccessName], `"images": 20`, `"images": 21`, 1)
+		}), map[Kind]int{Damaged: 1}, []string{"_SUCCESS", "checksum"}},
+		{"_SUCCESS of another job", func(t *testing.T, st *mem.Store, all map[string]string) {
+			other := new(mem.Store)
+			complete(t, other, testJob(JSONL), 17)
+			st.Put(SuccessName, []byte(objects(t, other)[SuccessName]))
+		}, nil, []string{"job: it says", "images: it says 17, there is 20", "digest of the manifest", "digest of the parts"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			st := new(mem.Store)
+			complete(t, st, testJob(JSONL), 20)
+			tt.tamper(t, st, objects(t, st))
+			report, err := Verify(t.Context(), st)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := report.String()
+			if report.OK() || !errors.Is(report.Err(), ErrMismatch) {
+				t.Fatalf("passed:\n%s", text)
+			}
+			if tt.found != nil && !reflect.DeepEqual(report.Found, tt.found) {
+				t.Errorf("found %v, want %v\n%s", report.Found, tt.found, text)
+			}
+			for _, want := range append(tt.says, "NOT OK") {
+				if !strings.Contains(text, want) {
+					t.Errorf("%q is not in\n%s", want, text)
+				}
+			}
+			if _, err := json.Marshal(report); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestVerifyReportGolden(t *testing.T) {
+	st := new(mem.Store)
+	r := begin(t, st, testJob(JSONL), numbered(20))
+	r.commit(t, 0)
+	r.commit(t, 2)
+	report, err := Verify(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for i, s := range []string{StatusOK, "truncated"} {
+		lines = append(lines, fmt.Sprintf("%d %s", report.Statuses[s], s))
+		if report.Statuses[s] == 0 {
+			t.Fatalf("sample %d lacks %s", i, s)
+		}
+	}
+	want := `memory: incomplete: there is no _SUCCESS
+20 images in 3 chunks; 2 parts with 12 rows: ` + strings.Join(lines, ", ") + `
+missing: part-00001.jsonl, "images/000008.jpg": no part for 8 images, from this path on
+NOT OK: 1 missing
+`
+	if got := report.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if report.Missing != 1 || report.MissingImages != 8 || report.Complete {
+		t.Errorf("%+v", report)
+	}
+	r.commit(t, 1)
+	if report, err = Verify(t.Context(), st); err != nil || !report.OK() || report.Err() != nil || report.Complete {
+		t.Errorf("every part stands, not finished: %v\n%s", err, report.String())
+	}
+	r.finish(t)
+	if report, err = Verify(t.Context(), st); err != nil || !report.Complete || !strings.HasSuffix(report.String(), "OK: rows equal manifest\n") {
+		t.Errorf("%v\n%s", err, report.String())
+	}
+}
+
+// Without the file of digests, the one in _SUCCESS still proves the parts.
+func TestVerifyWithoutTheFileOfDigests(t *testing.T) {
+	st := new(mem.Store)
+	complete(t, st, testJob(JSONL), 20)
+	st.Remove(digestsName)
+	checkRows(t, st, numbered(20))
+	st.Put("part-00000.jsonl", []byte(strings.Replace(objects(t, st)["part-00000.jsonl"], "class, ", "clasp, ", 1)))
+	if report, err := Verify(t.Context(), st); err != nil || report.OK() || !strings.Contains(report.String(), "digest of the parts") {
+		t.Errorf("%v\n%s", err, report.String())
+	}
+}
+
+func TestVerifyOfWhatIsNoOutput(t *testing.T) {
+	st := new(mem.Store)
+	if _, err := Verify(t.Context(), st); !errors.Is(err, store.ErrNotExist) || !strings.Contains(err.Error(), "not an output folder") {
+		t.Errorf("got %v", err)
+	}
+	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("merge: %v", err)
+	}
+}
+
+func TestReportIsBounded(t *testing.T) {
+	var r Report
+	for i := range 5000 {
+		r.add(Problem{Kind: Doubled, Chunk: i})
+	}
+	if len(r.Problems) != maxProblems || r.Found[Doubled] != 5000 || !strings.Contains(r.String(), "and 4000 more") {
+		t.Errorf("%d problems, %v", len(r.Problems), r.Found)
+	}
+}
+
+// The digests are in the form that sha256sum -c reads.
+func TestDigestsSatisfySha256sum(t *testing.T) {
+	tool, err := exec.LookPath("sha256sum")
+	if err != nil {
+		t.Skip("there is no sha256sum")
+	}
+	root := t.TempDir()
+	st, err := dir.New(root, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete(t, st, testJob(JSONL), 20)
+	cmd := exec.CommandContext(t.Context(), tool, "-c", "--strict", digestsName)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestMerge(t *testing.T) {
+	for _, from := range formats {
+		st := new(mem.Store)
+		r := complete(t, st, testJob(from), 20)
+		var want []Row
+		for chunk := range r.c.Count() {
+			want = append(want, rowsOf(r.m, r.c, chunk)...)
+		}
+		for _, to := range append(slices.Clone(formats), "") {
+			var out bytes.Buffer
+			if err := Merge(t.Context(), st, &out, to, MergeOptions{}); err != nil {
+				t.Fatalf("%s to %s: %v", from, to, err)
+			}
+			if to == "" {
+				to = from
+			}
+			got, err := Decode(out.Bytes(), to)
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s to %s: %d rows, %v", from, to, len(got), err)
+			}
+			if once := encodeRows(t, want, to); to != Parquet && !bytes.Equal(out.Bytes(), once) {
+				t.Errorf("%s to %s: not the bytes of one file", from, to)
+			}
+		}
+		if err := Merge(t.Context(), st, io.Discard, "xml", MergeOptions{}); err == nil {
+			t.Error("merged to xml")
+		}
+	}
+}
+
+func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
+	st := new(mem.Store)
+	job, _, err := Join(t.Context(), st, testJob(JSONL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, ErrIncomplete) {
+		t.Errorf("without a manifest: %v", err)
+	}
+	r := begin(t, st, job, numbered(20))
+	r.commit(t, 0)
+	r.commit(t, 2)
+	var out bytes.Buffer
+	if err := Merge(t.Context(), st, &out, "", MergeOptions{}); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
+		t.Errorf("with a part missing: %v after %d bytes", err, out.Len())
+	}
+	if err := Merge(t.Context(), st, &out, "", MergeOptions{AllowIncomplete: true}); err != nil {
+		t.Fatal(err)
+	}
+	if all := objects(t, st); out.String() != all["part-00000.jsonl"]+all["part-00002.jsonl"] {
+		t.Errorf("what stands: %d bytes", out.Len())
+	}
+	r.commit(t, 1)
+	st.Put("part-00001.jsonl", []byte(objects(t, st)["part-00000.jsonl"]))
+	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, ErrMismatch) {
+		t.Errorf("with a part altered: %v", err)
+	}
+}
+
+func TestReadSummariesInOrderOfRank(t *testing.T) {
+	st := new(mem.Store)
+	if all, err := ReadSummaries(t.Context(), st); err != nil || len(all) != 0 {
+		t.Errorf("%v, %v", all, err)
+	}
+	for _, rank := range []int{2, 0, 1} {
+		if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(rank)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := ReadSummaries(t.Context(), st)
+	if err != nil || len(all) != 3 || all[0].Worker.Rank != 0 || all[2].Worker.Rank != 2 {
+		t.Errorf("%v, %v", all, err)
+	}
+	st.Put(workerFolder+"w9.json", []byte("{}"))
+	if _, err := ReadSummaries(t.Context(), st); !errors.Is(err, ErrMismatch) {
+		t.Errorf("a damaged one: %v", err)
+	}
+}
