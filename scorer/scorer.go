@@ -166,29 +166,35 @@ const listPatience = 30 * time.Second
 
 // listFirst lists the images for a job that does not exist yet, before it is
 // created: a folder without images must not make an output folder its own. It
-// returns nil where the job exists; its manifest then is, or is about to be,
-// frozen.
+// returns nil where the job exists. One rank's listing serves all: the others
+// wait for the manifest that it freezes.
 func listFirst(ctx context.Context, o *Options) (*shard.Manifest, error) {
-	deadline := time.Now()
 	if o.World.Rank > 0 {
-		deadline = deadline.Add(listPatience)
-	}
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		_, err := output.ReadJob(ctx, o.Out)
-		switch {
-		case err == nil:
-			return nil, nil
-		case !errors.Is(err, store.ErrNotExist):
+		if err := awaitManifest(ctx, o); err != nil {
 			return nil, err
-		case time.Now().After(deadline):
-			return List(ctx, o.Images, o.Job.Max, o.Log)
-		}
-		select {
-		case <-time.After(pause):
-		case <-o.Stop:
-			return nil, ErrStopped
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
 		}
 	}
+	_, err := output.ReadJob(ctx, o.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		return List(ctx, o.Images, o.Job.Max, o.Log)
+	}
+	return nil, err
+}
+
+// awaitManifest returns when the manifest is frozen, or patience is at its end.
+func awaitManifest(ctx context.Context, o *Options) error {
+	deadline := time.Now().Add(listPatience)
+	for pause := firstPause; time.Now().Before(deadline); pause = min(2*pause, lastPause) {
+		frozen, err := output.Frozen(ctx, o.Out)
+		if frozen || err != nil {
+			return err
+		}
+		if err := o.pause(ctx, pause); err != nil {
+			return err
+		}
+		if o.stopped() {
+			return ErrStopped
+		}
+	}
+	return nil
 }

@@ -117,21 +117,21 @@ func (t *taker) closed(index int) bool {
 }
 
 // pause waits, less when the worker is asked to stop.
-func (w *worker) pause(ctx context.Context, d time.Duration) error {
+func (o *Options) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-w.Stop:
+	case <-o.Stop:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-func (w *worker) stopped() bool {
+func (o *Options) stopped() bool {
 	select {
-	case <-w.Stop:
+	case <-o.Stop:
 		return true
 	default:
 		return false

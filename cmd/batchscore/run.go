@@ -40,7 +40,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
 	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
 	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
-	fs.IntVar(&f.batch, "batch", 0, "images per batch; by default 8 on a CPU and 64 on a GPU, or what the job was started with")
+	fs.IntVar(&f.batch, "batch", 0, "images per batch; by default 4 on a CPU and 32 on a GPU, or what the job was started with")
 	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 8 to 128, from the size of the collection")
 	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
 	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
@@ -219,24 +219,35 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return config(fmt.Errorf("--out: %w", err))
 	}
-	logDecoder(log)
+	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	_, err = scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
-			return ort.Open(m, ort.Options{Provider: f.provider, LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log})
+			e, err := ort.Open(m, ort.Options{
+				Provider: f.provider, LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
+			})
+			if err != nil {
+				return nil, err
+			}
+			versions["onnxruntime"] = e.Version()
+			log.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")
+			return e, nil
 		},
 		World:     world,
 		MaxErrors: maxErrors, Rescore: f.rescore, Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
-		Counters: new(telemetry.Counters), Progress: progress, Log: log,
+		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
 	return err
 }
 
-func logDecoder(log zerolog.Logger) {
-	if name, err := preprocess.JPEGBackend(); err != nil {
+// logDecoder says which JPEG decoder is used, and warns of the slow one.
+func logDecoder(log zerolog.Logger) string {
+	name, err := preprocess.JPEGBackend()
+	if err != nil {
 		log.Warn().Err(err).Msg("JPEG is decoded by Go, several times slower than by libjpeg-turbo")
-	} else {
-		log.Debug().Str("decoder", name).Msg("JPEG decoder")
+		return "Go image/jpeg"
 	}
+	log.Debug().Str("decoder", name).Msg("JPEG decoder")
+	return name
 }

@@ -18,6 +18,7 @@ type Engine struct {
 	api      capi
 	model    *models.Model
 	device   string
+	version  string
 	session  *onnx.DynamicAdvancedSession
 	native   unsafe.Pointer
 	ports    ports
@@ -42,7 +43,7 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{api: l.api, model: m}
+	e := &Engine{api: l.api, model: m, version: l.version}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close())
@@ -108,6 +109,9 @@ func (e *Engine) createSession(s settings) error {
 // Device names the provider, the GPU and any precision other than float32:
 // "cpu", "cuda:0", "tensorrt:1/fp16".
 func (e *Engine) Device() string { return e.device }
+
+// Version is ONNX Runtime's release.
+func (e *Engine) Version() string { return e.version }
 
 // Lanes is how many Score calls run at once; further ones wait.
 func (e *Engine) Lanes() int { return cap(e.slots) }

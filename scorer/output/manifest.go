@@ -58,3 +58,15 @@ func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) 
 	}
 	return m, err
 }
+
+// Frozen says whether the manifest is stored.
+func Frozen(ctx context.Context, st store.Store) (bool, error) {
+	r, _, err := st.Open(ctx, manifestName, "")
+	if errors.Is(err, store.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, r.Close()
+}
