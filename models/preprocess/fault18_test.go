@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"image"
 	"runtime"
 	"testing"
 )
@@ -141,8 +142,8 @@ func TestFault18_MemoryShrinks(t *testing.T) {
 	requireTurbo(t)
 	d := newDecoder(t, smallSpec, Options{})
 	small := readFixture(t, "jpeg-420.jpg")
-	medium := encodeJPEG(t, picture(2000, 1000, 1), 60)
-	huge := encodeJPEG(t, picture(5000, 4000, 1), 30)
+	medium := encodeJPEG(t, image.NewGray(image.Rect(0, 0, 2000, 1000)), 60)
+	huge := encodeJPEG(t, image.NewGray(image.Rect(0, 0, 5000, 4000)), 60)
 	row := make([]byte, smallSpec.RowBytes())
 	decode := func(src []byte) {
 		t.Helper()

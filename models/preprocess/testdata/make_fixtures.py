@@ -141,6 +141,7 @@ for name, s in ('444', 0), ('422', 1), ('420', 2):
 cjpeg('jpeg-440.jpg', img, '-sample', '1x2')
 cjpeg('jpeg-411.jpg', img, '-sample', '4x1')
 cjpeg('jpeg-restart.jpg', img, '-sample', '2x2', '-restart', '1B')
+cjpeg('jpeg-uneven.jpg', img, '-sample', '2x2,2x1,1x2')
 cjpeg('jpeg-arithmetic.jpg', img, '-arithmetic')
 cjpeg('jpeg-rgb.jpg', img, '-rgb')
 grey.save('jpeg-grey.jpg', quality=92)
@@ -150,7 +151,7 @@ adobe = open('jpeg-cmyk.jpg', 'rb').read()
 at = adobe.index(b'\xff\xee')
 open('jpeg-cmyk-unmarked.jpg', 'wb').write(adobe[:at] + adobe[at + 16:])
 ycck('jpeg-ycck.jpg', cmyk)
-for name in ('444', '422', '420', '440', '411', 'restart', 'arithmetic', 'rgb', 'grey', 'progressive', 'cmyk',
+for name in ('444', '422', '420', '440', '411', 'uneven', 'restart', 'arithmetic', 'rgb', 'grey', 'progressive', 'cmyk',
              'cmyk-unmarked', 'ycck'):
     plain(f'jpeg-{name}.jpg')
 
