@@ -32,12 +32,14 @@ type parquetClass struct {
 const rowGroup = 64 << 10
 
 type parquetWriter struct {
+	out  *sealer
 	w    *parquet.GenericWriter[parquetRow]
 	rows []parquetRow
 }
 
 func newParquetWriter(w io.Writer) *parquetWriter {
-	return &parquetWriter{w: parquet.NewGenericWriter[parquetRow](w,
+	out := newSealer(w)
+	return &parquetWriter{out: out, w: parquet.NewGenericWriter[parquetRow](out,
 		parquet.Compression(&parquet.Snappy),
 		parquet.MaxRowsPerRowGroup(rowGroup),
 		parquet.CreatedBy("batchscore", "1", "parquet-go"))}
@@ -60,13 +62,26 @@ func (p *parquetWriter) Write(rows []Row) error {
 	return err
 }
 
-func (p *parquetWriter) Close() error { return p.w.Close() }
+func (p *parquetWriter) Close() error {
+	if err := p.w.Flush(); err != nil {
+		return err
+	}
+	p.out.hold()
+	if err := p.w.Close(); err != nil {
+		return err
+	}
+	return p.out.seal()
+}
 
 func decodeParquet(body []byte) (rows []Row, err error) {
-	// The library panics on some files that are damaged.
+	// The library panics or loops on some files that are damaged, so it gets to
+	// see only those that are not.
+	if err := checkSeal(body); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrMismatch, err)
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			rows, err = nil, fmt.Errorf("%w: damaged Parquet: %v", ErrMismatch, p)
+			rows, err = nil, fmt.Errorf("%w: Parquet that was not written here: %v", ErrMismatch, p)
 		}
 	}()
 	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
 
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -201,6 +202,29 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 		if _, err := Decode([]byte(body), CSV); !errors.Is(err, ErrMismatch) {
 			t.Errorf("%s: %v", change[1], err)
 		}
+	}
+}
+
+// Damage in any byte of a Parquet part is found before the library sees it,
+// which loops on some.
+func TestFault28_DamagedParquet(t *testing.T) {
+	good := encodeRows(t, []Row{{Path: "a", Size: 1, Status: StatusOK, TopK: []Class{{1, "x", 0.5}}}}, Parquet)
+	for i := range good {
+		body := bytes.Clone(good)
+		body[i] ^= 0x10
+		if _, err := Decode(body, Parquet); !errors.Is(err, ErrMismatch) {
+			t.Errorf("flipped in byte %d: %v", i, err)
+		}
+		if _, err := Decode(good[:i], Parquet); !errors.Is(err, ErrMismatch) {
+			t.Errorf("cut after byte %d: %v", i, err)
+		}
+	}
+	unsealed := bytes.Replace(good, good[bytes.Index(good, []byte(sealMark)):][:sealSize], nil, 1)
+	if _, err := Decode(unsealed, Parquet); !errors.Is(err, ErrMismatch) {
+		t.Errorf("without its seal: %v", err)
+	}
+	if _, err := parquet.OpenFile(bytes.NewReader(unsealed), int64(len(unsealed))); err != nil {
+		t.Errorf("the seal is not a mere gap: %v", err)
 	}
 }
 
