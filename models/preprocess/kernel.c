@@ -1,5 +1,5 @@
 // Resize and pack. Every kernel exists once in plain C and, where it pays, once
-// more with AVX2 and with VNNI; all give the same bits.
+// more with AVX2 and with AVX-512; all give the same bits.
 //
 // Pixels are RGBX bytes, so that a vector load needs no gathering; the fourth
 // byte is carried along and dropped by the pack.
@@ -12,12 +12,14 @@
 #define BS_X86 1
 #include <immintrin.h>
 #define TARGET_AVX2 __attribute__((target("avx2")))
+#define TARGET_AVX512                                                          \
+  __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")))
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
 
 // Rows are padded to whole vectors.
-INLINE size_t padded(size_t n) { return (n + 31) & ~(size_t)31; }
+INLINE size_t padded(size_t n) { return (n + 63) & ~(size_t)63; }
 
 INLINE uint8_t clip8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v; }
 
@@ -42,6 +44,14 @@ INLINE int32_t weight(const int16_t *w, int32_t taps, int32_t t) {
   return w[t] * (1 << BS_SPLIT) + w[taps + t];
 }
 
+// used_taps leaves out pairs of taps at the end that weigh nothing.
+INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
+  int32_t n = taps;
+  while (n > 2 && weight(w, taps, n - 1) == 0 && weight(w, taps, n - 2) == 0)
+    n -= 2;
+  return n;
+}
+
 // Four rows at a time share the loads of the weights.
 static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4],
                                const bs_axis *ax) {
@@ -60,7 +70,7 @@ static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4
     }
 }
 
-// n is a multiple of 32.
+// n is a multiple of 64.
 static void vertical_generic(const rows *src, const bs_axis *ax, int32_t y,
                              uint8_t *dst, size_t n) {
   const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
@@ -167,21 +177,8 @@ TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
 
-#define TARGET TARGET_AVX2
-#define NAME(f) f##_avx2
-#define DOT(sum, v, w) _mm256_add_epi32(sum, _mm256_madd_epi16(v, w))
-#include "kernel_x86.h"
-#undef TARGET
-#undef NAME
-#undef DOT
-
-#define TARGET __attribute__((target("avx2,avx512vl,avx512vnni")))
-#define NAME(f) f##_vnni
-#define DOT(sum, v, w) _mm256_dpwssd_epi32(sum, v, w)
-#include "kernel_x86.h"
-#undef TARGET
-#undef NAME
-#undef DOT
+#include "kernel_avx2.h"
+#include "kernel_avx512.h"
 
 TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n,
                                      int bgr) {
@@ -216,19 +213,22 @@ static const kernels generic = {horizontal_generic, vertical_generic,
 #ifdef BS_X86
 static const kernels avx2 = {horizontal_avx2, vertical_avx2, lerp_avx2, pack_u8_avx2,
                              pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
-static const kernels vnni = {horizontal_vnni, vertical_vnni, lerp_avx2, pack_u8_avx2,
-                             pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+static const kernels avx512 = {horizontal_avx512, vertical_avx512, lerp_avx2,
+                               pack_u8_avx2, pack_f32_from_u8_avx2,
+                               pack_f32_from_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
-static int has_vnni(void) {
-  return has_avx2() && __builtin_cpu_supports("avx512vl") &&
+static int has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vbmi") &&
          __builtin_cpu_supports("avx512vnni");
 }
 #endif
 
 int bs_kernels(void) {
 #ifdef BS_X86
-  return has_vnni() ? BS_VNNI : has_avx2() ? BS_AVX2 : BS_GENERIC;
+  return has_avx512() ? BS_AVX512 : has_avx2() ? BS_AVX2 : BS_GENERIC;
 #else
   return BS_GENERIC;
 #endif
@@ -237,8 +237,8 @@ int bs_kernels(void) {
 static const kernels *pick(const bs_job *job) {
 #ifdef BS_X86
   switch (job->most) {
-  case BS_VNNI:
-    return &vnni;
+  case BS_AVX512:
+    return &avx512;
   case BS_AVX2:
     return &avx2;
   }

@@ -7,7 +7,7 @@
 
 // Bytes that may be read, never used, after the last pixel of a source image:
 // the kernels load whole vectors and give the excess a weight of zero.
-#define BS_TAIL 64
+#define BS_TAIL 128
 
 // Weights are fixed point with BS_BITS fraction bits, as Pillow's, in two parts
 // of which each fits into 16 bits: high << BS_SPLIT | low.
@@ -55,7 +55,7 @@ size_t bs_work_size(const bs_job *job);
 void bs_render(const bs_job *job, void *dst);
 
 // Instructions that bs_render may use.
-enum { BS_GENERIC, BS_AVX2, BS_VNNI };
+enum { BS_GENERIC, BS_AVX2, BS_AVX512 };
 
 // bs_kernels is the best of them that this machine has.
 int bs_kernels(void);

@@ -1,8 +1,8 @@
-// The two resize passes in 256-bit vectors. kernel.c includes this once for each
-// instruction set, with TARGET, NAME(f), and DOT(sum, v, w): sum plus the dot
-// products of pairs of 16-bit values.
+// The two resize passes with AVX2; a part of kernel.c.
 
-TARGET INLINE __m256i NAME(joined)(__m256i low, __m256i high) {
+#define TARGET TARGET_AVX2
+
+TARGET INLINE __m256i joined_avx2(__m256i low, __m256i high) {
   return _mm256_srai_epi32(
       _mm256_add_epi32(low, _mm256_slli_epi32(high, BS_SPLIT)), BS_BITS);
 }
@@ -10,11 +10,11 @@ TARGET INLINE __m256i NAME(joined)(__m256i low, __m256i high) {
 // Of every tap the vector of pixels is widened once, then multiplied by the low
 // and by the high part of its weight.
 // taps is ax->taps; where it is a constant the compiler unrolls the loop.
-TARGET INLINE void NAME(horizontal_of)(const uint8_t *const src[4],
+TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
                                        uint8_t *const dst[4], const bs_axis *ax,
                                        const int32_t taps) {
   // Four pixels become, per 128-bit half, r r g g b b x x of two of them,
-  // widened to 16 bits: what DOT wants beside a pair of weights.
+  // widened to 16 bits: what madd wants beside a pair of weights.
   const __m256i pairs = _mm256_setr_epi8(
       0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1,
       8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1);
@@ -44,8 +44,8 @@ TARGET INLINE void NAME(horizontal_of)(const uint8_t *const src[4],
     const __m128i four = _mm_loadu_si128((const __m128i *)(p + t * 4));        \
     const __m256i v =                                                          \
         _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(four), pairs);         \
-    l = DOT(l, v, low);                                                        \
-    h = DOT(h, v, high);                                                       \
+    l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low));                                                        \
+    h = _mm256_add_epi32(h, _mm256_madd_epi16(v, high));                                                       \
   } while (0)
       TAP(l0, h0, p0);
       TAP(l1, h1, p1);
@@ -57,8 +57,8 @@ TARGET INLINE void NAME(horizontal_of)(const uint8_t *const src[4],
 #define FOLD(a, b)                                                             \
   _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),                      \
                    _mm256_permute2x128_si256(a, b, 0x31))
-    __m256i bytes = _mm256_packs_epi32(NAME(joined)(FOLD(l0, l1), FOLD(h0, h1)),
-                                       NAME(joined)(FOLD(l2, l3), FOLD(h2, h3)));
+    __m256i bytes = _mm256_packs_epi32(joined_avx2(FOLD(l0, l1), FOLD(h0, h1)),
+                                       joined_avx2(FOLD(l2, l3), FOLD(h2, h3)));
 #undef FOLD
     bytes = _mm256_packus_epi16(bytes, bytes);
     const __m128i even = _mm256_castsi256_si128(bytes);
@@ -72,31 +72,28 @@ TARGET INLINE void NAME(horizontal_of)(const uint8_t *const src[4],
   }
 }
 
-TARGET static void NAME(horizontal)(const uint8_t *const src[4],
+TARGET static void horizontal_avx2(const uint8_t *const src[4],
                                     uint8_t *const dst[4], const bs_axis *ax) {
   switch (ax->taps) {
   case 4:
-    NAME(horizontal_of)(src, dst, ax, 4);
+    horizontal_of_avx2(src, dst, ax, 4);
     break;
   case 8:
-    NAME(horizontal_of)(src, dst, ax, 8);
+    horizontal_of_avx2(src, dst, ax, 8);
     break;
   case 12:
-    NAME(horizontal_of)(src, dst, ax, 12);
+    horizontal_of_avx2(src, dst, ax, 12);
     break;
   default:
-    NAME(horizontal_of)(src, dst, ax, ax->taps);
+    horizontal_of_avx2(src, dst, ax, ax->taps);
   }
 }
 
-TARGET static void NAME(vertical)(const rows *src, const bs_axis *ax, int32_t y,
+TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
                                   uint8_t *dst, size_t n) {
   const __m256i half = _mm256_set1_epi32(BS_HALF), zero = _mm256_setzero_si256();
   const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
-  int32_t taps = ax->taps;
-  while (taps > 2 && weight(w, ax->taps, taps - 1) == 0 &&
-         weight(w, ax->taps, taps - 2) == 0)
-    taps -= 2;
+  const int32_t taps = used_taps(w, ax->taps);
   for (size_t x = 0; x < n; x += 32) {
     __m256i l0 = half, l1 = half, l2 = half, l3 = half;
     __m256i h0 = zero, h1 = zero, h2 = zero, h3 = zero;
@@ -115,8 +112,8 @@ TARGET static void NAME(vertical)(const rows *src, const bs_axis *ax, int32_t y,
 #define TAP(l, h, pairs)                                                       \
   do {                                                                         \
     const __m256i v = pairs;                                                   \
-    l = DOT(l, v, low);                                                        \
-    h = DOT(h, v, high);                                                       \
+    l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low));                                                        \
+    h = _mm256_add_epi32(h, _mm256_madd_epi16(v, high));                                                       \
   } while (0)
       TAP(l0, h0, _mm256_unpacklo_epi8(near, zero));
       TAP(l1, h1, _mm256_unpackhi_epi8(near, zero));
@@ -127,7 +124,9 @@ TARGET static void NAME(vertical)(const rows *src, const bs_axis *ax, int32_t y,
     _mm256_storeu_si256(
         (__m256i *)(dst + x),
         _mm256_packus_epi16(
-            _mm256_packs_epi32(NAME(joined)(l0, h0), NAME(joined)(l1, h1)),
-            _mm256_packs_epi32(NAME(joined)(l2, h2), NAME(joined)(l3, h3))));
+            _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1)),
+            _mm256_packs_epi32(joined_avx2(l2, h2), joined_avx2(l3, h3))));
   }
 }
+
+#undef TARGET
