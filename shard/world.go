@@ -196,14 +196,15 @@ func (e env) sources(f Flags) ([]source, error) {
 	if err := add(torchrun, "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"); err != nil {
 		return nil, err
 	}
-	if !mpi {
-		s, err := e.slurm(f.RankSet || len(all) > 0)
-		if err != nil {
-			return nil, err
-		}
-		if s.rank.set || s.size.set {
-			all = append(all, s)
-		}
+	s, err := e.slurm(f.RankSet || len(all) > 0)
+	switch {
+	case mpi && (err != nil || all[0].agrees(s) != nil):
+		// Slurm beneath mpirun counts daemons.
+	case err != nil:
+		return nil, err
+	case s.rank.set || s.size.set:
+		// Also beneath srun --mpi=pmi2, where it adds the local rank.
+		all = append(all, s)
 	}
 	index, err := e.indexedJob()
 	if err != nil {
