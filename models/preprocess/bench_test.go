@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -18,16 +19,17 @@ import (
 const benchPixels = 700_000
 
 // BenchmarkDecodeToTensor compares, on the same files in the same run and turn
-// by turn, the decoder with imaging's decode and resize and with libjpeg-turbo's
+// by turn, on one core, the decoder with imaging's decode and resize and with libjpeg-turbo's
 // bare full decode. Each figure is the sum over the files of the best time for
 // each, so that what else runs on the machine disturbs the ratios little.
 //
 // BATCHSCORE_BENCH_IMAGES names a folder of JPEG files to take as they are.
-// Otherwise the photographs in .cache/images are brought to 0.7 megapixel, and
+// Otherwise the photographs in .cache/images/photos are brought to 0.7 megapixel, and
 // where there are none, generated pictures stand in.
 func BenchmarkDecodeToTensor(b *testing.B) {
 	requireTurbo(b)
 	files := benchFiles(b)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // imaging would take them all
 	spec := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
 	for _, c := range []struct {
 		name string
@@ -61,7 +63,7 @@ func benchFilesOn(b *testing.B, d *Decoder, files [][]byte) {
 	var rgb []byte
 	type best struct{ ours, bare, imaging time.Duration }
 	times := make([]best, len(files))
-	pixels := 0
+	pixels, size := 0, 0
 	lap := func(least *time.Duration, f func()) {
 		t := time.Now()
 		f()
@@ -71,13 +73,14 @@ func benchFilesOn(b *testing.B, d *Decoder, files [][]byte) {
 	}
 	b.ResetTimer()
 	for round := range b.N {
-		pixels = 0
+		pixels, size = 0, 0
 		for i, src := range files {
 			h, fail := walkJPEG(src, d.opt)
 			if fail != nil {
 				b.Fatal(fail)
 			}
 			pixels += h.width * h.height
+			size += len(src)
 			if n := h.width * h.height * 3; n > len(rgb) {
 				rgb = make([]byte, n)
 			}
@@ -104,10 +107,11 @@ func benchFilesOn(b *testing.B, d *Decoder, files [][]byte) {
 						}
 						imaging.Resize(img, d.spec.Width, d.spec.Height, imaging.Linear)
 					})
+					runtime.GC() // imaging's garbage is not to be collected in another's time
 				},
 			}
 			// Each takes each place in the order equally often: what follows
-			// imaging finds cold caches and a running garbage collector.
+			// imaging finds cold caches.
 			for k := range laps {
 				laps[(k+round)%len(laps)]()
 			}
@@ -126,6 +130,7 @@ func benchFilesOn(b *testing.B, d *Decoder, files [][]byte) {
 	b.ReportMetric(sum.imaging.Seconds()/sum.ours.Seconds(), "x-imaging")
 	b.ReportMetric(sum.bare.Seconds()/sum.ours.Seconds(), "of-bare-decode")
 	b.ReportMetric(float64(pixels)/n/1e6, "Mpixel/img")
+	b.ReportMetric(float64(size)/n/1e3, "kB/img")
 }
 
 func benchFiles(b *testing.B) [][]byte {
@@ -137,12 +142,15 @@ func benchFiles(b *testing.B) [][]byte {
 		return files
 	}
 	var files [][]byte
-	for _, src := range readJPEGs(b, filepath.Join("..", "..", ".cache", "images")) {
+	for _, src := range readJPEGs(b, filepath.Join("..", "..", ".cache", "images", "photos")) {
 		img, err := imaging.Decode(bytes.NewReader(src), imaging.AutoOrientation(true))
 		if err != nil {
 			continue
 		}
 		w, h := img.Bounds().Dx(), img.Bounds().Dy()
+		if w*h < benchPixels {
+			continue // enlarged, it would have less detail than photographs have
+		}
 		f := math.Sqrt(benchPixels / float64(w*h))
 		files = append(files, encodeJPEG(b, imaging.Resize(img, int(float64(w)*f), int(float64(h)*f), imaging.Lanczos), 85))
 		if len(files) == 16 {
