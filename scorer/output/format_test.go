@@ -228,6 +228,22 @@ func TestFault28_DamagedParquet(t *testing.T) {
 	}
 }
 
+func TestNameRefusesWhatDoesNotGoWithThePath(t *testing.T) {
+	for _, r := range []Row{
+		{Path: "a", PathBase64: "YQ=="}, // valid UTF-8 needs none
+		{Path: "other", PathBase64: "/w=="}, {Path: "\uFFFD", PathBase64: "/w="},
+	} {
+		if name, err := r.Name(); err == nil {
+			t.Errorf("%+v has the name %q", r, name)
+		}
+	}
+	for _, r := range []Row{{Path: "\uFFFD", PathBase64: "/w=="}, {Path: "\xff", PathBase64: "/w=="}, {Path: "\xff"}} {
+		if name, err := r.Name(); err != nil || name != "\xff" {
+			t.Errorf("%+v has the name %q, %v", r, name, err)
+		}
+	}
+}
+
 func TestParseFormat(t *testing.T) {
 	for _, f := range formats {
 		if got, err := ParseFormat(string(f)); err != nil || got != f {

@@ -39,7 +39,8 @@ type Class struct {
 	Score   float32 `json:"score"`
 }
 
-// Name is the path byte for byte, as the manifest has it.
+// Name is the path byte for byte, as the manifest has it. A PathBase64 that
+// does not go with Path is an error.
 func (r *Row) Name() (string, error) {
 	if r.PathBase64 == "" {
 		return r.Path, nil
@@ -48,7 +49,11 @@ func (r *Row) Name() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("path_base64 %q: %w", r.PathBase64, err)
 	}
-	return string(b), nil
+	name := string(b)
+	if utf8.ValidString(name) || r.Path != name && r.Path != shown(name) {
+		return "", fmt.Errorf("path_base64 %q is not the exact form of path %q", r.PathBase64, r.Path)
+	}
+	return name, nil
 }
 
 // written is the row as the formats write it: a path that is not valid UTF-8
