@@ -117,8 +117,8 @@ func TestJPEGBackendMissing(t *testing.T) {
 	wantStatus(t, decodeSmall(t, readFixture(t, "jpeg-420.jpg"), Options{}), StatusOK)
 }
 
-// FuzzDecode: whatever the bytes, a row or a Failure with a zero row, no
-// memory beyond the bounds, and the same answer again.
+// FuzzDecode: whatever the bytes, a row or a Failure with a zero row, and the
+// same answer again.
 func FuzzDecode(f *testing.F) {
 	seen := map[string]bool{}
 	for _, c := range fixtures(f) {

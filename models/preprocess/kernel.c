@@ -359,23 +359,37 @@ static void resize_columns(const bs_job *job, const sink *out) {
   }
 }
 
+// turn_line gathers row y of the upright window. size is pixel_size, a constant
+// in each copy.
+INLINE void turn_line(const sink *s, int32_t y, int32_t width, uint8_t *line,
+                      const size_t size) {
+  const bs_job *job = s->job;
+  const int32_t sw = job->h.n, sh = job->v.n;
+  const ptrdiff_t pitch = (ptrdiff_t)row_size(job), pixel = (ptrdiff_t)size;
+  // One step along the line is one step along an axis of the stored window.
+  ptrdiff_t at = job->transpose ? y * pixel : y * pitch;
+  ptrdiff_t step = job->transpose ? pitch : pixel;
+  if (job->transpose ? job->flip_x : job->flip_y)
+    at = job->transpose ? (sw - 1 - y) * pixel : (sh - 1 - y) * pitch;
+  if (job->transpose ? job->flip_y : job->flip_x) {
+    at += (width - 1) * step;
+    step = -step;
+  }
+  for (int32_t x = 0; x < width; x++, at += step)
+    memcpy(line + (size_t)x * size, s->rows + at, size);
+}
+
 // turn packs the kept window rows in the upright order.
 static void turn(const sink *s) {
   const bs_job *job = s->job;
   const int32_t sw = job->h.n, sh = job->v.n;
   const int32_t width = job->transpose ? sh : sw, height = job->transpose ? sw : sh;
-  const size_t size = pixel_size(job), pitch = row_size(job);
-  uint8_t *line = s->rows + pitch * (size_t)(sh + 3);
+  uint8_t *line = s->rows + row_size(job) * (size_t)(sh + 3);
   for (int32_t y = 0; y < height; y++) {
-    for (int32_t x = 0; x < width; x++) {
-      int32_t sx = job->transpose ? y : x, sy = job->transpose ? x : y;
-      if (job->flip_x)
-        sx = sw - 1 - sx;
-      if (job->flip_y)
-        sy = sh - 1 - sy;
-      memcpy(line + (size_t)x * size, s->rows + pitch * (size_t)sy + (size_t)sx * size,
-             size);
-    }
+    if (pixel_size(job) == 16)
+      turn_line(s, y, width, line, 16);
+    else
+      turn_line(s, y, width, line, 4);
     pack_row(job, s->k, line, s->dst, y, width, height);
   }
 }
