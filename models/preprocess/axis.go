@@ -43,13 +43,14 @@ func (a *axis) set(p policy, key axisKey) {
 	if a.key == key {
 		return
 	}
-	a.key = key
+	a.key = axisKey{} // until the tables are whole
 	a.c.n = C.int32_t(key.n)
 	if p.filter != nil {
 		a.setFilter(p, key)
 	} else {
 		a.setPosition(p, key)
 	}
+	a.key = key
 }
 
 // setFilter computes Pillow's coefficients (precompute_coeffs in Resample.c).

@@ -5,8 +5,8 @@ import "fmt"
 // Defaults of [Options].
 const (
 	// DefaultMaxPixels is where Pillow begins to warn of decompression bombs.
-	// The decoder takes 4 bytes a pixel, and as many again for a progressive
-	// JPEG or up to 8 for another format.
+	// The decoder takes 4 bytes a pixel, and up to 6 more for a progressive JPEG
+	// or up to 8 more for another format.
 	DefaultMaxPixels = 89_478_485
 	// DefaultMaxScans is several times what any encoder writes.
 	DefaultMaxScans = 100
@@ -24,7 +24,8 @@ type Options struct {
 	// MaxPixels bounds the width times the height that an image's header
 	// declares; 0 means DefaultMaxPixels.
 	MaxPixels int64
-	// MaxScans bounds the scans of a JPEG; 0 means DefaultMaxScans.
+	// MaxScans bounds the scans of a JPEG; 0 means DefaultMaxScans. It is at most
+	// 500, libjpeg-turbo's own bound.
 	MaxScans int
 	// MaxBytes bounds the encoded size; 0 means DefaultMaxBytes.
 	MaxBytes int64
@@ -42,6 +43,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxScans == 0 {
 		o.MaxScans = DefaultMaxScans
 	}
+	o.MaxScans = min(o.MaxScans, 500)
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
