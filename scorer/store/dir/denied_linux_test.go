@@ -54,6 +54,9 @@ func TestDenied(t *testing.T) {
 		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/secret") {
 			t.Errorf("list: %v, want ErrDenied that names the sub-folder", err)
 		}
+		if err := s.List(t.Context(), "a", func(store.Object) error { return nil }); err != nil {
+			t.Errorf("list of what lies beside the sub-folder: %v", err)
+		}
 		if _, _, err := s.Open(t.Context(), "a", ""); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/a") {
 			t.Errorf("open: %v, want ErrDenied that names the file", err)
 		}
