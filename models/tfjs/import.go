@@ -75,7 +75,7 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 	if err != nil {
 		return nil, err
 	}
-	weights, err := src.openWeights(ctx, doc.Manifest)
+	weights, _, err := src.openWeights(ctx, doc.Manifest)
 	if err != nil {
 		return nil, err
 	}

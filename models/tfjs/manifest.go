@@ -45,30 +45,34 @@ type tensor struct {
 // tensors are the weights by name.
 type tensors map[string]*tensor
 
-// openWeights reads the manifest and finds every tensor in its shards.
-func (s *source) openWeights(ctx context.Context, manifest []byte) (tensors, error) {
+// openWeights reads the manifest and finds every tensor in its shards. The
+// names are in the order of the manifest.
+func (s *source) openWeights(ctx context.Context, manifest []byte) (_ tensors, names []string, err error) {
 	var groups []manifestGroup
 	if err := json.Unmarshal(manifest, &groups); err != nil {
-		return nil, bad("weights manifest: %w", err)
+		return nil, nil, bad("weights manifest: %w", err)
 	}
 	all := tensors{}
 	for _, g := range groups {
 		data := &concatenation{}
 		for _, p := range g.Paths {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			r, size, err := s.openShard(p)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			data.add(r, size)
 		}
 		if err := all.place(g.Weights, data); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for _, w := range g.Weights {
+			names = append(names, w.Name)
 		}
 	}
-	return all, nil
+	return all, names, nil
 }
 
 // place finds the weights of one group in its data.
