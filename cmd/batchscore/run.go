@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
@@ -163,7 +164,7 @@ output, it goes on where the job was; started twice at once, both share the work
 	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda or tensorrt; auto takes a GPU where one can be used")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
-	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core")
+	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
 	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
 	return cmd
 }
@@ -187,12 +188,18 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if !slices.Contains(providers, f.provider) {
 		return usagef("--provider %q is none of %s", f.provider, strings.Join(providers, ", "))
 	}
+	if f.decoders < 0 {
+		return usagef("--decoders %d: at least one goroutine decodes", f.decoders)
+	}
 	if f.lease < time.Second {
 		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)
 	}
 	world, err := f.rankFlags.resolve(cmd)
 	if err != nil {
 		return err
+	}
+	if f.decoders == 0 {
+		f.decoders = device.CPUs(world.LocalSize).Usable
 	}
 	terminal := isTerminal(cmd.ErrOrStderr())
 	progress := &telemetry.Progress{}

@@ -1,9 +1,12 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -14,11 +17,11 @@ import (
 
 func newShow() *cobra.Command {
 	var limit int
-	cmd := &cobra.Command{
+	show := &cobra.Command{
 		Use:   "show OUT",
-		Short: "Print the first rows of an output folder as a table",
+		Short: "Print the first rows of an output folder as a table, and count the labels",
 		Args:  oneArg("OUT"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 1 {
 				return usagef("--limit %d: at least one row is shown", limit)
 			}
@@ -26,13 +29,14 @@ func newShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
 			fmt.Fprintln(w, "IMAGE\tSTATUS\tLABEL\tSCORE")
-			enough := errors.New("enough")
 			n := 0
-			err = output.Rows(cmd.Context(), st, func(r output.Row) error {
+			counts := map[string]int{}
+			err = output.Rows(c.Context(), st, func(r output.Row) error {
+				counts[outcome(r)]++
 				if n++; n > limit {
-					return enough
+					return nil
 				}
 				score := "-"
 				if r.Status == output.StatusOK {
@@ -41,14 +45,48 @@ func newShow() *cobra.Command {
 				_, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", printable(r.Path), r.Status, printable(r.Label), score)
 				return err
 			})
-			if err != nil && !errors.Is(err, enough) {
+			if err != nil {
 				return err
 			}
-			return w.Flush()
+			if n > limit {
+				fmt.Fprintf(w, "... and %d more\n", n-limit)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d images: %s\n", n, tally(counts))
+			return err
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", 20, "number of rows")
-	return cmd
+	show.Flags().IntVar(&limit, "limit", 20, "number of rows")
+	return show
+}
+
+// outcome is what a row is counted under: its label, or why it has none.
+func outcome(r output.Row) string {
+	if r.Status == output.StatusOK {
+		return printable(r.Label)
+	}
+	return r.Status
+}
+
+// tallied is how many labels the sum under the table names.
+const tallied = 12
+
+// tally lists counts, the largest first.
+func tally(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	})
+	var parts []string
+	for i, name := range names {
+		if i == tallied {
+			parts = append(parts, fmt.Sprintf("%d more labels", len(names)-tallied))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // printable keeps a name from moving the cursor or breaking the table.
