@@ -19,7 +19,7 @@ func newModels() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelsImport(), newModelsList())
+	cmd.AddCommand(newModelsImport(), newModelsList(), newModelsFuse())
 	return cmd
 }
 

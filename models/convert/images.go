@@ -1,0 +1,147 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// Engine is a model ready to score; that of models/ort is one. Batches and
+// scores may be asked for by several goroutines at once.
+type Engine interface {
+	// Lanes is how many Score calls keep the device busy.
+	Lanes() int
+	// NewBatch makes the memory of a batch of at most that many images.
+	NewBatch(capacity int) (*models.Batch, error)
+	// Score fills rows lo to hi, exclusive, of b.Scores from those of b.Pixels.
+	Score(ctx context.Context, b *models.Batch, lo, hi int) error
+	Close() error
+}
+
+// Opener lends an engine for a model, which the borrower closes.
+type Opener func(m *models.Model) (Engine, error)
+
+// Images lists the files in a folder and those beneath it, in the order of
+// their paths: all of them, or at most that many, evenly spread, where most is
+// above 0. What is no image is found out when it is decoded.
+func Images(folder string, most int) ([]string, error) {
+	var paths []string
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	if n := len(paths); most > 0 && n > most {
+		for i := range most {
+			paths[i] = paths[i*n/most]
+		}
+		paths = paths[:most]
+	}
+	return paths, nil
+}
+
+// batchImages is how many images go in one call.
+const batchImages = 4
+
+// scoreImages runs a model on image files and returns a row of scores for each;
+// nil for a file that cannot be decoded.
+func scoreImages(ctx context.Context, e Engine, m *models.Model, paths []string) ([][]float32, error) {
+	rows := make([][]float32, len(paths))
+	var next struct {
+		sync.Mutex
+		slice [][]string
+	}
+	next.slice = slices.Collect(slices.Chunk(paths, batchImages))
+	done := 0
+	take := func() (int, []string) {
+		next.Lock()
+		defer next.Unlock()
+		if done == len(next.slice) {
+			return 0, nil
+		}
+		done++
+		return (done - 1) * batchImages, next.slice[done-1]
+	}
+	workers, ctx := errgroup.WithContext(ctx)
+	for range min(max(e.Lanes(), 1), len(next.slice)) {
+		workers.Go(func() error {
+			w, err := newWorker(e, m)
+			if err != nil {
+				return err
+			}
+			defer w.decoder.Close()
+			for first, some := take(); some != nil; first, some = take() {
+				if err := w.score(ctx, some, rows[first:]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return rows, workers.Wait()
+}
+
+type worker struct {
+	engine  Engine
+	decoder *preprocess.Decoder
+	batch   *models.Batch
+	row     int // bytes
+	classes int
+}
+
+func newWorker(e Engine, m *models.Model) (*worker, error) {
+	b, err := e.NewBatch(batchImages)
+	if err != nil {
+		return nil, err
+	}
+	d, err := preprocess.NewDecoder(m.Contract.Preprocess, preprocess.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Classes}, nil
+}
+
+// score decodes and scores at most a batch of images, skipping what is none.
+func (w *worker) score(ctx context.Context, paths []string, rows [][]float32) error {
+	var at []int
+	for i, path := range paths {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read image: %w", err)
+		}
+		n := len(at)
+		err = w.decoder.Decode(w.batch.Pixels[n*w.row:(n+1)*w.row], src)
+		var failed *preprocess.Failure
+		switch {
+		case errors.As(err, &failed):
+		case err != nil:
+			return fmt.Errorf("%s: %w", path, err)
+		default:
+			at = append(at, i)
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	if err := w.engine.Score(ctx, w.batch, 0, len(at)); err != nil {
+		return err
+	}
+	for n, i := range at {
+		rows[i] = slices.Clone(w.batch.Scores[n*w.classes:][:w.classes])
+	}
+	return nil
+}
