@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Ranger is a Store that can go on in the middle of an object, as a broken
+// transfer asks for.
+type Ranger interface {
+	Store
+	// OpenAt is Open from an offset on, in bytes, 0 <= offset < size. The
+	// returned Object still tells the whole object's size. An etag is required:
+	// without it two halves could belong to two versions.
+	OpenAt(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, Object, error)
+}
+
+// Transient is an ErrUnavailable that is worth another try: throttling, a
+// server's error, a connection that broke. What lasts (no space left, a
+// read-only file system) is ErrUnavailable without it.
+type Transient struct {
+	// After is how long the place asks to be left alone; 0 if it does not say.
+	After time.Duration
+	// Throttled says that the place is asked too much, by us or by others.
+	Throttled bool
+	Err       error
+}
+
+func (t *Transient) Error() string {
+	if t.After > 0 {
+		return fmt.Sprintf("%v (asks to wait %v)", t.Err, t.After)
+	}
+	return t.Err.Error()
+}
+
+// Unwrap makes a Transient an ErrUnavailable.
+func (t *Transient) Unwrap() []error { return []error{t.Err, ErrUnavailable} }
+
+// AsTransient returns the Transient in err, if there is one.
+func AsTransient(err error) (*Transient, bool) {
+	var t *Transient
+	ok := errors.As(err, &t)
+	return t, ok
+}
