@@ -18,12 +18,29 @@ import (
 const (
 	modelIRVersion     = 1
 	modelGraph         = 7
+	modelOpsetImport   = 8
 	modelMetadata      = 14
+	graphNode          = 1
 	graphInitializer   = 5
 	graphInput         = 11
 	graphOutput        = 12
+	tensorDims         = 1
+	tensorDataType     = 2
+	tensorInt32Data    = 5
+	tensorInt64Data    = 7
 	tensorName         = 8
+	tensorRawData      = 9
 	tensorDataLocation = 14
+	nodeInput          = 1
+	nodeOutput         = 2
+	nodeOpType         = 4
+	nodeAttribute      = 5
+	nodeDomain         = 7
+	attributeName      = 1
+	attributeInt       = 3
+	attributeText      = 4
+	attributeTensor    = 5
+	attributeInts      = 8
 )
 
 const (
@@ -50,7 +67,16 @@ type header struct {
 	external    string // the name of a weight that lies in another file
 	contract    string
 	hasContract bool
+	golden      string
+	hasGolden   bool
+	goldens     []span // where entries of goldens lie in the file
+	opset       int64  // of ONNX's own operators
+	nodes       []node
+	tensors     []tensor // the weights
 }
+
+// span is a range of bytes of the file, first to end.
+type span struct{ first, end int64 }
 
 // tensorInfo is a declared input or output. A dimension of -1 is not fixed.
 type tensorInfo struct {
@@ -115,8 +141,24 @@ func (h *header) model(w *walker, f field) error {
 		if err := proto.Unmarshal(text, &entry); err != nil {
 			return fmt.Errorf("metadata at byte %d: %w", f.start, err)
 		}
-		if entry.GetKey() == MetadataKey {
+		switch entry.GetKey() {
+		case MetadataKey:
 			h.contract, h.hasContract = entry.GetValue(), true
+		case GoldenKey:
+			h.golden, h.hasGolden = entry.GetValue(), true
+			h.goldens = append(h.goldens, span{f.tag, f.end})
+		}
+	case f.is(modelOpsetImport, protowire.BytesType):
+		text, err := w.bytes(f, maxDeclaration)
+		if err != nil {
+			return err
+		}
+		var set onnxpb.OperatorSetIdProto
+		if err := proto.Unmarshal(text, &set); err != nil {
+			return fmt.Errorf("operator set at byte %d: %w", f.start, err)
+		}
+		if set.GetDomain() == "" || set.GetDomain() == "ai.onnx" {
+			h.opset = set.GetVersion()
 		}
 	}
 	return nil
@@ -124,6 +166,10 @@ func (h *header) model(w *walker, f field) error {
 
 func (h *header) graph(w *walker, f field) error {
 	switch {
+	case f.is(graphNode, protowire.BytesType):
+		n, err := w.node(f)
+		h.nodes = append(h.nodes, n)
+		return err
 	case f.is(graphInitializer, protowire.BytesType):
 		return h.initializer(w, f)
 	case f.is(graphInput, protowire.BytesType):
@@ -139,22 +185,11 @@ func (h *header) graph(w *walker, f field) error {
 }
 
 func (h *header) initializer(w *walker, f field) error {
-	var name string
-	var external bool
-	err := w.message(f.end, func(f field) error {
-		switch {
-		case f.is(tensorName, protowire.BytesType):
-			text, err := w.bytes(f, maxDeclaration)
-			name = string(text)
-			return err
-		case f.is(tensorDataLocation, protowire.VarintType):
-			external = f.varint == uint64(onnxpb.TensorProto_EXTERNAL)
-		}
-		return nil
-	})
-	h.weights[name] = true
-	if external && h.external == "" {
-		h.external = name
+	t, err := w.tensor(f)
+	h.weights[t.name] = true
+	h.tensors = append(h.tensors, t)
+	if t.external && h.external == "" {
+		h.external = t.name
 	}
 	return err
 }

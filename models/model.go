@@ -33,19 +33,29 @@ type Model struct {
 
 	// Batch is the only batch that the graph accepts; 0 is any.
 	Batch int
+
+	// Conflicts says, one sentence each, where answers to the same question
+	// differ, and which was taken.
+	Conflicts []string
+	// Golden is what the file carries to be checked against; nil if nothing.
+	Golden *Golden
 }
 
 // OpenOptions say what a model file does not, or differently.
 type OpenOptions struct {
-	// Contract replaces the one in the file; a file of another tool has none.
+	// Contract replaces the one in the file, and whatever lies beside it.
 	Contract *Contract
+	// Given are answers that stand before those of the sidecar (the YAML file
+	// beside the model), of presets and of the metadata; the strongest first.
+	Given []Given
 	// Labels replace those of the contract, one for each class.
 	Labels []string
 }
 
 // Open reads what a model file declares of itself, in one pass that takes the
-// file's digest and skips its weights. Every error about the file's content
-// wraps ErrModel.
+// file's digest and skips its weights, and completes its contract. Every error
+// about the content of the file or of its sidecar wraps ErrModel; where the
+// contract of an image model cannot be known, it asks what must be answered.
 func Open(path string, o OpenOptions) (*Model, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,14 +95,10 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	switch {
 	case o.Contract != nil:
 		m.Contract = *o.Contract
-	case h.hasContract:
-		c, err := ParseContract([]byte(h.contract))
-		if err != nil {
+	default:
+		if err := m.resolve(h, o); err != nil {
 			return err
 		}
-		m.Contract = *c
-	default:
-		return m.missingContract()
 	}
 	if o.Labels != nil {
 		m.Contract.Labels = o.Labels
@@ -101,7 +107,20 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 		return err
 	}
 	m.Contract.Labels = m.Contract.classNames()
-	return m.agree()
+	if err := m.agree(); err != nil {
+		return err
+	}
+	if h.hasGolden {
+		golden, err := ParseGolden([]byte(h.golden))
+		if err == nil {
+			err = golden.fits(m.Contract)
+		}
+		if err != nil {
+			return fmt.Errorf("golden images in the metadata: %w", err)
+		}
+		m.Golden = golden
+	}
+	return nil
 }
 
 func (m *Model) readInput(inputs []tensorInfo) error {
@@ -147,10 +166,7 @@ func (m *Model) readOutput(outputs []tensorInfo) error {
 // agree compares the contract with the graph.
 func (m *Model) agree() error {
 	c, p := m.Contract, m.Contract.Preprocess
-	height, width := m.InputShape[1], m.InputShape[2]
-	if m.Layout == preprocess.CHW {
-		height, width = m.InputShape[2], m.InputShape[3]
-	}
+	width, height := m.side()
 	fits := func(graph int64, contract int) bool { return graph == -1 || graph == int64(contract) }
 	switch {
 	case p.DType != m.DType || p.Layout != m.Layout:
@@ -164,17 +180,6 @@ func (m *Model) agree() error {
 			c.Classes, m.OutputShape[1])
 	}
 	return nil
-}
-
-// missingContract asks what a foreign model leaves open.
-func (m *Model) missingContract() error {
-	return fmt.Errorf(`carries no contract (metadata key %q), and its graph (%s %s %v -> %v) does not answer:
-  - how is an image brought to the input's size: resampling filter, stretch or centre crop?
-  - RGB or BGR, and which scale, mean and standard deviation per channel?
-  - is the output probabilities, or logits that need a softmax?
-  - what are the classes called, in the output's order?
-convert the model with "batchscore models import", which writes the answers into the file`,
-		MetadataKey, m.DType, m.Layout, m.InputShape, m.OutputShape)
 }
 
 func describe(ts []tensorInfo) string {

@@ -29,6 +29,7 @@ type field struct {
 	number     protowire.Number
 	wire       protowire.Type
 	varint     uint64 // of VarintType
+	tag        int64  // where the field begins
 	start, end int64  // of BytesType
 }
 
@@ -47,7 +48,7 @@ func (w *walker) message(end int64, visit func(field) error) error {
 		if number < protowire.MinValidNumber {
 			return fmt.Errorf("%w: no field starts at byte %d", errWire, start)
 		}
-		f := field{number: number, wire: wire, start: w.pos, end: w.pos}
+		f := field{number: number, wire: wire, tag: start, start: w.pos, end: w.pos}
 		switch wire {
 		case protowire.VarintType:
 			f.varint, err = w.varint(end)
@@ -96,6 +97,14 @@ func (w *walker) bytes(f field, limit int64) ([]byte, error) {
 	got, err := io.ReadFull(w.r, p)
 	w.pos += int64(got)
 	return p, w.check(err)
+}
+
+// keep accounts for memory of n bytes that a field costs besides its own.
+func (w *walker) keep(n int64) error {
+	if w.kept += n; w.kept > maxKept {
+		return fmt.Errorf("more than %d bytes of names and declarations stand before byte %d", int64(maxKept), w.pos)
+	}
+	return nil
 }
 
 func (w *walker) skip(n int64) error {

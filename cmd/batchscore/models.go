@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +13,11 @@ import (
 func newModels() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "Import models, and list those that have a name",
+		Short: "Make, register, inspect and check models",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelsImport(), newModelsList(), newModelsFuse())
+	cmd.AddCommand(newModelsImport(), newModelsAdd(), newModelsRemove(), newModelsList(), newModelsFuse())
 	return cmd
 }
 
@@ -64,28 +62,4 @@ the model's contract in it: input size, preprocessing and labels.`,
 	fs.StringVar(&o.Path, "path", "", "the model's folder inside the source, where it holds several")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default that of its folder")
 	return cmd
-}
-
-func newModelsList() *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the models that --model and --inference know by name",
-		Args:  noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := models.Dir()
-			if err != nil {
-				return err
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tTASK\tMODEL\tFILE")
-			for _, k := range models.Registry {
-				path, err := models.Locate(k.Task)
-				if err != nil {
-					path = "none; import one to " + filepath.Join(dir, k.Name+".onnx")
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Name, k.Task, k.Title, path)
-			}
-			return w.Flush()
-		},
-	}
 }

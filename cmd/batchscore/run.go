@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ import (
 // jobFlags say what is to be scored and with which model: all that decides the
 // bytes of the result.
 type jobFlags struct {
+	contractFlags
 	images, out      string
 	inference, model string
 	labels           string
@@ -39,6 +41,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.out, "out", "", "folder for the result (required)")
 	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
 	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
+	f.contractFlags.register(cmd)
 	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
 	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
 	fs.IntVar(&f.batch, "batch", 0, "images per batch; by default 4 on a CPU and 32 on a GPU, or what the job was started with")
@@ -76,24 +79,14 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 }
 
 // job opens what the flags name and describes the job.
-func (f *jobFlags) job(format output.Format) (*models.Model, output.Job, error) {
+func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model, output.Job, error) {
 	name := f.model
 	if name == "" {
 		name = f.inference
 	}
-	path, err := models.Locate(name)
+	m, err := f.locate(cmd, name, f.labels)
 	if err != nil {
 		return nil, output.Job{}, err
-	}
-	var o models.OpenOptions
-	if f.labels != "" {
-		if o.Labels, err = models.ReadLabels(f.labels); err != nil {
-			return nil, output.Job{}, config(err)
-		}
-	}
-	m, err := models.Open(path, o)
-	if err != nil {
-		return nil, output.Job{}, config(err)
 	}
 	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 	images, err := place(f.images)
@@ -106,7 +99,7 @@ func (f *jobFlags) job(format output.Format) (*models.Model, output.Job, error) 
 	}
 	return m, output.Job{
 		Images: images, Max: f.max,
-		Model: filepath.Base(path), ModelDigest: m.Digest,
+		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		JPEGDecoder: decoder,
 		Batch:       f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
@@ -214,9 +207,12 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	log = log.With().Int("rank", world.Rank).Logger()
 
-	m, job, err := f.job(format)
+	m, job, err := f.job(cmd, format)
 	if err != nil {
 		return err
+	}
+	for _, c := range m.Conflicts {
+		log.Warn().Str("model", m.Path).Msg("contract: " + c)
 	}
 	images, err := dir.New(job.Images, dir.Options{})
 	if err != nil {
@@ -235,6 +231,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			})
 			if err != nil {
 				return nil, err
+			}
+			if err := checkGolden(ctx, e, m, log); err != nil {
+				return nil, errors.Join(err, e.Close())
 			}
 			versions["onnxruntime"] = e.Version()
 			log.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")

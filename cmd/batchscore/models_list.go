@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+func newModelsList() *cobra.Command {
+	var flag string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List known models, tasks and presets, and what is registered",
+		Long: `list shows what --inference and --model know by name: the tasks with the model that
+does each, the presets for models that carry no contract, and the models that
+were registered, each with what has become of its file (ok, missing, or changed:
+other bytes than when it was registered).`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := modelsDir(flag)
+			if err != nil {
+				return err
+			}
+			entries, err := models.ReadRegistry(dir)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			fmt.Fprintln(w, "TASK\tMODEL\tNAME\tFILE")
+			for _, k := range models.Registry {
+				path, _, err := models.Find(dir, k.Task)
+				if errors.Is(err, models.ErrModel) {
+					path = "none, or several; add one with batchscore models add NAME FILE --task " + k.Task
+				} else if err != nil {
+					return err
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Task, k.Title, k.Name, path)
+			}
+			fmt.Fprintln(w, "\nPRESET\tMATCHES")
+			for _, p := range models.Presets {
+				fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Matches)
+			}
+			if len(entries) > 0 {
+				fmt.Fprintln(w, "\nREGISTERED\tTASK\tSTATE\tFILE")
+			}
+			for _, e := range entries {
+				state, err := e.State()
+				if err != nil {
+					state = models.State(err.Error())
+				}
+				task := e.Task
+				if task == "" {
+					task = "-"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, task, state, e.File)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nmodels folder: %s\n", filepath.Clean(dir))
+			return err
+		},
+	}
+	registerModels(cmd, &flag)
+	return cmd
+}

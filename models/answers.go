@@ -1,0 +1,251 @@
+package models
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// Orientation says what becomes of an image's EXIF orientation.
+type Orientation string
+
+// The values of an Orientation.
+const (
+	Upright Orientation = "upright" // turned as EXIF says; the default
+	Stored  Orientation = "stored"  // taken as the pixels lie in the file
+)
+
+// Answers are the parts of a contract that a graph does not tell, each given
+// or left open (nil). Layout, element type, size and classes are read from the
+// graph; Width and Height answer for a graph that takes any size. The YAML
+// form is that of a sidecar and of the registry.
+type Answers struct {
+	// Preset names a set of answers that stands behind those given here.
+	Preset      string             `yaml:"preset,omitempty"`
+	Name        string             `yaml:"name,omitempty"`
+	Width       *int               `yaml:"width,omitempty"`
+	Height      *int               `yaml:"height,omitempty"`
+	Resize      *preprocess.Resize `yaml:"resize,omitempty"`
+	Fit         *preprocess.Fit    `yaml:"fit,omitempty"`
+	ResizeTo    *int               `yaml:"resize_to,omitempty"`
+	BGR         *bool              `yaml:"bgr,omitempty"`
+	Scale       *float32           `yaml:"scale,omitempty"`
+	Mean        []float32          `yaml:"mean,omitempty,flow"`
+	Std         []float32          `yaml:"std,omitempty,flow"`
+	Orientation *Orientation       `yaml:"orientation,omitempty"`
+	Output      *Activation        `yaml:"output,omitempty"`
+	Labels      []string           `yaml:"labels,omitempty"`
+}
+
+// Given are answers and where they come from, as a message names it: "flags".
+type Given struct {
+	From string
+	Answers
+}
+
+// Origins of answers, as messages name them.
+const (
+	metadataOrigin = "metadata"
+	presetOrigin   = "preset "
+)
+
+// answersOf is a whole contract as answers.
+func answersOf(c *Contract) Answers {
+	p := c.Preprocess
+	orientation := Upright
+	if p.IgnoreOrientation {
+		orientation = Stored
+	}
+	scale := p.Scale
+	if scale == 0 {
+		scale = 1
+	}
+	a := Answers{
+		Name: c.Name, Width: &p.Width, Height: &p.Height,
+		Resize: &p.Resize, Fit: &p.Fit, BGR: &p.BGR, Scale: &scale, Mean: p.Mean, Std: p.Std,
+		Orientation: &orientation, Output: &c.Output, Labels: c.Labels,
+	}
+	if p.ResizeTo != 0 {
+		a.ResizeTo = &p.ResizeTo
+	}
+	return a
+}
+
+// merged are answers put together from several, the strongest first.
+type merged struct {
+	Answers
+	conflicts []string
+	from      map[string]string // the origin of each answer, by its key
+}
+
+func merge(given []Given) *merged {
+	m := &merged{from: map[string]string{}}
+	for _, g := range given {
+		if g.Name != "" && m.Name == "" {
+			m.Name = g.Name // no answer of another name is contradicted
+		}
+		take(m, "width", &m.Width, g.Width, g.From)
+		take(m, "height", &m.Height, g.Height, g.From)
+		take(m, "resize", &m.Resize, g.Resize, g.From)
+		take(m, "fit", &m.Fit, g.Fit, g.From)
+		take(m, "resize_to", &m.ResizeTo, g.ResizeTo, g.From)
+		take(m, "bgr", &m.BGR, g.BGR, g.From)
+		take(m, "scale", &m.Scale, g.Scale, g.From)
+		takeList(m, "mean", &m.Mean, g.Mean, g.From)
+		takeList(m, "std", &m.Std, g.Std, g.From)
+		take(m, "orientation", &m.Orientation, g.Orientation, g.From)
+		take(m, "output", &m.Output, g.Output, g.From)
+		takeList(m, "labels", &m.Labels, g.Labels, g.From)
+	}
+	return m
+}
+
+// take keeps the first answer to a question, and any later one that differs as
+// a conflict.
+func take[T comparable](m *merged, key string, have **T, v *T, from string) {
+	switch {
+	case v == nil:
+	case *have == nil:
+		*have, m.from[key] = v, from
+	case **have != *v:
+		m.conflicts = append(m.conflicts, fmt.Sprintf("%s is %v (%s), not %v (%s)", key, **have, m.from[key], *v, from))
+	}
+}
+
+func takeList[T comparable](m *merged, key string, have *[]T, v []T, from string) {
+	switch {
+	case v == nil:
+	case *have == nil:
+		*have, m.from[key] = v, from
+	case !slices.Equal(*have, v):
+		m.conflicts = append(m.conflicts, fmt.Sprintf("%s are %s (%s), not %s (%s)", key, short(*have), m.from[key], short(v), from))
+	}
+}
+
+func short[T any](list []T) string {
+	if len(list) > 3 {
+		return fmt.Sprintf("%d values", len(list))
+	}
+	return fmt.Sprint(list)
+}
+
+// resolve finds the contract of m: what is given by hand, then what lies
+// beside the file, then a preset, then the metadata. What none of them knows
+// is asked for; nothing is guessed.
+func (m *Model) resolve(h *header, o OpenOptions) error {
+	layers := slices.Clone(o.Given)
+	side, err := readSidecar(m.Path)
+	if err != nil {
+		return err
+	}
+	if side != nil {
+		layers = append(layers, *side)
+	}
+	for _, l := range layers {
+		if l.Preset == "" {
+			continue
+		}
+		preset, err := presetAnswers(l.Preset, m)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.From, err)
+		}
+		layers = append(layers, Given{presetOrigin + l.Preset, preset})
+		break
+	}
+	var own *Contract
+	if h.hasContract {
+		if own, err = ParseContract([]byte(h.contract)); err != nil {
+			return err
+		}
+		layers = append(layers, Given{metadataOrigin, answersOf(own)})
+	}
+	a := merge(layers)
+	if own != nil {
+		m.Contract = *own
+	} else {
+		m.Contract = Contract{Source: filepath.Base(m.Path)}
+		m.readGraph(h, a)
+	}
+	if open := m.open(a); len(open) > 0 {
+		return m.ask(open)
+	}
+	if own == nil || len(layers) > 1 {
+		m.apply(a)
+	}
+	m.Conflicts = a.conflicts
+	return nil
+}
+
+// readGraph adds what the graph of a foreign model answers.
+func (m *Model) readGraph(h *header, a *merged) {
+	c := &m.Contract
+	c.Name = strings.TrimSuffix(filepath.Base(m.Path), filepath.Ext(m.Path))
+	c.Preprocess.DType, c.Preprocess.Layout = m.DType, m.Layout
+	width, height := m.side()
+	graph := Given{From: "graph"}
+	if width > 0 {
+		w := int(width)
+		graph.Width = &w
+	}
+	if height > 0 {
+		h := int(height)
+		graph.Height = &h
+	}
+	if act := h.activation(); act != "" {
+		graph.Output = &act
+	}
+	c.Classes = int(max(m.OutputShape[1], 0))
+	if c.Classes == 0 {
+		c.Classes = len(a.Labels)
+	}
+	take(a, "width", &a.Width, graph.Width, graph.From)
+	take(a, "height", &a.Height, graph.Height, graph.From)
+	take(a, "output", &a.Output, graph.Output, graph.From)
+}
+
+// side is the image size that the graph takes; -1 is any.
+func (m *Model) side() (width, height int64) {
+	if m.Layout == preprocess.CHW {
+		return m.InputShape[3], m.InputShape[2]
+	}
+	return m.InputShape[2], m.InputShape[1]
+}
+
+// apply writes the answers into the contract.
+func (m *Model) apply(a *merged) {
+	c := &m.Contract
+	p := &c.Preprocess
+	if a.Name != "" {
+		c.Name = a.Name
+	}
+	p.Width, p.Height, p.Resize, p.Fit, p.BGR = *a.Width, *a.Height, *a.Resize, *a.Fit, *a.BGR
+	p.ResizeTo = 0
+	// A size for the crop that somebody gave is not dropped without a word:
+	// Validate refuses it where nothing is cropped.
+	if from := a.from["resize_to"]; a.ResizeTo != nil &&
+		(p.Fit == preprocess.CenterCrop || from != metadataOrigin && !strings.HasPrefix(from, presetOrigin)) {
+		p.ResizeTo = *a.ResizeTo
+	}
+	// What does nothing is left out: one meaning, one digest.
+	p.Scale, p.Mean, p.Std = 0, nil, nil
+	if a.Scale != nil && *a.Scale != 1 {
+		p.Scale = *a.Scale
+	}
+	if !all(a.Mean, 0) {
+		p.Mean = a.Mean
+	}
+	if !all(a.Std, 1) {
+		p.Std = a.Std
+	}
+	if a.Orientation != nil {
+		p.IgnoreOrientation = *a.Orientation == Stored
+	}
+	c.Output, c.Labels = *a.Output, a.Labels
+}
+
+func all(list []float32, v float32) bool {
+	return !slices.ContainsFunc(list, func(x float32) bool { return x != v })
+}

@@ -1,0 +1,256 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// GoldenKey is the ONNX metadata_props key that carries a Golden as JSON.
+const GoldenKey = "batchscore.golden"
+
+// Bounds of a Golden.
+const (
+	MaxGoldenImages = 8
+	MaxGoldenBytes  = 2 << 20 // of all encoded images together
+	maxGoldenScores = 1 << 18 // of all rows together
+)
+
+// Golden is images with the scores that a model gave them when it was made. A
+// worker that gets other scores has another preprocessing, another library or
+// another model.
+type Golden struct {
+	Images []GoldenImage `json:"images"`
+	// Tolerance is the largest Difference that is still the same answer.
+	Tolerance float64 `json:"tolerance"`
+	// ScaledDecode tells whether the decoder was let to shrink the images.
+	ScaledDecode bool `json:"scaled_decode,omitempty"`
+	// MadeWith names library, device and decoder, for people.
+	MadeWith string `json:"made_with,omitempty"`
+}
+
+// GoldenImage is an encoded image and its row of scores.
+type GoldenImage struct {
+	Name string `json:"name"`
+	// Image is the bytes of a JPEG, PNG or other file, so that the check covers
+	// all of the preprocessing.
+	Image []byte `json:"image"`
+	// Scores is the output row as the model gives it, [Classes].
+	Scores []float32 `json:"scores"`
+}
+
+// tolerances are by Contract.Precision, between one device and another.
+var tolerances = map[string]float64{
+	"":     2e-3,
+	"fp32": 2e-3,
+	"fp16": 2e-2,
+	"int8": 1e-1,
+}
+
+// GoldenTolerance is the tolerance for models of a precision.
+func GoldenTolerance(precision string) float64 {
+	if t, ok := tolerances[precision]; ok {
+		return t
+	}
+	return tolerances[""]
+}
+
+// ParseGolden reads a Golden from the JSON of a model's metadata. Like a
+// contract, it holds no field that is not known.
+func ParseGolden(text []byte) (*Golden, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var g Golden
+	if err := d.Decode(&g); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text follows the JSON value")
+	}
+	if err := g.Validate(); err != nil {
+		return nil, err
+	}
+	return &g, nil
+}
+
+// Validate says what makes g unusable.
+func (g *Golden) Validate() error {
+	if n := len(g.Images); n < 1 || n > MaxGoldenImages {
+		return fmt.Errorf("%d images are not within 1..%d", n, MaxGoldenImages)
+	}
+	if t := g.Tolerance; !(t > 0 && t < 1) {
+		return fmt.Errorf("tolerance %v is not between 0 and 1", t)
+	}
+	var size, scores int
+	for _, img := range g.Images {
+		if len(img.Image) == 0 || len(img.Scores) == 0 {
+			return fmt.Errorf("image %q has %d bytes and %d scores", img.Name, len(img.Image), len(img.Scores))
+		}
+		if len(img.Scores) != len(g.Images[0].Scores) {
+			return fmt.Errorf("image %q has %d scores, the first has %d", img.Name, len(img.Scores), len(g.Images[0].Scores))
+		}
+		size, scores = size+len(img.Image), scores+len(img.Scores)
+		for class, s := range img.Scores {
+			if math.IsNaN(float64(s)) || math.IsInf(float64(s), 0) {
+				return fmt.Errorf("image %q: the score of class %d is %v", img.Name, class, s)
+			}
+		}
+	}
+	if size > MaxGoldenBytes {
+		return fmt.Errorf("the images have %d bytes together, more than %d", size, MaxGoldenBytes)
+	}
+	if scores > maxGoldenScores {
+		return fmt.Errorf("there are %d scores, more than %d; take fewer images", scores, maxGoldenScores)
+	}
+	return nil
+}
+
+func (g *Golden) fits(c Contract) error {
+	if n := len(g.Images[0].Scores); n != c.Classes {
+		return fmt.Errorf("%d scores an image for a model of %d classes", n, c.Classes)
+	}
+	return nil
+}
+
+// Difference is the largest distance of two rows' scores, in parts of the
+// largest score by size of want: 0 for equal rows. It is infinite for rows
+// of unequal length or with a NaN.
+func Difference(want, got []float32) float64 {
+	if len(want) != len(got) {
+		return math.Inf(1)
+	}
+	var scale, most float64
+	for i := range want {
+		w, d := float64(want[i]), math.Abs(float64(want[i])-float64(got[i]))
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		scale, most = max(scale, math.Abs(w)), max(most, d)
+	}
+	switch {
+	case most == 0:
+		return 0
+	case scale == 0:
+		return math.Inf(1)
+	}
+	return most / scale
+}
+
+// Verdict is what came of a check against golden images.
+type Verdict struct {
+	Images    int     `json:"images"`
+	Worst     string  `json:"worst"` // the image of the largest difference
+	Largest   float64 `json:"largest_difference"`
+	Tolerance float64 `json:"tolerance"`
+}
+
+// Check compares the scores of the golden images, one row each in their order,
+// with those they should have. An error beyond the tolerance wraps ErrModel.
+func (g *Golden) Check(scores [][]float32) (Verdict, error) {
+	v := Verdict{Images: len(g.Images), Tolerance: g.Tolerance, Worst: g.Images[0].Name}
+	if len(scores) != len(g.Images) {
+		return v, fmt.Errorf("%d rows of scores for %d golden images", len(scores), len(g.Images))
+	}
+	for i, img := range g.Images {
+		if d := Difference(img.Scores, scores[i]); d > v.Largest {
+			v.Largest, v.Worst = d, img.Name
+		}
+	}
+	if v.Largest > v.Tolerance {
+		made := ""
+		if g.MadeWith != "" {
+			made = " (made with " + g.MadeWith + ")"
+		}
+		return v, fmt.Errorf("%w: the scores of golden image %q differ by %.2g of the largest score, more than %.2g%s:"+
+			" the preprocessing, the library or the weights are not those that the model was made with",
+			ErrModel, v.Worst, v.Largest, v.Tolerance, made)
+	}
+	return v, nil
+}
+
+// AddGolden writes the model file in to out with golden images in its
+// metadata, in place of any it had. All other bytes stay as they are. The two
+// may be the same file; out appears whole or not at all.
+func AddGolden(in, out string, g *Golden) error {
+	if err := g.Validate(); err != nil {
+		return fmt.Errorf("%w: golden images: %w", ErrModel, err)
+	}
+	text, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("golden images: %w", err)
+	}
+	f, err := os.Open(in)
+	if err != nil {
+		return fmt.Errorf("open model: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("open model: %w", err)
+	}
+	h, err := readHeader(f, info.Size())
+	if err != nil {
+		return fmt.Errorf("%s: %w", in, err)
+	}
+	entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: proto.String(GoldenKey), Value: proto.String(string(text))})
+	if err != nil {
+		return fmt.Errorf("golden images: %w", err)
+	}
+	if len(entry) > maxMetadata {
+		return fmt.Errorf("golden images: %d bytes of metadata, more than %d", len(entry), maxMetadata)
+	}
+	return Save(out, func(w io.Writer) error {
+		at := int64(0)
+		for _, s := range append(h.goldens, span{info.Size(), info.Size()}) {
+			if _, err := io.Copy(w, io.NewSectionReader(f, at, s.first-at)); err != nil {
+				return fmt.Errorf("copy %s: %w", in, err)
+			}
+			at = s.end
+		}
+		// A message may end with any of its repeated fields.
+		head := protowire.AppendTag(nil, modelMetadata, protowire.BytesType)
+		_, err := w.Write(protowire.AppendBytes(head, entry))
+		return err
+	})
+}
+
+// GoldenFiles picks the images of a folder that fit into a Golden: the first
+// in order of their names. It returns their names and contents.
+func GoldenFiles(dir string) (names []string, images [][]byte, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("golden images: %w", err)
+	}
+	size := int64(0)
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return nil, nil, fmt.Errorf("golden images: %w", err)
+		}
+		if len(names) == MaxGoldenImages || !info.Mode().IsRegular() || strings.HasPrefix(e.Name(), ".") ||
+			size+info.Size() > MaxGoldenBytes {
+			continue
+		}
+		image, err := readSmall(filepath.Join(dir, e.Name()), MaxGoldenBytes-size)
+		if err != nil {
+			return nil, nil, fmt.Errorf("golden images: %w", err)
+		}
+		size += int64(len(image))
+		names, images = append(names, e.Name()), append(images, image)
+	}
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("golden images: no file of at most %d bytes lies in %s", MaxGoldenBytes, dir)
+	}
+	return names, images, nil
+}

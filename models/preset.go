@@ -1,0 +1,79 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// Preset is the way in which the models of one source take images. All presets
+// turn images upright as their EXIF orientation says, which none of the sources
+// does by itself; Answers.Orientation keeps them as they lie.
+type Preset struct {
+	Name string
+	// Matches names the code that the preset reproduces.
+	Matches string
+	// sides are the sizes of inputs for which ResizeTo is known; nil for a
+	// preset that does not crop.
+	sides   map[int64]int
+	answers Answers
+}
+
+// Presets are the known presets.
+var Presets = []Preset{
+	{
+		Name:    "torchvision",
+		Matches: "torchvision.transforms of the IMAGENET1K_V1 weights: Resize(256) and CenterCrop(224), or 342 and 299, bilinear, ImageNet mean and deviation; logits",
+		sides:   map[int64]int{224: 256, 299: 342},
+		answers: Answers{
+			Resize: to(preprocess.PillowBilinear), Fit: to(preprocess.CenterCrop), BGR: to(false),
+			Scale: to[float32](1. / 255),
+			Mean:  []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225},
+			Output: to(Logits),
+		},
+	},
+}
+
+func to[T any](v T) *T { return &v }
+
+func presetNames() []string {
+	var names []string
+	for _, p := range Presets {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func findPreset(name string) (*Preset, error) {
+	for i := range Presets {
+		if Presets[i].Name == name {
+			return &Presets[i], nil
+		}
+	}
+	return nil, fmt.Errorf("there is no preset %q, only %s", name, strings.Join(presetNames(), ", "))
+}
+
+// presetAnswers is what a preset answers for m. How bytes become numbers is no
+// question for a graph that takes bytes, and whether that graph swaps red and
+// blue itself is nothing that a preset knows.
+func presetAnswers(name string, m *Model) (Answers, error) {
+	p, err := findPreset(name)
+	if err != nil {
+		return Answers{}, err
+	}
+	a := p.answers
+	width, height := m.side()
+	if side, ok := p.sides[min(width, height)]; ok {
+		a.ResizeTo = &side
+	}
+	if m.DType == preprocess.Uint8 {
+		a.BGR, a.Scale, a.Mean, a.Std = nil, nil, nil, nil
+	}
+	return a, nil
+}
+
+// resizeNames are the resampling policies, as flags and sidecars spell them.
+func resizeNames() []string {
+	return []string{string(preprocess.PillowBilinear), string(preprocess.TFBilinearAlignCorners)}
+}

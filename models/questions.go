@@ -1,0 +1,53 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// question is one thing that must be known and is not.
+type question struct {
+	asks, answer string
+}
+
+// open lists what neither the graph nor the answers tell.
+func (m *Model) open(a *merged) []question {
+	var open []question
+	ask := func(unknown bool, asks, answer string) {
+		if unknown {
+			open = append(open, question{asks, answer})
+		}
+	}
+	ask(a.Width == nil || a.Height == nil,
+		"how large is an image for this model? Its graph takes any size", "--width PIXELS --height PIXELS")
+	ask(a.Resize == nil,
+		"how were images resampled when it was trained?", "--resize "+strings.Join(resizeNames(), "|"))
+	ask(a.Fit == nil,
+		"is an image stretched to the input's size, or is its shortest side resized and the middle cut out?",
+		"--fit "+string(preprocess.Stretch)+" or --fit "+string(preprocess.CenterCrop))
+	ask(a.Fit != nil && *a.Fit == preprocess.CenterCrop && a.ResizeTo == nil,
+		"to how many pixels is the shortest side resized before the crop?", "--resize-to PIXELS")
+	ask(a.BGR == nil, "are its channels in the order RGB or BGR?", "--bgr=false (RGB) or --bgr (BGR)")
+	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
+		"which range do its pixels have? value = (pixel*scale - mean) / std, pixels being 0 to 255",
+		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
+	ask(a.Output == nil, "are its scores probabilities, or logits that need a softmax?",
+		"--output "+string(Probabilities)+" or --output "+string(Logits))
+	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, one label a line")
+	return open
+}
+
+// ask is the error that spells the questions out.
+func (m *Model) ask(open []question) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s %s %v -> %v) leaves open:\n",
+		MetadataKey, m.DType, m.Layout, m.InputShape, m.OutputShape)
+	for _, q := range open {
+		fmt.Fprintf(&b, "  - %s\n      %s\n", q.asks, q.answer)
+	}
+	fmt.Fprintf(&b, "answer with these flags, in a file %s (keys as the flags, with _ for -),\nor name its origin: --preset %s",
+		sidecarPath(m.Path), strings.Join(presetNames(), "|"))
+	return fmt.Errorf("%s", b.String())
+}
