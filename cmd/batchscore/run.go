@@ -214,6 +214,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	for _, c := range m.Conflicts {
 		log.Warn().Str("model", m.Path).Msg("contract: " + c)
 	}
+	if text := warnOfRandomWeights(&m.Contract); text != "" {
+		log.Warn().Str("model", m.Path).Msg(text)
+	}
 	images, err := dir.New(job.Images, dir.Options{})
 	if err != nil {
 		return config(fmt.Errorf("--images: %w", err))

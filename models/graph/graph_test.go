@@ -113,6 +113,7 @@ func TestShapes(t *testing.T) {
 		{g.Flatten("flatten", x), []int64{-1, 210}},
 		{g.Transpose("transpose", x, 0, 2, 3, 1), []int64{-1, 10, 7, 3}},
 		{g.Gemm("gemm", row, values(g, "k5", 6, 4), values(g, "b5", 4)), []int64{2, 4}},
+		{g.Linear("linear", row, values(g, "k6", 4, 6), values(g, "b6", 4)), []int64{2, 4}},
 		{g.Softmax("softmax", row), []int64{2, 6}},
 		{g.Sub("sub", x, values(g, "mean", 3, 1, 1)), []int64{-1, 3, 10, 7}},
 		{g.Add("add", row, row), []int64{2, 6}},
@@ -170,6 +171,9 @@ func TestMistakes(t *testing.T) {
 		"gemm": {func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Gemm("bad", g.Flatten("row", x), values(g, "k", 5, 4), graph.Value{})
 		}, []string{"[5 4]", "[-1 192]"}},
+		"linear": {func(g *graph.Graph, x graph.Value) graph.Value {
+			return g.Linear("bad", g.Flatten("row", x), values(g, "k", 192, 4), graph.Value{})
+		}, []string{"[192 4]", "[-1 192]"}},
 		"concat": {func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Concat("bad", 1, x, g.MaxPool("half", x, graph.Window{Kernel: [2]int64{2, 2}}))
 		}, []string{"[-1 3 7 7]"}},

@@ -3,6 +3,8 @@ package graph
 import (
 	"math"
 	"slices"
+
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
 // Cast converts x to another element type.
@@ -58,6 +60,8 @@ type Window struct {
 	Stride   [2]int64
 	Dilation [2]int64
 	Pad      [4]int64 // top, left, bottom, right
+	// CountPad lets AveragePool count the padding, as zeros, as PyTorch does.
+	CountPad bool
 }
 
 // SamePad is TensorFlow's padding "same" for a window over height x width: the
@@ -123,7 +127,7 @@ func (g *Graph) MaxPool(name string, x Value, w Window) Value {
 }
 
 // AveragePool takes the mean of each window of x, [N,C,H,W]. Padding does not
-// count.
+// count unless w says so.
 func (g *Graph) AveragePool(name string, x Value, w Window) Value {
 	return g.pool("AveragePool", name, x, w)
 }
@@ -137,8 +141,13 @@ func (g *Graph) pool(op, name string, x Value, w Window) Value {
 	if w.Dilation != [2]int64{1, 1} {
 		g.fail(name, "a pool has no dilation")
 	}
-	return g.Node(op, name, []Value{x}, x.Type, g.slide(name, x, w, x.Shape[1]),
-		ints("kernel_shape", w.Kernel[:]...), ints("pads", w.Pad[:]...), ints("strides", w.Stride[:]...))
+	attributes := []*onnxpb.AttributeProto{
+		ints("kernel_shape", w.Kernel[:]...), ints("pads", w.Pad[:]...), ints("strides", w.Stride[:]...),
+	}
+	if w.CountPad && op == "AveragePool" {
+		attributes = append(attributes, integer("count_include_pad", 1))
+	}
+	return g.Node(op, name, []Value{x}, x.Type, g.slide(name, x, w, x.Shape[1]), attributes...)
 }
 
 // GlobalAveragePool takes the mean of each plane of x, [N,C,H,W], to [N,C,1,1].
@@ -229,4 +238,16 @@ func (g *Graph) Gemm(name string, x, weights, bias Value) Value {
 		g.fail(name, "bias %v does not fit weights %v", bias.Shape, weights.Shape)
 	}
 	return g.Node("Gemm", name, []Value{x, weights, bias}, x.Type, []int64{x.Shape[0], weights.Shape[1]})
+}
+
+// Linear is Gemm with weights the other way round, [M,K], as PyTorch has them.
+func (g *Graph) Linear(name string, x, weights, bias Value) Value {
+	if len(x.Shape) != 2 || len(weights.Shape) != 2 || x.Shape[1] != weights.Shape[1] {
+		g.fail(name, "weights %v do not fit an input %v", weights.Shape, x.Shape)
+		return Value{}
+	}
+	if bias.Name != "" && !slices.Equal(bias.Shape, weights.Shape[:1]) {
+		g.fail(name, "bias %v does not fit weights %v", bias.Shape, weights.Shape)
+	}
+	return g.Node("Gemm", name, []Value{x, weights, bias}, x.Type, []int64{x.Shape[0], weights.Shape[0]}, integer("transB", 1))
 }

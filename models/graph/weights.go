@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -27,6 +28,9 @@ type weight struct {
 	shape []int64
 	data  Data
 	count int64
+
+	external bool  // the elements lie in a file of their own
+	offset   int64 // where in it
 }
 
 // Weights adds a float32 tensor. Its data must have as many elements as shape
@@ -44,7 +48,7 @@ func (g *Graph) Weights(name string, data Data, shape ...int64) Value {
 		}
 		count *= n
 	}
-	g.weights = append(g.weights, weight{name, shape, data, count})
+	g.weights = append(g.weights, weight{name: name, shape: shape, data: data, count: count})
 	return v
 }
 
@@ -61,7 +65,53 @@ func (g *Graph) Bytes() ([]byte, error) {
 }
 
 // WriteTo writes the model, the same bytes for the same calls.
-func (g *Graph) WriteTo(w io.Writer) (int64, error) {
+func (g *Graph) WriteTo(w io.Writer) (int64, error) { return g.write(w, "", nil) }
+
+// WriteExternal writes the model to w and its weights to data, which the model
+// refers to as the file called location in its own folder. Every tensor starts
+// on a page there, so that processes that map the file share its memory; those
+// below a kilobyte stay in the model. All data is written before the first byte
+// of the model, so that metadata may be added by then: before is called in
+// between, if it is not nil.
+func (g *Graph) WriteExternal(w, data io.Writer, location string, before func() error) (int64, error) {
+	if _, err := g.proto(); err != nil {
+		return 0, err
+	}
+	out := &counter{w: data}
+	for i := range g.weights {
+		t := &g.weights[i]
+		t.external = 4*t.count >= smallest
+		if !t.external {
+			continue
+		}
+		if pad := -out.n & (page - 1); pad > 0 {
+			out.write(make([]byte, pad))
+		}
+		t.offset = out.n
+		if out.err == nil {
+			out.err = t.write(out)
+		}
+		if out.err != nil {
+			return 0, out.err
+		}
+	}
+	if before != nil {
+		if err := before(); err != nil {
+			return 0, err
+		}
+	}
+	return g.write(w, location, data)
+}
+
+// Where and which tensors go to a file of their own.
+const (
+	page     = 4096
+	smallest = 1024 // bytes
+)
+
+// write writes the model. Its weights are in data at location unless data is
+// nil.
+func (g *Graph) write(w io.Writer, location string, data io.Writer) (int64, error) {
 	model, err := g.proto()
 	if err != nil {
 		return 0, err
@@ -80,8 +130,15 @@ func (g *Graph) WriteTo(w io.Writer) (int64, error) {
 	// A message is the concatenation of its fields, in any order: the weights
 	// follow the rest of the graph, whose length must be known before them.
 	size := int64(len(body))
-	for _, t := range g.weights {
-		size += int64(len(t.header())) + 4*t.count
+	headers := make([][]byte, len(g.weights))
+	for i, t := range g.weights {
+		t.external = t.external && data != nil
+		g.weights[i].external = t.external
+		headers[i] = t.header(location)
+		size += int64(len(headers[i]))
+		if !t.external {
+			size += 4 * t.count
+		}
 	}
 	if size+int64(len(head)) > math.MaxInt32-16 {
 		return 0, ErrTooLarge
@@ -92,9 +149,9 @@ func (g *Graph) WriteTo(w io.Writer) (int64, error) {
 	out := &counter{w: w}
 	out.write(head)
 	out.write(body)
-	for _, t := range g.weights {
-		out.write(t.header())
-		if out.err == nil {
+	for i, t := range g.weights {
+		out.write(headers[i])
+		if out.err == nil && !t.external {
 			out.err = t.write(out)
 		}
 	}
@@ -108,18 +165,32 @@ const (
 	tensorRawData    = 9 // TensorProto.raw_data
 )
 
-// header is all of the tensor's field in the graph but the data at its end.
-func (t weight) header() []byte {
-	m, err := proto.MarshalOptions{Deterministic: true}.Marshal(&onnxpb.TensorProto{
-		Dims: t.shape, DataType: proto.Int32(int32(Float32)), Name: &t.name,
-	})
+// header is all of the tensor's field in the graph but the data at its end, or
+// all of it where the data lies elsewhere.
+func (t weight) header(location string) []byte {
+	p := &onnxpb.TensorProto{Dims: t.shape, DataType: proto.Int32(int32(Float32)), Name: &t.name}
+	inline := 4 * t.count
+	if t.external {
+		inline = 0
+		p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		for _, e := range [][2]string{
+			{"location", location},
+			{"offset", strconv.FormatInt(t.offset, 10)},
+			{"length", strconv.FormatInt(4*t.count, 10)},
+		} {
+			p.ExternalData = append(p.ExternalData, &onnxpb.StringStringEntryProto{Key: &e[0], Value: &e[1]})
+		}
+	}
+	m, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
 	if err != nil { // proto2 has no required field here, and checks no UTF-8
 		panic(err)
 	}
-	m = protowire.AppendTag(m, tensorRawData, protowire.BytesType)
-	m = protowire.AppendVarint(m, uint64(4*t.count))
+	if !t.external {
+		m = protowire.AppendTag(m, tensorRawData, protowire.BytesType)
+		m = protowire.AppendVarint(m, uint64(inline))
+	}
 	h := protowire.AppendTag(nil, graphInitializer, protowire.BytesType)
-	h = protowire.AppendVarint(h, uint64(int64(len(m))+4*t.count))
+	h = protowire.AppendVarint(h, uint64(int64(len(m))+inline))
 	return append(h, m...)
 }
 

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/networks"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// randomWeights is what --weights takes in place of a file.
+const randomWeights = "random"
+
+func newModelsBuild() *cobra.Command {
+	var file, from, labels, variant string
+	var o networks.Options
+	var wo weights.Options
+	cmd := &cobra.Command{
+		Use:   "build vgg16|inception_v3 --variant torchvision|keras --weights FILE|random -o FILE.onnx",
+		Short: "Build VGG-16 or Inception V3 from published weights",
+		Long: `build writes a network as ONNX, with published weights and its contract in it:
+input size, preprocessing, labels, and where the weights come from.
+
+Weights are read from safetensors (names of torchvision or timm), from NumPy's .npz
+or from a TensorFlow.js layers model (names of Keras). The number of classes and the
+dense layers before them are those that the weights show. "--weights random" makes a
+model of random numbers, the same for the same --seed, to measure speed with.`,
+		Example: `  batchscore models build vgg16 --variant torchvision --weights vgg16.safetensors --labels imagenet.txt -o vgg16.onnx
+  batchscore models build inception_v3 --variant keras --weights random --classes 5 -o speed.onnx`,
+		Args: oneArg("vgg16 or inception_v3"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Network, o.Variant = networks.Network(args[0]), networks.Variant(variant)
+			switch {
+			case o.Network != networks.VGG16 && o.Network != networks.InceptionV3:
+				return usagef("there is no network %q; there are vgg16 and inception_v3", args[0])
+			case o.Variant != networks.Torchvision && o.Variant != networks.Keras:
+				return usagef("--variant is %q; it says where the weights were published: torchvision or keras", variant)
+			case from == "":
+				return usagef("--weights is missing: a file of weights, or random")
+			case cmd.Flags().Changed("seed") && from != randomWeights:
+				return usagef("--seed needs --weights random")
+			case cmd.Flags().Changed("classes") && o.Classes < 1:
+				return usagef("--classes is %d; a classifier has at least 1", o.Classes)
+			case file == "":
+				return usagef("-o is missing: the ONNX file to write")
+			}
+			if labels != "" {
+				var err error
+				if o.Labels, err = models.ReadLabels(labels); err != nil {
+					return err
+				}
+				if from == randomWeights && o.Classes == 0 {
+					o.Classes = len(o.Labels)
+				}
+			}
+			if from != randomWeights {
+				source, err := weights.Open(cmd.Context(), from, wo)
+				if err != nil {
+					return err
+				}
+				defer source.Close()
+				o.Weights, o.Source = source, filepath.Base(from)
+			}
+			c, err := networks.BuildFile(cmd.Context(), file, o)
+			if err != nil {
+				return err
+			}
+			m, err := models.Open(file, models.OpenOptions{})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
+				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, m.Size/1e6)
+			return nil
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&variant, "variant", "", "where the weights were published: torchvision or keras (required)")
+	fs.StringVar(&from, "weights", "", "file of weights, or random (required)")
+	fs.StringVar(&wo.Path, "path", "", "the model's folder inside a TensorFlow.js archive that holds several")
+	fs.Uint64Var(&o.Seed, "seed", 0, "what random weights are made of")
+	fs.IntVar(&o.Classes, "classes", 0, fmt.Sprintf("number of classes; by default that of the weights, %d for random ones", networks.ImageNetClasses))
+	fs.StringVar(&labels, "labels", "", "file of labels, one a line")
+	fs.StringVar(&o.Name, "name", "", "name of the model; by default network and variant")
+	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	return cmd
+}
+
+// warnOfRandomWeights is for the log of a run whose scores mean nothing; it is
+// empty for any other.
+func warnOfRandomWeights(c *models.Contract) string {
+	if !networks.Random(c) {
+		return ""
+	}
+	return fmt.Sprintf("the model has random weights (%s): its scores mean nothing", strings.TrimSpace(c.Source))
+}

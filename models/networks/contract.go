@@ -1,0 +1,70 @@
+package networks
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// ImageNet's mean and standard deviation of red, green and blue in 0..1, by
+// which torchvision's networks want their pixels normalised.
+var (
+	imageNetMean = []float32{0.485, 0.456, 0.406}
+	imageNetStd  = []float32{0.229, 0.224, 0.225}
+)
+
+// randomSource starts the source of a model of random weights in its contract.
+const randomSource = "random:seed="
+
+// Random says whether a contract is that of a model of random weights, whose
+// scores mean nothing.
+func Random(c *models.Contract) bool { return strings.HasPrefix(c.Source, randomSource) }
+
+func contract(o Options, classes int64, source weights.Source) (*models.Contract, error) {
+	c := &models.Contract{
+		Name: o.Name, Preprocess: pixels(o.Network, o.Variant), Output: models.Logits,
+		Classes: int(classes), Labels: o.Labels, Source: o.Source,
+	}
+	if o.Variant == Keras {
+		c.Output = models.Probabilities
+	}
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("%s-%s", o.Network, o.Variant)
+	}
+	if o.Weights == nil {
+		c.Source = fmt.Sprintf("%s%d", randomSource, o.Seed)
+		c.Name += "-random"
+	}
+	var err error
+	if c.SourceDigest, err = source.Digest(); err != nil {
+		return nil, err
+	}
+	if err := c.Validate(); err != nil {
+		return nil, bad("%w", err)
+	}
+	return c, nil
+}
+
+// pixels is how the variant's own tools prepare an image for the network.
+func pixels(n Network, v Variant) preprocess.Spec {
+	size := int(designs[n].size)
+	s := preprocess.Spec{Width: size, Height: size, Layout: preprocess.CHW, DType: preprocess.Float32}
+	switch {
+	case v == Torchvision:
+		s.Resize, s.Fit, s.ResizeTo = preprocess.PillowBilinear, preprocess.CenterCrop, 256
+		if n == InceptionV3 {
+			s.ResizeTo = 342
+		}
+		s.Scale, s.Mean, s.Std = 1.0/255, imageNetMean, imageNetStd
+	case n == VGG16:
+		s.Resize, s.Fit = preprocess.TFBilinearAlignCorners, preprocess.Stretch
+		s.BGR, s.Mean = true, []float32{123.68, 116.779, 103.939}
+	default:
+		s.Resize, s.Fit = preprocess.TFBilinearAlignCorners, preprocess.Stretch
+		s.Scale, s.Mean = 1.0/127.5, []float32{1, 1, 1}
+	}
+	return s
+}

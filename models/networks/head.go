@@ -1,0 +1,192 @@
+package networks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// denseLayer is a fully connected layer that the weights show.
+type denseLayer struct {
+	name    string
+	in, out int64
+	bias    bool
+}
+
+// head goes from the features to the output row: one value for each of them,
+// and the dense layers that the weights show, with ReLU between them. Without
+// weights they are of the sizes hidden and the classes.
+func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, error) {
+	layers, err := b.denseLayers(o.Network, x)
+	if err != nil {
+		return x, err
+	}
+	if layers == nil {
+		layers = published(o, hidden)
+	}
+	last := layers[len(layers)-1]
+	if o.Classes != 0 && int64(o.Classes) != last.out {
+		return x, bad("the weights have %d classes (%s), not %d", last.out, last.name, o.Classes)
+	}
+	if b.variant == Keras && last.out == 1 {
+		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a classifier has one for each class", last.name)
+	}
+
+	pooled := o.Network == InceptionV3
+	if layers[0].in != 0 {
+		pooled = layers[0].in == x.Shape[1]
+	}
+	switch {
+	case pooled:
+		x = b.GlobalAveragePool("head/pool", x)
+	case b.variant == Keras: // its order of values: channels last
+		x = b.Transpose("head/pixels", x, 0, 2, 3, 1)
+	}
+	x = b.Flatten("head/flatten", x)
+	for i, l := range layers {
+		if i > 0 {
+			x = b.Relu(layers[i-1].name+"/relu", x)
+		}
+		x = b.dense(l.name, x, l.out, l.bias)
+	}
+	if b.variant == Keras {
+		x = b.Softmax("head/probabilities", x)
+	}
+	return x, b.Err()
+}
+
+// published is the head that the network was published with.
+func published(o Options, hidden []int64) []denseLayer {
+	classes := int64(o.Classes)
+	if classes == 0 {
+		classes = ImageNetClasses
+	}
+	sizes := append(slices.Clone(hidden), classes)
+	var layers []denseLayer
+	for i, n := range sizes {
+		l := denseLayer{name: "predictions", out: n, bias: true}
+		switch {
+		case o.Variant == Torchvision && o.Network == VGG16:
+			l.name = fmt.Sprintf("classifier.%d", 3*i)
+		case o.Variant == Torchvision:
+			l.name = "fc"
+		case i < len(hidden):
+			l.name = fmt.Sprintf("fc%d", i+1)
+		}
+		layers = append(layers, l)
+	}
+	return layers
+}
+
+// maxDense is far above the dense layers of any head, and keeps the search for
+// their order short.
+const maxDense = 8
+
+// denseLayers finds the dense layers among the weights and puts them in order:
+// each takes what the one before it gives, and where that leaves a choice, the
+// order of their names decides. It returns none where there are none, and the
+// check of the weights names what is missing.
+func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, error) {
+	if b.source == nil {
+		return nil, nil
+	}
+	var all []denseLayer
+	for _, t := range b.source.Tensors() {
+		name, ok := strings.CutSuffix(t.Name, b.suffix("", "weight", "kernel"))
+		if !ok || len(t.Shape) != 2 || min(t.Shape[0], t.Shape[1]) < 1 || b.variant == Torchvision && !inHead(n, name) {
+			continue
+		}
+		l := denseLayer{name: name, in: t.Shape[0], out: t.Shape[1], bias: b.has(b.suffix(name, "bias", "bias"))}
+		if b.variant == Torchvision {
+			l.in, l.out = l.out, l.in
+		}
+		all = append(all, l)
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	if len(all) > maxDense {
+		return nil, bad("%d dense layers in the weights; at most %d are expected", len(all), maxDense)
+	}
+	slices.SortStableFunc(all, func(p, q denseLayer) int { return natural(p.name, q.name) })
+	planes := features.Shape[1]
+	whole := planes * features.Shape[2] * features.Shape[3]
+	starts := []int64{whole, planes}
+	if b.variant == Torchvision && n == InceptionV3 {
+		starts = []int64{planes}
+	}
+	if b.variant == Torchvision && n == VGG16 {
+		starts = []int64{whole}
+	}
+	for _, start := range starts {
+		if chain := order(all, start); chain != nil {
+			return chain, nil
+		}
+	}
+	var found []string
+	for _, l := range all {
+		found = append(found, fmt.Sprintf("%s %d to %d", l.name, l.in, l.out))
+	}
+	return nil, bad("the dense layers of the weights make no chain from %s values: %s",
+		strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", " or "), "[]"), strings.Join(found, ", "))
+}
+
+// inHead says whether a layer is part of torchvision's head of the network.
+func inHead(n Network, layer string) bool {
+	top := map[Network]string{VGG16: "classifier", InceptionV3: "fc"}[n]
+	return layer == top || strings.HasPrefix(layer, top+".")
+}
+
+// order is all layers in an order in which the first takes in values and every
+// other what comes before it; nil if there is none.
+func order(all []denseLayer, in int64) []denseLayer {
+	if len(all) == 0 {
+		return []denseLayer{}
+	}
+	for i, l := range all {
+		if l.in == in {
+			if rest := order(slices.Delete(slices.Clone(all), i, i+1), l.out); rest != nil {
+				return append([]denseLayer{l}, rest...)
+			}
+		}
+	}
+	return nil
+}
+
+// spare accepts tensors that published weights hold and inference does without:
+// torchvision's auxiliary head and counters of batches.
+func spare(o Options) func(weights.Tensor) bool {
+	return func(t weights.Tensor) bool {
+		if o.Variant != Torchvision {
+			return false
+		}
+		if strings.HasSuffix(t.Name, ".num_batches_tracked") {
+			return len(t.Shape) == 0
+		}
+		shape, ok := auxiliary[t.Name]
+		if o.Network != InceptionV3 || !ok {
+			return false
+		}
+		// Its classes are those of the data that it was trained on.
+		return slices.EqualFunc(t.Shape, shape, func(n, want int64) bool { return n == want || want == 0 })
+	}
+}
+
+// auxiliary is the head that torchvision trains Inception V3 with. A size of 0
+// is the number of classes.
+var auxiliary = func() map[string][]int64 {
+	m := map[string][]int64{
+		"AuxLogits.conv0.conv.weight": {128, 768, 1, 1},
+		"AuxLogits.conv1.conv.weight": {768, 128, 5, 5},
+		"AuxLogits.fc.weight":         {0, 768},
+		"AuxLogits.fc.bias":           {0},
+	}
+	for _, p := range []string{"weight", "bias", "running_mean", "running_var"} {
+		m["AuxLogits.conv0.bn."+p] = []int64{128}
+		m["AuxLogits.conv1.bn."+p] = []int64{768}
+	}
+	return m
+}()

@@ -1,0 +1,176 @@
+// Package networks builds VGG-16 and Inception V3 as ONNX models, from
+// published weights.
+//
+// Each network is one function that reads from the image down to the features
+// (vgg.go, inception.go), written in terms of a builder (builder.go) which knows
+// how a variant calls, lays out and normalises its tensors. The dense layers
+// after the features are those that the weights show (head.go). A variant is
+// where the weights were published, for the networks differ in more than names:
+//
+//	                     torchvision                  Keras
+//	kernels              [out,in,kh,kw]               [kh,kw,in,out]
+//	dense weights        [out,in]                     [in,out]
+//	VGG-16: flatten      planes, then pixels          pixels, then channels
+//	VGG-16: pixels       RGB, mean and deviation      BGR, mean of 0..255
+//	Inception: norm      gamma and beta, 1e-3         beta, 1e-3
+//	Inception: average   counts the padding           leaves the padding out
+//	Inception: pixels    ImageNet's, transformed      -1..1
+//	Inception: auxiliary in the weights, not run      none
+//	image size           resize and crop              stretch
+//	output               logits                       probabilities
+package networks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// Network is one of the networks that can be built.
+type Network string
+
+// The networks.
+const (
+	VGG16       Network = "vgg16"
+	InceptionV3 Network = "inception_v3"
+)
+
+// Variant is where a network's weights were published, and so its details.
+type Variant string
+
+// The variants. Torchvision takes timm's names of tensors as well.
+const (
+	Torchvision Variant = "torchvision"
+	Keras       Variant = "keras"
+)
+
+// ImageNetClasses is how many classes a network of random weights has unless
+// told otherwise.
+const ImageNetClasses = 1000
+
+// Options say what to build.
+type Options struct {
+	Network Network
+	Variant Variant
+	// Weights to take; nil means random ones, made of Seed.
+	Weights weights.Source
+	Seed    uint64
+	// Classes is how many the weights must have; 0 is as many as they do.
+	Classes int
+	// Labels name the classes, in order, if at all.
+	Labels []string
+	// Name of the model in its contract; by default the network and variant.
+	Name string
+	// Source says in the contract where the weights come from.
+	Source string
+}
+
+// A design is what is particular to a network in a variant.
+type design struct {
+	size     int64                                       // of the image, in pixels
+	features func(b *builder, x graph.Value) graph.Value // [N,3,size,size] to [N,C,h,w]
+	hidden   []int64                                     // sizes of the dense layers before the last
+}
+
+var designs = map[Network]design{
+	VGG16:       {224, (*builder).vgg16, []int64{4096, 4096}},
+	InceptionV3: {299, (*builder).inceptionV3, nil},
+}
+
+// Build writes the network to w as ONNX, with its contract, in the memory of
+// its largest tensor. Errors about the weights and the labels wrap
+// models.ErrModel.
+func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error) {
+	b, c, err := assemble(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	if err := b.describe(c); err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	if _, err := b.WriteTo(contextWriter{ctx, w}); err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	return c, nil
+}
+
+// BuildFile is Build into a file, which appears whole or not at all.
+func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, error) {
+	var c *models.Contract
+	err := models.Save(out, func(w io.Writer) (err error) {
+		c, err = Build(ctx, w, o)
+		return err
+	})
+	return c, err
+}
+
+// assemble builds the graph and holds the weights against it.
+func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error) {
+	d, ok := designs[o.Network]
+	if !ok {
+		return nil, nil, bad("there is no network %q; there are %s and %s", o.Network, VGG16, InceptionV3)
+	}
+	if o.Variant != Torchvision && o.Variant != Keras {
+		return nil, nil, bad("there is no variant %q; there are %s and %s", o.Variant, Torchvision, Keras)
+	}
+	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant}
+	if o.Weights != nil {
+		var err error
+		if b.source, err = canonical(o.Network, o.Variant, o.Weights); err != nil {
+			return nil, nil, err
+		}
+	}
+	x := b.Input("images", graph.Float32, graph.Dynamic, 3, d.size, d.size)
+	x = d.features(b, x)
+	x, err := b.head(x, o, d.hidden)
+	if err != nil {
+		return nil, nil, err
+	}
+	b.Output("scores", x)
+	if err := b.Err(); err != nil {
+		return nil, nil, bad("%w", err)
+	}
+
+	if b.source == nil {
+		b.source = weights.Random(o.Seed, b.tensors)
+	} else if err := weights.Check(b.source, b.expected(), spare(o)); err != nil {
+		return nil, nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	c, err := contract(o, x.Shape[1], b.source)
+	return b, c, err
+}
+
+// describe puts the contract into the graph's metadata.
+func (b *builder) describe(c *models.Contract) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	b.Metadata(models.MetadataKey, string(text))
+	return nil
+}
+
+// contextWriter fails once its context has ended.
+type contextWriter struct {
+	ctx context.Context //nolint:containedctx // a writer that lives for one call
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+func bad(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", models.ErrModel, fmt.Errorf(format, args...))
+}
