@@ -9,11 +9,11 @@ import (
 )
 
 // An axisKey is all that an axis depends on, given its policy: the window of n
-// outputs from offset on, when inputs are resized to outputs. A flipped axis
-// has the taps of the upright image, mirrored.
+// outputs from offset on, when inputs pixels from start on are resized to
+// outputs. A flipped axis has the taps of the upright image, mirrored.
 type axisKey struct {
-	inputs, outputs, offset, n int
-	flip                       bool
+	start, inputs, outputs, offset, n int
+	flip                              bool
 }
 
 // upright is the index in the upright image of output i of the window.
@@ -45,9 +45,12 @@ func (a *axis) set(p policy, key axisKey) {
 	}
 	a.key = axisKey{} // until the tables are whole
 	a.c.n = C.int32_t(key.n)
-	if p.filter != nil {
+	switch {
+	case p.filter != nil:
 		a.setFilter(p, key)
-	} else {
+	case p.nearest:
+		a.setNearest(key)
+	default:
 		a.setPosition(p, key)
 	}
 	a.key = key
@@ -101,7 +104,7 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		// A window that would hang over the far edge starts earlier instead,
 		// so that a vector load stays within the row.
 		over := min(max(int(first[i])+taps-key.inputs, 0), int(first[i]), taps-int(counts[i]))
-		first[i] -= int32(over)
+		first[i] += int32(key.start - over)
 		high := weights[2*i*taps+over:]
 		low := weights[(2*i+1)*taps+over:]
 		for t, w := range exact[i*most:][:counts[i]] {
@@ -123,9 +126,43 @@ func (a *axis) setPosition(p policy, key axisKey) {
 		}
 		lo := max(math.Floor(at), 0)
 		hi := min(math.Ceil(at), float64(key.inputs-1))
-		first[i], second[i] = int32(min(lo, hi)), int32(hi)
+		first[i], second[i] = int32(key.start)+int32(min(lo, hi)), int32(key.start)+int32(hi)
 		frac[i] = float32(at - lo)
 	}
+	a.pointLerp()
+}
+
+// setNearest adds step after step, as Pillow does (ImagingScaleAffine in
+// Geometry.c): where an output lies between two pixels, the rounding of the
+// sum decides.
+func (a *axis) setNearest(key axisKey) {
+	first, second, frac := a.first.need(key.n), a.second.need(key.n), a.frac.need(key.n)
+	from, to, step := key.upright(0), key.upright(key.n-1), 1
+	if key.flip {
+		from, to, step = to, from, -1
+	}
+	scale := float64(key.inputs) / float64(key.outputs)
+	at := scale * 0.5
+	for range from {
+		at += scale
+	}
+	i := 0
+	if key.flip {
+		i = key.n - 1
+	}
+	for ; from <= to; from++ {
+		source := min(int(at), key.inputs-1)
+		if key.flip {
+			source = key.inputs - 1 - source
+		}
+		first[i], second[i], frac[i] = int32(key.start+source), int32(key.start+source), 0
+		i += step
+		at += scale
+	}
+	a.pointLerp()
+}
+
+func (a *axis) pointLerp() {
 	a.c.first = (*C.int32_t)(a.first.pointer())
 	a.c.second = (*C.int32_t)(a.second.pointer())
 	a.c.frac = (*C.float)(a.frac.pointer())

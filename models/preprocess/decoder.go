@@ -48,7 +48,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		d.scales = lib.scales
 	}
 	j := &d.job
-	j.lerp = cBool(d.policy.position != nil)
+	j.lerp = cBool(d.policy.lerps())
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
@@ -162,8 +162,10 @@ func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8
 	if scaled {
 		width, height = d.shrink(width, height, g)
 	}
-	d.h.set(d.policy, axisKey{width, g.resizedW, g.x, g.w, g.flipX})
-	d.v.set(d.policy, axisKey{height, g.resizedH, g.y, g.h, g.flipY})
+	left, inputsW := d.spec.kept(width)
+	top, inputsH := d.spec.kept(height)
+	d.h.set(d.policy, axisKey{left, inputsW, g.resizedW, g.x, g.w, g.flipX})
+	d.v.set(d.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
 	j := &d.job
 	j.h, j.v = d.h.c, d.v.c
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
@@ -182,7 +184,9 @@ func (d *Decoder) shrink(width, height int, g geometry) (int, int) {
 	w, h := width, height
 	for _, s := range d.scales {
 		sw, sh := s.apply(width), s.apply(height)
-		if sw >= g.resizedW && sh >= g.resizedH && sw <= w && sh <= h {
+		_, keptW := d.spec.kept(sw)
+		_, keptH := d.spec.kept(sh)
+		if keptW >= g.resizedW && keptH >= g.resizedH && sw <= w && sh <= h {
 			w, h = sw, sh
 		}
 	}

@@ -30,7 +30,7 @@ func (o orientation) turn() (transpose, flipX, flipY bool) {
 // A geometry maps stored pixels to the window of the resized image that the
 // model sees; both sides are in the stored orientation.
 type geometry struct {
-	resizedW, resizedH      int // of the whole image
+	resizedW, resizedH      int // of all that is kept of the image
 	x, y, w, h              int // the window in it
 	transpose, flipX, flipY bool
 }
@@ -43,11 +43,15 @@ func (s Spec) plan(width, height int, o orientation) geometry {
 		width, height = height, width
 	}
 	// Upright from here.
-	rw, rh := s.Width, s.Height
-	if s.Fit == CenterCrop {
+	rw, rh, x, y := s.Width, s.Height, 0, 0
+	switch s.Fit {
+	case CenterCrop:
 		rw, rh = shortestSide(width, height, s.ResizeTo)
+		x, y = cropOffset(rw, s.Width), cropOffset(rh, s.Height)
+	case SlimCenterCrop:
+		rw, rh = slimShortestSide(width, height, s.ResizeTo)
+		x, y = (rw-s.Width)/2, (rh-s.Height)/2
 	}
-	x, y := cropOffset(rw, s.Width), cropOffset(rh, s.Height)
 	w, h := s.Width, s.Height
 	if g.transpose {
 		rw, rh, x, y, w, h = rh, rw, y, x, h, w
@@ -73,4 +77,22 @@ func shortestSide(width, height, size int) (int, int) {
 // cropOffset is torchvision's CenterCrop: Python rounds half to even.
 func cropOffset(size, crop int) int {
 	return int(math.RoundToEven(float64(size-crop) / 2))
+}
+
+// slimShortestSide is _smallest_size_at_least of tf-slim's
+// vgg_preprocessing.py, which computes in float32.
+func slimShortestSide(width, height, size int) (int, int) {
+	scale := float32(size) / float32(min(width, height))
+	rint := func(side int) int { return int(math.RoundToEven(float64(float32(side) * scale))) }
+	return rint(width), rint(height)
+}
+
+// kept is the part of a side of the source that is resized: where it begins,
+// and how long it is. With CentralFraction it is that of tf.image.central_crop,
+// and as far from one end as from the other, so that no turn changes it.
+func (s Spec) kept(side int) (start, n int) {
+	if s.Fit == CentralFraction {
+		start = int((float64(side) - float64(float64(side)*s.Fraction)) / 2)
+	}
+	return start, side - 2*start
 }

@@ -3,10 +3,11 @@ package preprocess
 import "math"
 
 // A policy says how the outputs of one axis are made from its inputs. Exactly
-// one of its two kinds is set:
+// one of its kinds is set:
 //
 //   - filter with support: a separable, antialiased filter, as Pillow's;
-//   - position: two neighbours and a fraction, as TensorFlow's.
+//   - position: two neighbours and a fraction, as TensorFlow's;
+//   - nearest: one neighbour, as Pillow's.
 //
 // A further policy is a further entry of policies.
 type policy struct {
@@ -15,15 +16,65 @@ type policy struct {
 
 	// position is where output i of outputs lies on an axis of inputs.
 	position func(i, inputs, outputs int) float64
+
+	nearest bool
 }
 
 var policies = map[Resize]policy{
-	PillowBilinear:         {filter: triangle, support: 1},
+	PillowBilinear: {filter: triangle, support: 1},
+	PillowBicubic:  {filter: cubic, support: 2},
+	PillowLanczos:  {filter: lanczos, support: 3},
+	PillowNearest:  {nearest: true},
+
+	TFBilinear:             {position: halfPixel},
+	TFBilinearLegacy:       {position: asymmetric},
 	TFBilinearAlignCorners: {position: alignCorners},
 }
 
+// lerps tells the policies whose axes have second and frac from those whose
+// axes have weights.
+func (p policy) lerps() bool { return p.position != nil || p.nearest }
+
 func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
 
+// cubic is Keys's convolution kernel with a = -0.5.
+func cubic(x float64) float64 {
+	const a = -0.5
+	switch x = math.Abs(x); {
+	case x < 1:
+		return ((a+2)*x-(a+3))*x*x + 1
+	case x < 2:
+		return (((x-5)*x+8)*x - 4) * a
+	}
+	return 0
+}
+
+func lanczos(x float64) float64 {
+	if -3 <= x && x < 3 {
+		return sinc(x) * sinc(x/3)
+	}
+	return 0
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi
+	return math.Sin(x) / x
+}
+
+// halfPixel takes pixels for areas, whose middle is at a half.
+func halfPixel(i, inputs, outputs int) float64 {
+	return (float64(i)+0.5)*(float64(inputs)/float64(outputs)) - 0.5
+}
+
+// asymmetric lets the first pixels coincide and not the last.
+func asymmetric(i, inputs, outputs int) float64 {
+	return float64(i) * (float64(inputs) / float64(outputs))
+}
+
+// alignCorners lets the first pixels coincide and the last.
 func alignCorners(i, inputs, outputs int) float64 {
 	if outputs == 1 {
 		return 0

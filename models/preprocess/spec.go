@@ -23,16 +23,45 @@ const (
 	// PillowBilinear is Pillow's antialiased triangle filter (support 1 at
 	// scale 1), as used by torchvision on PIL images.
 	PillowBilinear Resize = "pillow-bilinear"
-	// TFBilinearAlignCorners is tf.image.resizeBilinear(alignCorners=true):
-	// four taps, no antialiasing, fractions kept for Float32 and rounded half
-	// up for Uint8.
+	// PillowBicubic is Pillow's antialiased cubic filter (a = -0.5, support 2).
+	PillowBicubic Resize = "pillow-bicubic"
+	// PillowLanczos is Pillow's antialiased Lanczos filter (a = 3, support 3).
+	PillowLanczos Resize = "pillow-lanczos"
+	// PillowNearest is Pillow's nearest neighbour, the default of Keras's
+	// load_img: the source pixel under the middle of the output's.
+	PillowNearest Resize = "pillow-nearest"
+
+	// TFBilinear is tf.image.resize(method="bilinear"), with half-pixel
+	// centres. It and the two below take four taps without antialiasing, keep
+	// fractions for Float32, and round half up for Uint8.
+	TFBilinear Resize = "tf-bilinear"
+	// TFBilinearLegacy is tf.compat.v1.image.resize_bilinear with neither
+	// half-pixel centres nor aligned corners: output i lies at i*inputs/outputs.
+	// It is what tf-slim's models were trained with.
+	TFBilinearLegacy Resize = "tf-bilinear-legacy"
+	// TFBilinearAlignCorners is tf.image.resizeBilinear(alignCorners=true).
 	TFBilinearAlignCorners Resize = "tf-bilinear-align-corners"
+
+	// Area weighs each source pixel by how much of it the output pixel covers:
+	// TensorFlow's method "area", and OpenCV's INTER_AREA unless one side
+	// shrinks while the other grows, where OpenCV takes two taps instead.
+	// Fractions are kept for Float32 and rounded as OpenCV does for Uint8.
+	Area Resize = "area"
 
 	// Stretch resizes the whole image to Width x Height, whatever its aspect.
 	Stretch Fit = "stretch"
 	// CenterCrop resizes the shortest side to ResizeTo and cuts Width x Height
-	// from the middle.
+	// from the middle, rounding as torchvision's Resize and CenterCrop do.
+	// ResizeTo below Width or Height, where torchvision would pad with black,
+	// is refused.
 	CenterCrop Fit = "center-crop"
+	// SlimCenterCrop is CenterCrop as tf-slim's VGG preprocessing rounds: the
+	// long side to the nearest, in float32, and the offset of the crop down.
+	SlimCenterCrop Fit = "slim-center-crop"
+	// CentralFraction cuts the middle Fraction of both sides, as
+	// tf.image.central_crop does, and stretches that to Width x Height: tf-slim's
+	// Inception preprocessing, with a Fraction of 0.875.
+	CentralFraction Fit = "central-fraction"
 )
 
 // Spec is all that decides the tensor row of an image, given its bytes. It is
@@ -46,8 +75,12 @@ type Spec struct {
 	BGR    bool   `json:"bgr,omitempty"`
 	Resize Resize `json:"resize"`
 	Fit    Fit    `json:"fit"`
-	// ResizeTo is the shortest side before the crop, in pixels; CenterCrop only.
+	// ResizeTo is the shortest side before the crop, in pixels; CenterCrop and
+	// SlimCenterCrop only.
 	ResizeTo int `json:"resize_to,omitempty"`
+	// Fraction is the part of each side that is kept, above 0 and at most 1;
+	// CentralFraction only.
+	Fraction float64 `json:"fraction,omitempty"`
 	// IgnoreOrientation leaves EXIF orientation unapplied. By default pixels
 	// are turned upright.
 	IgnoreOrientation bool `json:"ignore_orientation,omitempty"`

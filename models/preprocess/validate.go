@@ -43,16 +43,23 @@ func (s Spec) Validate() error {
 	}
 	switch s.Fit {
 	case Stretch:
-		if s.ResizeTo != 0 {
-			return bad("resize_to", "needs fit center-crop, not stretch")
+	case CentralFraction:
+		if !(s.Fraction > 0 && s.Fraction <= 1) {
+			return bad("fraction", "%v is not above 0 and at most 1", s.Fraction)
 		}
-	case CenterCrop:
+	case CenterCrop, SlimCenterCrop:
 		if s.ResizeTo < max(s.Width, s.Height) || s.ResizeTo > maxSide {
 			return bad("resize_to", "%d is not in %d..%d: the crop must fit into the resized image",
 				s.ResizeTo, max(s.Width, s.Height), maxSide)
 		}
 	default:
-		return bad("fit", "%q is neither stretch nor center-crop", s.Fit)
+		return bad("fit", "%q is none of stretch, center-crop, slim-center-crop and central-fraction", s.Fit)
+	}
+	if s.ResizeTo != 0 && s.Fit != CenterCrop && s.Fit != SlimCenterCrop {
+		return bad("resize_to", "needs fit center-crop or slim-center-crop, not %s", s.Fit)
+	}
+	if s.Fraction != 0 && s.Fit != CentralFraction {
+		return bad("fraction", "needs fit central-fraction, not %s", s.Fit)
 	}
 	if !finite(s.Scale) {
 		return bad("scale", "%v is not finite", s.Scale)

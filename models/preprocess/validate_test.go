@@ -11,7 +11,11 @@ func TestValidate(t *testing.T) {
 	good := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
 	float := good
 	float.DType, float.Layout = Float32, CHW
-	for _, s := range []Spec{good, float} {
+	slim := good
+	slim.Fit, slim.ResizeTo, slim.Resize = SlimCenterCrop, 299, TFBilinearLegacy
+	central := good
+	central.Fit, central.Fraction = CentralFraction, 0.875
+	for _, s := range []Spec{good, float, slim, central} {
 		if err := s.Validate(); err != nil {
 			t.Errorf("%+v: %v", s, err)
 		}
@@ -34,6 +38,13 @@ func TestValidate(t *testing.T) {
 		{"fit", good, func(s *Spec) { s.Fit = "" }},
 		{"resize_to", good, func(s *Spec) { s.ResizeTo = 342 }},
 		{"resize_to", good, func(s *Spec) { s.Fit, s.ResizeTo = CenterCrop, 298 }},
+		{"resize_to", slim, func(s *Spec) { s.ResizeTo = 298 }},
+		{"resize_to", central, func(s *Spec) { s.ResizeTo = 342 }},
+		{"fraction", central, func(s *Spec) { s.Fraction = 0 }},
+		{"fraction", central, func(s *Spec) { s.Fraction = 1.001 }},
+		{"fraction", central, func(s *Spec) { s.Fraction = math.NaN() }},
+		{"fraction", good, func(s *Spec) { s.Fraction = 0.875 }},
+		{"fraction", slim, func(s *Spec) { s.Fraction = 0.875 }},
 		{"scale", float, func(s *Spec) { s.Scale = nan }},
 		{"mean", float, func(s *Spec) { s.Mean = []float32{1} }},
 		{"mean", float, func(s *Spec) { s.Mean = []float32{1, 2, nan} }},
