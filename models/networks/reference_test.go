@@ -1,0 +1,190 @@
+package networks_test
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/networks"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// These tests hold what the built networks compute in ONNX Runtime against
+// torchvision. The references and the script that made them lie in testdata.
+
+// seed is that of the references' random weights.
+const seed = 7
+
+// thorough asks for all images of every network: half a minute more.
+var thorough = os.Getenv("BATCHSCORE_MODELS_CHECK") != ""
+
+func TestTorchvisionLogits(t *testing.T) {
+	for network, images := range map[networks.Network]int{networks.InceptionV3: 16, networks.VGG16: 2} {
+		if thorough {
+			images = 16
+		}
+		t.Run(string(network), func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "model.onnx")
+			o := networks.Options{Network: network, Variant: networks.Torchvision, Seed: seed}
+			// $BATCHSCORE_SAFETENSORS is a folder that the script wrote its weights to.
+			if dir := os.Getenv("BATCHSCORE_SAFETENSORS"); dir != "" {
+				o.Weights = open(t, filepath.Join(dir, string(network)+".safetensors"))
+			}
+			build(t, file, o)
+			want := make([]float32, 16*1000)
+			if err := open(t, "testdata/torchvision.npz").Read(string(network), want); err != nil {
+				t.Fatal(err)
+			}
+			got := logits(t, file, images)
+			worst := compare(t, got, want[:len(got)], 1000, 1e-4)
+			t.Logf("%d images, largest difference %.2g of the largest logit", images, worst)
+		})
+	}
+}
+
+func open(t *testing.T, path string) weights.Source {
+	t.Helper()
+	s, err := weights.Open(t.Context(), path, weights.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func build(t *testing.T, file string, o networks.Options) *models.Contract {
+	t.Helper()
+	c, err := networks.BuildFile(t.Context(), file, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// compare holds rows against those of a reference: each value within tolerance
+// of the row's largest, the same first class, and the same class that most
+// exceeds its mean over the images, for random weights favour one class always.
+func compare(t *testing.T, got, want []float32, classes int, tolerance float64) float64 {
+	t.Helper()
+	worst := 0.0
+	for i := 0; i < len(want); i += classes {
+		g, w := got[i:i+classes], want[i:i+classes]
+		largest, diff := 0.0, 0.0
+		for j := range w {
+			largest = max(largest, math.Abs(float64(w[j])))
+			diff = max(diff, math.Abs(float64(g[j])-float64(w[j])))
+		}
+		if !(diff <= tolerance*largest) || top(g) != top(w) {
+			t.Errorf("image %d: largest difference %v of %v, class %d instead of %d", i/classes, diff, largest, top(g), top(w))
+		}
+		worst = max(worst, diff/largest)
+	}
+	g, w := centred(got, classes), centred(want, classes)
+	for i := 0; i < len(w); i += classes {
+		if a, b := top(g[i:i+classes]), top(w[i:i+classes]); a != b {
+			t.Errorf("image %d stands out in class %d instead of %d", i/classes, a, b)
+		}
+	}
+	return worst
+}
+
+func centred(rows []float32, classes int) []float32 {
+	out := slices.Clone(rows)
+	for j := range classes {
+		sum := float32(0)
+		for i := j; i < len(rows); i += classes {
+			sum += rows[i]
+		}
+		for i := j; i < len(rows); i += classes {
+			out[i] -= sum / float32(len(rows)/classes)
+		}
+	}
+	return out
+}
+
+func top(row []float32) int { return slices.Index(row, slices.Max(row)) }
+
+// logits scores the first images of pattern with the model in file.
+func logits(t *testing.T, file string, images int) []float32 {
+	t.Helper()
+	library, err := ort.FindLibrary(os.Getenv("ONNXRUNTIME_LIB"))
+	if err != nil {
+		library, err = ort.FindLibrary(filepath.Join(cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache"), "onnxruntime/libonnxruntime.so.1"))
+	}
+	need(t, err)
+	m, err := models.Open(file, models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	const batch = 2
+	spec, classes := m.Contract.Preprocess, m.Contract.Classes
+	b, err := e.NewBatch(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []float32
+	for k := 0; k < images; k += batch {
+		for i := range batch {
+			pattern(b.Pixels[i*spec.RowBytes():][:spec.RowBytes()], k+i, m)
+		}
+		if err := e.Score(t.Context(), b, 0, batch); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, b.Scores[:batch*classes]...)
+	}
+	return rows
+}
+
+// pattern draws image k as the model's contract wants it, in planes.
+func pattern(dst []byte, k int, m *models.Model) {
+	spec := m.Contract.Preprocess
+	scale := cmp.Or(spec.Scale, 1)
+	for c := range 3 {
+		mean, std, plane := float32(0), float32(1), c
+		if spec.Mean != nil {
+			mean = spec.Mean[c]
+		}
+		if spec.Std != nil {
+			std = spec.Std[c]
+		}
+		if spec.BGR {
+			plane = 2 - c
+		}
+		for y := range spec.Height {
+			for x := range spec.Width {
+				s := k % 5
+				v := ((x>>s)*(13*(k+1)) ^ (y>>s)*(7*(k+3))) + c*(40+k)
+				value := (float32(v&255)*scale - mean) / std
+				at := 4 * ((plane*spec.Height+y)*spec.Width + x)
+				binary.NativeEndian.PutUint32(dst[at:], math.Float32bits(value))
+			}
+		}
+	}
+}
+
+// need skips, or fails in CI, where a fetched file is not there.
+func need(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	t.Skipf("%v (run \"make deps\")", err)
+}
