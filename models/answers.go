@@ -31,6 +31,7 @@ type Answers struct {
 	Resize      *preprocess.Resize `yaml:"resize,omitempty"`
 	Fit         *preprocess.Fit    `yaml:"fit,omitempty"`
 	ResizeTo    *int               `yaml:"resize_to,omitempty"`
+	Fraction    *float64           `yaml:"fraction,omitempty"`
 	BGR         *bool              `yaml:"bgr,omitempty"`
 	Scale       *float32           `yaml:"scale,omitempty"`
 	Mean        []float32          `yaml:"mean,omitempty,flow"`
@@ -71,6 +72,9 @@ func answersOf(c *Contract) Answers {
 	if p.ResizeTo != 0 {
 		a.ResizeTo = &p.ResizeTo
 	}
+	if p.Fraction != 0 {
+		a.Fraction = &p.Fraction
+	}
 	return a
 }
 
@@ -92,6 +96,7 @@ func merge(given []Given) *merged {
 		take(m, "resize", &m.Resize, g.Resize, g.From)
 		take(m, "fit", &m.Fit, g.Fit, g.From)
 		take(m, "resize_to", &m.ResizeTo, g.ResizeTo, g.From)
+		take(m, "fraction", &m.Fraction, g.Fraction, g.From)
 		take(m, "bgr", &m.BGR, g.BGR, g.From)
 		take(m, "scale", &m.Scale, g.Scale, g.From)
 		takeList(m, "mean", &m.Mean, g.Mean, g.From)
@@ -222,12 +227,17 @@ func (m *Model) apply(a *merged) {
 		c.Name = a.Name
 	}
 	p.Width, p.Height, p.Resize, p.Fit, p.BGR = *a.Width, *a.Height, *a.Resize, *a.Fit, *a.BGR
-	p.ResizeTo = 0
-	// A size for the crop that somebody gave is not dropped without a word:
-	// Validate refuses it where nothing is cropped.
-	if from := a.from["resize_to"]; a.ResizeTo != nil &&
-		(p.Fit == preprocess.CenterCrop || from != metadataOrigin && !strings.HasPrefix(from, presetOrigin)) {
+	p.ResizeTo, p.Fraction = 0, 0
+	// What goes with another fit is dropped where a preset or the metadata gave
+	// it along with that fit. Validate refuses what somebody asked for.
+	asked := func(key string) bool {
+		return a.from[key] != metadataOrigin && !strings.HasPrefix(a.from[key], presetOrigin)
+	}
+	if a.ResizeTo != nil && (crops(p.Fit) || asked("resize_to")) {
 		p.ResizeTo = *a.ResizeTo
+	}
+	if a.Fraction != nil && (p.Fit == preprocess.CentralFraction || asked("fraction")) {
+		p.Fraction = *a.Fraction
 	}
 	// What does nothing is left out: one meaning, one digest.
 	p.Scale, p.Mean, p.Std = 0, nil, nil
@@ -248,4 +258,9 @@ func (m *Model) apply(a *merged) {
 
 func all(list []float32, v float32) bool {
 	return !slices.ContainsFunc(list, func(x float32) bool { return x != v })
+}
+
+// crops tells the fits that cut from an image of ResizeTo.
+func crops(f preprocess.Fit) bool {
+	return f == preprocess.CenterCrop || f == preprocess.SlimCenterCrop
 }

@@ -39,6 +39,9 @@ type Contract struct {
 	// Classes is the width of the output row.
 	Classes int      `json:"classes"`
 	Labels  []string `json:"labels,omitempty"`
+	// Precision is what the weights were converted to: "fp16" or "int8"; empty
+	// for float32.
+	Precision string `json:"precision,omitempty"`
 	// Source and SourceDigest name what the file was made from; the digest is
 	// "sha256:" and hex.
 	Source       string `json:"source,omitempty"`

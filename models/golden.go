@@ -53,7 +53,6 @@ type GoldenImage struct {
 // tolerances are by Contract.Precision, between one device and another.
 var tolerances = map[string]float64{
 	"":     2e-3,
-	"fp32": 2e-3,
 	"fp16": 2e-2,
 	"int8": 1e-1,
 }

@@ -23,14 +23,54 @@ type Preset struct {
 // Presets are the known presets.
 var Presets = []Preset{
 	{
-		Name:    "torchvision",
-		Matches: "torchvision.transforms of the IMAGENET1K_V1 weights: Resize(256) and CenterCrop(224), or 342 and 299, bilinear, ImageNet mean and deviation; logits",
-		sides:   map[int64]int{224: 256, 299: 342},
+		Name: "keras-vgg",
+		Matches: "keras.utils.load_img(target_size) with its default, nearest, and preprocess_input of keras.applications.vgg16:" +
+			" BGR, ImageNet mean; probabilities",
+		answers: Answers{
+			Resize: to(preprocess.PillowNearest), Fit: to(preprocess.Stretch), BGR: to(true),
+			Scale: to[float32](1), Mean: []float32{123.68, 116.779, 103.939}, Std: []float32{1, 1, 1},
+			Output: to(Probabilities),
+		},
+	},
+	{
+		Name: "keras-inception",
+		Matches: "keras.utils.load_img(target_size) with its default, nearest, and preprocess_input of keras.applications.inception_v3:" +
+			" -1 to 1; probabilities",
+		answers: Answers{
+			Resize: to(preprocess.PillowNearest), Fit: to(preprocess.Stretch), BGR: to(false),
+			Scale: to[float32](1 / 127.5), Mean: []float32{1, 1, 1}, Std: []float32{1, 1, 1},
+			Output: to(Probabilities),
+		},
+	},
+	{
+		Name: "torchvision",
+		Matches: "torchvision.transforms of the IMAGENET1K_V1 weights: bilinear on PIL images, Resize(256) and CenterCrop(224) or 342 and 299," +
+			" ImageNet mean and deviation; logits",
+		sides: map[int64]int{224: 256, 299: 342},
 		answers: Answers{
 			Resize: to(preprocess.PillowBilinear), Fit: to(preprocess.CenterCrop), BGR: to(false),
 			Scale: to[float32](1. / 255),
 			Mean:  []float32{0.485, 0.456, 0.406}, Std: []float32{0.229, 0.224, 0.225},
 			Output: to(Logits),
+		},
+	},
+	{
+		Name: "tf-slim",
+		Matches: "preprocess_for_eval of tf-slim's inception_preprocessing: the middle 87.5 %, resize_bilinear without aligned corners," +
+			" -1 to 1; probabilities or logits as the graph ends",
+		answers: Answers{
+			Resize: to(preprocess.TFBilinearLegacy), Fit: to(preprocess.CentralFraction), Fraction: to(0.875), BGR: to(false),
+			Scale: to[float32](1 / 127.5), Mean: []float32{1, 1, 1}, Std: []float32{1, 1, 1},
+		},
+	},
+	{
+		Name: "tf-slim-vgg",
+		Matches: "preprocess_for_eval of tf-slim's vgg_preprocessing: shortest side 256, central crop, RGB, ImageNet mean;" +
+			" probabilities or logits as the graph ends",
+		sides: map[int64]int{224: 256},
+		answers: Answers{
+			Resize: to(preprocess.TFBilinearLegacy), Fit: to(preprocess.SlimCenterCrop), BGR: to(false),
+			Scale: to[float32](1), Mean: []float32{123.68, 116.78, 103.94}, Std: []float32{1, 1, 1},
 		},
 	},
 }
@@ -75,5 +115,12 @@ func presetAnswers(name string, m *Model) (Answers, error) {
 
 // resizeNames are the resampling policies, as flags and sidecars spell them.
 func resizeNames() []string {
-	return []string{string(preprocess.PillowBilinear), string(preprocess.TFBilinearAlignCorners)}
+	var names []string
+	for _, r := range []preprocess.Resize{
+		preprocess.PillowNearest, preprocess.PillowBilinear, preprocess.PillowBicubic, preprocess.PillowLanczos,
+		preprocess.TFBilinear, preprocess.TFBilinearLegacy, preprocess.TFBilinearAlignCorners, preprocess.Area,
+	} {
+		names = append(names, string(r))
+	}
+	return names
 }

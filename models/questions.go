@@ -25,10 +25,12 @@ func (m *Model) open(a *merged) []question {
 	ask(a.Resize == nil,
 		"how were images resampled when it was trained?", "--resize "+strings.Join(resizeNames(), "|"))
 	ask(a.Fit == nil,
-		"is an image stretched to the input's size, or is its shortest side resized and the middle cut out?",
-		"--fit "+string(preprocess.Stretch)+" or --fit "+string(preprocess.CenterCrop))
-	ask(a.Fit != nil && *a.Fit == preprocess.CenterCrop && a.ResizeTo == nil,
+		"is an image stretched to the input's size, or is a part of it cut out?",
+		fmt.Sprintf("--fit %s|%s|%s|%s", preprocess.Stretch, preprocess.CenterCrop, preprocess.SlimCenterCrop, preprocess.CentralFraction))
+	ask(a.Fit != nil && crops(*a.Fit) && a.ResizeTo == nil,
 		"to how many pixels is the shortest side resized before the crop?", "--resize-to PIXELS")
+	ask(a.Fit != nil && *a.Fit == preprocess.CentralFraction && a.Fraction == nil,
+		"which part of each side is kept?", "--fraction 0.875")
 	ask(a.BGR == nil, "are its channels in the order RGB or BGR?", "--bgr=false (RGB) or --bgr (BGR)")
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
 		"which range do its pixels have? value = (pixel*scale - mean) / std, pixels being 0 to 255",

@@ -17,6 +17,7 @@ type contractFlags struct {
 	width, height        int
 	resize, fit          string
 	resizeTo             int
+	fraction             float64
 	bgr                  bool
 	scale, mean, std     string
 	orientation, outputs string
@@ -32,9 +33,10 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.preset, "preset", "", "answers for a model without a contract, by its origin: "+strings.Join(presets, ", ")+"; see models list")
 	fs.IntVar(&f.width, "width", 0, "width of the images that the model takes, where its graph takes any")
 	fs.IntVar(&f.height, "height", 0, "height of the images that the model takes, where its graph takes any")
-	fs.StringVar(&f.resize, "resize", "", "resampling, such as pillow-bilinear")
-	fs.StringVar(&f.fit, "fit", "", "stretch, or center-crop with --resize-to")
+	fs.StringVar(&f.resize, "resize", "", "resampling, named after the library that it matches, such as pillow-bilinear")
+	fs.StringVar(&f.fit, "fit", "", "stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
 	fs.IntVar(&f.resizeTo, "resize-to", 0, "shortest side in pixels before the crop")
+	fs.Float64Var(&f.fraction, "fraction", 0, "part of each side to keep, above 0 and at most 1")
 	fs.BoolVar(&f.bgr, "bgr", false, "the model takes blue first; --bgr=false says that it takes red first")
 	fs.StringVar(&f.scale, "scale", "", "factor for pixels of 0 to 255, such as 1/255: value = (pixel*scale - mean) / std")
 	fs.StringVar(&f.mean, "mean", "", "R,G,B to subtract after scaling")
@@ -80,6 +82,9 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	if set("fit") {
 		v := preprocess.Fit(f.fit)
 		a.Fit = &v
+	}
+	if set("fraction") {
+		a.Fraction = &f.fraction
 	}
 	if set("bgr") {
 		a.BGR = &f.bgr

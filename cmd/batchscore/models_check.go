@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+func newModelsCheck() *cobra.Command {
+	var f contractFlags
+	var provider string
+	cmd := &cobra.Command{
+		Use:   "check FILE.onnx|NAME",
+		Short: "Score the golden images in a model and compare with what they should give",
+		Long: `check opens a model as a run would, scores the golden images that travel in it, and
+prints the largest difference from the scores that travel with them: the largest
+distance of two scores in a row, as a part of the row's largest score. Beyond the
+tolerance it exits with 78, as run does: the preprocessing, the library or the
+weights are not those that the model was made with.`,
+		Args: oneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			m, err := f.locate(cmd, args[0], "")
+			if err != nil {
+				return err
+			}
+			if m.Golden == nil {
+				return config(fmt.Errorf("%w: %s carries no golden images; add some with \"batchscore models golden\"", models.ErrModel, m.Path))
+			}
+			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Logger: zerolog.Nop()})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, e.Close()) }()
+			v, err := judgeGolden(cmd.Context(), e, m)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images agree on %s; largest difference %.2g (%s), tolerance %.2g\n",
+				m.Path, v.Images, e.Device(), v.Largest, v.Worst, v.Tolerance)
+			return err
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	return cmd
+}
+
+func newModelsGolden() *cobra.Command {
+	var f contractFlags
+	var images, file, provider string
+	var tolerance float64
+	cmd := &cobra.Command{
+		Use:   "golden FILE.onnx|NAME --images DIR -o FILE.onnx",
+		Short: "Put images and their scores into a model, to be checked before every run",
+		Long: fmt.Sprintf(`golden scores the first images of a folder, at most %d and %d MB together, and writes
+a model that carries them with their scores. check, and every run before it begins,
+scores them again and refuses to go on where the answers differ. Do it where the
+model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
+		Example: `  batchscore models golden model.onnx --images samples -o model.onnx`,
+		Args:    oneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			switch {
+			case images == "":
+				return usagef("--images is missing: a folder of images to take along")
+			case file == "":
+				return usagef("-o is missing: the ONNX file to write")
+			case cmd.Flags().Changed("tolerance") && (tolerance <= 0 || tolerance >= 1):
+				return usagef("--tolerance %v: it lies between 0 and 1", tolerance)
+			}
+			m, err := f.locate(cmd, args[0], "")
+			if err != nil {
+				return err
+			}
+			names, contents, err := models.GoldenFiles(images)
+			if err != nil {
+				return config(err)
+			}
+			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Logger: zerolog.Nop()})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, e.Close()) }()
+			scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess.ScaledDecode, names, contents)
+			if err != nil {
+				return config(err)
+			}
+			g := &models.Golden{
+				Tolerance:    models.GoldenTolerance(m.Contract.Precision),
+				ScaledDecode: m.Contract.Preprocess.ScaledDecode,
+				MadeWith:     fmt.Sprintf("ONNX Runtime %s on %s, JPEG by %s", e.Version(), e.Device(), jpegName()),
+			}
+			if tolerance > 0 {
+				g.Tolerance = tolerance
+			}
+			for i := range names {
+				g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
+			}
+			if err := models.AddGolden(m.Path, file, g); err != nil {
+				return config(err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", file, len(names), g.Tolerance)
+			return err
+		},
+	}
+	f.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&images, "images", "", "folder of images (required)")
+	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write, which may be the one that is read (required)")
+	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	fs.Float64Var(&tolerance, "tolerance", 0, "largest difference that is still the same; by default from the model's precision")
+	return cmd
+}
+
+func jpegName() string {
+	if name, err := preprocess.JPEGBackend(); err == nil {
+		return name
+	}
+	return "Go image/jpeg"
+}

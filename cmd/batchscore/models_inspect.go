@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+func newModelsInspect() *cobra.Command {
+	var f contractFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE.onnx|NAME",
+		Short: "Say what a model holds: inputs, outputs, contract, operators, parameters, work",
+		Long: `inspect reads a model without its weights: what goes in and comes out, the
+contract that a run would use or what keeps it from being known, operators,
+learned parameters by precision, and the multiply-adds of convolutions and matrix
+products for one image ("unknown" where a size cannot be worked out).`,
+		Args: oneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answers, err := f.answers(cmd)
+			if err != nil {
+				return err
+			}
+			path, entry, err := models.Find(f.dir, args[0])
+			if err != nil {
+				return config(err)
+			}
+			o := models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}}
+			if entry != nil {
+				o.Given = append(o.Given, entry.Given())
+			}
+			in, err := models.Inspect(path, o)
+			if err != nil {
+				return config(err)
+			}
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(in)
+			}
+			return printInspection(cmd.OutOrStdout(), in)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printInspection(out io.Writer, in *models.Inspection) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "file\t%s\n", in.Path)
+	fmt.Fprintf(w, "size\t%.1f MB\n", float64(in.Size)/1e6)
+	fmt.Fprintf(w, "digest\t%s\n", in.Digest)
+	fmt.Fprintf(w, "operator set\t%d\n", in.Opset)
+	for _, p := range in.Inputs {
+		fmt.Fprintf(w, "input\t%s %s %s\n", p.Name, p.Type, axes(p.Shape))
+	}
+	for _, p := range in.Outputs {
+		fmt.Fprintf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p.Shape))
+	}
+	fmt.Fprintf(w, "operators\t%s\n", counted(in.Operators))
+	fmt.Fprintf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in))
+	work := "unknown: the sizes of " + counted(in.Unknown)
+	if in.MultiplyAdds != nil {
+		work = fmt.Sprintf("%s an image (%.2f G)", grouped(*in.MultiplyAdds), float64(*in.MultiplyAdds)/1e9)
+	}
+	fmt.Fprintf(w, "multiply-adds\t%s\n", work)
+	fmt.Fprintf(w, "golden images\t%d\n", in.GoldenImages)
+	if c := in.Contract; c != nil {
+		printContract(w, c)
+	} else {
+		fmt.Fprintln(w, "contract\tunknown; see below")
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, c := range in.Conflicts {
+		fmt.Fprintf(out, "note: %s\n", c)
+	}
+	if in.Refused != "" {
+		fmt.Fprintf(out, "\nA run would refuse this model: it %s\n", in.Refused)
+	}
+	return nil
+}
+
+func printContract(w io.Writer, c *models.Contract) {
+	p := c.Preprocess
+	fmt.Fprintf(w, "contract\t%s: %dx%d pixels, %s %s, %d classes, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, c.Classes, c.Output)
+	fit := string(p.Fit)
+	if p.ResizeTo > 0 {
+		fit += fmt.Sprintf(" from a shortest side of %d", p.ResizeTo)
+	}
+	if p.Fraction > 0 {
+		fit += fmt.Sprintf(" of %g", p.Fraction)
+	}
+	order, turn := "RGB", "upright"
+	if p.BGR {
+		order = "BGR"
+	}
+	if p.IgnoreOrientation {
+		turn = "as stored"
+	}
+	fmt.Fprintf(w, "  pixels\t%s, %s, %s, %s\n", p.Resize, fit, order, turn)
+	if p.DType == preprocess.Float32 {
+		scale := p.Scale
+		if scale == 0 {
+			scale = 1
+		}
+		fmt.Fprintf(w, "  values\tscale %g, mean %v, std %v\n", scale, p.Mean, p.Std)
+	}
+	if c.Source != "" {
+		fmt.Fprintf(w, "  source\t%s %s\n", c.Source, c.SourceDigest)
+	}
+	fmt.Fprintf(w, "  labels\t%s\n", strings.Join(some(c.Labels), ", "))
+	fmt.Fprintf(w, "  digests\tpreprocess %s\n\tlabels %s\n", c.PreprocessDigest(), c.LabelsDigest())
+}
+
+// some is the first few labels.
+func some(labels []string) []string {
+	if len(labels) <= 8 {
+		return labels
+	}
+	return append(labels[:8:8], fmt.Sprintf("... (%d)", len(labels)))
+}
+
+func axes(shape []int64) string {
+	var text []string
+	for _, n := range shape {
+		if n < 0 {
+			text = append(text, "N")
+			continue
+		}
+		text = append(text, fmt.Sprint(n))
+	}
+	return "[" + strings.Join(text, ",") + "]"
+}
+
+func counted(ops []models.OperatorCount) string {
+	var text []string
+	for _, o := range ops {
+		text = append(text, fmt.Sprintf("%d %s", o.Count, o.Op))
+	}
+	return strings.Join(text, ", ")
+}
+
+func precisions(in *models.Inspection) string {
+	var text []string
+	for _, t := range []string{"float", "float16", "bfloat16", "double", "int8", "uint8", "int32"} {
+		if n := in.Precision[t]; n > 0 {
+			text = append(text, fmt.Sprintf("%s %s", grouped(n), t))
+		}
+	}
+	if len(text) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(text, ", ") + ")"
+}
+
+// grouped writes 138357544 as 138,357,544.
+func grouped(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
