@@ -7,14 +7,17 @@
 #	model     the demo's trained model     CACHE/nsfwjs-VERSION.tgz
 #	photos    sample photographs           CACHE/images/photos/
 #	samples   generated pictures           CACHE/images/generated/
+#	azurite   the blob storage emulator    CACHE/azurite/azurite-blob, for the tests
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
 #
 # Without a PART: all but protoc. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
 # one. Downloads go through npm and apt-get only. Those from npm are held
-# against the SHA-256 of pins.sh, both when fetched and on every later call; a
-# distribution's packages are held by the signatures of the distribution.
+# against the SHA-256 of pins.sh, both when fetched and on every later call; the
+# emulator and the 370 packages beneath it are held against the SHA-512 in
+# azurite/package-lock.json when fetched. A distribution's packages are held by
+# the signatures of the distribution.
 # Calls may overlap: they wait for each other.
 set -euo pipefail
 
@@ -133,6 +136,30 @@ get_samples() {
 	say "$(find "$target" -type f | wc -l) generated pictures: $target"
 }
 
+# get_azurite installs the emulator when the pins or this recipe have changed.
+get_azurite() {
+	local target=$cache/azurite stamp=$cache/azurite/stamp made
+	made=$(cat "$here"/azurite/package*.json "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+	[ -x "$target/azurite-blob" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$made" ] && return
+	need npm 'Debian and Ubuntu: apt-get install npm'
+	need node 'Debian and Ubuntu: apt-get install nodejs'
+	say "fetching the blob storage emulator: azurite and what it needs from the npm registry (35 MiB), into $target"
+	mkdir "$scratch/azurite"
+	cp "$here"/azurite/package*.json "$scratch/azurite/"
+	# ci takes exactly what the lock names, by digest; no package runs a script.
+	(cd "$scratch/azurite" && npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund --loglevel=error >/dev/null) ||
+		die "npm could not install azurite: see its message above, check the network and npm's registry setting, and run this again"
+	cat >"$scratch/azurite/azurite-blob" <<-'SCRIPT'
+		#!/bin/sh
+		exec node "$(dirname "$0")/node_modules/azurite/dist/src/blob/main.js" "$@"
+	SCRIPT
+	chmod 0755 "$scratch/azurite/azurite-blob"
+	"$scratch/azurite/azurite-blob" --version >/dev/null || die "azurite does not start: it needs Node.js 20 or newer, this is $(node --version)"
+	printf '%s\n' "$made" >"$scratch/azurite/stamp"
+	replace "$scratch/azurite" "$target"
+	say "blob storage emulator: $target/azurite-blob"
+}
+
 turbojpeg_found() {
 	local ldconfig=ldconfig
 	have ldconfig || ldconfig=/sbin/ldconfig
@@ -201,11 +228,11 @@ get_protoc() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(system runtime model photos samples)
+[ $# -gt 0 ] || parts=(system runtime model photos samples azurite)
 for part in "${parts[@]}"; do
 	case $part in
-	runtime | model | photos | samples | system | protoc) ;;
-	*) die "there is no part $part; parts: runtime model photos samples system protoc" ;;
+	runtime | model | photos | samples | azurite | system | protoc) ;;
+	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc" ;;
 	esac
 done
 mkdir -p "$cache"
