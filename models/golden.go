@@ -50,9 +50,10 @@ type GoldenImage struct {
 	Scores []float32 `json:"scores"`
 }
 
-// tolerances are by Contract.Precision, between one device and another.
+// tolerances are by Contract.Precision. Between libjpeg-turbo and Go's decoder,
+// whose pixels differ by a unit or two, Inception V3's scores move by 3e-3.
 var tolerances = map[string]float64{
-	"":     2e-3,
+	"":     5e-3,
 	"fp16": 2e-2,
 	"int8": 1e-1,
 }

@@ -88,7 +88,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	for _, t := range parameters(h) {
 		n := max(t.count(), 0)
 		in.Parameters += n
-		in.Precision[strings.ToLower(onnxpb.TensorProto_DataType(t.elem).String())] += n
+		in.Precision[typeName(t.elem)] += n
 	}
 	m := &Model{Path: path, Digest: h.digest, Size: info.Size()}
 	if err := m.fill(h, o); err != nil {
@@ -105,7 +105,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 func portsOf(ts []tensorInfo) []Port {
 	var list []Port
 	for _, t := range ts {
-		list = append(list, Port{t.name, strings.ToLower(onnxpb.TensorProto_DataType(t.elem).String()), t.shape})
+		list = append(list, Port{t.name, typeName(t.elem), t.shape})
 	}
 	return list
 }
@@ -188,4 +188,15 @@ func parameters(h *header) []tensor {
 		}
 	}
 	return found
+}
+
+// typeName is an element type as programs call it.
+func typeName(elem int32) string {
+	switch onnxpb.TensorProto_DataType(elem) {
+	case onnxpb.TensorProto_FLOAT:
+		return "float32"
+	case onnxpb.TensorProto_DOUBLE:
+		return "float64"
+	}
+	return strings.ToLower(onnxpb.TensorProto_DataType(elem).String())
 }

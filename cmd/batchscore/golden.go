@@ -14,9 +14,7 @@ import (
 
 // scoreImages decodes and scores encoded images as a run does, and returns a
 // row of scores for each.
-func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, scaled bool, names []string, images [][]byte) ([][]float32, error) {
-	spec := m.Contract.Preprocess
-	spec.ScaledDecode = scaled
+func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte) ([][]float32, error) {
 	d, err := preprocess.NewDecoder(spec, preprocess.Options{})
 	if err != nil {
 		return nil, err
@@ -54,7 +52,9 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model) (models.Ve
 	for _, g := range m.Golden.Images {
 		names, images = append(names, g.Name), append(images, g.Image)
 	}
-	scores, err := scoreImages(ctx, e, m, m.Golden.ScaledDecode, names, images)
+	spec := m.Contract.Preprocess
+	spec.ScaledDecode = m.Golden.ScaledDecode // --scaled-decode is a choice, not a fault
+	scores, err := scoreImages(ctx, e, m, spec, names, images)
 	if err != nil {
 		return models.Verdict{}, fmt.Errorf("golden images of %s: %w", m.Path, err)
 	}

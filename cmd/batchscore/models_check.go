@@ -86,7 +86,13 @@ model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20)
 				return err
 			}
 			defer func() { err = errors.Join(err, e.Close()) }()
-			scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess.ScaledDecode, names, contents)
+			scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents)
+			if err != nil {
+				return config(err)
+			}
+			swapped := m.Contract.Preprocess
+			swapped.BGR = !swapped.BGR
+			wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents)
 			if err != nil {
 				return config(err)
 			}
@@ -100,6 +106,10 @@ model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20)
 			}
 			for i := range names {
 				g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
+			}
+			if _, err := g.Check(wrong); err == nil {
+				return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
+					" take photographs with colours, of several classes", models.ErrModel, images, g.Tolerance))
 			}
 			if err := models.AddGolden(m.Path, file, g); err != nil {
 				return config(err)

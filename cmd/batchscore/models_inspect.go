@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -153,10 +155,8 @@ func counted(ops []models.OperatorCount) string {
 
 func precisions(in *models.Inspection) string {
 	var text []string
-	for _, t := range []string{"float", "float16", "bfloat16", "double", "int8", "uint8", "int32"} {
-		if n := in.Precision[t]; n > 0 {
-			text = append(text, fmt.Sprintf("%s %s", grouped(n), t))
-		}
+	for _, t := range slices.Sorted(maps.Keys(in.Precision)) {
+		text = append(text, fmt.Sprintf("%s %s", grouped(in.Precision[t]), t))
 	}
 	if len(text) == 0 {
 		return ""

@@ -101,7 +101,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Images: images, Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
-		JPEGDecoder: decoder,
+		Activation: string(m.Contract.Output), JPEGDecoder: decoder,
 		Batch:       f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
 	}, nil
 }

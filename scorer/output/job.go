@@ -28,6 +28,9 @@ type Job struct {
 	ModelDigest      string `json:"model_digest"`
 	PreprocessDigest string `json:"preprocess_digest"`
 	LabelsDigest     string `json:"labels_digest"`
+	// Activation is what the model's output is taken for: probabilities, or
+	// logits that get a softmax.
+	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
 	Precision   string `json:"precision"`
@@ -179,6 +182,7 @@ func compare(st store.Store, have, want Job) error {
 	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
 	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)
 	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
+	differ(&model, "output", have.Activation, want.Activation)
 	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
 	differ(&model, "precision", have.Precision, want.Precision)
 	switch {

@@ -100,6 +100,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		"model":         {func(j *Job) { j.ModelDigest = "sha256:x" }, ErrMismatch, []string{"model tiny.onnx: have sha256:m, want sha256:x"}},
 		"preprocessing": {func(j *Job) { j.PreprocessDigest = "sha256:x" }, ErrMismatch, []string{"preprocessing: have sha256:p, want sha256:x"}},
 		"labels":        {func(j *Job) { j.LabelsDigest = "sha256:x" }, ErrMismatch, []string{"labels"}},
+		"output":        {func(j *Job) { j.Activation = "logits" }, ErrMismatch, []string{"output: have , want logits"}},
 		"decoder":       {func(j *Job) { j.JPEGDecoder = "go" }, ErrMismatch, []string{"JPEG decoder: have libjpeg-turbo, want go"}},
 		"precision":     {func(j *Job) { j.Precision = "fp16" }, ErrMismatch, []string{"precision"}},
 		"both": {func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, ErrOtherJob,
