@@ -33,6 +33,7 @@ type axis struct {
 	second  buffer[int32]
 	weights buffer[int16]
 	frac    buffer[float32]
+	cover   buffer[float32]
 
 	// Of the filter, before the weights are made fixed point.
 	exact  []float64
@@ -50,6 +51,8 @@ func (a *axis) set(p policy, key axisKey) {
 		a.setFilter(p, key)
 	case p.nearest:
 		a.setNearest(key)
+	case p.area:
+		a.setArea(key)
 	default:
 		a.setPosition(p, key)
 	}
@@ -77,15 +80,18 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		lo := max(int(center-support+0.5), 0)
 		hi := min(int(center+support+0.5), key.inputs)
 		w := exact[i*most:][:hi-lo]
-		sum := 0.0
+		sum, n := 0.0, 1
 		for t := range w {
-			w[t] = p.filter((float64(t+lo) - center + 0.5) / stretch)
+			x := (float64(t+lo) - center + 0.5) / stretch
+			w[t] = p.filter(x)
 			sum += w[t]
+			if x < p.support {
+				n = t + 1
+			}
 		}
-		// Weights of zero at the ends only widen the window.
-		for len(w) > 1 && w[len(w)-1] == 0 {
-			w = w[:len(w)-1]
-		}
+		// What lies beyond the support only widens the window. Zeros within it
+		// stay: without them the ends of successive windows could go back.
+		w = w[:n]
 		for t := range w {
 			w[t] /= sum
 		}
@@ -137,29 +143,57 @@ func (a *axis) setPosition(p policy, key axisKey) {
 // sum decides.
 func (a *axis) setNearest(key axisKey) {
 	first, second, frac := a.first.need(key.n), a.second.need(key.n), a.frac.need(key.n)
-	from, to, step := key.upright(0), key.upright(key.n-1), 1
-	if key.flip {
-		from, to, step = to, from, -1
-	}
+	clear(frac)
 	scale := float64(key.inputs) / float64(key.outputs)
 	at := scale * 0.5
-	for range from {
+	lowest := min(key.upright(0), key.upright(key.n-1))
+	for range lowest {
 		at += scale
 	}
-	i := 0
-	if key.flip {
-		i = key.n - 1
-	}
-	for ; from <= to; from++ {
-		source := min(int(at), key.inputs-1)
+	for k := range key.n {
+		i, source := k, int(at)
 		if key.flip {
-			source = key.inputs - 1 - source
+			i, source = key.n-1-k, key.inputs-1-source
 		}
-		first[i], second[i], frac[i] = int32(key.start+source), int32(key.start+source), 0
-		i += step
+		first[i] = int32(key.start + source)
+		second[i] = first[i]
 		at += scale
 	}
 	a.pointLerp()
+}
+
+// setArea counts in parts of a pixel: each input has as many as there are
+// outputs, and each output covers as many as there are inputs. A mirrored axis
+// is its own mirror image.
+func (a *axis) setArea(key axisKey) {
+	taps := 0
+	for i := range key.n {
+		from := (key.offset + i) * key.inputs
+		taps = max(taps, (from+key.inputs-1)/key.outputs-from/key.outputs+1)
+	}
+	first, cover := a.first.need(key.n), a.cover.need(key.n*taps)
+	for i := range key.n {
+		from := (key.offset + i) * key.inputs
+		to := from + key.inputs
+		// A window that would hang over the far edge starts earlier instead.
+		lo := min(from/key.outputs, key.inputs-taps)
+		for t := range taps {
+			covered := min(to, (lo+t+1)*key.outputs) - max(from, (lo+t)*key.outputs)
+			cover[i*taps+t] = float32(float64(max(covered, 0)) / float64(key.inputs))
+		}
+		first[i] = int32(key.start + lo)
+	}
+	a.c.taps = C.int32_t(taps)
+	a.c.first = (*C.int32_t)(a.first.pointer())
+	a.c.cover = (*C.float)(a.cover.pointer())
+}
+
+// areaHalvesToEven tells how OpenCV's INTER_AREA rounds an exact half: to even
+// when it shrinks, but up when it halves both sides, and up when it enlarges.
+func areaHalvesToEven(width, height int, g geometry) bool {
+	shrinks := width >= g.resizedW && height >= g.resizedH
+	halves := width == 2*g.resizedW && height == 2*g.resizedH
+	return shrinks && !halves
 }
 
 func (a *axis) pointLerp() {
@@ -173,5 +207,6 @@ func (a *axis) free() {
 	a.second.free()
 	a.weights.free()
 	a.frac.free()
+	a.cover.free()
 	a.key = axisKey{}
 }

@@ -48,7 +48,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		d.scales = lib.scales
 	}
 	j := &d.job
-	j.lerp = cBool(d.policy.lerps())
+	j.method = d.policy.method()
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
@@ -168,6 +168,7 @@ func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8
 	d.v.set(d.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
 	j := &d.job
 	j.h, j.v = d.h.c, d.v.c
+	j.half_even = cBool(d.policy.area && d.spec.DType == Uint8 && areaHalvesToEven(inputsW, inputsH, g))
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
 	j.pitch = C.int64_t(width) * 4
 	j.transpose, j.flip_x, j.flip_y = cBool(g.transpose), cBool(g.flipX), cBool(g.flipY)

@@ -157,6 +157,52 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 
+// Weighted means in float: along y for all columns, into mid, then along x. The
+// loads may exceed the last column by less than BS_TAIL.
+typedef float v8f __attribute__((vector_size(32)));
+typedef uint8_t v8u __attribute__((vector_size(8)));
+
+// HALF_EVEN plus a float below it has no room for a fraction.
+#define HALF_EVEN 12582912.0f
+
+#define AREA_ROW(name, bytes, attributes)                                      \
+  attributes static void name(const bs_job *job, int32_t y, float *mid,        \
+                              uint8_t *out) {                                  \
+    const bs_axis *h = &job->h, *v = &job->v;                                  \
+    const float *wv = v->cover + (size_t)y * v->taps;                          \
+    const uint8_t *top = job->pixels + v->first[y] * job->pitch;               \
+    const size_t end = (size_t)(h->first[h->n - 1] + h->taps) * 4;             \
+    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 32) {               \
+      v8f acc[4] = {{0}};                                                      \
+      const uint8_t *p = top + x;                                              \
+      for (int32_t t = 0; t < v->taps; t++, p += job->pitch)                   \
+        for (int i = 0; i < 4; i++) {                                          \
+          v8u eight;                                                           \
+          memcpy(&eight, p + i * 8, 8);                                        \
+          acc[i] += __builtin_convertvector(eight, v8f) * wv[t];               \
+        }                                                                      \
+      memcpy(mid + x, acc, sizeof acc);                                        \
+    }                                                                          \
+    const float *wh = h->cover;                                                \
+    for (int32_t i = 0; i < h->n; i++, wh += h->taps) {                        \
+      const float *p = mid + (size_t)h->first[i] * 4;                          \
+      v4f sum = {0};                                                           \
+      for (int32_t t = 0; t < h->taps; t++) {                                  \
+        v4f four;                                                              \
+        memcpy(&four, p + t * 4, 16);                                          \
+        sum += four * wh[t];                                                   \
+      }                                                                        \
+      if (job->half_even)                                                      \
+        sum = (sum + HALF_EVEN) - HALF_EVEN;                                   \
+      if (job->f32)                                                            \
+        memcpy(out + (size_t)i * 16, &sum, 16);                                \
+      else                                                                     \
+        bytes(sum, out + (size_t)i * 4);                                       \
+    }                                                                          \
+  }
+
+AREA_ROW(area_generic, bytes_generic, )
+
 #ifdef BS_X86
 
 PACK_F32(pack_f32_from_u8_avx2, uint8_t, TARGET_AVX2)
@@ -176,6 +222,7 @@ TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
 }
 
 LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
+AREA_ROW(area_avx2, bytes_avx2, TARGET_AVX2)
 
 #include "kernel_avx2.h"
 #include "kernel_avx512.h"
@@ -200,22 +247,24 @@ typedef struct {
   void (*horizontal)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*vertical)(const rows *, const bs_axis *, int32_t, uint8_t *, size_t);
   void (*lerp)(const bs_job *, int32_t, uint8_t *);
+  void (*area)(const bs_job *, int32_t, float *, uint8_t *);
   void (*pack_u8)(const uint8_t *, uint8_t *, int32_t, int);
   void (*pack_f32_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
   void (*pack_f32_f32)(const bs_job *, const float *, float *, size_t, int32_t);
 } kernels;
 
-static const kernels generic = {horizontal_generic, vertical_generic,
-                                lerp_generic,       pack_u8_generic,
-                                pack_f32_from_u8_generic,
-                                pack_f32_from_f32_generic};
+static const kernels generic = {
+    horizontal_generic, vertical_generic,         lerp_generic,
+    area_generic,       pack_u8_generic,          pack_f32_from_u8_generic,
+    pack_f32_from_f32_generic};
 
 #ifdef BS_X86
-static const kernels avx2 = {horizontal_avx2, vertical_avx2, lerp_avx2, pack_u8_avx2,
-                             pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
-static const kernels avx512 = {horizontal_avx512, vertical_avx512, lerp_avx2,
-                               pack_u8_avx2, pack_f32_from_u8_avx2,
-                               pack_f32_from_f32_avx2};
+static const kernels avx2 = {
+    horizontal_avx2, vertical_avx2,         lerp_avx2,            area_avx2,
+    pack_u8_avx2,    pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+static const kernels avx512 = {
+    horizontal_avx512, vertical_avx512,       lerp_avx2,            area_avx2,
+    pack_u8_avx2,      pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 static int has_avx512(void) {
@@ -249,7 +298,9 @@ static const kernels *pick(const bs_job *job) {
 
 // The window before packing has 4 bytes a pixel, or 4 floats where the policy
 // keeps fractions.
-INLINE size_t pixel_size(const bs_job *job) { return job->lerp && job->f32 ? 16 : 4; }
+INLINE size_t pixel_size(const bs_job *job) {
+  return job->method != BS_FILTER && job->f32 ? 16 : 4;
+}
 
 INLINE int upright(const bs_job *job) {
   return !job->transpose && !job->flip_x && !job->flip_y;
@@ -265,8 +316,10 @@ INLINE size_t ring_rows(const bs_job *job) {
 }
 
 INLINE size_t mid_size(const bs_job *job) {
-  if (job->lerp)
+  if (job->method == BS_LERP)
     return 0;
+  if (job->method == BS_AREA)
+    return padded(((size_t)job->width * 4 + 32) * sizeof(float));
   if (job->transpose)
     return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
   return ring_rows(job) * padded((size_t)job->h.n * 4);
@@ -396,9 +449,12 @@ static void turn(const sink *s) {
 
 void bs_render(const bs_job *job, void *dst) {
   const sink out = {job, pick(job), job->work + mid_size(job), dst};
-  if (job->lerp)
+  if (job->method != BS_FILTER)
     for (int32_t y = 0; y < job->v.n; y++) {
-      out.k->lerp(job, y, sink_row(&out, y));
+      if (job->method == BS_LERP)
+        out.k->lerp(job, y, sink_row(&out, y));
+      else
+        out.k->area(job, y, (float *)job->work, sink_row(&out, y));
       sink_done(&out, y);
     }
   else if (job->transpose)

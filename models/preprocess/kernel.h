@@ -14,16 +14,20 @@
 #define BS_BITS 22
 #define BS_SPLIT 11
 
+// How a bs_axis is filled: BS_FILTER with taps and weights, BS_LERP with second
+// and frac, BS_AREA with taps and cover.
+enum { BS_FILTER, BS_LERP, BS_AREA };
+
 // bs_axis says how one axis of the source becomes one axis of the window that
-// is kept. A separable policy fills taps and weights, a lerp policy
-// second and frac.
+// is kept.
 typedef struct {
   int32_t n;       // outputs
-  int32_t taps;    // weights per output, a multiple of 4
+  int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index that frac leads to
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
   float *frac;      // [n] 0 to 1
+  float *cover;     // [n][taps], of sum 1; no tap lies outside the source
 } bs_axis;
 
 // bs_job is all about one image but its bytes and its destination.
@@ -35,7 +39,8 @@ typedef struct {
   int32_t height;
   bs_axis h; // source columns to window columns
   bs_axis v; // source rows to window rows
-  int32_t lerp;
+  int32_t method;    // of both axes
+  int32_t half_even; // round a BS_AREA's halves to even, not up
   int32_t transpose; // swap the window's axes after its flips
   int32_t flip_x;
   int32_t flip_y;

@@ -1,5 +1,8 @@
 package preprocess
 
+// #include "kernel.h"
+import "C"
+
 import "math"
 
 // A policy says how the outputs of one axis are made from its inputs. Exactly
@@ -7,7 +10,8 @@ import "math"
 //
 //   - filter with support: a separable, antialiased filter, as Pillow's;
 //   - position: two neighbours and a fraction, as TensorFlow's;
-//   - nearest: one neighbour, as Pillow's.
+//   - nearest: one neighbour, as Pillow's;
+//   - area: the part of each input that the output covers, as OpenCV's.
 //
 // A further policy is a further entry of policies.
 type policy struct {
@@ -18,6 +22,7 @@ type policy struct {
 	position func(i, inputs, outputs int) float64
 
 	nearest bool
+	area    bool
 }
 
 var policies = map[Resize]policy{
@@ -29,11 +34,20 @@ var policies = map[Resize]policy{
 	TFBilinear:             {position: halfPixel},
 	TFBilinearLegacy:       {position: asymmetric},
 	TFBilinearAlignCorners: {position: alignCorners},
+
+	Area: {area: true},
 }
 
-// lerps tells the policies whose axes have second and frac from those whose
-// axes have weights.
-func (p policy) lerps() bool { return p.position != nil || p.nearest }
+// method is what the kernels find in an axis of p.
+func (p policy) method() C.int32_t {
+	switch {
+	case p.filter != nil:
+		return C.BS_FILTER
+	case p.area:
+		return C.BS_AREA
+	}
+	return C.BS_LERP
+}
 
 func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
 
