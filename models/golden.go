@@ -199,9 +199,12 @@ func AddGolden(in, out string, g *Golden) error {
 	if err != nil {
 		return fmt.Errorf("open model: %w", err)
 	}
-	h, err := readHeader(f, info.Size())
+	h, err := readHeader(f, info.Size(), filepath.Dir(in))
 	if err != nil {
 		return fmt.Errorf("%s: %w", in, err)
+	}
+	if len(h.external) > 0 && filepath.Dir(in) != filepath.Dir(out) {
+		return fmt.Errorf("%w: %s has its weights in a file beside it; write %s to the same folder", ErrModel, in, out)
 	}
 	entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: proto.String(GoldenKey), Value: proto.String(string(text))})
 	if err != nil {

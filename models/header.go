@@ -30,6 +30,7 @@ const (
 	tensorInt64Data    = 7
 	tensorName         = 8
 	tensorRawData      = 9
+	tensorExternalData = 13
 	tensorDataLocation = 14
 	nodeInput          = 1
 	nodeOutput         = 2
@@ -64,7 +65,9 @@ type header struct {
 	inputs      []tensorInfo
 	outputs     []tensorInfo
 	weights     map[string]bool
-	external    string // the name of a weight that lies in another file
+	external    map[string]int64 // files that weights lie in, and the sizes that they need
+	externalSize int64 // bytes of these files
+	data        string // the digest of the one such file, where the model gives it
 	contract    string
 	hasContract bool
 	golden      string
@@ -101,8 +104,8 @@ func (h *header) realInputs() []tensorInfo {
 }
 
 // readHeader walks the protocol buffer of size bytes in r once, from its first
-// byte to its last.
-func readHeader(r io.Reader, size int64) (*header, error) {
+// byte to its last, and the files in folder that its weights lie in.
+func readHeader(r io.Reader, size int64, folder string) (*header, error) {
 	sum := sha256.New()
 	w := &walker{r: bufio.NewReaderSize(io.TeeReader(r, sum), 64<<10), size: size}
 	h := &header{weights: map[string]bool{}}
@@ -117,12 +120,9 @@ func readHeader(r io.Reader, size int64) (*header, error) {
 		return nil, fmt.Errorf("%w: damaged ONNX file: %w", ErrModel, err)
 	case !h.hasGraph || h.irVersion == 0:
 		return nil, fmt.Errorf("%w: not an ONNX file: it holds no graph", ErrModel)
-	case h.external != "":
-		return nil, fmt.Errorf("%w: the weights of %q lie in another file, which the digest would not cover; save the model as one file",
-			ErrModel, h.external)
 	}
 	h.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
-	return h, nil
+	return h, h.readExternal(folder, sum)
 }
 
 func (h *header) model(w *walker, f field) error {
@@ -144,6 +144,8 @@ func (h *header) model(w *walker, f field) error {
 		switch entry.GetKey() {
 		case MetadataKey:
 			h.contract, h.hasContract = entry.GetValue(), true
+		case DataKey:
+			h.data = entry.GetValue()
 		case GoldenKey:
 			h.golden, h.hasGolden = entry.GetValue(), true
 			h.goldens = append(h.goldens, span{f.tag, f.end})
@@ -188,8 +190,8 @@ func (h *header) initializer(w *walker, f field) error {
 	t, err := w.tensor(f)
 	h.weights[t.name] = true
 	h.tensors = append(h.tensors, t)
-	if t.external && h.external == "" {
-		h.external = t.name
+	if err == nil && t.external {
+		err = h.addExternal(t)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -67,12 +68,12 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s is not a file", ErrModel, path)
 	}
-	h, err := readHeader(f, info.Size())
+	h, err := readHeader(f, info.Size(), filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	in := &Inspection{
-		Path: path, Size: info.Size(), Digest: h.digest, Opset: h.opset,
+		Path: path, Size: info.Size() + h.externalSize, Digest: h.digest, Opset: h.opset,
 		Inputs: portsOf(h.realInputs()), Outputs: portsOf(h.outputs),
 		Precision: map[string]int64{},
 	}
@@ -90,7 +91,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		in.Parameters += n
 		in.Precision[typeName(t.elem)] += n
 	}
-	m := &Model{Path: path, Digest: h.digest, Size: info.Size()}
+	m := &Model{Path: path, Digest: h.digest, Size: info.Size() + h.externalSize}
 	if err := m.fill(h, o); err != nil {
 		in.Refused = err.Error()
 		return in, nil

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -12,9 +13,10 @@ import (
 // fit for images. Its weights stay in the file.
 type Model struct {
 	Path string
-	// Digest is "sha256:" and hex, over the whole file.
+	// Digest is "sha256:" and hex, over the whole file and those beside it that
+	// its weights lie in.
 	Digest string
-	// Size of the file in bytes.
+	// Size of the file, or of all of these, in bytes.
 	Size int64
 	// Contract is complete: Labels has Classes entries, which are the class
 	// numbers where nothing names the classes.
@@ -69,11 +71,11 @@ func Open(path string, o OpenOptions) (*Model, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: %s is not a file", ErrModel, path)
 	}
-	h, err := readHeader(f, info.Size())
+	h, err := readHeader(f, info.Size(), filepath.Dir(path))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m := &Model{Path: path, Digest: h.digest, Size: info.Size()}
+	m := &Model{Path: path, Digest: h.digest, Size: info.Size() + h.externalSize}
 	if err := m.fill(h, o); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
 	}

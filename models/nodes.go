@@ -44,6 +44,7 @@ type tensor struct {
 	elem     int32
 	dims     []int64
 	external bool
+	place    externalRange // where it is external
 	values   []int64 // nil where they were not kept
 }
 
@@ -166,7 +167,7 @@ func (w *walker) integers(f field, list *[]int64) error {
 }
 
 func (w *walker) tensor(f field) (tensor, error) {
-	var t tensor
+	t := tensor{place: externalRange{length: -1}}
 	if err := w.keep(tensorCost); err != nil {
 		return t, err
 	}
@@ -181,6 +182,12 @@ func (w *walker) tensor(f field) (tensor, error) {
 			return w.text(f, func(s string) { t.name = s })
 		case f.is(tensorDataLocation, protowire.VarintType):
 			t.external = f.varint == uint64(onnxpb.TensorProto_EXTERNAL)
+		case f.is(tensorExternalData, protowire.BytesType):
+			text, err := w.bytes(f, maxDeclaration)
+			if err != nil {
+				return err
+			}
+			return t.externalEntry(text)
 		case f.is(tensorRawData, protowire.BytesType) && f.end-f.start <= 8*maxShape:
 			var err error
 			raw, err = w.bytes(f, 8*maxShape)

@@ -29,8 +29,8 @@ type weight struct {
 	data  Data
 	count int64
 
-	external bool  // the elements lie in a file of their own
-	offset   int64 // where in it
+	placed bool  // WriteData has written it
+	offset int64 // where
 }
 
 // Weights adds a float32 tensor. Its data must have as many elements as shape
@@ -65,23 +65,20 @@ func (g *Graph) Bytes() ([]byte, error) {
 }
 
 // WriteTo writes the model, the same bytes for the same calls.
-func (g *Graph) WriteTo(w io.Writer) (int64, error) { return g.write(w, "", nil) }
+func (g *Graph) WriteTo(w io.Writer) (int64, error) { return g.write(w, "") }
 
-// WriteExternal writes the model to w and its weights to data, which the model
-// refers to as the file called location in its own folder. Every tensor starts
-// on a page there, so that processes that map the file share its memory; those
-// below a kilobyte stay in the model. All data is written before the first byte
-// of the model, so that metadata may be added by then: before is called in
-// between, if it is not nil.
-func (g *Graph) WriteExternal(w, data io.Writer, location string, before func() error) (int64, error) {
+// WriteData writes the weights alone, for WriteBeside. Every tensor starts on a
+// page, so that processes that map the file share its memory; those below a
+// kilobyte are left to the model.
+func (g *Graph) WriteData(w io.Writer) (int64, error) {
 	if _, err := g.proto(); err != nil {
 		return 0, err
 	}
-	out := &counter{w: data}
+	out := &counter{w: w}
 	for i := range g.weights {
 		t := &g.weights[i]
-		t.external = 4*t.count >= smallest
-		if !t.external {
+		t.placed = 4*t.count >= smallest
+		if !t.placed {
 			continue
 		}
 		if pad := -out.n & (page - 1); pad > 0 {
@@ -92,15 +89,19 @@ func (g *Graph) WriteExternal(w, data io.Writer, location string, before func() 
 			out.err = t.write(out)
 		}
 		if out.err != nil {
-			return 0, out.err
+			break
 		}
 	}
-	if before != nil {
-		if err := before(); err != nil {
-			return 0, err
-		}
+	return out.n, out.err
+}
+
+// WriteBeside is WriteTo for a model whose weights WriteData wrote before, to
+// what will be the file called location in the model's own folder.
+func (g *Graph) WriteBeside(w io.Writer, location string) (int64, error) {
+	if location == "" {
+		return 0, errors.New("the file of the weights has no name")
 	}
-	return g.write(w, location, data)
+	return g.write(w, location)
 }
 
 // Where and which tensors go to a file of their own.
@@ -109,9 +110,9 @@ const (
 	smallest = 1024 // bytes
 )
 
-// write writes the model. Its weights are in data at location unless data is
-// nil.
-func (g *Graph) write(w io.Writer, location string, data io.Writer) (int64, error) {
+// write writes the model. With a location, the weights that WriteData placed
+// are left out.
+func (g *Graph) write(w io.Writer, location string) (int64, error) {
 	model, err := g.proto()
 	if err != nil {
 		return 0, err
@@ -132,13 +133,8 @@ func (g *Graph) write(w io.Writer, location string, data io.Writer) (int64, erro
 	size := int64(len(body))
 	headers := make([][]byte, len(g.weights))
 	for i, t := range g.weights {
-		t.external = t.external && data != nil
-		g.weights[i].external = t.external
 		headers[i] = t.header(location)
-		size += int64(len(headers[i]))
-		if !t.external {
-			size += 4 * t.count
-		}
+		size += int64(len(headers[i])) + t.inline(location)
 	}
 	if size+int64(len(head)) > math.MaxInt32-16 {
 		return 0, ErrTooLarge
@@ -151,7 +147,7 @@ func (g *Graph) write(w io.Writer, location string, data io.Writer) (int64, erro
 	out.write(body)
 	for i, t := range g.weights {
 		out.write(headers[i])
-		if out.err == nil && !t.external {
+		if out.err == nil && t.inline(location) > 0 {
 			out.err = t.write(out)
 		}
 	}
@@ -165,13 +161,20 @@ const (
 	tensorRawData    = 9 // TensorProto.raw_data
 )
 
-// header is all of the tensor's field in the graph but the data at its end, or
-// all of it where the data lies elsewhere.
+// inline is how many bytes of the tensor lie in the model itself.
+func (t weight) inline(location string) int64 {
+	if location != "" && t.placed {
+		return 0
+	}
+	return 4 * t.count
+}
+
+// header is all of the tensor's field in the graph but its inline data, with
+// which it ends.
 func (t weight) header(location string) []byte {
 	p := &onnxpb.TensorProto{Dims: t.shape, DataType: proto.Int32(int32(Float32)), Name: &t.name}
-	inline := 4 * t.count
-	if t.external {
-		inline = 0
+	beside := location != "" && t.placed
+	if beside {
 		p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
 		for _, e := range [][2]string{
 			{"location", location},
@@ -185,12 +188,12 @@ func (t weight) header(location string) []byte {
 	if err != nil { // proto2 has no required field here, and checks no UTF-8
 		panic(err)
 	}
-	if !t.external {
+	if !beside {
 		m = protowire.AppendTag(m, tensorRawData, protowire.BytesType)
-		m = protowire.AppendVarint(m, uint64(inline))
+		m = protowire.AppendVarint(m, uint64(4*t.count))
 	}
 	h := protowire.AppendTag(nil, graphInitializer, protowire.BytesType)
-	h = protowire.AppendVarint(h, uint64(int64(len(m))+inline))
+	h = protowire.AppendVarint(h, uint64(int64(len(m))+t.inline(location)))
 	return append(h, m...)
 }
 

@@ -35,6 +35,15 @@ func (b *builder) expected() []weights.Tensor {
 	return list
 }
 
+// bytes is the size of all weights as float32.
+func (b *builder) bytes() int64 {
+	n := int64(0)
+	for _, t := range b.tensors {
+		n += 4 * int64(product(t.Shape))
+	}
+	return n
+}
+
 // has says whether the weights at hand, if any, hold a tensor.
 func (b *builder) has(name string) bool {
 	return b.source != nil && slices.ContainsFunc(b.source.Tensors(), func(t weights.Tensor) bool { return t.Name == name })

@@ -60,10 +60,10 @@ func pixels(n Network, v Variant) preprocess.Spec {
 		}
 		s.Scale, s.Mean, s.Std = 1.0/255, imageNetMean, imageNetStd
 	case n == VGG16:
-		s.Resize, s.Fit = preprocess.TFBilinearAlignCorners, preprocess.Stretch
+		s.Resize, s.Fit = preprocess.PillowNearest, preprocess.Stretch
 		s.BGR, s.Mean = true, []float32{123.68, 116.779, 103.939}
 	default:
-		s.Resize, s.Fit = preprocess.TFBilinearAlignCorners, preprocess.Stretch
+		s.Resize, s.Fit = preprocess.PillowNearest, preprocess.Stretch
 		s.Scale, s.Mean = 1.0/127.5, []float32{1, 1, 1}
 	}
 	return s

@@ -22,9 +22,12 @@ package networks
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
@@ -52,6 +55,13 @@ const (
 // ImageNetClasses is how many classes a network of random weights has unless
 // told otherwise.
 const ImageNetClasses = 1000
+
+// SharedAbove is the size of the weights, in bytes, from which on BuildFile puts
+// them into a file of their own; DataSuffix is at the end of its name.
+const (
+	SharedAbove = 256 << 20
+	DataSuffix  = ".data"
+)
 
 // Options say what to build.
 type Options struct {
@@ -99,14 +109,41 @@ func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error
 	return c, nil
 }
 
-// BuildFile is Build into a file, which appears whole or not at all.
+// BuildFile is Build into a file, which appears whole or not at all. Weights of
+// SharedAbove bytes and more lie in a file of their own beside it, called after
+// it with DataSuffix at the end, which the processes of a machine can share.
 func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, error) {
-	var c *models.Contract
-	err := models.Save(out, func(w io.Writer) (err error) {
-		c, err = Build(ctx, w, o)
+	b, c, err := assemble(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	write := func(w io.Writer) error {
+		_, err := b.WriteTo(contextWriter{ctx, w})
 		return err
-	})
-	return c, err
+	}
+	if b.bytes() >= SharedAbove {
+		data := out + DataSuffix
+		sum := sha256.New()
+		err := models.Save(data, func(w io.Writer) error {
+			_, err := b.WriteData(contextWriter{ctx, io.MultiWriter(w, sum)})
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("build %s: %w", o.Network, err)
+		}
+		b.Metadata(models.DataKey, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
+		write = func(w io.Writer) error {
+			_, err := b.WriteBeside(contextWriter{ctx, w}, filepath.Base(data))
+			return err
+		}
+	}
+	if err := b.describe(c); err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	if err := models.Save(out, write); err != nil {
+		return nil, fmt.Errorf("build %s: %w", o.Network, err)
+	}
+	return c, nil
 }
 
 // assemble builds the graph and holds the weights against it.
