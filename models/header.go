@@ -59,23 +59,23 @@ const (
 
 // header is what a model file declares of itself.
 type header struct {
-	digest      string
-	irVersion   uint64
-	hasGraph    bool
-	inputs      []tensorInfo
-	outputs     []tensorInfo
-	weights     map[string]bool
-	external    map[string]int64 // files that weights lie in, and the sizes that they need
-	externalSize int64 // bytes of these files
-	data        string // the digest of the one such file, where the model gives it
-	contract    string
-	hasContract bool
-	golden      string
-	hasGolden   bool
-	goldens     []span // where entries of goldens lie in the file
-	opset       int64  // of ONNX's own operators
-	nodes       []node
-	tensors     []tensor // the weights
+	digest       string
+	irVersion    uint64
+	hasGraph     bool
+	inputs       []tensorInfo
+	outputs      []tensorInfo
+	weights      map[string]bool
+	external     map[string]int64 // files that weights lie in, and the sizes that they need
+	externalSize int64            // bytes of these files
+	data         string           // the digest of the one such file, where the model gives it
+	contract     string
+	hasContract  bool
+	golden       string
+	hasGolden    bool
+	goldens      []span // where entries of goldens lie in the file
+	opset        int64  // of ONNX's own operators
+	nodes        []node
+	tensors      []tensor // the weights
 }
 
 // span is a range of bytes of the file, first to end.

@@ -45,7 +45,7 @@ type tensor struct {
 	dims     []int64
 	external bool
 	place    externalRange // where it is external
-	values   []int64 // nil where they were not kept
+	values   []int64       // nil where they were not kept
 }
 
 // count is the number of elements; -1 where it is absurd.
