@@ -31,7 +31,7 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 		n := min(batch, len(images)-first)
 		for i := range n {
 			if err := d.Decode(b.Pixels[i*row:(i+1)*row], images[first+i]); err != nil {
-				return nil, fmt.Errorf("image %q: %w", names[first+i], err)
+				return nil, fmt.Errorf("%w: image %q: %w", models.ErrModel, names[first+i], err)
 			}
 		}
 		if err := e.Score(ctx, b, 0, n); err != nil {

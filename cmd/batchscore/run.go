@@ -102,7 +102,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), JPEGDecoder: decoder,
-		Batch:       f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
+		Batch: f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
 	}, nil
 }
 
