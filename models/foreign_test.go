@@ -1,0 +1,284 @@
+package models_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// foreign is a model without a contract, in a folder of its own.
+func foreign(t testing.TB, input graphtest.Input, size int) string {
+	t.Helper()
+	return graphtest.Write(t, graphtest.Options{Input: input, Size: size, NoContract: true})
+}
+
+// beside writes the sidecar of a model.
+func beside(t testing.TB, model, text string) {
+	t.Helper()
+	if err := os.WriteFile(strings.TrimSuffix(model, ".onnx")+".yaml", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func flags(a models.Answers) models.OpenOptions {
+	return models.OpenOptions{Given: []models.Given{{From: "flags", Answers: a}}}
+}
+
+func TestPresets(t *testing.T) {
+	imagenet := []float32{0.485, 0.456, 0.406}
+	deviation := []float32{0.229, 0.224, 0.225}
+	planes := preprocess.Spec{Width: 224, Height: 224, Layout: preprocess.CHW, DType: preprocess.Float32}
+	with := func(size int, change func(*preprocess.Spec)) preprocess.Spec {
+		s := planes
+		s.Width, s.Height = size, size
+		change(&s)
+		return s
+	}
+	torch := func(to int) func(*preprocess.Spec) {
+		return func(s *preprocess.Spec) {
+			s.Resize, s.Fit, s.ResizeTo = preprocess.PillowBilinear, preprocess.CenterCrop, to
+			s.Scale, s.Mean, s.Std = 1./255, imagenet, deviation
+		}
+	}
+	for _, c := range []struct {
+		preset string
+		size   int
+		output models.Activation
+		want   preprocess.Spec
+	}{
+		{"torchvision", 224, models.Logits, with(224, torch(256))},
+		{"torchvision", 299, models.Logits, with(299, torch(342))},
+		{"keras-vgg", 224, models.Probabilities, with(224, func(s *preprocess.Spec) {
+			s.Resize, s.Fit, s.BGR, s.Mean = preprocess.PillowNearest, preprocess.Stretch, true, []float32{123.68, 116.779, 103.939}
+		})},
+		{"keras-inception", 299, models.Probabilities, with(299, func(s *preprocess.Spec) {
+			s.Resize, s.Fit, s.Scale, s.Mean = preprocess.PillowNearest, preprocess.Stretch, 1/127.5, []float32{1, 1, 1}
+		})},
+		{"tf-slim", 299, models.Probabilities, with(299, func(s *preprocess.Spec) {
+			s.Resize, s.Fit, s.Fraction = preprocess.TFBilinearLegacy, preprocess.CentralFraction, 0.875
+			s.Scale, s.Mean = 1/127.5, []float32{1, 1, 1}
+		})},
+		{"tf-slim-vgg", 224, models.Probabilities, with(224, func(s *preprocess.Spec) {
+			s.Resize, s.Fit, s.ResizeTo, s.Mean = preprocess.TFBilinearLegacy, preprocess.SlimCenterCrop, 256, []float32{123.68, 116.78, 103.94}
+		})},
+	} {
+		m, err := models.Open(foreign(t, graphtest.FloatImage, c.size), flags(models.Answers{Preset: c.preset}))
+		if err != nil {
+			t.Errorf("%s: %v", c.preset, err)
+			continue
+		}
+		got := m.Contract
+		if got.Preprocess.Digest() != c.want.Digest() {
+			t.Errorf("%s: got %+v\nwant %+v", c.preset, got.Preprocess, c.want)
+		}
+		if got.Output != c.output || got.Classes != 10 || got.Name != "tiny" {
+			t.Errorf("%s: output %s of %d classes, name %q", c.preset, got.Output, got.Classes, got.Name)
+		}
+		d, err := preprocess.NewDecoder(got.Preprocess, preprocess.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.preset, err)
+			continue
+		}
+		d.Close()
+	}
+}
+
+// A preset's answers are those for the sizes and inputs that its source has.
+func TestPresetsLeaveOpen(t *testing.T) {
+	for name, c := range map[string]struct {
+		path   string
+		preset string
+		says   string
+		not    string
+	}{
+		"crop of another size": {foreign(t, graphtest.FloatImage, 32), "torchvision", "--resize-to PIXELS", "--bgr"},
+		"bytes":                {foreign(t, graphtest.Image, 224), "torchvision", "--bgr", "--scale"},
+		"no such preset":       {foreign(t, graphtest.FloatImage, 32), "pytorch", `no preset "pytorch"`, "--resize"},
+	} {
+		_, err := models.Open(c.path, flags(models.Answers{Preset: c.preset}))
+		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), c.not) {
+			t.Errorf("%s: got %v; want ErrModel with %q and without %q", name, err, c.says, c.not)
+		}
+	}
+}
+
+// Every question is asked that is open, and none that is answered.
+func TestQuestions(t *testing.T) {
+	answers := []struct {
+		flag   string
+		answer func(*models.Answers)
+	}{
+		{"--resize ", func(a *models.Answers) { a.Resize = ptr(preprocess.Area) }},
+		{"--fit ", func(a *models.Answers) { a.Fit = ptr(preprocess.Stretch) }},
+		{"--bgr=false", func(a *models.Answers) { a.BGR = ptr(false) }},
+		{"--scale ", func(a *models.Answers) { a.Scale = ptr[float32](1) }},
+		{"--output ", func(a *models.Answers) { a.Output = ptr(models.Logits) }},
+		{"--width ", func(a *models.Answers) { a.Width, a.Height = ptr(16), ptr(16) }},
+		{"--labels ", func(a *models.Answers) { a.Labels = []string{"cat", "dog", "cow"} }},
+	}
+	path := filepath.Join(t.TempDir(), "any.onnx")
+	if err := os.WriteFile(path, anySize(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for i, left := range answers {
+		var a models.Answers
+		for j, other := range answers {
+			if i != j {
+				other.answer(&a)
+			}
+		}
+		_, err := models.Open(path, flags(a))
+		if !errors.Is(err, models.ErrModel) {
+			t.Errorf("without %s: got %v, want ErrModel", left.flag, err)
+			continue
+		}
+		for j, other := range answers {
+			if asked := strings.Contains(err.Error(), "      "+other.flag); asked != (i == j) {
+				t.Errorf("without %s: asked for %s is %v: %v", left.flag, other.flag, asked, err)
+			}
+		}
+	}
+	var all models.Answers
+	for _, x := range answers {
+		x.answer(&all)
+	}
+	m, err := models.Open(path, flags(all))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Contract.Classes != 3 || m.Contract.Preprocess.Width != 16 {
+		t.Errorf("contract is %+v", m.Contract)
+	}
+}
+
+// anySize is a model of float images of any size, which ends neither in a
+// softmax nor in a product, and says nothing of its classes.
+func anySize(t testing.TB) []byte {
+	t.Helper()
+	g := graph.New("any")
+	x := g.Input("images", graph.Float32, graph.Dynamic, 3, graph.Dynamic, graph.Dynamic)
+	x = g.Node("GlobalAveragePool", "pool", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, 3, 1, 1})
+	x = g.Node("Squeeze", "row", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, graph.Dynamic})
+	x = g.Node("Sigmoid", "score", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, graph.Dynamic})
+	g.Output("scores", x)
+	model, err := g.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+func TestPrecedence(t *testing.T) {
+	// The metadata of a sound model say pillow-bilinear, stretch, 1/255.
+	path := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224})
+	open := func(given ...models.Given) *models.Model {
+		t.Helper()
+		m, err := models.Open(path, models.OpenOptions{Given: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	conflict := func(m *models.Model, text string) {
+		t.Helper()
+		if !slices.ContainsFunc(m.Conflicts, func(c string) bool { return strings.Contains(c, text) }) {
+			t.Errorf("conflicts %q do not say %q", m.Conflicts, text)
+		}
+	}
+	plain := open()
+	if len(plain.Conflicts) != 0 {
+		t.Errorf("conflicts without anything given: %q", plain.Conflicts)
+	}
+	preset := models.Given{From: "flags", Answers: models.Answers{Preset: "torchvision"}}
+	m := open(preset)
+	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Logits {
+		t.Errorf("a preset stands before the metadata; have %+v", m.Contract)
+	}
+	conflict(m, "fit is center-crop (preset torchvision), not stretch (metadata)")
+
+	beside(t, path, "resize: pillow-lanczos\nbgr: true\noutput: probabilities\n")
+	m = open(preset)
+	if p := m.Contract.Preprocess; p.Resize != preprocess.PillowLanczos || !p.BGR || p.ResizeTo != 256 || m.Contract.Output != models.Probabilities {
+		t.Errorf("a sidecar stands before a preset, which answers the rest; have %+v", m.Contract)
+	}
+	conflict(m, "bgr is true ("+strings.TrimSuffix(path, ".onnx")+".yaml), not false (preset torchvision)")
+
+	m = open(models.Given{From: "flags", Answers: models.Answers{Resize: ptr(preprocess.Area)}},
+		models.Given{From: "registered", Answers: models.Answers{Resize: ptr(preprocess.PillowBicubic), BGR: ptr(false)}})
+	if p := m.Contract.Preprocess; p.Resize != preprocess.Area || p.BGR {
+		t.Errorf("flags stand before all, then what was registered; have %+v", p)
+	}
+	conflict(m, "resize is area (flags), not pillow-bicubic (registered)")
+	if m.Contract.PreprocessDigest() == plain.Contract.PreprocessDigest() {
+		t.Error("another resize has the same digest of the preprocessing")
+	}
+	// What is said again, in other words, changes nothing.
+	beside(t, path, "resize: pillow-bilinear\nmean: [0, 0, 0]\nstd: [1, 1, 1]\norientation: upright\n")
+	if m = open(); m.Contract.Digest() != plain.Contract.Digest() {
+		t.Errorf("got %+v, want %+v", m.Contract, plain.Contract)
+	}
+}
+
+func TestSidecar(t *testing.T) {
+	const sound = "resize: area\nfit: stretch\nbgr: false\nscale: 1\n"
+	for name, c := range map[string]struct {
+		text string
+		says string
+	}{
+		"sound":             {text: sound},
+		"preset":            {text: "preset: keras-inception\nname: mine\n"},
+		"labels":            {text: sound + "labels: [a, b, c, d, e, f, g, h, i, j]\n"},
+		"labels of a file":  {text: sound + "labels_file: labels.txt\n"},
+		"unknown key":       {text: sound + "resise: area\n", says: "resise"},
+		"key twice":         {text: sound + "resize: area\n", says: "resize"},
+		"two documents":     {text: sound + "---\n" + sound, says: "document"},
+		"empty":             {text: "", says: "any.yaml"},
+		"a list":            {text: "- resize\n", says: "any.yaml"},
+		"no number":         {text: sound + "resize_to: many\n", says: "many"},
+		"not finite":        {text: "resize: area\nfit: stretch\nbgr: false\nscale: .nan\n", says: "not finite"},
+		"two means":         {text: sound + "mean: [1, 2]\n", says: "mean: 2 values"},
+		"resize to nothing": {text: sound + "resize_to: 256\n", says: "resize_to"},
+		"unknown policy":    {text: "resize: cubic\nfit: stretch\nbgr: false\nscale: 1\n", says: `"cubic"`},
+		"unknown preset":    {text: "preset: mine\n", says: `no preset "mine"`},
+		"orientation":       {text: sound + "orientation: left\n", says: `"left"`},
+		"output":            {text: sound + "output: scores\n", says: `"scores"`},
+		"two lists":         {text: sound + "labels: [a]\nlabels_file: labels.txt\n", says: "exclude"},
+		"no labels file":    {text: sound + "labels_file: none.txt\n", says: "none.txt"},
+		"nine labels":       {text: sound + "labels: [a, b, c, d, e, f, g, h, i]\n", says: "9 labels"},
+		"huge":              {text: "# " + strings.Repeat("x", 5<<20), says: "more than"},
+		"aliases":           {text: "labels: &a [x,x,x,x,x,x,x,x,x]\nname: [" + strings.Repeat("*a,", 1000) + "]\n", says: "any.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "any.onnx")
+			model := graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, NoContract: true})
+			for file, body := range map[string]string{
+				path: string(model), filepath.Join(dir, "any.yaml"): c.text, filepath.Join(dir, "labels.txt"): "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n",
+			} {
+				if err := os.WriteFile(file, []byte(body), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := models.Open(path, models.OpenOptions{})
+			if c.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want ErrModel about %q", err, c.says)
+			}
+		})
+	}
+}
