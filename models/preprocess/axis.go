@@ -188,8 +188,9 @@ func (a *axis) setArea(key axisKey) {
 	a.c.cover = (*C.float)(a.cover.pointer())
 }
 
-// areaHalvesToEven tells how OpenCV's INTER_AREA rounds an exact half: to even
-// when it shrinks, but up when it halves both sides, and up when it enlarges.
+// areaHalvesToEven tells how OpenCV's INTER_AREA rounds an exact half where it
+// shrinks: to even, but up when it halves both sides. Where it enlarges, halves
+// go up as in every other policy.
 func areaHalvesToEven(width, height int, g geometry) bool {
 	shrinks := width >= g.resizedW && height >= g.resizedH
 	halves := width == 2*g.resizedW && height == 2*g.resizedH

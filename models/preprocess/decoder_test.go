@@ -15,11 +15,17 @@ func TestDecodeAllocs(t *testing.T) {
 		readFixture(t, "jpeg-420.jpg"), readFixture(t, "jpeg-progressive.jpg"), readFixture(t, "exif-6.jpg"),
 		readFixture(t, "jpeg-cmyk.jpg"), readFixture(t, "resize.jpg"), readFixture(t, "jpeg-grey.jpg"),
 	}
-	for _, s := range []Spec{
+	specs := []Spec{
 		smallSpec,
 		{Width: 30, Height: 20, Layout: CHW, DType: Float32, Resize: PillowBilinear, Fit: CenterCrop, ResizeTo: 32, Mean: []float32{1, 2, 3}},
 		{Width: 30, Height: 20, Layout: HWC, DType: Float32, Resize: TFBilinearAlignCorners, Fit: Stretch, ScaledDecode: true},
-	} {
+	}
+	for _, r := range resizes {
+		specs = append(specs,
+			Spec{Width: 30, Height: 20, Layout: HWC, DType: Uint8, Resize: r, Fit: CentralFraction, Fraction: 0.875},
+			Spec{Width: 30, Height: 20, Layout: CHW, DType: Float32, Resize: r, Fit: SlimCenterCrop, ResizeTo: 32})
+	}
+	for _, s := range specs {
 		d := newDecoder(t, s, Options{})
 		row := make([]byte, s.RowBytes())
 		n := testing.AllocsPerRun(20, func() {
@@ -72,6 +78,9 @@ func TestDecodeInPlace(t *testing.T) {
 		{Width: 7, Height: 9, Layout: HWC, DType: Uint8, BGR: true, Resize: TFBilinearAlignCorners, Fit: Stretch},
 		{Width: 33, Height: 9, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch},
 		{Width: 5, Height: 3, Layout: CHW, DType: Float32, Resize: PillowBilinear, Fit: Stretch},
+		{Width: 7, Height: 9, Layout: HWC, DType: Uint8, Resize: PillowLanczos, Fit: Stretch},
+		{Width: 7, Height: 9, Layout: HWC, DType: Uint8, Resize: Area, Fit: CentralFraction, Fraction: 0.5},
+		{Width: 33, Height: 9, Layout: CHW, DType: Float32, Resize: Area, Fit: Stretch},
 	} {
 		for _, file := range []string{"exif-1.jpg", "exif-6.jpg"} {
 			n := s.RowBytes()

@@ -43,9 +43,9 @@ const (
 	TFBilinearAlignCorners Resize = "tf-bilinear-align-corners"
 
 	// Area weighs each source pixel by how much of it the output pixel covers:
-	// TensorFlow's method "area", and OpenCV's INTER_AREA unless one side
-	// shrinks while the other grows, where OpenCV takes two taps instead.
-	// Fractions are kept for Float32 and rounded as OpenCV does for Uint8.
+	// TensorFlow's method "area", and OpenCV's INTER_AREA where no side grows
+	// (where one does, OpenCV takes two taps instead). Fractions are kept for
+	// Float32 and rounded as OpenCV does for Uint8.
 	Area Resize = "area"
 
 	// Stretch resizes the whole image to Width x Height, whatever its aspect.

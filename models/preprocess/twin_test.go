@@ -272,6 +272,29 @@ func TestKernelTwin(t *testing.T) {
 	})
 }
 
+// TestScaledDecodeOfFraction: what must not fall below the target size is the
+// part that is kept.
+func TestScaledDecodeOfFraction(t *testing.T) {
+	requireTurbo(t)
+	s := Spec{Width: 60, Height: 50, Layout: HWC, DType: Uint8, Resize: TFBilinearLegacy, Fit: CentralFraction,
+		Fraction: 0.5, ScaledDecode: true}
+	d := newDecoder(t, s, Options{})
+	row := make([]byte, s.RowBytes())
+	for _, c := range []struct{ w, h, wantW, wantH int }{
+		{480, 400, 120, 100},
+		{464, 400, 174, 150}, // of 116 columns, 58 would be kept
+		{472, 400, 118, 100},
+		{960, 800, 120, 100},
+	} {
+		if err := d.Decode(row, encodeJPEG(t, picture(c.w, c.h, 3), 95)); err != nil {
+			t.Fatal(err)
+		}
+		if w, h := int(d.job.width), int(d.job.height); w != c.wantW || h != c.wantH {
+			t.Errorf("%dx%d decoded to %dx%d, want %dx%d", c.w, c.h, w, h, c.wantW, c.wantH)
+		}
+	}
+}
+
 // TestScaledDecode: never below the target size, and near to the full decode.
 func TestScaledDecode(t *testing.T) {
 	requireTurbo(t)
