@@ -1,0 +1,121 @@
+package simulate
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// Engine is a simulated device. It scores one batch at a time, in order of
+// arrival; it is safe for use by any number of goroutines.
+type Engine struct {
+	spec    Spec
+	classes int
+	row     int // bytes of an image in the tensor
+
+	mu     sync.Mutex
+	rng    *rand.Rand
+	freeAt time.Time // when the device has done what it was given
+}
+
+// Open loads the model's contract onto a device, which takes spec.Load. Two
+// ranks on one machine get their own jitter.
+func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine, error) {
+	if err := sleepUntil(ctx, time.Now().Add(spec.Load)); err != nil {
+		return nil, err
+	}
+	return &Engine{
+		spec: spec, classes: c.Classes, row: c.Preprocess.RowBytes(),
+		rng: rand.New(rand.NewPCG(spec.Seed, uint64(rank))),
+	}, nil
+}
+
+// Device is "simulated:" and the rate.
+func (e *Engine) Device() string { return e.spec.String() }
+
+// Lanes is 2: one batch waits while the other is computed.
+func (e *Engine) Lanes() int { return 2 }
+
+// DefaultBatch is the spec's.
+func (e *Engine) DefaultBatch() int { return max(e.spec.Batch, 1) }
+
+// Close does nothing.
+func (e *Engine) Close() error { return nil }
+
+// NewBatch allocates a batch.
+func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
+	return &models.Batch{
+		Pixels: make([]byte, capacity*e.row),
+		Scores: make([]float32, capacity*e.classes),
+	}, nil
+}
+
+// Score waits for as long as the device takes and derives scores from the
+// pixels.
+func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	if err := sleepUntil(ctx, e.reserve(hi-lo)); err != nil {
+		return err
+	}
+	for i := lo; i < hi; i++ {
+		derive(b.Scores[i*e.classes:][:e.classes], b.Pixels[i*e.row:][:e.row])
+	}
+	return nil
+}
+
+// reserve books n images on the device and says when they will be done.
+func (e *Engine) reserve(n int) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	took := float64(n) / e.spec.Rate
+	if e.spec.Jitter > 0 {
+		// Log-normal: never negative, with the mean that the rate says.
+		sigma := math.Sqrt(math.Log1p(e.spec.Jitter * e.spec.Jitter))
+		took *= math.Exp(sigma*e.rng.NormFloat64() - sigma*sigma/2)
+	}
+	if now := time.Now(); e.freeAt.Before(now) {
+		e.freeAt = now
+	}
+	e.freeAt = e.freeAt.Add(time.Duration(took * float64(time.Second)))
+	return e.freeAt
+}
+
+func sleepUntil(ctx context.Context, t time.Time) error {
+	wait := time.Until(t)
+	if wait <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// derive makes scores that sum to 1 and depend on the pixels alone: a sample of
+// them, since the device must not cost the host more than a real one would.
+func derive(scores []float32, pixels []byte) {
+	const sampled = 512
+	h := uint64(14695981039346656037)
+	step := max(1, len(pixels)/sampled)
+	for i := 0; i < len(pixels); i += step {
+		h = (h ^ uint64(pixels[i])) * 1099511628211
+	}
+	sum := float32(0)
+	for i := range scores {
+		h ^= h << 13
+		h ^= h >> 7
+		h ^= h << 17
+		scores[i] = float32(h>>40) + 1
+		sum += scores[i]
+	}
+	for i := range scores {
+		scores[i] /= sum
+	}
+}

@@ -1,0 +1,109 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]Spec{
+		"rate=430": {Rate: 430, Batch: 32},
+		"rate=inf": {Rate: math.Inf(1), Batch: 32},
+		"rate=10,jitter=0.05,load=2s,batch=64,seed=7": {Rate: 10, Jitter: 0.05, Load: 2 * time.Second, Batch: 64, Seed: 7},
+	} {
+		if got, err := Parse(text); err != nil || got != want {
+			t.Errorf("Parse(%q) = %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2"} {
+		if _, err := Parse(text); !errors.Is(err, models.ErrProvider) {
+			t.Errorf("Parse(%q): want ErrProvider, have %v", text, err)
+		}
+	}
+}
+
+var contract = models.Contract{Classes: 9, Preprocess: preprocess.Spec{Width: 16, Height: 16, DType: preprocess.Uint8}}
+
+func open(t *testing.T, s Spec) *Engine {
+	t.Helper()
+	e, err := Open(t.Context(), s, contract, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestDeviceIsBookedInTurn looks at the schedule, not at the clock.
+func TestDeviceIsBookedInTurn(t *testing.T) {
+	e := open(t, Spec{Rate: 1e-3}) // a thousand seconds an image
+	first := e.reserve(2)
+	second := e.reserve(3)
+	if d := second.Sub(first); d != 3000*time.Second {
+		t.Errorf("the second batch ends %v after the first, want 3000s", d)
+	}
+}
+
+func TestJitterKeepsTheMean(t *testing.T) {
+	e := open(t, Spec{Rate: 1, Jitter: 0.3, Seed: 3})
+	const n = 20000
+	begin := e.reserve(0)
+	var squares float64
+	last := begin
+	for range n {
+		next := e.reserve(1)
+		d := next.Sub(last).Seconds() - 1
+		squares, last = squares+d*d, next
+	}
+	if mean := last.Sub(begin).Seconds() / n; math.Abs(mean-1) > 0.02 {
+		t.Errorf("an image takes %v s on average, want 1", mean)
+	}
+	if dev := math.Sqrt(squares / n); math.Abs(dev-0.3) > 0.02 {
+		t.Errorf("the deviation is %v, want 0.3", dev)
+	}
+}
+
+func TestScoresFollowFromPixels(t *testing.T) {
+	e := open(t, Spec{Rate: math.Inf(1)})
+	b, err := e.NewBatch(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := contract.Preprocess.RowBytes()
+	for i := range b.Pixels {
+		b.Pixels[i] = byte(i*31 + i/row)
+	}
+	copy(b.Pixels[2*row:], b.Pixels[:row]) // the third is the first
+	if err := e.Score(t.Context(), b, 0, 3); err != nil {
+		t.Fatal(err)
+	}
+	sum, differs := float32(0), false
+	for i := range 9 {
+		sum += b.Scores[i]
+		if b.Scores[i] != b.Scores[18+i] {
+			t.Error("equal pixels got different scores")
+		}
+		differs = differs || b.Scores[i] != b.Scores[9+i]
+	}
+	if math.Abs(float64(sum)-1) > 1e-5 || !differs {
+		t.Errorf("the scores sum to %v; differ between images: %v", sum, differs)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	e := open(t, Spec{Rate: 1e-6})
+	b, err := e.NewBatch(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Score(ctx, b, 0, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("want Canceled, have %v", err)
+	}
+}
