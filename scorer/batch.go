@@ -10,7 +10,16 @@ func (p *pipeline) feed(ctx context.Context) error {
 		if err != nil || !ok {
 			return err
 		}
-		if err := p.cut(ctx, index); err != nil {
+		suspect, err := p.suspect(ctx, index)
+		if err != nil {
+			return err
+		}
+		if suspect {
+			err = p.isolate(ctx, index)
+		} else {
+			err = p.cut(ctx, index)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -18,20 +27,11 @@ func (p *pipeline) feed(ctx context.Context) error {
 
 // cut sends the images of one chunk on their way.
 func (p *pipeline) cut(ctx context.Context, index int) error {
-	var c *chunk
-	select {
-	case c = <-p.spent:
-	default:
-		c = new(chunk)
-	}
-	first, last := p.Chunks.Range(index)
-	c.reset(index, first, last-first, p.Batch, p.TopK)
+	c := p.begin(index)
 	for offset := 0; offset < len(c.rows); offset += p.Batch {
-		var b *batch
-		select {
-		case b = <-p.free:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		b, err := p.acquire(ctx)
+		if err != nil {
+			return err
 		}
 		b.chunk, b.offset, b.n = c, offset, min(p.Batch, len(c.rows)-offset)
 		b.unsettled.Store(int32(b.n))
@@ -43,4 +43,41 @@ func (p *pipeline) cut(ctx context.Context, index int) error {
 		}
 	}
 	return nil
+}
+
+// begin is the chunk of that index, in memory that was used before.
+func (p *pipeline) begin(index int) *chunk {
+	var c *chunk
+	select {
+	case c = <-p.spent:
+	default:
+		c = new(chunk)
+	}
+	first, last := p.Chunks.Range(index)
+	c.reset(p.taker.inHand(index), index, first, last-first, p.Batch, p.TopK)
+	return c
+}
+
+// acquire returns a batch that nobody owns, a new one where the read-ahead
+// allows for more than there are.
+func (p *pipeline) acquire(ctx context.Context) (*batch, error) {
+	select {
+	case b := <-p.free:
+		return b, nil
+	default:
+	}
+	if ahead := (p.ahead.images() + p.Batch - 1) / p.Batch; p.made < min(p.core+ahead, cap(p.free)) {
+		b, err := p.Engine.NewBatch(p.Batch)
+		if err != nil {
+			return nil, err
+		}
+		p.made++
+		return &batch{Batch: b}, nil
+	}
+	select {
+	case b := <-p.free:
+		return b, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

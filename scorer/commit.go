@@ -26,6 +26,11 @@ func (p *pipeline) commit(ctx context.Context) error {
 
 func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
 	defer p.Counters.Busy(telemetry.Commit, time.Now())
+	if c.dropped() {
+		// Some of its rows may be of no chunk that was ever complete.
+		p.Counters.Lost()
+		return nil
+	}
 	p.at("before-commit", c.index)
 	result, err := output.Commit(ctx, p.Out, p.Manifest, p.Chunks, c.index, p.Job.Format, c.rows)
 	p.at("after-commit", c.index)

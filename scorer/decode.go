@@ -47,16 +47,22 @@ func (p *pipeline) label(img item) {
 	*img.row() = output.Row{Path: entry.Path, Size: entry.Size, Status: output.StatusOK}
 }
 
-// fail makes the row of an image that has no pixels. Its slot is scored all the
-// same, as zeros: not what an earlier batch left there, lest a model that looks
-// at the whole batch (dynamic quantisation does) gave its neighbours other scores.
+// fail settles an image that has no pixels.
 func (p *pipeline) fail(ctx context.Context, img item, bad *preprocess.Failure) error {
+	p.reject(img, bad)
+	return p.settle(ctx, img.batch)
+}
+
+// reject makes the row of an image that has no pixels. Its slot is scored all
+// the same, as zeros: not what an earlier batch left there, lest a model that
+// looks at the whole batch (dynamic quantisation does) gave its neighbours other
+// scores.
+func (p *pipeline) reject(img item, bad *preprocess.Failure) {
 	stride := p.Contract.Preprocess.RowBytes()
 	clear(img.batch.Pixels[img.slot*stride:][:stride])
 	entry := p.Manifest.At(img.manifestIndex())
 	*img.row() = output.Row{Path: entry.Path, Size: entry.Size,
 		Status: string(bad.Status), ClassID: -1, Error: bad.Reason}
-	return p.settle(ctx, img.batch)
 }
 
 // settle books one image of b as decoded or failed, and hands the batch on

@@ -27,6 +27,12 @@ const keepBody = 4 << 20
 // fetch reads the images' bytes, several at a time, within the byte budget.
 func (p *pipeline) fetch(ctx context.Context) error {
 	for img := range p.toFetch {
+		if img.batch.chunk.dropped() {
+			if err := p.settle(ctx, img.batch); err != nil {
+				return err
+			}
+			continue
+		}
 		entry := p.Manifest.At(img.manifestIndex())
 		p.at("before-read", img.batch.chunk.index)
 		b, err := p.read(ctx, entry)
@@ -104,7 +110,8 @@ func (p *pipeline) readVersion(ctx context.Context, name, etag string, size int6
 }
 
 func (p *pipeline) readInto(ctx context.Context, b *body, name, etag string, size int64) error {
-	defer p.Counters.Busy(telemetry.Fetch, time.Now())
+	start := time.Now()
+	defer p.Counters.Busy(telemetry.Fetch, start)
 	r, obj, err := p.Images.Open(ctx, name, etag)
 	if err != nil {
 		return err
@@ -133,6 +140,7 @@ func (p *pipeline) readInto(ctx context.Context, b *body, name, etag string, siz
 		return err
 	}
 	p.Counters.Read(int(size))
+	p.ahead.fetched(time.Since(start), time.Now())
 	return nil
 }
 

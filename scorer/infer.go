@@ -24,14 +24,16 @@ func (p *pipeline) infer(ctx context.Context) error {
 			}
 		}
 		p.at("before-infer", c.index)
-		if b.decoded.Load() > 0 {
+		if b.decoded.Load() > 0 && !c.dropped() {
 			if err := p.score(ctx, b); err != nil {
 				return err
 			}
 		}
 		p.at("after-infer", c.index)
-		if err := p.fill(b); err != nil {
-			return err
+		if !c.dropped() {
+			if err := p.fill(b, 0, b.n); err != nil {
+				return err
+			}
 		}
 		p.free <- b // never blocks: its capacity is the number of batches
 		if c.unscored.Add(-1) == 0 {
@@ -68,11 +70,11 @@ func (p *pipeline) score(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// fill completes the rows of a scored batch.
-func (p *pipeline) fill(b *batch) error {
+// fill completes the rows of images lo <= slot < hi of a scored batch.
+func (p *pipeline) fill(b *batch, lo, hi int) error {
 	c, width, k := b.chunk, p.Contract.Classes, p.TopK
 	failed := 0
-	for slot := range b.n {
+	for slot := lo; slot < hi; slot++ {
 		row := &c.rows[b.offset+slot]
 		if row.Status != output.StatusOK {
 			failed++
@@ -91,7 +93,7 @@ func (p *pipeline) fill(b *batch) error {
 		row.TopK = top
 		row.ClassID, row.Label, row.Score = top[0].ClassID, top[0].Label, top[0].Score
 	}
-	p.Counters.Scored(b.n, failed)
-	p.Progress.Add(b.n, failed)
+	p.Counters.Scored(hi-lo, failed)
+	p.Progress.Add(hi-lo, failed)
 	return nil
 }

@@ -13,19 +13,24 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // Variables that make the test binary a worker which kills itself.
 const (
 	victimPoint  = "SCORER_TEST_KILL_AT" // point:visit
+	victimImage  = "SCORER_TEST_KILL_ON" // or the name of an image that kills
 	victimImages = "SCORER_TEST_IMAGES"
 	victimOut    = "SCORER_TEST_OUT"
 	victimTrace  = "SCORER_TEST_TRACE"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(victimPoint) != "" {
+	switch {
+	case os.Getenv(victimPoint) != "":
 		victim()
+	case os.Getenv(victimImage) != "":
+		victimOfAnImage()
 	}
 	os.Exit(m.Run())
 }
@@ -69,6 +74,74 @@ func victim() {
 	_, err = Run(context.Background(), o)
 	fmt.Fprintln(os.Stderr, "the victim lived:", err)
 	os.Exit(1)
+}
+
+// victimOfAnImage scores until it opens the image that kills.
+func victimOfAnImage() {
+	deadly := &storetest.Faulty{Store: open(os.Getenv(victimImages)),
+		BeforeOpen: func(_ context.Context, _ int, name string) error {
+			if name == os.Getenv(victimImage) {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+			return nil
+		}}
+	o := options(nil, deadly, open(os.Getenv(victimOut)))
+	if _, err := Run(context.Background(), o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// TestFault21_AKillerImageIsQuarantined starts workers again and again on a
+// collection with an image that kills every process that opens it.
+func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
+	const images = 60
+	in, out := t.TempDir(), t.TempDir()
+	for i := range images {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	alone := t.TempDir()
+	mustRun(t, options(t, open(in), open(alone)))
+	killer := pictureName(27)
+
+	// Two deaths make the chunk suspect, one death each halves its ten images
+	// four times at most, and two convict; the neighbour chunk that was in hand
+	// at the first deaths costs none.
+	const most = 2 + 4 + 2
+	deaths := 0
+	for {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), victimImage+"="+killer, victimImages+"="+in, victimOut+"="+out)
+		text, err := cmd.CombinedOutput()
+		if err == nil {
+			break
+		}
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Fatalf("the worker ended with %v\n%s", err, text)
+		}
+		if deaths++; deaths > most {
+			t.Fatalf("%d workers died, and the image is not found", deaths)
+		}
+	}
+	if deaths < 4 {
+		t.Errorf("only %d workers died: was the image convicted without a trial?", deaths)
+	}
+	verified(t, open(out))
+	want, got := rows(t, open(alone)), rows(t, open(out))
+	for path, w := range want {
+		g := got[path]
+		switch {
+		case path == killer:
+			if g.Status != output.StatusQuarantined || g.Error == "" {
+				t.Errorf("the killer's row is %+v", g)
+			}
+		case g.Status != w.Status || g.Label != w.Label || g.Score != w.Score:
+			t.Errorf("%s: %+v, want %+v", path, g, w)
+		}
+	}
 }
 
 // TestFault01_KilledAtEveryPoint kills a worker with SIGKILL at each named

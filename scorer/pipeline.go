@@ -26,6 +26,12 @@ type pipeline struct {
 	// batch is running, is not committed.
 	uncommitted chan struct{}
 
+	// made is how many batches there are, core how many the device needs to be
+	// busy; those above it are for images under way from the store. The
+	// feeder's.
+	made, core int
+	ahead      *readAhead
+
 	bodies      sync.Pool
 	budget      *semaphore.Weighted
 	budgetBytes int64
@@ -36,11 +42,19 @@ type pipeline struct {
 // when all of them are committed.
 func (w *worker) score(ctx context.Context) error {
 	lanes := max(1, w.Engine.Lanes())
-	// While every lane runs one batch, as many again are being filled, and one
-	// more lets the feeder run ahead into the next chunk.
-	batches := 2*lanes + 1
+	// While every lane runs one batch, as many again are being filled.
+	core := 2 * lanes
+	// Enough for all fetchers to be at work, and as many images waiting for
+	// them, within the budget of memory.
+	most := 2 * w.Fetchers
+	if row := int64(w.Contract.Preprocess.RowBytes()); int64(most)*row > w.ReadAheadBytes {
+		most = int(w.ReadAheadBytes / row)
+	}
+	batches := core + 1 + most/w.Batch
 	p := &pipeline{
 		worker:      w,
+		core:        core,
+		ahead:       newReadAhead(1, most),
 		free:        make(chan *batch, batches),
 		toFetch:     make(chan item),
 		toDecode:    make(chan item, w.Decoders),
@@ -53,13 +67,6 @@ func (w *worker) score(ctx context.Context) error {
 		budgetBytes: w.ReadAheadBytes,
 	}
 	p.batchLimit.Store(int32(w.Batch))
-	for range batches {
-		b, err := w.Engine.NewBatch(w.Batch)
-		if err != nil {
-			return err
-		}
-		p.free <- &batch{Batch: b}
-	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	stage := func(n int, run func(context.Context) error, done func()) {

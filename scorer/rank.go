@@ -28,8 +28,8 @@ func (o Options) withDefaults() Options {
 	set(&o.ReadAheadBytes, DefaultReadAhead)
 	set(&o.Decode.MaxBytes, preprocess.DefaultMaxBytes)
 	set(&o.Decoders, runtime.GOMAXPROCS(0))
-	// A fetcher waits for the disk most of the time.
-	set(&o.Fetchers, max(8, 2*o.Decoders))
+	// What a fetcher does is wait; how many do is up to the read-ahead.
+	set(&o.Fetchers, 64)
 	return o
 }
 
@@ -40,17 +40,18 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// work scores chunks until none is left, and leaves the worker's summary.
-func (w *worker) work(ctx context.Context, start time.Time) error {
+// work scores chunks until none is left, and leaves the worker's summary. done
+// says that all chunks are committed.
+func (w *worker) work(ctx context.Context, start time.Time) (done bool, err error) {
 	started, err := w.claims.Now(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	done, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
+	set, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
 	if err != nil {
-		return err
+		return false, err
 	}
-	w.taker = newTaker(w, done)
+	w.taker = newTaker(w, set)
 	w.share = w.taker.remaining()
 	w.Progress.Start(w.share)
 
@@ -59,8 +60,8 @@ func (w *worker) work(ctx context.Context, start time.Time) error {
 	go w.graceful(hard, cancel)
 	go w.taker.renew(hard)
 	err = w.score(hard)
-	if errors.Is(context.Cause(hard), ErrStopped) {
-		err = ErrStopped // what else went wrong then did so because of it
+	if reason := w.halt.why(); reason != nil && context.Cause(hard) == reason {
+		err = reason // what else went wrong then did so because of it
 	}
 	cancel(nil)
 	w.Progress.Finish(time.Since(start))
@@ -69,37 +70,47 @@ func (w *worker) work(ctx context.Context, start time.Time) error {
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer stop()
 	w.taker.release(last)
-	if err == nil && w.stopped() {
-		err = w.stoppedEarly(last)
+	if err == nil {
+		done, err = w.judge(last)
 	}
 	if sumErr := output.WriteSummary(last, w.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
 		err = sumErr
 	}
-	return err
+	return done, err
 }
 
-// graceful ends the work when the grace after a request to stop is over.
+// graceful ends the work when the grace after a request to halt is over.
 func (w *worker) graceful(ctx context.Context, cancel context.CancelCauseFunc) {
 	select {
-	case <-w.Stop:
-		w.Log.Warn().Dur("grace", w.Grace).Msg("asked to stop: committing what is in hand")
+	case <-w.halt.c:
+		w.Log.Warn().Dur("grace", w.Grace).AnErr("reason", w.halt.why()).
+			Msg("asked to stop: committing what is in hand")
 	case <-ctx.Done():
 		return
 	}
 	select {
 	case <-time.After(w.Grace):
-		cancel(ErrStopped)
+		cancel(w.halt.why())
 	case <-ctx.Done():
 	}
 }
 
-// stoppedEarly is ErrStopped unless the job happens to be done.
-func (w *worker) stoppedEarly(ctx context.Context) error {
-	done, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
-	if err == nil && !done.All() {
-		err = fmt.Errorf("%w: %d of %d chunks are committed", ErrStopped, done.Count(), w.Chunks.Count())
+// judge says whether the job is done, and why this worker ended if it is not.
+func (w *worker) judge(ctx context.Context) (bool, error) {
+	set, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
+	if err != nil || set.All() {
+		return err == nil, err
 	}
-	return err
+	if reason := w.halt.why(); reason != nil {
+		return false, fmt.Errorf("%w (%d of %d chunks are committed)", reason, set.Count(), w.Chunks.Count())
+	}
+	if w.Static {
+		w.Log.Info().Int("missing", w.Chunks.Count()-set.Count()).
+			Msg("the share of this rank is done; chunks of others are not")
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %d of %d parts vanished while the job ran",
+		output.ErrIncomplete, w.Chunks.Count()-set.Count(), w.Chunks.Count())
 }
 
 func (w *worker) summary(started time.Time, took time.Duration, end error) output.WorkerSummary {
@@ -115,7 +126,7 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		s.Images += n
 	}
 	switch {
-	case errors.Is(end, ErrStopped):
+	case errors.Is(end, ErrStopped), errors.Is(end, ErrPaused):
 		s.End = "stopped"
 	case end != nil:
 		s.End = "failed"
@@ -144,8 +155,8 @@ func (w *worker) finish(ctx context.Context) (output.Success, error) {
 		if mine {
 			return w.succeed(ctx)
 		}
-		if w.stopped() {
-			return s, ErrStopped
+		if err := w.halt.why(); err != nil {
+			return s, err
 		}
 		if err := w.pause(ctx, pause); err != nil {
 			return s, err

@@ -58,6 +58,15 @@ type Options struct {
 	// Versions of what the result depends on, by name.
 	Versions map[string]string
 
+	// Static keeps the worker to its own share, for benchmarks of balance.
+	Static bool
+	// Deadline and Budget pause the worker: after a time, or once it has taken
+	// that many images. 0 is none.
+	Deadline time.Duration
+	Budget   int
+
+	// halt is set by Run.
+	halt *halt
 	// hook is called at named points, for tests that kill the process there.
 	hook func(point string, chunk int)
 }
@@ -85,10 +94,16 @@ type worker struct {
 }
 
 // Run takes part in a job until all its chunks are committed, by this worker or
-// by others, and returns what _SUCCESS says. It may be called by any number of
+// by others, and returns what _SUCCESS says; a static worker that is done with
+// its share while others are not returns no Success and no error. It may be called by any number of
 // processes at once, on any machines that share the two stores.
 func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
+	o = o.withDefaults()
+	o.halt = newHalt()
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go o.watch(watching)
 	if done, ok, err := completed(ctx, &o); err != nil || ok {
 		return done, err
 	}
@@ -98,13 +113,13 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	}
 	defer engine.Close()
 	o.Job.Device = engine.Device()
-	o = o.withDefaults()
 
 	w, err := join(ctx, o, engine)
 	if err != nil {
 		return output.Success{}, err
 	}
-	if err := w.work(ctx, start); err != nil {
+	done, err := w.work(ctx, start)
+	if err != nil || !done {
 		return output.Success{}, err
 	}
 	return w.finish(ctx)
@@ -192,8 +207,8 @@ func awaitManifest(ctx context.Context, o *Options) error {
 		if err := o.pause(ctx, pause); err != nil {
 			return err
 		}
-		if o.stopped() {
-			return ErrStopped
+		if err := o.halt.why(); err != nil {
+			return err
 		}
 	}
 	return nil

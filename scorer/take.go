@@ -2,29 +2,53 @@ package scorer
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // taker decides which chunk this worker does next: its own share in order, then
-// what others have neither committed nor claimed, then, until nothing is left,
-// what those had claimed who are dead or silent. Only the feeder calls next.
+// what others have neither committed nor claimed, then what those had claimed
+// who are dead or silent, and at the very end what others are slow with. Only
+// the feeder calls next.
 type taker struct {
 	*worker
 	own, ownEnd int
 	listed      time.Time   // when done was read; monotonic
 	done        *output.Set // chunks that were committed then
-
-	mu   sync.Mutex
-	held map[int]bool // chunks that this worker took and has not committed
+	images      int         // how many this worker took
 	// mine is every chunk that this worker took, so that it does none twice.
 	mine map[int]bool
+
+	wake chan struct{} // holds a token after a commit
+
+	mu   sync.Mutex
+	held map[int]*hold // chunks that this worker took and has not committed
+	// Of the chunks that this worker committed: how many, and how long they
+	// took from claim to commit in all.
+	commits int
+	spent   time.Duration
+}
+
+// hold is a chunk in hand.
+type hold struct {
+	since time.Time
+	// doubles says that it is another worker's claim, which is not renewed.
+	doubles bool
+	// dropped says that its part stands meanwhile, so that nothing more need
+	// be done.
+	dropped atomic.Bool
 }
 
 func newTaker(w *worker, done *output.Set) *taker {
-	t := &taker{worker: w, done: done, listed: time.Now(), held: map[int]bool{}, mine: map[int]bool{}}
+	t := &taker{worker: w, done: done, listed: time.Now(),
+		mine: map[int]bool{}, held: map[int]*hold{}, wake: make(chan struct{}, 1)}
 	t.own, t.ownEnd = w.Chunks.Share(w.World.Rank, w.World.Size)
 	return t
 }
@@ -49,9 +73,9 @@ const (
 )
 
 // next returns the chunk to do next, claimed for this worker; ok is false when
-// there is none left or the worker was asked to stop.
+// there is none left or the worker was asked to halt.
 func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
-	for t.own < t.ownEnd && !t.stopped() {
+	for t.own < t.ownEnd && t.halt.why() == nil {
 		index := t.own
 		t.own++
 		// What a thief has committed meanwhile is not done again.
@@ -64,78 +88,125 @@ func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 			return index, ok, err
 		}
 	}
-	for pause := firstPause; !t.stopped(); pause = min(2*pause, lastPause) {
+	if t.Static {
+		return 0, false, nil
+	}
+	for pause := firstPause; t.halt.why() == nil; pause = min(2*pause, lastPause) {
 		if err := t.refresh(ctx); err != nil {
 			return 0, false, err
 		}
+		t.drop()
 		index, left, ok, err := t.takeOver(ctx)
-		if ok || !left || err != nil {
+		if ok || err != nil {
 			return index, ok, err
 		}
-		if err := t.pause(ctx, pause); err != nil {
+		if !left && len(t.holding()) == 0 {
+			break
+		}
+		if err := t.rest(ctx, pause); err != nil {
 			return 0, false, err
 		}
 	}
 	return 0, false, nil
 }
 
-// takeOver claims one chunk that is neither committed nor anybody's; left says
-// whether any chunk is not committed and not taken by this worker.
-func (t *taker) takeOver(ctx context.Context) (index int, left, ok bool, err error) {
-	claims, err := t.claims.Scan(ctx, t.closed)
-	if err != nil {
-		return 0, true, false, err
-	}
-	lo, hi := t.Chunks.Share(t.World.Rank, t.World.Size)
-	for index := range t.Chunks.StealOrder(t.World.Rank, t.World.Size) {
-		if t.closed(index) {
-			continue
-		}
-		left = true
-		if claims[index].Live {
-			continue
-		}
-		ok, err := t.claim(ctx, index)
-		if err != nil {
-			return 0, true, false, err
-		}
-		if ok {
-			if index < lo || index >= hi {
-				first, last := t.Chunks.Range(index)
-				t.Progress.Grow(last - first)
-			}
-			return index, true, true, nil
-		}
-	}
-	return 0, left, false, nil
-}
-
-// closed says that a chunk is of no interest: committed, or taken by this
-// worker before.
-func (t *taker) closed(index int) bool {
-	return index >= t.done.Len() || t.done.Has(index) || t.mine[index]
-}
-
-// pause waits, less when the worker is asked to stop.
-func (o *Options) pause(ctx context.Context, d time.Duration) error {
+// rest is a pause that a commit of this worker ends.
+func (t *taker) rest(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-o.Stop:
+	case <-t.wake:
+	case <-t.halt.c:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
-func (o *Options) stopped() bool {
-	select {
-	case <-o.Stop:
-		return true
-	default:
-		return false
+// drop marks the chunks in hand that others have committed.
+func (t *taker) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for index, h := range t.held {
+		if t.done.Has(index) {
+			h.dropped.Store(true)
+		}
 	}
+}
+
+// takeOver claims one chunk that is neither committed nor anybody's, or else
+// doubles one; left says whether any chunk is not committed and not taken by
+// this worker.
+func (t *taker) takeOver(ctx context.Context) (index int, left, ok bool, err error) {
+	claims, err := t.claims.Scan(ctx, t.closed)
+	if err != nil {
+		return 0, true, false, err
+	}
+	var slow []int
+	for index := range t.Chunks.StealOrder(t.World.Rank, t.World.Size) {
+		if t.closed(index) {
+			continue
+		}
+		left = true
+		c := claims[index]
+		if c.Live {
+			if c.Age > t.patience() {
+				slow = append(slow, index)
+			}
+			continue
+		}
+		if ok, err := t.claim(ctx, index); ok || err != nil {
+			t.grow(index, ok)
+			return index, true, ok, err
+		}
+	}
+	for _, index := range slow {
+		if ok, err := t.double(ctx, index); ok || err != nil {
+			t.grow(index, ok)
+			return index, true, ok, err
+		}
+	}
+	return 0, left, false, nil
+}
+
+// patience is for how long another worker may be at a chunk before this one,
+// having nothing else to do, does it as well: as long as its own take it. A
+// worker that has none of its own to compare with doubles nothing.
+func (t *taker) patience() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.commits == 0 {
+		return math.MaxInt64
+	}
+	return t.spent / time.Duration(t.commits)
+}
+
+// double begins a chunk that another worker is at. One worker may do so: the
+// right to it is claimed like a chunk, past the last and the claim to finish.
+func (t *taker) double(ctx context.Context, index int) (bool, error) {
+	ok, err := t.claims.TryAcquire(ctx, t.Chunks.Count()+1+index)
+	if err != nil || !ok {
+		return false, err
+	}
+	t.Log.Info().Int("chunk", index).Msg("doubling a chunk that another worker is slow with: the first to commit wins")
+	t.take(index, &hold{since: time.Now(), doubles: true})
+	return true, nil
+}
+
+// grow books a chunk of another's share as work of this worker.
+func (t *taker) grow(index int, ok bool) {
+	lo, hi := t.Chunks.Share(t.World.Rank, t.World.Size)
+	if ok && (index < lo || index >= hi) {
+		first, last := t.Chunks.Range(index)
+		t.Progress.Grow(last - first)
+	}
+}
+
+// closed says that a chunk is of no interest: committed, or taken by this
+// worker before.
+func (t *taker) closed(index int) bool {
+	return index >= t.done.Len() || t.done.Has(index) || t.mine[index]
 }
 
 func (t *taker) refresh(ctx context.Context) (err error) {
@@ -154,19 +225,44 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	t.mine[index] = true
-	t.mu.Lock()
-	t.held[index] = true
-	t.mu.Unlock()
+	t.take(index, &hold{since: time.Now()})
 	return true, nil
 }
 
-// committed ends the renewal of a chunk's claim.
+// take books a chunk as in hand, and halts the worker at its budget.
+func (t *taker) take(index int, h *hold) {
+	t.mine[index] = true
+	t.mu.Lock()
+	t.held[index] = h
+	t.mu.Unlock()
+	first, last := t.Chunks.Range(index)
+	t.images += last - first
+	if t.Budget > 0 && t.images >= t.Budget {
+		t.halt.request(fmt.Errorf("%w: the budget of %d images is spent", ErrPaused, t.Budget))
+	}
+}
+
+// inHand is the hold on a chunk.
+func (t *taker) inHand(index int) *hold {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.held[index]
+}
+
+// committed ends a hold; its part stands, by this worker or another.
 func (t *taker) committed(index int) {
 	t.claims.Forget(index)
 	t.mu.Lock()
+	if h := t.held[index]; h != nil && !h.dropped.Load() {
+		t.commits++
+		t.spent += time.Since(h.since)
+	}
 	delete(t.held, index)
 	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
 }
 
 // renew gives a sign of life for every chunk that this worker holds, three
@@ -180,7 +276,7 @@ func (t *taker) renew(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, index := range t.holding() {
+		for _, index := range t.renewable() {
 			still, err := t.claims.Renew(ctx, index)
 			switch {
 			case ctx.Err() != nil:
@@ -190,7 +286,7 @@ func (t *taker) renew(ctx context.Context) {
 				t.Log.Warn().Err(err).Int("chunk", index).Msg("could not renew a claim")
 			case !still:
 				t.Log.Warn().Int("chunk", index).Msg("another worker took this chunk over: the first to commit wins")
-				t.committed(index)
+				t.disown(index)
 			}
 		}
 	}
@@ -199,7 +295,7 @@ func (t *taker) renew(ctx context.Context) {
 // release gives up what is claimed and will not be committed, so that others
 // need not wait for the lease to end.
 func (t *taker) release(ctx context.Context) {
-	for _, index := range t.holding() {
+	for _, index := range t.renewable() {
 		if err := t.claims.Release(ctx, index); err != nil {
 			t.Log.Warn().Err(err).Int("chunk", index).Msg("could not release a claim")
 			return
@@ -207,12 +303,31 @@ func (t *taker) release(ctx context.Context) {
 	}
 }
 
+// disown ends the renewal of a claim that is another's now.
+func (t *taker) disown(index int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if h := t.held[index]; h != nil {
+		h.doubles = true
+	}
+}
+
+// renewable is the chunks in hand that this worker has the claim on.
+func (t *taker) renewable() []int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var own []int
+	for i, h := range t.held {
+		if !h.doubles {
+			own = append(own, i)
+		}
+	}
+	return own
+}
+
+// holding is the chunks in hand.
 func (t *taker) holding() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	held := make([]int, 0, len(t.held))
-	for i := range t.held {
-		held = append(held, i)
-	}
-	return held
+	return slices.Collect(maps.Keys(t.held))
 }

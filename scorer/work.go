@@ -14,6 +14,7 @@ type chunk struct {
 	// rows in manifest order; topk is the slab that their TopK slices lie in.
 	rows []output.Row
 	topk []output.Class
+	hold *hold
 	// unstarted and unscored count the chunk's batches.
 	unstarted, unscored atomic.Int32
 }
@@ -46,10 +47,14 @@ func (i item) row() *output.Row { return &i.batch.chunk.rows[i.batch.offset+i.sl
 // manifestIndex is the image's index in the manifest.
 func (i item) manifestIndex() int { return i.batch.chunk.first + i.batch.offset + i.slot }
 
+// dropped says that the chunk's part stands, so that what is left of it may be
+// passed over.
+func (c *chunk) dropped() bool { return c.hold.dropped.Load() }
+
 // reset makes c the chunk of n images in batches of size images, reusing its
 // memory.
-func (c *chunk) reset(index, first, n, size, topK int) {
-	c.index, c.first = index, first
+func (c *chunk) reset(h *hold, index, first, n, size, topK int) {
+	c.hold, c.index, c.first = h, index, first
 	if cap(c.rows) < n {
 		c.rows = make([]output.Row, n)
 	}

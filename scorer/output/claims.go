@@ -316,3 +316,28 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 	}
 	return claims, nil
 }
+
+// Deaths counts the workers, this one apart, that claimed a chunk which this
+// one holds and neither committed it nor gave it up.
+func (c *Claims) Deaths(ctx context.Context, chunk int) (int, error) {
+	c.mu.Lock()
+	generation := c.held[chunk]
+	c.mu.Unlock()
+	dead := map[string]bool{}
+	for g := range generation {
+		l, err := c.read(ctx, chunk, g)
+		if err != nil {
+			return 0, err
+		}
+		if l.Worker.ID != c.worker.ID {
+			dead[l.Worker.ID] = !l.Released
+		}
+	}
+	n := 0
+	for _, d := range dead {
+		if d {
+			n++
+		}
+	}
+	return n, nil
+}

@@ -11,10 +11,12 @@ import (
 // Statuses that storage, not decoding, gives a row. Those of decoding are
 // preprocess.Status values.
 const (
-	StatusOK         = "ok"
-	StatusNotFound   = "not_found"  // deleted after the listing
-	StatusChanged    = "changed"    // replaced after the listing
-	StatusUnreadable = "unreadable" // the store refuses or fails to give this one object
+	StatusOK       = "ok"
+	StatusNotFound = "not_found" // deleted after the listing
+	StatusChanged  = "changed"   // replaced after the listing
+	// StatusQuarantined is given to an image on which workers keep dying.
+	StatusQuarantined = "quarantined"
+	StatusUnreadable  = "unreadable" // the store refuses or fails to give this one object
 )
 
 // Row is the one result of one image. Rows of a part stand in manifest order.

@@ -1,0 +1,121 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func TestStaticRankKeepsToItsShare(t *testing.T) {
+	images, out := collection(t, 100), new(mem.Store)
+	for rank := range 2 {
+		o := options(t, images, out)
+		o.World = shard.World{Rank: rank, Size: 2, LocalSize: 1}
+		o.Static = true
+		s, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatalf("rank %d: %v", rank, err)
+		}
+		if done := s.Images == 100; done != (rank == 1) {
+			t.Errorf("rank %d ended with _SUCCESS for %d images", rank, s.Images)
+		}
+		if c := o.Counters.Snapshot(); c.Stolen != 0 || c.Chunks != 5 {
+			t.Errorf("rank %d did %d chunks, %d of them stolen: want its own 5", rank, c.Chunks, c.Stolen)
+		}
+	}
+	verified(t, out)
+}
+
+func TestBudgetPausesAndResumes(t *testing.T) {
+	images, out := collection(t, 100), new(mem.Store)
+	runs := 0
+	for {
+		o := options(t, images, out)
+		o.Budget = 25 // taken by whole chunks of 10
+		_, err := Run(t.Context(), o)
+		runs++
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrPaused) {
+			t.Fatal(err)
+		}
+		if n := o.Counters.Snapshot().Images; n != 30 {
+			t.Errorf("run %d scored %d images for a budget of 25 in chunks of 10, want 30", runs, n)
+		}
+	}
+	if runs != 4 {
+		t.Errorf("%d runs for 100 images, want 4", runs)
+	}
+	verified(t, out)
+}
+
+func TestDeadlinePauses(t *testing.T) {
+	images, out := collection(t, 100), new(mem.Store)
+	engine := newFakeEngine()
+	over := make(chan struct{})
+	engine.score = func(ctx context.Context, _, _ int) error {
+		select {
+		case <-over: // as long as it takes the deadline to come
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	o := options(t, images, out)
+	o.OpenEngine = func() (Engine, error) { return engine, nil }
+	o.Deadline, o.Grace = time.Millisecond, time.Millisecond
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrPaused) {
+		t.Fatalf("want ErrPaused, have %v", err)
+	}
+	close(over)
+	mustRun(t, options(t, images, out))
+	verified(t, out)
+}
+
+// TestIdleRankDoublesWhatASlowOneHas holds one rank up in the middle of a chunk
+// for good: the other doubles what it has in hand, and when the slow one goes on
+// it drops that.
+func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
+	images, out := collection(t, 100), new(mem.Store)
+	engine := newFakeEngine()
+	started, resume := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	engine.score = func(context.Context, int, int) error {
+		once.Do(func() { close(started) })
+		<-resume
+		return nil
+	}
+	slow := options(t, images, out)
+	slow.World = shard.World{Rank: 0, Size: 2, LocalSize: 1}
+	slow.OpenEngine = func() (Engine, error) { return engine, nil }
+	ended := make(chan error)
+	go func() {
+		_, err := Run(context.Background(), slow)
+		ended <- err
+	}()
+	<-started
+	quick := options(t, images, out)
+	quick.World = shard.World{Rank: 1, Size: 2, LocalSize: 1}
+	if s := mustRun(t, quick); s.Images != 100 {
+		t.Errorf("_SUCCESS is for %d images", s.Images)
+	}
+	close(resume)
+	if err := <-ended; err != nil {
+		t.Errorf("the slow rank: %v", err)
+	}
+	if c := slow.Counters.Snapshot(); c.Chunks != 0 || c.Lost == 0 {
+		t.Errorf("the slow rank committed %d chunks and lost %d: want none and some", c.Chunks, c.Lost)
+	}
+	verified(t, out)
+	if mergedText(t, out) != undisturbed(t, images) {
+		t.Error("the merged rows differ from those of one rank")
+	}
+	if n := len(rows(t, out)); n != 100 {
+		t.Errorf("%d rows", n)
+	}
+}
