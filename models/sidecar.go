@@ -109,7 +109,7 @@ func readSmall(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, limit)
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrModel, path, limit)
 	}
 	return text, nil
 }
