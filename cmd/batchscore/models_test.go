@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// nothing asserts that a refused job left no trace.
+func nothing(t testing.TB, out string) {
+	t.Helper()
+	entries, err := os.ReadDir(out)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	if len(entries) > 0 {
+		t.Errorf("%s holds %d entries, %s first", out, len(entries), entries[0].Name())
+	}
+}
+
+func says(t testing.TB, r result, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.stdout+r.stderr, text) {
+			t.Errorf("want %q in %v", text, r)
+		}
+	}
+}
+
+// A model of another tool is asked about item by item, and scores once flags,
+// a sidecar or a preset have answered.
+func TestForeignModel(t *testing.T) {
+	images := pictures(t, 3)
+	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
+	out := filepath.Join(t.TempDir(), "out")
+	run := func(code int, args ...string) result {
+		t.Helper()
+		return must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
+	}
+	r := run(78)
+	says(t, r, "how were images resampled", "--fit stretch|", "RGB or BGR", "--scale 1/255", "--preset keras-vgg", strings.TrimSuffix(model, ".onnx")+".yaml")
+	nothing(t, out)
+	r = run(78, "--resize", "area", "--fit", "center-crop", "--bgr=false", "--scale", "1/255")
+	says(t, r, "--resize-to PIXELS")
+	if strings.Contains(r.stderr, "RGB or BGR") {
+		t.Errorf("asked for what was answered: %v", r)
+	}
+	run(78, "--preset", "torchvision", "--output", "probabilities", "--resize-to", "20")
+	nothing(t, out)
+	for _, wrong := range [][]string{
+		{"--mean", "1,2"}, {"--std", "1,x,3"}, {"--scale", "much"}, {"--orientation", "left"}, {"--output", "scores"},
+		{"--width", "0"}, {"--preset", "mine"},
+	} {
+		run(64, wrong...)
+	}
+
+	torch := []string{"--preset", "torchvision", "--output", "probabilities"}
+	r = run(0, torch...)
+	says(t, r, "output is probabilities (flags), not logits (preset torchvision)")
+	// Again on the same folder: nothing to do. With another answer: another
+	// preprocessing.
+	run(0, torch...)
+	says(t, run(10, append(torch, "--bgr")...), "preprocessing")
+
+	beside := strings.TrimSuffix(model, ".onnx") + ".yaml"
+	writeFile(t, beside, []byte("preset: torchvision\noutput: probabilities\n"))
+	run(0)
+	says(t, run(10, "--resize", "pillow-bicubic"), "preprocessing")
+	writeFile(t, beside, []byte("preset: torchvision\noutptu: probabilities\n"))
+	says(t, run(78), "outptu", beside)
+}
+
+func TestModelsRegistry(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "models")
+	images := pictures(t, 2)
+	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
+	score := func(code int, args ...string) result {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "out")
+		return must(t, code, append([]string{"run", "--provider", "cpu", "--models", dir, "--images", images, "--out", out}, args...)...)
+	}
+	says(t, score(78, "--inference", "classification"), "models add NAME FILE --task classification", filepath.Join(dir, "classification.onnx"))
+	says(t, must(t, 78, "models", "add", "mine", model, "--models", dir), "RGB or BGR")
+	must(t, 64, "models", "add", "mine", model, "--models", dir, "--task", "sorting")
+	must(t, 64, "models", "add", "mine", "--models", dir)
+	must(t, 78, "models", "add", "mine", filepath.Join(dir, "none.onnx"), "--models", dir)
+
+	add := []string{"models", "add", "mine", model, "--models", dir, "--task", "classification", "--preset", "torchvision", "--output", "probabilities"}
+	must(t, 0, add...)
+	says(t, must(t, 78, add...), "--replace")
+	must(t, 0, append(add, "--replace")...)
+	score(0, "--inference", "classification")
+	score(0, "--model", "mine")
+	says(t, score(78, "--model", "yours"), "models add NAME FILE")
+	list := func() result { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
+	says(t, list(), "cloth_recognition", "VGG-16", "keras-inception", "mine", "ok", model)
+	r := finish(t, command(t, []string{models.DirVar + "=" + dir}, "models", "list"))
+	says(t, r, "mine")
+
+	writeFile(t, model, graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true, Seed: 3}))
+	says(t, list(), "changed")
+	says(t, score(78, "--model", "mine"), "not the file that was registered", "--replace mine")
+	must(t, 0, "models", "remove", "mine", "--models", dir)
+	must(t, 78, "models", "remove", "mine", "--models", dir)
+}
+
+func TestModelsInspect(t *testing.T) {
+	model := graphtest.Write(t, graphtest.Options{})
+	says(t, must(t, 0, "models", "inspect", model), "1,226 float32", "221,504", "[N,32,32,3]", "pillow-bilinear, stretch, RGB, upright", "... (10)")
+	foreign := graphtest.Write(t, graphtest.Options{NoContract: true})
+	says(t, must(t, 0, "models", "inspect", foreign), "A run would refuse", "RGB or BGR")
+	var in models.Inspection
+	r := must(t, 0, "models", "inspect", foreign, "--json", "--bgr", "--resize", "area", "--fit", "stretch")
+	if err := json.Unmarshal([]byte(r.stdout), &in); err != nil {
+		t.Fatal(err)
+	}
+	if in.Contract == nil || !in.Contract.Preprocess.BGR || in.Parameters != 1226 || *in.MultiplyAdds != 221504 {
+		t.Errorf("got %s", r.stdout)
+	}
+	text := filepath.Join(t.TempDir(), "text.onnx")
+	writeFile(t, text, []byte("no model"))
+	must(t, 78, "models", "inspect", text)
+}
+
+// A model that carries golden images is refused, before anything is written,
+// by whoever would give them other scores.
+func TestGolden(t *testing.T) {
+	images := pictures(t, 3)
+	samples := t.TempDir()
+	for i := range 3 {
+		writeFile(t, filepath.Join(samples, string(rune('a'+i))+".jpg"), picture(t, 40+i*50))
+	}
+	plain := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true})
+	model := filepath.Join(t.TempDir(), "golden.onnx")
+	must(t, 0, "models", "golden", plain, "--images", samples, "-o", model, "--provider", "cpu")
+	says(t, must(t, 0, "models", "check", model, "--provider", "cpu"), "3 golden images agree on cpu; largest difference 0 ")
+	says(t, must(t, 78, "models", "check", plain), "no golden images")
+	must(t, 64, "models", "golden", plain, "--images", samples)
+
+	run := func(code int, model string, args ...string) (string, result) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "out")
+		return out, must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
+	}
+	run(0, model)
+	run(0, model, "--scaled-decode") // a choice, and not a wrong preprocessing
+	for _, wrong := range [][]string{{"--bgr"}, {"--scale", "1/127.5"}, {"--mean", "1,1,1"}} {
+		out, r := run(78, model, wrong...)
+		says(t, r, "golden image", "preprocessing")
+		nothing(t, out)
+		must(t, 78, append([]string{"models", "check", model, "--provider", "cpu"}, wrong...)...)
+	}
+
+	// The same golden images on other weights.
+	body, err := os.ReadFile(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, Logits: true, Seed: 1})
+	if len(other) != len(whole) || !bytes.HasPrefix(body, whole) {
+		t.Fatalf("models of %d, %d and %d bytes do not swap their weights", len(whole), len(other), len(body))
+	}
+	altered := filepath.Join(t.TempDir(), "altered.onnx")
+	writeFile(t, altered, append(other, body[len(whole):]...))
+	out, r := run(78, altered)
+	says(t, r, "golden image", "weights")
+	nothing(t, out)
+
+	// Images that tell nothing are not taken: all grey, so that swapped
+	// channels are the same.
+	grey := t.TempDir()
+	writeFile(t, filepath.Join(grey, "grey.png"), greyPNG(t))
+	says(t, must(t, 78, "models", "golden", plain, "--images", grey, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu"), "they would tell nothing")
+	writeFile(t, filepath.Join(samples, "notes.txt"), []byte("not an image"))
+	says(t, must(t, 78, "models", "golden", plain, "--images", samples, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu"), "notes.txt")
+}
+
+func greyPNG(t testing.TB) []byte {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, 40, 30))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
