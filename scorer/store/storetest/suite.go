@@ -16,7 +16,7 @@ import (
 )
 
 // Names are object names that stores and formats have been known to spoil
-// (row 23). Every store takes them.
+// (row 23). A store takes them all, or says at once that it cannot hold one.
 func Names() []string {
 	long := strings.Repeat(strings.Repeat("a", 127)+"/", 8)
 	return []string{
@@ -34,6 +34,12 @@ func Names() []string {
 // Run asserts what store.Store promises. open returns an empty store whose
 // place exists; the suite calls it once per test.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	RunRefusing(t, func(string) bool { return false }, open)
+}
+
+// RunRefusing is Run for a store whose place cannot hold the Names for which
+// refuses is true: it asserts that Create refuses them.
+func RunRefusing(t *testing.T, refuses func(name string) bool, open func(t *testing.T) store.Store) {
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, store.Store)
@@ -45,7 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ETag", testETag},
 		{"Prefix", testPrefix},
 		{"ListStopsAtError", testListStops},
-		{"Fault23_Names", testNames},
+		{"Fault23_Names", func(t *testing.T, s store.Store) { testNames(t, s, refuses) }},
 		{"CancelledContext", testCancelled},
 		{"OneOf64Wins", testRace},
 		{"NeverPartial", testNeverPartial},
@@ -213,15 +219,29 @@ func testListStops(t *testing.T, s store.Store) {
 	}
 }
 
-func testNames(t *testing.T, s store.Store) {
+func testNames(t *testing.T, s store.Store, refuses func(name string) bool) {
+	var names []string
 	for _, name := range Names() {
-		create(t, s, name, []byte(name))
+		if !refuses(name) {
+			names = append(names, name)
+			create(t, s, name, []byte(name))
+			continue
+		}
+		if _, err := s.Create(t.Context(), name, []byte(name)); err == nil || errors.Is(err, store.ErrExist) {
+			t.Errorf("create %q: %v, want it to be refused", name, err)
+		}
+		if _, _, err := s.Open(t.Context(), name, ""); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("open %q, which cannot be: %v", name, err)
+		}
+		if n := len(list(t, s, name)); n > 0 {
+			t.Errorf("prefix %q lists %d objects", name, n)
+		}
 	}
 	listed := list(t, s, "")
-	if len(listed) != len(Names()) {
-		t.Errorf("%d objects, want %d", len(listed), len(Names()))
+	if len(listed) != len(names) {
+		t.Errorf("%d objects, want %d", len(listed), len(names))
 	}
-	for _, name := range Names() {
+	for _, name := range names {
 		o, ok := listed[name]
 		if !ok {
 			t.Errorf("%q is not listed as it was created", name)

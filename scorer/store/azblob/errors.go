@@ -1,0 +1,193 @@
+package azblob
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// operation is what was being done when something failed.
+type operation string
+
+const (
+	opList   operation = "list"
+	opOpen   operation = "open"
+	opRead   operation = "read"
+	opCreate operation = "create"
+)
+
+// fail makes the error of an operation on the object name, or, for a listing,
+// on what begins with name. It keeps nothing of err but what is safe to show.
+func (s *Store) fail(ctx context.Context, op operation, name string, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		return ended
+	}
+	what := fmt.Sprintf("%s %q in %s", op, name, s)
+	if op == opList {
+		what = fmt.Sprintf("list %s%s", s, name)
+	}
+	var answer *azcore.ResponseError
+	if errors.As(err, &answer) {
+		return s.judge(op, what, answer)
+	}
+	return s.unanswered(what, err)
+}
+
+// judge judges an answer that is not a success.
+func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error {
+	header := http.Header{}
+	if e.RawResponse != nil {
+		header = e.RawResponse.Header
+	}
+	said := "HTTP " + strconv.Itoa(e.StatusCode)
+	if e.ErrorCode != "" {
+		said += " " + e.ErrorCode
+	}
+	if id := header.Get("x-ms-request-id"); id != "" {
+		said += ", request id " + id
+	}
+	failed := func(kind error, text string) error {
+		return fmt.Errorf("%s: %w: %s", what, kind, s.signer.redact(text+" ("+said+")"))
+	}
+	code := bloberror.Code(e.ErrorCode)
+	switch status := e.StatusCode; {
+	case op == opCreate && isThere(status, code):
+		return failed(store.ErrExist, "there is a blob of that name")
+	case op == opOpen && code == bloberror.BlobNotFound:
+		return failed(store.ErrNotExist, "there is no blob of that name")
+	case op == opOpen && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable):
+		return failed(store.ErrChanged, "the blob carries another ETag now")
+	case op == opOpen && (code == bloberror.BlobArchived || code == bloberror.BlobBeingRehydrated):
+		return failed(store.ErrUnreadable, "the blob lies in the archive tier")
+	case op == opOpen && code == bloberror.BlobUsesCustomerSpecifiedEncryption:
+		return failed(store.ErrUnreadable, "the blob is encrypted with a key of its own")
+	case status == http.StatusNotFound:
+		kind := store.ErrDenied
+		if op == opList {
+			kind = store.ErrNotExist
+		}
+		return failed(kind, fmt.Sprintf("the account %s has no container %s: create it, or correct the place",
+			s.place.Account, s.place.Container))
+	case status == http.StatusUnauthorized, status == http.StatusForbidden,
+		code == bloberror.InvalidAuthenticationInfo, code == "PublicAccessNotPermitted":
+		return failed(store.ErrDenied, s.denied(code))
+	case status >= 300 && status < 400:
+		return failed(store.ErrDenied, "the endpoint redirects to "+target(header)+
+			", where no credentials are sent: correct the account or --endpoint")
+	case passing(status):
+		return &store.Transient{
+			After:     retryAfter(header),
+			Throttled: status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable,
+			Err:       fmt.Errorf("%s: %s", what, s.signer.redact("the service cannot answer now ("+said+")")),
+		}
+	}
+	return fmt.Errorf("%s: %s", what, s.signer.redact("the service refuses this request ("+said+")"))
+}
+
+// isThere says whether a create was refused because a blob of that name exists.
+func isThere(status int, code bloberror.Code) bool {
+	switch code {
+	case bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite, bloberror.BlobImmutableDueToPolicy,
+		bloberror.BlobArchived, bloberror.BlobBeingRehydrated, bloberror.InvalidBlobType:
+		return true
+	}
+	return status == http.StatusPreconditionFailed // the only condition is that there is none
+}
+
+// passing says whether a status speaks of the moment rather than of the request.
+func passing(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// denied says what was refused and what to check.
+func (s *Store) denied(code bloberror.Code) string {
+	text := fmt.Sprintf("the account %s refuses access to the container %s to %s", s.place.Account, s.place.Container, s.signer.how)
+	if end, err := time.Parse(time.RFC3339, s.signer.sas.Get("se")); err == nil && time.Now().After(end) {
+		return text + ": the token expired at " + end.UTC().Format(time.RFC3339) + "; set a new one and run again"
+	}
+	switch code {
+	case bloberror.AuthorizationPermissionMismatch, "InsufficientAccountPermissions":
+		return text + ": it lacks permissions; reading takes read and list (Storage Blob Data Reader), " +
+			"writing takes create and write as well (Storage Blob Data Contributor)"
+	case bloberror.AuthorizationFailure, "AuthorizationSourceIPMismatch":
+		return text + ": check the account's firewall and network rules, and the permissions of the token"
+	case bloberror.AccountIsDisabled:
+		return text + ": the account is disabled"
+	}
+	return text + ": check that it belongs to this account and is neither expired nor revoked, and that this machine's clock is right"
+}
+
+// target is the host that a redirect leads to, without path and query.
+func target(h http.Header) string {
+	u, err := url.Parse(h.Get("Location"))
+	if err != nil || u.Host == "" {
+		return "another place"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// retryAfter is how long the service asks to wait.
+func retryAfter(h http.Header) time.Duration {
+	for _, name := range []string{"x-ms-retry-after-ms", "retry-after-ms"} {
+		if ms, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil && ms > 0 {
+			return time.Duration(ms) * time.Millisecond
+		}
+	}
+	after := h.Get("Retry-After")
+	if n, err := strconv.ParseInt(after, 10, 32); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	// A date: held against the service's own clock, not this machine's.
+	until, err := http.ParseTime(after)
+	now, err2 := http.ParseTime(h.Get("Date"))
+	if errors.Join(err, err2) != nil {
+		return 0
+	}
+	return max(0, until.Sub(now))
+}
+
+// unanswered judges a request that got no answer, or half of one.
+func (s *Store) unanswered(what string, err error) error {
+	var (
+		token *noToken
+		cert  *tls.CertificateVerificationError
+		dns   *net.DNSError
+	)
+	// The client library's error may hold the URL, the innermost does not.
+	text := s.signer.redact(withoutURL(err).Error())
+	switch first := !s.answered.Load(); {
+	case errors.As(err, &token) && first:
+		return fmt.Errorf("%s: %w: %w for the account %s: tried %s: %s", what, store.ErrDenied, ErrCredentials,
+			s.place.Account, s.signer.how, s.signer.redact(token.Error()))
+	case errors.As(err, &cert):
+		return fmt.Errorf("%s: %w: the endpoint's certificate does not hold: %s", what, store.ErrDenied, text)
+	case errors.As(err, &dns) && dns.IsNotFound && first:
+		return fmt.Errorf("%s: %w: there is no host %s: correct the account or --endpoint", what, store.ErrDenied, cmp.Or(dns.Name, "of that name"))
+	case errors.As(err, new(nonRetriable)):
+		return fmt.Errorf("%s: %s", what, text)
+	}
+	return &store.Transient{Err: fmt.Errorf("%s: %s", what, text)}
+}
+
+// nonRetriable is how the client library marks what trying again cannot mend.
+type nonRetriable interface {
+	error
+	NonRetriable()
+}

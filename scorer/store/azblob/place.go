@@ -1,0 +1,206 @@
+package azblob
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+// Place is a folder of a container: every blob whose name begins with Prefix.
+type Place struct {
+	Account, Container string
+	// Prefix is empty or ends in a slash.
+	Prefix string
+
+	endpoint string // that of an https place; empty for az://
+}
+
+const scheme = "az://"
+
+// domains are what follows "ACCOUNT.blob." and "ACCOUNT.zNN.blob." in the
+// addresses of Azure's clouds. To any other host credentials go only when it is
+// named as the endpoint.
+var domains = []string{
+	"core.windows.net", "storage.azure.net", "core.usgovcloudapi.net", "core.chinacloudapi.cn", "core.cloudapi.de",
+}
+
+// IsPlace says whether s is meant to be a place in blob storage rather than a
+// local path.
+func IsPlace(s string) bool {
+	head, _, ok := strings.Cut(s, "://")
+	switch strings.ToLower(head) {
+	case "az", "https", "http":
+		return ok
+	}
+	return false
+}
+
+// ParsePlace reads az://ACCOUNT/CONTAINER/PREFIX, in which the prefix stands as
+// it is, or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, a URL. Both
+// spell the same place. A prefix names a folder, with or without the slash at
+// its end. A URL of this machine (http or https) has the account in its path,
+// as emulators do. Errors never hold what s holds beyond its host.
+func ParsePlace(s string) (Place, error) {
+	if hasSignature(s) {
+		return Place{}, errors.New("a place with a SAS token in it would show the token to everyone who lists processes: " +
+			"put the token into the environment variable " + SASToken + " and leave it out here")
+	}
+	var p Place
+	var path string
+	if rest, ok := strings.CutPrefix(s, scheme); ok {
+		p.Account, path, _ = strings.Cut(rest, "/")
+	} else {
+		u, err := url.Parse(s)
+		if err != nil {
+			return Place{}, fmt.Errorf("this is not a URL of a blob container: %w", withoutURL(err))
+		}
+		if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return Place{}, fmt.Errorf("the URL of a place at %s holds a user, a query or a fragment: "+
+				"write %%3F for a question mark and %%23 for a number sign in a name, and give credentials in the environment", u.Host)
+		}
+		if path, err = p.address(u); err != nil {
+			return Place{}, err
+		}
+	}
+	p.Container, p.Prefix, _ = strings.Cut(path, "/")
+	if p.Prefix != "" && !strings.HasSuffix(p.Prefix, "/") {
+		p.Prefix += "/"
+	}
+	return p, p.check()
+}
+
+// address takes account and endpoint from the URL of a place and returns the
+// rest of its path.
+func (p *Place) address(u *url.URL) (path string, err error) {
+	if err := secure(u); err != nil {
+		return "", err
+	}
+	path = strings.TrimPrefix(u.Path, "/")
+	p.endpoint = u.Scheme + "://" + u.Host
+	if pathStyle(u) {
+		p.Account, path, _ = strings.Cut(path, "/")
+		p.endpoint += "/" + p.Account
+		return path, nil
+	}
+	p.Account, _, _ = strings.Cut(u.Hostname(), ".")
+	return path, nil
+}
+
+func (p Place) check() error {
+	const form = "a place is az://ACCOUNT/CONTAINER/PREFIX or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX"
+	switch {
+	case !simple(p.Account, 3, 24, ""):
+		return fmt.Errorf("%s: an account has 3 to 24 small letters and digits", form)
+	case p.Container != "$root" && p.Container != "$web" && !simple(p.Container, 3, 63, "-"):
+		return fmt.Errorf("%s: a container has 3 to 63 small letters, digits and hyphens", form)
+	case !utf8.ValidString(p.Prefix):
+		return fmt.Errorf("%s: the prefix is not UTF-8", form)
+	}
+	return nil
+}
+
+// simple says whether s is made of small letters, digits and more.
+func simple(s string, least, most int, more string) bool {
+	return len(s) >= least && len(s) <= most &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789"+more) == ""
+}
+
+// String is the one spelling of the place, whichever way it was written and
+// wherever its account is served. It holds no secret.
+func (p Place) String() string { return scheme + p.Account + "/" + p.Container + "/" + p.Prefix }
+
+// serviceURL is the address of the place's account. asked is what the user
+// named as the endpoint, known what a connection string says; either may be
+// empty.
+func (p Place) serviceURL(asked, known string) (*url.URL, error) {
+	address := cmp.Or(p.endpoint, known, "https://"+p.Account+".blob."+domains[0])
+	if asked != "" {
+		a, err := url.Parse(asked)
+		if err != nil || a.Host == "" {
+			return nil, errors.New("the endpoint is not a URL such as https://blob.core.usgovcloudapi.net or http://127.0.0.1:10000")
+		}
+		if a.User != nil || a.RawQuery != "" || a.Fragment != "" {
+			return nil, fmt.Errorf("the endpoint at %s holds a user, a query or a fragment: it is an address alone", a.Host)
+		}
+		a.Path = strings.Trim(a.Path, "/")
+		switch {
+		case pathStyle(a) && a.Path == "":
+			a.Path = p.Account
+		case strings.HasPrefix(a.Host, "blob."):
+			a.Host = p.Account + "." + a.Host
+		}
+		if p.endpoint != "" && strings.TrimRight(p.endpoint, "/") != strings.TrimRight(a.String(), "/") {
+			return nil, fmt.Errorf("the place is at %s and the endpoint is %s: write the place as %s…", p.endpoint, a, scheme)
+		}
+		address = a.String()
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("the endpoint is not a URL: %w", withoutURL(err))
+	}
+	if err := secure(u); err != nil {
+		return nil, err
+	}
+	if asked == "" && !pathStyle(u) && !ofAzure(u.Hostname(), p.Account) {
+		return nil, fmt.Errorf("%s is not a host of Azure Blob Storage for the account %s, and credentials are not sent there: "+
+			"if it is meant, name it with --endpoint", u.Hostname(), p.Account)
+	}
+	return u, nil
+}
+
+// ofAzure says whether host is an address that Azure gives the account.
+func ofAzure(host, account string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(host), account+".")
+	if !ok {
+		return false
+	}
+	for _, domain := range domains {
+		if zone, ok := strings.CutSuffix(rest, "blob."+domain); ok && (zone == "" || simple(strings.TrimSuffix(zone, "."), 1, 8, "")) {
+			return true
+		}
+	}
+	return false
+}
+
+// secure refuses addresses to which credentials would go in clear text.
+func secure(u *url.URL) error {
+	switch {
+	case u.Host == "":
+		return errors.New("the URL of blob storage names no host")
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	case u.Scheme == "http":
+		return fmt.Errorf("http would send credentials to %s in clear text: use https (http is for this machine only)", u.Hostname())
+	}
+	return fmt.Errorf("blob storage at %s is reached over https, not %s", u.Hostname(), u.Scheme)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// pathStyle says whether an account is served under a path of this host, as
+// emulators do, and not under a host of its own.
+func pathStyle(u *url.URL) bool {
+	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil
+}
+
+// hasSignature says whether s carries the signature of a SAS token.
+func hasSignature(s string) bool {
+	_, query, ok := strings.Cut(strings.ToLower(s), "?")
+	return ok && (strings.HasPrefix(query, "sig=") || strings.Contains(query, "&sig=") || strings.Contains(query, "&amp;sig="))
+}
+
+// withoutURL drops the URL that net/url and net/http put into their errors.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,274 @@
+package azblob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// Options say which place is opened, and how.
+type Options struct {
+	Place       Place
+	Credentials Credentials
+	// Endpoint is the address of the blob service where it is not Azure's
+	// public cloud: a cloud's domain (https://blob.core.usgovcloudapi.net), an
+	// emulator (http://127.0.0.1:10000), or the account's own address.
+	Endpoint string
+	// Transport carries the requests; by default one that all stores of this
+	// process share.
+	Transport http.RoundTripper
+	// PageSize is how many blobs one page of a listing holds; 5,000 if zero,
+	// which is the most that the service gives.
+	PageSize int
+}
+
+// Store is a store.Store and a store.Ranger in a container of Azure Blob
+// Storage.
+type Store struct {
+	place  Place
+	signer signer
+	client *container.Client
+	page   int32
+	// answered says that the service was reached once: what then goes wrong on
+	// the way is not a name mistyped.
+	answered atomic.Bool
+}
+
+var _ store.Ranger = (*Store)(nil)
+
+// New returns a store of that place. It asks nothing of the service, so that
+// wrong credentials and a missing container show at the first use. Missing
+// credentials are ErrCredentials.
+func New(o Options) (*Store, error) {
+	s := &Store{place: o.Place, page: maxPage}
+	if o.PageSize > 0 {
+		s.page = int32(min(o.PageSize, maxPage)) //nolint:gosec // G115: at most 5,000
+	}
+	var err error
+	if s.signer, err = o.Credentials.signer(o.Place.Account); err != nil {
+		return nil, err
+	}
+	u, err := o.Place.serviceURL(o.Endpoint, s.signer.endpoint)
+	if err != nil {
+		return nil, err
+	}
+	rt := o.Transport
+	if rt == nil {
+		rt = sharedTransport()
+	}
+	s.client, err = s.signer.client(o.Place.Account, u.JoinPath(o.Place.Container), &container.ClientOptions{
+		ClientOptions: policy.ClientOptions{
+			// A decorator tries again; it knows the deadline and the load.
+			Retry:     policy.RetryOptions{MaxRetries: -1},
+			Transport: newClient(watched{rt, s}),
+			Telemetry: policy.TelemetryOptions{ApplicationID: "batchscore"},
+			// Only this machine is reached over http; see secure.
+			InsecureAllowCredentialWithHTTP: u.Scheme == "http",
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// String implements store.Store.
+func (s *Store) String() string { return s.place.String() }
+
+// GoString is String, so that no verb of package fmt shows the credentials.
+func (s *Store) GoString() string { return s.String() }
+
+// Format is String, whatever the verb.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// maxName is how many characters (UTF-16 code units) a blob's name may have.
+const maxName = 1024
+
+// errBackslash says that a request for a name would reach another one.
+var errBackslash = errors.New("the name holds a backslash, which the service takes for a slash")
+
+// checkName says why a blob cannot have that name.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("an object needs a name")
+	case !utf8.ValidString(name):
+		return fmt.Errorf("the name is not UTF-8")
+	case strings.ContainsFunc(name, notInXML):
+		return fmt.Errorf("the name holds a control character")
+	case len(name) > maxName && units(name) > maxName:
+		return fmt.Errorf("the name is longer than %d characters", maxName)
+	case strings.Contains(name, `\`):
+		return errBackslash
+	}
+	return nil
+}
+
+// notInXML says whether r cannot stand in an XML document, which a listing is.
+func notInXML(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || unicode.Is(unicode.Cs, r)
+}
+
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
+// Open implements store.Store.
+func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	return s.get(ctx, name, etag, 0)
+}
+
+// OpenAt implements store.Ranger.
+func (s *Store) OpenAt(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, store.Object, error) {
+	if etag == "" || offset < 0 {
+		return nil, store.Object{}, fmt.Errorf("open %q in %s at %d: an offset goes with the ETag of what was read before it", name, s, offset)
+	}
+	return s.get(ctx, name, etag, offset)
+}
+
+func (s *Store) get(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, store.Object, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, store.Object{}, err
+	}
+	// With an ETag it would be seen should another blob be reached.
+	if err := checkName(s.place.Prefix + name); err != nil && (etag == "" || !errors.Is(err, errBackslash)) {
+		return nil, store.Object{}, fmt.Errorf("open %q in %s: %w: %w", name, s, store.ErrNotExist, err)
+	}
+	opt := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: offset}}
+	if etag != "" {
+		quoted := azcore.ETag(`"` + etag + `"`)
+		opt.AccessConditions = &blob.AccessConditions{
+			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &quoted},
+		}
+	}
+	resp, err := s.client.NewBlobClient(s.place.Prefix+name).DownloadStream(ctx, opt)
+	if bloberror.HasCode(err, bloberror.ConditionNotMet) {
+		// A blob that is gone does not meet the condition either.
+		if _, gone := s.blob(name).GetProperties(ctx, nil); gone != nil {
+			err = gone
+		}
+	}
+	if err != nil {
+		return nil, store.Object{}, s.fail(ctx, opOpen, name, err)
+	}
+	o := store.Object{Name: name, Size: value(resp.ContentLength), ETag: bare(resp.ETag), Modified: value(resp.LastModified)}
+	if offset > 0 {
+		whole, ok := total(value(resp.ContentRange))
+		if !ok || whole-offset != o.Size {
+			resp.Body.Close()
+			return nil, store.Object{}, fmt.Errorf("open %q in %s: asked for what follows byte %d, answered with %d bytes of the range %q",
+				name, s, offset, o.Size, value(resp.ContentRange))
+		}
+		o.Size = whole
+	}
+	return &reader{ctx: ctx, store: s, name: name, body: resp.Body}, o, nil
+}
+
+// total is the size in a Content-Range such as "bytes 5-9/10".
+func total(contentRange string) (int64, bool) {
+	_, size, _ := strings.Cut(contentRange, "/")
+	n, err := strconv.ParseInt(size, 10, 64)
+	return n, err == nil
+}
+
+// reader reads the body of an answer.
+type reader struct {
+	//nolint:containedctx // Read has no context of its own, and needs the call's to tell why it ended
+	ctx   context.Context
+	store *Store
+	name  string
+	body  io.ReadCloser
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = r.store.fail(r.ctx, opRead, r.name, err)
+	}
+	return n, err
+}
+
+func (r *reader) Close() error { return r.body.Close() }
+
+// singlePut is the largest body that goes in one request.
+const singlePut = 32 << 20
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	if err := s.checkCreate(ctx, name); err != nil {
+		return store.Object{}, err
+	}
+	if len(body) <= singlePut {
+		return s.put(ctx, name, body)
+	}
+	return s.CreateFrom(ctx, name, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+}
+
+func (s *Store) checkCreate(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkName(s.place.Prefix + name); err != nil {
+		return fmt.Errorf("create %q in %s: %w", name, s, err)
+	}
+	return nil
+}
+
+// unlessThere is the condition of every create.
+func unlessThere() *blob.AccessConditions {
+	anything := azcore.ETagAny
+	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}}
+}
+
+// put creates a blob in one request.
+func (s *Store) put(ctx context.Context, name string, body []byte) (store.Object, error) {
+	resp, err := s.blob(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
+		&blockblob.UploadOptions{AccessConditions: unlessThere()})
+	if err != nil {
+		return store.Object{}, s.fail(ctx, opCreate, name, err)
+	}
+	return store.Object{Name: name, Size: int64(len(body)), ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+}
+
+func (s *Store) blob(name string) *blockblob.Client {
+	return s.client.NewBlockBlobClient(s.place.Prefix + name)
+}
+
+// bare is an ETag without its quotes, which listings leave out.
+func bare(e *azcore.ETag) string {
+	return strings.Trim(string(value(e)), `"`)
+}
+
+// value is what p points at, or zero.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}

@@ -1,0 +1,28 @@
+package azblob_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+// cannotBe says of which names there are no blobs: they are not text that XML
+// can carry, hold a backslash, or are too long.
+func cannotBe(name string) bool {
+	return !utf8.ValidString(name) || strings.ContainsAny(name, "\x07\\") || utf8.RuneCountInString(name) > 1024
+}
+
+func TestConformance(t *testing.T) {
+	server := azuritetest.Start(t)
+	for name, prefix := range map[string]string{"Container": "", "Folder": "a folder/ünter/"} {
+		t.Run(name, func(t *testing.T) {
+			storetest.RunRefusing(t, func(name string) bool { return cannotBe(prefix + name) }, func(t *testing.T) store.Store {
+				return azuritetest.Open(t, server.Options(t, server.Container(t), prefix))
+			})
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package azblob
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+const (
+	// blockSize is the size of a staged block; a blob has at most maxBlocks of
+	// them, and so 390 GiB.
+	blockSize = 8 << 20
+	maxBlocks = 50_000
+	// stagers is how many blocks are on their way at once.
+	stagers = 4
+)
+
+// CreateFrom is Create for what is larger than memory: write is called once
+// and writes the body. It holds at most five blocks of 8 MiB at a time. When
+// write fails, nothing is created and its error is returned.
+func (s *Store) CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (store.Object, error) {
+	if err := s.checkCreate(ctx, name); err != nil {
+		return store.Object{}, err
+	}
+	u := newUpload(ctx, s, name)
+	if err := write(u); err != nil {
+		u.abandon()
+		return store.Object{}, err
+	}
+	return u.commit(ctx)
+}
+
+// upload stages blocks as they fill up.
+type upload struct {
+	store *Store
+	name  string
+	blob  *blockblob.Client
+	block []byte
+	ids   []string
+	run   [16]byte // tells this upload's blocks from those of others
+	size  int64
+
+	//nolint:containedctx // lives as long as one call of CreateFrom
+	ctx    context.Context
+	cancel context.CancelFunc
+	group  *errgroup.Group
+	free   chan []byte
+}
+
+func newUpload(ctx context.Context, s *Store, name string) *upload {
+	u := &upload{store: s, name: name, blob: s.blob(name), free: make(chan []byte, stagers+1)}
+	_, _ = rand.Read(u.run[:]) // never fails
+	ctx, u.cancel = context.WithCancel(ctx)
+	u.group, u.ctx = errgroup.WithContext(ctx)
+	u.group.SetLimit(stagers)
+	return u
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		if err := u.ctx.Err(); err != nil {
+			return written, errors.Join(u.group.Wait(), err)
+		}
+		if len(u.block) == blockSize {
+			if err := u.stage(); err != nil {
+				return written, err
+			}
+		}
+		if u.block == nil {
+			u.block = u.buffer()
+		}
+		n := min(len(p), blockSize-len(u.block))
+		u.block = append(u.block, p[:n]...)
+		p = p[n:]
+		written += n
+		u.size += int64(n)
+	}
+	return written, nil
+}
+
+// buffer is memory for one block.
+func (u *upload) buffer() []byte {
+	select {
+	case b := <-u.free:
+		return b[:0]
+	default:
+		return make([]byte, 0, blockSize)
+	}
+}
+
+// stage sends the full block on its way.
+func (u *upload) stage() error {
+	if len(u.ids) == maxBlocks {
+		return fmt.Errorf("create %q in %s: it is larger than %d blocks of %d bytes", u.name, u.store, maxBlocks, blockSize)
+	}
+	// All ids of a blob have the same length, those of other uploads too.
+	id := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(u.run[:], uint32(len(u.ids)))) //nolint:gosec // G115: below maxBlocks
+	u.ids = append(u.ids, id)
+	block := u.block
+	u.block = nil
+	u.group.Go(func() error {
+		_, err := u.blob.StageBlock(u.ctx, id, streaming.NopCloser(bytes.NewReader(block)), nil)
+		if err != nil {
+			return u.store.fail(u.ctx, opCreate, u.name, err)
+		}
+		u.free <- block
+		return nil
+	})
+	return nil
+}
+
+// abandon ends what is under way.
+func (u *upload) abandon() {
+	u.cancel()
+	_ = u.group.Wait() // ended by us
+}
+
+// commit makes the blob appear.
+func (u *upload) commit(ctx context.Context) (store.Object, error) {
+	defer u.cancel()
+	if len(u.ids) == 0 {
+		return u.store.put(ctx, u.name, u.block)
+	}
+	if len(u.block) > 0 {
+		if err := u.stage(); err != nil {
+			return store.Object{}, err
+		}
+	}
+	if err := u.group.Wait(); err != nil {
+		return store.Object{}, err
+	}
+	resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessThere()})
+	if bloberror.HasCode(err, bloberror.InvalidBlockList) {
+		// Another upload of that name was committed, and dropped our blocks.
+		if r, _, openErr := u.store.get(ctx, u.name, "", 0); openErr == nil {
+			r.Close()
+			return store.Object{}, fmt.Errorf("create %q in %s: %w", u.name, u.store, store.ErrExist)
+		}
+	}
+	if err != nil {
+		return store.Object{}, u.store.fail(ctx, opCreate, u.name, err)
+	}
+	return store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+}
