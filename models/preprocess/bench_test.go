@@ -43,6 +43,10 @@ func BenchmarkDecodeToTensor(b *testing.B) {
 			s.Mean, s.Std = []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
 		}},
 		{"tf-u8", func(s *Spec) { s.Resize = TFBilinearAlignCorners }},
+		{"bicubic-u8", func(s *Spec) { s.Resize = PillowBicubic }},
+		{"lanczos-u8", func(s *Spec) { s.Resize = PillowLanczos }},
+		{"nearest-u8", func(s *Spec) { s.Resize = PillowNearest }},
+		{"area-u8", func(s *Spec) { s.Resize = Area }},
 		{"u8-scaled", func(s *Spec) { s.ScaledDecode = true }},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+// Every operation rounds, on every machine; GCC's -std=c11 says so already.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define BS_X86 1
@@ -157,31 +161,38 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 
-// Weighted means in float: along y for all columns, into mid, then along x. The
-// loads may exceed the last column by less than BS_TAIL.
+// Weighted means in float: along y for all columns, into mid, then along x. A
+// tile of 64 values is a cache line of pixels; its loads may exceed the last
+// column by less than BS_TAIL. floats is a vector type, and load fills one.
 typedef float v8f __attribute__((vector_size(32)));
-typedef uint8_t v8u __attribute__((vector_size(8)));
 
-// HALF_EVEN plus a float below it has no room for a fraction.
-#define HALF_EVEN 12582912.0f
+INLINE void load_generic(const uint8_t *p, v8f *out) {
+  for (int i = 0; i < 8; i++)
+    (*out)[i] = (float)p[i];
+}
 
-#define AREA_ROW(name, bytes, attributes)                                      \
+// A float of this size and more has no room for a fraction.
+#define WHOLE 12582912.0f
+
+#define AREA_ROW(name, floats, load, bytes, attributes)                        \
   attributes static void name(const bs_job *job, int32_t y, float *mid,        \
                               uint8_t *out) {                                  \
+    enum { LANES = sizeof(floats) / sizeof(float), PARTS = 64 / LANES };       \
     const bs_axis *h = &job->h, *v = &job->v;                                  \
     const float *wv = v->cover + (size_t)y * v->taps;                          \
     const uint8_t *top = job->pixels + v->first[y] * job->pitch;               \
     const size_t end = (size_t)(h->first[h->n - 1] + h->taps) * 4;             \
-    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 32) {               \
-      v8f acc[4] = {{0}};                                                      \
+    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 64) {               \
+      floats acc[PARTS] = {{0}};                                               \
       const uint8_t *p = top + x;                                              \
       for (int32_t t = 0; t < v->taps; t++, p += job->pitch)                   \
-        for (int i = 0; i < 4; i++) {                                          \
-          v8u eight;                                                           \
-          memcpy(&eight, p + i * 8, 8);                                        \
-          acc[i] += __builtin_convertvector(eight, v8f) * wv[t];               \
+        for (int i = 0; i < PARTS; i++) {                                      \
+          floats f;                                                            \
+          load(p + i * LANES, &f);                                             \
+          acc[i] += f * wv[t];                                                 \
         }                                                                      \
-      memcpy(mid + x, acc, sizeof acc);                                        \
+      for (int i = 0; i < PARTS; i++)                                          \
+        memcpy(mid + x + i * LANES, &acc[i], sizeof acc[i]);                   \
     }                                                                          \
     const float *wh = h->cover;                                                \
     for (int32_t i = 0; i < h->n; i++, wh += h->taps) {                        \
@@ -193,7 +204,7 @@ typedef uint8_t v8u __attribute__((vector_size(8)));
         sum += four * wh[t];                                                   \
       }                                                                        \
       if (job->half_even)                                                      \
-        sum = (sum + HALF_EVEN) - HALF_EVEN;                                   \
+        sum = (sum + WHOLE) - WHOLE;                                           \
       if (job->f32)                                                            \
         memcpy(out + (size_t)i * 16, &sum, 16);                                \
       else                                                                     \
@@ -201,7 +212,7 @@ typedef uint8_t v8u __attribute__((vector_size(8)));
     }                                                                          \
   }
 
-AREA_ROW(area_generic, bytes_generic, )
+AREA_ROW(area_generic, v8f, load_generic, bytes_generic, )
 
 #ifdef BS_X86
 
@@ -222,7 +233,22 @@ TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
 }
 
 LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
-AREA_ROW(area_avx2, bytes_avx2, TARGET_AVX2)
+
+TARGET_AVX2 INLINE void load_avx2(const uint8_t *p, v8f *out) {
+  *out = (v8f)_mm256_cvtepi32_ps(
+      _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+AREA_ROW(area_avx2, v8f, load_avx2, bytes_avx2, TARGET_AVX2)
+
+typedef float v16f __attribute__((vector_size(64)));
+
+TARGET_AVX512 INLINE void load_avx512(const uint8_t *p, v16f *out) {
+  *out = (v16f)_mm512_cvtepi32_ps(
+      _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
+AREA_ROW(area_avx512, v16f, load_avx512, bytes_avx2, TARGET_AVX512)
 
 #include "kernel_avx2.h"
 #include "kernel_avx512.h"
@@ -263,7 +289,7 @@ static const kernels avx2 = {
     horizontal_avx2, vertical_avx2,         lerp_avx2,            area_avx2,
     pack_u8_avx2,    pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 static const kernels avx512 = {
-    horizontal_avx512, vertical_avx512,       lerp_avx2,            area_avx2,
+    horizontal_avx512, vertical_avx512,       lerp_avx2,            area_avx512,
     pack_u8_avx2,      pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
@@ -319,7 +345,7 @@ INLINE size_t mid_size(const bs_job *job) {
   if (job->method == BS_LERP)
     return 0;
   if (job->method == BS_AREA)
-    return padded(((size_t)job->width * 4 + 32) * sizeof(float));
+    return padded(((size_t)job->width * 4 + 64) * sizeof(float));
   if (job->transpose)
     return 4 * (padded((size_t)job->width * 4) + BS_TAIL);
   return ring_rows(job) * padded((size_t)job->h.n * 4);

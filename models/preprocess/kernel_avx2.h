@@ -84,6 +84,12 @@ TARGET static void horizontal_avx2(const uint8_t *const src[4],
   case 12:
     horizontal_of_avx2(src, dst, ax, 12);
     break;
+  case 16:
+    horizontal_of_avx2(src, dst, ax, 16);
+    break;
+  case 24:
+    horizontal_of_avx2(src, dst, ax, 24);
+    break;
   default:
     horizontal_of_avx2(src, dst, ax, ax->taps);
   }
