@@ -205,7 +205,8 @@ func (n *network) add(c *constant) {
 	n.names[c.name] = true
 }
 
-// setContract writes the contract in place of the one that was there.
+// setContract writes the contract in place of the one that was there, and drops
+// golden images: their scores are those of the model before.
 func (n *network) setContract(c models.Contract) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -215,7 +216,7 @@ func (n *network) setContract(c models.Contract) error {
 		return err
 	}
 	n.model.MetadataProps = slices.DeleteFunc(n.model.GetMetadataProps(), func(e *onnxpb.StringStringEntryProto) bool {
-		return e.GetKey() == models.MetadataKey
+		return e.GetKey() == models.MetadataKey || e.GetKey() == models.GoldenKey
 	})
 	n.model.MetadataProps = append(n.model.MetadataProps, &onnxpb.StringStringEntryProto{
 		Key: proto.String(models.MetadataKey), Value: proto.String(string(text)),
