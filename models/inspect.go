@@ -2,9 +2,6 @@ package models
 
 import (
 	"cmp"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,24 +53,12 @@ type OperatorCount struct {
 // Inspect reads all of a model file but its weights. A file that is no model
 // is an error wrapping ErrModel; a model that cannot be run is none.
 func Inspect(path string, o OpenOptions) (*Inspection, error) {
-	f, err := os.Open(path)
+	h, size, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("open model: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("open model: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a file", ErrModel, path)
-	}
-	h, err := readHeader(f, info.Size(), filepath.Dir(path))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
 	in := &Inspection{
-		Path: path, Size: info.Size() + h.externalSize, Digest: h.digest, Opset: h.opset,
+		Path: path, Size: size + h.externalSize, Digest: h.digest, Opset: h.opset,
 		Inputs: portsOf(h.realInputs()), Outputs: portsOf(h.outputs),
 		Precision: map[string]int64{},
 	}
@@ -91,7 +76,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		in.Parameters += n
 		in.Precision[typeName(t.elem)] += n
 	}
-	m := &Model{Path: path, Digest: h.digest, Size: info.Size() + h.externalSize}
+	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize}
 	if err := m.fill(h, o); err != nil {
 		in.Refused = err.Error()
 		return in, nil

@@ -2,8 +2,6 @@ package models
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -59,23 +57,11 @@ type OpenOptions struct {
 // about the content of the file or of its sidecar wraps ErrModel; where the
 // contract of an image model cannot be known, it asks what must be answered.
 func Open(path string, o OpenOptions) (*Model, error) {
-	f, err := os.Open(path)
+	h, size, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("open model: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("open model: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a file", ErrModel, path)
-	}
-	h, err := readHeader(f, info.Size(), filepath.Dir(path))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	m := &Model{Path: path, Digest: h.digest, Size: info.Size() + h.externalSize}
+	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize}
 	if err := m.fill(h, o); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
 	}
