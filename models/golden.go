@@ -190,18 +190,9 @@ func AddGolden(in, out string, g *Golden) error {
 	if err != nil {
 		return fmt.Errorf("golden images: %w", err)
 	}
-	f, err := os.Open(in)
+	h, size, err := readFile(in)
 	if err != nil {
-		return fmt.Errorf("open model: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("open model: %w", err)
-	}
-	h, err := readHeader(f, info.Size(), filepath.Dir(in))
-	if err != nil {
-		return fmt.Errorf("%s: %w", in, err)
+		return err
 	}
 	if len(h.external) > 0 && filepath.Dir(in) != filepath.Dir(out) {
 		return fmt.Errorf("%w: %s has its weights in a file beside it; write %s to the same folder", ErrModel, in, out)
@@ -213,9 +204,14 @@ func AddGolden(in, out string, g *Golden) error {
 	if len(entry) > maxMetadata {
 		return fmt.Errorf("golden images: %d bytes of metadata, more than %d", len(entry), maxMetadata)
 	}
+	f, err := os.Open(in)
+	if err != nil {
+		return fmt.Errorf("open model: %w", err)
+	}
+	defer f.Close()
 	return Save(out, func(w io.Writer) error {
 		at := int64(0)
-		for _, s := range append(h.goldens, span{info.Size(), info.Size()}) {
+		for _, s := range append(h.goldens, span{size, size}) {
 			if _, err := io.Copy(w, io.NewSectionReader(f, at, s.first-at)); err != nil {
 				return fmt.Errorf("copy %s: %w", in, err)
 			}

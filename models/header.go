@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -101,6 +103,27 @@ func (h *header) realInputs() []tensorInfo {
 		}
 	}
 	return real
+}
+
+// readFile reads what a model file declares of itself, and says how many bytes
+// the file has. Every error about its content wraps ErrModel.
+func readFile(path string) (h *header, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, fmt.Errorf("open model: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, fmt.Errorf("open model: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%w: %s is not a file", ErrModel, path)
+	}
+	if h, err = readHeader(f, info.Size(), filepath.Dir(path)); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, info.Size(), nil
 }
 
 // readHeader walks the protocol buffer of size bytes in r once, from its first

@@ -1,8 +1,6 @@
 package models
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -112,34 +110,19 @@ func (e *Entry) check() error {
 	return e.Contract.Check()
 }
 
-// State compares the file with what was registered, which reads it
-// whole.
+// State compares the file, and any that its weights lie in, with what was
+// registered. It reads them whole.
 func (e *Entry) State() (State, error) {
-	f, err := os.Open(e.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return StateMissing, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	digest, err := digestOf(f)
+	h, _, err := readFile(e.File)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrModel):
+		return StateMissing, nil
+	case errors.Is(err, ErrModel), err == nil && h.digest != e.Digest:
+		return StateChanged, nil
 	case err != nil:
 		return "", err
-	case digest != e.Digest:
-		return StateChanged, nil
 	}
 	return StateOK, nil
-}
-
-// digestOf is "sha256:" and hex, over all that r holds.
-func digestOf(r io.Reader) (string, error) {
-	sum := sha256.New()
-	if _, err := io.Copy(sum, r); err != nil {
-		return "", err
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // Given is the entry's answers, as OpenOptions take them.
