@@ -13,7 +13,6 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -38,9 +37,18 @@ hand and end; launching again goes on from there.
 			if ranks < 1 {
 				return usagef("-n %d: at least one rank is started", ranks)
 			}
-			out, err := outFlag(args)
+			out := flagAmong(args, "--out")
+			if out == "" {
+				return usagef("the flags after -- lack --out: the place for the result")
+			}
+			places := placeFlags{endpoint: flagAmong(args, "--endpoint"), credentials: flagAmong(args, "--credentials")}
+			st, err := places.open("--out", out)
 			if err != nil {
 				return err
+			}
+			// A token in a place is refused before ranks are started with it.
+			if _, err := place(flagAmong(args, "--images")); err != nil {
+				return usagef("--images: %w", err)
 			}
 			self, err := os.Executable()
 			if err != nil {
@@ -48,7 +56,7 @@ hand and end; launching again goes on from there.
 			}
 			l := deploy.Local{Mpirun: mpirun, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()}
 			job := deploy.Job{Ranks: ranks, Command: append([]string{self, "run"}, args...)}
-			return launch(context.WithoutCancel(cmd.Context()), cmd, l, job, out, sig.stop)
+			return launch(context.WithoutCancel(cmd.Context()), cmd, l, job, st, sig.stop)
 		},
 	}
 	fs := cmd.Flags()
@@ -58,28 +66,24 @@ hand and end; launching again goes on from there.
 	return cmd
 }
 
-// outFlag finds the value of --out among the flags meant for run.
-func outFlag(args []string) (string, error) {
+// flagAmong is the value of a flag among those meant for run, or empty.
+func flagAmong(args []string, name string) string {
 	for i, a := range args {
-		if v, ok := strings.CutPrefix(a, "--out="); ok && v != "" {
-			return v, nil
+		if v, ok := strings.CutPrefix(a, name+"="); ok {
+			return v
 		}
-		if a == "--out" && i+1 < len(args) {
-			return args[i+1], nil
+		if a == name && i+1 < len(args) {
+			return args[i+1]
 		}
 	}
-	return "", usagef("the flags after -- lack --out: the folder for the result")
+	return ""
 }
 
 // launch runs the job to its end and judges by the output.
-func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job deploy.Job, out string, stop <-chan struct{}) error {
+func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job deploy.Job, st store.Store, stop <-chan struct{}) error {
 	launched := l.Launch(ctx, job, stop)
 	if errors.Is(launched, deploy.ErrNoEngine) {
 		return launched
-	}
-	st, err := dir.New(out, dir.Options{})
-	if err != nil {
-		return firstOf(launched, err)
 	}
 	report, err := output.Verify(ctx, st)
 	if err != nil {
@@ -105,7 +109,7 @@ func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job depl
 	var exit *deploy.ExitStatus
 	switch {
 	case errors.As(launched, &exit) && exit.Code == 3:
-		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, out)
+		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, st)
 	case launched != nil:
 		// A rank that failed after others had taken over its work cost
 		// nothing; it is told, but the job is done.

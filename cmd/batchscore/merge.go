@@ -11,17 +11,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
 func newMerge() *cobra.Command {
+	var places placeFlags
 	var file, format string
 	cmd := &cobra.Command{
 		Use:   "merge OUT -o FILE",
 		Short: "Write all rows of an output folder to one file, in manifest order",
 		Long: `merge writes one file from the parts of a complete output folder. The file depends
 on the images, the model and the options alone: one rank or many, restarted or
-not, it is the same file, byte for byte. "-o -" writes to standard output.`,
+not, it is the same file, byte for byte. "-o -" writes to standard output.
+A blob that exists already is left as it is, and that is an error.
+
+` + placesHelp,
 		Example: "  batchscore merge result -o labels.csv",
 		Args:    oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +35,7 @@ not, it is the same file, byte for byte. "-o -" writes to standard output.`,
 			if err != nil {
 				return err
 			}
-			st, err := dir.New(args[0], dir.Options{})
+			st, err := places.open("OUT", args[0])
 			if err != nil {
 				return err
 			}
@@ -46,10 +49,11 @@ not, it is the same file, byte for byte. "-o -" writes to standard output.`,
 			if file == "-" {
 				return merge(cmd.OutOrStdout())
 			}
-			return writeWhole(file, merge)
+			return places.create(cmd.Context(), "-o", file, merge)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, or - for standard output (required)")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "file or blob to write, or - for standard output (required)")
+	places.register(cmd)
 	cmd.Flags().StringVar(&format, "format", "", "jsonl, csv or parquet; by default from the file's ending, else that of the parts")
 	return cmd
 }

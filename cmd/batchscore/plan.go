@@ -8,29 +8,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/shard"
 )
 
 func newPlan() *cobra.Command {
+	var places placeFlags
 	var images string
 	var limit, chunk, world int
 	cmd := &cobra.Command{
-		Use:   "plan --images DIR --world N",
+		Use:   "plan --images PLACE --world N",
 		Short: "Print which rank would start with which images, without scoring",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case images == "":
-				return usagef("--images is missing: the folder of the images")
+				return usagef("--images is missing: the place of the images")
 			case world < 1:
 				return usagef("--world %d: there is at least one rank", world)
 			case limit < 0, chunk < 0:
 				return usagef("--max and --chunk are numbers of images above zero")
 			}
-			st, err := dir.New(images, dir.Options{})
+			st, err := places.open("--images", images)
 			if err != nil {
-				return config(fmt.Errorf("--images: %w", err))
+				return err
 			}
 			log := zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: noColor() || !isTerminal(cmd.ErrOrStderr())})
 			m, err := scorer.List(cmd.Context(), st, limit, log)
@@ -60,7 +60,8 @@ func newPlan() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&images, "images", "", "folder of the images (required)")
+	fs.StringVar(&images, "images", "", "place of the images: a folder, or blob storage (required)")
+	places.register(cmd)
 	fs.IntVar(&world, "world", 1, "number of ranks")
 	fs.IntVar(&limit, "max", 0, "plan for at most this many images; 0 is all")
 	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +17,6 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -26,6 +24,7 @@ import (
 // bytes of the result.
 type jobFlags struct {
 	contractFlags
+	placeFlags
 	images, out      string
 	inference, model string
 	labels           string
@@ -37,8 +36,9 @@ type jobFlags struct {
 
 func (f *jobFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "folder of the images (required)")
-	fs.StringVar(&f.out, "out", "", "folder for the result (required)")
+	fs.StringVar(&f.images, "images", "", "place of the images: a folder, or blob storage (required)")
+	fs.StringVar(&f.out, "out", "", "place for the result: a folder, or blob storage (required)")
+	f.placeFlags.register(cmd)
 	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
 	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
 	f.contractFlags.register(cmd)
@@ -57,9 +57,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	set := cmd.Flags().Changed
 	switch {
 	case f.images == "":
-		return "", usagef("--images is missing: the folder of the images")
+		return "", usagef("--images is missing: the place of the images")
 	case f.out == "":
-		return "", usagef("--out is missing: the folder for the result")
+		return "", usagef("--out is missing: the place for the result")
 	case f.model == "" && f.inference == "":
 		return "", usagef("no model: give --model FILE or --inference classification|cloth_recognition")
 	case f.model != "" && f.inference != "":
@@ -91,7 +91,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
 	images, err := place(f.images)
 	if err != nil {
-		return nil, output.Job{}, err
+		return nil, output.Job{}, usagef("--images: %w", err)
 	}
 	decoder := "go"
 	if _, err := preprocess.JPEGBackend(); err == nil {
@@ -104,18 +104,6 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Activation: string(m.Contract.Output), JPEGDecoder: decoder,
 		Batch: f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
 	}, nil
-}
-
-// place is the one spelling of a local folder, whatever the working directory.
-func place(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	return abs, nil
 }
 
 var providers = []string{ort.Auto, ort.CPU, ort.CUDA, ort.TensorRT}
@@ -134,16 +122,18 @@ type runFlags struct {
 func newRun(sig *signals) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run --images DIR --out DIR (--model FILE|NAME | --inference TASK)",
+		Use:   "run --images PLACE --out PLACE (--model FILE|NAME | --inference TASK)",
 		Short: "Score a collection, alone or as one rank of many",
 		Long: `run scores every image under --images and leaves one row for each in --out.
 Started by a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it
 takes rank and world size from its environment. Started again on the same
 output, it goes on where the job was; started twice at once, both share the work.
 
+` + placesHelp + `
 ` + exitCodesHelp,
 		Example: `  batchscore run --images photos --out result --model inception.onnx
-  mpirun -np 4 batchscore run --images photos --out result --inference classification`,
+  mpirun -np 4 batchscore run --images photos --out result --inference classification
+  batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// A signal drains the worker; only a second one ends it at once.
@@ -217,13 +207,13 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if text := warnOfRandomWeights(&m.Contract); text != "" {
 		log.Warn().Str("model", m.Path).Msg(text)
 	}
-	images, err := dir.New(job.Images, dir.Options{})
+	images, err := f.open("--images", f.images)
 	if err != nil {
-		return config(fmt.Errorf("--images: %w", err))
+		return err
 	}
-	out, err := dir.New(f.out, dir.Options{})
+	out, err := f.open("--out", f.out)
 	if err != nil {
-		return config(fmt.Errorf("--out: %w", err))
+		return err
 	}
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	_, err = scorer.Run(ctx, scorer.Options{

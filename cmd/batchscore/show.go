@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
 func newShow() *cobra.Command {
+	var places placeFlags
 	var limit int
 	show := &cobra.Command{
 		Use:   "show OUT",
@@ -25,7 +25,7 @@ func newShow() *cobra.Command {
 			if limit < 1 {
 				return usagef("--limit %d: at least one row is shown", limit)
 			}
-			st, err := dir.New(args[0], dir.Options{})
+			st, err := places.open("OUT", args[0])
 			if err != nil {
 				return err
 			}
@@ -59,6 +59,7 @@ func newShow() *cobra.Command {
 		},
 	}
 	show.Flags().IntVar(&limit, "limit", 20, "number of rows")
+	places.register(show)
 	return show
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
 func newVerify() *cobra.Command {
+	var places placeFlags
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify OUT",
@@ -21,7 +21,7 @@ It says what is missing, doubled or altered. It exits with 0 when rows equal
 manifest and _SUCCESS stands, and with 10 otherwise.`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			st, err := dir.New(args[0], dir.Options{})
+			st, err := places.open("OUT", args[0])
 			if err != nil {
 				return err
 			}
@@ -43,6 +43,7 @@ manifest and _SUCCESS stands, and with 10 otherwise.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	places.register(cmd)
 	return cmd
 }
 

@@ -113,6 +113,17 @@ func simple(s string, least, most int, more string) bool {
 // wherever its account is served. It holds no secret.
 func (p Place) String() string { return scheme + p.Account + "/" + p.Container + "/" + p.Prefix }
 
+// Split returns the folder that holds the place, and the place's own name in
+// it without the slash at its end: for a place that was written as that of one
+// blob. The name is empty if the place is a whole container.
+func (p Place) Split() (folder Place, name string) {
+	path := strings.TrimSuffix(p.Prefix, "/")
+	at := strings.LastIndexByte(path, '/') + 1
+	folder, name = p, path[at:]
+	folder.Prefix = path[:at]
+	return folder, name
+}
+
 // serviceURL is the address of the place's account. asked is what the user
 // named as the endpoint, known what a connection string says; either may be
 // empty.

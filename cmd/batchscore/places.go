@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+// placeFlags say how places in blob storage are reached. A place is a local
+// path, or a folder in blob storage.
+type placeFlags struct {
+	endpoint, credentials string
+}
+
+func (f *placeFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.endpoint, "endpoint", "", "address of the blob service, for an emulator or a sovereign cloud")
+	fs.StringVar(&f.credentials, "credentials", "", "file of lines NAME=VALUE with credentials for blob storage; by default the environment, then Azure's own chain")
+}
+
+// placesHelp is for the help text of commands that take places.
+const placesHelp = `A place is a local path, or az://ACCOUNT/CONTAINER/PREFIX, or
+https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX. To sign in to blob
+storage, AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or
+AZURE_STORAGE_SAS_TOKEN is taken from the environment or from the file that
+--credentials names (AZURE_STORAGE_ACCOUNT tells whose they are), else Azure's
+default chain: workload identity, managed identity, command line tools.
+`
+
+// place is the one spelling of a place, whatever the working directory.
+func place(spec string) (string, error) {
+	if azblob.IsPlace(spec) {
+		p, err := azblob.ParsePlace(spec)
+		return p.String(), err
+	}
+	abs, err := filepath.Abs(spec)
+	if err != nil {
+		return "", err
+	}
+	if real, err := filepath.EvalSymlinks(abs); err == nil {
+		return real, nil
+	}
+	return abs, nil
+}
+
+// open opens the place that the flag or argument called what says.
+func (f *placeFlags) open(what, spec string) (store.Store, error) {
+	if azblob.IsPlace(spec) {
+		p, err := azblob.ParsePlace(spec)
+		if err != nil {
+			return nil, usagef("%s: %w", what, err)
+		}
+		return f.blobs(what, p)
+	}
+	st, err := dir.New(spec, dir.Options{})
+	if err != nil {
+		return nil, config(fmt.Errorf("%s: %w", what, err))
+	}
+	return st, nil
+}
+
+func (f *placeFlags) blobs(what string, p azblob.Place) (*azblob.Store, error) {
+	credentials := azblob.FromEnvironment(os.LookupEnv)
+	if f.credentials != "" {
+		var err error
+		if credentials, err = azblob.FromFile(f.credentials); err != nil {
+			return nil, config(fmt.Errorf("--credentials: %w", err))
+		}
+	}
+	st, err := azblob.New(azblob.Options{Place: p, Credentials: credentials, Endpoint: f.endpoint})
+	if err != nil {
+		return nil, config(fmt.Errorf("%s: %w", what, err))
+	}
+	return st, nil
+}
+
+// create makes one file appear whole or not at all. A local file takes the
+// place of what was there; a blob is created, or it is store.ErrExist.
+func (f *placeFlags) create(ctx context.Context, what, spec string, write func(io.Writer) error) error {
+	if !azblob.IsPlace(spec) {
+		return writeWhole(spec, write)
+	}
+	p, err := azblob.ParsePlace(spec)
+	if err != nil {
+		return usagef("%s: %w", what, err)
+	}
+	folder, name := p.Split()
+	if name == "" {
+		return usagef("%s: %s is a container, not a blob in it", what, p)
+	}
+	st, err := f.blobs(what, folder)
+	if err != nil {
+		return err
+	}
+	_, err = st.CreateFrom(ctx, name, write)
+	return err
+}
