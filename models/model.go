@@ -16,6 +16,8 @@ type Model struct {
 	Digest string
 	// Size of the file, or of all of these, in bytes.
 	Size int64
+	// External says that there are weights beside the file.
+	External bool
 	// Contract is complete: Labels has Classes entries, which are the class
 	// numbers where nothing names the classes.
 	Contract Contract
@@ -61,7 +63,7 @@ func Open(path string, o OpenOptions) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize}
+	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize, External: len(h.external) > 0}
 	if err := m.fill(h, o); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
 	}

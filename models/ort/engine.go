@@ -60,7 +60,11 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		return nil, fmt.Errorf("%w: %w", models.ErrModel, err)
 	}
 	start := func() error {
-		if err := e.createSession(settingsFor(target.provider, target.index, opt)); err != nil {
+		s := settingsFor(target.provider, target.index, opt)
+		if m.External && target.provider == CPU {
+			s.shareWeights()
+		}
+		if err := e.createSession(s); err != nil {
 			return target.explain(m.Path, err)
 		}
 		trim()

@@ -19,6 +19,7 @@ const (
 const (
 	allowSpinning    = "session.intra_op.allow_spinning"
 	recordAssignment = "session.record_ep_graph_assignment_info"
+	noPacking        = "session.disable_prepacking"
 )
 
 // settings is everything that a session is created with, as plain data.
@@ -61,6 +62,13 @@ func settingsFor(name string, device int, opt Options) settings {
 	s.providers = append(s.providers, provider{CUDA, cudaOptions(device, opt)})
 	return s
 }
+
+// shareWeights has the CPU use weights where they lie in a file that is mapped
+// into memory, the same pages for every process of the machine. ONNX Runtime
+// otherwise copies the weights of dense layers, once for each process, into the
+// order in which it reads them: for VGG-16 that is 0.5 GB a rank to gain 1 to 2
+// hundredths of the time.
+func (s *settings) shareWeights() { s.config[noPacking] = "1" }
 
 func cudaOptions(device int, opt Options) map[string]string {
 	o := map[string]string{
