@@ -171,7 +171,7 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 	if own != nil {
 		m.Contract = *own
 	} else {
-		m.Contract = Contract{Source: filepath.Base(m.Path)}
+		m.Contract = Contract{Source: filepath.Base(m.Path), SourceDigest: m.Digest}
 		m.readGraph(h, a)
 	}
 	if open := m.open(a); len(open) > 0 {

@@ -10,11 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
 // GoldenKey is the ONNX metadata_props key that carries a Golden as JSON.
@@ -180,48 +175,9 @@ func (g *Golden) Check(scores [][]float32) (Verdict, error) {
 }
 
 // AddGolden writes the model file in to out with golden images in its
-// metadata, in place of any it had. All other bytes stay as they are. The two
-// may be the same file; out appears whole or not at all.
+// metadata, in place of any it had; see Annotate.
 func AddGolden(in, out string, g *Golden) error {
-	if err := g.Validate(); err != nil {
-		return fmt.Errorf("%w: golden images: %w", ErrModel, err)
-	}
-	text, err := json.Marshal(g)
-	if err != nil {
-		return fmt.Errorf("golden images: %w", err)
-	}
-	h, size, err := readFile(in)
-	if err != nil {
-		return err
-	}
-	if len(h.external) > 0 && filepath.Dir(in) != filepath.Dir(out) {
-		return fmt.Errorf("%w: %s has its weights in a file beside it; write %s to the same folder", ErrModel, in, out)
-	}
-	entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: proto.String(GoldenKey), Value: proto.String(string(text))})
-	if err != nil {
-		return fmt.Errorf("golden images: %w", err)
-	}
-	if len(entry) > maxMetadata {
-		return fmt.Errorf("golden images: %d bytes of metadata, more than %d", len(entry), maxMetadata)
-	}
-	f, err := os.Open(in)
-	if err != nil {
-		return fmt.Errorf("open model: %w", err)
-	}
-	defer f.Close()
-	return Save(out, func(w io.Writer) error {
-		at := int64(0)
-		for _, s := range append(h.goldens, span{size, size}) {
-			if _, err := io.Copy(w, io.NewSectionReader(f, at, s.first-at)); err != nil {
-				return fmt.Errorf("copy %s: %w", in, err)
-			}
-			at = s.end
-		}
-		// A message may end with any of its repeated fields.
-		head := protowire.AppendTag(nil, modelMetadata, protowire.BytesType)
-		_, err := w.Write(protowire.AppendBytes(head, entry))
-		return err
-	})
+	return Annotate(in, out, Annotations{Golden: g})
 }
 
 // GoldenFiles picks the images of a folder that fit into a Golden: the first

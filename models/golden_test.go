@@ -2,8 +2,10 @@ package models_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
@@ -192,5 +195,95 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	if _, _, err := models.GoldenFiles(t.TempDir()); err == nil {
 		t.Error("an empty folder gives golden images")
+	}
+}
+
+// external is a model whose weights lie in a file beside it.
+func external(t *testing.T) (model, data string) {
+	t.Helper()
+	g := graph.New("external")
+	x := g.Input("images", graph.Float32, graph.Dynamic, 3, 8, 8)
+	x = g.Flatten("row", x)
+	x = g.Gemm("dense", x, g.Weights("w", func() ([]float32, error) { return make([]float32, 1920), nil }, 192, 10), graph.Value{})
+	g.Output("scores", x)
+	c := graphtest.Contract(graphtest.Options{Input: graphtest.FloatImage, Size: 8, Logits: true})
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Metadata(models.MetadataKey, string(text))
+	dir := t.TempDir()
+	model, data = filepath.Join(dir, "m.onnx"), filepath.Join(dir, "m.data")
+	for _, file := range []struct {
+		path  string
+		write func(io.Writer) (int64, error)
+	}{
+		{data, g.WriteData},
+		{model, func(w io.Writer) (int64, error) { return g.WriteBeside(w, "m.data") }},
+	} {
+		if err := models.Save(file.path, func(w io.Writer) error { _, err := file.write(w); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return model, data
+}
+
+// Weights in another file are as much of the model as those within.
+func TestWeightsBeside(t *testing.T) {
+	model, data := external(t)
+	e := entry(t, "mine", "", model, models.Answers{})
+	if s, err := e.State(); s != models.StateOK || err != nil {
+		t.Errorf("state is %q, %v", s, err)
+	}
+	in, err := models.Inspect(model, models.OpenOptions{})
+	if err != nil || in.Parameters != 1920 || in.MultiplyAdds == nil || *in.MultiplyAdds != 1920 || in.Size < 4*1920 {
+		t.Errorf("got %+v, %v", in, err)
+	}
+	err = models.AddGolden(model, filepath.Join(t.TempDir(), "m.onnx"), golden(1))
+	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "same folder") {
+		t.Errorf("to another folder: got %v, want ErrModel", err)
+	}
+	if err := models.AddGolden(model, filepath.Join(filepath.Dir(model), "golden.onnx"), golden(1)); err != nil {
+		t.Error(err)
+	}
+	weights, err := os.ReadFile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights[7] ^= 1
+	if err := os.WriteFile(data, weights, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := e.State(); s != models.StateChanged || err != nil {
+		t.Errorf("after the weights changed: state is %q, %v", s, err)
+	}
+}
+
+func TestAnnotateContract(t *testing.T) {
+	in := graphtest.Write(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out.onnx")
+	c := graphtest.Contract(graphtest.Options{})
+	c.Labels[3] = "renamed"
+	if err := models.Annotate(in, out, models.Annotations{Contract: &c, Golden: golden(2)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := models.Annotate(out, out, models.Annotations{Contract: &c}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Open(out, models.OpenOptions{})
+	if err != nil || m.Contract.Digest() != c.Digest() || m.Golden == nil {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	// A foreign model becomes one that knows itself.
+	foreign := graphtest.Write(t, graphtest.Options{NoContract: true})
+	if err := models.Annotate(foreign, out, models.Annotations{Contract: &c}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := models.Open(out, models.OpenOptions{}); err != nil || m.Contract.Labels[3] != "renamed" {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	c.Classes = 0
+	if err := models.Annotate(foreign, out, models.Annotations{Contract: &c}); !errors.Is(err, models.ErrModel) {
+		t.Errorf("got %v, want ErrModel", err)
 	}
 }

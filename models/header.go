@@ -74,14 +74,17 @@ type header struct {
 	hasContract  bool
 	golden       string
 	hasGolden    bool
-	goldens      []span // where entries of goldens lie in the file
-	opset        int64  // of ONNX's own operators
+	metadata     []entrySpan
+	opset        int64 // of ONNX's own operators
 	nodes        []node
 	tensors      []tensor // the weights
 }
 
-// span is a range of bytes of the file, first to end.
-type span struct{ first, end int64 }
+// entrySpan is where an entry of the metadata lies in the file.
+type entrySpan struct {
+	key        string
+	first, end int64
+}
 
 // tensorInfo is a declared input or output. A dimension of -1 is not fixed.
 type tensorInfo struct {
@@ -164,6 +167,7 @@ func (h *header) model(w *walker, f field) error {
 		if err := proto.Unmarshal(text, &entry); err != nil {
 			return fmt.Errorf("metadata at byte %d: %w", f.start, err)
 		}
+		h.metadata = append(h.metadata, entrySpan{entry.GetKey(), f.tag, f.end})
 		switch entry.GetKey() {
 		case MetadataKey:
 			h.contract, h.hasContract = entry.GetValue(), true
@@ -171,7 +175,6 @@ func (h *header) model(w *walker, f field) error {
 			h.data = entry.GetValue()
 		case GoldenKey:
 			h.golden, h.hasGolden = entry.GetValue(), true
-			h.goldens = append(h.goldens, span{f.tag, f.end})
 		}
 	case f.is(modelOpsetImport, protowire.BytesType):
 		text, err := w.bytes(f, maxDeclaration)

@@ -1,12 +1,15 @@
 package models_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
@@ -88,6 +91,8 @@ func TestOpenRefuses(t *testing.T) {
 		"truncated":        {file: tiny[:len(tiny)-100], says: []string{"truncated"}},
 		"hostile length":   {file: []byte("\x08\x08\x3a\xff\xff\xff\xff\xff\xff\xff\x7f"), says: []string{"72057594037927935 bytes", "0 are there"}},
 		"hostile metadata": {file: slices.Concat([]byte("\x72\x80\x80\x80\x10"), make([]byte, 32<<20)), says: []string{"33554432 bytes"}},
+		"hostile nodes":    {file: hostile(1), says: []string{"bytes of names and declarations"}},
+		"hostile weights":  {file: hostile(5), says: []string{"bytes of names and declarations"}},
 		"vector input":     {file: graphtest.Tiny(graphtest.Options{Input: graphtest.Vector}), says: []string{"not an image", `"features" FLOAT[-1 10]`}},
 		"text input":       {file: graphtest.Tiny(graphtest.Options{Input: graphtest.Text}), says: []string{"not an image", "STRING"}},
 		"map output":       {file: graphtest.Tiny(graphtest.Options{Output: graphtest.Map}), says: []string{"not a row of scores", "[-1 10 16 16]"}},
@@ -165,6 +170,14 @@ func TestContractDigests(t *testing.T) {
 	if a.PreprocessDigest() == b.PreprocessDigest() {
 		t.Error("the fit is not part of the digest of the pixels")
 	}
+}
+
+// hostile is a graph of two million empty fields, which would be gigabytes once
+// they are read.
+func hostile(number byte) []byte {
+	const n = 2 << 20
+	body := bytes.Repeat([]byte{number<<3 | 2, 0}, n)
+	return slices.Concat([]byte("\x08\x08\x3a"), protowire.AppendVarint(nil, 2*n), body)
 }
 
 // withMetadata is a small model with any text as its contract.

@@ -59,9 +59,9 @@ func newModelsGolden() *cobra.Command {
 		Use:   "golden FILE.onnx|NAME --images DIR -o FILE.onnx",
 		Short: "Put images and their scores into a model, to be checked before every run",
 		Long: fmt.Sprintf(`golden scores the first images of a folder, at most %d and %d MB together, and writes
-a model that carries them with their scores. check, and every run before it begins,
-scores them again and refuses to go on where the answers differ. Do it where the
-model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
+a model that carries them, their scores and the contract that they were scored by.
+check, and every run before it begins, scores them again and refuses to go on where
+the answers differ. Do it where the model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
 		Example: `  batchscore models golden model.onnx --images samples -o model.onnx`,
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -111,7 +111,7 @@ model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20)
 				return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
 					" take photographs with colours, of several classes", models.ErrModel, images, g.Tolerance))
 			}
-			if err := models.AddGolden(m.Path, file, g); err != nil {
+			if err := models.Annotate(m.Path, file, models.Annotations{Contract: &m.Contract, Golden: g}); err != nil {
 				return config(err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", file, len(names), g.Tolerance)
