@@ -140,7 +140,7 @@ func (w *worker) finish(ctx context.Context) (output.Success, error) {
 	// Checking all parts is worth doing once: the right to do so is claimed
 	// like a chunk, one past the last.
 	last := w.Chunks.Count()
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
 		s, err := output.ReadSuccess(ctx, w.Out)
 		if err == nil {
 			return s, w.MaxErrors.check(s)

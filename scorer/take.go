@@ -91,7 +91,7 @@ func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 	if t.Static {
 		return 0, false, nil
 	}
-	for pause := firstPause; t.halt.why() == nil; pause = min(2*pause, lastPause) {
+	for pause := firstPause; t.halt.why() == nil; pause = min(2*pause, t.longest()) {
 		if err := t.refresh(ctx); err != nil {
 			return 0, false, err
 		}
@@ -180,6 +180,12 @@ func (t *taker) patience() time.Duration {
 		return math.MaxInt64
 	}
 	return t.spent / time.Duration(t.commits)
+}
+
+// longest is the longest pause between two looks at what others hold: short
+// against the time of a chunk, so that little of it is lost at the end.
+func (t *taker) longest() time.Duration {
+	return min(max(t.patience()/8, firstPause), lastPause)
 }
 
 // double begins a chunk that another worker is at. One worker may do so: the

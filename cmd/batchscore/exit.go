@@ -21,7 +21,7 @@ const exitCodesHelp = `Exit codes:
   10   manifest, model or record does not match the output folder
   11   the output folder belongs to another job
   64   wrong usage
-  75   try again: storage, disk, or chunks of other ranks still missing
+  75   try again: storage, disk, deadline, or chunks of other ranks still missing
   78   configuration: credentials, rank variables, provider, model
   130  interrupted (SIGINT); what was committed stands
   143  stopped (SIGTERM, SIGUSR1), resumable
@@ -76,6 +76,7 @@ func exitCode(err error, sig os.Signal) int {
 	case errors.As(err, &launched) && known(launched.Code):
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
+		errors.Is(err, scorer.ErrPaused),
 		errors.Is(err, deploy.ErrRankFailed):
 		return 75
 	}

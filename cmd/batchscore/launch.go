@@ -104,8 +104,12 @@ func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job depl
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Processed %d images on %d ranks, took %s\n",
-		s.Images, job.Ranks, telemetry.Timedelta(s.Ended.Sub(s.Started)))
+	simulated := ""
+	if s.Simulated {
+		simulated = " (simulated)"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Processed %d images on %d ranks, took %s%s\n",
+		s.Images, job.Ranks, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	var exit *deploy.ExitStatus
 	switch {
 	case errors.As(launched, &exit) && exit.Code == 3:

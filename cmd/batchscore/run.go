@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/device"
+	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
@@ -106,8 +104,6 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 	}, nil
 }
 
-var providers = []string{ort.Auto, ort.CPU, ort.CUDA, ort.TensorRT}
-
 type runFlags struct {
 	jobFlags
 	rankFlags
@@ -117,6 +113,11 @@ type runFlags struct {
 	rescore   bool
 	decoders  int
 	lease     time.Duration
+	static    bool
+	deadline  time.Duration
+	budget    int
+	preempted bool
+	metadata  string
 }
 
 func newRun(sig *signals) *cobra.Command {
@@ -144,11 +145,19 @@ output, it goes on where the job was; started twice at once, both share the work
 	f.rankFlags.register(cmd)
 	f.logFlags.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda or tensorrt; auto takes a GPU where one can be used")
+	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda, tensorrt, or simulate:rate=N[,jitter=J,load=T,batch=N]; auto takes a GPU where one can be used")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
 	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
 	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
+	fs.BoolVar(&f.static, "static", false, "do the own share only and take nothing over, to measure balance")
+	fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; running again goes on")
+	fs.IntVar(&f.budget, "budget-images", 0, "pause after about this many images over all ranks, with exit code 75; running again goes on")
+	fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure: drain when the machine is told that it will be taken away")
+	fs.StringVar(&f.metadata, "metadata-endpoint", deploy.MetadataEndpoint, "where the machine asks about itself")
+	if err := fs.MarkHidden("metadata-endpoint"); err != nil {
+		panic(err) // the flag above
+	}
 	return cmd
 }
 
@@ -168,8 +177,12 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return usagef("--max-errors: %v", err)
 	}
-	if !slices.Contains(providers, f.provider) {
-		return usagef("--provider %q is none of %s", f.provider, strings.Join(providers, ", "))
+	device, simulating, err := simulated(f.provider)
+	if err != nil {
+		return err
+	}
+	if f.deadline < 0 || f.budget < 0 {
+		return usagef("--deadline and --budget-images are above zero, or left out for no bound")
 	}
 	if f.decoders < 0 {
 		return usagef("--decoders %d: at least one goroutine decodes", f.decoders)
@@ -182,7 +195,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		return err
 	}
 	if f.decoders == 0 {
-		f.decoders = device.CPUs(world.LocalSize).Usable
+		f.decoders = cpu.CPUs(world.LocalSize).Usable
 	}
 	terminal := isTerminal(cmd.ErrOrStderr())
 	progress := &telemetry.Progress{}
@@ -215,26 +228,27 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
+	if simulating {
+		job.Precision = output.Simulated
+	}
+	if f.preempted {
+		stop = orPreempted(ctx, stop, f.metadata, log)
+	}
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	_, err = scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
-			e, err := ort.Open(m, ort.Options{
+			if simulating {
+				return openSimulated(ctx, device, m, world, log)
+			}
+			return openReal(ctx, ort.Options{
 				Provider: f.provider, LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
-			})
-			if err != nil {
-				return nil, err
-			}
-			if err := checkGolden(ctx, e, m, log); err != nil {
-				return nil, errors.Join(err, e.Close())
-			}
-			versions["onnxruntime"] = e.Version()
-			log.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")
-			return e, nil
+			}, m, versions)
 		},
 		World:     world,
 		MaxErrors: maxErrors, Rescore: f.rescore, Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
+		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
 	return err

@@ -33,7 +33,7 @@ type Job struct {
 	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
-	Precision   string `json:"precision"`
+	Precision   string `json:"precision"` // of the computation; Simulated if there is none
 	// Device is that of the worker that created the record, for people.
 	Device string `json:"device"`
 	// Batch is the number of images per batch. A worker that passes 0 takes
@@ -49,6 +49,10 @@ type Job struct {
 	// Checksum is "sha256:" and the digest of the record without it.
 	Checksum string `json:"checksum"`
 }
+
+// Simulated is the precision of a job whose device computes nothing. It keeps
+// simulated rows and others out of one folder.
+const Simulated = "simulated"
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 

@@ -14,9 +14,12 @@ import (
 // Success is the content of _SUCCESS: what was done, and the digests that tie
 // it together.
 type Success struct {
-	Version   int            `json:"version"`
-	Job       string         `json:"job"`
-	Images    int            `json:"images"`
+	Version int    `json:"version"`
+	Job     string `json:"job"`
+	Images  int    `json:"images"`
+	// Simulated says that no model computed the rows, and that the times are
+	// those of a simulated device.
+	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
 	Chunks    int            `json:"chunks"`
 	ChunkSize int            `json:"chunk_size"`
@@ -94,7 +97,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return Success{}, err
 	}
 	s := Success{
-		Job: job.ID, Images: m.Len(), Statuses: map[string]int{},
+		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format,
 		Drift: opt.Drift, Versions: opt.Versions,
 	}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/simulate"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/shard"
+)
+
+var providers = []string{ort.Auto, ort.CPU, ort.CUDA, ort.TensorRT}
+
+// simulated is the device that --provider simulate:... describes; false for any
+// other provider.
+func simulated(provider string) (simulate.Spec, bool, error) {
+	text, ok := strings.CutPrefix(provider, simulate.Prefix)
+	if !ok {
+		if !slices.Contains(providers, provider) {
+			return simulate.Spec{}, false, usagef("--provider %q is none of %s, %srate=N",
+				provider, strings.Join(providers, ", "), simulate.Prefix)
+		}
+		return simulate.Spec{}, false, nil
+	}
+	s, err := simulate.Parse(text)
+	if err != nil {
+		return s, false, usage(err)
+	}
+	return s, true, nil
+}
+
+// openSimulated loads a model's contract on a simulated device.
+func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shard.World, log zerolog.Logger) (scorer.Engine, error) {
+	e, err := simulate.Open(ctx, s, m.Contract, w.Rank)
+	if err != nil {
+		return nil, err
+	}
+	rate := "no time"
+	if !math.IsInf(s.Rate, 1) {
+		rate = s.String()
+	}
+	log.Warn().Str("device", rate).Msg("simulated: nothing is computed, and no label means anything")
+	return e, nil
+}
+
+// openReal loads a model in ONNX Runtime and scores its golden images, if it
+// carries any.
+func openReal(ctx context.Context, o ort.Options, m *models.Model, versions map[string]string) (scorer.Engine, error) {
+	e, err := ort.Open(m, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGolden(ctx, e, m, o.Logger); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	versions["onnxruntime"] = e.Version()
+	o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")
+	return e, nil
+}

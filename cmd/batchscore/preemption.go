@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// orPreempted is stop, or the moment when this machine is told that it will be
+// taken away.
+func orPreempted(ctx context.Context, stop <-chan struct{}, endpoint string, log zerolog.Logger) <-chan struct{} {
+	p := deploy.Preemption{
+		Endpoint: endpoint,
+		Client:   &http.Client{Timeout: 5 * time.Second},
+		Every:    time.Second,
+		Failed:   func(err error) { log.Debug().Err(err).Msg("scheduled events: no answer") },
+	}
+	either := make(chan struct{})
+	go func() {
+		defer close(either)
+		waiting, cancel := context.WithCancel(ctx)
+		defer cancel()
+		preempted := make(chan deploy.Event, 1)
+		go func() {
+			if e, err := p.Wait(waiting); err == nil {
+				preempted <- e
+			}
+		}()
+		select {
+		case <-stop:
+		case e := <-preempted:
+			log.Warn().Str("event", e.Type).Str("not_before", e.NotBefore).Msg("this machine is about to be taken away: draining")
+		}
+	}()
+	return either
+}
