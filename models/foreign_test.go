@@ -249,6 +249,7 @@ func TestSidecar(t *testing.T) {
 		"two means":         {text: sound + "mean: [1, 2]\n", says: "mean: 2 values"},
 		"resize to nothing": {text: sound + "resize_to: 256\n", says: "resize_to"},
 		"unknown policy":    {text: "resize: cubic\nfit: stretch\nbgr: false\nscale: 1\n", says: `"cubic"`},
+		"unknown fit":       {text: "resize: area\nfit: crop\nbgr: false\nscale: 1\n", says: `"crop"`},
 		"unknown preset":    {text: "preset: mine\n", says: `no preset "mine"`},
 		"orientation":       {text: sound + "orientation: left\n", says: `"left"`},
 		"output":            {text: sound + "output: scores\n", says: `"scores"`},
@@ -280,5 +281,34 @@ func TestSidecar(t *testing.T) {
 				t.Errorf("got %v, want ErrModel about %q", err, c.says)
 			}
 		})
+	}
+}
+
+// Every policy and every way that is offered is one that decodes.
+func TestOffersDecode(t *testing.T) {
+	path := foreign(t, graphtest.FloatImage, 24)
+	for _, resize := range models.Resizes() {
+		for _, fit := range models.Fits() {
+			a := models.Answers{
+				Resize: ptr(preprocess.Resize(resize)), Fit: ptr(preprocess.Fit(fit)), BGR: ptr(false), Scale: ptr[float32](1),
+			}
+			switch fit {
+			case "center-crop", "slim-center-crop":
+				a.ResizeTo = ptr(32)
+			case "central-fraction":
+				a.Fraction = ptr(0.5)
+			}
+			m, err := models.Open(path, flags(a))
+			if err != nil {
+				t.Errorf("%s, %s: %v", resize, fit, err)
+				continue
+			}
+			d, err := preprocess.NewDecoder(m.Contract.Preprocess, preprocess.Options{})
+			if err != nil {
+				t.Errorf("%s, %s: %v", resize, fit, err)
+				continue
+			}
+			d.Close()
+		}
 	}
 }

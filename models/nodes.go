@@ -17,7 +17,7 @@ const maxShape = 16
 // What a node or a tensor costs in memory, besides its names.
 const (
 	nodeCost   = 256
-	tensorCost = 128
+	tensorCost = 256
 )
 
 // node is an operator of the graph.

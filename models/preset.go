@@ -113,14 +113,21 @@ func presetAnswers(name string, m *Model) (Answers, error) {
 	return a, nil
 }
 
-// resizeNames are the resampling policies, as flags and sidecars spell them.
-func resizeNames() []string {
+// Resizes are the resampling policies, as flags and sidecars spell them.
+func Resizes() []string {
+	return spelled(preprocess.PillowNearest, preprocess.PillowBilinear, preprocess.PillowBicubic, preprocess.PillowLanczos,
+		preprocess.TFBilinear, preprocess.TFBilinearLegacy, preprocess.TFBilinearAlignCorners, preprocess.Area)
+}
+
+// Fits are the ways of an image to the input's shape, likewise.
+func Fits() []string {
+	return spelled(preprocess.Stretch, preprocess.CenterCrop, preprocess.SlimCenterCrop, preprocess.CentralFraction)
+}
+
+func spelled[T ~string](values ...T) []string {
 	var names []string
-	for _, r := range []preprocess.Resize{
-		preprocess.PillowNearest, preprocess.PillowBilinear, preprocess.PillowBicubic, preprocess.PillowLanczos,
-		preprocess.TFBilinear, preprocess.TFBilinearLegacy, preprocess.TFBilinearAlignCorners, preprocess.Area,
-	} {
-		names = append(names, string(r))
+	for _, v := range values {
+		names = append(names, string(v))
 	}
 	return names
 }

@@ -23,10 +23,10 @@ func (m *Model) open(a *merged) []question {
 	ask(a.Width == nil || a.Height == nil,
 		"how large is an image for this model? Its graph takes any size", "--width PIXELS --height PIXELS")
 	ask(a.Resize == nil,
-		"how were images resampled when it was trained?", "--resize "+strings.Join(resizeNames(), "|"))
+		"how were images resampled when it was trained?", "--resize "+strings.Join(Resizes(), "|"))
 	ask(a.Fit == nil,
 		"is an image stretched to the input's size, or is a part of it cut out?",
-		fmt.Sprintf("--fit %s|%s|%s|%s", preprocess.Stretch, preprocess.CenterCrop, preprocess.SlimCenterCrop, preprocess.CentralFraction))
+		"--fit "+strings.Join(Fits(), "|"))
 	ask(a.Fit != nil && crops(*a.Fit) && a.ResizeTo == nil,
 		"to how many pixels is the shortest side resized before the crop?", "--resize-to PIXELS")
 	ask(a.Fit != nil && *a.Fit == preprocess.CentralFraction && a.Fraction == nil,

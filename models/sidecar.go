@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -74,6 +75,12 @@ func parseSidecar(text []byte) (*sidecar, error) {
 // Check refuses answers that no model could have. What depends on the model is
 // checked when it is opened.
 func (a Answers) Check() error {
+	if a.Resize != nil && !slices.Contains(Resizes(), string(*a.Resize)) {
+		return fmt.Errorf("resize %q is none of %s", *a.Resize, strings.Join(Resizes(), ", "))
+	}
+	if a.Fit != nil && !slices.Contains(Fits(), string(*a.Fit)) {
+		return fmt.Errorf("fit %q is none of %s", *a.Fit, strings.Join(Fits(), ", "))
+	}
 	if a.Orientation != nil && *a.Orientation != Upright && *a.Orientation != Stored {
 		return fmt.Errorf("orientation %q is not %s or %s", *a.Orientation, Upright, Stored)
 	}

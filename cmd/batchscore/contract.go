@@ -33,7 +33,7 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.preset, "preset", "", "answers for a model without a contract, by its origin: "+strings.Join(presets, ", ")+"; see models list")
 	fs.IntVar(&f.width, "width", 0, "width of the images that the model takes, where its graph takes any")
 	fs.IntVar(&f.height, "height", 0, "height of the images that the model takes, where its graph takes any")
-	fs.StringVar(&f.resize, "resize", "", "resampling, named after the library that it matches, such as pillow-bilinear")
+	fs.StringVar(&f.resize, "resize", "", "resampling, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
 	fs.StringVar(&f.fit, "fit", "", "stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
 	fs.IntVar(&f.resizeTo, "resize-to", 0, "shortest side in pixels before the crop")
 	fs.Float64Var(&f.fraction, "fraction", 0, "part of each side to keep, above 0 and at most 1")

@@ -57,7 +57,7 @@ func TestForeignModel(t *testing.T) {
 	nothing(t, out)
 	for _, wrong := range [][]string{
 		{"--mean", "1,2"}, {"--std", "1,x,3"}, {"--scale", "much"}, {"--orientation", "left"}, {"--output", "scores"},
-		{"--width", "0"}, {"--preset", "mine"},
+		{"--width", "0"}, {"--preset", "mine"}, {"--resize", "cubic"}, {"--fit", "crop"},
 	} {
 		run(64, wrong...)
 	}
