@@ -202,7 +202,7 @@ func (d *Decoder) decodeTurbo(dst, src []byte, h jpegHeader) *Failure {
 	if rc == C.BS_OK {
 		return nil
 	}
-	why := C.GoString(C.bs_turbo_error(d.turbo))
+	why := C.GoString(&d.job.error[0])
 	if rc == C.BS_CORRUPT && (strings.Contains(why, "nsupported") || strings.Contains(why, "not implemented")) {
 		return &Failure{StatusUnsupported, why}
 	}

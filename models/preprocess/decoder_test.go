@@ -126,26 +126,35 @@ func TestJPEGBackendMissing(t *testing.T) {
 	wantStatus(t, decodeSmall(t, readFixture(t, "jpeg-420.jpg"), Options{}), StatusOK)
 }
 
-// FuzzDecode: whatever the bytes, a row or a Failure with a zero row, and the
-// same answer again.
+// FuzzDecode: whatever the bytes, the policy and the fit, a row or a Failure
+// with a zero row, and the same answer again.
 func FuzzDecode(f *testing.F) {
+	fits := []Spec{
+		{Fit: Stretch},
+		{Fit: CenterCrop, ResizeTo: 17},
+		{Fit: SlimCenterCrop, ResizeTo: 16},
+		{Fit: CentralFraction, Fraction: 0.875},
+	}
 	seen := map[string]bool{}
 	for _, c := range fixtures(f) {
 		if !seen[c.File] {
+			f.Add(readFixture(f, c.File), byte(len(seen)), byte(len(seen)/len(resizes)))
 			seen[c.File] = true
-			f.Add(readFixture(f, c.File))
 		}
 	}
-	f.Add(readFixture(f, "unsupported-cmyk.tif"))
-	f.Add([]byte("<html></html>"))
-	f.Fuzz(func(t *testing.T, src []byte) {
+	f.Add(readFixture(f, "unsupported-cmyk.tif"), byte(0), byte(0))
+	f.Add([]byte("<html></html>"), byte(0), byte(0))
+	f.Fuzz(func(t *testing.T, src []byte, resize, fit byte) {
+		s := fits[int(fit)%len(fits)]
+		s.Width, s.Height, s.Layout, s.DType = smallSpec.Width, smallSpec.Height, HWC, Uint8
+		s.Resize = resizes[int(resize)%len(resizes)]
 		for _, b := range backends {
 			opt := b.opt
 			opt.MaxPixels = 1 << 16
-			d := newDecoder(t, smallSpec, opt)
+			d := newDecoder(t, s, opt)
 			first := status(t, decodeInto(t, d, src))
 			if first == StatusPanic {
-				t.Logf("%s: a decoder panicked and was recovered", b.name)
+				t.Errorf("%s: a decoder panicked and was recovered", b.name)
 			}
 			if again := status(t, decodeInto(t, d, src)); again != first {
 				t.Errorf("%s: %s at first, then %s", b.name, first, again)

@@ -8,16 +8,20 @@
 //     orientation, number of scans, and whether the end is there. Whatever
 //     exceeds [Options] is refused here, before memory is taken.
 //  3. The geometry is planned in the orientation in which the pixels are
-//     stored: size to resize to, window to keep, turns to apply at the end.
+//     stored: part to resize, size to resize to, window to keep, turns to apply
+//     at the end.
 //  4. The weights of both axes are computed, unless the last image had the same.
 //  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
 //     turns and packs into the caller's tensor memory. Everything else, and
 //     JPEG where libjpeg-turbo is not installed, is decoded by imaging and
 //     enters the same C kernels as RGBX.
 //
-// The pixels of the pillow policies are Pillow's bit for bit, given the same
-// libjpeg-turbo, on every set of vector instructions. Where image/jpeg decodes
-// instead, they are within 3 steps of 255, and 0.15 on average.
+// Given the same libjpeg-turbo, the pixels of the pillow policies are Pillow's
+// bit for bit, on every set of vector instructions, those of the tf policies and
+// of area are within 0.03 steps of 255 of TensorFlow's on photographs, before
+// any rounding (TensorFlow finds positions and weights in float32), and area is
+// within one step of OpenCV's, and 0.01 on average. Where image/jpeg decodes
+// instead, the decoded pixels are within 3 steps, and 0.15 on average.
 //
 // An image that cannot be decoded is a [*Failure] with a stable [Status], the
 // same every time; its row is zero.

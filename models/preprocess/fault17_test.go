@@ -2,7 +2,10 @@ package preprocess
 
 import (
 	"bytes"
+	"errors"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -140,6 +143,45 @@ func TestFault17_OtherFormats(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFault17_OwnReason: the reason is that of the image at hand, though
+// libjpeg-turbo keeps it per thread and goroutines change threads.
+func TestFault17_OwnReason(t *testing.T) {
+	requireTurbo(t)
+	jpg := readFixture(t, "jpeg-420.jpg")
+	sos := bytes.Index(jpg, []byte{0xff, 0xda})
+	unsupported := append([]byte{0xff, 0xd8, 0xff, 0x30, 0, 2}, jpg[2:]...)
+	corrupt := bytes.Clone(jpg)
+	corrupt[sos+6] = 0x33
+	var wg sync.WaitGroup
+	for i := range 8 {
+		src, want := unsupported, StatusUnsupported
+		if i%2 == 0 {
+			src, want = corrupt, StatusCorrupt
+		}
+		wg.Go(func() {
+			d, err := NewDecoder(smallSpec, Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer d.Close()
+			row, first := make([]byte, smallSpec.RowBytes()), ""
+			for range 500 {
+				err := d.Decode(row, src)
+				if first == "" && err != nil {
+					first = err.Error()
+				}
+				if f := (*Failure)(nil); !errors.As(err, &f) || f.Status != want || f.Error() != first {
+					t.Errorf("%v, at first %s", err, first)
+					return
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestDecodeMisuse(t *testing.T) {

@@ -52,6 +52,7 @@ typedef struct {
   float mean[3];
   float std[3];
   int32_t most; // use no better instructions than these
+  char error[200];
 } bs_job;
 
 size_t bs_work_size(const bs_job *job);
@@ -74,7 +75,6 @@ const char *bs_turbo_path(void);
 
 void *bs_turbo_new(void);
 void bs_turbo_free(void *turbo);
-const char *bs_turbo_error(void *turbo);
 
 // bs_turbo_scales copies up to max scaling factors, as numerator and
 // denominator, and returns how many.
@@ -83,9 +83,9 @@ int bs_turbo_scales(int32_t *pairs, int max);
 enum { BS_OK, BS_CORRUPT, BS_WARNED };
 
 // bs_turbo_render decodes a JPEG to job->width x job->height pixels and renders
-// it. BS_CORRUPT and BS_WARNED leave the reason in bs_turbo_error; with the
-// latter the decoder had gone on with pixels that are not the image's.
-int bs_turbo_render(void *turbo, const bs_job *job, const void *src, size_t n,
+// it. BS_CORRUPT and BS_WARNED leave the reason in job->error; with the latter
+// the decoder had gone on with pixels that are not the image's.
+int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
                     void *dst);
 
 // bs_turbo_decode only decodes, to RGB, for benchmarks.

@@ -63,7 +63,6 @@ const char *bs_turbo_open(const char *name) {
 const char *bs_turbo_path(void) { return path; }
 void *bs_turbo_new(void) { return tj.InitDecompress(); }
 void bs_turbo_free(void *turbo) { tj.Destroy(turbo); }
-const char *bs_turbo_error(void *turbo) { return tj.GetErrorStr2(turbo); }
 
 int bs_turbo_scales(int32_t *pairs, int max) {
   int n = 0;
@@ -111,16 +110,18 @@ static void from_adobe_cmyk(const bs_job *job) {
   }
 }
 
-int bs_turbo_render(void *turbo, const bs_job *job, const void *src, size_t n,
+int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
                     void *dst) {
   int rc = tj.Decompress2(turbo, src, n, job->pixels, job->width,
                           (int)job->pitch, job->height,
                           job->cmyk ? TJPF_CMYK : TJPF_RGBX,
                           TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
   if (rc != 0) {
+    // Kept per thread by the library: the next call may find another's.
+    snprintf(job->error, sizeof job->error, "%s", tj.GetErrorStr2(turbo));
     if (tj.GetErrorCode(turbo) != TJERR_WARNING)
       return BS_CORRUPT;
-    if (lossy(tj.GetErrorStr2(turbo)))
+    if (lossy(job->error))
       return BS_WARNED;
   }
   if (job->cmyk)
