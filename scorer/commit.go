@@ -37,7 +37,7 @@ func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
 	if err != nil {
 		return err
 	}
-	if result.Outcome == output.Lost {
+	if result.Outcome != output.Created {
 		p.Counters.Lost()
 		p.Log.Info().Int("chunk", c.index).Msg("another worker committed this chunk first; its part stands")
 		return nil
