@@ -17,7 +17,7 @@ func newModels() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelsBuild(), newModelsImport(), newModelsAdd(), newModelsRemove(), newModelsList(), newModelsInspect(), newModelsCheck(), newModelsGolden(), newModelsFuse())
+	cmd.AddCommand(newModelsBuild(), newModelsImport(), newModelsAdd(), newModelsRemove(), newModelsList(), newModelsInspect(), newModelsCheck(), newModelsGolden(), newModelsFuse(), newModelsConvert())
 	return cmd
 }
 

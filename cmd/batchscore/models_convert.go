@@ -1,0 +1,93 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/convert"
+	"github.com/batchscore/batchscore/models/ort"
+)
+
+// calibrationImages are as many as change the scales; more only take time.
+const calibrationImages = 512
+
+func newModelsConvert() *cobra.Command {
+	var precision, file, calibrate, check string
+	var least float64
+	cmd := &cobra.Command{
+		Use:   "convert --precision fp16|int8 [--calibrate DIR] [--check DIR] IN.onnx -o OUT.onnx",
+		Short: "Make a float16 or 8-bit model of a float32 one, and compare the two",
+		Long: `convert makes a model of another precision and prints on how many images of a
+folder both name the same first class, and the largest difference of a score.
+
+  fp16  weights and activations of 16 bits, for GPUs; on a CPU it runs, slower
+        than float32. What could overflow stays float32, as images of
+        --calibrate (by default those of --check) show.
+  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. The scales are
+        learnt from the images in --calibrate: some dozens to hundreds of the
+        kind that will be scored.
+
+A model that agrees on less than 99% of the images in --check (by default those
+of --calibrate, which flatters an int8 model) is refused; --accept-below says
+which percentage will do.`,
+		Example: `  batchscore models convert --precision int8 --calibrate photos --check others model.onnx -o model-int8.onnx
+  batchscore models convert --precision fp16 --check photos model.onnx -o model-fp16.onnx`,
+		Args: oneArg("IN.onnx"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case file == "":
+				return usagef("-o is missing: the ONNX file to write")
+			case precision != convert.FP16 && precision != convert.INT8:
+				return usagef("--precision %q is neither fp16 nor int8", precision)
+			case precision == convert.INT8 && calibrate == "":
+				return usagef("--calibrate is missing: a folder of images to learn the scales from")
+			case calibrate == "" && check == "":
+				return usagef("--check is missing: a folder of images to compare the models on")
+			case least < 0 || least > 100:
+				return usagef("--accept-below %v is not a percentage", least)
+			}
+			in, err := models.Locate(args[0])
+			if err != nil {
+				return err
+			}
+			o := convert.Options{Precision: precision, Least: least, Open: func(m *models.Model) (convert.Engine, error) {
+				return ort.Open(m, ort.Options{Provider: ort.CPU})
+			}}
+			if o.Calibrate, err = convert.Images(cmp.Or(calibrate, check), calibrationImages); err != nil {
+				return config(err)
+			}
+			if o.Check, err = convert.Images(cmp.Or(check, calibrate), 0); err != nil {
+				return config(err)
+			}
+			c, agreement, err := convert.Convert(cmd.Context(), in, file, o)
+			if err != nil {
+				return config(err)
+			}
+			before, err := os.Stat(in)
+			if err != nil {
+				return err
+			}
+			after, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %d MB in place of %d MB\n%s on %s\n",
+				file, c.Name, c.Precision, after.Size()/1e6, before.Size()/1e6, agreement, cmp.Or(check, calibrate))
+			if agreement.Skipped > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are no images that can be decoded\n", agreement.Skipped)
+			}
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&precision, "precision", "", "fp16 or int8 (required)")
+	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	fs.StringVar(&calibrate, "calibrate", "", "folder of images to learn from; required for int8")
+	fs.StringVar(&check, "check", "", "folder of images to compare the models on; by default that of --calibrate")
+	fs.Float64Var(&least, "accept-below", convert.GoodAgreement, "accept a model that agrees on this percentage of the images, or more")
+	return cmd
+}

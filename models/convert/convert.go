@@ -1,0 +1,77 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// The precisions that Convert makes, as Contract.Precision has them.
+const (
+	FP16 = "fp16"
+	INT8 = "int8"
+)
+
+// GoodAgreement is the percentage of images on which a converted model must
+// name the same first class as the float32 model to be called good.
+const GoodAgreement = 99
+
+// ErrDisagrees says that a converted model answers otherwise too often.
+var ErrDisagrees = errors.New("the converted model does not agree with the float32 model")
+
+// Options say what Convert does.
+type Options struct {
+	Precision string // FP16 or INT8
+	// Open lends the engine that runs the models.
+	Open Opener
+	// Calibrate are images to learn scales from: needed for INT8; for FP16 they
+	// show which layers make numbers too large for it.
+	Calibrate []string
+	// Check are images to compare the models on; at least one is needed.
+	Check []string
+	// Least is the percentage of agreement that is accepted.
+	Least float64
+	// Model says of the model what its file does not.
+	Model models.OpenOptions
+}
+
+// Convert writes the float32 model in to out in another precision and compares
+// the two. A model that agrees on less than o.Least percent of the images is
+// not left behind: the error wraps ErrDisagrees and models.ErrModel, and the
+// Agreement says by how much.
+func Convert(ctx context.Context, in, out string, o Options) (*models.Contract, Agreement, error) {
+	folder, err := scratch(out)
+	if err != nil {
+		return nil, Agreement{}, err
+	}
+	defer os.RemoveAll(folder)
+	made := filepath.Join(folder, filepath.Base(out))
+	by := Calibration{Open: o.Open, Images: o.Calibrate}
+	var c *models.Contract
+	switch o.Precision {
+	case FP16:
+		c, err = Half(ctx, in, made, o.Model, by)
+	case INT8:
+		c, err = Quantize(ctx, in, made, o.Model, by)
+	default:
+		err = fmt.Errorf("precision %q is neither %s nor %s", o.Precision, FP16, INT8)
+	}
+	if err != nil {
+		return nil, Agreement{}, err
+	}
+	g, err := Compare(ctx, o.Open, in, made, o.Check, o.Model)
+	if err != nil {
+		return nil, g, err
+	}
+	if g.Percent() < o.Least {
+		return nil, g, fmt.Errorf("%w: %w: %v; %g%% is asked for", models.ErrModel, ErrDisagrees, g, o.Least)
+	}
+	if err := os.Rename(made, out); err != nil {
+		return nil, g, fmt.Errorf("convert model: %w", err)
+	}
+	return c, g, nil
+}

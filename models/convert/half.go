@@ -1,0 +1,256 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// headroom is how far below the largest float16 the numbers of a layer must
+// stay on the images that it is measured with.
+const headroom = 8
+
+// Half reads the float32 model in and writes it to out with weights and
+// activations of float16. Input and output stay as they were. In float32 stay
+//
+//   - what comes before the first convolution or dense layer: pixels and their
+//     normalisation;
+//   - softmax, reductions, pools over a whole plane, batch normalisation that
+//     could not be folded into a convolution, and every operator that is not
+//     known to work on float16;
+//   - operators with constants that float16 cannot hold;
+//   - operators that make numbers within an eighth of the largest float16, as
+//     measured on the images. Without images nothing is measured.
+//
+// It is meant for GPUs. ONNX Runtime runs it on a CPU too, slower than float32.
+// Errors about the model wrap models.ErrModel.
+func Half(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
+	n, err := open(in, o)
+	if err != nil {
+		return nil, err
+	}
+	bad := func(err error) error { return fmt.Errorf("%w: halve %s: %w", models.ErrModel, in, err) }
+	n.foldBatchNorm()
+	h := newHalving(n)
+	if len(h.narrow) == 0 {
+		return nil, bad(fmt.Errorf("it has no layer of float32 that can be float16; has it been converted already?"))
+	}
+	if len(by.Images) > 0 {
+		folder, err := scratch(out)
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(folder)
+		m := &meter{network: n, open: by.Open, images: by.Images, folder: folder}
+		if err := h.keepLarge(ctx, m); err != nil {
+			return nil, fmt.Errorf("halve %s: %w", in, err)
+		}
+	}
+	if err := h.apply(); err != nil {
+		return nil, bad(err)
+	}
+	c := n.derived(in)
+	c.Precision = FP16
+	if err := n.setContract(c); err != nil {
+		return nil, bad(err)
+	}
+	return &c, n.save(out)
+}
+
+// halving is a network that is turned to float16.
+type halving struct {
+	*network
+	types  map[string]int32 // of the values, 0 where unknown
+	narrow map[*onnxpb.NodeProto]bool
+}
+
+// halves tells the operators that work on float16 as they do on float32, with
+// all their float operands and results of one type.
+func halves(node *onnxpb.NodeProto) bool {
+	if is(node, "AveragePool") {
+		area := int64(1)
+		for _, k := range attribute(node, "kernel_shape").GetInts() {
+			area *= k
+		}
+		return area <= 16
+	}
+	return isWeighted(node) || is(node, "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish",
+		"Add", "Sub", "Mul", "MaxPool", "GlobalMaxPool") || movesOnly(node)
+}
+
+func isWeighted(node *onnxpb.NodeProto) bool {
+	return is(node, "Conv", "ConvTranspose", "Gemm", "MatMul")
+}
+
+// movesOnly tells the operators that compute nothing.
+func movesOnly(node *onnxpb.NodeProto) bool {
+	return is(node, "Concat", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Pad", "Slice", "Gather", "Split", "Expand")
+}
+
+// newHalving finds the types of the values and the operators to make narrow.
+func newHalving(n *network) *halving {
+	h := &halving{n, map[string]int32{}, map[*onnxpb.NodeProto]bool{}}
+	for _, vs := range [][]*onnxpb.ValueInfoProto{n.graph.GetInput(), n.graph.GetValueInfo(), n.graph.GetOutput()} {
+		for _, v := range vs {
+			h.types[v.GetName()] = v.GetType().GetTensorType().GetElemType()
+		}
+	}
+	for _, c := range n.constants {
+		h.types[c.name] = c.elem
+	}
+	behind := map[string]bool{} // values that come after a layer with weights
+	for _, node := range n.graph.GetNode() {
+		after, known, floats := isWeighted(node), true, 0
+		for _, in := range node.GetInput() {
+			after = after || behind[in]
+			known = known && (in == "" || h.types[in] != 0)
+			if h.types[in] == elemFloat {
+				floats++
+			}
+		}
+		for i, out := range node.GetOutput() {
+			behind[out] = after
+			if h.types[out] == 0 {
+				h.types[out] = h.typeOf(node, i)
+			}
+		}
+		if after && known && floats > 0 && halves(node) && h.fit(node) {
+			h.narrow[node] = true
+		}
+	}
+	return h
+}
+
+// typeOf is the type of a node's output, 0 where it is not known.
+func (h *halving) typeOf(node *onnxpb.NodeProto, output int) int32 {
+	switch {
+	case is(node, "Cast"):
+		return int32(intOf(node, "to", 0))
+	case is(node, "Shape", "Size"), is(node, "MaxPool") && output == 1:
+		return elemInt64
+	case is(node, "Dropout") && output == 1:
+		return elemBool
+	case halves(node), movesOnly(node), is(node, "Div", "Softmax", "LogSoftmax", "BatchNormalization", "AveragePool", "GlobalAveragePool",
+		"ReduceMean", "ReduceSum", "ReduceMax", "LRN", "Exp", "Log", "Sqrt", "Pow", "Neg", "Abs", "Erf", "Max", "Min", "Sum", "Mean"):
+		return h.types[operand(node, 0)]
+	}
+	return 0
+}
+
+// fit tells whether float16 can hold a node's constants: none too large, and
+// none of which most is lost for being small.
+func (h *halving) fit(node *onnxpb.NodeProto) bool {
+	for _, name := range node.GetInput() {
+		c := h.byName[name]
+		if c == nil || c.elem != elemFloat {
+			continue
+		}
+		f, err := c.floats()
+		if err != nil {
+			return false
+		}
+		most := 0.0
+		for _, v := range f {
+			most = max(most, math.Abs(float64(v)))
+		}
+		if most > maxHalf || most > 0 && most < minHalf {
+			return false
+		}
+	}
+	return true
+}
+
+// keepLarge leaves those operators in float32 that make large numbers.
+func (h *halving) keepLarge(ctx context.Context, m *meter) error {
+	var values []string
+	var makers []*onnxpb.NodeProto
+	for _, node := range h.graph.GetNode() {
+		if out := node.GetOutput()[0]; h.narrow[node] && !movesOnly(node) && h.types[out] == elemFloat {
+			values, makers = append(values, out), append(makers, node)
+		}
+	}
+	spans, err := m.spans(ctx, values)
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if max(-spans[v].lo, spans[v].hi) > maxHalf/headroom {
+			delete(h.narrow, makers[i])
+		}
+	}
+	return nil
+}
+
+// apply makes the narrow nodes narrow and casts between them and the others.
+func (h *halving) apply() error {
+	isHalf := map[string]bool{}    // values that are float16 now
+	other := map[string]string{}   // a value, and what it is in the other type
+	renamed := map[string]string{} // outputs of the graph, and what makes them
+	outputs := h.wiring().outputs
+	var nodes []*onnxpb.NodeProto
+	cast := func(name, suffix string, to int32) string {
+		if other[name] == "" {
+			other[name] = h.fresh(name + suffix)
+			nodes = append(nodes, newNode("Cast", other[name], []string{name}, integer("to", int64(to))))
+		}
+		return other[name]
+	}
+	for _, node := range h.graph.GetNode() {
+		for i, name := range node.GetInput() {
+			if renamed[name] != "" {
+				name = renamed[name]
+			}
+			switch {
+			case h.narrow[node] && isHalf[name]:
+				node.Input[i] = name
+			case h.narrow[node] && h.byName[name] != nil && h.types[name] == elemFloat:
+				node.Input[i] = h.halfConstant(name, other)
+			case h.narrow[node] && h.types[name] == elemFloat:
+				node.Input[i] = cast(name, "/half", elemHalf)
+			case isHalf[name]:
+				node.Input[i] = cast(name, "/float", elemFloat)
+			}
+		}
+		nodes = append(nodes, node)
+		if !h.narrow[node] {
+			continue
+		}
+		for i, name := range node.GetOutput() {
+			if h.types[name] != elemFloat {
+				continue
+			}
+			if outputs[name] {
+				// The name stays with the float32 that goes out.
+				narrow := h.fresh(name + "/half")
+				node.Output[i], renamed[name], other[narrow] = narrow, narrow, name
+				out := newNode("Cast", h.fresh(name+"/cast"), []string{narrow}, integer("to", int64(elemFloat)))
+				out.Output = []string{name}
+				nodes = append(nodes, out)
+				name = narrow
+			}
+			isHalf[name] = true
+		}
+	}
+	h.graph.Node, h.graph.ValueInfo = nodes, nil
+	h.dropUnused()
+	return nil
+}
+
+// halfConstant is a constant in float16, made the first time.
+func (h *halving) halfConstant(name string, other map[string]string) string {
+	if other[name] == "" {
+		c := h.byName[name]
+		narrow := &constant{name: h.fresh(name + "/half"), elem: elemHalf, dims: c.dims, size: 2 * c.count(),
+			data: func() ([]byte, error) {
+				f, err := c.floats()
+				return halfBytes(f), err
+			}}
+		h.add(narrow)
+		other[name] = narrow.name
+	}
+	return other[name]
+}

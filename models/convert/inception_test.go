@@ -1,0 +1,83 @@
+package convert_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/convert"
+	"github.com/batchscore/batchscore/models/tfjs"
+)
+
+// inception imports the trained model and lists the sample photographs.
+func inception(t testing.TB) (path string, photos []string) {
+	t.Helper()
+	archive := filepath.Join(cache(), "nsfwjs-4.4.0.tgz")
+	_, err := os.Stat(archive)
+	need(t, err)
+	photos, err = convert.Images(filepath.Join(cache(), "images", "photos"), 0)
+	need(t, err)
+	path = inFolder(t, "inception.onnx")
+	if _, err := tfjs.ImportFile(t.Context(), archive, path, tfjs.Options{Path: "dist/models/inception_v3"}); err != nil {
+		t.Fatal(err)
+	}
+	return path, photos
+}
+
+// BenchmarkInt8 reports how many times the images of float32 the 8-bit model
+// scores in a second, both in the same process, in turns.
+func BenchmarkInt8(b *testing.B) {
+	path, photos := inception(b)
+	lend := opener(b)
+	small := inFolder(b, "int8.onnx")
+	if _, err := convert.Quantize(b.Context(), path, small, models.OpenOptions{}, convert.Calibration{Open: lend, Images: photos}); err != nil {
+		b.Fatal(err)
+	}
+	agreement, err := convert.Compare(b.Context(), lend, path, small, photos, models.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Log(agreement)
+	_, float := engine(b, path)
+	_, int8 := engine(b, small)
+	var ratios, rates []float64
+	for b.Loop() {
+		f, i := rate(b, float), rate(b, int8)
+		ratios, rates = append(ratios, i/f), append(rates, i)
+	}
+	slices.Sort(ratios)
+	slices.Sort(rates)
+	b.ReportMetric(ratios[len(ratios)/2], "times-float32")
+	b.ReportMetric(rates[len(rates)/2], "int8-images/s")
+}
+
+// rate is the images per second of an engine on all its lanes, over a second or
+// more.
+func rate(b *testing.B, e convert.Engine) float64 {
+	const images = 4
+	var batches []*models.Batch
+	for range e.Lanes() {
+		batch, err := e.NewBatch(images)
+		if err != nil {
+			b.Fatal(err)
+		}
+		batches = append(batches, batch)
+	}
+	start, rounds := time.Now(), 0
+	for rounds = 0; rounds < 2 || time.Since(start) < time.Second; rounds++ {
+		lanes, ctx := errgroup.WithContext(context.Background())
+		for _, batch := range batches {
+			lanes.Go(func() error { return e.Score(ctx, batch, 0, images) })
+		}
+		if err := lanes.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(rounds*images*len(batches)) / time.Since(start).Seconds()
+}

@@ -1,0 +1,246 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// Calibration is what Quantize learns the scales from.
+type Calibration struct {
+	// Open lends the engine that runs the model.
+	Open Opener
+	// Images are files of the kind that will be scored; a few hundred suffice.
+	// Those that cannot be decoded are passed over.
+	Images []string
+}
+
+// Quantize reads the float32 model in and writes it to out with 8-bit
+// convolutions, as QuantizeLinear and DequantizeLinear around them (QDQ), which
+// ONNX Runtime and TensorRT fuse into integer kernels: weights int8, a scale
+// for each output channel; activations uint8, a scale and a zero point for each
+// tensor, a rectifier folded into them. Pooling, concatenation and addition
+// between convolutions stay in 8 bits. What is in front of the first
+// convolution and the last layer with weights with all that follows stay
+// float32.
+//
+// Processors without 8-bit dot products (AVX-VNNI or AVX-512 VNNI) are slower
+// at this, and their 16-bit sums of pairs of products may saturate.
+//
+// Errors about the model wrap models.ErrModel.
+func Quantize(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
+	n, err := open(in, o)
+	if err != nil {
+		return nil, err
+	}
+	bad := func(err error) error { return fmt.Errorf("%w: quantise %s: %w", models.ErrModel, in, err) }
+	if n.opset < 13 {
+		return nil, bad(fmt.Errorf("its operators are of version %d; scales for each channel need 13 or newer", n.opset))
+	}
+	n.foldBatchNorm()
+	if len(n.plan().layers) == 0 {
+		return nil, bad(fmt.Errorf("it has no convolution or dense layer that can be 8 bits wide"))
+	}
+	folder, err := scratch(out)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	m := &meter{network: n, open: by.Open, images: by.Images, folder: folder}
+	if err := m.equalise(ctx); err != nil {
+		return nil, fmt.Errorf("quantise %s: %w", in, err)
+	}
+	p := n.plan()
+	spans, err := m.spans(ctx, p.values)
+	if err != nil {
+		return nil, fmt.Errorf("quantise %s: %w", in, err)
+	}
+	scales, err := m.fit(ctx, p, spans)
+	if err != nil {
+		return nil, fmt.Errorf("quantise %s: %w", in, err)
+	}
+	means, err := m.means(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("quantise %s: %w", in, err)
+	}
+	if err := n.quantize(p, scales, means); err != nil {
+		return nil, bad(err)
+	}
+	c := n.derived(in)
+	c.Precision = INT8
+	if err := n.setContract(c); err != nil {
+		return nil, bad(err)
+	}
+	return &c, n.save(out)
+}
+
+// scratch makes a folder beside a file that is to be written: there is room
+// where the file has room.
+func scratch(out string) (string, error) {
+	dir := filepath.Dir(out)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("convert model: %w", err)
+	}
+	folder, err := os.MkdirTemp(dir, "."+filepath.Base(out)+".*")
+	if err != nil {
+		return "", fmt.Errorf("convert model: %w", err)
+	}
+	return folder, nil
+}
+
+// plan is what becomes 8 bits wide.
+type plan struct {
+	// layers are the convolutions and dense layers.
+	layers map[*onnxpb.NodeProto]bool
+	// others are the operators between them that work on 8 bits.
+	others map[*onnxpb.NodeProto]bool
+	// values are the activations, in the order of the graph; group maps each to
+	// one whose scale it shares.
+	values []string
+	group  map[string]string
+	// made are the values that an 8-bit operator makes.
+	made map[string]bool
+}
+
+// plan decides what becomes 8 bits wide.
+func (n *network) plan() *plan {
+	p := &plan{map[*onnxpb.NodeProto]bool{}, map[*onnxpb.NodeProto]bool{}, nil, map[string]string{}, map[string]bool{}}
+	w := n.wiring()
+	ahead := n.leadingToLayers(w)
+	value := func(name string) {
+		if _, ok := p.group[name]; !ok {
+			p.values, p.group[name] = append(p.values, name), name
+		}
+	}
+	for _, node := range n.graph.GetNode() {
+		if !ahead[node] || len(node.GetOutput()) != 1 {
+			continue
+		}
+		activations := n.activations(node)
+		switch {
+		case n.isLayer(node):
+			value(node.GetInput()[0])
+			p.layers[node] = true
+		case len(activations) > 0 && takes8Bits(node) && !slices.ContainsFunc(activations, func(v string) bool { return !p.made[v] }):
+			p.others[node] = true
+		default:
+			continue
+		}
+		out := node.GetOutput()[0]
+		if act := w.only(out); is(act, "Relu", "Clip") && n.rectifies(act) && ahead[act] {
+			out = act.GetOutput()[0]
+		}
+		if w.outputs[out] {
+			delete(p.layers, node)
+			delete(p.others, node)
+			continue
+		}
+		value(out)
+		p.made[out] = true
+		if p.others[node] && sharesScale(node) {
+			for _, v := range activations {
+				p.unite(v, out)
+			}
+		}
+	}
+	return p
+}
+
+// leadingToLayers is the nodes that a layer with weights comes after.
+func (n *network) leadingToLayers(w wiring) map[*onnxpb.NodeProto]bool {
+	leads := map[*onnxpb.NodeProto]bool{}
+	for _, node := range slices.Backward(n.graph.GetNode()) {
+		for _, out := range node.GetOutput() {
+			for _, next := range w.consumers[out] {
+				if leads[next] || n.isLayer(next) {
+					leads[node] = true
+				}
+			}
+		}
+	}
+	return leads
+}
+
+// isLayer tells a convolution or dense layer that has 8-bit kernels.
+func (n *network) isLayer(node *onnxpb.NodeProto) bool {
+	kernel := n.weights(node, 1)
+	if kernel == nil || len(node.GetOutput()) != 1 || n.byName[operand(node, 0)] != nil {
+		return false
+	}
+	channels := int64(0)
+	switch {
+	case is(node, "Conv") && len(kernel.dims) == 4:
+		channels = kernel.dims[0]
+	case is(node, "Gemm") && len(kernel.dims) == 2 && intOf(node, "transA", 0) == 0 &&
+		floatOf(node, "alpha", 1) == 1 && floatOf(node, "beta", 1) == 1:
+		channels = kernel.dims[n.channelAxis(node)]
+	default:
+		return false
+	}
+	if operand(node, 2) == "" {
+		return true
+	}
+	bias := n.weights(node, 2)
+	return bias != nil && slices.Equal(bias.dims, []int64{channels})
+}
+
+// channelAxis is the axis of the output channels in a layer's weights.
+func (n *network) channelAxis(node *onnxpb.NodeProto) int {
+	if is(node, "Gemm") && intOf(node, "transB", 0) == 0 {
+		return 1
+	}
+	return 0
+}
+
+// activations are the operands that are no constants.
+func (n *network) activations(node *onnxpb.NodeProto) []string {
+	var names []string
+	for _, name := range node.GetInput() {
+		if name != "" && n.byName[name] == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// takes8Bits tells the operators that ONNX Runtime has 8-bit kernels for.
+func takes8Bits(node *onnxpb.NodeProto) bool {
+	if is(node, "Add") {
+		return len(node.GetInput()) == 2 && node.GetInput()[0] != node.GetInput()[1]
+	}
+	return is(node, "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
+}
+
+// rectifies tells whether node is a rectifier: no negative number passes.
+func (n *network) rectifies(node *onnxpb.NodeProto) bool {
+	if is(node, "Relu") {
+		return true
+	}
+	least := n.weights(node, 1)
+	if least == nil || least.count() != 1 {
+		return false
+	}
+	v, err := least.floats()
+	return err == nil && v[0] == 0
+}
+
+// sharesScale tells the operators that only move bytes, so that what goes in
+// and out has one scale; for MaxPool it has to. A concatenation could be one of
+// them, but costs less in accuracy where each part keeps a scale of its own.
+func sharesScale(node *onnxpb.NodeProto) bool {
+	return is(node, "MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
+}
+
+func (p *plan) root(v string) string {
+	for p.group[v] != v {
+		v = p.group[v]
+	}
+	return v
+}
+
+func (p *plan) unite(a, b string) { p.group[p.root(a)] = p.root(b) }
