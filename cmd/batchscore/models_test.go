@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
@@ -110,6 +112,26 @@ func TestModelsRegistry(t *testing.T) {
 	says(t, score(78, "--model", "mine"), "not the file that was registered", "--replace mine")
 	must(t, 0, "models", "remove", "mine", "--models", dir)
 	must(t, 78, "models", "remove", "mine", "--models", dir)
+}
+
+// Processes that register at once lose nothing.
+func TestModelsAddAtOnce(t *testing.T) {
+	dir, model := t.TempDir(), graphtest.Write(t, graphtest.Options{})
+	const many = 8
+	var wg sync.WaitGroup
+	for i := range many {
+		cmd := command(t, nil, "models", "add", fmt.Sprintf("m%d", i), model, "--models", dir)
+		wg.Go(func() {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	wg.Wait()
+	entries, err := models.ReadRegistry(dir)
+	if err != nil || len(entries) != many {
+		t.Errorf("%d of %d entries stand, %v", len(entries), many, err)
+	}
 }
 
 func TestModelsInspect(t *testing.T) {
