@@ -55,7 +55,7 @@ func FuzzGolden(f *testing.F) {
 		for _, img := range g.Images {
 			rows = append(rows, img.Scores)
 		}
-		if v, err := g.Check(rows); err != nil || v.Largest != 0 {
+		if v, err := g.Check(rows, g.JPEGDecoder); err != nil || v.Largest != 0 {
 			t.Errorf("golden images differ from themselves: %+v, %v", v, err)
 		}
 	})

@@ -20,7 +20,7 @@ import (
 
 // golden is n images for a model of ten classes.
 func golden(n int) *models.Golden {
-	g := &models.Golden{Tolerance: 0.01, MadeWith: "a test"}
+	g := &models.Golden{Tolerance: 0.01, JPEGDecoder: "go", MadeWith: "a test"}
 	for i := range n {
 		img := models.GoldenImage{Name: fmt.Sprintf("%d.jpg", i), Image: []byte{0xff, 0xd8, byte(i)}, Scores: make([]float32, 10)}
 		img.Scores[i%10] = 0.7
@@ -121,17 +121,17 @@ func TestGoldenCheck(t *testing.T) {
 		}
 		return rows
 	}
-	if v, err := g.Check(rows()); err != nil || v.Largest != 0 || v.Images != 3 {
+	if v, err := g.Check(rows(), "go"); err != nil || v.Largest != 0 || v.Images != 3 {
 		t.Errorf("equal scores: %+v, %v", v, err)
 	}
 	near := rows()
 	near[1][2] += 0.006 // of 0.7, the largest of the row: 0.0086
-	if v, err := g.Check(near); err != nil || math.Abs(v.Largest-0.006/0.7) > 1e-6 || v.Worst != "1.jpg" {
+	if v, err := g.Check(near, "go"); err != nil || math.Abs(v.Largest-0.006/0.7) > 1e-6 || v.Worst != "1.jpg" {
 		t.Errorf("near scores: %+v, %v", v, err)
 	}
 	far := rows()
 	far[2][9] += 0.008
-	v, err := g.Check(far)
+	v, err := g.Check(far, "go")
 	if !errors.Is(err, models.ErrModel) || v.Worst != "2.jpg" {
 		t.Errorf("scores beyond the tolerance: %+v, %v", v, err)
 	}
@@ -140,12 +140,15 @@ func TestGoldenCheck(t *testing.T) {
 			t.Errorf("%v does not say %q", err, s)
 		}
 	}
+	if v, err := g.Check(far, "libjpeg-turbo"); err != nil || v.Tolerance <= g.Tolerance {
+		t.Errorf("another decoder moves scores a little: %+v, %v", v, err)
+	}
 	nan := rows()
 	nan[0][0] = float32(math.NaN())
-	if _, err := g.Check(nan); !errors.Is(err, models.ErrModel) {
+	if _, err := g.Check(nan, "go"); !errors.Is(err, models.ErrModel) {
 		t.Errorf("NaN: got %v, want ErrModel", err)
 	}
-	if _, err := g.Check(rows()[:2]); err == nil {
+	if _, err := g.Check(rows()[:2], "go"); err == nil {
 		t.Error("two rows for three images pass")
 	}
 }

@@ -58,7 +58,7 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model) (models.Ve
 	if err != nil {
 		return models.Verdict{}, fmt.Errorf("golden images of %s: %w", m.Path, err)
 	}
-	v, err := m.Golden.Check(scores)
+	v, err := m.Golden.Check(scores, jpegKind())
 	if err != nil {
 		return v, fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
 	}
@@ -78,4 +78,12 @@ func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, log zerolo
 	log.Info().Int("images", v.Images).Float64("largest_difference", v.Largest).Float64("tolerance", v.Tolerance).
 		Msg("golden images score as they should")
 	return nil
+}
+
+// jpegKind is the kind of JPEG decoder in use, without its version.
+func jpegKind() string {
+	if _, err := preprocess.JPEGBackend(); err != nil {
+		return "go"
+	}
+	return "libjpeg-turbo"
 }

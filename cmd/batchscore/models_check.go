@@ -99,6 +99,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			g := &models.Golden{
 				Tolerance:    models.GoldenTolerance(m.Contract.Precision),
 				ScaledDecode: m.Contract.Preprocess.ScaledDecode,
+				JPEGDecoder:  jpegKind(),
 				MadeWith:     fmt.Sprintf("ONNX Runtime %s on %s, JPEG by %s", e.Version(), e.Device(), jpegName()),
 			}
 			if tolerance > 0 {
@@ -107,7 +108,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			for i := range names {
 				g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
 			}
-			if _, err := g.Check(wrong); err == nil {
+			if _, err := g.Check(wrong, g.JPEGDecoder); err == nil {
 				return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
 					" take photographs with colours, of several classes", models.ErrModel, images, g.Tolerance))
 			}

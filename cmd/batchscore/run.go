@@ -91,15 +91,11 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 	if err != nil {
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
-	decoder := "go"
-	if _, err := preprocess.JPEGBackend(); err == nil {
-		decoder = "libjpeg-turbo"
-	}
 	return m, output.Job{
 		Images: images, Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
-		Activation: string(m.Contract.Output), JPEGDecoder: decoder,
+		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
 		Batch: f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
 	}, nil
 }
