@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -138,6 +139,10 @@ func (a *axis) setPosition(p policy, key axisKey) {
 	a.pointLerp()
 }
 
+// mostSteps bounds the work of setNearest. Pillow has no memory for an image of
+// so many pixels in a row.
+const mostSteps = 1 << 24
+
 // setNearest adds step after step, as Pillow does (ImagingScaleAffine in
 // Geometry.c): where an output lies between two pixels, the rounding of the
 // sum decides.
@@ -147,11 +152,15 @@ func (a *axis) setNearest(key axisKey) {
 	scale := float64(key.inputs) / float64(key.outputs)
 	at := scale * 0.5
 	lowest := min(key.upright(0), key.upright(key.n-1))
-	for range lowest {
-		at += scale
+	if lowest <= mostSteps {
+		for range lowest {
+			at += scale
+		}
+	} else {
+		at += float64(lowest) * scale
 	}
 	for k := range key.n {
-		i, source := k, int(at)
+		i, source := k, min(int(at), key.inputs-1)
 		if key.flip {
 			i, source = key.n-1-k, key.inputs-1-source
 		}
@@ -166,19 +175,25 @@ func (a *axis) setNearest(key axisKey) {
 // outputs, and each output covers as many as there are inputs. A mirrored axis
 // is its own mirror image.
 func (a *axis) setArea(key axisKey) {
+	// begin is the input in which output i begins, and the parts of it before.
+	begin := func(i int) (input, before int) {
+		high, low := bits.Mul64(uint64(key.offset+i), uint64(key.inputs))
+		quo, rem := bits.Div64(high, low, uint64(key.outputs))
+		return int(quo), int(rem)
+	}
 	taps := 0
 	for i := range key.n {
-		from := (key.offset + i) * key.inputs
-		taps = max(taps, (from+key.inputs-1)/key.outputs-from/key.outputs+1)
+		_, before := begin(i)
+		taps = max(taps, (before+key.inputs-1)/key.outputs+1)
 	}
 	first, cover := a.first.need(key.n), a.cover.need(key.n*taps)
 	for i := range key.n {
-		from := (key.offset + i) * key.inputs
-		to := from + key.inputs
+		input, before := begin(i)
 		// A window that would hang over the far edge starts earlier instead.
-		lo := min(from/key.outputs, key.inputs-taps)
+		lo := min(input, key.inputs-taps)
 		for t := range taps {
-			covered := min(to, (lo+t+1)*key.outputs) - max(from, (lo+t)*key.outputs)
+			left := (lo + t - input) * key.outputs
+			covered := min(before+key.inputs, left+key.outputs) - max(before, left)
 			cover[i*taps+t] = float32(float64(max(covered, 0)) / float64(key.inputs))
 		}
 		first[i] = int32(key.start + lo)

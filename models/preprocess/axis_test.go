@@ -1,0 +1,72 @@
+package preprocess
+
+import (
+	"math"
+	"testing"
+	"unsafe"
+
+	"pgregory.net/rapid"
+)
+
+// TestAxis: whatever the sizes, the tables stay within the source and weigh 1
+// in all, and no window begins before the one before it, which the ring of rows
+// relies on. The largest sizes are those of an image of one row or column with
+// DefaultMaxPixels, whose short side is resized to maxSide.
+func TestAxis(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rapid.SampledFrom(resizes).Draw(t, "resize")
+		key := axisKey{
+			start:  rapid.IntRange(0, 100).Draw(t, "start"),
+			inputs: rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, DefaultMaxPixels)).Draw(t, "inputs"),
+			flip:   rapid.Bool().Draw(t, "flip"),
+		}
+		key.outputs = rapid.OneOf(
+			rapid.IntRange(1+key.inputs/1000, 300+key.inputs/1000),
+			rapid.IntRange(key.inputs, key.inputs*maxSide),
+		).Draw(t, "outputs")
+		key.n = rapid.IntRange(1, min(key.outputs, 40)).Draw(t, "n")
+		key.offset = rapid.IntRange(0, key.outputs-key.n).Draw(t, "offset")
+
+		var a axis
+		defer a.free()
+		p := policies[r]
+		a.set(p, key)
+		n, taps := key.n, int(a.c.taps)
+		first := unsafe.Slice((*int32)(a.first.pointer()), n)
+		before := int32(0)
+		for i, lo := range first {
+			if lo < before || int(lo) < key.start || int(lo) >= key.start+key.inputs {
+				t.Fatalf("output %d begins at %d, after %d", i, lo, before)
+			}
+			before = lo
+			switch {
+			case p.filter != nil:
+				w := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)[2*i*taps:]
+				sum := 0
+				for k := range taps {
+					weight := int(w[k])<<11 + int(w[taps+k])
+					if weight != 0 && int(lo)+k >= key.start+key.inputs {
+						t.Fatalf("output %d weighs %d, beyond the source", i, int(lo)+k)
+					}
+					sum += weight
+				}
+				if off := sum - 1<<22; off < -taps || off > taps {
+					t.Fatalf("output %d has a weight of %d", i, sum)
+				}
+			case p.area:
+				sum := 0.0
+				for _, c := range unsafe.Slice((*float32)(a.cover.pointer()), n*taps)[i*taps:][:taps] {
+					sum += float64(c)
+				}
+				if math.Abs(sum-1) > 1e-5 || int(lo)+taps > key.start+key.inputs {
+					t.Fatalf("output %d covers %v, %d pixels from %d", i, sum, taps, lo)
+				}
+			default:
+				hi := int(unsafe.Slice((*int32)(a.second.pointer()), n)[i])
+				if hi < int(lo) || hi > int(lo)+1 || hi >= key.start+key.inputs {
+					t.Fatalf("output %d lies between %d and %d", i, lo, hi)
+				}
+			}
+		}
+	})
+}
