@@ -6,18 +6,23 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
 // placeFlags say how places in blob storage are reached. A place is a local
 // path, or a folder in blob storage.
 type placeFlags struct {
 	endpoint, credentials string
+	// patience is for places on a network; set before a place is opened.
+	patience patient.Options
 }
 
 func (f *placeFlags) register(cmd *cobra.Command) {
@@ -58,7 +63,11 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 		if err != nil {
 			return nil, usagef("%s: %w", what, err)
 		}
-		return f.blobs(what, p)
+		st, err := f.blobs(what, p)
+		if err != nil {
+			return nil, err
+		}
+		return patient.New(st, f.patience), nil
 	}
 	st, err := dir.New(spec, dir.Options{})
 	if err != nil {
@@ -102,4 +111,27 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	}
 	_, err = st.CreateFrom(ctx, name, write)
 	return err
+}
+
+// beFor sets the patience of a run: it ends with the deadline, and tells of
+// every pause.
+func (f *placeFlags) beFor(deadline time.Duration, log zerolog.Logger) {
+	if deadline > 0 {
+		f.patience.Deadline = time.Now().Add(deadline)
+	}
+	f.patience.Report = func(what string, err error, pause time.Duration) {
+		log.Warn().Err(err).Dur("pause", pause).Msg(what + " failed: trying again")
+	}
+}
+
+// tell logs what a place on a network has been through.
+func tell(what string, st store.Store, log zerolog.Logger) {
+	p, ok := st.(*patient.Store)
+	if !ok {
+		return
+	}
+	s := p.Stats()
+	log.Info().Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).
+		Int64("throttled", s.Throttled).Int64("stalls", s.Stalls).Int64("resumed", s.Resumed).
+		Int64("settled", s.Settled).Dur("paused", s.Paused).Int("limit", s.Limit).Msg(what)
 }

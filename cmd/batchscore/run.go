@@ -216,6 +216,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if text := warnOfRandomWeights(&m.Contract); text != "" {
 		log.Warn().Str("model", m.Path).Msg(text)
 	}
+	f.beFor(f.deadline, log)
 	images, err := f.open("--images", f.images)
 	if err != nil {
 		return err
@@ -224,12 +225,15 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
+	job.Precision = m.Contract.Precision
 	if simulating {
 		job.Precision = output.Simulated
 	}
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
+	defer tell("the store of the images", images, log)
+	defer tell("the store of the result", out, log)
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	_, err = scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
