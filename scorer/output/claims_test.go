@@ -55,8 +55,10 @@ func TestClaimIsExclusiveUntilTheLeaseEnds(t *testing.T) {
 	clk := newClock()
 	st := clk.store()
 	a, b := claimsOf(st, elsewhere(1), clk), claimsOf(st, elsewhere(2), clk)
-	if !acquire(t, a, 7) || !acquire(t, a, 7) {
-		t.Fatal("a chunk of nobody's was not to be had")
+	for range 2 { // to claim again what is held changes nothing
+		if !acquire(t, a, 7) {
+			t.Fatal("a chunk of nobody's was not to be had")
+		}
 	}
 	if acquire(t, b, 7) {
 		t.Fatal("two hold one chunk")
@@ -75,8 +77,10 @@ func TestClaimIsExclusiveUntilTheLeaseEnds(t *testing.T) {
 	if !acquire(t, b, 7) {
 		t.Fatal("a stale claim was not taken over")
 	}
-	if renew(t, a, 7) || renew(t, a, 7) {
-		t.Error("the old holder renewed what was taken from it")
+	for range 2 {
+		if renew(t, a, 7) {
+			t.Error("the old holder renewed what was taken from it")
+		}
 	}
 	if acquire(t, a, 7) {
 		t.Error("the old holder took it back from a live one")
@@ -156,7 +160,7 @@ func TestFault01_ClaimOfADeadProcessIsStaleAtOnce(t *testing.T) {
 	if !acquire(t, mine, 0) {
 		t.Error("not taken from a zombie")
 	}
-	child.Wait()
+	_ = child.Wait() // it was killed, and that is what Wait says
 	if !acquire(t, mine, 1) {
 		t.Error("not taken from a dead process")
 	}

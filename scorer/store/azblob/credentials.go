@@ -150,7 +150,7 @@ func (s *signer) take(text string) error {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "?")
 	values, err := url.ParseQuery(text)
 	if err != nil || values.Get("sig") == "" {
-		return errors.New("this is not a SAS token, which looks like sv=...&sp=...&sig=...")
+		return errors.New("this is not a SAS token: it has no sv=, sp= and sig=")
 	}
 	s.sas = values
 	sig := values.Get("sig")
