@@ -280,3 +280,71 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// Weights written apart are those of the model in one piece, large ones each at
+// the start of a page.
+func TestWriteBeside(t *testing.T) {
+	g := graph.New("g")
+	x := g.Input("x", graph.Float32, 1, 300)
+	x = g.Gemm("a", x, values(g, "wa", 300, 500), values(g, "ba", 500))
+	x = g.Linear("b", x, values(g, "wb", 7, 500), values(g, "bb", 7))
+	g.Output("y", x)
+	whole, err := g.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data, head bytes.Buffer
+	n, err := g.WriteData(&data)
+	if err != nil || n != int64(data.Len()) {
+		t.Fatalf("wrote %d bytes of %d, %v", n, data.Len(), err)
+	}
+	if _, err := g.WriteBeside(&head, "w.data"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := g.Bytes(); err != nil || !bytes.Equal(whole, again) {
+		t.Errorf("after WriteData the model in one piece is another: %v", err)
+	}
+
+	var one, two onnxpb.ModelProto
+	if err := proto.Unmarshal(whole, &one); err != nil {
+		t.Fatal(err)
+	}
+	if err := proto.Unmarshal(head.Bytes(), &two); err != nil {
+		t.Fatal(err)
+	}
+	apart := 0
+	for i, w := range two.GetGraph().GetInitializer() {
+		want := one.GetGraph().GetInitializer()[i]
+		raw := w.GetRawData()
+		if w.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+			apart++
+			entries := map[string]string{}
+			for _, e := range w.GetExternalData() {
+				entries[e.GetKey()] = e.GetValue()
+			}
+			var offset, length int
+			if _, err := fmt.Sscan(entries["offset"], &offset); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fmt.Sscan(entries["length"], &length); err != nil {
+				t.Fatal(err)
+			}
+			if offset%4096 != 0 || entries["location"] != "w.data" {
+				t.Errorf("%s lies at %v", w.GetName(), entries)
+			}
+			raw = data.Bytes()[offset:][:length]
+		}
+		if w.GetName() != want.GetName() || !slices.Equal(w.GetDims(), want.GetDims()) || !bytes.Equal(raw, want.GetRawData()) {
+			t.Errorf("%s is not as in one piece", w.GetName())
+		}
+	}
+	if apart != 3 { // the bias of 7 is too small
+		t.Errorf("%d tensors lie apart, want 3", apart)
+	}
+	if _, err := g.WriteBeside(&head, ""); err == nil {
+		t.Error("a file without a name was accepted")
+	}
+	if n, err := g.WriteData(&limitedWriter{left: 5000}); !errors.Is(err, errFull) || n != 5000 {
+		t.Errorf("wrote %d bytes, %v; want 5000 and the writer's error", n, err)
+	}
+}

@@ -28,7 +28,7 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 		Name: o.Name, Preprocess: pixels(o.Network, o.Variant), Output: models.Logits,
 		Classes: int(classes), Labels: o.Labels, Source: o.Source,
 	}
-	if o.Variant == Keras {
+	if o.Variant == Keras && !o.Logits {
 		c.Output = models.Probabilities
 	}
 	if c.Name == "" {

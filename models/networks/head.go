@@ -31,7 +31,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 	if o.Classes != 0 && int64(o.Classes) != last.out {
 		return x, bad("the weights have %d classes (%s), not %d", last.out, last.name, o.Classes)
 	}
-	if b.variant == Keras && last.out == 1 {
+	if b.variant == Keras && !o.Logits && last.out == 1 {
 		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a classifier has one for each class", last.name)
 	}
 
@@ -52,7 +52,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 		}
 		x = b.dense(l.name, x, l.out, l.bias)
 	}
-	if b.variant == Keras {
+	if b.variant == Keras && !o.Logits {
 		x = b.Softmax("head/probabilities", x)
 	}
 	return x, b.Err()

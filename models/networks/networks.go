@@ -74,6 +74,9 @@ type Options struct {
 	Classes int
 	// Labels name the classes, in order, if at all.
 	Labels []string
+	// Logits leaves out the softmax at the end of Keras's networks, for weights
+	// that were trained without.
+	Logits bool
 	// Name of the model in its contract; by default the network and variant.
 	Name string
 	// Source says in the contract where the weights come from.
@@ -183,6 +186,17 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 	}
 	c, err := contract(o, x.Shape[1], b.source)
 	return b, c, err
+}
+
+// Tensors is what a network takes of its variant's weights, as published: the
+// names that the networks know them by, their shapes, and the bounds that random
+// ones are made within. It is nil for a network or variant that is not there.
+func Tensors(n Network, v Variant) []weights.Uniform {
+	b, _, err := assemble(context.Background(), Options{Network: n, Variant: v})
+	if err != nil {
+		return nil
+	}
+	return b.tensors
 }
 
 // describe puts the contract into the graph's metadata.

@@ -3,6 +3,7 @@ package networks_test
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/tfjs"
 	"github.com/batchscore/batchscore/models/weights"
 )
 
@@ -21,30 +24,88 @@ import (
 // seed is that of the references' random weights.
 const seed = 7
 
-// thorough asks for all images of every network: half a minute more.
+// thorough asks for all images and for VGG-16, whose weights take half a
+// gigabyte: "make models-check".
 var thorough = os.Getenv("BATCHSCORE_MODELS_CHECK") != ""
 
 func TestTorchvisionLogits(t *testing.T) {
-	for network, images := range map[networks.Network]int{networks.InceptionV3: 16, networks.VGG16: 2} {
-		if thorough {
-			images = 16
-		}
+	for _, network := range compared() {
 		t.Run(string(network), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "model.onnx")
 			o := networks.Options{Network: network, Variant: networks.Torchvision, Seed: seed}
 			// $BATCHSCORE_SAFETENSORS is a folder that the script wrote its weights to.
 			if dir := os.Getenv("BATCHSCORE_SAFETENSORS"); dir != "" {
 				o.Weights = open(t, filepath.Join(dir, string(network)+".safetensors"))
 			}
-			build(t, file, o)
 			want := make([]float32, 16*1000)
 			if err := open(t, "testdata/torchvision.npz").Read(string(network), want); err != nil {
 				t.Fatal(err)
 			}
-			got := logits(t, file, images)
-			worst := compare(t, got, want[:len(got)], 1000, 1e-4)
-			t.Logf("%d images, largest difference %.2g of the largest logit", images, worst)
+			reproduce(t, o, want)
 		})
+	}
+}
+
+func TestKerasLogits(t *testing.T) {
+	for _, network := range compared() {
+		t.Run(string(network), func(t *testing.T) {
+			raw, err := os.ReadFile(fmt.Sprintf("testdata/keras-%s.f32", network))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := make([]float32, 16*1000)
+			if _, err := binary.Decode(raw, binary.LittleEndian, want); err != nil {
+				t.Fatal(err)
+			}
+			reproduce(t, networks.Options{Network: network, Variant: networks.Keras, Seed: seed, Logits: true}, want)
+		})
+	}
+}
+
+// compared is the networks whose logits are compared.
+func compared() []networks.Network {
+	if thorough {
+		return []networks.Network{networks.InceptionV3, networks.VGG16}
+	}
+	return []networks.Network{networks.InceptionV3}
+}
+
+// reproduce builds a network and compares its logits.
+func reproduce(t *testing.T, o networks.Options, want []float32) {
+	t.Helper()
+	images := 4
+	if thorough {
+		images = 16
+	}
+	file := filepath.Join(t.TempDir(), "model.onnx")
+	build(t, file, o)
+	got := score(t, file, images, nil)
+	worst := compare(t, got, want[:len(got)], 1000, 1e-4)
+	t.Logf("%d images, largest difference %.2g of the largest logit", images, worst)
+}
+
+// The trained weights of a TensorFlow.js model, built as Keras's network, give
+// what an import of its topology gives. Its head is of three dense layers.
+func TestTrainedWeights(t *testing.T) {
+	archive := filepath.Join(cache(), "nsfwjs-4.4.0.tgz")
+	_, err := os.Stat(archive)
+	need(t, err)
+	const dir = "dist/models/inception_v3"
+	imported, built := filepath.Join(t.TempDir(), "imported.onnx"), filepath.Join(t.TempDir(), "built.onnx")
+	if _, err := tfjs.ImportFile(t.Context(), archive, imported, tfjs.Options{Path: dir}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := weights.Open(t.Context(), archive, weights.Options{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	build(t, built, networks.Options{Network: networks.InceptionV3, Variant: networks.Keras, Weights: s, Classes: 5})
+	pixels := preprocess.Spec{Width: 299, Height: 299, Scale: 1. / 255} // as they were trained with
+	want, got := score(t, imported, 4, &pixels), score(t, built, 4, &pixels)
+	for i := range want {
+		if d := math.Abs(float64(got[i] - want[i])); !(d < 1e-5) {
+			t.Errorf("image %d, class %d: %v, imported %v", i/5, i%5, got[i], want[i])
+		}
 	}
 }
 
@@ -110,12 +171,13 @@ func centred(rows []float32, classes int) []float32 {
 
 func top(row []float32) int { return slices.Index(row, slices.Max(row)) }
 
-// logits scores the first images of pattern with the model in file.
-func logits(t *testing.T, file string, images int) []float32 {
+// score scores the first images of pattern with the model in file. Pixels are as
+// the contract has them, or as spec has.
+func score(t *testing.T, file string, images int, spec *preprocess.Spec) []float32 {
 	t.Helper()
 	library, err := ort.FindLibrary(os.Getenv("ONNXRUNTIME_LIB"))
 	if err != nil {
-		library, err = ort.FindLibrary(filepath.Join(cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache"), "onnxruntime/libonnxruntime.so.1"))
+		library, err = ort.FindLibrary(filepath.Join(cache(), "onnxruntime/libonnxruntime.so.1"))
 	}
 	need(t, err)
 	m, err := models.Open(file, models.OpenOptions{})
@@ -132,7 +194,10 @@ func logits(t *testing.T, file string, images int) []float32 {
 		}
 	})
 	const batch = 2
-	spec, classes := m.Contract.Preprocess, m.Contract.Classes
+	row, classes := m.Contract.Preprocess.RowBytes(), m.Contract.Classes
+	if spec == nil {
+		spec = &m.Contract.Preprocess
+	}
 	b, err := e.NewBatch(batch)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +205,7 @@ func logits(t *testing.T, file string, images int) []float32 {
 	var rows []float32
 	for k := 0; k < images; k += batch {
 		for i := range batch {
-			pattern(b.Pixels[i*spec.RowBytes():][:spec.RowBytes()], k+i, m)
+			pattern(b.Pixels[i*row:][:row], k+i, *spec)
 		}
 		if err := e.Score(t.Context(), b, 0, batch); err != nil {
 			t.Fatal(err)
@@ -150,9 +215,8 @@ func logits(t *testing.T, file string, images int) []float32 {
 	return rows
 }
 
-// pattern draws image k as the model's contract wants it, in planes.
-func pattern(dst []byte, k int, m *models.Model) {
-	spec := m.Contract.Preprocess
+// pattern draws image k in planes of float32, scaled and shifted as spec says.
+func pattern(dst []byte, k int, spec preprocess.Spec) {
 	scale := cmp.Or(spec.Scale, 1)
 	for c := range 3 {
 		mean, std, plane := float32(0), float32(1), c
@@ -176,6 +240,9 @@ func pattern(dst []byte, k int, m *models.Model) {
 		}
 	}
 }
+
+// cache is where "make deps" puts what it fetches.
+func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache") }
 
 // need skips, or fails in CI, where a fetched file is not there.
 func need(t *testing.T, err error) {

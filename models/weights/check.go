@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// maxTrouble is how many tensors an error names.
-const maxTrouble = 20
+// maxTrouble is how many tensors of a kind an error names.
+const maxTrouble = 12
 
 // Check holds the tensors of s against those that are expected, by name and
 // shape. All that are missing, misshapen or surplus are named in one error,
@@ -19,28 +19,32 @@ func Check(s Source, expected []Tensor, spare func(Tensor) bool) error {
 		there[t.Name] = t
 	}
 	wanted := map[string]bool{}
-	var trouble []string
+	var lacking, surplus []string
 	for _, e := range expected {
 		wanted[e.Name] = true
 		t, ok := there[e.Name]
 		switch {
 		case !ok:
-			trouble = append(trouble, fmt.Sprintf("%s %v is missing", e.Name, e.Shape))
+			lacking = append(lacking, fmt.Sprintf("%s %v is missing", e.Name, e.Shape))
 		case !slices.Equal(t.Shape, e.Shape):
-			trouble = append(trouble, fmt.Sprintf("%s has the shape %v, and should have %v", e.Name, t.Shape, e.Shape))
+			lacking = append(lacking, fmt.Sprintf("%s has the shape %v, and should have %v", e.Name, t.Shape, e.Shape))
 		}
 	}
 	for _, t := range s.Tensors() {
 		if !wanted[t.Name] && (spare == nil || !spare(t)) {
-			trouble = append(trouble, fmt.Sprintf("%s %v is surplus: no layer takes it", t.Name, t.Shape))
+			surplus = append(surplus, fmt.Sprintf("%s %v is surplus: no layer takes it", t.Name, t.Shape))
 		}
 	}
-	if len(trouble) == 0 {
+	n := len(lacking) + len(surplus)
+	if n == 0 {
 		return nil
 	}
-	n := len(trouble)
-	if n > maxTrouble {
-		trouble = append(trouble[:maxTrouble], fmt.Sprintf("and %d more", n-maxTrouble))
+	return bad("%d tensors do not fit the network:\n  %s", n, strings.Join(append(shorten(lacking), shorten(surplus)...), "\n  "))
+}
+
+func shorten(lines []string) []string {
+	if n := len(lines); n > maxTrouble {
+		return append(lines[:maxTrouble:maxTrouble], fmt.Sprintf("and %d more", n-maxTrouble))
 	}
-	return bad("%d tensors do not fit the network:\n  %s", n, strings.Join(trouble, "\n  "))
+	return lines
 }

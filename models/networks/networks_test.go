@@ -1,0 +1,285 @@
+package networks_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/networks"
+	"github.com/batchscore/batchscore/models/weights"
+)
+
+// fake is a source of zeros, which no file need hold.
+type fake map[string][]int64
+
+func (f fake) Tensors() []weights.Tensor {
+	var list []weights.Tensor
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		list = append(list, weights.Tensor{Name: name, Shape: f[name], DType: weights.Float32})
+	}
+	return list
+}
+
+func (f fake) Read(name string, dst []float32) error {
+	n := int64(1)
+	for _, d := range f[name] {
+		n *= d
+	}
+	if _, ok := f[name]; !ok || n != int64(len(dst)) {
+		return fmt.Errorf("%s read into %d elements", name, len(dst))
+	}
+	clear(dst)
+	return nil
+}
+
+func (fake) Digest() (string, error) { return "sha256:fake", nil }
+func (fake) Close() error            { return nil }
+
+var convs = []struct{ name, keras string }{
+	{"features.0", "block1_conv1"}, {"features.2", "block1_conv2"}, {"features.5", "block2_conv1"}, {"features.7", "block2_conv2"},
+	{"features.10", "block3_conv1"}, {"features.12", "block3_conv2"}, {"features.14", "block3_conv3"},
+	{"features.17", "block4_conv1"}, {"features.19", "block4_conv2"}, {"features.21", "block4_conv3"},
+	{"features.24", "block5_conv1"}, {"features.26", "block5_conv2"}, {"features.28", "block5_conv3"},
+}
+
+// vgg is the tensors of VGG-16 up to its features, as published.
+func vgg(v networks.Variant) fake {
+	f, in := fake{}, int64(3)
+	for i, c := range convs {
+		out := []int64{64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512}[i]
+		if v == networks.Torchvision {
+			f[c.name+".weight"], f[c.name+".bias"] = []int64{out, in, 3, 3}, []int64{out}
+		} else {
+			f[c.keras+"/"+c.keras+"/kernel:0"], f[c.keras+"/"+c.keras+"/bias:0"] = []int64{3, 3, in, out}, []int64{out}
+		}
+		in = out
+	}
+	return f
+}
+
+func (f fake) with(more fake) fake {
+	f = maps.Clone(f)
+	maps.Copy(f, more)
+	return f
+}
+
+func (f fake) without(name string) fake {
+	f = maps.Clone(f)
+	delete(f, name)
+	return f
+}
+
+// fromFake builds a network from fake weights, in memory.
+func fromFake(t *testing.T, n networks.Network, v networks.Variant, f fake) (*models.Contract, []byte, error) {
+	t.Helper()
+	var b bytes.Buffer
+	c, err := networks.Build(t.Context(), &b, networks.Options{Network: n, Variant: v, Weights: f, Source: "fake"})
+	return c, b.Bytes(), err
+}
+
+func TestHeads(t *testing.T) {
+	torch, keras := vgg(networks.Torchvision), vgg(networks.Keras)
+	flat := fake{}
+	for name, shape := range keras {
+		name = strings.TrimSuffix(name[strings.IndexByte(name, '/')+1:], ":0")
+		flat[strings.ReplaceAll(name, "/", "_")] = shape
+	}
+	for name, c := range map[string]struct {
+		variant networks.Variant
+		weights fake
+		classes int
+	}{
+		"one layer":  {networks.Torchvision, torch.with(fake{"classifier.0.weight": {7, 25088}, "classifier.0.bias": {7}}), 7},
+		"two layers": {networks.Torchvision, torch.with(fake{"classifier.0.weight": {9, 25088}, "classifier.0.bias": {9}, "classifier.11.weight": {4, 9}}), 4},
+		"timm": {networks.Torchvision, torch.with(fake{
+			"pre_logits.fc1.weight": {16, 512, 7, 7}, "pre_logits.fc1.bias": {16},
+			"pre_logits.fc2.weight": {16, 16, 1, 1}, "pre_logits.fc2.bias": {16},
+			"head.fc.weight": {5, 16}, "head.fc.bias": {5}}), 5},
+		"flatten":          {networks.Keras, keras.with(fake{"dense/kernel:0": {25088, 6}, "dense/bias:0": {6}}), 6},
+		"pooled":           {networks.Keras, keras.with(fake{"dense/kernel:0": {512, 6}, "dense/bias:0": {6}}), 6},
+		"names as in .npz": {networks.Keras, flat.with(fake{"fc1_kernel": {512, 8}, "fc1_bias": {8}, "fc2_kernel": {8, 8}, "fc2_bias": {8}, "predictions_kernel": {8, 3}}), 3},
+		// In the order of names alone, the chain would break off at 3.
+		"order by size": {networks.Keras, keras.with(fake{"a/kernel:0": {8, 3}, "b/kernel:0": {8, 8}, "c/kernel:0": {512, 8}}), 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			contract, model, err := fromFake(t, networks.VGG16, c.variant, c.weights)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if contract.Classes != c.classes || contract.Source != "fake" || contract.SourceDigest != "sha256:fake" {
+				t.Errorf("contract is %+v, want %d classes", contract, c.classes)
+			}
+			path := filepath.Join(t.TempDir(), "model.onnx")
+			if err := os.WriteFile(path, model, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := models.Open(path, models.OpenOptions{}); err != nil || m.Contract.Digest() != withNumbers(*contract).Digest() {
+				t.Errorf("opens as %+v, %v", m, err)
+			}
+		})
+	}
+}
+
+// withNumbers is the contract as it opens: classes without a label have their
+// number for one.
+func withNumbers(c models.Contract) models.Contract {
+	for i := range c.Classes {
+		c.Labels = append(c.Labels, fmt.Sprint(i))
+	}
+	return c
+}
+
+func TestBuildRefuses(t *testing.T) {
+	torch := vgg(networks.Torchvision).with(fake{"classifier.0.weight": {7, 25088}, "classifier.0.bias": {7}})
+	keras := vgg(networks.Keras)
+	options := func(v networks.Variant, f fake) networks.Options {
+		return networks.Options{Network: networks.VGG16, Variant: v, Weights: f}
+	}
+	six, labels := options(networks.Torchvision, torch), options(networks.Torchvision, torch)
+	six.Classes, labels.Labels = 6, []string{"cat", "dog"}
+	for name, c := range map[string]struct {
+		o    networks.Options
+		says []string
+	}{
+		"missing": {options(networks.Torchvision, torch.without("features.10.bias")), []string{"features.10.bias [256] is missing"}},
+		"misshapen": {options(networks.Torchvision, torch.with(fake{"features.2.weight": {64, 3, 3, 3}})),
+			[]string{"features.2.weight has the shape [64 3 3 3], and should have [64 64 3 3]"}},
+		"surplus":  {options(networks.Torchvision, torch.with(fake{"features.1.running_mean": {64}})), []string{"features.1.running_mean [64] is surplus"}},
+		"no head":  {options(networks.Torchvision, vgg(networks.Torchvision)), []string{"classifier.6.weight [1000 4096] is missing"}},
+		"no chain": {options(networks.Keras, keras.with(fake{"dense/kernel": {300, 6}})), []string{"25088 or 512", "dense 300 to 6"}},
+		"sigmoid":  {options(networks.Keras, keras.with(fake{"dense/kernel": {512, 1}})), []string{"dense", "sigmoid"}},
+		"twice":    {options(networks.Keras, keras.with(fake{"a/kernel:0": {512, 1}, "a/kernel": {512, 1}})), []string{`"a/kernel"`, `"a/kernel:0"`}},
+		"variant":  {options(networks.Keras, torch), []string{"block1_conv1/kernel [3 3 3 64] is missing", "surplus"}},
+		"classes":  {six, []string{"7 classes", "not 6"}},
+		"labels":   {labels, []string{"2 labels", "7 classes"}},
+		"network":  {networks.Options{Network: "vgg19", Variant: networks.Keras}, []string{"vgg19"}},
+		"tf":       {networks.Options{Network: networks.VGG16, Variant: "tf"}, []string{`"tf"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := networks.Build(t.Context(), io.Discard, c.o)
+			for _, s := range c.says {
+				if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), s) {
+					t.Errorf("got %v, want ErrModel about %q", err, s)
+				}
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := networks.Build(ctx, io.Discard, options(networks.Torchvision, torch)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+// The networks have as many parameters as those published, and the running
+// statistics of their normalisation besides.
+func TestParameters(t *testing.T) {
+	for _, c := range []struct {
+		network    networks.Network
+		variant    networks.Variant
+		parameters int64
+	}{
+		{networks.VGG16, networks.Torchvision, 138_357_544},
+		{networks.VGG16, networks.Keras, 138_357_544},
+		{networks.InceptionV3, networks.Torchvision, 23_834_568},
+		{networks.InceptionV3, networks.Keras, 23_851_784 - statistics},
+	} {
+		n, counted := int64(0), networks.Tensors(c.network, c.variant)
+		for _, u := range counted {
+			if strings.Contains(u.Name, "running_") || strings.Contains(u.Name, "moving_") {
+				continue
+			}
+			size := int64(1)
+			for _, d := range u.Shape {
+				size *= d
+			}
+			n += size
+		}
+		if n != c.parameters {
+			t.Errorf("%s, %s: %d parameters, want %d", c.network, c.variant, n, c.parameters)
+		}
+	}
+}
+
+// statistics is what Keras counts among Inception V3's parameters, but does not
+// train.
+const statistics = 34_432
+
+func TestRandomModels(t *testing.T) {
+	write := func(seed uint64) []byte {
+		var b bytes.Buffer
+		c, err := networks.Build(t.Context(), &b, networks.Options{
+			Network: networks.InceptionV3, Variant: networks.Keras, Seed: seed, Labels: []string{"a", "b"}, Classes: 2,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !networks.Random(c) || !strings.Contains(c.Name, "random") || c.Source != fmt.Sprint("random:seed=", seed) {
+			t.Errorf("the contract does not say that its model is random: %+v", c)
+		}
+		return b.Bytes()
+	}
+	one := write(1)
+	if !bytes.Equal(one, write(1)) {
+		t.Error("a second model of the seed differs")
+	}
+	if bytes.Equal(one, write(2)) {
+		t.Error("another seed makes the same model")
+	}
+	if networks.Random(&models.Contract{Source: "vgg16.safetensors"}) {
+		t.Error("a model of a file is taken for a random one")
+	}
+}
+
+// The auxiliary head may be among the weights, or not, and has its 3,326,696
+// parameters.
+func TestAuxiliaryHead(t *testing.T) {
+	trunk := fake{}
+	for _, u := range networks.Tensors(networks.InceptionV3, networks.Torchvision) {
+		trunk[u.Name] = u.Shape
+		if layer, ok := strings.CutSuffix(u.Name, ".running_var"); ok {
+			trunk[layer+".num_batches_tracked"] = []int64{}
+		}
+	}
+	auxiliary := fake{
+		"AuxLogits.conv0.conv.weight": {128, 768, 1, 1}, "AuxLogits.conv0.bn.weight": {128}, "AuxLogits.conv0.bn.bias": {128},
+		"AuxLogits.conv1.conv.weight": {768, 128, 5, 5}, "AuxLogits.conv1.bn.weight": {768}, "AuxLogits.conv1.bn.bias": {768},
+		"AuxLogits.fc.weight": {1000, 768}, "AuxLogits.fc.bias": {1000},
+	}
+	n := 0.0
+	for _, shape := range auxiliary {
+		size := 1.0
+		for _, d := range shape {
+			size *= float64(d)
+		}
+		n += size
+	}
+	if want := 27_161_264.0 - 23_834_568; math.Abs(n-want) > 0 {
+		t.Fatalf("the auxiliary head has %v parameters, want %v", n, want)
+	}
+	_, without, err := fromFake(t, networks.InceptionV3, networks.Torchvision, trunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, with, err := fromFake(t, networks.InceptionV3, networks.Torchvision, trunk.with(auxiliary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(with, without) {
+		t.Error("the auxiliary head changes the model")
+	}
+	_, _, err = fromFake(t, networks.InceptionV3, networks.Torchvision, trunk.with(fake{"AuxLogits.fc.weight": {1000, 700}}))
+	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "AuxLogits.fc.weight [1000 700]") {
+		t.Errorf("got %v, want ErrModel about the misshapen auxiliary head", err)
+	}
+}
