@@ -37,8 +37,8 @@ type axis struct {
 	cover   buffer[float32]
 
 	// Of the filter, before the weights are made fixed point.
-	exact  []float64
-	counts []int32
+	exact  buffer[float64]
+	counts buffer[int32]
 }
 
 func (a *axis) set(p policy, key axisKey) {
@@ -67,14 +67,8 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	support := p.support * stretch
 	most := min(int(math.Ceil(support))*2+1, key.inputs)
 
-	first := a.first.need(key.n)
-	if cap(a.counts) < key.n {
-		a.counts = make([]int32, key.n)
-	}
-	if cap(a.exact) < key.n*most {
-		a.exact = make([]float64, key.n*most)
-	}
-	counts, exact := a.counts[:key.n], a.exact[:key.n*most]
+	first, counts := a.first.need(key.n), a.counts.need(key.n)
+	exact := a.exact.need(key.n * most)
 	taps := 0
 	for i := range key.n {
 		center := (float64(key.upright(i)) + 0.5) * scale
@@ -139,8 +133,8 @@ func (a *axis) setPosition(p policy, key axisKey) {
 	a.pointLerp()
 }
 
-// mostSteps bounds the work of setNearest. Pillow has no memory for an image of
-// so many pixels in a row.
+// mostSteps bounds the work of setNearest, far beyond the sides of any image
+// that Pillow could hold.
 const mostSteps = 1 << 24
 
 // setNearest adds step after step, as Pillow does (ImagingScaleAffine in
@@ -224,5 +218,7 @@ func (a *axis) free() {
 	a.weights.free()
 	a.frac.free()
 	a.cover.free()
+	a.exact.free()
+	a.counts.free()
 	a.key = axisKey{}
 }

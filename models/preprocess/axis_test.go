@@ -10,14 +10,14 @@ import (
 
 // TestAxis: whatever the sizes, the tables stay within the source and weigh 1
 // in all, and no window begins before the one before it, which the ring of rows
-// relies on. The largest sizes are those of an image of one row or column with
-// DefaultMaxPixels, whose short side is resized to maxSide.
+// relies on. The largest sizes are those of an image of one row or column whose
+// short side is resized to maxSide.
 func TestAxis(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rapid.SampledFrom(resizes).Draw(t, "resize")
 		key := axisKey{
 			start:  rapid.IntRange(0, 100).Draw(t, "start"),
-			inputs: rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, DefaultMaxPixels)).Draw(t, "inputs"),
+			inputs: rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, maxSourceSide)).Draw(t, "inputs"),
 			flip:   rapid.Bool().Draw(t, "flip"),
 		}
 		key.outputs = rapid.OneOf(

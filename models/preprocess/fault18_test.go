@@ -80,6 +80,7 @@ func TestFault18_Bombs(t *testing.T) {
 		{"JPEG of 8192x8192 in 2 kB", large, StatusCorrupt},
 		{"progressive JPEG of 10,000 scans", scans(readFixture(t, "jpeg-progressive.jpg"), 10_000), StatusTooLarge},
 		{"PNG of 65535x65535", append(pngHeader(65535, 65535), pngChunk("IEND", nil)...), StatusTooLarge},
+		{"PNG of one long row", append(pngHeader(80_000_000, 1), pngChunk("IEND", nil)...), StatusTooLarge},
 		{"PNG of 2^31-1 squared", pngHeader(1<<31-1, 1<<31-1), StatusTooLarge},
 		{"PNG of 2^32-1 squared", pngHeader(1<<32-1, 1<<32-1), StatusCorrupt},
 		{"PNG chunk claims 4 GiB", claim, StatusCorrupt},

@@ -13,6 +13,11 @@ const (
 	// DefaultMaxBytes bounds the encoded size.
 	DefaultMaxBytes = 256 << 20
 
+	// maxSourceSide bounds the sides of an image, and with them the tables of an
+	// axis: a filter has several weights for each pixel of a side. Few formats
+	// have room for more than 65,535.
+	maxSourceSide = 1 << 20
+
 	// scanWork scans over an image of MaxPixels are the most work that a JPEG
 	// may ask for; a smaller image may have more.
 	scanWork = 16
@@ -22,7 +27,8 @@ const (
 // too_large, and nothing else about the pixels.
 type Options struct {
 	// MaxPixels bounds the width times the height that an image's header
-	// declares; 0 means DefaultMaxPixels.
+	// declares; 0 means DefaultMaxPixels. A side of more than 1,048,576 pixels is
+	// refused whatever MaxPixels says.
 	MaxPixels int64
 	// MaxScans bounds the scans of a JPEG; 0 means DefaultMaxScans. It is at most
 	// 500, libjpeg-turbo's own bound.
@@ -53,6 +59,9 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) checkPixels(width, height int) *Failure {
 	if int64(width)*int64(height) > o.MaxPixels {
 		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, more than %d", width, height, o.MaxPixels)}
+	}
+	if max(width, height) > maxSourceSide {
+		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, with a side of more than %d", width, height, maxSourceSide)}
 	}
 	return nil
 }
