@@ -63,12 +63,17 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestDigest pins a digest: it lies in job records and may never change.
+// TestDigest pins digests: they lie in job records and may never change.
 func TestDigest(t *testing.T) {
 	s := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: TFBilinearAlignCorners, Fit: Stretch}
-	const want = "sha256:6a2da9961a781b4a56676422003daac8489dbdc1e4d7f6f83cf9af45ab78dca9"
-	if got := s.Digest(); got != want {
-		t.Errorf("digest %s, want %s", got, want)
+	central := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: TFBilinearLegacy, Fit: CentralFraction, Fraction: 0.875}
+	for want, s := range map[string]Spec{
+		"sha256:6a2da9961a781b4a56676422003daac8489dbdc1e4d7f6f83cf9af45ab78dca9": s,
+		"sha256:9a112d1b0a54bf6235384d2bf2b22441ba5a9b698a1f1f6b1c8ff39239ae122a": central,
+	} {
+		if got := s.Digest(); got != want {
+			t.Errorf("digest %s, want %s", got, want)
+		}
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
