@@ -122,7 +122,7 @@ func TestQuestions(t *testing.T) {
 		{"--fit ", func(a *models.Answers) { a.Fit = ptr(preprocess.Stretch) }},
 		{"--bgr=false", func(a *models.Answers) { a.BGR = ptr(false) }},
 		{"--scale ", func(a *models.Answers) { a.Scale = ptr[float32](1) }},
-		{"--output ", func(a *models.Answers) { a.Output = ptr(models.Logits) }},
+		{"--activation ", func(a *models.Answers) { a.Output = ptr(models.Logits) }},
 		{"--width ", func(a *models.Answers) { a.Width, a.Height = ptr(16), ptr(16) }},
 		{"--labels ", func(a *models.Answers) { a.Labels = []string{"cat", "dog", "cow"} }},
 	}

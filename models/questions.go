@@ -36,7 +36,7 @@ func (m *Model) open(a *merged) []question {
 		"which range do its pixels have? value = (pixel*scale - mean) / std, pixels being 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
 	ask(a.Output == nil, "are its scores probabilities, or logits that need a softmax?",
-		"--output "+string(Probabilities)+" or --output "+string(Logits))
+		"--activation "+string(Probabilities)+" or --activation "+string(Logits))
 	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, one label a line")
 	return open
 }

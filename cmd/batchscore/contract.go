@@ -42,7 +42,7 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.mean, "mean", "", "R,G,B to subtract after scaling")
 	fs.StringVar(&f.std, "std", "", "R,G,B to divide by at the end")
 	fs.StringVar(&f.orientation, "orientation", "", "upright (turned as EXIF says, the default) or stored (as the pixels lie)")
-	fs.StringVar(&f.outputs, "output", "", "what the model's scores are: probabilities or logits")
+	fs.StringVar(&f.outputs, "activation", "", "what the model's scores are: probabilities or logits")
 }
 
 // registerModels adds the flag that names the models folder.
@@ -93,7 +93,7 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		v := models.Orientation(f.orientation)
 		a.Orientation = &v
 	}
-	if set("output") {
+	if set("activation") {
 		v := models.Activation(f.outputs)
 		a.Output = &v
 	}

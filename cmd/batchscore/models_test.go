@@ -55,16 +55,16 @@ func TestForeignModel(t *testing.T) {
 	if strings.Contains(r.stderr, "RGB or BGR") {
 		t.Errorf("asked for what was answered: %v", r)
 	}
-	run(78, "--preset", "torchvision", "--output", "probabilities", "--resize-to", "20")
+	run(78, "--preset", "torchvision", "--activation", "probabilities", "--resize-to", "20")
 	nothing(t, out)
 	for _, wrong := range [][]string{
-		{"--mean", "1,2"}, {"--std", "1,x,3"}, {"--scale", "much"}, {"--orientation", "left"}, {"--output", "scores"},
+		{"--mean", "1,2"}, {"--std", "1,x,3"}, {"--scale", "much"}, {"--orientation", "left"}, {"--activation", "scores"},
 		{"--width", "0"}, {"--preset", "mine"}, {"--resize", "cubic"}, {"--fit", "crop"},
 	} {
 		run(64, wrong...)
 	}
 
-	torch := []string{"--preset", "torchvision", "--output", "probabilities"}
+	torch := []string{"--preset", "torchvision", "--activation", "probabilities"}
 	r = run(0, torch...)
 	says(t, r, "output is probabilities (flags), not logits (preset torchvision)")
 	// Again on the same folder: nothing to do. With another answer: another
@@ -95,7 +95,7 @@ func TestModelsRegistry(t *testing.T) {
 	must(t, 64, "models", "add", "mine", "--models", dir)
 	must(t, 78, "models", "add", "mine", filepath.Join(dir, "none.onnx"), "--models", dir)
 
-	add := []string{"models", "add", "mine", model, "--models", dir, "--task", "classification", "--preset", "torchvision", "--output", "probabilities"}
+	add := []string{"models", "add", "mine", model, "--models", dir, "--task", "classification", "--preset", "torchvision", "--activation", "probabilities"}
 	must(t, 0, add...)
 	says(t, must(t, 78, add...), "--replace")
 	must(t, 0, append(add, "--replace")...)
