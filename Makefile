@@ -104,6 +104,11 @@ kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_KILL_ROUNDS=$(ROUNDS) \
 		go test -count=1 -timeout 60m -run 'Kill' -v ./cmd/batchscore
 
+.PHONY: models-check
+models-check: deps ## hold VGG-16 and Inception V3 against torchvision and Keras on all images (1 GB of disk)
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 \
+		go test -count=1 -timeout 20m -run 'Logits|TrainedWeights' -v ./models/networks
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	@for package in $$(go list ./...); do \

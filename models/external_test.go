@@ -16,7 +16,7 @@ import (
 )
 
 // writeExternal writes a model whose weights are said to lie in location, and
-// these to data.onnx.data beside it. It returns the model's path.
+// these to a file beside it. It returns the path of the model.
 func writeExternal(t *testing.T, location, digest string) string {
 	t.Helper()
 	c := graphtest.Contract(graphtest.Options{})

@@ -60,7 +60,7 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			if from != randomWeights {
 				source, err := weights.Open(cmd.Context(), from, wo)
 				if err != nil {
-					return err
+					return config(err)
 				}
 				defer source.Close()
 				o.Weights, o.Source = source, filepath.Base(from)

@@ -37,6 +37,7 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 	if o.Weights == nil {
 		c.Source = fmt.Sprintf("%s%d", randomSource, o.Seed)
 		c.Name += "-random"
+		c.Labels = randomLabels(o.Labels, int(classes))
 	}
 	var err error
 	if c.SourceDigest, err = source.Digest(); err != nil {
@@ -46,6 +47,21 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 		return nil, bad("%w", err)
 	}
 	return c, nil
+}
+
+// randomLabels marks the label of every class, so that each row that is scored
+// says what its label is worth.
+func randomLabels(labels []string, classes int) []string {
+	var marked []string
+	for _, l := range labels {
+		marked = append(marked, "random:"+l)
+	}
+	for i := range classes {
+		if len(labels) == 0 {
+			marked = append(marked, fmt.Sprintf("random:%d", i))
+		}
+	}
+	return marked
 }
 
 // pixels is how the variant's own tools prepare an image for the network.

@@ -224,6 +224,9 @@ func TestRandomModels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !slices.Equal(c.Labels, []string{"random:a", "random:b"}) {
+			t.Errorf("labels are %q", c.Labels)
+		}
 		if !networks.Random(c) || !strings.Contains(c.Name, "random") || c.Source != fmt.Sprint("random:seed=", seed) {
 			t.Errorf("the contract does not say that its model is random: %+v", c)
 		}

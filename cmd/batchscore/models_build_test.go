@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// A model of random weights scores, and says in the log and in every row that
+// it is one.
+func TestModelsBuildRandom(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	model, labels, out := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "labels.txt"), filepath.Join(dir, "out")
+	writeFile(t, labels, []byte("cat\ndog\nemu\n"))
+	r := must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--seed", "3", "--labels", labels, "-o", model)
+	says(t, r, "inception_v3-keras-random", "299x299", "3 classes")
+	m, err := models.Open(model, models.OpenOptions{})
+	if err != nil || m.Contract.Source != "random:seed=3" {
+		t.Fatalf("opens as %+v, %v", m, err)
+	}
+	r = must(t, 0, "run", "--provider", "cpu", "--images", pictures(t, 2), "--model", model, "--out", out)
+	says(t, r, "random weights (random:seed=3)")
+	rows, err := filepath.Glob(filepath.Join(out, "part-*"))
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("parts are %q, %v", rows, err)
+	}
+	text, err := os.ReadFile(rows[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, result{stdout: string(text)}, `"label":"random:`)
+}
+
+func TestModelsBuildRefuses(t *testing.T) {
+	dir := t.TempDir()
+	labels, cut := filepath.Join(dir, "labels.txt"), filepath.Join(dir, "cut.safetensors")
+	writeFile(t, labels, []byte("cat\ndog\n"))
+	writeFile(t, cut, append(binary.LittleEndian.AppendUint64(nil, 4000), `{"features.0.weight":`...))
+	build := []string{"models", "build"}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"network":     {[]string{"vgg19", "--variant", "keras", "--weights", "random", "-o", "x"}, 64, "vgg19"},
+		"no variant":  {[]string{"vgg16", "--weights", "random", "-o", "x"}, 64, "--variant"},
+		"no weights":  {[]string{"vgg16", "--variant", "keras", "-o", "x"}, 64, "--weights"},
+		"no output":   {[]string{"vgg16", "--variant", "keras", "--weights", "random"}, 64, "-o"},
+		"seed":        {[]string{"vgg16", "--variant", "keras", "--weights", "f", "--seed", "1", "-o", "x"}, 64, "--seed"},
+		"classes":     {[]string{"vgg16", "--variant", "keras", "--weights", "random", "--classes", "0", "-o", "x"}, 64, "--classes"},
+		"absent":      {[]string{"vgg16", "--variant", "keras", "--weights", filepath.Join(dir, "none"), "-o", "x"}, 78, "none"},
+		"other file":  {[]string{"vgg16", "--variant", "keras", "--weights", labels, "-o", "x"}, 78, "neither safetensors"},
+		"truncated":   {[]string{"vgg16", "--variant", "torchvision", "--weights", cut, "-o", "x"}, 78, "4000 bytes"},
+		"label count": {[]string{"inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "--labels", labels, "-o", "x"}, 78, "2 labels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "m.onnx")
+			args := append([]string{}, c.args...)
+			if n := len(args); args[n-1] == "x" {
+				args[n-1] = out
+			}
+			says(t, must(t, c.code, append(build, args...)...), c.says)
+			if _, err := os.Stat(out); !os.IsNotExist(err) {
+				t.Errorf("a model is there: %v", err)
+			}
+		})
+	}
+}
