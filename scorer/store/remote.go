@@ -18,6 +18,18 @@ type Ranger interface {
 	OpenAt(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, Object, error)
 }
 
+// Lister is a Store whose listings take many requests, each of which can be
+// made again. Without it, a request that fails begins the listing anew.
+type Lister interface {
+	Store
+	// ListWith is List that makes each of its requests through retry.
+	ListWith(ctx context.Context, prefix string, retry Retry, fn func(Object) error) error
+}
+
+// Retry makes a request, more than once if that is worth it, and returns the
+// error of the last time. Any goroutine may call it.
+type Retry func(ctx context.Context, request func(context.Context) error) error
+
 // Transient is an ErrUnavailable that is worth another try: throttling, a
 // server's error, a connection that broke. What lasts (no space left, a
 // read-only file system) is ErrUnavailable without it.

@@ -18,6 +18,7 @@
 //   - Bodies: a body that breaks, stalls or ends early goes on at the same
 //     byte, under the same ETag. A version is never mixed with another, and a
 //     reader that comes to io.EOF has given exactly Object.Size bytes.
-//   - Listings: one that breaks is begun again, and passes over the objects
+//   - Listings: of a store.Lister, the request that failed is made again. Any
+//     other listing that breaks is begun again, and passes over the objects
 //     that were delivered before.
 package patient

@@ -7,11 +7,27 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// List implements store.Store. A listing that breaks is begun again. To pass
-// over what was delivered before, in whatever order objects come, it keeps 16
-// bytes for each: as good as the name itself, since the chance that among ten
-// million names two agree in 128 bits is below 1e-24.
+// List implements store.Store. Of a store.Lister, each request is tried until
+// it succeeds. Any other listing that breaks is begun again, and passes over
+// the objects that were delivered before.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
+	if l, ok := s.inner.(store.Lister); ok {
+		return l.ListWith(ctx, prefix, func(ctx context.Context, request func(context.Context) error) error {
+			a, err := s.errand("list", prefix).try(ctx, s.opt.Stall, func(a *attempt) error { return request(a.ctx) })
+			if err == nil {
+				a.end(nil)
+			}
+			return err
+		}, fn)
+	}
+	return s.listAgain(ctx, prefix, fn)
+}
+
+// listAgain lists until a listing comes to its end. To pass over what was
+// delivered before, in whatever order objects come, it keeps 16 bytes for each:
+// as good as the name itself, since the chance that among ten million names two
+// agree in 128 bits is below 1e-24.
+func (s *Store) listAgain(ctx context.Context, prefix string, fn func(store.Object) error) error {
 	e := s.errand("list", prefix)
 	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	delivered := map[[2]uint64]struct{}{}

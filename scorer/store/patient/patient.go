@@ -40,7 +40,7 @@ type Options struct {
 	// answer, for the next byte of a body, for the next object of a listing.
 	Stall time.Duration
 	// Concurrency bounds the calls under way, which throttling lowers to as few
-	// as 1. Listings do not count.
+	// as 1. A listing counts only while a store.Lister makes a request for it.
 	Concurrency int
 	// Report, if not nil, is told of every pause: what is done to which object,
 	// why it failed, and how long the pause is. Any goroutine may call it.
