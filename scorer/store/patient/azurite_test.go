@@ -1,0 +1,154 @@
+package patient_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+	"github.com/batchscore/batchscore/scorer/store/fault"
+	"github.com/batchscore/batchscore/scorer/store/patient"
+)
+
+// transient are all faults that a patient store outlasts.
+var transient = []fault.Kind{fault.Throttle, fault.Busy, fault.ServerError, fault.Reset, fault.Truncate,
+	fault.Stall, fault.Lost, fault.Refuse, fault.Slow}
+
+// TestFaultsBeforeAzurite writes, lists and reads while a quarter of all requests
+// fail, and then looks at what is really there.
+func TestFaultsBeforeAzurite(t *testing.T) {
+	server := azuritetest.Start(t)
+	mix := fault.Mix{Seed: 4, Share: 0.25, Kinds: transient, Delay: []time.Duration{time.Millisecond}}
+	for name, open := range map[string]func(t *testing.T, o azblob.Options) (store.Store, *fault.Injected){
+		"transport": func(t *testing.T, o azblob.Options) (store.Store, *fault.Injected) {
+			tr := &fault.Transport{Schedule: mix.Schedule()}
+			o.Transport = tr
+			return azuritetest.Open(t, o), &tr.Injected
+		},
+		"proxy": func(t *testing.T, o azblob.Options) (store.Store, *fault.Injected) {
+			p, err := fault.NewProxy(strings.TrimPrefix(server.Endpoint, "http://"), fault.ProxyOptions{Schedule: mix.Schedule()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := &http.Transport{DisableCompression: true}
+			t.Cleanup(func() { own.CloseIdleConnections(); p.Close() })
+			o.Endpoint, o.Transport = "http://"+p.Addr(), own
+			return azuritetest.Open(t, o), &p.Injected
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := server.Options(t, server.Container(t), "out/")
+			faulty, injected := open(t, o)
+			// A stall that is none, on a busy machine, costs one more try.
+			st := patient.New(faulty, patient.Options{First: time.Millisecond, Longest: 20 * time.Millisecond, Stall: 400 * time.Millisecond})
+			const workers, each = 8, 12
+			content := func(w, i int) string { return strings.Repeat(fmt.Sprintf("%d of %d\n", i, w), 2000) }
+			var wg sync.WaitGroup
+			for w := range workers {
+				wg.Go(func() {
+					for i := range each {
+						name := fmt.Sprintf("w%d/part %d", w, i)
+						o, err := st.Create(t.Context(), name, []byte(content(w, i)))
+						if err != nil {
+							t.Errorf("create %s: %v", name, err)
+							return
+						}
+						if got, err := read(t.Context(), st, name, o.ETag); err != nil || got != content(w, i) {
+							t.Errorf("read %s: %d bytes, %v", name, len(got), err)
+						}
+						if _, err := st.Create(t.Context(), name, []byte("another's")); !errors.Is(err, store.ErrExist) {
+							t.Errorf("create %s again: %v, want ErrExist", name, err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			listed := map[string]int{}
+			if err := st.List(t.Context(), "", func(o store.Object) error { listed[o.Name]++; return nil }); err != nil {
+				t.Error(err)
+			}
+			direct := azuritetest.Open(t, o)
+			stored := 0
+			if err := direct.List(t.Context(), "", func(o store.Object) error {
+				stored++
+				if listed[o.Name] != 1 {
+					t.Errorf("%s was listed %d times", o.Name, listed[o.Name])
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+			for w := range workers {
+				for i := range each {
+					if got, err := read(t.Context(), direct, fmt.Sprintf("w%d/part %d", w, i), ""); err != nil || got != content(w, i) {
+						t.Errorf("part %d of worker %d: %d bytes are stored, %v", i, w, len(got), err)
+					}
+				}
+			}
+			if stored != workers*each {
+				t.Errorf("%d objects are stored, want %d", stored, workers*each)
+			}
+			s, counts := st.Stats(), injected.Counts()
+			t.Logf("%d requests, faults %v; %+v", injected.Requests(), counts, s)
+			if len(counts) != len(transient) {
+				t.Errorf("of %d kinds of faults were met %v", len(transient), counts)
+			}
+			if s.GaveUp != 0 || s.Resumed == 0 || s.Settled == 0 || s.UnderWay != 0 ||
+				s.Throttled != int64(counts[fault.Throttle]+counts[fault.Busy]) || s.Stalls < int64(counts[fault.Stall]) {
+				t.Errorf("counted are %+v", s)
+			}
+		})
+	}
+}
+
+// TestFault31_RedirectsAreOneError: no request follows a redirect, and none is
+// repeated.
+func TestFault31_RedirectsAreOneError(t *testing.T) {
+	server := azuritetest.Start(t)
+	for _, target := range []string{"http://127.0.0.1:1/elsewhere", "https://foreign.invalid/"} {
+		tr := &fault.Transport{Schedule: func(fault.Request) fault.Fault {
+			return fault.Fault{Kind: fault.Redirect, Location: target}
+		}}
+		o := server.Options(t, server.Container(t), "")
+		o.Transport = tr
+		st := patient.New(azuritetest.Open(t, o), patient.Options{})
+		_, err := st.Create(t.Context(), "part", []byte("rows"))
+		if !errors.Is(err, store.ErrDenied) {
+			t.Errorf("%v, want ErrDenied", err)
+		}
+		if tr.Requests() != 1 {
+			t.Errorf("%d requests were made", tr.Requests())
+		}
+	}
+}
+
+// TestFault13_ExpiredInMidRun: the account's key is another one from some
+// request on.
+func TestFault13_ExpiredInMidRun(t *testing.T) {
+	server := azuritetest.Start(t)
+	container := server.Container(t)
+	good := patient.New(azuritetest.Open(t, server.Options(t, container, "")), patient.Options{})
+	if _, err := good.Create(t.Context(), "image", []byte("pixels")); err != nil {
+		t.Fatal(err)
+	}
+	key := server.Key
+	server.Key = strings.Repeat("A", 86) + "=="
+	bad := server.Options(t, container, "")
+	server.Key = key
+	tr := &fault.Transport{}
+	bad.Transport = tr
+	st := patient.New(azuritetest.Open(t, bad), patient.Options{})
+	_, err := read(t.Context(), st, "image", "")
+	if !errors.Is(err, store.ErrDenied) {
+		t.Errorf("%v, want ErrDenied", err)
+	}
+	if tr.Requests() != 1 || st.Stats().Retries != 0 {
+		t.Errorf("%d requests, %+v", tr.Requests(), st.Stats())
+	}
+}
