@@ -118,11 +118,12 @@ func (e *equaliser) scalable(value string) bool {
 		case treatsChannelsAlike(node), is(node, "Concat"):
 			ok = len(node.GetOutput()) == 1 && e.scalable(node.GetOutput()[0])
 		case is(node, "Conv"):
-			ok = e.isLayer(node) && node.GetInput()[0] == value && intOf(node, "group", 1) == 1
+			ok = e.isLayer(node) && node.GetInput()[0] == value && intOf(node, "group", 1) == 1 &&
+				e.inputs(node) == int64(e.channels[value])
 		case is(node, "Flatten"):
 			flat := node.GetOutput()[0]
 			ok = intOf(node, "axis", 1) == 1 && !e.outputs[flat] && !slices.ContainsFunc(e.consumers[flat], func(next *onnxpb.NodeProto) bool {
-				return !is(next, "Gemm") || !e.isLayer(next) || e.inputs(next)%int64(e.channels[value]) != 0
+				return !is(next, "Gemm") || !e.isLayer(next) || next.GetInput()[0] != flat || e.inputs(next)%int64(e.channels[value]) != 0
 			})
 		default:
 			ok = false

@@ -129,6 +129,9 @@ func (n *network) normalise() error {
 
 	var nodes []*onnxpb.NodeProto
 	for _, node := range n.graph.GetNode() {
+		if len(node.GetOutput()) == 0 {
+			return fmt.Errorf("node %q makes nothing", node.GetName())
+		}
 		c, err := constantOf(node)
 		if err != nil {
 			return err

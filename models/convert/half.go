@@ -33,32 +33,31 @@ func Half(ctx context.Context, in, out string, o models.OpenOptions, by Calibrat
 	if err != nil {
 		return nil, err
 	}
-	bad := func(err error) error { return fmt.Errorf("%w: halve %s: %w", models.ErrModel, in, err) }
+	folder, err := scratch(out)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	if err := n.toHalf(ctx, &meter{network: n, open: by.Open, images: by.Images, folder: folder}); err != nil {
+		return nil, fmt.Errorf("halve %s: %w", in, err)
+	}
+	return n.saveAs(in, out, FP16)
+}
+
+// toHalf is Half in memory.
+func (n *network) toHalf(ctx context.Context, m *meter) error {
 	n.foldBatchNorm()
 	h := newHalving(n)
 	if len(h.narrow) == 0 {
-		return nil, bad(fmt.Errorf("it has no layer of float32 that can be float16; has it been converted already?"))
+		return fmt.Errorf("%w: it has no layer of float32 that can be float16; has it been converted already?", models.ErrModel)
 	}
-	if len(by.Images) > 0 {
-		folder, err := scratch(out)
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(folder)
-		m := &meter{network: n, open: by.Open, images: by.Images, folder: folder}
+	if len(m.images) > 0 {
 		if err := h.keepLarge(ctx, m); err != nil {
-			return nil, fmt.Errorf("halve %s: %w", in, err)
+			return err
 		}
 	}
-	if err := h.apply(); err != nil {
-		return nil, bad(err)
-	}
-	c := n.derived(in)
-	c.Precision = FP16
-	if err := n.setContract(c); err != nil {
-		return nil, bad(err)
-	}
-	return &c, n.save(out)
+	h.apply()
+	return nil
 }
 
 // halving is a network that is turned to float16.
@@ -186,7 +185,7 @@ func (h *halving) keepLarge(ctx context.Context, m *meter) error {
 }
 
 // apply makes the narrow nodes narrow and casts between them and the others.
-func (h *halving) apply() error {
+func (h *halving) apply() {
 	isHalf := map[string]bool{}    // values that are float16 now
 	other := map[string]string{}   // a value, and what it is in the other type
 	renamed := map[string]string{} // outputs of the graph, and what makes them
@@ -237,7 +236,6 @@ func (h *halving) apply() error {
 	}
 	h.graph.Node, h.graph.ValueInfo = nodes, nil
 	h.dropUnused()
-	return nil
 }
 
 // halfConstant is a constant in float16, made the first time.

@@ -129,7 +129,7 @@ func (n *network) integers(node *onnxpb.NodeProto, in scale, means []float64) ([
 		}
 	}
 
-	if bias != nil {
+	if bias != nil && int64(len(means)) == n.inputs(node) {
 		// What rounding the weights adds on average goes off the bias.
 		plane := n.planeOf(node, kernel)
 		shift := make([]float64, channels)

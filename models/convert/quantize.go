@@ -38,43 +38,54 @@ func Quantize(ctx context.Context, in, out string, o models.OpenOptions, by Cali
 	if err != nil {
 		return nil, err
 	}
-	bad := func(err error) error { return fmt.Errorf("%w: quantise %s: %w", models.ErrModel, in, err) }
-	if n.opset < 13 {
-		return nil, bad(fmt.Errorf("its operators are of version %d; scales for each channel need 13 or newer", n.opset))
-	}
-	n.foldBatchNorm()
-	if len(n.plan().layers) == 0 {
-		return nil, bad(fmt.Errorf("it has no convolution or dense layer that can be 8 bits wide"))
-	}
 	folder, err := scratch(out)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	m := &meter{network: n, open: by.Open, images: by.Images, folder: folder}
-	if err := m.equalise(ctx); err != nil {
+	if err := n.toInt8(ctx, &meter{network: n, open: by.Open, images: by.Images, folder: folder}); err != nil {
 		return nil, fmt.Errorf("quantise %s: %w", in, err)
+	}
+	return n.saveAs(in, out, INT8)
+}
+
+// toInt8 is Quantize in memory.
+func (n *network) toInt8(ctx context.Context, m *meter) error {
+	if n.opset < 13 {
+		return fmt.Errorf("%w: its operators are of version %d; scales for each channel need 13 or newer", models.ErrModel, n.opset)
+	}
+	n.foldBatchNorm()
+	if len(n.plan().layers) == 0 {
+		return fmt.Errorf("%w: it has no convolution or dense layer that can be 8 bits wide", models.ErrModel)
+	}
+	if err := m.equalise(ctx); err != nil {
+		return err
 	}
 	p := n.plan()
 	spans, err := m.spans(ctx, p.values)
 	if err != nil {
-		return nil, fmt.Errorf("quantise %s: %w", in, err)
+		return err
 	}
 	scales, err := m.fit(ctx, p, spans)
 	if err != nil {
-		return nil, fmt.Errorf("quantise %s: %w", in, err)
+		return err
 	}
 	means, err := m.means(ctx, p)
 	if err != nil {
-		return nil, fmt.Errorf("quantise %s: %w", in, err)
+		return err
 	}
 	if err := n.quantize(p, scales, means); err != nil {
-		return nil, bad(err)
+		return fmt.Errorf("%w: %w", models.ErrModel, err)
 	}
+	return nil
+}
+
+// saveAs writes what was made of the model in a file, with its contract.
+func (n *network) saveAs(in, out, precision string) (*models.Contract, error) {
 	c := n.derived(in)
-	c.Precision = INT8
+	c.Precision = precision
 	if err := n.setContract(c); err != nil {
-		return nil, bad(err)
+		return nil, fmt.Errorf("%w: convert %s: %w", models.ErrModel, in, err)
 	}
 	return &c, n.save(out)
 }
@@ -174,9 +185,12 @@ func (n *network) isLayer(node *onnxpb.NodeProto) bool {
 	}
 	channels := int64(0)
 	switch {
-	case is(node, "Conv") && len(kernel.dims) == 4:
+	case is(node, "Conv") && len(kernel.dims) == 4 && kernel.count() > 0:
+		if group := intOf(node, "group", 1); group < 1 || kernel.dims[0]%group != 0 {
+			return false
+		}
 		channels = kernel.dims[0]
-	case is(node, "Gemm") && len(kernel.dims) == 2 && intOf(node, "transA", 0) == 0 &&
+	case is(node, "Gemm") && len(kernel.dims) == 2 && kernel.count() > 0 && intOf(node, "transA", 0) == 0 &&
 		floatOf(node, "alpha", 1) == 1 && floatOf(node, "beta", 1) == 1:
 		channels = kernel.dims[n.channelAxis(node)]
 	default:

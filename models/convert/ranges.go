@@ -1,7 +1,9 @@
 package convert
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -153,7 +155,14 @@ func (s *sheet) finish(path string) error {
 	if err := s.setContract(c); err != nil {
 		return err
 	}
-	return s.save(path)
+	// Not as models.Save does: this file is gone before a crash could matter.
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("measure: %w", err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	_, err = s.WriteTo(w)
+	return errors.Join(err, w.Flush(), f.Close())
 }
 
 // spans measures the least and the largest element of each value over all
