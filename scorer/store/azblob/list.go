@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -17,14 +19,18 @@ import (
 const (
 	// maxPage is how many blobs the service puts on one page at most.
 	maxPage = 5000
+	// dividePages is after how many pages a listing that goes on is divided
+	// into folders that are listed side by side. It costs one request more for
+	// each folder, and these pages once more.
+	dividePages = 4
 	// maxFolders is into how many folders a listing divides at most. With more
 	// of them, most hold less than a page, and one listing of all takes fewer
 	// requests.
 	maxFolders = 64
 	// listers is how many folders are listed at once.
 	listers = 8
-	// maxDescent is how many folders that hold one folder only are entered
-	// before the listing no longer divides.
+	// maxDescent is how many folders that hold one folder only are entered in
+	// search of several.
 	maxDescent = 4
 )
 
@@ -43,50 +49,85 @@ type listing struct {
 	fn    func(store.Object) error
 }
 
-// ListWith implements store.Lister. It looks at the first level of folders beneath
-// prefix and, if they are few, lists them side by side, each by pages; else all
-// by pages. fn is called by one goroutine at a time.
+// ListWith implements store.Lister. It goes by pages. If there are many of
+// them, and a few folders that the rest may lie in, these are listed side by
+// side. Nothing is taken for granted about the order of blobs, since accounts
+// with a hierarchical namespace have another. fn is called by one goroutine at
+// a time.
 func (s *Store) ListWith(ctx context.Context, prefix string, retry store.Retry, fn func(store.Object) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if strings.ContainsFunc(prefix, notInXML) || strings.ToValidUTF8(prefix, "") != prefix {
-		l := listing{s, retry, func(store.Object) error { return nil }}
-		return l.flat(ctx, "") // no blob has such a name; is the container there?
+	l := listing{s, retry, fn}
+	if strings.ContainsFunc(prefix, notInXML) || !utf8.ValidString(prefix) {
+		l.fn = func(store.Object) error { return nil }
+		return l.pages(ctx, "", l.each) // no blob has such a name; is the container there?
 	}
-	return listing{s, retry, fn}.divide(ctx, prefix, 0)
+	var (
+		pages  int
+		listed = map[string]bool{} // on the pages that came before the division
+	)
+	err := l.pages(ctx, prefix, func(items []*container.BlobItem) error {
+		if pages == dividePages {
+			folders, err := l.folders(ctx, prefix)
+			if err != nil {
+				return err
+			}
+			if folders != nil {
+				return &division{folders}
+			}
+			listed = nil // all in one
+		}
+		pages++
+		for _, item := range items {
+			if pages <= dividePages {
+				listed[value(item.Name)] = true
+			}
+		}
+		return l.each(items)
+	})
+	var d *division
+	if !errors.As(err, &d) {
+		return err
+	}
+	return l.sideBySide(ctx, d.folders, listed)
 }
 
-// divide lists the folders beneath prefix side by side where that pays.
-func (l listing) divide(ctx context.Context, prefix string, depth int) error {
-	var folders []string
-	var marker *string
-	for first := true; first || value(marker) != ""; first = false {
+// division ends a listing by pages: the rest is listed by folders.
+type division struct{ folders []string }
+
+func (*division) Error() string { return "the listing divides" }
+
+// folders returns the prefixes, and names of blobs beside them, that hold
+// everything beneath prefix, or nil if there are not a few of them.
+func (l listing) folders(ctx context.Context, prefix string) ([]string, error) {
+	for range maxDescent {
 		page, err := next(ctx, l, prefix, func() *runtime.Pager[container.ListBlobsHierarchyResponse] {
 			return l.client.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{
-				Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page, Marker: marker,
+				Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page,
 			})
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		marker = page.NextMarker
-		for _, p := range page.Segment.BlobPrefixes {
-			if folder := value(p.Name); len(folders) == 0 || folders[len(folders)-1] != folder {
-				folders = append(folders, strings.TrimPrefix(folder, l.place.Prefix))
-			}
+		prefixes := page.Segment.BlobPrefixes
+		if value(page.NextMarker) != "" || len(page.Segment.BlobItems) > 0 || len(prefixes) > maxFolders {
+			return nil, nil
 		}
-		// Nothing was handed out yet, so the other way is open.
-		if first && len(folders) > maxFolders {
-			return l.flat(ctx, prefix)
+		var folders []string
+		for _, p := range prefixes {
+			folders = append(folders, strings.TrimPrefix(value(p.Name), l.place.Prefix))
 		}
-		if err := l.each(page.Segment.BlobItems, l.fn); err != nil {
-			return err
+		if len(folders) != 1 {
+			return folders, nil
 		}
+		prefix = folders[0]
 	}
-	if len(folders) == 1 && depth < maxDescent {
-		return l.divide(ctx, folders[0], depth+1)
-	}
+	return nil, nil
+}
+
+// sideBySide lists folders, but for the blobs that were listed before.
+func (l listing) sideBySide(ctx context.Context, folders []string, listed map[string]bool) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(listers)
@@ -98,16 +139,11 @@ func (l listing) divide(ctx context.Context, prefix string, depth int) error {
 				if err := ctx.Err(); err != nil {
 					return err // another folder's listing failed, or fn did
 				}
-				return l.each(items, l.fn)
+				return l.each(slices.DeleteFunc(items, func(i *container.BlobItem) bool { return listed[value(i.Name)] }))
 			})
 		})
 	}
 	return group.Wait()
-}
-
-// flat lists everything beneath prefix page by page.
-func (l listing) flat(ctx context.Context, prefix string) error {
-	return l.pages(ctx, prefix, func(items []*container.BlobItem) error { return l.each(items, l.fn) })
 }
 
 // pages calls fn with every page of what lies beneath prefix.
@@ -144,17 +180,17 @@ func next[T any](ctx context.Context, l listing, prefix string, pager func() *ru
 }
 
 // each hands out the blobs of a page.
-func (s *Store) each(items []*container.BlobItem, fn func(store.Object) error) error {
+func (l listing) each(items []*container.BlobItem) error {
 	for _, item := range items {
-		name, ok := strings.CutPrefix(value(item.Name), s.place.Prefix)
+		name, ok := strings.CutPrefix(value(item.Name), l.place.Prefix)
 		p := item.Properties
 		if !ok || p == nil || p.ETag == nil || p.ContentLength == nil || p.LastModified == nil {
-			return fmt.Errorf("list %s: %w", s, errIncomplete)
+			return fmt.Errorf("list %s: %w", l.Store, errIncomplete)
 		}
 		if name == "" || value(p.ResourceType) == "directory" {
 			continue
 		}
-		err := fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), Modified: *p.LastModified})
+		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), Modified: *p.LastModified})
 		if err != nil {
 			return err
 		}

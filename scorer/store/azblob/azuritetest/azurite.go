@@ -12,9 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -58,14 +58,23 @@ func Start(t testing.TB) *Server {
 		"--skipApiVersionCheck", "--disableTelemetry", "--silent", "--blobKeepAliveTimeout", "120")
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+Account+":"+s.Key)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = attributes()
 	var stderr syncBuffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	// It ends with the thread that started it, which stays until the test ends.
+	ended := make(chan struct{})
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		started <- cmd.Start()
+		<-ended
+	}()
+	if err := <-started; err != nil {
+		close(ended)
 		t.Fatal(err)
 	}
 	listens := make(chan string, 1)
@@ -79,9 +88,10 @@ func Start(t testing.TB) *Server {
 		}
 	})
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended by itself
+		_ = cmd.Process.Kill() // it may have ended by itself
 		drained.Wait()
 		_ = cmd.Wait() // killed
+		close(ended)
 	})
 	select {
 	case s.Endpoint = <-listens:
