@@ -67,7 +67,7 @@ which percentage will do.`,
 			if err != nil {
 				return config(err)
 			}
-			before, err := os.Stat(in)
+			before, err := models.Open(in, models.OpenOptions{})
 			if err != nil {
 				return err
 			}
@@ -76,7 +76,7 @@ which percentage will do.`,
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %d MB in place of %d MB\n%s on %s\n",
-				file, c.Name, c.Precision, after.Size()/1e6, before.Size()/1e6, agreement, cmp.Or(check, calibrate))
+				file, c.Name, c.Precision, after.Size()/1e6, before.Size/1e6, agreement, cmp.Or(check, calibrate))
 			if agreement.Skipped > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are no images that can be decoded\n", agreement.Skipped)
 			}

@@ -82,7 +82,7 @@ func trunk(t testing.TB, batch int64, large bool) string {
 	x = conv("last", x, 32, 3, 1)
 	x = g.Flatten("flat", g.GlobalAveragePool("mean", x))
 	x = g.Relu("hidden/relu", g.Gemm("hidden", x, weights("hidden/w", 0.4, 32, 24), weights("hidden/b", 0.2, 24)))
-	x = g.Gemm("dense", x, weights("dense/w", 1, 24, 6), weights("dense/b", 0.2, 6))
+	x = g.Gemm("dense", x, weights("dense/w", 0.02, 24, 6), weights("dense/b", 0.2, 6))
 	g.Output("scores", g.Softmax("probabilities", x))
 	return write(t, g, models.Contract{
 		Name: "trunk", Output: models.Probabilities, Classes: 6, Labels: []string{"a", "b", "c", "d", "e", "f"},

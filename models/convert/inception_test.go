@@ -81,3 +81,23 @@ func rate(b *testing.B, e convert.Engine) float64 {
 	}
 	return float64(rounds*images*len(batches)) / time.Since(start).Seconds()
 }
+
+// BenchmarkFuse scores images of bytes with the trained network, which pads in
+// most of its convolutions, after it has compared the scores with those of the
+// model that takes floats.
+func BenchmarkFuse(b *testing.B) {
+	path, _ := inception(b)
+	fused := inFolder(b, "fused.onnx")
+	c, err := convert.Fuse(path, fused, models.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	images := picture(2, c.Preprocess.Height, c.Preprocess.Width)
+	if d := relative(b, scores(b, path, images), scores(b, fused, images)); d > 1e-4 {
+		b.Errorf("scores differ by %g", d)
+	}
+	_, e := engine(b, fused)
+	for b.Loop() {
+		b.ReportMetric(rate(b, e), "images/s")
+	}
+}
