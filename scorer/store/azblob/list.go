@@ -190,7 +190,7 @@ func (l listing) each(items []*container.BlobItem) error {
 		if name == "" || value(p.ResourceType) == "directory" {
 			continue
 		}
-		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), Modified: *p.LastModified})
+		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), Modified: p.LastModified.UTC()})
 		if err != nil {
 			return err
 		}

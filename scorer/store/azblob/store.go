@@ -174,7 +174,7 @@ func (s *Store) get(ctx context.Context, name, etag string, offset int64) (io.Re
 	if err != nil {
 		return nil, store.Object{}, s.fail(ctx, opOpen, name, err)
 	}
-	o := store.Object{Name: name, Size: value(resp.ContentLength), ETag: bare(resp.ETag), Modified: value(resp.LastModified)}
+	o := store.Object{Name: name, Size: value(resp.ContentLength), ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
 	if offset > 0 {
 		whole, ok := total(value(resp.ContentRange))
 		if !ok || whole-offset != o.Size {
@@ -253,7 +253,7 @@ func (s *Store) put(ctx context.Context, name string, body []byte) (store.Object
 	if err != nil {
 		return store.Object{}, s.fail(ctx, opCreate, name, err)
 	}
-	return store.Object{Name: name, Size: int64(len(body)), ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+	return store.Object{Name: name, Size: int64(len(body)), ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}, nil
 }
 
 func (s *Store) blob(name string) *blockblob.Client {

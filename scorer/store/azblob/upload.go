@@ -153,5 +153,5 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, u.store.fail(ctx, opCreate, u.name, err)
 	}
-	return store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified)}, nil
+	return store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}, nil
 }

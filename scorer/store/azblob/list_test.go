@@ -1,0 +1,287 @@
+package azblob_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// put stores n small blobs whose names are made by name.
+func put(t *testing.T, server *azuritetest.Server, container string, from, n int, name func(i int) string) {
+	t.Helper()
+	client := server.Client().NewContainerClient(container)
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := from; i < n; i++ {
+		group.Go(func() error {
+			body := streaming.NopCloser(bytes.NewReader(make([]byte, i%7)))
+			_, err := client.NewBlockBlobClient(name(i)).Upload(t.Context(), body, nil)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listing is what a store lists, or its error. A name that comes twice fails
+// the test.
+func listing(t *testing.T, st store.Store) (map[string]store.Object, error) {
+	t.Helper()
+	all := map[string]store.Object{}
+	err := st.List(t.Context(), "", func(o store.Object) error {
+		if _, ok := all[o.Name]; ok {
+			t.Errorf("%q is listed twice", o.Name)
+		}
+		all[o.Name] = o
+		return nil
+	})
+	return all, err
+}
+
+// TestFault25_Counts lists as many blobs as there are, around the size of a
+// page: of 50 on the emulator, and of the service's 5,000 in answers as it
+// writes them, since the emulator takes long to fill.
+func TestFault25_Counts(t *testing.T) {
+	server := azuritetest.Start(t)
+	container := server.Container(t)
+	options := server.Options(t, container, "")
+	count := func(t *testing.T, options azblob.Options, n int) {
+		t.Helper()
+		all, err := listing(t, azuritetest.Open(t, options))
+		if err != nil || len(all) != n {
+			t.Errorf("%d blobs: %d listed, %v", n, len(all), err)
+		}
+	}
+	options.PageSize = 50
+	have := 0
+	for _, n := range []int{0, 1, 49, 50, 51} {
+		put(t, server, container, have, n, func(i int) string { return fmt.Sprintf("%05d.jpg", i) })
+		have = n
+		count(t, options, n)
+	}
+	options.PageSize = 0
+	for _, n := range []int{0, 1, 4999, 5000, 5001, 40_000} {
+		options.Transport = roundTripper(func(r *http.Request) (*http.Response, error) { return page(r, n) })
+		count(t, options, n)
+	}
+}
+
+// page answers the request for a page of a container of n blobs.
+func page(r *http.Request, n int) (*http.Response, error) {
+	query := r.URL.Query()
+	size, err := strconv.Atoi(query.Get("maxresults"))
+	if err != nil || size > 5000 {
+		return nil, fmt.Errorf("a page of %q blobs: %w", query.Get("maxresults"), err)
+	}
+	from := 0
+	if marker := query.Get("marker"); marker != "" {
+		if from, err = strconv.Atoi(marker); err != nil {
+			return nil, err
+		}
+	}
+	body := bytes.NewBufferString(`<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="c"><Blobs>`)
+	to := min(n, from+size)
+	for i := from; i < to; i++ {
+		fmt.Fprintf(body, `<Blob><Name>%05d.jpg</Name><Properties><Last-Modified>Sat, 21 Nov 2026 23:00:00 GMT</Last-Modified>`+
+			`<Etag>0x8D%d</Etag><Content-Length>%d</Content-Length></Properties></Blob>`, i, i, i)
+	}
+	body.WriteString(`</Blobs><NextMarker>`)
+	if to < n {
+		fmt.Fprint(body, to)
+	}
+	body.WriteString(`</NextMarker></EnumerationResults>`)
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/xml"}}, Request: r, Body: io.NopCloser(body),
+	}, nil
+}
+
+// roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestFault25_FailsOnPageN lists in pages of 10, by one listing and by folders
+// side by side, and lets each request in turn fail in each way: the listing
+// fails too, and never passes for a shorter one.
+func TestFault25_FailsOnPageN(t *testing.T) {
+	server := azuritetest.Start(t)
+	for layout, name := range map[string]func(i int) string{
+		"Flat":    func(i int) string { return fmt.Sprintf("%03d.jpg", i) },
+		"Folders": func(i int) string { return fmt.Sprintf("photos/%d/%03d.jpg", i%3, i) },
+		"Both":    func(i int) string { return strings.Repeat("deep/", i%2) + fmt.Sprintf("%03d.jpg", i) },
+		"Many":    func(i int) string { return fmt.Sprintf("%03d/x.jpg", i) },
+	} {
+		t.Run(layout, func(t *testing.T) {
+			const blobs = 95
+			container := server.Container(t)
+			put(t, server, container, 0, blobs, name)
+			options := server.Options(t, container, "")
+			want, err := listing(t, azuritetest.Open(t, options))
+			if err != nil || len(want) != blobs {
+				t.Fatalf("on one page %d blobs are listed, %v", len(want), err)
+			}
+
+			options.PageSize = 10
+			var requests atomic.Int64
+			options.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				requests.Add(1)
+				return http.DefaultTransport.RoundTrip(r)
+			})
+			got, err := listing(t, azuritetest.Open(t, options))
+			if err != nil || !maps.Equal(got, want) {
+				t.Fatalf("on pages of 10, %d blobs are listed, or others; %v", len(got), err)
+			}
+			total := requests.Load()
+			if total < blobs/10 {
+				t.Fatalf("%d requests for %d blobs", total, blobs)
+			}
+			for fault, fail := range map[string]func(*http.Response) (*http.Response, error){
+				"status":     withStatus(http.StatusInternalServerError),
+				"connection": func(*http.Response) (*http.Response, error) { return nil, errors.New("connection reset by peer") },
+				"truncated":  cutOff,
+			} {
+				for n := range total {
+					var at atomic.Int64
+					options.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+						resp, err := http.DefaultTransport.RoundTrip(r)
+						if at.Add(1)-1 != n || err != nil {
+							return resp, err
+						}
+						defer resp.Body.Close()
+						return fail(resp)
+					})
+					got, err := listing(t, azuritetest.Open(t, options))
+					if _, ok := store.AsTransient(err); !ok {
+						t.Errorf("%s at request %d of %d: %v with %d blobs, want a transient failure", fault, n, total, err, len(got))
+					}
+				}
+			}
+		})
+	}
+}
+
+func withStatus(status int) func(*http.Response) (*http.Response, error) {
+	return func(old *http.Response) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Request: old.Request,
+			Body: io.NopCloser(strings.NewReader("")),
+		}, nil
+	}
+}
+
+// cutOff ends the body half way, without a word.
+func cutOff(resp *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	cut := *resp
+	cut.Body = io.NopCloser(bytes.NewReader(body[:len(body)/2]))
+	return &cut, nil
+}
+
+// TestListingEndsWithItsCaller lets the caller end a listing that goes on by
+// folders.
+func TestListingEndsWithItsCaller(t *testing.T) {
+	server := azuritetest.Start(t)
+	container := server.Container(t)
+	put(t, server, container, 0, 90, func(i int) string { return fmt.Sprintf("%d/%03d.jpg", i%3, i) })
+	options := server.Options(t, container, "")
+	options.PageSize = 10
+	st := azuritetest.Open(t, options)
+	enough := errors.New("enough")
+	for _, after := range []int{1, 45, 89} {
+		var mu sync.Mutex
+		n := 0
+		err := st.List(t.Context(), "", func(store.Object) error {
+			if !mu.TryLock() {
+				t.Error("two objects at once")
+				return nil
+			}
+			defer mu.Unlock()
+			if n++; n == after {
+				return enough
+			}
+			return nil
+		})
+		if !errors.Is(err, enough) || n != after {
+			t.Errorf("%v after %d objects, want the caller's error after %d", err, n, after)
+		}
+	}
+}
+
+// TestMissingContainer is a matter of configuration, and no image that is gone.
+func TestMissingContainer(t *testing.T) {
+	server := azuritetest.Start(t)
+	st := azuritetest.Open(t, server.Options(t, "nosuch", ""))
+	if _, err := listing(t, st); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("list: %v", err)
+	}
+	_, _, err := st.Open(t.Context(), "a.jpg", "")
+	if !errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrNotExist) || !strings.Contains(err.Error(), "no container nosuch") {
+		t.Errorf("open: %v", err)
+	}
+	if _, err := st.Create(t.Context(), "a.jpg", nil); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("create: %v", err)
+	}
+}
+
+// TestLargeBlobs goes on in the middle of blobs made of blocks, and creates
+// them once.
+func TestLargeBlobs(t *testing.T) {
+	server := azuritetest.Start(t)
+	var st store.Ranger = azuritetest.Open(t, server.Options(t, server.Container(t), "x"))
+	body := bytes.Repeat([]byte("0123456789abcdef!"), 40<<20/17)
+	o, err := st.Create(t.Context(), "large", body)
+	if err != nil || o.Size != int64(len(body)) {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	const offset = 17<<20 + 3
+	r, again, err := st.OpenAt(t.Context(), "large", o.ETag, offset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body[offset:]) || again != o {
+		t.Errorf("%d bytes of %+v, %v", len(got), again, err)
+	}
+	if _, _, err := st.OpenAt(t.Context(), "large", o.ETag+"0", offset); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("another version: %v", err)
+	}
+	if _, _, err := st.OpenAt(t.Context(), "large", "", offset); err == nil {
+		t.Error("two halves without an ETag may be of two versions")
+	}
+	if _, err := st.Create(t.Context(), "large", body[:len(body)-1]); !errors.Is(err, store.ErrExist) {
+		t.Errorf("create again: %v", err)
+	}
+
+	failed := errors.New("the writer failed")
+	_, err = st.(*azblob.Store).CreateFrom(t.Context(), "never", func(w io.Writer) error {
+		if _, err := w.Write(body); err != nil {
+			return err
+		}
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Error(err)
+	}
+	if _, _, err := st.Open(t.Context(), "never", ""); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("half a blob is there: %v", err)
+	}
+}
