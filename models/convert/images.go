@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -61,31 +61,18 @@ const batchImages = 4
 // nil for a file that cannot be decoded.
 func scoreImages(ctx context.Context, e Engine, m *models.Model, paths []string) ([][]float32, error) {
 	rows := make([][]float32, len(paths))
-	var next struct {
-		sync.Mutex
-		slice [][]string
-	}
-	next.slice = slices.Collect(slices.Chunk(paths, batchImages))
-	done := 0
-	take := func() (int, []string) {
-		next.Lock()
-		defer next.Unlock()
-		if done == len(next.slice) {
-			return 0, nil
-		}
-		done++
-		return (done - 1) * batchImages, next.slice[done-1]
-	}
+	batches := slices.Collect(slices.Chunk(paths, batchImages))
+	var next atomic.Int64
 	workers, ctx := errgroup.WithContext(ctx)
-	for range min(max(e.Lanes(), 1), len(next.slice)) {
+	for range min(max(e.Lanes(), 1), len(batches)) {
 		workers.Go(func() error {
 			w, err := newWorker(e, m)
 			if err != nil {
 				return err
 			}
 			defer w.decoder.Close()
-			for first, some := take(); some != nil; first, some = take() {
-				if err := w.score(ctx, some, rows[first:]); err != nil {
+			for i := int(next.Add(1)) - 1; i < len(batches); i = int(next.Add(1)) - 1 {
+				if err := w.score(ctx, batches[i], rows[i*batchImages:]); err != nil {
 					return err
 				}
 			}
