@@ -1,0 +1,219 @@
+package azblob_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// Planted secrets: a key in base64 and a signature that the URL spells in
+// another way.
+const (
+	plantedKey = "cGxhbnRlZC1rZXktdGhhdC1uby1vbmUtbWF5LXNlZQ=="
+	plantedSig = "planted/signature+that=nobody&sees"
+	plantedSAS = "sv=2024-11-04&sp=rl&se=2020-01-01T00:00:00Z&sig=planted%2Fsignature%2Bthat%3Dnobody%26sees"
+)
+
+// leaks says whether a text shows a planted secret, or a part of one.
+func leaks(text string) bool {
+	for _, secret := range []string{"cGxhbnRlZC1rZXk", "planted/sig", "planted%2Fsig", "sig="} {
+		if strings.Contains(text, secret) {
+			return true
+		}
+	}
+	return false
+}
+
+func planted(values map[string]string) azblob.Credentials {
+	return azblob.FromEnvironment(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
+}
+
+func place(t *testing.T, s string) azblob.Place {
+	t.Helper()
+	p, err := azblob.ParsePlace(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// answering opens a store whose every request is answered by rt.
+func answering(t *testing.T, rt roundTripper) *azblob.Store {
+	t.Helper()
+	return azuritetest.Open(t, azblob.Options{
+		Place: place(t, "az://acme/photos"), Credentials: planted(map[string]string{azblob.SASToken: plantedSAS}), Transport: rt,
+	})
+}
+
+func TestAnswers(t *testing.T) {
+	date := "Sat, 21 Nov 2026 23:00:00 GMT"
+	for _, test := range []struct {
+		op        string
+		status    int
+		code      string
+		header    http.Header
+		is        error
+		transient bool
+		after     time.Duration
+		throttled bool
+		says      string
+	}{
+		{op: "open", status: 404, code: "BlobNotFound", is: store.ErrNotExist},
+		{op: "open", status: 404, code: "ContainerNotFound", is: store.ErrDenied, says: "no container photos"},
+		{op: "list", status: 404, code: "ContainerNotFound", is: store.ErrNotExist, says: "no container photos"},
+		{op: "open", status: 412, code: "ConditionNotMet", is: store.ErrChanged},
+		{op: "open", status: 409, code: "BlobArchived", is: store.ErrUnreadable},
+		{op: "create", status: 409, code: "BlobAlreadyExists", is: store.ErrExist},
+		{op: "create", status: 412, code: "ConditionNotMet", is: store.ErrExist},
+		{op: "create", status: 403, code: "UnauthorizedBlobOverwrite", is: store.ErrExist},
+		{op: "create", status: 409, code: "BlobImmutableDueToPolicy", is: store.ErrExist},
+		{op: "open", status: 403, code: "AuthenticationFailed", is: store.ErrDenied, says: "expired at 2020-01-01T00:00:00Z"},
+		{op: "list", status: 403, code: "AuthorizationPermissionMismatch", is: store.ErrDenied, says: "container photos"},
+		{op: "create", status: 401, code: "NoAuthenticationInformation", is: store.ErrDenied, says: "account acme"},
+		{op: "open", status: 409, code: "PublicAccessNotPermitted", is: store.ErrDenied},
+		{op: "open", status: 503, code: "ServerBusy", transient: true, throttled: true, header: http.Header{"Retry-After": {"7"}}, after: 7 * time.Second},
+		{op: "open", status: 429, transient: true, throttled: true, header: http.Header{"X-Ms-Retry-After-Ms": {"250"}}, after: 250 * time.Millisecond},
+		{op: "list", status: 503, transient: true, throttled: true,
+			header: http.Header{"Retry-After": {"Sat, 21 Nov 2026 23:00:30 GMT"}, "Date": {date}}, after: 30 * time.Second},
+		{op: "open", status: 503, transient: true, throttled: true, header: http.Header{"Retry-After": {"-5"}}},
+		{op: "create", status: 500, code: "OperationTimedOut", transient: true},
+		{op: "list", status: 502, transient: true},
+		{op: "open", status: 504, transient: true},
+		{op: "open", status: 408, transient: true},
+		{op: "open", status: 302, header: http.Header{"Location": {"http://elsewhere.example/x?" + plantedSAS}}, is: store.ErrDenied, says: "http://elsewhere.example"},
+		{op: "open", status: 400, code: "InvalidHeaderValue", says: "InvalidHeaderValue"},
+	} {
+		t.Run(fmt.Sprint(test.op, test.status, test.code), func(t *testing.T) {
+			st := answering(t, func(r *http.Request) (*http.Response, error) {
+				header := http.Header{"X-Ms-Error-Code": {test.code}, "X-Ms-Request-Id": {"request-1"}}
+				for name, values := range test.header {
+					header[name] = values
+				}
+				body := "<Error><Message>" + r.URL.String() + "</Message></Error>"
+				return &http.Response{StatusCode: test.status, Status: fmt.Sprint(test.status), Header: header,
+					Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
+			})
+			err := do(t.Context(), st, test.op)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, kind := range []error{store.ErrNotExist, store.ErrExist, store.ErrChanged, store.ErrUnreadable, store.ErrDenied} {
+				if got := errors.Is(err, kind); got != (kind == test.is) {
+					t.Errorf("%v: is %q: %t", err, kind, got)
+				}
+			}
+			tr, ok := store.AsTransient(err)
+			if ok != test.transient {
+				t.Fatalf("%v: transient: %t", err, ok)
+			}
+			if ok && (tr.After != test.after || tr.Throttled != test.throttled) {
+				t.Errorf("wait %v, throttled %t", tr.After, tr.Throttled)
+			}
+			text := err.Error()
+			if leaks(text) || !strings.Contains(text, test.says) || !strings.Contains(text, "request-1") ||
+				strings.Contains(text, "\n") || !strings.Contains(text, "az://acme/photos/") {
+				t.Errorf("message: %s", text)
+			}
+		})
+	}
+}
+
+// do makes one call of that kind.
+func do(ctx context.Context, st store.Store, op string) error {
+	var err error
+	switch op {
+	case "open":
+		_, _, err = st.Open(ctx, "a.jpg", "etag")
+	case "create":
+		_, err = st.Create(ctx, "a.jpg", []byte("body"))
+	case "list":
+		err = st.List(ctx, "", func(store.Object) error { return nil })
+	}
+	return err
+}
+
+// TestNetwork breaks connections; the errors of net/http would show the token.
+func TestNetwork(t *testing.T) {
+	broken := answering(t, func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("connection reset for " + plantedSAS)
+	})
+	for _, op := range []string{"open", "create", "list"} {
+		err := do(t.Context(), broken, op)
+		if _, ok := store.AsTransient(err); !ok || leaks(err.Error()) || !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	half := answering(t, func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Request: r, Header: http.Header{"Etag": {`"e"`}, "Content-Length": {"10"}}, ContentLength: 10,
+			Body: io.NopCloser(io.MultiReader(strings.NewReader("half "), errorReader{errors.New("reset " + plantedSAS)}))}, nil
+	})
+	r, _, err := half.Open(t.Context(), "a.jpg", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if _, ok := store.AsTransient(err); !ok || leaks(err.Error()) || string(got) != "half " {
+		t.Errorf("read %q: %v", got, err)
+	}
+}
+
+type errorReader struct{ err error }
+
+func (e errorReader) Read([]byte) (int, error) { return 0, e.err }
+
+// TestFault31_Redirect lets the endpoint redirect to another host: nothing goes
+// there.
+func TestFault31_Redirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s was sent elsewhere, with %d headers", r.Method, r.URL.Path, len(r.Header))
+	}))
+	defer elsewhere.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+r.URL.Path+"?"+r.URL.RawQuery, status) //nolint:gosec // G710: that is the fault
+		}))
+		for _, credentials := range []azblob.Credentials{
+			planted(map[string]string{azblob.SASToken: plantedSAS}), planted(map[string]string{azblob.Key: plantedKey}),
+		} {
+			st := azuritetest.Open(t, azblob.Options{Place: place(t, "az://acme/photos"), Credentials: credentials, Endpoint: endpoint.URL})
+			for _, op := range []string{"open", "create", "list"} {
+				if err := do(t.Context(), st, op); !errors.Is(err, store.ErrDenied) || leaks(err.Error()) {
+					t.Errorf("%d, %s: %v", status, op, err)
+				}
+			}
+		}
+		endpoint.Close()
+	}
+}
+
+// TestFault30_Verbs prints what holds secrets with every verb.
+func TestFault30_Verbs(t *testing.T) {
+	for _, values := range []map[string]string{
+		{azblob.SASToken: plantedSAS},
+		{azblob.Key: plantedKey},
+		{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey},
+		{azblob.ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net;SharedAccessSignature=" + plantedSAS},
+	} {
+		c := planted(values)
+		o := azblob.Options{Place: place(t, "az://acme/photos"), Credentials: c}
+		st := azuritetest.Open(t, o)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			for _, v := range []any{c, &c, o, &o, st} {
+				if text := fmt.Sprintf(verb, v); leaks(text) || strings.Contains(text, fmt.Sprintf("%x", plantedSig)) {
+					t.Errorf("%s of %T: %s", verb, v, text)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package azblob_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+)
+
+func TestParsePlace(t *testing.T) {
+	for in, want := range map[string]string{
+		"az://acme/photos":                                       "az://acme/photos/",
+		"az://acme/photos/":                                      "az://acme/photos/",
+		"az://acme/photos/2019":                                  "az://acme/photos/2019/",
+		"az://acme/photos/2019/":                                 "az://acme/photos/2019/",
+		"az://acme/photos/a b/ü?#":                               "az://acme/photos/a b/ü?#/",
+		"az://acme/photos/100%":                                  "az://acme/photos/100%/",
+		"az://acme/photos//twice":                                "az://acme/photos//twice/",
+		"az://acme/$web/x":                                       "az://acme/$web/x/",
+		"https://acme.blob.core.windows.net/photos":              "az://acme/photos/",
+		"https://acme.blob.core.windows.net/photos/a%20b/%3F%23": "az://acme/photos/a b/?#/",
+		"https://acme.blob.core.windows.net/photos/a%2Fb":        "az://acme/photos/a/b/",
+		"https://acme.z01.blob.storage.azure.net/photos/x":       "az://acme/photos/x/",
+		"http://127.0.0.1:10000/devstoreaccount1/photos/x":       "az://devstoreaccount1/photos/x/",
+		"https://localhost:10000/devstoreaccount1/photos/x":      "az://devstoreaccount1/photos/x/",
+	} {
+		p, err := azblob.ParsePlace(in)
+		if err != nil || p.String() != want || !azblob.IsPlace(in) {
+			t.Errorf("%s: %q, %v, want %q", in, p, err, want)
+		}
+	}
+	for _, local := range []string{"photos", "/data/photos", "./az:/x", "C:/photos", "s3://bucket/x", ""} {
+		if azblob.IsPlace(local) {
+			t.Errorf("%q is taken for a place in blob storage", local)
+		}
+	}
+	for in, says := range map[string]string{
+		"az://": "an account", "az://acme": "a container", "az://acme/": "a container", "az://ACME/photos": "an account",
+		"az://acme/Photos": "a container", "az://a/photos": "an account", "az://acme/p": "a container", "az://acme/photos/\xff": "UTF-8",
+		"http://acme.blob.core.windows.net/photos":                      "clear text",
+		"https://user:planted@acme.blob.core.windows.net/photos":        "a user",
+		"https://acme.blob.core.windows.net/photos?comp=list":           "a query",
+		"https://acme.blob.core.windows.net/photos?" + plantedSAS:       azblob.SASToken,
+		"https://acme.blob.core.windows.net/photos/x?SIG=planted%2Fsig": azblob.SASToken,
+		"az://acme/photos?" + plantedSAS:                                azblob.SASToken,
+		"https://acme.blob.core.windows.net/photos/%zz?planted%2Fsig":   "not a URL",
+	} {
+		if p, err := azblob.ParsePlace(in); err == nil || !strings.Contains(err.Error(), says) ||
+			leaks(strings.ReplaceAll(err.Error(), "and sig=", "")) || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%s: %q, %v, want an error with %q", in, p, err, says)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for in, want := range map[string][2]string{
+		"az://acme/photos/a/b/labels.csv": {"az://acme/photos/a/b/", "labels.csv"},
+		"az://acme/photos/labels.csv":     {"az://acme/photos/", "labels.csv"},
+		"az://acme/photos":                {"az://acme/photos/", ""},
+	} {
+		if folder, name := place(t, in).Split(); folder.String() != want[0] || name != want[1] {
+			t.Errorf("%s: %s and %q", in, folder, name)
+		}
+	}
+}
+
+// TestFault31_Endpoints asks for places and endpoints to which credentials may
+// or may not go.
+func TestFault31_Endpoints(t *testing.T) {
+	key := map[string]string{azblob.Key: plantedKey}
+	for _, test := range []struct {
+		place, endpoint string
+		values          map[string]string
+		says            string // of the error; empty if it may
+	}{
+		{"az://acme/photos", "", key, ""},
+		{"az://acme/photos", "https://blob.core.usgovcloudapi.net", key, ""},
+		{"az://acme/photos", "https://acme.blob.core.chinacloudapi.cn/", key, ""},
+		{"az://acme/photos", "http://127.0.0.1:10000", key, ""},
+		{"az://acme/photos", "http://[::1]:10000", key, ""},
+		{"az://acme/photos", "http://localhost:10000/acme", key, ""},
+		{"az://acme/photos", "https://storage.acme.example", key, ""},
+		{"https://acme.blob.core.chinacloudapi.cn/photos", "", key, ""},
+		{"https://storage.acme.example/photos", "", key, "not a host of Azure"},
+		{"https://acme.evil.example/photos", "", key, "not a host of Azure"},
+		{"https://acme.blob.core.windows.net.evil.example/photos", "", key, "not a host of Azure"},
+		{"https://acme.evil.example/photos", "https://acme.evil.example", key, ""},
+		{"https://acme.blob.core.windows.net/photos", "https://acme.evil.example", key, "write the place as az://"},
+		{"az://acme/photos", "http://storage.acme.example", key, "clear text"},
+		{"az://acme/photos", "http://10.0.0.1:10000", key, "clear text"},
+		{"az://acme/photos", "ftp://127.0.0.1", key, "https"},
+		{"az://acme/photos", "storage.acme.example", key, "not a URL"},
+		{"az://acme/photos", "https://storage.acme.example/?" + plantedSAS, key, "address alone"},
+		{"az://acme/photos", "http://127.0.0.1:10000", nil, "https only"},
+		{"az://acme/photos", "", map[string]string{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey + ";BlobEndpoint=http://evil.example"}, "clear text"},
+		{"az://acme/photos", "", map[string]string{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey + ";BlobEndpoint=https://evil.example"}, "not a host of Azure"},
+		{"az://devstoreaccount1/photos", "", map[string]string{azblob.ConnectionString: "UseDevelopmentStorage=true"}, ""},
+		{"az://acme/photos", "", map[string]string{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey + ";EndpointSuffix=core.usgovcloudapi.net"}, ""},
+	} {
+		p, err := azblob.ParsePlace(test.place)
+		if err == nil {
+			_, err = azblob.New(azblob.Options{Place: p, Endpoint: test.endpoint, Credentials: planted(test.values)})
+		}
+		if (err == nil) != (test.says == "") || err != nil && (!strings.Contains(err.Error(), test.says) || leaks(err.Error())) {
+			t.Errorf("%s at %q: %v, want %q", test.place, test.endpoint, err, test.says)
+		}
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	open := func(c azblob.Credentials) error {
+		_, err := azblob.New(azblob.Options{Place: place(t, "az://acme/photos"), Credentials: c})
+		return err
+	}
+	for _, bad := range []map[string]string{
+		{azblob.Key: "not base64 planted/sig"},
+		{azblob.SASToken: "planted/sig"},
+		{azblob.ConnectionString: "planted/sig"},
+		{azblob.ConnectionString: "AccountName=acme"},
+		{azblob.ConnectionString: "AccountName=acme;BlobEndpoint=https://acme.blob.core.windows.net/?" + plantedSAS},
+	} {
+		if err := open(planted(bad)); !errors.Is(err, azblob.ErrCredentials) || leaks(strings.ReplaceAll(err.Error(), "and sig=", "")) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	// What is of another account is never used for this one.
+	for _, other := range []map[string]string{
+		{azblob.Account: "other", azblob.Key: "not even base64"},
+		{azblob.ConnectionString: "AccountName=other;AccountKey=not even base64"},
+	} {
+		if err := open(planted(other)); err != nil {
+			t.Errorf("the default chain was to be taken: %v", err)
+		}
+	}
+
+	file := func(text string) (azblob.Credentials, error) {
+		path := filepath.Join(t.TempDir(), "credentials")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return azblob.FromFile(path)
+	}
+	for _, text := range []string{
+		"# a comment\n\nexport " + azblob.Key + "=\"" + plantedKey + "\"\n",
+		azblob.SASToken + "='?" + plantedSAS + "'\r\nOTHER=x\n",
+		azblob.ConnectionString + "=AccountName=acme;AccountKey=" + plantedKey,
+	} {
+		c, err := file(text)
+		if err == nil {
+			err = open(c)
+		}
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"", "planted/sig", azblob.Key + "=", "OTHER=planted/sig"} {
+		if _, err := file(text); !errors.Is(err, azblob.ErrCredentials) || leaks(err.Error()) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := azblob.FromFile("/nonexistent"); !errors.Is(err, azblob.ErrCredentials) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	c, err := file(azblob.Account + "=other\n" + azblob.Key + "=" + plantedKey)
+	if err == nil {
+		err = open(c)
+	}
+	if !errors.Is(err, azblob.ErrCredentials) || !strings.Contains(err.Error(), "for the account other") {
+		t.Errorf("a file for another account: %v", err)
+	}
+}
