@@ -17,6 +17,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 RANKS ?= 2
 ROUNDS ?= 50
+CHAOS ?= 10m
 
 # What the binary and the tests look for; given names win.
 export BATCHSCORE_CACHE := $(CACHE)
@@ -108,6 +109,12 @@ kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 models-check: deps ## hold VGG-16 and Inception V3 against torchvision and Keras on all images (1 GB of disk)
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 \
 		go test -count=1 -timeout 20m -run 'Logits|TrainedWeights' -v ./models/networks
+
+.PHONY: chaos
+chaos: RANKS = 3
+chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CHAOS=$(CHAOS) BATCHSCORE_CHAOS_SEED=$(CHAOS_SEED) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
+		go test -count=1 -timeout 0 -run '^TestChaos$$' -v ./cmd/batchscore
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
