@@ -110,7 +110,7 @@ func (s chaosScale) round(seed uint64, collection, n int, last bool) chaosRound 
 	requests := 8 * s.images
 	for range rng.IntN(3) {
 		b := chaosBurst{first: rng.IntN(requests / 2), fault: fault.Fault{Kind: drawn(rng, fault.Throttle, fault.Busy)}}
-		b.last = b.first + 5 + rng.IntN(s.burst)
+		b.last = b.first + 2 + rng.IntN(s.burst)
 		if rng.IntN(2) == 0 {
 			b.fault.After = time.Second
 			b.last = min(b.last, b.first+10)

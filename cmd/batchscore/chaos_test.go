@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	shortChaos = chaosScale{images: 30, chunk: 3, ranks: 2, rounds: 2, burst: 10}
-	longChaos  = chaosScale{images: 300, chunk: 4, ranks: 5, rounds: 6, burst: 60}
+	shortChaos = chaosScale{images: 30, chunk: 3, ranks: 2, rounds: 2, burst: 3}
+	longChaos  = chaosScale{images: 300, chunk: 4, ranks: 5, rounds: 6, burst: 15}
 )
 
 // TestChaos scores collections from the emulator to the emulator on ranks under
@@ -67,7 +67,7 @@ type chaos struct {
 
 func newChaos(t *testing.T) *chaos {
 	needMpirun(t)
-	c := &chaos{T: t, chaosScale: shortChaos, seed: 1, start: time.Now(),
+	c := &chaos{T: t, chaosScale: shortChaos, seed: 30, start: time.Now(),
 		injected: map[string]int{}, undisturbed: map[chaosCollection][]byte{}}
 	if text := os.Getenv("BATCHSCORE_CHAOS"); text != "" {
 		var err error
@@ -144,7 +144,7 @@ func (c *chaos) collection(n int) {
 		}
 	}
 	c.complete++
-	if got := c.merged(out, kind.format, c.server.Endpoint); !bytes.Equal(got, want) {
+	if got := c.merged(out, kind.format); !bytes.Equal(got, want) {
 		c.Fatalf("the merged file of %s differs from that of a run that nobody disturbed: %d bytes and %d", out, len(got), len(want))
 	}
 }
@@ -171,9 +171,9 @@ func (c *chaos) alone(kind chaosCollection) []byte {
 	out := fmt.Sprintf("alone-%d", len(c.undisturbed))
 	must(c, 0, c.args(kind, c.place(out), c.server.Endpoint)...)
 	if kind.format == "jsonl" {
-		c.checkPaths(c.merged(out, kind.format, c.server.Endpoint))
+		c.checkPaths(c.merged(out, kind.format))
 	}
-	c.undisturbed[kind] = c.merged(out, kind.format, c.server.Endpoint)
+	c.undisturbed[kind] = c.merged(out, kind.format)
 	return c.undisturbed[kind]
 }
 
@@ -197,9 +197,9 @@ func (c *chaos) checkPaths(rows []byte) {
 	}
 }
 
-func (c *chaos) merged(out, format, endpoint string) []byte {
+func (c *chaos) merged(out, format string) []byte {
 	file := filepath.Join(c.TempDir(), "merged."+format)
-	must(c, 0, "merge", c.place(out), "-o", file, "--endpoint", endpoint, "--credentials", c.credentials)
+	must(c, 0, "merge", c.place(out), "-o", file, "--endpoint", c.server.Endpoint, "--credentials", c.credentials)
 	body, err := os.ReadFile(file)
 	if err != nil {
 		c.Fatal(err)
