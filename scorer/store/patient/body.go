@@ -159,19 +159,19 @@ func (b *body) read(p []byte) (int, error) {
 	b.r.Close()
 	b.r = nil
 	b.a.end(err)
-	if n == 0 {
-		b.barren++
+	if n > 0 {
+		return n, nil
 	}
-	return n, nil
+	if b.barren++; b.barren > fruitless {
+		b.last = t
+		return 0, b.giveUp()
+	}
+	return 0, nil
 }
 
 // resume opens the rest of a body that broke.
 func (b *body) resume() error {
 	b.what = "read"
-	if t, ok := store.AsTransient(b.failure); ok && b.barren > fruitless {
-		b.tries++
-		return b.giveUp(t)
-	}
 	if err := b.pause(b.ctx, b.failure); err != nil {
 		return err
 	}

@@ -155,6 +155,41 @@ func TestFault11_LeavesAloneWhatAsksForIt(t *testing.T) {
 	})
 }
 
+// TestFault11_CallsThrottledTogetherCountOnce: the limit halves for each wave,
+// and not for each call of a wave.
+func TestFault11_CallsThrottledTogetherCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := new(mem.Store)
+		inner.Put("image", []byte("pixels"))
+		st := patient.New(&storetest.Faulty{
+			Store: inner,
+			BeforeOpen: func(_ context.Context, n int, _ string) error {
+				time.Sleep(10 * time.Millisecond)
+				if n < 64 {
+					return busy(0)
+				}
+				return nil
+			},
+		}, patient.Options{Concurrency: 100, Rand: func() float64 { return 0.5 }})
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				if got, err := read(t.Context(), st, "image", ""); got != "pixels" || err != nil {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+		time.Sleep(20 * time.Millisecond)
+		if s := st.Stats(); s.Limit != 32 || s.Throttled != 64 {
+			t.Errorf("after 64 calls at once were throttled: %+v, want a limit of 32", s)
+		}
+		wg.Wait()
+		if s := st.Stats(); s.Limit < 33 || s.Limit > 34 {
+			t.Errorf("after 64 good answers: %+v, want a limit of 33 or 34", s)
+		}
+	})
+}
+
 // TestFault11_AGateEndsWithPatience: a call that was never made gives up too.
 func TestFault11_AGateEndsWithPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -268,13 +303,13 @@ func places(t *testing.T, test func(t *testing.T, s *shakyStore, st store.Store)
 	}
 }
 
-// TestFault12_BrokenBodies breaks a body at its first byte, in the middle and at
-// its last.
+// TestFault12_BrokenBodies breaks a body at its first byte, in the middle, at its
+// last, and when all have come.
 func TestFault12_BrokenBodies(t *testing.T) {
 	places(t, func(t *testing.T, s *shakyStore, inner store.Store) {
 		want := someBody(0)
 		o := s.Put("image", want)
-		s.breaks = []int{0, 1, bodySize / 2, bodySize/2 + 1, bodySize - 1}
+		s.breaks = []int{0, 1, bodySize / 2, bodySize/2 + 1, bodySize - 1, bodySize}
 		st := patient.New(inner, patient.Options{})
 		begin := time.Now()
 		got, err := read(t.Context(), st, "image", o.ETag)
@@ -282,11 +317,11 @@ func TestFault12_BrokenBodies(t *testing.T) {
 			t.Fatalf("%d bytes, or others, %v", len(got), err)
 		}
 		stats := st.Stats()
-		if stats.Resumed != 5 || stats.UnderWay != 0 || stats.GaveUp != 0 || (stats.Stalls == 5) != (s.how == "stall") {
+		if stats.Resumed != 5 || stats.UnderWay != 0 || stats.GaveUp != 0 || (stats.Stalls == 6) != (s.how == "stall") {
 			t.Errorf("counted are %+v", stats)
 		}
-		if took := time.Since(begin); s.how == "stall" && took > 5*patient.DefaultStall+10*time.Second {
-			t.Errorf("five stalls took %v", took)
+		if took := time.Since(begin); s.how == "stall" && took > 6*patient.DefaultStall+10*time.Second {
+			t.Errorf("six stalls took %v", took)
 		}
 		if _, ok := inner.(store.Ranger); ok && fmt.Sprint(s.opened) != fmt.Sprint([]int64{0, 0, 1, bodySize / 2, bodySize/2 + 1, bodySize - 1}) {
 			t.Errorf("opened at %v", s.opened)

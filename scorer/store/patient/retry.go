@@ -17,14 +17,15 @@ type errand struct {
 	*Store
 	what, name string
 
-	tries int       // that failed since the last progress
-	since time.Time // when the first of them did
+	tries int              // that failed since the last progress
+	since time.Time        // when the first of them did
+	last  *store.Transient // how the last of them did
 }
 
 func (s *Store) errand(what, name string) *errand { return &errand{Store: s, what: what, name: name} }
 
 // progress starts patience anew.
-func (e *errand) progress() { e.tries, e.since = 0, time.Time{} }
+func (e *errand) progress() { e.tries, e.since, e.last = 0, time.Time{}, nil }
 
 // try makes the call until it succeeds, fails for good, or patience ends. limit
 // bounds each call as attempt.watch does. The attempt that succeeded is still
@@ -37,7 +38,7 @@ func (e *errand) tryAs(ctx context.Context, slot bool, limit time.Duration, call
 	for {
 		a, err := e.begin(ctx, slot)
 		if err != nil {
-			return nil, err
+			return nil, e.ended(ctx, err)
 		}
 		a.watch(limit)
 		err = a.verdict(call(a))
@@ -57,8 +58,9 @@ func (e *errand) tryAs(ctx context.Context, slot bool, limit time.Duration, call
 func (e *errand) pause(ctx context.Context, err error) error {
 	t, ok := store.AsTransient(err)
 	if !ok {
-		return err
+		return e.ended(ctx, err)
 	}
+	e.last = t
 	if e.since.IsZero() {
 		e.since = time.Now()
 	}
@@ -67,7 +69,7 @@ func (e *errand) pause(ctx context.Context, err error) error {
 	if until := e.until(ctx); !until.IsZero() {
 		left := time.Until(until)
 		if left <= 0 || t.After > left {
-			return e.giveUp(t)
+			return e.giveUp()
 		}
 		wait = min(wait, left)
 	}
@@ -76,9 +78,8 @@ func (e *errand) pause(ctx context.Context, err error) error {
 	}
 	e.paused.Add(int64(wait))
 	if err := sleep(ctx, wait); err != nil {
-		return e.ended(err, t)
+		return e.ended(ctx, err)
 	}
-	e.retries.Add(1)
 	return nil
 }
 
@@ -111,23 +112,23 @@ func (e *errand) until(ctx context.Context) time.Time {
 	return until
 }
 
-// giveUp is the error of an operation whose last try ended with t. It is no
+// giveUp is the error of an operation that failed for too long. It is no
 // Transient: whoever sees it need not try again.
-func (e *errand) giveUp(t *store.Transient) error {
+func (e *errand) giveUp() error {
 	e.gaveUp.Add(1)
 	asks := ""
-	if t.After > 0 {
-		asks = fmt.Sprintf(", which asks to be left alone for %v", t.After)
+	if e.last.After > 0 {
+		asks = fmt.Sprintf(", and it asks to be left alone for %v", e.last.After)
 	}
 	return fmt.Errorf("%s %q: %w: given up after %d tries in %v%s; run again when %s answers: %w",
-		e.what, e.name, store.ErrUnavailable, e.tries, time.Since(e.since).Round(time.Millisecond), asks, e.Store, t.Err)
+		e.what, e.name, store.ErrUnavailable, e.tries, time.Since(e.since).Round(time.Millisecond), asks, e.Store, e.last.Err)
 }
 
-// ended is the error of an operation whose context ended after a try that
-// ended with t. A deadline means that patience has ended.
-func (e *errand) ended(err error, t *store.Transient) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", e.giveUp(t), err)
+// ended is the error of an operation that cannot go on because of err. When it
+// failed before and its context's deadline is over now, patience has ended.
+func (e *errand) ended(ctx context.Context, err error) error {
+	if e.last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", e.giveUp(), err)
 	}
 	return err
 }
@@ -170,6 +171,9 @@ func (e *errand) begin(ctx context.Context, slot bool) (*attempt, error) {
 		return nil, err
 	}
 	e.calls.Add(1)
+	if e.tries > 0 {
+		e.retries.Add(1)
+	}
 	return a, nil
 }
 
