@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	shortChaos = chaosScale{images: 30, chunk: 3, ranks: 2, rounds: 2, burst: 3}
+	shortChaos = chaosScale{images: 24, chunk: 3, ranks: 2, rounds: 2, burst: 3}
 	longChaos  = chaosScale{images: 300, chunk: 4, ranks: 5, rounds: 6, burst: 15}
 )
 
