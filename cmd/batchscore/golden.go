@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
@@ -86,4 +88,80 @@ func jpegKind() string {
 		return "go"
 	}
 	return "libjpeg-turbo"
+}
+
+func jpegName() string {
+	if name, err := preprocess.JPEGBackend(); err == nil {
+		return name
+	}
+	return "Go image/jpeg"
+}
+
+// goldenOptions say which images a model is to carry.
+type goldenOptions struct {
+	images, file, provider string
+	tolerance              float64 // 0 takes that of the model's precision
+}
+
+// goldenFlag is for commands that make a model.
+func goldenFlag(cmd *cobra.Command, images *string) {
+	cmd.Flags().StringVar(images, "golden", "", "folder of images for the model to carry with their scores, to be checked before every run")
+}
+
+// withGolden makes the model that was just written carry the images of a
+// folder; no folder, no images.
+func withGolden(cmd *cobra.Command, file, images string) error {
+	if images == "" {
+		return nil
+	}
+	m, err := models.Open(file, models.OpenOptions{})
+	if err != nil {
+		return config(err)
+	}
+	return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: ort.CPU})
+}
+
+// addGolden scores images and writes a model that carries them, their scores
+// and the contract that they were scored by.
+func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error) {
+	names, contents, err := models.GoldenFiles(o.images)
+	if err != nil {
+		return config(err)
+	}
+	e, err := ort.Open(m, ort.Options{Provider: o.provider, Lanes: 1, Logger: zerolog.Nop()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents)
+	if err != nil {
+		return config(err)
+	}
+	swapped := m.Contract.Preprocess
+	swapped.BGR = !swapped.BGR
+	wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents)
+	if err != nil {
+		return config(err)
+	}
+	g := &models.Golden{
+		Tolerance:    models.GoldenTolerance(m.Contract.Precision),
+		ScaledDecode: m.Contract.Preprocess.ScaledDecode,
+		JPEGDecoder:  jpegKind(),
+		MadeWith:     fmt.Sprintf("ONNX Runtime %s on %s, JPEG by %s", e.Version(), e.Device(), jpegName()),
+	}
+	if o.tolerance > 0 {
+		g.Tolerance = o.tolerance
+	}
+	for i := range names {
+		g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
+	}
+	if _, err := g.Check(wrong, g.JPEGDecoder); err == nil {
+		return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
+			" take photographs with colours, of several classes", models.ErrModel, o.images, g.Tolerance))
+	}
+	if err := models.Annotate(m.Path, o.file, models.Annotations{Contract: &m.Contract, Golden: g}); err != nil {
+		return config(err)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", o.file, len(names), g.Tolerance)
+	return err
 }

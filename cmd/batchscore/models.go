@@ -22,7 +22,7 @@ func newModels() *cobra.Command {
 }
 
 func newModelsImport() *cobra.Command {
-	var file, labels string
+	var file, labels, golden string
 	var o tfjs.Options
 	cmd := &cobra.Command{
 		Use:   "import SOURCE -o FILE.onnx",
@@ -53,7 +53,10 @@ the model's contract in it: input size, preprocessing and labels.`,
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, info.Size()/1e6)
-			return err
+			if err != nil {
+				return err
+			}
+			return withGolden(cmd, file, golden)
 		},
 	}
 	fs := cmd.Flags()
@@ -61,5 +64,6 @@ the model's contract in it: input size, preprocessing and labels.`,
 	fs.StringVar(&labels, "labels", "", "file of labels, one a line; by default those of the source, where it has any")
 	fs.StringVar(&o.Path, "path", "", "the model's folder inside the source, where it holds several")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default that of its folder")
+	goldenFlag(cmd, &golden)
 	return cmd
 }

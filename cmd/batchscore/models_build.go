@@ -16,7 +16,7 @@ import (
 const randomWeights = "random"
 
 func newModelsBuild() *cobra.Command {
-	var file, from, labels, variant string
+	var file, from, golden, labels, variant string
 	var o networks.Options
 	var wo weights.Options
 	cmd := &cobra.Command{
@@ -75,7 +75,7 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, m.Size/1e6)
-			return nil
+			return withGolden(cmd, file, golden)
 		},
 	}
 	fs := cmd.Flags()
@@ -88,6 +88,7 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 	fs.StringVar(&labels, "labels", "", "file of labels, one a line")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default network and variant")
 	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	goldenFlag(cmd, &golden)
 	return cmd
 }
 

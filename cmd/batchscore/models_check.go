@@ -9,7 +9,6 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
-	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 func newModelsCheck() *cobra.Command {
@@ -64,7 +63,7 @@ check, and every run before it begins, scores them again and refuses to go on wh
 the answers differ. Do it where the model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
 		Example: `  batchscore models golden model.onnx --images samples -o model.onnx`,
 		Args:    oneArg("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case images == "":
 				return usagef("--images is missing: a folder of images to take along")
@@ -77,46 +76,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			if err != nil {
 				return err
 			}
-			names, contents, err := models.GoldenFiles(images)
-			if err != nil {
-				return config(err)
-			}
-			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Logger: zerolog.Nop()})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, e.Close()) }()
-			scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents)
-			if err != nil {
-				return config(err)
-			}
-			swapped := m.Contract.Preprocess
-			swapped.BGR = !swapped.BGR
-			wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents)
-			if err != nil {
-				return config(err)
-			}
-			g := &models.Golden{
-				Tolerance:    models.GoldenTolerance(m.Contract.Precision),
-				ScaledDecode: m.Contract.Preprocess.ScaledDecode,
-				JPEGDecoder:  jpegKind(),
-				MadeWith:     fmt.Sprintf("ONNX Runtime %s on %s, JPEG by %s", e.Version(), e.Device(), jpegName()),
-			}
-			if tolerance > 0 {
-				g.Tolerance = tolerance
-			}
-			for i := range names {
-				g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
-			}
-			if _, err := g.Check(wrong, g.JPEGDecoder); err == nil {
-				return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
-					" take photographs with colours, of several classes", models.ErrModel, images, g.Tolerance))
-			}
-			if err := models.Annotate(m.Path, file, models.Annotations{Contract: &m.Contract, Golden: g}); err != nil {
-				return config(err)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", file, len(names), g.Tolerance)
-			return err
+			return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: provider, tolerance: tolerance})
 		},
 	}
 	f.register(cmd)
@@ -126,11 +86,4 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
 	fs.Float64Var(&tolerance, "tolerance", 0, "largest difference that is still the same; by default from the model's precision")
 	return cmd
-}
-
-func jpegName() string {
-	if name, err := preprocess.JPEGBackend(); err == nil {
-		return name
-	}
-	return "Go image/jpeg"
 }

@@ -16,7 +16,8 @@ import (
 const calibrationImages = 512
 
 func newModelsConvert() *cobra.Command {
-	var precision, file, calibrate, check string
+	var precision, file, calibrate, check, golden string
+	var f contractFlags
 	var least float64
 	cmd := &cobra.Command{
 		Use:   "convert --precision fp16|int8 [--calibrate DIR] [--check DIR] IN.onnx -o OUT.onnx",
@@ -50,11 +51,11 @@ which percentage will do.`,
 			case least < 0 || least > 100:
 				return usagef("--accept-below %v is not a percentage", least)
 			}
-			in, err := models.Locate(args[0])
+			before, err := f.locate(cmd, args[0], "")
 			if err != nil {
 				return err
 			}
-			o := convert.Options{Precision: precision, Least: least, Open: func(m *models.Model) (convert.Engine, error) {
+			o := convert.Options{Precision: precision, Least: least, Model: models.OpenOptions{Contract: &before.Contract}, Open: func(m *models.Model) (convert.Engine, error) {
 				return ort.Open(m, ort.Options{Provider: ort.CPU})
 			}}
 			if o.Calibrate, err = convert.Images(cmp.Or(calibrate, check), calibrationImages); err != nil {
@@ -63,13 +64,9 @@ which percentage will do.`,
 			if o.Check, err = convert.Images(cmp.Or(check, calibrate), 0); err != nil {
 				return config(err)
 			}
-			c, agreement, err := convert.Convert(cmd.Context(), in, file, o)
+			c, agreement, err := convert.Convert(cmd.Context(), before.Path, file, o)
 			if err != nil {
 				return config(err)
-			}
-			before, err := models.Open(in, models.OpenOptions{})
-			if err != nil {
-				return err
 			}
 			after, err := os.Stat(file)
 			if err != nil {
@@ -80,12 +77,17 @@ which percentage will do.`,
 			if agreement.Skipped > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are no images that can be decoded\n", agreement.Skipped)
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return withGolden(cmd, file, golden)
 		},
 	}
+	f.register(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&precision, "precision", "", "fp16 or int8 (required)")
-	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write (required)")
+	goldenFlag(cmd, &golden)
 	fs.StringVar(&calibrate, "calibrate", "", "folder of images to learn from; required for int8")
 	fs.StringVar(&check, "check", "", "folder of images to compare the models on; by default that of --calibrate")
 	fs.Float64Var(&least, "accept-below", convert.GoodAgreement, "accept a model that agrees on this percentage of the images, or more")

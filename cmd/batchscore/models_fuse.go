@@ -10,7 +10,8 @@ import (
 )
 
 func newModelsFuse() *cobra.Command {
-	var file string
+	var file, golden string
+	var f contractFlags
 	cmd := &cobra.Command{
 		Use:   "fuse IN.onnx -o OUT.onnx",
 		Short: "Put the normalisation of pixels into a float model, which then takes bytes",
@@ -26,23 +27,24 @@ change: pixels are rounded to 8 bits after the resize.`,
 			if file == "" {
 				return usagef("-o is missing: the ONNX file to write")
 			}
-			in, err := models.Locate(args[0])
+			before, err := f.locate(cmd, args[0], "")
 			if err != nil {
 				return err
 			}
-			before, err := models.Open(in, models.OpenOptions{})
-			if err != nil {
-				return config(err)
-			}
-			c, err := convert.Fuse(in, file, models.OpenOptions{})
+			c, err := convert.Fuse(before.Path, file, models.OpenOptions{Contract: &before.Contract})
 			if err != nil {
 				return config(err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d bytes an image in place of %d\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Preprocess.RowBytes(), before.Contract.Preprocess.RowBytes())
-			return err
+			if err != nil {
+				return err
+			}
+			return withGolden(cmd, file, golden)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	f.register(cmd)
+	cmd.Flags().StringVarP(&file, "onnx", "o", "", "ONNX file to write (required)")
+	goldenFlag(cmd, &golden)
 	return cmd
 }

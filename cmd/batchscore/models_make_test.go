@@ -1,0 +1,68 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestFusedAndConvertedModelsRun makes models of a model, each with golden
+// images, and scores a folder with them.
+func TestFusedAndConvertedModelsRun(t *testing.T) {
+	in := pictures(t, 12)
+	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 64})
+	folder := t.TempDir()
+	fused, half := filepath.Join(folder, "fused.onnx"), filepath.Join(folder, "half.onnx")
+	if r := must(t, 0, "models", "fuse", model, "-o", fused, "--golden", filepath.Join(in, "batch 1")); !strings.Contains(r.stdout, "12288 bytes an image in place of 49152") {
+		t.Errorf("a quarter of the bytes is not told: %v", r)
+	}
+	if r := must(t, 0, "models", "convert", "--precision", "fp16", "--check", in, model, "-o", half); !strings.Contains(r.stdout, "12 of 12") {
+		t.Errorf("the agreement is not told with its denominator: %v", r)
+	}
+	must(t, 0, "models", "check", fused)
+	want := ""
+	for _, m := range []string{model, fused, half} {
+		out := t.TempDir()
+		must(t, 0, "run", "--images", in, "--out", out, "--model", m, "--format", "csv")
+		got := labelColumn(t, out)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("%s labels\n%s\nthe original\n%s", filepath.Base(m), got, want)
+		}
+	}
+}
+
+// labelColumn is the labels of an output in order of the images.
+func labelColumn(t *testing.T, out string) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(merged(t, out)) {
+		_, rest, _ := strings.Cut(line, `"label":"`)
+		label, _, _ := strings.Cut(rest, `"`)
+		b.WriteString(label + "\n")
+	}
+	return b.String()
+}
+
+func TestBuiltModelSaysThatItIsRandom(t *testing.T) {
+	needRuntime(t)
+	model := filepath.Join(t.TempDir(), "speed.onnx")
+	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", model)
+	in, out := pictures(t, 2), t.TempDir()
+	r := must(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	if !strings.Contains(r.stderr, "random weights") || !strings.Contains(merged(t, out), `"label":"random:`) {
+		t.Errorf("neither the log nor the rows say so: %v", r)
+	}
+	for _, args := range [][]string{
+		{"models", "build", "resnet", "--variant", "keras", "--weights", "random", "-o", model},
+		{"models", "build", "vgg16", "--variant", "caffe", "--weights", "random", "-o", model},
+		{"models", "build", "vgg16", "--variant", "keras", "-o", model},
+	} {
+		must(t, 64, args...)
+	}
+	must(t, 78, "models", "build", "vgg16", "--variant", "keras", "--weights", model, "-o", model+"2")
+}
