@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -76,6 +77,10 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 	return st, nil
 }
 
+// transport carries the requests to blob storage; nil, but in tests, is the
+// store's own.
+var transport http.RoundTripper
+
 func (f *placeFlags) blobs(what string, p azblob.Place) (*azblob.Store, error) {
 	credentials := azblob.FromEnvironment(os.LookupEnv)
 	if f.credentials != "" {
@@ -84,7 +89,7 @@ func (f *placeFlags) blobs(what string, p azblob.Place) (*azblob.Store, error) {
 			return nil, config(fmt.Errorf("--credentials: %w", err))
 		}
 	}
-	st, err := azblob.New(azblob.Options{Place: p, Credentials: credentials, Endpoint: f.endpoint})
+	st, err := azblob.New(azblob.Options{Place: p, Credentials: credentials, Endpoint: f.endpoint, Transport: transport})
 	if err != nil {
 		return nil, config(fmt.Errorf("%s: %w", what, err))
 	}

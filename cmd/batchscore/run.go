@@ -73,6 +73,12 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	case err != nil:
 		return "", usagef("--format: %v", err)
 	}
+	if _, err := place(f.images); err != nil {
+		return "", usagef("--images: %w", err)
+	}
+	if _, err := place(f.out); err != nil {
+		return "", usagef("--out: %w", err)
+	}
 	return format, nil
 }
 

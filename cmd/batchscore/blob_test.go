@@ -1,0 +1,433 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// panicInRequest makes a command panic where it asks blob storage for an image.
+const panicInRequest = "BATCHSCORE_TEST_PANIC_IN_REQUEST"
+
+func init() {
+	if os.Getenv(panicInRequest) != "" {
+		transport = panics{}
+	}
+}
+
+type panics struct{}
+
+func (panics) RoundTrip(r *http.Request) (*http.Response, error) {
+	if isImageRequest(r) {
+		panic("planted")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// upload puts the files of a folder into a new container and returns its place.
+func upload(t testing.TB, server *azuritetest.Server, folder string) string {
+	t.Helper()
+	container := server.Container(t)
+	client := server.Client().NewContainerClient(container)
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		_, err = client.NewBlockBlobClient("in/"+filepath.ToSlash(name)).Upload(t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "az://" + azuritetest.Account + "/" + container + "/in"
+}
+
+// newPlace is an empty folder of a new container.
+func newPlace(t testing.TB, server *azuritetest.Server) string {
+	t.Helper()
+	return "az://" + azuritetest.Account + "/" + server.Container(t) + "/out"
+}
+
+// withBlobs runs one command line that may use the emulator, with its key in
+// the environment.
+func withBlobs(t testing.TB, server *azuritetest.Server, endpoint string, args ...string) result {
+	t.Helper()
+	return finish(t, command(t, server.Env(), append(args, "--endpoint", endpoint)...))
+}
+
+// TestBlobsAndFolders scores one collection from Azurite to Azurite, from a
+// folder to Azurite and back: the merged bytes are the same, wherever they are
+// merged to.
+func TestBlobsAndFolders(t *testing.T) {
+	server := azuritetest.Start(t)
+	model := tiny(t, graphtest.Options{})
+	folder := pictures(t, 24)
+	for i, name := range []string{"a b#c%d+e.jpg", "100%.jpg", "new\nline.jpg", "cafe\u0301.jpg", "query?x=1&y=2.jpg", "dot./x.jpg", "broken.jpg"} {
+		body := picture(t, 100+i)
+		if name == "broken.jpg" {
+			body = body[:40]
+		}
+		writeFile(t, filepath.Join(folder, name), body)
+	}
+	blobs := upload(t, server, folder)
+
+	var want string
+	for i, places := range [][2]string{
+		{folder, filepath.Join(t.TempDir(), "out")},
+		{folder, newPlace(t, server)},
+		{blobs, newPlace(t, server)},
+		{blobs, filepath.Join(t.TempDir(), "out")},
+	} {
+		in, out := places[0], places[1]
+		for _, args := range [][]string{
+			{"run", "--images", in, "--out", out, "--model", model, "--chunk", "5"},
+			{"verify", out},
+			{"show", out},
+			{"plan", "--images", in, "--world", "3"},
+		} {
+			if r := withBlobs(t, server, server.Endpoint, args...); r.code != 0 {
+				t.Fatalf("batchscore %q: %v", args, r)
+			}
+		}
+		r := withBlobs(t, server, server.Endpoint, "merge", out, "-o", "-")
+		if r.code != 0 {
+			t.Fatal(r)
+		}
+		if i == 0 {
+			want = r.stdout
+		}
+		if r.stdout != want || strings.Count(want, "\n") != 31 {
+			t.Errorf("%s to %s: %d bytes in %d lines, or others than\n%s", in, out, len(r.stdout), strings.Count(r.stdout, "\n"), want)
+		}
+
+		// Into a blob, once.
+		target := newPlace(t, server)
+		args := []string{"merge", out, "-o", target + "/all rows.jsonl"}
+		if r := withBlobs(t, server, server.Endpoint, args...); r.code != 0 {
+			t.Fatal(r)
+		}
+		if got := readBlob(t, server, target, "all rows.jsonl"); got != want {
+			t.Errorf("merged into a blob: %d bytes, or others", len(got))
+		}
+		if r := withBlobs(t, server, server.Endpoint, args...); r.code == 0 || !strings.Contains(r.stderr, "exists already") {
+			t.Errorf("merged over a blob: %v", r)
+		}
+	}
+}
+
+func readBlob(t testing.TB, server *azuritetest.Server, place, name string) string {
+	t.Helper()
+	p, err := azblob.ParsePlace(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := azuritetest.Open(t, server.Options(t, p.Container, p.Prefix))
+	r, _, err := st.Open(t.Context(), name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestBlobRanks scores from Azurite to Azurite on four ranks under mpirun.
+func TestBlobRanks(t *testing.T) {
+	server := azuritetest.Start(t)
+	model := tiny(t, graphtest.Options{})
+	blobs, alone, four := upload(t, server, pictures(t, 40)), newPlace(t, server), newPlace(t, server)
+	flags := func(out string) []string {
+		return []string{"--images", blobs, "--out", out, "--model", model, "--chunk", "3", "--endpoint", server.Endpoint}
+	}
+	if r := finish(t, command(t, server.Env(), append([]string{"run"}, flags(alone)...)...)); r.code != 0 {
+		t.Fatal(r)
+	}
+	needMpirun(t)
+	launcher := []string{"launch", "-n", "4", "--"}
+	if r := finish(t, command(t, server.Env(), append(launcher, flags(four)...)...)); r.code != 0 {
+		t.Fatal(r)
+	}
+	one := withBlobs(t, server, server.Endpoint, "merge", alone, "-o", "-")
+	many := withBlobs(t, server, server.Endpoint, "merge", four, "-o", "-")
+	if one.code != 0 || one.stdout != many.stdout || strings.Count(one.stdout, "\n") != 40 {
+		t.Errorf("one rank: %v\nfour ranks: %v", one, many)
+	}
+}
+
+// proxied serves the emulator through a handler that may answer in its place,
+// and says so. It returns the endpoint.
+func proxied(t testing.TB, server *azuritetest.Server, instead func(w http.ResponseWriter, r *http.Request) bool) string {
+	t.Helper()
+	target, err := url.Parse(server.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorLog: log.New(io.Discard, "", 0)}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !instead(w, r) {
+			forward.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// isImageRequest says whether a request reads one of the images.
+func isImageRequest(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".jpg")
+}
+
+// TestFault13_DeniedInMidRun lets the service refuse the credentials after five
+// images: one message, and nothing tried again.
+func TestFault13_DeniedInMidRun(t *testing.T) {
+	server := azuritetest.Start(t)
+	model, blobs, out := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 60)), newPlace(t, server)
+	var images, refused atomic.Int64
+	var expired atomic.Bool
+	expired.Store(true)
+	endpoint := proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+		if !isImageRequest(r) || images.Add(1) <= 5 || !expired.Load() {
+			return false
+		}
+		refused.Add(1)
+		w.Header().Set("x-ms-error-code", "AuthenticationFailed")
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	args := []string{"run", "--images", blobs, "--out", out, "--model", model, "--chunk", "4", "--log-level", "warn"}
+	r := withBlobs(t, server, endpoint, args...)
+	if r.code != 78 || strings.Count(r.stderr, "refuses access") != 1 || strings.Count(r.stderr, "403") != 1 {
+		t.Errorf("want 78 and one message, have %v", r)
+	}
+	if n := refused.Load(); n > 60 {
+		t.Errorf("%d requests were refused for 60 images: it went on asking", n)
+	}
+	expired.Store(false)
+	if r := withBlobs(t, server, endpoint, args...); r.code != 0 {
+		t.Errorf("with the credentials back: %v", r)
+	}
+	if r := withBlobs(t, server, endpoint, "verify", out); r.code != 0 {
+		t.Error(r)
+	}
+}
+
+// TestFault13_ExpiredToken starts with a token that has expired.
+func TestFault13_ExpiredToken(t *testing.T) {
+	server := azuritetest.Start(t)
+	blobs := upload(t, server, pictures(t, 1))
+	token := token(t, server, blobs, time.Now().Add(-time.Hour))
+	r := finish(t, command(t, []string{azblob.SASToken + "=" + token},
+		"plan", "--images", blobs, "--endpoint", server.Endpoint))
+	if r.code != 78 || !strings.Contains(r.stderr, "the token expired at") || strings.Contains(r.stderr, "sig=") {
+		t.Errorf("%v", r)
+	}
+}
+
+// token signs in to the container of a place until then.
+func token(t testing.TB, server *azuritetest.Server, place string, until time.Time) string {
+	t.Helper()
+	p, err := azblob.ParsePlace(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := server.Client().NewContainerClient(p.Container).GetSASURL(
+		sas.ContainerPermissions{Read: true, List: true, Create: true, Write: true}, until,
+		nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, query, _ := strings.Cut(address, "?")
+	return query
+}
+
+// TestFault14And15_Blobs deletes one blob and replaces another after the
+// listing.
+func TestFault14And15_Blobs(t *testing.T) {
+	server := azuritetest.Start(t)
+	model, blobs, out := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 12)), newPlace(t, server)
+	p, err := azblob.ParsePlace(blobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := server.Client().NewContainerClient(p.Container)
+	var once sync.Once
+	endpoint := proxied(t, server, func(_ http.ResponseWriter, r *http.Request) bool {
+		if isImageRequest(r) {
+			once.Do(func() {
+				// The request's own context may end before these do.
+				ctx := context.WithoutCancel(r.Context())
+				if _, err := client.NewBlobClient("in/batch 2/00011.jpg").Delete(ctx, nil); err != nil {
+					t.Error(err)
+				}
+				body := streaming.NopCloser(bytes.NewReader(picture(t, 999)))
+				if _, err := client.NewBlockBlobClient("in/batch 2/00008.jpg").Upload(ctx, body, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		return false
+	})
+	if r := withBlobs(t, server, endpoint, "run", "--images", blobs, "--out", out, "--model", model, "--max-errors", "2"); r.code != 0 {
+		t.Fatal(r)
+	}
+	rows := withBlobs(t, server, endpoint, "merge", out, "-o", "-").stdout
+	for name, status := range map[string]string{"00011": "not_found", "00008": "changed", "00005": "ok"} {
+		found := false
+		for line := range strings.Lines(rows) {
+			found = found || strings.Contains(line, name) && strings.Contains(line, `"status":"`+status+`"`)
+		}
+		if !found {
+			t.Errorf("%s is not %s in\n%s", name, status, rows)
+		}
+	}
+}
+
+// TestFault30_Blobs signs in in each way, with runs that go well and runs that
+// do not, and looks for the secrets in all that they leave and say.
+func TestFault30_Blobs(t *testing.T) {
+	server := azuritetest.Start(t)
+	model, blobs := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 6))
+	inTime := token(t, server, blobs, time.Now().Add(time.Hour))
+	signature, _, _ := strings.Cut(inTime[strings.Index(inTime, "sig=")+len("sig="):], "&")
+	plain, err := url.QueryUnescape(signature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{server.Key, url.QueryEscape(server.Key), signature, plain}
+	file := filepath.Join(t.TempDir(), "credentials")
+	writeFile(t, file, []byte(azblob.Key+"="+server.Key+"\n"))
+
+	var mode atomic.Value
+	mode.Store("")
+	endpoint := proxied(t, server, func(w http.ResponseWriter, r *http.Request) bool {
+		if !isImageRequest(r) {
+			return false
+		}
+		switch mode.Load() {
+		case "refused":
+			http.Error(w, "refused: "+r.URL.String(), http.StatusForbidden)
+		case "redirected":
+			http.Redirect(w, r, "http://elsewhere.example"+r.URL.String(), http.StatusTemporaryRedirect) //nolint:gosec // G710: that is the fault
+		case "wrong":
+			http.Error(w, "wrong: "+r.URL.String(), http.StatusBadRequest)
+		default:
+			return false
+		}
+		return true
+	})
+	for i, how := range [][]string{
+		{azblob.Key + "=" + server.Key},
+		{azblob.SASToken + "=" + inTime},
+		{azblob.ConnectionString + "=AccountName=" + azuritetest.Account + ";AccountKey=" + server.Key},
+		{azblob.ConnectionString + "=BlobEndpoint=" + endpoint + "/" + azuritetest.Account + ";SharedAccessSignature=" + inTime},
+		nil, // from the file
+	} {
+		for want, m := range map[string]string{"0": "", "78": "refused", "78 ": "redirected", "1": "wrong", "2": "panic"} {
+			if m != "" && i > 1 {
+				continue // how a request is signed, not where from, decides what an error could show
+			}
+			mode.Store(m)
+			out := blobs[:len(blobs)-len("in")] + fmt.Sprint("out", i, m)
+			env := append([]string{"GOTRACEBACK=all"}, how...)
+			if m == "panic" {
+				env = append(env, panicInRequest+"=1")
+			}
+			args := []string{"run", "--images", blobs, "--out", out, "--model", model, "--endpoint", endpoint, "--log-level", "debug"}
+			if how == nil {
+				args = append(args, "--credentials", file)
+			}
+			r := finish(t, command(t, env, args...))
+			if fmt.Sprint(r.code) != strings.TrimSpace(want) {
+				t.Errorf("%d, %s: want exit code %s, have %v", i, m, want, r)
+			}
+			if m == "panic" && !strings.Contains(r.stderr, "goroutine ") {
+				t.Errorf("there was no panic: %v", r)
+			}
+			for _, secret := range secrets {
+				if strings.Contains(r.stdout+r.stderr, secret) {
+					t.Errorf("%d, %s shows %q", i, m, secret)
+				}
+			}
+		}
+	}
+	p, err := azblob.ParsePlace(blobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := contents(t, server, p.Container)
+	if len(objects) < 20 {
+		t.Fatalf("%d objects, so this test would prove little", len(objects))
+	}
+	for name, body := range objects {
+		for _, secret := range secrets {
+			if strings.Contains(name+body, secret) {
+				t.Errorf("%s holds %q", name, secret)
+			}
+		}
+	}
+}
+
+// contents are all blobs of a container.
+func contents(t testing.TB, server *azuritetest.Server, container string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	client := server.Client().NewContainerClient(container)
+	for pages := client.NewListBlobsFlatPager(nil); pages.More(); {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			all[*item.Name] = readBlob(t, server, "az://"+azuritetest.Account+"/"+container, *item.Name)
+		}
+	}
+	return all
+}
+
+// TestTokenOnTheCommandLine is refused by every command, before anything else.
+func TestTokenOnTheCommandLine(t *testing.T) {
+	const place = "https://acme.blob.core.windows.net/photos/x?sv=2024-11-04&sig=planted"
+	for _, args := range [][]string{
+		{"run", "--images", place, "--out", "out", "--model", "m.onnx"},
+		{"run", "--images", "photos", "--out", place, "--model", "m.onnx"},
+		{"plan", "--images", place}, {"verify", place}, {"show", place}, {"merge", place, "-o", "-"},
+		{"launch", "--", "--images", place, "--out", "out"}, {"launch", "--", "--images", "photos", "--out=" + place},
+	} {
+		r := must(t, 64, args...)
+		if !strings.Contains(r.stderr, azblob.SASToken) || strings.Contains(r.stderr, "planted") {
+			t.Errorf("%q: %v", args, r)
+		}
+	}
+}
