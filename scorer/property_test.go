@@ -152,7 +152,7 @@ func (h *history) run(r round) error {
 // weather is what a world of ranks meets at its stores.
 type weather struct {
 	round
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // ends with the crash
 	crash func()
 	calls atomic.Int64
 	mu    sync.Mutex

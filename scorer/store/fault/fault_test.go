@@ -109,7 +109,7 @@ func TestPassesOnWithoutFaults(t *testing.T) {
 			s := serve(t)
 			client, base, injected := way(t, s, nil)
 			for _, path := range []string{"/plain/a%2Fb", "/chunked/x?y=z"} {
-				if resp, got, err := do(client, "GET", base+path, ""); err != nil || resp.StatusCode != 200 || !bytes.Equal(got, s.body) {
+				if resp, got, err := do(client, "GET", base+path, ""); err != nil || resp.StatusCode != http.StatusOK || !bytes.Equal(got, s.body) {
 					t.Errorf("GET %s: %d bytes, %v", path, len(got), err)
 				}
 			}
@@ -118,7 +118,7 @@ func TestPassesOnWithoutFaults(t *testing.T) {
 			}
 			for _, n := range []int{0, 1, 200_000} {
 				resp, _, err := do(client, "PUT", base+"/plain", strings.Repeat("x", n))
-				if err != nil || resp.StatusCode != 201 || resp.Header.Get("X-Got") != fmt.Sprint(n) {
+				if err != nil || resp.StatusCode != http.StatusCreated || resp.Header.Get("X-Got") != fmt.Sprint(n) {
 					t.Errorf("PUT of %d bytes: %v, %v", n, resp, err)
 				}
 			}
@@ -193,7 +193,7 @@ func TestStallEndsWithTheContext(t *testing.T) {
 	tr := &fault.Transport{Next: s.Client().Transport, Schedule: always(fault.Fault{Kind: fault.Stall, At: 0.5})}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func NewProxy(target string, opt ProxyOptions) (*Proxy, error) {
 	}
 	p := &Proxy{opt: opt, target: target, listener: l, pace: pace{rate: opt.BytesPerSecond}}
 	p.ctx, p.cancel = context.WithTimeout(context.Background(), opt.Life)
-	context.AfterFunc(p.ctx, func() { l.Close() })
+	context.AfterFunc(p.ctx, func() { _ = l.Close() })
 	p.serving.Go(p.accept)
 	return p, nil
 }
@@ -169,7 +169,7 @@ func (p *Proxy) pass(m message, client *net.TCPConn, answers *bufio.Reader) erro
 // reset closes a connection so that the other side sees that it broke.
 func reset(conn *net.TCPConn) {
 	_ = conn.SetLinger(0) // where it fails, the connection closes, which is a fault too
-	conn.Close()
+	_ = conn.Close()
 }
 
 // pacedWriter writes no faster than its proxy's rate allows.

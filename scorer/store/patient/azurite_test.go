@@ -106,6 +106,41 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 	}
 }
 
+// TestFault12_ReplacedWhileBroken breaks the body of a blob in the middle: it
+// goes on where it broke, unless the blob was replaced meanwhile.
+func TestFault12_ReplacedWhileBroken(t *testing.T) {
+	server := azuritetest.Start(t)
+	for _, replaced := range []bool{false, true} {
+		container := server.Container(t)
+		o := server.Options(t, container, "")
+		made, err := azuritetest.Open(t, o).Create(t.Context(), "image", someBody(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := &fault.Transport{Schedule: func(r fault.Request) fault.Fault {
+			if r.N == 0 {
+				return fault.Fault{Kind: fault.Reset, At: 0.5}
+			}
+			if replaced {
+				if _, err := server.Client().NewContainerClient(container).NewBlockBlobClient("image").
+					UploadBuffer(t.Context(), someBody(1), nil); err != nil {
+					t.Error(err)
+				}
+			}
+			return fault.Fault{}
+		}}
+		o.Transport = tr
+		st := patient.New(azuritetest.Open(t, o), patient.Options{First: time.Millisecond})
+		got, err := read(t.Context(), st, "image", made.ETag)
+		switch {
+		case replaced && (!errors.Is(err, store.ErrChanged) || got != string(someBody(0)[:bodySize/2])):
+			t.Errorf("%d bytes, %v, want half of the first version and ErrChanged", len(got), err)
+		case !replaced && (err != nil || got != string(someBody(0)) || tr.Requests() != 2):
+			t.Errorf("%d bytes after %d requests, %v", len(got), tr.Requests(), err)
+		}
+	}
+}
+
 // TestFault31_RedirectsAreOneError: no request follows a redirect, and none is
 // repeated.
 func TestFault31_RedirectsAreOneError(t *testing.T) {

@@ -211,7 +211,7 @@ func TestFault11_AGateEndsWithPatience(t *testing.T) {
 // shaky is a body that breaks once at some byte.
 type shaky struct {
 	io.ReadCloser
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // a reader is bound to the context it was opened with
 	left int
 	how  string
 }
@@ -464,10 +464,10 @@ func TestFault13_DeniedIsNotRetried(t *testing.T) {
 				BeforeOpen:   func(context.Context, int, string) error { return refused },
 				Listed:       func(int, store.Object) (int, error) { return 0, refused },
 			}, patient.Options{})
-			if _, err := st.Create(t.Context(), "a", nil); err != refused { //nolint:errorlint // the very same error
+			if _, err := st.Create(t.Context(), "a", nil); err != refused {
 				t.Errorf("create: %v", err)
 			}
-			if _, _, err := st.Open(t.Context(), "a", ""); err != refused { //nolint:errorlint // the very same error
+			if _, _, err := st.Open(t.Context(), "a", ""); err != refused {
 				t.Errorf("open: %v", err)
 			}
 			if s := st.Stats(); s.Calls != 2 || s.Retries != 0 || s.UnderWay != 0 {
@@ -514,7 +514,7 @@ func TestListReturnsTheListenersError(t *testing.T) {
 	inner.Put("a", nil)
 	st := patient.New(inner, patient.Options{})
 	enough := reset()
-	if err := st.List(t.Context(), "", func(store.Object) error { return enough }); err != enough { //nolint:errorlint // the very same error
+	if err := st.List(t.Context(), "", func(store.Object) error { return enough }); err != enough {
 		t.Errorf("%v, want the listener's own", err)
 	}
 	if s := st.Stats(); s.Calls != 1 {
@@ -592,7 +592,7 @@ func TestReadAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close()
-	if _, err := r.Read(make([]byte, 4)); err == nil || err == io.EOF { //nolint:errorlint // io.EOF comes bare
+	if _, err := r.Read(make([]byte, 4)); err == nil || err == io.EOF {
 		t.Errorf("read after Close: %v", err)
 	}
 	if s := st.Stats(); s.Calls != 2 || s.UnderWay != 0 {
