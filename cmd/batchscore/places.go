@@ -114,7 +114,7 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	if err != nil {
 		return err
 	}
-	_, err = st.CreateFrom(ctx, name, write)
+	_, err = patient.New(st, f.patience).CreateFrom(ctx, name, write)
 	return err
 }
 

@@ -26,6 +26,15 @@ type Lister interface {
 	ListWith(ctx context.Context, prefix string, retry Retry, fn func(Object) error) error
 }
 
+// Streamer is a Store that can create objects larger than memory.
+type Streamer interface {
+	Store
+	// CreateFromWith is Create whose body is what write writes, which is called
+	// once. It makes each of its requests through retry. When write fails,
+	// nothing is created and its error is returned.
+	CreateFromWith(ctx context.Context, name string, retry Retry, write func(io.Writer) error) (Object, error)
+}
+
 // Retry makes a request, more than once if that is worth it, and returns the
 // error of the last time. Any goroutine may call it.
 type Retry func(ctx context.Context, request func(context.Context) error) error

@@ -38,9 +38,11 @@ var _ store.Lister = (*Store)(nil)
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
-	once := func(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
 	return s.ListWith(ctx, prefix, once, fn)
 }
+
+// once is a store.Retry that does not try again.
+func once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
 
 // listing is one call of ListWith.
 type listing struct {

@@ -7,11 +7,13 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +21,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
 // put stores n small blobs whose names are made by name.
@@ -272,7 +275,7 @@ func TestLargeBlobs(t *testing.T) {
 	}
 
 	failed := errors.New("the writer failed")
-	_, err = st.(*azblob.Store).CreateFrom(t.Context(), "never", func(w io.Writer) error {
+	_, err = patient.New(st, patient.Options{}).CreateFrom(t.Context(), "never", func(w io.Writer) error {
 		if _, err := w.Write(body); err != nil {
 			return err
 		}
@@ -283,5 +286,52 @@ func TestLargeBlobs(t *testing.T) {
 	}
 	if _, _, err := st.Open(t.Context(), "never", ""); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("half a blob is there: %v", err)
+	}
+}
+
+// TestLargeBlobsArePatient cuts off every third request of an upload in blocks,
+// and loses the answer of its commit.
+func TestLargeBlobsArePatient(t *testing.T) {
+	server := azuritetest.Start(t)
+	options := server.Options(t, server.Container(t), "")
+	var requests, lost atomic.Int64
+	options.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		reset := errors.New("connection reset by peer")
+		if requests.Add(1)%3 == 0 {
+			return nil, reset
+		}
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err == nil && r.URL.Query().Get("comp") == "blocklist" && r.Method == http.MethodPut && lost.Add(1) == 1 {
+			resp.Body.Close()
+			return nil, reset
+		}
+		return resp, err
+	})
+	st := patient.New(azuritetest.Open(t, options), patient.Options{First: time.Microsecond, Longest: time.Microsecond})
+	body := bytes.Repeat([]byte("0123456789abcdef!"), 50<<20/17)
+	o, err := st.CreateFrom(t.Context(), "large", func(w io.Writer) error {
+		for piece := range slices.Chunk(body, 1<<20+1) {
+			if _, err := w.Write(piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, opened, err := st.Open(t.Context(), "large", o.ETag)
+	if err != nil || opened != o {
+		t.Fatalf("%+v, %v, created %+v", opened, err, o)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := st.CreateFrom(t.Context(), "large", func(io.Writer) error { return nil }); !errors.Is(err, store.ErrExist) {
+		t.Errorf("create again: %v", err)
+	}
+	if lost.Load() < 2 {
+		t.Errorf("%d commits: none was lost", lost.Load())
 	}
 }

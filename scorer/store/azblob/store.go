@@ -224,7 +224,7 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 	if len(body) <= singlePut {
 		return s.put(ctx, name, body)
 	}
-	return s.CreateFrom(ctx, name, func(w io.Writer) error {
+	return s.CreateFromWith(ctx, name, once, func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})

@@ -27,14 +27,16 @@ const (
 	stagers = 4
 )
 
-// CreateFrom is Create for what is larger than memory: write is called once
-// and writes the body. It holds at most five blocks of 8 MiB at a time. When
-// write fails, nothing is created and its error is returned.
-func (s *Store) CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (store.Object, error) {
+var _ store.Streamer = (*Store)(nil)
+
+// CreateFromWith implements store.Streamer. It holds at most five blocks of
+// 8 MiB at a time.
+func (s *Store) CreateFromWith(ctx context.Context, name string, retry store.Retry, write func(io.Writer) error) (store.Object, error) {
 	if err := s.checkCreate(ctx, name); err != nil {
 		return store.Object{}, err
 	}
-	u := newUpload(ctx, s, name)
+	u := newUpload(ctx, s, name, retry)
+	defer u.cancel()
 	if err := write(u); err != nil {
 		u.abandon()
 		return store.Object{}, err
@@ -46,6 +48,7 @@ func (s *Store) CreateFrom(ctx context.Context, name string, write func(io.Write
 type upload struct {
 	store *Store
 	name  string
+	retry store.Retry
 	blob  *blockblob.Client
 	block []byte
 	ids   []string
@@ -59,8 +62,8 @@ type upload struct {
 	free   chan []byte
 }
 
-func newUpload(ctx context.Context, s *Store, name string) *upload {
-	u := &upload{store: s, name: name, blob: s.blob(name), free: make(chan []byte, stagers+1)}
+func newUpload(ctx context.Context, s *Store, name string, retry store.Retry) *upload {
+	u := &upload{store: s, name: name, retry: retry, blob: s.blob(name), free: make(chan []byte, stagers+1)}
 	_, _ = rand.Read(u.run[:]) // never fails
 	ctx, u.cancel = context.WithCancel(ctx)
 	u.group, u.ctx = errgroup.WithContext(ctx)
@@ -112,12 +115,16 @@ func (u *upload) stage() error {
 	block := u.block
 	u.block = nil
 	u.group.Go(func() error {
-		_, err := u.blob.StageBlock(u.ctx, id, streaming.NopCloser(bytes.NewReader(block)), nil)
-		if err != nil {
-			return u.store.fail(u.ctx, opCreate, u.name, err)
+		err := u.retry(u.ctx, func(ctx context.Context) error {
+			if _, err := u.blob.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), nil); err != nil {
+				return u.store.fail(ctx, opCreate, u.name, err)
+			}
+			return nil
+		})
+		if err == nil {
+			u.free <- block
 		}
-		u.free <- block
-		return nil
+		return err
 	})
 	return nil
 }
@@ -130,10 +137,6 @@ func (u *upload) abandon() {
 
 // commit makes the blob appear.
 func (u *upload) commit(ctx context.Context) (store.Object, error) {
-	defer u.cancel()
-	if len(u.ids) == 0 {
-		return u.store.put(ctx, u.name, u.block)
-	}
 	if len(u.block) > 0 {
 		if err := u.stage(); err != nil {
 			return store.Object{}, err
@@ -142,16 +145,45 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	if err := u.group.Wait(); err != nil {
 		return store.Object{}, err
 	}
-	resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessThere()})
-	if bloberror.HasCode(err, bloberror.InvalidBlockList) {
-		// Another upload of that name was committed, and dropped our blocks.
-		if r, _, openErr := u.store.get(ctx, u.name, "", 0); openErr == nil {
-			r.Close()
-			return store.Object{}, fmt.Errorf("create %q in %s: %w", u.name, u.store, store.ErrExist)
+	var o store.Object
+	again := false
+	err := u.retry(ctx, func(ctx context.Context) error {
+		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessThere()})
+		if err == nil {
+			o = store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
+			return nil
 		}
-	}
+		if bloberror.HasCode(err, bloberror.InvalidBlockList) {
+			// Another upload of that name was committed, and dropped our blocks.
+			err = fmt.Errorf("create %q in %s: %w", u.name, u.store, store.ErrExist)
+		} else {
+			err = u.store.fail(ctx, opCreate, u.name, err)
+		}
+		if again && errors.Is(err, store.ErrExist) {
+			// Perhaps it was us, and the answer was lost.
+			if o, err = u.committed(ctx, err); err == nil {
+				return nil
+			}
+		}
+		again = true
+		return err
+	})
+	return o, err
+}
+
+// committed returns the blob if it is made of this upload's blocks, whose ids
+// no other upload has, and else the error exists.
+func (u *upload) committed(ctx context.Context, exists error) (store.Object, error) {
+	list, err := u.blob.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
 	if err != nil {
 		return store.Object{}, u.store.fail(ctx, opCreate, u.name, err)
 	}
-	return store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}, nil
+	ours := len(list.CommittedBlocks) == len(u.ids) && value(list.BlobContentLength) == u.size
+	if len(u.ids) > 0 { // an empty blob is the same, whoever made it
+		ours = ours && value(list.CommittedBlocks[0].Name) == u.ids[0]
+	}
+	if !ours {
+		return store.Object{}, exists
+	}
+	return store.Object{Name: u.name, Size: u.size, ETag: bare(list.ETag), Modified: value(list.LastModified).UTC()}, nil
 }

@@ -12,13 +12,7 @@ import (
 // the objects that were delivered before.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
 	if l, ok := s.inner.(store.Lister); ok {
-		return l.ListWith(ctx, prefix, func(ctx context.Context, request func(context.Context) error) error {
-			a, err := s.errand("list", prefix).try(ctx, s.opt.Stall, func(a *attempt) error { return request(a.ctx) })
-			if err == nil {
-				a.end(nil)
-			}
-			return err
-		}, fn)
+		return l.ListWith(ctx, prefix, s.retry("list", prefix, s.opt.Stall), fn)
 	}
 	return s.listAgain(ctx, prefix, fn)
 }
