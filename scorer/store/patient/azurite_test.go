@@ -3,6 +3,7 @@ package patient_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -103,6 +104,52 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 				t.Errorf("counted are %+v", s)
 			}
 		})
+	}
+}
+
+// TestFault02_Streams creates blobs in pieces, of none, one and several blocks,
+// while every second request loses its answer or is refused.
+func TestFault02_Streams(t *testing.T) {
+	server := azuritetest.Start(t)
+	for _, kind := range []fault.Kind{fault.Lost, fault.Refuse, fault.Busy} {
+		for _, pieces := range []int{0, 1, 5} { // of 4 MiB; a block has 8
+			t.Run(fmt.Sprintf("%v/%d", kind, pieces), func(t *testing.T) {
+				o := server.Options(t, server.Container(t), "")
+				direct := azuritetest.Open(t, o)
+				o.Transport = &fault.Transport{Schedule: func(r fault.Request) fault.Fault {
+					if r.N%2 == 0 && r.Method == http.MethodPut {
+						return fault.Fault{Kind: kind}
+					}
+					return fault.Fault{}
+				}}
+				st := patient.New(azuritetest.Open(t, o), patient.Options{First: time.Millisecond})
+				body := strings.Repeat("merged\n", 4<<20/7)
+				write := func(w io.Writer) error {
+					for range pieces {
+						if _, err := io.WriteString(w, body); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				made, err := st.CreateFrom(t.Context(), "labels", write)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := read(t.Context(), direct, "labels", made.ETag); err != nil || got != strings.Repeat(body, pieces) {
+					t.Errorf("%d bytes are stored, %v", len(got), err)
+				}
+				if _, err := st.CreateFrom(t.Context(), "labels", func(w io.Writer) error {
+					_, err := io.WriteString(w, "another's")
+					return err
+				}); !errors.Is(err, store.ErrExist) {
+					t.Errorf("create again: %v, want ErrExist", err)
+				}
+				if s := st.Stats(); s.Retries == 0 || s.UnderWay != 0 {
+					t.Errorf("counted are %+v", s)
+				}
+			})
+		}
 	}
 }
 
