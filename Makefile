@@ -29,7 +29,7 @@ help: ## list the targets
 		while IFS=$$'\t' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: deps
-deps: ## fetch ONNX Runtime, the model and sample images; install mpirun and libjpeg-turbo
+deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install mpirun and libjpeg-turbo
 	@deploy/deps/fetch.sh
 
 .PHONY: build
@@ -43,7 +43,8 @@ ARCHIVE := $(CACHE)/nsfwjs-4.4.0.tgz
 MODEL_SOURCES := $(ARCHIVE) models/tfjs/*.go models/graph/*.go models/*.go
 
 .PHONY: demo
-demo: deps build ## score the sample images on two ranks and show the labels
+demo: build ## score the sample images on two ranks and show the labels
+	@deploy/deps/fetch.sh system runtime model photos samples
 	@made=$$(cat $(MODEL_SOURCES) | sha256sum | cut -d' ' -f1); \
 	if [ ! -f '$(MODEL)' ] || [ "$$(cat '$(MODEL).stamp' 2>/dev/null)" != "$$made" ]; then \
 		mkdir -p '$(dir $(MODEL))'; \

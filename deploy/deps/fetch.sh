@@ -143,7 +143,7 @@ get_azurite() {
 	[ -x "$target/azurite-blob" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$made" ] && return
 	need npm 'Debian and Ubuntu: apt-get install npm'
 	need node 'Debian and Ubuntu: apt-get install nodejs'
-	say "fetching the blob storage emulator: azurite and what it needs from the npm registry (35 MiB), into $target"
+	say "fetching the blob storage emulator: azurite and the 370 packages it needs from the npm registry (190 MiB when installed), into $target"
 	mkdir "$scratch/azurite"
 	cp "$here"/azurite/package*.json "$scratch/azurite/"
 	# ci takes exactly what the lock names, by digest; no package runs a script.
