@@ -34,11 +34,13 @@ var (
 // the merged file is that of a run that nobody disturbed.
 //
 // BATCHSCORE_CHAOS is how long to go on, by default for one small collection;
-// BATCHSCORE_CHAOS_SEED repeats a schedule, and BATCHSCORE_CHAOS_RANKS is a
-// usual size of the world, which grows by up to two.
+// BATCHSCORE_CHAOS_SEED repeats a schedule, BATCHSCORE_CHAOS_FIRST from that
+// collection on, and BATCHSCORE_CHAOS_RANKS is a usual size of the world, which
+// grows by up to two.
 func TestChaos(t *testing.T) {
 	c := newChaos(t)
-	for n := 0; n == 0 || time.Since(c.start) < c.lasts; n++ {
+	first := chaosNumber(t, "BATCHSCORE_CHAOS_FIRST", 0)
+	for n := first; n == first || time.Since(c.start) < c.lasts; n++ {
 		c.collection(n)
 	}
 	t.Log(c.String())
