@@ -139,7 +139,7 @@ get_samples() {
 # get_azurite installs the emulator when the pins or this recipe have changed.
 get_azurite() {
 	local target=$cache/azurite stamp=$cache/azurite/stamp made
-	made=$(cat "$here"/azurite/package*.json "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+	made=$({ cat "$here"/azurite/package*.json && declare -f get_azurite; } | sha256sum | cut -d' ' -f1)
 	[ -x "$target/azurite-blob" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$made" ] && return
 	need npm 'Debian and Ubuntu: apt-get install npm'
 	need node 'Debian and Ubuntu: apt-get install nodejs'
