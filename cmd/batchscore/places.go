@@ -124,8 +124,11 @@ func (f *placeFlags) beFor(deadline time.Duration, log zerolog.Logger) {
 	if deadline > 0 {
 		f.patience.Deadline = time.Now().Add(deadline)
 	}
+	// Long throttling makes thousands of pauses: some of them tell enough, and
+	// tell counts them all at the end.
+	some := log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
 	f.patience.Report = func(what string, err error, pause time.Duration) {
-		log.Warn().Err(err).Dur("pause", pause).Msg(what + " failed: trying again")
+		some.Warn().Err(err).Dur("pause", pause).Msg(what + " failed: trying again")
 	}
 }
 
