@@ -33,7 +33,7 @@ func List(ctx context.Context, images store.Store, max int, log zerolog.Logger) 
 			others++
 			return nil
 		}
-		b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
+		b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag, MD5: o.MD5})
 		return nil
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package shard
 import (
 	"bufio"
 	"bytes"
+	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -26,7 +27,7 @@ const (
 )
 
 // Encode writes the manifest as JSON lines: a header, one line per entry with
-// path, size and etag, and a trailer with the number of entries and the
+// path, size, etag and, where it is known, md5, and a trailer with the number of entries and the
 // SHA-256 of all bytes before it. A path that is not valid UTF-8 has U+FFFD
 // where it cannot be shown, and its exact bytes in path_base64 (an etag
 // likewise).
@@ -70,6 +71,11 @@ func appendEntry(buf []byte, e Entry) []byte {
 	buf = strconv.AppendInt(buf, e.Size, 10)
 	buf = append(buf, ',')
 	buf = appendText(buf, "etag", e.ETag)
+	if e.MD5 != "" {
+		buf = append(buf, `,"md5":"`...)
+		buf = base64.StdEncoding.AppendEncode(buf, []byte(e.MD5))
+		buf = append(buf, '"')
+	}
 	return append(buf, '}', '\n')
 }
 
@@ -138,10 +144,14 @@ type line struct {
 	Size       int64   `json:"size"`
 	ETag       string  `json:"etag"`
 	ETagBase64 []byte  `json:"etag_base64"`
+	MD5        []byte  `json:"md5"`
 }
 
 func (l line) entry() Entry {
 	e := Entry{Path: *l.Path, Size: l.Size, ETag: l.ETag}
+	if len(l.MD5) == md5.Size {
+		e.MD5 = string(l.MD5)
+	}
 	if l.PathBase64 != nil {
 		e.Path = string(l.PathBase64)
 	}

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
 	"crypto/sha256"
 	"hash"
 	"slices"
@@ -16,6 +17,9 @@ type Entry struct {
 	Size int64 // bytes
 	// ETag is the version that was listed.
 	ETag string
+	// MD5 is the digest of that version, 16 bytes, or empty where the place
+	// does not know it.
+	MD5 string
 }
 
 // blockSize is how much text an arena block holds. Text never crosses blocks.
@@ -25,9 +29,12 @@ const blockSize = 1 << 20
 // garbage collector passes over a list of millions.
 type ref struct {
 	block, offset uint32
-	path, etag    uint32 // lengths in bytes; the etag follows the path
+	path, etag    uint32 // lengths in bytes; the etag follows the path, the MD5 the etag
 	size          int64
 }
+
+// withMD5 is set in ref.etag if there is an MD5.
+const withMD5 = 1 << 31
 
 // Builder collects the entries of a manifest in any order. Its zero value is
 // ready for use; it is for one goroutine.
@@ -38,19 +45,27 @@ type Builder struct {
 
 // Add takes one listed image.
 func (b *Builder) Add(e Entry) {
-	need := len(e.Path) + len(e.ETag)
+	if len(e.MD5) != md5.Size {
+		e.MD5 = ""
+	}
+	need := len(e.Path) + len(e.ETag) + len(e.MD5)
 	last := len(b.blocks) - 1
 	if last < 0 || cap(b.blocks[last])-len(b.blocks[last]) < need {
 		b.blocks = append(b.blocks, make([]byte, 0, max(need, blockSize)))
 		last++
 	}
 	block := b.blocks[last]
-	b.refs = append(b.refs, ref{
+	r := ref{
 		block: uint32(last), offset: uint32(len(block)),
 		path: uint32(len(e.Path)), etag: uint32(len(e.ETag)), size: e.Size,
-	})
+	}
+	if e.MD5 != "" {
+		r.etag |= withMD5
+	}
+	b.refs = append(b.refs, r)
 	block = append(block, e.Path...)
-	b.blocks[last] = append(block, e.ETag...)
+	block = append(block, e.ETag...)
+	b.blocks[last] = append(block, e.MD5...)
 }
 
 // BuildStats says what Build found.
@@ -109,7 +124,12 @@ func (m *Manifest) Len() int { return len(m.refs) }
 // lie in the manifest and keep it alive.
 func (m *Manifest) At(i int) Entry {
 	r := m.refs[i]
-	return Entry{Path: m.path(r), Size: r.size, ETag: m.text(r.block, r.offset+r.path, r.etag)}
+	etag := r.etag &^ withMD5
+	e := Entry{Path: m.path(r), Size: r.size, ETag: m.text(r.block, r.offset+r.path, etag)}
+	if r.etag&withMD5 != 0 {
+		e.MD5 = m.text(r.block, r.offset+r.path+etag, md5.Size)
+	}
+	return e
 }
 
 // Find returns the index of the entry with that path.

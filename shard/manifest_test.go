@@ -2,6 +2,7 @@ package shard
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +36,8 @@ func encode(t testing.TB, m *Manifest) []byte {
 func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
 	var b Builder
 	for _, e := range []Entry{
-		{"b", 1, "x"}, {"a", 2, "x"}, {"B", 3, "x"}, {"a/b", 4, "x"}, {"a", 5, "later"}, {"é", 6, "x"}, {"a.b", 7, ""},
-		{"\xff", 8, "x"}, {"e\u0301", 9, "x"}, {"a", 5, "later"},
+		{Path: "b", Size: 1, ETag: "x"}, {Path: "a", Size: 2, ETag: "x"}, {Path: "B", Size: 3, ETag: "x"}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "é", Size: 6, ETag: "x"}, {Path: "a.b", Size: 7, ETag: ""},
+		{Path: "\xff", Size: 8, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"},
 	} {
 		b.Add(e)
 	}
@@ -45,8 +46,8 @@ func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
 		t.Errorf("%d duplicates, want 2", stats.Duplicates)
 	}
 	want := []Entry{
-		{"B", 3, "x"}, {"a", 5, "later"}, {"a.b", 7, ""}, {"a/b", 4, "x"}, {"b", 1, "x"}, {"e\u0301", 9, "x"},
-		{"é", 6, "x"}, {"\xff", 8, "x"},
+		{Path: "B", Size: 3, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "a.b", Size: 7, ETag: ""}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "b", Size: 1, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"},
+		{Path: "é", Size: 6, ETag: "x"}, {Path: "\xff", Size: 8, ETag: "x"},
 	}
 	if m.Len() != len(want) {
 		t.Fatalf("%d entries, want %d", m.Len(), len(want))
@@ -68,7 +69,7 @@ func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
 }
 
 func TestEncodeGolden(t *testing.T) {
-	m := build(Entry{"it's \"a\"\\\n\x01\x7f,é.jpg", 12, "1-2"}, Entry{"\xffx\xc3", 0, ""})
+	m := build(Entry{Path: "it's \"a\"\\\n\x01\x7f,é.jpg", Size: 12, ETag: "1-2"}, Entry{Path: "\xffx\xc3", Size: 0, ETag: ""})
 	const want = `{"format":"batchscore-manifest","version":1}
 {"path":"it's \"a\"\\\n\u0001\u007f,é.jpg","size":12,"etag":"1-2"}
 {"path":"` + "\uFFFDx\uFFFD" + `","path_base64":"/3jD","size":0,"etag":""}
@@ -83,16 +84,34 @@ func TestEncodeGolden(t *testing.T) {
 }
 
 func TestHead(t *testing.T) {
-	m := build(Entry{"c", 3, ""}, Entry{"a", 1, ""}, Entry{"b", 2, ""})
+	m := build(Entry{Path: "c", Size: 3, ETag: ""}, Entry{Path: "a", Size: 1, ETag: ""}, Entry{Path: "b", Size: 2, ETag: ""})
 	head := m.Head(2)
 	if head.Len() != 2 || head.At(0).Path != "a" || head.At(1).Path != "b" {
 		t.Errorf("the first 2 in order: %d, %v", head.Len(), head.At(0))
 	}
-	if want := build(Entry{"a", 1, ""}, Entry{"b", 2, ""}); head.Digest() != want.Digest() {
+	if want := build(Entry{Path: "a", Size: 1, ETag: ""}, Entry{Path: "b", Size: 2, ETag: ""}); head.Digest() != want.Digest() {
 		t.Error("the digest of a head is not that of its entries")
 	}
 	if m.Head(3) != m || m.Head(9) != m {
 		t.Error("a head that takes all is not the manifest itself")
+	}
+}
+
+// TestMD5 is written where it is known, and nothing but 16 bytes is read back.
+func TestMD5(t *testing.T) {
+	m := build(Entry{Path: "a", Size: 1, ETag: "x", MD5: "0123456789abcdef"}, Entry{Path: "b", MD5: "short"})
+	const line = `{"path":"a","size":1,"etag":"x","md5":"MDEyMzQ1Njc4OWFiY2RlZg=="}` + "\n" + `{"path":"b","size":0,"etag":""}` + "\n"
+	text := string(encode(t, m))
+	if !strings.Contains(text, line) {
+		t.Errorf("got\n%swant\n%s", text, line)
+	}
+	for _, bad := range []string{`""`, `"MDEy"`, `"MDEyMzQ1Njc4OWFiY2RlZmc="`, `3`, `null`} {
+		body := strings.Replace(text[:strings.LastIndex(text, `{"entries"`)], `"MDEyMzQ1Njc4OWFiY2RlZg=="`, bad, 1)
+		sum := sha256.Sum256([]byte(body))
+		body += fmt.Sprintf(`{"entries":2,"sha256":"%x"}`+"\n", sum)
+		if _, err := DecodeManifest(strings.NewReader(body)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("md5 %s: %v, want ErrCorrupt", bad, err)
+		}
 	}
 }
 
@@ -101,7 +120,10 @@ func entries(t *rapid.T) []Entry {
 		return string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
 	}))
 	return rapid.SliceOf(rapid.Custom(func(t *rapid.T) Entry {
-		return Entry{text.Draw(t, "path"), rapid.Int64().Draw(t, "size"), text.Draw(t, "etag")}
+		return Entry{
+			Path: text.Draw(t, "path"), Size: rapid.Int64().Draw(t, "size"), ETag: text.Draw(t, "etag"),
+			MD5: rapid.SampledFrom([]string{"", "\x00123456789abcde\xff"}).Draw(t, "md5"),
+		}
 	})).Draw(t, "entries")
 }
 
@@ -128,7 +150,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
-	good := string(encode(t, build(Entry{"a", 1, "x"}, Entry{"b", 2, "y"}, Entry{"\xff", 3, "z"})))
+	good := string(encode(t, build(Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b", Size: 2, ETag: "y"}, Entry{Path: "\xff", Size: 3, ETag: "z"})))
 	lines := strings.SplitAfter(good, "\n")
 	swapped := lines[0] + lines[2] + lines[1] + lines[3] + lines[4]
 	for name, text := range map[string]string{
@@ -161,7 +183,7 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 }
 
 func TestDecodePassesErrorsOfTheReaderOn(t *testing.T) {
-	good := encode(t, build(Entry{"a", 1, "x"}))
+	good := encode(t, build(Entry{Path: "a", Size: 1, ETag: "x"}))
 	broken := errors.New("connection reset")
 	for _, n := range []int{0, 10, 60, len(good)} {
 		r := io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(broken))
@@ -174,7 +196,7 @@ func TestDecodePassesErrorsOfTheReaderOn(t *testing.T) {
 func TestEncodePassesErrorsOfTheWriterOn(t *testing.T) {
 	full := errors.New("no space left")
 	for _, n := range []int{0, 80} {
-		if err := build(Entry{"a", 1, "x"}).Encode(&limited{n, full}); !errors.Is(err, full) {
+		if err := build(Entry{Path: "a", Size: 1, ETag: "x"}).Encode(&limited{n, full}); !errors.Is(err, full) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
@@ -196,7 +218,7 @@ func (l *limited) Write(p []byte) (int, error) {
 // and one digest.
 func FuzzDecodeManifest(f *testing.F) {
 	f.Add(encode(f, build()))
-	f.Add(encode(f, build(Entry{"a", 1, "x"}, Entry{"b\xff", -2, "\xfe"}, Entry{"\"\\\u2028\n", 3, ""})))
+	f.Add(encode(f, build(Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b\xff", Size: -2, ETag: "\xfe"}, Entry{Path: "\"\\\u2028\n", Size: 3, ETag: ""})))
 	f.Add([]byte(header + `{"path":"a","size":1,"etag":""}` + "\n"))
 	f.Add([]byte(header + `{"entries":0,"sha256":""}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

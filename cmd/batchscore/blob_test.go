@@ -129,6 +129,13 @@ func TestBlobsAndFolders(t *testing.T) {
 			t.Errorf("%s to %s: %d bytes in %d lines, or others than\n%s", in, out, len(r.stdout), strings.Count(r.stdout, "\n"), want)
 		}
 
+		if !strings.HasPrefix(out, "az:") {
+			manifest, err := os.ReadFile(filepath.Join(out, "_batchscore", "manifest.jsonl"))
+			if n := strings.Count(string(manifest), `,"md5":"`); err != nil || n != 31*(i/3) {
+				t.Errorf("%s: the manifest holds %d MD5 digests, %v; blobs have one, files none", in, n, err)
+			}
+		}
+
 		// Into a blob, once.
 		target := newPlace(t, server)
 		args := []string{"merge", out, "-o", target + "/all rows.jsonl"}

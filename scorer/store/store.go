@@ -40,6 +40,8 @@ type Object struct {
 	// ETag changes whenever the object's content is replaced. It is compared,
 	// never parsed.
 	ETag string
+	// MD5 is the digest of the content, 16 bytes, where the place knows it.
+	MD5 string
 	// Modified is the creation time by the store's clock, which is the only
 	// clock that claims are judged by.
 	Modified time.Time

@@ -154,7 +154,7 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 	half := answering(t, func(r *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Request: r, Header: http.Header{"Etag": {`"e"`}, "Content-Length": {"10"}}, ContentLength: 10,
+		return &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{"Etag": {`"e"`}, "Content-Length": {"10"}}, ContentLength: 10,
 			Body: io.NopCloser(io.MultiReader(strings.NewReader("half "), errorReader{errors.New("reset " + plantedSAS)}))}, nil
 	})
 	r, _, err := half.Open(t.Context(), "a.jpg", "")

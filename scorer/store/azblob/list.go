@@ -192,7 +192,7 @@ func (l listing) each(items []*container.BlobItem) error {
 		if name == "" || value(p.ResourceType) == "directory" {
 			continue
 		}
-		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), Modified: p.LastModified.UTC()})
+		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), MD5: string(p.ContentMD5), Modified: p.LastModified.UTC()})
 		if err != nil {
 			return err
 		}
