@@ -45,17 +45,15 @@ func notOutput(st store.Store, err error) error {
 
 // parts calls fn for every part that stands, in order, one at a time.
 func (f *folder) parts(ctx context.Context, fn func(part) error) error {
-	for chunk := range f.chunks.Count() {
+	return inOrder(ctx, f.chunks.Count(), func(ctx context.Context, chunk int) (part, error) {
 		if !f.done.Has(chunk) {
-			continue
+			return part{}, nil
 		}
-		p, err := readPart(ctx, f.st, f.manifest, f.chunks, chunk, f.job.Format)
-		if err != nil {
-			return err
+		return readPart(ctx, f.st, f.manifest, f.chunks, chunk, f.job.Format)
+	}, func(chunk int, p part) error {
+		if !f.done.Has(chunk) {
+			return nil
 		}
-		if err := fn(p); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fn(p)
+	})
 }

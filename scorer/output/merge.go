@@ -18,7 +18,7 @@ type MergeOptions struct {
 // format f, or in that of the parts if f is empty. Each part is checked against
 // the manifest on the way; ErrMismatch says that one does not fit. Unless told
 // otherwise it returns ErrIncomplete, before it writes anything, while a part
-// is missing. It holds one part in memory at a time, and for Parquet one row
+// is missing. It holds a few parts in memory at a time, and for Parquet one row
 // group.
 //
 // After an error, what w got is to be thrown away.

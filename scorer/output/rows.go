@@ -8,7 +8,7 @@ import (
 
 // Rows calls fn for the row of every image whose part stands, in manifest
 // order, and stops at its first error and returns that. A part that does not
-// fit the manifest is ErrMismatch. It holds one part in memory at a time.
+// fit the manifest is ErrMismatch. It holds a few parts in memory at a time.
 func Rows(ctx context.Context, st store.Store, fn func(Row) error) error {
 	f, err := openFolder(ctx, st)
 	if err != nil {

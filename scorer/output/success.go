@@ -83,7 +83,7 @@ type FinishOptions struct {
 // the same.
 //
 // While parts are missing it returns ErrIncomplete; ErrMismatch if one is not
-// what it should be. It holds one part in memory at a time.
+// what it should be. It holds a few parts in memory at a time.
 func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt FinishOptions) (Success, error) {
 	if s, err := ReadSuccess(ctx, st); !errors.Is(err, store.ErrNotExist) {
 		return s, err
@@ -102,16 +102,18 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		Drift: opt.Drift, Versions: opt.Versions,
 	}
 	var lines []byte
-	for chunk := range c.Count() {
-		p, err := readPart(ctx, st, m, c, chunk, job.Format)
-		if err != nil {
-			return Success{}, err
-		}
+	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
+		return readPart(ctx, st, m, c, chunk, job.Format)
+	}, func(_ int, p part) error {
 		for i := range p.rows {
 			s.Statuses[p.rows[i].Status]++
 		}
 		lines = appendDigest(lines, p.digest, p.name)
 		s.ended(p.modified)
+		return nil
+	})
+	if err != nil {
+		return Success{}, err
 	}
 	s.Digests = Digests{
 		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,

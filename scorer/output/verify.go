@@ -15,8 +15,8 @@ import (
 // Verify proves that the rows of an output folder equal its manifest, or says
 // in what they do not: every part is read, and job record, manifest, parts,
 // their digests and _SUCCESS are held against one another. It works on a
-// folder that is not finished, too, and reports what is missing. It holds one
-// part in memory at a time, and one bit per image.
+// folder that is not finished, too, and reports what is missing. It holds a
+// few parts in memory at a time, and one bit per image.
 //
 // What is wrong with the folder is in the report; an error means that the
 // folder could not be read. A place without a job record is
@@ -30,10 +30,8 @@ func Verify(ctx context.Context, st store.Store) (Report, error) {
 	if err := v.list(ctx); err != nil {
 		return v.report, err
 	}
-	for chunk := range v.chunks.Count() {
-		if err := v.part(ctx, chunk); err != nil {
-			return v.report, err
-		}
+	if err := inOrder(ctx, v.chunks.Count(), v.read, v.part); err != nil {
+		return v.report, err
 	}
 	v.unseen()
 	if err := v.digests(ctx); err != nil {
@@ -104,8 +102,18 @@ func (v *verifier) list(ctx context.Context) error {
 	})
 }
 
-// part checks the rows of one chunk against its entries.
-func (v *verifier) part(ctx context.Context, chunk int) error {
+// read returns the part of a chunk as it is stored, if it stands.
+func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
+	if !v.stand.Has(chunk) {
+		return nil, nil
+	}
+	body, _, err := readAll(ctx, v.st, PartName(chunk, v.job.Format))
+	return body, err
+}
+
+// part checks the rows of one chunk, whose part is stored as body, against its
+// entries.
+func (v *verifier) part(chunk int, body []byte) error {
 	first, last := v.chunks.Range(chunk)
 	name := PartName(chunk, v.job.Format)
 	if !v.stand.Has(chunk) {
@@ -113,10 +121,6 @@ func (v *verifier) part(ctx context.Context, chunk int) error {
 		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: v.manifest.At(first).Path,
 			Detail: fmt.Sprintf("no part for %d images, from this path on", last-first)})
 		return nil
-	}
-	body, _, err := readAll(ctx, v.st, name)
-	if err != nil {
-		return err
 	}
 	v.lines = appendDigest(v.lines, hexDigest(body), name)
 	rows, err := Decode(body, v.job.Format)
