@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -25,11 +26,7 @@ func Freeze(ctx context.Context, st store.Store,
 	if m, err = build(ctx); err != nil {
 		return nil, err
 	}
-	var body bytes.Buffer
-	if err := m.Encode(&body); err != nil {
-		return nil, err
-	}
-	_, err = st.Create(ctx, manifestName, body.Bytes())
+	err = storeManifest(ctx, st, m)
 	if err == nil {
 		return m, nil
 	}
@@ -41,6 +38,28 @@ func Freeze(ctx context.Context, st store.Store,
 		return nil, fmt.Errorf("store the manifest: %w", err)
 	}
 	return stored, readErr
+}
+
+// storeManifest creates the manifest, without ever holding its text as a whole
+// where the place takes it in pieces.
+func storeManifest(ctx context.Context, st store.Store, m *shard.Manifest) error {
+	switch s := st.(type) {
+	case interface {
+		CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (store.Object, error)
+	}:
+		_, err := s.CreateFrom(ctx, manifestName, m.Encode)
+		return err
+	case store.Streamer:
+		once := func(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
+		_, err := s.CreateFromWith(ctx, manifestName, once, m.Encode)
+		return err
+	}
+	var body bytes.Buffer
+	if err := m.Encode(&body); err != nil {
+		return err
+	}
+	_, err := st.Create(ctx, manifestName, body.Bytes())
+	return err
 }
 
 // ReadManifest returns the frozen manifest. It is store.ErrNotExist if there

@@ -1,9 +1,11 @@
 package dir
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +19,27 @@ import (
 // Create implements store.Store. It makes the folders above name as needed. A
 // name with an empty, "." or ".." element is refused.
 func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	return s.create(ctx, name, int64(len(body)), func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+}
+
+// CreateFromWith implements store.Streamer. A folder makes no requests, so
+// there is nothing to try again.
+func (s *Store) CreateFromWith(ctx context.Context, name string, _ store.Retry, write func(io.Writer) error) (store.Object, error) {
+	return s.create(ctx, name, -1, func(w io.Writer) error {
+		buffered := bufio.NewWriterSize(w, 1<<20)
+		if err := write(buffered); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	})
+}
+
+// create stores what write writes, size bytes or, if that is below 0, as many
+// as there are.
+func (s *Store) create(ctx context.Context, name string, size int64, write func(io.Writer) error) (store.Object, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Object{}, err
 	}
@@ -30,7 +53,7 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 	}
 	folder := filepath.Dir(final)
 	if err := s.ensureFolder(folder); err != nil {
-		return store.Object{}, classifyCreate(folder, len(body), err)
+		return store.Object{}, classifyCreate(folder, size, err)
 	}
 	temp, err := os.CreateTemp(folder, TempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
@@ -40,24 +63,27 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 		}
 	}
 	if err != nil {
-		return store.Object{}, classifyCreate(final, len(body), err)
+		return store.Object{}, classifyCreate(final, size, err)
 	}
 	defer os.Remove(temp.Name())
-	if err := fill(temp, body); err != nil {
-		return store.Object{}, classifyCreate(final, len(body), err)
+	if err := fill(temp, write); err != nil {
+		if size < 0 {
+			size = written(temp.Name())
+		}
+		return store.Object{}, classifyCreate(final, size, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return store.Object{}, err
 	}
 	if err := s.link(temp.Name(), final); err != nil && !sameFile(temp.Name(), final) {
-		return store.Object{}, classifyCreate(final, len(body), err)
+		return store.Object{}, classifyCreate(final, size, err)
 	}
 	info, err := os.Lstat(final)
 	if err == nil {
 		err = syncFolder(folder)
 	}
 	if err != nil {
-		return store.Object{}, classifyCreate(final, len(body), err)
+		return store.Object{}, classifyCreate(final, size, err)
 	}
 	return object(name, info), nil
 }
@@ -65,16 +91,25 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 // classifyCreate is classify, but for what a missing file means: the folder
 // went away, or a parent is a file, or the name is longer than the file system
 // takes. None of it is an object that does not exist.
-func classifyCreate(path string, bytes int, err error) error {
+func classifyCreate(path string, bytes int64, err error) error {
 	if kind, _ := kindOf(err); kind == store.ErrNotExist {
 		return fmt.Errorf("create %s (%d bytes): %w", path, bytes, bare(err))
 	}
 	return classify("create", path, bytes, err)
 }
 
-// fill writes body, syncs and closes f.
-func fill(f *os.File, body []byte) error {
-	_, err := f.Write(body)
+// written is how far the writing of a file came.
+func written(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// fill lets f be written, syncs and closes it.
+func fill(f *os.File, write func(io.Writer) error) error {
+	err := write(f)
 	if err == nil {
 		err = f.Chmod(0o644)
 	}

@@ -38,7 +38,7 @@ type Store struct {
 	seen map[string]bool // folders that this Store has made sure of, and swept
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Streamer = (*Store)(nil)
 
 // New returns a store over the folder root. The folder need not exist: Create
 // makes it. It is an error for root to be something else than a folder.
@@ -88,7 +88,7 @@ func object(name string, info fs.FileInfo) store.Object {
 
 // classify wraps an error of the file system with what was done, to what, the
 // bytes at stake if any, and the sentinel that says what can be done about it.
-func classify(doing, path string, bytes int, err error) error {
+func classify(doing, path string, bytes int64, err error) error {
 	kind, hint := kindOf(err)
 	size := ""
 	if bytes > 0 {

@@ -1,8 +1,8 @@
 package patient
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -12,12 +12,16 @@ import (
 // largest is how many bytes one request of a stream sends at most.
 const largest = 8 << 20
 
-// CreateFrom is Create of what write writes, which may be larger than memory,
-// in a store.Streamer. write is called once.
+// CreateFrom is Create of what write writes, which may be larger than memory
+// where the place is a store.Streamer. write is called once.
 func (s *Store) CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (store.Object, error) {
 	inner, ok := s.inner.(store.Streamer)
 	if !ok {
-		return store.Object{}, fmt.Errorf("create %q in %s: this place takes whole objects only", name, s)
+		var body bytes.Buffer
+		if err := write(&body); err != nil {
+			return store.Object{}, err
+		}
+		return s.Create(ctx, name, body.Bytes())
 	}
 	return inner.CreateFromWith(ctx, name, s.retry("create", name, s.opt.Stall+largest*time.Second/slowest), write)
 }
