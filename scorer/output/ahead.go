@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// partsAhead is how many parts are read at once where all are, so that a job of
-// many parts does not wait for a distant store once for each.
+// partsAhead is how many parts or claims are read at once where all are, so that
+// a job of many does not wait for a distant store once for each.
 const partsAhead = 16
 
 // inOrder reads n things, some of them at once, and calls use with each, in

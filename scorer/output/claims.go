@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -303,18 +305,15 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 		return nil, err
 	}
 	claims := make(map[int]Claim, len(chains))
-	for chunk, generation := range chains {
-		l, err := c.read(ctx, chunk, generation)
-		if err != nil {
-			return nil, err
-		}
+	chunks := slices.Sorted(maps.Keys(chains))
+	err = inOrder(ctx, len(chunks), func(ctx context.Context, i int) (link, error) {
+		return c.read(ctx, chunks[i], chains[chunks[i]])
+	}, func(i int, l link) error {
 		live, err := c.live(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		claims[chunk] = Claim{Chunk: chunk, Worker: l.Worker, Released: l.Released, Age: now.Sub(l.modified), Live: live}
-	}
-	return claims, nil
+		claims[chunks[i]] = Claim{Chunk: chunks[i], Worker: l.Worker, Released: l.Released, Age: now.Sub(l.modified), Live: live}
+		return err
+	})
+	return claims, err
 }
 
 // Deaths counts the workers, this one apart, that claimed a chunk which this
