@@ -38,7 +38,7 @@ func (p *pipeline) isolate(ctx context.Context, index int) error {
 		return err
 	}
 	p.Log.Warn().Int("chunk", index).Msg("workers died on this chunk: trying its images in halves to find the one that kills")
-	trials, err := output.ReadTrials(ctx, p.Out, p.me, index)
+	trials, err := p.claims.ReadTrials(ctx, index)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -282,19 +284,35 @@ func (t *taker) renew(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		// Side by side: a slow store must not keep the last from its turn.
+		var g errgroup.Group
+		g.SetLimit(renewers)
 		for _, index := range t.renewable() {
-			still, err := t.claims.Renew(ctx, index)
-			switch {
-			case ctx.Err() != nil:
-				return
-			case err != nil:
-				// The claim stands until the lease ends; the next tick tries again.
-				t.Log.Warn().Err(err).Int("chunk", index).Msg("could not renew a claim")
-			case !still:
-				t.Log.Warn().Int("chunk", index).Msg("another worker took this chunk over: the first to commit wins")
-				t.disown(index)
-			}
+			g.Go(func() error {
+				t.renewOne(ctx, index)
+				return nil
+			})
 		}
+		_ = g.Wait()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// renewers is how many claims are renewed at once.
+const renewers = 16
+
+func (t *taker) renewOne(ctx context.Context, index int) {
+	still, err := t.claims.Renew(ctx, index)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		// The claim stands until the lease ends; the next tick tries again.
+		t.Log.Warn().Err(err).Int("chunk", index).Msg("could not renew a claim")
+	case !still:
+		t.Log.Warn().Int("chunk", index).Msg("another worker took this chunk over: the first to commit wins")
+		t.disown(index)
 	}
 }
 

@@ -317,7 +317,8 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 }
 
 // Deaths counts the workers, this one apart, that claimed a chunk which this
-// one holds and neither committed it nor gave it up.
+// one holds and neither committed it nor gave it up, but for those that are
+// known to live: they were only silent for a while.
 func (c *Claims) Deaths(ctx context.Context, chunk int) (int, error) {
 	c.mu.Lock()
 	generation := c.held[chunk]
@@ -328,9 +329,11 @@ func (c *Claims) Deaths(ctx context.Context, chunk int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if l.Worker.ID != c.worker.ID {
-			dead[l.Worker.ID] = !l.Released
+		if l.Worker.ID == c.worker.ID {
+			continue
 		}
+		lives := l.Worker.sameMachine(&c.worker) && c.running(&l.Worker)
+		dead[l.Worker.ID] = !l.Released && !lives
 	}
 	n := 0
 	for _, d := range dead {
