@@ -148,24 +148,69 @@ func (l listing) sideBySide(ctx context.Context, folders []string, listed map[st
 	return group.Wait()
 }
 
-// pages calls fn with every page of what lies beneath prefix.
-func (l listing) pages(ctx context.Context, prefix string, fn func([]*container.BlobItem) error) error {
-	var marker *string
-	for first := true; first || value(marker) != ""; first = false {
-		page, err := next(ctx, l, prefix, func() *runtime.Pager[container.ListBlobsFlatResponse] {
-			return l.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-				Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page, Marker: marker,
-			})
-		})
-		if err != nil {
-			return err
+// request is a page that was asked for.
+type request struct {
+	marker string
+	peeked chan string // the marker of the page after it, before it is decoded
+	done   chan answer
+}
+
+type answer struct {
+	page container.ListBlobsFlatResponse
+	err  error
+}
+
+// ask asks for the page that begins at a marker.
+func (l listing) ask(ctx context.Context, prefix, marker string) *request {
+	r := &request{marker: marker, peeked: make(chan string, 1), done: make(chan answer, 1)}
+	ctx = withPeek(ctx, func(marker string) {
+		select {
+		case r.peeked <- marker:
+		default: // an earlier try told
 		}
-		marker = page.NextMarker
-		if err := fn(page.Segment.BlobItems); err != nil {
-			return err
-		}
+	})
+	o := &container.ListBlobsFlatOptions{Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page}
+	if marker != "" {
+		o.Marker = &marker
 	}
-	return nil
+	go func() {
+		page, err := next(ctx, l, prefix, func() *runtime.Pager[container.ListBlobsFlatResponse] {
+			return l.client.NewListBlobsFlatPager(o)
+		})
+		r.done <- answer{page, err}
+	}()
+	return r
+}
+
+// pages calls fn with every page of what lies beneath prefix. While a page is
+// decoded and handed out, the next one is on its way.
+func (l listing) pages(ctx context.Context, prefix string, fn func([]*container.BlobItem) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // for the page that was asked for and is not wanted
+	for now := l.ask(ctx, prefix, ""); ; {
+		var got answer
+		var ahead *request
+		select {
+		case marker := <-now.peeked:
+			ahead = l.ask(ctx, prefix, marker)
+			got = <-now.done
+		case got = <-now.done:
+		}
+		if got.err != nil {
+			return got.err
+		}
+		if err := fn(got.page.Segment.BlobItems); err != nil {
+			return err
+		}
+		marker := value(got.page.NextMarker)
+		if marker == "" {
+			return nil
+		}
+		if ahead == nil || ahead.marker != marker {
+			ahead = l.ask(ctx, prefix, marker)
+		}
+		now = ahead
+	}
 }
 
 // next asks for one page, which is the first of a pager made for each try: one

@@ -79,7 +79,7 @@ func New(o Options) (*Store, error) {
 		ClientOptions: policy.ClientOptions{
 			// A decorator tries again; it knows the deadline and the load.
 			Retry:     policy.RetryOptions{MaxRetries: -1},
-			Transport: newClient(watched{rt, s}),
+			Transport: newClient(peeking{watched{rt, s}}),
 			Telemetry: policy.TelemetryOptions{ApplicationID: "batchscore"},
 			// Only this machine is reached over http; see secure.
 			InsecureAllowCredentialWithHTTP: u.Scheme == "http",
