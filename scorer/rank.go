@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,21 +24,14 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	set(&o.Lease, DefaultLease)
-	set(&o.Grace, DefaultGrace)
-	set(&o.ReadAheadBytes, DefaultReadAhead)
-	set(&o.Decode.MaxBytes, preprocess.DefaultMaxBytes)
-	set(&o.Decoders, runtime.GOMAXPROCS(0))
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, DefaultReadAhead)
+	o.Decode.MaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes)
+	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
 	// What a fetcher does is wait; how many do is up to the read-ahead.
-	set(&o.Fetchers, 64)
+	o.Fetchers = cmp.Or(o.Fetchers, 64)
 	return o
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // work scores chunks until none is left, and leaves the worker's summary. done

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
@@ -29,19 +28,7 @@ const headroom = 8
 // It is meant for GPUs. ONNX Runtime runs it on a CPU too, slower than float32.
 // Errors about the model wrap models.ErrModel.
 func Half(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
-	n, err := open(in, o)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := scratch(out)
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	if err := n.toHalf(ctx, &meter{network: n, open: by.Open, images: by.Images, folder: folder}); err != nil {
-		return nil, fmt.Errorf("halve %s: %w", in, err)
-	}
-	return n.saveAs(in, out, FP16)
+	return rewrite(in, out, FP16, o, by, func(n *network, m *meter) error { return n.toHalf(ctx, m) })
 }
 
 // toHalf is Half in memory.

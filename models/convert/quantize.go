@@ -34,19 +34,7 @@ type Calibration struct {
 //
 // Errors about the model wrap models.ErrModel.
 func Quantize(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
-	n, err := open(in, o)
-	if err != nil {
-		return nil, err
-	}
-	folder, err := scratch(out)
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	if err := n.toInt8(ctx, &meter{network: n, open: by.Open, images: by.Images, folder: folder}); err != nil {
-		return nil, fmt.Errorf("quantise %s: %w", in, err)
-	}
-	return n.saveAs(in, out, INT8)
+	return rewrite(in, out, INT8, o, by, func(n *network, m *meter) error { return n.toInt8(ctx, m) })
 }
 
 // toInt8 is Quantize in memory.
@@ -78,6 +66,24 @@ func (n *network) toInt8(ctx context.Context, m *meter) error {
 		return fmt.Errorf("%w: %w", models.ErrModel, err)
 	}
 	return nil
+}
+
+// rewrite makes a model of another precision of one in a file: what Half and
+// Quantize have in common.
+func rewrite(in, out, precision string, o models.OpenOptions, by Calibration, change func(*network, *meter) error) (*models.Contract, error) {
+	n, err := open(in, o)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := scratch(out)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	if err := change(n, &meter{network: n, open: by.Open, images: by.Images, folder: folder}); err != nil {
+		return nil, fmt.Errorf("make an %s model of %s: %w", precision, in, err)
+	}
+	return n.saveAs(in, out, precision)
 }
 
 // saveAs writes what was made of the model in a file, with its contract.

@@ -1,6 +1,7 @@
 package patient
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -67,21 +68,14 @@ func New(inner store.Store, opt Options) *Store {
 	if opt.Patience == 0 && opt.Deadline.IsZero() {
 		opt.Patience = DefaultPatience
 	}
-	set(&opt.First, DefaultFirst)
-	set(&opt.Longest, DefaultLongest)
-	set(&opt.Stall, DefaultStall)
-	set(&opt.Concurrency, DefaultConcurrency)
+	opt.First = cmp.Or(opt.First, DefaultFirst)
+	opt.Longest = cmp.Or(opt.Longest, DefaultLongest)
+	opt.Stall = cmp.Or(opt.Stall, DefaultStall)
+	opt.Concurrency = cmp.Or(opt.Concurrency, DefaultConcurrency)
 	if opt.Rand == nil {
 		opt.Rand = rand.Float64
 	}
 	return &Store{inner: inner, opt: opt, limit: newLimiter(opt.Concurrency, opt.Stall)}
-}
-
-func set[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // String names the place.
