@@ -56,6 +56,31 @@ func (o *Options) watch(ctx context.Context) {
 	}
 }
 
+// graceful ends ctx when the grace after a request to halt is over.
+func (o *Options) graceful(ctx context.Context, cancel context.CancelCauseFunc) {
+	select {
+	case <-o.halt.c:
+		o.Log.Warn().Dur("grace", o.Grace).AnErr("reason", o.halt.why()).
+			Msg("asked to stop: committing what is in hand")
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-time.After(o.Grace):
+		cancel(o.halt.why())
+	case <-ctx.Done():
+	}
+}
+
+// because is the reason why ctx ended before its time, if it did: what else
+// went wrong then did so because of it. Otherwise it is err.
+func (o *Options) because(ctx context.Context, err error) error {
+	if reason := o.halt.why(); err != nil && reason != nil && context.Cause(ctx) == reason {
+		return reason
+	}
+	return err
+}
+
 // pause waits, less when the worker is asked to halt.
 func (o *Options) pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -49,44 +49,27 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	w.share = w.taker.remaining()
 	w.Progress.Start(w.share)
 
-	hard, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go w.graceful(hard, cancel)
-	go w.taker.renew(hard)
-	err = w.score(hard)
-	if reason := w.halt.why(); reason != nil && context.Cause(hard) == reason {
-		err = reason // what else went wrong then did so because of it
-	}
-	cancel(nil)
+	renewing, stop := context.WithCancel(ctx)
+	go w.taker.renew(renewing)
+	err = w.score(ctx)
+	stop()
 	w.Progress.Finish(time.Since(start))
-
-	// Others learn what became of this worker even when ctx has ended.
-	last, stop := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer stop()
-	w.taker.release(last)
 	if err == nil {
-		done, err = w.judge(last)
+		done, err = w.judge(ctx)
 	}
-	if sumErr := output.WriteSummary(last, w.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
+	err = w.because(ctx, err)
+
+	if err != nil {
+		// Others learn what became of this worker even when ctx has ended.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		w.taker.release(ctx)
+	}
+	if sumErr := output.WriteSummary(ctx, w.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
 		err = sumErr
 	}
 	return done, err
-}
-
-// graceful ends the work when the grace after a request to halt is over.
-func (w *worker) graceful(ctx context.Context, cancel context.CancelCauseFunc) {
-	select {
-	case <-w.halt.c:
-		w.Log.Warn().Dur("grace", w.Grace).AnErr("reason", w.halt.why()).
-			Msg("asked to stop: committing what is in hand")
-	case <-ctx.Done():
-		return
-	}
-	select {
-	case <-time.After(w.Grace):
-		cancel(w.halt.why())
-	case <-ctx.Done():
-	}
 }
 
 // judge says whether the job is done, and why this worker ended if it is not.

@@ -101,9 +101,15 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
 	o.halt = newHalt()
-	watching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go o.watch(watching)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	go o.watch(ctx)
+	go o.graceful(ctx, end)
+	done, err := run(ctx, o, start)
+	return done, o.because(ctx, err)
+}
+
+func run(ctx context.Context, o Options, start time.Time) (output.Success, error) {
 	if done, ok, err := completed(ctx, &o); err != nil || ok {
 		return done, err
 	}
