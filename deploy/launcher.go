@@ -1,35 +1,109 @@
-// Package deploy starts the ranks of a job on an engine that schedules them,
-// and judges by the output, not by the engine, whether the job is done.
+// Package deploy says what a job is and what starts it.
+//
+//  1. job.yaml is read into a Job: what is scored, where to, on how many nodes.
+//     It holds for every engine alike and names secrets without holding any.
+//  2. service.yaml, written once by an administrator, says where each engine is
+//     reached; each engine's package has its own section of it.
+//  3. A Launcher, one package each for local, slurm, kubernetes, batchai and
+//     azureml, sends the job to its engine. The engine schedules, not we.
+//  4. Before anything is sent the job's ID is on disk (package record), and the
+//     engine is told the same ID: whatever dies, the job is found again.
+//  5. Whether the job is done is read from its output, never from the engine.
 package deploy
 
 import (
 	"context"
 	"errors"
+	"io"
+	"time"
 )
 
-// ErrNoEngine says that an engine's own command is not installed here.
-var ErrNoEngine = errors.New("launcher not installed")
+var (
+	// ErrNoEngine says that an engine's own command is not installed here.
+	ErrNoEngine = errors.New("launcher not installed")
+	// ErrUnsupported says that the job asks for what the engine cannot do.
+	ErrUnsupported = errors.New("not supported by this engine")
+	// ErrNoJob says that the engine knows no job of that ID.
+	ErrNoJob = errors.New("the engine knows no such job")
+	// ErrNoCluster says that the engine has no cluster of that name.
+	ErrNoCluster = errors.New("the engine has no such cluster")
+	// ErrService says that the engine cannot be reached as service.yaml and the
+	// credentials at hand say, or refuses them.
+	ErrService = errors.New("service")
+	// ErrUnreachable says that the engine gives no answer now; the job is as it
+	// was.
+	ErrUnreachable = errors.New("service does not answer")
+	// ErrRankFailed says that a rank ended before its work was done. What it had
+	// committed stands; a rerun goes on from there.
+	ErrRankFailed = errors.New("rank failed")
+)
 
-// ErrRankFailed says that a rank ended before its work was done. What it had
-// committed stands; a rerun goes on from there.
-var ErrRankFailed = errors.New("rank failed")
+// Launcher starts jobs on one engine and finds them again. All methods may be
+// called from any process that has the same service.yaml, also after the one
+// that submitted is gone; an ID that the engine does not know is ErrNoJob. None
+// of them puts a secret into a command line, a document, a log or an error.
+type Launcher interface {
+	// Documents are what Submit would send, for a reader, with secrets as
+	// references. It sends nothing, and needs neither the engine nor its
+	// command. What the engine cannot do is ErrUnsupported, naming the field.
+	Documents(job Job, id string) ([]Document, error)
 
-// Job is what every engine needs to know to start a scoring job.
-type Job struct {
-	// Ranks is how many workers to start.
-	Ranks int
-	// Command is the worker's argument vector, program first. Secrets do not
-	// belong here but into the environment.
-	Command []string
+	// Submit hands the job to the engine under the ID and returns when the
+	// engine has taken it. Submitting an ID again that the engine has already
+	// starts nothing twice. After an error the engine may or may not have the
+	// job; Status tells.
+	Submit(ctx context.Context, job Job, id string) error
+
+	// Status is what the engine says of the job now.
+	Status(ctx context.Context, id string) (Status, error)
+
+	// Logs writes what the ranks have printed so far, and with follow goes on
+	// until the job has ended.
+	Logs(ctx context.Context, id string, w io.Writer, follow bool) error
+
+	// Cancel asks the engine to end the job, with the grace that the engine
+	// gives for committing what is in hand. A job that has ended stays so.
+	Cancel(ctx context.Context, id string) error
+
+	// Fetch downloads what the engine keeps of the job into a folder: logs and,
+	// where the engine holds them, output files. A result in blob storage is
+	// not fetched here; it is where the job says.
+	Fetch(ctx context.Context, id, folder string) error
 }
 
-// Launcher starts a job on one engine.
-//
-// Launch starts all ranks, returns when all of them have ended, and may be
-// called once per job at a time. When stop is closed it asks the ranks to
-// drain: they commit what they have in hand and end. When ctx ends it kills
-// them. A nil error means that the engine saw no rank fail, which is not
-// evidence that the job is done: the caller looks at the output.
-type Launcher interface {
-	Launch(ctx context.Context, job Job, stop <-chan struct{}) error
+// Document is one thing that is sent to an engine: a file, or a request.
+type Document struct {
+	// Name is a file name, a command line, or a method and URL.
+	Name string
+	Body []byte
+}
+
+// State is where a job stands, in words that fit every engine.
+type State string
+
+// The states of a job on its engine.
+const (
+	Queued    State = "queued" // waiting for nodes, or being prepared
+	Running   State = "running"
+	Stopping  State = "stopping"
+	Succeeded State = "succeeded" // the engine saw no rank fail; the output is the evidence
+	Failed    State = "failed"
+	Canceled  State = "canceled"
+)
+
+// Ended says that the engine is done with the job.
+func (s State) Ended() bool { return s == Succeeded || s == Failed || s == Canceled }
+
+// Status is what an engine says of a job.
+type Status struct {
+	State State
+	// Reason is the engine's own word for why, or empty.
+	Reason string
+	// ExitCode is that of the ranks' launcher, if the job has ended and the
+	// engine tells it.
+	ExitCode *int
+	// Started and Ended are zero as long as they are not known.
+	Started, Ended time.Time
+	// Where is a place in which a person can look: a URL, a command.
+	Where string
 }

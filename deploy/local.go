@@ -44,8 +44,8 @@ func (e *ExitStatus) Error() string {
 func (e *ExitStatus) Unwrap() error { return ErrRankFailed }
 
 // Argv is the command line that Launch runs.
-func (l Local) Argv(job Job) []string {
-	argv := []string{l.mpirun(), "-np", strconv.Itoa(job.Ranks),
+func (l Local) Argv(ranks int, command []string) []string {
+	argv := []string{l.mpirun(), "-np", strconv.Itoa(ranks),
 		// By default mpirun ties each of two or fewer ranks to one core; the
 		// worker divides the node's cores among its ranks by itself.
 		"--bind-to", "none",
@@ -54,7 +54,7 @@ func (l Local) Argv(job Job) []string {
 	if os.Geteuid() == 0 {
 		argv = append(argv, "--allow-run-as-root")
 	}
-	return append(argv, job.Command...)
+	return append(argv, command...)
 }
 
 func (l Local) mpirun() string {
@@ -67,16 +67,19 @@ func (l Local) mpirun() string {
 // killDelay is how long mpirun has to take its ranks down once ctx has ended.
 const killDelay = 5 * time.Second
 
-// Launch implements Launcher. mpirun runs in a process group of its own, so
+// Launch starts all ranks and returns when all of them have ended. When stop is
+// closed it asks the ranks to drain; when ctx ends it kills them. A nil error
+// means that mpirun saw no rank fail, which is not evidence that the job is
+// done. mpirun runs in a process group of its own, so
 // that a Ctrl-C of the terminal reaches the ranks as a request to drain and not
 // as the end of mpirun: on a SIGTERM of its own it would kill the ranks before
 // they had drained, whereas SIGUSR1 it passes on.
-func (l Local) Launch(ctx context.Context, job Job, stop <-chan struct{}) error {
+func (l Local) Launch(ctx context.Context, ranks int, command []string, stop <-chan struct{}) error {
 	if _, err := exec.LookPath(l.mpirun()); err != nil {
 		return fmt.Errorf("%w: %s is not on the PATH; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)",
 			ErrNoEngine, l.mpirun())
 	}
-	argv := l.Argv(job)
+	argv := l.Argv(ranks, command)
 	watch := &rankWatch{w: l.Stderr}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = l.Stdout, watch

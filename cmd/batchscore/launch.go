@@ -55,8 +55,8 @@ hand and end; launching again goes on from there.
 				return err
 			}
 			l := deploy.Local{Mpirun: mpirun, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()}
-			job := deploy.Job{Ranks: ranks, Command: append([]string{self, "run"}, args...)}
-			return launch(context.WithoutCancel(cmd.Context()), cmd, l, job, st, sig.stop)
+			command := append([]string{self, "run"}, args...)
+			return launch(context.WithoutCancel(cmd.Context()), cmd, l, ranks, command, st, sig.stop)
 		},
 	}
 	fs := cmd.Flags()
@@ -80,8 +80,8 @@ func flagAmong(args []string, name string) string {
 }
 
 // launch runs the job to its end and judges by the output.
-func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job deploy.Job, st store.Store, stop <-chan struct{}) error {
-	launched := l.Launch(ctx, job, stop)
+func launch(ctx context.Context, cmd *cobra.Command, l deploy.Local, ranks int, command []string, st store.Store, stop <-chan struct{}) error {
+	launched := l.Launch(ctx, ranks, command, stop)
 	if errors.Is(launched, deploy.ErrNoEngine) {
 		return launched
 	}
@@ -109,7 +109,7 @@ func launch(ctx context.Context, cmd *cobra.Command, l deploy.Launcher, job depl
 		simulated = " (simulated)"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Processed %d images on %d ranks, took %s%s\n",
-		s.Images, job.Ranks, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+		s.Images, ranks, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	var exit *deploy.ExitStatus
 	switch {
 	case errors.As(launched, &exit) && exit.Code == 3:

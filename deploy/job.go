@@ -1,0 +1,338 @@
+package deploy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Job is what job.yaml says: the same for every engine. It is either a scoring
+// job (Images, Out and a model) or any program of the team's own (Command).
+type Job struct {
+	// Name is for people and for the engine: lower-case letters, digits and
+	// hyphens, 1 to 40 characters, a letter first.
+	Name string `yaml:"name" json:"name"`
+
+	// Images and Out are places as 'batchscore run' takes them.
+	Images string `yaml:"images,omitempty" json:"images,omitempty"`
+	Out    string `yaml:"out,omitempty" json:"out,omitempty"`
+	// Task is a task such as classification, Model an ONNX file or the name of
+	// a registered model, as the ranks see it; a scoring job has one of them.
+	Task  string `yaml:"task,omitempty" json:"task,omitempty"`
+	Model string `yaml:"model,omitempty" json:"model,omitempty"`
+	// Run holds further flags of 'batchscore run' by name, without hyphens in
+	// front: batch: 32, static: true.
+	Run map[string]string `yaml:"run,omitempty" json:"run,omitempty"`
+
+	// Command is the program to run in place of a scoring job, and its
+	// arguments.
+	Command []string `yaml:"command,omitempty" json:"command,omitempty"`
+
+	// Nodes is how many machines take part, RanksPerNode how many processes
+	// each of them runs; 1 where nothing is said.
+	Nodes        int `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	RanksPerNode int `yaml:"ranksPerNode,omitempty" json:"ranksPerNode,omitempty"`
+	// GPUsPerNode is how many GPUs of a node the job needs; 0 is none. GPU is
+	// their type in the engine's own word, such as v100; VMSize is the cloud's
+	// name for a kind of machine, such as Standard_NC6s_v3.
+	GPUsPerNode int    `yaml:"gpusPerNode,omitempty" json:"gpusPerNode,omitempty"`
+	GPU         string `yaml:"gpu,omitempty" json:"gpu,omitempty"`
+	VMSize      string `yaml:"vmSize,omitempty" json:"vmSize,omitempty"`
+	// Priority is dedicated or low; low nodes cost less and can be taken away.
+	Priority Priority `yaml:"priority,omitempty" json:"priority,omitempty"`
+
+	// Image is the container image, where the engine runs containers.
+	Image string `yaml:"image,omitempty" json:"image,omitempty"`
+	// Environment is set for every rank. What is secret belongs into Secrets.
+	Environment map[string]string `yaml:"environment,omitempty" json:"environment,omitempty"`
+	// Secrets are variables of the ranks by name, and where their values come
+	// from.
+	Secrets map[string]Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"`
+	// Mounts are folders that the ranks see.
+	Mounts []Mount `yaml:"mounts,omitempty" json:"mounts,omitempty"`
+	// TimeLimit ends the job, which can be resumed; zero is the engine's own.
+	TimeLimit Duration `yaml:"timeLimit,omitempty" json:"timeLimit,omitempty"`
+	// Schedule is a cron expression of five fields for engines that start jobs
+	// by the clock; empty is once, now.
+	Schedule string `yaml:"schedule,omitempty" json:"schedule,omitempty"`
+}
+
+// Priority is the kind of nodes that a job takes.
+type Priority string
+
+// Priorities. The empty one is Dedicated.
+const (
+	Dedicated Priority = "dedicated"
+	Low       Priority = "low"
+)
+
+// Secret says where a value comes from; exactly one field is set. Its value is
+// never in job.yaml.
+type Secret struct {
+	// Env is a variable in the environment of 'batchscore launch'.
+	Env string `yaml:"env,omitempty" json:"env,omitempty"`
+	// File is a file whose content is the value, one line end at its end left
+	// out; read by 'batchscore launch', or by the ranks on Slurm.
+	File string `yaml:"file,omitempty" json:"file,omitempty"`
+	// KeyVault is the URL of a secret in Azure Key Vault.
+	KeyVault string `yaml:"keyVault,omitempty" json:"keyVault,omitempty"`
+	// Kubernetes is NAME/KEY of a Secret in the job's namespace.
+	Kubernetes string `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
+}
+
+// Kind is the name of the field that is set, and its value.
+func (s Secret) Kind() (kind, reference string) {
+	for kind, reference := range s.all() {
+		if reference != "" {
+			return kind, reference
+		}
+	}
+	return "", ""
+}
+
+func (s Secret) all() func(yield func(string, string) bool) {
+	return func(yield func(string, string) bool) {
+		_ = yield("env", s.Env) && yield("file", s.File) && yield("keyVault", s.KeyVault) && yield("kubernetes", s.Kubernetes)
+	}
+}
+
+// String is the reference, for documents that a person reads.
+func (s Secret) String() string {
+	kind, reference := s.Kind()
+	return "<secret from " + kind + " " + reference + ">"
+}
+
+// Mount is a folder that the ranks see.
+type Mount struct {
+	// Source is az://ACCOUNT/CONTAINER[/PREFIX], azurefile://ACCOUNT/SHARE,
+	// pvc://CLAIM (a persistent volume claim), or a path on the nodes.
+	Source string `yaml:"source" json:"source"`
+	// Path is where the ranks see it: absolute.
+	Path     string `yaml:"path" json:"path"`
+	ReadOnly bool   `yaml:"readOnly,omitempty" json:"readOnly,omitempty"`
+}
+
+// Duration is a time.Duration written as 7h30m.
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 7h30m", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// ReadJob reads job.yaml. Fields that it does not know are errors, so that a
+// misspelt one is not a default. The job is not checked yet: flags may change it.
+func ReadJob(r io.Reader) (Job, error) {
+	var job Job
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return job, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(body))
+	d.KnownFields(true)
+	if err := d.Decode(&job); err != nil && !errors.Is(err, io.EOF) {
+		return job, err
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return job, errors.New("one file describes one job: there is a second document")
+	}
+	return job, nil
+}
+
+var (
+	jobName      = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// WithDefaults fills in what may be left out.
+func (j Job) WithDefaults() Job {
+	j.Nodes = max(j.Nodes, 1)
+	j.RanksPerNode = max(j.RanksPerNode, 1)
+	if j.Priority == "" {
+		j.Priority = Dedicated
+	}
+	if j.Name == "" {
+		j.Name = "score"
+		if len(j.Command) > 0 {
+			j.Name = "command"
+		}
+	}
+	return j
+}
+
+// Check finds what is wrong with the job on any engine. The error names the
+// field.
+func (j Job) Check() error {
+	switch {
+	case !jobName.MatchString(j.Name):
+		return fmt.Errorf("name %q: it takes 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
+	case j.Nodes < 0 || j.RanksPerNode < 0 || j.GPUsPerNode < 0:
+		return errors.New("nodes, ranksPerNode and gpusPerNode are not below zero")
+	case j.Priority != "" && j.Priority != Dedicated && j.Priority != Low:
+		return fmt.Errorf("priority %q: it is dedicated or low", j.Priority)
+	case j.TimeLimit < 0:
+		return fmt.Errorf("timeLimit %v: it is above zero, or left out", j.TimeLimit)
+	case j.Schedule != "" && len(strings.Fields(j.Schedule)) != 5:
+		return fmt.Errorf("schedule %q: a cron expression has five fields, such as '0 2 * * *'", j.Schedule)
+	}
+	if err := j.checkWork(); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.Environment)) {
+		if !variableName.MatchString(name) {
+			return fmt.Errorf("environment: %q is no name of a variable", name)
+		}
+		if _, both := j.Secrets[name]; both {
+			return fmt.Errorf("%s stands in environment and in secrets", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
+		if err := checkSecret(name, j.Secrets[name]); err != nil {
+			return err
+		}
+	}
+	for _, m := range j.Mounts {
+		if m.Source == "" || !strings.HasPrefix(m.Path, "/") {
+			return fmt.Errorf("mounts: source %q, path %q: a mount has a source, and an absolute path at which the ranks see it", m.Source, m.Path)
+		}
+	}
+	return nil
+}
+
+// checkWork holds that the job says what to do, once.
+func (j Job) checkWork() error {
+	if len(j.Command) > 0 {
+		for field, set := range map[string]bool{
+			"images": j.Images != "", "task": j.Task != "", "model": j.Model != "", "run": len(j.Run) > 0,
+		} {
+			if set {
+				return fmt.Errorf("command and %s exclude each other: a job runs a program of your own, or scores images", field)
+			}
+		}
+		return nil
+	}
+	switch {
+	case j.Images == "":
+		return errors.New("images is missing: the place of the images (or command, for a program of your own)")
+	case j.Out == "":
+		return errors.New("out is missing: the place for the result")
+	case (j.Task == "") == (j.Model == ""):
+		return errors.New("a scoring job has either a model (a file, or the name of a registered one) or a task")
+	}
+	for name := range j.Run {
+		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || strings.HasPrefix(name, "-") {
+			return fmt.Errorf("run: %q: it takes further flags of 'batchscore run' by name, without hyphens in front", name)
+		}
+	}
+	return nil
+}
+
+func checkSecret(name string, s Secret) error {
+	if !variableName.MatchString(name) {
+		return fmt.Errorf("secrets: %q is no name of a variable", name)
+	}
+	n := 0
+	for _, reference := range s.all() {
+		if reference != "" {
+			n++
+		}
+	}
+	if n != 1 {
+		return fmt.Errorf("secrets: %s has one source: env, file, keyVault or kubernetes", name)
+	}
+	return nil
+}
+
+// Ranks is how many processes take part.
+func (j Job) Ranks() int { return max(j.Nodes, 1) * max(j.RanksPerNode, 1) }
+
+// Scores says that it is a scoring job, whose output can be judged.
+func (j Job) Scores() bool { return len(j.Command) == 0 }
+
+// Argv is what every rank runs: the worker, which is the program binary on the
+// ranks' machines, with its flags in a fixed order, or the team's own command.
+func (j Job) Argv(binary string) []string {
+	if !j.Scores() {
+		return slices.Clone(j.Command)
+	}
+	argv := []string{binary, "run", "--images", j.Images, "--out", j.Out}
+	if j.Model != "" {
+		argv = append(argv, "--model", j.Model)
+	} else {
+		argv = append(argv, "--inference", j.Task)
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.Run)) {
+		argv = append(argv, "--"+name+"="+j.Run[name])
+	}
+	return argv
+}
+
+// shellSafe is text that a shell takes as one word, as it stands.
+var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// ShellLine is argv as a line of a POSIX shell.
+func ShellLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, a := range argv {
+		words[i] = a
+		if !shellSafe.MatchString(a) {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// Unsupported is ErrUnsupported for a field of the job.
+func Unsupported(engine, field, what string, args ...any) error {
+	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)
+}
+
+// Resolve reads the values of the secrets that come from the environment and
+// from files of this machine. Others are left to the engine.
+func (j Job) Resolve() (map[string]string, error) {
+	values := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
+		switch s := j.Secrets[name]; {
+		case s.Env != "":
+			v, ok := os.LookupEnv(s.Env)
+			if !ok {
+				return nil, fmt.Errorf("secrets: %s: the variable %s is not set here", name, s.Env)
+			}
+			values[name] = v
+		case s.File != "":
+			body, err := os.ReadFile(s.File)
+			if err != nil {
+				return nil, fmt.Errorf("secrets: %s: %w", name, err)
+			}
+			values[name] = strings.TrimSuffix(strings.TrimSuffix(string(body), "\n"), "\r")
+		}
+	}
+	return values, nil
+}
+
+// NewID is a job's ID: its name, the moment in UTC, and a few random letters.
+// It is at most 63 characters of lower-case letters, digits and hyphens, which
+// every engine takes as a name.
+func NewID(name string, now time.Time, random uint32) string {
+	return fmt.Sprintf("%s-%s-%s", name, now.UTC().Format("060102-150405"), strconv.FormatUint(uint64(random)%(36*36*36*36)+36*36*36*36, 36)[1:])
+}

@@ -1,0 +1,98 @@
+package deploy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const scoring = `
+name: nightly
+images: az://acme/photos
+out: az://acme/labels/tonight
+model: inception.onnx
+run: {batch: "32", static: "true"}
+nodes: 2
+ranksPerNode: 4
+secrets:
+  AZURE_STORAGE_KEY: {env: STORAGE_KEY}
+timeLimit: 7h30m
+`
+
+func TestReadJob(t *testing.T) {
+	job, err := ReadJob(strings.NewReader(scoring))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := job.Check(); err != nil {
+		t.Error(err)
+	}
+	if job.Ranks() != 8 || time.Duration(job.TimeLimit) != 450*time.Minute {
+		t.Errorf("%d ranks, %v", job.Ranks(), job.TimeLimit)
+	}
+	want := []string{"/bin/worker", "run", "--images", "az://acme/photos", "--out", "az://acme/labels/tonight",
+		"--model", "inception.onnx", "--batch=32", "--static=true"}
+	if argv := job.Argv("/bin/worker"); !slices.Equal(argv, want) {
+		t.Errorf("%q, want %q", argv, want)
+	}
+	t.Setenv("STORAGE_KEY", "a value")
+	if values, err := job.Resolve(); err != nil || values["AZURE_STORAGE_KEY"] != "a value" {
+		t.Errorf("%v, %v", values, err)
+	}
+}
+
+func TestWrongJobsAreRefused(t *testing.T) {
+	for _, c := range []struct{ change, names string }{
+		{"node: 3", "node"},
+		{"name: Nightly", "name"},
+		{"nodes: -1", "nodes"},
+		{"priority: cheap", "priority"},
+		{"schedule: daily", "schedule"},
+		{"images: ''", "images"},
+		{"out: ''", "out"},
+		{"task: classification", "model"},
+		{"command: [python, train.py]", "exclude"},
+		{"run: {images: elsewhere}", "images"},
+		{"environment: {'A B': c}", "A B"},
+		{"environment: {AZURE_STORAGE_KEY: c}", "AZURE_STORAGE_KEY"},
+		{"secrets: {TOKEN: {}}", "TOKEN"},
+		{"secrets: {TOKEN: {env: A, file: B}}", "TOKEN"},
+		{"secrets: {TOKEN: {value: abc}}", "value"},
+		{"mounts: [{source: /nfs, path: nfs}]", "mounts"},
+		{"timeLimit: 8 hours", "8 hours"},
+		{"name: a\n---\nname: b", "second document"},
+	} {
+		t.Run(c.change, func(t *testing.T) {
+			field, _, _ := strings.Cut(c.change, ":")
+			var kept []string
+			for line := range strings.Lines(scoring) {
+				if !strings.HasPrefix(line, field+":") && !(field == "secrets" && strings.HasPrefix(line, "  ")) {
+					kept = append(kept, line)
+				}
+			}
+			job, err := ReadJob(strings.NewReader(strings.Join(kept, "") + c.change + "\n"))
+			if err == nil {
+				err = job.Check()
+			}
+			if err == nil || !strings.Contains(err.Error(), c.names) {
+				t.Errorf("want an error that names %q, have %v", c.names, err)
+			}
+		})
+	}
+}
+
+func TestShellLine(t *testing.T) {
+	line := ShellLine([]string{"batchscore", "run", "--images", "az://a/b c", "it's", "", "$HOME"})
+	if want := `batchscore run --images 'az://a/b c' 'it'\''s' '' '$HOME'`; line != want {
+		t.Errorf("%s, want %s", line, want)
+	}
+}
+
+func TestIDsAreNamesEverywhere(t *testing.T) {
+	at := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
+	a, b := NewID("nightly", at, 0), NewID("nightly", at, 1<<32-1)
+	if a != "nightly-261122-010203-0000" || a == b || len(b) != len(a) {
+		t.Errorf("%s, %s", a, b)
+	}
+}
