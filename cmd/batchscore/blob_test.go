@@ -79,7 +79,7 @@ func newPlace(t testing.TB, server *azuritetest.Server) string {
 
 // withBlobs runs one command line that may use the emulator, with its key in
 // the environment.
-func withBlobs(t testing.TB, server *azuritetest.Server, endpoint string, args ...string) result {
+func withBlobs(t testing.TB, server *azuritetest.Server, endpoint string, args ...string) ending {
 	t.Helper()
 	return finish(t, command(t, server.Env(), append(args, "--endpoint", endpoint)...))
 }

@@ -322,7 +322,7 @@ func (c *chaos) judge(job *chaosJob, err error, struck bool, round chaosRound) {
 		ok = !slices.Contains([]int{3, 10, 11, 64, 78}, code)
 	}
 	if !ok || strings.Contains(job.stderr.String(), "panic:") || strings.Contains(job.stderr.String(), "DATA RACE") {
-		c.Fatalf("round of %v:\n%v", round, result{code, job.stdout.String(), job.stderr.String()})
+		c.Fatalf("round of %v:\n%v", round, ending{code, job.stdout.String(), job.stderr.String()})
 	}
 }
 

@@ -92,18 +92,18 @@ func cleanEnv() []string {
 	return env
 }
 
-// result is how a process ended.
-type result struct {
+// ending is how a process ended.
+type ending struct {
 	code           int
 	stdout, stderr string
 }
 
-func (r result) String() string {
+func (r ending) String() string {
 	return fmt.Sprintf("exit code %d\n--- stdout\n%s--- stderr\n%s", r.code, r.stdout, r.stderr)
 }
 
 // finish runs cmd to its end.
-func finish(t testing.TB, cmd *exec.Cmd) result {
+func finish(t testing.TB, cmd *exec.Cmd) ending {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -113,24 +113,24 @@ func finish(t testing.TB, cmd *exec.Cmd) result {
 	return wait(t, cmd, &stdout, &stderr)
 }
 
-func wait(t testing.TB, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) result {
+func wait(t testing.TB, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) ending {
 	t.Helper()
 	err := cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s: %v\n%s%s", cmd, err, stdout, stderr)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	return ending{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // batchscore runs one command line and returns how it ended.
-func batchscore(t testing.TB, args ...string) result {
+func batchscore(t testing.TB, args ...string) ending {
 	t.Helper()
 	return finish(t, command(t, nil, args...))
 }
 
 // must runs one command line that has to end with code.
-func must(t testing.TB, code int, args ...string) result {
+func must(t testing.TB, code int, args ...string) ending {
 	t.Helper()
 	r := batchscore(t, args...)
 	if r.code != code {

@@ -32,7 +32,7 @@ func TestModelsBuildRandom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	says(t, result{stdout: string(text)}, `"label":"random:`)
+	says(t, ending{stdout: string(text)}, `"label":"random:`)
 }
 
 func TestModelsBuildRefuses(t *testing.T) {

@@ -28,7 +28,7 @@ func nothing(t testing.TB, out string) {
 	}
 }
 
-func says(t testing.TB, r result, texts ...string) {
+func says(t testing.TB, r ending, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(r.stdout+r.stderr, text) {
@@ -43,7 +43,7 @@ func TestForeignModel(t *testing.T) {
 	images := pictures(t, 3)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
 	out := filepath.Join(t.TempDir(), "out")
-	run := func(code int, args ...string) result {
+	run := func(code int, args ...string) ending {
 		t.Helper()
 		return must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
 	}
@@ -84,7 +84,7 @@ func TestModelsRegistry(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "models")
 	images := pictures(t, 2)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
-	score := func(code int, args ...string) result {
+	score := func(code int, args ...string) ending {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "out")
 		return must(t, code, append([]string{"run", "--provider", "cpu", "--models", dir, "--images", images, "--out", out}, args...)...)
@@ -102,7 +102,7 @@ func TestModelsRegistry(t *testing.T) {
 	score(0, "--inference", "classification")
 	score(0, "--model", "mine")
 	says(t, score(78, "--model", "yours"), "models add NAME FILE")
-	list := func() result { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
+	list := func() ending { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
 	says(t, list(), "cloth_recognition", "VGG-16", "keras-inception", "mine", "ok", model)
 	r := finish(t, command(t, []string{models.DirVar + "=" + dir}, "models", "list"))
 	says(t, r, "mine")
@@ -167,7 +167,7 @@ func TestGolden(t *testing.T) {
 	says(t, must(t, 78, "models", "check", plain), "no golden images")
 	must(t, 64, "models", "golden", plain, "--images", samples)
 
-	run := func(code int, model string, args ...string) (string, result) {
+	run := func(code int, model string, args ...string) (string, ending) {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "out")
 		return out, must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)

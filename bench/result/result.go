@@ -1,0 +1,61 @@
+package result
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Run is one execution of a benchmark.
+type Run struct {
+	Provenance Provenance `json:"provenance"`
+	Samples    []Sample   `json:"samples"`
+}
+
+// Sample is one measurement under one configuration. Repeated measurements are
+// samples that differ in their values only.
+type Sample struct {
+	// Name is that of the benchmark, in the manner of Go's: "Decode".
+	Name string `json:"name"`
+	// Keys is the configuration in the order in which it is shown.
+	Keys []Key `json:"keys,omitempty"`
+	// Simulated says that the values, or what they were measured against, come
+	// from a model of a device and not from one.
+	Simulated bool `json:"simulated,omitempty"`
+	// Iterations is how many images or operations the values are means over; 0
+	// is written as 1.
+	Iterations int     `json:"iterations,omitempty"`
+	Values     []Value `json:"values"`
+}
+
+// Key is one part of a configuration, such as {"batch", "4"}. Neither side may
+// hold a space, a slash or an equals sign; Label makes text fit for that.
+type Key struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// K is a Key of any value.
+func K(name string, value any) Key { return Key{name, Label(fmt.Sprint(value))} }
+
+// Value is a figure in its unit, such as 430 "images/s". A unit holds no space.
+type Value struct {
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// Add adds a sample of measured values.
+func (r *Run) Add(name string, keys []Key, values ...Value) {
+	r.Samples = append(r.Samples, Sample{Name: name, Keys: keys, Values: values})
+}
+
+// Label makes text fit for a Key, by putting underscores where a name may not
+// have what it has.
+func Label(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\n', '/', '=':
+			return '_'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,126 @@
+package result
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func example() Run {
+	r := Run{Provenance: Provenance{
+		Date: time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), OS: "linux", Arch: "amd64",
+		CPU: "AMD EPYC 9B14", Cores: 2, Memory: 24e9, Kernel: "6.1.0", Commit: "abc+modified", Seed: 7,
+		Versions: map[string]string{"batchscore": "v1 beta", "go": "go1.26.0", "jpeg": "libjpeg-turbo 2.1.5 (/usr/lib/libturbojpeg.so.0)"},
+	}}
+	for _, rate := range []float64{500, 520, 510, 505, 515, 512} {
+		r.Samples = append(r.Samples, Sample{Name: "Decode", Iterations: 16,
+			Keys:   []Key{K("decoder", "ours"), K("model", "vgg-16")},
+			Values: []Value{{rate, "images/s"}, {0, "allocs/image"}}})
+	}
+	r.Samples = append(r.Samples,
+		Sample{Name: "Decode", Iterations: 16, Keys: []Key{K("decoder", "Go image/jpeg"), K("model", "vgg-16")},
+			Values: []Value{{122.25, "images/s"}}},
+		Sample{Name: "Run", Simulated: true, Iterations: 1, Keys: []Key{K("device", "p100")},
+			Values: []Value{{430, "images/s"}, {1.5e9, "ns/op"}}})
+	return r
+}
+
+func TestBenchFormatKeepsEverything(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteBench(&b, example()); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(b.String())
+	runs, err := ReadBench(&b, "memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Run{example()}; !reflect.DeepEqual(runs, want) {
+		t.Errorf("have %+v\nwant %+v", runs, want)
+	}
+}
+
+func TestJSONKeepsEverything(t *testing.T) {
+	var b bytes.Buffer
+	if err := Write(&b, JSON, example(), TableOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var r Run
+	if err := json.Unmarshal(b.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(r, example()) {
+		t.Errorf("have %+v", r)
+	}
+}
+
+// TestAppendedRunsStayApart adds a second run of another day to a file.
+func TestAppendedRunsStayApart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "samples.txt")
+	second := example()
+	second.Provenance.Date = second.Provenance.Date.AddDate(0, 0, 1)
+	second.Provenance.Commit = ""
+	for _, r := range []Run{example(), second} {
+		if err := Append(file, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != 2 || !reflect.DeepEqual(runs[0], example()) || len(runs[1].Samples) != len(second.Samples) {
+		t.Fatalf("have %+v", runs)
+	}
+	if !runs[1].Provenance.Date.Equal(second.Provenance.Date) {
+		t.Errorf("the second run's date is %v", runs[1].Provenance.Date)
+	}
+}
+
+func TestReadRefusesWhatItCannotRead(t *testing.T) {
+	for _, text := range []string{
+		"BenchmarkX 1 fast\n",
+		"seed: many\nBenchmarkX 1 2 images/s\n",
+	} {
+		if runs, err := ReadBench(strings.NewReader(text), "f.txt"); err == nil || !strings.Contains(err.Error(), "f.txt") {
+			t.Errorf("%q gives %v, %v", text, runs, err)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := Write(&b, Table, example(), TableOptions{Best: "images/s", Notes: []string{"a note"}}); err != nil {
+		t.Fatal(err)
+	}
+	want := `Decode
+decoder        model   images/s    allocs/image
+ours           vgg-16  511.0 ± 2%  0.000 ± 0%  <- best
+Go_image_jpeg  vgg-16  122.2       -
+
+Run (simulated)
+device  images/s  ns/op
+p100    430.0     1.500G
+
+a note
+AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta; 2026-11-22
+`
+	if b.String() != want {
+		t.Errorf("have\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestHereNamesTheMachine(t *testing.T) {
+	p := Here(map[string]string{"batchscore": "v1"}, 3)
+	if p.Cores < 1 || p.Memory < 1<<20 || p.CPU == "" || p.Kernel == "" || p.Seed != 3 ||
+		p.Versions["go"] == "" || p.Versions["batchscore"] != "v1" || time.Since(p.Date) > time.Minute {
+		t.Errorf("%+v", p)
+	}
+	if got := cpuModel("processor\t: 0\nmodel name\t: A: B\n"); got != "A: B" {
+		t.Errorf("the processor is %q", got)
+	}
+}

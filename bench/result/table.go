@@ -1,0 +1,158 @@
+package result
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/perf/benchmath"
+	"golang.org/x/perf/benchunit"
+)
+
+// Confidence is that of the intervals in tables.
+const Confidence = 0.95
+
+// TableOptions say how samples become a table.
+type TableOptions struct {
+	// Best is a unit whose highest median is marked in each benchmark.
+	Best string
+	// Notes are lines below the table.
+	Notes []string
+}
+
+// Row is what all samples of one configuration come to.
+type Row struct {
+	Name      string
+	Keys      []Key
+	Simulated bool
+	// Units in the order in which they first occur, and what they come to.
+	Units   []string
+	Summary map[string]benchmath.Summary
+	values  map[string][]float64
+}
+
+// N is the number of samples of a unit.
+func (r *Row) N(unit string) int { return len(r.values[unit]) }
+
+// Rows gathers the samples of each configuration, in the order in which they
+// first occur, and finds median and confidence interval of each unit.
+func Rows(samples []Sample) []*Row {
+	var rows []*Row
+	at := map[string]*Row{}
+	for _, s := range samples {
+		id := fmt.Sprint(s.Simulated, " ", s.fullName())
+		row := at[id]
+		if row == nil {
+			row = &Row{Name: s.Name, Keys: s.Keys, Simulated: s.Simulated,
+				Summary: map[string]benchmath.Summary{}, values: map[string][]float64{}}
+			at[id] = row
+			rows = append(rows, row)
+		}
+		for _, v := range s.Values {
+			if !slices.Contains(row.Units, v.Unit) {
+				row.Units = append(row.Units, v.Unit)
+			}
+			row.values[v.Unit] = append(row.values[v.Unit], v.Value)
+		}
+	}
+	for _, row := range rows {
+		for unit, values := range row.values {
+			sample := benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
+			row.Summary[unit] = benchmath.AssumeNothing.Summary(sample, Confidence)
+		}
+	}
+	return rows
+}
+
+// WriteTable prints medians with confidence intervals, one table a benchmark.
+func WriteTable(w io.Writer, r Run, o TableOptions) error {
+	rows := Rows(r.Samples)
+	few := false
+	for len(rows) > 0 {
+		first := rows[0]
+		rest := slices.IndexFunc(rows, func(r *Row) bool { return !alike(r, first) })
+		if rest < 0 {
+			rest = len(rows)
+		}
+		tooFew, err := writeRows(w, rows[:rest], o)
+		if err != nil {
+			return err
+		}
+		few, rows = few || tooFew, rows[rest:]
+	}
+	if few {
+		fmt.Fprintln(w, "± ∞: too few samples for a confidence interval at level", Confidence)
+	}
+	for _, note := range o.Notes {
+		fmt.Fprintln(w, note)
+	}
+	p := r.Provenance
+	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; %s\n",
+		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, p.Versions["batchscore"], p.Date.Format("2006-01-02"))
+	return err
+}
+
+// alike says that two rows fit in one table.
+func alike(a, b *Row) bool {
+	return a.Name == b.Name && a.Simulated == b.Simulated &&
+		slices.EqualFunc(a.Keys, b.Keys, func(x, y Key) bool { return x.Name == y.Name })
+}
+
+func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error) {
+	title := rows[0].Name
+	if rows[0].Simulated {
+		title += " (simulated)"
+	}
+	if _, err := fmt.Fprintln(out, title); err != nil {
+		return false, err
+	}
+	var units []string
+	best, bestValue := -1, math.Inf(-1)
+	for i, r := range rows {
+		for _, unit := range r.Units {
+			if !slices.Contains(units, unit) {
+				units = append(units, unit)
+			}
+		}
+		if s, ok := r.Summary[o.Best]; ok && s.Center > bestValue {
+			best, bestValue = i, s.Center
+		}
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	var head []string
+	for _, k := range rows[0].Keys {
+		head = append(head, k.Name)
+	}
+	fmt.Fprintln(w, strings.Join(append(head, units...), "\t"))
+	for i, r := range rows {
+		var cells []string
+		for _, k := range r.Keys {
+			cells = append(cells, k.Value)
+		}
+		for _, unit := range units {
+			s, ok := r.Summary[unit]
+			cell := "-"
+			if ok {
+				cell = benchunit.Scale(s.Center, benchunit.Decimal)
+			}
+			if n := r.N(unit); n > 1 {
+				cell += " ± " + s.PctRangeString()
+				few = few || math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0)
+			}
+			cells = append(cells, cell)
+		}
+		line := strings.Join(cells, "\t")
+		if i == best && len(rows) > 1 {
+			line += "\t<- best"
+		}
+		fmt.Fprintln(w, line)
+	}
+	if err := w.Flush(); err != nil {
+		return false, err
+	}
+	_, err = fmt.Fprintln(out)
+	return few, err
+}

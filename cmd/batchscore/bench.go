@@ -1,0 +1,58 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+func newBench() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure decoder, device and whole runs on this machine",
+		Long: `bench measures what a run is made of, and what the machine could give at most.
+Every figure is told with the machine, the versions, the commit and the seed that
+it comes from; whatever a simulated device takes part in says so.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand()
+	return cmd
+}
+
+// benchFlags are those of every command that measures.
+type benchFlags struct {
+	format, save string
+}
+
+func (f *benchFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.format, "format", string(result.Table), "table, json, or bench: the Go benchmark format, which benchstat reads")
+	fs.StringVar(&f.save, "save", "", "also append the raw samples to this file, in the Go benchmark format")
+}
+
+// check is to be called before anything is measured.
+func (f *benchFlags) check() error {
+	if _, err := result.ParseFormat(f.format); err != nil {
+		return usagef("--format: %w", err)
+	}
+	return nil
+}
+
+// tell prints a run, and keeps its samples where that is asked for.
+func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
+	if f.save != "" {
+		if err := result.Append(f.save, r); err != nil {
+			return config(err)
+		}
+	}
+	return result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o)
+}
+
+// provenance is that of a run of this program now. Versions are of what else
+// takes part, by name in lower case.
+func provenance(seed uint64, versions map[string]string) result.Provenance {
+	p := result.Here(versions, seed)
+	p.Versions["batchscore"] = version
+	return p
+}
