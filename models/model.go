@@ -35,6 +35,8 @@ type Model struct {
 
 	// Batch is the only batch that the graph accepts; 0 is any.
 	Batch int
+	// Architecture is that of a network that is recognised by its structure.
+	Architecture Architecture
 
 	// Conflicts says, one sentence each, where answers to the same question
 	// differ, and which was taken.
@@ -81,6 +83,7 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	if n := m.InputShape[0]; n > 0 {
 		m.Batch = int(n)
 	}
+	m.Architecture = architecture(h, m.Batch)
 
 	switch {
 	case o.Contract != nil:

@@ -100,6 +100,9 @@ type worker struct {
 func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
+	if o.Job.Precision == output.Simulated {
+		o.Contract.Labels = output.SimulatedLabels(o.Contract.Labels, o.Contract.Classes)
+	}
 	o.halt = newHalt()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

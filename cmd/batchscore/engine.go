@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 
@@ -24,8 +23,8 @@ func simulated(provider string) (simulate.Spec, bool, error) {
 	text, ok := strings.CutPrefix(provider, simulate.Prefix)
 	if !ok {
 		if !slices.Contains(providers, provider) {
-			return simulate.Spec{}, false, usagef("--provider %q is none of %s, %srate=N",
-				provider, strings.Join(providers, ", "), simulate.Prefix)
+			return simulate.Spec{}, false, usagef("--provider %q is none of %s, %sDEVICE or %srate=N",
+				provider, strings.Join(providers, ", "), simulate.Prefix, simulate.Prefix)
 		}
 		return simulate.Spec{}, false, nil
 	}
@@ -38,15 +37,18 @@ func simulated(provider string) (simulate.Spec, bool, error) {
 
 // openSimulated loads a model's contract on a simulated device.
 func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shard.World, log zerolog.Logger) (scorer.Engine, error) {
+	s, err := s.For(m.Architecture, m.Contract.Precision)
+	if err != nil {
+		return nil, err
+	}
 	e, err := simulate.Open(ctx, s, m.Contract, w.Rank)
 	if err != nil {
 		return nil, err
 	}
-	rate := "no time"
-	if !math.IsInf(s.Rate, 1) {
-		rate = s.String()
+	if s.Estimated() {
+		log.Warn().Str("device", e.Device()).Msg("the rate of this device on this model is an estimate: none was published")
 	}
-	log.Warn().Str("device", rate).Msg("simulated: nothing is computed, and no label means anything")
+	log.Warn().Str("device", e.Device()).Msg("simulated: nothing is computed, and no label means anything")
 	return e, nil
 }
 

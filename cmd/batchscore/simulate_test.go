@@ -39,12 +39,84 @@ func TestSimulatedSaysSo(t *testing.T) {
 	if !s.Simulated || len(s.Devices) != 1 || !strings.HasPrefix(s.Devices[0], "simulated:") {
 		t.Errorf("_SUCCESS: simulated %v, devices %v", s.Simulated, s.Devices)
 	}
-	must(t, 0, "verify", out)
+	if r := must(t, 0, "verify", out); !strings.Contains(r.stdout, "complete (simulated)") {
+		t.Errorf("verify does not say it: %v", r)
+	}
+	if r := must(t, 0, "show", out); strings.Count(r.stdout, " simulated:") < 20 {
+		t.Errorf("show does not say it of every row: %v", r)
+	}
+	for line := range strings.Lines(merged(t, out)) {
+		if !strings.Contains(line, `"label":"simulated:`) {
+			t.Errorf("a row does not say it: %s", line)
+		}
+	}
 	if r := batchscore(t, append([]string{"run"}, args...)...); r.code != 10 || !strings.Contains(r.stderr, "simulated") {
 		t.Errorf("computed rows in a simulated output: want exit code 10, have %v", r)
 	}
 	if r := batchscore(t, append([]string{"run", "--provider", "simulate:speed=1"}, args...)...); r.code != 64 {
 		t.Errorf("want exit code 64, have %v", r)
+	}
+}
+
+// TestMergeRefusesToMix copies a part of a simulated output over one of an
+// output that was computed from the same images, and the other way round.
+func TestMergeRefusesToMix(t *testing.T) {
+	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
+	outputs := map[string]string{"cpu": filepath.Join(t.TempDir(), "a"), "simulate:rate=inf": filepath.Join(t.TempDir(), "b")}
+	parts := map[string][]byte{}
+	for provider, out := range outputs {
+		must(t, 0, "run", "--images", in, "--out", out, "--model", model, "--provider", provider, "--chunk", "8")
+		body, err := os.ReadFile(filepath.Join(out, "part-00001.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts[provider] = body
+	}
+	for provider, out := range outputs {
+		merged(t, out)
+		for other, body := range parts {
+			if other != provider {
+				writeFile(t, filepath.Join(out, "part-00001.jsonl"), body)
+			}
+		}
+		file := filepath.Join(t.TempDir(), "mixed.jsonl")
+		for _, args := range [][]string{{"merge", out, "-o", file}, {"verify", out}} {
+			if r := batchscore(t, args...); r.code != 10 || !strings.Contains(r.stdout+r.stderr, "simulated") {
+				t.Errorf("%s with a part of another kind: %v", args[0], r)
+			}
+		}
+		if exists(file) {
+			t.Error("merge left a file")
+		}
+	}
+}
+
+// TestNamedDeviceNeedsAModelItKnows asks for a device whose rate on the tiny
+// model nobody has published.
+func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
+	in, out, model := pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--provider"}
+	if r := batchscore(t, append(args, "simulate:k80")...); r.code != 78 || !strings.Contains(r.stderr, "simulate:k80,rate=100") {
+		t.Errorf("want exit code 78 and what to give, have %v", r)
+	}
+	if exists(out) {
+		t.Error("the output folder was made")
+	}
+	must(t, 0, append(args, "simulate:k80,rate=5000")...)
+	if s := success(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:k80:5000/s" {
+		t.Errorf("devices %v", s.Devices)
+	}
+}
+
+// TestNamedDeviceKnowsInception runs an Inception V3 on a P100 that is made a
+// hundred times as fast, and asks the output how fast it is.
+func TestNamedDeviceKnowsInception(t *testing.T) {
+	in, dir := pictures(t, 3), t.TempDir()
+	out, model := filepath.Join(dir, "out"), filepath.Join(dir, "inception.onnx")
+	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "-o", model)
+	must(t, 0, "run", "--images", in, "--out", out, "--model", model, "--provider", "simulate:p100,slow=0.01")
+	if s := success(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:p100:49400/s" {
+		t.Errorf("devices %v", s.Devices)
 	}
 }
 

@@ -120,8 +120,12 @@ func TestHeads(t *testing.T) {
 			if err := os.WriteFile(path, model, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if m, err := models.Open(path, models.OpenOptions{}); err != nil || m.Contract.Digest() != withNumbers(*contract).Digest() {
-				t.Errorf("opens as %+v, %v", m, err)
+			m, err := models.Open(path, models.OpenOptions{})
+			if err != nil || m.Contract.Digest() != withNumbers(*contract).Digest() {
+				t.Fatalf("opens as %+v, %v", m, err)
+			}
+			if m.Architecture != models.VGG16 {
+				t.Errorf("the network is taken for %q", m.Architecture)
 			}
 		})
 	}
@@ -230,6 +234,13 @@ func TestRandomModels(t *testing.T) {
 		return b.Bytes()
 	}
 	one := write(1)
+	file := filepath.Join(t.TempDir(), "model.onnx")
+	if err := os.WriteFile(file, one, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := models.Open(file, models.OpenOptions{}); err != nil || m.Architecture != models.InceptionV3 {
+		t.Errorf("opens as %+v, %v", m, err)
+	}
 	if !bytes.Equal(one, write(1)) {
 		t.Error("a second model of the seed differs")
 	}

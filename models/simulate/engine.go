@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -22,8 +23,8 @@ type Engine struct {
 	freeAt time.Time // when the device has done what it was given
 }
 
-// Open loads the model's contract onto a device, which takes spec.Load. Two
-// ranks on one machine get their own jitter.
+// Open loads the model's contract onto a device, whose rate is known (see
+// Spec.For); it takes spec.Load. Two ranks on one machine get their own jitter.
 func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine, error) {
 	if err := sleepUntil(ctx, time.Now().Add(spec.Load)); err != nil {
 		return nil, err
@@ -34,14 +35,14 @@ func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine,
 	}, nil
 }
 
-// Device is "simulated:" and the rate.
+// Device is "simulated:", the device's name if it has one, and the rate.
 func (e *Engine) Device() string { return e.spec.String() }
 
 // Lanes is 2: one batch waits while the other is computed.
 func (e *Engine) Lanes() int { return 2 }
 
 // DefaultBatch is the spec's.
-func (e *Engine) DefaultBatch() int { return max(e.spec.Batch, 1) }
+func (e *Engine) DefaultBatch() int { return e.spec.batch() }
 
 // Close does nothing.
 func (e *Engine) Close() error { return nil }
@@ -55,8 +56,11 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 }
 
 // Score waits for as long as the device takes and derives scores from the
-// pixels.
+// pixels. A batch known not to fit is an error wrapping models.ErrOutOfMemory.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
+	if !e.spec.Fits(hi - lo) {
+		return fmt.Errorf("%w: %s does not hold a batch of %d", models.ErrOutOfMemory, e.Device(), hi-lo)
+	}
 	if err := sleepUntil(ctx, e.reserve(hi-lo)); err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 func (e *Engine) reserve(n int) time.Time {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	took := float64(n) / e.spec.Rate
+	took := e.spec.Seconds(n)
 	if e.spec.Jitter > 0 {
 		// Log-normal: never negative, with the mean that the rate says.
 		sigma := math.Sqrt(math.Log1p(e.spec.Jitter * e.spec.Jitter))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,15 +14,17 @@ import (
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Spec{
-		"rate=430": {Rate: 430, Batch: 32},
-		"rate=inf": {Rate: math.Inf(1), Batch: 32},
+		"rate=430":           {Rate: 430, Batch: 32},
+		"rate=inf":           {Rate: math.Inf(1), Batch: 32},
+		"p100":               {Device: "p100", Batch: 32},
+		"k80,rate=9,slow=40": {Device: "k80", Rate: 9, Slow: 40, Batch: 32},
 		"rate=10,jitter=0.05,load=2s,batch=64,seed=7": {Rate: 10, Jitter: 0.05, Load: 2 * time.Second, Batch: 64, Seed: 7},
 	} {
 		if got, err := Parse(text); err != nil || got != want {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2"} {
+	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2", "p200", "p100=2", "jitter=0.1,p100", "p100,slow=0"} {
 		if _, err := Parse(text); !errors.Is(err, models.ErrProvider) {
 			t.Errorf("Parse(%q): want ErrProvider, have %v", text, err)
 		}
@@ -105,5 +108,77 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	if err := e.Score(ctx, b, 0, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("want Canceled, have %v", err)
+	}
+}
+
+// TestNamedDevices holds the devices to the published rates, at the batches that
+// those were published for.
+func TestNamedDevices(t *testing.T) {
+	for _, c := range []struct {
+		device  string
+		network models.Architecture
+		batch   int
+		rate    float64
+	}{
+		{"p100", models.VGG16, 32, 430},
+		{"p100", models.VGG16, 128, 430},
+		{"p100", models.InceptionV3, 32, 494},
+		{"k80", models.VGG16, 32, 115},
+		{"k80", models.VGG16, 64, 124},
+		{"k80", models.InceptionV3, 32, 117},
+		{"k80", models.InceptionV3, 256, 128},
+	} {
+		s, err := Parse(c.device)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err = s.For(c.network, ""); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.At(c.batch); math.Abs(got-c.rate) > 1e-9*c.rate {
+			t.Errorf("%s on %s in batches of %d: %v images/s, want %v", c.network, c.device, c.batch, got, c.rate)
+		}
+		s.Slow = 40
+		if got := s.At(c.batch); math.Abs(got-c.rate/40) > 1e-9*c.rate {
+			t.Errorf("slowed 40 times it does %v images/s, want %v", got, c.rate/40)
+		}
+		if estimated := c.device == "p100" && c.network == models.VGG16; s.Estimated() != estimated {
+			t.Errorf("%s on %s: estimated is %v", c.network, c.device, s.Estimated())
+		}
+	}
+}
+
+func TestDeviceKnowsNoOtherModel(t *testing.T) {
+	for _, c := range []struct {
+		network   models.Architecture
+		precision string
+	}{{"", ""}, {models.VGG16, "int8"}} {
+		_, err := Spec{Device: "k80"}.For(c.network, c.precision)
+		if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "simulate:k80,rate=") {
+			t.Errorf("%q in %q: %v does not ask for the rate", c.network, c.precision, err)
+		}
+		given := Spec{Device: "k80", Rate: 7}
+		if s, err := given.For(c.network, c.precision); err != nil || s != given {
+			t.Errorf("with its rate given: %+v, %v", s, err)
+		}
+	}
+}
+
+// TestK80RunsOutOfMemory tries the batch that MXNet's benchmark could not run.
+func TestK80RunsOutOfMemory(t *testing.T) {
+	s, err := Spec{Device: "k80", Slow: 1e-6}.For(models.VGG16, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, s)
+	b, err := e.NewBatch(128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Score(t.Context(), b, 0, 128); !errors.Is(err, models.ErrOutOfMemory) {
+		t.Errorf("want ErrOutOfMemory, have %v", err)
+	}
+	if err := e.Score(t.Context(), b, 0, 64); err != nil {
+		t.Error(err)
 	}
 }

@@ -144,7 +144,7 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 			switch res.Outcome {
 			case Created:
 				winners++
-				p, err := readPart(t.Context(), r.st, r.m, r.c, 1, f)
+				p, err := readPart(t.Context(), r.st, &Job{Format: f, Chunk: r.c.Size}, r.m, 1)
 				if err != nil || p.rows[2].Score != float32(rank) {
 					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Score, err)
 				}

@@ -49,7 +49,7 @@ func (f *folder) parts(ctx context.Context, fn func(part) error) error {
 		if !f.done.Has(chunk) {
 			return part{}, nil
 		}
-		return readPart(ctx, f.st, f.manifest, f.chunks, chunk, f.job.Format)
+		return readPart(ctx, f.st, &f.job, f.manifest, chunk)
 	}, func(chunk int, p part) error {
 		if !f.done.Has(chunk) {
 			return nil

@@ -50,10 +50,6 @@ type Job struct {
 	Checksum string `json:"checksum"`
 }
 
-// Simulated is the precision of a job whose device computes nothing. It keeps
-// simulated rows and others out of one folder.
-const Simulated = "simulated"
-
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
 // Chunks is the cut of a manifest of that many entries.

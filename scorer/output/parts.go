@@ -18,8 +18,10 @@ type part struct {
 }
 
 // readPart reads the part of a chunk and checks that its rows are the results
-// of the chunk's entries. If not, it is ErrMismatch.
-func readPart(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Chunks, chunk int, f Format) (part, error) {
+// of the chunk's entries, simulated or not as the job is. If not, it is
+// ErrMismatch.
+func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int) (part, error) {
+	f, c := job.Format, job.Chunks(m.Len())
 	p := part{name: PartName(chunk, f)}
 	body, o, err := readAll(ctx, st, p.name)
 	if err != nil {
@@ -30,6 +32,8 @@ func readPart(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Ch
 		first, last := c.Range(chunk)
 		if err = cover(m, first, last, p.rows); err != nil {
 			err = fmt.Errorf("%w: %w", ErrMismatch, err)
+		} else {
+			err = job.mixed(p.rows)
 		}
 	}
 	if err != nil {

@@ -38,10 +38,12 @@ type Report struct {
 	Output string `json:"output"`
 	Job    string `json:"job"`
 	Format Format `json:"format"`
-	Images int    `json:"images"` // in the manifest
-	Chunks int    `json:"chunks"`
-	Parts  int    `json:"parts"` // read
-	Rows   int    `json:"rows"`
+	// Simulated says that no model computed the rows.
+	Simulated bool `json:"simulated,omitempty"`
+	Images    int  `json:"images"` // in the manifest
+	Chunks    int  `json:"chunks"`
+	Parts     int  `json:"parts"` // read
+	Rows      int  `json:"rows"`
 	// Missing counts chunks without a part, MissingImages images without a row.
 	Missing       int            `json:"missing_parts"`
 	MissingImages int            `json:"missing_images"`
@@ -89,6 +91,9 @@ func (r *Report) String() string {
 	state := "incomplete: there is no " + SuccessName
 	if r.Complete {
 		state = "complete"
+	}
+	if r.Simulated {
+		state += " (simulated)"
 	}
 	fmt.Fprintf(&b, "%s: %s\n", r.Output, state)
 	fmt.Fprintf(&b, "%d images in %d chunks; %d parts with %d rows", r.Images, r.Chunks, r.Parts, r.Rows)

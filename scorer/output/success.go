@@ -103,7 +103,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	var lines []byte
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
-		return readPart(ctx, st, m, c, chunk, job.Format)
+		return readPart(ctx, st, &job, m, chunk)
 	}, func(_ int, p part) error {
 		for i := range p.rows {
 			s.Statuses[p.rows[i].Status]++

@@ -71,7 +71,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		}
 		return false, notOutput(v.st, err)
 	}
-	v.report.Job, v.report.Format = v.job.ID, v.job.Format
+	v.report.Job, v.report.Format, v.report.Simulated = v.job.ID, v.job.Format, v.job.Precision == Simulated
 	if v.manifest, err = ReadManifest(ctx, v.st); err != nil {
 		if errors.Is(err, store.ErrNotExist) {
 			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "the manifest was never stored"})
@@ -127,6 +127,9 @@ func (v *verifier) part(chunk int, body []byte) error {
 	if err != nil {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil
+	}
+	if err := v.job.mixed(rows); err != nil {
+		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: name, Detail: err.Error()})
 	}
 	v.report.Parts++
 	v.report.Rows += len(rows)
