@@ -1,0 +1,213 @@
+// Package record remembers what was launched where: one small file per job in a
+// folder of the user's. It is written before the engine hears of the job, so
+// that whatever dies afterwards, the job can be found again. It holds no secret.
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+var (
+	// ErrNone says that no record fits.
+	ErrNone = errors.New("no such job in the record")
+	// ErrAmbiguous says that several records fit a prefix.
+	ErrAmbiguous = errors.New("more than one job fits")
+)
+
+// Phase is what is known of a job from having launched it.
+type Phase string
+
+// The phases of a job, in order.
+const (
+	// Launching says that the engine may or may not have the job: the launcher
+	// died, or had no answer, before it knew.
+	Launching Phase = "launching"
+	// Submitted says that the engine took the job.
+	Submitted Phase = "submitted"
+	// Refused says that the engine did not take it.
+	Refused Phase = "refused"
+	// Done says that the job ended and its result was judged; Outcome says how.
+	Done Phase = "done"
+)
+
+// Record is what is remembered of one job.
+type Record struct {
+	ID string `yaml:"id"`
+	// Engine is its name, Service the engine's section of service.yaml as it
+	// was at the launch.
+	Engine  string    `yaml:"engine"`
+	Service yaml.Node `yaml:"service,omitempty"`
+	// Endpoint and Credentials are the flags with which the output place is
+	// opened; the latter names a file.
+	Endpoint    string `yaml:"endpoint,omitempty"`
+	Credentials string `yaml:"credentials,omitempty"`
+	// Launched is by the clock of the machine that launched the job.
+	Launched time.Time  `yaml:"launched"`
+	Phase    Phase      `yaml:"phase"`
+	Outcome  string     `yaml:"outcome,omitempty"`
+	Job      deploy.Job `yaml:"job"`
+}
+
+// Book is the folder of all records. It may be used by several processes at
+// once. Its zero value is not usable.
+type Book struct{ folder string }
+
+// Open returns the book in a folder, which need not exist yet.
+func Open(folder string) Book { return Book{folder} }
+
+// Folder is where a user's records lie: batchscore/jobs in XDG_STATE_HOME, or
+// in .local/state of the home folder.
+func Folder() (string, error) {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) { // as the XDG specification has it
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("where to record jobs: %w; set XDG_STATE_HOME to a folder", err)
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "batchscore", "jobs"), nil
+}
+
+const ending = ".yaml"
+
+func (b Book) path(id string) string { return filepath.Join(b.folder, id+ending) }
+
+// String is the folder.
+func (b Book) String() string { return b.folder }
+
+// Create writes the record of a new job. Once it returns, the record survives a
+// crash of this machine. An ID that is there already is os.ErrExist.
+func (b Book) Create(r Record) error {
+	return b.write(r, os.Link)
+}
+
+// Update replaces the record of a job, at once and whole.
+func (b Book) Update(r Record) error {
+	return b.write(r, os.Rename)
+}
+
+// write has place put a finished file where the record belongs.
+func (b Book) write(r Record, place func(from, to string) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("record job %s in %s: %w", r.ID, b.folder, err)
+		}
+	}()
+	body, err := yaml.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.folder, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(b.folder, ".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after a rename there is nothing left to remove
+	defer f.Close()
+	if _, err := f.Write(body); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := place(f.Name(), b.path(r.ID)); err != nil {
+		return err
+	}
+	return syncFolder(b.folder)
+}
+
+func syncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// List returns all records, the newest first. A file that cannot be understood
+// is an error beside those that can.
+func (b Book) List() ([]Record, error) {
+	names, err := filepath.Glob(filepath.Join(b.folder, "*"+ending))
+	if err != nil {
+		return nil, err
+	}
+	var all []Record
+	var damaged error
+	for _, name := range names {
+		r, err := read(name)
+		if err != nil {
+			damaged = errors.Join(damaged, err)
+			continue
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Record) int {
+		return cmp.Or(b.Launched.Compare(a.Launched), strings.Compare(b.ID, a.ID))
+	})
+	return all, damaged
+}
+
+func read(path string) (Record, error) {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return Record{}, err
+	}
+	var r Record
+	d := yaml.NewDecoder(bytes.NewReader(body))
+	if err := d.Decode(&r); err != nil {
+		return Record{}, fmt.Errorf("%s is no record of a job: %w", path, err)
+	}
+	if r.ID+ending != filepath.Base(path) {
+		return Record{}, fmt.Errorf("%s holds the record of another job, %q", path, r.ID)
+	}
+	return r, nil
+}
+
+// Find returns the record of the job whose ID is, or alone begins with, prefix;
+// of the newest job when prefix is empty. It is ErrNone or ErrAmbiguous when
+// there is none or more than one.
+func (b Book) Find(prefix string) (Record, error) {
+	all, damaged := b.List()
+	var fit []Record
+	for _, r := range all {
+		if r.ID == prefix {
+			return r, nil
+		}
+		if strings.HasPrefix(r.ID, prefix) {
+			fit = append(fit, r)
+		}
+	}
+	switch {
+	case prefix == "" && len(fit) > 0, len(fit) == 1:
+		return fit[0], nil
+	case len(fit) > 1:
+		var ids []string
+		for _, r := range fit {
+			ids = append(ids, r.ID)
+		}
+		return Record{}, fmt.Errorf("%q: %w: %s", prefix, ErrAmbiguous, strings.Join(ids, ", "))
+	case damaged != nil:
+		return Record{}, fmt.Errorf("%w: %w", ErrNone, damaged)
+	case prefix == "":
+		return Record{}, fmt.Errorf("%w: nothing was launched yet by this user (%s is empty)", ErrNone, b.folder)
+	}
+	return Record{}, fmt.Errorf("%q: %w; 'batchscore jobs list' names those in %s", prefix, ErrNone, b.folder)
+}

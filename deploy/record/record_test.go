@@ -1,0 +1,134 @@
+package record
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+var monday = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+
+func sample(id string, launched time.Time) Record {
+	var service yaml.Node
+	if err := yaml.Unmarshal([]byte("{namespace: vision}"), &service); err != nil {
+		panic(err)
+	}
+	return Record{
+		ID: id, Engine: "kubernetes", Service: *service.Content[0], Endpoint: "http://127.0.0.1:10000",
+		Launched: launched, Phase: Launching,
+		Job: deploy.Job{
+			Name: "nightly", Images: "az://acme/photos", Out: "az://acme/labels", Model: "m.onnx", Nodes: 2,
+			Run:       map[string]string{"batch": "32"},
+			Secrets:   map[string]deploy.Secret{"KEY": {Env: "STORAGE_KEY"}},
+			TimeLimit: deploy.Duration(7 * time.Hour),
+		},
+	}
+}
+
+func TestWhatIsWrittenIsFound(t *testing.T) {
+	book := Open(filepath.Join(t.TempDir(), "state", "jobs"))
+	if all, err := book.List(); err != nil || len(all) != 0 {
+		t.Fatalf("an empty book: %v, %v", all, err)
+	}
+	if _, err := book.Find(""); !errors.Is(err, ErrNone) {
+		t.Errorf("the newest of none: %v", err)
+	}
+	old, young, other := sample("nightly-260302-080000-aaaa", monday), sample("nightly-260303-080000-bbbb", monday.AddDate(0, 0, 1)), sample("train-1", monday)
+	for _, r := range []Record{young, old, other} {
+		if err := book.Create(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for prefix, want := range map[string]string{"": young.ID, old.ID: old.ID, "nightly-260302": old.ID, "t": other.ID} {
+		r, err := book.Find(prefix)
+		if err != nil || r.ID != want {
+			t.Errorf("%q: %s, %v; want %s", prefix, r.ID, err, want)
+		}
+	}
+	if _, err := book.Find("nightly"); !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), old.ID) {
+		t.Errorf("two fit: %v", err)
+	}
+	if _, err := book.Find("weekly"); !errors.Is(err, ErrNone) {
+		t.Errorf("none fits: %v", err)
+	}
+	r, err := book.Find(old.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var service struct{ Namespace string }
+	if err := r.Service.Decode(&service); err != nil || service.Namespace != "vision" {
+		t.Errorf("service: %+v, %v", service, err)
+	}
+	r.Service, old.Service = yaml.Node{}, yaml.Node{}
+	if !reflect.DeepEqual(r, old) {
+		t.Errorf("read back\n%+v, was\n%+v", r, old)
+	}
+}
+
+func TestAnIDIsTakenOnce(t *testing.T) {
+	book := Open(t.TempDir())
+	r := sample("a-1", monday)
+	if err := book.Create(r); err != nil {
+		t.Fatal(err)
+	}
+	if err := book.Create(r); !errors.Is(err, os.ErrExist) {
+		t.Errorf("created twice: %v", err)
+	}
+	r.Phase = Submitted
+	if err := book.Update(r); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := book.Find("a"); err != nil || r.Phase != Submitted {
+		t.Errorf("%v, %v", r.Phase, err)
+	}
+	left, err := os.ReadDir(book.String())
+	if err != nil || len(left) != 1 {
+		t.Errorf("%d files lie there, %v", len(left), err)
+	}
+}
+
+// TestADamagedRecordHidesNoOther has a file of someone else's among the records,
+// and one that a crash of the file system cut short.
+func TestADamagedRecordHidesNoOther(t *testing.T) {
+	book := Open(t.TempDir())
+	if err := book.Create(sample("a-1", monday)); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"b-1.yaml": "", "c-1.yaml": "id: [", "d-1.yaml": "id: a-1"} {
+		if err := os.WriteFile(filepath.Join(book.String(), name), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := book.List()
+	if len(all) != 1 || all[0].ID != "a-1" {
+		t.Errorf("%v", all)
+	}
+	for _, name := range []string{"b-1.yaml", "c-1.yaml", "d-1.yaml"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in %v", name, err)
+		}
+	}
+	if _, err := book.Find("b"); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "b-1.yaml") {
+		t.Errorf("a damaged one: %v", err)
+	}
+}
+
+func TestFolderFollowsXDG(t *testing.T) {
+	for state, want := range map[string]string{
+		"/s": "/s/batchscore/jobs", "": "/h/.local/state/batchscore/jobs", "relative": "/h/.local/state/batchscore/jobs",
+	} {
+		t.Setenv("HOME", "/h")
+		t.Setenv("XDG_STATE_HOME", state)
+		if got, err := Folder(); got != want || err != nil {
+			t.Errorf("XDG_STATE_HOME=%q: %q, %v; want %q", state, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package output
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Stage is how far a job has come.
+type Stage string
+
+// The stages of a job.
+const (
+	Listing  Stage = "listing"  // there is a job, its manifest is being made
+	Scoring  Stage = "scoring"  // parts are missing
+	Checking Stage = "checking" // every part stands, _SUCCESS does not
+	Complete Stage = "complete"
+)
+
+// Progress is how far a job is, by what its output place holds.
+type Progress struct {
+	Output string `json:"output"`
+	Job    string `json:"job"`
+	Stage  Stage  `json:"stage"`
+	// Simulated says that no model computes the rows.
+	Simulated bool `json:"simulated"`
+	// Images and Chunks are those of the manifest, 0 while it is being made;
+	// ImagesDone and ChunksDone are those whose part stands.
+	Images     int `json:"images"`
+	ImagesDone int `json:"images_done"`
+	Chunks     int `json:"chunks"`
+	ChunksDone int `json:"chunks_done"`
+	// Statuses counts the rows of the parts that stand.
+	Statuses map[string]int `json:"statuses"`
+	// Started is when the job was first started and Last when the last part
+	// came, both by the store's clock. Last is zero before the first part.
+	Started time.Time `json:"started"`
+	Last    time.Time `json:"last"`
+	// Rate is images per second over the last parts. Left is how long what is
+	// missing takes at that rate; 0 when that cannot be said, as when no rank
+	// is at work.
+	Rate float64       `json:"images_per_second"`
+	Left time.Duration `json:"left_ns"`
+	// Ranks are those of the world that started last, and all others that left
+	// something; in order.
+	Ranks []RankProgress `json:"ranks"`
+}
+
+// Failed is how many images have a row and no label.
+func (p *Progress) Failed() int {
+	n := 0
+	for status, images := range p.Statuses {
+		if status != StatusOK {
+			n += images
+		}
+	}
+	return n
+}
+
+// Alive is how many ranks are at work.
+func (p *Progress) Alive() int {
+	n := 0
+	for _, r := range p.Ranks {
+		if r.Alive {
+			n++
+		}
+	}
+	return n
+}
+
+// RankProgress is what a rank did, over all processes that had its number.
+type RankProgress struct {
+	Rank int    `json:"rank"`
+	Host string `json:"host"` // of its last process; empty before its first claim
+	// Chunks and Images are those it was the last to claim and whose part
+	// stands, Holding the chunks that it has claimed and not committed.
+	Chunks  int `json:"chunks"`
+	Images  int `json:"images"`
+	Holding int `json:"holding"`
+	// Sign is the last sign of life, by the store's clock. Alive says that the
+	// rank holds a chunk and gave a sign within the last two minutes or, if it
+	// is on this machine, that its process runs.
+	Sign  time.Time `json:"sign"`
+	Alive bool      `json:"alive"`
+	// End is what its last process said at its end: done, stopped or failed.
+	// It is empty while it runs, and for one that was killed.
+	End string `json:"end"`
+
+	worker  string    // ID of its last process
+	started time.Time // when that process was first heard of
+}
+
+// silent is for how long a rank on another machine may give no sign of life
+// before it is no longer shown as alive.
+const silent = 2 * time.Minute
+
+// recentParts is how many parts the rate is taken over.
+const recentParts = 64
+
+// Observer tells how far a job is. It needs no worker and no launcher, and
+// writes nothing. Parts and claims never change once they stand, so it reads
+// each of them once over all its looks. It is for one goroutine.
+type Observer struct {
+	st  store.Store
+	me  Worker
+	now func() time.Time
+
+	job     *Job
+	started time.Time
+	chunks  *shard.Chunks
+
+	read     *Set // chunks whose part was counted
+	statuses map[string]int
+	owners   map[int]link // of chunks whose part stands
+	ends     map[string]WorkerSummary
+}
+
+// Observe returns an observer of the job that writes to st.
+func Observe(st store.Store) *Observer {
+	return &Observer{
+		st: st, me: ThisProcess(shard.World{Size: 1}), now: time.Now,
+		statuses: map[string]int{}, owners: map[int]link{}, ends: map[string]WorkerSummary{},
+	}
+}
+
+// Look returns how far the job is now. A place without a job record is
+// store.ErrNotExist, one with a damaged record or part is ErrMismatch.
+func (o *Observer) Look(ctx context.Context) (Progress, error) {
+	if o.job == nil {
+		body, object, err := readAll(ctx, o.st, jobName)
+		if err != nil {
+			return Progress{}, notOutput(o.st, err)
+		}
+		job, err := parseJob(o.st, body)
+		if err != nil {
+			return Progress{}, err
+		}
+		o.job, o.started = &job, object.Modified
+	}
+	p := Progress{
+		Output: o.st.String(), Job: o.job.ID, Stage: Listing, Simulated: o.job.Precision == Simulated,
+		Statuses: o.statuses, Started: o.started, Ranks: []RankProgress{},
+	}
+	if o.chunks == nil {
+		// Its length is at its end, and its digest is worth checking anyway.
+		m, err := ReadManifest(ctx, o.st)
+		if errors.Is(err, store.ErrNotExist) {
+			return p, nil
+		}
+		if err != nil {
+			return p, err
+		}
+		c := o.job.Chunks(m.Len())
+		o.chunks, o.read = &c, NewSet(c.Count())
+	}
+	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
+
+	// _SUCCESS first: whoever finds it finds all parts below.
+	_, err := ReadSuccess(ctx, o.st)
+	complete := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return p, err
+	}
+	parts, err := o.parts(ctx)
+	if err != nil {
+		return p, err
+	}
+	for chunk := range parts {
+		first, last := o.chunks.Range(chunk)
+		p.ChunksDone++
+		p.ImagesDone += last - first
+	}
+	if p.ChunksDone == p.Chunks {
+		p.Stage = Checking
+	}
+	if complete {
+		p.Stage = Complete
+	}
+	p.Last, p.Rate = o.rate(parts)
+	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
+		return p, err
+	}
+	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {
+		p.Left = time.Duration(float64(p.Images-p.ImagesDone) / p.Rate * float64(time.Second)).Round(time.Second)
+	}
+	return p, nil
+}
+
+// parts lists the parts that stand, with when they came, and counts the rows of
+// those that were not there before.
+func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
+	parts := map[int]time.Time{}
+	err := o.st.List(ctx, partPrefix, func(object store.Object) error {
+		if chunk, ok := partChunk(object.Name, o.job.Format); ok && chunk < o.chunks.Count() {
+			parts[chunk] = object.Modified
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the parts: %w", err)
+	}
+	var unread []int
+	for chunk := range parts {
+		if !o.read.Has(chunk) {
+			unread = append(unread, chunk)
+		}
+	}
+	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]Row, error) {
+		name := PartName(unread[i], o.job.Format)
+		body, _, err := readAll(ctx, o.st, name)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := Decode(body, o.job.Format)
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: %w: %w", name, o.st, ErrMismatch, err)
+		}
+		return rows, nil
+	}, func(i int, rows []Row) error {
+		for _, row := range rows {
+			o.statuses[row.Status]++
+		}
+		o.read.Add(unread[i])
+		return nil
+	})
+	return parts, err
+}
+
+// rate is the time of the last part, and images per second over the last parts.
+func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) {
+	type part struct {
+		at     time.Time
+		images int
+	}
+	var all []part
+	for chunk, at := range parts {
+		first, end := o.chunks.Range(chunk)
+		all = append(all, part{at, end - first})
+	}
+	if len(all) == 0 {
+		return time.Time{}, 0
+	}
+	slices.SortFunc(all, func(a, b part) int { return a.at.Compare(b.at) })
+	last = all[len(all)-1].at
+	// The first of them only says when the others began.
+	from := o.started
+	if len(all) > recentParts {
+		all = all[len(all)-recentParts-1:]
+		from, all = all[0].at, all[1:]
+	}
+	images := 0
+	for _, p := range all {
+		images += p.images
+	}
+	if took := last.Sub(from).Seconds(); took > 0 {
+		rate = float64(images) / took
+	}
+	return last, rate
+}
+
+// ranks says what each rank did, from the claims and from what the processes
+// said at their end.
+func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankProgress, error) {
+	links, err := o.links(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.summaries(ctx); err != nil {
+		return nil, err
+	}
+	ranks := map[int]*RankProgress{}
+	world, latest := 0, time.Time{}
+	heard := func(w *Worker, at time.Time) *RankProgress {
+		r := ranks[w.Rank]
+		if r == nil {
+			r = &RankProgress{Rank: w.Rank}
+			ranks[w.Rank] = r
+		}
+		if r.worker == "" || w.Started.After(r.started) {
+			r.worker, r.started, r.Host = w.ID, w.Started, w.Host
+		}
+		if at.After(r.Sign) {
+			r.Sign = at
+		}
+		if w.Started.After(latest) {
+			world, latest = w.World, w.Started
+		}
+		return r
+	}
+	now := o.now()
+	for _, l := range links {
+		if l.Worker.ID == "" {
+			continue // a claim that cannot be understood
+		}
+		r := heard(&l.Worker, l.modified)
+		if _, done := parts[l.Chunk]; done {
+			first, last := o.chunks.Range(l.Chunk)
+			r.Chunks++
+			r.Images += last - first
+			continue
+		}
+		_, ended := o.ends[l.Worker.ID]
+		if l.Released || ended {
+			continue
+		}
+		alive := now.Sub(l.modified) < silent
+		if l.Worker.sameMachine(&o.me) {
+			alive = running(&l.Worker)
+		}
+		if alive {
+			r.Holding++
+			r.Alive = true
+		}
+	}
+	for _, s := range o.ends {
+		heard(&s.Worker, s.Started.Add(time.Duration(s.Seconds*float64(time.Second))))
+	}
+	for rank := range world {
+		if ranks[rank] == nil {
+			ranks[rank] = &RankProgress{Rank: rank}
+		}
+	}
+	all := make([]RankProgress, 0, len(ranks))
+	for _, r := range ranks {
+		r.End = o.ends[r.worker].End
+		all = append(all, *r)
+	}
+	slices.SortFunc(all, func(a, b RankProgress) int { return cmp.Compare(a.Rank, b.Rank) })
+	return all, nil
+}
+
+// links returns the last claim on every chunk that has one.
+func (o *Observer) links(ctx context.Context, parts map[int]time.Time) ([]link, error) {
+	claims := NewClaims(o.st, o.me, time.Minute) // to read with; it claims nothing
+	chains, err := claims.chains(ctx, claimsFolder, func(chunk int) bool {
+		_, known := o.owners[chunk]
+		return known || chunk >= o.chunks.Count()
+	})
+	if err != nil {
+		return nil, err
+	}
+	var chunks []int
+	for chunk := range chains {
+		chunks = append(chunks, chunk)
+	}
+	var all []link
+	for _, l := range o.owners {
+		all = append(all, l)
+	}
+	err = inOrder(ctx, len(chunks), func(ctx context.Context, i int) (link, error) {
+		return claims.read(ctx, chunks[i], chains[chunks[i]])
+	}, func(i int, l link) error {
+		all = append(all, l)
+		if _, done := parts[chunks[i]]; done {
+			o.owners[chunks[i]] = l
+		}
+		return nil
+	})
+	return all, err
+}
+
+// summaries reads what processes said at their end since the last look.
+func (o *Observer) summaries(ctx context.Context) error {
+	all, err := ReadSummaries(ctx, o.st)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		o.ends[s.Worker.ID] = s
+	}
+	return nil
+}

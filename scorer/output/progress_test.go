@@ -1,0 +1,180 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// openings counts how often each object was opened.
+type openings struct {
+	store.Store
+	of map[string]int
+}
+
+func (o *openings) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	o.of[name]++
+	return o.Store.Open(ctx, name, etag)
+}
+
+// ofThree is a rank of three, on a machine that this process cannot see.
+func ofThree(rank int, started time.Time) Worker {
+	w := elsewhere(rank)
+	w.World, w.Started = 3, started
+	return w
+}
+
+func TestProgressOverTheLifeOfAJob(t *testing.T) {
+	clock := newClock()
+	st := &openings{clock.store(), map[string]int{}}
+	o := Observe(st)
+	o.now = func() time.Time { return clock.now }
+	look := func() Progress {
+		t.Helper()
+		p, err := o.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+
+	if _, err := o.Look(t.Context()); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("an empty place: %v", err)
+	}
+	job, _, err := Join(t.Context(), st, testJob(JSONL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := look(); p.Stage != Listing || p.Images != 0 || !p.Started.Equal(clock.now) {
+		t.Errorf("before the manifest: %+v", p)
+	}
+
+	r := begin(t, st, testJob(JSONL), numbered(44)) // 5 chunks of 8, one of 4
+	zero := claimsOf(st, ofThree(0, clock.now), clock)
+	one := claimsOf(st, ofThree(1, clock.now), clock)
+	claim := func(c *Claims, chunk int) {
+		t.Helper()
+		if ok, err := c.TryAcquire(t.Context(), chunk); !ok || err != nil {
+			t.Fatalf("claim %d: %v, %v", chunk, ok, err)
+		}
+	}
+	for chunk, c := range []*Claims{zero, zero, one, one} {
+		claim(c, chunk)
+	}
+	clock.now = clock.now.Add(10 * time.Second)
+	r.commit(t, 0)
+	r.commit(t, 2)
+	clock.now = clock.now.Add(10 * time.Second)
+	r.commit(t, 1)
+
+	p := look()
+	if p.Stage != Scoring || p.Job != job.ID || p.Images != 44 || p.ImagesDone != 24 || p.Chunks != 6 || p.ChunksDone != 3 {
+		t.Errorf("three parts of six: %+v", p)
+	}
+	if p.Rate != 24.0/20 || p.Left != 17*time.Second || !p.Last.Equal(clock.now) {
+		t.Errorf("rate %v, left %v, last %v: want 1.2, 17s, %v", p.Rate, p.Left, p.Last, clock.now)
+	}
+	if n := p.Statuses[StatusOK] + p.Failed(); n != 24 || p.Failed() == 0 {
+		t.Errorf("statuses %v", p.Statuses)
+	}
+	type rank struct {
+		host                    string
+		chunks, images, holding int
+		alive                   bool
+	}
+	ranks := func(p Progress) (all []rank) {
+		for i, r := range p.Ranks {
+			if r.Rank != i {
+				t.Errorf("rank %d stands at %d", r.Rank, i)
+			}
+			all = append(all, rank{r.Host, r.Chunks, r.Images, r.Holding, r.Alive})
+		}
+		return all
+	}
+	want := func(p Progress, want ...rank) {
+		t.Helper()
+		have := ranks(p)
+		for i := range want {
+			if i >= len(have) || have[i] != want[i] {
+				t.Errorf("ranks %+v, want %+v", have, want)
+				return
+			}
+		}
+	}
+	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 1, true}, rank{})
+	if p.Alive() != 1 {
+		t.Errorf("%d ranks alive", p.Alive())
+	}
+
+	// Rank 1 falls silent: nothing goes on, so no time can be given.
+	clock.now = clock.now.Add(silent)
+	p = look()
+	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
+	if p.Left != 0 || p.Alive() != 0 {
+		t.Errorf("left %v with %d ranks alive", p.Left, p.Alive())
+	}
+
+	// Rank 0 takes over, does the rest and says so.
+	for chunk := 3; chunk < 6; chunk++ {
+		claim(zero, chunk)
+		r.commit(t, chunk)
+	}
+	if p = look(); p.Stage != Checking || p.ImagesDone != 44 {
+		t.Errorf("before _SUCCESS: %+v", p)
+	}
+	sum := WorkerSummary{Worker: zero.worker, Started: clock.now, Seconds: 5, End: "done", Statuses: map[string]int{}}
+	if err := WriteSummary(t.Context(), st, sum); err != nil {
+		t.Fatal(err)
+	}
+	s := r.finish(t)
+	p = look()
+	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.Left != 0 {
+		t.Errorf("complete: %+v, want the statuses %v", p, s.Statuses)
+	}
+	want(p, rank{"host0", 5, 36, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
+	if p.Ranks[0].End != "done" || !p.Ranks[0].Sign.Equal(clock.now.Add(5*time.Second)) || p.Ranks[1].End != "" {
+		t.Errorf("ends: %+v", p.Ranks)
+	}
+
+	for name, n := range st.of {
+		if n > 2 && strings.HasPrefix(name, partPrefix) { // one by the observer, one by Finish
+			t.Errorf("%s was read %d times", name, n)
+		}
+	}
+}
+
+// TestProgressWritesNothing looks at a job in the middle of its way.
+func TestProgressWritesNothing(t *testing.T) {
+	clock := newClock()
+	st := clock.store()
+	r := begin(t, st, testJob(CSV), numbered(20))
+	if _, err := claimsOf(st, elsewhere(0), clock).TryAcquire(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	r.commit(t, 0)
+	before := objects(t, st)
+	if _, err := Observe(st).Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := objects(t, st); !maps.Equal(before, after) {
+		t.Errorf("%d objects before, %d after", len(before), len(after))
+	}
+}
+
+func TestProgressOfADamagedPart(t *testing.T) {
+	clock := newClock()
+	st := clock.store()
+	begin(t, st, testJob(JSONL), numbered(20))
+	if _, err := st.Create(t.Context(), PartName(1, JSONL), []byte("no row\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartName(1, JSONL)) {
+		t.Errorf("want ErrMismatch that names the part, have %v", err)
+	}
+}
