@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -136,7 +137,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			s, ok := r.Summary[unit]
 			cell := "-"
 			if ok {
-				cell = benchunit.Scale(s.Center, benchunit.Decimal)
+				cell = show(s.Center)
 			}
 			if n := r.N(unit); n > 1 {
 				cell += " ± " + s.PctRangeString()
@@ -155,4 +156,13 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	}
 	_, err = fmt.Fprintln(out)
 	return few, err
+}
+
+// show writes a value with four digits, and large ones with a prefix.
+func show(v float64) string {
+	if math.Abs(v) >= 1e5 || v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return benchunit.Scale(v, benchunit.Decimal)
+	}
+	before := int(math.Floor(math.Log10(math.Abs(v)))) + 1
+	return strconv.FormatFloat(v, 'f', max(0, min(4-before, 6)), 64)
 }

@@ -98,8 +98,8 @@ func benchFilesOn(b *testing.B, d *Decoder, files [][]byte) {
 				},
 				func() {
 					lap(&times[i].bare, func() {
-						if !d.decodeOnly(rgb, src, h.width, h.height) {
-							b.Fatal("bare decode failed")
+						if err := d.DecodeOnly(rgb, src, h.width, h.height); err != nil {
+							b.Fatal(err)
 						}
 					})
 				},

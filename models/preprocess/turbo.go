@@ -14,6 +14,7 @@ import "C"
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -99,11 +100,23 @@ func turboVersion(path string) string {
 	return " " + string(b[:n])
 }
 
-// decodeOnly decodes a JPEG of width x height pixels to RGB and does no more:
-// the yardstick of the benchmarks.
-func (d *Decoder) decodeOnly(rgb, src []byte, width, height int) bool {
-	return C.bs_turbo_decode(d.turbo, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
-		(*C.uint8_t)(unsafe.SliceData(rgb)), C.int(width), C.int(height)) == 0
+// DecodeOnly decodes a JPEG of width x height pixels to RGB with libjpeg-turbo
+// and does no more: the limit that benchmarks compare Decode with. Without
+// libjpeg-turbo it is an error.
+func (d *Decoder) DecodeOnly(rgb, src []byte, width, height int) error {
+	switch {
+	case d.closed:
+		return errors.New("preprocess: DecodeOnly after Close")
+	case d.turbo == nil:
+		return errors.New("preprocess: DecodeOnly without libjpeg-turbo")
+	case width < 1 || height < 1 || len(rgb) < width*height*3 || len(src) == 0:
+		return fmt.Errorf("preprocess: %d bytes for %dx%d pixels of %d bytes of JPEG", len(rgb), width, height, len(src))
+	}
+	if C.bs_turbo_decode(d.turbo, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
+		(*C.uint8_t)(unsafe.SliceData(rgb)), C.int(width), C.int(height)) != 0 {
+		return errors.New("preprocess: libjpeg-turbo cannot decode this JPEG to that size")
+	}
+	return nil
 }
 
 // JPEGBackend names the library that decodes JPEG, its version where it can be

@@ -1,0 +1,177 @@
+package measure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"runtime"
+	"time"
+
+	"github.com/disintegration/imaging"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+// The decoders that Decode compares.
+const (
+	// Ours decodes all pixels, resizes and packs; OursScaled lets libjpeg-turbo
+	// shrink while it decodes.
+	Ours       = "ours"
+	OursScaled = "ours-scaled"
+	// Imaging is disintegration/imaging's decode and resize.
+	Imaging = "imaging"
+	// Go decodes with the standard library and does not resize.
+	Go = "go-image"
+	// Limit is libjpeg-turbo's full decode and nothing else.
+	Limit = "libjpeg-turbo"
+)
+
+// decoder is one way to decode a picture.
+type decoder struct {
+	name    string
+	decode  func(Picture) error
+	garbage bool // it leaves garbage that others should not have to collect
+}
+
+// Decode measures what one core makes of pictures, grouped by format, in each
+// way, for a number of rounds. Each round gives a sample for each way; size
+// says in words what the pictures are. The units:
+//
+//   - images/s, of processor time of one core;
+//   - of-limit, the rate as a share of the limit's in the same round, for JPEG;
+//   - allocs/image, Go's allocations once the decoder is warm.
+func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {
+	// imaging would take all cores.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var samples []result.Sample
+	for _, group := range byFormat(pictures) {
+		more, err := decodeGroup(ctx, group, size, spec, rounds)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, more...)
+	}
+	return samples, nil
+}
+
+func decodeGroup(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {
+	decoders, closeAll, err := decodersFor(pictures, spec)
+	defer closeAll()
+	if err != nil {
+		return nil, err
+	}
+	allocs := make([]float64, len(decoders))
+	for k, d := range decoders {
+		if allocs[k], err = allocations(pictures, d); err != nil {
+			return nil, err
+		}
+	}
+	var samples []result.Sample
+	for round := range rounds {
+		took := make([]time.Duration, len(decoders))
+		for _, p := range pictures {
+			// Each takes each place in the order equally often: what follows
+			// one that takes much memory finds cold caches.
+			for i := range decoders {
+				k := (i + round) % len(decoders)
+				start := cpuTime()
+				err := decoders[k].decode(p)
+				took[k] += cpuTime() - start
+				if err = errors.Join(err, ctx.Err()); err != nil {
+					return nil, err
+				}
+				if decoders[k].garbage {
+					runtime.GC()
+				}
+			}
+		}
+		n := float64(len(pictures))
+		for k, d := range decoders {
+			s := result.Sample{
+				Name: "Decode", Iterations: len(pictures),
+				Keys:   []result.Key{result.K("format", pictures[0].Format), result.K("size", size), result.K("decoder", d.name)},
+				Values: []result.Value{{Value: n / took[k].Seconds(), Unit: "images/s"}},
+			}
+			if last := len(decoders) - 1; decoders[last].name == Limit {
+				s.Values = append(s.Values, result.Value{Value: took[last].Seconds() / took[k].Seconds(), Unit: "of-limit"})
+			}
+			s.Values = append(s.Values, result.Value{Value: allocs[k], Unit: "allocs/image"})
+			samples = append(samples, s)
+		}
+	}
+	return samples, nil
+}
+
+// decodersFor makes the decoders that suit pictures of one format; the limit, if
+// there is one, is the last. closeAll is to be called in any case.
+func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, closeAll func(), err error) {
+	var open []*preprocess.Decoder
+	closeAll = func() {
+		for _, d := range open {
+			d.Close()
+		}
+	}
+	dst := make([]byte, spec.RowBytes())
+	ours := func(name string, scaled bool) error {
+		spec.ScaledDecode = scaled
+		d, err := preprocess.NewDecoder(spec, preprocess.Options{})
+		if err != nil {
+			return err
+		}
+		open = append(open, d)
+		list = append(list, decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) }})
+		return nil
+	}
+	if err := ours(Ours, false); err != nil {
+		return nil, closeAll, err
+	}
+	jpeg := pictures[0].Format == "jpeg"
+	if jpeg {
+		if err := ours(OursScaled, true); err != nil {
+			return nil, closeAll, err
+		}
+	}
+	list = append(list,
+		decoder{name: Imaging, garbage: true, decode: func(p Picture) error {
+			img, err := imaging.Decode(bytes.NewReader(p.Data))
+			if err != nil {
+				return err
+			}
+			imaging.Resize(img, spec.Width, spec.Height, imaging.Linear)
+			return nil
+		}},
+		decoder{name: Go, garbage: true, decode: func(p Picture) error {
+			_, _, err := image.Decode(bytes.NewReader(p.Data))
+			return err
+		}})
+	if _, err := preprocess.JPEGBackend(); jpeg && err == nil {
+		most := 0
+		for _, p := range pictures {
+			most = max(most, p.Width*p.Height*3)
+		}
+		rgb, bare := make([]byte, most), open[0]
+		list = append(list, decoder{name: Limit, decode: func(p Picture) error {
+			return bare.DecodeOnly(rgb, p.Data, p.Width, p.Height)
+		}})
+	}
+	return list, closeAll, nil
+}
+
+// allocations counts Go's allocations per picture of a decoder that has seen
+// all of them before.
+func allocations(pictures []Picture, d decoder) (float64, error) {
+	var before, after runtime.MemStats
+	for range 2 {
+		runtime.ReadMemStats(&before)
+		for _, p := range pictures {
+			if err := d.decode(p); err != nil {
+				return 0, fmt.Errorf("%s decoder: %w", d.name, err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+	}
+	return float64(after.Mallocs-before.Mallocs) / float64(len(pictures)), nil
+}

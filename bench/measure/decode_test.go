@@ -1,0 +1,99 @@
+package measure
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+var spec = preprocess.Spec{Width: 64, Height: 64, Layout: preprocess.HWC, DType: preprocess.Uint8,
+	Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}
+
+func pictures(t *testing.T, formats ...string) []Picture {
+	t.Helper()
+	var all []Picture
+	for _, format := range formats {
+		for _, scene := range Scenes(3, 30_000, 1) {
+			p, err := Encode(scene, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// values are those of one unit of the samples of a decoder and a format.
+func values(samples []result.Sample, format, decoder, unit string) []float64 {
+	var all []float64
+	for _, s := range samples {
+		if slices.Contains(s.Keys, result.K("format", format)) && slices.Contains(s.Keys, result.K("decoder", decoder)) {
+			for _, v := range s.Values {
+				if v.Unit == unit {
+					all = append(all, v.Value)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestDecodeComparesInEveryRound(t *testing.T) {
+	if _, err := preprocess.JPEGBackend(); err != nil {
+		t.Fatal(err)
+	}
+	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decoder := range []string{Ours, OursScaled, Imaging, Go, Limit} {
+		rates, shares := values(samples, "jpeg", decoder, "images/s"), values(samples, "jpeg", decoder, "of-limit")
+		if len(rates) != 3 || slices.Min(rates) <= 0 || len(shares) != 3 {
+			t.Errorf("%s: rates %v, shares %v", decoder, rates, shares)
+		}
+		if decoder == Limit && (slices.Min(shares) != 1 || slices.Max(shares) != 1) {
+			t.Errorf("the limit is %v of itself", shares)
+		}
+	}
+	if got := values(samples, "png", Ours, "images/s"); len(got) != 3 {
+		t.Errorf("png: %v", got)
+	}
+	if got := values(samples, "png", Limit, "images/s"); len(got) != 0 {
+		t.Errorf("libjpeg-turbo decoded png: %v", got)
+	}
+}
+
+// TestDecodingAllocatesNothing holds our decoder to what its package promises.
+func TestDecodingAllocatesNothing(t *testing.T) {
+	samples, err := Decode(t.Context(), pictures(t, "jpeg"), "0.03", spec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decoder := range []string{Ours, OursScaled, Limit} {
+		if got := values(samples, "jpeg", decoder, "allocs/image"); len(got) != 1 || got[0] != 0 {
+			t.Errorf("%s: %v allocations an image", decoder, got)
+		}
+	}
+	if got := values(samples, "jpeg", Imaging, "allocs/image"); len(got) != 1 || got[0] < 1 {
+		t.Errorf("imaging is said to make %v allocations an image: nothing is counted", got)
+	}
+}
+
+func TestResampleLeavesSmallPicturesOut(t *testing.T) {
+	all := append(pictures(t, "jpeg"), pictures(t, "gif")...)
+	images := Resample(all, 10_000)
+	if len(images) != 6 {
+		t.Fatalf("%d images", len(images))
+	}
+	for _, img := range images {
+		if n := img.Bounds().Dx() * img.Bounds().Dy(); n < 9_000 || n > 10_000 {
+			t.Errorf("%d pixels", n)
+		}
+	}
+	if images := Resample(all, 1_000_000); len(images) != 0 {
+		t.Errorf("%d images were enlarged", len(images))
+	}
+}

@@ -1,0 +1,141 @@
+package measure
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/disintegration/imaging"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	_ "golang.org/x/image/webp" // for image.DecodeConfig
+)
+
+// Picture is an encoded image.
+type Picture struct {
+	Data          []byte
+	Format        string // as package image names it: jpeg, png, ...
+	Width, Height int    // as stored
+}
+
+// Formats are those that Encode writes.
+var Formats = []string{"jpeg", "png", "gif", "bmp", "tiff"}
+
+// quality is that of the JPEGs that photographs are shared as.
+const quality = 85
+
+// Encode makes a Picture of an image.
+func Encode(img image.Image, format string) (Picture, error) {
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "jpeg":
+		err = jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
+	case "png":
+		err = png.Encode(&b, img)
+	case "gif":
+		err = gif.Encode(&b, img, nil)
+	case "bmp":
+		err = bmp.Encode(&b, img)
+	case "tiff":
+		err = tiff.Encode(&b, img, nil)
+	default:
+		err = fmt.Errorf("no encoder for the format %q", format)
+	}
+	size := img.Bounds().Size()
+	return Picture{b.Bytes(), format, size.X, size.Y}, err
+}
+
+// ReadFolder reads the pictures right in a folder, in order of their names. What
+// is no image of a known format is passed over.
+func ReadFolder(folder string) ([]Picture, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var all []Picture
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if c, format, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
+			all = append(all, Picture{data, format, c.Width, c.Height})
+		}
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no pictures", folder)
+	}
+	return all, nil
+}
+
+// Scenes generates n pictures of an area in pixels, 3:2: smooth shapes with hard
+// edges and grain, which cost a decoder about as much as photographs do.
+func Scenes(n, pixels int, seed uint64) []image.Image {
+	height := int(math.Sqrt(float64(pixels) / 1.5))
+	width := height * 3 / 2
+	scenes := make([]image.Image, n)
+	for i := range scenes {
+		scenes[i] = scene(max(width, 1), max(height, 1), rand.New(rand.NewPCG(seed, uint64(i))))
+	}
+	return scenes
+}
+
+func scene(w, h int, rnd *rand.Rand) image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	fx, fy := 9+20*rnd.Float64(), 9+20*rnd.Float64()
+	for y := range h {
+		for x := range w {
+			v := 128 + 70*math.Sin(float64(x)/fx)*math.Cos(float64(y)/fy)
+			if (x/61+y/47)%3 == 0 {
+				v += 40
+			}
+			p := img.Pix[y*img.Stride+4*x:][:4]
+			for c := range 3 {
+				p[c] = uint8(min(max(int(v+12*float64(c)*math.Sin(float64(x+y)/31))+rnd.IntN(17)-8, 0), 255))
+			}
+			p[3] = 255
+		}
+	}
+	return img
+}
+
+// Resample brings pictures to an area in pixels, upright. Those of less are left
+// out: enlarged, they would have less detail than photographs have.
+func Resample(pictures []Picture, pixels int) []image.Image {
+	var images []image.Image
+	for _, p := range pictures {
+		img, err := imaging.Decode(bytes.NewReader(p.Data), imaging.AutoOrientation(true))
+		if err != nil || img.Bounds().Dx()*img.Bounds().Dy() < pixels {
+			continue
+		}
+		size := img.Bounds().Size()
+		f := math.Sqrt(float64(pixels) / float64(size.X*size.Y))
+		images = append(images, imaging.Resize(img, max(int(float64(size.X)*f), 1), max(int(float64(size.Y)*f), 1), imaging.Lanczos))
+	}
+	return images
+}
+
+// byFormat groups pictures, in the order in which formats first occur.
+func byFormat(pictures []Picture) [][]Picture {
+	var groups [][]Picture
+	for _, p := range pictures {
+		i := slices.IndexFunc(groups, func(g []Picture) bool { return g[0].Format == p.Format })
+		if i < 0 {
+			i, groups = len(groups), append(groups, nil)
+		}
+		groups[i] = append(groups[i], p)
+	}
+	return groups
+}
