@@ -84,8 +84,9 @@ type Spec struct {
 	// IgnoreOrientation leaves EXIF orientation unapplied. By default pixels
 	// are turned upright.
 	IgnoreOrientation bool `json:"ignore_orientation,omitempty"`
-	// ScaledDecode lets the JPEG decoder shrink by DCT scaling, never below the
-	// target size. It changes pixels, so it is part of the Spec.
+	// ScaledDecode lets the JPEG decoder shrink to a half, a quarter or an
+	// eighth by DCT scaling, never below the target size. It changes pixels, so
+	// it is part of the Spec.
 	ScaledDecode bool `json:"scaled_decode,omitempty"`
 	// Scale, Mean and Std apply to Float32 only, per RGB channel, before any
 	// swap: value = (pixel*Scale - Mean[c]) / Std[c]. A zero Scale means 1;

@@ -73,7 +73,9 @@ func describeTurbo() turboLibrary {
 	path := C.GoString(C.bs_turbo_path())
 	l := turboLibrary{name: "libjpeg-turbo" + turboVersion(path) + " (" + path + ")"}
 	for i := range n {
-		if s := (turboScale{int(pairs[2*i]), int(pairs[2*i+1])}); s.denom > 0 && s.num <= s.denom {
+		// For a half, a quarter and an eighth there is vector code. The other
+		// factors take longer than they save.
+		if s := (turboScale{int(pairs[2*i]), int(pairs[2*i+1])}); s.num == 1 && s.denom > 1 {
 			l.scales = append(l.scales, s)
 		}
 	}

@@ -282,7 +282,7 @@ func TestScaledDecodeOfFraction(t *testing.T) {
 	row := make([]byte, s.RowBytes())
 	for _, c := range []struct{ w, h, wantW, wantH int }{
 		{480, 400, 120, 100},
-		{464, 400, 174, 150}, // of 116 columns, 58 would be kept
+		{464, 400, 232, 200}, // of 116 columns, 58 would be kept
 		{472, 400, 118, 100},
 		{960, 800, 120, 100},
 	} {
