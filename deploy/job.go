@@ -23,7 +23,8 @@ type Job struct {
 	// hyphens, 1 to 40 characters, a letter first.
 	Name string `yaml:"name" json:"name"`
 
-	// Images and Out are places as 'batchscore run' takes them.
+	// Images and Out are places as 'batchscore run' takes them. The Out of a
+	// scheduled job holds {run}, see RunName.
 	Images string `yaml:"images,omitempty" json:"images,omitempty"`
 	Out    string `yaml:"out,omitempty" json:"out,omitempty"`
 	// Task is a task such as classification, Model an ONNX file or the name of
@@ -66,6 +67,11 @@ type Job struct {
 	// by the clock; empty is once, now.
 	Schedule string `yaml:"schedule,omitempty" json:"schedule,omitempty"`
 }
+
+// RunName stands, in the arguments of a scheduled job, for the name of one of
+// its runs. All ranks of a run and their retries have the same, and the next
+// run has another, so that it does not find its output complete.
+const RunName = "{run}"
 
 // Priority is the kind of nodes that a job takes.
 type Priority string
@@ -236,6 +242,10 @@ func (j Job) checkWork() error {
 		return errors.New("images is missing: the place of the images (or command, for a program of your own)")
 	case j.Out == "":
 		return errors.New("out is missing: the place for the result")
+	case j.Schedule != "" && !strings.Contains(j.Out, RunName):
+		return fmt.Errorf("out: a scheduled job needs a place of its own for every run: put %s into it, such as labels/%s", RunName, RunName)
+	case j.Schedule == "" && strings.Contains(j.Out, RunName):
+		return fmt.Errorf("out: %s is for scheduled jobs: this one has no schedule", RunName)
 	case (j.Task == "") == (j.Model == ""):
 		return errors.New("a scoring job has either a model (a file, or the name of a registered one) or a task")
 	}

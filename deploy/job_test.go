@@ -51,6 +51,8 @@ func TestWrongJobsAreRefused(t *testing.T) {
 		{"schedule: daily", "schedule"},
 		{"images: ''", "images"},
 		{"out: ''", "out"},
+		{"out: 'labels/{run}'", "schedule"},
+		{"schedule: '0 2 * * *'", "{run}"},
 		{"task: classification", "model"},
 		{"command: [python, train.py]", "exclude"},
 		{"run: {images: elsewhere}", "images"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
@@ -85,9 +86,5 @@ func exitCode(err error, sig os.Signal) int {
 
 // known says whether code is one that a worker gives to say what to do next.
 func known(code int) bool {
-	switch code {
-	case 3, 10, 11, 64, 75, 78, 130, 143:
-		return true
-	}
-	return false
+	return code == 130 || slices.Contains(deploy.FinalCodes, code) || slices.Contains(deploy.RetryCodes, code)
 }

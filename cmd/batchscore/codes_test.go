@@ -1,0 +1,29 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// TestEnginesKnowEveryExitCode: every code of the help text that asks an engine
+// for something is in exactly one of the lists that engines are given.
+func TestEnginesKnowEveryExitCode(t *testing.T) {
+	var documented []int
+	for _, m := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(exitCodesHelp, -1) {
+		code, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		documented = append(documented, code)
+	}
+	// Complete, any failure, and a person at a terminal: for engines nothing to tell.
+	told := slices.Concat([]int{0, 1, 130}, deploy.FinalCodes, deploy.RetryCodes)
+	slices.Sort(told)
+	if !slices.Equal(documented, told) {
+		t.Errorf("documented: %v; listed for engines, with 0, 1 and 130: %v", documented, told)
+	}
+}
