@@ -27,7 +27,10 @@ func (p *pipeline) feed(ctx context.Context) error {
 
 // cut sends the images of one chunk on their way.
 func (p *pipeline) cut(ctx context.Context, index int) error {
-	c := p.begin(index)
+	c, err := p.begin(index)
+	if err != nil {
+		return err
+	}
 	for offset := 0; offset < len(c.rows); offset += p.Batch {
 		b, err := p.acquire(ctx)
 		if err != nil {
@@ -46,7 +49,7 @@ func (p *pipeline) cut(ctx context.Context, index int) error {
 }
 
 // begin is the chunk of that index, in memory that was used before.
-func (p *pipeline) begin(index int) *chunk {
+func (p *pipeline) begin(index int) (*chunk, error) {
 	var c *chunk
 	select {
 	case c = <-p.spent:
@@ -54,8 +57,12 @@ func (p *pipeline) begin(index int) *chunk {
 		c = new(chunk)
 	}
 	first, last := p.Chunks.Range(index)
-	c.reset(p.taker.inHand(index), index, first, last-first, p.Batch, p.TopK)
-	return c
+	entries, err := p.Manifest.Entries(c.entries, first, last)
+	if err != nil {
+		return nil, err
+	}
+	c.reset(p.taker.inHand(index), index, entries, p.Batch, p.TopK)
+	return c, nil
 }
 
 // acquire returns a batch that nobody owns, a new one where the read-ahead

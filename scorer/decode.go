@@ -43,7 +43,7 @@ func (p *pipeline) decode(ctx context.Context) error {
 // label opens the row of an image that has pixels; the lane fills in its
 // scores.
 func (p *pipeline) label(img item) {
-	entry := p.Manifest.At(img.manifestIndex())
+	entry := img.entry()
 	*img.row() = output.Row{Path: entry.Path, Size: entry.Size, Status: output.StatusOK}
 }
 
@@ -60,7 +60,7 @@ func (p *pipeline) fail(ctx context.Context, img item, bad *preprocess.Failure) 
 func (p *pipeline) reject(img item, bad *preprocess.Failure) {
 	stride := p.Contract.Preprocess.RowBytes()
 	clear(img.batch.Pixels[img.slot*stride:][:stride])
-	entry := p.Manifest.At(img.manifestIndex())
+	entry := img.entry()
 	*img.row() = output.Row{Path: entry.Path, Size: entry.Size,
 		Status: string(bad.Status), ClassID: -1, Error: bad.Reason}
 }

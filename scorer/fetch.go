@@ -33,7 +33,7 @@ func (p *pipeline) fetch(ctx context.Context) error {
 			}
 			continue
 		}
-		entry := p.Manifest.At(img.manifestIndex())
+		entry := img.entry()
 		p.at("before-read", img.batch.chunk.index)
 		b, err := p.read(ctx, entry)
 		p.at("after-read", img.batch.chunk.index)

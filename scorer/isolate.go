@@ -52,7 +52,9 @@ func (p *pipeline) isolate(ctx context.Context, index int) error {
 		return err
 	}
 	s := &search{pipeline: p, trials: trials, decoder: d, batch: b}
-	b.chunk = p.begin(index)
+	if b.chunk, err = p.begin(index); err != nil {
+		return err
+	}
 	if err := s.try(ctx, 0, len(b.chunk.rows)); err != nil {
 		return err
 	}
@@ -130,7 +132,7 @@ func (s *search) score(ctx context.Context, offset, lo, hi int) error {
 
 // load reads and decodes one image, or makes the row that says why not.
 func (s *search) load(ctx context.Context, img item) error {
-	entry := s.Manifest.At(img.manifestIndex())
+	entry := img.entry()
 	s.at("before-read", img.batch.chunk.index)
 	body, err := s.read(ctx, entry)
 	s.at("after-read", img.batch.chunk.index)
@@ -155,7 +157,7 @@ func (s *search) load(ctx context.Context, img item) error {
 func (s *search) quarantine(i, deaths int) {
 	img := item{batch: s.batch, slot: i % s.Batch}
 	s.batch.offset = i - img.slot
-	entry := s.Manifest.At(img.manifestIndex())
+	entry := img.entry()
 	s.Log.Error().Str("image", entry.Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
 	s.reject(img, &preprocess.Failure{Status: output.StatusQuarantined, Reason: "workers died on this image"})
 	s.Counters.Scored(1, 1)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/scratch"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -24,34 +25,36 @@ var extensions = map[string]bool{
 }
 
 // List makes the manifest of all images of a collection, at most max of them
-// when max is above zero: the first in the order of the manifest.
+// when max is above zero: the first in the order of the manifest. The caller
+// closes it.
 func List(ctx context.Context, images store.Store, max int, log zerolog.Logger) (*shard.Manifest, error) {
-	var b shard.Builder
+	b := shard.Builder{Room: scratch.Room()}
+	defer b.Close()
 	others := 0
 	err := images.List(ctx, "", func(o store.Object) error {
 		if !isImage(o.Name) {
 			others++
 			return nil
 		}
-		b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag, MD5: o.MD5})
-		return nil
+		return b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag, MD5: o.MD5})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list images in %s: %w", images, err)
 	}
-	m, stats := b.Build()
+	m, stats, err := b.Build(max)
+	if err != nil {
+		return nil, fmt.Errorf("list images in %s: %w", images, err)
+	}
 	if stats.Duplicates > 0 {
 		log.Warn().Int("names", stats.Duplicates).Msg("the listing named images more than once: each gets one row")
 	}
 	if m.Len() == 0 {
+		m.Close()
 		return nil, fmt.Errorf("%w in %s: %d files there, none with the ending of an image "+
 			"(jpg, jpeg, png, gif, bmp, tif, tiff, webp); check --images", ErrNoImages, images, others)
 	}
 	if others > 0 {
 		log.Info().Int("files", others).Msg("files without the ending of an image are left out")
-	}
-	if max > 0 && max < m.Len() {
-		m = m.Head(max)
 	}
 	return m, nil
 }

@@ -127,6 +127,7 @@ func run(ctx context.Context, o Options, start time.Time) (output.Success, error
 	if err != nil {
 		return output.Success{}, err
 	}
+	defer w.Manifest.Close()
 	done, err := w.work(ctx, start)
 	if err != nil || !done {
 		return output.Success{}, err
@@ -157,6 +158,11 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if listed != nil {
+			listed.Close()
+		}
+	}()
 	o.Job.AutoBatch = engine.DefaultBatch()
 	job, created, err := output.Join(ctx, o.Out, o.Job)
 	if err != nil {
@@ -167,8 +173,9 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}
 	m, err := output.Freeze(ctx, o.Out, func(ctx context.Context) (*shard.Manifest, error) {
-		if listed != nil {
-			return listed, nil
+		if m := listed; m != nil {
+			listed = nil
+			return m, nil
 		}
 		return List(ctx, o.Images, job.Max, o.Log)
 	})

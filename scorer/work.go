@@ -5,12 +5,14 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // chunk is one chunk on its way from its claim to its part.
 type chunk struct {
 	index int
-	first int // manifest index of rows[0]
+	// entries are its images; what a row has of them lies in their memory.
+	entries []shard.Entry
 	// rows in manifest order; topk is the slab that their TopK slices lie in.
 	rows []output.Row
 	topk []output.Class
@@ -44,17 +46,17 @@ type item struct {
 
 func (i item) row() *output.Row { return &i.batch.chunk.rows[i.batch.offset+i.slot] }
 
-// manifestIndex is the image's index in the manifest.
-func (i item) manifestIndex() int { return i.batch.chunk.first + i.batch.offset + i.slot }
+func (i item) entry() shard.Entry { return i.batch.chunk.entries[i.batch.offset+i.slot] }
 
 // dropped says that the chunk's part stands, so that what is left of it may be
 // passed over.
 func (c *chunk) dropped() bool { return c.hold.dropped.Load() }
 
-// reset makes c the chunk of n images in batches of size images, reusing its
+// reset makes c the chunk of entries in batches of size images, reusing its
 // memory.
-func (c *chunk) reset(h *hold, index, first, n, size, topK int) {
-	c.hold, c.index, c.first = h, index, first
+func (c *chunk) reset(h *hold, index int, entries []shard.Entry, size, topK int) {
+	c.hold, c.index, c.entries = h, index, entries
+	n := len(entries)
 	if cap(c.rows) < n {
 		c.rows = make([]output.Row, n)
 	}

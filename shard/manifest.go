@@ -1,13 +1,9 @@
 package shard
 
 import (
-	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
-	"crypto/sha256"
-	"hash"
-	"slices"
+	"fmt"
+	"io"
 	"strings"
-	"sync"
-	"unsafe"
 )
 
 // Entry is one image of a manifest.
@@ -22,143 +18,100 @@ type Entry struct {
 	MD5 string
 }
 
-// blockSize is how much text an arena block holds. Text never crosses blocks.
-const blockSize = 1 << 20
-
-// ref places one entry's text in the arena. It holds no pointer, so that the
-// garbage collector passes over a list of millions.
-type ref struct {
-	block, offset uint32
-	path, etag    uint32 // lengths in bytes; the etag follows the path, the MD5 the etag
-	size          int64
-}
-
-// withMD5 is set in ref.etag if there is an MD5.
-const withMD5 = 1 << 31
-
-// Builder collects the entries of a manifest in any order. Its zero value is
-// ready for use; it is for one goroutine.
-type Builder struct {
-	blocks [][]byte
-	refs   []ref
-}
-
-// Add takes one listed image.
-func (b *Builder) Add(e Entry) {
-	if len(e.MD5) != md5.Size {
-		e.MD5 = ""
-	}
-	need := len(e.Path) + len(e.ETag) + len(e.MD5)
-	last := len(b.blocks) - 1
-	if last < 0 || cap(b.blocks[last])-len(b.blocks[last]) < need {
-		b.blocks = append(b.blocks, make([]byte, 0, max(need, blockSize)))
-		last++
-	}
-	block := b.blocks[last]
-	r := ref{
-		block: uint32(last), offset: uint32(len(block)),
-		path: uint32(len(e.Path)), etag: uint32(len(e.ETag)), size: e.Size,
-	}
-	if e.MD5 != "" {
-		r.etag |= withMD5
-	}
-	b.refs = append(b.refs, r)
-	block = append(block, e.Path...)
-	block = append(block, e.ETag...)
-	b.blocks[last] = append(block, e.MD5...)
-}
-
-// BuildStats says what Build found.
-type BuildStats struct {
-	// Duplicates counts the entries dropped because their path was there
-	// before; of several the one added last is kept.
-	Duplicates int
-}
-
-// Build sorts the entries by the bytes of their paths, drops duplicates and
-// returns the frozen manifest. The builder is empty afterwards.
-func (b *Builder) Build() (*Manifest, BuildStats) {
-	m := &Manifest{blocks: b.blocks, refs: b.refs}
-	*b = Builder{}
-	slices.SortFunc(m.refs, func(x, y ref) int {
-		if c := strings.Compare(m.path(x), m.path(y)); c != 0 {
-			return c
-		}
-		if x.block != y.block { // the one added last comes first, and is kept
-			return int(y.block) - int(x.block)
-		}
-		return int(y.offset) - int(x.offset)
-	})
-	n := len(m.refs)
-	m.refs = slices.CompactFunc(m.refs, func(x, y ref) bool { return m.path(x) == m.path(y) })
-	stats := BuildStats{Duplicates: n - len(m.refs)}
-	m.refs = slices.Clip(m.refs)
-	return m, stats
-}
+// stride is how many entries lie between two whose offsets are known.
+const stride = 64
 
 // Manifest is the frozen, sorted list of the images of a job, without
-// duplicates. It is compact (24 bytes an entry beside the text) and safe for
-// use by any number of goroutines.
+// duplicates. It holds its encoded form, in memory or in a scratch, and the
+// offset of every 64th entry, and is safe for use by any number of goroutines
+// until Close.
 type Manifest struct {
-	blocks [][]byte
-	refs   []ref
-	once   sync.Once
-	sum    string
+	text  spool
+	marks []int64 // where entries 0, 64, 128... begin, and where the last ends
+	n     int
+	sum   string
 }
-
-// text returns n bytes of the arena as a string without copying them. Blocks
-// are never written again where text stands.
-func (m *Manifest) text(block, offset, n uint32) string {
-	if n == 0 {
-		return ""
-	}
-	return unsafe.String(&m.blocks[block][offset], n)
-}
-
-func (m *Manifest) path(r ref) string { return m.text(r.block, r.offset, r.path) }
 
 // Len is the number of entries.
-func (m *Manifest) Len() int { return len(m.refs) }
-
-// At returns entry i in the order of paths. It does not allocate: the strings
-// lie in the manifest and keep it alive.
-func (m *Manifest) At(i int) Entry {
-	r := m.refs[i]
-	etag := r.etag &^ withMD5
-	e := Entry{Path: m.path(r), Size: r.size, ETag: m.text(r.block, r.offset+r.path, etag)}
-	if r.etag&withMD5 != 0 {
-		e.MD5 = m.text(r.block, r.offset+r.path+etag, md5.Size)
-	}
-	return e
-}
-
-// Find returns the index of the entry with that path.
-func (m *Manifest) Find(path string) (int, bool) {
-	return slices.BinarySearchFunc(m.refs, path, func(r ref, p string) int {
-		return strings.Compare(m.path(r), p)
-	})
-}
-
-// Head returns a manifest of the first n entries, which shares this one's
-// memory; all of them when there are no more than n.
-func (m *Manifest) Head(n int) *Manifest {
-	if n >= len(m.refs) {
-		return m
-	}
-	return &Manifest{blocks: m.blocks, refs: m.refs[:n:n]}
-}
+func (m *Manifest) Len() int { return m.n }
 
 // Digest identifies the manifest: "sha256:" and the hex SHA-256 of its encoded
 // form up to the trailer line.
-func (m *Manifest) Digest() string {
-	m.once.Do(func() {
-		if m.sum == "" {
-			h := sha256.New()
-			_ = m.encodeBody(h) // a hash takes every write
-			m.sum = digestOf(h)
+func (m *Manifest) Digest() string { return m.sum }
+
+// Entries returns entries first <= i < last, in the order of paths, in the
+// memory of buf where that suffices. It panics unless there are such entries
+// (a slice would, too) and fails only where the scratch does.
+func (m *Manifest) Entries(buf []Entry, first, last int) ([]Entry, error) {
+	if first < 0 || last < first || last > m.n {
+		panic(fmt.Sprintf("shard: no entries %d to %d among %d", first, last, m.n))
+	}
+	buf = buf[:0]
+	if first == last {
+		return buf, nil
+	}
+	from, to := m.marks[first/stride], m.marks[(last+stride-1)/stride]
+	raw := make([]byte, to-from) // the entries' strings lie in it
+	if _, err := m.text.ReadAt(raw, from); err != nil {
+		return nil, fmt.Errorf("read entry %d of the manifest: %w", first, err)
+	}
+	text := view(raw)
+	for i := first / stride * stride; i < last; i++ {
+		end := strings.IndexByte(text, '\n') + 1
+		if i >= first {
+			e, err := parseEntry(text[:end])
+			if err != nil {
+				return nil, fmt.Errorf("read entry %d of the manifest: its scratch was damaged: %w", i, err)
+			}
+			buf = append(buf, e)
 		}
-	})
-	return m.sum
+		text = text[end:]
+	}
+	return buf, nil
 }
 
-func digestOf(h hash.Hash) string { return digestPrefix + hexSum(h) }
+// At returns entry i.
+func (m *Manifest) At(i int) (Entry, error) {
+	var one [1]Entry
+	e, err := m.Entries(one[:], i, i+1)
+	if err != nil {
+		return Entry{}, err
+	}
+	return e[0], nil
+}
+
+// Find returns the index of the entry with that path. Where most of the
+// entries are wanted, it is quicker to go through them.
+func (m *Manifest) Find(path string) (int, bool, error) {
+	lo, hi := 0, m.n
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		e, err := m.At(mid)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case e.Path == path:
+			return mid, true, nil
+		case e.Path < path:
+			lo = mid + 1
+		default:
+			hi = mid
+		}
+	}
+	return lo, false, nil
+}
+
+// Encode writes the manifest as JSON lines: a header, one line per entry with
+// path, size, etag and, where it is known, md5, and a trailer with the number
+// of entries and the SHA-256 of all bytes before it. A path that is not valid
+// UTF-8 has U+FFFD where it cannot be shown, and its exact bytes in
+// path_base64 (an etag likewise).
+func (m *Manifest) Encode(w io.Writer) error {
+	if _, err := io.Copy(w, m.text.section(0, m.text.size)); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}
+
+// Close gives back what the manifest holds, after its last use.
+func (m *Manifest) Close() error { return m.text.Close() }

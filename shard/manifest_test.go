@@ -15,13 +15,40 @@ import (
 	"pgregory.net/rapid"
 )
 
-func build(entries ...Entry) *Manifest {
-	var b Builder
-	for _, e := range entries {
-		b.Add(e)
-	}
-	m, _ := b.Build()
+func build(t testing.TB, entries ...Entry) *Manifest {
+	t.Helper()
+	m, _ := buildIn(t, Room{}, 0, entries)
 	return m
+}
+
+// testing.TB and rapid.T have this in common.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+func buildIn(t fataler, room Room, most int, entries []Entry) (*Manifest, BuildStats) {
+	t.Helper()
+	b := Builder{Room: room}
+	for _, e := range entries {
+		if err := b.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, stats, err := b.Build(most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, stats
+}
+
+func at(t fataler, m *Manifest, i int) Entry {
+	t.Helper()
+	e, err := m.At(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func encode(t testing.TB, m *Manifest) []byte {
@@ -34,14 +61,10 @@ func encode(t testing.TB, m *Manifest) []byte {
 }
 
 func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
-	var b Builder
-	for _, e := range []Entry{
+	m, stats := buildIn(t, Room{}, 0, []Entry{
 		{Path: "b", Size: 1, ETag: "x"}, {Path: "a", Size: 2, ETag: "x"}, {Path: "B", Size: 3, ETag: "x"}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "é", Size: 6, ETag: "x"}, {Path: "a.b", Size: 7, ETag: ""},
 		{Path: "\xff", Size: 8, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"},
-	} {
-		b.Add(e)
-	}
-	m, stats := b.Build()
+	})
 	if stats.Duplicates != 2 {
 		t.Errorf("%d duplicates, want 2", stats.Duplicates)
 	}
@@ -53,23 +76,20 @@ func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
 		t.Fatalf("%d entries, want %d", m.Len(), len(want))
 	}
 	for i, w := range want {
-		if got := m.At(i); got != w {
+		if got := at(t, m, i); got != w {
 			t.Errorf("entry %d: %+v, want %+v", i, got, w)
 		}
-		if at, ok := m.Find(w.Path); !ok || at != i {
-			t.Errorf("Find(%q) = %d, %v, want %d", w.Path, at, ok, i)
+		if at, ok, err := m.Find(w.Path); err != nil || !ok || at != i {
+			t.Errorf("Find(%q) = %d, %v, %v, want %d", w.Path, at, ok, err, i)
 		}
 	}
-	if at, ok := m.Find("c"); ok || at != 5 {
+	if at, ok, err := m.Find("c"); err != nil || ok || at != 5 {
 		t.Errorf("Find of a path that is not there: %d, %v", at, ok)
-	}
-	if again, _ := b.Build(); again.Len() != 0 {
-		t.Errorf("the builder kept %d entries", again.Len())
 	}
 }
 
 func TestEncodeGolden(t *testing.T) {
-	m := build(Entry{Path: "it's \"a\"\\\n\x01\x7f,é.jpg", Size: 12, ETag: "1-2"}, Entry{Path: "\xffx\xc3", Size: 0, ETag: ""})
+	m := build(t, Entry{Path: "it's \"a\"\\\n\x01\x7f,é.jpg", Size: 12, ETag: "1-2"}, Entry{Path: "\xffx\xc3", Size: 0, ETag: ""})
 	const want = `{"format":"batchscore-manifest","version":1}
 {"path":"it's \"a\"\\\n\u0001\u007f,é.jpg","size":12,"etag":"1-2"}
 {"path":"` + "\uFFFDx\uFFFD" + `","path_base64":"/3jD","size":0,"etag":""}
@@ -83,23 +103,23 @@ func TestEncodeGolden(t *testing.T) {
 	}
 }
 
-func TestHead(t *testing.T) {
-	m := build(Entry{Path: "c", Size: 3, ETag: ""}, Entry{Path: "a", Size: 1, ETag: ""}, Entry{Path: "b", Size: 2, ETag: ""})
-	head := m.Head(2)
-	if head.Len() != 2 || head.At(0).Path != "a" || head.At(1).Path != "b" {
-		t.Errorf("the first 2 in order: %d, %v", head.Len(), head.At(0))
+func TestBuildOfTheFirst(t *testing.T) {
+	all := []Entry{{Path: "c", Size: 3}, {Path: "a", Size: 1}, {Path: "b", Size: 2}, {Path: "c", Size: 4}}
+	m, stats := buildIn(t, Room{}, 2, all)
+	if m.Len() != 2 || at(t, m, 0).Path != "a" || at(t, m, 1).Path != "b" || stats.Duplicates != 1 {
+		t.Errorf("the first 2 in order: %d, %v, %d duplicates", m.Len(), at(t, m, 0), stats.Duplicates)
 	}
-	if want := build(Entry{Path: "a", Size: 1, ETag: ""}, Entry{Path: "b", Size: 2, ETag: ""}); head.Digest() != want.Digest() {
-		t.Error("the digest of a head is not that of its entries")
+	if want := build(t, all[1], all[2]); m.Digest() != want.Digest() {
+		t.Error("the digest is not that of the entries")
 	}
-	if m.Head(3) != m || m.Head(9) != m {
-		t.Error("a head that takes all is not the manifest itself")
+	if m, _ := buildIn(t, Room{}, 9, all); m.Len() != 3 {
+		t.Errorf("of at most 9 there are %d", m.Len())
 	}
 }
 
 // TestMD5 is written where it is known, and nothing but 16 bytes is read back.
 func TestMD5(t *testing.T) {
-	m := build(Entry{Path: "a", Size: 1, ETag: "x", MD5: "0123456789abcdef"}, Entry{Path: "b", MD5: "short"})
+	m := build(t, Entry{Path: "a", Size: 1, ETag: "x", MD5: "0123456789abcdef"}, Entry{Path: "b", MD5: "short"})
 	const line = `{"path":"a","size":1,"etag":"x","md5":"MDEyMzQ1Njc4OWFiY2RlZg=="}` + "\n" + `{"path":"b","size":0,"etag":""}` + "\n"
 	text := string(encode(t, m))
 	if !strings.Contains(text, line) {
@@ -109,7 +129,7 @@ func TestMD5(t *testing.T) {
 		body := strings.Replace(text[:strings.LastIndex(text, `{"entries"`)], `"MDEyMzQ1Njc4OWFiY2RlZg=="`, bad, 1)
 		sum := sha256.Sum256([]byte(body))
 		body += fmt.Sprintf(`{"entries":2,"sha256":"%x"}`+"\n", sum)
-		if _, err := DecodeManifest(strings.NewReader(body)); !errors.Is(err, ErrCorrupt) {
+		if _, err := DecodeManifest(strings.NewReader(body), Room{}); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("md5 %s: %v, want ErrCorrupt", bad, err)
 		}
 	}
@@ -129,28 +149,28 @@ func entries(t *rapid.T) []Entry {
 
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := build(entries(t)...)
+		m, _ := buildIn(t, Room{}, 0, entries(t))
 		var out bytes.Buffer
 		if err := m.Encode(&out); err != nil {
 			t.Fatal(err)
 		}
-		back, err := DecodeManifest(bytes.NewReader(out.Bytes()))
+		back, err := DecodeManifest(bytes.NewReader(out.Bytes()), Room{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back.Len() != m.Len() || back.Digest() != m.Digest() || back.Head(1).Digest() != m.Head(1).Digest() {
+		if back.Len() != m.Len() || back.Digest() != m.Digest() {
 			t.Fatalf("%d entries with %s became %d with %s", m.Len(), m.Digest(), back.Len(), back.Digest())
 		}
 		for i := range m.Len() {
-			if m.At(i) != back.At(i) {
-				t.Fatalf("entry %d: %+v became %+v", i, m.At(i), back.At(i))
+			if at(t, m, i) != at(t, back, i) {
+				t.Fatalf("entry %d: %+v became %+v", i, at(t, m, i), at(t, back, i))
 			}
 		}
 	})
 }
 
 func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
-	good := string(encode(t, build(Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b", Size: 2, ETag: "y"}, Entry{Path: "\xff", Size: 3, ETag: "z"})))
+	good := string(encode(t, build(t, Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b", Size: 2, ETag: "y"}, Entry{Path: "\xff", Size: 3, ETag: "z"})))
 	lines := strings.SplitAfter(good, "\n")
 	swapped := lines[0] + lines[2] + lines[1] + lines[3] + lines[4]
 	for name, text := range map[string]string{
@@ -173,21 +193,21 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 		"count wrong":        strings.Replace(good, `"entries":3`, `"entries":4`, 1),
 		"line without bound": lines[0] + `{"path":"` + strings.Repeat("a", maxLine),
 	} {
-		if _, err := DecodeManifest(strings.NewReader(text)); !errors.Is(err, ErrCorrupt) {
+		if _, err := DecodeManifest(strings.NewReader(text), Room{}); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt", name, err)
 		}
 	}
-	if _, err := DecodeManifest(strings.NewReader(good)); err != nil {
+	if _, err := DecodeManifest(strings.NewReader(good), Room{}); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
 
 func TestDecodePassesErrorsOfTheReaderOn(t *testing.T) {
-	good := encode(t, build(Entry{Path: "a", Size: 1, ETag: "x"}))
+	good := encode(t, build(t, Entry{Path: "a", Size: 1, ETag: "x"}))
 	broken := errors.New("connection reset")
 	for _, n := range []int{0, 10, 60, len(good)} {
 		r := io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(broken))
-		if _, err := DecodeManifest(r); !errors.Is(err, broken) || errors.Is(err, ErrCorrupt) {
+		if _, err := DecodeManifest(r, Room{}); !errors.Is(err, broken) || errors.Is(err, ErrCorrupt) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
@@ -196,7 +216,7 @@ func TestDecodePassesErrorsOfTheReaderOn(t *testing.T) {
 func TestEncodePassesErrorsOfTheWriterOn(t *testing.T) {
 	full := errors.New("no space left")
 	for _, n := range []int{0, 80} {
-		if err := build(Entry{Path: "a", Size: 1, ETag: "x"}).Encode(&limited{n, full}); !errors.Is(err, full) {
+		if err := build(t, Entry{Path: "a", Size: 1, ETag: "x"}).Encode(&limited{n, full}); !errors.Is(err, full) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}
@@ -217,12 +237,12 @@ func (l *limited) Write(p []byte) (int, error) {
 // What is accepted is what Encode writes, so that one manifest has one form
 // and one digest.
 func FuzzDecodeManifest(f *testing.F) {
-	f.Add(encode(f, build()))
-	f.Add(encode(f, build(Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b\xff", Size: -2, ETag: "\xfe"}, Entry{Path: "\"\\\u2028\n", Size: 3, ETag: ""})))
+	f.Add(encode(f, build(f)))
+	f.Add(encode(f, build(f, Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b\xff", Size: -2, ETag: "\xfe"}, Entry{Path: "\"\\\u2028\n", Size: 3, ETag: ""})))
 	f.Add([]byte(header + `{"path":"a","size":1,"etag":""}` + "\n"))
 	f.Add([]byte(header + `{"entries":0,"sha256":""}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := DecodeManifest(bytes.NewReader(data))
+		m, err := DecodeManifest(bytes.NewReader(data), Room{})
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("%v is not ErrCorrupt", err)
@@ -236,15 +256,28 @@ func FuzzDecodeManifest(f *testing.F) {
 }
 
 // collection adds n entries as a listing of a container gives them.
-func collection(b *Builder, n int) {
+func collection(t testing.TB, b *Builder, n int) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range n {
-		b.Add(Entry{
+		if err := b.Add(Entry{
 			Path: fmt.Sprintf("images/%03d/photo-%08x-%07d.jpg", i%1000, rng.Uint32(), i),
 			Size: int64(rng.IntN(1 << 18)),
 			ETag: fmt.Sprintf("0x8D%013X", rng.Uint64()>>12),
-		})
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// listed is the manifest of a collection of n images.
+func listed(t testing.TB, n int) *Manifest {
+	var b Builder
+	collection(t, &b, n)
+	m, _, err := b.Build(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func allocated() uint64 {
@@ -256,9 +289,7 @@ func allocated() uint64 {
 func TestPlanning366111NamesStaysWithin300MB(t *testing.T) {
 	const images, ranks = 366_111, 32
 	before := allocated()
-	var b Builder
-	collection(&b, images)
-	m, _ := b.Build()
+	m := listed(t, images)
 	if err := m.Encode(io.Discard); err != nil {
 		t.Fatal(err)
 	}
@@ -283,9 +314,7 @@ func TestMillionEntriesStayWithin200MB(t *testing.T) {
 		return s.HeapAlloc
 	}
 	before := heap()
-	var b Builder
-	collection(&b, 1_000_000)
-	m, _ := b.Build()
+	m := listed(t, 1_000_000)
 	if n := int64(heap()) - int64(before); n > 200e6 {
 		t.Errorf("a million entries hold %d bytes, want at most 200 MB", n)
 	}
@@ -294,27 +323,23 @@ func TestMillionEntriesStayWithin200MB(t *testing.T) {
 	}
 }
 
-func TestReadingEntriesDoesNotAllocate(t *testing.T) {
-	var b Builder
-	collection(&b, 1000)
-	m, _ := b.Build()
-	size := 0
+// A chunk's entries come in one piece of memory.
+func TestReadingEntriesAllocatesOnce(t *testing.T) {
+	m := listed(t, 1000)
+	buf := make([]Entry, 0, 128)
 	if n := testing.AllocsPerRun(10, func() {
-		for i := range m.Len() {
-			e := m.At(i)
-			size += len(e.Path) + len(e.ETag)
+		if _, err := m.Entries(buf, 512, 640); err != nil {
+			t.Error(err)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations per 1000 entries", n)
+	}); n != 1 {
+		t.Errorf("%v allocations for 128 entries", n)
 	}
 }
 
 func BenchmarkPlan366111(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		var list Builder
-		collection(&list, 366_111)
-		m, _ := list.Build()
+		m := listed(b, 366_111)
 		if err := m.Encode(io.Discard); err != nil {
 			b.Fatal(err)
 		}
@@ -326,13 +351,11 @@ func BenchmarkPlan366111(b *testing.B) {
 }
 
 func BenchmarkDecodeManifest366111(b *testing.B) {
-	var list Builder
-	collection(&list, 366_111)
-	m, _ := list.Build()
+	m := listed(b, 366_111)
 	text := encode(b, m)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := DecodeManifest(bytes.NewReader(text)); err != nil {
+		if _, err := DecodeManifest(bytes.NewReader(text), Room{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -37,6 +37,7 @@ func newPlan() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer m.Close()
 			if chunk == 0 {
 				chunk = shard.DefaultChunk(m.Len())
 			}

@@ -38,7 +38,11 @@ func Commit(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Chun
 	f Format, rows []Row) (CommitResult, error) {
 	name := PartName(chunk, f)
 	first, last := c.Range(chunk)
-	if err := cover(m, first, last, rows); err != nil {
+	entries, err := m.Entries(nil, first, last)
+	if err == nil {
+		err = cover(entries, rows)
+	}
+	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit %s: %w", name, err)
 	}
 	body, err := Encode(rows, f)
@@ -62,7 +66,7 @@ func Commit(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Chun
 	}
 	theirs, err := Decode(stored, f)
 	if err == nil {
-		err = cover(m, first, last, theirs)
+		err = cover(entries, theirs)
 	}
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("%w: %s of %s holds something else: %w; choose another folder",

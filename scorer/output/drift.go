@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"errors"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -20,24 +21,77 @@ type Drift struct {
 // count as added.
 func MeasureDrift(ctx context.Context, images store.Store, m *shard.Manifest, truncated bool,
 	keep func(name string) bool) (Drift, error) {
-	var d Drift
-	seen := NewSet(m.Len())
+	b := shard.Builder{Room: room}
+	defer b.Close()
 	err := images.List(ctx, "", func(o store.Object) error {
 		if !keep(o.Name) {
 			return nil
 		}
-		i, ok := m.Find(o.Name)
+		return b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
+	})
+	if err != nil {
+		return Drift{}, err
+	}
+	now, _, err := b.Build(0)
+	if err != nil {
+		return Drift{}, err
+	}
+	defer now.Close()
+	return driftBetween(m, now, truncated)
+}
+
+// driftBetween walks both lists, which are in the same order.
+func driftBetween(m, now *shard.Manifest, truncated bool) (d Drift, err error) {
+	was, is := walk{m: m}, walk{m: now}
+	was.next()
+	is.next()
+	for !was.done || !is.done {
 		switch {
-		case !ok && truncated && i == m.Len():
-		case !ok:
-			d.Added++
-		case seen.Add(i):
-			if e := m.At(i); e.Size != o.Size || e.ETag != o.ETag {
+		case is.done, !was.done && was.e.Path < is.e.Path:
+			d.Removed++
+			was.next()
+		case was.done, is.e.Path < was.e.Path:
+			if !was.done || !truncated {
+				d.Added++
+			}
+			is.next()
+		default:
+			if was.e.Size != is.e.Size || was.e.ETag != is.e.ETag {
 				d.Changed++
 			}
+			was.next()
+			is.next()
 		}
-		return nil
-	})
-	d.Removed = m.Len() - seen.Count()
-	return d, err
+	}
+	return d, errors.Join(was.err, is.err)
+}
+
+// walk goes through a manifest.
+type walk struct {
+	m    *shard.Manifest
+	e    shard.Entry // the present one, unless done
+	done bool
+	err  error
+
+	page []shard.Entry
+	i, n int // of page used; entries used
+}
+
+// walkPage is how many entries are read at once.
+const walkPage = 1024
+
+func (w *walk) next() {
+	if w.done = w.n == w.m.Len(); w.done {
+		return
+	}
+	if w.i == len(w.page) {
+		w.i = 0
+		w.page, w.err = w.m.Entries(w.page, w.n, min(w.n+walkPage, w.m.Len()))
+		if w.done = w.err != nil; w.done {
+			return
+		}
+	}
+	w.e = w.page[w.i]
+	w.i++
+	w.n++
 }

@@ -31,9 +31,14 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 		return nil, err
 	}
 	f := &folder{st: st, job: job, manifest: m, chunks: job.Chunks(m.Len())}
-	f.done, err = Done(ctx, st, f.chunks, job.Format)
-	return f, err
+	if f.done, err = Done(ctx, st, f.chunks, job.Format); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
+
+func (f *folder) Close() error { return f.manifest.Close() }
 
 // notOutput says more of a folder that has no record.
 func notOutput(st store.Store, err error) error {

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/batchscore/batchscore/scorer/scratch"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Freeze returns the manifest that all workers of the job share: the one that
-// is stored, or else the one that build makes, which it stores. Of several
-// workers that build at once, the first to store decides for all. When build
-// fails, nothing is stored.
+// Freeze returns the manifest that all workers of the job share, which the
+// caller closes: the one that is stored, or else the one that build makes, which
+// it stores. Of several workers that build at once, the first to store decides
+// for all. When build fails, nothing is stored.
 //
 // A damaged manifest is ErrMismatch.
 func Freeze(ctx context.Context, st store.Store,
@@ -30,6 +31,7 @@ func Freeze(ctx context.Context, st store.Store,
 	if err == nil {
 		return m, nil
 	}
+	m.Close()
 	if ctx.Err() != nil {
 		return nil, err
 	}
@@ -62,15 +64,18 @@ func storeManifest(ctx context.Context, st store.Store, m *shard.Manifest) error
 	return err
 }
 
-// ReadManifest returns the frozen manifest. It is store.ErrNotExist if there
-// is none yet, and ErrMismatch if it is damaged.
+// room is where manifests lie.
+var room = scratch.Room()
+
+// ReadManifest returns the frozen manifest, which the caller closes. It is
+// store.ErrNotExist if there is none yet, and ErrMismatch if it is damaged.
 func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
 	r, _, err := st.Open(ctx, manifestName, "")
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	m, err := shard.DecodeManifest(r)
+	m, err := shard.DecodeManifest(r, room)
 	if errors.Is(err, shard.ErrCorrupt) {
 		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin anew",
 			manifestName, st, ErrMismatch, err)

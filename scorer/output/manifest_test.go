@@ -18,17 +18,16 @@ import (
 // listImages builds a manifest from a listing, as the worker does.
 func listImages(images store.Store, duplicates *int) func(context.Context) (*shard.Manifest, error) {
 	return func(ctx context.Context) (*shard.Manifest, error) {
-		var b shard.Builder
+		b := shard.Builder{Room: room}
 		err := images.List(ctx, "", func(o store.Object) error {
-			b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
-			return nil
+			return b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
 		})
 		if err != nil {
 			return nil, err
 		}
-		m, stats := b.Build()
+		m, stats, err := b.Build(0)
 		*duplicates = stats.Duplicates
-		return m, nil
+		return m, err
 	}
 }
 
@@ -108,7 +107,7 @@ func TestFreezeDecidesOnceForAll(t *testing.T) {
 			<-start
 			m, err := Freeze(t.Context(), st, func(context.Context) (*shard.Manifest, error) {
 				built.Add(1)
-				return manifestOf(numbered(i)), nil
+				return manifestOf(t, numbered(i)), nil
 			})
 			if err != nil {
 				t.Error(err)
@@ -134,12 +133,12 @@ func TestFreezeDecidesOnceForAll(t *testing.T) {
 func TestFault02_TheManifestsAnswerIsLost(t *testing.T) {
 	inner := new(mem.Store)
 	f := &storetest.Faulty{Store: inner, AfterCreate: func(int, store.Object, error) error { return errLost }}
-	m, err := Freeze(t.Context(), f, freeze(manifestOf(numbered(3))))
+	m, err := Freeze(t.Context(), f, freeze(manifestOf(t, numbered(3))))
 	if err != nil || m.Len() != 3 {
 		t.Errorf("%v", err)
 	}
 	f = &storetest.Faulty{Store: new(mem.Store), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
-	if _, err := Freeze(t.Context(), f, freeze(manifestOf(numbered(3)))); !errors.Is(err, errLost) {
+	if _, err := Freeze(t.Context(), f, freeze(manifestOf(t, numbered(3)))); !errors.Is(err, errLost) {
 		t.Errorf("a create that never took effect: %v", err)
 	}
 }

@@ -27,6 +27,7 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format, opt Merge
 	if err != nil {
 		return err
 	}
+	defer in.Close()
 	if !opt.AllowIncomplete {
 		if err := missingParts(st, in.done, in.job.Format); err != nil {
 			return err

@@ -28,9 +28,13 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 		return p, err
 	}
 	p.digest, p.modified = hexDigest(body), o.Modified
+	first, last := c.Range(chunk)
+	entries, err := m.Entries(nil, first, last)
+	if err != nil {
+		return p, err
+	}
 	if p.rows, err = Decode(body, f); err == nil {
-		first, last := c.Range(chunk)
-		if err = cover(m, first, last, p.rows); err != nil {
+		if err = cover(entries, p.rows); err != nil {
 			err = fmt.Errorf("%w: %w", ErrMismatch, err)
 		} else {
 			err = job.mixed(p.rows)

@@ -82,7 +82,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 		want := testJob(rapid.SampledFrom(formats).Draw(rt, "format"))
 		alone := new(mem.Store)
 		calm := &clock{newClock().now}
-		if err := process(t.Context(), alone, Worker{ID: "alone", World: 1}, calm, want, manifestOf(names)); err != nil {
+		if err := process(t.Context(), alone, Worker{ID: "alone", World: 1}, calm, want, manifestOf(t, names)); err != nil {
 			rt.Fatal(err)
 		}
 
@@ -97,7 +97,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 				w := elsewhere(worker)
 				w.Rank, w.World = rank, world
 				f := lifetime(st, life, rapid.Bool().Draw(rt, "after"))
-				err := process(t.Context(), f, w, clk, want, manifestOf(names))
+				err := process(t.Context(), f, w, clk, want, manifestOf(t, names))
 				if err != nil && !errors.Is(err, errKilled) && !errors.Is(err, ErrIncomplete) {
 					rt.Fatalf("rank %d of %d: %v", rank, world, err)
 				}
@@ -106,7 +106,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 		}
 		// The rerun that nobody disturbs.
 		last := Worker{ID: fmt.Sprint("last", worker), World: 1}
-		if err := process(t.Context(), st, last, clk, want, manifestOf(names)); err != nil {
+		if err := process(t.Context(), st, last, clk, want, manifestOf(t, names)); err != nil {
 			rt.Fatal(err)
 		}
 		checkRows(t, st, names)

@@ -85,14 +85,14 @@ func (r *Row) fits(e shard.Entry) bool {
 	return err == nil && name == e.Path && r.Size == e.Size
 }
 
-// cover says whether rows are the results of entries first to last of m, in
-// order, and what is wrong if not.
-func cover(m *shard.Manifest, first, last int, rows []Row) error {
-	if len(rows) != last-first {
-		return fmt.Errorf("%d rows for %d images", len(rows), last-first)
+// cover says whether rows are the results of those entries, in order, and what
+// is wrong if not.
+func cover(entries []shard.Entry, rows []Row) error {
+	if len(rows) != len(entries) {
+		return fmt.Errorf("%d rows for %d images", len(rows), len(entries))
 	}
-	for i := range rows {
-		if e := m.At(first + i); !rows[i].fits(e) {
+	for i, e := range entries {
+		if !rows[i].fits(e) {
 			return fmt.Errorf("row %d is %q of %d bytes, the manifest has %q of %d bytes",
 				i, rows[i].Path, rows[i].Size, e.Path, e.Size)
 		}

@@ -14,6 +14,7 @@ func Rows(ctx context.Context, st store.Store, fn func(Row) error) error {
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	return f.parts(ctx, func(p part) error {
 		for _, row := range p.rows {
 			if err := fn(row); err != nil {

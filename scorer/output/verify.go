@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -27,13 +28,16 @@ func Verify(ctx context.Context, st store.Store) (Report, error) {
 	if err != nil || !ok {
 		return v.report, err
 	}
+	defer v.manifest.Close()
 	if err := v.list(ctx); err != nil {
 		return v.report, err
 	}
 	if err := inOrder(ctx, v.chunks.Count(), v.read, v.part); err != nil {
 		return v.report, err
 	}
-	v.unseen()
+	if err := v.unseen(); err != nil {
+		return v.report, err
+	}
 	if err := v.digests(ctx); err != nil {
 		return v.report, err
 	}
@@ -47,10 +51,11 @@ type verifier struct {
 	job      Job
 	manifest *shard.Manifest
 	chunks   shard.Chunks
-	stand    *Set   // chunks whose part stands
-	seen     *Set   // manifest entries that have a row somewhere
-	lines    []byte // what the file of the parts' digests should hold
-	sums     string // digest of that file, or of lines if it is not there
+	stand    *Set          // chunks whose part stands
+	seen     *Set          // manifest entries that have a row somewhere
+	entries  []shard.Entry // of the chunk at hand
+	lines    []byte        // what the file of the parts' digests should hold
+	sums     string        // digest of that file, or of lines if it is not there
 }
 
 // damaged reports err if it tells of a damaged record.
@@ -115,10 +120,15 @@ func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
 // entries.
 func (v *verifier) part(chunk int, body []byte) error {
 	first, last := v.chunks.Range(chunk)
+	entries, err := v.manifest.Entries(v.entries, first, last)
+	if err != nil {
+		return err
+	}
+	v.entries = entries
 	name := PartName(chunk, v.job.Format)
 	if !v.stand.Has(chunk) {
 		v.report.Missing++
-		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: v.manifest.At(first).Path,
+		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: strings.Clone(entries[0].Path),
 			Detail: fmt.Sprintf("no part for %d images, from this path on", last-first)})
 		return nil
 	}
@@ -135,13 +145,16 @@ func (v *verifier) part(chunk int, body []byte) error {
 	v.report.Rows += len(rows)
 	for i := range rows {
 		v.report.Statuses[rows[i].Status]++
-		v.row(chunk, name, first, last, i, &rows[i])
+		if err := v.row(chunk, name, first, i, &rows[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// row checks row i of the part of entries first to last.
-func (v *verifier) row(chunk int, name string, first, last, i int, r *Row) {
+// row checks row i of the part of the chunk of v.entries, of which the first is
+// that of index first.
+func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
 	say := func(kind Kind, path, format string, args ...any) {
 		v.report.add(Problem{Kind: kind, Chunk: chunk, Object: name, Path: path,
 			Detail: fmt.Sprintf("row %d: ", i) + fmt.Sprintf(format, args...)})
@@ -149,38 +162,59 @@ func (v *verifier) row(chunk int, name string, first, last, i int, r *Row) {
 	path, err := r.Name()
 	if err != nil {
 		say(Damaged, r.Path, "%v", err)
-		return
+		return nil
 	}
-	at, ok := v.manifest.Find(path)
+	at, e, ok, err := v.find(path, first, i)
+	if err != nil {
+		return err
+	}
 	if !ok {
 		say(Surplus, path, "the manifest does not have this path")
-		return
+		return nil
 	}
 	if !v.seen.Add(at) {
 		say(Doubled, path, "this image has a row already")
 	} else if at != first+i {
 		say(Misplaced, path, "it belongs in %s as row %d", PartName(at/v.chunks.Size, v.job.Format), at%v.chunks.Size)
 	}
-	if e := v.manifest.At(at); r.Size != e.Size {
+	if r.Size != e.Size {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
 	}
 	if ok := r.Status == StatusOK; ok != (r.ClassID >= 0) || ok != (r.Error == "") {
 		say(Altered, path, "status %q with class %d and error %q", r.Status, r.ClassID, r.Error)
 	}
+	return nil
+}
+
+// find returns the entry of a path and its index, which it looks for first where
+// it should be: as entry i of v.entries.
+func (v *verifier) find(path string, first, i int) (at int, e shard.Entry, ok bool, err error) {
+	if i < len(v.entries) && v.entries[i].Path == path {
+		return first + i, v.entries[i], true, nil
+	}
+	if at, ok, err = v.manifest.Find(path); ok && err == nil {
+		e, err = v.manifest.At(at)
+	}
+	return at, e, ok, err
 }
 
 // unseen reports the images without a row in parts that stand.
-func (v *verifier) unseen() {
+func (v *verifier) unseen() error {
 	for i := range v.manifest.Len() {
 		if v.seen.Has(i) {
 			continue
 		}
 		v.report.MissingImages++
 		if chunk := i / v.chunks.Size; v.stand.Has(chunk) {
+			e, err := v.manifest.At(i)
+			if err != nil {
+				return err
+			}
 			v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: PartName(chunk, v.job.Format),
-				Path: v.manifest.At(i).Path, Detail: "this image has no row"})
+				Path: strings.Clone(e.Path), Detail: "this image has no row"})
 		}
 	}
+	return nil
 }
 
 // digests compares the parts with the digests that were taken of them when

@@ -1,0 +1,305 @@
+package shard
+
+import (
+	"bufio"
+	"bytes"
+	"container/heap"
+	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unsafe"
+)
+
+// blockSize is how much text an arena block holds. Text never crosses blocks.
+const blockSize = 1 << 20
+
+// ref places one entry's text in the arena. It holds no pointer, so that the
+// garbage collector passes over a list of many.
+type ref struct {
+	block, offset uint32
+	path, etag    uint32 // lengths in bytes; the etag follows the path, the MD5 the etag
+	size          int64
+}
+
+const refSize = int(unsafe.Sizeof(ref{}))
+
+// withMD5 is set in ref.etag if there is an MD5.
+const withMD5 = 1 << 31
+
+// Builder sorts the entries of a manifest, which come in any order. What Room
+// has no memory for it sorts in runs, which it writes to a scratch and merges.
+// It is for one goroutine; the zero value is ready for use and keeps everything
+// in memory.
+type Builder struct {
+	Room Room
+
+	// The run that is being filled, and blocks to use again.
+	blocks, spare [][]byte
+	refs          []ref
+	held          int // bytes of text and refs
+
+	runs       spool   // sorted runs, in the form of a manifest's lines
+	ends       []int64 // where each run ends
+	added      int     // entries in the runs
+	duplicates int
+}
+
+// Add takes one listed image. It fails only where the scratch does.
+func (b *Builder) Add(e Entry) error {
+	if len(e.MD5) != md5.Size {
+		e.MD5 = ""
+	}
+	// At least a byte, since the order of places is the order of adding.
+	need := max(len(e.Path)+len(e.ETag)+len(e.MD5), 1)
+	if b.held += need + refSize; b.Room.exceeds(b.held) && len(b.refs) > 0 {
+		if err := b.spill(); err != nil {
+			return err
+		}
+		b.held = need + refSize
+	}
+	last := len(b.blocks) - 1
+	if last < 0 || cap(b.blocks[last])-len(b.blocks[last]) < need {
+		b.blocks = append(b.blocks, b.block(need))
+		last++
+	}
+	block := b.blocks[last]
+	r := ref{
+		block: uint32(last), offset: uint32(len(block)),
+		path: uint32(len(e.Path)), etag: uint32(len(e.ETag)), size: e.Size,
+	}
+	if e.MD5 != "" {
+		r.etag |= withMD5
+	}
+	b.refs = append(b.refs, r)
+	block = append(block, e.Path...)
+	block = append(block, e.ETag...)
+	block = append(block, e.MD5...)
+	b.blocks[last] = block[:int(r.offset)+need]
+	return nil
+}
+
+func (b *Builder) block(need int) []byte {
+	if last := len(b.spare) - 1; last >= 0 && need <= blockSize {
+		block := b.spare[last]
+		b.spare = b.spare[:last]
+		return block
+	}
+	return make([]byte, 0, max(need, blockSize))
+}
+
+// text returns n bytes of the arena as a string without copying them.
+func (b *Builder) text(block, offset, n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return unsafe.String(&b.blocks[block][offset], n)
+}
+
+func (b *Builder) path(r ref) string { return b.text(r.block, r.offset, r.path) }
+
+// entry is valid until the arena is used again.
+func (b *Builder) entry(r ref) Entry {
+	etag := r.etag &^ withMD5
+	e := Entry{Path: b.path(r), Size: r.size, ETag: b.text(r.block, r.offset+r.path, etag)}
+	if r.etag&withMD5 != 0 {
+		e.MD5 = b.text(r.block, r.offset+r.path+etag, md5.Size)
+	}
+	return e
+}
+
+// sort puts the run that is being filled in order and drops its duplicates.
+func (b *Builder) sort() {
+	slices.SortFunc(b.refs, func(x, y ref) int {
+		if c := strings.Compare(b.path(x), b.path(y)); c != 0 {
+			return c
+		}
+		if x.block != y.block { // the one added last comes first, and is kept
+			return int(y.block) - int(x.block)
+		}
+		return int(y.offset) - int(x.offset)
+	})
+	n := len(b.refs)
+	b.refs = slices.CompactFunc(b.refs, func(x, y ref) bool { return b.path(x) == b.path(y) })
+	b.duplicates += n - len(b.refs)
+}
+
+// spill writes the run that is being filled to the scratch.
+func (b *Builder) spill() error {
+	b.added += len(b.refs)
+	b.sort()
+	b.runs.room = Room{Scratch: b.Room.Scratch}
+	var buf []byte
+	for i, r := range b.refs {
+		buf = appendEntry(buf, b.entry(r))
+		if len(buf) >= flushAt || i == len(b.refs)-1 {
+			if _, err := b.runs.Write(buf); err != nil {
+				return fmt.Errorf("sort the manifest: %w", err)
+			}
+			buf = buf[:0]
+		}
+	}
+	b.ends = append(b.ends, b.runs.size)
+	for _, block := range b.blocks {
+		if cap(block) == blockSize {
+			b.spare = append(b.spare, block[:0])
+		}
+	}
+	b.blocks, b.refs, b.held = b.blocks[:0], b.refs[:0], 0
+	return nil
+}
+
+// BuildStats says what Build found.
+type BuildStats struct {
+	// Duplicates counts the entries dropped because their path was there
+	// before; of several the one added last is kept.
+	Duplicates int
+}
+
+// Build sorts the entries by the bytes of their paths, drops duplicates and
+// returns the frozen manifest, of the first most entries where most is above
+// zero. The builder is empty afterwards. It fails only where the scratch does.
+func (b *Builder) Build(most int) (*Manifest, BuildStats, error) {
+	defer b.Close()
+	w := newWriter(b.Room)
+	var m *Manifest
+	err := b.write(w, most)
+	if err == nil {
+		m, err = w.end()
+	}
+	if err != nil {
+		w.text.Close()
+	}
+	return m, BuildStats{Duplicates: b.duplicates}, err
+}
+
+// Close drops what was added. It need not be called after Build.
+func (b *Builder) Close() error {
+	err := b.runs.Close()
+	*b = Builder{Room: b.Room}
+	return err
+}
+
+func (b *Builder) write(w *writer, most int) error {
+	if len(b.ends) > 0 {
+		if err := b.spill(); err != nil {
+			return err
+		}
+		b.blocks, b.spare, b.refs = nil, nil, nil
+		return b.merge(w, most)
+	}
+	b.sort()
+	var line []byte
+	for i, r := range b.refs {
+		if most > 0 && i == most {
+			break
+		}
+		line = appendEntry(line[:0], b.entry(r))
+		if err := w.add(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge writes the entries of all runs in order.
+func (b *Builder) merge(w *writer, most int) error {
+	var h cursors
+	from := int64(0)
+	for i, end := range b.ends {
+		c := &cursor{run: i, lines: bufio.NewScanner(b.runs.section(from, end))}
+		c.lines.Buffer(make([]byte, 0, flushAt), maxLine)
+		c.lines.Split(wholeLines)
+		from = end
+		if ok, err := c.next(); err != nil {
+			return err
+		} else if ok {
+			h = append(h, c)
+		}
+	}
+	heap.Init(&h)
+	var last []byte
+	n := 0
+	for len(h) > 0 {
+		c := h[0]
+		switch {
+		case n > 0 && c.path == string(last):
+			b.duplicates++
+		default:
+			if most <= 0 || n < most {
+				if err := w.add(c.lines.Bytes()); err != nil {
+					return err
+				}
+			}
+			n++
+			last = append(last[:0], c.path...)
+		}
+		ok, err := c.next()
+		if err != nil {
+			return err
+		}
+		if ok {
+			heap.Fix(&h, 0)
+		} else {
+			heap.Pop(&h)
+		}
+	}
+	if n+b.duplicates != b.added {
+		return fmt.Errorf("merge the manifest: its scratch was damaged: of %d entries %d came back", b.added, n+b.duplicates)
+	}
+	return nil
+}
+
+// cursor is a place in a run.
+type cursor struct {
+	run   int
+	lines *bufio.Scanner
+	path  string // of the present line; valid until the next
+}
+
+func (c *cursor) next() (bool, error) {
+	if !c.lines.Scan() {
+		if err := c.lines.Err(); err != nil {
+			return false, fmt.Errorf("merge the manifest: %w", err)
+		}
+		return false, nil
+	}
+	e, err := parseEntry(view(c.lines.Bytes()))
+	if err != nil {
+		return false, fmt.Errorf("merge the manifest: its scratch was damaged: %w", err)
+	}
+	c.path = e.Path
+	return true, nil
+}
+
+// wholeLines is a bufio.SplitFunc of lines with their ends.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	n := bytes.IndexByte(data, '\n') + 1
+	if n == 0 {
+		if atEOF && len(data) > 0 {
+			return 0, nil, io.ErrUnexpectedEOF
+		}
+		return 0, nil, nil
+	}
+	return n, data[:n], nil
+}
+
+// cursors is a heap of the places in all runs: the first path on top, and of
+// equal ones that of the last run.
+type cursors []*cursor
+
+func (h cursors) Len() int { return len(h) }
+func (h cursors) Less(i, j int) bool {
+	if c := strings.Compare(h[i].path, h[j].path); c != 0 {
+		return c < 0
+	}
+	return h[i].run > h[j].run
+}
+func (h cursors) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *cursors) Push(x any)   { *h = append(*h, x.(*cursor)) }
+func (h *cursors) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
