@@ -158,6 +158,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		}
 		c := o.job.Chunks(m.Len())
 		o.chunks, o.read = &c, NewSet(c.Count())
+		m.Close()
 	}
 	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +16,14 @@ import (
 // openings counts how often each object was opened.
 type openings struct {
 	store.Store
+	mu sync.Mutex
 	of map[string]int
 }
 
 func (o *openings) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	o.mu.Lock()
 	o.of[name]++
+	o.mu.Unlock()
 	return o.Store.Open(ctx, name, etag)
 }
 
@@ -32,7 +36,7 @@ func ofThree(rank int, started time.Time) Worker {
 
 func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	clock := newClock()
-	st := &openings{clock.store(), map[string]int{}}
+	st := &openings{Store: clock.store(), of: map[string]int{}}
 	o := Observe(st)
 	o.now = func() time.Time { return clock.now }
 	look := func() Progress {
