@@ -78,8 +78,10 @@ func WriteBench(w io.Writer, r Run) error {
 	set(keyOS, p.OS)
 	set(keyArch, p.Arch)
 	set(keyCPU, p.CPU)
-	set(keyCores, strconv.Itoa(p.Cores))
-	set(keyMemory, strconv.FormatInt(p.Memory, 10))
+	if p.Cores > 0 { // else the figures are of another machine, which nobody named
+		set(keyCores, strconv.Itoa(p.Cores))
+		set(keyMemory, strconv.FormatInt(p.Memory, 10))
+	}
 	set(keyKernel, p.Kernel)
 	set(keyCommit, p.Commit)
 	set(keySeed, strconv.FormatUint(p.Seed, 10))

@@ -1,0 +1,166 @@
+package ranks
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+func recipe(t *testing.T) Log {
+	t.Helper()
+	f, err := os.Open("testdata/recipe-32xP100.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	l, err := ReadLog(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestRecipe holds what its log says of the recipe's run on 32 P100, which its
+// table gave as 10 minutes.
+func TestRecipe(t *testing.T) {
+	l := recipe(t)
+	r := Analyse(l.Ranks, Options{Asked: 100_000, OneGPU: 255 * 60, PerNode: 4, Price: 2})
+	if l.Simulated || len(r.Ranks) != 32 || r.Ranks[0].Seconds != 643.983157 || r.Ranks[30].Share != 3124 {
+		t.Fatalf("read %+v", l)
+	}
+	if r.Labelled != 99_968 || r.Lost != 32 || math.Abs(r.Balanced-497) > 0.5 {
+		t.Errorf("%d labelled, %d lost, balanced %v", r.Labelled, r.Lost, r.Balanced)
+	}
+	var b bytes.Buffer
+	if err := WriteText(&b, r, l.Simulated); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"99,968 images labelled of 100,000 asked for: 32 lost\n",
+		"makespan 11:10; 8:17 if the same ranks had shared the work without rest (74.2% of it)\n",
+		"22.8 times one GPU on 32: efficiency 71.3% on the makespan\n",
+		"ranks 0 to 3 straggle, on node 0: ",
+		// 32 x 670.4 s less the sum of the seconds, 16,067.98.
+		"5,385 GPU-seconds idle while the last rank was at work: 2.99 of the 11.92 paid\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, &b)
+		}
+	}
+	if strings.Count(b.String(), "<- straggles") != 4 {
+		t.Errorf("not four rows are marked:\n%s", &b)
+	}
+}
+
+func TestReadLog(t *testing.T) {
+	text := strings.Join([]string{
+		"2018-06-01 12:00:00 node-3: Worker 1 needs to process 250 images\r",
+		"[1,0]<stdout>:Worker 0 needs to process 300 images",
+		"srun: Worker 1 Processed 100/250 imagesWorker 0 Processed 100/300 images",
+		"Worker 2 needs to process 10 images",
+		"Worker 2 Processed 10 images, took 1 day, 0:00:05",
+		"Traceback: Worker 9 is a word",
+		"Worker 0 Processed 200/300 images",
+		"Worker 0 needs to process 100 images",
+		"Worker 0 Processed 100 images, took 0:00:07.500000",
+		"Worker 1 Processed 250 images, took 0:01:00\r",
+	}, "\n")
+	l, err := ReadLog(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Rank{
+		{Rank: 0, Share: 300, Images: 300, Seconds: 7.5, Ended: true, Starts: 2},
+		{Rank: 1, Share: 250, Images: 250, Seconds: 60, Ended: true, Starts: 1},
+		{Rank: 2, Share: 10, Images: 10, Seconds: 86405, Ended: true, Starts: 1},
+	}
+	if !reflect.DeepEqual(l.Ranks, want) {
+		t.Errorf("have %+v\nwant %+v", l.Ranks, want)
+	}
+	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"), strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images on 2 ranks, took 0:00:04 (simulated)\n"))
+	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Starts: 1}}) {
+		t.Errorf("have %+v, %v", killed, err)
+	}
+	if r := Analyse(killed.Ranks, Options{Asked: 90}); !slices.Equal(r.Unfinished, []int{4}) || r.Lost != 40 || len(r.Stragglers) != 0 {
+		t.Errorf("of a rank that was killed: %+v", r)
+	}
+	for _, bad := range []string{"", "nothing of a rank", "Worker 0 Processed 3 images, took forever", "Worker 99999999999999999999 needs to process 1 images"} {
+		if l, err := ReadLog(strings.NewReader(bad)); err == nil {
+			t.Errorf("%q is read as %+v", bad, l)
+		}
+	}
+}
+
+// TestReadsOurOwnLines reads what telemetry writes.
+func TestReadsOurOwnLines(t *testing.T) {
+	var b bytes.Buffer
+	for rank := range 3 {
+		lines := telemetry.Lines{W: &b, Rank: rank}
+		lines.Start(250)
+		lines.Add(250 + rank)
+		lines.Finish(time.Duration(rank)*13*time.Hour + 61*time.Second + time.Duration(rank)*time.Microsecond)
+	}
+	l, err := ReadLog(&b)
+	if err != nil || len(l.Ranks) != 3 {
+		t.Fatalf("have %+v, %v", l, err)
+	}
+	for rank, r := range l.Ranks {
+		if want := float64(rank)*13*3600 + 61 + float64(rank)*1e-6; r.Images != 250+rank || r.Share != 250 || math.Abs(r.Seconds-want) > 1e-7 {
+			t.Errorf("rank %d: %+v", rank, r)
+		}
+	}
+}
+
+// TestStragglers looks at ranks that divided the work by stealing: they end
+// together, and the slow one shows in how little it did.
+func TestStragglers(t *testing.T) {
+	even := []Rank{{0, 100, 101, 10, true, 1}, {1, 100, 99, 10, true, 1}, {2, 100, 100, 10.1, true, 1}, {3, 100, 100, 10, true, 1}}
+	if r := Analyse(even, Options{}); len(r.Stragglers) != 0 {
+		t.Errorf("of even ranks, %v straggle", r.Stragglers)
+	}
+	slow := slices.Clone(even)
+	slow[2].Images = 60
+	if r := Analyse(slow, Options{}); !slices.Equal(r.Stragglers, []int{2}) || r.Balance < 0.98 {
+		t.Errorf("%v straggle, balance %v", r.Stragglers, r.Balance)
+	}
+	// The same is as it should be of a slower device.
+	if r := Analyse(slow, Options{Rates: []float64{10, 10, 6, 10}}); len(r.Stragglers) != 0 {
+		t.Errorf("%v straggle on slower devices", r.Stragglers)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	for want, in := range map[string][]int{
+		"rank 7": {7}, "ranks 0 to 3": {0, 1, 2, 3}, "ranks 1 and 2": {1, 2}, "ranks 0 to 2, 5 and 9 to 11": {0, 1, 2, 5, 9, 10, 11},
+	} {
+		if got := Runs(in); got != want {
+			t.Errorf("%v is %q, want %q", in, got, want)
+		}
+	}
+	for n, want := range map[int]string{7: "7", 999: "999", 1000: "1,000", 99968: "99,968", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
+		if got := Thousands(n); got != want {
+			t.Errorf("%d is %q", n, got)
+		}
+	}
+}
+
+func FuzzReadLog(f *testing.F) {
+	f.Add("Worker 0 needs to process 3 images\nWorker 0 Processed 3 images, took 1 day, 0:00:05.000001\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := ReadLog(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		r := Analyse(l.Ranks, Options{Asked: 5, OneGPU: 9, PerNode: 2, Price: 1})
+		if r.Balance < 0 || r.Balance > 1 || math.IsNaN(r.Makespan) {
+			t.Errorf("%+v", r)
+		}
+	})
+}

@@ -1,0 +1,159 @@
+package ranks
+
+import (
+	"math"
+	"slices"
+)
+
+// Options are what a log does not tell.
+type Options struct {
+	// Asked is how many images the job was to label; 0 where that is not known.
+	Asked int
+	// OneGPU is how many seconds one GPU takes for them; 0 where not known.
+	OneGPU float64
+	// PerNode is how many consecutive ranks are on a node; 0 where not known.
+	PerNode int
+	// Price is that of a GPU for an hour, in any currency; 0 where not known.
+	Price float64
+	// Rates are what the ranks' devices should do, by rank, to compare ranks on
+	// different devices; nil where all are alike.
+	Rates []float64
+}
+
+// Judged is a rank and what is thought of it.
+type Judged struct {
+	Rank
+	Node int `json:"node"` // -1 where not known
+	// Straggles says that an image takes this rank far longer than the others:
+	// see StragglerFactor.
+	Straggles bool `json:"straggles"`
+}
+
+// Report is what came of a job.
+type Report struct {
+	Ranks []Judged `json:"ranks"`
+	// Labelled is the sum over all ranks; Lost is what is missing of those that
+	// were asked for.
+	Asked    int `json:"asked,omitempty"`
+	Labelled int `json:"labelled"`
+	Lost     int `json:"lost"`
+	// Makespan is the time of the slowest rank, in seconds: ranks start together.
+	Makespan float64 `json:"makespan_seconds"`
+	// Balanced is the makespan of the same work divided without rest among ranks
+	// that work at the rates which these showed.
+	Balanced float64 `json:"balanced_seconds"`
+	// Balance is Balanced in Makespan, at most 1.
+	Balance float64 `json:"balance"`
+	// SpeedUp is in times of one GPU, and Efficiency that by the number of ranks;
+	// 0 where the time of one GPU is not known.
+	SpeedUp    float64 `json:"speed_up,omitempty"`
+	Efficiency float64 `json:"efficiency,omitempty"`
+	// Stragglers are ranks, StragglerNodes the nodes that they are on.
+	Stragglers     []int `json:"stragglers"`
+	StragglerNodes []int `json:"straggler_nodes,omitempty"`
+	// StragglesAbove is the bound, in seconds an image (on the fastest device
+	// where devices differ).
+	StragglesAbove float64 `json:"straggles_above_seconds_per_image"`
+	// Unfinished are ranks that never told their end.
+	Unfinished []int `json:"unfinished,omitempty"`
+	// IdleGPUSeconds is what ranks were paid for after their end, while the last
+	// was at work; IdleCost is that in money.
+	IdleGPUSeconds float64 `json:"idle_gpu_seconds"`
+	Cost           float64 `json:"cost,omitempty"` // of the whole job
+	IdleCost       float64 `json:"idle_cost,omitempty"`
+	// LostGPUSeconds is what the ranks were paid for beyond the time of one GPU.
+	LostGPUSeconds float64 `json:"lost_gpu_seconds,omitempty"`
+	LostCost       float64 `json:"lost_cost,omitempty"`
+}
+
+// StragglerFactor and StragglerLeast are the rule for stragglers: a rank
+// straggles when its seconds an image are above the median of all ranks by more
+// than StragglerFactor robust standard deviations (1.4826 times the median
+// absolute deviation) and by more than the share StragglerLeast of the median.
+// 3.5 is the bound that Iglewicz and Hoaglin recommend for this score (How to
+// Detect and Handle Outliers, 1993); median and deviation do not move as long as
+// fewer than half the ranks straggle. The second bound keeps ranks that are all
+// but equal from being told apart.
+const (
+	StragglerFactor = 3.5
+	StragglerLeast  = 0.05
+)
+
+// Analyse judges a job by its ranks.
+func Analyse(all []Rank, o Options) Report {
+	r := Report{Asked: o.Asked, Stragglers: []int{}}
+	var perImage []float64 // of ranks that ended
+	rate := 0.0
+	fastest := 1.0
+	if len(o.Rates) > 0 {
+		fastest = slices.Max(o.Rates)
+	}
+	// slowness is the seconds an image, as if on the fastest device.
+	slowness := func(k Rank) float64 {
+		s := k.Seconds / float64(k.Images)
+		if k.Rank < len(o.Rates) {
+			s *= o.Rates[k.Rank] / fastest
+		}
+		return s
+	}
+	for _, k := range all {
+		r.Labelled += k.Images
+		r.Makespan = max(r.Makespan, k.Seconds)
+		if !k.Ended {
+			r.Unfinished = append(r.Unfinished, k.Rank)
+		}
+		if k.Ended && k.Images > 0 && k.Seconds > 0 {
+			perImage = append(perImage, slowness(k))
+			rate += float64(k.Images) / k.Seconds
+		}
+	}
+	r.Lost = max(0, o.Asked-r.Labelled)
+	r.StragglesAbove = bound(perImage)
+	for _, k := range all {
+		j := Judged{Rank: k, Node: -1}
+		if o.PerNode > 0 {
+			j.Node = k.Rank / o.PerNode
+		}
+		j.Straggles = k.Ended && k.Images > 0 && slowness(k) > r.StragglesAbove
+		if j.Straggles {
+			r.Stragglers = append(r.Stragglers, k.Rank)
+			if j.Node >= 0 && !slices.Contains(r.StragglerNodes, j.Node) {
+				r.StragglerNodes = append(r.StragglerNodes, j.Node)
+			}
+		}
+		r.IdleGPUSeconds += r.Makespan - k.Seconds
+		r.Ranks = append(r.Ranks, j)
+	}
+	if rate > 0 && r.Makespan > 0 {
+		r.Balanced = float64(r.Labelled) / rate
+		r.Balance = min(1, r.Balanced/r.Makespan)
+	}
+	paid := r.Makespan * float64(len(all))
+	r.Cost, r.IdleCost = paid/3600*o.Price, r.IdleGPUSeconds/3600*o.Price
+	if o.OneGPU > 0 && r.Makespan > 0 {
+		r.SpeedUp = o.OneGPU / r.Makespan
+		r.Efficiency = r.SpeedUp / float64(len(all))
+		r.LostGPUSeconds = max(0, paid-o.OneGPU)
+		r.LostCost = r.LostGPUSeconds / 3600 * o.Price
+	}
+	return r
+}
+
+// bound is the value above which one of these straggles.
+func bound(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	centre := median(values)
+	deviations := make([]float64, len(values))
+	for i, v := range values {
+		deviations[i] = math.Abs(v - centre)
+	}
+	return centre + max(StragglerFactor*1.4826*median(deviations), StragglerLeast*centre)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}

@@ -1,0 +1,165 @@
+package ranks
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+// WriteText prints a report for people. Simulated says that the figures are
+// those of simulated devices.
+func WriteText(out io.Writer, r Report, simulated bool) error {
+	fmt.Fprintf(out, "Ranks (%s)\n", kind(simulated))
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "rank\tnode\tshare\timages\ttook\timages/s\t")
+	for _, k := range r.Ranks {
+		node, share, rate, took, say := "-", "-", "-", Clock(k.Seconds), ""
+		if k.Node >= 0 {
+			node = strconv.Itoa(k.Node)
+		}
+		if k.Share >= 0 {
+			share = strconv.Itoa(k.Share)
+		}
+		if k.Seconds > 0 {
+			rate = fmt.Sprintf("%.4g", float64(k.Images)/k.Seconds)
+		}
+		if k.Straggles {
+			say = "<- straggles"
+		}
+		if !k.Ended {
+			took, say = "-", "<- never told its end"
+		}
+		if k.Starts > 1 {
+			say += fmt.Sprintf(" (started %d times)", k.Starts)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\n", k.Rank.Rank, node, share, k.Images, took, rate, strings.TrimSpace(say))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", strings.Join(r.Sentences(), "\n"))
+	return err
+}
+
+func kind(simulated bool) string {
+	if simulated {
+		return "simulated"
+	}
+	return "as logged"
+}
+
+// Sentences are what the report comes to, one a line.
+func (r *Report) Sentences() []string {
+	var s []string
+	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
+	switch {
+	case r.Asked > 0:
+		say("%s images labelled of %s asked for: %s lost", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Lost))
+	default:
+		say("%s images labelled", Thousands(r.Labelled))
+	}
+	if len(r.Unfinished) > 0 {
+		say("%s never told the end, and count as far as they told; times are of the others", Runs(r.Unfinished))
+	}
+	say("makespan %s; %s if the same ranks had shared the work without rest (%.1f%% of it)", Clock(r.Makespan), Clock(r.Balanced), 100*r.Balance)
+	if r.SpeedUp > 0 {
+		say("%.1f times one GPU on %d: efficiency %.1f%% on the makespan", r.SpeedUp, len(r.Ranks), 100*r.Efficiency)
+	}
+	switch {
+	case len(r.Stragglers) == 0:
+		say("no rank straggles")
+	default:
+		verb, nodes := "straggles", ""
+		if len(r.Stragglers) > 1 {
+			verb = "straggle"
+		}
+		if len(r.StragglerNodes) > 0 {
+			nodes = ", on " + strings.Replace(Runs(r.StragglerNodes), "rank", "node", 1)
+		}
+		say("%s %s%s: above %.3g s an image, the median and %g robust deviations", Runs(r.Stragglers), verb, nodes, r.StragglesAbove, StragglerFactor)
+	}
+	idle := fmt.Sprintf("%s GPU-seconds idle while the last rank was at work", Thousands(int(math.Round(r.IdleGPUSeconds))))
+	if r.Cost > 0 {
+		idle += fmt.Sprintf(": %.2f of the %.2f paid", r.IdleCost, r.Cost)
+	}
+	say("%s", idle)
+	if r.SpeedUp > 0 && r.Cost > 0 {
+		say("%.2f paid beyond what one GPU costs for the same work", r.LostCost)
+	}
+	return s
+}
+
+// Runs names ranks: "rank 7", "ranks 0 to 3 and 9", "ranks 1, 4 and 8".
+func Runs(sorted []int) string {
+	var parts []string
+	for i := 0; i < len(sorted); {
+		j := i
+		for j+1 < len(sorted) && sorted[j+1] == sorted[j]+1 {
+			j++
+		}
+		if j >= i+2 {
+			parts = append(parts, fmt.Sprintf("%d to %d", sorted[i], sorted[j]))
+			i = j + 1
+			continue
+		}
+		parts = append(parts, strconv.Itoa(sorted[i]))
+		i++
+	}
+	text := "rank "
+	if len(sorted) > 1 {
+		text = "ranks "
+	}
+	if last := len(parts) - 1; last > 0 {
+		return text + strings.Join(parts[:last], ", ") + " and " + parts[last]
+	}
+	return text + strings.Join(parts, "")
+}
+
+// Clock is a time as people say it: "11:10" is minutes and seconds, "2:00:05"
+// hours before them, "8.3 s" below a minute.
+func Clock(seconds float64) string {
+	if seconds < 60 {
+		return fmt.Sprintf("%.3g s", seconds)
+	}
+	s := int64(math.Round(seconds))
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Thousands writes a number with commas: 99,968.
+func Thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Samples is the report in the Go benchmark format: one line a rank, and one
+// for the job.
+func (r *Report) Samples(simulated bool) []result.Sample {
+	var all []result.Sample
+	for _, k := range r.Ranks {
+		all = append(all, result.Sample{Name: "Rank", Simulated: simulated, Iterations: k.Images,
+			Keys:   []result.Key{result.K("rank", k.Rank.Rank)},
+			Values: []result.Value{{Value: k.Seconds, Unit: "rank-s"}, {Value: float64(k.Images), Unit: "images"}}})
+	}
+	job := result.Sample{Name: "Job", Simulated: simulated, Iterations: r.Labelled,
+		Keys: []result.Key{result.K("ranks", len(r.Ranks))},
+		Values: []result.Value{
+			{Value: r.Makespan, Unit: "makespan-s"}, {Value: r.Balance, Unit: "balance"},
+			{Value: float64(r.Lost), Unit: "lost-images"}, {Value: float64(len(r.Stragglers)), Unit: "stragglers"},
+			{Value: r.IdleGPUSeconds, Unit: "idle-GPU-s"},
+		}}
+	if r.SpeedUp > 0 {
+		job.Values = append(job.Values, result.Value{Value: r.SpeedUp, Unit: "speed-up"}, result.Value{Value: r.Efficiency, Unit: "efficiency"})
+	}
+	return append(all, job)
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/ranks"
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+func newBenchRead() *cobra.Command {
+	var f benchFlags
+	var o ranks.Options
+	var oneGPU time.Duration
+	cmd := &cobra.Command{
+		Use:   "read LOG...",
+		Short: "Judge a job by the lines that its ranks logged",
+		Long: fmt.Sprintf(`read finds what each rank did in the lines that it logged, those of the 2018
+recipe or of batchscore, with whatever the launcher put in front of them:
+
+  Worker 30 needs to process 3124 images
+  Worker 30 Processed 100/3124 images
+  Worker 0 Processed 3124 images, took 0:10:43.983157
+
+It reports the makespan, what the same ranks could have done had they shared the
+work without rest, which ranks straggle, and which images are lost. "-" reads
+standard input. A rank straggles when an image takes it longer than the median
+of all ranks by more than %g robust standard deviations (1.4826 times the median
+absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2.07",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return usagef("no log is named, and - for standard input neither")
+			case o.Asked < 0 || oneGPU < 0 || o.PerNode < 0 || !(o.Price >= 0):
+				return usagef("--asked, --one-gpu, --ranks-per-node and --price are above zero, or left out where not known")
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			log, err := readLogs(cmd.InOrStdin(), args)
+			if err != nil {
+				return config(err)
+			}
+			o.OneGPU = oneGPU.Seconds()
+			return tellRanks(cmd, &f, ranks.Analyse(log.Ranks, o), log.Simulated)
+		},
+	}
+	f.register(cmd)
+	fs := cmd.Flags()
+	fs.IntVar(&o.Asked, "asked", 0, "images that the job was to label")
+	fs.DurationVar(&oneGPU, "one-gpu", 0, "time that one GPU takes for them, such as 255m")
+	fs.IntVar(&o.PerNode, "ranks-per-node", 0, "consecutive ranks that share a node, to name the nodes of stragglers")
+	fs.Float64Var(&o.Price, "price", 0, "price of a GPU for an hour, in any currency")
+	return cmd
+}
+
+func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
+	var logs []io.Reader
+	for _, name := range names {
+		if name == "-" {
+			logs = append(logs, stdin)
+			continue
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			return ranks.Log{}, err
+		}
+		defer file.Close()
+		logs = append(logs, file)
+	}
+	log, err := ranks.ReadLog(logs...)
+	if err != nil {
+		return log, fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
+	}
+	return log, nil
+}
+
+// tellRanks prints a report. Its figures are of the machines that wrote the log,
+// of which nothing is known.
+func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated bool) error {
+	run := result.Run{
+		Provenance: result.Provenance{Date: time.Now().UTC().Truncate(time.Second), Versions: map[string]string{"batchscore": version}},
+		Samples:    report.Samples(simulated),
+	}
+	if f.save != "" {
+		if err := result.Append(f.save, run); err != nil {
+			return config(err)
+		}
+	}
+	switch result.Format(f.format) {
+	case result.JSON:
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			Simulated bool `json:"simulated"`
+			ranks.Report
+		}{simulated, report})
+	case result.Bench:
+		return result.WriteBench(cmd.OutOrStdout(), run)
+	}
+	return ranks.WriteText(cmd.OutOrStdout(), report, simulated)
+}

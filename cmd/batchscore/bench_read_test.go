@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/bench/ranks"
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestBenchReadOfTheRecipe holds what the command makes of the 2018 recipe's run
+// on 32 P100.
+func TestBenchReadOfTheRecipe(t *testing.T) {
+	args := []string{"bench", "read", "../../bench/ranks/testdata/recipe-32xP100.log", "--asked", "100000", "--one-gpu", "255m", "--ranks-per-node", "4"}
+	says(t, must(t, 0, args...), "99,968 images labelled of 100,000", "32 lost", "makespan 11:10;", "22.8 times one GPU", "ranks 0 to 3 straggle, on node 0")
+
+	var report ranks.Report
+	if err := json.Unmarshal([]byte(must(t, 0, append(args, "--format", "json")...).stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Labelled != 99_968 || report.Makespan != 670.4 || len(report.Stragglers) != 4 {
+		t.Errorf("%+v", report)
+	}
+	file := filepath.Join(t.TempDir(), "saved.txt")
+	writeFile(t, file, []byte(must(t, 0, append(args, "--format", "bench")...).stdout))
+	runs, err := result.Read(file)
+	if err != nil || len(runs) != 1 || len(runs[0].Samples) != 33 {
+		t.Errorf("in the Go benchmark format: %+v, %v", runs, err)
+	}
+}
+
+// TestBenchReadOfOurs reads the log of two ranks under mpirun.
+func TestBenchReadOfOurs(t *testing.T) {
+	in, out, model := pictures(t, 30), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
+	needMpirun(t)
+	r := must(t, 0, "launch", "-n", "2", "--", "--images", in, "--out", out, "--model", model, "--provider", "simulate:rate=inf")
+	log := filepath.Join(t.TempDir(), "log.txt")
+	writeFile(t, log, []byte(r.stdout+r.stderr))
+	says(t, must(t, 0, "bench", "read", log, "--asked", "30"), "Ranks (simulated)", "30 images labelled of 30 asked for: 0 lost")
+}
+
+func TestBenchReadRefuses(t *testing.T) {
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{64, "no log", nil},
+		{64, "--format", []string{"x.log", "--format", "xml"}},
+		{64, "--asked", []string{"x.log", "--asked", "-1"}},
+		{78, "no such file", []string{filepath.Join(t.TempDir(), "x.log")}},
+		{78, "no line is that of a rank", []string{"bench.go"}},
+	} {
+		r := batchscore(t, append([]string{"bench", "read"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("bench read %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
+		}
+	}
+}
