@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -110,6 +111,7 @@ type runFlags struct {
 	jobFlags
 	rankFlags
 	logFlags
+	profileFlags
 	provider  string
 	maxErrors string
 	rescore   bool
@@ -146,6 +148,7 @@ output, it goes on where the job was; started twice at once, both share the work
 	f.jobFlags.register(cmd)
 	f.rankFlags.register(cmd)
 	f.logFlags.register(cmd)
+	f.profileFlags.register(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda, tensorrt, or simulate:DEVICE|rate=N[,rate=N,slow=N,jitter=J,load=T,batch=N] with DEVICE p100 or k80; auto takes a GPU where one can be used")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
@@ -241,6 +244,10 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	defer tell("the store of the images", images, log)
 	defer tell("the store of the result", out, log)
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
+	profiled, err := f.start(world.Rank)
+	if err != nil {
+		return err
+	}
 	_, err = scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
@@ -257,6 +264,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
+	if unwritten := profiled(); unwritten != nil && err == nil {
+		err = fmt.Errorf("the job is done, but not its profile: %w", unwritten)
+	}
 	return err
 }
 

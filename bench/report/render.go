@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+//go:embed BENCHMARKS.md.tmpl
+var page string
+
+// charts is where pictures lie, seen from the root of the repository.
+const charts = "docs/charts"
+
+// render returns all files, by their path in the repository.
+func render(folder string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	t, err := template.New("BENCHMARKS.md").Option("missingkey=error").Funcs(template.FuncMap{
+		"samples": func(name string) (*samples, error) { return readSamples(filepath.Join(folder, name+".txt")) },
+		"chart": func(name, title string, axes axes, series ...line) (string, error) {
+			svg, err := chart(title, axes, series)
+			file := charts + "/" + name + ".svg"
+			files[file] = svg
+			return fmt.Sprintf("![%s](%s)", title, file), err
+		},
+		"axes":    func(x, y string) axes { return axes{x: x, y: y} },
+		"logAxes": func(x, y string) axes { return axes{x: x, y: y, log: true} },
+		"number":  number, "percent": percent, "ratio": ratio, "minutes": minutes,
+		"div": func(a, b float64) float64 { return a / b },
+		"mul": func(a, b float64) float64 { return a * b },
+	}).Parse(page)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, nil); err != nil {
+		return nil, err
+	}
+	files["BENCHMARKS.md"] = out.Bytes()
+	return files, nil
+}
+
+// number is v with three significant digits, or as an integer with separators
+// where it has more.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case math.IsInf(v, 0) || math.IsNaN(v):
+		return "-"
+	case a >= 999.5:
+		return grouped(int64(math.Round(v)))
+	case a >= 99.95 || a == math.Trunc(a):
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 9.995:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 0.0995:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64)
+}
+
+func grouped(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	var b strings.Builder
+	for i, digit := range text {
+		if i > 0 && (len(text)-i)%3 == 0 && text[i-1] != '-' {
+			b.WriteByte(',')
+		}
+		b.WriteRune(digit)
+	}
+	return b.String()
+}
+
+// ratio is v with the digits that a comparison needs.
+func ratio(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
+
+func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
+
+// minutes is a time in seconds as 11:10, minutes and seconds.
+func minutes(seconds float64) string {
+	s := int64(math.Round(seconds))
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// provenance is one line on where a run comes from.
+func provenance(p result.Provenance) string {
+	parts := []string{p.CPU}
+	if p.Cores > 0 {
+		parts = append(parts, fmt.Sprintf("%d cores", p.Cores))
+	}
+	if p.Memory > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f GB", float64(p.Memory)/1e9))
+	}
+	for _, name := range []string{"onnxruntime", "jpeg", "go"} {
+		if v := p.Versions[name]; v != "" {
+			parts = append(parts, name+" "+v)
+		}
+	}
+	if c, modified, _ := strings.Cut(p.Commit, "+"); c != "" {
+		c = c[:min(len(c), 10)]
+		if modified != "" {
+			c += " with changes"
+		}
+		parts = append(parts, "commit "+c)
+	}
+	if !p.Date.IsZero() {
+		parts = append(parts, p.Date.Format(time.DateOnly))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+// TestFilesMatchTheSamples fails when BENCHMARKS.md or a chart says anything
+// else than the samples under bench/testdata.
+func TestFilesMatchTheSamples(t *testing.T) {
+	root := filepath.Join("..", "..")
+	files, err := render(filepath.Join(root, "bench", "testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		have, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !bytes.Equal(have, want) {
+			t.Errorf("%s is not what the samples give: run 'make report'", name)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(root, charts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if files[charts+"/"+e.Name()] == nil {
+			t.Errorf("%s/%s is a chart that BENCHMARKS.md does not have", charts, e.Name())
+		}
+	}
+}
+
+func scaling() *samples {
+	r := result.Run{Provenance: result.Provenance{CPU: "a processor", Cores: 2}}
+	for _, ranks := range []int{1, 2} {
+		for _, device := range []string{"p100", "k80"} {
+			for repeat := range 6 {
+				rate := float64(1000*ranks + repeat)
+				if device == "k80" {
+					rate /= 4
+				}
+				r.Add("Scale", []result.Key{result.K("device", device), result.K("ranks", ranks)}, result.Value{Value: rate, Unit: "images/s"})
+			}
+		}
+	}
+	return &samples{"made up", []result.Run{r}}
+}
+
+func TestTables(t *testing.T) {
+	s := scaling()
+	got, err := s.Table("images/s=rate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `| device | ranks | rate |
+|---|---|---:|
+| p100 | 1 | 1,003 ± 1 % |
+| k80 | 1 | 251 ± 1 % |
+| p100 | 2 | 2,003 ± 1 % |
+| k80 | 2 | 501 ± 1 % |`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	got, err = s.Pivot("ranks", "device", "images/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = `| ranks \ device | p100 | k80 |
+|---|---:|---:|
+| 1 | 1,003 ± 1 % | 251 ± 1 % |
+| 2 | 2,003 ± 1 % | 501 ± 1 % |`
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestNoFigureWithoutSamples: what is not there, or not one figure, is an error.
+func TestNoFigureWithoutSamples(t *testing.T) {
+	s := scaling()
+	one, err := s.Where("ranks", 1)
+	if err == nil {
+		one, err = one.Where("device", "p100")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := one.Median("images/s"); v != 1002.5 || err != nil {
+		t.Errorf("median %v, %v", v, err)
+	}
+	mixed := scaling()
+	mixed.runs[0].Samples[0].Simulated = true
+	for name, call := range map[string]func() error{
+		"another benchmark":  func() error { _, err := s.Only("Decode"); return err },
+		"another value":      func() error { _, err := s.Where("ranks", 3); return err },
+		"another unit":       func() error { _, err := one.Median("s"); return err },
+		"two configurations": func() error { _, err := s.Median("images/s"); return err },
+		"an ambiguous pivot": func() error { _, err := s.Pivot("ranks", "model", "images/s"); return err },
+		"an ambiguous line":  func() error { _, err := s.Line("p100", "ranks", "images/s"); return err },
+		"measured and simulated samples": func() error {
+			_, err := mixed.Table("images/s")
+			return err
+		},
+	} {
+		if call() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestSimulatedTablesSaySo(t *testing.T) {
+	s := scaling()
+	for i := range s.runs[0].Samples {
+		s.runs[0].Samples[i].Simulated = true
+	}
+	if got, err := s.Table("images/s"); err != nil || !strings.HasPrefix(got, "*Simulated") {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestCharts(t *testing.T) {
+	s, err := scaling().Where("device", "p100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.Line("p100", "ranks", "images/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	svg, err := chart("Scaling", axes{x: "ranks", y: "images/s", log: true}, []line{l, l.Limit()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range []string{"Scaling", "ranks", "images/s", "p100"} {
+		if !bytes.Contains(svg, []byte(">"+text+"<")) {
+			t.Errorf("the chart lacks the text %q", text)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", 4: "4", 0.0123: "0.012", 0.1234: "0.12", 9.994: "9.99", 12.34: "12.3", 123.4: "123",
+		1234567: "1,234,567", 999.7: "1,000", 100: "100", -1234: "-1,234",
+	} {
+		if got := number(v); got != want {
+			t.Errorf("%v is written %s, want %s", v, got, want)
+		}
+	}
+	if got := minutes(670.4); got != "11:10" {
+		t.Errorf("670.4 s are %s", got)
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+
+	"github.com/spf13/cobra"
+)
+
+// profileFlags say where profiles of the process are left.
+type profileFlags struct{ folder string }
+
+func (f *profileFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.folder, "profile", "",
+		"folder for profiles of this rank, for go tool pprof (cpu, allocs, block, mutex) and go tool trace")
+}
+
+// start begins to profile. The function it returns ends that and writes what
+// was found.
+func (f *profileFlags) start(rank int) (end func() error, err error) {
+	if f.folder == "" {
+		return func() error { return nil }, nil
+	}
+	if err := os.MkdirAll(f.folder, 0o755); err != nil {
+		return nil, config(fmt.Errorf("--profile: %w", err))
+	}
+	var files []*os.File
+	create := func(name string) *os.File {
+		file, e := os.Create(filepath.Join(f.folder, fmt.Sprintf(name, rank)))
+		err = errors.Join(err, e)
+		files = append(files, file)
+		return file
+	}
+	cpu, tracing := create("cpu-%05d.pprof"), create("trace-%05d.out")
+	kinds := []string{"allocs", "block", "mutex"}
+	for _, kind := range kinds {
+		create(kind + "-%05d.pprof")
+	}
+	if err == nil {
+		err = errors.Join(pprof.StartCPUProfile(cpu), trace.Start(tracing))
+	}
+	if err != nil {
+		return nil, config(fmt.Errorf("--profile: %w", err))
+	}
+	// Every wait of 10 µs and more is in the profile, of shorter ones a share.
+	runtime.SetBlockProfileRate(10_000)
+	runtime.SetMutexProfileFraction(10)
+	return func() error {
+		pprof.StopCPUProfile()
+		trace.Stop()
+		var errs []error
+		for i, kind := range kinds {
+			errs = append(errs, pprof.Lookup(kind).WriteTo(files[2+i], 0))
+		}
+		for _, file := range files {
+			errs = append(errs, file.Close())
+		}
+		return errors.Join(errs...)
+	}, nil
+}

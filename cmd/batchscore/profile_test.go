@@ -1,0 +1,28 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestProfilesCanBeRead: what run --profile leaves is what go tool pprof and go
+// tool trace take.
+func TestProfilesCanBeRead(t *testing.T) {
+	folder := t.TempDir()
+	must(t, 0, "run", "--images", pictures(t, 8), "--out", filepath.Join(t.TempDir(), "out"),
+		"--model", tiny(t, graphtest.Options{}), "--provider", "simulate:rate=1000", "--profile", folder)
+	for _, kind := range []string{"cpu", "allocs", "block", "mutex"} {
+		text := commandOutput(t, "go", "tool", "pprof", "-raw", filepath.Join(folder, kind+"-00000.pprof"))
+		if !strings.Contains(text, "PeriodType") {
+			t.Errorf("%s: %s", kind, text)
+		}
+	}
+	body, err := os.ReadFile(filepath.Join(folder, "trace-00000.out"))
+	if err != nil || !strings.HasPrefix(string(body), "go 1.") {
+		t.Errorf("the trace is %d bytes, %v", len(body), err)
+	}
+}
