@@ -74,15 +74,19 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	few := false
 	for len(rows) > 0 {
 		first := rows[0]
-		rest := slices.IndexFunc(rows, func(r *Row) bool { return !alike(r, first) })
-		if rest < 0 {
-			rest = len(rows)
+		var table, rest []*Row
+		for _, r := range rows {
+			if alike(r, first) {
+				table = append(table, r)
+			} else {
+				rest = append(rest, r)
+			}
 		}
-		tooFew, err := writeRows(w, rows[:rest], o)
+		tooFew, err := writeRows(w, table, o)
 		if err != nil {
 			return err
 		}
-		few, rows = few || tooFew, rows[rest:]
+		few, rows = few || tooFew, rest
 	}
 	if few {
 		fmt.Fprintln(w, "± ∞: too few samples for a confidence interval at level", Confidence)

@@ -18,6 +18,10 @@ type Options struct {
 	// Lanes is how many Score calls run at once; 0 means one a core on the CPU
 	// and two on a GPU.
 	Lanes int
+	// Threads is how many threads of ONNX Runtime's work on one Score call on
+	// the CPU; 0 means 1, which is the caller's own. It is for measurements:
+	// how an operator is split may change the bits of scores.
+	Threads int
 	// LocalRank and LocalSize are this process's place among those of its
 	// machine: they choose the GPU and share out the cores. A LocalSize of 0
 	// means 1.

@@ -43,12 +43,13 @@ type provider struct {
 func settingsFor(name string, device int, opt Options) settings {
 	s := settings{
 		// The caller's thread does the work of an operator. Threads of ONNX
-		// Runtime's own would change how sums are split, and so the bits.
+		// Runtime's own could change how sums are split, and so the bits.
 		intraOp: 1, interOp: 1,
 		arena:  true,
 		config: map[string]string{allowSpinning: "0"},
 	}
 	if name == CPU {
+		s.intraOp = max(opt.Threads, 1)
 		return s
 	}
 	// A memory pattern is one block for all that a run needs, kept for every

@@ -1,0 +1,85 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+)
+
+// InferOptions say what Infer sweeps over.
+type InferOptions struct {
+	Model *models.Model
+	// Engine holds provider, library and place; Lanes and Threads are set by
+	// the sweep.
+	Engine ort.Options
+	// Sessions are numbers of Score calls at a time, Threads of ONNX Runtime's
+	// threads for each, Batches of images in a call.
+	Sessions, Threads, Batches []int
+	// MultiplyAdds of one image; 0 where they are not known.
+	MultiplyAdds int64
+	// Rounds of at least Least each give a sample of each point.
+	Rounds int
+	Least  time.Duration
+}
+
+// Infer measures every point of a sweep in every round, and a matrix product
+// before them as the peak of that round. The units are images/s, MAC/s
+// (multiply-adds) and of-peak.
+func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err error) {
+	devices := make([]*Device, len(o.Threads))
+	for i, threads := range o.Threads {
+		opt := o.Engine
+		opt.Lanes, opt.Threads = slices.Max(o.Sessions), threads
+		e, err := ort.Open(o.Model, opt)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, e.Close()) }()
+		devices[i] = NewDevice(e, o.Model.Contract)
+	}
+	product, err := OpenProduct(o.Engine)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, product.Close()) }()
+	for round := range o.Rounds + 1 { // the first warms up
+		peak, err := product.MultiplyAdds(ctx, o.Least)
+		if err != nil {
+			return nil, err
+		}
+		if round > 0 {
+			samples = append(samples, result.Sample{Name: "Peak", Keys: []result.Key{result.K("device", product.Engine.Device())},
+				Values: []result.Value{{Value: peak, Unit: "MAC/s"}}})
+		}
+		for i, threads := range o.Threads {
+			for _, sessions := range o.Sessions {
+				for _, batch := range o.Batches {
+					rate, n, err := devices[i].Rate(ctx, sessions, batch, o.Least)
+					if err != nil {
+						return nil, fmt.Errorf("%d sessions of %d threads, batch %d: %w", sessions, threads, batch, err)
+					}
+					if round == 0 {
+						continue
+					}
+					s := result.Sample{
+						Name: "Infer", Iterations: n,
+						Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", devices[i].Engine.Device()),
+							result.K("sessions", sessions), result.K("threads", threads), result.K("batch", batch)},
+						Values: []result.Value{{Value: rate, Unit: "images/s"}},
+					}
+					if work := rate * float64(o.MultiplyAdds); work > 0 {
+						s.Values = append(s.Values, result.Value{Value: work, Unit: "MAC/s"}, result.Value{Value: work / peak, Unit: "of-peak"})
+					}
+					samples = append(samples, s)
+				}
+			}
+		}
+	}
+	return samples, nil
+}

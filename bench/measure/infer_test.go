@@ -1,0 +1,51 @@
+package measure
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/ort"
+)
+
+func tiny(t *testing.T) *models.Model {
+	t.Helper()
+	m, err := models.Open(graphtest.Write(t, graphtest.Options{Work: 1}), models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestInferSweeps(t *testing.T) {
+	const work = 1000
+	samples, err := Infer(t.Context(), InferOptions{
+		Model: tiny(t), Engine: ort.Options{Provider: ort.CPU, Logger: zerolog.Nop()},
+		Sessions: []int{1, 2}, Threads: []int{1, 2}, Batches: []int{1, 3},
+		MultiplyAdds: work, Rounds: 2, Least: time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	points := map[string]int{}
+	for _, s := range samples {
+		points[fmt.Sprint(s.Name, s.Keys)]++
+		if s.Name == "Peak" {
+			// From an old core under emulation to a large server.
+			if peak := s.Values[0].Value; peak < 1e7 || peak > 1e15 {
+				t.Errorf("a peak of %g multiply-adds a second", peak)
+			}
+			continue
+		}
+		if rate, macs, share := s.Values[0].Value, s.Values[1].Value, s.Values[2].Value; rate <= 0 || macs != rate*work || share <= 0 {
+			t.Errorf("%v", s)
+		}
+	}
+	if len(points) != 9 || len(samples) != 18 {
+		t.Errorf("%d samples of %d points: %v", len(samples), len(points), points)
+	}
+}

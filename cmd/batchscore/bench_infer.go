@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/measure"
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models"
+	cpu "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
+)
+
+func newBenchInfer() *cobra.Command {
+	var f benchFlags
+	var model contractFlags
+	var provider string
+	var sessions, threads, batches []int
+	var rounds int
+	var least time.Duration
+	cmd := &cobra.Command{
+		Use:   "infer FILE.onnx|NAME",
+		Short: "Measure a model on ready tensors: sessions x threads x batch, the best marked",
+		Long: `infer scores noise with so many calls at once (sessions), each on so many threads
+of ONNX Runtime's, in batches of so many images, every point of the sweep in every
+round. It tells images/s, multiply-adds/s, and their share of what ONNX Runtime
+reaches here in a large float32 matrix product (of-peak).`,
+		Example: `  batchscore bench infer inception.onnx
+  batchscore bench infer inception.onnx --sessions 1,2,4 --threads 1 --batches 1,4,16`,
+		Args: oneArg("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if rounds < 1 || least <= 0 || slices.Min(sessions) < 1 || slices.Min(threads) < 1 || slices.Min(batches) < 1 {
+				return usagef("--sessions, --threads, --batches, --rounds and --least are above zero")
+			}
+			if !slices.Contains(providers, provider) {
+				return usagef("--provider %q is none of %v", provider, providers)
+			}
+			m, err := model.locate(cmd, args[0], "")
+			if err != nil {
+				return err
+			}
+			inspection, err := models.Inspect(m.Path, models.OpenOptions{Contract: &m.Contract})
+			if err != nil {
+				return config(err)
+			}
+			opt := ort.Options{Provider: provider, Logger: zerolog.New(os.Stderr).Level(zerolog.WarnLevel)}
+			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
+				Rounds: rounds, Least: least}
+			if inspection.MultiplyAdds != nil {
+				o.MultiplyAdds = *inspection.MultiplyAdds
+			}
+			samples, err := measure.Infer(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
+			return f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
+				fmt.Sprintf("%.2f G multiply-adds an image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
+					float64(o.MultiplyAdds)/1e9),
+			}})
+		},
+	}
+	cores := cpu.CPUs(1).Usable
+	fs := cmd.Flags()
+	f.register(cmd)
+	model.register(cmd)
+	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	fs.IntSliceVar(&sessions, "sessions", slices.Compact([]int{1, cores}), "numbers of calls at a time")
+	fs.IntSliceVar(&threads, "threads", slices.Compact([]int{1, cores}), "threads of ONNX Runtime for each call, on the CPU")
+	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "images in a call")
+	fs.IntVar(&rounds, "rounds", 6, "rounds, each a sample of every point")
+	fs.DurationVar(&least, "least", time.Second, "time of one sample")
+	return cmd
+}
+
+// ortVersion is that of the library that would be used; empty where there is
+// none.
+func ortVersion() string {
+	info, _ := ort.Probe("") // without a library there is no version to tell
+	return info.Version
+}
