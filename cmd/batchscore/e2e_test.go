@@ -28,7 +28,21 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asBatchscore) != "" {
 		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
+}
+
+// runTests keeps the logs of jobs out of the folder of the user.
+func runTests(m *testing.M) int {
+	state, err := os.MkdirTemp("", "batchscore-state-*")
+	if err == nil {
+		defer os.RemoveAll(state)
+		err = os.Setenv("XDG_STATE_HOME", state)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // lacking fails the test in CI, where every part must be there, and skips it

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -54,9 +58,16 @@ hand and end; launching again goes on from there.
 			if err != nil {
 				return err
 			}
-			l := deploy.Local{Mpirun: mpirun, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr()}
-			command := append([]string{self, "run"}, args...)
-			return launch(context.WithoutCancel(cmd.Context()), cmd, l, ranks, command, st, sig.stop)
+			folder, err := jobsFolder()
+			if err != nil {
+				return config(err)
+			}
+			engine, err := local.New(local.Options{Mpirun: mpirun, Folder: folder})
+			if err != nil {
+				return err
+			}
+			job := deploy.Job{Name: "score", Command: append([]string{self, "run"}, args...), RanksPerNode: ranks}
+			return launch(context.WithoutCancel(cmd.Context()), cmd, engine, job, st, sig.stop)
 		},
 	}
 	fs := cmd.Flags()
@@ -79,12 +90,26 @@ func flagAmong(args []string, name string) string {
 	return ""
 }
 
-// launch runs the job to its end and judges by the output.
-func launch(ctx context.Context, cmd *cobra.Command, l deploy.Local, ranks int, command []string, st store.Store, stop <-chan struct{}) error {
-	launched := l.Launch(ctx, ranks, command, stop)
-	if errors.Is(launched, deploy.ErrNoEngine) {
-		return launched
+// jobsFolder is where the jobs of this user leave their logs.
+func jobsFolder() (string, error) {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("where to keep the logs of jobs: %w; set XDG_STATE_HOME to a folder", err)
+		}
+		state = filepath.Join(home, ".local", "state")
 	}
+	return filepath.Join(state, "batchscore", "jobs"), nil
+}
+
+// launch runs the job to its end and judges by the output.
+func launch(ctx context.Context, cmd *cobra.Command, engine *local.Engine, job deploy.Job, st store.Store, stop <-chan struct{}) error {
+	id := deploy.NewID(job.Name, time.Now(), rand.Uint32())
+	if err := engine.Submit(ctx, job, id); err != nil {
+		return err
+	}
+	launched := engine.Wait(ctx, id, cmd.OutOrStdout(), cmd.ErrOrStderr(), stop)
 	report, err := output.Verify(ctx, st)
 	if err != nil {
 		if launched != nil && errors.Is(err, store.ErrNotExist) {
@@ -109,7 +134,7 @@ func launch(ctx context.Context, cmd *cobra.Command, l deploy.Local, ranks int, 
 		simulated = " (simulated)"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Processed %d images on %d ranks, took %s%s\n",
-		s.Images, ranks, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+		s.Images, job.Ranks(), telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	var exit *deploy.ExitStatus
 	switch {
 	case errors.As(launched, &exit) && exit.Code == 3:

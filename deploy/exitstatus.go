@@ -1,0 +1,37 @@
+package deploy
+
+import "fmt"
+
+// ExitStatus is how the program that started the ranks ended, when not with
+// zero: with one of the ranks' own codes if a rank ended by itself, and with
+// 128 plus a signal if one was killed.
+type ExitStatus struct {
+	// By is the program, such as mpirun.
+	By   string
+	Code int
+	// Ranks are those that it named as having failed, in its order.
+	Ranks []int
+	// Lost is the machine that was lost with these ranks, if one was.
+	Lost string
+}
+
+func (e *ExitStatus) Error() string {
+	return fmt.Sprintf("%s; %s ended with status %d", e.cause(), e.By, e.Code)
+}
+
+func (e *ExitStatus) cause() string {
+	ranks := "no rank was named as failed"
+	switch len(e.Ranks) {
+	case 0:
+	case 1:
+		ranks = fmt.Sprintf("rank %d failed", e.Ranks[0])
+	default:
+		ranks = fmt.Sprintf("ranks %v failed", e.Ranks)
+	}
+	if e.Lost != "" {
+		return fmt.Sprintf("%s: host %s was lost", ranks, e.Lost)
+	}
+	return ranks
+}
+
+func (e *ExitStatus) Unwrap() error { return ErrRankFailed }

@@ -1,0 +1,201 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// tag is what mpirun --tag-output puts before a line of a rank.
+var tag = regexp.MustCompile(`^\[[^\]\s]*,(\d+)\]<(std[a-z]+)>: ?`)
+
+// line is one of the log.
+type line struct {
+	text   []byte // with its end, and without mpirun's tag
+	rank   int    // -1 for a line of mpirun's own
+	stderr bool
+}
+
+func parseLine(text []byte) line {
+	m := tag.FindSubmatch(text)
+	if m == nil {
+		return line{text, -1, true}
+	}
+	rank, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		return line{text, -1, true}
+	}
+	return line{text[len(m[0]):], rank, string(m[2]) != "stdout"}
+}
+
+// String is the line for a reader.
+func (l line) String() string {
+	if l.rank < 0 {
+		return string(l.text)
+	}
+	return fmt.Sprintf("rank %d | %s", l.rank, l.text)
+}
+
+// lines calls each for every line of the job's log, and with follow goes on
+// until the job has ended.
+func (e *Engine) lines(ctx context.Context, id string, follow bool, each func(line) error) error {
+	f, err := os.Open(filepath.Join(e.folder(id), logFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	var part []byte
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for w := (watch{e: e, id: id}); ; {
+		// Asked before the log is read: what the job printed stands by then.
+		ended := !follow
+		if follow {
+			if ended, err = w.ended(ctx); err != nil {
+				return err
+			}
+		}
+		for {
+			text, err := r.ReadBytes('\n')
+			part = append(part, text...)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if err != nil && !(ended && len(part) > 0) {
+				break
+			}
+			if err := each(parseLine(part)); err != nil {
+				return err
+			}
+			part = nil
+		}
+		if ended {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Logs writes the lines of mpirun and of the ranks, with the rank before each.
+func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
+	return e.lines(ctx, id, follow, func(l line) error {
+		_, err := io.WriteString(w, l.String())
+		return err
+	})
+}
+
+// Wait follows a job to its end: it passes on what is printed, and once stop is
+// closed it cancels the job and goes on following. A job that did not end with
+// zero is a *deploy.ExitStatus. A nil error means that mpirun saw no rank fail,
+// which is not evidence that the job is done. The job outlives a Wait that ends
+// before it, with ctx or with an error.
+func (e *Engine) Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var stopper sync.WaitGroup
+	defer stopper.Wait()
+	defer cancel()
+	var stopped error
+	stopper.Go(func() {
+		select {
+		case <-stop:
+			stopped = e.Cancel(ctx, id)
+		case <-ctx.Done():
+		}
+	})
+	err := e.lines(ctx, id, true, func(l line) error {
+		w := stdout
+		if l.stderr {
+			w = stderr
+		}
+		_, err := io.WriteString(w, l.String())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	cancel()
+	stopper.Wait()
+	if stopped != nil && !errors.Is(stopped, context.Canceled) {
+		return stopped
+	}
+	status, err := e.Status(context.WithoutCancel(ctx), id)
+	switch {
+	case err != nil:
+		return err
+	case status.ExitCode == nil:
+		return fmt.Errorf("%s: job %s: %s: %w", Name, id, status.Reason, deploy.ErrRankFailed)
+	case *status.ExitCode == 0:
+		return nil
+	}
+	exit, err := e.failure(id, *status.ExitCode)
+	if err != nil {
+		return err
+	}
+	return exit
+}
+
+var (
+	// Open MPI 4 names a killed rank as "process rank 1 with PID 77 on node h
+	// exited on signal 9", and one that ended with a status other than zero as
+	// "Process name: [[61,1],3]".
+	failedRank = regexp.MustCompile(`process rank (\d+) with PID|Process name: \[\[\d+,\d+\],(\d+)\]`)
+	// Of a host that it has lost it says "Remote daemon: [[61,0],2] on node h".
+	lostHost = regexp.MustCompile(`Remote daemon: \[\[\d+,\d+\],\d+\] on node (\S+)`)
+)
+
+// failure reads in the log which ranks mpirun named.
+func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
+	exit := &deploy.ExitStatus{By: "mpirun", Code: code}
+	err := e.lines(context.Background(), id, false, func(l line) error {
+		if l.rank >= 0 {
+			return nil
+		}
+		if m := failedRank.FindSubmatch(l.text); m != nil {
+			if n, err := strconv.Atoi(string(bytes.Join(m[1:], nil))); err == nil {
+				exit.Ranks = append(exit.Ranks, n)
+			}
+		}
+		if m := lostHost.FindSubmatch(l.text); m != nil {
+			placement, err := os.ReadFile(filepath.Join(e.folder(id), placementFile))
+			if err != nil {
+				return err
+			}
+			exit.Lost = string(m[1])
+			exit.Ranks = append(exit.Ranks, ranksOn(exit.Lost, placement)...)
+		}
+		return nil
+	})
+	return exit, err
+}
+
+// Fetch writes the log of the job into the folder.
+func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(folder, "log.txt"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Logs(ctx, id, f, false), f.Close())
+}
