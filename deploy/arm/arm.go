@@ -1,0 +1,268 @@
+// Package arm sends requests to Azure's resource manager for the engines that
+// live there, through azcore's pipeline:
+//
+//  1. A request goes to the endpoint of the Config and hosts beneath it, over
+//     https, with a bearer token of the credential; nowhere else.
+//  2. What the service cannot answer now (429, 5xx, no answer) is asked again,
+//     after the time that it names.
+//  3. An operation that takes long (202 with Location or Azure-AsyncOperation,
+//     or a provisioning state) is followed to its end.
+//  4. What remains is an *Error, which carries deploy.ErrService or
+//     deploy.ErrUnreachable and holds no secret.
+package arm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azarm "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	armruntime "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// PublicEndpoint is the resource manager of Azure's public cloud.
+const PublicEndpoint = "https://management.azure.com"
+
+// Config says where a Client sends its requests.
+type Config struct {
+	// Endpoint is PublicEndpoint when empty. It is an https URL, or one of this
+	// machine, for tests.
+	Endpoint string
+	// Audience is what tokens are asked for; PublicEndpoint when empty.
+	Audience string
+	// APIVersion is added to every request that has none; empty is no version.
+	APIVersion string
+	// Credential is Credential's choice when nil.
+	Credential azcore.TokenCredential
+	// Sleep waits, or returns the context's error; nil waits in real time.
+	Sleep func(context.Context, time.Duration) error
+}
+
+// Client sends requests to one endpoint. Its methods may be called from any
+// number of goroutines.
+type Client struct {
+	endpoint *url.URL
+	version  string
+	sleep    func(context.Context, time.Duration) error
+	signed   runtime.Pipeline // with tokens
+	bare     runtime.Pipeline // for links that carry their own signature
+
+	mu      sync.Mutex
+	secrets []string
+}
+
+// New checks the configuration and sends nothing.
+func New(c Config) (*Client, error) {
+	if c.Endpoint == "" {
+		c.Endpoint = PublicEndpoint
+	}
+	if c.Audience == "" {
+		c.Audience = PublicEndpoint
+	}
+	u, err := url.Parse(strings.TrimRight(c.Endpoint, "/"))
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("endpoint %q: it is a URL such as %s", c.Endpoint, PublicEndpoint)
+	}
+	if !secure(u) {
+		return nil, fmt.Errorf("endpoint %q: tokens go over https only", c.Endpoint)
+	}
+	if c.Credential == nil {
+		if c.Credential, err = Credential(); err != nil {
+			return nil, err
+		}
+	}
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	client := &Client{endpoint: u, version: c.APIVersion, sleep: c.Sleep}
+	opt := policy.ClientOptions{
+		Cloud: cloud.Configuration{Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
+			cloud.ResourceManager: {Endpoint: u.String(), Audience: c.Audience},
+		}},
+		InsecureAllowCredentialWithHTTP: u.Scheme == "http", // of this machine: see secure
+		Retry:                           policy.RetryOptions{MaxRetries: -1},
+		PerCallPolicies:                 []policy.Policy{&patience{sleep: c.Sleep}},
+		Transport:                       &http.Client{Transport: transport(), CheckRedirect: asAnswer},
+	}
+	client.bare = runtime.NewPipeline("batchscore", "1", runtime.PipelineOptions{}, &opt)
+	opt.PerCallPolicies = slices.Insert(opt.PerCallPolicies, 0, policy.Policy(&guard{client.endpoint}))
+	client.signed, err = armruntime.NewPipeline("batchscore", "1", &tokens{c.Credential}, runtime.PipelineOptions{},
+		&azarm.ClientOptions{ClientOptions: opt, DisableRPRegistration: true})
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
+// secure says whether a token may be sent there.
+func secure(u *url.URL) bool {
+	if u.Scheme == "https" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// Hide keeps values out of every text that the client makes from now on.
+func (c *Client) Hide(values ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, v := range values {
+		if v != "" && !slices.Contains(c.secrets, v) {
+			c.secrets = append(c.secrets, v)
+		}
+	}
+	// The longest first: one secret may hold another.
+	slices.SortFunc(c.secrets, func(a, b string) int { return len(b) - len(a) })
+}
+
+// Redact takes every hidden value out of a text.
+func (c *Client) Redact(text string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, secret := range c.secrets {
+		text = strings.ReplaceAll(text, secret, "REDACTED")
+		if escaped, err := json.Marshal(secret); err == nil {
+			text = strings.ReplaceAll(text, string(escaped[1:len(escaped)-1]), "REDACTED")
+		}
+	}
+	return text
+}
+
+// URL is where a path leads, with the API's version.
+func (c *Client) URL(path string) string {
+	full := path
+	if strings.HasPrefix(path, "/") {
+		full = c.endpoint.String() + path
+	}
+	if c.version == "" || strings.Contains(full, "api-version=") {
+		return full
+	}
+	mark := "?"
+	if strings.Contains(full, "?") {
+		mark = "&"
+	}
+	return full + mark + "api-version=" + c.version
+}
+
+// Do sends a request to a path of the endpoint (or a URL that the service named)
+// and follows what it started to its end. A body that is not nil is sent as
+// JSON; the answer is decoded into out, if out is not nil. It returns how long
+// the service asks to wait before the next question, negative if it says
+// nothing.
+func (c *Client) Do(ctx context.Context, method, path string, body, out any) (next time.Duration, err error) {
+	req, err := runtime.NewRequest(ctx, method, c.URL(path))
+	if err != nil {
+		return 0, c.fail(ctx, method, path, err)
+	}
+	req.Raw().Header.Set("Accept", "application/json")
+	if body != nil {
+		text, err := Encode(body)
+		if err != nil {
+			return 0, err
+		}
+		if err := req.SetBody(reader(text), "application/json"); err != nil {
+			return 0, err
+		}
+	}
+	resp, err := c.signed.Do(req)
+	if err == nil && !runtime.HasStatusCode(resp, 200, 201, 202, 204) {
+		err = runtime.NewResponseError(resp)
+	}
+	if err != nil {
+		return 0, c.fail(ctx, method, path, err)
+	}
+	next = retryAfter(resp.Header)
+	text, err := runtime.Payload(resp)
+	if err == nil && method != http.MethodGet {
+		text, err = c.follow(ctx, resp)
+	}
+	if err != nil {
+		return 0, c.fail(ctx, method, path, err)
+	}
+	if out != nil && len(text) > 0 {
+		if err := json.Unmarshal(text, out); err != nil {
+			return 0, fmt.Errorf("%s %s: the answer is not what it should be: %s", method, brief(path), c.Redact(err.Error()))
+		}
+	}
+	return next, nil
+}
+
+// pollEvery is the time between two questions about a long operation, where the
+// service names none.
+const pollEvery = 5 * time.Second
+
+// follow asks about the operation that an answer started until it has ended,
+// and returns its result.
+func (c *Client) follow(ctx context.Context, resp *http.Response) (json.RawMessage, error) {
+	poller, err := runtime.NewPoller[json.RawMessage](resp, c.signed, nil)
+	if err != nil {
+		return nil, err
+	}
+	for !poller.Done() {
+		if err := c.Wait(ctx, retryAfter(resp.Header), pollEvery); err != nil {
+			return nil, err
+		}
+		if resp, err = poller.Poll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return poller.Result(ctx)
+}
+
+// Wait waits as long as the service asked, or otherwise as said.
+func (c *Client) Wait(ctx context.Context, asked, otherwise time.Duration) error {
+	if asked < 0 {
+		asked = otherwise
+	}
+	// A service that says 0 is not asked in a tight loop.
+	return c.sleep(ctx, max(asked, shortest))
+}
+
+// Encode is JSON as it is sent: one body, one text.
+func Encode(v any) ([]byte, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return []byte(b.String()), err
+}
+
+// body lets a request's body be sent again.
+type body struct{ *strings.Reader }
+
+func (body) Close() error { return nil }
+
+func reader(text []byte) io.ReadSeekCloser { return body{strings.NewReader(string(text))} }
+
+// brief is a path without what is the same for every request.
+func brief(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	if _, rest, ok := strings.Cut(path, "/providers/"); ok {
+		return rest
+	}
+	if u, err := url.Parse(path); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host + u.EscapedPath()
+	}
+	return path
+}
+
+// IsStatus says whether err is an answer with one of these HTTP statuses.
+func IsStatus(err error, statuses ...int) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(statuses, e.Status)
+}

@@ -1,0 +1,73 @@
+package arm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// TokenVariable may hold a bearer token, such as az account get-access-token
+// prints; it is used in place of Azure's default chain.
+const TokenVariable = "BATCHSCORE_ARM_TOKEN" //nolint:gosec // G101: the variable's name
+
+// Credential is the token in TokenVariable, or else Azure's default chain:
+// environment, workload identity, managed identity, command line tools.
+func Credential() (azcore.TokenCredential, error) {
+	if token := os.Getenv(TokenVariable); token != "" {
+		return Token(token), nil
+	}
+	chain, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: no credential for Azure: %w", deploy.ErrService, err)
+	}
+	return chain, nil
+}
+
+// ClientSecret is the credential of a service principal.
+func ClientSecret(tenant, client, secret string) (azcore.TokenCredential, error) {
+	chain, err := azidentity.NewClientSecretCredential(tenant, client, secret, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the service principal cannot sign in: %w", deploy.ErrService, err)
+	}
+	return chain, nil
+}
+
+// Token is a bearer token that is at hand already. No verb of package fmt shows
+// it.
+type Token string
+
+func (Token) String() string { return "<bearer token>" }
+
+// Format is String, whatever the verb.
+func (t Token) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
+
+// GetToken implements azcore.TokenCredential. How long the token lasts only the
+// service knows.
+func (t Token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// tokens marks the errors of a credential.
+type tokens struct{ from azcore.TokenCredential }
+
+// noToken says that no token could be had. Asking again cannot mend it.
+type noToken struct{ err error }
+
+func (e *noToken) Error() string { return e.err.Error() }
+func (*noToken) NonRetriable()   {}
+
+// GetToken implements azcore.TokenCredential.
+func (t *tokens) GetToken(ctx context.Context, opt policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := t.from.GetToken(ctx, opt)
+	if err != nil && ctx.Err() == nil {
+		return token, &noToken{err}
+	}
+	return token, err
+}

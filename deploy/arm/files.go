@@ -1,0 +1,226 @@
+package arm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// File is a file that a service holds, and a link that carries its own
+// signature.
+type File struct {
+	// Name is a path with slashes, relative to what was listed.
+	Name string
+	Link string
+}
+
+// Read writes what a file has from offset on and returns how much that is; a
+// file that has no more, or does not exist yet, gives nothing. No token is sent,
+// and no error shows the link.
+func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (int64, error) {
+	what := "read " + f.Name
+	u, err := url.Parse(f.Link)
+	if err != nil || !secure(u) {
+		return 0, fmt.Errorf("%s: the service's link to it is not https", what)
+	}
+	c.Hide(u.Query().Get("sig"), url.QueryEscape(u.Query().Get("sig")))
+	req, err := runtime.NewRequest(ctx, http.MethodGet, f.Link)
+	if err != nil {
+		return 0, c.fail(ctx, "read", f.Name, err)
+	}
+	runtime.SkipBodyDownload(req)
+	// Always a range: what is being written grows under a reader of the whole.
+	req.Raw().Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	// Without an encoding, offsets are those of the file.
+	req.Raw().Header.Set("Accept-Encoding", "identity")
+	req.Raw().Header.Set("x-ms-version", "2020-10-02")
+	resp, err := c.bare.Do(req)
+	if err != nil {
+		return 0, c.fail(ctx, "read", f.Name, err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusPartialContent:
+	case http.StatusOK: // a server that knows no ranges sends all
+		if _, err := io.CopyN(io.Discard, resp.Body, offset); errors.Is(err, io.EOF) {
+			return 0, nil
+		} else if err != nil {
+			return 0, c.fail(ctx, "read", f.Name, err)
+		}
+	case http.StatusRequestedRangeNotSatisfiable, http.StatusNotFound:
+		return 0, nil
+	default:
+		return 0, c.fail(ctx, "read", f.Name, runtime.NewResponseError(resp))
+	}
+	n, err := io.Copy(w, resp.Body)
+	if err != nil {
+		return n, c.fail(ctx, "read", f.Name, err)
+	}
+	return n, nil
+}
+
+// Get reads a small document from a link that needs no token.
+func (c *Client) Get(ctx context.Context, name, link string) ([]byte, error) {
+	var b bytes.Buffer
+	n, err := c.Read(ctx, File{Name: name, Link: link}, 0, &b)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("read %s: there is nothing", name)
+	}
+	return b.Bytes(), err
+}
+
+// Save downloads files into a folder, under their names. Each stands there once
+// it is whole.
+func (c *Client) Save(ctx context.Context, files []File, folder string) error {
+	for _, f := range files {
+		if err := c.save(ctx, f, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) save(ctx context.Context, f File, folder string) (err error) {
+	name := filepath.FromSlash(f.Name)
+	if !filepath.IsLocal(name) {
+		return fmt.Errorf("the service names a file %q, which would not lie in %s", f.Name, folder)
+	}
+	path := filepath.Join(folder, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	// What the link breaks off is taken up where it broke off.
+	var at int64
+	for try := 1; ; try++ {
+		n, err := c.Read(ctx, f, at, temp)
+		if at += n; err == nil {
+			break
+		}
+		if try >= triesUnanswered && n == 0 || ctx.Err() != nil || IsStatus(err, http.StatusForbidden, http.StatusUnauthorized) {
+			_ = temp.Close()
+			return err
+		}
+	}
+	if err := temp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+// Tail passes on what is added to files that grow.
+type Tail struct {
+	w    io.Writer
+	seen map[string]*tailed
+	tag  bool
+}
+
+type tailed struct {
+	at   int64
+	rest []byte // of a line that has no end yet
+}
+
+// NewTail returns a Tail that has written nothing. With tag every line begins
+// with its file's name.
+func NewTail(w io.Writer, tag bool) *Tail { return &Tail{w: w, seen: map[string]*tailed{}, tag: tag} }
+
+// Step writes what the files have more than at the step before.
+func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	for _, f := range files {
+		s := t.seen[f.Name]
+		if s == nil {
+			s = &tailed{}
+			t.seen[f.Name] = s
+		}
+		out := t.w
+		if t.tag {
+			out = &tagged{w: t.w, tag: f.Name, rest: &s.rest}
+		}
+		n, err := c.Read(ctx, f, s.at, out)
+		s.at += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End writes what the files' last lines lack an end of.
+func (t *Tail) End() error {
+	for _, name := range slices.Sorted(maps.Keys(t.seen)) {
+		if s := t.seen[name]; len(s.rest) > 0 {
+			if _, err := fmt.Fprintf(t.w, "[%s] %s\n", name, s.rest); err != nil {
+				return err
+			}
+			s.rest = nil
+		}
+	}
+	return nil
+}
+
+// tagged puts a tag before every line.
+type tagged struct {
+	w    io.Writer
+	tag  string
+	rest *[]byte
+}
+
+func (t *tagged) Write(p []byte) (int, error) {
+	*t.rest = append(*t.rest, p...)
+	for {
+		i := bytes.IndexByte(*t.rest, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		if _, err := fmt.Fprintf(t.w, "[%s] %s", t.tag, (*t.rest)[:i+1]); err != nil {
+			return 0, err
+		}
+		*t.rest = (*t.rest)[i+1:]
+	}
+}
+
+// Look is one look at a job: its files, whether it has ended, and how long the
+// service asks to wait, negative if it does not say.
+type Look func(context.Context) (files []File, ended bool, next time.Duration, err error)
+
+// Follow writes what a job prints: what there is, or with follow until the job
+// has ended.
+func (c *Client) Follow(ctx context.Context, t *Tail, follow bool, look Look) error {
+	for {
+		files, ended, next, err := look(ctx)
+		if err != nil {
+			return err
+		}
+		if err := t.Step(ctx, c, files); err != nil {
+			return err
+		}
+		if ended || !follow {
+			return t.End()
+		}
+		if err := c.Wait(ctx, next, pollEvery); err != nil {
+			return err
+		}
+	}
+}
