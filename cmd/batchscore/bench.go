@@ -16,7 +16,7 @@ it comes from; whatever a simulated device takes part in says so.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchDecode(), newBenchInfer())
+	cmd.AddCommand(newBenchDecode(), newBenchInfer(), newBenchRun())
 	cmd.AddCommand(newBenchRead())
 	return cmd
 }

@@ -21,6 +21,7 @@ type Engine struct {
 	mu     sync.Mutex
 	rng    *rand.Rand
 	freeAt time.Time // when the device has done what it was given
+	busy   time.Duration
 }
 
 // Open loads the model's contract onto a device, whose rate is known (see
@@ -83,8 +84,18 @@ func (e *Engine) reserve(n int) time.Time {
 	if now := time.Now(); e.freeAt.Before(now) {
 		e.freeAt = now
 	}
-	e.freeAt = e.freeAt.Add(time.Duration(took * float64(time.Second)))
+	d := time.Duration(took * float64(time.Second))
+	e.freeAt = e.freeAt.Add(d)
+	e.busy += d
 	return e.freeAt
+}
+
+// Busy is how long the device has computed so far, and will for what it was
+// given.
+func (e *Engine) Busy() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.busy
 }
 
 func sleepUntil(ctx context.Context, t time.Time) error {

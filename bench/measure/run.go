@@ -1,0 +1,269 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// RunOptions say what Run runs.
+type RunOptions struct {
+	Images store.Store
+	Max    int // images of a run; 0 is all
+	Model  *models.Model
+	// Engine is open, and stays so.
+	Engine scorer.Engine
+	// Shared says that the engine computes on the cores that decode, so that
+	// the times of both add up; Simulated that it does not compute.
+	Shared, Simulated bool
+	Batch, Decoders   int
+	Rounds            int
+	// Least is how long the limits are measured in each round.
+	Least time.Duration
+	Log   zerolog.Logger
+}
+
+// Run scores a collection in every round, to a new output on the local disk, and
+// before that each part alone: the engine on ready tensors, the decoders on
+// bytes in memory, and reading from the store. It returns the samples and the
+// stage that bound the last round. The units:
+//
+//   - images/s, from the listing to _SUCCESS, with the engine open;
+//   - session-images/s, decode-images/s and fetch-images/s of the parts alone;
+//   - of-session, the rate as a share of the engine's alone;
+//   - of-limit, as a share of what engine and decoders allow together: of both
+//     times added where they share the cores, of the slower one else; and of-
+//     limit-cpu, the same of processor time, where they share the cores;
+//   - device-busy, the share of the time in which the device computed.
+func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
+	d := NewDevice(o.Engine, o.Model.Contract)
+	var samples []result.Sample
+	var binds telemetry.Stage
+	for range o.Rounds {
+		l, err := o.limits(ctx, d)
+		if err != nil {
+			return nil, binds, err
+		}
+		r, err := o.score(ctx)
+		if err != nil {
+			return nil, binds, err
+		}
+		binds = r.binds
+		s := result.Sample{
+			Name: "Run", Simulated: o.Simulated, Iterations: r.images,
+			Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
+				result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
+			Values: []result.Value{
+				{Value: r.rate, Unit: "images/s"}, {Value: l.session.rate, Unit: "session-images/s"},
+				{Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
+				{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o.Shared), Unit: "of-limit"},
+			},
+		}
+		if o.Shared {
+			s.Values = append(s.Values, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
+		}
+		s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"})
+		samples = append(samples, s)
+	}
+	return samples, binds, nil
+}
+
+// part is what one part of the work does alone.
+type part struct {
+	rate float64 // images/s
+	cpu  float64 // processor seconds an image
+}
+
+type limits struct {
+	session, decode part
+	fetch           float64
+}
+
+// together is the rate that engine and decoders allow.
+func (l limits) together(shared bool) float64 {
+	if shared {
+		return 1 / (1/l.session.rate + 1/l.decode.rate)
+	}
+	return min(l.session.rate, l.decode.rate)
+}
+
+func (o *RunOptions) limits(ctx context.Context, d *Device) (l limits, err error) {
+	start := cpuTime()
+	rate, n, err := d.Rate(ctx, o.Engine.Lanes(), o.Batch, o.Least)
+	if err != nil {
+		return l, err
+	}
+	l.session = part{rate, (cpuTime() - start).Seconds() / float64(n)}
+	bodies, rate, err := fetch(ctx, o.Images, o.Max, o.Log)
+	if err != nil {
+		return l, err
+	}
+	l.fetch = rate
+	start = cpuTime()
+	rate, n, err = decodeAll(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
+	if err != nil {
+		return l, err
+	}
+	l.decode = part{rate, (cpuTime() - start).Seconds() / float64(n)}
+	return l, nil
+}
+
+const (
+	// fetchers is as many as the worker has.
+	fetchers = 64
+	// fetchedMost bounds what is read to measure reading.
+	fetchedMost = 1000
+)
+
+// fetch reads the first images of a store, many at a time, and returns their
+// bytes and images a second.
+func fetch(ctx context.Context, st store.Store, most int, log zerolog.Logger) ([][]byte, float64, error) {
+	if most == 0 || most > fetchedMost {
+		most = fetchedMost
+	}
+	m, err := scorer.List(ctx, st, most, log.Level(zerolog.ErrorLevel))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer m.Close()
+	bodies := make([][]byte, m.Len())
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetchers)
+	start := time.Now()
+	for i := range bodies {
+		e, err := m.At(i)
+		if err != nil {
+			return nil, 0, errors.Join(err, g.Wait())
+		}
+		g.Go(func() error {
+			r, _, err := st.Open(ctx, e.Path, e.ETag)
+			if err != nil {
+				return err
+			}
+			bodies[i], err = io.ReadAll(r)
+			return errors.Join(err, r.Close())
+		})
+	}
+	err = g.Wait()
+	return bodies, float64(len(bodies)) / time.Since(start).Seconds(), err
+}
+
+// decodeAll decodes images in memory for at least a time, on so many goroutines,
+// and returns images a second and their number. An image that cannot be decoded
+// counts: it takes its time in a run too.
+func decodeAll(ctx context.Context, bodies [][]byte, spec preprocess.Spec, decoders int, least time.Duration) (float64, int, error) {
+	var next atomic.Int64
+	rates, counts := make([]float64, decoders), make([]int, decoders)
+	g, ctx := errgroup.WithContext(ctx)
+	for k := range decoders {
+		d, err := preprocess.NewDecoder(spec, preprocess.Options{})
+		if err != nil {
+			return 0, 0, errors.Join(err, g.Wait())
+		}
+		g.Go(func() error {
+			defer d.Close()
+			row := make([]byte, spec.RowBytes())
+			start := time.Now()
+			for time.Since(start) < least || counts[k] == 0 {
+				body := bodies[int(next.Add(1)-1)%len(bodies)]
+				var bad *preprocess.Failure
+				if err := d.Decode(row, body); err != nil && !errors.As(err, &bad) {
+					return err
+				}
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				counts[k]++
+			}
+			rates[k] = float64(counts[k]) / time.Since(start).Seconds()
+			return nil
+		})
+	}
+	err := g.Wait()
+	rate, n := 0.0, 0
+	for k := range decoders {
+		rate, n = rate+rates[k], n+counts[k]
+	}
+	return rate, n, err
+}
+
+// scored is a whole run.
+type scored struct {
+	part
+	images int
+	busy   float64
+	binds  telemetry.Stage
+}
+
+func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
+	folder, err := os.MkdirTemp("", "batchscore-bench-")
+	if err != nil {
+		return scored{}, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	out, err := dir.New(folder, dir.Options{})
+	if err != nil {
+		return scored{}, err
+	}
+	c := &o.Model.Contract
+	job := output.Job{
+		Images: o.Images.String(), Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
+		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
+		TopK: min(5, c.Classes), Format: output.JSONL, Batch: o.Batch,
+	}
+	if o.Simulated {
+		job.Precision = output.Simulated
+	}
+	counters := new(telemetry.Counters)
+	computed, _ := o.Engine.(interface{ Busy() time.Duration })
+	before := time.Duration(0)
+	if computed != nil {
+		before = computed.Busy()
+	}
+	cpu, start := cpuTime(), time.Now()
+	s, err := scorer.Run(ctx, scorer.Options{
+		Images: o.Images, Out: out, Job: job, Contract: *c,
+		OpenEngine: func() (scorer.Engine, error) { return kept{o.Engine}, nil },
+		World:      shard.World{Size: 1, LocalSize: 1}, Decoders: o.Decoders,
+		Counters: counters, Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}, Log: o.Log,
+	})
+	took := time.Since(start)
+	if err != nil {
+		return scored{}, err
+	}
+	if s.Images == 0 {
+		return scored{}, fmt.Errorf("%s: nothing was scored", o.Images)
+	}
+	n, lanes := float64(s.Images), o.Engine.Lanes()
+	r := scored{part: part{n / took.Seconds(), (cpuTime() - cpu).Seconds() / n}, images: s.Images}
+	after := counters.Snapshot()
+	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})
+	if computed != nil {
+		r.busy = (computed.Busy() - before).Seconds() / took.Seconds()
+	} else {
+		r.busy = after.BusySeconds[telemetry.Infer.String()] / took.Seconds() / float64(lanes)
+	}
+	return r, nil
+}
+
+// kept is an engine that outlives a run.
+type kept struct{ scorer.Engine }
+
+func (kept) Close() error { return nil }

@@ -1,0 +1,95 @@
+package measure
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/simulate"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+func folder(t *testing.T, n int) *dir.Store {
+	t.Helper()
+	path := t.TempDir()
+	for i := range n {
+		p, err := Encode(Scenes(1, 3000, uint64(i))[0], "jpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, fmt.Sprintf("%03d.jpg", i)), p.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := dir.New(path, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func measureRun(t *testing.T, e scorer.Engine, o RunOptions) (map[string]float64, result.Sample) {
+	t.Helper()
+	o.Images, o.Model, o.Engine = folder(t, 40), tiny(t), e
+	o.Batch, o.Decoders, o.Rounds, o.Least, o.Log = 4, 2, 2, time.Millisecond, zerolog.Nop()
+	samples, _, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(samples) != 2 || samples[1].Iterations != 40 {
+		t.Fatalf("%+v", samples)
+	}
+	values := map[string]float64{}
+	for _, v := range samples[1].Values {
+		if !(v.Value > 0) {
+			t.Errorf("%v", v)
+		}
+		values[v.Unit] = v.Value
+	}
+	return values, samples[1]
+}
+
+func TestRunAgainstItsLimits(t *testing.T) {
+	e, err := ort.Open(tiny(t), ort.Options{Provider: ort.CPU, Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	v, s := measureRun(t, e, RunOptions{Shared: true})
+	if s.Simulated || v["of-limit-cpu"] == 0 {
+		t.Errorf("%+v", s)
+	}
+	if have, want := v["of-limit"], v["images/s"]*(1/v["session-images/s"]+1/v["decode-images/s"]); have < want*0.999 || have > want*1.001 {
+		t.Errorf("of-limit is %v, and the times add up to %v", have, want)
+	}
+}
+
+func TestRunOnASimulatedDevice(t *testing.T) {
+	m := tiny(t)
+	e, err := simulate.Open(t.Context(), simulate.Spec{Rate: 400, Batch: 4}, m.Contract, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, s := measureRun(t, e, RunOptions{Simulated: true})
+	if !s.Simulated {
+		t.Error("the sample does not say that it is simulated")
+	}
+	// The device computed 40 images at 400 a second, and the run took all of
+	// that time.
+	if have, want := v["device-busy"], v["images/s"]/400; have > 1 || have < want*0.999 || have > want*1.001 {
+		t.Errorf("busy for %v of the time, want %v", have, want)
+	}
+	if v["of-limit"] != v["images/s"]/min(v["session-images/s"], v["decode-images/s"]) {
+		t.Errorf("of-limit is %v", v["of-limit"])
+	}
+	if _, ok := v["of-limit-cpu"]; ok {
+		t.Error("the device takes no processor time, and a share of it is told")
+	}
+}

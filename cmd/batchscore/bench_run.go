@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/measure"
+	"github.com/batchscore/batchscore/bench/result"
+	cpu "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/shard"
+)
+
+func newBenchRun() *cobra.Command {
+	var f benchFlags
+	var places placeFlags
+	var model contractFlags
+	var images, file, provider string
+	var limit, batch, decoders, lanes, rounds int
+	var scaled bool
+	var least time.Duration
+	cmd := &cobra.Command{
+		Use:   "run --images PLACE --model FILE|NAME",
+		Short: "Measure whole runs against what device and decoder allow, and say which stage binds",
+		Long: `run scores a collection several times over, each time to a new folder on the local
+disk, and before each run measures its parts alone: the device on ready tensors,
+the decoders on bytes in memory, and reading from the place of the images. It
+tells the run's share of the device's rate (of-session) and of what device and
+decoders allow together (of-limit): on the CPU the times of both add up, else the
+slower of the two counts. A simulated device answers whether this machine and
+this storage would feed a GPU.
+
+` + placesHelp,
+		Example: `  batchscore bench run --images photos --model inception.onnx
+  batchscore bench run --images photos --model vgg16.onnx --provider simulate:p100`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			switch {
+			case images == "":
+				return usagef("--images is missing: the place of the images")
+			case file == "":
+				return usagef("--model is missing: an ONNX file, or the name of a registered model")
+			case limit < 0, batch < 0, decoders < 0, lanes < 0, rounds < 1, least <= 0:
+				return usagef("--max, --batch, --decoders, --sessions, --rounds and --least are above zero")
+			}
+			device, simulating, err := simulated(provider)
+			if err != nil {
+				return err
+			}
+			m, err := model.locate(cmd, file, "")
+			if err != nil {
+				return err
+			}
+			m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || scaled
+			st, err := places.open("--images", images)
+			if err != nil {
+				return err
+			}
+			log := zerolog.New(console(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))).Level(zerolog.WarnLevel)
+			versions := map[string]string{"jpeg": jpegName()}
+			var engine scorer.Engine
+			if simulating {
+				engine, err = openSimulated(cmd.Context(), device, m, shard.World{Size: 1, LocalSize: 1}, log)
+			} else {
+				engine, err = openReal(cmd.Context(), ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
+			}
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			if batch == 0 {
+				batch = engine.DefaultBatch()
+			}
+			if decoders == 0 {
+				decoders = cpu.CPUs(1).Usable
+			}
+			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
+				Images: st, Max: limit, Model: m, Engine: engine,
+				Shared: engine.Device() == ort.CPU, Simulated: simulating,
+				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
+			})
+			if err != nil {
+				return err
+			}
+			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
+			return f.tell(cmd, run, result.TableOptions{Notes: []string{
+				fmt.Sprintf("What binds: %s.", binds),
+			}})
+		},
+	}
+	fs := cmd.Flags()
+	f.register(cmd)
+	places.register(cmd)
+	model.register(cmd)
+	fs.StringVar(&images, "images", "", "place of the images: a folder, or blob storage (required)")
+	fs.StringVar(&file, "model", "", "ONNX file, or name of a registered model (required)")
+	fs.StringVar(&provider, "provider", "auto", "as for batchscore run")
+	fs.IntVar(&limit, "max", 0, "score at most this many images; 0 is all")
+	fs.IntVar(&batch, "batch", 0, "images per batch; by default what suits the device")
+	fs.IntVar(&lanes, "sessions", 0, "calls of the device at a time; by default one a core on the CPU and two on a GPU")
+	fs.IntVar(&decoders, "decoders", 0, "goroutines that decode; by default one per core")
+	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes")
+	fs.IntVar(&rounds, "rounds", 6, "rounds, each a sample")
+	fs.DurationVar(&least, "least", 2*time.Second, "how long each limit is measured in each round")
+	return cmd
+}
