@@ -32,7 +32,7 @@ func List(ctx context.Context, images store.Store, max int, log zerolog.Logger) 
 	defer b.Close()
 	others := 0
 	err := images.List(ctx, "", func(o store.Object) error {
-		if !isImage(o.Name) {
+		if !IsImage(o.Name) {
 			others++
 			return nil
 		}
@@ -59,4 +59,5 @@ func List(ctx context.Context, images store.Store, max int, log zerolog.Logger) 
 	return m, nil
 }
 
-func isImage(name string) bool { return extensions[strings.ToLower(path.Ext(name))] }
+// IsImage says whether an object of that name is taken for an image.
+func IsImage(name string) bool { return extensions[strings.ToLower(path.Ext(name))] }

@@ -143,7 +143,7 @@ func (w *worker) finish(ctx context.Context) (output.Success, error) {
 
 func (w *worker) succeed(ctx context.Context) (output.Success, error) {
 	o := output.FinishOptions{Versions: w.Versions}
-	drift, err := output.MeasureDrift(ctx, w.Images, w.Manifest, w.Job.Max > 0, isImage)
+	drift, err := output.MeasureDrift(ctx, w.Images, w.Manifest, w.Job.Max > 0, IsImage)
 	switch {
 	case err != nil:
 		w.Log.Warn().Err(err).Msg("could not list the images again to see what changed")

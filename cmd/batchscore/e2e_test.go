@@ -31,12 +31,16 @@ func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
 
-// runTests keeps the logs of jobs out of the folder of the user.
+// runTests keeps the jobs that tests launch out of the record of the user, and
+// the settings of the user out of the tests.
 func runTests(m *testing.M) int {
 	state, err := os.MkdirTemp("", "batchscore-state-*")
 	if err == nil {
 		defer os.RemoveAll(state)
 		err = os.Setenv("XDG_STATE_HOME", state)
+	}
+	if err == nil {
+		err = os.Setenv("XDG_CONFIG_HOME", filepath.Join(state, "config"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

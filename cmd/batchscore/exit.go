@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -72,12 +73,15 @@ func exitCode(err error, sig os.Signal) int {
 	case errors.As(err, &ranks), errors.Is(err, errConfig),
 		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider),
 		errors.Is(err, scorer.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
+		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
+		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster),
+		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
 		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist):
 		return 78
 	case errors.As(err, &launched) && known(launched.Code):
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
-		errors.Is(err, scorer.ErrPaused),
+		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
 		errors.Is(err, deploy.ErrRankFailed):
 		return 75
 	}

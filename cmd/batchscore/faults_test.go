@@ -157,7 +157,7 @@ func TestFault05_MpirunSaysZero(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if r := batchscore(t, launch...); r.code != 75 || !strings.Contains(r.stderr, "mpirun reports success, but") {
+	if r := batchscore(t, launch...); r.code != 75 || !strings.Contains(r.stderr, "local reports success, but") {
 		t.Errorf("want exit code 75, have %v", r)
 	}
 }

@@ -4,153 +4,205 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
-	"github.com/batchscore/batchscore/deploy/local"
-	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/deploy/record"
 )
 
+// launchFlags are those of 'batchscore launch' that are not the job's.
+type launchFlags struct {
+	jobFileFlags
+	serviceFlags
+	to     string
+	mpirun string
+	dryRun bool
+	format string
+	detach bool
+	schema bool
+}
+
 func newLaunch(sig *signals) *cobra.Command {
-	var to, mpirun string
-	ranks := 1
+	var f launchFlags
 	cmd := &cobra.Command{
-		Use:   "launch --to local -n RANKS -- RUN-FLAGS",
-		Short: "Start the ranks of a job, follow them, and judge by the output",
-		Long: `launch starts 'batchscore run' on several ranks and waits for them. Whether the
-job is done it does not take from the launcher but from the output folder: it
-succeeds when every image has its row, and fails whatever mpirun says when a
-chunk is missing. SIGTERM and Ctrl-C make the ranks commit what they have in
-hand and end; launching again goes on from there.
+		Use:   "launch --to ENGINE [-f job.yaml] [flags] [-- RUN-FLAGS]",
+		Short: "Start a job on this machine or a cluster, follow it, and judge by the output",
+		Long: `launch hands a job to an engine, follows what its ranks print and judges the
+result. The job is described in job.yaml, by flags, or by both; what stands
+after -- are flags for 'batchscore run' on every rank. Where an engine is
+reached stands in service.yaml, which an administrator writes once.
+
+Whether a scoring job is done is not taken from the engine but from the output:
+launch succeeds when every image has its row, and fails whatever the engine says
+when a chunk is missing. Launching again goes on from there.
+
+With --to local, SIGTERM and Ctrl-C make the ranks commit what they have in hand
+and end. On other engines they end the following and not the job. The job is on
+record before the engine hears of it: 'batchscore jobs' finds it whatever
+became of launch.
 
 ` + exitCodesHelp,
-		Example: "  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx",
+		Example: `  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx
+  batchscore launch --to kubernetes -f job.yaml --dry-run
+  batchscore launch --to azureml -f job.yaml --nodes 8 --detach`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if to != "local" {
-				return usagef("--to %q: it takes local (mpirun on this machine)", to)
+			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
+				return usagef("launch takes no argument %q; flags for run stand after --", args[0])
 			}
-			if ranks < 1 {
-				return usagef("-n %d: at least one rank is started", ranks)
-			}
-			out := flagAmong(args, "--out")
-			if out == "" {
-				return usagef("the flags after -- lack --out: the place for the result")
-			}
-			places := placeFlags{endpoint: flagAmong(args, "--endpoint"), credentials: flagAmong(args, "--credentials")}
-			st, err := places.open("--out", out)
-			if err != nil {
+			if f.schema {
+				_, err := io.WriteString(cmd.OutOrStdout(), deploy.JobSchema)
 				return err
 			}
-			// A token in a place is refused before ranks are started with it.
-			if _, err := place(flagAmong(args, "--images")); err != nil {
-				return usagef("--images: %w", err)
-			}
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			folder, err := jobsFolder()
-			if err != nil {
-				return config(err)
-			}
-			engine, err := local.New(local.Options{Mpirun: mpirun, Folder: folder})
-			if err != nil {
-				return err
-			}
-			job := deploy.Job{Name: "score", Command: append([]string{self, "run"}, args...), RanksPerNode: ranks}
-			return launch(context.WithoutCancel(cmd.Context()), cmd, engine, job, st, sig.stop)
+			return f.launch(cmd, args, sig)
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&to, "to", "local", "engine that starts the ranks: local")
-	fs.IntVarP(&ranks, "ranks", "n", 1, "number of ranks")
-	fs.StringVar(&mpirun, "mpirun", "mpirun", "the mpirun program")
+	fs.StringVar(&f.to, "to", "local", "engine: "+strings.Join(engineNames(), ", "))
+	f.serviceFlags.register(cmd)
+	f.jobFileFlags.register(cmd)
+	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
+	fs.StringVar(&f.format, "format", "", "with --dry-run --to azureml: yaml, for 'az ml job create'")
+	fs.BoolVar(&f.detach, "detach", false, "return once the engine has the job, and follow it with 'batchscore jobs'")
+	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
+	fs.StringVar(&f.mpirun, "mpirun", "", "with --to local: the mpirun program")
 	return cmd
 }
 
-// flagAmong is the value of a flag among those meant for run, or empty.
-func flagAmong(args []string, name string) string {
-	for i, a := range args {
-		if v, ok := strings.CutPrefix(a, name+"="); ok {
-			return v
-		}
-		if a == name && i+1 < len(args) {
-			return args[i+1]
-		}
-	}
-	return ""
+// yamlDocuments is an engine that can write the job for its own command line
+// tool, too.
+type yamlDocuments interface {
+	YAML(job deploy.Job, id string) ([]deploy.Document, error)
 }
 
-// jobsFolder is where the jobs of this user leave their logs.
-func jobsFolder() (string, error) {
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("where to keep the logs of jobs: %w; set XDG_STATE_HOME to a folder", err)
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(state, "batchscore", "jobs"), nil
-}
+// testPoint is called at the named moments of a launch, for tests to end it
+// there.
+var testPoint = func(name string) {}
 
-// launch runs the job to its end and judges by the output.
-func launch(ctx context.Context, cmd *cobra.Command, engine *local.Engine, job deploy.Job, st store.Store, stop <-chan struct{}) error {
+func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals) error {
+	l, section, err := f.open(cmd)
+	if err != nil {
+		return err
+	}
+	job, err := f.job(cmd, cmd.InOrStdin(), runArgs, newRun(sig).Flags())
+	if err != nil {
+		return err
+	}
+	if job, err = settle(f.to, job); err != nil {
+		return err
+	}
 	id := deploy.NewID(job.Name, time.Now(), rand.Uint32())
-	if err := engine.Submit(ctx, job, id); err != nil {
+	documents, err := l.Documents(job, id)
+	if f.format == "yaml" && err == nil {
+		documents, err = l.(yamlDocuments).YAML(job, id) // as open made sure
+	}
+	if err != nil {
 		return err
 	}
-	launched := engine.Wait(ctx, id, cmd.OutOrStdout(), cmd.ErrOrStderr(), stop)
-	report, err := output.Verify(ctx, st)
+	if f.dryRun {
+		return printDocuments(cmd.OutOrStdout(), documents)
+	}
+
+	folder, err := record.Folder()
 	if err != nil {
-		if launched != nil && errors.Is(err, store.ErrNotExist) {
-			return launched // it ended before there was anything to judge
+		return config(err)
+	}
+	w := &watched{
+		l: l, book: record.Open(folder), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+		r: record.Record{
+			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC().Truncate(time.Second),
+			Phase: record.Launching, Endpoint: job.Run["endpoint"],
+		},
+	}
+	if file := job.Run["credentials"]; file != "" {
+		if w.r.Credentials, err = filepath.Abs(file); err != nil {
+			return err
 		}
-		return firstOf(launched, err)
 	}
-	unproven := judge(&report)
-	switch {
-	case unproven != nil && launched == nil:
-		return fmt.Errorf("%w: mpirun reports success, but %v; start it again to go on", output.ErrIncomplete, unproven)
-	case unproven != nil:
-		return fmt.Errorf("%w; %d of %d images have their row; start it again to go on",
-			launched, report.Images-report.MissingImages, report.Images)
-	}
-	s, err := output.ReadSuccess(ctx, st)
-	if err != nil {
+	// What cannot be opened cannot be judged later: better now than then.
+	if err := w.openOutput(); err != nil {
 		return err
 	}
-	simulated := ""
-	if s.Simulated {
-		simulated = " (simulated)"
+	if err := f.submit(cmd.Context(), w); err != nil {
+		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "Processed %d images on %d ranks, took %s%s\n",
-		s.Images, job.Ranks(), telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
-	var exit *deploy.ExitStatus
+	if f.detach || job.Schedule != "" {
+		fmt.Fprintf(w.stdout, "launched job %s on %s\n%s", id, f.to, w.howTo())
+		return nil
+	}
+	fmt.Fprintf(w.stderr, "batchscore: launched job %s on %s\n", id, f.to)
+	testPoint("following")
+	return w.follow(context.WithoutCancel(cmd.Context()), sig.stop)
+}
+
+// open opens the engine and checks the flags that go with it alone.
+func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, error) {
+	section, err := f.settings()
+	if err != nil {
+		return nil, section, err
+	}
+	l, section, err := f.launcher(f.to, section)
+	if err != nil {
+		return nil, section, err
+	}
 	switch {
-	case errors.As(launched, &exit) && exit.Code == 3:
-		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, st)
-	case launched != nil:
-		// A rank that failed after others had taken over its work cost
-		// nothing; it is told, but the job is done.
-		fmt.Fprintf(cmd.ErrOrStderr(), "batchscore: %v, but the result is complete\n", launched)
+	case f.format == "":
+	case f.format != "yaml" || !f.dryRun:
+		return nil, section, usagef("--format %s: it takes yaml, with --dry-run", f.format)
+	default:
+		if _, ok := l.(yamlDocuments); !ok {
+			return nil, section, usagef("--format yaml: it goes with --to azureml")
+		}
+	}
+	return l, section, nil
+}
+
+// settings are what flags say in place of service.yaml.
+func (f *launchFlags) settings() (yaml.Node, error) {
+	var over yaml.Node
+	if f.mpirun == "" {
+		return over, nil
+	}
+	if f.to != "local" {
+		return over, usagef("--mpirun goes with --to local")
+	}
+	return over, over.Encode(map[string]string{"mpirun": f.mpirun})
+}
+
+// submit puts the job on record and hands it to the engine.
+func (f *launchFlags) submit(ctx context.Context, w *watched) error {
+	testPoint("before record")
+	if err := w.book.Create(w.r); err != nil {
+		return err
+	}
+	testPoint("after record")
+	err := w.l.Submit(ctx, w.r.Job, w.r.ID)
+	testPoint("after submit")
+	switch {
+	case err == nil:
+		return w.update(record.Submitted, "")
+	case errors.Is(err, deploy.ErrUnreachable), ctx.Err() != nil:
+		return fmt.Errorf("%w\nwhether %s has the job is not known: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
+	}
+	return errors.Join(err, w.update(record.Refused, ""))
+}
+
+func printDocuments(w io.Writer, documents []deploy.Document) error {
+	for i, d := range documents {
+		between := ""
+		if i > 0 {
+			between = "\n"
+		}
+		body := strings.TrimSuffix(string(d.Body), "\n")
+		if _, err := fmt.Fprintf(w, "%s# %s\n%s\n", between, d.Name, body); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// firstOf prefers what the launcher said to what was found out afterwards.
-func firstOf(launched, err error) error {
-	if launched != nil {
-		return fmt.Errorf("%w (and the output could not be judged: %v)", launched, err)
-	}
-	return err
 }

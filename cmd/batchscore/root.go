@@ -69,7 +69,7 @@ so a job that was stopped goes on where it was when it is started again.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newRun(sig), newPlan(), newVerify(), newMerge(), newShow(),
-		newModels(), newDoctor(), newLaunch(sig), newBench(),
+		newModels(), newDoctor(), newLaunch(sig), newJobs(), newCluster(), newSample(), newBench(),
 	)
 	return root
 }

@@ -42,11 +42,13 @@ type Progress struct {
 	// came, both by the store's clock. Last is zero before the first part.
 	Started time.Time `json:"started"`
 	Last    time.Time `json:"last"`
-	// Rate is images per second over the last parts. Left is how long what is
-	// missing takes at that rate; 0 when that cannot be said, as when no rank
-	// is at work.
-	Rate float64       `json:"images_per_second"`
-	Left time.Duration `json:"left_ns"`
+	// Rate is images per second over the last parts; once the job is complete,
+	// over Makespan, the time from its start to its end. Left is how long what
+	// is missing takes at that rate; 0 when that cannot be said, as when no
+	// rank is at work.
+	Rate     float64       `json:"images_per_second"`
+	Left     time.Duration `json:"left_ns"`
+	Makespan time.Duration `json:"makespan_ns"`
 	// Ranks are those of the world that started last, and all others that left
 	// something; in order.
 	Ranks []RankProgress `json:"ranks"`
@@ -163,7 +165,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
 
 	// _SUCCESS first: whoever finds it finds all parts below.
-	_, err := ReadSuccess(ctx, o.st)
+	success, err := ReadSuccess(ctx, o.st)
 	complete := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return p, err
@@ -180,10 +182,10 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if p.ChunksDone == p.Chunks {
 		p.Stage = Checking
 	}
-	if complete {
-		p.Stage = Complete
-	}
 	p.Last, p.Rate = o.rate(parts)
+	if complete {
+		p.Stage, p.Rate, p.Makespan = Complete, success.ImagesPerSecond, success.Ended.Sub(success.Started)
+	}
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
 	}

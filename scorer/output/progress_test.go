@@ -138,8 +138,9 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	}
 	s := r.finish(t)
 	p = look()
-	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.Left != 0 {
-		t.Errorf("complete: %+v, want the statuses %v", p, s.Statuses)
+	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.Left != 0 ||
+		p.Makespan.Seconds() != s.MakespanSeconds || p.Rate != s.ImagesPerSecond {
+		t.Errorf("complete: %+v, want what %+v says", p, s)
 	}
 	want(p, rank{"host0", 5, 36, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
 	if p.Ranks[0].End != "done" || !p.Ranks[0].Sign.Equal(clock.now.Add(5*time.Second)) || p.Ranks[1].End != "" {

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+func newCluster() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Set up, show, resize and remove the machines of an engine",
+		Long: `cluster is for administrators: it sets up the machines that jobs run on, where the
+engine lets us. A cluster scales by itself between two sizes; one that starts
+from 0 costs nothing while no job runs.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("cluster has no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newClusterCreate(), newClusterShow(), newClusterResize(), newClusterDelete())
+	return cmd
+}
+
+// clusterFlags open the engine of a cluster.
+type clusterFlags struct {
+	serviceFlags
+	to string
+}
+
+func (f *clusterFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.to, "to", "", "engine: "+strings.Join(clusterEngines, " or ")+" (required)")
+	f.serviceFlags.register(cmd)
+}
+
+// clusterEngines are those whose machines we can set up.
+var clusterEngines = []string{"azureml", "batchai"}
+
+func (f *clusterFlags) open() (deploy.Clusters, error) {
+	if !slices.Contains(clusterEngines, f.to) {
+		return nil, usagef("--to %q: clusters are set up on %s; other engines come with their machines", f.to, strings.Join(clusterEngines, " and "))
+	}
+	l, _, err := f.launcher(f.to, yaml.Node{})
+	if err != nil {
+		return nil, err
+	}
+	c, ok := l.(deploy.Clusters)
+	if !ok {
+		return nil, usagef("--to %s: its machines are not set up from here", f.to)
+	}
+	return c, nil
+}
+
+func newClusterCreate() *cobra.Command {
+	var f clusterFlags
+	var c deploy.Cluster
+	var priority string
+	var idle time.Duration
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:     "create NAME --to ENGINE --vm-size SIZE --max N",
+		Short:   "Make a cluster and wait until it takes jobs",
+		Long:    "create makes a cluster and waits until it takes jobs. One that exists with the same\nsettings is left as it is.",
+		Example: "  batchscore cluster create gpus --to azureml --vm-size Standard_NC6s_v3 --max 8 --priority low",
+		Args:    oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.Name, c.Priority, c.IdleTime = args[0], deploy.Priority(priority), deploy.Duration(idle)
+			switch {
+			case c.VMSize == "":
+				return usagef("--vm-size is missing: the cloud's name for a kind of machine, such as Standard_NC6s_v3")
+			case c.Priority != deploy.Dedicated && c.Priority != deploy.Low:
+				return usagef("--priority %q: it is dedicated or low", priority)
+			case idle < 0:
+				return usagef("--idle-time %v: it is above zero", idle)
+			}
+			if err := checkSizes(c.MinNodes, c.MaxNodes); err != nil {
+				return err
+			}
+			clusters, err := f.open()
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				documents, err := clusters.ClusterDocuments(c)
+				if err != nil {
+					return err
+				}
+				return printDocuments(cmd.OutOrStdout(), documents)
+			}
+			if err := clusters.CreateCluster(cmd.Context(), c); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s takes jobs: %d to %d nodes of %s, %s\n", c.Name, c.MinNodes, c.MaxNodes, c.VMSize, c.Priority)
+			return err
+		},
+	}
+	f.register(cmd)
+	fs := cmd.Flags()
+	fs.StringVar(&c.VMSize, "vm-size", "", "the cloud's name for a kind of machine, such as Standard_NC6s_v3 (required)")
+	fs.IntVar(&c.MinNodes, "min", 0, "nodes that stay when no job runs; they cost money all the time")
+	fs.IntVar(&c.MaxNodes, "max", 1, "most nodes there may be")
+	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "dedicated, or low: cheaper, and can be taken away")
+	fs.DurationVar(&idle, "idle-time", 0, "how long a node stays without work, such as 10m; by default the engine's own")
+	fs.BoolVar(&dryRun, "dry-run", false, "print what would be sent, and send nothing")
+	return cmd
+}
+
+func checkSizes(least, most int) error {
+	if least < 0 || most < 1 || least > most {
+		return usagef("--min %d --max %d: a cluster has at least 1 node at most, and no less than 0 at least", least, most)
+	}
+	return nil
+}
+
+func newClusterShow() *cobra.Command {
+	var f clusterFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show NAME --to ENGINE",
+		Short: "Say how many nodes a cluster has and how many of them work",
+		Args:  oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			clusters, err := f.open()
+			if err != nil {
+				return err
+			}
+			c, err := clusters.ShowCluster(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(c)
+			}
+			return printCluster(cmd.OutOrStdout(), c)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return cmd
+}
+
+func printCluster(w io.Writer, c deploy.Cluster) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "CLUSTER\tSTATE\tVM SIZE\tPRIORITY\tNODES\tBUSY\tMIN\tMAX\tIDLE TIME")
+	idle := "-"
+	if c.IdleTime > 0 {
+		idle = c.IdleTime.String()
+	}
+	fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", c.Name, c.State, c.VMSize, c.Priority, c.Nodes, c.Busy, c.MinNodes, c.MaxNodes, idle)
+	return t.Flush()
+}
+
+func newClusterResize() *cobra.Command {
+	var f clusterFlags
+	var least, most int
+	cmd := &cobra.Command{
+		Use:   "resize NAME --to ENGINE --min N --max N",
+		Short: "Change the two sizes between which a cluster scales",
+		Args:  oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("min") || !cmd.Flags().Changed("max") {
+				return usagef("resize takes both --min and --max")
+			}
+			if err := checkSizes(least, most); err != nil {
+				return err
+			}
+			clusters, err := f.open()
+			if err != nil {
+				return err
+			}
+			if err := clusters.ResizeCluster(cmd.Context(), args[0], least, most); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s scales between %d and %d nodes\n", args[0], least, most)
+			return err
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().IntVar(&least, "min", 0, "nodes that stay when no job runs (required)")
+	cmd.Flags().IntVar(&most, "max", 1, "most nodes there may be (required)")
+	return cmd
+}
+
+func newClusterDelete() *cobra.Command {
+	var f clusterFlags
+	cmd := &cobra.Command{
+		Use:   "delete NAME --to ENGINE",
+		Short: "Remove a cluster and wait until it is gone; jobs that run there are lost to it",
+		Args:  oneArg("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			clusters, err := f.open()
+			if err != nil {
+				return err
+			}
+			if err := clusters.DeleteCluster(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s is gone\n", args[0])
+			return err
+		},
+	}
+	f.register(cmd)
+	return cmd
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
+)
+
+func newJobs() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "jobs",
+		Short: "List, watch, read, end and fetch what was launched",
+		Long: `jobs works on the record of what this user launched from this machine. A job is
+named by its ID or by the beginning of it that no other job has.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("jobs has no command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newJobsList(), newJobsStatus(), newJobsLogs(), newJobsCancel(), newJobsFetch())
+	return cmd
+}
+
+// openBook opens the record of this user.
+func openBook() (record.Book, error) {
+	folder, err := record.Folder()
+	if err != nil {
+		return record.Book{}, config(err)
+	}
+	return record.Open(folder), nil
+}
+
+// findJob finds a job on record; prefix is of its ID, or empty for the newest.
+// Its launcher is nil, and the error says why, where the engine cannot be opened
+// as it was recorded.
+func findJob(cmd *cobra.Command, prefix string) (w *watched, unopened, err error) {
+	book, err := openBook()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := book.Find(prefix)
+	if err != nil {
+		return nil, nil, err
+	}
+	w = &watched{book: book, r: r, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+	w.l, unopened = recorded(r)
+	return w, unopened, nil
+}
+
+// recorded opens the engine of a job as it was when the job was launched.
+func recorded(r record.Record) (deploy.Launcher, error) {
+	open := engines[r.Engine]
+	if open == nil {
+		return nil, fmt.Errorf("%w: job %s was launched on %q, which this batchscore does not know", deploy.ErrService, r.ID, r.Engine)
+	}
+	l, err := open(&r.Service)
+	if err != nil {
+		return nil, config(fmt.Errorf("the settings of %s that job %s was launched with: %w", r.Engine, r.ID, err))
+	}
+	return l, nil
+}
+
+// jobOf is findJob for commands that are nothing without the engine.
+func jobOf(cmd *cobra.Command, prefix string) (*watched, error) {
+	w, unopened, err := findJob(cmd, prefix)
+	return w, errors.Join(err, unopened)
+}
+
+// atMostOne is the rule of commands that take the newest job if none is named.
+func atMostOne(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usagef("%s takes at most one argument, %s; %d were given", cmd.CommandPath(), name, len(args))
+		}
+		return nil
+	}
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+// listed is a job in the list.
+type listed struct {
+	ID       string    `json:"id"`
+	Engine   string    `json:"engine"`
+	Launched time.Time `json:"launched"`
+	State    string    `json:"state"`
+	// Outcome is what was found when the job had ended.
+	Outcome string `json:"outcome,omitempty"`
+	Out     string `json:"out,omitempty"`
+}
+
+// answerTime is how long the list waits for an engine.
+const answerTime = 10 * time.Second
+
+func newJobsList() *cobra.Command {
+	var asJSON bool
+	limit := 20
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the jobs that were launched, the newest first",
+		Long: `list shows what was launched, and asks the engines how the jobs are that were not
+seen to end. Whether a result is complete, 'jobs status' reads from the output.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("--limit %d: at least one job is listed", limit)
+			}
+			book, err := openBook()
+			if err != nil {
+				return err
+			}
+			all, damaged := book.List()
+			if damaged != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "batchscore: %v\n", damaged)
+			}
+			more := max(len(all)-limit, 0)
+			jobs := askAll(cmd.Context(), book, all[:len(all)-more])
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(jobs)
+			}
+			if len(jobs) == 0 {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\n", book)
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			fmt.Fprintln(w, "JOB\tENGINE\tLAUNCHED\tSTATE\tOUTPUT")
+			for _, j := range jobs {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04"), j.State, printable(j.Out))
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			if more > 0 {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "... and %d older, see --limit\n", more)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	cmd.Flags().IntVar(&limit, "limit", limit, "number of jobs")
+	return cmd
+}
+
+// askAll asks the engines of all jobs at once.
+func askAll(ctx context.Context, book record.Book, records []record.Record) []listed {
+	jobs := make([]listed, len(records))
+	var asking sync.WaitGroup
+	for i, r := range records {
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, answerTime)
+			defer cancel()
+			jobs[i] = listed{
+				ID: r.ID, Engine: r.Engine, Launched: r.Launched,
+				State: stateOf(ctx, book, r), Outcome: r.Outcome, Out: r.Job.Out,
+			}
+		})
+	}
+	asking.Wait()
+	return jobs
+}
+
+// stateOf is one word or a few for how a job is.
+func stateOf(ctx context.Context, book record.Book, r record.Record) string {
+	switch r.Phase {
+	case record.Refused:
+		return "refused"
+	case record.Done:
+		if r.Outcome == complete {
+			return complete
+		}
+		return "ended, incomplete"
+	}
+	l, err := recorded(r)
+	if err != nil {
+		return "unknown: " + firstLine(err.Error())
+	}
+	status, err := l.Status(ctx, r.ID)
+	switch {
+	case errors.Is(err, deploy.ErrNoJob) && r.Phase == record.Launching:
+		return "never reached " + r.Engine
+	case errors.Is(err, deploy.ErrNoJob):
+		return "gone from " + r.Engine
+	case err != nil:
+		return "unknown: " + firstLine(err.Error())
+	}
+	return string(status.State)
+}
+
+func newJobsLogs() *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "logs [JOB]",
+		Short: "Print what the ranks of a job printed; of the newest job by default",
+		Args:  atMostOne("JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := jobOf(cmd, first(args))
+			if err != nil {
+				return err
+			}
+			return w.l.Logs(cmd.Context(), w.r.ID, w.stdout, follow)
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	return cmd
+}
+
+func newJobsCancel() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel JOB",
+		Short: "Ask the engine to end a job, which can be resumed",
+		Long: `cancel asks the engine to end the job. Ranks commit what they have in hand as far
+as the engine gives them time; launching the job again goes on from there.`,
+		Args: oneArg("JOB"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return usagef("cancel takes the ID of a job")
+			}
+			w, err := jobOf(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if err := w.l.Cancel(cmd.Context(), w.r.ID); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(w.stdout, "%s was asked to end %s; what it had committed stands\n", w.r.Engine, w.r.ID)
+			return err
+		},
+	}
+}
+
+func newJobsFetch() *cobra.Command {
+	return &cobra.Command{
+		Use:   "fetch JOB DIR",
+		Short: "Download what the engine keeps of a job, and the labels once they are complete",
+		Long: `fetch downloads into DIR what the engine keeps of the job, such as its logs. Of a
+scoring job that is complete it also writes all labels as one file, DIR/labels
+with the ending of their format, as 'batchscore merge' does.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef("%s takes two arguments, JOB and DIR; %d were given", cmd.CommandPath(), len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, unopened, err := findJob(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if err := os.MkdirAll(args[1], 0o777); err != nil {
+				return config(err)
+			}
+			fetched := unopened
+			if fetched == nil {
+				fetched = w.l.Fetch(cmd.Context(), w.r.ID, args[1])
+			}
+			// The labels do not hang on the engine.
+			return errors.Join(fetched, w.fetchLabels(cmd.Context(), args[1]))
+		},
+	}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/patient"
+)
+
+// report is all that 'jobs status' tells.
+type report struct {
+	// Job is nil for a place without a record.
+	Job *listed `json:"job,omitempty"`
+	// Engine is what the engine says, EngineTrouble why it says nothing.
+	Engine        *engineReport `json:"engine,omitempty"`
+	EngineTrouble string        `json:"engine_trouble,omitempty"`
+	// Progress is read from the output; nil before the first rank has written
+	// there, or for one that this machine cannot see: then Trouble says why.
+	Progress *output.Progress `json:"progress,omitempty"`
+	Trouble  string           `json:"progress_trouble,omitempty"`
+	// Store is what reading the output went through.
+	Store *storeReport `json:"store,omitempty"`
+
+	now time.Time
+}
+
+type engineReport struct {
+	State    deploy.State `json:"state"`
+	Reason   string       `json:"reason,omitempty"`
+	ExitCode *int         `json:"exit_code,omitempty"`
+	Started  *time.Time   `json:"started,omitempty"`
+	Ended    *time.Time   `json:"ended,omitempty"`
+	Where    string       `json:"where,omitempty"`
+}
+
+// storeReport counts the trouble with the output place since the first look.
+type storeReport struct {
+	Retries   int64 `json:"retries"`
+	Throttled int64 `json:"throttled"`
+	Stalls    int64 `json:"stalls"`
+}
+
+// over says that nothing will change any more.
+func (r *report) over() bool {
+	if r.Progress != nil && r.Progress.Stage == output.Complete {
+		return true
+	}
+	return r.Engine != nil && r.Engine.State.Ended() && (r.Progress == nil || r.Progress.Alive() == 0)
+}
+
+// inspector makes reports of one job.
+type inspector struct {
+	w        *watched // nil for a place without a record
+	unopened error    // why w has no launcher
+	out      store.Store
+	observer *output.Observer
+}
+
+func newJobsStatus() *cobra.Command {
+	var asJSON, watch bool
+	var places placeFlags
+	every := 2 * time.Second
+	cmd := &cobra.Command{
+		Use:   "status [JOB | OUT]",
+		Short: "Say how far a job is; the newest by default",
+		Long: `status says what the engine knows of a job, and reads from the output how far it
+is: images done, rate, time left, failures and what each rank does. It reads the
+output even when the engine gives no answer. For a job that is not on record,
+give the place of its result.
+
+` + placesHelp,
+		Example: `  batchscore jobs status --watch
+  batchscore jobs status az://acme/labels/2019`,
+		Args: atMostOne("JOB or OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && watch {
+				return usagef("--json and --watch exclude each other")
+			}
+			if every < 100*time.Millisecond {
+				return usagef("--every %v: less than 0.1s would only burden the storage", every)
+			}
+			in, err := inspect(cmd, first(args), places)
+			if err != nil {
+				return err
+			}
+			if watch {
+				return in.watch(cmd, every)
+			}
+			r, err := in.look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(r)
+			}
+			for _, line := range r.lines(0, 0) {
+				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on until the job has ended: a live screen in a terminal, lines elsewhere")
+	cmd.Flags().DurationVar(&every, "every", every, "with --watch: time between two looks")
+	places.register(cmd)
+	return cmd
+}
+
+// inspect finds what arg names: a job on record, or the place of a result.
+func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, error) {
+	isPlace := azblob.IsPlace(arg) || filepath.IsAbs(arg) || arg != filepath.Base(arg) && arg != ""
+	if !isPlace {
+		w, unopened, err := findJob(cmd, arg)
+		if err == nil {
+			if places.endpoint != "" {
+				w.r.Endpoint = places.endpoint
+			}
+			if places.credentials != "" {
+				w.r.Credentials = places.credentials
+			}
+			in := &inspector{w: w, unopened: unopened}
+			err := w.openOutput()
+			in.out = w.out
+			if w.out != nil {
+				in.observer = output.Observe(w.out)
+			}
+			return in, err
+		}
+		if !errors.Is(err, record.ErrNone) || arg == "" || !isOutput(arg) {
+			return nil, err
+		}
+	}
+	st, err := places.open("OUT", arg)
+	if err != nil {
+		return nil, err
+	}
+	return &inspector{out: st, observer: output.Observe(st)}, nil
+}
+
+// look asks the engine and reads the output. Trouble with either is in the
+// report, but for a place without a record, of which there is nothing else.
+func (in *inspector) look(ctx context.Context) (report, error) {
+	r := report{now: time.Now()}
+	if in.w != nil {
+		in.ask(ctx, &r)
+	}
+	if in.observer == nil {
+		if in.w.r.Job.Scores() {
+			r.Trouble = "the result lies in " + in.w.r.Job.Out + ", which this machine cannot see"
+		}
+		return r, ctx.Err()
+	}
+	p, err := in.observer.Look(ctx)
+	switch {
+	case err == nil:
+		r.Progress = &p
+	case in.w == nil || ctx.Err() != nil:
+		return r, err
+	case errors.Is(err, store.ErrNotExist):
+		r.Trouble = "no rank has written anything yet"
+	default:
+		r.Trouble = err.Error()
+	}
+	if p, ok := in.out.(*patient.Store); ok {
+		s := p.Stats()
+		r.Store = &storeReport{Retries: s.Retries, Throttled: s.Throttled, Stalls: s.Stalls}
+	}
+	return r, nil
+}
+
+// ask fills in what the record and the engine say.
+func (in *inspector) ask(ctx context.Context, r *report) {
+	rec := in.w.r
+	r.Job = &listed{ID: rec.ID, Engine: rec.Engine, Launched: rec.Launched, Outcome: rec.Outcome, Out: rec.Job.Out, State: string(rec.Phase)}
+	if in.unopened != nil {
+		r.EngineTrouble = in.unopened.Error()
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	s, err := in.w.l.Status(ctx, rec.ID)
+	switch {
+	case errors.Is(err, deploy.ErrNoJob) && rec.Phase == record.Launching:
+		r.EngineTrouble = rec.Engine + " never got the job: the launcher ended before; launch it again"
+	case errors.Is(err, deploy.ErrNoJob) && rec.Phase == record.Refused:
+		r.EngineTrouble = rec.Engine + " did not take the job"
+	case err != nil:
+		r.EngineTrouble = err.Error()
+	default:
+		r.Engine = &engineReport{State: s.State, Reason: s.Reason, ExitCode: s.ExitCode, Where: s.Where, Started: knownTime(s.Started), Ended: knownTime(s.Ended)}
+		r.Job.State = string(s.State)
+	}
+}
+
+// knownTime is nil for the zero time.
+func knownTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// isOutput says whether a folder of this machine holds a job's output.
+func isOutput(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, filepath.FromSlash(output.Folder)))
+	return err == nil
+}
+
+// fetchLabels writes the labels of a complete scoring job into a folder.
+func (w *watched) fetchLabels(ctx context.Context, folder string) error {
+	if !w.r.Job.Scores() {
+		return nil
+	}
+	if err := w.openOutput(); err != nil {
+		return err
+	}
+	if w.out == nil {
+		fmt.Fprintf(w.stderr, "batchscore: the labels lie in %s, which this machine cannot see\n", w.r.Job.Out)
+		return nil
+	}
+	s, err := output.ReadSuccess(ctx, w.out)
+	if errors.Is(err, store.ErrNotExist) {
+		fmt.Fprintf(w.stderr, "batchscore: the labels are not complete yet, see: batchscore jobs status %s\n", w.r.ID)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(folder, "labels."+string(s.Format))
+	err = writeWhole(file, func(to io.Writer) error {
+		b := bufio.NewWriterSize(to, 1<<20)
+		if err := output.Merge(ctx, w.out, b, s.Format, output.MergeOptions{}); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
+	if err == nil {
+		_, err = fmt.Fprintf(w.stdout, "%s: %d labels\n", file, s.Images)
+	}
+	return err
+}

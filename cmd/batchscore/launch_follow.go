@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// watched is a job on its engine, with its record.
+type watched struct {
+	l              deploy.Launcher
+	book           record.Book
+	r              record.Record
+	out            store.Store // nil where this machine cannot see it
+	stdout, stderr io.Writer
+}
+
+// openOutput opens the output of a scoring job, if this machine sees it.
+func (w *watched) openOutput() error {
+	spec := seenFromHere(w.r.Engine, w.r.Job)
+	if !w.r.Job.Scores() || spec == "" {
+		return nil
+	}
+	places := placeFlags{endpoint: w.r.Endpoint, credentials: w.r.Credentials}
+	var err error
+	w.out, err = places.open("--out", spec)
+	return err
+}
+
+func (w *watched) update(phase record.Phase, outcome string) error {
+	w.r.Phase, w.r.Outcome = phase, outcome
+	return w.book.Update(w.r)
+}
+
+// complete is the outcome of a job whose result is whole.
+const complete = "complete"
+
+// howTo says how the job is found again.
+func (w *watched) howTo() string {
+	return fmt.Sprintf("  progress: batchscore jobs status --watch %[1]s\n  output:   batchscore jobs logs -f %[1]s\n  end it:   batchscore jobs cancel %[1]s\n", w.r.ID)
+}
+
+// waiter is an engine that follows a job to its end by itself: it passes on what
+// is printed, and drains the job when stop is closed.
+type waiter interface {
+	Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error
+}
+
+// follow passes on what the ranks print until the job has ended, and judges it.
+// When stop is closed, an engine that can drains its ranks; on others the job
+// goes on.
+func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
+	status, err := w.toTheEnd(ctx, stop)
+	if err != nil {
+		return err
+	}
+	err = w.judge(ctx, status)
+	outcome := complete
+	if err != nil {
+		outcome = err.Error()
+	}
+	return errors.Join(err, w.update(record.Done, outcome))
+}
+
+func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.Status, error) {
+	if l, ok := w.l.(waiter); ok {
+		var exit *deploy.ExitStatus
+		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.As(err, &exit) && !errors.Is(err, deploy.ErrRankFailed) {
+			return deploy.Status{}, err
+		}
+		return w.l.Status(ctx, w.r.ID)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	logs := w.l.Logs(ctx, w.r.ID, w.stdout, true)
+	if logs != nil && ctx.Err() == nil {
+		fmt.Fprintf(w.stderr, "batchscore: what the ranks print cannot be followed: %v\n", logs)
+	}
+	status, err := w.ended(ctx)
+	if ctx.Err() != nil {
+		return status, marked{fmt.Errorf("following ended, and the job goes on\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
+	}
+	return status, err
+}
+
+// Pauses between two looks at an engine.
+const (
+	firstLook = 200 * time.Millisecond
+	lastLook  = 15 * time.Second
+)
+
+// ended waits until the engine is done with the job. While it gives no answer,
+// a complete output ends the wait as well.
+func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
+	told := false
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		status, err := w.l.Status(ctx, w.r.ID)
+		switch {
+		case errors.Is(err, deploy.ErrUnreachable):
+			if !told {
+				fmt.Fprintf(w.stderr, "batchscore: %v; trying again\n", err)
+				told = true
+			}
+			if w.out == nil {
+				break
+			}
+			if _, err := output.ReadSuccess(ctx, w.out); err == nil {
+				return deploy.Status{}, nil
+			}
+		case err != nil || status.State.Ended():
+			return status, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return status, ctx.Err()
+		}
+	}
+}
+
+// failure is what the engine says of a job that it saw fail, or nil.
+func (w *watched) failure(status deploy.Status) error {
+	if status.State != deploy.Failed && status.State != deploy.Canceled {
+		return nil
+	}
+	text := string(status.State)
+	if status.Reason != "" {
+		text = status.Reason
+	}
+	exit := &deploy.ExitStatus{By: w.r.Engine}
+	if status.ExitCode != nil {
+		exit.Code = *status.ExitCode
+	}
+	return marked{errors.New(text), exit}
+}
+
+// judge says what came of a job that has ended. That of a scoring job is in its
+// output, whatever the engine says.
+func (w *watched) judge(ctx context.Context, status deploy.Status) error {
+	failed := w.failure(status)
+	if !w.r.Job.Scores() {
+		if failed == nil {
+			return nil
+		}
+		return errors.New(failed.Error()) // its codes are its own
+	}
+	if w.out == nil {
+		if failed != nil {
+			return failed
+		}
+		fmt.Fprintf(w.stderr, "batchscore: %s reports success; the result lies in %s, which this machine cannot see: run 'batchscore verify' where it can\n",
+			w.r.Engine, w.r.Job.Out)
+		return nil
+	}
+	report, err := output.Verify(ctx, w.out)
+	if err != nil {
+		if failed == nil {
+			return err
+		}
+		if errors.Is(err, store.ErrNotExist) {
+			return failed // it ended before there was anything to judge
+		}
+		return fmt.Errorf("%w (and the output could not be judged: %v)", failed, err)
+	}
+	unproven := judge(&report)
+	switch {
+	case unproven != nil && failed == nil:
+		return fmt.Errorf("%w: %s reports success, but %v; launch it again to go on", output.ErrIncomplete, w.r.Engine, unproven)
+	case unproven != nil:
+		return fmt.Errorf("%w; %d of %d images have their row; launch it again to go on",
+			failed, report.Images-report.MissingImages, report.Images)
+	}
+	s, err := output.ReadSuccess(ctx, w.out)
+	if err != nil {
+		return err
+	}
+	simulated := ""
+	if s.Simulated {
+		simulated = " (simulated)"
+	}
+	fmt.Fprintf(w.stdout, "Processed %d images on %d ranks, took %s%s\n",
+		s.Images, w.r.Job.Ranks(), telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+	switch {
+	case status.ExitCode != nil && *status.ExitCode == 3:
+		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, w.out)
+	case failed != nil:
+		// A rank that failed after others had taken over its work cost
+		// nothing; it is told, but the job is done.
+		fmt.Fprintf(w.stderr, "batchscore: %v, but the result is complete\n", failed)
+	}
+	return nil
+}

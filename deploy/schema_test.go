@@ -1,0 +1,189 @@
+package deploy
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+)
+
+// object is a JSON schema of an object, as far as it is held against a type.
+type object struct {
+	AdditionalProperties any
+	Properties           map[string]struct {
+		Type        string
+		Ref         string `json:"$ref"`
+		Description string
+		Enum        []Priority
+		Pattern     string
+		Items       struct {
+			Type string
+			Ref  string `json:"$ref"`
+		}
+		AdditionalProperties json.RawMessage
+	}
+}
+
+// TestSchemaHasTheFieldsOfTheTypes holds every field of Job, Secret and Mount
+// against the schema, in both directions, with its type.
+func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
+	var schema struct {
+		object
+		Defs map[string]object `json:"$defs"`
+	}
+	if err := json.Unmarshal([]byte(JobSchema), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		of     any
+		schema object
+	}{{Job{}, schema.object}, {Secret{}, schema.Defs["secret"]}, {Mount{}, schema.Defs["mount"]}} {
+		fields := map[string]reflect.Type{}
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {
+			name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			fields[name] = field.Type
+		}
+		if have, want := slices.Sorted(maps.Keys(c.schema.Properties)), slices.Sorted(maps.Keys(fields)); !slices.Equal(have, want) {
+			t.Errorf("%T: the schema has %v, the type %v", c.of, have, want)
+		}
+		if c.schema.AdditionalProperties != false {
+			t.Errorf("%T: the schema lets other fields pass", c.of)
+		}
+		for name, typ := range fields {
+			p := c.schema.Properties[name]
+			have := p.Type
+			switch p.Type {
+			case "array":
+				have += " of " + p.Items.Type + p.Items.Ref
+			case "object":
+				var values struct {
+					Ref string `json:"$ref"`
+				}
+				if err := json.Unmarshal(p.AdditionalProperties, &values); err != nil {
+					t.Error(err)
+				}
+				have += " of " + values.Ref
+			case "":
+				if len(p.Enum) > 0 {
+					have = "enum"
+				}
+			}
+			want := map[reflect.Type]string{
+				reflect.TypeFor[string]():            "string",
+				reflect.TypeFor[int]():               "integer",
+				reflect.TypeFor[bool]():              "boolean",
+				reflect.TypeFor[Duration]():          "string",
+				reflect.TypeFor[Priority]():          "enum",
+				reflect.TypeFor[[]string]():          "array of string",
+				reflect.TypeFor[[]Mount]():           "array of #/$defs/mount",
+				reflect.TypeFor[map[string]string](): "object of ",
+				reflect.TypeFor[map[string]Secret](): "object of #/$defs/secret",
+			}[typ]
+			if have != want || want == "" {
+				t.Errorf("%T: %s is %q in the schema and %v in the type", c.of, name, have, typ)
+			}
+		}
+	}
+	if have := schema.Properties["priority"].Enum; !slices.Equal(have, []Priority{Dedicated, Low}) {
+		t.Errorf("priorities: %v", have)
+	}
+	if have := schema.Properties["name"].Pattern; have != jobName.String() {
+		t.Errorf("name: the pattern is %s, in the code %s", have, jobName)
+	}
+}
+
+// TestSchemaAgreesWithCheck has jobs, right ones and wrong ones, judged by the
+// schema and by the code.
+func TestSchemaAgreesWithCheck(t *testing.T) {
+	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(JobSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft2020)
+	if err := compiler.AddResource("job.schema.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("job.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const work = "{name: a, images: i, out: o, model: m"
+	for _, c := range []struct {
+		job   string
+		right bool
+	}{
+		{scoring, true},
+		{work + "}", true},
+		{"{name: a, images: i, out: o, task: classification}", true},
+		{work + ", run: {batch: 32, static: true, scale: 1/255, fraction: 0.875}}", true},
+		{work + ", environment: {OMP_NUM_THREADS: 4, DEBUG: true}}", true},
+		{work + ", secrets: {A: {env: B}, C: {file: /d}, E: {keyVault: 'https://v/f'}, G: {kubernetes: h/i}}}", true},
+		{work + ", mounts: [{source: 'az://acme/photos', path: /photos, readOnly: true}]}", true},
+		{work + ", timeLimit: 1h2.5m, schedule: '0 2 * * 1-5', gpusPerNode: 4, gpu: v100, priority: low, image: acme/batchscore:1, vmSize: Standard_NC6}", true},
+		{"{name: train, command: [python, train.py], nodes: 2, ranksPerNode: 4, out: az://acme/model}", true},
+
+		{"{}", false},
+		{"{name: a, images: i, model: m}", false},
+		{"{name: a, out: o, model: m}", false},
+		{"{name: a, images: i, out: o}", false},
+		{work + ", task: t}", false},
+		{work + ", command: [python]}", false},
+		{"{name: a, command: [python], run: {batch: 1}}", false},
+		{work + ", node: 3}", false},
+		{"{name: Nightly, images: i, out: o, model: m}", false},
+		{"{name: a-, images: i, out: o, model: m}", false},
+		{"{name: " + strings.Repeat("a", 41) + ", images: i, out: o, model: m}", false},
+		{work + ", nodes: -1}", false},
+		{work + ", nodes: two}", false},
+		{work + ", priority: cheap}", false},
+		{work + ", schedule: daily}", false},
+		{work + ", schedule: '0 0 2 * * *'}", false},
+		{work + ", timeLimit: 8 hours}", false},
+		{work + ", timeLimit: -1h}", false},
+		{work + ", run: {images: elsewhere}}", false},
+		{work + ", run: {--batch: 3}}", false},
+		{work + ", environment: {'A B': c}}", false},
+		{work + ", secrets: {TOKEN: {}}}", false},
+		{work + ", secrets: {TOKEN: {env: A, file: B}}}", false},
+		{work + ", secrets: {TOKEN: {value: abc}}}", false},
+		{work + ", secrets: {TOKEN: abc}}", false},
+		{work + ", mounts: [{source: /nfs, path: nfs}]}", false},
+		{work + ", mounts: [{path: /nfs}]}", false},
+	} {
+		job, err := ReadJob(strings.NewReader(c.job))
+		if err == nil {
+			err = job.Check()
+		}
+		if (err == nil) != c.right {
+			t.Errorf("%s: the code says %v", c.job, err)
+		}
+		if err := schema.Validate(generic(t, c.job)); (err == nil) != c.right {
+			t.Errorf("%s: the schema says %v", c.job, err)
+		}
+	}
+}
+
+// generic is a YAML text as a JSON validator takes it.
+func generic(t *testing.T, text string) any {
+	t.Helper()
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return instance
+}
