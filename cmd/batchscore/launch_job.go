@@ -320,8 +320,12 @@ func mounted(job deploy.Job, p string) *deploy.Mount {
 }
 
 // seenFromHere is where this machine finds what the ranks write to job.Out. It
-// is empty where it cannot: on a share or a volume of the engine's.
+// is empty where it cannot: on a share or a volume of the engine's, and for a
+// scheduled job, each of whose runs has a place of its own.
 func seenFromHere(engine string, job deploy.Job) string {
+	if job.Schedule != "" {
+		return ""
+	}
 	if azblob.IsPlace(job.Out) {
 		return job.Out
 	}
