@@ -1,0 +1,51 @@
+package simulator
+
+// Stage is what a job waits for.
+type Stage string
+
+// The stages that may bind.
+const (
+	Fetch   Stage = "fetch latency"
+	Account Stage = "account limits"
+	Decode  Stage = "decode"
+	Compute Stage = "device"
+	Listing Stage = "listing"
+)
+
+// Rank is what became of one rank.
+type Rank struct {
+	Images     int     // of the chunks that it committed
+	Start, End float64 // seconds since the job's start
+	Busy       float64 // seconds that its device computed
+	Stolen     int     // chunks of others' shares among those it committed
+	Lost       int     // chunks that another committed before it
+}
+
+// Result is what a simulated job came to. Times are in seconds.
+type Result struct {
+	Makespan float64 // from the first rank's start to the last rank's end
+	// LastCommit is when the last part stood.
+	LastCommit float64
+	// Ideal is the time of the same images on devices that are never without
+	// work, divided without rest at the devices' own rates.
+	Ideal float64
+	// Efficiency is Ideal in Makespan.
+	Efficiency float64
+	// Busy is the share of all devices' time, from start to end, in which they
+	// computed.
+	Busy float64
+	// Binds is the stage that held up most of the images, and BindsShare what
+	// part of all images it did.
+	Binds      Stage
+	BindsShare float64
+	// Tail is the device-seconds that ranks had nothing to do at the end, while
+	// others were at work.
+	Tail float64
+	// Requests made of the store, and Chunks of the job.
+	Requests float64
+	Chunks   int
+	Doubled  int // chunks that a second rank began
+	Wasted   int // images computed in vain
+	Departed int // times that a node was taken away
+	Ranks    []Rank
+}

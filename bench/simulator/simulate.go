@@ -1,0 +1,490 @@
+package simulator
+
+import (
+	"container/heap"
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"github.com/batchscore/batchscore/shard"
+)
+
+// kind of an event.
+type kind uint8
+
+const (
+	feed    kind = iota // a rank may claim a chunk
+	commit              // a chunk of a rank is committed
+	leave               // a node is taken away
+	back                // a node stands in for it
+	release             // a chunk of a rank that is gone is for others
+)
+
+type event struct {
+	at   float64
+	seq  uint64 // of two at the same time the one made first comes first
+	kind kind
+	id   int // of the rank, or of the node
+	// version makes an event void when the rank's plans have changed since.
+	version uint32
+	hold    *hold
+}
+
+type queue []event
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(event)) }
+func (q *queue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return last
+}
+
+// hold is a chunk in a rank's hands.
+type hold struct {
+	chunk, images int
+	doubles       bool
+	claimed       float64
+	ready         float64 // when its first batch could be on the device
+	perImage      float64 // seconds on the device, or of the stage that is slower
+	busy          float64 // seconds of perImage that the device computes
+	notBefore     float64 // the account's limits let it end no sooner
+	stage         Stage   // that makes perImage and notBefore
+	start, end    float64 // on the device
+	version       uint32  // of its commit
+	from          int     // images that the rank had taken before
+}
+
+// rank is one rank at work.
+type rank struct {
+	Rank
+	device  Device
+	hands   []*hold // in order, not committed
+	last    *hold   // the one before those, for its end
+	taken   int     // images in all
+	commits int
+	spent   float64 // from claim to commit, of all commits
+	pause   float64 // of the last look at what others hold
+	feeds   uint32  // version of the feed event that counts
+	gone    bool
+	left    float64 // when it was taken away last
+	ended   bool
+	resting bool
+	lastEnd float64 // of its last chunk on the device
+}
+
+type simulation struct {
+	Config
+	*table
+	now     float64
+	seq     uint64
+	events  queue
+	ranks   []rank
+	rng     *rand.Rand
+	account float64 // when the account has served what it was asked
+	result  Result
+	bound   map[Stage]int // images by the stage that held them up
+	alive   int           // ranks that have not ended
+}
+
+// Run simulates a job. The same Config gives the same Result. An error says
+// what is wrong with the Config, or that ctx has ended.
+func Run(ctx context.Context, c Config) (Result, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return Result{}, err
+	}
+	s := &simulation{Config: c, table: newTable(shard.Chunks{Entries: c.Images, Size: c.Chunk}, len(c.Devices)),
+		rng: rand.New(rand.NewPCG(c.Seed, 1)), bound: map[Stage]int{}, ranks: make([]rank, len(c.Devices))}
+	s.begin()
+	for n := 0; s.alive > 0; n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return Result{}, ctx.Err()
+		}
+		e := heap.Pop(&s.events).(event)
+		s.now = e.at
+		s.handle(e)
+	}
+	return s.finish(), nil
+}
+
+func (s *simulation) handle(e event) {
+	switch e.kind {
+	case feed:
+		if r := &s.ranks[e.id]; e.version == r.feeds && !r.gone {
+			s.feed(e.id)
+		}
+	case commit:
+		if e.version == e.hold.version {
+			s.commit(e.id, e.hold)
+		}
+	case leave:
+		s.leave(e.id)
+	case back:
+		s.back(e.id)
+	case release:
+		if s.state[e.hold.chunk] == abandoned {
+			s.left.add(e.hold.chunk)
+		}
+	}
+}
+
+func (s *simulation) schedule(at float64, k kind, id int, version uint32, h *hold) {
+	s.seq++
+	heap.Push(&s.events, event{max(at, s.now), s.seq, k, id, version, h})
+}
+
+// begin starts all ranks.
+func (s *simulation) begin() {
+	pages := float64((s.Images + PageObjects - 1) / PageObjects)
+	latency := s.Store.Latency.Seconds()
+	// The ranks wait for the manifest, which the first to be ready lists.
+	first := math.Inf(1)
+	for i := range s.ranks {
+		first = min(first, s.starts(i))
+	}
+	listed := first + s.Load.Seconds() + latency + pages*s.Store.ListPage.Seconds()
+	if s.Store.Requests > 0 {
+		listed += pages / s.Store.Requests
+	}
+	s.result.Requests = pages
+	manifest := 0.0 // seconds in which all ranks have read it
+	if s.Store.Bytes > 0 {
+		manifest = float64(s.Images) * manifestEntry * float64(len(s.ranks)) / s.Store.Bytes
+	}
+	s.alive = len(s.ranks)
+	for i := range s.ranks {
+		r := &s.ranks[i]
+		r.device, r.Start = s.Devices[i], s.starts(i)
+		ready := max(listed, r.Start+s.Load.Seconds()) + manifest + joinRequests*latency
+		s.result.Requests += joinRequests
+		r.lastEnd = ready
+		s.schedule(ready, feed, i, r.feeds, nil)
+	}
+	s.account = listed + manifest
+	if s.Preemption.PerHour > 0 {
+		for node := range (len(s.ranks) + s.PerNode - 1) / s.PerNode {
+			s.schedule(s.lifetime(), leave, node, 0, nil)
+		}
+	}
+}
+
+func (s *simulation) starts(rank int) float64 {
+	if s.Start == nil {
+		return 0
+	}
+	return s.Start[rank].Seconds()
+}
+
+// lifetime draws how long a node stays.
+func (s *simulation) lifetime() float64 { return s.rng.ExpFloat64() * 3600 / s.Preemption.PerHour }
+
+// Looking at what others hold, as the worker does it (scorer/take.go).
+const (
+	firstPause = 0.05
+	lastPause  = 2.0
+)
+
+// feed lets a rank claim one chunk, or look again later, or end.
+func (s *simulation) feed(id int) {
+	r := &s.ranks[id]
+	r.resting = false
+	latency := s.Store.Latency.Seconds()
+	chunk, cost, doubles := s.ownNext(id), latency, false
+	if chunk < 0 && !s.Static {
+		s.drop(id)
+		cost += s.look()
+		chunk, doubles = s.takeOver(id)
+	}
+	switch {
+	case chunk >= 0:
+		r.pause = 0
+		s.take(id, chunk, doubles, s.now+cost)
+	case len(r.hands) == 0 && (s.Static || s.done == s.Count()):
+		r.ended, r.End = true, s.now+cost
+		s.alive--
+	case s.Static:
+		r.resting = true // until its next commit
+	default:
+		r.pause = min(max(2*r.pause, firstPause), s.longest(r))
+		r.resting = true
+		s.again(id, s.now+cost+r.pause)
+	}
+}
+
+// again sets when the rank looks next; what was set before is void.
+func (s *simulation) again(id int, at float64) {
+	r := &s.ranks[id]
+	r.feeds++
+	s.schedule(at, feed, id, r.feeds, nil)
+}
+
+// look is the seconds that it takes to list what is committed and claimed.
+func (s *simulation) look() float64 {
+	pages := 2 + (s.Count()*2)/PageObjects
+	s.result.Requests += float64(pages)
+	return float64(pages) * s.Store.ListPage.Seconds()
+}
+
+func (s *simulation) longest(r *rank) float64 {
+	if r.commits == 0 {
+		return lastPause
+	}
+	return min(max(r.patience()/8, firstPause), lastPause)
+}
+
+// patience is for how long another may hold a chunk before this rank, having
+// nothing else to do, doubles it.
+func (r *rank) patience() float64 {
+	if r.commits == 0 {
+		return math.Inf(1)
+	}
+	return r.spent / float64(r.commits)
+}
+
+// takeOver chooses a chunk of others; -1 if there is none.
+func (s *simulation) takeOver(id int) (chunk int, doubles bool) {
+	if len(s.left.all) > 0 {
+		chunk = s.best(id, s.left.all, func(int) bool { return true })
+		s.left.remove(chunk)
+		return chunk, false
+	}
+	if chunk = s.steal(id); chunk >= 0 {
+		return chunk, false
+	}
+	patience := s.ranks[id].patience()
+	chunk = s.best(id, s.held.all, func(c int) bool {
+		return !s.doubled[c] && int(s.owner[c]) != id && s.now-s.since[c] > patience
+	})
+	return chunk, chunk >= 0
+}
+
+// best is the chunk among those that fit which the rank tries first; -1 if none
+// fits.
+func (s *simulation) best(id int, chunks []int32, fits func(int) bool) int {
+	found, order := -1, math.MaxInt
+	for _, c := range chunks {
+		if !fits(int(c)) {
+			continue
+		}
+		if o := s.order(id, int(c)); o < order {
+			found, order = int(c), o
+		}
+	}
+	return found
+}
+
+// take puts a chunk into a rank's hands at a time.
+func (s *simulation) take(id, chunk int, doubles bool, at float64) {
+	r := &s.ranks[id]
+	n := s.images(chunk)
+	if doubles {
+		s.doubled[chunk] = true
+		s.result.Doubled++
+	} else {
+		s.state[chunk], s.owner[chunk], s.since[chunk] = taken, int32(id), at
+		s.held.add(chunk)
+	}
+	h := &hold{chunk: chunk, images: n, doubles: doubles, claimed: at, from: r.taken}
+	s.stages(r, h)
+	r.taken += n
+	r.hands = append(r.hands, h)
+	s.plan(id, len(r.hands)-1)
+	s.again(id, max(at, s.room(r)))
+}
+
+// stages sets how long the chunk's images take, and which stage makes it so.
+func (s *simulation) stages(r *rank, h *hold) {
+	n := float64(h.images)
+	latency := s.Store.Latency.Seconds()
+	full, rest := h.images/s.Batch, h.images%s.Batch
+	compute := float64(full) * r.device.Batch(s.Batch).Seconds()
+	if rest > 0 {
+		compute += r.device.Batch(rest).Seconds()
+	}
+	compute *= r.device.slow()
+	if r.device.Jitter > 0 {
+		// The sum of the chunk's batches, each with the jitter of its own.
+		batches := float64(full)
+		if rest > 0 {
+			batches++
+		}
+		compute *= max(0.1, 1+s.rng.NormFloat64()*r.device.Jitter/math.Sqrt(batches))
+	}
+	fetch, decode := latency/float64(s.Fetchers), 1/s.Decode
+	h.perImage, h.stage, h.busy = compute/n, Compute, compute/n
+	if decode > h.perImage {
+		h.perImage, h.stage = decode, Decode
+	}
+	if fetch > h.perImage {
+		h.perImage, h.stage = fetch, Fetch
+	}
+	batch := min(n, float64(s.Batch))
+	h.ready = h.claimed + latency + batch*max(decode, fetch)
+	// The account serves in turn; what it has not served holds the chunk up.
+	const perChunk = 2 // claim and part
+	s.result.Requests += n + perChunk
+	served := 0.0
+	if s.Store.Requests > 0 {
+		served = (n + perChunk) / s.Store.Requests
+	}
+	if s.Store.Bytes > 0 {
+		served = max(served, n*s.ImageBytes/s.Store.Bytes)
+	}
+	s.account = max(s.account, h.claimed) + served
+	h.notBefore = s.account + latency
+}
+
+// plan sets when the chunks from index i on are on the device, and when they are
+// committed.
+func (s *simulation) plan(id, i int) {
+	r := &s.ranks[id]
+	for ; i < len(r.hands); i++ {
+		h := r.hands[i]
+		before := r.last
+		if i > 0 {
+			before = r.hands[i-1]
+		}
+		free, uncommitted := r.lastEnd, 0.0
+		if before != nil {
+			free, uncommitted = max(free, before.end), before.end+s.Store.Latency.Seconds()
+		}
+		h.start = max(h.ready, free)
+		h.end = h.start + float64(h.images)*h.perImage
+		// Its last batch waits until the chunk before it is committed.
+		h.end = max(h.end, uncommitted+float64(min(h.images, s.Batch))*h.perImage)
+		if h.end < h.notBefore {
+			h.end, h.stage = h.notBefore, Account
+		}
+		h.version++
+		s.schedule(h.end+s.Store.Latency.Seconds(), commit, id, h.version, h)
+	}
+}
+
+// room is when the rank has room for the first image of another chunk.
+func (s *simulation) room(r *rank) float64 {
+	done := r.taken - s.Ahead // images that have to be through by then
+	for i := len(r.hands) - 1; i >= 0; i-- {
+		h := r.hands[i]
+		if h.from >= done {
+			continue
+		}
+		batches := math.Ceil(float64(done-h.from) / float64(s.Batch))
+		share := min(1, batches*float64(s.Batch)/float64(h.images))
+		return h.start + (h.end-h.start)*share
+	}
+	return s.now
+}
+
+// commit ends a hold.
+func (s *simulation) commit(id int, h *hold) {
+	r := &s.ranks[id]
+	for i, other := range r.hands {
+		if other == h {
+			r.hands = append(r.hands[:i], r.hands[i+1:]...)
+			break
+		}
+	}
+	r.last, r.lastEnd = h, h.end
+	r.Busy += float64(h.images) * h.busy
+	r.commits++
+	r.spent += s.now - h.claimed
+	if s.state[h.chunk] == committed {
+		r.Lost++
+		s.result.Wasted += h.images
+	} else {
+		s.state[h.chunk] = committed
+		s.held.remove(h.chunk)
+		s.left.remove(h.chunk)
+		s.done++
+		s.bound[h.stage] += h.images
+		r.Images += h.images
+		if lo, hi := s.Share(id, s.table.ranks); h.chunk < lo || h.chunk >= hi {
+			r.Stolen++
+		}
+		s.result.LastCommit = s.now
+	}
+	if r.resting {
+		s.again(id, s.now)
+	}
+}
+
+// drop lets go of what others have committed meanwhile.
+func (s *simulation) drop(id int) {
+	r := &s.ranks[id]
+	kept, changed := r.hands[:0], -1
+	for _, h := range r.hands {
+		if s.state[h.chunk] != committed {
+			kept = append(kept, h)
+			continue
+		}
+		if changed < 0 {
+			changed = len(kept)
+		}
+		h.version++ // no commit any more
+		done := 0.0
+		if h.start < s.now {
+			done = min(1, (s.now-h.start)/(h.end-h.start))
+			r.lastEnd = max(r.lastEnd, s.now)
+		}
+		r.Busy += done * float64(h.images) * h.busy
+		s.result.Wasted += int(done * float64(h.images))
+		r.taken -= h.images
+		r.Lost++
+		for _, later := range r.hands {
+			if later.from > h.from {
+				later.from -= h.images
+			}
+		}
+	}
+	r.hands = kept
+	if changed >= 0 {
+		s.plan(id, changed)
+	}
+}
+
+// finish sums up.
+func (s *simulation) finish() Result {
+	r := s.result
+	r.Chunks = s.Count()
+	rate, first := 0.0, math.Inf(1)
+	for i := range s.ranks {
+		k := &s.ranks[i]
+		rate += k.device.Rate(s.Batch)
+		r.Makespan = max(r.Makespan, k.End)
+		first = min(first, k.Start)
+		r.Ranks = append(r.Ranks, k.Rank)
+		r.Busy += k.Busy
+	}
+	for i := range s.ranks {
+		r.Tail += r.Makespan - max(s.ranks[i].lastEnd, s.ranks[i].Start)
+	}
+	r.Makespan -= first
+	r.LastCommit -= first
+	r.Ideal = float64(s.Images) / rate
+	r.Efficiency = r.Ideal / r.Makespan
+	r.Busy /= r.Makespan * float64(len(s.ranks))
+	for stage, n := range s.bound {
+		if share := float64(n) / float64(s.Images); share > r.BindsShare {
+			r.Binds, r.BindsShare = stage, share
+		}
+	}
+	if listed := s.listing(); listed > r.Makespan/2 {
+		r.Binds, r.BindsShare = Listing, listed/r.Makespan
+	}
+	return r
+}
+
+// listing is the time that the manifest took, to make and to read.
+func (s *simulation) listing() float64 {
+	seconds := float64((s.Images+PageObjects-1)/PageObjects) * s.Store.ListPage.Seconds()
+	if s.Store.Bytes > 0 {
+		seconds += float64(s.Images) * manifestEntry * float64(len(s.ranks)) / s.Store.Bytes
+	}
+	return seconds
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/bench/simulator"
+)
+
+type benchSimulateFlags struct {
+	benchFlags
+	fleetFlags
+	conf        simulator.Config
+	cores       int
+	decode      float64
+	egress      float64
+	departures  float64
+	away, grace time.Duration
+}
+
+func newBenchSimulate() *cobra.Command {
+	var f benchSimulateFlags
+	cmd := &cobra.Command{
+		Use:   "simulate",
+		Short: "Compute how long a job would take on clusters larger than any at hand",
+		Long: `simulate is a discrete-event model of the worker: shares and taking over, fetching
+within an account's limits, decoding, devices with jitter, stragglers and nodes
+that are taken away. It runs nothing, and every figure is simulated. It knows what
+the flags tell it: the time of a device is as published for synthetic input, the
+defaults of the account are Azure's published limits, and the rate of decoding is
+this program's on one core of an AMD EPYC with photographs of 0.68 megapixel.
+
+Efficiency is on the makespan: the time of the same images on devices that are
+never without work, divided without rest, in the time from the first rank's start
+to the last rank's end. A straggler counts as what it does.`,
+		Example: `  batchscore bench simulate --ranks 1,8,32,1024 --images 366111 --device k80
+  batchscore bench simulate --ranks 32 --device mix --static
+  batchscore bench simulate --ranks 4096 --images 1000000000 --model inception`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd) },
+	}
+	f.benchFlags.register(cmd)
+	f.fleetFlags.register(cmd)
+	fs := cmd.Flags()
+	fs.IntVar(&f.conf.Images, "images", 100_000, "images of the job")
+	fs.Float64Var(&f.conf.ImageBytes, "image-bytes", 123_000, "bytes of an image, on average")
+	fs.IntVar(&f.conf.Batch, "batch", 32, "images per batch")
+	fs.IntVar(&f.conf.Chunk, "chunk", 0, "images per chunk; by default that of the worker")
+	fs.BoolVar(&f.conf.Static, "static", false, "ranks do their own share only")
+	fs.IntVar(&f.cores, "cores", 6, "cores of a rank, for decoding")
+	fs.Float64Var(&f.decode, "decode", 440, "images a second that one core decodes")
+	fs.DurationVar(&f.conf.Load, "load", 0, "time to load the model")
+	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "time of one request of the store")
+	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf("time of a page of %d names", simulator.PageObjects))
+	fs.Float64Var(&f.conf.Store.Requests, "requests", 20_000, "requests a second that the account serves; 0 is no limit")
+	fs.Float64Var(&f.egress, "egress", 50, "gigabits a second that the account sends; 0 is no limit")
+	fs.Float64Var(&f.departures, "preempted", 0, "times that a node is taken away in an hour of its life")
+	fs.DurationVar(&f.away, "away", 5*time.Minute, "time until a node that was taken away is replaced")
+	fs.DurationVar(&f.grace, "notice", 30*time.Second, "time between the news that a node is taken and its end; 0 is none")
+	return cmd
+}
+
+func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	fl, err := f.fleet()
+	if err != nil {
+		return err
+	}
+	c := f.conf
+	if c.Images < 1 || c.Batch < 1 || c.Chunk < 0 || f.cores < 1 || !(f.decode > 0) || !(c.ImageBytes >= 0) ||
+		c.Store.Requests < 0 || f.egress < 0 || c.Load < 0 || c.Store.Latency < 0 || c.Store.ListPage < 0 ||
+		f.departures < 0 || f.away < 0 || f.grace < 0 {
+		return usagef("numbers and times are above zero; see batchscore bench simulate --help")
+	}
+	if c.Static && f.departures > 0 {
+		return usagef("--static and --preempted: nobody would do the share of a node that is gone")
+	}
+	c.Decode, c.Store.Bytes = float64(f.cores)*f.decode, f.egress*1e9/8
+	c.PerNode, c.Seed = f.perNode, f.seed
+	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
+
+	simulate := func(ranks int) (simulator.Result, error) {
+		c.Devices = nil
+		for _, s := range fl.specs[:ranks] {
+			c.Devices = append(c.Devices, simulator.Simulated(s))
+		}
+		return simulator.Run(ctx, c)
+	}
+	one, err := simulate(1)
+	if err != nil {
+		return err
+	}
+	run := result.Run{Provenance: provenance(f.seed, nil)}
+	for _, ranks := range f.ranks {
+		r, err := simulate(ranks)
+		if err != nil {
+			return err
+		}
+		run.Samples = append(run.Samples, f.sample(fl, ranks, one.Makespan, r))
+	}
+	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device; binds is what held up most images")
+	return f.tell(cmd, run, result.TableOptions{Notes: notes})
+}
+
+func (f *benchSimulateFlags) sample(fl *fleet, ranks int, one float64, r simulator.Result) result.Sample {
+	policy := "stealing"
+	if f.conf.Static {
+		policy = "static"
+	}
+	return result.Sample{
+		Name: "Simulate", Simulated: true, Iterations: f.conf.Images,
+		Keys: []result.Key{
+			result.K("ranks", ranks), result.K("device", fl.names), result.K("model", f.model),
+			result.K("policy", policy), result.K("binds", r.Binds),
+		},
+		Values: []result.Value{
+			{Value: r.Makespan, Unit: "makespan-s"},
+			{Value: r.Makespan / f.slow / float64(f.conf.Images) * 100_000 / 60, Unit: "minutes/100k-images"},
+			{Value: one / r.Makespan, Unit: "speed-up"},
+			{Value: r.Efficiency, Unit: "efficiency"},
+			{Value: r.Busy, Unit: "device-busy"},
+			{Value: r.Tail, Unit: "tail-GPU-s"},
+			{Value: r.Requests, Unit: "requests"},
+		},
+	}
+}

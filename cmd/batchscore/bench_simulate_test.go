@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+// benchRun is what a bench command prints as JSON.
+func benchRun(t *testing.T, args ...string) result.Run {
+	t.Helper()
+	var run result.Run
+	if err := json.Unmarshal([]byte(must(t, 0, append(args, "--format", "json")...).stdout), &run); err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// figure is a value of a sample.
+func figure(t *testing.T, s result.Sample, unit string) float64 {
+	t.Helper()
+	for _, v := range s.Values {
+		if v.Unit == unit {
+			return v.Value
+		}
+	}
+	t.Fatalf("no %s in %+v", unit, s)
+	return 0
+}
+
+// TestBenchSimulate asks for clusters whose time follows from the published
+// rates, with a store that takes no time.
+func TestBenchSimulate(t *testing.T) {
+	args := []string{"bench", "simulate", "--jitter", "0", "--latency", "0s", "--list-page", "0s", "--requests", "0", "--egress", "0", "--images", "102400"}
+	run := benchRun(t, append(args, "--ranks", "1,32", "--device", "k80", "--model", "inception")...)
+	for i, want := range []float64{102400 / 117., 102400 / 117. / 32} {
+		s := run.Samples[i]
+		if got := figure(t, s, "makespan-s"); got < want || got > want*1.02 || !s.Simulated {
+			t.Errorf("sample %d: a makespan of %v s, want %v; simulated %v", i, got, want, s.Simulated)
+		}
+	}
+	// The straggling node alone decides when shares are static.
+	args = append(args, "--ranks", "8", "--device", "rate=100", "--straggler", "0-3:2")
+	static, stealing := benchRun(t, append(args, "--static")...), benchRun(t, args...)
+	if got := figure(t, static.Samples[0], "makespan-s"); got < 254 || got > 260 {
+		t.Errorf("static: %v s, want 12800 images at 50 a second", got)
+	}
+	if got := figure(t, stealing.Samples[0], "efficiency"); got < 0.98 {
+		t.Errorf("stealing: efficiency %v", got)
+	}
+	says(t, must(t, 0, "bench", "simulate", "--ranks", "1,4096", "--device", "mix"),
+		"Simulate (simulated)", "p100+k80", "4096", "is an estimate")
+}
+
+func TestBenchSimulateRefuses(t *testing.T) {
+	for says, args := range map[string][]string{
+		"--model":     {"--model", "alexnet"},
+		"--device":    {"--device", "v100"},
+		"--ranks":     {"--ranks", "0"},
+		"--straggler": {"--straggler", "3"},
+		"--static":    {"--static", "--preempted", "1"},
+		"above zero":  {"--images", "0"},
+	} {
+		r := batchscore(t, append([]string{"bench", "simulate"}, args...)...)
+		if r.code != 64 || !strings.Contains(r.stderr, says) {
+			t.Errorf("%v: want exit code 64 and %q, have %v", args, says, r)
+		}
+	}
+}
