@@ -99,10 +99,11 @@ type listed struct{ images int }
 func (l listed) String() string { return "made up" }
 
 func (l listed) List(ctx context.Context, _ string, fn func(store.Object) error) error {
+	var name []byte
 	for i := range l.images {
 		n := i * 15485863 % l.images
-		if err := fn(store.Object{Name: fmt.Sprintf("images/%03d/photo-%08x-%08d.jpg", n%1000, uint32(n*2654435761), n),
-			Size: int64(n), ETag: fmt.Sprintf("0x8D%013X", n)}); err != nil {
+		name = fmt.Appendf(name[:0], "images/%03d/photo-%08x-%08d.jpg", n%1000, uint32(n*2654435761), n)
+		if err := fn(store.Object{Name: string(name), Size: int64(n), ETag: "0x8D0123456789ABC"}); err != nil {
 			return err
 		}
 	}

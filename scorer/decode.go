@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -24,13 +23,11 @@ func (p *pipeline) decode(ctx context.Context) error {
 		err := d.Decode(img.batch.Pixels[img.slot*stride:][:stride], img.body.data)
 		p.Counters.Busy(telemetry.Decode, start)
 		p.release(img.body)
-		var bad *preprocess.Failure
-		switch {
-		case err == nil:
+		if err == nil {
 			p.label(img)
 			img.batch.decoded.Add(1)
 			err = p.settle(ctx, img.batch)
-		case errors.As(err, &bad):
+		} else if bad := failure(err); bad != nil {
 			err = p.fail(ctx, img, bad)
 		}
 		if err != nil {

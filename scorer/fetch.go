@@ -37,14 +37,13 @@ func (p *pipeline) fetch(ctx context.Context) error {
 		p.at("before-read", img.batch.chunk.index)
 		b, err := p.read(ctx, entry)
 		p.at("after-read", img.batch.chunk.index)
-		var bad *preprocess.Failure
-		switch {
-		case errors.As(err, &bad):
+		if bad := failure(err); bad != nil {
 			if err := p.fail(ctx, img, bad); err != nil {
 				return err
 			}
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return fmt.Errorf("read image %q from %s: %w", entry.Path, p.Images, err)
 		}
 		img.body = b
@@ -53,6 +52,16 @@ func (p *pipeline) fetch(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// failure is the error of one image alone that err is, or nil.
+func failure(err error) *preprocess.Failure {
+	if err == nil {
+		return nil // and nothing allocated
+	}
+	var bad *preprocess.Failure
+	errors.As(err, &bad)
+	return bad
 }
 
 // read returns the bytes of one image. What concerns this image alone is a
@@ -69,6 +78,9 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 	size := e.Size
 	for {
 		b, err := p.readVersion(ctx, e.Path, etag, size)
+		if err == nil {
+			return b, nil
+		}
 		var grown *resized
 		if p.Rescore && errors.As(err, &grown) && grown.now <= p.Decode.MaxBytes {
 			size = grown.now
@@ -85,7 +97,7 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 			return nil, &preprocess.Failure{Status: output.StatusUnreadable,
 				Reason: "the store does not let this object be read"}
 		}
-		return b, err
+		return nil, err
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 	"hash"
 	"io"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // ErrCorrupt says that an encoded manifest is not one that Encode wrote.
@@ -107,7 +108,7 @@ func appendText(buf []byte, key, s string) []byte {
 	buf = append(buf, '"')
 	buf = append(buf, key...)
 	buf = append(buf, '"', ':')
-	buf = AppendJSONString(buf, s)
+	buf = jsonform.AppendString(buf, s)
 	if !utf8.ValidString(s) {
 		buf = append(buf, ',', '"')
 		buf = append(buf, key...)
@@ -116,47 +117,6 @@ func appendText(buf []byte, key, s string) []byte {
 		buf = append(buf, '"')
 	}
 	return buf
-}
-
-// AppendJSONString appends s as a JSON string: quotes, backslashes and control
-// characters escaped, everything else as it stands, U+FFFD for each byte that
-// is not valid UTF-8. One string has one form, which digests rely on.
-func AppendJSONString(buf []byte, s string) []byte {
-	const hexDigits = "0123456789abcdef"
-	buf = append(buf, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				buf = append(append(buf, s[from:i]...), "\uFFFD"...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-			i++
-			continue
-		}
-		buf = append(buf, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			buf = append(buf, '\\', c)
-		case '\n':
-			buf = append(buf, '\\', 'n')
-		case '\r':
-			buf = append(buf, '\\', 'r')
-		case '\t':
-			buf = append(buf, '\\', 't')
-		default:
-			buf = append(buf, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		from = i
-	}
-	return append(append(buf, s[from:]...), '"')
 }
 
 // view is text as a string, without copying it, for as long as nobody writes
@@ -169,103 +129,34 @@ var errForm = errors.New("not the line of an entry")
 // entry's strings lie in the line where they stand there as they are. Of what
 // else it accepts, appendEntry writes no equal line.
 func parseEntry(line string) (Entry, error) {
-	p := parser{rest: line, ok: true}
+	p := jsonform.Parse(line)
 	var e Entry
-	p.take(`{`)
-	e.Path = p.text("path")
-	p.take(`,"size":`)
-	end := max(strings.IndexByte(p.rest, ','), 0)
-	size, err := strconv.ParseInt(p.rest[:end], 10, 64)
-	p.ok = p.ok && err == nil
-	e.Size, p.rest = size, p.rest[end:]
-	p.take(`,`)
-	e.ETag = p.text("etag")
-	if p.has(`,"md5":"`) {
-		e.MD5 = p.base64()
-		p.ok = p.ok && len(e.MD5) == md5.Size
+	p.Take(`{`)
+	e.Path = takeText(&p, "path")
+	p.Take(`,"size":`)
+	e.Size = p.Int()
+	p.Take(`,`)
+	e.ETag = takeText(&p, "etag")
+	short := false
+	if p.Has(`,"md5":`) {
+		e.MD5 = p.Base64()
+		short = len(e.MD5) != md5.Size
 	}
-	p.take("}\n")
-	if !p.ok || p.rest != "" {
+	p.Take("}\n")
+	if !p.Done() || short {
 		return Entry{}, errForm
 	}
 	return e, nil
 }
 
-// parser takes a line apart.
-type parser struct {
-	rest string
-	ok   bool // so far
-}
-
-// has takes off what the rest begins with, if it does.
-func (p *parser) has(s string) bool {
-	rest, ok := strings.CutPrefix(p.rest, s)
-	p.rest = rest
-	return ok
-}
-
-func (p *parser) take(s string) { p.ok = p.has(s) && p.ok }
-
-// text is the inverse of appendText.
-func (p *parser) text(key string) string {
-	p.take(`"`)
-	p.take(key)
-	p.take(`":"`)
-	s := p.quoted()
-	if rest, ok := strings.CutPrefix(p.rest, `,"`); ok && strings.HasPrefix(rest, key) {
-		p.rest = rest[len(key):]
-		p.take(`_base64":"`)
-		return p.base64()
+// takeText is the inverse of appendText.
+func takeText(p *jsonform.Parser, key string) string {
+	p.Take(`"` + key + `":`)
+	s := p.Text()
+	if p.Has(`,"` + key + `_base64":`) {
+		return p.Base64()
 	}
 	return s
-}
-
-// quoted takes a JSON string off whose opening quote is gone.
-func (p *parser) quoted() string {
-	end := strings.IndexAny(p.rest, `"\`)
-	if end >= 0 && p.rest[end] == '"' {
-		s := p.rest[:end]
-		p.rest = p.rest[end+1:]
-		return s
-	}
-	var s []byte
-	for i := 0; i < len(p.rest); i++ {
-		switch c := p.rest[i]; c {
-		case '"':
-			p.rest = p.rest[i+1:]
-			return string(s)
-		case '\\':
-			if i++; i == len(p.rest) {
-				break
-			}
-			switch c := p.rest[i]; c {
-			case 'n':
-				s = append(s, '\n')
-			case 'r':
-				s = append(s, '\r')
-			case 't':
-				s = append(s, '\t')
-			case 'u':
-				n, err := strconv.ParseUint(p.rest[min(i+1, len(p.rest)):min(i+5, len(p.rest))], 16, 8)
-				p.ok = p.ok && err == nil
-				s = append(s, byte(n))
-				i += 4
-			default:
-				s = append(s, c)
-			}
-		default:
-			s = append(s, c)
-		}
-	}
-	p.ok, p.rest = false, ""
-	return ""
-}
-
-// base64 takes a quoted text off, in base64, whose opening quote is gone.
-func (p *parser) base64() string {
-	s, err := base64.StdEncoding.DecodeString(p.quoted())
-	p.ok = p.ok && err == nil
-	return string(s)
 }
 
 // DecodeManifest reads what Encode wrote. It accepts exactly that, byte for

@@ -52,14 +52,15 @@ type textWriter struct {
 	header string // not yet written
 	row    func([]byte, *Row) []byte
 	buf    []byte
+	r      Row // being written
 }
 
 func (t *textWriter) Write(rows []Row) error {
 	t.buf = append(t.buf[:0], t.header...)
 	t.header = ""
 	for i := range rows {
-		r := rows[i].written()
-		t.buf = t.row(t.buf, &r)
+		t.r = rows[i].written()
+		t.buf = t.row(t.buf, &t.r)
 	}
 	_, err := t.w.Write(t.buf)
 	return err

@@ -2,10 +2,11 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // csvHeader names the columns. The column topk holds JSON.
@@ -86,9 +87,6 @@ func decodeCSV(body []byte) ([]Row, error) {
 		if again = appendCSVRow(again[:0], &r); !bytes.Equal(again, body[:len(body)-len(rest)]) {
 			return nil, fmt.Errorf("%w: record %d is not in the form that was written", ErrMismatch, n)
 		}
-		if len(r.TopK) == 0 {
-			r.TopK = nil
-		}
 		rows = append(rows, r)
 		body = rest
 	}
@@ -112,8 +110,9 @@ func parseCSVRow(fields []string) (Row, error) {
 		return Row{}, fmt.Errorf("score: %w", err)
 	}
 	r.Score = float32(score)
-	if err := json.Unmarshal([]byte(fields[7]), &r.TopK); err != nil {
-		return Row{}, fmt.Errorf("topk: %w", err)
+	p := jsonform.Parse(fields[7])
+	if _, r.TopK = parseTopK(&p, nil); !p.Done() {
+		return Row{}, fmt.Errorf("topk: %q is not a list of classes", fields[7])
 	}
 	return r, nil
 }

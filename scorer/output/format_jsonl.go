@@ -2,27 +2,27 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
-	"github.com/batchscore/batchscore/shard"
+	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // appendJSONRow appends one line.
 func appendJSONRow(buf []byte, r *Row) []byte {
 	buf = append(buf, `{"path":`...)
-	buf = shard.AppendJSONString(buf, r.Path)
+	buf = jsonform.AppendString(buf, r.Path)
 	if r.PathBase64 != "" {
 		buf = append(buf, `,"path_base64":`...)
-		buf = shard.AppendJSONString(buf, r.PathBase64)
+		buf = jsonform.AppendString(buf, r.PathBase64)
 	}
 	buf = append(buf, `,"size":`...)
 	buf = strconv.AppendInt(buf, r.Size, 10)
 	buf = append(buf, `,"status":`...)
-	buf = shard.AppendJSONString(buf, r.Status)
+	buf = jsonform.AppendString(buf, r.Status)
 	buf = append(buf, `,"label":`...)
-	buf = shard.AppendJSONString(buf, r.Label)
+	buf = jsonform.AppendString(buf, r.Label)
 	buf = append(buf, `,"class_id":`...)
 	buf = strconv.AppendInt(buf, int64(r.ClassID), 10)
 	buf = append(buf, `,"score":`...)
@@ -30,7 +30,7 @@ func appendJSONRow(buf []byte, r *Row) []byte {
 	buf = append(buf, `,"topk":`...)
 	buf = appendTopK(buf, r.TopK)
 	buf = append(buf, `,"error":`...)
-	buf = shard.AppendJSONString(buf, r.Error)
+	buf = jsonform.AppendString(buf, r.Error)
 	return append(buf, '}', '\n')
 }
 
@@ -44,7 +44,7 @@ func appendTopK(buf []byte, classes []Class) []byte {
 		buf = append(buf, `{"class_id":`...)
 		buf = strconv.AppendInt(buf, int64(c.ClassID), 10)
 		buf = append(buf, `,"label":`...)
-		buf = shard.AppendJSONString(buf, c.Label)
+		buf = jsonform.AppendString(buf, c.Label)
 		buf = append(buf, `,"score":`...)
 		buf = appendFloat(buf, c.Score)
 		buf = append(buf, '}')
@@ -52,26 +52,80 @@ func appendTopK(buf []byte, classes []Class) []byte {
 	return append(buf, ']')
 }
 
+// parseTopK is the inverse of appendTopK. It appends to slab, of which the
+// classes are a part.
+func parseTopK(p *jsonform.Parser, slab []Class) (all, classes []Class) {
+	from := len(slab)
+	p.Take(`[`)
+	for !p.Has(`]`) {
+		if len(slab) > from {
+			p.Take(`,`)
+		}
+		if !p.Has(`{"class_id":`) {
+			p.Take(`]`) // which is not there
+			break
+		}
+		var c Class
+		c.ClassID = int(p.Int())
+		p.Take(`,"label":`)
+		c.Label = p.Text()
+		p.Take(`,"score":`)
+		c.Score = p.Float()
+		p.Take(`}`)
+		slab = append(slab, c)
+	}
+	if len(slab) == from {
+		return slab, nil
+	}
+	return slab, slab[from:len(slab):len(slab)]
+}
+
+// parseJSONRow is the inverse of appendJSONRow.
+func parseJSONRow(line string, slab []Class) (r Row, all []Class, ok bool) {
+	p := jsonform.Parse(line)
+	p.Take(`{"path":`)
+	r.Path = p.Text()
+	if p.Has(`,"path_base64":`) {
+		r.PathBase64 = p.Text()
+	}
+	p.Take(`,"size":`)
+	r.Size = p.Int()
+	p.Take(`,"status":`)
+	r.Status = p.Text()
+	p.Take(`,"label":`)
+	r.Label = p.Text()
+	p.Take(`,"class_id":`)
+	r.ClassID = int(p.Int())
+	p.Take(`,"score":`)
+	r.Score = p.Float()
+	p.Take(`,"topk":`)
+	slab, r.TopK = parseTopK(&p, slab)
+	p.Take(`,"error":`)
+	r.Error = p.Text()
+	p.Take("}\n")
+	return r, slab, p.Done()
+}
+
 func decodeJSON(body []byte) ([]Row, error) {
 	rows := make([]Row, 0, bytes.Count(body, []byte{'\n'}))
+	var slab []Class
 	var again []byte
-	for n := 1; len(body) > 0; n++ {
-		line, rest, ended := bytes.Cut(body, []byte{'\n'})
-		if !ended {
+	text := string(body) // the rows' strings lie in it
+	for n := 1; len(text) > 0; n++ {
+		end := strings.IndexByte(text, '\n') + 1
+		if end == 0 {
 			return nil, fmt.Errorf("%w: line %d is cut off", ErrMismatch, n)
 		}
-		var r Row
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("%w: line %d: %v", ErrMismatch, n, err)
+		r, all, ok := parseJSONRow(text[:end], slab)
+		if ok {
+			again = appendJSONRow(again[:0], &r)
 		}
-		if again = appendJSONRow(again[:0], &r); !bytes.Equal(again, body[:len(line)+1]) {
+		if !ok || string(again) != text[:end] {
 			return nil, fmt.Errorf("%w: line %d is not in the form that was written", ErrMismatch, n)
 		}
-		if len(r.TopK) == 0 {
-			r.TopK = nil
-		}
+		slab = all
 		rows = append(rows, r)
-		body = rest
+		text = text[end:]
 	}
 	return rows, nil
 }

@@ -1,0 +1,145 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"image/jpeg"
+	"io"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// BenchmarkBookkeeping scores a million images of one pixel, which nobody
+// stored, on a device that takes no time: what is left is listing, manifest,
+// claims, chunks, rows, parts and the proof at the end, and the decoding of that
+// pixel. It reports the images per second of processor time, the system's
+// included, all threads together, and those per second of the wall. Into memory
+// it is this program's work alone. Into a folder there is the file system's as
+// well, and the resident memory is reported after a tenth of the images, after
+// the last of them, and at its peak.
+func BenchmarkBookkeeping(b *testing.B) {
+	b.Run("out=memory", func(b *testing.B) {
+		for b.Loop() {
+			bookkeeping(b, new(mem.Store), new(telemetry.Counters))
+		}
+	})
+	b.Run("out=folder", func(b *testing.B) {
+		for b.Loop() {
+			out, err := dir.New(b.TempDir(), dir.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			resetPeak(b)
+			counters := new(telemetry.Counters)
+			tenth := make(chan float64)
+			go func() { tenth <- memoryAfter(b, counters, million/10) }()
+			bookkeeping(b, out, counters)
+			b.ReportMetric(<-tenth, "MB-at-tenth")
+			b.ReportMetric(status(b, "VmRSS"), "MB-at-end")
+			b.ReportMetric(status(b, "VmHWM"), "MB-peak")
+		}
+	})
+}
+
+const million = 1_000_000
+
+func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
+	var pixel bytes.Buffer
+	if err := jpeg.Encode(&pixel, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
+		b.Fatal(err)
+	}
+	contract := models.Contract{
+		Name: "none", Output: models.Probabilities, Classes: 5, Labels: []string{"a", "b", "c", "d", "e"},
+		Preprocess: preprocess.Spec{Width: 1, Height: 1, Layout: preprocess.HWC, DType: preprocess.Uint8,
+			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
+	}
+	images := pixels{listed{million}, pixel.Bytes()}
+	wall, processor := time.Now(), cpuTime(b)
+	s, err := scorer.Run(b.Context(), scorer.Options{
+		Images: images, Out: out,
+		Job: output.Job{
+			Images: images.String(), PreprocessDigest: contract.PreprocessDigest(), LabelsDigest: contract.LabelsDigest(),
+			TopK: contract.Classes, Format: output.JSONL,
+		},
+		Contract:   contract,
+		OpenEngine: func() (scorer.Engine, error) { return timeless{contract}, nil },
+		World:      shard.World{Size: 1, LocalSize: 1},
+		Counters:   counters,
+		Progress:   &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
+		Log:        zerolog.Nop(),
+	})
+	if err != nil || s.Statuses[output.StatusOK] != million {
+		b.Fatal(s.Statuses, err)
+	}
+	b.ReportMetric(million/(cpuTime(b)-processor).Seconds(), "images/cpu-s")
+	b.ReportMetric(million/time.Since(wall).Seconds(), "images/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// memoryAfter is the resident memory once that many images are scored.
+func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float64 {
+	for counters.Snapshot().Images < images && b.Context().Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return status(b, "VmRSS")
+}
+
+// pixels is a collection whose images are all the same.
+type pixels struct {
+	listed
+	body []byte
+}
+
+func (p pixels) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
+	return p.listed.List(ctx, prefix, func(o store.Object) error { return fn(p.object(o.Name)) })
+}
+
+func (p pixels) object(name string) store.Object {
+	return store.Object{Name: name, Size: int64(len(p.body)), ETag: "0x8D0123456789ABC"}
+}
+
+func (p pixels) Open(_ context.Context, name, _ string) (io.ReadCloser, store.Object, error) {
+	r := new(pixel)
+	r.Reset(p.body)
+	return r, p.object(name), nil
+}
+
+type pixel struct{ bytes.Reader }
+
+func (*pixel) Close() error { return nil }
+
+// timeless is a device that gives every image the same scores at once.
+type timeless struct{ contract models.Contract }
+
+func (timeless) Device() string    { return "none" }
+func (timeless) Lanes() int        { return runtime.GOMAXPROCS(0) }
+func (timeless) DefaultBatch() int { return 32 }
+func (timeless) Close() error      { return nil }
+
+func (t timeless) NewBatch(n int) (*models.Batch, error) {
+	return &models.Batch{
+		Pixels: make([]byte, n*t.contract.Preprocess.RowBytes()), Scores: make([]float32, n*t.contract.Classes),
+	}, nil
+}
+
+func (t timeless) Score(_ context.Context, b *models.Batch, lo, hi int) error {
+	scores := [...]float32{0.11, 0.52, 0.07, 0.22, 0.08}
+	for i := lo; i < hi; i++ {
+		copy(b.Scores[i*t.contract.Classes:], scores[:])
+	}
+	return nil
+}
