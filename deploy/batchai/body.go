@@ -1,0 +1,290 @@
+package batchai
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+// The service's bodies, as far as they are used.
+type (
+	jobBody struct {
+		Properties jobProperties `json:"properties"`
+	}
+	jobProperties struct {
+		Cluster         resource        `json:"cluster"`
+		NodeCount       int             `json:"nodeCount"`
+		StdOutErrPrefix string          `json:"stdOutErrPathPrefix"`
+		MountVolumes    mountVolumes    `json:"mountVolumes"`
+		Container       *container      `json:"containerSettings,omitempty"`
+		Preparation     commandLine     `json:"jobPreparation"`
+		CustomToolkit   commandLine     `json:"customToolkitSettings"`
+		Inputs          []inputFolder   `json:"inputDirectories,omitempty"`
+		Outputs         []outputFolder  `json:"outputDirectories"`
+		Environment     []variable      `json:"environmentVariables"`
+		Secrets         []secretValue   `json:"secrets,omitempty"`
+		Constraints     *jobConstraints `json:"constraints,omitempty"`
+	}
+	resource struct {
+		ID string `json:"id"`
+	}
+	mountVolumes struct {
+		FileShares []fileShare `json:"azureFileShares,omitempty"`
+		Blobs      []blobMount `json:"azureBlobFileSystems,omitempty"`
+	}
+	fileShare struct {
+		Account     string      `json:"accountName"`
+		URL         string      `json:"azureFileUrl"`
+		Credentials credentials `json:"credentials"`
+		Path        string      `json:"relativeMountPath"`
+	}
+	blobMount struct {
+		Account     string      `json:"accountName"`
+		Container   string      `json:"containerName"`
+		Credentials credentials `json:"credentials"`
+		Path        string      `json:"relativeMountPath"`
+		Options     string      `json:"mountOptions,omitempty"`
+	}
+	credentials struct {
+		Key       string     `json:"accountKey,omitempty"`
+		Reference *vaultLink `json:"accountKeySecretReference,omitempty"`
+	}
+	vaultLink struct {
+		Vault resource `json:"sourceVault"`
+		URL   string   `json:"secretUrl"`
+	}
+	container struct {
+		Registry registry `json:"imageSourceRegistry"`
+	}
+	registry struct {
+		Image       string               `json:"image"`
+		Server      string               `json:"serverUrl,omitempty"`
+		Credentials *registryCredentials `json:"credentials,omitempty"`
+	}
+	registryCredentials struct {
+		User      string     `json:"username"`
+		Password  string     `json:"password,omitempty"` //nolint:gosec // G117: the service takes it so
+		Reference *vaultLink `json:"passwordSecretReference,omitempty"`
+	}
+	commandLine struct {
+		Line string `json:"commandLine"`
+	}
+	inputFolder struct {
+		ID   string `json:"id"`
+		Path string `json:"path"`
+	}
+	outputFolder struct {
+		ID     string `json:"id"`
+		Prefix string `json:"pathPrefix"`
+	}
+	variable struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+	secretValue struct {
+		Name      string     `json:"name"`
+		Value     string     `json:"value,omitempty"`
+		Reference *vaultLink `json:"valueSecretReference,omitempty"`
+	}
+	jobConstraints struct {
+		WallClock string `json:"maxWallClockTime"`
+	}
+)
+
+const (
+	mountRoot = "$AZ_BATCHAI_JOB_MOUNT_ROOT/"
+	logsMount = "batchscore-logs"
+	// outputID is the output directory that Fetch downloads. A program of the
+	// team's own finds it as $AZ_BATCHAI_OUTPUT_OUTPUT.
+	outputID = "OUTPUT"
+
+	installOpenMPI = "command -v mpirun >/dev/null || " +
+		"{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openmpi-bin openssh-client; }"
+)
+
+// values are the secrets of one job: what it is sent with, or, for a reader,
+// references in their place.
+type values struct {
+	account, registry secret
+	job               map[string]string
+	shown             bool
+}
+
+// text is the value of a secret of the service, or the reference for a reader.
+func (v values) text(s secret) string {
+	if v.shown {
+		return s.String()
+	}
+	return s.value
+}
+
+// body is what makes the job.
+func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
+	job = job.WithDefaults()
+	if err := e.unsupported(job); err != nil {
+		return jobBody{}, err
+	}
+	mounts, folders, inputs, err := e.mounts(job, v)
+	if err != nil {
+		return jobBody{}, err
+	}
+	line, err := e.line(job, folders)
+	if err != nil {
+		return jobBody{}, err
+	}
+	p := jobProperties{
+		Cluster:         resource{e.cluster(e.o.Cluster)},
+		NodeCount:       job.Nodes,
+		StdOutErrPrefix: mountRoot + logsMount,
+		MountVolumes:    mounts,
+		Container:       e.container(job.Image, v),
+		Preparation:     commandLine{e.o.Preparation},
+		CustomToolkit:   commandLine{line},
+		Inputs:          inputs,
+		Outputs:         []outputFolder{{outputID, mountRoot + logsMount}},
+		Environment:     []variable{{"BATCHSCORE_JOB", id}},
+	}
+	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
+		p.Environment = append(p.Environment, variable{name, job.Environment[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
+		s := secretValue{Name: name}
+		switch reference := job.Secrets[name]; {
+		case reference.KeyVault != "":
+			s.Reference = e.vault(reference.KeyVault)
+		case v.shown:
+			s.Value = reference.String()
+		default:
+			s.Value = v.job[name]
+		}
+		p.Secrets = append(p.Secrets, s)
+	}
+	if job.TimeLimit > 0 {
+		p.Constraints = &jobConstraints{arm.Duration(time.Duration(job.TimeLimit))}
+	}
+	return jobBody{p}, nil
+}
+
+// unsupported finds what the engine cannot do.
+func (e *Engine) unsupported(job deploy.Job) error {
+	if job.Schedule != "" {
+		return deploy.Unsupported(engine, "schedule", "Batch AI starts a job once: use the systemd timer, or --to kubernetes")
+	}
+	if job.GPU != "" {
+		return deploy.Unsupported(engine, "gpu", "a cluster's vmSize decides the GPU: name vmSize")
+	}
+	if path, ok := arm.Shared(job); ok {
+		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot hold each other off: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+	}
+	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
+		s := job.Secrets[name]
+		if s.Kubernetes != "" {
+			return deploy.Unsupported(engine, "secrets", "%s: a Secret of Kubernetes is not at hand: use env, file or keyVault", name)
+		}
+		if s.KeyVault != "" && e.o.KeyVault == "" {
+			return deploy.Unsupported(engine, "secrets", "%s: service.yaml names no keyVault of batchai", name)
+		}
+	}
+	if e.o.Logs == "" || !e.accountKey.given() {
+		return fmt.Errorf("%s: service.yaml names no share for logs (logs: azurefile://ACCOUNT/SHARE) or no accountKey: %w", engine, deploy.ErrService)
+	}
+	return nil
+}
+
+// mounts are the volumes of the job: the share for logs, and its own.
+func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, []inputFolder, error) {
+	key := credentials{Key: v.text(v.account)}
+	if v.account.KeyVault != "" {
+		key = credentials{Reference: e.vault(v.account.KeyVault)}
+	}
+	var (
+		volumes mountVolumes
+		folders []arm.Folder
+		inputs  []inputFolder
+	)
+	share := func(source, at string) bool {
+		account, name, ok := strings.Cut(strings.TrimPrefix(source, "azurefile://"), "/")
+		if ok {
+			volumes.FileShares = append(volumes.FileShares, fileShare{
+				Account: account, URL: "https://" + account + ".file.core.windows.net/" + name, Credentials: key, Path: at,
+			})
+		}
+		return ok
+	}
+	if !share(e.o.Logs, logsMount) {
+		return volumes, nil, nil, fmt.Errorf("%s: logs %q in service.yaml: it is azurefile://ACCOUNT/SHARE: %w", engine, e.o.Logs, deploy.ErrService)
+	}
+	for i, m := range job.Mounts {
+		at, id := "mount"+strconv.Itoa(i), "MOUNT"+strconv.Itoa(i)
+		path := mountRoot + at
+		account, name, prefix, isBlob := arm.Blob(m.Source)
+		switch {
+		case isBlob:
+			b := blobMount{Account: account, Container: name, Credentials: key, Path: at}
+			if m.ReadOnly {
+				b.Options = "-o ro"
+			}
+			volumes.Blobs = append(volumes.Blobs, b)
+			if prefix != "" {
+				path += "/" + prefix
+			}
+		case strings.HasPrefix(m.Source, "azurefile://") && share(m.Source, at):
+		default:
+			return volumes, nil, nil, deploy.Unsupported(engine, "mounts", "%s: Batch AI mounts az://ACCOUNT/CONTAINER[/PREFIX] and azurefile://ACCOUNT/SHARE", m.Source)
+		}
+		inputs = append(inputs, inputFolder{id, path})
+		folders = append(folders, arm.Folder{Path: m.Path, Expression: `"$AZ_BATCHAI_INPUT_` + id + `"`})
+	}
+	return volumes, folders, inputs, nil
+}
+
+func (e *Engine) vault(url string) *vaultLink { return &vaultLink{resource{e.o.KeyVault}, url} }
+
+func (e *Engine) container(image string, v values) *container {
+	if image == "" {
+		return nil
+	}
+	r := registry{Image: image}
+	if host, _, ok := strings.Cut(image, "/"); ok && strings.ContainsAny(host, ".:") {
+		r.Server = host
+	}
+	if e.o.RegistryUser != "" {
+		r.Credentials = &registryCredentials{User: e.o.RegistryUser, Password: v.text(v.registry)}
+		if url := v.registry.KeyVault; url != "" {
+			r.Credentials.Password, r.Credentials.Reference = "", e.vault(url)
+		}
+	}
+	return &container{r}
+}
+
+// line is the command line of the first node, which starts the ranks. On its own
+// SIGTERM mpirun would kill them before they have drained, whereas SIGUSR1 it
+// passes on; so the shell stands between. Ranks are not bound to cores, which
+// mpirun does by default with two or fewer: the worker divides a node's cores.
+func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
+	command, err := arm.Line(engine, job.Argv(e.o.Worker), folders)
+	if err != nil {
+		return "", err
+	}
+	mpirun := []string{"mpirun", "-mca", "btl_tcp_if_exclude", "docker0,lo", "--allow-run-as-root"}
+	export := []string{"BATCHSCORE_JOB"}
+	export = slices.AppendSeq(export, maps.Keys(job.Environment))
+	export = slices.AppendSeq(export, maps.Keys(job.Secrets))
+	slices.Sort(export)
+	start := deploy.ShellLine(mpirun) + " --hostfile $AZ_BATCHAI_MPI_HOST_FILE " + deploy.ShellLine([]string{
+		"-np", strconv.Itoa(job.Ranks()), "--map-by", "ppr:" + strconv.Itoa(job.RanksPerNode) + ":node", "--bind-to", "none", "--tag-output",
+	})
+	for _, name := range export {
+		start += " -x " + name
+	}
+	return start + " " + command + " & p=$!; trap 'kill -USR1 $p' TERM; wait $p; s=$?; trap '' TERM; " +
+		// 143 is the signal's end of wait, or mpirun's own status, which a second
+		// wait no longer has.
+		"if [ $s -eq 143 ]; then wait $p; r=$?; [ $r -eq 127 ] || s=$r; fi; exit $s", nil
+}

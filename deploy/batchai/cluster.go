@@ -1,0 +1,176 @@
+package batchai
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+type (
+	workspaceBody struct {
+		Location string `json:"location"`
+	}
+	clusterBody struct {
+		Properties clusterProperties `json:"properties"`
+	}
+	clusterProperties struct {
+		VMSize   string        `json:"vmSize,omitempty"`
+		Priority string        `json:"vmPriority,omitempty"`
+		Scale    scaleSettings `json:"scaleSettings"`
+		User     *userAccount  `json:"userAccountSettings,omitempty"`
+
+		// What the service tells.
+		State   string `json:"allocationState,omitempty"`
+		Current int    `json:"currentNodeCount,omitempty"`
+		Nodes   *struct {
+			Running int `json:"runningNodeCount"`
+		} `json:"nodeStateCounts,omitempty"`
+	}
+	scaleSettings struct {
+		Auto autoScale `json:"autoScale"`
+	}
+	autoScale struct {
+		Min     int `json:"minimumNodeCount"`
+		Max     int `json:"maximumNodeCount"`
+		Initial int `json:"initialNodeCount"`
+	}
+	userAccount struct {
+		Name      string `json:"adminUserName"`
+		PublicKey string `json:"adminUserSshPublicKey,omitempty"`
+		Password  string `json:"adminUserPassword,omitempty"` //nolint:gosec // G117: the service takes it so
+	}
+)
+
+// priorities are the service's words.
+var priorities = map[deploy.Priority]string{deploy.Dedicated: "dedicated", deploy.Low: "lowpriority"}
+
+func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) {
+	if c.Priority == "" {
+		c.Priority = deploy.Dedicated
+	}
+	switch {
+	case !resourceName.MatchString(c.Name):
+		return clusterBody{}, fmt.Errorf("%s: cluster %q: a name takes 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
+	case c.VMSize == "":
+		return clusterBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
+	case c.MinNodes < 0 || c.MaxNodes < max(c.MinNodes, 1):
+		return clusterBody{}, deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", c.MinNodes, c.MaxNodes)
+	case c.IdleTime != 0:
+		return clusterBody{}, deploy.Unsupported(engine, "idleTime", "Batch AI decides by itself when a node has been idle for long enough")
+	case e.o.AdminPublicKey == "" && !e.adminPassword.given():
+		return clusterBody{}, fmt.Errorf("%s: a cluster needs adminPublicKey in service.yaml: %w", engine, deploy.ErrService)
+	}
+	user := &userAccount{Name: e.o.AdminUser, PublicKey: e.o.AdminPublicKey}
+	if e.adminPassword.given() {
+		user.Password = values{shown: shown}.text(e.adminPassword)
+	}
+	return clusterBody{clusterProperties{
+		VMSize: c.VMSize, Priority: priorities[c.Priority],
+		Scale: scaleSettings{autoScale{c.MinNodes, c.MaxNodes, c.MinNodes}}, User: user,
+	}}, nil
+}
+
+// ClusterDocuments implements deploy.Clusters.
+func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
+	body, err := e.clusterBody(c, true)
+	if err != nil {
+		return nil, err
+	}
+	if e.o.Location == "" {
+		return nil, fmt.Errorf("%s: a workspace needs location in service.yaml: %w", engine, deploy.ErrService)
+	}
+	workspace, err := e.document(http.MethodPut, e.workspace(), workspaceBody{e.o.Location})
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := e.document(http.MethodPut, e.cluster(c.Name), body)
+	return []deploy.Document{workspace, cluster}, err
+}
+
+// CreateCluster implements deploy.Clusters. It makes the workspace where there
+// is none.
+func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
+	if _, err := e.ClusterDocuments(c); err != nil {
+		return err
+	}
+	body, err := e.clusterBody(c, false)
+	if err != nil {
+		return err
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	if _, err := client.Do(ctx, http.MethodGet, e.workspace(), nil, nil); arm.IsStatus(err, http.StatusNotFound) {
+		_, err = client.Do(ctx, http.MethodPut, e.workspace(), workspaceBody{e.o.Location}, nil)
+		if err != nil {
+			return failed(err)
+		}
+	} else if err != nil {
+		return failed(err)
+	}
+	if _, err := client.Do(ctx, http.MethodPut, e.cluster(c.Name), body, nil); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// ShowCluster implements deploy.Clusters.
+func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
+	client, err := e.client()
+	if err != nil {
+		return deploy.Cluster{}, err
+	}
+	var body clusterBody
+	if _, err := client.Do(ctx, http.MethodGet, e.cluster(name), nil, &body); err != nil {
+		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
+	}
+	p := body.Properties
+	c := deploy.Cluster{
+		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, State: p.State, Nodes: p.Current,
+		MinNodes: p.Scale.Auto.Min, MaxNodes: p.Scale.Auto.Max,
+	}
+	if p.Priority == priorities[deploy.Low] {
+		c.Priority = deploy.Low
+	}
+	if p.Nodes != nil {
+		c.Busy = p.Nodes.Running
+	}
+	return c, nil
+}
+
+// ResizeCluster implements deploy.Clusters.
+func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
+	if minNodes < 0 || maxNodes < max(minNodes, 1) {
+		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	body := clusterBody{clusterProperties{Scale: scaleSettings{autoScale{minNodes, maxNodes, minNodes}}}}
+	if _, err := client.Do(ctx, http.MethodPatch, e.cluster(name), body, nil); err != nil {
+		return missing(err, deploy.ErrNoCluster, name)
+	}
+	return nil
+}
+
+// DeleteCluster implements deploy.Clusters.
+func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	_, err = client.Do(ctx, http.MethodDelete, e.cluster(name), nil, nil)
+	if err == nil {
+		return nil
+	}
+	if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
+		return err
+	}
+	return nil
+}

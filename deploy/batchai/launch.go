@@ -1,0 +1,257 @@
+package batchai
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+// document is a request for a reader.
+func (e *Engine) document(method, path string, body any) (deploy.Document, error) {
+	endpoint := e.o.Endpoint
+	if endpoint == "" {
+		endpoint = arm.PublicEndpoint
+	}
+	d := deploy.Document{Name: method + " " + endpoint + path + "?api-version=" + apiVersion}
+	if body == nil {
+		return d, nil
+	}
+	var err error
+	d.Body, err = arm.Encode(body)
+	return d, err
+}
+
+// Documents implements deploy.Launcher.
+func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error) {
+	body, err := e.body(job, id, values{account: e.accountKey, registry: e.registryPassword, shown: true})
+	if err != nil {
+		return nil, err
+	}
+	experiment, err := e.document(http.MethodPut, e.experiment(), nil)
+	if err != nil {
+		return nil, err
+	}
+	made, err := e.document(http.MethodPut, e.job(id), body)
+	return []deploy.Document{experiment, made}, err
+}
+
+// Submit implements deploy.Launcher. It holds the job against the cluster, and
+// makes the experiment where there is none.
+func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
+	if _, err := e.Documents(job, id); err != nil {
+		return err
+	}
+	v := values{}
+	var err error
+	if v.account, err = e.accountKey.resolve(); err != nil {
+		return fmt.Errorf("%s: accountKey: %w", engine, err)
+	}
+	if v.registry, err = e.registryPassword.resolve(); err != nil {
+		return fmt.Errorf("%s: registryPassword: %w", engine, err)
+	}
+	if v.job, err = job.Resolve(); err != nil {
+		return err
+	}
+	body, err := e.body(job, id, v)
+	if err != nil {
+		return err
+	}
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	c.Hide(v.account.value, v.registry.value)
+	for _, value := range v.job {
+		c.Hide(value)
+	}
+	if _, err := c.Do(ctx, http.MethodGet, e.job(id), nil, nil); err == nil {
+		return nil // a Submit before this one, of which no answer came
+	} else if err := missing(err, deploy.ErrNoJob, id); !errors.Is(err, deploy.ErrNoJob) {
+		return err
+	}
+	cluster, err := e.ShowCluster(ctx, e.o.Cluster)
+	if err != nil {
+		return err
+	}
+	if err := arm.Fits(engine, job, cluster); err != nil {
+		return err
+	}
+	if _, err := c.Do(ctx, http.MethodPut, e.experiment(), nil, nil); err != nil {
+		return failed(err)
+	}
+	if _, err := c.Do(ctx, http.MethodPut, e.job(id), body, nil); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// answer is a job as the service tells it.
+type answer struct {
+	Properties struct {
+		State string `json:"executionState"`
+		Info  struct {
+			Start    *time.Time `json:"startTime"`
+			End      *time.Time `json:"endTime"`
+			ExitCode *int       `json:"exitCode"`
+			Errors   []struct {
+				Code    string `json:"code"`
+				Message string `json:"message"`
+			} `json:"errors"`
+		} `json:"executionInfo"`
+	} `json:"properties"`
+}
+
+// states are the service's words. It has none for a job that was terminated: it
+// says failed.
+var states = map[string]deploy.State{
+	"queued": deploy.Queued, "running": deploy.Running, "terminating": deploy.Stopping,
+	"succeeded": deploy.Succeeded, "failed": deploy.Failed,
+}
+
+// Status implements deploy.Launcher. A job that was terminated is Failed: the
+// service has no other word.
+func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
+	c, err := e.client()
+	if err != nil {
+		return deploy.Status{}, err
+	}
+	status, _, err := e.status(ctx, c, id)
+	return status, err
+}
+
+func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (deploy.Status, time.Duration, error) {
+	var a answer
+	next, err := c.Do(ctx, http.MethodGet, e.job(id), nil, &a)
+	if err != nil {
+		return deploy.Status{}, 0, missing(err, deploy.ErrNoJob, id)
+	}
+	s := deploy.Status{State: deploy.Queued, Reason: a.Properties.State, Where: c.URL(e.job(id))}
+	if known, ok := states[a.Properties.State]; ok {
+		s.State, s.Reason = known, ""
+	}
+	info := a.Properties.Info
+	if len(info.Errors) > 0 {
+		s.Reason = c.Redact(info.Errors[0].Code + ": " + info.Errors[0].Message)
+	}
+	s.ExitCode = info.ExitCode
+	if info.Start != nil {
+		s.Started = *info.Start
+	}
+	if info.End != nil {
+		s.Ended = *info.End
+	}
+	return s, next, nil
+}
+
+// Logs implements deploy.Launcher: stdout.txt and stderr.txt of the first node,
+// where mpirun writes what all ranks print.
+func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	return c.Follow(ctx, arm.NewTail(w, false), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
+		status, next, err := e.status(ctx, c, id)
+		if err != nil {
+			return nil, false, 0, err
+		}
+		files, err := e.list(ctx, c, id, "stdouterr", ".")
+		return files, status.State.Ended(), next, err
+	})
+}
+
+// list finds the files of an output directory, with those in its folders.
+func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder string) ([]arm.File, error) {
+	query := url.Values{
+		"outputdirectoryid": {directory}, "directory": {folder}, "linkexpiryinminutes": {"60"}, "maxresults": {"1000"},
+	}
+	var files []arm.File
+	for at := e.job(id) + "/listOutputFiles?" + query.Encode(); at != ""; {
+		var page struct {
+			Value []struct {
+				Name string `json:"name"`
+				Type string `json:"fileType"`
+				Link string `json:"downloadUrl"`
+			} `json:"value"`
+			Next string `json:"nextLink"`
+		}
+		if _, err := c.Do(ctx, http.MethodPost, at, nil, &page); err != nil {
+			return nil, missing(err, deploy.ErrNoJob, id)
+		}
+		for _, f := range page.Value {
+			name := path.Join(folder, f.Name)
+			if f.Type != "directory" {
+				files = append(files, arm.File{Name: name, Link: f.Link})
+				continue
+			}
+			below, err := e.list(ctx, c, id, directory, name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, below...)
+		}
+		at = page.Next
+	}
+	return files, nil
+}
+
+// Cancel implements deploy.Launcher.
+func (e *Engine) Cancel(ctx context.Context, id string) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	status, _, err := e.status(ctx, c, id)
+	if err != nil || status.State.Ended() {
+		return err
+	}
+	if _, err := c.Do(ctx, http.MethodPost, e.job(id)+"/terminate", nil, nil); err != nil {
+		return missing(err, deploy.ErrNoJob, id)
+	}
+	return nil
+}
+
+// Fetch implements deploy.Launcher: what the job printed goes to the folder
+// itself, what it wrote to $AZ_BATCHAI_OUTPUT_OUTPUT to the folder output in it.
+func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	files, err := e.list(ctx, c, id, "stdouterr", ".")
+	if err != nil {
+		return err
+	}
+	outputs, err := e.list(ctx, c, id, outputID, ".")
+	if err != nil {
+		return err
+	}
+	for _, f := range outputs {
+		files = append(files, arm.File{Name: path.Join("output", f.Name), Link: f.Link})
+	}
+	if err := c.Save(ctx, files, folder); err != nil {
+		return fmt.Errorf("%s: %w", engine, err)
+	}
+	return nil
+}
+
+// Delete removes a job that has ended, and its record, from the service. What it
+// wrote stays on the share.
+func (e *Engine) Delete(ctx context.Context, id string) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	if _, err := c.Do(ctx, http.MethodDelete, e.job(id), nil, nil); err != nil {
+		return missing(err, deploy.ErrNoJob, id)
+	}
+	return nil
+}
