@@ -1,0 +1,372 @@
+package kubernetes
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// options of a cluster that has everything.
+const options = `
+context: prod
+namespace: labels
+image: example.com/batchscore:1
+serviceAccount: scorer
+workloadIdentity: true
+imagePullSecrets: [pull]
+nodes: {selector: {pool: gpu}, priorityClass: batch}
+low:
+  selector: {kubernetes.azure.com/scalesetpriority: spot}
+  tolerations: [{key: kubernetes.azure.com/scalesetpriority, operator: Equal, value: spot, effect: NoSchedule}]
+cpu: "4"
+memory: 16Gi
+sharedMemory: 1Gi
+timeZone: Europe/Paris
+`
+
+const scoring = `
+name: nightly
+images: az://acme/photos
+out: az://acme/labels
+model: /models/inception.onnx
+run: {batch: "32", log: '$(HOME) $x'}
+nodes: 2
+ranksPerNode: 2
+gpusPerNode: 4
+gpu: Tesla-V100
+vmSize: Standard_NC6s_v3
+priority: low
+environment: {NOTE: 'on', PRICE: '$$5'}
+secrets:
+  AZURE_STORAGE_KEY: {env: STORAGE_KEY}
+  TOKEN: {kubernetes: shared/token}
+mounts: [{source: 'pvc://models', path: /models, readOnly: true}, {source: /scratch, path: /tmp/scratch}]
+timeLimit: 90m
+`
+
+const id = "nightly-261122-020000-abcd"
+
+func newEngine(t *testing.T, text string) *Engine {
+	t.Helper()
+	var o Options
+	if err := yaml.UnmarshalStrict([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func newJob(t *testing.T, text string) deploy.Job {
+	t.Helper()
+	job, err := deploy.ReadJob(strings.NewReader(text))
+	job = job.WithDefaults()
+	if err == nil {
+		err = job.Check()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// TestDocuments: what is sent is what Kubernetes' own types hold, no more and
+// no less, and is as it was when a person last looked.
+func TestDocuments(t *testing.T) {
+	own := "name: train\ncommand: [python, train.py, --lr, '0.1']\nnodes: 2\nranksPerNode: 4\ngpusPerNode: 4\n"
+	for name, c := range map[string]struct {
+		options, job string
+		check        func(t *testing.T, docs map[string][]byte)
+	}{
+		"indexed":  {options + "mpi: false\n", scoring, checkIndexed},
+		"mpi":      {options, scoring, checkMPI},
+		"cron":     {options + "mpi: false\n", strings.Replace(scoring, "az://acme/labels", "'az://acme/labels/{run}'\nschedule: '0 2 * * *'", 1), checkCron},
+		"own":      {"image: example.com/train:1\n", own, checkMPI},
+		"smallest": {"mpi: false\n", "images: az://a/b\nout: az://a/c\ntask: classification\nimage: i\n", func(*testing.T, map[string][]byte) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			docs, err := newEngine(t, c.options).Documents(newJob(t, c.job), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all bytes.Buffer
+			byName := map[string][]byte{}
+			for _, d := range docs {
+				all.WriteString("# " + d.Name + "\n")
+				all.Write(d.Body)
+				byName[d.Name] = d.Body
+				strictly(t, d.Body)
+			}
+			c.check(t, byName)
+			golden(t, name+".yaml", all.Bytes())
+		})
+	}
+}
+
+func golden(t *testing.T, name string, have []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, have, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, want) {
+		t.Errorf("not what %s holds (go test ./deploy/kubernetes -update writes it):\n%s", file, have)
+	}
+}
+
+// strictly decodes a document into the types of k8s.io/api, in which a field
+// that they do not have, or have twice, is an error.
+func strictly(t *testing.T, body []byte) {
+	t.Helper()
+	kind := decode[struct {
+		Kind string `json:"kind"`
+	}](t, body, yaml.Unmarshal).Kind
+	switch kind {
+	case "Secret":
+		decode[corev1.Secret](t, body, yaml.UnmarshalStrict)
+	case "Job":
+		decode[batchv1.Job](t, body, yaml.UnmarshalStrict)
+	case "CronJob":
+		decode[batchv1.CronJob](t, body, yaml.UnmarshalStrict)
+	case "MPIJob":
+		// The types of the MPI operator are in no small module; its fields are
+		// those that its API lists.
+		job := decode[mpiJob](t, body, yaml.UnmarshalStrict)
+		if p := job.Spec.RunPolicy.CleanPodPolicy; p != "Running" {
+			t.Errorf("cleanPodPolicy %q: without it workers keep their nodes", p)
+		}
+		if len(job.Spec.MPIReplicaSpecs) != 2 {
+			t.Errorf("replicas: %v", slices.Sorted(maps.Keys(job.Spec.MPIReplicaSpecs)))
+		}
+	default:
+		t.Errorf("unexpected kind %q", kind)
+	}
+}
+
+type mpiJob struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   map[string]any    `json:"metadata"`
+	Spec       mpiJobFieldsOfAPI `json:"spec"`
+}
+
+type mpiJobFieldsOfAPI struct {
+	SlotsPerWorker         int    `json:"slotsPerWorker"`
+	RunLauncherAsWorker    bool   `json:"runLauncherAsWorker"`
+	SSHAuthMountPath       string `json:"sshAuthMountPath"`
+	LauncherCreationPolicy string `json:"launcherCreationPolicy"`
+	MPIImplementation      string `json:"mpiImplementation"`
+	RunPolicy              struct {
+		CleanPodPolicy          string `json:"cleanPodPolicy"`
+		TTLSecondsAfterFinished int32  `json:"ttlSecondsAfterFinished"`
+		ActiveDeadlineSeconds   int64  `json:"activeDeadlineSeconds"`
+		BackoffLimit            int32  `json:"backoffLimit"`
+		Suspend                 bool   `json:"suspend"`
+	} `json:"runPolicy"`
+	MPIReplicaSpecs map[string]struct {
+		Replicas      int32                  `json:"replicas"`
+		RestartPolicy corev1.RestartPolicy   `json:"restartPolicy"`
+		Template      corev1.PodTemplateSpec `json:"template"`
+	} `json:"mpiReplicaSpecs"`
+}
+
+func decode[T any](t *testing.T, body []byte, unmarshal func([]byte, any, ...yaml.JSONOpt) error) T {
+	t.Helper()
+	var v T
+	if err := unmarshal(body, &v); err != nil {
+		t.Fatalf("%v\n%s", err, body)
+	}
+	return v
+}
+
+func checkIndexed(t *testing.T, docs map[string][]byte) {
+	spec := decode[batchv1.Job](t, docs["job.yaml"], yaml.UnmarshalStrict).Spec
+	if *spec.Completions != 4 || *spec.Parallelism != 4 || *spec.CompletionMode != batchv1.IndexedCompletion || *spec.ActiveDeadlineSeconds != 5400 {
+		t.Errorf("completions %d, parallelism %d, %s, deadline %d", *spec.Completions, *spec.Parallelism, *spec.CompletionMode, *spec.ActiveDeadlineSeconds)
+	}
+	checkRank(t, spec.Template, 2, "4")
+	rules := spec.PodFailurePolicy.Rules
+	if rules[0].Action != batchv1.PodFailurePolicyActionIgnore || rules[0].OnPodConditions[0].Type != corev1.DisruptionTarget {
+		t.Errorf("a lost node counts as a failure: %+v", rules[0])
+	}
+	for _, code := range deploy.FinalCodes {
+		if !slices.Contains(rules[1].OnExitCodes.Values, int32(code)) {
+			t.Errorf("%d is retried", code)
+		}
+	}
+	for _, code := range append([]int{0, 1, 2, 137}, deploy.RetryCodes...) {
+		if slices.Contains(rules[1].OnExitCodes.Values, int32(code)) {
+			t.Errorf("%d is not retried", code)
+		}
+	}
+}
+
+// checkRank holds that a rank has its command, its world, its GPUs, and the
+// secrets as references.
+func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world string) {
+	t.Helper()
+	c := pod.Spec.Containers[0]
+	if n := c.Resources.Limits["nvidia.com/gpu"]; n.Value() != gpus {
+		t.Errorf("%v GPUs, want %d", n, gpus)
+	}
+	env := map[string]corev1.EnvVar{}
+	for _, v := range c.Env {
+		env[v.Name] = v
+	}
+	if env["BATCHSCORE_WORLD"].Value != world || env["BATCHSCORE_JOB"].Value != id {
+		t.Errorf("world %q, job %q", env["BATCHSCORE_WORLD"].Value, env["BATCHSCORE_JOB"].Value)
+	}
+	if v := env["NOTE"].Value; v != "on" {
+		t.Errorf("NOTE is %q", v)
+	}
+	if ref := env["AZURE_STORAGE_KEY"].ValueFrom.SecretKeyRef; ref.Name != id || ref.Key != "AZURE_STORAGE_KEY" {
+		t.Errorf("%+v", ref)
+	}
+	if ref := env["TOKEN"].ValueFrom.SecretKeyRef; ref.Name != "shared" || ref.Key != "token" {
+		t.Errorf("%+v", ref)
+	}
+	if want := "--log=$$(HOME) $$x"; !slices.Contains(c.Command, want) {
+		t.Errorf("%q lacks %q", c.Command, want)
+	}
+	if *pod.Spec.TerminationGracePeriodSeconds < 30 {
+		t.Errorf("%d s of grace", *pod.Spec.TerminationGracePeriodSeconds)
+	}
+	if !*pod.Spec.SecurityContext.RunAsNonRoot || pod.Labels["azure.workload.identity/use"] != "true" {
+		t.Errorf("%+v, %v", pod.Spec.SecurityContext, pod.Labels)
+	}
+	selector := map[string]string{
+		"pool": "gpu", "kubernetes.azure.com/scalesetpriority": "spot", "nvidia.com/gpu.product": "Tesla-V100",
+		"node.kubernetes.io/instance-type": "Standard_NC6s_v3",
+	}
+	if !maps.Equal(pod.Spec.NodeSelector, selector) {
+		t.Errorf("node selector %v", pod.Spec.NodeSelector)
+	}
+}
+
+func checkCron(t *testing.T, docs map[string][]byte) {
+	spec := decode[batchv1.CronJob](t, docs["cronjob.yaml"], yaml.UnmarshalStrict).Spec
+	if spec.Schedule != "0 2 * * *" || spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || *spec.TimeZone != "Europe/Paris" {
+		t.Errorf("%+v", spec)
+	}
+	checkRank(t, spec.JobTemplate.Spec.Template, 2, "4")
+	c := spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	if !slices.Contains(c.Command, "az://acme/labels/$(BATCHSCORE_RUN)") {
+		t.Errorf("every run has the same output: %q", c.Command)
+	}
+	run := slices.IndexFunc(c.Env, func(v corev1.EnvVar) bool { return v.Name == "BATCHSCORE_RUN" })
+	if run < 0 || c.Env[run].ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/job-name']" {
+		t.Errorf("%+v", c.Env)
+	}
+}
+
+func checkMPI(t *testing.T, docs map[string][]byte) {
+	spec := decode[mpiJob](t, docs["mpijob.yaml"], yaml.UnmarshalStrict).Spec
+	launcher, worker := spec.MPIReplicaSpecs["Launcher"], spec.MPIReplicaSpecs["Worker"]
+	w := worker.Template.Spec.Containers[0]
+	if n := w.Resources.Limits["nvidia.com/gpu"]; worker.Replicas != 2 || n.Value() != 4 {
+		t.Errorf("%d workers with %v GPUs", worker.Replicas, n)
+	}
+	l := launcher.Template.Spec.Containers[0]
+	if len(l.Resources.Limits) > 0 || len(launcher.Template.Spec.NodeSelector) > 1 {
+		t.Errorf("the launcher asks for the ranks' nodes: %v, %v", l.Resources.Limits, launcher.Template.Spec.NodeSelector)
+	}
+	for _, v := range l.Env {
+		if at := slices.Index(l.Command, v.Name); at < 0 || l.Command[at-1] != "-x" {
+			t.Errorf("%s does not reach the ranks: %q", v.Name, l.Command)
+		}
+	}
+}
+
+// TestYAMLKeepsText: whatever stands in a job reaches the cluster as it is.
+func TestYAMLKeepsText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+			"on", "Yes", "n", "~", "null", "0777", "0o7", "1e3", "1_000", "1:30", "0x1F", ".inf", "2026-11-22", "=", "<<",
+			"- a", "a: b", "a #b", " a ", "a\n", "\n a", "\t", "'", `"`, `\`, "\u2028", "\u0085", "\ufeff", "---", "...", "!x", "&x", "*x",
+		})).Draw(t, "text")
+		body, err := encode(object{StringData: map[string]string{"K": text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s corev1.Secret
+		if err := yaml.UnmarshalStrict(body, &s); err != nil {
+			t.Fatalf("%v\n%s", err, body)
+		}
+		if s.StringData["K"] != text {
+			t.Fatalf("%q became %q\n%s", text, s.StringData["K"], body)
+		}
+	})
+}
+
+// TestUnsupported: what the engine cannot do is refused before anything is
+// sent, by the name of the field.
+func TestUnsupported(t *testing.T) {
+	const job = "images: az://a/b\nout: az://a/c\nmodel: m\n"
+	const image = "image: i\n"
+	for _, c := range []struct{ options, job, field, advice string }{
+		{"", job, "image", "service.yaml"},
+		{image, job + "priority: low\n", "priority", "low"},
+		{image, job + "gpu: v100\n", "gpu", "gpusPerNode"},
+		{image + "mpi: false\n", job + "ranksPerNode: 2\ngpusPerNode: 1\n", "gpusPerNode", "2 ranks"},
+		{image, "images: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n", "schedule", "--without-mpi"},
+		{image + "mpi: false\n", "name: " + strings.Repeat("a", 40) + "\nimages: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n", "name", "52"},
+		{image, "name: " + strings.Repeat("a", 40) + "\n" + job + "nodes: 32\n", "name", "63"},
+		{image, job + "secrets: {K: {keyVault: 'https://v.example.com/secrets/k'}}\n", "secrets", "CSI"},
+		{image, job + "mounts: [{source: 'az://a/b', path: /b}]\n", "mounts", "pvc://"},
+		{image, job + "mounts: [{source: 'azurefile://a/b', path: /b}]\n", "mounts", "pvc://"},
+		{image, job + "mounts: [{source: 'pvc://a/b', path: /b}]\n", "mounts", "pvc://"},
+		{image, job + "mounts: [{source: 'data', path: /b}]\n", "mounts", "absolute"},
+		{image, job + "environment: {BATCHSCORE_WORLD: '3'}\n", "environment", "BATCHSCORE_WORLD"},
+		{image, job + "secrets: {BATCHSCORE_JOB: {env: A}}\n", "environment", "BATCHSCORE_JOB"},
+		{image, "images: az://a/b\nout: /result\nmodel: m\n", "out", "lost"},
+		{image, "images: az://a/b\nout: /result\nmodel: m\nmounts: [{source: /data, path: /res}]\n", "out", "lost"},
+		{image, "images: az://a/b\nout: /data/result\nmodel: m\nmounts: [{source: /data, path: /data, readOnly: true}]\n", "out", "read-only"},
+	} {
+		t.Run(c.field, func(t *testing.T) {
+			j := newJob(t, c.job)
+			_, err := newEngine(t, c.options).Documents(j, deploy.NewID(j.Name, testTime, 7))
+			if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), c.field+":") || !strings.Contains(err.Error(), c.advice) {
+				t.Errorf("want %s and %s, have %v", c.field, c.advice, err)
+			}
+		})
+	}
+	out := newJob(t, "images: az://a/b\nout: /data/result\nmodel: m\nmounts: [{source: /data, path: /data/}]\n")
+	if _, err := newEngine(t, image).Documents(out, id); err != nil {
+		t.Errorf("out on a mount: %v", err)
+	}
+}
+
+func TestWrongOptionsAreRefused(t *testing.T) {
+	for _, text := range []string{"user: -1", "grace: 20s", "retries: -1", "keep: -1s"} {
+		var o Options
+		if err := yaml.UnmarshalStrict([]byte(text), &o); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), text[:4]) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+// Package kubernetes runs jobs on a Kubernetes cluster, through kubectl.
+//
+//  1. A job becomes an MPIJob (kubeflow.org/v2beta1) or, without MPI, an
+//     Indexed Job with one pod for every rank; with a schedule, a CronJob of
+//     Indexed Jobs. objects.go says which, types.go how they are written.
+//  2. Values of secrets go into a Secret of the job's name, which the job owns;
+//     they reach kubectl on its standard input only.
+//  3. Everything carries the label batchscore.io/job, by which it is found
+//     again, and is removed when the job is canceled. A canceled job is gone:
+//     after that Status answers deploy.ErrNoJob.
+//
+// In an Indexed Job a rank that dies is started again by itself, unless its
+// exit code says that this would not help (deploy.FinalCodes); a lost node
+// counts for nothing. In an MPIJob a lost worker fails mpirun, so all ranks
+// start again, and go on where they were.
+package kubernetes
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+const engine = "kubernetes"
+
+// Options are the section kubernetes of service.yaml. All may be left out; an
+// image is needed here or in the job.
+type Options struct {
+	// Kubectl is the program; "kubectl" from the path when empty. Context and
+	// Namespace are kubectl's own choice when empty.
+	Kubectl   string `yaml:"kubectl,omitempty" json:"kubectl,omitempty"`
+	Context   string `yaml:"context,omitempty" json:"context,omitempty"`
+	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"`
+
+	// MPI says whether jobs run under the cluster's MPI operator; they do when
+	// nothing is said. False makes them Indexed Jobs, which need no operator.
+	MPI *bool `yaml:"mpi,omitempty" json:"mpi,omitempty"`
+
+	// Image is taken where the job names none. Binary is the worker in the
+	// image, "batchscore" when empty.
+	Image            string   `yaml:"image,omitempty" json:"image,omitempty"`
+	Binary           string   `yaml:"binary,omitempty" json:"binary,omitempty"`
+	ImagePullSecrets []string `yaml:"imagePullSecrets,omitempty" json:"imagePullSecrets,omitempty"`
+	// User is the numeric user and group that the ranks run as, never root;
+	// 10001, the user of our image, when zero.
+	User int64 `yaml:"user,omitempty" json:"user,omitempty"`
+	// ServiceAccount is the pods'. With WorkloadIdentity they carry the label
+	// by which Azure gives them that account's identity.
+	ServiceAccount   string `yaml:"serviceAccount,omitempty" json:"serviceAccount,omitempty"`
+	WorkloadIdentity bool   `yaml:"workloadIdentity,omitempty" json:"workloadIdentity,omitempty"`
+
+	// Nodes are the nodes that ranks may run on; Low is added for jobs of low
+	// priority, which are refused where it is not given.
+	Nodes Nodes  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	Low   *Nodes `yaml:"low,omitempty" json:"low,omitempty"`
+	// GPUResource is what a GPU is called in limits, nvidia.com/gpu when empty.
+	// GPULabel is the node label that holds a GPU's type, nvidia.com/gpu.product
+	// when empty.
+	GPUResource string `yaml:"gpuResource,omitempty" json:"gpuResource,omitempty"`
+	GPULabel    string `yaml:"gpuLabel,omitempty" json:"gpuLabel,omitempty"`
+
+	// CPU and Memory are what a pod requests, SharedMemory the size of its
+	// /dev/shm, as quantities such as 4 or 16Gi.
+	CPU          string `yaml:"cpu,omitempty" json:"cpu,omitempty"`
+	Memory       string `yaml:"memory,omitempty" json:"memory,omitempty"`
+	SharedMemory string `yaml:"sharedMemory,omitempty" json:"sharedMemory,omitempty"`
+
+	// Retries is how often a rank (under MPI: all of them) is started again; 6
+	// when nothing is said.
+	Retries *int `yaml:"retries,omitempty" json:"retries,omitempty"`
+	// Grace is the time for committing what is in hand, 45s when zero.
+	Grace deploy.Duration `yaml:"grace,omitempty" json:"grace,omitempty"`
+	// Keep is how long an ended job and its logs stay, a week when zero.
+	Keep deploy.Duration `yaml:"keep,omitempty" json:"keep,omitempty"`
+	// TimeZone is that of schedules, such as Europe/Paris; the cluster's own
+	// when empty.
+	TimeZone string `yaml:"timeZone,omitempty" json:"timeZone,omitempty"`
+}
+
+// Nodes chooses nodes.
+type Nodes struct {
+	Selector      map[string]string `yaml:"selector,omitempty" json:"selector,omitempty"`
+	Tolerations   []Toleration      `yaml:"tolerations,omitempty" json:"tolerations,omitempty"`
+	PriorityClass string            `yaml:"priorityClass,omitempty" json:"priorityClass,omitempty"`
+}
+
+// Toleration lets pods run on nodes with a taint.
+type Toleration struct {
+	Key      string `yaml:"key,omitempty" json:"key,omitempty"`
+	Operator string `yaml:"operator,omitempty" json:"operator,omitempty"`
+	Value    string `yaml:"value,omitempty" json:"value,omitempty"`
+	Effect   string `yaml:"effect,omitempty" json:"effect,omitempty"`
+}
+
+// plus is n with what low adds.
+func (n Nodes) plus(low Nodes) Nodes {
+	selector := maps.Clone(n.Selector)
+	for k, v := range low.Selector {
+		selector = with(selector, k, v)
+	}
+	return Nodes{
+		Selector:      selector,
+		Tolerations:   append(append([]Toleration(nil), n.Tolerations...), low.Tolerations...),
+		PriorityClass: cmp.Or(low.PriorityClass, n.PriorityClass),
+	}
+}
+
+// with sets a key, in a new map if there is none.
+func with(m map[string]string, key, value string) map[string]string {
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[key] = value
+	return m
+}
+
+// minGrace is what a worker needs to commit what it has in hand.
+const minGrace = 30 * time.Second
+
+// Engine is a deploy.Launcher.
+type Engine struct {
+	o       Options
+	mpi     bool
+	retries int
+	// poll is the time between two looks at pods while logs are followed.
+	poll time.Duration
+}
+
+var _ deploy.Launcher = (*Engine)(nil)
+
+// New checks the options; it does not look for the cluster.
+func New(o Options) (*Engine, error) {
+	o.Kubectl = cmp.Or(o.Kubectl, "kubectl")
+	o.Binary = cmp.Or(o.Binary, "batchscore")
+	o.User = cmp.Or(o.User, 10001)
+	o.GPUResource = cmp.Or(o.GPUResource, "nvidia.com/gpu")
+	o.GPULabel = cmp.Or(o.GPULabel, "nvidia.com/gpu.product")
+	o.Grace = cmp.Or(o.Grace, deploy.Duration(45*time.Second))
+	o.Keep = cmp.Or(o.Keep, deploy.Duration(7*24*time.Hour))
+	e := &Engine{o: o, mpi: o.MPI == nil || *o.MPI, retries: 6, poll: 2 * time.Second}
+	if o.Retries != nil {
+		e.retries = *o.Retries
+	}
+	switch {
+	case o.User < 0:
+		return nil, errors.New("kubernetes: user: it is a number above zero")
+	case time.Duration(o.Grace) < minGrace:
+		return nil, fmt.Errorf("kubernetes: grace %v: a worker needs %v to commit what it has in hand", o.Grace, minGrace)
+	case o.Keep < 0 || e.retries < 0:
+		return nil, errors.New("kubernetes: keep and retries are not below zero")
+	}
+	return e, nil
+}

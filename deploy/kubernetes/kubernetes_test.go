@@ -1,0 +1,333 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+var testTime = time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
+
+const secretValue = "wJalr/very+secret=="
+
+// onFake is an engine on a fake cluster.
+func onFake(t *testing.T, text string) (*Engine, fake) {
+	t.Helper()
+	f := newFake(t)
+	t.Setenv("STORAGE_KEY", secretValue)
+	e := newEngine(t, text)
+	e.poll = time.Millisecond
+	return e, f
+}
+
+func TestSubmit(t *testing.T) {
+	for name, c := range map[string]struct{ options, owner, object string }{
+		"indexed": {options + "mpi: false\n", `{"apiVersion":"batch/v1","kind":"Job"`, "job." + id},
+		"mpi":     {options, `{"apiVersion":"kubeflow.org/v2beta1","kind":"MPIJob"`, "mpijob." + id},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, f := onFake(t, c.options)
+			for range 2 { // the second time changes nothing
+				if err := e.Submit(t.Context(), newJob(t, scoring), id); err != nil {
+					t.Fatal(err)
+				}
+				if have := f.objects(); !slices.Equal(have, []string{c.object, "secret." + id}) {
+					t.Fatalf("on the cluster: %q", have)
+				}
+			}
+			if !strings.Contains(f.read("objects", "secret."+id), `"stringData":{"AZURE_STORAGE_KEY":"`+secretValue) {
+				t.Errorf("the secret's value did not arrive: %s", f.read("objects", "secret."+id))
+			}
+			if p := f.read("patch.secret." + id); !strings.Contains(p, c.owner) || !strings.Contains(p, `"uid":"uid-of-`+id) {
+				t.Errorf("the secret outlives its job: %s", p)
+			}
+			if calls := f.read("calls"); strings.Contains(calls, secretValue) || !strings.HasPrefix(calls, "--context=prod --namespace=labels apply ") {
+				t.Errorf("called with %s", calls)
+			}
+			docs, err := e.Documents(newJob(t, scoring), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range docs {
+				if strings.Contains(string(d.Body), secretValue) {
+					t.Errorf("%s shows the secret", d.Name)
+				}
+			}
+			if !strings.Contains(string(docs[0].Body), "<secret from env STORAGE_KEY>") {
+				t.Errorf("%s", docs[0].Body)
+			}
+		})
+	}
+}
+
+func TestRefusedJobLeavesNoSecret(t *testing.T) {
+	e, f := onFake(t, options)
+	f.failing("apply mpijob", `error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "MPIJob"`+
+		` in version "kubeflow.org/v2beta1"`)
+	err := e.Submit(t.Context(), newJob(t, scoring), id)
+	if !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "--without-mpi") {
+		t.Errorf("%v", err)
+	}
+	if !strings.Contains(f.read("calls"), "apply") || len(f.objects()) > 0 {
+		t.Errorf("left behind: %q", f.objects())
+	}
+	// Where it is not known whether the job was taken, it may need its Secret.
+	f.failing("apply mpijob", "Unable to connect to the server: EOF")
+	if err := e.Submit(t.Context(), newJob(t, scoring), id); !errors.Is(err, deploy.ErrUnreachable) {
+		t.Errorf("%v", err)
+	}
+	if len(f.objects()) != 1 {
+		t.Errorf("on the cluster: %q", f.objects())
+	}
+}
+
+func TestSecretsAreText(t *testing.T) {
+	e, f := onFake(t, options)
+	t.Setenv("STORAGE_KEY", "\xff\xfe")
+	if err := e.Submit(t.Context(), newJob(t, scoring), id); err == nil || !strings.Contains(err.Error(), "AZURE_STORAGE_KEY") {
+		t.Errorf("%v", err)
+	}
+	if calls := f.read("calls"); calls != "" {
+		t.Errorf("called with %s", calls)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		message string
+		want    error
+	}{
+		{"The connection to the server localhost:8080 was refused - did you specify the right host or port?", deploy.ErrUnreachable},
+		{"Unable to connect to the server: dial tcp 10.0.0.1:443: i/o timeout", deploy.ErrUnreachable},
+		{"Error from server (TooManyRequests): the server has received too many requests", deploy.ErrUnreachable},
+		{"Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority", deploy.ErrService},
+		{"error: You must be logged in to the server (Unauthorized)", deploy.ErrService},
+		{`Error from server (Forbidden): jobs.batch is forbidden: User "bob" cannot create resource, data ` + secretValue, deploy.ErrService},
+		{`error: context "prod" does not exist`, deploy.ErrService},
+	} {
+		t.Run(c.message, func(t *testing.T) {
+			e, f := onFake(t, options)
+			f.failing("apply", c.message)
+			f.failing("get", c.message)
+			for what, err := range map[string]error{
+				"submit": e.Submit(t.Context(), newJob(t, scoring), id),
+				"status": second(e.Status(t.Context(), id)),
+				"cancel": e.Cancel(t.Context(), id),
+				"logs":   e.Logs(t.Context(), id, new(strings.Builder), true),
+			} {
+				if !errors.Is(err, c.want) {
+					t.Errorf("%s: %v, want %v", what, err, c.want)
+					continue
+				}
+				if what == "submit" && strings.Contains(err.Error(), secretValue) {
+					t.Errorf("%s: shows the secret: %v", what, err)
+				}
+				if !strings.Contains(err.Error(), c.message[:20]) {
+					t.Errorf("%s: %v does not say what kubectl said", what, err)
+				}
+			}
+		})
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestWithoutKubectl(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	e := newEngine(t, "image: i\n")
+	job := newJob(t, "images: az://a/b\nout: az://a/c\nmodel: m\n")
+	if err := e.Submit(t.Context(), job, id); !errors.Is(err, deploy.ErrNoEngine) || !strings.Contains(err.Error(), "install") {
+		t.Errorf("%v", err)
+	}
+	if _, err := e.Documents(job, id); err != nil {
+		t.Errorf("a dry run needs kubectl: %v", err)
+	}
+}
+
+// head begins an object that belongs to the job.
+func head(kind, name string) string {
+	return fmt.Sprintf("kind: %s\nmetadata: {name: %s, creationTimestamp: '2026-11-22T02:00:00Z', labels: {batchscore.io/job: %s}}\n", kind, name, id)
+}
+
+func pod(name, role string, rank int, status string) string {
+	return fmt.Sprintf("kind: Pod\nmetadata: {name: %s, labels: {batchscore.io/job: %s, batchscore.io/role: %s,"+
+		" batch.kubernetes.io/job-completion-index: '%d'}}\nstatus: %s\n", name, id, role, rank, status)
+}
+
+func TestStatus(t *testing.T) {
+	const failed = "status: {failed: 1, conditions: [{type: Failed, status: 'True', reason: FailedIndexes, message: Job has failed indexes, lastTransitionTime: '2026-11-22T03:00:00Z'}]}"
+	three, zero := 3, 0
+	for name, c := range map[string]struct {
+		objects []string
+		state   deploy.State
+		reason  string
+		code    *int
+		started bool
+		ended   bool
+	}{
+		"new":    {[]string{head("Job", id)}, deploy.Queued, "", nil, false, false},
+		"active": {[]string{head("Job", id) + "status: {active: 2, ready: 0, startTime: '2026-11-22T02:00:01Z'}"}, deploy.Queued, "", nil, true, false},
+		"no node": {[]string{head("Job", id) + "status: {active: 1}",
+			pod("p", "rank", 0, "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'}]}")},
+			deploy.Queued, "Insufficient nvidia.com/gpu", nil, false, false},
+		"no image": {[]string{head("Job", id) + "status: {active: 2, ready: 1}",
+			pod("p", "rank", 0, "{phase: Running, containerStatuses: [{state: {running: {}}}]}"),
+			pod("q", "rank", 1, "{phase: Pending, containerStatuses: [{state: {waiting: {reason: ImagePullBackOff, message: denied}}}]}")},
+			deploy.Running, "q: ImagePullBackOff: denied", nil, false, false},
+		"running":  {[]string{head("Job", id) + "status: {active: 2, ready: 2}"}, deploy.Running, "", nil, false, false},
+		"retrying": {[]string{head("Job", id) + "status: {active: 1, failed: 1}"}, deploy.Running, "", nil, false, false},
+		"done": {[]string{head("Job", id) + "status: {succeeded: 2, startTime: '2026-11-22T02:00:01Z', completionTime: '2026-11-22T03:00:00Z', conditions: [{type: SuccessCriteriaMet, status: 'True'}, {type: Complete, status: 'True', reason: CompletionsReached}]}"},
+			deploy.Succeeded, "CompletionsReached", &zero, true, true},
+		"failed": {[]string{head("Job", id) + failed,
+			pod("p0", "rank", 0, "{containerStatuses: [{state: {terminated: {exitCode: 75}}}]}"),
+			pod("p1", "rank", 1, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}"),
+			pod("p2", "rank", 2, "{containerStatuses: [{state: {terminated: {exitCode: 143}}}]}")},
+			deploy.Failed, "FailedIndexes: Job has failed indexes; p1 exited with 3", &three, false, true},
+		"failing":   {[]string{head("Job", id) + "status: {active: 1, conditions: [{type: FailureTarget, status: 'True', reason: DeadlineExceeded}]}"}, deploy.Stopping, "DeadlineExceeded", nil, false, false},
+		"suspended": {[]string{head("Job", id) + "status: {conditions: [{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"}, deploy.Queued, "JobSuspended", nil, false, false},
+		"deleted": {[]string{strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}"},
+			deploy.Stopping, "", nil, false, false},
+		"mpi": {[]string{head("MPIJob", id) + "status: {startTime: '2026-11-22T02:00:01Z', conditions: [{type: Created, status: 'True'}, {type: Running, status: 'True', reason: MPIJobRunning}]}"},
+			deploy.Running, "", nil, true, false},
+		"mpi failed": {[]string{head("MPIJob", id) + "status: {completionTime: '2026-11-22T02:00:01Z', conditions: [{type: Running, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded}]}",
+			pod("w", "worker", 0, "{containerStatuses: [{state: {terminated: {exitCode: 255}}}]}"),
+			pod("l", "launcher", 0, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}")},
+			deploy.Failed, "BackoffLimitExceeded; l exited with 3", &three, false, true},
+		"cron": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}"}, deploy.Queued, "schedule 0 2 * * *", nil, false, false},
+		"cron running": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}\nstatus: {active: [{name: x}]}", head("Job", id+"-1") + "status: {active: 1, ready: 1}"},
+			deploy.Running, "last run " + id + "-1 running", nil, false, false},
+		"cron failed": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", head("Job", id+"-1") + failed},
+			deploy.Queued, "failed (FailedIndexes", nil, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, f := onFake(t, options)
+			f.put(head("Job", "other") + "status: {conditions: [{type: Complete, status: 'True'}]}")
+			for _, o := range c.objects {
+				f.put(o)
+			}
+			s, err := e.Status(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.State != c.state || !strings.Contains(s.Reason, c.reason) || (c.reason == "") != (s.Reason == "") ||
+				s.Started.IsZero() == c.started || s.Ended.IsZero() == c.ended {
+				t.Errorf("%+v", s)
+			}
+			if (s.ExitCode == nil) != (c.code == nil) || s.ExitCode != nil && *s.ExitCode != *c.code {
+				t.Errorf("exit code %v", s.ExitCode)
+			}
+			if want := "kubectl --context=prod --namespace=labels get pods --selector=batchscore.io/job=" + id; s.Where != want {
+				t.Errorf("%s, want %s", s.Where, want)
+			}
+		})
+	}
+}
+
+func TestUnknownJob(t *testing.T) {
+	e, f := onFake(t, options)
+	f.put(head("Job", id+"-other"))
+	// A cluster without an MPI operator says this when asked for its jobs.
+	f.failing("get mpijobs.kubeflow.org", `error: the server doesn't have a resource type "mpijobs"`)
+	for what, err := range map[string]error{
+		"status": second(e.Status(t.Context(), id)),
+		"cancel": e.Cancel(t.Context(), id),
+		"logs":   e.Logs(t.Context(), id, new(strings.Builder), false),
+		"fetch":  e.Fetch(t.Context(), id, t.TempDir()),
+	} {
+		if !errors.Is(err, deploy.ErrNoJob) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	e, f := onFake(t, options)
+	if err := e.Submit(t.Context(), newJob(t, scoring), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Cancel(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if have := f.objects(); slices.Contains(have, "mpijob."+id) {
+		t.Errorf("still there: %q", have)
+	}
+	if calls := f.read("calls"); !strings.Contains(calls, "delete mpijob "+id+" --cascade=foreground --wait=false") {
+		t.Errorf("%s", calls)
+	}
+	done := head("Job", id) + "status: {conditions: [{type: Complete, status: 'True'}]}"
+	f.put(done)
+	if err := e.Cancel(t.Context(), id); err != nil || !slices.Contains(f.objects(), "job."+id) {
+		t.Errorf("an ended job is gone: %v, %q", err, f.objects())
+	}
+}
+
+// TestFollow: logs are followed from the first pod to the last, those that
+// replace others and those of more ranks than are followed at once included.
+func TestFollow(t *testing.T) {
+	e, f := onFake(t, options)
+	const up, down = "{phase: Running, containerStatuses: [{state: {running: {}}}]}", "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 75}}}]}"
+	job := head("Job", id)
+	var first, want []string
+	for rank := range 70 {
+		name := fmt.Sprintf("p%02d", rank)
+		first = append(first, pod(name, "rank", rank, up))
+		f.write("one\ntwo", "logs", name)
+		want = append(want, "[pod/"+name+"/rank] one\n", "[pod/"+name+"/rank] two\n")
+	}
+	f.write("again\n", "logs", "p00-again")
+	want = append(want, "[pod/p00-again/rank] again\n")
+	f.write(job, "steps", "0")
+	f.write(pod("p99", "rank", 99, "{phase: Pending}")+"\n---\n"+pod("w", "worker", 0, up), "steps", "1")
+	f.write(strings.Join(first, "\n---\n"), "steps", "2")
+	f.write(pod("p00", "rank", 0, down)+"\n---\n"+pod("p00-again", "rank", 0, up), "steps", "3")
+	f.write(job+"status: {conditions: [{type: Complete, status: 'True'}]}", "steps", "4")
+	f.put(job)
+	var out strings.Builder
+	if err := e.Logs(t.Context(), id, &out, true); err != nil {
+		t.Fatal(err)
+	}
+	have := slices.Sorted(strings.Lines(out.String()))
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("%q", have)
+	}
+}
+
+func TestLogsAndFetch(t *testing.T) {
+	e, f := onFake(t, options)
+	const ended = "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 75}}}]}"
+	f.put(head("Job", id))
+	f.put(pod("a", "rank", 10, ended))
+	f.put(pod("b", "rank", 2, ended))
+	f.put(pod("c", "rank", 3, "{phase: Pending}"))
+	f.write("of ten\n", "logs", "a")
+	f.write("of two\n", "logs", "b")
+	var out strings.Builder
+	if err := e.Logs(t.Context(), id, &out, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[pod/b/rank] of two\n[pod/a/rank] of ten\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	folder := filepath.Join(t.TempDir(), "fetched")
+	if err := e.Fetch(t.Context(), id, folder); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 || entries[0].Name() != "a.log" || entries[1].Name() != "b.log" {
+		t.Errorf("%v", entries)
+	}
+	if body, err := os.ReadFile(filepath.Join(folder, "a.log")); err != nil || string(body) != "of ten\n" {
+		t.Errorf("%q, %v", body, err)
+	}
+}

@@ -1,0 +1,164 @@
+package kubernetes
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// maxFollowed is how many pods are followed at once, each by a kubectl of its
+// own; others wait until one of these has ended, and lose nothing by it.
+const maxFollowed = 64
+
+// Logs implements deploy.Launcher. Every line has its pod in front. Following,
+// it takes up pods that replace others too; of a scheduled job it shows what
+// runs now and returns when that has ended.
+func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxFollowed)
+	lines := &lineWriter{w: w}
+	seen := map[string]bool{}
+	var looked error
+	for {
+		var ended bool
+		var pods []item
+		if ended, pods, looked = e.look(ctx, id); looked != nil {
+			break
+		}
+		for _, p := range pods {
+			name := p.Metadata.Name
+			if seen[name] || !p.hasLog() {
+				continue
+			}
+			args := []string{"logs", "pod/" + name, "--prefix"}
+			if !follow {
+				if looked = e.stream(ctx, nil, w, args...); looked != nil {
+					return looked
+				}
+				continue
+			}
+			seen[name] = g.TryGo(func() error {
+				out := lines.stream()
+				err := e.stream(ctx, nil, out, append(args, "--follow")...)
+				out.flush()
+				return err
+			})
+			if !seen[name] {
+				ended = false
+			}
+		}
+		if ended || !follow {
+			break
+		}
+		timer := time.NewTimer(e.poll)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return g.Wait()
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return looked
+}
+
+// look says whether the job, or what runs of a scheduled one, has ended, and
+// lists its pods.
+func (e *Engine) look(ctx context.Context, id string) (ended bool, pods []item, err error) {
+	items, err := e.find(ctx, id)
+	if err != nil {
+		return false, nil, err
+	}
+	work, pods, err := split(items, id)
+	if err != nil {
+		return false, nil, err
+	}
+	s := work.status()
+	if work.Kind == "CronJob" {
+		s = ofRuns(s, work, items)
+		return s.State != deploy.Running, pods, nil
+	}
+	return s.State.Ended(), pods, nil
+}
+
+// lineWriter lets several streams write to one writer by whole lines.
+type lineWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lineWriter) stream() *lineStream { return &lineStream{to: l} }
+
+type lineStream struct {
+	to   *lineWriter
+	rest []byte
+}
+
+func (s *lineStream) Write(p []byte) (int, error) {
+	s.rest = append(s.rest, p...)
+	end := bytes.LastIndexByte(s.rest, '\n') + 1
+	if end == 0 {
+		return len(p), nil
+	}
+	s.to.mu.Lock()
+	_, err := s.to.w.Write(s.rest[:end])
+	s.to.mu.Unlock()
+	s.rest = append(s.rest[:0], s.rest[end:]...)
+	return len(p), err
+}
+
+// flush writes a last line that has no end.
+func (s *lineStream) flush() {
+	if len(s.rest) > 0 {
+		_, _ = s.Write([]byte("\n"))
+	}
+}
+
+// Fetch implements deploy.Launcher: the log of every pod, as POD.log.
+func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
+	_, pods, err := e.look(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	for _, p := range pods {
+		if p.hasLog() {
+			if err := e.fetchLog(ctx, p.Metadata.Name, folder); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) fetchLog(ctx context.Context, pod, folder string) error {
+	f, err := os.CreateTemp(folder, "."+pod+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = e.stream(ctx, nil, f, "logs", "pod/"+pod)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(folder, pod+".log"))
+	}
+	if err != nil {
+		return fmt.Errorf("log of %s: %w", pod, err)
+	}
+	return nil
+}

@@ -1,0 +1,372 @@
+package kubernetes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Labels of everything that belongs to a job.
+const (
+	jobLabel  = "batchscore.io/job"
+	roleLabel = "batchscore.io/role"
+)
+
+// Roles of pods. What a worker of MPI prints, its launcher prints too.
+const (
+	roleRank     = "rank"
+	roleLauncher = "launcher"
+	roleWorker   = "worker"
+)
+
+// Variables of the ranks.
+const (
+	jobVar = "BATCHSCORE_JOB"
+	runVar = "BATCHSCORE_RUN"
+)
+
+// What images for the MPI operator agree on.
+const (
+	sshFolder = "/home/mpiuser/.ssh"
+	sshConfig = "/home/mpiuser/.sshd_config"
+	sshPort   = 2222
+)
+
+// maxName is how long the name of a pod may be for it to be a host name, and
+// maxCronJob that of a CronJob, whose jobs' names are longer.
+const (
+	maxName    = 63
+	maxCronJob = 52
+)
+
+// startingDeadline is how late a scheduled run may still start.
+const startingDeadline = time.Hour
+
+// objects is what the job is on the cluster. The Secret comes first, if there
+// is one, with the values given.
+func (e *Engine) objects(job deploy.Job, id string, values map[string]string) ([]object, error) {
+	job = job.WithDefaults()
+	if err := e.check(job, id); err != nil {
+		return nil, err
+	}
+	b := builder{Engine: e, job: job, id: id, labels: map[string]string{jobLabel: id}}
+	if err := b.volumes(); err != nil {
+		return nil, err
+	}
+	if err := b.env(); err != nil {
+		return nil, err
+	}
+	var list []object
+	if len(values) > 0 {
+		list = append(list, object{
+			APIVersion: "v1", Kind: "Secret", Metadata: b.metadata(), Type: "Opaque", StringData: values,
+		})
+	}
+	work := object{APIVersion: "batch/v1", Kind: "Job", Metadata: b.metadata()}
+	switch {
+	case job.Schedule != "":
+		spec := cronJobSpec{
+			Schedule: job.Schedule, TimeZone: e.o.TimeZone, ConcurrencyPolicy: "Forbid",
+			StartingDeadlineSeconds: int(startingDeadline.Seconds()),
+		}
+		spec.JobTemplate.Metadata.Labels = b.labels
+		spec.JobTemplate.Spec = b.indexedJob()
+		work.Kind, work.Spec = "CronJob", spec
+	case e.mpi:
+		work.APIVersion, work.Kind, work.Spec = "kubeflow.org/v2beta1", "MPIJob", b.mpiJob()
+	default:
+		work.Spec = b.indexedJob()
+	}
+	return append(list, work), nil
+}
+
+// check refuses what Kubernetes cannot do.
+func (e *Engine) check(job deploy.Job, id string) error {
+	no := func(field, what string, args ...any) error { return deploy.Unsupported(engine, field, what, args...) }
+	longest, limit := id+"-"+strconv.Itoa(job.Ranks()-1), maxName
+	switch {
+	case job.Schedule != "" && e.mpi:
+		return no("schedule", "the cluster's clock starts Jobs, not MPIJobs; launch it without MPI (--without-mpi)")
+	case job.Schedule != "":
+		longest, limit = id, maxCronJob
+	case e.mpi:
+		longest = id + "-worker-" + strconv.Itoa(job.Nodes-1)
+	}
+	switch {
+	case len(longest) > limit:
+		return no("name", "%s has %d characters, and at most %d are allowed there; choose a shorter name", longest, len(longest), limit)
+	case e.image(job) == "":
+		return no("image", "ranks run in a container image; name it, or let service.yaml name one for all jobs")
+	case job.Priority == deploy.Low && e.o.Low == nil:
+		return no("priority", "service.yaml does not say which nodes are low-priority ones (kubernetes, low, selector)")
+	case job.GPU != "" && job.GPUsPerNode == 0:
+		return no("gpu", "gpusPerNode does not say how many of them")
+	case !e.mpi && job.GPUsPerNode%job.RanksPerNode != 0:
+		return no("gpusPerNode", "without MPI every rank is a pod of its own, and %d GPUs cannot be divided among %d ranks",
+			job.GPUsPerNode, job.RanksPerNode)
+	}
+	for _, reserved := range []string{jobVar, runVar, shard.WorldVar} {
+		_, plain := job.Environment[reserved]
+		if _, secret := job.Secrets[reserved]; plain || secret {
+			return no("environment", "%s is set by the launcher", reserved)
+		}
+	}
+	return checkOut(job)
+}
+
+// checkOut refuses a result that would be lost with its pod.
+func checkOut(job deploy.Job) error {
+	if !job.Scores() || strings.Contains(job.Out, "://") {
+		return nil
+	}
+	for _, m := range job.Mounts {
+		at := path.Clean(m.Path)
+		if out := path.Clean(job.Out); out == at || strings.HasPrefix(out, strings.TrimSuffix(at, "/")+"/") {
+			if m.ReadOnly {
+				return deploy.Unsupported(engine, "out", "%s lies on the mount %s, which is read-only", job.Out, m.Path)
+			}
+			return nil
+		}
+	}
+	return deploy.Unsupported(engine, "out", "%s lies on no mount and would be lost with the pod; mount a volume there, or use blob storage (az://)", job.Out)
+}
+
+func (e *Engine) image(job deploy.Job) string { return cmp.Or(job.Image, e.o.Image) }
+
+// builder holds what the objects of one job share.
+type builder struct {
+	*Engine
+	job    deploy.Job
+	id     string
+	labels map[string]string
+
+	vars    []envVar
+	vols    []volume
+	mounted []volumeMount
+}
+
+func (b *builder) metadata() metadata { return metadata{Name: b.id, Labels: b.labels} }
+
+// volumes turns the mounts into volumes.
+func (b *builder) volumes() error {
+	for i, m := range b.job.Mounts {
+		v := volume{Name: "mount-" + strconv.Itoa(i)}
+		scheme, rest, remote := strings.Cut(m.Source, "://")
+		switch {
+		case !remote && path.IsAbs(m.Source):
+			v.HostPath = &hostPath{Path: m.Source, Type: "Directory"}
+		case scheme == "pvc" && rest != "" && !strings.Contains(rest, "/"):
+			v.PersistentVolumeClaim = &claimVolume{ClaimName: rest, ReadOnly: m.ReadOnly}
+		case scheme == "az", scheme == "azurefile":
+			return deploy.Unsupported(engine, "mounts", "%s: have a persistent volume claim made of it and mount pvc://CLAIM;"+
+				" images and out need no mount to be in blob storage (az://)", m.Source)
+		default:
+			return deploy.Unsupported(engine, "mounts", "%s: it takes pvc://CLAIM, or an absolute path on the nodes", m.Source)
+		}
+		b.vols = append(b.vols, v)
+		b.mounted = append(b.mounted, volumeMount{Name: v.Name, MountPath: m.Path, ReadOnly: m.ReadOnly})
+	}
+	if b.o.SharedMemory != "" {
+		b.vols = append(b.vols, volume{Name: "shm", EmptyDir: &emptyDir{Medium: "Memory", SizeLimit: b.o.SharedMemory}})
+		b.mounted = append(b.mounted, volumeMount{Name: "shm", MountPath: "/dev/shm"})
+	}
+	return nil
+}
+
+// env makes the variables of the ranks.
+func (b *builder) env() error {
+	b.vars = []envVar{{Name: jobVar, Value: b.id}}
+	if b.job.Schedule != "" {
+		// A job of a CronJob is named after its minute.
+		b.vars = append(b.vars, envVar{Name: runVar, ValueFrom: &valueFrom{
+			FieldRef: &fieldRef{FieldPath: "metadata.labels['batch.kubernetes.io/job-name']"},
+		}})
+	}
+	if !b.mpi {
+		b.vars = append(b.vars, envVar{Name: shard.WorldVar, Value: strconv.Itoa(b.job.Ranks())})
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.job.Environment)) {
+		b.vars = append(b.vars, envVar{Name: name, Value: literal(b.job.Environment[name])})
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.job.Secrets)) {
+		ref := secretKey{Name: b.id, Key: name}
+		switch s := b.job.Secrets[name]; {
+		case s.KeyVault != "":
+			return deploy.Unsupported(engine, "secrets", "%s: pods cannot read a key vault by themselves; have it synchronised into a"+
+				" Secret (Secrets Store CSI driver) and name that: kubernetes: NAME/KEY", name)
+		case s.Kubernetes != "":
+			secret, key, ok := strings.Cut(s.Kubernetes, "/")
+			if !ok || secret == "" || key == "" {
+				return fmt.Errorf("secrets: %s: kubernetes: %q is not NAME/KEY", name, s.Kubernetes)
+			}
+			ref = secretKey{Name: secret, Key: key}
+		}
+		b.vars = append(b.vars, envVar{Name: name, ValueFrom: &valueFrom{SecretKeyRef: &ref}})
+	}
+	return nil
+}
+
+// literal protects text from Kubernetes, which puts variables in the place of
+// $(NAME), in commands and in values of variables.
+func literal(text string) string {
+	if strings.Contains(text, "$(") || strings.Contains(text, "$$") {
+		return strings.ReplaceAll(text, "$", "$$")
+	}
+	return text
+}
+
+// argv is the command of a rank.
+func (b *builder) argv() []string {
+	argv := b.job.Argv(b.o.Binary)
+	for i, a := range argv {
+		argv[i] = literal(a)
+		if b.job.Schedule != "" {
+			argv[i] = strings.ReplaceAll(argv[i], deploy.RunName, "$("+runVar+")")
+		}
+	}
+	return argv
+}
+
+func (b *builder) indexedJob() jobSpec {
+	ranks := b.job.Ranks()
+	spec := b.pod(roleRank, b.job.GPUsPerNode/b.job.RanksPerNode)
+	spec.RestartPolicy = "Never"
+	spec.Containers[0].Command = b.argv()
+	return jobSpec{
+		CompletionMode: "Indexed", Completions: ranks, Parallelism: ranks,
+		BackoffLimitPerIndex: b.retries, PodReplacementPolicy: "Failed",
+		PodFailurePolicy: podFailurePolicy{Rules: []failureRule{
+			{Action: "Ignore", OnPodConditions: []podCondition{{Type: "DisruptionTarget", Status: "True"}}},
+			{Action: "FailIndex", OnExitCodes: &exitCodes{ContainerName: roleRank, Operator: "In", Values: deploy.FinalCodes}},
+		}},
+		ActiveDeadlineSeconds:   seconds(b.job.TimeLimit),
+		TTLSecondsAfterFinished: seconds(b.o.Keep),
+		Template:                b.template(roleRank, spec),
+	}
+}
+
+// outlive runs a command out of reach of the signal that asks a pod to end:
+// mpirun would kill the ranks at once, instead of letting them drain.
+const outlive = `trap '' TERM; "$@"; exit $?`
+
+// drain asks a worker's ranks to commit what they have in hand, and waits for
+// them. Its parameter is their name, which the kernel cuts to 15 bytes.
+const drain = `pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; done`
+
+// identityVars are what Azure's workload identity gives pods; the file that one
+// of them names is in every pod of the job.
+var identityVars = []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"}
+
+func (b *builder) mpiJob() mpiJobSpec {
+	mpirun := []string{"mpirun", "-np", strconv.Itoa(b.job.Ranks()),
+		// The worker divides a node's cores among its ranks by itself.
+		"--bind-to", "none"}
+	for _, v := range b.vars {
+		mpirun = append(mpirun, "-x", v.Name)
+	}
+	if b.o.WorkloadIdentity {
+		for _, name := range identityVars {
+			mpirun = append(mpirun, "-x", name)
+		}
+	}
+	mpirun = append(mpirun, b.argv()...)
+
+	worker := b.pod(roleWorker, b.job.GPUsPerNode)
+	sshd := &worker.Containers[0]
+	sshd.Command = []string{"/usr/sbin/sshd", "-De", "-f", sshConfig}
+	sshd.Env = nil // sshd does not pass it on; mpirun does
+	sshd.ReadinessProbe = &probe{TCPSocket: tcpSocket{Port: sshPort}}
+	if b.job.Scores() {
+		name := path.Base(b.o.Binary)
+		sshd.Lifecycle = &lifecycle{PreStop: handler{Exec: execAction{
+			Command: []string{"sh", "-c", drain, "drain", name[:min(len(name), 15)]},
+		}}}
+		mpirun = append([]string{"sh", "-c", outlive, "launcher"}, mpirun...)
+	}
+
+	// The launcher is small, and losing it costs the run: no GPU, no node that
+	// can be taken away.
+	launcher := b.pod(roleLauncher, 0)
+	launcher.NodeSelector, launcher.Tolerations = b.o.Nodes.Selector, b.o.Nodes.Tolerations
+	launcher.PriorityClassName = b.o.Nodes.PriorityClass
+	launcher.Volumes, launcher.Containers[0].VolumeMounts = nil, nil
+	launcher.Containers[0].Resources = resources{}
+	launcher.Containers[0].Command = mpirun
+	return mpiJobSpec{
+		SlotsPerWorker: b.job.RanksPerNode, SSHAuthMountPath: sshFolder,
+		LauncherCreationPolicy: "WaitForWorkersReady", MPIImplementation: "OpenMPI",
+		RunPolicy: runPolicy{
+			// The launcher stays, with its log; workers give their nodes back.
+			CleanPodPolicy: "Running", BackoffLimit: b.retries,
+			ActiveDeadlineSeconds: seconds(b.job.TimeLimit), TTLSecondsAfterFinished: seconds(b.o.Keep),
+		},
+		MPIReplicaSpecs: map[string]mpiReplica{
+			"Launcher": {Replicas: 1, RestartPolicy: "Never", Template: b.template(roleLauncher, launcher)},
+			"Worker":   {Replicas: b.job.Nodes, RestartPolicy: "OnFailure", Template: b.template(roleWorker, worker)},
+		},
+	}
+}
+
+// seconds rounds up, so that a short time is not none.
+func seconds(d deploy.Duration) int64 {
+	return int64((time.Duration(d) + time.Second - 1) / time.Second)
+}
+
+func (b *builder) template(role string, spec podSpec) podTemplate {
+	labels := with(maps.Clone(b.labels), roleLabel, role)
+	if b.o.WorkloadIdentity {
+		labels = with(labels, "azure.workload.identity/use", "true")
+	}
+	return podTemplate{Metadata: metadata{Labels: labels}, Spec: spec}
+}
+
+// pod is a pod with one container, which has no command yet.
+func (b *builder) pod(role string, gpus int) podSpec {
+	nodes := b.o.Nodes
+	if b.job.Priority == deploy.Low {
+		nodes = nodes.plus(*b.o.Low)
+	}
+	if b.job.VMSize != "" {
+		nodes = nodes.plus(Nodes{Selector: map[string]string{"node.kubernetes.io/instance-type": b.job.VMSize}})
+	}
+	c := container{
+		Name: role, Image: b.image(b.job), Env: b.vars, VolumeMounts: b.mounted,
+		SecurityContext: containerSecurity{Capabilities: capabilities{Drop: []string{"ALL"}}},
+	}
+	if b.o.CPU != "" {
+		c.Resources.Requests = with(c.Resources.Requests, "cpu", b.o.CPU)
+	}
+	if b.o.Memory != "" {
+		c.Resources.Requests = with(c.Resources.Requests, "memory", b.o.Memory)
+	}
+	if gpus > 0 {
+		c.Resources.Limits = map[string]string{b.o.GPUResource: strconv.Itoa(gpus)}
+		gpu := Nodes{Tolerations: []Toleration{{Key: b.o.GPUResource, Operator: "Exists", Effect: "NoSchedule"}}}
+		if b.job.GPU != "" {
+			gpu.Selector = map[string]string{b.o.GPULabel: b.job.GPU}
+		}
+		nodes = nodes.plus(gpu)
+	}
+	spec := podSpec{
+		ServiceAccountName:            b.o.ServiceAccount,
+		TerminationGracePeriodSeconds: seconds(b.o.Grace),
+		SecurityContext: podSecurity{
+			RunAsNonRoot: true, RunAsUser: b.o.User, RunAsGroup: b.o.User, FSGroup: b.o.User,
+			FSGroupChange: "OnRootMismatch", SeccompProfile: seccompProfile{Type: "RuntimeDefault"},
+		},
+		NodeSelector: nodes.Selector, Tolerations: nodes.Tolerations, PriorityClassName: nodes.PriorityClass,
+		Containers: []container{c}, Volumes: b.vols,
+	}
+	for _, name := range b.o.ImagePullSecrets {
+		spec.ImagePullSecrets = append(spec.ImagePullSecrets, named{Name: name})
+	}
+	return spec
+}

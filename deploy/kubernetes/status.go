@@ -1,0 +1,268 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// item is what is read of an object of the cluster: a Job, CronJob, MPIJob or
+// Pod.
+type item struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Name              string            `json:"name"`
+		UID               string            `json:"uid"`
+		Labels            map[string]string `json:"labels"`
+		CreationTimestamp time.Time         `json:"creationTimestamp"`
+		DeletionTimestamp *time.Time        `json:"deletionTimestamp"`
+	} `json:"metadata"`
+	Spec struct {
+		Schedule string `json:"schedule"`
+	} `json:"spec"`
+	Status struct {
+		// Of a Pod.
+		Phase             string            `json:"phase"`
+		ContainerStatuses []containerStatus `json:"containerStatuses"`
+		// Of the others.
+		Ready          int       `json:"ready"`
+		Succeeded      int       `json:"succeeded"`
+		Failed         int       `json:"failed"`
+		StartTime      time.Time `json:"startTime"`
+		CompletionTime time.Time `json:"completionTime"`
+		// Active is a number for a Job, and a list for a CronJob.
+		Active     json.RawMessage `json:"active"`
+		Conditions []condition     `json:"conditions"`
+	} `json:"status"`
+}
+
+type condition struct {
+	Type               string    `json:"type"`
+	Status             string    `json:"status"`
+	Reason             string    `json:"reason"`
+	Message            string    `json:"message"`
+	LastTransitionTime time.Time `json:"lastTransitionTime"`
+}
+
+func (c condition) why() string {
+	return strings.TrimSuffix(strings.TrimSpace(c.Reason+": "+c.Message), ":")
+}
+
+type containerStatus struct {
+	State struct {
+		Waiting *struct {
+			Reason  string `json:"reason"`
+			Message string `json:"message"`
+		} `json:"waiting"`
+		Running    *struct{} `json:"running"`
+		Terminated *struct {
+			ExitCode int `json:"exitCode"`
+		} `json:"terminated"`
+	} `json:"state"`
+}
+
+// find returns the job's objects, pods among them, and nothing when there are
+// none.
+func (e *Engine) find(ctx context.Context, id string) ([]item, error) {
+	items, err := e.get(ctx, "jobs.batch,cronjobs.batch,pods", id)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := split(items, id); err == nil {
+		return items, nil
+	}
+	mpiJobs, err := e.get(ctx, "mpijobs.kubeflow.org", id)
+	if err != nil && !errors.Is(err, errNoKind) {
+		return nil, err
+	}
+	return append(items, mpiJobs...), nil
+}
+
+func (e *Engine) get(ctx context.Context, kinds, id string) ([]item, error) {
+	out, err := e.call(ctx, nil, "get", kinds, "--selector="+jobLabel+"="+id, "--output=json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []item `json:"items"`
+	}
+	if err := json.Unmarshal(out, &list); err != nil {
+		return nil, fmt.Errorf("kubectl get: read its answer: %w", err)
+	}
+	return list.Items, nil
+}
+
+// split tells the job itself from its pods, which it sorts by rank.
+func split(items []item, id string) (work item, pods []item, err error) {
+	found := false
+	for _, i := range items {
+		switch {
+		case i.Kind == "Pod":
+			pods = append(pods, i)
+		case i.Metadata.Name == id:
+			work, found = i, true
+		}
+	}
+	if !found {
+		return work, nil, fmt.Errorf("%s: %w", id, deploy.ErrNoJob)
+	}
+	slices.SortFunc(pods, func(a, b item) int {
+		return cmp.Or(a.rank()-b.rank(), strings.Compare(a.Metadata.Name, b.Metadata.Name))
+	})
+	return work, pods, nil
+}
+
+// rank of a pod in an Indexed Job; 0 for others.
+func (i item) rank() int {
+	n, _ := strconv.Atoi(i.Metadata.Labels["batch.kubernetes.io/job-completion-index"])
+	return n
+}
+
+// Status implements deploy.Launcher. A scheduled job is Running while one of
+// its runs is, and else Queued: it never ends by itself.
+func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
+	items, err := e.find(ctx, id)
+	if err != nil {
+		return deploy.Status{}, err
+	}
+	work, pods, err := split(items, id)
+	if err != nil {
+		return deploy.Status{}, err
+	}
+	s := work.status()
+	s.Where = strings.Join(append(append([]string{e.o.Kubectl}, e.where()...), "get", "pods", "--selector="+jobLabel+"="+id), " ")
+	if work.Kind == "CronJob" {
+		return ofRuns(s, work, items), nil
+	}
+	switch s.State {
+	case deploy.Queued, deploy.Running:
+		s.Reason = cmp.Or(waiting(pods), s.Reason)
+	case deploy.Failed:
+		if pod, code, ok := worst(pods); ok {
+			s.ExitCode = &code
+			s.Reason += fmt.Sprintf("; %s exited with %d", pod, code)
+		}
+	case deploy.Succeeded:
+		s.ExitCode = new(int)
+	}
+	return s, nil
+}
+
+// status is what the object says of itself.
+func (i item) status() deploy.Status {
+	s := deploy.Status{State: deploy.Queued, Started: i.Status.StartTime, Ended: i.Status.CompletionTime}
+	if i.Status.Ready > 0 || i.Status.Succeeded > 0 || i.Status.Failed > 0 {
+		s.State = deploy.Running
+	}
+	for _, c := range i.Status.Conditions {
+		if c.Status != "True" {
+			continue
+		}
+		switch c.Type {
+		case "Complete", "Succeeded":
+			s.State, s.Reason = deploy.Succeeded, c.Reason
+			return s
+		case "Failed":
+			s.State, s.Reason = deploy.Failed, c.why()
+			if s.Ended.IsZero() {
+				s.Ended = c.LastTransitionTime
+			}
+			return s
+		case "FailureTarget":
+			s.State, s.Reason = deploy.Stopping, c.why()
+		case "Running":
+			s.State = deploy.Running
+		case "Suspended":
+			s.State, s.Reason = deploy.Queued, c.why()
+		}
+	}
+	if i.Metadata.DeletionTimestamp != nil {
+		s.State = deploy.Stopping
+	}
+	return s
+}
+
+// ofRuns completes the status of a CronJob from the jobs that it started.
+func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
+	var runs []item
+	for _, i := range items {
+		if i.Kind == "Job" {
+			runs = append(runs, i)
+		}
+	}
+	s.Reason = "schedule " + cron.Spec.Schedule
+	if s.State == deploy.Stopping || len(runs) == 0 {
+		return s
+	}
+	last := slices.MaxFunc(runs, func(a, b item) int {
+		return a.Metadata.CreationTimestamp.Compare(b.Metadata.CreationTimestamp)
+	})
+	run := last.status()
+	s.Started, s.Ended = run.Started, run.Ended
+	s.Reason += fmt.Sprintf("; last run %s %s", last.Metadata.Name, run.State)
+	if run.Reason != "" {
+		s.Reason += " (" + run.Reason + ")"
+	}
+	if !run.State.Ended() {
+		s.State = run.State
+	}
+	return s
+}
+
+// waiting says why a pod does not start: no node, no image, no secret.
+func waiting(pods []item) string {
+	for _, p := range pods {
+		if p.Status.Phase != "Pending" {
+			continue
+		}
+		for _, c := range p.Status.ContainerStatuses {
+			if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+				return p.Metadata.Name + ": " + condition{Reason: w.Reason, Message: w.Message}.why()
+			}
+		}
+		for _, c := range p.Status.Conditions {
+			if c.Type == "PodScheduled" && c.Status == "False" {
+				return p.Metadata.Name + ": " + c.why()
+			}
+		}
+	}
+	return ""
+}
+
+// worst is the failure that says most: a code that a retry cannot mend, else
+// the last one.
+func worst(pods []item) (pod string, code int, ok bool) {
+	for _, p := range pods {
+		for _, c := range p.Status.ContainerStatuses {
+			t := c.State.Terminated
+			if t == nil || t.ExitCode == 0 || p.Metadata.Labels[roleLabel] == roleWorker {
+				continue
+			}
+			if !ok || !slices.Contains(deploy.FinalCodes, code) {
+				pod, code, ok = p.Metadata.Name, t.ExitCode, true
+			}
+		}
+	}
+	return pod, code, ok
+}
+
+// hasLog says whether the pod has begun to print, and is one whose log counts.
+func (i item) hasLog() bool {
+	if i.Metadata.Labels[roleLabel] == roleWorker {
+		return false
+	}
+	for _, c := range i.Status.ContainerStatuses {
+		if c.State.Running != nil || c.State.Terminated != nil {
+			return true
+		}
+	}
+	return false
+}
