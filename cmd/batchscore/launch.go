@@ -116,7 +116,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	w := &watched{
 		l: l, book: record.Open(folder), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
 		r: record.Record{
-			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC().Truncate(time.Second),
+			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC(),
 			Phase: record.Launching, Endpoint: job.Run["endpoint"],
 		},
 	}
