@@ -21,12 +21,13 @@ import (
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
-	to     string
-	mpirun string
-	dryRun bool
-	format string
-	detach bool
-	schema bool
+	to         string
+	mpirun     string
+	withoutMPI bool
+	dryRun     bool
+	format     string
+	detach     bool
+	schema     bool
 }
 
 func newLaunch(sig *signals) *cobra.Command {
@@ -72,6 +73,7 @@ became of launch.
 	fs.BoolVar(&f.detach, "detach", false, "return once the engine has the job, and follow it with 'batchscore jobs'")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
 	fs.StringVar(&f.mpirun, "mpirun", "", "with --to local: the mpirun program")
+	fs.BoolVar(&f.withoutMPI, "without-mpi", false, "with --to kubernetes: start an Indexed Job, which needs no MPI operator")
 	return cmd
 }
 
@@ -165,14 +167,24 @@ func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, erro
 
 // settings are what flags say in place of service.yaml.
 func (f *launchFlags) settings() (yaml.Node, error) {
-	var over yaml.Node
-	if f.mpirun == "" {
-		return over, nil
+	over := map[string]any{}
+	if f.mpirun != "" {
+		if f.to != "local" {
+			return yaml.Node{}, usagef("--mpirun goes with --to local")
+		}
+		over["mpirun"] = f.mpirun
 	}
-	if f.to != "local" {
-		return over, usagef("--mpirun goes with --to local")
+	if f.withoutMPI {
+		if f.to != "kubernetes" {
+			return yaml.Node{}, usagef("--without-mpi goes with --to kubernetes")
+		}
+		over["mpi"] = false
 	}
-	return over, over.Encode(map[string]string{"mpirun": f.mpirun})
+	var node yaml.Node
+	if len(over) == 0 {
+		return node, nil
+	}
+	return node, node.Encode(over)
 }
 
 // submit puts the job on record and hands it to the engine.

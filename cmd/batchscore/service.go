@@ -15,6 +15,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/batchai"
+	"github.com/batchscore/batchscore/deploy/kubernetes"
 	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/deploy/record"
 )
@@ -22,7 +24,9 @@ import (
 // engines are what --to takes: each opens its launcher with its section of
 // service.yaml, which may be empty.
 var engines = map[string]func(section *yaml.Node) (deploy.Launcher, error){
-	"local": opener(openLocal),
+	"local":      opener(openLocal),
+	"kubernetes": opener(kubernetes.New),
+	"batchai":    opener(batchai.New),
 }
 
 // containers are the engines whose ranks run in containers of their own: a path
