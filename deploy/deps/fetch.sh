@@ -10,8 +10,10 @@
 #	azurite   the blob storage emulator    CACHE/azurite/azurite-blob, for the tests
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
+#	cluster   Slurm and an ssh server, from the distribution, for the tests; only
+#	          on request and in CI, for they may start services on this machine
 #
-# Without a PART: all but protoc. CACHE is .cache in the tree, or
+# Without a PART: all but protoc and, unless CI=true, cluster. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
 # one. Downloads go through npm and apt-get only. Those from npm are held
 # against the SHA-256 of pins.sh, both when fetched and on every later call; the
@@ -227,12 +229,26 @@ get_protoc() {
 	apt_install protobuf-compiler
 }
 
+get_cluster() {
+	local -a missing=()
+	# Servers are not always on the path of a user.
+	local PATH=$PATH:/usr/sbin:/sbin
+	have sbatch && have slurmctld && have slurmd || missing+=(slurm-wlm)
+	have munged || missing+=(munge)
+	have sshd || missing+=(openssh-server)
+	have ssh || missing+=(openssh-client)
+	[ ${#missing[@]} = 0 ] && return
+	have apt-get || die "this system has no apt-get: install by hand what the distribution has for ${missing[*]}"
+	apt_install "${missing[@]}"
+}
+
 parts=("$@")
 [ $# -gt 0 ] || parts=(system runtime model photos samples azurite)
+[ $# -gt 0 ] || [ "${CI:-}" != true ] || parts+=(cluster)
 for part in "${parts[@]}"; do
 	case $part in
-	runtime | model | photos | samples | azurite | system | protoc) ;;
-	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc" ;;
+	runtime | model | photos | samples | azurite | system | protoc | cluster) ;;
+	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc cluster" ;;
 	esac
 done
 mkdir -p "$cache"

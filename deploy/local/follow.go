@@ -185,6 +185,9 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 		}
 		return nil
 	})
+	if errors.Is(err, deploy.ErrNoJob) {
+		err = nil // its log was removed
+	}
 	return exit, err
 }
 

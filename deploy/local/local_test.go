@@ -229,7 +229,16 @@ func TestRanksRunAndAreNamed(t *testing.T) {
 
 func TestFailedRankIsNamed(t *testing.T) {
 	e := engine(t, Options{})
-	submit(t, e, shell(3, `[ $OMPI_COMM_WORLD_RANK != 2 ] || exit 10; sleep 600`), "fails")
+	fail := filepath.Join(t.TempDir(), "fail")
+	submit(t, e, shell(3, `echo up; until [ $OMPI_COMM_WORLD_RANK = 2 ] && [ -e `+fail+` ]; do sleep 0.05; done; exit 10`), "fails")
+	// Of a rank that fails before mpirun has heard that all of them were
+	// started, mpirun does not always tell which it was.
+	for _, rank := range []string{"rank 0", "rank 1", "rank 2"} {
+		printed(t, e, "fails", rank+" | up")
+	}
+	if err := os.WriteFile(fail, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, stderr, err := waited(t, e, "fails")
 	var exit *deploy.ExitStatus
 	if !errors.As(err, &exit) || exit.Code != 10 || len(exit.Ranks) != 1 || exit.Ranks[0] != 2 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/local/proc"
 )
 
 // What lies in the folder of a job.
@@ -148,7 +149,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	if status, err := e.ended(id); err != nil || status.State.Ended() {
 		return status, err
 	}
-	running, err := processes(id)
+	running, err := e.processes(id)
 	if err != nil {
 		return deploy.Status{}, err
 	}
@@ -196,7 +197,7 @@ func (e *Engine) ended(id string) (deploy.Status, error) {
 		return deploy.Status{}, fmt.Errorf("%s: %s holds no exit status: %w", Name, filepath.Join(folder, exitFile), err)
 	}
 	status := deploy.Status{State: deploy.Succeeded, ExitCode: &code, Ended: at, Where: filepath.Join(folder, logFile)}
-	if _, status.Started, err = readWithTime(filepath.Join(folder, startedFile)); err != nil {
+	if _, status.Started, err = readWithTime(filepath.Join(folder, startedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return deploy.Status{}, err
 	}
 	if code == 0 {
@@ -234,6 +235,35 @@ func (w *watch) ended(ctx context.Context) (bool, error) {
 	return status.State.Ended(), err
 }
 
+// processes are those of the job on this machine.
+func (e *Engine) processes(id string) ([]proc.Process, error) {
+	found, err := proc.With(JobVariable + "=" + id)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", Name, err)
+	}
+	return found, nil
+}
+
+// mpirunAmong is the job's mpirun: the innermost one, since mpirun may be a
+// script that runs another.
+func mpirunAmong(all []proc.Process, program string) (pid int, found bool) {
+	names := map[string]bool{"mpirun": true, "mpiexec": true, "orterun": true, "prterun": true}
+	base := filepath.Base(program)
+	names[base[:min(len(base), 15)]] = true
+	outer := map[int]bool{}
+	for _, p := range all {
+		if names[p.Name] {
+			outer[p.Parent] = true
+		}
+	}
+	for _, p := range all {
+		if names[p.Name] && !outer[p.PID] {
+			return p.PID, true
+		}
+	}
+	return 0, false
+}
+
 // readWithTime is the text of a small file, without white space around it, and
 // the moment of its last change.
 func readWithTime(path string) (string, time.Time, error) {
@@ -267,9 +297,9 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	if done, err := e.signal(ctx, id, syscall.SIGTERM, killDelay); done || err != nil {
 		return err
 	}
-	running, err := processes(id)
+	running, err := e.processes(id)
 	for _, p := range running {
-		_ = syscall.Kill(p.pid, syscall.SIGKILL) // it may have ended by now
+		_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended by now
 	}
 	return err
 }
@@ -287,11 +317,11 @@ func (e *Engine) signal(ctx context.Context, id string, s syscall.Signal, patien
 			return done, err
 		}
 		if !sent {
-			running, err := processes(id)
+			running, err := e.processes(id)
 			if err != nil {
 				return false, err
 			}
-			pid, found := mpirunOf(running, e.o.Mpirun)
+			pid, found := mpirunAmong(running, e.o.Mpirun)
 			if found {
 				_ = syscall.Kill(pid, s) // it may have ended by now
 			}
