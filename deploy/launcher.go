@@ -38,6 +38,9 @@ var (
 	ErrRankFailed = errors.New("rank failed")
 )
 
+// JobVariable is the variable that holds the job's ID on every rank.
+const JobVariable = "BATCHSCORE_JOB"
+
 // Launcher starts jobs on one engine and finds them again. All methods may be
 // called from any process that has the same service.yaml, also after the one
 // that submitted is gone; an ID that the engine does not know is ErrNoJob. None

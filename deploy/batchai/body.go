@@ -148,7 +148,7 @@ func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
 		CustomToolkit:   commandLine{line},
 		Inputs:          inputs,
 		Outputs:         []outputFolder{{outputID, mountRoot + logsMount}},
-		Environment:     []variable{{"BATCHSCORE_JOB", id}},
+		Environment:     []variable{{deploy.JobVariable, id}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
 		p.Environment = append(p.Environment, variable{name, job.Environment[name]})
@@ -273,7 +273,7 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 		return "", err
 	}
 	mpirun := []string{"mpirun", "-mca", "btl_tcp_if_exclude", "docker0,lo", "--allow-run-as-root"}
-	export := []string{"BATCHSCORE_JOB"}
+	export := []string{deploy.JobVariable}
 	export = slices.AppendSeq(export, maps.Keys(job.Environment))
 	export = slices.AppendSeq(export, maps.Keys(job.Secrets))
 	slices.Sort(export)

@@ -34,9 +34,6 @@ import (
 // Name is how errors call this engine.
 const Name = "local"
 
-// JobVariable is the variable that holds the job's ID on every rank.
-const JobVariable = "BATCHSCORE_JOB"
-
 // Options is the section of service.yaml. Its zero value is this machine, with
 // the mpirun on the path.
 type Options struct {
@@ -112,7 +109,7 @@ func environment(job deploy.Job, id string) []byte {
 		if s, secret := job.Secrets[name]; secret {
 			value = s.String()
 		}
-		if name == JobVariable {
+		if name == deploy.JobVariable {
 			value = id
 		}
 		fmt.Fprintf(&b, "%s=%s\n", name, value)
@@ -122,7 +119,7 @@ func environment(job deploy.Job, id string) []byte {
 
 // exported are the names of the variables that every rank gets.
 func exported(job deploy.Job) []string {
-	names := append(slices.Collect(maps.Keys(job.Environment)), JobVariable)
+	names := append(slices.Collect(maps.Keys(job.Environment)), deploy.JobVariable)
 	names = slices.AppendSeq(names, maps.Keys(job.Secrets))
 	slices.Sort(names)
 	return slices.Compact(names)

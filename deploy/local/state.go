@@ -108,7 +108,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = os.Environ()
-	for _, values := range []map[string]string{job.Environment, secrets, {JobVariable: id}} {
+	for _, values := range []map[string]string{job.Environment, secrets, {deploy.JobVariable: id}} {
 		for name, value := range values {
 			cmd.Env = append(cmd.Env, name+"="+value) // the last of a name holds
 		}
@@ -237,7 +237,7 @@ func (w *watch) ended(ctx context.Context) (bool, error) {
 
 // processes are those of the job on this machine.
 func (e *Engine) processes(id string) ([]proc.Process, error) {
-	found, err := proc.With(JobVariable + "=" + id)
+	found, err := proc.With(deploy.JobVariable + "=" + id)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", Name, err)
 	}
