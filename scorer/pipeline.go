@@ -41,7 +41,7 @@ type pipeline struct {
 // score runs the pipeline over the chunks that the feeder finds, and returns
 // when all of them are committed.
 func (w *worker) score(ctx context.Context) error {
-	lanes := max(1, w.Engine.Lanes())
+	lanes := w.Sessions
 	// While every lane runs one batch, as many again are being filled.
 	core := 2 * lanes
 	// Enough for all fetchers to be at work, and as many images waiting for

@@ -26,12 +26,16 @@ const (
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
-	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, DefaultReadAhead)
 	o.Decode.MaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes)
+	return o
+}
+
+// feedDefaults fills in what neither the caller nor measuring chose.
+func (o *Options) feedDefaults() {
+	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, DefaultReadAhead)
 	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
 	// What a fetcher does is wait; how many do is up to the read-ahead.
 	o.Fetchers = cmp.Or(o.Fetchers, 64)
-	return o
 }
 
 // work scores chunks until none is left, and leaves the worker's summary. done
@@ -51,6 +55,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 
 	renewing, stop := context.WithCancel(ctx)
 	go w.taker.renew(renewing)
+	go w.tellCondition(renewing)
 	err = w.score(ctx)
 	stop()
 	w.Progress.Finish(time.Since(start))

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -42,6 +44,10 @@ type Options struct {
 	Decode  preprocess.Options
 	// Decoders and Fetchers are numbers of goroutines; 0 chooses.
 	Decoders, Fetchers int
+	// Sessions is how many Score calls run at once; 0 is the engine's Lanes.
+	Sessions int
+	// Tune measures what to choose; nil takes the defaults.
+	Tune *Tuning
 	// ReadAheadBytes bounds the encoded images held in memory.
 	ReadAheadBytes int64
 	// Lease is after how long without a sign of life a chunk's claim may be
@@ -91,6 +97,9 @@ type worker struct {
 	// statuses counts the rows that this worker committed; the committer's.
 	statuses map[string]int
 	share    int // images of the own share at the start
+	// limit is the rate that device and cores allow, in images per second; 0
+	// where nobody measured it.
+	limit float64
 }
 
 // Run takes part in a job until all its chunks are committed, by this worker or
@@ -122,12 +131,27 @@ func run(ctx context.Context, o Options, start time.Time) (output.Success, error
 	}
 	defer engine.Close()
 	o.Job.Device = engine.Device()
+	o.Job.AutoBatch = engine.DefaultBatch()
+	var choice tune.Choice
+	if o.Tune != nil {
+		if choice, err = o.tuneDevice(ctx, engine); err != nil {
+			return output.Success{}, err
+		}
+		o.Job.AutoBatch, o.Sessions = choice.Batch, choice.Sessions
+	}
+	o.Sessions = cmp.Or(o.Sessions, max(1, engine.Lanes()))
 
 	w, err := join(ctx, o, engine)
 	if err != nil {
 		return output.Success{}, err
 	}
 	defer w.Manifest.Close()
+	if o.Tune != nil {
+		if err := w.tuneHost(ctx, choice.Rate); err != nil {
+			return output.Success{}, err
+		}
+	}
+	w.feedDefaults()
 	done, err := w.work(ctx, start)
 	if err != nil || !done {
 		return output.Success{}, err
@@ -163,7 +187,6 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			listed.Close()
 		}
 	}()
-	o.Job.AutoBatch = engine.DefaultBatch()
 	job, created, err := output.Join(ctx, o.Out, o.Job)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer/tune"
 )
 
 // InferOptions say what Infer sweeps over.
@@ -32,7 +33,8 @@ type InferOptions struct {
 // before them as the peak of that round. The units are images/s, MAC/s
 // (multiply-adds) and of-peak.
 func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err error) {
-	devices := make([]*Device, len(o.Threads))
+	devices := make([]*tune.Device, len(o.Threads))
+	var device string
 	for i, threads := range o.Threads {
 		opt := o.Engine
 		opt.Lanes, opt.Threads = slices.Max(o.Sessions), threads
@@ -41,7 +43,7 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
-		devices[i] = NewDevice(e, o.Model.Contract)
+		devices[i], device = tune.NewDevice(e, o.Model.Contract, slices.Max(o.Batches)), e.Device()
 	}
 	product, err := OpenProduct(o.Engine)
 	if err != nil {
@@ -54,7 +56,7 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 			return nil, err
 		}
 		if round > 0 {
-			samples = append(samples, result.Sample{Name: "Peak", Keys: []result.Key{result.K("device", product.Engine.Device())},
+			samples = append(samples, result.Sample{Name: "Peak", Keys: []result.Key{result.K("device", device)},
 				Values: []result.Value{{Value: peak, Unit: "MAC/s"}}})
 		}
 		for i, threads := range o.Threads {
@@ -69,7 +71,7 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 					}
 					s := result.Sample{
 						Name: "Infer", Iterations: n,
-						Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", devices[i].Engine.Device()),
+						Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", device),
 							result.K("sessions", sessions), result.K("threads", threads), result.K("batch", batch)},
 						Values: []result.Value{{Value: rate, Unit: "images/s"}},
 					}

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/tune"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 // stands for the peak of the machine. A convolution is not bound by it: one
 // whose operands stay in the innermost caches may pass it by a little.
 type Product struct {
-	*Device
+	device *tune.Device
 	engine *ort.Engine
 	remove func() error
 }
@@ -41,13 +42,13 @@ func OpenProduct(o ort.Options) (*Product, error) {
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
-	return &Product{NewDevice(e, m.Contract), e, remove}, nil
+	return &Product{tune.NewDevice(e, m.Contract, peakBatch), e, remove}, nil
 }
 
 // MultiplyAdds computes the product for at least a time and returns the
 // multiply-adds a second.
 func (p *Product) MultiplyAdds(ctx context.Context, least time.Duration) (float64, error) {
-	rate, _, err := p.Rate(ctx, p.engine.Lanes(), peakBatch, least)
+	rate, _, err := p.device.Rate(ctx, p.engine.Lanes(), peakBatch, least)
 	return rate * peakWidth * peakWidth, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -14,12 +13,12 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -53,7 +52,7 @@ type RunOptions struct {
 //     limit-cpu, the same of processor time, where they share the cores;
 //   - device-busy, the share of the time in which the device computed.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
-	d := NewDevice(o.Engine, o.Model.Contract)
+	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
 	var samples []result.Sample
 	var binds telemetry.Stage
 	for range o.Rounds {
@@ -104,7 +103,7 @@ func (l limits) together(shared bool) float64 {
 	return min(l.session.rate, l.decode.rate)
 }
 
-func (o *RunOptions) limits(ctx context.Context, d *Device) (l limits, err error) {
+func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err error) {
 	start := cpuTime()
 	rate, n, err := d.Rate(ctx, o.Engine.Lanes(), o.Batch, o.Least)
 	if err != nil {
@@ -117,7 +116,7 @@ func (o *RunOptions) limits(ctx context.Context, d *Device) (l limits, err error
 	}
 	l.fetch = rate
 	start = cpuTime()
-	rate, n, err = decodeAll(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
+	rate, n, err = tune.Decode(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
 	if err != nil {
 		return l, err
 	}
@@ -163,45 +162,6 @@ func fetch(ctx context.Context, st store.Store, most int, log zerolog.Logger) ([
 	}
 	err = g.Wait()
 	return bodies, float64(len(bodies)) / time.Since(start).Seconds(), err
-}
-
-// decodeAll decodes images in memory for at least a time, on so many goroutines,
-// and returns images a second and their number. An image that cannot be decoded
-// counts: it takes its time in a run too.
-func decodeAll(ctx context.Context, bodies [][]byte, spec preprocess.Spec, decoders int, least time.Duration) (float64, int, error) {
-	var next atomic.Int64
-	rates, counts := make([]float64, decoders), make([]int, decoders)
-	g, ctx := errgroup.WithContext(ctx)
-	for k := range decoders {
-		d, err := preprocess.NewDecoder(spec, preprocess.Options{})
-		if err != nil {
-			return 0, 0, errors.Join(err, g.Wait())
-		}
-		g.Go(func() error {
-			defer d.Close()
-			row := make([]byte, spec.RowBytes())
-			start := time.Now()
-			for time.Since(start) < least || counts[k] == 0 {
-				body := bodies[int(next.Add(1)-1)%len(bodies)]
-				var bad *preprocess.Failure
-				if err := d.Decode(row, body); err != nil && !errors.As(err, &bad) {
-					return err
-				}
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				counts[k]++
-			}
-			rates[k] = float64(counts[k]) / time.Since(start).Seconds()
-			return nil
-		})
-	}
-	err := g.Wait()
-	rate, n := 0.0, 0
-	for k := range decoders {
-		rate, n = rate+rates[k], n+counts[k]
-	}
-	return rate, n, err
 }
 
 // scored is a whole run.

@@ -27,7 +27,8 @@ type jobFlags struct {
 	images, out      string
 	inference, model string
 	labels           string
-	max, batch       int
+	max              int
+	batch            amount
 	chunk, topK      int
 	format           string
 	scaledDecode     bool
@@ -43,7 +44,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	f.contractFlags.register(cmd)
 	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
 	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
-	fs.IntVar(&f.batch, "batch", 0, "images per batch; by default 4 on a CPU and 32 on a GPU, or what the job was started with")
+	fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device; by default 4 on a CPU and 32 on a GPU; a job that stands keeps its own")
 	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 8 to 128, from the size of the collection")
 	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
 	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
@@ -65,8 +66,6 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 		return "", usagef("--model and --inference exclude each other")
 	case f.max < 0 || set("max") && f.max == 0:
 		return "", usagef("--max %d: it takes a number of images above zero", f.max)
-	case f.batch < 0 || set("batch") && f.batch == 0:
-		return "", usagef("--batch %d: a batch holds at least one image", f.batch)
 	case f.chunk < 0 || set("chunk") && f.chunk == 0:
 		return "", usagef("--chunk %d: a chunk holds at least one image", f.chunk)
 	case f.topK < 1:
@@ -103,7 +102,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
-		Batch: f.batch, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
+		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
 	}, nil
 }
 
@@ -116,6 +115,8 @@ type runFlags struct {
 	maxErrors string
 	rescore   bool
 	decoders  int
+	sessions  amount
+	tuneCache string
 	lease     time.Duration
 	static    bool
 	deadline  time.Duration
@@ -154,6 +155,8 @@ output, it goes on where the job was; started twice at once, both share the work
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
 	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
+	fs.Var(&f.sessions, "sessions", "calls of the device at a time, or auto to measure what suits it; by default one a core on the CPU and two on a GPU")
+	fs.StringVar(&f.tuneCache, "tune-cache", "", "folder that keeps what auto measured; by default batchscore in your cache folder")
 	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
 	fs.BoolVar(&f.static, "static", false, "do the own share only and take nothing over, to measure balance")
 	fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; running again goes on")
@@ -199,8 +202,10 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
-	if f.decoders == 0 {
-		f.decoders = cpu.CPUs(world.LocalSize).Usable
+	cores := cpu.CPUs(world.LocalSize).Usable
+	tuning := f.tuning(cores)
+	if f.decoders == 0 && tuning == nil {
+		f.decoders = cores
 	}
 	terminal := isTerminal(cmd.ErrOrStderr())
 	progress := &telemetry.Progress{}
@@ -254,10 +259,15 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			if simulating {
 				return openSimulated(ctx, device, m, world, log)
 			}
-			return openReal(ctx, ort.Options{
-				Provider: f.provider, LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
+			e, err := openReal(ctx, ort.Options{
+				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
 			}, m, versions)
+			if tuning != nil && err == nil {
+				tuning.Shared = e.Device() == ort.CPU
+			}
+			return e, err
 		},
+		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: maxErrors, Rescore: f.rescore, Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,

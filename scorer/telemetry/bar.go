@@ -16,6 +16,7 @@ type Bar struct {
 	bar    *progressbar.ProgressBar
 	total  int
 	failed int
+	note   string
 	closed bool
 }
 
@@ -85,10 +86,32 @@ func (b *Bar) add(n, failed int) {
 	defer b.mu.Unlock()
 	if failed > 0 {
 		b.failed += failed
-		b.bar.Describe(fmt.Sprintf("scoring, %d failed", b.failed))
+		b.describe()
 	}
 	// A terminal that went away is no reason to stop scoring.
 	_ = b.bar.Add(n)
+}
+
+// tell sets what stands beside the bar.
+func (b *Bar) tell(note string) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.note = note
+	b.describe()
+}
+
+func (b *Bar) describe() {
+	text := "scoring"
+	if b.note != "" {
+		text += ", " + b.note
+	}
+	if b.failed > 0 {
+		text += fmt.Sprintf(", %d failed", b.failed)
+	}
+	b.bar.Describe(text)
 }
 
 func (b *Bar) close() {

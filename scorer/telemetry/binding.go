@@ -1,6 +1,9 @@
 package telemetry
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Pools are how many goroutines the stages of a worker have; of fetchers there
 // are always enough, and commits go one after another.
@@ -28,4 +31,35 @@ func Binding(before, after Snapshot, took time.Duration, p Pools) (stage Stage, 
 		}
 	}
 	return Fetch, busy(Fetch, 1)
+}
+
+// Condition is how a worker did in a time.
+type Condition struct {
+	Rate float64 // images per second
+	// OfLimit is the share of what device and cores allow; 0 where that is not
+	// known.
+	OfLimit float64
+	// Binds is the stage that holds up the others, Share as Binding has it.
+	Binds Stage
+	Share float64
+}
+
+// Judge finds a worker's condition between two snapshots. The limit is in images
+// per second; 0 where it is not known.
+func Judge(before, after Snapshot, took time.Duration, p Pools, limit float64) Condition {
+	c := Condition{Rate: float64(after.Images-before.Images) / took.Seconds()}
+	if limit > 0 {
+		c.OfLimit = c.Rate / limit
+	}
+	c.Binds, c.Share = Binding(before, after, took, p)
+	return c
+}
+
+// String is such as "97% of the limit, infer binds".
+func (c Condition) String() string {
+	text := fmt.Sprintf("%s binds", c.Binds)
+	if c.OfLimit > 0 {
+		text = fmt.Sprintf("%.0f%% of the limit, %s", 100*c.OfLimit, text)
+	}
+	return text
 }

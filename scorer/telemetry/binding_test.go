@@ -30,3 +30,14 @@ func TestBinding(t *testing.T) {
 		t.Errorf("what was before counts: %v", stage)
 	}
 }
+
+func TestJudge(t *testing.T) {
+	before := Snapshot{Images: 100, BusySeconds: map[string]float64{"infer": 1}}
+	after := Snapshot{Images: 460, BusySeconds: map[string]float64{"infer": 20.8}}
+	for limit, want := range map[float64]string{40: "90% of the limit, infer binds", 0: "infer binds"} {
+		c := Judge(before, after, 10*time.Second, Pools{Decoders: 2, Lanes: 2}, limit)
+		if c.Rate != 36 || c.String() != want {
+			t.Errorf("%+v is %q, want %q", c, c, want)
+		}
+	}
+}

@@ -26,6 +26,9 @@ func (p *Progress) Add(n, failed int) {
 	p.Lines.Add(n)
 }
 
+// Tell puts the worker's condition beside the bar.
+func (p *Progress) Tell(c Condition) { p.Bar.tell(c.String()) }
+
 // Finish says that the worker is done after a time that it took.
 func (p *Progress) Finish(took time.Duration) {
 	p.Bar.close()

@@ -1,4 +1,4 @@
-package measure
+package tune
 
 import (
 	"context"
@@ -11,32 +11,39 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
-	"github.com/batchscore/batchscore/scorer"
 )
+
+// Engine is what is measured; its methods are those of scorer.Engine.
+type Engine interface {
+	NewBatch(capacity int) (*models.Batch, error)
+	Score(ctx context.Context, b *models.Batch, lo, hi int) error
+}
 
 // Device is an engine with images that are ready to be scored.
 type Device struct {
-	Engine   scorer.Engine
-	contract models.Contract
-	batches  map[int][]*models.Batch // by capacity
+	engine   Engine
+	dtype    preprocess.DType
+	capacity int
+	batches  []*models.Batch
 }
 
-// NewDevice prepares an engine to be measured. It belongs to one goroutine.
-func NewDevice(e scorer.Engine, c models.Contract) *Device {
-	return &Device{Engine: e, contract: c, batches: map[int][]*models.Batch{}}
+// NewDevice prepares an engine to be measured in batches of at most capacity
+// images. It belongs to one goroutine.
+func NewDevice(e Engine, c models.Contract, capacity int) *Device {
+	return &Device{engine: e, dtype: c.Preprocess.DType, capacity: capacity}
 }
 
 // Rate scores batches with as many calls at once as sessions say, for at least
 // a time, and returns images a second and how many images that was. Every
-// session scores at least one batch.
+// session scores at least one batch, of at most the device's capacity.
 func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Duration) (rate float64, images int, err error) {
-	for len(d.batches[batch]) < sessions {
-		b, err := d.Engine.NewBatch(batch)
+	for len(d.batches) < sessions {
+		b, err := d.engine.NewBatch(d.capacity)
 		if err != nil {
 			return 0, 0, err
 		}
-		noise(b.Pixels, d.contract.Preprocess.DType)
-		d.batches[batch] = append(d.batches[batch], b)
+		noise(b.Pixels, d.dtype)
+		d.batches = append(d.batches, b)
 	}
 	done, rates := make([]int, sessions), make([]float64, sessions)
 	g, ctx := errgroup.WithContext(ctx)
@@ -44,7 +51,7 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 		g.Go(func() error {
 			start := time.Now()
 			for done[i] == 0 || time.Since(start) < least {
-				if err := d.Engine.Score(ctx, d.batches[batch][i], 0, batch); err != nil {
+				if err := d.engine.Score(ctx, d.batches[i], 0, batch); err != nil {
 					return err
 				}
 				done[i] += batch

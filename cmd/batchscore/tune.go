@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer"
+)
+
+// amount is a flag that takes a number above zero, or "auto"; neither is the
+// default.
+type amount struct {
+	n    int
+	auto bool
+}
+
+func (a *amount) Set(text string) error {
+	if text == "auto" {
+		*a = amount{auto: true}
+		return nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return fmt.Errorf("it takes a number above zero, or auto")
+	}
+	*a = amount{n: n}
+	return nil
+}
+
+func (a *amount) String() string {
+	switch {
+	case a.auto:
+		return "auto"
+	case a.n > 0:
+		return strconv.Itoa(a.n)
+	}
+	return ""
+}
+
+// Type is the name of the flag's value in the help.
+func (a *amount) Type() string { return "N|auto" }
+
+// tuning is what the worker is to measure; nil where nothing is auto.
+func (f *runFlags) tuning(cores int) *scorer.Tuning {
+	if !f.batch.auto && !f.sessions.auto {
+		return nil
+	}
+	cache := f.tuneCache
+	if cache == "" {
+		// Without a home there is no cache folder, and nothing is kept.
+		if folder, err := os.UserCacheDir(); err == nil {
+			cache = filepath.Join(folder, "batchscore")
+		}
+	}
+	return &scorer.Tuning{Batch: f.batch.auto, Sessions: f.sessions.auto, Cores: cores, Cache: cache}
+}
+
+// mostSessions are worth trying on a GPU.
+const mostSessions = 3
+
+// lanes is how many calls the engine must be ready for; 0 is its default.
+func (f *runFlags) lanes() int {
+	gpu := f.provider == ort.CUDA || f.provider == ort.TensorRT || f.provider == ort.Auto && device.GPUs().Visible() > 0
+	if f.sessions.auto && gpu {
+		return mostSessions
+	}
+	return f.sessions.n
+}

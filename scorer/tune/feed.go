@@ -1,0 +1,50 @@
+package tune
+
+import (
+	"math"
+	"time"
+)
+
+// Host is what feeds a device.
+type Host struct {
+	Cores int
+	// Shared says that the device computes on the same cores.
+	Shared bool
+	// Decode is what one core decodes, in images per second.
+	Decode float64
+	// Latency is what it takes to fetch one image, Size its bytes.
+	Latency time.Duration
+	Size    int64
+}
+
+// Feeding is how a device is fed.
+type Feeding struct {
+	Decoders, Fetchers int
+	ReadAheadBytes     int64
+	// Limit is what device and cores allow, in images per second.
+	Limit float64
+}
+
+const (
+	leastFetchers, mostFetchers   = 16, 512
+	leastReadAhead, mostReadAhead = 64 << 20, 1 << 30
+)
+
+// Feed works out how to feed a device of a rate in images per second.
+//
+// Decoders are what the rate takes and one more, so that one may stall, and no
+// more than there are cores. By Little's law rate times latency images are under
+// way; there are fetchers for four times as many, as a store has slow moments,
+// and memory for as many again that wait.
+func Feed(rate float64, h Host) Feeding {
+	var f Feeding
+	cores := float64(h.Cores)
+	f.Limit = min(rate, cores*h.Decode)
+	if h.Shared {
+		f.Limit = 1 / (1/rate + 1/(cores*h.Decode))
+	}
+	f.Decoders = int(min(cores, math.Ceil(f.Limit/h.Decode)+1))
+	f.Fetchers = int(min(max(math.Ceil(4*f.Limit*h.Latency.Seconds()), leastFetchers), mostFetchers))
+	f.ReadAheadBytes = min(max(2*int64(f.Fetchers)*h.Size, leastReadAhead), mostReadAhead)
+	return f
+}

@@ -1,0 +1,197 @@
+package tune
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+)
+
+var contract = models.Contract{Name: "fake", Classes: 2, Output: models.Probabilities, Preprocess: preprocess.Spec{
+	Width: 4, Height: 4, Layout: preprocess.HWC, DType: preprocess.Uint8, Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}}
+
+// engine counts what it is given.
+type engine struct {
+	images, batches atomic.Int64
+	fail            error
+}
+
+func (e *engine) NewBatch(capacity int) (*models.Batch, error) {
+	e.batches.Add(1)
+	return &models.Batch{Pixels: make([]byte, capacity*contract.Preprocess.RowBytes()), Scores: make([]float32, 2*capacity)}, nil
+}
+
+func (e *engine) Score(_ context.Context, b *models.Batch, lo, hi int) error {
+	if hi*contract.Preprocess.RowBytes() > len(b.Pixels) {
+		return errors.New("more images than the batch holds")
+	}
+	e.images.Add(int64(hi - lo))
+	return e.fail
+}
+
+func TestRateCountsEveryImage(t *testing.T) {
+	e := new(engine)
+	d := NewDevice(e, contract, 8)
+	total := 0
+	for _, batch := range []int{8, 3} {
+		rate, n, err := d.Rate(t.Context(), 2, batch, time.Millisecond)
+		if err != nil || rate <= 0 || n < 2*batch || n%batch != 0 {
+			t.Errorf("batch %d: %v images/s, %d images, %v", batch, rate, n, err)
+		}
+		total += n
+	}
+	if int64(total) != e.images.Load() || e.batches.Load() != 2 {
+		t.Errorf("%d images told, %d scored, in %d batches of memory", total, e.images.Load(), e.batches.Load())
+	}
+	e.fail = errors.New("broken")
+	if _, _, err := d.Rate(t.Context(), 2, 1, 0); !errors.Is(err, e.fail) {
+		t.Errorf("the engine's error became %v", err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	batches, sessions := []int{1, 2, 4, 8}, []int{1, 2}
+	for _, c := range []struct {
+		name  string
+		rate  func(sessions, batch int) (float64, error)
+		want  Choice
+		tells string
+	}{
+		{"the best is the largest", func(s, b int) (float64, error) { return float64(s * b), nil },
+			Choice{Batch: 8, Sessions: 2, Rate: 16}, "batch 1: 2, 2: 4, 4: 8, 8: 16 images/s; sessions 1: 8, 2: 16 images/s"},
+		{"the least that is as good as the best", func(s, b int) (float64, error) { return 100 + float64(b)/8, nil },
+			Choice{Batch: 1, Sessions: 1, Rate: 100.125}, "batch 1: 100.1"},
+		{"what does not fit is left out", func(s, b int) (float64, error) {
+			if b > 2 {
+				return 0, fmt.Errorf("8 GB: %w", models.ErrOutOfMemory)
+			}
+			return float64(10 * b * s), nil
+		}, Choice{Batch: 2, Sessions: 2, Rate: 40}, "batch 1: 20, 2: 40 images/s;"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rate := func(_ context.Context, s, b int, _ time.Duration) (float64, int, error) {
+				r, err := c.rate(s, b)
+				return r, 1, err
+			}
+			have, err := sweep(t.Context(), rate, Candidates{batches, sessions}, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(have.Why, c.tells) {
+				t.Errorf("it says %q", have.Why)
+			}
+			have.Why = ""
+			if have != c.want {
+				t.Errorf("have %+v, want %+v", have, c.want)
+			}
+		})
+	}
+}
+
+func TestSweepKeepsToItsBudget(t *testing.T) {
+	measured := map[[2]int]bool{}
+	rate := func(_ context.Context, s, b int, _ time.Duration) (float64, int, error) {
+		measured[[2]int{s, b}] = true
+		return 1, 1, nil
+	}
+	c, err := sweep(t.Context(), rate, Candidates{[]int{4, 8, 16}, []int{2}}, 0)
+	if err != nil || c.Batch != 4 || c.Sessions != 2 || measured[[2]int{2, 8}] {
+		t.Errorf("%+v, %v, measured %v", c, err, measured)
+	}
+}
+
+func TestSweepFailsWithTheEngine(t *testing.T) {
+	broken := errors.New("broken")
+	if _, err := Sweep(t.Context(), &engine{fail: broken}, contract, Candidates{[]int{1}, []int{1}}, 0); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFeed(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rate float64
+		host Host
+		want Feeding
+	}{
+		{"a CPU that decodes besides", 40, Host{Cores: 2, Shared: true, Decode: 400, Latency: time.Millisecond, Size: 100_000},
+			Feeding{Decoders: 2, Fetchers: 16, ReadAheadBytes: 64 << 20, Limit: 1 / (1/40. + 1/800.)}},
+		{"a GPU that many cores feed", 430, Host{Cores: 16, Decode: 400, Latency: 50 * time.Millisecond, Size: 100_000},
+			Feeding{Decoders: 3, Fetchers: 86, ReadAheadBytes: 64 << 20, Limit: 430}},
+		{"a GPU that starves", 6000, Host{Cores: 4, Decode: 400, Latency: 100 * time.Millisecond, Size: 1_000_000},
+			Feeding{Decoders: 4, Fetchers: 512, ReadAheadBytes: 1_024_000_000, Limit: 1600}},
+	} {
+		if have := Feed(c.rate, c.host); have != c.want {
+			t.Errorf("%s: have %+v, want %+v", c.name, have, c.want)
+		}
+	}
+}
+
+func TestDecode(t *testing.T) {
+	var good bytes.Buffer
+	if err := jpeg.Encode(&good, image.NewRGBA(image.Rect(0, 0, 8, 8)), nil); err != nil {
+		t.Fatal(err)
+	}
+	rate, n, err := Decode(t.Context(), [][]byte{good.Bytes(), []byte("no image")}, contract.Preprocess, 2, time.Millisecond)
+	if err != nil || rate <= 0 || n < 2 {
+		t.Errorf("%v images/s, %d, %v", rate, n, err)
+	}
+}
+
+func TestCached(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "made")
+	want := Choice{Batch: 4, Sessions: 2, Rate: 18.5, Why: "because"}
+	calls := 0
+	measure := func() (Choice, error) { calls++; return want, nil }
+	for i, c := range []struct {
+		key  []string
+		kept bool
+	}{{[]string{"m", "v1"}, false}, {[]string{"m", "v1"}, true}, {[]string{"m", "v2"}, false}} {
+		have, kept, unkept, err := Cached(folder, c.key, measure)
+		if err != nil || unkept != nil || have != want || kept != c.kept {
+			t.Errorf("call %d: %+v, kept %v, %v, %v", i, have, kept, unkept, err)
+		}
+	}
+	if calls != 2 {
+		t.Errorf("measured %d times", calls)
+	}
+	// A damaged entry is measured anew and replaced.
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("the cache holds %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.WriteFile(f, []byte(`{"batch": 4`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, kept, _, err := Cached(folder, []string{"m", "v1"}, measure); err != nil || kept || calls != 3 {
+		t.Errorf("kept %v, %v, measured %d times", kept, err, calls)
+	}
+	if _, kept, _, _ := Cached(folder, []string{"m", "v1"}, measure); !kept {
+		t.Error("the damaged entry was not replaced")
+	}
+}
+
+// TestCacheThatCannotBeWritten has a file where the folder would be.
+func TestCacheThatCannotBeWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, kept, unkept, err := Cached(file, []string{"m"}, func() (Choice, error) { return Choice{Batch: 1}, nil })
+	if err != nil || kept || unkept == nil || c.Batch != 1 {
+		t.Errorf("%+v, kept %v, unkept %v, %v", c, kept, unkept, err)
+	}
+}

@@ -1,0 +1,171 @@
+package scorer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/tune"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Tuning asks a worker to measure at its start what suits it. It chooses the
+// decoders, fetchers and the read-ahead that Options leave open, and what is
+// asked for here. Of the bytes of the result it decides nothing: a batch that
+// is chosen goes into the job's record, and the worker that comes first wins.
+type Tuning struct {
+	Batch, Sessions bool
+	// Cores are this worker's; Shared says that its device computes on them.
+	Cores  int
+	Shared bool
+	// Cache is the folder that keeps what was found of the device; empty keeps
+	// nothing.
+	Cache string
+	// Budget is about how long measuring the device may take; 0 is
+	// DefaultTuning.
+	Budget time.Duration
+}
+
+// DefaultTuning is time enough for about 100 images of Inception V3 on two
+// cores.
+const DefaultTuning = 4 * time.Second
+
+// tuneImages are read and decoded to see what decoding takes, for a twelfth of
+// the budget.
+const tuneImages = 16
+
+func (t *Tuning) budget() time.Duration { return cmp.Or(t.Budget, DefaultTuning) }
+
+// tuneDevice chooses batch and sessions.
+func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
+	t := o.Tune
+	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}}
+	recorded, why := o.Job.Batch, "given"
+	if recorded == 0 {
+		job, err := output.ReadJob(ctx, o.Out)
+		switch {
+		case err == nil:
+			recorded, why = job.Batch, "that of the job, which stands"
+		case !errors.Is(err, store.ErrNotExist):
+			return tune.Choice{}, err
+		}
+	}
+	switch {
+	case recorded > 0:
+		from.Batches = []int{recorded}
+	case t.Batch && t.Shared:
+		from.Batches, why = []int{1, 2, 4, 8}, "measured"
+	case t.Batch:
+		from.Batches, why = []int{8, 16, 32, 64, 128}, "measured"
+	default:
+		why = "the default"
+	}
+	if t.Sessions && o.Sessions == 0 {
+		// A device of its own would wait between batches with one session.
+		least := 2
+		if t.Shared {
+			least = 1
+		}
+		lanes := e.Lanes()
+		from.Sessions = []int{min(least, lanes), max((lanes+1)/2, min(least, lanes)), lanes}
+		from.Sessions = slices.Compact(from.Sessions)
+	}
+	measure := func() (tune.Choice, error) {
+		return tune.Sweep(ctx, e, o.Contract, from, t.budget())
+	}
+	var c tune.Choice
+	var kept bool
+	var unkept, err error
+	if t.Cache == "" {
+		c, err = measure()
+	} else {
+		key := []string{o.Job.ModelDigest, e.Device(), fmt.Sprint(o.Versions), fmt.Sprint(t.Cores, from)}
+		c, kept, unkept, err = tune.Cached(t.Cache, key, measure)
+	}
+	if err != nil {
+		return c, fmt.Errorf("tune for %s: %w", e.Device(), err)
+	}
+	if unkept != nil {
+		o.Log.Warn().Err(unkept).Str("folder", t.Cache).Msg("what was measured cannot be kept for the next run")
+	}
+	threads := "1 a session, so that the scores do not depend on it"
+	if !t.Shared {
+		threads = "none: the device computes"
+	}
+	o.Log.Info().Str("device", e.Device()).Int("batch", c.Batch).Str("batch_is", why).Int("sessions", c.Sessions).
+		Str("threads", threads).Float64("images_per_s", c.Rate).Str("measured", c.Why).Bool("from_cache", kept).
+		Msg("tuned to the device")
+	return c, nil
+}
+
+// tuneHost chooses decoders, fetchers and read-ahead for a device of a rate.
+func (w *worker) tuneHost(ctx context.Context, rate float64) error {
+	bodies, latency, err := w.sample(ctx)
+	if err != nil {
+		return err
+	}
+	if len(bodies) == 0 {
+		w.Log.Info().Msg("none of the first images could be read, so decoders and read-ahead are the default")
+		return nil
+	}
+	perCore, _, err := tune.Decode(ctx, bodies, w.Contract.Preprocess, 1, w.Tune.budget()/12)
+	if err != nil {
+		return err
+	}
+	size := 0
+	for _, b := range bodies {
+		size += len(b)
+	}
+	f := tune.Feed(rate, tune.Host{Cores: w.Tune.Cores, Shared: w.Tune.Shared, Decode: perCore,
+		Latency: latency, Size: int64(size / len(bodies))})
+	w.Decoders = cmp.Or(w.Decoders, f.Decoders)
+	w.Fetchers = cmp.Or(w.Fetchers, f.Fetchers)
+	w.ReadAheadBytes = cmp.Or(w.ReadAheadBytes, f.ReadAheadBytes)
+	w.limit = f.Limit
+	w.Log.Info().Int("decoders", w.Decoders).Int("fetchers", w.Fetchers).Int64("read_ahead_mb", w.ReadAheadBytes>>20).
+		Float64("decoded_per_s_and_core", perCore).Float64("fetch_ms", latency.Seconds()*1e3).
+		Float64("limit_images_per_s", f.Limit).Msg("tuned to the images")
+	return nil
+}
+
+// sample reads the first images of the worker's share, and how long one takes.
+func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Duration, err error) {
+	lo, _ := w.Chunks.Share(w.World.Rank, w.World.Size)
+	first, last := min(lo*w.Chunks.Size, w.Manifest.Len()), w.Manifest.Len()
+	for i := first; i < min(last, first+tuneImages); i++ {
+		e, err := w.Manifest.At(i)
+		if err != nil {
+			return nil, 0, err
+		}
+		if e.Size == 0 || e.Size > w.Decode.MaxBytes {
+			continue
+		}
+		start := time.Now()
+		body, err := w.readPlain(ctx, e)
+		if ctx.Err() != nil {
+			return nil, 0, context.Cause(ctx)
+		}
+		if err == nil { // what is wrong with an image is for the run to say
+			bodies = append(bodies, body)
+			latency += time.Since(start)
+		}
+	}
+	return bodies, latency / time.Duration(max(len(bodies), 1)), nil
+}
+
+func (w *worker) readPlain(ctx context.Context, e shard.Entry) ([]byte, error) {
+	r, _, err := w.Images.Open(ctx, e.Path, e.ETag)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	body := make([]byte, e.Size)
+	_, err = io.ReadFull(r, body)
+	return body, err
+}
