@@ -99,7 +99,7 @@ generate-check: ## fail when generated code is not what its generator writes
 
 .PHONY: bench
 bench: deps ## benchmarks: decoding, scoring, end to end (BENCH, BENCHTIME)
-	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 0 ./...
 
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
