@@ -2,7 +2,8 @@
 // share a store of images and a store of results, and nothing else.
 //
 //  1. [List] makes the manifest, which output.Freeze stores once for all
-//     workers; from then on only the manifest says which images there are.
+//     workers; from then on only the manifest says which images there are. What
+//     of it does not fit into some memory lies in a temporary file (scratch).
 //  2. The taker (take.go) claims chunk after chunk: the worker's own share,
 //     then what others leave undone, and at the very end what they are slow
 //     with.

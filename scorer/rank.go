@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
 // Defaults of Options.
@@ -102,7 +103,7 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		Started: started, Seconds: took.Seconds(),
 		Share: w.share, Statuses: w.statuses,
 		Chunks: int(c.Chunks), Stolen: int(c.Stolen), Lost: int(c.Lost),
-		End: "done", Versions: w.Versions,
+		Storage: w.storage(), End: "done", Versions: w.Versions,
 	}
 	for _, n := range w.statuses {
 		s.Images += n
@@ -114,6 +115,19 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		s.End = "failed"
 	}
 	return s
+}
+
+// storage is what this worker went through with its stores.
+func (w *worker) storage() map[string]output.Storage {
+	all := map[string]output.Storage{}
+	for what, st := range map[string]store.Store{"images": w.Images, "out": w.Out} {
+		if p, ok := st.(*patient.Store); ok {
+			s := p.Stats()
+			all[what] = output.Storage{Calls: s.Calls, Retries: s.Retries, Throttled: s.Throttled,
+				Stalls: s.Stalls, PausedSeconds: s.Paused.Seconds()}
+		}
+	}
+	return all
 }
 
 // finish sees to it that _SUCCESS is written, by this worker or another, and

@@ -251,6 +251,10 @@ func (r *report) progressLines(say func(name, format string, args ...any)) {
 		delete(failures, output.StatusOK)
 		say("Failures", "%d images: %s", p.Failed(), tally(failures))
 	}
+	if s := p.Storage; s != nil && s.Trouble() {
+		say("Storage", "made ranks wait that have ended: %d calls tried again, %d throttled, %d stalled, pauses of %v in all",
+			s.Retries, s.Throttled, s.Stalls, s.Paused().Round(time.Second))
+	}
 	if p.Stage == output.Scoring && p.Alive() == 0 {
 		say("Ranks", "none is at work; launching the job again goes on from here")
 	}

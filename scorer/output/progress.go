@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,6 +50,9 @@ type Progress struct {
 	Rate     float64       `json:"images_per_second"`
 	Left     time.Duration `json:"left_ns"`
 	Makespan time.Duration `json:"makespan_ns"`
+	// Storage is what the processes that ended went through with stores on a
+	// network; nil if there were none.
+	Storage *Storage `json:"storage,omitempty"`
 	// Ranks are those of the world that started last, and all others that left
 	// something; in order.
 	Ranks []RankProgress `json:"ranks"`
@@ -189,6 +193,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
 	}
+	p.Storage = sumStorage(slices.Collect(maps.Values(o.ends)))
 	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {
 		p.Left = time.Duration(float64(p.Images-p.ImagesDone) / p.Rate * float64(time.Second)).Round(time.Second)
 	}

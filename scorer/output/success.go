@@ -34,9 +34,11 @@ type Success struct {
 	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
-	// Workers counts those that ended in order; Devices are theirs.
+	// Workers counts those that ended in order; Devices are theirs, and Storage
+	// is what they went through with stores on a network, nil if there were none.
 	Workers  int               `json:"workers"`
 	Devices  []string          `json:"devices"`
+	Storage  *Storage          `json:"storage,omitempty"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
 }
@@ -194,6 +196,7 @@ func (s *Success) timing(ctx context.Context, st store.Store) error {
 	}
 	slices.Sort(s.Devices)
 	s.Workers = len(workers)
+	s.Storage = sumStorage(workers)
 	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
 	if s.MakespanSeconds > 0 {
 		s.ImagesPerSecond = float64(s.Images) / s.MakespanSeconds

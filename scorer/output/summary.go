@@ -30,6 +30,9 @@ type WorkerSummary struct {
 	Chunks int `json:"chunks"`
 	Stolen int `json:"stolen"`
 	Lost   int `json:"lost"`
+	// Storage is what it went through with its stores, "images" and "out", those
+	// of them that are on a network.
+	Storage map[string]Storage `json:"storage,omitempty"`
 	// End says why it ended, such as "done" or "stopped".
 	End      string            `json:"end"`
 	Versions map[string]string `json:"versions"`

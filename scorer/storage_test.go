@@ -1,0 +1,67 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/patient"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+// TestFault11_ThrottlingIsCounted throttles the images' store and not that of
+// the result, and looks for it in the summary of the worker, in _SUCCESS and in
+// the progress.
+func TestFault11_ThrottlingIsCounted(t *testing.T) {
+	const every, images = 5, 50
+	refused := int64(0)
+	busy := &storetest.Faulty{Store: collection(t, images), BeforeOpen: func(_ context.Context, n int, _ string) error {
+		if n%every != 0 {
+			return nil
+		}
+		refused++
+		return &store.Transient{Throttled: true, Err: errors.New("503")}
+	}}
+	place := new(mem.Store)
+	out := patient.New(place, patient.Options{})
+	o := options(t, patient.New(busy, patient.Options{First: time.Millisecond, Longest: time.Millisecond}), out)
+	o.Fetchers = 1
+	s := mustRun(t, o)
+	verified(t, place)
+
+	if refused < images/every {
+		t.Fatalf("%d calls were refused", refused)
+	}
+	workers, err := output.ReadSummaries(t.Context(), place)
+	if err != nil || len(workers) != 1 {
+		t.Fatalf("%d summaries, %v", len(workers), err)
+	}
+	have := workers[0].Storage
+	if i := have["images"]; i.Throttled != refused || i.Retries != refused || i.Calls < images+refused || i.PausedSeconds <= 0 {
+		t.Errorf("the images' store: %+v, want %d throttled", i, refused)
+	}
+	if r := have["out"]; r.Calls == 0 || r.Trouble() {
+		t.Errorf("the store of the result: %+v", r)
+	}
+	if s.Storage == nil || s.Storage.Throttled != refused || s.Storage.Calls != have["images"].Calls+have["out"].Calls {
+		t.Errorf("_SUCCESS says %+v", s.Storage)
+	}
+	p, err := output.Observe(place).Look(t.Context())
+	if err != nil || p.Storage == nil || *p.Storage != *s.Storage {
+		t.Errorf("the progress says %+v, %v", p.Storage, err)
+	}
+}
+
+// TestLocalStoresAreNotCounted: there is nothing to tell of them.
+func TestLocalStoresAreNotCounted(t *testing.T) {
+	out := new(mem.Store)
+	s := mustRun(t, options(t, collection(t, 3), out))
+	workers, err := output.ReadSummaries(t.Context(), out)
+	if err != nil || len(workers) != 1 || workers[0].Storage != nil || s.Storage != nil {
+		t.Errorf("%+v, %+v, %v", workers, s.Storage, err)
+	}
+}
