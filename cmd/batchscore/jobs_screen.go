@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -81,39 +83,51 @@ func (l *lines) show(r *report) {
 
 func (l *lines) close() {}
 
-// screen draws reports in place, from where the cursor is. The last one stays.
+// screen draws reports in place, on the terminal's other screen, so that no
+// change of its size leaves traces. The last report stays on the first one.
 type screen struct {
-	f     *os.File
-	drawn int // lines that stand on the terminal
+	f    *os.File
+	last *report
 }
 
+const (
+	otherScreen = "\x1b[?1049h\x1b[?25l" // and no cursor
+	firstScreen = "\x1b[?25h\x1b[?1049l"
+	home        = "\x1b[H"
+	clearLine   = "\x1b[K" // from the cursor on
+	clearBelow  = "\x1b[J"
+)
+
 func (s *screen) show(r *report) {
-	width, height, err := term.GetSize(int(s.f.Fd()))
-	if err != nil || width < 1 || height < 2 {
-		width, height = 80, 24
-	}
-	all := r.lines(width, height-1)
+	width, height := s.size()
 	var b strings.Builder
-	if s.drawn == 0 {
-		b.WriteString("\x1b[?25l") // no cursor
-	} else {
-		// After the terminal shrank, fewer lines of the old picture may be left.
-		fmt.Fprintf(&b, "\x1b[%dA\r", min(s.drawn, height-1))
+	if s.last == nil {
+		b.WriteString(otherScreen)
 	}
-	b.WriteString("\x1b[J") // clear from here down
-	for _, line := range all {
-		b.WriteString(line)
-		b.WriteString("\r\n")
+	s.last = r
+	b.WriteString(home)
+	for _, line := range r.lines(width, height-1) {
+		b.WriteString(line + clearLine + "\r\n")
 	}
-	s.drawn = len(all)
+	b.WriteString(clearBelow)
 	// A terminal that went away shows nothing; the context ends the watch.
 	_, _ = io.WriteString(s.f, b.String())
 }
 
-func (s *screen) close() {
-	if s.drawn > 0 {
-		_, _ = io.WriteString(s.f, "\x1b[?25h")
+// size is that of the terminal, in characters.
+func (s *screen) size() (width, height int) {
+	width, height, err := term.GetSize(int(s.f.Fd()))
+	if err != nil || width < 1 || height < 2 {
+		return 80, 24
 	}
+	return width, height
+}
+
+func (s *screen) close() {
+	if s.last == nil {
+		return
+	}
+	_, _ = io.WriteString(s.f, firstScreen+strings.Join(s.last.lines(0, 0), "\n")+"\n")
 }
 
 // line is the report in one line.
@@ -166,8 +180,13 @@ func percent(n, of int) int {
 	return int(int64(n) * 100 / int64(of))
 }
 
-// barWidth is that of the progress bar, in characters.
-const barWidth = 30
+// Widths in characters: of the progress bar and of the column of hosts where
+// there is room, and of the table without that column.
+const (
+	barWidth   = 30
+	hostWidth  = 20
+	tableWidth = 54
+)
 
 // lines is the report for a screen of that size; 0 is any.
 func (r *report) lines(width, height int) []string {
@@ -193,8 +212,8 @@ func (r *report) lines(width, height int) []string {
 		say("Storage", "is slow to answer: %d calls tried again, %d throttled, %d stalled", s.Retries, s.Throttled, s.Stalls)
 	}
 	if p != nil {
-		r.progressLines(say)
-		all = append(all, r.rankLines(height, len(all))...)
+		r.progressLines(width, say)
+		all = append(all, r.rankLines(width, height, len(all))...)
 	}
 	for i := range all {
 		all[i] = cut(all[i], width)
@@ -232,17 +251,21 @@ func (r *report) engineLines(say func(name, format string, args ...any)) {
 	}
 }
 
-func (r *report) progressLines(say func(name, format string, args ...any)) {
+func (r *report) progressLines(width int, say func(name, format string, args ...any)) {
 	p := r.Progress
 	if p.Stage == output.Listing {
 		say("Progress", "the images are being listed")
 		return
 	}
-	filled := barWidth * percent(p.ImagesDone, p.Images) / 100
-	say("Progress", "[%s%s] %d%%  %d of %d images, %d of %d chunks%s",
-		strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), percent(p.ImagesDone, p.Images),
-		p.ImagesDone, p.Images, p.ChunksDone, p.Chunks, map[output.Stage]string{
-			output.Checking: ", being checked", output.Complete: ", complete"}[p.Stage])
+	bar := barWidth
+	if width > 0 {
+		bar = min(max(width-70, 10), barWidth)
+	}
+	filled := bar * percent(p.ImagesDone, p.Images) / 100
+	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete"}[p.Stage]
+	say("Progress", "[%s%s] %d%%%s: %d of %d images, %d of %d chunks",
+		strings.Repeat("#", filled), strings.Repeat(".", bar-filled), percent(p.ImagesDone, p.Images), stage,
+		p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
@@ -261,28 +284,38 @@ func (r *report) progressLines(say func(name, format string, args ...any)) {
 }
 
 // rankLines is the table of the ranks in what is left of the height after used
-// lines: those that need a look first.
-func (r *report) rankLines(height, used int) []string {
-	ranks := slices.Clone(r.Progress.Ranks)
+// lines; where not all fit, those first that need a look. On a narrow screen
+// the hosts are cut short.
+func (r *report) rankLines(width, height, used int) []string {
+	ranks := r.Progress.Ranks
 	if len(ranks) == 0 {
 		return nil
 	}
-	table := []string{"", fmt.Sprintf("%-6s%-20s%8s%10s%8s  %-11s%s", "RANK", "HOST", "CHUNKS", "IMAGES", "HOLDS", "LAST SIGN", "STATE")}
+	hosts := hostWidth
+	if width > 0 {
+		hosts = min(max(width-tableWidth, 5), hostWidth)
+	}
+	row := func(rank, host string, chunks, images, holds any, sign, state string) string {
+		return fmt.Sprintf("%-6s%-*s%8v%9v%7v  %-11s%s", rank, hosts, cut(host, hosts), chunks, images, holds, sign, state)
+	}
+	table := []string{"", row("RANK", "HOST", "CHUNKS", "IMAGES", "HOLDS", "LAST SIGN", "STATE")}
 	fit := len(ranks)
 	if room := height - used - len(table); height > 0 && fit > room {
 		fit = max(room-1, 0) // one line says how many are left out
+		ranks = slices.Clone(ranks)
+		slices.SortStableFunc(ranks, func(a, b output.RankProgress) int {
+			return cmp.Compare(urgency(r.Progress, a), urgency(r.Progress, b))
+		})
 	}
 	for _, k := range ranks[:fit] {
-		sign := "-"
+		host, sign := "-", "-"
+		if k.Host != "" {
+			host = printable(k.Host)
+		}
 		if !k.Sign.IsZero() {
 			sign = ago(r.now, k.Sign)
 		}
-		host := k.Host
-		if host == "" {
-			host = "-"
-		}
-		table = append(table, fmt.Sprintf("%-6d%-20s%8d%10d%8d  %-11s%s",
-			k.Rank, cut(printable(host), 19), k.Chunks, k.Images, k.Holding, sign, rankState(r.Progress, k)))
+		table = append(table, row(strconv.Itoa(k.Rank), host, k.Chunks, k.Images, k.Holding, sign, rankState(r.Progress, k)))
 	}
 	if left := len(ranks) - fit; left > 0 {
 		table = append(table, fmt.Sprintf("... and %d more ranks", left))
@@ -290,19 +323,39 @@ func (r *report) rankLines(height, used int) []string {
 	return table
 }
 
+// urgency is how soon a rank is to be looked at, the first at 0.
+func urgency(p *output.Progress, k output.RankProgress) int {
+	switch rankState(p, k) {
+	case silent, "failed":
+		return 0
+	case notSeen:
+		return 1
+	case atWork:
+		return 2
+	}
+	return 3
+}
+
+// States of a rank besides those that it gives as its end.
+const (
+	atWork  = "at work"
+	notSeen = "not seen yet"
+	silent  = "silent"
+)
+
 // rankState is a word for what a rank does.
 func rankState(p *output.Progress, k output.RankProgress) string {
 	switch {
 	case k.Alive:
-		return "at work"
+		return atWork
 	case k.End != "":
 		return k.End
 	case k.Sign.IsZero():
-		return "not seen yet"
+		return notSeen
 	case p.Stage == output.Complete:
 		return "ended"
 	}
-	return "silent"
+	return silent
 }
 
 // ago is the time between then and now, for people. A clock that is ahead of

@@ -105,10 +105,14 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int
 			} else if ok {
 				return fmt.Errorf("%s holds another %q, of %d bytes and not %d: choose another place", to, o.Name, size, o.Size)
 			}
-			if err := copyObject(ctx, from, to, o); err != nil {
+			switch err := copyObject(ctx, from, to, o); {
+			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
+				had.Add(1)
+			case err != nil:
 				return err
+			default:
+				bytes.Add(o.Size)
 			}
-			bytes.Add(o.Size)
 			progress.Add(1, 0)
 			return nil
 		})

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// TestJobsWithoutARecord has nothing launched, and commands that name no job.
+func TestJobsWithoutARecord(t *testing.T) {
+	d := newDesk(t)
+	if r := d.must(t, 0, "jobs", "list"); !strings.Contains(r.stdout, "no job is on record") {
+		t.Error(r)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"status"}, 78, "nothing was launched yet"},
+		{[]string{"logs", "x"}, 78, "no such job"},
+		{[]string{"cancel"}, 64, "JOB"},
+		{[]string{"cancel", ""}, 64, "ID"},
+		{[]string{"fetch", "x"}, 64, "DIR"},
+		{[]string{"fetch", "x", t.TempDir()}, 78, "no such job"},
+		{[]string{"status", "a", "b"}, 64, "at most one"},
+		{[]string{"status", "--json", "--watch"}, 64, "exclude"},
+		{[]string{"status", "--watch", "--every", "1ms"}, 64, "--every"},
+		{[]string{"status", filepath.Join(t.TempDir(), "none")}, 78, "not an output folder"},
+		{[]string{"list", "--limit", "0"}, 64, "--limit"},
+		{[]string{"watch"}, 64, "watch"},
+	} {
+		if r := d.run(t, append([]string{"jobs"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("%q: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
+		}
+	}
+}
+
+// paused is the output of a job of 40 images that stopped half way, and the
+// flags that finish it.
+func paused(t testing.TB) (out string, finish []string) {
+	t.Helper()
+	out = filepath.Join(t.TempDir(), "out")
+	finish = []string{"run", "--images", pictures(t, 40), "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 75, append(finish, "--budget-images", "20", "--batch", "2")...)
+	return out, finish
+}
+
+// TestStatusOfAPlace reads progress where nothing is on record, by its path and
+// by a name that might be a job's.
+func TestStatusOfAPlace(t *testing.T) {
+	d := newDesk(t)
+	out, finish := paused(t)
+	for _, arg := range []string{out, "out"} {
+		cmd := d.command(t, "jobs", "status", "--json", arg)
+		cmd.Dir = filepath.Dir(out)
+		r := runIn(t, cmd)
+		var s report
+		if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
+			t.Fatalf("%v\n%v", err, r)
+		}
+		p := s.Progress
+		if s.Job != nil || p.Stage != output.Scoring || p.Images != 40 || p.ImagesDone < 20 || p.ImagesDone == 40 || p.Alive() != 0 || p.Ranks[0].End != "stopped" {
+			t.Errorf("%s: %+v", arg, s)
+		}
+	}
+	text := d.must(t, 0, "jobs", "status", out).stdout
+	if !strings.Contains(text, "none is at work") || !strings.Contains(text, " of 40 images") {
+		t.Errorf("half way:\n%s", text)
+	}
+	must(t, 0, finish...)
+	if text := d.must(t, 0, "jobs", "status", out).stdout; !strings.Contains(text, "100%, complete: 40 of 40 images, 10 of 10 chunks") {
+		t.Errorf("at the end:\n%s", text)
+	}
+	// In no terminal a watch is lines, and ends with the job.
+	if r := d.must(t, 0, "jobs", "status", "--watch", out); strings.Count(r.stdout, "\n") != 1 || strings.Contains(r.stdout, "\x1b") {
+		t.Errorf("watched:\n%q", r.stdout)
+	}
+}
+
+func runIn(t testing.TB, cmd *exec.Cmd) ending {
+	t.Helper()
+	r := finish(t, cmd)
+	if r.code != 0 {
+		t.Fatalf("%s: %v", cmd, r)
+	}
+	return r
+}
+
+// TestWatchInATerminal looks at the live screen in tmux: it is redrawn in place,
+// keeps to the size of the terminal, and ends with the job or with Ctrl-C.
+func TestWatchInATerminal(t *testing.T) {
+	if _, err := exec.LookPath("tmux"); err != nil {
+		lacking(t, "tmux", "make deps")
+	}
+	out, finish := paused(t)
+	for _, end := range []string{"the job ends", "Ctrl-C"} {
+		t.Run(end, func(t *testing.T) {
+			term := newTerminal(t, 100, 20, command(t, newDesk(t).env, "jobs", "status", "--watch", "--every", "100ms", out))
+			screen := term.until("the table", func(s string) bool { return strings.Contains(s, "stopped") })
+			if strings.Contains(screen, "$ ") || !strings.HasPrefix(screen, "Output ") {
+				t.Errorf("the screen is not the report's alone:\n%s", screen)
+			}
+			for _, size := range [][2]int{{50, 8}, {120, 30}, {30, 3}, {80, 24}} {
+				term.resize(size[0], size[1])
+				screen := term.until(fmt.Sprint("a screen of ", size), func(s string) bool {
+					// What is cut, and how often, tells which size was drawn for.
+					lines := strings.Split(s, "\n")
+					return strings.HasPrefix(s, "Output ") && len(lines) <= size[1] &&
+						(size[0] < 60) == strings.HasSuffix(lines[0], "...") && strings.Contains(s, "stopped") == (size[1] > 3 && size[0] > 60)
+				})
+				if strings.Count(screen, "Output ") != 1 {
+					t.Errorf("drawn twice at %v:\n%s", size, screen)
+				}
+			}
+			if end == "Ctrl-C" {
+				term.tmux("send-keys", "C-c")
+			} else {
+				must(t, 0, finish...)
+			}
+			if code := term.exitCode(); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			screen = term.tmux("capture-pane", "-p", "-S", "-") // what has scrolled away, too
+			if strings.Count(screen, "Output ") != 1 || strings.Contains(screen, "100%, complete") != (end != "Ctrl-C") {
+				t.Errorf("what stays on the terminal:\n%s", screen)
+			}
+			if end != "Ctrl-C" {
+				if err := os.RemoveAll(out); err != nil {
+					t.Fatal(err)
+				}
+				must(t, 75, append(finish, "--budget-images", "20", "--batch", "2")...)
+			}
+		})
+	}
+}
+
+// terminal is one of tmux, with a program in it.
+type terminal struct {
+	t      testing.TB
+	socket string
+}
+
+func newTerminal(t testing.TB, width, height int, program *exec.Cmd) *terminal {
+	t.Helper()
+	// A socket's path is short; those of tests' folders are not.
+	dir, err := os.MkdirTemp("", "tmux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	term := &terminal{t, filepath.Join(dir, "s")}
+	line := deploy.ShellLine(append(append([]string{"env", "-i"}, program.Env...), program.Args...))
+	script := filepath.Join(dir, "run")
+	writeFile(t, script, []byte("exec "+line+"\n"))
+	term.tmux("-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height),
+		"tmux -S "+term.socket+" set-option -g remain-on-exit on; exec sh "+script)
+	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
+	return term
+}
+
+func (term *terminal) tmux(args ...string) string {
+	term.t.Helper()
+	out, err := exec.Command("tmux", append([]string{"-S", term.socket}, args...)...).CombinedOutput()
+	if err != nil {
+		term.t.Fatalf("tmux %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// screen is what stands on the terminal, without empty lines below.
+func (term *terminal) screen() string {
+	return strings.TrimRight(term.tmux("capture-pane", "-p"), "\n")
+}
+
+func (term *terminal) resize(width, height int) {
+	term.tmux("resize-window", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height))
+}
+
+func (term *terminal) until(what string, ok func(screen string) bool) string {
+	term.t.Helper()
+	last := ""
+	for end := time.Now().Add(hangs); !ok(last); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			term.t.Fatalf("waited in vain for %s; there stands\n%s", what, last)
+		}
+		last = term.screen()
+	}
+	return last
+}
+
+// exitCode waits for the program's end.
+func (term *terminal) exitCode() int {
+	term.t.Helper()
+	for {
+		status := strings.Fields(term.tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}"))
+		if len(status) == 2 && status[0] == "1" {
+			code, err := strconv.Atoi(status[1])
+			if err != nil {
+				term.t.Fatal(err)
+			}
+			return code
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestReportKeepsToTheScreen draws a job of many ranks, with everything that can
+// be said of it, at many sizes.
+func TestReportKeepsToTheScreen(t *testing.T) {
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	code := 137
+	p := &output.Progress{
+		Output: "az://acme/labels/2019", Stage: output.Scoring, Images: 366111, ImagesDone: 223104, Chunks: 2861, ChunksDone: 1743,
+		Statuses: map[string]int{"ok": 223092, "truncated": 9, "not_found": 3}, Rate: 412.34, Left: 347 * time.Second,
+	}
+	for rank := range 32 {
+		p.Ranks = append(p.Ranks, output.RankProgress{Rank: rank, Host: fmt.Sprintf("node%d.cluster.example", rank/4), Chunks: 54, Images: 6912,
+			Holding: 1, Sign: now.Add(-3 * time.Second), Alive: true})
+	}
+	p.Ranks[1] = output.RankProgress{Rank: 1}
+	p.Ranks[2].Alive, p.Ranks[2].Sign = false, now.Add(-10*time.Minute)
+	r := report{
+		now: now, Job: &listed{ID: "nightly-260302-074800-x3k9", Engine: "slurm", Launched: now.Add(-12 * time.Minute), Out: p.Output},
+		Engine:   &engineReport{State: deploy.Failed, Reason: "rank 2 failed\nmore of it", ExitCode: &code, Where: "sacct -j 4711"},
+		Progress: p, Store: &storeReport{Retries: 5, Throttled: 4, Stalls: 1},
+	}
+	want := `Job       nightly-260302-074800-x3k9 on slurm, launched 2026-03-02 07:48:00 (12m00s ago)
+Engine    failed, exit code 137: rank 2 failed
+See       sacct -j 4711
+Output    az://acme/labels/2019
+Storage   is slow to answer: 5 calls tried again, 4 throttled, 1 stalled
+Progress  [############........] 60%: 223104 of 366111 images, 1743 of 2861 chunks
+Rate      412.3 images/s, 5m47s left
+Failures  12 images: 9 truncated, 3 not_found
+
+RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
+2     node0.cluster.exa...      54     6912      1  10m00s     silent
+1     -                          0        0      0  -          not seen yet
+0     node0.cluster.exa...      54     6912      1  3s         at work
+... and 29 more ranks`
+	here := time.Local
+	time.Local = time.UTC
+	t.Cleanup(func() { time.Local = here })
+	if have := strings.Join(r.lines(90, 14), "\n"); have != want {
+		t.Errorf("have\n%s\nwant\n%s", have, want)
+	}
+	for width := 1; width < 130; width += 3 {
+		for height := 1; height < 50; height++ {
+			lines := r.lines(width, height)
+			if len(lines) > height {
+				t.Fatalf("%d lines on a screen of %d", len(lines), height)
+			}
+			for _, line := range lines {
+				if n := len([]rune(line)); n > width {
+					t.Fatalf("a line of %d characters on a screen of %d: %q", n, width, line)
+				}
+			}
+		}
+	}
+	if all := r.lines(0, 0); len(all) != 10+32 || strings.Contains(strings.Join(all, ""), "more ranks") {
+		t.Errorf("%d lines where any number may stand", len(all))
+	}
+	if line := r.line(); line != "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work" {
+		t.Error(line)
+	}
+}
+
+// TestListAsksTheEngines shows the list of a user with jobs in every state.
+func TestListAsksTheEngines(t *testing.T) {
+	d := newDesk(t)
+	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
+	launch := func(name, engine string, more ...string) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "out")
+		d.run(t, append([]string{"launch", "--to", engine, "-f", jobFile(t, in, out, model, ""), "--name", name}, more...)...)
+	}
+	launch("done", "fake")
+	launch("away", "fake", "--detach")
+	d.must(t, 0, "jobs", "logs", "-f", "away")
+	if jobs := d.list(t); len(jobs) != 2 || jobs[0].State != "succeeded" || jobs[1].State != complete {
+		t.Errorf("%+v", jobs)
+	}
+	table := d.must(t, 0, "jobs", "list").stdout
+	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[0], "JOB ") ||
+		!strings.HasPrefix(lines[1], "away-") || !strings.HasPrefix(lines[2], "done-") || !strings.Contains(lines[2], complete) {
+		t.Errorf("the table is\n%s", table)
+	}
+	writeFile(t, filepath.Join(d.fake, "silent"), nil)
+	if jobs := d.list(t); !strings.HasPrefix(jobs[0].State, "unknown: ") || jobs[1].State != complete {
+		t.Errorf("with a silent engine: %+v", jobs)
+	}
+	if r := d.must(t, 0, "jobs", "list", "--limit", "1"); !strings.Contains(r.stdout, "and 1 older") || strings.Contains(r.stdout, "done-") {
+		t.Error(r)
+	}
+}
+
+func TestClusters(t *testing.T) {
+	d := newDesk(t)
+	create := []string{"cluster", "create", "gpus", "--to", "fake", "--vm-size", "Standard_NC6s_v3", "--max", "8", "--priority", "low", "--idle-time", "10m"}
+	if r := d.must(t, 0, append(create, "--dry-run")...); !strings.Contains(r.stdout, `"maxNodes": 8`) {
+		t.Error(r)
+	}
+	d.must(t, 78, "cluster", "show", "gpus", "--to", "fake")
+	d.must(t, 0, create...)
+	d.must(t, 0, "cluster", "resize", "gpus", "--to", "fake", "--min", "1", "--max", "4")
+	want := "CLUSTER  STATE   VM SIZE           PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\ngpus     steady  Standard_NC6s_v3  low       0      0     1    4    10m0s\n"
+	if r := d.must(t, 0, "cluster", "show", "gpus", "--to", "fake"); r.stdout != want {
+		t.Errorf("have\n%swant\n%s", r.stdout, want)
+	}
+	var c deploy.Cluster
+	if err := json.Unmarshal([]byte(d.must(t, 0, "cluster", "show", "gpus", "--to", "fake", "--json").stdout), &c); err != nil || c.MinNodes != 1 || c.MaxNodes != 4 || c.Priority != deploy.Low {
+		t.Errorf("%+v, %v", c, err)
+	}
+	d.must(t, 0, "cluster", "delete", "gpus", "--to", "fake")
+	d.must(t, 0, "cluster", "delete", "gpus", "--to", "fake")
+	for _, args := range [][]string{
+		{"create", "gpus", "--to", "fake"},
+		{"create", "gpus", "--to", "local", "--vm-size", "x"},
+		{"create", "gpus", "--to", "fake", "--vm-size", "x", "--min", "3", "--max", "2"},
+		{"create", "gpus", "--to", "fake", "--vm-size", "x", "--priority", "cheap"},
+		{"create", "--to", "fake", "--vm-size", "x"},
+		{"resize", "gpus", "--to", "fake", "--min", "1"},
+		{"show", "gpus"}, {"grow", "gpus"},
+	} {
+		if r := d.run(t, append([]string{"cluster"}, args...)...); r.code != 64 {
+			t.Errorf("%q: want exit code 64, have %v", args, r)
+		}
+	}
+}

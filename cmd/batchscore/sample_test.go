@@ -1,0 +1,123 @@
+package main
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// filesIn are the names of all files of a folder, with what they hold.
+func filesIn(t testing.TB, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		body, err := os.ReadFile(path)
+		name, _ := filepath.Rel(folder, path)
+		files[filepath.ToSlash(name)] = string(body)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func names(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
+
+// TestSample takes samples of one collection, from a folder and from Azurite:
+// they are the same, hold the smaller ones, and are gone on with.
+func TestSample(t *testing.T) {
+	folder := pictures(t, 60)
+	writeFile(t, filepath.Join(folder, "notes.txt"), []byte("no image"))
+	all := filesIn(t, folder)
+	take := func(into string, code int, args ...string) ending {
+		t.Helper()
+		return must(t, code, append([]string{"sample", "--images", folder, "--out", into}, args...)...)
+	}
+	small, large := filepath.Join(t.TempDir(), "small"), filepath.Join(t.TempDir(), "large")
+	if r := take(small, 0, "-n", "10"); !strings.Contains(r.stdout, "10 of 60 images") || !strings.Contains(r.stdout, "10 copied") {
+		t.Error(r)
+	}
+	take(large, 0, "-n", "25")
+	few, many := filesIn(t, small), filesIn(t, large)
+	if len(few) != 10 || len(many) != 25 {
+		t.Errorf("%d and %d images", len(few), len(many))
+	}
+	for name, body := range many {
+		if all[name] != body || !strings.HasSuffix(name, ".jpg") {
+			t.Errorf("%s is not that of the collection", name)
+		}
+	}
+	for name := range few {
+		if _, ok := many[name]; !ok {
+			t.Errorf("%s is in the small sample and not in the large one", name)
+		}
+	}
+
+	// What is there is not copied again; what is missing is.
+	for name := range few {
+		if err := os.Remove(filepath.Join(small, filepath.FromSlash(name))); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	if r := take(small, 0, "-n", "25"); !strings.Contains(r.stdout, "16 copied") || !strings.Contains(r.stdout, "9 were there already") {
+		t.Error(r)
+	}
+	if got := filesIn(t, small); len(got) != 25 {
+		t.Errorf("%d images after the sample grew", len(got))
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	take(other, 0, "-n", "25", "--seed", "1")
+	if same := names(filesIn(t, other)); slices.Equal(same, names(many)) {
+		t.Error("another seed gave the same sample")
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	take(whole, 0, "-n", "1000")
+	if got := filesIn(t, whole); len(got) != 60 {
+		t.Errorf("%d images where more were asked for than there are", len(got))
+	}
+
+	server := azuritetest.Start(t)
+	fromBlobs := filepath.Join(t.TempDir(), "blobs")
+	r := withBlobs(t, server, server.Endpoint, "sample", "--images", upload(t, server, folder), "-n", "25", "--out", fromBlobs)
+	if got := filesIn(t, fromBlobs); r.code != 0 || !slices.Equal(names(got), names(many)) {
+		t.Errorf("from blobs: %d images, %v", len(got), r)
+	}
+}
+
+func TestSampleRefuses(t *testing.T) {
+	in := pictures(t, 3)
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, 0, "sample", "--images", in, "-n", "3", "--out", out)
+	for name := range filesIn(t, out) {
+		writeFile(t, filepath.Join(out, filepath.FromSlash(name)), []byte("another"))
+		break
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--images", in, "--out", out, "-n", "3"}, 1, "holds another"},
+		{[]string{"--images", in, "--out", in, "-n", "3"}, 64, "same place"},
+		{[]string{"--images", in, "--out", out, "-n", "0"}, 64, "-n 0"},
+		{[]string{"--images", in}, 64, "--out"},
+		{[]string{"--out", out}, 64, "--images"},
+		{[]string{"--images", t.TempDir(), "--out", out}, 78, "no images found"},
+		{[]string{"--images", filepath.Join(in, "none"), "--out", out}, 78, "does not exist"},
+	} {
+		if r := must(t, c.code, append([]string{"sample"}, c.args...)...); !strings.Contains(r.stderr, c.says) {
+			t.Errorf("%q: want %q, have %v", c.args, c.says, r)
+		}
+	}
+}
