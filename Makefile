@@ -29,7 +29,7 @@ help: ## list the targets
 		while IFS=$$'\t' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: deps
-deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install mpirun and libjpeg-turbo
+deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install mpirun, libjpeg-turbo and tmux
 	@deploy/deps/fetch.sh
 
 .PHONY: build

@@ -10,6 +10,7 @@
 #	azurite   the blob storage emulator    CACHE/azurite/azurite-blob, for the tests
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
+#	tmux      a terminal to look at screens in, from the distribution, for the tests
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request and in CI, for they may start services on this machine
 #
@@ -229,6 +230,12 @@ get_protoc() {
 	apt_install protobuf-compiler
 }
 
+get_tmux() {
+	have tmux && return
+	have apt-get || die 'tmux is missing, and this system has no apt-get: install it by hand'
+	apt_install tmux
+}
+
 get_cluster() {
 	local -a missing=()
 	# Servers are not always on the path of a user.
@@ -243,12 +250,12 @@ get_cluster() {
 }
 
 parts=("$@")
-[ $# -gt 0 ] || parts=(system runtime model photos samples azurite)
+[ $# -gt 0 ] || parts=(system runtime model photos samples azurite tmux)
 [ $# -gt 0 ] || [ "${CI:-}" != true ] || parts+=(cluster)
 for part in "${parts[@]}"; do
 	case $part in
-	runtime | model | photos | samples | azurite | system | protoc | cluster) ;;
-	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc cluster" ;;
+	runtime | model | photos | samples | azurite | system | protoc | tmux | cluster) ;;
+	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc tmux cluster" ;;
 	esac
 done
 mkdir -p "$cache"
