@@ -175,10 +175,9 @@ func (b *Builder) Build(most int) (*Manifest, BuildStats, error) {
 }
 
 // Close drops what was added. It need not be called after Build.
-func (b *Builder) Close() error {
-	err := b.runs.Close()
+func (b *Builder) Close() {
+	b.runs.Close()
 	*b = Builder{Room: b.Room}
-	return err
 }
 
 func (b *Builder) write(w *writer, most int) error {

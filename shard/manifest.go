@@ -114,4 +114,4 @@ func (m *Manifest) Encode(w io.Writer) error {
 }
 
 // Close gives back what the manifest holds, after its last use.
-func (m *Manifest) Close() error { return m.text.Close() }
+func (m *Manifest) Close() { m.text.Close() }

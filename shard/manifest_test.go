@@ -306,23 +306,6 @@ func TestPlanning366111NamesStaysWithin300MB(t *testing.T) {
 	}
 }
 
-func TestMillionEntriesStayWithin200MB(t *testing.T) {
-	heap := func() uint64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
-	before := heap()
-	m := listed(t, 1_000_000)
-	if n := int64(heap()) - int64(before); n > 200e6 {
-		t.Errorf("a million entries hold %d bytes, want at most 200 MB", n)
-	}
-	if m.Len() != 1_000_000 {
-		t.Errorf("%d entries", m.Len())
-	}
-}
-
 // A chunk's entries come in one piece of memory.
 func TestReadingEntriesAllocatesOnce(t *testing.T) {
 	m := listed(t, 1000)

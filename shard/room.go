@@ -1,9 +1,6 @@
 package shard
 
-import (
-	"fmt"
-	"io"
-)
+import "io"
 
 // Scratch is a place for bytes that are written once, from the first to the
 // last, and read at any offset by any number of goroutines.
@@ -95,14 +92,11 @@ func (s *spool) section(from, to int64) *io.SectionReader {
 	return io.NewSectionReader(s, from, to-from)
 }
 
-// Close drops what is held.
-func (s *spool) Close() error {
+// Close drops what is held. That a scratch could not be closed is of no
+// interest: nobody will read it.
+func (s *spool) Close() {
 	s.pages = nil
-	if s.out == nil {
-		return nil
+	if s.out != nil {
+		_ = s.out.Close()
 	}
-	if err := s.out.Close(); err != nil {
-		return fmt.Errorf("close the scratch of a manifest: %w", err)
-	}
-	return nil
 }

@@ -38,7 +38,7 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	return f, nil
 }
 
-func (f *folder) Close() error { return f.manifest.Close() }
+func (f *folder) Close() { f.manifest.Close() }
 
 // notOutput says more of a folder that has no record.
 func notOutput(st store.Store, err error) error {
