@@ -30,7 +30,7 @@ import (
 // included, all threads together, and those per second of the wall. Into memory
 // it is this program's work alone. Into a folder there is the file system's as
 // well, and the resident memory is reported after a tenth of the images, after
-// the last of them, and at its peak.
+// the last of them, and at its peak; then the output is verified and merged.
 func BenchmarkBookkeeping(b *testing.B) {
 	b.Run("out=memory", func(b *testing.B) {
 		for b.Loop() {
@@ -51,8 +51,26 @@ func BenchmarkBookkeeping(b *testing.B) {
 			b.ReportMetric(<-tenth, "MB-at-tenth")
 			b.ReportMetric(status(b, "VmRSS"), "MB-at-end")
 			b.ReportMetric(status(b, "VmHWM"), "MB-peak")
+			read(b, out)
 		}
 	})
+}
+
+// read verifies and merges an output and reports what that takes.
+func read(b *testing.B, out store.Store) {
+	resetPeak(b)
+	start := time.Now()
+	report, err := output.Verify(b.Context(), out)
+	if err != nil || !report.OK() || report.Rows != million {
+		b.Fatal(report.String(), err)
+	}
+	b.ReportMetric(time.Since(start).Seconds(), "s-verify")
+	start = time.Now()
+	if err := output.Merge(b.Context(), out, io.Discard, "", output.MergeOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(time.Since(start).Seconds(), "s-merge")
+	b.ReportMetric(status(b, "VmHWM"), "MB-peak-reading")
 }
 
 const million = 1_000_000
