@@ -95,7 +95,7 @@ func New(c Config) (*Client, error) {
 		InsecureAllowCredentialWithHTTP: u.Scheme == "http", // of this machine: see secure
 		Retry:                           policy.RetryOptions{MaxRetries: -1},
 		PerCallPolicies:                 []policy.Policy{&patience{sleep: c.Sleep}},
-		Transport:                       &http.Client{Transport: transport(), CheckRedirect: asAnswer},
+		Transport:                       direct{transport()},
 	}
 	client.bare = runtime.NewPipeline("batchscore", "1", runtime.PipelineOptions{}, &opt)
 	opt.PerCallPolicies = slices.Insert(opt.PerCallPolicies, 0, policy.Policy(&guard{client.endpoint}))
@@ -187,7 +187,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 	}
 	next = retryAfter(resp.Header)
 	text, err := runtime.Payload(resp)
-	if err == nil && method != http.MethodGet {
+	if err == nil && method != http.MethodGet && goesOn(resp, text) {
 		text, err = c.follow(ctx, resp)
 	}
 	if err != nil {
@@ -199,6 +199,21 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 		}
 	}
 	return next, nil
+}
+
+// goesOn says whether an answer begins a long operation. azcore takes every 201
+// for one, and would ask once more about what is made at once.
+func goesOn(resp *http.Response, text []byte) bool {
+	if resp.StatusCode == http.StatusAccepted || resp.Header.Get("Azure-AsyncOperation") != "" {
+		return true
+	}
+	var resource struct {
+		Properties struct {
+			State string `json:"provisioningState"`
+		} `json:"properties"`
+	}
+	return json.Unmarshal(text, &resource) == nil && resource.Properties.State != "" &&
+		!strings.EqualFold(resource.Properties.State, "succeeded")
 }
 
 // pollEvery is the time between two questions about a long operation, where the

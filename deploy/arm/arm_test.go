@@ -73,6 +73,40 @@ func TestLongOperation(t *testing.T) {
 	}
 }
 
+// A resource may also tell its state itself; one that is made at once is not
+// asked about.
+func TestProvisioningState(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers []string
+		fails   bool
+	}{
+		"at once":    {answers: []string{`{"name": "w"}`}},
+		"has":        {answers: []string{`{"name": "w", "properties": {"provisioningState": "Succeeded"}}`}},
+		"in a while": {answers: []string{`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Creating"}}`, `{"name": "w", "properties": {"provisioningState": "Succeeded"}}`}},
+		"never":      {answers: []string{`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Failed"}}`}, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPut {
+					w.WriteHeader(http.StatusCreated)
+				}
+				fmt.Fprint(w, test.answers[min(asked, len(test.answers)-1)])
+				asked++
+			}))
+			defer server.Close()
+			var made struct{ Name string }
+			_, err := open(t, server.URL, new(clock)).Do(t.Context(), "PUT", workspace, location, &made)
+			if (err != nil) != test.fails || !test.fails && made.Name != "w" {
+				t.Errorf("%+v, %v", made, err)
+			}
+			if asked != len(test.answers) {
+				t.Errorf("%d requests, want %d", asked, len(test.answers))
+			}
+		})
+	}
+}
+
 func TestLongOperationFails(t *testing.T) {
 	cluster := map[string]any{"properties": map[string]any{
 		"vmSize": "STANDARD_NC6", "userAccountSettings": map[string]any{"adminUserName": "u"},

@@ -3,6 +3,7 @@ package arm
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -71,14 +72,16 @@ func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (i
 	return n, nil
 }
 
-// Get reads a small document from a link that needs no token.
-func (c *Client) Get(ctx context.Context, name, link string) ([]byte, error) {
+// Get decodes a JSON document that a link leads to which needs no token.
+func (c *Client) Get(ctx context.Context, name, link string, out any) error {
 	var b bytes.Buffer
-	n, err := c.Read(ctx, File{Name: name, Link: link}, 0, &b)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("read %s: there is nothing", name)
+	if _, err := c.Read(ctx, File{Name: name, Link: link}, 0, &b); err != nil {
+		return err
 	}
-	return b.Bytes(), err
+	if err := json.Unmarshal(b.Bytes(), out); err != nil {
+		return fmt.Errorf("read %s: it is not the JSON that it should be: %w", name, err)
+	}
+	return nil
 }
 
 // Save downloads files into a folder, under their names. Each stands there once

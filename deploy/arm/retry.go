@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,8 +28,11 @@ var transport = sync.OnceValue(func() http.RoundTripper {
 	}
 })
 
-// asAnswer takes a redirect for an answer like others: no token follows it.
-func asAnswer(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// direct sends requests past http.Client, so that a redirect is an answer like
+// others: no token follows it.
+type direct struct{ http.RoundTripper }
+
+func (d direct) Do(req *http.Request) (*http.Response, error) { return d.RoundTrip(req) }
 
 // guard keeps tokens with the endpoint: a service may name another host, to ask
 // about a long operation, only beneath its own.
@@ -70,11 +74,23 @@ type patience struct {
 
 func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 	ctx := req.Raw().Context()
-	for try, pause := 1, firstPause; ; try, pause = try+1, min(2*pause, longestPause) {
-		if err := req.RewindBody(); err != nil {
+	var text []byte
+	if b := req.Body(); b != nil {
+		var err error
+		if text, err = io.ReadAll(b); err != nil {
 			return nil, err
 		}
-		resp, err := req.Clone(ctx).Next()
+	}
+	for try, pause := 1, firstPause; ; try, pause = try+1, min(2*pause, longestPause) {
+		again := req.Clone(ctx)
+		if text != nil {
+			// A body of its own: the transport may still read that of a request
+			// which was answered early.
+			if err := again.SetBody(reader(text), req.Raw().Header.Get("Content-Type")); err != nil {
+				return nil, err
+			}
+		}
+		resp, err := again.Next()
 		var never interface{ NonRetriable() }
 		switch {
 		case ctx.Err() != nil, errors.As(err, &never):

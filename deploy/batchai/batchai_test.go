@@ -281,19 +281,19 @@ func TestSubmitTwice(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
-	e := engineOf(t, armtest.NewBatchAI(t))
-	for field, change := range map[string]func(*deploy.Job){
-		"schedule":            func(j *deploy.Job) { j.Schedule = "0 2 * * *" },
-		"gpu":                 func(j *deploy.Job) { j.GPU = "v100" },
-		"secrets: X":          func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"X": {Kubernetes: "a/b"}} },
-		"mounts: pvc://claim": func(j *deploy.Job) { j.Mounts[0].Source = "pvc://claim" },
-		"mounts: the engine":  func(j *deploy.Job) { j.Mounts[0].Path = "/unused" },
-		"out: on the mounted": func(j *deploy.Job) { j.Out, j.Mounts[0].Source = "/abc/out", "az://a/c" },
-		"keyVault":            func(j *deploy.Job) { e.o.KeyVault = "" },
+	for field, change := range map[string]func(*Engine, *deploy.Job){
+		"schedule":            func(_ *Engine, j *deploy.Job) { j.Schedule = "0 2 * * *" },
+		"gpu":                 func(_ *Engine, j *deploy.Job) { j.GPU = "v100" },
+		"secrets: X":          func(_ *Engine, j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"X": {Kubernetes: "a/b"}} },
+		"mounts: pvc://claim": func(_ *Engine, j *deploy.Job) { j.Mounts[0].Source = "pvc://claim" },
+		"mounts: the engine":  func(_ *Engine, j *deploy.Job) { j.Mounts[0].Path = "/unused" },
+		"out: on the mounted": func(_ *Engine, j *deploy.Job) { j.Out, j.Mounts[0].Source = "/abc/out", "az://a/c" },
+		"keyVault":            func(e *Engine, _ *deploy.Job) { e.o.KeyVault = "" },
 	} {
 		t.Run(field, func(t *testing.T) {
+			e := engineOf(t, armtest.NewBatchAI(t))
 			job := recipe()
-			change(&job)
+			change(e, &job)
 			for what, err := range map[string]error{"Submit": e.Submit(t.Context(), job, id), "Documents": second(e.Documents(job, id))} {
 				if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
 					t.Errorf("%s: %v", what, err)

@@ -283,8 +283,9 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	for _, name := range export {
 		start += " -x " + name
 	}
-	return start + " " + command + " & p=$!; trap 'kill -USR1 $p' TERM; wait $p; s=$?; trap '' TERM; " +
-		// 143 is the signal's end of wait, or mpirun's own status, which a second
-		// wait no longer has.
+	// A SIGTERM can come before p is known. The status 143 of wait is the signal's,
+	// or else mpirun's own, which a second wait no longer has (127).
+	return `p=; t=; trap 'if [ -z "$p" ]; then t=1; else kill -USR1 $p; fi' TERM; ` + start + " " + command + " & p=$!; " +
+		`[ -z "$t" ] || kill -USR1 $p; wait $p; s=$?; trap '' TERM; ` +
 		"if [ $s -eq 143 ]; then wait $p; r=$?; [ $r -eq 127 ] || s=$r; fi; exit $s", nil
 }

@@ -1,0 +1,148 @@
+// Package azureml runs jobs on Azure Machine Learning: command jobs, whose ranks
+// Azure ML starts with an mpirun of its own, on compute clusters that scale from
+// 0, through REST on azcore's pipeline, api-version 2024-04-01.
+//
+//   - Images and result are read and written by the ranks themselves, at
+//     az://ACCOUNT/CONTAINER, with the managed identity of the cluster: a job's
+//     variables stand in clear in the workspace, so no secret goes into them.
+//   - A mount is an input (read-only) or an output of the job. Azure ML chooses
+//     where it lies, and puts that into the command where its path stands.
+//   - What the ranks print is read the way of Azure's own client (azure-ai-ml):
+//     the workspace names its discovery URL, that the run history service, and
+//     that signed links to the files.
+//
+// The bodies are held against the types of the official Go SDK. Nothing here has
+// run against the real service. In particular it is not known how long a job
+// that is cancelled has for draining; what it had committed stands either way.
+package azureml
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"sync"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+const (
+	engine     = "azureml"
+	apiVersion = "2024-04-01"
+	// audience is what the run history service takes tokens for.
+	audience = "https://ml.azure.com"
+)
+
+// Options is the section azureml of service.yaml.
+type Options struct {
+	Subscription  string `yaml:"subscription,omitempty"`
+	ResourceGroup string `yaml:"resourceGroup,omitempty"`
+	Workspace     string `yaml:"workspace,omitempty"`
+	// Location is the region of clusters that are made.
+	Location string `yaml:"location,omitempty"`
+	// Endpoint is the resource manager; Azure's public cloud when empty.
+	Endpoint string `yaml:"endpoint,omitempty"`
+	// Compute is the cluster that jobs run on; Experiment groups them,
+	// "batchscore" when empty.
+	Compute    string `yaml:"compute,omitempty"`
+	Experiment string `yaml:"experiment,omitempty"`
+
+	// IdentityID is the resource ID of a user-assigned managed identity, and
+	// IdentityClientID its client ID; clusters are made with it and jobs use it.
+	// Without, a cluster has an identity of its own.
+	IdentityID       string `yaml:"identityId,omitempty"`
+	IdentityClientID string `yaml:"identityClientId,omitempty"`
+
+	// ShmSize is the size of /dev/shm in the container, such as 2g.
+	ShmSize string `yaml:"shmSize,omitempty"`
+	// Worker is the program in the image; "batchscore" when empty.
+	Worker string `yaml:"worker,omitempty"`
+}
+
+// Engine is a workspace of Azure Machine Learning. It is a deploy.Launcher and a
+// deploy.Clusters.
+type Engine struct {
+	o Options
+	// client signs in no earlier than something is to be sent.
+	client func() (*arm.Client, error)
+	config arm.Config
+}
+
+var (
+	_ deploy.Launcher = (*Engine)(nil)
+	_ deploy.Clusters = (*Engine)(nil)
+)
+
+var (
+	workspaceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$`)
+	clusterName   = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]$`)
+	segment       = regexp.MustCompile(`^[-\w.()]{1,90}$`)
+	sharedMemory  = regexp.MustCompile(`^([1-9]\d*[bkmg])?$`)
+)
+
+// New checks the options and sends nothing.
+func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }
+
+func open(o Options, config arm.Config) (*Engine, error) {
+	if o.Experiment == "" {
+		o.Experiment = "batchscore"
+	}
+	if o.Worker == "" {
+		o.Worker = "batchscore"
+	}
+	for _, field := range []struct {
+		name, value string
+		pattern     *regexp.Regexp
+	}{
+		{"subscription", o.Subscription, segment}, {"resourceGroup", o.ResourceGroup, segment},
+		{"workspace", o.Workspace, workspaceName}, {"compute", o.Compute, clusterName},
+		{"experiment", o.Experiment, segment}, {"shmSize", o.ShmSize, sharedMemory},
+	} {
+		if !field.pattern.MatchString(field.value) {
+			return nil, fmt.Errorf("%s: %s %q in service.yaml does not match %s: %w", engine, field.name, field.value, field.pattern, deploy.ErrService)
+		}
+	}
+	if (o.IdentityID == "") != (o.IdentityClientID == "") {
+		return nil, fmt.Errorf("%s: identityId and identityClientId in service.yaml belong together: %w", engine, deploy.ErrService)
+	}
+	config.Endpoint, config.APIVersion = o.Endpoint, apiVersion
+	e := &Engine{o: o, config: config}
+	e.client = sync.OnceValues(func() (*arm.Client, error) {
+		c, err := arm.New(config)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", engine, err)
+		}
+		return c, nil
+	})
+	return e, nil
+}
+
+// String says which workspace the engine is.
+func (e *Engine) String() string { return engine + " workspace " + e.o.Workspace }
+
+func (e *Engine) workspace() string {
+	return "/subscriptions/" + e.o.Subscription + "/resourceGroups/" + e.o.ResourceGroup +
+		"/providers/Microsoft.MachineLearningServices/workspaces/" + e.o.Workspace
+}
+
+func (e *Engine) compute(name string) string { return e.workspace() + "/computes/" + name }
+func (e *Engine) job(id string) string       { return e.workspace() + "/jobs/" + id }
+func (e *Engine) schedule(id string) string  { return e.workspace() + "/schedules/" + id }
+
+// failed is an error of the service.
+func failed(err error) error {
+	var answer *arm.Error
+	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
+		return fmt.Errorf("%s: %w: correct subscription, resourceGroup or workspace in service.yaml: %w", engine, deploy.ErrService, err)
+	}
+	return fmt.Errorf("%s: %w", engine, err)
+}
+
+// missing is kind where the service does not know what was asked for.
+func missing(err, kind error, name string) error {
+	if arm.IsStatus(err, http.StatusNotFound) {
+		return fmt.Errorf("%s: %s: %w: %w", engine, name, kind, err)
+	}
+	return failed(err)
+}

@@ -1,0 +1,492 @@
+package azureml
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+	"github.com/batchscore/batchscore/deploy/arm/armtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const id = "labels-261122-020000-abcd"
+
+var options = Options{
+	Subscription: "01234567-89ab-cdef-0123-456789abcdef", ResourceGroup: "labels", Workspace: "vision", Location: "eastus",
+	Compute: "gpus", ShmSize: "2g",
+	IdentityID:       "/subscriptions/s/resourceGroups/labels/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ranks",
+	IdentityClientID: "11111111-2222-3333-4444-555555555555",
+}
+
+var lowGPUs = deploy.Cluster{
+	Name: "gpus", VMSize: "Standard_NC6s_v3", Priority: deploy.Low, MaxNodes: 8, IdleTime: deploy.Duration(5 * time.Minute),
+}
+
+func engineOf(t *testing.T, fake *armtest.AzureML) *Engine {
+	t.Helper()
+	o := options
+	o.Endpoint = fake.URL
+	e, err := open(o, arm.Config{
+		Credential: arm.Token(armtest.Token), Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if len(fake.Problems()) > 0 {
+			t.Errorf("the service would not have taken: %q", fake.Problems())
+		}
+	})
+	return e
+}
+
+func withCluster(t *testing.T) (*Engine, *armtest.AzureML) {
+	t.Helper()
+	fake := armtest.NewAzureML(t)
+	fake.Async = true
+	e := engineOf(t, fake)
+	if err := e.CreateCluster(t.Context(), lowGPUs); err != nil {
+		t.Fatal(err)
+	}
+	return e, fake
+}
+
+func labels() deploy.Job {
+	return deploy.Job{
+		Name: "labels", Images: "az://octopustext/batchaisample/images", Out: "az://octopustext/labels/run1",
+		Model: "/models/cloth.onnx", Run: map[string]string{"batch": "64"},
+		Nodes: 8, RanksPerNode: 4, VMSize: "standard_nc6s_v3", Priority: deploy.Low,
+		Image: "registry.example/team/batchscore:1", Environment: map[string]string{"LEVEL": "a b"},
+		Mounts:    []deploy.Mount{{Source: "az://octopustext/models/cloth", Path: "/models", ReadOnly: true}},
+		TimeLimit: deploy.Duration(7*time.Hour + 30*time.Minute),
+	}
+}
+
+func training() deploy.Job {
+	return deploy.Job{
+		Name: "train", Command: []string{"python", "/code/train.py", "--out=/results/it's here"}, Nodes: 2, Priority: deploy.Low,
+		Image: "horovod:1",
+		Mounts: []deploy.Mount{
+			{Source: "az://octopustext/code", Path: "/code", ReadOnly: true},
+			{Source: "az://octopustext/results/2026", Path: "/results"},
+		},
+	}
+}
+
+func nightly() deploy.Job {
+	job := labels()
+	job.Schedule = "0 2 * * *"
+	return job
+}
+
+var jobs = map[string]deploy.Job{"labels": labels(), "training": training(), "nightly": nightly()}
+
+func TestGolden(t *testing.T) {
+	e, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, job := range jobs {
+		documents, err := e.Documents(job, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for _, d := range documents {
+			fmt.Fprintf(&text, "%s\n%s", d.Name, d.Body)
+		}
+		golden(t, name+".golden", text.String())
+		files, err := e.YAML(job, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			golden(t, f.Name, string(f.Body))
+		}
+	}
+}
+
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text != string(want) {
+		t.Errorf("got\n%s\nand %s holds\n%s", text, path, want)
+	}
+}
+
+// What is sent is what the official SDK sends: its types take every field and
+// give it back.
+func TestBodiesAreTheSDKs(t *testing.T) {
+	e, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := func(what string, body []byte, sdk any) {
+		t.Helper()
+		if err := json.Unmarshal(body, sdk); err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		back, err := json.Marshal(sdk)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b any
+		if err := errors.Join(json.Unmarshal(body, &a), json.Unmarshal(back, &b)); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: sent\n%s\nand the SDK knows\n%s", what, body, back)
+		}
+	}
+	for name, job := range jobs {
+		documents, err := e.Documents(job, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		through("environment", documents[0].Body, &armmachinelearning.EnvironmentVersion{})
+		if job.Schedule != "" {
+			through(name, documents[1].Body, &armmachinelearning.Schedule{})
+			continue
+		}
+		made := armmachinelearning.JobBase{}
+		through(name, documents[1].Body, &made)
+		if _, ok := made.Properties.(*armmachinelearning.CommandJob); !ok {
+			t.Errorf("%s: the SDK takes it for %T", name, made.Properties)
+		}
+	}
+	documents, err := e.ClusterDocuments(lowGPUs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := armmachinelearning.ComputeResource{}
+	through("cluster", documents[0].Body, &cluster)
+	if _, ok := cluster.Properties.(*armmachinelearning.AmlCompute); !ok {
+		t.Errorf("the SDK takes the cluster for %T", cluster.Properties)
+	}
+	var resize resizeBody
+	resize.Properties.Properties.Scale = scaleSettings{1, 2, "PT2M"}
+	body, err := json.Marshal(resize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through("resize", body, &armmachinelearning.ClusterUpdateParameters{})
+	// And the words for states are those of the SDK.
+	for word := range states {
+		known := false
+		for _, status := range armmachinelearning.PossibleJobStatusValues() {
+			known = known || string(status) == word
+		}
+		if !known {
+			t.Errorf("the SDK has no status %s", word)
+		}
+	}
+}
+
+func TestJobRuns(t *testing.T) {
+	e, fake := withCluster(t)
+	fake.Logs = [][]string{{"Worker 0 needs 10\n", "Worker 0 Pro", "cessed 10/10\n"}, {"Worker 1 needs 10\n", "Worker 1 done"}}
+	if _, err := e.Status(t.Context(), id); !errors.Is(err, deploy.ErrNoJob) {
+		t.Errorf("status of no job: %v", err)
+	}
+	if err := e.Submit(t.Context(), labels(), id); err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Status(t.Context(), id)
+	if err != nil || s.State != deploy.Queued || s.Reason != "NotStarted" || s.Where != "https://ml.azure.com/runs/"+id {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	var out strings.Builder
+	if err := e.Logs(t.Context(), id, &out, true); err != nil {
+		t.Fatal(err)
+	}
+	const want = `[std_log_process_0] Worker 0 needs 10
+[std_log_process_1] Worker 1 needs 10
+[std_log_process_0] Worker 0 Processed 10/10
+[std_log_process_1] Worker 1 done
+`
+	if out.String() != want {
+		t.Errorf("the log is\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := e.Logs(t.Context(), id, &out, false); err != nil || strings.Count(out.String(), "\n") != 4 {
+		t.Errorf("the log afterwards is\n%s, %v", out.String(), err)
+	}
+	s, err = e.Status(t.Context(), id)
+	if err != nil || s.State != deploy.Succeeded || s.Ended.Sub(s.Started) != 11*time.Minute+10*time.Second {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	if err := e.Cancel(t.Context(), id); err != nil || fake.Count("POST", "/cancel") != 0 {
+		t.Errorf("a job that has ended was cancelled: %v", err)
+	}
+	folder := t.TempDir()
+	if err := e.Fetch(t.Context(), id, folder); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"user_logs/std_log_process_0.txt": strings.Join(fake.Logs[0], ""), "system_logs/lifecycler/lifecycler.log": "of the system\n",
+	} {
+		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", name, text, err)
+		}
+	}
+	for what, call := range map[string]func() error{
+		"logs":   func() error { return e.Logs(t.Context(), "other", &out, true) },
+		"cancel": func() error { return e.Cancel(t.Context(), "other") },
+		"fetch":  func() error { return e.Fetch(t.Context(), "other", folder) },
+	} {
+		if err := call(); !errors.Is(err, deploy.ErrNoJob) {
+			t.Errorf("%s of no job: %v", what, err)
+		}
+	}
+}
+
+func TestFailedAndCanceled(t *testing.T) {
+	e, fake := withCluster(t)
+	fake.Failure, fake.Logs = "rank 3 ended with 75", [][]string{{"one\n", "two"}}
+	one := training()
+	one.Nodes = 1
+	if err := e.Submit(t.Context(), one, id); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := e.Logs(t.Context(), id, &out, true); err != nil || out.String() != "one\ntwo" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Failed || s.Reason != "UserError: rank 3 ended with 75" {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	if err := e.Submit(t.Context(), one, "other"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Cancel(t.Context(), "other"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := e.Status(t.Context(), "other"); err != nil || s.State != deploy.Canceled {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+func TestStatusWithoutRunHistory(t *testing.T) {
+	e, fake := withCluster(t)
+	if err := e.Submit(t.Context(), training(), id); err != nil {
+		t.Fatal(err)
+	}
+	var s deploy.Status
+	fake.Fail(armtest.Fault{Path: "/history/", Status: 403, Code: "Forbidden", Times: 9})
+	for range 5 {
+		var err error
+		if s, err = e.Status(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.State != deploy.Succeeded || !strings.Contains(s.Reason, "no times known") {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	e, fake := withCluster(t)
+	for range 2 {
+		if err := e.Submit(t.Context(), nightly(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := fake.Count("PUT", "/schedules/"+id); n != 1 {
+		t.Errorf("the schedule was made %d times", n)
+	}
+	s, err := e.Status(t.Context(), id)
+	if err != nil || s.State != deploy.Queued || s.Reason != "schedule 0 2 * * * UTC" {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	for range 2 {
+		if err := e.Cancel(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Canceled {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+// Whatever happens to an answer, one ID is one job.
+func TestSubmitTwice(t *testing.T) {
+	for name, fault := range map[string]armtest.Fault{
+		"well":            {Path: "nowhere"},
+		"the answer lost": {Method: "PUT", Path: "/jobs/", After: true},
+		"throttled":       {Method: "PUT", Path: "/jobs/", Status: 429, RetryAfter: "9"},
+		"slow":            {Method: "PUT", Path: "/environments/", Status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, fake := withCluster(t)
+			fake.Fail(fault)
+			for range 2 {
+				if err := e.Submit(t.Context(), training(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := fake.Count("PUT", "/jobs/"+id); n != 1 && (n != 2 || !fault.After) {
+				t.Errorf("the job was put %d times", n)
+			}
+		})
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	fake := armtest.NewAzureML(t)
+	e := engineOf(t, fake)
+	for field, change := range map[string]func(*deploy.Job){
+		"image":                func(j *deploy.Job) { j.Image = "" },
+		"gpu":                  func(j *deploy.Job) { j.GPU = "v100" },
+		"secrets: A, B":        func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"B": {Env: "X"}, "A": {File: "y"}} },
+		"mounts: azurefile://": func(j *deploy.Job) { j.Mounts[0].Source = "azurefile://a/b" },
+		"mounts: the engine":   func(j *deploy.Job) { j.Mounts[0].Path = "/unused" },
+		"out: on the mounted":  func(j *deploy.Job) { j.Out = "/models/out" },
+	} {
+		t.Run(field, func(t *testing.T) {
+			job := labels()
+			change(&job)
+			_, documents := e.Documents(job, id)
+			_, yaml := e.YAML(job, id)
+			for what, err := range map[string]error{"Submit": e.Submit(t.Context(), job, id), "Documents": documents, "YAML": yaml} {
+				if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
+	}
+	if calls := fake.Calls(); len(calls) > 0 {
+		t.Errorf("%d requests were sent", len(calls))
+	}
+}
+
+func TestJobDoesNotFitTheCluster(t *testing.T) {
+	e, fake := withCluster(t)
+	for field, change := range map[string]func(*deploy.Job){
+		"nodes":    func(j *deploy.Job) { j.Nodes = 9 },
+		"vmSize":   func(j *deploy.Job) { j.VMSize = "Standard_NC24" },
+		"priority": func(j *deploy.Job) { j.Priority = "" },
+	} {
+		job := training()
+		change(&job)
+		if err := e.Submit(t.Context(), job, id); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if n := fake.Count("PUT", "/jobs/"+id); n != 0 {
+		t.Errorf("%d jobs were sent", n)
+	}
+}
+
+func TestCluster(t *testing.T) {
+	e, fake := withCluster(t)
+	if err := e.CreateCluster(t.Context(), lowGPUs); err != nil || fake.Count("PUT", "/computes/gpus") != 1 {
+		t.Errorf("created again: %v", err)
+	}
+	other := lowGPUs
+	other.VMSize = "Standard_NC24"
+	if err := e.CreateCluster(t.Context(), other); err == nil || !strings.Contains(err.Error(), "exists with other settings") {
+		t.Errorf("created again, otherwise: %v", err)
+	}
+	got, err := e.ShowCluster(t.Context(), "gpus")
+	want := lowGPUs
+	want.State, want.Nodes, want.Busy = "Steady", 3, 2
+	if err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	if err := e.ResizeCluster(t.Context(), "gpus", 1, 16); err != nil {
+		t.Fatal(err)
+	}
+	want.MinNodes, want.MaxNodes = 1, 16
+	if got, err := e.ShowCluster(t.Context(), "gpus"); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for range 2 {
+		if err := e.DeleteCluster(t.Context(), "gpus"); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = e.ShowCluster(t.Context(), "gpus")
+	for what, err := range map[string]error{
+		"show": err, "resize": e.ResizeCluster(t.Context(), "gpus", 0, 1), "submit": e.Submit(t.Context(), training(), id),
+	} {
+		if !errors.Is(err, deploy.ErrNoCluster) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for field, c := range map[string]deploy.Cluster{
+		"vmSize": {Name: "cluster", MaxNodes: 1},
+		"nodes":  {Name: "cluster", VMSize: "Standard_NC6", MinNodes: 2, MaxNodes: 1},
+		"name":   {Name: "c", VMSize: "Standard_NC6", MaxNodes: 1},
+	} {
+		if err := e.CreateCluster(t.Context(), c); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault armtest.Fault
+		kind  error
+	}{
+		"token refused": {armtest.Fault{Status: 401, Code: "ExpiredAuthenticationToken"}, deploy.ErrService},
+		"no right":      {armtest.Fault{Status: 403, Code: "AuthorizationFailed"}, deploy.ErrService},
+		"throttled":     {armtest.Fault{Status: 429}, deploy.ErrUnreachable},
+		"no answer":     {armtest.Fault{}, deploy.ErrUnreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, fake := withCluster(t)
+			test.fault.Times = 99
+			fake.Fail(test.fault)
+			_, status := e.Status(t.Context(), id)
+			for what, err := range map[string]error{
+				"submit": e.Submit(t.Context(), training(), id), "status": status, "cancel": e.Cancel(t.Context(), id),
+				"create": e.CreateCluster(t.Context(), lowGPUs), "delete": e.DeleteCluster(t.Context(), "gpus"),
+			} {
+				if !errors.Is(err, test.kind) {
+					t.Errorf("%s: %v", what, err)
+				}
+				if text := fmt.Sprintf("%+v", err); strings.Contains(text, armtest.Token) || strings.Contains(text, armtest.Signature) {
+					t.Errorf("%s holds a secret: %s", what, text)
+				}
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"subscription": func(o *Options) { o.Subscription = "" }, "resourceGroup": func(o *Options) { o.ResourceGroup = "a/b" },
+		"workspace": func(o *Options) { o.Workspace = "w" }, "compute": func(o *Options) { o.Compute = "1" },
+		"shmSize": func(o *Options) { o.ShmSize = "2" }, "identityId": func(o *Options) { o.IdentityClientID = "" },
+	} {
+		bad := options
+		change(&bad)
+		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package azureml
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+// The service's bodies, as far as they are used.
+type (
+	environmentBody struct {
+		Properties environment `json:"properties"`
+	}
+	environment struct {
+		Image string `json:"image"`
+		OS    string `json:"osType"`
+	}
+	jobBody struct {
+		Properties command `json:"properties"`
+	}
+	command struct {
+		Type         string            `json:"jobType"`
+		Name         string            `json:"displayName"`
+		Experiment   string            `json:"experimentName"`
+		Command      string            `json:"command"`
+		Compute      string            `json:"computeId"`
+		Environment  string            `json:"environmentId"`
+		Variables    map[string]string `json:"environmentVariables"`
+		Distribution distribution      `json:"distribution"`
+		Resources    resources         `json:"resources"`
+		Limits       *limits           `json:"limits,omitempty"`
+		Identity     identity          `json:"identity"`
+		Inputs       map[string]input  `json:"inputs,omitempty"`
+		Outputs      map[string]output `json:"outputs,omitempty"`
+		Tags         map[string]string `json:"tags"`
+	}
+	distribution struct {
+		Type      string `json:"distributionType"`
+		Processes int    `json:"processCountPerInstance"`
+	}
+	resources struct {
+		Nodes   int    `json:"instanceCount"`
+		ShmSize string `json:"shmSize,omitempty"`
+	}
+	limits struct {
+		Type    string `json:"jobLimitsType"`
+		Timeout string `json:"timeout"`
+	}
+	identity struct {
+		Type     string `json:"identityType"`
+		ClientID string `json:"clientId,omitempty"`
+	}
+	input struct {
+		Type string `json:"jobInputType"`
+		Mode string `json:"mode"`
+		URI  string `json:"uri"`
+	}
+	output struct {
+		Type string `json:"jobOutputType"`
+		Mode string `json:"mode"`
+		URI  string `json:"uri"`
+	}
+	scheduleBody struct {
+		Properties schedule `json:"properties"`
+	}
+	schedule struct {
+		Name    string  `json:"displayName"`
+		Enabled bool    `json:"isEnabled"`
+		Trigger trigger `json:"trigger"`
+		Action  action  `json:"action"`
+	}
+	trigger struct {
+		Type       string `json:"triggerType"`
+		Expression string `json:"expression"`
+		TimeZone   string `json:"timeZone"`
+	}
+	action struct {
+		Type string  `json:"actionType"`
+		Job  command `json:"jobDefinition"`
+	}
+)
+
+// environmentOf is where the environment of an image is registered: a version is
+// never changed, so each image has its own.
+func (e *Engine) environmentOf(image string) string {
+	sum := sha256.Sum256([]byte(image))
+	return e.workspace() + "/environments/batchscore/versions/" + hex.EncodeToString(sum[:8])
+}
+
+// command is what runs. It holds no secret.
+func (e *Engine) command(job deploy.Job, id string) (command, error) {
+	job = job.WithDefaults()
+	if err := unsupported(job); err != nil {
+		return command{}, err
+	}
+	c := command{
+		Type: "Command", Name: job.Name, Experiment: e.o.Experiment,
+		Compute: e.compute(e.o.Compute), Environment: e.environmentOf(job.Image),
+		Variables:    map[string]string{deploy.JobVariable: id},
+		Distribution: distribution{"Mpi", job.RanksPerNode},
+		Resources:    resources{job.Nodes, e.o.ShmSize},
+		Identity:     identity{"Managed", e.o.IdentityClientID},
+		Tags:         map[string]string{"batchscore": id},
+	}
+	if e.o.IdentityClientID != "" {
+		// The credential chain of the ranks asks for this identity by name.
+		c.Variables["AZURE_CLIENT_ID"] = e.o.IdentityClientID
+	}
+	maps.Copy(c.Variables, job.Environment)
+	if job.TimeLimit > 0 {
+		c.Limits = &limits{"Command", arm.Duration(time.Duration(job.TimeLimit))}
+	}
+	folders, err := c.mount(job.Mounts)
+	if err != nil {
+		return command{}, err
+	}
+	c.Command, err = arm.Line(engine, job.Argv(e.o.Worker), folders)
+	return c, err
+}
+
+// mount makes inputs and outputs of the job's mounts.
+func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
+	var folders []arm.Folder
+	for i, m := range mounts {
+		account, container, prefix, ok := arm.Blob(m.Source)
+		if !ok {
+			return nil, deploy.Unsupported(engine, "mounts", "%s: Azure ML mounts az://ACCOUNT/CONTAINER[/PREFIX]", m.Source)
+		}
+		uri := "wasbs://" + container + "@" + account + ".blob.core.windows.net/" + prefix
+		name, kind := "mount"+strconv.Itoa(i), "inputs"
+		if m.ReadOnly {
+			if c.Inputs == nil {
+				c.Inputs = map[string]input{}
+			}
+			c.Inputs[name] = input{"uri_folder", "ReadOnlyMount", uri}
+		} else {
+			if c.Outputs == nil {
+				c.Outputs = map[string]output{}
+			}
+			kind, c.Outputs[name] = "outputs", output{"uri_folder", "ReadWriteMount", uri}
+		}
+		folders = append(folders, arm.Folder{Path: m.Path, Expression: "${{" + kind + "." + name + "}}"})
+	}
+	return folders, nil
+}
+
+// unsupported finds what the engine cannot do.
+func unsupported(job deploy.Job) error {
+	if job.Image == "" {
+		return deploy.Unsupported(engine, "image", "Azure ML runs containers: name an image, which must hold Open MPI")
+	}
+	if job.GPU != "" {
+		return deploy.Unsupported(engine, "gpu", "a cluster's vmSize decides the GPU: name vmSize")
+	}
+	if path, ok := arm.Shared(job); ok {
+		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot hold each other off: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+	}
+	if names := slices.Sorted(maps.Keys(job.Secrets)); len(names) > 0 {
+		return deploy.Unsupported(engine, "secrets", "%s: the variables of a command job stand in clear in the workspace: "+
+			"give the cluster's managed identity the role Storage Blob Data Contributor, "+
+			"and let a program of your own read Key Vault with it", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// scheduled is the command, started by the clock.
+func scheduled(job deploy.Job, c command) scheduleBody {
+	return scheduleBody{schedule{
+		Name: c.Name, Enabled: true,
+		Trigger: trigger{"Cron", job.Schedule, "UTC"}, Action: action{"CreateJob", c},
+	}}
+}

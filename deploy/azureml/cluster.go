@@ -1,0 +1,205 @@
+package azureml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+type (
+	computeBody struct {
+		Location   string           `json:"location,omitempty"`
+		Identity   *computeIdentity `json:"identity,omitempty"`
+		Properties compute          `json:"properties"`
+	}
+	computeIdentity struct {
+		Type string              `json:"type"`
+		User map[string]struct{} `json:"userAssignedIdentities,omitempty"`
+	}
+	compute struct {
+		Type       string     `json:"computeType"`
+		Properties amlCompute `json:"properties"`
+		// What the service tells.
+		State string `json:"provisioningState,omitempty"`
+	}
+	amlCompute struct {
+		VMSize   string        `json:"vmSize"`
+		Priority string        `json:"vmPriority"`
+		OS       string        `json:"osType"`
+		Scale    scaleSettings `json:"scaleSettings"`
+		// What the service tells.
+		State   string `json:"allocationState,omitempty"`
+		Current int    `json:"currentNodeCount,omitempty"`
+		Nodes   *struct {
+			Running int `json:"runningNodeCount"`
+		} `json:"nodeStateCounts,omitempty"`
+	}
+	scaleSettings struct {
+		Min  int    `json:"minNodeCount"`
+		Max  int    `json:"maxNodeCount"`
+		Idle string `json:"nodeIdleTimeBeforeScaleDown"`
+	}
+	// resizeBody is what PATCH takes.
+	resizeBody struct {
+		Properties struct {
+			Properties struct {
+				Scale scaleSettings `json:"scaleSettings"`
+			} `json:"properties"`
+		} `json:"properties"`
+	}
+)
+
+// priorities are the service's words.
+var priorities = map[deploy.Priority]string{deploy.Dedicated: "Dedicated", deploy.Low: "LowPriority"}
+
+// defaultIdle is how long a node stays without work where nothing is said.
+const defaultIdle = 2 * time.Minute
+
+// withDefaults fills in what may be left out.
+func withDefaults(c deploy.Cluster) deploy.Cluster {
+	if c.Priority == "" {
+		c.Priority = deploy.Dedicated
+	}
+	if c.IdleTime == 0 {
+		c.IdleTime = deploy.Duration(defaultIdle)
+	}
+	return c
+}
+
+func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
+	c = withDefaults(c)
+	switch {
+	case !clusterName.MatchString(c.Name):
+		return computeBody{}, deploy.Unsupported(engine, "name", "%q: a cluster's name takes 3 to 24 letters, digits and hyphens, a letter first", c.Name)
+	case c.VMSize == "":
+		return computeBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as Standard_NC6s_v3")
+	case c.MinNodes < 0 || c.MaxNodes < max(c.MinNodes, 1):
+		return computeBody{}, deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", c.MinNodes, c.MaxNodes)
+	case e.o.Location == "":
+		return computeBody{}, fmt.Errorf("%s: a cluster needs location in service.yaml: %w", engine, deploy.ErrService)
+	}
+	body := computeBody{
+		Location: e.o.Location, Identity: &computeIdentity{Type: "SystemAssigned"},
+		Properties: compute{Type: "AmlCompute", Properties: amlCompute{
+			VMSize: c.VMSize, Priority: priorities[c.Priority], OS: "Linux",
+			Scale: scaleSettings{c.MinNodes, c.MaxNodes, arm.Duration(time.Duration(c.IdleTime))},
+		}},
+	}
+	if e.o.IdentityID != "" {
+		body.Identity = &computeIdentity{Type: "UserAssigned", User: map[string]struct{}{e.o.IdentityID: {}}}
+	}
+	return body, nil
+}
+
+// ClusterDocuments implements deploy.Clusters.
+func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
+	body, err := e.computeBody(c)
+	if err != nil {
+		return nil, err
+	}
+	return e.documents([]request{{e.compute(c.Name), body}})
+}
+
+// CreateCluster implements deploy.Clusters.
+func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
+	body, err := e.computeBody(c)
+	if err != nil {
+		return err
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	there, err := e.ShowCluster(ctx, c.Name)
+	switch {
+	case err == nil:
+		return same(withDefaults(c), there)
+	case !errors.Is(err, deploy.ErrNoCluster):
+		return err
+	}
+	if _, err := client.Do(ctx, http.MethodPut, e.compute(c.Name), body, nil); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// same holds what is asked for against what is there.
+func same(asked, there deploy.Cluster) error {
+	if strings.EqualFold(asked.VMSize, there.VMSize) && asked.Priority == there.Priority &&
+		asked.MinNodes == there.MinNodes && asked.MaxNodes == there.MaxNodes && asked.IdleTime == there.IdleTime {
+		return nil
+	}
+	return fmt.Errorf("%s: the cluster %s exists with other settings (%s, %s, %d to %d nodes, idle %s): resize it, or delete it first",
+		engine, there.Name, there.VMSize, there.Priority, there.MinNodes, there.MaxNodes, there.IdleTime)
+}
+
+// ShowCluster implements deploy.Clusters.
+func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
+	client, err := e.client()
+	if err != nil {
+		return deploy.Cluster{}, err
+	}
+	var body computeBody
+	if _, err := client.Do(ctx, http.MethodGet, e.compute(name), nil, &body); err != nil {
+		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
+	}
+	p := body.Properties.Properties
+	idle, err := arm.ParseDuration(p.Scale.Idle)
+	if err != nil {
+		return deploy.Cluster{}, fmt.Errorf("%s: cluster %s: idle time: %w", engine, name, err)
+	}
+	c := deploy.Cluster{
+		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, MinNodes: p.Scale.Min, MaxNodes: p.Scale.Max,
+		IdleTime: deploy.Duration(idle), State: p.State, Nodes: p.Current,
+	}
+	if p.Priority == priorities[deploy.Low] {
+		c.Priority = deploy.Low
+	}
+	if state := body.Properties.State; state != "Succeeded" {
+		c.State = state
+	}
+	if p.Nodes != nil {
+		c.Busy = p.Nodes.Running
+	}
+	return c, nil
+}
+
+// ResizeCluster implements deploy.Clusters.
+func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
+	if minNodes < 0 || maxNodes < max(minNodes, 1) {
+		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+	}
+	there, err := e.ShowCluster(ctx, name)
+	if err != nil {
+		return err
+	}
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	var body resizeBody
+	body.Properties.Properties.Scale = scaleSettings{minNodes, maxNodes, arm.Duration(time.Duration(there.IdleTime))}
+	if _, err := client.Do(ctx, http.MethodPatch, e.compute(name), body, nil); err != nil {
+		return missing(err, deploy.ErrNoCluster, name)
+	}
+	return nil
+}
+
+// DeleteCluster implements deploy.Clusters.
+func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
+	client, err := e.client()
+	if err != nil {
+		return err
+	}
+	_, err = client.Do(ctx, http.MethodDelete, e.compute(name)+"?underlyingResourceAction=Delete", nil, nil)
+	if err == nil || errors.Is(missing(err, deploy.ErrNoCluster, name), deploy.ErrNoCluster) {
+		return nil
+	}
+	return failed(err)
+}
