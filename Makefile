@@ -117,6 +117,17 @@ chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CHAOS=$(CHAOS) BATCHSCORE_CHAOS_SEED=$(CHAOS_SEED) BATCHSCORE_CHAOS_FIRST=$(CHAOS_FIRST) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
 		go test -count=1 -timeout 0 -run '^TestChaos$$' -v ./cmd/batchscore
 
+# The servers of a cluster come through the Go module proxy, held by the
+# checksum database. Building them takes about ten minutes on two cores, once.
+CLUSTER := $(CACHE)/controlplane
+
+.PHONY: kubernetes-check
+kubernetes-check: ## run jobs on a real Kubernetes control plane and MPI operator, without nodes (2 GB of disk)
+	cd deploy/kubernetes/controlplane && mkdir -p '$(CLUSTER)' && \
+		go build -o '$(CLUSTER)/' $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go) && \
+		install -m 0644 "$$(go list -m -f '{{.Dir}}' github.com/kubeflow/mpi-operator)/manifests/base/kubeflow.org_mpijobs.yaml" '$(CLUSTER)/mpijobs.yaml'
+	BATCHSCORE_KUBERNETES='$(CLUSTER)' go test -count=1 -timeout 20m -run '^TestCluster$$' -v ./deploy/kubernetes
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME
 	@for package in $$(go list ./...); do \
