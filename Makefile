@@ -81,8 +81,9 @@ vet:
 	go vet ./...
 
 .PHONY: lint
-lint: ## run golangci-lint as .golangci.yml says
+lint: ## run golangci-lint as .golangci.yml says, and BuildKit's rules on the Dockerfile
 	$(GOLANGCI) run ./...
+	cd deploy/image/lint && go run . ../Dockerfile
 
 .PHONY: generate-check
 generate-check: ## fail when generated code is not what its generator writes
@@ -127,6 +128,17 @@ kubernetes-check: ## run jobs on a real Kubernetes control plane and MPI operato
 		go build -o '$(CLUSTER)/' $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go) && \
 		install -m 0644 "$$(go list -m -f '{{.Dir}}' github.com/kubeflow/mpi-operator)/manifests/base/kubeflow.org_mpijobs.yaml" '$(CLUSTER)/mpijobs.yaml'
 	BATCHSCORE_KUBERNETES='$(CLUSTER)' go test -count=1 -timeout 20m -run '^TestCluster$$' -v ./deploy/kubernetes
+
+IMAGE_ROOT ?= $(CACHE)/image-root
+
+.PHONY: image-check
+image-check: deps build ## run the image's steps in a fresh root, and the worker in it; as root, with debootstrap (1 GB of disk)
+	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
+	rm -rf --one-file-system '$(IMAGE_ROOT)'
+	mkdir -p '$(CACHE)/models'
+	bin/batchscore models import '$(ARCHIVE)' --path dist/models/inception_v3 -o '$(CACHE)/models/image-check.onnx'
+	deploy/image/check.sh '$(IMAGE_ROOT)' bin/batchscore '$(dir $(LIBRARY))' '$(CACHE)/models/image-check.onnx' $$(ls '$(CACHE)'/images/photos/*.jpg | head -n 4)
+	rm -rf --one-file-system '$(IMAGE_ROOT)'
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

@@ -20,6 +20,7 @@ die() {
 step() { printf '\n== %s\n' "$*"; }
 
 [ "$(id -u)" = 0 ] || die 'it makes a root file system: run it as root'
+python3 -m pip --version >/dev/null || die 'Python with pip is missing: apt-get install python3-pip'
 command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
 [ ! -e "$root" ] || die "$root exists: remove it first"
 
@@ -92,5 +93,9 @@ as_user sh -c 'pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; 
 wait "$rank" && code=0 || code=$?
 [ "$code" = 143 ] || die "the rank ended with $code, not 143: see $root.drained"
 
-printf '\nimage-check: all steps work in %s; what the image adds to the distribution: %s MiB\n' "$root" \
-	"$(du -sm "$root/usr/local" | cut -f1)"
+step 'library-gpu.sh, whose CPU provider is all that works here'
+"$here/library-gpu.sh" "$root/usr/local/lib"
+as_user batchscore doctor
+as_user batchscore run --images /srv/images --out /srv/out/gpu --model /srv/model.onnx
+
+printf '\nimage-check: all steps work in %s\n' "$root"
