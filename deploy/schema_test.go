@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,9 +101,8 @@ func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
 	}
 }
 
-// TestSchemaAgreesWithCheck has jobs, right ones and wrong ones, judged by the
-// schema and by the code.
-func TestSchemaAgreesWithCheck(t *testing.T) {
+func compileSchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
 	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(JobSchema))
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +116,13 @@ func TestSchemaAgreesWithCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return schema
+}
+
+// TestSchemaAgreesWithCheck has jobs, right ones and wrong ones, judged by the
+// schema and by the code.
+func TestSchemaAgreesWithCheck(t *testing.T) {
+	schema := compileSchema(t)
 	const work = "{name: a, images: i, out: o, model: m"
 	for _, c := range []struct {
 		job   string
@@ -189,4 +198,29 @@ func generic(t *testing.T, text string) any {
 		t.Fatal(err)
 	}
 	return instance
+}
+
+// TestExamplesOfTheGuides holds the jobs that the guides show against the schema.
+func TestExamplesOfTheGuides(t *testing.T) {
+	schema := compileSchema(t)
+	fence := regexp.MustCompile("(?s)```yaml file=([a-z]+).yaml\n(.*?)```")
+	found := 0
+	for _, guide := range []string{"practitioner.md", "administrator.md"} {
+		body, err := os.ReadFile(filepath.Join("..", "docs", guide))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range fence.FindAllStringSubmatch(string(body), -1) {
+			if m[1] == "service" {
+				continue
+			}
+			found++
+			if err := schema.Validate(generic(t, m[2])); err != nil {
+				t.Errorf("%s: %s.yaml: %v", guide, m[1], err)
+			}
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d jobs in the guides", found)
+	}
 }

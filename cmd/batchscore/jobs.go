@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,8 @@ func newJobs() *cobra.Command {
 		Use:   "jobs",
 		Short: "List, watch, read, end and fetch what was launched",
 		Long: `jobs works on the record of what this user launched from this machine. A job is
-named by its ID or by the beginning of it that no other job has.`,
+named by its ID, by a beginning of it that no other job has, or by its name,
+which is the newest of that name; cancel takes no name that several jobs have.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usagef("jobs has no command %q", args[0])
@@ -43,21 +45,26 @@ func openBook() (record.Book, error) {
 	return record.Open(folder), nil
 }
 
-// findJob finds a job on record; prefix is of its ID, or empty for the newest.
-// Its launcher is nil, and the error says why, where the engine cannot be opened
+// findJob finds the job on record that what names; the newest if it is empty.
+// Its launcher is nil, and unopened says why, where the engine cannot be opened
 // as it was recorded.
-func findJob(cmd *cobra.Command, prefix string) (w *watched, unopened, err error) {
+func findJob(cmd *cobra.Command, what string) (w *watched, unopened, err error) {
 	book, err := openBook()
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := book.Find(prefix)
+	r, err := book.Find(what)
 	if err != nil {
 		return nil, nil, err
 	}
+	w, unopened = watch(cmd, book, r)
+	return w, unopened, nil
+}
+
+func watch(cmd *cobra.Command, book record.Book, r record.Record) (w *watched, unopened error) {
 	w = &watched{book: book, r: r, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 	w.l, unopened = recorded(r)
-	return w, unopened, nil
+	return w, unopened
 }
 
 // recorded opens the engine of a job as it was when the job was launched.
@@ -71,12 +78,6 @@ func recorded(r record.Record) (deploy.Launcher, error) {
 		return nil, config(fmt.Errorf("the settings of %s that job %s was launched with: %w", r.Engine, r.ID, err))
 	}
 	return l, nil
-}
-
-// jobOf is findJob for commands that are nothing without the engine.
-func jobOf(cmd *cobra.Command, prefix string) (*watched, error) {
-	w, unopened, err := findJob(cmd, prefix)
-	return w, errors.Join(err, unopened)
 }
 
 // atMostOne is the rule of commands that take the newest job if none is named.
@@ -213,8 +214,8 @@ func newJobsLogs() *cobra.Command {
 		Short: "Print what the ranks of a job printed; of the newest job by default",
 		Args:  atMostOne("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, err := jobOf(cmd, first(args))
-			if err != nil {
+			w, unopened, err := findJob(cmd, first(args))
+			if err := cmp.Or(err, unopened); err != nil {
 				return err
 			}
 			return w.l.Logs(cmd.Context(), w.r.ID, w.stdout, follow)
@@ -235,9 +236,17 @@ as the engine gives them time; launching the job again goes on from there.`,
 			if args[0] == "" {
 				return usagef("cancel takes the ID of a job")
 			}
-			w, err := jobOf(cmd, args[0])
+			book, err := openBook()
 			if err != nil {
 				return err
+			}
+			r, err := book.FindOnly(args[0])
+			if err != nil {
+				return err
+			}
+			w, unopened := watch(cmd, book, r)
+			if unopened != nil {
+				return unopened
 			}
 			if err := w.l.Cancel(cmd.Context(), w.r.ID); err != nil {
 				return err

@@ -277,8 +277,8 @@ func refuseSecrets(job deploy.Job) error {
 }
 
 // settle gives the paths of a scoring job the meaning that they have here: what
-// is relative starts from the working directory. On engines whose ranks run in
-// containers a path must lie under a mount.
+// is relative starts from the working directory, but for engines whose ranks run
+// in containers.
 func settle(engine string, job deploy.Job) (deploy.Job, error) {
 	if !job.Scores() {
 		return job, nil
@@ -290,9 +290,7 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 		case err != nil:
 			return job, usagef("--%s: %w", flag, err)
 		case azblob.IsPlace(*p) || mounted(job, *p) != nil:
-		case containers[engine]:
-			return job, config(fmt.Errorf("%s: %s lies in the ranks' containers on %s, where nothing is kept: give az://ACCOUNT/CONTAINER/PREFIX, or a folder under one of the job's mounts",
-				flag, *p, engine))
+		case containers[engine]: // it judges its paths itself
 		default:
 			*p = settled
 		}

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/azureml"
 	"github.com/batchscore/batchscore/deploy/batchai"
 	"github.com/batchscore/batchscore/deploy/kubernetes"
 	"github.com/batchscore/batchscore/deploy/local"
@@ -27,10 +28,11 @@ var engines = map[string]func(section *yaml.Node) (deploy.Launcher, error){
 	"local":      opener(openLocal),
 	"kubernetes": opener(kubernetes.New),
 	"batchai":    opener(batchai.New),
+	"azureml":    opener(azureml.New),
 }
 
-// containers are the engines whose ranks run in containers of their own: a path
-// there is lost with the container, unless something is mounted at it.
+// containers are the engines whose ranks run in containers, with paths of their
+// own.
 var containers = map[string]bool{"kubernetes": true, "batchai": true, "azureml": true}
 
 // openLocal opens mpirun with the folder of this user in which jobs keep their

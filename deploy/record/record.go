@@ -181,33 +181,42 @@ func read(path string) (Record, error) {
 	return r, nil
 }
 
-// Find returns the record of the job whose ID is, or alone begins with, prefix;
-// of the newest job when prefix is empty. It is ErrNone or ErrAmbiguous when
-// there is none or more than one.
-func (b Book) Find(prefix string) (Record, error) {
+// Find returns the record of the job that a user means: whose ID it is, or the
+// newest of that name, or the one whose ID begins so; the newest of all when
+// nothing is said. It is ErrNone or ErrAmbiguous when there is none or more than
+// one.
+func (b Book) Find(what string) (Record, error) { return b.find(what, false) }
+
+// FindOnly is Find for what cannot be undone: of several jobs it takes none.
+func (b Book) FindOnly(what string) (Record, error) { return b.find(what, true) }
+
+func (b Book) find(what string, only bool) (Record, error) {
 	all, damaged := b.List()
-	var fit []Record
+	var named, fit []Record
+	var ids []string
 	for _, r := range all {
-		if r.ID == prefix {
+		if r.ID == what {
 			return r, nil
 		}
-		if strings.HasPrefix(r.ID, prefix) {
-			fit = append(fit, r)
+		if what == "" || r.Job.Name == what {
+			named = append(named, r)
 		}
+		if strings.HasPrefix(r.ID, what) {
+			fit, ids = append(fit, r), append(ids, r.ID)
+		}
+	}
+	if len(named) == 1 || len(named) > 1 && !only {
+		return named[0], nil
 	}
 	switch {
-	case prefix == "" && len(fit) > 0, len(fit) == 1:
+	case len(fit) == 1:
 		return fit[0], nil
 	case len(fit) > 1:
-		var ids []string
-		for _, r := range fit {
-			ids = append(ids, r.ID)
-		}
-		return Record{}, fmt.Errorf("%q: %w: %s", prefix, ErrAmbiguous, strings.Join(ids, ", "))
+		return Record{}, fmt.Errorf("%q: %w: %s", what, ErrAmbiguous, strings.Join(ids, ", "))
 	case damaged != nil:
 		return Record{}, fmt.Errorf("%w: %w", ErrNone, damaged)
-	case prefix == "":
+	case what == "":
 		return Record{}, fmt.Errorf("%w: nothing was launched yet by this user (%s is empty)", ErrNone, b.folder)
 	}
-	return Record{}, fmt.Errorf("%q: %w; 'batchscore jobs list' names those in %s", prefix, ErrNone, b.folder)
+	return Record{}, fmt.Errorf("%q: %w; 'batchscore jobs list' names those in %s", what, ErrNone, b.folder)
 }

@@ -42,6 +42,7 @@ func TestWhatIsWrittenIsFound(t *testing.T) {
 		t.Errorf("the newest of none: %v", err)
 	}
 	old, young, other := sample("nightly-260302-080000-aaaa", monday), sample("nightly-260303-080000-bbbb", monday.AddDate(0, 0, 1)), sample("train-1", monday)
+	other.Job.Name = "train"
 	for _, r := range []Record{young, old, other} {
 		if err := book.Create(r); err != nil {
 			t.Fatal(err)
@@ -53,8 +54,18 @@ func TestWhatIsWrittenIsFound(t *testing.T) {
 			t.Errorf("%q: %s, %v; want %s", prefix, r.ID, err, want)
 		}
 	}
-	if _, err := book.Find("nightly"); !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), old.ID) {
-		t.Errorf("two fit: %v", err)
+	if r, err := book.Find("nightly"); err != nil || r.ID != young.ID {
+		t.Errorf("the newest of a name: %s, %v", r.ID, err)
+	}
+	for _, find := range []func(string) (Record, error){book.Find, book.FindOnly} {
+		if _, err := find("nightly-26030"); !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), old.ID) {
+			t.Errorf("two fit: %v", err)
+		}
+	}
+	for _, what := range []string{"nightly", ""} {
+		if _, err := book.FindOnly(what); !errors.Is(err, ErrAmbiguous) {
+			t.Errorf("several of the name %q: %v", what, err)
+		}
 	}
 	if _, err := book.Find("weekly"); !errors.Is(err, ErrNone) {
 		t.Errorf("none fits: %v", err)

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+
+	"github.com/batchscore/batchscore/deploy/arm"
+	"github.com/batchscore/batchscore/deploy/arm/armtest"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// block is a fenced block of a guide.
+type block struct {
+	line int
+	info string // what stands behind the opening fence
+	text string
+}
+
+// blocks are the fenced blocks of a guide, in order.
+func blocks(t testing.TB, guide string) []block {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", "docs", guide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []block
+	var open *block
+	n := 0
+	for line := range strings.Lines(string(body)) {
+		n++
+		info, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case fence && open == nil:
+			open = &block{line: n, info: info}
+		case fence:
+			all, open = append(all, *open), nil
+		case open != nil:
+			open.text += line
+		}
+	}
+	if open != nil || len(all) == 0 {
+		t.Fatalf("%s: a fence is not closed, or there is none", guide)
+	}
+	return all
+}
+
+// notRun are the programs whose commands the guides show and this test cannot
+// execute: they work on Azure, on a cluster or as root. The marker in the guide
+// says more.
+var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "systemctl "}
+
+// office is where a guide is worked through: real parts where there are any on
+// this machine (mpirun, Azurite), and fakes of Azure's resource manager and of
+// kubectl.
+type office struct {
+	t        testing.TB
+	folder   string
+	env      []string
+	endpoint string // of the fake resource manager
+	printed  string // by the last commands
+	before   map[string]func()
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	needMpirun(t)
+	blobs := azuritetest.Start(t)
+	cloud := armtest.NewAzureML(t)
+	cloud.Logs = [][]string{{"Worker 0 needs to process 3 images\n", "Worker 0 Processed 3 images, took 0:00:01\n"}}
+	t.Cleanup(func() {
+		for _, p := range cloud.Problems() {
+			t.Errorf("Azure's resource manager would refuse: %s", p)
+		}
+	})
+	o := &office{t: t, folder: t.TempDir(), endpoint: cloud.URL, before: map[string]func(){}}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"batchscore", "kubectl"} {
+		if err := os.Symlink(self, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.env = append(newDesk(t).env,
+		"PATH="+bin+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+t.TempDir(), fakeKubectlVar+"="+t.TempDir(),
+		arm.TokenVariable+"="+armtest.Token,
+		"AZURE_STORAGE_CONNECTION_STRING=AccountName="+azuritetest.Account+";AccountKey="+blobs.Key+";BlobEndpoint="+blobs.Endpoint+"/"+azuritetest.Account)
+
+	// The collection of the guides, one image of it broken.
+	for _, container := range []string{"photos", "labels", "models"} {
+		if _, err := blobs.Client().CreateContainer(t.Context(), container, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	photos := blobs.Client().NewContainerClient("photos")
+	for i := range 24 {
+		body := picture(t, i)
+		if i == 7 {
+			body = body[:len(body)/2]
+		}
+		name := fmt.Sprintf("2019/street %d/%04d.jpg", i%3, i)
+		if _, err := photos.NewBlockBlobClient(name).Upload(t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	model, err := os.ReadFile(tiny(t, graphtest.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(o.folder, "model.onnx"), model)
+	return o
+}
+
+// acme is the storage account of the guides.
+const acme = "az://acme/"
+
+func (o *office) here(text string) string {
+	text = strings.ReplaceAll(text, acme, "az://"+azuritetest.Account+"/")
+	return strings.ReplaceAll(text, "azureml:\n", "azureml:\n  endpoint: "+o.endpoint+"\n")
+}
+
+// run executes lines of a guide in its folder.
+func (o *office) run(b block) {
+	o.t.Helper()
+	// A setting of the shell lasts to the end of the guide.
+	kept := filepath.Join(o.folder, ".environment")
+	script := "[ ! -e " + kept + " ] || . " + kept + "\n" + o.here(b.text) + "\nexport -p | grep BATCHSCORE_SERVICE >" + kept + " || true\n"
+	cmd := process(o.t, o.env, "bash", "-euc", script)
+	cmd.Dir = o.folder
+	r := finish(o.t, cmd)
+	if r.code != 0 {
+		o.t.Fatalf("line %d:\n%s%v", b.line, b.text, r)
+	}
+	o.printed = r.stdout + r.stderr
+}
+
+// What differs from one time to the next.
+var (
+	anID     = regexp.MustCompile(`-\d{6}-\d{6}-[a-z0-9]{4}`)
+	moment   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	took     = regexp.MustCompile(`\d+:\d\d:\d\d(\.\d+)?`)
+	since    = regexp.MustCompile(`\([0-9smhd]+ ago\)`)
+	quantity = regexp.MustCompile(`\d+\.\d+ (kB|MB|images/s)`)
+	spaces   = regexp.MustCompile(` +`)
+)
+
+func alike(text string) string {
+	for _, of := range []struct {
+		pattern *regexp.Regexp
+		is      string
+	}{{anID, "-ID"}, {moment, "DATE"}, {took, "TIME"}, {since, "(AGO)"}, {quantity, "SOME $1"}, {spaces, " "}} {
+		text = of.pattern.ReplaceAllString(text, of.is)
+	}
+	return text
+}
+
+// shows holds that the last commands printed the lines of a block, in order.
+func (o *office) shows(b block) {
+	o.t.Helper()
+	printed := strings.ReplaceAll(o.printed, "az://"+azuritetest.Account+"/", acme)
+	printed = alike(strings.ReplaceAll(printed, o.folder, "/work"))
+	rest := printed
+	for line := range strings.Lines(b.text) {
+		_, after, found := strings.Cut(rest, alike(strings.TrimSpace(line)))
+		if !found {
+			o.t.Errorf("line %d: the guide shows %q, the commands print\n%s", b.line, strings.TrimSpace(line), printed)
+			return
+		}
+		rest = after
+	}
+}
+
+// through works through a guide from its first block to its last.
+func (o *office) through(t *testing.T, guide string) {
+	t.Helper()
+	executed, shown := 0, 0
+	for _, b := range blocks(t, guide) {
+		kind, more, _ := strings.Cut(b.info, " ")
+		reason, marked := strings.CutPrefix(more, "not-run: ")
+		file, named := strings.CutPrefix(more, "file=")
+		switch {
+		case kind == "sh" && more == "":
+			for _, line := range strings.Split(b.text, "\n") {
+				if before := o.before[line]; before != nil {
+					before()
+				}
+			}
+			o.run(b)
+			executed++
+		case kind == "sh" && marked && len(reason) > 10:
+			for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", "")) {
+				known := false
+				for _, program := range notRun {
+					known = known || strings.HasPrefix(line, program)
+				}
+				if !known {
+					t.Errorf("%s:%d: %q could be executed, and is marked as not run", guide, b.line, line)
+				}
+			}
+			t.Logf("%s:%d: not run: %s", guide, b.line, reason)
+		case kind == "yaml" && named:
+			writeFile(t, filepath.Join(o.folder, file), []byte(o.here(b.text)))
+		case kind == "text" && more == "":
+			o.shows(b)
+			shown++
+		default:
+			t.Errorf("%s:%d: a block of %q: there are sh, sh not-run: REASON, yaml file=NAME and text", guide, b.line, b.info)
+		}
+	}
+	t.Logf("%s: %d blocks of commands executed, %d outputs compared", guide, executed, shown)
+}
+
+// TestAdministratorGuide executes docs/administrator.md.
+func TestAdministratorGuide(t *testing.T) {
+	newOffice(t).through(t, "administrator.md")
+}
+
+// TestPractitionerGuide executes docs/practitioner.md, with the service.yaml of
+// the other guide. What the ranks on Azure would do, ranks on this machine do.
+func TestPractitionerGuide(t *testing.T) {
+	o := newOffice(t)
+	for _, b := range blocks(t, "administrator.md") {
+		if b.info == "yaml file=service.yaml" {
+			path := filepath.Join(t.TempDir(), "service.yaml")
+			writeFile(t, path, []byte(o.here(b.text)))
+			o.env = append(o.env, serviceVar+"="+path)
+		}
+	}
+	o.run(block{text: "batchscore cluster create gpus --to azureml --vm-size Standard_NC24s_v3 --max 8 --priority low"})
+	o.before["batchscore launch --to azureml -f job.yaml"] = func() {
+		o.run(block{text: "batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model model.onnx --chunk 4"})
+	}
+	o.through(t, "practitioner.md")
+	if labels, err := os.ReadFile(filepath.Join(o.folder, "labels", "labels.jsonl")); err != nil || bytes.Count(labels, []byte("\n")) != 24 {
+		t.Errorf("the guide leaves %d bytes of labels, %v", len(labels), err)
+	}
+}
