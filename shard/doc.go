@@ -2,9 +2,10 @@
 // process is, what the frozen list of images holds, how it is cut into chunks
 // and in which order each worker takes them.
 //
-// It is pure logic and does no I/O. Everything in it is a function of its
-// arguments, so that workers that never speak to one another come to the same
-// plan:
+// It is pure logic and does no I/O but through what it is given: a manifest that
+// is too large for memory goes to a Scratch. Everything in it is a function of
+// its arguments, so that workers that never speak to one another come to the
+// same plan:
 //
 //  1. FromEnv turns flags and launcher variables into a World, or refuses.
 //  2. Builder collects the listed images; Build sorts and freezes them into a
