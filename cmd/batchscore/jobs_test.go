@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -273,6 +274,11 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 	}
 	if line := r.line(); line != "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work" {
 		t.Error(line)
+	}
+	p.Storage = &output.Storage{Calls: 900, Retries: 31, Throttled: 30, Stalls: 1, PausedSeconds: 125.4}
+	const waited = "Storage   made ranks wait that have ended: 31 calls tried again, 30 throttled, 1 stalled, pauses of 2m5s in all"
+	if all := r.lines(0, 0); !slices.Contains(all, waited) {
+		t.Errorf("%q is not in\n%s", waited, strings.Join(all, "\n"))
 	}
 }
 
