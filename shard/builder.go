@@ -222,10 +222,9 @@ func (b *Builder) merge(w *writer, most int) error {
 	n := 0
 	for len(h) > 0 {
 		c := h[0]
-		switch {
-		case n > 0 && c.path == string(last):
+		if n > 0 && c.path == string(last) {
 			b.duplicates++
-		default:
+		} else {
 			if most <= 0 || n < most {
 				if err := w.add(c.lines.Bytes()); err != nil {
 					return err
