@@ -17,6 +17,7 @@ BENCH ?= .
 BENCHTIME ?= 1s
 RANKS ?= 2
 ROUNDS ?= 50
+PEERROUNDS ?= 6
 CHAOS ?= 10m
 
 # What the binary and the tests look for; given names win.
@@ -100,6 +101,13 @@ generate-check: ## fail when generated code is not what its generator writes
 .PHONY: bench
 bench: deps ## benchmarks: decoding, scoring, end to end (BENCH, BENCHTIME)
 	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 0 ./...
+
+.PHONY: bench-peers
+bench-peers: deps ## run what people use instead side by side with batchscore, for PEERROUNDS rounds (SAVE; needs Python 3)
+	@test -f '$(MODEL)' || $(MAKE) demo
+	@bench/peers/setup.sh '$(CACHE)/peers'
+	ONNXRUNTIME_LIB='$(LIBRARY)' go run ./bench/peers -venvs '$(CACHE)/peers' -model '$(MODEL)' \
+		-photos '$(CACHE)/images/photos' -rounds $(PEERROUNDS) $(if $(SAVE),-save '$(SAVE)')
 
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over

@@ -49,7 +49,8 @@ type RunOptions struct {
 //   - of-session, the rate as a share of the engine's alone;
 //   - of-limit, as a share of what engine and decoders allow together: of both
 //     times added where they share the cores, of the slower one else; and of-
-//     limit-cpu, the same of processor time, where they share the cores;
+//     limit-cpu, the same of processor time, where they share the cores, beside
+//     the processor time of an image, cpu-ms/image;
 //   - device-busy, the share of the time in which the device computed.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
 	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
@@ -76,7 +77,7 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 			},
 		}
 		if o.Shared {
-			s.Values = append(s.Values, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
+			s.Values = append(s.Values, result.Value{Value: 1e3 * r.cpu, Unit: "cpu-ms/image"}, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
 		}
 		s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"})
 		samples = append(samples, s)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/bench/measure"
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+)
+
+// ours is batchscore's worker with its engine open, in this process.
+type ours struct {
+	model  *models.Model
+	engine *ort.Engine
+	images *dir.Store
+	photos string
+	batch  int
+}
+
+func openOurs(m *models.Model, photos string) (*ours, error) {
+	images, err := dir.New(photos, dir.Options{})
+	if err != nil {
+		return nil, err
+	}
+	e, err := ort.Open(m, ort.Options{Provider: ort.CPU, Logger: zerolog.Nop()})
+	if err != nil {
+		return nil, err
+	}
+	return &ours{m, e, images, photos, e.DefaultBatch()}, nil
+}
+
+func (u *ours) close() error    { return u.engine.Close() }
+func (u *ours) version() string { return u.engine.Version() }
+
+// run is one run, and its limits measured right before.
+func (u *ours) run(ctx context.Context) (result.Sample, error) {
+	samples, _, err := measure.Run(ctx, measure.RunOptions{
+		Images: u.images, Model: u.model, Engine: u.engine, Shared: true, Batch: u.batch,
+		Decoders: device.CPUs(1).Usable, Rounds: 1, Least: 2 * time.Second, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		return result.Sample{}, err
+	}
+	return samples[0], nil
+}
+
+// labels are our classes of all images, by file name.
+func (u *ours) labels(ctx context.Context) (map[string]int, error) {
+	c := u.model.Contract
+	d, err := preprocess.NewDecoder(c.Preprocess, preprocess.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	b, err := u.engine.NewBatch(1)
+	if err != nil {
+		return nil, err
+	}
+	files, err := os.ReadDir(u.photos)
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]int{}
+	for _, f := range files {
+		body, err := os.ReadFile(filepath.Join(u.photos, f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(d.Decode(b.Pixels, body), u.engine.Score(ctx, b, 0, 1)); err != nil {
+			return nil, err
+		}
+		best := 0
+		for i, s := range b.Scores {
+			if s > b.Scores[best] {
+				best = i
+			}
+		}
+		labels[f.Name()] = best
+	}
+	return labels, nil
+}
+
+// agreement is the part of the images on which a peer must give our label. It
+// resizes with another filter, so that not all can.
+const agreement = 0.9
+
+// agree holds a peer's rows against our labels. The rows may be of a part of the
+// images.
+func agree(file string, labels map[string]int) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	same, n := 0, 0
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		if len(fields) != 3 {
+			return fmt.Errorf("its rows have a line %q", line)
+		}
+		class, err := strconv.Atoi(fields[1])
+		if err != nil {
+			return err
+		}
+		label, ok := labels[fields[0]]
+		if !ok {
+			return fmt.Errorf("it scored %q, which is none of the images", fields[0])
+		}
+		if n++; class == label {
+			same++
+		}
+	}
+	if n == 0 || float64(same) < agreement*float64(n) {
+		return fmt.Errorf("it gives our label to %d of %d images: it does not do the same job", same, n)
+	}
+	return nil
+}
