@@ -45,6 +45,8 @@ func newFake(t *testing.T) fake {
 	}
 	t.Setenv("PATH", bin)
 	t.Setenv(fakeVar, f.folder)
+	// The race detector would keep every call for a second.
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	return f
 }
 

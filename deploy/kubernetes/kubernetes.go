@@ -126,8 +126,10 @@ type Engine struct {
 	o       Options
 	mpi     bool
 	retries int
-	// poll is the time between two looks at pods while logs are followed.
-	poll time.Duration
+	// followed is how many pods' logs are followed at once, and poll the time
+	// between two looks for more.
+	followed int
+	poll     time.Duration
 }
 
 var _ deploy.Launcher = (*Engine)(nil)
@@ -141,7 +143,7 @@ func New(o Options) (*Engine, error) {
 	o.GPULabel = cmp.Or(o.GPULabel, "nvidia.com/gpu.product")
 	o.Grace = cmp.Or(o.Grace, deploy.Duration(45*time.Second))
 	o.Keep = cmp.Or(o.Keep, deploy.Duration(7*24*time.Hour))
-	e := &Engine{o: o, mpi: o.MPI == nil || *o.MPI, retries: 6, poll: 2 * time.Second}
+	e := &Engine{o: o, mpi: o.MPI == nil || *o.MPI, retries: 6, followed: 64, poll: 2 * time.Second}
 	if o.Retries != nil {
 		e.retries = *o.Retries
 	}

@@ -15,16 +15,14 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// maxFollowed is how many pods are followed at once, each by a kubectl of its
-// own; others wait until one of these has ended, and lose nothing by it.
-const maxFollowed = 64
-
 // Logs implements deploy.Launcher. Every line has its pod in front. Following,
-// it takes up pods that replace others too; of a scheduled job it shows what
-// runs now and returns when that has ended.
+// it takes up pods that replace others too. Each pod is followed by a kubectl of
+// its own; where there are too many, some wait until others have ended, and lose
+// nothing by it. Of a scheduled job it shows what runs now and returns when that
+// has ended.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(maxFollowed)
+	g.SetLimit(e.followed)
 	lines := &lineWriter{w: w}
 	seen := map[string]bool{}
 	var looked error
