@@ -212,10 +212,16 @@ func (j Job) Check() error {
 			return fmt.Errorf("%s stands in environment and in secrets", name)
 		}
 	}
+	if _, ours := j.Environment[JobVariable]; ours {
+		return fmt.Errorf("environment: %s is set for every job: leave it out", JobVariable)
+	}
 	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
 		if err := checkSecret(name, j.Secrets[name]); err != nil {
 			return err
 		}
+	}
+	if _, ours := j.Secrets[JobVariable]; ours {
+		return fmt.Errorf("secrets: %s is set for every job: leave it out", JobVariable)
 	}
 	for _, m := range j.Mounts {
 		if m.Source == "" || !strings.HasPrefix(m.Path, "/") {

@@ -57,6 +57,8 @@ func TestWrongJobsAreRefused(t *testing.T) {
 		{"command: [python, train.py]", "exclude"},
 		{"run: {images: elsewhere}", "images"},
 		{"environment: {'A B': c}", "A B"},
+		{"environment: {BATCHSCORE_JOB: c}", "environment: BATCHSCORE_JOB"},
+		{"secrets: {BATCHSCORE_JOB: {env: c}}", "secrets: BATCHSCORE_JOB"},
 		{"environment: {AZURE_STORAGE_KEY: c}", "AZURE_STORAGE_KEY"},
 		{"secrets: {TOKEN: {}}", "TOKEN"},
 		{"secrets: {TOKEN: {env: A, file: B}}", "TOKEN"},

@@ -107,6 +107,12 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
+// String is the endpoint.
+func (c *Client) String() string { return c.endpoint.String() }
+
+// Format is String, whatever the verb: a Client knows secrets.
+func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
+
 // secure says whether a token may be sent there.
 func secure(u *url.URL) bool {
 	if u.Scheme == "https" {

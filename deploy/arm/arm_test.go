@@ -370,6 +370,42 @@ func TestReadHidesTheLink(t *testing.T) {
 	}
 }
 
+// While a job runs, what breaks off is taken up at the next look; a reader that
+// has gone is the end.
+func TestFollow(t *testing.T) {
+	broken := 0
+	f := files(t, func(w http.ResponseWriter, r *http.Request) {
+		if broken++; broken == 1 {
+			w.Header().Set("Content-Length", "10")
+			w.WriteHeader(http.StatusPartialContent)
+			fmt.Fprint(w, "01234")
+			panic(http.ErrAbortHandler)
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
+	})
+	client := open(t, "https://management.azure.com", new(clock))
+	looks := 0
+	look := func(context.Context) ([]arm.File, bool, time.Duration, error) {
+		looks++
+		return []arm.File{f}, looks == 3, -1, nil
+	}
+	var out strings.Builder
+	if err := client.Follow(t.Context(), arm.NewTail(&out, false), true, look); err != nil || out.String() != "0123456789" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(read.Close(), write.Close()); err != nil {
+		t.Fatal(err)
+	}
+	looks = 0
+	if err := client.Follow(t.Context(), arm.NewTail(write, false), true, look); !errors.Is(err, os.ErrClosed) || looks != 1 {
+		t.Errorf("%d looks, error %v", looks, err)
+	}
+}
+
 func TestSaveGoesOnWhereItBrokeOff(t *testing.T) {
 	broken := 0
 	f := files(t, func(w http.ResponseWriter, r *http.Request) {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/batchscore/batchscore/deploy"
 )
 
 // File is a file that a service holds, and a link that carries its own
@@ -28,15 +30,14 @@ type File struct {
 }
 
 // Read writes what a file has from offset on and returns how much that is; a
-// file that has no more, or does not exist yet, gives nothing. No token is sent,
-// and no error shows the link.
+// file that has no more gives nothing. No token is sent, and no error shows the
+// link.
 func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (int64, error) {
 	what := "read " + f.Name
 	u, err := url.Parse(f.Link)
 	if err != nil || !secure(u) {
 		return 0, fmt.Errorf("%s: the service's link to it is not https", what)
 	}
-	c.Hide(u.Query().Get("sig"), url.QueryEscape(u.Query().Get("sig")))
 	req, err := runtime.NewRequest(ctx, http.MethodGet, f.Link)
 	if err != nil {
 		return 0, c.fail(ctx, "read", f.Name, err)
@@ -60,16 +61,28 @@ func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (i
 		} else if err != nil {
 			return 0, c.fail(ctx, "read", f.Name, err)
 		}
-	case http.StatusRequestedRangeNotSatisfiable, http.StatusNotFound:
+	case http.StatusRequestedRangeNotSatisfiable:
 		return 0, nil
 	default:
 		return 0, c.fail(ctx, "read", f.Name, runtime.NewResponseError(resp))
 	}
-	n, err := io.Copy(w, resp.Body)
-	if err != nil {
+	to := &sink{w: w}
+	n, err := io.Copy(to, resp.Body)
+	if err != nil && to.err == nil {
 		return n, c.fail(ctx, "read", f.Name, err)
 	}
-	return n, nil
+	return n, to.err
+}
+
+// sink remembers that writing failed, which reading again would not mend.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(p []byte) (n int, err error) {
+	n, s.err = s.w.Write(p)
+	return n, s.err
 }
 
 // Get decodes a JSON document that a link leads to which needs no token.
@@ -120,7 +133,7 @@ func (c *Client) save(ctx context.Context, f File, folder string) (err error) {
 		if at += n; err == nil {
 			break
 		}
-		if try >= triesUnanswered && n == 0 || ctx.Err() != nil || IsStatus(err, http.StatusForbidden, http.StatusUnauthorized) {
+		if try >= triesUnanswered && n == 0 || !errors.Is(err, deploy.ErrUnreachable) {
 			_ = temp.Close()
 			return err
 		}
@@ -163,7 +176,7 @@ func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
 		}
 		n, err := c.Read(ctx, f, s.at, out)
 		s.at += n
-		if err != nil {
+		if err != nil && !IsStatus(err, http.StatusNotFound) { // it may be listed before it is made
 			return err
 		}
 	}
@@ -209,14 +222,16 @@ func (t *tagged) Write(p []byte) (int, error) {
 type Look func(context.Context) (files []File, ended bool, next time.Duration, err error)
 
 // Follow writes what a job prints: what there is, or with follow until the job
-// has ended.
+// has ended. What breaks off while it runs is taken up at the next look.
 func (c *Client) Follow(ctx context.Context, t *Tail, follow bool, look Look) error {
 	for {
 		files, ended, next, err := look(ctx)
 		if err != nil {
 			return err
 		}
-		if err := t.Step(ctx, c, files); err != nil {
+		switch err := t.Step(ctx, c, files); {
+		case err == nil:
+		case ended || !follow || !errors.Is(err, deploy.ErrUnreachable):
 			return err
 		}
 		if ended || !follow {

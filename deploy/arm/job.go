@@ -2,6 +2,8 @@ package arm
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,38 +96,36 @@ func Fits(engine string, job deploy.Job, c deploy.Cluster) error {
 
 // Duration is a time in ISO 8601, such as PT7H30M, to the second.
 func Duration(d time.Duration) string {
-	d = d.Round(time.Second)
-	if d == 0 {
+	seconds := int64(d.Round(time.Second) / time.Second)
+	if seconds == 0 {
 		return "PT0S"
 	}
 	text := "PT"
 	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{time.Hour, "H"}, {time.Minute, "M"}, {time.Second, "S"}} {
-		if n := d / unit.of; n > 0 {
-			text += fmt.Sprintf("%d%s", n, unit.name)
-			d -= n * unit.of
+		seconds int64
+		name    string
+	}{{3600, "H"}, {60, "M"}, {1, "S"}} {
+		if n := seconds / unit.seconds; n > 0 {
+			text += strconv.FormatInt(n, 10) + unit.name
+			seconds -= n * unit.seconds
 		}
 	}
 	return text
 }
 
+var isoDuration = regexp.MustCompile(`^P(?:(\d{1,5})D)?(?:T((?:\d+H)?(?:\d+M)?(?:\d+S)?))?$`)
+
 // ParseDuration reads what Duration writes, and days before it: P1DT2H.
 func ParseDuration(text string) (time.Duration, error) {
-	date, clock, _ := strings.Cut(strings.TrimPrefix(text, "P"), "T")
-	var days int64
-	if date != "" {
-		if _, err := fmt.Sscanf(date, "%dD", &days); err != nil {
-			return 0, fmt.Errorf("%q is no duration such as PT2M", text)
-		}
-	}
-	if clock == "" {
-		return time.Duration(days) * 24 * time.Hour, nil
-	}
-	d, err := time.ParseDuration(strings.ToLower(clock))
-	if err != nil {
+	parts := isoDuration.FindStringSubmatch(text)
+	if parts == nil || parts[1] == "" && parts[2] == "" {
 		return 0, fmt.Errorf("%q is no duration such as PT2M", text)
 	}
-	return d + time.Duration(days)*24*time.Hour, nil
+	days, _ := strconv.Atoi("0" + parts[1]) // digits, by the pattern
+	d := time.Duration(days) * 24 * time.Hour
+	if parts[2] == "" {
+		return d, nil
+	}
+	clock, err := time.ParseDuration(strings.ToLower(parts[2]))
+	return d + clock, err
 }

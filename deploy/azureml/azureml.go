@@ -11,7 +11,8 @@
 //     the workspace names its discovery URL, that the run history service, and
 //     that signed links to the files.
 //
-// The bodies are held against the types of the official Go SDK. Nothing here has
+// A node has the GPUs of the cluster's vmSize; a job's gpusPerNode is not held
+// against it. The bodies are held against the types of the official Go SDK. Nothing here has
 // run against the real service. In particular it is not known how long a job
 // that is cancelled has for draining; what it had committed stands either way.
 package azureml
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -106,6 +108,7 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	if (o.IdentityID == "") != (o.IdentityClientID == "") {
 		return nil, fmt.Errorf("%s: identityId and identityClientId in service.yaml belong together: %w", engine, deploy.ErrService)
 	}
+	o.Endpoint = strings.TrimRight(o.Endpoint, "/")
 	config.Endpoint, config.APIVersion = o.Endpoint, apiVersion
 	e := &Engine{o: o, config: config}
 	e.client = sync.OnceValues(func() (*arm.Client, error) {

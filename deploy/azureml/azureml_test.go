@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -88,7 +89,7 @@ func training() deploy.Job {
 
 func nightly() deploy.Job {
 	job := labels()
-	job.Schedule = "0 2 * * *"
+	job.Schedule, job.Out = "0 2 * * *", "az://octopustext/labels/it's "+deploy.RunName
 	return job
 }
 
@@ -329,6 +330,60 @@ func TestSchedule(t *testing.T) {
 	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Canceled {
 		t.Errorf("status %+v, %v", s, err)
 	}
+}
+
+// Every run of a schedule gets a place of its own, by a shell's doing.
+func TestScheduledRunsHaveNames(t *testing.T) {
+	e, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := nightly()
+	job.Mounts, job.Model = nil, "cloth.onnx"
+	e.o.Worker = "printf"
+	c, err := e.command(job, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(c.Command, "run --images", "'<%s>' run --images", 1))
+	cmd.Env = append(os.Environ(), runVariable+"=nightly 1")
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(string(out), "<--out><az://octopustext/labels/it's nightly 1><--model>") {
+		t.Errorf("%s: %s, %v", c.Command, out, err)
+	}
+}
+
+// The token may come from a variable, and then nothing else is asked for one.
+func TestTokenFromTheEnvironment(t *testing.T) {
+	fake := armtest.NewAzureML(t)
+	t.Setenv(arm.TokenVariable, armtest.Token)
+	o := options
+	o.Endpoint = fake.URL + "/"
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CreateCluster(t.Context(), lowGPUs); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Submit(t.Context(), training(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.details(t.Context(), must(t, e.client), id); err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", arm.Token(armtest.Token), arm.Token(armtest.Token), arm.Token(armtest.Token)); strings.Contains(text, armtest.Token) {
+		t.Error(text)
+	}
+}
+
+func must[T any](t *testing.T, f func() (T, error)) T {
+	t.Helper()
+	v, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // Whatever happens to an answer, one ID is one job.

@@ -87,6 +87,9 @@ type (
 	}
 )
 
+// runVariable is set by Azure ML in every job, also in those of a schedule.
+const runVariable = "AZUREML_RUN_ID"
+
 // environmentOf is where the environment of an image is registered: a version is
 // never changed, so each image has its own.
 func (e *Engine) environmentOf(image string) string {
@@ -103,7 +106,7 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 	c := command{
 		Type: "Command", Name: job.Name, Experiment: e.o.Experiment,
 		Compute: e.compute(e.o.Compute), Environment: e.environmentOf(job.Image),
-		Variables:    map[string]string{deploy.JobVariable: id},
+		Variables:    map[string]string{},
 		Distribution: distribution{"Mpi", job.RanksPerNode},
 		Resources:    resources{job.Nodes, e.o.ShmSize},
 		Identity:     identity{"Managed", e.o.IdentityClientID},
@@ -114,6 +117,7 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 		c.Variables["AZURE_CLIENT_ID"] = e.o.IdentityClientID
 	}
 	maps.Copy(c.Variables, job.Environment)
+	c.Variables[deploy.JobVariable] = id
 	if job.TimeLimit > 0 {
 		c.Limits = &limits{"Command", arm.Duration(time.Duration(job.TimeLimit))}
 	}
@@ -121,8 +125,14 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	c.Command, err = arm.Line(engine, job.Argv(e.o.Worker), folders)
-	return c, err
+	if c.Command, err = arm.Line(engine, job.Argv(e.o.Worker), folders); err != nil {
+		return command{}, err
+	}
+	if job.Schedule != "" {
+		// It stands in single quotes, which are left for the variable.
+		c.Command = strings.ReplaceAll(c.Command, deploy.RunName, `'"$`+runVariable+`"'`)
+	}
+	return c, nil
 }
 
 // mount makes inputs and outputs of the job's mounts.

@@ -150,9 +150,11 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
 	}
 	p := body.Properties.Properties
-	idle, err := arm.ParseDuration(p.Scale.Idle)
-	if err != nil {
-		return deploy.Cluster{}, fmt.Errorf("%s: cluster %s: idle time: %w", engine, name, err)
+	var idle time.Duration
+	if p.Scale.Idle != "" {
+		if idle, err = arm.ParseDuration(p.Scale.Idle); err != nil {
+			return deploy.Cluster{}, fmt.Errorf("%s: cluster %s: idle time: %w", engine, name, err)
+		}
 	}
 	c := deploy.Cluster{
 		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, MinNodes: p.Scale.Min, MaxNodes: p.Scale.Max,

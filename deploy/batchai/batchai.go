@@ -5,13 +5,18 @@
 // against it since. It is kept for accounts and records that still hold such
 // jobs, and was written after the models of the service's own client
 // (azure-mgmt-batchai 7.0.0). Package azureml is the living path.
+//
+// A node has the GPUs of the cluster's vmSize; a job's gpusPerNode is not held
+// against it.
 package batchai
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -118,6 +123,7 @@ func open(o Options, config arm.Config) (*Engine, error) {
 			return nil, fmt.Errorf("%s: %s %q: it takes letters, digits, hyphens and underscores: %w", engine, field.name, field.value, deploy.ErrService)
 		}
 	}
+	e.o.Endpoint = strings.TrimRight(e.o.Endpoint, "/")
 	config.Endpoint, config.APIVersion = e.o.Endpoint, apiVersion
 	e.client = sync.OnceValues(func() (*arm.Client, error) { return e.connect(config) })
 	return e, nil
@@ -126,8 +132,11 @@ func open(o Options, config arm.Config) (*Engine, error) {
 // String says which workspace the engine is.
 func (e *Engine) String() string { return engine + " workspace " + e.o.Workspace }
 
+// Format is String, whatever the verb: an Engine knows secrets.
+func (e *Engine) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
+
 func (e *Engine) connect(config arm.Config) (*arm.Client, error) {
-	if p := e.credential; config.Credential == nil && p.secret.value != "" {
+	if p := e.credential; config.Credential == nil && p.secret.value != "" && os.Getenv(arm.TokenVariable) == "" {
 		var err error
 		if config.Credential, err = arm.ClientSecret(p.tenant, p.client, p.secret.value); err != nil {
 			return nil, err

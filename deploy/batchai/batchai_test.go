@@ -367,6 +367,29 @@ func TestCluster(t *testing.T) {
 	}
 }
 
+// A cluster that was not made here may have a fixed size.
+func TestManualCluster(t *testing.T) {
+	e, _ := withCluster(t)
+	c := must(t, e.client)
+	if _, err := c.Do(t.Context(), http.MethodPatch, e.cluster("gpus"), map[string]any{"properties": map[string]any{
+		"scaleSettings": map[string]any{"manual": map[string]any{"targetNodeCount": 4}},
+	}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := e.ShowCluster(t.Context(), "gpus"); err != nil || got.MinNodes != 4 || got.MaxNodes != 4 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func must[T any](t *testing.T, f func() (T, error)) T {
+	t.Helper()
+	v, err := f()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func TestClusterFails(t *testing.T) {
 	fake := armtest.NewBatchAI(t)
 	fake.CreationFails = true
@@ -415,12 +438,13 @@ func TestSecretsStaySecret(t *testing.T) {
 			}
 		}
 	}
-	for _, verb := range []string{"%v", "%+v", "%s"} {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		clean(t, "the engine", fmt.Sprintf(verb, e))
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		clean(t, "a secret", fmt.Sprintf(verb, e.accountKey))
 	}
+	clean(t, "the client", fmt.Sprintf("%v %+v %#v", must(t, e.client), must(t, e.client), must(t, e.client)))
 	documents, err := e.ClusterDocuments(lowGPUs)
 	if err != nil {
 		t.Fatal(err)

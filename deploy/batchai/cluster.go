@@ -31,7 +31,11 @@ type (
 		} `json:"nodeStateCounts,omitempty"`
 	}
 	scaleSettings struct {
-		Auto autoScale `json:"autoScale"`
+		Auto *autoScale `json:"autoScale,omitempty"`
+		// Manual is how clusters can be that were made otherwise.
+		Manual *struct {
+			Nodes int `json:"targetNodeCount"`
+		} `json:"manual,omitempty"`
 	}
 	autoScale struct {
 		Min     int `json:"minimumNodeCount"`
@@ -70,7 +74,7 @@ func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) 
 	}
 	return clusterBody{clusterProperties{
 		VMSize: c.VMSize, Priority: priorities[c.Priority],
-		Scale: scaleSettings{autoScale{c.MinNodes, c.MaxNodes, c.MinNodes}}, User: user,
+		Scale: scaleSettings{Auto: &autoScale{c.MinNodes, c.MaxNodes, c.MinNodes}}, User: user,
 	}}, nil
 }
 
@@ -132,7 +136,12 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 	p := body.Properties
 	c := deploy.Cluster{
 		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, State: p.State, Nodes: p.Current,
-		MinNodes: p.Scale.Auto.Min, MaxNodes: p.Scale.Auto.Max,
+	}
+	switch {
+	case p.Scale.Auto != nil:
+		c.MinNodes, c.MaxNodes = p.Scale.Auto.Min, p.Scale.Auto.Max
+	case p.Scale.Manual != nil:
+		c.MinNodes, c.MaxNodes = p.Scale.Manual.Nodes, p.Scale.Manual.Nodes
 	}
 	if p.Priority == priorities[deploy.Low] {
 		c.Priority = deploy.Low
@@ -152,7 +161,7 @@ func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNo
 	if err != nil {
 		return err
 	}
-	body := clusterBody{clusterProperties{Scale: scaleSettings{autoScale{minNodes, maxNodes, minNodes}}}}
+	body := clusterBody{clusterProperties{Scale: scaleSettings{Auto: &autoScale{minNodes, maxNodes, minNodes}}}}
 	if _, err := client.Do(ctx, http.MethodPatch, e.cluster(name), body, nil); err != nil {
 		return missing(err, deploy.ErrNoCluster, name)
 	}
