@@ -46,6 +46,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	if err != nil {
 		return false, err
 	}
+	started = started.Add(-time.Since(start)) // what was before is part of it
 	set, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
 	if err != nil {
 		return false, err

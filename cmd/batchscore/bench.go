@@ -17,7 +17,7 @@ it comes from; whatever a simulated device takes part in says so.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchDecode(), newBenchInfer(), newBenchRun())
-	cmd.AddCommand(newBenchRead(), newBenchSimulate())
+	cmd.AddCommand(newBenchRead(), newBenchSimulate(), newBenchScale(), newBenchRank())
 	return cmd
 }
 

@@ -43,6 +43,27 @@ func (f *fleetFlags) register(cmd *cobra.Command) {
 	fs.Uint64Var(&f.seed, "seed", 1, "varies what is random")
 }
 
+// args are the flags again, for a rank of n.
+func (f *fleetFlags) args(n int) []string {
+	args := []string{
+		"--device", strings.Join(f.devices, ","), "--model", f.model, "--ranks", strconv.Itoa(n),
+		"--ranks-per-node", strconv.Itoa(f.perNode), "--slow", fmt.Sprint(f.slow), "--jitter", fmt.Sprint(f.jitter),
+		"--seed", fmt.Sprint(f.seed),
+	}
+	for _, s := range f.stragglers {
+		args = append(args, "--straggler", s)
+	}
+	return args
+}
+
+// straggling is the stragglers as a key of samples.
+func (f *fleetFlags) straggling() string {
+	if len(f.stragglers) == 0 {
+		return "none"
+	}
+	return strings.Join(f.stragglers, ",")
+}
+
 // fleet is the devices of the largest number of ranks, by rank. Fewer ranks have
 // the first of them.
 type fleet struct {

@@ -1,0 +1,121 @@
+// Package scale measures how a job scales over real processes that share an
+// output folder: it makes the collection that they score, starts them, and reads
+// from the workers' summaries how long they took.
+package scale
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/batchscore/batchscore/bench/ranks"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// Contract is that of the thumbnails that Collection makes: they cost next to
+// nothing to decode, so that what is measured is how ranks divide the work.
+func Contract() models.Contract {
+	return models.Contract{
+		Name: "simulated", Output: models.Probabilities, Classes: 10,
+		Preprocess: preprocess.Spec{Width: 32, Height: 32, Layout: preprocess.HWC, DType: preprocess.Uint8,
+			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
+	}
+}
+
+// perFile is how many names of one file a file system surely allows.
+const perFile = 1000
+
+// Collection fills a folder with n thumbnails, some thousand names to a file.
+func Collection(folder string, n int) error {
+	var first string
+	for i := range n {
+		name := filepath.Join(folder, fmt.Sprintf("%07d.jpg", i))
+		if i%perFile > 0 {
+			if err := os.Link(first, name); err != nil {
+				return err
+			}
+			continue
+		}
+		body, err := thumbnail(i / perFile)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(name, body, 0o644); err != nil {
+			return err
+		}
+		first = name
+	}
+	return nil
+}
+
+func thumbnail(i int) ([]byte, error) {
+	img := image.NewRGBA(image.Rect(0, 0, 48, 48))
+	for p := range 48 * 48 {
+		img.Set(p%48, p/48, color.RGBA{uint8(p + i), uint8(i * 7), uint8(p * i), 255})
+	}
+	var body bytes.Buffer
+	err := jpeg.Encode(&body, img, nil)
+	return body.Bytes(), err
+}
+
+// Outcome is what one job came to.
+type Outcome struct {
+	Images int
+	// Makespan is from the first worker's start to the last worker's end, in
+	// seconds by the store's clock.
+	Makespan float64
+	// Starts are the workers' starts after the first of them, by rank.
+	Starts []time.Duration
+	Ranks  []ranks.Rank
+}
+
+// Read returns the outcome of a job that is complete. An error says why it is
+// not what was asked for.
+func Read(ctx context.Context, out store.Store, images, world int) (Outcome, error) {
+	o := Outcome{Images: images}
+	done, err := output.ReadSuccess(ctx, out)
+	if err != nil {
+		return o, fmt.Errorf("the job is not complete: %w", err)
+	}
+	if ok := done.Statuses[output.StatusOK]; ok != images {
+		return o, fmt.Errorf("%d of %d images were scored: %v", ok, images, done.Statuses)
+	}
+	workers, err := output.ReadSummaries(ctx, out)
+	if err != nil {
+		return o, err
+	}
+	if len(workers) != world {
+		return o, fmt.Errorf("%d of %d ranks told their end", len(workers), world)
+	}
+	first, last := workers[0].Started, time.Time{}
+	for _, w := range workers {
+		if w.Started.Before(first) {
+			first = w.Started
+		}
+		if end := w.Started.Add(time.Duration(w.Seconds * float64(time.Second))); end.After(last) {
+			last = end
+		}
+	}
+	for rank, w := range workers {
+		if w.Worker.Rank != rank {
+			return o, fmt.Errorf("rank %d told its end as rank %d", rank, w.Worker.Rank)
+		}
+		o.Starts = append(o.Starts, w.Started.Sub(first))
+		o.Ranks = append(o.Ranks, ranks.Rank{Rank: rank, Share: w.Share, Images: w.Images, Seconds: w.Seconds, Ended: true, Starts: 1})
+	}
+	o.Makespan = last.Sub(first).Seconds()
+	if !(o.Makespan > 0) || math.IsInf(o.Makespan, 0) {
+		return o, fmt.Errorf("a makespan of %v s", o.Makespan)
+	}
+	return o, nil
+}

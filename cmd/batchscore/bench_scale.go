@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/ranks"
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/bench/scale"
+	"github.com/batchscore/batchscore/bench/simulator"
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models/simulate"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// rankJob is what a rank of bench scale is told besides its device.
+type rankJob struct {
+	batch, chunk int
+	static       bool
+}
+
+func (j *rankJob) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.IntVar(&j.batch, "batch", 32, "images per batch")
+	fs.IntVar(&j.chunk, "chunk", 0, "images per chunk; by default that of the worker")
+	fs.BoolVar(&j.static, "static", false, "ranks do their own share only")
+}
+
+func (j *rankJob) args() []string {
+	return []string{"--batch", strconv.Itoa(j.batch), "--chunk", strconv.Itoa(j.chunk), fmt.Sprintf("--static=%t", j.static)}
+}
+
+type benchScaleFlags struct {
+	benchFlags
+	fleetFlags
+	rankJob
+	perRank, total int
+	rounds         int
+	price          float64
+	validate       bool
+	work, mpirun   string
+}
+
+func newBenchScale() *cobra.Command {
+	var f benchScaleFlags
+	cmd := &cobra.Command{
+		Use:   "scale",
+		Short: "Measure how a job scales over ranks: real processes under mpirun, simulated devices",
+		Long: `scale starts real ranks under mpirun on this machine, with the worker's own shares,
+claims, taking over and commits, and with devices that are simulated. The images
+are thumbnails that cost next to nothing to decode: what is measured is how the
+ranks divide the work. Each number of ranks is run several times, in alternating
+order. "bench run" measures one real device; "bench read" judges the log of a real
+job on several.
+
+The makespan is from the first rank's start to the last rank's end. Efficiency is
+the time of the same images on devices that are never without work, divided
+without rest at the devices' own rates (a straggler's own included), in the
+makespan. minutes/100k-images is the recipe's figure; lost/100k-images is what
+the GPUs are paid for beyond the ideal, at --price. A rank straggles by the rule of
+"bench read", against what its device should do.`,
+		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
+  batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
+  batchscore bench scale --ranks 32 --slow 20 --device mix --validate`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd) },
+	}
+	f.benchFlags.register(cmd)
+	f.fleetFlags.register(cmd)
+	f.rankJob.register(cmd)
+	fs := cmd.Flags()
+	fs.IntVar(&f.perRank, "per-rank", 3125, "images for each rank, so that all runs take about as long; 3125 on 32 ranks are the recipe's 100,000")
+	fs.IntVar(&f.total, "images", 0, "images of every run, instead of --per-rank")
+	fs.IntVar(&f.rounds, "rounds", 3, "runs of each number of ranks")
+	fs.Float64Var(&f.price, "price", 0, "price of a GPU for an hour, in any currency")
+	fs.BoolVar(&f.validate, "validate", false, "put the time that bench simulate computes for the same beside each run")
+	fs.StringVar(&f.work, "work", "", "folder for collection and outputs; by default a temporary one")
+	fs.StringVar(&f.mpirun, "mpirun", "mpirun", "the mpirun program")
+	return cmd
+}
+
+func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
+	fl, err := f.fleet()
+	if err != nil {
+		return err
+	}
+	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !(f.price >= 0) || f.batch < 1 || f.chunk < 0 {
+		return usagef("--per-rank, --images, --rounds, --price, --batch and --chunk are above zero")
+	}
+	if _, err := exec.LookPath(f.mpirun); err != nil {
+		return fmt.Errorf("%w: %s is not on the PATH; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)", deploy.ErrNoEngine, f.mpirun)
+	}
+	work, err := os.MkdirTemp(f.work, "batchscore-scale-")
+	if err != nil {
+		return config(err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	collections := map[int]string{}
+	for _, n := range f.ranks {
+		images := f.images(n)
+		if collections[images] != "" {
+			continue
+		}
+		collections[images] = filepath.Join(work, fmt.Sprintf("images-%d", images))
+		if err := errors.Join(os.Mkdir(collections[images], 0o755), scale.Collection(collections[images], images)); err != nil {
+			return err
+		}
+	}
+	run := result.Run{Provenance: provenance(f.seed, nil)}
+	var stragglers []string
+	for round := range f.rounds {
+		for i := range f.ranks {
+			if round%2 == 1 { // a machine that grows slower hits all alike
+				i = len(f.ranks) - 1 - i
+			}
+			n := f.ranks[i]
+			o, err := f.one(ctx, cmd.ErrOrStderr(), work, collections[f.images(n)], round, n)
+			if err != nil {
+				return fmt.Errorf("%d ranks: %w", n, err)
+			}
+			sample, slow, err := f.sample(ctx, fl, n, o)
+			if err != nil {
+				return err
+			}
+			run.Samples = append(run.Samples, sample)
+			if len(slow) > 0 && round == f.rounds-1 {
+				stragglers = append(stragglers, fmt.Sprintf("of %d, %s", n, ranks.Runs(slow)))
+			}
+		}
+	}
+	notes := f.mixture(fl)
+	for _, s := range stragglers {
+		notes = append(notes, "in the last round, straggling "+s)
+	}
+	if f.validate {
+		notes = append(notes, "model-makespan-s is computed by bench simulate, which was given each rank's start; model-error is its deviation")
+	}
+	return f.tell(cmd, run, result.TableOptions{Notes: notes})
+}
+
+// images of a run on n ranks.
+func (f *benchScaleFlags) images(n int) int {
+	if f.total > 0 {
+		return f.total
+	}
+	return n * f.perRank
+}
+
+// one runs a job on n ranks.
+func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, images string, round, n int) (scale.Outcome, error) {
+	out := filepath.Join(work, fmt.Sprintf("out-%d-%d", n, round))
+	self, err := os.Executable()
+	if err != nil {
+		return scale.Outcome{}, err
+	}
+	argv := []string{"-np", strconv.Itoa(n), "--bind-to", "none", "--oversubscribe"}
+	if os.Geteuid() == 0 {
+		argv = append(argv, "--allow-run-as-root")
+	}
+	argv = append(argv, self, "bench", "rank", "--images-at", images, "--out", out)
+	argv = append(argv, f.fleetFlags.args(n)...)
+	argv = append(argv, f.rankJob.args()...)
+	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
+	mpirun.Stderr = stderr
+	if err := mpirun.Run(); err != nil {
+		return scale.Outcome{}, fmt.Errorf("%s: %w", f.mpirun, err)
+	}
+	st, err := dir.New(out, dir.Options{})
+	if err != nil {
+		return scale.Outcome{}, err
+	}
+	o, err := scale.Read(ctx, st, f.images(n), n)
+	if err != nil {
+		return o, err
+	}
+	return o, os.RemoveAll(out)
+}
+
+// sample is what one run on n ranks comes to, and the ranks that straggled.
+func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, n int, o scale.Outcome) (result.Sample, []int, error) {
+	rate, all := func(s simulate.Spec) float64 { return s.At(f.batch) }, 0.0
+	var should []float64
+	for i, s := range fl.specs[:n] {
+		all += rate(s)
+		should = append(should, rate(fl.given[i]))
+	}
+	ideal := float64(o.Images) / all
+	judged := ranks.Analyse(o.Ranks, ranks.Options{Rates: should})
+	policy := "stealing"
+	if f.static {
+		policy = "static"
+	}
+	s := result.Sample{
+		Name: "Scale", Simulated: true, Iterations: o.Images,
+		Keys: []result.Key{
+			result.K("ranks", n), result.K("device", fl.names), result.K("model", f.model), result.K("policy", policy),
+			result.K("straggling", f.straggling()), result.K("slow", f.slow),
+		},
+	}
+	add := func(value float64, unit string) { s.Values = append(s.Values, result.Value{Value: value, Unit: unit}) }
+	add(o.Makespan, "makespan-s")
+	add(o.Makespan/f.slow/float64(o.Images)*100_000/60, "minutes/100k-images")
+	add(float64(o.Images)/o.Makespan/rate(fl.given[0]), "speed-up")
+	add(ideal/o.Makespan, "efficiency")
+	add(float64(len(judged.Stragglers)), "stragglers")
+	add((o.Makespan-ideal)*float64(n), "lost-GPU-s")
+	if f.price > 0 {
+		add((o.Makespan-ideal)*float64(n)/f.slow/float64(o.Images)*100_000/3600*f.price, "lost/100k-images")
+	}
+	if f.validate {
+		model, err := f.computed(ctx, fl, n, o)
+		if err != nil {
+			return s, nil, err
+		}
+		add(model, "model-makespan-s")
+		add(math.Abs(model/o.Makespan-1), "model-error")
+	}
+	return s, judged.Stragglers, nil
+}
+
+// computed is the makespan that the model gives for a run.
+func (f *benchScaleFlags) computed(ctx context.Context, fl *fleet, n int, o scale.Outcome) (float64, error) {
+	c := simulator.Config{Images: o.Images, PerNode: f.perNode, Chunk: f.chunk, Batch: f.batch, Static: f.static, Seed: f.seed,
+		Start: o.Starts, Store: simulator.Store{Latency: diskLatency, ListPage: diskLatency}}
+	for _, s := range fl.specs[:n] {
+		c.Devices = append(c.Devices, simulator.Simulated(s))
+	}
+	r, err := simulator.Run(ctx, c)
+	return r.Makespan, err
+}
+
+// diskLatency is about what a request of a folder on a local disk takes.
+const diskLatency = time.Millisecond
+
+// newBenchRank is what bench scale starts, once a rank.
+func newBenchRank() *cobra.Command {
+	var f fleetFlags
+	var j rankJob
+	var world rankFlags
+	var images, out string
+	cmd := &cobra.Command{
+		Use: "rank", Hidden: true, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fl, err := f.fleet()
+			if err != nil {
+				return err
+			}
+			w, err := world.resolve(cmd)
+			if err != nil {
+				return err
+			}
+			if w.Rank >= len(fl.specs) {
+				return usagef("--ranks %v names no device for rank %d", f.ranks, w.Rank)
+			}
+			from, err := dir.New(images, dir.Options{})
+			if err != nil {
+				return err
+			}
+			to, err := dir.New(out, dir.Options{})
+			if err != nil {
+				return err
+			}
+			contract := scale.Contract()
+			_, err = scorer.Run(cmd.Context(), scorer.Options{
+				Images: from, Out: to,
+				Job: output.Job{
+					Images: from.String(), PreprocessDigest: contract.PreprocessDigest(), LabelsDigest: contract.LabelsDigest(),
+					Precision: output.Simulated, TopK: 1, Format: output.JSONL, Batch: j.batch, Chunk: j.chunk,
+				},
+				Contract: contract,
+				OpenEngine: func() (scorer.Engine, error) {
+					return simulate.Open(cmd.Context(), fl.specs[w.Rank], contract, w.Rank)
+				},
+				World: w, Static: j.static, Decoders: 1,
+				Counters: new(telemetry.Counters),
+				Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard, Rank: w.Rank}},
+				Log:      zerolog.New(cmd.ErrOrStderr()).Level(zerolog.WarnLevel),
+			})
+			return err
+		},
+	}
+	f.register(cmd)
+	j.register(cmd)
+	world.register(cmd)
+	cmd.Flags().StringVar(&images, "images-at", "", "folder of the images")
+	cmd.Flags().StringVar(&out, "out", "", "folder for the result")
+	return cmd
+}
