@@ -8,21 +8,29 @@ import (
 
 // Bounds of DefaultChunk.
 const (
-	minChunk  = 8
-	maxChunk  = 128
-	maxChunks = 1 << 16
+	minChunk   = 8
+	maxChunk   = 128
+	manyChunks = 2048
+	maxChunks  = 1 << 16
 )
 
-// DefaultChunk returns the chunk size, in images, for a manifest of n entries:
-// about 512 chunks, as a power of two from 8 to 128. It grows beyond 128 only
-// where there would be more than 65,536 chunks.
-func DefaultChunk(n int) int {
+// DefaultChunk returns the chunk size, in images, for a manifest of n entries
+// that are scored in batches of that many: about 2,048 chunks, as a power of two
+// from 8 to 128, so that 32 ranks end within some hundredths of one another. It
+// grows beyond 128 only where there would be more than 65,536 chunks. From there
+// it goes up to whole batches, two at least: a chunk's last batch waits for the
+// commit of the chunk before, which the others hide. A batch of 0 is not known
+// and changes nothing.
+func DefaultChunk(n, batch int) int {
 	size := minChunk
-	for size < maxChunk && size*512 < n {
+	for size < maxChunk && size*manyChunks < n {
 		size *= 2
 	}
 	for (n-1)/size+1 > maxChunks {
 		size *= 2
+	}
+	if batch > 0 {
+		size = max(2, (size+batch-1)/batch) * batch
 	}
 	return size
 }

@@ -64,10 +64,10 @@ func TestRecipe100000ImagesOn32Ranks(t *testing.T) {
 
 func TestRecipe366111NamesOn32Ranks(t *testing.T) {
 	const images, ranks = 366_111, 32
-	for _, size := range []int{DefaultChunk(images), 1, 8, 16, 32, 64, 128, 1000} {
+	for _, size := range []int{DefaultChunk(images, 32), 1, 8, 16, 32, 64, 128, 1000} {
 		checkShares(t, Chunks{Entries: images, Size: size}, ranks)
 	}
-	if got := DefaultChunk(images); got != 128 {
+	if got := DefaultChunk(images, 32); got != 128 {
 		t.Errorf("DefaultChunk(%d) = %d, want 128", images, got)
 	}
 }
@@ -96,12 +96,15 @@ func TestSharesOfAnySize(t *testing.T) {
 }
 
 func TestDefaultChunk(t *testing.T) {
-	for _, tt := range []struct{ images, want int }{
-		{0, 8}, {1, 8}, {4096, 8}, {4097, 16}, {8192, 16}, {8193, 32}, {32_769, 128},
-		{100_000, 128}, {65_536 * 128, 128}, {65_536*128 + 1, 256}, {50_000_000, 1024},
+	for _, tt := range []struct{ images, batch, want int }{
+		{0, 0, 8}, {1, 0, 8}, {16_384, 4, 8}, {16_385, 4, 16}, {32_768, 1, 16}, {32_769, 1, 32},
+		{100_000, 0, 64}, {100_000, 32, 64}, {131_073, 32, 128},
+		{65_536 * 128, 8, 128}, {65_536*128 + 1, 8, 256}, {50_000_000, 8, 1024},
+		// Whole batches, two at least.
+		{10, 32, 64}, {100_000, 64, 128}, {100_000, 24, 72}, {366_111, 256, 512},
 	} {
-		if got := DefaultChunk(tt.images); got != tt.want {
-			t.Errorf("DefaultChunk(%d) = %d, want %d", tt.images, got, tt.want)
+		if got := DefaultChunk(tt.images, tt.batch); got != tt.want {
+			t.Errorf("DefaultChunk(%d, %d) = %d, want %d", tt.images, tt.batch, got, tt.want)
 		}
 	}
 }

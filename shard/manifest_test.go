@@ -293,7 +293,7 @@ func TestPlanning366111NamesStaysWithin300MB(t *testing.T) {
 	if err := m.Encode(io.Discard); err != nil {
 		t.Fatal(err)
 	}
-	c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len())}
+	c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len(), 0)}
 	sum := 0
 	for rank := range ranks {
 		sum += c.ShareImages(rank, ranks)
@@ -326,7 +326,7 @@ func BenchmarkPlan366111(b *testing.B) {
 		if err := m.Encode(io.Discard); err != nil {
 			b.Fatal(err)
 		}
-		c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len())}
+		c := Chunks{Entries: m.Len(), Size: DefaultChunk(m.Len(), 0)}
 		for rank := range 32 {
 			c.Share(rank, 32)
 		}

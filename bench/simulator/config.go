@@ -112,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	set(&c.Batch, 32)
-	set(&c.Chunk, shard.DefaultChunk(c.Images))
+	set(&c.Chunk, shard.DefaultChunk(c.Images, c.Batch))
 	set(&c.Ahead, aheadBatches*c.Batch)
 	set(&c.Fetchers, defaultFetchers)
 	set(&c.PerNode, 1)

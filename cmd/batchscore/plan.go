@@ -14,7 +14,7 @@ import (
 func newPlan() *cobra.Command {
 	var places placeFlags
 	var images string
-	var limit, chunk, world int
+	var limit, batch, chunk, world int
 	cmd := &cobra.Command{
 		Use:   "plan --images PLACE --world N",
 		Short: "Print which rank would start with which images, without scoring",
@@ -25,8 +25,8 @@ func newPlan() *cobra.Command {
 				return usagef("--images is missing: the place of the images")
 			case world < 1:
 				return usagef("--world %d: there is at least one rank", world)
-			case limit < 0, chunk < 0:
-				return usagef("--max and --chunk are numbers of images above zero")
+			case limit < 0, batch < 0, chunk < 0:
+				return usagef("--max, --batch and --chunk are numbers of images above zero")
 			}
 			st, err := places.open("--images", images)
 			if err != nil {
@@ -39,7 +39,7 @@ func newPlan() *cobra.Command {
 			}
 			defer m.Close()
 			if chunk == 0 {
-				chunk = shard.DefaultChunk(m.Len())
+				chunk = shard.DefaultChunk(m.Len(), batch)
 			}
 			c := shard.Chunks{Entries: m.Len(), Size: chunk}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', tabwriter.AlignRight)
@@ -65,6 +65,7 @@ func newPlan() *cobra.Command {
 	places.register(cmd)
 	fs.IntVar(&world, "world", 1, "number of ranks")
 	fs.IntVar(&limit, "max", 0, "plan for at most this many images; 0 is all")
+	fs.IntVar(&batch, "batch", 0, "images per batch of the run, of which a chunk holds two at least")
 	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")
 	return cmd
 }

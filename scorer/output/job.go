@@ -56,7 +56,7 @@ func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 func (j *Job) Chunks(entries int) shard.Chunks {
 	size := j.Chunk
 	if size == 0 {
-		size = shard.DefaultChunk(entries)
+		size = shard.DefaultChunk(entries, j.Batch)
 	}
 	return shard.Chunks{Entries: entries, Size: size}
 }

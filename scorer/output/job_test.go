@@ -47,7 +47,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	if second, _, err := Join(t.Context(), st, auto); err != nil || second.Batch != 16 {
 		t.Errorf("the second worker: %+v, %v, want the recorded batch", second, err)
 	}
-	if c := first.Chunks(100_000); c.Size != 128 || c.Entries != 100_000 {
+	if c := first.Chunks(100_000); c.Size != 64 || c.Entries != 100_000 {
 		t.Errorf("chunks %+v", c)
 	}
 	same := auto
