@@ -119,3 +119,37 @@ func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+// TestDroppedChunkLeavesTheDevice has a rank whose device would never end what
+// it was given: once another has committed that, the run on the device is ended.
+func TestDroppedChunkLeavesTheDevice(t *testing.T) {
+	images, out := collection(t, 100), new(mem.Store)
+	engine := newFakeEngine()
+	started := make(chan struct{})
+	var once sync.Once
+	engine.score = func(ctx context.Context, _, _ int) error {
+		once.Do(func() { close(started) })
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	stuck := options(t, images, out)
+	stuck.Lease = time.Second // it looks after half of that
+	stuck.World = shard.World{Rank: 0, Size: 2, LocalSize: 1}
+	stuck.OpenEngine = func() (Engine, error) { return engine, nil }
+	ended := make(chan error)
+	go func() {
+		_, err := Run(context.Background(), stuck)
+		ended <- err
+	}()
+	<-started
+	quick := options(t, images, out)
+	quick.World = shard.World{Rank: 1, Size: 2, LocalSize: 1}
+	mustRun(t, quick)
+	if err := <-ended; err != nil {
+		t.Errorf("the stuck rank: %v", err)
+	}
+	if c := stuck.Counters.Snapshot(); c.Chunks != 0 || c.Images != 0 {
+		t.Errorf("the stuck rank committed %d chunks and counts %d images as scored", c.Chunks, c.Images)
+	}
+	verified(t, out)
+}

@@ -1,6 +1,9 @@
 package scorer
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // feed takes chunk after chunk, cuts each into batches and sends their images
 // to be fetched. The number of batches bounds how far it runs ahead.
@@ -81,10 +84,20 @@ func (p *pipeline) acquire(ctx context.Context) (*batch, error) {
 		p.made++
 		return &batch{Batch: b}, nil
 	}
-	select {
-	case b := <-p.free:
-		return b, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	for {
+		look := time.NewTimer(p.taker.interval())
+		select {
+		case b := <-p.free:
+			look.Stop()
+			return b, nil
+		case <-ctx.Done():
+			look.Stop()
+			return nil, context.Cause(ctx)
+		case <-look.C:
+			// What is on the device may be another's work by now.
+			if err := p.taker.look(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 }

@@ -46,15 +46,26 @@ func (p *pipeline) infer(ctx context.Context) error {
 }
 
 // score runs a batch, in halves from the moment that the device has shown it
-// cannot hold more.
+// cannot hold more. It ends early when the batch's chunk is dropped.
 func (p *pipeline) score(ctx context.Context, b *batch) error {
 	defer p.Counters.Busy(telemetry.Infer, time.Now())
+	run, end := context.WithCancel(ctx)
+	defer end()
+	go func(gone <-chan struct{}) { // batch and chunk may be others' before it ends
+		select {
+		case <-gone:
+			end()
+		case <-run.Done():
+		}
+	}(b.chunk.hold.gone)
 	for lo := 0; lo < b.n; {
 		n := min(b.n-lo, int(p.batchLimit.Load()))
-		err := p.Engine.Score(ctx, b.Batch, lo, lo+n)
+		err := p.Engine.Score(run, b.Batch, lo, lo+n)
 		switch {
 		case err == nil:
 			lo += n
+		case b.chunk.dropped() && ctx.Err() == nil:
+			return nil
 		case errors.Is(err, models.ErrOutOfMemory) && n > 1:
 			// Several lanes may run out at once; the limit only ever falls.
 			for old := p.batchLimit.Load(); int(old) > n/2; old = p.batchLimit.Load() {

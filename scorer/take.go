@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +21,7 @@ import (
 type taker struct {
 	*worker
 	own, ownEnd int
+	began       time.Time
 	listed      time.Time   // when done was read; monotonic
 	done        *output.Set // chunks that were committed then
 	images      int         // how many this worker took
@@ -43,13 +43,27 @@ type hold struct {
 	since time.Time
 	// doubles says that it is another worker's claim, which is not renewed.
 	doubles bool
-	// dropped says that its part stands meanwhile, so that nothing more need
+	// gone is closed when its part stands meanwhile, so that nothing more need
 	// be done.
-	dropped atomic.Bool
+	gone chan struct{}
+}
+
+func newHold(doubles bool) *hold {
+	return &hold{since: time.Now(), doubles: doubles, gone: make(chan struct{})}
+}
+
+// dropped says that gone is closed.
+func (h *hold) dropped() bool {
+	select {
+	case <-h.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 func newTaker(w *worker, done *output.Set) *taker {
-	t := &taker{worker: w, done: done, listed: time.Now(),
+	t := &taker{worker: w, done: done, began: time.Now(), listed: time.Now(),
 		mine: map[int]bool{}, held: map[int]*hold{}, wake: make(chan struct{}, 1)}
 	t.own, t.ownEnd = w.Chunks.Share(w.World.Rank, w.World.Size)
 	return t
@@ -81,7 +95,7 @@ func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 		index := t.own
 		t.own++
 		// What a thief has committed meanwhile is not done again.
-		if time.Since(t.listed) > t.Lease/2 {
+		if time.Since(t.listed) > t.interval() {
 			if err := t.refresh(ctx); err != nil {
 				return 0, false, err
 			}
@@ -94,10 +108,9 @@ func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 		return 0, false, nil
 	}
 	for pause := firstPause; t.halt.why() == nil; pause = min(2*pause, t.longest()) {
-		if err := t.refresh(ctx); err != nil {
+		if err := t.look(ctx); err != nil {
 			return 0, false, err
 		}
-		t.drop()
 		index, left, ok, err := t.takeOver(ctx)
 		if ok || err != nil {
 			return index, ok, err
@@ -126,15 +139,29 @@ func (t *taker) rest(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// drop marks the chunks in hand that others have committed.
-func (t *taker) drop() {
+// interval is how old the knowledge of what is committed may grow: on the own
+// share, which others come to last, as long as it takes them to see that a
+// worker is silent; after that as long as the pause between two looks.
+func (t *taker) interval() time.Duration {
+	if t.own < t.ownEnd || t.Static {
+		return t.Lease / 2
+	}
+	return t.longest()
+}
+
+// look marks the chunks in hand that others have committed.
+func (t *taker) look(ctx context.Context) error {
+	if err := t.refresh(ctx); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for index, h := range t.held {
-		if t.done.Has(index) {
-			h.dropped.Store(true)
+		if t.done.Has(index) && !h.dropped() {
+			close(h.gone)
 		}
 	}
+	return nil
 }
 
 // takeOver claims one chunk that is neither committed nor anybody's, or else
@@ -185,9 +212,10 @@ func (t *taker) patience() time.Duration {
 }
 
 // longest is the longest pause between two looks at what others hold: short
-// against the time of a chunk, so that little of it is lost at the end.
+// against the time of a chunk and against that of the whole run, so that little
+// of either is lost at the end.
 func (t *taker) longest() time.Duration {
-	return min(max(t.patience()/8, firstPause), lastPause)
+	return min(max(min(t.patience()/8, time.Since(t.began)/256), firstPause), lastPause)
 }
 
 // double begins a chunk that another worker is at. One worker may do so: the
@@ -198,7 +226,7 @@ func (t *taker) double(ctx context.Context, index int) (bool, error) {
 		return false, err
 	}
 	t.Log.Info().Int("chunk", index).Msg("doubling a chunk that another worker is slow with: the first to commit wins")
-	t.take(index, &hold{since: time.Now(), doubles: true})
+	t.take(index, newHold(true))
 	return true, nil
 }
 
@@ -233,7 +261,7 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	t.take(index, &hold{since: time.Now()})
+	t.take(index, newHold(false))
 	return true, nil
 }
 
@@ -261,7 +289,7 @@ func (t *taker) inHand(index int) *hold {
 func (t *taker) committed(index int) {
 	t.claims.Forget(index)
 	t.mu.Lock()
-	if h := t.held[index]; h != nil && !h.dropped.Load() {
+	if h := t.held[index]; h != nil && !h.dropped() {
 		t.commits++
 		t.spent += time.Since(h.since)
 	}

@@ -50,7 +50,7 @@ func (i item) entry() shard.Entry { return i.batch.chunk.entries[i.batch.offset+
 
 // dropped says that the chunk's part stands, so that what is left of it may be
 // passed over.
-func (c *chunk) dropped() bool { return c.hold.dropped.Load() }
+func (c *chunk) dropped() bool { return c.hold.dropped() }
 
 // reset makes c the chunk of entries in batches of size images, reusing its
 // memory.

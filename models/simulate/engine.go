@@ -62,7 +62,9 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	if !e.spec.Fits(hi - lo) {
 		return fmt.Errorf("%w: %s does not hold a batch of %d", models.ErrOutOfMemory, e.Device(), hi-lo)
 	}
-	if err := sleepUntil(ctx, e.reserve(hi-lo)); err != nil {
+	begin, end := e.reserve(hi - lo)
+	if err := sleepUntil(ctx, end); err != nil {
+		e.giveBack(begin, end)
 		return err
 	}
 	for i := lo; i < hi; i++ {
@@ -71,8 +73,8 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	return nil
 }
 
-// reserve books n images on the device and says when they will be done.
-func (e *Engine) reserve(n int) time.Time {
+// reserve books n images on the device and says from when to when it is theirs.
+func (e *Engine) reserve(n int) (begin, end time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	took := e.spec.Seconds(n)
@@ -85,9 +87,24 @@ func (e *Engine) reserve(n int) time.Time {
 		e.freeAt = now
 	}
 	d := time.Duration(took * float64(time.Second))
-	e.freeAt = e.freeAt.Add(d)
+	begin = e.freeAt
+	e.freeAt = begin.Add(d)
 	e.busy += d
-	return e.freeAt
+	return begin, e.freeAt
+}
+
+// giveBack ends a booking before its time, if no other was made after it.
+func (e *Engine) giveBack(begin, end time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.freeAt.Equal(end) {
+		return
+	}
+	e.freeAt = begin
+	if now := time.Now(); now.After(begin) {
+		e.freeAt = now
+	}
+	e.busy -= end.Sub(e.freeAt)
 }
 
 // Busy is how long the device has computed so far, and will for what it was

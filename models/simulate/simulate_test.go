@@ -45,8 +45,11 @@ func open(t *testing.T, s Spec) *Engine {
 // TestDeviceIsBookedInTurn looks at the schedule, not at the clock.
 func TestDeviceIsBookedInTurn(t *testing.T) {
 	e := open(t, Spec{Rate: 1e-3}) // a thousand seconds an image
-	first := e.reserve(2)
-	second := e.reserve(3)
+	_, first := e.reserve(2)
+	begin, second := e.reserve(3)
+	if !begin.Equal(first) {
+		t.Errorf("the second batch begins at %v, the first ends at %v", begin, first)
+	}
 	if d := second.Sub(first); d != 3000*time.Second {
 		t.Errorf("the second batch ends %v after the first, want 3000s", d)
 	}
@@ -55,11 +58,11 @@ func TestDeviceIsBookedInTurn(t *testing.T) {
 func TestJitterKeepsTheMean(t *testing.T) {
 	e := open(t, Spec{Rate: 1, Jitter: 0.3, Seed: 3})
 	const n = 20000
-	begin := e.reserve(0)
+	_, begin := e.reserve(0)
 	var squares float64
 	last := begin
 	for range n {
-		next := e.reserve(1)
+		_, next := e.reserve(1)
 		d := next.Sub(last).Seconds() - 1
 		squares, last = squares+d*d, next
 	}
@@ -108,6 +111,9 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	if err := e.Score(ctx, b, 0, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("want Canceled, have %v", err)
+	}
+	if _, end := e.reserve(0); time.Until(end) > time.Hour || e.Busy() > time.Hour {
+		t.Errorf("the device stays booked until %v, busy for %v, for a batch that was cancelled", end, e.Busy())
 	}
 }
 

@@ -38,8 +38,9 @@ type Claims struct {
 	running   func(*Worker) bool
 
 	mu     sync.Mutex
-	held   map[int]int // chunk to generation of this worker's last link
-	clock  time.Time   // the store's clock at the moment at
+	held   map[int]int  // chunk to generation of this worker's last link
+	seen   map[int]link // links of others, by chunk: a link never changes
+	clock  time.Time    // the store's clock at the moment at
 	at     time.Duration
 	probes int
 }
@@ -53,6 +54,7 @@ func NewClaims(st store.Store, worker Worker, lease time.Duration) *Claims {
 		monotonic: func() time.Duration { return time.Since(origin) },
 		running:   running,
 		held:      map[int]int{},
+		seen:      map[int]link{},
 	}
 }
 
@@ -290,6 +292,23 @@ func (c *Claims) read(ctx context.Context, chunk, generation int) (link, error) 
 	return l, nil
 }
 
+// readOnce is read for a caller that looks again and again.
+func (c *Claims) readOnce(ctx context.Context, chunk, generation int) (link, error) {
+	c.mu.Lock()
+	l, ok := c.seen[chunk]
+	c.mu.Unlock()
+	if ok && l.Generation == generation {
+		return l, nil
+	}
+	l, err := c.read(ctx, chunk, generation)
+	if err == nil {
+		c.mu.Lock()
+		c.seen[chunk] = l
+		c.mu.Unlock()
+	}
+	return l, err
+}
+
 // Scan returns the claim of every chunk that has one, but for those that skip
 // (if not nil) says to pass over, such as committed ones.
 func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]Claim, error) {
@@ -307,7 +326,7 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 	claims := make(map[int]Claim, len(chains))
 	chunks := slices.Sorted(maps.Keys(chains))
 	err = inOrder(ctx, len(chunks), func(ctx context.Context, i int) (link, error) {
-		return c.read(ctx, chunks[i], chains[chunks[i]])
+		return c.readOnce(ctx, chunks[i], chains[chunks[i]])
 	}, func(i int, l link) error {
 		live, err := c.live(ctx, l)
 		claims[chunks[i]] = Claim{Chunk: chunks[i], Worker: l.Worker, Released: l.Released, Age: now.Sub(l.modified), Live: live}
