@@ -272,7 +272,7 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 	if p.Failed() > 0 {
 		failures := maps.Clone(p.Statuses)
 		delete(failures, output.StatusOK)
-		say("Failures", "%d images: %s", p.Failed(), tally(failures))
+		say("Failures", "%d of these images: %s", p.Failed(), tally(failures))
 	}
 	if s := p.Storage; s != nil && s.Trouble() {
 		say("Storage", "made ranks wait that have ended: %d calls tried again, %d throttled, %d stalled, pauses of %v in all",

@@ -164,7 +164,7 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 	}
 	if in.observer == nil {
 		if in.w.r.Job.Scores() {
-			r.Trouble = "the result lies in " + in.w.r.Job.Out + ", which this machine cannot see"
+			r.Trouble = in.w.unseen()
 		}
 		return r, ctx.Err()
 	}
@@ -233,7 +233,7 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return err
 	}
 	if w.out == nil {
-		fmt.Fprintf(w.stderr, "batchscore: the labels lie in %s, which this machine cannot see\n", w.r.Job.Out)
+		fmt.Fprintf(w.stderr, "batchscore: no labels were fetched: %s\n", w.unseen())
 		return nil
 	}
 	s, err := output.ReadSuccess(ctx, w.out)

@@ -243,7 +243,7 @@ Output    az://acme/labels/2019
 Storage   is slow to answer: 5 calls tried again, 4 throttled, 1 stalled
 Progress  [############........] 60%: 223104 of 366111 images, 1743 of 2861 chunks
 Rate      412.3 images/s, 5m47s left
-Failures  12 images: 9 truncated, 3 not_found
+Failures  12 of these images: 9 truncated, 3 not_found
 
 RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 2     node0.cluster.exa...      54     6912      1  10m00s     silent

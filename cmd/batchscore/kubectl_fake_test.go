@@ -42,6 +42,12 @@ func fakeKubectl(folder string, args []string) error {
 			words = append(words, a)
 		}
 	}
+	log, err := os.OpenFile(filepath.Join(folder, "calls.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	fmt.Fprintln(log, strings.Join(args, " "))
 	switch words[0] {
 	case "apply":
 		var o kubeObject
@@ -58,7 +64,7 @@ func fakeKubectl(folder string, args []string) error {
 			return err
 		}
 		fmt.Printf("%s\n", body)
-		return os.WriteFile(filepath.Join(folder, o.Kind+"."+name), body, 0o644)
+		return os.WriteFile(filepath.Join(folder, o.Kind+"."+name+".json"), body, 0o644)
 	case "get":
 		return listObjects(folder)
 	case "logs":
@@ -71,7 +77,7 @@ func fakeKubectl(folder string, args []string) error {
 }
 
 func listObjects(folder string) error {
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
 		return err
 	}

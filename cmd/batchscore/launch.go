@@ -191,7 +191,7 @@ func (f *launchFlags) settings() (yaml.Node, error) {
 func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	testPoint("before record")
 	if err := w.book.Create(w.r); err != nil {
-		return err
+		return config(err)
 	}
 	testPoint("after record")
 	err := w.l.Submit(ctx, w.r.Job, w.r.ID)

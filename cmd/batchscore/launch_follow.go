@@ -37,6 +37,14 @@ func (w *watched) openOutput() error {
 	return err
 }
 
+// unseen says why the output of a scoring job cannot be read from here.
+func (w *watched) unseen() string {
+	if w.r.Job.Schedule != "" {
+		return "each run has a place of its own, " + w.r.Job.Out + ": name that of a run"
+	}
+	return "the result lies in " + w.r.Job.Out + ", which this machine cannot see"
+}
+
 func (w *watched) update(phase record.Phase, outcome string) error {
 	w.r.Phase, w.r.Outcome = phase, outcome
 	return w.book.Update(w.r)
@@ -167,8 +175,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		if failed != nil {
 			return failed
 		}
-		fmt.Fprintf(w.stderr, "batchscore: %s reports success; the result lies in %s, which this machine cannot see: run 'batchscore verify' where it can\n",
-			w.r.Engine, w.r.Job.Out)
+		fmt.Fprintf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' where it can\n", w.r.Engine, w.unseen())
 		return nil
 	}
 	report, err := output.Verify(ctx, w.out)

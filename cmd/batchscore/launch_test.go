@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
@@ -313,6 +314,69 @@ func TestSecretsStaySecret(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestDryRunsShowReferences has secrets planted in everything that an engine
+// reads, and what each would send looked through.
+func TestDryRunsShowReferences(t *testing.T) {
+	const secret = "c2VjcmV0LXZhbHVlLXBsYW50ZWQ"
+	dir := t.TempDir()
+	configuration, key := filepath.Join(dir, "configuration.json"), filepath.Join(dir, "key")
+	writeFile(t, key, []byte(secret))
+	writeFile(t, configuration, fmt.Appendf(nil, `{"subscription_id": "11111111-2222-3333-4444-555555555555", "aad_client_id": "c", "aad_secret": %[1]q,
+		"aad_tenant": "t", "location": "eastus", "resource_group": "vision", "workspace": "w",
+		"storage_account": {"name": "acme", "key": %[1]q}, "admin_user": {"name": "a", "password": %[1]q}}`, secret))
+	const azure = "subscription: 11111111-2222-3333-4444-555555555555, resourceGroup: vision, workspace: labels"
+	for engine, c := range map[string]struct{ section, job string }{
+		"local":      {"{}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
+		"fake":       {"{folder: " + dir + "}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
+		"kubernetes": {"{mpi: false}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
+		"azureml":    {"{" + azure + ", compute: gpus}", "image: acme/batchscore:1\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/a'}}"},
+		"batchai":    {"{configuration: " + configuration + ", cluster: gpus, logs: 'azurefile://acme/logs'}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
+	} {
+		t.Run(engine, func(t *testing.T) {
+			d := newDesk(t)
+			service := filepath.Join(t.TempDir(), "service.yaml")
+			writeFile(t, service, []byte(engine+": "+c.section+"\n"))
+			d.env = append(d.env, "PLANTED="+secret, arm.TokenVariable+"="+secret, serviceVar+"="+service)
+			r := d.run(t, "launch", "--to", engine, "--dry-run", "-f", jobFile(t, "az://acme/photos", "az://acme/labels", "m.onnx", c.job))
+			if engine == "azureml" { // which cannot keep one
+				if r.code != 78 || !strings.Contains(r.stderr, "secrets") {
+					t.Errorf("want the secret refused, have %v", r)
+				}
+			} else if r.code != 0 || !strings.Contains(r.stdout, "secret from env PLANTED") && !strings.Contains(r.stdout, "secretKeyRef") {
+				t.Errorf("want the reference shown, have %v", r)
+			}
+			if strings.Contains(r.stdout+r.stderr, secret) {
+				t.Errorf("the secret is shown: %v", r)
+			}
+		})
+	}
+}
+
+// TestSecretsReachPodsThroughStandardInput launches with a kubectl that writes
+// its command lines down.
+func TestSecretsReachPodsThroughStandardInput(t *testing.T) {
+	const secret = "c2VjcmV0LXZhbHVlLXBsYW50ZWQ"
+	o := newOffice(t)
+	cluster := t.TempDir()
+	o.env = append(o.env, "PLANTED="+secret, fakeKubectlVar+"="+cluster)
+	writeFile(t, filepath.Join(o.folder, "service.yaml"), []byte("kubernetes: {mpi: false}\n"))
+	o.run(block{text: "batchscore launch --to kubernetes --service service.yaml --image acme/batchscore:1 --secret A=env:PLANTED " +
+		"--images az://acme/photos --out az://acme/labels --model m.onnx --detach"})
+	calls, err := os.ReadFile(filepath.Join(cluster, "calls.log"))
+	if err != nil || strings.Count(string(calls), "apply ") < 2 || bytes.Contains(calls, []byte(secret)) {
+		t.Errorf("kubectl was called with\n%s%v", calls, err)
+	}
+	sent, err := filepath.Glob(filepath.Join(cluster, "Secret.*.json"))
+	if err != nil || len(sent) != 1 {
+		t.Fatalf("%v, %v", sent, err)
+	}
+	for name, body := range filesIn(t, o.folder) {
+		if strings.Contains(body, secret) {
+			t.Errorf("%s holds the secret", name)
+		}
 	}
 }
 
