@@ -23,8 +23,10 @@ const exitCodesHelp = `Exit codes:
   10   manifest, model or record does not match the output folder
   11   the output folder belongs to another job
   64   wrong usage
-  75   try again: storage, disk, deadline, budget, or chunks of other ranks still missing
-  78   configuration: credentials, rank variables, provider, model
+  75   try again: storage, disk, deadline, budget, a service that does not answer,
+       or chunks of other ranks still missing
+  78   configuration: credentials, rank variables, provider, model, service.yaml,
+       or what an engine cannot do
   130  interrupted (SIGINT); what was committed stands
   143  stopped (SIGTERM, SIGUSR1), resumable
 Any other code means failure.`

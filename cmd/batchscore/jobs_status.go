@@ -35,7 +35,8 @@ type report struct {
 	// Store is what reading the output went through.
 	Store *storeReport `json:"store,omitempty"`
 
-	now time.Time
+	now  time.Time
+	gone bool // the engine knows no such job
 }
 
 type engineReport struct {
@@ -59,7 +60,8 @@ func (r *report) over() bool {
 	if r.Progress != nil && r.Progress.Stage == output.Complete {
 		return true
 	}
-	return r.Engine != nil && r.Engine.State.Ended() && (r.Progress == nil || r.Progress.Alive() == 0)
+	ended := r.gone || r.Engine != nil && r.Engine.State.Ended()
+	return ended && (r.Progress == nil || r.Progress.Alive() == 0)
 }
 
 // inspector makes reports of one job.
@@ -197,10 +199,11 @@ func (in *inspector) ask(ctx context.Context, r *report) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	s, err := in.w.l.Status(ctx, rec.ID)
+	r.gone = errors.Is(err, deploy.ErrNoJob)
 	switch {
-	case errors.Is(err, deploy.ErrNoJob) && rec.Phase == record.Launching:
+	case r.gone && rec.Phase == record.Launching:
 		r.EngineTrouble = rec.Engine + " never got the job: the launcher ended before; launch it again"
-	case errors.Is(err, deploy.ErrNoJob) && rec.Phase == record.Refused:
+	case r.gone && rec.Phase == record.Refused:
 		r.EngineTrouble = rec.Engine + " did not take the job"
 	case err != nil:
 		r.EngineTrouble = err.Error()

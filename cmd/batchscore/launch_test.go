@@ -292,7 +292,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			eventually(t, "the program", func() bool { return exists(ready) })
 			for pid, line := range commandLines(t) {
 				if strings.Contains(line, secret) {
-					t.Errorf("process %d shows the secret: %q", pid, line)
+					t.Errorf("process %s shows the secret: %q", pid, line)
 				}
 			}
 			writeFile(t, leave, nil)
@@ -380,19 +380,17 @@ func TestSecretsReachPodsThroughStandardInput(t *testing.T) {
 	}
 }
 
-// commandLines are those of all processes.
-func commandLines(t testing.TB) map[int]string {
+// commandLines are those of all processes, by their number.
+func commandLines(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no processes in /proc: %v", err)
 	}
-	lines := map[int]string{}
+	lines := map[string]string{}
 	for _, file := range files {
 		if body, err := os.ReadFile(file); err == nil {
-			var pid int
-			fmt.Sscan(filepath.Base(filepath.Dir(file)), &pid)
-			lines[pid] = string(body)
+			lines[filepath.Base(filepath.Dir(file))] = string(body)
 		}
 	}
 	return lines
@@ -433,6 +431,9 @@ func TestKilledLaunchers(t *testing.T) {
 					}
 					if s := d.status(t, id); !strings.Contains(s.EngineTrouble, "never got the job") {
 						t.Errorf("%+v", s)
+					}
+					if r := d.must(t, 0, "jobs", "status", "--watch", id); !strings.Contains(r.stdout, "never got the job") {
+						t.Errorf("watched: %v", r)
 					}
 					d.must(t, 0, args...)
 					d.must(t, 0, "verify", out)

@@ -183,10 +183,7 @@ func choose(ctx context.Context, images store.Store, n int, seed uint64) ([]stor
 
 // hash is where an image stands in the order that samples are taken in.
 func hash(name string, seed uint64) [32]byte {
-	h := sha256.New()
-	_ = binary.Write(h, binary.BigEndian, seed)
-	io.WriteString(h, name)
-	return [32]byte(h.Sum(nil))
+	return sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, seed), name...))
 }
 
 type candidate struct {
