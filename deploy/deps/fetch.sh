@@ -14,7 +14,10 @@
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request and in CI, for they may start services on this machine
 #
-# Without a PART: all but protoc and, unless CI=true, cluster. CACHE is .cache in the tree, or
+#	checkers  shellcheck and systemd-analyze, from the distribution, for the tests;
+#	          only on request and in CI
+#
+# Without a PART: all but protoc and, unless CI=true, cluster and checkers. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
 # one. Downloads go through npm and apt-get only. Those from npm are held
 # against the SHA-256 of pins.sh, both when fetched and on every later call; the
@@ -249,13 +252,22 @@ get_cluster() {
 	apt_install "${missing[@]}"
 }
 
+get_checkers() {
+	local -a missing=()
+	have shellcheck || missing+=(shellcheck)
+	have systemd-analyze || missing+=(systemd)
+	[ ${#missing[@]} = 0 ] && return
+	have apt-get || die "this system has no apt-get: install by hand what the distribution has for ${missing[*]}"
+	apt_install "${missing[@]}"
+}
+
 parts=("$@")
 [ $# -gt 0 ] || parts=(system runtime model photos samples azurite tmux)
-[ $# -gt 0 ] || [ "${CI:-}" != true ] || parts+=(cluster)
+[ $# -gt 0 ] || [ "${CI:-}" != true ] || parts+=(cluster checkers)
 for part in "${parts[@]}"; do
 	case $part in
-	runtime | model | photos | samples | azurite | system | protoc | tmux | cluster) ;;
-	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc tmux cluster" ;;
+	runtime | model | photos | samples | azurite | system | protoc | tmux | cluster | checkers) ;;
+	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc tmux cluster checkers" ;;
 	esac
 done
 mkdir -p "$cache"

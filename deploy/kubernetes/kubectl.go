@@ -70,6 +70,9 @@ func (e *Engine) where() []string {
 var errNoKind = errors.New("the cluster has no MPI operator (kubeflow.org/v2beta1): have one installed, or launch without MPI" +
 	" (--without-mpi, or mpi: false in service.yaml)")
 
+// errGone says that there is no such object, or no more.
+var errGone = errors.New("not found")
+
 // away are words of kubectl for a cluster that gives no answer now; what is
 // left is a refusal.
 var away = []string{
@@ -95,6 +98,9 @@ func refusal(args []string, stderr string) error {
 	lower := strings.ToLower(text)
 	if strings.Contains(lower, `no matches for kind "mpijob"`) || strings.Contains(lower, `have a resource type "mpijobs"`) {
 		return fmt.Errorf("%w: %w", deploy.ErrService, errNoKind)
+	}
+	if strings.Contains(lower, "(notfound)") {
+		return fmt.Errorf("%w: %w: %s: %s", deploy.ErrService, errGone, verb, text)
 	}
 	// A certificate is refused in the same words as a broken line.
 	if !strings.Contains(lower, "x509") {

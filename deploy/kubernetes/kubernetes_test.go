@@ -285,6 +285,8 @@ func TestFollow(t *testing.T) {
 		f.write("one\ntwo", "logs", name)
 		want = append(want, "[pod/"+name+"/rank] one\n", "[pod/"+name+"/rank] two\n")
 	}
+	// A pod may go with its node, and its log with it.
+	first = append(first, pod("p05-gone", "rank", 5, up))
 	f.write("again\n", "logs", "p00-again")
 	want = append(want, "[pod/p00-again/rank] again\n")
 	f.write(job, "steps", "0")
@@ -311,6 +313,7 @@ func TestLogsAndFetch(t *testing.T) {
 	f.put(pod("a", "rank", 10, ended))
 	f.put(pod("b", "rank", 2, ended))
 	f.put(pod("c", "rank", 3, "{phase: Pending}"))
+	f.put(pod("gone", "rank", 4, ended))
 	f.write("of ten\n", "logs", "a")
 	f.write("of two\n", "logs", "b")
 	var out strings.Builder
@@ -328,7 +331,7 @@ func TestLogsAndFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 2 || entries[0].Name() != "a.log" || entries[1].Name() != "b.log" {
+	if len(entries) != 3 || entries[0].Name() != "a.log" || entries[1].Name() != "b.log" {
 		t.Errorf("%v", entries)
 	}
 	if body, err := os.ReadFile(filepath.Join(folder, "a.log")); err != nil || string(body) != "of ten\n" {

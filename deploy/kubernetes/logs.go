@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,16 +38,15 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 			if seen[name] || !p.hasLog() {
 				continue
 			}
-			args := []string{"logs", "pod/" + name, "--prefix"}
 			if !follow {
-				if looked = e.stream(ctx, nil, w, args...); looked != nil {
+				if looked = e.log(ctx, name, w, "--prefix"); looked != nil {
 					return looked
 				}
 				continue
 			}
 			seen[name] = g.TryGo(func() error {
 				out := lines.stream()
-				err := e.stream(ctx, nil, out, append(args, "--follow")...)
+				err := e.log(ctx, name, out, "--prefix", "--follow")
 				out.flush()
 				return err
 			})
@@ -69,6 +69,15 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 		return err
 	}
 	return looked
+}
+
+// log writes what a pod has printed; nothing, if it has gone with its node.
+func (e *Engine) log(ctx context.Context, pod string, w io.Writer, flags ...string) error {
+	err := e.stream(ctx, nil, w, append([]string{"logs", "pod/" + pod}, flags...)...)
+	if errors.Is(err, errGone) {
+		return nil
+	}
+	return err
 }
 
 // look says whether the job, or what runs of a scheduled one, has ended, and
@@ -148,7 +157,7 @@ func (e *Engine) fetchLog(ctx context.Context, pod, folder string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	err = e.stream(ctx, nil, f, "logs", "pod/"+pod)
+	err = e.log(ctx, pod, f)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}

@@ -1,0 +1,126 @@
+package image
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// need finds a program that make deps installs.
+func need(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: deploy/deps/fetch.sh checkers installs it", program)
+	}
+	t.Skipf("%s is missing: deploy/deps/fetch.sh checkers installs it", program)
+	return ""
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestScripts(t *testing.T) {
+	scripts, err := filepath.Glob("*.sh")
+	if err != nil || len(scripts) < 3 {
+		t.Fatalf("%q, %v", scripts, err)
+	}
+	if out, err := exec.Command(need(t, "shellcheck"), scripts...).CombinedOutput(); err != nil {
+		t.Errorf("%s", out)
+	}
+}
+
+// TestDockerfile: what the Dockerfile copies is there, what it runs is a script
+// that image-check runs too, bases are pinned, and nothing runs as root.
+func TestDockerfile(t *testing.T) {
+	text := strings.ReplaceAll(read(t, "Dockerfile"), "\\\n", " ")
+	var stage, user string
+	stages := map[string]string{} // who a stage's processes are
+	checked := 0
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		switch words[0] {
+		case "FROM":
+			stage, user = words[3], "root"
+			if !regexp.MustCompile(`:[^:]*\d+\.?\d*[^:]*$`).MatchString(words[1]) {
+				t.Errorf("%s: the base %s has no version", stage, words[1])
+			}
+		case "USER":
+			user = words[1]
+		case "COPY":
+			for _, source := range words[1 : len(words)-1] {
+				if strings.HasPrefix(source, "--from=") {
+					break
+				}
+				if _, err := os.Stat(filepath.Join("..", "..", source)); err != nil {
+					t.Errorf("COPY %s: %v", source, err)
+				}
+			}
+		case "RUN":
+			if script, ok := strings.CutPrefix(words[1], "/src/"); ok {
+				info, err := os.Stat(script)
+				if err != nil || info.Mode()&0o111 == 0 {
+					t.Errorf("%s cannot be run: %v", script, err)
+				}
+				checked++
+			}
+		}
+		stages[stage] = user
+	}
+	if checked != 3 {
+		t.Errorf("%d scripts run, want 3", checked)
+	}
+	for _, final := range []string{"cpu", "gpu"} {
+		if stages[final] != "10001:10001" {
+			t.Errorf("%s runs as %q", final, stages[final])
+		}
+	}
+}
+
+// TestAgreements holds names and numbers that stand in several files.
+func TestAgreements(t *testing.T) {
+	for _, c := range []struct{ what, file, holds string }{
+		{"the ranks' user", "system.sh", "id=10001\n"},
+		{"the ranks' user", "../kubernetes/kubernetes.go", "cmp.Or(o.User, 10001)"},
+		{"the operator's user", "system.sh", "user=mpiuser\n"},
+		{"the operator's user", "../kubernetes/objects.go", `"/home/mpiuser/.sshd_config"`},
+		{"sshd's configuration", "system.sh", `"$home/.sshd_config"`},
+		{"sshd's port", "sshd_config", "\nPort 2222\n"},
+		{"ssh's port", "system.sh", "    Port 2222\n"},
+		{"sshd's port", "../kubernetes/objects.go", "sshPort   = 2222\n"},
+		{"the drain", "../kubernetes/objects.go", drain(t)},
+	} {
+		if !strings.Contains(read(t, c.file), c.holds) {
+			t.Errorf("%s: %s does not hold %q", c.what, c.file, c.holds)
+		}
+	}
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../../go.mod"))
+	if version == nil || !strings.Contains(read(t, "Dockerfile"), "FROM golang:"+version[1]+".") {
+		t.Errorf("go.mod asks for Go %v, the Dockerfile builds with another", version)
+	}
+}
+
+// drain is the command of check.sh by which a worker is drained.
+func drain(t *testing.T) string {
+	t.Helper()
+	m := regexp.MustCompile(`as_user sh -c '(pkill [^']*)' drain`).FindStringSubmatch(read(t, "check.sh"))
+	if m == nil {
+		t.Fatal("check.sh drains no worker")
+	}
+	return "`" + m[1] + "`"
+}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes a Debian or Ubuntu root an image that ranks run in: what the worker
+# needs, Open MPI, and a user that the MPI operator can start ranks as. Runs as
+# root inside that root, with sshd_config beside it.
+set -eu
+
+here=$(dirname "$0")
+user=mpiuser
+id=10001
+home=/home/$user
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+# The library is named without its version in Ubuntu. procps has pgrep and pkill,
+# by which ranks are asked to drain before a pod ends.
+turbojpeg=libturbojpeg0
+apt-cache show "$turbojpeg" >/dev/null 2>&1 || turbojpeg=libturbojpeg
+apt-get -qq install --yes --no-install-recommends \
+	ca-certificates libstdc++6 "$turbojpeg" openmpi-bin openssh-client openssh-server procps >/dev/null
+rm -rf /var/lib/apt/lists/*
+# Host keys that everybody has are none; the operator brings the job's own.
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+
+groupadd --gid "$id" "$user"
+# No password opens the account, yet it is not locked: keys do.
+useradd --uid "$id" --gid "$id" --create-home --shell /bin/bash --password '*' "$user"
+install -m 0644 "$here/sshd_config" "$home/.sshd_config"
+# The operator mounts the key here.
+install -d -m 0700 -o "$user" -g "$user" "$home/.ssh"
+
+# Pods of a job are new each time, and so are their addresses.
+cat >/etc/ssh/ssh_config.d/mpi.conf <<CONFIG
+Host *
+    Port 2222
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    LogLevel ERROR
+CONFIG

@@ -1,0 +1,139 @@
+package units
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+const service = "batchscore.service"
+
+// settings are the values of a unit by name, in order.
+func settings(t *testing.T, file string) map[string][]string {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(body)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(line, "#") {
+			all[name] = append(all[name], value)
+		}
+	}
+	return all
+}
+
+// TestExitCodes: systemd retries what a retry may mend, and nothing else.
+func TestExitCodes(t *testing.T) {
+	unit := settings(t, service)
+	codes := func(name string) (list []int) {
+		for _, word := range strings.Fields(strings.Join(unit[name], " ")) {
+			n, err := strconv.Atoi(word)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			list = append(list, n)
+		}
+		return list
+	}
+	if have := codes("RestartPreventExitStatus"); !slices.Equal(have, deploy.FinalCodes) {
+		t.Errorf("RestartPreventExitStatus=%v, want %v", have, deploy.FinalCodes)
+	}
+	if have := codes("RestartForceExitStatus"); !slices.Equal(have, deploy.RetryCodes) {
+		t.Errorf("RestartForceExitStatus=%v, want %v", have, deploy.RetryCodes)
+	}
+	for _, code := range codes("SuccessExitStatus") {
+		if slices.Contains(deploy.FinalCodes, code) || code == 75 {
+			t.Errorf("SuccessExitStatus=%d: this is no success", code)
+		}
+	}
+}
+
+// TestVerify: systemd knows every setting of the units.
+func TestVerify(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("systemd-analyze is missing: make deps installs it")
+		}
+		t.Skip("systemd-analyze is missing: make deps installs it")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	copied := func(name, extra string) string {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// It looks for the program, which need not be installed here.
+		text := strings.ReplaceAll(string(body), "/usr/local/bin/batchscore", self)
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text+extra), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	verify := func(extra string) string {
+		out, _ := exec.Command(analyze, "verify", "--man=no", copied(service, extra), copied("batchscore.timer", "")).CombinedOutput()
+		return string(out)
+	}
+	if out := verify(""); strings.Contains(out, folder) || strings.Contains(out, "batchscore.") {
+		t.Errorf("%s", out)
+	}
+	if out := verify("\n[Service]\nRestartOn=failure\n"); !strings.Contains(out, "RestartOn") {
+		t.Errorf("a misspelt setting was not found, so this test proves nothing: %q", out)
+	}
+}
+
+// TestRunNames: a run keeps its name until it has ended, and the next one has
+// another.
+func TestRunNames(t *testing.T) {
+	unit := settings(t, service)
+	state := t.TempDir()
+	run := func(setting, status string) string {
+		// What systemd makes of a line: $$ and %% stand for one of each.
+		line := strings.NewReplacer("$$", "$", "%%", "%").Replace(unit[setting][0])
+		script, ok := strings.CutPrefix(line, "/bin/sh -c '")
+		if !ok {
+			t.Fatalf("%s=%s", setting, line)
+		}
+		cmd := exec.Command("/bin/sh", "-c", strings.TrimSuffix(script, "'"))
+		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state, "EXIT_STATUS="+status)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", setting, err, out)
+		}
+		body, err := os.ReadFile(filepath.Join(state, "run"))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	first := run("ExecStartPre", "")
+	if !strings.HasPrefix(first, "RUN=20") {
+		t.Fatalf("%q", first)
+	}
+	for _, status := range []string{"1", "75", "78", "143", "KILL"} {
+		if again := run("ExecStopPost", status); again != first {
+			t.Errorf("after %s the run is %q", status, again)
+		}
+		if again := run("ExecStartPre", ""); again != first {
+			t.Errorf("after %s the run begins anew: %q", status, again)
+		}
+	}
+	for _, status := range []string{"0", "3"} {
+		run("ExecStartPre", "")
+		if left := run("ExecStopPost", status); left != "" {
+			t.Errorf("after %s the next run would go on with %q", status, left)
+		}
+	}
+}
