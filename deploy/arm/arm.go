@@ -31,6 +31,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/batchscore/batchscore/deploy"
 )
 
 // PublicEndpoint is the resource manager of Azure's public cloud.
@@ -64,7 +66,8 @@ type Client struct {
 	secrets []string
 }
 
-// New checks the configuration and sends nothing.
+// New checks the configuration and sends nothing. An endpoint that no token may
+// go to is deploy.ErrService.
 func New(c Config) (*Client, error) {
 	if c.Endpoint == "" {
 		c.Endpoint = PublicEndpoint
@@ -74,10 +77,10 @@ func New(c Config) (*Client, error) {
 	}
 	u, err := url.Parse(strings.TrimRight(c.Endpoint, "/"))
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("endpoint %q: it is a URL such as %s", c.Endpoint, PublicEndpoint)
+		return nil, fmt.Errorf("%w: endpoint %q: it is a URL such as %s", deploy.ErrService, c.Endpoint, PublicEndpoint)
 	}
 	if !secure(u) {
-		return nil, fmt.Errorf("endpoint %q: tokens go over https only", c.Endpoint)
+		return nil, fmt.Errorf("%w: endpoint %q: tokens go over https only", deploy.ErrService, c.Endpoint)
 	}
 	if c.Credential == nil {
 		if c.Credential, err = Credential(); err != nil {

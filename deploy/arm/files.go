@@ -144,16 +144,11 @@ func (c *Client) save(ctx context.Context, f File, folder string) (err error) {
 	return os.Rename(temp.Name(), path)
 }
 
-// Tail passes on what is added to files that grow.
+// Tail passes on what is added to files that grow, whole lines at a time.
 type Tail struct {
 	w    io.Writer
 	seen map[string]*tailed
 	tag  bool
-}
-
-type tailed struct {
-	at   int64
-	rest []byte // of a line that has no end yet
 }
 
 // NewTail returns a Tail that has written nothing. With tag every line begins
@@ -167,14 +162,13 @@ func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
 	for _, f := range files {
 		s := t.seen[f.Name]
 		if s == nil {
-			s = &tailed{}
+			s = &tailed{w: t.w}
+			if t.tag {
+				s.tag = "[" + f.Name + "] "
+			}
 			t.seen[f.Name] = s
 		}
-		out := t.w
-		if t.tag {
-			out = &tagged{w: t.w, tag: f.Name, rest: &s.rest}
-		}
-		n, err := c.Read(ctx, f, s.at, out)
+		n, err := c.Read(ctx, f, s.at, s)
 		s.at += n
 		if err != nil && !IsStatus(err, http.StatusNotFound) { // it may be listed before it is made
 			return err
@@ -183,37 +177,37 @@ func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
 	return nil
 }
 
-// End writes what the files' last lines lack an end of.
+// End writes the files' last lines, if they have no end.
 func (t *Tail) End() error {
 	for _, name := range slices.Sorted(maps.Keys(t.seen)) {
 		if s := t.seen[name]; len(s.rest) > 0 {
-			if _, err := fmt.Fprintf(t.w, "[%s] %s\n", name, s.rest); err != nil {
+			if _, err := s.Write([]byte{'\n'}); err != nil {
 				return err
 			}
-			s.rest = nil
 		}
 	}
 	return nil
 }
 
-// tagged puts a tag before every line.
-type tagged struct {
+// tailed is how far a file has been passed on.
+type tailed struct {
 	w    io.Writer
 	tag  string
-	rest *[]byte
+	at   int64
+	rest []byte // of a line that has no end yet
 }
 
-func (t *tagged) Write(p []byte) (int, error) {
-	*t.rest = append(*t.rest, p...)
+func (s *tailed) Write(p []byte) (int, error) {
+	s.rest = append(s.rest, p...)
 	for {
-		i := bytes.IndexByte(*t.rest, '\n')
+		i := bytes.IndexByte(s.rest, '\n')
 		if i < 0 {
 			return len(p), nil
 		}
-		if _, err := fmt.Fprintf(t.w, "[%s] %s", t.tag, (*t.rest)[:i+1]); err != nil {
+		if _, err := fmt.Fprintf(s.w, "%s%s", s.tag, s.rest[:i+1]); err != nil {
 			return 0, err
 		}
-		*t.rest = (*t.rest)[i+1:]
+		s.rest = s.rest[i+1:]
 	}
 }
 

@@ -273,7 +273,7 @@ func TestFailedAndCanceled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := e.Logs(t.Context(), id, &out, true); err != nil || out.String() != "one\ntwo" {
+	if err := e.Logs(t.Context(), id, &out, true); err != nil || out.String() != "one\ntwo\n" {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Failed || s.Reason != "UserError: rank 3 ended with 75" {

@@ -44,7 +44,8 @@ type Options struct {
 	Cluster    string `yaml:"cluster,omitempty"`
 	Experiment string `yaml:"experiment,omitempty"`
 
-	// Logs is the file share for what jobs print, azurefile://ACCOUNT/SHARE.
+	// Logs is the file share for what jobs print, azurefile://ACCOUNT/SHARE; with
+	// Configuration and when empty, the share logs of its storage account.
 	Logs string `yaml:"logs,omitempty"`
 	// AccountKey is where the key of the storage account of Logs and of a job's
 	// mounts comes from.
@@ -121,6 +122,14 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	} {
 		if !field.pattern.MatchString(field.value) {
 			return nil, fmt.Errorf("%s: %s %q: it takes letters, digits, hyphens and underscores: %w", engine, field.name, field.value, deploy.ErrService)
+		}
+	}
+	for name, s := range map[string]secret{"accountKey": e.accountKey, "registryPassword": e.registryPassword} {
+		switch {
+		case s.Kubernetes != "":
+			return nil, fmt.Errorf("%s: %s: kubernetes in service.yaml: it comes from env, file or keyVault: %w", engine, name, deploy.ErrService)
+		case s.KeyVault != "" && e.o.KeyVault == "":
+			return nil, fmt.Errorf("%s: %s: keyVault in service.yaml needs the vault's ID as well, keyVault of batchai: %w", engine, name, deploy.ErrService)
 		}
 	}
 	e.o.Endpoint = strings.TrimRight(e.o.Endpoint, "/")

@@ -184,7 +184,7 @@ func TestJobRuns(t *testing.T) {
 	t.Setenv("TEST_JOB_SECRET", jobSecret)
 	e, fake := withCluster(t)
 	fake.Lines = []string{"Worker 0 needs to process 3125 images\n", "Worker 0 Processed 100/3125 images\n", "Processed 100000 images on 32 ranks"}
-	fake.Outputs = map[string]map[string]string{"OUTPUT": {"model.bin": "weights", "logs/rank-0/a.txt": "deep"}}
+	fake.Outputs = map[string]map[string]string{"OUTPUT": {"model.bin": "weights", "logs/rank-0/a.txt": "deep", "a": "1", "b": "2", "c": "3"}}
 	if _, err := e.Status(t.Context(), id); !errors.Is(err, deploy.ErrNoJob) {
 		t.Errorf("status of no job: %v", err)
 	}
@@ -199,7 +199,7 @@ func TestJobRuns(t *testing.T) {
 	if err := e.Logs(t.Context(), id, &out, true); err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Join(fake.Lines, ""); out.String() != want {
+	if want := strings.Join(fake.Lines, "") + "\n"; out.String() != want {
 		t.Errorf("the log is %q, want %q", out.String(), want)
 	}
 	s, err = e.Status(t.Context(), id)
@@ -215,6 +215,7 @@ func TestJobRuns(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"stdout.txt": strings.Join(fake.Lines, ""), "stderr.txt": "", "output/model.bin": "weights", "output/logs/rank-0/a.txt": "deep",
+		"output/a": "1", "output/b": "2", "output/c": "3", "stdout-job_prep.txt": "prepared\n",
 	} {
 		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(text) != want {
 			t.Errorf("%s: %q, %v", name, text, err)
@@ -478,6 +479,17 @@ func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"subscription": func(o *Options) { o.Subscription = "" }, "resourceGroup": func(o *Options) { o.ResourceGroup = "a/b" },
 		"workspace": func(o *Options) { o.Workspace = "w w" }, "cluster": func(o *Options) { o.Cluster = "" },
+	} {
+		bad := good
+		change(&bad)
+		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, change := range map[string]func(*Options){
+		"accountKey: kubernetes":       func(o *Options) { o.AccountKey = deploy.Secret{Kubernetes: "a/b"} },
+		"accountKey: keyVault":         func(o *Options) { o.AccountKey = deploy.Secret{KeyVault: "https://v/secrets/x"} },
+		"registryPassword: kubernetes": func(o *Options) { o.RegistryPassword = deploy.Secret{Kubernetes: "a/b"} },
 	} {
 		bad := good
 		change(&bad)

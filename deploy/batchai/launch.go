@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -152,7 +153,8 @@ func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (deploy.S
 }
 
 // Logs implements deploy.Launcher: stdout.txt and stderr.txt of the first node,
-// where mpirun writes what all ranks print.
+// where mpirun writes what all ranks print. What preparing the job printed comes
+// with Fetch.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	c, err := e.client()
 	if err != nil {
@@ -164,6 +166,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 			return nil, false, 0, err
 		}
 		files, err := e.list(ctx, c, id, "stdouterr", ".")
+		files = slices.DeleteFunc(files, func(f arm.File) bool { return f.Name != "stdout.txt" && f.Name != "stderr.txt" })
 		return files, status.State.Ended(), next, err
 	})
 }
@@ -174,6 +177,7 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 		"outputdirectoryid": {directory}, "directory": {folder}, "linkexpiryinminutes": {"60"}, "maxresults": {"1000"},
 	}
 	var files []arm.File
+	method := http.MethodPost
 	for at := e.job(id) + "/listOutputFiles?" + query.Encode(); at != ""; {
 		var page struct {
 			Value []struct {
@@ -183,7 +187,7 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 			} `json:"value"`
 			Next string `json:"nextLink"`
 		}
-		if _, err := c.Do(ctx, http.MethodPost, at, nil, &page); err != nil {
+		if _, err := c.Do(ctx, method, at, nil, &page); err != nil {
 			return nil, missing(err, deploy.ErrNoJob, id)
 		}
 		for _, f := range page.Value {
@@ -198,7 +202,7 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 			}
 			files = append(files, below...)
 		}
-		at = page.Next
+		method, at = http.MethodGet, page.Next
 	}
 	return files, nil
 }

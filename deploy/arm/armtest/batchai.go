@@ -3,8 +3,10 @@ package armtest
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -159,6 +161,9 @@ func NewBatchAI(tb testing.TB) *BatchAI {
 		{Method: "POST", Path: job + "/listOutputFiles", Query: map[string]string{
 			"outputdirectoryid": `^\w+$`, "directory": `^[^/].*$`, "linkexpiryinminutes": `^\d+$`, "maxresults": `^\d+$`,
 		}, Answer: b.list},
+		{Method: "GET", Path: job + "/listOutputFiles", Query: map[string]string{
+			"outputdirectoryid": `^\w+$`, "directory": `^[^/].*$`, "skip": `^\d+$`,
+		}, Answer: b.list},
 	}
 	return b
 }
@@ -305,7 +310,7 @@ func (b *BatchAI) list(c *Call) Answer {
 		all = map[string]string{}
 		if job.looks > 1 {
 			all["stdout.txt"] = strings.Join(b.Lines[:job.shown], "")
-			all["stderr.txt"] = ""
+			all["stderr.txt"], all["stdout-job_prep.txt"] = "", "prepared\n"
 		}
 	}
 	prefix := ""
@@ -334,5 +339,21 @@ func (b *BatchAI) list(c *Call) Answer {
 	slices.SortFunc(value, func(x, y any) int {
 		return strings.Compare(fmt.Sprint(x.(map[string]any)["name"]), fmt.Sprint(y.(map[string]any)["name"]))
 	})
-	return Answer{Status: http.StatusOK, Body: map[string]any{"value": value}}
+	return Answer{Status: http.StatusOK, Body: b.page(c, value)}
+}
+
+// page is what a page holds of a list, two items; the next one is asked for by
+// GET.
+func (b *BatchAI) page(c *Call, value []any) map[string]any {
+	const size = 2
+	skip, _ := strconv.Atoi(c.Query.Get("skip")) // 0 for the first
+	value = value[min(skip, len(value)):]
+	if len(value) <= size {
+		return map[string]any{"value": value}
+	}
+	next := url.Values{"skip": {strconv.Itoa(skip + size)}, "api-version": {b.Version}}
+	for _, name := range []string{"outputdirectoryid", "directory"} {
+		next.Set(name, c.Query.Get(name))
+	}
+	return map[string]any{"value": value[:size], "nextLink": b.URL + c.Path + "?" + next.Encode()}
 }
