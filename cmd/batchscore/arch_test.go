@@ -69,11 +69,12 @@ func TestArrows(t *testing.T) {
 		azure   = "github.com/Azure"
 	)
 	ours := func(path string) bool { return strings.HasPrefix(path, module+"/") }
-	rules := []struct {
+	type rule struct {
 		name string
 		of   func(pkg string) bool // the packages that the rule holds for
 		bad  func(dep string) bool // what they may not depend on
-	}{
+	}
+	rules := []rule{
 		{
 			"the pipeline knows no engine, no cloud and no command",
 			func(pkg string) bool { return under(pkg, "scorer") && !under(pkg, "scorer/store/azblob") },
@@ -108,6 +109,15 @@ func TestArrows(t *testing.T) {
 			func(pkg string) bool { return under(pkg, "deploy") },
 			func(dep string) bool { return under(dep, "models/ort", "cmd", "bench", runtime) },
 		},
+	}
+	// Besides, what launches on one engine knows no other, and the record none.
+	alone := []string{"deploy/local", "deploy/kubernetes", "deploy/azureml", "deploy/batchai", "deploy/record"}
+	for i, folder := range alone {
+		others := slices.Delete(slices.Clone(alone), i, i+1)
+		rules = append(rules, rule{folder + " knows none of its siblings",
+			func(pkg string) bool { return under(pkg, folder) },
+			func(dep string) bool { return under(dep, others...) },
+		})
 	}
 	all := packages(t, "Deps")
 	for _, rule := range rules {

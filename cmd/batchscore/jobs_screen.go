@@ -165,13 +165,15 @@ func (r *report) pace() []string {
 		rate += " (simulated)"
 	}
 	switch {
-	case p.Left > 0:
-		return []string{rate, p.Left.String() + " left"}
-	case p.Makespan > 0:
-		return []string{rate, "took " + telemetry.Timedelta(p.Makespan.Round(time.Millisecond))}
+	case p.LeftSeconds > 0:
+		return []string{rate, seconds(p.LeftSeconds).String() + " left"}
+	case p.MakespanSeconds > 0:
+		return []string{rate, "took " + telemetry.Timedelta(seconds(p.MakespanSeconds).Round(time.Millisecond))}
 	}
 	return []string{rate}
 }
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 func percent(n, of int) int {
 	if of == 0 {

@@ -223,7 +223,7 @@ func TestReportKeepsToTheScreen(t *testing.T) {
 	code := 137
 	p := &output.Progress{
 		Output: "az://acme/labels/2019", Stage: output.Scoring, Images: 366111, ImagesDone: 223104, Chunks: 2861, ChunksDone: 1743,
-		Statuses: map[string]int{"ok": 223092, "truncated": 9, "not_found": 3}, Rate: 412.34, Left: 347 * time.Second,
+		Statuses: map[string]int{"ok": 223092, "truncated": 9, "not_found": 3}, Rate: 412.34, LeftSeconds: 347,
 	}
 	for rank := range 32 {
 		p.Ranks = append(p.Ranks, output.RankProgress{Rank: rank, Host: fmt.Sprintf("node%d.cluster.example", rank/4), Chunks: 54, Images: 6912,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -44,12 +45,12 @@ type Progress struct {
 	Started time.Time `json:"started"`
 	Last    time.Time `json:"last"`
 	// Rate is images per second over the last parts; once the job is complete,
-	// over Makespan, the time from its start to its end. Left is how long what
-	// is missing takes at that rate; 0 when that cannot be said, as when no
+	// over the makespan, the time from its start to its end. Left is how long
+	// what is missing takes at that rate; 0 when that cannot be said, as when no
 	// rank is at work.
-	Rate     float64       `json:"images_per_second"`
-	Left     time.Duration `json:"left_ns"`
-	Makespan time.Duration `json:"makespan_ns"`
+	Rate            float64 `json:"images_per_second"`
+	LeftSeconds     float64 `json:"left_seconds"`
+	MakespanSeconds float64 `json:"makespan_seconds"`
 	// Storage is what the processes that ended went through with stores on a
 	// network; nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
@@ -188,14 +189,14 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
-		p.Stage, p.Rate, p.Makespan = Complete, success.ImagesPerSecond, success.Ended.Sub(success.Started)
+		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
 	}
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
 	}
 	p.Storage = sumStorage(slices.Collect(maps.Values(o.ends)))
 	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {
-		p.Left = time.Duration(float64(p.Images-p.ImagesDone) / p.Rate * float64(time.Second)).Round(time.Second)
+		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)
 	}
 	return p, nil
 }

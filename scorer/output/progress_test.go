@@ -81,8 +81,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	if p.Stage != Scoring || p.Job != job.ID || p.Images != 44 || p.ImagesDone != 24 || p.Chunks != 6 || p.ChunksDone != 3 {
 		t.Errorf("three parts of six: %+v", p)
 	}
-	if p.Rate != 24.0/20 || p.Left != 17*time.Second || !p.Last.Equal(clock.now) {
-		t.Errorf("rate %v, left %v, last %v: want 1.2, 17s, %v", p.Rate, p.Left, p.Last, clock.now)
+	if p.Rate != 24.0/20 || p.LeftSeconds != 17 || !p.Last.Equal(clock.now) {
+		t.Errorf("rate %v, left %v, last %v: want 1.2, 17s, %v", p.Rate, p.LeftSeconds, p.Last, clock.now)
 	}
 	if n := p.Statuses[StatusOK] + p.Failed(); n != 24 || p.Failed() == 0 {
 		t.Errorf("statuses %v", p.Statuses)
@@ -120,8 +120,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	clock.now = clock.now.Add(silent)
 	p = look()
 	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
-	if p.Left != 0 || p.Alive() != 0 {
-		t.Errorf("left %v with %d ranks alive", p.Left, p.Alive())
+	if p.LeftSeconds != 0 || p.Alive() != 0 {
+		t.Errorf("left %v with %d ranks alive", p.LeftSeconds, p.Alive())
 	}
 
 	// Rank 0 takes over, does the rest and says so.
@@ -138,8 +138,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	}
 	s := r.finish(t)
 	p = look()
-	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.Left != 0 ||
-		p.Makespan.Seconds() != s.MakespanSeconds || p.Rate != s.ImagesPerSecond {
+	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.LeftSeconds != 0 ||
+		p.MakespanSeconds != s.MakespanSeconds || p.Rate != s.ImagesPerSecond {
 		t.Errorf("complete: %+v, want what %+v says", p, s)
 	}
 	want(p, rank{"host0", 5, 36, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
