@@ -96,7 +96,7 @@ func New(c Config) (*Client, error) {
 			cloud.ResourceManager: {Endpoint: u.String(), Audience: c.Audience},
 		}},
 		InsecureAllowCredentialWithHTTP: u.Scheme == "http", // of this machine: see secure
-		Retry:                           policy.RetryOptions{MaxRetries: -1},
+		Retry:                           policy.RetryOptions{MaxRetries: -1, TryTimeout: longestTry},
 		PerCallPolicies:                 []policy.Policy{&patience{sleep: c.Sleep}},
 		Transport:                       direct{transport()},
 	}

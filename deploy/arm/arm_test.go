@@ -149,6 +149,17 @@ func TestTriesAgain(t *testing.T) {
 	}
 }
 
+// A service that answers no more after it said that it is busy is given up.
+func TestGivesUp(t *testing.T) {
+	fake := armtest.NewBatchAI(t)
+	fake.Fail(armtest.Fault{Status: 503, Times: 4}, armtest.Fault{Times: 99})
+	var c clock
+	_, err := open(t, fake.URL, &c).Do(t.Context(), "GET", workspace, nil, nil)
+	if !errors.Is(err, deploy.ErrUnreachable) || len(c.waits) != 4 {
+		t.Errorf("waited %v, error %v", c.waits, err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	const secret = `a/planted+key=="`
 	for _, test := range []struct {

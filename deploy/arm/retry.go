@@ -64,6 +64,9 @@ const (
 	firstPause      = time.Second
 	longestPause    = time.Minute
 	shortest        = 20 * time.Millisecond
+	// longestTry bounds one request with its answer's body, which may stall. A
+	// file that takes longer is taken up where it was.
+	longestTry = 2 * time.Minute
 )
 
 // patience makes a request again that the service cannot answer now. It is ours
@@ -95,7 +98,7 @@ func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 		switch {
 		case ctx.Err() != nil, errors.As(err, &never):
 			return resp, err
-		case err != nil && try == triesUnanswered, err == nil && (!passing(resp.StatusCode) || try == triesAnswered):
+		case err != nil && try >= triesUnanswered, err == nil && (!passing(resp.StatusCode) || try >= triesAnswered):
 			return resp, err
 		}
 		wait := pause

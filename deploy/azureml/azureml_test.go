@@ -322,6 +322,13 @@ func TestSchedule(t *testing.T) {
 	if err != nil || s.State != deploy.Queued || s.Reason != "schedule 0 2 * * * UTC" {
 		t.Errorf("status %+v, %v", s, err)
 	}
+	for what, err := range map[string]error{
+		"logs": e.Logs(t.Context(), id, new(strings.Builder), true), "fetch": e.Fetch(t.Context(), id, t.TempDir()),
+	} {
+		if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), "studio") {
+			t.Errorf("%s of a schedule: %v", what, err)
+		}
+	}
 	for range 2 {
 		if err := e.Cancel(t.Context(), id); err != nil {
 			t.Fatal(err)

@@ -174,6 +174,16 @@ func (e *Engine) scheduleStatus(ctx context.Context, c *arm.Client, id string) (
 	return s, nil
 }
 
+// notRun is the error for an ID that no job has: a schedule prints nothing.
+func (e *Engine) notRun(ctx context.Context, c *arm.Client, id string, err error) error {
+	if errors.Is(err, deploy.ErrNoJob) {
+		if _, missing := e.scheduleStatus(ctx, c, id); missing == nil {
+			return deploy.Unsupported(engine, "schedule", "%s starts jobs that Azure ML names after it: find them in the studio, and name one of them", id)
+		}
+	}
+	return err
+}
+
 // details are a run as the run history service tells it.
 type details struct {
 	Start *time.Time `json:"startTimeUtc"`
@@ -244,7 +254,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 	}
 	_, ranks, _, err := e.status(ctx, c, id)
 	if err != nil {
-		return err
+		return e.notRun(ctx, c, id, err)
 	}
 	var history *arm.Client
 	return c.Follow(ctx, arm.NewTail(w, ranks > 1), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
@@ -277,7 +287,7 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	}
 	d, err := e.details(ctx, c, id)
 	if err != nil {
-		return err
+		return e.notRun(ctx, c, id, err)
 	}
 	var files []arm.File
 	for name, link := range d.LogFiles {
