@@ -264,7 +264,9 @@ current-context: x
 func (c *cluster) installOperator(t *testing.T) {
 	t.Helper()
 	c.kubectl(t, "apply", "--server-side", "--filename="+filepath.Join(c.bin, "mpijobs.yaml"))
-	c.kubectl(t, "wait", "--for=condition=Established", "crd/mpijobs.kubeflow.org")
+	c.await(t, "MPIJobs to be known", func() bool {
+		return exec.Command("kubectl", "get", "mpijobs.kubeflow.org").Run() == nil
+	})
 	c.kubectl(t, "create", "namespace", "mpi-operator")
 	c.start(t, "mpi-operator", "-kubeConfig="+os.Getenv("KUBECONFIG"), "-namespace=default", "-monitoring-port=0")
 }
