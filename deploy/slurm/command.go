@@ -1,0 +1,51 @@
+package slurm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// run runs one of Slurm's commands and returns what it prints.
+func run(ctx context.Context, env []string, stdin []byte, argv ...string) (string, error) {
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return "", fmt.Errorf("%w: %s is not on the PATH; run this on a login node of the cluster, or install Slurm's commands (Debian, Ubuntu: apt-get install slurm-client)",
+			deploy.ErrNoEngine, argv[0])
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	for _, kv := range append(os.Environ(), env...) {
+		// Defaults of the user's for sbatch would stand over the script.
+		if !strings.HasPrefix(kv, "SBATCH_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	// Seconds since 1970, which need no time zone.
+	cmd.Env = append(cmd.Env, "SLURM_TIME_FORMAT=%s")
+	cmd.Stdin = bytes.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return stdout.String(), nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case !errors.As(err, &exit):
+		return "", fmt.Errorf("%s: %w", argv[0], err)
+	}
+	kind := deploy.ErrService
+	said := strings.TrimSpace(stderr.String())
+	for _, sign := range []string{"Unable to contact slurm controller", "Socket timed out", "Connection refused", "temporarily"} {
+		if strings.Contains(said, sign) {
+			kind = deploy.ErrUnreachable
+		}
+	}
+	return "", fmt.Errorf("%s: %s: %s: %w", Name, argv[0], said, kind)
+}

@@ -1,0 +1,102 @@
+package slurm
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// label is what srun --label puts before a line of a rank.
+var label = regexp.MustCompile(`^ *([0-9]+): `)
+
+// Logs writes the lines of the script and of the ranks, with the rank before
+// each. The log appears once the job has started.
+func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
+	var lines *bufio.Reader
+	var part string
+	tick := time.NewTicker(e.poll)
+	defer tick.Stop()
+	for {
+		// Asked before the log is read: what the job printed stands by then.
+		status, err := e.Status(ctx, id)
+		if err != nil {
+			return err
+		}
+		last := status.State.Ended() || !follow
+		if lines == nil {
+			f, err := os.Open(e.logFile(id))
+			switch {
+			case err == nil:
+				defer f.Close()
+				lines = bufio.NewReader(f)
+			case !errors.Is(err, fs.ErrNotExist):
+				return err
+			}
+		}
+		for lines != nil {
+			text, err := lines.ReadString('\n')
+			part += text
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if err != nil && !(last && part != "") {
+				break
+			}
+			if _, err := io.WriteString(w, label.ReplaceAllString(part, "rank $1 | ")); err != nil {
+				return err
+			}
+			part = ""
+		}
+		if last {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Fetch writes the log of the job into the folder.
+func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(folder, "log.txt"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Logs(ctx, id, f, false), f.Close())
+}
+
+// failedTask is how srun names ranks: "srun: error: node7: tasks 0-1,5: Exited
+// with exit code 10".
+var failedTask = regexp.MustCompile(`^srun: error: ([^:]+): tasks? ([-0-9,]+): (.*)$`)
+
+// failedRanks says which ranks srun saw fail since the job last started, if the
+// log tells.
+func (e *Engine) failedRanks(id string) string {
+	text, err := os.ReadFile(e.logFile(id))
+	if err != nil {
+		return ""
+	}
+	var failed []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "batchscore: start ") {
+			failed = nil
+		}
+		if m := failedTask.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			failed = append(failed, fmt.Sprintf("rank %s on %s failed: %s", m[2], m[1], m[3]))
+		}
+	}
+	return strings.Join(failed, "; ")
+}

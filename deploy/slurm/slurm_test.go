@@ -1,0 +1,391 @@
+package slurm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/slurm/slurmtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func engine(t *testing.T, o Options) *Engine {
+	t.Helper()
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.poll = 100 * time.Millisecond
+	return e
+}
+
+func shell(ranks int, line string) deploy.Job {
+	return deploy.Job{Name: "shell", Command: []string{"/bin/sh", "-c", line}, RanksPerNode: ranks}
+}
+
+func TestScriptGolden(t *testing.T) {
+	scoring := deploy.Job{
+		Name: "nightly", Images: "photos of 2019", Out: "labels", Model: "inception.onnx", Nodes: 2, RanksPerNode: 4,
+		GPUsPerNode: 4, Run: map[string]string{"batch": "32"},
+	}
+	full := scoring
+	full.GPU, full.Priority, full.TimeLimit = "v100", deploy.Low, deploy.Duration(7*time.Hour+30*time.Second)
+	full.Environment = map[string]string{"ONNXRUNTIME_LIB": "/opt/onnx runtime.so"}
+	full.Secrets = map[string]deploy.Secret{
+		"AZURE_STORAGE_KEY": {Env: "KEY"}, "TOKEN": {File: "/home/u/.token"}, "ANOTHER": {Env: "OTHER"},
+	}
+	for name, c := range map[string]struct {
+		o   Options
+		job deploy.Job
+	}{
+		"plain": {Options{}, scoring},
+		"full": {Options{
+			Queue: Queue{Partition: "gpu"}, Low: &Queue{"spare", "acme", "low", "a100|v100"}, CPUsPerRank: 6, Exclusive: true,
+			Setup: []string{"module load cuda/12"}, Grace: deploy.Duration(90 * time.Second),
+		}, full},
+		"command": {Options{Queue: Queue{Partition: "gpu"}}, shell(2, "echo $SLURM_PROCID")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.o.Folder, c.o.Binary = "/shared/jobs", "/shared/bin/batchscore"
+			documents, err := engine(t, c.o).Documents(c.job, "nightly-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var text strings.Builder
+			for _, d := range documents {
+				fmt.Fprintf(&text, "--- %s\n%s", d.Name, d.Body)
+			}
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text.String() != string(want) {
+				t.Errorf("have\n%s\nwant\n%s", text.String(), want)
+			}
+		})
+	}
+}
+
+func TestWhatSlurmCannotDo(t *testing.T) {
+	// Nothing may be sent, so no command of Slurm's is there.
+	t.Setenv("PATH", t.TempDir())
+	for field, change := range map[string]func(*deploy.Job){
+		"vmSize":                    func(j *deploy.Job) { j.VMSize = "Standard_NC6" },
+		"image":                     func(j *deploy.Job) { j.Image = "acme/score" },
+		"schedule":                  func(j *deploy.Job) { j.Schedule = "0 2 * * *" },
+		"priority":                  func(j *deploy.Job) { j.Priority = deploy.Low },
+		"gpu: v100":                 func(j *deploy.Job) { j.GPU = "v100" },
+		`gpu: "a b"`:                func(j *deploy.Job) { j.GPU, j.GPUsPerNode = "a b", 1 },
+		"timeLimit":                 func(j *deploy.Job) { j.TimeLimit = deploy.Duration(time.Minute) },
+		"mounts":                    func(j *deploy.Job) { j.Mounts = []deploy.Mount{{Source: "az://a/b", Path: "/mnt"}} },
+		"secrets: A comes from":     func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {KeyVault: "https://v"}} },
+		"secrets: A: file token is": func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {File: "token"}} },
+	} {
+		t.Run(field, func(t *testing.T) {
+			job := shell(1, "true")
+			change(&job)
+			if err := engine(t, Options{Folder: "/shared"}).Submit(t.Context(), job, "x"); !errors.Is(err, deploy.ErrUnsupported) ||
+				!strings.Contains(err.Error(), "slurm: "+field) {
+				t.Errorf("want ErrUnsupported and %s named, have %v", field, err)
+			}
+		})
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, o := range map[string]Options{
+		"no folder":       {},
+		"relative folder": {Folder: "jobs"},
+		"pattern":         {Folder: "/jobs/%j"},
+		"partition":       {Folder: "/jobs", Queue: Queue{Partition: "a b"}},
+		"low account":     {Folder: "/jobs", Low: &Queue{Account: "a\n#SBATCH --uid=0"}},
+		"grace":           {Folder: "/jobs", Grace: -1},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestNoSlurm(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	err := engine(t, Options{Folder: t.TempDir()}).Submit(t.Context(), shell(1, "true"), "x")
+	if !errors.Is(err, deploy.ErrNoEngine) || !strings.Contains(err.Error(), "slurm-client") {
+		t.Errorf("want ErrNoEngine and what to install, have %v", err)
+	}
+}
+
+func TestQueueIsRead(t *testing.T) {
+	failed, signaled := 143, 137
+	at := time.Unix(1795314182, 0)
+	for text, want := range map[string]found{
+		"7|PENDING|Resources|0|N/A|N/A|(null)|\n": {"7", deploy.Status{State: deploy.Queued, Reason: "Resources"}},
+		"7|PENDING|Nodes are DOWN, or reserved|0|1795314182|N/A|(null)|\n": {
+			"7", deploy.Status{State: deploy.Queued, Reason: "Nodes are DOWN, or reserved"},
+		},
+		"7|RUNNING|None|0|1795314182|1795314999|(null)|\n":               {"7", deploy.Status{State: deploy.Running, Started: at}},
+		"7|RUNNING|None|0|1795314182|N/A|batchscore:canceled|\n":         {"7", deploy.Status{State: deploy.Stopping, Started: at}},
+		"7|FAILED|X|36608|1795314182|1795314182|(null)|\n":               {"7", deploy.Status{State: deploy.Failed, Reason: "X", ExitCode: &failed, Started: at, Ended: at}},
+		"7|OUT_OF_MEMORY|X|9|1795314182|1795314182|(null)|\n":            {"7", deploy.Status{State: deploy.Failed, Reason: "X", ExitCode: &signaled, Started: at, Ended: at}},
+		"7|FAILED|X|36608|1795314182|N/A|batchscore:canceled|\n":         {"7", deploy.Status{State: deploy.Canceled, Reason: "X", ExitCode: &failed, Started: at}},
+		"6|FAILED|X|36608|1|2|(null)|\n7|PENDING|None|0|N/A|N/A|(null)|": {"7", deploy.Status{State: deploy.Queued}},
+	} {
+		have, known, err := parseQueue(text)
+		if err != nil || !known || fmt.Sprint(code(have.status)) != fmt.Sprint(code(want.status)) {
+			t.Errorf("%s: %+v, %v, %v", text, have, known, err)
+		}
+		have.status.ExitCode, want.status.ExitCode = nil, nil
+		if have != want {
+			t.Errorf("%s: have %+v, want %+v", text, have, want)
+		}
+	}
+	if _, known, err := parseQueue("\n"); known || err != nil {
+		t.Errorf("nothing: %v, %v", known, err)
+	}
+	for _, text := range []string{"7|ASLEEP|None|0|1|1||", "7|RUNNING"} {
+		if _, _, err := parseQueue(text); err == nil {
+			t.Errorf("%s: no error", text)
+		}
+	}
+}
+
+func code(s deploy.Status) int {
+	if s.ExitCode == nil {
+		return -1
+	}
+	return *s.ExitCode
+}
+
+// script puts a program of a few lines of shell on the path.
+func script(t *testing.T, folder, name, body string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForgottenJobs asks for jobs that have left the queue.
+func TestForgottenJobs(t *testing.T) {
+	path, folder := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
+	e := engine(t, Options{Folder: folder})
+	script(t, path, "squeue", "")
+	script(t, path, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrNoJob) {
+		t.Errorf("want ErrNoJob, have %v", err)
+	}
+	for _, file := range []string{e.logFile("x"), e.logFile("y"), e.logFile("z")} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, exit := range map[string]string{"y": "0\n", "z": "75\n"} {
+		if err := os.WriteFile(e.exitFile(id), []byte(exit), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(id string, state deploy.State, exit int) {
+		t.Helper()
+		s, err := e.Status(t.Context(), id)
+		if err != nil || s.State != state || code(s) != exit {
+			t.Errorf("%s: %+v, %v", id, s, err)
+		}
+	}
+	check("x", deploy.Failed, -1)
+	check("y", deploy.Succeeded, 0)
+	check("z", deploy.Failed, 75)
+	script(t, path, "sacct", `case "$*" in *--name=x*) echo '7|FAILED|0:9|1795314182|1795314190'; echo '7|CANCELLED by 0|143:0|1795314182|1795314190';; esac`)
+	check("x", deploy.Canceled, 143)
+	check("y", deploy.Succeeded, 0)
+	script(t, path, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
+	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrUnreachable) {
+		t.Errorf("want ErrUnreachable, have %v", err)
+	}
+}
+
+// drains is a program that takes a while to commit when it is asked to stop.
+const drains = `trap 'sleep 0.3; echo drained; exit 143' USR1 TERM; echo up; while :; do sleep 0.05; done`
+
+// TestSlurm runs jobs of several kinds on one real cluster.
+func TestSlurm(t *testing.T) {
+	c := slurmtest.Start(t)
+	e := engine(t, Options{
+		Folder: t.TempDir(), Low: &Queue{Partition: slurmtest.Low}, Queue: Queue{Partition: slurmtest.High},
+		Setup: []string{"export FROM_SETUP=yes"},
+	})
+	logs := func(t *testing.T, id string, follow bool) string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		var b bytes.Buffer
+		if err := e.Logs(ctx, id, &b, follow); err != nil {
+			t.Fatalf("%v\n%s", err, b.String())
+		}
+		return b.String()
+	}
+	submit := func(t *testing.T, e *Engine, job deploy.Job, id string) {
+		t.Helper()
+		if err := e.Submit(t.Context(), job, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up := func(t *testing.T, id string) {
+		t.Helper()
+		for end := time.Now().Add(2 * time.Minute); !strings.Contains(logs(t, id, false), "up"); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("waited in vain for the job")
+			}
+		}
+	}
+	status := func(t *testing.T, id string, state deploy.State, exit int) deploy.Status {
+		t.Helper()
+		s, err := e.Status(t.Context(), id)
+		if err != nil || s.State != state || code(s) != exit {
+			t.Errorf("%+v with code %d, %v: want %s with code %d\n%s", s, code(s), err, state, exit, logs(t, id, false))
+		}
+		return s
+	}
+
+	// A signal this long before a limit of a minute comes at once, which for
+	// Slurm is up to half a minute: meanwhile the others run.
+	patient := *e
+	patient.o.Grace = deploy.Duration(59 * time.Second)
+	limited := shell(1, drains)
+	limited.TimeLimit = deploy.Duration(time.Minute)
+	submit(t, &patient, limited, "limit-1")
+
+	t.Run("environment", func(t *testing.T) {
+		t.Setenv("OUTER", "first pl4nted secret")
+		t.Setenv("BYSTANDER", "none of its business")
+		t.Setenv("SBATCH_PARTITION", "no-such-partition")
+		token := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(token, []byte("second pl4nted secret\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seen := filepath.Join(t.TempDir(), "seen")
+		job := shell(2, `echo "$COLOUR/$KEY/$TOKEN/$FROM_SETUP/$BYSTANDER/$BATCHSCORE_JOB"; until [ -e `+seen+` ]; do sleep 0.05; done`)
+		job.Environment = map[string]string{"COLOUR": "light green"}
+		job.Secrets = map[string]deploy.Secret{"KEY": {Env: "OUTER"}, "TOKEN": {File: token}}
+		submit(t, e, job, "environment-1")
+		submit(t, e, job, "environment-1") // nothing is started twice
+		for !strings.Contains(logs(t, "environment-1", false), "rank 1 | ") {
+			time.Sleep(20 * time.Millisecond)
+		}
+		lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil || len(lines) == 0 {
+			t.Fatal(err)
+		}
+		for _, path := range lines {
+			if line, err := os.ReadFile(path); err == nil && bytes.Contains(line, []byte("pl4nted")) {
+				t.Errorf("a secret stands on a command line: %q", line)
+			}
+		}
+		if shown := c.Scripts(t); !strings.Contains(shown, "light green") || strings.Contains(shown, "pl4nted") {
+			t.Errorf("Slurm shows a secret, or nothing:\n%s", shown)
+		}
+		if err := os.WriteFile(seen, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text := logs(t, "environment-1", true)
+		for _, want := range []string{
+			"batchscore: start 0 of environment-1 on ",
+			"rank 0 | light green/first pl4nted secret/second pl4nted secret/yes//environment-1\n",
+			"rank 1 | light green/first pl4nted secret/second pl4nted secret/yes//environment-1\n",
+		} {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("want %q once in\n%s", want, text)
+			}
+		}
+		if s := status(t, "environment-1", deploy.Succeeded, 0); s.Started.IsZero() || s.Ended.Before(s.Started) {
+			t.Errorf("%+v", s)
+		}
+	})
+	t.Run("failed rank", func(t *testing.T) {
+		job := shell(2, `[ $SLURM_PROCID = 0 ] || exit 10; sleep 600`)
+		submit(t, e, job, "failed-1")
+		logs(t, "failed-1", true)
+		// The exit code is the highest of all ranks: that of one that was ended.
+		if s := status(t, "failed-1", deploy.Failed, 143); !strings.Contains(s.Reason, "Exited with exit code 10") || !strings.HasPrefix(s.Reason, "rank 1 on ") {
+			t.Errorf("the rank is not named: %s", s.Reason)
+		}
+	})
+	t.Run("cancel", func(t *testing.T) {
+		submit(t, e, shell(2, drains), "cancel-1")
+		up(t, "cancel-1")
+		if err := e.Cancel(t.Context(), "cancel-1"); err != nil {
+			t.Fatal(err)
+		}
+		if text := logs(t, "cancel-1", true); strings.Count(text, "drained") != 2 {
+			t.Errorf("not drained:\n%s", text)
+		}
+		status(t, "cancel-1", deploy.Canceled, 143)
+	})
+	t.Run("cancel the deaf", func(t *testing.T) {
+		impatient := *e
+		impatient.o.Grace = deploy.Duration(time.Second)
+		submit(t, e, shell(1, `trap '' USR1; echo up; sleep 600`), "deaf-1")
+		up(t, "deaf-1")
+		if err := impatient.Cancel(t.Context(), "deaf-1"); err != nil {
+			t.Fatal(err)
+		}
+		logs(t, "deaf-1", true)
+		if s, err := e.Status(t.Context(), "deaf-1"); err != nil || s.State != deploy.Canceled {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
+	t.Run("time limit", func(t *testing.T) {
+		if text := logs(t, "limit-1", true); !strings.Contains(text, "drained") {
+			t.Errorf("not drained:\n%s", text)
+		}
+		status(t, "limit-1", deploy.Failed, 143)
+	})
+	t.Run("cancel in the queue", func(t *testing.T) {
+		release := c.Occupy(t)
+		job := shell(1, "true")
+		job.Priority = deploy.Low
+		submit(t, e, job, "queued-1")
+		status(t, "queued-1", deploy.Queued, -1)
+		if err := e.Cancel(t.Context(), "queued-1"); err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if s, err := e.Status(t.Context(), "queued-1"); err != nil || s.State != deploy.Canceled {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		strict := *e
+		strict.o.Queue.Partition = "none"
+		if err := strict.Submit(t.Context(), shell(1, "true"), "refused-1"); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "partition") {
+			t.Errorf("want ErrService and the partition named, have %v", err)
+		}
+		if _, err := e.Status(t.Context(), "refused-1"); !errors.Is(err, deploy.ErrNoJob) {
+			t.Errorf("want ErrNoJob, have %v", err)
+		}
+	})
+	t.Run("fetch", func(t *testing.T) {
+		folder := t.TempDir()
+		if err := e.Fetch(t.Context(), "environment-1", folder); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(folder, "log.txt"))
+		if err != nil || !strings.Contains(string(text), "rank 1 | light green") {
+			t.Errorf("%v\n%s", err, text)
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package slurm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// found is a job at Slurm.
+type found struct {
+	number string // Slurm's own; empty if Slurm knows the job no more
+	status deploy.Status
+}
+
+// Status asks squeue, then accounting, then the file that the script leaves.
+func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
+	j, err := e.find(ctx, id)
+	return j.status, err
+}
+
+func (e *Engine) find(ctx context.Context, id string) (found, error) {
+	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id,
+		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|")
+	if err != nil {
+		return found{}, err
+	}
+	j, known, err := parseQueue(text)
+	if err != nil {
+		return found{}, err
+	}
+	if !known {
+		j, known = e.accounting(ctx, id)
+	}
+	if !known {
+		j, known, err = e.left(id)
+	}
+	switch {
+	case err != nil:
+		return found{}, err
+	case !known:
+		return found{}, fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
+	}
+	j.status.Where = "tail -f " + e.logFile(id)
+	if j.number != "" && !j.status.State.Ended() {
+		j.status.Where = "squeue --job " + j.number
+	}
+	if j.status.State == deploy.Failed {
+		if ranks := e.failedRanks(id); ranks != "" {
+			j.status.Reason = strings.TrimSuffix(ranks+" ("+j.status.Reason+")", " ()")
+		}
+	}
+	return j, nil
+}
+
+// states are Slurm's words for where a job stands.
+var states = map[string]deploy.State{
+	"PENDING": deploy.Queued, "CONFIGURING": deploy.Queued, "REQUEUED": deploy.Queued, "REQUEUE_FED": deploy.Queued,
+	"REQUEUE_HOLD": deploy.Queued, "SPECIAL_EXIT": deploy.Queued, "RESV_DEL_HOLD": deploy.Queued,
+	"RUNNING": deploy.Running, "SUSPENDED": deploy.Running, "STOPPED": deploy.Running, "RESIZING": deploy.Running,
+	"SIGNALING": deploy.Stopping, "STAGE_OUT": deploy.Stopping, "COMPLETING": deploy.Stopping,
+	"COMPLETED": deploy.Succeeded, "CANCELLED": deploy.Canceled,
+	"BOOT_FAIL": deploy.Failed, "DEADLINE": deploy.Failed, "FAILED": deploy.Failed, "NODE_FAIL": deploy.Failed,
+	"OUT_OF_MEMORY": deploy.Failed, "PREEMPTED": deploy.Failed, "REVOKED": deploy.Failed, "TIMEOUT": deploy.Failed,
+}
+
+func parseState(word string) (deploy.State, error) {
+	word, _, _ = strings.Cut(word, " ") // CANCELLED by 1000
+	if state, known := states[word]; known {
+		return state, nil
+	}
+	return "", fmt.Errorf("%s: a state that is not known: %q", Name, word)
+}
+
+// parseQueue reads what squeue prints of one job. Of several that have the name
+// the last one counts, as a job is submitted again only if Slurm lost it.
+func parseQueue(text string) (found, bool, error) {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return found{}, false, nil
+	}
+	fields := strings.Split(text[strings.LastIndexByte(text, '\n')+1:], "|")
+	if len(fields) < 7 {
+		return found{}, false, fmt.Errorf("%s: squeue printed %q", Name, text)
+	}
+	state, err := parseState(fields[1])
+	if err != nil {
+		return found{}, false, err
+	}
+	j := found{fields[0], deploy.Status{State: state}}
+	if fields[2] != "None" {
+		j.status.Reason = fields[2]
+	}
+	asked := fields[6] == canceled
+	switch {
+	case state.Ended():
+		wait, err := strconv.Atoi(fields[3])
+		if err != nil {
+			return found{}, false, fmt.Errorf("%s: squeue printed the exit status %q", Name, fields[3])
+		}
+		code := wait >> 8
+		if signal := wait & 0x7f; signal != 0 {
+			code = 128 + signal
+		}
+		j.status.ExitCode = &code
+		if asked && state == deploy.Failed {
+			j.status.State = deploy.Canceled
+		}
+	case asked && state == deploy.Running:
+		j.status.State = deploy.Stopping
+	}
+	if state != deploy.Queued {
+		j.status.Started = parseTime(fields[4])
+	}
+	if state.Ended() {
+		j.status.Ended = parseTime(fields[5])
+	}
+	return j, true, nil
+}
+
+// parseTime reads seconds since 1970; N/A, for one, is zero.
+func parseTime(text string) time.Time {
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// accounting asks for a job that has left the queue. Not every cluster keeps
+// accounts, so an error only says that there is nothing to learn.
+func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
+	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id,
+		"--starttime=now-365days", "--format=JobIDRaw,State,ExitCode,Start,End")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	fields := strings.Split(lines[len(lines)-1], "|")
+	if err != nil || len(fields) != 5 {
+		return found{}, false
+	}
+	state, err := parseState(fields[1])
+	if err != nil {
+		return found{}, false
+	}
+	j := found{"", deploy.Status{State: state, Reason: fields[1], Started: parseTime(fields[3]), Ended: parseTime(fields[4])}}
+	var code, signal int
+	if _, err := fmt.Sscanf(fields[2], "%d:%d", &code, &signal); err == nil && state.Ended() {
+		if signal != 0 {
+			code = 128 + signal
+		}
+		j.status.ExitCode = &code
+	}
+	return j, true
+}
+
+// left reads what the job itself left in the folder.
+func (e *Engine) left(id string) (found, bool, error) {
+	log, err := os.Stat(e.logFile(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return found{}, false, nil
+	}
+	if err != nil {
+		return found{}, false, err
+	}
+	j := found{"", deploy.Status{State: deploy.Failed, Reason: "Slurm knows it no more, and it left no exit status", Ended: log.ModTime()}}
+	text, err := os.ReadFile(e.exitFile(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, true, nil
+	}
+	if err != nil {
+		return found{}, false, err
+	}
+	code, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return found{}, false, fmt.Errorf("%s: %s holds no exit status: %w", Name, e.exitFile(id), err)
+	}
+	j.status.ExitCode, j.status.Reason = &code, ""
+	if code == 0 {
+		j.status.State = deploy.Succeeded
+	}
+	return j, true, nil
+}

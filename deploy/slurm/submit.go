@@ -1,0 +1,92 @@
+package slurm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+)
+
+// Submit hands the job to sbatch, unless Slurm knows it already.
+func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
+	script, err := e.script(job, id)
+	if err != nil {
+		return err
+	}
+	if _, err := e.Status(ctx, id); !errors.Is(err, deploy.ErrNoJob) {
+		return err
+	}
+	// Those from files are read on a node.
+	sent := deploy.Job{Secrets: map[string]deploy.Secret{}}
+	for _, name := range secretsFrom(job, "env") {
+		sent.Secrets[name] = job.Secrets[name]
+	}
+	values, err := sent.Resolve()
+	if err != nil {
+		return err
+	}
+	var env []string
+	for name, value := range values {
+		env = append(env, name+"="+value)
+	}
+	if err := os.MkdirAll(e.o.Folder, 0o700); err != nil {
+		return err
+	}
+	_, err = run(ctx, env, script, sbatch...)
+	return err
+}
+
+// canceled is the comment of a job that was asked to stop.
+const canceled = "batchscore:canceled"
+
+// Cancel asks the ranks to commit what is in hand and waits until the job has
+// ended, as long as the grace lasts; then it has Slurm end the job.
+func (e *Engine) Cancel(ctx context.Context, id string) error {
+	j, err := e.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if j.number == "" || j.status.State.Ended() {
+		return nil
+	}
+	// From here on the script does not put it back into the queue.
+	if _, err := run(ctx, nil, nil, "scontrol", "update", "JobId="+j.number, "Requeue=0", "Comment="+canceled); err != nil {
+		return e.unlessEnded(ctx, id, err)
+	}
+	if j.status.State != deploy.Queued {
+		if _, err := run(ctx, nil, nil, "scancel", "--signal=USR1", j.number); err != nil {
+			return e.unlessEnded(ctx, id, err)
+		}
+		over := time.NewTimer(time.Duration(e.o.Grace))
+		defer over.Stop()
+		tick := time.NewTicker(e.poll)
+		defer tick.Stop()
+		for waiting := true; waiting; {
+			select {
+			case <-tick.C:
+				if status, err := e.Status(ctx, id); err != nil || status.State.Ended() {
+					return err
+				}
+			case <-over.C:
+				waiting = false
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	_, err = run(ctx, nil, nil, "scancel", j.number)
+	return e.unlessEnded(ctx, id, err)
+}
+
+// unlessEnded is nil if the job has ended meanwhile, and otherwise err.
+func (e *Engine) unlessEnded(ctx context.Context, id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if status, later := e.Status(ctx, id); later == nil && status.State.Ended() {
+		return nil
+	}
+	return err
+}
