@@ -20,12 +20,14 @@ import (
 	"github.com/batchscore/batchscore/deploy/kubernetes"
 	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/deploy/slurm"
 )
 
 // engines are what --to takes: each opens its launcher with its section of
 // service.yaml, which may be empty.
 var engines = map[string]func(section *yaml.Node) (deploy.Launcher, error){
 	"local":      opener(openLocal),
+	"slurm":      opener(openSlurm),
 	"kubernetes": opener(kubernetes.New),
 	"batchai":    opener(batchai.New),
 	"azureml":    opener(azureml.New),
@@ -38,12 +40,32 @@ var containers = map[string]bool{"kubernetes": true, "batchai": true, "azureml":
 // openLocal opens mpirun with the folder of this user in which jobs keep their
 // output and their exit status.
 func openLocal(o local.Options) (*local.Engine, error) {
-	jobs, err := record.Folder()
-	if err != nil {
+	var err error
+	if o.Folder, err = stateFolder("local"); err != nil {
 		return nil, err
 	}
-	o.Folder = filepath.Join(filepath.Dir(jobs), "local")
 	return local.New(o)
+}
+
+// openSlurm opens Slurm with the logs in a folder of this user, unless
+// service.yaml names another: compute nodes mostly see the home folders.
+func openSlurm(o slurm.Options) (*slurm.Engine, error) {
+	if o.Folder == "" {
+		var err error
+		if o.Folder, err = stateFolder("slurm"); err != nil {
+			return nil, err
+		}
+	}
+	return slurm.New(o)
+}
+
+// stateFolder lies beside the records of jobs.
+func stateFolder(name string) (string, error) {
+	jobs, err := record.Folder()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(jobs), name), nil
 }
 
 func engineNames() []string { return slices.Sorted(maps.Keys(engines)) }
