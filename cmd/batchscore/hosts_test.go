@@ -21,7 +21,7 @@ func TestHostLost(t *testing.T) {
 	needMpirun(t)
 	const secret = "pl4nted-s3cret"
 	t.Setenv("PLANTED", secret)
-	in, model := pictures(t, 1000), slow(t)
+	in, model := pictures(t, 600), slow(t)
 	out := filepath.Join(t.TempDir(), "out")
 	hostFile := filepath.Join(t.TempDir(), "hosts")
 	writeFile(t, hostFile, []byte("north slots=2\nsouth slots=2\n"))
@@ -33,7 +33,7 @@ func TestHostLost(t *testing.T) {
 	}
 	launch := func(hosts *sshtest.Hosts, id string, meanwhile func()) (stderr string, err error) {
 		engine, err := local.New(local.Options{
-			HostFile: hostFile, Agent: "ssh -F " + hosts.Config, Folder: filepath.Join(t.TempDir(), "jobs"),
+			HostFile: hostFile, Agent: "ssh -x -F " + hosts.Config, Folder: filepath.Join(t.TempDir(), "jobs"),
 			MCA: map[string]string{"oob_tcp_if_include": "lo"},
 		})
 		if err != nil {

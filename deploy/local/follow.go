@@ -51,7 +51,7 @@ func (l line) String() string {
 // lines calls each for every line of the job's log, and with follow goes on
 // until the job has ended.
 func (e *Engine) lines(ctx context.Context, id string, follow bool, each func(line) error) error {
-	f, err := os.Open(filepath.Join(e.folder(id), logFile))
+	f, err := os.Open(e.file(id, logFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
 	}
@@ -159,11 +159,13 @@ var (
 	// exited on signal 9", and one that ended with a status other than zero as
 	// "Process name: [[61,1],3]".
 	failedRank = regexp.MustCompile(`process rank (\d+) with PID|Process name: \[\[\d+,\d+\],(\d+)\]`)
-	// Of a host that it has lost it says "Remote daemon: [[61,0],2] on node h".
-	lostHost = regexp.MustCompile(`Remote daemon: \[\[\d+,\d+\],\d+\] on node (\S+)`)
+	// Of a host that it has lost it says "Remote daemon: [[61,0],2] on node h",
+	// unless the agent is the first to notice.
+	lostHost = regexp.MustCompile(`Remote daemon: \[\[\d+,\d+\],\d+\] on node (\S+)|^` + connectionEnded + `(\S+): the connection ended`)
 )
 
-// failure reads in the log which ranks mpirun named.
+// failure reads in the log what failed: the ranks that mpirun named, or else
+// those of the first host that was lost.
 func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 	exit := &deploy.ExitStatus{By: "mpirun", Code: code}
 	err := e.lines(context.Background(), id, false, func(l line) error {
@@ -175,20 +177,26 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 				exit.Ranks = append(exit.Ranks, n)
 			}
 		}
-		if m := lostHost.FindSubmatch(l.text); m != nil {
-			placement, err := os.ReadFile(filepath.Join(e.folder(id), placementFile))
-			if err != nil {
-				return err
-			}
-			exit.Lost = string(m[1])
-			exit.Ranks = append(exit.Ranks, ranksOn(exit.Lost, placement)...)
+		if m := lostHost.FindSubmatch(l.text); m != nil && exit.Lost == "" {
+			exit.Lost = string(bytes.Join(m[1:], nil))
 		}
 		return nil
 	})
-	if errors.Is(err, deploy.ErrNoJob) {
-		err = nil // its log was removed
+	switch {
+	case errors.Is(err, deploy.ErrNoJob):
+		return exit, nil // its log was removed
+	case err != nil:
+		return nil, err
+	case len(exit.Ranks) > 0:
+		exit.Lost = "" // hosts are left once the job has failed
+	case exit.Lost != "":
+		placement, err := os.ReadFile(e.file(id, placementFile))
+		if err != nil {
+			return nil, err
+		}
+		exit.Ranks = ranksOn(exit.Lost, placement)
 	}
-	return exit, err
+	return exit, nil
 }
 
 // Fetch writes the log of the job into the folder.

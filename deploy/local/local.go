@@ -44,7 +44,7 @@ type Options struct {
 	// neither it is this machine.
 	Hosts    []string `yaml:"hosts,omitempty"`
 	HostFile string   `yaml:"hostFile,omitempty"`
-	// Agent is the command that reaches a host; "ssh" when empty. Ports and keys
+	// Agent is the command that reaches a host; "ssh -x" when empty. Ports and keys
 	// belong into its configuration, as in "ssh -F /etc/batchscore/ssh_config".
 	Agent string `yaml:"agent,omitempty"`
 	// Binary is the path of batchscore on the hosts; that of this program when
@@ -80,25 +80,34 @@ func New(o Options) (*Engine, error) {
 	case o.Grace < 0:
 		return nil, fmt.Errorf("%s: grace %v: it is above zero, or left out", Name, o.Grace)
 	}
+	if (len(o.Hosts) > 0 || o.HostFile != "") && strings.ContainsAny(o.Folder, " \t") {
+		return nil, fmt.Errorf("%s: mpirun cannot take an agent in %q, for the space in it: set XDG_STATE_HOME to another folder", Name, o.Folder)
+	}
 	if o.HostFile != "" && !filepath.IsAbs(o.HostFile) {
 		return nil, fmt.Errorf("%s: hostFile %s: it takes an absolute path", Name, o.HostFile)
 	}
 	o.Mpirun = cmp.Or(o.Mpirun, "mpirun")
 	o.Bind = cmp.Or(o.Bind, "none")
+	o.Agent = cmp.Or(o.Agent, "ssh -x")
 	o.Grace = cmp.Or(o.Grace, deploy.Duration(30*time.Second))
 	return &Engine{o}, nil
 }
 
-// Documents are the script and the environment that is set for the ranks.
+// Documents are the scripts and the environment that is set for the ranks.
 func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error) {
-	script, err := e.script(job)
+	hosts, err := e.hosts()
 	if err != nil {
 		return nil, err
 	}
-	return []deploy.Document{
-		{Name: filepath.Join(e.folder(id), scriptFile), Body: script},
-		{Name: "environment", Body: environment(job, id)},
-	}, nil
+	script, err := e.script(job, id, hosts)
+	if err != nil {
+		return nil, err
+	}
+	documents := []deploy.Document{{Name: e.file(id, scriptFile), Body: script}}
+	if len(hosts) > 0 {
+		documents = append(documents, deploy.Document{Name: e.file(id, agentFile), Body: e.agent()})
+	}
+	return append(documents, deploy.Document{Name: "environment", Body: environment(job, id)}), nil
 }
 
 // environment is what is set for the ranks, for a reader.
@@ -167,17 +176,14 @@ func (e *Engine) check(job deploy.Job, hosts []host) error {
 }
 
 // argv is the command line of mpirun.
-func (e *Engine) argv(job deploy.Job) ([]string, error) {
-	hosts, err := e.hosts()
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error) {
 	job = job.WithDefaults()
 	if err := e.check(job, hosts); err != nil {
 		return nil, err
 	}
 	binary := e.o.Binary
 	if binary == "" {
+		var err error
 		if binary, err = os.Executable(); err != nil {
 			return nil, fmt.Errorf("find the program to run on the ranks: %w", err)
 		}
@@ -199,8 +205,10 @@ func (e *Engine) argv(job deploy.Job) ([]string, error) {
 	case len(e.o.Hosts) > 0:
 		argv = append(argv, "--host", strings.Join(e.o.Hosts, ","))
 	}
-	if e.o.Agent != "" {
-		argv = append(argv, "--mca", "plm_rsh_agent", e.o.Agent)
+	if len(hosts) > 0 {
+		// The agent is a file of this machine, so no host may start others; and
+		// it is to live as long as what it started.
+		argv = append(argv, "--mca", "plm_rsh_agent", e.file(id, agentFile), "--mca", "plm_rsh_no_tree_spawn", "1", "--leave-session-attached")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.o.MCA)) {
 		argv = append(argv, "--mca", name, e.o.MCA[name])

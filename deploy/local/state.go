@@ -20,6 +20,7 @@ import (
 // What lies in the folder of a job.
 const (
 	scriptFile    = "run.sh"   // runs the job and keeps how it ended
+	agentFile     = "agent"    // reaches a host for mpirun
 	placementFile = "hosts"    // which ranks run where
 	startedFile   = "started"  // holds the machine's name; whoever creates it runs the job
 	logFile       = "log"      // what mpirun and the ranks print
@@ -38,12 +39,13 @@ const (
 // killDelay is how long mpirun has to end its ranks when it is told to.
 const killDelay = 10 * time.Second
 
-func (e *Engine) folder(id string) string { return filepath.Join(e.o.Folder, id) }
+func (e *Engine) folder(id string) string     { return filepath.Join(e.o.Folder, id) }
+func (e *Engine) file(id, name string) string { return filepath.Join(e.o.Folder, id, name) }
 
 // script runs mpirun and keeps its exit status. Of several that were started
 // for the same job the one that creates the file started goes on.
-func (e *Engine) script(job deploy.Job) ([]byte, error) {
-	argv, err := e.argv(job)
+func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error) {
+	argv, err := e.argv(job, id, hosts)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +62,21 @@ mv "$folder/%[3]s.new" "$folder/%[3]s"
 `, startedFile, deploy.ShellLine(argv), exitFile), nil
 }
 
+// agent is the script with which mpirun reaches a host. It tells which host was
+// not reached, or was lost: mpirun does not, if it hears of it from the agent
+// first.
+func (e *Engine) agent() []byte {
+	return fmt.Appendf(nil, `#!/bin/sh
+%s "$@"
+code=$?
+[ $code = 0 ] || echo "%s$1: the connection ended with status $code" >&2
+exit $code
+`, e.o.Agent, connectionEnded)
+}
+
+// connectionEnded is how the agent begins to tell that.
+const connectionEnded = "batchscore: host "
+
 // seconds is how timeout(1) takes a duration, rounded up.
 func seconds(d deploy.Duration) string {
 	return strconv.FormatInt(int64((time.Duration(d)+time.Second-1)/time.Second), 10)
@@ -69,7 +86,11 @@ func seconds(d deploy.Duration) string {
 // process nor Ctrl-C on its terminal reaches it, and returns when the job's
 // script runs.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
-	script, err := e.script(job)
+	hosts, err := e.hosts()
+	if err != nil {
+		return err
+	}
+	script, err := e.script(job, id, hosts)
 	if err != nil {
 		return err
 	}
@@ -80,31 +101,26 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	if err != nil {
 		return err
 	}
-	hosts, err := e.hosts()
-	if err != nil {
+	if err := os.MkdirAll(e.folder(id), 0o700); err != nil {
 		return err
 	}
-	folder := e.folder(id)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return err
-	}
-	if exists(filepath.Join(folder, startedFile)) {
+	if exists(e.file(id, startedFile)) {
 		return nil
 	}
 	job = job.WithDefaults()
-	if err := os.WriteFile(filepath.Join(folder, placementFile), placement(hosts, job.Nodes, job.RanksPerNode), 0o600); err != nil {
-		return err
+	for name, body := range map[string][]byte{
+		scriptFile: script, agentFile: e.agent(), placementFile: placement(hosts, job.Nodes, job.RanksPerNode),
+	} {
+		if err := os.WriteFile(e.file(id, name), body, 0o700); err != nil {
+			return err
+		}
 	}
-	path := filepath.Join(folder, scriptFile)
-	if err := os.WriteFile(path, script, 0o700); err != nil {
-		return err
-	}
-	log, err := os.OpenFile(filepath.Join(folder, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(e.file(id, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", path)
+	cmd := exec.Command("/bin/sh", e.file(id, scriptFile))
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Env = os.Environ()
@@ -121,13 +137,13 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	for {
-		if exists(filepath.Join(folder, startedFile)) {
+		if exists(e.file(id, startedFile)) {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			if exists(filepath.Join(folder, startedFile)) {
+			if exists(e.file(id, startedFile)) {
 				return nil
 			}
 			return fmt.Errorf("the script of job %s did not start it: %v; see %s", id, err, log.Name())
@@ -145,7 +161,6 @@ func exists(path string) bool {
 // Status reads the folder of the job and, as long as it holds no exit status,
 // looks for its processes.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
-	folder := e.folder(id)
 	if status, err := e.ended(id); err != nil || status.State.Ended() {
 		return status, err
 	}
@@ -153,8 +168,8 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	if err != nil {
 		return deploy.Status{}, err
 	}
-	status := deploy.Status{State: deploy.Running, Where: "tail -f " + filepath.Join(folder, logFile)}
-	machine, started, err := readWithTime(filepath.Join(folder, startedFile))
+	status := deploy.Status{State: deploy.Running, Where: "tail -f " + e.file(id, logFile)}
+	machine, started, err := readWithTime(e.file(id, startedFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(running) == 0:
 		return deploy.Status{}, fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
@@ -165,7 +180,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	}
 	status.Started = started
 	if len(running) > 0 {
-		if exists(filepath.Join(folder, canceledFile)) {
+		if exists(e.file(id, canceledFile)) {
 			status.State = deploy.Stopping
 		}
 		return status, nil
@@ -184,8 +199,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 
 // ended is the status of a job whose exit status is known, and zero for others.
 func (e *Engine) ended(id string) (deploy.Status, error) {
-	folder := e.folder(id)
-	text, at, err := readWithTime(filepath.Join(folder, exitFile))
+	text, at, err := readWithTime(e.file(id, exitFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return deploy.Status{}, nil
 	}
@@ -194,10 +208,10 @@ func (e *Engine) ended(id string) (deploy.Status, error) {
 	}
 	code, err := strconv.Atoi(text)
 	if err != nil {
-		return deploy.Status{}, fmt.Errorf("%s: %s holds no exit status: %w", Name, filepath.Join(folder, exitFile), err)
+		return deploy.Status{}, fmt.Errorf("%s: %s holds no exit status: %w", Name, e.file(id, exitFile), err)
 	}
-	status := deploy.Status{State: deploy.Succeeded, ExitCode: &code, Ended: at, Where: filepath.Join(folder, logFile)}
-	if _, status.Started, err = readWithTime(filepath.Join(folder, startedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	status := deploy.Status{State: deploy.Succeeded, ExitCode: &code, Ended: at, Where: e.file(id, logFile)}
+	if _, status.Started, err = readWithTime(e.file(id, startedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return deploy.Status{}, err
 	}
 	if code == 0 {
@@ -213,7 +227,7 @@ func (e *Engine) ended(id string) (deploy.Status, error) {
 }
 
 func (e *Engine) unsuccessful(id string) deploy.State {
-	if exists(filepath.Join(e.folder(id), canceledFile)) {
+	if exists(e.file(id, canceledFile)) {
 		return deploy.Canceled
 	}
 	return deploy.Failed
@@ -228,7 +242,7 @@ type watch struct {
 
 func (w *watch) ended(ctx context.Context) (bool, error) {
 	w.looks++
-	if w.looks%rarely != 0 && !exists(filepath.Join(w.e.folder(w.id), exitFile)) {
+	if w.looks%rarely != 0 && !exists(w.e.file(w.id, exitFile)) {
 		return false, nil
 	}
 	status, err := w.e.Status(ctx, w.id)
@@ -288,7 +302,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	if err := os.MkdirAll(e.folder(id), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(e.folder(id), canceledFile), nil, 0o600); err != nil {
+	if err := os.WriteFile(e.file(id, canceledFile), nil, 0o600); err != nil {
 		return err
 	}
 	if done, err := e.signal(ctx, id, syscall.SIGUSR1, time.Duration(e.o.Grace)); done || err != nil {
