@@ -57,11 +57,11 @@ func findJob(cmd *cobra.Command, what string) (w *watched, unopened, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	w, unopened = watch(cmd, book, r)
+	w, unopened = onRecord(cmd, book, r)
 	return w, unopened, nil
 }
 
-func watch(cmd *cobra.Command, book record.Book, r record.Record) (w *watched, unopened error) {
+func onRecord(cmd *cobra.Command, book record.Book, r record.Record) (w *watched, unopened error) {
 	w = &watched{book: book, r: r, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 	w.l, unopened = recorded(r)
 	return w, unopened
@@ -244,7 +244,7 @@ as the engine gives them time; launching the job again goes on from there.`,
 			if err != nil {
 				return err
 			}
-			w, unopened := watch(cmd, book, r)
+			w, unopened := onRecord(cmd, book, r)
 			if unopened != nil {
 				return unopened
 			}

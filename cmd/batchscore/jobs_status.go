@@ -68,6 +68,7 @@ func (r *report) over() bool {
 type inspector struct {
 	w        *watched // nil for a place without a record
 	unopened error    // why w has no launcher
+	unread   error    // why its output could not be opened
 	out      store.Store
 	observer *output.Observer
 }
@@ -138,13 +139,11 @@ func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, err
 			if places.credentials != "" {
 				w.r.Credentials = places.credentials
 			}
-			in := &inspector{w: w, unopened: unopened}
-			err := w.openOutput()
-			in.out = w.out
+			in := &inspector{w: w, unopened: unopened, unread: w.openOutput(), out: w.out}
 			if w.out != nil {
 				in.observer = output.Observe(w.out)
 			}
-			return in, err
+			return in, nil
 		}
 		if !errors.Is(err, record.ErrNone) || arg == "" || !isOutput(arg) {
 			return nil, err
@@ -165,7 +164,10 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 		in.ask(ctx, &r)
 	}
 	if in.observer == nil {
-		if in.w.r.Job.Scores() {
+		switch {
+		case in.unread != nil:
+			r.Trouble = in.unread.Error()
+		case in.w.r.Job.Scores():
 			r.Trouble = in.w.unseen()
 		}
 		return r, ctx.Err()

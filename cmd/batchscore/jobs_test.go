@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/output"
 )
@@ -308,6 +311,42 @@ func TestListAsksTheEngines(t *testing.T) {
 	}
 	if r := d.must(t, 0, "jobs", "list", "--limit", "1"); !strings.Contains(r.stdout, "and 1 older") || strings.Contains(r.stdout, "done-") {
 		t.Error(r)
+	}
+}
+
+// TestStatusTellsWhatItCan has records whose output cannot be opened, whose
+// engine this program does not know, and whose runs have a place each.
+func TestStatusTellsWhatItCan(t *testing.T) {
+	d := newDesk(t)
+	book := record.Open(filepath.Join(d.state, "batchscore", "jobs"))
+	var fakeSection yaml.Node
+	if err := fakeSection.Encode(map[string]string{"folder": d.fake}); err != nil {
+		t.Fatal(err)
+	}
+	scoring := deploy.Job{Name: "a", Images: "az://acme/photos", Out: "az://acme/labels", Model: "m"}
+	nightly := scoring
+	nightly.Out, nightly.Schedule = "az://acme/labels/{run}", "0 2 * * *"
+	for _, c := range []struct {
+		r           record.Record
+		engine, out string
+	}{
+		{record.Record{ID: "credentials", Engine: "fake", Service: fakeSection, Job: scoring, Phase: record.Submitted, Credentials: "/none/credentials"}, "knows no such job", "/none/credentials"},
+		{record.Record{ID: "engine", Engine: "cloud", Job: scoring, Phase: record.Submitted, Credentials: "/none/credentials"}, "does not know", "/none/credentials"},
+		{record.Record{ID: "nightly", Engine: "fake", Service: fakeSection, Job: nightly, Phase: record.Submitted}, "knows no such job", "each run has a place of its own"},
+	} {
+		if err := book.Create(c.r); err != nil {
+			t.Fatal(err)
+		}
+		s := d.status(t, c.r.ID)
+		if !strings.Contains(s.EngineTrouble, c.engine) || !strings.Contains(s.Trouble, c.out) {
+			t.Errorf("%s: %+v", c.r.ID, s)
+		}
+		if r := d.must(t, 0, "jobs", "status", c.r.ID); !strings.Contains(r.stdout, c.engine) || !strings.Contains(r.stdout, c.out) {
+			t.Errorf("%s: %v", c.r.ID, r)
+		}
+	}
+	if jobs := d.list(t); len(jobs) != 3 {
+		t.Errorf("%+v", jobs)
 	}
 }
 

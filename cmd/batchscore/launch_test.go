@@ -404,6 +404,7 @@ func TestKilledLaunchers(t *testing.T) {
 	for _, engine := range []string{"local", "fake"} {
 		for _, point := range []string{"before record", "after record", "after submit", "following"} {
 			t.Run(engine+", "+point, func(t *testing.T) {
+				t.Parallel()
 				d := newDesk(t)
 				out := filepath.Join(t.TempDir(), "out")
 				args := []string{"launch", "--to", engine, "-n", "1", "-f", jobFile(t, in, out, model, "")}
@@ -478,6 +479,7 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 	in, model := pictures(t, 300), slow(t)
 	for _, engine := range []string{"local", "fake"} {
 		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t)
 			out := filepath.Join(t.TempDir(), "out")
 			cmd := d.command(t, "launch", "--to", engine, "-n", "1", "-f", jobFile(t, in, out, model, "run: {chunk: 2, batch: 1}\n"))
@@ -523,6 +525,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 		goesOn bool
 	}{{"local", syscall.SIGTERM, 143, false}, {"fake", syscall.SIGTERM, 143, true}, {"fake", syscall.SIGINT, 130, true}} {
 		t.Run(fmt.Sprint(c.engine, " ", c.signal), func(t *testing.T) {
+			t.Parallel()
 			d := newDesk(t)
 			out := filepath.Join(t.TempDir(), "out")
 			cmd := d.command(t, "launch", "--to", c.engine, "-n", "1", "-f", jobFile(t, in, out, model, "run: {chunk: 2, batch: 1}\n"))
