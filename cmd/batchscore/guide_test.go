@@ -55,7 +55,7 @@ func blocks(t testing.TB, guide string) []block {
 // notRun are the programs whose commands the guides show and this test cannot
 // execute: they work on Azure, on a cluster or as root. The marker in the guide
 // says more.
-var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "systemctl "}
+var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "useradd ", "systemctl "}
 
 // office is where a guide is worked through: real parts where there are any on
 // this machine (mpirun, Azurite), and fakes of Azure's resource manager and of
