@@ -111,7 +111,7 @@ func TestArrows(t *testing.T) {
 		},
 	}
 	// Besides, what launches on one engine knows no other, and the record none.
-	alone := []string{"deploy/local", "deploy/kubernetes", "deploy/azureml", "deploy/batchai", "deploy/record"}
+	alone := []string{"deploy/local", "deploy/slurm", "deploy/kubernetes", "deploy/azureml", "deploy/batchai", "deploy/record"}
 	for i, folder := range alone {
 		others := slices.Delete(slices.Clone(alone), i, i+1)
 		rules = append(rules, rule{folder + " knows none of its siblings",

@@ -328,12 +328,13 @@ func TestDryRunsShowReferences(t *testing.T) {
 		"aad_tenant": "t", "location": "eastus", "resource_group": "vision", "workspace": "w",
 		"storage_account": {"name": "acme", "key": %[1]q}, "admin_user": {"name": "a", "password": %[1]q}}`, secret))
 	const azure = "subscription: 11111111-2222-3333-4444-555555555555, resourceGroup: vision, workspace: labels"
-	for engine, c := range map[string]struct{ section, job string }{
-		"local":      {"{}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
-		"fake":       {"{folder: " + dir + "}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
-		"kubernetes": {"{mpi: false}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
-		"azureml":    {"{" + azure + ", compute: gpus}", "image: acme/batchscore:1\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/a'}}"},
-		"batchai":    {"{configuration: " + configuration + ", cluster: gpus, logs: 'azurefile://acme/logs'}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}"},
+	for engine, c := range map[string]struct{ section, job, shows string }{
+		"local":      {"{}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
+		"fake":       {"{folder: " + dir + "}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
+		"kubernetes": {"{mpi: false}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secretKeyRef"},
+		"slurm":      {"{folder: /shared}", "secrets: {B: {file: " + key + "}}", "B=$(cat " + key + ")"},
+		"azureml":    {"{" + azure + ", compute: gpus}", "image: acme/batchscore:1\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/a'}}", ""},
+		"batchai":    {"{configuration: " + configuration + ", cluster: gpus, logs: 'azurefile://acme/logs'}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
 	} {
 		t.Run(engine, func(t *testing.T) {
 			d := newDesk(t)
@@ -345,7 +346,7 @@ func TestDryRunsShowReferences(t *testing.T) {
 				if r.code != 78 || !strings.Contains(r.stderr, "secrets") {
 					t.Errorf("want the secret refused, have %v", r)
 				}
-			} else if r.code != 0 || !strings.Contains(r.stdout, "secret from env PLANTED") && !strings.Contains(r.stdout, "secretKeyRef") {
+			} else if r.code != 0 || !strings.Contains(r.stdout, c.shows) {
 				t.Errorf("want the reference shown, have %v", r)
 			}
 			if strings.Contains(r.stdout+r.stderr, secret) {
