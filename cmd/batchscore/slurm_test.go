@@ -2,16 +2,20 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/local/proc"
 	"github.com/batchscore/batchscore/deploy/slurm"
 	"github.com/batchscore/batchscore/deploy/slurm/slurmtest"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 // TestSlurm scores on a real Slurm: a job of two ranks is preempted and goes
@@ -68,6 +72,27 @@ func TestSlurm(t *testing.T) {
 		}
 	}
 	must(t, 0, "verify", out)
+
+	// And as a user does it.
+	again, service, file := filepath.Join(t.TempDir(), "again"), filepath.Join(t.TempDir(), "service.yaml"), filepath.Join(t.TempDir(), "job.yaml")
+	writeFile(t, service, fmt.Appendf(nil, "slurm: {partition: %s, folder: %s}\n", slurmtest.High, t.TempDir()))
+	body, err := yaml.Marshal(deploy.Job{
+		Name: "small", Images: pictures(t, 20), Out: again, Model: tiny(t, graphtest.Options{}), RanksPerNode: 2, Environment: job.Environment,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, body)
+	user := func(args ...string) ending {
+		return finish(t, command(t, []string{"SLURM_CONF=" + os.Getenv("SLURM_CONF"), "BATCHSCORE_SERVICE=" + service}, args...))
+	}
+	if r := user("launch", "--to", "slurm", "-f", file); r.code != 0 || !strings.Contains(r.stdout, "Processed 20 images on 2 ranks, took ") {
+		t.Errorf("the last line is missing: %v", r)
+	}
+	must(t, 0, "verify", again)
+	if r := user("jobs", "status", "small"); r.code != 0 || !strings.Contains(r.stdout, "on slurm") {
+		t.Errorf("the job is not on record: %v", r)
+	}
 }
 
 // killRank kills the worker of a job that has a variable in its environment.

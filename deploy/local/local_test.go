@@ -309,9 +309,9 @@ func TestTimeLimitDrains(t *testing.T) {
 	job := shell(1, drains)
 	job.TimeLimit = deploy.Duration(time.Second)
 	submit(t, e, job, "limited")
-	stdout, _, err := waited(t, e, "limited")
+	stdout, _, err := waited(t, e, "limited") // the program itself ends with 0
 	var exit *deploy.ExitStatus
-	if !errors.As(err, &exit) || exit.Code != 124 || !strings.Contains(stdout, "drained") {
-		t.Errorf("want status 124 and a drain, have %v\n%s", err, stdout)
+	if !errors.As(err, &exit) || exit.Code != 143 || !strings.Contains(stdout, "drained") {
+		t.Errorf("want status 143 and a drain, have %v\n%s", err, stdout)
 	}
 }

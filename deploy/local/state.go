@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -36,122 +34,8 @@ const (
 	rarely = 20
 )
 
-// killDelay is how long mpirun has to end its ranks when it is told to.
-const killDelay = 10 * time.Second
-
 func (e *Engine) folder(id string) string     { return filepath.Join(e.o.Folder, id) }
 func (e *Engine) file(id, name string) string { return filepath.Join(e.o.Folder, id, name) }
-
-// script runs mpirun and keeps its exit status. Of several that were started
-// for the same job the one that creates the file started goes on.
-func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error) {
-	argv, err := e.argv(job, id, hosts)
-	if err != nil {
-		return nil, err
-	}
-	if job.TimeLimit > 0 {
-		argv = append([]string{"timeout", "--foreground", "--signal=USR1",
-			"--kill-after=" + seconds(e.o.Grace), seconds(job.TimeLimit)}, argv...)
-	}
-	return fmt.Appendf(nil, `#!/bin/sh
-folder=${0%%/*}
-(set -C; uname -n >"$folder/%s") 2>/dev/null || exit 0
-%s
-echo $? >"$folder/%s.new"
-mv "$folder/%[3]s.new" "$folder/%[3]s"
-`, startedFile, deploy.ShellLine(argv), exitFile), nil
-}
-
-// agent is the script with which mpirun reaches a host. It tells which host was
-// not reached, or was lost: mpirun does not, if it hears of it from the agent
-// first.
-func (e *Engine) agent() []byte {
-	return fmt.Appendf(nil, `#!/bin/sh
-%s "$@"
-code=$?
-[ $code = 0 ] || echo "%s$1: the connection ended with status $code" >&2
-exit $code
-`, e.o.Agent, connectionEnded)
-}
-
-// connectionEnded is how the agent begins to tell that.
-const connectionEnded = "batchscore: host "
-
-// seconds is how timeout(1) takes a duration, rounded up.
-func seconds(d deploy.Duration) string {
-	return strconv.FormatInt(int64((time.Duration(d)+time.Second-1)/time.Second), 10)
-}
-
-// Submit starts mpirun in a session of its own, so that neither the end of this
-// process nor Ctrl-C on its terminal reaches it, and returns when the job's
-// script runs.
-func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
-	hosts, err := e.hosts()
-	if err != nil {
-		return err
-	}
-	script, err := e.script(job, id, hosts)
-	if err != nil {
-		return err
-	}
-	if err := e.installed(); err != nil {
-		return err
-	}
-	secrets, err := job.Resolve()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(e.folder(id), 0o700); err != nil {
-		return err
-	}
-	if exists(e.file(id, startedFile)) {
-		return nil
-	}
-	job = job.WithDefaults()
-	for name, body := range map[string][]byte{
-		scriptFile: script, agentFile: e.agent(), placementFile: placement(hosts, job.Nodes, job.RanksPerNode),
-	} {
-		if err := os.WriteFile(e.file(id, name), body, 0o700); err != nil {
-			return err
-		}
-	}
-	log, err := os.OpenFile(e.file(id, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := exec.Command("/bin/sh", e.file(id, scriptFile))
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Env = os.Environ()
-	for _, values := range []map[string]string{job.Environment, secrets, {deploy.JobVariable: id}} {
-		for name, value := range values {
-			cmd.Env = append(cmd.Env, name+"="+value) // the last of a name holds
-		}
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the script of job %s: %w", id, err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for {
-		if exists(e.file(id, startedFile)) {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case err := <-ended:
-			if exists(e.file(id, startedFile)) {
-				return nil
-			}
-			return fmt.Errorf("the script of job %s did not start it: %v; see %s", id, err, log.Name())
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
 
 func exists(path string) bool {
 	_, err := os.Stat(path)
@@ -258,26 +142,6 @@ func (e *Engine) processes(id string) ([]proc.Process, error) {
 	return found, nil
 }
 
-// mpirunAmong is the job's mpirun: the innermost one, since mpirun may be a
-// script that runs another.
-func mpirunAmong(all []proc.Process, program string) (pid int, found bool) {
-	names := map[string]bool{"mpirun": true, "mpiexec": true, "orterun": true, "prterun": true}
-	base := filepath.Base(program)
-	names[base[:min(len(base), 15)]] = true
-	outer := map[int]bool{}
-	for _, p := range all {
-		if names[p.Name] {
-			outer[p.Parent] = true
-		}
-	}
-	for _, p := range all {
-		if names[p.Name] && !outer[p.PID] {
-			return p.PID, true
-		}
-	}
-	return 0, false
-}
-
 // readWithTime is the text of a small file, without white space around it, and
 // the moment of its last change.
 func readWithTime(path string) (string, time.Time, error) {
@@ -290,63 +154,4 @@ func readWithTime(path string) (string, time.Time, error) {
 		return "", time.Time{}, err
 	}
 	return strings.TrimSpace(string(body)), info.ModTime(), nil
-}
-
-// Cancel asks the ranks to stop and waits until they have, as long as the grace
-// lasts; then it ends them.
-func (e *Engine) Cancel(ctx context.Context, id string) error {
-	status, err := e.Status(ctx, id)
-	if err != nil || status.State.Ended() {
-		return err
-	}
-	if err := os.MkdirAll(e.folder(id), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(e.file(id, canceledFile), nil, 0o600); err != nil {
-		return err
-	}
-	if done, err := e.signal(ctx, id, syscall.SIGUSR1, time.Duration(e.o.Grace)); done || err != nil {
-		return err
-	}
-	if done, err := e.signal(ctx, id, syscall.SIGTERM, killDelay); done || err != nil {
-		return err
-	}
-	running, err := e.processes(id)
-	for _, p := range running {
-		_ = syscall.Kill(p.PID, syscall.SIGKILL) // it may have ended by now
-	}
-	return err
-}
-
-// signal sends a signal to the job's mpirun, once that is there, and waits
-// until the job has ended or the time is over.
-func (e *Engine) signal(ctx context.Context, id string, s syscall.Signal, patience time.Duration) (done bool, err error) {
-	over := time.NewTimer(patience)
-	defer over.Stop()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	sent := false
-	for w := (watch{e: e, id: id}); ; {
-		if done, err := w.ended(ctx); done || err != nil {
-			return done, err
-		}
-		if !sent {
-			running, err := e.processes(id)
-			if err != nil {
-				return false, err
-			}
-			pid, found := mpirunAmong(running, e.o.Mpirun)
-			if found {
-				_ = syscall.Kill(pid, s) // it may have ended by now
-			}
-			sent = found
-		}
-		select {
-		case <-tick.C:
-		case <-over.C:
-			return false, nil
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
 }

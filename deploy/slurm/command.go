@@ -47,5 +47,5 @@ func run(ctx context.Context, env []string, stdin []byte, argv ...string) (strin
 			kind = deploy.ErrUnreachable
 		}
 	}
-	return "", fmt.Errorf("%s: %s: %s: %w", Name, argv[0], said, kind)
+	return "", fmt.Errorf("%s: %w: %s: %s", Name, kind, argv[0], said)
 }

@@ -21,11 +21,9 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -170,124 +168,4 @@ func (e *Engine) check(job deploy.Job) error {
 		}
 	}
 	return nil
-}
-
-// sbatch is the command that reads the script from its standard input.
-var sbatch = []string{"sbatch", "--parsable"}
-
-// files of a job in the folder.
-func (e *Engine) logFile(id string) string  { return filepath.Join(e.o.Folder, id+".log") }
-func (e *Engine) exitFile(id string) string { return filepath.Join(e.o.Folder, id+".exit") }
-
-// script is what sbatch gets.
-func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
-	job = job.WithDefaults()
-	if err := e.check(job); err != nil {
-		return nil, err
-	}
-	binary := e.o.Binary
-	if binary == "" {
-		var err error
-		if binary, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("find the program to run on the nodes: %w", err)
-		}
-	}
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("#!/bin/sh")
-	for _, option := range e.options(job, id) {
-		line("#SBATCH %s", option)
-	}
-	line("export %s=%s", deploy.JobVariable, id)
-	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
-		line("export %s=%s", name, deploy.ShellLine([]string{job.Environment[name]}))
-	}
-	for _, name := range secretsFrom(job, "file") {
-		line("%s=$(cat %s) || exit 78", name, deploy.ShellLine([]string{job.Secrets[name].File}))
-		line("export %s", name)
-	}
-	for _, setup := range e.o.Setup {
-		line("%s", setup)
-	}
-	line(`echo "batchscore: start ${SLURM_RESTART_COUNT:-0} of %s on $SLURM_JOB_NODELIST"`, id)
-	line("%s", deploy.ShellLine(append(e.srun(job), job.Argv(binary)...)))
-	line(`code=$?
-# Ranks that made room for another job go on when it is their turn again. Slurm
-# puts a job back by itself unless it ends within the time granted.
-if [ $code = 143 ] && scontrol show job "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; then
-	scontrol requeue "$SLURM_JOB_ID"
-fi
-echo $code >%s
-exit $code`, e.exitFile(id))
-	return []byte(b.String()), nil
-}
-
-// options are those of sbatch.
-func (e *Engine) options(job deploy.Job, id string) []string {
-	options := []string{
-		"--job-name=" + id,
-		"--output=" + e.logFile(id),
-		"--open-mode=append",
-		fmt.Sprintf("--nodes=%d", job.Nodes),
-		fmt.Sprintf("--ntasks-per-node=%d", job.RanksPerNode),
-	}
-	add := func(name, value string) {
-		if value != "" {
-			options = append(options, name+"="+value)
-		}
-	}
-	if e.o.CPUsPerRank > 0 {
-		add("--cpus-per-task", fmt.Sprint(e.o.CPUsPerRank))
-	}
-	if e.o.Exclusive {
-		options = append(options, "--exclusive")
-	}
-	if job.GPUsPerNode > 0 {
-		gres := "gpu:"
-		if job.GPU != "" {
-			gres += job.GPU + ":"
-		}
-		add("--gres", fmt.Sprint(gres, job.GPUsPerNode))
-	}
-	queue := e.o.Queue
-	if job.Priority == deploy.Low {
-		queue = *e.o.Low
-	}
-	add("--partition", queue.Partition)
-	add("--account", queue.Account)
-	add("--qos", queue.QOS)
-	add("--constraint", queue.Constraint)
-	if job.TimeLimit > 0 {
-		add("--time", fmt.Sprint(int64((time.Duration(job.TimeLimit)+time.Minute-1)/time.Minute)))
-	}
-	add("--signal", fmt.Sprintf("USR1@%d", int64((time.Duration(e.o.Grace)+time.Second-1)/time.Second)))
-	// What a rank loses with its node the others do. A program of the team's
-	// own is not known to bear that, nor to be started again.
-	if job.Scores() {
-		options = append(options, "--no-kill")
-	}
-	if job.Scores() || job.Priority == deploy.Low {
-		options = append(options, "--requeue")
-	} else {
-		options = append(options, "--no-requeue")
-	}
-	// Only what is named: a login has secrets that are no business of the job.
-	export := "NONE"
-	if names := secretsFrom(job, "env"); len(names) > 0 {
-		export = strings.Join(names, ",")
-	}
-	return append(options, "--export="+export)
-}
-
-// srun is the command line up to the program of the ranks.
-func (e *Engine) srun(job deploy.Job) []string {
-	argv := []string{"srun", "--label", "--export=ALL"}
-	if e.o.CPUsPerRank > 0 {
-		argv = append(argv, fmt.Sprintf("--cpus-per-task=%d", e.o.CPUsPerRank)) // which it does not take from sbatch
-	}
-	if job.Scores() {
-		// A rank that is gone takes no other with it.
-		return append(argv, "--kill-on-bad-exit=0", "--wait=0", "--no-kill")
-	}
-	return append(argv, "--kill-on-bad-exit=1")
 }

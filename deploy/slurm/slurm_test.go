@@ -212,6 +212,8 @@ func TestForgottenJobs(t *testing.T) {
 	script(t, path, "sacct", `case "$*" in *--name=x*) echo '7|FAILED|0:9|1795314182|1795314190'; echo '7|CANCELLED by 0|143:0|1795314182|1795314190';; esac`)
 	check("x", deploy.Canceled, 143)
 	check("y", deploy.Succeeded, 0)
+	script(t, path, "squeue", "echo '7|TIMEOUT|TimeLimit|0|1795314182|1795314190|(null)|'")
+	check("y", deploy.Failed, -1)
 	script(t, path, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
 	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrUnreachable) {
 		t.Errorf("want ErrUnreachable, have %v", err)

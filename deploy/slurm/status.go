@@ -47,6 +47,9 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	case !known:
 		return found{}, fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
 	}
+	if code := j.status.ExitCode; code != nil && *code == 0 && j.status.State != deploy.Succeeded {
+		j.status.ExitCode = nil // the job was ended before it had one
+	}
 	j.status.Where = "tail -f " + e.logFile(id)
 	if j.number != "" && !j.status.State.Ended() {
 		j.status.Where = "squeue --job " + j.number
