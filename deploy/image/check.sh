@@ -83,7 +83,7 @@ done
 
 step 'a worker drains before its pod ends'
 as_user ssh 127.0.0.1 batchscore run --images /srv/images --out /srv/out/drained --model /srv/model.onnx \
-	--provider simulate:rate=1 >"$root.drained" 2>&1 &
+	--provider simulate:rate=0.1 --batch 1 --chunk 1 >"$root.drained" 2>&1 &
 rank=$!
 until as_user pgrep -x batchscore >/dev/null; do sleep 0.1; done
 until [ -e "$root/srv/out/drained/_batchscore/job.json" ]; do sleep 0.1; done
