@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func TestHostLost(t *testing.T) {
 		if err := engine.Submit(t.Context(), job, id); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = engine.Cancel(t.Context(), id) }) // it has ended, unless the test failed
+		t.Cleanup(func() { _ = engine.Cancel(context.Background(), id) }) // it has ended, unless the test failed
 		meanwhile()
 		var stdout, errs bytes.Buffer
 		err = engine.Wait(t.Context(), id, &stdout, &errs, nil)
