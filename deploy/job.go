@@ -157,7 +157,7 @@ func ReadJob(r io.Reader) (Job, error) {
 	d := yaml.NewDecoder(bytes.NewReader(body))
 	d.KnownFields(true)
 	if err := d.Decode(&job); err != nil && !errors.Is(err, io.EOF) {
-		return job, err
+		return job, YAMLError(err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return job, errors.New("one file describes one job: there is a second document")

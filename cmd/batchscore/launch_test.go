@@ -236,15 +236,16 @@ func TestNoSecretIsLetIn(t *testing.T) {
 	in := t.TempDir()
 	sas := "https://acme.blob.core.windows.net/photos?sv=2024&sig=" + secret
 	for name, args := range map[string][]string{
-		"a place":            {"--images", sas, "--out", "o", "--model", "m"},
-		"a place of output":  {"--images", in, "--out", sas, "--model", "m"},
-		"a storage variable": {"--images", in, "--out", "o", "--model", "m", "--env", "AZURE_STORAGE_KEY=" + secret},
-		"another variable":   {"--images", in, "--out", "o", "--model", "m", "--env", "CONNECTION=AccountKey=" + secret},
-		"a variable's URL":   {"--images", in, "--out", "o", "--model", "m", "--env", "URL=" + sas},
-		"a secret's value":   {"--images", in, "--out", "o", "--model", "m", "--secret", "KEY=" + secret},
-		"a secret's kind":    {"--images", in, "--out", "o", "--model", "m", "--secret", "KEY=value:" + secret},
-		"a secret's name":    {"--images", in, "--out", "o", "--model", "m", "--secret", secret},
-		"a mount":            {"--images", in, "--out", "o", "--model", "m", "--mount", sas + "=/photos"},
+		"a place":               {"--images", sas, "--out", "o", "--model", "m"},
+		"a place of output":     {"--images", in, "--out", sas, "--model", "m"},
+		"a storage variable":    {"--images", in, "--out", "o", "--model", "m", "--env", "AZURE_STORAGE_KEY=" + secret},
+		"another variable":      {"--images", in, "--out", "o", "--model", "m", "--env", "CONNECTION=AccountKey=" + secret},
+		"a variable's URL":      {"--images", in, "--out", "o", "--model", "m", "--env", "URL=" + sas},
+		"a secret's value":      {"--images", in, "--out", "o", "--model", "m", "--secret", "KEY=" + secret},
+		"a secret's kind":       {"--images", in, "--out", "o", "--model", "m", "--secret", "KEY=value:" + secret},
+		"a secret's name":       {"--images", in, "--out", "o", "--model", "m", "--secret", secret},
+		"a mount":               {"--images", in, "--out", "o", "--model", "m", "--mount", sas + "=/photos"},
+		"a value under secrets": {"-f", jobFile(t, in, "/out", "m", "secrets: {KEY: "+secret+"}\n")},
 		"a command": {"-f", func() string {
 			path := filepath.Join(t.TempDir(), "job.yaml")
 			writeFile(t, path, []byte("name: own\ncommand: [azcopy, copy, '"+sas+"', .]\n"))

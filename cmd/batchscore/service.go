@@ -76,7 +76,7 @@ func opener[O any, L deploy.Launcher](open func(O) (L, error)) func(*yaml.Node) 
 		var o O
 		if section.Kind != 0 {
 			if err := section.Load(&o, yaml.WithKnownFields()); err != nil {
-				return nil, err
+				return nil, deploy.YAMLError(err)
 			}
 		}
 		return open(o)
@@ -122,7 +122,7 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 	}
 	sections := map[string]yaml.Node{}
 	if err := yaml.Load(bytes.TrimSpace(body), &sections); err != nil && len(bytes.TrimSpace(body)) > 0 {
-		return yaml.Node{}, "", config(fmt.Errorf("%s: %w", path, err))
+		return yaml.Node{}, "", config(fmt.Errorf("%s: %w", path, deploy.YAMLError(err)))
 	}
 	for name := range sections {
 		if engines[name] == nil {
