@@ -26,6 +26,7 @@ import (
 type RunOptions struct {
 	Images store.Store
 	Max    int // images of a run; 0 is all
+	Chunk  int // images of a chunk; 0 is what their number says
 	Model  *models.Model
 	// Engine is open, and stays so.
 	Engine scorer.Engine
@@ -51,7 +52,8 @@ type RunOptions struct {
 //     times added where they share the cores, of the slower one else; and of-
 //     limit-cpu, the same of processor time, where they share the cores, beside
 //     the processor time of an image, cpu-ms/image;
-//   - device-busy, the share of the time in which the device computed.
+//   - device-busy, decoders-busy and committer-busy, the share of the time in
+//     which the device computed, a decoder decoded, and a part was committed.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
 	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
 	var samples []result.Sample
@@ -69,7 +71,7 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 		s := result.Sample{
 			Name: "Run", Simulated: o.Simulated, Iterations: r.images,
 			Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
-				result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
+				result.K("images", kind(o.Images)), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
 			Values: []result.Value{
 				{Value: r.rate, Unit: "images/s"}, {Value: l.session.rate, Unit: "session-images/s"},
 				{Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
@@ -79,10 +81,19 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 		if o.Shared {
 			s.Values = append(s.Values, result.Value{Value: 1e3 * r.cpu, Unit: "cpu-ms/image"}, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
 		}
-		s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"})
+		s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"},
+			result.Value{Value: r.decoding, Unit: "decoders-busy"}, result.Value{Value: r.committing, Unit: "committer-busy"})
 		samples = append(samples, s)
 	}
 	return samples, binds, nil
+}
+
+// kind is what images come from: a folder, or blob storage.
+func kind(images store.Store) string {
+	if _, local := images.(*dir.Store); local {
+		return "folder"
+	}
+	return "blobs"
 }
 
 // part is what one part of the work does alone.
@@ -168,9 +179,9 @@ func fetch(ctx context.Context, st store.Store, most int, log zerolog.Logger) ([
 // scored is a whole run.
 type scored struct {
 	part
-	images int
-	busy   float64
-	binds  telemetry.Stage
+	images                     int
+	busy, decoding, committing float64
+	binds                      telemetry.Stage
 }
 
 func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
@@ -187,7 +198,7 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 	job := output.Job{
 		Images: o.Images.String(), Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
 		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
-		TopK: min(5, c.Classes), Format: output.JSONL, Batch: o.Batch,
+		TopK: min(5, c.Classes), Format: output.JSONL, Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {
 		job.Precision = output.Simulated
@@ -216,10 +227,12 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 	r := scored{part: part{n / took.Seconds(), (cpuTime() - cpu).Seconds() / n}, images: s.Images}
 	after := counters.Snapshot()
 	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})
+	share := func(s telemetry.Stage, goroutines int) float64 {
+		return after.BusySeconds[s.String()] / took.Seconds() / float64(goroutines)
+	}
+	r.busy, r.decoding, r.committing = share(telemetry.Infer, lanes), share(telemetry.Decode, o.Decoders), share(telemetry.Commit, 1)
 	if computed != nil {
 		r.busy = (computed.Busy() - before).Seconds() / took.Seconds()
-	} else {
-		r.busy = after.BusySeconds[telemetry.Infer.String()] / took.Seconds() / float64(lanes)
 	}
 	return r, nil
 }

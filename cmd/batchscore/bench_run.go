@@ -21,7 +21,7 @@ func newBenchRun() *cobra.Command {
 	var places placeFlags
 	var model contractFlags
 	var images, file, provider string
-	var limit, batch, decoders, lanes, rounds int
+	var limit, batch, chunk, decoders, lanes, rounds int
 	var scaled bool
 	var least time.Duration
 	cmd := &cobra.Command{
@@ -48,8 +48,8 @@ this storage would feed a GPU.
 				return usagef("--images is missing: the place of the images")
 			case file == "":
 				return usagef("--model is missing: an ONNX file, or the name of a registered model")
-			case limit < 0, batch < 0, decoders < 0, lanes < 0, rounds < 1, least <= 0:
-				return usagef("--max, --batch, --decoders, --sessions, --rounds and --least are above zero")
+			case limit < 0, batch < 0, chunk < 0, decoders < 0, lanes < 0, rounds < 1, least <= 0:
+				return usagef("--max, --batch, --chunk, --decoders, --sessions, --rounds and --least are above zero")
 			}
 			device, simulating, err := simulated(provider)
 			if err != nil {
@@ -83,7 +83,7 @@ this storage would feed a GPU.
 				decoders = cpu.CPUs(1).Usable
 			}
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
-				Images: st, Max: limit, Model: m, Engine: engine,
+				Images: st, Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: engine.Device() == ort.CPU, Simulated: simulating,
 				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
 			})
@@ -105,6 +105,7 @@ this storage would feed a GPU.
 	fs.StringVar(&provider, "provider", "auto", "as for batchscore run")
 	fs.IntVar(&limit, "max", 0, "score at most this many images; 0 is all")
 	fs.IntVar(&batch, "batch", 0, "images per batch; by default what suits the device")
+	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")
 	fs.IntVar(&lanes, "sessions", 0, "calls of the device at a time; by default one a core on the CPU and two on a GPU")
 	fs.IntVar(&decoders, "decoders", 0, "goroutines that decode; by default one per core")
 	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes")
