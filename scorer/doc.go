@@ -18,6 +18,9 @@
 //     another worker was first.
 //  8. When every part stands, output.Finish writes _SUCCESS.
 //
+// Where it is asked to, a worker first measures what suits its device and cores
+// (tuning.go). While it runs it tells which stage binds (condition.go).
+//
 // A worker that is asked to stop, or comes to its deadline or budget, takes no
 // more chunks and commits what it has in hand (halt.go).
 //

@@ -14,7 +14,7 @@ type Pools struct{ Decoders, Lanes int }
 const bound = 0.85
 
 // Binding finds the stage that held the others up in a time, between two
-// snapshots: the first of infer, decode and commit, from the end of the line,
+// snapshots: the first of commit, infer and decode, from the end of the line,
 // whose goroutines were always busy, else the fetching that left all of them
 // waiting. share is the part of their time that the goroutines of that stage
 // were busy; for Fetch, how many fetches were under way on average.
