@@ -81,6 +81,9 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, us.close()) }()
+	if err := us.sweep(ctx); err != nil {
+		return err
+	}
 	labels, err := us.labels(ctx)
 	if err != nil {
 		return err

@@ -18,7 +18,9 @@ import (
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/tune"
 )
 
 // ours is batchscore's worker with its engine open, in this process.
@@ -40,6 +42,18 @@ func openOurs(m *models.Model, photos string) (*ours, error) {
 		return nil, err
 	}
 	return &ours{m, e, images, photos, e.DefaultBatch()}, nil
+}
+
+// sweep finds the best batch, as batchscore run --batch auto does.
+func (u *ours) sweep(ctx context.Context) error {
+	c, err := tune.Sweep(ctx, u.engine, u.model.Contract,
+		tune.Candidates{Batches: []int{1, 2, 4, 8}, Sessions: []int{u.engine.Lanes()}}, scorer.DefaultTuning)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "batchscore: %s\n", c.Why)
+	u.batch = c.Batch
+	return nil
 }
 
 func (u *ours) close() error    { return u.engine.Close() }
