@@ -45,7 +45,7 @@ func (t *Tuning) budget() time.Duration { return cmp.Or(t.Budget, DefaultTuning)
 // tuneDevice chooses batch and sessions.
 func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
 	t := o.Tune
-	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}}
+	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
 	recorded, why := o.Job.Batch, "given"
 	if recorded == 0 {
 		job, err := output.ReadJob(ctx, o.Out)

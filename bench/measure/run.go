@@ -56,6 +56,7 @@ type RunOptions struct {
 //     which the device computed, a decoder decoded, and a part was committed.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
 	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
+	d.Serial = !o.Shared
 	var samples []result.Sample
 	var binds telemetry.Stage
 	for range o.Rounds {

@@ -21,6 +21,10 @@ type Engine interface {
 
 // Device is an engine with images that are ready to be scored.
 type Device struct {
+	// Serial says that the engine does one batch after another, and that
+	// sessions only keep it from waiting, as on a GPU.
+	Serial bool
+
 	engine   Engine
 	dtype    preprocess.DType
 	capacity int
@@ -47,6 +51,7 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 	}
 	done, rates := make([]int, sessions), make([]float64, sessions)
 	g, ctx := errgroup.WithContext(ctx)
+	began := time.Now()
 	for i := range sessions {
 		g.Go(func() error {
 			start := time.Now()
@@ -62,8 +67,12 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 		})
 	}
 	err = g.Wait()
+	took := time.Since(began)
 	for i := range sessions {
 		rate, images = rate+rates[i], images+done[i]
+	}
+	if d.Serial {
+		rate = float64(images) / took.Seconds()
 	}
 	return rate, images, err
 }

@@ -24,6 +24,8 @@ type Choice struct {
 // candidate alone is taken as it is.
 type Candidates struct {
 	Batches, Sessions []int
+	// Serial is that of Device.
+	Serial bool
 }
 
 const (
@@ -41,7 +43,9 @@ const (
 // machine does not lead to large batches. What does not fit the device's memory,
 // or would take too long, is left out.
 func Sweep(ctx context.Context, e Engine, c models.Contract, from Candidates, budget time.Duration) (Choice, error) {
-	return sweep(ctx, NewDevice(e, c, slices.Max(from.Batches)).Rate, from, budget)
+	d := NewDevice(e, c, slices.Max(from.Batches))
+	d.Serial = from.Serial
+	return sweep(ctx, d.Rate, from, budget)
 }
 
 // rater is Device.Rate.

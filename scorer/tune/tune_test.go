@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestSweep(t *testing.T) {
 				r, err := c.rate(s, b)
 				return r, 1, err
 			}
-			have, err := sweep(t.Context(), rate, Candidates{batches, sessions}, time.Hour)
+			have, err := sweep(t.Context(), rate, Candidates{Batches: batches, Sessions: sessions}, time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +106,7 @@ func TestSweepKeepsToItsBudget(t *testing.T) {
 		measured[[2]int{s, b}] = true
 		return 1, 1, nil
 	}
-	c, err := sweep(t.Context(), rate, Candidates{[]int{4, 8, 16}, []int{2}}, 0)
+	c, err := sweep(t.Context(), rate, Candidates{Batches: []int{4, 8, 16}, Sessions: []int{2}}, 0)
 	if err != nil || c.Batch != 4 || c.Sessions != 2 || measured[[2]int{2, 8}] {
 		t.Errorf("%+v, %v, measured %v", c, err, measured)
 	}
@@ -113,7 +114,7 @@ func TestSweepKeepsToItsBudget(t *testing.T) {
 
 func TestSweepFailsWithTheEngine(t *testing.T) {
 	broken := errors.New("broken")
-	if _, err := Sweep(t.Context(), &engine{fail: broken}, contract, Candidates{[]int{1}, []int{1}}, 0); !errors.Is(err, broken) {
+	if _, err := Sweep(t.Context(), &engine{fail: broken}, contract, Candidates{Batches: []int{1}, Sessions: []int{1}}, 0); !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
 }
@@ -193,5 +194,33 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	c, kept, unkept, err := Cached(file, []string{"m"}, func() (Choice, error) { return Choice{Batch: 1}, nil })
 	if err != nil || kept || unkept == nil || c.Batch != 1 {
 		t.Errorf("%+v, kept %v, unkept %v, %v", c, kept, unkept, err)
+	}
+}
+
+// serial does one batch at a time and knows how long it was at work.
+type serial struct {
+	engine
+	mu   sync.Mutex
+	busy time.Duration
+}
+
+func (s *serial) Score(context.Context, *models.Batch, int, int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start := time.Now()
+	time.Sleep(time.Millisecond) // the work
+	s.busy += time.Since(start)
+	return nil
+}
+
+// TestSerialRateIsThatOfTheDevice: sessions that only wait for one another, and
+// end one after another, must not add up to more than the device does.
+func TestSerialRateIsThatOfTheDevice(t *testing.T) {
+	e := new(serial)
+	d := NewDevice(e, contract, 1)
+	d.Serial = true
+	rate, n, err := d.Rate(t.Context(), 4, 1, 0)
+	if most := float64(n) / e.busy.Seconds(); err != nil || n < 4 || rate <= 0 || rate > most {
+		t.Errorf("%v images/s of at most %v, %v", rate, most, err)
 	}
 }
