@@ -235,7 +235,7 @@ func (s *simulation) longest(r *rank) float64 {
 	if r.commits == 0 {
 		return lastPause
 	}
-	return min(max(r.patience()/8, firstPause), lastPause)
+	return min(max(min(r.patience()/8, (s.now-r.Start)/256), firstPause), lastPause)
 }
 
 // patience is for how long another may hold a chunk before this rank, having

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+// TestBenchScale runs two numbers of real ranks, twice each.
+func TestBenchScale(t *testing.T) {
+	needMpirun(t)
+	work, file := t.TempDir(), filepath.Join(t.TempDir(), "samples.txt")
+	run := benchRun(t, "bench", "scale", "--ranks", "1,2", "--per-rank", "64", "--rounds", "2", "--batch", "4",
+		"--device", "rate=2000", "--price", "2", "--validate", "--work", work, "--save", file)
+	var order []string
+	for _, s := range run.Samples {
+		order = append(order, s.Keys[0].Value)
+		if !s.Simulated {
+			t.Errorf("it is not said that the device is simulated: %+v", s)
+		}
+		for _, unit := range []string{"makespan-s", "efficiency", "speed-up", "minutes/100k-images", "lost/100k-images", "model-makespan-s"} {
+			if v := figure(t, s, unit); !(v > 0) {
+				t.Errorf("%s is %v", unit, v)
+			}
+		}
+		if e := figure(t, s, "efficiency"); e > 1 {
+			t.Errorf("an efficiency of %v", e)
+		}
+	}
+	if strings.Join(order, ",") != "1,2,2,1" {
+		t.Errorf("the ranks ran in the order %v", order)
+	}
+	if kept, err := result.Read(file); err != nil || len(kept) != 1 || len(kept[0].Samples) != 4 {
+		t.Errorf("saved %+v, %v", kept, err)
+	}
+	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+// TestBenchScaleStragglers slows one of two ranks. With static shares the job
+// takes as long as that one's share; otherwise the other does most.
+func TestBenchScaleStragglers(t *testing.T) {
+	needMpirun(t)
+	args := []string{"bench", "scale", "--ranks", "2", "--per-rank", "64", "--rounds", "1", "--batch", "4",
+		"--device", "rate=640", "--jitter", "0", "--straggler", "0:20"}
+	static := benchRun(t, append(args, "--static")...).Samples[0]
+	if got := figure(t, static, "makespan-s"); got < 2 {
+		t.Errorf("64 images at 32 a second took %v s", got)
+	}
+	stealing := benchRun(t, args...).Samples[0]
+	if a, b := figure(t, stealing, "efficiency"), figure(t, static, "efficiency"); a <= b {
+		t.Errorf("an efficiency of %v with stealing, of %v without", a, b)
+	}
+}
+
+func TestBenchScaleRefuses(t *testing.T) {
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{64, "--rounds", []string{"--rounds", "0"}},
+		{64, "--format", []string{"--format", "xml"}},
+		{64, "--device", []string{"--device", "v100"}},
+		{64, "--straggler", []string{"--straggler", "x:2"}},
+		{78, "openmpi-bin", []string{"--mpirun", "/nowhere/mpirun"}},
+		{78, "no such file", []string{"--work", filepath.Join(t.TempDir(), "none")}},
+	} {
+		needMpirun(t)
+		r := batchscore(t, append([]string{"bench", "scale"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("bench scale %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
+		}
+	}
+}
