@@ -334,7 +334,7 @@ const renewers = 16
 func (t *taker) renewOne(ctx context.Context, index int) {
 	still, err := t.claims.Renew(ctx, index)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, t.inHand(index) == nil: // committed meanwhile
 	case err != nil:
 		// The claim stands until the lease ends; the next tick tries again.
 		t.Log.Warn().Err(err).Int("chunk", index).Msg("could not renew a claim")

@@ -85,7 +85,7 @@ the GPUs are paid for beyond the ideal, at --price. A rank straggles by the rule
 	fs := cmd.Flags()
 	fs.IntVar(&f.perRank, "per-rank", 3125, "images for each rank, so that all runs take about as long; 3125 on 32 ranks are the recipe's 100,000")
 	fs.IntVar(&f.total, "images", 0, "images of every run, instead of --per-rank")
-	fs.IntVar(&f.rounds, "rounds", 3, "runs of each number of ranks")
+	fs.IntVar(&f.rounds, "rounds", 6, "runs of each number of ranks; a confidence interval takes six")
 	fs.Float64Var(&f.price, "price", 0, "price of a GPU for an hour, in any currency")
 	fs.BoolVar(&f.validate, "validate", false, "put the time that bench simulate computes for the same beside each run")
 	fs.StringVar(&f.work, "work", "", "folder for collection and outputs; by default a temporary one")

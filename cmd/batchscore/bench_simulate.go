@@ -55,7 +55,7 @@ to the last rank's end. A straggler counts as what it does.`,
 	fs.Float64Var(&f.decode, "decode", 440, "images a second that one core decodes")
 	fs.DurationVar(&f.conf.Load, "load", 0, "time to load the model")
 	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "time of one request of the store")
-	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf("time of a page of %d names", simulator.PageObjects))
+	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf("time of a page of %d names, one after another; the default is an assumption", simulator.PageObjects))
 	fs.Float64Var(&f.conf.Store.Requests, "requests", 20_000, "requests a second that the account serves; 0 is no limit")
 	fs.Float64Var(&f.egress, "egress", 50, "gigabits a second that the account sends; 0 is no limit")
 	fs.Float64Var(&f.departures, "preempted", 0, "times that a node is taken away in an hour of its life")
@@ -117,7 +117,8 @@ func (f *benchSimulateFlags) sample(fl *fleet, ranks int, one float64, r simulat
 		Name: "Simulate", Simulated: true, Iterations: f.conf.Images,
 		Keys: []result.Key{
 			result.K("ranks", ranks), result.K("device", fl.names), result.K("model", f.model),
-			result.K("policy", policy), result.K("binds", r.Binds),
+			result.K("policy", policy), result.K("straggling", f.straggling()), result.K("images", f.conf.Images),
+			result.K("cores", f.cores), result.K("binds", r.Binds),
 		},
 		Values: []result.Value{
 			{Value: r.Makespan, Unit: "makespan-s"},
