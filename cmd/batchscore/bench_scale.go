@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -179,6 +180,9 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, image
 	argv = append(argv, f.rankJob.args()...)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
 	mpirun.Stderr = stderr
+	// mpirun takes its ranks down when it is asked to end, and only then.
+	mpirun.Cancel = func() error { return mpirun.Process.Signal(syscall.SIGTERM) }
+	mpirun.WaitDelay = 10 * time.Second
 	if err := mpirun.Run(); err != nil {
 		return scale.Outcome{}, fmt.Errorf("%s: %w", f.mpirun, err)
 	}
