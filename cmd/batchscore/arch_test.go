@@ -100,6 +100,11 @@ func TestArrows(t *testing.T) {
 			},
 		},
 		{
+			"the model of a cluster, and the judge of logs, run nothing",
+			func(pkg string) bool { return under(pkg, "bench/simulator", "bench/ranks") },
+			func(dep string) bool { return under(dep, "scorer", "models/ort", "deploy", "cmd", runtime) },
+		},
+		{
 			"models know no pipeline, no ranks and no command",
 			func(pkg string) bool { return under(pkg, "models") },
 			func(dep string) bool { return under(dep, "scorer", "shard", "cmd", "bench", "deploy") },

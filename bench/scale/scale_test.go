@@ -1,0 +1,82 @@
+package scale
+
+import (
+	"context"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models/simulate"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// work scores a folder as one of two static ranks.
+func work(t *testing.T, images, out string, rank int) {
+	t.Helper()
+	from, err := dir.New(images, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := dir.New(out, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Contract()
+	_, err = scorer.Run(t.Context(), scorer.Options{
+		Images: from, Out: to,
+		Job: output.Job{Images: from.String(), PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
+			Precision: output.Simulated, TopK: 1, Format: output.JSONL, Batch: 8, Chunk: 16},
+		Contract: c,
+		OpenEngine: func() (scorer.Engine, error) {
+			return simulate.Open(context.Background(), simulate.Spec{Rate: 1e6}, c, rank)
+		},
+		World: shard.World{Rank: rank, Size: 2, LocalSize: 2}, Static: true, Decoders: 1,
+		Counters: new(telemetry.Counters), Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRead scores a collection of more names than one file may have, on two
+// ranks in turn, and reads how that went.
+func TestRead(t *testing.T) {
+	const n = perFile + 30
+	images, out := t.TempDir(), t.TempDir()
+	if err := Collection(images, n); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(images); err != nil || len(names) != n {
+		t.Fatalf("%d names, %v", len(names), err)
+	}
+	st, err := dir.New(out, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	work(t, images, out, 0)
+	if o, err := Read(t.Context(), st, n, 2); err == nil {
+		t.Errorf("half a job is read as %+v", o)
+	}
+	work(t, images, out, 1)
+	o, err := Read(t.Context(), st, n, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Starts[0] != 0 || o.Starts[1].Seconds() < o.Ranks[0].Seconds*0.9 {
+		t.Errorf("rank 1 started after rank 0 had ended, but: %+v", o)
+	}
+	if o.Makespan < o.Ranks[0].Seconds || o.Ranks[0].Images+o.Ranks[1].Images != n || o.Ranks[1].Share != n-o.Ranks[0].Share {
+		t.Errorf("%+v", o)
+	}
+	for what, c := range map[string][2]int{"images": {n + 1, 2}, "ranks": {n, 3}} {
+		if o, err := Read(t.Context(), st, c[0], c[1]); err == nil {
+			t.Errorf("with other %s it is read as %+v", what, o)
+		}
+	}
+}
