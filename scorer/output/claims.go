@@ -264,8 +264,8 @@ func (c *Claims) last(ctx context.Context, chunk int) (link, error) {
 // chains lists the last generation of each chunk under prefix.
 func (c *Claims) chains(ctx context.Context, prefix string, skip func(chunk int) bool) (map[int]int, error) {
 	last := map[int]int{}
-	err := c.st.List(ctx, prefix, func(o store.Object) error {
-		chunk, generation, ok := parseLink(o.Name)
+	err := store.Names(ctx, c.st, prefix, func(name string) error {
+		chunk, generation, ok := parseLink(name)
 		if ok && !skip(chunk) {
 			last[chunk] = max(last[chunk], generation)
 		}

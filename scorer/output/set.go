@@ -51,8 +51,8 @@ func (s *Set) All() bool { return s.Count() == s.n }
 // Done lists the output and returns which chunks have their part.
 func Done(ctx context.Context, st store.Store, c shard.Chunks, f Format) (*Set, error) {
 	done := NewSet(c.Count())
-	err := st.List(ctx, partPrefix, func(o store.Object) error {
-		if i, ok := partChunk(o.Name, f); ok && i < done.n {
+	err := store.Names(ctx, st, partPrefix, func(name string) error {
+		if i, ok := partChunk(name, f); ok && i < done.n {
 			done.Add(i)
 		}
 		return nil

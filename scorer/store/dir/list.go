@@ -17,6 +17,28 @@ const batch = 1024
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
+	return s.list(ctx, prefix, listing{object: fn})
+}
+
+// Names implements what store.Names asks for.
+func (s *Store) Names(ctx context.Context, prefix string, fn func(name string) error) error {
+	return s.list(ctx, prefix, listing{name: fn})
+}
+
+// listing is what a listing calls: name, where that is set, else object.
+type listing struct {
+	object func(store.Object) error
+	name   func(string) error
+}
+
+func (l listing) file(name string, info fs.FileInfo) error {
+	if l.name != nil {
+		return l.name(name)
+	}
+	return l.object(object(name, info))
+}
+
+func (s *Store) list(ctx context.Context, prefix string, fn listing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -57,7 +79,7 @@ func (s *Store) start(prefix string) (at string, ok bool, err error) {
 }
 
 // walk lists the folder named at ("" or ending in a slash).
-func (s *Store) walk(ctx context.Context, at, prefix string, fn func(store.Object) error) error {
+func (s *Store) walk(ctx context.Context, at, prefix string, fn listing) error {
 	path := s.root + "/" + at
 	d, err := os.Open(path)
 	if err != nil {
@@ -87,7 +109,7 @@ func (s *Store) walk(ctx context.Context, at, prefix string, fn func(store.Objec
 }
 
 // visit lists one entry of the folder at, and what lies beneath it.
-func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix string, fn func(store.Object) error) error {
+func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix string, fn listing) error {
 	if strings.HasPrefix(e.Name(), TempPrefix) {
 		return nil
 	}
@@ -102,13 +124,16 @@ func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix stri
 	if !strings.HasPrefix(name, prefix) {
 		return nil
 	}
+	if fn.name != nil && e.Type().IsRegular() {
+		return fn.name(name)
+	}
 	info, err := e.Info()
 	if err == nil && info.Mode().Type() == fs.ModeSymlink {
 		info, err = os.Stat(s.root + "/" + name)
 	}
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		return fn(object(name, info))
+		return fn.file(name, info)
 	case err == nil:
 		return nil
 	case isNotExist(err):

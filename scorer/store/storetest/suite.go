@@ -76,6 +76,17 @@ func list(t *testing.T, s store.Store, prefix string) map[string]store.Object {
 	if err != nil {
 		t.Fatalf("list %q: %v", prefix, err)
 	}
+	named := 0
+	err = store.Names(t.Context(), s, prefix, func(name string) error {
+		named++
+		if _, ok := all[name]; !ok {
+			t.Errorf("%q is named and not listed", name)
+		}
+		return nil
+	})
+	if err != nil || named != len(all) {
+		t.Errorf("%d names of %d objects under %q, %v", named, len(all), prefix, err)
+	}
 	return all
 }
 
