@@ -287,7 +287,6 @@ func (t *taker) inHand(index int) *hold {
 
 // committed ends a hold; its part stands, by this worker or another.
 func (t *taker) committed(index int) {
-	t.claims.Forget(index)
 	t.mu.Lock()
 	if h := t.held[index]; h != nil && !h.dropped() {
 		t.commits++
@@ -295,6 +294,7 @@ func (t *taker) committed(index int) {
 	}
 	delete(t.held, index)
 	t.mu.Unlock()
+	t.claims.Forget(index) // last, so that no renewal takes this for a loss
 	select {
 	case t.wake <- struct{}{}:
 	default:
