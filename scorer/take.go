@@ -180,7 +180,7 @@ func (t *taker) takeOver(ctx context.Context) (index int, left, ok bool, err err
 		left = true
 		c := claims[index]
 		if c.Live {
-			if c.Age > t.patience() {
+			if c.Held > t.patience() {
 				slow = append(slow, index)
 			}
 			continue

@@ -38,9 +38,10 @@ type Claims struct {
 	running   func(*Worker) bool
 
 	mu     sync.Mutex
-	held   map[int]int  // chunk to generation of this worker's last link
-	seen   map[int]link // links of others, by chunk: a link never changes
-	clock  time.Time    // the store's clock at the moment at
+	held   map[int]int           // chunk to generation of this worker's last link
+	since  map[int]time.Duration // chunk to monotonic time of its first link by this worker
+	seen   map[int]link          // links of others, by chunk: a link never changes
+	clock  time.Time             // the store's clock at the moment at
 	at     time.Duration
 	probes int
 }
@@ -54,16 +55,19 @@ func NewClaims(st store.Store, worker Worker, lease time.Duration) *Claims {
 		monotonic: func() time.Duration { return time.Since(origin) },
 		running:   running,
 		held:      map[int]int{},
+		since:     map[int]time.Duration{},
 		seen:      map[int]link{},
 	}
 }
 
 // link is one object of a chain.
 type link struct {
-	Chunk      int    `json:"chunk"`
-	Generation int    `json:"generation"`
-	Released   bool   `json:"released"`
-	Worker     Worker `json:"worker"`
+	Chunk      int  `json:"chunk"`
+	Generation int  `json:"generation"`
+	Released   bool `json:"released"`
+	// Held is the seconds since the owner's first link of this claim.
+	Held   float64 `json:"held_seconds,omitempty"`
+	Worker Worker  `json:"worker"`
 
 	modified time.Time
 }
@@ -74,6 +78,7 @@ type Claim struct {
 	Worker   Worker
 	Released bool          // given up by its owner
 	Age      time.Duration // since its last link, by the store's clock
+	Held     time.Duration // since its owner claimed it
 	// Live says that the chunk is somebody's; otherwise it may be taken over.
 	Live bool
 }
@@ -147,6 +152,7 @@ func (c *Claims) Release(ctx context.Context, chunk int) error {
 func (c *Claims) Forget(chunk int) {
 	c.mu.Lock()
 	delete(c.held, chunk)
+	delete(c.since, chunk)
 	c.mu.Unlock()
 }
 
@@ -167,7 +173,13 @@ func (c *Claims) next(ctx context.Context, chunk int, release bool) (bool, error
 
 // extend creates one link and says whether it is this worker's.
 func (c *Claims) extend(ctx context.Context, chunk, generation int, release bool) (bool, error) {
-	body, err := json.Marshal(link{Chunk: chunk, Generation: generation, Released: release, Worker: c.worker})
+	l := link{Chunk: chunk, Generation: generation, Released: release, Worker: c.worker}
+	c.mu.Lock()
+	if since, ok := c.since[chunk]; ok {
+		l.Held = (c.monotonic() - since).Seconds()
+	}
+	c.mu.Unlock()
+	body, err := json.Marshal(l)
 	if err != nil {
 		return false, err
 	}
@@ -201,6 +213,9 @@ func (c *Claims) extend(ctx context.Context, chunk, generation int, release bool
 func (c *Claims) hold(chunk, generation int) {
 	c.mu.Lock()
 	c.held[chunk] = generation
+	if _, ok := c.since[chunk]; !ok {
+		c.since[chunk] = c.monotonic()
+	}
 	c.mu.Unlock()
 }
 
@@ -329,7 +344,9 @@ func (c *Claims) Scan(ctx context.Context, skip func(chunk int) bool) (map[int]C
 		return c.readOnce(ctx, chunks[i], chains[chunks[i]])
 	}, func(i int, l link) error {
 		live, err := c.live(ctx, l)
-		claims[chunks[i]] = Claim{Chunk: chunks[i], Worker: l.Worker, Released: l.Released, Age: now.Sub(l.modified), Live: live}
+		age := now.Sub(l.modified)
+		claims[chunks[i]] = Claim{Chunk: chunks[i], Worker: l.Worker, Released: l.Released, Live: live,
+			Age: age, Held: age + time.Duration(l.Held*float64(time.Second))}
 		return err
 	})
 	return claims, err
