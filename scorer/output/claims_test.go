@@ -303,8 +303,8 @@ func TestScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for chunk, want := range map[int]Claim{
-		0:       {Chunk: 0, Worker: elsewhere(1), Age: lease + time.Second},
-		1:       {Chunk: 1, Worker: elsewhere(1), Live: true},
+		0:       {Chunk: 0, Worker: elsewhere(1), Age: lease + time.Second, Held: lease + time.Second},
+		1:       {Chunk: 1, Worker: elsewhere(1), Live: true, Held: lease + time.Second}, // renewed
 		3:       {Chunk: 3, Worker: elsewhere(2), Released: true},
 		4:       {Chunk: 4, Live: true},
 		100_000: {Chunk: 100_000, Worker: elsewhere(2), Live: true},
