@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,8 +83,8 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 
 func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.Status, error) {
 	if l, ok := w.l.(waiter); ok {
-		var exit *deploy.ExitStatus
-		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.As(err, &exit) && !errors.Is(err, deploy.ErrRankFailed) {
+		// That ranks failed, the status tells as well.
+		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.Is(err, deploy.ErrRankFailed) {
 			return deploy.Status{}, err
 		}
 		return w.l.Status(ctx, w.r.ID)
@@ -102,7 +103,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.St
 		fmt.Fprintf(w.stderr, "batchscore: what the ranks print cannot be followed: %v\n", logs)
 	}
 	status, err := w.ended(ctx)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return status, marked{fmt.Errorf("following ended, and the job goes on\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
 	}
 	return status, err
@@ -145,14 +146,16 @@ func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
 	}
 }
 
-// failure is what the engine says of a job that it saw fail, or nil.
+// failure is what the engine says of a job that did not succeed there, or nil.
 func (w *watched) failure(status deploy.Status) error {
-	if status.State != deploy.Failed && status.State != deploy.Canceled {
+	var text string
+	switch status.State {
+	case deploy.Failed:
+		text = cmp.Or(status.Reason, "the job failed on "+w.r.Engine)
+	case deploy.Canceled:
+		text = "the job was canceled"
+	default:
 		return nil
-	}
-	text := string(status.State)
-	if status.Reason != "" {
-		text = status.Reason
 	}
 	exit := &deploy.ExitStatus{By: w.r.Engine}
 	if status.ExitCode != nil {

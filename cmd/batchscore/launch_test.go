@@ -545,7 +545,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 			id := d.list(t)[0].ID
 			s := d.status(t)
 			if !c.goesOn {
-				if s.Engine == nil || s.Engine.State != deploy.Canceled {
+				if s.Engine == nil || s.Engine.State != deploy.Canceled || !strings.Contains(r.stderr, "the job was canceled; ") {
 					t.Errorf("after it was drained: %+v", s)
 				}
 				return
