@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,5 +77,52 @@ func TestBenchScaleRefuses(t *testing.T) {
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
 			t.Errorf("bench scale %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
 		}
+	}
+}
+
+// TestModelAgainstMeasured computes every run of bench scale that is kept anew
+// with bench simulate, and holds both to what is claimed of them: the model to
+// 5 % of the makespan, and 32 ranks to an efficiency on the makespan of 0.97, or
+// of 0.95 with a straggling node or on devices of two kinds.
+func TestModelAgainstMeasured(t *testing.T) {
+	runs, err := result.Read("../../bench/testdata/scale.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]int{}
+	for _, run := range runs {
+		for _, s := range run.Samples {
+			keys := map[string]string{}
+			for _, k := range s.Keys {
+				keys[k.Name] = k.Value
+			}
+			args := []string{"bench", "simulate", "--ranks", keys["ranks"], "--device", strings.ReplaceAll(keys["device"], "+", ","),
+				"--model", keys["model"], "--slow", keys["slow"], "--images", fmt.Sprint(s.Iterations),
+				"--latency", "1ms", "--list-page", "1ms"}
+			if keys["policy"] == "static" {
+				args = append(args, "--static")
+			}
+			least := 0.97
+			if keys["straggling"] != "none" || strings.Contains(keys["device"], "+") {
+				least = 0.95
+			}
+			for text := range strings.SplitSeq(keys["straggling"], ",") {
+				if text != "none" {
+					args = append(args, "--straggler", text)
+				}
+			}
+			real := figure(t, s, "makespan-s")
+			model := figure(t, benchRun(t, args...).Samples[0], "makespan-s")
+			if off := model/real - 1; math.Abs(off) > 0.05 {
+				t.Errorf("%v: the model gives %.1f s, the ranks took %.1f s: %+.1f %%", s.Keys, model, real, 100*off)
+			}
+			if e := figure(t, s, "efficiency"); keys["ranks"] == "32" && keys["policy"] == "stealing" && e < least {
+				t.Errorf("%v: efficiency %.4f, want %.2f", s.Keys, e, least)
+			}
+			held[keys["ranks"]+" "+keys["device"]+" "+keys["straggling"]]++
+		}
+	}
+	if len(held) < 3 {
+		t.Errorf("only %v are kept", held)
 	}
 }
