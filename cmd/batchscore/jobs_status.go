@@ -139,9 +139,9 @@ func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, err
 			if places.credentials != "" {
 				w.r.Credentials = places.credentials
 			}
-			in := &inspector{w: w, unopened: unopened, unread: w.openOutput(), out: w.out}
-			if w.out != nil {
-				in.observer = output.Observe(w.out)
+			in := &inspector{w: w, unopened: unopened, unread: w.openOutput()}
+			if in.out = w.out; in.out != nil {
+				in.observer = output.Observe(in.out)
 			}
 			return in, nil
 		}

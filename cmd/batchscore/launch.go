@@ -184,7 +184,8 @@ func (f *launchFlags) settings() (yaml.Node, error) {
 	if len(over) == 0 {
 		return node, nil
 	}
-	return node, node.Encode(over)
+	err := node.Encode(over)
+	return node, err
 }
 
 // submit puts the job on record and hands it to the engine.
@@ -199,10 +200,10 @@ func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	switch {
 	case err == nil:
 		return w.update(record.Submitted, "")
-	case errors.Is(err, deploy.ErrUnreachable), ctx.Err() != nil:
-		return fmt.Errorf("%w\nwhether %s has the job is not known: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
+	case errors.Is(err, deploy.ErrNoEngine), errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported):
+		return errors.Join(err, w.update(record.Refused, ""))
 	}
-	return errors.Join(err, w.update(record.Refused, ""))
+	return fmt.Errorf("%w\nwhether %s has the job is not known: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
 }
 
 func printDocuments(w io.Writer, documents []deploy.Document) error {

@@ -166,5 +166,6 @@ func withSettings(section, over yaml.Node) (yaml.Node, error) {
 		}
 	}
 	var sum yaml.Node
-	return sum, sum.Encode(all)
+	err := sum.Encode(all)
+	return sum, err
 }
