@@ -166,9 +166,10 @@ func newTerminal(t testing.TB, width, height int, program *exec.Cmd) *terminal {
 	term := &terminal{t, filepath.Join(dir, "s")}
 	line := deploy.ShellLine(append(append([]string{"env", "-i"}, program.Env...), program.Args...))
 	script := filepath.Join(dir, "run")
-	writeFile(t, script, []byte("exec "+line+"\n"))
+	// The shell lives through Ctrl-C and stays, so that the screen does.
+	writeFile(t, script, []byte("trap : INT\n"+line+"\necho $? >"+term.socket+".new\nmv "+term.socket+".new "+term.socket+".code\nexec sleep 1000\n"))
 	term.tmux("-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height),
-		"tmux -S "+term.socket+" set-option -g remain-on-exit on; exec sh "+script)
+		"exec sh "+script)
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
 	return term
 }
@@ -206,17 +207,21 @@ func (term *terminal) until(what string, ok func(screen string) bool) string {
 // exitCode waits for the program's end.
 func (term *terminal) exitCode() int {
 	term.t.Helper()
-	for {
-		status := strings.Fields(term.tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}"))
-		if len(status) == 2 && status[0] == "1" {
-			code, err := strconv.Atoi(status[1])
-			if err != nil {
-				term.t.Fatal(err)
-			}
-			return code
+	file := term.socket + ".code"
+	for end := time.Now().Add(hangs); !exists(file); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			term.t.Fatalf("waited in vain for the end of the program; there stands\n%s", term.screen())
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		term.t.Fatal(err)
+	}
+	code, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		term.t.Fatal(err)
+	}
+	return code
 }
 
 // TestReportKeepsToTheScreen draws a job of many ranks, with everything that can
