@@ -430,7 +430,8 @@ func TestTokenOnTheCommandLine(t *testing.T) {
 		{"run", "--images", place, "--out", "out", "--model", "m.onnx"},
 		{"run", "--images", "photos", "--out", place, "--model", "m.onnx"},
 		{"plan", "--images", place}, {"verify", place}, {"show", place}, {"merge", place, "-o", "-"},
-		{"launch", "--", "--images", place, "--out", "out"}, {"launch", "--", "--images", "photos", "--out=" + place},
+		{"launch", "--", "--images", place, "--out", "out", "--model", "m.onnx"},
+		{"launch", "--", "--images", "photos", "--out=" + place, "--model", "m.onnx"},
 	} {
 		r := must(t, 64, args...)
 		if !strings.Contains(r.stderr, azblob.SASToken) || strings.Contains(r.stderr, "planted") {

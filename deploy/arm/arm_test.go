@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -384,9 +385,9 @@ func TestReadHidesTheLink(t *testing.T) {
 // While a job runs, what breaks off is taken up at the next look; a reader that
 // has gone is the end.
 func TestFollow(t *testing.T) {
-	broken := 0
+	var requests atomic.Int32
 	f := files(t, func(w http.ResponseWriter, r *http.Request) {
-		if broken++; broken == 1 {
+		if requests.Add(1) == 1 {
 			w.Header().Set("Content-Length", "11")
 			w.WriteHeader(http.StatusPartialContent)
 			fmt.Fprint(w, "01234")
@@ -418,9 +419,9 @@ func TestFollow(t *testing.T) {
 }
 
 func TestSaveGoesOnWhereItBrokeOff(t *testing.T) {
-	broken := 0
+	var requests atomic.Int32
 	f := files(t, func(w http.ResponseWriter, r *http.Request) {
-		if broken++; broken == 1 {
+		if requests.Add(1) == 1 {
 			w.Header().Set("Content-Length", "10")
 			w.WriteHeader(http.StatusPartialContent)
 			fmt.Fprint(w, "01234")

@@ -340,7 +340,6 @@ func TestUnsupported(t *testing.T) {
 		{image, job + "mounts: [{source: 'pvc://a/b', path: /b}]\n", "mounts", "pvc://"},
 		{image, job + "mounts: [{source: 'data', path: /b}]\n", "mounts", "absolute"},
 		{image, job + "environment: {BATCHSCORE_WORLD: '3'}\n", "environment", "BATCHSCORE_WORLD"},
-		{image, job + "secrets: {BATCHSCORE_JOB: {env: A}}\n", "environment", "BATCHSCORE_JOB"},
 		{image, "images: az://a/b\nout: /result\nmodel: m\n", "out", "lost"},
 		{image, "images: az://a/b\nout: /result\nmodel: m\nmounts: [{source: /data, path: /res}]\n", "out", "lost"},
 		{image, "images: az://a/b\nout: /data/result\nmodel: m\nmounts: [{source: /data, path: /data, readOnly: true}]\n", "out", "read-only"},

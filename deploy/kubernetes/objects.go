@@ -27,11 +27,8 @@ const (
 	roleWorker   = "worker"
 )
 
-// Variables of the ranks.
-const (
-	jobVar = "BATCHSCORE_JOB"
-	runVar = "BATCHSCORE_RUN"
-)
+// runVar is the ranks' variable that holds the name of one run of a schedule.
+const runVar = "BATCHSCORE_RUN"
 
 // What images for the MPI operator agree on.
 const (
@@ -113,7 +110,7 @@ func (e *Engine) check(job deploy.Job, id string) error {
 		return no("gpusPerNode", "without MPI every rank is a pod of its own, and %d GPUs cannot be divided among %d ranks",
 			job.GPUsPerNode, job.RanksPerNode)
 	}
-	for _, reserved := range []string{jobVar, runVar, shard.WorldVar} {
+	for _, reserved := range []string{runVar, shard.WorldVar} {
 		_, plain := job.Environment[reserved]
 		if _, secret := job.Secrets[reserved]; plain || secret {
 			return no("environment", "%s is set by the launcher", reserved)
@@ -183,7 +180,7 @@ func (b *builder) volumes() error {
 
 // env makes the variables of the ranks.
 func (b *builder) env() error {
-	b.vars = []envVar{{Name: jobVar, Value: b.id}}
+	b.vars = []envVar{{Name: deploy.JobVariable, Value: b.id}}
 	if b.job.Schedule != "" {
 		// A job of a CronJob is named after its minute.
 		b.vars = append(b.vars, envVar{Name: runVar, ValueFrom: &valueFrom{
