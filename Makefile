@@ -100,7 +100,16 @@ generate-check: ## fail when generated code is not what its generator writes
 	done
 
 .PHONY: bench
-bench: deps ## benchmarks: decoding, scoring, end to end (BENCH, BENCHTIME)
+bench: build deps ## measure all that BENCHMARKS.md tells, or PARTS of it, and write it anew (about 90 minutes)
+	@test -f '$(MODEL)' || $(MAKE) demo
+	bench/measure.sh $(PARTS)
+
+.PHONY: report
+report: ## write BENCHMARKS.md and its charts from the samples under bench/testdata
+	go run ./bench/report
+
+.PHONY: go-bench
+go-bench: deps ## Go's benchmarks: decoding, scoring, manifests, bookkeeping (BENCH, BENCHTIME)
 	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 0 ./...
 
 .PHONY: bench-peers

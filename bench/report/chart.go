@@ -56,8 +56,19 @@ func (s *samples) Line(name, key, unit string) (line, error) {
 	return l, nil
 }
 
-// Limit is the same line as what would be ideal.
-func (l line) Limit() line { l.limit = true; return l }
+// Per is the same line in a larger unit, of so many smaller ones.
+func (l line) Per(n float64) line {
+	l.xy = slices.Clone(l.xy)
+	for i := range l.xy {
+		l.xy[i].Y /= n
+	}
+	return l
+}
+
+// ideal is what grows as the ranks do.
+func ideal(name string, lowest, highest float64) line {
+	return line{name: name, xy: plotter.XYs{{X: lowest, Y: lowest}, {X: highest, Y: highest}}, limit: true}
+}
 
 // palette is that of Okabe and Ito, which the colour-blind can tell apart.
 var palette = []color.Color{

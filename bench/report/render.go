@@ -34,8 +34,9 @@ func render(folder string) (map[string][]byte, error) {
 		"axes":    func(x, y string) axes { return axes{x: x, y: y} },
 		"logAxes": func(x, y string) axes { return axes{x: x, y: y, log: true} },
 		"number":  number, "percent": percent, "ratio": ratio, "minutes": minutes,
-		"div": func(a, b float64) float64 { return a / b },
-		"mul": func(a, b float64) float64 { return a * b },
+		"recipe": func() []published { return recipe }, "gpus": gpus,
+		"ideal": ideal,
+		"div":   func(a, b float64) float64 { return a / b },
 	}).Parse(page)
 	if err != nil {
 		return nil, err

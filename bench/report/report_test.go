@@ -138,7 +138,7 @@ func TestCharts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	svg, err := chart("Scaling", axes{x: "ranks", y: "images/s", log: true}, []line{l, l.Limit()})
+	svg, err := chart("Scaling", axes{x: "ranks", y: "images/s", log: true}, []line{l, ideal("perfect", 1, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 
 // Table has a row for every configuration: the keys that differ, then the
 // units, each as its median with the half width of its confidence interval. A
-// unit is given as "images/s", or as "images/s=what the column is called".
+// unit is given as "images/s", or as "images/s=what the column is called";
+// without any, all are taken.
 func (s *samples) Table(units ...string) (string, error) {
 	rows, err := s.rows()
 	if err != nil {
@@ -22,6 +23,9 @@ func (s *samples) Table(units ...string) (string, error) {
 		if slices.ContainsFunc(rows, func(r *result.Row) bool { return value(r.Keys, name) != value(rows[0].Keys, name) }) || len(rows) == 1 {
 			keys = append(keys, name)
 		}
+	}
+	if len(units) == 0 {
+		units = rows[0].Units
 	}
 	t := newTable(rows[0].Simulated, keys)
 	for _, u := range units {
