@@ -5,8 +5,8 @@
 #
 #	decode    decoders against bare libjpeg-turbo                  5 min
 #	infer     sessions, threads and batches of a model             3 min
-#	run       whole runs against what device and decoder allow     3 min
-#	feed      would this machine feed a P100?                      3 min
+#	run       whole runs against what device and decoder allow     4 min
+#	feed      would this machine feed a P100?                      4 min
 #	scale     real ranks with simulated devices, 1 to 32          25 min
 #	simulate  the model of a cluster, 1 to 4096 GPUs               1 min
 #	recipe    the log of the recipe that this project replaces     1 s
@@ -22,7 +22,7 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${BATCHSCORE_CACHE:-$tree/.cache}
 export ONNXRUNTIME_LIB=${ONNXRUNTIME_LIB:-$cache/onnxruntime/libonnxruntime.so.1}
 cd "$tree"
-scratch=$(mktemp -d)
+scratch=$(mktemp -d "$cache/measure.XXXXXX") # beside the photographs, so that links do
 trap 'rm -rf "$scratch"' EXIT
 
 inception=$cache/models/classification.onnx
@@ -37,13 +37,25 @@ vgg16() {
 	echo "$model"
 }
 
+# photos_times N is a folder with N links to each photograph: long enough for the
+# start of a run to weigh little.
+photos_times() {
+	local folder=$scratch/photos-$1 n photo
+	mkdir -p "$folder"
+	for photo in "$photos"/*; do
+		for ((n = 0; n < $1; n++)); do ln "$photo" "$folder/$n-${photo##*/}"; done
+	done
+	echo "$folder"
+}
+
 measure_decode() { bench decode --images "$photos" --sizes 0.2,0.7,1.5; }
 measure_infer() { bench infer "$inception" --rounds 6; }
-measure_run() { bench run --images "$photos" --model "$inception" --rounds 6; }
+# Device, decoders and run each get about as long: a virtual machine may be given
+# more in its first seconds.
+measure_run() { bench run --images "$(photos_times 10)" --model "$inception" --least 8s --rounds 6; }
 
 measure_feed() {
-	bench run --images "$photos" --model "$(vgg16)" --provider simulate:p100 --rounds 6
-	bench run --images "$photos" --model "$(vgg16)" --provider simulate:p100 --scaled-decode --rounds 6
+	bench run --images "$(photos_times 320)" --model "$(vgg16)" --provider simulate:p100 --rounds 6
 }
 
 # Slowed so that each device does as many images a second, and 32 of them no
@@ -55,7 +67,7 @@ measure_scale() {
 	local model device n pid
 	for model in vgg16 inception; do
 		for device in p100 k80; do
-			local flags=(--model $model --device $device --slow "$(slow $device)" --rounds 1 --validate) pids=()
+			local flags=(--model "$model" --device "$device" --slow "$(slow "$device")" --rounds 1 --validate) pids=()
 			for n in 1 2 4 8 16; do
 				bin/batchscore bench scale "${flags[@]}" --ranks $n --save "$scratch/scale.$n" &
 				pids+=($!)
@@ -86,10 +98,16 @@ measure_recipe() {
 
 # The number of cores that Go appends to a name is in the provenance already.
 measure_go() {
-	go test -run '^$' -bench "$go_benchmarks" -benchtime 1x -count 3 ./bench |
-		tee /dev/stderr | sed -E 's/^(Benchmark[^[:space:]]*)-[0-9]+/\1/' >>"$scratch/samples"
+	local count names
+	while read -r count names; do
+		go test -run '^$' -bench "^Benchmark($names)\$" -benchtime 1x -count "$count" -timeout 0 ./bench |
+			tee /dev/stderr | sed -E 's/^(Benchmark[^[:space:]]*)-[0-9]+/\1/' >>"$scratch/samples"
+	done <<-'END'
+		6 Start|Balance
+		3 Bookkeeping
+		1 Manifest
+	END
 }
-go_benchmarks='^Benchmark(Bookkeeping|Manifest|Start|Freeze|Fetch|Balance)$'
 
 measure_peers() { make bench-peers SAVE="$scratch/samples"; }
 

@@ -29,7 +29,7 @@ var (
 	ErrNoCluster = errors.New("the engine has no such cluster")
 	// ErrService says that the engine cannot be reached as service.yaml and the
 	// credentials at hand say, or refuses them.
-	ErrService = errors.New("service")
+	ErrService = errors.New("the engine cannot be used as configured")
 	// ErrUnreachable says that the engine gives no answer now; the job is as it
 	// was.
 	ErrUnreachable = errors.New("service does not answer")

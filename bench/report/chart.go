@@ -78,11 +78,19 @@ var palette = []color.Color{
 
 var grey = color.Gray{128}
 
+func rises(series []line) bool {
+	first := series[0].xy
+	return first[len(first)-1].Y > first[0].Y
+}
+
+// chart draws lines, each of two points at least, as an SVG.
 func chart(title string, a axes, series []line) ([]byte, error) {
+	plot.DefaultFont.Variant = "Sans"
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, a.x, a.y
 	p.Title.Padding = vg.Points(8)
-	p.Legend.Top, p.Legend.Left = true, true
+	// In the corner that the lines leave free.
+	p.Legend.Top, p.Legend.Left = true, rises(series)
 	p.Legend.Padding, p.Legend.ThumbnailWidth = vg.Points(3), vg.Points(24)
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}

@@ -61,8 +61,10 @@ func number(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case a >= 9.995:
 		return strconv.FormatFloat(v, 'f', 1, 64)
-	case a >= 0.0995:
+	case a >= 1:
 		return strconv.FormatFloat(v, 'f', 2, 64)
+	case a >= 0.0995:
+		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }
@@ -100,8 +102,8 @@ func provenance(p result.Provenance) string {
 		parts = append(parts, fmt.Sprintf("%.0f GB", float64(p.Memory)/1e9))
 	}
 	for _, name := range []string{"onnxruntime", "jpeg", "go"} {
-		if v := p.Versions[name]; v != "" {
-			parts = append(parts, name+" "+v)
+		if v, _, _ := strings.Cut(p.Versions[name], " ("); v != "" {
+			parts = append(parts, strings.TrimPrefix(name+" "+v, "go "))
 		}
 	}
 	if c, modified, _ := strings.Cut(p.Commit, "+"); c != "" {

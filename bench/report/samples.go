@@ -14,8 +14,19 @@ type samples struct {
 	runs []result.Run
 }
 
+// readSamples reads a file. What Go's sub-benchmarks are called, where that is no
+// key with a value, is a key "case".
 func readSamples(file string) (*samples, error) {
 	runs, err := result.Read(file)
+	for _, r := range runs {
+		for _, s := range r.Samples {
+			for i, k := range s.Keys {
+				if k.Value == "" {
+					s.Keys[i] = result.Key{Name: "case", Value: k.Name}
+				}
+			}
+		}
+	}
 	if err == nil && len(runs) == 0 {
 		err = fmt.Errorf("%s holds no samples", file)
 	}
