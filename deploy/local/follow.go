@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
@@ -201,12 +200,5 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 
 // Fetch writes the log of the job into the folder.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	f, err := os.Create(filepath.Join(folder, "log.txt"))
-	if err != nil {
-		return err
-	}
-	return errors.Join(e.Logs(ctx, id, f, false), f.Close())
+	return deploy.SaveLog(ctx, e, id, folder)
 }

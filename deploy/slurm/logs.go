@@ -8,10 +8,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/batchscore/batchscore/deploy"
 )
 
 // label is what srun --label puts before a line of a rank.
@@ -68,14 +69,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 
 // Fetch writes the log of the job into the folder.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	f, err := os.Create(filepath.Join(folder, "log.txt"))
-	if err != nil {
-		return err
-	}
-	return errors.Join(e.Logs(ctx, id, f, false), f.Close())
+	return deploy.SaveLog(ctx, e, id, folder)
 }
 
 // failedTask is how srun names ranks: "srun: error: node7: tasks 0-1,5: Exited
