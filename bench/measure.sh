@@ -30,11 +30,11 @@ photos=$cache/images/photos
 
 bench() { bin/batchscore bench "$@" --save "$scratch/samples"; }
 
-# vgg16 is a model of the right shape: a simulated device asks for no more.
-vgg16() {
-	local model=$cache/models/vgg16-random.onnx
-	[ -f "$model" ] || bin/batchscore models build vgg16 --variant torchvision --weights random -o "$model" >&2
-	echo "$model"
+# go_bench COUNT NAMES runs Go's benchmarks. The number of cores that Go appends to
+# a name is in the provenance already.
+go_bench() {
+	go test -run '^$' -bench "^Benchmark($2)\$" -benchtime 1x -count "$1" -timeout 0 ./bench |
+		tee /dev/stderr | sed -E 's/^(Benchmark[^[:space:]]*)-[0-9]+/\1/' >>"$scratch/samples"
 }
 
 # photos_times N is a folder with N links to each photograph: long enough for the
@@ -55,7 +55,8 @@ measure_infer() { bench infer "$inception" --rounds 6; }
 measure_run() { bench run --images "$(photos_times 10)" --model "$inception" --least 8s --rounds 6; }
 
 measure_feed() {
-	bench run --images "$(photos_times 320)" --model "$(vgg16)" --provider simulate:p100 --rounds 6
+	echo "kind: simulated" >"$scratch/samples"
+	go_bench 3 Feed
 }
 
 # Slowed so that each device does as many images a second, and 32 of them no
@@ -96,17 +97,10 @@ measure_recipe() {
 	bench read bench/ranks/testdata/recipe-32xP100.log --asked 100000 --one-gpu 255m --ranks-per-node 4
 }
 
-# The number of cores that Go appends to a name is in the provenance already.
 measure_go() {
-	local count names
-	while read -r count names; do
-		go test -run '^$' -bench "^Benchmark($names)\$" -benchtime 1x -count "$count" -timeout 0 ./bench |
-			tee /dev/stderr | sed -E 's/^(Benchmark[^[:space:]]*)-[0-9]+/\1/' >>"$scratch/samples"
-	done <<-'END'
-		6 Start|Balance
-		3 Bookkeeping
-		1 Manifest
-	END
+	go_bench 6 'Start|Balance'
+	go_bench 3 Bookkeeping
+	go_bench 1 Manifest
 }
 
 measure_peers() { make bench-peers SAVE="$scratch/samples"; }

@@ -49,9 +49,10 @@ type RunOptions struct {
 //   - session-images/s, decode-images/s and fetch-images/s of the parts alone;
 //   - of-session, the rate as a share of the engine's alone;
 //   - of-limit, as a share of what engine and decoders allow together: of both
-//     times added where they share the cores, of the slower one else; and of-
-//     limit-cpu, the same of processor time, where they share the cores, beside
-//     the processor time of an image, cpu-ms/image;
+//     times added where they share the cores, of the slower one else; and never
+//     more than blob storage gives; and of-limit-cpu, the same of processor
+//     time, where they share the cores, beside the processor time of an image,
+//     cpu-ms/image;
 //   - device-busy, decoders-busy and committer-busy, the share of the time in
 //     which the device computed, a decoder decoded, and a part was committed.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
@@ -76,7 +77,7 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 			Values: []result.Value{
 				{Value: r.rate, Unit: "images/s"}, {Value: l.session.rate, Unit: "session-images/s"},
 				{Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
-				{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o.Shared), Unit: "of-limit"},
+				{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o), Unit: "of-limit"},
 			},
 		}
 		if o.Shared {
@@ -89,12 +90,17 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 	return samples, binds, nil
 }
 
-// kind is what images come from: a folder, or blob storage.
+// What images come from.
+const (
+	fromFolder = "folder"
+	fromBlobs  = "blobs"
+)
+
 func kind(images store.Store) string {
 	if _, local := images.(*dir.Store); local {
-		return "folder"
+		return fromFolder
 	}
-	return "blobs"
+	return fromBlobs
 }
 
 // part is what one part of the work does alone.
@@ -108,12 +114,16 @@ type limits struct {
 	fetch           float64
 }
 
-// together is the rate that engine and decoders allow.
-func (l limits) together(shared bool) float64 {
-	if shared {
-		return 1 / (1/l.session.rate + 1/l.decode.rate)
+// together is the rate that all parts of a run allow.
+func (l limits) together(o RunOptions) float64 {
+	rate := min(l.session.rate, l.decode.rate)
+	if o.Shared {
+		rate = 1 / (1/l.session.rate + 1/l.decode.rate)
 	}
-	return min(l.session.rate, l.decode.rate)
+	if kind(o.Images) == fromBlobs {
+		rate = min(rate, l.fetch)
+	}
+	return rate
 }
 
 func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err error) {
