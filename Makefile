@@ -109,7 +109,7 @@ report: ## write BENCHMARKS.md and its charts from the samples under bench/testd
 	go run ./bench/report
 
 .PHONY: go-bench
-go-bench: deps ## Go's benchmarks: decoding, scoring, manifests, bookkeeping (BENCH, BENCHTIME)
+go-bench: deps ## Go's benchmarks: manifests, bookkeeping, memory, listing, kernels (BENCH, BENCHTIME)
 	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 0 ./...
 
 .PHONY: bench-peers

@@ -10,17 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/telemetry"
-	"github.com/batchscore/batchscore/shard"
 )
 
 // BenchmarkBookkeeping scores a million images of one pixel, which nobody
@@ -39,10 +34,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 	})
 	b.Run("out=folder", func(b *testing.B) {
 		for b.Loop() {
-			out, err := dir.New(b.TempDir(), dir.Options{})
-			if err != nil {
-				b.Fatal(err)
-			}
+			out := folder(b, b.TempDir())
 			resetPeak(b)
 			counters := new(telemetry.Counters)
 			tenth := make(chan float64)
@@ -80,25 +72,14 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	if err := jpeg.Encode(&pixel, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
 		b.Fatal(err)
 	}
-	contract := models.Contract{
-		Name: "none", Output: models.Probabilities, Classes: 5, Labels: []string{"a", "b", "c", "d", "e"},
-		Preprocess: preprocess.Spec{Width: 1, Height: 1, Layout: preprocess.HWC, DType: preprocess.Uint8,
-			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
-	}
+	contract := simulated(1, 5)
+	contract.Labels = []string{"a", "b", "c", "d", "e"}
 	images := pixels{listed{million}, pixel.Bytes()}
 	wall, processor := time.Now(), cpuTime(b)
-	s, err := scorer.Run(b.Context(), scorer.Options{
-		Images: images, Out: out,
-		Job: output.Job{
-			Images: images.String(), PreprocessDigest: contract.PreprocessDigest(), LabelsDigest: contract.LabelsDigest(),
-			TopK: contract.Classes, Format: output.JSONL,
-		},
-		Contract:   contract,
+	s, err := score(b, scorer.Options{
+		Images: images, Out: out, Contract: contract, Counters: counters,
+		Job:        output.Job{TopK: contract.Classes},
 		OpenEngine: func() (scorer.Engine, error) { return timeless{contract}, nil },
-		World:      shard.World{Size: 1, LocalSize: 1},
-		Counters:   counters,
-		Progress:   &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
-		Log:        zerolog.Nop(),
 	})
 	if err != nil || s.Statuses[output.StatusOK] != million {
 		b.Fatal(s.Statuses, err)
@@ -106,14 +87,6 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	b.ReportMetric(million/(cpuTime(b)-processor).Seconds(), "images/cpu-s")
 	b.ReportMetric(million/time.Since(wall).Seconds(), "images/s")
 	b.ReportMetric(0, "ns/op")
-}
-
-// memoryAfter is the resident memory once that many images are scored.
-func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float64 {
-	for counters.Snapshot().Images < images && b.Context().Err() == nil {
-		time.Sleep(10 * time.Millisecond)
-	}
-	return status(b, "VmRSS")
 }
 
 // pixels is a collection whose images are all the same.

@@ -1,12 +1,7 @@
 package bench
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
 	"io"
 	"math"
 	"net/http"
@@ -19,11 +14,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
-	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -33,8 +25,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/fault"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/patient"
-	"github.com/batchscore/batchscore/scorer/telemetry"
-	"github.com/batchscore/batchscore/shard"
 )
 
 // BenchmarkFetch fetches blobs through a proxy that adds 20 ms to every
@@ -94,8 +84,6 @@ type blobServer struct {
 	target func(i int) string
 }
 
-func fetched(i int) string { return fmt.Sprintf("%05d.jpg", i) }
-
 func serveAzurite(b *testing.B, images int) blobServer {
 	b.Helper()
 	server := azuritetest.Start(b)
@@ -106,7 +94,7 @@ func serveAzurite(b *testing.B, images int) blobServer {
 	group.SetLimit(32)
 	for i := range images {
 		group.Go(func() error {
-			_, err := st.Create(b.Context(), fetched(i), smallJPEG(b, i))
+			_, err := st.Create(b.Context(), imageName(i), smallJPEG(b, i))
 			return err
 		})
 	}
@@ -122,7 +110,7 @@ func serveAzurite(b *testing.B, images int) blobServer {
 		b.Fatal(err)
 	}
 	return blobServer{host: u.Host, options: o,
-		target: func(i int) string { return u.Path + "/" + fetched(i) + "?" + u.RawQuery }}
+		target: func(i int) string { return u.Path + "/" + imageName(i) + "?" + u.RawQuery }}
 }
 
 // serveBare answers listings and GETs as the service does, of blobs in memory.
@@ -135,9 +123,9 @@ func serveBare(b *testing.B, images int) blobServer {
 	const modified = "Sun, 01 Mar 2020 00:00:00 GMT"
 	for i := range images {
 		body := smallJPEG(b, i)
-		bodies[container+"/"+fetched(i)] = body
+		bodies[container+"/"+imageName(i)] = body
 		fmt.Fprintf(&list, `<Blob><Name>%s</Name><Properties><Last-Modified>%s</Last-Modified><Etag>0x1</Etag>`+
-			`<Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`, fetched(i), modified, len(body))
+			`<Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`, imageName(i), modified, len(body))
 	}
 	list.WriteString(`</Blobs><NextMarker /></EnumerationResults>`)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -164,7 +152,7 @@ func serveBare(b *testing.B, images int) blobServer {
 	return blobServer{host: strings.TrimPrefix(server.URL, "http://"),
 		options: azblob.Options{Place: place, Credentials: azblob.FromEnvironment(
 			func(name string) (string, bool) { v, ok := env[name]; return v, ok })},
-		target: func(i int) string { return container + "/" + fetched(i) }}
+		target: func(i int) string { return container + "/" + imageName(i) }}
 }
 
 func manyConnections(b *testing.B) *http.Transport {
@@ -251,41 +239,15 @@ func get(b *testing.B, client *http.Client, host string, s blobServer, n int) {
 // scoreSimulated scores a place on a device that takes no time.
 func scoreSimulated(b *testing.B, images store.Store) {
 	b.Helper()
-	contract := models.Contract{
-		Name: "simulated", Output: models.Probabilities, Classes: 10,
-		Preprocess: preprocess.Spec{Width: 32, Height: 32, Layout: preprocess.HWC, DType: preprocess.Uint8,
-			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},
-	}
-	_, err := scorer.Run(context.Background(), scorer.Options{
-		Images: images, Out: new(mem.Store),
-		Job: output.Job{
-			Images: images.String(), PreprocessDigest: contract.PreprocessDigest(), LabelsDigest: contract.LabelsDigest(),
-			Precision: output.Simulated, TopK: 3, Format: output.JSONL,
-		},
-		Contract: contract,
+	contract := simulated(32, 10)
+	_, err := score(b, scorer.Options{
+		Images: images, Out: new(mem.Store), Contract: contract,
+		Job: output.Job{Precision: output.Simulated, TopK: 3},
 		OpenEngine: func() (scorer.Engine, error) {
-			return simulate.Open(context.Background(), simulate.Spec{Rate: math.Inf(1), Batch: 32}, contract, 0)
+			return simulate.Open(b.Context(), simulate.Spec{Rate: math.Inf(1), Batch: 32}, contract, 0)
 		},
-		World:    shard.World{Size: 1, LocalSize: 1},
-		Counters: new(telemetry.Counters),
-		Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
-		Log:      zerolog.Nop(),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-}
-
-// smallJPEG is an image that costs little to decode.
-func smallJPEG(b *testing.B, i int) []byte {
-	b.Helper()
-	img := image.NewRGBA(image.Rect(0, 0, 32, 32))
-	for p := range 32 * 32 {
-		img.Set(p%32, p/32, color.RGBA{uint8(p + i), uint8(i * 7), uint8(p * i), 255})
-	}
-	var body bytes.Buffer
-	if err := jpeg.Encode(&body, img, nil); err != nil {
-		b.Fatal(err)
-	}
-	return body.Bytes()
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -38,10 +37,7 @@ func BenchmarkManifest(b *testing.B) {
 func manifest(b *testing.B, images int) {
 	resetPeak(b)
 	made := listed{images}
-	out, err := dir.New(b.TempDir(), dir.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
+	out := folder(b, b.TempDir())
 	lap := time.Now()
 	took := func(what string) {
 		b.ReportMetric(time.Since(lap).Seconds(), what)

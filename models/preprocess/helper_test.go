@@ -1,6 +1,11 @@
 package preprocess
 
 import (
+	"bytes"
+	"image"
+	"image/jpeg"
+	"math"
+	"math/rand/v2"
 	"os"
 	"testing"
 )
@@ -25,4 +30,34 @@ func newDecoder(tb testing.TB, s Spec, opt Options) *Decoder {
 	}
 	tb.Cleanup(d.Close)
 	return d
+}
+
+func encodeJPEG(tb testing.TB, img image.Image, quality int) []byte {
+	tb.Helper()
+	var buf bytes.Buffer
+	if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: quality}); err != nil {
+		tb.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// picture is a smooth scene with hard edges and grain.
+func picture(w, h int, seed uint64) *image.NRGBA {
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	fx, fy := 9+20*rnd.Float64(), 9+20*rnd.Float64()
+	for y := range h {
+		for x := range w {
+			p := img.Pix[y*img.Stride+4*x:][:4]
+			v := 128 + 70*math.Sin(float64(x)/fx)*math.Cos(float64(y)/fy)
+			if (x/61+y/47)%3 == 0 {
+				v += 40
+			}
+			for c := range 3 {
+				p[c] = clamp8(int(v+12*float64(c)*math.Sin(float64(x+y)/31)) + rnd.IntN(17) - 8)
+			}
+			p[3] = 255
+		}
+	}
+	return img
 }

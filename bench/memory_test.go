@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/bench/measure"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/tfjs"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+)
+
+// BenchmarkResidentMemory scores 5,000 photographs with Inception V3 in one
+// process and reports the resident memory after a tenth of them and after the
+// last, in megabytes, and the peak.
+func BenchmarkResidentMemory(b *testing.B) {
+	const images = 5000
+	m, engine := inception(b)
+	photos := folder(b, photographs(b, images))
+	for b.Loop() {
+		resetPeak(b)
+		counters := new(telemetry.Counters)
+		tenth := make(chan float64)
+		go func() { tenth <- memoryAfter(b, counters, images/10) }()
+		s, err := score(b, scorer.Options{
+			Images: photos, Out: folder(b, b.TempDir()),
+			Job:      output.Job{ModelDigest: m.Digest, TopK: m.Contract.Classes},
+			Contract: m.Contract, Counters: counters,
+			OpenEngine: func() (scorer.Engine, error) { return kept{engine}, nil },
+		})
+		if err != nil || s.Statuses[output.StatusOK] != images {
+			b.Fatal(s.Statuses, err)
+		}
+		b.ReportMetric(<-tenth, "MB-at-tenth")
+		b.ReportMetric(status(b, "VmRSS"), "MB-at-end")
+		b.ReportMetric(status(b, "VmHWM"), "MB-peak")
+	}
+	b.ReportMetric(0, "ns/op") // an operation is a run; its time says nothing
+}
+
+// inception is the trained Inception V3 of the demo, in a session.
+func inception(b *testing.B) (*models.Model, *ort.Engine) {
+	b.Helper()
+	archive := filepath.Join(cache(), "nsfwjs-4.4.0.tgz")
+	if _, err := os.Stat(archive); err != nil {
+		b.Skip("run \"make deps\" first: ", err)
+	}
+	file := filepath.Join(b.TempDir(), "inception.onnx")
+	if _, err := tfjs.ImportFile(b.Context(), archive, file, tfjs.Options{Path: "dist/models/inception_v3"}); err != nil {
+		b.Fatal(err)
+	}
+	m, err := models.Open(file, models.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := ort.Open(m, ort.Options{Logger: zerolog.Nop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return m, e
+}
+
+// kept is an engine that outlives a run.
+type kept struct{ *ort.Engine }
+
+func (kept) Close() error { return nil }
+
+// photographs is a folder of n JPEGs of 0.68 megapixels, as in the collections
+// this program is for: links to the sample photographs, brought to that size.
+func photographs(b *testing.B, n int) string {
+	b.Helper()
+	given, err := measure.ReadFolder(filepath.Join(cache(), "images", "photos"))
+	if err != nil {
+		b.Skip("run \"make deps\" first: ", err)
+	}
+	made, links := b.TempDir(), b.TempDir()
+	photos := measure.Resample(given, 680_000)
+	for i, photo := range photos {
+		p, err := measure.Encode(photo, "jpeg")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(made, imageName(i)), p.Data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range n {
+		if err := os.Symlink(filepath.Join(made, imageName(i%len(photos))), filepath.Join(links, imageName(i))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return links
+}
