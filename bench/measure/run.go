@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -70,24 +71,44 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 			return nil, binds, err
 		}
 		binds = r.binds
-		s := result.Sample{
-			Name: "Run", Simulated: o.Simulated, Iterations: r.images,
-			Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
-				result.K("images", kind(o.Images)), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
-			Values: []result.Value{
-				{Value: r.rate, Unit: "images/s"}, {Value: l.session.rate, Unit: "session-images/s"},
-				{Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
-				{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o), Unit: "of-limit"},
-			},
-		}
-		if o.Shared {
-			s.Values = append(s.Values, result.Value{Value: 1e3 * r.cpu, Unit: "cpu-ms/image"}, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
-		}
-		s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"},
-			result.Value{Value: r.decoding, Unit: "decoders-busy"}, result.Value{Value: r.committing, Unit: "committer-busy"})
+		s := o.sample(r)
+		s.Values = slices.Insert(s.Values, 1, l.beside(r, o)...) // after the rate
 		samples = append(samples, s)
 	}
 	return samples, binds, nil
+}
+
+// Score is one run alone: its sample is one of Run's without the limits.
+func Score(ctx context.Context, o RunOptions) (result.Sample, error) {
+	r, err := o.score(ctx)
+	return o.sample(r), err
+}
+
+func (o *RunOptions) sample(r scored) result.Sample {
+	s := result.Sample{
+		Name: "Run", Simulated: o.Simulated, Iterations: r.images,
+		Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
+			result.K("images", kind(o.Images)), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
+		Values: []result.Value{{Value: r.rate, Unit: "images/s"}},
+	}
+	if o.Shared {
+		s.Values = append(s.Values, result.Value{Value: 1e3 * r.cpu, Unit: "cpu-ms/image"})
+	}
+	s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"},
+		result.Value{Value: r.decoding, Unit: "decoders-busy"}, result.Value{Value: r.committing, Unit: "committer-busy"})
+	return s
+}
+
+// beside are the limits, and what part of them a run reached.
+func (l limits) beside(r scored, o RunOptions) []result.Value {
+	values := []result.Value{
+		{Value: l.session.rate, Unit: "session-images/s"}, {Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
+		{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o), Unit: "of-limit"},
+	}
+	if o.Shared {
+		values = append(values, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
+	}
+	return values
 }
 
 // What images come from.

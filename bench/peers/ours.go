@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -59,16 +58,11 @@ func (u *ours) sweep(ctx context.Context) error {
 func (u *ours) close() error    { return u.engine.Close() }
 func (u *ours) version() string { return u.engine.Version() }
 
-// run is one run, and its limits measured right before.
 func (u *ours) run(ctx context.Context) (result.Sample, error) {
-	samples, _, err := measure.Run(ctx, measure.RunOptions{
+	return measure.Score(ctx, measure.RunOptions{
 		Images: u.images, Model: u.model, Engine: u.engine, Shared: true, Batch: u.batch,
-		Decoders: device.CPUs(1).Usable, Rounds: 1, Least: 2 * time.Second, Log: zerolog.Nop(),
+		Decoders: device.CPUs(1).Usable, Log: zerolog.Nop(),
 	})
-	if err != nil {
-		return result.Sample{}, err
-	}
-	return samples[0], nil
 }
 
 // labels are our classes of all images, by file name.
