@@ -1,14 +1,10 @@
 package bench
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/models"
@@ -16,9 +12,6 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
-	"github.com/batchscore/batchscore/scorer/store/dir"
-	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
 // BenchmarkFeed runs VGG-16 on a simulated P100 over photographs of photoPixels,
@@ -29,14 +22,14 @@ func BenchmarkFeed(b *testing.B) {
 	photos := photographs(b)
 	for _, c := range []struct {
 		images string
-		copies int // of each photograph: enough for the start to weigh little
-		open   func(b *testing.B, photos string, copies int) store.Store
+		n      int // enough for the start to weigh little
+		open   func(b *testing.B, files []string, n int) store.Store
 	}{
-		{"folder", 36, linkedPhotos},
-		{"azurite", 18, storedPhotos},
+		{"folder", 9000, linkedPhotos},
+		{"azurite", 4500, storedPhotos},
 	} {
 		b.Run("images="+c.images, func(b *testing.B) {
-			st := c.open(b, photos, c.copies)
+			st := c.open(b, photos, c.n)
 			contract := models.Contract{
 				Name: "vgg16", Output: models.Probabilities, Classes: 1000,
 				Preprocess: preprocess.Spec{Width: 224, Height: 224, Layout: preprocess.CHW, DType: preprocess.Float32, Scale: 1. / 255,
@@ -68,50 +61,5 @@ func BenchmarkFeed(b *testing.B) {
 			}
 			b.ReportMetric(0, "ns/op")
 		})
-	}
-}
-
-func linkedPhotos(b *testing.B, photos string, copies int) store.Store {
-	b.Helper()
-	folder := b.TempDir()
-	eachPhoto(b, photos, copies, func(from, name string) error { return os.Link(from, filepath.Join(folder, name)) })
-	st, err := dir.New(folder, dir.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return st
-}
-
-func storedPhotos(b *testing.B, photos string, copies int) store.Store {
-	b.Helper()
-	server := azuritetest.Start(b)
-	st := azuritetest.Open(b, server.Options(b, server.Container(b), ""))
-	eachPhoto(b, photos, copies, func(from, name string) error {
-		body, err := os.ReadFile(from)
-		if err != nil {
-			return err
-		}
-		_, err = st.Create(b.Context(), name, body)
-		return err
-	})
-	return patient.New(st, patient.Options{})
-}
-
-// eachPhoto calls put for every copy of every photograph, several at a time.
-func eachPhoto(b *testing.B, photos string, copies int, put func(from, name string) error) {
-	b.Helper()
-	files, err := os.ReadDir(photos)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var g errgroup.Group
-	g.SetLimit(16)
-	for i := range copies {
-		for _, f := range files {
-			g.Go(func() error { return put(filepath.Join(photos, f.Name()), fmt.Sprintf("%02d-%s", i, f.Name())) })
-		}
-	}
-	if err := g.Wait(); err != nil {
-		b.Fatal(err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/tfjs"
@@ -22,7 +21,7 @@ import (
 func BenchmarkResidentMemory(b *testing.B) {
 	const images = 5000
 	m, engine := inception(b)
-	photos := folder(b, photographs(b, images))
+	photos := linkedPhotos(b, photographs(b), images)
 	for b.Loop() {
 		resetPeak(b)
 		counters := new(telemetry.Counters)
@@ -75,30 +74,3 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 type kept struct{ *ort.Engine }
 
 func (kept) Close() error { return nil }
-
-// photographs is a folder of n JPEGs of 0.68 megapixels, as in the collections
-// this program is for: links to the sample photographs, brought to that size.
-func photographs(b *testing.B, n int) string {
-	b.Helper()
-	given, err := measure.ReadFolder(filepath.Join(cache(), "images", "photos"))
-	if err != nil {
-		b.Skip("run \"make deps\" first: ", err)
-	}
-	made, links := b.TempDir(), b.TempDir()
-	photos := measure.Resample(given, 680_000)
-	for i, photo := range photos {
-		p, err := measure.Encode(photo, "jpeg")
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(made, imageName(i)), p.Data, 0o600); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for i := range n {
-		if err := os.Symlink(filepath.Join(made, imageName(i%len(photos))), filepath.Join(links, imageName(i))); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return links
-}
