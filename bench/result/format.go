@@ -65,10 +65,19 @@ const (
 	simulated = "simulated"
 )
 
-// WriteBench writes a run in the Go benchmark format.
-func WriteBench(w io.Writer, r Run) error {
-	p := r.Provenance
-	config := []benchfmt.Config{}
+// WriteConfig writes a provenance as configuration lines of the Go benchmark
+// format, which hold for all that follows.
+func WriteConfig(w io.Writer, p Provenance) error {
+	var b strings.Builder
+	for _, c := range config(p) {
+		fmt.Fprintf(&b, "%s: %s\n", c.Key, c.Value)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func config(p Provenance) []benchfmt.Config {
+	var config []benchfmt.Config
 	set := func(key, value string) {
 		if value != "" {
 			config = append(config, benchfmt.Config{Key: key, Value: []byte(value), File: true})
@@ -88,6 +97,12 @@ func WriteBench(w io.Writer, r Run) error {
 	for _, name := range slices.Sorted(maps.Keys(p.Versions)) {
 		set(name, p.Versions[name])
 	}
+	return config
+}
+
+// WriteBench writes a run in the Go benchmark format.
+func WriteBench(w io.Writer, r Run) error {
+	config := config(r.Provenance)
 	out := benchfmt.NewWriter(w)
 	for _, s := range r.Samples {
 		if len(s.Values) == 0 {

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"runtime"
@@ -23,8 +24,8 @@ type Provenance struct {
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory"` // of the machine, in bytes
 	Kernel string `json:"kernel"`
-	// Commit is that of the program, with "+modified" where it was built from a
-	// changed tree; empty where the build does not say.
+	// Commit is that of the program, as Commit returns it; empty where another
+	// program, which nobody named, wrote what was measured.
 	Commit string `json:"commit,omitempty"`
 	Seed   uint64 `json:"seed"`
 	// Versions by name: batchscore, go, onnxruntime, jpeg and what else took
@@ -39,7 +40,7 @@ func Here(versions map[string]string, seed uint64) Provenance {
 		Date: time.Now().UTC().Truncate(time.Second),
 		OS:   runtime.GOOS, Arch: runtime.GOARCH,
 		CPU: cpuModel(read("/proc/cpuinfo")), Cores: device.CPUs(1).Usable,
-		Commit: commit(), Seed: seed, Versions: maps.Clone(versions),
+		Commit: Commit(), Seed: seed, Versions: maps.Clone(versions),
 	}
 	if p.Versions == nil {
 		p.Versions = map[string]string{}
@@ -68,9 +69,24 @@ func cpuModel(cpuinfo string) string {
 	return runtime.GOARCH
 }
 
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+// Unknown stands for the commit of a program whose build does not tell it.
+const Unknown = "unknown"
+
+// stamped is the commit as the Makefile tells it to the linker, with "+modified"
+// where the tree was changed: Go does not stamp tests, nor what is built with
+// -buildvcs=false.
+var stamped string
+
+// Commit is the commit that this program was built from, with "+modified" where
+// the tree was changed since, or Unknown.
+func Commit() string {
+	info, _ := debug.ReadBuildInfo()
+	return cmp.Or(revision(info), stamped, Unknown)
+}
+
+// revision is the commit that Go stamped a build with, if it did.
+func revision(info *debug.BuildInfo) string {
+	if info == nil {
 		return ""
 	}
 	var revision, modified string

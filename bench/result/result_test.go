@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -114,9 +115,46 @@ AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta; 2026-11-22
 	}
 }
 
+// TestConfigHoldsForWhatFollows puts a provenance before what Go's benchmarks
+// print.
+func TestConfigHoldsForWhatFollows(t *testing.T) {
+	var b bytes.Buffer
+	want := example().Provenance
+	if err := WriteConfig(&b, want); err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("BenchmarkBookkeeping/out=memory 1 72241 images/s\nPASS\n")
+	runs, err := ReadBench(&b, "memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != 1 || !reflect.DeepEqual(runs[0].Provenance, want) {
+		t.Errorf("have %+v\nwant %+v", runs, want)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	if got := Commit(); got != Unknown && len(strings.TrimSuffix(got, "+modified")) < 40 {
+		t.Errorf("the commit is %q", got)
+	}
+	for _, c := range []struct {
+		settings []debug.BuildSetting
+		want     string
+	}{
+		{nil, ""},
+		{[]debug.BuildSetting{{Key: "vcs.modified", Value: "true"}}, ""},
+		{[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}, "abc"},
+		{[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}, "abc+modified"},
+	} {
+		if got := revision(&debug.BuildInfo{Settings: c.settings}); got != c.want {
+			t.Errorf("%v gives %q, want %q", c.settings, got, c.want)
+		}
+	}
+}
+
 func TestHereNamesTheMachine(t *testing.T) {
 	p := Here(map[string]string{"batchscore": "v1"}, 3)
-	if p.Cores < 1 || p.Memory < 1<<20 || p.CPU == "" || p.Kernel == "" || p.Seed != 3 ||
+	if p.Cores < 1 || p.Memory < 1<<20 || p.CPU == "" || p.Kernel == "" || p.Commit == "" || p.Seed != 3 ||
 		p.Versions["go"] == "" || p.Versions["batchscore"] != "v1" || time.Since(p.Date) > time.Minute {
 		t.Errorf("%+v", p)
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/result"
 )
 
 // version is set by the linker.
@@ -74,10 +76,8 @@ so a job that was stopped goes on where it was when it is started again.
 	return root
 }
 
+// versionText names the build: its version, the commit that it was made from,
+// and Go's version.
 func versionText() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return version
-	}
-	return fmt.Sprintf("%s (%s)", version, info.GoVersion)
+	return fmt.Sprintf("%s (commit %s, %s)", version, result.Commit(), runtime.Version())
 }
