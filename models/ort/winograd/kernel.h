@@ -1,0 +1,78 @@
+// What winograd.c and the kernels of each instruction set share.
+#ifndef BATCHSCORE_WINOGRAD_KERNEL_H
+#define BATCHSCORE_WINOGRAD_KERNEL_H
+
+#include <stddef.h>
+
+enum { MAX_PAIRS = 2, MAX_POINTS = 2 * MAX_PAIRS + 2, MAX_OUTPUTS = 4, MAX_TAPS = 5 };
+
+// An axis computes `outputs` neighbouring outputs of `taps` taps from `points`
+// = outputs + taps - 1 inputs with as many multiplications. The points are 0,
+// pairs of p and -p, and infinity.
+//
+// With M(x) = x (x^2 - p0^2) (x^2 - p1^2) ..., the rows of the input's transform
+// are the polynomials M(x) / (x - point), and M itself for infinity; those of
+// the output's are the powers of the points (Toom-Cook, transposed).
+typedef struct {
+  int taps, outputs, points, pairs;
+  float p[MAX_PAIRS];
+  float all[MAX_PAIRS + 1];            // M(x) / x, by powers of x^2
+  float rest[MAX_PAIRS][MAX_PAIRS];    // M(x) / x / (x^2 - p^2)
+  float power[MAX_PAIRS][MAX_OUTPUTS]; // p^i
+} axis;
+
+// These points keep the error low, and their powers are exact in float.
+#define TWO_PAIRS(a, b)                                                        \
+  {(a), (b)}, {(a) * (a) * (b) * (b), -((a) * (a) + (b) * (b)), 1},            \
+      {{-(b) * (b), 1}, {-(a) * (a), 1}}, {                                    \
+    {1, (a), (a) * (a), (a) * (a) * (a)}, { 1, (b), (b) * (b), (b) * (b) * (b) } \
+  }
+
+static const axis f43 = {3, 4, 6, 2, TWO_PAIRS(0.75f, 1.5f)};
+
+typedef struct wino wino;
+
+// A segment is a run of tiles in one row of tiles of one image.
+typedef struct {
+  const float *x;   // of the image
+  float *y;         // of the image
+  int row, column;  // of the first tile
+  int tiles;
+  size_t place;     // of the first tile in the block
+} segment;
+
+typedef struct {
+  int h, w, oh, ow, top, left;
+} plane;
+
+// The kernels of one instruction set and one pair of axes.
+typedef struct {
+  int lanes, rows;
+  // input transforms the 16 or 8 channels from c on into v.
+  void (*input)(const wino *, const plane *, const segment *, int c, float *v,
+                float *work);
+  // output transforms the filters from k on of m into y.
+  void (*output)(const wino *, const plane *, const segment *, int k,
+                 const float *m, float *work);
+  // multiply: c[r][0..panel) = sum over i < depth of a[r * lda + i] * b[i][0..panel).
+  void (*multiply)(int rows, int vectors, size_t depth, const float *a, size_t lda,
+                   const float *b, float *c, size_t ldc);
+} kernels;
+
+struct wino {
+  const kernels *k;
+  const axis *down, *along; // vertical and horizontal
+  int channels, filters, relu;
+  int block;          // tiles at a time
+  int chunk;          // filters at a time
+  size_t depth;       // channels, rounded up to whole vectors
+  size_t v_plane;     // floats of one point's inputs, of one block
+  size_t m_plane;     // floats of one point's products
+  float *bias;        // [width], zeros where there is none
+  float *weights;     // [panel][point][channel][lanes of the panel]
+};
+
+// Columns of a segment that are transformed at a time; a multiple of all lanes.
+enum { COLUMNS = 64 };
+
+#endif

@@ -1,0 +1,239 @@
+#include "winograd.h"
+#include "kernel.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The order of roundings is as written, on every compiler.
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+#include "kernel_avx2.h"
+#include "kernel_avx512.h"
+
+int wino_usable(void) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+    return WINO_NONE;
+  return __builtin_cpu_supports("avx512f") ? WINO_AVX512 : WINO_AVX2;
+}
+
+static const kernels *pick(int kh, int kw, int isa) {
+  if (kh == 3 && kw == 3)
+    return isa == WINO_AVX512 ? &f43x43_avx512 : &f43x43_avx2;
+  return NULL;
+}
+#else
+int wino_usable(void) { return WINO_NONE; }
+
+static const kernels *pick(int kh, int kw, int isa) {
+  (void)kh, (void)kw, (void)isa;
+  return NULL;
+}
+#endif
+
+INLINE size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+INLINE int points(const wino *w) { return w->down->points * w->along->points; }
+
+// Transformed weights beyond this are not worth their memory and its traffic.
+enum { MAX_WEIGHTS = 40 << 20 };
+
+int wino_gains(int kh, int kw, int channels, int filters, int height, int width) {
+  if (!pick(kh, kw, wino_usable()) || channels < 16 || filters < 16)
+    return 0;
+  if ((size_t)36 * 4 * (size_t)channels * (size_t)filters > MAX_WEIGHTS)
+    return 0;
+  return height >= 12 && width >= 12;
+}
+
+// weights_axis is what a point's weights take of each tap.
+static void weights_axis(const axis *a, double g[MAX_POINTS][MAX_TAPS]) {
+  memset(g, 0, sizeof(double) * MAX_POINTS * MAX_TAPS);
+  if (a->pairs == 0) {
+    g[0][0] = 1;
+    return;
+  }
+  for (int i = 0; i < a->points - 1; i++) {
+    const double sign = i % 2 ? 1 : -1, p = i == 0 ? 0 : sign * a->p[(i - 1) / 2];
+    double m = 1; // M(x) / (x - p), at p
+    for (int j = 0; j < a->pairs; j++) {
+      const double q = a->p[j];
+      m *= i > 0 && j == (i - 1) / 2 ? 2 * p * p : p * p - q * q;
+    }
+    double power = 1 / m;
+    for (int t = 0; t < a->taps; t++, power *= p)
+      g[i][t] = power;
+  }
+  g[a->points - 1][a->taps - 1] = 1;
+}
+
+static void transform_weights(wino *w, const float *weights) {
+  const axis *down = w->down, *along = w->along;
+  const size_t lanes = (size_t)w->k->lanes, area = (size_t)(down->taps * along->taps);
+  double gd[MAX_POINTS][MAX_TAPS], ga[MAX_POINTS][MAX_TAPS];
+  weights_axis(down, gd);
+  weights_axis(along, ga);
+  for (size_t k = 0; k < (size_t)w->filters; k++) {
+    const size_t first = k / (2 * lanes) * 2 * lanes;
+    const size_t width = up((size_t)w->filters, lanes) - first < 2 * lanes ? lanes : 2 * lanes;
+    float *panel = w->weights + first * (size_t)points(w) * (size_t)w->channels;
+    for (size_t c = 0; c < (size_t)w->channels; c++) {
+      const float *from = weights + (k * (size_t)w->channels + c) * area;
+      for (int i = 0; i < down->points; i++) {
+        double line[MAX_TAPS] = {0};
+        for (int a = 0; a < down->taps; a++)
+          for (int b = 0; b < along->taps; b++)
+            line[b] += gd[i][a] * (double)from[a * along->taps + b];
+        for (int j = 0; j < along->points; j++) {
+          double sum = 0;
+          for (int b = 0; b < along->taps; b++)
+            sum += ga[j][b] * line[b];
+          const size_t point = (size_t)(i * along->points + j);
+          panel[(point * (size_t)w->channels + c) * width + k - first] = (float)sum;
+        }
+      }
+    }
+  }
+}
+
+wino *wino_new(const float *weights, const float *bias, int channels, int filters,
+               int kh, int kw, int relu, int isa) {
+  const int best = wino_usable();
+  if (isa == 0)
+    isa = best;
+  const kernels *k = isa > 0 && isa <= best ? pick(kh, kw, isa) : NULL;
+  if (k == NULL || channels < 1 || filters < 1)
+    return NULL;
+  wino *w = calloc(1, sizeof *w);
+  if (w == NULL)
+    return NULL;
+  w->k = k;
+  w->down = &f43;
+  w->along = &f43;
+  w->channels = channels;
+  w->filters = filters;
+  w->relu = relu;
+  const size_t lanes = (size_t)k->lanes, width = up((size_t)filters, lanes);
+  const size_t n = (size_t)points(w) * (size_t)channels * width;
+  w->bias = aligned_alloc(64, up(width * sizeof(float), 64));
+  w->weights = aligned_alloc(64, up(n * sizeof(float), 64));
+  if (w->bias == NULL || w->weights == NULL) {
+    wino_free(w);
+    return NULL;
+  }
+  memset(w->bias, 0, width * sizeof(float));
+  if (bias != NULL)
+    memcpy(w->bias, bias, (size_t)filters * sizeof(float));
+  memset(w->weights, 0, n * sizeof(float));
+  transform_weights(w, weights);
+
+  w->depth = up((size_t)channels, lanes);
+  w->block = 56;
+  w->chunk = (int)(width < 2 * lanes ? width : 2 * lanes);
+  // An odd number of cache lines, so that the points do not contend for a set.
+  w->v_plane = up((size_t)w->block * w->depth, 16) | 16;
+  w->m_plane = up((size_t)w->block * (size_t)w->chunk, 16) | 16;
+  return w;
+}
+
+void wino_free(wino *w) {
+  if (w == NULL)
+    return;
+  free(w->bias);
+  free(w->weights);
+  free(w);
+}
+
+// Floats of working memory within one transform: columns, and lines to turn.
+INLINE size_t work_size(const wino *w) {
+  const size_t rows = (size_t)w->down->points;
+  return (COLUMNS + 16) * rows * (size_t)w->k->lanes;
+}
+
+size_t wino_scratch(const wino *w) {
+  return 64 + sizeof(float) * (work_size(w) + (size_t)points(w) * (w->v_plane + w->m_plane));
+}
+
+typedef struct {
+  const wino *w;
+  plane g;
+  const float *x;
+  float *y;
+  size_t down, along; // tiles of an image
+} job;
+
+// next cuts the longest segment of a block's tiles from tile on.
+static segment next(const job *j, size_t tile, size_t first, size_t end) {
+  const size_t column = tile % j->along, row = tile / j->along % j->down;
+  const size_t image = tile / j->along / j->down;
+  size_t n = (size_t)((COLUMNS - j->w->along->taps + 1) / j->w->along->outputs);
+  if (n > j->along - column)
+    n = j->along - column;
+  if (n > end - tile)
+    n = end - tile;
+  return (segment){
+      j->x + image * (size_t)j->w->channels * (size_t)(j->g.h * j->g.w),
+      j->y + image * (size_t)j->w->filters * (size_t)(j->g.oh * j->g.ow),
+      (int)row, (int)column, (int)n, tile - first,
+  };
+}
+
+static void multiply(const wino *w, size_t tiles, size_t k, size_t width, const float *v,
+                     float *m) {
+  const size_t lanes = (size_t)w->k->lanes, channels = (size_t)w->channels;
+  const size_t groups = (tiles + (size_t)w->k->rows - 1) / (size_t)w->k->rows;
+  const size_t n = (size_t)points(w);
+  for (size_t p = 0; p < n; p++)
+    for (size_t q = 0; q < width; q += 2 * lanes) {
+      const size_t vectors = width - q < 2 * lanes ? 1 : 2;
+      const float *b = w->weights + (k + q) * n * channels + p * channels * vectors * lanes;
+      // The groups of rows are as even as can be.
+      for (size_t g = 0, row = 0; g < groups; g++) {
+        const size_t end = tiles * (g + 1) / groups;
+        w->k->multiply((int)(end - row), (int)vectors, channels,
+                       v + p * w->v_plane + row * w->depth, w->depth, b,
+                       m + p * w->m_plane + row * (size_t)w->chunk + q, (size_t)w->chunk);
+        row = end;
+      }
+    }
+}
+
+void wino_run(const wino *w, const float *x, int n, int h, int width, const int pads[4],
+              float *y, void *scratch) {
+  job j = {.w = w, .x = x, .y = y};
+  j.g = (plane){h, width, h + pads[0] + pads[2] - w->down->taps + 1,
+                width + pads[1] + pads[3] - w->along->taps + 1, pads[0], pads[1]};
+  j.down = (size_t)((j.g.oh + w->down->outputs - 1) / w->down->outputs);
+  j.along = (size_t)((j.g.ow + w->along->outputs - 1) / w->along->outputs);
+  float *work = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
+  float *v = work + work_size(w), *m = v + (size_t)points(w) * w->v_plane;
+
+  const size_t all = (size_t)n * j.down * j.along, lanes = (size_t)w->k->lanes;
+  const size_t filters = up((size_t)w->filters, lanes);
+  for (size_t first = 0, end; first < all; first = end) {
+    end = all - first < (size_t)w->block ? all : first + (size_t)w->block;
+    for (size_t tile = first; tile < end;) {
+      const segment s = next(&j, tile, first, end);
+      for (size_t c = 0; c < w->depth; c += lanes)
+        w->k->input(w, &j.g, &s, (int)c, v, work);
+      tile += (size_t)s.tiles;
+    }
+    for (size_t k = 0; k < filters; k += (size_t)w->chunk) {
+      const size_t chunk = filters - k < (size_t)w->chunk ? filters - k : (size_t)w->chunk;
+      multiply(w, end - first, k, chunk, v, m);
+      for (size_t tile = first; tile < end;) {
+        const segment s = next(&j, tile, first, end);
+        for (size_t q = k; q < k + chunk; q += lanes)
+          w->k->output(w, &j.g, &s, (int)q, m, work);
+        tile += (size_t)s.tiles;
+      }
+    }
+  }
+}

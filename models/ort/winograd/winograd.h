@@ -1,0 +1,47 @@
+// Convolutions with fewer multiplications: Winograd's minimal filtering, for
+// float32 in NCHW, stride 1, dilation 1, one group.
+//
+// The bits of an image's result depend on its pixels, the weights and its size
+// alone: not on the batch, its place there, the threads, or the vector
+// instructions (AVX2 and AVX-512 give the same bits).
+//
+// A direct convolution differs in the last bits: the error is about 1e-6 of the
+// largest output. An infinity in the input gives NaN around it.
+#ifndef BATCHSCORE_WINOGRAD_H
+#define BATCHSCORE_WINOGRAD_H
+
+#include <stddef.h>
+
+enum { WINO_NONE, WINO_AVX2, WINO_AVX512 };
+
+// A wino is one convolution with its transformed weights. It never changes:
+// any number of threads may run it at once, each with its own scratch.
+typedef struct wino wino;
+
+// wino_usable is the best of the sets of vector instructions above that this
+// processor has; 0 where there is none, and wino_new then returns NULL.
+int wino_usable(void);
+
+// wino_gains is 1 where wino_run is expected to be clearly faster than a direct
+// convolution with kh x kw kernels: by channels in, filters, and height and
+// width of the output. It is 0 for kernels that are not supported.
+int wino_gains(int kh, int kw, int channels, int filters, int height, int width);
+
+// wino_new transforms weights [filters][channels][kh][kw]. bias [filters] may
+// be NULL. With relu, negative results become 0. isa is WINO_AVX2, WINO_AVX512
+// or 0 for the best. NULL: no memory, or an unsupported kernel or processor.
+wino *wino_new(const float *weights, const float *bias, int channels, int filters,
+               int kh, int kw, int relu, int isa);
+void wino_free(wino *);
+
+// wino_scratch is the size in bytes of the working memory of one wino_run: at
+// most a few megabytes, whatever the batch and the image. Any alignment will do.
+size_t wino_scratch(const wino *);
+
+// wino_run writes y [n][filters][oh][ow] from x [n][channels][h][w], where
+// oh = h + top + bottom - kh + 1, and ow likewise; both must be positive. pads
+// are the zeros around x: top, left, bottom, right; none is negative.
+void wino_run(const wino *, const float *x, int n, int h, int w, const int pads[4],
+              float *y, void *scratch);
+
+#endif

@@ -1,0 +1,264 @@
+package winograd
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// kernels are the sizes that are supported, height and width.
+var kernels = [][2]int{{3, 3}}
+
+// A layer is a convolution, what it reads, and the result to expect.
+type layer struct {
+	shape
+	n, h, w       int
+	pads          [4]int
+	weights, bias []float32
+	x             []float32
+}
+
+func (l layer) out() (h, w int) {
+	return l.h + l.pads[0] + l.pads[2] - l.kernel[0] + 1, l.w + l.pads[1] + l.pads[3] - l.kernel[1] + 1
+}
+
+func (l layer) outputs() int {
+	h, w := l.out()
+	return l.filters * h * w
+}
+
+// fill makes weights, bias and images. Every image has its own seed.
+func (l *layer) fill(bias bool) {
+	r := rand.New(rand.NewPCG(1, 2))
+	numbers := func(n int) []float32 {
+		s := make([]float32, n)
+		for i := range s {
+			s[i] = float32(r.NormFloat64())
+		}
+		return s
+	}
+	l.weights = numbers(l.filters * l.channels * l.kernel[0] * l.kernel[1])
+	if bias {
+		l.bias = numbers(l.filters)
+	}
+	l.x = numbers(l.n * l.channels * l.h * l.w)
+}
+
+// direct is the result in double precision, and for each value the sum of its
+// products' magnitudes.
+func (l layer) direct() (want, size []float64) {
+	oh, ow := l.out()
+	for image := range l.n {
+		for k := range l.filters {
+			sums, sizes := make([]float64, oh*ow), make([]float64, oh*ow)
+			for c := range l.channels {
+				x := l.x[(image*l.channels+c)*l.h*l.w:]
+				for i := range l.kernel[0] {
+					for j := range l.kernel[1] {
+						weight := float64(l.weights[((k*l.channels+c)*l.kernel[0]+i)*l.kernel[1]+j])
+						for oy := max(0, l.pads[0]-i); oy < min(oh, l.h+l.pads[0]-i); oy++ {
+							for ox := max(0, l.pads[1]-j); ox < min(ow, l.w+l.pads[1]-j); ox++ {
+								p := weight * float64(x[(oy+i-l.pads[0])*l.w+ox+j-l.pads[1]])
+								sums[oy*ow+ox] += p
+								sizes[oy*ow+ox] += math.Abs(p)
+							}
+						}
+					}
+				}
+			}
+			for i := range sums {
+				if l.bias != nil {
+					sums[i] += float64(l.bias[k])
+				}
+				if l.relu {
+					sums[i] = max(0, sums[i])
+				}
+			}
+			want, size = append(want, sums...), append(size, sizes...)
+		}
+	}
+	return want, size
+}
+
+// run computes the layer between guards: what is read beside x is not a number,
+// and what is written beside y or the scratch memory fails the test.
+func (l layer) run(t fataler, isa int) []float32 {
+	k := newKernel(l.shape, l.weights, l.bias, isa)
+	if k == nil {
+		t.Fatalf("no kernel for %+v with instructions %d", l.shape, isa)
+	}
+	defer k.free()
+	return k.guarded(t, l)
+}
+
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func (k *kernel) guarded(t fataler, l layer) []float32 {
+	t.Helper()
+	const guard = 64
+	nan := float32(math.NaN())
+	x := slices.Concat(slices.Repeat([]float32{nan}, guard), l.x, slices.Repeat([]float32{nan}, guard))
+	y := slices.Repeat([]float32{nan}, l.n*l.outputs()+2*guard)
+	edge := bytes.Repeat([]byte{0xa5}, guard+1) // and no alignment
+	// Before the first run, scratch memory holds anything.
+	scratch := slices.Concat(edge, bytes.Repeat([]byte{0xff}, k.scratch()), edge)
+	k.run(x[guard:][:len(l.x)], l.n, l.h, l.w, l.pads, y[guard:len(y)-guard], scratch[len(edge):])
+	if !bytes.Equal(scratch[:len(edge)], edge) || !bytes.Equal(scratch[len(scratch)-len(edge):], edge) {
+		t.Fatalf("%+v: wrote beside the %d bytes of scratch memory", l.shape, k.scratch())
+	}
+	for i := range guard {
+		if y[i] == y[i] || y[len(y)-1-i] == y[len(y)-1-i] {
+			t.Fatalf("%+v: wrote beside the output", l.shape)
+		}
+	}
+	return y[guard : len(y)-guard]
+}
+
+// tolerance is the largest error against the largest sum of magnitudes of an
+// image's outputs.
+const tolerance = 2e-6
+
+func (l layer) check(t fataler, got []float32) (worst float64) {
+	t.Helper()
+	want, size := l.direct()
+	limit := tolerance * slices.Max(size)
+	if len(size) == 0 {
+		return 0
+	}
+	for i, w := range want {
+		e := math.Abs(w - float64(got[i]))
+		if !(e <= limit+1e-30) {
+			t.Fatalf("%+v, %d images of %dx%d, pads %v: output %d is %v, want %v", l.shape, l.n, l.h, l.w, l.pads, i, got[i], w)
+		}
+		worst = max(worst, e)
+	}
+	return worst / slices.Max(size)
+}
+
+func needed(t *testing.T) []int {
+	all := usable()
+	if len(all) == 0 {
+		t.Skip("this processor has no AVX2")
+	}
+	return all
+}
+
+// TestAgainstDirect compares random shapes with the definition, and the sets of
+// vector instructions with each other, bit by bit.
+func TestAgainstDirect(t *testing.T) {
+	isas := needed(t)
+	worst := 0.0
+	rapid.Check(t, func(t *rapid.T) {
+		var l layer
+		l.channels = rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 70)).Draw(t, "channels")
+		l.filters = rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 70)).Draw(t, "filters")
+		l.kernel = rapid.SampledFrom(kernels).Draw(t, "kernel")
+		l.relu = rapid.Bool().Draw(t, "relu")
+		l.n = rapid.IntRange(1, 2).Draw(t, "n")
+		for i := range l.pads {
+			l.pads[i] = rapid.IntRange(0, 2).Draw(t, "pad")
+		}
+		l.h = rapid.IntRange(max(1, l.kernel[0]-l.pads[0]-l.pads[2]), 40).Draw(t, "h")
+		l.w = rapid.IntRange(max(1, l.kernel[1]-l.pads[1]-l.pads[3]), 40).Draw(t, "w")
+		l.fill(rapid.Bool().Draw(t, "bias"))
+		first := l.run(t, isas[0])
+		worst = max(worst, l.check(t, first))
+		for _, isa := range isas[1:] {
+			if !slices.Equal(first, l.run(t, isa)) {
+				t.Fatalf("instructions %d and %d give other bits", isas[0], isa)
+			}
+		}
+	})
+	t.Logf("largest error: %.2g of the sum of magnitudes", worst)
+}
+
+// TestBatch: the bits of an image do not depend on the batch, nor on its place.
+// The sizes make tiles of several images share blocks.
+func TestBatch(t *testing.T) {
+	for _, isa := range needed(t) {
+		for _, kernel := range kernels {
+			for _, side := range []int{7, 14, 35} {
+				l := layer{shape: shape{channels: 40, filters: 50, kernel: kernel}, n: 9, h: side, w: side, pads: [4]int{1, 1, 1, 1}}
+				l.fill(true)
+				whole := l.run(t, isa)
+				one := l
+				one.n = 1
+				for i := range l.n {
+					one.x = l.x[i*len(l.x)/l.n:][:len(l.x)/l.n]
+					if !slices.Equal(one.run(t, isa), whole[i*l.outputs():][:l.outputs()]) {
+						t.Errorf("instructions %d, kernel %v, %dx%d: image %d of a batch has other bits than alone", isa, kernel, side, side, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestConcurrent: several threads share a kernel.
+func TestConcurrent(t *testing.T) {
+	needed(t)
+	l := layer{shape: shape{channels: 33, filters: 48, kernel: kernels[0], relu: true}, n: 2, h: 30, w: 20}
+	l.fill(true)
+	k := newKernel(l.shape, l.weights, l.bias, 0)
+	defer k.free()
+	want := k.guarded(t, l)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			y, scratch := make([]float32, len(want)), make([]byte, k.scratch())
+			for range 5 {
+				k.run(l.x, l.n, l.h, l.w, l.pads, y, scratch)
+				if !slices.Equal(y, want) {
+					t.Error("a run among others has other bits than one alone")
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestUnsupported: there is no kernel where none was written.
+func TestUnsupported(t *testing.T) {
+	weights := make([]float32, 64)
+	for _, c := range []struct {
+		kernel [2]int
+		isa    int
+	}{{[2]int{1, 1}, 0}, {[2]int{2, 3}, 0}, {[2]int{4, 4}, 0}, {kernels[0], 99}, {kernels[0], -1}} {
+		if k := newKernel(shape{channels: 1, filters: 1, kernel: c.kernel}, weights, nil, c.isa); k != nil {
+			k.free()
+			t.Errorf("there is a kernel for %+v", c)
+		}
+	}
+}
+
+// BenchmarkRun times the layers of well-known networks.
+func BenchmarkRun(b *testing.B) {
+	for _, c := range []struct{ channels, filters, side, n int }{
+		{32, 32, 147, 1}, {32, 64, 147, 1}, {80, 192, 71, 1}, {64, 96, 35, 1}, {96, 96, 35, 1}, // Inception V3
+		{64, 64, 224, 1}, {128, 128, 112, 1}, {256, 256, 56, 1}, {512, 512, 28, 1}, {512, 512, 14, 4}, // VGG-16
+	} {
+		b.Run(fmt.Sprintf("%d-%d@%dx%d", c.channels, c.filters, c.side, c.n), func(b *testing.B) {
+			l := layer{shape: shape{channels: c.channels, filters: c.filters, kernel: [2]int{3, 3}, relu: true}, n: c.n, h: c.side, w: c.side, pads: [4]int{1, 1, 1, 1}}
+			l.fill(true)
+			k := newKernel(l.shape, l.weights, l.bias, 0)
+			if k == nil {
+				b.Skip("this processor has no AVX2")
+			}
+			defer k.free()
+			y, scratch := make([]float32, l.n*l.outputs()), make([]byte, k.scratch())
+			for b.Loop() {
+				k.run(l.x, l.n, l.h, l.w, l.pads, y, scratch)
+			}
+			b.ReportMetric(float64(l.n*l.outputs()*l.channels*9)*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gmadd/s")
+		})
+	}
+}
