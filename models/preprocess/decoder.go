@@ -153,7 +153,8 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 }
 
 // prepare plans for an image of width x height pixels; with scaled, the decoder
-// may shrink them while it decodes. It returns the memory for the pixels.
+// may shrink them while it decodes. It returns the memory for the pixels, of
+// job.pitch bytes a row.
 func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8 {
 	if d.spec.IgnoreOrientation {
 		o = 1
@@ -170,13 +171,28 @@ func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8
 	j.h, j.v = d.h.c, d.v.c
 	j.half_even = cBool(d.policy.area && d.spec.DType == Uint8 && areaHalvesToEven(inputsW, inputsH, g))
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
-	j.pitch = C.int64_t(width) * 4
+	pitch := (width*4 + storeAlign - 1) &^ (storeAlign - 1)
+	j.pitch = C.int64_t(pitch)
 	j.transpose, j.flip_x, j.flip_y = cBool(g.transpose), cBool(g.flipX), cBool(g.flipY)
-	px := d.pixels.need(width*4*height + C.BS_TAIL)
-	j.pixels = (*C.uint8_t)(d.pixels.pointer())
+	px := d.pixels.need(storeAlign + pitch*height + C.BS_TAIL)
+	px = px[unaligned(d.pixels.pointer()):][:pitch*height]
+	j.pixels = (*C.uint8_t)(unsafe.SliceData(px))
 	d.work.need(int(C.bs_work_size(&d.job)))
 	j.work = (*C.uint8_t)(d.work.pointer())
-	return px[:width*4*height]
+	return px
+}
+
+// To rows that its vector stores find aligned, libjpeg-turbo writes past the
+// cache, and what reads the pixels next waits for memory. So no row is: each
+// begins storeSkew bytes after a multiple of storeAlign.
+const (
+	storeAlign = 32
+	storeSkew  = 8
+)
+
+// unaligned is how far after p a row may begin; less than storeAlign.
+func unaligned(p unsafe.Pointer) int {
+	return int((storeSkew - uintptr(p)) % storeAlign)
 }
 
 // shrink returns the smallest size that libjpeg-turbo can decode to without

@@ -5,14 +5,14 @@ import (
 	"image/color"
 )
 
-// fill writes img to px as RGBX. Alpha is dropped, not blended: a transparent
+// fill writes img to px as RGBX, in rows of pitch bytes. Alpha is dropped, not blended: a transparent
 // pixel keeps the colour that is stored for it. Samples of 16 bits keep their
 // upper 8.
-func (d *Decoder) fill(px []uint8, img image.Image, f format) {
+func (d *Decoder) fill(px []uint8, pitch int, img image.Image, f format) {
 	b := img.Bounds()
 	w := b.Dx()
 	for y := range b.Dy() {
-		row := px[y*w*4:][:w*4]
+		row := px[y*pitch:][:w*4]
 		switch m := img.(type) {
 		case *image.YCbCr:
 			d.fillYCbCr(row, m, y, f)

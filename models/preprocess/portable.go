@@ -43,7 +43,7 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation, mend 
 		return &Failure{StatusCorrupt, "no pixels"}
 	}
 	px := d.prepare(b.Dx(), b.Dy(), o, false)
-	d.fill(px, img, f)
+	d.fill(px, int(d.job.pitch), img, f)
 	d.render(dst)
 	return nil
 }

@@ -191,7 +191,7 @@ func twinPack(s Spec, rgb []float64) []float64 {
 func renderRow(d *Decoder, img *image.NRGBA, o orientation) []byte {
 	row := make([]byte, d.spec.RowBytes())
 	px := d.prepare(img.Rect.Dx(), img.Rect.Dy(), o, false)
-	copy(px, img.Pix)
+	d.fill(px, int(d.job.pitch), img, formatPNG)
 	d.render(row)
 	return row
 }
