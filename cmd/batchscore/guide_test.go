@@ -75,11 +75,7 @@ func newOffice(t *testing.T) *office {
 	blobs := azuritetest.Start(t)
 	cloud := armtest.NewAzureML(t)
 	cloud.Logs = [][]string{{"Worker 0 needs to process 3 images\n", "Worker 0 Processed 3 images, took 0:00:01\n"}}
-	t.Cleanup(func() {
-		for _, p := range cloud.Problems() {
-			t.Errorf("Azure's resource manager would refuse: %s", p)
-		}
-	})
+	cloud.Check(t)
 	o := &office{t: t, folder: t.TempDir(), endpoint: cloud.URL, before: map[string]func(){}}
 	self, err := os.Executable()
 	if err != nil {

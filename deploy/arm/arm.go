@@ -12,6 +12,7 @@
 package arm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,12 +70,8 @@ type Client struct {
 // New checks the configuration and sends nothing. An endpoint that no token may
 // go to is deploy.ErrService.
 func New(c Config) (*Client, error) {
-	if c.Endpoint == "" {
-		c.Endpoint = PublicEndpoint
-	}
-	if c.Audience == "" {
-		c.Audience = PublicEndpoint
-	}
+	c.Endpoint = cmp.Or(c.Endpoint, PublicEndpoint)
+	c.Audience = cmp.Or(c.Audience, PublicEndpoint)
 	u, err := url.Parse(strings.TrimRight(c.Endpoint, "/"))
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("%w: endpoint %q: it is a URL such as %s", deploy.ErrService, c.Endpoint, PublicEndpoint)
@@ -108,6 +105,18 @@ func New(c Config) (*Client, error) {
 		return nil, err
 	}
 	return client, nil
+}
+
+// Document is a request for a reader: what a Client would send to a path. A body
+// that is nil is none.
+func (c Config) Document(method, path string, body any) (deploy.Document, error) {
+	d := deploy.Document{Name: method + " " + cmp.Or(c.Endpoint, PublicEndpoint) + path + "?api-version=" + c.APIVersion}
+	if body == nil {
+		return d, nil
+	}
+	var err error
+	d.Body, err = Encode(body)
+	return d, err
 }
 
 // String is the endpoint.

@@ -1,7 +1,6 @@
 package azureml
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -40,17 +39,11 @@ func engineOf(t *testing.T, fake *armtest.AzureML) *Engine {
 	t.Helper()
 	o := options
 	o.Endpoint = fake.URL
-	e, err := open(o, arm.Config{
-		Credential: arm.Token(armtest.Token), Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-	})
+	e, err := open(o, armtest.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if len(fake.Problems()) > 0 {
-			t.Errorf("the service would not have taken: %q", fake.Problems())
-		}
-	})
+	fake.Check(t)
 	return e
 }
 
@@ -393,27 +386,16 @@ func must[T any](t *testing.T, f func() (T, error)) T {
 	return v
 }
 
-// Whatever happens to an answer, one ID is one job.
 func TestSubmitTwice(t *testing.T) {
-	for name, fault := range map[string]armtest.Fault{
+	armtest.SubmitTwice(t, training(), id, func(t *testing.T) (armtest.Engine, *armtest.Server) {
+		e, fake := withCluster(t)
+		return e, fake.Server
+	}, map[string]armtest.Fault{
 		"well":            {Path: "nowhere"},
 		"the answer lost": {Method: "PUT", Path: "/jobs/", After: true},
 		"throttled":       {Method: "PUT", Path: "/jobs/", Status: 429, RetryAfter: "9"},
 		"slow":            {Method: "PUT", Path: "/environments/", Status: 503},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e, fake := withCluster(t)
-			fake.Fail(fault)
-			for range 2 {
-				if err := e.Submit(t.Context(), training(), id); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if n := fake.Count("PUT", "/jobs/"+id); n != 1 && (n != 2 || !fault.After) {
-				t.Errorf("the job was put %d times", n)
-			}
-		})
-	}
+	})
 }
 
 func TestUnsupported(t *testing.T) {
@@ -446,20 +428,11 @@ func TestUnsupported(t *testing.T) {
 
 func TestJobDoesNotFitTheCluster(t *testing.T) {
 	e, fake := withCluster(t)
-	for field, change := range map[string]func(*deploy.Job){
+	armtest.DoesNotFit(t, e, fake.Server, training(), map[string]func(*deploy.Job){
 		"nodes":    func(j *deploy.Job) { j.Nodes = 9 },
 		"vmSize":   func(j *deploy.Job) { j.VMSize = "Standard_NC24" },
 		"priority": func(j *deploy.Job) { j.Priority = "" },
-	} {
-		job := training()
-		change(&job)
-		if err := e.Submit(t.Context(), job, id); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
-		}
-	}
-	if n := fake.Count("PUT", "/jobs/"+id); n != 0 {
-		t.Errorf("%d jobs were sent", n)
-	}
+	})
 }
 
 func TestCluster(t *testing.T) {
@@ -472,32 +445,7 @@ func TestCluster(t *testing.T) {
 	if err := e.CreateCluster(t.Context(), other); err == nil || !strings.Contains(err.Error(), "exists with other settings") {
 		t.Errorf("created again, otherwise: %v", err)
 	}
-	got, err := e.ShowCluster(t.Context(), "gpus")
-	want := lowGPUs
-	want.State, want.Nodes, want.Busy = "Steady", 3, 2
-	if err != nil || got != want {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	if err := e.ResizeCluster(t.Context(), "gpus", 1, 16); err != nil {
-		t.Fatal(err)
-	}
-	want.MinNodes, want.MaxNodes = 1, 16
-	if got, err := e.ShowCluster(t.Context(), "gpus"); err != nil || got != want {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	for range 2 {
-		if err := e.DeleteCluster(t.Context(), "gpus"); err != nil {
-			t.Error(err)
-		}
-	}
-	_, err = e.ShowCluster(t.Context(), "gpus")
-	for what, err := range map[string]error{
-		"show": err, "resize": e.ResizeCluster(t.Context(), "gpus", 0, 1), "submit": e.Submit(t.Context(), training(), id),
-	} {
-		if !errors.Is(err, deploy.ErrNoCluster) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
+	armtest.ClusterLives(t, e, lowGPUs, "Steady", training())
 	for field, c := range map[string]deploy.Cluster{
 		"vmSize": {Name: "cluster", MaxNodes: 1},
 		"nodes":  {Name: "cluster", VMSize: "Standard_NC6", MinNodes: 2, MaxNodes: 1},

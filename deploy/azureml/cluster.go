@@ -33,12 +33,7 @@ type (
 		Priority string        `json:"vmPriority"`
 		OS       string        `json:"osType"`
 		Scale    scaleSettings `json:"scaleSettings"`
-		// What the service tells.
-		State   string `json:"allocationState,omitempty"`
-		Current int    `json:"currentNodeCount,omitempty"`
-		Nodes   *struct {
-			Running int `json:"runningNodeCount"`
-		} `json:"nodeStateCounts,omitempty"`
+		arm.Allocation
 	}
 	scaleSettings struct {
 		Min  int    `json:"minNodeCount"`
@@ -79,10 +74,11 @@ func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
 		return computeBody{}, deploy.Unsupported(engine, "name", "%q: a cluster's name takes 3 to 24 letters, digits and hyphens, a letter first", c.Name)
 	case c.VMSize == "":
 		return computeBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as Standard_NC6s_v3")
-	case c.MinNodes < 0 || c.MaxNodes < max(c.MinNodes, 1):
-		return computeBody{}, deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", c.MinNodes, c.MaxNodes)
 	case e.o.Location == "":
 		return computeBody{}, fmt.Errorf("%s: a cluster needs location in service.yaml: %w", engine, deploy.ErrService)
+	}
+	if err := arm.Scales(engine, c.MinNodes, c.MaxNodes); err != nil {
+		return computeBody{}, err
 	}
 	body := computeBody{
 		Location: e.o.Location, Identity: &computeIdentity{Type: "SystemAssigned"},
@@ -158,24 +154,22 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 	}
 	c := deploy.Cluster{
 		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, MinNodes: p.Scale.Min, MaxNodes: p.Scale.Max,
-		IdleTime: deploy.Duration(idle), State: p.State, Nodes: p.Current,
+		IdleTime: deploy.Duration(idle),
 	}
+	p.Tell(&c)
 	if p.Priority == priorities[deploy.Low] {
 		c.Priority = deploy.Low
 	}
 	if state := body.Properties.State; state != "Succeeded" {
 		c.State = state
 	}
-	if p.Nodes != nil {
-		c.Busy = p.Nodes.Running
-	}
 	return c, nil
 }
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
-	if minNodes < 0 || maxNodes < max(minNodes, 1) {
-		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+	if err := arm.Scales(engine, minNodes, maxNodes); err != nil {
+		return err
 	}
 	there, err := e.ShowCluster(ctx, name)
 	if err != nil {
@@ -199,9 +193,10 @@ func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = client.Do(ctx, http.MethodDelete, e.compute(name)+"?underlyingResourceAction=Delete", nil, nil)
-	if err == nil || errors.Is(missing(err, deploy.ErrNoCluster, name), deploy.ErrNoCluster) {
-		return nil
+	if _, err := client.Do(ctx, http.MethodDelete, e.compute(name)+"?underlyingResourceAction=Delete", nil, nil); err != nil {
+		if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
+			return err
+		}
 	}
-	return failed(err)
+	return nil
 }

@@ -34,19 +34,13 @@ func (e *Engine) requests(job deploy.Job, id string) ([]request, error) {
 }
 
 func (e *Engine) documents(requests []request) ([]deploy.Document, error) {
-	endpoint := e.o.Endpoint
-	if endpoint == "" {
-		endpoint = arm.PublicEndpoint
-	}
 	var documents []deploy.Document
 	for _, r := range requests {
-		text, err := arm.Encode(r.body)
+		d, err := e.config.Document(http.MethodPut, r.path, r.body)
 		if err != nil {
 			return nil, err
 		}
-		documents = append(documents, deploy.Document{
-			Name: http.MethodPut + " " + endpoint + r.path + "?api-version=" + apiVersion, Body: text,
-		})
+		documents = append(documents, d)
 	}
 	return documents, nil
 }

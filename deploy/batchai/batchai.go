@@ -73,6 +73,7 @@ type Engine struct {
 	// the time of a request.
 	accountKey, adminPassword, registryPassword secret
 	credential                                  servicePrincipal
+	config                                      arm.Config
 	// client signs in no earlier than something is to be sent.
 	client func() (*arm.Client, error)
 }
@@ -134,6 +135,7 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	}
 	e.o.Endpoint = strings.TrimRight(e.o.Endpoint, "/")
 	config.Endpoint, config.APIVersion = e.o.Endpoint, apiVersion
+	e.config = config
 	e.client = sync.OnceValues(func() (*arm.Client, error) { return e.connect(config) })
 	return e, nil
 }

@@ -1,7 +1,6 @@
 package batchai
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -66,21 +65,14 @@ func configurationFile(t *testing.T, endpoint string) string {
 	return path
 }
 
-func noWait(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-
 // engineOf is an engine that talks to the fake, with a cluster of 8 low nodes.
 func engineOf(t *testing.T, fake *armtest.BatchAI) *Engine {
 	t.Helper()
-	e, err := open(Options{Configuration: configurationFile(t, fake.URL), Cluster: "gpus"},
-		arm.Config{Credential: arm.Token(armtest.Token), Sleep: noWait})
+	e, err := open(Options{Configuration: configurationFile(t, fake.URL), Cluster: "gpus"}, armtest.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if len(fake.Problems()) > 0 {
-			t.Errorf("the service would not have taken: %q", fake.Problems())
-		}
-	})
+	fake.Check(t)
 	return e
 }
 
@@ -259,26 +251,15 @@ func TestFailedAndCanceled(t *testing.T) {
 	}
 }
 
-// Whatever happens to an answer, one ID is one job.
 func TestSubmitTwice(t *testing.T) {
-	for name, fault := range map[string]armtest.Fault{
+	armtest.SubmitTwice(t, training(), id, func(t *testing.T) (armtest.Engine, *armtest.Server) {
+		e, fake := withCluster(t)
+		return e, fake.Server
+	}, map[string]armtest.Fault{
 		"well":            {Path: "nowhere"},
 		"the answer lost": {Method: "PUT", Path: "/jobs/", After: true},
 		"throttled":       {Method: "PUT", Path: "/jobs/", Status: 429, RetryAfter: "9"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e, fake := withCluster(t)
-			fake.Fail(fault)
-			for range 2 {
-				if err := e.Submit(t.Context(), training(), id); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if n := fake.Count("PUT", "/jobs/"+id); n != 1 && (n != 2 || !fault.After) {
-				t.Errorf("the job was put %d times", n)
-			}
-		})
-	}
+	})
 }
 
 func TestUnsupported(t *testing.T) {
@@ -308,20 +289,11 @@ func second[T any](_ T, err error) error { return err }
 
 func TestJobDoesNotFitTheCluster(t *testing.T) {
 	e, fake := withCluster(t)
-	for field, change := range map[string]func(*deploy.Job){
+	armtest.DoesNotFit(t, e, fake.Server, training(), map[string]func(*deploy.Job){
 		"nodes":    func(j *deploy.Job) { j.Nodes = 9 },
 		"vmSize":   func(j *deploy.Job) { j.VMSize = "STANDARD_NC24" },
 		"priority": func(j *deploy.Job) { j.Priority = deploy.Dedicated },
-	} {
-		job := training()
-		change(&job)
-		if err := e.Submit(t.Context(), job, id); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
-		}
-	}
-	if n := fake.Count("PUT", "/jobs/"+id); n != 0 {
-		t.Errorf("%d jobs were sent", n)
-	}
+	})
 }
 
 func TestCluster(t *testing.T) {
@@ -332,31 +304,7 @@ func TestCluster(t *testing.T) {
 	if n := fake.Count("PUT", "/workspaces/recipes"); n != 1 {
 		t.Errorf("the workspace was made %d times", n)
 	}
-	got, err := e.ShowCluster(t.Context(), "gpus")
-	want := lowGPUs
-	want.State, want.Nodes, want.Busy = "steady", 3, 2
-	if err != nil || got != want {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	if err := e.ResizeCluster(t.Context(), "gpus", 1, 16); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := e.ShowCluster(t.Context(), "gpus"); err != nil || got.MinNodes != 1 || got.MaxNodes != 16 {
-		t.Errorf("%+v, %v", got, err)
-	}
-	for range 2 {
-		if err := e.DeleteCluster(t.Context(), "gpus"); err != nil {
-			t.Error(err)
-		}
-	}
-	_, err = e.ShowCluster(t.Context(), "gpus")
-	for what, err := range map[string]error{
-		"show": err, "resize": e.ResizeCluster(t.Context(), "gpus", 0, 1), "submit": e.Submit(t.Context(), training(), id),
-	} {
-		if !errors.Is(err, deploy.ErrNoCluster) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
+	armtest.ClusterLives(t, e, lowGPUs, "steady", training())
 	for field, c := range map[string]deploy.Cluster{
 		"vmSize":   {Name: "c", MaxNodes: 1},
 		"nodes":    {Name: "c", VMSize: "STANDARD_NC6", MinNodes: 2, MaxNodes: 1},

@@ -23,12 +23,7 @@ type (
 		Scale    scaleSettings `json:"scaleSettings"`
 		User     *userAccount  `json:"userAccountSettings,omitempty"`
 
-		// What the service tells.
-		State   string `json:"allocationState,omitempty"`
-		Current int    `json:"currentNodeCount,omitempty"`
-		Nodes   *struct {
-			Running int `json:"runningNodeCount"`
-		} `json:"nodeStateCounts,omitempty"`
+		arm.Allocation
 	}
 	scaleSettings struct {
 		Auto *autoScale `json:"autoScale,omitempty"`
@@ -61,12 +56,13 @@ func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) 
 		return clusterBody{}, fmt.Errorf("%s: cluster %q: a name takes 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
 	case c.VMSize == "":
 		return clusterBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
-	case c.MinNodes < 0 || c.MaxNodes < max(c.MinNodes, 1):
-		return clusterBody{}, deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", c.MinNodes, c.MaxNodes)
 	case c.IdleTime != 0:
 		return clusterBody{}, deploy.Unsupported(engine, "idleTime", "Batch AI decides by itself when a node has been idle for long enough")
 	case e.o.AdminPublicKey == "" && !e.adminPassword.given():
 		return clusterBody{}, fmt.Errorf("%s: a cluster needs adminPublicKey in service.yaml: %w", engine, deploy.ErrService)
+	}
+	if err := arm.Scales(engine, c.MinNodes, c.MaxNodes); err != nil {
+		return clusterBody{}, err
 	}
 	user := &userAccount{Name: e.o.AdminUser, PublicKey: e.o.AdminPublicKey}
 	if e.adminPassword.given() {
@@ -87,11 +83,11 @@ func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
 	if e.o.Location == "" {
 		return nil, fmt.Errorf("%s: a workspace needs location in service.yaml: %w", engine, deploy.ErrService)
 	}
-	workspace, err := e.document(http.MethodPut, e.workspace(), workspaceBody{e.o.Location})
+	workspace, err := e.config.Document(http.MethodPut, e.workspace(), workspaceBody{e.o.Location})
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := e.document(http.MethodPut, e.cluster(c.Name), body)
+	cluster, err := e.config.Document(http.MethodPut, e.cluster(c.Name), body)
 	return []deploy.Document{workspace, cluster}, err
 }
 
@@ -134,9 +130,8 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
 	}
 	p := body.Properties
-	c := deploy.Cluster{
-		Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated, State: p.State, Nodes: p.Current,
-	}
+	c := deploy.Cluster{Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated}
+	p.Tell(&c)
 	switch {
 	case p.Scale.Auto != nil:
 		c.MinNodes, c.MaxNodes = p.Scale.Auto.Min, p.Scale.Auto.Max
@@ -146,16 +141,13 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 	if p.Priority == priorities[deploy.Low] {
 		c.Priority = deploy.Low
 	}
-	if p.Nodes != nil {
-		c.Busy = p.Nodes.Running
-	}
 	return c, nil
 }
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
-	if minNodes < 0 || maxNodes < max(minNodes, 1) {
-		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+	if err := arm.Scales(engine, minNodes, maxNodes); err != nil {
+		return err
 	}
 	client, err := e.client()
 	if err != nil {
@@ -174,12 +166,10 @@ func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = client.Do(ctx, http.MethodDelete, e.cluster(name), nil, nil)
-	if err == nil {
-		return nil
-	}
-	if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
-		return err
+	if _, err := client.Do(ctx, http.MethodDelete, e.cluster(name), nil, nil); err != nil {
+		if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
+			return err
+		}
 	}
 	return nil
 }

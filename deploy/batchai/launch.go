@@ -15,32 +15,17 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 )
 
-// document is a request for a reader.
-func (e *Engine) document(method, path string, body any) (deploy.Document, error) {
-	endpoint := e.o.Endpoint
-	if endpoint == "" {
-		endpoint = arm.PublicEndpoint
-	}
-	d := deploy.Document{Name: method + " " + endpoint + path + "?api-version=" + apiVersion}
-	if body == nil {
-		return d, nil
-	}
-	var err error
-	d.Body, err = arm.Encode(body)
-	return d, err
-}
-
 // Documents implements deploy.Launcher.
 func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error) {
 	body, err := e.body(job, id, values{account: e.accountKey, registry: e.registryPassword, shown: true})
 	if err != nil {
 		return nil, err
 	}
-	experiment, err := e.document(http.MethodPut, e.experiment(), nil)
+	experiment, err := e.config.Document(http.MethodPut, e.experiment(), nil)
 	if err != nil {
 		return nil, err
 	}
-	made, err := e.document(http.MethodPut, e.job(id), body)
+	made, err := e.config.Document(http.MethodPut, e.job(id), body)
 	return []deploy.Document{experiment, made}, err
 }
 

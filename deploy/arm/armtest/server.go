@@ -151,6 +151,15 @@ func (s *Server) Problems() []string {
 	return slices.Clone(s.problems)
 }
 
+// Check fails the test at its end if there are Problems.
+func (s *Server) Check(tb testing.TB) {
+	tb.Cleanup(func() {
+		if problems := s.Problems(); len(problems) > 0 {
+			tb.Errorf("the service would not have taken: %q", problems)
+		}
+	})
+}
+
 func (s *Server) problem(format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
 	s.problems = append(s.problems, text)

@@ -1,0 +1,94 @@
+package armtest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+// Config has a client sign in with Token, and wait no time.
+func Config() arm.Config {
+	return arm.Config{
+		Credential: arm.Token(Token),
+		Sleep:      func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	}
+}
+
+// Engine is what launches jobs on a fake.
+type Engine interface {
+	deploy.Launcher
+	deploy.Clusters
+}
+
+// SubmitTwice submits a job twice to an engine of its own for each fault, and
+// for none: whatever happens to an answer, one ID is one job.
+func SubmitTwice(t *testing.T, job deploy.Job, id string, open func(t *testing.T) (Engine, *Server), faults map[string]Fault) {
+	t.Helper()
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			e, fake := open(t)
+			fake.Fail(fault)
+			for range 2 {
+				if err := e.Submit(t.Context(), job, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := fake.Count("PUT", "/jobs/"+id); n != 1 && (n != 2 || !fault.After) {
+				t.Errorf("the job was put %d times", n)
+			}
+		})
+	}
+}
+
+// DoesNotFit submits a job after each change, by the field that does not fit the
+// engine's cluster then.
+func DoesNotFit(t *testing.T, e Engine, fake *Server, job deploy.Job, changes map[string]func(*deploy.Job)) {
+	t.Helper()
+	for field, change := range changes {
+		job := job
+		change(&job)
+		if err := e.Submit(t.Context(), job, "unfit"); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if n := fake.Count("PUT", "/jobs/unfit"); n != 0 {
+		t.Errorf("%d jobs were sent", n)
+	}
+}
+
+// ClusterLives holds the life of a cluster that is there: it is shown with the
+// nodes that the fake tells of, in a state, then resized, and deleted twice over;
+// then whatever needs it is deploy.ErrNoCluster. The job is one that it could
+// run.
+func ClusterLives(t *testing.T, e Engine, c deploy.Cluster, state string, job deploy.Job) {
+	t.Helper()
+	c.State, c.Nodes, c.Busy = state, 3, 2
+	if got, err := e.ShowCluster(t.Context(), c.Name); err != nil || got != c {
+		t.Errorf("%+v, %v; want %+v", got, err, c)
+	}
+	if err := e.ResizeCluster(t.Context(), c.Name, 1, 16); err != nil {
+		t.Fatal(err)
+	}
+	c.MinNodes, c.MaxNodes = 1, 16
+	if got, err := e.ShowCluster(t.Context(), c.Name); err != nil || got != c {
+		t.Errorf("resized: %+v, %v; want %+v", got, err, c)
+	}
+	for range 2 {
+		if err := e.DeleteCluster(t.Context(), c.Name); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := e.ShowCluster(t.Context(), c.Name)
+	for what, err := range map[string]error{
+		"show": err, "resize": e.ResizeCluster(t.Context(), c.Name, 0, 1), "submit": e.Submit(t.Context(), job, "late"),
+	} {
+		if !errors.Is(err, deploy.ErrNoCluster) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+package arm
+
+import "github.com/batchscore/batchscore/deploy"
+
+// Scales checks the two sizes between which a cluster is to scale.
+func Scales(engine string, minNodes, maxNodes int) error {
+	if minNodes < 0 || maxNodes < max(minNodes, 1) {
+		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+	}
+	return nil
+}
+
+// Allocation is what a service tells of the nodes that a cluster has now; what
+// is sent leaves it empty.
+type Allocation struct {
+	State   string `json:"allocationState,omitempty"`
+	Current int    `json:"currentNodeCount,omitempty"`
+	Nodes   *struct {
+		Running int `json:"runningNodeCount"`
+	} `json:"nodeStateCounts,omitempty"`
+}
+
+// Tell enters the allocation into the description of its cluster.
+func (a *Allocation) Tell(c *deploy.Cluster) {
+	c.State, c.Nodes = a.State, a.Current
+	if a.Nodes != nil {
+		c.Busy = a.Nodes.Running
+	}
+}
