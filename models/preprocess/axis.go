@@ -33,6 +33,7 @@ type axis struct {
 	first   buffer[int32]
 	second  buffer[int32]
 	weights buffer[int16]
+	digits  buffer[int8]
 	frac    buffer[float32]
 	cover   buffer[float32]
 
@@ -67,7 +68,8 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	support := p.support * stretch
 	most := min(int(math.Ceil(support))*2+1, key.inputs)
 
-	first, counts := a.first.need(key.n), a.counts.need(key.n)
+	whole := (key.n + 3) &^ 3 // the kernels make up to four outputs at once
+	first, counts := a.first.need(whole), a.counts.need(key.n)
 	exact := a.exact.need(key.n * most)
 	taps := 0
 	for i := range key.n {
@@ -99,8 +101,9 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	}
 	taps = (taps + 3) &^ 3
 
-	weights := a.weights.need(key.n * taps * 2)
+	weights, digits := a.weights.need(whole*taps*2), a.digits.need(whole*taps*3)
 	clear(weights)
+	clear(digits)
 	for i := range key.n {
 		// A window that would hang over the far edge starts earlier instead,
 		// so that a vector load stays within the row.
@@ -111,11 +114,22 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		for t, w := range exact[i*most:][:counts[i]] {
 			v := int(math.Round(w * (1 << C.BS_BITS)))
 			high[t], low[t] = int16(v>>C.BS_SPLIT), int16(v&(1<<C.BS_SPLIT-1))
+			t += over
+			quad := digits[(i/4*taps+t&^3)*12+i%4*4+t%4:]
+			for k := 0; k < 48; k += 16 {
+				digit := int8(v)
+				quad[k] = digit
+				v = (v - int(digit)) >> 8
+			}
 		}
+	}
+	for i := key.n; i < whole; i++ {
+		first[i] = first[key.n-1]
 	}
 	a.c.taps = C.int32_t(taps)
 	a.c.first = (*C.int32_t)(a.first.pointer())
 	a.c.weights = (*C.int16_t)(a.weights.pointer())
+	a.c.digits = (*C.int8_t)(a.digits.pointer())
 }
 
 func (a *axis) setPosition(p policy, key axisKey) {
@@ -216,6 +230,7 @@ func (a *axis) free() {
 	a.first.free()
 	a.second.free()
 	a.weights.free()
+	a.digits.free()
 	a.frac.free()
 	a.cover.free()
 	a.exact.free()

@@ -16,7 +16,7 @@ const (
 // A buffer is C memory for n elements that is reused from image to image and
 // shrinks again after an unusually large one. Its content does not survive
 // need.
-type buffer[T int16 | int32 | uint8 | float32 | float64] struct {
+type buffer[T int8 | int16 | int32 | uint8 | float32 | float64] struct {
 	p    unsafe.Pointer
 	size int // bytes held
 	most int // bytes needed, largest of the present window

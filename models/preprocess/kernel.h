@@ -14,6 +14,8 @@
 #define BS_BITS 22
 #define BS_SPLIT 11
 
+// Or in three digits of 8 bits with a sign, which stand for 1, 1<<8 and 1<<16.
+
 // How a bs_axis is filled: BS_FILTER with taps and weights, BS_LERP with second
 // and frac, BS_AREA with taps and cover.
 enum { BS_FILTER, BS_LERP, BS_AREA };
@@ -25,7 +27,9 @@ typedef struct {
   int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index that frac leads to
+  // Of a BS_FILTER, n is here a multiple of 4; what is beyond it weighs nothing.
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
+  int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
 } bs_axis;

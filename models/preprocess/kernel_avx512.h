@@ -1,5 +1,4 @@
-// The two resize passes with AVX-512; a part of kernel.c. They are those of
-// kernel_avx2.h on twice as many lanes.
+// The two resize passes with AVX-512; a part of kernel.c.
 
 #define TARGET TARGET_AVX512
 
@@ -7,75 +6,64 @@ TARGET INLINE __m512i joined_avx512(__m512i low, __m512i high) {
   return _mm512_add_epi32(low, _mm512_slli_epi32(high, BS_SPLIT));
 }
 
+// Four outputs of one row share a vector, a quarter each. A step takes four taps
+// of each, with one multiplication for each digit of their weights.
 // taps is ax->taps; where it is a constant the compiler unrolls the loop.
 TARGET INLINE void horizontal_of_avx512(const uint8_t *const src[4],
                                         uint8_t *const dst[4], const bs_axis *ax,
                                         const int32_t taps) {
-  // Eight pixels become, per 128-bit lane, r r g g b b x x of two of them,
-  // widened to 16 bits by the zeros of the odd bytes.
-  const __m512i pairs = _mm512_add_epi8(
-      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 4, 0, 1, 0, 5, 0, 2, 0, 6, 0, 3,
-                                           0, 7, 0)),
-      _mm512_setr_epi64(0, 0, 0x0808080808080808, 0x0808080808080808,
-                        0x1010101010101010, 0x1010101010101010,
-                        0x1818181818181818, 0x1818181818181818));
-  const __mmask64 even = 0x5555555555555555;
-  // Lane j wants the pair of weights 2j and 2j+1 four times.
+  // Four pixels become r r r r g g g g b b b b x x x x.
+  const __m512i planes = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   const __m512i spread =
-      _mm512_setr_epi32(0x03020100, 0x03020100, 0x03020100, 0x03020100,
-                        0x07060504, 0x07060504, 0x07060504, 0x07060504,
-                        0x0b0a0908, 0x0b0a0908, 0x0b0a0908, 0x0b0a0908,
-                        0x0f0e0d0c, 0x0f0e0d0c, 0x0f0e0d0c, 0x0f0e0d0c);
-  const __m512i half = _mm512_maskz_set1_epi32(0xf, BS_HALF);
-  const __m512i zero = _mm512_setzero_si512();
-  const int16_t *w = ax->weights;
-  const int32_t *first = ax->first, n = ax->n;
-  const uint8_t *s0 = src[0], *s1 = src[1], *s2 = src[2], *s3 = src[3];
-  uint8_t *d0 = dst[0], *d1 = dst[1], *d2 = dst[2], *d3 = dst[3];
-  for (int32_t i = 0; i < n; i++, w += 2 * taps) {
-    const size_t at = (size_t)first[i] * 4;
-    const uint8_t *p0 = s0 + at, *p1 = s1 + at, *p2 = s2 + at, *p3 = s3 + at;
+      _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  const __m512i half = _mm512_set1_epi32(BS_HALF), zero = _mm512_setzero_si512();
+  const int8_t *w = ax->digits;
+  for (int32_t i = 0; i < ax->n; i += 4) {
+    const size_t a = (size_t)ax->first[i] * 4, b = (size_t)ax->first[i + 1] * 4;
+    const size_t c = (size_t)ax->first[i + 2] * 4;
+    const size_t d = (size_t)ax->first[i + 3] * 4;
     __m512i l0 = half, l1 = half, l2 = half, l3 = half;
+    __m512i m0 = zero, m1 = zero, m2 = zero, m3 = zero;
     __m512i h0 = zero, h1 = zero, h2 = zero, h3 = zero;
-    for (int32_t t = 0; t < taps; t += 8) {
-      // The last step may have four taps only.
-      const __mmask8 have = taps - t >= 8 ? 0xff : 0x0f;
-      const __m512i high = _mm512_shuffle_epi8(
-          _mm512_broadcast_i32x4(_mm_maskz_loadu_epi16(have, w + t)), spread);
-      const __m512i low = _mm512_shuffle_epi8(
-          _mm512_broadcast_i32x4(_mm_maskz_loadu_epi16(have, w + taps + t)),
-          spread);
-#define TAP(l, h, p)                                                           \
+    for (int32_t t = 0; t < taps; t += 4, w += 48) {
+#define LOAD(p) _mm_loadu_si128((const __m128i *)(p))
+#define WEIGHTS(p)                                                             \
+  _mm512_permutexvar_epi32(spread, _mm512_castsi128_si512(LOAD(p)))
+      const __m512i low = WEIGHTS(w), mid = WEIGHTS(w + 16), high = WEIGHTS(w + 32);
+#undef WEIGHTS
+#define TAPS(l, m, h, row)                                                     \
   do {                                                                         \
-    const __m512i v = _mm512_maskz_permutexvar_epi8(                           \
-        even, pairs,                                                           \
-        _mm512_castsi256_si512(                                                \
-            _mm256_maskz_loadu_epi32(have, (const void *)(p + t * 4))));       \
-    l = _mm512_dpwssd_epi32(l, v, low);                                        \
-    h = _mm512_dpwssd_epi32(h, v, high);                                       \
+    const uint8_t *p = (row) + t * 4;                                          \
+    __m512i v = _mm512_castsi128_si512(LOAD(p + a));                           \
+    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, LOAD(p + b));                   \
+    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, LOAD(p + c));                   \
+    v = _mm512_mask_broadcast_i32x4(v, 0xf000, LOAD(p + d));                   \
+    v = _mm512_shuffle_epi8(v, planes);                                        \
+    l = _mm512_dpbusd_epi32(l, v, low);                                        \
+    m = _mm512_dpbusd_epi32(m, v, mid);                                        \
+    h = _mm512_dpbusd_epi32(h, v, high);                                       \
   } while (0)
-      TAP(l0, h0, p0);
-      TAP(l1, h1, p1);
-      TAP(l2, h2, p2);
-      TAP(l3, h3, p3);
-#undef TAP
+      TAPS(l0, m0, h0, src[0]);
+      TAPS(l1, m1, h1, src[1]);
+      TAPS(l2, m2, h2, src[2]);
+      TAPS(l3, m3, h3, src[3]);
+#undef TAPS
+#undef LOAD
     }
-    // Each lane of the sum is one row.
-#define FOLD(a, b, x, y)                                                       \
-  _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, x), _mm512_shuffle_i32x4(a, b, y))
-    const __m512i sum =
-        FOLD(FOLD(joined_avx512(l0, h0), joined_avx512(l1, h1), 0x44, 0xee),
-             FOLD(joined_avx512(l2, h2), joined_avx512(l3, h3), 0x44, 0xee), 0x88,
-             0xdd);
-#undef FOLD
-    const __m128i bytes = _mm512_cvtusepi32_epi8(
-        _mm512_max_epi32(_mm512_srai_epi32(sum, BS_BITS), zero));
-    const int32_t px0 = _mm_extract_epi32(bytes, 0), px1 = _mm_extract_epi32(bytes, 1);
-    const int32_t px2 = _mm_extract_epi32(bytes, 2), px3 = _mm_extract_epi32(bytes, 3);
-    memcpy(d0 + i * 4, &px0, 4);
-    memcpy(d1 + i * 4, &px1, 4);
-    memcpy(d2 + i * 4, &px2, 4);
-    memcpy(d3 + i * 4, &px3, 4);
+#define STORE(l, m, h, row)                                                    \
+  do {                                                                         \
+    const __m512i sum = _mm512_add_epi32(                                      \
+        _mm512_add_epi32(l, _mm512_slli_epi32(m, 8)), _mm512_slli_epi32(h, 16)); \
+    _mm_storeu_si128((__m128i *)((row) + i * 4),                               \
+                     _mm512_cvtusepi32_epi8(_mm512_max_epi32(                  \
+                         _mm512_srai_epi32(sum, BS_BITS), zero)));             \
+  } while (0)
+    STORE(l0, m0, h0, dst[0]);
+    STORE(l1, m1, h1, dst[1]);
+    STORE(l2, m2, h2, dst[2]);
+    STORE(l3, m3, h3, dst[3]);
+#undef STORE
   }
 }
 
