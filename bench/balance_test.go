@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -24,12 +25,11 @@ func BenchmarkBalance(b *testing.B) {
 		images = 6000
 		rate   = 50.0
 	)
-	photos := folder(b, b.TempDir())
-	for i := range images {
-		if _, err := photos.Create(b.Context(), imageName(i), smallJPEG(b, i)); err != nil {
-			b.Fatal(err)
-		}
+	path := b.TempDir()
+	if err := scale.Collection(path, images); err != nil {
+		b.Fatal(err)
 	}
+	photos := folder(b, path)
 	ideal := images / (rate * (ranks - 1 + 0.25))
 	for _, static := range []bool{true, false} {
 		name := "taking-over"
@@ -58,7 +58,7 @@ func BenchmarkBalance(b *testing.B) {
 // makespan scores a collection on ranks of this process.
 func makespan(b *testing.B, photos store.Store, ranks int, static bool, rate func(rank int) float64) time.Duration {
 	b.Helper()
-	contract := simulated(32, 10)
+	contract := scale.Contract()
 	out := folder(b, b.TempDir())
 	var g errgroup.Group
 	began := time.Now()

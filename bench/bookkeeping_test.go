@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -72,8 +73,10 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	if err := jpeg.Encode(&pixel, image.NewGray(image.Rect(0, 0, 1, 1)), nil); err != nil {
 		b.Fatal(err)
 	}
-	contract := simulated(1, 5)
+	contract := scale.Contract()
+	contract.Preprocess.Width, contract.Preprocess.Height = 1, 1
 	contract.Labels = []string{"a", "b", "c", "d", "e"}
+	contract.Classes = len(contract.Labels)
 	images := pixels{listed{million}, pixel.Bytes()}
 	wall, processor := time.Now(), cpuTime(b)
 	s, err := score(b, scorer.Options{

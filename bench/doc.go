@@ -1,4 +1,5 @@
-// Package bench measures the worker as a whole. Its figures are ratios of
-// things measured in turns within one run, so that a noisy machine blurs them
-// but does not shift them.
+// Package bench holds Go's benchmarks of the worker as a whole, for what
+// "batchscore bench" does not measure: bookkeeping and manifests of collections
+// that nobody stored, memory, listing and fetching from an emulator, ranks in one
+// process, and the start of the binary.
 package bench

@@ -1,7 +1,11 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
 	"io"
 	"math"
 	"net/http"
@@ -16,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -239,7 +244,7 @@ func get(b *testing.B, client *http.Client, host string, s blobServer, n int) {
 // scoreSimulated scores a place on a device that takes no time.
 func scoreSimulated(b *testing.B, images store.Store) {
 	b.Helper()
-	contract := simulated(32, 10)
+	contract := scale.Contract()
 	_, err := score(b, scorer.Options{
 		Images: images, Out: new(mem.Store), Contract: contract,
 		Job: output.Job{Precision: output.Simulated, TopK: 3},
@@ -250,4 +255,18 @@ func scoreSimulated(b *testing.B, images store.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
+}
+
+// smallJPEG is image i, which costs little to decode.
+func smallJPEG(b *testing.B, i int) []byte {
+	b.Helper()
+	img := image.NewRGBA(image.Rect(0, 0, 32, 32))
+	for p := range 32 * 32 {
+		img.Set(p%32, p/32, color.RGBA{uint8(p + i), uint8(i * 7), uint8(p * i), 255})
+	}
+	var body bytes.Buffer
+	if err := jpeg.Encode(&body, img, nil); err != nil {
+		b.Fatal(err)
+	}
+	return body.Bytes()
 }

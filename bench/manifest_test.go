@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"testing"
 	"time"
 
@@ -77,15 +74,6 @@ type counter int
 func (c *counter) Write(p []byte) (int, error) {
 	*c += counter(len(p))
 	return len(p), nil
-}
-
-// resetPeak lets the peak of the resident memory begin anew.
-func resetPeak(b *testing.B) {
-	runtime.GC()
-	debug.FreeOSMemory()
-	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
-		b.Skip("the peak of the resident memory cannot be reset: ", err)
-	}
 }
 
 // listed is a collection of that many images that can only be listed, in no

@@ -3,7 +3,12 @@ package bench
 import (
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -74,3 +79,39 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 type kept struct{ *ort.Engine }
 
 func (kept) Close() error { return nil }
+
+// resetPeak lets the peak of the resident memory begin anew.
+func resetPeak(b *testing.B) {
+	runtime.GC()
+	debug.FreeOSMemory()
+	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
+		b.Skip("the peak of the resident memory cannot be reset: ", err)
+	}
+}
+
+// memoryAfter is the resident memory once that many images are scored.
+func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float64 {
+	for counters.Snapshot().Images < images && b.Context().Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return status(b, "VmRSS")
+}
+
+// status is a field of this process's status, in megabytes.
+func status(b *testing.B, field string) float64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Skip("the resident memory is read from /proc: ", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			kb, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				b.Fatal(err)
+			}
+			return float64(kb) / 1024
+		}
+	}
+	b.Fatalf("/proc/self/status has no %s", field)
+	return 0
+}
