@@ -7,7 +7,6 @@ import (
 	"crypto/md5" //nolint:gosec // G501: the digest that blob storage keeps
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unsafe"
 )
@@ -18,6 +17,7 @@ const blockSize = 1 << 20
 // ref places one entry's text in the arena. It holds no pointer, so that the
 // garbage collector passes over a list of many.
 type ref struct {
+	key           uint64 // eight bytes of the path, while sorting
 	block, offset uint32
 	path, etag    uint32 // lengths in bytes; the etag follows the path, the MD5 the etag
 	size          int64
@@ -107,22 +107,6 @@ func (b *Builder) entry(r ref) Entry {
 		e.MD5 = b.text(r.block, r.offset+r.path+etag, md5.Size)
 	}
 	return e
-}
-
-// sort puts the run that is being filled in order and drops its duplicates.
-func (b *Builder) sort() {
-	slices.SortFunc(b.refs, func(x, y ref) int {
-		if c := strings.Compare(b.path(x), b.path(y)); c != 0 {
-			return c
-		}
-		if x.block != y.block { // the one added last comes first, and is kept
-			return int(y.block) - int(x.block)
-		}
-		return int(y.offset) - int(x.offset)
-	})
-	n := len(b.refs)
-	b.refs = slices.CompactFunc(b.refs, func(x, y ref) bool { return b.path(x) == b.path(y) })
-	b.duplicates += n - len(b.refs)
 }
 
 // spill writes the run that is being filled to the scratch.

@@ -169,7 +169,7 @@ func TestScratchFails(t *testing.T) {
 		failed := 0
 		for n := range 500 {
 			open := 0
-			room := Room{Memory: 2000, Scratch: func() (Scratch, error) {
+			room := Room{Memory: 2500, Scratch: func() (Scratch, error) {
 				open++
 				return &worn{pad: pad{open: &open}, writes: n / 4, reads: n % 4, short: short}, nil
 			}}
