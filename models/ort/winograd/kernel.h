@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { MAX_PAIRS = 2, MAX_POINTS = 2 * MAX_PAIRS + 2, MAX_OUTPUTS = 4, MAX_TAPS = 5 };
+enum { MAX_PAIRS = 4, MAX_POINTS = 2 * MAX_PAIRS + 2, MAX_OUTPUTS = 4, MAX_TAPS = 7 };
 
 // An axis computes `outputs` neighbouring outputs of `taps` taps from `points`
 // = outputs + taps - 1 inputs with as many multiplications. The points are 0,
@@ -21,14 +21,34 @@ typedef struct {
   float power[MAX_PAIRS][MAX_OUTPUTS]; // p^i
 } axis;
 
-// These points keep the error low, and their powers are exact in float.
-#define TWO_PAIRS(a, b)                                                        \
-  {(a), (b)}, {(a) * (a) * (b) * (b), -((a) * (a) + (b) * (b)), 1},            \
-      {{-(b) * (b), 1}, {-(a) * (a), 1}}, {                                    \
-    {1, (a), (a) * (a), (a) * (a) * (a)}, { 1, (b), (b) * (b), (b) * (b) * (b) } \
-  }
+// The polynomials of two pairs of points and of four, from their squares.
+#define ALL_2(A, B) {(A) * (B), -((A) + (B)), 1}
+#define REST_2(A) {-(A), 1}
+#define REST_4(A, B, C)                                                        \
+  {-(A) * (B) * (C), (A) * (B) + (A) * (C) + (B) * (C), -((A) + (B) + (C)), 1}
+#define ALL_4(A, B, C, D)                                                      \
+  {(A) * (B) * (C) * (D),                                                      \
+   -((A) * (B) * (C) + (A) * (B) * (D) + (A) * (C) * (D) + (B) * (C) * (D)),   \
+   (A) * (B) + (A) * (C) + (A) * (D) + (B) * (C) + (B) * (D) + (C) * (D),      \
+   -((A) + (B) + (C) + (D)), 1}
+#define POWERS(p) {1, (p), (p) * (p), (p) * (p) * (p)}
 
+// Among small fractions, these points give the lowest errors.
+#define TWO_PAIRS(a, b)                                                        \
+  {a, b}, ALL_2((a) * (a), (b) * (b)), {REST_2((b) * (b)), REST_2((a) * (a))}, \
+      {POWERS(a), POWERS(b)}
+#define FOUR_PAIRS(a, b, c, d)                                                 \
+  {a, b, c, d}, ALL_4((a) * (a), (b) * (b), (c) * (c), (d) * (d)),             \
+      {REST_4((b) * (b), (c) * (c), (d) * (d)),                                \
+       REST_4((a) * (a), (c) * (c), (d) * (d)),                                \
+       REST_4((a) * (a), (b) * (b), (d) * (d)),                                \
+       REST_4((a) * (a), (b) * (b), (c) * (c))},                               \
+      {POWERS(a), POWERS(b), POWERS(c), POWERS(d)}
+
+static const axis f11 = {.taps = 1, .outputs = 1, .points = 1};
 static const axis f43 = {3, 4, 6, 2, TWO_PAIRS(0.75f, 1.5f)};
+static const axis f25 = {5, 2, 6, 2, TWO_PAIRS(0.75f, 1.5f)};
+static const axis f47 = {7, 4, 10, 4, FOUR_PAIRS(0.375f, 0.75f, 1.375f, 2.5f)};
 
 typedef struct wino wino;
 

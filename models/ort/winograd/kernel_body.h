@@ -236,6 +236,11 @@ TARGET static void F(multiply)(int rows, int vectors, size_t depth, const float 
 }
 
 AXES(f43x43, &f43, &f43)
+AXES(f25x25, &f25, &f25)
+AXES(f11x47, &f11, &f47)
+AXES(f47x11, &f47, &f11)
+AXES(f11x43, &f11, &f43)
+AXES(f43x11, &f43, &f11)
 
 #undef MICRO
 #undef AXES

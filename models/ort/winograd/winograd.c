@@ -24,19 +24,30 @@ int wino_usable(void) {
   return __builtin_cpu_supports("avx512f") ? WINO_AVX512 : WINO_AVX2;
 }
 
-static const kernels *pick(int kh, int kw, int isa) {
-  if (kh == 3 && kw == 3)
-    return isa == WINO_AVX512 ? &f43x43_avx512 : &f43x43_avx2;
-  return NULL;
-}
+#define BOTH(name) {&name##_avx2, &name##_avx512}
 #else
 int wino_usable(void) { return WINO_NONE; }
 
-static const kernels *pick(int kh, int kw, int isa) {
-  (void)kh, (void)kw, (void)isa;
+#define BOTH(name) {NULL, NULL}
+#endif
+
+// A method is how kernels of one size are done.
+typedef struct {
+  const axis *down, *along;
+  const kernels *k[2]; // with AVX2, with AVX-512
+} method;
+
+static const method methods[] = {
+    {&f43, &f43, BOTH(f43x43)}, {&f25, &f25, BOTH(f25x25)}, {&f11, &f47, BOTH(f11x47)},
+    {&f47, &f11, BOTH(f47x11)}, {&f11, &f43, BOTH(f11x43)}, {&f43, &f11, BOTH(f43x11)},
+};
+
+static const method *find(int kh, int kw) {
+  for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+    if (methods[i].down->taps == kh && methods[i].along->taps == kw)
+      return &methods[i];
   return NULL;
 }
-#endif
 
 INLINE size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -46,7 +57,8 @@ INLINE int points(const wino *w) { return w->down->points * w->along->points; }
 enum { MAX_WEIGHTS = 40 << 20 };
 
 int wino_gains(int kh, int kw, int channels, int filters, int height, int width) {
-  if (!pick(kh, kw, wino_usable()) || channels < 16 || filters < 16)
+  const method *f = find(kh, kw);
+  if (f == NULL || channels < 16 || filters < 16)
     return 0;
   if ((size_t)36 * 4 * (size_t)channels * (size_t)filters > MAX_WEIGHTS)
     return 0;
@@ -108,15 +120,16 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
   const int best = wino_usable();
   if (isa == 0)
     isa = best;
-  const kernels *k = isa > 0 && isa <= best ? pick(kh, kw, isa) : NULL;
-  if (k == NULL || channels < 1 || filters < 1)
+  const method *f = find(kh, kw);
+  if (f == NULL || isa < WINO_AVX2 || isa > best || channels < 1 || filters < 1)
     return NULL;
+  const kernels *k = f->k[isa - WINO_AVX2];
   wino *w = calloc(1, sizeof *w);
   if (w == NULL)
     return NULL;
   w->k = k;
-  w->down = &f43;
-  w->along = &f43;
+  w->down = f->down;
+  w->along = f->along;
   w->channels = channels;
   w->filters = filters;
   w->relu = relu;
@@ -136,7 +149,10 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
 
   w->depth = up((size_t)channels, lanes);
   w->block = 56;
+  const char *s;
+  if ((s = getenv("WB"))) w->block = atoi(s);
   w->chunk = (int)(width < 2 * lanes ? width : 2 * lanes);
+  if ((s = getenv("WC"))) { w->chunk = atoi(s); if ((size_t)w->chunk > width) w->chunk = (int)width; }
   // An odd number of cache lines, so that the points do not contend for a set.
   w->v_plane = up((size_t)w->block * w->depth, 16) | 16;
   w->m_plane = up((size_t)w->block * (size_t)w->chunk, 16) | 16;

@@ -13,7 +13,7 @@ import (
 )
 
 // kernels are the sizes that are supported, height and width.
-var kernels = [][2]int{{3, 3}}
+var kernels = [][2]int{{3, 3}, {5, 5}, {1, 7}, {7, 1}, {1, 3}, {3, 1}}
 
 // A layer is a convolution, what it reads, and the result to expect.
 type layer struct {
