@@ -68,13 +68,13 @@ typedef struct {
 // The kernels of one instruction set and one pair of axes.
 typedef struct {
   int lanes, rows;
-  // input transforms the 16 or 8 channels from c on into v.
+  // input transforms the vector of channels from c on into v.
   void (*input)(const wino *, const plane *, const segment *, int c, float *v,
                 float *work);
-  // output transforms the filters from k on of m into y.
+  // output transforms the vector of filters from k on, which is at m, into y.
   void (*output)(const wino *, const plane *, const segment *, int k,
                  const float *m, float *work);
-  // multiply: c[r][0..panel) = sum over i < depth of a[r * lda + i] * b[i][0..panel).
+  // multiply sets rows of some vectors: c[r] = sum of a[r][i] * b[i], i < depth.
   void (*multiply)(int rows, int vectors, size_t depth, const float *a, size_t lda,
                    const float *b, float *c, size_t ldc);
 } kernels;
@@ -83,14 +83,17 @@ struct wino {
   const kernels *k;
   const axis *down, *along; // vertical and horizontal
   int channels, filters, relu;
-  int block;          // tiles at a time
-  int chunk;          // filters at a time
-  size_t depth;       // channels, rounded up to whole vectors
-  size_t v_plane;     // floats of one point's inputs, of one block
-  size_t m_plane;     // floats of one point's products
-  float *bias;        // [width], zeros where there is none
-  float *weights;     // [panel][point][channel][lanes of the panel]
+  size_t depth;   // channels, rounded up to whole vectors
+  size_t panel;   // filters at a time: two vectors, or one if that is all
+  size_t v_plane; // floats of one point's inputs, of one block
+  size_t m_plane; // floats of one point's products, of one block and panel
+  float *bias;    // zeros where there is none, and beyond the filters
+  float *weights; // [panel][point][channel][filters of the panel]
 };
+
+// Tiles whose products are made together, so that each weight is loaded once
+// for all of them; their inputs and products stay in the L2 cache.
+enum { BLOCK = 56 };
 
 // Columns of a segment that are transformed at a time; a multiple of all lanes.
 enum { COLUMNS = 64 };

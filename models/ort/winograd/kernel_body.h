@@ -85,8 +85,11 @@ TARGET INLINE void F(input)(const axis *down, const axis *along, const wino *w,
       if (whole) {
         from += (size_t)y * g->w + x + x0;
 #pragma GCC unroll 16
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++) {
           d[i] = v_load(from + (size_t)i * g->w);
+          // So many short runs are beyond what the processor foresees.
+          __builtin_prefetch(from + (size_t)i * g->w + 32);
+        }
       } else {
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++)
@@ -129,8 +132,8 @@ TARGET INLINE void F(output)(const axis *down, const axis *along, const wino *w,
   const int high = down->outputs, wide = along->outputs;
   const VEC bias = v_load(w->bias + k);
   const VEC floor = v_set(0);
-  m += s->place * w->chunk + k % w->chunk;
-  for (int t = 0; t < s->tiles; t++, m += w->chunk) {
+  m += s->place * w->panel;
+  for (int t = 0; t < s->tiles; t++, m += w->panel) {
     VEC half[MAX_POINTS][MAX_POINTS];
 #pragma GCC unroll 16
     for (int j = 0; j < columns; j++) {

@@ -31,15 +31,18 @@ int wino_usable(void) { return WINO_NONE; }
 #define BOTH(name) {NULL, NULL}
 #endif
 
-// A method is how kernels of one size are done.
+// A method is how kernels of one size are done, and the fewest channels and
+// filters with which the saved multiplications clearly outweigh the transforms.
 typedef struct {
   const axis *down, *along;
+  int least;
   const kernels *k[2]; // with AVX2, with AVX-512
 } method;
 
 static const method methods[] = {
-    {&f43, &f43, BOTH(f43x43)}, {&f25, &f25, BOTH(f25x25)}, {&f11, &f47, BOTH(f11x47)},
-    {&f47, &f11, BOTH(f47x11)}, {&f11, &f43, BOTH(f11x43)}, {&f43, &f11, BOTH(f43x11)},
+    {&f43, &f43, 24, BOTH(f43x43)},  {&f25, &f25, 24, BOTH(f25x25)},
+    {&f11, &f47, 96, BOTH(f11x47)},  {&f47, &f11, 96, BOTH(f47x11)},
+    {&f11, &f43, 384, BOTH(f11x43)}, {&f43, &f11, 384, BOTH(f43x11)},
 };
 
 static const method *find(int kh, int kw) {
@@ -51,18 +54,26 @@ static const method *find(int kh, int kw) {
 
 INLINE size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-INLINE int points(const wino *w) { return w->down->points * w->along->points; }
+INLINE size_t points(const wino *w) {
+  return (size_t)(w->down->points * w->along->points);
+}
 
-// Transformed weights beyond this are not worth their memory and its traffic.
+// Bytes; transformed weights beyond this are not worth their memory.
 enum { MAX_WEIGHTS = 40 << 20 };
+
+INLINE long tiles(int outputs, const axis *a) { return (outputs + a->outputs - 1) / a->outputs; }
 
 int wino_gains(int kh, int kw, int channels, int filters, int height, int width) {
   const method *f = find(kh, kw);
-  if (f == NULL || channels < 16 || filters < 16)
+  if (f == NULL || wino_usable() == WINO_NONE || channels < f->least || filters < f->least)
     return 0;
-  if ((size_t)36 * 4 * (size_t)channels * (size_t)filters > MAX_WEIGHTS)
-    return 0;
-  return height >= 12 && width >= 12;
+  const long points = (long)f->down->points * f->along->points;
+  const double weights = (double)points * channels * filters * sizeof(float);
+  // In a map of one tile too few products share each weight that is loaded; in
+  // a small one many outputs of the last tiles are thrown away.
+  const long all = tiles(height, f->down) * tiles(width, f->along);
+  const double direct = (double)height * width * kh * kw;
+  return weights <= MAX_WEIGHTS && all >= 4 && direct >= 1.5 * (double)(all * points);
 }
 
 // weights_axis is what a point's weights take of each tap.
@@ -95,7 +106,7 @@ static void transform_weights(wino *w, const float *weights) {
   for (size_t k = 0; k < (size_t)w->filters; k++) {
     const size_t first = k / (2 * lanes) * 2 * lanes;
     const size_t width = up((size_t)w->filters, lanes) - first < 2 * lanes ? lanes : 2 * lanes;
-    float *panel = w->weights + first * (size_t)points(w) * (size_t)w->channels;
+    float *panel = w->weights + first * points(w) * (size_t)w->channels;
     for (size_t c = 0; c < (size_t)w->channels; c++) {
       const float *from = weights + (k * (size_t)w->channels + c) * area;
       for (int i = 0; i < down->points; i++) {
@@ -134,7 +145,7 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
   w->filters = filters;
   w->relu = relu;
   const size_t lanes = (size_t)k->lanes, width = up((size_t)filters, lanes);
-  const size_t n = (size_t)points(w) * (size_t)channels * width;
+  const size_t n = points(w) * (size_t)channels * width;
   w->bias = aligned_alloc(64, up(width * sizeof(float), 64));
   w->weights = aligned_alloc(64, up(n * sizeof(float), 64));
   if (w->bias == NULL || w->weights == NULL) {
@@ -148,14 +159,10 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
   transform_weights(w, weights);
 
   w->depth = up((size_t)channels, lanes);
-  w->block = 56;
-  const char *s;
-  if ((s = getenv("WB"))) w->block = atoi(s);
-  w->chunk = (int)(width < 2 * lanes ? width : 2 * lanes);
-  if ((s = getenv("WC"))) { w->chunk = atoi(s); if ((size_t)w->chunk > width) w->chunk = (int)width; }
+  w->panel = width < 2 * lanes ? lanes : 2 * lanes;
   // An odd number of cache lines, so that the points do not contend for a set.
-  w->v_plane = up((size_t)w->block * w->depth, 16) | 16;
-  w->m_plane = up((size_t)w->block * (size_t)w->chunk, 16) | 16;
+  w->v_plane = up(BLOCK * w->depth, 16) | 16;
+  w->m_plane = up(BLOCK * w->panel, 16) | 16;
   return w;
 }
 
@@ -174,7 +181,7 @@ INLINE size_t work_size(const wino *w) {
 }
 
 size_t wino_scratch(const wino *w) {
-  return 64 + sizeof(float) * (work_size(w) + (size_t)points(w) * (w->v_plane + w->m_plane));
+  return 64 + sizeof(float) * (work_size(w) + points(w) * (w->v_plane + w->m_plane));
 }
 
 typedef struct {
@@ -201,23 +208,21 @@ static segment next(const job *j, size_t tile, size_t first, size_t end) {
   };
 }
 
-static void multiply(const wino *w, size_t tiles, size_t k, size_t width, const float *v,
+// multiply fills m with the products of a block's tiles and the filters of the
+// panel from k on.
+static void multiply(const wino *w, size_t tiles, size_t k, size_t panel, const float *v,
                      float *m) {
-  const size_t lanes = (size_t)w->k->lanes, channels = (size_t)w->channels;
-  const size_t groups = (tiles + (size_t)w->k->rows - 1) / (size_t)w->k->rows;
-  const size_t n = (size_t)points(w);
-  for (size_t p = 0; p < n; p++)
-    for (size_t q = 0; q < width; q += 2 * lanes) {
-      const size_t vectors = width - q < 2 * lanes ? 1 : 2;
-      const float *b = w->weights + (k + q) * n * channels + p * channels * vectors * lanes;
-      // The groups of rows are as even as can be.
-      for (size_t g = 0, row = 0; g < groups; g++) {
-        const size_t end = tiles * (g + 1) / groups;
-        w->k->multiply((int)(end - row), (int)vectors, channels,
-                       v + p * w->v_plane + row * w->depth, w->depth, b,
-                       m + p * w->m_plane + row * (size_t)w->chunk + q, (size_t)w->chunk);
-        row = end;
-      }
+  const size_t channels = (size_t)w->channels, rows = (size_t)w->k->rows;
+  const float *b = w->weights + k * points(w) * channels;
+  const size_t groups = (tiles + rows - 1) / rows;
+  for (size_t p = 0; p < points(w); p++, b += channels * panel)
+    // The groups of rows are as even as can be.
+    for (size_t g = 0, row = 0; g < groups; g++) {
+      const size_t end = tiles * (g + 1) / groups;
+      w->k->multiply((int)(end - row), (int)(panel / (size_t)w->k->lanes), channels,
+                     v + p * w->v_plane + row * w->depth, w->depth, b,
+                     m + p * w->m_plane + row * w->panel, w->panel);
+      row = end;
     }
 }
 
@@ -229,25 +234,25 @@ void wino_run(const wino *w, const float *x, int n, int h, int width, const int 
   j.down = (size_t)((j.g.oh + w->down->outputs - 1) / w->down->outputs);
   j.along = (size_t)((j.g.ow + w->along->outputs - 1) / w->along->outputs);
   float *work = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-  float *v = work + work_size(w), *m = v + (size_t)points(w) * w->v_plane;
+  float *v = work + work_size(w), *m = v + points(w) * w->v_plane;
 
   const size_t all = (size_t)n * j.down * j.along, lanes = (size_t)w->k->lanes;
   const size_t filters = up((size_t)w->filters, lanes);
   for (size_t first = 0, end; first < all; first = end) {
-    end = all - first < (size_t)w->block ? all : first + (size_t)w->block;
+    end = all - first < BLOCK ? all : first + BLOCK;
     for (size_t tile = first; tile < end;) {
       const segment s = next(&j, tile, first, end);
       for (size_t c = 0; c < w->depth; c += lanes)
         w->k->input(w, &j.g, &s, (int)c, v, work);
       tile += (size_t)s.tiles;
     }
-    for (size_t k = 0; k < filters; k += (size_t)w->chunk) {
-      const size_t chunk = filters - k < (size_t)w->chunk ? filters - k : (size_t)w->chunk;
-      multiply(w, end - first, k, chunk, v, m);
+    for (size_t k = 0; k < filters; k += w->panel) {
+      const size_t panel = filters - k < w->panel ? filters - k : w->panel;
+      multiply(w, end - first, k, panel, v, m);
       for (size_t tile = first; tile < end;) {
         const segment s = next(&j, tile, first, end);
-        for (size_t q = k; q < k + chunk; q += lanes)
-          w->k->output(w, &j.g, &s, (int)q, m, work);
+        for (size_t q = 0; q < panel; q += lanes)
+          w->k->output(w, &j.g, &s, (int)(k + q), m + q, work);
         tile += (size_t)s.tiles;
       }
     }

@@ -19,6 +19,13 @@ type shape struct {
 	relu              bool
 }
 
+// gains tells whether the convolution is expected to be clearly faster than a
+// direct one, where its output has this size.
+func (s shape) gains(height, width int) bool {
+	return C.wino_gains(C.int(s.kernel[0]), C.int(s.kernel[1]), C.int(s.channels), C.int(s.filters),
+		C.int(height), C.int(width)) != 0
+}
+
 // A kernel is a wino of winograd.h. It is freed with free.
 type kernel struct {
 	shape
