@@ -133,7 +133,16 @@ func readFile(path string) (h *header, size int64, err error) {
 // byte to its last, and the files in folder that its weights lie in.
 func readHeader(r io.Reader, size int64, folder string) (*header, error) {
 	sum := sha256.New()
-	w := &walker{r: bufio.NewReaderSize(io.TeeReader(r, sum), 64<<10), size: size}
+	h, err := walkHeader(io.TeeReader(r, sum), size)
+	if err != nil {
+		return nil, err
+	}
+	h.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return h, h.readExternal(folder, sum)
+}
+
+func walkHeader(r io.Reader, size int64) (*header, error) {
+	w := &walker{r: bufio.NewReaderSize(r, 64<<10), size: size}
 	h := &header{weights: map[string]bool{}}
 	err := w.message(size, func(f field) error { return h.model(w, f) })
 	if err != nil && w.readErr != nil {
@@ -147,8 +156,7 @@ func readHeader(r io.Reader, size int64, folder string) (*header, error) {
 	case !h.hasGraph || h.irVersion == 0:
 		return nil, fmt.Errorf("%w: not an ONNX file: it holds no graph", ErrModel)
 	}
-	h.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
-	return h, h.readExternal(folder, sum)
+	return h, nil
 }
 
 func (h *header) model(w *walker, f field) error {

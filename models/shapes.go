@@ -1,6 +1,7 @@
 package models
 
 import (
+	"io"
 	"slices"
 
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
@@ -15,6 +16,17 @@ type shapes struct {
 	opset  int64
 	macs   int64
 	opaque map[string]int // operators whose work could not be counted
+}
+
+// Sizes works out the sizes of a graph's values for one image, or for the one
+// batch that the graph takes, by their names. What is not known is left out.
+// The model is size bytes; errors about its content wrap ErrModel.
+func Sizes(model io.Reader, size int64) (map[string][]int64, error) {
+	h, err := walkHeader(model, size)
+	if err != nil {
+		return nil, err
+	}
+	return infer(h).of, nil
 }
 
 // infer runs over the nodes in their order, which ONNX demands to be that of

@@ -38,6 +38,9 @@ type constant struct {
 	// whole is a tensor that is written as it was read, where its elements are
 	// not plain little-endian bytes.
 	whole *onnxpb.TensorProto
+	// beside is the tensor as it was read, where its elements lie in another
+	// file.
+	beside *onnxpb.TensorProto
 }
 
 // count is the number of elements.
@@ -166,6 +169,7 @@ func fromTensor(t *onnxpb.TensorProto, raw []byte, folder string) (*constant, er
 	width := elementBytes(c.elem)
 	switch {
 	case t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL:
+		c.beside = t
 		return c, c.external(t.GetExternalData(), n*width, folder)
 	case c.elem == elemFloat && len(t.GetFloatData()) > 0:
 		raw = floatBytes(t.GetFloatData())

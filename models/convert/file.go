@@ -258,42 +258,65 @@ func (n *network) dropUnused() {
 	})
 }
 
+// layout is a network about to be written.
+type layout struct {
+	// head is the model but its graph, and the tag of that; body is the graph
+	// but its constants.
+	head, body []byte
+	constants  []*constant
+	headers    [][]byte // of the constants
+	size       int64    // of all of it
+}
+
+func (n *network) layout() (*layout, error) {
+	o := proto.MarshalOptions{Deterministic: true}
+	l := &layout{constants: n.constants}
+	var err error
+	if l.body, err = o.Marshal(n.graph); err != nil {
+		return nil, fmt.Errorf("write graph: %w", err)
+	}
+	if l.head, err = o.Marshal(n.model); err != nil {
+		return nil, fmt.Errorf("write model: %w", err)
+	}
+	size := int64(len(l.body))
+	for _, c := range n.constants {
+		header, err := c.header()
+		if err != nil {
+			return nil, err
+		}
+		l.headers = append(l.headers, header)
+		size += int64(len(header)) + c.size
+	}
+	if size+int64(len(l.head)) > math.MaxInt32-16 {
+		return nil, fmt.Errorf("%w: %w", models.ErrModel, graph.ErrTooLarge)
+	}
+	l.head = protowire.AppendTag(l.head, modelGraph, protowire.BytesType)
+	l.head = protowire.AppendVarint(l.head, uint64(size))
+	l.size = size + int64(len(l.head))
+	return l, nil
+}
+
 // WriteTo writes the model as one file, its constants last.
 func (n *network) WriteTo(w io.Writer) (int64, error) {
-	o := proto.MarshalOptions{Deterministic: true}
-	body, err := o.Marshal(n.graph)
+	l, err := n.layout()
 	if err != nil {
-		return 0, fmt.Errorf("write graph: %w", err)
+		return 0, err
 	}
-	head, err := o.Marshal(n.model)
-	if err != nil {
-		return 0, fmt.Errorf("write model: %w", err)
-	}
-	headers := make([][]byte, len(n.constants))
-	size := int64(len(body))
-	for i, c := range n.constants {
-		if headers[i], err = c.header(); err != nil {
-			return 0, err
-		}
-		size += int64(len(headers[i])) + c.size
-	}
-	if size+int64(len(head)) > math.MaxInt32-16 {
-		return 0, fmt.Errorf("%w: %w", models.ErrModel, graph.ErrTooLarge)
-	}
-	head = protowire.AppendTag(head, modelGraph, protowire.BytesType)
-	head = protowire.AppendVarint(head, uint64(size))
+	return l.WriteTo(w)
+}
 
+func (l *layout) WriteTo(w io.Writer) (int64, error) {
 	var written int64
 	put := func(p []byte) error {
 		m, err := w.Write(p)
 		written += int64(m)
 		return err
 	}
-	if err := errors.Join(put(head), put(body)); err != nil {
+	if err := errors.Join(put(l.head), put(l.body)); err != nil {
 		return written, err
 	}
-	for i, c := range n.constants {
-		if err := put(headers[i]); err != nil {
+	for i, c := range l.constants {
+		if err := put(l.headers[i]); err != nil {
 			return written, err
 		}
 		if c.data == nil {

@@ -10,21 +10,24 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/winograd"
 )
 
 // Engine is a model in ONNX Runtime, ready to score. It is safe for use by any
 // number of goroutines, until Close.
 type Engine struct {
-	api      capi
-	model    *models.Model
-	device   string
-	version  string
-	session  *onnx.DynamicAdvancedSession
-	native   unsafe.Pointer
-	ports    ports
-	rebind   bool          // the input goes to a device before every run
-	slots    chan struct{} // holds a token for every running Score
-	memory   hostMemory
+	api     capi
+	model   *models.Model
+	device  string
+	version string
+	session *onnx.DynamicAdvancedSession
+	native  unsafe.Pointer
+	ports   ports
+	rebind  bool          // the input goes to a device before every run
+	slots   chan struct{} // holds a token for every running Score
+	memory  hostMemory
+	// replaced are the convolutions that are not ONNX Runtime's; nil if none.
+	replaced *winograd.Set
 	mu       sync.Mutex
 	batches  []*batch
 	released bool
@@ -64,7 +67,14 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		if m.External && target.provider == CPU {
 			s.shareWeights()
 		}
-		if err := e.createSession(s); err != nil {
+		var graph []byte
+		if target.provider == CPU && !target.direct {
+			if graph, err = e.replaceConvolutions(); err != nil {
+				return target.explain(m.Path, err)
+			}
+		}
+		err := e.createSession(s, graph)
+		if err = errors.Join(err, unmap(graph)); err != nil {
 			return target.explain(m.Path, err)
 		}
 		trim()
@@ -87,14 +97,21 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	return e, nil
 }
 
-func (e *Engine) createSession(s settings) error {
+// createSession loads the model, or the graph if there is one, which is then no
+// longer needed.
+func (e *Engine) createSession(s settings, graph []byte) error {
 	o, err := s.sessionOptions()
 	if err != nil {
 		return &providerError{err}
 	}
 	defer func() { _ = o.Destroy() }()
 	// The ports are bound by name, so the session needs no names.
-	if e.session, err = onnx.NewDynamicAdvancedSession(e.model.Path, nil, nil, o); err != nil {
+	if graph == nil {
+		e.session, err = onnx.NewDynamicAdvancedSession(e.model.Path, nil, nil, o)
+	} else {
+		err = e.createFrom(graph, o)
+	}
+	if err != nil {
 		return err
 	}
 	if e.native, err = native(e.session, "s", "ortSession"); err != nil {
@@ -110,8 +127,8 @@ func (e *Engine) createSession(s settings) error {
 	return nil
 }
 
-// Device names the provider, the GPU and any precision other than float32:
-// "cpu", "cuda:0", "tensorrt:1/fp16".
+// Device names the provider, the GPU, and any arithmetic other than float32 as
+// the graph has it: "cpu", "cpu/winograd", "cuda:0", "tensorrt:1/fp16".
 func (e *Engine) Device() string { return e.device }
 
 // Version is ONNX Runtime's release.
@@ -145,6 +162,9 @@ func (e *Engine) Close() error {
 	e.memory.close()
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())
+	}
+	if e.replaced != nil {
+		e.replaced.Free()
 	}
 	errs = append(errs, release())
 	return errors.Join(errs...)

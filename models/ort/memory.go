@@ -35,7 +35,7 @@ func (h *hostMemory) lock(e *Engine, name string, device int, log zerolog.Logger
 // get returns zeroed memory that begins on a boundary of at least 64 bytes.
 func (h *hostMemory) get(size int) ([]byte, error) {
 	if h.locked.native == nil {
-		return syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		return mapMemory(size)
 	}
 	memory, err := h.api.alloc(h.locked, size)
 	clear(memory)

@@ -40,7 +40,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	s := settingsFor(CPU, 0, Options{})
 	s.config["session.use_env_allocators"] = "1"
-	if err := e.createSession(s); err != nil {
+	if err := e.createSession(s, nil); err != nil {
 		t.Fatal(err)
 	}
 

@@ -11,7 +11,7 @@ import (
 // Options choose where and how a model runs. The zero value runs it on an
 // NVIDIA GPU if there is one, else on the cores of this process.
 type Options struct {
-	// Provider is Auto, CPU, CUDA or TensorRT; empty means Auto.
+	// Provider is Auto, CPU, CPUDirect, CUDA or TensorRT; empty means Auto.
 	Provider string
 	// Library is the path of ONNX Runtime; see FindLibrary.
 	Library string

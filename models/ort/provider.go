@@ -18,6 +18,8 @@ type target struct {
 	// index counts among the GPUs that this process sees.
 	index int
 	fp16  bool
+	// direct leaves convolutions to ONNX Runtime.
+	direct bool
 }
 
 func (t target) String() string {
@@ -42,6 +44,8 @@ func choose(opt Options, library string) (target, error) {
 	switch opt.Provider {
 	case CPU:
 		return target{provider: CPU}, nil
+	case CPUDirect:
+		return target{provider: CPU, direct: true}, nil
 	case CUDA, TensorRT:
 		return chooseGPU(opt.Provider, opt, library)
 	case Auto, "":
@@ -57,7 +61,7 @@ func choose(opt Options, library string) (target, error) {
 		return target{provider: CPU}, nil
 	}
 	return target{}, fmt.Errorf("%w: unknown provider %q; it is one of %s", models.ErrProvider, opt.Provider,
-		strings.Join([]string{Auto, CPU, CUDA, TensorRT}, ", "))
+		strings.Join([]string{Auto, CPU, CPUDirect, CUDA, TensorRT}, ", "))
 }
 
 func chooseGPU(provider string, opt Options, library string) (target, error) {
@@ -69,7 +73,7 @@ func chooseGPU(provider string, opt Options, library string) (target, error) {
 		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
 			Msg("processes of this machine share a GPU: start one a GPU")
 	}
-	return target{provider, gpus.Index(opt.LocalRank), provider == TensorRT && opt.FP16}, nil
+	return target{provider: provider, index: gpus.Index(opt.LocalRank), fp16: provider == TensorRT && opt.FP16}, nil
 }
 
 // explain says what a failure to create the session means.

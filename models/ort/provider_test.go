@@ -188,7 +188,7 @@ func TestPlacementIsRead(t *testing.T) {
 	}
 	s := settingsFor(CPU, 0, Options{})
 	s.config[recordAssignment] = "1"
-	if err := e.createSession(s); err != nil {
+	if err := e.createSession(s, nil); err != nil {
 		t.Fatal(err)
 	}
 	nodes, err := e.api.assigned(e.native)

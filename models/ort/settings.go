@@ -7,12 +7,14 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 )
 
-// The execution providers that Options.Provider takes.
+// The execution providers that Options.Provider takes. CPU and CPUDirect are
+// one; the latter leaves all convolutions to ONNX Runtime.
 const (
-	Auto     = "auto"
-	CPU      = "cpu"
-	CUDA     = "cuda"
-	TensorRT = "tensorrt"
+	Auto      = "auto"
+	CPU       = "cpu"
+	CPUDirect = "cpu-direct"
+	CUDA      = "cuda"
+	TensorRT  = "tensorrt"
 )
 
 // Keys of session configuration entries.
@@ -20,6 +22,7 @@ const (
 	allowSpinning    = "session.intra_op.allow_spinning"
 	recordAssignment = "session.record_ep_graph_assignment_info"
 	noPacking        = "session.disable_prepacking"
+	weightsFolder    = "session.model_external_initializers_file_folder_path"
 )
 
 // settings is everything that a session is created with, as plain data.
