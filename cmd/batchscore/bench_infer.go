@@ -72,7 +72,7 @@ reaches here in a large float32 matrix product (of-peak).`,
 	fs := cmd.Flags()
 	f.register(cmd)
 	model.register(cmd)
-	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
 	fs.IntSliceVar(&sessions, "sessions", slices.Compact([]int{1, cores}), "numbers of calls at a time")
 	fs.IntSliceVar(&threads, "threads", slices.Compact([]int{1, cores}), "threads of ONNX Runtime for each call, on the CPU")
 	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "images in a call")

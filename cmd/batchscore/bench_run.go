@@ -84,7 +84,7 @@ this storage would feed a GPU.
 			}
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
 				Images: st, Max: limit, Chunk: chunk, Model: m, Engine: engine,
-				Shared: engine.Device() == ort.CPU, Simulated: simulating,
+				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
 				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
 			})
 			if err != nil {

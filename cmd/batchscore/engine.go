@@ -15,7 +15,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-var providers = []string{ort.Auto, ort.CPU, ort.CUDA, ort.TensorRT}
+var providers = []string{ort.Auto, ort.CPU, ort.CPUDirect, ort.CUDA, ort.TensorRT}
 
 // simulated is the device that --provider simulate:... describes; false for any
 // other provider.

@@ -46,7 +46,7 @@ weights are not those that the model was made with.`,
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
 	return cmd
 }
 
@@ -83,7 +83,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 	fs := cmd.Flags()
 	fs.StringVar(&images, "images", "", "folder of images (required)")
 	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write, which may be the one that is read (required)")
-	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cuda or tensorrt")
+	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
 	fs.Float64Var(&tolerance, "tolerance", 0, "largest difference that is still the same; by default from the model's precision")
 	return cmd
 }

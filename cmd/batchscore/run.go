@@ -151,7 +151,7 @@ output, it goes on where the job was; started twice at once, both share the work
 	f.logFlags.register(cmd)
 	f.profileFlags.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cuda, tensorrt, or simulate:DEVICE|rate=N[,rate=N,slow=N,jitter=J,load=T,batch=N] with DEVICE p100 or k80; auto takes a GPU where one can be used")
+	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cpu-direct (every convolution as the model has it), cuda, tensorrt, or simulate:DEVICE|rate=N[,rate=N,slow=N,jitter=J,load=T,batch=N] with DEVICE p100 or k80; auto takes a GPU where one can be used")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
 	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
@@ -263,7 +263,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
 			}, m, versions)
 			if tuning != nil && err == nil {
-				tuning.Shared = e.Device() == ort.CPU
+				tuning.Shared = ort.OnCPU(e.Device())
 			}
 			return e, err
 		},

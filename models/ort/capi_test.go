@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,25 +15,17 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestPositions compares the positions in capi.h with the header that
-// onnxruntime_go is built with.
+// TestPositions compares the positions in capi.h and winograd/op.h, and the
+// struct in winograd/op.c, with the header that onnxruntime_go is built with.
 func TestPositions(t *testing.T) {
 	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/yalue/onnxruntime_go").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(folder)), "onnxruntime_c_api.h"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	header := string(text)
-	own, err := os.ReadFile("capi.h")
-	if err != nil {
-		t.Fatal(err)
-	}
+	header := read(t, filepath.Join(strings.TrimSpace(string(folder)), "onnxruntime_c_api.h"))
 
 	version := regexp.MustCompile(`#define ORT_API_VERSION (\d+)`).FindStringSubmatch(header)
-	if version == nil || !strings.Contains(string(own), "ORTC_API_VERSION = "+version[1]+" ") {
+	if version == nil || !strings.Contains(read(t, "capi.h"), "ORTC_API_VERSION = "+version[1]+" ") {
 		t.Errorf("ORTC_API_VERSION is not the header's, %v", version)
 	}
 
@@ -52,16 +45,47 @@ func TestPositions(t *testing.T) {
 		}
 		position[name] = i
 	}
-	used := regexp.MustCompile(`X\((\w+), (\d+)\)`).FindAllStringSubmatch(string(own), -1)
-	if len(used) < 20 {
-		t.Fatalf("capi.h lists %d functions only", len(used))
-	}
-	for _, m := range used {
-		n, err := strconv.Atoi(m[2])
-		if want, ok := position[m[1]]; err != nil || !ok || n != want {
-			t.Errorf("%s stands at %d in the header, at %d in capi.h", m[1], want, n)
+	for file, least := range map[string]int{"capi.h": 20, "winograd/op.h": 10} {
+		used := regexp.MustCompile(`X\((\w+), (\d+)\)`).FindAllStringSubmatch(read(t, file), -1)
+		if len(used) < least {
+			t.Errorf("%s lists %d functions only", file, len(used))
+		}
+		for _, m := range used {
+			n, err := strconv.Atoi(m[2])
+			if want, ok := position[m[1]]; err != nil || !ok || n != want {
+				t.Errorf("%s stands at %d in the header, at %d in %s", m[1], want, n, file)
+			}
 		}
 	}
+
+	theirs, ours := callbacks(t, header, "struct OrtCustomOp {"), callbacks(t, read(t, "winograd/op.c"), "typedef struct custom_op {")
+	if len(ours) < 15 || len(ours) > len(theirs) || !slices.Equal(ours, theirs[:len(ours)]) {
+		t.Errorf("the struct in winograd/op.c is not the header's:\n%v\n%v", ours, theirs)
+	}
+}
+
+// callbacks lists the functions of a struct in the order of their declaration.
+func callbacks(t *testing.T, source, head string) []string {
+	t.Helper()
+	_, body, _ := strings.Cut(source, head+"\n  uint32_t version;")
+	body, _, ok := strings.Cut(body, "\n}")
+	if !ok {
+		t.Fatalf("there is no %q", head)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`\((?:ORT_API_CALL)?\s*\*\s*(\w+)\)\(`).FindAllStringSubmatch(body, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestNative(t *testing.T) {

@@ -42,11 +42,17 @@ type Options struct {
 // a provider, or on what Engine.Device names: on the CPU a larger batch gains
 // no speed and costs memory. Auto is judged by whether there is a GPU.
 func DefaultBatch(on string) int {
-	provider, _, _ := strings.Cut(on, ":")
-	if provider == CPU || (provider == Auto || provider == "") && device.GPUs().Visible() == 0 {
+	if OnCPU(on) || (on == Auto || on == "") && device.GPUs().Visible() == 0 {
 		return 4
 	}
 	return 32
+}
+
+// OnCPU tells whether a provider other than Auto, or what Engine.Device names,
+// is the CPU.
+func OnCPU(on string) bool {
+	name, _, _ := strings.Cut(on, "/")
+	return name == CPU || name == CPUDirect
 }
 
 // gpuLanes: one batch is copied while the other is computed.

@@ -278,7 +278,7 @@ func TestDefaults(t *testing.T) {
 	if device.GPUs().Visible() == 0 {
 		auto = 4
 	}
-	for on, want := range map[string]int{CPU: 4, CUDA: 32, TensorRT: 32, "cuda:1": 32, "tensorrt:0/fp16": 32, Auto: auto, "": auto} {
+	for on, want := range map[string]int{CPU: 4, CPUDirect: 4, "cpu/winograd": 4, CUDA: 32, TensorRT: 32, "cuda:1": 32, "tensorrt:0/fp16": 32, Auto: auto, "": auto} {
 		if got := DefaultBatch(on); got != want {
 			t.Errorf("%q: a batch of %d, want %d", on, got, want)
 		}

@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L  // strdup
+
 #include "op.h"
 
 #include <pthread.h>
@@ -197,6 +199,8 @@ int ops_add(ops *s, const ops_convolution *c, const float *weights, const float 
   s->layers[s->count] = l;
   return s->count++;
 }
+
+int ops_count(const ops *s) { return s->count; }
 
 static char *report(const void *api, Status *status) {
   if (!status) return NULL;

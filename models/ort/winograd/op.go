@@ -5,7 +5,6 @@
 // where the weights would lie in memory a second time.
 package winograd
 
-// #cgo CFLAGS: -O2
 // #cgo LDFLAGS: -lpthread
 // #include <stdlib.h>
 // #include "op.h"
@@ -38,10 +37,13 @@ type Convolution struct {
 	Relu bool
 }
 
+// Usable tells whether this processor has the vector instructions.
+func Usable() bool { return C.wino_usable() != 0 }
+
 // Gains tells whether the operator is expected to be faster than ONNX Runtime's
 // own. It depends on the kind of processor, and on nothing that is measured.
 func (c Convolution) Gains() bool {
-	return C.wino_usable() != 0 && C.wino_gains(C.int(c.Kernel[0]), C.int(c.Kernel[1]), C.int(c.Channels), C.int(c.Filters),
+	return Usable() && C.wino_gains(C.int(c.Kernel[0]), C.int(c.Kernel[1]), C.int(c.Channels), C.int(c.Filters),
 		C.int(c.Height), C.int(c.Width)) != 0
 }
 
@@ -90,6 +92,9 @@ func (s *Set) Register(options unsafe.Pointer) error {
 	defer C.free(unsafe.Pointer(message))
 	return errors.New(C.GoString(message))
 }
+
+// Len is how many convolutions there are.
+func (s *Set) Len() int { return int(C.ops_count(s.ops)) }
 
 // Free comes after the end of the session.
 func (s *Set) Free() {

@@ -43,6 +43,7 @@ ops *ops_new(const void *api);
 // ops_add transforms the weights [filters][channels][height][width] of another
 // convolution and returns its index, or -1 where there is no memory for it.
 int ops_add(ops *, const ops_convolution *, const float *weights, const float *bias);
+int ops_count(const ops *);
 // ops_register makes the operator known to session options. It returns NULL or
 // a message to be freed.
 char *ops_register(ops *, void *session_options);
