@@ -24,9 +24,19 @@
 // project's models was seen to, on x86-64), and other kinds of processors do
 // give other bits. Whoever needs equal bytes keeps both fixed.
 //
+// # Convolutions
+//
+// On the CPU, package winograd computes the convolutions that it is faster at.
+// They are taken out of the graph before ONNX Runtime sees it, which then calls
+// an operator of ours in their place (convolutions.go). Which these are follows
+// from the model and the kind of processor; [Engine.Device] tells whether there
+// are any, since the last bits of the scores differ.
+//
 // # Memory
 //
-// A session takes the weights twice while it loads and gives one half back.
+// A session takes the weights twice while it loads and gives one half back,
+// and once more while it loads a graph without some convolutions, whose weights
+// are then kept in a form of four times their size.
 // Beyond the weights, every lane takes what the widest part of the network
 // needs for a batch: for Inception V3 about 12 MB an image.
 //

@@ -1,8 +1,3 @@
-// Package winograd computes convolutions in ONNX Runtime with fewer
-// multiplications than the direct way.
-//
-// The operator (op.c) has its convolutions from here and not from the graph,
-// where the weights would lie in memory a second time.
 package winograd
 
 // #cgo LDFLAGS: -lpthread
@@ -17,7 +12,8 @@ import (
 	"unsafe"
 )
 
-// The operator's names in a graph. It has one input and one output, and the
+// The operator's names in a graph. It has its convolutions from a Set and not
+// from the graph, where the weights would lie in memory a second time. It has one input and one output, and the
 // attribute Index.
 const (
 	Domain = C.OPS_DOMAIN

@@ -1,0 +1,36 @@
+package winograd
+
+import "testing"
+
+func TestAddRefuses(t *testing.T) {
+	if !Usable() {
+		t.Skip("this processor has none of the vector instructions")
+	}
+	s, err := NewSet(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Free()
+	c := Convolution{Channels: 2, Filters: 3, Kernel: [2]int{3, 3}}
+	weights, bias := make([]float32, 54), make([]float32, 3)
+	for want, bias := range [][]float32{nil, bias} {
+		if i, err := s.Add(c, weights, bias); err != nil || i != want {
+			t.Errorf("convolution %d has the index %d: %v", want, i, err)
+		}
+	}
+	other := c
+	other.Kernel = [2]int{90, 2}
+	for _, bad := range []struct {
+		Convolution
+		weights, bias []float32
+	}{
+		{c, weights[1:], bias}, {c, weights, bias[1:]}, {other, make([]float32, 90*2*6), nil},
+	} {
+		if _, err := s.Add(bad.Convolution, bad.weights, bad.bias); err == nil {
+			t.Errorf("%+v with %d weights and a bias of %d was taken", bad.Convolution, len(bad.weights), len(bad.bias))
+		}
+	}
+	if s.Len() != 2 {
+		t.Errorf("%d convolutions, want 2", s.Len())
+	}
+}
