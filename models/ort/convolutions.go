@@ -44,7 +44,11 @@ func (e *Engine) separate(file []byte) ([]byte, error) {
 		Domain: winograd.Domain, Name: winograd.Name, Index: winograd.Index,
 		Takes: func(c convert.Convolution) bool { return winograd.Convolution(c).Gains() },
 		Add: func(c convert.Convolution, weights, bias []float32) (int, error) {
-			return set.Add(winograd.Convolution(c), weights, bias)
+			index, err := set.Add(winograd.Convolution(c), weights, bias)
+			if err != nil {
+				err = fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+			}
+			return index, err
 		},
 	})
 	if err != nil || s == nil {
