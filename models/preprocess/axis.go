@@ -28,12 +28,14 @@ func (k axisKey) upright(i int) int {
 // An axis owns the C tables for one bs_axis, and keeps them as long as images
 // of one size follow one another.
 type axis struct {
-	key     axisKey
+	key      axisKey
+	inDigits bool // the kernels want a filter's weights in digits too
+
 	c       C.bs_axis
 	first   buffer[int32]
 	second  buffer[int32]
 	weights buffer[int16]
-	digits  buffer[int8]
+	digits  buffer[int8] // where inDigits
 	frac    buffer[float32]
 	cover   buffer[float32]
 
@@ -77,18 +79,20 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		lo := max(int(center-support+0.5), 0)
 		hi := min(int(center+support+0.5), key.inputs)
 		w := exact[i*most:][:hi-lo]
-		sum, n := 0.0, 1
 		for t := range w {
-			x := (float64(t+lo) - center + 0.5) / stretch
-			w[t] = p.filter(x)
-			sum += w[t]
-			if x < p.support {
-				n = t + 1
-			}
+			w[t] = (float64(t+lo) - center + 0.5) / stretch
 		}
-		// What lies beyond the support only widens the window. Zeros within it
-		// stay: without them the ends of successive windows could go back.
-		w = w[:n]
+		// What lies beyond the support weighs nothing, and only widens the
+		// window. Zeros within it stay: without them the ends of successive
+		// windows could go back.
+		for len(w) > 1 && w[len(w)-1] >= p.support {
+			w = w[:len(w)-1]
+		}
+		p.filter(w)
+		sum := 0.0
+		for _, v := range w {
+			sum += v
+		}
 		for t := range w {
 			w[t] /= sum
 		}
@@ -101,9 +105,8 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	}
 	taps = (taps + 3) &^ 3
 
-	weights, digits := a.weights.need(whole*taps*2), a.digits.need(whole*taps*3)
+	weights := a.weights.need(whole * taps * 2)
 	clear(weights)
-	clear(digits)
 	for i := range key.n {
 		// A window that would hang over the far edge starts earlier instead,
 		// so that a vector load stays within the row.
@@ -112,15 +115,8 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		high := weights[2*i*taps+over:]
 		low := weights[(2*i+1)*taps+over:]
 		for t, w := range exact[i*most:][:counts[i]] {
-			v := int(math.Round(w * (1 << C.BS_BITS)))
+			v := int32(w*(1<<C.BS_BITS) + math.Copysign(0.5, w))
 			high[t], low[t] = int16(v>>C.BS_SPLIT), int16(v&(1<<C.BS_SPLIT-1))
-			t += over
-			quad := digits[(i/4*taps+t&^3)*12+i%4*4+t%4:]
-			for k := 0; k < 48; k += 16 {
-				digit := int8(v)
-				quad[k] = digit
-				v = (v - int(digit)) >> 8
-			}
 		}
 	}
 	for i := key.n; i < whole; i++ {
@@ -129,6 +125,25 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	a.c.taps = C.int32_t(taps)
 	a.c.first = (*C.int32_t)(a.first.pointer())
 	a.c.weights = (*C.int16_t)(a.weights.pointer())
+	if a.inDigits {
+		a.setDigits(whole, taps)
+	}
+}
+
+// setDigits takes the weights of n outputs apart once more.
+func (a *axis) setDigits(n, taps int) {
+	weights, digits := a.weights.need(n*taps*2), a.digits.need(n*taps*3)
+	for i := range n {
+		high, low := weights[2*i*taps:][:taps], weights[(2*i+1)*taps:][:taps]
+		out := digits[i/4*taps*12+i%4*4:]
+		for t := range taps {
+			// A digit is a byte less 128.
+			const bias = 128 | 128<<8 | 128<<16
+			v := uint32(int32(high[t])<<C.BS_SPLIT+int32(low[t])+bias) ^ bias
+			quad := out[t&^3*12+t&3:][:33]
+			quad[0], quad[16], quad[32] = int8(v), int8(v>>8), int8(v>>16)
+		}
+	}
 	a.c.digits = (*C.int8_t)(a.digits.pointer())
 }
 

@@ -53,6 +53,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)
 	j.most = C.int32_t(C.bs_kernels())
+	d.h.inDigits = j.most == C.BS_AVX512
 	j.scale = 1
 	if spec.Scale != 0 {
 		j.scale = C.float(spec.Scale)

@@ -29,7 +29,8 @@ typedef struct {
   int32_t *second; // [n] source index that frac leads to
   // Of a BS_FILTER, n is here a multiple of 4; what is beyond it weighs nothing.
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
-  int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first
+  int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first;
+                  // for BS_AVX512, of the columns
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
 } bs_axis;

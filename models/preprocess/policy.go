@@ -15,7 +15,8 @@ import "math"
 //
 // A further policy is a further entry of policies.
 type policy struct {
-	filter  func(x float64) float64
+	// filter turns distances from the middle of an output into weights, in place.
+	filter  func(x []float64)
 	support float64
 
 	// position is where output i of outputs lies on an axis of inputs.
@@ -26,9 +27,9 @@ type policy struct {
 }
 
 var policies = map[Resize]policy{
-	PillowBilinear: {filter: triangle, support: 1},
-	PillowBicubic:  {filter: cubic, support: 2},
-	PillowLanczos:  {filter: lanczos, support: 3},
+	PillowBilinear: {filter: triangles, support: 1},
+	PillowBicubic:  {filter: cubics, support: 2},
+	PillowLanczos:  {filter: lanczoses, support: 3},
 	PillowNearest:  {nearest: true},
 
 	TFBilinear:             {position: halfPixel},
@@ -49,7 +50,25 @@ func (p policy) method() C.int32_t {
 	return C.BS_LERP
 }
 
-func triangle(x float64) float64 { return max(0, 1-math.Abs(x)) }
+// triangles and those below are loops, since a call for each weight would take
+// longer than the weight.
+func triangles(x []float64) {
+	for i, v := range x {
+		x[i] = max(0, 1-math.Abs(v))
+	}
+}
+
+func cubics(x []float64) {
+	for i, v := range x {
+		x[i] = cubic(v)
+	}
+}
+
+func lanczoses(x []float64) {
+	for i, v := range x {
+		x[i] = lanczos(v)
+	}
+}
 
 // cubic is Keys's convolution kernel with a = -0.5.
 func cubic(x float64) float64 {

@@ -119,8 +119,10 @@ func tapsOf(p policy, i, inputs, outputs int) taps {
 	t := taps{first: lo}
 	sum := 0.0
 	for k := lo; k < hi; k++ {
-		v := p.filter((float64(k) - center + 0.5) / stretch)
-		t.weights = append(t.weights, v)
+		t.weights = append(t.weights, (float64(k)-center+0.5)/stretch)
+	}
+	p.filter(t.weights)
+	for _, v := range t.weights {
 		sum += v
 	}
 	for k := range t.weights {
