@@ -93,24 +93,28 @@ TARGET static void horizontal_avx2(const uint8_t *const src[4],
   }
 }
 
-TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
-                                  uint8_t *dst, size_t n) {
+// taps are used_taps, as in horizontal_of_avx2; what does not change along the
+// row is in locals, which no store can alias.
+TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t y,
+                                    uint8_t *dst, size_t n, const int32_t taps) {
   const __m256i half = _mm256_set1_epi32(BS_HALF), zero = _mm256_setzero_si256();
-  const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
-  const int32_t taps = used_taps(w, ax->taps);
+  const rows from = *src;
+  const int32_t first = ax->first[y];
+  const int16_t *high_parts = ax->weights + (size_t)y * ax->taps * 2;
+  const int16_t *low_parts = high_parts + ax->taps;
   for (size_t x = 0; x < n; x += 32) {
     __m256i l0 = half, l1 = half, l2 = half, l3 = half;
     __m256i h0 = zero, h1 = zero, h2 = zero, h3 = zero;
     for (int32_t t = 0; t < taps; t += 2) {
       int32_t two;
-      memcpy(&two, w + t, 4);
+      memcpy(&two, high_parts + t, 4);
       const __m256i high = _mm256_set1_epi32(two);
-      memcpy(&two, w + ax->taps + t, 4);
+      memcpy(&two, low_parts + t, 4);
       const __m256i low = _mm256_set1_epi32(two);
       const __m256i p = _mm256_loadu_si256(
-          (const __m256i *)(row_at(src, ax->first[y] + t) + x));
+          (const __m256i *)(row_at(&from, first + t) + x));
       const __m256i q = _mm256_loadu_si256(
-          (const __m256i *)(row_at(src, ax->first[y] + t + 1) + x));
+          (const __m256i *)(row_at(&from, first + t + 1) + x));
       const __m256i near = _mm256_unpacklo_epi8(p, q);
       const __m256i far = _mm256_unpackhi_epi8(p, q);
 #define TAP(l, h, pairs)                                                       \
@@ -130,6 +134,28 @@ TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
         _mm256_packus_epi16(
             _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1)),
             _mm256_packs_epi32(joined_avx2(l2, h2), joined_avx2(l3, h3))));
+  }
+}
+
+TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
+                                 uint8_t *dst, size_t n) {
+  const int32_t taps =
+      used_taps(ax->weights + (size_t)y * ax->taps * 2, ax->taps);
+  switch (taps) {
+  case 2:
+    vertical_of_avx2(src, ax, y, dst, n, 2);
+    break;
+  case 4:
+    vertical_of_avx2(src, ax, y, dst, n, 4);
+    break;
+  case 6:
+    vertical_of_avx2(src, ax, y, dst, n, 6);
+    break;
+  case 8:
+    vertical_of_avx2(src, ax, y, dst, n, 8);
+    break;
+  default:
+    vertical_of_avx2(src, ax, y, dst, n, taps);
   }
 }
 

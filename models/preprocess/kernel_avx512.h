@@ -90,22 +90,26 @@ TARGET static void horizontal_avx512(const uint8_t *const src[4],
   }
 }
 
-TARGET static void vertical_avx512(const rows *src, const bs_axis *ax, int32_t y,
-                                   uint8_t *dst, size_t n) {
+// taps are used_taps, as in horizontal_of_avx512; what does not change along the
+// row is in locals, which no store can alias.
+TARGET INLINE void vertical_of_avx512(const rows *src, const bs_axis *ax, int32_t y,
+                                      uint8_t *dst, size_t n, const int32_t taps) {
   const __m512i half = _mm512_set1_epi32(BS_HALF), zero = _mm512_setzero_si512();
-  const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
-  const int32_t taps = used_taps(w, ax->taps);
+  const rows from = *src;
+  const int32_t first = ax->first[y];
+  const int16_t *high_parts = ax->weights + (size_t)y * ax->taps * 2;
+  const int16_t *low_parts = high_parts + ax->taps;
   for (size_t x = 0; x < n; x += 64) {
     __m512i l0 = half, l1 = half, l2 = half, l3 = half;
     __m512i h0 = zero, h1 = zero, h2 = zero, h3 = zero;
     for (int32_t t = 0; t < taps; t += 2) {
       int32_t two;
-      memcpy(&two, w + t, 4);
+      memcpy(&two, high_parts + t, 4);
       const __m512i high = _mm512_set1_epi32(two);
-      memcpy(&two, w + ax->taps + t, 4);
+      memcpy(&two, low_parts + t, 4);
       const __m512i low = _mm512_set1_epi32(two);
-      const __m512i p = _mm512_loadu_si512(row_at(src, ax->first[y] + t) + x);
-      const __m512i q = _mm512_loadu_si512(row_at(src, ax->first[y] + t + 1) + x);
+      const __m512i p = _mm512_loadu_si512(row_at(&from, first + t) + x);
+      const __m512i q = _mm512_loadu_si512(row_at(&from, first + t + 1) + x);
       const __m512i near = _mm512_unpacklo_epi8(p, q);
       const __m512i far = _mm512_unpackhi_epi8(p, q);
 #define TAP(l, h, pairs)                                                       \
@@ -126,6 +130,28 @@ TARGET static void vertical_avx512(const rows *src, const bs_axis *ax, int32_t y
         _mm512_packus_epi16(_mm512_packs_epi32(BITS(l0, h0), BITS(l1, h1)),
                             _mm512_packs_epi32(BITS(l2, h2), BITS(l3, h3))));
 #undef BITS
+  }
+}
+
+TARGET static void vertical_avx512(const rows *src, const bs_axis *ax, int32_t y,
+                                   uint8_t *dst, size_t n) {
+  const int32_t taps =
+      used_taps(ax->weights + (size_t)y * ax->taps * 2, ax->taps);
+  switch (taps) {
+  case 2:
+    vertical_of_avx512(src, ax, y, dst, n, 2);
+    break;
+  case 4:
+    vertical_of_avx512(src, ax, y, dst, n, 4);
+    break;
+  case 6:
+    vertical_of_avx512(src, ax, y, dst, n, 6);
+    break;
+  case 8:
+    vertical_of_avx512(src, ax, y, dst, n, 8);
+    break;
+  default:
+    vertical_of_avx512(src, ax, y, dst, n, taps);
   }
 }
 
