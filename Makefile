@@ -11,7 +11,7 @@ COMMIT := $(shell git describe --always --abbrev=40 --exclude='*' --dirty=+modif
 
 # Go stamps neither tests nor what "go run" runs with the commit.
 STAMP := -X=github.com/batchscore/batchscore/bench/result.stamped=$(COMMIT)
-bench go-bench bench-peers: export GOFLAGS += -ldflags=$(STAMP)
+bench go-bench bench-peers: export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null) -ldflags=$(STAMP)
 
 # The linter comes through the Go module proxy, held by the checksum database.
 # Building it takes about two minutes on two cores, once.

@@ -110,7 +110,7 @@ func New(c Config) (*Client, error) {
 // Document is a request for a reader: what a Client would send to a path. A body
 // that is nil is none.
 func (c Config) Document(method, path string, body any) (deploy.Document, error) {
-	d := deploy.Document{Name: method + " " + cmp.Or(c.Endpoint, PublicEndpoint) + path + "?api-version=" + c.APIVersion}
+	d := deploy.Document{Name: method + " " + address(cmp.Or(c.Endpoint, PublicEndpoint), c.APIVersion, path)}
 	if body == nil {
 		return d, nil
 	}
@@ -161,19 +161,21 @@ func (c *Client) Redact(text string) string {
 }
 
 // URL is where a path leads, with the API's version.
-func (c *Client) URL(path string) string {
+func (c *Client) URL(path string) string { return address(c.endpoint.String(), c.version, path) }
+
+func address(endpoint, version, path string) string {
 	full := path
 	if strings.HasPrefix(path, "/") {
-		full = c.endpoint.String() + path
+		full = endpoint + path
 	}
-	if c.version == "" || strings.Contains(full, "api-version=") {
+	if version == "" || strings.Contains(full, "api-version=") {
 		return full
 	}
 	mark := "?"
 	if strings.Contains(full, "?") {
 		mark = "&"
 	}
-	return full + mark + "api-version=" + c.version
+	return full + mark + "api-version=" + version
 }
 
 // Do sends a request to a path of the endpoint (or a URL that the service named)

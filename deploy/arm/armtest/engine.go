@@ -25,8 +25,8 @@ type Engine interface {
 	deploy.Clusters
 }
 
-// SubmitTwice submits a job twice to an engine of its own for each fault, and
-// for none: whatever happens to an answer, one ID is one job.
+// SubmitTwice submits a job twice for each fault, to an engine of its own:
+// whatever happens to an answer, one ID is one job.
 func SubmitTwice(t *testing.T, job deploy.Job, id string, open func(t *testing.T) (Engine, *Server), faults map[string]Fault) {
 	t.Helper()
 	for name, fault := range faults {
