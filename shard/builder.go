@@ -164,30 +164,50 @@ func (b *Builder) Close() {
 	*b = Builder{Room: b.Room}
 }
 
+// Sorted calls fn for each entry in the order of a manifest, as Build would put
+// it there, and stops at its first error and returns that. An entry is valid
+// until fn returns. The builder is empty afterwards. Otherwise it fails only
+// where the scratch does.
+func (b *Builder) Sorted(fn func(Entry) error) error {
+	defer b.Close()
+	return b.each(0, func(e Entry, _ []byte) error { return fn(e) })
+}
+
 func (b *Builder) write(w *writer, most int) error {
+	var buf []byte
+	return b.each(most, func(e Entry, line []byte) error {
+		if line == nil {
+			buf = appendEntry(buf[:0], e)
+			line = buf
+		}
+		return w.add(line)
+	})
+}
+
+// each calls fn for the first most entries, or all, with their lines where they
+// have been written before. Both are valid until fn returns.
+func (b *Builder) each(most int, fn func(e Entry, line []byte) error) error {
 	if len(b.ends) > 0 {
 		if err := b.spill(); err != nil {
 			return err
 		}
 		b.blocks, b.spare, b.refs = nil, nil, nil
-		return b.merge(w, most)
+		return b.merge(most, fn)
 	}
 	b.sort()
-	var line []byte
 	for i, r := range b.refs {
 		if most > 0 && i == most {
 			break
 		}
-		line = appendEntry(line[:0], b.entry(r))
-		if err := w.add(line); err != nil {
+		if err := fn(b.entry(r), nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// merge writes the entries of all runs in order.
-func (b *Builder) merge(w *writer, most int) error {
+// merge is each over the runs.
+func (b *Builder) merge(most int, fn func(e Entry, line []byte) error) error {
 	var h cursors
 	from := int64(0)
 	for i, end := range b.ends {
@@ -206,16 +226,16 @@ func (b *Builder) merge(w *writer, most int) error {
 	n := 0
 	for len(h) > 0 {
 		c := h[0]
-		if n > 0 && c.path == string(last) {
+		if n > 0 && c.entry.Path == string(last) {
 			b.duplicates++
 		} else {
 			if most <= 0 || n < most {
-				if err := w.add(c.lines.Bytes()); err != nil {
+				if err := fn(c.entry, c.lines.Bytes()); err != nil {
 					return err
 				}
 			}
 			n++
-			last = append(last[:0], c.path...)
+			last = append(last[:0], c.entry.Path...)
 		}
 		ok, err := c.next()
 		if err != nil {
@@ -237,7 +257,7 @@ func (b *Builder) merge(w *writer, most int) error {
 type cursor struct {
 	run   int
 	lines *bufio.Scanner
-	path  string // of the present line; valid until the next
+	entry Entry // of the present line; valid until the next
 }
 
 func (c *cursor) next() (bool, error) {
@@ -247,11 +267,10 @@ func (c *cursor) next() (bool, error) {
 		}
 		return false, nil
 	}
-	e, err := parseEntry(view(c.lines.Bytes()))
-	if err != nil {
+	var err error
+	if c.entry, err = parseEntry(view(c.lines.Bytes())); err != nil {
 		return false, fmt.Errorf("merge the manifest: its scratch was damaged: %w", err)
 	}
-	c.path = e.Path
 	return true, nil
 }
 
@@ -273,7 +292,7 @@ type cursors []*cursor
 
 func (h cursors) Len() int { return len(h) }
 func (h cursors) Less(i, j int) bool {
-	if c := strings.Compare(h[i].path, h[j].path); c != 0 {
+	if c := strings.Compare(h[i].entry.Path, h[j].entry.Path); c != 0 {
 		return c < 0
 	}
 	return h[i].run > h[j].run

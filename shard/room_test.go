@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -57,6 +58,13 @@ func TestRoomChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		sorted := sortedIn(t, room, listed)
+		if len(sorted) > want.Len() && most > 0 {
+			sorted = sorted[:most]
+		}
+		if all, err := want.Entries(nil, 0, want.Len()); err != nil || !slices.Equal(sorted, all) {
+			t.Fatalf("sorted they are %+v, want %+v, %v", sorted, all, err)
+		}
 		if haveStats != wantStats {
 			t.Fatalf("%+v, want %+v", haveStats, wantStats)
 		}
@@ -87,6 +95,28 @@ func TestRoomChangesNothing(t *testing.T) {
 
 // TestManyRuns merges some hundred runs whose names come out of order and
 // twice, of which the one added last is kept.
+// sortedIn is what Sorted calls its function with.
+func sortedIn(t fataler, room Room, listed []Entry) []Entry {
+	t.Helper()
+	b := Builder{Room: room}
+	for _, e := range listed {
+		if err := b.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []Entry
+	err := b.Sorted(func(e Entry) error {
+		all = append(all, Entry{
+			Path: strings.Clone(e.Path), Size: e.Size, ETag: strings.Clone(e.ETag), MD5: strings.Clone(e.MD5),
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func TestManyRuns(t *testing.T) {
 	const n = 30_000
 	open := 0

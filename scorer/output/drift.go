@@ -2,7 +2,6 @@ package output
 
 import (
 	"context"
-	"errors"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -32,38 +31,37 @@ func MeasureDrift(ctx context.Context, images store.Store, m *shard.Manifest, tr
 	if err != nil {
 		return Drift{}, err
 	}
-	now, _, err := b.Build(0)
-	if err != nil {
-		return Drift{}, err
-	}
-	defer now.Close()
-	return driftBetween(m, now, truncated)
+	return driftSince(m, b.Sorted, truncated)
 }
 
-// driftBetween walks both lists, which are in the same order.
-func driftBetween(m, now *shard.Manifest, truncated bool) (d Drift, err error) {
-	was, is := walk{m: m}, walk{m: now}
+// driftSince goes through the manifest and what is there now, which are in the
+// same order.
+func driftSince(m *shard.Manifest, now func(func(shard.Entry) error) error, truncated bool) (Drift, error) {
+	var d Drift
+	was := walk{m: m}
 	was.next()
-	is.next()
-	for !was.done || !is.done {
-		switch {
-		case is.done, !was.done && was.e.Path < is.e.Path:
+	err := now(func(is shard.Entry) error {
+		for ; !was.done && was.e.Path < is.Path; was.next() {
 			d.Removed++
-			was.next()
-		case was.done, is.e.Path < was.e.Path:
-			if !was.done || !truncated {
-				d.Added++
-			}
-			is.next()
-		default:
-			if was.e.Size != is.e.Size || was.e.ETag != is.e.ETag {
+		}
+		switch {
+		case !was.done && was.e.Path == is.Path:
+			if was.e.Size != is.Size || was.e.ETag != is.ETag {
 				d.Changed++
 			}
 			was.next()
-			is.next()
+		case !was.done || !truncated:
+			d.Added++
 		}
+		return was.err
+	})
+	if err != nil {
+		return Drift{}, err
 	}
-	return d, errors.Join(was.err, is.err)
+	for ; !was.done; was.next() {
+		d.Removed++
+	}
+	return d, was.err
 }
 
 // walk goes through a manifest.
