@@ -173,6 +173,33 @@ func TestFault06_WorldChangesAcrossRestarts(t *testing.T) {
 	}
 }
 
+// TestResumeKeepsTheChunks: a job goes on with the chunks that it was begun
+// with, whatever this version would choose.
+func TestResumeKeepsTheChunks(t *testing.T) {
+	images := collection(t, 35)
+	for _, tt := range []struct{ recorded, want int }{
+		{0, shard.DefaultChunk(35, newFakeEngine().DefaultBatch())}, // the first worker chooses
+		{7, 7}, // chosen before, by another rule
+	} {
+		out := new(mem.Store)
+		o := options(t, images, out)
+		o.Job.Chunk = tt.recorded
+		o.Budget = 1
+		if _, err := Run(t.Context(), o); !errors.Is(err, ErrPaused) {
+			t.Fatal(err)
+		}
+		if job, err := output.ReadJob(t.Context(), out); err != nil || job.Chunk != tt.want {
+			t.Errorf("recorded are chunks of %d, %v, want %d", job.Chunk, err, tt.want)
+		}
+		again := options(t, images, out)
+		again.Job.Chunk = 0
+		if s := mustRun(t, again); s.ChunkSize != tt.want {
+			t.Errorf("it went on with chunks of %d, want %d", s.ChunkSize, tt.want)
+		}
+		verified(t, out)
+	}
+}
+
 // TestFault09_TwoLiveRanksOnOneChunk lets a slow worker's claims expire under
 // it: another does its chunks, and the slow one discards what it has.
 func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {

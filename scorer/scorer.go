@@ -187,6 +187,9 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			listed.Close()
 		}
 	}()
+	if listed != nil {
+		o.Job.Listed = listed.Len()
+	}
 	job, created, err := output.Join(ctx, o.Out, o.Job)
 	if err != nil {
 		return nil, err

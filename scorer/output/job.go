@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,9 +41,12 @@ type Job struct {
 	// the recorded number, and records AutoBatch if it is the first.
 	Batch     int `json:"batch"`
 	AutoBatch int `json:"-"`
-	// Chunk is the number of images per chunk; 0 is shard.DefaultChunk. A
-	// worker that passes 0 takes the recorded number.
+	// Chunk is the number of images per chunk. A worker that passes 0 takes the
+	// recorded number, and records shard.DefaultChunk of the images that it
+	// Listed if it is the first, so that another rule cuts no job anew. Where
+	// nobody knew their number, 0 is recorded: shard.DefaultChunk of the manifest.
 	Chunk   int       `json:"chunk"`
+	Listed  int       `json:"-"`
 	TopK    int       `json:"topk"`
 	Format  Format    `json:"format"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
@@ -132,13 +136,14 @@ func refuseStrangers(ctx context.Context, st store.Store) error {
 }
 
 func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
-	if want.Batch == 0 {
-		want.Batch = want.AutoBatch
+	first := want
+	first.Batch = cmp.Or(want.Batch, want.AutoBatch)
+	if want.Chunk == 0 && want.Listed > 0 {
+		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
-	want.AutoBatch = 0
-	want.ID = strings.ToLower(rand.Text())
-	want.Created = time.Now().UTC().Round(0)
-	body, err := encodeRecord(&want)
+	first.ID = strings.ToLower(rand.Text())
+	first.Created = time.Now().UTC().Round(0)
+	body, err := encodeRecord(&first)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("job record: %w", err)
 	}

@@ -38,16 +38,16 @@ func TestJoinCreatesThenJoins(t *testing.T) {
 func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	st := new(mem.Store)
 	auto := testJob(CSV)
-	auto.Batch, auto.Chunk, auto.AutoBatch = 0, 0, 16
+	auto.Batch, auto.Chunk, auto.AutoBatch, auto.Listed = 0, 0, 16, 100_000
 	first, _, err := Join(t.Context(), st, auto)
-	if err != nil || first.Batch != 16 || first.Chunk != 0 {
-		t.Fatalf("recorded %+v, %v, want the batch of the first worker", first, err)
+	if err != nil || first.Batch != 16 || first.Chunk != 64 {
+		t.Fatalf("recorded %+v, %v, want the batch of the first worker and chunks for what it listed", first, err)
 	}
-	auto.AutoBatch = 64
-	if second, _, err := Join(t.Context(), st, auto); err != nil || second.Batch != 16 {
-		t.Errorf("the second worker: %+v, %v, want the recorded batch", second, err)
+	auto.AutoBatch, auto.Listed = 64, 10
+	if second, _, err := Join(t.Context(), st, auto); err != nil || second != first {
+		t.Errorf("the second worker: %+v, %v, want the recorded batch and chunk", second, err)
 	}
-	if c := first.Chunks(100_000); c.Size != 64 || c.Entries != 100_000 {
+	if c := first.Chunks(10); c.Size != 64 || c.Entries != 10 {
 		t.Errorf("chunks %+v", c)
 	}
 	same := auto
@@ -56,7 +56,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 		t.Errorf("asking for the recorded batch: %v", err)
 	}
 	for want, change := range map[string]func(*Job){
-		"batch: have 16, want 8": func(j *Job) { j.Batch = 8 }, "chunk: have auto, want 64": func(j *Job) { j.Chunk = 64 },
+		"batch: have 16, want 8": func(j *Job) { j.Batch = 8 }, "chunk: have 64, want 128": func(j *Job) { j.Chunk = 128 },
 	} {
 		other := auto
 		change(&other)
@@ -66,6 +66,26 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	}
 	if c := (&Job{Chunk: 10}).Chunks(25); c.Count() != 3 {
 		t.Errorf("%d chunks", c.Count())
+	}
+}
+
+// TestJoinWithoutARecordedChunk is for records that leave the chunk open, as
+// those did that were created by earlier versions.
+func TestJoinWithoutARecordedChunk(t *testing.T) {
+	st := new(mem.Store)
+	auto := testJob(CSV)
+	auto.Batch, auto.Chunk = 16, 0
+	if first, _, err := Join(t.Context(), st, auto); err != nil || first.Chunk != 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	auto.Listed = 100_000
+	second, _, err := Join(t.Context(), st, auto)
+	if c := second.Chunks(100_000); err != nil || second.Chunk != 0 || c.Size != 64 {
+		t.Errorf("%+v, %v, %v", second, c, err)
+	}
+	auto.Chunk = 64
+	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "chunk: have auto, want 64") {
+		t.Errorf("%v, want ErrOtherJob", err)
 	}
 }
 
@@ -163,6 +183,8 @@ func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 			group.Go(func() {
 				want := testJob(JSONL)
 				want.Max = 1 + i%2
+				want.Batch, want.Chunk = 0, 0 // what others choose by themselves is no difference
+				want.AutoBatch, want.Listed = 1+i, 1000*i
 				<-start
 				jobs[i], created[i], errs[i] = Join(t.Context(), st, want)
 			})
