@@ -21,33 +21,39 @@ typedef struct {
   float power[MAX_PAIRS][MAX_OUTPUTS]; // p^i
 } axis;
 
-// The polynomials of two pairs of points and of four, from their squares.
+// The polynomials above for two to four pairs of points, by the points' squares.
 #define ALL_2(A, B) {(A) * (B), -((A) + (B)), 1}
-#define REST_2(A) {-(A), 1}
-#define REST_4(A, B, C)                                                        \
+#define ALL_3(A, B, C)                                                         \
   {-(A) * (B) * (C), (A) * (B) + (A) * (C) + (B) * (C), -((A) + (B) + (C)), 1}
 #define ALL_4(A, B, C, D)                                                      \
   {(A) * (B) * (C) * (D),                                                      \
    -((A) * (B) * (C) + (A) * (B) * (D) + (A) * (C) * (D) + (B) * (C) * (D)),   \
    (A) * (B) + (A) * (C) + (A) * (D) + (B) * (C) + (B) * (D) + (C) * (D),      \
    -((A) + (B) + (C) + (D)), 1}
-#define POWERS(p) {1, (p), (p) * (p), (p) * (p) * (p)}
+#define SQUARE(x) ((x) * (x))
+#define POWERS(p) {1, p, (p) * (p), (p) * (p) * (p)}
 
-// Among small fractions, these points give the lowest errors.
 #define TWO_PAIRS(a, b)                                                        \
-  {a, b}, ALL_2((a) * (a), (b) * (b)), {REST_2((b) * (b)), REST_2((a) * (a))}, \
+  {a, b}, ALL_2(SQUARE(a), SQUARE(b)), {{-SQUARE(b), 1}, {-SQUARE(a), 1}},     \
       {POWERS(a), POWERS(b)}
+#define THREE_PAIRS(a, b, c)                                                   \
+  {a, b, c}, ALL_3(SQUARE(a), SQUARE(b), SQUARE(c)),                           \
+      {ALL_2(SQUARE(b), SQUARE(c)), ALL_2(SQUARE(a), SQUARE(c)),               \
+       ALL_2(SQUARE(a), SQUARE(b))},                                           \
+      {POWERS(a), POWERS(b), POWERS(c)}
 #define FOUR_PAIRS(a, b, c, d)                                                 \
-  {a, b, c, d}, ALL_4((a) * (a), (b) * (b), (c) * (c), (d) * (d)),             \
-      {REST_4((b) * (b), (c) * (c), (d) * (d)),                                \
-       REST_4((a) * (a), (c) * (c), (d) * (d)),                                \
-       REST_4((a) * (a), (b) * (b), (d) * (d)),                                \
-       REST_4((a) * (a), (b) * (b), (c) * (c))},                               \
+  {a, b, c, d}, ALL_4(SQUARE(a), SQUARE(b), SQUARE(c), SQUARE(d)),             \
+      {ALL_3(SQUARE(b), SQUARE(c), SQUARE(d)),                                 \
+       ALL_3(SQUARE(a), SQUARE(c), SQUARE(d)),                                 \
+       ALL_3(SQUARE(a), SQUARE(b), SQUARE(d)),                                 \
+       ALL_3(SQUARE(a), SQUARE(b), SQUARE(c))},                                \
       {POWERS(a), POWERS(b), POWERS(c), POWERS(d)}
 
+// Named after their outputs and taps. Of the small fractions, these points give
+// nearly the lowest errors; more outputs would save more, but err more.
 static const axis f11 = {.taps = 1, .outputs = 1, .points = 1};
 static const axis f43 = {3, 4, 6, 2, TWO_PAIRS(0.75f, 1.5f)};
-static const axis f25 = {5, 2, 6, 2, TWO_PAIRS(0.75f, 1.5f)};
+static const axis f45 = {5, 4, 8, 3, THREE_PAIRS(0.5f, 1.0f, 2.0f)};
 static const axis f47 = {7, 4, 10, 4, FOUR_PAIRS(0.375f, 0.75f, 1.375f, 2.5f)};
 
 typedef struct wino wino;

@@ -1,7 +1,6 @@
 // The kernels, for the vectors that the including file defines: VEC of LANES
 // floats, F(name), TARGET and the operations below named v_*.
 
-
 // in_axis transforms the inputs of one axis, in place.
 TARGET INLINE void F(in_axis)(const axis *a, VEC *d) {
   const int pairs = a->pairs;
@@ -239,7 +238,7 @@ TARGET static void F(multiply)(int rows, int vectors, size_t depth, const float 
 }
 
 AXES(f43x43, &f43, &f43)
-AXES(f25x25, &f25, &f25)
+AXES(f45x25, &f45, &f45)
 AXES(f11x47, &f11, &f47)
 AXES(f47x11, &f47, &f11)
 AXES(f11x43, &f11, &f43)

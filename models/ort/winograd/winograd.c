@@ -40,7 +40,7 @@ typedef struct {
 } method;
 
 static const method methods[] = {
-    {&f43, &f43, 24, BOTH(f43x43)},  {&f25, &f25, 24, BOTH(f25x25)},
+    {&f43, &f43, 24, BOTH(f43x43)},  {&f45, &f45, 16, BOTH(f45x25)},
     {&f11, &f47, 96, BOTH(f11x47)},  {&f47, &f11, 96, BOTH(f47x11)},
     {&f11, &f43, 384, BOTH(f11x43)}, {&f43, &f11, 384, BOTH(f43x11)},
 };
@@ -61,19 +61,22 @@ INLINE size_t points(const wino *w) {
 // Bytes; transformed weights beyond this are not worth their memory.
 enum { MAX_WEIGHTS = 40 << 20 };
 
-INLINE long tiles(int outputs, const axis *a) { return (outputs + a->outputs - 1) / a->outputs; }
+INLINE size_t tiles(int outputs, const axis *a) {
+  return (size_t)((outputs + a->outputs - 1) / a->outputs);
+}
 
 int wino_gains(int kh, int kw, int channels, int filters, int height, int width) {
   const method *f = find(kh, kw);
-  if (f == NULL || wino_usable() == WINO_NONE || channels < f->least || filters < f->least)
+  if (f == NULL || wino_usable() == WINO_NONE || channels < f->least ||
+      filters < f->least)
     return 0;
-  const long points = (long)f->down->points * f->along->points;
-  const double weights = (double)points * channels * filters * sizeof(float);
+  const double points = f->down->points * f->along->points;
+  const double weights = points * channels * filters * sizeof(float);
   // In a map of one tile too few products share each weight that is loaded; in
   // a small one many outputs of the last tiles are thrown away.
-  const long all = tiles(height, f->down) * tiles(width, f->along);
+  const double all = (double)(tiles(height, f->down) * tiles(width, f->along));
   const double direct = (double)height * width * kh * kw;
-  return weights <= MAX_WEIGHTS && all >= 4 && direct >= 1.5 * (double)(all * points);
+  return weights <= MAX_WEIGHTS && all >= 4 && direct >= 1.5 * all * points;
 }
 
 // weights_axis is what a point's weights take of each tap.
@@ -104,8 +107,9 @@ static void transform_weights(wino *w, const float *weights) {
   weights_axis(down, gd);
   weights_axis(along, ga);
   for (size_t k = 0; k < (size_t)w->filters; k++) {
-    const size_t first = k / (2 * lanes) * 2 * lanes;
-    const size_t width = up((size_t)w->filters, lanes) - first < 2 * lanes ? lanes : 2 * lanes;
+    const size_t first = k / w->panel * w->panel;
+    const size_t left = up((size_t)w->filters, lanes) - first;
+    const size_t width = left < w->panel ? left : w->panel;
     float *panel = w->weights + first * points(w) * (size_t)w->channels;
     for (size_t c = 0; c < (size_t)w->channels; c++) {
       const float *from = weights + (k * (size_t)w->channels + c) * area;
@@ -134,17 +138,16 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
   const method *f = find(kh, kw);
   if (f == NULL || isa < WINO_AVX2 || isa > best || channels < 1 || filters < 1)
     return NULL;
-  const kernels *k = f->k[isa - WINO_AVX2];
   wino *w = calloc(1, sizeof *w);
   if (w == NULL)
     return NULL;
-  w->k = k;
+  w->k = f->k[isa - WINO_AVX2];
   w->down = f->down;
   w->along = f->along;
   w->channels = channels;
   w->filters = filters;
   w->relu = relu;
-  const size_t lanes = (size_t)k->lanes, width = up((size_t)filters, lanes);
+  const size_t lanes = (size_t)w->k->lanes, width = up((size_t)filters, lanes);
   const size_t n = points(w) * (size_t)channels * width;
   w->bias = aligned_alloc(64, up(width * sizeof(float), 64));
   w->weights = aligned_alloc(64, up(n * sizeof(float), 64));
@@ -155,14 +158,13 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
   memset(w->bias, 0, width * sizeof(float));
   if (bias != NULL)
     memcpy(w->bias, bias, (size_t)filters * sizeof(float));
-  memset(w->weights, 0, n * sizeof(float));
-  transform_weights(w, weights);
-
   w->depth = up((size_t)channels, lanes);
   w->panel = width < 2 * lanes ? lanes : 2 * lanes;
   // An odd number of cache lines, so that the points do not contend for a set.
   w->v_plane = up(BLOCK * w->depth, 16) | 16;
   w->m_plane = up(BLOCK * w->panel, 16) | 16;
+  memset(w->weights, 0, n * sizeof(float));
+  transform_weights(w, weights);
   return w;
 }
 
@@ -202,8 +204,8 @@ static segment next(const job *j, size_t tile, size_t first, size_t end) {
   if (n > end - tile)
     n = end - tile;
   return (segment){
-      j->x + image * (size_t)j->w->channels * (size_t)(j->g.h * j->g.w),
-      j->y + image * (size_t)j->w->filters * (size_t)(j->g.oh * j->g.ow),
+      j->x + image * (size_t)j->w->channels * (size_t)j->g.h * (size_t)j->g.w,
+      j->y + image * (size_t)j->w->filters * (size_t)j->g.oh * (size_t)j->g.ow,
       (int)row, (int)column, (int)n, tile - first,
   };
 }
@@ -231,8 +233,8 @@ void wino_run(const wino *w, const float *x, int n, int h, int width, const int 
   job j = {.w = w, .x = x, .y = y};
   j.g = (plane){h, width, h + pads[0] + pads[2] - w->down->taps + 1,
                 width + pads[1] + pads[3] - w->along->taps + 1, pads[0], pads[1]};
-  j.down = (size_t)((j.g.oh + w->down->outputs - 1) / w->down->outputs);
-  j.along = (size_t)((j.g.ow + w->along->outputs - 1) / w->along->outputs);
+  j.down = tiles(j.g.oh, w->down);
+  j.along = tiles(j.g.ow, w->along);
   float *work = (float *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
   float *v = work + work_size(w), *m = v + points(w) * w->v_plane;
 
