@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,29 +96,29 @@ func TestSlurm(t *testing.T) {
 	}
 }
 
-// killRank kills the worker of a job that has a variable in its environment.
+// killRank kills the worker of a job that has a variable in its environment, as
+// soon as there is one: ranks do not all start at the same moment.
 func killRank(t *testing.T, id, variable string) {
 	t.Helper()
-	ofJob, err := proc.With(deploy.JobVariable + "=" + id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ofRank, err := proc.With(variable)
-	if err != nil {
-		t.Fatal(err)
-	}
-	killed := 0
-	for _, p := range ofJob {
-		for _, q := range ofRank {
-			if p.PID == q.PID && strings.HasPrefix(filepath.Base(os.Args[0]), p.Name) {
-				killed++
-				if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
-					t.Error(err)
-				}
+	var rank int
+	eventually(t, variable+" among the workers", func() bool {
+		ofJob, err := proc.With(deploy.JobVariable + "=" + id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ofRank, err := proc.With(variable)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range ofJob {
+			worker := strings.HasPrefix(filepath.Base(os.Args[0]), p.Name)
+			if worker && slices.ContainsFunc(ofRank, func(q proc.Process) bool { return q.PID == p.PID }) {
+				rank = p.PID
 			}
 		}
-	}
-	if killed != 1 {
-		t.Fatalf("%d processes are that rank, among %v", killed, ofJob)
+		return rank != 0
+	})
+	if err := syscall.Kill(rank, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
 	}
 }
