@@ -27,7 +27,7 @@ func needWinograd(t testing.TB) {
 	}
 }
 
-// block builds a part of a network, between planes of 16 and any output.
+// block builds a part of a network, between planes of 64 and any output.
 type block struct {
 	*graph.Graph
 	random *rand.Rand
@@ -69,7 +69,7 @@ func (b block) model(t *testing.T, batch int64, dynamic bool, middle func(b bloc
 	c := graphtest.Contract(graphtest.Options{Input: graphtest.FloatImage, Logits: true})
 	side := int64(c.Preprocess.Width)
 	x := b.Input("images", graph.Float32, batch, 3, side, side)
-	x = middle(b, b.conv("first", x, 16, 1, 0))
+	x = middle(b, b.conv("first", x, 64, 1, 0))
 	x = b.Flatten("row", b.GlobalAveragePool("pool", x))
 	b.Output("scores", b.Gemm("logits", x, b.weights("dense", x.Shape[1], int64(c.Classes)), graph.Value{}))
 	file, err := b.Bytes()
@@ -110,64 +110,70 @@ func TestReplacedConvolutions(t *testing.T) {
 		replaced int
 		middle   func(b block, x graph.Value) graph.Value
 	}{
-		{name: "alone", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 32, 3, 1) }},
-		{name: "no padding", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 40, 3, 0) }},
-		{name: "much padding", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 24, 3, 2) }},
+		{name: "alone", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 64, 3, 1) }},
+		{name: "no padding", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 72, 3, 0) }},
+		{name: "much padding", replaced: 1, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 56, 3, 2) }},
 		{name: "one-sided padding", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			return b.Conv("a", x, b.weights("w", 32, 16, 3, 3), graph.Value{}, graph.Window{Pad: [4]int64{0, 1, 2, 0}})
+			return b.Conv("a", x, b.weights("w", 64, 64, 3, 3), graph.Value{}, graph.Window{Pad: [4]int64{0, 1, 2, 0}})
 		}},
 		{name: "fixed batch", batch: 2, replaced: 2, middle: func(b block, x graph.Value) graph.Value {
-			return b.Relu("c", b.conv("b", b.Relu("r", b.conv("a", x, 32, 3, 1)), 32, 3, 1))
+			return b.Relu("c", b.conv("b", b.Relu("r", b.conv("a", x, 64, 3, 1)), 32, 3, 1))
 		}},
 		{name: "batch normalisation", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			x = b.conv("a", x, 32, 3, 1)
-			x = b.BatchNorm("n", x, b.weights("scale", 32), b.weights("shift", 32), b.weights("mean", 32), b.positive("variance", 32), 1e-3)
+			x = b.conv("a", x, 64, 3, 1)
+			x = b.BatchNorm("n", x, b.weights("scale", 64), b.weights("shift", 64), b.weights("mean", 64), b.positive("variance", 64), 1e-3)
 			return b.Relu("r", x)
 		}},
 		{name: "rectified once and taken twice", replaced: 2, middle: func(b block, x graph.Value) graph.Value {
-			x = b.Relu("r", b.conv("a", x, 32, 3, 1))
-			return b.Concat("c", 1, x, b.conv("b", x, 16, 3, 1), b.conv("one", x, 16, 1, 0))
+			x = b.Relu("r", b.conv("a", x, 64, 3, 1))
+			return b.Concat("c", 1, x, b.conv("b", x, 64, 3, 1), b.conv("one", x, 16, 1, 0))
 		}},
 		{name: "taken rectified and not", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			x = b.conv("a", x, 32, 3, 1)
+			x = b.conv("a", x, 64, 3, 1)
 			return b.Concat("c", 1, x, b.Relu("r", x))
 		}},
 		{name: "residual", replaced: 2, middle: func(b block, x graph.Value) graph.Value {
-			y := b.Relu("r", b.conv("a", x, 32, 3, 1))
-			return b.Relu("s", b.Add("sum", b.conv("b", y, 16, 3, 1), x))
+			y := b.Relu("r", b.conv("a", x, 64, 3, 1))
+			return b.Relu("s", b.Add("sum", b.conv("b", y, 64, 3, 1), x))
 		}},
 		{name: "clipped at 0 alone", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			return b.Node("Clip", "r", []graph.Value{b.conv("a", x, 32, 3, 1), b.Scalar("zero", 0)}, graph.Float32, []int64{-1, 32, 32, 32})
+			return b.Node("Clip", "r", []graph.Value{b.conv("a", x, 64, 3, 1), b.Scalar("zero", 0)}, graph.Float32, []int64{-1, 64, 32, 32})
 		}},
 		{name: "clipped at 0 and 6", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			return b.Node("Clip", "r", []graph.Value{b.conv("a", x, 32, 3, 1), b.Scalar("zero", 0), b.Scalar("half", 0.5)}, graph.Float32, []int64{-1, 32, 32, 32})
+			return b.Node("Clip", "r", []graph.Value{b.conv("a", x, 64, 3, 1), b.Scalar("zero", 0), b.Scalar("half", 0.5)}, graph.Float32, []int64{-1, 64, 32, 32})
 		}},
 		{name: "SAME_UPPER", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 32, 16, 3, 3)}, graph.Float32, []int64{-1, 32, 32, 32}, text("auto_pad", "SAME_UPPER"))
+			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 64, 64, 3, 3)}, graph.Float32, []int64{-1, 64, 32, 32}, text("auto_pad", "SAME_UPPER"))
 		}},
 		{name: "VALID", replaced: 1, middle: func(b block, x graph.Value) graph.Value {
-			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 32, 16, 3, 3)}, graph.Float32, []int64{-1, 32, 30, 30}, text("auto_pad", "VALID"))
+			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 64, 64, 3, 3)}, graph.Float32, []int64{-1, 64, 30, 30}, text("auto_pad", "VALID"))
 		}},
 		{name: "pooled in between", replaced: 2, middle: func(b block, x graph.Value) graph.Value {
-			x = b.MaxPool("p", b.conv("a", x, 32, 3, 1), graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}})
-			return b.conv("b", x, 32, 3, 1)
+			x = b.MaxPool("p", b.conv("a", x, 64, 3, 1), graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}})
+			return b.conv("b", x, 64, 3, 1)
+		}},
+		{name: "one way after the other", replaced: 3, middle: func(b block, x graph.Value) graph.Value {
+			x = b.conv("more", x, 192, 1, 0)
+			x = b.Conv("a", x, b.weights("w1", 192, 192, 1, 7), graph.Value{}, graph.Window{Pad: [4]int64{0, 3, 0, 3}})
+			x = b.Conv("b", x, b.weights("w2", 192, 192, 7, 1), graph.Value{}, graph.Window{Pad: [4]int64{3, 0, 3, 0}})
+			return b.conv("c", x, 64, 5, 2)
 		}},
 		{name: "strides of 2", middle: func(b block, x graph.Value) graph.Value {
-			return b.Conv("a", x, b.weights("w", 32, 16, 3, 3), graph.Value{}, graph.Window{Stride: [2]int64{2, 2}})
+			return b.Conv("a", x, b.weights("w", 64, 64, 3, 3), graph.Value{}, graph.Window{Stride: [2]int64{2, 2}})
 		}},
 		{name: "dilated", middle: func(b block, x graph.Value) graph.Value {
-			return b.Conv("a", x, b.weights("w", 32, 16, 3, 3), graph.Value{}, graph.Window{Dilation: [2]int64{2, 2}})
+			return b.Conv("a", x, b.weights("w", 64, 64, 3, 3), graph.Value{}, graph.Window{Dilation: [2]int64{2, 2}})
 		}},
 		{name: "groups", middle: func(b block, x graph.Value) graph.Value {
 			name, two := "group", int64(2)
-			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 32, 8, 3, 3)}, graph.Float32, []int64{-1, 32, 30, 30},
+			return b.Node("Conv", "a", []graph.Value{x, b.weights("w", 64, 32, 3, 3)}, graph.Float32, []int64{-1, 64, 30, 30},
 				&onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &two})
 		}},
 		{name: "weights that are computed", middle: func(b block, x graph.Value) graph.Value {
-			w := b.Relu("computed", b.weights("w", 32, 16, 3, 3))
+			w := b.Relu("computed", b.weights("w", 64, 64, 3, 3))
 			return b.Conv("a", x, w, graph.Value{}, graph.Window{})
 		}},
-		{name: "any height and width", dynamic: true, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 32, 3, 1) }},
+		{name: "any height and width", dynamic: true, middle: func(b block, x graph.Value) graph.Value { return b.conv("a", x, 64, 3, 1) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.batch == 0 {
