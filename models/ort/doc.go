@@ -36,7 +36,7 @@
 //
 // A session takes the weights twice while it loads and gives one half back,
 // and once more while it loads a graph without some convolutions, whose weights
-// are then kept in a form of four times their size.
+// are then kept in a form of up to four times their size.
 // Beyond the weights, every lane takes what the widest part of the network
 // needs for a batch: for Inception V3 about 12 MB an image.
 //
