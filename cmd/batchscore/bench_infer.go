@@ -29,7 +29,9 @@ func newBenchInfer() *cobra.Command {
 		Long: `infer scores noise with so many calls at once (sessions), each on so many threads
 of ONNX Runtime's, in batches of so many images, every point of the sweep in every
 round. It tells images/s, multiply-adds/s, and their share of what ONNX Runtime
-reaches here in a large float32 matrix product (of-peak).`,
+reaches here in a large float32 matrix product (of-peak). The multiply-adds are those
+of the model as it is written: on the device cpu/winograd fewer are done, and of-peak
+may pass 1.`,
 		Example: `  batchscore bench infer inception.onnx
   batchscore bench infer inception.onnx --sessions 1,2,4 --threads 1 --batches 1,4,16`,
 		Args: oneArg("FILE"),

@@ -20,7 +20,8 @@ type Options struct {
 	Lanes int
 	// Threads is how many threads of ONNX Runtime's work on one Score call on
 	// the CPU; 0 means 1, which is the caller's own. It is for measurements:
-	// how an operator is split may change the bits of scores.
+	// how an operator is split may change the bits of scores, and the
+	// convolutions of package winograd are not split.
 	Threads int
 	// LocalRank and LocalSize are this process's place among those of its
 	// machine: they choose the GPU and share out the cores. A LocalSize of 0
