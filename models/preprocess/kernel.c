@@ -126,7 +126,8 @@ static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr
 PACK_F32(pack_f32_from_u8_generic, uint8_t, )
 PACK_F32(pack_f32_from_f32_generic, float, )
 
-// TensorFlow's bilinear lerp, in float: along x in both rows, then along y.
+// TensorFlow's bilinear lerp, in float: along x in both rows, then along y. It
+// makes the outputs of row y from column x on.
 typedef float v4f __attribute__((vector_size(16)));
 
 INLINE v4f pixel_generic(const uint8_t *p) {
@@ -140,11 +141,12 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
 }
 
 #define LERP_ROW(name, pixel, bytes, attributes)                               \
-  attributes static void name(const bs_job *job, int32_t y, uint8_t *out) {    \
+  attributes static void name(const bs_job *job, int32_t y, int32_t x,         \
+                              uint8_t *out) {                                  \
     const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;           \
     const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;       \
     const float fy = job->v.frac[y];                                           \
-    for (int32_t x = 0; x < job->h.n; x++) {                                   \
+    for (; x < job->h.n; x++) {                                                \
       const size_t l = (size_t)job->h.first[x] * 4;                            \
       const size_t r = (size_t)job->h.second[x] * 4;                           \
       const float fx = job->h.frac[x];                                         \
@@ -232,7 +234,7 @@ TARGET_AVX2 INLINE void bytes_avx2(v4f v, uint8_t *out) {
   memcpy(out, &four, 4);
 }
 
-LERP_ROW(lerp_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
+LERP_ROW(lerp_rest_avx2, pixel_avx2, bytes_avx2, TARGET_AVX2)
 
 TARGET_AVX2 INLINE void load_avx2(const uint8_t *p, v8f *out) {
   *out = (v8f)_mm256_cvtepi32_ps(
@@ -272,7 +274,7 @@ TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n
 typedef struct {
   void (*horizontal)(const uint8_t *const[4], uint8_t *const[4], const bs_axis *);
   void (*vertical)(const rows *, const bs_axis *, int32_t, uint8_t *, size_t);
-  void (*lerp)(const bs_job *, int32_t, uint8_t *);
+  void (*lerp)(const bs_job *, int32_t, int32_t, uint8_t *);
   void (*area)(const bs_job *, int32_t, float *, uint8_t *);
   void (*pack_u8)(const uint8_t *, uint8_t *, int32_t, int);
   void (*pack_f32_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
@@ -289,7 +291,7 @@ static const kernels avx2 = {
     horizontal_avx2, vertical_avx2,         lerp_avx2,            area_avx2,
     pack_u8_avx2,    pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 static const kernels avx512 = {
-    horizontal_avx512, vertical_avx512,       lerp_avx2,            area_avx512,
+    horizontal_avx512, vertical_avx512,       lerp_avx512,            area_avx512,
     pack_u8_avx2,      pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
@@ -479,7 +481,7 @@ void bs_render(const bs_job *job, void *dst) {
   if (job->method != BS_FILTER)
     for (int32_t y = 0; y < job->v.n; y++) {
       if (job->method == BS_LERP)
-        out.k->lerp(job, y, sink_row(&out, y));
+        out.k->lerp(job, y, 0, sink_row(&out, y));
       else
         out.k->area(job, y, (float *)job->work, sink_row(&out, y));
       sink_done(&out, y);

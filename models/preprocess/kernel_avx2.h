@@ -159,4 +159,46 @@ TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
   }
 }
 
+// lerp_avx2 takes the four pixels of two outputs from one vector, as long as
+// they lie close enough to each other.
+TARGET static void lerp_avx2(const bs_job *job, int32_t y, int32_t x, uint8_t *out) {
+  const int32_t *first = job->h.first, *second = job->h.second;
+  const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;
+  const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;
+  const __m256 fy = _mm256_set1_ps(job->v.frac[y]), half = _mm256_set1_ps(0.5f);
+  for (; x + 2 <= job->h.n && second[x + 1] - first[x] < 8; x += 2) {
+    const size_t at = (size_t)first[x] * 4;
+    const __m256i pick = _mm256_castsi128_si256(
+        _mm_sub_epi32(_mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(first + x)),
+                                         _mm_loadl_epi64((const __m128i *)(second + x))),
+                      _mm_set1_epi32(first[x])));
+    const __m256 fx = _mm256_insertf128_ps(
+        _mm256_castps128_ps256(_mm_set1_ps(job->h.frac[x])),
+        _mm_set1_ps(job->h.frac[x + 1]), 1);
+#define ALONG_X(value, row)                                                    \
+  do {                                                                         \
+    const __m128i four = _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(   \
+        _mm256_loadu_si256((const __m256i *)((row) + at)), pick));             \
+    const __m256 l = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(four));           \
+    const __m256 r = _mm256_cvtepi32_ps(                                       \
+        _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(four, four)));                 \
+    value = _mm256_add_ps(l, _mm256_mul_ps(_mm256_sub_ps(r, l), fx));          \
+  } while (0)
+    __m256 t, b;
+    ALONG_X(t, top);
+    ALONG_X(b, bottom);
+#undef ALONG_X
+    const __m256 v = _mm256_add_ps(t, _mm256_mul_ps(_mm256_sub_ps(b, t), fy));
+    if (job->f32) {
+      _mm256_storeu_ps((float *)(out + (size_t)x * 16), v);
+      continue;
+    }
+    const __m256i whole = _mm256_cvttps_epi32(_mm256_add_ps(v, half));
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole),
+                                           _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i *)(out + (size_t)x * 4), _mm_packus_epi16(words, words));
+  }
+  lerp_rest_avx2(job, y, x, out);
+}
+
 #undef TARGET

@@ -155,4 +155,46 @@ TARGET static void vertical_avx512(const rows *src, const bs_axis *ax, int32_t y
   }
 }
 
+// lerp_avx512 is lerp_avx2 for four outputs at once.
+TARGET static void lerp_avx512(const bs_job *job, int32_t y, int32_t x, uint8_t *out) {
+  const int32_t *first = job->h.first, *second = job->h.second;
+  const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;
+  const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;
+  const __m512 fy = _mm512_set1_ps(job->v.frac[y]), half = _mm512_set1_ps(0.5f);
+  const __m512i spread =
+      _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  for (; x + 4 <= job->h.n && second[x + 3] - first[x] < 16; x += 4) {
+    const size_t at = (size_t)first[x] * 4;
+    const __m512i pick = _mm512_castsi256_si512(_mm256_sub_epi32(
+        _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(first + x))),
+            _mm_loadu_si128((const __m128i *)(second + x)), 1),
+        _mm256_set1_epi32(first[x])));
+    const __m512 fx = _mm512_permutexvar_ps(
+        spread, _mm512_castps128_ps512(_mm_loadu_ps(job->h.frac + x)));
+#define ALONG_X(value, row)                                                    \
+  do {                                                                         \
+    const __m256i eight = _mm512_castsi512_si256(_mm512_permutexvar_epi32(     \
+        pick, _mm512_loadu_si512((row) + at)));                                \
+    const __m512 l = _mm512_cvtepi32_ps(                                       \
+        _mm512_cvtepu8_epi32(_mm256_castsi256_si128(eight)));                  \
+    const __m512 r = _mm512_cvtepi32_ps(                                       \
+        _mm512_cvtepu8_epi32(_mm256_extracti128_si256(eight, 1)));             \
+    value = _mm512_add_ps(l, _mm512_mul_ps(_mm512_sub_ps(r, l), fx));          \
+  } while (0)
+    __m512 t, b;
+    ALONG_X(t, top);
+    ALONG_X(b, bottom);
+#undef ALONG_X
+    const __m512 v = _mm512_add_ps(t, _mm512_mul_ps(_mm512_sub_ps(b, t), fy));
+    if (job->f32)
+      _mm512_storeu_ps((float *)(out + (size_t)x * 16), v);
+    else
+      _mm_storeu_si128(
+          (__m128i *)(out + (size_t)x * 4),
+          _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(_mm512_add_ps(v, half))));
+  }
+  lerp_avx2(job, y, x, out);
+}
+
 #undef TARGET
