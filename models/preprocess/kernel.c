@@ -104,32 +104,97 @@ static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr
   }
 }
 
-// The bodies of the float packs; the compiler vectorises one copy for each
+// The bodies of the kernels in float; the compiler vectorises one copy for each
 // instruction set.
-#define PACK_F32(name, type, attributes)                                       \
+typedef float v4f __attribute__((vector_size(16)));
+typedef float v8f __attribute__((vector_size(32)));
+
+INLINE void load_generic(const uint8_t *p, v8f *out) {
+  for (int i = 0; i < 8; i++)
+    (*out)[i] = (float)p[i];
+}
+
+// normal is a value as the model wants it. Most models need no division, and
+// value / 1 is value.
+#define NORMAL(v, scale, mean, std, divide)                                    \
+  ((divide) ? ((v) * (scale) - (mean)) / (std) : (v) * (scale) - (mean))
+
+INLINE int divides(const bs_job *job) {
+  return job->std[0] != 1 || job->std[1] != 1 || job->std[2] != 1;
+}
+
+// planes packs a row into three planes.
+#define PLANES(name, type, attributes)                                         \
   attributes static void name(const bs_job *job, const type *row, float *dst,  \
                               size_t plane, int32_t n) {                       \
-    size_t step = job->chw ? 1 : 3;                                            \
+    const int divide = divides(job);                                           \
     for (int c = 0; c < 3; c++) {                                              \
-      int from = job->bgr ? 2 - c : c;                                         \
-      float scale = job->scale, mean = job->mean[from], std = job->std[from];  \
-      float *out = dst + (job->chw ? plane * (size_t)c : (size_t)c);           \
-      if (step == 1)                                                           \
-        for (int32_t x = 0; x < n; x++)                                        \
-          out[x] = ((float)row[x * 4 + from] * scale - mean) / std;            \
-      else                                                                     \
-        for (int32_t x = 0; x < n; x++)                                        \
-          out[x * 3] = ((float)row[x * 4 + from] * scale - mean) / std;        \
+      const int from = job->bgr ? 2 - c : c;                                   \
+      const float scale = job->scale, mean = job->mean[from];                  \
+      const float std = job->std[from];                                        \
+      float *out = dst + plane * (size_t)c;                                    \
+      for (int32_t x = 0; x < n; x++)                                          \
+        out[x] = NORMAL((float)row[x * 4 + from], scale, mean, std, divide);   \
     }                                                                          \
   }
 
-PACK_F32(pack_f32_from_u8_generic, uint8_t, )
-PACK_F32(pack_f32_from_f32_generic, float, )
+PLANES(planes_of_u8_generic, uint8_t, )
+PLANES(planes_of_f32_generic, float, )
+
+// values makes n values of as many bytes, in the order that they have: means and
+// deviations recur every three vectors.
+#define VALUES(name, floats, load, attributes)                                 \
+  attributes static void name(const bs_job *job, const uint8_t *bytes,         \
+                              float *dst, int32_t n) {                         \
+    enum { LANES = sizeof(floats) / sizeof(float) };                           \
+    const int divide = divides(job);                                           \
+    const float scale = job->scale;                                            \
+    floats mean[3], std[3];                                                    \
+    for (int i = 0; i < 3 * LANES; i++) {                                      \
+      const int from = job->bgr ? 2 - i % 3 : i % 3;                           \
+      mean[i / LANES][i % LANES] = job->mean[from];                            \
+      std[i / LANES][i % LANES] = job->std[from];                              \
+    }                                                                          \
+    int32_t x = 0;                                                             \
+    for (; x + 3 * LANES <= n; x += 3 * LANES)                                 \
+      for (int i = 0; i < 3; i++) {                                            \
+        floats v;                                                              \
+        load(bytes + x + i * LANES, &v);                                       \
+        v = NORMAL(v, scale, mean[i], std[i], divide);                         \
+        memcpy(dst + x + i * LANES, &v, sizeof v);                             \
+      }                                                                        \
+    for (; x < n; x++) {                                                       \
+      const int from = job->bgr ? 2 - x % 3 : x % 3;                           \
+      dst[x] = NORMAL((float)bytes[x], scale, job->mean[from],                 \
+                      job->std[from], divide);                                 \
+    }                                                                          \
+  }
+
+VALUES(values_generic, v8f, load_generic, )
+
+// pixels_of_f32 packs a row of floats, pixel by pixel. All but the last are
+// stored with a fourth float, which the next pixel overwrites.
+#define PIXELS_OF_F32(name, attributes)                                        \
+  attributes static void name(const bs_job *job, const float *row, float *dst, \
+                              int32_t n) {                                     \
+    const int divide = divides(job), r = job->bgr ? 2 : 0, b = 2 - r;          \
+    const v4f mean = {job->mean[r], job->mean[1], job->mean[b], 0};            \
+    const v4f std = {job->std[r], job->std[1], job->std[b], 1};                \
+    const float scale = job->scale;                                            \
+    for (int32_t x = 0; x < n; x++) {                                          \
+      v4f v;                                                                   \
+      memcpy(&v, row + (size_t)x * 4, sizeof v);                               \
+      if (job->bgr)                                                            \
+        v = (v4f){v[2], v[1], v[0], v[3]};                                     \
+      v = NORMAL(v, scale, mean, std, divide);                                 \
+      memcpy(dst + (size_t)x * 3, &v, x + 1 < n ? 16 : 12);                    \
+    }                                                                          \
+  }
+
+PIXELS_OF_F32(pixels_of_f32_generic, )
 
 // TensorFlow's bilinear lerp, in float: along x in both rows, then along y. It
 // makes the outputs of row y from column x on.
-typedef float v4f __attribute__((vector_size(16)));
-
 INLINE v4f pixel_generic(const uint8_t *p) {
   return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
 }
@@ -166,13 +231,6 @@ LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 // Weighted means in float: along y for all columns, into mid, then along x. A
 // tile of 64 values is a cache line of pixels; its loads may exceed the last
 // column by less than BS_TAIL. floats is a vector type, and load fills one.
-typedef float v8f __attribute__((vector_size(32)));
-
-INLINE void load_generic(const uint8_t *p, v8f *out) {
-  for (int i = 0; i < 8; i++)
-    (*out)[i] = (float)p[i];
-}
-
 // A float of this size and more has no room for a fraction.
 #define WHOLE 12582912.0f
 
@@ -218,8 +276,9 @@ AREA_ROW(area_generic, v8f, load_generic, bytes_generic, )
 
 #ifdef BS_X86
 
-PACK_F32(pack_f32_from_u8_avx2, uint8_t, TARGET_AVX2)
-PACK_F32(pack_f32_from_f32_avx2, float, TARGET_AVX2)
+PLANES(planes_of_u8_avx2, uint8_t, TARGET_AVX2)
+PLANES(planes_of_f32_avx2, float, TARGET_AVX2)
+PIXELS_OF_F32(pixels_of_f32_avx2, TARGET_AVX2)
 
 TARGET_AVX2 INLINE v4f pixel_avx2(const uint8_t *p) {
   int32_t four;
@@ -241,6 +300,7 @@ TARGET_AVX2 INLINE void load_avx2(const uint8_t *p, v8f *out) {
       _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
+VALUES(values_avx2, v8f, load_avx2, TARGET_AVX2)
 AREA_ROW(area_avx2, v8f, load_avx2, bytes_avx2, TARGET_AVX2)
 
 typedef float v16f __attribute__((vector_size(64)));
@@ -250,6 +310,7 @@ TARGET_AVX512 INLINE void load_avx512(const uint8_t *p, v16f *out) {
       _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
+VALUES(values_avx512, v16f, load_avx512, TARGET_AVX512)
 AREA_ROW(area_avx512, v16f, load_avx512, bytes_avx2, TARGET_AVX512)
 
 #include "kernel_avx2.h"
@@ -277,22 +338,26 @@ typedef struct {
   void (*lerp)(const bs_job *, int32_t, int32_t, uint8_t *);
   void (*area)(const bs_job *, int32_t, float *, uint8_t *);
   void (*pack_u8)(const uint8_t *, uint8_t *, int32_t, int);
-  void (*pack_f32_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
-  void (*pack_f32_f32)(const bs_job *, const float *, float *, size_t, int32_t);
+  void (*values)(const bs_job *, const uint8_t *, float *, int32_t);
+  void (*pixels_of_f32)(const bs_job *, const float *, float *, int32_t);
+  void (*planes_of_u8)(const bs_job *, const uint8_t *, float *, size_t, int32_t);
+  void (*planes_of_f32)(const bs_job *, const float *, float *, size_t, int32_t);
 } kernels;
 
 static const kernels generic = {
-    horizontal_generic, vertical_generic,         lerp_generic,
-    area_generic,       pack_u8_generic,          pack_f32_from_u8_generic,
-    pack_f32_from_f32_generic};
+    horizontal_generic,   vertical_generic,      lerp_generic,
+    area_generic,         pack_u8_generic,       values_generic,
+    pixels_of_f32_generic, planes_of_u8_generic, planes_of_f32_generic};
 
 #ifdef BS_X86
 static const kernels avx2 = {
-    horizontal_avx2, vertical_avx2,         lerp_avx2,            area_avx2,
-    pack_u8_avx2,    pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+    horizontal_avx2,    vertical_avx2,     lerp_avx2,
+    area_avx2,          pack_u8_avx2,      values_avx2,
+    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2};
 static const kernels avx512 = {
-    horizontal_avx512, vertical_avx512,       lerp_avx512,            area_avx512,
-    pack_u8_avx2,      pack_f32_from_u8_avx2, pack_f32_from_f32_avx2};
+    horizontal_avx512,  vertical_avx512,   lerp_avx512,
+    area_avx512,        pack_u8_avx2,      values_avx512,
+    pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
 // VBMI is not used: a machine that lacks it lowers its clock for AVX-512.
@@ -372,10 +437,20 @@ static void pack_row(const bs_job *job, const kernels *k, const uint8_t *row,
   }
   const size_t plane = (size_t)width * height;
   float *out = (float *)dst + (size_t)y * width * (job->chw ? 1 : 3);
-  if (pixel_size(job) == 16)
-    k->pack_f32_f32(job, (const float *)row, out, plane, width);
+  const int floats = pixel_size(job) == 16;
+  if (job->chw && floats)
+    k->planes_of_f32(job, (const float *)row, out, plane, width);
+  else if (job->chw)
+    k->planes_of_u8(job, row, out, plane, width);
+  else if (floats)
+    k->pixels_of_f32(job, (const float *)row, out, width);
   else
-    k->pack_f32_u8(job, row, out, plane, width);
+    for (int32_t x = 0; x < width; x += 256) {
+      const int32_t n = width - x < 256 ? width - x : 256;
+      uint8_t rgb[256 * 3];
+      k->pack_u8(row + (size_t)x * 4, rgb, n, job->bgr);
+      k->values(job, rgb, out + (size_t)x * 3, n * 3);
+    }
 }
 
 // A sink takes the window's rows in order: it packs them at once, or keeps them
