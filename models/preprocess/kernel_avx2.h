@@ -7,41 +7,36 @@ TARGET INLINE __m256i joined_avx2(__m256i low, __m256i high) {
       _mm256_add_epi32(low, _mm256_slli_epi32(high, BS_SPLIT)), BS_BITS);
 }
 
-// Two outputs of one row share a vector, a half each. Of every tap the pixels are
-// widened once, then multiplied by the low and by the high part of its weight.
-// taps is ax->taps; where it is a constant the compiler unrolls the loop.
-TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
-                                      uint8_t *const dst[4], const bs_axis *ax,
-                                      const int32_t taps) {
+#define BOTH(load, p, q)                                                       \
+  _mm256_inserti128_si256(_mm256_castsi128_si256(load((const __m128i *)(p))),  \
+                          load((const __m128i *)(q)), 1)
+
+// two_rows_avx2 makes two outputs, a half each, of the rows p and q, of which the
+// taps begin at bytes a and b: words that are to be clipped. Of every tap the
+// pixels are widened once, then multiplied by the low and by the high part of its
+// weight. More rows at once would need more registers than there are.
+TARGET INLINE __m256i two_rows_avx2(const uint8_t *p, const uint8_t *q, size_t a,
+                                    size_t b, const int16_t *w,
+                                    const int32_t taps) {
   // Of four pixels the first two, and the last two, become r r g g b b x x of
   // 16 bits: what madd wants beside a pair of weights.
   const __m256i first_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
       0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
   const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
       8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
-  const __m256i half = _mm256_set1_epi32(BS_HALF), zero = _mm256_setzero_si256();
-  const __m256i by_row = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  const int16_t *w = ax->weights;
-  for (int32_t i = 0; i < ax->n; i += 2, w += 4 * taps) {
-    const size_t a = (size_t)ax->first[i] * 4, b = (size_t)ax->first[i + 1] * 4;
-    __m256i l0 = half, l1 = half, l2 = half, l3 = half;
-    __m256i h0 = zero, h1 = zero, h2 = zero, h3 = zero;
-    for (int32_t t = 0; t < taps; t += 4) {
-#define BOTH(load, p, q)                                                       \
-  _mm256_inserti128_si256(_mm256_castsi128_si256(load((const __m128i *)(p))),  \
-                          load((const __m128i *)(q)), 1)
-      const __m256i high =
-          BOTH(_mm_loadl_epi64, w + t, w + 2 * taps + t);
-      const __m256i low =
-          BOTH(_mm_loadl_epi64, w + taps + t, w + 3 * taps + t);
-      const __m256i high0 = _mm256_shuffle_epi32(high, 0x00);
-      const __m256i high2 = _mm256_shuffle_epi32(high, 0x55);
-      const __m256i low0 = _mm256_shuffle_epi32(low, 0x00);
-      const __m256i low2 = _mm256_shuffle_epi32(low, 0x55);
-#define TAPS(l, h, p)                                                          \
+  __m256i l0 = _mm256_set1_epi32(BS_HALF), l1 = l0;
+  __m256i h0 = _mm256_setzero_si256(), h1 = h0;
+  for (int32_t t = 0; t < taps; t += 4) {
+    const __m256i high = BOTH(_mm_loadl_epi64, w + t, w + 2 * taps + t);
+    const __m256i low = BOTH(_mm_loadl_epi64, w + taps + t, w + 3 * taps + t);
+    const __m256i high0 = _mm256_shuffle_epi32(high, 0x00);
+    const __m256i high2 = _mm256_shuffle_epi32(high, 0x55);
+    const __m256i low0 = _mm256_shuffle_epi32(low, 0x00);
+    const __m256i low2 = _mm256_shuffle_epi32(low, 0x55);
+#define TAPS(l, h, row)                                                        \
   do {                                                                         \
     const __m256i four =                                                       \
-        BOTH(_mm_loadu_si128, (p) + a + t * 4, (p) + b + t * 4);               \
+        BOTH(_mm_loadu_si128, (row) + a + t * 4, (row) + b + t * 4);           \
     const __m256i v = _mm256_shuffle_epi8(four, first_two);                    \
     const __m256i u = _mm256_shuffle_epi8(four, last_two);                     \
     l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low0));                       \
@@ -49,24 +44,36 @@ TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
     l = _mm256_add_epi32(l, _mm256_madd_epi16(u, low2));                       \
     h = _mm256_add_epi32(h, _mm256_madd_epi16(u, high2));                      \
   } while (0)
-      TAPS(l0, h0, src[0]);
-      TAPS(l1, h1, src[1]);
-      TAPS(l2, h2, src[2]);
-      TAPS(l3, h3, src[3]);
+    TAPS(l0, h0, p);
+    TAPS(l1, h1, q);
 #undef TAPS
+  }
+  return _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1));
+}
+
 #undef BOTH
-    }
+
+// taps is ax->taps; where it is a constant the compiler unrolls the loop.
+TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
+                                      uint8_t *const dst[4], const bs_axis *ax,
+                                      const int32_t taps) {
+  const __m256i by_row = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const int16_t *w = ax->weights;
+  const int32_t *first = ax->first, n = ax->n;
+  const uint8_t *s0 = src[0], *s1 = src[1], *s2 = src[2], *s3 = src[3];
+  uint8_t *d0 = dst[0], *d1 = dst[1], *d2 = dst[2], *d3 = dst[3];
+  for (int32_t i = 0; i < n; i += 2, w += 4 * taps) {
+    const size_t a = (size_t)first[i] * 4, b = (size_t)first[i + 1] * 4;
     const __m256i bytes = _mm256_permutevar8x32_epi32(
-        _mm256_packus_epi16(
-            _mm256_packs_epi32(joined_avx2(l0, h0), joined_avx2(l1, h1)),
-            _mm256_packs_epi32(joined_avx2(l2, h2), joined_avx2(l3, h3))),
+        _mm256_packus_epi16(two_rows_avx2(s0, s1, a, b, w, taps),
+                            two_rows_avx2(s2, s3, a, b, w, taps)),
         by_row);
     const __m128i near = _mm256_castsi256_si128(bytes);
     const __m128i far = _mm256_extracti128_si256(bytes, 1);
-    _mm_storel_epi64((__m128i *)(dst[0] + i * 4), near);
-    _mm_storeh_pd((double *)(dst[1] + i * 4), _mm_castsi128_pd(near));
-    _mm_storel_epi64((__m128i *)(dst[2] + i * 4), far);
-    _mm_storeh_pd((double *)(dst[3] + i * 4), _mm_castsi128_pd(far));
+    _mm_storel_epi64((__m128i *)(d0 + i * 4), near);
+    _mm_storeh_pd((double *)(d1 + i * 4), _mm_castsi128_pd(near));
+    _mm_storel_epi64((__m128i *)(d2 + i * 4), far);
+    _mm_storeh_pd((double *)(d3 + i * 4), _mm_castsi128_pd(far));
   }
 }
 
