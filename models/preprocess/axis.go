@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"unsafe"
 )
 
 // An axisKey is all that an axis depends on, given its policy: the window of n
@@ -25,17 +26,47 @@ func (k axisKey) upright(i int) int {
 	return k.offset + i
 }
 
-// An axis owns the C tables for one bs_axis, and keeps them as long as images
-// of one size follow one another.
-type axis struct {
-	key      axisKey
+// An axes keeps the axes of the last sizes, since the images of one collection
+// have few.
+type axes struct {
 	inDigits bool // the kernels want a filter's weights in digits too
 
+	kept [16]axis
+	next int // of kept, to be given up; the first is for large ones
+}
+
+// largeAxis inputs or outputs make tables of which one is enough.
+const largeAxis = 4096
+
+func (s *axes) get(p policy, key axisKey) *C.bs_axis {
+	for i := range s.kept {
+		if a := &s.kept[i]; a.key == key {
+			return &a.c
+		}
+	}
+	a := &s.kept[0]
+	if max(key.inputs, key.n) < largeAxis {
+		s.next = s.next%(len(s.kept)-1) + 1
+		a = &s.kept[s.next]
+	}
+	a.set(p, key, s.inDigits)
+	return &a.c
+}
+
+func (s *axes) free() {
+	for i := range s.kept {
+		s.kept[i].free()
+	}
+}
+
+// An axis owns the C tables for one bs_axis.
+type axis struct {
+	key     axisKey
 	c       C.bs_axis
 	first   buffer[int32]
 	second  buffer[int32]
 	weights buffer[int16]
-	digits  buffer[int8] // where inDigits
+	digits  buffer[int8]
 	frac    buffer[float32]
 	cover   buffer[float32]
 
@@ -44,15 +75,17 @@ type axis struct {
 	counts buffer[int32]
 }
 
-func (a *axis) set(p policy, key axisKey) {
-	if a.key == key {
-		return
-	}
+// set computes the tables for key, with a filter's weights in digits too if
+// those are wanted.
+func (a *axis) set(p policy, key axisKey, inDigits bool) {
 	a.key = axisKey{} // until the tables are whole
 	a.c.n = C.int32_t(key.n)
 	switch {
 	case p.filter != nil:
 		a.setFilter(p, key)
+		if inDigits {
+			a.setDigits()
+		}
 	case p.nearest:
 		a.setNearest(key)
 	case p.area:
@@ -125,14 +158,13 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	a.c.taps = C.int32_t(taps)
 	a.c.first = (*C.int32_t)(a.first.pointer())
 	a.c.weights = (*C.int16_t)(a.weights.pointer())
-	if a.inDigits {
-		a.setDigits(whole, taps)
-	}
 }
 
-// setDigits takes the weights of n outputs apart once more.
-func (a *axis) setDigits(n, taps int) {
-	weights, digits := a.weights.need(n*taps*2), a.digits.need(n*taps*3)
+// setDigits takes the weights of setFilter apart once more.
+func (a *axis) setDigits() {
+	n, taps := int(a.c.n+3)&^3, int(a.c.taps)
+	weights := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)
+	digits := a.digits.need(n * taps * 3)
 	for i := range n {
 		high, low := weights[2*i*taps:][:taps], weights[(2*i+1)*taps:][:taps]
 		out := digits[i/4*taps*12+i%4*4:]

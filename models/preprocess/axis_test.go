@@ -30,7 +30,7 @@ func TestAxis(t *testing.T) {
 		var a axis
 		defer a.free()
 		p := policies[r]
-		a.set(p, key)
+		a.set(p, key, true)
 		n, taps := key.n, int(a.c.taps)
 		first := unsafe.Slice((*int32)(a.first.pointer()), n)
 		before := int32(0)
@@ -47,6 +47,10 @@ func TestAxis(t *testing.T) {
 					weight := int(w[k])<<11 + int(w[taps+k])
 					if weight != 0 && int(lo)+k >= key.start+key.inputs {
 						t.Fatalf("output %d weighs %d, beyond the source", i, int(lo)+k)
+					}
+					digits := unsafe.Slice((*int8)(a.digits.pointer()), (n+3)/4*taps*12)[i/4*taps*12+k/4*48+i%4*4+k%4:]
+					if v := int(digits[0]) + int(digits[16])<<8 + int(digits[32])<<16; v != weight {
+						t.Fatalf("output %d weighs %d, in digits %d", i, weight, v)
 					}
 					sum += weight
 				}
@@ -69,4 +73,34 @@ func TestAxis(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAxes: an axis is kept while sizes alternate, and given up after many.
+func TestAxes(t *testing.T) {
+	var s axes
+	defer s.free()
+	p := policies[PillowBilinear]
+	key := func(inputs int) axisKey { return axisKey{inputs: inputs, outputs: 8, n: 8} }
+	for _, inputs := range []int{10, 20, largeAxis, 10, 20, largeAxis} {
+		if got := s.get(p, key(inputs)); got.n != 8 {
+			t.Fatalf("%d inputs: %d outputs", inputs, got.n)
+		}
+	}
+	if s.next != 2 {
+		t.Errorf("%d axes were computed, want 2", s.next)
+	}
+	kept := func(inputs int) bool {
+		for i := range s.kept {
+			if s.kept[i].key == key(inputs) {
+				return true
+			}
+		}
+		return false
+	}
+	for inputs := range len(s.kept) - 2 {
+		s.get(p, key(100+inputs))
+	}
+	if kept(10) || !kept(20) || !kept(largeAxis) {
+		t.Errorf("kept 10: %t, 20: %t, %d: %t; want the last two", kept(10), kept(20), largeAxis, kept(largeAxis))
+	}
 }

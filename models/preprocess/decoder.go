@@ -21,7 +21,7 @@ type Decoder struct {
 	scales []turboScale
 
 	job    C.bs_job
-	h, v   axis
+	h, v   axes
 	pixels buffer[uint8] // decoded, RGBX
 	work   buffer[uint8]
 	chroma [2][]uint8 // one row of upsampled Cb and Cr
@@ -166,10 +166,9 @@ func (d *Decoder) prepare(width, height int, o orientation, scaled bool) []uint8
 	}
 	left, inputsW := d.spec.kept(width)
 	top, inputsH := d.spec.kept(height)
-	d.h.set(d.policy, axisKey{left, inputsW, g.resizedW, g.x, g.w, g.flipX})
-	d.v.set(d.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
 	j := &d.job
-	j.h, j.v = d.h.c, d.v.c
+	j.h = *d.h.get(d.policy, axisKey{left, inputsW, g.resizedW, g.x, g.w, g.flipX})
+	j.v = *d.v.get(d.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
 	j.half_even = cBool(d.policy.area && d.spec.DType == Uint8 && areaHalvesToEven(inputsW, inputsH, g))
 	j.width, j.height = C.int32_t(width), C.int32_t(height)
 	pitch := (width*4 + storeAlign - 1) &^ (storeAlign - 1)

@@ -10,7 +10,8 @@
 //  3. The geometry is planned in the orientation in which the pixels are
 //     stored: part to resize, size to resize to, window to keep, turns to apply
 //     at the end.
-//  4. The weights of both axes are computed, unless the last image had the same.
+//  4. The weights of both axes are computed, unless one of the last images had
+//     the same.
 //  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
 //     turns and packs into the caller's tensor memory. Everything else, and
 //     JPEG where libjpeg-turbo is not installed, is decoded by imaging and
