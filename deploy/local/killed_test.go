@@ -16,7 +16,7 @@ import (
 )
 
 // asLauncher makes the test binary submit a job into the folder that it names,
-// and then wait to be killed.
+// with the folder's name for an ID, and then wait to be killed.
 const asLauncher = "BATCHSCORE_TEST_LAUNCHER"
 
 func TestMain(m *testing.M) {
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	e, err := New(Options{Folder: folder})
 	if err == nil {
-		err = e.Submit(context.Background(), onceInto(folder), "once")
+		err = e.Submit(context.Background(), onceInto(folder), filepath.Base(folder))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -51,7 +51,9 @@ func TestLauncherKilled(t *testing.T) {
 	}
 	notStarted := 0
 	for round := range 10 {
-		folder := filepath.Join(t.TempDir(), "jobs")
+		// An ID of its own: the script of the round before may not have ended yet.
+		id := fmt.Sprintf("once-%d-%d", os.Getpid(), round)
+		folder := filepath.Join(t.TempDir(), id)
 		cmd := exec.Command(self)
 		cmd.Env = append(os.Environ(), asLauncher+"="+folder)
 		submitted, err := cmd.StdoutPipe()
@@ -72,18 +74,18 @@ func TestLauncherKilled(t *testing.T) {
 		_ = cmd.Wait() // it was killed
 
 		e := engine(t, Options{Folder: folder})
-		_, err = e.Status(t.Context(), "once")
+		_, err = e.Status(t.Context(), id)
 		if errors.Is(err, deploy.ErrNoJob) {
 			notStarted++
-			err = e.Submit(t.Context(), onceInto(folder), "once")
+			err = e.Submit(t.Context(), onceInto(folder), id)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, stderr, err := waited(t, e, "once"); err != nil {
+		if _, stderr, err := waited(t, e, id); err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
 		}
-		status, err := e.Status(t.Context(), "once")
+		status, err := e.Status(t.Context(), id)
 		if err != nil || status.State != deploy.Succeeded {
 			t.Errorf("%+v, %v", status, err)
 		}
