@@ -63,6 +63,34 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
+// FuzzSeparate takes the convolutions out of hostile models.
+func FuzzSeparate(f *testing.F) {
+	f.Add(seed(f))
+	f.Fuzz(func(t *testing.T, model []byte) {
+		s, err := Separate(model, t.TempDir(), Operator{
+			Takes: func(Convolution) bool { return true },
+			Add: func(c Convolution, weights, bias []float32) (int, error) {
+				if n := c.Filters * c.Channels * c.Kernel[0] * c.Kernel[1]; len(weights) != n || bias != nil && len(bias) != c.Filters {
+					t.Errorf("%+v has %d weights and a bias of %d", c, len(weights), len(bias))
+				}
+				return 0, nil
+			},
+		})
+		switch {
+		case err != nil && !errors.Is(err, models.ErrModel):
+			t.Errorf("%v does not wrap ErrModel", err)
+		case err == nil && s != nil:
+			var b bytes.Buffer
+			if n, err := s.WriteTo(&b); err != nil || n != s.Size() {
+				t.Errorf("%d of %d bytes written: %v", n, s.Size(), err)
+			}
+			if _, err := parse(b.Bytes(), ""); err != nil {
+				t.Errorf("what was written does not read: %v", err)
+			}
+		}
+	})
+}
+
 // seed is a model of a few hundred bytes that has a layer of each kind.
 func seed(f *testing.F) []byte {
 	g := graph.New("seed")
