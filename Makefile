@@ -6,8 +6,11 @@ SHELL := /usr/bin/env bash
 
 CACHE := $(abspath $(or $(BATCHSCORE_CACHE),.cache))
 LIBRARY := $(or $(ONNXRUNTIME_LIB),$(CACHE)/onnxruntime/libonnxruntime.so.1)
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT := $(shell git describe --always --abbrev=40 --exclude='*' --dirty=+modified 2>/dev/null)
+
+# What measuring writes does not change what is measured.
+COMMIT := $(shell commit=$$(git rev-parse HEAD 2>/dev/null) && echo "$$commit$$(git diff --quiet HEAD -- \
+	':!bench/testdata' ':!docs/charts' ':!BENCHMARKS.md' || echo +modified)")
+VERSION := $(shell git describe --tags --always 2>/dev/null || echo dev)$(if $(findstring +,$(COMMIT)),-dirty)
 
 # Go stamps neither tests nor what "go run" runs with the commit.
 STAMP := -X=github.com/batchscore/batchscore/bench/result.stamped=$(COMMIT)
