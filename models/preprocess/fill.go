@@ -5,9 +5,9 @@ import (
 	"image/color"
 )
 
-// fill writes img to px as RGBX, in rows of pitch bytes. Alpha is dropped, not blended: a transparent
-// pixel keeps the colour that is stored for it. Samples of 16 bits keep their
-// upper 8.
+// fill writes img to px as RGBX, in rows of pitch bytes. Alpha is dropped, not
+// blended: a transparent pixel keeps the colour that is stored for it. Samples of
+// 16 bits keep their upper 8.
 func (d *Decoder) fill(px []uint8, pitch int, img image.Image, f format) {
 	b := img.Bounds()
 	w := b.Dx()

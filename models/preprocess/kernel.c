@@ -104,7 +104,7 @@ static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr
   }
 }
 
-// The bodies of the kernels in float; the compiler vectorises one copy for each
+// Kernels in float are macros, of which the compiler vectorises one copy for each
 // instruction set.
 typedef float v4f __attribute__((vector_size(16)));
 typedef float v8f __attribute__((vector_size(32)));
@@ -114,7 +114,7 @@ INLINE void load_generic(const uint8_t *p, v8f *out) {
     (*out)[i] = (float)p[i];
 }
 
-// normal is a value as the model wants it. Most models need no division, and
+// NORMAL is a value as the model wants it. Most models need no division, and
 // value / 1 is value.
 #define NORMAL(v, scale, mean, std, divide)                                    \
   ((divide) ? ((v) * (scale) - (mean)) / (std) : (v) * (scale) - (mean))
@@ -123,7 +123,7 @@ INLINE int divides(const bs_job *job) {
   return job->std[0] != 1 || job->std[1] != 1 || job->std[2] != 1;
 }
 
-// planes packs a row into three planes.
+// PLANES packs a row into three planes.
 #define PLANES(name, type, attributes)                                         \
   attributes static void name(const bs_job *job, const type *row, float *dst,  \
                               size_t plane, int32_t n) {                       \
@@ -141,7 +141,7 @@ INLINE int divides(const bs_job *job) {
 PLANES(planes_of_u8_generic, uint8_t, )
 PLANES(planes_of_f32_generic, float, )
 
-// values makes n values of as many bytes, in the order that they have: means and
+// VALUES makes n values of the bytes of whole pixels, in the same order: means and
 // deviations recur every three vectors.
 #define VALUES(name, floats, load, attributes)                                 \
   attributes static void name(const bs_job *job, const uint8_t *bytes,         \
@@ -172,7 +172,7 @@ PLANES(planes_of_f32_generic, float, )
 
 VALUES(values_generic, v8f, load_generic, )
 
-// pixels_of_f32 packs a row of floats, pixel by pixel. All but the last are
+// PIXELS_OF_F32 packs a row of floats, pixel by pixel. All but the last are
 // stored with a fourth float, which the next pixel overwrites.
 #define PIXELS_OF_F32(name, attributes)                                        \
   attributes static void name(const bs_job *job, const float *row, float *dst, \
@@ -193,8 +193,6 @@ VALUES(values_generic, v8f, load_generic, )
 
 PIXELS_OF_F32(pixels_of_f32_generic, )
 
-// TensorFlow's bilinear lerp, in float: along x in both rows, then along y. It
-// makes the outputs of row y from column x on.
 INLINE v4f pixel_generic(const uint8_t *p) {
   return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
 }
@@ -205,6 +203,8 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
     out[c] = (uint8_t)(v[c] + 0.5f);
 }
 
+// TensorFlow's bilinear lerp, in float: along x in both rows, then along y. It
+// makes the outputs of row y from column x on.
 #define LERP_ROW(name, pixel, bytes, attributes)                               \
   attributes static void name(const bs_job *job, int32_t y, int32_t x,         \
                               uint8_t *out) {                                  \
@@ -228,12 +228,12 @@ INLINE void bytes_generic(v4f v, uint8_t *out) {
 
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 
-// Weighted means in float: along y for all columns, into mid, then along x. A
-// tile of 64 values is a cache line of pixels; its loads may exceed the last
-// column by less than BS_TAIL. floats is a vector type, and load fills one.
 // A float of this size and more has no room for a fraction.
 #define WHOLE 12582912.0f
 
+// Weighted means in float: along y for all columns, into mid, then along x. A
+// tile of 64 values is a cache line of pixels; its loads may exceed the last
+// column by less than BS_TAIL. floats is a vector type, and load fills one.
 #define AREA_ROW(name, floats, load, bytes, attributes)                        \
   attributes static void name(const bs_job *job, int32_t y, float *mid,        \
                               uint8_t *out) {                                  \
@@ -345,9 +345,9 @@ typedef struct {
 } kernels;
 
 static const kernels generic = {
-    horizontal_generic,   vertical_generic,      lerp_generic,
-    area_generic,         pack_u8_generic,       values_generic,
-    pixels_of_f32_generic, planes_of_u8_generic, planes_of_f32_generic};
+    horizontal_generic,    vertical_generic,      lerp_generic,
+    area_generic,          pack_u8_generic,       values_generic,
+    pixels_of_f32_generic, planes_of_u8_generic,  planes_of_f32_generic};
 
 #ifdef BS_X86
 static const kernels avx2 = {

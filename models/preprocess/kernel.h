@@ -10,27 +10,26 @@
 #define BS_TAIL 128
 
 // Weights are fixed point with BS_BITS fraction bits, as Pillow's, in two parts
-// of which each fits into 16 bits: high << BS_SPLIT | low.
+// of which each fits into 16 bits: high << BS_SPLIT | low; or in three digits of
+// 8 bits and a sign, for 1, 1 << 8 and 1 << 16.
 #define BS_BITS 22
 #define BS_SPLIT 11
-
-// Or in three digits of 8 bits with a sign, which stand for 1, 1<<8 and 1<<16.
 
 // How a bs_axis is filled: BS_FILTER with taps and weights, BS_LERP with second
 // and frac, BS_AREA with taps and cover.
 enum { BS_FILTER, BS_LERP, BS_AREA };
 
 // bs_axis says how one axis of the source becomes one axis of the window that
-// is kept.
+// is kept. The tables of a BS_FILTER are for n rounded up to a multiple of 4:
+// what is beyond n weighs nothing.
 typedef struct {
   int32_t n;       // outputs
   int32_t taps;    // weights per output; of a BS_FILTER, a multiple of 4
   int32_t *first;  // [n] first source index, not decreasing
   int32_t *second; // [n] source index that frac leads to
-  // Of a BS_FILTER, n is here a multiple of 4; what is beyond it weighs nothing.
   int16_t *weights; // [n][2][taps], the high parts and then the low ones
   int8_t *digits; // [n/4][taps/4][3][4 outputs][4 taps], the lowest digits first;
-                  // for BS_AVX512, of the columns
+                  // of the columns, for BS_AVX512
   float *frac;      // [n] 0 to 1
   float *cover;     // [n][taps], of sum 1; no tap lies outside the source
 } bs_axis;
