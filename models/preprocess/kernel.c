@@ -232,40 +232,48 @@ LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
 #define WHOLE 12582912.0f
 
 // Weighted means in float: along y for all columns, into mid, then along x. A
-// tile of 64 values is a cache line of pixels; its loads may exceed the last
-// column by less than BS_TAIL. floats is a vector type, and load fills one.
+// step takes four vectors of values, which may exceed the last column by less than
+// BS_TAIL. floats is a vector type, and load fills one.
 #define AREA_ROW(name, floats, load, bytes, attributes)                        \
   attributes static void name(const bs_job *job, int32_t y, float *mid,        \
                               uint8_t *out) {                                  \
-    enum { LANES = sizeof(floats) / sizeof(float), PARTS = 64 / LANES };       \
+    enum { LANES = sizeof(floats) / sizeof(float) };                           \
     const bs_axis *h = &job->h, *v = &job->v;                                  \
     const float *wv = v->cover + (size_t)y * v->taps;                          \
     const uint8_t *top = job->pixels + v->first[y] * job->pitch;               \
     const size_t end = (size_t)(h->first[h->n - 1] + h->taps) * 4;             \
-    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 64) {               \
-      floats acc[PARTS] = {{0}};                                               \
+    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 4 * LANES) {        \
+      floats a = {0}, b = {0}, c = {0}, d = {0}, f;                            \
       const uint8_t *p = top + x;                                              \
-      for (int32_t t = 0; t < v->taps; t++, p += job->pitch)                   \
-        for (int i = 0; i < PARTS; i++) {                                      \
-          floats f;                                                            \
-          load(p + i * LANES, &f);                                             \
-          acc[i] += f * wv[t];                                                 \
-        }                                                                      \
-      for (int i = 0; i < PARTS; i++)                                          \
-        memcpy(mid + x + i * LANES, &acc[i], sizeof acc[i]);                   \
+      for (int32_t t = 0; t < v->taps; t++, p += job->pitch) {                 \
+        load(p, &f);                                                           \
+        a += f * wv[t];                                                        \
+        load(p + LANES, &f);                                                   \
+        b += f * wv[t];                                                        \
+        load(p + 2 * LANES, &f);                                               \
+        c += f * wv[t];                                                        \
+        load(p + 3 * LANES, &f);                                               \
+        d += f * wv[t];                                                        \
+      }                                                                        \
+      memcpy(mid + x, &a, sizeof a);                                           \
+      memcpy(mid + x + LANES, &b, sizeof b);                                   \
+      memcpy(mid + x + 2 * LANES, &c, sizeof c);                               \
+      memcpy(mid + x + 3 * LANES, &d, sizeof d);                               \
     }                                                                          \
     const float *wh = h->cover;                                                \
-    for (int32_t i = 0; i < h->n; i++, wh += h->taps) {                        \
-      const float *p = mid + (size_t)h->first[i] * 4;                          \
+    const int32_t *first = h->first, n = h->n, taps = h->taps;                 \
+    const int32_t half_even = job->half_even, f32 = job->f32;                  \
+    for (int32_t i = 0; i < n; i++, wh += taps) {                              \
+      const float *p = mid + (size_t)first[i] * 4;                             \
       v4f sum = {0};                                                           \
-      for (int32_t t = 0; t < h->taps; t++) {                                  \
+      for (int32_t t = 0; t < taps; t++) {                                     \
         v4f four;                                                              \
         memcpy(&four, p + t * 4, 16);                                          \
         sum += four * wh[t];                                                   \
       }                                                                        \
-      if (job->half_even)                                                      \
+      if (half_even)                                                           \
         sum = (sum + WHOLE) - WHOLE;                                           \
-      if (job->f32)                                                            \
+      if (f32)                                                                 \
         memcpy(out + (size_t)i * 16, &sum, 16);                                \
       else                                                                     \
         bytes(sum, out + (size_t)i * 4);                                       \
