@@ -132,11 +132,11 @@ func parseEntry(line string) (Entry, error) {
 	p := jsonform.Parse(line)
 	var e Entry
 	p.Take(`{`)
-	e.Path = takeText(&p, "path")
+	e.Path = takeText(&p, `"path":`, `,"path_base64":`)
 	p.Take(`,"size":`)
 	e.Size = p.Int()
 	p.Take(`,`)
-	e.ETag = takeText(&p, "etag")
+	e.ETag = takeText(&p, `"etag":`, `,"etag_base64":`)
 	short := false
 	if p.Has(`,"md5":`) {
 		e.MD5 = p.Base64()
@@ -149,11 +149,12 @@ func parseEntry(line string) (Entry, error) {
 	return e, nil
 }
 
-// takeText is the inverse of appendText.
-func takeText(p *jsonform.Parser, key string) string {
-	p.Take(`"` + key + `":`)
+// takeText is the inverse of appendText: a text behind key or, if exact follows
+// that, the bytes behind exact.
+func takeText(p *jsonform.Parser, key, exact string) string {
+	p.Take(key)
 	s := p.Text()
-	if p.Has(`,"` + key + `_base64":`) {
+	if p.Has(exact) {
 		return p.Base64()
 	}
 	return s

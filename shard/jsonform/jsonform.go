@@ -19,6 +19,10 @@ func AppendString(buf []byte, s string) []byte {
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
@@ -26,10 +30,6 @@ func AppendString(buf []byte, s string) []byte {
 				from = i + 1
 			}
 			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-			i++
 			continue
 		}
 		buf = append(buf, s[from:i]...)
@@ -50,6 +50,14 @@ func AppendString(buf []byte, s string) []byte {
 	}
 	return append(append(buf, s[from:]...), '"')
 }
+
+// plain says which bytes stand for themselves.
+var plain = func() (all [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		all[c] = c != '"' && c != '\\'
+	}
+	return all
+}()
 
 // Parser takes a text apart from its beginning. It goes on after what does not
 // fit, with zero values, and Done tells in the end.
@@ -129,9 +137,9 @@ func (p *Parser) Base64() string {
 
 // number takes off what may be a number.
 func (p *Parser) number() string {
-	end := strings.IndexAny(p.rest, ",]}")
-	if end < 0 {
-		end = len(p.rest)
+	end := 0
+	for end < len(p.rest) && p.rest[end] != ',' && p.rest[end] != ']' && p.rest[end] != '}' {
+		end++
 	}
 	s := p.rest[:end]
 	p.rest = p.rest[end:]
