@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/batchscore/batchscore/models"
@@ -14,15 +15,12 @@ import (
 // infer is one lane: it scores the batches that are ready and hands a chunk on
 // when its last batch is scored.
 func (p *pipeline) infer(ctx context.Context) error {
-	for b := range p.ready {
-		c := b.chunk
-		if c.unstarted.Add(-1) == 0 {
-			// A chunk is not finished before the one finished last is
-			// committed, so that a crash costs at most one chunk of work.
-			if err := send(ctx, p.uncommitted, struct{}{}); err != nil {
-				return err
-			}
+	for l := (&lane{pipeline: p}); ; {
+		b, err := l.next(ctx)
+		if err != nil || b == nil {
+			return err
 		}
+		c := b.chunk
 		p.at("before-infer", c.index)
 		if b.decoded.Load() > 0 && !c.dropped() {
 			if err := p.score(ctx, b); err != nil {
@@ -42,7 +40,52 @@ func (p *pipeline) infer(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+}
+
+// lane chooses the batches that one goroutine scores.
+type lane struct {
+	*pipeline
+	// held are batches that are the last of their chunks: two at most.
+	held []*batch
+	// drained says that no more batches come.
+	drained bool
+}
+
+// next returns the next batch to score, nil after the last one.
+//
+// A chunk is not finished before the one finished last is committed, so that a
+// crash costs at most one chunk of work. Until that commit stands, the last
+// batch of a chunk is held back and others, of later chunks, go first.
+func (l *lane) next(ctx context.Context) (*batch, error) {
+	for {
+		ready, finish := l.ready, l.uncommitted
+		if l.drained || len(l.held) == 2 {
+			ready = nil
+		}
+		if len(l.held) == 0 {
+			if l.drained {
+				return nil, nil
+			}
+			finish = nil
+		}
+		select {
+		case b, ok := <-ready:
+			switch {
+			case !ok:
+				l.drained = true
+			case b.chunk.unstarted.Add(-1) > 0:
+				return b, nil
+			default:
+				l.held = append(l.held, b)
+			}
+		case finish <- struct{}{}:
+			b := l.held[0]
+			l.held = slices.Delete(l.held, 0, 1)
+			return b, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // score runs a batch, in halves from the moment that the device has shown it
