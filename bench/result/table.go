@@ -1,6 +1,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -96,7 +97,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	}
 	p := r.Provenance
 	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; %s\n",
-		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, p.Versions["batchscore"], p.Date.Format("2006-01-02"))
+		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, cmp.Or(p.Versions["batchscore"], p.Commit), p.Date.Format("2006-01-02"))
 	return err
 }
 
