@@ -55,7 +55,9 @@ type RunOptions struct {
 //     time, where they share the cores, beside the processor time of an image,
 //     cpu-ms/image;
 //   - device-busy, decoders-busy and committer-busy, the share of the time in
-//     which the device computed, a decoder decoded, and a part was committed.
+//     which the device computed, a decoder decoded, and a part was committed;
+//   - on Linux cores-busy, the share in which the machine's cores were at work,
+//     for whatever process: at 1 there is nothing left to gain by waiting less.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
 	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
 	d.Serial = !o.Shared
@@ -96,6 +98,9 @@ func (o *RunOptions) sample(r scored) result.Sample {
 	}
 	s.Values = append(s.Values, result.Value{Value: r.busy, Unit: "device-busy"},
 		result.Value{Value: r.decoding, Unit: "decoders-busy"}, result.Value{Value: r.committing, Unit: "committer-busy"})
+	if r.cores > 0 {
+		s.Values = append(s.Values, result.Value{Value: r.cores, Unit: "cores-busy"})
+	}
 	return s
 }
 
@@ -213,6 +218,7 @@ type scored struct {
 	part
 	images                     int
 	busy, decoding, committing float64
+	cores                      float64 // 0 where it cannot be told
 	binds                      telemetry.Stage
 }
 
@@ -241,7 +247,7 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 	if computed != nil {
 		before = computed.Busy()
 	}
-	cpu, start := cpuTime(), time.Now()
+	cpu, cores, start := cpuTime(), readCores(), time.Now()
 	s, err := scorer.Run(ctx, scorer.Options{
 		Images: o.Images, Out: out, Job: job, Contract: *c,
 		OpenEngine: func() (scorer.Engine, error) { return kept{o.Engine}, nil },
@@ -257,6 +263,7 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 	}
 	n, lanes := float64(s.Images), o.Engine.Lanes()
 	r := scored{part: part{n / took.Seconds(), (cpuTime() - cpu).Seconds() / n}, images: s.Images}
+	r.cores = readCores().busySince(cores)
 	after := counters.Snapshot()
 	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})
 	share := func(s telemetry.Stage, goroutines int) float64 {
