@@ -52,7 +52,7 @@ measure_decode() { bench decode --images "$photos" --sizes 0.2,0.7,1.5; }
 measure_infer() { bench infer "$inception" --rounds 6; }
 # Device, decoders and run each get about as long: a virtual machine may be given
 # more in its first seconds.
-measure_run() { bench run --images "$(photos_times 10)" --model "$inception" --least 8s --rounds 6; }
+measure_run() { bench run --images "$(photos_times 20)" --model "$inception" --least 8s --rounds 6; }
 
 measure_feed() {
 	echo "kind: simulated" >"$scratch/samples"
