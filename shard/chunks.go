@@ -8,7 +8,7 @@ import (
 
 // Bounds of DefaultChunk.
 const (
-	minChunk   = 8
+	minChunk   = 16
 	maxChunk   = 128
 	manyChunks = 2048
 	maxChunks  = 1 << 16
@@ -16,10 +16,11 @@ const (
 
 // DefaultChunk returns the chunk size, in images, for a manifest of n entries
 // that are scored in batches of that many: about 2,048 chunks, as a power of two
-// from 8 to 128, so that 32 ranks end within some hundredths of one another. It
+// from 16 to 128, so that 32 ranks end within some hundredths of one another. It
 // grows beyond 128 only where there would be more than 65,536 chunks. From there
 // it goes up to whole batches, two at least: a chunk's last batch waits for the
-// commit of the chunk before, which the others hide. A batch of 0 is not known
+// commit of the chunk before, which the others hide; where a batch is 4, as on
+// the CPU, there are four at least. A batch of 0 is not known
 // and changes nothing.
 func DefaultChunk(n, batch int) int {
 	size := minChunk

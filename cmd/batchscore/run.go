@@ -45,7 +45,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
 	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
 	fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device; by default 4 on a CPU and 32 on a GPU; a job that stands keeps its own")
-	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 8 to 128, from the size of the collection, and two batches at least")
+	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 16 to 128, from the size of the collection, and two batches at least")
 	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
 	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
 	fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes: faster, with other pixels")
