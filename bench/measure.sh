@@ -74,7 +74,7 @@ measure_scale() {
 				pids+=($!)
 			done
 			for pid in "${pids[@]}"; do wait "$pid"; done
-			cat "$scratch"/scale.* >>"$scratch/samples"
+			for n in 1 2 4 8 16; do cat "$scratch/scale.$n" >>"$scratch/samples"; done
 			rm "$scratch"/scale.*
 			bench scale "${flags[@]}" --ranks 32
 		done

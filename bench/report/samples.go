@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -115,6 +116,23 @@ func (s *samples) Median(unit string) (float64, error) {
 		return 0, fmt.Errorf("%s: no %s, but %v", s.from, unit, rows[0].Units)
 	}
 	return sum.Center, nil
+}
+
+// Least is the lowest median of all configurations.
+func (s *samples) Least(unit string) (float64, error) {
+	rows, err := s.rows()
+	if err != nil {
+		return 0, err
+	}
+	least := math.Inf(1)
+	for _, r := range rows {
+		sum, ok := r.Summary[unit]
+		if !ok {
+			return 0, fmt.Errorf("%s: no %s, but %v", s.from, unit, r.Units)
+		}
+		least = min(least, sum.Center)
+	}
+	return least, nil
 }
 
 // N is how many samples there are.
