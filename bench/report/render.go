@@ -11,6 +11,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/batchscore/batchscore/bench/ranks"
 	"github.com/batchscore/batchscore/bench/result"
 )
 
@@ -56,7 +57,7 @@ func number(v float64) string {
 	case math.IsInf(v, 0) || math.IsNaN(v):
 		return "-"
 	case a >= 999.5:
-		return grouped(int64(math.Round(v)))
+		return ranks.Thousands(int(math.Round(v)))
 	case a >= 99.95 || a == math.Trunc(a):
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case a >= 9.995:
@@ -67,18 +68,6 @@ func number(v float64) string {
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 2, 64)
-}
-
-func grouped(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	var b strings.Builder
-	for i, digit := range text {
-		if i > 0 && (len(text)-i)%3 == 0 && text[i-1] != '-' {
-			b.WriteByte(',')
-		}
-		b.WriteRune(digit)
-	}
-	return b.String()
 }
 
 // ratio is v with the digits that a comparison needs.

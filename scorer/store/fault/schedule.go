@@ -111,28 +111,6 @@ func writes(method string) bool {
 	return false
 }
 
-// Burst is a span of time in which every request meets the same fault.
-type Burst struct {
-	Begin, Length time.Duration // Begin counts from the first request
-	Fault         Fault
-}
-
-// Bursts returns a Schedule of bursts.
-func Bursts(bursts ...Burst) Schedule {
-	var first atomic.Pointer[time.Time]
-	return func(Request) Fault {
-		now := time.Now()
-		first.CompareAndSwap(nil, &now)
-		since := now.Sub(*first.Load())
-		for _, b := range bursts {
-			if since >= b.Begin && since < b.Begin+b.Length {
-				return b.Fault
-			}
-		}
-		return Fault{}
-	}
-}
-
 // First asks one Schedule after the other and takes the first fault.
 func First(schedules ...Schedule) Schedule {
 	return func(r Request) Fault {
