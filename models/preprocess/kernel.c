@@ -56,6 +56,35 @@ INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
   return n;
 }
 
+// HORIZONTAL and VERTICAL write a pass that hands "of" the usual numbers of taps
+// as constants, so that the compiler unrolls the loop over them.
+#define HORIZONTAL(name, of, attributes)                                       \
+  attributes static void name(const uint8_t *const src[4],                     \
+                              uint8_t *const dst[4], const bs_axis *ax) {      \
+    switch (ax->taps) {                                                        \
+    case 4: of(src, dst, ax, 4); break;                                        \
+    case 8: of(src, dst, ax, 8); break;                                        \
+    case 12: of(src, dst, ax, 12); break;                                      \
+    case 16: of(src, dst, ax, 16); break;                                      \
+    case 24: of(src, dst, ax, 24); break;                                      \
+    default: of(src, dst, ax, ax->taps);                                       \
+    }                                                                          \
+  }
+
+#define VERTICAL(name, of, attributes)                                         \
+  attributes static void name(const rows *src, const bs_axis *ax, int32_t y,   \
+                              uint8_t *dst, size_t n) {                        \
+    const int32_t taps =                                                       \
+        used_taps(ax->weights + (size_t)y * ax->taps * 2, ax->taps);           \
+    switch (taps) {                                                            \
+    case 2: of(src, ax, y, dst, n, 2); break;                                  \
+    case 4: of(src, ax, y, dst, n, 4); break;                                  \
+    case 6: of(src, ax, y, dst, n, 6); break;                                  \
+    case 8: of(src, ax, y, dst, n, 8); break;                                  \
+    default: of(src, ax, y, dst, n, taps);                                     \
+    }                                                                          \
+  }
+
 // Four rows at a time share the loads of the weights.
 static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4],
                                const bs_axis *ax) {

@@ -53,7 +53,7 @@ TARGET INLINE __m256i two_rows_avx2(const uint8_t *p, const uint8_t *q, size_t a
 
 #undef BOTH
 
-// taps is ax->taps; where it is a constant the compiler unrolls the loop.
+// taps is ax->taps.
 TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
                                       uint8_t *const dst[4], const bs_axis *ax,
                                       const int32_t taps) {
@@ -77,31 +77,10 @@ TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
   }
 }
 
-TARGET static void horizontal_avx2(const uint8_t *const src[4],
-                                    uint8_t *const dst[4], const bs_axis *ax) {
-  switch (ax->taps) {
-  case 4:
-    horizontal_of_avx2(src, dst, ax, 4);
-    break;
-  case 8:
-    horizontal_of_avx2(src, dst, ax, 8);
-    break;
-  case 12:
-    horizontal_of_avx2(src, dst, ax, 12);
-    break;
-  case 16:
-    horizontal_of_avx2(src, dst, ax, 16);
-    break;
-  case 24:
-    horizontal_of_avx2(src, dst, ax, 24);
-    break;
-  default:
-    horizontal_of_avx2(src, dst, ax, ax->taps);
-  }
-}
+HORIZONTAL(horizontal_avx2, horizontal_of_avx2, TARGET)
 
-// taps are used_taps, as in horizontal_of_avx2; what does not change along the
-// row is in locals, which no store can alias.
+// taps are used_taps. What does not change along the row is in locals, which no
+// store can alias.
 TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t y,
                                     uint8_t *dst, size_t n, const int32_t taps) {
   const __m256i half = _mm256_set1_epi32(BS_HALF), zero = _mm256_setzero_si256();
@@ -127,8 +106,8 @@ TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t 
 #define TAP(l, h, pairs)                                                       \
   do {                                                                         \
     const __m256i v = pairs;                                                   \
-    l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low));                                                        \
-    h = _mm256_add_epi32(h, _mm256_madd_epi16(v, high));                                                       \
+    l = _mm256_add_epi32(l, _mm256_madd_epi16(v, low));                        \
+    h = _mm256_add_epi32(h, _mm256_madd_epi16(v, high));                       \
   } while (0)
       TAP(l0, h0, _mm256_unpacklo_epi8(near, zero));
       TAP(l1, h1, _mm256_unpackhi_epi8(near, zero));
@@ -144,27 +123,7 @@ TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t 
   }
 }
 
-TARGET static void vertical_avx2(const rows *src, const bs_axis *ax, int32_t y,
-                                 uint8_t *dst, size_t n) {
-  const int32_t taps =
-      used_taps(ax->weights + (size_t)y * ax->taps * 2, ax->taps);
-  switch (taps) {
-  case 2:
-    vertical_of_avx2(src, ax, y, dst, n, 2);
-    break;
-  case 4:
-    vertical_of_avx2(src, ax, y, dst, n, 4);
-    break;
-  case 6:
-    vertical_of_avx2(src, ax, y, dst, n, 6);
-    break;
-  case 8:
-    vertical_of_avx2(src, ax, y, dst, n, 8);
-    break;
-  default:
-    vertical_of_avx2(src, ax, y, dst, n, taps);
-  }
-}
+VERTICAL(vertical_avx2, vertical_of_avx2, TARGET)
 
 // lerp_avx2 takes the four pixels of two outputs from one vector, as long as
 // they lie close enough to each other.

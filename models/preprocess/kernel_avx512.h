@@ -8,7 +8,7 @@ TARGET INLINE __m512i joined_avx512(__m512i low, __m512i high) {
 
 // Four outputs of one row share a vector, a quarter each. A step takes four taps
 // of each, with one multiplication for each digit of their weights.
-// taps is ax->taps; where it is a constant the compiler unrolls the loop.
+// taps is ax->taps.
 TARGET INLINE void horizontal_of_avx512(const uint8_t *const src[4],
                                         uint8_t *const dst[4], const bs_axis *ax,
                                         const int32_t taps) {
@@ -67,31 +67,10 @@ TARGET INLINE void horizontal_of_avx512(const uint8_t *const src[4],
   }
 }
 
-TARGET static void horizontal_avx512(const uint8_t *const src[4],
-                                     uint8_t *const dst[4], const bs_axis *ax) {
-  switch (ax->taps) {
-  case 4:
-    horizontal_of_avx512(src, dst, ax, 4);
-    break;
-  case 8:
-    horizontal_of_avx512(src, dst, ax, 8);
-    break;
-  case 12:
-    horizontal_of_avx512(src, dst, ax, 12);
-    break;
-  case 16:
-    horizontal_of_avx512(src, dst, ax, 16);
-    break;
-  case 24:
-    horizontal_of_avx512(src, dst, ax, 24);
-    break;
-  default:
-    horizontal_of_avx512(src, dst, ax, ax->taps);
-  }
-}
+HORIZONTAL(horizontal_avx512, horizontal_of_avx512, TARGET)
 
-// taps are used_taps, as in horizontal_of_avx512; what does not change along the
-// row is in locals, which no store can alias.
+// taps are used_taps. What does not change along the row is in locals, which no
+// store can alias.
 TARGET INLINE void vertical_of_avx512(const rows *src, const bs_axis *ax, int32_t y,
                                       uint8_t *dst, size_t n, const int32_t taps) {
   const __m512i half = _mm512_set1_epi32(BS_HALF), zero = _mm512_setzero_si512();
@@ -133,27 +112,7 @@ TARGET INLINE void vertical_of_avx512(const rows *src, const bs_axis *ax, int32_
   }
 }
 
-TARGET static void vertical_avx512(const rows *src, const bs_axis *ax, int32_t y,
-                                   uint8_t *dst, size_t n) {
-  const int32_t taps =
-      used_taps(ax->weights + (size_t)y * ax->taps * 2, ax->taps);
-  switch (taps) {
-  case 2:
-    vertical_of_avx512(src, ax, y, dst, n, 2);
-    break;
-  case 4:
-    vertical_of_avx512(src, ax, y, dst, n, 4);
-    break;
-  case 6:
-    vertical_of_avx512(src, ax, y, dst, n, 6);
-    break;
-  case 8:
-    vertical_of_avx512(src, ax, y, dst, n, 8);
-    break;
-  default:
-    vertical_of_avx512(src, ax, y, dst, n, taps);
-  }
-}
+VERTICAL(vertical_avx512, vertical_of_avx512, TARGET)
 
 // lerp_avx512 is lerp_avx2 for four outputs at once.
 TARGET static void lerp_avx512(const bs_job *job, int32_t y, int32_t x, uint8_t *out) {
