@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
@@ -83,7 +84,7 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	contract.Labels = []string{"a", "b", "c", "d", "e"}
 	contract.Classes = len(contract.Labels)
 	images := pixels{listed{million}, pixel.Bytes()}
-	wall, processor := time.Now(), cpuTime(b)
+	wall, processor := time.Now(), measure.CPUTime()
 	s, err := score(b, scorer.Options{
 		Images: images, Out: out, Contract: contract, Counters: counters,
 		Job:        output.Job{TopK: contract.Classes},
@@ -92,7 +93,7 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	if err != nil || s.Statuses[output.StatusOK] != million {
 		b.Fatal(s.Statuses, err)
 	}
-	b.ReportMetric(million/(cpuTime(b)-processor).Seconds(), "images/cpu-s")
+	b.ReportMetric(million/(measure.CPUTime()-processor).Seconds(), "images/cpu-s")
 	b.ReportMetric(million/time.Since(wall).Seconds(), "images/s")
 	b.ReportMetric(0, "ns/op")
 }

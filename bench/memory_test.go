@@ -12,11 +12,11 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/tfjs"
-	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -32,14 +32,12 @@ func BenchmarkResidentMemory(b *testing.B) {
 		counters := new(telemetry.Counters)
 		tenth := make(chan float64)
 		go func() { tenth <- memoryAfter(b, counters, images/10) }()
-		s, err := score(b, scorer.Options{
-			Images: photos, Out: folder(b, b.TempDir()),
-			Job:      output.Job{ModelDigest: m.Digest, TopK: m.Contract.Classes},
-			Contract: m.Contract, Counters: counters,
-			OpenEngine: func() (scorer.Engine, error) { return kept{engine}, nil },
-		})
-		if err != nil || s.Statuses[output.StatusOK] != images {
-			b.Fatal(s.Statuses, err)
+		s, err := measure.Score(b.Context(), measure.RunOptions{
+			Images: photos, Model: m, Engine: engine, Shared: true, Batch: engine.DefaultBatch(),
+			Decoders: device.CPUs(1).Usable, Log: zerolog.Nop(),
+		}, counters)
+		if failed := counters.Snapshot().Failed; err != nil || s.Iterations != images || failed > 0 {
+			b.Fatalf("%d images, %d failed, %v", s.Iterations, failed, err)
 		}
 		b.ReportMetric(<-tenth, "MB-at-tenth")
 		b.ReportMetric(status(b, "VmRSS"), "MB-at-end")
@@ -74,11 +72,6 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 	})
 	return m, e
 }
-
-// kept is an engine that outlives a run.
-type kept struct{ *ort.Engine }
-
-func (kept) Close() error { return nil }
 
 // resetPeak lets the peak of the resident memory begin anew.
 func resetPeak(b *testing.B) {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -52,12 +50,3 @@ func folder(b *testing.B, path string) store.Store {
 
 // imageName is that of image i of a made-up collection.
 func imageName(i int) string { return fmt.Sprintf("%05d.jpg", i) }
-
-// cpuTime is the processor time that this process has taken.
-func cpuTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime is the processor time that this process has taken, of all its
+// CPUTime is the processor time that this process has taken, of all its
 // threads.
-func cpuTime() time.Duration {
+func CPUTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
 		panic(err) // Linux has had this clock since 2.6.12

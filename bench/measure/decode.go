@@ -78,9 +78,9 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 		for i := range decoders {
 			k := (i + round) % len(decoders)
 			for _, p := range pictures {
-				start := cpuTime()
+				start := CPUTime()
 				err := decoders[k].decode(p)
-				took[k] += cpuTime() - start
+				took[k] += CPUTime() - start
 				if err = errors.Join(err, ctx.Err()); err != nil {
 					return nil, err
 				}

@@ -68,7 +68,7 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 		if err != nil {
 			return nil, binds, err
 		}
-		r, err := o.score(ctx)
+		r, err := o.score(ctx, new(telemetry.Counters))
 		if err != nil {
 			return nil, binds, err
 		}
@@ -80,9 +80,10 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 	return samples, binds, nil
 }
 
-// Score is one run alone: its sample is one of Run's without the limits.
-func Score(ctx context.Context, o RunOptions) (result.Sample, error) {
-	r, err := o.score(ctx)
+// Score is one run alone: its sample is one of Run's without the limits. The
+// counters, which are new, follow it.
+func Score(ctx context.Context, o RunOptions, counters *telemetry.Counters) (result.Sample, error) {
+	r, err := o.score(ctx, counters)
 	return o.sample(r), err
 }
 
@@ -153,23 +154,23 @@ func (l limits) together(o RunOptions) float64 {
 }
 
 func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err error) {
-	start := cpuTime()
+	start := CPUTime()
 	rate, n, err := d.Rate(ctx, o.Engine.Lanes(), o.Batch, o.Least)
 	if err != nil {
 		return l, err
 	}
-	l.session = part{rate, (cpuTime() - start).Seconds() / float64(n)}
+	l.session = part{rate, (CPUTime() - start).Seconds() / float64(n)}
 	bodies, rate, err := fetch(ctx, o.Images, o.Max, o.Log)
 	if err != nil {
 		return l, err
 	}
 	l.fetch = rate
-	start = cpuTime()
+	start = CPUTime()
 	rate, n, err = tune.Decode(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
 	if err != nil {
 		return l, err
 	}
-	l.decode = part{rate, (cpuTime() - start).Seconds() / float64(n)}
+	l.decode = part{rate, (CPUTime() - start).Seconds() / float64(n)}
 	return l, nil
 }
 
@@ -222,7 +223,7 @@ type scored struct {
 	binds                      telemetry.Stage
 }
 
-func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
+func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_ scored, err error) {
 	folder, err := os.MkdirTemp("", "batchscore-bench-")
 	if err != nil {
 		return scored{}, err
@@ -241,13 +242,12 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 	if o.Simulated {
 		job.Precision = output.Simulated
 	}
-	counters := new(telemetry.Counters)
 	computed, _ := o.Engine.(interface{ Busy() time.Duration })
 	before := time.Duration(0)
 	if computed != nil {
 		before = computed.Busy()
 	}
-	cpu, cores, start := cpuTime(), readCores(), time.Now()
+	cpu, cores, start := CPUTime(), readCores(), time.Now()
 	s, err := scorer.Run(ctx, scorer.Options{
 		Images: o.Images, Out: out, Job: job, Contract: *c,
 		OpenEngine: func() (scorer.Engine, error) { return kept{o.Engine}, nil },
@@ -262,7 +262,7 @@ func (o *RunOptions) score(ctx context.Context) (_ scored, err error) {
 		return scored{}, fmt.Errorf("%s: nothing was scored", o.Images)
 	}
 	n, lanes := float64(s.Images), o.Engine.Lanes()
-	r := scored{part: part{n / took.Seconds(), (cpuTime() - cpu).Seconds() / n}, images: s.Images}
+	r := scored{part: part{n / took.Seconds(), (CPUTime() - cpu).Seconds() / n}, images: s.Images}
 	r.cores = readCores().busySince(cores)
 	after := counters.Snapshot()
 	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})

@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
@@ -62,7 +63,7 @@ func (u *ours) run(ctx context.Context) (result.Sample, error) {
 	return measure.Score(ctx, measure.RunOptions{
 		Images: u.images, Model: u.model, Engine: u.engine, Shared: true, Batch: u.batch,
 		Decoders: device.CPUs(1).Usable, Log: zerolog.Nop(),
-	})
+	}, new(telemetry.Counters))
 }
 
 // labels are our classes of all images, by file name.
