@@ -3,6 +3,8 @@ package scorer
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,5 +65,34 @@ func TestLocalStoresAreNotCounted(t *testing.T) {
 	workers, err := output.ReadSummaries(t.Context(), out)
 	if err != nil || len(workers) != 1 || workers[0].Storage != nil || s.Storage != nil {
 		t.Errorf("%+v, %+v, %v", workers, s.Storage, err)
+	}
+}
+
+// crashed is a store that can tell what a crash of the machine would spare.
+type crashed struct {
+	*mem.Store
+	mu       sync.Mutex
+	volatile []string
+}
+
+func (c *crashed) CreateVolatile(ctx context.Context, name string, body []byte) (store.Object, error) {
+	c.mu.Lock()
+	c.volatile = append(c.volatile, name)
+	c.mu.Unlock()
+	return c.Create(ctx, name, body)
+}
+
+// TestOnlyClaimsMayBeLost: all that is the result outlasts a crash.
+func TestOnlyClaimsMayBeLost(t *testing.T) {
+	out := &crashed{Store: new(mem.Store)}
+	mustRun(t, options(t, collection(t, 50), out))
+	verified(t, out)
+	if len(out.volatile) < 5 {
+		t.Errorf("volatile: %q, want a claim for each of 5 chunks", out.volatile)
+	}
+	for _, name := range out.volatile {
+		if !strings.HasPrefix(name, "_batchscore/claims/") && !strings.HasPrefix(name, "_batchscore/clock/") {
+			t.Errorf("%s may be lost", name)
+		}
 	}
 }

@@ -27,6 +27,9 @@ import (
 // differences between times by the store's clock, carried forward by this
 // process's monotonic clock; no machine's wall clock matters.
 //
+// A crash of the machine may take its last claims with it, or leave them empty:
+// their chunks are somebody's until the lease ends, or nobody's.
+//
 // Claims is safe for use by any number of goroutines, but a chunk is dealt
 // with by one at a time.
 type Claims struct {
@@ -183,7 +186,7 @@ func (c *Claims) extend(ctx context.Context, chunk, generation int, release bool
 	if err != nil {
 		return false, err
 	}
-	o, err := c.st.Create(ctx, linkName(chunk, generation), body)
+	o, err := store.CreateVolatile(ctx, c.st, linkName(chunk, generation), body)
 	if errors.Is(err, store.ErrExist) {
 		return false, nil
 	}
@@ -243,7 +246,7 @@ func (c *Claims) Now(ctx context.Context) (time.Time, error) {
 	if fresh {
 		return now, nil
 	}
-	o, err := c.st.Create(ctx, fmt.Sprintf("%s%s.%06d", clockFolder, c.worker.ID, probe), nil)
+	o, err := store.CreateVolatile(ctx, c.st, fmt.Sprintf("%s%s.%06d", clockFolder, c.worker.ID, probe), nil)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask the store for the time: %w", err)
 	}

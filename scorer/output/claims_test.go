@@ -101,6 +101,29 @@ func TestLateRenewalHoldsIfNobodyWasFaster(t *testing.T) {
 	}
 }
 
+// A crash of the machine may empty a claim, or damage it.
+func TestClaimThatCannotBeReadIsJudgedByItsAge(t *testing.T) {
+	for _, left := range []string{"", "{", `{"chunk":1,"generation":0,"released":true}`} {
+		clk := newClock()
+		st := clk.store()
+		if _, err := st.Create(t.Context(), linkName(7, 0), []byte(left)); err != nil {
+			t.Fatal(err)
+		}
+		c := claimsOf(st, elsewhere(1), clk)
+		clk.now = clk.now.Add(lease)
+		if acquire(t, c, 7) {
+			t.Errorf("%q: taken over within the lease", left)
+		}
+		clk.now = clk.now.Add(time.Nanosecond)
+		if !acquire(t, c, 7) {
+			t.Errorf("%q: not to be had after the lease", left)
+		}
+		if n, err := c.Deaths(t.Context(), 7); n != 1 || err != nil {
+			t.Errorf("%q: %d deaths, %v, want 1", left, n, err)
+		}
+	}
+}
+
 func TestReleasedChunkIsFreeAtOnce(t *testing.T) {
 	clk := newClock()
 	st := clk.store()

@@ -19,16 +19,25 @@ import (
 // Create implements store.Store. It makes the folders above name as needed. A
 // name with an empty, "." or ".." element is refused.
 func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
-	return s.create(ctx, name, int64(len(body)), func(w io.Writer) error {
+	return s.create(ctx, name, durable, int64(len(body)), whole(body))
+}
+
+// CreateVolatile implements store.Volatile: nothing is synced.
+func (s *Store) CreateVolatile(ctx context.Context, name string, body []byte) (store.Object, error) {
+	return s.create(ctx, name, volatile, int64(len(body)), whole(body))
+}
+
+func whole(body []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
-	})
+	}
 }
 
 // CreateFromWith implements store.Streamer. A folder makes no requests, so
 // there is nothing to try again.
 func (s *Store) CreateFromWith(ctx context.Context, name string, _ store.Retry, write func(io.Writer) error) (store.Object, error) {
-	return s.create(ctx, name, -1, func(w io.Writer) error {
+	return s.create(ctx, name, durable, -1, func(w io.Writer) error {
 		buffered := bufio.NewWriterSize(w, 1<<20)
 		if err := write(buffered); err != nil {
 			return err
@@ -37,9 +46,17 @@ func (s *Store) CreateFromWith(ctx context.Context, name string, _ store.Retry, 
 	})
 }
 
+// lasting says what becomes of an object when the machine crashes.
+type lasting bool
+
+const (
+	durable  lasting = true
+	volatile lasting = false
+)
+
 // create stores what write writes, size bytes or, if that is below 0, as many
 // as there are.
-func (s *Store) create(ctx context.Context, name string, size int64, write func(io.Writer) error) (store.Object, error) {
+func (s *Store) create(ctx context.Context, name string, lasts lasting, size int64, write func(io.Writer) error) (store.Object, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Object{}, err
 	}
@@ -66,7 +83,7 @@ func (s *Store) create(ctx context.Context, name string, size int64, write func(
 		return store.Object{}, classifyCreate(final, size, err)
 	}
 	defer os.Remove(temp.Name())
-	if err := fill(temp, write); err != nil {
+	if err := fill(temp, lasts, write); err != nil {
 		if size < 0 {
 			size = written(temp.Name())
 		}
@@ -79,7 +96,7 @@ func (s *Store) create(ctx context.Context, name string, size int64, write func(
 		return store.Object{}, classifyCreate(final, size, err)
 	}
 	info, err := os.Lstat(final)
-	if err == nil {
+	if err == nil && lasts == durable {
 		err = syncFolder(folder)
 	}
 	if err != nil {
@@ -107,13 +124,13 @@ func written(path string) int64 {
 	return info.Size()
 }
 
-// fill lets f be written, syncs and closes it.
-func fill(f *os.File, write func(io.Writer) error) error {
+// fill lets f be written, syncs it if it is to last, and closes it.
+func fill(f *os.File, lasts lasting, write func(io.Writer) error) error {
 	err := write(f)
 	if err == nil {
 		err = f.Chmod(0o644)
 	}
-	if err == nil {
+	if err == nil && lasts == durable {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())

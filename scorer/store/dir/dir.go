@@ -38,7 +38,10 @@ type Store struct {
 	seen map[string]bool // folders that this Store has made sure of, and swept
 }
 
-var _ store.Streamer = (*Store)(nil)
+var (
+	_ store.Streamer = (*Store)(nil)
+	_ store.Volatile = (*Store)(nil)
+)
 
 // New returns a store over the folder root. The folder need not exist: Create
 // makes it. It is an error for root to be something else than a folder.

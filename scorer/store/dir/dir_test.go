@@ -2,6 +2,7 @@ package dir
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,17 @@ func TestConformsWhereLinksAreMissing(t *testing.T) {
 		s.link = renameExclusive
 		return s
 	})
+}
+
+// hasty creates without syncing; the rest of the contract holds all the same.
+type hasty struct{ *Store }
+
+func (h hasty) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	return store.CreateVolatile(ctx, h.Store, name, body)
+}
+
+func TestVolatileConforms(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Store { return hasty{open(t, t.TempDir())} })
 }
 
 // files lists every file beneath root, temporary ones too.

@@ -10,6 +10,9 @@
 // links, renameat2(2) with RENAME_NOREPLACE does the same; where it has
 // neither, Create refuses to go on rather than risk half an object.
 //
+// CreateVolatile does the same without syncing. After a crash of the machine the
+// object may be gone, or empty.
+//
 // Temporary names begin with TempPrefix, which listings skip. What a killed
 // process left of them is removed by the first Create in that folder once it
 // is a day old by the file system's clock. Should its owner still be alive,
