@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -61,6 +62,9 @@ func (t *textWriter) Write(rows []Row) error {
 	for i := range rows {
 		t.r = rows[i].written()
 		t.buf = t.row(t.buf, &t.r)
+		if i == 0 { // the others are about as long
+			t.buf = slices.Grow(t.buf, len(t.buf)*len(rows)*9/8)
+		}
 	}
 	_, err := t.w.Write(t.buf)
 	return err
