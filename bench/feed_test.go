@@ -20,16 +20,16 @@ import (
 // alone.
 func BenchmarkFeed(b *testing.B) {
 	photos := photographs(b)
+	const n = 9000 // enough for the start to weigh little
 	for _, c := range []struct {
 		images string
-		n      int // enough for the start to weigh little
 		open   func(b *testing.B, files []string, n int) store.Store
 	}{
-		{"folder", 9000, linkedPhotos},
-		{"azurite", 4500, storedPhotos},
+		{"folder", linkedPhotos},
+		{"azurite", storedPhotos},
 	} {
 		b.Run("images="+c.images, func(b *testing.B) {
-			st := c.open(b, photos, c.n)
+			st := c.open(b, photos, n)
 			contract := models.Contract{
 				Name: "vgg16", Output: models.Probabilities, Classes: 1000,
 				Preprocess: preprocess.Spec{Width: 224, Height: 224, Layout: preprocess.CHW, DType: preprocess.Float32, Scale: 1. / 255,

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// coreTimes is the time of all cores of the machine since it started, in ticks.
-type coreTimes struct{ idle, all float64 }
+// coreTimes is the time of all cores of the machine since it started, in
+// seconds.
+type coreTimes struct{ busy, all float64 }
 
 // readCores is the present time; zero where the system does not tell it.
 func readCores() coreTimes {
@@ -23,6 +24,7 @@ func readCores() coreTimes {
 // work of others.
 func parseCores(stat string) (t coreTimes) {
 	const idle, wait, last = 3, 4, 7
+	const second = 100 // ticks, wherever Go runs on Linux
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
 	if len(fields) <= last+1 || fields[0] != "cpu" {
@@ -33,19 +35,24 @@ func parseCores(stat string) (t coreTimes) {
 		if err != nil {
 			return coreTimes{}
 		}
-		t.all += ticks
-		if i == idle || i == wait {
-			t.idle += ticks
+		t.all += ticks / second
+		if i != idle && i != wait {
+			t.busy += ticks / second
 		}
 	}
 	return t
 }
 
-// busySince is the share of the time since before in which the cores worked, 0
-// where it cannot be told.
-func (t coreTimes) busySince(before coreTimes) float64 {
-	if t.all <= before.all {
+// since is what passed between before and t.
+func (t coreTimes) since(before coreTimes) coreTimes {
+	return coreTimes{busy: t.busy - before.busy, all: t.all - before.all}
+}
+
+// share is the part of the time in which the cores worked, 0 where it cannot be
+// told.
+func (t coreTimes) share() float64 {
+	if t.all <= 0 {
 		return 0
 	}
-	return 1 - (t.idle-before.idle)/(t.all-before.all)
+	return t.busy / t.all
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -48,12 +49,16 @@ type RunOptions struct {
 //
 //   - images/s, from the listing to _SUCCESS, with the engine open;
 //   - session-images/s, decode-images/s and fetch-images/s of the parts alone;
+//   - cores-images/s, where the engine does not share the cores: what they could
+//     do at most, given the processor time that an image takes the decoders and,
+//     where it is told, takes the whole machine to be read, storage that runs on
+//     it included;
 //   - of-session, the rate as a share of the engine's alone;
-//   - of-limit, as a share of what engine and decoders allow together: of both
-//     times added where they share the cores, of the slower one else; and never
-//     more than blob storage gives; and of-limit-cpu, the same of processor
-//     time, where they share the cores, beside the processor time of an image,
-//     cpu-ms/image;
+//   - of-limit, as a share of what all parts allow together: of the times of
+//     engine and decoders added where they share the cores, of the slowest of
+//     engine, decoders and cores else; and never more than blob storage gives;
+//     and of-limit-cpu, the same of processor time, where they share the cores,
+//     beside the processor time of an image, cpu-ms/image;
 //   - device-busy, decoders-busy and committer-busy, the share of the time in
 //     which the device computed, a decoder decoded, and a part was committed;
 //   - on Linux cores-busy, the share in which the machine's cores were at work,
@@ -108,13 +113,13 @@ func (o *RunOptions) sample(r scored) result.Sample {
 // beside are the limits, and what part of them a run reached.
 func (l limits) beside(r scored, o RunOptions) []result.Value {
 	values := []result.Value{
-		{Value: l.session.rate, Unit: "session-images/s"}, {Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch, Unit: "fetch-images/s"},
+		{Value: l.session.rate, Unit: "session-images/s"}, {Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch.rate, Unit: "fetch-images/s"},
 		{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o), Unit: "of-limit"},
 	}
 	if o.Shared {
-		values = append(values, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
+		return append(values, result.Value{Value: (l.session.cpu + l.decode.cpu) / r.cpu, Unit: "of-limit-cpu"})
 	}
-	return values
+	return append(values, result.Value{Value: l.cores(), Unit: "cores-images/s"})
 }
 
 // What images come from.
@@ -138,19 +143,24 @@ type part struct {
 
 type limits struct {
 	session, decode part
-	fetch           float64
+	fetch           part // its processor time is the machine's
 }
 
 // together is the rate that all parts of a run allow.
 func (l limits) together(o RunOptions) float64 {
-	rate := min(l.session.rate, l.decode.rate)
+	rate := min(l.session.rate, l.decode.rate, l.cores())
 	if o.Shared {
 		rate = 1 / (1/l.session.rate + 1/l.decode.rate)
 	}
 	if kind(o.Images) == fromBlobs {
-		rate = min(rate, l.fetch)
+		rate = min(rate, l.fetch.rate)
 	}
 	return rate
+}
+
+// cores is the rate at which fetching and decoding leave no core idle.
+func (l limits) cores() float64 {
+	return float64(runtime.GOMAXPROCS(0)) / (l.fetch.cpu + l.decode.cpu)
 }
 
 func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err error) {
@@ -160,11 +170,10 @@ func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err 
 		return l, err
 	}
 	l.session = part{rate, (CPUTime() - start).Seconds() / float64(n)}
-	bodies, rate, err := fetch(ctx, o.Images, o.Max, o.Log)
-	if err != nil {
+	var bodies [][]byte
+	if bodies, l.fetch, err = fetch(ctx, o.Images, o.Max, o.Least, o.Log); err != nil {
 		return l, err
 	}
-	l.fetch = rate
 	start = CPUTime()
 	rate, n, err = tune.Decode(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
 	if err != nil {
@@ -181,37 +190,50 @@ const (
 	fetchedMost = 1000
 )
 
-// fetch reads the first images of a store, many at a time, and returns their
-// bytes and images a second.
-func fetch(ctx context.Context, st store.Store, most int, log zerolog.Logger) ([][]byte, float64, error) {
+// fetch reads the first images of a store, many at a time, again and again for
+// as long as least, and returns their bytes.
+func fetch(ctx context.Context, st store.Store, most int, least time.Duration, log zerolog.Logger) ([][]byte, part, error) {
 	if most == 0 || most > fetchedMost {
 		most = fetchedMost
 	}
 	m, err := scorer.List(ctx, st, most, log.Level(zerolog.ErrorLevel))
 	if err != nil {
-		return nil, 0, err
+		return nil, part{}, err
 	}
 	defer m.Close()
-	bodies := make([][]byte, m.Len())
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(fetchers)
-	start := time.Now()
-	for i := range bodies {
-		e, err := m.At(i)
-		if err != nil {
-			return nil, 0, errors.Join(err, g.Wait())
-		}
-		g.Go(func() error {
-			r, _, err := st.Open(ctx, e.Path, e.ETag)
-			if err != nil {
-				return err
-			}
-			bodies[i], err = io.ReadAll(r)
-			return errors.Join(err, r.Close())
-		})
+	entries, err := m.Entries(nil, 0, m.Len())
+	if err != nil {
+		return nil, part{}, err
 	}
-	err = g.Wait()
-	return bodies, float64(len(bodies)) / time.Since(start).Seconds(), err
+	bodies := make([][]byte, len(entries))
+	for i, e := range entries {
+		bodies[i] = make([]byte, e.Size)
+	}
+	n := 0
+	cores, start := readCores(), time.Now()
+	for {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(fetchers)
+		for i, e := range entries {
+			g.Go(func() error {
+				r, _, err := st.Open(ctx, e.Path, e.ETag)
+				if err != nil {
+					return err
+				}
+				if _, err = io.ReadFull(r, bodies[i]); err != nil {
+					err = fmt.Errorf("read %q from %s: %w", e.Path, st, err)
+				}
+				return errors.Join(err, r.Close())
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, part{}, err
+		}
+		n += len(entries)
+		if took := time.Since(start); took >= least {
+			return bodies, part{float64(n) / took.Seconds(), readCores().since(cores).busy / float64(n)}, nil
+		}
+	}
 }
 
 // scored is a whole run.
@@ -263,7 +285,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	}
 	n, lanes := float64(s.Images), o.Engine.Lanes()
 	r := scored{part: part{n / took.Seconds(), (CPUTime() - cpu).Seconds() / n}, images: s.Images}
-	r.cores = readCores().busySince(cores)
+	r.cores = readCores().since(cores).share()
 	after := counters.Snapshot()
 	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})
 	share := func(s telemetry.Stage, goroutines int) float64 {

@@ -2,8 +2,10 @@ package measure
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 func folder(t *testing.T, n int) *dir.Store {
@@ -86,10 +89,33 @@ func TestRunOnASimulatedDevice(t *testing.T) {
 	if have, want := v["device-busy"], v["images/s"]/400; have > 1 || have < want*0.999 || have > want*1.001 {
 		t.Errorf("busy for %v of the time, want %v", have, want)
 	}
-	if v["of-limit"] != v["images/s"]/min(v["session-images/s"], v["decode-images/s"]) {
+	if v["of-limit"] != v["images/s"]/min(v["session-images/s"], v["decode-images/s"], v["cores-images/s"]) {
 		t.Errorf("of-limit is %v", v["of-limit"])
 	}
 	if _, ok := v["of-limit-cpu"]; ok {
 		t.Error("the device takes no processor time, and a share of it is told")
+	}
+}
+
+func TestWhatAllPartsAllow(t *testing.T) {
+	cores := float64(runtime.GOMAXPROCS(0))
+	l := limits{session: part{rate: 60}, decode: part{rate: 30, cpu: cores / 40}, fetch: part{rate: 15, cpu: cores / 120}}
+	blobs := new(mem.Store)
+	for name, test := range map[string]struct {
+		of   func(l *limits, o *RunOptions)
+		want float64
+	}{
+		"decoders":                          {func(*limits, *RunOptions) {}, 30},
+		"device":                            {func(l *limits, _ *RunOptions) { l.session.rate = 20 }, 20},
+		"cores, which read as well":         {func(l *limits, _ *RunOptions) { l.fetch.cpu = cores / 40 }, 20},
+		"device on the cores":               {func(_ *limits, o *RunOptions) { o.Shared = true }, 20},
+		"blob storage":                      {func(_ *limits, o *RunOptions) { o.Images = blobs }, 15},
+		"blob storage, device on the cores": {func(_ *limits, o *RunOptions) { o.Images, o.Shared = blobs, true }, 15},
+	} {
+		l, o := l, RunOptions{Images: folder(t, 0)}
+		test.of(&l, &o)
+		if have := l.together(o); math.Abs(have-test.want) > 1e-9 {
+			t.Errorf("%s: %v images/s, want %v", name, have, test.want)
+		}
 	}
 }

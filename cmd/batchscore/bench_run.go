@@ -30,10 +30,11 @@ func newBenchRun() *cobra.Command {
 		Long: `run scores a collection several times over, each time to a new folder on the local
 disk, and before each run measures its parts alone: the device on ready tensors,
 the decoders on bytes in memory, and reading from the place of the images. It
-tells the run's share of the device's rate (of-session) and of what device and
-decoders allow together (of-limit): on the CPU the times of both add up, else the
-slower of the two counts. A simulated device answers whether this machine and
-this storage would feed a GPU.
+tells the run's share of the device's rate (of-session) and of what all parts
+allow together (of-limit): on the CPU the times of device and decoders add up,
+else the slowest counts, of device, decoders and the cores that read and decode
+(cores-images/s); and never more than blob storage gives. A simulated device
+answers whether this machine and this storage would feed a GPU.
 
 ` + placesHelp,
 		Example: `  batchscore bench run --images photos --model inception.onnx
