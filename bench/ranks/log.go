@@ -3,12 +3,14 @@ package ranks
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,12 +23,23 @@ type Rank struct {
 	// Images is how many it processed, in Seconds from its start to its end.
 	Images  int     `json:"images"`
 	Seconds float64 `json:"seconds"`
+	// Untimed is how many of Images belong to starts that never told their end,
+	// whose time is not in Seconds.
+	Untimed int `json:"untimed_images,omitempty"`
 	// Ended says that it told its end; otherwise Images is the last that is
 	// known of it, and Seconds are 0.
 	Ended bool `json:"ended"`
 	// Starts is how many times it was started; Images and Seconds are over all
 	// of them.
 	Starts int `json:"starts"`
+}
+
+// speed is images a second, of those whose time is known; 0 where none is.
+func (r Rank) speed() float64 {
+	if r.Seconds == 0 {
+		return 0
+	}
+	return float64(r.Images-r.Untimed) / r.Seconds
 }
 
 // Log is what logs tell.
@@ -43,31 +56,50 @@ var (
 	progress  = regexp.MustCompile(`Worker (\d+) Processed (\d+)/(\d+) images`)
 	took      = regexp.MustCompile(`Worker (\d+) Processed (\d+) images, took (\S+(?: days?, \S+)?)`)
 	simulated = regexp.MustCompile(`simulated: nothing is computed|ranks, took .*\(simulated\)`)
+	// colours are what a terminal takes for colours and movements.
+	colours = regexp.MustCompile(`\x1b\[[0-9;?]*[@-~]`)
 )
 
-// longestLine is beyond what any launcher writes as one line.
-const longestLine = 1 << 20
+const (
+	// longestLine is beyond what any launcher writes as one line.
+	longestLine = 1 << 20
+	// mostRanks is beyond all numbers of ranks.
+	mostRanks = 1 << 17
+)
 
 // ReadLog reads logs in turn: the lines of all ranks in any order, with whatever
-// else is between them. A log without a line of any rank is an error.
+// else is between them. Logs without a line of any rank are an error. Errors name a
+// log by its method Name, as files have it, or by its number.
 func ReadLog(logs ...io.Reader) (Log, error) {
 	var l Log
 	byRank := map[int]*attempts{}
-	for _, log := range logs {
+	var names []string
+	for i, log := range logs {
+		name := fmt.Sprintf("log %d", i+1)
+		if file, ok := log.(interface{ Name() string }); ok {
+			name = file.Name()
+		}
+		names = append(names, name)
 		lines := bufio.NewScanner(log)
 		lines.Buffer(nil, longestLine)
 		for n := 1; lines.Scan(); n++ {
-			l.Simulated = l.Simulated || simulated.Match(lines.Bytes())
-			if err := readLine(byRank, lines.Bytes()); err != nil {
-				return l, fmt.Errorf("line %d: %w", n, err)
+			line := lines.Bytes()
+			if bytes.IndexByte(line, '\x1b') >= 0 {
+				line = colours.ReplaceAll(line, nil)
+			}
+			l.Simulated = l.Simulated || simulated.Match(line)
+			if err := readLine(byRank, line); err != nil {
+				return l, fmt.Errorf("%s, line %d: %w", name, n, err)
 			}
 		}
-		if err := lines.Err(); err != nil {
-			return l, err
+		if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+			return l, fmt.Errorf("%s: a line is longer than %d bytes: it is no log", name, longestLine)
+		} else if err != nil {
+			return l, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(byRank) == 0 {
-		return l, fmt.Errorf("no line is that of a rank, such as %q", "Worker 0 Processed 3124 images, took 0:10:43.983157")
+		return l, fmt.Errorf("%s: no line is that of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
 	}
 	for _, rank := range slices.Sorted(maps.Keys(byRank)) {
 		l.Ranks = append(l.Ranks, byRank[rank].sum(rank))
@@ -84,6 +116,12 @@ type attempt struct {
 
 type attempts []attempt
 
+// repeats says that a line which tells an end is there a second time: a real
+// second start would have told its share first.
+func (a attempts) repeats(done int, took time.Duration) bool {
+	return len(a) > 0 && a[len(a)-1] == attempt{share: a[len(a)-1].share, done: done, took: took, ended: true}
+}
+
 // current is the start that a line belongs to: the last, or a new one if that
 // has ended.
 func (a *attempts) current() *attempt {
@@ -98,6 +136,9 @@ func (a *attempts) sum(rank int) Rank {
 	r := Rank{Rank: rank, Share: (*a)[0].share, Starts: len(*a), Ended: (*a)[len(*a)-1].ended}
 	for _, try := range *a {
 		r.Images += try.done
+		if !try.ended {
+			r.Untimed += try.done
+		}
 		r.Seconds += try.took.Seconds()
 	}
 	return r
@@ -112,7 +153,7 @@ func readLine(byRank map[int]*attempts, line []byte) error {
 		for _, m := range pattern.FindAllSubmatch(line, -1) {
 			rank, err1 := strconv.Atoi(string(m[1]))
 			n, err2 := strconv.Atoi(string(m[2]))
-			if err1 != nil || err2 != nil {
+			if err1 != nil || err2 != nil || rank >= mostRanks {
 				return fmt.Errorf("%q is beyond all numbers of ranks or images", m[0])
 			}
 			if byRank[rank] == nil {
@@ -145,6 +186,9 @@ func readLine(byRank map[int]*attempts, line []byte) error {
 		d, err := Timedelta(text)
 		if err != nil {
 			return err
+		}
+		if a.repeats(n, d) {
+			return nil
 		}
 		now := a.current()
 		now.done, now.took, now.ended = n, d, true

@@ -66,6 +66,7 @@ func TestReadLog(t *testing.T) {
 		"srun: Worker 1 Processed 100/250 imagesWorker 0 Processed 100/300 images",
 		"Worker 2 needs to process 10 images",
 		"Worker 2 Processed 10 images, took 1 day, 0:00:05",
+		"\x1b[2K\x1b[1;32mWorker\x1b[0m 2 Processed 10 images, took \x1b[1m1 day, 0:00:05\x1b[0m", // the same line, teed
 		"Traceback: Worker 9 is a word",
 		"Worker 0 Processed 200/300 images",
 		"Worker 0 needs to process 100 images",
@@ -77,7 +78,7 @@ func TestReadLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Rank{
-		{Rank: 0, Share: 300, Images: 300, Seconds: 7.5, Ended: true, Starts: 2},
+		{Rank: 0, Share: 300, Images: 300, Seconds: 7.5, Untimed: 200, Ended: true, Starts: 2},
 		{Rank: 1, Share: 250, Images: 250, Seconds: 60, Ended: true, Starts: 1},
 		{Rank: 2, Share: 10, Images: 10, Seconds: 86405, Ended: true, Starts: 1},
 	}
@@ -85,15 +86,87 @@ func TestReadLog(t *testing.T) {
 		t.Errorf("have %+v\nwant %+v", l.Ranks, want)
 	}
 	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"), strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images on 2 ranks, took 0:00:04 (simulated)\n"))
-	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Starts: 1}}) {
+	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Untimed: 50, Starts: 1}}) {
 		t.Errorf("have %+v, %v", killed, err)
 	}
 	if r := Analyse(killed.Ranks, Options{Asked: 90}); !slices.Equal(r.Unfinished, []int{4}) || r.Lost != 40 || len(r.Stragglers) != 0 {
 		t.Errorf("of a rank that was killed: %+v", r)
 	}
-	for _, bad := range []string{"", "nothing of a rank", "Worker 0 Processed 3 images, took forever", "Worker 99999999999999999999 needs to process 1 images"} {
-		if l, err := ReadLog(strings.NewReader(bad)); err == nil {
-			t.Errorf("%q is read as %+v", bad, l)
+	good := strings.NewReader("Worker 0 Processed 3 images, took 0:00:01")
+	for bad, says := range map[string]string{
+		"":                  "log 1, log 2: no line",
+		"nothing of a rank": "log 1, log 2: no line",
+		"\nWorker 0 Processed 3 images, took forever":           `log 2, line 2: "forever" is no duration`,
+		"Worker 99999999999999999999 needs to process 1 images": "log 2, line 1",
+		"Worker 200000 needs to process 1 images":               "beyond all numbers",
+		strings.Repeat("x", longestLine+1):                      "log 2: a line is longer",
+	} {
+		if l, err := ReadLog(strings.NewReader(""), strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.60q is read as %+v, %v; want %q", bad, l, err, says)
+		}
+	}
+	if _, err := ReadLog(named{good, "a.log"}, named{strings.NewReader("Worker 0 Processed 3 images, took ages"), "b.log"}); err == nil || !strings.HasPrefix(err.Error(), "b.log, line 1: ") {
+		t.Errorf("a bad line of the second file gives %v", err)
+	}
+}
+
+// named is a log in a file.
+type named struct {
+	*strings.Reader
+	name string
+}
+
+func (n named) Name() string { return n.name }
+
+// TestSentences says what is odd about a log.
+func TestSentences(t *testing.T) {
+	ended := func(rank int) Rank { return Rank{Rank: rank, Images: 100, Seconds: 10, Ended: true, Starts: 1} }
+	restarted := Rank{Rank: 1, Images: 100, Untimed: 50, Seconds: 5, Ended: true, Starts: 2}
+	killed := Rank{Rank: 1, Images: 50, Untimed: 50, Starts: 1}
+	for _, c := range []struct {
+		what  string
+		ranks []Rank
+		o     Options
+		want  []string
+	}{
+		{"ranks that told nothing are paid for", []Rank{ended(0), ended(2)}, Options{Asked: 400, World: 4, OneGPU: 20, Price: 3600}, []string{
+			"200 images labelled of 400 asked for: 200 lost",
+			"ranks 1 and 3 of 4 told nothing",
+			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+			"2.0 times one GPU on 4: efficiency 50.0% on the makespan",
+			"no rank straggles",
+			"0 GPU-seconds idle while the last rank was at work: 0.00 of the 40.00 paid",
+			"20.00 paid beyond what one GPU costs for the same work",
+		}},
+		{"two runs in one log", []Rank{ended(0), ended(1)}, Options{Asked: 100}, []string{
+			"200 images labelled of 100 asked for: 100 too many; some were labelled twice, or the logs are of several runs",
+			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+			"no rank straggles",
+			"0 GPU-seconds idle while the last rank was at work",
+		}},
+		{"a start without an end gives no speed", []Rank{ended(0), restarted, ended(2)}, Options{}, []string{
+			"300 images labelled",
+			"rank 1 had a start that never told its end: its images count, its time is not known",
+			"makespan 10 s; 8.33 s if the same ranks had shared the work without rest (83.3% of it)",
+			"no rank straggles",
+			"5 GPU-seconds idle while the last rank was at work",
+		}},
+		{"the dead are not idle", []Rank{ended(0), killed}, Options{}, []string{
+			"150 images labelled",
+			"rank 1 never told the end: the images told of count, all times are of the other ranks",
+			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+			"no rank straggles",
+			"0 GPU-seconds idle while the last rank was at work",
+		}},
+		{"all were killed", []Rank{killed}, Options{World: 2, Price: 1, OneGPU: 1}, []string{
+			"50 images labelled",
+			"rank 0 of 2 told nothing",
+			"no rank told its end: the images told of count, the makespan is not known",
+		}},
+	} {
+		r := Analyse(c.ranks, c.o)
+		if got := r.Sentences(); !slices.Equal(got, c.want) {
+			t.Errorf("%s: have\n%s\nwant\n%s", c.what, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 		}
 	}
 }
@@ -121,7 +194,7 @@ func TestReadsOurOwnLines(t *testing.T) {
 // TestStragglers looks at ranks that divided the work by stealing: they end
 // together, and the slow one shows in how little it did.
 func TestStragglers(t *testing.T) {
-	even := []Rank{{0, 100, 101, 10, true, 1}, {1, 100, 99, 10, true, 1}, {2, 100, 100, 10.1, true, 1}, {3, 100, 100, 10, true, 1}}
+	even := []Rank{{Rank: 0, Images: 101, Seconds: 10}, {Rank: 1, Images: 99, Seconds: 10}, {Rank: 2, Images: 100, Seconds: 10.1}, {Rank: 3, Images: 100, Seconds: 10}}
 	if r := Analyse(even, Options{}); len(r.Stragglers) != 0 {
 		t.Errorf("of even ranks, %v straggle", r.Stragglers)
 	}

@@ -9,6 +9,8 @@ import (
 type Options struct {
 	// Asked is how many images the job was to label; 0 where that is not known.
 	Asked int
+	// World is how many ranks there were; 0 is as many as the highest rank says.
+	World int
 	// OneGPU is how many seconds one GPU takes for them; 0 where not known.
 	OneGPU float64
 	// PerNode is how many consecutive ranks are on a node; 0 where not known.
@@ -32,15 +34,19 @@ type Judged struct {
 // Report is what came of a job.
 type Report struct {
 	Ranks []Judged `json:"ranks"`
+	// World is how many ranks there were, and Missing are those that told nothing.
+	World   int   `json:"world"`
+	Missing []int `json:"missing,omitempty"`
 	// Labelled is the sum over all ranks; Lost is what is missing of those that
-	// were asked for.
+	// were asked for, Surplus what there is beyond them.
 	Asked    int `json:"asked,omitempty"`
 	Labelled int `json:"labelled"`
 	Lost     int `json:"lost"`
+	Surplus  int `json:"surplus,omitempty"`
 	// Makespan is the time of the slowest rank, in seconds: ranks start together.
 	Makespan float64 `json:"makespan_seconds"`
-	// Balanced is the makespan of the same work divided without rest among ranks
-	// that work at the rates which these showed.
+	// Balanced is the makespan of the work whose time is known, divided without
+	// rest among ranks that work at the rates which these showed.
 	Balanced float64 `json:"balanced_seconds"`
 	// Balance is Balanced in Makespan, at most 1.
 	Balance float64 `json:"balance"`
@@ -56,10 +62,10 @@ type Report struct {
 	StragglesAbove float64 `json:"straggles_above_seconds_per_image"`
 	// Unfinished are ranks that never told their end.
 	Unfinished []int `json:"unfinished,omitempty"`
-	// IdleGPUSeconds is what ranks were paid for after their end, while the last
-	// was at work; IdleCost is that in money.
+	// IdleGPUSeconds is what ranks that told their end were paid for after it,
+	// while the last was at work; IdleCost is that in money.
 	IdleGPUSeconds float64 `json:"idle_gpu_seconds"`
-	Cost           float64 `json:"cost,omitempty"` // of the whole job
+	Cost           float64 `json:"cost,omitempty"` // of all ranks for the makespan
 	IdleCost       float64 `json:"idle_cost,omitempty"`
 	// LostGPUSeconds is what the ranks were paid for beyond the time of one GPU.
 	LostGPUSeconds float64 `json:"lost_gpu_seconds,omitempty"`
@@ -81,58 +87,69 @@ const (
 
 // Analyse judges a job by its ranks.
 func Analyse(all []Rank, o Options) Report {
-	r := Report{Asked: o.Asked, Stragglers: []int{}}
-	var perImage []float64 // of ranks that ended
-	rate := 0.0
+	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}}
+	var perImage []float64 // of ranks whose time is known
+	rate, timed := 0.0, 0
 	fastest := 1.0
 	if len(o.Rates) > 0 {
 		fastest = slices.Max(o.Rates)
 	}
 	// slowness is the seconds an image, as if on the fastest device.
 	slowness := func(k Rank) float64 {
-		s := k.Seconds / float64(k.Images)
+		s := 1 / k.speed()
 		if k.Rank < len(o.Rates) {
 			s *= o.Rates[k.Rank] / fastest
 		}
 		return s
 	}
 	for _, k := range all {
+		r.World = max(r.World, k.Rank+1)
 		r.Labelled += k.Images
 		r.Makespan = max(r.Makespan, k.Seconds)
 		if !k.Ended {
 			r.Unfinished = append(r.Unfinished, k.Rank)
 		}
-		if k.Ended && k.Images > 0 && k.Seconds > 0 {
+		if k.speed() > 0 {
 			perImage = append(perImage, slowness(k))
-			rate += float64(k.Images) / k.Seconds
+			rate += k.speed()
+			timed += k.Images - k.Untimed
 		}
 	}
-	r.Lost = max(0, o.Asked-r.Labelled)
+	for rank := range r.World {
+		if !slices.ContainsFunc(all, func(k Rank) bool { return k.Rank == rank }) {
+			r.Missing = append(r.Missing, rank)
+		}
+	}
+	if o.Asked > 0 {
+		r.Lost, r.Surplus = max(0, o.Asked-r.Labelled), max(0, r.Labelled-o.Asked)
+	}
 	r.StragglesAbove = bound(perImage)
 	for _, k := range all {
 		j := Judged{Rank: k, Node: -1}
 		if o.PerNode > 0 {
 			j.Node = k.Rank / o.PerNode
 		}
-		j.Straggles = k.Ended && k.Images > 0 && slowness(k) > r.StragglesAbove
+		j.Straggles = k.speed() > 0 && slowness(k) > r.StragglesAbove
 		if j.Straggles {
 			r.Stragglers = append(r.Stragglers, k.Rank)
 			if j.Node >= 0 && !slices.Contains(r.StragglerNodes, j.Node) {
 				r.StragglerNodes = append(r.StragglerNodes, j.Node)
 			}
 		}
-		r.IdleGPUSeconds += r.Makespan - k.Seconds
+		if k.Ended {
+			r.IdleGPUSeconds += r.Makespan - k.Seconds
+		}
 		r.Ranks = append(r.Ranks, j)
 	}
 	if rate > 0 && r.Makespan > 0 {
-		r.Balanced = float64(r.Labelled) / rate
+		r.Balanced = float64(timed) / rate
 		r.Balance = min(1, r.Balanced/r.Makespan)
 	}
-	paid := r.Makespan * float64(len(all))
+	paid := r.Makespan * float64(r.World)
 	r.Cost, r.IdleCost = paid/3600*o.Price, r.IdleGPUSeconds/3600*o.Price
 	if o.OneGPU > 0 && r.Makespan > 0 {
 		r.SpeedUp = o.OneGPU / r.Makespan
-		r.Efficiency = r.SpeedUp / float64(len(all))
+		r.Efficiency = r.SpeedUp / float64(r.World)
 		r.LostGPUSeconds = max(0, paid-o.OneGPU)
 		r.LostCost = r.LostGPUSeconds / 3600 * o.Price
 	}

@@ -15,7 +15,7 @@ import (
 // those of simulated devices.
 func WriteText(out io.Writer, r Report, simulated bool) error {
 	fmt.Fprintf(out, "Ranks (%s)\n", kind(simulated))
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "rank\tnode\tshare\timages\ttook\timages/s\t")
 	for _, k := range r.Ranks {
 		node, share, rate, took, say := "-", "-", "-", Clock(k.Seconds), ""
@@ -25,19 +25,19 @@ func WriteText(out io.Writer, r Report, simulated bool) error {
 		if k.Share >= 0 {
 			share = strconv.Itoa(k.Share)
 		}
-		if k.Seconds > 0 {
-			rate = fmt.Sprintf("%.4g", float64(k.Images)/k.Seconds)
+		if k.speed() > 0 {
+			rate = fmt.Sprintf("%.4g", k.speed())
 		}
 		if k.Straggles {
-			say = "<- straggles"
+			say = "  <- straggles"
 		}
 		if !k.Ended {
-			took, say = "-", "<- never told its end"
+			took, say = "-", "  <- never told its end"
 		}
 		if k.Starts > 1 {
-			say += fmt.Sprintf(" (started %d times)", k.Starts)
+			say += fmt.Sprintf("  (started %d times)", k.Starts)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\n", k.Rank.Rank, node, share, k.Images, took, rate, strings.TrimSpace(say))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\n", k.Rank.Rank, node, share, k.Images, took, rate, say)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -58,17 +58,39 @@ func (r *Report) Sentences() []string {
 	var s []string
 	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	switch {
+	case r.Surplus > 0:
+		say("%s images labelled of %s asked for: %s too many; some were labelled twice, or the logs are of several runs", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Surplus))
 	case r.Asked > 0:
 		say("%s images labelled of %s asked for: %s lost", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Lost))
 	default:
 		say("%s images labelled", Thousands(r.Labelled))
 	}
-	if len(r.Unfinished) > 0 {
-		say("%s never told the end, and count as far as they told; times are of the others", Runs(r.Unfinished))
+	if len(r.Missing) > 0 {
+		say("%s of %d told nothing", Runs(r.Missing), r.World)
 	}
-	say("makespan %s; %s if the same ranks had shared the work without rest (%.1f%% of it)", Clock(r.Makespan), Clock(r.Balanced), 100*r.Balance)
+	if len(r.Unfinished) == len(r.Ranks) {
+		say("no rank told its end: the images told of count, the makespan is not known")
+		return s
+	}
+	if len(r.Unfinished) > 0 {
+		say("%s never told the end: the images told of count, all times are of the other ranks", Runs(r.Unfinished))
+	}
+	var again []int
+	for _, k := range r.Ranks {
+		if k.Ended && k.Untimed > 0 {
+			again = append(again, k.Rank.Rank)
+		}
+	}
+	if len(again) > 0 {
+		say("%s had a start that never told its end: its images count, its time is not known", Runs(again))
+	}
+	makespan := "makespan " + Clock(r.Makespan)
+	if r.Balanced > 0 {
+		makespan += fmt.Sprintf("; %s if the same ranks had shared the work without rest (%.1f%% of it)", Clock(r.Balanced), 100*r.Balance)
+	}
+	say("%s", makespan)
 	if r.SpeedUp > 0 {
-		say("%.1f times one GPU on %d: efficiency %.1f%% on the makespan", r.SpeedUp, len(r.Ranks), 100*r.Efficiency)
+		say("%.1f times one GPU on %d: efficiency %.1f%% on the makespan", r.SpeedUp, r.World, 100*r.Efficiency)
 	}
 	switch {
 	case len(r.Stragglers) == 0:
@@ -152,10 +174,10 @@ func (r *Report) Samples(simulated bool) []result.Sample {
 			Values: []result.Value{{Value: k.Seconds, Unit: "rank-s"}, {Value: float64(k.Images), Unit: "images"}}})
 	}
 	job := result.Sample{Name: "Job", Simulated: simulated, Iterations: r.Labelled,
-		Keys: []result.Key{result.K("ranks", len(r.Ranks))},
+		Keys: []result.Key{result.K("ranks", r.World)},
 		Values: []result.Value{
 			{Value: r.Makespan, Unit: "makespan-s"}, {Value: r.Balance, Unit: "balance"},
-			{Value: float64(r.Lost), Unit: "lost-images"}, {Value: float64(len(r.Stragglers)), Unit: "stragglers"},
+			{Value: float64(r.Lost), Unit: "lost-images"}, {Value: float64(r.Surplus), Unit: "surplus-images"}, {Value: float64(len(r.Stragglers)), Unit: "stragglers"},
 			{Value: r.IdleGPUSeconds, Unit: "idle-GPU-s"},
 		}}
 	if r.SpeedUp > 0 {

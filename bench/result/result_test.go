@@ -98,17 +98,17 @@ func TestTable(t *testing.T) {
 	if err := Write(&b, Table, example(), TableOptions{Best: "images/s", Notes: []string{"a note"}}); err != nil {
 		t.Fatal(err)
 	}
-	want := `Decode
-decoder        model   images/s    allocs/image
-ours           vgg-16  511.0 ± 2%  0.000 ± 0%  <- best
-Go_image_jpeg  vgg-16  122.2       -
+	want := `Decode, model vgg-16
+decoder        images/s    allocs/image
+ours           511.0 ± 2%  0 ± 0%  <- best
+Go_image_jpeg  122.2       -
 
 Run (simulated)
 device  images/s  ns/op
 p100    430.0     1.500G
 
 a note
-AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta; 2026-11-22
+AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta (abc+modified); seed 7; 2026-11-22
 `
 	if b.String() != want {
 		t.Errorf("have\n%s\nwant\n%s", b.String(), want)

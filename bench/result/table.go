@@ -1,7 +1,6 @@
 package result
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -96,8 +95,12 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 		fmt.Fprintln(w, note)
 	}
 	p := r.Provenance
-	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; %s\n",
-		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, cmp.Or(p.Versions["batchscore"], p.Commit), p.Date.Format("2006-01-02"))
+	program := p.Versions["batchscore"]
+	if p.Commit != Unknown {
+		program += " (" + p.Commit + ")"
+	}
+	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; seed %d; %s\n",
+		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Seed, p.Date.Format("2006-01-02"))
 	return err
 }
 
@@ -111,6 +114,12 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	title := rows[0].Name
 	if rows[0].Simulated {
 		title += " (simulated)"
+	}
+	varies := varying(rows)
+	for i, k := range rows[0].Keys {
+		if !varies[i] {
+			title += ", " + k.Name + " " + k.Value
+		}
 	}
 	if _, err := fmt.Fprintln(out, title); err != nil {
 		return false, err
@@ -129,14 +138,18 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	}
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	var head []string
-	for _, k := range rows[0].Keys {
-		head = append(head, k.Name)
+	for i, k := range rows[0].Keys {
+		if varies[i] {
+			head = append(head, k.Name)
+		}
 	}
 	fmt.Fprintln(w, strings.Join(append(head, units...), "\t"))
 	for i, r := range rows {
 		var cells []string
-		for _, k := range r.Keys {
-			cells = append(cells, k.Value)
+		for i, k := range r.Keys {
+			if varies[i] {
+				cells = append(cells, k.Value)
+			}
 		}
 		for _, unit := range units {
 			s, ok := r.Summary[unit]
@@ -163,9 +176,22 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	return few, err
 }
 
+// varying says which keys get a column: the first, and those that are not the
+// same in all rows, which are alike.
+func varying(rows []*Row) []bool {
+	varies := make([]bool, len(rows[0].Keys))
+	for i := range varies {
+		varies[i] = i == 0 || slices.ContainsFunc(rows, func(r *Row) bool { return r.Keys[i].Value != rows[0].Keys[i].Value })
+	}
+	return varies
+}
+
 // show writes a value with four digits, and large ones with a prefix.
 func show(v float64) string {
-	if math.Abs(v) >= 1e5 || v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+	if v == 0 {
+		return "0"
+	}
+	if math.Abs(v) >= 1e5 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return benchunit.Scale(v, benchunit.Decimal)
 	}
 	before := int(math.Floor(math.Log10(math.Abs(v)))) + 1

@@ -92,6 +92,10 @@ const (
 	// manifestEntry is the bytes of an entry of the manifest, which every rank
 	// reads whole.
 	manifestEntry = 100
+	// mostImages and mostChunks are beyond all jobs; so many chunks take about a
+	// gigabyte.
+	mostImages = 1_000_000_000_000
+	mostChunks = 1 << 25
 	// joinRequests is how many requests a rank makes, one after another, from
 	// its start to its first claim, the manifest apart.
 	joinRequests = 8
@@ -99,8 +103,8 @@ const (
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Images < 1:
-		return c, fmt.Errorf("%d images: a job has at least one", c.Images)
+	case c.Images < 1 || c.Images > mostImages:
+		return c, fmt.Errorf("%d images: a job has from one to %d", c.Images, mostImages)
 	case len(c.Devices) == 0:
 		return c, fmt.Errorf("no ranks: a job has at least one")
 	case c.Start != nil && len(c.Start) != len(c.Devices):
@@ -113,6 +117,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	set(&c.Batch, 32)
 	set(&c.Chunk, shard.DefaultChunk(c.Images, c.Batch))
+	if n := (shard.Chunks{Entries: c.Images, Size: c.Chunk}).Count(); n > mostChunks {
+		return c, fmt.Errorf("%d images in chunks of %d are %d chunks, and more than %d do not fit in memory: give larger chunks",
+			c.Images, c.Chunk, n, mostChunks)
+	}
 	set(&c.Ahead, aheadBatches*c.Batch)
 	set(&c.Fetchers, defaultFetchers)
 	set(&c.PerNode, 1)

@@ -38,6 +38,9 @@ type Result struct {
 	// part of all images it did.
 	Binds      Stage
 	BindsShare float64
+	// Listed is how long all ranks wait for the manifest: listing the images, and
+	// reading the list.
+	Listed float64
 	// Tail is the device-seconds that ranks had nothing to do at the end, while
 	// others were at work.
 	Tail float64

@@ -474,8 +474,8 @@ func (s *simulation) finish() Result {
 			r.Binds, r.BindsShare = stage, share
 		}
 	}
-	if listed := s.listing(); listed > r.Makespan/2 {
-		r.Binds, r.BindsShare = Listing, listed/r.Makespan
+	if r.Listed = s.listing(); r.Listed > r.Makespan/2 {
+		r.Binds, r.BindsShare = Listing, r.Listed/r.Makespan
 	}
 	return r
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/result"
@@ -32,10 +35,17 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.save, "save", "", "also append the raw samples to this file, in the Go benchmark format")
 }
 
-// check is to be called before anything is measured.
+// check is to be called before anything is measured, so that nothing is measured
+// in vain.
 func (f *benchFlags) check() error {
 	if _, err := result.ParseFormat(f.format); err != nil {
 		return usagef("--format: %w", err)
+	}
+	if f.save == "" {
+		return nil
+	}
+	if err := result.Append(f.save, result.Run{}); err != nil {
+		return config(fmt.Errorf("--save: %w", err))
 	}
 	return nil
 }
@@ -49,6 +59,9 @@ func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOption
 	}
 	return result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o)
 }
+
+// finite says that a number is a real one of at least least.
+func finite(v, least float64) bool { return v >= least && !math.IsInf(v, 1) }
 
 // provenance is that of a run of this program now. Versions are of what else
 // takes part, by name in lower case.

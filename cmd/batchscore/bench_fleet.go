@@ -75,13 +75,14 @@ type fleet struct {
 	model models.Architecture
 }
 
-// fleet reads the flags. An error is one of usage.
-func (f *fleetFlags) fleet() (*fleet, error) {
+// fleet reads the flags, for a job in batches of that size. An error is one of
+// usage.
+func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	arch, ok := benchModels[f.model]
 	if !ok {
 		return nil, usagef("--model %q is none of vgg16, inception", f.model)
 	}
-	if len(f.ranks) == 0 || f.perNode < 1 || !(f.slow > 0) || !(f.jitter >= 0 && f.jitter < 1) {
+	if len(f.ranks) == 0 || f.perNode < 1 || !(f.slow > 0 && finite(f.slow, 0)) || !(f.jitter >= 0 && f.jitter < 1) {
 		return nil, usagef("--ranks is a list of numbers, --ranks-per-node and --slow are above zero, and --jitter is from 0 to below 1")
 	}
 	most := 0
@@ -104,6 +105,12 @@ func (f *fleetFlags) fleet() (*fleet, error) {
 		if err != nil {
 			return nil, usagef("--device: %w", err)
 		}
+		if batch < 1 {
+			return nil, usagef("--batch %d: a batch holds at least one image", batch)
+		}
+		if !s.Fits(batch) {
+			return nil, usagef("--batch %d: a %s is out of memory with that many images of %s", batch, name, arch)
+		}
 		s.Slow, s.Jitter, s.Seed = f.slow, f.jitter, f.seed
 		kinds = append(kinds, s)
 	}
@@ -120,7 +127,10 @@ func (f *fleetFlags) fleet() (*fleet, error) {
 		if err != nil {
 			return nil, usagef("--straggler %s: %w", text, err)
 		}
-		for r := lo; r <= hi && r < most; r++ {
+		if hi >= most {
+			return nil, usagef("--straggler %s: the last rank of --ranks %d is %d", text, most, most-1)
+		}
+		for r := lo; r <= hi; r++ {
 			out.specs[r].Slow *= factor
 		}
 	}
@@ -137,7 +147,7 @@ func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	lo, err1 := strconv.Atoi(first)
 	hi, err2 := strconv.Atoi(last)
 	factor, err3 := strconv.ParseFloat(times, 64)
-	if !ok || err1 != nil || err2 != nil || err3 != nil || lo < 0 || hi < lo || !(factor > 0) {
+	if !ok || err1 != nil || err2 != nil || err3 != nil || lo < 0 || hi < lo || !(factor > 0 && finite(factor, 0)) {
 		return 0, 0, 0, fmt.Errorf("it is RANK:FACTOR or FIRST-LAST:FACTOR, such as 0-3:1.35")
 	}
 	return lo, hi, factor, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,8 +37,8 @@ absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.St
 			switch {
 			case len(args) == 0:
 				return usagef("no log is named, and - for standard input neither")
-			case o.Asked < 0 || oneGPU < 0 || o.PerNode < 0 || !(o.Price >= 0):
-				return usagef("--asked, --one-gpu, --ranks-per-node and --price are above zero, or left out where not known")
+			case o.Asked < 0 || oneGPU < 0 || o.World < 0 || o.PerNode < 0 || !finite(o.Price, 0):
+				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price are above zero, or left out where not known")
 			}
 			if err := f.check(); err != nil {
 				return err
@@ -56,6 +55,7 @@ absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.St
 	fs := cmd.Flags()
 	fs.IntVar(&o.Asked, "asked", 0, "images that the job was to label")
 	fs.DurationVar(&oneGPU, "one-gpu", 0, "time that one GPU takes for them, such as 255m")
+	fs.IntVar(&o.World, "ranks", 0, "ranks that the job had; by default as many as the highest in the log says")
 	fs.IntVar(&o.PerNode, "ranks-per-node", 0, "consecutive ranks that share a node, to name the nodes of stragglers")
 	fs.Float64Var(&o.Price, "price", 0, "price of a GPU for an hour, in any currency")
 	return cmd
@@ -75,11 +75,7 @@ func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
 		defer file.Close()
 		logs = append(logs, file)
 	}
-	log, err := ranks.ReadLog(logs...)
-	if err != nil {
-		return log, fmt.Errorf("%s: %w", strings.Join(names, ", "), err)
-	}
-	return log, nil
+	return ranks.ReadLog(logs...)
 }
 
 // tellRanks prints a report. Its figures are of the machines that wrote the log,

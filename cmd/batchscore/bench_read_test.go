@@ -51,6 +51,7 @@ func TestBenchReadRefuses(t *testing.T) {
 		{64, "no log", nil},
 		{64, "--format", []string{"x.log", "--format", "xml"}},
 		{64, "--asked", []string{"x.log", "--asked", "-1"}},
+		{64, "--price", []string{"x.log", "--price", "NaN"}},
 		{78, "no such file", []string{filepath.Join(t.TempDir(), "x.log")}},
 		{78, "no line is that of a rank", []string{"bench.go"}},
 	} {

@@ -71,9 +71,10 @@ job on several.
 The makespan is from the first rank's start to the last rank's end. Efficiency is
 the time of the same images on devices that are never without work, divided
 without rest at the devices' own rates (a straggler's own included), in the
-makespan. minutes/100k-images is the recipe's figure; lost/100k-images is what
-the GPUs are paid for beyond the ideal, at --price. A rank straggles by the rule of
-"bench read", against what its device should do.`,
+makespan. speed-up is in times of one device of the first kind that is never without
+work. minutes/100k-images is the recipe's figure; lost-GPU-s is what the GPUs are
+paid for beyond the ideal, and lost/100k-images is that in money, at --price. A rank
+straggles by the rule of "bench read", against what its device should do.`,
 		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
   batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
   batchscore bench scale --ranks 32 --slow 20 --device mix --validate`,
@@ -98,12 +99,12 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 	if err := f.check(); err != nil {
 		return err
 	}
-	fl, err := f.fleet()
+	fl, err := f.fleet(f.batch)
 	if err != nil {
 		return err
 	}
-	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !(f.price >= 0) || f.batch < 1 || f.chunk < 0 {
-		return usagef("--per-rank, --images, --rounds, --price, --batch and --chunk are above zero")
+	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !finite(f.price, 0) || f.chunk < 0 {
+		return usagef("--per-rank, --images, --rounds, --price and --chunk are above zero")
 	}
 	if _, err := exec.LookPath(f.mpirun); err != nil {
 		return fmt.Errorf("%w: %s is not on the PATH; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)", deploy.ErrNoEngine, f.mpirun)
@@ -262,7 +263,7 @@ func newBenchRank() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rank", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fl, err := f.fleet()
+			fl, err := f.fleet(j.batch)
 			if err != nil {
 				return err
 			}

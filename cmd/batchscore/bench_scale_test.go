@@ -69,6 +69,8 @@ func TestBenchScaleRefuses(t *testing.T) {
 		{64, "--format", []string{"--format", "xml"}},
 		{64, "--device", []string{"--device", "v100"}},
 		{64, "--straggler", []string{"--straggler", "x:2"}},
+		{64, "out of memory", []string{"--device", "k80", "--batch", "128"}},
+		{78, "--save", []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
 		{78, "openmpi-bin", []string{"--mpirun", "/nowhere/mpirun"}},
 		{78, "no such file", []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {

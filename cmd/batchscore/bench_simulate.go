@@ -68,15 +68,18 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	if err := f.check(); err != nil {
 		return err
 	}
-	fl, err := f.fleet()
+	fl, err := f.fleet(f.conf.Batch)
 	if err != nil {
 		return err
 	}
 	c := f.conf
-	if c.Images < 1 || c.Batch < 1 || c.Chunk < 0 || f.cores < 1 || !(f.decode > 0) || !(c.ImageBytes >= 0) ||
-		c.Store.Requests < 0 || f.egress < 0 || c.Load < 0 || c.Store.Latency < 0 || c.Store.ListPage < 0 ||
-		f.departures < 0 || f.away < 0 || f.grace < 0 {
-		return usagef("numbers and times are above zero; see batchscore bench simulate --help")
+	switch {
+	case c.Images < 1 || f.cores < 1 || !(f.decode > 0):
+		return usagef("--images, --cores and --decode are above zero")
+	case c.Chunk < 0 || !finite(c.ImageBytes, 0) || !finite(c.Store.Requests, 0) || !finite(f.egress, 0) || !finite(f.departures, 0):
+		return usagef("--chunk, --image-bytes, --requests, --egress and --preempted are numbers from zero up")
+	case c.Load < 0 || c.Store.Latency < 0 || c.Store.ListPage < 0 || f.away < 0 || f.grace < 0:
+		return usagef("--load, --latency, --list-page, --away and --notice are times from zero up")
 	}
 	if c.Static && f.departures > 0 {
 		return usagef("--static and --preempted: nobody would do the share of a node that is gone")
@@ -94,7 +97,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	}
 	one, err := simulate(1)
 	if err != nil {
-		return err
+		return usage(err)
 	}
 	run := result.Run{Provenance: provenance(f.seed, nil)}
 	for _, ranks := range f.ranks {
@@ -104,7 +107,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 		}
 		run.Samples = append(run.Samples, f.sample(fl, ranks, one.Makespan, r))
 	}
-	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device; binds is what held up most images")
+	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device; binds is what held up most images; manifest-s is the time to list the images and hand the list to all ranks")
 	return f.tell(cmd, run, result.TableOptions{Notes: notes})
 }
 
@@ -126,6 +129,7 @@ func (f *benchSimulateFlags) sample(fl *fleet, ranks int, one float64, r simulat
 			{Value: one / r.Makespan, Unit: "speed-up"},
 			{Value: r.Efficiency, Unit: "efficiency"},
 			{Value: r.Busy, Unit: "device-busy"},
+			{Value: r.Listed, Unit: "manifest-s"},
 			{Value: r.Tail, Unit: "tail-GPU-s"},
 			{Value: r.Requests, Unit: "requests"},
 		},

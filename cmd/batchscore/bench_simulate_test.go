@@ -56,12 +56,22 @@ func TestBenchSimulate(t *testing.T) {
 
 func TestBenchSimulateRefuses(t *testing.T) {
 	for says, args := range map[string][]string{
-		"--model":     {"--model", "alexnet"},
-		"--device":    {"--device", "v100"},
-		"--ranks":     {"--ranks", "0"},
-		"--straggler": {"--straggler", "3"},
-		"--static":    {"--static", "--preempted", "1"},
-		"above zero":  {"--images", "0"},
+		"last rank of --ranks 32": {"--straggler", "30-32:2"},
+		"--straggler 0:inf":       {"--straggler", "0:inf"},
+		"--slow":                  {"--slow", "inf"},
+		"--egress":                {"--egress", "NaN"},
+		"--preempted":             {"--preempted", "inf"},
+		"--latency":               {"--latency", "-1s"},
+		"out of memory":           {"--device", "mix", "--batch", "128"},
+		"--batch 0":               {"--batch", "0"},
+		"from one to":             {"--images", "9223372036854775807"},
+		"larger chunks":           {"--images", "1000000000", "--chunk", "1"},
+		"--model":                 {"--model", "alexnet"},
+		"--device":                {"--device", "v100"},
+		"--ranks":                 {"--ranks", "0"},
+		"--straggler":             {"--straggler", "3"},
+		"--static":                {"--static", "--preempted", "1"},
+		"above zero":              {"--images", "0"},
 	} {
 		r := batchscore(t, append([]string{"bench", "simulate"}, args...)...)
 		if r.code != 64 || !strings.Contains(r.stderr, says) {

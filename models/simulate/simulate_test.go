@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2", "p200", "p100=2", "jitter=0.1,p100", "p100,slow=0"} {
+	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2", "p200", "p100=2", "jitter=0.1,p100", "p100,slow=0", "rate=1,rate=2"} {
 		if _, err := Parse(text); !errors.Is(err, models.ErrProvider) {
 			t.Errorf("Parse(%q): want ErrProvider, have %v", text, err)
 		}
@@ -52,6 +52,16 @@ func TestDeviceIsBookedInTurn(t *testing.T) {
 	}
 	if d := second.Sub(first); d != 3000*time.Second {
 		t.Errorf("the second batch ends %v after the first, want 3000s", d)
+	}
+}
+
+// TestSlowestDevice asks for times that a time.Duration does not hold.
+func TestSlowestDevice(t *testing.T) {
+	for _, s := range []Spec{{Rate: 1e-300}, {Rate: 1, Slow: math.Inf(1)}} {
+		begin, end := open(t, s).reserve(32)
+		if took := end.Sub(begin).Seconds(); took != longest {
+			t.Errorf("%+v takes %v s for a batch", s, took)
+		}
 	}
 }
 

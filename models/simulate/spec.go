@@ -47,7 +47,7 @@ type Spec struct {
 // out. "rate=inf" takes no time, "slow=40" as many times as long. Errors wrap
 // models.ErrProvider.
 func Parse(text string) (Spec, error) {
-	s := Spec{Batch: 32}
+	s, seen := Spec{Batch: 32}, map[string]bool{}
 	fail := func(what string, args ...any) (Spec, error) {
 		return s, fmt.Errorf("%w: %s%s: %w", models.ErrProvider, Prefix, text, fmt.Errorf(what, args...))
 	}
@@ -57,6 +57,10 @@ func Parse(text string) (Spec, error) {
 			s.Device = key
 			continue
 		}
+		if seen[key] {
+			return fail("%s is given twice", key)
+		}
+		seen[key] = true
 		var err error
 		switch key {
 		case "rate":
@@ -81,7 +85,7 @@ func Parse(text string) (Spec, error) {
 		case "seed":
 			s.Seed, err = strconv.ParseUint(value, 10, 64)
 		default:
-			err = fmt.Errorf("it takes a device (%s), then rate, slow, jitter, load, batch and seed", strings.Join(Devices(), ", "))
+			return fail("%q: it takes a device (%s) first, then rate=, slow=, jitter=, load=, batch= and seed=", field, strings.Join(Devices(), ", "))
 		}
 		if err != nil {
 			return fail("%s: %w", key, err)
@@ -108,8 +112,12 @@ func (s Spec) Seconds(images int) float64 {
 	if s.Slow > 0 {
 		seconds *= s.Slow
 	}
-	return seconds
+	return min(seconds, longest)
 }
+
+// longest is what a batch takes at most, in seconds: some thirty years, which a
+// time.Duration still holds.
+const longest = 1e9
 
 // At is the rate, in images per second, in batches of that size.
 func (s Spec) At(batch int) float64 { return float64(batch) / s.Seconds(batch) }
