@@ -171,6 +171,9 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
 		return done, false, err
 	}
+	if err := done.Stands(ctx, o.Out); err != nil {
+		return done, false, err
+	}
 	o.Log.Info().Msg("this job is complete already; nothing to do")
 	return done, true, o.MaxErrors.check(done)
 }

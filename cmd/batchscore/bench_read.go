@@ -32,7 +32,7 @@ work without rest, which ranks straggle, and which images are lost. "-" reads
 standard input. A rank straggles when an image takes it longer than the median
 of all ranks by more than %g robust standard deviations (1.4826 times the median
 absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
-		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2.07",
+		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:

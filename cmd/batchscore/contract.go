@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -156,6 +160,10 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 	}
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})
 	m, err := models.OpenNamed(f.dir, word, o)
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, models.ErrModel) {
+		here, _ := os.Getwd()
+		err = fmt.Errorf("%w; name an ONNX file as it is seen from %s, or a registered model", err, here)
+	}
 	if err != nil {
 		return nil, config(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
@@ -84,10 +85,16 @@ func exitCode(err error, sig os.Signal) int {
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
-		errors.Is(err, deploy.ErrRankFailed):
+		errors.Is(err, deploy.ErrRankFailed), diskFull(err):
 		return 75
 	}
 	return 1
+}
+
+// diskFull says whether err is one of a file that can be written again once
+// somebody has made room for it.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }
 
 // known says whether code is one that a worker gives to say what to do next.

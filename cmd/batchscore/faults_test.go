@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -273,6 +274,16 @@ func TestFault10_DiskFull(t *testing.T) {
 	}
 	must(t, 0, args...)
 	must(t, 0, "verify", out)
+
+	full := smallDisk(t)
+	writeFile(t, filepath.Join(full, "other"), make([]byte, 250<<10))
+	labels := filepath.Join(full, "labels.csv")
+	if r := batchscore(t, "merge", out, "-o", labels); r.code != 75 || !strings.Contains(r.stderr, labels+": ") {
+		t.Errorf("merge: want exit code 75 and the path, have %v", r)
+	}
+	if left, err := filepath.Glob(filepath.Join(full, ".labels*")); len(left) > 0 || err != nil {
+		t.Errorf("merge left %v, %v", left, err)
+	}
 }
 
 // smallDisk mounts a file system of 256 KiB for the time of a test.
@@ -407,7 +418,7 @@ func TestBadInput(t *testing.T) {
 		"no images":        {78, "no images found", []string{"--images", empty, "--out", fresh, "--model", model}},
 		"no folder":        {78, "does not exist", []string{"--images", empty + "/none", "--out", fresh, "--model", model}},
 		"a file":           {78, "not a folder", []string{"--images", model, "--out", fresh, "--model", model}},
-		"no model file":    {78, "none.onnx", []string{"--images", in, "--out", fresh, "--model", "none.onnx"}},
+		"no model file":    {78, "seen from", []string{"--images", in, "--out", fresh, "--model", "none.onnx"}},
 		"no model":         {64, "--model", []string{"--images", in, "--out", fresh}},
 		"unknown task":     {78, "models import", []string{"--images", in, "--out", fresh, "--inference", "classification"}},
 		"batch of 0":       {64, "--batch", []string{"--images", in, "--out", fresh, "--model", model, "--batch", "0"}},
@@ -435,6 +446,66 @@ func TestBadInput(t *testing.T) {
 	if merged(t, out) != before {
 		t.Error("the result of the first job changed")
 	}
+}
+
+// TestFault28_PartGoneFromACompleteOutput deletes a part of a complete job, and
+// then _SUCCESS, as the message says.
+func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
+	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8"}
+	must(t, 0, args...)
+	before := merged(t, out)
+	remove := func(name string) {
+		t.Helper()
+		if err := os.Remove(filepath.Join(out, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove("part-00001.jsonl")
+	for _, args := range [][]string{args, {"merge", out, "-o", "-"}, {"show", out}} {
+		if r := must(t, 10, args...); !strings.Contains(r.stderr, "part-00001.jsonl") || !strings.Contains(r.stderr, "once _SUCCESS is deleted") {
+			t.Error(r)
+		}
+	}
+	remove("_SUCCESS")
+	if r := must(t, 0, "show", out); !strings.Contains(r.stdout, "12 images") || !strings.Contains(r.stdout, "not complete") {
+		t.Error(r)
+	}
+	must(t, 0, args...)
+	must(t, 0, "verify", out)
+	if merged(t, out) != before {
+		t.Error("the part that was made anew is another one")
+	}
+}
+
+// TestMergeLeavesWhatIsNoFile merges into a pipe, and onto a part.
+func TestMergeLeavesWhatIsNoFile(t *testing.T) {
+	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Open for both, so that neither side waits for the other.
+	p, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	must(t, 0, "merge", out, "-o", pipe)
+	want := merged(t, out)
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(p, got); err != nil || string(got) != want {
+		t.Errorf("%q came through the pipe, %v", got, err)
+	}
+	if info, err := os.Lstat(pipe); err != nil || info.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("the pipe is %v, %v", info, err)
+	}
+	must(t, 64, "merge", out, "-o", filepath.Join(out, "part-00000.jsonl"))
+	must(t, 64, "merge", out, "-o", out)
+	must(t, 0, "verify", out)
 }
 
 // foreign is a folder with a part that no job of ours wrote.

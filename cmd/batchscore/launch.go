@@ -111,6 +111,10 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return printDocuments(cmd.OutOrStdout(), documents)
 	}
 
+	// A secret that is not there is known before anybody hears of the job.
+	if _, err := job.Resolve(); err != nil {
+		return config(err)
+	}
 	folder, err := record.Folder()
 	if err != nil {
 		return config(err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,23 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	err = w.judge(ctx, status)
+	judging, cancel := context.WithCancel(ctx)
+	defer cancel()
+	select {
+	case <-stop: // it ended the ranks, whose work is judged all the same
+	default:
+		go func() {
+			select {
+			case <-stop:
+				cancel()
+			case <-judging.Done():
+			}
+		}()
+	}
+	err = w.judge(judging, status)
+	if err != nil && judging.Err() != nil {
+		return marked{fmt.Errorf("the ranks have ended, and the result was not checked to the end: batchscore verify %s", w.r.Job.Out), context.Canceled}
+	}
 	outcome := complete
 	if err != nil {
 		outcome = err.Error()
@@ -196,8 +213,11 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	case unproven != nil && failed == nil:
 		return fmt.Errorf("%w: %s reports success, but %v; launch it again to go on", output.ErrIncomplete, w.r.Engine, unproven)
 	case unproven != nil:
-		return fmt.Errorf("%w; %d of %d images have their row; launch it again to go on",
-			failed, report.Images-report.MissingImages, report.Images)
+		next := "launch it again to go on"
+		if slices.Contains(deploy.FinalCodes, exitCode(failed, nil)) {
+			next = "launching it again does not help before that is mended"
+		}
+		return fmt.Errorf("%w; %d of %d images have their row; %s", failed, report.Images-report.MissingImages, report.Images, next)
 	}
 	s, err := output.ReadSuccess(ctx, w.out)
 	if err != nil {

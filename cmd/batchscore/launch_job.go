@@ -65,6 +65,9 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 	if err := f.overlay(cmd.Flags(), &job); err != nil {
 		return job, err
 	}
+	if err := checkRun(job.Run, runFlags); err != nil {
+		return job, config(fmt.Errorf("%s: %w", f.file, err))
+	}
 	if err := addRunFlags(&job, runArgs, runFlags); err != nil {
 		return job, err
 	}
@@ -200,18 +203,22 @@ func parseMount(text string) (deploy.Mount, error) {
 	return deploy.Mount{Source: text[:i], Path: at, ReadOnly: readOnly}, nil
 }
 
-// addRunFlags takes the flags for run, which stand over those of job.yaml, and
-// holds all of them against the flags that run has.
-func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
-	for _, name := range slices.Sorted(maps.Keys(job.Run)) {
+// checkRun holds the flags for run in job.yaml against those that run has.
+func checkRun(run map[string]string, fs *pflag.FlagSet) error {
+	for _, name := range slices.Sorted(maps.Keys(run)) {
 		flag := fs.Lookup(name)
 		if flag == nil {
-			return config(fmt.Errorf("run: 'batchscore run' has no flag --%s", name))
+			return fmt.Errorf("run: 'batchscore run' has no flag --%s", name)
 		}
-		if err := flag.Value.Set(job.Run[name]); err != nil {
-			return config(fmt.Errorf("run: %s: %w", name, err))
+		if err := flag.Value.Set(run[name]); err != nil {
+			return fmt.Errorf("run: %s: %q does not do for --%s, %s", name, run[name], name, flag.Usage)
 		}
 	}
+	return nil
+}
+
+// addRunFlags takes the flags for run, which stand over those of job.yaml.
+func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 	if len(args) > 0 && len(job.Command) > 0 {
 		return usagef("flags after -- are for 'batchscore run', and the job runs a command of its own")
 	}

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,7 +20,10 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
+	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 // desk is a user of batchscore with a record and a service.yaml of their own.
@@ -189,7 +195,7 @@ func TestLaunchRefuses(t *testing.T) {
 		{"a missing file", []string{"-f", none}, 78, "none.yaml"},
 		{"a misspelt field", []string{"-f", jobFile(t, in, "/out", model, "node: 3\n")}, 78, "node"},
 		{"a flag that run has not, in the file", []string{"-f", jobFile(t, in, "/out", model, "run: {chunks: 3}\n")}, 78, "--chunks"},
-		{"a value that run does not take, in the file", []string{"-f", jobFile(t, in, "/out", model, "run: {chunk: many}\n")}, 78, "chunk"},
+		{"a value that run does not take, in the file", []string{"-f", jobFile(t, in, "/out", model, "run: {chunk: many}\n")}, 78, `"many" does not do for --chunk`},
 		{"a flag that run has not", []string{"-f", good, "--", "--chunks", "3"}, 64, "--chunks"},
 		{"an argument for run", []string{"-f", good, "--", "photos"}, 64, "photos"},
 		{"a rank", []string{"-f", good, "--", "--rank", "0"}, 64, "--rank"},
@@ -208,6 +214,7 @@ func TestLaunchRefuses(t *testing.T) {
 		{"a format that the engine has not", []string{"--to", "fake", "-f", good, "--format", "yaml", "--dry-run"}, 64, "azureml"},
 		{"an mpirun of another engine", []string{"--to", "fake", "-f", good, "--mpirun", "x"}, 64, "--mpirun"},
 		{"half a variable", []string{"-f", good, "--env", "A"}, 64, "NAME=VALUE"},
+		{"a secret that is not there", []string{"--to", "fake", "-f", good, "--secret", "A=env:BATCHSCORE_TEST_NOT_SET"}, 78, "not set here"},
 		{"half a mount", []string{"-f", good, "--mount", "/a:/b"}, 64, "SOURCE=PATH"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -560,6 +567,41 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 			d.must(t, 0, "jobs", "logs", "-f", id)
 		})
 	}
+}
+
+// TestSignalEndsTheJudging sends the first signal while the result is read.
+func TestSignalEndsTheJudging(t *testing.T) {
+	stop := make(chan struct{})
+	w := &watched{
+		l: ended{}, out: unanswering{Store: new(mem.Store), opened: sync.OnceFunc(func() { close(stop) })},
+		r:      record.Record{Job: deploy.Job{Images: "in", Out: "the-result", Model: "m"}},
+		stdout: io.Discard, stderr: io.Discard,
+	}
+	err := w.follow(t.Context(), stop)
+	if exitCode(err, os.Interrupt) != 130 || !strings.Contains(fmt.Sprint(err), "verify the-result") {
+		t.Errorf("%v, exit code %d", err, exitCode(err, os.Interrupt))
+	}
+}
+
+// ended is an engine whose jobs have ended.
+type ended struct{ deploy.Launcher }
+
+func (ended) Wait(context.Context, string, io.Writer, io.Writer, <-chan struct{}) error { return nil }
+
+func (ended) Status(context.Context, string) (deploy.Status, error) {
+	return deploy.Status{State: deploy.Succeeded}, nil
+}
+
+// unanswering is a store that gives no answer.
+type unanswering struct {
+	store.Store
+	opened func()
+}
+
+func (u unanswering) Open(ctx context.Context, _, _ string) (io.ReadCloser, store.Object, error) {
+	u.opened()
+	<-ctx.Done()
+	return nil, store.Object{}, ctx.Err()
 }
 
 // TestProgressWithoutTheEngine takes the engine away in the middle of a job.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,13 +37,16 @@ A blob that exists already is left as it is, and that is an error.
 			if err != nil {
 				return err
 			}
+			if isPart(args[0], file) {
+				return usagef("-o %s: that name belongs to the output folder itself; give another", file)
+			}
 			st, err := places.open("OUT", args[0])
 			if err != nil {
 				return err
 			}
 			merge := func(w io.Writer) error {
 				buffered := bufio.NewWriterSize(w, 1<<20)
-				if err := output.Merge(cmd.Context(), st, buffered, f, output.MergeOptions{}); err != nil {
+				if err := output.Merge(cmd.Context(), st, buffered, f); err != nil {
 					return err
 				}
 				return buffered.Flush()
@@ -56,6 +61,17 @@ A blob that exists already is left as it is, and that is an error.
 	places.register(cmd)
 	cmd.Flags().StringVar(&format, "format", "", "jsonl, csv or parquet; by default from the file's ending, else that of the parts")
 	return cmd
+}
+
+// isPart says whether a local file would stand where parts and _SUCCESS of an
+// output folder do.
+func isPart(out, file string) bool {
+	name := filepath.Base(file)
+	folder, err := place(filepath.Dir(file))
+	if own, err2 := place(out); err != nil || err2 != nil || own != folder {
+		return false
+	}
+	return name == output.SuccessName || strings.HasPrefix(name, "part-")
 }
 
 // mergeFormat is the format asked for, or the one that the file's ending names.
@@ -76,9 +92,17 @@ func mergeFormat(file, format string) (output.Format, error) {
 	return f, nil
 }
 
-// writeWhole makes file appear whole or not at all.
+// writeWhole makes file appear whole or not at all. What is no file, such as a
+// device or a pipe, is written to and stays what it is.
 func writeWhole(file string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return usagef("%s is a folder: name a file in it", file)
+	} else if err == nil && !info.Mode().IsRegular() {
+		return writeInto(file, write)
+	}
+	temporary := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".")
+	defer func() { err = renamed(err, temporary, file) }()
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(temporary)+"*")
 	if err != nil {
 		return err
 	}
@@ -95,10 +119,34 @@ func writeWhole(file string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
+		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
+		return err
 	}
 	return os.Rename(f.Name(), file)
+}
+
+func writeInto(file string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
+
+// renamed says of an error with a temporary file, whose name begins so, what it
+// means for the file that was asked for.
+func renamed(err error, temporary, file string) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path) && strings.HasPrefix(filepath.Clean(path.Path), temporary):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	default:
+		return err
+	}
+	return fmt.Errorf("write %s: %w", file, err)
 }

@@ -38,7 +38,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err, sig.received())
 	if err != nil {
-		fmt.Fprintf(stderr, "batchscore: %v\n", err)
+		text := err.Error()
+		if sig := sig.received(); sig != nil && text == context.Canceled.Error() {
+			text = "ended by a signal: " + sig.String()
+		}
+		fmt.Fprintf(stderr, "batchscore: %s\n", text)
 		if errors.Is(err, errUsage) {
 			fmt.Fprintln(stderr, "Run 'batchscore --help' or 'batchscore COMMAND --help' for usage.")
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newShow() *cobra.Command {
@@ -54,13 +56,32 @@ func newShow() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d images: %s\n", n, tally(counts))
-			return err
+			if n == 0 {
+				return fmt.Errorf("%w: %s has no part yet", output.ErrIncomplete, st)
+			}
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "%d images: %s\n", n, tally(counts)); err != nil {
+				return err
+			}
+			return sayIncomplete(c, st, n)
 		},
 	}
 	show.Flags().IntVar(&limit, "limit", 20, "number of rows")
 	places.register(show)
 	return show
+}
+
+// sayIncomplete says so of an output whose rows are not all, or not proven to
+// be all.
+func sayIncomplete(c *cobra.Command, st store.Store, rows int) error {
+	s, err := output.ReadSuccess(c.Context(), st)
+	if errors.Is(err, store.ErrNotExist) {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "There is no %s: the job is not complete.\n", output.SuccessName)
+		return err
+	}
+	if err == nil && s.Images != rows {
+		err = s.Stands(c.Context(), st)
+	}
+	return err
 }
 
 // outcome is what a row is counted under: its label, or why it has none.

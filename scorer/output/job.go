@@ -158,6 +158,9 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	return have, false, compare(st, have, want)
 }
 
+// ownPrecision is what an empty Precision means.
+const ownPrecision = "the model's own"
+
 // compare returns why a worker that wants one job cannot take part in another.
 func compare(st store.Store, have, want Job) error {
 	// Through the record and back, as the text of have went.
@@ -189,7 +192,7 @@ func compare(st store.Store, have, want Job) error {
 	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
 	differ(&model, "output", have.Activation, want.Activation)
 	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
-	differ(&model, "precision", have.Precision, want.Precision)
+	differ(&model, "precision", cmp.Or(have.Precision, ownPrecision), cmp.Or(want.Precision, ownPrecision))
 	switch {
 	case len(job) > 0:
 		return fmt.Errorf("%w: %s: %s; choose another folder, or the same options",

@@ -2,36 +2,39 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// MergeOptions changes what Merge takes; its zero value is strict.
-type MergeOptions struct {
-	// AllowIncomplete passes over chunks whose part is missing.
-	AllowIncomplete bool
-}
-
 // Merge writes the rows of all parts to w as one file, in manifest order, in
-// format f, or in that of the parts if f is empty. Each part is checked against
-// the manifest on the way; ErrMismatch says that one does not fit. Unless told
-// otherwise it returns ErrIncomplete, before it writes anything, while a part
-// is missing. It holds a few parts in memory at a time, and for Parquet one row
-// group.
+// format f, or in that of the parts if f is empty. It returns ErrIncomplete,
+// before it writes anything, while a part is missing, and ErrMismatch too if one
+// is gone from a complete output. Each part is checked
+// against the manifest on the way and, once the job is complete, all of them
+// against their digests; ErrMismatch says that one does not fit. It holds a few
+// parts in memory at a time, and for Parquet one row group.
 //
 // After an error, what w got is to be thrown away.
-func Merge(ctx context.Context, st store.Store, w io.Writer, f Format, opt MergeOptions) error {
+func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	in, err := openFolder(ctx, st)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if !opt.AllowIncomplete {
-		if err := missingParts(st, in.done, in.job.Format); err != nil {
-			return err
-		}
+	success, err := ReadSuccess(ctx, st)
+	complete := err == nil
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	missing := missingParts(st, in.done, in.job.Format)
+	if complete {
+		missing = goneParts(missing)
+	}
+	if missing != nil {
+		return missing
 	}
 	if f == "" {
 		f = in.job.Format
@@ -40,13 +43,19 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format, opt Merge
 	if err != nil {
 		return err
 	}
+	var lines []byte
 	if err := in.parts(ctx, func(p part) error {
+		lines = appendDigest(lines, p.digest, p.name)
 		if err := out.Write(p.rows); err != nil {
 			return fmt.Errorf("merge %s: %w", p.name, err)
 		}
 		return nil
 	}); err != nil {
 		return err
+	}
+	if complete && digest(lines) != success.Digests.Parts {
+		return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which",
+			st, ErrMismatch)
 	}
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("merge: %w", err)

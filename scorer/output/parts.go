@@ -41,9 +41,15 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 		}
 	}
 	if err != nil {
-		return p, fmt.Errorf("%s of %s: %w", p.name, st, err)
+		return p, damagedPart(p.name, st, err)
 	}
 	return p, nil
+}
+
+// damagedPart says of which part err is, and how it is made anew.
+func damagedPart(name string, st store.Store, err error) error {
+	return fmt.Errorf("%s of %s: %w; to have it made anew, delete it and, if there is one, %s, and run the job again",
+		name, st, err, SuccessName)
 }
 
 // appendDigest appends a part's line to the file of digests, which sha256sum

@@ -228,7 +228,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 		}
 		rows, err := Decode(body, o.job.Format)
 		if err != nil {
-			return nil, fmt.Errorf("%s of %s: %w: %w", name, o.st, ErrMismatch, err)
+			return nil, damagedPart(name, o.st, err)
 		}
 		return rows, nil
 	}, func(i int, rows []Row) error {

@@ -89,8 +89,11 @@ func (r *Report) found() string {
 func (r *Report) String() string {
 	var b strings.Builder
 	state := "incomplete: there is no " + SuccessName
-	if r.Complete {
+	switch {
+	case r.Complete:
 		state = "complete"
+	case r.Chunks == 0:
+		state = "cannot be judged"
 	}
 	if r.Simulated {
 		state += " (simulated)"

@@ -73,6 +73,26 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 	return s, nil
 }
 
+// Stands says whether the parts of a complete job are still there, by one
+// listing; that they are what they were takes Verify. ErrMismatch says that some
+// are gone.
+func (s *Success) Stands(ctx context.Context, st store.Store) error {
+	done, err := Done(ctx, st, shard.Chunks{Entries: s.Images, Size: s.ChunkSize}, s.Format)
+	if err != nil {
+		return err
+	}
+	return goneParts(missingParts(st, done, s.Format))
+}
+
+// goneParts is what missing parts are in an output that was complete: a run takes it
+// for complete still.
+func goneParts(missing error) error {
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("the content %w: %w, once %s is deleted", ErrMismatch, missing, SuccessName)
+}
+
 // FinishOptions is what _SUCCESS says beside what the output folder tells.
 type FinishOptions struct {
 	Drift    *Drift

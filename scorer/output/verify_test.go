@@ -190,7 +190,7 @@ func TestFault26_MoreRanksThanWork(t *testing.T) {
 			r.finish(t)
 			checkRows(t, st, numbered(images))
 			var out bytes.Buffer
-			if err := Merge(t.Context(), st, &out, "", MergeOptions{}); err != nil {
+			if err := Merge(t.Context(), st, &out, ""); err != nil {
 				t.Fatal(err)
 			}
 			merged = append(merged, out.Bytes())
@@ -360,7 +360,7 @@ func TestVerifyOfWhatIsNoOutput(t *testing.T) {
 	if _, err := Verify(t.Context(), st); !errors.Is(err, store.ErrNotExist) || !strings.Contains(err.Error(), "not an output folder") {
 		t.Errorf("got %v", err)
 	}
-	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, store.ErrNotExist) {
+	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("merge: %v", err)
 	}
 }
@@ -404,7 +404,7 @@ func TestMerge(t *testing.T) {
 		}
 		for _, to := range append(slices.Clone(formats), "") {
 			var out bytes.Buffer
-			if err := Merge(t.Context(), st, &out, to, MergeOptions{}); err != nil {
+			if err := Merge(t.Context(), st, &out, to); err != nil {
 				t.Fatalf("%s to %s: %v", from, to, err)
 			}
 			if to == "" {
@@ -418,7 +418,7 @@ func TestMerge(t *testing.T) {
 				t.Errorf("%s to %s: not the bytes of one file", from, to)
 			}
 		}
-		if err := Merge(t.Context(), st, io.Discard, "xml", MergeOptions{}); err == nil {
+		if err := Merge(t.Context(), st, io.Discard, "xml"); err == nil {
 			t.Error("merged to xml")
 		}
 	}
@@ -430,26 +430,60 @@ func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, ErrIncomplete) {
+	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrIncomplete) {
 		t.Errorf("without a manifest: %v", err)
 	}
 	r := begin(t, st, job, numbered(20))
 	r.commit(t, 0)
 	r.commit(t, 2)
 	var out bytes.Buffer
-	if err := Merge(t.Context(), st, &out, "", MergeOptions{}); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
+	if err := Merge(t.Context(), st, &out, ""); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
 		t.Errorf("with a part missing: %v after %d bytes", err, out.Len())
-	}
-	if err := Merge(t.Context(), st, &out, "", MergeOptions{AllowIncomplete: true}); err != nil {
-		t.Fatal(err)
-	}
-	if all := objects(t, st); out.String() != all["part-00000.jsonl"]+all["part-00002.jsonl"] {
-		t.Errorf("what stands: %d bytes", out.Len())
 	}
 	r.commit(t, 1)
 	st.Put("part-00001.jsonl", []byte(objects(t, st)["part-00000.jsonl"]))
-	if err := Merge(t.Context(), st, io.Discard, "", MergeOptions{}); !errors.Is(err, ErrMismatch) {
+	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
 		t.Errorf("with a part altered: %v", err)
+	}
+}
+
+// TestFault28_PartGoneFromACompleteOutput removes a part of a job that is
+// complete: it is neither complete still, nor does running it again bring the
+// part back.
+func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
+	st := new(mem.Store)
+	r := complete(t, st, testJob(JSONL), 20)
+	s := r.finish(t)
+	if err := s.Stands(t.Context(), st); err != nil {
+		t.Fatal(err)
+	}
+	st.Remove("part-00001.jsonl")
+	for what, err := range map[string]error{
+		"stands": s.Stands(t.Context(), st),
+		"merge":  Merge(t.Context(), st, io.Discard, ""),
+	} {
+		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "deleted") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestFault28_MergeHoldsPartsAgainstTheirDigests alters a label in a part, which
+// the manifest cannot tell.
+func TestFault28_MergeHoldsPartsAgainstTheirDigests(t *testing.T) {
+	st := new(mem.Store)
+	complete(t, st, testJob(JSONL), 20)
+	if err := Merge(t.Context(), st, io.Discard, ""); err != nil {
+		t.Fatal(err)
+	}
+	body := objects(t, st)["part-00001.jsonl"]
+	altered := strings.Replace(body, `"label":"`, `"label":"X`, 1)
+	if altered == body {
+		t.Fatal("the part has no label")
+	}
+	st.Put("part-00001.jsonl", []byte(altered))
+	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
+		t.Errorf("with a label altered: %v", err)
 	}
 }
 
