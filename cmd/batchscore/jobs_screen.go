@@ -114,9 +114,11 @@ func (s *screen) show(r *report) {
 	_, _ = io.WriteString(s.f, b.String())
 }
 
-// size is that of the terminal, in characters.
-func (s *screen) size() (width, height int) {
-	width, height, err := term.GetSize(int(s.f.Fd()))
+func (s *screen) size() (width, height int) { return sizeOf(s.f) }
+
+// sizeOf is the size of a terminal, in characters.
+func sizeOf(f *os.File) (width, height int) {
+	width, height, err := term.GetSize(int(f.Fd()))
 	if err != nil || width < 1 || height < 2 {
 		return 80, 24
 	}

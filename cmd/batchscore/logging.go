@@ -8,6 +8,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // logFlags choose how the log looks.
@@ -46,6 +48,20 @@ func console(w io.Writer, terminal bool) io.Writer {
 
 // noColor follows https://no-color.org: any value but the empty one counts.
 func noColor() bool { return os.Getenv("NO_COLOR") != "" }
+
+// newBar is a progress bar on w for what is done, or nil where w is no terminal
+// or too narrow a one.
+func newBar(w io.Writer, what string) *telemetry.Bar {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil
+	}
+	width := func() int { columns, _ := sizeOf(f); return columns }
+	if width() < telemetry.BarWidth {
+		return nil
+	}
+	return telemetry.NewBar(f, what, width, !noColor())
+}
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

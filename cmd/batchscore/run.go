@@ -209,8 +209,8 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	terminal := isTerminal(cmd.ErrOrStderr())
 	progress := &telemetry.Progress{}
-	if terminal && world.Size == 1 {
-		progress.Bar = telemetry.NewBar(cmd.ErrOrStderr(), !noColor())
+	if world.Size == 1 {
+		progress.Bar = newBar(cmd.ErrOrStderr(), "scoring")
 	}
 	stdout := progress.Bar.Above(cmd.OutOrStdout())
 	progress.Lines = &telemetry.Lines{W: stdout, Rank: world.Rank}

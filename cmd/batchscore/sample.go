@@ -88,10 +88,7 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int
 		return fmt.Errorf("list the sample in %s: %w", to, err)
 	}
 
-	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}
-	if isTerminal(cmd.ErrOrStderr()) {
-		progress.Bar = telemetry.NewBar(cmd.ErrOrStderr(), !noColor())
-	}
+	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}, Bar: newBar(cmd.ErrOrStderr(), "copying")}
 	progress.Start(len(chosen))
 	var bytes, had atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)

@@ -3,6 +3,9 @@ package telemetry
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,18 +17,24 @@ import (
 type Bar struct {
 	mu     sync.Mutex
 	bar    *progressbar.ProgressBar
+	what   string
+	width  func() int
 	total  int
 	failed int
 	note   string
 	closed bool
 }
 
-// NewBar draws on w, which is a terminal. Colour follows the caller's reading
-// of NO_COLOR.
-func NewBar(w io.Writer, colour bool) *Bar {
-	return &Bar{bar: progressbar.NewOptions(0,
+// BarWidth is the least width of a terminal, in columns, that a bar is for: what
+// does not fit into one line cannot be drawn over.
+const BarWidth = 64
+
+// NewBar draws on w, which is a terminal of that many columns, how far something
+// is with what it does. Colour follows the caller's reading of NO_COLOR.
+func NewBar(w io.Writer, what string, width func() int, colour bool) *Bar {
+	return &Bar{what: what, width: width, bar: progressbar.NewOptions(0,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription("scoring"),
+		progressbar.OptionSetDescription(what),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
@@ -104,14 +113,30 @@ func (b *Bar) tell(note string) {
 }
 
 func (b *Bar) describe() {
-	text := "scoring"
-	if b.note != "" {
-		text += ", " + b.note
+	const figures = " 100% || (/, 1000 images/s) [10h59m59s:10h59m59s]"
+	b.bar.Describe(b.description(b.width() - len(figures) - 2*len(strconv.Itoa(b.total))))
+}
+
+// description is what stands before the bar, as much as there is room for: first
+// of all that images failed, then which stage binds.
+func (b *Bar) description(room int) string {
+	_, short, cut := strings.Cut(b.note, ", ")
+	if !cut {
+		short = b.note
 	}
+	failures := ""
 	if b.failed > 0 {
-		text += fmt.Sprintf(", %d failed", b.failed)
+		failures = fmt.Sprintf("%d failed", b.failed)
 	}
-	b.bar.Describe(text)
+	for _, parts := range [][]string{
+		{b.what, b.note, failures}, {b.note, failures}, {short, failures}, {failures}, {short}, {b.what},
+	} {
+		text := strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+		if text != "" && len(text) <= room {
+			return text
+		}
+	}
+	return ""
 }
 
 func (b *Bar) close() {
