@@ -71,6 +71,8 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
+	}
+	if !done {
 		w.taker.release(ctx)
 	}
 	if sumErr := output.WriteSummary(ctx, w.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
@@ -129,54 +131,4 @@ func (w *worker) storage() map[string]output.Storage {
 		}
 	}
 	return all
-}
-
-// finish sees to it that _SUCCESS is written, by this worker or another, and
-// returns what it says.
-func (w *worker) finish(ctx context.Context) (output.Success, error) {
-	// Checking all parts is worth doing once: the right to do so is claimed
-	// like a chunk, one past the last.
-	last := w.Chunks.Count()
-	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
-		s, err := output.ReadSuccess(ctx, w.Out)
-		if err == nil {
-			return s, w.MaxErrors.check(s)
-		}
-		if !errors.Is(err, store.ErrNotExist) {
-			return s, err
-		}
-		mine, err := w.claims.TryAcquire(ctx, last)
-		if err != nil {
-			return s, err
-		}
-		if mine {
-			return w.succeed(ctx)
-		}
-		if err := w.halt.why(); err != nil {
-			return s, err
-		}
-		if err := w.pause(ctx, pause); err != nil {
-			return s, err
-		}
-	}
-}
-
-func (w *worker) succeed(ctx context.Context) (output.Success, error) {
-	o := output.FinishOptions{Versions: w.Versions}
-	drift, err := output.MeasureDrift(ctx, w.Images, w.Manifest, w.Job.Max > 0, IsImage)
-	switch {
-	case err != nil:
-		w.Log.Warn().Err(err).Msg("could not list the images again to see what changed")
-	default:
-		o.Drift = &drift
-		if drift != (output.Drift{}) {
-			w.Log.Warn().Int("added", drift.Added).Int("removed", drift.Removed).Int("changed", drift.Changed).
-				Msg("the collection changed after the manifest was frozen; images added are not in this job")
-		}
-	}
-	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, o)
-	if err != nil {
-		return s, err
-	}
-	return s, w.MaxErrors.check(s)
 }

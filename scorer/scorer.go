@@ -100,6 +100,10 @@ type worker struct {
 	// limit is the rate that device and cores allow, in images per second; 0
 	// where nobody measured it.
 	limit float64
+	// listing is how long this worker took to list the images, 0 if it did not.
+	listing time.Duration
+	// relist lists them again.
+	relist func() <-chan relisting
 }
 
 // Run takes part in a job until all its chunks are committed, by this worker or
@@ -146,6 +150,9 @@ func run(ctx context.Context, o Options, start time.Time) (output.Success, error
 		return output.Success{}, err
 	}
 	defer w.Manifest.Close()
+	var end func()
+	w.relist, end = w.relister(ctx)
+	defer end()
 	if o.Tune != nil {
 		if err := w.tuneHost(ctx, choice.Rate); err != nil {
 			return output.Success{}, err
@@ -181,7 +188,14 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 // join makes this worker a member of the job: it creates or checks the record,
 // and freezes or reads the manifest.
 func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
-	listed, err := listFirst(ctx, &o)
+	var listing time.Duration
+	var list lister = func(ctx context.Context, max int) (*shard.Manifest, error) {
+		start := time.Now()
+		m, err := List(ctx, o.Images, max, o.Log)
+		listing = time.Since(start)
+		return m, err
+	}
+	listed, err := listFirst(ctx, &o, list)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +220,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			listed = nil
 			return m, nil
 		}
-		return List(ctx, o.Images, job.Max, o.Log)
+		return list(ctx, job.Max)
 	})
 	if err != nil {
 		return nil, err
@@ -217,18 +231,26 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 		Chunks: job.Chunks(m.Len()), Batch: job.Batch, TopK: job.TopK,
 		claims:   output.NewClaims(o.Out, me, o.Lease),
 		statuses: map[string]int{},
+		listing:  listing,
 	}, nil
 }
 
-// listPatience is how long a rank other than 0 leaves the listing to rank 0
-// before it lists by itself, in case that rank is not there.
-const listPatience = 30 * time.Second
+// lister makes a manifest of at most max images.
+type lister func(ctx context.Context, max int) (*shard.Manifest, error)
+
+// A rank leaves the listing to those before it for its number times listPatience,
+// maxPatience at most, before it lists by itself, in case they are not there. So
+// few list at once, however many ranks there are.
+const (
+	listPatience = 30 * time.Second
+	maxPatience  = 10 * time.Minute
+)
 
 // listFirst lists the images for a job that does not exist yet, before it is
 // created: a folder without images must not make an output folder its own. It
 // returns nil where the job exists. One rank's listing serves all: the others
 // wait for the manifest that it freezes.
-func listFirst(ctx context.Context, o *Options) (*shard.Manifest, error) {
+func listFirst(ctx context.Context, o *Options, list lister) (*shard.Manifest, error) {
 	if o.World.Rank > 0 {
 		if err := awaitManifest(ctx, o); err != nil {
 			return nil, err
@@ -236,18 +258,23 @@ func listFirst(ctx context.Context, o *Options) (*shard.Manifest, error) {
 	}
 	_, err := output.ReadJob(ctx, o.Out)
 	if errors.Is(err, store.ErrNotExist) {
-		return List(ctx, o.Images, o.Job.Max, o.Log)
+		return list(ctx, o.Job.Max)
 	}
 	return nil, err
 }
 
 // awaitManifest returns when the manifest is frozen, or patience is at its end.
 func awaitManifest(ctx context.Context, o *Options) error {
-	deadline := time.Now().Add(listPatience)
+	patience := min(time.Duration(o.World.Rank)*listPatience, maxPatience)
+	deadline, told := time.Now().Add(patience), false
 	for pause := firstPause; time.Now().Before(deadline); pause = min(2*pause, lastPause) {
 		frozen, err := output.Frozen(ctx, o.Out)
 		if frozen || err != nil {
 			return err
+		}
+		if pause == lastPause && !told {
+			told = true
+			o.Log.Info().Dur("at_most", patience).Msg("waiting for another rank to list the images")
 		}
 		if err := o.pause(ctx, pause); err != nil {
 			return err

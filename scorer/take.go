@@ -27,11 +27,14 @@ type taker struct {
 	images      int         // how many this worker took
 	// mine is every chunk that this worker took, so that it does none twice.
 	mine map[int]bool
+	// foreseen says that the end was near.
+	foreseen bool
 
 	wake chan struct{} // holds a token after a commit
 
 	mu   sync.Mutex
 	held map[int]*hold // chunks that this worker took and has not committed
+	end  *hold         // on the end of the job, if this worker is to finish it
 	// Of the chunks that this worker committed: how many, and how long they
 	// took from claim to commit in all.
 	commits int
@@ -92,6 +95,9 @@ const (
 // there is none left or the worker was asked to halt.
 func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 	for t.own < t.ownEnd && t.halt.why() == nil {
+		if err := t.foresee(ctx); err != nil {
+			return 0, false, err
+		}
 		index := t.own
 		t.own++
 		// What a thief has committed meanwhile is not done again.
@@ -108,6 +114,9 @@ func (t *taker) next(ctx context.Context) (index int, ok bool, err error) {
 		return 0, false, nil
 	}
 	for pause := firstPause; t.halt.why() == nil; pause = min(2*pause, t.longest()) {
+		if err := t.foresee(ctx); err != nil {
+			return 0, false, err
+		}
 		if err := t.look(ctx); err != nil {
 			return 0, false, err
 		}
@@ -278,10 +287,17 @@ func (t *taker) take(index int, h *hold) {
 	}
 }
 
-// inHand is the hold on a chunk.
+// inHand is the hold on a chunk, or on the end.
 func (t *taker) inHand(index int) *hold {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.hold(index)
+}
+
+func (t *taker) hold(index int) *hold {
+	if index == t.Chunks.Count() {
+		return t.end
+	}
 	return t.held[index]
 }
 
@@ -359,12 +375,12 @@ func (t *taker) release(ctx context.Context) {
 func (t *taker) disown(index int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if h := t.held[index]; h != nil {
+	if h := t.hold(index); h != nil {
 		h.doubles = true
 	}
 }
 
-// renewable is the chunks in hand that this worker has the claim on.
+// renewable is what this worker has the claim on: chunks in hand, and the end.
 func (t *taker) renewable() []int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -373,6 +389,9 @@ func (t *taker) renewable() []int {
 		if !h.doubles {
 			own = append(own, i)
 		}
+	}
+	if t.end != nil && !t.end.doubles {
+		own = append(own, t.Chunks.Count())
 	}
 	return own
 }

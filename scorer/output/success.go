@@ -95,7 +95,9 @@ func goneParts(missing error) error {
 
 // FinishOptions is what _SUCCESS says beside what the output folder tells.
 type FinishOptions struct {
-	Drift    *Drift
+	// Drift, if not nil, is called when the parts are checked. What it returns
+	// may be nil.
+	Drift    func() *Drift
 	Versions map[string]string
 }
 
@@ -121,7 +123,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	s := Success{
 		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format,
-		Drift: opt.Drift, Versions: opt.Versions,
+		Versions: opt.Versions,
 	}
 	var lines []byte
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
@@ -151,6 +153,9 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if string(stored) != string(lines) {
 		return Success{}, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; see what verify says",
 			digestsName, st, ErrMismatch)
+	}
+	if opt.Drift != nil {
+		s.Drift = opt.Drift()
 	}
 	return createSuccess(ctx, st, s)
 }

@@ -45,7 +45,7 @@ func TestFinish(t *testing.T) {
 	if err := WriteSummary(t.Context(), st, w); !errors.Is(err, store.ErrExist) {
 		t.Errorf("a second summary of one worker: %v", err)
 	}
-	opt := FinishOptions{Drift: &Drift{Added: 2}, Versions: map[string]string{"onnxruntime": "1.30.0"}}
+	opt := FinishOptions{Drift: func() *Drift { return &Drift{Added: 2} }, Versions: map[string]string{"onnxruntime": "1.30.0"}}
 	s, err := Finish(t.Context(), st, r.j, r.m, opt)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,132 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// finish sees to it that _SUCCESS is written, by this worker or another, and
+// returns what it says.
+func (w *worker) finish(ctx context.Context) (output.Success, error) {
+	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
+		s, err := output.ReadSuccess(ctx, w.Out)
+		if err == nil {
+			return s, w.MaxErrors.check(s)
+		}
+		if !errors.Is(err, store.ErrNotExist) {
+			return s, err
+		}
+		mine, err := w.taker.claimEnd(ctx)
+		if err != nil {
+			return s, err
+		}
+		if mine {
+			return w.succeed(ctx)
+		}
+		if err := w.halt.why(); err != nil {
+			return s, err
+		}
+		if err := w.pause(ctx, pause); err != nil {
+			return s, err
+		}
+	}
+}
+
+func (w *worker) succeed(ctx context.Context) (output.Success, error) {
+	renewing, stop := context.WithCancel(ctx)
+	defer stop()
+	go w.taker.renew(renewing)
+
+	relisted := w.relist()
+	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, output.FinishOptions{
+		Versions: w.Versions,
+		Drift:    func() *output.Drift { return w.drift(<-relisted) },
+	})
+	if err != nil {
+		return s, err
+	}
+	return s, w.MaxErrors.check(s)
+}
+
+// drift is what a second listing showed, nil if it failed.
+func (w *worker) drift(r relisting) *output.Drift {
+	if r.err != nil {
+		w.Log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
+		return nil
+	}
+	if r.drift != (output.Drift{}) {
+		w.Log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
+			Msg("the collection changed after the manifest was frozen; images added are not in this job")
+	}
+	return &r.drift
+}
+
+// relisting is the outcome of listing the images again.
+type relisting struct {
+	drift output.Drift
+	err   error
+}
+
+// relister returns a function that lists the images again, in the background and
+// once however often it is called, and one that ends this and waits for it. The
+// outcome can be received once.
+func (w *worker) relister(ctx context.Context) (begin func() <-chan relisting, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	begin = sync.OnceValue(func() <-chan relisting {
+		c := make(chan relisting, 1)
+		running.Go(func() {
+			drift, err := output.MeasureDrift(ctx, w.Images, w.Manifest, w.Job.Max > 0, IsImage)
+			c <- relisting{drift, err}
+		})
+		return c
+	})
+	return begin, func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// longListing is how long a listing takes that is worth beginning ahead of the
+// end. What is short is done at the very end, and so knows of all that changed.
+const longListing = time.Second
+
+// foresee takes on the end of the job when it is near, and lists the images again
+// while there is still work. Only a worker that made the first listing knows how
+// long that takes.
+func (t *taker) foresee(ctx context.Context) error {
+	if t.foreseen || t.listing < longListing || !t.near(2*t.listing) {
+		return nil
+	}
+	t.foreseen = true
+	mine, err := t.claimEnd(ctx)
+	if mine {
+		t.relist()
+	}
+	return err
+}
+
+// near says that the own share ends within about that time.
+func (t *taker) near(d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := t.ownEnd - t.own + len(t.held)
+	return t.commits > 0 && time.Since(t.began)/time.Duration(t.commits)*time.Duration(left) <= d
+}
+
+// claimEnd claims the right to finish the job, for checking all parts is worth
+// doing once. It is claimed like a chunk, one past the last.
+func (t *taker) claimEnd(ctx context.Context) (bool, error) {
+	mine, err := t.claims.TryAcquire(ctx, t.Chunks.Count())
+	if mine {
+		t.mu.Lock()
+		t.end = newHold(false)
+		t.mu.Unlock()
+	}
+	return mine, err
+}

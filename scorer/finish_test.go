@@ -1,0 +1,76 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// slowToList takes a while for its first listing, and tells of the second.
+type slowToList struct {
+	store.Store
+	lists  atomic.Int32
+	second chan struct{}
+}
+
+func (s *slowToList) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
+	switch s.lists.Add(1) {
+	case 1:
+		time.Sleep(longListing)
+	case 2:
+		close(s.second)
+	}
+	return s.Store.List(ctx, prefix, fn)
+}
+
+// holdBack returns options of a job of 40 chunks whose last ones are scored once
+// the second listing has begun, and meanwhile is called then.
+func holdBack(t *testing.T, out store.Store, meanwhile func()) (Options, *slowToList) {
+	images := &slowToList{Store: collection(t, 400), second: make(chan struct{})}
+	o := options(t, images, out)
+	engine := newFakeEngine()
+	o.OpenEngine = func() (Engine, error) { return engine, nil }
+	engine.score = func(ctx context.Context, _, _ int) error {
+		if o.Counters.Snapshot().Chunks < 30 {
+			return nil
+		}
+		select {
+		case <-images.second:
+			meanwhile()
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return o, images
+}
+
+func TestLongListingIsRepeatedBeforeTheEnd(t *testing.T) {
+	out := new(mem.Store)
+	o, images := holdBack(t, out, func() {})
+	s := mustRun(t, o)
+	verified(t, out)
+	if n := images.lists.Load(); n != 2 || s.Drift == nil || *s.Drift != (output.Drift{}) {
+		t.Errorf("drift %+v after %d listings, want none after 2", s.Drift, n)
+	}
+}
+
+// TestRightToFinishIsGivenUp: a worker that is to finish the job and stops before
+// leaves that to others.
+func TestRightToFinishIsGivenUp(t *testing.T) {
+	out, stop := new(mem.Store), make(chan struct{})
+	o, images := holdBack(t, out, sync.OnceFunc(func() { close(stop) }))
+	o.Stop, o.Grace = stop, time.Hour
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
+		t.Fatalf("it ended with %v", err)
+	}
+	mustRun(t, options(t, images, out)) // whose lease is an hour
+	verified(t, out)
+}
