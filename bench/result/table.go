@@ -89,7 +89,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 		few, rows = few || tooFew, rest
 	}
 	if few {
-		fmt.Fprintln(w, "± ∞: too few samples for a confidence interval at level", Confidence)
+		fmt.Fprintln(w, "without ±: the median of too few samples for a confidence interval at level", Confidence)
 	}
 	for _, note := range o.Notes {
 		fmt.Fprintln(w, note)
@@ -99,8 +99,11 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	if p.Commit != Unknown {
 		program += " (" + p.Commit + ")"
 	}
-	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; seed %d; %s\n",
-		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Seed, p.Date.Format("2006-01-02"))
+	if p.Seed != 0 {
+		program += fmt.Sprintf("; seed %d", p.Seed)
+	}
+	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; %s\n",
+		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Date.Format("2006-01-02"))
 	return err
 }
 
@@ -157,9 +160,11 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			if ok {
 				cell = show(s.Center)
 			}
-			if n := r.N(unit); n > 1 {
+			switch unbounded := math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0); {
+			case r.N(unit) > 1 && unbounded:
+				few = true
+			case r.N(unit) > 1:
 				cell += " ± " + s.PctRangeString()
-				few = few || math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0)
 			}
 			cells = append(cells, cell)
 		}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/result"
@@ -62,6 +64,12 @@ func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOption
 
 // finite says that a number is a real one of at least least.
 func finite(v, least float64) bool { return v >= least && !math.IsInf(v, 1) }
+
+// warnings are what a benchmark says besides its figures.
+func warnings(stderr io.Writer) zerolog.Logger {
+	terminal := isTerminal(stderr)
+	return zerolog.New(console(stderr, terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
+}
 
 // provenance is that of a run of this program now. Versions are of what else
 // takes part, by name in lower case.

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/measure"
@@ -43,7 +42,7 @@ may pass 1.`,
 				return usagef("--sessions, --threads, --batches, --rounds and --least are above zero")
 			}
 			if !slices.Contains(providers, provider) {
-				return usagef("--provider %q is none of %v", provider, providers)
+				return usagef("--provider %q is none of %s", provider, strings.Join(providers, ", "))
 			}
 			m, err := model.locate(cmd, args[0], "")
 			if err != nil {
@@ -53,7 +52,7 @@ may pass 1.`,
 			if err != nil {
 				return config(err)
 			}
-			opt := ort.Options{Provider: provider, Logger: zerolog.New(os.Stderr).Level(zerolog.WarnLevel)}
+			opt := ort.Options{Provider: provider, Logger: warnings(cmd.ErrOrStderr())}
 			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
 				Rounds: rounds, Least: least}
 			if inspection.MultiplyAdds != nil {

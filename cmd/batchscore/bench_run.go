@@ -5,7 +5,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/measure"
@@ -65,7 +64,7 @@ answers whether this machine and this storage would feed a GPU.
 			if err != nil {
 				return err
 			}
-			log := zerolog.New(console(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()))).Level(zerolog.WarnLevel)
+			log := warnings(cmd.ErrOrStderr())
 			versions := map[string]string{"jpeg": jpegName()}
 			var engine scorer.Engine
 			if simulating {

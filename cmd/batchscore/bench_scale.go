@@ -134,6 +134,9 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 			}
 			n := f.ranks[i]
 			o, err := f.one(ctx, cmd.ErrOrStderr(), work, collections[f.images(n)], round, n)
+			if ctx.Err() != nil { // mpirun only tells that its ranks ended badly
+				return ctx.Err()
+			}
 			if err != nil {
 				return fmt.Errorf("%d ranks: %w", n, err)
 			}
@@ -148,6 +151,9 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 		}
 	}
 	notes := f.mixture(fl)
+	if f.price > 0 {
+		notes = append(notes, fmt.Sprintf("lost/100k-images is in the currency of --price, %g for a GPU and hour", f.price))
+	}
 	for _, s := range stragglers {
 		notes = append(notes, "in the last round, straggling "+s)
 	}
@@ -181,11 +187,13 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, image
 	argv = append(argv, f.rankJob.args()...)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
 	mpirun.Stderr = stderr
-	// mpirun takes its ranks down when it is asked to end, and only then.
+	// mpirun takes its ranks down when it is asked to end, and only then: once, by
+	// us, since a second signal, the terminal's, has it leave before they end.
+	mpirun.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	mpirun.Cancel = func() error { return mpirun.Process.Signal(syscall.SIGTERM) }
 	mpirun.WaitDelay = 10 * time.Second
 	if err := mpirun.Run(); err != nil {
-		return scale.Outcome{}, fmt.Errorf("%s: %w", f.mpirun, err)
+		return scale.Outcome{}, fmt.Errorf("%s: %w; what its ranks said stands above", f.mpirun, err)
 	}
 	st, err := dir.New(out, dir.Options{})
 	if err != nil {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/bench/result"
@@ -56,6 +58,33 @@ func TestBenchScaleStragglers(t *testing.T) {
 	stealing := benchRun(t, args...).Samples[0]
 	if a, b := figure(t, stealing, "efficiency"), figure(t, static, "efficiency"); a <= b {
 		t.Errorf("an efficiency of %v with stealing, of %v without", a, b)
+	}
+}
+
+// TestBenchScaleIsInterrupted signals the whole group, as a terminal does, while
+// ranks are at work.
+func TestBenchScaleIsInterrupted(t *testing.T) {
+	needMpirun(t)
+	work := t.TempDir()
+	cmd := command(t, nil, "bench", "scale", "--ranks", "2", "--per-rank", "64", "--batch", "4", "--device", "rate=1", "--work", work)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a claim", func() bool {
+		claims, err := filepath.Glob(filepath.Join(work, "*", "out-2-0", "_batchscore", "claims", "*"))
+		return err == nil && len(claims) > 0
+	})
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if r := wait(t, cmd, &stdout, &stderr); r.code != 130 || !strings.Contains(r.stderr, "ended by a signal (interrupt)") {
+		t.Errorf("want exit code 130, have %v", r)
+	}
+	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
 	}
 }
 

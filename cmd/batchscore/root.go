@@ -37,6 +37,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err, sig.received())
+	if s := sig.received(); s != nil && err != nil && err.Error() == context.Canceled.Error() {
+		err = fmt.Errorf("ended by a signal (%v)", s)
+	}
 	if err != nil {
 		text := err.Error()
 		if sig := sig.received(); sig != nil && text == context.Canceled.Error() {
