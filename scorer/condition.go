@@ -36,7 +36,7 @@ func (w *worker) tellCondition(ctx context.Context) {
 			continue
 		}
 		c := telemetry.Judge(logged, now, at.Sub(loggedAt), pools, w.limit)
-		e := w.Log.Info().Int64("images", now.Images).Float64("images_per_s", c.Rate).Stringer("binds", c.Binds).Float64("busy", c.Share)
+		e := w.Log.Info().Int64("images", now.Images).Float64("images_per_s", tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}

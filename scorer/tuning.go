@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type Tuning struct {
 	// Cores are this worker's; Shared says that its device computes on them.
 	Cores  int
 	Shared bool
+	// Processor is the name of the machine's, as machines may share a Cache.
+	Processor string
 	// Cache is the folder that keeps what was found of the device; empty keeps
 	// nothing.
 	Cache string
@@ -85,7 +88,7 @@ func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error)
 	if t.Cache == "" {
 		c, err = measure()
 	} else {
-		key := []string{o.Job.ModelDigest, e.Device(), fmt.Sprint(o.Versions), fmt.Sprint(t.Cores, from)}
+		key := []string{o.Job.ModelDigest, e.Device(), fmt.Sprint(o.Versions), t.Processor, fmt.Sprint(t.Cores, from)}
 		c, kept, unkept, err = tune.Cached(t.Cache, key, measure)
 	}
 	if err != nil {
@@ -99,7 +102,7 @@ func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error)
 		threads = "none: the device computes"
 	}
 	o.Log.Info().Str("device", e.Device()).Int("batch", c.Batch).Str("batch_is", why).Int("sessions", c.Sessions).
-		Str("threads", threads).Float64("images_per_s", c.Rate).Str("measured", c.Why).Bool("from_cache", kept).
+		Str("threads", threads).Float64("images_per_s", tenths(c.Rate)).Str("measured", c.Why).Bool("from_cache", kept).
 		Msg("tuned to the device")
 	return c, nil
 }
@@ -129,10 +132,13 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	w.ReadAheadBytes = cmp.Or(w.ReadAheadBytes, f.ReadAheadBytes)
 	w.limit = f.Limit
 	w.Log.Info().Int("decoders", w.Decoders).Int("fetchers", w.Fetchers).Int64("read_ahead_mb", w.ReadAheadBytes>>20).
-		Float64("decoded_per_s_and_core", perCore).Float64("fetch_ms", latency.Seconds()*1e3).
-		Float64("limit_images_per_s", f.Limit).Msg("tuned to the images")
+		Float64("decoded_per_s_and_core", tenths(perCore)).Float64("fetch_ms", float64(latency.Microseconds())/1e3).
+		Float64("limit_images_per_s", tenths(f.Limit)).Msg("tuned to the images")
 	return nil
 }
+
+// tenths rounds a rate for the log.
+func tenths(rate float64) float64 { return math.Round(10*rate) / 10 }
 
 // sample reads the first images of the worker's share, and how long one takes.
 func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Duration, err error) {

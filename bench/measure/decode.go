@@ -8,6 +8,7 @@ import (
 	"image"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/disintegration/imaging"
@@ -56,6 +57,28 @@ func Decode(ctx context.Context, pictures []Picture, size string, spec preproces
 		samples = append(samples, more...)
 	}
 	return samples, nil
+}
+
+// Readable are the pictures that every decoder reads, to be given to Decode, and
+// the names of the others.
+func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, others []string, err error) {
+	for _, group := range byFormat(pictures) {
+		decoders, closeAll, err := decodersFor(group, spec)
+		if err == nil {
+			for _, p := range group {
+				if slices.ContainsFunc(decoders, func(d decoder) bool { return d.decode(p) != nil }) {
+					others = append(others, p.Name)
+				} else {
+					readable = append(readable, p)
+				}
+			}
+		}
+		closeAll()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return readable, others, nil
 }
 
 func decodeGroup(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {

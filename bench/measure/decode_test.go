@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -39,6 +40,20 @@ func values(samples []result.Sample, format, decoder, unit string) []float64 {
 		}
 	}
 	return all
+}
+
+// TestReadable leaves out a picture whose header is fine and whose rest is gone.
+func TestReadable(t *testing.T) {
+	all := pictures(t, "jpeg", "png")
+	for i := range all {
+		all[i].Name = all[i].Format
+	}
+	broken := all[1]
+	broken.Name, broken.Data = "broken", broken.Data[:len(broken.Data)/2]
+	readable, others, err := Readable(slices.Insert(slices.Clone(all), 2, broken), spec)
+	if err != nil || !reflect.DeepEqual(readable, all) || !slices.Equal(others, []string{"broken"}) {
+		t.Errorf("%d of %d can be read, %v cannot; %v", len(readable), len(all)+1, others, err)
+	}
 }
 
 func TestDecodeComparesInEveryRound(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 
 // Picture is an encoded image.
 type Picture struct {
+	Name          string // of its file; empty where it has none
 	Data          []byte
 	Format        string // as package image names it: jpeg, png, ...
 	Width, Height int    // as stored
@@ -51,7 +52,7 @@ func Encode(img image.Image, format string) (Picture, error) {
 		err = fmt.Errorf("no encoder for the format %q", format)
 	}
 	size := img.Bounds().Size()
-	return Picture{b.Bytes(), format, size.X, size.Y}, err
+	return Picture{Data: b.Bytes(), Format: format, Width: size.X, Height: size.Y}, err
 }
 
 // ReadFolder reads the pictures right in a folder, in order of their names. What
@@ -71,7 +72,7 @@ func ReadFolder(folder string) ([]Picture, error) {
 			return nil, err
 		}
 		if c, format, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
-			all = append(all, Picture{data, format, c.Width, c.Height})
+			all = append(all, Picture{e.Name(), data, format, c.Width, c.Height})
 		}
 	}
 	if len(all) == 0 {

@@ -3,10 +3,8 @@ package result
 import (
 	"cmp"
 	"maps"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +37,7 @@ func Here(versions map[string]string, seed uint64) Provenance {
 	p := Provenance{
 		Date: time.Now().UTC().Truncate(time.Second),
 		OS:   runtime.GOOS, Arch: runtime.GOARCH,
-		CPU: cpuModel(read("/proc/cpuinfo")), Cores: device.CPUs(1).Usable,
+		CPU: device.Processor(), Cores: device.CPUs(1).Usable,
 		Commit: Commit(), Seed: seed, Versions: maps.Clone(versions),
 	}
 	if p.Versions == nil {
@@ -55,18 +53,6 @@ func Here(versions map[string]string, seed uint64) Provenance {
 		p.Kernel = unix.ByteSliceToString(uname.Release[:])
 	}
 	return p
-}
-
-// cpuModel finds the processor's name in the text of /proc/cpuinfo; where it
-// names none, as on arm64, the architecture must do.
-func cpuModel(cpuinfo string) string {
-	for line := range strings.Lines(cpuinfo) {
-		key, value, _ := strings.Cut(line, ":")
-		if strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }
 
 // Unknown stands for the commit of a program whose build does not tell it.
@@ -102,12 +88,4 @@ func revision(info *debug.BuildInfo) string {
 		return ""
 	}
 	return revision + modified
-}
-
-func read(file string) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "" // what cannot be told is left out
-	}
-	return string(text)
 }

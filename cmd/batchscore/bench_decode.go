@@ -48,10 +48,17 @@ are brought to that area and encoded again in each of --formats.`,
 			spec := preprocess.Spec{Width: target, Height: target, Layout: preprocess.HWC, DType: preprocess.Uint8,
 				Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}
 			var given []measure.Picture
+			var unread []string
 			if images != "" {
 				var err error
 				if given, err = measure.ReadFolder(images); err != nil {
 					return config(err)
+				}
+				if given, unread, err = measure.Readable(given, spec); err != nil {
+					return err
+				}
+				if len(given) == 0 {
+					return config(fmt.Errorf("%s holds no picture that all decoders read: %s", images, strings.Join(unread, ", ")))
 				}
 			}
 			run := result.Run{Provenance: provenance(seed, map[string]string{"jpeg": jpegName()})}
@@ -69,9 +76,11 @@ are brought to that area and encoded again in each of --formats.`,
 				}
 				run.Samples = append(run.Samples, samples...)
 			}
-			return f.tell(cmd, run, result.TableOptions{Notes: []string{
-				fmt.Sprintf("One core, to %dx%d pixels; sizes in megapixels; of-limit is against libjpeg-turbo's bare full decode.", target, target),
-			}})
+			notes := []string{fmt.Sprintf("One core, to %dx%d pixels; sizes in megapixels; of-limit is against libjpeg-turbo's bare full decode.", target, target)}
+			if len(unread) > 0 {
+				notes = append(notes, "Left out, since not all decoders read them: "+strings.Join(unread, ", "))
+			}
+			return f.tell(cmd, run, result.TableOptions{Notes: notes})
 		},
 	}
 	fs := cmd.Flags()

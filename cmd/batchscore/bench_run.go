@@ -92,7 +92,7 @@ answers whether this machine and this storage would feed a GPU.
 			}
 			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
 			return f.tell(cmd, run, result.TableOptions{Notes: []string{
-				fmt.Sprintf("What binds: %s.", binds),
+				fmt.Sprintf("What binds in the last round: %s.", binds),
 			}})
 		},
 	}

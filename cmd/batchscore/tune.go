@@ -56,7 +56,7 @@ func (f *runFlags) tuning(cores int) *scorer.Tuning {
 			cache = filepath.Join(folder, "batchscore")
 		}
 	}
-	return &scorer.Tuning{Batch: f.batch.auto, Sessions: f.sessions.auto, Cores: cores, Cache: cache}
+	return &scorer.Tuning{Batch: f.batch.auto, Sessions: f.sessions.auto, Cores: cores, Processor: device.Processor(), Cache: cache}
 }
 
 // mostSessions are worth trying on a GPU.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,20 @@ type CPUSet struct {
 // (0 means 1). A mask that a launcher has narrowed belongs to this process
 // alone; a mask of all cores, and the quota, are shared with the others.
 func CPUs(localSize int) CPUSet { return cpus(localSize, "/", affinity()) }
+
+// Processor is the processor's name, or the architecture's where /proc/cpuinfo
+// names none, as on arm64.
+func Processor() string { return processor("/") }
+
+func processor(root string) string {
+	for line := range strings.Lines(read(root, "proc/cpuinfo")) {
+		key, value, _ := strings.Cut(line, ":")
+		if strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
 
 // affinity returns the number of cores in the affinity mask, 0 if unknown.
 func affinity() int {

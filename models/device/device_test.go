@@ -3,6 +3,7 @@ package device
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -74,6 +75,14 @@ func TestCPUs(t *testing.T) {
 func TestThisMachine(t *testing.T) {
 	if c := CPUs(1); c.Usable < 1 || c.Usable > c.Mask || c.Mask != affinity() {
 		t.Errorf("%+v, mask of %d", c, affinity())
+	}
+}
+
+func TestProcessor(t *testing.T) {
+	for cpuinfo, want := range map[string]string{"processor\t: 0\nmodel name\t: A: B\n": "A: B", "processor\t: 0\n": runtime.GOARCH} {
+		if got := processor(tree(t, map[string]string{"proc/cpuinfo": cpuinfo})); got != want {
+			t.Errorf("the processor is %q, want %q", got, want)
+		}
 	}
 }
 

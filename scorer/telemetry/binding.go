@@ -16,8 +16,10 @@ const bound = 0.85
 // Binding finds the stage that held the others up in a time, between two
 // snapshots: the first of commit, infer and decode, from the end of the line,
 // whose goroutines were always busy, else the fetching that left all of them
-// waiting. share is the part of their time that the goroutines of that stage
-// were busy; for Fetch, how many fetches were under way on average.
+// waiting. Where images came through and yet there was mostly none under way,
+// it is NoStage: the start and the end of a short run weigh. share is the part of
+// their time that the goroutines of that stage were busy; for Fetch, how many
+// fetches were under way on average.
 func Binding(before, after Snapshot, took time.Duration, p Pools) (stage Stage, share float64) {
 	busy := func(s Stage, goroutines int) float64 {
 		return (after.BusySeconds[s.String()] - before.BusySeconds[s.String()]) / took.Seconds() / float64(max(goroutines, 1))
@@ -30,7 +32,12 @@ func Binding(before, after Snapshot, took time.Duration, p Pools) (stage Stage, 
 			return s.Stage, share
 		}
 	}
-	return Fetch, busy(Fetch, 1)
+	share = busy(Fetch, 1)
+	// A fetch is booked when it ends: without images all of them may be stuck.
+	if share < bound && after.Images > before.Images {
+		return NoStage, share
+	}
+	return Fetch, share
 }
 
 // Condition is how a worker did in a time.

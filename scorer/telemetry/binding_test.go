@@ -26,6 +26,13 @@ func TestBinding(t *testing.T) {
 			t.Errorf("%s: %v, %v", c.name, stage, share)
 		}
 	}
+	short := busy(0.1, 12, 4, 0.1)
+	for images, want := range map[int64]Stage{40: NoStage, 0: Fetch} {
+		short.Images = images
+		if stage, share := Binding(Snapshot{}, short, 10*time.Second, Pools{Decoders: 4, Lanes: 2}); stage != want || share != 0.01 {
+			t.Errorf("of %d images: %v, %v", images, stage, share)
+		}
+	}
 	if stage, _ := Binding(busy(0, 0, 20, 0), busy(50, 1, 21, 0), 10*time.Second, Pools{Decoders: 4, Lanes: 2}); stage != Fetch {
 		t.Errorf("what was before counts: %v", stage)
 	}

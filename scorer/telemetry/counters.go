@@ -17,8 +17,14 @@ const (
 	stages
 )
 
+// NoStage stands where no stage holds up the others.
+const NoStage Stage = -1
+
 // String is the stage's name in logs and summaries.
 func (s Stage) String() string {
+	if s == NoStage {
+		return "nothing"
+	}
 	return [...]string{"fetch", "decode", "infer", "commit"}[s]
 }
 
