@@ -50,6 +50,10 @@ func TestBenchSimulate(t *testing.T) {
 	if got := figure(t, stealing.Samples[0], "efficiency"); got < 0.98 {
 		t.Errorf("stealing: efficiency %v", got)
 	}
+	// A straggler speeds nothing up: 4 and 4 halves of what one rank does.
+	if got := figure(t, stealing.Samples[0], "speed-up"); got < 5.8 || got > 6 {
+		t.Errorf("stealing: %v times one rank that does not straggle, want 6", got)
+	}
 	says(t, must(t, 0, "bench", "simulate", "--ranks", "1,4096", "--device", "mix"),
 		"Simulate (simulated)", "p100+k80", "4096", "is an estimate")
 }
