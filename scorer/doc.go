@@ -16,7 +16,8 @@
 //  6. Lanes (infer.go) run the [Engine] and turn scores into rows.
 //  7. The committer (commit.go) stores a chunk's rows as one part, unless
 //     another worker was first.
-//  8. When every part stands, output.Finish writes _SUCCESS.
+//  8. When every part stands, one worker has output.Finish write _SUCCESS
+//     (finish.go).
 //
 // Where it is asked to, a worker first measures what suits its device and cores
 // (tuning.go). While it runs it tells which stage binds (condition.go).
