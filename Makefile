@@ -110,7 +110,7 @@ generate-check: ## fail when generated code is not what its generator writes
 	done
 
 .PHONY: bench
-bench: build deps ## measure all that BENCHMARKS.md tells, or PARTS of it, and write it anew (about 90 minutes)
+bench: build deps ## measure all that BENCHMARKS.md tells, or PARTS of it, and write it anew (about two hours)
 	@test -f '$(MODEL)' || $(MAKE) demo
 	bench/measure.sh $(PARTS)
 
