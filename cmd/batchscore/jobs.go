@@ -248,7 +248,12 @@ as the engine gives them time; launching the job again goes on from there.`,
 			if unopened != nil {
 				return unopened
 			}
+			before, unknown := w.l.Status(cmd.Context(), w.r.ID)
 			if err := w.l.Cancel(cmd.Context(), w.r.ID); err != nil {
+				return err
+			}
+			if unknown == nil && before.State.Ended() {
+				_, err = fmt.Fprintf(w.stdout, "%s had ended already: %s\n", w.r.ID, before.State)
 				return err
 			}
 			_, err = fmt.Fprintf(w.stdout, "%s was asked to end %s; what it had committed stands\n", w.r.Engine, w.r.ID)

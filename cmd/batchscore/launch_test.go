@@ -504,6 +504,9 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 			d.must(t, 0, "jobs", "cancel", s.Job.ID)
 			d.must(t, 0, "jobs", "logs", "-f", s.Job.ID)
 			s = d.status(t)
+			if r := d.must(t, 0, "jobs", "cancel", s.Job.ID); !strings.Contains(r.stdout, "had ended already") {
+				t.Error(r)
+			}
 			if s.Engine == nil || !s.Engine.State.Ended() || s.Progress.Alive() != 0 || s.Progress.Ranks[0].End != "stopped" {
 				t.Errorf("after it was canceled: %+v", s)
 			}
