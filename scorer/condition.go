@@ -28,9 +28,7 @@ func (w *worker) tellCondition(ctx context.Context) {
 		case <-tick.C:
 		}
 		now, at := w.Counters.Snapshot(), time.Now()
-		if n > 1 { // the first time lacks what was begun in it and goes on
-			w.Progress.Tell(telemetry.Judge(last, now, at.Sub(lastAt), pools, w.limit))
-		}
+		w.Progress.Tell(telemetry.Judge(last, now, at.Sub(lastAt), pools, w.limit))
 		last, lastAt = now, at
 		if n%logEvery > 0 {
 			continue

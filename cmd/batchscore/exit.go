@@ -22,13 +22,13 @@ const exitCodesHelp = `Exit codes:
   0    complete: every image has its row
   1    fatal error
   3    finished, but more images failed than --max-errors allows
-  10   manifest, model or record does not match the output folder
+  10   manifest, model, record or part does not match the output folder
   11   the output folder belongs to another job
   64   wrong usage
   75   try again: storage, disk, deadline, budget, a service that does not answer,
        or chunks of other ranks still missing
-  78   configuration: credentials, rank variables, provider, model, service.yaml,
-       or what an engine cannot do
+  78   configuration: no images, credentials, rank variables, provider, model,
+       service.yaml, or what an engine cannot do
   130  interrupted (SIGINT); what was committed stands
   143  stopped (SIGTERM, SIGUSR1), resumable
 Any other code means failure.`

@@ -32,7 +32,8 @@ func newPlan() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log := zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: noColor() || !isTerminal(cmd.ErrOrStderr())})
+			stderr := cmd.ErrOrStderr()
+			log := zerolog.New(console(stderr, isTerminal(stderr))).With().Timestamp().Logger()
 			m, err := scorer.List(cmd.Context(), st, limit, log)
 			if err != nil {
 				return err
