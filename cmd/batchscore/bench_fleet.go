@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/simulate"
 )
@@ -62,6 +63,18 @@ func (f *fleetFlags) straggling() string {
 		return "none"
 	}
 	return strings.Join(f.stragglers, ",")
+}
+
+// givenKeys are those of the flags named that were given, as keys of samples: runs
+// that differ in them are not samples of the same.
+func givenKeys(cmd *cobra.Command, names ...string) []result.Key {
+	var keys []result.Key
+	for _, name := range names {
+		if flag := cmd.Flag(name); flag.Changed {
+			keys = append(keys, result.K(name, flag.Value))
+		}
+	}
+	return keys
 }
 
 // fleet is the devices of the largest number of ranks, by rank. Fewer ranks have

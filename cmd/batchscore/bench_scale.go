@@ -125,6 +125,7 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 			return err
 		}
 	}
+	given := givenKeys(cmd, "jitter", "ranks-per-node", "batch", "chunk")
 	run := result.Run{Provenance: provenance(f.seed, nil)}
 	var stragglers []string
 	for round := range f.rounds {
@@ -140,7 +141,7 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 			if err != nil {
 				return fmt.Errorf("%d ranks: %w", n, err)
 			}
-			sample, slow, err := f.sample(ctx, fl, n, o)
+			sample, slow, err := f.sample(ctx, fl, given, n, o)
 			if err != nil {
 				return err
 			}
@@ -207,7 +208,7 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, image
 }
 
 // sample is what one run on n ranks comes to, and the ranks that straggled.
-func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, n int, o scale.Outcome) (result.Sample, []int, error) {
+func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.Key, n int, o scale.Outcome) (result.Sample, []int, error) {
 	rate, all := func(s simulate.Spec) float64 { return s.At(f.batch) }, 0.0
 	var should []float64
 	for i, s := range fl.specs[:n] {
@@ -222,10 +223,10 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, n int, o scale.
 	}
 	s := result.Sample{
 		Name: "Scale", Simulated: true, Iterations: o.Images,
-		Keys: []result.Key{
+		Keys: append([]result.Key{
 			result.K("ranks", n), result.K("device", fl.names), result.K("model", f.model), result.K("policy", policy),
 			result.K("straggling", f.straggling()), result.K("slow", f.slow),
-		},
+		}, given...),
 	}
 	add := func(value float64, unit string) { s.Values = append(s.Values, result.Value{Value: value, Unit: unit}) }
 	add(o.Makespan, "makespan-s")

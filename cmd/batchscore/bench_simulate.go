@@ -87,7 +87,6 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	}
 	c.Decode, c.Store.Bytes = float64(f.cores)*f.decode, f.egress*1e9/8
 	c.PerNode, c.Seed = f.perNode, f.seed
-	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
 
 	run := func(devices []simulate.Spec) (simulator.Result, error) {
 		c.Devices = nil
@@ -100,30 +99,36 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	if err != nil {
 		return usage(err)
 	}
+	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
+	given := givenKeys(cmd, "slow", "jitter", "ranks-per-node", "batch", "chunk", "image-bytes", "decode", "load", "latency", "list-page",
+		"requests", "egress", "preempted", "away", "notice")
 	all := result.Run{Provenance: provenance(f.seed, nil)}
 	for _, ranks := range f.ranks {
 		r, err := run(fl.specs[:ranks])
 		if err != nil {
 			return err
 		}
-		all.Samples = append(all.Samples, f.sample(fl, ranks, one.Makespan, r))
+		all.Samples = append(all.Samples, f.sample(fl, given, ranks, one.Makespan, r))
 	}
-	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device that does not straggle; binds is what held up most images; manifest-s is the time to list the images and hand the list to all ranks")
+	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device that neither straggles nor is taken away; binds is what held up most images; manifest-s is the time to list the images and hand the list to all ranks")
+	if f.departures > 0 {
+		notes = append(notes, "wasted-images were computed and lost with a node, or twice")
+	}
 	return f.tell(cmd, all, result.TableOptions{Notes: notes})
 }
 
-func (f *benchSimulateFlags) sample(fl *fleet, ranks int, one float64, r simulator.Result) result.Sample {
+func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, one float64, r simulator.Result) result.Sample {
 	policy := "stealing"
 	if f.conf.Static {
 		policy = "static"
 	}
-	return result.Sample{
+	s := result.Sample{
 		Name: "Simulate", Simulated: true, Iterations: f.conf.Images,
-		Keys: []result.Key{
+		Keys: append([]result.Key{
 			result.K("ranks", ranks), result.K("device", fl.names), result.K("model", f.model),
 			result.K("policy", policy), result.K("straggling", f.straggling()), result.K("images", f.conf.Images),
 			result.K("cores", f.cores), result.K("binds", r.Binds),
-		},
+		}, given...),
 		Values: []result.Value{
 			{Value: r.Makespan, Unit: "makespan-s"},
 			{Value: r.Makespan / f.slow / float64(f.conf.Images) * 100_000 / 60, Unit: "minutes/100k-images"},
@@ -135,4 +140,8 @@ func (f *benchSimulateFlags) sample(fl *fleet, ranks int, one float64, r simulat
 			{Value: r.Requests, Unit: "requests"},
 		},
 	}
+	if f.departures > 0 {
+		s.Values = append(s.Values, result.Value{Value: float64(r.Departed), Unit: "nodes-taken"}, result.Value{Value: float64(r.Wasted), Unit: "wasted-images"})
+	}
+	return s
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,6 +57,29 @@ func TestBenchSimulate(t *testing.T) {
 	}
 	says(t, must(t, 0, "bench", "simulate", "--ranks", "1,4096", "--device", "mix"),
 		"Simulate (simulated)", "p100+k80", "4096", "is an estimate")
+}
+
+// TestBenchSimulateKeysTellRunsApart simulates two accounts into one file.
+func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "samples.txt")
+	for _, egress := range []string{"1", "2"} {
+		says(t, must(t, 0, "bench", "simulate", "--ranks", "8", "--egress", egress, "--preempted", "100", "--save", file),
+			", egress "+egress+", preempted 100\n", "nodes-taken")
+	}
+	runs, err := result.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var samples []result.Sample
+	for _, r := range runs {
+		samples = append(samples, r.Samples...)
+	}
+	if rows := result.Rows(samples); len(rows) != 2 || figure(t, samples[0], "nodes-taken") < 1 {
+		t.Errorf("%d rows of %+v", len(rows), samples)
+	}
+	if got := figure(t, samples[0], "speed-up"); got > 8 {
+		t.Errorf("8 ranks that are taken away at times are %v times one that is not", got)
+	}
 }
 
 func TestBenchSimulateRefuses(t *testing.T) {
