@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 	"github.com/batchscore/batchscore/models/networks"
+	"github.com/batchscore/batchscore/models/ort/internal/heaptest"
 	"github.com/batchscore/batchscore/models/ort/winograd"
 )
 
@@ -286,4 +287,38 @@ func TestReplacedInLanes(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestCloseFreesReplaced: an engine's convolutions, and the memory that they
+// worked in, end with it.
+func TestCloseFreesReplaced(t *testing.T) {
+	needWinograd(t)
+	if heaptest.InUse() == 0 {
+		t.Skip("this C library does not tell how much is allocated")
+	}
+	const planes = 256
+	m := block{graph.New("block"), rand.New(rand.NewPCG(1, 2))}.model(t, graph.Dynamic, false, func(b block, x graph.Value) graph.Value {
+		return b.conv("a", b.conv("more", x, planes, 1, 0), planes, 3, 1)
+	})
+	// Four outputs a side are made of 6 x 6 products.
+	const weights = 6 * 6 * planes * planes * 4
+	use := func() (gained int) {
+		before := heaptest.InUse()
+		e := open(t, m, Options{Lanes: 1})
+		scoresOf(t, e, 1)
+		gained = heaptest.InUse() - before
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return gained
+	}
+	// What the first leaves for the next is not what is looked for.
+	use()
+	before := heaptest.InUse()
+	if gained := use(); gained < weights {
+		t.Fatalf("an engine takes %d bytes, its weights alone %d", gained, weights)
+	}
+	if left := heaptest.InUse() - before; left > weights/20 {
+		t.Errorf("an engine leaves %d bytes", left)
+	}
 }
