@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -92,9 +91,7 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated
 	}
 	switch result.Format(f.format) {
 	case result.JSON:
-		e := json.NewEncoder(cmd.OutOrStdout())
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return printJSON(cmd.OutOrStdout(), struct {
 			Simulated bool `json:"simulated"`
 			ranks.Report
 		}{simulated, report})

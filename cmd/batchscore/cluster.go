@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -141,9 +140,7 @@ func newClusterShow() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(c)
+				return printJSON(cmd.OutOrStdout(), c)
 			}
 			return printCluster(cmd.OutOrStdout(), c)
 		},

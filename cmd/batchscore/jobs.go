@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -135,9 +134,7 @@ seen to end. Whether a result is complete, 'jobs status' reads from the output.`
 			more := max(len(all)-limit, 0)
 			jobs := askAll(cmd.Context(), book, all[:len(all)-more])
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(jobs)
+				return printJSON(cmd.OutOrStdout(), jobs)
 			}
 			if len(jobs) == 0 {
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\n", book)

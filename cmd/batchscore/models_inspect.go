@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -44,9 +43,7 @@ products for one image ("unknown" where a size cannot be worked out).`,
 				return config(err)
 			}
 			if asJSON {
-				e := json.NewEncoder(cmd.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(in)
+				return printJSON(cmd.OutOrStdout(), in)
 			}
 			return printInspection(cmd.OutOrStdout(), in)
 		},

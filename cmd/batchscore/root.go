@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -87,4 +88,11 @@ so a job that was stopped goes on where it was when it is started again.
 // and Go's version.
 func versionText() string {
 	return fmt.Sprintf("%s (commit %s, %s)", version, result.Commit(), runtime.Version())
+}
+
+// printJSON is how commands print what programs read.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -30,9 +29,7 @@ manifest and _SUCCESS stands, and with 10 otherwise.`,
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(report)
+				err = printJSON(cmd.OutOrStdout(), report)
 			} else {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), report.String())
 			}
