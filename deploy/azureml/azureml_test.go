@@ -3,7 +3,6 @@ package azureml
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,9 +17,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/arm/armtest"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 const id = "labels-261122-020000-abcd"
 
@@ -102,31 +100,14 @@ func TestGolden(t *testing.T) {
 		for _, d := range documents {
 			fmt.Fprintf(&text, "%s\n%s", d.Name, d.Body)
 		}
-		golden(t, name+".golden", text.String())
+		goldentest.Check(t, name+".golden", text.String())
 		files, err := e.YAML(job, name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			golden(t, f.Name, string(f.Body))
+			goldentest.Check(t, f.Name, string(f.Body))
 		}
-	}
-}
-
-func golden(t *testing.T, name, text string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text != string(want) {
-		t.Errorf("got\n%s\nand %s holds\n%s", text, path, want)
 	}
 }
 

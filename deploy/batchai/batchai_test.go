@@ -3,7 +3,6 @@ package batchai
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,9 +16,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/arm/armtest"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 const (
 	id = "cloth-180619-100000-abcd"
@@ -131,19 +129,7 @@ func TestGolden(t *testing.T) {
 			}
 			shown := strings.ReplaceAll(text.String(), filepath.Dir(e.accountKey.from), "/etc/batchscore")
 			clean(t, "the documents", shown)
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, []byte(shown), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if shown != string(want) {
-				t.Errorf("the documents are\n%s\nand %s holds\n%s", shown, golden, want)
-			}
+			goldentest.Check(t, name+".golden", shown)
 
 			// What is sent differs from it in the secrets' values only.
 			if err := e.Submit(t.Context(), job, id); err != nil {

@@ -3,10 +3,7 @@ package kubernetes
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +14,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // options of a cluster that has everything.
 const options = `
@@ -115,25 +111,8 @@ func TestDocuments(t *testing.T) {
 				strictly(t, d.Body)
 			}
 			c.check(t, byName)
-			golden(t, name+".yaml", all.Bytes())
+			goldentest.Check(t, name+".yaml", all.String())
 		})
-	}
-}
-
-func golden(t *testing.T, name string, have []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, have, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(have, want) {
-		t.Errorf("not what %s holds (go test ./deploy/kubernetes -update writes it):\n%s", file, have)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,9 +13,8 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // hangs is far above what any job here takes: only one that hangs meets it.
 const hangs = 2 * time.Minute
@@ -127,19 +125,7 @@ func TestScriptGolden(t *testing.T) {
 				fmt.Fprintf(&got, "--- %s\n%s", d.Name, d.Body)
 			}
 			text := strings.NewReplacer(hostFile, "/etc/batchscore/hosts", " --allow-run-as-root", "").Replace(got.String())
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, []byte(text), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if text != string(want) {
-				t.Errorf("have\n%s\nwant\n%s", text, want)
-			}
+			goldentest.Check(t, name+".golden", text)
 		})
 	}
 }

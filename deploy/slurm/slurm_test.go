@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,10 +12,9 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 	"github.com/batchscore/batchscore/deploy/slurm/slurmtest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func engine(t *testing.T, o Options) *Engine {
 	t.Helper()
@@ -64,19 +62,7 @@ func TestScriptGolden(t *testing.T) {
 			for _, d := range documents {
 				fmt.Fprintf(&text, "--- %s\n%s", d.Name, d.Body)
 			}
-			golden := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, []byte(text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if text.String() != string(want) {
-				t.Errorf("have\n%s\nwant\n%s", text.String(), want)
-			}
+			goldentest.Check(t, name+".golden", text.String())
 		})
 	}
 }
