@@ -106,7 +106,7 @@ func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error
 	if err := b.describe(c); err != nil {
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
-	if _, err := b.WriteTo(contextWriter{ctx, w}); err != nil {
+	if _, err := b.WriteTo(graph.Until(ctx, w)); err != nil {
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
 	return c, nil
@@ -121,14 +121,14 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 		return nil, fmt.Errorf("build %s: %w", o.Network, err)
 	}
 	write := func(w io.Writer) error {
-		_, err := b.WriteTo(contextWriter{ctx, w})
+		_, err := b.WriteTo(graph.Until(ctx, w))
 		return err
 	}
 	if b.bytes() >= SharedAbove {
 		data := out + DataSuffix
 		sum := sha256.New()
 		err := models.Save(data, func(w io.Writer) error {
-			_, err := b.WriteData(contextWriter{ctx, io.MultiWriter(w, sum)})
+			_, err := b.WriteData(graph.Until(ctx, io.MultiWriter(w, sum)))
 			return err
 		})
 		if err != nil {
@@ -136,7 +136,7 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 		}
 		b.Metadata(models.DataKey, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
 		write = func(w io.Writer) error {
-			_, err := b.WriteBeside(contextWriter{ctx, w}, filepath.Base(data))
+			_, err := b.WriteBeside(graph.Until(ctx, w), filepath.Base(data))
 			return err
 		}
 	}
@@ -207,19 +207,6 @@ func (b *builder) describe(c *models.Contract) error {
 	}
 	b.Metadata(models.MetadataKey, string(text))
 	return nil
-}
-
-// contextWriter fails once its context has ended.
-type contextWriter struct {
-	ctx context.Context //nolint:containedctx // a writer that lives for one call
-	w   io.Writer
-}
-
-func (c contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
 }
 
 func bad(format string, args ...any) error {

@@ -24,6 +24,7 @@ import (
 	"io"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -113,7 +114,7 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 		return nil, err
 	}
 	c.graph.Metadata(models.MetadataKey, string(text))
-	if _, err := c.graph.WriteTo(contextWriter{ctx, w}); err != nil {
+	if _, err := c.graph.WriteTo(graph.Until(ctx, w)); err != nil {
 		return nil, fmt.Errorf("write the model: %w", err)
 	}
 	return contract, nil
@@ -131,19 +132,6 @@ func (o Options) spec() (preprocess.Spec, error) {
 		return s, bad("pixels are %q, not %s or %s", o.Pixels, preprocess.Float32, preprocess.Uint8)
 	}
 	return s, nil
-}
-
-// contextWriter fails once its context has ended.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
 }
 
 // bad is an error about what the source holds.
