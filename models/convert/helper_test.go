@@ -1,7 +1,6 @@
 package convert_test
 
 import (
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"math"
@@ -11,31 +10,17 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/convert"
+	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// cache is where "make deps" puts what it fetches.
-func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache") }
-
-// need skips, or fails in CI, where a fetched part is not there.
-func need(t testing.TB, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skipf("%v (run \"make deps\")", err)
-}
-
 // opener lends ONNX Runtime on the CPU.
 func opener(t testing.TB) convert.Opener {
 	t.Helper()
 	library, err := ort.FindLibrary("")
-	need(t, err)
+	fetched.Need(t, err)
 	return func(m *models.Model) (convert.Engine, error) {
 		return ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
 	}

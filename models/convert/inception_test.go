@@ -3,7 +3,6 @@ package convert_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -12,17 +11,18 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/convert"
+	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/tfjs"
 )
 
 // inception imports the trained model and lists the sample photographs.
 func inception(t testing.TB) (path string, photos []string) {
 	t.Helper()
-	archive := filepath.Join(cache(), "nsfwjs-4.4.0.tgz")
+	archive := fetched.Path("nsfwjs-4.4.0.tgz")
 	_, err := os.Stat(archive)
-	need(t, err)
-	photos, err = convert.Images(filepath.Join(cache(), "images", "photos"), 0)
-	need(t, err)
+	fetched.Need(t, err)
+	photos, err = convert.Images(fetched.Path("images", "photos"), 0)
+	fetched.Need(t, err)
 	path = inFolder(t, "inception.onnx")
 	if _, err := tfjs.ImportFile(t.Context(), archive, path, tfjs.Options{Path: "dist/models/inception_v3"}); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -86,9 +87,9 @@ func reproduce(t *testing.T, o networks.Options, want []float32) {
 // The trained weights of a TensorFlow.js model, built as Keras's network, give
 // what an import of its topology gives. Its head is of three dense layers.
 func TestTrainedWeights(t *testing.T) {
-	archive := filepath.Join(cache(), "nsfwjs-4.4.0.tgz")
+	archive := fetched.Path("nsfwjs-4.4.0.tgz")
 	_, err := os.Stat(archive)
-	need(t, err)
+	fetched.Need(t, err)
 	const dir = "dist/models/inception_v3"
 	imported, built := filepath.Join(t.TempDir(), "imported.onnx"), filepath.Join(t.TempDir(), "built.onnx")
 	if _, err := tfjs.ImportFile(t.Context(), archive, imported, tfjs.Options{Path: dir}); err != nil {
@@ -181,9 +182,9 @@ func score(t *testing.T, file string, images int, spec *preprocess.Spec) []float
 	t.Helper()
 	library, err := ort.FindLibrary(os.Getenv("ONNXRUNTIME_LIB"))
 	if err != nil {
-		library, err = ort.FindLibrary(filepath.Join(cache(), "onnxruntime/libonnxruntime.so.1"))
+		library, err = ort.FindLibrary(fetched.Path("onnxruntime/libonnxruntime.so.1"))
 	}
-	need(t, err)
+	fetched.Need(t, err)
 	m, err := models.Open(file, models.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -243,19 +244,4 @@ func pattern(dst []byte, k int, spec preprocess.Spec) {
 			}
 		}
 	}
-}
-
-// cache is where "make deps" puts what it fetches.
-func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache") }
-
-// need skips, or fails in CI, where a fetched file is not there.
-func need(t *testing.T, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skipf("%v (run \"make deps\")", err)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
@@ -25,12 +26,7 @@ import (
 func needLibrary(t testing.TB) string {
 	t.Helper()
 	path, err := FindLibrary("")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("%v (run \"make deps\")", err)
-	}
+	fetched.Need(t, err)
 	return path
 }
 

@@ -1,7 +1,6 @@
 package ort_test
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/tfjs"
@@ -26,26 +26,11 @@ import (
 
 const reference = "../tfjs/testdata/reference.json"
 
-// cache is where "make deps" puts what it fetches.
-func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../../.cache") }
-
-// need skips, or fails in CI, where a fetched file is not there.
-func need(t *testing.T, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(err)
-	}
-	t.Skipf("%v (run \"make deps\")", err)
-}
-
 // engine imports a model and opens it.
 func engine(t *testing.T, source string, o tfjs.Options) (*models.Model, *ort.Engine) {
 	t.Helper()
 	library, err := ort.FindLibrary("")
-	need(t, err)
+	fetched.Need(t, err)
 	file := filepath.Join(t.TempDir(), "model.onnx")
 	if _, err := tfjs.ImportFile(t.Context(), source, file, o); err != nil {
 		t.Fatal(err)
@@ -154,9 +139,9 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := sampleImages(t)
-	_, err = os.Stat(filepath.Join(cache(), "nsfwjs-4.4.0.tgz"))
-	need(t, err)
-	m, e := engine(t, filepath.Join(cache(), "nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
+	_, err = os.Stat(fetched.Path("nsfwjs-4.4.0.tgz"))
+	fetched.Need(t, err)
+	m, e := engine(t, fetched.Path("nsfwjs-4.4.0.tgz"), tfjs.Options{Path: "dist/models/inception_v3"})
 	b, err := e.NewBatch(1)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +197,7 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 func sampleImages(t *testing.T) map[string]string {
 	t.Helper()
 	images := map[string]string{}
-	need(t, filepath.WalkDir(filepath.Join(cache(), "images"), func(path string, f fs.DirEntry, err error) error {
+	fetched.Need(t, filepath.WalkDir(fetched.Path("images"), func(path string, f fs.DirEntry, err error) error {
 		if broken, _ := filepath.Match("broken-*", filepath.Base(path)); err == nil && !f.IsDir() && !broken {
 			images[f.Name()] = path
 		}

@@ -1,0 +1,29 @@
+// Package fetched is for tests that need what "make deps" fetches.
+package fetched
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Path is where "make deps" puts a file or a folder, as a test in a folder of
+// models/ sees it.
+func Path(elem ...string) string {
+	cache := cmp.Or(os.Getenv("BATCHSCORE_CACHE"), filepath.Join("..", "..", ".cache"))
+	return filepath.Join(append([]string{cache}, elem...)...)
+}
+
+// Need skips the test, or fails it in CI, where err says that something is not
+// there.
+func Need(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal(err)
+	}
+	t.Skipf("%v (run \"make deps\")", err)
+}
