@@ -131,12 +131,14 @@ bench-peers: deps ## run what people use instead side by side with batchscore, f
 
 # ONNX Runtime throws exceptions, which AddressSanitizer takes for faults unless
 # libstdc++ is linked. It has its own allocator: tests that count allocations are
-# left out, and what is never freed is found at the end.
+# left out, and what is never freed is found at the end, and told by its symbol.
 .PHONY: asan
 asan: deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
-	ONNXRUNTIME_LIB='$(LIBRARY)' CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
+	ONNXRUNTIME_LIB='$(LIBRARY)' LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
+		CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
 		CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++' \
-		go test -asan -count=1 -timeout 20m -skip 'ScoreAllocatesNothing|CloseFreesReplaced' ./models/preprocess ./models/ort/...
+		go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
+		-skip 'ScoreAllocatesNothing|CloseFreesReplaced' ./models/preprocess ./models/ort/...
 
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
