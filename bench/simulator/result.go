@@ -1,5 +1,7 @@
 package simulator
 
+import "math"
+
 // Stage is what a job waits for.
 type Stage string
 
@@ -51,4 +53,45 @@ type Result struct {
 	Wasted   int // images computed in vain
 	Departed int // times that a node was taken away
 	Ranks    []Rank
+}
+
+// finish sums up.
+func (s *simulation) finish() Result {
+	r := s.result
+	r.Chunks = s.Count()
+	rate, first := 0.0, math.Inf(1)
+	for i := range s.ranks {
+		k := &s.ranks[i]
+		rate += k.device.Rate(s.Batch)
+		r.Makespan = max(r.Makespan, k.End)
+		first = min(first, k.Start)
+		r.Ranks = append(r.Ranks, k.Rank)
+		r.Busy += k.Busy
+	}
+	for i := range s.ranks {
+		r.Tail += r.Makespan - max(s.ranks[i].lastEnd, s.ranks[i].Start)
+	}
+	r.Makespan -= first
+	r.LastCommit -= first
+	r.Ideal = float64(s.Images) / rate
+	r.Efficiency = r.Ideal / r.Makespan
+	r.Busy /= r.Makespan * float64(len(s.ranks))
+	for stage, n := range s.bound {
+		if share := float64(n) / float64(s.Images); share > r.BindsShare {
+			r.Binds, r.BindsShare = stage, share
+		}
+	}
+	if r.Listed = s.listing(); r.Listed > r.Makespan/2 {
+		r.Binds, r.BindsShare = Listing, r.Listed/r.Makespan
+	}
+	return r
+}
+
+// listing is the time that the manifest took, to make and to read.
+func (s *simulation) listing() float64 {
+	seconds := float64((s.Images+PageObjects-1)/PageObjects) * s.Store.ListPage.Seconds()
+	if s.Store.Bytes > 0 {
+		seconds += float64(s.Images) * manifestEntry * float64(len(s.ranks)) / s.Store.Bytes
+	}
+	return seconds
 }

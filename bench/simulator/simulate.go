@@ -9,42 +9,6 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// kind of an event.
-type kind uint8
-
-const (
-	feed    kind = iota // a rank may claim a chunk
-	commit              // a chunk of a rank is committed
-	leave               // a node is taken away
-	back                // a node stands in for it
-	release             // a chunk of a rank that is gone is for others
-)
-
-type event struct {
-	at   float64
-	seq  uint64 // of two at the same time the one made first comes first
-	kind kind
-	id   int // of the rank, or of the node
-	// version makes an event void when the rank's plans have changed since.
-	version uint32
-	hold    *hold
-}
-
-type queue []event
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(event)) }
-func (q *queue) Pop() any {
-	old := *q
-	last := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return last
-}
-
 // hold is a chunk in a rank's hands.
 type hold struct {
 	chunk, images int
@@ -298,89 +262,6 @@ func (s *simulation) take(id, chunk int, doubles bool, at float64) {
 	s.again(id, max(at, s.room(r)))
 }
 
-// stages sets how long the chunk's images take, and which stage makes it so.
-func (s *simulation) stages(r *rank, h *hold) {
-	n := float64(h.images)
-	latency := s.Store.Latency.Seconds()
-	full, rest := h.images/s.Batch, h.images%s.Batch
-	compute := float64(full) * r.device.Batch(s.Batch).Seconds()
-	if rest > 0 {
-		compute += r.device.Batch(rest).Seconds()
-	}
-	compute *= r.device.slow()
-	if r.device.Jitter > 0 {
-		// The sum of the chunk's batches, each with the jitter of its own.
-		batches := float64(full)
-		if rest > 0 {
-			batches++
-		}
-		compute *= max(0.1, 1+s.rng.NormFloat64()*r.device.Jitter/math.Sqrt(batches))
-	}
-	fetch, decode := latency/float64(s.Fetchers), 1/s.Decode
-	h.perImage, h.stage, h.busy = compute/n, Compute, compute/n
-	if decode > h.perImage {
-		h.perImage, h.stage = decode, Decode
-	}
-	if fetch > h.perImage {
-		h.perImage, h.stage = fetch, Fetch
-	}
-	batch := min(n, float64(s.Batch))
-	h.ready = h.claimed + latency + batch*max(decode, fetch)
-	// The account serves in turn; what it has not served holds the chunk up.
-	const perChunk = 2 // claim and part
-	s.result.Requests += n + perChunk
-	served := 0.0
-	if s.Store.Requests > 0 {
-		served = (n + perChunk) / s.Store.Requests
-	}
-	if s.Store.Bytes > 0 {
-		served = max(served, n*s.ImageBytes/s.Store.Bytes)
-	}
-	s.account = max(s.account, h.claimed) + served
-	h.notBefore = s.account + latency
-}
-
-// plan sets when the chunks from index i on are on the device, and when they are
-// committed.
-func (s *simulation) plan(id, i int) {
-	r := &s.ranks[id]
-	for ; i < len(r.hands); i++ {
-		h := r.hands[i]
-		before := r.last
-		if i > 0 {
-			before = r.hands[i-1]
-		}
-		free, uncommitted := r.lastEnd, 0.0
-		if before != nil {
-			free, uncommitted = max(free, before.end), before.end+s.Store.Latency.Seconds()
-		}
-		h.start = max(h.ready, free)
-		h.end = h.start + float64(h.images)*h.perImage
-		// Its last batch waits until the chunk before it is committed.
-		h.end = max(h.end, uncommitted+float64(min(h.images, s.Batch))*h.perImage)
-		if h.end < h.notBefore {
-			h.end, h.stage = h.notBefore, Account
-		}
-		h.version++
-		s.schedule(h.end+s.Store.Latency.Seconds(), commit, id, h.version, h)
-	}
-}
-
-// room is when the rank has room for the first image of another chunk.
-func (s *simulation) room(r *rank) float64 {
-	done := r.taken - s.Ahead // images that have to be through by then
-	for i := len(r.hands) - 1; i >= 0; i-- {
-		h := r.hands[i]
-		if h.from >= done {
-			continue
-		}
-		batches := math.Ceil(float64(done-h.from) / float64(s.Batch))
-		share := min(1, batches*float64(s.Batch)/float64(h.images))
-		return h.start + (h.end-h.start)*share
-	}
-	return s.now
-}
-
 // commit ends a hold.
 func (s *simulation) commit(id int, h *hold) {
 	r := &s.ranks[id]
@@ -446,45 +327,4 @@ func (s *simulation) drop(id int) {
 	if changed >= 0 {
 		s.plan(id, changed)
 	}
-}
-
-// finish sums up.
-func (s *simulation) finish() Result {
-	r := s.result
-	r.Chunks = s.Count()
-	rate, first := 0.0, math.Inf(1)
-	for i := range s.ranks {
-		k := &s.ranks[i]
-		rate += k.device.Rate(s.Batch)
-		r.Makespan = max(r.Makespan, k.End)
-		first = min(first, k.Start)
-		r.Ranks = append(r.Ranks, k.Rank)
-		r.Busy += k.Busy
-	}
-	for i := range s.ranks {
-		r.Tail += r.Makespan - max(s.ranks[i].lastEnd, s.ranks[i].Start)
-	}
-	r.Makespan -= first
-	r.LastCommit -= first
-	r.Ideal = float64(s.Images) / rate
-	r.Efficiency = r.Ideal / r.Makespan
-	r.Busy /= r.Makespan * float64(len(s.ranks))
-	for stage, n := range s.bound {
-		if share := float64(n) / float64(s.Images); share > r.BindsShare {
-			r.Binds, r.BindsShare = stage, share
-		}
-	}
-	if r.Listed = s.listing(); r.Listed > r.Makespan/2 {
-		r.Binds, r.BindsShare = Listing, r.Listed/r.Makespan
-	}
-	return r
-}
-
-// listing is the time that the manifest took, to make and to read.
-func (s *simulation) listing() float64 {
-	seconds := float64((s.Images+PageObjects-1)/PageObjects) * s.Store.ListPage.Seconds()
-	if s.Store.Bytes > 0 {
-		seconds += float64(s.Images) * manifestEntry * float64(len(s.ranks)) / s.Store.Bytes
-	}
-	return seconds
 }

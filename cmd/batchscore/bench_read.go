@@ -28,7 +28,8 @@ recipe or of batchscore, with whatever the launcher put in front of them:
 
 It reports the makespan, what the same ranks could have done had they shared the
 work without rest, which ranks straggle, and which images are lost. "-" reads
-standard input. A rank straggles when an image takes it longer than the median
+standard input. Only the log is evidence here: of a job of batchscore's own, "verify"
+proves what was labelled. A rank straggles when an image takes it longer than the median
 of all ranks by more than %g robust standard deviations (1.4826 times the median
 absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
 		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",

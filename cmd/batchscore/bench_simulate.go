@@ -93,11 +93,15 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 		for _, s := range devices {
 			c.Devices = append(c.Devices, simulator.Simulated(s))
 		}
-		return simulator.Run(ctx, c)
+		r, err := simulator.Run(ctx, c)
+		if err != nil && ctx.Err() == nil {
+			err = usage(err)
+		}
+		return r, err
 	}
 	one, err := run(fl.given[:1])
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
 	given := givenKeys(cmd, "slow", "jitter", "ranks-per-node", "batch", "chunk", "image-bytes", "decode", "load", "latency", "list-page",
