@@ -115,6 +115,35 @@ AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta (abc+modified);
 	}
 }
 
+// TestTableOfOneRow turns a row that is too wide for a terminal, and marks a
+// median of too few samples by the lack of an interval.
+func TestTableOfOneRow(t *testing.T) {
+	r := Run{Provenance: Provenance{CPU: "z", Commit: Unknown, Versions: map[string]string{"batchscore": "v1"}}}
+	for _, v := range []float64{2, 4} {
+		r.Samples = append(r.Samples, Sample{Name: "Run", Keys: []Key{K("model", "m"), K("batch", 4)},
+			Values: []Value{{v, "images/s"}, {0, "b"}, {1, "c"}, {1, "d"}, {1, "e"}, {1234567, "requests"}}})
+	}
+	var b bytes.Buffer
+	if err := Write(&b, Table, r, TableOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `Run, batch 4
+model     m
+images/s  3.000
+b         0
+c         1.000
+d         1.000
+e         1.000
+requests  1.235M
+
+without ±: the median of too few samples for a confidence interval at level 0.95
+z, 0 cores, 0.0 GB,  ; batchscore v1; 0001-01-01
+`
+	if b.String() != want {
+		t.Errorf("have\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
 // TestConfigHoldsForWhatFollows puts a provenance before what Go's benchmarks
 // print.
 func TestConfigHoldsForWhatFollows(t *testing.T) {

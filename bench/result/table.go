@@ -118,67 +118,95 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	if rows[0].Simulated {
 		title += " (simulated)"
 	}
+	units, best := unitsOf(rows, o.Best)
 	varies := varying(rows)
+	var head []string
 	for i, k := range rows[0].Keys {
-		if !varies[i] {
+		if varies[i] {
+			head = append(head, k.Name)
+		} else {
 			title += ", " + k.Name + " " + k.Value
 		}
 	}
 	if _, err := fmt.Fprintln(out, title); err != nil {
 		return false, err
 	}
-	var units []string
-	best, bestValue := -1, math.Inf(-1)
+	lines := [][]string{append(head, units...)}
 	for i, r := range rows {
-		for _, unit := range r.Units {
-			if !slices.Contains(units, unit) {
-				units = append(units, unit)
-			}
-		}
-		if s, ok := r.Summary[o.Best]; ok && s.Center > bestValue {
-			best, bestValue = i, s.Center
-		}
-	}
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	var head []string
-	for i, k := range rows[0].Keys {
-		if varies[i] {
-			head = append(head, k.Name)
-		}
-	}
-	fmt.Fprintln(w, strings.Join(append(head, units...), "\t"))
-	for i, r := range rows {
-		var cells []string
+		var line []string
 		for i, k := range r.Keys {
 			if varies[i] {
-				cells = append(cells, k.Value)
+				line = append(line, k.Value)
 			}
 		}
 		for _, unit := range units {
-			s, ok := r.Summary[unit]
-			cell := "-"
-			if ok {
-				cell = show(s.Center)
-			}
-			switch unbounded := math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0); {
-			case r.N(unit) > 1 && unbounded:
-				few = true
-			case r.N(unit) > 1:
-				cell += " ± " + s.PctRangeString()
-			}
-			cells = append(cells, cell)
+			cell, tooFew := r.cell(unit)
+			line, few = append(line, cell), few || tooFew
 		}
-		line := strings.Join(cells, "\t")
 		if i == best && len(rows) > 1 {
-			line += "\t<- best"
+			line = append(line, "<- best")
 		}
-		fmt.Fprintln(w, line)
+		lines = append(lines, line)
+	}
+	if len(rows) == 1 && len(lines[0]) > mostAcross {
+		lines = transposed(lines)
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	for _, line := range lines {
+		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return false, err
 	}
 	_, err = fmt.Fprintln(out)
 	return few, err
+}
+
+// mostAcross is how many columns a table of one row has at most; of more, it is
+// turned to have a line for each.
+const mostAcross = 6
+
+func transposed(lines [][]string) [][]string {
+	turned := make([][]string, len(lines[0]))
+	for i := range turned {
+		for _, line := range lines {
+			turned[i] = append(turned[i], line[i])
+		}
+	}
+	return turned
+}
+
+// unitsOf are the units of all rows, and the index of the row with the best of
+// one of them; -1 where none has it.
+func unitsOf(rows []*Row, of string) (units []string, best int) {
+	best = -1
+	highest := math.Inf(-1)
+	for i, r := range rows {
+		for _, unit := range r.Units {
+			if !slices.Contains(units, unit) {
+				units = append(units, unit)
+			}
+		}
+		if s, ok := r.Summary[of]; ok && s.Center > highest {
+			best, highest = i, s.Center
+		}
+	}
+	return units, best
+}
+
+// cell shows a unit's median with its interval. tooFew says that there are
+// several samples, and too few of them for one.
+func (r *Row) cell(unit string) (text string, tooFew bool) {
+	s, ok := r.Summary[unit]
+	switch {
+	case !ok:
+		return "-", false
+	case r.N(unit) == 1:
+		return show(s.Center), false
+	case math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0):
+		return show(s.Center), true
+	}
+	return show(s.Center) + " ± " + s.PctRangeString(), false
 }
 
 // varying says which keys get a column: the first, and those that are not the

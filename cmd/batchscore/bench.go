@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models"
 )
 
 func newBench() *cobra.Command {
@@ -64,6 +66,14 @@ func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOption
 
 // finite says that a number is a real one of at least least.
 func finite(v, least float64) bool { return v >= least && !math.IsInf(v, 1) }
+
+// fits makes of an error for want of memory one that says what to do.
+func fits(err error, flag string) error {
+	if errors.Is(err, models.ErrOutOfMemory) {
+		return config(fmt.Errorf("%w; give a smaller %s", err, flag))
+	}
+	return err
+}
 
 // warnings are what a benchmark says besides its figures.
 func warnings(stderr io.Writer) zerolog.Logger {

@@ -60,7 +60,7 @@ may pass 1.`,
 			}
 			samples, err := measure.Infer(cmd.Context(), o)
 			if err != nil {
-				return err
+				return fits(err, "--batches")
 			}
 			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
 			return f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{

@@ -88,7 +88,7 @@ answers whether this machine and this storage would feed a GPU.
 				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
 			})
 			if err != nil {
-				return err
+				return fits(err, "--batch")
 			}
 			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
 			return f.tell(cmd, run, result.TableOptions{Notes: []string{
