@@ -1,6 +1,8 @@
 package measure
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -40,6 +42,33 @@ func values(samples []result.Sample, format, decoder, unit string) []float64 {
 		}
 	}
 	return all
+}
+
+// TestReadSome takes the first two of each format, from folders within too.
+func TestReadSome(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range pictures(t, "jpeg", "png") {
+		if err := os.WriteFile(filepath.Join(folder, []string{"a", "b/a", "c"}[i%3]+"."+p.Format), p.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(folder, "a.txt"), []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	some, err := ReadSome(folder, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range some {
+		names = append(names, p.Name)
+	}
+	if all, err := ReadFolder(folder); !slices.Equal(names, []string{"a.jpeg", "a.png", "b/a.jpeg", "b/a.png"}) || err != nil || len(all) != 6 {
+		t.Errorf("some are %v; all are %d, %v", names, len(all), err)
+	}
 }
 
 // TestReadable leaves out a picture whose header is fine and whose rest is gone.

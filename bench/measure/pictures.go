@@ -7,6 +7,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -55,30 +56,57 @@ func Encode(img image.Image, format string) (Picture, error) {
 	return Picture{Data: b.Bytes(), Format: format, Width: size.X, Height: size.Y}, err
 }
 
-// ReadFolder reads the pictures right in a folder, in order of their names. What
-// is no image of a known format is passed over.
+// ReadFolder reads the pictures of a folder and those within it, in order of
+// their names. What is no image of a known format is passed over.
 func ReadFolder(folder string) ([]Picture, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
-	}
+	return readFolder(folder, math.MaxInt, math.MaxInt)
+}
+
+// ReadSome is ReadFolder for at most so many pictures of each format, among the
+// first files of a folder that may hold a whole collection.
+func ReadSome(folder string, most int) ([]Picture, error) { return readFolder(folder, most, lookedAt) }
+
+// lookedAt is how many files ReadSome looks at.
+const lookedAt = 10_000
+
+func readFolder(folder string, most, files int) ([]Picture, error) {
 	var all []Picture
-	for _, e := range entries {
-		if !e.Type().IsRegular() {
-			continue
+	have := map[string]int{}
+	err := filepath.WalkDir(folder, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
 		}
-		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
-		if err != nil {
-			return nil, err
+		if files--; files < 0 {
+			return fs.SkipAll
 		}
-		if c, format, err := image.DecodeConfig(bytes.NewReader(data)); err == nil {
-			all = append(all, Picture{e.Name(), data, format, c.Width, c.Height})
+		p, err := readPicture(name, func(format string) bool { return have[format] < most })
+		if err == nil && p.Data != nil {
+			p.Name, err = filepath.Rel(folder, name)
+			have[p.Format]++
+			all = append(all, p)
 		}
+		return err
+	})
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%s holds no pictures", folder)
 	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s holds no pictures", folder)
+	return all, err
+}
+
+// readPicture reads a file that is a picture of a format which is wanted; of any
+// other it returns none.
+func readPicture(name string, wanted func(format string) bool) (Picture, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Picture{}, err
 	}
-	return all, nil
+	defer f.Close()
+	c, format, err := image.DecodeConfig(f)
+	if err != nil || !wanted(format) {
+		return Picture{}, nil
+	}
+	data, err := os.ReadFile(name)
+	return Picture{Data: data, Format: format, Width: c.Width, Height: c.Height}, err
 }
 
 // Scenes generates n pictures of an area in pixels, 3:2: smooth shapes with hard

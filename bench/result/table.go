@@ -209,12 +209,15 @@ func (r *Row) cell(unit string) (text string, tooFew bool) {
 	return show(s.Center) + " ± " + s.PctRangeString(), false
 }
 
-// varying says which keys get a column: the first, and those that are not the
-// same in all rows, which are alike.
+// varying says which keys get a column: those that are not the same in all rows,
+// which are alike, or the first.
 func varying(rows []*Row) []bool {
 	varies := make([]bool, len(rows[0].Keys))
 	for i := range varies {
-		varies[i] = i == 0 || slices.ContainsFunc(rows, func(r *Row) bool { return r.Keys[i].Value != rows[0].Keys[i].Value })
+		varies[i] = slices.ContainsFunc(rows, func(r *Row) bool { return r.Keys[i].Value != rows[0].Keys[i].Value })
+	}
+	if len(varies) > 0 && !slices.Contains(varies, true) {
+		varies[0] = true
 	}
 	return varies
 }

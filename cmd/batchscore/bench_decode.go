@@ -51,7 +51,7 @@ are brought to that area and encoded again in each of --formats.`,
 			var unread []string
 			if images != "" {
 				var err error
-				if given, err = measure.ReadFolder(images); err != nil {
+				if given, err = measure.ReadSome(images, count); err != nil {
 					return config(err)
 				}
 				if given, unread, err = measure.Readable(given, spec); err != nil {
@@ -85,12 +85,12 @@ are brought to that area and encoded again in each of --formats.`,
 	}
 	fs := cmd.Flags()
 	f.register(cmd)
-	fs.StringVar(&images, "images", "", "folder of pictures; by default scenes are generated")
+	fs.StringVar(&images, "images", "", "folder of pictures, the first of which are taken; by default scenes are generated")
 	fs.StringSliceVar(&sizes, "sizes", nil, "areas in megapixels; by default 0.7, or \""+asTheyAre+"\" with --images")
 	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, strings.Join(measure.Formats, ", ")+"; for pictures that are encoded again")
 	fs.IntVar(&target, "target", 299, "side of the model's input in pixels")
 	fs.IntVar(&rounds, "rounds", 10, "rounds, each a sample")
-	fs.IntVar(&count, "count", 16, "pictures of each size and format")
+	fs.IntVar(&count, "count", 16, "pictures of each format and size")
 	fs.Uint64Var(&seed, "seed", 1, "seed of the generated scenes")
 	cmd.PreRun = func(*cobra.Command, []string) {
 		if len(sizes) == 0 {

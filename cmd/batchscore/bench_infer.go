@@ -64,7 +64,7 @@ may pass 1.`,
 			}
 			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
 			return f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
-				fmt.Sprintf("%.2f G multiply-adds an image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
+				fmt.Sprintf("%.3g G multiply-adds an image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
 					float64(o.MultiplyAdds)/1e9),
 			}})
 		},

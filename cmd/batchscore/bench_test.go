@@ -1,0 +1,75 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestBenchDecode measures a folder in which one picture is cut short.
+func TestBenchDecode(t *testing.T) {
+	in := pictures(t, 3)
+	whole := picture(t, 9)
+	writeFile(t, filepath.Join(in, "short.jpg"), whole[:len(whole)*2/3])
+	args := []string{"bench", "decode", "--images", in, "--rounds", "1", "--target", "32"}
+	says(t, must(t, 0, args...), "Left out, since not all decoders read them: short.jpg", "go-image")
+	measured := map[string]bool{}
+	for _, s := range benchRun(t, append(args, "--sizes", "0.001", "--formats", "png,bmp")...).Samples {
+		if s.Simulated || !(figure(t, s, "images/s") > 0) {
+			t.Errorf("%+v", s)
+		}
+		measured[s.Keys[0].Value+" "+s.Keys[2].Value] = true
+	}
+	for _, want := range []string{"png ours", "png imaging", "png go-image", "bmp ours"} {
+		if !measured[want] {
+			t.Errorf("%s is not measured, only %v", want, measured)
+		}
+	}
+}
+
+func TestBenchInfer(t *testing.T) {
+	says(t, must(t, 0, "bench", "infer", tiny(t, graphtest.Options{}), "--rounds", "1", "--sessions", "1,2", "--threads", "1", "--batches", "1,3", "--least", "1ms"),
+		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds an image")
+}
+
+// TestBenchRun runs on the CPU and on a simulated device, which is said.
+func TestBenchRun(t *testing.T) {
+	args := []string{"bench", "run", "--images", pictures(t, 12), "--model", tiny(t, graphtest.Options{}), "--rounds", "1", "--least", "1ms"}
+	says(t, must(t, 0, append(args, "--provider", "cpu")...), "Run, device ", "of-limit ", "What binds in the last round: ")
+	says(t, must(t, 0, append(args, "--provider", "simulate:rate=1000")...), "Run (simulated), device simulated:1000_s", "device-busy ")
+	for _, s := range benchRun(t, append(args, "--provider", "simulate:rate=1000")...).Samples {
+		if busy := figure(t, s, "device-busy"); !s.Simulated || !(busy > 0 && busy <= 1) {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestBenchRefuses(t *testing.T) {
+	empty, none := t.TempDir(), filepath.Join(t.TempDir(), "none")
+	model := tiny(t, graphtest.Options{})
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{64, "--target", []string{"decode", "--target", "0"}},
+		{64, "--formats", []string{"decode", "--formats", "webp"}},
+		{64, "--sizes", []string{"decode", "--sizes", "huge"}},
+		{78, "holds no pictures", []string{"decode", "--images", empty}},
+		{78, "no such file", []string{"decode", "--images", none}},
+		{64, "none of auto, cpu,", []string{"infer", model, "--provider", "simulate:p100"}},
+		{64, "--rounds", []string{"infer", model, "--rounds", "0"}},
+		{78, "--save", []string{"infer", model, "--save", filepath.Join(none, "samples.txt")}},
+		{64, "--images is missing", []string{"run", "--model", model}},
+		{64, "--model is missing", []string{"run", "--images", empty}},
+		{78, "no images found", []string{"run", "--images", empty, "--model", model, "--provider", "cpu"}},
+		{78, "give its rate", []string{"run", "--images", empty, "--model", model, "--provider", "simulate:k80"}},
+	} {
+		r := batchscore(t, append([]string{"bench"}, c.args...)...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("bench %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
+		}
+	}
+}
