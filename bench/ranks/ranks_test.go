@@ -85,7 +85,7 @@ func TestReadLog(t *testing.T) {
 	if !reflect.DeepEqual(l.Ranks, want) {
 		t.Errorf("have %+v\nwant %+v", l.Ranks, want)
 	}
-	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"), strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images on 2 ranks, took 0:00:04 (simulated)\n"))
+	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"), strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images, took 0:00:04 (simulated)\n"))
 	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Untimed: 50, Starts: 1}}) {
 		t.Errorf("have %+v, %v", killed, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,7 +147,7 @@ func TestBlobsAndFolders(t *testing.T) {
 		if got := readBlob(t, server, target, "all rows.jsonl"); got != want {
 			t.Errorf("merged into a blob: %d bytes, or others", len(got))
 		}
-		if r := withBlobs(t, server, server.Endpoint, args...); r.code == 0 || !strings.Contains(r.stderr, "exists already") {
+		if r := withBlobs(t, server, server.Endpoint, args...); r.code != 78 || !strings.Contains(r.stderr, "exists already") {
 			t.Errorf("merged over a blob: %v", r)
 		}
 	}
@@ -437,5 +439,30 @@ func TestTokenOnTheCommandLine(t *testing.T) {
 		if !strings.Contains(r.stderr, azblob.SASToken) || strings.Contains(r.stderr, "planted") {
 			t.Errorf("%q: %v", args, r)
 		}
+	}
+}
+
+// TestSilentStorage looks at a place that nobody answers for: that is said, and
+// a signal ends the waiting.
+func TestSilentStorage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	cmd := command(t, []string{"AZURE_STORAGE_CONNECTION_STRING=", "AZURE_STORAGE_SAS_TOKEN=", "AZURE_STORAGE_KEY=bm90IGEga2V5"},
+		"show", "az://acme/labels/o", "--endpoint", "http://"+l.Addr().String())
+	var stdout, stderr syncBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a word", func() bool { return strings.Contains(stderr.String(), "trying again") })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 143 || !strings.Contains(stderr.String(), "ended by a signal") {
+		t.Errorf("exit code %d\n%s", code, stderr.String())
 	}
 }

@@ -83,6 +83,8 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist),
 		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		return 78
+	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:
+		return stopCode(sig) // ranks are drained by other signals than this command got
 	case errors.As(err, &launched) && known(launched.Code):
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),

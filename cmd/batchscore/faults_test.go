@@ -131,7 +131,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 		t.Error("_SUCCESS stands")
 	}
 	r = must(t, 0, args...)
-	if !strings.Contains(r.stdout, "Processed 1000 images on 2 ranks, took ") {
+	if !strings.Contains(r.stdout, "Processed 1000 images, took ") {
 		t.Errorf("the launcher's last line is missing: %v", r)
 	}
 	must(t, 0, "verify", out)

@@ -227,8 +227,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	if s.Simulated {
 		simulated = " (simulated)"
 	}
-	fmt.Fprintf(w.stdout, "Processed %d images on %d ranks, took %s%s\n",
-		s.Images, w.r.Job.Ranks(), telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+	// Not on how many ranks: others may have done it before these came.
+	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
+		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 3:
 		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, w.out)

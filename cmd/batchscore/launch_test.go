@@ -94,7 +94,7 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	file := jobFile(t, pictures(t, 20), "/nowhere", tiny(t, graphtest.Options{}), "run: {chunk: 3, batch: 2}\n")
 	r := d.must(t, 0, "launch", "--to", "fake", "-f", file, "--out", out, "--", "--chunk", "4")
-	if !strings.Contains(r.stdout, "Worker 0 Processed 20 images") || !strings.Contains(r.stdout, "Processed 20 images on 1 ranks, took ") {
+	if !strings.Contains(r.stdout, "Worker 0 Processed 20 images") || !strings.Contains(r.stdout, "Processed 20 images, took ") {
 		t.Error(r)
 	}
 	if parts := countParts(t, out); parts != 5 {
@@ -125,7 +125,7 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	}
 	cmd := d.command(t, "launch", "--to", "fake", "-f", "-", "--out", out)
 	cmd.Stdin = bytes.NewReader(body)
-	if r := finish(t, cmd); r.code != 0 {
+	if r := finish(t, cmd); r.code != 0 || !strings.Contains(r.stdout, "\nProcessed 20 images, took ") {
 		t.Error(r)
 	}
 }
@@ -535,7 +535,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 		signal syscall.Signal
 		code   int
 		goesOn bool
-	}{{"local", syscall.SIGTERM, 143, false}, {"fake", syscall.SIGTERM, 143, true}, {"fake", syscall.SIGINT, 130, true}} {
+	}{{"local", syscall.SIGTERM, 143, false}, {"local", syscall.SIGINT, 130, false}, {"fake", syscall.SIGTERM, 143, true}, {"fake", syscall.SIGINT, 130, true}} {
 		t.Run(fmt.Sprint(c.engine, " ", c.signal), func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,6 +32,12 @@ func (f *placeFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.endpoint, "endpoint", "", "address of the blob service, for an emulator or a sovereign cloud")
 	fs.StringVar(&f.credentials, "credentials", "", "file of lines NAME=VALUE with credentials for blob storage; by default the environment, then Azure's own chain")
+	var once sync.Once
+	f.patience.Report = func(what string, err error, _ time.Duration) {
+		once.Do(func() {
+			fmt.Fprintf(cmd.ErrOrStderr(), "batchscore: %s failed: %v; trying again for up to %v\n", what, err, patient.DefaultPatience)
+		})
+	}
 }
 
 // placesHelp is for the help text of commands that take places.
@@ -115,6 +123,9 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 		return err
 	}
 	_, err = patient.New(st, f.patience).CreateFrom(ctx, name, write)
+	if errors.Is(err, store.ErrExist) {
+		return config(fmt.Errorf("%s: %w; no blob is replaced: name another, or delete that one", what, err))
+	}
 	return err
 }
 

@@ -87,7 +87,7 @@ func TestSlurm(t *testing.T) {
 	user := func(args ...string) ending {
 		return finish(t, command(t, []string{"SLURM_CONF=" + os.Getenv("SLURM_CONF"), "BATCHSCORE_SERVICE=" + service}, args...))
 	}
-	if r := user("launch", "--to", "slurm", "-f", file); r.code != 0 || !strings.Contains(r.stdout, "Processed 20 images on 2 ranks, took ") {
+	if r := user("launch", "--to", "slurm", "-f", file); r.code != 0 || !strings.Contains(r.stdout, "Processed 20 images, took ") {
 		t.Errorf("the last line is missing: %v", r)
 	}
 	must(t, 0, "verify", again)
