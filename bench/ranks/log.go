@@ -55,7 +55,7 @@ var (
 	needs     = regexp.MustCompile(`Worker (\d+) needs to process (\d+) images`)
 	progress  = regexp.MustCompile(`Worker (\d+) Processed (\d+)/(\d+) images`)
 	took      = regexp.MustCompile(`Worker (\d+) Processed (\d+) images, took (\S+(?: days?, \S+)?)`)
-	simulated = regexp.MustCompile(`simulated: nothing is computed|ranks, took .*\(simulated\)`)
+	simulated = regexp.MustCompile(`simulated: nothing is computed|Processed \d+ images(?: on \d+ ranks)?, took .*\(simulated\)`)
 	// colours are what a terminal takes for colours and movements.
 	colours = regexp.MustCompile(`\x1b\[[0-9;?]*[@-~]`)
 )
