@@ -63,8 +63,8 @@ var (
 const (
 	// longestLine is beyond what any launcher writes as one line.
 	longestLine = 1 << 20
-	// mostRanks is beyond all numbers of ranks.
-	mostRanks = 1 << 17
+	// MostRanks is beyond all numbers of ranks.
+	MostRanks = 1 << 17
 )
 
 // ReadLog reads logs in turn: the lines of all ranks in any order, with whatever
@@ -153,7 +153,7 @@ func readLine(byRank map[int]*attempts, line []byte) error {
 		for _, m := range pattern.FindAllSubmatch(line, -1) {
 			rank, err1 := strconv.Atoi(string(m[1]))
 			n, err2 := strconv.Atoi(string(m[2]))
-			if err1 != nil || err2 != nil || rank >= mostRanks {
+			if err1 != nil || err2 != nil || rank >= MostRanks {
 				return fmt.Errorf("%q is beyond all numbers of ranks or images", m[0])
 			}
 			if byRank[rank] == nil {

@@ -102,7 +102,9 @@ func Analyse(all []Rank, o Options) Report {
 		}
 		return s
 	}
+	told := map[int]bool{}
 	for _, k := range all {
+		told[k.Rank] = true
 		r.World = max(r.World, k.Rank+1)
 		r.Labelled += k.Images
 		r.Makespan = max(r.Makespan, k.Seconds)
@@ -116,7 +118,7 @@ func Analyse(all []Rank, o Options) Report {
 		}
 	}
 	for rank := range r.World {
-		if !slices.ContainsFunc(all, func(k Rank) bool { return k.Rank == rank }) {
+		if !told[rank] {
 			r.Missing = append(r.Missing, rank)
 		}
 	}

@@ -45,27 +45,27 @@ func (f *benchFlags) check() error {
 	if _, err := result.ParseFormat(f.format); err != nil {
 		return usagef("--format: %w", err)
 	}
+	return f.keep(result.Run{})
+}
+
+// tell prints a run, and keeps its samples where that is asked for.
+func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
+	return errors.Join(result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o), f.keep(r))
+}
+
+// keep appends a run's samples to the file of --save.
+func (f *benchFlags) keep(r result.Run) error {
 	if f.save == "" {
 		return nil
 	}
-	if err := result.Append(f.save, result.Run{}); err != nil {
+	if err := result.Append(f.save, r); err != nil {
 		return config(fmt.Errorf("--save: %w", err))
 	}
 	return nil
 }
 
-// tell prints a run, and keeps its samples where that is asked for.
-func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
-	if f.save != "" {
-		if err := result.Append(f.save, r); err != nil {
-			return config(err)
-		}
-	}
-	return result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o)
-}
-
-// finite says that a number is a real one of at least least.
-func finite(v, least float64) bool { return v >= least && !math.IsInf(v, 1) }
+// finite says that a number is a real one from zero up.
+func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
 
 // fits makes of an error for want of memory one that says what to do.
 func fits(err error, flag string) error {

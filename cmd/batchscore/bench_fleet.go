@@ -95,7 +95,7 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	if !ok {
 		return nil, usagef("--model %q is none of vgg16, inception", f.model)
 	}
-	if len(f.ranks) == 0 || f.perNode < 1 || !(f.slow > 0 && finite(f.slow, 0)) || !(f.jitter >= 0 && f.jitter < 1) {
+	if len(f.ranks) == 0 || f.perNode < 1 || !(f.slow > 0 && finite(f.slow)) || !(f.jitter >= 0 && f.jitter < 1) {
 		return nil, usagef("--ranks is a list of numbers, --ranks-per-node and --slow are above zero, and --jitter is from 0 to below 1")
 	}
 	most := 0
@@ -160,7 +160,7 @@ func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	lo, err1 := strconv.Atoi(first)
 	hi, err2 := strconv.Atoi(last)
 	factor, err3 := strconv.ParseFloat(times, 64)
-	if !ok || err1 != nil || err2 != nil || err3 != nil || lo < 0 || hi < lo || !(factor > 0 && finite(factor, 0)) {
+	if !ok || err1 != nil || err2 != nil || err3 != nil || lo < 0 || hi < lo || !(factor > 0 && finite(factor)) {
 		return 0, 0, 0, fmt.Errorf("it is RANK:FACTOR or FIRST-LAST:FACTOR, such as 0-3:1.35")
 	}
 	return lo, hi, factor, nil

@@ -37,8 +37,8 @@ absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.St
 			switch {
 			case len(args) == 0:
 				return usagef("no log is named, and - for standard input neither")
-			case o.Asked < 0 || oneGPU < 0 || o.World < 0 || o.PerNode < 0 || !finite(o.Price, 0):
-				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price are above zero, or left out where not known")
+			case o.Asked < 0 || oneGPU < 0 || o.World < 0 || o.World > ranks.MostRanks || o.PerNode < 0 || !finite(o.Price):
+				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price are above zero, or left out where not known; there are at most %d ranks", ranks.MostRanks)
 			}
 			if err := f.check(); err != nil {
 				return err
@@ -85,10 +85,8 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated
 		Provenance: result.Provenance{Date: time.Now().UTC().Truncate(time.Second), Versions: map[string]string{"batchscore": version}},
 		Samples:    report.Samples(simulated),
 	}
-	if f.save != "" {
-		if err := result.Append(f.save, run); err != nil {
-			return config(err)
-		}
+	if err := f.keep(run); err != nil {
+		return err
 	}
 	switch result.Format(f.format) {
 	case result.JSON:

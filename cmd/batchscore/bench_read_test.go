@@ -52,6 +52,7 @@ func TestBenchReadRefuses(t *testing.T) {
 		{64, "--format", []string{"x.log", "--format", "xml"}},
 		{64, "--asked", []string{"x.log", "--asked", "-1"}},
 		{64, "--price", []string{"x.log", "--price", "NaN"}},
+		{64, "--ranks", []string{"x.log", "--ranks", "1000000"}},
 		{78, "no such file", []string{filepath.Join(t.TempDir(), "x.log")}},
 		{78, "no line is that of a rank", []string{"bench.go"}},
 	} {

@@ -82,7 +82,7 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 	if err != nil {
 		return err
 	}
-	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !finite(f.price, 0) || f.chunk < 0 {
+	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !finite(f.price) || f.chunk < 0 {
 		return usagef("--per-rank, --images, --rounds, --price and --chunk are above zero")
 	}
 	if _, err := exec.LookPath(f.mpirun); err != nil {

@@ -77,7 +77,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	switch {
 	case c.Images < 1 || f.cores < 1 || !(f.decode > 0):
 		return usagef("--images, --cores and --decode are above zero")
-	case c.Chunk < 0 || !finite(c.ImageBytes, 0) || !finite(c.Store.Requests, 0) || !finite(f.egress, 0) || !finite(f.departures, 0):
+	case c.Chunk < 0 || !finite(c.ImageBytes) || !finite(c.Store.Requests) || !finite(f.egress) || !finite(f.departures):
 		return usagef("--chunk, --image-bytes, --requests, --egress and --preempted are numbers from zero up")
 	case c.Load < 0 || c.Store.Latency < 0 || c.Store.ListPage < 0 || f.away < 0 || f.grace < 0:
 		return usagef("--load, --latency, --list-page, --away and --notice are times from zero up")
