@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/tfjs"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -57,20 +58,7 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 	if _, err := tfjs.ImportFile(b.Context(), archive, file, tfjs.Options{Path: "dist/models/inception_v3"}); err != nil {
 		b.Fatal(err)
 	}
-	m, err := models.Open(file, models.OpenOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := ort.Open(m, ort.Options{Logger: zerolog.Nop()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return m, e
+	return orttest.Open(b, file)
 }
 
 // resetPeak lets the peak of the resident memory begin anew.

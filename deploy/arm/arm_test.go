@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -326,6 +327,20 @@ func files(t *testing.T, handler http.HandlerFunc) arm.File {
 	return arm.File{Name: "logs/stdout.txt", Link: server.URL + "/x?sig=SIGNATURE"}
 }
 
+// breaksOff serves a text, of which the first request gets the beginning only.
+func breaksOff(text string) http.HandlerFunc {
+	var requests atomic.Int32
+	return func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+			w.WriteHeader(http.StatusPartialContent)
+			fmt.Fprint(w, text[:5])
+			panic(http.ErrAbortHandler)
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+	}
+}
+
 func TestTail(t *testing.T) {
 	text := "one\ntw"
 	f := files(t, func(w http.ResponseWriter, r *http.Request) {
@@ -385,16 +400,7 @@ func TestReadHidesTheLink(t *testing.T) {
 // While a job runs, what breaks off is taken up at the next look; a reader that
 // has gone is the end.
 func TestFollow(t *testing.T) {
-	var requests atomic.Int32
-	f := files(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1) == 1 {
-			w.Header().Set("Content-Length", "11")
-			w.WriteHeader(http.StatusPartialContent)
-			fmt.Fprint(w, "01234")
-			panic(http.ErrAbortHandler)
-		}
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789\n"))
-	})
+	f := files(t, breaksOff("0123456789\n"))
 	client := open(t, "https://management.azure.com", new(clock))
 	looks := 0
 	look := func(context.Context) ([]arm.File, bool, time.Duration, error) {
@@ -419,16 +425,7 @@ func TestFollow(t *testing.T) {
 }
 
 func TestSaveGoesOnWhereItBrokeOff(t *testing.T) {
-	var requests atomic.Int32
-	f := files(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests.Add(1) == 1 {
-			w.Header().Set("Content-Length", "10")
-			w.WriteHeader(http.StatusPartialContent)
-			fmt.Fprint(w, "01234")
-			panic(http.ErrAbortHandler)
-		}
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader("0123456789"))
-	})
+	f := files(t, breaksOff("0123456789"))
 	folder := t.TempDir()
 	client := open(t, "https://management.azure.com", new(clock))
 	if err := client.Save(t.Context(), []arm.File{f}, folder); err != nil {

@@ -10,39 +10,17 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/convert"
-	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // opener lends ONNX Runtime on the CPU.
 func opener(t testing.TB) convert.Opener {
 	t.Helper()
-	library, err := ort.FindLibrary("")
-	fetched.Need(t, err)
-	return func(m *models.Model) (convert.Engine, error) {
-		return ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
-	}
-}
-
-// engine opens a model file and its session.
-func engine(t testing.TB, path string) (*models.Model, convert.Engine) {
-	t.Helper()
-	m, err := models.Open(path, models.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := opener(t)(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m, e
+	o := orttest.Options(t)
+	return func(m *models.Model) (convert.Engine, error) { return ort.Open(m, o) }
 }
 
 // picture is n images of bytes, [n,height,width,3]: smooth, with noise.
@@ -67,7 +45,7 @@ func picture(n, height, width int) []byte {
 // as the host does for a model of float32.
 func scores(t testing.TB, path string, images []byte) []float32 {
 	t.Helper()
-	m, e := engine(t, path)
+	m, e := orttest.Open(t, path)
 	s := m.Contract.Preprocess
 	area := s.Width * s.Height
 	n := len(images) / (3 * area)

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/convert"
 	"github.com/batchscore/batchscore/models/fetched"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/tfjs"
 )
 
@@ -44,8 +45,8 @@ func BenchmarkInt8(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Log(agreement)
-	_, float := engine(b, path)
-	_, int8 := engine(b, small)
+	_, float := orttest.Open(b, path)
+	_, int8 := orttest.Open(b, small)
 	var ratios, rates []float64
 	for b.Loop() {
 		f, i := rate(b, float), rate(b, int8)
@@ -96,7 +97,7 @@ func BenchmarkFuse(b *testing.B) {
 	if d := relative(b, scores(b, path, images), scores(b, fused, images)); d > 1e-4 {
 		b.Errorf("scores differ by %g", d)
 	}
-	_, e := engine(b, fused)
+	_, e := orttest.Open(b, fused)
 	for b.Loop() {
 		b.ReportMetric(rate(b, e), "images/s")
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/networks"
-	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/tfjs"
 	"github.com/batchscore/batchscore/models/weights"
@@ -180,24 +180,7 @@ func top(row []float32) int { return slices.Index(row, slices.Max(row)) }
 // the contract has them, or as spec has.
 func score(t *testing.T, file string, images int, spec *preprocess.Spec) []float32 {
 	t.Helper()
-	library, err := ort.FindLibrary(os.Getenv("ONNXRUNTIME_LIB"))
-	if err != nil {
-		library, err = ort.FindLibrary(fetched.Path("onnxruntime/libonnxruntime.so.1"))
-	}
-	fetched.Need(t, err)
-	m, err := models.Open(file, models.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	m, e := orttest.Open(t, file)
 	const batch = 2
 	row, classes := m.Contract.Preprocess.RowBytes(), m.Contract.Classes
 	if spec == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/fetched"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/tfjs"
 )
@@ -29,26 +30,11 @@ const reference = "../tfjs/testdata/reference.json"
 // engine imports a model and opens it.
 func engine(t *testing.T, source string, o tfjs.Options) (*models.Model, *ort.Engine) {
 	t.Helper()
-	library, err := ort.FindLibrary("")
-	fetched.Need(t, err)
 	file := filepath.Join(t.TempDir(), "model.onnx")
 	if _, err := tfjs.ImportFile(t.Context(), source, file, o); err != nil {
 		t.Fatal(err)
 	}
-	m, err := models.Open(file, models.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ort.Open(m, ort.Options{Library: library, Provider: ort.CPU})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return m, e
+	return orttest.Open(t, file)
 }
 
 // difference is the largest one between two rows.

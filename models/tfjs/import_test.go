@@ -40,6 +40,20 @@ func importDir(t testing.TB, dir string, o tfjs.Options) ([]byte, *models.Contra
 	return b.Bytes(), c
 }
 
+// opened is the model as others find it in a file.
+func opened(t *testing.T, model []byte) *models.Model {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	if err := os.WriteFile(path, model, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Open(path, models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func decode(t testing.TB, model []byte) *onnxpb.ModelProto {
 	t.Helper()
 	m := &onnxpb.ModelProto{}
@@ -70,14 +84,7 @@ func TestImport(t *testing.T) {
 		t.Error("a second import differs")
 	}
 
-	path := filepath.Join(t.TempDir(), "model.onnx")
-	if err := os.WriteFile(path, model, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	m, err := models.Open(path, models.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := opened(t, model)
 	if m.Contract.Digest() != want.Digest() || !slices.Equal(m.InputShape, []int64{-1, 3, 12, 12}) || m.Batch != 0 {
 		t.Errorf("the file opens as %+v", m)
 	}
@@ -88,18 +95,11 @@ func TestImportOf8BitPixels(t *testing.T) {
 	if p := c.Preprocess; p.DType != preprocess.Uint8 || p.Layout != preprocess.HWC || p.Scale != 0 {
 		t.Errorf("preprocessing is %+v", p)
 	}
-	path := filepath.Join(t.TempDir(), "model.onnx")
-	if err := os.WriteFile(path, model, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	m, err := models.Open(path, models.OpenOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := opened(t, model)
 	if !slices.Equal(m.InputShape, []int64{-1, 12, 12, 3}) {
 		t.Errorf("input is %v", m.InputShape)
 	}
-	_, err = tfjs.Import(context.Background(), small+"sequential", io.Discard, tfjs.Options{Pixels: "int4"})
+	_, err := tfjs.Import(context.Background(), small+"sequential", io.Discard, tfjs.Options{Pixels: "int4"})
 	if !errors.Is(err, models.ErrModel) {
 		t.Errorf("pixels int4: got %v, want ErrModel", err)
 	}
