@@ -449,7 +449,9 @@ func TestSilentStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := command(t, []string{"AZURE_STORAGE_CONNECTION_STRING=", "AZURE_STORAGE_SAS_TOKEN=", "AZURE_STORAGE_KEY=bm90IGEga2V5"},
 		"show", "az://acme/labels/o", "--endpoint", "http://"+l.Addr().String())
 	var stdout, stderr syncBuffer
