@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -100,8 +101,21 @@ const longListing = time.Second
 // while there is still work. Only a worker that made the first listing knows how
 // long that takes.
 func (t *taker) foresee(ctx context.Context) error {
-	if t.foreseen || t.listing < longListing || !t.near(2*t.listing) {
+	t.mu.Lock()
+	commits, own := t.commits, t.ownEnd-t.own+len(t.held)
+	t.mu.Unlock()
+	near := 2 * t.listing
+	if t.foreseen || t.listing < longListing || t.left(commits, own) > near {
 		return nil
+	}
+	if time.Since(t.listed) > t.listing/2 {
+		if err := t.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	done := max(t.done.Count()-t.before, commits)
+	if t.left(done, t.done.Len()-t.before-done) > near {
+		return nil // for others, who are slower
 	}
 	t.foreseen = true
 	mine, err := t.claimEnd(ctx)
@@ -111,12 +125,12 @@ func (t *taker) foresee(ctx context.Context) error {
 	return err
 }
 
-// near says that the own share ends within about that time.
-func (t *taker) near(d time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	left := t.ownEnd - t.own + len(t.held)
-	return t.commits > 0 && time.Since(t.began)/time.Duration(t.commits)*time.Duration(left) <= d
+// left is how long so many chunks take, when others took since the start.
+func (t *taker) left(done, chunks int) time.Duration {
+	if done == 0 {
+		return math.MaxInt64
+	}
+	return time.Since(t.began) / time.Duration(done) * time.Duration(chunks)
 }
 
 // claimEnd claims the right to finish the job, for checking all parts is worth

@@ -35,10 +35,11 @@ func (s *slowToList) List(ctx context.Context, prefix string, fn func(store.Obje
 func holdBack(t *testing.T, out store.Store, meanwhile func()) (Options, *slowToList) {
 	images := &slowToList{Store: collection(t, 400), second: make(chan struct{})}
 	o := options(t, images, out)
+	o.Fetchers = 1 // so that few batches are ahead
 	engine := newFakeEngine()
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	engine.score = func(ctx context.Context, _, _ int) error {
-		if o.Counters.Snapshot().Chunks < 30 {
+		if o.Counters.Snapshot().Chunks < 34 {
 			return nil
 		}
 		select {

@@ -24,6 +24,7 @@ type taker struct {
 	began       time.Time
 	listed      time.Time   // when done was read; monotonic
 	done        *output.Set // chunks that were committed then
+	before      int         // how many were at the start
 	images      int         // how many this worker took
 	// mine is every chunk that this worker took, so that it does none twice.
 	mine map[int]bool
@@ -66,7 +67,7 @@ func (h *hold) dropped() bool {
 }
 
 func newTaker(w *worker, done *output.Set) *taker {
-	t := &taker{worker: w, done: done, began: time.Now(), listed: time.Now(),
+	t := &taker{worker: w, done: done, before: done.Count(), began: time.Now(), listed: time.Now(),
 		mine: map[int]bool{}, held: map[int]*hold{}, wake: make(chan struct{}, 1)}
 	t.own, t.ownEnd = w.Chunks.Share(w.World.Rank, w.World.Size)
 	return t
