@@ -70,7 +70,10 @@ func thumbnail(i int) ([]byte, error) {
 
 // Outcome is what one job came to.
 type Outcome struct {
-	Images int
+	Images, Scored int // those that failed are not scored
+	Model          string
+	Devices        []string
+	Simulated      bool
 	// Makespan is from the first worker's start to the last worker's end, in
 	// seconds by the store's clock.
 	Makespan float64
@@ -79,17 +82,19 @@ type Outcome struct {
 	Ranks  []ranks.Rank
 }
 
-// Read returns the outcome of a job that is complete. An error says why it is
-// not what was asked for.
-func Read(ctx context.Context, out store.Store, images, world int) (Outcome, error) {
-	o := Outcome{Images: images}
+// Read returns the outcome of a job of world ranks. An error says why it is not
+// complete.
+func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	done, err := output.ReadSuccess(ctx, out)
 	if err != nil {
-		return o, fmt.Errorf("the job is not complete: %w", err)
+		return Outcome{}, fmt.Errorf("the job is not complete: %w", err)
 	}
-	if ok := done.Statuses[output.StatusOK]; ok != images {
-		return o, fmt.Errorf("%d of %d images were scored: %v", ok, images, done.Statuses)
+	o := Outcome{Images: done.Images, Scored: done.Statuses[output.StatusOK], Devices: done.Devices, Simulated: done.Simulated}
+	job, err := output.ReadJob(ctx, out)
+	if err != nil {
+		return o, err
 	}
+	o.Model = job.Model
 	workers, err := output.ReadSummaries(ctx, out)
 	if err != nil {
 		return o, err

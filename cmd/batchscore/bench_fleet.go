@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,16 +96,13 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	if !ok {
 		return nil, usagef("--model %q is none of vgg16, inception", f.model)
 	}
-	if len(f.ranks) == 0 || f.perNode < 1 || !(f.slow > 0 && finite(f.slow)) || !(f.jitter >= 0 && f.jitter < 1) {
-		return nil, usagef("--ranks is a list of numbers, --ranks-per-node and --slow are above zero, and --jitter is from 0 to below 1")
+	if err := f.checkRanks(); err != nil {
+		return nil, err
 	}
-	most := 0
-	for _, n := range f.ranks {
-		if n < 1 {
-			return nil, usagef("--ranks %d: at least one rank works", n)
-		}
-		most = max(most, n)
+	if f.perNode < 1 || !(f.slow > 0 && finite(f.slow)) || !(f.jitter >= 0 && f.jitter < 1) {
+		return nil, usagef("--ranks-per-node and --slow are above zero, and --jitter is from 0 to below 1")
 	}
+	most := slices.Max(f.ranks)
 	names := f.devices
 	if len(names) == 1 && names[0] == mixed {
 		names = []string{"p100", "k80"}
@@ -148,6 +146,16 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 		}
 	}
 	return out, nil
+}
+
+func (f *fleetFlags) checkRanks() error {
+	if len(f.ranks) == 0 {
+		return usagef("--ranks is a list of numbers")
+	}
+	if n := slices.Min(f.ranks); n < 1 {
+		return usagef("--ranks %d: at least one rank works", n)
+	}
+	return nil
 }
 
 // parseStraggler reads "3:1.5" or "0-3:1.35".

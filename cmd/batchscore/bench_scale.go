@@ -38,14 +38,18 @@ type benchScaleFlags struct {
 func newBenchScale() *cobra.Command {
 	var f benchScaleFlags
 	cmd := &cobra.Command{
-		Use:   "scale",
-		Short: "Measure how a job scales over ranks: real processes under mpirun, simulated devices",
+		Use:   "scale [flags] [-- RUN-FLAGS]",
+		Short: "Measure how a job scales over ranks: real processes under mpirun, simulated devices or real ones",
 		Long: `scale starts real ranks under mpirun on this machine, with the worker's own shares,
 claims, taking over and commits, and with devices that are simulated. The images
 are thumbnails that cost next to nothing to decode: what is measured is how the
 ranks divide the work. Each number of ranks is run several times, in alternating
-order. "bench run" measures one real device; "bench read" judges the log of a real
-job on several.
+order.
+
+With flags for run after -- it is that job which is run, on this machine's own
+devices, and each time from the start. speed-up and efficiency are then against
+the fewest ranks of --ranks, in the same round. "bench read" judges the log of a
+job on several machines.
 
 The makespan is from the first rank's start to the last rank's end. Efficiency is
 the time of the same images on devices that are never without work, divided
@@ -56,9 +60,18 @@ paid for beyond the ideal, and lost/100k-images is that in money, at --price. A 
 straggles by the rule of "bench read", against what its device should do.`,
 		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
   batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
-  batchscore bench scale --ranks 32 --slow 20 --device mix --validate`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd) },
+  batchscore bench scale --ranks 32 --slow 20 --device mix --validate
+  batchscore bench scale --ranks 1,2,4 --price 2 -- --images photos --model inception.onnx --provider cuda`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dash := cmd.ArgsLenAtDash()
+			if dash > 0 || dash < 0 && len(args) > 0 {
+				return usagef("%s takes no argument %q; flags for run stand after --", cmd.CommandPath(), args[0])
+			}
+			if dash < 0 {
+				return f.run(cmd, f.measureSimulated)
+			}
+			return f.run(cmd, func(cmd *cobra.Command, work string) error { return f.measureOwn(cmd, work, args) })
+		},
 	}
 	f.benchFlags.register(cmd)
 	f.fleetFlags.register(cmd)
@@ -74,16 +87,16 @@ straggles by the rule of "bench read", against what its device should do.`,
 	return cmd
 }
 
-func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err error) {
+// run measures in a folder that is removed at the end.
+func (f *benchScaleFlags) run(cmd *cobra.Command, measure func(cmd *cobra.Command, work string) error) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
-	fl, err := f.fleet(f.batch)
-	if err != nil {
-		return err
+	if f.rounds < 1 || !finite(f.price) {
+		return usagef("--rounds is above zero, and --price is not below")
 	}
-	if f.perRank < 1 || f.total < 0 || f.rounds < 1 || !finite(f.price) || f.chunk < 0 {
-		return usagef("--per-rank, --images, --rounds, --price and --chunk are above zero")
+	if err := f.checkRanks(); err != nil {
+		return err
 	}
 	if _, err := exec.LookPath(f.mpirun); err != nil {
 		return fmt.Errorf("%w: %s is not on the PATH; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)", deploy.ErrNoEngine, f.mpirun)
@@ -93,6 +106,37 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 		return config(err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	return measure(cmd, work)
+}
+
+// eachRound runs every number of ranks once a round.
+func (f *benchScaleFlags) eachRound(ctx context.Context, one func(round, n int) error) error {
+	for round := range f.rounds {
+		for i := range f.ranks {
+			if round%2 == 1 { // a machine that grows slower hits all alike
+				i = len(f.ranks) - 1 - i
+			}
+			err := one(round, f.ranks[i])
+			if ctx.Err() != nil { // mpirun only tells that its ranks ended badly
+				return ctx.Err()
+			}
+			if err != nil {
+				return fmt.Errorf("%d ranks: %w", f.ranks[i], err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) error {
+	ctx := cmd.Context()
+	fl, err := f.fleet(f.batch)
+	if err != nil {
+		return err
+	}
+	if f.perRank < 1 || f.total < 0 || f.chunk < 0 {
+		return usagef("--per-rank, --images and --chunk are above zero")
+	}
 	collections := map[int]string{}
 	for _, n := range f.ranks {
 		images := f.images(n)
@@ -107,33 +151,30 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 	given := givenKeys(cmd, "jitter", "ranks-per-node", "batch", "chunk")
 	run := result.Run{Provenance: provenance(f.seed, nil)}
 	var stragglers []string
-	for round := range f.rounds {
-		for i := range f.ranks {
-			if round%2 == 1 { // a machine that grows slower hits all alike
-				i = len(f.ranks) - 1 - i
-			}
-			n := f.ranks[i]
-			o, err := f.one(ctx, cmd.ErrOrStderr(), work, collections[f.images(n)], round, n)
-			if ctx.Err() != nil { // mpirun only tells that its ranks ended badly
-				return ctx.Err()
-			}
-			if err != nil {
-				return fmt.Errorf("%d ranks: %w", n, err)
-			}
-			sample, slow, err := f.sample(ctx, fl, given, n, o)
-			if err != nil {
-				return err
-			}
-			run.Samples = append(run.Samples, sample)
-			if len(slow) > 0 && round == f.rounds-1 {
-				stragglers = append(stragglers, fmt.Sprintf("of %d, %s", n, ranks.Runs(slow)))
-			}
+	err = f.eachRound(ctx, func(round, n int) error {
+		args := []string{"bench", "rank", "--images-at", collections[f.images(n)]}
+		args = append(append(args, f.fleetFlags.args(n)...), f.rankJob.args()...)
+		o, err := f.one(ctx, cmd.ErrOrStderr(), work, round, n, args)
+		if err != nil {
+			return err
 		}
+		if o.Scored != f.images(n) {
+			return fmt.Errorf("%d of %d images were scored", o.Scored, f.images(n))
+		}
+		sample, slow, err := f.sample(ctx, fl, given, n, o)
+		if err != nil {
+			return err
+		}
+		run.Samples = append(run.Samples, sample)
+		if len(slow) > 0 && round == f.rounds-1 {
+			stragglers = append(stragglers, fmt.Sprintf("of %d, %s", n, ranks.Runs(slow)))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	notes := f.mixture(fl)
-	if f.price > 0 {
-		notes = append(notes, fmt.Sprintf("lost/100k-images is in the currency of --price, %g for a GPU and hour", f.price))
-	}
+	notes := append(f.mixture(fl), f.priced()...)
 	for _, s := range stragglers {
 		notes = append(notes, "in the last round, straggling "+s)
 	}
@@ -141,6 +182,13 @@ func (f *benchScaleFlags) run(ctx context.Context, cmd *cobra.Command) (err erro
 		notes = append(notes, "model-makespan-s is computed by bench simulate, which was given each rank's start; model-error is its deviation")
 	}
 	return f.tell(cmd, run, result.TableOptions{Notes: notes})
+}
+
+func (f *benchScaleFlags) priced() []string {
+	if f.price == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("lost/100k-images is in the currency of --price, %g for a GPU and hour", f.price)}
 }
 
 // images of a run on n ranks.
@@ -151,8 +199,8 @@ func (f *benchScaleFlags) images(n int) int {
 	return n * f.perRank
 }
 
-// one runs a job on n ranks.
-func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, images string, round, n int) (scale.Outcome, error) {
+// one runs this program with args on n ranks, which leave an output of their own.
+func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string, round, n int, args []string) (scale.Outcome, error) {
 	out := filepath.Join(work, fmt.Sprintf("out-%d-%d", n, round))
 	self, err := os.Executable()
 	if err != nil {
@@ -162,9 +210,7 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, image
 	if os.Geteuid() == 0 {
 		argv = append(argv, "--allow-run-as-root")
 	}
-	argv = append(argv, self, "bench", "rank", "--images-at", images, "--out", out)
-	argv = append(argv, f.fleetFlags.args(n)...)
-	argv = append(argv, f.rankJob.args()...)
+	argv = append(append(append(argv, self), args...), "--out", out)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
 	mpirun.Stderr = stderr
 	// mpirun takes its ranks down when it is asked to end, and only then: once, by
@@ -179,7 +225,7 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work, image
 	if err != nil {
 		return scale.Outcome{}, err
 	}
-	o, err := scale.Read(ctx, st, f.images(n), n)
+	o, err := scale.Read(ctx, st, n)
 	if err != nil {
 		return o, err
 	}
@@ -215,7 +261,7 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 	add(float64(len(judged.Stragglers)), "stragglers")
 	add((o.Makespan-ideal)*float64(n), "lost-GPU-s")
 	if f.price > 0 {
-		add((o.Makespan-ideal)*float64(n)/f.slow/float64(o.Images)*100_000/3600*f.price, "lost/100k-images")
+		add(f.lost((o.Makespan-ideal)*float64(n)/f.slow, o), "lost/100k-images")
 	}
 	if f.validate {
 		model, err := f.computed(ctx, fl, n, o)
@@ -226,6 +272,11 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 		add(math.Abs(model/o.Makespan-1), "model-error")
 	}
 	return s, judged.Stragglers, nil
+}
+
+// lost is the price of GPU-seconds, for 100,000 images.
+func (f *benchScaleFlags) lost(seconds float64, o scale.Outcome) float64 {
+	return seconds / float64(o.Images) * 100_000 / 3600 * f.price
 }
 
 // computed is the makespan that the model gives for a run.

@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 // TestBenchScale runs two numbers of real ranks, twice each.
@@ -42,6 +45,43 @@ func TestBenchScale(t *testing.T) {
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
 		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+// TestBenchScaleOfOnesOwn runs a real model on two numbers of ranks.
+func TestBenchScaleOfOnesOwn(t *testing.T) {
+	needMpirun(t)
+	in, model, work := pictures(t, 30), tiny(t, graphtest.Options{}), t.TempDir()
+	writeFile(t, filepath.Join(in, "bad.jpg"), []byte("not an image"))
+	scale := []string{"bench", "scale", "--ranks", "2,1", "--rounds", "2", "--price", "2", "--work", work}
+	own := []string{"--", "--images", in, "--model", model, "--chunk", "8"}
+	var run result.Run
+	if err := json.Unmarshal([]byte(must(t, 0, slices.Concat(scale, []string{"--format", "json"}, own)...).stdout), &run); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, s := range run.Samples {
+		ranks := s.Keys[0].Value
+		order = append(order, ranks)
+		if s.Simulated || s.Iterations != 31 || !strings.HasPrefix(s.Keys[1].Value, "cpu") {
+			t.Errorf("%+v", s)
+		}
+		if e := figure(t, s, "efficiency"); !(e > 0) || ranks == "1" && e != 1 {
+			t.Errorf("an efficiency of %v on %s ranks", e, ranks)
+		}
+		if a, b := figure(t, s, "minutes/100k-images")*60, 100_000/figure(t, s, "images/s"); math.Abs(a/b-1) > 1e-9 {
+			t.Errorf("100,000 images in %v s and in %v s", a, b)
+		}
+	}
+	if strings.Join(order, ",") != "2,1,1,2" {
+		t.Errorf("the ranks ran in the order %v", order)
+	}
+	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+	table := must(t, 0, slices.Concat(scale[:3], []string{"1", "--rounds", "1"}, own)...).stdout
+	if !strings.Contains(table, "1 of the images failed") || strings.Contains(table, "simulated") {
+		t.Error(table)
 	}
 }
 
@@ -101,6 +141,11 @@ func TestBenchScaleRefuses(t *testing.T) {
 		{64, "out of memory", []string{"--device", "k80", "--batch", "128"}},
 		{78, "--save", []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
 		{78, "openmpi-bin", []string{"--mpirun", "/nowhere/mpirun"}},
+		{64, "--slow is for simulated devices", []string{"--slow", "2", "--", "--images", "x"}},
+		{64, "--out is given by bench scale", []string{"--", "--out", "x"}},
+		{64, "run takes no argument", []string{"--", "x"}},
+		{64, "stand after --", []string{"x"}},
+		{1, "what its ranks said stands above", []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
 		{78, "no such file", []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {
 		needMpirun(t)
