@@ -223,6 +223,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	if err != nil {
 		return err
 	}
+	if code := exitCode(failed, nil); code == 10 || code == 11 {
+		return fmt.Errorf("%w; what is complete in %s is another job's result", failed, w.out)
+	}
 	simulated := ""
 	if s.Simulated {
 		simulated = " (simulated)"

@@ -123,10 +123,18 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := d.command(t, "launch", "--to", "fake", "-f", "-", "--out", out)
+	cmd := d.command(t, "launch", "--to", "fake", "-f", "-", "--out", out, "--", "--chunk", "4")
 	cmd.Stdin = bytes.NewReader(body)
 	if r := finish(t, cmd); r.code != 0 || !strings.Contains(r.stdout, "\nProcessed 20 images, took ") {
 		t.Error(r)
+	}
+
+	// Another job finds it complete as well, and it is not its own.
+	for _, engine := range []string{"fake", "local"} {
+		r := d.must(t, 11, "launch", "--to", engine, "-f", file, "--out", out, "--images", pictures(t, 5))
+		if !strings.Contains(r.stderr, "another job's result") || strings.Contains(r.stdout, "Processed") {
+			t.Error(r)
+		}
 	}
 }
 
