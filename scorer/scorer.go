@@ -243,7 +243,7 @@ type lister func(ctx context.Context, max int) (*shard.Manifest, error)
 // few list at once, however many ranks there are.
 const (
 	listPatience = 30 * time.Second
-	maxPatience  = 10 * time.Minute
+	maxPatience  = 5 * time.Minute
 )
 
 // listFirst lists the images for a job that does not exist yet, before it is
@@ -274,7 +274,7 @@ func awaitManifest(ctx context.Context, o *Options) error {
 		}
 		if pause == lastPause && !told {
 			told = true
-			o.Log.Info().Dur("at_most", patience).Msg("waiting for another rank to list the images")
+			o.Log.Info().Stringer("at_most", patience).Msg("waiting for another rank to list the images")
 		}
 		if err := o.pause(ctx, pause); err != nil {
 			return err

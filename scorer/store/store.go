@@ -27,7 +27,7 @@ var (
 	// forbids it, say), which tells nothing about the others.
 	ErrUnreadable = errors.New("object is not readable")
 	// ErrDenied says that the place refuses these credentials or permissions.
-	ErrDenied = errors.New("permission denied")
+	ErrDenied = errors.New("access refused")
 	// ErrUnavailable says that the place cannot serve now (no space left, quota,
 	// read-only, throttled past the deadline); trying again later may help.
 	ErrUnavailable = errors.New("storage unavailable")
