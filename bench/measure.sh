@@ -5,9 +5,9 @@
 #
 #	decode    decoders against bare libjpeg-turbo                  5 min
 #	infer     sessions, threads and batches of a model             3 min
-#	run       whole runs against what device and decoder allow     4 min
+#	run       whole runs against what device and decoder allow     8 min
 #	feed      would this machine feed a P100?                      4 min
-#	scale     real ranks with simulated devices, 1 to 32          55 min
+#	scale     real ranks with simulated devices, 1 to 32          40 min
 #	simulate  the model of a cluster, 1 to 4096 GPUs               1 min
 #	recipe    the log of the recipe that this project replaces     1 s
 #	go        Go's benchmarks: bookkeeping, memory, listing       10 min
@@ -52,7 +52,7 @@ measure_decode() { bench decode --images "$photos" --sizes 0.2,0.7,1.5; }
 measure_infer() { bench infer "$inception" --rounds 6; }
 # Device, decoders and run each get about as long: a virtual machine may be given
 # more in its first seconds.
-measure_run() { bench run --images "$(photos_times 20)" --model "$inception" --least 8s --rounds 6; }
+measure_run() { bench run --images "$(photos_times 40)" --model "$inception" --least 16s --rounds 8; }
 
 measure_feed() {
 	echo "kind: simulated" >"$scratch/samples"
@@ -64,7 +64,7 @@ measure_feed() {
 slow() { case $1 in p100) echo 20 ;; k80) echo 5.35 ;; esac }
 
 # The runs on fewer ranks together ask of the machine what the one on 32 does. Six
-# rounds give an interval: of VGG-16 on 32 P100, and of the straggling node.
+# rounds of VGG-16 on 32 P100 give an interval.
 measure_scale() {
 	local model device n pid
 	for model in vgg16 inception; do
@@ -81,7 +81,7 @@ measure_scale() {
 		done
 	done
 	bench scale --ranks 32 --slow 20 --rounds 5 --validate
-	bench scale --ranks 32 --slow 20 --rounds 6 --validate "${straggling[@]}"
+	bench scale --ranks 32 --slow 20 --rounds 1 --validate "${straggling[@]}"
 	bench scale --ranks 32 --slow 20 --rounds 1 --validate --device mix
 }
 straggling=(--straggler 0:1.33 --straggler 1:1.2 --straggler 2:1.35 --straggler 3:1.38)
