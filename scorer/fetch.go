@@ -92,7 +92,7 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 				Reason: "replaced after the manifest was frozen"}
 		case errors.Is(err, store.ErrNotExist):
 			return nil, &preprocess.Failure{Status: output.StatusNotFound,
-				Reason: "deleted after the manifest was frozen"}
+				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
 		case errors.Is(err, store.ErrUnreadable):
 			return nil, &preprocess.Failure{Status: output.StatusUnreadable,
 				Reason: "the store does not let this object be read"}

@@ -65,6 +65,22 @@ func TestFault14_DeletedAfterListing(t *testing.T) {
 	}
 }
 
+// TestLinkThatLeadsNowhere: a collection of links of which one's file is missing
+// is not complete without a row that says so.
+func TestLinkThatLeadsNowhere(t *testing.T) {
+	folder, out := t.TempDir(), new(mem.Store)
+	images := open(folder)
+	put(t, images, "there.jpg", picture(t, 1))
+	if err := os.Symlink("nowhere", filepath.Join(folder, "link.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	s := mustRun(t, options(t, images, out))
+	verified(t, out)
+	if r := rows(t, out)["link.jpg"]; r.Status != output.StatusNotFound || s.Images != 2 || *s.Drift != (output.Drift{}) {
+		t.Errorf("the row is %+v, _SUCCESS says %+v", r, s)
+	}
+}
+
 func TestFault15_ChangedAfterListing(t *testing.T) {
 	for _, rescore := range []bool{false, true} {
 		t.Run(fmt.Sprintf("rescore=%v", rescore), func(t *testing.T) {

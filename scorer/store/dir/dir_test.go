@@ -148,13 +148,22 @@ func TestListFollowsLinksToFilesOnly(t *testing.T) {
 	}
 	for _, at := range []string{"images", "entry"} {
 		s := open(t, filepath.Join(root, at))
-		if got, want := names(t, s, ""), []string{"link", "own"}; !slices.Equal(got, want) {
+		if got, want := names(t, s, ""), []string{"dangling", "link", "own", "self"}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", at, got, want)
 		}
 		if got := names(t, s, "folder/"); len(got) != 0 {
 			t.Errorf("%s: a link to a folder lists %q", at, got)
 		}
-		err := s.List(t.Context(), "link", func(o store.Object) error {
+		err := s.List(t.Context(), "dangling", func(o store.Object) error {
+			if _, _, err := s.Open(t.Context(), o.Name, o.ETag); !errors.Is(err, store.ErrNotExist) || o.Size != 0 {
+				t.Errorf("a link that leads nowhere is listed as %+v and opened with %v", o, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		err = s.List(t.Context(), "link", func(o store.Object) error {
 			r, opened, err := s.Open(t.Context(), o.Name, o.ETag)
 			if err != nil {
 				return err

@@ -29,7 +29,8 @@
 //
 // Names are the bytes that the file system returns, joined by slashes. Links
 // to regular files are followed, links to folders are not (the root itself may
-// be one), so a listing ends even where links form a circle. Everything that
-// is not a regular file is passed over, as is a link that leads nowhere. A
-// sub-folder that cannot be read fails the listing.
+// be one), so a listing ends even where links form a circle. A link that leads
+// nowhere is listed, as an object that Open does not find: somebody counts on the
+// file. Everything else that is not a regular file is passed over. A sub-folder
+// that cannot be read fails the listing.
 package dir

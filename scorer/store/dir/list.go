@@ -129,7 +129,10 @@ func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix stri
 	}
 	info, err := e.Info()
 	if err == nil && info.Mode().Type() == fs.ModeSymlink {
-		info, err = os.Stat(s.root + "/" + name)
+		link := info
+		if info, err = os.Stat(s.root + "/" + name); isNotExist(err) {
+			return fn.file(name, nowhere{link})
+		}
 	}
 	switch {
 	case err == nil && info.Mode().IsRegular():
@@ -137,10 +140,16 @@ func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix stri
 	case err == nil:
 		return nil
 	case isNotExist(err):
-		return nil // removed since it was seen, or a link that leads nowhere
+		return nil // removed since it was seen
 	}
 	return classify("list", s.root+"/"+name, 0, err)
 }
+
+// nowhere is a link that leads nowhere: a file that whoever made the link counts
+// on, and that holds nothing.
+type nowhere struct{ fs.FileInfo }
+
+func (nowhere) Size() int64 { return 0 }
 
 func isNotExist(err error) bool {
 	kind, _ := kindOf(err)
