@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/batchscore/batchscore/models"
@@ -15,7 +14,7 @@ import (
 // infer is one lane: it scores the batches that are ready and hands a chunk on
 // when its last batch is scored.
 func (p *pipeline) infer(ctx context.Context) error {
-	for l := (&lane{pipeline: p}); ; {
+	for l := (&lane{pipeline: p, ready: p.ready}); ; {
 		b, err := l.next(ctx)
 		if err != nil || b == nil {
 			return err
@@ -45,10 +44,7 @@ func (p *pipeline) infer(ctx context.Context) error {
 // lane chooses the batches that one goroutine scores.
 type lane struct {
 	*pipeline
-	// held are batches that are the last of their chunks: two at most.
-	held []*batch
-	// drained says that no more batches come.
-	drained bool
+	ready <-chan *batch // nil after the last one
 }
 
 // next returns the next batch to score, nil after the last one.
@@ -58,32 +54,62 @@ type lane struct {
 // batch of a chunk is held back and others, of later chunks, go first.
 func (l *lane) next(ctx context.Context) (*batch, error) {
 	for {
-		ready, finish := l.ready, l.uncommitted
-		if l.drained || len(l.held) == 2 {
-			ready = nil
-		}
-		if len(l.held) == 0 {
-			if l.drained {
-				return nil, nil
-			}
-			finish = nil
+		select {
+		case b, ok := <-l.due: // before what is ready: it has waited
+			return b, orEnded(ctx, ok)
+		default:
 		}
 		select {
-		case b, ok := <-ready:
+		case b, ok := <-l.due:
+			return b, orEnded(ctx, ok)
+		case b, ok := <-l.ready:
 			switch {
 			case !ok:
-				l.drained = true
+				l.ready = nil
+				if l.undrained.Add(-1) == 0 {
+					close(l.last)
+				}
 			case b.chunk.unstarted.Add(-1) > 0:
 				return b, nil
 			default:
-				l.held = append(l.held, b)
+				select {
+				case l.uncommitted <- struct{}{}:
+					return b, nil
+				default:
+					l.last <- b // never blocks: its capacity is the number of batches
+				}
 			}
-		case finish <- struct{}{}:
-			b := l.held[0]
-			l.held = slices.Delete(l.held, 0, 1)
-			return b, nil
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// orEnded is why a closed channel ended, nil if in good order.
+func orEnded(ctx context.Context, ok bool) error {
+	if ok {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// letGo lets the last batches that are held back go, the oldest first whichever
+// lane held it back, each when the commit before it stands.
+func (p *pipeline) letGo(ctx context.Context) error {
+	for {
+		select {
+		case b, ok := <-p.last:
+			if !ok {
+				return nil
+			}
+			if err := send(ctx, p.uncommitted, struct{}{}); err != nil {
+				return err
+			}
+			if err := send(ctx, p.due, b); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

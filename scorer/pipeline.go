@@ -19,12 +19,16 @@ type pipeline struct {
 	toFetch  chan item
 	toDecode chan item
 	ready    chan *batch // batches whose images are all decoded or failed
+	last     chan *batch // the last of their chunks, held back
+	due      chan *batch // those that may go
 	scored   chan *chunk // chunks whose rows are complete
 	spent    chan *chunk // chunks to use again
 
 	// uncommitted holds a token while a chunk that is scored, or whose last
 	// batch is running, is not committed.
 	uncommitted chan struct{}
+
+	undrained atomic.Int32 // lanes for which more batches may be ready
 
 	// made is how many batches there are, core how many the device needs to be
 	// busy; those above it are for images under way from the store. The
@@ -59,6 +63,8 @@ func (w *worker) score(ctx context.Context) error {
 		toFetch:     make(chan item),
 		toDecode:    make(chan item, w.Decoders),
 		ready:       make(chan *batch, batches),
+		last:        make(chan *batch, batches),
+		due:         make(chan *batch),
 		scored:      make(chan *chunk),
 		spent:       make(chan *chunk, batches+2),
 		uncommitted: make(chan struct{}, 1),
@@ -67,6 +73,7 @@ func (w *worker) score(ctx context.Context) error {
 		budgetBytes: w.ReadAheadBytes,
 	}
 	p.batchLimit.Store(int32(w.Batch))
+	p.undrained.Store(int32(lanes))
 
 	g, ctx := errgroup.WithContext(ctx)
 	stage := func(n int, run func(context.Context) error, done func()) {
@@ -93,6 +100,7 @@ func (w *worker) score(ctx context.Context) error {
 	stage(1, p.feed, func() { close(p.toFetch) })
 	stage(w.Fetchers, p.fetch, func() { close(p.toDecode); settled() })
 	stage(w.Decoders, p.decode, settled)
+	stage(1, p.letGo, func() { close(p.due) })
 	stage(lanes, p.infer, func() { close(p.scored) })
 	stage(1, p.commit, func() {})
 	return g.Wait()
