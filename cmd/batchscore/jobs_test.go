@@ -115,7 +115,7 @@ func TestWatchInATerminal(t *testing.T) {
 			if strings.Contains(screen, "$ ") || !strings.HasPrefix(screen, "Output ") {
 				t.Errorf("the screen is not the report's alone:\n%s", screen)
 			}
-			for _, size := range [][2]int{{50, 8}, {120, 30}, {30, 3}, {80, 24}} {
+			for _, size := range [][2]int{{40, 8}, {120, 30}, {30, 3}, {80, 24}} {
 				term.resize(size[0], size[1])
 				screen := term.until(fmt.Sprint("a screen of ", size), func(s string) bool {
 					// What is cut, and how often, tells which size was drawn for.
