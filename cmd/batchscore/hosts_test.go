@@ -22,7 +22,7 @@ func TestHostLost(t *testing.T) {
 	needMpirun(t)
 	const secret = "pl4nted-s3cret"
 	t.Setenv("PLANTED", secret)
-	in, model := pictures(t, 600), slow(t)
+	in, model := pictures(t, 2000), slow(t) // more than are scored before the host is lost
 	out := filepath.Join(t.TempDir(), "out")
 	hostFile := filepath.Join(t.TempDir(), "hosts")
 	writeFile(t, hostFile, []byte("north slots=2\nsouth slots=2\n"))
