@@ -55,13 +55,13 @@ type lane struct {
 func (l *lane) next(ctx context.Context) (*batch, error) {
 	for {
 		select {
-		case b, ok := <-l.due: // before what is ready: it has waited
-			return b, orEnded(ctx, ok)
+		case b := <-l.due: // before what is ready: it has waited
+			return b, context.Cause(ctx)
 		default:
 		}
 		select {
-		case b, ok := <-l.due:
-			return b, orEnded(ctx, ok)
+		case b := <-l.due: // nil once it is closed
+			return b, context.Cause(ctx)
 		case b, ok := <-l.ready:
 			switch {
 			case !ok:
@@ -83,14 +83,6 @@ func (l *lane) next(ctx context.Context) (*batch, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
-}
-
-// orEnded is why a closed channel ended, nil if in good order.
-func orEnded(ctx context.Context, ok bool) error {
-	if ok {
-		return nil
-	}
-	return context.Cause(ctx)
 }
 
 // letGo lets the last batches that are held back go, the oldest first whichever

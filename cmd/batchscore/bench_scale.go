@@ -253,30 +253,34 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 			result.K("straggling", f.straggling()), result.K("slow", f.slow),
 		}, given...),
 	}
-	add := func(value float64, unit string) { s.Values = append(s.Values, result.Value{Value: value, Unit: unit}) }
-	add(o.Makespan, "makespan-s")
-	add(o.Makespan/f.slow/float64(o.Images)*100_000/60, "minutes/100k-images")
-	add(float64(o.Images)/o.Makespan/rate(fl.given[0]), "speed-up")
-	add(ideal/o.Makespan, "efficiency")
-	add(float64(len(judged.Stragglers)), "stragglers")
-	add((o.Makespan-ideal)*float64(n), "lost-GPU-s")
-	if f.price > 0 {
-		add(f.lost((o.Makespan-ideal)*float64(n)/f.slow, o), "lost/100k-images")
-	}
+	s.Values = f.values(n, o, ideal, float64(o.Images)/o.Makespan/rate(fl.given[0]), judged.Stragglers)
 	if f.validate {
 		model, err := f.computed(ctx, fl, n, o)
 		if err != nil {
 			return s, nil, err
 		}
-		add(model, "model-makespan-s")
-		add(math.Abs(model/o.Makespan-1), "model-error")
+		s.Values = append(s.Values, result.Value{Value: model, Unit: "model-makespan-s"},
+			result.Value{Value: math.Abs(model/o.Makespan - 1), Unit: "model-error"})
 	}
 	return s, judged.Stragglers, nil
 }
 
-// lost is the price of GPU-seconds, for 100,000 images.
-func (f *benchScaleFlags) lost(seconds float64, o scale.Outcome) float64 {
-	return seconds / float64(o.Images) * 100_000 / 3600 * f.price
+// values are the figures of a run on n ranks, which take ideal seconds at best.
+func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64, stragglers []int) []result.Value {
+	perImages := 100_000 / float64(o.Images) / f.slow // a time, for 100,000 images at full speed
+	lost := (o.Makespan - ideal) * float64(n)
+	values := []result.Value{
+		{Value: o.Makespan, Unit: "makespan-s"},
+		{Value: o.Makespan * perImages / 60, Unit: "minutes/100k-images"},
+		{Value: speedUp, Unit: "speed-up"},
+		{Value: ideal / o.Makespan, Unit: "efficiency"},
+		{Value: float64(len(stragglers)), Unit: "stragglers"},
+		{Value: lost, Unit: "lost-GPU-s"},
+	}
+	if f.price > 0 {
+		values = append(values, result.Value{Value: lost * perImages / 3600 * f.price, Unit: "lost/100k-images"})
+	}
+	return values
 }
 
 // computed is the makespan that the model gives for a run.

@@ -28,24 +28,22 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 		round, ranks int
 	}
 	var runs []ended
+	fewest, base := slices.Min(f.ranks), map[int]scale.Outcome{} // of the fewest, by round
 	err := f.eachRound(ctx, func(round, n int) error {
 		o, err := f.one(ctx, cmd.ErrOrStderr(), work, round, n, args)
 		runs = append(runs, ended{o, round, n})
+		if n == fewest {
+			base[round] = o
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	fewest, failed := slices.Min(f.ranks), 0
+	failed := 0
 	run := result.Run{Provenance: provenance(0, nil)}
 	for _, r := range runs {
-		base := r.Outcome
-		for _, other := range runs {
-			if other.round == r.round && other.ranks == fewest {
-				base = other.Outcome
-			}
-		}
-		run.Samples = append(run.Samples, f.ownSample(r.ranks, r.Outcome, fewest, base))
+		run.Samples = append(run.Samples, f.ownSample(r.ranks, r.Outcome, fewest, base[r.round]))
 		failed = max(failed, r.Images-r.Scored)
 	}
 	notes := append([]string{
@@ -70,11 +68,8 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 		return err
 	}
 	run := newRun(nil).Flags()
-	if err := run.Parse(runArgs); err != nil {
-		return usagef("after --: %w", err)
-	}
-	if run.NArg() > 0 {
-		return usagef("after --: run takes no argument %q", run.Arg(0))
+	if err := parseRunFlags(run, runArgs); err != nil {
+		return err
 	}
 	for _, name := range []string{"out", "rank", "world"} {
 		if run.Changed(name) {
@@ -87,18 +82,8 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 // ownSample is what one run on n ranks comes to, beside that on the fewest.
 func (f *benchScaleFlags) ownSample(n int, o scale.Outcome, fewest int, base scale.Outcome) result.Sample {
 	ideal := base.Makespan * float64(fewest) / float64(n)
-	values := []result.Value{
-		{Value: o.Makespan, Unit: "makespan-s"},
-		{Value: float64(o.Images) / o.Makespan, Unit: "images/s"},
-		{Value: o.Makespan / float64(o.Images) * 100_000 / 60, Unit: "minutes/100k-images"},
-		{Value: base.Makespan / o.Makespan, Unit: "speed-up"},
-		{Value: ideal / o.Makespan, Unit: "efficiency"},
-		{Value: float64(len(ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)), Unit: "stragglers"},
-		{Value: (o.Makespan - ideal) * float64(n), Unit: "lost-GPU-s"},
-	}
-	if f.price > 0 {
-		values = append(values, result.Value{Value: f.lost((o.Makespan-ideal)*float64(n), o), Unit: "lost/100k-images"})
-	}
+	values := f.values(n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)
+	values = slices.Insert(values, 1, result.Value{Value: float64(o.Images) / o.Makespan, Unit: "images/s"})
 	return result.Sample{
 		Name: "Scale", Simulated: o.Simulated, Iterations: o.Images, Values: values,
 		Keys: []result.Key{

@@ -217,16 +217,24 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 	return nil
 }
 
+// parseRunFlags reads what stands after -- as run does.
+func parseRunFlags(run *pflag.FlagSet, args []string) error {
+	if err := run.Parse(args); err != nil {
+		return usagef("after --: %w", err)
+	}
+	if run.NArg() > 0 {
+		return usagef("after --: run takes no argument %q", run.Arg(0))
+	}
+	return nil
+}
+
 // addRunFlags takes the flags for run, which stand over those of job.yaml.
 func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 	if len(args) > 0 && len(job.Command) > 0 {
 		return usagef("flags after -- are for 'batchscore run', and the job runs a command of its own")
 	}
-	if err := fs.Parse(args); err != nil {
-		return usagef("after --: %w", err)
-	}
-	if fs.NArg() > 0 {
-		return usagef("after --: run takes no argument %q", fs.Arg(0))
+	if err := parseRunFlags(fs, args); err != nil {
+		return err
 	}
 	fs.Visit(func(flag *pflag.Flag) {
 		value := flag.Value.String()

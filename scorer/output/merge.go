@@ -12,10 +12,10 @@ import (
 // Merge writes the rows of all parts to w as one file, in manifest order, in
 // format f, or in that of the parts if f is empty. It returns ErrIncomplete,
 // before it writes anything, while a part is missing, and ErrMismatch too if one
-// is gone from a complete output. Each part is checked
-// against the manifest on the way and, once the job is complete, all of them
-// against their digests; ErrMismatch says that one does not fit. It holds a few
-// parts in memory at a time, and for Parquet one row group.
+// is gone from a complete output. Each part is checked against the manifest on
+// the way and, once the job is complete, all of them against their digests;
+// ErrMismatch says that one does not fit. It holds a few parts in memory at a
+// time, and for Parquet one row group.
 //
 // After an error, what w got is to be thrown away.
 func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
