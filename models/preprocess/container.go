@@ -5,38 +5,41 @@ import (
 	"fmt"
 )
 
-// walkContainer checks what can be told of a file other than a JPEG without
-// decoding it, and finds its orientation.
-func walkContainer(f format, src []byte, opt Options) (orientation, *Failure) {
+// decodeOther decodes whatever is no JPEG.
+func (d *Decoder) decodeOther(dst, src []byte, f format) *Failure {
 	switch f {
 	case formatPNG:
-		return walkPNG(src, opt)
+		return d.decodePNG(dst, src)
+	case formatGIF:
+		return d.decodeGIF(dst, src)
+	case formatBMP:
+		return d.decodeBMP(dst, src)
 	case formatWebP:
-		return walkWebP(src)
-	case formatTIFF:
-		return tiffOrientation(src), nil
+		return d.decodeWebP(dst, src)
 	}
-	return 1, nil
+	return d.decodePortable(dst, src, f, tiffOrientation(src), nil)
 }
 
+// walkPNG follows the chunks. Whatever is missing after the pixels is not missed:
+// those are checked when they are decoded.
 func walkPNG(src []byte, opt Options) (orientation, *Failure) {
-	o := orientation(1)
+	o, pixels := orientation(1), false
 	for at := len(pngSignature); ; {
-		if at+12 > len(src) {
-			return o, &Failure{StatusTruncated, "no IEND chunk"}
-		}
-		n, kind := binary.BigEndian.Uint32(src[at:]), string(src[at+4:at+8])
-		if n > 1<<31-1 {
-			return o, &Failure{StatusCorrupt, fmt.Sprintf("chunk of %d bytes", n)}
-		}
-		if at+12+int(n) > len(src) {
+		c, next, ok := nextChunk(src, at)
+		at = next
+		switch {
+		case (!ok || !c.known()) && pixels:
+			return o, nil
+		case !ok:
+			return o, &Failure{StatusTruncated, "ends before the pixels"}
+		case !c.known():
+			return o, &Failure{StatusCorrupt, fmt.Sprintf("chunk %q of %d bytes", c.kind, c.size)}
+		case c.cut() && c.kind != "IDAT" && c.kind != "IEND":
 			return o, &Failure{StatusTruncated, "ends within a chunk"}
 		}
-		body := src[at+8:][:n]
-		at += 12 + int(n)
-		switch kind {
+		switch body := c.body; c.kind {
 		case "IHDR":
-			if n < 8 {
+			if len(body) < 8 {
 				return o, &Failure{StatusCorrupt, "short IHDR chunk"}
 			}
 			w, h := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
@@ -48,6 +51,8 @@ func walkPNG(src []byte, opt Options) (orientation, *Failure) {
 			}
 		case "eXIf":
 			o = exifOrientation(body)
+		case "IDAT":
+			pixels = true
 		case "IEND":
 			return o, nil
 		}
@@ -68,8 +73,6 @@ func walkWebP(src []byte) (orientation, *Failure) {
 			return o, &Failure{StatusCorrupt, "a chunk is longer than the file"}
 		}
 		switch kind {
-		case "ANIM":
-			return o, &Failure{StatusUnsupported, "animated WebP"}
 		case "EXIF":
 			o = exifOrientation(src[at:][:n])
 		}

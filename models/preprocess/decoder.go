@@ -6,7 +6,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"image"
 	"strings"
 	"unsafe"
 )
@@ -128,17 +127,7 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 		d.injectPanic()
 	}
 	if f != formatJPEG {
-		o, fail := walkContainer(f, src, d.opt)
-		if fail != nil {
-			return fail
-		}
-		var mend func(image.Image) image.Image
-		if f == formatGIF {
-			if frame, ok := walkGIF(src); ok {
-				mend = frame.mend
-			}
-		}
-		return d.decodePortable(dst, src, f, o, mend)
+		return d.decodeOther(dst, src, f)
 	}
 	h, fail := walkJPEG(src, d.opt)
 	switch {

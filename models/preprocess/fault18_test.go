@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-func pngChunk(kind string, body []byte) []byte {
+func chunkOf(kind string, body []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 	b = append(append(b, kind...), body...)
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
 }
 
-func pngHeader(w, h uint32) []byte {
+func headerOf(w, h uint32) []byte {
 	body := binary.BigEndian.AppendUint32(nil, w)
 	body = append(binary.BigEndian.AppendUint32(body, h), 8, 2, 0, 0, 0)
-	return append([]byte(pngSignature), pngChunk("IHDR", body)...)
+	return append([]byte(pngSignature), chunkOf("IHDR", body)...)
 }
 
 func bmpOf(w, h int32) []byte {
@@ -62,9 +62,9 @@ func TestFault18_Bombs(t *testing.T) {
 	copy(hugeGIF[6:], "\xff\xff\xff\xff")
 	hugeWebP := bytes.Clone(readFixture(t, "webp-lossy.webp"))
 	copy(hugeWebP[26:], "\xff\x3f\xff\x3f")
-	claim := binary.BigEndian.AppendUint32(pngHeader(10, 10), 0xffffffff)
+	claim := binary.BigEndian.AppendUint32(headerOf(10, 10), 0xffffffff)
 	claim = append(claim, "IDAT...."...)
-	longClaim := binary.BigEndian.AppendUint32(pngHeader(10, 10), 0x7fffffff)
+	longClaim := binary.BigEndian.AppendUint32(headerOf(10, 10), 0x7fffffff)
 	longClaim = append(longClaim, "IDAT...."...)
 	const width, height, bits, compression, photometric, offsets, samples, rowsPerStrip, counts = 256, 257, 258, 259, 262, 273, 277, 278, 279
 	tiff := func(w, h uint32, more ...[4]uint32) []byte {
@@ -79,10 +79,10 @@ func TestFault18_Bombs(t *testing.T) {
 		{"JPEG of 65535x65535", huge, StatusTooLarge},
 		{"JPEG of 8192x8192 in 2 kB", large, StatusCorrupt},
 		{"progressive JPEG of 10,000 scans", scans(readFixture(t, "jpeg-progressive.jpg"), 10_000), StatusTooLarge},
-		{"PNG of 65535x65535", append(pngHeader(65535, 65535), pngChunk("IEND", nil)...), StatusTooLarge},
-		{"PNG of one long row", append(pngHeader(80_000_000, 1), pngChunk("IEND", nil)...), StatusTooLarge},
-		{"PNG of 2^31-1 squared", pngHeader(1<<31-1, 1<<31-1), StatusTooLarge},
-		{"PNG of 2^32-1 squared", pngHeader(1<<32-1, 1<<32-1), StatusCorrupt},
+		{"PNG of 65535x65535", append(headerOf(65535, 65535), chunkOf("IEND", nil)...), StatusTooLarge},
+		{"PNG of one long row", append(headerOf(80_000_000, 1), chunkOf("IEND", nil)...), StatusTooLarge},
+		{"PNG of 2^31-1 squared", headerOf(1<<31-1, 1<<31-1), StatusTooLarge},
+		{"PNG of 2^32-1 squared", headerOf(1<<32-1, 1<<32-1), StatusCorrupt},
 		{"PNG chunk claims 4 GiB", claim, StatusCorrupt},
 		{"PNG chunk claims 2 GiB", longClaim, StatusTruncated},
 		{"GIF of 65535x65535", hugeGIF, StatusTooLarge},

@@ -161,7 +161,7 @@ func TestFault19_References(t *testing.T) {
 
 // TestFault19_Unsupported: what is not decoded is a row that says so.
 func TestFault19_Unsupported(t *testing.T) {
-	for _, file := range []string{"unsupported-cmyk.tif", "unsupported-animated.webp", "unsupported-jpeg2000.jp2"} {
+	for _, file := range []string{"unsupported-cmyk.tif", "unsupported-jpeg2000.jp2"} {
 		t.Run(file, func(t *testing.T) {
 			wantStatus(t, decodeSmall(t, readFixture(t, file), Options{}), StatusUnsupported)
 		})

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"image"
 	"image/jpeg"
-	"image/png"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/disintegration/imaging"
-	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp" // for imaging.Decode
 )
@@ -27,9 +26,6 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation, mend 
 	}
 	if fail := d.opt.checkPixels(cfg.Width, cfg.Height); fail != nil {
 		return fail
-	}
-	if f == formatBMP && len(src) < cfg.Width*cfg.Height/8 {
-		return &Failure{StatusTruncated, "fewer bytes than one bit a pixel"}
 	}
 	img, err := imaging.Decode(bytes.NewReader(src))
 	if err != nil {
@@ -52,13 +48,11 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation, mend 
 func decodeFailure(err error) *Failure {
 	var (
 		unsupportedJPEG jpeg.UnsupportedError
-		unsupportedPNG  png.UnsupportedError
 		unsupportedTIFF tiff.UnsupportedError
 	)
-	why := err.Error()
+	why := undoubled(err.Error())
 	switch {
-	case errors.As(err, &unsupportedJPEG), errors.As(err, &unsupportedPNG), errors.As(err, &unsupportedTIFF),
-		errors.Is(err, bmp.ErrUnsupported):
+	case errors.As(err, &unsupportedJPEG), errors.As(err, &unsupportedTIFF):
 		return &Failure{StatusUnsupported, why}
 	case strings.Contains(why, "image too large"): // tiff, of a size beyond any int
 		return &Failure{StatusTooLarge, why}
@@ -68,4 +62,16 @@ func decodeFailure(err error) *Failure {
 		return &Failure{StatusTruncated, why}
 	}
 	return &Failure{StatusCorrupt, why}
+}
+
+// undoubled removes prefixes that stand twice in a row: decoders that call one
+// another each add theirs.
+func undoubled(why string) string {
+	parts := strings.Split(why, ": ")
+	for n := len(parts) / 2; n > 0; n-- {
+		for len(parts) >= 2*n && slices.Equal(parts[:n], parts[n:2*n]) {
+			parts = parts[n:]
+		}
+	}
+	return strings.Join(parts, ": ")
 }

@@ -250,10 +250,11 @@ for file in ('webp-lossy.webp', 'webp-lossy-alpha.webp', 'webp-lossless.webp', '
              'gif.gif', 'gif-transparent.gif', 'gif-interlaced.gif', 'gif-animated.gif', 'bmp-24.bmp', 'bmp-8.bmp', 'bmp-32.bmp',
              'tiff-raw.tif', 'tiff-lzw.tif', 'tiff-deflate.tif', 'tiff-alpha.tif', 'tiff-palette.tif', 'tiff-grey.tif'):
     plain(file)
+img.save('webp-animated.webp', save_all=True, append_images=[scene(W, H)])
+plain('webp-animated.webp')
 
 # Known, and not decoded: these give rows that say so.
 cmyk.save('unsupported-cmyk.tif')
-img.save('unsupported-animated.webp', save_all=True, append_images=[scene(W, H)])
 img.resize((16, 16)).save('unsupported-jpeg2000.jp2')
 
 with open('cases.json', 'w') as f:
