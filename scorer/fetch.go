@@ -69,7 +69,7 @@ func failure(err error) *preprocess.Failure {
 func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 	if e.Size > p.Decode.MaxBytes {
 		return nil, &preprocess.Failure{Status: preprocess.StatusTooLarge,
-			Reason: fmt.Sprintf("%d bytes, more than the %d that are read", e.Size, p.Decode.MaxBytes)}
+			Reason: fmt.Sprintf("%d bytes, more than the %d of --max-bytes", e.Size, p.Decode.MaxBytes)}
 	}
 	etag := e.ETag
 	if p.Rescore {

@@ -27,7 +27,10 @@ const (
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
-	o.Decode.MaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes)
+	o.Job.MaxPixels, o.Job.MaxBytes = o.Decode.MaxPixels, o.Decode.MaxBytes
+	o.Job.AutoMaxPixels = cmp.Or(o.Decode.MaxPixels, preprocess.DefaultMaxPixels)
+	o.Job.AutoMaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes(o.Job.AutoMaxPixels))
+	o.Job.Decoding = preprocess.Decoding
 	return o
 }
 

@@ -41,7 +41,9 @@ type Options struct {
 	// Rescore scores an image that changed after the listing as it is now,
 	// instead of giving it a row that says so.
 	Rescore bool
-	Decode  preprocess.Options
+	// Decode bounds the images. A MaxPixels or MaxBytes of 0 takes what the job's
+	// record says, or a default.
+	Decode preprocess.Options
 	// Decoders and Fetchers are numbers of goroutines; 0 chooses.
 	Decoders, Fetchers int
 	// Sessions is how many Score calls run at once; 0 is the engine's Lanes.
@@ -211,7 +213,13 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if job.Decoding != o.Job.Decoding {
+		o.Log.Warn().Int("job", job.Decoding).Int("this_program", o.Job.Decoding).
+			Msg("the job was begun by a program with other decoders: rows that stand keep what those said, " +
+				"and those that are made now may say otherwise; for one answer throughout, choose another --out")
+	}
 	o.Job = job
+	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
 	if created {
 		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}

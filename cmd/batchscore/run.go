@@ -24,6 +24,7 @@ import (
 type jobFlags struct {
 	contractFlags
 	placeFlags
+	boundFlags
 	images, out      string
 	inference, model string
 	labels           string
@@ -48,6 +49,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 16 to 128, from the size of the collection, and two batches at least")
 	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
 	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
+	f.boundFlags.register(cmd)
 	fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes: faster, with other pixels")
 }
 
@@ -72,6 +74,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 		return "", usagef("--top-k %d: at least one class is kept", f.topK)
 	case err != nil:
 		return "", usagef("--format: %v", err)
+	}
+	if err := f.boundFlags.check(cmd); err != nil {
+		return "", err
 	}
 	if _, err := place(f.images); err != nil {
 		return "", usagef("--images: %w", err)
@@ -269,7 +274,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		},
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
-		MaxErrors: maxErrors, Rescore: f.rescore, Decoders: f.decoders,
+		MaxErrors: maxErrors, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,

@@ -117,7 +117,7 @@ func (d *Decoder) Decode(dst, src []byte) (err error) {
 
 func (d *Decoder) decode(dst, src []byte) *Failure {
 	if int64(len(src)) > d.opt.MaxBytes {
-		return &Failure{StatusTooLarge, fmt.Sprintf("%d bytes, more than %d", len(src), d.opt.MaxBytes)}
+		return &Failure{StatusTooLarge, fmt.Sprintf("%d bytes, more than the %d of --max-bytes", len(src), d.opt.MaxBytes)}
 	}
 	f, fail := sniff(src)
 	if fail != nil {

@@ -13,9 +13,10 @@
 //  4. The weights of both axes are computed, unless one of the last images had
 //     the same.
 //  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
-//     turns and packs into the caller's tensor memory. Everything else, and
-//     JPEG where libjpeg-turbo is not installed, is decoded by imaging and
-//     enters the same C kernels as RGBX.
+//     turns and packs into the caller's tensor memory. PNG, GIF and BMP are
+//     decoded here, leniently as viewers do. WebP and TIFF, and JPEG where
+//     libjpeg-turbo is not installed, are decoded by imaging. All enter the
+//     same C kernels as RGBX.
 //
 // Given the same libjpeg-turbo, and on every set of vector instructions:
 //

@@ -4,14 +4,14 @@ import "fmt"
 
 // Defaults of [Options].
 const (
-	// DefaultMaxPixels is where Pillow begins to warn of decompression bombs.
+	// DefaultMaxPixels is where Pillow takes an image for a decompression bomb.
 	// The decoder takes 4 bytes a pixel, and up to 6 more for a progressive JPEG
-	// or up to 8 more for another format.
-	DefaultMaxPixels = 89_478_485
+	// or up to 8 more for TIFF and WebP.
+	DefaultMaxPixels = 178_956_970
 	// DefaultMaxScans is several times what any encoder writes.
 	DefaultMaxScans = 100
-	// DefaultMaxBytes bounds the encoded size.
-	DefaultMaxBytes = 256 << 20
+	// leastMaxBytes is the least that the default of MaxBytes is.
+	leastMaxBytes = 256 << 20
 
 	// maxSourceSide bounds the sides of an image, and with them the tables of an
 	// axis: a filter has several weights for each pixel of a side. Few formats
@@ -33,11 +33,19 @@ type Options struct {
 	// MaxScans bounds the scans of a JPEG; 0 means DefaultMaxScans. It is at most
 	// 500, libjpeg-turbo's own bound.
 	MaxScans int
-	// MaxBytes bounds the encoded size; 0 means DefaultMaxBytes.
+	// MaxBytes bounds the encoded size; 0 means DefaultMaxBytes(MaxPixels).
 	MaxBytes int64
 	// ForcePortable never uses libjpeg-turbo.
 	ForcePortable bool
 }
+
+// Decoding numbers what the decoders make of the same bytes. It grows when rows
+// change: when a picture that was refused is decoded, or decoded otherwise.
+const Decoding = 2
+
+// DefaultMaxBytes is the default of MaxBytes for a MaxPixels: 9 bytes a pixel, so
+// that no image of four samples of 16 bits is refused for its size alone.
+func DefaultMaxBytes(maxPixels int64) int64 { return max(leastMaxBytes, 9*maxPixels) }
 
 func (o Options) withDefaults() (Options, error) {
 	if o.MaxPixels < 0 || o.MaxScans < 0 || o.MaxBytes < 0 {
@@ -51,14 +59,14 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.MaxScans = min(o.MaxScans, 500)
 	if o.MaxBytes == 0 {
-		o.MaxBytes = DefaultMaxBytes
+		o.MaxBytes = DefaultMaxBytes(o.MaxPixels)
 	}
 	return o, nil
 }
 
 func (o Options) checkPixels(width, height int) *Failure {
 	if int64(width)*int64(height) > o.MaxPixels {
-		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, more than %d", width, height, o.MaxPixels)}
+		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, more than the %d of --max-pixels", width, height, o.MaxPixels)}
 	}
 	if max(width, height) > maxSourceSide {
 		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, with a side of more than %d", width, height, maxSourceSide)}

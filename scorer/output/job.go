@@ -45,8 +45,20 @@ type Job struct {
 	// recorded number, and records shard.DefaultChunk of the images that it
 	// Listed if it is the first, so that another rule cuts no job anew. Where
 	// nobody knew their number, 0 is recorded: shard.DefaultChunk of the manifest.
-	Chunk   int       `json:"chunk"`
-	Listed  int       `json:"-"`
+	Chunk  int `json:"chunk"`
+	Listed int `json:"-"`
+	// MaxPixels and MaxBytes bound an image: one beyond them is too_large. A
+	// worker that passes 0 takes the recorded numbers, and records AutoMaxPixels
+	// and AutoMaxBytes if it is the first. Bounds says what a record without
+	// them means.
+	MaxPixels     int64 `json:"max_pixels,omitempty"`
+	MaxBytes      int64 `json:"max_bytes,omitempty"`
+	AutoMaxPixels int64 `json:"-"`
+	AutoMaxBytes  int64 `json:"-"`
+	// Decoding is preprocess.Decoding of the worker that created the record; 0
+	// in a record of before it was counted.
+	Decoding int `json:"decoding,omitempty"`
+
 	TopK    int       `json:"topk"`
 	Format  Format    `json:"format"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
@@ -63,6 +75,12 @@ func (j *Job) Chunks(entries int) shard.Chunks {
 		size = shard.DefaultChunk(entries, j.Batch)
 	}
 	return shard.Chunks{Entries: entries, Size: size}
+}
+
+// Bounds returns the most pixels and encoded bytes of an image that is decoded.
+// They were not recorded while nobody could choose them.
+func (j *Job) Bounds() (pixels, bytes int64) {
+	return cmp.Or(j.MaxPixels, 89_478_485), cmp.Or(j.MaxBytes, 256<<20)
 }
 
 // Join makes the caller a member of the job that writes to st: it creates the
@@ -112,9 +130,10 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 	if err := decodeRecord(body, &j); err != nil {
 		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin anew", jobName, st, err)
 	}
-	if _, err := ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 {
-		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d",
-			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max)
+	if _, err := ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
+		j.MaxPixels < 0 || j.MaxBytes < 0 {
+		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d",
+			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
 	}
 	return j, nil
 }
@@ -138,6 +157,8 @@ func refuseStrangers(ctx context.Context, st store.Store) error {
 func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 	first := want
 	first.Batch = cmp.Or(want.Batch, want.AutoBatch)
+	first.MaxPixels = cmp.Or(want.MaxPixels, want.AutoMaxPixels)
+	first.MaxBytes = cmp.Or(want.MaxBytes, want.AutoMaxBytes)
 	if want.Chunk == 0 && want.Listed > 0 {
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
@@ -186,6 +207,13 @@ func compare(st store.Store, have, want Job) error {
 	}
 	if want.Chunk != 0 {
 		differ(&job, "chunk", auto(have.Chunk), auto(want.Chunk))
+	}
+	pixels, bytes := have.Bounds()
+	if want.MaxPixels != 0 {
+		differ(&job, "max-pixels", pixels, want.MaxPixels)
+	}
+	if want.MaxBytes != 0 {
+		differ(&job, "max-bytes", bytes, want.MaxBytes)
 	}
 	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
 	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)

@@ -1,0 +1,92 @@
+package scorer
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// claim is a PNG whose header claims so many pixels, and which holds none. Within
+// the bounds it is truncated, and beyond them too_large.
+func claim(width, height uint32) []byte {
+	chunk := func(kind, body string) string {
+		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
+		sum := crc32.ChecksumIEEE([]byte(kind + body))
+		return string(b) + kind + body + string(binary.BigEndian.AppendUint32(nil, sum))
+	}
+	size := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)
+	return []byte("\x89PNG\r\n\x1a\n" + chunk("IHDR", string(size)+"\x08\x02\x00\x00\x00") +
+		chunk("IDAT", "\x78\x9c\x03\x00\x00\x00\x00\x01") + chunk("IEND", "") + strings.Repeat("behind the end ", 300))
+}
+
+// TestFault18_BoundsOfTheJob: the bounds of the job's record decide which images
+// are too large, for every worker that takes part.
+func TestFault18_BoundsOfTheJob(t *testing.T) {
+	images := collection(t, 3)
+	put(t, images, "a.png", claim(10_000, 10_000)) // 100 megapixels
+	put(t, images, "b.png", claim(14_000, 13_000)) // 182
+	put(t, images, "c.png", claim(7000, 7000))     // 49
+	for _, c := range []struct {
+		name    string
+		decode  preprocess.Options
+		old     bool // a record that names no bounds
+		want    map[string]string
+		mention string
+	}{
+		{"by default", preprocess.Options{}, false, map[string]string{"a.png": "truncated", "b.png": "too_large", "c.png": "truncated"},
+			"14000x13000 pixels, more than the 178956970 of --max-pixels"},
+		{"asked for", preprocess.Options{MaxPixels: 50_000_000}, false, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "truncated"},
+			"14000x13000 pixels, more than the 50000000 of --max-pixels"},
+		{"larger", preprocess.Options{MaxPixels: 200_000_000}, false, map[string]string{"a.png": "truncated", "b.png": "truncated", "c.png": "truncated"}, ""},
+		{"bytes", preprocess.Options{MaxBytes: 4000}, false, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "too_large"},
+			"bytes, more than the 4000 of --max-bytes"},
+		{"a job of before", preprocess.Options{}, true, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "truncated"},
+			"14000x13000 pixels, more than the 89478485 of --max-pixels"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := new(mem.Store)
+			o := options(t, images, out)
+			if c.old {
+				job := o.Job
+				job.Device, job.AutoBatch = "fake", 4
+				if have, _, err := output.Join(t.Context(), out, job); err != nil || have.MaxPixels != 0 || have.MaxBytes != 0 {
+					t.Fatal(have, err)
+				}
+			}
+			o.Decode = c.decode
+			frozenWith(t, o)
+			mustRun(t, options(t, images, out)) // which asks for nothing
+			verified(t, out)
+			all := rows(t, out)
+			for name, want := range c.want {
+				if r := all[name]; r.Status != want {
+					t.Errorf("%s is %s (%s), want %s", name, r.Status, r.Error, want)
+				}
+			}
+			if e := all["b.png"].Error; !strings.Contains(e, c.mention) {
+				t.Errorf("%q does not say %q", e, c.mention)
+			}
+			o.Decode.MaxPixels = 12345
+			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), "max-pixels: have ") {
+				t.Errorf("other bounds: %v, want ErrOtherJob", err)
+			}
+		})
+	}
+}
+
+// frozenWith begins the job of o and stops it once its manifest is frozen.
+func frozenWith(t *testing.T, o Options) {
+	t.Helper()
+	stop := make(chan struct{})
+	close(stop)
+	o.Stop = stop
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
+		t.Fatalf("want ErrStopped, have %v", err)
+	}
+}
