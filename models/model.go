@@ -37,6 +37,8 @@ type Model struct {
 	Batch int
 	// Architecture is that of a network that is recognised by its structure.
 	Architecture Architecture
+	// Int8 says that the graph multiplies integers of 8 bits.
+	Int8 bool
 
 	// Conflicts says, one sentence each, where answers to the same question
 	// differ, and which was taken.
@@ -84,6 +86,7 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 		m.Batch = int(n)
 	}
 	m.Architecture = architecture(h, m.Batch)
+	m.Int8 = h.computesInt8()
 
 	switch {
 	case o.Contract != nil:

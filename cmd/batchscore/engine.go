@@ -12,6 +12,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -50,6 +52,29 @@ func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shar
 	}
 	log.Warn().Str("device", e.Device()).Msg("simulated: nothing is computed, and no label means anything")
 	return e, nil
+}
+
+// begunSaturating reports whether out holds a job with a model of 8 bits that an
+// older release began, whose sums may saturate on this processor: its parts are
+// finished with the same arithmetic, so that all of them are alike.
+func begunSaturating(ctx context.Context, out store.Store, m *models.Model, log zerolog.Logger) (bool, error) {
+	if !m.Int8 {
+		return false, nil
+	}
+	job, err := output.ReadJob(ctx, out)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case job.Int8 == output.ExactInt8:
+		return false, nil
+	}
+	if ort.Int8Saturates() {
+		log.Warn().Str("out", out.String()).Msg("an older release began this job: on this processor, which has no VNNI, its sums of" +
+			" 8-bit products saturate, and it is finished so; another output folder gets exact scores")
+	}
+	return true, nil
 }
 
 // openReal loads a model in ONNX Runtime and scores its golden images, if it

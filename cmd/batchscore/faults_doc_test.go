@@ -15,8 +15,8 @@ func TestEveryPromiseIsTested(t *testing.T) {
 	}
 	tests := commandOutput(t, "git", "grep", "-hoE", `^func TestFault[0-9]+_\w+`, "--", "*_test.go")
 	rows := regexp.MustCompile(`(?m)^\| (\d+) \|`).FindAllSubmatch(doc, -1)
-	if len(rows) != 33 {
-		t.Errorf("the document has %d rows, want 33", len(rows))
+	if len(rows) < 33 {
+		t.Errorf("the document has %d rows, want 33 at least", len(rows))
 	}
 	for _, row := range rows {
 		number := string(row[1])

@@ -28,9 +28,10 @@ folder both name the same first class, and the largest difference of a score.
   fp16  weights and activations of 16 bits, for GPUs; on a CPU it runs, slower
         than float32. What could overflow stays float32, as images of
         --calibrate (by default those of --check) show.
-  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. The scales are
-        learnt from the images in --calibrate: some dozens to hundreds of the
-        kind that will be scored.
+  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. Other x86-64
+        CPUs give the same scores, slower than float32. The scales are learnt
+        from the images in --calibrate: some dozens to hundreds of the kind that
+        will be scored.
 
 A model that agrees on less than 99% of the images in --check (by default those
 of --calibrate, which flatters an int8 model) is refused; --accept-below says

@@ -245,6 +245,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		return err
 	}
 	job.Precision = m.Contract.Precision
+	if m.Int8 {
+		job.Int8 = output.ExactInt8
+	}
 	if simulating {
 		job.Precision = output.Simulated
 	}
@@ -264,8 +267,13 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			if simulating {
 				return openSimulated(ctx, device, m, world, log)
 			}
+			saturate, err := begunSaturating(ctx, out, m, log)
+			if err != nil {
+				return nil, err
+			}
 			e, err := openReal(ctx, ort.Options{
-				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize, Logger: log,
+				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+				Saturate: saturate, Logger: log,
 			}, m, versions)
 			if tuning != nil && err == nil {
 				tuning.Shared = ort.OnCPU(e.Device())

@@ -29,8 +29,10 @@ type Calibration struct {
 // convolution and the last layer with weights with all that follows stay
 // float32.
 //
-// Processors without 8-bit dot products (AVX-VNNI or AVX-512 VNNI) are slower
-// at this, and their 16-bit sums of pairs of products may saturate.
+// Processors of x86-64 without 8-bit dot products (AVX-VNNI or AVX-512 VNNI) are
+// slower at this than at float32. Package ort keeps their sums exact; a program
+// that runs the model there itself has to set ONNX Runtime's session option
+// session.x64quantprecision to 1, or pairs of products saturate in 16 bits.
 //
 // Errors about the model wrap models.ErrModel.
 func Quantize(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {

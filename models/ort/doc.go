@@ -32,6 +32,13 @@
 // from the model and the kind of processor; [Engine.Device] tells whether there
 // are any, since the last bits of the scores differ.
 //
+// # Integers of 8 bits
+//
+// The sums of a model of 8 bits are exact on every processor. Where ONNX
+// Runtime's fastest kernels would let them saturate, on x86-64 without VNNI,
+// slower ones are asked for (int8.go), and [Engine.Device] says so. Weights of
+// at most 7 bits, -64 to 64, keep the fast ones.
+//
 // # Memory
 //
 // A session takes the weights twice while it loads and gives one half back,

@@ -67,6 +67,12 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		if m.External && target.provider == CPU {
 			s.shareWeights()
 		}
+		if target.provider == CPU && int8Saturates && !opt.Saturate {
+			s.keepInt8Exact()
+			if m.Int8 {
+				e.device += "/" + preciseInt8
+			}
+		}
 		var graph []byte
 		if target.provider == CPU && !target.direct {
 			if graph, err = e.replaceConvolutions(); err != nil {
@@ -127,8 +133,8 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 	return nil
 }
 
-// Device names the provider, the GPU, and any arithmetic other than float32 as
-// the graph has it: "cpu", "cpu/winograd", "cuda:0", "tensorrt:1/fp16".
+// Device names the provider, the GPU, and any arithmetic other than as the graph
+// has it: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0", "tensorrt:1/fp16".
 func (e *Engine) Device() string { return e.device }
 
 // Version is ONNX Runtime's release.

@@ -32,6 +32,10 @@ type Options struct {
 	MemoryLimit int64
 	// FP16 lets TensorRT compute in half precision, which changes scores.
 	FP16 bool
+	// Saturate lets sums of 8-bit products saturate where that is faster, as
+	// the first releases did: whoever finishes what one of them began needs the
+	// same bytes.
+	Saturate bool
 	// EngineCache is a folder where TensorRT keeps the engines that it builds,
 	// which takes minutes; empty means that it builds them every time.
 	EngineCache string

@@ -22,6 +22,7 @@ const (
 	allowSpinning    = "session.intra_op.allow_spinning"
 	recordAssignment = "session.record_ep_graph_assignment_info"
 	noPacking        = "session.disable_prepacking"
+	int8Precision    = "session.x64quantprecision"
 	weightsFolder    = "session.model_external_initializers_file_folder_path"
 )
 

@@ -35,6 +35,10 @@ type Job struct {
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
 	Precision   string `json:"precision"` // of the computation; Simulated if there is none
+	// Int8 is ExactInt8 where sums of 8-bit products never saturate. Empty, as
+	// in records of the first releases, they may, on processors without VNNI:
+	// who goes on with such a job computes as it was begun.
+	Int8 string `json:"int8,omitempty"`
 	// Device is that of the worker that created the record, for people.
 	Device string `json:"device"`
 	// Batch is the number of images per batch. A worker that passes 0 takes
@@ -65,6 +69,9 @@ type Job struct {
 	// Checksum is "sha256:" and the digest of the record without it.
 	Checksum string `json:"checksum"`
 }
+
+// ExactInt8 is what Job.Int8 is in new records.
+const ExactInt8 = "exact"
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
