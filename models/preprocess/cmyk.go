@@ -1,34 +1,13 @@
 package preprocess
 
-import (
-	"bytes"
-	"image"
-)
+import "image"
 
-// plainCMYK returns the JPEG of four components src declared as plain CMYK,
-// inverted as Adobe's, and how to mend what image/jpeg then makes of it. Without
-// an Adobe segment image/jpeg would refuse the image, which every other decoder
-// takes for just that; and of YCCK it would replicate the chroma.
-func plainCMYK(src []byte, h jpegHeader) ([]byte, func(image.Image) image.Image) {
-	if h.transform == 0 {
-		const soi = 2
-		return append(append(bytes.Clone(src[:soi]), "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"...), src[soi:]...), nil
+// mendCMYK upsamples, in place, the second and third component of a JPEG of four,
+// which image/jpeg replicates, and converts those of YCCK to CMYK.
+func mendCMYK(m *image.CMYK, subsampled, ycck bool) {
+	if !subsampled && !ycck {
+		return
 	}
-	if src[h.transform] == 0 {
-		return src, nil
-	}
-	plain := bytes.Clone(src)
-	plain[h.transform] = 0
-	return plain, func(img image.Image) image.Image {
-		if m, ok := img.(*image.CMYK); ok {
-			fromYCCK(m, h.subsampled)
-		}
-		return img
-	}
-}
-
-// fromYCCK converts, in place, the inverted planes of a YCCK JPEG to CMYK.
-func fromYCCK(m *image.CMYK, subsampled bool) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	ratio, step := image.YCbCrSubsampleRatio444, 1
 	if subsampled {
@@ -52,7 +31,27 @@ func fromYCCK(m *image.CMYK, subsampled bool) {
 		row := m.Pix[y*m.Stride:]
 		for x := range w {
 			p := row[4*x:][:4]
-			p[0], p[1], p[2] = jpegRGB(255-int(p[0]), int(cbRow[x])-128, int(crRow[x])-128)
+			if ycck {
+				p[0], p[1], p[2] = jpegRGB(255-int(p[0]), int(cbRow[x])-128, int(crRow[x])-128)
+			} else {
+				p[1], p[2] = 255-cbRow[x], 255-crRow[x]
+			}
 		}
 	}
+}
+
+// fromRGB is for a JPEG whose three components are red, green and blue.
+func fromRGB(m *image.YCbCr) *image.NRGBA {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	green, blue := make([]uint8, w), make([]uint8, w)
+	for y := range h {
+		upsampleJPEG(green, m.Cb, m.CStride, m.SubsampleRatio, w, h, y)
+		upsampleJPEG(blue, m.Cr, m.CStride, m.SubsampleRatio, w, h, y)
+		row := img.Pix[y*img.Stride:]
+		for x, red := range m.Y[y*m.YStride:][:w] {
+			set(row, x, red, green[x], blue[x])
+		}
+	}
+	return img
 }

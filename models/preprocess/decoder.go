@@ -6,7 +6,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"unsafe"
 )
 
@@ -129,17 +128,7 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 	if f != formatJPEG {
 		return d.decodeOther(dst, src, f)
 	}
-	h, fail := walkJPEG(src, d.opt)
-	switch {
-	case fail != nil:
-		return fail
-	case d.turbo != nil:
-		return d.decodeTurbo(dst, src, h)
-	case h.components == 4:
-		plain, mend := plainCMYK(src, h)
-		return d.decodePortable(dst, plain, f, h.orientation, mend)
-	}
-	return d.decodePortable(dst, src, f, h.orientation, nil)
+	return d.decodeJPEG(dst, src)
 }
 
 // prepare plans for an image of width x height pixels; with scaled, the decoder
@@ -197,21 +186,6 @@ func (d *Decoder) shrink(width, height int, g geometry) (int, int) {
 		}
 	}
 	return w, h
-}
-
-func (d *Decoder) decodeTurbo(dst, src []byte, h jpegHeader) *Failure {
-	d.prepare(h.width, h.height, h.orientation, d.spec.ScaledDecode)
-	d.job.cmyk = cBool(h.components == 4)
-	rc := C.bs_turbo_render(d.turbo, &d.job, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
-		unsafe.Pointer(unsafe.SliceData(dst)))
-	if rc == C.BS_OK {
-		return nil
-	}
-	why := C.GoString(&d.job.error[0])
-	if rc == C.BS_CORRUPT && (strings.Contains(why, "nsupported") || strings.Contains(why, "not implemented")) {
-		return &Failure{StatusUnsupported, why}
-	}
-	return &Failure{StatusCorrupt, why}
 }
 
 // render resizes and packs the pixels that prepare returned.

@@ -84,11 +84,11 @@ void bs_turbo_free(void *turbo);
 // denominator, and returns how many.
 int bs_turbo_scales(int32_t *pairs, int max);
 
-enum { BS_OK, BS_CORRUPT, BS_WARNED };
+enum { BS_OK, BS_FAILED };
 
 // bs_turbo_render decodes a JPEG to job->width x job->height pixels and renders
-// it. BS_CORRUPT and BS_WARNED leave the reason in job->error; with the latter
-// the decoder had gone on with pixels that are not the image's.
+// it. BS_FAILED leaves the reason in job->error and renders nothing: there was an
+// error, or a warning, and rows of job->pixels may be those of an image before.
 int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
                     void *dst);
 

@@ -15,8 +15,11 @@ typedef struct {
 } tjscalingfactor;
 
 enum { TJPF_RGB = 0, TJPF_RGBX = 2, TJPF_CMYK = 11 };
-enum { TJFLAG_ACCURATEDCT = 4096, TJFLAG_LIMITSCANS = 32768 };
-enum { TJERR_WARNING = 0 };
+enum {
+  TJFLAG_ACCURATEDCT = 4096,
+  TJFLAG_STOPONWARNING = 8192,
+  TJFLAG_LIMITSCANS = 32768
+};
 
 static struct turbojpeg {
   void *(*InitDecompress)(void);
@@ -24,7 +27,6 @@ static struct turbojpeg {
   int (*Decompress2)(void *, const unsigned char *, unsigned long,
                      unsigned char *, int, int, int, int, int);
   char *(*GetErrorStr2)(void *);
-  int (*GetErrorCode)(void *);
   tjscalingfactor *(*GetScalingFactors)(int *);
 } tj;
 
@@ -49,7 +51,6 @@ const char *bs_turbo_open(const char *name) {
   BS_SYMBOL(Destroy)
   BS_SYMBOL(Decompress2)
   BS_SYMBOL(GetErrorStr2)
-  BS_SYMBOL(GetErrorCode)
   BS_SYMBOL(GetScalingFactors)
 #undef BS_SYMBOL
   tj = found;
@@ -78,23 +79,6 @@ int bs_turbo_scales(int32_t *pairs, int max) {
   return n;
 }
 
-// lossy tells the warnings after which libjpeg invents pixels from those that
-// leave the picture whole.
-static int lossy(const char *warning) {
-  static const char *const words[] = {
-      "premature end", // of data segment
-      "Premature end", // of JPEG file
-      "bad Huffman code",
-      "bad arithmetic code",
-      "instead of RST",
-      "Inconsistent progression",
-  };
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-    if (strstr(warning, words[i]) != NULL)
-      return 1;
-  return 0;
-}
-
 // from_adobe_cmyk turns inverted CMYK into RGBX in place, rounding as Pillow
 // does.
 static void from_adobe_cmyk(const bs_job *job) {
@@ -110,19 +94,19 @@ static void from_adobe_cmyk(const bs_job *job) {
   }
 }
 
+// With TJFLAG_STOPONWARNING the first warning ends the decode as an error does,
+// so that zero means that every row was written and that nothing was amiss.
+// Without it, tjGetErrorCode cannot tell an error that follows a warning from the
+// warning, and libjpeg keeps the text of the first warning only.
 int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
                     void *dst) {
-  int rc = tj.Decompress2(turbo, src, n, job->pixels, job->width,
-                          (int)job->pitch, job->height,
-                          job->cmyk ? TJPF_CMYK : TJPF_RGBX,
-                          TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
-  if (rc != 0) {
+  if (tj.Decompress2(turbo, src, n, job->pixels, job->width, (int)job->pitch,
+                     job->height, job->cmyk ? TJPF_CMYK : TJPF_RGBX,
+                     TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS |
+                         TJFLAG_STOPONWARNING) != 0) {
     // Kept per thread by the library: the next call may find another's.
     snprintf(job->error, sizeof job->error, "%s", tj.GetErrorStr2(turbo));
-    if (tj.GetErrorCode(turbo) != TJERR_WARNING)
-      return BS_CORRUPT;
-    if (lossy(job->error))
-      return BS_WARNED;
+    return BS_FAILED;
   }
   if (job->cmyk)
     from_adobe_cmyk(job);
