@@ -11,6 +11,8 @@ var (
 	errJPEGShort   = errors.New("the coded data end before the picture does")
 	errJPEGCode    = errors.New("a code that its table does not have")
 	errJPEGOverrun = errors.New("a coefficient beyond the last of its block")
+	errJPEGRange   = errors.New("a coefficient larger than any of 8 bits a sample")
+	errJPEGMore    = errors.New("more coded data than the picture has")
 	errJPEGRestart = errors.New("the restart markers are not in order")
 )
 
@@ -120,15 +122,28 @@ func (b *jpegBits) symbol(t *huffmanTable) (int, error) {
 	return 0, errJPEGCode
 }
 
-// block reads a block of a sequential scan.
-func (b *jpegBits) block(dc, ac *huffmanTable) error {
-	s, err := b.symbol(dc)
+// value reads a coefficient of n bits.
+func (b *jpegBits) value(n int) int32 {
+	v := int32(b.acc >> 1 >> (63 - n))
+	b.skip(n)
+	if v < 1<<n>>1 {
+		v -= 1<<n - 1
+	}
+	return v
+}
+
+// block reads a block of a sequential scan. most bounds the coefficients, dc is
+// the last block's first.
+func (b *jpegBits) block(dcTable, table *huffmanTable, most *[64]int32, dc *int32) error {
+	s, err := b.symbol(dcTable)
 	if err != nil {
 		return err
 	}
-	b.skip(s)
+	if *dc += b.value(s); max(*dc, -*dc) > most[0] {
+		return errJPEGRange
+	}
 	for k := 1; k < 64; k++ {
-		rs, err := b.symbol(ac)
+		rs, err := b.symbol(table)
 		if err != nil {
 			return err
 		}
@@ -143,7 +158,9 @@ func (b *jpegBits) block(dc, ac *huffmanTable) error {
 		if k += rs >> 4; k > 63 {
 			return errJPEGOverrun
 		}
-		b.skip(s)
+		if v := b.value(s); max(v, -v) > most[k] {
+			return errJPEGRange
+		}
 	}
 	return nil
 }

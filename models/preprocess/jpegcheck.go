@@ -61,6 +61,7 @@ type jpegChecker struct {
 
 	plain    plainJPEG
 	coded    []byte // the last coded data, without stuffing
+	codedAt  int    // where in src they begin
 	used     int    // how many of them the picture took
 	spare    int    // bits of the last that it did not take
 	interval int    // restart interval last written to plain
@@ -125,17 +126,11 @@ func (c *jpegChecker) damaged(format string, args ...any) *Failure {
 	return &Failure{StatusTruncated, why + ", and the image has no end"}
 }
 
-func corruptJPEG(format string, args ...any) *Failure {
-	return &Failure{StatusCorrupt, fmt.Sprintf(format, args...)}
-}
-
 // segment reads the segment of marker; for a scan, its coded data too.
 func (c *jpegChecker) segment(marker byte) *Failure {
 	switch {
 	case marker >= mRST0 && marker <= mRST7 || marker == mTEM:
 		return nil
-	case marker == mSOI:
-		return corruptJPEG("a second start of image")
 	case marker < mSOF0:
 		return c.damaged("a marker 0x%02x that does not exist", marker)
 	case marker == mJPG || marker >= mJPG0 && marker <= mJPG13 || marker == mDHP || marker == mEXP:
@@ -162,7 +157,7 @@ func (c *jpegChecker) segment(marker byte) *Failure {
 		c.write(mDAC, body)
 	case mDRI:
 		if len(body) != 2 {
-			return corruptJPEG("a restart interval of %d bytes", len(body))
+			return c.damaged("a restart interval of %d bytes", len(body))
 		}
 		c.restart = int(binary.BigEndian.Uint16(body))
 	case mSOS:
@@ -180,7 +175,7 @@ func (c *jpegChecker) quantTables(b []byte) *Failure {
 	for len(b) > 0 {
 		n := 1 + 64<<(b[0]>>4&1)
 		if b[0]>>4 > 1 || b[0]&15 > 3 || len(b) < n {
-			return corruptJPEG("a damaged quantisation table")
+			return c.damaged("a damaged quantisation table")
 		}
 		c.quant[b[0]&3] = b[:n]
 		b = b[n:]
@@ -192,7 +187,7 @@ func (c *jpegChecker) huffmanTables(b []byte) *Failure {
 	for len(b) > 0 {
 		n := huffmanLength(b)
 		if n == 0 {
-			return corruptJPEG("a damaged Huffman table")
+			return c.damaged("a damaged Huffman table")
 		}
 		c.huffman[b[0]>>4][b[0]&15] = b[1:n]
 		b = b[n:]
@@ -248,20 +243,90 @@ func (c *jpegChecker) finish(marker byte) *Failure {
 	return nil
 }
 
-// whole decides about a complete picture whose end is not marked. If its coded
-// data go right to a marker or to the end of the file, they are its own. But if
-// bytes follow, the file may have been cut, and the picture have been completed
-// with what was appended: so the coded data must end as encoders end them, in
-// bits of one, and not in the midst of what follows.
+// whole decides about a complete picture. Without an end-of-image marker the file
+// may have been cut, and the picture have been completed with what was appended. So
+// what is behind the coded data must be nothing, a marker, which is never part of
+// them, or bytes that tell where they begin.
 func (c *jpegChecker) whole() *Failure {
-	rest := c.coded[c.used:]
+	coded, rest := c.coded[:c.used], c.coded[c.used:]
 	switch {
 	case c.h.ended || c.peek() == mEOI:
 		return nil
 	case c.h.frame.arithmetic:
 		return c.damaged("coded data that may go on")
-	case len(rest) > 0 && (!c.padded() || blends(c.coded[:c.used], rest)):
-		return &Failure{StatusTruncated, "no end of image, and other bytes behind the coded data"}
+	case len(rest) == 0:
+		return nil
+	case endsInOnes(coded, c.spare) && (follows(coded, rest) || c.samsungFollows()):
+		return nil
 	}
-	return nil
+	return c.damaged("what follows the coded data may be part of them")
+}
+
+// endsInOnes reports whether the last n bits of b are ones, as encoders have them
+// behind the last code.
+func endsInOnes(b []byte, n int) bool {
+	ones := byte(1)<<n - 1
+	return len(b) > 0 && b[len(b)-1]&ones == ones
+}
+
+// follows reports whether rest is a fill of one byte, or begins as text, and the
+// coded data do not end in the same.
+func follows(coded, rest []byte) bool {
+	const enough, most = 4, 64
+	switch {
+	case rest[0] == coded[len(coded)-1]:
+		return false
+	case bytes.Count(rest, rest[:1]) == len(rest):
+		return true
+	}
+	return isText(rest[:min(len(rest), most)]) && len(coded) >= enough && !isText(coded[len(coded)-enough:])
+}
+
+func isText(b []byte) bool {
+	for _, v := range b {
+		if (v < ' ' || v > '~') && v != '\n' && v != '\r' && v != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// samsungFollows reports whether the trailer of Samsung's cameras begins right
+// behind the coded data. It ends with a directory: "SEFH", a version, the number
+// of entries, entries of 12 bytes that have at 4 how far before the directory their
+// data begin, then the length of all this, and "SEFT".
+func (c *jpegChecker) samsungFollows() bool {
+	const foot, head, entry = 8, 12, 12
+	at := len(c.src) - foot
+	if at < 0 || string(c.src[at+4:]) != "SEFT" {
+		return false
+	}
+	n := int64(binary.LittleEndian.Uint32(c.src[at:]))
+	if n < head || n > int64(at) {
+		return false
+	}
+	at -= int(n)
+	dir := c.src[at:][:n]
+	if string(dir[:4]) != "SEFH" {
+		return false
+	}
+	first := int64(0)
+	for dir = dir[head:]; len(dir) >= entry; dir = dir[entry:] {
+		first = max(first, int64(binary.LittleEndian.Uint32(dir[4:])))
+	}
+	return int64(at)-first == int64(c.codedEnd())
+}
+
+// codedEnd returns where in src the last coded byte of the picture ends.
+func (c *jpegChecker) codedEnd() int {
+	at := c.codedAt
+	for range c.used {
+		if at++; c.src[at-1] == 0xff {
+			for c.src[at] == 0xff {
+				at++
+			}
+			at++
+		}
+	}
+	return at
 }

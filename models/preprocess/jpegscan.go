@@ -49,6 +49,8 @@ type scanComponent struct {
 	h, v           int // blocks in a unit of the scan
 	dc, ac         byte
 	dcTable, table *huffmanTable
+	most           [64]int32 // the largest coefficients that are possible
+	last           int32     // the first coefficient of the block before
 }
 
 func (c *jpegChecker) scanHeader(body []byte) (*jpegScan, *Failure) {
@@ -77,7 +79,7 @@ func (c *jpegChecker) scanHeader(body []byte) (*jpegScan, *Failure) {
 		s.comps = append(s.comps, sc)
 	}
 	if n > 1 && units > 10 {
-		return nil, corruptJPEG("scan %d: %d blocks in a unit, more than 10", c.scans, units)
+		return nil, c.damaged("scan %d: %d blocks in a unit, more than 10", c.scans, units)
 	}
 	if frame.progressive {
 		b := body[1+2*n:]
@@ -121,13 +123,14 @@ func (sc *scanComponent) tables(c *jpegChecker, s *jpegScan) *Failure {
 	if f.arithmetic {
 		return nil
 	}
+	sc.bound(c.quant[f.comp[sc.index].quant])
 	find := func(class int, i byte) (*huffmanTable, *Failure) {
 		if i > 3 || c.huffman[class][i] == nil {
 			return nil, c.damaged("scan %d: no Huffman table %d", c.scans, i)
 		}
 		t := newHuffmanTable(c.huffman[class][i], class == 0)
 		if t == nil {
-			return nil, corruptJPEG("scan %d: a Huffman table with too many codes", c.scans)
+			return nil, c.damaged("scan %d: a Huffman table with too many codes", c.scans)
 		}
 		return t, nil
 	}
@@ -141,6 +144,19 @@ func (sc *scanComponent) tables(c *jpegChecker, s *jpegScan) *Failure {
 		sc.table, fail = find(1, sc.ac)
 	}
 	return fail
+}
+
+// bound finds the largest coefficients. Those of samples of 8 bits are below 1,024
+// before they are rounded to multiples of the table's; twice as large ones are
+// left to encoders that overshoot.
+func (sc *scanComponent) bound(table []byte) {
+	for k := range sc.most {
+		q := int32(table[1+k])
+		if table[0]>>4 != 0 {
+			q = int32(binary.BigEndian.Uint16(table[1+2*k:]))
+		}
+		sc.most[k] = 2048/max(q, 1) + 1
+	}
 }
 
 // progress checks that a progressive scan reads bits that are due.
@@ -167,6 +183,7 @@ func (c *jpegChecker) scanData(s *jpegScan) error {
 	}
 	units := wide * high
 	for done, restarts := 0, byte(0); ; restarts++ {
+		c.codedAt = c.at
 		c.coded, c.at = unstuff(c.coded, c.src, c.at)
 		n := units - done
 		if c.restart > 0 {
@@ -174,15 +191,12 @@ func (c *jpegChecker) scanData(s *jpegScan) error {
 		}
 		b := jpegBits{data: c.coded}
 		run := 0
+		for k := range s.comps {
+			s.comps[k].last = 0
+		}
 		for i := range n {
-			x, y := (done+i)%wide, (done+i)/wide
-			for k := range s.comps {
-				if err := b.unit(&s.comps[k], s, x, y, &run); err != nil {
-					return err
-				}
-			}
-			if b.used() > 8*len(c.coded) {
-				return errJPEGShort
+			if err := b.unit(s, (done+i)%wide, (done+i)/wide, &run); err != nil {
+				return err
 			}
 		}
 		if run > 0 {
@@ -191,7 +205,11 @@ func (c *jpegChecker) scanData(s *jpegScan) error {
 		c.used = (b.used() + 7) / 8
 		c.spare = 8*c.used - b.used()
 		c.writeData(c.coded[:c.used])
+		if !c.h.frame.progressive && c.goesOn(b, s) {
+			return errJPEGMore
+		}
 		if done += n; done == units {
+			c.surplus = c.surplus || c.used < len(c.coded)
 			return nil
 		}
 		marker := mRST0 + restarts&7
@@ -216,34 +234,57 @@ func (c *jpegChecker) peek() byte {
 	return 0
 }
 
-// unit reads the blocks of one component in the unit at (x, y).
-func (b *jpegBits) unit(sc *scanComponent, s *jpegScan, x, y int, run *int) error {
+// goesOn reports whether what is behind the last unit is more units, up to its
+// last byte: a sign that codes are missing or damaged before them, since a picture
+// has as many as its size says.
+func (c *jpegChecker) goesOn(b jpegBits, s *jpegScan) bool {
+	if c.used == len(c.coded) {
+		return false
+	}
+	for 8*len(c.coded)-b.used() >= 8 {
+		if b.unit(s, 0, 0, new(int)) != nil {
+			return false
+		}
+	}
+	return endsInOnes(c.coded, 8*len(c.coded)-b.used())
+}
+
+// unit reads the unit of the scan at (x, y).
+func (b *jpegBits) unit(s *jpegScan, x, y int, run *int) error {
+	for k := range s.comps {
+		if err := b.component(&s.comps[k], s, x, y, run); err != nil {
+			return err
+		}
+	}
+	if b.used() > 8*len(b.data) {
+		return errJPEGShort
+	}
+	return nil
+}
+
+// component reads the blocks of one component in the unit at (x, y).
+func (b *jpegBits) component(sc *scanComponent, s *jpegScan, x, y int, run *int) error {
+	if s.from > 0 { // such a scan has one component
+		nonzero := &sc.nonzero[y*sc.stride+x]
+		if s.high == 0 {
+			return b.first(sc.table, s.from, s.to, run, nonzero)
+		}
+		return b.refine(sc.table, s.from, s.to, run, nonzero)
+	}
 	for range sc.h * sc.v {
-		if sc.nonzero == nil {
-			if err := b.block(sc.dcTable, sc.table); err != nil {
+		switch {
+		case sc.nonzero == nil:
+			if err := b.block(sc.dcTable, sc.table, &sc.most, &sc.last); err != nil {
 				return err
 			}
-			continue
-		}
-		if s.from == 0 {
-			if s.high != 0 {
-				b.bits(1)
-				continue
-			}
+		case s.high == 0:
 			n, err := b.symbol(sc.dcTable)
 			if err != nil {
 				return err
 			}
 			b.skip(n)
-			continue
-		}
-		nonzero := &sc.nonzero[y*sc.stride+x] // such a scan has one component
-		read := (*jpegBits).first
-		if s.high != 0 {
-			read = (*jpegBits).refine
-		}
-		if err := read(b, sc.table, s.from, s.to, run, nonzero); err != nil {
-			return err
+		default:
+			b.bits(1)
 		}
 	}
 	return nil
@@ -264,33 +305,6 @@ func (c *jpegChecker) arithmeticData() {
 		c.marker()
 		c.plain.data = append(c.plain.data, 0xff, marker)
 	}
-}
-
-// padded reports whether the bits behind the last code, up to a whole byte, are
-// ones, as every encoder has them.
-func (c *jpegChecker) padded() bool {
-	ones := byte(1)<<c.spare - 1
-	return c.used > 0 && c.coded[c.used-1]&ones == ones
-}
-
-// blends reports whether the coded data seem to go on in what follows them: a
-// fill of one byte, or text.
-func blends(coded, rest []byte) bool {
-	last := coded[len(coded)-1]
-	if rest[0] == last && (len(rest) == 1 || rest[1] == last) {
-		return true
-	}
-	const enough = 4
-	return len(coded) >= enough && isText(coded[len(coded)-enough:]) && isText(rest[:min(enough, len(rest))])
-}
-
-func isText(b []byte) bool {
-	for _, v := range b {
-		if (v < ' ' || v > '~') && v != '\n' && v != '\r' && v != '\t' {
-			return false
-		}
-	}
-	return true
 }
 
 // start writes the head of the plain JPEG.

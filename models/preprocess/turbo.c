@@ -20,6 +20,7 @@ enum {
   TJFLAG_STOPONWARNING = 8192,
   TJFLAG_LIMITSCANS = 32768
 };
+enum { TJPARAM_STOPONWARNING = 0 };
 
 static struct turbojpeg {
   void *(*InitDecompress)(void);
@@ -28,6 +29,7 @@ static struct turbojpeg {
                      unsigned char *, int, int, int, int, int);
   char *(*GetErrorStr2)(void *);
   tjscalingfactor *(*GetScalingFactors)(int *);
+  int (*Set)(void *, int, int); // tj3Set; NULL before 3.0
 } tj;
 
 static char path[PATH_MAX];
@@ -53,6 +55,7 @@ const char *bs_turbo_open(const char *name) {
   BS_SYMBOL(GetErrorStr2)
   BS_SYMBOL(GetScalingFactors)
 #undef BS_SYMBOL
+  *(void **)&found.Set = dlsym(lib, "tj3Set");
   tj = found;
   Dl_info info;
   if (dladdr(*(void **)&tj.Decompress2, &info) == 0 ||
@@ -62,7 +65,17 @@ const char *bs_turbo_open(const char *name) {
 }
 
 const char *bs_turbo_path(void) { return path; }
-void *bs_turbo_new(void) { return tj.InitDecompress(); }
+
+// From 3.0 on, tjDecompress2 sets its flags only when the header has been read:
+// without the parameter, what a warning there does would depend on whether the
+// handle was used before.
+void *bs_turbo_new(void) {
+  void *turbo = tj.InitDecompress();
+  if (turbo != NULL && tj.Set != NULL)
+    tj.Set(turbo, TJPARAM_STOPONWARNING, 1);
+  return turbo;
+}
+
 void bs_turbo_free(void *turbo) { tj.Destroy(turbo); }
 
 int bs_turbo_scales(int32_t *pairs, int max) {
