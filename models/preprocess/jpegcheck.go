@@ -249,17 +249,19 @@ func (c *jpegChecker) finish(marker byte) *Failure {
 // them, or bytes that tell where they begin.
 func (c *jpegChecker) whole() *Failure {
 	coded, rest := c.coded[:c.used], c.coded[c.used:]
+	why := "what follows the coded data may be part of them"
 	switch {
-	case c.h.ended || c.peek() == mEOI:
-		return nil
 	case c.h.frame.arithmetic:
-		return c.damaged("coded data that may go on")
-	case len(rest) == 0:
+		if c.h.ended {
+			return nil
+		}
+		why = "the coded data may go on"
+	case len(rest) == 0 || c.peek() == mEOI:
 		return nil
 	case endsInOnes(coded, c.spare) && (follows(coded, rest) || c.samsungFollows()):
 		return nil
 	}
-	return c.damaged("what follows the coded data may be part of them")
+	return &Failure{StatusTruncated, why + ", and the image has no end"}
 }
 
 // endsInOnes reports whether the last n bits of b are ones, as encoders have them
@@ -270,16 +272,17 @@ func endsInOnes(b []byte, n int) bool {
 }
 
 // follows reports whether rest is a fill of one byte, or begins as text, and the
-// coded data do not end in the same.
+// last of the coded data is not of it.
 func follows(coded, rest []byte) bool {
-	const enough, most = 4, 64
+	const least, most = 16, 64
+	last := coded[len(coded)-1:]
 	switch {
-	case rest[0] == coded[len(coded)-1]:
+	case len(rest) < least:
 		return false
 	case bytes.Count(rest, rest[:1]) == len(rest):
-		return true
+		return last[0] != rest[0]
 	}
-	return isText(rest[:min(len(rest), most)]) && len(coded) >= enough && !isText(coded[len(coded)-enough:])
+	return isText(rest[:min(len(rest), most)]) && !isText(last)
 }
 
 func isText(b []byte) bool {

@@ -1,0 +1,377 @@
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+)
+
+// TestFault34_Files: damaged files, behind a picture of another colour and alone.
+// testdata/damaged/README.md says what they are.
+func TestFault34_Files(t *testing.T) {
+	red := image.NewNRGBA(image.Rect(0, 0, 64, 64))
+	for i := range red.Pix {
+		red.Pix[i] = []uint8{255, 0, 0, 255}[i%4]
+	}
+	before := encodeJPEG(t, red, 90)
+	const short = "scan 1: the coded data end before the picture does"
+	for _, c := range []struct {
+		file, same string // same names the file with the same pixels
+		want       Status
+		reason     string
+	}{
+		{"whole.jpg", "whole.jpg", StatusOK, ""},
+		{"cut.jpg", "", StatusCorrupt, short},
+		{"junk-and-cut.jpg", "", StatusCorrupt, short},
+		{"reserved-marker.jpg", "", StatusCorrupt, short},
+		{"no-end.jpg", "whole-smooth.jpg", StatusOK, ""},
+		{"samsung-trailer.jpg", "whole-smooth.jpg", StatusOK, ""},
+	} {
+		for _, b := range backends {
+			t.Run(c.file+"/"+b.name, func(t *testing.T) {
+				src := readFixture(t, filepath.Join("damaged", c.file))
+				alone := decideOn(t, newDecoder(t, smallSpec, b.opt), src)
+				d := newDecoder(t, smallSpec, b.opt)
+				wantStatus(t, decodeInto(t, d, before), StatusOK)
+				if v := decideOn(t, d, src); v != alone {
+					t.Errorf("alone %q, behind a red picture %q", alone.failure, v.failure)
+				}
+				err := decodeInto(t, d, src)
+				wantStatus(t, err, c.want)
+				if err != nil && err.(*Failure).Reason != c.reason {
+					t.Errorf("reason %q, want %q", err.(*Failure).Reason, c.reason)
+				}
+				if c.same != "" && alone != decideOn(t, d, readFixture(t, filepath.Join("damaged", c.same))) {
+					t.Errorf("other pixels than %s", c.same)
+				}
+			})
+		}
+	}
+}
+
+// TestFault34_Mutations: every mutation of every kind has one verdict, whatever
+// was decoded before, over whatever memory, and with any number of decoders. What
+// the portable back end takes, libjpeg-turbo takes; the reverse, of damage that
+// libjpeg does not see, is rare. What both refuse, they refuse in the same words.
+func TestFault34_Mutations(t *testing.T) {
+	each := 12
+	if testing.Short() {
+		each = 3
+	}
+	var images [][]byte
+	rnd := rand.New(rand.NewPCG(34, 1))
+	for _, kind := range jpegKinds {
+		src := readFixture(t, kind)
+		images = append(images, src)
+		for _, m := range mutations {
+			for range each {
+				images = append(images, m.edit(rnd, bytes.Clone(src)))
+			}
+		}
+	}
+	var verdicts [2][]verdict
+	for i, b := range backends {
+		t.Run(b.name, func(t *testing.T) {
+			verdicts[i] = checkCompany(t, b.opt, images, 8)
+		})
+	}
+	ok, only := 0, 0
+	for i, turbo := range verdicts[0] {
+		portable := verdicts[1][i]
+		switch {
+		case turbo.failure == "" && portable.failure == "":
+			ok++
+		case turbo.failure == "":
+			only++
+		case turbo.failure != portable.failure:
+			t.Errorf("image %d: %q, and portable %q: %x", i, turbo.failure, portable.failure, images[i])
+		}
+	}
+	t.Logf("%d of %d are ok, %d with libjpeg-turbo only", ok, len(images), only)
+	if ok < len(jpegKinds) || ok > len(images)/2 || only > len(images)/20 {
+		t.Errorf("%d of %d are ok, %d with libjpeg-turbo only", ok, len(images), only)
+	}
+}
+
+// TestFault34_EveryRow: what libjpeg-turbo decodes without a word covers every
+// row and column, whatever the memory held.
+func TestFault34_EveryRow(t *testing.T) {
+	requireTurbo(t)
+	for _, scaled := range []bool{false, true} {
+		s := smallSpec
+		s.ScaledDecode = scaled
+		d := newDecoder(t, s, Options{})
+		for _, size := range []image.Point{{1, 1}, {3, 2}, {17, 9}, {33, 100}, {100, 33}, {129, 257}} {
+			src := encodeJPEG(t, picture(size.X, size.Y, 1), 90)
+			first := decideOn(t, d, src)
+			for _, with := range []byte{0x00, 0xff} {
+				d.poison(with)
+				if v := decideOn(t, d, src); v != first {
+					t.Errorf("%v, scaled %t: memory of 0x%02x shows", size, scaled, with)
+				}
+			}
+		}
+	}
+}
+
+// TestFault34_Tables: an image that lacks a table is not decoded with that of the
+// image before. Without Huffman tables a frame of Motion JPEG has the standard's.
+func TestFault34_Tables(t *testing.T) {
+	src := encodeJPEG(t, picture(40, 30, 1), 75) // with the standard tables
+	other := readFixture(t, "jpeg-444.jpg")
+	progressive := readFixture(t, "jpeg-progressive.jpg")
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want Status
+	}{
+		{"no Huffman tables", withoutSegment(src, mDHT), StatusOK},
+		{"no quantisation table", withoutSegment(src, mDQT), StatusCorrupt},
+		{"progressive, a Huffman table less", withoutSegment(progressive, mDHT), StatusCorrupt},
+	} {
+		for _, b := range backends {
+			t.Run(c.name+"/"+b.name, func(t *testing.T) {
+				d := newDecoder(t, smallSpec, b.opt)
+				whole := decideOn(t, d, src)
+				for _, before := range [][]byte{src, other, progressive} {
+					decideOn(t, d, before)
+					v := decideOn(t, d, c.src)
+					if alone := decideOn(t, newDecoder(t, smallSpec, b.opt), c.src); v != alone {
+						t.Errorf("alone %q, in company %q", alone.failure, v.failure)
+					}
+					wantStatus(t, decodeInto(t, d, c.src), c.want)
+					if c.want == StatusOK && v != whole {
+						t.Error("other pixels than with the tables")
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestFault34_Harmless: what libjpeg warns of, or not even that, though the picture
+// is whole, changes no pixel.
+func TestFault34_Harmless(t *testing.T) {
+	src := readFixture(t, "jpeg-420.jpg")
+	sos, end := scanStart(src), len(src)-2
+	edit := func(at int, to ...byte) []byte {
+		b := bytes.Clone(src)
+		copy(b[at:], to)
+		return b
+	}
+	for _, c := range []struct {
+		name string
+		src  []byte
+	}{
+		{"junk before the scan", insert(src, sos, []byte("junk"))},
+		{"fill before a marker", insert(src, sos, []byte{0xff, 0xff})},
+		{"surplus zeros", insert(src, end, make([]byte, 100))},
+		{"surplus byte", insert(src, end, []byte{0x55})},
+		{"surplus text", insert(src, end, []byte("made by a camera"))},
+		{"a restart marker behind the last", insert(src, end, []byte{0xff, mRST0})},
+		{"a height behind the data", insert(src, end, []byte{0xff, 0xdc, 0, 4, 0, 31})},
+		{"a comment behind the data", insert(src, end, []byte("\xff\xfe\x00\x05abc"))},
+		{"a marker without a segment", insert(src, sos, []byte{0xff, mTEM})},
+		{"a JFIF of the future", edit(bytes.Index(src, []byte("JFIF\x00"))+5, 7)},
+		{"a scan's header of a progressive", edit(sos+11, 5, 6, 7)},
+		{"an unknown transform", insert(src, 2, []byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x09"))},
+	} {
+		for _, b := range backends {
+			t.Run(c.name+"/"+b.name, func(t *testing.T) {
+				d := newDecoder(t, smallSpec, b.opt)
+				want := decideOn(t, d, src)
+				if v := decideOn(t, d, c.src); v != want {
+					t.Errorf("%q, or other pixels", v.failure)
+				}
+			})
+		}
+	}
+}
+
+// samsungTrailer is what a Samsung camera appends, with one entry.
+func samsungTrailer() []byte {
+	const head = 24
+	data := []byte("\x00\x00\x01\x0a\x0e\x00\x00\x00Image_UTC_Data1512345678901")
+	b := append(bytes.Clone(data), "SEFH\x6b\x00\x00\x00\x01\x00\x00\x00\x00\x00\x01\x0a"...)
+	for range 2 {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
+	}
+	return append(binary.LittleEndian.AppendUint32(b, head), "SEFT"...)
+}
+
+// TestFault34_NoEnd: a picture without an end marker is ok where all its data are
+// there and nothing that follows can be part of them, and truncated, with the same
+// words, where not: as for text, if the last of the data might be a letter. What was
+// appended to a cut one never becomes pixels.
+func TestFault34_NoEnd(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(34, 2))
+	random := junk(rnd, 3000)
+	for i := range random {
+		if random[i] == 0xff {
+			random[i] = 0xfe // no marker
+		}
+	}
+	behind := readFixture(t, "jpeg-grey.jpg")
+	for _, trailer := range []struct {
+		name   string
+		b      []byte
+		proven bool
+	}{
+		{"nothing", nil, true},
+		{"text", bytes.Repeat([]byte("This is not a pixel. "), 200), true},
+		{"zeros", make([]byte, 4096), true},
+		{"0xff", bytes.Repeat([]byte{0xff}, 4096), true},
+		{"Samsung's", samsungTrailer(), true},
+		{"a JPEG", behind, true},
+		{"random", random, false},
+		{"Samsung's, of another length", append([]byte{1, 2, 3}, samsungTrailer()...), false},
+	} {
+		for _, kind := range jpegKinds {
+			src := readFixture(t, kind)
+			src = src[:len(src)-2]
+			for _, b := range backends {
+				t.Run(trailer.name+"/"+kind+"/"+b.name, func(t *testing.T) {
+					d := newDecoder(t, smallSpec, b.opt)
+					proven := trailer.proven && (trailer.name != "text" || !isText(src[len(src)-1:]))
+					v := decideOn(t, d, append(bytes.Clone(src), trailer.b...))
+					const unproven = "truncated: what follows the coded data may be part of them, and the image has no end"
+					switch {
+					case !proven && v.failure != unproven:
+						t.Errorf("%q, want %q", v.failure, unproven)
+					case proven && v != decideOn(t, d, readFixture(t, kind)):
+						t.Errorf("%q, or other pixels", v.failure)
+					}
+					for at := scanStart(src) + 20; at < len(src); at += step(len(src) - at) {
+						err := decodeInto(t, d, append(bytes.Clone(src[:at]), trailer.b...))
+						if s := status(t, err); s != StatusTruncated && s != StatusCorrupt || s == StatusCorrupt && trailer.name != "a JPEG" {
+							t.Fatalf("cut at %d of %d: %v", at, len(src), err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// step leaves out most cuts, but none of those near the end.
+func step(left int) int {
+	if left < 24 {
+		return 1
+	}
+	return 17
+}
+
+// TestFault34_Markers: what a marker means depends neither on the back end nor on
+// where the damage is.
+func TestFault34_Markers(t *testing.T) {
+	for _, c := range []struct {
+		marker byte
+		want   Status
+	}{
+		{0x02, StatusCorrupt},          // reserved
+		{0xbf, StatusCorrupt},          // reserved
+		{mJPG, StatusUnsupported},      // of an extension
+		{0xf7, StatusUnsupported},      // JPEG-LS
+		{mDHP, StatusUnsupported},      // hierarchical
+		{mAPP14 + 1, StatusOK},         // an application's
+		{0xfe, StatusOK},               // a comment
+		{mSOI, StatusCorrupt},          // a second start
+		{mSOF0 + 3, StatusUnsupported}, // lossless
+	} {
+		for _, b := range backends {
+			t.Run(fmt.Sprintf("0x%02x/%s", c.marker, b.name), func(t *testing.T) {
+				src := insert(readFixture(t, "jpeg-420.jpg"), 2, []byte{0xff, c.marker, 0, 4, 0, 0})
+				wantStatus(t, decodeSmall(t, src, b.opt), c.want)
+			})
+		}
+	}
+}
+
+// TestFault34_Colours: both back ends agree on how components are coded, and on
+// the pixels of components that are subsampled though they are no chroma.
+func TestFault34_Colours(t *testing.T) {
+	requireTurbo(t)
+	adobe := func(src []byte, transform byte) []byte {
+		return insert(src, 2, append([]byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"), transform))
+	}
+	// image/jpeg writes 4:2:0, no JFIF, and components 1 to 3.
+	src := encodeJPEG(t, picture(61, 47, 3), 90)
+	named := bytes.Clone(src)
+	frame, scan := bytes.Index(named, []byte{0xff, mSOF0}), scanStart(named)
+	for i, id := range []byte("RGB") {
+		named[frame+10+3*i], named[scan+5+2*i] = id, id
+	}
+	ycck := readFixture(t, "jpeg-ycck.jpg")
+	cmyk := bytes.Clone(ycck)
+	cmyk[bytes.Index(cmyk, []byte("Adobe"))+11] = 0
+	jfif := []byte("\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+	for _, c := range []struct {
+		name   string
+		src    []byte
+		colour jpegColour
+	}{
+		{"YCbCr", src, colourYCbCr},
+		{"Adobe's RGB", adobe(src, 0), colourRGB},
+		{"Adobe's YCbCr", adobe(src, 1), colourYCbCr},
+		{"components R, G, B", named, colourRGB},
+		{"components R, G, B of Adobe's YCbCr", adobe(named, 1), colourYCbCr},
+		{"components R, G, B of a JFIF", insert(named, 2, jfif), colourYCbCr},
+		{"Adobe's RGB of a JFIF", insert(adobe(src, 0), 2, jfif), colourYCbCr},
+		{"YCCK", ycck, colourYCCK},
+		{"CMYK, subsampled", cmyk, colourCMYK},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, fail := walkJPEG(c.src, Options{MaxPixels: 1 << 20, MaxScans: 1})
+			if fail != nil || h.colour() != c.colour {
+				t.Fatalf("colours %d (%v), want %d", h.colour(), fail, c.colour)
+			}
+			s := Spec{Width: h.width, Height: h.height, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
+			rows := [2][]byte{}
+			for i, b := range backends {
+				rows[i] = make([]byte, s.RowBytes())
+				if err := newDecoder(t, s, b.opt).Decode(rows[i], c.src); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if most, mean := difference(s, numbers(s, rows[1]), numbers(s, rows[0])); most > 3 || mean > 0.25 {
+				t.Errorf("differs by at most %.1f, on average %.3f", most, mean)
+			}
+		})
+	}
+}
+
+// TestFault34_Partial: a progressive JPEG that ends in order before its last scans
+// is shown by libjpeg-turbo as by every viewer. image/jpeg does not smooth it, so
+// that the portable path says that it cannot. One that lost scans is corrupt.
+func TestFault34_Partial(t *testing.T) {
+	src := readFixture(t, "jpeg-progressive.jpg")
+	last := bytes.LastIndex(src, []byte{0xff, mSOS})
+	partial := append(bytes.Clone(src[:last]), 0xff, mEOI)
+	requireTurbo(t)
+	wantStatus(t, decodeSmall(t, partial, Options{}), StatusOK)
+	wantStatus(t, decodeSmall(t, partial, Options{ForcePortable: true}), StatusUnsupported)
+	lost := bytes.Clone(src)
+	lost[last+1] = 0 // no marker any longer
+	for _, b := range backends {
+		wantStatus(t, decodeSmall(t, lost, b.opt), StatusCorrupt)
+		wantStatus(t, decodeSmall(t, partial[:len(partial)-2], b.opt), StatusTruncated)
+	}
+}
+
+// TestFault34_NoComponent: a component without coded data is no picture, though
+// libjpeg shows grey for it.
+func TestFault34_NoComponent(t *testing.T) {
+	grey := encodeJPEG(t, image.NewGray(image.Rect(0, 0, 40, 30)), 80)
+	frame := bytes.Index(grey, []byte{0xff, mSOF0})
+	three := insert(grey, frame+13, []byte{2, 0x11, 0, 3, 0x11, 0})
+	three[frame+3] += 6
+	three[frame+9] = 3
+	for _, b := range backends {
+		wantStatus(t, decodeSmall(t, grey, b.opt), StatusOK)
+		wantStatus(t, decodeSmall(t, three, b.opt), StatusCorrupt)
+	}
+}

@@ -1,0 +1,187 @@
+package preprocess
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// jpegKinds are small JPEGs of each kind that decoders treat in their own way.
+var jpegKinds = []string{"jpeg-420.jpg", "jpeg-progressive.jpg", "jpeg-grey.jpg", "jpeg-restart.jpg", "jpeg-cmyk.jpg", "jpeg-444.jpg"}
+
+// A mutation damages an image.
+type mutation struct {
+	name string
+	edit func(rnd *rand.Rand, b []byte) []byte
+}
+
+var mutations = []mutation{
+	{"one byte overwritten", func(rnd *rand.Rand, b []byte) []byte {
+		b[2+rnd.IntN(len(b)-2)] = byte(rnd.Uint32())
+		return b
+	}},
+	{"64 bytes overwritten", overwrite(64)},
+	{"512 bytes overwritten", overwrite(512)},
+	{"cut", func(rnd *rand.Rand, b []byte) []byte { return b[:2+rnd.IntN(len(b)-2)] }},
+	{"cut, with an end", func(rnd *rand.Rand, b []byte) []byte {
+		return append(b[:2+rnd.IntN(len(b)-2)], 0xff, mEOI)
+	}},
+	{"junk before the scan", func(rnd *rand.Rand, b []byte) []byte {
+		at := scanStart(b)
+		return insert(b, at, junk(rnd, 8))
+	}},
+	{"junk before the scan, and cut", func(rnd *rand.Rand, b []byte) []byte {
+		at := scanStart(b)
+		b = insert(b, at, junk(rnd, 8))
+		return append(b[:at+30+rnd.IntN(len(b)-at-30)], 0xff, mEOI)
+	}},
+	{"a marker inserted", func(rnd *rand.Rand, b []byte) []byte {
+		return insert(b, 2+rnd.IntN(len(b)-2), []byte{0xff, byte(rnd.Uint32())})
+	}},
+	{"a table lost", func(rnd *rand.Rand, b []byte) []byte {
+		return withoutSegment(b, []byte{mDHT, mDQT, mDRI, mAPP14}[rnd.IntN(4)])
+	}},
+}
+
+func overwrite(n int) func(rnd *rand.Rand, b []byte) []byte {
+	return func(rnd *rand.Rand, b []byte) []byte {
+		n := min(n, len(b)/2)
+		copy(b[2+rnd.IntN(len(b)-n-2):], junk(rnd, n))
+		return b
+	}
+}
+
+func junk(rnd *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rnd.Uint32())
+	}
+	return b
+}
+
+func insert(b []byte, at int, what []byte) []byte {
+	return append(append(bytes.Clone(b[:at]), what...), b[at:]...)
+}
+
+func scanStart(b []byte) int { return bytes.Index(b, []byte{0xff, mSOS}) }
+
+// withoutSegment removes the first segment with this marker.
+func withoutSegment(b []byte, marker byte) []byte {
+	for at := 2; at+4 <= len(b) && b[at] == 0xff && b[at+1] != mSOS; {
+		end := at + 2 + int(binary.BigEndian.Uint16(b[at+2:]))
+		if b[at+1] == marker {
+			return append(bytes.Clone(b[:at]), b[end:]...)
+		}
+		at = end
+	}
+	return b
+}
+
+// A verdict is all that a decoder says of an image.
+type verdict struct {
+	failure string
+	row     string
+}
+
+// decideOn decodes src into a row that was not zero.
+func decideOn(tb testing.TB, d *Decoder, src []byte) verdict {
+	tb.Helper()
+	row := bytes.Repeat([]byte{0xaa}, d.spec.RowBytes())
+	v := verdict{}
+	if err := d.Decode(row, src); err != nil {
+		status(tb, err)
+		v.failure = err.Error()
+	}
+	v.row = string(row)
+	return v
+}
+
+// poison overwrites the pixels of the image before. What shows of them in a row
+// was not decoded from the image at hand.
+func (d *Decoder) poison(with byte) {
+	if d.pixels.size > 0 {
+		px := unsafe.Slice((*byte)(d.pixels.pointer()), d.pixels.size)
+		for i := range px {
+			px[i] = with
+		}
+	}
+}
+
+// checkCompany decides on every image alone, then twice behind the others by
+// decoders that have seen them in several orders, and over memory of several
+// colours. All must be the same. It returns what was decided.
+func checkCompany(t *testing.T, opt Options, images [][]byte, decoders int) []verdict {
+	t.Helper()
+	alone := make([]verdict, len(images))
+	for i, src := range images {
+		d, err := NewDecoder(smallSpec, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone[i] = decideOn(t, d, src)
+		d.Close()
+	}
+	done := make(chan string, decoders)
+	for k := range decoders {
+		go func() {
+			d, err := NewDecoder(smallSpec, opt)
+			if err != nil {
+				done <- err.Error()
+				return
+			}
+			defer d.Close()
+			rnd := rand.New(rand.NewPCG(uint64(k), 34))
+			for range 2 {
+				for _, i := range rnd.Perm(len(images)) {
+					d.poison(byte(rnd.Uint32()))
+					if v := decideOn(t, d, images[i]); v != alone[i] {
+						done <- fmt.Sprintf("image %d: alone %q, in company %q, the same row %t: %x",
+							i, alone[i].failure, v.failure, v.row == alone[i].row, images[i])
+						return
+					}
+				}
+			}
+			done <- ""
+		}()
+	}
+	for range decoders {
+		if why := <-done; why != "" {
+			t.Error(why)
+		}
+	}
+	return alone
+}
+
+// flatJPEG is a grey picture of width x height pixels, whose components have
+// these sampling factors, in one scan. Every block is the same few bits.
+func flatJPEG(width, height int, sampling ...byte) []byte {
+	b := []byte{0xff, mSOI, 0xff, mDQT, 0, 67, 0}
+	b = append(b, bytes.Repeat([]byte{1}, 64)...)
+	n := byte(len(sampling))
+	b = append(b, 0xff, mSOF0, 0, 8+3*n, 8, byte(height>>8), byte(height), byte(width>>8), byte(width), n)
+	scan := []byte{0xff, mSOS, 0, 6 + 2*n, n}
+	maxH, maxV, blocks := 1, 1, 0
+	for i, hv := range sampling {
+		b = append(b, byte(i+1), hv, 0)
+		scan = append(scan, byte(i+1), 0)
+		maxH, maxV = max(maxH, int(hv>>4)), max(maxV, int(hv&15))
+		blocks += int(hv>>4) * int(hv&15)
+	}
+	b = append(append(b, scan...), 0, 63, 0)
+	blocks *= ceilDiv(width, 8*maxH) * ceilDiv(height, 8*maxV)
+	// No difference, and no more coefficients: 00 1010 in the standard's tables.
+	bits := strings.Repeat("001010", blocks)
+	for bits += strings.Repeat("1", 7); len(bits) >= 8; bits = bits[8:] {
+		v, err := strconv.ParseUint(bits[:8], 2, 8)
+		if err != nil {
+			panic(err)
+		}
+		b = append(b, byte(v))
+	}
+	return append(b, 0xff, mEOI)
+}
