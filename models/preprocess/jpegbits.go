@@ -225,12 +225,10 @@ func (b *jpegBits) refine(ac *huffmanTable, from, to int, run *int, nonzero *uin
 					break
 				}
 			}
-			if s != 0 {
-				if k > to {
-					return errJPEGOverrun
-				}
-				*nonzero |= 1 << k
+			if k > to {
+				return errJPEGOverrun
 			}
+			*nonzero |= uint64(s) << k
 		}
 	}
 	if *run > 0 {

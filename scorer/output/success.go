@@ -25,6 +25,9 @@ type Success struct {
 	ChunkSize int            `json:"chunk_size"`
 	Format    Format         `json:"format"`
 	Digests   Digests        `json:"digests"`
+	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
+	// does not. Empty in records of before it was written here.
+	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
 	// Started and Ended are by the store's clock: the first sign of the job
 	// or of a worker, and the last part or end of a worker. Makespan is the
 	// time between, over all runs and what lay between them.
@@ -122,7 +125,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	s := Success{
 		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
-		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format,
+		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, JPEGDecoder: job.JPEGDecoder,
 		Versions: opt.Versions,
 	}
 	var lines []byte

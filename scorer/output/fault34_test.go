@@ -1,0 +1,37 @@
+package output
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// TestFault34_SuccessNamesTheDecoder: JPEG decoders differ in what they accept, so
+// the end of a job says which one it was; the record of a job that ended before it
+// did is still read.
+func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
+	r := complete(t, new(mem.Store), testJob(JSONL), 10)
+	s := r.finish(t)
+	body, _, err := readAll(t.Context(), r.st, SuccessName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields struct {
+		JPEGDecoder string `json:"jpeg_decoder"`
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		t.Fatal(err)
+	}
+	if fields.JPEGDecoder != r.j.JPEGDecoder || fields.JPEGDecoder == "" {
+		t.Errorf("jpeg_decoder is %q, the job's is %q", fields.JPEGDecoder, r.j.JPEGDecoder)
+	}
+	s.JPEGDecoder = ""
+	old, err := encodeRecord(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseSuccess(r.st, old); err != nil {
+		t.Errorf("a record without the field: %v", err)
+	}
+}
