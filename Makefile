@@ -74,6 +74,18 @@ test: deps format-check vet lint generate-check ## everything that CI checks, un
 	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -timeout 20m -json ./... | \
 		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
 
+CORPUS := $(CACHE)/corpus
+
+.PHONY: corpus-check
+corpus-check: ## decode the odd pictures that other projects test with, and compare each with Pillow
+	@test -x '$(CORPUS)/python/bin/python' || { python3 -m venv '$(CORPUS)/python' && \
+		'$(CORPUS)/python/bin/pip' install --quiet pillow==13.0.0 numpy==2.4.6; }
+	go build -o '$(CORPUS)/decode' ./models/preprocess/corpus
+	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/fetch.py '$(CORPUS)/decode' '$(CORPUS)/files'
+	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/compare.py '$(CORPUS)/decode' '$(CORPUS)/files' >'$(CORPUS)/result.tsv' \
+		2>'$(CORPUS)/warnings' || { grep -a DIFFERENT '$(CORPUS)/result.tsv'; tail -40 '$(CORPUS)/result.tsv' | grep -av "	"; exit 1; }
+	@grep -av "	" '$(CORPUS)/result.tsv'; echo 'Each file: $(CORPUS)/result.tsv'
+
 .PHONY: test-short
 test-short: ## the quick tests only, with what is there
 	go test -short ./...

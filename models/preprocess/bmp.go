@@ -123,6 +123,9 @@ func readBMP(src []byte) (*bmpFile, *Failure) {
 			e := src[at+entry*i:]
 			b.palette[i] = [3]uint8{e[2], e[1], e[0]}
 		}
+		if b.bits == 1 && colours == 1 && b.palette[0] == [3]uint8{} {
+			b.palette[1] = [3]uint8{255, 255, 255}
+		}
 		at += int(min(uint64(entry)*colours, 1<<31))
 	}
 	b.pixels = at
@@ -191,6 +194,10 @@ func (b *bmpFile) unpack(row []uint8, line []byte) {
 }
 
 func (d *Decoder) decodeBMP(dst, src []byte) *Failure {
+	if isDIB(src) {
+		// As the clipboard has it, without the first header.
+		src = append([]byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), src...)
+	}
 	b, fail := readBMP(src)
 	if fail != nil {
 		return fail

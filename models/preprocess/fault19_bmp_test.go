@@ -167,6 +167,19 @@ func TestFault19_BMPForms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { wantPixels(t, c.form.file(w, h), w, h, c.want) })
 	}
+	t.Run("without the first header", func(t *testing.T) {
+		for _, f := range []bmpForm{
+			{header: 40, bits: 24, pixels: bmpRows(w, h, 24, bgr)},
+			{header: 40, bits: 4, palette: palette(4), pixels: bmpRows(w, h, 4, index)},
+		} {
+			wantPixels(t, f.file(w, h)[14:], w, h, want)
+		}
+	})
+	t.Run("1 bit and one colour", func(t *testing.T) {
+		f := bmpForm{header: 40, bits: 1, colours: 1, palette: make([]byte, 4),
+			pixels: bmpRows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}
+		wantPixels(t, f.file(w, h), w, h, bw)
+	})
 	// An index beyond the colours that the header names is black.
 	over := bmpForm{header: 40, bits: 8, colours: 8, palette: palette(4)[:32], pixels: bmpRows(w, h, 8, index)}
 	black := bytes.Clone(want)

@@ -42,6 +42,7 @@ var codecs = []codec{
 	{format: formatGIF, extensions: "gif", signatures: []string{"GIF87a", "GIF89a"}, decoded: true},
 	{format: formatWebP, extensions: "webp", signatures: []string{"RIFF....WEBP"}, decoded: true},
 	{format: formatBMP, extensions: "bmp dib", signatures: []string{"BM"}, is: isBMP, decoded: true},
+	{format: formatBMP, is: isDIB, decoded: true},
 
 	// Camera raw: most are TIFF structures whose first directory is a small
 	// preview.

@@ -80,6 +80,23 @@ func isBMP(src []byte) bool {
 	return false
 }
 
+// isDIB reports whether src is a BMP without its first header: whether every field
+// of the second makes sense.
+func isDIB(src []byte) bool {
+	const header = 40
+	if len(src) < header || binary.LittleEndian.Uint16(src[12:]) != 1 { // planes
+		return false
+	}
+	switch binary.LittleEndian.Uint32(src) {
+	case 40, 52, 56, 64, 108, 124:
+	default:
+		return false
+	}
+	width, height := int32(binary.LittleEndian.Uint32(src[4:])), int32(binary.LittleEndian.Uint32(src[8:]))
+	b := bmpFile{bits: int(binary.LittleEndian.Uint16(src[14:])), compression: binary.LittleEndian.Uint32(src[16:])}
+	return width > 0 && height != 0 && b.supported(header) == nil
+}
+
 // brands returns the major brand of an ISO base media file and all that it is
 // compatible with, the major one first; "" for any other file.
 func brands(src []byte) (major string, all []string) {

@@ -3,12 +3,14 @@
 
     compare.py PROGRAM FOLDER...
 
-PROGRAM is the Go program beside this file. The last line says how many files are
-in each class; the exit status is 1 where a file is ok with other pixels and is
-of no kind that KNOWN explains.
+PROGRAM is the Go program beside this file. A line for each file that is not equal,
+then how many there are of each class: equal; near, within the bounds of a lossy
+format; known, where Pillow is wrong; DIFFERENT; only ours or only Pillow reads it;
+both refuse. The exit status is 1 where a file is DIFFERENT.
 """
 import collections
 import os
+import struct
 import subprocess
 import sys
 import warnings
@@ -17,6 +19,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 warnings.simplefilter('ignore')
+
+LONGEST = 16384  # side of a model's input
 
 # Lossy formats: within so many steps of 255, and on average.
 BOUNDS = {'JPEG': (3, 0.15), 'MPO': (3, 0.15), 'WEBP': (2, 0.05)}
@@ -59,12 +63,31 @@ def reference(path):
         return None, '', None, f'{type(e).__name__}: {e}'
 
 
+def bmp_of_two_colours(kind, mode, path):
+    """Pillow takes a BMP whose palette is black, or black and white, or a ramp of grey
+    for one of 1 or 8 bits a pixel, though it has others."""
+    with open(path, 'rb') as f:
+        head = f.read(54)
+    if kind != 'BMP' or mode not in ('1', 'L') or head[14] == 12:
+        return False
+    return struct.unpack('<H', head[28:30])[0] != (1 if mode == '1' else 8)
+
+
+# Kinds of pictures of which ours are the right pixels, and why.
+KNOWN = [bmp_of_two_colours]
+
+
 def classify(ours, path):
     kind, mode, want, why = reference(path)
     if want is None:
         status, reason, _ = ours.decode(path, 16, 16)
-        return kind or '?', 'both refuse' if status != 'ok' else 'only ours', status, reason, f'Pillow: {why}'
+        verdict = {'ok': 'only ours', 'CRASH': 'CRASH'}.get(status, 'both refuse')
+        return '?', verdict, status, reason, f'Pillow: {why}'
+    if max(want.size) > LONGEST:  # both resize alike
+        want = want.resize(tuple(min(side, LONGEST) for side in want.size), Image.BILINEAR)
     status, reason, got = ours.decode(path, want.width, want.height)
+    if status == 'CRASH':
+        return kind, 'CRASH', status, reason, mode
     if status != 'ok':
         return kind, 'only Pillow', status, reason, mode
     a, b = np.frombuffer(got, np.uint8), np.asarray(want).reshape(-1)
@@ -74,6 +97,8 @@ def classify(ours, path):
     most, mean = int(d.max()), float(d.mean())
     bound = BOUNDS.get(kind, (0, 0))
     verdict = 'near' if most <= bound[0] and mean <= bound[1] else 'DIFFERENT'
+    if verdict == 'DIFFERENT' and any(known(kind, mode, path) for known in KNOWN):
+        verdict = 'known'
     return kind, verdict, status, f'at most {most}, on average {mean:.3f}', mode
 
 
@@ -89,8 +114,13 @@ def main():
                 counts[kind, verdict] += 1
                 if verdict != 'equal':
                     print(f'{kind}\t{verdict}\t{status}\t{reason}\t{mode}\t{path}', flush=True)
+    print('format   what they say  files')
     for (kind, verdict), n in sorted(counts.items()):
-        print(f'{kind:8} {verdict:12} {n}')
+        print(f'{kind:8} {verdict:13} {n:6}')
+    wrong = sum(n for (_, verdict), n in counts.items() if verdict == 'DIFFERENT')
+    crashes = sum(n for (_, verdict), n in counts.items() if verdict == 'CRASH')
+    print(f'{sum(counts.values())} files, {wrong} ok with other pixels, {crashes} that ended the program')
+    sys.exit(1 if wrong or crashes else 0)
 
 
 if __name__ == '__main__':

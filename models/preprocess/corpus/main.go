@@ -3,7 +3,8 @@
 // It reads lines of a width, a height and a file's path, separated by tabs, and
 // answers each with one line: the status, the reason and the number of bytes that
 // follow, which are the picture resized to that size, in RGB. At a picture's own
-// size the resize changes nothing.
+// size the resize changes nothing. With the argument "endings" it prints those
+// under which pictures are known.
 package main
 
 import (
@@ -18,6 +19,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "endings" {
+		fmt.Println(strings.Join(preprocess.Extensions(), "\n"))
+		return
+	}
 	if err := serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "corpus:", err)
 		os.Exit(1)
