@@ -264,6 +264,9 @@ func (e env) number(name string) (value, error) {
 	if !ok {
 		return v, nil
 	}
+	if text == "" {
+		return v, configErrorf("%s is set and empty: unset it (unset %s), or give it its number", name, name)
+	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return v, configErrorf("%s=%q is not a whole number from 0 up", name, text)
@@ -296,7 +299,10 @@ func (e env) noTrace(under string) error {
 		"if there are several workers pass the launcher's variables on, or give --rank and --world; " +
 		"if there is one, give --rank 0 --world 1"
 	for _, name := range traces {
-		if text, ok := e.lookup(name); ok {
+		switch text, ok := e.lookup(name); {
+		case ok && text == "":
+			return configErrorf("%s is set and empty: unset it (unset %s)", name, name)
+		case ok:
 			return configErrorf("%s=%q shows that a launcher started this process, but it gives no rank: %s",
 				name, text, looked)
 		}

@@ -176,6 +176,7 @@ func TestFault07_RankVariables(t *testing.T) {
 		"half a pair":            {[]string{"PMI_RANK=0"}, nil, "PMI_SIZE"},
 		"sbatch without srun":    {[]string{"SLURM_PROCID=0", "SLURM_NTASKS=4", "SLURM_JOB_ID=7"}, nil, "srun"},
 		"indexed job, no size":   {[]string{"JOB_COMPLETION_INDEX=1"}, nil, "BATCHSCORE_WORLD"},
+		"an empty variable":      {[]string{"RANK=", "WORLD_SIZE=2"}, nil, "unset RANK"},
 		"flags, rank not below":  {nil, []string{"--rank", "3", "--world", "3"}, "--rank"},
 		"flags, one without two": {nil, []string{"--rank", "0"}, "--world"},
 	} {
