@@ -37,6 +37,9 @@ are brought to that area and encoded again in each of --formats.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			if err := localOnly("--images", images); err != nil {
+				return err
+			}
 			if target < 1 || rounds < 1 || count < 1 {
 				return usagef("--target, --rounds and --count are above zero")
 			}

@@ -273,6 +273,9 @@ with the ending of their format, as 'batchscore merge' does.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := localOnly("DIR", args[1]); err != nil {
+				return err
+			}
 			w, unopened, err := findJob(cmd, args[0])
 			if err != nil {
 				return err

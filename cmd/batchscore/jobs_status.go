@@ -16,8 +16,8 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/patient"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // report is all that 'jobs status' tells.
@@ -126,7 +126,7 @@ give the place of its result.
 
 // inspect finds what arg names: a job on record, or the place of a result.
 func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, error) {
-	isPlace := azblob.IsPlace(arg) || filepath.IsAbs(arg) || arg != filepath.Base(arg) && arg != ""
+	isPlace := !place.IsLocal(arg) || filepath.IsAbs(arg) || arg != filepath.Base(arg) && arg != ""
 	if !isPlace {
 		w, unopened, err := findJob(cmd, arg)
 		if err == nil {

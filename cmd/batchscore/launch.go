@@ -88,15 +88,15 @@ type yamlDocuments interface {
 var testPoint = func(name string) {}
 
 func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals) error {
-	l, section, err := f.open(cmd)
-	if err != nil {
-		return err
-	}
 	job, err := f.job(cmd, cmd.InOrStdin(), runArgs, newRun(sig).Flags())
 	if err != nil {
 		return err
 	}
 	if job, err = settle(f.to, job); err != nil {
+		return err
+	}
+	l, section, err := f.open(cmd)
+	if err != nil {
 		return err
 	}
 	id := deploy.NewID(job.Name, time.Now(), rand.Uint32())

@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
-	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // jobFileFlags are job.yaml and the flags that stand over it.
@@ -300,11 +300,11 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 	}
 	for flag, p := range map[string]*string{"images": &job.Images, "out": &job.Out} {
 		// A token in a place is refused before anything is sent with it.
-		settled, err := place(*p)
+		settled, err := spelled(*p)
 		switch {
 		case err != nil:
 			return job, usagef("--%s: %w", flag, err)
-		case azblob.IsPlace(*p) || mounted(job, *p) != nil:
+		case !place.IsLocal(*p) || mounted(job, *p) != nil:
 		case containers[engine]: // it judges its paths itself
 		default:
 			*p = settled
@@ -339,15 +339,17 @@ func seenFromHere(engine string, job deploy.Job) string {
 	if job.Schedule != "" {
 		return ""
 	}
-	if azblob.IsPlace(job.Out) {
+	if !place.IsLocal(job.Out) {
 		return job.Out
 	}
 	if m := mounted(job, job.Out); m != nil {
 		rest := strings.TrimPrefix(path.Clean(job.Out), path.Clean(m.Path))
-		if azblob.IsPlace(m.Source) {
+		switch scheme, err := place.Scheme(m.Source); {
+		case err != nil: // the engine's own, such as pvc://
+			return ""
+		case scheme != place.Local:
 			return strings.TrimSuffix(m.Source, "/") + rest
-		}
-		if containers[engine] || strings.Contains(m.Source, "://") {
+		case containers[engine]:
 			return ""
 		}
 		return m.Source + rest

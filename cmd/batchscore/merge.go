@@ -33,6 +33,9 @@ A blob that exists already is left as it is, and that is an error.
 			if file == "" {
 				return usagef("-o is missing: the file to write, or - for standard output")
 			}
+			if _, err := spelled(file); err != nil {
+				return usagef("-o: %w", err)
+			}
 			f, err := mergeFormat(file, format)
 			if err != nil {
 				return err
@@ -67,8 +70,8 @@ A blob that exists already is left as it is, and that is an error.
 // output folder do.
 func isPart(out, file string) bool {
 	name := filepath.Base(file)
-	folder, err := place(filepath.Dir(file))
-	if own, err2 := place(out); err != nil || err2 != nil || own != folder {
+	folder, err := spelled(filepath.Dir(file))
+	if own, err2 := spelled(out); err != nil || err2 != nil || own != folder {
 		return false
 	}
 	return name == output.SuccessName || strings.HasPrefix(name, "part-")

@@ -72,6 +72,9 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			case cmd.Flags().Changed("tolerance") && (tolerance <= 0 || tolerance >= 1):
 				return usagef("--tolerance %v: it lies between 0 and 1", tolerance)
 			}
+			if err := localOnly("--images", images); err != nil {
+				return err
+			}
 			m, err := f.locate(cmd, args[0], "")
 			if err != nil {
 				return err

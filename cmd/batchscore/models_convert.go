@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 
@@ -51,6 +52,9 @@ which percentage will do.`,
 				return usagef("--check is missing: a folder of images to compare the models on")
 			case least < 0 || least > 100:
 				return usagef("--accept-below %v is not a percentage", least)
+			}
+			if err := errors.Join(localOnly("--calibrate", calibrate), localOnly("--check", check)); err != nil {
+				return err
 			}
 			before, err := f.locate(cmd, args[0], "")
 			if err != nil {

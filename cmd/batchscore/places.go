@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/patient"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // placeFlags say how places in blob storage are reached. A place is a local
@@ -49,9 +50,13 @@ AZURE_STORAGE_SAS_TOKEN is taken from the environment or from the file that
 default chain: workload identity, managed identity, command line tools.
 `
 
-// place is the one spelling of a place, whatever the working directory.
-func place(spec string) (string, error) {
-	if azblob.IsPlace(spec) {
+// spelled is the one spelling of a place, whatever the working directory.
+func spelled(spec string) (string, error) {
+	scheme, err := place.Scheme(spec)
+	if err != nil {
+		return "", err
+	}
+	if scheme != place.Local {
 		p, err := azblob.ParsePlace(spec)
 		return p.String(), err
 	}
@@ -65,9 +70,26 @@ func place(spec string) (string, error) {
 	return abs, nil
 }
 
+// localOnly refuses a place elsewhere where a flag or argument takes a path on
+// this machine: written there, it would make a folder named "az:".
+func localOnly(what, path string) error {
+	scheme, err := place.Scheme(path)
+	switch {
+	case err != nil:
+		return usagef("%s: %w", what, err)
+	case scheme != place.Local:
+		return usagef("%s: it takes a path on this machine, not a place in blob storage", what)
+	}
+	return nil
+}
+
 // open opens the place that the flag or argument called what says.
 func (f *placeFlags) open(what, spec string) (store.Store, error) {
-	if azblob.IsPlace(spec) {
+	scheme, err := place.Scheme(spec)
+	if err != nil {
+		return nil, usagef("%s: %w", what, err)
+	}
+	if scheme != place.Local {
 		p, err := azblob.ParsePlace(spec)
 		if err != nil {
 			return nil, usagef("%s: %w", what, err)
@@ -107,7 +129,7 @@ func (f *placeFlags) blobs(what string, p azblob.Place) (*azblob.Store, error) {
 // create makes one file appear whole or not at all. A local file takes the
 // place of what was there; a blob is created, or it is store.ErrExist.
 func (f *placeFlags) create(ctx context.Context, what, spec string, write func(io.Writer) error) error {
-	if !azblob.IsPlace(spec) {
+	if place.IsLocal(spec) {
 		return writeWhole(spec, write)
 	}
 	p, err := azblob.ParsePlace(spec)

@@ -26,6 +26,9 @@ func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if f.folder == "" {
 		return func() error { return nil }, nil
 	}
+	if err := localOnly("--profile", f.folder); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(f.folder, 0o755); err != nil {
 		return nil, config(fmt.Errorf("--profile: %w", err))
 	}

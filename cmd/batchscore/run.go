@@ -78,10 +78,10 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	if err := f.boundFlags.check(cmd); err != nil {
 		return "", err
 	}
-	if _, err := place(f.images); err != nil {
+	if _, err := spelled(f.images); err != nil {
 		return "", usagef("--images: %w", err)
 	}
-	if _, err := place(f.out); err != nil {
+	if _, err := spelled(f.out); err != nil {
 		return "", usagef("--out: %w", err)
 	}
 	return format, nil
@@ -98,7 +98,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		return nil, output.Job{}, err
 	}
 	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
-	images, err := place(f.images)
+	images, err := spelled(f.images)
 	if err != nil {
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
@@ -199,6 +199,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	if f.decoders < 0 {
 		return usagef("--decoders %d: at least one goroutine decodes", f.decoders)
+	}
+	if err := localOnly("--tune-cache", f.tuneCache); err != nil {
+		return err
 	}
 	if f.lease < time.Second {
 		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)

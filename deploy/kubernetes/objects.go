@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/store/place"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -121,7 +122,7 @@ func (e *Engine) check(job deploy.Job, id string) error {
 
 // checkOut refuses a result that would be lost with its pod.
 func checkOut(job deploy.Job) error {
-	if !job.Scores() || strings.Contains(job.Out, "://") {
+	if !job.Scores() || !place.IsLocal(job.Out) {
 		return nil
 	}
 	for _, m := range job.Mounts {

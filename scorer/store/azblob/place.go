@@ -28,17 +28,6 @@ var domains = []string{
 	"core.windows.net", "storage.azure.net", "core.usgovcloudapi.net", "core.chinacloudapi.cn", "core.cloudapi.de",
 }
 
-// IsPlace says whether s is meant to be a place in blob storage rather than a
-// local path.
-func IsPlace(s string) bool {
-	head, _, ok := strings.Cut(s, "://")
-	switch strings.ToLower(head) {
-	case "az", "https", "http":
-		return ok
-	}
-	return false
-}
-
 // ParsePlace reads az://ACCOUNT/CONTAINER/PREFIX, in which the prefix stands as
 // it is, or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, a URL. Both
 // spell the same place. A prefix names a folder, with or without the slash at

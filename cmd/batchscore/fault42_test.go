@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestFault42_UnknownSchemes gives places with schemes that do not exist to every
+// command and launcher that takes a place.
+func TestFault42_UnknownSchemes(t *testing.T) {
+	in, model := pictures(t, 2), tiny(t, graphtest.Options{})
+	jobs := t.TempDir()
+	jobOf := func(images, out string) string {
+		path := filepath.Join(jobs, "job.yaml")
+		writeFile(t, path, fmt.Appendf(nil, "images: %s\nout: %s\nmodel: %s\nimage: x\n", images, out, model))
+		return path
+	}
+	for _, bad := range []string{"s3://bucket/x", "gs://bucket", "abfss://c@acme.dfs.core.windows.net/x", "azz://acme/photos", "file:///data", "az:/acme/photos"} {
+		commands := [][]string{
+			{"run", "--images", in, "--out", bad, "--model", model},
+			{"run", "--images", bad, "--out", "out", "--model", model},
+			{"plan", "--images", bad},
+			{"sample", "--images", in, "--out", bad},
+			{"sample", "--images", bad, "--out", "out"},
+			{"merge", bad, "-o", "-"},
+			{"merge", "out", "-o", bad},
+			{"verify", bad}, {"show", bad}, {"jobs", "status", bad}, {"jobs", "fetch", "job", bad},
+			{"bench", "run", "--images", bad, "--model", model},
+			{"bench", "decode", "--images", bad},
+			{"models", "golden", model, "--images", bad, "-o", "golden.onnx"},
+			{"models", "convert", "--precision", "int8", "--calibrate", bad, model, "-o", "int8.onnx"},
+			{"run", "--images", in, "--out", "out", "--model", model, "--profile", bad},
+			{"run", "--images", in, "--out", "out", "--model", model, "--tune-cache", bad},
+		}
+		for _, engine := range []string{"local", "slurm", "kubernetes", "azureml", "batchai"} {
+			commands = append(commands,
+				[]string{"launch", "--to", engine, "--", "--images", in, "--out", bad, "--model", model},
+				[]string{"launch", "--to", engine, "--dry-run", "--", "--images", bad, "--out", "out", "--model", model},
+				[]string{"launch", "--to", engine, "-f", jobOf(in, bad)})
+		}
+		for _, args := range commands {
+			cmd := command(t, nil, args...)
+			cmd.Dir = t.TempDir()
+			if r := finish(t, cmd); r.code != 64 || !strings.Contains(r.stderr, "az://ACCOUNT/CONTAINER") {
+				t.Errorf("%q: want exit code 64 and the schemes that exist, have %v", args, r)
+			}
+			if made, err := os.ReadDir(cmd.Dir); err != nil || len(made) > 0 {
+				t.Errorf("%q: made %v, %v", args, made, err)
+			}
+		}
+	}
+}
+
+// TestFault42_LocalFolderOfThatName writes to a folder that is spelled as a path.
+func TestFault42_LocalFolderOfThatName(t *testing.T) {
+	in, model := pictures(t, 2), tiny(t, graphtest.Options{})
+	cmd := command(t, nil, "run", "--images", in, "--out", "./s3://bucket", "--model", model)
+	cmd.Dir = t.TempDir()
+	if r := finish(t, cmd); r.code != 0 || !exists(filepath.Join(cmd.Dir, "s3:", "bucket", "_SUCCESS")) {
+		t.Error(r)
+	}
+}
+
+// TestFault42_BlobsWhereFilesBelong names blob storage for what lies on this
+// machine only.
+func TestFault42_BlobsWhereFilesBelong(t *testing.T) {
+	cmd := command(t, nil, "jobs", "fetch", "job", "az://acme/labels")
+	cmd.Dir = t.TempDir()
+	if r := finish(t, cmd); r.code != 64 || !strings.Contains(r.stderr, "on this machine") || exists(filepath.Join(cmd.Dir, "az:")) {
+		t.Error(r)
+	}
+}
