@@ -17,6 +17,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
 var (
@@ -91,7 +93,11 @@ func (b Book) String() string { return b.folder }
 // Create writes the record of a new job. Once it returns, the record survives a
 // crash of this machine. An ID that is there already is os.ErrExist.
 func (b Book) Create(r Record) error {
-	return b.write(r, os.Link)
+	err := b.write(r, dir.LinkExclusive)
+	if errors.Is(err, store.ErrUnfit) {
+		return fmt.Errorf("record job %s: %s has neither hard links nor an exclusive rename; set XDG_STATE_HOME to a folder on a local disk", r.ID, b.folder)
+	}
+	return err
 }
 
 // Update replaces the record of a job, at once and whole.
@@ -131,15 +137,7 @@ func (b Book) write(r Record, place func(from, to string) error) (err error) {
 	if err := place(f.Name(), b.path(r.ID)); err != nil {
 		return err
 	}
-	return syncFolder(b.folder)
-}
-
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return dir.SyncFolder(b.folder)
 }
 
 // List returns all records, the newest first. A file that cannot be understood

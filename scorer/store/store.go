@@ -24,14 +24,32 @@ var (
 	// changed while it was read.
 	ErrChanged = errors.New("changed since it was listed")
 	// ErrUnreadable says that this one object cannot be read (a file whose mode
-	// forbids it, say), which tells nothing about the others.
+	// forbids it, or that lies on a damaged part of a disk), which tells nothing
+	// about the others. Another error beside it says what kind of trouble it is;
+	// a Transient among them says that another try may help.
 	ErrUnreadable = errors.New("object is not readable")
 	// ErrDenied says that the place refuses these credentials or permissions.
 	ErrDenied = errors.New("access refused")
 	// ErrUnavailable says that the place cannot serve now (no space left, quota,
 	// read-only, throttled past the deadline); trying again later may help.
 	ErrUnavailable = errors.New("storage unavailable")
+	// ErrUnfit says that the place cannot do what every store must: create an
+	// object whole and once.
+	ErrUnfit = errors.New("this place cannot hold a result")
 )
+
+// Unreadable is an ErrUnreadable with its reason.
+type Unreadable struct {
+	// Why is the reason in words that are the same for every worker and every
+	// try, without the place.
+	Why string
+	Err error
+}
+
+func (u *Unreadable) Error() string { return u.Err.Error() }
+
+// Unwrap makes an Unreadable an ErrUnreadable.
+func (u *Unreadable) Unwrap() []error { return []error{u.Err, ErrUnreadable} }
 
 // Object describes one stored object.
 type Object struct {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -70,7 +71,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	}
 	folder := filepath.Dir(final)
 	if err := s.ensureFolder(folder); err != nil {
-		return store.Object{}, classifyCreate(folder, size, err)
+		return store.Object{}, classifyCreate(folder, size, s.asUnfit(err))
 	}
 	temp, err := os.CreateTemp(folder, TempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
@@ -80,9 +81,9 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 		}
 	}
 	if err != nil {
-		return store.Object{}, classifyCreate(final, size, err)
+		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
-	defer os.Remove(temp.Name())
+	defer s.unmake(temp.Name())
 	if err := fill(temp, lasts, write); err != nil {
 		if size < 0 {
 			size = written(temp.Name())
@@ -93,11 +94,14 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 		return store.Object{}, err
 	}
 	if err := s.link(temp.Name(), final); err != nil && !sameFile(temp.Name(), final) {
+		if errors.Is(err, store.ErrUnfit) {
+			s.unfit.Store(true)
+		}
 		return store.Object{}, classifyCreate(final, size, err)
 	}
 	info, err := os.Lstat(final)
 	if err == nil && lasts == durable {
-		err = syncFolder(folder)
+		err = SyncFolder(folder)
 	}
 	if err != nil {
 		return store.Object{}, classifyCreate(final, size, err)
@@ -136,9 +140,11 @@ func fill(f *os.File, lasts lasting, write func(io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// linkExclusive gives temp the name final as well, or moves it there. Of any
-// number of callers, on any number of machines, one succeeds.
-func linkExclusive(temp, final string) error {
+// LinkExclusive gives temp the name final as well, or moves it there, unless
+// that name is taken: then it returns os.ErrExist. Of any number of callers, on
+// any number of machines, one succeeds. A file system that can do neither is
+// store.ErrUnfit.
+func LinkExclusive(temp, final string) error {
 	err := os.Link(temp, final)
 	var no syscall.Errno
 	if errors.As(err, &no) {
@@ -171,14 +177,39 @@ func (s *Store) ensureFolder(folder string) error {
 	if seen {
 		return nil
 	}
-	if err := makeFolder(folder); err != nil {
-		return err
+	made, err := makeFolder(folder)
+	if err == nil {
+		s.sweep(folder)
 	}
-	s.sweep(folder)
 	s.mu.Lock()
-	s.seen[folder] = true
-	s.mu.Unlock()
-	return nil
+	defer s.mu.Unlock()
+	s.made = append(s.made, made...)
+	s.seen[folder] = err == nil
+	return err
+}
+
+// asUnfit is err, unless it comes of another create's having unmade a folder.
+func (s *Store) asUnfit(err error) error {
+	if s.unfit.Load() && errors.Is(err, fs.ErrNotExist) {
+		return errNoExclusive
+	}
+	return err
+}
+
+// unmake removes a temporary file and, where no create can ever succeed, the
+// folders that were made for it and that nobody else uses.
+func (s *Store) unmake(temp string) {
+	os.Remove(temp)
+	if !s.unfit.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.Sort(s.made)
+	for _, folder := range slices.Backward(s.made) {
+		os.Remove(folder) // which leaves a folder that is not empty
+	}
+	clear(s.seen)
 }
 
 // forget makes ensureFolder look again.
@@ -188,31 +219,34 @@ func (s *Store) forget() {
 	s.mu.Unlock()
 }
 
-// makeFolder is os.MkdirAll that syncs what it changes.
-func makeFolder(folder string) error {
+// makeFolder is os.MkdirAll that syncs what it changes, and returns it.
+func makeFolder(folder string) (made []string, err error) {
 	info, err := os.Stat(folder)
 	if err == nil {
 		if !info.IsDir() {
-			return &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
+			return nil, &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
 		}
-		return nil
+		return nil, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	above := filepath.Dir(folder)
-	if err := makeFolder(above); err != nil {
-		return err
+	if made, err = makeFolder(above); err != nil {
+		return made, err
 	}
-	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	switch err := os.Mkdir(folder, 0o755); {
+	case err == nil:
+		made = append(made, folder)
+	case !errors.Is(err, fs.ErrExist):
+		return made, err
 	}
-	return syncFolder(above)
+	return made, SyncFolder(above)
 }
 
-// syncFolder makes the names in a folder survive a crash. Some file systems
+// SyncFolder makes the names in a folder survive a crash. Some file systems
 // know no such call, and need none.
-func syncFolder(folder string) error {
+func SyncFolder(folder string) error {
 	d, err := os.Open(folder)
 	if err != nil {
 		return err

@@ -3,12 +3,13 @@ package dir
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -17,25 +18,39 @@ import (
 // TempPrefix begins the names of files that are being written.
 const TempPrefix = ".batchscore-tmp-"
 
-// errNoExclusive says that nothing whole can be created exclusively here.
-var errNoExclusive = errors.New("this file system has neither hard links nor an exclusive rename; use another one")
-
 // Options changes what New sets up; its zero value is right for most uses.
 type Options struct {
 	// TempAge is how old an abandoned temporary file must be to be removed; a
 	// day if zero.
 	TempAge time.Duration
+	// OpenFile opens a file for reading, and waits for no writer of a pipe; by
+	// default as the operating system does. Tests have it fail.
+	OpenFile func(path string) (File, error)
+}
+
+// File is an open file.
+type File interface {
+	io.ReadCloser
+	Name() string
+	Stat() (fs.FileInfo, error)
 }
 
 // Store is a store.Store over a folder.
 type Store struct {
 	root    string
 	tempAge time.Duration
+	// first is the folder that root was when the Store was opened, nil if there
+	// was none.
+	first    fs.FileInfo
+	openFile func(path string) (File, error)
 	// link gives the file at temp the name final unless that is taken.
 	link func(temp, final string) error
 
 	mu   sync.Mutex
 	seen map[string]bool // folders that this Store has made sure of, and swept
+	made []string        // folders that it made
+
+	unfit atomic.Bool // no create succeeds here
 }
 
 var (
@@ -50,17 +65,23 @@ func New(root string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find folder %s: %w", root, err)
 	}
-	switch info, err := os.Stat(abs); {
+	info, err := os.Stat(abs)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		info = nil
 	case err != nil:
 		return nil, classify("look at the folder", abs, 0, err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("%s is not a folder; give a folder", abs)
+		return nil, fmt.Errorf("%s is not a folder; give the folder that holds it", abs)
 	}
 	if opt.TempAge == 0 {
 		opt.TempAge = 24 * time.Hour
 	}
-	return &Store{root: abs, tempAge: opt.TempAge, link: linkExclusive, seen: map[string]bool{}}, nil
+	if opt.OpenFile == nil {
+		opt.OpenFile = openFile
+	}
+	return &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
+		link: LinkExclusive, seen: map[string]bool{}}, nil
 }
 
 // String is the absolute path of the folder.
@@ -87,59 +108,4 @@ func object(name string, info fs.FileInfo) store.Object {
 		Name: name, Size: info.Size(), Modified: t,
 		ETag: fmt.Sprintf("%x-%x", info.Size(), t.UnixNano()),
 	}
-}
-
-// classify wraps an error of the file system with what was done, to what, the
-// bytes at stake if any, and the sentinel that says what can be done about it.
-func classify(doing, path string, bytes int64, err error) error {
-	kind, hint := kindOf(err)
-	size := ""
-	if bytes > 0 {
-		size = fmt.Sprintf(" (%d bytes)", bytes)
-	}
-	if kind == nil {
-		return fmt.Errorf("%s %s%s: %w", doing, path, size, err)
-	}
-	return fmt.Errorf("%s %s%s: %w: %w%s", doing, path, size, kind, bare(err), hint)
-}
-
-// bare takes the path and the operation off an error; the message has them.
-func bare(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		return link.Err
-	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		return call.Err
-	}
-	return err
-}
-
-func kindOf(err error) (kind error, hint string) {
-	var no syscall.Errno
-	if !errors.As(err, &no) {
-		return nil, ""
-	}
-	switch no {
-	case syscall.ENOENT, syscall.ENOTDIR, syscall.ENAMETOOLONG, syscall.ELOOP:
-		return store.ErrNotExist, ""
-	case syscall.EEXIST:
-		return store.ErrExist, ""
-	case syscall.ESTALE:
-		return store.ErrChanged, ""
-	case syscall.EACCES, syscall.EPERM:
-		return store.ErrDenied, "; check owner and mode"
-	case syscall.ENOSPC, syscall.EDQUOT:
-		return store.ErrUnavailable, "; free space and run again"
-	case syscall.EROFS:
-		return store.ErrUnavailable, "; mount it writable and run again"
-	case syscall.EFBIG, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ETIMEDOUT, syscall.EBUSY:
-		return store.ErrUnavailable, "; run again when that is mended"
-	}
-	return nil, ""
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -212,7 +213,7 @@ func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 		if err := os.Remove(temp); err != nil {
 			t.Error(err)
 		}
-		return linkExclusive(temp, final)
+		return LinkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err == nil || errors.Is(err, store.ErrExist) {
 		t.Errorf("got %v", err)
@@ -223,16 +224,24 @@ func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 }
 
 func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
-	s := open(t, t.TempDir())
+	above := t.TempDir()
+	s := open(t, above+"/to/out")
 	s.link = func(temp, final string) error {
 		return &os.LinkError{Op: "rename", Old: temp, New: final, Err: errNoExclusive}
 	}
-	_, err := s.Create(t.Context(), "part", []byte("x"))
-	if !errors.Is(err, errNoExclusive) || !strings.Contains(err.Error(), s.root+"/part") {
-		t.Errorf("got %v", err)
+	var creates sync.WaitGroup
+	for i := range 8 {
+		creates.Go(func() {
+			name := fmt.Sprintf("%d/part", i%4)
+			_, err := s.Create(t.Context(), name, []byte("x"))
+			if !errors.Is(err, store.ErrUnfit) || !strings.Contains(err.Error(), s.root+"/"+name) || !strings.Contains(err.Error(), "az://") {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
-	if got := files(t, s.root); len(got) != 0 {
-		t.Errorf("left %q", got)
+	creates.Wait()
+	if left, err := os.ReadDir(above); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
 	}
 }
 
@@ -241,10 +250,10 @@ func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
 func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 	s := open(t, t.TempDir())
 	s.link = func(temp, final string) error {
-		if err := linkExclusive(temp, final); err != nil {
+		if err := LinkExclusive(temp, final); err != nil {
 			return err
 		}
-		return linkExclusive(temp, final)
+		return LinkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("mine")); err != nil {
 		t.Errorf("create: %v", err)
@@ -255,7 +264,7 @@ func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 }
 
 func TestLinkExclusiveLosesWhenTheNameIsTakenAfterTheFirstLook(t *testing.T) {
-	for name, link := range map[string]func(string, string) error{"link": linkExclusive, "rename": renameExclusive} {
+	for name, link := range map[string]func(string, string) error{"link": LinkExclusive, "rename": renameExclusive} {
 		s := open(t, t.TempDir())
 		s.link = func(temp, final string) error {
 			write(t, final, "faster")

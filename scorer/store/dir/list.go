@@ -150,8 +150,3 @@ func (s *Store) visit(ctx context.Context, at string, e fs.DirEntry, prefix stri
 type nowhere struct{ fs.FileInfo }
 
 func (nowhere) Size() int64 { return 0 }
-
-func isNotExist(err error) bool {
-	kind, _ := kindOf(err)
-	return kind == store.ErrNotExist
-}

@@ -21,30 +21,41 @@ func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, sto
 	if err != nil {
 		return nil, store.Object{}, fmt.Errorf("open: %w: %w", store.ErrNotExist, err)
 	}
-	// Without O_NONBLOCK the open of a pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := s.openFile(path)
 	if err != nil {
-		return nil, store.Object{}, classify("open", path, 0, err)
+		return nil, store.Object{}, s.unread("open", path, err)
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: not a regular file", store.ErrNotExist)
+	switch {
+	case err != nil:
+		err = s.unread("open", path, err)
+	case !info.Mode().IsRegular():
+		err = classify("open", path, 0, errNotRegular)
+	case etag != "" && object(name, info).ETag != etag:
+		err = fmt.Errorf("open %s: %w", path, store.ErrChanged)
 	}
 	if err != nil {
 		f.Close()
-		return nil, store.Object{}, classify("open", path, 0, err)
+		return nil, store.Object{}, err
 	}
 	obj := object(name, info)
-	if etag != "" && obj.ETag != etag {
-		f.Close()
-		return nil, store.Object{}, fmt.Errorf("open %s: %w", path, store.ErrChanged)
+	return &reader{s: s, f: f, obj: obj}, obj, nil
+}
+
+// openFile opens a file for reading. Without O_NONBLOCK the open of a pipe would
+// wait for a writer.
+func openFile(path string) (File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
 	}
-	return &reader{f: f, obj: obj}, obj, nil
+	return f, nil
 }
 
 // reader reads one version of a file.
 type reader struct {
-	f   *os.File
+	s   *Store
+	f   File
 	obj store.Object
 }
 
@@ -53,11 +64,11 @@ type reader struct {
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.f.Read(p)
 	if err != nil && err != io.EOF {
-		return 0, classify("read", r.f.Name(), 0, err)
+		return 0, r.s.unread("read", r.f.Name(), err)
 	}
 	info, statErr := r.f.Stat()
 	if statErr != nil {
-		return 0, classify("read", r.f.Name(), 0, statErr)
+		return 0, r.s.unread("read", r.f.Name(), statErr)
 	}
 	if object(r.obj.Name, info).ETag != r.obj.ETag {
 		return 0, fmt.Errorf("read %s: %w", r.f.Name(), store.ErrChanged)
