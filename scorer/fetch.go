@@ -75,10 +75,11 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 	if p.Rescore {
 		etag = ""
 	}
-	size := e.Size
+	size, failed := e.Size, 0
 	for {
 		b, err := p.readVersion(ctx, e.Path, etag, size)
 		if err == nil {
+			p.unread.Store(0)
 			return b, nil
 		}
 		var grown *resized
@@ -94,11 +95,46 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 			return nil, &preprocess.Failure{Status: output.StatusNotFound,
 				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
 		case errors.Is(err, store.ErrUnreadable):
-			return nil, &preprocess.Failure{Status: output.StatusUnreadable,
-				Reason: "the store does not let this object be read"}
+			again, ended := p.waitToReadAgain(ctx, err, failed)
+			if ended != nil {
+				return nil, ended
+			}
+			if again {
+				failed++
+				continue
+			}
+			return nil, &preprocess.Failure{Status: output.StatusUnreadable, Reason: p.whyUnreadable(err)}
 		}
 		return nil, err
 	}
+}
+
+// unreadPauses come between the tries to read an image that another try may
+// help.
+var unreadPauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
+
+// unreadMany is after how many images in a row that could not be read no more
+// pauses are made: a damaged disk must not take seconds for each of a million.
+const unreadMany = 100
+
+// waitToReadAgain reports whether an image that could not be read so many times
+// is worth another try, and waits until it is time for that.
+func (p *pipeline) waitToReadAgain(ctx context.Context, err error, failed int) (bool, error) {
+	if _, passing := store.AsTransient(err); !passing || failed == len(unreadPauses) || p.unread.Load() >= unreadMany {
+		p.unread.Add(1)
+		return false, nil
+	}
+	return true, p.pause(ctx, unreadPauses[failed])
+}
+
+// whyUnreadable is the reason in the row of an image that cannot be read. Jobs
+// begun before reasons were known keep the words that they have.
+func (p *pipeline) whyUnreadable(err error) string {
+	var u *store.Unreadable
+	if p.Job.Selection == output.TenEndings || !errors.As(err, &u) {
+		return "the store does not let this object be read"
+	}
+	return "cannot be read: " + u.Why
 }
 
 // resized says that an object has another size than expected.

@@ -23,7 +23,9 @@ type Job struct {
 	ID string `json:"id"`
 	// Images is the place of the images, without secrets.
 	Images string `json:"images"`
-	Max    int    `json:"max"` // 0 is all
+	// Selection says which objects there are taken for images.
+	Selection Selection `json:"selection,omitempty"`
+	Max       int       `json:"max"` // 0 is all
 	// Model is the name of the model, for people; ModelDigest is what counts.
 	Model            string `json:"model"`
 	ModelDigest      string `json:"model_digest"`
@@ -72,6 +74,19 @@ type Job struct {
 
 // ExactInt8 is what Job.Int8 is in new records.
 const ExactInt8 = "exact"
+
+// Selection says which objects of a place are taken for images.
+type Selection string
+
+const (
+	// TenEndings is that of jobs begun before there was a choice: it takes ten
+	// endings and nothing beneath a link to a folder.
+	TenEndings Selection = ""
+	// Pictures takes every ending of a picture.
+	Pictures Selection = "pictures"
+	// AllFiles takes every object, whatever its name.
+	AllFiles Selection = "all"
+)
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
@@ -207,6 +222,7 @@ func compare(st store.Store, have, want Job) error {
 	}
 	differ(&job, "images", have.Images, want.Images)
 	differ(&job, "max", have.Max, want.Max)
+	differ(&job, "all-files", have.Selection == AllFiles, want.Selection == AllFiles)
 	differ(&job, "format", have.Format, want.Format)
 	differ(&job, "top-k", have.TopK, want.TopK)
 	if want.Batch != 0 {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -69,10 +70,9 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 		return failed(store.ErrNotExist, "there is no blob of that name")
 	case op == opOpen && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable):
 		return failed(store.ErrChanged, "the blob carries another ETag now")
-	case op == opOpen && (code == bloberror.BlobArchived || code == bloberror.BlobBeingRehydrated):
-		return failed(store.ErrUnreadable, "the blob lies in the archive tier")
-	case op == opOpen && code == bloberror.BlobUsesCustomerSpecifiedEncryption:
-		return failed(store.ErrUnreadable, "the blob is encrypted with a key of its own")
+	case op == opOpen && unreadable(status, code) != "":
+		why := unreadable(status, code)
+		return &store.Unreadable{Why: why, Err: failed(store.ErrUnreadable, why)}
 	case status == http.StatusNotFound:
 		kind := store.ErrDenied
 		if op == opList {
@@ -94,6 +94,20 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 		}
 	}
 	return fmt.Errorf("%s: %s", what, s.signer.redact("the service refuses this request ("+said+")"))
+}
+
+// unreadable says why one blob cannot be read although others can; empty if that
+// is not what the answer says.
+func unreadable(status int, code bloberror.Code) string {
+	switch {
+	case code == bloberror.BlobArchived || code == bloberror.BlobBeingRehydrated:
+		return "the blob lies in the archive tier"
+	case code == bloberror.BlobUsesCustomerSpecifiedEncryption:
+		return "the blob is encrypted with a key of its own"
+	case status == http.StatusConflict && strings.HasPrefix(string(code), "Blob"):
+		return "the service refuses it: " + string(code)
+	}
+	return ""
 }
 
 // isThere says whether a create was refused because a blob of that name exists.
