@@ -63,6 +63,8 @@ type Object struct {
 	// Modified is the creation time by the store's clock, which is the only
 	// clock that claims are judged by.
 	Modified time.Time
+	// Linked says that the object was listed beneath a link to a folder.
+	Linked bool
 }
 
 // Store is safe for use by any number of goroutines and processes at once.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,15 +51,23 @@ func TestDenied(t *testing.T) {
 	}
 	s := open(t, root+"/images")
 	asNobody(t, func() {
-		err := s.List(t.Context(), "", func(store.Object) error { return nil })
+		if got, passed := listed(t, s, ""); !slices.Equal(got, []string{"a"}) || passed["secret"] != store.ClosedFolder {
+			t.Errorf("listed %q, passed over %q", got, passed)
+		}
+		err := open(t, root+"/images/secret").List(t.Context(), "", func(store.Object) error { return nil })
 		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/secret") {
-			t.Errorf("list: %v, want ErrDenied that names the sub-folder", err)
+			t.Errorf("list: %v, want ErrDenied that names the folder", err)
 		}
 		if err := s.List(t.Context(), "a", func(store.Object) error { return nil }); err != nil {
 			t.Errorf("list of what lies beside the sub-folder: %v", err)
 		}
-		if _, _, err := s.Open(t.Context(), "a", ""); !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/a") {
-			t.Errorf("open: %v, want ErrDenied that names the file", err)
+		_, _, err = s.Open(t.Context(), "a", "")
+		var u *store.Unreadable
+		if !errors.As(err, &u) || !errors.Is(err, store.ErrDenied) || u.Why != "permission denied" || strings.Count(err.Error(), "images/a") != 1 {
+			t.Errorf("open: %v, want Unreadable that names the file once", err)
+		}
+		if _, again := store.AsTransient(err); again {
+			t.Error("to try again is no use")
 		}
 		if _, err := s.Create(t.Context(), "part", []byte("x")); !errors.Is(err, store.ErrDenied) {
 			t.Errorf("create: %v, want ErrDenied", err)

@@ -108,7 +108,7 @@ func (s *Store) gone() error {
 	case isDenied(err):
 		return classify("read the folder", s.root, 0, err)
 	}
-	return fmt.Errorf("%s: %w: the folder itself cannot be read: %w; run again when it is back", s.root, store.ErrUnavailable, bare(err))
+	return fmt.Errorf("%s: %w: the folder itself cannot be read: %v; run again when it is back", s.root, store.ErrUnavailable, bare(err))
 }
 
 // readFolder reads one name of a folder.
@@ -136,7 +136,7 @@ func (s *Store) unread(doing, path string, err error) error {
 		return classify(doing, path, 0, err) // a root that may not have been made yet
 	}
 	if gone := s.gone(); gone != nil {
-		return fmt.Errorf("%s %s: %w: %w", doing, path, bare(err), gone)
+		return fmt.Errorf("%s %s: %v: %w", doing, path, bare(err), gone) // the file's own error means nothing now
 	}
 	if isNotExist(err) || no == syscall.ESTALE {
 		return classify(doing, path, 0, err)
