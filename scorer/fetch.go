@@ -131,7 +131,7 @@ func (p *pipeline) waitToReadAgain(ctx context.Context, err error, failed int) (
 // begun before reasons were known keep the words that they have.
 func (p *pipeline) whyUnreadable(err error) string {
 	var u *store.Unreadable
-	if p.Job.Selection == output.TenEndings || !errors.As(err, &u) {
+	if p.Job.Files == output.TenEndings || !errors.As(err, &u) {
 		return "the store does not let this object be read"
 	}
 	return "cannot be read: " + u.Why

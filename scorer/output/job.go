@@ -23,8 +23,8 @@ type Job struct {
 	ID string `json:"id"`
 	// Images is the place of the images, without secrets.
 	Images string `json:"images"`
-	// Selection says which objects there are taken for images.
-	Selection Selection `json:"selection,omitempty"`
+	// Files says which objects there are taken for images.
+	Files Files `json:"files,omitempty"`
 	Max       int       `json:"max"` // 0 is all
 	// Model is the name of the model, for people; ModelDigest is what counts.
 	Model            string `json:"model"`
@@ -75,17 +75,17 @@ type Job struct {
 // ExactInt8 is what Job.Int8 is in new records.
 const ExactInt8 = "exact"
 
-// Selection says which objects of a place are taken for images.
-type Selection string
+// Files says which objects of a place are taken for images.
+type Files string
 
 const (
 	// TenEndings is that of jobs begun before there was a choice: it takes ten
 	// endings and nothing beneath a link to a folder.
-	TenEndings Selection = ""
+	TenEndings Files = ""
 	// Pictures takes every ending of a picture.
-	Pictures Selection = "pictures"
+	Pictures Files = "pictures"
 	// AllFiles takes every object, whatever its name.
-	AllFiles Selection = "all"
+	AllFiles Files = "all"
 )
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
@@ -222,7 +222,7 @@ func compare(st store.Store, have, want Job) error {
 	}
 	differ(&job, "images", have.Images, want.Images)
 	differ(&job, "max", have.Max, want.Max)
-	differ(&job, "all-files", have.Selection == AllFiles, want.Selection == AllFiles)
+	differ(&job, "all-files", have.Files == AllFiles, want.Files == AllFiles)
 	differ(&job, "format", have.Format, want.Format)
 	differ(&job, "top-k", have.TopK, want.TopK)
 	if want.Batch != 0 {
