@@ -17,7 +17,7 @@ func (w *worker) finish(ctx context.Context) (output.Success, error) {
 	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
 		s, err := output.ReadSuccess(ctx, w.Out)
 		if err == nil {
-			return s, w.MaxErrors.check(s)
+			return s, w.MaxErrors.check(s, w.Out.String())
 		}
 		if !errors.Is(err, store.ErrNotExist) {
 			return s, err
@@ -51,7 +51,7 @@ func (w *worker) succeed(ctx context.Context) (output.Success, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, w.MaxErrors.check(s)
+	return s, w.MaxErrors.check(s, w.Out.String())
 }
 
 // drift is what a second listing showed, nil if it failed.

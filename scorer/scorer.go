@@ -184,7 +184,7 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 		return done, false, err
 	}
 	o.Log.Info().Msg("this job is complete already; nothing to do")
-	return done, true, o.MaxErrors.check(done)
+	return done, true, o.MaxErrors.check(done, o.Out.String())
 }
 
 // join makes this worker a member of the job: it creates or checks the record,

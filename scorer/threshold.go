@@ -39,9 +39,9 @@ func ParseThreshold(text string) (Threshold, error) {
 	return t, nil
 }
 
-// check returns ErrTooManyFailed when a complete job has more failures than
-// allowed.
-func (t Threshold) check(s output.Success) error {
+// check returns ErrTooManyFailed when a complete job, whose output is in that
+// place, has more failures than allowed.
+func (t Threshold) check(s output.Success, place string) error {
 	failed := s.Images - s.Statuses[output.StatusOK]
 	var over bool
 	switch {
@@ -59,6 +59,6 @@ func (t Threshold) check(s output.Success) error {
 	if allowed == "" {
 		allowed = "all but one"
 	}
-	return fmt.Errorf("%w: %d of %d, allowed are %s; every image has its row, whose status says why",
-		ErrTooManyFailed, failed, s.Images, allowed)
+	return fmt.Errorf("%w: %d of %d (%s), allowed are %s; every image has its row, which says why: %s",
+		ErrTooManyFailed, failed, s.Images, output.Failures(s.Statuses), allowed, output.ShowCommand(place, s.Statuses))
 }

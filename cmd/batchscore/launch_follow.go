@@ -233,9 +233,12 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	// Not on how many ranks: others may have done it before these came.
 	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
 		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+	seen := seenFromHere(w.r.Engine, w.r.Job)
+	sayResult(w.stdout, seen, s.Statuses)
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 3:
-		return fmt.Errorf("%w: see the rows of %s", scorer.ErrTooManyFailed, w.out)
+		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,
+			output.Failures(s.Statuses), output.ShowCommand(seen, s.Statuses))
 	case failed != nil:
 		// A rank that failed after others had taken over its work cost
 		// nothing; it is told, but the job is done.

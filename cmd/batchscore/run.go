@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -264,7 +265,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
-	_, err = scorer.Run(ctx, scorer.Options{
+	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
 			if simulating {
@@ -290,6 +291,12 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
+	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed); complete && done.Job != "" {
+		logResult(log, f.out, &done)
+		if world.Rank == 0 {
+			sayResult(stdout, f.out, done.Statuses)
+		}
+	}
 	if unwritten := profiled(); unwritten != nil && err == nil {
 		err = fmt.Errorf("the job is done, but not its profile: %w", unwritten)
 	}

@@ -60,15 +60,7 @@ type Progress struct {
 }
 
 // Failed is how many images have a row and no label.
-func (p *Progress) Failed() int {
-	n := 0
-	for status, images := range p.Statuses {
-		if status != StatusOK {
-			n += images
-		}
-	}
-	return n
-}
+func (p *Progress) Failed() int { return failed(p.Statuses) }
 
 // Alive is how many ranks are at work.
 func (p *Progress) Alive() int {

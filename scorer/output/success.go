@@ -21,6 +21,9 @@ type Success struct {
 	// those of a simulated device.
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
+	// Failed sums the statuses but ok; See is the command that shows those images.
+	Failed int    `json:"failed,omitempty"`
+	See    string `json:"see,omitempty"`
 	Chunks    int            `json:"chunks"`
 	ChunkSize int            `json:"chunk_size"`
 	Format    Format         `json:"format"`
@@ -73,6 +76,7 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 	if err := decodeRecord(body, &s); err != nil {
 		return Success{}, fmt.Errorf("%s of %s: %w", SuccessName, st, err)
 	}
+	s.Failed = failed(s.Statuses) // which older ones do not say
 	return s, nil
 }
 
@@ -164,6 +168,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 }
 
 func createSuccess(ctx context.Context, st store.Store, s Success) (Success, error) {
+	s.Failed, s.See = failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(&s)
 	if err != nil {
 		return Success{}, fmt.Errorf("%s: %w", SuccessName, err)

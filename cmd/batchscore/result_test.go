@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// dangling fills a new folder with n pictures and as many links that lead
+// nowhere, and returns it and what makes those lead to pictures.
+func dangling(t testing.TB, n int) (folder string, mend func()) {
+	t.Helper()
+	folder, targets := t.TempDir(), t.TempDir()
+	for i := range n {
+		name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+		writeFile(t, filepath.Join(folder, name+" good.jpg"), picture(t, i))
+		if err := os.Symlink(filepath.Join(targets, name), filepath.Join(folder, name+" link.jpg")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder, func() {
+		for i := range n {
+			name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
+			writeFile(t, filepath.Join(targets, name), picture(t, 100+i))
+		}
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// TestTheLastLineTellsOfFailures: whoever reads nothing but the end of what run
+// and launch print learns how many images failed, why, and how to see them.
+func TestTheLastLineTellsOfFailures(t *testing.T) {
+	in, _ := dangling(t, 10)
+	model := tiny(t, graphtest.Options{})
+	for _, tt := range []struct {
+		name  string
+		start []string
+	}{
+		{"run", []string{"run"}},
+		{"launch", []string{"launch", "-n", "2", "--"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "launch" {
+				needMpirun(t)
+			}
+			out := filepath.Join(t.TempDir(), "an out")
+			args := append(tt.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")
+			r := must(t, 0, args...)
+			command := "batchscore show '" + out + "' --status not_found"
+			if want := "20 images: 10 ok, 10 failed (not_found 10); see: " + command; lastLine(r.stdout) != want {
+				t.Errorf("the last line is not %q, but %v", want, r)
+			}
+			if !strings.Contains(r.stdout+r.stderr, `"failed":10,"statuses":{"not_found":10,"ok":10}`) {
+				t.Errorf("the log does not tell: %v", r)
+			}
+			var success struct {
+				Failed int    `json:"failed"`
+				See    string `json:"see"`
+			}
+			body, err := os.ReadFile(filepath.Join(out, "_SUCCESS"))
+			if err == nil {
+				err = json.Unmarshal(body, &success)
+			}
+			if err != nil || success.Failed != 10 || success.See != command {
+				t.Errorf("_SUCCESS says %+v, %v", success, err)
+			}
+			shown := must(t, 0, "show", out, "--status", "not_found", "--limit", "3")
+			if !strings.Contains(shown.stdout, "... and 7 more") || !strings.Contains(shown.stdout, "leads nowhere") ||
+				strings.Contains(shown.stdout, "good.jpg") || lastLine(shown.stdout) != "10 of 20 images: 10 not_found" {
+				t.Error(shown)
+			}
+			args = append(args, "--max-errors", "1")
+			if r := must(t, 3, args...); !strings.Contains(r.stderr, "10 of 20 (not_found 10)") || !strings.Contains(r.stderr, command) {
+				t.Error(r)
+			}
+		})
+	}
+}
+
+func TestShowRefusesAnUnknownStatus(t *testing.T) {
+	r := must(t, 64, "show", t.TempDir(), "--status", "missing")
+	if !strings.Contains(r.stderr, `"missing"`) || !strings.Contains(r.stderr, "not_found") {
+		t.Error(r)
+	}
+}
