@@ -41,7 +41,8 @@ func manifest(b *testing.B, images int) {
 		lap = time.Now()
 	}
 	m, err := output.Freeze(b.Context(), out, func(ctx context.Context) (*shard.Manifest, error) {
-		return scorer.List(ctx, made, 0, zerolog.Nop())
+		m, _, err := scorer.List(ctx, made, output.Pictures, 0, zerolog.Nop())
+		return m, err
 	})
 	if err != nil || m.Len() != images {
 		b.Fatal(err)
@@ -54,7 +55,7 @@ func manifest(b *testing.B, images int) {
 	}
 	read.Close()
 	took("s-read")
-	drift, err := output.MeasureDrift(b.Context(), made, m, false, func(string) bool { return true })
+	drift, err := output.MeasureDrift(m, false, func(fn func(store.Object) error) error { return made.List(b.Context(), "", fn) })
 	if err != nil || drift != (output.Drift{}) {
 		b.Fatal(drift, err)
 	}

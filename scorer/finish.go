@@ -45,8 +45,9 @@ func (w *worker) succeed(ctx context.Context) (output.Success, error) {
 
 	relisted := w.relist()
 	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, output.FinishOptions{
-		Versions: w.Versions,
-		Drift:    func() *output.Drift { return w.drift(<-relisted) },
+		Versions:   w.Versions,
+		Drift:      func() *output.Drift { return w.drift(<-relisted) },
+		PassedOver: func() output.PassedOver { return w.passed },
 	})
 	if err != nil {
 		return s, err
@@ -60,6 +61,7 @@ func (w *worker) drift(r relisting) *output.Drift {
 		w.Log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
 		return nil
 	}
+	w.passed = r.passed
 	if r.drift != (output.Drift{}) {
 		w.Log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
 			Msg("the collection changed after the manifest was frozen; images added are not in this job")
@@ -69,8 +71,9 @@ func (w *worker) drift(r relisting) *output.Drift {
 
 // relisting is the outcome of listing the images again.
 type relisting struct {
-	drift output.Drift
-	err   error
+	drift  output.Drift
+	passed output.PassedOver
+	err    error
 }
 
 // relister returns a function that lists the images again, in the background and
@@ -82,8 +85,12 @@ func (w *worker) relister(ctx context.Context) (begin func() <-chan relisting, e
 	begin = sync.OnceValue(func() <-chan relisting {
 		c := make(chan relisting, 1)
 		running.Go(func() {
-			drift, err := output.MeasureDrift(ctx, w.Images, w.Manifest, w.Job.Max > 0, IsImage)
-			c <- relisting{drift, err}
+			var passed output.PassedOver
+			drift, err := output.MeasureDrift(w.Manifest, w.Job.Max > 0, func(fn func(store.Object) error) (err error) {
+				passed, err = Images(ctx, w.Images, w.Job.Files, fn)
+				return err
+			})
+			c <- relisting{drift, passed, err}
 		})
 		return c
 	})

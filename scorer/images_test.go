@@ -261,7 +261,7 @@ func TestFault25_NoImages(t *testing.T) {
 	images, out := new(mem.Store), new(mem.Store)
 	put(t, images, "readme.txt", []byte("x"))
 	_, err := Run(t.Context(), options(t, images, out))
-	if !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "1 files") {
+	if !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "1 file passed over (1 .txt)") {
 		t.Errorf("want ErrNoImages, have %v", err)
 	}
 	if err := out.List(t.Context(), "", func(o store.Object) error { return errors.New(o.Name) }); err != nil {

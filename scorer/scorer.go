@@ -104,6 +104,8 @@ type worker struct {
 	limit float64
 	// listing is how long this worker took to list the images, 0 if it did not.
 	listing time.Duration
+	// passed is what the last listing of this worker passed over.
+	passed output.PassedOver
 	// relist lists them again.
 	relist func() <-chan relisting
 }
@@ -191,9 +193,10 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 // and freezes or reads the manifest.
 func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	var listing time.Duration
-	var list lister = func(ctx context.Context, max int) (*shard.Manifest, error) {
+	var passed output.PassedOver
+	var list lister = func(ctx context.Context, files output.Files, most int) (m *shard.Manifest, err error) {
 		start := time.Now()
-		m, err := List(ctx, o.Images, max, o.Log)
+		m, passed, err = List(ctx, o.Images, files, most, o.Log)
 		listing = time.Since(start)
 		return m, err
 	}
@@ -228,7 +231,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			listed = nil
 			return m, nil
 		}
-		return list(ctx, job.Max)
+		return list(ctx, job.Files, job.Max)
 	})
 	if err != nil {
 		return nil, err
@@ -240,11 +243,12 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 		claims:   output.NewClaims(o.Out, me, o.Lease),
 		statuses: map[string]int{},
 		listing:  listing,
+		passed:   passed,
 	}, nil
 }
 
-// lister makes a manifest of at most max images.
-type lister func(ctx context.Context, max int) (*shard.Manifest, error)
+// lister makes a manifest of at most so many images.
+type lister func(ctx context.Context, files output.Files, most int) (*shard.Manifest, error)
 
 // A rank leaves the listing to those before it for its number times listPatience,
 // maxPatience at most, before it lists by itself, in case they are not there. So
@@ -266,7 +270,7 @@ func listFirst(ctx context.Context, o *Options, list lister) (*shard.Manifest, e
 	}
 	_, err := output.ReadJob(ctx, o.Out)
 	if errors.Is(err, store.ErrNotExist) {
-		return list(ctx, o.Job.Max)
+		return list(ctx, o.Job.Files, o.Job.Max)
 	}
 	return nil, err
 }

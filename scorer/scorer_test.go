@@ -43,7 +43,7 @@ func options(t testing.TB, images, out store.Store) Options {
 	return Options{
 		Images: images, Out: out,
 		Job: output.Job{
-			Images: images.String(), Model: "fake", ModelDigest: "sha256:fake",
+			Images: images.String(), Files: output.Pictures, Model: "fake", ModelDigest: "sha256:fake",
 			PreprocessDigest: fakeContract.PreprocessDigest(), LabelsDigest: fakeContract.LabelsDigest(),
 			TopK: 3, Format: output.JSONL, Chunk: 10,
 		},

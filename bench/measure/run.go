@@ -196,7 +196,7 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	if most == 0 || most > fetchedMost {
 		most = fetchedMost
 	}
-	m, err := scorer.List(ctx, st, most, log.Level(zerolog.ErrorLevel))
+	m, _, err := scorer.List(ctx, st, output.Pictures, most, log.Level(zerolog.ErrorLevel))
 	if err != nil {
 		return nil, part{}, err
 	}
@@ -257,7 +257,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	}
 	c := &o.Model.Contract
 	job := output.Job{
-		Images: o.Images.String(), Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
+		Images: o.Images.String(), Files: output.Pictures, Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
 		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
 		TopK: min(5, c.Classes), Format: output.JSONL, Batch: o.Batch, Chunk: o.Chunk,
 	}

@@ -234,7 +234,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
 		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	seen := seenFromHere(w.r.Engine, w.r.Job)
-	sayResult(w.stdout, seen, s.Statuses)
+	sayResult(w.stdout, seen, &s)
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 3:
 		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,

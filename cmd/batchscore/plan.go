@@ -15,6 +15,7 @@ func newPlan() *cobra.Command {
 	var places placeFlags
 	var images string
 	var limit, batch, chunk, world int
+	var allFiles bool
 	cmd := &cobra.Command{
 		Use:   "plan --images PLACE --world N",
 		Short: "Print which rank would start with which images, without scoring",
@@ -34,7 +35,7 @@ func newPlan() *cobra.Command {
 			}
 			stderr := cmd.ErrOrStderr()
 			log := zerolog.New(console(stderr, isTerminal(stderr))).With().Timestamp().Logger()
-			m, err := scorer.List(cmd.Context(), st, limit, log)
+			m, passed, err := scorer.List(cmd.Context(), st, filesTaken(allFiles), limit, log)
 			if err != nil {
 				return err
 			}
@@ -56,14 +57,15 @@ func newPlan() *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d images in %d chunks of %d on %d ranks; manifest %s\n",
-				m.Len(), c.Count(), chunk, world, m.Digest())
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d images in %d chunks of %d on %d ranks; manifest %s%s\n",
+				m.Len(), c.Count(), chunk, world, m.Digest(), andPassedOver(passed))
 			return err
 		},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&images, "images", "", "place of the images: a folder, or blob storage (required)")
 	places.register(cmd)
+	registerAllFiles(fs, &allFiles)
 	fs.IntVar(&world, "world", 1, "number of ranks")
 	fs.IntVar(&limit, "max", 0, "plan for at most this many images; 0 is all")
 	fs.IntVar(&batch, "batch", 0, "images per batch of the run, of which a chunk holds two at least")

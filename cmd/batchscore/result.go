@@ -10,19 +10,31 @@ import (
 )
 
 // sayResult writes what became of the images of a complete job as the last line
-// of a command, with the command that shows those that failed.
-func sayResult(w io.Writer, place string, statuses map[string]int) {
-	line := output.Tally(statuses)
-	if see := output.ShowCommand(place, statuses); see != "" {
+// of a command, with what the listing passed over, and the command that shows
+// those that failed.
+func sayResult(w io.Writer, place string, s *output.Success) {
+	line := output.Tally(s.Statuses) + andPassedOver(s.PassedOver)
+	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		line += "; see: " + see
 	}
 	fmt.Fprintln(w, line)
+}
+
+// andPassedOver goes on in a line with what a listing passed over, if anything.
+func andPassedOver(p output.PassedOver) string {
+	if len(p) == 0 {
+		return ""
+	}
+	return "; " + p.String()
 }
 
 // logResult is sayResult for programs that read the log.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
 	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[output.StatusOK]).Int("failed", s.Failed).
 		Interface("statuses", s.Statuses)
+	if n := s.PassedOver.Files(); n > 0 {
+		e = e.Int("passed_over", n)
+	}
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		e = e.Str("see", see)
 	}

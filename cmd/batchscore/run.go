@@ -34,6 +34,7 @@ type jobFlags struct {
 	chunk, topK      int
 	format           string
 	scaledDecode     bool
+	allFiles         bool
 }
 
 func (f *jobFlags) register(cmd *cobra.Command) {
@@ -41,6 +42,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.images, "images", "", "place of the images: a folder, or blob storage (required)")
 	fs.StringVar(&f.out, "out", "", "place for the result: a folder, or blob storage (required)")
 	f.placeFlags.register(cmd)
+	registerAllFiles(fs, &f.allFiles)
 	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
 	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
 	f.contractFlags.register(cmd)
@@ -104,7 +106,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
 	return m, output.Job{
-		Images: images, Max: f.max,
+		Images: images, Files: filesTaken(f.allFiles), Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
@@ -294,7 +296,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed); complete && done.Job != "" {
 		logResult(log, f.out, &done)
 		if world.Rank == 0 {
-			sayResult(stdout, f.out, done.Statuses)
+			sayResult(stdout, f.out, &done)
 		}
 	}
 	if unwritten := profiled(); unwritten != nil && err == nil {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -24,6 +25,7 @@ func newSample() *cobra.Command {
 	var images, out string
 	var n int
 	var seed uint64
+	var allFiles bool
 	cmd := &cobra.Command{
 		Use:   "sample --images PLACE -n N --out DIR",
 		Short: "Copy a deterministic sample of a collection, to try a job on",
@@ -55,7 +57,7 @@ was copied already is not copied again.
 			if from.String() == to.String() {
 				return usagef("--images and --out are the same place, %s", to)
 			}
-			return sample(cmd.Context(), cmd, from, to, n, seed)
+			return sample(cmd.Context(), cmd, from, to, filesTaken(allFiles), n, seed)
 		},
 	}
 	fs := cmd.Flags()
@@ -64,20 +66,21 @@ was copied already is not copied again.
 	fs.StringVar(&out, "out", "", "place for the sample (required)")
 	fs.Uint64Var(&seed, "seed", 0, "another seed gives another sample")
 	places.register(cmd)
+	registerAllFiles(fs, &allFiles)
 	return cmd
 }
 
 // copies is how many images are copied at once.
 const copies = 16
 
-func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int, seed uint64) error {
+func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, files output.Files, n int, seed uint64) error {
 	start := time.Now()
-	chosen, total, err := choose(ctx, from, n, seed)
+	chosen, total, passed, err := choose(ctx, from, files, n, seed)
 	if err != nil {
-		return fmt.Errorf("list images in %s: %w", from, err)
+		return err
 	}
 	if total == 0 {
-		return fmt.Errorf("%w in %s; check --images", scorer.ErrNoImages, from)
+		return scorer.NoImages(from, passed)
 	}
 	there := map[string]int64{}
 	err = to.List(ctx, "", func(o store.Object) error {
@@ -90,7 +93,8 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int
 
 	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}, Bar: newBar(cmd.ErrOrStderr(), "copying")}
 	progress.Start(len(chosen))
-	var bytes, had atomic.Int64
+	stderr := progress.Bar.Above(cmd.ErrOrStderr())
+	var bytes, had, unread atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(copies)
 	for _, o := range chosen {
@@ -105,6 +109,9 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int
 			switch err := copyObject(ctx, from, to, o); {
 			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
 				had.Add(1)
+			case isOfOneImage(err):
+				unread.Add(1)
+				fmt.Fprintf(stderr, "batchscore: not in the sample: %v\n", err)
 			case err != nil:
 				return err
 			default:
@@ -119,10 +126,28 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, n int
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %d images of %s lie in %s: %d copied (%s), %d were there already\n",
-		len(chosen), total, from, to, len(chosen)-int(had.Load()), size(bytes.Load()), had.Load())
+	lie := len(chosen) - int(unread.Load())
+	failed := ""
+	if n := unread.Load(); n > 0 {
+		failed = fmt.Sprintf(", %d could not be read", n)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %d images of %s lie in %s: %d copied (%s), %d were there already%s%s\n",
+		lie, total, from, to, lie-int(had.Load()), size(bytes.Load()), had.Load(), failed, andPassedOver(passed))
 	return err
 }
+
+// isOfOneImage reports whether err, of reading an image, says nothing about the
+// others.
+func isOfOneImage(err error) bool {
+	var u unreadImage
+	return errors.As(err, &u) &&
+		(errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrChanged))
+}
+
+// unreadImage marks errors of reading.
+type unreadImage struct{ error }
+
+func (u unreadImage) Unwrap() error { return u.error }
 
 // size is a number of bytes for people.
 func size(n int64) string {
@@ -138,12 +163,12 @@ func size(n int64) string {
 func copyObject(ctx context.Context, from, to store.Store, o store.Object) error {
 	r, _, err := from.Open(ctx, o.Name, o.ETag)
 	if err != nil {
-		return fmt.Errorf("read %q of %s: %w", o.Name, from, err)
+		return unreadImage{fmt.Errorf("read %q of %s: %w", o.Name, from, err)}
 	}
 	defer r.Close()
 	body, err := io.ReadAll(r)
 	if err != nil {
-		return fmt.Errorf("read %q of %s: %w", o.Name, from, err)
+		return unreadImage{fmt.Errorf("read %q of %s: %w", o.Name, from, err)}
 	}
 	if _, err := to.Create(ctx, o.Name, body); err != nil {
 		return fmt.Errorf("write %q to %s: %w", o.Name, to, err)
@@ -152,14 +177,11 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 }
 
 // choose returns the n images of a collection whose names hash lowest, in no
-// order, and how many images there are.
-func choose(ctx context.Context, images store.Store, n int, seed uint64) ([]store.Object, int, error) {
+// order, how many images there are, and what else is there.
+func choose(ctx context.Context, images store.Store, files output.Files, n int, seed uint64) ([]store.Object, int, output.PassedOver, error) {
 	var best lowest
 	total := 0
-	err := images.List(ctx, "", func(o store.Object) error {
-		if !scorer.IsImage(o.Name) {
-			return nil
-		}
+	passed, err := scorer.Images(ctx, images, files, func(o store.Object) error {
 		total++
 		c := candidate{hash(o.Name, seed), o}
 		switch {
@@ -175,7 +197,7 @@ func choose(ctx context.Context, images store.Store, n int, seed uint64) ([]stor
 	for i, c := range best {
 		chosen[i] = c.object
 	}
-	return chosen, total, err
+	return chosen, total, passed, err
 }
 
 // hash is where an image stands in the order that samples are taken in.

@@ -1,8 +1,6 @@
 package output
 
 import (
-	"context"
-
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -14,18 +12,14 @@ type Drift struct {
 	Changed int `json:"changed"`
 }
 
-// MeasureDrift lists the images again and compares. Names for which keep is
-// false count for nothing. When truncated is true, the manifest is only the
-// beginning of what was listed, and what comes after its last path does not
-// count as added.
-func MeasureDrift(ctx context.Context, images store.Store, m *shard.Manifest, truncated bool,
-	keep func(name string) bool) (Drift, error) {
+// MeasureDrift compares the manifest with what list lists now: the images, in
+// the way in which they were listed for the manifest. When truncated is true, the
+// manifest is only the beginning of what was listed, and what comes after its
+// last path does not count as added.
+func MeasureDrift(m *shard.Manifest, truncated bool, list func(fn func(store.Object) error) error) (Drift, error) {
 	b := shard.Builder{Room: room}
 	defer b.Close()
-	err := images.List(ctx, "", func(o store.Object) error {
-		if !keep(o.Name) {
-			return nil
-		}
+	err := list(func(o store.Object) error {
 		return b.Add(shard.Entry{Path: o.Name, Size: o.Size, ETag: o.ETag})
 	})
 	if err != nil {

@@ -25,7 +25,7 @@ type Job struct {
 	Images string `json:"images"`
 	// Files says which objects there are taken for images.
 	Files Files `json:"files,omitempty"`
-	Max       int       `json:"max"` // 0 is all
+	Max   int   `json:"max"` // 0 is all
 	// Model is the name of the model, for people; ModelDigest is what counts.
 	Model            string `json:"model"`
 	ModelDigest      string `json:"model_digest"`

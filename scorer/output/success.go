@@ -22,12 +22,12 @@ type Success struct {
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
 	// Failed sums the statuses but ok; See is the command that shows those images.
-	Failed int    `json:"failed,omitempty"`
-	See    string `json:"see,omitempty"`
-	Chunks    int            `json:"chunks"`
-	ChunkSize int            `json:"chunk_size"`
-	Format    Format         `json:"format"`
-	Digests   Digests        `json:"digests"`
+	Failed    int     `json:"failed,omitempty"`
+	See       string  `json:"see,omitempty"`
+	Chunks    int     `json:"chunks"`
+	ChunkSize int     `json:"chunk_size"`
+	Format    Format  `json:"format"`
+	Digests   Digests `json:"digests"`
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
 	// does not. Empty in records of before it was written here.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
@@ -40,6 +40,8 @@ type Success struct {
 	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
+	// PassedOver counts what a listing took for no image.
+	PassedOver PassedOver `json:"passed_over,omitempty"`
 	// Workers counts those that ended in order; Devices are theirs, and Storage
 	// is what they went through with stores on a network, nil if there were none.
 	Workers  int               `json:"workers"`
@@ -104,8 +106,10 @@ func goneParts(missing error) error {
 type FinishOptions struct {
 	// Drift, if not nil, is called when the parts are checked. What it returns
 	// may be nil.
-	Drift    func() *Drift
-	Versions map[string]string
+	Drift func() *Drift
+	// PassedOver, if not nil, is called after Drift.
+	PassedOver func() PassedOver
+	Versions   map[string]string
 }
 
 // Finish checks that every part stands and that its rows are the results of
@@ -163,6 +167,9 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	if opt.Drift != nil {
 		s.Drift = opt.Drift()
+	}
+	if opt.PassedOver != nil {
+		s.PassedOver = opt.PassedOver()
 	}
 	return createSuccess(ctx, st, s)
 }

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// amidst is a folder of pictures among what is none, 7 entries that are passed
+// over and 6 that get a row: 3 beneath a link, and one each that is a JPEG in
+// spite of its name, a HEIC and a link that leads nowhere.
+func amidst(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	for i, name := range []string{"real/cat/1.jpg", "real/cat/deep/2.jpg", "images/IMG_3.HEIC", "images/dog/4.png"} {
+		writeFile(t, filepath.Join(root, name), picture(t, i))
+	}
+	for _, name := range []string{"images/notes.txt", "images/README", "images/more.TXT", "images/4.jpg?w=300", "images/._4.jpg", "images/@eaDir/4.jpg"} {
+		writeFile(t, filepath.Join(root, name), picture(t, 9))
+	}
+	writeFile(t, filepath.Join(root, "images/IMG_1.heic"), []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"))
+	for link, to := range map[string]string{"cat": "../real/cat", "loop": ".", "gone.jpg": "nowhere"} {
+		if err := os.Symlink(to, filepath.Join(root, "images", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(root, "images/pipe.jpg"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "images")
+}
+
+// amidstPassed is what a listing of it passes over.
+var amidstPassed = output.PassedOver{
+	output.NotAPicture:                 {".txt": 2, "none": 1, ".jpg?": 1},
+	"pipe":                             {".jpg": 1},
+	"folder listed under another name": {"loop": 1},
+	"in @eaDir":                        {".jpg": 1},
+	"AppleDouble (attributes that macOS keeps of another file)": {".jpg": 1},
+}
+
+// TestFault40_PassedOverIsCounted has every command that lists images tell what
+// it passed over.
+func TestFault40_PassedOverIsCounted(t *testing.T) {
+	in, model := amidst(t), tiny(t, graphtest.Options{})
+	const counted = "8 files passed over (2 .txt, "
+	for name, start := range map[string][]string{"run": {"run"}, "launch": {"launch", "-n", "2", "--"}} {
+		t.Run(name, func(t *testing.T) {
+			if name == "launch" {
+				needMpirun(t)
+			}
+			out := filepath.Join(t.TempDir(), "out")
+			r := must(t, 0, append(start, "--images", in, "--out", out, "--model", model, "--chunk", "2")...)
+			want := "6 images: 4 ok, 2 failed (not_found 1, unsupported 1); " + counted
+			if !strings.HasPrefix(lastLine(r.stdout), want) || !strings.Contains(r.stdout+r.stderr, `"passed_over":{`) {
+				t.Errorf("want %q in the last line, and the log, have %v", want, r)
+			}
+			if got := success(t, out).PassedOver; fmt.Sprint(map[string]map[string]int(got)) != fmt.Sprint(map[string]map[string]int(amidstPassed)) {
+				t.Errorf("_SUCCESS counts %v, want %v", got, amidstPassed)
+			}
+			if d := success(t, out).Drift; d == nil || *d != (output.Drift{}) {
+				t.Errorf("drift: %+v", d)
+			}
+			if rows := must(t, 0, "merge", out, "-o", "-").stdout; !strings.Contains(rows, `"cat/deep/2.jpg"`) {
+				t.Error(rows)
+			}
+			must(t, 0, "verify", out)
+		})
+	}
+	if r := must(t, 0, "plan", "--images", in); !strings.Contains(lastLine(r.stdout), "6 images in ") || !strings.Contains(lastLine(r.stdout), counted) {
+		t.Errorf("plan: %v", r)
+	}
+	r := must(t, 0, "sample", "--images", in, "--out", filepath.Join(t.TempDir(), "sample"))
+	if !strings.HasPrefix(r.stdout, "5 of 6 images of ") || !strings.Contains(r.stdout, "1 could not be read; "+counted) || !strings.Contains(r.stderr, "gone.jpg") {
+		t.Errorf("sample: %v", r)
+	}
+}
+
+// TestFault40_AllFiles takes files without the ending of a picture, and goes on
+// with no job that was begun otherwise.
+func TestFault40_AllFiles(t *testing.T) {
+	in, model := amidst(t), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	run := []string{"run", "--images", in, "--out", out, "--model", model}
+	r := must(t, 0, append(run, "--all-files")...)
+	if !strings.HasPrefix(lastLine(r.stdout), "12 images: 10 ok, 2 failed (not_found 1, unsupported 1); 2 files passed over (") {
+		t.Error(r)
+	}
+	if r := must(t, 11, run...); !strings.Contains(r.stderr, "all-files") {
+		t.Error(r)
+	}
+	must(t, 0, append(run, "--all-files")...)
+	if r := must(t, 0, "plan", "--images", in, "--all-files"); !strings.Contains(r.stdout, "12 images in ") {
+		t.Error(r)
+	}
+	if r := must(t, 0, "sample", "--images", in, "--all-files", "--out", filepath.Join(t.TempDir(), "sample")); !strings.HasPrefix(r.stdout, "11 of 12 images") {
+		t.Error(r)
+	}
+}
+
+// TestFault40_NoImages says of a folder without pictures what lies there.
+func TestFault40_NoImages(t *testing.T) {
+	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	for name, body := range map[string]string{"a.txt": "x", "b.TXT": "x", "c": "x"} {
+		writeFile(t, filepath.Join(in, name), []byte(body))
+	}
+	for _, args := range [][]string{
+		{"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{})},
+		{"plan", "--images", in},
+		{"sample", "--images", in, "--out", out},
+	} {
+		r := must(t, 78, args...)
+		if !strings.Contains(r.stderr, "3 files passed over (2 .txt, 1 without an ending)") || !strings.Contains(r.stderr, "--all-files") || exists(out) {
+			t.Error(r)
+		}
+	}
+	file := filepath.Join(in, "a.txt")
+	if r := must(t, 78, "plan", "--images", file); !strings.Contains(r.stderr, "is not a folder; give the folder that holds it") {
+		t.Error(r)
+	}
+}
+
+// TestFault40_ClosedFolders passes over folders that may not be entered, unless
+// one of them was named.
+func TestFault40_ClosedFolders(t *testing.T) {
+	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
+	closed := filepath.Join(in, "lost+found")
+	writeFile(t, filepath.Join(closed, "x.jpg"), picture(t, 1))
+	if err := os.Chmod(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(closed, 0o755)
+	env := []string{without + "=" + noOverride}
+	out := filepath.Join(t.TempDir(), "out")
+	r := finish(t, command(t, env, "run", "--images", in, "--out", out, "--model", model))
+	if r.code != 0 || !strings.HasSuffix(lastLine(r.stdout), "5 images: 5 ok, 0 failed; 1 file passed over (1 folder that may not be entered)") {
+		t.Error(r)
+	}
+	if got := success(t, out).PassedOver["folder that may not be entered"]["lost+found"]; got != 1 {
+		t.Errorf("_SUCCESS counts %v", success(t, out).PassedOver)
+	}
+	r = finish(t, command(t, env, "run", "--images", closed, "--out", out+"2", "--model", model))
+	if r.code != 78 || !strings.Contains(r.stderr, closed) || exists(out+"2") {
+		t.Error(r)
+	}
+}

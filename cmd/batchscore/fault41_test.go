@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestFault41_UnreadableFiles gives files that cannot be read their rows, and
+// scores the others, alone and on two ranks.
+func TestFault41_UnreadableFiles(t *testing.T) {
+	model := tiny(t, graphtest.Options{})
+	for _, test := range []struct {
+		name  string
+		start []string
+		why   map[string]string // by file
+	}{
+		{"run", []string{"run"}, map[string]string{"forbidden.jpg": "permission denied", "memory.jpg": "input/output error"}},
+		{"launch", []string{"launch", "-n", "2", "--"}, map[string]string{"forbidden.jpg": "permission denied"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.name == "launch" {
+				needMpirun(t)
+			}
+			in := pictures(t, 20)
+			for file, why := range test.why {
+				path := filepath.Join(in, file)
+				if why == "permission denied" {
+					writeFile(t, path, picture(t, 1))
+					if err := os.Chmod(path, 0); err != nil {
+						t.Fatal(err)
+					}
+				} else if err := os.Symlink("/proc/self/mem", path); err != nil { // nothing is mapped at its beginning
+					t.Fatal(err)
+				}
+			}
+			out := filepath.Join(t.TempDir(), "out")
+			r := finish(t, command(t, []string{without + "=" + noOverride},
+				append(test.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")...))
+			want := fmt.Sprintf("%d images: 20 ok, %d failed (unreadable %[2]d)", 20+len(test.why), len(test.why))
+			if r.code != 0 || !strings.HasPrefix(lastLine(r.stdout), want) {
+				t.Fatalf("want %q, have %v", want, r)
+			}
+			rows := must(t, 0, "merge", out, "-o", "-").stdout
+			for file, why := range test.why {
+				if !strings.Contains(rows, `"path":"`+file+`"`) || !strings.Contains(rows, "cannot be read: "+why) {
+					t.Errorf("%s: %s", file, rows)
+				}
+			}
+			must(t, 0, "verify", out)
+		})
+	}
+}
+
+// TestFault41_ListedThenASocket opens what is a file no more.
+func TestFault41_ListedThenASocket(t *testing.T) {
+	in, model := pictures(t, 60), slow(t)
+	t.Chdir(in) // the path of a socket is short
+	name := "zz.jpg"
+	writeFile(t, name, picture(t, 1))
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1")
+	var stdout, stderr syncBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first part", func() bool { return exists(filepath.Join(out, "part-00000.jsonl")) })
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr.String())
+	}
+	if rows := must(t, 0, "merge", out, "-o", "-").stdout; !strings.Contains(rows, "not_found") {
+		t.Error(rows)
+	}
+}
+
+// TestFault41_TheFolderIsGone takes the images away in the middle: no image is to
+// blame, and the job goes on when they are back.
+func TestFault41_TheFolderIsGone(t *testing.T) {
+	in, model := pictures(t, 200), slow(t)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1"}
+	cmd := command(t, nil, args...)
+	var stdout, stderr syncBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first part", func() bool { return exists(filepath.Join(out, "part-00000.jsonl")) })
+	if err := os.Rename(in, in+".away"); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 75 || !strings.Contains(stderr.String(), "run again when it is back") {
+		t.Fatalf("exit code %d\n%s", code, stderr.String())
+	}
+	if err := os.Rename(in+".away", in); err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, 0, args...); !strings.Contains(lastLine(r.stdout), "200 images: 200 ok") {
+		t.Error(r)
+	}
+	must(t, 0, "verify", out)
+}
