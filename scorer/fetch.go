@@ -79,7 +79,9 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 	for {
 		b, err := p.readVersion(ctx, e.Path, etag, size)
 		if err == nil {
-			p.unread.Store(0)
+			if p.retries.Load() > 0 {
+				p.retries.Add(-1)
+			}
 			return b, nil
 		}
 		var grown *resized
@@ -113,17 +115,17 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 // help.
 var unreadPauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
 
-// unreadMany is after how many images in a row that could not be read no more
-// pauses are made: a damaged disk must not take seconds for each of a million.
-const unreadMany = 100
+// mostRetries is how many more tries than images that were read a worker makes:
+// a damaged disk must not take seconds for each of a million files.
+const mostRetries = 300
 
 // waitToReadAgain reports whether an image that could not be read so many times
 // is worth another try, and waits until it is time for that.
 func (p *pipeline) waitToReadAgain(ctx context.Context, err error, failed int) (bool, error) {
-	if _, passing := store.AsTransient(err); !passing || failed == len(unreadPauses) || p.unread.Load() >= unreadMany {
-		p.unread.Add(1)
+	if _, passing := store.AsTransient(err); !passing || failed == len(unreadPauses) || p.retries.Load() >= mostRetries {
 		return false, nil
 	}
+	p.retries.Add(1)
 	return true, p.pause(ctx, unreadPauses[failed])
 }
 

@@ -29,7 +29,7 @@ type pipeline struct {
 	uncommitted chan struct{}
 
 	undrained atomic.Int32 // lanes for which more batches may be ready
-	unread    atomic.Int32 // images in a row that could not be read
+	retries   atomic.Int32 // tries to read an image again, less the images that were read
 
 	// made is how many batches there are, core how many the device needs to be
 	// busy; those above it are for images under way from the store. The

@@ -63,7 +63,7 @@ func ending(name string) string {
 	if dot < 0 || dot == len(name)-1 {
 		return noEnding
 	}
-	end := fit(strings.ToLower(name[dot:]), longestEnding)
+	end := strings.ToLower(fit(name[dot:], longestEnding))
 	if query {
 		end += "?"
 	}

@@ -49,6 +49,7 @@ type listing struct {
 	*Store
 	retry store.Retry
 	fn    func(store.Object) error
+	pass  func(name string)
 }
 
 // ListWith implements store.Lister. It goes by pages. If there are many of
@@ -60,7 +61,7 @@ func (s *Store) ListWith(ctx context.Context, prefix string, retry store.Retry, 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l := listing{s, retry, fn}
+	l := listing{s, retry, fn, func(name string) { store.Pass(ctx, name, store.FolderMarker) }}
 	if strings.ContainsFunc(prefix, notInXML) || !utf8.ValidString(prefix) {
 		l.fn = func(store.Object) error { return nil }
 		return l.pages(ctx, "", l.each) // no blob has such a name; is the container there?
@@ -169,7 +170,8 @@ func (l listing) ask(ctx context.Context, prefix, marker string) *request {
 		default: // an earlier try told
 		}
 	})
-	o := &container.ListBlobsFlatOptions{Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page}
+	o := &container.ListBlobsFlatOptions{Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page,
+		Include: container.ListBlobsInclude{Metadata: true}} // which tells the markers of folders
 	if marker != "" {
 		o.Marker = &marker
 	}
@@ -235,6 +237,10 @@ func (l listing) each(items []*container.BlobItem) error {
 			return fmt.Errorf("list %s: %w", l.Store, errIncomplete)
 		}
 		if name == "" || value(p.ResourceType) == "directory" {
+			continue // a folder, as the account itself knows it
+		}
+		if *p.ContentLength == 0 && isMarker(item.Metadata) {
+			l.pass(name)
 			continue
 		}
 		err := l.fn(store.Object{Name: name, Size: *p.ContentLength, ETag: bare(p.ETag), MD5: string(p.ContentMD5), Modified: p.LastModified.UTC()})
@@ -243,6 +249,17 @@ func (l listing) each(items []*container.BlobItem) error {
 		}
 	}
 	return nil
+}
+
+// isMarker reports whether a blob's metadata says that it stands for a folder, as
+// Hadoop's drivers and others write it.
+func isMarker(metadata map[string]*string) bool {
+	for name, v := range metadata {
+		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(value(v), "true") {
+			return true
+		}
+	}
+	return false
 }
 
 var errIncomplete = errors.New("the service listed a blob without its name, size, ETag or date: is this the endpoint of blob storage?")

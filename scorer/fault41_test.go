@@ -1,0 +1,158 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+)
+
+// hurried makes the pauses between two tries short.
+func hurried(t *testing.T) {
+	t.Helper()
+	before := unreadPauses
+	unreadPauses = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	t.Cleanup(func() { unreadPauses = before })
+}
+
+// failing opens a folder of n pictures, some of which fail to open: as often as
+// times says of a name, 0 for never.
+func failing(t *testing.T, n int, no syscall.Errno, times func(name string) int) (st store.Store, tries func(name string) int) {
+	t.Helper()
+	root := t.TempDir()
+	plain, err := dir.New(root, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		put(t, plain, pictureName(i), picture(t, i))
+	}
+	var mu sync.Mutex
+	opened := map[string]int{}
+	st, err = dir.New(root, dir.Options{OpenFile: func(path string) (dir.File, error) {
+		name := path[len(root)+1:]
+		mu.Lock()
+		opened[name]++
+		fails := opened[name] <= times(name)
+		mu.Unlock()
+		if fails {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: no}
+		}
+		return os.Open(path)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st, func(name string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return opened[name]
+	}
+}
+
+// TestFault41_TriesThatAKindDeserves has one file fail for good, or for a while.
+func TestFault41_TriesThatAKindDeserves(t *testing.T) {
+	hurried(t)
+	const always = 1 << 30
+	for _, test := range []struct {
+		name         string
+		no           syscall.Errno
+		times, tries int
+		status, says string
+	}{
+		{"a damaged sector", syscall.EIO, always, 4, output.StatusUnreadable, "cannot be read: input/output error"},
+		{"a server that falters", syscall.EIO, 2, 3, output.StatusOK, ""},
+		{"a server that is busy", syscall.EAGAIN, 3, 4, output.StatusOK, ""},
+		{"a server that comes back", syscall.EHOSTDOWN, 1, 2, output.StatusOK, ""},
+		{"no permission", syscall.EACCES, always, 1, output.StatusUnreadable, "cannot be read: permission denied"},
+		{"too large for this system", syscall.EOVERFLOW, always, 1, output.StatusUnreadable, "cannot be read: value too large for defined data type"},
+		{"gone", syscall.ENOENT, always, 1, output.StatusNotFound, "not there: deleted after the manifest was frozen, or a link that leads nowhere"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			name := pictureName(4)
+			images, tries := failing(t, 25, test.no, func(n string) int {
+				if n == name {
+					return test.times
+				}
+				return 0
+			})
+			out := new(mem.Store)
+			s := mustRun(t, options(t, images, out))
+			verified(t, out)
+			if r := rows(t, out)[name]; r.Status != test.status || r.Error != test.says {
+				t.Errorf("the row is %+v", r)
+			}
+			if s.Statuses[output.StatusOK] < 24 || tries(name) != test.tries {
+				t.Errorf("%v, after %d tries and not %d", s.Statuses, tries(name), test.tries)
+			}
+		})
+	}
+}
+
+// TestFault41_ADamagedDisk gives most files of a folder their row, without a pause
+// for each.
+func TestFault41_ADamagedDisk(t *testing.T) {
+	hurried(t)
+	const n = 400
+	good := map[string]bool{}
+	for i := range 5 {
+		good[pictureName(n-1-i)] = true
+	}
+	bad := func(name string) int {
+		if good[name] {
+			return 0
+		}
+		return 1 << 30
+	}
+	images, tries := failing(t, n, syscall.EIO, bad)
+	out := new(mem.Store)
+	o := options(t, images, out)
+	o.Job.Chunk = 100
+	s := mustRun(t, o)
+	verified(t, out)
+	if s.Statuses[output.StatusUnreadable] != n-5 || s.Statuses[output.StatusOK] != 5 {
+		t.Errorf("%v", s.Statuses)
+	}
+	total := 0
+	for i := range n {
+		total += tries(pictureName(i))
+	}
+	if most := n + mostRetries + 5 + 64; total > most {
+		t.Errorf("%d tries, want at most %d", total, most)
+	}
+}
+
+// TestFault41_OldJobsKeepTheirWords goes on with a job that was begun before the
+// rows of unreadable images told the reason.
+func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
+	images, out := collection(t, 15), new(mem.Store)
+	denying := &storetest.Faulty{Store: images, BeforeOpen: func(_ context.Context, _ int, name string) error {
+		if name == pictureName(4) {
+			return fmt.Errorf("open: %w", &store.Unreadable{Why: "the blob lies in the archive tier", Err: errors.New("HTTP 409")})
+		}
+		return nil
+	}}
+	for files, want := range map[output.Files]string{
+		output.TenEndings: "the store does not let this object be read",
+		output.Pictures:   "cannot be read: the blob lies in the archive tier",
+	} {
+		out = new(mem.Store)
+		o := options(t, denying, out)
+		o.Job.Files = files
+		mustRun(t, o)
+		if r := rows(t, out)[pictureName(4)]; r.Error != want {
+			t.Errorf("%q: the row is %+v", files, r)
+		}
+	}
+}
