@@ -3,32 +3,98 @@ package scorer
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
+
+// static are the options of one of two static ranks.
+func static(t *testing.T, images, out store.Store, rank int) Options {
+	t.Helper()
+	before := staticPatience
+	staticPatience = 100 * time.Millisecond
+	t.Cleanup(func() { staticPatience = before })
+	o := options(t, images, out)
+	o.World = shard.World{Rank: rank, Size: 2, LocalSize: 1}
+	o.Static = true
+	return o
+}
 
 func TestStaticRankKeepsToItsShare(t *testing.T) {
 	images, out := collection(t, 100), new(mem.Store)
 	for rank := range 2 {
-		o := options(t, images, out)
-		o.World = shard.World{Rank: rank, Size: 2, LocalSize: 1}
-		o.Static = true
+		o := static(t, images, out, rank)
 		s, err := Run(t.Context(), o)
-		if err != nil {
-			t.Fatalf("rank %d: %v", rank, err)
-		}
-		if done := s.Images == 100; done != (rank == 1) {
-			t.Errorf("rank %d ended with _SUCCESS for %d images", rank, s.Images)
+		switch {
+		case rank == 0 && (!errors.Is(err, output.ErrIncomplete) || !strings.Contains(err.Error(), "50 of 100 images have no row: 5 chunks of rank 1;")):
+			t.Errorf("alone: %v", err)
+		case rank == 1 && (err != nil || s.Images != 100):
+			t.Errorf("the last: %v, _SUCCESS for %d images", err, s.Images)
 		}
 		if c := o.Counters.Snapshot(); c.Stolen != 0 || c.Chunks != 5 {
 			t.Errorf("rank %d did %d chunks, %d of them stolen: want its own 5", rank, c.Chunks, c.Stolen)
 		}
 	}
 	verified(t, out)
+}
+
+// TestStaticRankWaitsForOthers has a rank be done long before the other is.
+func TestStaticRankWaitsForOthers(t *testing.T) {
+	images, out := collection(t, 40), new(mem.Store)
+	late := static(t, images, out, 1)
+	engine, first, working := newFakeEngine(), make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	engine.score = func(ctx context.Context, _, _ int) error {
+		once.Do(func() { close(working) })
+		select {
+		case <-first:
+			time.Sleep(4 * staticPatience / 10) // in all far longer than a silence is borne
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	late.OpenEngine = func() (Engine, error) { return engine, nil }
+	var ranks sync.WaitGroup
+	ranks.Go(func() {
+		if s, err := Run(t.Context(), late); err != nil || s.Images != 40 {
+			t.Errorf("rank 1: %v", err)
+		}
+	})
+	o := static(t, images, out, 0)
+	early := newFakeEngine()
+	early.score = func(ctx context.Context, _, _ int) error {
+		select {
+		case <-working:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	}
+	o.OpenEngine = func() (Engine, error) { return early, nil }
+	o.Progress = &telemetry.Progress{Lines: &telemetry.Lines{W: writerFunc(func(p []byte) {
+		if strings.Contains(string(p), "took") {
+			close(first)
+		}
+	})}}
+	if s, err := Run(t.Context(), o); err != nil || s.Images != 40 {
+		t.Errorf("rank 0: %v", err)
+	}
+	ranks.Wait()
+	verified(t, out)
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
 }
 
 func TestBudgetPausesAndResumes(t *testing.T) {

@@ -95,7 +95,7 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 	}
 	if w.Static {
 		w.Log.Info().Int("missing", w.Chunks.Count()-set.Count()).
-			Msg("the share of this rank is done; chunks of others are not")
+			Msg("the share of this rank is done; waiting for chunks of others")
 		return false, nil
 	}
 	return false, fmt.Errorf("%w: %d of %d parts vanished while the job ran",

@@ -111,9 +111,9 @@ type worker struct {
 }
 
 // Run takes part in a job until all its chunks are committed, by this worker or
-// by others, and returns what _SUCCESS says; a static worker that is done with
-// its share while others are not returns no Success and no error. It may be called by any number of
-// processes at once, on any machines that share the two stores.
+// by others, and returns what _SUCCESS says. A static worker waits for the others,
+// and returns output.ErrIncomplete if there are none. Run may be called by any
+// number of processes at once, on any machines that share the two stores.
 func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
@@ -164,7 +164,10 @@ func run(ctx context.Context, o Options, start time.Time) (output.Success, error
 	}
 	w.feedDefaults()
 	done, err := w.work(ctx, start)
-	if err != nil || !done {
+	if err == nil && !done {
+		err = w.awaitOthers(ctx)
+	}
+	if err != nil {
 		return output.Success{}, err
 	}
 	return w.finish(ctx)
