@@ -45,36 +45,32 @@ func TestStaticRankKeepsToItsShare(t *testing.T) {
 	verified(t, out)
 }
 
-// TestStaticRankWaitsForOthers has a rank be done long before the other is.
+// TestStaticRankWaitsForOthers has a rank be done long before the other is, which
+// holds its only chunk all the time.
 func TestStaticRankWaitsForOthers(t *testing.T) {
-	images, out := collection(t, 40), new(mem.Store)
+	images, out := collection(t, 20), new(mem.Store)
 	late := static(t, images, out, 1)
 	engine, first, working := newFakeEngine(), make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	engine.score = func(ctx context.Context, _, _ int) error {
-		once.Do(func() { close(working) })
-		select {
-		case <-first:
-			time.Sleep(4 * staticPatience / 10) // in all far longer than a silence is borne
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		once.Do(func() {
+			close(working)
+			<-first
+			time.Sleep(4 * staticPatience)
+		})
+		return ctx.Err()
 	}
 	late.OpenEngine = func() (Engine, error) { return engine, nil }
 	var ranks sync.WaitGroup
 	ranks.Go(func() {
-		if s, err := Run(t.Context(), late); err != nil || s.Images != 40 {
+		if s, err := Run(t.Context(), late); err != nil || s.Images != 20 {
 			t.Errorf("rank 1: %v", err)
 		}
 	})
 	o := static(t, images, out, 0)
 	early := newFakeEngine()
 	early.score = func(ctx context.Context, _, _ int) error {
-		select {
-		case <-working:
-		case <-ctx.Done():
-		}
+		<-working
 		return ctx.Err()
 	}
 	o.OpenEngine = func() (Engine, error) { return early, nil }
@@ -83,7 +79,7 @@ func TestStaticRankWaitsForOthers(t *testing.T) {
 			close(first)
 		}
 	})}}
-	if s, err := Run(t.Context(), o); err != nil || s.Images != 40 {
+	if s, err := Run(t.Context(), o); err != nil || s.Images != 20 {
 		t.Errorf("rank 0: %v", err)
 	}
 	ranks.Wait()

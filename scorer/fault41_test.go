@@ -136,7 +136,7 @@ func TestFault41_ADamagedDisk(t *testing.T) {
 // TestFault41_OldJobsKeepTheirWords goes on with a job that was begun before the
 // rows of unreadable images told the reason.
 func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
-	images, out := collection(t, 15), new(mem.Store)
+	images := collection(t, 15)
 	denying := &storetest.Faulty{Store: images, BeforeOpen: func(_ context.Context, _ int, name string) error {
 		if name == pictureName(4) {
 			return fmt.Errorf("open: %w", &store.Unreadable{Why: "the blob lies in the archive tier", Err: errors.New("HTTP 409")})
@@ -147,7 +147,7 @@ func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
 		output.TenEndings: "the store does not let this object be read",
 		output.Pictures:   "cannot be read: the blob lies in the archive tier",
 	} {
-		out = new(mem.Store)
+		out := new(mem.Store)
 		o := options(t, denying, out)
 		o.Job.Files = files
 		mustRun(t, o)

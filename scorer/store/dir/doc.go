@@ -27,10 +27,22 @@
 //
 // # Listing
 //
-// Names are the bytes that the file system returns, joined by slashes. Links
-// to regular files are followed, links to folders are not (the root itself may
-// be one), so a listing ends even where links form a circle. A link that leads
-// nowhere is listed, as an object that Open does not find: somebody counts on the
-// file. Everything else that is not a regular file is passed over. A sub-folder
-// that cannot be read fails the listing.
+// Names are the bytes that the file system returns, joined by slashes. Links are
+// followed. The files of a linked folder are listed under the link's name, but
+// each folder once: where it really lies, if that is beneath the root, or else
+// beneath the link whose name comes first. So a listing ends even where links
+// form a circle, and does not depend on the order of the file system. A link that
+// leads nowhere is listed, as an object that Open does not find: somebody counts
+// on the file.
+//
+// Devices, pipes, sockets, folders that may not be entered and folders that are
+// listed elsewhere are passed over; store.OnPassed tells of them. The root
+// itself must be readable.
+//
+// # Reading
+//
+// What goes wrong with one file while the root can still be read is a
+// store.Unreadable, and a store.Transient as well where another try may help.
+// When the root cannot be read any more, or another folder lies in its place, the
+// place is at fault: store.ErrUnavailable.
 package dir

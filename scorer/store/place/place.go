@@ -25,6 +25,9 @@ var ErrScheme = errors.New("unknown kind of place")
 // Forms lists how places are spelled, for messages.
 const Forms = "a place is a local path, az://ACCOUNT/CONTAINER/PREFIX or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX"
 
+// asLocal says how a local path is spelled that looks like a place elsewhere.
+const asLocal = "a local path that begins so is written with ./ in front"
+
 // schemes are those that exist.
 var schemes = []string{AZ, HTTPS, HTTP}
 
@@ -46,12 +49,12 @@ func Scheme(spec string) (string, error) {
 	case known && slashes && scheme == strings.ToLower(head):
 		return scheme, nil
 	case known:
-		return "", fmt.Errorf("%w: it begins with %q, which is written %s://; %s; a local path of that name is ./%s:",
-			ErrScheme, head+":", scheme, Forms, head)
+		return "", fmt.Errorf("%w: it begins with %q, which is written %s://; %s; %s",
+			ErrScheme, head+":", scheme, Forms, asLocal)
 	case scheme == "file" && strings.HasPrefix(rest, "/"):
 		return "", fmt.Errorf("%w %s://: write a local path as it is, such as /data/photos; %s", ErrScheme, scheme, Forms)
 	case slashes, slices.Contains(foreign, scheme):
-		return "", fmt.Errorf("%w %s://: %s; a local path of that name is ./%s:", ErrScheme, scheme, Forms, head)
+		return "", fmt.Errorf("%w %s://: %s; %s", ErrScheme, scheme, Forms, asLocal)
 	}
 	return Local, nil
 }
