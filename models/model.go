@@ -40,6 +40,12 @@ type Model struct {
 	// Int8 says that the graph multiplies integers of 8 bits.
 	Int8 bool
 
+	// Dependences are operators that the graph shows by which the row of an
+	// image depends on its neighbours or on chance.
+	Dependences []Dependence
+	// Half says that some of the weights are float16 or bfloat16.
+	Half bool
+
 	// Conflicts says, one sentence each, where answers to the same question
 	// differ, and which was taken.
 	Conflicts []string
@@ -87,6 +93,7 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	}
 	m.Architecture = architecture(h, m.Batch)
 	m.Int8 = h.computesInt8()
+	m.Dependences, m.Half = dependences(h), half(h)
 
 	switch {
 	case o.Contract != nil:

@@ -90,7 +90,7 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		if e.rebind {
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
 		}
-		return e.probe()
+		return e.explainMixing(e.probe())
 	}
 	if e.rebind {
 		err = keepSignals(opt.Logger, start)
