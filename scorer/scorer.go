@@ -36,8 +36,12 @@ type Options struct {
 	// OpenEngine loads the model and tries it out. It is called before anything
 	// is written, and not at all when the job is complete already.
 	OpenEngine func() (Engine, error)
-	World      shard.World
-	MaxErrors  Threshold
+	// TryOut refuses a model that cannot be scored in batches of so many images
+	// on the engine that was opened. It is called before anything is written;
+	// nil accepts every model.
+	TryOut    func(ctx context.Context, batch int) error
+	World     shard.World
+	MaxErrors Threshold
 	// Rescore scores an image that changed after the listing as it is now,
 	// instead of giving it a row that says so.
 	Rescore bool
@@ -148,12 +152,21 @@ func run(ctx context.Context, o Options, start time.Time) (output.Success, error
 		o.Job.AutoBatch, o.Sessions = choice.Batch, choice.Sessions
 	}
 	o.Sessions = cmp.Or(o.Sessions, max(1, engine.Lanes()))
+	tried, err := o.tryOut(ctx)
+	if err != nil {
+		return output.Success{}, err
+	}
 
 	w, err := join(ctx, o, engine)
 	if err != nil {
 		return output.Success{}, err
 	}
 	defer w.Manifest.Close()
+	if tried != w.Batch && o.TryOut != nil { // another worker's choice was faster
+		if err := o.TryOut(ctx, w.Batch); err != nil {
+			return output.Success{}, err
+		}
+	}
 	var end func()
 	w.relist, end = w.relister(ctx)
 	defer end()

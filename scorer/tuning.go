@@ -3,15 +3,12 @@ package scorer
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -51,12 +48,12 @@ func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error)
 	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
 	recorded, why := o.Job.Batch, "given"
 	if recorded == 0 {
-		job, err := output.ReadJob(ctx, o.Out)
-		switch {
-		case err == nil:
-			recorded, why = job.Batch, "that of the job, which stands"
-		case !errors.Is(err, store.ErrNotExist):
+		var err error
+		if recorded, err = o.recordedBatch(ctx); err != nil {
 			return tune.Choice{}, err
+		}
+		if recorded > 0 {
+			why = "that of the job, which stands"
 		}
 	}
 	switch {

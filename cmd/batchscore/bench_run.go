@@ -67,10 +67,12 @@ answers whether this machine and this storage would feed a GPU.
 			log := warnings(cmd.ErrOrStderr())
 			versions := map[string]string{"jpeg": jpegName()}
 			var engine scorer.Engine
+			var real *ort.Engine
 			if simulating {
 				engine, err = openSimulated(cmd.Context(), device, m, shard.World{Size: 1, LocalSize: 1}, log)
 			} else {
-				engine, err = openReal(cmd.Context(), ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
+				real, err = openReal(ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
+				engine = real
 			}
 			if err != nil {
 				return err
@@ -78,6 +80,11 @@ answers whether this machine and this storage would feed a GPU.
 			defer engine.Close()
 			if batch == 0 {
 				batch = engine.DefaultBatch()
+			}
+			if real != nil {
+				if err := tryOut(cmd.Context(), real, m, batch, true, log); err != nil {
+					return err
+				}
 			}
 			if decoders == 0 {
 				decoders = cpu.CPUs(1).Usable

@@ -77,17 +77,46 @@ func begunSaturating(ctx context.Context, out store.Store, m *models.Model, log 
 	return true, nil
 }
 
-// openReal loads a model in ONNX Runtime and scores its golden images, if it
-// carries any.
-func openReal(ctx context.Context, o ort.Options, m *models.Model, versions map[string]string) (scorer.Engine, error) {
+// openReal loads a model in ONNX Runtime.
+func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.Engine, error) {
 	e, err := ort.Open(m, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkGolden(ctx, e, m, o.Logger); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
 	versions["onnxruntime"] = e.Version()
 	o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")
 	return e, nil
+}
+
+// tryOut refuses, before anything is written, a model whose rows depend on more
+// than their image in batches of that many, unless that is allowed, and one that
+// no longer gives the scores of the golden images that it carries.
+func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, dependent bool, log zerolog.Logger) error {
+	err := checkRows(ctx, e, m, batch)
+	var depends *ort.DependentError
+	if errors.As(err, &depends) && dependent {
+		log.Warn().Str("model", m.Path).Str("device", e.Device()).Bool("chance", depends.Chance).
+			Float64("difference", depends.Largest).Str("cause", depends.Cause()).
+			Msg("rows depend on the other images of their batch, or on chance: allowed by --allow-dependent-rows")
+		if depends.Chance {
+			return nil // golden images would prove nothing
+		}
+		err, batch = nil, 1 // as golden images were scored
+	}
+	if err != nil {
+		return err
+	}
+	return checkGolden(ctx, e, m, batch, log)
+}
+
+// checkRows tries out with a few images whether rows depend on more than their
+// image: those that the model carries, and made ones.
+func checkRows(ctx context.Context, e *ort.Engine, m *models.Model, batch int) error {
+	var images [][]byte
+	if m.Golden != nil {
+		for _, g := range m.Golden.Images {
+			images = append(images, g.Image)
+		}
+	}
+	return e.CheckRows(ctx, batch, images)
 }

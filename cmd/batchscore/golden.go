@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,40 +16,50 @@ import (
 )
 
 // scoreImages decodes and scores encoded images as a run does, and returns a
-// row of scores for each.
-func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte) ([][]float32, error) {
+// row of scores for each. In batches of more than one, which are of at most
+// batch images, the first image of each is blank and the order is another than
+// that of the images: one that was scored alone must get the same scores there.
+func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte, batch int) ([][]float32, error) {
 	d, err := preprocess.NewDecoder(spec, preprocess.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	batch := min(len(images), e.DefaultBatch())
+	batch = max(min(batch, len(images)+1, e.DefaultBatch()), 1)
 	b, err := e.NewBatch(batch)
 	if err != nil {
 		return nil, err
 	}
+	order := make([]int, len(images))
+	for i := range order {
+		order[i] = i
+	}
+	blank := 0
+	if batch > 1 {
+		blank = 1
+		slices.SortFunc(order, func(i, j int) int { return cmp.Or(j%2-i%2, j-i) }) // the odd ones first, from the last on
+	}
 	row, classes := spec.RowBytes(), m.Contract.Classes
-	var scores [][]float32
-	for first := 0; first < len(images); first += batch {
-		n := min(batch, len(images)-first)
-		for i := range n {
-			if err := d.Decode(b.Pixels[i*row:(i+1)*row], images[first+i]); err != nil {
-				return nil, fmt.Errorf("%w: image %q: %w", models.ErrModel, names[first+i], err)
+	scores := make([][]float32, len(images))
+	for some := range slices.Chunk(order, batch-blank) {
+		for place, i := range some {
+			if err := d.Decode(b.Pixels[(blank+place)*row:][:row], images[i]); err != nil {
+				return nil, fmt.Errorf("%w: image %q: %w", models.ErrModel, names[i], err)
 			}
 		}
-		if err := e.Score(ctx, b, 0, n); err != nil {
+		if err := e.Score(ctx, b, 0, blank+len(some)); err != nil {
 			return nil, err
 		}
-		for i := range n {
-			scores = append(scores, slices.Clone(b.Scores[i*classes:(i+1)*classes]))
+		for place, i := range some {
+			scores[i] = slices.Clone(b.Scores[(blank+place)*classes:][:classes])
 		}
 	}
 	return scores, nil
 }
 
-// judgeGolden scores the golden images that a model carries and holds them
-// against what they should be.
-func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model) (models.Verdict, error) {
+// judgeGolden scores the golden images that a model carries, in batches of that
+// many, and compares the scores with what they should be.
+func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int) (models.Verdict, error) {
 	var names []string
 	var images [][]byte
 	for _, g := range m.Golden.Images {
@@ -56,24 +67,28 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model) (models.Ve
 	}
 	spec := m.Contract.Preprocess
 	spec.ScaledDecode = m.Golden.ScaledDecode // --scaled-decode is a choice, not a fault
-	scores, err := scoreImages(ctx, e, m, spec, names, images)
+	scores, err := scoreImages(ctx, e, m, spec, names, images, batch)
 	if err != nil {
 		return models.Verdict{}, fmt.Errorf("golden images of %s: %w", m.Path, err)
 	}
 	v, err := m.Golden.Check(scores, jpegKind())
 	if err != nil {
-		return v, fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
+		err = fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
+		if i := slices.IndexFunc(m.Dependences, func(d models.Dependence) bool { return !d.Chance }); i >= 0 && batch == 1 {
+			err = fmt.Errorf("%w; or they were scored in one batch, and depend on it by %s", err, m.Dependences[i].Operator)
+		}
+		return v, err
 	}
 	return v, nil
 }
 
 // checkGolden refuses a model that no longer gives the scores that it carries,
-// before anything is scored with it.
-func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, log zerolog.Logger) error {
+// before anything is scored with it in batches of that many.
+func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int, log zerolog.Logger) error {
 	if m.Golden == nil {
 		return nil
 	}
-	v, err := judgeGolden(ctx, e, m)
+	v, err := judgeGolden(ctx, e, m, batch)
 	if err != nil {
 		return err
 	}
@@ -133,13 +148,16 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents)
+	scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents, 1)
 	if err != nil {
 		return config(err)
 	}
+	if err := e.CheckRows(cmd.Context(), e.DefaultBatch(), contents); err != nil {
+		return fmt.Errorf("no golden images can be taken from this model: %w", err)
+	}
 	swapped := m.Contract.Preprocess
 	swapped.BGR = !swapped.BGR
-	wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents)
+	wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents, 1)
 	if err != nil {
 		return config(err)
 	}

@@ -36,7 +36,10 @@ weights are not those that the model was made with.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, e.Close()) }()
-			v, err := judgeGolden(cmd.Context(), e, m)
+			if err := checkRows(cmd.Context(), e, m, e.DefaultBatch()); err != nil {
+				return err
+			}
+			v, err := judgeGolden(cmd.Context(), e, m, e.DefaultBatch())
 			if err != nil {
 				return err
 			}

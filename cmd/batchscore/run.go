@@ -35,6 +35,7 @@ type jobFlags struct {
 	format           string
 	scaledDecode     bool
 	allFiles         bool
+	dependentRows    bool
 }
 
 func (f *jobFlags) register(cmd *cobra.Command) {
@@ -53,6 +54,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
 	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
 	f.boundFlags.register(cmd)
+	fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores of an image depend on the other images of its batch, or on chance; the job's record and _SUCCESS say so")
 	fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes: faster, with other pixels")
 }
 
@@ -111,6 +113,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
 		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
+		DependentRows: f.dependentRows,
 	}, nil
 }
 
@@ -267,6 +270,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
+	var real *ort.Engine
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
@@ -277,14 +281,23 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			if err != nil {
 				return nil, err
 			}
-			e, err := openReal(ctx, ort.Options{
+			real, err = openReal(ort.Options{
 				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize,
 				Saturate: saturate, Logger: log,
 			}, m, versions)
-			if tuning != nil && err == nil {
-				tuning.Shared = ort.OnCPU(e.Device())
+			if err != nil {
+				return nil, err
 			}
-			return e, err
+			if tuning != nil {
+				tuning.Shared = ort.OnCPU(real.Device())
+			}
+			return real, nil
+		},
+		TryOut: func(ctx context.Context, batch int) error {
+			if simulating {
+				return nil // it computes nothing
+			}
+			return tryOut(ctx, real, m, batch, f.dependentRows, log)
 		},
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,

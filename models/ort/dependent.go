@@ -39,7 +39,7 @@ func (e *DependentError) Error() string {
 		fmt.Fprintf(&b, " between a batch of %d and a batch of %d", e.Images[0], e.Images[1])
 	}
 	b.WriteString("; ")
-	b.WriteString(e.cause())
+	b.WriteString(e.Cause())
 	if !e.Chance {
 		b.WriteString("; or score every image by itself, with \"batchscore run --batch 1\"")
 	}
@@ -51,7 +51,7 @@ func (e *DependentError) Error() string {
 func (e *DependentError) Unwrap() error { return models.ErrModel }
 
 // Cause names the operators, in a few words.
-func (e *DependentError) cause() string {
+func (e *DependentError) Cause() string {
 	if text := shownBy(e.Operators, e.Chance); text != "" {
 		return text
 	}

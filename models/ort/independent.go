@@ -13,8 +13,9 @@ import (
 // CheckRows scores a few images alone, in company, at other places and twice,
 // in batches of at most batch images, and returns a *DependentError where the
 // row of one of them changes by more than rounding. The images given, at most
-// two, are encoded; made ones complete them. It scores about a dozen images; a
-// graph that takes one batch size only scores that many at a time.
+// two, are encoded; made ones complete them, and replace any that cannot be
+// decoded. It scores about a dozen images, or two whole batches of a graph that
+// takes only one batch size.
 //
 // The images of the collection are not used: one that kills the process would
 // kill it at every start, before it could be isolated.
@@ -92,20 +93,28 @@ func (e *Engine) trialRows(images [][]byte) ([][]byte, error) {
 	}
 	images = append(slices.Clone(images[:min(len(images), compared/2)]), made...)
 	var rows [][]byte
-	for _, image := range images[:compared] {
+	for _, image := range images {
 		row := make([]byte, spec.RowBytes())
-		if err := d.Decode(row, image); err != nil {
+		var bad *preprocess.Failure
+		switch err := d.Decode(row, image); {
+		case errors.As(err, &bad):
+			continue
+		case err != nil:
 			return nil, fmt.Errorf("an image to try the model with: %w", err)
 		}
-		rows = append(rows, row)
+		if rows = append(rows, row); len(rows) == compared {
+			break
+		}
 	}
 	return rows, nil
 }
 
 func (e *Engine) newSeries(batch int, rows [][]byte) (*series, error) {
-	size := min(max(batch, 1), compared)
-	if fixed := e.ports.batch; fixed > compared {
-		size = min(max(batch, 1), fixed)
+	size := max(batch, 1)
+	if fixed := e.ports.batch; fixed > 0 {
+		size = min(size, fixed)
+	} else {
+		size = min(size, compared)
 	}
 	b, err := e.NewBatch(size)
 	return &series{engine: e, scale: e.scale(), batch: b, size: size, rows: rows}, err
@@ -123,8 +132,11 @@ func (s *series) orders() [][]int {
 	reversed := slices.Clone(full[:min(s.size, compared)])
 	slices.Reverse(reversed)
 	if s.engine.ports.batch > compared {
-		// Every trial costs a whole batch. What the second one leaves free is
-		// filled up with zeros, so that its images have other neighbours.
+		// Every trial costs a whole batch. The images of the second one have
+		// other places, and zeros where others were.
+		if s.size <= compared {
+			reversed = reversed[:s.size-1]
+		}
 		return [][]int{full, reversed}
 	}
 	return [][]int{full, reversed, {0}, {1}, {0}}

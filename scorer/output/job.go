@@ -65,6 +65,10 @@ type Job struct {
 	// in a record of before it was counted.
 	Decoding int `json:"decoding,omitempty"`
 
+	// DependentRows says that the job may score a model whose row for an image
+	// depends on the other images of its batch, or on chance.
+	DependentRows bool `json:"dependent_rows,omitempty"`
+
 	TopK    int       `json:"topk"`
 	Format  Format    `json:"format"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
@@ -225,6 +229,7 @@ func compare(st store.Store, have, want Job) error {
 	differ(&job, "all-files", have.Files == AllFiles, want.Files == AllFiles)
 	differ(&job, "format", have.Format, want.Format)
 	differ(&job, "top-k", have.TopK, want.TopK)
+	differ(&job, "dependent rows allowed", have.DependentRows, want.DependentRows)
 	if want.Batch != 0 {
 		differ(&job, "batch", auto(have.Batch), auto(want.Batch))
 	}

@@ -40,10 +40,13 @@ type Report struct {
 	Format Format `json:"format"`
 	// Simulated says that no model computed the rows.
 	Simulated bool `json:"simulated,omitempty"`
-	Images    int  `json:"images"` // in the manifest
-	Chunks    int  `json:"chunks"`
-	Parts     int  `json:"parts"` // read
-	Rows      int  `json:"rows"`
+	// DependentRows says that rows were allowed to depend on the other images of
+	// a batch, or on chance.
+	DependentRows bool `json:"dependent_rows,omitempty"`
+	Images        int  `json:"images"` // in the manifest
+	Chunks        int  `json:"chunks"`
+	Parts         int  `json:"parts"` // read
+	Rows          int  `json:"rows"`
 	// Missing counts chunks without a part, MissingImages images without a row.
 	Missing       int            `json:"missing_parts"`
 	MissingImages int            `json:"missing_images"`
@@ -108,6 +111,9 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "%s%d %s", sep, r.Statuses[s], s)
 	}
 	b.WriteByte('\n')
+	if r.DependentRows {
+		b.WriteString(DependentRowsNote + "\n")
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(&b, "%s: %s", p.Kind, p.Object)
 		if p.Path != "" {

@@ -31,6 +31,9 @@ type Success struct {
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
 	// does not. Empty in records of before it was written here.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
+	// DependentRows says that rows were allowed to depend on the other images of
+	// a batch, or on chance.
+	DependentRows bool `json:"dependent_rows,omitempty"`
 	// Started and Ended are by the store's clock: the first sign of the job
 	// or of a worker, and the last part or end of a worker. Makespan is the
 	// time between, over all runs and what lay between them.
@@ -134,7 +137,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	s := Success{
 		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, JPEGDecoder: job.JPEGDecoder,
-		Versions: opt.Versions,
+		Versions: opt.Versions, DependentRows: job.DependentRows,
 	}
 	var lines []byte
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {

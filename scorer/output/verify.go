@@ -77,6 +77,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		return false, notOutput(v.st, err)
 	}
 	v.report.Job, v.report.Format, v.report.Simulated = v.job.ID, v.job.Format, v.job.Precision == Simulated
+	v.report.DependentRows = v.job.DependentRows
 	if v.manifest, err = ReadManifest(ctx, v.st); err != nil {
 		if errors.Is(err, store.ErrNotExist) {
 			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "the manifest was never stored"})
@@ -271,6 +272,7 @@ func (v *verifier) success(ctx context.Context) error {
 	}
 	differ("job", s.Job, v.job.ID)
 	differ("format", s.Format, v.job.Format)
+	differ("dependent rows allowed", s.DependentRows, v.job.DependentRows)
 	differ("images", s.Images, v.manifest.Len())
 	differ("chunks", s.Chunks, v.chunks.Count())
 	differ("chunk size", s.ChunkSize, v.chunks.Size)

@@ -1,0 +1,150 @@
+package ort
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+func openMixing(t *testing.T, mix graphtest.Mix, batch int64) *Engine {
+	t.Helper()
+	m, err := models.Open(graphtest.Mixing(t, mix, batch), models.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, m, Options{})
+}
+
+// A model whose rows depend on the batch or on chance is refused, with the
+// operator named where the graph shows it, and no other is.
+func TestFault36DependentRows(t *testing.T) {
+	const unseen = "does not show the operator"
+	for _, c := range []struct {
+		mix   graphtest.Mix
+		batch int64  // that the graph takes; 0 is any
+		says  string // in the error; empty for a model that is sound
+		// chance says that rows change from run to run, in a batch of 1 too.
+		chance bool
+	}{
+		{mix: "plain"},
+		{mix: "minus-row"},
+		{mix: "softmax-row"},
+		{mix: "bn"},
+		{mix: "reshape-keeps"},
+		{mix: "dropout-training"}, // ONNX Runtime leaves it out
+		{mix: "minus-batch", says: `ReduceMean over the batch at "centre"`},
+		{mix: "through-most", says: `ReduceMax over the batch at "most"`},
+		{mix: "softmax-batch", says: `Softmax over the batch at "along"`},
+		{mix: "log-softmax-batch", says: `LogSoftmax over the batch at "along"`},
+		{mix: "bn-training", says: `BatchNormalization in training mode at "bn-training"`},
+		{mix: "quantised-dynamically", says: `DynamicQuantizeLinear (dynamic quantisation) at "quantised"`},
+		{mix: "reshape-folds", says: `Reshape of the batch into other axes at "folded"`},
+		{mix: "gram", says: unseen},
+		{mix: "noise", says: `RandomNormalLike at "noise"`, chance: true},
+		{mix: "noise-below-rounding", says: `RandomUniformLike at "noise"`, chance: true},
+		{mix: "plain", batch: 8},
+		{mix: "softmax-row", batch: 8},
+		{mix: "minus-batch", batch: 8, says: `ReduceMean over the batch at "centre"`},
+		{mix: "places", batch: 8, says: unseen},
+		{mix: "noise", batch: 8, says: "RandomNormalLike", chance: true},
+		{mix: "minus-batch", batch: 2, says: `ReduceMean over the batch at "centre"`},
+		{mix: "minus-batch", batch: 1},
+		{mix: "noise", batch: 1, says: "RandomNormalLike", chance: true},
+	} {
+		name := string(c.mix)
+		if c.batch > 0 {
+			name += "/" + string(rune('0'+c.batch))
+		}
+		t.Run(name, func(t *testing.T) {
+			e := openMixing(t, c.mix, c.batch)
+			for _, batch := range []int{1, 2, 3, 4, 32} {
+				err := e.CheckRows(t.Context(), batch, nil)
+				var d *DependentError
+				switch {
+				case c.says == "" || batch == 1 && !c.chance:
+					if err != nil {
+						t.Errorf("batch of %d: %v", batch, err)
+					}
+				case !errors.As(err, &d) || !errors.Is(err, models.ErrModel):
+					t.Errorf("batch of %d: want a DependentError, have %v", batch, err)
+				case !strings.Contains(err.Error(), c.says) || d.Chance != c.chance || !(d.Largest > 0):
+					t.Errorf("batch of %d: want %q, chance %v, have %v", batch, c.says, c.chance, err)
+				case strings.Contains(err.Error(), "--batch 1") == c.chance:
+					t.Errorf("batch of %d: --batch 1 helps where it is not chance: %v", batch, err)
+				}
+			}
+		})
+	}
+}
+
+// Nothing is claimed of the models that other tests take for sound, in float32
+// and from bytes.
+func TestIndependentRows(t *testing.T) {
+	for _, o := range []graphtest.Options{
+		{}, {Logits: true}, {Input: graphtest.FloatImage, Work: 2}, {Batch: 1}, {Batch: 4}, {Batch: 5}, {Size: 64, Classes: 1000},
+		{Classes: 1, Logits: true},
+	} {
+		e := open(t, tiny(t, o), Options{})
+		if err := e.CheckRows(t.Context(), 8, nil); err != nil {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// Images that are given are used; one that is none is replaced.
+func TestCheckRowsTakesImages(t *testing.T) {
+	e := openMixing(t, "minus-batch", 0)
+	made, err := madeImages(20, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, images := range [][][]byte{{made[2]}, {[]byte("no image"), made[1]}, {made[3], made[0], made[1], []byte("not looked at")}} {
+		rows, err := e.trialRows(images)
+		if err != nil || len(rows) != compared {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		var d *DependentError
+		if err := e.CheckRows(t.Context(), 4, images); !errors.As(err, &d) {
+			t.Errorf("want a DependentError, have %v", err)
+		}
+	}
+}
+
+func TestScaleOfRounding(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	logits := scale{spread: 1e-4, size: 1e-5, least: 1e-12}
+	unit := logits
+	unit.unit = true
+	for _, c := range []struct {
+		name   string
+		scale  scale
+		a, b   []float32
+		beyond bool
+	}{
+		{"equal", logits, []float32{1, 2}, []float32{1, 2}, false},
+		{"last bits", logits, []float32{1, 2}, []float32{1.0000001, 2}, false},
+		{"a small change", logits, []float32{1, 2}, []float32{1.001, 2}, true},
+		{"a small change beside a large offset is rounding", logits, []float32{1000, 1001}, []float32{1000.005, 1001}, false},
+		{"small scores", logits, []float32{1e-5, 3e-5}, []float32{1.1e-5, 3e-5}, true},
+		{"small probabilities", unit, []float32{0.99999, 1e-5}, []float32{0.99998, 2e-5}, true},
+		{"probabilities that round", unit, []float32{0.7, 0.3}, []float32{0.7000001, 0.2999999}, false},
+		{"no probabilities", unit, []float32{-3, 5}, []float32{-3, 5.1}, true},
+		{"one score", logits, []float32{0.5}, []float32{0.51}, true},
+		{"one score that rounds", logits, []float32{0.5}, []float32{0.5000001}, false},
+		{"constant scores", logits, []float32{0, 0}, []float32{0, 0.1}, true},
+		{"no number in both", logits, []float32{nan, 1}, []float32{nan, 1}, false},
+		{"no number in one", logits, []float32{nan, 1}, []float32{0, 1}, true},
+		{"infinite in both", logits, []float32{inf, 1}, []float32{inf, 1}, false},
+		{"infinite in one", logits, []float32{inf, 1}, []float32{2, 1}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if part, beyond := c.scale.change(c.a, c.b); beyond != c.beyond {
+				t.Errorf("beyond rounding: have %v, want %v; it is %v of the range", beyond, c.beyond, part)
+			}
+		})
+	}
+}
