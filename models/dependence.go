@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
@@ -19,6 +20,19 @@ type Dependence struct {
 	Chance bool `json:"chance,omitempty"`
 	// Remedy says how to make a model without.
 	Remedy string `json:"remedy"`
+}
+
+// String says what the operators do to rows, and what to do about it.
+func (d Dependence) String() string {
+	what := "scores of an image depend on the other images of its batch"
+	if d.Chance {
+		what = "scores change from run to run"
+	}
+	times := ""
+	if d.Count > 1 {
+		times = fmt.Sprintf(", %d times", d.Count)
+	}
+	return fmt.Sprintf("%s by %s (at %q%s): %s", what, d.Operator, d.Node, times, d.Remedy)
 }
 
 // What to do about the operators that make rows depend on one another.

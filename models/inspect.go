@@ -31,10 +31,13 @@ type Inspection struct {
 	Unknown []OperatorCount `json:"unknown,omitempty"`
 	// Contract is what a run would use; nil where it cannot be known, and then
 	// Refused says why.
-	Contract     *Contract `json:"contract"`
-	Conflicts    []string  `json:"conflicts,omitempty"`
-	Refused      string    `json:"refused,omitempty"`
-	GoldenImages int       `json:"golden_images"`
+	Contract  *Contract `json:"contract"`
+	Conflicts []string  `json:"conflicts,omitempty"`
+	// Dependences are operators by which the row of an image depends on its
+	// neighbours or on chance.
+	Dependences  []Dependence `json:"dependences,omitempty"`
+	Refused      string       `json:"refused,omitempty"`
+	GoldenImages int          `json:"golden_images"`
 }
 
 // Port is a declared input or output of a graph.
@@ -76,6 +79,7 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		in.Parameters += n
 		in.Precision[typeName(t.elem)] += n
 	}
+	in.Dependences = dependences(h)
 	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize}
 	if err := m.fill(h, o); err != nil {
 		in.Refused = err.Error()

@@ -84,6 +84,9 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 	for _, c := range in.Conflicts {
 		fmt.Fprintf(out, "note: %s\n", c)
 	}
+	for _, d := range in.Dependences {
+		fmt.Fprintf(out, "note: %s\n", d)
+	}
 	if in.Refused != "" {
 		fmt.Fprintf(out, "\nA run would refuse this model: it %s\n", in.Refused)
 	}

@@ -110,8 +110,13 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen output.Selecti
 }
 
 // sayIncomplete says so of an output whose rows are not all, or not proven to
-// be all.
+// be all, or may depend on one another.
 func sayIncomplete(c *cobra.Command, st store.Store, rows int) error {
+	if job, err := output.ReadJob(c.Context(), st); err == nil && job.DependentRows {
+		if _, err := fmt.Fprintln(c.OutOrStdout(), output.DependentRowsNote); err != nil {
+			return err
+		}
+	}
 	s, err := output.ReadSuccess(c.Context(), st)
 	if errors.Is(err, store.ErrNotExist) {
 		_, err = fmt.Fprintf(c.OutOrStdout(), "There is no %s: the job is not complete.\n", output.SuccessName)

@@ -35,8 +35,12 @@ func (e *DependentError) Error() string {
 		b.WriteString("the scores of an image depend on the other images of its batch, or on its place among them")
 	}
 	fmt.Fprintf(&b, ": they differ by %.2g of their range", e.Largest)
-	if !e.Chance {
-		fmt.Fprintf(&b, " between a batch of %d and a batch of %d", e.Images[0], e.Images[1])
+	switch {
+	case e.Chance:
+	case e.Images[0] == e.Images[1]:
+		fmt.Fprintf(&b, " between two batches of %d", e.Images[0])
+	default:
+		fmt.Fprintf(&b, " between a batch of %d and one of %d", e.Images[0], e.Images[1])
 	}
 	b.WriteString("; ")
 	b.WriteString(e.Cause())

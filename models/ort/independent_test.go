@@ -21,7 +21,7 @@ func openMixing(t *testing.T, mix graphtest.Mix, batch int64) *Engine {
 
 // A model whose rows depend on the batch or on chance is refused, with the
 // operator named where the graph shows it, and no other is.
-func TestFault36DependentRows(t *testing.T) {
+func TestFault36_DependentRows(t *testing.T) {
 	const unseen = "does not show the operator"
 	for _, c := range []struct {
 		mix   graphtest.Mix
@@ -35,6 +35,10 @@ func TestFault36DependentRows(t *testing.T) {
 		{mix: "softmax-row"},
 		{mix: "bn"},
 		{mix: "reshape-keeps"},
+		{mix: "reshape-computed"},
+		{mix: "attention"},
+		{mix: "turned-softmax-row"},
+		{mix: "turned-softmax-batch", says: `Softmax over the batch at "along"`},
 		{mix: "dropout-training"}, // ONNX Runtime leaves it out
 		{mix: "minus-batch", says: `ReduceMean over the batch at "centre"`},
 		{mix: "through-most", says: `ReduceMax over the batch at "most"`},

@@ -116,6 +116,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		"images":        {func(j *Job) { j.Images = "/other" }, ErrOtherJob, []string{"images: have /data/images, want /other"}},
 		"max":           {func(j *Job) { j.Max = 5 }, ErrOtherJob, []string{"max: have 0, want 5"}},
 		"format":        {func(j *Job) { j.Format = CSV }, ErrOtherJob, []string{"format: have jsonl, want csv"}},
+		"dependent":     {func(j *Job) { j.DependentRows = true }, ErrOtherJob, []string{"dependent rows allowed: have false, want true"}},
 		"topk":          {func(j *Job) { j.TopK = 9 }, ErrOtherJob, []string{"top-k: have 2, want 9"}},
 		"model":         {func(j *Job) { j.ModelDigest = "sha256:x" }, ErrMismatch, []string{"model tiny.onnx: have sha256:m, want sha256:x"}},
 		"preprocessing": {func(j *Job) { j.PreprocessDigest = "sha256:x" }, ErrMismatch, []string{"preprocessing: have sha256:p, want sha256:x"}},

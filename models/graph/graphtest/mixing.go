@@ -120,6 +120,24 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 	"reshape-keeps": func(m mixer, x graph.Value) graph.Value {
 		return m.reshape("back", m.reshape("planes", x, -1, 3, 1), 0, 3)
 	},
+	// Shapes that are worked out while the graph runs, as PyTorch exports them.
+	"reshape-computed": func(m mixer, x graph.Value) graph.Value {
+		n := m.Node("Shape", "shape", []graph.Value{x}, number, []int64{2})
+		n = m.Node("Slice", "batch", []graph.Value{n, m.numbers("first", 0), m.numbers("second", 1)}, number, []int64{1})
+		to := m.Node("Concat", "to", []graph.Value{n, m.numbers("rest", -1)}, number, []int64{2}, integer("axis", 0))
+		return m.Node("Reshape", "reshaped", []graph.Value{x, to}, x.Type, x.Shape)
+	},
+	// Each image's own three values attend to one another.
+	"attention": func(m mixer, x graph.Value) graph.Value {
+		column, row := m.reshape("column", x, 0, 3, 1), m.reshape("row", x, 0, 1, 3)
+		square := []int64{m.batch, 3, 3}
+		weights := m.Node("MatMul", "products", []graph.Value{column, row}, x.Type, square)
+		weights = m.along("Softmax", -1, weights)
+		mixed := m.Node("MatMul", "values", []graph.Value{weights, column}, x.Type, column.Shape)
+		return m.Node("Squeeze", "flat", []graph.Value{mixed, m.numbers("last", -1)}, x.Type, x.Shape)
+	},
+	"turned-softmax-row":   func(m mixer, x graph.Value) graph.Value { return m.turned("Softmax", 0, x) },
+	"turned-softmax-batch": func(m mixer, x graph.Value) graph.Value { return m.turned("Softmax", 1, x) },
 	// x (x^T x) has every image in every row.
 	"gram": func(m mixer, x graph.Value) graph.Value {
 		gram := m.Node("Einsum", "gram", []graph.Value{x, x}, x.Type, []int64{3, 3}, text("equation", "na,nb->ab"))
@@ -157,14 +175,17 @@ func (m mixer) minus(x graph.Value, op string, axes *onnxpb.AttributeProto) grap
 	return m.rows("Sub", "centred", x, m.Node(op, "centre", []graph.Value{x}, x.Type, x.Shape, axes))
 }
 
+// turned has the batch on the second axis for a while.
+func (m mixer) turned(op string, axis int64, x graph.Value) graph.Value {
+	return m.Transpose("back", m.along(op, axis, m.Transpose("turned", x, 1, 0)), 1, 0)
+}
+
 func (m mixer) three(name string, value float32) graph.Value {
 	return m.Weights(name, func() ([]float32, error) { return []float32{value, value, value}, nil }, 3)
 }
 
 func (m mixer) reshape(name string, x graph.Value, to ...int64) graph.Value {
-	shape := m.constant(name+"/shape", &onnxpb.TensorProto{
-		DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Dims: []int64{int64(len(to))}, Int64Data: to,
-	})
+	shape := m.numbers(name+"/shape", to...)
 	declared := slices.Clone(to)
 	for axis, n := range declared {
 		if n == 0 {
@@ -172,6 +193,16 @@ func (m mixer) reshape(name string, x graph.Value, to ...int64) graph.Value {
 		}
 	}
 	return m.Node("Reshape", name, []graph.Value{x, shape}, x.Type, declared)
+}
+
+// number is the type of shapes.
+const number = graph.DType(onnxpb.TensorProto_INT64)
+
+// numbers is a constant shape.
+func (m mixer) numbers(name string, values ...int64) graph.Value {
+	return m.constant(name, &onnxpb.TensorProto{
+		DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Dims: []int64{int64(len(values))}, Int64Data: values,
+	})
 }
 
 func (m mixer) constant(name string, t *onnxpb.TensorProto) graph.Value {

@@ -1,0 +1,43 @@
+package output
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// What the record allows is in _SUCCESS and in the words of verify, and a
+// _SUCCESS that says otherwise is not believed.
+func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		st := new(mem.Store)
+		job := testJob(JSONL)
+		job.DependentRows = allowed
+		r := begin(t, st, job, numbered(20))
+		for chunk := range r.c.Count() {
+			r.commit(t, chunk)
+		}
+		s, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
+		if err != nil || s.DependentRows != allowed {
+			t.Fatalf("dependent rows %v, want %v; %v", s.DependentRows, allowed, err)
+		}
+		report, err := Verify(t.Context(), st)
+		if err != nil || !report.OK() || report.DependentRows != allowed || strings.Contains(report.String(), DependentRowsNote) != allowed {
+			t.Errorf("allowed %v: %v\n%s", allowed, err, report.String())
+		}
+		if strings.Contains(objects(t, st)[jobName], "dependent") != allowed {
+			t.Errorf("the record has a field that earlier versions do not know: %s", objects(t, st)[jobName])
+		}
+
+		s.DependentRows = !allowed
+		body, err := encodeRecord(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Put(SuccessName, body)
+		if report, err = Verify(t.Context(), st); err != nil || report.OK() || !strings.Contains(report.String(), "dependent rows allowed: it says") {
+			t.Errorf("allowed %v: an altered _SUCCESS passes: %v\n%s", allowed, err, report.String())
+		}
+	}
+}
