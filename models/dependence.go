@@ -112,7 +112,7 @@ func (d *mixing) visit(n *node) {
 		d.add(n, n.op, noChance, true)
 	}
 	first, carries := d.first(n)
-	if !carries || own && sizeOnly[n.op] {
+	if !carries || len(n.outputs) == 0 || own && sizeOnly[n.op] {
 		return
 	}
 	axis := hidden
@@ -155,7 +155,7 @@ func (d *mixing) blame(n *node, in string) {
 var randomOps = set("RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial")
 
 // dynamicOps choose the scale of their operand from all of its elements.
-var dynamicOps = set("DynamicQuantizeLinear DynamicQuantizeMatMul")
+var dynamicOps = set("DynamicQuantizeLinear DynamicQuantizeMatMul DynamicQuantizeLSTM")
 
 // sizeOnly are operators whose result is the same for all images.
 var sizeOnly = set("Shape Size ConstantOfShape")
@@ -170,7 +170,8 @@ var alongAxis = map[string]int64{
 	"Softmax": -1, "LogSoftmax": -1, "Hardmax": -1, "LpNormalization": -1, "TopK": -1, "ArgMax": 0, "ArgMin": 0, "Gather": 0,
 }
 
-// reduced are the axes of the operand that are mixed.
+// reduced are the axes of the operand that are mixed; none where that is not
+// known.
 func (d *mixing) reduced(n *node, in string) []int64 {
 	shape, known := d.of[in]
 	rank := int64(len(shape))
@@ -204,13 +205,13 @@ func (d *mixing) reduced(n *node, in string) []int64 {
 	case along:
 		axes = []int64{n.integer("axis", def)}
 	}
-	mixed := slices.Clone(axes)
-	for i, a := range mixed {
+	axes = slices.Clone(axes)
+	for i, a := range axes {
 		if a < 0 && known {
-			mixed[i] = a + rank
+			axes[i] = a + rank
 		}
 	}
-	return mixed
+	return axes
 }
 
 // axisOf is the attribute axis as a number from 0 on; past every axis where the

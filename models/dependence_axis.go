@@ -11,7 +11,7 @@ const mixed = -2
 // keeping are operators whose result has the batch where their first operand
 // has it.
 var keeping = set(`Abs AveragePool BatchNormalization Bernoulli Cast Celu Clip Conv ConvInteger ConvTranspose CumSum
-	DepthToSpace DequantizeLinear Dropout DynamicQuantizeLinear DynamicQuantizeMatMul Elu Erf Exp Expand FusedConv FusedGemm Gelu Gemm
+	DepthToSpace DequantizeLinear Dropout DynamicQuantizeLinear DynamicQuantizeMatMul Elu Erf Exp FusedConv FusedGemm Gelu Gemm
 	GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization LRN
 	LayerNormalization LeakyRelu Log LogSoftmax LpNormalization LpPool MaxPool MeanVarianceNormalization Mish Neg PRelu Pad
 	QGemm QLinearAveragePool QLinearConv QLinearGlobalAveragePool QLinearLeakyRelu QLinearSigmoid QuantizeLinear QuickGelu
@@ -39,6 +39,7 @@ func (d *mixing) follow(n *node, in string) int {
 	case batch == hidden:
 	case broadcasting[n.op]:
 		return d.broadcast(n)
+	case n.op == "Gemm" && n.integer("transA", 0) != 0:
 	case keeping[n.op] && n.inputs[0] == in:
 		return batch
 	case n.op == "Transpose":
@@ -65,8 +66,8 @@ func (d *mixing) follow(n *node, in string) int {
 		case along > batch:
 			return batch
 		case along < batch:
-			if indices, ok := d.of[n.inputs[1]]; ok {
-				return batch - 1 + len(indices)
+			if len(n.inputs) > 1 && d.of[n.inputs[1]] != nil {
+				return batch - 1 + len(d.of[n.inputs[1]])
 			}
 		}
 	}
@@ -104,12 +105,12 @@ func (d *mixing) reshape(n *node, in string) int {
 			return 0
 		}
 	case first > 0 && slices.Contains(to, -1):
-		switch one := !d.whole; {
-		case one:
+		switch {
+		case !d.whole:
 			return mixed
 		case known && len(from) > 0 && first == from[0]:
 			return 0
-		case known && len(from) > 0 && first%from[0] != 0:
+		case known && len(from) > 0 && from[0] > 0 && first%from[0] != 0:
 			return mixed
 		}
 	}
@@ -178,6 +179,9 @@ func (d *mixing) squeeze(n *node, in string) int {
 // reduce is where the batch is once others of the axes are reduced.
 func (d *mixing) reduce(n *node, in string) int {
 	axes, batch := d.reduced(n, in), d.axis[in]
+	if axes == nil {
+		return hidden
+	}
 	at := batch
 	for _, a := range axes {
 		switch {

@@ -149,6 +149,9 @@ func (s *series) run(ctx context.Context, order []int) error {
 		copy(s.batch.Pixels[place*row:(place+1)*row], s.rows[image])
 	}
 	if err := s.engine.Score(ctx, s.batch, 0, len(order)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return explainProbe(err)
 	}
 	t := trial{order: order}

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
@@ -150,5 +151,15 @@ func TestScaleOfRounding(t *testing.T) {
 				t.Errorf("beyond rounding: have %v, want %v; it is %v of the range", beyond, c.beyond, part)
 			}
 		})
+	}
+}
+
+// To be told to stop is no fault of the model.
+func TestCheckRowsEndsWithItsContext(t *testing.T) {
+	e := openMixing(t, "plain", 0)
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	if err := e.CheckRows(ctx, 4, nil); !errors.Is(err, context.Canceled) || errors.Is(err, models.ErrModel) {
+		t.Errorf("have %v", err)
 	}
 }
