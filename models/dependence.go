@@ -18,6 +18,8 @@ type Dependence struct {
 	// Chance says that rows change from run to run; else they depend on the
 	// other images of the batch.
 	Chance bool `json:"chance,omitempty"`
+	// Unsure says that ONNX Runtime may leave the operators out.
+	Unsure bool `json:"unsure,omitempty"`
 	// Remedy says how to make a model without.
 	Remedy string `json:"remedy"`
 }
@@ -27,6 +29,9 @@ func (d Dependence) String() string {
 	what := "scores of an image depend on the other images of its batch"
 	if d.Chance {
 		what = "scores change from run to run"
+	}
+	if d.Unsure {
+		what = "scores may change from run to run"
 	}
 	times := ""
 	if d.Count > 1 {
@@ -94,7 +99,9 @@ func (d *mixing) add(n *node, operator, remedy string, chance bool) {
 	if len(n.outputs) > 0 {
 		name = n.outputs[0]
 	}
-	d.found = append(d.found, Dependence{Operator: operator, Node: name, Count: 1, Chance: chance, Remedy: remedy})
+	d.found = append(d.found, Dependence{
+		Operator: operator, Node: name, Count: 1, Chance: chance, Unsure: operator == dropout, Remedy: remedy,
+	})
 }
 
 // visit names a node that mixes images, and sets where the batch is in what it
@@ -110,6 +117,9 @@ func (d *mixing) visit(n *node) {
 	own := n.domain == "" || n.domain == "ai.onnx" || n.domain == "com.microsoft"
 	if own && randomOps[n.op] {
 		d.add(n, n.op, noChance, true)
+	}
+	if own && n.op == "Dropout" && len(n.inputs) > 2 && slices.Equal(d.fixed[n.inputs[2]], []int64{1}) {
+		d.add(n, dropout, noChance, true)
 	}
 	first, carries := d.first(n)
 	if !carries || len(n.outputs) == 0 || own && sizeOnly[n.op] {
@@ -153,6 +163,9 @@ func (d *mixing) blame(n *node, in string) {
 
 // randomOps give another result at every run.
 var randomOps = set("RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial")
+
+// dropout is left out by ONNX Runtime in most places, but not in all.
+const dropout = "Dropout in training mode"
 
 // dynamicOps choose the scale of their operand from all of its elements.
 var dynamicOps = set("DynamicQuantizeLinear DynamicQuantizeMatMul DynamicQuantizeLSTM")

@@ -18,8 +18,11 @@ func TestFault36_OperatorsInTheGraph(t *testing.T) {
 		"turned-softmax-batch":  "Softmax over the batch",
 		"log-softmax-batch":     "LogSoftmax over the batch",
 		"bn-training":           "BatchNormalization in training mode",
+		"bn-training-planes":    "BatchNormalization in training mode",
 		"quantised-dynamically": "DynamicQuantizeLinear (dynamic quantisation)",
 		"reshape-folds":         "Reshape of the batch into other axes",
+		"dropout-training":      "Dropout in training mode",
+		"dropout-first":         "Dropout in training mode",
 		"noise":                 "RandomNormalLike",
 		"noise-below-rounding":  "RandomUniformLike",
 	}

@@ -118,6 +118,13 @@ func FuzzRegistry(f *testing.F) {
 func FuzzInspect(f *testing.F) {
 	f.Add(graphtest.Tiny(graphtest.Options{}))
 	f.Add(graphtest.Tiny(graphtest.Options{Input: graphtest.Vector}))
+	for _, mix := range graphtest.Mixes() {
+		data, err := os.ReadFile(graphtest.Mixing(f, mix, 0))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		path := filepath.Join(t.TempDir(), "m.onnx")
 		if err := os.WriteFile(path, data, 0o644); err != nil {

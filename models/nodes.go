@@ -206,6 +206,10 @@ func (w *walker) tensor(f field) (tensor, error) {
 		for ; len(raw) >= 4; raw = raw[4:] {
 			t.values = append(t.values, int64(int32(binary.LittleEndian.Uint32(raw))))
 		}
+	case int32(onnxpb.TensorProto_BOOL):
+		for _, b := range raw {
+			t.values = append(t.values, int64(b))
+		}
 	default:
 		t.values = nil
 	}

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +15,8 @@ import (
 // It wraps models.ErrModel.
 type DependentError struct {
 	Path, Device string
-	// Chance says that the same batch gives other rows the second time; else
+	// Chance says that the same batch gives other rows the second time, in a
+	// batch of one image, too; else
 	// rows change with the other images of the batch, or with the place in it.
 	Chance bool
 	// Images is how many images the two trials held whose rows differ most;
@@ -34,7 +36,10 @@ func (e *DependentError) Error() string {
 	} else {
 		b.WriteString("the scores of an image depend on the other images of its batch, or on its place among them")
 	}
-	fmt.Fprintf(&b, ": they differ by %.2g of their range", e.Largest)
+	b.WriteString(": they differ")
+	if !math.IsInf(e.Largest, 0) {
+		fmt.Fprintf(&b, " by %.2g of their range", e.Largest)
+	}
 	switch {
 	case e.Chance:
 	case e.Images[0] == e.Images[1]:
@@ -56,7 +61,8 @@ func (e *DependentError) Unwrap() error { return models.ErrModel }
 
 // Cause names the operators, in a few words.
 func (e *DependentError) Cause() string {
-	if text := shownBy(e.Operators, e.Chance); text != "" {
+	// A normalisation in training mode may also remember what it has seen.
+	if text := cmp.Or(shownBy(e.Operators, e.Chance), shownBy(e.Operators, false)); text != "" {
 		return text
 	}
 	if e.Chance {
@@ -108,7 +114,7 @@ type scale struct {
 	spread, size float64
 	least        float64 // the probability below which all are the same
 	unit         bool    // scores are taken for probabilities
-	exact        bool    // the graph is random: the same batch must give equal bits
+	exact        bool    // the same batch must give equal bits
 }
 
 func (e *Engine) scale() scale {
@@ -116,7 +122,7 @@ func (e *Engine) scale() scale {
 	s := scale{spread: 1e-4, size: 1e-5, least: 1e-12, unit: m.Contract.Output != models.Logits}
 	mixes := false
 	for _, d := range m.Dependences {
-		s.exact = s.exact || d.Chance
+		s.exact = s.exact || d.Chance && !d.Unsure || !e.rebind
 		mixes = mixes || !d.Chance
 	}
 	switch {
@@ -183,47 +189,32 @@ func (s scale) change(a, b []float32) (part float64, beyond bool) {
 
 // worst is what the trials show; nil if rows change by rounding alone.
 func (s *series) worst() *DependentError {
-	var worst *DependentError
-	note := func(part float64, a, b trial, chance bool) {
-		if worst == nil || part > worst.Largest {
-			worst = &DependentError{
-				Path: s.engine.model.Path, Device: s.engine.device, Largest: part, Chance: chance,
-				Images: [2]int{len(a.order), len(b.order)}, Operators: s.engine.model.Dependences,
-			}
-		}
-	}
+	m := s.engine.model
+	d := &DependentError{Path: m.Path, Device: s.engine.device, Largest: -1, Operators: m.Dependences}
 	for i, a := range s.trials {
 		for j, b := range s.trials[:i+1] {
-			if s.scale.exact && j < i && slices.Equal(a.order, b.order) {
-				if part, differ := s.differ(j, i); differ {
-					note(part, b, a, true)
-				}
-			}
+			again := i != j && slices.Equal(a.order, b.order)
 			for place, image := range a.order {
 				for other, same := range b.order {
 					if same != image || i == j && other >= place {
 						continue
 					}
-					if part, beyond := s.scale.change(b.scores[other], a.scores[place]); beyond {
-						note(part, b, a, false)
+					part, beyond := s.scale.change(b.scores[other], a.scores[place])
+					if again && place == other {
+						beyond = beyond || s.scale.exact && part > 0
+						d.Chance = d.Chance || beyond
+					}
+					if beyond && part > d.Largest {
+						d.Largest, d.Images = part, [2]int{len(b.order), len(a.order)}
 					}
 				}
 			}
 		}
 	}
-	return worst
-}
-
-// differ reports whether two trials of the same batch gave other scores: by
-// more than rounding, or in any bit where the graph is random; and by how much
-// of a row's range at most.
-func (s *series) differ(i, j int) (part float64, differ bool) {
-	a, b := s.trials[i].scores, s.trials[j].scores
-	for place := range a {
-		change, beyond := s.scale.change(a[place], b[place])
-		part, differ = max(part, change), differ || beyond || s.scale.exact && change > 0
+	if d.Largest < 0 {
+		return nil
 	}
-	return part, differ
+	return d
 }
 
 // explainMixing adds to what is wrong with the scores of the probe batch the

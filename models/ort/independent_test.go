@@ -41,6 +41,7 @@ func TestFault36_DependentRows(t *testing.T) {
 		{mix: "turned-softmax-row"},
 		{mix: "turned-softmax-batch", says: `Softmax over the batch at "along"`},
 		{mix: "dropout-training"}, // ONNX Runtime leaves it out
+		{mix: "dropout-first", says: `Dropout in training mode at "dropped"`, chance: true},
 		{mix: "minus-batch", says: `ReduceMean over the batch at "centre"`},
 		{mix: "through-most", says: `ReduceMax over the batch at "most"`},
 		{mix: "softmax-batch", says: `Softmax over the batch at "along"`},
@@ -83,6 +84,18 @@ func TestFault36_DependentRows(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A normalisation in training mode may go on learning while it is used, so that
+// a batch of one is no way out. It is the named cause either way.
+func TestFault36_TrainingModeThatLearns(t *testing.T) {
+	e := openMixing(t, "bn-training-planes", 0)
+	for _, batch := range []int{2, 4} {
+		err := e.CheckRows(t.Context(), batch, nil)
+		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), `BatchNormalization in training mode at "bn-training"`) {
+			t.Errorf("batch of %d: %v", batch, err)
+		}
 	}
 }
 

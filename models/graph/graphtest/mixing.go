@@ -37,6 +37,9 @@ func Mixing(t testing.TB, mix Mix, batch int64) string {
 	}
 	m := mixer{Graph: graph.New("mixing"), batch: batch}
 	x := m.Input("images", graph.Float32, batch, 3, 8, 8)
+	if begin := beginnings[mix]; begin != nil {
+		x = begin(m, x)
+	}
 	x = m.Mul("squares", x, x)
 	x = m.Flatten("colours", m.GlobalAveragePool("means", x))
 	m.Output("scores", end(m, m.Mul("amplified", x, m.Scalar("gain", 4))))
@@ -107,10 +110,7 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 	"bn": func(m mixer, x graph.Value) graph.Value {
 		return m.BatchNorm("bn", x, m.three("scale", 2), m.three("bias", 1), m.three("mean", 0.5), m.three("variance", 3), 1e-5)
 	},
-	"bn-training": func(m mixer, x graph.Value) graph.Value {
-		in := []graph.Value{x, m.three("scale", 2), m.three("bias", 1), m.three("mean", 0.5), m.three("variance", 3)}
-		return m.Node("BatchNormalization", "bn-training", in, x.Type, x.Shape, integer("training_mode", 1))
-	},
+	"bn-training": mixer.batchNormTraining,
 	"quantised-dynamically": func(m mixer, x graph.Value) graph.Value {
 		return m.rows("DequantizeLinear", "floats", m.rows("DynamicQuantizeLinear", "quantised", x))
 	},
@@ -150,16 +150,33 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 		little := m.Mul("little", m.rows("RandomUniformLike", "noise", x), m.Scalar("1e-6", 1e-6))
 		return m.Add("noisy", x, little)
 	},
-	"dropout-training": func(m mixer, x graph.Value) graph.Value {
-		yes := m.constant("training", &onnxpb.TensorProto{DataType: proto.Int32(int32(onnxpb.TensorProto_BOOL)), RawData: []byte{1}})
-		return m.rows("Dropout", "dropped", x, m.Scalar("ratio", 0.5), yes)
-	},
+	"dropout-training":   mixer.dropout, // ONNX Runtime takes it out
+	"dropout-first":      same,          // but not here
+	"bn-training-planes": same,
 	// Another factor for each of eight places.
 	"places": func(m mixer, x graph.Value) graph.Value {
 		return m.rows("Mul", "placed", x, m.Weights("factors", func() ([]float32, error) {
 			return []float32{1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7}, nil
 		}, 8, 1))
 	},
+}
+
+// beginnings are what some mixes do with the images, [N,3,8,8].
+var beginnings = map[Mix]func(m mixer, x graph.Value) graph.Value{
+	"dropout-first":      mixer.dropout,
+	"bn-training-planes": mixer.batchNormTraining,
+}
+
+func same(_ mixer, x graph.Value) graph.Value { return x }
+
+func (m mixer) dropout(x graph.Value) graph.Value {
+	yes := m.constant("training", &onnxpb.TensorProto{DataType: proto.Int32(int32(onnxpb.TensorProto_BOOL)), RawData: []byte{1}})
+	return m.rows("Dropout", "dropped", x, m.Scalar("ratio", 0.5), yes)
+}
+
+func (m mixer) batchNormTraining(x graph.Value) graph.Value {
+	in := []graph.Value{x, m.three("scale", 2), m.three("bias", 1), m.three("mean", 0.5), m.three("variance", 3)}
+	return m.Node("BatchNormalization", "bn-training", in, x.Type, x.Shape, integer("training_mode", 1))
 }
 
 // rows is a node whose result has the shape of its first operand.
