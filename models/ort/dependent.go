@@ -15,9 +15,9 @@ import (
 // It wraps models.ErrModel.
 type DependentError struct {
 	Path, Device string
-	// Chance says that the same batch gives other rows the second time, in a
-	// batch of one image, too; else
-	// rows change with the other images of the batch, or with the place in it.
+	// Chance says that the same batch gives other rows the second time, one image
+	// alone too; else rows change with the other images of the batch, or with the
+	// place in it.
 	Chance bool
 	// Images is how many images the two trials held whose rows differ most;
 	// Largest is by how much, in parts of the range of a row's scores.
@@ -36,16 +36,15 @@ func (e *DependentError) Error() string {
 	} else {
 		b.WriteString("the scores of an image depend on the other images of its batch, or on its place among them")
 	}
-	b.WriteString(": they differ")
 	if !math.IsInf(e.Largest, 0) {
-		fmt.Fprintf(&b, " by %.2g of their range", e.Largest)
+		fmt.Fprintf(&b, ", by %.2g of their range", e.Largest)
 	}
 	switch {
 	case e.Chance:
 	case e.Images[0] == e.Images[1]:
-		fmt.Fprintf(&b, " between two batches of %d", e.Images[0])
+		fmt.Fprintf(&b, ", in two batches of %d", e.Images[0])
 	default:
-		fmt.Fprintf(&b, " between a batch of %d and one of %d", e.Images[0], e.Images[1])
+		fmt.Fprintf(&b, ", in a batch of %d and one of %d", e.Images[0], e.Images[1])
 	}
 	b.WriteString("; ")
 	b.WriteString(e.Cause())
