@@ -20,9 +20,11 @@
 // process. The weights are shared, and how many lanes run changes the speed
 // and never the bits of a score, nor does the place of an image in the batch.
 // ONNX Runtime does not promise the same of the number of images in one call,
-// since a matrix product may take another kernel for a single row (none of the
-// project's models was seen to, on x86-64), and other kinds of processors do
+// since a matrix product may take another kernel for a single row (VGG-16 does,
+// on x86-64, and differs in the last bits), and other kinds of processors do
 // give other bits. Whoever needs equal bytes keeps both fixed.
+// [Engine.CheckRows] finds the models whose scores depend on neighbours, place
+// or chance by more than that.
 //
 // # Convolutions
 //
