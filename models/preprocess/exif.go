@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-const tagOrientation = 0x0112
+
 
 // tiffOrientation reads the orientation from the first directory of a TIFF
 // structure, which is what EXIF is; 1 when it is absent or makes no sense.
@@ -45,3 +45,6 @@ func tiffOrientation(b []byte) orientation {
 func exifOrientation(b []byte) orientation {
 	return tiffOrientation(bytes.TrimPrefix(b, []byte("Exif\x00\x00")))
 }
+
+// tiffFileOrientation is the orientation of a TIFF's first picture.
+func tiffFileOrientation(src []byte) orientation { return tiffOrientation(src) }
