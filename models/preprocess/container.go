@@ -16,20 +16,23 @@ func (d *Decoder) decodeOther(dst, src []byte, f format) *Failure {
 		return d.decodeBMP(dst, src)
 	case formatWebP:
 		return d.decodeWebP(dst, src)
+	case formatTIFF:
+		return d.decodeTIFF(dst, src)
 	}
-	return d.decodePortable(dst, src, f, tiffOrientation(src), nil)
+	return d.decodePortable(dst, src, f, 1, nil)
 }
 
 // walkPNG follows the chunks. Whatever is missing after the pixels is not missed:
 // those are checked when they are decoded.
 func walkPNG(src []byte, opt Options) (orientation, *Failure) {
+	var m metadata
 	o, pixels := orientation(1), false
 	for at := len(pngSignature); ; {
 		c, next, ok := nextChunk(src, at)
 		at = next
 		switch {
 		case (!ok || !c.known()) && pixels:
-			return o, nil
+			return m.orientation(), nil
 		case !ok:
 			return o, &Failure{StatusTruncated, "ends before the pixels"}
 		case !c.known():
@@ -49,18 +52,19 @@ func walkPNG(src []byte, opt Options) (orientation, *Failure) {
 			if f := opt.checkPixels(int(w), int(h)); f != nil {
 				return o, f
 			}
-		case "eXIf":
-			o = exifOrientation(body)
 		case "IDAT":
 			pixels = true
 		case "IEND":
-			return o, nil
+			return m.orientation(), nil
 		}
+		m.addPNG(c.kind, c.body)
 	}
 }
 
 func walkWebP(src []byte) (orientation, *Failure) {
 	o := orientation(1)
+	var m metadata
+	var flags byte
 	const header = 12
 	end := 8 + int64(binary.LittleEndian.Uint32(src[4:]))
 	if end > int64(len(src)) {
@@ -73,10 +77,13 @@ func walkWebP(src []byte) (orientation, *Failure) {
 			return o, &Failure{StatusCorrupt, "a chunk is longer than the file"}
 		}
 		switch kind {
-		case "EXIF":
-			o = exifOrientation(src[at:][:n])
+		case "VP8X":
+			if at == header+8 && n > 0 {
+				flags = src[at]
+			}
 		}
+		m.addWebP(kind, src[at:][:n], flags)
 		at += n + n&1
 	}
-	return o, nil
+	return m.orientation(), nil
 }

@@ -125,9 +125,6 @@ func (d *Decoder) decode(dst, src []byte) *Failure {
 	if d.injectPanic != nil {
 		d.injectPanic()
 	}
-	if f == formatTIFF {
-		return d.decodeTIFF(dst, src)
-	}
 	if f != formatJPEG {
 		return d.decodeOther(dst, src, f)
 	}

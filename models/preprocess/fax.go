@@ -88,7 +88,6 @@ type faxDecoder struct {
 
 	bits uint64 // the next ones first
 	have int    // how many of bits are data
-	used int    // bits of data that are taken
 
 	ends, above []int // where the runs of a row end, the first of which is white
 }
@@ -110,7 +109,6 @@ func (f *faxDecoder) take(n int) bool {
 	}
 	f.bits <<= n
 	f.have -= n
-	f.used += n
 	return true
 }
 
@@ -183,9 +181,6 @@ func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
 		}
 		f.ends = append(f.ends, f.width, f.width, f.width, f.width)
 		f.ends, f.above = f.above, f.ends
-		if f.order == tiffRLE {
-			f.take(-f.used & 7)
-		}
 	}
 	return len(dst), nil
 }

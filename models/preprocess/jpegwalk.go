@@ -71,8 +71,8 @@ func isSOF(marker byte) bool {
 // codes.
 func walkJPEG(src []byte, opt Options) (jpegHeader, *Failure) {
 	h := jpegHeader{orientation: 1, adobe: -1}
+	var m metadata
 	var tables jpegTables
-	sawEXIF := false
 	// unclear is a failure of the image, unless it has been decoded by then.
 	unclear := func(f *Failure) (jpegHeader, *Failure) {
 		if h.scans > 0 {
@@ -146,6 +146,9 @@ func walkJPEG(src []byte, opt Options) (jpegHeader, *Failure) {
 				return h, &Failure{StatusCorrupt, "coded data before the frame header"}
 			}
 			h.scans++
+			if h.scans == 1 {
+				h.orientation = m.orientation()
+			}
 			if h.scans > opt.MaxScans {
 				return h, &Failure{StatusTooLarge, fmt.Sprintf("more than %d scans", opt.MaxScans)}
 			}
@@ -155,9 +158,8 @@ func walkJPEG(src []byte, opt Options) (jpegHeader, *Failure) {
 			h.doubt = !tables.suffice(&h.frame, body) || h.doubt
 		case marker == mAPP0 && h.scans == 0 && len(body) >= 14 && bytes.HasPrefix(body, []byte("JFIF\x00")):
 			h.jfif = true
-		case marker == mAPP1 && !sawEXIF && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			sawEXIF = true
-			h.orientation = exifOrientation(body)
+		case marker == mAPP1 && h.scans == 0:
+			m.addJPEG(body)
 		case marker == mAPP14 && h.scans == 0 && len(body) >= 12 && bytes.HasPrefix(body, []byte("Adobe")):
 			h.adobe = int(body[11])
 		}

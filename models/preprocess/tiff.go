@@ -8,7 +8,6 @@ import (
 // Values of Compression.
 const (
 	tiffRaw        = 1
-	tiffRLE        = 2
 	tiffGroup3     = 3
 	tiffGroup4     = 4
 	tiffLZW        = 5
@@ -57,7 +56,7 @@ func (d *Decoder) decodeTIFF(dst, src []byte) *Failure {
 	if fail != nil {
 		return fail
 	}
-	px := d.prepare(t.width, t.height, tiffFileOrientation(src), false)
+	px := d.prepare(t.width, t.height, t.orientation(), false)
 	if fail := t.decode(px, int(d.job.pitch)); fail != nil {
 		return fail
 	}
@@ -93,6 +92,17 @@ func walkTIFF(src []byte, opt Options) (*tiffImage, *Failure) {
 	return t, t.checkBlocks()
 }
 
+// orientation is how the picture is to be turned.
+func (t *tiffImage) orientation() orientation {
+	if o, found := dirOrientation(t.src, t.order); found {
+		return o
+	}
+	if f := t.fields[tagXMP]; f.kind == typeByte || f.kind == typeUndefined {
+		return xmpOrientation(f.values)
+	}
+	return 1
+}
+
 // readMeaning reads what the samples of a pixel are.
 func (t *tiffImage) readMeaning() {
 	format := t.list(tagSampleFormat)
@@ -116,11 +126,32 @@ func (t *tiffImage) readMeaning() {
 	}
 	t.readCompression()
 	t.readColour()
+	t.readOrder()
+	t.checkPlanes()
+}
+
+// readOrder reads which bit of a byte comes first.
+func (t *tiffImage) readOrder() {
 	switch v := t.one(tagFillOrder, 1); {
 	case v == 2 && t.samples == 1 && t.bits <= 8, v == 2 && t.samples == 3 && t.bits == 8:
 		t.reversed = true
 	case v != 1:
 		t.refuse(unsupportedTag(tagFillOrder, fmt.Sprintf("%d with %d samples of %d bits", v, t.samples, t.bits)))
+	}
+}
+
+// checkPlanes refuses separate planes of which Pillow and libtiff make different
+// pictures: Pillow reads uncompressed ones by itself and takes each sample for a
+// byte that needs no change, and it finds alpha to divide by only beside RGB.
+func (t *tiffImage) checkPlanes() {
+	separate := t.one(tagPlanarConfiguration, 1) == 2
+	simple := t.bits == 8 || t.bits == 1 && t.photometric == blackIsZero
+	switch {
+	case !separate || t.fail != nil:
+	case t.compression == tiffRaw && (!simple || t.reversed || t.photometric == whiteIsZero),
+		t.associated && t.photometric != tiffRGB,
+		t.planar && t.photometric == tiffRGB && t.samples == 4 && !t.has(tagExtraSamples):
+		t.refuse(unsupportedTag(tagPlanarConfiguration, fmt.Sprintf("2 with %d samples of %d bits", t.samples, t.bits)))
 	}
 }
 
@@ -152,7 +183,7 @@ func (t *tiffImage) readCompression() {
 	name := fmt.Sprintf("%d (%s)", t.compression, known(compressions, t.compression))
 	switch t.compression {
 	case tiffRaw, tiffPackBits:
-	case tiffRLE, tiffGroup3, tiffGroup4:
+	case tiffGroup3, tiffGroup4:
 		if t.bits != 1 || t.samples != 1 {
 			t.refuse(unsupportedTag(tagCompression, fmt.Sprintf("%s of %d samples of %d bits", name, t.samples, t.bits)))
 		}
@@ -235,7 +266,7 @@ var (
 	sampleFormats = map[uint64]string{2: "signed", 3: "float", 4: "undefined", 5: "complex", 6: "complex float"}
 	photometrics  = map[uint64]string{4: "mask", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "CFA",
 		32844: "LogL", 32845: "LogLuv", 34892: "linear raw"}
-	compressions = map[uint64]string{tiffRLE: "CCITT RLE", tiffGroup3: "CCITT Group 3", tiffGroup4: "CCITT Group 4",
+	compressions = map[uint64]string{2: "CCITT RLE", tiffGroup3: "CCITT Group 3", tiffGroup4: "CCITT Group 4",
 		tiffLZW: "LZW", 6: "old JPEG", 7: "JPEG", tiffDeflate: "deflate", 9: "JBIG", 10: "JBIG", 32766: "NeXT", 32771: "CCITT RLEW",
 		32809: "ThunderScan", 34661: "JBIG", 34676: "SGI log", 34677: "SGI log 24", 34712: "JPEG 2000", 34887: "LERC",
 		34925: "LZMA", 50000: "zstd", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
@@ -326,7 +357,7 @@ func (t *tiffImage) checkBlocks() *Failure {
 			ratio = 1040
 		case tiffLZW:
 			ratio = 4096
-		case tiffRLE, tiffGroup3, tiffGroup4:
+		case tiffGroup3, tiffGroup4:
 			need, ratio = t.rows(i/t.across%t.down), 8
 		default:
 			continue

@@ -36,12 +36,12 @@ const (
 var tiffTagNames = map[uint16]string{
 	tagImageWidth: "ImageWidth", tagImageLength: "ImageLength", tagBitsPerSample: "BitsPerSample",
 	tagCompression: "Compression", tagPhotometric: "PhotometricInterpretation", tagFillOrder: "FillOrder",
-	tagStripOffsets: "StripOffsets", tagOrientation: "Orientation", tagSamplesPerPixel: "SamplesPerPixel",
+	tagStripOffsets: "StripOffsets", tagSamplesPerPixel: "SamplesPerPixel",
 	tagRowsPerStrip: "RowsPerStrip", tagStripByteCounts: "StripByteCounts",
 	tagPlanarConfiguration: "PlanarConfiguration", tagT4Options: "T4Options", tagPredictor: "Predictor",
 	tagColorMap: "ColorMap", tagTileWidth: "TileWidth", tagTileLength: "TileLength",
 	tagTileOffsets: "TileOffsets", tagTileByteCounts: "TileByteCounts", tagExtraSamples: "ExtraSamples",
-	tagSampleFormat: "SampleFormat", tagImageDepth: "ImageDepth",
+	tagSampleFormat: "SampleFormat", tagXMP: "XMP", tagImageDepth: "ImageDepth",
 }
 
 // Types of a field's values that are read here; the others only have a size.
@@ -73,7 +73,9 @@ func tiffTypeSize(kind uint16) uint64 {
 	return tiffTypeSizes[kind]
 }
 
-// tiffByteOrder reads the first bytes of a TIFF structure.
+// tiffByteOrder reads the first bytes of a TIFF structure. EXIF is also found
+// with the other byte order's number 42, and Pillow takes even the number 43 of
+// BigTIFF in one of them.
 func tiffByteOrder(b []byte) (binary.ByteOrder, bool) {
 	if len(b) < 8 {
 		return nil, false
@@ -81,7 +83,7 @@ func tiffByteOrder(b []byte) (binary.ByteOrder, bool) {
 	switch string(b[:4]) {
 	case "II*\x00", "II\x00*":
 		return binary.LittleEndian, true
-	case "MM\x00*", "MM*\x00":
+	case "MM\x00*", "MM*\x00", "MM\x00+":
 		return binary.BigEndian, true
 	}
 	return nil, false
