@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 )
 
@@ -60,4 +61,13 @@ func picture(w, h int, seed uint64) *image.NRGBA {
 		}
 	}
 	return img
+}
+
+// allocated returns how many bytes of Go memory f takes.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
 }

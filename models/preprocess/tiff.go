@@ -373,31 +373,22 @@ func (t *tiffImage) checkBlocks() *Failure {
 // the plane before.
 func (t *tiffImage) block(i int) ([]byte, *Failure) {
 	offset, size := t.at(t.offsets, i), uint64(len(t.src))
+	need := uint64(t.rows(i/t.across%t.down) * t.rowBytes())
 	left := size - min(offset, size)
 	count := left
 	if t.counts.count > 0 {
 		count = t.at(t.counts, i)
 	}
-	if t.compression == tiffRaw {
-		// The size follows from the picture, and only that is read.
-		need := uint64(t.rows(i/t.across%t.down) * t.rowBytes())
-		switch {
-		case offset == 0:
-			return nil, unsupportedTag(tagStripOffsets, "0")
-		case need > left:
-			return nil, &Failure{StatusTruncated, fmt.Sprintf("block %d ends past the end", i)}
-		case count > size:
-			return nil, &Failure{StatusCorrupt, fmt.Sprintf("block %d of %d bytes, more than the file has", i, count)}
-		}
-		return t.src[offset:][:need], nil
-	}
+	raw := t.compression == tiffRaw
 	switch {
 	case offset == 0:
 		return nil, unsupportedTag(tagStripOffsets, "0")
-	case count > size:
-		return nil, &Failure{StatusCorrupt, fmt.Sprintf("block %d of %d bytes, more than the file has", i, count)}
-	case count > left:
+	case raw && need <= left && count > size, !raw && count > left && count > 1<<16+16*need:
+		return nil, &Failure{StatusCorrupt, fmt.Sprintf("block %d of %d bytes for %d", i, count, need)}
+	case raw && need > left, !raw && (count > left || left == 0):
 		return nil, &Failure{StatusTruncated, fmt.Sprintf("block %d ends past the end", i)}
+	case raw:
+		count = need // which follows from the picture: the counts are not used
 	case count == 0:
 		count = left // as libtiff estimates it
 	}
