@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/disintegration/imaging"
-	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp" // for imaging.Decode
 )
 
@@ -46,16 +45,11 @@ func (d *Decoder) decodePortable(dst, src []byte, f format, o orientation, mend 
 
 // decodeFailure finds the status of a Go decoder's error.
 func decodeFailure(err error) *Failure {
-	var (
-		unsupportedJPEG jpeg.UnsupportedError
-		unsupportedTIFF tiff.UnsupportedError
-	)
+	var unsupportedJPEG jpeg.UnsupportedError
 	why := undoubled(err.Error())
 	switch {
-	case errors.As(err, &unsupportedJPEG), errors.As(err, &unsupportedTIFF):
+	case errors.As(err, &unsupportedJPEG):
 		return &Failure{StatusUnsupported, why}
-	case strings.Contains(why, "image too large"): // tiff, of a size beyond any int
-		return &Failure{StatusTooLarge, why}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		// Some decoders keep only the text of what they wrap.
 		strings.Contains(why, "EOF"), strings.Contains(why, "not enough"):

@@ -298,8 +298,9 @@ func (t *tiffImage) readBlocks(opt Options) {
 		return
 	}
 	t.across, t.down = (t.width+t.blockW-1)/t.blockW, (t.height+t.blockH-1)/t.blockH
-	// What tiles have beyond the picture is decoded too, a little of it for each.
-	if int64(t.across)*int64(t.blockW) > scanWork*opt.MaxPixels/int64(t.height) {
+	// What tiles have beyond the picture on the right is decoded too.
+	if int64(t.across)*int64(t.blockW) > scanWork*opt.MaxPixels/int64(t.height) ||
+		int64(t.blockW)*int64(t.rows(0)) > 2*opt.MaxPixels {
 		t.refuse(&Failure{StatusTooLarge, fmt.Sprintf("tiles of %dx%d for %dx%d pixels", t.blockW, t.blockH, t.width, t.height)})
 		return
 	}
@@ -383,7 +384,7 @@ func (t *tiffImage) block(i int) ([]byte, *Failure) {
 	switch {
 	case offset == 0:
 		return nil, unsupportedTag(tagStripOffsets, "0")
-	case raw && need <= left && count > size, !raw && count > left && count > 1<<16+16*need:
+	case raw && need <= left && count > size+leastMaxBytes, !raw && count > left && count > 1<<16+16*need:
 		return nil, &Failure{StatusCorrupt, fmt.Sprintf("block %d of %d bytes for %d", i, count, need)}
 	case raw && need > left, !raw && (count > left || left == 0):
 		return nil, &Failure{StatusTruncated, fmt.Sprintf("block %d ends past the end", i)}
