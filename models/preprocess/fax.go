@@ -48,7 +48,11 @@ const (
 	faxCodeBits = 13 // of the longest code
 )
 
-var errFaxUncompressed = errors.New("with uncompressed fax data")
+// What fax data may be and is not decoded.
+var (
+	errFaxUncompressed = errors.New("with uncompressed fax data")
+	errFaxMarks        = errors.New("with end-of-line codes behind the rows only")
+)
 
 // A faxCode is what the next bits mean. A length of 0 is no code.
 type faxCode struct {
@@ -121,7 +125,7 @@ var (
 func (f *faxDecoder) code(table *[1 << faxCodeBits]faxCode) (int, error) {
 	c := table[f.peek(faxCodeBits)]
 	switch {
-	case f.have == 0:
+	case f.have == 0, c.length == 0 && f.peek(12) == 1: // or an end-of-line code
 		return 0, errFaxEnd
 	case c.length == 0:
 		return 0, errFaxCode
@@ -170,7 +174,10 @@ func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
 		} else {
 			err = f.row(tables)
 		}
-		if err != nil {
+		switch {
+		case err != nil && f.order == tiffGroup3 && !marked && f.peek(11) == 0:
+			return y * rowBytes, errFaxMarks // libtiff skips to the first of them
+		case err != nil:
 			return y * rowBytes, fmt.Errorf("row %d: %w", y, err)
 		}
 		for i := 0; i+1 < len(f.ends); i += 2 {

@@ -277,9 +277,13 @@ func (t *tiffImage) readBlocks(opt Options) {
 	offsets, counts := uint16(tagStripOffsets), uint16(tagStripByteCounts)
 	t.tiled = t.has(tagTileWidth) || t.has(tagTileOffsets)
 	if t.tiled {
-		offsets, counts = tagTileOffsets, tagTileByteCounts
-		if t.has(tagStripOffsets) {
+		// Before TIFF 6 tiles had the tags of strips.
+		strips := t.has(tagStripOffsets)
+		if strips && (t.has(tagTileOffsets) || t.compression == tiffRaw) {
 			t.refuse(unsupportedTag(tagStripOffsets, "next to tiles"))
+		}
+		if !strips {
+			offsets, counts = tagTileOffsets, tagTileByteCounts
 		}
 		w, h := t.one(tagTileWidth, 0), t.one(tagTileLength, 0)
 		if t.fail == nil && (w == 0 || h == 0) {

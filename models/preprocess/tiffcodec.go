@@ -33,8 +33,8 @@ func (t *tiffImage) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *Fai
 		got, err = f.decode(buf, rows, rowBytes)
 	}
 	switch {
-	case errors.Is(err, errFaxUncompressed):
-		return buf, unsupportedTag(tagCompression, err.Error())
+	case errors.Is(err, errFaxUncompressed), errors.Is(err, errFaxMarks):
+		return buf, unsupportedTag(tagCompression, fmt.Sprintf("%d %v", t.compression, err))
 	case err != nil:
 		return buf, &Failure{StatusCorrupt, err.Error()}
 	case got < n:

@@ -27,7 +27,9 @@ func (t *tiffImage) decode(px []uint8, pitch int) *Failure {
 		}
 		rows, rowBytes := t.rows(j), t.rowBytes()
 		if buf, fail = t.expand(buf, data, rows, rowBytes); fail != nil {
-			fail.Reason = fmt.Sprintf("block %d: %s", i, fail.Reason)
+			if fail.Status == StatusCorrupt {
+				fail.Reason = fmt.Sprintf("block %d: %s", i, fail.Reason)
+			}
 			return fail
 		}
 		left := k * t.blockW
