@@ -4,7 +4,7 @@
 // The way of an image through [Decoder.Decode]:
 //
 //  1. Its signature names the format, never its file name.
-//  2. A walk over the container, without allocation, finds size, EXIF
+//  2. A walk over the container, without allocation, finds size,
 //     orientation, number of scans, and whether the end is there. Whatever
 //     exceeds [Options] is refused here, before memory is taken.
 //  3. The geometry is planned in the orientation in which the pixels are
@@ -14,9 +14,9 @@
 //     the same.
 //  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
 //     turns and packs into the caller's tensor memory. PNG, GIF and BMP are
-//     decoded here, leniently as viewers do. WebP and TIFF, and JPEG where
-//     libjpeg-turbo is not installed, are decoded by imaging. All enter the
-//     same C kernels as RGBX.
+//     decoded here, leniently as viewers do, and TIFF, as libtiff does. WebP,
+//     and JPEG where libjpeg-turbo is not installed, are decoded by imaging.
+//     All enter the same C kernels as RGBX.
 //
 // Given the same libjpeg-turbo, and on every set of vector instructions:
 //

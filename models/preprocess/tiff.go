@@ -304,7 +304,7 @@ func (t *tiffImage) readBlocks(opt Options) {
 	t.across, t.down = (t.width+t.blockW-1)/t.blockW, (t.height+t.blockH-1)/t.blockH
 	// What tiles have beyond the picture on the right is decoded too.
 	if int64(t.across)*int64(t.blockW) > scanWork*opt.MaxPixels/int64(t.height) ||
-		int64(t.blockW)*int64(t.rows(0)) > 2*opt.MaxPixels {
+		int64(t.blockW-15)*int64(t.rows(0)) > opt.MaxPixels { // a width is a multiple of 16
 		t.refuse(&Failure{StatusTooLarge, fmt.Sprintf("tiles of %dx%d for %dx%d pixels", t.blockW, t.blockH, t.width, t.height)})
 		return
 	}
