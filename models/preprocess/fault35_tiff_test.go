@@ -197,3 +197,21 @@ func TestFault35_TIFFBombs(t *testing.T) {
 		})
 	}
 }
+
+// TestFault35_TIFFShort: coded data that are too short are damaged, unless they
+// go to the file's end, where the rest may be missing.
+func TestFault35_TIFFShort(t *testing.T) {
+	const width, height, bits, compression, photometric, offsets, counts = 256, 257, 258, 259, 262, 273, 279
+	for _, pack := range []uint32{4, 5, 8, 32773} {
+		depth := uint32(8)
+		data := map[uint32]string{4: "\x26", 5: "\x80\x0b\x80", 8: "\x78\x9c\x63\x60", 32773: "\x01ab"}[pack]
+		if pack == 4 {
+			depth = 1
+		}
+		entries := [][4]uint32{{width, 4, 1, 10}, {height, 4, 1, 6}, {bits, 3, 1, depth}, {compression, 3, 1, pack},
+			{photometric, 3, 1, 1}, {offsets, 4, 1, 8 + 2 + 12*7 + 4}, {counts, 4, 1, uint32(len(data))}}
+		wantStatus(t, decodeSmall(t, append(tiffOf(entries...), data...), Options{}), StatusCorrupt)
+		entries[5][3] -= 12
+		wantStatus(t, decodeSmall(t, append(tiffOf(entries[:6]...), data...), Options{}), StatusTruncated)
+	}
+}

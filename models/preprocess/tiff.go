@@ -109,6 +109,7 @@ func (t *tiffImage) readMeaning() {
 	for i := range int(format.count) {
 		if v := t.at(format, i); v != 1 {
 			t.refuse(unsupportedTag(tagSampleFormat, fmt.Sprintf("%d (%s)", v, known(sampleFormats, v))))
+			break
 		}
 	}
 	t.samples = int(min(t.one(tagSamplesPerPixel, 1), 1<<16))
@@ -303,7 +304,7 @@ func (t *tiffImage) readBlocks(opt Options) {
 	}
 	t.across, t.down = (t.width+t.blockW-1)/t.blockW, (t.height+t.blockH-1)/t.blockH
 	// What tiles have beyond the picture on the right is decoded too.
-	if int64(t.across)*int64(t.blockW) > scanWork*opt.MaxPixels/int64(t.height) ||
+	if int64(t.across)*int64(t.blockW)/scanWork > opt.MaxPixels/int64(t.height) ||
 		int64(t.blockW-15)*int64(t.rows(0)) > opt.MaxPixels { // a width is a multiple of 16
 		t.refuse(&Failure{StatusTooLarge, fmt.Sprintf("tiles of %dx%d for %dx%d pixels", t.blockW, t.blockH, t.width, t.height)})
 		return

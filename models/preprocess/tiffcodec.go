@@ -35,12 +35,17 @@ func (t *tiffImage) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *Fai
 	switch {
 	case errors.Is(err, errFaxUncompressed), errors.Is(err, errFaxMarks):
 		return buf, unsupportedTag(tagCompression, fmt.Sprintf("%d %v", t.compression, err))
-	case err != nil:
-		return buf, &Failure{StatusCorrupt, err.Error()}
-	case got < n:
-		return buf, &Failure{StatusCorrupt, fmt.Sprintf("the data are %d bytes, want %d", got, n)}
+	case err == nil && got < n:
+		err = errShort
 	}
-	return buf, nil
+	short := errors.Is(err, errShort) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errFaxEnd)
+	switch {
+	case err == nil:
+		return buf, nil
+	case short && t.counts.count == 0: // the data go to the file's end
+		return buf, &Failure{StatusTruncated, fmt.Sprintf("%d bytes instead of %d: %v", got, n, err)}
+	}
+	return buf, &Failure{StatusCorrupt, fmt.Sprintf("%d bytes instead of %d: %v", got, n, err)}
 }
 
 // unpackBits expands Apple's run lengths, and returns how much of dst is filled.
@@ -166,4 +171,7 @@ func unpackLZW(dst, src []uint8) (int, error) {
 	return at, nil
 }
 
-var errLZW = errors.New("a bad LZW code")
+var (
+	errLZW   = errors.New("a bad LZW code")
+	errShort = errors.New("the data end")
+)
