@@ -7,31 +7,29 @@ import (
 )
 
 // A plainJPEG is a JPEG rewritten as checkJPEG understood it: its frame, its
-// tables where they are used, and its coded data, with nothing between them and
-// nothing behind. It has no warning to give, unless one is about the pixels.
+// tables before the scans that use them, and its coded data, with nothing between
+// and nothing behind. Whatever a decoder still warns of concerns the pixels.
 type plainJPEG struct {
 	data    []byte
 	partial bool // progressive, and the last bits of some coefficients are not there
 	uneven  bool // has a scan that image/jpeg reads wrong
 }
 
-// checkJPEG follows the coded data of a JPEG to the end of the picture, code by
-// code, without making pixels of them, and decides whether they are whole. It is
-// for what a decoder doubts, and for a decoder that doubts too little: libjpeg
-// goes on after most damage, with pixels that it made up. What it returns depends
-// on src alone. h is what walkJPEG found; declare is how the rewritten JPEG says
-// that its colours are coded.
+// checkJPEG reads the coded data of a JPEG code by code, without making pixels of
+// them, and decides whether they are a whole picture. libjpeg continues after most
+// damage with pixels that it made up, and image/jpeg overlooks some. The result
+// depends on src alone. h is what walkJPEG found; declare is how the rewritten
+// JPEG says that its colours are coded.
 //
-// The picture ends where all its coefficients have been read to their last bit.
-// Without an end-of-image marker behind them, bytes that follow might be pixels
-// that are coded badly, or the end of a file that was cut: see whole.
+// The picture ends where every coefficient has been read to its last bit. What
+// follows is not looked at, unless there is no end-of-image marker: see whole.
 func checkJPEG(src []byte, h jpegHeader, opt Options, declare jpegColour) (plainJPEG, *Failure) {
 	c := jpegChecker{src: src, h: &h, at: 2}
 	for i := range h.frame.components {
 		c.comps[i].init(&h, i)
 	}
 	c.start(declare)
-	for c.scans < opt.MaxScans {
+	for {
 		marker := c.marker()
 		if marker == 0 || marker == mEOI || marker == mSOI && c.scans > 0 {
 			return c.plain, c.finish(marker)
@@ -43,8 +41,10 @@ func checkJPEG(src []byte, h jpegHeader, opt Options, declare jpegColour) (plain
 			c.write(mEOI, nil)
 			return c.plain, c.whole()
 		}
+		if c.scans > opt.MaxScans {
+			return c.plain, &Failure{StatusTooLarge, fmt.Sprintf("more than %d scans", opt.MaxScans)}
+		}
 	}
-	return c.plain, &Failure{StatusTooLarge, fmt.Sprintf("more than %d scans", opt.MaxScans)}
 }
 
 type jpegChecker struct {

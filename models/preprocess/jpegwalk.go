@@ -64,11 +64,8 @@ func isSOF(marker byte) bool {
 // the coded data, without decoding any. It finds the size and what may be done
 // with the image before memory is taken for it. Of what is wrong behind the first
 // coded data it says only that there is doubt. What follows the end is not looked
-// at.
-//
-// What is left to the decoder: libjpeg-turbo decodes every ratio of chroma that
-// divides evenly and arithmetic codes, image/jpeg some ratios and no arithmetic
-// codes.
+// at. What one decoder supports and the other does not is left to them: the
+// package's documentation lists it.
 func walkJPEG(src []byte, opt Options) (jpegHeader, *Failure) {
 	h := jpegHeader{orientation: 1, adobe: -1}
 	var m metadata
