@@ -79,7 +79,8 @@ CORPUS := $(CACHE)/corpus
 .PHONY: corpus-check
 corpus-check: ## decode the odd pictures that other projects test with, and compare each with Pillow
 	@test -x '$(CORPUS)/python/bin/python' || { python3 -m venv '$(CORPUS)/python' && \
-		'$(CORPUS)/python/bin/pip' install --quiet pillow==13.0.0 numpy==2.4.6; }
+		'$(CORPUS)/python/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
+		-r models/preprocess/corpus/requirements.txt || { rm -rf '$(CORPUS)/python'; exit 1; }; }
 	go build -o '$(CORPUS)/decode' ./models/preprocess/corpus
 	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/fetch.py '$(CORPUS)/decode' '$(CORPUS)/files'
 	@'$(CORPUS)/python/bin/python' models/preprocess/corpus/compare.py '$(CORPUS)/decode' '$(CORPUS)/files' >'$(CORPUS)/result.tsv' \
