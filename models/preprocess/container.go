@@ -54,6 +54,10 @@ func walkPNG(src []byte, opt Options) (orientation, *Failure) {
 			}
 		case "IDAT":
 			pixels = true
+		case "fcTL":
+			if pixels { // further frames follow
+				return m.orientation(), nil
+			}
 		case "IEND":
 			return m.orientation(), nil
 		}
@@ -61,8 +65,9 @@ func walkPNG(src []byte, opt Options) (orientation, *Failure) {
 	}
 }
 
+// walkWebP follows the chunks to the last; those behind the picture may be broken.
 func walkWebP(src []byte) (orientation, *Failure) {
-	o := orientation(1)
+	o, pixels := orientation(1), false
 	var m metadata
 	var flags byte
 	const header = 12
@@ -73,6 +78,9 @@ func walkWebP(src []byte) (orientation, *Failure) {
 	for at := int64(header); at+8 <= end; {
 		n, kind := int64(binary.LittleEndian.Uint32(src[at+4:])), string(src[at:at+4])
 		at += 8
+		if at+n > end && pixels {
+			return m.orientation(), nil
+		}
 		if at+n > end {
 			return o, &Failure{StatusCorrupt, "a chunk is longer than the file"}
 		}
@@ -81,6 +89,8 @@ func walkWebP(src []byte) (orientation, *Failure) {
 			if at == header+8 && n > 0 {
 				flags = src[at]
 			}
+		case "VP8 ", "VP8L", "ANMF":
+			pixels = true
 		}
 		m.addWebP(kind, src[at:][:n], flags)
 		at += n + n&1

@@ -69,6 +69,9 @@ func TestFault17_ShownPNG(t *testing.T) {
 		chunk[len(chunk)-1] ^= 1
 		return chunk
 	}
+	indexed := bytes.Clone(ihdr[8 : len(ihdr)-4])
+	indexed[9] = pngPalette
+	indexed = chunkOf("IHDR", indexed)
 	text := chunkOf("tEXt", []byte("a\x00b"))
 	flipped := bytes.Clone(z)
 	flipped[len(flipped)/2] ^= 0x10
@@ -96,6 +99,8 @@ func TestFault17_ShownPNG(t *testing.T) {
 		{"wrong checksum of pixels whose own is right", file(ihdr, wrong(idat), iend), StatusOK},
 		{"colours that nothing uses", file(ihdr, idat, chunkOf("PLTE", []byte("1234")), iend), StatusOK},
 		{"chunks before the header", file(text, ihdr, idat, iend), StatusOK},
+		{"an animation cut in its second frame", file(ihdr, idat, chunkOf("fcTL", make([]byte, 26)), text[:9]), StatusOK},
+		{"a palette before the header", file(chunkOf("PLTE", []byte("abc")), indexed, chunkOf("IDAT", deflate(t, make([]byte, 8*h))), iend), StatusCorrupt},
 		{"wrong checksum of the header", file(wrong(ihdr), idat, iend), StatusCorrupt},
 		{"wrong checksum of the header's text", file(wrong(ihdr), text, idat, iend), StatusCorrupt},
 		{"a bit of the pixels", file(ihdr, chunkOf("IDAT", flipped), iend), StatusCorrupt},
@@ -264,6 +269,7 @@ func TestFault17_ShownGIF(t *testing.T) {
 		{"a screen one smaller", gifOf(t, 2, 1, 0, 0, 3, 2, table, data), 3, 2, colours(data...)},
 		{"a frame past the screen", gifOf(t, 3, 2, 1, 1, 3, 2, table, data), 4, 3, colours(0, 0, 0, 0, 0, 1, 2, 3, 0, 3, 2, 1)},
 		{"a screen of 0x0", gifOf(t, 0, 0, 0, 0, 3, 2, table, data), 3, 2, colours(data...)},
+		{"a frame of 0x0", gifOf(t, 3, 2, 0, 0, 0, 0, table, data), 3, 2, colours(data...)},
 		{"junk before the frame", insert(clean, frame, "\x00junk"), 3, 2, colours(data...)},
 		{"no colours", gifOf(t, 3, 2, 0, 0, 3, 2, nil, []byte{0, 9, 255, 7, 8, 9}), 3, 2,
 			[]byte("\x00\x00\x00\x09\x09\x09\xff\xff\xff\x07\x07\x07\x08\x08\x08\x09\x09\x09")},
@@ -282,7 +288,7 @@ func TestFault17_ShownGIF(t *testing.T) {
 		{"a pixel missing", gifOf(t, 3, 2, 0, 0, 3, 2, table, data[:5]), StatusTruncated},
 		{"cut in the data", clean[:len(clean)-6], StatusTruncated},
 		{"no frame", append(bytes.Clone(clean[:frame]), ';'), StatusCorrupt},
-		{"a frame of 0x2", gifOf(t, 3, 2, 0, 0, 0, 2, table, data), StatusCorrupt},
+		{"a frame of 0x2", gifOf(t, 3, 2, 1, 0, 0, 2, table, data), StatusCorrupt},
 		{"a code that does not exist", broken, StatusCorrupt},
 		{"cut before the frame", clean[:frame], StatusTruncated},
 	} {
@@ -344,14 +350,16 @@ func TestFault17_AnimatedWebP(t *testing.T) {
 			wantPixels(t, animatedWebP(canvas.Dx(), canvas.Dy(), 4, 8, w, h, still), canvas.Dx(), canvas.Dy(), around)
 		})
 	}
-	still := readFixture(t, "webp-lossless.webp")
+	still, lossy := readFixture(t, "webp-lossless.webp"), readFixture(t, "webp-lossy.webp")
 	for _, c := range []struct {
 		name string
 		src  []byte
 		want Status
 	}{
 		{"a frame past the canvas", animatedWebP(w, h, 2, 0, w, h, still), StatusCorrupt},
-		{"a frame of another size than its pixels", animatedWebP(w, h, 0, 0, w, h-1, still), StatusCorrupt},
+		{"a frame of another size than its pixels", animatedWebP(w, h, 0, 0, w, h-1, still), StatusOK},
+		{"a frame whose pixels are larger than the canvas", animatedWebP(w, h-1, 0, 0, w, h-1, still), StatusCorrupt},
+		{"a still of 0x0", append(bytes.Clone(lossy[:26]), append(make([]byte, 4), lossy[30:]...)...), StatusCorrupt},
 		{"a frame without pixels", animatedWebP(w, h, 0, 0, w, h, still[:12]), StatusCorrupt},
 		{"a canvas of 16 million squared", animatedWebP(1<<24, 1<<24, 0, 0, w, h, still), StatusTooLarge},
 	} {

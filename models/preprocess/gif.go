@@ -89,6 +89,9 @@ func (f *gifFrame) image(src []byte, at int) *Failure {
 	f.w, f.h = int(binary.LittleEndian.Uint16(b[4:])), int(binary.LittleEndian.Uint16(b[6:]))
 	flags := b[8]
 	f.interlaced = flags&0x40 != 0
+	if f.x|f.y|f.w == 0 { // as a whole screen is written by some
+		f.w, f.h = f.width, f.height
+	}
 	beyond := f.x+f.w > f.width || f.y+f.h > f.height
 	f.width, f.height = max(f.width, f.x+f.w), max(f.height, f.y+f.h)
 	if f.w < 1 || f.h < 1 {

@@ -96,6 +96,9 @@ func readPNG(src []byte) (*pngFile, *Failure) {
 				return nil, f
 			}
 		case "PLTE":
+			if p.width == 0 {
+				continue // a palette of no picture
+			}
 			if c.sum == sumWrong {
 				return nil, &Failure{StatusCorrupt, "PLTE chunk with a wrong checksum"}
 			}

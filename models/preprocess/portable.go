@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/disintegration/imaging"
-	_ "golang.org/x/image/webp" // for imaging.Decode
 )
 
 // decodePortable decodes in Go, then resizes and packs as any image. mend, which

@@ -8,12 +8,13 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// A webpFrame is the first frame of an animated WebP and the canvas that it is
-// drawn on, which is black where the frame does not cover it.
+// A webpFrame is the picture of a WebP, which is the first frame of an animation,
+// and the canvas that it is drawn on: black where the frame does not cover it.
 type webpFrame struct {
-	width, height int // of the canvas
-	x, y, w, h    int // where the frame lies on it
-	still         []byte
+	width, height int    // of the canvas; 0 where the file says nothing of it
+	animated      bool   // else the canvas is as large as the frame
+	x, y          int    // where the frame lies on it
+	still         []byte // a file of the frame alone
 }
 
 // uint24 reads an integer of three bytes.
@@ -38,42 +39,13 @@ func webpChunk(kind string, body []byte) []byte {
 	return append(b, make([]byte, len(body)&1)...)
 }
 
-// firstWebPFrame returns the first frame of an animation as a file of its own; nil
-// for what is no animation.
-func firstWebPFrame(src []byte) (*webpFrame, *Failure) {
-	const riff, extended, animated = 12, 10, 0x02
-	var (
-		f    *webpFrame
-		fail *Failure
-	)
-	webpChunks(src[riff:], func(kind string, body []byte) bool {
-		switch {
-		case kind == "VP8X" && len(body) >= extended && body[0]&animated != 0:
-			f = &webpFrame{width: uint24(body[4:]) + 1, height: uint24(body[7:]) + 1}
-		case kind == "ANMF" && f != nil:
-			fail = f.read(body)
-			return false
-		}
-		return f != nil
-	})
-	if f != nil && fail == nil && f.still == nil {
-		fail = &Failure{StatusCorrupt, "an animation without a frame"}
-	}
-	return f, fail
-}
-
-// read makes a file of the chunks in the body of a frame.
-func (f *webpFrame) read(body []byte) *Failure {
-	const header, hasAlpha = 16, 0x10
-	if len(body) < header {
-		return &Failure{StatusCorrupt, "short ANMF chunk"}
-	}
-	f.x, f.y, f.w, f.h = 2*uint24(body), 2*uint24(body[3:]), uint24(body[6:])+1, uint24(body[9:])+1
-	if f.x+f.w > f.width || f.y+f.h > f.height {
-		return &Failure{StatusCorrupt, fmt.Sprintf("a frame of %dx%d at %d,%d in %dx%d pixels", f.w, f.h, f.x, f.y, f.width, f.height)}
-	}
+// readWebP finds the picture of a WebP.
+func readWebP(src []byte) (*webpFrame, *Failure) {
+	const riff, extended, frame = 12, 10, 16
+	const isAnimated, hasAlpha = 0x02, 0x10
+	f, flags := &webpFrame{}, byte(0)
 	var alpha, pixels []byte
-	webpChunks(body[header:], func(kind string, body []byte) bool {
+	still := func(kind string, body []byte) bool {
 		switch kind {
 		case "ALPH":
 			alpha = webpChunk(kind, body)
@@ -81,18 +53,42 @@ func (f *webpFrame) read(body []byte) *Failure {
 			pixels = webpChunk(kind, body)
 		}
 		return pixels == nil
+	}
+	webpChunks(src[riff:], func(kind string, body []byte) bool {
+		switch {
+		case kind == "VP8X" && len(body) >= extended:
+			flags = body[0]
+			f.animated = flags&isAnimated != 0
+			f.width, f.height = uint24(body[4:])+1, uint24(body[7:])+1
+		case !f.animated:
+			return still(kind, body)
+		case kind == "ANMF" && len(body) >= frame:
+			f.x, f.y = 2*uint24(body), 2*uint24(body[3:])
+			webpChunks(body[frame:], still)
+			return false
+		}
+		return true
 	})
 	if pixels == nil {
-		return &Failure{StatusCorrupt, "a frame without pixels"}
+		return nil, &Failure{StatusCorrupt, "no VP8 or VP8L chunk"}
 	}
 	chunks := pixels
-	if alpha != nil && pixels[3] == ' ' {
-		head := append([]byte{hasAlpha, 0, 0, 0}, body[6:12]...)
-		chunks = append(append(webpChunk("VP8X", head), alpha...), pixels...)
+	if alpha != nil && pixels[3] == ' ' && (f.animated || flags&hasAlpha != 0) {
+		cfg, err := webp.DecodeConfig(bytes.NewReader(webpFile(pixels)))
+		if err != nil {
+			return nil, decodeFailure(err)
+		}
+		w, h := cfg.Width-1, cfg.Height-1
+		head := webpChunk("VP8X", []byte{hasAlpha, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)})
+		chunks = append(append(head, alpha...), pixels...)
 	}
-	f.still = append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
-	f.still = append(f.still, chunks...)
-	return nil
+	f.still = webpFile(chunks)
+	return f, nil
+}
+
+func webpFile(chunks []byte) []byte {
+	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
+	return append(b, chunks...)
 }
 
 func (d *Decoder) decodeWebP(dst, src []byte) *Failure {
@@ -100,22 +96,25 @@ func (d *Decoder) decodeWebP(dst, src []byte) *Failure {
 	if fail != nil {
 		return fail
 	}
-	f, fail := firstWebPFrame(src)
-	switch {
-	case fail != nil:
-		return fail
-	case f == nil:
-		return d.decodePortable(dst, src, formatWebP, o, nil)
-	}
-	if fail := d.opt.checkPixels(f.width, f.height); fail != nil {
+	f, fail := readWebP(src)
+	if fail != nil {
 		return fail
 	}
 	cfg, err := webp.DecodeConfig(bytes.NewReader(f.still))
 	if err != nil {
 		return decodeFailure(err)
 	}
-	if cfg.Width != f.w || cfg.Height != f.h {
-		return &Failure{StatusCorrupt, fmt.Sprintf("a frame of %dx%d that holds %dx%d pixels", f.w, f.h, cfg.Width, cfg.Height)}
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return &Failure{StatusCorrupt, "no pixels"}
+	}
+	if f.width == 0 {
+		f.width, f.height = cfg.Width, cfg.Height
+	}
+	if fail := d.opt.checkPixels(f.width, f.height); fail != nil {
+		return fail
+	}
+	if f.x+cfg.Width > f.width || f.y+cfg.Height > f.height || !f.animated && (cfg.Width != f.width || cfg.Height != f.height) {
+		return &Failure{StatusCorrupt, fmt.Sprintf("a frame of %dx%d at %d,%d in %dx%d pixels", cfg.Width, cfg.Height, f.x, f.y, f.width, f.height)}
 	}
 	img, err := webp.Decode(bytes.NewReader(f.still))
 	if err != nil {
@@ -123,7 +122,7 @@ func (d *Decoder) decodeWebP(dst, src []byte) *Failure {
 	}
 	px := d.prepare(f.width, f.height, o, false)
 	pitch := int(d.job.pitch)
-	if f.w < f.width || f.h < f.height {
+	if cfg.Width < f.width || cfg.Height < f.height {
 		clear(px)
 	}
 	d.fill(px[f.y*pitch+4*f.x:], pitch, img, formatWebP)
