@@ -38,7 +38,7 @@ help: ## list the targets
 		while IFS=$$'\t' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
 
 .PHONY: deps
-deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install mpirun, libjpeg-turbo and tmux
+deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install with apt-get what the tests use
 	@deploy/deps/fetch.sh
 
 .PHONY: build
@@ -67,7 +67,7 @@ demo: build ## score the sample images on two ranks and show the labels
 	@echo 'The full result: demo-out/part-*.jsonl, its sum: demo-out/_SUCCESS'
 
 .PHONY: test
-test: deps format-check vet lint generate-check ## everything that CI checks, under the race detector
+test: deps format-check vet cross-check lint generate-check cpus-short ## everything that CI checks, under the race detector
 	@# -count=1: a cached result of another machine state proves nothing.
 	@# GORACE: else the race detector has every process sleep for a second at its
 	@# end, and the tests start hundreds.
@@ -103,6 +103,25 @@ format-check:
 .PHONY: vet
 vet:
 	go vet ./...
+
+# What is claimed: Linux on x86-64 and on arm64.
+.PHONY: cross-check
+cross-check: ## compile and vet for arm64
+	@deploy/deps/fetch.sh cross
+	export GOOS=linux GOARCH=arm64 CGO_ENABLED=1 CC="$$(command -v aarch64-linux-gnu-gcc || echo gcc)"; go build ./... && go vet ./...
+
+.PHONY: cpus-check
+cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX, AVX2 of Intel and AMD (about 15 minutes)
+	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh full
+
+.PHONY: cpus-short
+cpus-short: deps
+	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh short
+
+# The database of vulnerabilities is asked for at vuln.go.dev.
+.PHONY: vulncheck
+vulncheck: ## look for known vulnerabilities in what the program calls; needs the network, so not part of test
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 .PHONY: lint
 lint: ## run golangci-lint as .golangci.yml says, and BuildKit's rules on the Dockerfile

@@ -11,13 +11,14 @@
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
 #	tmux      a terminal to look at screens in, from the distribution, for the tests
+#	checkers  shellcheck and systemd-analyze, from the distribution, for the tests
+#	emulator  QEMU's user mode, from the distribution, which runs tests on other
+#	          kinds of x86-64; on x86-64 only
+#	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
-#	          on request and in CI, for they may start services on this machine
+#	          on request, in CI, and where no systemd would start them as services
 #
-#	checkers  shellcheck and systemd-analyze, from the distribution, for the tests;
-#	          only on request and in CI
-#
-# Without a PART: all but protoc and, unless CI=true, cluster and checkers. CACHE is .cache in the tree, or
+# Without a PART: all but those on request. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
 # one. Downloads go through npm and apt-get only. Those from npm are held
 # against the SHA-256 of pins.sh, both when fetched and on every later call; the
@@ -261,14 +262,30 @@ get_checkers() {
 	apt_install "${missing[@]}"
 }
 
+get_emulator() {
+	[ "$(uname -m)" = x86_64 ] && ! have qemu-x86_64 || return 0
+	have apt-get || die 'qemu-x86_64 is missing, and this system has no apt-get: install the user mode of QEMU 7.2 or newer by hand'
+	apt_install qemu-user
+}
+
+get_cross() {
+	[ "$(uname -m)" != aarch64 ] && ! have aarch64-linux-gnu-gcc || return 0
+	have apt-get || die 'aarch64-linux-gnu-gcc is missing, and this system has no apt-get: install a C compiler for arm64 by hand'
+	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+}
+
+all=(runtime model photos samples azurite system protoc tmux checkers emulator cross cluster)
 parts=("$@")
-[ $# -gt 0 ] || parts=(system runtime model photos samples azurite tmux)
-[ $# -gt 0 ] || [ "${CI:-}" != true ] || parts+=(cluster checkers)
+if [ $# = 0 ]; then
+	parts=(system runtime model photos samples azurite tmux checkers emulator)
+	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
+		parts+=(cluster)
+	else
+		say 'the tests with Slurm and an ssh server are left out unless both are here, for installing them starts services: deploy/deps/fetch.sh cluster installs them'
+	fi
+fi
 for part in "${parts[@]}"; do
-	case $part in
-	runtime | model | photos | samples | azurite | system | protoc | tmux | cluster | checkers) ;;
-	*) die "there is no part $part; parts: runtime model photos samples azurite system protoc tmux cluster checkers" ;;
-	esac
+	[[ " ${all[*]} " == *" $part "* ]] || die "there is no part $part; parts: ${all[*]}"
 done
 mkdir -p "$cache"
 if have flock; then

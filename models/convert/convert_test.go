@@ -152,7 +152,7 @@ func TestConvertAgrees(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Log(agreement)
+				t.Logf("%s: %v", precision, agreement)
 				tolerance := map[string]float64{convert.FP16: 2e-3, convert.INT8: 2e-2}[precision]
 				if agreement.Images != 12 || agreement.Skipped != 1 || agreement.Difference > tolerance || agreement.Difference == 0 {
 					t.Errorf("%v, %d skipped", agreement, agreement.Skipped)
