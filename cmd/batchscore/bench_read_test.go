@@ -14,6 +14,7 @@ import (
 // TestBenchReadOfTheRecipe holds what the command makes of the 2018 recipe's run
 // on 32 P100.
 func TestBenchReadOfTheRecipe(t *testing.T) {
+	t.Parallel()
 	args := []string{"bench", "read", "../../bench/ranks/testdata/recipe-32xP100.log", "--asked", "100000", "--one-gpu", "255m", "--ranks-per-node", "4"}
 	says(t, must(t, 0, args...), "99,968 images labelled of 100,000", "32 lost", "makespan 11:10;", "22.8 times one GPU", "ranks 0 to 3 straggle, on node 0")
 
@@ -34,6 +35,7 @@ func TestBenchReadOfTheRecipe(t *testing.T) {
 
 // TestBenchReadOfOurs reads the log of two ranks under mpirun.
 func TestBenchReadOfOurs(t *testing.T) {
+	t.Parallel()
 	in, out, model := pictures(t, 30), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	needMpirun(t)
 	r := must(t, 0, "launch", "-n", "2", "--", "--images", in, "--out", out, "--model", model, "--provider", "simulate:rate=inf")
@@ -43,6 +45,7 @@ func TestBenchReadOfOurs(t *testing.T) {
 }
 
 func TestBenchReadRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		code int
 		says string

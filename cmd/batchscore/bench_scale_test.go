@@ -129,6 +129,7 @@ func TestBenchScaleIsInterrupted(t *testing.T) {
 }
 
 func TestBenchScaleRefuses(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		code int
 		says string

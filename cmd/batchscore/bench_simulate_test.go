@@ -34,6 +34,7 @@ func figure(t *testing.T, s result.Sample, unit string) float64 {
 // TestBenchSimulate asks for clusters whose time follows from the published
 // rates, with a store that takes no time.
 func TestBenchSimulate(t *testing.T) {
+	t.Parallel()
 	args := []string{"bench", "simulate", "--jitter", "0", "--latency", "0s", "--list-page", "0s", "--requests", "0", "--egress", "0", "--images", "102400"}
 	run := benchRun(t, append(args, "--ranks", "1,32", "--device", "k80", "--model", "inception")...)
 	for i, want := range []float64{102400 / 117., 102400 / 117. / 32} {
@@ -61,6 +62,7 @@ func TestBenchSimulate(t *testing.T) {
 
 // TestBenchSimulateKeysTellRunsApart simulates two accounts into one file.
 func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "samples.txt")
 	for _, egress := range []string{"1", "2"} {
 		says(t, must(t, 0, "bench", "simulate", "--ranks", "8", "--egress", egress, "--preempted", "100", "--save", file),
@@ -83,6 +85,7 @@ func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 }
 
 func TestBenchSimulateRefuses(t *testing.T) {
+	t.Parallel()
 	for says, args := range map[string][]string{
 		"last rank of --ranks 32": {"--straggler", "30-32:2"},
 		"--straggler 0:inf":       {"--straggler", "0:inf"},

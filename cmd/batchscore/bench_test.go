@@ -10,6 +10,7 @@ import (
 
 // TestBenchDecode measures a folder in which one picture is cut short.
 func TestBenchDecode(t *testing.T) {
+	t.Parallel()
 	in := pictures(t, 3)
 	whole := picture(t, 9)
 	writeFile(t, filepath.Join(in, "short.jpg"), whole[:len(whole)*2/3])
@@ -30,12 +31,14 @@ func TestBenchDecode(t *testing.T) {
 }
 
 func TestBenchInfer(t *testing.T) {
+	t.Parallel()
 	says(t, must(t, 0, "bench", "infer", tiny(t, graphtest.Options{}), "--rounds", "1", "--sessions", "1,2", "--threads", "1", "--batches", "1,3", "--least", "1ms"),
 		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds an image")
 }
 
 // TestBenchRun runs on the CPU and on a simulated device, which is said.
 func TestBenchRun(t *testing.T) {
+	t.Parallel()
 	args := []string{"bench", "run", "--images", pictures(t, 12), "--model", tiny(t, graphtest.Options{}), "--rounds", "1", "--least", "1ms"}
 	says(t, must(t, 0, append(args, "--provider", "cpu")...), "Run, device ", "of-limit ", "What binds in the last round: ")
 	says(t, must(t, 0, append(args, "--provider", "simulate:rate=1000")...), "Run (simulated), device simulated:1000_s", "device-busy ")
@@ -47,6 +50,7 @@ func TestBenchRun(t *testing.T) {
 }
 
 func TestBenchRefuses(t *testing.T) {
+	t.Parallel()
 	empty, none := t.TempDir(), filepath.Join(t.TempDir(), "none")
 	model := tiny(t, graphtest.Options{})
 	for _, c := range []struct {

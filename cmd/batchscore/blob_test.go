@@ -90,6 +90,7 @@ func withBlobs(t testing.TB, server *azuritetest.Server, endpoint string, args .
 // folder to Azurite and back: the merged bytes are the same, wherever they are
 // merged to.
 func TestBlobsAndFolders(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	model := tiny(t, graphtest.Options{})
 	folder := pictures(t, 24)
@@ -174,6 +175,7 @@ func readBlob(t testing.TB, server *azuritetest.Server, place, name string) stri
 
 // TestBlobRanks scores from Azurite to Azurite on four ranks under mpirun.
 func TestBlobRanks(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	model := tiny(t, graphtest.Options{})
 	blobs, alone, four := upload(t, server, pictures(t, 40)), newPlace(t, server), newPlace(t, server)
@@ -221,6 +223,7 @@ func isImageRequest(r *http.Request) bool {
 // TestFault13_DeniedInMidRun lets the service refuse the credentials after five
 // images: one message, and nothing tried again.
 func TestFault13_DeniedInMidRun(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	model, blobs, out := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 60)), newPlace(t, server)
 	var images, refused atomic.Int64
@@ -254,6 +257,7 @@ func TestFault13_DeniedInMidRun(t *testing.T) {
 
 // TestFault13_ExpiredToken starts with a token that has expired.
 func TestFault13_ExpiredToken(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	blobs := upload(t, server, pictures(t, 1))
 	token := token(t, server, blobs, time.Now().Add(-time.Hour))
@@ -284,6 +288,7 @@ func token(t testing.TB, server *azuritetest.Server, place string, until time.Ti
 // TestFault14And15_Blobs deletes one blob and replaces another after the
 // listing.
 func TestFault14And15_Blobs(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	model, blobs, out := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 12)), newPlace(t, server)
 	p, err := azblob.ParsePlace(blobs)
@@ -326,6 +331,7 @@ func TestFault14And15_Blobs(t *testing.T) {
 // TestFault30_Blobs signs in in each way, with runs that go well and runs that
 // do not, and looks for the secrets in all that they leave and say.
 func TestFault30_Blobs(t *testing.T) {
+	t.Parallel()
 	server := azuritetest.Start(t)
 	model, blobs := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 6))
 	inTime := token(t, server, blobs, time.Now().Add(time.Hour))
@@ -427,6 +433,7 @@ func contents(t testing.TB, server *azuritetest.Server, container string) map[st
 
 // TestTokenOnTheCommandLine is refused by every command, before anything else.
 func TestTokenOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	const place = "https://acme.blob.core.windows.net/photos/x?sv=2024-11-04&sig=planted"
 	for _, args := range [][]string{
 		{"run", "--images", place, "--out", "out", "--model", "m.onnx"},
@@ -445,6 +452,7 @@ func TestTokenOnTheCommandLine(t *testing.T) {
 // TestSilentStorage looks at a place that nobody answers for: that is said, and
 // a signal ends the waiting.
 func TestSilentStorage(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

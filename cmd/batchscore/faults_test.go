@@ -94,6 +94,7 @@ func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
 
 // TestFault04_OneRankKilledUnderMpirun kills a rank of a launched job.
 func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
+	t.Parallel()
 	needMpirun(t)
 	// Far more work than the surviving rank gets done before mpirun ends it.
 	in, model := pictures(t, 1000), slow(t)
@@ -140,6 +141,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 // TestFault05_MpirunSaysZero has an mpirun that reports success without having
 // done anything, and one that did all but a chunk.
 func TestFault05_MpirunSaysZero(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
 	run := []string{"--images", in, "--out", out, "--model", model, "--chunk", "5"}
@@ -165,6 +167,7 @@ func TestFault05_MpirunSaysZero(t *testing.T) {
 
 // TestFault07_RankVariables starts workers whose place cannot be known.
 func TestFault07_RankVariables(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
 	for name, c := range map[string]struct {
 		env  []string
@@ -196,6 +199,7 @@ func TestFault07_RankVariables(t *testing.T) {
 // TestFault07_RanksThatAllThinkTheyAreAlone hides mpirun's variables from its
 // ranks.
 func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
+	t.Parallel()
 	needMpirun(t)
 	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
@@ -218,6 +222,7 @@ func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
 // TestFault08_TwoJobsStartAtOnce starts two of the same job, and two of
 // different jobs, on one output.
 func TestFault08_TwoJobsStartAtOnce(t *testing.T) {
+	t.Parallel()
 	in, other, model := pictures(t, 60), pictures(t, 20), tiny(t, graphtest.Options{})
 	start := func(images, out string) (*exec.Cmd, *syncBuffer) {
 		cmd := command(t, nil, "run", "--images", images, "--out", out, "--model", model, "--chunk", "4")
@@ -308,6 +313,7 @@ func smallDisk(t *testing.T) string {
 // TestFault22_UnusableModels starts runs with models that cannot be used: they
 // end before anything is written.
 func TestFault22_UnusableModels(t *testing.T) {
+	t.Parallel()
 	in := pictures(t, 3)
 	labels := filepath.Join(t.TempDir(), "labels.txt")
 	writeFile(t, labels, []byte("one\ntwo\n"))
@@ -338,6 +344,7 @@ func TestFault22_UnusableModels(t *testing.T) {
 }
 
 func TestFault22_AnotherModelOnResume(t *testing.T) {
+	t.Parallel()
 	in, out := pictures(t, 5), filepath.Join(t.TempDir(), "out")
 	must(t, 0, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}))
 	r := batchscore(t, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{Seed: 1}))
@@ -348,6 +355,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 
 // TestFault30_SecretsStaySecret plants secrets where a worker could see them.
 func TestFault30_SecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	const token = "sv2024planted5ecret"
 	in, out := pictures(t, 5), filepath.Join(t.TempDir(), "out")
 	env := []string{
@@ -385,6 +393,7 @@ func TestFault30_SecretsStaySecret(t *testing.T) {
 
 // TestFault33_ProviderMissing asks for GPUs that are not there.
 func TestFault33_ProviderMissing(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
 	for _, provider := range []string{"cuda", "tensorrt"} {
 		t.Run(provider, func(t *testing.T) {
@@ -405,6 +414,7 @@ func TestFault33_ProviderMissing(t *testing.T) {
 
 // TestBadInput is what a user may get wrong; nothing may be lost by it.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
@@ -452,6 +462,7 @@ func TestBadInput(t *testing.T) {
 // TestFault28_PartGoneFromACompleteOutput deletes a part of a complete job, and
 // then _SUCCESS, as the message says.
 func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8"}
@@ -482,6 +493,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 
 // TestMergeLeavesWhatIsNoFile merges into a pipe, and onto a part.
 func TestMergeLeavesWhatIsNoFile(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
@@ -517,6 +529,7 @@ func foreign(t *testing.T) string {
 }
 
 func TestUnreadableFolder(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Log("root reads everything; the folder store's own tests cover this")
 	}

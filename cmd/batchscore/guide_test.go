@@ -218,12 +218,14 @@ func (o *office) through(t *testing.T, guide string) {
 
 // TestAdministratorGuide executes docs/administrator.md.
 func TestAdministratorGuide(t *testing.T) {
+	t.Parallel()
 	newOffice(t).through(t, "administrator.md")
 }
 
 // TestPractitionerGuide executes docs/practitioner.md, with the service.yaml of
 // the other guide. What the ranks on Azure would do, ranks on this machine do.
 func TestPractitionerGuide(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t)
 	for _, b := range blocks(t, "administrator.md") {
 		if b.info == "yaml file=service.yaml" {

@@ -19,6 +19,7 @@ import (
 // TestFault39_TheRecordNamesTheArithmetic runs a float32 model and one of 8 bits
 // that was made of it.
 func TestFault39_TheRecordNamesTheArithmetic(t *testing.T) {
+	t.Parallel()
 	needRuntime(t)
 	in, model := pictures(t, 8), tiny(t, graphtest.Options{})
 	int8 := filepath.Join(t.TempDir(), "int8.onnx")

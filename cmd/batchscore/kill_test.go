@@ -32,6 +32,7 @@ func killRounds(t *testing.T) int {
 // them with SIGKILL at a random moment and runs the job again, round after
 // round. BATCHSCORE_KILL_SEED repeats the moments of a run.
 func TestKilledRanks(t *testing.T) {
+	t.Parallel()
 	const images, ranks = 1000, 4
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("BATCHSCORE_KILL_SEED"); text != "" {

@@ -12,6 +12,7 @@ import (
 // A model of random weights scores, and says in the log and in every row that
 // it is one.
 func TestModelsBuildRandom(t *testing.T) {
+	t.Parallel()
 	needRuntime(t)
 	dir := t.TempDir()
 	model, labels, out := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "labels.txt"), filepath.Join(dir, "out")
@@ -36,6 +37,7 @@ func TestModelsBuildRandom(t *testing.T) {
 }
 
 func TestModelsBuildRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	labels, cut := filepath.Join(dir, "labels.txt"), filepath.Join(dir, "cut.safetensors")
 	writeFile(t, labels, []byte("cat\ndog\n"))

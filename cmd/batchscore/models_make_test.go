@@ -11,6 +11,7 @@ import (
 // TestFusedAndConvertedModelsRun makes models of a model, each with golden
 // images, and scores a folder with them.
 func TestFusedAndConvertedModelsRun(t *testing.T) {
+	t.Parallel()
 	in := pictures(t, 12)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 64})
 	folder := t.TempDir()
@@ -49,6 +50,7 @@ func labelColumn(t *testing.T, out string) string {
 }
 
 func TestBuiltModelSaysThatItIsRandom(t *testing.T) {
+	t.Parallel()
 	needRuntime(t)
 	model := filepath.Join(t.TempDir(), "speed.onnx")
 	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", model)

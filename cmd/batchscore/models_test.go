@@ -40,6 +40,7 @@ func says(t testing.TB, r ending, texts ...string) {
 // A model of another tool is asked about item by item, and scores once flags,
 // a sidecar or a preset have answered.
 func TestForeignModel(t *testing.T) {
+	t.Parallel()
 	images := pictures(t, 3)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
 	out := filepath.Join(t.TempDir(), "out")
@@ -81,6 +82,7 @@ func TestForeignModel(t *testing.T) {
 }
 
 func TestModelsRegistry(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "models")
 	images := pictures(t, 2)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
@@ -116,6 +118,7 @@ func TestModelsRegistry(t *testing.T) {
 
 // Processes that register at once lose nothing.
 func TestModelsAddAtOnce(t *testing.T) {
+	t.Parallel()
 	dir, model := t.TempDir(), graphtest.Write(t, graphtest.Options{})
 	const many = 8
 	var wg sync.WaitGroup
@@ -135,6 +138,7 @@ func TestModelsAddAtOnce(t *testing.T) {
 }
 
 func TestModelsInspect(t *testing.T) {
+	t.Parallel()
 	model := graphtest.Write(t, graphtest.Options{})
 	says(t, must(t, 0, "models", "inspect", model), "1,226 float32", "221,504", "[N,32,32,3]", "pillow-bilinear, stretch, RGB, upright", "... (10)")
 	foreign := graphtest.Write(t, graphtest.Options{NoContract: true})
@@ -155,6 +159,7 @@ func TestModelsInspect(t *testing.T) {
 // A model that carries golden images is refused, before anything is written,
 // by whoever would give them other scores.
 func TestGolden(t *testing.T) {
+	t.Parallel()
 	images := pictures(t, 3)
 	samples := t.TempDir()
 	for i := range 3 {

@@ -12,6 +12,7 @@ import (
 // TestProfilesCanBeRead: what run --profile leaves is what go tool pprof and go
 // tool trace take.
 func TestProfilesCanBeRead(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	must(t, 0, "run", "--images", pictures(t, 8), "--out", filepath.Join(t.TempDir(), "out"),
 		"--model", tiny(t, graphtest.Options{}), "--provider", "simulate:rate=1000", "--profile", folder)

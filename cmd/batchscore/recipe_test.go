@@ -33,6 +33,7 @@ func labels(t *testing.T, out string) map[string]output.Row {
 // TestRecipeNamesAndPredictionsStayTogether puts bad files between good ones:
 // the recipe joined names to predictions by counting.
 func TestRecipeNamesAndPredictionsStayTogether(t *testing.T) {
+	t.Parallel()
 	model := tiny(t, graphtest.Options{})
 	clean, mixed := t.TempDir(), t.TempDir()
 	for i := range 20 {
@@ -59,6 +60,7 @@ func TestRecipeNamesAndPredictionsStayTogether(t *testing.T) {
 
 // TestRecipeRerunTruncatesNothing runs a finished job again.
 func TestRecipeRerunTruncatesNothing(t *testing.T) {
+	t.Parallel()
 	in, out, model := pictures(t, 20), t.TempDir(), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model}
 	must(t, 0, args...)
@@ -89,6 +91,7 @@ func TestRecipeRerunTruncatesNothing(t *testing.T) {
 
 // TestRecipeFoldersAreKept has the same base name in two folders.
 func TestRecipeFoldersAreKept(t *testing.T) {
+	t.Parallel()
 	in, out := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(in, "left", "same.jpg"), picture(t, 1))
 	writeFile(t, filepath.Join(in, "right", "same.jpg"), picture(t, 2))
@@ -102,6 +105,7 @@ func TestRecipeFoldersAreKept(t *testing.T) {
 // TestRecipeMissingListIsNoEmptyShard starts ranks of which one cannot see the
 // images: it fails instead of doing nothing.
 func TestRecipeMissingListIsNoEmptyShard(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, 78, "run", "--images", filepath.Join(t.TempDir(), "none"), "--out", out,
 		"--model", tiny(t, graphtest.Options{}), "--rank", "0", "--world", "2")

@@ -36,6 +36,7 @@ func names(files map[string]string) []string { return slices.Sorted(maps.Keys(fi
 // TestSample takes samples of one collection, from a folder and from Azurite:
 // they are the same, hold the smaller ones, and are gone on with.
 func TestSample(t *testing.T) {
+	t.Parallel()
 	folder := pictures(t, 60)
 	writeFile(t, filepath.Join(folder, "notes.txt"), []byte("no image"))
 	all := filesIn(t, folder)
@@ -96,6 +97,7 @@ func TestSample(t *testing.T) {
 }
 
 func TestSampleRefuses(t *testing.T) {
+	t.Parallel()
 	in := pictures(t, 3)
 	out := filepath.Join(t.TempDir(), "out")
 	must(t, 0, "sample", "--images", in, "-n", "3", "--out", out)

@@ -29,6 +29,7 @@ func success(t *testing.T, out string) output.Success {
 // TestSimulatedSaysSo runs a simulated device and looks for the word wherever a
 // figure is told, and that simulated and computed rows do not mix.
 func TestSimulatedSaysSo(t *testing.T) {
+	t.Parallel()
 	in, out, model := pictures(t, 30), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"--images", in, "--out", out, "--model", model}
 	r := must(t, 0, append([]string{"launch", "-n", "2", "--"}, append(args, "--provider", "simulate:rate=inf,batch=8")...)...)
@@ -61,6 +62,7 @@ func TestSimulatedSaysSo(t *testing.T) {
 // TestMergeRefusesToMix copies a part of a simulated output over one of an
 // output that was computed from the same images, and the other way round.
 func TestMergeRefusesToMix(t *testing.T) {
+	t.Parallel()
 	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
 	outputs := map[string]string{"cpu": filepath.Join(t.TempDir(), "a"), "simulate:rate=inf": filepath.Join(t.TempDir(), "b")}
 	parts := map[string][]byte{}
@@ -94,6 +96,7 @@ func TestMergeRefusesToMix(t *testing.T) {
 // TestNamedDeviceNeedsAModelItKnows asks for a device whose rate on the tiny
 // model nobody has published.
 func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
+	t.Parallel()
 	in, out, model := pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--provider"}
 	if r := batchscore(t, append(args, "simulate:k80")...); r.code != 78 || !strings.Contains(r.stderr, "simulate:k80,rate=100") {
@@ -111,6 +114,7 @@ func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
 // TestNamedDeviceKnowsInception runs an Inception V3 on a P100 that is made a
 // hundred times as fast, and asks the output how fast it is.
 func TestNamedDeviceKnowsInception(t *testing.T) {
+	t.Parallel()
 	in, dir := pictures(t, 3), t.TempDir()
 	out, model := filepath.Join(dir, "out"), filepath.Join(dir, "inception.onnx")
 	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "-o", model)
@@ -121,6 +125,7 @@ func TestNamedDeviceKnowsInception(t *testing.T) {
 }
 
 func TestBudgetPausesTheCommand(t *testing.T) {
+	t.Parallel()
 	in, out, model := pictures(t, 40), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8"}
 	if r := batchscore(t, append(args, "--budget-images", "16")...); r.code != 75 || !strings.Contains(r.stderr, "budget of 16 images") {

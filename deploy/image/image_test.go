@@ -19,7 +19,7 @@ func need(t *testing.T, program string) string {
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s is missing: make deps", program)
 	}
-	t.Skipf("%s is missing: deploy/deps/fetch.sh checkers installs it", program)
+	t.Skipf("%s is missing: make deps", program)
 	return ""
 }
 
