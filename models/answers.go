@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -39,6 +40,9 @@ type Answers struct {
 	Orientation *Orientation       `yaml:"orientation,omitempty"`
 	Output      *Activation        `yaml:"output,omitempty"`
 	Labels      []string           `yaml:"labels,omitempty"`
+	// LabelsPath is a file of labels that is read once the number of classes is
+	// known; see ReadLabels.
+	LabelsPath string `yaml:"-"`
 }
 
 // Given are answers and where they come from, as a message names it: "flags".
@@ -157,6 +161,11 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.From, err)
 		}
+		said := slices.ContainsFunc(layers, func(g Given) bool { return g.Output != nil })
+		if preset.Output != nil && !said && m.ending.overrules(*preset.Output) {
+			m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is not %s (%s%s): the graph %s", *preset.Output, presetOrigin, l.Preset, m.ending))
+			preset.Output = nil
+		}
 		layers = append(layers, Given{presetOrigin + l.Preset, preset})
 		break
 	}
@@ -167,6 +176,9 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 		}
 		layers = append(layers, Given{metadataOrigin, answersOf(own)})
 	}
+	if err := m.readLabels(layers, own); err != nil {
+		return err
+	}
 	a := merge(layers)
 	if own != nil {
 		m.Contract = *own
@@ -174,14 +186,55 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 		m.Contract = Contract{Source: filepath.Base(m.Path), SourceDigest: m.Digest}
 		m.readGraph(h, a)
 	}
+	m.Conflicts = append(m.Conflicts, a.conflicts...)
+	if err := m.settleOutput(a); err != nil {
+		return err
+	}
 	if open := m.open(a); len(open) > 0 {
 		return m.ask(open)
 	}
 	if own == nil || len(layers) > 1 {
 		m.apply(a)
 	}
-	m.Conflicts = a.conflicts
+	m.Contract.Output = *a.Output
 	return nil
+}
+
+// readLabels reads the files of labels that the answers name.
+func (m *Model) readLabels(layers []Given, own *Contract) error {
+	classes := int(max(m.OutputShape[1], 0))
+	if own != nil {
+		classes = own.Classes
+	}
+	for i := range layers {
+		if layers[i].LabelsPath == "" {
+			continue
+		}
+		l, err := readLabels(layers[i].LabelsPath, classes)
+		if err != nil {
+			return err
+		}
+		layers[i].Labels = l.Names
+		if l.Form != labels.Plain {
+			m.LabelsForm = fmt.Sprintf("%s was read as %s", layers[i].LabelsPath, l.Form)
+		}
+	}
+	return nil
+}
+
+// settleOutput compares what is said of the scores with how the graph ends.
+func (m *Model) settleOutput(a *merged) error {
+	if m.ending.numbers() {
+		return m.ending.refuse("", "")
+	}
+	if a.Output == nil {
+		return nil
+	}
+	if *a.Output == Sigmoid && m.ending.sigmoid() {
+		m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is %s: the graph %s itself, and none is applied again", Independent, m.ending))
+		a.Output = to(Independent)
+	}
+	return m.ending.refuse(*a.Output, a.from["output"])
 }
 
 // readGraph adds what the graph of a foreign model answers.
@@ -199,7 +252,7 @@ func (m *Model) readGraph(h *header, a *merged) {
 		h := int(height)
 		graph.Height = &h
 	}
-	if act := h.activation(); act != "" {
+	if act := m.ending.tells(); act != "" {
 		graph.Output = &act
 	}
 	c.Classes = int(max(m.OutputShape[1], 0))

@@ -53,11 +53,11 @@ func TestPresets(t *testing.T) {
 	for _, c := range []struct {
 		preset string
 		size   int
-		output models.Activation
+		output models.Activation // of a graph that ends in a softmax, whatever the preset says
 		want   preprocess.Spec
 	}{
-		{"torchvision", 224, models.Logits, with(224, torch(256))},
-		{"torchvision", 299, models.Logits, with(299, torch(342))},
+		{"torchvision", 224, models.Probabilities, with(224, torch(256))},
+		{"torchvision", 299, models.Probabilities, with(299, torch(342))},
 		{"keras-vgg", 224, models.Probabilities, with(224, func(s *preprocess.Spec) {
 			s.Resize, s.Fit, s.BGR, s.Mean = preprocess.PillowNearest, preprocess.Stretch, true, []float32{123.68, 116.779, 103.939}
 		})},
@@ -169,7 +169,7 @@ func anySize(t testing.TB) []byte {
 	x := g.Input("images", graph.Float32, graph.Dynamic, 3, graph.Dynamic, graph.Dynamic)
 	x = g.Node("GlobalAveragePool", "pool", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, 3, 1, 1})
 	x = g.Node("Squeeze", "row", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, graph.Dynamic})
-	x = g.Node("Sigmoid", "score", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, graph.Dynamic})
+	x = g.Node("Tanh", "score", []graph.Value{x}, graph.Float32, []int64{graph.Dynamic, graph.Dynamic})
 	g.Output("scores", x)
 	model, err := g.Bytes()
 	if err != nil {
@@ -201,9 +201,10 @@ func TestPrecedence(t *testing.T) {
 	}
 	preset := models.Given{From: "flags", Answers: models.Answers{Preset: "torchvision"}}
 	m := open(preset)
-	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Logits {
-		t.Errorf("a preset stands before the metadata; have %+v", m.Contract)
+	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Probabilities {
+		t.Errorf("a preset stands before the metadata, but not before the graph; have %+v", m.Contract)
 	}
+	conflict(m, "output is not logits (preset torchvision): the graph ends in Softmax")
 	conflict(m, "fit is center-crop (preset torchvision), not stretch (metadata)")
 
 	beside(t, path, "resize: pillow-lanczos\nbgr: true\noutput: probabilities\n")

@@ -17,6 +17,8 @@ type Inspection struct {
 	// Inputs and Outputs as the graph declares them; -1 is an axis of any size.
 	Inputs  []Port `json:"inputs"`
 	Outputs []Port `json:"outputs"`
+	// Ending is what the graph's last operators say of the scores.
+	Ending string `json:"ending,omitempty"`
 	// Operators are in order of how often they occur.
 	Operators []OperatorCount `json:"operators"`
 	// Parameters is the elements that training learns: weights, biases, and
@@ -70,6 +72,9 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		ops[n.op]++
 	}
 	in.Operators = ranked(ops)
+	if len(h.outputs) == 1 {
+		in.Ending = h.ending(h.outputs[0]).String()
+	}
 	s := infer(h)
 	if in.Unknown = ranked(s.opaque); len(in.Unknown) == 0 {
 		in.MultiplyAdds = &s.macs

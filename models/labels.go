@@ -1,52 +1,57 @@
 package models
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"strings"
+
+	"github.com/batchscore/batchscore/models/labels"
 )
 
 // maxLabelFile is far above the labels of any classifier, and far below what
 // hurts: a model given as a labels file by mistake is not read whole.
 const maxLabelFile = 16 << 20
 
-// ReadLabels reads a file of one label a line, in the order of the classes:
-// UTF-8, with or without a byte order mark, with either line ending. Blank
-// lines are tolerated at the end only. Errors about its content wrap ErrModel.
+// ReadLabels reads a file of labels in the order of the classes, in any of the
+// forms that package labels knows: one label a line is one of them. Errors
+// about its content wrap ErrModel.
 func ReadLabels(path string) ([]string, error) {
+	l, err := readLabels(path, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", ErrModel, err)
+	}
+	return l.Names, err
+}
+
+// readLabels is ReadLabels for a model of that many classes, if they are known,
+// without the wrapping.
+func readLabels(path string, classes int) (labels.List, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open labels: %w", err)
+		return labels.List{}, fmt.Errorf("open labels: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxLabelFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("read labels: %w", err)
+		return labels.List{}, fmt.Errorf("read labels: %w", err)
 	}
 	if len(text) > maxLabelFile {
-		return nil, fmt.Errorf("%w: labels %s: more than %d bytes; is it a text file?", ErrModel, path, maxLabelFile)
+		return labels.List{}, fmt.Errorf("labels %s: more than %d bytes; is it a text file?", path, maxLabelFile)
 	}
-	labels, err := ParseLabels(text)
+	l, err := labels.Parse(path, text, classes)
 	if err != nil {
-		return nil, fmt.Errorf("%w: labels %s: %w", ErrModel, path, err)
+		return l, fmt.Errorf("labels %s: %w", path, err)
 	}
-	return labels, nil
+	if n := len(l.Names); classes > 0 && n != classes && !(classes == 1 && n == 2) {
+		return l, fmt.Errorf("labels %s: %d labels for an output of %d classes; the file was read as %s", path, n, classes, l.Form)
+	}
+	return l, nil
 }
 
 // ParseLabels is ReadLabels for text at hand.
 func ParseLabels(text []byte) ([]string, error) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	lines := strings.Split(strings.TrimRight(string(text), "\r\n\t "), "\n")
-	if len(lines) == 1 && lines[0] == "" {
-		return nil, fmt.Errorf("no label")
-	}
-	for i, l := range lines {
-		lines[i] = strings.TrimSuffix(l, "\r")
-		if err := checkLabel(lines[i]); err != nil {
-			return nil, fmt.Errorf("line %d %w", i+1, err)
-		}
-	}
-	return lines, nil
+	l, err := labels.Parse("", text, 0)
+	return l.Names, err
 }

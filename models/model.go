@@ -33,6 +33,9 @@ type Model struct {
 	// OutputShape is [N,Classes]; -1 is an axis of any size.
 	OutputShape []int64
 
+	// ending is how the graph ends before that output.
+	ending ending
+
 	// Batch is the only batch that the graph accepts; 0 is any.
 	Batch int
 	// Architecture is that of a network that is recognised by its structure.
@@ -49,6 +52,8 @@ type Model struct {
 	// Conflicts says, one sentence each, where answers to the same question
 	// differ, and which was taken.
 	Conflicts []string
+	// LabelsForm says what a file of labels was read as that is no plain text.
+	LabelsForm string
 	// Golden is what the file carries to be checked against; nil if nothing.
 	Golden *Golden
 }
@@ -88,6 +93,7 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	if err := m.readOutput(h.outputs); err != nil {
 		return err
 	}
+	m.ending = h.ending(h.outputs[0])
 	if n := m.InputShape[0]; n > 0 {
 		m.Batch = int(n)
 	}

@@ -57,7 +57,7 @@ var Presets = []Preset{
 	{
 		Name: "tf-slim",
 		Matches: "preprocess_for_eval of tf-slim's inception_preprocessing: the middle 87.5 %, resize_bilinear without aligned corners," +
-			" -1 to 1; probabilities or logits as the graph ends",
+			" -1 to 1; probabilities as the graph ends, else asked",
 		answers: Answers{
 			Resize: to(preprocess.TFBilinearLegacy), Fit: to(preprocess.CentralFraction), Fraction: to(0.875), BGR: to(false),
 			Scale: to[float32](1 / 127.5), Mean: []float32{1, 1, 1}, Std: []float32{1, 1, 1},
@@ -66,7 +66,7 @@ var Presets = []Preset{
 	{
 		Name: "tf-slim-vgg",
 		Matches: "preprocess_for_eval of tf-slim's vgg_preprocessing: shortest side 256, central crop, RGB, ImageNet mean;" +
-			" probabilities or logits as the graph ends",
+			" probabilities as the graph ends, else asked",
 		sides: map[int64]int{224: 256},
 		answers: Answers{
 			Resize: to(preprocess.TFBilinearLegacy), Fit: to(preprocess.SlimCenterCrop), BGR: to(false),

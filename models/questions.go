@@ -35,8 +35,9 @@ func (m *Model) open(a *merged) []question {
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
 		"which range do its pixels have? value = (pixel*scale - mean) / std, pixels being 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
-	ask(a.Output == nil, "are its scores probabilities, or logits that need a softmax?",
-		"--activation "+string(Probabilities)+" or --activation "+string(Logits))
+	if a.Output == nil {
+		open = append(open, m.ending.question())
+	}
 	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, one label a line")
 	return open
 }

@@ -20,8 +20,8 @@ const maxSidecar = 4 << 20
 // sidecar is the YAML file beside a model that another tool wrote.
 type sidecar struct {
 	Answers `yaml:",inline"`
-	// LabelsFile is a file of one label a line; a relative path begins at the
-	// sidecar's folder.
+	// LabelsFile is a file of labels; a relative path begins at the sidecar's
+	// folder.
 	LabelsFile string `yaml:"labels_file,omitempty"`
 }
 
@@ -46,12 +46,9 @@ func readSidecar(model string) (*Given, error) {
 		return nil, fmt.Errorf("sidecar %s: %w", path, err)
 	}
 	if s.LabelsFile != "" {
-		labels := s.LabelsFile
-		if !filepath.IsAbs(labels) {
-			labels = filepath.Join(filepath.Dir(path), labels)
-		}
-		if s.Labels, err = ReadLabels(labels); err != nil {
-			return nil, fmt.Errorf("sidecar %s: %w", path, err)
+		s.LabelsPath = s.LabelsFile
+		if !filepath.IsAbs(s.LabelsPath) {
+			s.LabelsPath = filepath.Join(filepath.Dir(path), s.LabelsPath)
 		}
 	}
 	return &Given{path, s.Answers}, nil
@@ -84,8 +81,8 @@ func (a Answers) Check() error {
 	if a.Orientation != nil && *a.Orientation != Upright && *a.Orientation != Stored {
 		return fmt.Errorf("orientation %q is not %s or %s", *a.Orientation, Upright, Stored)
 	}
-	if a.Output != nil && *a.Output != Probabilities && *a.Output != Logits {
-		return fmt.Errorf("output %q is not %s or %s", *a.Output, Probabilities, Logits)
+	if a.Output != nil && !slices.Contains(Activations(), string(*a.Output)) {
+		return fmt.Errorf("activation %q is none of %s", *a.Output, strings.Join(Activations(), ", "))
 	}
 	if a.Preset != "" {
 		if _, err := findPreset(a.Preset); err != nil {

@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/models/labels"
 )
 
 // maxClasses is far above any real classifier's, and keeps a hostile file from
@@ -60,20 +62,26 @@ func (c Contract) Validate() error {
 		return fmt.Errorf("contract: %w", err)
 	}
 	switch {
-	case c.Output != Probabilities && c.Output != Logits:
-		return fmt.Errorf("contract: output %q is not %s or %s", c.Output, Probabilities, Logits)
+	case !slices.Contains(Activations(), string(c.Output)):
+		return fmt.Errorf("contract: output %q is none of %s", c.Output, strings.Join(Activations(), ", "))
 	case c.Classes < 1 || c.Classes > maxClasses:
 		return fmt.Errorf("contract: %d classes are not within 1..%d", c.Classes, maxClasses)
-	case len(c.Labels) > 0 && len(c.Labels) != c.Classes:
+	case c.Classes == 1 && !c.independent():
+		return fmt.Errorf("contract: %s of one class are 1 for every image; one score is %s (raw: a sigmoid is applied) or %s (from 0 to 1 as it is)",
+			c.Output, Sigmoid, Independent)
+	case len(c.Labels) > 0 && len(c.Labels) != c.Labelled():
 		return fmt.Errorf("%d labels for an output of %d classes", len(c.Labels), c.Classes)
 	}
 	for i, l := range c.Labels {
-		if err := checkLabel(l); err != nil {
+		if err := labels.Check(l); err != nil {
 			return fmt.Errorf("label of class %d: %w", i, err)
 		}
 	}
 	return nil
 }
+
+// independent reports whether every class is judged by itself.
+func (c *Contract) independent() bool { return c.Output == Sigmoid || c.Output == Independent }
 
 // classNames is the labels, or the class numbers where there are none.
 func (c Contract) classNames() []string {
@@ -85,16 +93,4 @@ func (c Contract) classNames() []string {
 		names[i] = strconv.Itoa(i)
 	}
 	return names
-}
-
-func checkLabel(l string) error {
-	switch {
-	case strings.TrimSpace(l) == "":
-		return errors.New("is blank")
-	case !utf8.ValidString(l):
-		return errors.New("is not UTF-8")
-	case strings.ContainsAny(l, "\r\n\x00"):
-		return errors.New("holds a line break")
-	}
-	return nil
 }

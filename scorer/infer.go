@@ -157,8 +157,21 @@ func (p *pipeline) fill(b *batch, lo, hi int) error {
 			return fmt.Errorf("%w: its output for image %q holds a value that is not a number; "+
 				"nothing of chunk %d was written. Check the model file and its precision", models.ErrModel, row.Path, c.index)
 		}
-		if p.Contract.Output == models.Logits {
+		var pair [2]float32
+		switch p.Contract.Output {
+		case models.Logits:
 			softmax(scores)
+		case models.Sigmoid:
+			sigmoid(scores)
+		case models.Independent:
+			if !within(scores) {
+				return fmt.Errorf("%w: its output for image %q holds a score outside of 0 to 1, and the contract says %s; "+
+					"nothing of chunk %d was written. Say --activation %s if its scores are raw", models.ErrModel, row.Path, models.Independent, c.index, models.Sigmoid)
+			}
+		}
+		if p.Contract.Binary() {
+			pair = [2]float32{1 - scores[0], scores[0]}
+			scores = pair[:]
 		}
 		top := c.topk[(b.offset+slot)*k:][:k:k]
 		best(top, scores, p.Contract.Labels)

@@ -122,7 +122,7 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
 	if o.Job.Precision == output.Simulated {
-		o.Contract.Labels = output.SimulatedLabels(o.Contract.Labels, o.Contract.Classes)
+		o.Contract.Labels = output.SimulatedLabels(o.Contract.Labels, o.Contract.Labelled())
 	}
 	o.halt = newHalt()
 	ctx, end := context.WithCancelCause(ctx)

@@ -32,6 +32,24 @@ func softmax(x []float32) {
 	}
 }
 
+// sigmoid turns raw scores into scores from 0 to 1 in place, each by itself.
+func sigmoid(x []float32) {
+	for i, v := range x {
+		x[i] = float32(1 / (1 + math.Exp(-float64(v))))
+	}
+}
+
+// within says whether every score is from 0 to 1, but for what an 8-bit model
+// rounds.
+func within(scores []float32) bool {
+	for _, s := range scores {
+		if s < -0.05 || s > 1.05 {
+			return false
+		}
+	}
+	return true
+}
+
 // best fills dst with the len(dst) highest scores, highest first; of equal
 // scores the lower class comes first. len(dst) is at most len(scores).
 func best(dst []output.Class, scores []float32, labels []string) {

@@ -259,7 +259,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	job := output.Job{
 		Images: o.Images.String(), Files: output.Pictures, Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
 		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
-		TopK: min(5, c.Classes), Format: output.JSONL, Batch: o.Batch, Chunk: o.Chunk,
+		TopK: min(5, c.Labelled()), Format: output.JSONL, Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {
 		job.Precision = output.Simulated

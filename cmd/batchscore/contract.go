@@ -46,7 +46,7 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.mean, "mean", "", "R,G,B to subtract after scaling")
 	fs.StringVar(&f.std, "std", "", "R,G,B to divide by at the end")
 	fs.StringVar(&f.orientation, "orientation", "", "upright (turned as EXIF says, the default) or stored (as the pixels lie)")
-	fs.StringVar(&f.outputs, "activation", "", "what the model's scores are: probabilities or logits")
+	fs.StringVar(&f.outputs, "activation", "", "what the model's scores are: probabilities (they sum to 1), logits (a softmax is applied), independent (each from 0 to 1 as it is) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
 }
 
 // registerModels adds the flag that names the models folder.
@@ -153,11 +153,7 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 		return nil, err
 	}
 	var o models.OpenOptions
-	if labels != "" {
-		if answers.Labels, err = models.ReadLabels(labels); err != nil {
-			return nil, config(err)
-		}
-	}
+	answers.LabelsPath = labels
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})
 	m, err := models.OpenNamed(f.dir, word, o)
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, models.ErrModel) {

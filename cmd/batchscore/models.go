@@ -61,7 +61,7 @@ the model's contract in it: input size, preprocessing and labels.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
-	fs.StringVar(&labels, "labels", "", "file of labels, one a line; by default those of the source, where it has any")
+	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header; by default those of the source, where it has any")
 	fs.StringVar(&o.Path, "path", "", "the model's folder inside the source, where it holds several")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default that of its folder")
 	goldenFlag(cmd, &golden)

@@ -39,11 +39,7 @@ refused until it is added anew.`,
 			if err != nil {
 				return err
 			}
-			if labels != "" {
-				if answers.Labels, err = models.ReadLabels(labels); err != nil {
-					return config(err)
-				}
-			}
+			answers.LabelsPath = labels
 			file, err := filepath.Abs(args[1])
 			if err != nil {
 				return err
@@ -56,6 +52,9 @@ refused until it is added anew.`,
 			m, err := models.Open(file, models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})
 			if err != nil {
 				return config(err)
+			}
+			if labels != "" {
+				answers.Labels = m.Contract.Labels
 			}
 			e := models.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
 			if err := models.Register(dir, e, replace); err != nil {
@@ -75,7 +74,7 @@ refused until it is added anew.`,
 	f.register(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&task, "task", "", "task that the model does: "+strings.Join(models.Tasks(), " or "))
-	fs.StringVar(&labels, "labels", "", "file of labels, one a line, in the order of the classes")
+	fs.StringVar(&labels, "labels", "", "file of labels in the order of the classes: one a line, JSON, YAML, a numbered list or a table with a header")
 	fs.BoolVar(&replace, "replace", false, "take the place of a model of that name")
 	return cmd
 }

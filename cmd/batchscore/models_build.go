@@ -85,7 +85,7 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 	fs.Uint64Var(&o.Seed, "seed", 0, "what random weights are made of")
 	fs.IntVar(&o.Classes, "classes", 0, fmt.Sprintf("number of classes; by default that of the weights, %d for random ones", networks.ImageNetClasses))
 	fs.BoolVar(&o.Logits, "logits", false, "keras only: the last layer has no softmax after it")
-	fs.StringVar(&labels, "labels", "", "file of labels, one a line")
+	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default network and variant")
 	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
 	goldenFlag(cmd, &golden)

@@ -65,6 +65,9 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 	for _, p := range in.Outputs {
 		fmt.Fprintf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p.Shape))
 	}
+	if in.Ending != "" {
+		fmt.Fprintf(w, "scores\tthe graph %s\n", in.Ending)
+	}
 	fmt.Fprintf(w, "operators\t%s\n", counted(in.Operators))
 	fmt.Fprintf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in))
 	work := "unknown: the sizes of " + counted(in.Unknown)
@@ -88,7 +91,7 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 		fmt.Fprintf(out, "note: %s\n", d)
 	}
 	if in.Refused != "" {
-		fmt.Fprintf(out, "\nA run would refuse this model: it %s\n", in.Refused)
+		fmt.Fprintf(out, "\nA run would refuse this model. It %s\n", in.Refused)
 	}
 	return nil
 }

@@ -202,7 +202,7 @@ func TestGolden(t *testing.T) {
 	// A foreign model takes its contract along: it needs no flags any more.
 	foreign := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true, NoContract: true})
 	whole := filepath.Join(t.TempDir(), "whole.onnx")
-	must(t, 0, "models", "golden", foreign, "--images", samples, "-o", whole, "--provider", "cpu", "--resize", "area", "--fit", "stretch", "--bgr", "--scale", "1/255")
+	must(t, 0, "models", "golden", foreign, "--images", samples, "-o", whole, "--provider", "cpu", "--resize", "area", "--fit", "stretch", "--bgr", "--scale", "1/255", "--activation", "logits")
 	run(0, whole)
 
 	// Images that tell nothing are not taken: all grey, so that swapped

@@ -47,7 +47,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
 	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
 	f.contractFlags.register(cmd)
-	fs.StringVar(&f.labels, "labels", "", "file of labels, one a line, in the order of the classes; by default those in the model")
+	fs.StringVar(&f.labels, "labels", "", "file of labels in the order of the classes: one a line, JSON (such as config.json of Hugging Face), YAML, a numbered list or a table with a header; by default those in the model")
 	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
 	fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device; by default 4 on a CPU and 32 on a GPU; a job that stands keeps its own")
 	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 16 to 128, from the size of the collection, and two batches at least")
@@ -112,7 +112,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
-		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Classes), Format: format,
+		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), Format: format,
 		DependentRows: f.dependentRows,
 	}, nil
 }
@@ -237,6 +237,9 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	m, job, err := f.job(cmd, format)
 	if err != nil {
 		return err
+	}
+	if m.LabelsForm != "" {
+		log.Info().Msg("labels: " + m.LabelsForm)
 	}
 	for _, c := range m.Conflicts {
 		log.Warn().Str("model", m.Path).Msg("contract: " + c)

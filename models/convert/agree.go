@@ -30,7 +30,7 @@ func (a Agreement) String() string {
 }
 
 // Compare scores image files with the models in two files, each with its own
-// preprocessing. Logits are turned into probabilities before they are compared.
+// preprocessing. Raw scores are turned into what rows say before they are compared.
 func Compare(ctx context.Context, lend Opener, a, b string, images []string, o models.OpenOptions) (Agreement, error) {
 	var rows [2][][]float32
 	for i, path := range []string{a, b} {
@@ -55,7 +55,7 @@ func Compare(ctx context.Context, lend Opener, a, b string, images []string, o m
 			return g, fmt.Errorf("%w: %s has %d classes and %s has %d", models.ErrModel, a, len(x), b, len(y))
 		}
 		g.Images++
-		if slices.Index(x, slices.Max(x)) == slices.Index(y, slices.Max(y)) {
+		if first(x) == first(y) {
 			g.Same++
 		}
 		for c := range x {
@@ -82,12 +82,33 @@ func scoresOf(ctx context.Context, lend Opener, m *models.Model, images []string
 		}
 	}()
 	rows, err := scoreImages(ctx, e, m, images)
-	if m.Contract.Output == models.Logits {
-		for _, row := range rows {
+	for _, row := range rows {
+		switch m.Contract.Output {
+		case models.Logits:
 			softmax(row)
+		case models.Sigmoid:
+			sigmoid(row)
 		}
 	}
 	return rows, err
+}
+
+// first is the class of the highest score; of one score, the side of a half
+// that it is on.
+func first(row []float32) int {
+	if len(row) == 1 {
+		if row[0] >= 0.5 {
+			return 1
+		}
+		return 0
+	}
+	return slices.Index(row, slices.Max(row))
+}
+
+func sigmoid(row []float32) {
+	for i, v := range row {
+		row[i] = float32(1 / (1 + math.Exp(-float64(v))))
+	}
 }
 
 func softmax(row []float32) {

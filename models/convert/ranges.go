@@ -151,7 +151,7 @@ func (s *sheet) finish(path string) error {
 	}}
 	s.dropUnused()
 	c := s.opened.Contract
-	c.Name, c.Output, c.Classes, c.Labels = "statistics", models.Logits, len(s.columns), nil
+	c.Name, c.Output, c.Classes, c.Labels = "statistics", models.Sigmoid, len(s.columns), nil
 	if err := s.setContract(c); err != nil {
 		return err
 	}

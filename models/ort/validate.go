@@ -3,7 +3,6 @@ package ort
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	onnx "github.com/yalue/onnxruntime_go"
@@ -162,25 +161,3 @@ func fillPattern(pixels []byte, s preprocess.Spec) {
 }
 
 func pattern(i int) byte { return byte(i*31 ^ i>>7) }
-
-// rowTolerance is how far from 1 the sum of a row of probabilities may be.
-const rowTolerance = 1e-3
-
-// judge checks rows of scores.
-func judge(c *models.Contract, scores []float32) error {
-	for i := 0; i < len(scores); i += c.Classes {
-		var sum float64
-		for class, score := range scores[i : i+c.Classes] {
-			v := float64(score)
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("the score of class %d is %v; the weights are damaged or the input is scaled wrongly", class, score)
-			}
-			sum += v
-		}
-		if c.Output == models.Probabilities && math.Abs(sum-1) > rowTolerance {
-			return fmt.Errorf("a row sums to %.4g, and the contract says probabilities: these look like logits"+
-				" (set \"output\" to %q in the contract, or add a softmax to the model)", sum, models.Logits)
-		}
-	}
-	return nil
-}

@@ -31,8 +31,8 @@ type Job struct {
 	ModelDigest      string `json:"model_digest"`
 	PreprocessDigest string `json:"preprocess_digest"`
 	LabelsDigest     string `json:"labels_digest"`
-	// Activation is what the model's output is taken for: probabilities, or
-	// logits that get a softmax.
+	// Activation is what the model's output is taken for, and so what is done to
+	// it: a models.Activation.
 	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// colours fills a new folder with 1.png, red, 2.png, green, and 3.png, blue.
+func colours(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, c := range map[string]color.RGBA{"1.png": {255, 0, 0, 255}, "2.png": {0, 255, 0, 255}, "3.png": {0, 0, 255, 255}} {
+		img := image.NewRGBA(image.Rect(0, 0, 8, 8))
+		for i := range 64 {
+			img.SetRGBA(i%8, i/8, c)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name), b.Bytes())
+	}
+	return dir
+}
+
+// rowsOf are the rows of a complete output, in order.
+func rowsOf(t testing.TB, out string) []output.Row {
+	t.Helper()
+	var rows []output.Row
+	for line := range strings.Lines(merged(t, out)) {
+		var r output.Row
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func sigmoidOf(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// softmaxOf is the share of x among the raw scores of a coloured image.
+func softmaxOf(x float64) float64 { return math.Exp(x) / (math.Exp(4) + 2*math.Exp(-4) + 1) }
+
+// What the scores are is read from the graph where it tells, asked where it does
+// not, and never against what it tells. The rows are those that follow.
+func TestFault37_Activations(t *testing.T) {
+	needRuntime(t)
+	op := graphtest.Op
+	softmax, sigmoid := op("Softmax", graphtest.Axis(1)), op("Sigmoid")
+	one := func(x float64) []float64 { return []float64{x} }
+	images := colours(t)
+	independent := []float64{sigmoidOf(4), 0.5, sigmoidOf(-4), sigmoidOf(-4)}
+	shares := []float64{softmaxOf(4), softmaxOf(0), softmaxOf(-4), softmaxOf(-4)}
+	two := filepath.Join(t.TempDir(), "two.txt")
+	writeFile(t, two, []byte("other\nred\n"))
+	for _, c := range []struct {
+		name    string
+		classes int
+		end     func(*graph.Graph, graph.Value) graph.Value
+		args    []string
+		code    int
+		says    []string
+		// first is the scores of the red image, the highest first.
+		first  []float64
+		labels string // of the three images
+	}{
+		{name: "raw, asked", classes: 4, code: 78, says: []string{"ends in a matrix product (Gemm)", "--activation logits (", "--activation sigmoid (", "an embedding"}},
+		{name: "raw logits", classes: 4, args: []string{"--activation", "logits"}, first: shares, labels: "0 1 2"},
+		{name: "raw sigmoid", classes: 4, args: []string{"--activation", "sigmoid"}, first: independent, labels: "0 1 2"},
+		{name: "raw as probabilities", classes: 4, args: []string{"--activation", "probabilities"}, code: 78, says: []string{"logits", "--activation sigmoid"}},
+		{name: "raw as independent", classes: 4, args: []string{"--activation", "independent"}, code: 78, says: []string{"from 0 to 1", "--activation logits", "--activation sigmoid"}},
+		{name: "raw with the preset of torchvision", classes: 4, args: []string{"--preset", "torchvision", "--resize-to", "8"}, labels: "0 1 2"},
+		{name: "raw with a preset of probabilities", classes: 4, args: []string{"--preset", "keras-inception"}, code: 78, says: []string{"--activation logits ("}},
+
+		{name: "softmax", classes: 4, end: softmax, first: shares, labels: "0 1 2"},
+		{name: "softmax with a preset of logits", classes: 4, end: softmax, args: []string{"--preset", "torchvision", "--resize-to", "8"},
+			says: []string{"output is not logits (preset torchvision): the graph ends in Softmax"}, labels: "0 1 2"},
+		{name: "softmax as logits", classes: 4, end: softmax, args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Softmax", "again", "--activation probabilities"}},
+		{name: "softmax as sigmoid", classes: 4, end: softmax, args: []string{"--activation", "sigmoid"}, code: 78, says: []string{"ends in Softmax", "--activation probabilities"}},
+		{name: "softmax of 8 bits", classes: 4, end: graphtest.Chain(softmax, graphtest.Rounded(1./64)), first: []float64{63. / 64, 1. / 64, 0, 0}, labels: "0 1 2"},
+		{name: "softmax of 8 bits that sums to more than 1", classes: 4, end: graphtest.Chain(softmax, graphtest.Times(1.04), graphtest.Rounded(1./64)),
+			args: []string{"--activation", "probabilities"}, first: []float64{65. / 64, 1. / 64, 0, 0}, labels: "0 1 2"},
+		{name: "softmax of 8 bits as logits", classes: 4, end: graphtest.Chain(softmax, graphtest.Rounded(1./256)), args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Softmax"}},
+		{name: "softmax in percent", classes: 4, end: graphtest.Chain(softmax, graphtest.Times(100)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"probabilities times 100", "No --activation"}},
+		{name: "softmax over the batch", classes: 4, end: op("Softmax", graphtest.Axis(0)), code: 78, says: []string{"over the images of a batch"}},
+		{name: "softmax over the batch as probabilities", classes: 4, end: op("Softmax", graphtest.Axis(0)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"batch"}},
+		{name: "softmax of one", classes: 1, end: softmax, code: 78, says: []string{"one score"}},
+		{name: "logarithms", classes: 4, end: op("LogSoftmax", graphtest.Axis(1)), first: shares, labels: "0 1 2"},
+		{name: "logarithms as probabilities", classes: 4, end: op("LogSoftmax", graphtest.Axis(1)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"LogSoftmax", "--activation logits"}},
+
+		{name: "sigmoids", classes: 4, end: sigmoid, first: independent, labels: "0 1 2"},
+		{name: "sigmoids as sigmoid", classes: 4, end: sigmoid, args: []string{"--activation", "sigmoid"}, says: []string{"none is applied again"}, first: independent, labels: "0 1 2"},
+		{name: "sigmoids as independent", classes: 4, end: sigmoid, args: []string{"--activation", "independent"}, first: independent, labels: "0 1 2"},
+		{name: "sigmoids as logits", classes: 4, end: sigmoid, args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Sigmoid", "--activation independent"}},
+		{name: "sigmoids as probabilities", classes: 4, end: sigmoid, args: []string{"--activation", "probabilities"}, code: 78, says: []string{"ends in Sigmoid", "--activation independent"}},
+		{name: "sigmoids with a preset of logits", classes: 4, end: sigmoid, args: []string{"--preset", "torchvision", "--resize-to", "8"}, says: []string{"not logits (preset torchvision)"}, labels: "0 1 2"},
+		{name: "sigmoids that the graph does not show", classes: 4, end: graphtest.Chain(sigmoid, op("Abs")), args: []string{"--activation", "probabilities"}, code: 78,
+			says: []string{"independent scores", "--activation independent"}},
+
+		{name: "one raw, asked", classes: 1, code: 78, says: []string{"one score for each image", "--activation sigmoid (", "--labels FILE"}},
+		{name: "one raw with a preset", classes: 1, args: []string{"--preset", "torchvision", "--resize-to", "8"}, code: 78, says: []string{"--activation sigmoid ("}},
+		{name: "one raw as logits", classes: 1, args: []string{"--activation", "logits"}, code: 78, says: []string{"1 for every image", "--activation sigmoid"}},
+		{name: "one raw", classes: 1, args: []string{"--activation", "sigmoid"}, first: one(sigmoidOf(4)), labels: "0 0 0"},
+		{name: "one raw of two labels", classes: 1, args: []string{"--activation", "sigmoid", "--labels", two}, first: []float64{sigmoidOf(4), sigmoidOf(-4)}, labels: "red other other"},
+		{name: "one sigmoid, asked", classes: 1, end: sigmoid, code: 78, says: []string{"ends in Sigmoid", "--activation independent ("}},
+		{name: "one sigmoid", classes: 1, end: sigmoid, args: []string{"--activation", "independent"}, first: one(sigmoidOf(4)), labels: "0 0 0"},
+		{name: "one sigmoid of two labels", classes: 1, end: sigmoid, args: []string{"--activation", "sigmoid", "--labels", two}, first: []float64{sigmoidOf(4), sigmoidOf(-4)}, labels: "red other other"},
+		{name: "one sigmoid as probabilities", classes: 1, end: sigmoid, args: []string{"--activation", "probabilities"}, code: 78, says: []string{"--activation independent"}},
+
+		{name: "numbers of classes", classes: 4, end: func(g *graph.Graph, x graph.Value) graph.Value {
+			n := g.Node("ArgMax", "best", []graph.Value{x}, graph.DType(onnxpb.TensorProto_INT64), []int64{graph.Dynamic, 1}, graphtest.Axis(1))
+			return g.Cast("number", n, graph.Float32)
+		}, args: []string{"--activation", "independent"}, code: 78, says: []string{"ArgMax", "no score"}},
+		{name: "lengths of 1", classes: 4, end: op("LpNormalization", graphtest.Axis(1)), code: 78, says: []string{"LpNormalization", "an embedding"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			model, out := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "out")
+			writeFile(t, model, graphtest.Colours(c.classes, c.end))
+			args := append([]string{"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model}, c.args...)
+			if !slices.Contains(c.args, "--preset") {
+				args = append(args, graphtest.Pixels...)
+			}
+			r := must(t, c.code, args...)
+			says(t, r, c.says...)
+			if c.code != 0 {
+				nothing(t, out)
+				return
+			}
+			var labels []string
+			rows := rowsOf(t, out)
+			for _, row := range rows {
+				labels = append(labels, row.Label)
+			}
+			if got := strings.Join(labels, " "); got != c.labels {
+				t.Errorf("labels are %q, want %q", got, c.labels)
+			}
+			for i, want := range c.first {
+				if i >= len(rows[0].TopK) || math.Abs(float64(rows[0].TopK[i].Score)-want) > 1e-4 {
+					t.Errorf("the red image has %v, want %v", rows[0].TopK, c.first)
+					break
+				}
+			}
+			says(t, must(t, 0, "verify", out), "OK")
+		})
+	}
+}
