@@ -50,6 +50,9 @@ type Contract struct {
 	// Precision is what the weights were converted to: "fp16" or "int8"; empty
 	// for float32.
 	Precision string `json:"precision,omitempty"`
+	// TransformInput says of torchvision's Inception V3 whether its graph takes
+	// the pixels from ImageNet's normalisation to -1..1; nil for any other.
+	TransformInput *bool `json:"transform_input,omitempty"`
 	// Source and SourceDigest name what the file was made from; the digest is
 	// "sha256:" and hex.
 	Source       string `json:"source,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -57,8 +58,15 @@ func readSidecar(model string) (*Given, error) {
 // parseSidecar is strict: a key that is not known might be a misspelt answer.
 func parseSidecar(text []byte) (*sidecar, error) {
 	var s sidecar
-	if err := parseYAML(text, &s); err != nil {
+	var n yaml.Node
+	if err := yaml.Load(text, &n); err != nil {
+		return nil, fmt.Errorf("%w", err)
+	}
+	if err := asFlags(&n); err != nil {
 		return nil, err
+	}
+	if err := n.Load(&s, yaml.WithKnownFields()); err != nil {
+		return nil, fmt.Errorf("%w", err)
 	}
 	if s.Labels != nil && s.LabelsFile != "" {
 		return nil, errors.New("labels and labels_file exclude each other")
@@ -67,6 +75,70 @@ func parseSidecar(text []byte) (*sidecar, error) {
 		return nil, err
 	}
 	return &s, nil
+}
+
+// asFlags turns keys and values that are written as flags are into the form of
+// a sidecar: resize-to, activation, scale: 1/255, mean: 0.5,0.5,0.5, labels:
+// FILE.
+func asFlags(n *yaml.Node) error {
+	if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
+		n = n.Content[0]
+	}
+	if n.Kind != yaml.MappingNode {
+		return nil // an error of its own, later
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, v := n.Content[i], n.Content[i+1]
+		key.Value = strings.ReplaceAll(key.Value, "-", "_")
+		switch {
+		case key.Value == "activation":
+			key.Value = "output"
+		case key.Value == "labels" && v.Kind == yaml.ScalarNode:
+			key.Value = "labels_file"
+		case key.Value == "scale" && v.Kind == yaml.ScalarNode:
+			if err := asNumber(v); err != nil {
+				return fmt.Errorf("scale: %w", err)
+			}
+		case key.Value == "mean" || key.Value == "std":
+			if v.Kind == yaml.ScalarNode {
+				var list []*yaml.Node
+				for part := range strings.SplitSeq(v.Value, ",") {
+					list = append(list, &yaml.Node{Kind: yaml.ScalarNode, Value: part, Line: v.Line, Column: v.Column})
+				}
+				*v = yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: list, Line: v.Line, Column: v.Column}
+			}
+			for _, part := range v.Content {
+				if err := asNumber(part); err != nil {
+					return fmt.Errorf("%s: %w", key.Value, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// asNumber makes a number of a scalar such as 1/255.
+func asNumber(n *yaml.Node) error {
+	if n.Kind != yaml.ScalarNode || n.Value == ".nan" {
+		return nil // an error of its own, later
+	}
+	v, err := ParseNumber(n.Value)
+	if err != nil {
+		return fmt.Errorf("%q is no number; write 0.5 or 1/255", n.Value)
+	}
+	n.Tag, n.Style, n.Value = "!!float", 0, strconv.FormatFloat(float64(v), 'g', -1, 32)
+	return nil
+}
+
+// ParseNumber reads 0.5 or 1/255.
+func ParseNumber(text string) (float32, error) {
+	over, under, fraction := strings.Cut(text, "/")
+	v, err := strconv.ParseFloat(strings.TrimSpace(over), 32)
+	if err != nil || !fraction {
+		return float32(v), err
+	}
+	by, err := strconv.ParseFloat(strings.TrimSpace(under), 32)
+	return float32(v / by), err
 }
 
 // Check refuses answers that no model could have. What depends on the model is

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,7 +101,7 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		a.Output = &v
 	}
 	if set("scale") {
-		v, err := number(f.scale)
+		v, err := models.ParseNumber(f.scale)
 		if err != nil {
 			return a, usagef("--scale %s: it takes a number or a fraction such as 1/255", f.scale)
 		}
@@ -120,7 +119,7 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 			return a, usagef("--%s %s: it takes three numbers R,G,B", n.flag, n.text)
 		}
 		for _, part := range parts {
-			v, err := number(part)
+			v, err := models.ParseNumber(part)
 			if err != nil {
 				return a, usagef("--%s %s: %q is no number", n.flag, n.text, part)
 			}
@@ -131,17 +130,6 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		return a, usage(err)
 	}
 	return a, nil
-}
-
-// number reads 0.5 or 1/255.
-func number(text string) (float32, error) {
-	over, under, fraction := strings.Cut(strings.TrimSpace(text), "/")
-	v, err := strconv.ParseFloat(over, 32)
-	if err != nil || !fraction {
-		return float32(v), err
-	}
-	by, err := strconv.ParseFloat(under, 32)
-	return float32(v / by), err
 }
 
 // locate opens the model that a path, a name or a task stands for, completing

@@ -17,6 +17,8 @@ const randomWeights = "random"
 
 func newModelsBuild() *cobra.Command {
 	var file, from, golden, labels, variant string
+	var transform bool
+	var activation string
 	var o networks.Options
 	var wo weights.Options
 	cmd := &cobra.Command{
@@ -45,8 +47,17 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 				return usagef("--seed needs --weights random")
 			case cmd.Flags().Changed("classes") && o.Classes < 1:
 				return usagef("--classes is %d; a classifier has at least 1", o.Classes)
+			case cmd.Flags().Changed("transform-input") && !o.HasTransformInput():
+				return usagef("--transform-input is for inception_v3 of torchvision")
+			case o.HasTransformInput() && from != randomWeights && !cmd.Flags().Changed("transform-input"):
+				return usagef("--transform-input=true or --transform-input=false? Weights do not tell whether Inception V3 was trained behind it:" +
+					" true for those that torchvision publishes and for fine-tunes of them, false for a network made with transform_input=False or weights=None")
 			case file == "":
 				return usagef("-o is missing: the ONNX file to write")
+			}
+			o.Activation = models.Activation(activation)
+			if cmd.Flags().Changed("transform-input") {
+				o.TransformInput = &transform
 			}
 			if labels != "" {
 				var err error
@@ -75,6 +86,9 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, m.Size/1e6)
+			if c.TransformInput != nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: transform_input is %v\n", file, *c.TransformInput)
+			}
 			return withGolden(cmd, file, golden)
 		},
 	}
@@ -85,6 +99,8 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 	fs.Uint64Var(&o.Seed, "seed", 0, "what random weights are made of")
 	fs.IntVar(&o.Classes, "classes", 0, fmt.Sprintf("number of classes; by default that of the weights, %d for random ones", networks.ImageNetClasses))
 	fs.BoolVar(&o.Logits, "logits", false, "keras only: the last layer has no softmax after it")
+	fs.StringVar(&activation, "activation", "", "where no softmax comes last: logits (one class an image, the default) or sigmoid (independent classes, or one output)")
+	fs.BoolVar(&transform, "transform-input", false, "inception_v3 of torchvision only, where it must be said: whether the network takes pixels from ImageNet's normalisation to -1..1 itself (transform_input of torchvision)")
 	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default network and variant")
 	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")

@@ -36,6 +36,18 @@ func TestModelsBuildRandom(t *testing.T) {
 	says(t, ending{stdout: string(text)}, `"label":"random:`)
 }
 
+// Weights do not tell whether Inception V3 of torchvision is to transform its
+// input: it is asked, and inspect shows what was said.
+func TestModelsBuildTransformInput(t *testing.T) {
+	build := []string{"models", "build", "inception_v3", "--variant", "torchvision", "-o", filepath.Join(t.TempDir(), "m.onnx")}
+	says(t, must(t, 64, append(build, "--weights", "none.safetensors")...), "--transform-input=true or --transform-input=false", "weights=None")
+	says(t, must(t, 64, "models", "build", "vgg16", "--variant", "keras", "--weights", "random", "--transform-input", "-o", "m.onnx"), "--transform-input is for inception_v3")
+	for _, given := range []string{"true", "false"} {
+		says(t, must(t, 0, append(build, "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
+		says(t, must(t, 0, "models", "inspect", build[len(build)-1]), "transform_input "+given)
+	}
+}
+
 func TestModelsBuildRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

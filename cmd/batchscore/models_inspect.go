@@ -121,6 +121,9 @@ func printContract(w io.Writer, c *models.Contract) {
 		}
 		fmt.Fprintf(w, "  values\tscale %g, mean %v, std %v\n", scale, p.Mean, p.Std)
 	}
+	if c.TransformInput != nil {
+		fmt.Fprintf(w, "  network\ttransform_input %v\n", *c.TransformInput)
+	}
 	if c.Source != "" {
 		fmt.Fprintf(w, "  source\t%s %s\n", c.Source, c.SourceDigest)
 	}

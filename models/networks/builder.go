@@ -17,6 +17,8 @@ const epsilon = 1e-3
 type builder struct {
 	*graph.Graph
 	variant Variant
+	// transform is whether the input goes through transformInput.
+	transform bool
 	// source holds the weights under canonical names; it is nil while a model of
 	// random weights is laid out.
 	source  weights.Source

@@ -28,8 +28,22 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 		Name: o.Name, Preprocess: pixels(o.Network, o.Variant), Output: models.Logits,
 		Classes: int(classes), Labels: o.Labels, Source: o.Source,
 	}
-	if o.Variant == Keras && !o.Logits {
+	switch {
+	case o.Variant == Keras && !o.Logits:
+		if o.Activation != "" {
+			return nil, bad("the network ends in a softmax, and its scores cannot be %s; leave the softmax out with --logits", o.Activation)
+		}
 		c.Output = models.Probabilities
+	case o.Activation == models.Logits || o.Activation == models.Sigmoid:
+		c.Output = o.Activation
+	case o.Activation != "":
+		return nil, bad("the network ends in a dense layer, and its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
+	case classes == 1:
+		return nil, bad("the weights have one output, as a binary classifier's or a regression's; if a sigmoid makes its score, say --activation %s", models.Sigmoid)
+	}
+	if o.HasTransformInput() {
+		transforms := o.transforms()
+		c.TransformInput = &transforms
 	}
 	if c.Name == "" {
 		c.Name = fmt.Sprintf("%s-%s", o.Network, o.Variant)

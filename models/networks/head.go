@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/weights"
 )
@@ -32,7 +33,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 		return x, bad("the weights have %d classes (%s), not %d", last.out, last.name, o.Classes)
 	}
 	if b.variant == Keras && !o.Logits && last.out == 1 {
-		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a classifier has one for each class", last.name)
+		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a softmax of it is 1 for every image; build it with --logits --activation %s", last.name, models.Sigmoid)
 	}
 
 	pooled := o.Network == InceptionV3

@@ -18,7 +18,7 @@ var (
 // inceptionV3 goes from [N,3,299,299] to the features, [N,2048,8,8]. Names are
 // torchvision's; the order of the branches is Keras's, which numbers them.
 func (b *builder) inceptionV3(x graph.Value) graph.Value {
-	if b.variant == Torchvision {
+	if b.transform {
 		x = b.transformInput(x)
 	}
 	x = b.unit("Conv2d_1a_3x3", x, 32, w3x3Halves)

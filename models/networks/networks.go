@@ -14,7 +14,8 @@
 //	VGG-16: pixels       RGB, mean and deviation      BGR, mean of 0..255
 //	Inception: norm      gamma and beta, 1e-3         beta, 1e-3
 //	Inception: average   counts the padding           leaves the padding out
-//	Inception: pixels    ImageNet's, transformed      -1..1
+//	Inception: pixels    ImageNet's, transformed if    -1..1
+//	                     Options.TransformInput
 //	Inception: auxiliary in the weights, not run      none
 //	image size           resize and crop              stretch
 //	output               logits                       probabilities
@@ -77,10 +78,28 @@ type Options struct {
 	// Logits leaves out the softmax at the end of Keras's networks, for weights
 	// that were trained without.
 	Logits bool
+	// Activation is what the raw scores are: models.Logits, which is the default
+	// for two classes and more, or models.Sigmoid. Behind a softmax it is empty.
+	Activation models.Activation
+	// TransformInput says whether torchvision's Inception V3 was trained behind
+	// transform_input, which is no part of its weights: nil and true are yes, as
+	// for the weights that torchvision publishes. No other network has it.
+	TransformInput *bool
 	// Name of the model in its contract; by default the network and variant.
 	Name string
 	// Source says in the contract where the weights come from.
 	Source string
+}
+
+// HasTransformInput reports whether the network is the one that may have
+// transform_input.
+func (o Options) HasTransformInput() bool {
+	return o.Network == InceptionV3 && o.Variant == Torchvision
+}
+
+// transforms is TransformInput, settled.
+func (o Options) transforms() bool {
+	return o.HasTransformInput() && (o.TransformInput == nil || *o.TransformInput)
 }
 
 // A design is what is particular to a network in a variant.
@@ -158,7 +177,10 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 	if o.Variant != Torchvision && o.Variant != Keras {
 		return nil, nil, bad("there is no variant %q; there are %s and %s", o.Variant, Torchvision, Keras)
 	}
-	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant}
+	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant, transform: o.transforms()}
+	if o.TransformInput != nil && !o.HasTransformInput() {
+		return nil, nil, bad("only %s of %s has transform_input", InceptionV3, Torchvision)
+	}
 	if o.Weights != nil {
 		var err error
 		if b.source, err = canonical(o.Network, o.Variant, o.Weights); err != nil {

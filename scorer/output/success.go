@@ -28,6 +28,8 @@ type Success struct {
 	ChunkSize int     `json:"chunk_size"`
 	Format    Format  `json:"format"`
 	Digests   Digests `json:"digests"`
+	// Activation is what the model's output was taken for; see Job.
+	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
 	// does not. Empty in records of before it was written here.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
@@ -153,6 +155,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if err != nil {
 		return Success{}, err
 	}
+	s.Activation = job.Activation
 	s.Digests = Digests{
 		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
 		Parts: digest(lines),

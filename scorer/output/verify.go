@@ -184,6 +184,11 @@ func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
 	if ok := r.Status == StatusOK; ok != (r.ClassID >= 0) || ok != (r.Error == "") {
 		say(Altered, path, "status %q with class %d and error %q", r.Status, r.ClassID, r.Error)
 	}
+	// The scores of probabilities are the model's own; all others were made to be
+	// from 0 to 1, or checked, when they were written.
+	if own := v.job.Activation == "" || v.job.Activation == "probabilities"; !own && !(r.Score >= -0.05 && r.Score <= 1.05) {
+		say(Altered, path, "the score %v is not from 0 to 1, as those of %s are", r.Score, v.job.Activation)
+	}
 	return nil
 }
 

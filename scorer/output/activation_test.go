@@ -1,0 +1,45 @@
+package output
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// A score that its activation cannot have given was altered.
+func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
+	for activation, refused := range map[string]bool{"": false, "probabilities": false, "logits": true, "sigmoid": true, "independent": true} {
+		t.Run(activation, func(t *testing.T) {
+			st := new(mem.Store)
+			want := testJob(JSONL)
+			want.Activation = activation
+			r := begin(t, st, want, numbered(1))
+			e, err := r.m.At(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := Row{Path: e.Path, Size: e.Size, Status: StatusOK, Label: "cat", Score: 1.5, TopK: []Class{{0, "cat", 1.5}}}
+			part, err := Encode([]Row{row}, JSONL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			st.Put(PartName(0, JSONL), part)
+			r.finish(t)
+			if s, err := ReadSuccess(t.Context(), st); err != nil || s.Activation != activation {
+				t.Errorf("_SUCCESS says %q, %v", s.Activation, err)
+			}
+			report, err := Verify(t.Context(), st)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := false
+			for _, p := range report.Problems {
+				said = said || p.Kind == Altered && strings.Contains(p.Detail, "the score 1.5 is not from 0 to 1")
+			}
+			if said != refused {
+				t.Errorf("problems are %v", report.Problems)
+			}
+		})
+	}
+}
