@@ -22,7 +22,7 @@ func newModels() *cobra.Command {
 }
 
 func newModelsImport() *cobra.Command {
-	var file, labels, golden string
+	var file, labels, golden, activation string
 	var o tfjs.Options
 	cmd := &cobra.Command{
 		Use:   "import SOURCE -o FILE.onnx",
@@ -37,6 +37,7 @@ the model's contract in it: input size, preprocessing and labels.`,
 			if file == "" {
 				return usagef("-o is missing: the ONNX file to write")
 			}
+			o.Activation = models.Activation(activation)
 			if labels != "" {
 				var err error
 				if o.Labels, err = models.ReadLabels(labels); err != nil {
@@ -62,6 +63,7 @@ the model's contract in it: input size, preprocessing and labels.`,
 	fs := cmd.Flags()
 	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
 	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header; by default those of the source, where it has any")
+	fs.StringVar(&activation, "activation", "", "where neither softmax nor sigmoid comes last: logits (one class an image, the default) or sigmoid (independent classes, or one output)")
 	fs.StringVar(&o.Path, "path", "", "the model's folder inside the source, where it holds several")
 	fs.StringVar(&o.Name, "name", "", "name of the model; by default that of its folder")
 	goldenFlag(cmd, &golden)

@@ -38,6 +38,10 @@ type Options struct {
 	Labels []string
 	// Name of the model in its contract; by default the name of its folder.
 	Name string
+	// Activation is what the raw scores of a model are that ends in neither a
+	// softmax nor a sigmoid: models.Logits, the default for two classes and more,
+	// or models.Sigmoid.
+	Activation models.Activation
 	// Pixels is what the model takes. Float32, the default, is planes of 0..1,
 	// [N,3,height,width], as TensorFlow.js resizes them: the scores are those
 	// of TensorFlow.js. Uint8 is [N,height,width,3], scaled in the graph: a
@@ -93,6 +97,9 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 		return nil, err
 	}
 
+	if c.output, err = o.activation(c); err != nil {
+		return nil, err
+	}
 	pixels.Width, pixels.Height = c.width, c.height
 	contract := &models.Contract{
 		Name:       src.name(o.Name),
@@ -118,6 +125,23 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 		return nil, fmt.Errorf("write the model: %w", err)
 	}
 	return contract, nil
+}
+
+// activation is what the rows of the model are.
+func (o Options) activation(c *converter) (models.Activation, error) {
+	switch {
+	case c.output != "" && o.Activation != "" && c.output != o.Activation:
+		return "", bad("its scores cannot be %s: its last layer makes them %s", o.Activation, c.output)
+	case c.output != "":
+		return c.output, nil
+	case o.Activation == models.Logits || o.Activation == models.Sigmoid:
+		return o.Activation, nil
+	case o.Activation != "":
+		return "", bad("its last layer has no activation, and its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
+	case c.classes == 1:
+		return "", bad("its last layer has one output and no activation, as a binary classifier's or a regression's; if a sigmoid makes its score, say --activation %s", models.Sigmoid)
+	}
+	return models.Logits, nil
 }
 
 // spec is how images become the model's input, but for their size.

@@ -367,6 +367,12 @@ func TestImportRefusesSources(t *testing.T) {
 // edited imports the functional model after a change to its model file.
 func edited(t testing.TB, edit func(text string) string) error {
 	t.Helper()
+	_, err := editedContract(t, edit, tfjs.Options{})
+	return err
+}
+
+func editedContract(t testing.TB, edit func(text string) string, o tfjs.Options) (*models.Contract, error) {
+	t.Helper()
 	text, err := os.ReadFile(small + "functional/model.json")
 	if err != nil {
 		t.Fatal(err)
@@ -376,12 +382,41 @@ func edited(t testing.TB, edit func(text string) string) error {
 		t.Fatal(err)
 	}
 	changed := edit(string(text))
-	if changed == string(text) {
-		t.Fatal("the edit changed nothing")
-	}
 	dir := writePackage(t, map[string]string{"model.json": changed, "group1-shard1of1.bin": string(weights)})
-	_, err = tfjs.Import(context.Background(), dir, io.Discard, tfjs.Options{})
-	return err
+	return tfjs.Import(context.Background(), dir, io.Discard, o)
+}
+
+// What the last layer makes of the scores goes into the contract.
+func TestFault37_ImportedActivations(t *testing.T) {
+	for _, c := range []struct {
+		name, last string
+		given      models.Activation
+		want       models.Activation
+		says       string
+	}{
+		{name: "softmax", last: "softmax", want: models.Probabilities},
+		{name: "sigmoid", last: "sigmoid", want: models.Independent},
+		{name: "linear", last: "linear", want: models.Logits},
+		{name: "linear as sigmoid", last: "linear", given: models.Sigmoid, want: models.Sigmoid},
+		{name: "linear as probabilities", last: "linear", given: models.Probabilities, says: "logits or sigmoid"},
+		{name: "softmax as logits", last: "softmax", given: models.Logits, says: "makes them probabilities"},
+		{name: "sigmoid as logits", last: "sigmoid", given: models.Logits, says: "makes them independent"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := editedContract(t, func(s string) string {
+				return strings.ReplaceAll(s, `"activation": "softmax"`, `"activation": "`+c.last+`"`)
+			}, tfjs.Options{Activation: c.given})
+			if c.says != "" {
+				if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("got %v, want %q", err, c.says)
+				}
+				return
+			}
+			if err != nil || got.Output != c.want {
+				t.Errorf("got %+v, %v; want %s", got, err, c.want)
+			}
+		})
+	}
 }
 
 func TestImportRefusesModels(t *testing.T) {

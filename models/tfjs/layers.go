@@ -30,7 +30,8 @@ type converter struct {
 	width, height int
 	classes       int
 	output        models.Activation
-	softmax       map[string]bool // layers whose values are probabilities
+	// activated are values that a softmax or a sigmoid made, by their names.
+	activated map[string]models.Activation
 }
 
 // convert builds the graph of net. All tensors that are missing, surplus or of
@@ -38,7 +39,7 @@ type converter struct {
 func convert(net *network, weights tensors, pixels preprocess.DType) (*converter, error) {
 	c := &converter{
 		graph: graph.New("model"), weights: weights, pixels: pixels,
-		asked: map[string]bool{}, values: map[string]graph.Value{}, softmax: map[string]bool{},
+		asked: map[string]bool{}, values: map[string]graph.Value{}, activated: map[string]models.Activation{},
 	}
 	for _, l := range net.layers {
 		if err := c.layer(l); err != nil {
@@ -63,10 +64,7 @@ func convert(net *network, weights tensors, pixels preprocess.DType) (*converter
 	if len(c.trouble) > 0 {
 		return nil, bad("%d tensors do not fit the topology:\n  %s", len(c.trouble), strings.Join(c.trouble, "\n  "))
 	}
-	c.classes, c.output = int(out.Shape[1]), models.Logits
-	if c.softmax[net.output] {
-		c.output = models.Probabilities
-	}
+	c.classes, c.output = int(out.Shape[1]), c.activated[out.Name]
 	c.graph.Output("scores", out)
 	return c, c.graph.Err()
 }
@@ -334,10 +332,15 @@ func (c *converter) activate(name string, x graph.Value, activation string) (gra
 		if len(x.Shape) != 2 {
 			return x, fmt.Errorf("softmax of an input of shape %v; only rows can be imported", x.Shape)
 		}
-		c.softmax[name] = true
-		return c.graph.Softmax(name+"/softmax", x), nil
+		x = c.graph.Softmax(name+"/softmax", x)
+		c.activated[x.Name] = models.Probabilities
+		return x, nil
+	case "sigmoid":
+		x = c.graph.Node("Sigmoid", name+"/sigmoid", []graph.Value{x}, x.Type, x.Shape)
+		c.activated[x.Name] = models.Independent
+		return x, nil
 	}
-	return x, fmt.Errorf("activation %q cannot be imported; linear, relu and softmax can", activation)
+	return x, fmt.Errorf("activation %q cannot be imported; linear, relu, sigmoid and softmax can", activation)
 }
 
 func (c *converter) concatenate(l layer, inputs []graph.Value) (graph.Value, error) {
