@@ -25,8 +25,12 @@ const (
 // form is that of a sidecar and of the registry.
 type Answers struct {
 	// Preset names a set of answers that stands behind those given here.
-	Preset      string             `yaml:"preset,omitempty"`
-	Name        string             `yaml:"name,omitempty"`
+	Preset string `yaml:"preset,omitempty"`
+	Name   string `yaml:"name,omitempty"`
+	// Layout is NCHW or NHWC, for a graph that leaves all axes open.
+	Layout string `yaml:"layout,omitempty"`
+	// OutputName is the output that holds the scores, for a graph with several.
+	OutputName  string             `yaml:"output_name,omitempty"`
 	Width       *int               `yaml:"width,omitempty"`
 	Height      *int               `yaml:"height,omitempty"`
 	Resize      *preprocess.Resize `yaml:"resize,omitempty"`
@@ -69,7 +73,7 @@ func answersOf(c *Contract) Answers {
 		scale = 1
 	}
 	a := Answers{
-		Name: c.Name, Width: &p.Width, Height: &p.Height,
+		Name: c.Name, Layout: layoutNames[p.Layout], OutputName: c.OutputName, Width: &p.Width, Height: &p.Height,
 		Resize: &p.Resize, Fit: &p.Fit, BGR: &p.BGR, Scale: &scale, Mean: p.Mean, Std: p.Std,
 		Orientation: &orientation, Output: &c.Output, Labels: c.Labels,
 	}
@@ -141,40 +145,37 @@ func short[T any](list []T) string {
 	return fmt.Sprint(list)
 }
 
-// resolve finds the contract of m: what is given by hand, then what lies
-// beside the file, then a preset, then the metadata. What none of them knows
-// is asked for; nothing is guessed.
-func (m *Model) resolve(h *header, o OpenOptions) error {
-	layers := slices.Clone(o.Given)
+// answers are the layers of answers to a model's questions but for those of a
+// preset, the strongest first: what is given by hand, what lies beside the file,
+// what its metadata say. The contract in these is returned too, if there is one.
+func (m *Model) answers(h *header, o OpenOptions) (layers []Given, own *Contract, err error) {
+	if o.Contract != nil {
+		return []Given{{"contract", answersOf(o.Contract)}}, nil, nil
+	}
+	layers = slices.Clone(o.Given)
 	side, err := readSidecar(m.Path)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if side != nil {
 		layers = append(layers, *side)
 	}
-	for _, l := range layers {
-		if l.Preset == "" {
-			continue
-		}
-		preset, err := presetAnswers(l.Preset, m)
-		if err != nil {
-			return fmt.Errorf("%s: %w", l.From, err)
-		}
-		said := slices.ContainsFunc(layers, func(g Given) bool { return g.Output != nil })
-		if preset.Output != nil && !said && m.ending.overrules(*preset.Output) {
-			m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is not %s (%s%s): the graph %s", *preset.Output, presetOrigin, l.Preset, m.ending))
-			preset.Output = nil
-		}
-		layers = append(layers, Given{presetOrigin + l.Preset, preset})
-		break
-	}
-	var own *Contract
 	if h.hasContract {
 		if own, err = ParseContract([]byte(h.contract)); err != nil {
-			return err
+			return nil, nil, err
 		}
 		layers = append(layers, Given{metadataOrigin, answersOf(own)})
+	}
+	return layers, own, nil
+}
+
+// resolve finds the contract of m: what is given by hand, then what lies
+// beside the file, then a preset, then the metadata. What none of them knows
+// is asked for; nothing is guessed.
+func (m *Model) resolve(layers []Given, own *Contract) error {
+	layers, err := m.withPreset(layers)
+	if err != nil {
+		return err
 	}
 	if err := m.readLabels(layers, own); err != nil {
 		return err
@@ -184,7 +185,7 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 		m.Contract = *own
 	} else {
 		m.Contract = Contract{Source: filepath.Base(m.Path), SourceDigest: m.Digest}
-		m.readGraph(h, a)
+		m.readGraph(a)
 	}
 	m.Conflicts = append(m.Conflicts, a.conflicts...)
 	if err := m.settleOutput(a); err != nil {
@@ -198,6 +199,64 @@ func (m *Model) resolve(h *header, o OpenOptions) error {
 	}
 	m.Contract.Output = *a.Output
 	return nil
+}
+
+// withPreset adds the answers of the preset that is named first, before those of
+// the metadata. What the graph knows better is left out of them.
+func (m *Model) withPreset(layers []Given) ([]Given, error) {
+	i := slices.IndexFunc(layers, func(g Given) bool { return g.Preset != "" })
+	if i < 0 {
+		return layers, nil
+	}
+	name, at := layers[i].Preset, len(layers)
+	if layers[at-1].From == metadataOrigin {
+		at--
+	}
+	preset, err := presetAnswers(name, m, merge(layers))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", layers[i].From, err)
+	}
+	said := slices.ContainsFunc(layers[:at], func(g Given) bool { return g.Output != nil })
+	if preset.Output != nil && !said && m.ending.overrules(*preset.Output) {
+		m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is not %s (%s%s): the graph %s", *preset.Output, presetOrigin, name, m.ending))
+		preset.Output = nil
+	}
+	return slices.Insert(layers, at, Given{presetOrigin + name, preset}), nil
+}
+
+// readGraph adds what the graph of a foreign model answers.
+func (m *Model) readGraph(a *merged) {
+	c := &m.Contract
+	c.Name = strings.TrimSuffix(filepath.Base(m.Path), filepath.Ext(m.Path))
+	c.Preprocess.DType, c.Preprocess.Layout = m.DType, m.Layout
+	width, height := m.side()
+	graph := Given{From: "graph"}
+	if width > 0 {
+		w := int(width)
+		graph.Width = &w
+	}
+	if height > 0 {
+		h := int(height)
+		graph.Height = &h
+	}
+	if act := m.ending.tells(); act != "" {
+		graph.Output = &act
+	}
+	c.Classes = int(max(m.OutputShape[1], 0))
+	if c.Classes == 0 {
+		c.Classes = len(a.Labels)
+	}
+	take(a, "width", &a.Width, graph.Width, graph.From)
+	take(a, "height", &a.Height, graph.Height, graph.From)
+	take(a, "output", &a.Output, graph.Output, graph.From)
+}
+
+// side is the image size that the graph takes; -1 is any.
+func (m *Model) side() (width, height int64) {
+	if m.Layout == preprocess.CHW {
+		return m.InputShape[3], m.InputShape[2]
+	}
+	return m.InputShape[2], m.InputShape[1]
 }
 
 // readLabels reads the files of labels that the answers name.
@@ -237,41 +296,6 @@ func (m *Model) settleOutput(a *merged) error {
 	return m.ending.refuse(*a.Output, a.from["output"])
 }
 
-// readGraph adds what the graph of a foreign model answers.
-func (m *Model) readGraph(h *header, a *merged) {
-	c := &m.Contract
-	c.Name = strings.TrimSuffix(filepath.Base(m.Path), filepath.Ext(m.Path))
-	c.Preprocess.DType, c.Preprocess.Layout = m.DType, m.Layout
-	width, height := m.side()
-	graph := Given{From: "graph"}
-	if width > 0 {
-		w := int(width)
-		graph.Width = &w
-	}
-	if height > 0 {
-		h := int(height)
-		graph.Height = &h
-	}
-	if act := m.ending.tells(); act != "" {
-		graph.Output = &act
-	}
-	c.Classes = int(max(m.OutputShape[1], 0))
-	if c.Classes == 0 {
-		c.Classes = len(a.Labels)
-	}
-	take(a, "width", &a.Width, graph.Width, graph.From)
-	take(a, "height", &a.Height, graph.Height, graph.From)
-	take(a, "output", &a.Output, graph.Output, graph.From)
-}
-
-// side is the image size that the graph takes; -1 is any.
-func (m *Model) side() (width, height int64) {
-	if m.Layout == preprocess.CHW {
-		return m.InputShape[3], m.InputShape[2]
-	}
-	return m.InputShape[2], m.InputShape[1]
-}
-
 // apply writes the answers into the contract.
 func (m *Model) apply(a *merged) {
 	c := &m.Contract
@@ -307,6 +331,10 @@ func (m *Model) apply(a *merged) {
 		p.IgnoreOrientation = *a.Orientation == Stored
 	}
 	c.Output, c.Labels = *a.Output, a.Labels
+	c.OutputName = ""
+	if m.outputs > 1 {
+		c.OutputName = m.OutputName
+	}
 }
 
 func all(list []float32, v float32) bool {

@@ -42,6 +42,9 @@ type Contract struct {
 	Name       string          `json:"name"`
 	Preprocess preprocess.Spec `json:"preprocess"`
 	Output     Activation      `json:"output"`
+	// OutputName is the graph's output that holds the scores, where it has
+	// several.
+	OutputName string `json:"output_name,omitempty"`
 	// Classes is the width of the output row.
 	Classes int `json:"classes"`
 	// Labels are one for each class, or two for a row of one independent score:

@@ -24,9 +24,6 @@ import (
 // that was replaced is then refused, even if it has the right size.
 const DataKey = "batchscore.data"
 
-// maxExternal is how many files the weights of one model may lie in.
-const maxExternal = 64
-
 // externalRange is where in another file a tensor lies; length is -1 where the
 // model does not say.
 type externalRange struct {
@@ -68,9 +65,6 @@ func (h *header) addExternal(t tensor) error {
 		h.external = map[string]int64{}
 	}
 	h.external[p.location] = max(h.external[p.location], end)
-	if len(h.external) > maxExternal {
-		return fmt.Errorf("the weights lie in more than %d files", maxExternal)
-	}
 	return nil
 }
 

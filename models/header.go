@@ -91,9 +91,19 @@ type tensorInfo struct {
 	name  string
 	elem  int32
 	shape []int64
+	axes  []string // the names of the axes that are not fixed; else empty
+	// shaped says that a shape is declared at all.
+	shaped bool
+	kind   string // what it is if it is no tensor
 }
 
 func (t tensorInfo) String() string {
+	switch {
+	case t.kind != "":
+		return fmt.Sprintf("%q, a %s", t.name, t.kind)
+	case !t.shaped:
+		return fmt.Sprintf("%q %v of no declared shape", t.name, onnxpb.TensorProto_DataType(t.elem))
+	}
 	return fmt.Sprintf("%q %v%v", t.name, onnxpb.TensorProto_DataType(t.elem), t.shape)
 }
 
@@ -120,10 +130,16 @@ func readFile(path string) (h *header, size int64, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("open model: %w", err)
 	}
+	if info.IsDir() {
+		return nil, 0, fmt.Errorf("%w: %s %s", ErrModel, path, folderKind(path))
+	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%w: %s is not a file", ErrModel, path)
 	}
 	if h, err = readHeader(f, info.Size(), filepath.Dir(path)); err != nil {
+		if kind := otherKind(path); kind != "" && errors.Is(err, errNoModel) {
+			return nil, 0, fmt.Errorf("%w: %s: %w: %s", ErrModel, path, errNoModel, kind)
+		}
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
 	return h, info.Size(), nil
@@ -141,6 +157,9 @@ func readHeader(r io.Reader, size int64, folder string) (*header, error) {
 	return h, h.readExternal(folder, sum)
 }
 
+// errNoModel says that a file is of another kind.
+var errNoModel = errors.New("not an ONNX file")
+
 func walkHeader(r io.Reader, size int64) (*header, error) {
 	w := &walker{r: bufio.NewReaderSize(r, 64<<10), size: size}
 	h := &header{weights: map[string]bool{}}
@@ -150,11 +169,13 @@ func walkHeader(r io.Reader, size int64) (*header, error) {
 	}
 	switch {
 	case errors.Is(err, errWire) && !h.hasGraph:
-		return nil, fmt.Errorf("%w: not an ONNX file: %w", ErrModel, err)
+		return nil, fmt.Errorf("%w: %w: %w", ErrModel, errNoModel, err)
+	case err != nil && (!h.hasGraph || h.irVersion == 0):
+		return nil, fmt.Errorf("%w: %w: %w", ErrModel, errNoModel, err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: damaged ONNX file: %w", ErrModel, err)
 	case !h.hasGraph || h.irVersion == 0:
-		return nil, fmt.Errorf("%w: not an ONNX file: it holds no graph", ErrModel)
+		return nil, fmt.Errorf("%w: %w: it holds no graph", ErrModel, errNoModel)
 	}
 	return h, nil
 }
@@ -239,13 +260,24 @@ func (w *walker) tensorInfo(f field) (tensorInfo, error) {
 	if err := proto.Unmarshal(text, &v); err != nil {
 		return tensorInfo{}, fmt.Errorf("declaration at byte %d: %w", f.start, err)
 	}
-	t := tensorInfo{name: v.GetName(), elem: v.GetType().GetTensorType().GetElemType()}
+	t := tensorInfo{name: v.GetName(), elem: v.GetType().GetTensorType().GetElemType(), shaped: v.GetType().GetTensorType().GetShape() != nil}
+	switch v.GetType().GetValue().(type) {
+	case *onnxpb.TypeProto_SequenceType:
+		t.kind = "sequence"
+		if v.GetType().GetSequenceType().GetElemType().GetMapType() != nil {
+			t.kind = "sequence of maps"
+		}
+	case *onnxpb.TypeProto_MapType:
+		t.kind = "map"
+	case *onnxpb.TypeProto_OptionalType:
+		t.kind = "value that may be missing"
+	}
 	for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
 		n := d.GetDimValue()
 		if n <= 0 {
 			n = -1
 		}
-		t.shape = append(t.shape, n)
+		t.shape, t.axes = append(t.shape, n), append(t.axes, d.GetDimParam())
 	}
 	return t, nil
 }

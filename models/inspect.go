@@ -47,6 +47,8 @@ type Port struct {
 	Name  string  `json:"name"`
 	Type  string  `json:"type"`
 	Shape []int64 `json:"shape"`
+	// Axes are the names of the axes of any size; empty for the others.
+	Axes []string `json:"axes,omitempty"`
 }
 
 // OperatorCount is how often an operator stands in a graph.
@@ -72,9 +74,6 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 		ops[n.op]++
 	}
 	in.Operators = ranked(ops)
-	if len(h.outputs) == 1 {
-		in.Ending = h.ending(h.outputs[0]).String()
-	}
 	s := infer(h)
 	if in.Unknown = ranked(s.opaque); len(in.Unknown) == 0 {
 		in.MultiplyAdds = &s.macs
@@ -86,7 +85,11 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 	}
 	in.Dependences = dependences(h)
 	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize}
-	if err := m.fill(h, o); err != nil {
+	err = m.fill(h, o)
+	if m.OutputName != "" && m.OutputShape != nil {
+		in.Ending = m.ending.String()
+	}
+	if err != nil {
 		in.Refused = err.Error()
 		return in, nil
 	}
@@ -100,7 +103,14 @@ func Inspect(path string, o OpenOptions) (*Inspection, error) {
 func portsOf(ts []tensorInfo) []Port {
 	var list []Port
 	for _, t := range ts {
-		list = append(list, Port{t.name, typeName(t.elem), t.shape})
+		p := Port{Name: t.name, Type: typeName(t.elem), Shape: t.shape, Axes: t.axes}
+		switch {
+		case t.kind != "":
+			p.Type = t.kind
+		case !t.shaped:
+			p.Shape = nil
+		}
+		list = append(list, p)
 	}
 	return list
 }

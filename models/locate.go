@@ -99,6 +99,9 @@ func Find(dir, word string) (path string, entry *Entry, err error) {
 		}
 		looked = append(looked, path)
 	}
+	if _, err := os.Stat(word); err == nil && taskFlag(word) == "" {
+		return word, nil, nil // a file or a folder, which says of itself what it is
+	}
 	return "", nil, fmt.Errorf("%w: no model %s: %s names none, and there is no %s;"+
 		" make one with \"batchscore models import SOURCE -o %s\" or \"batchscore models build\","+
 		" register one that you have with \"batchscore models add NAME FILE%s\","+

@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
 )
@@ -25,13 +24,18 @@ type Model struct {
 	InputName string
 	// InputShape is [N,H,W,3] or [N,3,H,W]; -1 is an axis of any size.
 	InputShape []int64
-	// DType and Layout of the input, as the graph declares them.
-	DType  preprocess.DType
-	Layout preprocess.Layout
+	// DType and Layout of the input, as the graph declares them. Float16 is
+	// float32 here: the engine converts. Layout is empty while nothing tells.
+	DType preprocess.DType
+	// HalfInput says that the graph takes float16.
+	HalfInput bool
+	Layout    preprocess.Layout
 
 	OutputName string
-	// OutputShape is [N,Classes]; -1 is an axis of any size.
+	// OutputShape is [N,Classes], without axes of 1; -1 is an axis of any size.
 	OutputShape []int64
+	// outputs is how many outputs the graph has.
+	outputs int
 
 	// ending is how the graph ends before that output.
 	ending ending
@@ -87,13 +91,16 @@ func Open(path string, o OpenOptions) (*Model, error) {
 
 // fill takes over what the header declares and holds it against the contract.
 func (m *Model) fill(h *header, o OpenOptions) error {
-	if err := m.readInput(h.realInputs()); err != nil {
+	layers, own, err := m.answers(h, o)
+	if err != nil {
 		return err
 	}
-	if err := m.readOutput(h.outputs); err != nil {
+	if err := m.readInput(h, layers); err != nil {
 		return err
 	}
-	m.ending = h.ending(h.outputs[0])
+	if err := m.readOutput(h, layers); err != nil {
+		return err
+	}
 	if n := m.InputShape[0]; n > 0 {
 		m.Batch = int(n)
 	}
@@ -105,7 +112,7 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	case o.Contract != nil:
 		m.Contract = *o.Contract
 	default:
-		if err := m.resolve(h, o); err != nil {
+		if err := m.resolve(layers, own); err != nil {
 			return err
 		}
 	}
@@ -132,46 +139,6 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 	return nil
 }
 
-func (m *Model) readInput(inputs []tensorInfo) error {
-	if len(inputs) != 1 {
-		return fmt.Errorf("has %d inputs (%s); an image model has one", len(inputs), describe(inputs))
-	}
-	in := inputs[0]
-	m.InputName, m.InputShape = in.name, in.shape
-	switch in.elem {
-	case elemUint8:
-		m.DType = preprocess.Uint8
-	case elemFloat:
-		m.DType = preprocess.Float32
-	default:
-		return fmt.Errorf("input %s is not an image: it wants uint8 or float elements", in)
-	}
-	switch s := in.shape; {
-	case len(s) == 4 && s[3] == 3:
-		m.Layout = preprocess.HWC
-	case len(s) == 4 && s[1] == 3:
-		m.Layout = preprocess.CHW
-	default:
-		return fmt.Errorf("input %s is not an image: it wants the shape [N,H,W,3] or [N,3,H,W]", in)
-	}
-	return nil
-}
-
-func (m *Model) readOutput(outputs []tensorInfo) error {
-	if len(outputs) != 1 {
-		return fmt.Errorf("has %d outputs (%s); a classifier has one", len(outputs), describe(outputs))
-	}
-	out := outputs[0]
-	m.OutputName, m.OutputShape = out.name, out.shape
-	if len(out.shape) != 2 || out.elem != elemFloat {
-		return fmt.Errorf("output %s is not a row of scores: it wants float [N,classes]", out)
-	}
-	if b := out.shape[0]; b > 0 && m.InputShape[0] > 0 && b != m.InputShape[0] {
-		return fmt.Errorf("output %s has another batch than the input's %d", out, m.InputShape[0])
-	}
-	return nil
-}
-
 // agree compares the contract with the graph.
 func (m *Model) agree() error {
 	c, p := m.Contract, m.Contract.Preprocess
@@ -189,16 +156,4 @@ func (m *Model) agree() error {
 			c.Classes, m.OutputShape[1])
 	}
 	return nil
-}
-
-func describe(ts []tensorInfo) string {
-	var names []string
-	for i, t := range ts {
-		if i == 8 {
-			names = append(names, "...")
-			break
-		}
-		names = append(names, t.String())
-	}
-	return strings.Join(names, ", ")
 }

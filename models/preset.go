@@ -97,13 +97,19 @@ func findPreset(name string) (*Preset, error) {
 // presetAnswers is what a preset answers for m. How bytes become numbers is no
 // question for a graph that takes bytes, and whether that graph swaps red and
 // blue itself is nothing that a preset knows.
-func presetAnswers(name string, m *Model) (Answers, error) {
+func presetAnswers(name string, m *Model, given *merged) (Answers, error) {
 	p, err := findPreset(name)
 	if err != nil {
 		return Answers{}, err
 	}
 	a := p.answers
 	width, height := m.side()
+	if width < 0 && given.Width != nil {
+		width = int64(*given.Width)
+	}
+	if height < 0 && given.Height != nil {
+		height = int64(*given.Height)
+	}
 	if side, ok := p.sides[min(width, height)]; ok {
 		a.ResizeTo = &side
 	}

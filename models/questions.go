@@ -20,6 +20,8 @@ func (m *Model) open(a *merged) []question {
 			open = append(open, question{asks, answer})
 		}
 	}
+	ask(m.Layout == "", "which of its axes are the channels? Its graph leaves all of them open",
+		"--layout NCHW (as PyTorch and Optimum export it) or --layout NHWC (as TensorFlow does)")
 	ask(a.Width == nil || a.Height == nil,
 		"how large is an image for this model? Its graph takes any size", "--width PIXELS --height PIXELS")
 	ask(a.Resize == nil,
@@ -38,15 +40,15 @@ func (m *Model) open(a *merged) []question {
 	if a.Output == nil {
 		open = append(open, m.ending.question())
 	}
-	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, one label a line")
+	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, a label for each")
 	return open
 }
 
 // ask is the error that spells the questions out.
 func (m *Model) ask(open []question) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s %s %v -> %v) leaves open:\n",
-		MetadataKey, m.DType, m.Layout, m.InputShape, m.OutputShape)
+	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) leaves open:\n",
+		MetadataKey, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
 		fmt.Fprintf(&b, "  - %s\n      %s\n", q.asks, q.answer)
 	}

@@ -150,6 +150,9 @@ func (a Answers) Check() error {
 	if a.Fit != nil && !slices.Contains(Fits(), string(*a.Fit)) {
 		return fmt.Errorf("fit %q is none of %s", *a.Fit, strings.Join(Fits(), ", "))
 	}
+	if _, ok := layouts[a.Layout]; a.Layout != "" && !ok {
+		return fmt.Errorf("layout %q is not NCHW or NHWC", a.Layout)
+	}
 	if a.Orientation != nil && *a.Orientation != Upright && *a.Orientation != Stored {
 		return fmt.Errorf("orientation %q is not %s or %s", *a.Orientation, Upright, Stored)
 	}

@@ -17,6 +17,7 @@ import (
 type contractFlags struct {
 	dir                  string
 	preset               string
+	layout, outputName   string
 	width, height        int
 	resize, fit          string
 	resizeTo             int
@@ -34,6 +35,8 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 		presets = append(presets, p.Name)
 	}
 	fs.StringVar(&f.preset, "preset", "", "answers for a model without a contract, by its origin: "+strings.Join(presets, ", ")+"; see models list")
+	fs.StringVar(&f.layout, "layout", "", "NCHW or NHWC: the order of the input's axes, where the graph leaves all of them open")
+	fs.StringVar(&f.outputName, "output-name", "", "the output that holds the scores, where the graph has several")
 	fs.IntVar(&f.width, "width", 0, "width of the images that the model takes, where its graph takes any")
 	fs.IntVar(&f.height, "height", 0, "height of the images that the model takes, where its graph takes any")
 	fs.StringVar(&f.resize, "resize", "", "resampling, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
@@ -63,7 +66,7 @@ func modelsDir(flag string) (string, error) {
 
 // answers are those given by flags.
 func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
-	a := models.Answers{Preset: f.preset}
+	a := models.Answers{Preset: f.preset, Layout: strings.ToUpper(f.layout), OutputName: f.outputName}
 	set := cmd.Flags().Changed
 	for _, n := range []struct {
 		flag  string

@@ -71,6 +71,9 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			if from != randomWeights {
 				source, err := weights.Open(cmd.Context(), from, wo)
 				if err != nil {
+					if kind := models.OtherKind(from); strings.Contains(kind, "PyTorch") {
+						err = fmt.Errorf("%w: %s: %s", models.ErrModel, from, kind)
+					}
 					return config(err)
 				}
 				defer source.Close()

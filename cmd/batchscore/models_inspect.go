@@ -17,6 +17,7 @@ import (
 func newModelsInspect() *cobra.Command {
 	var f contractFlags
 	var asJSON bool
+	var labels string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.onnx|NAME",
 		Short: "Say what a model holds: inputs, outputs, contract, operators, parameters, work",
@@ -30,6 +31,7 @@ products for one image ("unknown" where a size cannot be worked out).`,
 			if err != nil {
 				return err
 			}
+			answers.LabelsPath = labels
 			path, entry, err := models.Find(f.dir, args[0])
 			if err != nil {
 				return config(err)
@@ -49,6 +51,7 @@ products for one image ("unknown" where a size cannot be worked out).`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().StringVar(&labels, "labels", "", "file of labels, as run takes it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -60,10 +63,10 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 	fmt.Fprintf(w, "digest\t%s\n", in.Digest)
 	fmt.Fprintf(w, "operator set\t%d\n", in.Opset)
 	for _, p := range in.Inputs {
-		fmt.Fprintf(w, "input\t%s %s %s\n", p.Name, p.Type, axes(p.Shape))
+		fmt.Fprintf(w, "input\t%s %s %s\n", p.Name, p.Type, axes(p))
 	}
 	for _, p := range in.Outputs {
-		fmt.Fprintf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p.Shape))
+		fmt.Fprintf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p))
 	}
 	if in.Ending != "" {
 		fmt.Fprintf(w, "scores\tthe graph %s\n", in.Ending)
@@ -91,7 +94,7 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 		fmt.Fprintf(out, "note: %s\n", d)
 	}
 	if in.Refused != "" {
-		fmt.Fprintf(out, "\nA run would refuse this model. It %s\n", in.Refused)
+		fmt.Fprintf(out, "\nA run would refuse this model:\n%s: %s\n", in.Path, in.Refused)
 	}
 	return nil
 }
@@ -139,14 +142,21 @@ func some(labels []string) []string {
 	return append(labels[:8:8], fmt.Sprintf("... (%d)", len(labels)))
 }
 
-func axes(shape []int64) string {
+// axes is a shape with the names of its axes of any size.
+func axes(p models.Port) string {
+	if p.Shape == nil {
+		return "of no declared shape"
+	}
 	var text []string
-	for _, n := range shape {
-		if n < 0 {
+	for i, n := range p.Shape {
+		switch {
+		case n >= 0:
+			text = append(text, fmt.Sprint(n))
+		case p.Axes[i] != "":
+			text = append(text, p.Axes[i])
+		default:
 			text = append(text, "N")
-			continue
 		}
-		text = append(text, fmt.Sprint(n))
 	}
 	return "[" + strings.Join(text, ",") + "]"
 }

@@ -111,7 +111,7 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 		Images: images, Files: filesTaken(f.allFiles), Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
-		Activation: string(m.Contract.Output), JPEGDecoder: jpegKind(),
+		Activation: string(m.Contract.Output), OutputName: m.Contract.OutputName, JPEGDecoder: jpegKind(),
 		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), Format: format,
 		DependentRows: f.dependentRows,
 	}, nil
@@ -285,7 +285,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 				return nil, err
 			}
 			real, err = openReal(ort.Options{
-				Provider: f.provider, Lanes: f.lanes(), LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+				Provider: f.provider, Lanes: f.lanes(), Batch: f.batch.n, LocalRank: world.LocalRank, LocalSize: world.LocalSize,
 				Saturate: saturate, Logger: log,
 			}, m, versions)
 			if err != nil {

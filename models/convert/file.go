@@ -36,6 +36,12 @@ func open(path string, o models.OpenOptions) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case m.Contract.OutputName != "":
+		return nil, fmt.Errorf("%w: %s has several outputs; cut it down to %q first, with onnx.utils.extract_model", models.ErrModel, path, m.OutputName)
+	case m.HalfInput:
+		return nil, fmt.Errorf("%w: %s takes float16; convert the float32 model that it was made of", models.ErrModel, path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)

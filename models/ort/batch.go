@@ -23,6 +23,7 @@ type batch struct {
 	options *onnx.RunOptions
 	watch   watcher
 	windows map[span]*window
+	stage   stage
 	// padded is where a part of a fixed batch is filled up.
 	padded *batch
 }
@@ -77,6 +78,9 @@ func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	}
 	b.pixels = b.memory[:pixels:pixels]
 	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*c.Classes)
+	if b.stage, err = e.newStage(capacity); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", models.ErrOutOfMemory, err), b.free())
+	}
 	if b.options, err = onnx.NewRunOptions(); err != nil {
 		return nil, errors.Join(err, b.free())
 	}
@@ -98,6 +102,10 @@ func (b *batch) free() error {
 		errs = append(errs, b.options.Destroy())
 	}
 	b.pixels, b.scores = nil, nil
+	if b.stage.memory != nil {
+		errs = append(errs, b.engine.memory.put(b.stage.memory))
+		b.stage = stage{}
+	}
 	return errors.Join(append(errs, b.engine.memory.put(b.memory))...)
 }
 
@@ -117,18 +125,16 @@ func (b *batch) window(lo, hi int) (*window, error) {
 
 func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
 	e := b.engine
-	c := &e.model.Contract
 	w := &window{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.free())
 		}
 	}()
-	row, n := c.Preprocess.RowBytes(), int64(hi-lo)
-	if w.input, err = inputTensor(c.Preprocess, n, b.pixels[lo*row:hi*row]); err != nil {
+	if w.input, err = b.input(lo, hi); err != nil {
 		return nil, err
 	}
-	if w.output, err = onnx.NewTensor(onnx.NewShape(n, int64(c.Classes)), b.scores[lo*c.Classes:hi*c.Classes]); err != nil {
+	if w.output, err = b.output(lo, hi); err != nil {
 		return nil, err
 	}
 	if w.binding, err = e.session.CreateIoBinding(); err != nil {

@@ -76,12 +76,12 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		var graph []byte
 		if target.provider == CPU && !target.direct {
 			if graph, err = e.replaceConvolutions(); err != nil {
-				return target.explain(m.Path, err)
+				return target.explain(m.Path, plain(err, e.version))
 			}
 		}
 		err := e.createSession(s, graph)
 		if err = errors.Join(err, unmap(graph)); err != nil {
-			return target.explain(m.Path, err)
+			return target.explain(m.Path, plain(err, e.version))
 		}
 		trim()
 		if err := e.checkPlacement(target.provider); err != nil {
@@ -89,6 +89,9 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		}
 		if e.rebind {
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
+		}
+		if opt.Batch == 1 && e.ports.batch == 0 {
+			e.ports.batch = 1
 		}
 		return e.explainMixing(e.probe())
 	}

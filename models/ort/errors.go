@@ -3,6 +3,7 @@ package ort
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -49,5 +50,42 @@ func explainProbe(err error) error {
 			return fmt.Errorf("%w: the probe batch failed: %w; %s", models.ErrProvider, err, gpuGenerations)
 		}
 	}
-	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, err)
+	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, plain(err, ""))
+}
+
+// plainError is an error of ONNX Runtime in other words.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Unwrap() error { return e.err }
+
+var (
+	tooNewIR    = regexp.MustCompile(`Unsupported model IR version: (\d+), max supported IR version: (\d+)`)
+	tooNewOpset = regexp.MustCompile(`Opset (\d+) is under development.*domain (\S+) is till opset (\d+)`)
+	// sourcePlace is where in its own source ONNX Runtime found an error.
+	sourcePlace = regexp.MustCompile(`/\S+\.(?:cc|h|cu):\d+ [^()]*(?:\([^()]*\))+(?: const)? `)
+)
+
+// plain says what an error of ONNX Runtime of that version means, without the
+// places in its source.
+func plain(err error, version string) error {
+	text := err.Error()
+	runtime := strings.TrimSpace("ONNX Runtime " + version)
+	switch ir, opset := tooNewIR.FindStringSubmatch(text), tooNewOpset.FindStringSubmatch(text); {
+	case ir != nil:
+		text = fmt.Sprintf("it has IR version %s, and %s knows up to %s: update ONNX Runtime, or export the model with an IR version of %s and an opset of that time",
+			ir[1], runtime, ir[2], ir[2])
+	case opset != nil:
+		text = fmt.Sprintf("it uses opset %s of %s, and %s knows up to %s: update ONNX Runtime, or export the model with opset %s",
+			opset[1], opset[2], runtime, opset[3], opset[3])
+	default:
+		text = sourcePlace.ReplaceAllString(text, "")
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &plainError{text, err}
 }

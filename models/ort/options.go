@@ -23,6 +23,9 @@ type Options struct {
 	// how an operator is split may change the bits of scores, and the
 	// convolutions of package winograd are not split.
 	Threads int
+	// Batch is the largest batch that will be scored, if that is known: with 1,
+	// a model is tried with single images, and always given those. 0 is any.
+	Batch int
 	// LocalRank and LocalSize are this process's place among those of its
 	// machine: they choose the GPU and share out the cores. A LocalSize of 0
 	// means 1.

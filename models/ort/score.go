@@ -42,6 +42,7 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if err != nil {
 		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(err))
 	}
+	b.put(lo, hi)
 	b.watch.begin(ctx)
 	err = b.engine.api.run(&w.run)
 	b.watch.end()
@@ -51,6 +52,7 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if err != nil {
 		return fmt.Errorf("%s on %s, batch of %d: %w", b.engine.model.Path, b.engine.device, hi-lo, classify(err))
 	}
+	b.take(lo, hi)
 	return nil
 }
 

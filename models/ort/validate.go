@@ -16,6 +16,9 @@ import (
 type ports struct {
 	input, output string
 	batch         int
+	half          bool                       // the input is float16
+	scores        onnx.TensorElementDataType // of the output
+	row           []int64                    // see rowShape
 }
 
 // match finds the ports of a session that fit the contract.
@@ -32,7 +35,8 @@ func match(m *models.Model, inputs, outputs []port) (ports, error) {
 	if c.Preprocess.DType == preprocess.Float32 {
 		want = onnx.TensorElementDataTypeFloat
 	}
-	if got := onnx.TensorElementDataType(in.dtype); got != want {
+	half := want == onnx.TensorElementDataTypeFloat && onnx.TensorElementDataType(in.dtype) == onnx.TensorElementDataTypeFloat16
+	if got := onnx.TensorElementDataType(in.dtype); got != want && !half {
 		return ports{}, fmt.Errorf("input %q holds %s; the contract says %s", in.name, typeName(got), typeName(want))
 	}
 	if shape := imageShape(c.Preprocess, -1); !fits(in.shape, shape) {
@@ -43,19 +47,22 @@ func match(m *models.Model, inputs, outputs []port) (ports, error) {
 	if err != nil {
 		return ports{}, err
 	}
-	if got := onnx.TensorElementDataType(out.dtype); got != onnx.TensorElementDataTypeFloat {
+	scores := onnx.TensorElementDataType(out.dtype)
+	if got := scores; widths[got] == 0 {
 		return ports{}, fmt.Errorf("output %q holds %s; %s is needed", out.name, typeName(got),
 			typeName(onnx.TensorElementDataTypeFloat))
 	}
-	if shape := []int64{-1, int64(c.Classes)}; !fits(out.shape, shape) {
+	batch := int64(0)
+	if len(in.shape) > 0 {
+		batch = max(in.shape[0], 0)
+	}
+	row := rowShape(out.shape, int64(c.Classes), batch)
+	if row == nil {
+		shape := []int64{-1, int64(c.Classes)}
 		return ports{}, fmt.Errorf("output %q has the shape %s; the contract says %s: a row of %d classes for every image",
 			out.name, shapeText(out.shape), shapeText(shape), c.Classes)
 	}
-	p := ports{input: in.name, output: out.name}
-	if len(in.shape) > 0 {
-		p.batch = int(max(in.shape[0], 0))
-	}
-	return p, nil
+	return ports{input: in.name, output: out.name, batch: int(batch), half: half, scores: scores, row: row}, nil
 }
 
 // pick returns the port of that name, or the only one.
@@ -135,6 +142,10 @@ func (e *Engine) probe() error {
 	}
 	fillPattern(b.Pixels, e.model.Contract.Preprocess)
 	if err := e.Score(context.Background(), b, 0, n); err != nil {
+		if n > 1 && e.ports.batch == 0 && e.Score(context.Background(), b, 0, 1) == nil {
+			return fmt.Errorf("%w: %s takes one image at a time: it scores one, and fails on a batch of %d, though its graph declares any;"+
+				" run it with --batch 1, or export it with a batch that may vary", models.ErrModel, e.model.Path, n)
+		}
 		return explainProbe(err)
 	}
 	if err := judge(&e.model.Contract, b.Scores); err != nil {

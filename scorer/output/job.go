@@ -34,6 +34,8 @@ type Job struct {
 	// Activation is what the model's output is taken for, and so what is done to
 	// it: a models.Activation.
 	Activation string `json:"activation,omitempty"`
+	// OutputName is the model's output that is taken, where it has several.
+	OutputName string `json:"output_name,omitempty"`
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
 	Precision   string `json:"precision"` // of the computation; Simulated if there is none
@@ -247,6 +249,7 @@ func compare(st store.Store, have, want Job) error {
 	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)
 	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
 	differ(&model, "output", have.Activation, want.Activation)
+	differ(&model, "output name", have.OutputName, want.OutputName)
 	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
 	differ(&model, "precision", cmp.Or(have.Precision, ownPrecision), cmp.Or(want.Precision, ownPrecision))
 	switch {

@@ -138,7 +138,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	s := Success{
 		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
-		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, JPEGDecoder: job.JPEGDecoder,
+		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation, JPEGDecoder: job.JPEGDecoder,
 		Versions: opt.Versions, DependentRows: job.DependentRows,
 	}
 	var lines []byte
@@ -155,7 +155,6 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if err != nil {
 		return Success{}, err
 	}
-	s.Activation = job.Activation
 	s.Digests = Digests{
 		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
 		Parts: digest(lines),

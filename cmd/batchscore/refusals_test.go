@@ -1,0 +1,349 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
+)
+
+// edited is a model after a change to its protocol buffer.
+func edited(t testing.TB, model []byte, change func(*onnxpb.ModelProto)) []byte {
+	t.Helper()
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(model, &m); err != nil {
+		t.Fatal(err)
+	}
+	change(&m)
+	model, err := proto.Marshal(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+func symbolic(v *onnxpb.ValueInfoProto, axes ...string) {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, a := range axes {
+		shape.Dim = append(shape.Dim, &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: a}})
+	}
+	v.GetType().GetTensorType().Shape = shape
+}
+
+// after adds an operator behind the raw scores whose output has another shape
+// or type.
+func after(op string, to graph.DType, shape []int64, attributes ...*onnxpb.AttributeProto) func(*graph.Graph, graph.Value) graph.Value {
+	return func(g *graph.Graph, x graph.Value) graph.Value {
+		return g.Node(op, "end/"+op, []graph.Value{x}, to, shape, attributes...)
+	}
+}
+
+func axesOf(v ...int64) *onnxpb.AttributeProto {
+	name := "axes"
+	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INTS.Enum(), Ints: v}
+}
+
+func castTo(v graph.DType) *onnxpb.AttributeProto {
+	name, to := "to", int64(v)
+	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &to}
+}
+
+// twoOutputs is Colours with its raw scores and the means behind them.
+func twoOutputs(first bool) []byte {
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(graphtest.Colours(4, nil), &m); err != nil {
+		panic(err)
+	}
+	means := proto.Clone(m.Graph.Output[0]).(*onnxpb.ValueInfoProto)
+	means.Name = proto.String("means")
+	means.GetType().GetTensorType().Shape.Dim[1] = &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 3}}
+	m.Graph.Output = append(m.Graph.Output, means)
+	if first {
+		slices.Reverse(m.Graph.Output)
+	}
+	model, err := proto.Marshal(&m)
+	if err != nil {
+		panic(err)
+	}
+	return model
+}
+
+// Models as other tools export them are scored, or refused in words that name
+// the way on. What is scored has the one row that is right.
+func TestForeignShapes(t *testing.T) {
+	needRuntime(t)
+	const half, double = graph.DType(onnxpb.TensorProto_FLOAT16), graph.DType(onnxpb.TensorProto_DOUBLE)
+	plain := graphtest.Colours(4, nil)
+	images, n := colours(t), graph.Dynamic
+	fixed := func(op string, shape ...int64) []byte { // a Reshape that holds the batch of 1
+		return graphtest.Colours(4, func(g *graph.Graph, x graph.Value) graph.Value {
+			to := make([]byte, 0, 16)
+			for _, d := range shape {
+				to = append(to, byte(d), 0, 0, 0, 0, 0, 0, 0)
+			}
+			name, kind := "value", onnxpb.AttributeProto_TENSOR.Enum()
+			c := g.Node("Constant", "shape", nil, graph.DType(onnxpb.TensorProto_INT64), []int64{int64(len(shape))},
+				&onnxpb.AttributeProto{Name: &name, Type: kind, T: &onnxpb.TensorProto{Dims: []int64{int64(len(shape))}, DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), RawData: to}})
+			return g.Node(op, "fixed", []graph.Value{x, c}, graph.Float32, []int64{n, 4})
+		})
+	}
+	size := []string{"--width", "8", "--height", "8"}
+	for _, c := range []struct {
+		name  string
+		model []byte
+		args  []string
+		code  int
+		says  []string
+	}{
+		{name: "all axes open", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+			code: 78, says: []string{"--width PIXELS --height PIXELS"}},
+		{name: "all axes open, answered", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+			args: size},
+		{name: "all axes open, with the layout", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+			args: append([]string{"--layout", "nchw"}, size...)},
+		{name: "all axes open, with a wrong layout", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+			args: append([]string{"--layout", "NHWC"}, size...), code: 78, says: []string{"is not NHWC", "NCHW"}},
+		{name: "no shape of the input", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.Graph.Input[0].GetType().GetTensorType().Shape = nil }), args: size},
+		{name: "no shape of the output", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.Graph.Output[0].GetType().GetTensorType().Shape = nil })},
+		{name: "a layout that is none", model: plain, args: []string{"--layout", "CHWN"}, code: 64, says: []string{"NCHW or NHWC"}},
+
+		{name: "one image at a time", model: fixed("Reshape", 1, 4), code: 78, says: []string{"one image at a time", "--batch 1"}},
+		{name: "one image at a time, answered", model: fixed("Reshape", 1, 4), args: []string{"--batch", "1"}},
+
+		{name: "planes of one pixel", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 4, 1, 1}, axesOf(2, 3)))},
+		{name: "a sequence of one", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 1, 4}, axesOf(1)))},
+		{name: "a detector", model: graphtest.Colours(4, after("Identity", graph.Float32, []int64{n, 4, 100})), code: 78, says: []string{"not a row of scores", "a detector's"}},
+		{name: "float16 scores", model: graphtest.Colours(4, after("Cast", half, []int64{n, 4}, castTo(half)))},
+		{name: "float64 scores", model: graphtest.Colours(4, after("Cast", double, []int64{n, 4}, castTo(double)))},
+		{name: "float16 pixels", model: edited(t, plain, func(m *onnxpb.ModelProto) {
+			m.Graph.Input[0].GetType().GetTensorType().ElemType = proto.Int32(int32(half))
+			m.Graph.Node = slices.Insert(m.Graph.Node, 0, &onnxpb.NodeProto{OpType: proto.String("Cast"), Input: []string{"images"}, Output: []string{"wide"},
+				Attribute: []*onnxpb.AttributeProto{castTo(graph.Float32)}})
+			m.Graph.Node[1].Input[0] = "wide"
+		})},
+		{name: "bytes with the channels first", model: edited(t, plain, func(m *onnxpb.ModelProto) {
+			m.Graph.Input[0].GetType().GetTensorType().ElemType = proto.Int32(int32(graph.Uint8))
+		}), code: 78, says: []string{"channels first", "uint8 [N,H,W,3]"}},
+
+		{name: "two outputs", model: twoOutputs(false), code: 78, says: []string{"2 outputs", "--output-name scores or --output-name means"}},
+		{name: "two outputs, answered", model: twoOutputs(false), args: []string{"--output-name", "scores"}},
+		{name: "two outputs the other way round", model: twoOutputs(true), args: []string{"--output-name", "scores"}},
+		{name: "no such output", model: twoOutputs(true), args: []string{"--output-name", "logits"}, code: 78, says: []string{`no output "logits"`, `"means"`}},
+
+		{name: "IR of the future", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.IrVersion = proto.Int64(99) }), code: 78, says: []string{"IR version 99", "update ONNX Runtime"}},
+		{name: "opset of the future", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.OpsetImport[0].Version = proto.Int64(99) }), code: 78, says: []string{"opset 99", "update ONNX Runtime, or export the model with opset"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			model, out := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "out")
+			writeFile(t, model, edited(t, c.model, func(m *onnxpb.ModelProto) {
+				if v := m.OpsetImport[0]; v.GetVersion() < 99 {
+					v.Version = proto.Int64(12) // Unsqueeze with its axes as an attribute
+				}
+			}))
+			args := slices.Concat([]string{"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model, "--activation", "logits"}, graphtest.Pixels, c.args)
+			r := must(t, c.code, args...)
+			says(t, r, c.says...)
+			if strings.Contains(r.stderr, ".cc:") || strings.Contains(r.stderr, ".h:") {
+				t.Errorf("names places in ONNX Runtime's source: %v", r)
+			}
+			if c.code != 0 {
+				nothing(t, out)
+				return
+			}
+			for i, row := range rowsOf(t, out) {
+				if row.ClassID != i || math.Abs(float64(row.Score)-softmaxOf(4)) > 1e-3 {
+					t.Errorf("image %d is class %d with %v, want class %d with %v", i, row.ClassID, row.Score, i, softmaxOf(4))
+				}
+			}
+		})
+	}
+}
+
+// The job is another one where another output is taken.
+func TestOutputNameIsOfTheJob(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	model := filepath.Join(dir, "model.onnx")
+	writeFile(t, model, twoOutputs(false))
+	args := slices.Concat([]string{"run", "--provider", "cpu", "--images", colours(t), "--out", filepath.Join(dir, "out"), "--model", model, "--activation", "logits", "--top-k", "3"}, graphtest.Pixels)
+	must(t, 0, append(args, "--output-name", "scores")...)
+	must(t, 0, append(args, "--output-name", "scores")...)
+	says(t, must(t, 10, append(args, "--output-name", "means")...), "output name: have scores, want means")
+	must(t, 0, slices.Concat([]string{"models", "golden", model, "--images", colours(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu", "--activation", "logits", "--output-name", "scores"}, graphtest.Pixels)...)
+	must(t, 0, "models", "check", filepath.Join(dir, "golden.onnx"), "--provider", "cpu")
+}
+
+// What the questions print can be pasted: into the command line, and into the
+// file beside the model.
+func TestAdviceCanBePasted(t *testing.T) {
+	needRuntime(t)
+	dir, images := t.TempDir(), colours(t)
+	model := filepath.Join(dir, "model.onnx")
+	writeFile(t, model, edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "n", "c", "h", "w") }))
+	labels := filepath.Join(dir, "labels.txt")
+	writeFile(t, labels, []byte("red\ngreen\nblue\ngrey\n"))
+	run := func(code int, args ...string) ending {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "out")
+		r := must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model}, args...)...)
+		if code == 0 && rowsOf(t, out)[0].ClassID != 0 {
+			t.Errorf("the red image is %+v", rowsOf(t, out)[0])
+		}
+		return r
+	}
+	r := run(78, "--labels", labels)
+	file := regexp.MustCompile(`in a file (\S+\.yaml)`).FindStringSubmatch(r.stderr)
+	if file == nil {
+		t.Fatalf("no file is named: %v", r)
+	}
+	// The first choice of every line of flags.
+	var flags, sidecar []string
+	for _, m := range regexp.MustCompile(`(?m)^ {6}(--.*)$`).FindAllStringSubmatch(r.stderr, -1) {
+		line := m[1]
+		switch {
+		case strings.HasPrefix(line, "--scale"):
+			line = "--scale 1/255 --mean 0,0,0 --std 1,1,1"
+		case strings.HasPrefix(line, "--width"):
+			line = "--width 8 --height 8"
+		case strings.HasPrefix(line, "--bgr"):
+			line = "--bgr=false"
+		case strings.HasPrefix(line, "--activation") && slices.Contains(flags, "--activation"):
+			continue
+		default:
+			line = strings.Join(strings.Fields(strings.SplitN(line, "|", 2)[0])[:2], " ")
+		}
+		words := strings.Fields(strings.ReplaceAll(line, "=", " "))
+		flags = append(flags, strings.Fields(line)...)
+		for i := 0; i+1 < len(words); i += 2 {
+			sidecar = append(sidecar, strings.ReplaceAll(strings.TrimPrefix(words[i], "--"), "-", "_")+": "+words[i+1])
+		}
+	}
+	run(0, append(flags, "--labels", labels)...)
+	writeFile(t, file[1], []byte(strings.Join(append(sidecar, "labels: labels.txt"), "\n")+"\n"))
+	run(0)
+}
+
+// A file of another kind is named as what it is, with the command that comes
+// next.
+func TestOtherKinds(t *testing.T) {
+	zipped := func(names ...string) []byte { return zipOf(t, names) }
+	for _, c := range []struct {
+		file string
+		body []byte
+		says []string
+	}{
+		{"net.pth", zipped("net/data.pkl", "net/data/0"), []string{"PyTorch checkpoint", "torch.onnx.export", "save_file", "models build"}},
+		{"old.pth", []byte("\x80\x02}q\x00."), []string{"PyTorch checkpoint"}},
+		{"script.pt", zipped("m/data.pkl", "m/constants.pkl", "m/code/m.py"), []string{"TorchScript", "torch.onnx.export"}},
+		{"net.keras", zipped("config.json", "model.weights.h5"), []string{"Keras", "tf2onnx.convert --keras"}},
+		{"net.npz", zipped("a.npy"), []string{"npz", "models build"}},
+		{"net.tflite", []byte("\x1c\x00\x00\x00TFL3\x00\x00"), []string{"TensorFlow Lite", "tf2onnx.convert --tflite"}},
+		{"net.h5", []byte("\x89HDF\r\n\x1a\n\x00"), []string{"HDF5", "tf2onnx.convert --keras"}},
+		{"net.safetensors", []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), []string{"safetensors", "models build"}},
+		{"frozen.pb", []byte("\x0a\x05\x0a\x03abc"), []string{"TensorFlow graph", "tf2onnx.convert --graphdef"}},
+		{"saved/saved_model.pb", []byte("\x08\x01\x12\x03abc"), []string{"SavedModel", "tf2onnx.convert --saved-model"}},
+		{"net.mlmodel", []byte("\x08\x01\x12\x03abc"), []string{"Core ML"}},
+		{"net.engine", []byte("ptrt\x00\x00"), []string{"TensorRT"}},
+		{"net.xml", []byte("<?xml version=\"1.0\"?>\n<net name=\"x\" version=\"11\">"), []string{"OpenVINO"}},
+		{"net.gguf", []byte("GGUF\x03\x00\x00\x00"), []string{"GGUF"}},
+		{"tfjs/model.json", []byte(`{"modelTopology":{}}`), []string{"TensorFlow.js", "models import"}},
+		{"page.onnx", []byte("<!DOCTYPE html><html>"), []string{"HTML"}},
+		{"pointer.onnx", []byte("version https://git-lfs.github.com/spec/v1\n"), []string{"Git LFS"}},
+		{"empty.onnx", nil, []string{"empty"}},
+		{"net.tgz", []byte("\x1f\x8b\x08\x00"), []string{"gzip", "models import"}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, c.file), c.body)
+			cmd := command(t, nil, "run", "--images", dir, "--out", filepath.Join(dir, "out"), "--model", c.file) // without a separator, too
+			cmd.Dir = dir
+			r := finish(t, cmd)
+			if r.code != 78 {
+				t.Errorf("want exit code 78, have %v", r)
+			}
+			says(t, r, append(c.says, "not an ONNX file")...)
+			says(t, must(t, 78, "models", "inspect", filepath.Join(dir, c.file)), c.says...)
+		})
+	}
+}
+
+// A folder that Optimum wrote is answered with the flags that score it.
+func TestOptimumFolder(t *testing.T) {
+	needRuntime(t)
+	dir, images := filepath.Join(t.TempDir(), "my model"), colours(t)
+	writeFile(t, filepath.Join(dir, "onnx", "model.onnx"), edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) {
+		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
+	}))
+	writeFile(t, filepath.Join(dir, "config.json"), []byte(`{"id2label": {"0": "red", "1": "green", "2": "blue", "3": "grey"}}`))
+	writeFile(t, filepath.Join(dir, "preprocessor_config.json"), []byte(`{"do_normalize": true, "image_mean": [0, 0, 0], "image_std": [1, 1, 1],
+		"do_rescale": true, "rescale_factor": 0.00392156862745098, "do_resize": true, "resample": 2, "size": {"height": 8, "width": 8}}`))
+	out := filepath.Join(t.TempDir(), "out")
+	r := must(t, 78, "run", "--provider", "cpu", "--images", images, "--out", out, "--model", dir)
+	_, flags, ok := strings.Cut(strings.TrimSpace(r.stderr), ": --model ")
+	if !ok {
+		t.Fatalf("no flags in %v", r)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shell := process(t, nil, "sh", "-c", fmt.Sprintf("%s run --provider cpu --images %s --out %s --activation logits --model %s", self, images, out, flags))
+	if r := finish(t, shell); r.code != 0 {
+		t.Fatalf("pasted: %v", r)
+	}
+	if rows := rowsOf(t, out); rows[0].Label != "red" || rows[2].Label != "blue" {
+		t.Errorf("rows are %+v", rows)
+	}
+}
+
+// inspect names the axes, says what it saw of the scores, and refuses in the
+// words of run.
+func TestInspectForeign(t *testing.T) {
+	dir := t.TempDir()
+	model := filepath.Join(dir, "model.onnx")
+	writeFile(t, model, edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) {
+		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
+	}))
+	r := must(t, 0, "models", "inspect", model)
+	says(t, r, "[batch_size,num_channels,height,width]", "the graph ends in a matrix product (Gemm)", "A run would refuse this model:\n"+model+": carries no contract")
+	if strings.Contains(r.stdout, "it carries") {
+		t.Errorf("%v", r)
+	}
+	r = must(t, 0, append([]string{"models", "inspect", model, "--json", "--activation", "sigmoid", "--width", "8", "--height", "8"}, graphtest.Pixels...)...)
+	var in struct {
+		Ending   string
+		Contract struct{ Output string }
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &in); err != nil || in.Contract.Output != "sigmoid" || !strings.Contains(in.Ending, "Gemm") {
+		t.Errorf("got %v, %v", in, err)
+	}
+}
+
+func zipOf(t testing.TB, names []string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range names {
+		if _, err := z.Create(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}

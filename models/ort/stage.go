@@ -1,0 +1,173 @@
+package ort
+
+import (
+	"math"
+	"unsafe"
+
+	onnx "github.com/yalue/onnxruntime_go"
+)
+
+// stage is memory beside a batch's own, for a model whose elements are not those
+// that the batch holds: float16 pixels, float16 or float64 scores. Its zero value
+// is for a model that needs none.
+type stage struct {
+	memory []byte
+	pixels []uint16
+	scores []byte
+}
+
+// widths are the sizes of the elements that scores may have, in bytes.
+var widths = map[onnx.TensorElementDataType]int{
+	onnx.TensorElementDataTypeFloat: 4, onnx.TensorElementDataTypeFloat16: 2, onnx.TensorElementDataTypeDouble: 8,
+}
+
+// newStage allocates what the engine's model needs for capacity images.
+func (e *Engine) newStage(capacity int) (s stage, err error) {
+	c := &e.model.Contract
+	pixels, scores := 0, 0
+	if e.ports.half {
+		pixels = (capacity*c.Preprocess.RowBytes()/2 + 7) &^ 7
+	}
+	if e.ports.scores != onnx.TensorElementDataTypeFloat {
+		scores = capacity * c.Classes * widths[e.ports.scores]
+	}
+	if pixels+scores == 0 {
+		return s, nil
+	}
+	if s.memory, err = e.memory.get(pixels + scores); err != nil {
+		return s, err
+	}
+	s.pixels = unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(s.memory))), pixels/2)
+	s.scores = s.memory[pixels:]
+	return s, nil
+}
+
+// input is the tensor of images lo <= i < hi of a batch.
+func (b *batch) input(lo, hi int) (onnx.Value, error) {
+	spec := b.engine.model.Contract.Preprocess
+	row, n := spec.RowBytes(), int64(hi-lo)
+	if !b.engine.ports.half {
+		return inputTensor(spec, n, b.pixels[lo*row:hi*row])
+	}
+	own := b.stage.memory[lo*row/2 : hi*row/2]
+	return onnx.NewCustomDataTensor(imageShape(spec, n), own, onnx.TensorElementDataTypeFloat16)
+}
+
+// output is the tensor of their scores.
+func (b *batch) output(lo, hi int) (onnx.Value, error) {
+	p := &b.engine.ports
+	classes := b.engine.model.Contract.Classes
+	shape := p.rows(int64(hi - lo))
+	if p.scores == onnx.TensorElementDataTypeFloat {
+		return onnx.NewTensor(shape, b.scores[lo*classes:hi*classes])
+	}
+	size := classes * widths[p.scores]
+	return onnx.NewCustomDataTensor(shape, b.stage.scores[lo*size:hi*size], p.scores)
+}
+
+// put converts the pixels of images lo <= i < hi before they are scored.
+func (b *batch) put(lo, hi int) {
+	if !b.engine.ports.half {
+		return
+	}
+	row := b.engine.model.Contract.Preprocess.RowBytes()
+	to := b.stage.pixels[lo*row/4 : hi*row/4]
+	for i, v := range floats(b.pixels[lo*row : hi*row]) {
+		to[i] = toHalf(v)
+	}
+}
+
+// take converts their scores afterwards.
+func (b *batch) take(lo, hi int) {
+	classes := b.engine.model.Contract.Classes
+	to := b.scores[lo*classes : hi*classes]
+	switch from := unsafe.Pointer(unsafe.SliceData(b.stage.scores)); b.engine.ports.scores {
+	case onnx.TensorElementDataTypeFloat16:
+		for i, v := range unsafe.Slice((*uint16)(from), hi*classes)[lo*classes:] {
+			to[i] = fromHalf(v)
+		}
+	case onnx.TensorElementDataTypeDouble:
+		for i, v := range unsafe.Slice((*float64)(from), hi*classes)[lo*classes:] {
+			to[i] = float32(v)
+		}
+	}
+}
+
+// toHalf rounds to the nearest float16, to even ones at half the way; beyond its
+// range it gives infinity.
+func toHalf(f float32) uint16 {
+	bits := math.Float32bits(f)
+	sign, bits := uint16(bits>>16&0x8000), bits&0x7fffffff
+	switch {
+	case bits > 0x7f800000:
+		return sign | 0x7e00 // not a number
+	case bits >= 0x47800000:
+		return sign | 0x7c00
+	case bits < 0x38800000: // below 2^-14: a multiple of 2^-24
+		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(bits))*(1<<24)))
+	}
+	bits += 0xfff + bits>>13&1
+	return sign | uint16((bits-0x38000000)>>13)
+}
+
+// fromHalf is exact.
+func fromHalf(h uint16) float32 {
+	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10&31), uint32(h&0x3ff)
+	switch exponent {
+	case 0:
+		return math.Float32frombits(sign | math.Float32bits(float32(fraction)/(1<<24)))
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+}
+
+// rows is the shape of the output for n images.
+func (p *ports) rows(n int64) onnx.Shape {
+	shape := onnx.Shape{}
+	for _, d := range p.row {
+		if d == perImage {
+			d = n
+		}
+		shape = append(shape, d)
+	}
+	return shape
+}
+
+// perImage stands for the number of images in a shape of rows.
+const perImage = -1
+
+// rowShape is the shape of rows of so many classes in an output that has the
+// shape given, in which sizes below 0 are any, and an empty one is unknown; nil
+// if they do not fit. Axes of 1 may stand anywhere behind the first one, and an
+// output of one axis is a score for each image, or the row of the one image that
+// the model takes.
+func rowShape(shape []int64, classes, batch int64) []int64 {
+	switch {
+	case len(shape) == 0:
+		return []int64{perImage, classes}
+	case len(shape) == 1 && batch == 1 && (shape[0] == classes || shape[0] < 0):
+		return []int64{classes}
+	case len(shape) == 1 && classes == 1:
+		return []int64{perImage}
+	case len(shape) == 1:
+		return nil
+	}
+	row, at := []int64{perImage}, -1
+	for i, d := range shape[1:] {
+		if d != 1 && (at < 0 || shape[1:][at] < 0 && d == classes) {
+			at = i
+		}
+		row = append(row, 1)
+	}
+	if at < 0 {
+		at = 0
+	}
+	row[at+1] = classes
+	for i, d := range shape[1:] {
+		if d >= 0 && d != row[i+1] {
+			return nil
+		}
+	}
+	return row
+}
