@@ -75,6 +75,17 @@ func (h *header) ending(output tensorInfo) ending {
 				name, added = made[0], true
 				continue
 			}
+		case n.op == "Clip" && !added:
+			// Scores that are kept from 0 and 1 by a hair. Of others, it is a layer.
+			if before := maker[n.inputs[0]]; before != nil && endings[before.op] != "" && !(ending{op: endings[before.op]}).product() {
+				name = n.inputs[0]
+				continue
+			}
+		case n.op == "Log" && !added:
+			if before := maker[n.inputs[0]]; before != nil && endings[before.op] == "Softmax" {
+				e.op, e.batch = "LogSoftmax", h.overBatch(before, len(output.shape))
+				return e
+			}
 		case n.op == "Div" && len(n.inputs) == 2 && !added:
 			// A softmax in three operators.
 			over, under := maker[n.inputs[0]], maker[n.inputs[1]]

@@ -3,6 +3,7 @@ package models_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,9 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
 // writeExternal writes a model whose weights are said to lie in location, and
@@ -127,5 +131,48 @@ func TestInspectWithWeightsBeside(t *testing.T) {
 	}
 	if in.Parameters != 30720 || !slices.ContainsFunc(in.Inputs, func(p models.Port) bool { return p.Name == "images" }) {
 		t.Errorf("inspected as %+v", in)
+	}
+}
+
+// The weights of a model may lie in any number of files, as exporters write one
+// for each; every one of them counts for the digest.
+func TestOpenWithManyFilesBeside(t *testing.T) {
+	const files = 300
+	var m onnxpb.ModelProto
+	if err := proto.Unmarshal(graphtest.Tiny(graphtest.Options{}), &m); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "weights"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := func(i int) string { return fmt.Sprintf("weights/%d.bin", i) }
+	for i := range files {
+		m.Graph.Initializer = append(m.Graph.Initializer, &onnxpb.TensorProto{
+			Name: proto.String(fmt.Sprint("extra", i)), Dims: []int64{1}, DataType: proto.Int32(int32(onnxpb.TensorProto_FLOAT)),
+			DataLocation: onnxpb.TensorProto_EXTERNAL.Enum(),
+			ExternalData: []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: proto.String(file(i))}},
+		})
+		if err := os.WriteFile(filepath.Join(dir, file(i)), []byte{1, 2, 3, 4}, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	model, err := proto.Marshal(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.onnx")
+	if err := os.WriteFile(path, model, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before, err := models.Open(path, models.OpenOptions{})
+	if err != nil || before.Size != int64(len(model)+4*files) {
+		t.Fatalf("got %+v, %v", before, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file(files-1)), []byte{1, 2, 3, 5}, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := models.Open(path, models.OpenOptions{}); err != nil || after.Digest == before.Digest {
+		t.Errorf("the digest does not cover the last file: %v", err)
 	}
 }

@@ -93,6 +93,26 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// A graph that takes any size is answered by its size: the preset then knows
+// what an image is resized to before the crop.
+func TestPresetOfAnySize(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "any.onnx")
+	if err := os.WriteFile(path, anySize(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int]int{224: 256, 299: 342} {
+		a := models.Answers{Preset: "torchvision", Width: ptr(size), Height: ptr(size), Labels: []string{"cat", "dog", "cow"}}
+		m, err := models.Open(path, flags(a))
+		if err != nil {
+			t.Errorf("%d: %v", size, err)
+			continue
+		}
+		if p := m.Contract.Preprocess; p.Width != size || p.ResizeTo != want {
+			t.Errorf("%d: got %+v, want a shortest side of %d", size, p, want)
+		}
+	}
+}
+
 // A preset's answers are those for the sizes and inputs that its source has.
 func TestPresetsLeaveOpen(t *testing.T) {
 	for name, c := range map[string]struct {

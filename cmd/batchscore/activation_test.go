@@ -99,6 +99,16 @@ func TestFault37_Activations(t *testing.T) {
 		{name: "softmax over the batch", classes: 4, end: op("Softmax", graphtest.Axis(0)), code: 78, says: []string{"over the images of a batch"}},
 		{name: "softmax over the batch as probabilities", classes: 4, end: op("Softmax", graphtest.Axis(0)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"batch"}},
 		{name: "softmax of one", classes: 1, end: softmax, code: 78, says: []string{"one score"}},
+		{name: "softmax in three operators", classes: 4, end: func(g *graph.Graph, x graph.Value) graph.Value {
+			e := op("Exp")(g, x)
+			classes := axesOf(1)
+			*classes.Name = "value_ints"
+			axes := g.Node("Constant", "classes", nil, graph.DType(onnxpb.TensorProto_INT64), []int64{1}, classes)
+			sum := g.Node("ReduceSum", "sum", []graph.Value{e, axes}, x.Type, []int64{graph.Dynamic, 1})
+			return g.Node("Div", "shares", []graph.Value{e, sum}, x.Type, x.Shape)
+		}, first: shares, labels: "0 1 2"},
+		{name: "softmax that is clipped", classes: 4, end: graphtest.Chain(softmax, op("Clip")), args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Softmax"}},
+		{name: "logarithms in two operators", classes: 4, end: graphtest.Chain(softmax, op("Log")), first: shares, labels: "0 1 2"},
 		{name: "logarithms", classes: 4, end: op("LogSoftmax", graphtest.Axis(1)), first: shares, labels: "0 1 2"},
 		{name: "logarithms as probabilities", classes: 4, end: op("LogSoftmax", graphtest.Axis(1)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"LogSoftmax", "--activation logits"}},
 

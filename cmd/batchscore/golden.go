@@ -115,6 +115,7 @@ func jpegName() string {
 // goldenOptions say which images a model is to carry.
 type goldenOptions struct {
 	images, file, provider string
+	batch                  int     // the largest; 0 is any
 	tolerance              float64 // 0 takes that of the model's precision
 }
 
@@ -143,7 +144,7 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 	if err != nil {
 		return config(err)
 	}
-	e, err := ort.Open(m, ort.Options{Provider: o.provider, Lanes: 1, Logger: zerolog.Nop()})
+	e, err := ort.Open(m, ort.Options{Provider: o.provider, Lanes: 1, Batch: o.batch, Logger: zerolog.Nop()})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 func newModelsCheck() *cobra.Command {
 	var f contractFlags
 	var provider string
+	var batch int
 	cmd := &cobra.Command{
 		Use:   "check FILE.onnx|NAME",
 		Short: "Score the golden images in a model and compare with what they should give",
@@ -31,7 +32,7 @@ weights are not those that the model was made with.`,
 			if m.Golden == nil {
 				return config(fmt.Errorf("%w: %s carries no golden images; add some with \"batchscore models golden\"", models.ErrModel, m.Path))
 			}
-			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Logger: zerolog.Nop()})
+			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Batch: batch, Logger: zerolog.Nop()})
 			if err != nil {
 				return err
 			}
@@ -49,6 +50,7 @@ weights are not those that the model was made with.`,
 		},
 	}
 	f.register(cmd)
+	cmd.Flags().IntVar(&batch, "batch", 0, "1 for a model that takes one image at a time")
 	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
 	return cmd
 }
@@ -57,6 +59,7 @@ func newModelsGolden() *cobra.Command {
 	var f contractFlags
 	var images, file, provider string
 	var tolerance float64
+	var batch int
 	cmd := &cobra.Command{
 		Use:   "golden FILE.onnx|NAME --images DIR -o FILE.onnx",
 		Short: "Put images and their scores into a model, to be checked before every run",
@@ -82,7 +85,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			if err != nil {
 				return err
 			}
-			return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: provider, tolerance: tolerance})
+			return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: provider, tolerance: tolerance, batch: batch})
 		},
 	}
 	f.register(cmd)
@@ -90,6 +93,7 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 	fs.StringVar(&images, "images", "", "folder of images (required)")
 	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write, which may be the one that is read (required)")
 	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
+	fs.IntVar(&batch, "batch", 0, "1 for a model that takes one image at a time")
 	fs.Float64Var(&tolerance, "tolerance", 0, "largest difference that is still the same; by default from the model's precision")
 	return cmd
 }
