@@ -104,7 +104,7 @@ func (c *converter) layer(l layer) error {
 		v, err = c.concatenate(l, inputs)
 	case !known:
 		names := append(slices.Sorted(maps.Keys(kinds)), "Concatenate", "InputLayer")
-		return l.errorf("layers of this class cannot be imported; these can: %s", strings.Join(names, ", "))
+		return l.errorf("layers of this class cannot be imported; these can: %s; convert the model with python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", strings.Join(names, ", "))
 	case len(inputs) != 1:
 		err = fmt.Errorf("has %d inputs, wants 1", len(inputs))
 	default:

@@ -192,7 +192,7 @@ func (s *source) readModel() (*document, error) {
 		}
 		switch {
 		case d.Format != "" && d.Format != "layers-model":
-			return nil, bad("%s is a %q; only layers models can be imported", name, d.Format)
+			return nil, bad("%s is a %q; only layers models can be imported; convert this one: python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", name, d.Format)
 		case len(d.Topology) == 0 || len(d.Manifest) == 0:
 			return nil, bad("%s has no modelTopology or no weightsManifest: not a TensorFlow.js layers model", name)
 		}
