@@ -208,7 +208,7 @@ func FuzzONNXHeader(f *testing.F) {
 		switch {
 		case err != nil && !errors.Is(err, models.ErrModel):
 			t.Errorf("%v does not wrap ErrModel", err)
-		case err == nil && (len(m.Contract.Labels) != m.Contract.Classes || len(m.InputShape) != 4):
+		case err == nil && (len(m.Contract.Labels) != m.Contract.Labelled() || len(m.InputShape) != 4):
 			t.Errorf("accepted %+v", m)
 		}
 	})

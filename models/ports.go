@@ -86,7 +86,7 @@ func (m *Model) readInput(h *header, layers []Given) error {
 // elementwise are operators that keep the axes of their first operand.
 var elementwise = map[string]bool{
 	"Identity": true, "Cast": true, "Sub": true, "Add": true, "Mul": true, "Div": true, "BatchNormalization": true, "Pad": true,
-	"QuantizeLinear": true, "DequantizeLinear": true,
+	"QuantizeLinear": true, "DequantizeLinear": true, "Clip": true, "Pow": true, "Resize": true, "Upsample": true,
 }
 
 // planes are operators that have their channels first.
@@ -105,6 +105,7 @@ func (h *header) layout(input string) preprocess.Layout {
 			continue
 		}
 		switch {
+		case n.op == "Shape":
 		case elementwise[n.op]:
 			values[n.outputs[0]] = true
 		case n.op == "Transpose" && slices.Equal(n.ints["perm"], []int64{0, 3, 1, 2}):

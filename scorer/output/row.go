@@ -29,7 +29,7 @@ type Row struct {
 	Status     string  `json:"status"`
 	Label      string  `json:"label"`
 	ClassID    int     `json:"class_id"` // -1 unless Status is ok
-	Score      float32 `json:"score"`    // probability, 0 to 1
+	Score      float32 `json:"score"`    // of Label, from 0 to 1
 	TopK       []Class `json:"topk"`
 	Error      string  `json:"error"` // empty when Status is ok
 }
