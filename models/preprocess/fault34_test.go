@@ -3,6 +3,7 @@ package preprocess
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"math/rand/v2"
@@ -42,8 +43,8 @@ func TestFault34_Files(t *testing.T) {
 				}
 				err := decodeInto(t, d, src)
 				wantStatus(t, err, c.want)
-				if err != nil && err.(*Failure).Reason != c.reason {
-					t.Errorf("reason %q, want %q", err.(*Failure).Reason, c.reason)
+				if f := (*Failure)(nil); errors.As(err, &f) && f.Reason != c.reason {
+					t.Errorf("reason %q, want %q", f.Reason, c.reason)
 				}
 				if c.same != "" && alone != decideOn(t, d, readFixture(t, filepath.Join("damaged", c.same))) {
 					t.Errorf("other pixels than %s", c.same)

@@ -18,7 +18,8 @@ enum { TJPF_RGB = 0, TJPF_RGBX = 2, TJPF_CMYK = 11 };
 enum {
   TJFLAG_ACCURATEDCT = 4096,
   TJFLAG_STOPONWARNING = 8192,
-  TJFLAG_LIMITSCANS = 32768
+  TJFLAG_LIMITSCANS = 32768,
+  FLAGS = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS
 };
 enum { TJPARAM_STOPONWARNING = 0 };
 
@@ -115,8 +116,7 @@ int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
                     void *dst) {
   if (tj.Decompress2(turbo, src, n, job->pixels, job->width, (int)job->pitch,
                      job->height, job->cmyk ? TJPF_CMYK : TJPF_RGBX,
-                     TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS |
-                         TJFLAG_STOPONWARNING) != 0) {
+                     FLAGS) != 0) {
     // Kept per thread by the library: the next call may find another's.
     snprintf(job->error, sizeof job->error, "%s", tj.GetErrorStr2(turbo));
     return BS_FAILED;
@@ -130,5 +130,5 @@ int bs_turbo_render(void *turbo, bs_job *job, const void *src, size_t n,
 int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *rgb,
                     int width, int height) {
   return tj.Decompress2(turbo, src, n, rgb, width, 0, height, TJPF_RGB,
-                        TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
+                        FLAGS);
 }
