@@ -85,12 +85,12 @@ func walkWebP(src []byte) (orientation, *Failure) {
 			return o, &Failure{StatusCorrupt, "a chunk is longer than the file"}
 		}
 		switch kind {
+		case "VP8 ", "VP8L", "ANMF":
+			pixels = true
 		case "VP8X":
 			if at == header+8 && n > 0 {
 				flags = src[at]
 			}
-		case "VP8 ", "VP8L", "ANMF":
-			pixels = true
 		}
 		m.addWebP(kind, src[at:][:n], flags)
 		at += n + n&1
