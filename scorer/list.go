@@ -34,6 +34,13 @@ var systemFolders = map[string]bool{
 	".snapshots": true, ".zfs": true, ".git": true, ".ipynb_checkpoints": true, "lost+found": true,
 }
 
+// documents are names without an ending that are no picture's, in lower case. Other
+// names without one are taken: collections name pictures by digest or number.
+var documents = map[string]bool{
+	"readme": true, "license": true, "licence": true, "copying": true, "notice": true, "authors": true,
+	"changelog": true, "makefile": true, "dockerfile": true, "_success": true, "md5sums": true, "sha256sums": true,
+}
+
 // Reasons for passing over what a store lists, beside output.NotAPicture.
 const (
 	appleDouble   = "AppleDouble (attributes that macOS keeps of another file)"
@@ -74,10 +81,10 @@ func passedBy(files output.Files, o *store.Object) string {
 	switch {
 	case strings.HasPrefix(base, "._"):
 		return appleDouble
-	case !preprocess.KnownExtension(base):
-		return output.NotAPicture
+	case path.Ext(base) == "" && !documents[strings.ToLower(base)], preprocess.KnownExtension(base):
+		return ""
 	}
-	return ""
+	return output.NotAPicture
 }
 
 // Images calls fn for every object of a place that is taken for an image, as

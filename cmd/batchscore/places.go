@@ -155,7 +155,7 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 
 // registerAllFiles adds the flag that says which files are taken for images.
 func registerAllFiles(fs *pflag.FlagSet, all *bool) {
-	fs.BoolVar(all, "all-files", false, "take every file for an image, whatever its name; by default those with the ending of a picture, outside of folders that systems keep for themselves")
+	fs.BoolVar(all, "all-files", false, "take every file for an image, whatever its name; by default those with the ending of a picture or with none, outside of folders that systems keep for themselves")
 }
 
 // filesTaken is what --all-files says.
