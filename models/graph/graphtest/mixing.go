@@ -43,8 +43,12 @@ func Mixing(t testing.TB, mix Mix, batch int64) string {
 	x = m.Mul("squares", x, x)
 	x = m.Flatten("colours", m.GlobalAveragePool("means", x))
 	m.Output("scores", end(m, m.Mul("amplified", x, m.Scalar("gain", 4))))
+	output := models.Logits
+	if mix == "softmax-row" || mix == "turned-softmax-row" {
+		output = models.Probabilities
+	}
 	contract, err := json.Marshal(models.Contract{
-		Name: "mixing", Output: models.Logits, Classes: 3, Labels: []string{"red", "green", "blue"},
+		Name: "mixing", Output: output, Classes: 3, Labels: []string{"red", "green", "blue"},
 		Preprocess: preprocess.Spec{
 			Width: 8, Height: 8, Layout: preprocess.CHW, DType: preprocess.Float32, Scale: 1.0 / 255,
 			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch,
