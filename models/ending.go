@@ -175,11 +175,10 @@ func (e ending) overrules(preset Activation) bool {
 // refuse says why rows of this ending cannot be what somebody says they are;
 // nil if they can.
 func (e ending) refuse(a Activation, from string) error {
-	instead := "leave it out, for the graph tells"
+	instead, because := "", ""
 	if own := e.tells(); own != "" {
-		instead = fmt.Sprintf("say --activation %s, or leave it out", own)
+		instead = "say --activation " + string(own)
 	}
-	because := ""
 	switch {
 	case e.numbers():
 		return fmt.Errorf("its graph %s: its output is numbers of classes, and no score says how likely they are;"+
