@@ -32,7 +32,7 @@ func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
 		return nil
 	}
 	p.at("before-commit", c.index)
-	result, err := output.Commit(ctx, p.Out, p.Manifest, p.Chunks, c.index, p.Job.Format, c.rows)
+	result, err := output.Commit(ctx, p.Out, &p.Job, p.Manifest, c.index, c.rows)
 	p.at("after-commit", c.index)
 	if err != nil {
 		return err

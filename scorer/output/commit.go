@@ -25,7 +25,7 @@ type CommitResult struct {
 	Bytes   int    // of the part that stands
 }
 
-// Commit creates the part of a chunk of m from its rows, which are those of
+// Commit creates the part of a chunk of a job, whose manifest is m, from its rows, which are those of
 // the chunk's entries, in order. If the part stands already, the first one
 // holds: the same bytes are as good as created, other results for the same
 // images mean that another worker was faster, and anything else is
@@ -34,10 +34,9 @@ type CommitResult struct {
 //
 // After any other error the part may or may not stand, and Commit may be
 // called again with the same rows.
-func Commit(ctx context.Context, st store.Store, m *shard.Manifest, c shard.Chunks, chunk int,
-	f Format, rows []Row) (CommitResult, error) {
-	name := PartName(chunk, f)
-	first, last := c.Range(chunk)
+func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int, rows []Row) (CommitResult, error) {
+	name, f := PartName(chunk, job.Format), job.form()
+	first, last := job.Chunks(m.Len()).Range(chunk)
 	entries, err := m.Entries(nil, first, last)
 	if err == nil {
 		err = cover(entries, rows)

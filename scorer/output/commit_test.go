@@ -46,7 +46,7 @@ func TestCommitRefusesRowsOfOtherImages(t *testing.T) {
 			return rows
 		}(),
 	} {
-		if _, err := Commit(t.Context(), r.st, r.m, r.c, 1, JSONL, rows); err == nil {
+		if _, err := Commit(t.Context(), r.st, &r.j, r.m, 1, rows); err == nil {
 			t.Errorf("%s: committed", name)
 		}
 	}
@@ -81,7 +81,7 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 		inner = r.st
 		rows := rowsOf(r.m, r.c, 0)
 		rows[0].Label = "from another job"
-		other, err := Encode(rows, f)
+		other, err := Encode(rows, r.j.form())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 			_, err := inner.Create(ctx, name, other)
 			return errors.Join(errLost, err)
 		}}
-		if _, err := Commit(t.Context(), lossy, r.m, r.c, 0, f, rowsOf(r.m, r.c, 0)); !errors.Is(err, ErrOtherJob) {
+		if _, err := Commit(t.Context(), lossy, &r.j, r.m, 0, rowsOf(r.m, r.c, 0)); !errors.Is(err, ErrOtherJob) {
 			t.Errorf("%s: other bytes after a lost answer: %v, want ErrOtherJob", f, err)
 		}
 	}
@@ -106,13 +106,13 @@ func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
 		return nil
 	}}
 	rows := rowsOf(r.m, r.c, 0)
-	if _, err := Commit(t.Context(), f, r.m, r.c, 0, JSONL, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
+	if _, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
 		t.Errorf("got %v", err)
 	}
 	if done, err := Done(t.Context(), f, r.c, JSONL); err != nil || done.Count() != 0 {
 		t.Errorf("%d parts, %v", done.Count(), err)
 	}
-	if res, err := Commit(t.Context(), f, r.m, r.c, 0, JSONL, rows); err != nil || res.Outcome != Created {
+	if res, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); err != nil || res.Outcome != Created {
 		t.Errorf("with space again: %+v, %v", res, err)
 	}
 }
@@ -132,7 +132,7 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 				rows[2].Score = float32(rank)
 				<-start
 				var err error
-				if results[rank], err = Commit(t.Context(), r.st, r.m, r.c, 1, f, rows); err != nil {
+				if results[rank], err = Commit(t.Context(), r.st, &r.j, r.m, 1, rows); err != nil {
 					t.Errorf("%s, rank %d: %v", f, rank, err)
 				}
 			})
@@ -144,7 +144,7 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 			switch res.Outcome {
 			case Created:
 				winners++
-				p, err := readPart(t.Context(), r.st, &Job{Format: f, Chunk: r.c.Size}, r.m, 1)
+				p, err := readPart(t.Context(), r.st, &r.j, r.m, 1)
 				if err != nil || p.rows[2].Score != float32(rank) {
 					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Score, err)
 				}
@@ -168,14 +168,14 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 
 func TestFault09_APartOfSomethingElse(t *testing.T) {
 	for name, body := range map[string]string{
-		"other images": `{"path":"x","size":1,"status":"ok","label":"","class_id":0,"score":0,"topk":[],"error":""}` + "\n",
+		"other images": `{"path":"x","path_base64":"","size":1,"status":"ok","label":"","class_id":0,"score":0.0,"topk":[],"error":""}` + "\n",
 		"no rows":      "",
 		"not a part":   "hello\n",
 	} {
 		st := new(mem.Store)
 		r := begin(t, st, testJob(JSONL), numbered(20))
 		st.Put("part-00000.jsonl", []byte(body))
-		_, err := Commit(t.Context(), st, r.m, r.c, 0, JSONL, rowsOf(r.m, r.c, 0))
+		_, err := Commit(t.Context(), st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0))
 		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "part-00000.jsonl") {
 			t.Errorf("%s: %v, want ErrOtherJob", name, err)
 		}
@@ -189,7 +189,7 @@ func TestCommitWithACancelledContextReturnsItsError(t *testing.T) {
 	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Commit(ctx, r.st, r.m, r.c, 0, JSONL, rowsOf(r.m, r.c, 0)); !errors.Is(err, context.Canceled) {
+	if _, err := Commit(ctx, r.st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -14,15 +14,15 @@ const csvHeader = "path,path_base64,size,status,label,class_id,score,topk,error\
 
 const csvColumns = 9
 
-func appendCSVRow(buf []byte, r *Row) []byte {
+func appendCSVRow(buf []byte, r *Row, typed bool) []byte {
 	buf = append(appendCSVText(buf, r.Path), ',')
 	buf = append(appendCSVText(buf, r.PathBase64), ',')
 	buf = append(strconv.AppendInt(buf, r.Size, 10), ',')
 	buf = append(appendCSVText(buf, r.Status), ',')
 	buf = append(appendCSVText(buf, r.Label), ',')
 	buf = append(strconv.AppendInt(buf, int64(r.ClassID), 10), ',')
-	buf = append(appendFloat(buf, r.Score), ',')
-	buf = append(appendCSVText(buf, string(appendTopK(nil, r.TopK))), ',')
+	buf = append(appendFloat(buf, r.Score, typed), ',')
+	buf = append(appendCSVText(buf, string(appendTopK(nil, r.TopK, typed))), ',')
 	return append(appendCSVText(buf, r.Error), '\n')
 }
 
@@ -68,7 +68,7 @@ func cutCSVRecord(body []byte) (fields []string, rest []byte, err error) {
 	return nil, nil, fmt.Errorf("the record is cut off")
 }
 
-func decodeCSV(body []byte) ([]Row, error) {
+func decodeCSV(body []byte, typed bool) ([]Row, error) {
 	body, ok := bytes.CutPrefix(body, []byte(csvHeader))
 	if !ok {
 		return nil, fmt.Errorf("%w: the first line is not the header", ErrMismatch)
@@ -84,7 +84,7 @@ func decodeCSV(body []byte) ([]Row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: record %d: %v", ErrMismatch, n, err)
 		}
-		if again = appendCSVRow(again[:0], &r); !bytes.Equal(again, body[:len(body)-len(rest)]) {
+		if again = appendCSVRow(again[:0], &r, typed); !bytes.Equal(again, body[:len(body)-len(rest)]) {
 			return nil, fmt.Errorf("%w: record %d is not in the form that was written", ErrMismatch, n)
 		}
 		rows = append(rows, r)

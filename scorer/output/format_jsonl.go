@@ -10,10 +10,10 @@ import (
 )
 
 // appendJSONRow appends one line.
-func appendJSONRow(buf []byte, r *Row) []byte {
+func appendJSONRow(buf []byte, r *Row, typed bool) []byte {
 	buf = append(buf, `{"path":`...)
 	buf = jsonform.AppendString(buf, r.Path)
-	if r.PathBase64 != "" {
+	if typed || r.PathBase64 != "" {
 		buf = append(buf, `,"path_base64":`...)
 		buf = jsonform.AppendString(buf, r.PathBase64)
 	}
@@ -26,16 +26,16 @@ func appendJSONRow(buf []byte, r *Row) []byte {
 	buf = append(buf, `,"class_id":`...)
 	buf = strconv.AppendInt(buf, int64(r.ClassID), 10)
 	buf = append(buf, `,"score":`...)
-	buf = appendFloat(buf, r.Score)
+	buf = appendFloat(buf, r.Score, typed)
 	buf = append(buf, `,"topk":`...)
-	buf = appendTopK(buf, r.TopK)
+	buf = appendTopK(buf, r.TopK, typed)
 	buf = append(buf, `,"error":`...)
 	buf = jsonform.AppendString(buf, r.Error)
 	return append(buf, '}', '\n')
 }
 
 // appendTopK appends the classes as a JSON array.
-func appendTopK(buf []byte, classes []Class) []byte {
+func appendTopK(buf []byte, classes []Class, typed bool) []byte {
 	buf = append(buf, '[')
 	for i, c := range classes {
 		if i > 0 {
@@ -46,7 +46,7 @@ func appendTopK(buf []byte, classes []Class) []byte {
 		buf = append(buf, `,"label":`...)
 		buf = jsonform.AppendString(buf, c.Label)
 		buf = append(buf, `,"score":`...)
-		buf = appendFloat(buf, c.Score)
+		buf = appendFloat(buf, c.Score, typed)
 		buf = append(buf, '}')
 	}
 	return append(buf, ']')
@@ -106,7 +106,7 @@ func parseJSONRow(line string, slab []Class) (r Row, all []Class, ok bool) {
 	return r, slab, p.Done()
 }
 
-func decodeJSON(body []byte) ([]Row, error) {
+func decodeJSON(body []byte, typed bool) ([]Row, error) {
 	rows := make([]Row, 0, bytes.Count(body, []byte{'\n'}))
 	var slab []Class
 	var again []byte
@@ -118,7 +118,7 @@ func decodeJSON(body []byte) ([]Row, error) {
 		}
 		r, all, ok := parseJSONRow(text[:end], slab)
 		if ok {
-			again = appendJSONRow(again[:0], &r)
+			again = appendJSONRow(again[:0], &r, typed)
 		}
 		if !ok || string(again) != text[:end] {
 			return nil, fmt.Errorf("%w: line %d is not in the form that was written", ErrMismatch, n)

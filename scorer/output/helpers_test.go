@@ -117,7 +117,7 @@ func begin(t testing.TB, st store.Store, want Job, names []string) run {
 
 func (r run) commit(t testing.TB, chunk int) CommitResult {
 	t.Helper()
-	res, err := Commit(t.Context(), r.st, r.m, r.c, chunk, r.j.Format, rowsOf(r.m, r.c, chunk))
+	res, err := Commit(t.Context(), r.st, &r.j, r.m, chunk, rowsOf(r.m, r.c, chunk))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,8 +71,11 @@ type Job struct {
 	// depends on the other images of its batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 
-	TopK    int       `json:"topk"`
-	Format  Format    `json:"format"`
+	TopK   int    `json:"topk"`
+	Format Format `json:"format"`
+	// RowForm is the version of how rows are written, which Join fills: 0 for jobs
+	// begun before there was one, 1 for rows that are Form.Typed.
+	RowForm int       `json:"row_form,omitempty"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
 	// Checksum is "sha256:" and the digest of the record without it.
 	Checksum string `json:"checksum"`
@@ -95,6 +98,12 @@ const (
 )
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
+
+// rowForm is the RowForm of new jobs.
+const rowForm = 1
+
+// form is how the job's rows are written.
+func (j *Job) form() Form { return Form{Format: j.Format, Typed: j.RowForm > 0} }
 
 // Chunks is the cut of a manifest of that many entries.
 func (j *Job) Chunks(entries int) shard.Chunks {
@@ -163,6 +172,10 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
 	}
+	if j.RowForm < 0 || j.RowForm > rowForm {
+		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; take the program that began the job, or a newer one",
+			jobName, st, ErrMismatch, j.RowForm, rowForm)
+	}
 	return j, nil
 }
 
@@ -190,6 +203,7 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	if want.Chunk == 0 && want.Listed > 0 {
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
+	first.RowForm = rowForm
 	first.ID = strings.ToLower(rand.Text())
 	first.Created = time.Now().UTC().Round(0)
 	body, err := encodeRecord(&first)

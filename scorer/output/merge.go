@@ -17,6 +17,9 @@ import (
 // ErrMismatch says that one does not fit. It holds a few parts in memory at a
 // time, and for Parquet one row group.
 //
+// Rows have the Form of the job's parts, so that an output merges to the same
+// bytes for as long as it exists.
+//
 // After an error, what w got is to be thrown away.
 func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	in, err := openFolder(ctx, st)
@@ -39,7 +42,7 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	if f == "" {
 		f = in.job.Format
 	}
-	out, err := newRowWriter(w, f)
+	out, err := newRowWriter(w, Form{f, in.job.form().Typed})
 	if err != nil {
 		return err
 	}

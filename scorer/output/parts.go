@@ -21,8 +21,8 @@ type part struct {
 // of the chunk's entries, simulated or not as the job is. If not, it is
 // ErrMismatch.
 func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int) (part, error) {
-	f, c := job.Format, job.Chunks(m.Len())
-	p := part{name: PartName(chunk, f)}
+	c := job.Chunks(m.Len())
+	p := part{name: PartName(chunk, job.Format)}
 	body, o, err := readAll(ctx, st, p.name)
 	if err != nil {
 		return p, err
@@ -33,7 +33,7 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 	if err != nil {
 		return p, err
 	}
-	if p.rows, err = Decode(body, f); err == nil {
+	if p.rows, err = Decode(body, job.form()); err == nil {
 		if err = cover(entries, p.rows); err != nil {
 			err = fmt.Errorf("%w: %w", ErrMismatch, err)
 		} else {

@@ -218,7 +218,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows, err := Decode(body, o.job.Format)
+		rows, err := Decode(body, o.job.form())
 		if err != nil {
 			return nil, damagedPart(name, o.st, err)
 		}

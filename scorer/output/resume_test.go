@@ -64,7 +64,7 @@ func process(ctx context.Context, st store.Store, w Worker, clk *clock, want Job
 		if !ok {
 			continue
 		}
-		if _, err := Commit(ctx, st, m, c, chunk, j.Format, rowsOf(m, c, chunk)); err != nil {
+		if _, err := Commit(ctx, st, &j, m, chunk, rowsOf(m, c, chunk)); err != nil {
 			return err
 		}
 	}

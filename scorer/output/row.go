@@ -24,7 +24,7 @@ type Row struct {
 	Path string `json:"path"`
 	// PathBase64 holds the exact bytes of a path that is not valid UTF-8, in
 	// which case Path has U+FFFD in place of what could not be shown.
-	PathBase64 string  `json:"path_base64,omitempty"`
+	PathBase64 string  `json:"path_base64"`
 	Size       int64   `json:"size"` // bytes, as listed in the manifest
 	Status     string  `json:"status"`
 	Label      string  `json:"label"`

@@ -134,7 +134,7 @@ func (v *verifier) part(chunk int, body []byte) error {
 		return nil
 	}
 	v.lines = appendDigest(v.lines, hexDigest(body), name)
-	rows, err := Decode(body, v.job.Format)
+	rows, err := Decode(body, v.job.form())
 	if err != nil {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil

@@ -415,11 +415,11 @@ func TestMerge(t *testing.T) {
 			if to == "" {
 				to = from
 			}
-			got, err := Decode(out.Bytes(), to)
+			got, err := Decode(out.Bytes(), Form{to, true})
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s to %s: %d rows, %v", from, to, len(got), err)
 			}
-			if once := encodeRows(t, want, to); to != Parquet && !bytes.Equal(out.Bytes(), once) {
+			if once := encodeRows(t, want, Form{to, true}); to != Parquet && !bytes.Equal(out.Bytes(), once) {
 				t.Errorf("%s to %s: not the bytes of one file", from, to)
 			}
 		}
