@@ -182,6 +182,18 @@ models-check: deps ## hold VGG-16 and Inception V3 against torchvision and Keras
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 \
 		go test -count=1 -timeout 20m -run 'Logits|TrainedWeights' -v ./models/networks
 
+# Versions and digests are pinned: to change one, edit the .in file and run
+# pip-compile --generate-hashes --strip-extras on it.
+READERS := $(CACHE)/readers
+
+.PHONY: readers-check
+readers-check: ## execute docs/readers.md with pandas, polars, DuckDB, PyArrow and, where there is Java, Spark (1.5 GB of disk)
+	@test -x '$(READERS)/bin/python' || python3 -m venv '$(READERS)'
+	'$(READERS)/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
+		-r scorer/output/testdata/readers/requirements.txt \
+		$$(! command -v java >/dev/null || echo -r scorer/output/testdata/readers/spark.txt)
+	BATCHSCORE_READERS='$(READERS)/bin/python' go test -count=1 -timeout 20m -run '^TestReaders$$' -v ./scorer/output
+
 .PHONY: chaos
 chaos: RANKS = 3
 chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify

@@ -1,0 +1,111 @@
+package output
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// misleading are rows that readers which guess types, quotes or missing values
+// get wrong. More of them fail, at the beginning, than any reader looks at.
+func misleading(t *testing.T) ([]Row, *shard.Manifest) {
+	t.Helper()
+	b := shard.Builder{Room: room}
+	names := storetest.Names()
+	for i := range 25_000 {
+		names = append(names, fmt.Sprintf(" failed/%05d.jpg", i))
+	}
+	for _, name := range names {
+		if err := b.Add(shard.Entry{Path: name, Size: int64(len(name))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, _, err := b.Build(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	labels := []string{"NA", "null", "None", "nan", "0123", "1e5", "true", "2019-01-01", "=1+1", "@SUM(A1)", "-x", "a,b", `say "x"`, "é", " x ", "\\N"}
+	scores := []float32{0.947915, 1, 0, 0.5, 1e-7, 0.1}
+	var rows []Row
+	entries, err := m.Entries(nil, 0, m.Len())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range entries {
+		r := Row{Path: strings.Clone(e.Path), Size: e.Size, Status: "not_found", ClassID: -1, Error: "not there"}
+		if !strings.HasPrefix(e.Path, " failed/") {
+			label, s := labels[i%len(labels)], scores[i%len(scores)]
+			r = Row{Path: r.Path, Size: e.Size, Status: StatusOK, Label: label, ClassID: i % 1000, Score: s,
+				TopK: []Class{{i % 1000, label, s}, {0, "other", 0}}}
+		}
+		rows = append(rows, r)
+	}
+	return rows, m
+}
+
+// TestReaders has the libraries of the readers' guide read results in every
+// format, with the lines of the guide. make readers-check installs them.
+func TestReaders(t *testing.T) {
+	python := os.Getenv("BATCHSCORE_READERS")
+	if python == "" {
+		return // make readers-check runs it
+	}
+	folder := t.TempDir()
+	rows, m := misleading(t)
+	for _, f := range formats {
+		st, err := dir.New(filepath.Join(folder, string(f), "result"), dir.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := testJob(f)
+		job.Chunk = 1000
+		if job, _, err = Join(t.Context(), st, job); err != nil {
+			t.Fatal(err)
+		}
+		frozen, err := Freeze(t.Context(), st, freeze(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer frozen.Close()
+		chunk := 0
+		for of := range slices.Chunk(rows, job.Chunk) {
+			if _, err := Commit(t.Context(), st, &job, m, chunk, of); err != nil {
+				t.Fatal(err)
+			}
+			chunk++
+		}
+		if _, err := Finish(t.Context(), st, job, m, FinishOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := make([]Row, len(rows))
+	for i, r := range rows {
+		if want[i] = r.written(); want[i].TopK == nil {
+			want[i].TopK = []Class{}
+		}
+	}
+	var expected bytes.Buffer
+	if err := json.NewEncoder(&expected).Encode(want); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "expected.json"), expected.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), python, "testdata/readers/check.py", "../../docs/readers.md", folder)
+	text, err := cmd.CombinedOutput()
+	t.Logf("%s", text)
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,107 @@
+"""Executes the Python of docs/readers.md on results, and compares what it reads.
+
+usage: check.py GUIDE FOLDER, where FOLDER/FORMAT/result is a result in each
+format, and FOLDER/expected.json holds their rows. Each block of the guide that
+is marked "python FORMAT" leaves its rows in df. Blocks marked "spark" are passed
+over where PySpark is not installed.
+"""
+
+import json
+import os
+import re
+import struct
+import sys
+
+
+def float32(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def records(df):
+    """The rows of a table of any library, as dicts."""
+    kind = type(df).__module__.split(".")[0]
+    if kind == "pandas":
+        return df.to_dict("records")
+    if kind == "polars":
+        return df.to_dicts()
+    if kind == "pyarrow":
+        return df.to_pylist()
+    if kind in ("duckdb", "_duckdb"):
+        return [dict(zip(df.columns, row)) for row in df.fetchall()]
+    if kind == "pyspark":
+        return [row.asDict(recursive=True) for row in df.collect()]
+    raise TypeError(f"rows in a {type(df)}")
+
+
+def normal(row):
+    topk = row["topk"]
+    if isinstance(topk, str):
+        topk = json.loads(topk)
+    classes = [(int(c["class_id"]), c["label"], float32(c["score"])) for c in topk]
+    if isinstance(row["score"], int) and not isinstance(row["score"], bool):
+        raise TypeError(f"the score {row['score']} of {row['path']!r} was read as a whole number")
+    texts = {name: row[name] for name in ("path", "path_base64", "status", "label", "error")}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise TypeError(f"{name} of {row['path']!r} was read as {text!r}")
+    return texts | {"size": int(row["size"]), "class_id": int(row["class_id"]),
+                    "score": float32(row["score"]), "topk": classes}
+
+
+def spark_session():
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        return None
+    session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def main(guide, folder):
+    with open(guide, encoding="utf-8") as f:
+        text = f.read()
+    with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
+        want = [row | {"score": float(row["score"])} for row in json.load(f)]
+    want = sorted(map(normal, want), key=lambda r: (r["path"], r["path_base64"]))
+    # One folder for all, since Spark's stays the one that it was started in.
+    os.makedirs(os.path.join(folder, "work"))
+    os.chdir(os.path.join(folder, "work"))
+    spark, bad, n = spark_session(), 0, 0
+    heading = re.compile(r"^## ([^\n]*)$|^```python (\w+)( spark)?\n(.*?)^```$", re.M | re.S)
+    library = ""
+    for match in heading.finditer(text):
+        if match[1]:
+            library = match[1]
+            continue
+        form, code = match[2], match[4]
+        if match[3] and spark is None:
+            print(f"{library}, {form}: passed over, PySpark is not installed")
+            continue
+        if os.path.islink("result"):
+            os.unlink("result")
+        os.symlink(os.path.join(folder, form, "result"), "result")
+        n += 1
+        try:
+            names = {"spark": spark}
+            exec(code, names)
+            rows = sorted(map(normal, records(names["df"])), key=lambda r: (r["path"], r["path_base64"]))
+        except Exception as e:  # whatever a library raises
+            print(f"{library}, {form}: {type(e).__name__}: {e}")
+            bad += 1
+            continue
+        wrong = [(r, w) for r, w in zip(rows, want) if r != w]
+        if len(rows) != len(want) or wrong:
+            print(f"{library}, {form}: {len(rows)} rows of {len(want)}, {len(wrong)} differ, such as")
+            for r, w in wrong[:3]:
+                print(f"  read {r}\n  want {w}")
+            bad += 1
+        else:
+            print(f"{library}, {form}: {len(rows)} rows, equal")
+    if n < 10:
+        print(f"only {n} blocks of code were found in {guide}")
+        bad += 1
+    sys.exit(min(bad, 1))
+
+
+main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]))
