@@ -1,11 +1,9 @@
 package output
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/batchscore/batchscore/scorer/scratch"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -27,7 +25,7 @@ func Freeze(ctx context.Context, st store.Store,
 	if m, err = build(ctx); err != nil {
 		return nil, err
 	}
-	err = storeManifest(ctx, st, m)
+	_, err = store.CreateFrom(ctx, st, manifestName, m.Encode)
 	if err == nil {
 		return m, nil
 	}
@@ -40,28 +38,6 @@ func Freeze(ctx context.Context, st store.Store,
 		return nil, fmt.Errorf("store the manifest: %w", err)
 	}
 	return stored, readErr
-}
-
-// storeManifest creates the manifest, without ever holding its text as a whole
-// where the place takes it in pieces.
-func storeManifest(ctx context.Context, st store.Store, m *shard.Manifest) error {
-	switch s := st.(type) {
-	case interface {
-		CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (store.Object, error)
-	}:
-		_, err := s.CreateFrom(ctx, manifestName, m.Encode)
-		return err
-	case store.Streamer:
-		once := func(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
-		_, err := s.CreateFromWith(ctx, manifestName, once, m.Encode)
-		return err
-	}
-	var body bytes.Buffer
-	if err := m.Encode(&body); err != nil {
-		return err
-	}
-	_, err := st.Create(ctx, manifestName, body.Bytes())
-	return err
 }
 
 // room is where manifests lie.

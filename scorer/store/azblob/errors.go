@@ -23,10 +23,12 @@ import (
 type operation string
 
 const (
-	opList   operation = "list"
-	opOpen   operation = "open"
-	opRead   operation = "read"
-	opCreate operation = "create"
+	opList    operation = "list"
+	opOpen    operation = "open"
+	opRead    operation = "read"
+	opCreate  operation = "create"
+	opReplace operation = "replace"
+	opDelete  operation = "delete"
 )
 
 // fail makes the error of an operation on the object name, or, for a listing,
@@ -66,7 +68,9 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 	switch status := e.StatusCode; {
 	case op == opCreate && isThere(status, code):
 		return failed(store.ErrExist, "there is a blob of that name")
-	case op == opOpen && code == bloberror.BlobNotFound:
+	case (op == opReplace || op == opDelete) && status == http.StatusPreconditionFailed:
+		return failed(store.ErrChanged, "the blob carries another ETag now")
+	case (op == opOpen || op == opReplace || op == opDelete) && code == bloberror.BlobNotFound:
 		return failed(store.ErrNotExist, "there is no blob of that name")
 	case op == opOpen && (status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable):
 		return failed(store.ErrChanged, "the blob carries another ETag now")
@@ -139,7 +143,7 @@ func (s *Store) denied(code bloberror.Code) string {
 	switch code {
 	case bloberror.AuthorizationPermissionMismatch, "InsufficientAccountPermissions":
 		return text + ": it lacks permissions; reading takes read and list (Storage Blob Data Reader), " +
-			"writing takes create and write as well (Storage Blob Data Contributor)"
+			"writing takes create and write as well, repair delete too (Storage Blob Data Contributor)"
 	case bloberror.AuthorizationFailure, "AuthorizationSourceIPMismatch":
 		return text + ": check the account's firewall and network rules, and the permissions of the token"
 	case bloberror.AccountIsDisabled:

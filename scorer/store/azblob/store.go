@@ -159,10 +159,7 @@ func (s *Store) get(ctx context.Context, name, etag string, offset int64) (io.Re
 	}
 	opt := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: offset}}
 	if etag != "" {
-		quoted := azcore.ETag(`"` + etag + `"`)
-		opt.AccessConditions = &blob.AccessConditions{
-			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &quoted},
-		}
+		opt.AccessConditions = carrying(etag)
 	}
 	resp, err := s.client.NewBlobClient(s.place.Prefix+name).DownloadStream(ctx, opt)
 	if bloberror.HasCode(err, bloberror.ConditionNotMet) {

@@ -20,6 +20,10 @@ type Faulty struct {
 	// of its outcome err. Returning an error where err is nil is how an answer
 	// gets lost.
 	AfterCreate func(n int, o store.Object, err error) error
+	// BeforeChange runs before a replace or delete. An error is returned instead.
+	BeforeChange func(ctx context.Context, name string) error
+	// AfterChange decides what the caller sees of its outcome err.
+	AfterChange func(name string, err error) error
 	// BeforeOpen runs before open number n. An error is returned instead.
 	BeforeOpen func(ctx context.Context, n int, name string) error
 	// Body wraps the reader of an object that was opened.
@@ -31,7 +35,7 @@ type Faulty struct {
 	creates, opens atomic.Int64
 }
 
-var _ store.Store = (*Faulty)(nil)
+var _ store.Replacer = (*Faulty)(nil)
 
 // Create implements store.Store.
 func (f *Faulty) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
@@ -51,6 +55,33 @@ func (f *Faulty) Create(ctx context.Context, name string, body []byte) (store.Ob
 		}
 	}
 	return o, err
+}
+
+// Replace implements store.Replacer where Store does.
+func (f *Faulty) Replace(ctx context.Context, name string, body []byte, etag string) (o store.Object, err error) {
+	err = f.change(ctx, name, func() error {
+		o, err = store.Replace(ctx, f.Store, name, body, etag)
+		return err
+	})
+	return o, err
+}
+
+// Delete implements store.Replacer where Store does.
+func (f *Faulty) Delete(ctx context.Context, name, etag string) error {
+	return f.change(ctx, name, func() error { return store.Delete(ctx, f.Store, name, etag) })
+}
+
+func (f *Faulty) change(ctx context.Context, name string, do func() error) error {
+	if f.BeforeChange != nil {
+		if err := f.BeforeChange(ctx, name); err != nil {
+			return err
+		}
+	}
+	err := do()
+	if f.AfterChange != nil {
+		err = f.AfterChange(name, err)
+	}
+	return err
 }
 
 // Open implements store.Store.

@@ -56,6 +56,9 @@ func RunRefusing(t *testing.T, refuses func(name string) bool, open func(t *test
 		{"OneOf64Wins", testRace},
 		{"NeverPartial", testNeverPartial},
 		{"ClockRunsForward", testClock},
+		{"Replace", testReplace},
+		{"Delete", testDelete},
+		{"ReplaceIsNeverPartial", testReplaceNeverPartial},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
