@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // finish sees to it that _SUCCESS is written, by this worker or another, and
@@ -43,27 +44,44 @@ func (w *worker) succeed(ctx context.Context) (output.Success, error) {
 	defer stop()
 	go w.taker.renew(renewing)
 
-	relisted := w.relist()
-	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, output.FinishOptions{
-		Versions:   w.Versions,
-		Drift:      func() *output.Drift { return w.drift(<-relisted) },
-		PassedOver: func() output.PassedOver { return w.passed },
-	})
+	opt := output.FinishOptions{Versions: w.Versions, PassedOver: func() output.PassedOver { return w.passed }}
+	if w.Job.Retry == nil {
+		relisted := w.relist()
+		opt.Drift = func(now *shard.Manifest) *output.Drift {
+			r := <-relisted
+			if now != w.Manifest { // retried images have newer entries
+				r = w.listAgain(ctx, &w.Job, now)
+			}
+			if r.err == nil {
+				w.passed = r.passed
+			}
+			return w.drift(r)
+		}
+	}
+	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, opt)
 	if err != nil {
 		return s, err
 	}
 	return s, w.MaxErrors.check(s, w.Out.String())
 }
 
+// listAgain lists the images of a job again and compares them with a manifest.
+func (o *Options) listAgain(ctx context.Context, job *output.Job, m *shard.Manifest) (r relisting) {
+	r.drift, r.err = output.MeasureDrift(m, job.Max > 0, func(fn func(store.Object) error) (err error) {
+		r.passed, err = Images(ctx, o.Images, job.Files, fn)
+		return err
+	})
+	return r
+}
+
 // drift is what a second listing showed, nil if it failed.
-func (w *worker) drift(r relisting) *output.Drift {
+func (o *Options) drift(r relisting) *output.Drift {
 	if r.err != nil {
-		w.Log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
+		o.Log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
 		return nil
 	}
-	w.passed = r.passed
 	if r.drift != (output.Drift{}) {
-		w.Log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
+		o.Log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
 			Msg("the collection changed after the manifest was frozen; images added are not in this job")
 	}
 	return &r.drift
@@ -85,12 +103,7 @@ func (w *worker) relister(ctx context.Context) (begin func() <-chan relisting, e
 	begin = sync.OnceValue(func() <-chan relisting {
 		c := make(chan relisting, 1)
 		running.Go(func() {
-			var passed output.PassedOver
-			drift, err := output.MeasureDrift(w.Manifest, w.Job.Max > 0, func(fn func(store.Object) error) (err error) {
-				passed, err = Images(ctx, w.Images, w.Job.Files, fn)
-				return err
-			})
-			c <- relisting{drift, passed, err}
+			c <- w.listAgain(ctx, &w.Job, w.Manifest)
 		})
 		return c
 	})

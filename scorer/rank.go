@@ -127,6 +127,9 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 func (w *worker) storage() map[string]output.Storage {
 	all := map[string]output.Storage{}
 	for what, st := range map[string]store.Store{"images": w.Images, "out": w.Out} {
+		if sub, ok := st.(*store.Sub); ok {
+			st = sub.Unwrap()
+		}
 		if p, ok := st.(*patient.Store); ok {
 			s := p.Stats()
 			all[what] = output.Storage{Calls: s.Calls, Retries: s.Retries, Throttled: s.Throttled,

@@ -42,6 +42,9 @@ type Options struct {
 	TryOut    func(ctx context.Context, batch int) error
 	World     shard.World
 	MaxErrors Threshold
+	// Retry asks to score the images again whose rows have these statuses, once the
+	// job is complete; nil asks for nothing.
+	Retry output.Selection
 	// Rescore scores an image that changed after the listing as it is now,
 	// instead of giving it a row that says so.
 	Rescore bool
@@ -79,6 +82,8 @@ type Options struct {
 
 	// halt is set by Run.
 	halt *halt
+	// list makes the manifest of a job; nil lists all images.
+	list lister
 	// hook is called at named points, for tests that kill the process there.
 	hook func(point string, chunk int)
 }
@@ -129,6 +134,10 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 	defer end(nil)
 	go o.watch(ctx)
 	go o.graceful(ctx, end)
+	if o.Retry != nil {
+		done, err := o.retry(ctx, start)
+		return done, o.because(ctx, err)
+	}
 	done, err := run(ctx, o, start)
 	return done, o.because(ctx, err)
 }
@@ -198,10 +207,20 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
 		return done, false, err
 	}
-	if err := done.Stands(ctx, o.Out); err != nil {
+	if o.World.Rank == 0 { // one reader is enough
+		err = output.Intact(ctx, o.Out, done)
+	} else {
+		err = done.Stands(ctx, o.Out)
+	}
+	if err != nil {
 		return done, false, err
 	}
-	o.Log.Info().Msg("this job is complete already; nothing to do")
+	if o.Job.Retry != nil {
+		return done, true, nil
+	}
+	if done, err = o.published(ctx, done); err != nil {
+		return done, false, err
+	}
 	return done, true, o.MaxErrors.check(done, o.Out.String())
 }
 
@@ -210,11 +229,14 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	var listing time.Duration
 	var passed output.PassedOver
-	var list lister = func(ctx context.Context, files output.Files, most int) (m *shard.Manifest, err error) {
-		start := time.Now()
-		m, passed, err = List(ctx, o.Images, files, most, o.Log)
-		listing = time.Since(start)
-		return m, err
+	list := o.list
+	if list == nil {
+		list = func(ctx context.Context, job *output.Job) (m *shard.Manifest, err error) {
+			start := time.Now()
+			m, passed, err = List(ctx, o.Images, job.Files, job.Max, o.Log)
+			listing = time.Since(start)
+			return m, err
+		}
 	}
 	listed, err := listFirst(ctx, &o, list)
 	if err != nil {
@@ -237,6 +259,10 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			Msg("the job was begun by a program with other decoders: rows that stand keep what those said, " +
 				"and those that are made now may say otherwise; for one answer throughout, choose another --out")
 	}
+	if listed != nil && !job.Retry.Alike(o.Job.Retry) {
+		listed.Close() // that of another retry, which was begun first
+		listed = nil
+	}
 	o.Job = job
 	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
 	if created {
@@ -247,7 +273,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 			listed = nil
 			return m, nil
 		}
-		return list(ctx, job.Files, job.Max)
+		return list(ctx, &job)
 	})
 	if err != nil {
 		return nil, err
@@ -263,8 +289,8 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	}, nil
 }
 
-// lister makes a manifest of at most so many images.
-type lister func(ctx context.Context, files output.Files, most int) (*shard.Manifest, error)
+// lister makes the manifest of a job.
+type lister func(ctx context.Context, job *output.Job) (*shard.Manifest, error)
 
 // A rank leaves the listing to those before it for its number times listPatience,
 // maxPatience at most, before it lists by itself, in case they are not there. So
@@ -286,7 +312,10 @@ func listFirst(ctx context.Context, o *Options, list lister) (*shard.Manifest, e
 	}
 	_, err := output.ReadJob(ctx, o.Out)
 	if errors.Is(err, store.ErrNotExist) {
-		return list(ctx, o.Job.Files, o.Job.Max)
+		if o.Job.Retry != nil && o.World.Rank > 0 {
+			return nil, errNotBegun
+		}
+		return list(ctx, &o.Job)
 	}
 	return nil, err
 }

@@ -209,6 +209,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return fmt.Errorf("%w (and the output could not be judged: %v)", failed, err)
 	}
 	unproven := judge(&report)
+	if unproven == nil && report.Unfinished > 0 && w.r.Job.Run["retry"] != "" {
+		unproven = fmt.Errorf("retry %d is not done", report.Unfinished)
+	}
 	switch {
 	case unproven != nil && failed == nil:
 		return fmt.Errorf("%w: %s reports success, but %v; launch it again to go on", output.ErrIncomplete, w.r.Engine, unproven)

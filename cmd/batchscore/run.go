@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -125,6 +126,7 @@ type runFlags struct {
 	provider  string
 	maxErrors string
 	rescore   bool
+	retry     string
 	decoders  int
 	sessions  amount
 	tuneCache string
@@ -146,9 +148,14 @@ Started by a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it
 takes rank and world size from its environment. Started again on the same
 output, it goes on where the job was; started twice at once, both share the work.
 
+With --retry failed, or --retry not_found,truncated, it completes the job and then
+scores those images again, as they are now, and no others. Their rows take the
+place of the old ones when all of them are scored.
+
 ` + placesHelp + `
 ` + exitCodesHelp,
 		Example: `  batchscore run --images photos --out result --model inception.onnx
+  batchscore run --images photos --out result --model inception.onnx --retry failed
   mpirun -np 4 batchscore run --images photos --out result --inference classification
   batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
@@ -164,6 +171,7 @@ output, it goes on where the job was; started twice at once, both share the work
 	fs := cmd.Flags()
 	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cpu-direct (every convolution as the model has it), cuda, tensorrt, or simulate:DEVICE|rate=N[,rate=N,slow=N,jitter=J,load=T,batch=N] with DEVICE p100 or k80; auto takes a GPU where one can be used")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
+	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images again whose status this is, with commas between several: "+strings.Join(scorer.Failures(), ", ")+", or failed for all of them")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
 	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
 	fs.Var(&f.sessions, "sessions", "calls of the device at a time, or auto to measure what suits it; by default one a core on the CPU and two on a GPU")
@@ -208,6 +216,15 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	if err := localOnly("--tune-cache", f.tuneCache); err != nil {
 		return err
+	}
+	var retry output.Selection // nil is none
+	if cmd.Flags().Changed("retry") {
+		if retry, err = scorer.ParseSelection(f.retry, scorer.Failures()); err != nil {
+			return usagef("--retry: %v", err)
+		}
+		if f.static {
+			return usagef("--retry and --static exclude each other: a rank that keeps to its share ends before others are done")
+		}
 	}
 	if f.lease < time.Second {
 		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)
@@ -304,7 +321,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 		},
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
-		MaxErrors: maxErrors, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
+		MaxErrors: maxErrors, Retry: retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,

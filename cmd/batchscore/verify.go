@@ -49,6 +49,10 @@ func judge(r *output.Report) error {
 	if err := r.Err(); err != nil || r.Complete {
 		return err
 	}
+	if r.Publishing {
+		return fmt.Errorf("%s: the content %w: the rows of a retry are being put into the parts; run the job again to finish that",
+			r.Output, output.ErrMismatch)
+	}
 	return fmt.Errorf("%s: the content %w: every part stands, but there is no %s; run the job again to finish it",
 		r.Output, output.ErrMismatch, output.SuccessName)
 }

@@ -13,10 +13,15 @@ import (
 type folder struct {
 	st       store.Store
 	job      Job
-	manifest *shard.Manifest
+	state    state
+	base     *shard.Manifest // that was frozen
+	manifest *shard.Manifest // with the entries of retried images
 	chunks   shard.Chunks
 	done     *Set
 }
+
+// openFolder opens a folder for reading. One in which the rows of a retry are
+// being put into the parts is ErrIncomplete.
 
 func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	job, err := ReadJob(ctx, st)
@@ -30,15 +35,37 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &folder{st: st, job: job, manifest: m, chunks: job.Chunks(m.Len())}
-	if f.done, err = Done(ctx, st, f.chunks, job.Format); err != nil {
+	f := &folder{st: st, job: job, base: m, manifest: m, chunks: job.Chunks(m.Len())}
+	if err := f.settle(ctx); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-func (f *folder) Close() { f.manifest.Close() }
+// settle finds out which rows the parts have.
+func (f *folder) settle(ctx context.Context) (err error) {
+	if f.state, err = readState(ctx, f.st, &f.job); err != nil {
+		return err
+	}
+	if err := f.state.settled(f.st); err != nil {
+		return err
+	}
+	m, err := current(ctx, f.st, f.base, f.state.generation())
+	if err != nil {
+		return err
+	}
+	f.manifest = m
+	f.done, err = Done(ctx, f.st, f.chunks, f.job.Format)
+	return err
+}
+
+func (f *folder) Close() {
+	f.base.Close()
+	if f.manifest != f.base {
+		f.manifest.Close()
+	}
+}
 
 // notOutput says more of a folder that has no record.
 func notOutput(st store.Store, err error) error {
@@ -61,4 +88,14 @@ func (f *folder) parts(ctx context.Context, fn func(part) error) error {
 		}
 		return fn(p)
 	})
+}
+
+// proven compares the digests of all parts with those that _SUCCESS proves, if
+// there is one.
+func (f *folder) proven(lines []byte) error {
+	if s := f.state.success; s != nil && digest(lines) != s.Digests.Parts {
+		return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
+			f.st, ErrMismatch, repairAdvice(f.st))
+	}
+	return nil
 }

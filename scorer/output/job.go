@@ -75,7 +75,9 @@ type Job struct {
 	Format Format `json:"format"`
 	// RowForm is the version of how rows are written, which Join fills: 0 for jobs
 	// begun before there was one, 1 for rows that are Form.Typed.
-	RowForm int       `json:"row_form,omitempty"`
+	RowForm int `json:"row_form,omitempty"`
+	// Retry is set in the record of a retry.
+	Retry   *Retry    `json:"retry,omitempty"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
 	// Checksum is "sha256:" and the digest of the record without it.
 	Checksum string `json:"checksum"`

@@ -2,7 +2,6 @@ package output
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -27,17 +26,10 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 		return err
 	}
 	defer in.Close()
-	success, err := ReadSuccess(ctx, st)
-	complete := err == nil
-	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return err
-	}
-	missing := missingParts(st, in.done, in.job.Format)
-	if complete {
-		missing = goneParts(missing)
-	}
-	if missing != nil {
-		return missing
+	if missing := missingParts(st, in.done, in.job.Format); missing != nil && in.state.success != nil {
+		return goneParts(st, missing)
+	} else if missing != nil {
+		return unfinished(missing)
 	}
 	if f == "" {
 		f = in.job.Format
@@ -56,9 +48,8 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	}); err != nil {
 		return err
 	}
-	if complete && digest(lines) != success.Digests.Parts {
-		return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which",
-			st, ErrMismatch)
+	if err := in.proven(lines); err != nil {
+		return err
 	}
 	if err := out.Close(); err != nil {
 		return fmt.Errorf("merge: %w", err)

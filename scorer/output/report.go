@@ -51,9 +51,14 @@ type Report struct {
 	Missing       int            `json:"missing_parts"`
 	MissingImages int            `json:"missing_images"`
 	Statuses      map[string]int `json:"statuses"`
-	// Complete says that _SUCCESS is there.
-	Complete bool         `json:"complete"`
-	Found    map[Kind]int `json:"found"` // problems by kind
+	// Complete says that _SUCCESS is there, and no retry is being published.
+	Complete bool `json:"complete"`
+	// Publishing says that the rows of a retry are being put into the parts, or
+	// that this was begun. Unfinished is the number of a retry that was begun and
+	// whose rows are not in the parts, 0 if there is none.
+	Publishing bool         `json:"publishing,omitempty"`
+	Unfinished int          `json:"unfinished_retry,omitempty"`
+	Found      map[Kind]int `json:"found"` // problems by kind
 	// Problems holds the first thousand of them.
 	Problems []Problem `json:"problems"`
 }
@@ -97,6 +102,8 @@ func (r *Report) String() string {
 		state = "complete"
 	case r.Chunks == 0:
 		state = "cannot be judged"
+	case r.Publishing:
+		state = "incomplete: the rows of a retry are being put into the parts"
 	}
 	if r.Simulated {
 		state += " (simulated)"
@@ -127,6 +134,9 @@ func (r *Report) String() string {
 	}
 	if n := total - len(r.Problems); n > 0 {
 		fmt.Fprintf(&b, "and %d more\n", n)
+	}
+	if r.Unfinished > 0 && !r.Publishing {
+		fmt.Fprintf(&b, "retry %d was begun and is not done: run the job again with --retry to finish it\n", r.Unfinished)
 	}
 	if r.OK() {
 		b.WriteString("OK: rows equal manifest\n")

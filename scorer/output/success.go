@@ -43,6 +43,8 @@ type Success struct {
 	Ended           time.Time `json:"ended"`
 	MakespanSeconds float64   `json:"makespan_seconds"`
 	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
+	// Retry is what the last retry did, nil before the first.
+	Retry *RetryOutcome `json:"retry,omitempty"`
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
 	// PassedOver counts what a listing took for no image.
@@ -56,7 +58,19 @@ type Success struct {
 	Checksum string            `json:"checksum"`
 }
 
-// Digests are "sha256:" and hex.
+// RetryOutcome is what a retry did.
+type RetryOutcome struct {
+	Generation int            `json:"generation"` // its number, from 1 on
+	Statuses   Selection      `json:"statuses"`   // of the images that were scored again
+	Images     int            `json:"images"`
+	Now        map[string]int `json:"now"` // images by status, of those
+	// Ended is when the last of them was scored, MakespanSeconds how long that took.
+	Ended           time.Time `json:"ended"`
+	MakespanSeconds float64   `json:"makespan_seconds"`
+}
+
+// Digests are "sha256:" and hex. That of the manifest is of the one which has the
+// entries of retried images as they were scored.
 type Digests struct {
 	Manifest   string `json:"manifest"`
 	Model      string `json:"model"`
@@ -81,11 +95,23 @@ func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
 func parseSuccess(st store.Store, body []byte) (Success, error) {
 	var s Success
 	if err := decodeRecord(body, &s); err != nil {
-		return Success{}, fmt.Errorf("%s of %s: %w", SuccessName, st, err)
+		return Success{}, &damagedRecord{SuccessName, st.String(), err}
 	}
 	s.Failed = failed(s.Statuses) // which older ones do not say
 	return s, nil
 }
+
+// damagedRecord is ErrMismatch about a record that repair can make again.
+type damagedRecord struct {
+	name, place string
+	err         error
+}
+
+func (d *damagedRecord) Error() string {
+	return fmt.Sprintf("%s of %s: %v; to mend it: batchscore repair %s", d.name, d.place, d.err, shellWord(d.place))
+}
+
+func (d *damagedRecord) Unwrap() error { return d.err }
 
 // Stands says whether the parts of a complete job are still there, by one
 // listing; that they are what they were takes Verify. ErrMismatch says that some
@@ -95,23 +121,51 @@ func (s *Success) Stands(ctx context.Context, st store.Store) error {
 	if err != nil {
 		return err
 	}
-	return goneParts(missingParts(st, done, s.Format))
+	return goneParts(st, missingParts(st, done, s.Format))
+}
+
+// Intact says whether the parts of a complete job are what they were. It reads
+// them all, a few at a time, and decodes none.
+func Intact(ctx context.Context, st store.Store, s Success) error {
+	if err := s.Stands(ctx, st); err != nil {
+		return err
+	}
+	var lines []byte
+	if err := inOrder(ctx, s.Chunks, func(ctx context.Context, chunk int) (string, error) {
+		body, _, err := readAll(ctx, st, PartName(chunk, s.Format))
+		return hexDigest(body), err
+	}, func(chunk int, hex string) error {
+		lines = appendDigest(lines, hex, PartName(chunk, s.Format))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if digest(lines) == s.Digests.Parts {
+		return nil
+	}
+	// While a retry is published, parts are neither the old nor the new ones.
+	r, err := ReadRetries(ctx, st)
+	if err == nil && r.Publishing && s.Generation() < r.Complete {
+		return nil
+	}
+	return errors.Join(err, fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
+		st, ErrMismatch, repairAdvice(st)))
 }
 
 // goneParts is what missing parts are in an output that was complete: a run takes it
 // for complete still.
-func goneParts(missing error) error {
+func goneParts(st store.Store, missing error) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("the content %w: %w, once %s is deleted", ErrMismatch, missing, SuccessName)
+	return fmt.Errorf("the content %w: %w; %s", ErrMismatch, missing, repairAdvice(st))
 }
 
 // FinishOptions is what _SUCCESS says beside what the output folder tells.
 type FinishOptions struct {
-	// Drift, if not nil, is called when the parts are checked. What it returns
-	// may be nil.
-	Drift func() *Drift
+	// Drift, if not nil, is called when the parts are checked, with the manifest
+	// that their rows have. What it returns may be nil.
+	Drift func(now *shard.Manifest) *Drift
 	// PassedOver, if not nil, is called after Drift.
 	PassedOver func() PassedOver
 	Versions   map[string]string
@@ -122,11 +176,18 @@ type FinishOptions struct {
 // may be called by any number of workers; the first decides, and all return
 // the same.
 //
+// Where retries are complete whose rows are not in the parts, it puts them there
+// and replaces the parts, digests and _SUCCESS.
+//
 // While parts are missing it returns ErrIncomplete; ErrMismatch if one is not
 // what it should be. It holds a few parts in memory at a time.
 func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt FinishOptions) (Success, error) {
-	if s, err := ReadSuccess(ctx, st); !errors.Is(err, store.ErrNotExist) {
-		return s, err
+	was, err := readState(ctx, st, &job)
+	if err != nil {
+		return Success{}, err
+	}
+	if was.success != nil && was.success.Generation() >= was.Complete {
+		return *was.success, nil
 	}
 	c := job.Chunks(m.Len())
 	done, err := Done(ctx, st, c, job.Format)
@@ -134,13 +195,15 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return Success{}, err
 	}
 	if err := missingParts(st, done, job.Format); err != nil {
-		return Success{}, err
+		if was.success != nil {
+			return Success{}, goneParts(st, err)
+		}
+		return Success{}, unfinished(err)
 	}
-	s := Success{
-		Job: job.ID, Images: m.Len(), Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
-		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation, JPEGDecoder: job.JPEGDecoder,
-		Versions: opt.Versions, DependentRows: job.DependentRows,
+	if was.Complete > 0 {
+		return publish(ctx, st, &job, m, was, opt)
 	}
+	s := newSuccess(&job, c, opt.Versions)
 	var lines []byte
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
 		return readPart(ctx, st, &job, m, chunk)
@@ -155,10 +218,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if err != nil {
 		return Success{}, err
 	}
-	s.Digests = Digests{
-		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
-		Parts: digest(lines),
-	}
+	s.Digests = digestsOf(&job, m, lines)
 	if err := s.timing(ctx, st); err != nil {
 		return Success{}, err
 	}
@@ -167,32 +227,62 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return Success{}, fmt.Errorf("store the digests of the parts: %w", err)
 	}
 	if string(stored) != string(lines) {
-		return Success{}, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; see what verify says",
-			digestsName, st, ErrMismatch)
+		return Success{}, fmt.Errorf("%s of %s: %w: it does not hold the digests of the parts; %s",
+			digestsName, st, ErrMismatch, repairAdvice(st))
 	}
 	if opt.Drift != nil {
-		s.Drift = opt.Drift()
+		s.Drift = opt.Drift(m)
 	}
 	if opt.PassedOver != nil {
 		s.PassedOver = opt.PassedOver()
 	}
-	return createSuccess(ctx, st, s)
-}
-
-func createSuccess(ctx context.Context, st store.Store, s Success) (Success, error) {
-	s.Failed, s.See = failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
-	body, err := encodeRecord(&s)
+	body, err := s.encode(st)
 	if err != nil {
-		return Success{}, fmt.Errorf("%s: %w", SuccessName, err)
+		return Success{}, err
 	}
-	stored, _, _, err := createOrRead(ctx, st, SuccessName, body)
+	stored, _, _, err = createOrRead(ctx, st, SuccessName, body)
 	if err != nil {
 		return Success{}, fmt.Errorf("create %s: %w", SuccessName, err)
 	}
 	return parseSuccess(st, stored)
 }
 
-// missingParts is ErrIncomplete unless every chunk has its part.
+// newSuccess says of a job what does not depend on its rows.
+func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
+	return Success{
+		Job: job.ID, Images: c.Entries, Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
+		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation,
+		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions,
+	}
+}
+
+// digestsOf are those of a job whose parts have the digests in lines.
+func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
+	return Digests{
+		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
+		Parts: digest(lines),
+	}
+}
+
+// encode is the content of _SUCCESS in that place.
+func (s *Success) encode(st store.Store) ([]byte, error) {
+	s.Failed, s.See = failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
+	body, err := encodeRecord(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", SuccessName, err)
+	}
+	return body, nil
+}
+
+// unfinished is what missing parts are in an output that was never complete.
+func unfinished(missing error) error {
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w; run the job again to make them", ErrIncomplete, missing)
+}
+
+// missingParts says which chunks have no part; nil if none.
 func missingParts(st store.Store, done *Set, f Format) error {
 	missing := done.Len() - done.Count()
 	if missing == 0 {
@@ -202,8 +292,7 @@ func missingParts(st store.Store, done *Set, f Format) error {
 	for done.Has(first) {
 		first++
 	}
-	return fmt.Errorf("%w: %d of %d parts are missing from %s, the first is %s; run the job again to make them",
-		ErrIncomplete, missing, done.Len(), st, PartName(first, f))
+	return fmt.Errorf("%d of %d parts are missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
 }
 
 func (s *Success) started(t time.Time) {

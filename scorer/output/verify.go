@@ -28,7 +28,7 @@ func Verify(ctx context.Context, st store.Store) (Report, error) {
 	if err != nil || !ok {
 		return v.report, err
 	}
-	defer v.manifest.Close()
+	defer v.close()
 	if err := v.list(ctx); err != nil {
 		return v.report, err
 	}
@@ -49,13 +49,24 @@ type verifier struct {
 	st       store.Store
 	report   Report
 	job      Job
-	manifest *shard.Manifest
+	state    state
+	base     *shard.Manifest // that was frozen
+	manifest *shard.Manifest // with the entries of retried images
+	older    []*shard.Manifest
 	chunks   shard.Chunks
 	stand    *Set          // chunks whose part stands
 	seen     *Set          // manifest entries that have a row somewhere
 	entries  []shard.Entry // of the chunk at hand
 	lines    []byte        // what the file of the parts' digests should hold
 	sums     string        // digest of that file, or of lines if it is not there
+}
+
+func (v *verifier) close() {
+	for _, m := range append(v.older, v.base, v.manifest) {
+		if m != nil {
+			m.Close() // twice does no harm
+		}
+	}
 }
 
 // damaged reports err if it tells of a damaged record.
@@ -78,7 +89,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 	}
 	v.report.Job, v.report.Format, v.report.Simulated = v.job.ID, v.job.Format, v.job.Precision == Simulated
 	v.report.DependentRows = v.job.DependentRows
-	if v.manifest, err = ReadManifest(ctx, v.st); err != nil {
+	if v.base, err = ReadManifest(ctx, v.st); err != nil {
 		if errors.Is(err, store.ErrNotExist) {
 			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "the manifest was never stored"})
 			return false, nil
@@ -88,10 +99,40 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
+	v.state, err = readState(ctx, v.st, &v.job)
+	if err != nil && !v.damagedSuccess(err) {
+		return v.unreadable(err)
+	}
+	v.report.Publishing = err == nil && v.state.unsettled()
+	if v.manifest, err = current(ctx, v.st, v.base, v.state.generation()); err != nil {
+		return v.unreadable(err)
+	}
+	if err := v.readOlder(ctx); err != nil {
+		return v.unreadable(err)
+	}
+	if v.state.Begun != nil || v.state.success != nil && v.state.success.Generation() < v.state.Complete {
+		v.report.Unfinished = v.state.generation() + 1
+	}
 	v.chunks = v.job.Chunks(v.manifest.Len())
 	v.stand, v.seen = NewSet(v.chunks.Count()), NewSet(v.manifest.Len())
 	v.report.Images, v.report.Chunks = v.manifest.Len(), v.chunks.Count()
 	return true, nil
+}
+
+// damagedSuccess reports whether err is one of _SUCCESS, which is told later: the
+// parts can be judged without.
+func (v *verifier) damagedSuccess(err error) bool {
+	var d *damagedRecord
+	return errors.As(err, &d) && d.name == SuccessName && d.place == v.st.String()
+}
+
+// unreadable ends a verification that does not find what the retries did.
+func (v *verifier) unreadable(err error) (bool, error) {
+	v.close()
+	if v.damaged(strings.TrimSuffix(retryFolder, "/"), err) {
+		return false, nil
+	}
+	return false, err
 }
 
 // list finds the parts, and what poses as one.
@@ -178,7 +219,7 @@ func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
 	} else if at != first+i {
 		say(Misplaced, path, "it belongs in %s as row %d", PartName(at/v.chunks.Size, v.job.Format), at%v.chunks.Size)
 	}
-	if r.Size != e.Size {
+	if r.Size != e.Size && !v.before(r.Size, path) {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
 	}
 	if ok := r.Status == StatusOK; ok != (r.ClassID >= 0) || ok != (r.Error == "") {
@@ -190,6 +231,38 @@ func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
 		say(Altered, path, "the score %v is not from 0 to 1, as those of %s are", r.Score, v.job.Activation)
 	}
 	return nil
+}
+
+// readOlder reads the manifests that rows may have where some are of before a
+// retry.
+func (v *verifier) readOlder(ctx context.Context) error {
+	if !v.state.unsettled() {
+		return nil
+	}
+	v.older = []*shard.Manifest{v.base}
+	for n := 1; n < v.state.Complete; n++ {
+		m, err := ReadManifest(ctx, Generation(v.st, n))
+		if err != nil {
+			return err
+		}
+		v.older = append(v.older, m)
+	}
+	return nil
+}
+
+// before reports whether an image may have a row of that size from before a
+// retry, whose rows are being put into the parts.
+func (v *verifier) before(size int64, path string) bool {
+	for _, m := range v.older {
+		i, ok, err := m.Find(path)
+		if !ok || err != nil {
+			continue
+		}
+		if e, err := m.At(i); err == nil && e.Size == size {
+			return true
+		}
+	}
+	return false
 }
 
 // find returns the entry of a path and its index, which it looks for first where
@@ -239,6 +312,15 @@ func (v *verifier) digests(ctx context.Context) error {
 	for line := range bytes.Lines(body) {
 		want[string(line)] = true
 	}
+	if v.state.unsettled() {
+		newer, _, err := readAll(ctx, Generation(v.st, v.state.Complete), publishedName)
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return err
+		}
+		for line := range bytes.Lines(newer) {
+			want[string(line)] = true
+		}
+	}
 	for line := range bytes.Lines(v.lines) {
 		if want[string(line)] {
 			delete(want, string(line))
@@ -249,7 +331,7 @@ func (v *verifier) digests(ctx context.Context) error {
 		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: string(name),
 			Detail: "its digest is not the one in " + digestsName})
 	}
-	if v.report.OK() && !bytes.Equal(v.lines, body) {
+	if v.report.OK() && !v.state.unsettled() && !bytes.Equal(v.lines, body) {
 		v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: digestsName, Detail: "it does not list the parts, each once and in order"})
 	}
 	return nil
@@ -267,6 +349,9 @@ func (v *verifier) success(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if v.state.unsettled() {
+		return nil // it tells of what was
 	}
 	v.report.Complete = true
 	differ := func(what string, have, want any) {

@@ -45,7 +45,7 @@ func TestFinish(t *testing.T) {
 	if err := WriteSummary(t.Context(), st, w); !errors.Is(err, store.ErrExist) {
 		t.Errorf("a second summary of one worker: %v", err)
 	}
-	opt := FinishOptions{Drift: func() *Drift { return &Drift{Added: 2} }, Versions: map[string]string{"onnxruntime": "1.30.0"}}
+	opt := FinishOptions{Drift: func(*shard.Manifest) *Drift { return &Drift{Added: 2} }, Versions: map[string]string{"onnxruntime": "1.30.0"}}
 	s, err := Finish(t.Context(), st, r.j, r.m, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -467,7 +467,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 		"stands": s.Stands(t.Context(), st),
 		"merge":  Merge(t.Context(), st, io.Discard, ""),
 	} {
-		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "deleted") {
+		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "batchscore repair memory") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -25,7 +25,7 @@ type Lines struct {
 func (l *Lines) Start(total int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.total = total
+	l.done, l.total = 0, total
 	fmt.Fprintf(l.W, "Worker %d needs to process %d images\n", l.Rank, total)
 }
 

@@ -38,7 +38,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		err = os.Rename(temp.Name(), final)
 	}
 	if err == nil {
-		err = syncFolder(folder)
+		err = SyncFolder(folder)
 	}
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
@@ -57,7 +57,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 		return fmt.Errorf("delete %s: %w", final, store.ErrNotExist)
 	}
 	if err == nil {
-		err = syncFolder(filepath.Dir(final))
+		err = SyncFolder(filepath.Dir(final))
 	}
 	if err != nil {
 		return classify("delete", final, 0, err)

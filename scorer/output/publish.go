@@ -1,0 +1,348 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// publication puts the rows of complete retries into the parts of an output. In
+// steps, each of which a crash may end, and which the next to come goes on with:
+//
+//  1. All parts are read and held against the digests they had. The digests that
+//     they will have are stored in the place of the last retry, and what _SUCCESS
+//     said. From then on the output is unsettled.
+//  2. Each part that differs is replaced. A part is either as it was or as it will
+//     be: with the newer rows it has the digest that was stored.
+//  3. The file of the digests is replaced, and then _SUCCESS.
+//
+// Several workers may do so at once; what they write is the same.
+type publication struct {
+	st       store.Store
+	job      *Job
+	state    state
+	manifest *shard.Manifest // with the entries of the retries
+	chunks   shard.Chunks
+	retries  []*folder // whose rows are to be put into the parts
+
+	before   []byte // digests of the parts as they were read
+	after    []byte // and with the newer rows
+	changed  *Set   // parts that differ
+	statuses map[string]int
+	last     time.Time // when the last part came
+}
+
+// publish brings the parts of an output to its last complete retry, and then
+// _SUCCESS, and returns that. Every part is there.
+func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest, was state, opt FinishOptions) (Success, error) {
+	p := &publication{st: st, job: job, state: was, chunks: job.Chunks(base.Len())}
+	var err error
+	if p.manifest, err = current(ctx, st, base, was.Complete); err != nil {
+		return Success{}, err
+	}
+	defer p.manifest.Close()
+	from := 0
+	if was.success != nil {
+		from = was.success.Generation()
+	}
+	for n := from; n < was.Complete; n++ {
+		f, err := openFolder(ctx, Generation(st, n+1))
+		if err != nil {
+			return Success{}, fmt.Errorf("retry %d: %w", n+1, err)
+		}
+		defer f.Close()
+		p.retries = append(p.retries, f)
+	}
+	if err := p.prepare(ctx); err != nil {
+		return Success{}, err
+	}
+	if err := p.replace(ctx); err != nil {
+		return Success{}, err
+	}
+	if done, err := p.overtaken(ctx); err != nil {
+		return Success{}, err
+	} else if done != nil {
+		return *done, nil
+	}
+	if err := put(ctx, st, digestsName, p.after); err != nil {
+		return Success{}, fmt.Errorf("store the digests of the parts: %w", err)
+	}
+	return p.succeed(ctx, opt)
+}
+
+// place is that of the last retry.
+func (p *publication) place() store.Store { return Generation(p.st, p.state.Complete) }
+
+// prepare is step 1.
+func (p *publication) prepare(ctx context.Context) error {
+	stored, _, err := readAll(ctx, p.place(), publishedName)
+	if err == nil {
+		p.after = stored
+		return nil
+	}
+	if !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	known, err := p.knownDigests(ctx)
+	if err != nil {
+		return err
+	}
+	p.changed = NewSet(p.chunks.Count())
+	var after []byte
+	if err := p.each(ctx, nil, func(chunk int, n newPart) error {
+		if line := string(appendDigest(nil, n.was, n.name)); known != nil && !known[line] {
+			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it is not what it was when the job was complete", ErrMismatch))
+		}
+		if n.body != nil {
+			p.changed.Add(chunk)
+		}
+		p.before = appendDigest(p.before, n.was, n.name)
+		after = appendDigest(after, n.digest, n.name)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if s := p.state.success; s != nil {
+		if digest(p.before) != s.Digests.Parts {
+			return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; %s", p.st, ErrMismatch, repairAdvice(p.st))
+		}
+		body, err := encodeRecord(s)
+		if err == nil {
+			_, _, _, err = createOrRead(ctx, p.place(), previousName, body)
+		}
+		if err != nil {
+			return fmt.Errorf("keep the last %s: %w", SuccessName, err)
+		}
+	}
+	if p.after, _, _, err = createOrRead(ctx, p.place(), publishedName, after); err != nil {
+		return fmt.Errorf("store the digests that the parts will have: %w", err)
+	}
+	if !bytes.Equal(p.after, after) {
+		p.changed = nil // of another worker that began with other parts: look at all
+	}
+	return nil
+}
+
+// knownDigests are the lines of the file of the parts' digests, nil if it is gone.
+func (p *publication) knownDigests(ctx context.Context) (map[string]bool, error) {
+	body, _, err := readAll(ctx, p.st, digestsName)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for line := range bytes.Lines(body) {
+		known[string(line)] = true
+	}
+	return known, nil
+}
+
+// replacers is how many parts are replaced at once.
+const replacers = 16
+
+// replace is step 2.
+func (p *publication) replace(ctx context.Context) error {
+	lines := bytes.SplitAfter(p.after, []byte("\n"))
+	if len(lines) != p.chunks.Count()+1 {
+		return fmt.Errorf("%s of %s: %w: it does not list the parts; %s", publishedName, p.place(), ErrMismatch, repairAdvice(p.st))
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(replacers)
+	err := p.each(ctx, p.changed, func(chunk int, n newPart) error {
+		if !bytes.Equal(appendDigest(nil, n.digest, n.name), lines[chunk]) {
+			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it is neither what it was nor what it is to be", ErrMismatch))
+		}
+		if n.body != nil {
+			g.Go(func() error { return p.replaceOne(ctx, n) })
+		}
+		return nil
+	})
+	return errors.Join(g.Wait(), err)
+}
+
+func (p *publication) replaceOne(ctx context.Context, n newPart) error {
+	_, err := store.Replace(ctx, p.st, n.name, n.body, n.etag)
+	if errors.Is(err, store.ErrChanged) { // by another worker, or by this one whose answer was lost
+		stored, _, readErr := readAll(ctx, p.st, n.name)
+		if readErr == nil && hexDigest(stored) == n.digest {
+			return nil
+		}
+		err = errors.Join(err, readErr)
+	}
+	if err != nil {
+		return fmt.Errorf("put the rows of retry %d into %s: %w", p.state.Complete, n.name, err)
+	}
+	return nil
+}
+
+// newPart is a part with the newer rows.
+type newPart struct {
+	name   string
+	was    string // digest of what is stored, hex
+	etag   string // and its version
+	digest string // with the newer rows
+	body   []byte // nil if that is the same
+}
+
+// each calls fn with every part in order, or those of a set, and counts the rows
+// by status where it goes through all.
+func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n newPart) error) error {
+	var newer []*overlay
+	for _, f := range p.retries {
+		o := newOverlay(f.rows(ctx))
+		defer o.close()
+		newer = append(newer, o)
+	}
+	skip := func(chunk int) bool { return only != nil && !only.Has(chunk) }
+	if only == nil {
+		p.statuses = map[string]int{}
+	}
+	err := inOrder(ctx, p.chunks.Count(), func(ctx context.Context, chunk int) (part, error) {
+		if skip(chunk) {
+			return part{}, nil
+		}
+		return decodePart(ctx, p.st, p.job, chunk)
+	}, func(chunk int, stored part) error {
+		if skip(chunk) {
+			return nil
+		}
+		n := newPart{name: stored.name, was: stored.digest, etag: stored.etag, digest: stored.digest}
+		changed := false
+		for _, o := range newer {
+			c, err := o.replace(stored.rows)
+			if err != nil {
+				return damagedPart(n.name, p.st, err)
+			}
+			changed = changed || c
+		}
+		if err := p.check(chunk, stored.rows); err != nil {
+			return damagedPart(n.name, p.st, err)
+		}
+		if changed {
+			var err error
+			if n.body, err = Encode(stored.rows, p.job.form()); err != nil {
+				return fmt.Errorf("%s: %w", n.name, err)
+			}
+			n.digest = hexDigest(n.body)
+		}
+		if only == nil {
+			for i := range stored.rows {
+				p.statuses[stored.rows[i].Status]++
+			}
+			if stored.modified.After(p.last) {
+				p.last = stored.modified
+			}
+		}
+		return fn(chunk, n)
+	})
+	if err != nil || only != nil {
+		return err
+	}
+	for i, o := range newer {
+		if m := p.retries[i].manifest; o.used != m.Len() {
+			return fmt.Errorf("%s: %w: of %d rows of a retry the parts have a place for %d", p.st, ErrMismatch, m.Len(), o.used)
+		}
+	}
+	return nil
+}
+
+// check holds the rows of a chunk, the newer ones among them, against the manifest.
+func (p *publication) check(chunk int, rows []Row) error {
+	first, last := p.chunks.Range(chunk)
+	entries, err := p.manifest.Entries(nil, first, last)
+	if err != nil {
+		return err
+	}
+	if err := cover(entries, rows); err != nil {
+		return fmt.Errorf("%w: %w", ErrMismatch, err)
+	}
+	return p.job.mixed(rows)
+}
+
+// succeed is the end of step 3.
+func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, error) {
+	retried, err := ReadSuccess(ctx, p.place())
+	if err != nil {
+		return Success{}, err
+	}
+	record, err := ReadJob(ctx, p.place())
+	if err != nil {
+		return Success{}, err
+	}
+	if p.statuses == nil {
+		if err := p.each(ctx, nil, func(int, newPart) error { return nil }); err != nil {
+			return Success{}, err
+		}
+	}
+	var s Success
+	if p.state.success != nil {
+		s = *p.state.success // the makespan of the job is not that of what came later
+	} else {
+		s = newSuccess(p.job, p.chunks, opt.Versions)
+		s.ended(p.last)
+		if err := s.timing(ctx, p.st); err != nil {
+			return Success{}, err
+		}
+	}
+	s.Statuses, s.Drift = p.statuses, nil
+	s.Digests = digestsOf(p.job, p.manifest, p.after)
+	s.Retry = &RetryOutcome{
+		Generation: p.state.Complete, Statuses: record.Retry.Statuses, Images: retried.Images,
+		Now: maps.Clone(retried.Statuses), MakespanSeconds: retried.MakespanSeconds, Ended: retried.Ended,
+	}
+	if opt.Drift != nil {
+		s.Drift = opt.Drift(p.manifest)
+	}
+	if opt.PassedOver != nil {
+		s.PassedOver = opt.PassedOver()
+	}
+	body, err := s.encode(p.st)
+	if err != nil {
+		return Success{}, err
+	}
+	if done, err := p.overtaken(ctx); err != nil {
+		return Success{}, err
+	} else if done != nil {
+		return *done, nil
+	}
+	if err := put(ctx, p.st, SuccessName, body); err != nil {
+		return Success{}, fmt.Errorf("replace %s: %w", SuccessName, err)
+	}
+	return ReadSuccess(ctx, p.st)
+}
+
+// overtaken is what _SUCCESS says if another worker has written it meanwhile, for
+// this retry or a later one, else nil.
+func (p *publication) overtaken(ctx context.Context) (*Success, error) {
+	s, err := ReadSuccess(ctx, p.st)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil || s.Generation() < p.state.Complete {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// put makes body the content of an object, whatever it holds now.
+func put(ctx context.Context, st store.Store, name string, body []byte) error {
+	stored, o, _, err := createOrRead(ctx, st, name, body)
+	if err != nil || bytes.Equal(stored, body) {
+		return err
+	}
+	_, err = store.Replace(ctx, st, name, body, o.ETag)
+	if errors.Is(err, store.ErrChanged) { // by another worker that does the same
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,362 @@
+package scorer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// troubled is a collection of n pictures of which every third is cut off and
+// every seventh is empty, and mend puts the whole ones in their place. One that
+// is no picture at all stays.
+func troubled(t testing.TB, n int) (images *mem.Store, mend func()) {
+	images = collection(t, n)
+	bad := map[string]int{}
+	for i := range n {
+		body := picture(t, i)
+		switch {
+		case i%7 == 1:
+			body = nil
+		case i%3 == 1:
+			body = body[:len(body)*2/3]
+		default:
+			continue
+		}
+		bad[pictureName(i)] = i
+		images.Put(pictureName(i), body)
+	}
+	images.Put("folder 1/page.jpg", []byte("<!DOCTYPE html><html><body>404</body></html>"))
+	return images, func() {
+		for name, i := range bad {
+			images.Put(name, picture(t, i))
+		}
+	}
+}
+
+func retrying(t testing.TB, images, out store.Store, f output.Format) Options {
+	o := options(t, images, out)
+	o.Job.Format = f
+	o.Retry = output.Selection{output.AnyFailure}
+	return o
+}
+
+// fresh is what one rank makes of a collection as it is now, merged.
+func fresh(t testing.TB, images store.Store, f output.Format) string {
+	t.Helper()
+	out := new(mem.Store)
+	o := options(t, images, out)
+	o.Job.Format = f
+	mustRun(t, o)
+	return mergedText(t, out)
+}
+
+func TestFault43_FailedImagesAreScoredAgain(t *testing.T) {
+	for _, f := range []output.Format{output.JSONL, output.CSV, output.Parquet} {
+		for _, ranks := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s, %d ranks", f, ranks), func(t *testing.T) {
+				images, mend := troubled(t, 60)
+				out := new(mem.Store)
+				o := options(t, images, out)
+				o.Job.Format = f
+				before := mustRun(t, o)
+				mend()
+				var read sync.Map
+				watched := &storetest.Faulty{Store: images, BeforeOpen: func(_ context.Context, _ int, name string) error {
+					read.Store(name, true)
+					return nil
+				}}
+				var group sync.WaitGroup
+				for rank := range ranks {
+					o := retrying(t, watched, out, f)
+					o.World = shard.World{Rank: rank, Size: ranks, LocalSize: 1}
+					group.Go(func() {
+						s, err := Run(context.Background(), o)
+						if err != nil || s.Generation() != 1 {
+							t.Errorf("rank %d: %v, generation %d", rank, err, s.Generation())
+						}
+					})
+				}
+				group.Wait()
+				verified(t, out)
+				if mergedText(t, out) != fresh(t, images, f) {
+					t.Error("the merged rows are not those of a fresh run over the mended collection")
+				}
+				read.Range(func(name, _ any) bool {
+					if strings.Contains(name.(string), "00000.jpg") {
+						t.Errorf("%s was read again, whose row was ok", name)
+					}
+					return true
+				})
+				s, err := output.ReadSuccess(t.Context(), out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Failed != 1 || s.Statuses["ok"] != 60 || s.Retry.Images != before.Failed || s.Retry.Now["ok"] != before.Failed-1 ||
+					s.MakespanSeconds != before.MakespanSeconds || s.Drift == nil || *s.Drift != (output.Drift{}) {
+					t.Errorf("_SUCCESS says %+v of the retry %+v and drift %+v", s, s.Retry, s.Drift)
+				}
+				if body := object(t, output.Generation(out, 1), "_batchscore/previous_SUCCESS"); !strings.Contains(body, before.Checksum) {
+					t.Errorf("the previous _SUCCESS is not kept: %s", body)
+				}
+			})
+		}
+	}
+}
+
+func object(t testing.TB, st store.Store, name string) string {
+	t.Helper()
+	r, _, err := st.Open(t.Context(), name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestFault43_AnIncompleteJobIsCompletedFirst, then retried, with one command.
+func TestFault43_AnIncompleteJobIsCompletedFirst(t *testing.T) {
+	images, mend := troubled(t, 60)
+	out := new(mem.Store)
+	o := options(t, images, out)
+	o.Budget = 20
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrPaused) {
+		t.Fatal(err)
+	}
+	mend()
+	mustRun(t, retrying(t, images, out, output.JSONL))
+	verified(t, out)
+	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+		t.Error("the merged rows are not those of a fresh run over the mended collection")
+	}
+}
+
+// TestFault43_RetriesInTurn: some statuses, then all; what is still bad stays
+// bad; nothing to do is no error; the mended come in whichever retry is next.
+func TestFault43_RetriesInTurn(t *testing.T) {
+	images, mend := troubled(t, 60)
+	out := new(mem.Store)
+	before := mustRun(t, options(t, images, out))
+	again := func(s ...string) output.Success {
+		o := retrying(t, images, out, output.JSONL)
+		o.Retry = s
+		done := mustRun(t, o)
+		verified(t, out)
+		return done
+	}
+	if s := again("quarantined"); s.Generation() != 0 {
+		t.Errorf("a retry of nothing made generation %d", s.Generation())
+	}
+	if s := again("empty"); s.Generation() != 1 || s.Statuses["empty"] != before.Statuses["empty"] || s.Retry.Images != before.Statuses["empty"] {
+		t.Errorf("nothing was mended, and _SUCCESS says %+v", s)
+	}
+	mend()
+	if s := again("empty"); s.Generation() != 2 || s.Statuses["empty"] != 0 || s.Statuses["truncated"] != before.Statuses["truncated"] {
+		t.Errorf("the empty ones were mended, and _SUCCESS says %+v", s)
+	}
+	images.Remove(pictureName(4)) // was truncated, and is gone now
+	if s := again("failed"); s.Generation() != 3 || s.Statuses["not_found"] != 1 || s.Statuses["truncated"] != 0 || s.Failed != 2 {
+		t.Errorf("_SUCCESS says %+v", s)
+	}
+	images.Put(pictureName(4), picture(t, 4))
+	again("failed")
+	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+		t.Error("the merged rows are not those of a fresh run over the mended collection")
+	}
+}
+
+// TestFault43_AnUnfinishedRetryIsFinishedFirst, whatever is asked for then; and a
+// run that asks for none says so and leaves it.
+func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
+	images, mend := troubled(t, 60)
+	out := new(mem.Store)
+	mustRun(t, options(t, images, out))
+	mend()
+	o := retrying(t, images, out, output.JSONL)
+	o.Retry, o.Budget, o.Job.Chunk = output.Selection{"truncated"}, 1, 4
+	if _, err := Run(t.Context(), options(t, images, out)); err != nil {
+		t.Fatal(err)
+	}
+	o.Job.Chunk = 10
+	stop := make(chan struct{})
+	var once sync.Once
+	o.Stop = stop
+	o.hook = func(point string, _ int) {
+		if point == "after-claim" {
+			once.Do(func() { close(stop) })
+		}
+	}
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) && !errors.Is(err, ErrPaused) {
+		t.Fatalf("%v, want it stopped", err)
+	}
+	var log bytes.Buffer
+	plain := options(t, images, out)
+	plain.Log = plain.Log.Output(&log)
+	if s := mustRun(t, plain); s.Generation() != 0 {
+		t.Errorf("generation %d", s.Generation())
+	}
+	if !strings.Contains(log.String(), "--retry truncated") {
+		t.Errorf("it does not say that a retry is unfinished:\n%s", log.String())
+	}
+	verified(t, out)
+	log.Reset()
+	all := retrying(t, images, out, output.JSONL)
+	all.Log = all.Log.Output(&log)
+	if s := mustRun(t, all); s.Generation() != 2 || s.Failed != 1 || !strings.Contains(log.String(), "finished first") {
+		t.Errorf("%+v\n%s", s, log.String())
+	}
+	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+		t.Error("the merged rows are not those of a fresh run over the mended collection")
+	}
+}
+
+var errPower = errors.New("the machine lost its power")
+
+// mortal is a store on which nothing is written any more after that many writes,
+// the last of which takes effect or not.
+func mortal(st store.Store, writes int, last bool) *storetest.Faulty {
+	var n atomic.Int64
+	before := func() error {
+		if i := int(n.Add(1)); i > writes || i == writes && !last {
+			return errPower
+		}
+		return nil
+	}
+	after := func(err error) error {
+		if int(n.Load()) >= writes {
+			return errPower
+		}
+		return err
+	}
+	return &storetest.Faulty{Store: st,
+		BeforeCreate: func(context.Context, int, string, []byte) error { return before() },
+		AfterCreate:  func(_ int, _ store.Object, err error) error { return after(err) },
+		BeforeChange: func(context.Context, string) error { return before() },
+		AfterChange:  func(_ string, err error) error { return after(err) },
+	}
+}
+
+// TestFault43_ARetryThatDiesAnywhere lets a retry die at each of its writes in
+// turn, before it and after it. Readers of the parts find one row for each image
+// at any moment; what verify, merge and show say is never that something was
+// altered; and the same command goes on to the end.
+func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
+	for _, f := range []output.Format{output.JSONL, output.Parquet} {
+		images, mend := troubled(t, 40)
+		begun := new(mem.Store)
+		o := options(t, images, begun)
+		o.Job.Format = f
+		mustRun(t, o)
+		mend()
+		want := fresh(t, images, f)
+		for writes := 1; ; writes++ {
+			ended := false
+			for _, last := range []bool{false, true} {
+				out, later := clone(t, begun)
+				o := retrying(t, images, mortal(out, writes, last), f)
+				_, err := Run(t.Context(), o)
+				ended = err == nil
+				if err != nil && !errors.Is(err, errPower) {
+					t.Fatalf("%s, write %d: %v", f, writes, err)
+				}
+				unharmed(t, out, 41)
+				later()            // than any lease
+				if writes%2 == 0 { // a run that asks for no retry puts rows that are scored into the parts
+					plain := options(t, images, out)
+					plain.Job.Format = f
+					mustRun(t, plain)
+					verified(t, out)
+				}
+				mustRun(t, retrying(t, images, out, f))
+				verified(t, out)
+				if mergedText(t, out) != want {
+					t.Fatalf("%s, write %d: the merged rows are not those of a fresh run", f, writes)
+				}
+			}
+			if ended {
+				if writes < 15 {
+					t.Errorf("a retry made only %d writes", writes)
+				}
+				break
+			}
+		}
+	}
+}
+
+// clone is a copy of a store, and moves its clock on by two leases.
+func clone(t testing.TB, st *mem.Store) (c *mem.Store, later func()) {
+	t.Helper()
+	var ahead atomic.Int64
+	c = &mem.Store{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	if err := st.List(t.Context(), "", func(o store.Object) error {
+		c.Put(o.Name, []byte(object(t, st, o.Name)))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return c, func() { ahead.Add(int64(2 * time.Hour)) }
+}
+
+// unharmed holds what readers may see of an output at any moment of a retry.
+func unharmed(t testing.TB, out store.Store, images int) {
+	t.Helper()
+	report, err := output.Verify(t.Context(), out)
+	if err != nil || report.Err() != nil || report.Rows != images || report.Complete == report.Publishing {
+		t.Fatalf("%v\n%s", err, report.String())
+	}
+	err = output.Merge(t.Context(), out, new(bytes.Buffer), "")
+	if report.Publishing != errors.Is(err, output.ErrIncomplete) || err != nil && !report.Publishing {
+		t.Fatalf("merge: %v\n%s", err, report.String())
+	}
+	n := 0
+	err = output.Rows(t.Context(), out, func(output.Row) error { n++; return nil })
+	if report.Publishing != errors.Is(err, output.ErrIncomplete) || err == nil && n != images {
+		t.Fatalf("show: %d rows, %v\n%s", n, err, report.String())
+	}
+}
+
+// TestFault43_InAFolder is a retry on disk, by processes that are killed at each
+// named point.
+func TestFault43_InAFolder(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	for i := range 60 {
+		body := picture(t, i)
+		if i%2 == 1 {
+			body = body[:len(body)/2]
+		}
+		put(t, open(in), pictureName(i), body)
+	}
+	mustRun(t, options(t, open(in), open(out)))
+	for i := 1; i < 60; i += 2 {
+		if err := os.WriteFile(filepath.Join(in, pictureName(i)), picture(t, i), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, point := range []string{"after-claim", "before-commit", "after-read", "after-commit"} {
+		t.Setenv(victimRetry, "failed")
+		kill(t, point, 1, in, out, filepath.Join(t.TempDir(), "trace"))
+		unharmed(t, open(out), 60)
+	}
+	s := mustRun(t, retrying(t, open(in), open(out), output.JSONL))
+	verified(t, open(out))
+	if s.Failed != 0 || mergedText(t, open(out)) != fresh(t, open(in), output.JSONL) {
+		t.Errorf("the merged rows are not those of a fresh run, or some failed: %+v", s)
+	}
+}
