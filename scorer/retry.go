@@ -33,14 +33,14 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 		if err2 != nil {
 			return done, err2
 		}
-		n, chosen := done.Generation()+1, o.Retry
+		n, chosen, last := done.Generation()+1, o.Retry, done.Generation()
 		switch joined, err2 := o.joined(ctx, done, began); {
 		case err2 != nil:
 			return done, err2
 		case joined:
 			return done, o.MaxErrors.check(done, o.Out.String())
-		case r.Begun != nil && n == r.Complete+1:
-			chosen = r.Begun.Retry.Statuses
+		case r.Begun != nil: // an earlier one, too, of which a repair took parts away
+			n, chosen = r.Complete+1, r.Begun.Retry.Statuses
 			if chosen.String() != o.Retry.String() {
 				o.Log.Info().Int("retry", n).Stringer("status", chosen).Msg("a retry that was begun before is finished first")
 			}
@@ -55,7 +55,7 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 			return done, err
 		}
 		done, err = o.publish(ctx, n)
-		if err == nil && chosen.String() == o.Retry.String() {
+		if err == nil && n > last && chosen.String() == o.Retry.String() {
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
 	}

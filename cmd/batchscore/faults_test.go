@@ -460,7 +460,7 @@ func TestBadInput(t *testing.T) {
 }
 
 // TestFault28_PartGoneFromACompleteOutput deletes a part of a complete job, and
-// then _SUCCESS, as the message says.
+// then _SUCCESS, so that the job is not complete.
 func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
@@ -476,7 +476,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	}
 	remove("part-00001.jsonl")
 	for _, args := range [][]string{args, {"merge", out, "-o", "-"}, {"show", out}} {
-		if r := must(t, 10, args...); !strings.Contains(r.stderr, "part-00001.jsonl") || !strings.Contains(r.stderr, "once _SUCCESS is deleted") {
+		if r := must(t, 10, args...); !strings.Contains(r.stderr, "part-00001.jsonl") || !strings.Contains(r.stderr, "batchscore repair "+out) {
 			t.Error(r)
 		}
 	}

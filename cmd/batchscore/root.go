@@ -78,7 +78,7 @@ so a job that was stopped goes on where it was when it is started again.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		newRun(sig), newPlan(), newVerify(), newMerge(), newShow(),
+		newRun(sig), newPlan(), newVerify(), newRepair(), newMerge(), newShow(),
 		newModels(), newDoctor(), newLaunch(sig), newJobs(), newCluster(), newSample(), newBench(),
 	)
 	return root

@@ -82,7 +82,18 @@ func (r *Report) Err() error {
 	if r.OK() {
 		return nil
 	}
-	return fmt.Errorf("%s: the content %w: %s", r.Output, ErrMismatch, r.found())
+	return fmt.Errorf("%s: the content %w: %s%s", r.Output, ErrMismatch, r.found(), r.advice())
+}
+
+// advice is what to do about what is wrong, empty where nothing helps.
+func (r *Report) advice() string {
+	switch {
+	case r.Chunks == 0:
+		return ""
+	case !r.Complete && len(r.Found) == 1 && r.Found[Missing] > 0:
+		return "; run the job again to make it"
+	}
+	return "; to mend it: batchscore repair " + shellWord(r.Output)
 }
 
 func (r *Report) found() string {

@@ -111,7 +111,10 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		return v.unreadable(err)
 	}
 	if v.state.Begun != nil || v.state.success != nil && v.state.success.Generation() < v.state.Complete {
-		v.report.Unfinished = v.state.generation() + 1
+		v.report.Unfinished = max(v.state.Complete, 1)
+		if v.state.Begun != nil {
+			v.report.Unfinished = v.state.Complete + 1
+		}
 	}
 	v.chunks = v.job.Chunks(v.manifest.Len())
 	v.stand, v.seen = NewSet(v.chunks.Count()), NewSet(v.manifest.Len())

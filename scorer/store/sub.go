@@ -24,6 +24,9 @@ func NewSub(whole Store, folder string) *Sub { return &Sub{whole, folder} }
 // Unwrap returns the whole store.
 func (s *Sub) Unwrap() Store { return s.whole }
 
+// Folder is where it begins in the whole store, and ends in a slash.
+func (s *Sub) Folder() string { return s.folder }
+
 // String names the place.
 func (s *Sub) String() string {
 	return strings.TrimSuffix(s.whole.String(), "/") + "/" + strings.TrimSuffix(s.folder, "/")

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// TestFault43_LinksThatLeadSomewhereAgain scores a collection of which half leads
+// nowhere, has the links mended, and needs one command for the rest.
+func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
+	model := tiny(t, graphtest.Options{})
+	for _, tt := range []struct {
+		name  string
+		start []string
+	}{
+		{"run", []string{"run"}},
+		{"launch", []string{"launch", "-n", "3", "--"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "launch" {
+				needMpirun(t)
+			}
+			in, mend := dangling(t, 10)
+			out, fresh := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "fresh")
+			args := func(out string) []string {
+				return append(tt.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")
+			}
+			must(t, 0, args(out)...)
+			if r := must(t, 0, args(out)...); !strings.Contains(r.stdout+r.stderr, "10 failed (not_found 10); the same command with --retry failed") {
+				t.Errorf("a complete job does not tell of the retry: %v", r)
+			}
+			mend()
+			r := must(t, 0, append(args(out), "--retry", "not_found")...)
+			if lastLine(r.stdout) != "20 images: 20 ok, 0 failed" {
+				t.Error(r)
+			}
+			must(t, 0, "verify", out)
+			must(t, 0, args(fresh)...)
+			if merged(t, out) != merged(t, fresh) {
+				t.Error("the merged file is not that of a fresh run over the mended links")
+			}
+			r = must(t, 0, append(args(out), "--retry", "failed")...)
+			if !strings.Contains(r.stdout+r.stderr, "nothing to score again") {
+				t.Error(r)
+			}
+		})
+	}
+}
+
+// TestFault43_AllFailedBefore: exit code 3 is no end.
+func TestFault43_AllFailedBefore(t *testing.T) {
+	in, mend := dangling(t, 5)
+	links := t.TempDir()
+	names, err := filepath.Glob(filepath.Join(in, "*link.jpg"))
+	if err != nil || len(names) != 5 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		if err := os.Rename(name, filepath.Join(links, filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"run", "--images", links, "--out", out, "--model", tiny(t, graphtest.Options{})}
+	if r := must(t, 3, args...); !strings.Contains(r.stderr, "5 of 5 (not_found 5)") {
+		t.Error(r)
+	}
+	must(t, 3, append(args, "--retry", "failed")...) // nothing is mended
+	mend()
+	must(t, 0, append(args, "--retry", "failed")...)
+	must(t, 0, args...)
+	must(t, 0, "verify", out)
+}
+
+// TestFault43_Blobs retries in blob storage, where parts are replaced under their
+// ETag.
+func TestFault43_Blobs(t *testing.T) {
+	server := azuritetest.Start(t)
+	model := tiny(t, graphtest.Options{})
+	in, mend := dangling(t, 8)
+	out, fresh := newPlace(t, server), newPlace(t, server)
+	args := func(out string) []string {
+		return []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--format", "parquet"}
+	}
+	blobs := func(code int, args ...string) ending {
+		t.Helper()
+		r := withBlobs(t, server, server.Endpoint, args...)
+		if r.code != code {
+			t.Fatalf("want exit code %d, have %v", code, r)
+		}
+		return r
+	}
+	blobs(0, args(out)...)
+	mend()
+	blobs(0, append(args(out), "--retry", "failed")...)
+	blobs(0, "verify", out)
+	blobs(0, args(fresh)...)
+	one, two := filepath.Join(t.TempDir(), "one.jsonl"), filepath.Join(t.TempDir(), "two.jsonl")
+	blobs(0, "merge", out, "-o", one)
+	blobs(0, "merge", fresh, "-o", two)
+	a, err := os.ReadFile(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(two); err != nil || string(a) != string(b) {
+		t.Errorf("the merged file is not that of a fresh run over the mended links, %v", err)
+	}
+	if r := blobs(0, "repair", out); !strings.Contains(r.stdout, "nothing in") {
+		t.Error(r)
+	}
+}
+
+func TestFault43_UnknownStatus(t *testing.T) {
+	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
+	out := filepath.Join(t.TempDir(), "out")
+	for _, status := range []string{"missing", "", "ok", "failed,nope"} {
+		r := must(t, 64, "run", "--images", in, "--out", out, "--model", model, "--retry", status)
+		if !strings.Contains(r.stderr, "not_found, changed") {
+			t.Errorf("%q: the statuses are not listed: %v", status, r)
+		}
+	}
+	must(t, 64, "run", "--images", in, "--out", out, "--model", model, "--retry", "failed", "--static")
+	if exists(out) {
+		t.Error("something was written")
+	}
+}

@@ -1,0 +1,434 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
+)
+
+const repairFolder = Folder + "repair/"
+
+// Repaired is what Repair did.
+type Repaired struct {
+	Output string
+	// Aside names the objects that were taken away, each with where it is kept.
+	Aside []Kept
+	// Rebuilt names the records that were made again from the parts.
+	Rebuilt []string
+	// Missing is how many parts are to be made by running the job again, and
+	// Unfinished says that there is no _SUCCESS.
+	Missing    int
+	Unfinished bool
+}
+
+// Kept is an object that was taken away.
+type Kept struct{ Name, In, Why string }
+
+// Repair mends an output whose parts or records are damaged, altered or missing.
+// What is damaged is set aside in _batchscore/repair/ of the output: nothing is
+// lost. Records are made again where the parts are right; for parts, running the
+// job again makes those that are missing. A job's record or manifest that is
+// damaged cannot be mended, and is ErrMismatch: then nothing was changed.
+//
+// Call it while no worker is at work on the output.
+func Repair(ctx context.Context, st store.Store) (Repaired, error) {
+	r := &repair{st: st, done: Repaired{Output: st.String()}}
+	err := r.run(ctx)
+	return r.done, err
+}
+
+// repair is one repair on its way.
+type repair struct {
+	st    store.Store
+	done  Repaired
+	job   Job
+	state state
+	into  string // the folder for what is set aside
+
+	generations int // retries that were begun
+
+	base      *shard.Manifest
+	opened    []*shard.Manifest
+	manifests []*shard.Manifest // that rows may have, of those
+	success   bool              // _SUCCESS is there; state.success is nil if it is damaged
+	list      []byte            // the file of the parts' digests, nil if there is none
+	known     map[string]bool   // lines that prove a part
+	lines     []byte            // of the parts as they are
+}
+
+func (r *repair) run(ctx context.Context) error {
+	defer func() {
+		for _, m := range r.opened {
+			m.Close()
+		}
+	}()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.retries(ctx); err != nil {
+		return err
+	}
+	if err := r.readDigests(ctx); err != nil {
+		return err
+	}
+	if err := r.summaries(ctx); err != nil {
+		return err
+	}
+	if err := r.parts(ctx); err != nil {
+		return err
+	}
+	if s := r.state.success; r.done.Missing > 0 && s != nil && s.Generation() > r.state.Complete {
+		// A retry lost rows as well. The output goes back to before it, and comes to
+		// it again when both are complete.
+		r.manifests, r.done.Missing = r.manifests[:r.state.Complete+1], 0
+		if err := r.parts(ctx); err != nil {
+			return err
+		}
+	}
+	if r.done.Missing > 0 {
+		// In this order: what says that the job is complete goes last, so that a
+		// repair which does not come to its end is not forgotten.
+		const why = "it tells of parts that are to be made again"
+		for n := 1; n <= r.generations; n++ {
+			if err := r.setAside(ctx, Generation(r.st, n), publishedName, why); err != nil && !errors.Is(err, store.ErrNotExist) {
+				return err
+			}
+		}
+		for _, name := range []string{digestsName, SuccessName} {
+			if err := r.setAside(ctx, r.st, name, why); err != nil && !errors.Is(err, store.ErrNotExist) {
+				return err
+			}
+		}
+		r.done.Unfinished = true
+		return nil
+	}
+	return r.records(ctx)
+}
+
+// open reads what cannot be made again.
+func (r *repair) open(ctx context.Context) (err error) {
+	if r.job, err = ReadJob(ctx, r.st); err != nil {
+		if errors.Is(err, ErrMismatch) {
+			return fmt.Errorf("this cannot be repaired: %w", err)
+		}
+		return notOutput(r.st, err)
+	}
+	r.base, err = ReadManifest(ctx, r.st)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return fmt.Errorf("this cannot be repaired: the manifest is not in %s: %w; run the job again if it was never frozen, or choose another folder",
+			r.st, ErrMismatch)
+	case errors.Is(err, ErrMismatch):
+		return fmt.Errorf("this cannot be repaired: %w", err)
+	case err != nil:
+		return err
+	}
+	r.opened = append(r.opened, r.base)
+	r.manifests = r.opened
+	return nil
+}
+
+// retries mends the retries first, which are outputs as well, and reads what rows
+// the parts may have.
+func (r *repair) retries(ctx context.Context) error {
+	for n := 1; r.job.Retry == nil; n++ {
+		place := Generation(r.st, n)
+		if there, err := exists(ctx, place, jobName); err != nil || !there {
+			if err != nil {
+				return err
+			}
+			break
+		}
+		if frozen, err := Frozen(ctx, place); err != nil {
+			return err
+		} else if !frozen {
+			break
+		}
+		r.generations = n
+		nested, err := Repair(ctx, place)
+		r.done.Aside = append(r.done.Aside, nested.Aside...)
+		r.done.Rebuilt = append(r.done.Rebuilt, nested.Rebuilt...)
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	r.state, err = readState(ctx, r.st, &r.job)
+	var bad *damagedRecord
+	if err != nil && !errors.As(err, &bad) {
+		return err
+	}
+	if r.success, err = exists(ctx, r.st, SuccessName); err != nil {
+		return err
+	}
+	for n := 1; n <= r.state.generation(); n++ {
+		m, err := current(ctx, r.st, r.base, n)
+		if err != nil {
+			return err
+		}
+		r.opened = append(r.opened, m)
+	}
+	r.manifests = r.opened
+	return nil
+}
+
+// readDigests reads what digests the parts may have.
+func (r *repair) readDigests(ctx context.Context) error {
+	body, _, err := readAll(ctx, r.st, digestsName)
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	if err == nil {
+		r.list = body
+	}
+	var newer []byte
+	if r.state.Publishing {
+		if newer, _, err = readAll(ctx, Generation(r.st, r.state.Complete), publishedName); err != nil {
+			return err
+		}
+	}
+	r.known = map[string]bool{}
+	for _, list := range [][]byte{r.list, newer} {
+		for line := range bytes.Lines(list) {
+			r.known[string(line)] = true
+		}
+	}
+	return nil
+}
+
+// summaries sets aside what workers said at their end and cannot be read.
+func (r *repair) summaries(ctx context.Context) error {
+	var names []string
+	err := r.st.List(ctx, workerFolder, func(o store.Object) error {
+		names = append(names, o.Name)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		body, _, err := readAll(ctx, r.st, name)
+		if err != nil {
+			return err
+		}
+		var s WorkerSummary
+		if err := decodeRecord(body, &s); err != nil {
+			if err := r.setAside(ctx, r.st, name, err.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// parts sets aside what is no part of the job as it was, and counts what is
+// missing then.
+func (r *repair) parts(ctx context.Context) error {
+	c := r.job.Chunks(r.base.Len())
+	there := NewSet(c.Count())
+	bad := map[string]string{}
+	err := r.st.List(ctx, partPrefix, func(o store.Object) error {
+		if chunk, ok := partChunk(o.Name, r.job.Format); ok && chunk < c.Count() {
+			there.Add(chunk)
+		} else {
+			bad[o.Name] = fmt.Sprintf("the job has %d chunks in %s", c.Count(), r.job.Format)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var unproven []string
+	var fit []byte // lines of the parts whose rows are right for all that can be seen
+	if err := inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
+		if !there.Has(chunk) {
+			return part{}, nil
+		}
+		p, err := decodePart(ctx, r.st, &r.job, chunk)
+		if errors.Is(err, ErrMismatch) {
+			err = nil // and no rows
+		}
+		return p, err
+	}, func(chunk int, p part) error {
+		if !there.Has(chunk) {
+			r.done.Missing++
+			return nil
+		}
+		line := appendDigest(nil, p.digest, p.name)
+		switch why, err := r.unfit(c, p); {
+		case err != nil:
+			return err
+		case why != "":
+			bad[p.name] = why
+			r.done.Missing++
+			return nil
+		case !r.known[string(line)]:
+			unproven = append(unproven, p.name)
+		}
+		fit = append(fit, line...)
+		return nil
+	}); err != nil {
+		return err
+	}
+	s := r.state.success
+	proven := s != nil && digest(fit) == s.Digests.Parts
+	if !proven && (len(r.known) > 0 || s != nil) {
+		for _, name := range unproven {
+			bad[name] = "it is not what it was when the job was complete"
+			r.done.Missing++
+		}
+	}
+	r.lines = fit
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		if err := r.setAside(ctx, r.st, name, bad[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unfit says why a part cannot be that of its chunk, as far as its rows show it;
+// empty if they fit.
+func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
+	first, last := c.Range(p.chunk)
+	if len(p.rows) != last-first {
+		return fmt.Sprintf("it has %d rows that can be read, for %d images", len(p.rows), last-first), nil
+	}
+	if err := r.job.mixed(p.rows); err != nil {
+		return err.Error(), nil
+	}
+	fits := make([]bool, len(p.rows))
+	for _, m := range r.manifests {
+		entries, err := m.Entries(nil, first, last)
+		if err != nil {
+			return "", err
+		}
+		for i, e := range entries {
+			fits[i] = fits[i] || p.rows[i].fits(e)
+		}
+	}
+	if i := slices.Index(fits, false); i >= 0 {
+		return fmt.Sprintf("row %d is not that of the image in this place", i), nil
+	}
+	return "", nil
+}
+
+// records makes the records of a complete output again, whose parts are right.
+func (r *repair) records(ctx context.Context) error {
+	s := r.state.success
+	if s != nil && !r.state.unsettled() && !r.tells(s) {
+		s = nil
+	}
+	if s == nil && !r.success { // it was never complete, or the end is still to come
+		r.done.Unfinished = true
+		if r.list != nil && r.state.Complete == 0 && !bytes.Equal(r.list, r.lines) {
+			return r.setAside(ctx, r.st, digestsName, "it does not hold the digests of the parts")
+		}
+		return nil
+	}
+	if s != nil && r.state.unsettled() {
+		r.done.Unfinished = true
+		return nil
+	}
+	if !bytes.Equal(r.list, r.lines) {
+		if r.list != nil {
+			if err := r.setAside(ctx, r.st, digestsName, "it does not hold the digests of the parts"); err != nil {
+				return err
+			}
+		}
+		if _, err := r.st.Create(ctx, digestsName, r.lines); err != nil {
+			return err
+		}
+		r.done.Rebuilt = append(r.done.Rebuilt, digestsName)
+	}
+	if s != nil {
+		return nil
+	}
+	if err := r.setAside(ctx, r.st, SuccessName, "it is damaged, or not of this output"); err != nil {
+		return err
+	}
+	var versions map[string]string
+	if workers, err := ReadSummaries(ctx, r.st); err == nil && len(workers) > 0 {
+		versions = workers[len(workers)-1].Versions
+	}
+	if _, err := Finish(ctx, r.st, r.job, r.base, FinishOptions{Versions: versions}); err != nil {
+		return err
+	}
+	r.done.Rebuilt = append(r.done.Rebuilt, SuccessName)
+	return nil
+}
+
+// tells reports whether _SUCCESS tells of this output.
+func (r *repair) tells(s *Success) bool {
+	want := digestsOf(&r.job, r.manifests[len(r.manifests)-1], r.lines)
+	return s.Job == r.job.ID && s.Format == r.job.Format && s.Images == r.base.Len() && s.Digests == want
+}
+
+// setAside moves an object to where nothing looks for it.
+func (r *repair) setAside(ctx context.Context, place store.Store, name, why string) error {
+	body, o, err := readAll(ctx, place, name)
+	if err != nil {
+		return err
+	}
+	if r.into == "" {
+		if r.into, err = r.nextFolder(ctx); err != nil {
+			return err
+		}
+	}
+	kept := r.into + name
+	if sub, ok := place.(*store.Sub); ok && place != r.st {
+		kept = r.into + sub.Folder() + name
+	}
+	if _, err := r.st.Create(ctx, kept, body); err != nil {
+		return fmt.Errorf("keep %s of %s: %w", name, place, err)
+	}
+	if err := store.Delete(ctx, place, name, o.ETag); err != nil {
+		return fmt.Errorf("set %s of %s aside: %w", name, place, err)
+	}
+	r.done.Aside = append(r.done.Aside, Kept{Name: name, In: strings.TrimSuffix(r.st.String(), "/") + "/" + kept, Why: why})
+	return nil
+}
+
+// nextFolder is a folder for what is set aside that nothing lies in.
+func (r *repair) nextFolder(ctx context.Context) (string, error) {
+	last := 0
+	err := store.Names(ctx, r.st, repairFolder, func(name string) error {
+		number, _, _ := strings.Cut(strings.TrimPrefix(name, repairFolder), "/")
+		if n, err := strconv.Atoi(number); err == nil {
+			last = max(last, n)
+		}
+		return nil
+	})
+	return path.Join(repairFolder, fmt.Sprintf("%04d", last+1)) + "/", err
+}
+
+// String is what was done, for people.
+func (r *Repaired) String() string {
+	var b strings.Builder
+	for _, k := range r.Aside {
+		fmt.Fprintf(&b, "set aside: %s: %s; it is kept as %s\n", k.Name, k.Why, k.In)
+	}
+	for _, name := range r.Rebuilt {
+		fmt.Fprintf(&b, "made again: %s\n", name)
+	}
+	switch {
+	case r.Missing > 0:
+		fmt.Fprintf(&b, "%d parts are missing from %s: run the same command again, which makes them\n", r.Missing, r.Output)
+	case r.Unfinished:
+		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", r.Output)
+	case len(r.Aside)+len(r.Rebuilt) == 0:
+		fmt.Fprintf(&b, "nothing in %s needs repair\n", r.Output)
+	default:
+		fmt.Fprintf(&b, "%s is complete again\n", r.Output)
+	}
+	return b.String()
+}
