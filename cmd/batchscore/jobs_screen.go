@@ -149,6 +149,9 @@ func (r *report) line() string {
 		parts = append(parts, fmt.Sprintf("%d%% of %d images", percent(p.ImagesDone, p.Images), p.Images),
 			fmt.Sprintf("%d of %d chunks", p.ChunksDone, p.Chunks))
 	}
+	if q := p.Retry; q != nil {
+		parts = append(parts, fmt.Sprintf("%d of %d images are scored again", q.ImagesDone, q.Images))
+	}
 	parts = append(parts, r.pace()...)
 	if n := p.Failed(); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", n))
@@ -266,10 +269,13 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 		bar = min(max(width-70, 10), barWidth)
 	}
 	filled := bar * percent(p.ImagesDone, p.Images) / 100
-	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete"}[p.Stage]
+	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete", output.Retrying: ", complete"}[p.Stage]
 	say("Progress", "[%s%s] %d%%%s: %d of %d images, %d of %d chunks",
 		strings.Repeat("#", filled), strings.Repeat(".", bar-filled), percent(p.ImagesDone, p.Images), stage,
 		p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
+	if q := p.Retry; q != nil {
+		say("Retry", "%d of %d images are scored again", q.ImagesDone, q.Images)
+	}
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}

@@ -23,6 +23,7 @@ const (
 	Scoring  Stage = "scoring"  // parts are missing
 	Checking Stage = "checking" // every part stands, _SUCCESS does not
 	Complete Stage = "complete"
+	Retrying Stage = "retrying" // complete, and some images are scored again
 )
 
 // Progress is how far a job is, by what its output place holds.
@@ -54,6 +55,9 @@ type Progress struct {
 	// Storage is what the processes that ended went through with stores on a
 	// network; nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
+	// Retry is how far the retry is, where the stage is Retrying: Ranks and the
+	// rate are then its own.
+	Retry *Progress `json:"retry,omitempty"`
 	// Ranks are those of the world that started last, and all others that left
 	// something; in order.
 	Ranks []RankProgress `json:"ranks"`
@@ -118,6 +122,8 @@ type Observer struct {
 	statuses map[string]int
 	owners   map[int]link // of chunks whose part stands
 	ends     map[string]WorkerSummary
+	retry    *Observer // of the retry of that number, nil if none is under way
+	retrying int
 }
 
 // Observe returns an observer of the job that writes to st.
@@ -185,6 +191,13 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
+	}
+	if complete {
+		// Parts that were replaced since the last look would be counted as they were.
+		p.Statuses = success.Statuses
+		if err := o.lookAtRetry(ctx, &p, &success); err != nil {
+			return p, err
+		}
 	}
 	p.Storage = sumStorage(slices.Collect(maps.Values(o.ends)))
 	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {

@@ -1,0 +1,337 @@
+package output
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// mended is the row of an image whose cause of failure is gone.
+func mended(e shard.Entry) Row {
+	return Row{Path: e.Path, Size: e.Size, Status: StatusOK, ClassID: 1, Label: "mended", Score: 0.5, TopK: []Class{{1, "mended", 0.5}}}
+}
+
+// beginRetry begins the retry of an output's failed images, each of which is 7
+// bytes long now.
+func beginRetry(t testing.TB, r run, n int) run {
+	t.Helper()
+	images := new(mem.Store)
+	for i := range r.m.Len() {
+		e, err := r.m.At(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images.Put(e.Path, []byte("7 bytes"))
+	}
+	chosen := Selection{AnyFailure}
+	want := r.j
+	want.Chunk, want.Retry = 2, &Retry{Of: r.j.ID, Generation: n, Statuses: chosen}
+	place := Generation(r.st, n)
+	job, _, err := Join(t.Context(), place, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Freeze(t.Context(), place, func(ctx context.Context) (*shard.Manifest, error) {
+		return RetryManifest(ctx, r.st, images, chosen)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	return run{place, job, m, job.Chunks(m.Len())}
+}
+
+// score commits all chunks of a retry, and finishes it.
+func (r run) mend(t testing.TB) {
+	t.Helper()
+	for chunk := range r.c.Count() {
+		first, last := r.c.Range(chunk)
+		entries, err := r.m.Entries(nil, first, last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rows []Row
+		for _, e := range entries {
+			rows = append(rows, mended(e))
+		}
+		if _, err := Commit(t.Context(), r.st, &r.j, r.m, chunk, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.finish(t)
+}
+
+// retried is a complete output with a complete retry whose rows are not in the
+// parts.
+func retried(t testing.TB, f Format) (*mem.Store, run) {
+	t.Helper()
+	st := new(mem.Store)
+	r := complete(t, st, testJob(f), 20)
+	beginRetry(t, r, 1).mend(t)
+	return st, r
+}
+
+func TestFault43_SeveralPublishAtOnce(t *testing.T) {
+	for _, f := range formats {
+		st, r := retried(t, f)
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				s, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
+				if err != nil || s.Generation() != 1 || s.Statuses[StatusOK] != 20 {
+					t.Errorf("%s: %+v, %v", f, s, err)
+				}
+			})
+		}
+		group.Wait()
+		checkRows(t, st, numbered(20))
+		for _, o := range []string{"part-00000." + string(f), SuccessName, digestsName} {
+			if objects(t, st)[o] == "" {
+				t.Errorf("%s is gone", o)
+			}
+		}
+	}
+}
+
+// TestFault43_WhatWasOvertakenChangesNothing has a worker go on with an old retry
+// after the next one was published.
+func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
+	st, r := retried(t, JSONL)
+	old, err := readState(t.Context(), st, &r.j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.finish(t)
+	again := r.j
+	again.Retry = &Retry{Of: r.j.ID, Generation: 2, Statuses: Selection{StatusOK}}
+	place := Generation(st, 2)
+	if again, _, err = Join(t.Context(), place, again); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Freeze(t.Context(), place, func(ctx context.Context) (*shard.Manifest, error) {
+		return RetryManifest(ctx, st, new(mem.Store), Selection{StatusOK})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	run{place, again, m, again.Chunks(m.Len())}.mend(t)
+	r.finish(t)
+	want := objects(t, st)
+	_, err = publish(t.Context(), st, &r.j, r.m, old, FinishOptions{})
+	if have := objects(t, st); !reflect.DeepEqual(have, want) {
+		t.Errorf("it changed the output, and ended with %v", err)
+	}
+	checkRows(t, st, numbered(20))
+}
+
+// TestFault43_APartAlteredBefore is not made right by a retry that takes its new
+// digest.
+func TestFault43_APartAlteredBefore(t *testing.T) {
+	for _, gone := range []string{"", digestsName} {
+		st, r := retried(t, JSONL)
+		if gone != "" {
+			st.Remove(gone)
+		}
+		body := objects(t, st)["part-00001.jsonl"]
+		altered := strings.Replace(body, "class, ", "clasp, ", 1)
+		if altered == body {
+			t.Fatal("the part has no label")
+		}
+		st.Put("part-00001.jsonl", []byte(altered))
+		before := objects(t, st)
+		if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "batchscore repair") {
+			t.Errorf("%v, want ErrMismatch that names repair", err)
+		}
+		if !reflect.DeepEqual(objects(t, st), before) {
+			t.Error("something was changed")
+		}
+	}
+}
+
+// TestFault28_ARepairThatDiesAnywhere lets a repair die at each of its writes: it
+// is done again, and the job is run again, and all is well.
+func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
+	died := errors.New("the machine lost its power")
+	for _, tt := range []struct {
+		name   string
+		damage func(st *mem.Store, all map[string]string)
+	}{
+		{"a part", func(st *mem.Store, all map[string]string) {
+			st.Put("part-00001.jsonl", []byte(strings.Replace(all["part-00001.jsonl"], "0.", "0.1", 1)))
+		}},
+		{"a part, one gone, one too many", func(st *mem.Store, all map[string]string) {
+			st.Put("part-00001.jsonl", []byte(all["part-00001.jsonl"][:50]))
+			st.Remove("part-00002.jsonl")
+			st.Put("part-00009.jsonl", []byte(all["part-00002.jsonl"]))
+		}},
+		{"_SUCCESS and digests", func(st *mem.Store, all map[string]string) {
+			st.Put(SuccessName, []byte(all[SuccessName][:50]))
+			st.Remove(digestsName)
+		}},
+		{"digests", func(st *mem.Store, all map[string]string) { st.Put(digestsName, []byte(all[digestsName][5:])) }},
+	} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, retried=%v", tt.name, again), func(t *testing.T) {
+				for writes := int64(1); ; writes++ {
+					st, r := retried(t, JSONL)
+					if again {
+						r.finish(t)
+					}
+					tt.damage(st, objects(t, st))
+					var n atomic.Int64
+					mortal := func() error {
+						if n.Add(1) >= writes {
+							return died
+						}
+						return nil
+					}
+					_, err := Repair(t.Context(), &storetest.Faulty{Store: st,
+						BeforeCreate: func(context.Context, int, string, []byte) error { return mortal() },
+						BeforeChange: func(context.Context, string) error { return mortal() },
+					})
+					if err != nil && !errors.Is(err, died) {
+						t.Fatal(err)
+					}
+					if _, err := Repair(t.Context(), st); err != nil {
+						t.Fatal(err)
+					}
+					for chunk := range r.c.Count() {
+						if _, ok := objects(t, st)[PartName(chunk, JSONL)]; !ok {
+							r.commit(t, chunk)
+						}
+					}
+					if s := r.finish(t); s.Generation() != 1 || s.Failed != 0 {
+						t.Fatalf("after %d writes: %+v", writes, s)
+					}
+					checkRows(t, st, numbered(20))
+					if err == nil {
+						break
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestProgressTellsOfARetry(t *testing.T) {
+	st := new(mem.Store)
+	r := complete(t, st, testJob(JSONL), 20)
+	o := Observe(st)
+	look := func() Progress {
+		t.Helper()
+		p, err := o.Look(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := look()
+	failed := p.Failed()
+	if p.Stage != Complete || p.Retry != nil || failed == 0 {
+		t.Errorf("before: %+v", p)
+	}
+	again := beginRetry(t, r, 1)
+	if p := look(); p.Stage != Retrying || p.Retry.Images != failed || p.Retry.ImagesDone != 0 || p.Failed() != failed {
+		t.Errorf("begun: %+v, the retry %+v", p, p.Retry)
+	}
+	again.mend(t)
+	if p := look(); p.Stage != Retrying || p.Retry.ImagesDone != failed {
+		t.Errorf("scored: %+v, the retry %+v", p, p.Retry)
+	}
+	r.finish(t)
+	if p := look(); p.Stage != Complete || p.Retry != nil || p.Failed() != 0 {
+		t.Errorf("published: %+v, the retry %+v", p, p.Retry)
+	}
+	report, err := Verify(t.Context(), st)
+	if err != nil || report.Unfinished != 0 {
+		t.Errorf("%v\n%s", err, report.String())
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	rows := func(status string, paths ...string) (all []Row) {
+		for _, p := range paths {
+			all = append(all, Row{Path: p, Status: status})
+		}
+		return all
+	}
+	seq := func(rows []Row, err error) iter.Seq2[Row, error] {
+		return func(yield func(Row, error) bool) {
+			for _, r := range rows {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Row{}, err)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		newer []Row
+		// want is the status of a, c, e and then of g, i: in two calls.
+		want    string
+		changed [2]bool
+		used    int
+	}{
+		{"none", nil, "old old old old old", [2]bool{}, 0},
+		{"all", rows("new", "a", "c", "e", "g", "i"), "new new new new new", [2]bool{true, true}, 5},
+		{"some", rows("new", "c", "i"), "old new old old new", [2]bool{true, true}, 2},
+		{"one call", rows("new", "g"), "old old old new old", [2]bool{false, true}, 1},
+		{"equal ones", rows("old", "a", "g"), "old old old old old", [2]bool{}, 2},
+		{"of other images", rows("new", "0", "b", "f", "g", "z"), "old old old new old", [2]bool{false, true}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOverlay(seq(tt.newer, nil))
+			defer o.close()
+			first, second := rows("old", "a", "c", "e"), rows("old", "g", "i")
+			for i, part := range [][]Row{first, second} {
+				if changed, err := o.replace(part); err != nil || changed != tt.changed[i] {
+					t.Errorf("call %d: changed %v, %v", i, changed, err)
+				}
+			}
+			var have []string
+			for _, r := range append(first, second...) {
+				have = append(have, r.Status)
+			}
+			if got := strings.Join(have, " "); got != tt.want || o.used != tt.used {
+				t.Errorf("%s, %d used; want %s, %d", got, o.used, tt.want, tt.used)
+			}
+		})
+	}
+	o := newOverlay(seq(rows("new", "a"), io.ErrUnexpectedEOF))
+	defer o.close()
+	if _, err := o.replace(rows("old", "a", "b")); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the error of the newer rows became %v", err)
+	}
+}
+
+// TestAPlaceThatOnlyCreates says so before anything is half done.
+func TestAPlaceThatOnlyCreates(t *testing.T) {
+	st, r := retried(t, JSONL)
+	only := struct{ store.Store }{st}
+	if _, err := Finish(t.Context(), only, r.j, r.m, FinishOptions{}); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("%v, want ErrDenied", err)
+	}
+	r.finish(t)
+	checkRows(t, st, numbered(20))
+	var merged bytes.Buffer
+	if err := Merge(t.Context(), st, &merged, ""); err != nil || strings.Contains(merged.String(), "truncated") {
+		t.Errorf("%v\n%s", err, merged.String())
+	}
+}
