@@ -19,6 +19,9 @@
 //  8. When every part stands, one worker has output.Finish write _SUCCESS
 //     (finish.go).
 //
+// Where it is asked to, a worker then scores images again that failed: the same
+// steps over again, with a manifest of those images (retry.go).
+//
 // Where it is asked to, a worker first measures what suits its device and cores
 // (tuning.go). While it runs it tells which stage binds (condition.go).
 //

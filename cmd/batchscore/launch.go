@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // launchFlags are those of 'batchscore launch' that are not the job's.
@@ -134,6 +135,11 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	// What cannot be opened cannot be judged later: better now than then.
 	if err := w.openOutput(); err != nil {
 		return err
+	}
+	if w.out != nil && job.Run["retry"] != "" {
+		if s, err := output.ReadSuccess(cmd.Context(), w.out); err == nil {
+			w.retries = s.Generation()
+		}
 	}
 	if err := f.submit(cmd.Context(), w); err != nil {
 		return err

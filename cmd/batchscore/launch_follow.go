@@ -25,6 +25,8 @@ type watched struct {
 	r              record.Record
 	out            store.Store // nil where this machine cannot see it
 	stdout, stderr io.Writer
+	// retries is how many retries the output had before the launch.
+	retries int
 }
 
 // openOutput opens the output of a scoring job, if this machine sees it.
@@ -181,6 +183,20 @@ func (w *watched) failure(status deploy.Status) error {
 	return marked{errors.New(text), exit}
 }
 
+// unretried says what is missing of a retry that was asked for; nil if nothing is.
+func (w *watched) unretried(r *output.Report) error {
+	chosen, err := scorer.ParseSelection(w.r.Job.Run["retry"], scorer.Failures())
+	switch {
+	case err != nil: // none was asked for, or the ranks have refused it
+		return nil
+	case r.Unfinished > 0:
+		return fmt.Errorf("retry %d is not done", r.Unfinished)
+	case r.Retries == w.retries && chosen.Count(r.Statuses) > 0:
+		return fmt.Errorf("no image was scored again, and %d have the status %s", chosen.Count(r.Statuses), chosen)
+	}
+	return nil
+}
+
 // judge says what came of a job that has ended. That of a scoring job is in its
 // output, whatever the engine says.
 func (w *watched) judge(ctx context.Context, status deploy.Status) error {
@@ -209,8 +225,8 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return fmt.Errorf("%w (and the output could not be judged: %v)", failed, err)
 	}
 	unproven := judge(&report)
-	if unproven == nil && report.Unfinished > 0 && w.r.Job.Run["retry"] != "" {
-		unproven = fmt.Errorf("retry %d is not done", report.Unfinished)
+	if unproven == nil {
+		unproven = w.unretried(&report)
 	}
 	switch {
 	case unproven != nil && failed == nil:

@@ -129,3 +129,31 @@ func TestFault43_UnknownStatus(t *testing.T) {
 		t.Error("something was written")
 	}
 }
+
+// TestFault43_TheLauncherJudges a retry by the output: an engine that says that all
+// went well is not believed while images were not scored again.
+func TestFault43_TheLauncherJudges(t *testing.T) {
+	in, mend := dangling(t, 10)
+	out := filepath.Join(t.TempDir(), "out")
+	run := []string{"--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 0, append([]string{"run"}, run...)...)
+	mend()
+	lying := filepath.Join(t.TempDir(), "mpirun")
+	writeFile(t, lying, []byte("#!/bin/sh\nexit 0\n"))
+	if err := os.Chmod(lying, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	retry := append(run, "--retry", "failed")
+	launch := append([]string{"launch", "-n", "2", "--mpirun", lying, "--"}, retry...)
+	if r := must(t, 75, launch...); !strings.Contains(r.stderr, "no image was scored again") {
+		t.Error(r)
+	}
+	must(t, 75, append([]string{"run"}, append(retry, "--deadline", "1ns")...)...)
+	if r := must(t, 75, launch...); !strings.Contains(r.stderr, "no image was scored again") && !strings.Contains(r.stderr, "retry 1 is not done") {
+		t.Error(r)
+	}
+	must(t, 0, append([]string{"run"}, retry...)...)
+	if r := must(t, 0, launch...); lastLine(r.stdout) != "20 images: 20 ok, 0 failed" {
+		t.Error(r)
+	}
+}

@@ -20,7 +20,7 @@ func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 				t.Fatal(err)
 			}
 			row := Row{Path: e.Path, Size: e.Size, Status: StatusOK, Label: "cat", Score: 1.5, TopK: []Class{{0, "cat", 1.5}}}
-			part, err := Encode([]Row{row}, JSONL)
+			part, err := Encode([]Row{row}, r.j.form())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,9 +11,12 @@
 //	    clock/...             empty objects, created to learn the store's time
 //	    workers/....json      what each worker said when it ended
 //	    parts.sha256          digests of the parts, for sha256sum -c
+//	    retry/0001/...        a retry: an output of its own, like this one
+//	    repair/0001/...       what a repair set aside
 //
 // Every object is created once and never changed, so workers need nothing but
-// a store to meet. A job goes like this, and each step may be done by many
+// a store to meet; the end of a retry and a repair are the exceptions. A job goes
+// like this, and each step may be done by many
 // workers at once, of which the first to create decides for all:
 //
 //  1. Join creates the job record, or makes sure that it describes the same
@@ -24,6 +27,12 @@
 //  4. Commit creates the part of a chunk.
 //  5. WriteSummary leaves what a worker has to say at its end.
 //  6. Finish checks that every part stands and creates _SUCCESS.
+//
+// Some images of a complete output may be scored again: a retry is a job of its
+// own below the first (generation.go). At its end Finish puts its rows in the
+// place of the old ones (overlay.go, publish.go).
+//
+// Repair takes away what is damaged, so that running the job again makes it.
 //
 // Verify and Merge need none of the workers: they read what stands.
 package output

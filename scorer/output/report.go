@@ -56,7 +56,9 @@ type Report struct {
 	// Publishing says that the rows of a retry are being put into the parts, or
 	// that this was begun. Unfinished is the number of a retry that was begun and
 	// whose rows are not in the parts, 0 if there is none.
-	Publishing bool         `json:"publishing,omitempty"`
+	Publishing bool `json:"publishing,omitempty"`
+	// Retries is how many retries the rows have been through.
+	Retries    int          `json:"retries,omitempty"`
 	Unfinished int          `json:"unfinished_retry,omitempty"`
 	Found      map[Kind]int `json:"found"` // problems by kind
 	// Problems holds the first thousand of them.

@@ -107,6 +107,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 	if v.manifest, err = current(ctx, v.st, v.base, v.state.generation()); err != nil {
 		return v.unreadable(err)
 	}
+	v.report.Retries = v.state.generation()
 	if err := v.readOlder(ctx); err != nil {
 		return v.unreadable(err)
 	}

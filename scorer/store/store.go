@@ -1,5 +1,6 @@
 // Package store is the meeting place of all workers: a flat name space of
-// immutable objects, in which the only way to write is to create.
+// immutable objects, in which workers write only by creating. What is complete may
+// later be replaced, where a place can (Replacer).
 //
 // Names are slash-separated byte strings relative to the store's root, exactly
 // as the place itself spells them: never cleaned, never case-folded, never
