@@ -90,6 +90,15 @@ func (f *folder) parts(ctx context.Context, fn func(part) error) error {
 	})
 }
 
+// undisturbed is err, but where a part did not fit because a retry went on while
+// the folder was read.
+func (f *folder) undisturbed(ctx context.Context, err error) error {
+	if errors.Is(err, ErrMismatch) && f.state.moved(ctx, f.st, &f.job) {
+		return fmt.Errorf("%w: the rows of a retry were put into the parts of %s while they were read; do it again", ErrIncomplete, f.st)
+	}
+	return err
+}
+
 // proven compares the digests of all parts with those that _SUCCESS proves, if
 // there is one.
 func (f *folder) proven(lines []byte) error {

@@ -160,6 +160,12 @@ func (s *state) unsettled() bool {
 	return s.success.Generation() < s.Complete && s.Publishing
 }
 
+// moved reports whether a retry went on since s was read.
+func (s *state) moved(ctx context.Context, st store.Store, job *Job) bool {
+	now, err := readState(ctx, st, job)
+	return err == nil && (now.Complete != s.Complete || now.Publishing != s.Publishing || now.generation() != s.generation())
+}
+
 // settled is ErrIncomplete while the output is unsettled.
 func (s *state) settled(st store.Store) error {
 	if !s.unsettled() {

@@ -335,3 +335,50 @@ func TestAPlaceThatOnlyCreates(t *testing.T) {
 		t.Errorf("%v\n%s", err, merged.String())
 	}
 }
+
+// TestFault43_ReadersWhileARetryIsPublished never take a part that is new for one
+// that was altered.
+func TestFault43_ReadersWhileARetryIsPublished(t *testing.T) {
+	for reads := 1; reads < 40; reads++ {
+		st, r := retried(t, JSONL)
+		n := 0
+		// The whole publication takes place before one of the reads.
+		midway := &storetest.Faulty{Store: st, BeforeOpen: func(context.Context, int, string) error {
+			if n++; n == reads {
+				r.finish(t)
+			}
+			return nil
+		}}
+		var serial sync.Mutex
+		one := &serialized{midway, &serial}
+		if report, err := Verify(t.Context(), one); err != nil || !report.OK() {
+			t.Fatalf("verify, published before read %d: %v\n%s", reads, err, report.String())
+		}
+	}
+	for reads := 1; reads < 25; reads++ {
+		st, r := retried(t, JSONL)
+		n := 0
+		midway := &storetest.Faulty{Store: st, BeforeOpen: func(context.Context, int, string) error {
+			if n++; n == reads {
+				r.finish(t)
+			}
+			return nil
+		}}
+		var serial sync.Mutex
+		if err := Merge(t.Context(), &serialized{midway, &serial}, io.Discard, ""); err != nil && !errors.Is(err, ErrIncomplete) {
+			t.Fatalf("merge, published before read %d: %v", reads, err)
+		}
+	}
+}
+
+// serialized opens one object at a time.
+type serialized struct {
+	store.Store
+	mu *sync.Mutex
+}
+
+func (s *serialized) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Store.Open(ctx, name, etag)
+}

@@ -26,20 +26,24 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 		return err
 	}
 	defer in.Close()
-	if missing := missingParts(st, in.done, in.job.Format); missing != nil && in.state.success != nil {
-		return goneParts(st, missing)
+	return in.undisturbed(ctx, in.merge(ctx, w, f))
+}
+
+func (f *folder) merge(ctx context.Context, w io.Writer, to Format) error {
+	if missing := missingParts(f.st, f.done, f.job.Format); missing != nil && f.state.success != nil {
+		return goneParts(f.st, missing)
 	} else if missing != nil {
 		return unfinished(missing)
 	}
-	if f == "" {
-		f = in.job.Format
+	if to == "" {
+		to = f.job.Format
 	}
-	out, err := newRowWriter(w, Form{f, in.job.form().Typed})
+	out, err := newRowWriter(w, Form{to, f.job.form().Typed})
 	if err != nil {
 		return err
 	}
 	var lines []byte
-	if err := in.parts(ctx, func(p part) error {
+	if err := f.parts(ctx, func(p part) error {
 		lines = appendDigest(lines, p.digest, p.name)
 		if err := out.Write(p.rows); err != nil {
 			return fmt.Errorf("merge %s: %w", p.name, err)
@@ -48,7 +52,7 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	}); err != nil {
 		return err
 	}
-	if err := in.proven(lines); err != nil {
+	if err := f.proven(lines); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {

@@ -83,14 +83,31 @@ func (p *publication) place() store.Store { return Generation(p.st, p.state.Comp
 
 // prepare is step 1.
 func (p *publication) prepare(ctx context.Context) error {
-	stored, _, err := readAll(ctx, p.place(), publishedName)
-	if err == nil {
-		p.after = stored
-		return nil
-	}
-	if !errors.Is(err, store.ErrNotExist) {
+	if done, err := p.prepared(ctx); done || err != nil {
 		return err
 	}
+	err := p.foresee(ctx)
+	if errors.Is(err, ErrMismatch) {
+		// Another worker may have come to step 2 meanwhile.
+		if done, err := p.prepared(ctx); done || err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// prepared reports whether step 1 was done before, and reads what it stored.
+func (p *publication) prepared(ctx context.Context) (bool, error) {
+	stored, _, err := readAll(ctx, p.place(), publishedName)
+	if errors.Is(err, store.ErrNotExist) {
+		return false, nil
+	}
+	p.after, p.changed = stored, nil // look at all parts
+	return err == nil, err
+}
+
+// foresee checks the parts and stores the digests that they will have.
+func (p *publication) foresee(ctx context.Context) error {
 	known, err := p.knownDigests(ctx)
 	if err != nil {
 		return err
@@ -122,11 +139,12 @@ func (p *publication) prepare(ctx context.Context) error {
 			return fmt.Errorf("keep the last %s: %w", SuccessName, err)
 		}
 	}
-	if p.after, _, _, err = createOrRead(ctx, p.place(), publishedName, after); err != nil {
+	var how outcome
+	if p.after, _, how, err = createOrRead(ctx, p.place(), publishedName, after); err != nil {
 		return fmt.Errorf("store the digests that the parts will have: %w", err)
 	}
-	if !bytes.Equal(p.after, after) {
-		p.changed = nil // of another worker that began with other parts: look at all
+	if how != created {
+		p.changed = nil // another worker is at it: look at all parts
 	}
 	return nil
 }

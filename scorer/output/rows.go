@@ -16,6 +16,10 @@ func Rows(ctx context.Context, st store.Store, fn func(Row) error) error {
 		return err
 	}
 	defer f.Close()
+	return f.undisturbed(ctx, f.eachRow(ctx, fn))
+}
+
+func (f *folder) eachRow(ctx context.Context, fn func(Row) error) error {
 	var lines []byte
 	if err := f.parts(ctx, func(p part) error {
 		lines = appendDigest(lines, p.digest, p.name)

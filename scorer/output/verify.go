@@ -23,7 +23,17 @@ import (
 // folder could not be read. A place without a job record is
 // store.ErrNotExist.
 func Verify(ctx context.Context, st store.Store) (Report, error) {
-	v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
+	for {
+		v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
+		report, err := v.verify(ctx)
+		if err != nil || report.OK() || !v.state.moved(ctx, st, &v.job) {
+			return report, err
+		}
+		// A retry went on while the parts were read: what did not fit may fit now.
+	}
+}
+
+func (v *verifier) verify(ctx context.Context) (Report, error) {
 	ok, err := v.open(ctx)
 	if err != nil || !ok {
 		return v.report, err
