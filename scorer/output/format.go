@@ -145,7 +145,7 @@ func appendFloat(buf []byte, s float32, typed bool) []byte {
 	}
 	from := len(buf)
 	buf = strconv.AppendFloat(buf, float64(s), format, -1, 32)
-	if typed && bytes.IndexAny(buf[from:], ".e") < 0 {
+	if typed && !bytes.ContainsAny(buf[from:], ".e") {
 		buf = append(buf, ".0"...)
 	}
 	return buf

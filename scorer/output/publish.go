@@ -115,7 +115,7 @@ func (p *publication) foresee(ctx context.Context) error {
 	p.changed = NewSet(p.chunks.Count())
 	var after []byte
 	if err := p.each(ctx, nil, func(chunk int, n newPart) error {
-		if line := string(appendDigest(nil, n.was, n.name)); known != nil && !known[line] {
+		if known != nil && !known[string(appendDigest(nil, n.was, n.name))] {
 			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it is not what it was when the job was complete", ErrMismatch))
 		}
 		if n.body != nil {
