@@ -107,7 +107,7 @@ def main():
     counts = collections.Counter()
     for folder in sys.argv[2:]:
         for root, dirs, files in os.walk(folder):
-            dirs.sort()
+            dirs[:] = sorted(d for d in dirs if not d.startswith('.'))
             for name in sorted(files):
                 path = os.path.join(root, name)
                 kind, verdict, status, reason, mode = classify(ours, path)
