@@ -90,3 +90,33 @@ func frozenWith(t *testing.T, o Options) {
 		t.Fatalf("want ErrStopped, have %v", err)
 	}
 }
+
+// TestFault43_TooLargeIsScoredAgain: a retry may have larger bounds than the job
+// that it is of, whose other rows stay as they are.
+func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
+	images, out := collection(t, 3), new(mem.Store)
+	put(t, images, "a.png", claim(14_000, 13_000))
+	put(t, images, "b.png", claim(16_000, 16_000))
+	mustRun(t, options(t, images, out))
+	before := rows(t, out)
+	o := options(t, images, out)
+	o.Retry, o.Decode.MaxPixels = output.Selection{string(preprocess.StatusTooLarge)}, 200_000_000
+	for range 2 { // the second finds one image, which is still too large
+		mustRun(t, o)
+		verified(t, out)
+	}
+	after := rows(t, out)
+	if a, b := before["a.png"], after["a.png"]; a.Status != string(preprocess.StatusTooLarge) || b.Status != string(preprocess.StatusTruncated) {
+		t.Errorf("a.png was %s and is %s", a.Status, b.Status)
+	}
+	if b := after["b.png"]; b.Status != string(preprocess.StatusTooLarge) || !strings.Contains(b.Error, "200000000") {
+		t.Errorf("b.png is %s: %s", b.Status, b.Error)
+	}
+	if a, b := before[pictureName(0)], after[pictureName(0)]; a.Label != b.Label || a.Status != b.Status {
+		t.Errorf("a row that was ok changed: %+v, %+v", a, b)
+	}
+	job, err := output.ReadJob(t.Context(), out)
+	if err != nil || job.MaxPixels != preprocess.DefaultMaxPixels {
+		t.Errorf("the job's record says %d, %v", job.MaxPixels, err)
+	}
+}

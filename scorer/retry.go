@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,13 +65,18 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 // began is now by the store's clock, for a job that exists. Before there is one
 // nothing is written, and so no clock is read; no retry is older then.
 func (o *Options) began(ctx context.Context) (time.Time, error) {
-	_, err := output.ReadJob(ctx, o.Out)
+	job, err := output.ReadJob(ctx, o.Out)
 	if errors.Is(err, store.ErrNotExist) {
 		return time.Time{}, nil
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
+	// The bounds of images that were asked for are those of the retry.
+	o.bounds.MaxPixels, o.bounds.MaxBytes = job.Bounds()
+	o.bounds.MaxPixels = cmp.Or(o.Job.MaxPixels, o.bounds.MaxPixels)
+	o.bounds.MaxBytes = cmp.Or(o.Job.MaxBytes, o.bounds.MaxBytes)
+	o.Job.MaxPixels, o.Job.MaxBytes = 0, 0
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
 		return time.Time{}, err
 	}
@@ -99,6 +105,9 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	again.Job.Batch, again.Job.Chunk, again.Job.Max = job.Batch, 0, job.Max
 	again.Job.Files = job.Files
 	again.Job.MaxPixels, again.Job.MaxBytes = job.Bounds()
+	if o.bounds.MaxPixels != 0 { // the job was there before
+		again.Job.MaxPixels, again.Job.MaxBytes = o.bounds.MaxPixels, o.bounds.MaxBytes
+	}
 	again.Job.Int8 = job.Int8
 	again.Job.Retry = &output.Retry{Of: job.ID, Generation: n, Statuses: chosen}
 	again.MaxErrors = Threshold{text: "100%", percent: 100} // judged when all rows are together

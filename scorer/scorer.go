@@ -80,6 +80,8 @@ type Options struct {
 	Deadline time.Duration
 	Budget   int
 
+	// bounds are those of a retry of a job that exists.
+	bounds preprocess.Options
 	// halt is set by Run.
 	halt *halt
 	// list makes the manifest of a job; nil lists all images.
