@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,6 @@ type folder struct {
 
 // openFolder opens a folder for reading. One in which the rows of a retry are
 // being put into the parts is ErrIncomplete.
-
 func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	job, err := ReadJob(ctx, st)
 	if err != nil {
@@ -30,6 +30,10 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	}
 	m, err := ReadManifest(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
+		if ended, err := exists(ctx, st, SuccessName); err != nil || ended {
+			return nil, cmp.Or(err, fmt.Errorf("%s: the content %w: there is no %s; choose another folder, or remove this one to begin again",
+				st, ErrMismatch, manifestName))
+		}
 		return nil, fmt.Errorf("%w: %s has no manifest yet; finish the run first", ErrIncomplete, st)
 	}
 	if err != nil {

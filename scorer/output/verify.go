@@ -26,7 +26,7 @@ func Verify(ctx context.Context, st store.Store) (Report, error) {
 	for {
 		v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
 		report, err := v.verify(ctx)
-		if err != nil || report.OK() || !v.state.moved(ctx, st, &v.job) {
+		if err != nil || report.OK() || !v.placed || !v.state.moved(ctx, st, &v.job) {
 			return report, err
 		}
 		// A retry went on while the parts were read: what did not fit may fit now.
@@ -60,6 +60,7 @@ type verifier struct {
 	report   Report
 	job      Job
 	state    state
+	placed   bool            // state was read
 	base     *shard.Manifest // that was frozen
 	manifest *shard.Manifest // with the entries of retried images
 	older    []*shard.Manifest
@@ -113,6 +114,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 	if err != nil && !v.damagedSuccess(err) {
 		return v.unreadable(err)
 	}
+	v.placed = err == nil
 	v.report.Publishing = err == nil && v.state.unsettled()
 	if v.manifest, err = current(ctx, v.st, v.base, v.state.generation()); err != nil {
 		return v.unreadable(err)

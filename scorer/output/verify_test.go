@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -509,5 +510,49 @@ func TestReadSummariesInOrderOfRank(t *testing.T) {
 	st.Put(workerFolder+"w9.json", []byte("{}"))
 	if _, err := ReadSummaries(t.Context(), st); !errors.Is(err, ErrMismatch) {
 		t.Errorf("a damaged one: %v", err)
+	}
+}
+
+// opens is a store that takes so many reads, and no more.
+type opens struct {
+	store.Store
+	t    *testing.T
+	left int
+}
+
+func (o *opens) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	if o.left--; o.left < 0 {
+		o.t.Fatal("verify begins again and again")
+	}
+	return o.Store.Open(ctx, name, etag)
+}
+
+// TestVerifyEndsWithoutRecords has an output whose images were scored again lose
+// what verify reads first.
+func TestVerifyEndsWithoutRecords(t *testing.T) {
+	for _, test := range []struct {
+		name, object string
+		body         []byte // nil deletes the object
+		kind         Kind
+	}{
+		{"no manifest", manifestName, nil, Missing},
+		{"damaged manifest", manifestName, []byte("x"), Damaged},
+		{"damaged job record", jobName, []byte("x"), Damaged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			st, r := retried(t, JSONL)
+			r.finish(t)
+			st.Remove(test.object)
+			if test.body != nil {
+				st.Put(test.object, test.body)
+			}
+			report, err := Verify(t.Context(), &opens{st, t, 100})
+			if err != nil || len(report.Problems) != 1 || report.Problems[0].Kind != test.kind {
+				t.Errorf("%+v, %v", report.Problems, err)
+			}
+			if _, err := openFolder(t.Context(), st); !errors.Is(err, ErrMismatch) {
+				t.Errorf("a complete output that cannot be read: %v", err)
+			}
+		})
 	}
 }
