@@ -192,12 +192,16 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 		return err
 	}
 	if open := m.open(a); len(open) > 0 {
-		return m.ask(open)
+		return m.ask(open, slices.ContainsFunc(layers, func(g Given) bool { return g.Preset != "" }))
 	}
 	if own == nil || len(layers) > 1 {
 		m.apply(a)
 	}
 	m.Contract.Output = *a.Output
+	if m.Contract.Classes == 1 && len(m.Contract.Labels) == 0 {
+		m.Conflicts = append(m.Conflicts, "there are no labels, so every image has the label 0, whatever its score:"+
+			" --labels FILE takes one, that of the score, or two, those of 0 and of 1")
+	}
 	return nil
 }
 
@@ -218,7 +222,11 @@ func (m *Model) withPreset(layers []Given) ([]Given, error) {
 	}
 	said := slices.ContainsFunc(layers[:at], func(g Given) bool { return g.Output != nil })
 	if preset.Output != nil && !said && m.ending.overrules(*preset.Output) {
-		m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is not %s (%s%s): the graph %s", *preset.Output, presetOrigin, name, m.ending))
+		is := "not"
+		if own := m.ending.tells(); own != "" {
+			is = string(own) + ", not"
+		}
+		m.Conflicts = append(m.Conflicts, fmt.Sprintf("output is %s %s (%s%s): the graph %s", is, *preset.Output, presetOrigin, name, m.ending))
 		preset.Output = nil
 	}
 	return slices.Insert(layers, at, Given{presetOrigin + name, preset}), nil

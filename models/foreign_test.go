@@ -224,7 +224,7 @@ func TestPrecedence(t *testing.T) {
 	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Probabilities {
 		t.Errorf("a preset stands before the metadata, but not before the graph; have %+v", m.Contract)
 	}
-	conflict(m, "output is not logits (preset torchvision): the graph ends in Softmax")
+	conflict(m, "output is probabilities, not logits (preset torchvision): the graph ends in Softmax")
 	conflict(m, "fit is center-crop (preset torchvision), not stretch (metadata)")
 
 	beside(t, path, "resize: pillow-lanczos\nbgr: true\noutput: probabilities\n")

@@ -44,15 +44,18 @@ func (m *Model) open(a *merged) []question {
 	return open
 }
 
-// ask is the error that spells the questions out.
-func (m *Model) ask(open []question) error {
+// ask is the error that spells the questions out. preset says that a preset was
+// named, and did not answer them.
+func (m *Model) ask(open []question, preset bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) leaves open:\n",
 		MetadataKey, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
 		fmt.Fprintf(&b, "  - %s\n      %s\n", q.asks, q.answer)
 	}
-	fmt.Fprintf(&b, "answer with these flags, in a file %s (keys as the flags, with _ for -),\nor name its origin: --preset %s",
-		sidecarPath(m.Path), strings.Join(presetNames(), "|"))
+	fmt.Fprintf(&b, "answer with these flags, or in a file %s (keys as the flags, with _ for -)", sidecarPath(m.Path))
+	if !preset {
+		fmt.Fprintf(&b, ",\nor name its origin: --preset %s", strings.Join(presetNames(), "|"))
+	}
 	return fmt.Errorf("%s", b.String())
 }

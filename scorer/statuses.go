@@ -26,7 +26,7 @@ func ParseSelection(text string, known []string) (output.Selection, error) {
 	var s output.Selection
 	for word := range strings.SplitSeq(text, ",") {
 		if word = strings.TrimSpace(word); word != output.AnyFailure && !slices.Contains(known, word) {
-			return nil, fmt.Errorf("%q is not one of %s, or %s for all of them that failed", word, strings.Join(known, ", "), output.AnyFailure)
+			return nil, fmt.Errorf("%q is not one of %s, or %s for all but ok", word, strings.Join(known, ", "), output.AnyFailure)
 		}
 		s = append(s, word)
 	}

@@ -88,7 +88,7 @@ func TestFault37_Activations(t *testing.T) {
 
 		{name: "softmax", classes: 4, end: softmax, first: shares, labels: "0 1 2"},
 		{name: "softmax with a preset of logits", classes: 4, end: softmax, args: []string{"--preset", "torchvision", "--resize-to", "8"},
-			says: []string{"output is not logits (preset torchvision): the graph ends in Softmax"}, labels: "0 1 2"},
+			says: []string{"output is probabilities, not logits (preset torchvision): the graph ends in Softmax"}, labels: "0 1 2"},
 		{name: "softmax as logits", classes: 4, end: softmax, args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Softmax", "again", "--activation probabilities"}},
 		{name: "softmax as sigmoid", classes: 4, end: softmax, args: []string{"--activation", "sigmoid"}, code: 78, says: []string{"ends in Softmax", "--activation probabilities"}},
 		{name: "softmax of 8 bits", classes: 4, end: graphtest.Chain(softmax, graphtest.Rounded(1./64)), first: []float64{63. / 64, 1. / 64, 0, 0}, labels: "0 1 2"},

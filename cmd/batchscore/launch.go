@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -65,6 +66,12 @@ became of launch.
 			return f.launch(cmd, args, sig)
 		},
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if unknown := new(pflag.NotExistError); errors.As(err, &unknown) {
+			err = fmt.Errorf("%w of launch; flags for 'batchscore run' come after --", err)
+		}
+		return usage(err)
+	})
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "local", "engine: "+strings.Join(engineNames(), ", "))
 	f.serviceFlags.register(cmd)

@@ -676,3 +676,10 @@ func TestRecordsHoldReferencesOnly(t *testing.T) {
 	}
 	d.must(t, 0, "jobs", "logs", "-f")
 }
+
+func TestLaunchSaysWhereFlagsOfRunStand(t *testing.T) {
+	r := must(t, 64, "launch", "--images", "in", "--out", "out", "--preset", "torchvision")
+	if !strings.Contains(r.stderr, "--preset of launch; flags for 'batchscore run' come after --") {
+		t.Error(r)
+	}
+}

@@ -73,7 +73,7 @@ func TestTheLastLineTellsOfFailures(t *testing.T) {
 				t.Errorf("_SUCCESS says %+v, %v", success, err)
 			}
 			shown := must(t, 0, "show", out, "--status", "not_found", "--limit", "3")
-			if !strings.Contains(shown.stdout, "... and 7 more") || !strings.Contains(shown.stdout, "leads nowhere") ||
+			if !strings.Contains(shown.stdout, "... and 7 more, see --limit") || !strings.Contains(shown.stdout, "leads nowhere") ||
 				strings.Contains(shown.stdout, "good.jpg") || lastLine(shown.stdout) != "10 of 20 images: 10 not_found" {
 				t.Error(shown)
 			}

@@ -88,7 +88,7 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen output.Selecti
 		return err
 	}
 	if n > limit {
-		fmt.Fprintf(w, "... and %d more\n", n-limit)
+		fmt.Fprintf(w, "... and %d more, see --limit\n", n-limit)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -167,7 +167,7 @@ func ReadJob(ctx context.Context, st store.Store) (Job, error) {
 func parseJob(st store.Store, body []byte) (Job, error) {
 	var j Job
 	if err := decodeRecord(body, &j); err != nil {
-		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin anew", jobName, st, err)
+		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin again", jobName, st, err)
 	}
 	if _, err := ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
 		j.MaxPixels < 0 || j.MaxBytes < 0 {

@@ -53,7 +53,7 @@ func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) 
 	defer r.Close()
 	m, err := shard.DecodeManifest(r, room)
 	if errors.Is(err, shard.ErrCorrupt) {
-		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin anew",
+		return nil, fmt.Errorf("%s of %s: %w: %w; choose another folder, or remove this one to begin again",
 			manifestName, st, ErrMismatch, err)
 	}
 	return m, err
