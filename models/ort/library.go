@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -23,8 +24,8 @@ var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
 // it is not empty, else ONNXRUNTIME_LIB, else the first that exists of
 //
 //   - the folder of the executable and its neighbour ../lib,
-//   - .cache/onnxruntime of the source tree around the executable or the
-//     working directory,
+//   - onnxruntime in the folder BATCHSCORE_CACHE, or in .cache of the source
+//     tree around the executable or the working directory,
 //   - LD_LIBRARY_PATH and the system's library folders.
 //
 // A path that is given must exist: nothing else is tried in its place. The
@@ -81,8 +82,11 @@ func searchFolders() []string {
 	if wd, err := os.Getwd(); err == nil {
 		roots = append(roots, wd)
 	}
+	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
+		folders = append(folders, filepath.Join(cache, "onnxruntime"))
+	}
 	for _, root := range roots {
-		if tree := sourceTree(root); tree != "" {
+		if tree := sourceTree(root); tree != "" && !slices.Contains(folders, filepath.Join(tree, ".cache", "onnxruntime")) {
 			folders = append(folders, filepath.Join(tree, ".cache", "onnxruntime"))
 		}
 	}

@@ -50,6 +50,7 @@ func TestFindLibrary(t *testing.T) {
 
 func TestFindLibrarySearches(t *testing.T) {
 	t.Setenv(LibraryVariable, "")
+	t.Setenv("BATCHSCORE_CACHE", "")
 	tree := t.TempDir()
 	write := func(name string) string {
 		t.Helper()
@@ -74,6 +75,11 @@ func TestFindLibrarySearches(t *testing.T) {
 	want = write(".cache/onnxruntime/libonnxruntime.so.1")
 	if got, err := FindLibrary(""); err != nil || got != want {
 		t.Errorf("%q, %v; want %q from the source tree", got, err, want)
+	}
+	want = write("cache/onnxruntime/libonnxruntime.so.1")
+	t.Setenv("BATCHSCORE_CACHE", filepath.Join(tree, "cache"))
+	if got, err := FindLibrary(""); err != nil || got != want {
+		t.Errorf("%q, %v; want %q from the cache that is named", got, err, want)
 	}
 }
 
