@@ -73,7 +73,7 @@ func TestFault18_BoundsOfTheJob(t *testing.T) {
 				t.Errorf("%q does not say %q", e, c.mention)
 			}
 			o.Decode.MaxPixels = 12345
-			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), "max-pixels: have ") {
+			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), "max-pixels (--retry too_large takes another): have ") {
 				t.Errorf("other bounds: %v, want ErrOtherJob", err)
 			}
 		})

@@ -256,10 +256,10 @@ func compare(st store.Store, have, want Job) error {
 	}
 	pixels, bytes := have.Bounds()
 	if want.MaxPixels != 0 {
-		differ(&job, "max-pixels", pixels, want.MaxPixels)
+		differ(&job, "max-pixels (--retry too_large takes another)", pixels, want.MaxPixels)
 	}
 	if want.MaxBytes != 0 {
-		differ(&job, "max-bytes", bytes, want.MaxBytes)
+		differ(&job, "max-bytes (--retry too_large takes another)", bytes, want.MaxBytes)
 	}
 	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
 	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)

@@ -125,8 +125,8 @@ func (r *repair) open(ctx context.Context) (err error) {
 	r.base, err = ReadManifest(ctx, r.st)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return fmt.Errorf("this cannot be repaired: %s has no %s, and the folder %w; if the job never got so far, run it again; else choose another folder",
-			r.st, manifestName, ErrMismatch)
+		return fmt.Errorf("this cannot be repaired: %s: the content %w: there is no %s; if the job never got so far, run it again; else choose another folder",
+			r.st, ErrMismatch, manifestName)
 	case errors.Is(err, ErrMismatch):
 		return fmt.Errorf("this cannot be repaired: %w", err)
 	case err != nil:

@@ -102,7 +102,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 	v.report.DependentRows = v.job.DependentRows
 	if v.base, err = ReadManifest(ctx, v.st); err != nil {
 		if errors.Is(err, store.ErrNotExist) {
-			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "the manifest was never stored"})
+			v.report.add(Problem{Kind: Missing, Chunk: -1, Object: manifestName, Detail: "without the manifest, the list of images, nothing can be judged"})
 			return false, nil
 		}
 		if v.damaged(manifestName, err) {
