@@ -422,7 +422,7 @@ func (r *Repaired) String() string {
 	}
 	switch {
 	case r.Missing > 0:
-		fmt.Fprintf(&b, "%d parts are missing from %s: run the same command again, which makes them\n", r.Missing, r.Output)
+		fmt.Fprintf(&b, "parts missing from %[2]s: %[1]d; run the same command again, which makes them\n", r.Missing, r.Output)
 	case r.Unfinished:
 		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", r.Output)
 	case len(r.Aside)+len(r.Rebuilt) == 0:
