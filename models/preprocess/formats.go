@@ -37,7 +37,7 @@ type codec struct {
 // decides, so a container comes after what it may hold. Vector graphics and
 // documents are left out.
 var codecs = []codec{
-	{format: formatJPEG, extensions: "jpg jpeg jpe jfif pjpeg pjp jif", signatures: []string{"\xff\xd8\xff"}, decoded: true},
+	{format: formatJPEG, extensions: "jpg jpeg jpe jfif pjpeg pjp jif mpo", signatures: []string{"\xff\xd8\xff"}, decoded: true},
 	{format: formatPNG, extensions: "png apng", signatures: []string{pngSignature}, decoded: true},
 	{format: formatGIF, extensions: "gif", signatures: []string{"GIF87a", "GIF89a"}, decoded: true},
 	{format: formatWebP, extensions: "webp", signatures: []string{"RIFF....WEBP"}, decoded: true},

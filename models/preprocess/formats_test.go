@@ -22,7 +22,7 @@ func TestExtensions(t *testing.T) {
 	if fields != len(all) {
 		t.Errorf("%d endings in the table, %d known: one belongs to two formats", fields, len(all))
 	}
-	for _, name := range strings.Fields("a.jpg a.JPEG a.jfif a.pjp a.png a.apng a.gif a.bmp a.dib a.tif a.TIFF a.webp a.heic a.HEIC a.heif a.hif " +
+	for _, name := range strings.Fields("a.jpg a.JPEG a.jfif a.pjp a.mpo a.png a.apng a.gif a.bmp a.dib a.tif a.TIFF a.webp a.heic a.HEIC a.heif a.hif " +
 		"a.avif a.jxl a.jp2 a.j2k a.ppm a.pgm a.pbm a.pnm a.pam a.ico a.cur a.tga a.psd a.psb a.dds a.pcx a.sgi a.icns a.qoi a.exr a.hdr " +
 		"a.dng a.cr2 a.cr3 a.nef a.arw a.orf a.rw2 a.raf a.pef a.srw a.jxr a.xbm a.xpm a.ras folder.d/b.c.Jpg") {
 		if !KnownExtension(name) {
