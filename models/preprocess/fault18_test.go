@@ -3,10 +3,13 @@ package preprocess
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"image"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -187,4 +190,67 @@ func ExampleFailure() {
 	defer d.Close()
 	fmt.Println(d.Decode(make([]byte, 8*8*3), []byte("<html>")))
 	// Output: not_image: no image signature
+}
+
+// TestFault18_ManyPieces: what costs little in the file costs little to read.
+func TestFault18_ManyPieces(t *testing.T) {
+	opt, err := Options{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("EXIF", func(t *testing.T) {
+		const pieces = 10_000
+		jpg := readFixture(t, "jpeg-420.jpg")
+		piece := append([]byte{0xff, mAPP1, 0, 9}, "Exif\x00\x00x"...)
+		src := bytes.Join([][]byte{jpg[:2], bytes.Repeat(piece, pieces), jpg[2:]}, nil)
+		n := testing.AllocsPerRun(1, func() {
+			if _, fail := walkJPEG(src, opt); fail != nil {
+				t.Fatal(fail)
+			}
+		})
+		if n > 100 {
+			t.Errorf("%v allocations for %d segments", n, pieces)
+		}
+	})
+	t.Run("text", func(t *testing.T) {
+		const most = 64 // chunks of the largest size, of which Pillow reads no more
+		long := bytes.Repeat([]byte{' '}, 1<<20)
+		turned := []byte(`<x:xmpmeta tiff:Orientation="6"/>`)
+		text := func(b []byte) []byte {
+			return chunkOf("zTXt", append([]byte(keyXMP+"\x00\x00"), deflate(t, b)...))
+		}
+		for _, c := range []struct {
+			name  string
+			texts int
+			want  orientation
+		}{{"within", most, 6}, {"beyond", most + 1, 1}} {
+			t.Run(c.name, func(t *testing.T) {
+				src := append(headerOf(8, 8), bytes.Repeat(text(long), c.texts)...)
+				src = append(append(append(src, text(turned)...), chunkOf("IDAT", nil)...), chunkOf("IEND", nil)...)
+				if o, fail := walkPNG(src, opt); fail != nil || o != c.want {
+					t.Errorf("orientation %v, %v, want %v", o, fail, c.want)
+				}
+			})
+		}
+	})
+	t.Run("fax", func(t *testing.T) {
+		const width = 8
+		// White and black runs of no pixels: 18 bits each pair.
+		bits := strings.Repeat("00110101"+"0000110111", 4*1000)
+		data := make([]byte, len(bits)/8)
+		for i := range data {
+			n, err := strconv.ParseUint(bits[8*i:][:8], 2, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[i] = byte(n)
+		}
+		f := faxDecoder{data: data, width: width, order: tiffGroup3}
+		if _, err := f.decode(make([]byte, 1), 1, 1); !errors.Is(err, errFaxRuns) {
+			t.Errorf("%v, want %v", err, errFaxRuns)
+		}
+		if n := cap(f.ends); n > 8*width {
+			t.Errorf("room for %d runs in a row of %d pixels", n, width)
+		}
+	})
 }

@@ -120,6 +120,7 @@ var (
 	errFaxCode  = errors.New("a bad code")
 	errFaxEnd   = errors.New("the data end")
 	errFaxWidth = errors.New("a run beyond the row")
+	errFaxRuns  = errors.New("more runs than the row has pixels for")
 )
 
 func (f *faxDecoder) code(table *[1 << faxCodeBits]faxCode) (int, error) {
@@ -209,6 +210,15 @@ func (f *faxDecoder) mark() bool {
 	return f.take(1)
 }
 
+// end notes where a run ends. Runs of no pixels could fill the memory.
+func (f *faxDecoder) end(at int) error {
+	if len(f.ends) > 2*f.width {
+		return errFaxRuns
+	}
+	f.ends = append(f.ends, at)
+	return nil
+}
+
 // flatRow reads a row that does not refer to the one above.
 func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
 	for at, colour := 0, 0; ; colour ^= 1 {
@@ -219,9 +229,8 @@ func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
 		if at += n; at > f.width {
 			return errFaxWidth
 		}
-		f.ends = append(f.ends, at)
-		if at == f.width {
-			return nil
+		if err := f.end(at); err != nil || at == f.width {
+			return err
 		}
 	}
 }
@@ -258,7 +267,9 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 				if at += n; at > f.width {
 					return errFaxWidth
 				}
-				f.ends = append(f.ends, at)
+				if err := f.end(at); err != nil {
+					return err
+				}
 			}
 		case faxExtension:
 			return errFaxUncompressed
@@ -272,7 +283,9 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 				return errFaxWidth
 			}
 			at = to
-			f.ends = append(f.ends, at)
+			if err := f.end(at); err != nil {
+				return err
+			}
 			colour ^= 1
 		}
 	}

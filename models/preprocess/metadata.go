@@ -14,12 +14,14 @@ import (
 // those of Pillow's exif_transpose.
 type metadata struct {
 	exif    []byte // the first to be asked
+	joined  bool   // exif is a copy, put together from several segments
 	profile []byte // EXIF in hexadecimal digits, as ImageMagick writes it into a PNG; in place of exif
 	xmpText []byte // XMP of a text chunk, before xmp
 	xmp     []byte // asked where EXIF has no orientation
 	moves   bool   // a PNG of several frames
 	shown   bool   // whose first pixels have been
 	done    bool   // the rest of it belongs to later frames
+	text    int    // bytes of text that were decompressed
 }
 
 // orientation returns how the picture is to be turned.
@@ -90,10 +92,13 @@ func rawProfile(text []byte) ([]byte, bool) {
 // XMP the last counts.
 func (m *metadata) addJPEG(segment []byte) {
 	if rest, ok := bytes.CutPrefix(segment, exifHeader); ok {
-		if m.exif == nil {
+		switch {
+		case m.exif == nil:
 			m.exif = segment
-		} else {
-			m.exif = append(m.exif[:len(m.exif):len(m.exif)], rest...)
+		case m.joined:
+			m.exif = append(m.exif, rest...)
+		default: // not into the file's own memory
+			m.exif, m.joined = append(m.exif[:len(m.exif):len(m.exif)], rest...), true
 		}
 		return
 	}
@@ -142,7 +147,7 @@ func (m *metadata) addPNG(kind string, body []byte) {
 	case "zTXt":
 		key, text, _ := bytes.Cut(body, []byte{0})
 		if isMetadata(key) && (len(text) == 0 || text[0] == 0) {
-			m.addText(key, inflateText(text[min(1, len(text)):]))
+			m.addText(key, m.inflate(text[min(1, len(text)):]))
 		}
 	case "iTXt":
 		key, rest, ok := bytes.Cut(body, []byte{0})
@@ -156,7 +161,7 @@ func (m *metadata) addPNG(kind string, body []byte) {
 			return
 		}
 		if packed {
-			if text = inflateText(text); len(text) == 0 {
+			if text = m.inflate(text); len(text) == 0 {
 				return
 			}
 		}
@@ -186,16 +191,20 @@ func (m *metadata) addText(key, text []byte) {
 	}
 }
 
-// inflateText returns the text, or nothing where it is damaged or longer than any
-// that Pillow reads.
-func inflateText(b []byte) []byte {
-	const most = 1 << 20
+// inflate returns the text, or nothing where it is damaged, longer than any that
+// Pillow reads, or comes after more than Pillow reads of one picture.
+func (m *metadata) inflate(b []byte) []byte {
+	const most, mostOfAll = 1 << 20, 64 << 20
+	if m.text > mostOfAll {
+		return nil
+	}
 	r, err := zlib.NewReader(bytes.NewReader(b))
 	if err != nil {
 		return nil
 	}
 	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	m.text += len(text)
 	if err != nil || len(text) > most {
 		return nil
 	}
