@@ -19,7 +19,7 @@ func (d *Decoder) decodeOther(dst, src []byte, f format) *Failure {
 	case formatTIFF:
 		return d.decodeTIFF(dst, src)
 	}
-	return d.decodePortable(dst, src, f, 1, nil)
+	panic(fmt.Sprintf("%s has no decoder", f)) // a row of codecs says that it has one
 }
 
 // walkPNG follows the chunks. Whatever is missing after the pixels is not missed:

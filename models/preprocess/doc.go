@@ -14,9 +14,9 @@
 //     the same.
 //  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
 //     turns and packs into the caller's tensor memory. PNG, GIF and BMP are
-//     decoded here, leniently as viewers do, and TIFF, as libtiff does. WebP,
-//     and JPEG where libjpeg-turbo is not installed, are decoded by imaging.
-//     All enter the same C kernels as RGBX.
+//     decoded here, leniently as viewers do, and TIFF, as libtiff does. WebP is
+//     decoded by x/image/webp, and JPEG by image/jpeg where libjpeg-turbo is not
+//     installed. All enter the same C kernels as RGBX.
 //
 // Given the same libjpeg-turbo, and on every set of vector instructions:
 //

@@ -192,10 +192,7 @@ func checkPNGForm(t *testing.T, colour, depth, interlace uint8, size [2]uint32) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDecoder(t, smallSpec, Options{})
-	pitch := 4 * p.width
-	px := make([]uint8, pitch*p.height)
-	d.fill(px, pitch, img, formatPNG)
+	px := rgbx(img)
 	want := make([]byte, 0, 3*p.width*p.height)
 	for i := 0; i < len(px); i += 4 {
 		want = append(want, px[i:i+3]...)

@@ -57,8 +57,7 @@ func (f fixture) reference(tb testing.TB) []float64 {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	px := make([]uint8, 4*f.Spec.Width*f.Spec.Height)
-	new(Decoder).fill(px, 4*f.Spec.Width, img, formatPNG)
+	px := rgbx(img)
 	var out []float64
 	for i := 0; i < len(px); i += 4 {
 		out = append(out, float64(px[i]), float64(px[i+1]), float64(px[i+2]))

@@ -1,13 +1,13 @@
 package preprocess
 
 import (
+	"fmt"
 	"image"
-	"image/color"
 )
 
-// fill writes img to px as RGBX, in rows of pitch bytes. Alpha is dropped, not
-// blended: a transparent pixel keeps the colour that is stored for it. Samples of
-// 16 bits keep their upper 8.
+// fill writes img, as image/jpeg or x/image/webp decodes it, to px as RGBX, in rows
+// of pitch bytes. Alpha is dropped, not blended: a transparent pixel keeps the
+// colour that is stored for it.
 func (d *Decoder) fill(px []uint8, pitch int, img image.Image, f format) {
 	b := img.Bounds()
 	w := b.Dx()
@@ -22,38 +22,12 @@ func (d *Decoder) fill(px []uint8, pitch int, img image.Image, f format) {
 			for x, v := range m.Pix[y*m.Stride:][:w] {
 				set(row, x, v, v, v)
 			}
-		case *image.Gray16:
-			p := m.Pix[y*m.Stride:]
-			for x := range w {
-				set(row, x, p[2*x], p[2*x], p[2*x])
-			}
-		case *image.Paletted:
-			fillPaletted(row, m.Pix[y*m.Stride:][:w], m.Palette)
 		case *image.NRGBA:
 			copy(row, m.Pix[y*m.Stride:])
-		case *image.NRGBA64:
-			p := m.Pix[y*m.Stride:]
-			for x := range w {
-				set(row, x, p[8*x], p[8*x+2], p[8*x+4])
-			}
-		case *image.RGBA:
-			p := m.Pix[y*m.Stride:]
-			for x := range w {
-				q := p[4*x:][:4]
-				if q[3] == 0xff {
-					set(row, x, q[0], q[1], q[2])
-				} else {
-					c := color.NRGBAModel.Convert(color.RGBA{q[0], q[1], q[2], q[3]}).(color.NRGBA)
-					set(row, x, c.R, c.G, c.B)
-				}
-			}
 		case *image.CMYK:
 			fillCMYK(row, m.Pix[y*m.Stride:][:4*w])
 		default:
-			for x := range w {
-				c := color.NRGBA64Model.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
-				set(row, x, uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8))
-			}
+			panic(fmt.Sprintf("pixels in a %T", img))
 		}
 	}
 }
@@ -61,17 +35,6 @@ func (d *Decoder) fill(px []uint8, pitch int, img image.Image, f format) {
 func set(row []uint8, x int, r, g, b uint8) {
 	p := row[4*x:][:4]
 	p[0], p[1], p[2] = r, g, b
-}
-
-func fillPaletted(row, indices []uint8, palette color.Palette) {
-	var table [256][3]uint8
-	for i, c := range palette {
-		n := color.NRGBAModel.Convert(c).(color.NRGBA)
-		table[i] = [3]uint8{n.R, n.G, n.B}
-	}
-	for x, i := range indices {
-		set(row, x, table[i][0], table[i][1], table[i][2])
-	}
 }
 
 // fillCMYK rounds as Pillow does.

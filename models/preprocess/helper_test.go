@@ -3,6 +3,7 @@ package preprocess
 import (
 	"bytes"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
@@ -70,4 +71,25 @@ func allocated(f func()) int {
 	f()
 	runtime.ReadMemStats(&after)
 	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// rgbx is an image as RGBX, in rows of four bytes a pixel, as fill writes what other
+// decoders make: alpha is dropped, and samples of 16 bits keep their upper 8.
+func rgbx(img image.Image) []uint8 {
+	b := img.Bounds()
+	var px []uint8
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			switch c := img.At(x, y).(type) {
+			case color.NRGBA:
+				px = append(px, c.R, c.G, c.B, 0)
+			case color.NRGBA64:
+				px = append(px, uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8), 0)
+			default: // without alpha
+				r, g, b, _ := c.RGBA()
+				px = append(px, uint8(r>>8), uint8(g>>8), uint8(b>>8), 0)
+			}
+		}
+	}
+	return px
 }

@@ -79,7 +79,7 @@ func (d *Decoder) decodePlainJPEG(dst, src []byte, h jpegHeader) *Failure {
 	case plain.uneven:
 		return &Failure{StatusUnsupported, "JPEG with components in scans of their own, and sampling that only libjpeg-turbo decodes"}
 	}
-	return d.decodePortable(dst, plain.data, formatJPEG, h.orientation, func(img image.Image) image.Image {
+	return d.decodePortable(dst, plain.data, h.orientation, func(img image.Image) image.Image {
 		switch m := img.(type) {
 		case *image.YCbCr:
 			if colour == colourRGB {
