@@ -114,6 +114,7 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 		{"JSON blank", "", `["red",""]`, 2, []string{"class 1 is blank"}},
 		{"JSON two lists", "", `{"names":["a","b"],"classes":["c","d"]}`, 2, []string{"names and classes"}},
 		{"JSON mixed", "", `["red",null]`, 2, []string{"several kinds"}},
+		{"YAML key twice", "x.yaml", manyNames(5000) + "name 7: 5000\n", 5001, []string{"twice", "name 7"}},
 		{"YAML without a list", "x.yaml", "red\ngreen\n", 2, []string{"YAML without a list"}},
 		{"numbered from 1", "", "1 red\n2 green\n3 blue\n", 3, []string{"numbered list of 3 labels", "from 1 to 3", counted}},
 		{"numbered with a gap", "", "0,red\n2,green\n", 2, []string{"numbered list of 2 labels", "numbered from 0 to 2", counted}},
@@ -147,6 +148,15 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyNames is YAML of so many names and their numbers.
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "name %d: %d\n", i, i)
+	}
+	return b.String()
 }
 
 // Whatever the text, labels are never blank and hold no line break.

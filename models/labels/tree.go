@@ -175,14 +175,16 @@ func ofYAML(n *yaml.Node, depth int) (value, error) {
 		return v, nil
 	case yaml.MappingNode:
 		v.kind = object
+		seen := map[string]bool{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode {
 				return v, errors.New("a key is no text")
 			}
-			if slices.Contains(v.keys, key.Value) && len(v.keys) < 1<<12 {
+			if seen[key.Value] {
 				return v, fmt.Errorf("%w: %q", errDoubled, key.Value)
 			}
+			seen[key.Value] = true
 			item, err := ofYAML(n.Content[i+1], depth+1)
 			if err != nil {
 				return v, err
