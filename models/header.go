@@ -137,7 +137,7 @@ func readFile(path string) (h *header, size int64, err error) {
 		return nil, 0, fmt.Errorf("%w: %s is not a file", ErrModel, path)
 	}
 	if h, err = readHeader(f, info.Size(), filepath.Dir(path)); err != nil {
-		if kind := otherKind(path); kind != "" && errors.Is(err, errNoModel) {
+		if kind := OtherKind(path); kind != "" && errors.Is(err, errNoModel) {
 			return nil, 0, fmt.Errorf("%w: %s: %w: %s", ErrModel, path, errNoModel, kind)
 		}
 		return nil, 0, fmt.Errorf("%s: %w", path, err)

@@ -12,13 +12,9 @@ import (
 	"strings"
 )
 
-// OtherKind says what a file is that is neither an ONNX model nor weights that
-// can be read; empty where it is not recognised.
-func OtherKind(file string) string { return otherKind(file) }
-
-// otherKind says what a file is that is no ONNX model, and how to make one of
+// OtherKind says what a file is that is no ONNX model, and how to make one of
 // it; empty where it is not recognised.
-func otherKind(file string) string {
+func OtherKind(file string) string {
 	f, err := os.Open(file)
 	if err != nil {
 		return ""
