@@ -105,7 +105,7 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 func (w *worker) summary(started time.Time, took time.Duration, end error) output.WorkerSummary {
 	c := w.Counters.Snapshot()
 	s := output.WorkerSummary{
-		Worker: w.me, Device: w.Engine.Device(), Batch: w.Batch,
+		Worker: w.me, Device: w.Engine.Device(), Batch: w.Batch, Decoding: preprocess.Decoding,
 		Started: started, Seconds: took.Seconds(),
 		Share: w.share, Statuses: w.statuses,
 		Chunks: int(c.Chunks), Stolen: int(c.Stolen), Lost: int(c.Lost),

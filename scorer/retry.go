@@ -99,6 +99,7 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	if err != nil {
 		return err
 	}
+	o.warnOfDecoding(&job)
 	again := *o
 	again.Retry = nil
 	again.Out = output.Generation(o.Out, n)

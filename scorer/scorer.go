@@ -256,11 +256,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if job.Decoding != o.Job.Decoding {
-		o.Log.Warn().Int("job", job.Decoding).Int("this_program", o.Job.Decoding).
-			Msg("the job was begun by a program with other decoders: rows that stand keep what those said, " +
-				"and those that are made now may say otherwise; for one answer throughout, choose another --out")
-	}
+	o.warnOfDecoding(&job)
 	if listed != nil && !job.Retry.Alike(o.Job.Retry) {
 		listed.Close() // that of another retry, which was begun first
 		listed = nil
@@ -289,6 +285,15 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 		listing:  listing,
 		passed:   passed,
 	}, nil
+}
+
+// warnOfDecoding tells of a job that was begun by a program with other decoders.
+func (o *Options) warnOfDecoding(job *output.Job) {
+	if job.Decoding != preprocess.Decoding {
+		o.Log.Warn().Int("job", job.Decoding).Int("this_program", preprocess.Decoding).
+			Msg("the job was begun by a program with other decoders: rows that exist are kept as they are, " +
+				"and rows that are made now may differ; for one answer throughout, choose another --out")
+	}
 }
 
 // lister makes the manifest of a job.

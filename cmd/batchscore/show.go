@@ -118,6 +118,11 @@ func sayIncomplete(c *cobra.Command, st store.Store, rows int) error {
 		}
 	}
 	s, err := output.ReadSuccess(c.Context(), st)
+	if s.MixedDecoding {
+		if _, err := fmt.Fprintln(c.OutOrStdout(), output.MixedDecodingNote); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, store.ErrNotExist) {
 		_, err = fmt.Fprintf(c.OutOrStdout(), "There is no %s: the job is not complete.\n", output.SuccessName)
 		return err

@@ -308,9 +308,12 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	} else {
 		s = newSuccess(p.job, p.chunks, opt.Versions)
 		s.ended(p.last)
-		if err := s.timing(ctx, p.st); err != nil {
+		if err := s.timing(ctx, p.st, p.job); err != nil {
 			return Success{}, err
 		}
+	}
+	for _, f := range p.retries {
+		s.MixedDecoding = s.MixedDecoding || f.job.Decoding != p.job.Decoding || f.state.success != nil && f.state.success.MixedDecoding
 	}
 	s.Statuses, s.Drift = p.statuses, nil
 	s.Digests = digestsOf(p.job, p.manifest, p.after)

@@ -43,6 +43,8 @@ type Report struct {
 	// DependentRows says that rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
+	// MixedDecoding is what _SUCCESS says.
+	MixedDecoding bool `json:"mixed_decoding,omitempty"`
 	Images        int  `json:"images"` // in the manifest
 	Chunks        int  `json:"chunks"`
 	Parts         int  `json:"parts"` // read
@@ -133,6 +135,9 @@ func (r *Report) String() string {
 	b.WriteByte('\n')
 	if r.DependentRows {
 		b.WriteString(DependentRowsNote + "\n")
+	}
+	if r.MixedDecoding {
+		b.WriteString(MixedDecodingNote + "\n")
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(&b, "%s: %s", p.Kind, p.Object)

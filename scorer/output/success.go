@@ -33,6 +33,9 @@ type Success struct {
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
 	// does not. Empty in records of before it was written here.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
+	// MixedDecoding says that some rows come from a program with another
+	// Job.Decoding than that which began the job.
+	MixedDecoding bool `json:"mixed_decoding,omitempty"`
 	// DependentRows says that rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
@@ -219,7 +222,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return Success{}, err
 	}
 	s.Digests = digestsOf(&job, m, lines)
-	if err := s.timing(ctx, st); err != nil {
+	if err := s.timing(ctx, st, &job); err != nil {
 		return Success{}, err
 	}
 	stored, _, _, err := createOrRead(ctx, st, digestsName, lines)
@@ -309,7 +312,7 @@ func (s *Success) ended(t time.Time) {
 
 // timing fills what is known of the time the job took. Workers that were
 // killed left no summary; the record and the parts bear witness for them.
-func (s *Success) timing(ctx context.Context, st store.Store) error {
+func (s *Success) timing(ctx context.Context, st store.Store, job *Job) error {
 	_, record, err := readAll(ctx, st, jobName)
 	if err != nil {
 		return err
@@ -324,6 +327,7 @@ func (s *Success) timing(ctx context.Context, st store.Store) error {
 	for _, w := range workers {
 		s.started(w.Started)
 		s.ended(w.Started.Add(time.Duration(w.Seconds * float64(time.Second))))
+		s.MixedDecoding = s.MixedDecoding || w.Images > 0 && w.Decoding != job.Decoding
 		if !slices.Contains(s.Devices, w.Device) {
 			s.Devices = append(s.Devices, w.Device)
 		}

@@ -17,6 +17,8 @@ type WorkerSummary struct {
 	Worker  Worker `json:"worker"`
 	Device  string `json:"device"`
 	Batch   int    `json:"batch"`
+	// Decoding is the preprocess.Decoding of its program; 0 before it was counted.
+	Decoding int `json:"decoding,omitempty"`
 	// Started is by the store's clock, Seconds by the worker's monotonic one.
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`

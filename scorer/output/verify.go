@@ -369,7 +369,7 @@ func (v *verifier) success(ctx context.Context) error {
 	if v.state.unsettled() {
 		return nil // it tells of what was
 	}
-	v.report.Complete = true
+	v.report.Complete, v.report.MixedDecoding = true, s.MixedDecoding
 	differ := func(what string, have, want any) {
 		if have != want {
 			v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,

@@ -1,0 +1,56 @@
+package output
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// Where programs with other decoders made some of the rows, _SUCCESS and verify
+// say so.
+func TestMixedDecodingIsOnRecord(t *testing.T) {
+	type worker struct{ images, decoding int }
+	for _, c := range []struct {
+		name    string
+		job     int // the decoding of the program that began it
+		workers []worker
+		retry   int // that of a retry, -1 for none
+		mixed   bool
+	}{
+		{"an older job", 0, []worker{{20, 0}}, -1, false},
+		{"an older job that a newer program finishes", 0, []worker{{10, 0}, {10, 2}}, -1, true},
+		{"an older job of which a newer program found all rows", 0, []worker{{20, 0}, {0, 2}}, -1, false},
+		{"an older job that is retried", 0, []worker{{20, 0}}, 2, true},
+		{"a job of one program", 2, []worker{{10, 2}, {10, 2}}, 2, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			st := new(mem.Store)
+			job := testJob(JSONL)
+			job.Decoding = c.job
+			r := begin(t, st, job, numbered(20))
+			for chunk := range r.c.Count() {
+				r.commit(t, chunk)
+			}
+			for rank, w := range c.workers {
+				if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(rank), Images: w.images, Decoding: w.decoding}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := r.finish(t)
+			if c.retry >= 0 {
+				newer := r
+				newer.j.Decoding = c.retry
+				beginRetry(t, newer, 1).mend(t)
+				s = r.finish(t)
+			}
+			if s.MixedDecoding != c.mixed {
+				t.Errorf("_SUCCESS says %v, want %v", s.MixedDecoding, c.mixed)
+			}
+			report, err := Verify(t.Context(), st)
+			if err != nil || !report.OK() || strings.Contains(report.String(), MixedDecodingNote) != c.mixed {
+				t.Errorf("%v\n%s", err, report.String())
+			}
+		})
+	}
+}
