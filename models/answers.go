@@ -146,7 +146,7 @@ func short[T any](list []T) string {
 }
 
 // answers are the layers of answers to a model's questions but for those of a
-// preset, the strongest first: what is given by hand, what lies beside the file,
+// preset, the strongest first: what is given by hand, what is next to the file,
 // what its metadata say. The contract in these is returned too, if there is one.
 func (m *Model) answers(h *header, o OpenOptions) (layers []Given, own *Contract, err error) {
 	if o.Contract != nil {
@@ -169,8 +169,8 @@ func (m *Model) answers(h *header, o OpenOptions) (layers []Given, own *Contract
 	return layers, own, nil
 }
 
-// resolve finds the contract of m: what is given by hand, then what lies
-// beside the file, then a preset, then the metadata. What none of them knows
+// resolve finds the contract of m: what is given by hand, then what is
+// next to the file, then a preset, then the metadata. What none of them knows
 // is asked for; nothing is guessed.
 func (m *Model) resolve(layers []Given, own *Contract) error {
 	layers, err := m.withPreset(layers)

@@ -222,7 +222,7 @@ func TestPrecedence(t *testing.T) {
 	preset := models.Given{From: "flags", Answers: models.Answers{Preset: "torchvision"}}
 	m := open(preset)
 	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Probabilities {
-		t.Errorf("a preset stands before the metadata, but not before the graph; have %+v", m.Contract)
+		t.Errorf("a preset overrules the metadata, but not the graph; have %+v", m.Contract)
 	}
 	conflict(m, "output is probabilities, not logits (preset torchvision): the graph ends in Softmax")
 	conflict(m, "fit is center-crop (preset torchvision), not stretch (metadata)")

@@ -79,6 +79,6 @@ func TestFault40_OldJobsListAsTheyDid(t *testing.T) {
 	}
 	s = mustRun(t, options(t, images, new(mem.Store)))
 	if s.Images != 32 || s.Drift == nil || *s.Drift != (output.Drift{}) || s.PassedOver.Files() != 1 {
-		t.Errorf("anew: %d images, drift %+v, passed over %v", s.Images, s.Drift, s.PassedOver)
+		t.Errorf("a new job: %d images, drift %+v, passed over %v", s.Images, s.Drift, s.PassedOver)
 	}
 }

@@ -25,7 +25,7 @@ var tenEndings = map[string]bool{
 	".bmp": true, ".tif": true, ".tiff": true, ".webp": true,
 }
 
-// systemFolders are folders that programs keep for themselves beside a user's
+// systemFolders are folders that programs keep for themselves next to a user's
 // pictures: thumbnails, copies, and what was thrown away.
 var systemFolders = map[string]bool{
 	"@eaDir": true, "#recycle": true, "#snapshot": true, "$RECYCLE.BIN": true, "System Volume Information": true,
@@ -41,7 +41,7 @@ var documents = map[string]bool{
 	"changelog": true, "makefile": true, "dockerfile": true, "_success": true, "md5sums": true, "sha256sums": true,
 }
 
-// Reasons for passing over what a store lists, beside output.NotAPicture.
+// Reasons for passing over what a store lists, besides output.NotAPicture.
 const (
 	appleDouble   = "AppleDouble (attributes that macOS keeps of another file)"
 	beneathLinks  = "beneath a linked folder"

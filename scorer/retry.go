@@ -149,8 +149,8 @@ func (o *Options) published(ctx context.Context, done output.Success) (output.Su
 	return done, nil
 }
 
-// publish sees to it that the rows of a complete retry are put into the parts, by
-// this worker or another, and returns what _SUCCESS says then.
+// publish has the rows of a complete retry put into the parts, by this worker or
+// another, and returns what _SUCCESS says then.
 func (o *Options) publish(ctx context.Context, n int) (output.Success, error) {
 	claims := output.NewClaims(output.Generation(o.Out, n), output.ThisProcess(o.World), o.Lease)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

@@ -39,7 +39,7 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 			return fmt.Errorf("%w (%d of %d chunks are committed)", err, set.Count(), w.Chunks.Count())
 		}
 		if time.Since(heard) > min(w.Lease, staticPatience) {
-			return fmt.Errorf("%w: the share of rank %d is done, and nobody works on the others': %s; start those ranks, or run without --static",
+			return fmt.Errorf("%w: the share of rank %d is done, and no rank works on the others': %s; start those ranks, or run without --static",
 				output.ErrIncomplete, w.World.Rank, w.missing(set))
 		}
 		if err := w.pause(ctx, pause); err != nil {

@@ -53,7 +53,7 @@ func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error)
 			return tune.Choice{}, err
 		}
 		if recorded > 0 {
-			why = "that of the job, which stands"
+			why = "that of the existing job"
 		}
 	}
 	switch {

@@ -124,7 +124,7 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 }
 
 // TestFault28_WhatCannotBeRepaired: a job's record and manifest are what all else
-// is held against.
+// is compared with.
 func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 	in, model := pictures(t, 10), tiny(t, graphtest.Options{})
 	for _, name := range []string{"job.json", "manifest.jsonl"} {

@@ -20,7 +20,7 @@ func sayResult(w io.Writer, place string, s *output.Success) {
 	fmt.Fprintln(w, line)
 }
 
-// andPassedOver goes on in a line with what a listing passed over, if anything.
+// andPassedOver continues a line with what a listing passed over, if anything.
 func andPassedOver(p output.PassedOver) string {
 	if len(p) == 0 {
 		return ""

@@ -177,7 +177,7 @@ place of the old ones when all of them are scored.
 	fs.Var(&f.sessions, "sessions", "calls of the device at a time, or auto to measure what suits it; by default one a core on the CPU and two on a GPU")
 	fs.StringVar(&f.tuneCache, "tune-cache", "", "folder that keeps what auto measured; by default batchscore in your cache folder")
 	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
-	fs.BoolVar(&f.static, "static", false, "do the own share only and take nothing over, to measure balance; ends with 75 when nobody does the others' shares")
+	fs.BoolVar(&f.static, "static", false, "do the own share only and take nothing over, to measure balance; ends with 75 when no rank does the others' shares")
 	fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; running again goes on")
 	fs.IntVar(&f.budget, "budget-images", 0, "pause after about this many images over all ranks, with exit code 75; running again goes on")
 	fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure: drain when the machine is told that it will be taken away")

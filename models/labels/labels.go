@@ -135,7 +135,7 @@ func decode(content []byte) (string, error) {
 // parser knows what the labels are for.
 type parser struct{ classes int }
 
-// has is the number of the model's classes, as an error goes on.
+// has is the number of the model's classes, for the middle of an error.
 func (p parser) has() string {
 	if p.classes == 0 {
 		return ""

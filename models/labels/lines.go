@@ -121,7 +121,7 @@ var headers = func() map[string]bool {
 	return m
 }()
 
-// heads are names of a column that stands alone.
+// heads are names of a column that is the only one.
 var heads = map[string]bool{
 	"label": true, "labels": true, "name": true, "names": true, "class": true, "classes": true,
 	"class_name": true, "class_names": true, "classname": true, "category": true, "categories": true,
@@ -206,7 +206,7 @@ func readCSV(lines []string, comma rune, columns int) ([][]string, error) {
 	return r.ReadAll()
 }
 
-// leading cuts the number off the begin of a line, and what stands behind it.
+// leading cuts off the number that a line begins with, and its separator.
 func leading(line string) (number int, separator byte, rest string, ok bool) {
 	line = strings.TrimSpace(line)
 	digits := len(line) - len(strings.TrimLeft(line, "0123456789"))

@@ -7,7 +7,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 )
 
-// stage is memory beside a batch's own, for a model whose elements are not those
+// stage is memory in addition to a batch's own, for a model whose elements are not those
 // that the batch holds: float16 pixels, float16 or float64 scores. Its zero value
 // is for a model that needs none.
 type stage struct {
@@ -139,7 +139,7 @@ const perImage = -1
 
 // rowShape is the shape of rows of so many classes in an output that has the
 // shape given, in which sizes below 0 are any, and an empty one is unknown; nil
-// if they do not fit. Axes of 1 may stand anywhere behind the first one, and an
+// if they do not fit. Axes of 1 may be anywhere after the first one, and an
 // output of one axis is a score for each image, or the row of the one image that
 // the model takes.
 func rowShape(shape []int64, classes, batch int64) []int64 {

@@ -255,7 +255,7 @@ func (c *jpegChecker) whole() *Failure {
 		if c.h.ended {
 			return nil
 		}
-		why = "the coded data may go on"
+		why = "the coded data may continue"
 	case len(rest) == 0 || c.peek() == mEOI:
 		return nil
 	case endsInOnes(coded, c.spare) && (follows(coded, rest) || c.samsungFollows()):

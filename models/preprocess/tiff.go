@@ -143,7 +143,7 @@ func (t *tiffImage) readOrder() {
 
 // checkPlanes refuses separate planes of which Pillow and libtiff make different
 // pictures: Pillow reads uncompressed ones by itself and takes each sample for a
-// byte that needs no change, and it finds alpha to divide by only beside RGB.
+// byte that needs no change, and it finds alpha to divide by only next to RGB.
 func (t *tiffImage) checkPlanes() {
 	separate := t.one(tagPlanarConfiguration, 1) == 2
 	simple := t.bits == 8 || t.bits == 1 && t.photometric == blackIsZero

@@ -41,7 +41,7 @@ type Job struct {
 	Precision   string `json:"precision"` // of the computation; Simulated if there is none
 	// Int8 is ExactInt8 where sums of 8-bit products never saturate. Empty, as
 	// in records of the first releases, they may, on processors without VNNI:
-	// who goes on with such a job computes as it was begun.
+	// whoever continues such a job computes as it was begun.
 	Int8 string `json:"int8,omitempty"`
 	// Device is that of the worker that created the record, for people.
 	Device string `json:"device"`

@@ -17,7 +17,7 @@ const (
 	// NotAPicture is the reason of files whose ending is not that of a picture.
 	NotAPicture = "not the ending of a picture"
 
-	// noEnding and otherEndings stand where an ending does.
+	// noEnding and otherEndings take the place of an ending.
 	noEnding     = "none"
 	otherEndings = "others"
 )

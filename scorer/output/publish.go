@@ -15,9 +15,9 @@ import (
 )
 
 // publication puts the rows of complete retries into the parts of an output. In
-// steps, each of which a crash may end, and which the next to come goes on with:
+// steps, each of which a crash may end, and from which the next worker continues:
 //
-//  1. All parts are read and held against the digests they had. The digests that
+//  1. All parts are read and compared with the digests they had. The digests that
 //     they will have are stored in the place of the last retry, and what _SUCCESS
 //     said. From then on the output is unsettled.
 //  2. Each part that differs is replaced. A part is either as it was or as it will
@@ -274,7 +274,7 @@ func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n 
 	return nil
 }
 
-// check holds the rows of a chunk, the newer ones among them, against the manifest.
+// check compares the rows of a chunk, the newer ones among them, with the manifest.
 func (p *publication) check(chunk int, rows []Row) error {
 	first, last := p.chunks.Range(chunk)
 	entries, err := p.manifest.Entries(nil, first, last)

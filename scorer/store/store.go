@@ -26,7 +26,7 @@ var (
 	ErrChanged = errors.New("changed since it was listed")
 	// ErrUnreadable says that this one object cannot be read (a file whose mode
 	// forbids it, or that lies on a damaged part of a disk), which tells nothing
-	// about the others. Another error beside it says what kind of trouble it is;
+	// about the others. Another error next to it says what kind of trouble it is;
 	// a Transient among them says that another try may help.
 	ErrUnreadable = errors.New("object is not readable")
 	// ErrDenied says that the place refuses these credentials or permissions.

@@ -3,7 +3,7 @@
 
     compare.py PROGRAM FOLDER...
 
-PROGRAM is the Go program beside this file. A line for each file that is not equal,
+PROGRAM is the Go program next to this file. A line for each file that is not equal,
 then how many there are of each class: equal; near, within the bounds of a lossy
 format; known, where Pillow is wrong; DIFFERENT; only ours or only Pillow reads it;
 both refuse. The exit status is 1 where a file is DIFFERENT.

@@ -6,7 +6,7 @@
 sources.txt names Debian source packages with the digest of each archive.
 apt-get downloads them, from wherever this machine has its packages. Their files
 with the ending or the first bytes of a picture come to FOLDER, one folder for
-each package. PROGRAM is the Go program beside this file, which knows the endings.
+each package. PROGRAM is the Go program next to this file, which knows the endings.
 A package that is there already is not fetched again.
 """
 import glob

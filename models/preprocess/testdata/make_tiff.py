@@ -323,7 +323,7 @@ pages[0].save(b, 'TIFF', save_all=True, append_images=pages[1:])
 shown('pages', b.getvalue())
 
 # Files of others: with arguments they are taken from those folders.
-FOUND_REFUSED = {'bigtiff': 'BigTIFF', 'cmyk': 'PhotometricInterpretation', 'float32': 'SampleFormat'}
+OTHERS_REFUSED = {'bigtiff': 'BigTIFF', 'cmyk': 'PhotometricInterpretation', 'float32': 'SampleFormat'}
 found = {}
 for folder in sys.argv[1:]:
     for f in sorted(os.listdir(folder)):
@@ -333,7 +333,7 @@ if not found and os.path.exists('tiff.zip'):
     with zipfile.ZipFile('tiff.zip') as z:
         found = {n[:-4]: z.read(n) for n in z.namelist() if n.startswith('found/') and n.endswith('.tif')}
 for name, data in sorted(found.items()):
-    tag = FOUND_REFUSED.get(name[6:])
+    tag = OTHERS_REFUSED.get(name[6:])
     if tag:
         refused(name, data, tag)
     else:
