@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// expand decodes rows rows of rowBytes bytes of a block. It may return buf, which
-// it may grow, or data itself.
+// expand decodes rows rows of rowBytes bytes of a block. It returns buf, which it
+// may grow, or of raw pixels data itself.
 func (t *tiffImage) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *Failure) {
 	n := rows * rowBytes
 	if t.compression == tiffRaw {

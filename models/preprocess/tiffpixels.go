@@ -8,7 +8,14 @@ import (
 
 // decode writes the pixels to px as RGBX, in rows of pitch bytes.
 func (t *tiffImage) decode(px []uint8, pitch int) *Failure {
-	var buf, turned []uint8
+	if t.reversed { // all of it at once, since blocks may share bytes
+		src := make([]uint8, len(t.src))
+		for i, b := range t.src {
+			src[i] = bits.Reverse8(b)
+		}
+		t.src = src
+	}
+	var buf []uint8
 	for i := range t.planes() * t.across * t.down {
 		plane, j, k := i/(t.across*t.down), i/t.across%t.down, i%t.across
 		if plane >= t.used {
@@ -17,13 +24,6 @@ func (t *tiffImage) decode(px []uint8, pitch int) *Failure {
 		data, fail := t.block(i)
 		if fail != nil {
 			return fail
-		}
-		if t.reversed {
-			turned = append(turned[:0], data...)
-			for i, b := range turned {
-				turned[i] = bits.Reverse8(b)
-			}
-			data = turned
 		}
 		rows, rowBytes := t.rows(j), t.rowBytes()
 		if buf, fail = t.expand(buf, data, rows, rowBytes); fail != nil {
@@ -40,9 +40,6 @@ func (t *tiffImage) decode(px []uint8, pitch int) *Failure {
 				t.unpredict(row)
 			}
 			t.spread(px[(j*t.blockH+y)*pitch+4*left:][:4*w], row, plane)
-		}
-		if t.compression == tiffRaw && !t.reversed {
-			buf = nil // it is the file's own memory
 		}
 	}
 	finish := t.finisher()
