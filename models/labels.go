@@ -49,9 +49,3 @@ func readLabels(path string, classes int) (labels.List, error) {
 	}
 	return l, nil
 }
-
-// ParseLabels is ReadLabels for text at hand.
-func ParseLabels(text []byte) ([]string, error) {
-	l, err := labels.Parse("", text, 0)
-	return l.Names, err
-}
