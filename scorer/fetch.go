@@ -94,6 +94,9 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 			return nil, &preprocess.Failure{Status: output.StatusChanged,
 				Reason: "replaced after the manifest was frozen"}
 		case errors.Is(err, store.ErrNotExist):
+			if err := p.presentOnce(ctx); err != nil {
+				return nil, err
+			}
 			return nil, &preprocess.Failure{Status: output.StatusNotFound,
 				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
 		case errors.Is(err, store.ErrUnreadable):
@@ -109,6 +112,17 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 		}
 		return nil, err
 	}
+}
+
+// presentOnce is present, until it says once that there are images: a place that
+// vanishes later is the store's to notice.
+func (p *pipeline) presentOnce(ctx context.Context) error {
+	if p.present.Load() {
+		return nil
+	}
+	err := present(ctx, p.Images)
+	p.present.Store(err == nil)
+	return err
 }
 
 // unreadPauses come between the tries to read an image that another try may

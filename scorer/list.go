@@ -151,3 +151,19 @@ func NoImages(images store.Store, passed output.PassedOver) error {
 	}
 	return fmt.Errorf("%w in %s: %s; check --images, or take files whatever their names with --all-files", ErrNoImages, images, passed)
 }
+
+// present is store.ErrUnavailable where nothing lies at the place of images that
+// were listed before: a folder that is not mounted must not make each of them a
+// row that says that it was deleted.
+func present(ctx context.Context, images store.Store) error {
+	some := errors.New("some")
+	err := store.Names(ctx, images, "", func(string) error { return some })
+	switch {
+	case errors.Is(err, some):
+		return nil
+	case err == nil, errors.Is(err, store.ErrNotExist):
+		return fmt.Errorf("%s: %w: nothing lies there, but images did when they were listed; mount it again and run again",
+			images, store.ErrUnavailable)
+	}
+	return fmt.Errorf("look for images in %s: %w", images, err)
+}

@@ -30,6 +30,7 @@ type pipeline struct {
 
 	undrained atomic.Int32 // lanes for which more batches may be ready
 	retries   atomic.Int32 // tries to read an image again, less the images that were read
+	present   atomic.Bool  // something lies at the place of the images
 
 	// made is how many batches there are, core how many the device needs to be
 	// busy; those above it are for images under way from the store. The

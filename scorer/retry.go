@@ -114,6 +114,9 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	again.MaxErrors = Threshold{text: "100%", percent: 100} // judged when all rows are together
 	again.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
+		if err := present(ctx, o.Images); err != nil {
+			return nil, err
+		}
 		return output.RetryManifest(ctx, o.Out, o.Images, retry.Retry.Statuses)
 	}
 	o.Log.Info().Int("retry", n).Stringer("status", chosen).Msg("scoring images again")

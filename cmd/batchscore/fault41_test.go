@@ -116,3 +116,52 @@ func TestFault41_TheFolderIsGone(t *testing.T) {
 	}
 	must(t, 0, "verify", out)
 }
+
+// TestFault41_NotMountedAtTheStart goes on with a job, and scores failed images
+// again, while the images are away: no image gets a row that says it was deleted.
+func TestFault41_NotMountedAtTheStart(t *testing.T) {
+	model := tiny(t, graphtest.Options{})
+	for _, away := range []struct {
+		name  string
+		stays bool // the empty folder on which the images are mounted
+	}{
+		{"no folder", false},
+		{"an empty folder", true},
+	} {
+		t.Run(away.name, func(t *testing.T) {
+			in := pictures(t, 12)
+			writeFile(t, filepath.Join(in, "zz.jpg"), picture(t, 1)[:200])
+			part, whole := filepath.Join(t.TempDir(), "part"), filepath.Join(t.TempDir(), "whole")
+			args := []string{"run", "--images", in, "--model", model, "--chunk", "4", "--batch", "1"}
+			must(t, 75, append(args, "--out", part, "--budget-images", "4")...)
+			must(t, 0, append(args, "--out", whole)...)
+			want := merged(t, whole)
+			if err := os.Rename(in, in+".away"); err != nil {
+				t.Fatal(err)
+			}
+			if away.stays {
+				if err := os.Mkdir(in, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, again := range [][]string{append(args, "--out", part), append(args, "--out", whole, "--retry", "failed")} {
+				if r := must(t, 75, again...); !strings.Contains(r.stderr, "mount it again") {
+					t.Error(r)
+				}
+			}
+			if away.stays {
+				if err := os.Remove(in); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Rename(in+".away", in); err != nil {
+				t.Fatal(err)
+			}
+			must(t, 0, append(args, "--out", part)...)
+			must(t, 0, append(args, "--out", whole, "--retry", "failed")...)
+			if merged(t, part) != want || merged(t, whole) != want {
+				t.Error("the rows are not those of an undisturbed run")
+			}
+		})
+	}
+}

@@ -147,6 +147,103 @@ func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 	}
 }
 
+// TestFault28_RecordsOfARetry damages what an output whose failed images were
+// scored again cannot do without: each command says so, and none goes on.
+func TestFault28_RecordsOfARetry(t *testing.T) {
+	in, mend := dangling(t, 4)
+	done := filepath.Join(t.TempDir(), "done")
+	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 0, append(run, "--out", done)...)
+	mend()
+	must(t, 0, append(run, "--out", done, "--retry", "failed")...)
+	for _, tt := range []struct {
+		name, file string
+		change     damage
+	}{
+		{"the job's record", "_batchscore/job.json", cutOff},
+		{"the manifest", "_batchscore/manifest.jsonl", cutOff},
+		{"the manifest, altered", "_batchscore/manifest.jsonl", flipped},
+		{"no manifest", "_batchscore/manifest.jsonl", removed},
+		{"the retry's record", "_batchscore/retry/0001/_batchscore/job.json", cutOff},
+		{"no record of the retry", "_batchscore/retry/0001/_batchscore/job.json", removed},
+		{"the retry's manifest", "_batchscore/retry/0001/_batchscore/manifest.jsonl", cutOff},
+		{"no manifest of the retry", "_batchscore/retry/0001/_batchscore/manifest.jsonl", removed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			if err := os.CopyFS(out, os.DirFS(done)); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(out, tt.file)
+			body, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if body = tt.change(t, body); body != nil {
+				writeFile(t, path, body)
+			}
+			for _, args := range [][]string{
+				{"verify", out}, {"show", out}, {"merge", out, "-o", filepath.Join(t.TempDir(), "merged.jsonl")},
+				append(run, "--out", out), append(run, "--out", out, "--retry", "failed"),
+			} {
+				must(t, 10, args...)
+			}
+			if r := must(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
+				t.Error(r)
+			}
+		})
+	}
+}
+
+// TestFault28_AFolderInThePlaceOfAFile follows the messages to the end.
+func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
+	in, done := pictures(t, 8), filepath.Join(t.TempDir(), "done")
+	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 0, append(run, "--out", done)...)
+	want := merged(t, done)
+	for _, tt := range []struct{ name, file, stops string }{
+		{"part", "part-00001.jsonl", "run"},
+		{"_SUCCESS", "_SUCCESS", "run"},
+		{"digests", "_batchscore/parts.sha256", "repair"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			if err := os.CopyFS(out, os.DirFS(done)); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(out, tt.file)
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			var r ending
+			if tt.stops == "repair" {
+				r = must(t, 10, "repair", out)
+			} else {
+				must(t, 0, "repair", out)
+				r = must(t, 10, append(run, "--out", out)...)
+			}
+			if !strings.Contains(r.stderr, "move it away") || !strings.Contains(r.stderr, filepath.Base(tt.file)) {
+				t.Error(r)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			must(t, 0, "repair", out)
+			must(t, 0, append(run, "--out", out)...)
+			must(t, 0, "verify", out)
+			if merged(t, out) != want {
+				t.Error("the rows are not those that were there before")
+			}
+		})
+	}
+}
+
 // TestFault28_RepairAfterARetry takes parts away from an output whose failed
 // images were scored again, of the output and of the retry: both come again.
 func TestFault28_RepairAfterARetry(t *testing.T) {

@@ -188,13 +188,8 @@ func current(ctx context.Context, st store.Store, base *shard.Manifest, generati
 		return nil, err
 	}
 	for n := range generation {
-		m, err := ReadManifest(ctx, Generation(st, n+1))
-		if err == nil {
-			err = eachEntry(m, b.Add)
-			m.Close()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the manifest of retry %d: %w", n+1, err)
+		if err := addRetried(ctx, Generation(st, n+1), b.Add); err != nil {
+			return nil, fmt.Errorf("retry %d: %w", n+1, err)
 		}
 	}
 	m, _, err := b.Build(0)
@@ -203,6 +198,31 @@ func current(ctx context.Context, st store.Store, base *shard.Manifest, generati
 		return nil, fmt.Errorf("%s: %w: its retries have images that its manifest does not have", st, ErrMismatch)
 	}
 	return m, err
+}
+
+// addRetried calls fn with the entries of a retry that is complete.
+func addRetried(ctx context.Context, place store.Store, fn func(shard.Entry) error) error {
+	if there, err := exists(ctx, place, jobName); err != nil {
+		return err
+	} else if !there {
+		return goneRecord(place, jobName)
+	}
+	m, err := ReadManifest(ctx, place)
+	if errors.Is(err, store.ErrNotExist) {
+		return goneRecord(place, manifestName)
+	}
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return eachEntry(m, fn)
+}
+
+// goneRecord is what a missing record is in an output that was complete: nothing
+// else says what it said.
+func goneRecord(place store.Store, name string) error {
+	return fmt.Errorf("%s is gone from %s, which was complete: the content %w; choose another folder, or remove this one to begin again",
+		name, place, ErrMismatch)
 }
 
 func eachEntry(m *shard.Manifest, fn func(shard.Entry) error) error {

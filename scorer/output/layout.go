@@ -104,6 +104,9 @@ func createOrRead(ctx context.Context, st store.Store, name string, body []byte)
 	}
 	stored, o, readErr := readAll(ctx, st, name)
 	switch {
+	case exists && errors.Is(readErr, store.ErrNotExist):
+		return nil, o, found, fmt.Errorf("%s of %s: %w: the name is taken by what is no file (a folder, or a link that leads nowhere); "+
+			"move it away and run again", name, st, ErrMismatch)
 	case readErr != nil && exists:
 		return nil, o, found, readErr
 	case readErr != nil:

@@ -172,6 +172,9 @@ func (r *repair) retries(ctx context.Context) error {
 	}
 	for n := 1; n <= r.state.generation(); n++ {
 		m, err := current(ctx, r.st, r.base, n)
+		if errors.Is(err, ErrMismatch) {
+			err = fmt.Errorf("this cannot be repaired: %w", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -345,7 +348,7 @@ func (r *repair) records(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := r.st.Create(ctx, digestsName, r.lines); err != nil {
+		if _, _, _, err := createOrRead(ctx, r.st, digestsName, r.lines); err != nil {
 			return err
 		}
 		r.done.Rebuilt = append(r.done.Rebuilt, digestsName)

@@ -127,10 +127,13 @@ func (s *Success) Stands(ctx context.Context, st store.Store) error {
 	return goneParts(st, missingParts(st, done, s.Format))
 }
 
-// Intact says whether the parts of a complete job are what they were. It reads
-// them all, a few at a time, and decodes none.
+// Intact says whether the manifest and the parts of a complete job are what they
+// were. It reads them all, a few at a time, and decodes no part.
 func Intact(ctx context.Context, st store.Store, s Success) error {
 	if err := s.Stands(ctx, st); err != nil {
+		return err
+	}
+	if err := s.listed(ctx, st); err != nil {
 		return err
 	}
 	var lines []byte
@@ -153,6 +156,28 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 	}
 	return errors.Join(err, fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
 		st, ErrMismatch, repairAdvice(st)))
+}
+
+// listed is ErrMismatch unless the manifest of a complete job is what it was.
+func (s *Success) listed(ctx context.Context, st store.Store) error {
+	base, err := ReadManifest(ctx, st)
+	if errors.Is(err, store.ErrNotExist) {
+		return goneRecord(st, manifestName)
+	}
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	m, err := current(ctx, st, base, s.Generation())
+	if err != nil {
+		return err
+	}
+	defer m.Close() // twice does no harm
+	if m.Digest() != s.Digests.Manifest {
+		return fmt.Errorf("%s of %s: %w: it is not what it was when the job was complete; 'batchscore verify' says more; %s",
+			manifestName, st, ErrMismatch, repairAdvice(st))
+	}
+	return nil
 }
 
 // goneParts is what missing parts are in an output that was complete: a run takes it
