@@ -56,6 +56,28 @@ func TestFault42_UnknownSchemes(t *testing.T) {
 	}
 }
 
+// TestFault42_NoPlace leaves the place empty, as a variable does that is not set,
+// in a folder that is an output itself.
+func TestFault42_NoPlace(t *testing.T) {
+	in, model, out := pictures(t, 2), tiny(t, graphtest.Options{}), filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	for _, args := range [][]string{
+		{"verify", ""}, {"show", ""}, {"repair", ""}, {"merge", "", "-o", "-"}, {"merge", out, "-o", ""},
+		{"plan", "--images", ""}, {"sample", "--images", "", "--out", "s"}, {"sample", "--images", in, "--out", ""},
+		{"run", "--images", "", "--out", out, "--model", model}, {"run", "--images", in, "--out", "", "--model", model},
+		{"bench", "run", "--images", "", "--model", model},
+		{"models", "golden", model, "--images", "", "-o", "golden.onnx"},
+		{"models", "convert", "--precision", "int8", "--calibrate", "", model, "-o", "int8.onnx"},
+	} {
+		cmd := command(t, nil, args...)
+		cmd.Dir = out
+		if r := finish(t, cmd); r.code != 64 {
+			t.Errorf("%q: want exit code 64, have %v", args, r)
+		}
+	}
+	must(t, 0, "verify", out)
+}
+
 // TestFault42_LocalFolderOfThatName writes to a folder that is spelled as a path.
 func TestFault42_LocalFolderOfThatName(t *testing.T) {
 	in, model := pictures(t, 2), tiny(t, graphtest.Options{})

@@ -54,7 +54,7 @@ default chain: workload identity, managed identity, command line tools.
 
 // spelled is the one spelling of a place, whatever the working directory.
 func spelled(spec string) (string, error) {
-	scheme, err := place.Scheme(spec)
+	scheme, err := given(spec)
 	if err != nil {
 		return "", err
 	}
@@ -72,6 +72,15 @@ func spelled(spec string) (string, error) {
 	return abs, nil
 }
 
+// given is the scheme of a place that must be named: an empty one, from a variable
+// that is not set, does not mean the folder that one happens to be in.
+func given(spec string) (string, error) {
+	if spec == "" {
+		return "", fmt.Errorf("the place is empty; the folder you are in is spelled . (a dot)")
+	}
+	return place.Scheme(spec)
+}
+
 // localOnly refuses a place elsewhere where a flag or argument takes a path on
 // this machine: written there, it would make a folder named "az:".
 func localOnly(what, path string) error {
@@ -87,7 +96,7 @@ func localOnly(what, path string) error {
 
 // open opens the place that the flag or argument called what says.
 func (f *placeFlags) open(what, spec string) (store.Store, error) {
-	scheme, err := place.Scheme(spec)
+	scheme, err := given(spec)
 	if err != nil {
 		return nil, usagef("%s: %w", what, err)
 	}

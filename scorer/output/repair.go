@@ -220,6 +220,9 @@ func (r *repair) summaries(ctx context.Context) error {
 	}
 	for _, name := range names {
 		body, _, err := readAll(ctx, r.st, name)
+		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
+			continue
+		}
 		if err != nil {
 			return err
 		}

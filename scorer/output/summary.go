@@ -73,6 +73,9 @@ func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error)
 	var all []WorkerSummary
 	for _, name := range names {
 		body, _, err := readAll(ctx, st, name)
+		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
