@@ -56,7 +56,9 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 			return done, err
 		}
 		done, err = o.publish(ctx, n)
-		if err == nil && n > last && chosen.String() == o.Retry.String() {
+		// What was asked for may not be what was done: another may have begun retry n
+		// at the same moment, for other statuses.
+		if err == nil && n > last && done.Retry.Statuses.String() == o.Retry.String() {
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
 	}

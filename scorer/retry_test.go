@@ -360,3 +360,29 @@ func TestFault43_InAFolder(t *testing.T) {
 		t.Errorf("the merged rows are not those of a fresh run, or some failed: %+v", s)
 	}
 }
+
+// TestFault43_TwoRetriesAtOnce has a retry begun for other statuses at the moment
+// in which this one begins: both are done in the end.
+func TestFault43_TwoRetriesAtOnce(t *testing.T) {
+	images, mend := troubled(t, 60)
+	out := new(mem.Store)
+	mustRun(t, options(t, images, out))
+	mend()
+	other := options(t, images, out)
+	other.Retry = output.Selection{"truncated", "corrupt"}
+	var once sync.Once
+	o := options(t, images, &storetest.Faulty{Store: out, BeforeCreate: func(_ context.Context, _ int, name string, _ []byte) error {
+		if strings.HasSuffix(name, "retry/0001/_batchscore/job.json") {
+			once.Do(func() { mustRun(t, other) })
+		}
+		return nil
+	}})
+	o.Retry = output.Selection{"empty"}
+	s := mustRun(t, o)
+	if s.Generation() != 2 || s.Statuses["empty"] > 0 || s.Failed != 1 {
+		t.Errorf("retry %d, statuses %v", s.Generation(), s.Statuses)
+	}
+	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+		t.Error("the rows are not those of a fresh run")
+	}
+}
