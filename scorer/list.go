@@ -81,7 +81,7 @@ func passedBy(files output.Files, o *store.Object) string {
 	switch {
 	case strings.HasPrefix(base, "._"):
 		return appleDouble
-	case path.Ext(base) == "" && !documents[strings.ToLower(base)], preprocess.KnownExtension(base):
+	case strings.TrimSuffix(path.Ext(base), ".") == "" && !documents[strings.ToLower(base)], preprocess.KnownExtension(base):
 		return ""
 	}
 	return output.NotAPicture
