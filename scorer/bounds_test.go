@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -118,5 +119,37 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	job, err := output.ReadJob(t.Context(), out)
 	if err != nil || job.MaxPixels != preprocess.DefaultMaxPixels {
 		t.Errorf("the job's record says %d, %v", job.MaxPixels, err)
+	}
+}
+
+// TestFault43_RetryWithOtherBounds begins a retry and goes on with another that has
+// other bounds, or none: the first is finished with its own.
+func TestFault43_RetryWithOtherBounds(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		pixels int64
+		status preprocess.Status // of an image of 182 megapixels whose data are missing
+	}{
+		{"larger ones", 300_000_000, preprocess.StatusTruncated},
+		{"those of the job", 0, preprocess.StatusTooLarge},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			images, out := collection(t, 3), new(mem.Store)
+			put(t, images, "a.png", claim(14_000, 13_000))
+			mustRun(t, options(t, images, out))
+			begun := options(t, images, out)
+			begun.Retry, begun.Decode.MaxPixels = output.Selection{string(preprocess.StatusTooLarge)}, 180_000_000
+			begun.Deadline = time.Nanosecond
+			if _, err := Run(t.Context(), begun); err == nil {
+				t.Fatal("the retry was to pause")
+			}
+			o := options(t, images, out)
+			o.Retry, o.Decode.MaxPixels = begun.Retry, test.pixels
+			s := mustRun(t, o)
+			verified(t, out)
+			if got := rows(t, out)["a.png"]; s.Generation() != 2 || got.Status != string(test.status) {
+				t.Errorf("retry %d, and a.png is %s: %s", s.Generation(), got.Status, got.Error)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -35,6 +36,7 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 			return done, err2
 		}
 		n, chosen, last := done.Generation()+1, o.Retry, done.Generation()
+		bounds := o.bounds
 		switch joined, err2 := o.joined(ctx, done, began); {
 		case err2 != nil:
 			return done, err2
@@ -42,14 +44,18 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 			return done, o.MaxErrors.check(done, o.Out.String())
 		case r.Begun != nil: // an earlier one, too, of which a repair took parts away
 			n, chosen = r.Complete+1, r.Begun.Retry.Statuses
-			if chosen.String() != o.Retry.String() {
-				o.Log.Info().Int("retry", n).Stringer("status", chosen).Msg("a retry that was begun before is finished first")
+			if o.bounds.MaxPixels != 0 {
+				bounds.MaxPixels, bounds.MaxBytes = r.Begun.Bounds()
+			}
+			if chosen.String() != o.Retry.String() || bounds != o.bounds {
+				o.Log.Info().Int("retry", n).Stringer("status", chosen).Int64("max_pixels", bounds.MaxPixels).
+					Msg("a retry that was begun before is finished first")
 			}
 		case chosen.Count(done.Statuses) == 0:
 			o.Log.Info().Stringer("status", chosen).Msg("no image has this status; there is nothing to score again")
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
-		if err := o.scoreAgain(ctx, n, chosen); errors.Is(err, errNotBegun) {
+		if err := o.scoreAgain(ctx, n, chosen, bounds); errors.Is(err, errNotBegun) {
 			o.Log.Info().Msg("rank 0 has begun no retry; this rank leaves")
 			return done, o.MaxErrors.check(done, o.Out.String())
 		} else if err != nil {
@@ -58,7 +64,7 @@ func (o *Options) retry(ctx context.Context, start time.Time) (output.Success, e
 		done, err = o.publish(ctx, n)
 		// What was asked for may not be what was done: another may have begun retry n
 		// at the same moment, for other statuses.
-		if err == nil && n > last && done.Retry.Statuses.String() == o.Retry.String() {
+		if err == nil && n > last && done.Retry.Statuses.String() == o.Retry.String() && bounds == o.bounds {
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
 	}
@@ -96,7 +102,7 @@ func (o *Options) joined(ctx context.Context, done output.Success, began time.Ti
 }
 
 // scoreAgain takes part in retry n until all its images have their row.
-func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection) error {
+func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection, bounds preprocess.Options) error {
 	job, err := output.ReadJob(ctx, o.Out)
 	if err != nil {
 		return err
@@ -108,8 +114,8 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	again.Job.Batch, again.Job.Chunk, again.Job.Max = job.Batch, 0, job.Max
 	again.Job.Files = job.Files
 	again.Job.MaxPixels, again.Job.MaxBytes = job.Bounds()
-	if o.bounds.MaxPixels != 0 { // the job was there before
-		again.Job.MaxPixels, again.Job.MaxBytes = o.bounds.MaxPixels, o.bounds.MaxBytes
+	if bounds.MaxPixels != 0 { // the job was there before
+		again.Job.MaxPixels, again.Job.MaxBytes = bounds.MaxPixels, bounds.MaxBytes
 	}
 	again.Job.Int8 = job.Int8
 	again.Job.Retry = &output.Retry{Of: job.ID, Generation: n, Statuses: chosen}
