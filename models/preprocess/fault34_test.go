@@ -376,3 +376,49 @@ func TestFault34_NoComponent(t *testing.T) {
 		wantStatus(t, decodeSmall(t, three, b.opt), StatusCorrupt)
 	}
 }
+
+// TestFault34_Arithmetic: nothing in arithmetically coded data shows damage, so
+// that a second scan, or a first one without data, tells that they are not whole.
+func TestFault34_Arithmetic(t *testing.T) {
+	requireTurbo(t)
+	src := readFixture(t, "jpeg-arithmetic.jpg")
+	scan, end := bytes.LastIndex(src, []byte{0xff, mSOS}), len(src)-2
+	data := scan + 2 + int(binary.BigEndian.Uint16(src[scan+2:]))
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want Status
+	}{
+		{"whole", src, StatusOK},
+		{"with a comment behind", insert(src, end, []byte("\xff\xfe\x00\x04ab")), StatusOK},
+		{"cut, with another scan behind", append(bytes.Clone(src[:(data+end)/2]), src[scan:]...), StatusCorrupt},
+		{"two scans", append(bytes.Clone(src[:end]), src[scan:]...), StatusCorrupt},
+		{"two scan headers", append(bytes.Clone(src[:data]), src[scan:]...), StatusCorrupt},
+		{"cut, without an end", src[:end], StatusTruncated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wantStatus(t, decodeSmall(t, c.src, Options{}), c.want)
+		})
+	}
+}
+
+// TestFault34_ProgressiveRange: coefficients of a progressive image that no
+// picture has, of which libjpeg-turbo and image/jpeg make different pixels.
+func TestFault34_ProgressiveRange(t *testing.T) {
+	src := readFixture(t, "jpeg-progressive.jpg")
+	portable := Options{ForcePortable: true}
+	wantStatus(t, decodeSmall(t, src, portable), StatusOK)
+	for _, c := range []struct {
+		name    string
+		from, n int // of the quantisation table
+	}{{"first", 0, 1}, {"others", 1, 63}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := bytes.Clone(src)
+			table := bytes.Index(b, []byte{0xff, mDQT}) + 5
+			for i := range c.n {
+				b[table+c.from+i] = 255
+			}
+			wantStatus(t, decodeSmall(t, b, portable), StatusCorrupt)
+		})
+	}
+}

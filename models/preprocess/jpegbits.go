@@ -165,15 +165,20 @@ func (b *jpegBits) block(dcTable, table *huffmanTable, most *[64]int32, dc *int3
 	return nil
 }
 
-// first reads a block of the first scan of coefficients from to to. run is how
-// many blocks end here and need nothing read; nonzero are the block's
+// beyond reports whether a coefficient without its low bits is larger than most.
+func beyond(v int32, low int, most int32) bool {
+	return int64(max(v, -v))<<low > int64(most)
+}
+
+// first reads a block of the first scan of its coefficients. most bounds them, run
+// is how many blocks end here and need nothing read; nonzero are the block's
 // coefficients so far.
-func (b *jpegBits) first(ac *huffmanTable, from, to int, run *int, nonzero *uint64) error {
+func (b *jpegBits) first(ac *huffmanTable, scan *jpegScan, most *[64]int32, run *int, nonzero *uint64) error {
 	if *run > 0 {
 		*run--
 		return nil
 	}
-	for k := from; k <= to; k++ {
+	for k := scan.from; k <= scan.to; k++ {
 		rs, err := b.symbol(ac)
 		if err != nil {
 			return err
@@ -187,10 +192,12 @@ func (b *jpegBits) first(ac *huffmanTable, from, to int, run *int, nonzero *uint
 			k += 15
 			continue
 		}
-		if k += r; k > to {
+		if k += r; k > scan.to {
 			return errJPEGOverrun
 		}
-		b.skip(s)
+		if beyond(b.value(s), scan.low, most[k]) {
+			return errJPEGRange
+		}
 		*nonzero |= 1 << k
 	}
 	return nil

@@ -252,10 +252,10 @@ func (c *jpegChecker) whole() *Failure {
 	why := "what follows the coded data may be part of them"
 	switch {
 	case c.h.frame.arithmetic:
-		if c.h.ended {
+		if c.peek() == mEOI {
 			return nil
 		}
-		why = "the coded data may continue"
+		return c.damaged("the coded data may continue behind the marker that ends them")
 	case len(rest) == 0 || c.peek() == mEOI:
 		return nil
 	case endsInOnes(coded, c.spare) && (follows(coded, rest) || c.samsungFollows()):

@@ -24,7 +24,9 @@ func (c *jpegChecker) scan(body []byte) *Failure {
 	}
 	c.writeScan(s)
 	if frame.arithmetic {
-		c.arithmeticData()
+		if !c.arithmeticData() {
+			return c.damaged("scan %d: no coded data", c.scans)
+		}
 	} else if err := c.scanData(s); err != nil {
 		return c.damaged("scan %d: %v", c.scans, err)
 	}
@@ -81,11 +83,12 @@ func (c *jpegChecker) scanHeader(body []byte) (*jpegScan, *Failure) {
 	if n > 1 && units > 10 {
 		return nil, c.damaged("scan %d: %d blocks in a unit, more than 10", c.scans, units)
 	}
-	if frame.progressive {
+	if frame.progressive || frame.arithmetic {
 		b := body[1+2*n:]
 		s.from, s.to, s.high, s.low = int(b[0]), int(b[1]), int(b[2]>>4), int(b[2]&15)
 		bad := s.from > s.to || s.to > 63 || s.low > 13 || s.high != 0 && s.high != s.low+1 ||
-			s.from == 0 && s.to != 0 || s.from != 0 && n != 1
+			frame.progressive && (s.from == 0 && s.to != 0 || s.from != 0 && n != 1) ||
+			!frame.progressive && (s.from != 0 || s.to != 63 || s.low != 0)
 		if bad {
 			return nil, c.damaged("scan %d: bits %d to %d of coefficients %d to %d", c.scans, s.high, s.low, s.from, s.to)
 		}
@@ -267,7 +270,7 @@ func (b *jpegBits) component(sc *scanComponent, s *jpegScan, x, y int, run *int)
 	if s.from > 0 { // such a scan has one component
 		nonzero := &sc.nonzero[y*sc.stride+x]
 		if s.high == 0 {
-			return b.first(sc.table, s.from, s.to, run, nonzero)
+			return b.first(sc.table, s, &sc.most, run, nonzero)
 		}
 		return b.refine(sc.table, s.from, s.to, run, nonzero)
 	}
@@ -282,7 +285,9 @@ func (b *jpegBits) component(sc *scanComponent, s *jpegScan, x, y int, run *int)
 			if err != nil {
 				return err
 			}
-			b.skip(n)
+			if sc.last += b.value(n); beyond(sc.last, s.low, sc.most[0]) {
+				return errJPEGRange
+			}
 		default:
 			b.bits(1)
 		}
@@ -292,15 +297,16 @@ func (b *jpegBits) component(sc *scanComponent, s *jpegScan, x, y int, run *int)
 
 // arithmeticData copies the coded data unread. Their decoder is asked for more
 // than they hold even where they are whole, so that no damage shows but codes
-// that do not exist.
-func (c *jpegChecker) arithmeticData() {
+// that do not exist. It reports whether there are any.
+func (c *jpegChecker) arithmeticData() (any bool) {
 	for {
 		c.coded, c.at = unstuff(c.coded, c.src, c.at)
 		c.used = len(c.coded)
 		c.writeData(c.coded)
+		any = any || c.used > 0
 		marker := c.peek()
 		if marker < mRST0 || marker > mRST7 {
-			return
+			return any
 		}
 		c.marker()
 		c.plain.data = append(c.plain.data, 0xff, marker)
