@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -196,6 +197,10 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 	}
 	if own == nil || len(layers) > 1 {
 		m.apply(a)
+	}
+	if p := &m.Contract.Preprocess; own == nil && p.DType == preprocess.Uint8 && (p.Scale != 0 || p.Mean != nil || p.Std != nil) {
+		return fmt.Errorf("its input takes bytes, pixels of 0 to 255 as they are, and scales them itself: leave out scale, mean and std (%s)",
+			cmp.Or(a.from["scale"], a.from["mean"], a.from["std"]))
 	}
 	m.Contract.Output = *a.Output
 	if m.Contract.Classes == 1 && len(m.Contract.Labels) == 0 {

@@ -93,6 +93,15 @@ func (h *header) ending(output tensorInfo) ending {
 				e.op = "Softmax"
 				return e
 			}
+			if logistic(maker, over, under, n.inputs) {
+				e.op = "Sigmoid"
+				return e
+			}
+		case n.op == "Reciprocal" && !added:
+			if logistic(maker, nil, maker[n.inputs[0]], []string{"", n.inputs[0]}) {
+				e.op = "Sigmoid"
+				return e
+			}
 		}
 		e.op = n.op
 		if known := endings[n.op]; known != "" {
@@ -107,6 +116,22 @@ func (h *header) ending(output tensorInfo) ending {
 		return e
 	}
 	return e
+}
+
+// logistic says whether a quotient is a sigmoid in several operators: 1/(1+exp(-x))
+// or exp(x)/(1+exp(x)). over and under make its operands.
+func logistic(maker map[string]*node, over, under *node, operands []string) bool {
+	if under == nil || under.op != "Add" || len(under.inputs) != 2 {
+		return false
+	}
+	for i, in := range under.inputs {
+		exp := maker[in]
+		if exp == nil || exp.op != "Exp" || !isWeight(maker, under.inputs[1-i]) {
+			continue
+		}
+		return over == exp || isWeight(maker, operands[0])
+	}
+	return false
 }
 
 // isWeight says whether a value is a weight, or made of one.

@@ -55,6 +55,18 @@ func sigmoidOf(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 // softmaxOf is the share of x among the raw scores of a coloured image.
 func softmaxOf(x float64) float64 { return math.Exp(x) / (math.Exp(4) + 2*math.Exp(-4) + 1) }
 
+// quotient is a sigmoid as a quotient: 1/(1+exp(-x)), or that by a reciprocal.
+func quotient(reciprocal bool) func(*graph.Graph, graph.Value) graph.Value {
+	return func(g *graph.Graph, x graph.Value) graph.Value {
+		one := g.Scalar("end/one", 1)
+		under := g.Add("end/under", graphtest.Chain(graphtest.Times(-1), graphtest.Op("Exp"))(g, x), one)
+		if reciprocal {
+			return g.Node("Reciprocal", "end/reciprocal", []graph.Value{under}, x.Type, x.Shape)
+		}
+		return g.Node("Div", "end/quotient", []graph.Value{one, under}, x.Type, x.Shape)
+	}
+}
+
 // What the scores are is read from the graph where it tells, asked where it does
 // not, and never against what it tells. The rows are those that follow.
 func TestFault37_Activations(t *testing.T) {
@@ -120,6 +132,14 @@ func TestFault37_Activations(t *testing.T) {
 		{name: "sigmoids with a preset of logits", classes: 4, end: sigmoid, args: []string{"--preset", "torchvision", "--resize-to", "8"}, says: []string{"not logits (preset torchvision)"}, labels: "0 1 2"},
 		{name: "sigmoids that the graph does not show", classes: 4, end: graphtest.Chain(sigmoid, op("Abs")), args: []string{"--activation", "probabilities"}, code: 78,
 			says: []string{"independent scores", "--activation independent"}},
+
+		{name: "sigmoids in several operators", classes: 4, end: quotient(false), first: independent, labels: "0 1 2"},
+		{name: "sigmoids in several operators, with a preset of logits", classes: 4, end: quotient(false), args: []string{"--preset", "torchvision", "--resize-to", "8"},
+			says: []string{"not logits (preset torchvision)"}, labels: "0 1 2"},
+		{name: "sigmoids by a reciprocal, as logits", classes: 4, end: quotient(true), args: []string{"--activation", "logits"}, code: 78, says: []string{"ends in Sigmoid", "--activation independent"}},
+		{name: "probabilities that the graph does not show, as sigmoid", classes: 4, end: graphtest.Chain(softmax, op("Abs")), args: []string{"--activation", "sigmoid"}, code: 78,
+			says: []string{"every row sums to 1", "--activation probabilities"}},
+		{name: "no negative scores, as probabilities", classes: 4, end: graphtest.Chain(op("Softplus"), graphtest.Times(10)), args: []string{"--activation", "probabilities"}, code: 78, says: []string{"--activation logits"}},
 
 		{name: "one raw, asked", classes: 1, code: 78, says: []string{"one score for each image", "--activation sigmoid (", "--labels FILE"}},
 		{name: "one raw with a preset", classes: 1, args: []string{"--preset", "torchvision", "--resize-to", "8"}, code: 78, says: []string{"--activation sigmoid ("}},

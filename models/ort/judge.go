@@ -21,12 +21,15 @@ func judge(c *models.Contract, scores []float32) error {
 		return fmt.Errorf("a row sums to %.4g, and the contract says %s: %s", r.worst, c.Output, r.advice())
 	case c.Output == models.Independent && !r.unit():
 		return fmt.Errorf("a score is %.4g, and the contract says %s, from 0 to 1: %s", r.furthest(), c.Output, r.advice())
-	case c.Output == models.Logits && r.probabilities(exact) && r.spread > 1e-6:
-		return fmt.Errorf("every row sums to 1, and the contract says %s: these look like probabilities, which another softmax would flatten;"+
-			" say --activation %s", c.Output, models.Probabilities)
+	case applied[c.Output] != "" && c.Classes > 1 && r.probabilities(exact) && r.spread > 1e-6:
+		return fmt.Errorf("every row sums to 1, and the contract says %s: these look like probabilities, which a %s would flatten;"+
+			" say --activation %s", c.Output, applied[c.Output], models.Probabilities)
 	}
 	return nil
 }
+
+// applied is what is done to scores that are none yet.
+var applied = map[models.Activation]string{models.Logits: "softmax", models.Sigmoid: "sigmoid"}
 
 // exact is how close to 1 the sums of float32 probabilities are.
 const exact = 1e-4
