@@ -31,6 +31,8 @@ const Plain = "plain text, one label a line"
 // certain is how to write labels so that no other reading is possible.
 const certain = `write one label a line without numbers, or a JSON list: ["cat", "dog"]`
 
+const pickle = "a pickle of Python; write its labels as a JSON list"
+
 // Parse reads the content of a label file of that name. It is for a model of
 // that many classes; 0 where nothing is known of it. The names are never blank
 // and hold no line break; that they are as many as the classes is for the
@@ -98,8 +100,7 @@ func decode(content []byte) (string, error) {
 	for _, k := range []struct{ begin, is string }{
 		{"\x1f\x8b", "compressed (gzip); unpack it first"},
 		{"PK\x03\x04", "a ZIP archive, as a spreadsheet is; save its column of labels as text"},
-		{"\x80\x02", "a pickle of Python; write its labels as a JSON list"},
-		{"\x80\x04", "a pickle of Python; write its labels as a JSON list"},
+		{"\x80\x02", pickle}, {"\x80\x03", pickle}, {"\x80\x04", pickle}, {"\x80\x05", pickle},
 		{"\x93NUMPY", "a NumPy array; write its labels as a JSON list"},
 		{"\xff\xfe", "text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8"},
 		{"\xfe\xff", "text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8"},

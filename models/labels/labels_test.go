@@ -24,6 +24,7 @@ func TestFault38_FormsAreRead(t *testing.T) {
 		{name: "plain numbers", text: "0\n1\n2\n", want: []string{"0", "1", "2"}, form: Plain},
 		{name: "plain that begins with numbers", text: "100 euro\n50 euro\n20 cent\n", want: []string{"100 euro", "50 euro", "20 cent"}, form: Plain},
 		{name: "plain that ends with numbers", text: "class 0\nclass 1\nclass 2\n", want: []string{"class 0", "class 1", "class 2"}, form: Plain},
+		{name: "plain that ends with numbers of its own", text: "Audi 100\nMazda 3\n", want: []string{"Audi 100", "Mazda 3"}, form: Plain},
 		{name: "plain with WordNet numbers", text: "n01440764 tench, Tinca tinca\nn01443537 goldfish\n", want: []string{"n01440764 tench, Tinca tinca", "n01443537 goldfish"}, form: Plain},
 		{name: "plain with blanks", text: " red\ngreen \nblue", want: []string{" red", "green ", "blue"}, form: Plain},
 		{name: "plain with a hash everywhere", text: "#red\n#green\n#blue\n", want: []string{"#red", "#green", "#blue"}, form: Plain},
@@ -62,6 +63,8 @@ func TestFault38_FormsAreRead(t *testing.T) {
 		{name: "numbered with quotes", text: "0,\"tench, Tinca tinca\"\n1,\"goldfish, Carassius auratus\"\n2,great white shark\n", want: tench, form: "a numbered list"},
 		{name: "numbered with quotes behind colons", text: "0: 'red'\n1: 'green'\n2: 'blue'\n", want: rgb, form: "a numbered list"},
 		{name: "numbered behind", text: "blue,2\nred,0\ngreen,1\n", want: rgb, form: "a list with numbers behind"},
+
+		{name: "numbered behind a blank", text: "blue 2\ndark red 0\ngreen 1\n", want: []string{"dark red", "green", "blue"}, form: "a list with numbers behind"},
 
 		{name: "table", text: "id,label\n0,red\n1,green\n2,blue\n", classes: 4, want: rgb, form: `a table with the header "id,label"`},
 		{name: "table out of order", text: "name;class_id\nblue;2\nred;0\ngreen;1\n", want: rgb, form: `a table with the header "name;class_id"`},
@@ -124,6 +127,10 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 		{"table from 1", "", "id,label\n1,red\n2,green\n", 3, []string{"from 1 to 2", counted}},
 		{"table that is ragged", "", "id,label\n0,red\n1,green,dark\n", 3, []string{"cannot be read", counted}},
 		{"table without a header", "", "n01440764,tench\nn01443537,goldfish\n", 2, []string{"table without a header", "2 columns", counted}},
+		{"table with quotes", "", "\"tench, Tinca\",\"fish\"\n\"wolf, dog\",\"beast\"\n", 2, []string{"table without a header", "2 columns", counted}},
+		{"table with bars between", "", "n01440764|tench\nn01443537|goldfish\n", 2, []string{"table without a header", "2 columns", counted}},
+		{"numbered from 1 behind a blank", "", "red 1\ngreen 2\n", 2, []string{"numbers behind of 2 labels", "from 1 to 2", counted}},
+		{"pickle", "", "\x80\x05\x95\x01", 2, []string{"pickle"}},
 		{"header that fits", "", "label\nred\ngreen\n", 3, []string{`header "label"`, "of 2 labels", counted}},
 		{"comment", "", "# colours\nred\ngreen\n", 3, []string{"comment", counted}},
 		{"commas", "", "red,\ngreen,\nblue\n", 3, []string{"comma behind every label", "of 3 labels", counted}},

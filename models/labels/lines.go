@@ -19,7 +19,7 @@ func (p parser) lines(text string) (List, error) {
 		}
 	}
 	for _, read := range []func([]string) (List, bool, error){
-		p.commented, p.code, p.quoted, p.table, p.header, p.numberedLines, p.numberedAtEnd, p.columns,
+		p.commented, p.code, p.quoted, p.table, p.header, p.numberedLines, p.numberedAtEnd, p.numberedAfterBlank, p.columns,
 	} {
 		if l, is, err := read(lines); is || err != nil {
 			return l, err
@@ -312,9 +312,39 @@ func (p parser) numberedAtEnd(lines []string) (_ List, is bool, err error) {
 	return l, true, err
 }
 
+// numberedAfterBlank is such a list with a blank before the numbers. Labels that
+// end with a number of their own are alike but for it, or leave numbers out.
+func (p parser) numberedAfterBlank(lines []string) (_ List, is bool, err error) {
+	var numbers []int
+	var names []string
+	for _, l := range lines {
+		at := strings.LastIndexByte(l, ' ')
+		if at <= 0 {
+			return List{}, false, nil
+		}
+		n, ok := ints([]string{l[at+1:]})
+		if !ok {
+			return List{}, false, nil
+		}
+		numbers, names = append(numbers, n[0]), append(names, strings.TrimSpace(l[:at]))
+	}
+	n := len(lines)
+	sorted := slices.Sorted(slices.Values(numbers))
+	list := slices.Equal(sorted, upTo(n)) || slices.Equal(sorted, upTo(n + 1)[1:])
+	if n < 2 || !list || len(slices.Compact(slices.Sorted(slices.Values(names)))) < n {
+		return List{}, false, nil
+	}
+	l, err := p.numbered("a list with numbers behind", numbers, names)
+	return l, true, err
+}
+
 // columns is a table whose columns nothing names.
 func (p parser) columns(lines []string) (_ List, is bool, err error) {
-	for _, comma := range "\t,;" {
+	if rows, err := readCSV(lines, ',', 0); err == nil && len(rows) == len(lines) && len(rows[0]) > 1 &&
+		!slices.ContainsFunc(lines, func(l string) bool { return !strings.HasPrefix(l, `"`) }) {
+		return List{}, true, p.refuse("a table without a header", len(lines), "with %d columns", len(rows[0]))
+	}
+	for _, comma := range "\t,;|" {
 		if n := narrow(lines, comma); n > 1 && len(lines) > 1 {
 			return List{}, true, p.refuse("a table without a header", len(lines), "with %d columns", n)
 		}
