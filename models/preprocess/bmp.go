@@ -107,8 +107,8 @@ func readBMP(src []byte) (*bmpFile, *Failure) {
 		}
 		for i, m := range masks {
 			var ok bool
-			if b.masks[i], ok = newBMPMask(m); !ok {
-				return nil, &Failure{StatusUnsupported, fmt.Sprintf("BMP with the bit mask %#x", m)}
+			if b.masks[i], ok = newBMPMask(m); !ok || uint64(m)>>b.bits != 0 {
+				return nil, &Failure{StatusUnsupported, fmt.Sprintf("BMP of %d bits a pixel with the bit mask %#x", b.bits, m)}
 			}
 		}
 	}

@@ -256,6 +256,8 @@ func TestFault17_BMPUnsupported(t *testing.T) {
 		{"3 bits", bmpForm{header: 40, bits: 3, pixels: px}, StatusUnsupported},
 		{"RLE24 of OS/2", bmpForm{header: 64, bits: 24, compression: 4, pixels: px}, StatusUnsupported},
 		{"a mask with a hole", bmpForm{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf0f, 0xf0, 0xf000}, pixels: px}, StatusUnsupported},
+		{"a mask beyond the pixel", bmpForm{header: 108, bits: 16, compression: 3, masks: [4]uint32{0x1f0000, 0x3e0, 0x1f}, pixels: px}, StatusUnsupported},
+		{"masks of zero, of 16 bits", bmpForm{header: 108, bits: 16, compression: 3, pixels: px}, StatusUnsupported},
 		{"no rows", bmpForm{header: 12, bits: 24}, StatusCorrupt},
 		{"fewer rows", bmpForm{header: 40, bits: 24, pixels: px[:200]}, StatusTruncated},
 		{"fewer colours", bmpForm{header: 40, bits: 8, palette: px[:100]}, StatusTruncated},
