@@ -13,6 +13,7 @@ import (
 func TestFault36_OperatorsInTheGraph(t *testing.T) {
 	want := map[graphtest.Mix]string{
 		"minus-batch":           "ReduceMean over the batch",
+		"minus-fifth":           "ReduceSum over the batch",
 		"through-most":          "ReduceMax over the batch",
 		"softmax-batch":         "Softmax over the batch",
 		"turned-softmax-batch":  "Softmax over the batch",

@@ -14,8 +14,8 @@ import (
 // in batches of at most batch images, and returns a *DependentError where the
 // row of one of them changes by more than rounding. The images given, at most
 // two, are encoded; made ones complete them, and replace any that cannot be
-// decoded. It scores about a dozen images, or two whole batches of a graph that
-// takes only one batch size.
+// decoded. It scores one batch, and seven images besides, or two batches of a graph
+// that takes only one batch size.
 //
 // The images of the collection are not used: one that kills the process would
 // kill it at every start, before it could be isolated.
@@ -66,6 +66,9 @@ func asError(d *DependentError) error {
 
 // compared is how many different images CheckRows scores.
 const compared = 4
+
+// fullest is how many images it scores at a time at most: those of a GPU's batch.
+const fullest = 32
 
 // series is the trials of one CheckRows.
 type series struct {
@@ -118,7 +121,7 @@ func (e *Engine) newSeries(batch int, rows [][]byte) (*series, error) {
 	if fixed := e.ports.batch; fixed > 0 {
 		size = min(size, fixed)
 	} else {
-		size = min(size, compared)
+		size = min(size, fullest)
 	}
 	b, err := e.NewBatch(size)
 	return &series{engine: e, scale: e.scale(), batch: b, size: size, rows: rows}, err

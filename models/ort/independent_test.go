@@ -99,6 +99,17 @@ func TestFault36_TrainingModeThatLearns(t *testing.T) {
 	}
 }
 
+// Some models mix what is far back in a batch: the whole batch of the run is tried.
+func TestFault36_FullBatch(t *testing.T) {
+	e := openMixing(t, "minus-fifth", 0)
+	for _, batch := range []int{4, 5, 8, 32} {
+		err := e.CheckRows(t.Context(), batch, nil)
+		if found := errors.Is(err, models.ErrModel) && strings.Contains(err.Error(), `ReduceSum over the batch at "sum"`); found != (batch > 4) {
+			t.Errorf("batch of %d: %v", batch, err)
+		}
+	}
+}
+
 // Nothing is claimed of the models that other tests take for sound, in float32
 // and from bytes.
 func TestIndependentRows(t *testing.T) {
