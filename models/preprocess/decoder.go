@@ -16,6 +16,7 @@ type Decoder struct {
 	opt    Options
 	policy policy
 	turbo  unsafe.Pointer // TurboJPEG handle; nil for the portable path
+	lost   bool           // the handle could not be replaced after a failure
 	scales []turboScale
 
 	job    C.bs_job
@@ -89,7 +90,8 @@ func (d *Decoder) Close() {
 // encoded in src, which it only reads. Elements have the machine's byte order.
 //
 // An image that yields no pixels gives a *Failure, and dst is all zero. Any
-// other error is a mistake of the caller. A panic of a decoder is recovered and
+// other error is a mistake of the caller, or libjpeg-turbo is out of memory for
+// good. A panic of a decoder is recovered and
 // is a Failure too.
 func (d *Decoder) Decode(dst, src []byte) (err error) {
 	if d.closed {
@@ -108,7 +110,11 @@ func (d *Decoder) Decode(dst, src []byte) (err error) {
 		d.pixels.settle()
 		d.work.settle()
 	}()
-	if f := d.decode(dst, src); f != nil {
+	f := d.decode(dst, src)
+	if d.lost {
+		return errors.New("preprocess: libjpeg-turbo could not make a decoder: out of memory")
+	}
+	if f != nil {
 		return f
 	}
 	return nil

@@ -26,6 +26,9 @@ func (d *Decoder) decodeJPEG(dst, src []byte) *Failure {
 	if !h.doubt && d.renderTurbo(dst, src) == "" {
 		return nil
 	}
+	if d.lost {
+		return nil
+	}
 	plain, fail := checkJPEG(src, h, d.opt, h.colour())
 	if fail != nil {
 		return fail
@@ -42,7 +45,7 @@ func (d *Decoder) decodeJPEG(dst, src []byte) *Failure {
 
 // renderTurbo decodes src to the size that was prepared, and renders it. It
 // returns the reason why nothing was rendered, "" if all was. After a failure it
-// goes on with a new handle.
+// continues with a new handle; lost says that there was none to be had.
 func (d *Decoder) renderTurbo(dst, src []byte) string {
 	if C.bs_turbo_render(d.turbo, &d.job, unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)),
 		unsafe.Pointer(unsafe.SliceData(dst))) == C.BS_OK {
@@ -50,9 +53,8 @@ func (d *Decoder) renderTurbo(dst, src []byte) string {
 	}
 	why := C.GoString(&d.job.error[0])
 	C.bs_turbo_free(d.turbo)
-	if d.turbo = C.bs_turbo_new(); d.turbo == nil {
-		panic("libjpeg-turbo: no decoder could be made: out of memory")
-	}
+	d.turbo = C.bs_turbo_new()
+	d.lost = d.turbo == nil
 	return why
 }
 

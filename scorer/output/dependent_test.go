@@ -41,3 +41,17 @@ func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 		}
 	}
 }
+
+// A job that was begun before anybody asked can be finished with a model that is
+// refused now, once that is allowed.
+func TestFault36_OlderRecordsAllowDependentRows(t *testing.T) {
+	st := new(mem.Store)
+	job := testJob(JSONL)
+	if _, _, err := Join(t.Context(), st, job); err != nil {
+		t.Fatal(err)
+	}
+	job.DependentRows, job.Decoding = true, 2
+	if have, created, err := Join(t.Context(), st, job); err != nil || created || have.DependentRows {
+		t.Errorf("record %+v, created %v, %v, want the record as it is", have, created, err)
+	}
+}

@@ -128,7 +128,9 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 			[]string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
 	} {
 		st := new(mem.Store)
-		if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+		first := testJob(JSONL)
+		first.Decoding = 2
+		if _, _, err := Join(t.Context(), st, first); err != nil {
 			t.Fatal(err)
 		}
 		before := objects(t, st)
