@@ -198,6 +198,30 @@ func anySize(t testing.TB) []byte {
 	return model
 }
 
+// A model that takes bytes scales them itself.
+func TestBytesAreNotScaled(t *testing.T) {
+	resize, fit, output := preprocess.PillowBilinear, preprocess.Stretch, models.Probabilities
+	for _, c := range []struct {
+		name string
+		add  models.Answers
+		says string
+	}{
+		{"nothing said", models.Answers{}, ""},
+		{"as they are", models.Answers{Scale: ptr[float32](1)}, ""},
+		{"scale", models.Answers{Scale: ptr[float32](1. / 255)}, "leave out scale, mean and std (flags)"},
+		{"mean", models.Answers{Mean: []float32{1, 2, 3}}, "leave out scale, mean and std (flags)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := c.add
+			a.Resize, a.Fit, a.BGR, a.Output = &resize, &fit, ptr(false), &output
+			_, err := models.Open(foreign(t, graphtest.Image, 8), flags(a))
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("have %v, want %q", err, c.says)
+			}
+		})
+	}
+}
+
 func TestPrecedence(t *testing.T) {
 	// The metadata of a sound model say pillow-bilinear, stretch, 1/255.
 	path := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224})
