@@ -118,7 +118,7 @@ cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX
 cpus-short: deps
 	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh short
 
-# The database of vulnerabilities is asked for at vuln.go.dev.
+# It asks the public database of vulnerabilities, over the network.
 .PHONY: vulncheck
 vulncheck: ## look for known vulnerabilities in what the program calls; needs the network, so not part of test
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
