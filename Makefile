@@ -111,7 +111,7 @@ cross-check: ## compile and vet for arm64
 	export GOOS=linux GOARCH=arm64 CGO_ENABLED=1 CC="$$(command -v aarch64-linux-gnu-gcc || echo gcc)"; go build ./... && go vet ./...
 
 .PHONY: cpus-check
-cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX, AVX2 of Intel and AMD (about 15 minutes)
+cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX, AVX2 of Intel and AMD (about half an hour)
 	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh full
 
 .PHONY: cpus-short
