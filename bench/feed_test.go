@@ -25,8 +25,8 @@ func BenchmarkFeed(b *testing.B) {
 		images string
 		open   func(b *testing.B, files []string, n int) store.Store
 	}{
-		{"folder", linkedPhotos},
-		{"azurite", storedPhotos},
+		{images: "folder", open: linkedPhotos},
+		{images: "azurite", open: storedPhotos},
 	} {
 		b.Run("images="+c.images, func(b *testing.B) {
 			st := c.open(b, photos, n)

@@ -45,8 +45,8 @@ func BenchmarkFetch(b *testing.B) {
 		images int
 		serve  func(b *testing.B, images int) blobServer
 	}{
-		{"azurite", 2000, serveAzurite},
-		{"bare", 6000, serveBare},
+		{server: "azurite", images: 2000, serve: serveAzurite},
+		{server: "bare", images: 6000, serve: serveBare},
 	} {
 		b.Run("server="+c.server, func(b *testing.B) {
 			s := c.serve(b, c.images)

@@ -282,7 +282,7 @@ func checkSecret(name string, s Secret) error {
 // Ranks is how many processes take part.
 func (j Job) Ranks() int { return max(j.Nodes, 1) * max(j.RanksPerNode, 1) }
 
-// Scores says that it is a scoring job, whose output can be judged.
+// Scores reports whether it is a scoring job, whose output can be judged.
 func (j Job) Scores() bool { return len(j.Command) == 0 }
 
 // Argv is what every rank runs: the worker, which is the program binary on the

@@ -19,21 +19,21 @@ import (
 )
 
 var (
-	// ErrNoEngine says that an engine's own command is not installed here.
+	// ErrNoEngine means that an engine's own command is not installed here.
 	ErrNoEngine = errors.New("launcher not installed")
-	// ErrUnsupported says that the job asks for what the engine cannot do.
+	// ErrUnsupported means that the job asks for what the engine cannot do.
 	ErrUnsupported = errors.New("not supported by this engine")
-	// ErrNoJob says that the engine knows no job of that ID.
+	// ErrNoJob means that the engine knows no job of that ID.
 	ErrNoJob = errors.New("the engine knows no such job")
-	// ErrNoCluster says that the engine has no cluster of that name.
+	// ErrNoCluster means that the engine has no cluster of that name.
 	ErrNoCluster = errors.New("the engine has no such cluster")
-	// ErrService says that the engine cannot be reached as service.yaml and the
+	// ErrService means that the engine cannot be reached as service.yaml and the
 	// credentials at hand say, or refuses them.
 	ErrService = errors.New("the engine cannot be used as configured")
-	// ErrUnreachable says that the engine gives no answer now; the job is as it
+	// ErrUnreachable means that the engine gives no answer now; the job is as it
 	// was.
 	ErrUnreachable = errors.New("service does not answer")
-	// ErrRankFailed says that a rank ended before its work was done. What it had
+	// ErrRankFailed means that a rank ended before its work was done. What it had
 	// committed stands; a rerun goes on from there.
 	ErrRankFailed = errors.New("rank failed")
 )
@@ -94,7 +94,7 @@ const (
 	Canceled  State = "canceled"
 )
 
-// Ended says that the engine is done with the job.
+// Ended reports whether the engine is done with the job.
 func (s State) Ended() bool { return s == Succeeded || s == Failed || s == Canceled }
 
 // Status is what an engine says of a job.

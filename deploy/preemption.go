@@ -36,7 +36,7 @@ type Event struct {
 	NotBefore string   `json:"NotBefore"`
 }
 
-// ends says whether the machine's processes end with the event. A freeze they
+// ends reports whether the machine's processes end with the event. A freeze they
 // outlive.
 func (e Event) ends() bool {
 	return slices.Contains([]string{"Preempt", "Terminate", "Reboot", "Redeploy"}, e.Type)

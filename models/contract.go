@@ -8,13 +8,13 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// ErrModel says that a model file, its contract or its labels cannot be used.
+// ErrModel means that a model file, its contract or its labels cannot be used.
 var ErrModel = errors.New("unusable model")
 
-// ErrProvider says that the execution provider asked for is not there.
+// ErrProvider means that the execution provider asked for is not there.
 var ErrProvider = errors.New("execution provider unavailable")
 
-// ErrOutOfMemory says that a device could not hold a batch; a smaller batch
+// ErrOutOfMemory means that a device could not hold a batch; a smaller batch
 // may fit.
 var ErrOutOfMemory = errors.New("device out of memory")
 

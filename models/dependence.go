@@ -15,10 +15,10 @@ type Dependence struct {
 	// Node is the name of the first one's output.
 	Node  string `json:"node"`
 	Count int    `json:"count"`
-	// Chance says that rows change from run to run; else they depend on the
+	// Chance reports whether rows change from run to run; else they depend on the
 	// other images of the batch.
 	Chance bool `json:"chance,omitempty"`
-	// Unsure says that ONNX Runtime may leave the operators out.
+	// Unsure reports whether ONNX Runtime may leave the operators out.
 	Unsure bool `json:"unsure,omitempty"`
 	// Remedy says how to make a model without.
 	Remedy string `json:"remedy"`
@@ -77,7 +77,7 @@ type mixing struct {
 	// axis is where the batch is in the values that are made of images; hidden
 	// where that is not known. Other values are not in it.
 	axis map[string]int
-	// whole says that the graph takes one batch size only, alone that it is 1.
+	// whole reports whether the graph takes one batch size only, alone that it is 1.
 	whole, alone bool
 	found        []Dependence
 }

@@ -9,7 +9,7 @@ import (
 type ending struct {
 	// op is the last operator that changes a score; empty where none is found.
 	op string
-	// batch says that a softmax spans the images of a batch, not the classes.
+	// batch reports whether a softmax spans the images of a batch, not the classes.
 	batch bool
 	// width of a row; -1 where the graph does not say.
 	width int64
@@ -30,13 +30,13 @@ var endings = map[string]string{
 	"MatMulInteger": "MatMul", "QLinearMatMul": "MatMul", "DynamicQuantizeMatMul": "MatMul", "MatMulIntegerToFloat": "MatMul",
 }
 
-// product says that it is the ending that a classifier's last dense layer has, and an
+// product reports whether it is the ending that a classifier's last dense layer has, and an
 // embedding's and a regression's too.
 func (e ending) product() bool { return e.op == "Gemm" || e.op == "MatMul" }
 
 func (e ending) sigmoid() bool { return e.op == "Sigmoid" || e.op == "HardSigmoid" }
 
-// numbers says that the output is numbers of classes, and no scores.
+// numbers reports whether the output is numbers of classes, and no scores.
 func (e ending) numbers() bool {
 	return e.op == "ArgMax" || e.op == "ArgMin" || e.op == "TopK" || e.op == "NonMaxSuppression"
 }
@@ -118,7 +118,7 @@ func (h *header) ending(output tensorInfo) ending {
 	return e
 }
 
-// logistic says whether a quotient is a sigmoid in several operators: 1/(1+exp(-x))
+// logistic reports whether a quotient is a sigmoid in several operators: 1/(1+exp(-x))
 // or exp(x)/(1+exp(x)). over and under make its operands.
 func logistic(maker map[string]*node, over, under *node, operands []string) bool {
 	if under == nil || under.op != "Add" || len(under.inputs) != 2 {
@@ -134,7 +134,7 @@ func logistic(maker map[string]*node, over, under *node, operands []string) bool
 	return false
 }
 
-// isWeight says whether a value is a weight, or made of one.
+// isWeight reports whether a value is a weight, or made of one.
 func isWeight(maker map[string]*node, name string) bool {
 	for range 8 {
 		n := maker[name]
@@ -149,7 +149,7 @@ func isWeight(maker map[string]*node, name string) bool {
 	return false
 }
 
-// overBatch says whether a softmax runs over the first axis. Its operand has
+// overBatch reports whether a softmax runs over the first axis. Its operand has
 // that many axes if nothing else is known of it.
 func (h *header) overBatch(n *node, rank int) bool {
 	if s := infer(h).in(n, 0); s != nil {
@@ -190,7 +190,7 @@ func (e ending) tells() Activation {
 	return ""
 }
 
-// overrules says whether the graph knows better than a preset, which speaks of
+// overrules reports whether the graph knows better than a preset, which speaks of
 // every model of its origin.
 func (e ending) overrules(preset Activation) bool {
 	own := e.tells()

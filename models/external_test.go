@@ -42,8 +42,8 @@ func writeExternal(t *testing.T, location, digest string) string {
 		name  string
 		write func(io.Writer) (int64, error)
 	}{
-		{path + ".data", g.WriteData},
-		{path, func(w io.Writer) (int64, error) { return g.WriteBeside(w, location) }},
+		{name: path + ".data", write: g.WriteData},
+		{name: path, write: func(w io.Writer) (int64, error) { return g.WriteBeside(w, location) }},
 	} {
 		if err := models.Save(f.name, func(w io.Writer) error { _, err := f.write(w); return err }); err != nil {
 			t.Fatal(err)
@@ -88,11 +88,15 @@ func TestOpenRefusesWeightsBeside(t *testing.T) {
 		change           func(t *testing.T, data string)
 		says             string
 	}{
-		"gone":      {location: "model.onnx.data", change: func(t *testing.T, data string) { must(t, os.Remove(data)) }, says: "copied together"},
-		"truncated": {location: "model.onnx.data", change: func(t *testing.T, data string) { must(t, os.Truncate(data, 4*30720-1)) }, says: "122879 bytes, of 122880"},
-		"replaced":  {location: "model.onnx.data", digest: "sha256:0123", says: "not those that it was written with"},
-		"above":     {location: "../model.onnx.data", says: "not in the model's folder"},
-		"absolute":  {location: "/etc/passwd", says: "not in the model's folder"},
+		"gone": {location: "model.onnx.data", change: func(t *testing.T, data string) { must(t, os.Remove(data)) }, says: "copied together"},
+		"truncated": {
+			location: "model.onnx.data",
+			change:   func(t *testing.T, data string) { must(t, os.Truncate(data, 4*30720-1)) },
+			says:     "122879 bytes, of 122880",
+		},
+		"replaced": {location: "model.onnx.data", digest: "sha256:0123", says: "not those that it was written with"},
+		"above":    {location: "../model.onnx.data", says: "not in the model's folder"},
+		"absolute": {location: "/etc/passwd", says: "not in the model's folder"},
 		"folder": {location: "model.onnx.data", change: func(t *testing.T, data string) {
 			must(t, os.Remove(data))
 			must(t, os.Mkdir(data, 0o755))

@@ -56,19 +56,19 @@ func TestPresets(t *testing.T) {
 		output models.Activation // of a graph that ends in a softmax, whatever the preset says
 		want   preprocess.Spec
 	}{
-		{"torchvision", 224, models.Probabilities, with(224, torch(256))},
-		{"torchvision", 299, models.Probabilities, with(299, torch(342))},
-		{"keras-vgg", 224, models.Probabilities, with(224, func(s *preprocess.Spec) {
+		{preset: "torchvision", size: 224, output: models.Probabilities, want: with(224, torch(256))},
+		{preset: "torchvision", size: 299, output: models.Probabilities, want: with(299, torch(342))},
+		{preset: "keras-vgg", size: 224, output: models.Probabilities, want: with(224, func(s *preprocess.Spec) {
 			s.Resize, s.Fit, s.BGR, s.Mean = preprocess.PillowNearest, preprocess.Stretch, true, []float32{123.68, 116.779, 103.939}
 		})},
-		{"keras-inception", 299, models.Probabilities, with(299, func(s *preprocess.Spec) {
+		{preset: "keras-inception", size: 299, output: models.Probabilities, want: with(299, func(s *preprocess.Spec) {
 			s.Resize, s.Fit, s.Scale, s.Mean = preprocess.PillowNearest, preprocess.Stretch, 1/127.5, []float32{1, 1, 1}
 		})},
-		{"tf-slim", 299, models.Probabilities, with(299, func(s *preprocess.Spec) {
+		{preset: "tf-slim", size: 299, output: models.Probabilities, want: with(299, func(s *preprocess.Spec) {
 			s.Resize, s.Fit, s.Fraction = preprocess.TFBilinearLegacy, preprocess.CentralFraction, 0.875
 			s.Scale, s.Mean = 1/127.5, []float32{1, 1, 1}
 		})},
-		{"tf-slim-vgg", 224, models.Probabilities, with(224, func(s *preprocess.Spec) {
+		{preset: "tf-slim-vgg", size: 224, output: models.Probabilities, want: with(224, func(s *preprocess.Spec) {
 			s.Resize, s.Fit, s.ResizeTo, s.Mean = preprocess.TFBilinearLegacy, preprocess.SlimCenterCrop, 256, []float32{123.68, 116.78, 103.94}
 		})},
 	} {
@@ -121,9 +121,9 @@ func TestPresetsLeaveOpen(t *testing.T) {
 		says   string
 		not    string
 	}{
-		"crop of another size": {foreign(t, graphtest.FloatImage, 32), "torchvision", "--resize-to PIXELS", "--bgr"},
-		"bytes":                {foreign(t, graphtest.Image, 224), "torchvision", "--bgr", "--scale"},
-		"no such preset":       {foreign(t, graphtest.FloatImage, 32), "pytorch", `no preset "pytorch"`, "--resize"},
+		"crop of another size": {path: foreign(t, graphtest.FloatImage, 32), preset: "torchvision", says: "--resize-to PIXELS", not: "--bgr"},
+		"bytes":                {path: foreign(t, graphtest.Image, 224), preset: "torchvision", says: "--bgr", not: "--scale"},
+		"no such preset":       {path: foreign(t, graphtest.FloatImage, 32), preset: "pytorch", says: `no preset "pytorch"`, not: "--resize"},
 	} {
 		_, err := models.Open(c.path, flags(models.Answers{Preset: c.preset}))
 		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), c.not) {
@@ -138,13 +138,13 @@ func TestQuestions(t *testing.T) {
 		flag   string
 		answer func(*models.Answers)
 	}{
-		{"--resize ", func(a *models.Answers) { a.Resize = ptr(preprocess.Area) }},
-		{"--fit ", func(a *models.Answers) { a.Fit = ptr(preprocess.Stretch) }},
-		{"--bgr=false", func(a *models.Answers) { a.BGR = ptr(false) }},
-		{"--scale ", func(a *models.Answers) { a.Scale = ptr[float32](1) }},
-		{"--activation ", func(a *models.Answers) { a.Output = ptr(models.Logits) }},
-		{"--width ", func(a *models.Answers) { a.Width, a.Height = ptr(16), ptr(16) }},
-		{"--labels ", func(a *models.Answers) { a.Labels = []string{"cat", "dog", "cow"} }},
+		{flag: "--resize ", answer: func(a *models.Answers) { a.Resize = ptr(preprocess.Area) }},
+		{flag: "--fit ", answer: func(a *models.Answers) { a.Fit = ptr(preprocess.Stretch) }},
+		{flag: "--bgr=false", answer: func(a *models.Answers) { a.BGR = ptr(false) }},
+		{flag: "--scale ", answer: func(a *models.Answers) { a.Scale = ptr[float32](1) }},
+		{flag: "--activation ", answer: func(a *models.Answers) { a.Output = ptr(models.Logits) }},
+		{flag: "--width ", answer: func(a *models.Answers) { a.Width, a.Height = ptr(16), ptr(16) }},
+		{flag: "--labels ", answer: func(a *models.Answers) { a.Labels = []string{"cat", "dog", "cow"} }},
 	}
 	path := filepath.Join(t.TempDir(), "any.onnx")
 	if err := os.WriteFile(path, anySize(t), 0o644); err != nil {
@@ -206,10 +206,10 @@ func TestBytesAreNotScaled(t *testing.T) {
 		add  models.Answers
 		says string
 	}{
-		{"nothing said", models.Answers{}, ""},
-		{"as they are", models.Answers{Scale: ptr[float32](1)}, ""},
-		{"scale", models.Answers{Scale: ptr[float32](1. / 255)}, "leave out scale, mean and std (flags)"},
-		{"mean", models.Answers{Mean: []float32{1, 2, 3}}, "leave out scale, mean and std (flags)"},
+		{name: "nothing said", add: models.Answers{}, says: ""},
+		{name: "as they are", add: models.Answers{Scale: ptr[float32](1)}, says: ""},
+		{name: "scale", add: models.Answers{Scale: ptr[float32](1. / 255)}, says: "leave out scale, mean and std (flags)"},
+		{name: "mean", add: models.Answers{Mean: []float32{1, 2, 3}}, says: "leave out scale, mean and std (flags)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := c.add

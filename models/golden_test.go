@@ -81,15 +81,15 @@ func TestGoldenRefuses(t *testing.T) {
 		change func(*models.Golden)
 		says   string
 	}{
-		"none":      {func(g *models.Golden) { g.Images = nil }, "0 images"},
-		"too many":  {func(g *models.Golden) { g.Images = golden(9).Images }, "9 images"},
-		"too large": {func(g *models.Golden) { g.Images[0].Image = make([]byte, models.MaxGoldenBytes) }, "bytes together"},
-		"empty":     {func(g *models.Golden) { g.Images[1].Image = nil }, `"1.jpg" has 0 bytes`},
-		"unequal":   {func(g *models.Golden) { g.Images[1].Scores = g.Images[1].Scores[:9] }, "9 scores"},
-		"NaN":       {func(g *models.Golden) { g.Images[1].Scores[3] = float32(math.NaN()) }, "class 3"},
-		"tolerance": {func(g *models.Golden) { g.Tolerance = 0 }, "tolerance"},
-		"all goes":  {func(g *models.Golden) { g.Tolerance = 1 }, "tolerance"},
-		"scores":    {func(g *models.Golden) { g.Images[0].Scores = make([]float32, 1<<19); g.Images = g.Images[:1] }, "fewer images"},
+		"none":      {change: func(g *models.Golden) { g.Images = nil }, says: "0 images"},
+		"too many":  {change: func(g *models.Golden) { g.Images = golden(9).Images }, says: "9 images"},
+		"too large": {change: func(g *models.Golden) { g.Images[0].Image = make([]byte, models.MaxGoldenBytes) }, says: "bytes together"},
+		"empty":     {change: func(g *models.Golden) { g.Images[1].Image = nil }, says: `"1.jpg" has 0 bytes`},
+		"unequal":   {change: func(g *models.Golden) { g.Images[1].Scores = g.Images[1].Scores[:9] }, says: "9 scores"},
+		"NaN":       {change: func(g *models.Golden) { g.Images[1].Scores[3] = float32(math.NaN()) }, says: "class 3"},
+		"tolerance": {change: func(g *models.Golden) { g.Tolerance = 0 }, says: "tolerance"},
+		"all goes":  {change: func(g *models.Golden) { g.Tolerance = 1 }, says: "tolerance"},
+		"scores":    {change: func(g *models.Golden) { g.Images[0].Scores = make([]float32, 1<<19); g.Images = g.Images[:1] }, says: "fewer images"},
 	} {
 		out := filepath.Join(t.TempDir(), "golden.onnx")
 		g := golden(2)
@@ -159,12 +159,12 @@ func TestDifference(t *testing.T) {
 		want, got []float32
 		is        float64
 	}{
-		{[]float32{1, -4}, []float32{1, -4}, 0},
-		{[]float32{1, -4}, []float32{2, -4}, 0.25},
-		{[]float32{0, 0}, []float32{0, 0}, 0},
-		{[]float32{0, 0}, []float32{0, 1}, math.Inf(1)},
-		{[]float32{1}, []float32{1, 1}, math.Inf(1)},
-		{[]float32{1}, []float32{inf}, math.Inf(1)},
+		{want: []float32{1, -4}, got: []float32{1, -4}, is: 0},
+		{want: []float32{1, -4}, got: []float32{2, -4}, is: 0.25},
+		{want: []float32{0, 0}, got: []float32{0, 0}, is: 0},
+		{want: []float32{0, 0}, got: []float32{0, 1}, is: math.Inf(1)},
+		{want: []float32{1}, got: []float32{1, 1}, is: math.Inf(1)},
+		{want: []float32{1}, got: []float32{inf}, is: math.Inf(1)},
 	} {
 		if d := models.Difference(c.want, c.got); d != c.is {
 			t.Errorf("Difference(%v, %v) = %v, want %v", c.want, c.got, d, c.is)
@@ -221,8 +221,8 @@ func external(t *testing.T) (model, data string) {
 		path  string
 		write func(io.Writer) (int64, error)
 	}{
-		{data, g.WriteData},
-		{model, func(w io.Writer) (int64, error) { return g.WriteBeside(w, "m.data") }},
+		{path: data, write: g.WriteData},
+		{path: model, write: func(w io.Writer) (int64, error) { return g.WriteBeside(w, "m.data") }},
 	} {
 		if err := models.Save(file.path, func(w io.Writer) error { _, err := file.write(w); return err }); err != nil {
 			t.Fatal(err)

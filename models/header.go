@@ -92,7 +92,7 @@ type tensorInfo struct {
 	elem  int32
 	shape []int64
 	axes  []string // the names of the axes that are not fixed; else empty
-	// shaped says that a shape is declared at all.
+	// shaped reports whether a shape is declared at all.
 	shaped bool
 	kind   string // what it is if it is no tensor
 }
@@ -157,7 +157,7 @@ func readHeader(r io.Reader, size int64, folder string) (*header, error) {
 	return h, h.readExternal(folder, sum)
 }
 
-// errNoModel says that a file is of another kind.
+// errNoModel means that a file is of another kind.
 var errNoModel = errors.New("not an ONNX file")
 
 func walkHeader(r io.Reader, size int64) (*header, error) {

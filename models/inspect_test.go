@@ -157,12 +157,12 @@ func TestShapes(t *testing.T) {
 		build func(s *sketch) string
 		width int64 // 0 is unknown
 	}{
-		"flatten":         {func(s *sketch) string { return s.node("Flatten", "r", []string{"x"}) }, 288},
-		"reshape":         {func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 1, -1)}) }, 288},
-		"reshape, kept":   {func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 0, 288)}) }, 288},
-		"reshape, wrong":  {func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 1, 100)}) }, 0},
-		"reshape, no end": {func(s *sketch) string { return s.node("Reshape", "r", []string{"x", "input"}) }, 0},
-		"as PyTorch exports a view": {func(s *sketch) string {
+		"flatten":         {build: func(s *sketch) string { return s.node("Flatten", "r", []string{"x"}) }, width: 288},
+		"reshape":         {build: func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 1, -1)}) }, width: 288},
+		"reshape, kept":   {build: func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 0, 288)}) }, width: 288},
+		"reshape, wrong":  {build: func(s *sketch) string { return s.node("Reshape", "r", []string{"x", s.shape("s", 1, 100)}) }, width: 0},
+		"reshape, no end": {build: func(s *sketch) string { return s.node("Reshape", "r", []string{"x", "input"}) }, width: 0},
+		"as PyTorch exports a view": {build: func(s *sketch) string {
 			s.node("Shape", "shape", []string{"x"})
 			s.node("Constant", "zero", nil, &onnxpb.AttributeProto{
 				Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(),
@@ -173,54 +173,54 @@ func TestShapes(t *testing.T) {
 			s.node("Constant", "rest", nil, list("value_ints", -1))
 			s.node("Concat", "to", []string{"ns", "rest"}, number("axis", 0))
 			return s.node("Reshape", "r", []string{"x", "to"})
-		}, 288},
-		"slice of a shape": {func(s *sketch) string {
+		}, width: 288},
+		"slice of a shape": {build: func(s *sketch) string {
 			s.node("Shape", "shape", []string{"x"})
 			s.node("Slice", "n", []string{"shape", s.shape("lo", 0), s.shape("hi", 1)})
 			s.node("Concat", "to", []string{"n", s.shape("rest", -1)}, number("axis", 0))
 			return s.node("Reshape", "r", []string{"x", "to"})
-		}, 288},
-		"stride": {func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("strides", 2, 2)) }, 72},
-		"floor":  {func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 3, 3), list("strides", 2, 2)) }, 32},
-		"ceil": {func(s *sketch) string {
+		}, width: 288},
+		"stride": {build: func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("strides", 2, 2)) }, width: 72},
+		"floor":  {build: func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 3, 3), list("strides", 2, 2)) }, width: 32},
+		"ceil": {build: func(s *sketch) string {
 			return flat(s, "MaxPool", list("kernel_shape", 3, 3), list("strides", 2, 2), number("ceil_mode", 1))
-		}, 72},
-		"same": {func(s *sketch) string {
+		}, width: 72},
+		"same": {build: func(s *sketch) string {
 			return flat(s, "AveragePool", list("kernel_shape", 3, 3), text("auto_pad", "SAME_UPPER"))
-		}, 288},
-		"valid": {func(s *sketch) string {
+		}, width: 288},
+		"valid": {build: func(s *sketch) string {
 			return flat(s, "AveragePool", list("kernel_shape", 3, 3), text("auto_pad", "VALID"))
-		}, 128},
-		"dilation":  {func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("dilations", 3, 3)) }, 72},
-		"too small": {func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 7, 7)) }, 0},
-		"no stride": {func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("strides", 0, 1)) }, 0},
-		"global":    {func(s *sketch) string { return flat(s, "GlobalAveragePool") }, 8},
-		"mean": {func(s *sketch) string {
+		}, width: 128},
+		"dilation":  {build: func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("dilations", 3, 3)) }, width: 72},
+		"too small": {build: func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 7, 7)) }, width: 0},
+		"no stride": {build: func(s *sketch) string { return flat(s, "MaxPool", list("kernel_shape", 2, 2), list("strides", 0, 1)) }, width: 0},
+		"global":    {build: func(s *sketch) string { return flat(s, "GlobalAveragePool") }, width: 8},
+		"mean": {build: func(s *sketch) string {
 			return s.node("ReduceMean", "r", []string{"x"}, list("axes", 2, 3), number("keepdims", 0))
-		}, 8},
-		"mean, kept": {func(s *sketch) string { return flat(s, "ReduceMean", list("axes", -1, -2)) }, 8},
-		"transpose":  {func(s *sketch) string { return flat(s, "Transpose", list("perm", 0, 2, 3, 1)) }, 288},
-		"concat": {func(s *sketch) string {
+		}, width: 8},
+		"mean, kept": {build: func(s *sketch) string { return flat(s, "ReduceMean", list("axes", -1, -2)) }, width: 8},
+		"transpose":  {build: func(s *sketch) string { return flat(s, "Transpose", list("perm", 0, 2, 3, 1)) }, width: 288},
+		"concat": {build: func(s *sketch) string {
 			s.node("Concat", "c", []string{"x", "x", "x"}, number("axis", -3))
 			return s.node("Flatten", "r", []string{"c"})
-		}, 864},
-		"pad": {func(s *sketch) string {
+		}, width: 864},
+		"pad": {build: func(s *sketch) string {
 			s.node("Pad", "p", []string{"x", s.shape("pads", 0, 0, 1, 1, 0, 0, 1, 1)})
 			return s.node("Flatten", "r", []string{"p"})
-		}, 512},
-		"squeeze": {func(s *sketch) string {
+		}, width: 512},
+		"squeeze": {build: func(s *sketch) string {
 			s.node("GlobalMaxPool", "g", []string{"x"})
 			return s.node("Squeeze", "r", []string{"g", s.shape("axes", 2, 3)})
-		}, 8},
-		"broadcast": {func(s *sketch) string {
+		}, width: 8},
+		"broadcast": {build: func(s *sketch) string {
 			s.node("Mul", "m", []string{"x", s.float("w", 8, 1, 1)})
 			return s.node("Flatten", "r", []string{"m"})
-		}, 288},
-		"misfit": {func(s *sketch) string {
+		}, width: 288},
+		"misfit": {build: func(s *sketch) string {
 			s.node("Mul", "m", []string{"x", s.float("w", 7, 1, 1)})
 			return s.node("Flatten", "r", []string{"m"})
-		}, 0},
-		"unknown operator": {func(s *sketch) string { return flat(s, "Mystery") }, 0},
+		}, width: 0},
+		"unknown operator": {build: func(s *sketch) string { return flat(s, "Mystery") }, width: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &sketch{}

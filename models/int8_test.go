@@ -8,12 +8,12 @@ func TestComputesInt8(t *testing.T) {
 		ops  []string
 		want bool
 	}{
-		{"float32", []string{"Conv", "Relu", "Gemm"}, false},
-		{"quantised on the way", []string{"QuantizeLinear", "DequantizeLinear", "Conv"}, true},
-		{"operators of 8 bits", []string{"QLinearConv", "Relu"}, true},
-		{"a domain's own", []string{"QGemm"}, true},
-		{"quantised by what it sees", []string{"DynamicQuantizeLinear", "MatMulInteger"}, true},
-		{"only stored in 8 bits", []string{"DequantizeLinear", "Conv"}, false},
+		{name: "float32", ops: []string{"Conv", "Relu", "Gemm"}, want: false},
+		{name: "quantised on the way", ops: []string{"QuantizeLinear", "DequantizeLinear", "Conv"}, want: true},
+		{name: "operators of 8 bits", ops: []string{"QLinearConv", "Relu"}, want: true},
+		{name: "a domain's own", ops: []string{"QGemm"}, want: true},
+		{name: "quantised by what it sees", ops: []string{"DynamicQuantizeLinear", "MatMulInteger"}, want: true},
+		{name: "only stored in 8 bits", ops: []string{"DequantizeLinear", "Conv"}, want: false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var h header

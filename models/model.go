@@ -15,7 +15,7 @@ type Model struct {
 	Digest string
 	// Size of the file, or of all of these, in bytes.
 	Size int64
-	// External says that there are weights beside the file.
+	// External reports whether there are weights beside the file.
 	External bool
 	// Contract is complete: Labels has Classes entries, which are the class
 	// numbers where nothing names the classes.
@@ -27,7 +27,7 @@ type Model struct {
 	// DType and Layout of the input, as the graph declares them. Float16 is
 	// float32 here: the engine converts. Layout is empty while nothing tells.
 	DType preprocess.DType
-	// HalfInput says that the graph takes float16.
+	// HalfInput reports whether the graph takes float16.
 	HalfInput bool
 	Layout    preprocess.Layout
 
@@ -44,13 +44,13 @@ type Model struct {
 	Batch int
 	// Architecture is that of a network that is recognised by its structure.
 	Architecture Architecture
-	// Int8 says that the graph multiplies integers of 8 bits.
+	// Int8 reports whether the graph multiplies integers of 8 bits.
 	Int8 bool
 
 	// Dependences are operators that the graph shows by which the row of an
 	// image depends on its neighbours or on chance.
 	Dependences []Dependence
-	// Half says that some of the weights are float16 or bfloat16.
+	// Half reports whether some of the weights are float16 or bfloat16.
 	Half bool
 
 	// Conflicts says, one sentence each, where answers to the same question

@@ -97,7 +97,10 @@ func TestOpenRefuses(t *testing.T) {
 		"text input":       {file: graphtest.Tiny(graphtest.Options{Input: graphtest.Text}), says: []string{"not an image", "STRING"}},
 		"map output":       {file: graphtest.Tiny(graphtest.Options{Output: graphtest.Map}), says: []string{"not a row of scores", "[-1 10 16 16]"}},
 		"wide output":      {file: graphtest.Tiny(graphtest.Options{Output: graphtest.Wide}), says: []string{"10 in the contract, 11 in the graph"}},
-		"no contract":      {file: graphtest.Tiny(graphtest.Options{NoContract: true}), says: []string{"no contract", "--resize ", "pillow-bilinear", "RGB or BGR", "crop", "--preset ", "torchvision", "model.yaml"}},
+		"no contract": {
+			file: graphtest.Tiny(graphtest.Options{NoContract: true}),
+			says: []string{"no contract", "--resize ", "pillow-bilinear", "RGB or BGR", "crop", "--preset ", "torchvision", "model.yaml"},
+		},
 		"other size": {file: tiny, o: contract(func(c *models.Contract) { c.Preprocess.Width = 64 }),
 			says: []string{"64x32 in the contract, 32x32 in the graph"}},
 		"other layout": {file: tiny, o: contract(func(c *models.Contract) { c.Preprocess.DType = preprocess.Float32 }),

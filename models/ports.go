@@ -221,7 +221,7 @@ func detector(shape []int64) string {
 	return ""
 }
 
-// numbered says that an output holds numbers of classes.
+// numbered reports whether an output holds numbers of classes.
 func (h *header) numbered(out tensorInfo) string {
 	if e := h.ending(out); e.numbers() {
 		return fmt.Sprintf("; its graph %s: numbers of classes, and no scores; export it without that operator", e)

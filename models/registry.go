@@ -44,7 +44,7 @@ const (
 	StateChanged State = "changed" // not the bytes that were registered
 )
 
-// ErrRegistered says that a name is taken.
+// ErrRegistered means that a name is taken.
 var ErrRegistered = errors.New("a model of that name is registered")
 
 type registry struct {

@@ -141,17 +141,17 @@ func TestRegisterAtOnce(t *testing.T) {
 func TestRegistryRefuses(t *testing.T) {
 	const head = "version: 1\nmodels:\n"
 	for name, c := range map[string]struct{ text, says string }{
-		"version":      {"version: 2\nmodels: []\n", "version 2"},
-		"no version":   {"models: []\n", "version 0"},
-		"unknown key":  {head + "- {name: a, file: /a.onnx, digest: x, taks: b}\n", "taks"},
-		"unknown part": {head + "- {name: a, file: /a.onnx, digest: x, contract: {resise: area}}\n", "resise"},
-		"twice":        {head + "- {name: a, file: /a.onnx}\n- {name: a, file: /b.onnx}\n", "twice"},
-		"relative":     {head + "- {name: a, file: a.onnx}\n", "absolute"},
-		"path as name": {head + "- {name: ../a, file: /a.onnx}\n", "letters"},
-		"task as name": {head + "- {name: classification, file: /a.onnx}\n", "task"},
-		"unknown task": {head + "- {name: a, file: /a.onnx, task: sorting}\n", "sorting"},
-		"not YAML":     {"\x00\x01", "registry"},
-		"huge":         {"# " + strings.Repeat("x", 17<<20), "more than"},
+		"version":      {text: "version: 2\nmodels: []\n", says: "version 2"},
+		"no version":   {text: "models: []\n", says: "version 0"},
+		"unknown key":  {text: head + "- {name: a, file: /a.onnx, digest: x, taks: b}\n", says: "taks"},
+		"unknown part": {text: head + "- {name: a, file: /a.onnx, digest: x, contract: {resise: area}}\n", says: "resise"},
+		"twice":        {text: head + "- {name: a, file: /a.onnx}\n- {name: a, file: /b.onnx}\n", says: "twice"},
+		"relative":     {text: head + "- {name: a, file: a.onnx}\n", says: "absolute"},
+		"path as name": {text: head + "- {name: ../a, file: /a.onnx}\n", says: "letters"},
+		"task as name": {text: head + "- {name: classification, file: /a.onnx}\n", says: "task"},
+		"unknown task": {text: head + "- {name: a, file: /a.onnx, task: sorting}\n", says: "sorting"},
+		"not YAML":     {text: "\x00\x01", says: "registry"},
+		"huge":         {text: "# " + strings.Repeat("x", 17<<20), says: "more than"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "registry.yaml")

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// errWire says that bytes are not a protocol buffer, or not a whole one.
+// errWire means that bytes are not a protocol buffer, or not a whole one.
 var errWire = errors.New("not a whole protocol buffer")
 
 // walker goes over a protocol buffer of known size field by field. It believes

@@ -40,15 +40,37 @@ func TestFault18_BoundsOfTheJob(t *testing.T) {
 		want    map[string]string
 		mention string
 	}{
-		{"by default", preprocess.Options{}, false, map[string]string{"a.png": "truncated", "b.png": "too_large", "c.png": "truncated"},
-			"14000x13000 pixels, more than the 178956970 of --max-pixels"},
-		{"asked for", preprocess.Options{MaxPixels: 50_000_000}, false, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "truncated"},
-			"14000x13000 pixels, more than the 50000000 of --max-pixels"},
-		{"larger", preprocess.Options{MaxPixels: 200_000_000}, false, map[string]string{"a.png": "truncated", "b.png": "truncated", "c.png": "truncated"}, ""},
-		{"bytes", preprocess.Options{MaxBytes: 4000}, false, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "too_large"},
-			"bytes, more than the 4000 of --max-bytes"},
-		{"a job of before", preprocess.Options{}, true, map[string]string{"a.png": "too_large", "b.png": "too_large", "c.png": "truncated"},
-			"14000x13000 pixels, more than the 89478485 of --max-pixels"},
+		{name: "by default", decode: preprocess.Options{}, old: false, want: map[string]string{
+			"a.png": "truncated",
+			"b.png": "too_large",
+			"c.png": "truncated",
+		},
+			mention: "14000x13000 pixels, more than the 178956970 of --max-pixels"},
+		{name: "asked for", decode: preprocess.Options{MaxPixels: 50_000_000}, old: false, want: map[string]string{
+			"a.png": "too_large",
+			"b.png": "too_large",
+			"c.png": "truncated",
+		},
+			mention: "14000x13000 pixels, more than the 50000000 of --max-pixels"},
+		{
+			name:    "larger",
+			decode:  preprocess.Options{MaxPixels: 200_000_000},
+			old:     false,
+			want:    map[string]string{"a.png": "truncated", "b.png": "truncated", "c.png": "truncated"},
+			mention: "",
+		},
+		{name: "bytes", decode: preprocess.Options{MaxBytes: 4000}, old: false, want: map[string]string{
+			"a.png": "too_large",
+			"b.png": "too_large",
+			"c.png": "too_large",
+		},
+			mention: "bytes, more than the 4000 of --max-bytes"},
+		{name: "a job of before", decode: preprocess.Options{}, old: true, want: map[string]string{
+			"a.png": "too_large",
+			"b.png": "too_large",
+			"c.png": "truncated",
+		},
+			mention: "14000x13000 pixels, more than the 89478485 of --max-pixels"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := new(mem.Store)
@@ -130,8 +152,8 @@ func TestFault43_RetryWithOtherBounds(t *testing.T) {
 		pixels int64
 		status preprocess.Status // of an image of 182 megapixels whose data are missing
 	}{
-		{"larger ones", 300_000_000, preprocess.StatusTruncated},
-		{"those of the job", 0, preprocess.StatusTooLarge},
+		{name: "larger ones", pixels: 300_000_000, status: preprocess.StatusTruncated},
+		{name: "those of the job", pixels: 0, status: preprocess.StatusTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			images, out := collection(t, 3), new(mem.Store)

@@ -21,7 +21,14 @@ func TestFault40_WhatIsTakenForAnImage(t *testing.T) {
 		{name: "a.heic", ten: output.NotAPicture}, {name: "a.DNG", ten: output.NotAPicture}, {name: "a.jxl", ten: output.NotAPicture},
 		{name: "a.txt", ten: output.NotAPicture, pictures: output.NotAPicture},
 		{name: "a", ten: output.NotAPicture}, {name: "b/5d41402abc", ten: output.NotAPicture},
-		{name: "b/photo.", ten: output.NotAPicture}, {name: "b/README", ten: output.NotAPicture, pictures: output.NotAPicture}, {name: ".DS_Store", ten: output.NotAPicture, pictures: output.NotAPicture},
+		{
+			name: "b/photo.",
+			ten:  output.NotAPicture,
+		}, {
+			name:     "b/README",
+			ten:      output.NotAPicture,
+			pictures: output.NotAPicture,
+		}, {name: ".DS_Store", ten: output.NotAPicture, pictures: output.NotAPicture},
 		{name: "a.jpg?w=3", ten: output.NotAPicture, pictures: output.NotAPicture},
 		{name: "cat/a.jpg", linked: true, ten: beneathLinks},
 		{name: "._a.jpg", pictures: appleDouble}, {name: "b/._a.jpg", pictures: appleDouble},

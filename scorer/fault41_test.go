@@ -71,13 +71,27 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 		times, tries int
 		status, says string
 	}{
-		{"a damaged sector", syscall.EIO, always, 4, output.StatusUnreadable, "cannot be read: input/output error"},
-		{"a server that falters", syscall.EIO, 2, 3, output.StatusOK, ""},
-		{"a server that is busy", syscall.EAGAIN, 3, 4, output.StatusOK, ""},
-		{"a server that comes back", syscall.EHOSTDOWN, 1, 2, output.StatusOK, ""},
-		{"no permission", syscall.EACCES, always, 1, output.StatusUnreadable, "cannot be read: permission denied"},
-		{"too large for this system", syscall.EOVERFLOW, always, 1, output.StatusUnreadable, "cannot be read: value too large for defined data type"},
-		{"gone", syscall.ENOENT, always, 1, output.StatusNotFound, "not there: deleted after the manifest was frozen, or a link that leads nowhere"},
+		{name: "a damaged sector", no: syscall.EIO, times: always, tries: 4, status: output.StatusUnreadable, says: "cannot be read: input/output error"},
+		{name: "a server that falters", no: syscall.EIO, times: 2, tries: 3, status: output.StatusOK, says: ""},
+		{name: "a server that is busy", no: syscall.EAGAIN, times: 3, tries: 4, status: output.StatusOK, says: ""},
+		{name: "a server that comes back", no: syscall.EHOSTDOWN, times: 1, tries: 2, status: output.StatusOK, says: ""},
+		{name: "no permission", no: syscall.EACCES, times: always, tries: 1, status: output.StatusUnreadable, says: "cannot be read: permission denied"},
+		{
+			name:   "too large for this system",
+			no:     syscall.EOVERFLOW,
+			times:  always,
+			tries:  1,
+			status: output.StatusUnreadable,
+			says:   "cannot be read: value too large for defined data type",
+		},
+		{
+			name:   "gone",
+			no:     syscall.ENOENT,
+			times:  always,
+			tries:  1,
+			status: output.StatusNotFound,
+			says:   "not there: deleted after the manifest was frozen, or a link that leads nowhere",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			name := pictureName(4)

@@ -153,7 +153,7 @@ func (p *pipeline) whyUnreadable(err error) string {
 	return "cannot be read: " + u.Why
 }
 
-// resized says that an object has another size than expected.
+// resized reports whether an object has another size than expected.
 type resized struct{ now int64 }
 
 func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now", r.now) }

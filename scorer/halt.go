@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrPaused says that the worker came to its deadline or budget before the job
+// ErrPaused means that the worker came to its deadline or budget before the job
 // was done. What it committed stands; a rerun goes on from there.
 var ErrPaused = errors.New("paused before the job was done; run it again to go on")
 

@@ -18,7 +18,7 @@ const deathsToSuspect = 2
 // it is quarantined.
 const deathsToConvict = 2
 
-// suspect says whether a chunk has outlived too many workers.
+// suspect reports whether a chunk has outlived too many workers.
 func (p *pipeline) suspect(ctx context.Context, index int) (bool, error) {
 	if p.taker.inHand(index).doubles {
 		return false, nil

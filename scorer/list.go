@@ -16,7 +16,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// ErrNoImages says that a collection holds nothing to score.
+// ErrNoImages means that a collection holds nothing to score.
 var ErrNoImages = errors.New("no images found")
 
 // tenEndings are those of output.TenEndings, in lower case.

@@ -84,7 +84,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	return done, err
 }
 
-// judge says whether the job is done, and why this worker ended if it is not.
+// judge reports whether the job is done, and why this worker ended if it is not.
 func (w *worker) judge(ctx context.Context) (bool, error) {
 	set, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
 	if err != nil || set.All() {

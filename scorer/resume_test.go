@@ -178,8 +178,8 @@ func TestFault06_WorldChangesAcrossRestarts(t *testing.T) {
 func TestResumeKeepsTheChunks(t *testing.T) {
 	images := collection(t, 35)
 	for _, tt := range []struct{ recorded, want int }{
-		{0, shard.DefaultChunk(35, newFakeEngine().DefaultBatch())}, // the first worker chooses
-		{7, 7}, // chosen before, by another rule
+		{recorded: 0, want: shard.DefaultChunk(35, newFakeEngine().DefaultBatch())}, // the first worker chooses
+		{recorded: 7, want: 7}, // chosen before, by another rule
 	} {
 		out := new(mem.Store)
 		o := options(t, images, out)

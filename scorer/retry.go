@@ -14,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// errNotBegun says that rank 0, which begins retries, has not begun one.
+// errNotBegun means that rank 0, which begins retries, has not begun one.
 var errNotBegun = errors.New("rank 0 has begun no retry")
 
 // retry completes the job, if it is not complete, and then scores again the images

@@ -18,10 +18,10 @@ import (
 )
 
 var (
-	// ErrStopped says that the worker was asked to stop before the job was
+	// ErrStopped means that the worker was asked to stop before the job was
 	// done. What it committed stands; a rerun goes on from there.
 	ErrStopped = errors.New("stopped before the job was done; start it again to go on")
-	// ErrTooManyFailed says that the job is complete, with more failed images
+	// ErrTooManyFailed means that the job is complete, with more failed images
 	// than allowed.
 	ErrTooManyFailed = errors.New("too many images failed")
 )

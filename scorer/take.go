@@ -28,7 +28,7 @@ type taker struct {
 	images      int         // how many this worker took
 	// mine is every chunk that this worker took, so that it does none twice.
 	mine map[int]bool
-	// foreseen says that the end was near.
+	// foreseen reports whether the end was near.
 	foreseen bool
 
 	wake chan struct{} // holds a token after a commit
@@ -45,7 +45,7 @@ type taker struct {
 // hold is a chunk in hand.
 type hold struct {
 	since time.Time
-	// doubles says that it is another worker's claim, which is not renewed.
+	// doubles reports whether it is another worker's claim, which is not renewed.
 	doubles bool
 	// gone is closed when its part stands meanwhile, so that nothing more need
 	// be done.
@@ -56,7 +56,7 @@ func newHold(doubles bool) *hold {
 	return &hold{since: time.Now(), doubles: doubles, gone: make(chan struct{})}
 }
 
-// dropped says that gone is closed.
+// dropped reports whether gone is closed.
 func (h *hold) dropped() bool {
 	select {
 	case <-h.gone:
@@ -249,7 +249,7 @@ func (t *taker) grow(index int, ok bool) {
 	}
 }
 
-// closed says that a chunk is of no interest: committed, or taken by this
+// closed reports whether a chunk is of no interest: committed, or taken by this
 // worker before.
 func (t *taker) closed(index int) bool {
 	return index >= t.done.Len() || t.done.Has(index) || t.mine[index]

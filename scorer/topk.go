@@ -6,7 +6,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// finite says whether every score is a number.
+// finite reports whether every score is a number.
 func finite(scores []float32) bool {
 	for _, s := range scores {
 		if s-s != 0 { // NaN and the infinities alone
@@ -39,7 +39,7 @@ func sigmoid(x []float32) {
 	}
 }
 
-// within says whether every score is from 0 to 1, but for what an 8-bit model
+// within reports whether every score is from 0 to 1, but for what an 8-bit model
 // rounds.
 func within(scores []float32) bool {
 	for _, s := range scores {

@@ -48,7 +48,7 @@ func (i item) row() *output.Row { return &i.batch.chunk.rows[i.batch.offset+i.sl
 
 func (i item) entry() shard.Entry { return i.batch.chunk.entries[i.batch.offset+i.slot] }
 
-// dropped says that the chunk's part stands, so that what is left of it may be
+// dropped reports whether the chunk's part stands, so that what is left of it may be
 // passed over.
 func (c *chunk) dropped() bool { return c.hold.dropped() }
 

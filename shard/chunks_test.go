@@ -97,11 +97,27 @@ func TestSharesOfAnySize(t *testing.T) {
 
 func TestDefaultChunk(t *testing.T) {
 	for _, tt := range []struct{ images, batch, want int }{
-		{0, 0, 16}, {1, 0, 16}, {16_384, 4, 16}, {16_385, 4, 16}, {32_768, 1, 16}, {32_769, 1, 32},
-		{100_000, 0, 64}, {100_000, 32, 64}, {131_073, 32, 128},
-		{65_536 * 128, 8, 128}, {65_536*128 + 1, 8, 256}, {50_000_000, 8, 1024},
+		{
+			images: 0,
+			batch:  0,
+			want:   16,
+		}, {
+			images: 1,
+			batch:  0,
+			want:   16,
+		}, {
+			images: 16_384,
+			batch:  4,
+			want:   16,
+		}, {images: 16_385, batch: 4, want: 16}, {images: 32_768, batch: 1, want: 16}, {images: 32_769, batch: 1, want: 32},
+		{images: 100_000, batch: 0, want: 64}, {images: 100_000, batch: 32, want: 64}, {images: 131_073, batch: 32, want: 128},
+		{images: 65_536 * 128, batch: 8, want: 128}, {images: 65_536*128 + 1, batch: 8, want: 256}, {images: 50_000_000, batch: 8, want: 1024},
 		// Whole batches, two at least.
-		{10, 32, 64}, {100_000, 64, 128}, {100_000, 24, 72}, {366_111, 256, 512},
+		{
+			images: 10,
+			batch:  32,
+			want:   64,
+		}, {images: 100_000, batch: 64, want: 128}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
 	} {
 		if got := DefaultChunk(tt.images, tt.batch); got != tt.want {
 			t.Errorf("DefaultChunk(%d, %d) = %d, want %d", tt.images, tt.batch, got, tt.want)

@@ -18,7 +18,7 @@ import (
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
-// ErrCorrupt says that an encoded manifest is not one that Encode wrote.
+// ErrCorrupt means that an encoded manifest is not one that Encode wrote.
 var ErrCorrupt = errors.New("corrupt manifest")
 
 const (

@@ -62,14 +62,34 @@ func encode(t testing.TB, m *Manifest) []byte {
 
 func TestBuildSortsByBytesAndDropsDuplicates(t *testing.T) {
 	m, stats := buildIn(t, Room{}, 0, []Entry{
-		{Path: "b", Size: 1, ETag: "x"}, {Path: "a", Size: 2, ETag: "x"}, {Path: "B", Size: 3, ETag: "x"}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "é", Size: 6, ETag: "x"}, {Path: "a.b", Size: 7, ETag: ""},
+		{
+			Path: "b",
+			Size: 1,
+			ETag: "x",
+		}, {
+			Path: "a",
+			Size: 2,
+			ETag: "x",
+		}, {
+			Path: "B",
+			Size: 3,
+			ETag: "x",
+		}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "é", Size: 6, ETag: "x"}, {Path: "a.b", Size: 7, ETag: ""},
 		{Path: "\xff", Size: 8, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"},
 	})
 	if stats.Duplicates != 2 {
 		t.Errorf("%d duplicates, want 2", stats.Duplicates)
 	}
 	want := []Entry{
-		{Path: "B", Size: 3, ETag: "x"}, {Path: "a", Size: 5, ETag: "later"}, {Path: "a.b", Size: 7, ETag: ""}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "b", Size: 1, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"},
+		{
+			Path: "B",
+			Size: 3,
+			ETag: "x",
+		}, {
+			Path: "a",
+			Size: 5,
+			ETag: "later",
+		}, {Path: "a.b", Size: 7, ETag: ""}, {Path: "a/b", Size: 4, ETag: "x"}, {Path: "b", Size: 1, ETag: "x"}, {Path: "e\u0301", Size: 9, ETag: "x"},
 		{Path: "é", Size: 6, ETag: "x"}, {Path: "\xff", Size: 8, ETag: "x"},
 	}
 	if m.Len() != len(want) {
@@ -238,7 +258,11 @@ func (l *limited) Write(p []byte) (int, error) {
 // and one digest.
 func FuzzDecodeManifest(f *testing.F) {
 	f.Add(encode(f, build(f)))
-	f.Add(encode(f, build(f, Entry{Path: "a", Size: 1, ETag: "x"}, Entry{Path: "b\xff", Size: -2, ETag: "\xfe"}, Entry{Path: "\"\\\u2028\n", Size: 3, ETag: ""})))
+	f.Add(encode(f, build(f, Entry{
+		Path: "a",
+		Size: 1,
+		ETag: "x",
+	}, Entry{Path: "b\xff", Size: -2, ETag: "\xfe"}, Entry{Path: "\"\\\u2028\n", Size: 3, ETag: ""})))
 	f.Add([]byte(header + `{"path":"a","size":1,"etag":""}` + "\n"))
 	f.Add([]byte(header + `{"entries":0,"sha256":""}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -17,7 +17,7 @@ type Room struct {
 	Scratch func() (Scratch, error) // called once memory does not suffice
 }
 
-// exceeds says whether that many bytes belong into a scratch.
+// exceeds reports whether that many bytes belong into a scratch.
 func (r Room) exceeds(n int) bool { return r.Scratch != nil && n > r.Memory }
 
 // pageSize is how much of a spool's memory is allocated at once.

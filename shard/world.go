@@ -27,7 +27,7 @@ type Flags struct {
 	RankSet, WorldSet bool
 }
 
-// ConfigError says that this process cannot know which worker it is. To go on
+// ConfigError reports whether this process cannot know which worker it is. To go on
 // would risk that several workers do the same work.
 type ConfigError struct {
 	// Problem is one sentence that names the flags or variables, their values

@@ -32,7 +32,7 @@ type RunOptions struct {
 	Model  *models.Model
 	// Engine is open, and stays so.
 	Engine scorer.Engine
-	// Shared says that the engine computes on the cores that decode, so that
+	// Shared reports whether the engine computes on the cores that decode, so that
 	// the times of both add up; Simulated that it does not compute.
 	Shared, Simulated bool
 	Batch, Decoders   int

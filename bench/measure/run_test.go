@@ -105,12 +105,12 @@ func TestWhatAllPartsAllow(t *testing.T) {
 		of   func(l *limits, o *RunOptions)
 		want float64
 	}{
-		"decoders":                          {func(*limits, *RunOptions) {}, 30},
-		"device":                            {func(l *limits, _ *RunOptions) { l.session.rate = 20 }, 20},
-		"cores, which read as well":         {func(l *limits, _ *RunOptions) { l.fetch.cpu = cores / 40 }, 20},
-		"device on the cores":               {func(_ *limits, o *RunOptions) { o.Shared = true }, 20},
-		"blob storage":                      {func(_ *limits, o *RunOptions) { o.Images = blobs }, 15},
-		"blob storage, device on the cores": {func(_ *limits, o *RunOptions) { o.Images, o.Shared = blobs, true }, 15},
+		"decoders":                          {of: func(*limits, *RunOptions) {}, want: 30},
+		"device":                            {of: func(l *limits, _ *RunOptions) { l.session.rate = 20 }, want: 20},
+		"cores, which read as well":         {of: func(l *limits, _ *RunOptions) { l.fetch.cpu = cores / 40 }, want: 20},
+		"device on the cores":               {of: func(_ *limits, o *RunOptions) { o.Shared = true }, want: 20},
+		"blob storage":                      {of: func(_ *limits, o *RunOptions) { o.Images = blobs }, want: 15},
+		"blob storage, device on the cores": {of: func(_ *limits, o *RunOptions) { o.Images, o.Shared = blobs, true }, want: 15},
 	} {
 		l, o := l, RunOptions{Images: folder(t, 0)}
 		test.of(&l, &o)

@@ -28,13 +28,13 @@ func TestAgreeFindsWhoComputesSomethingElse(t *testing.T) {
 		other.WriteString(name + "\t" + map[bool]string{true: "1", false: "2"}[name < "c"] + "\t0.9\n")
 	}
 	for name, c := range map[string]struct{ rows, why string }{
-		"all agree":         {same.String(), ""},
-		"one in ten not":    {strings.Replace(same.String(), "a\t2", "a\t3", 1), ""},
-		"two in ten not":    {other.String(), "8 of 10"},
-		"no rows":           {"", "0 of 0"},
-		"another image":     {"z\t2\t0.9\n", `"z"`},
-		"another kind":      {"a\tNeutral\t0.9\n", "Neutral"},
-		"a line of its own": {"hello\n", "hello"},
+		"all agree":         {rows: same.String(), why: ""},
+		"one in ten not":    {rows: strings.Replace(same.String(), "a\t2", "a\t3", 1), why: ""},
+		"two in ten not":    {rows: other.String(), why: "8 of 10"},
+		"no rows":           {rows: "", why: "0 of 0"},
+		"another image":     {rows: "z\t2\t0.9\n", why: `"z"`},
+		"another kind":      {rows: "a\tNeutral\t0.9\n", why: "Neutral"},
+		"a line of its own": {rows: "hello\n", why: "hello"},
 	} {
 		err := agree(write(t, filepath.Join(t.TempDir(), "rows"), c.rows, 0o600), labels)
 		if c.why == "" && err != nil || c.why != "" && (err == nil || !strings.Contains(err.Error(), c.why)) {

@@ -26,7 +26,7 @@ type Rank struct {
 	// Untimed is how many of Images belong to starts that never told their end,
 	// whose time is not in Seconds.
 	Untimed int `json:"untimed_images,omitempty"`
-	// Ended says that it told its end; otherwise Images is the last that is
+	// Ended reports whether it told its end; otherwise Images is the last that is
 	// known of it, and Seconds are 0.
 	Ended bool `json:"ended"`
 	// Starts is how many times it was started; Images and Seconds are over all
@@ -45,7 +45,7 @@ func (r Rank) speed() float64 {
 // Log is what logs tell.
 type Log struct {
 	Ranks []Rank // by rank
-	// Simulated says that a line tells of a simulated device.
+	// Simulated reports whether a line tells of a simulated device.
 	Simulated bool
 }
 
@@ -116,7 +116,7 @@ type attempt struct {
 
 type attempts []attempt
 
-// repeats says that a line which tells an end is there a second time: a real
+// repeats reports whether a line which tells an end is there a second time: a real
 // second start would have told its share first.
 func (a attempts) repeats(done int, took time.Duration) bool {
 	return len(a) > 0 && a[len(a)-1] == attempt{share: a[len(a)-1].share, done: done, took: took, ended: true}

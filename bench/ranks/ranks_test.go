@@ -129,36 +129,41 @@ func TestSentences(t *testing.T) {
 		o     Options
 		want  []string
 	}{
-		{"ranks that told nothing are paid for", []Rank{ended(0), ended(2)}, Options{Asked: 400, World: 4, OneGPU: 20, Price: 3600}, []string{
-			"200 images labelled of 400 asked for: 200 lost",
-			"ranks 1 and 3 of 4 told nothing",
-			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
-			"2.0 times one GPU on 4: efficiency 50.0% on the makespan",
-			"no rank straggles",
-			"0 GPU-seconds idle while the last rank was at work: 0.00 of the 40.00 paid",
-			"20.00 paid beyond what one GPU costs for the same work",
-		}},
-		{"two runs in one log", []Rank{ended(0), ended(1)}, Options{Asked: 100}, []string{
+		{
+			what:  "ranks that told nothing are paid for",
+			ranks: []Rank{ended(0), ended(2)},
+			o:     Options{Asked: 400, World: 4, OneGPU: 20, Price: 3600},
+			want: []string{
+				"200 images labelled of 400 asked for: 200 lost",
+				"ranks 1 and 3 of 4 told nothing",
+				"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+				"2.0 times one GPU on 4: efficiency 50.0% on the makespan",
+				"no rank straggles",
+				"0 GPU-seconds idle while the last rank was at work: 0.00 of the 40.00 paid",
+				"20.00 paid beyond what one GPU costs for the same work",
+			},
+		},
+		{what: "two runs in one log", ranks: []Rank{ended(0), ended(1)}, o: Options{Asked: 100}, want: []string{
 			"200 images labelled of 100 asked for: 100 too many; some were labelled twice, or the logs are of several runs",
 			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
 			"no rank straggles",
 			"0 GPU-seconds idle while the last rank was at work",
 		}},
-		{"a start without an end gives no speed", []Rank{ended(0), restarted, ended(2)}, Options{}, []string{
+		{what: "a start without an end gives no speed", ranks: []Rank{ended(0), restarted, ended(2)}, o: Options{}, want: []string{
 			"300 images labelled",
 			"rank 1 had a start that never told its end: its images count, its time is not known",
 			"makespan 10 s; 8.33 s if the same ranks had shared the work without rest (83.3% of it)",
 			"no rank straggles",
 			"5 GPU-seconds idle while the last rank was at work",
 		}},
-		{"the dead are not idle", []Rank{ended(0), killed}, Options{}, []string{
+		{what: "the dead are not idle", ranks: []Rank{ended(0), killed}, o: Options{}, want: []string{
 			"150 images labelled",
 			"rank 1 never told the end: the images told of count, all times are of the other ranks",
 			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
 			"no rank straggles",
 			"0 GPU-seconds idle while the last rank was at work",
 		}},
-		{"all were killed", []Rank{killed}, Options{World: 2, Price: 1, OneGPU: 1}, []string{
+		{what: "all were killed", ranks: []Rank{killed}, o: Options{World: 2, Price: 1, OneGPU: 1}, want: []string{
 			"50 images labelled",
 			"rank 0 of 2 told nothing",
 			"no rank told its end: the images told of count, the makespan is not known",
@@ -194,7 +199,11 @@ func TestReadsOurOwnLines(t *testing.T) {
 // TestStragglers looks at ranks that divided the work by stealing: they end
 // together, and the slow one shows in how little it did.
 func TestStragglers(t *testing.T) {
-	even := []Rank{{Rank: 0, Images: 101, Seconds: 10}, {Rank: 1, Images: 99, Seconds: 10}, {Rank: 2, Images: 100, Seconds: 10.1}, {Rank: 3, Images: 100, Seconds: 10}}
+	even := []Rank{{
+		Rank:    0,
+		Images:  101,
+		Seconds: 10,
+	}, {Rank: 1, Images: 99, Seconds: 10}, {Rank: 2, Images: 100, Seconds: 10.1}, {Rank: 3, Images: 100, Seconds: 10}}
 	if r := Analyse(even, Options{}); len(r.Stragglers) != 0 {
 		t.Errorf("of even ranks, %v straggle", r.Stragglers)
 	}

@@ -26,7 +26,7 @@ type Options struct {
 type Judged struct {
 	Rank
 	Node int `json:"node"` // -1 where not known
-	// Straggles says that an image takes this rank far longer than the others:
+	// Straggles reports whether an image takes this rank far longer than the others:
 	// see StragglerFactor.
 	Straggles bool `json:"straggles"`
 }

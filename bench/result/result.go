@@ -18,7 +18,7 @@ type Sample struct {
 	Name string `json:"name"`
 	// Keys is the configuration in the order in which it is shown.
 	Keys []Key `json:"keys,omitempty"`
-	// Simulated says that the values, or what they were measured against, come
+	// Simulated reports whether the values, or what they were measured against, come
 	// from a model of a device and not from one.
 	Simulated bool `json:"simulated,omitempty"`
 	// Iterations is how many images or operations the values are means over; 0

@@ -170,10 +170,10 @@ func TestCommit(t *testing.T) {
 		settings []debug.BuildSetting
 		want     string
 	}{
-		{nil, ""},
-		{[]debug.BuildSetting{{Key: "vcs.modified", Value: "true"}}, ""},
-		{[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}, "abc"},
-		{[]debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}, "abc+modified"},
+		{settings: nil, want: ""},
+		{settings: []debug.BuildSetting{{Key: "vcs.modified", Value: "true"}}, want: ""},
+		{settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "false"}}, want: "abc"},
+		{settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.modified", Value: "true"}}, want: "abc+modified"},
 	} {
 		if got := revision(&debug.BuildInfo{Settings: c.settings}); got != c.want {
 			t.Errorf("%v gives %q, want %q", c.settings, got, c.want)

@@ -107,7 +107,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	return err
 }
 
-// alike says that two rows fit in one table.
+// alike reports whether two rows fit in one table.
 func alike(a, b *Row) bool {
 	return a.Name == b.Name && a.Simulated == b.Simulated &&
 		slices.EqualFunc(a.Keys, b.Keys, func(x, y Key) bool { return x.Name == y.Name })

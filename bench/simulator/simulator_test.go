@@ -106,12 +106,12 @@ func TestWhatBinds(t *testing.T) {
 		change func(*Config)
 		want   float64
 	}{
-		{Compute, func(*Config) {}, images / (n * 100.)},
-		{Decode, func(c *Config) { c.Decode = 50 }, images / (n * 50.)},
-		{Fetch, func(c *Config) { c.Fetchers, c.Store.Latency = 4, 80*time.Millisecond }, images / (n * 50.)},
-		{Account, func(c *Config) { c.Store.Requests = 850 }, images * (1 + 2./32) / 850},
-		{Account, func(c *Config) { c.Store.Bytes = 80e6 }, images * 100_000 / 80e6},
-		{Listing, func(c *Config) { c.Store.ListPage, c.Static = 10*time.Second, true }, 110 + images/(n*100.)},
+		{binds: Compute, change: func(*Config) {}, want: images / (n * 100.)},
+		{binds: Decode, change: func(c *Config) { c.Decode = 50 }, want: images / (n * 50.)},
+		{binds: Fetch, change: func(c *Config) { c.Fetchers, c.Store.Latency = 4, 80*time.Millisecond }, want: images / (n * 50.)},
+		{binds: Account, change: func(c *Config) { c.Store.Requests = 850 }, want: images * (1 + 2./32) / 850},
+		{binds: Account, change: func(c *Config) { c.Store.Bytes = 80e6 }, want: images * 100_000 / 80e6},
+		{binds: Listing, change: func(c *Config) { c.Store.ListPage, c.Static = 10*time.Second, true }, want: 110 + images/(n*100.)},
 	} {
 		conf := base
 		c.change(&conf)

@@ -52,7 +52,7 @@ func packages(t *testing.T, field string) map[string][]string {
 	return m
 }
 
-// under says whether the import path is one of the given paths of the project
+// under reports whether the import path is one of the given paths of the project
 // (without the module's own) or of another module, or lies beneath one.
 func under(path string, roots ...string) bool {
 	path = strings.TrimPrefix(path, module+"/")
@@ -76,43 +76,43 @@ func TestArrows(t *testing.T) {
 	}
 	rules := []rule{
 		{
-			"the pipeline knows no engine, no cloud and no command",
-			func(pkg string) bool { return under(pkg, "scorer") && !under(pkg, "scorer/store/azblob") },
-			func(dep string) bool {
+			name: "the pipeline knows no engine, no cloud and no command",
+			of:   func(pkg string) bool { return under(pkg, "scorer") && !under(pkg, "scorer/store/azblob") },
+			bad: func(dep string) bool {
 				return under(dep, "models/ort", "scorer/store/azblob", "cmd", "bench", "deploy", runtime, azure)
 			},
 		},
 		{
-			"shard is pure logic and knows nothing of the project",
-			func(pkg string) bool { return under(pkg, "shard") },
-			func(dep string) bool { return ours(dep) && !under(dep, "shard") },
+			name: "shard is pure logic and knows nothing of the project",
+			of:   func(pkg string) bool { return under(pkg, "shard") },
+			bad:  func(dep string) bool { return ours(dep) && !under(dep, "shard") },
 		},
 		{
-			"the store knows nothing of the project",
-			func(pkg string) bool { return under(pkg, "scorer/store") },
-			func(dep string) bool { return ours(dep) && !under(dep, "scorer/store") },
+			name: "the store knows nothing of the project",
+			of:   func(pkg string) bool { return under(pkg, "scorer/store") },
+			bad:  func(dep string) bool { return ours(dep) && !under(dep, "scorer/store") },
 		},
 		{
-			"the graph builder knows its message types and the models' contract only",
-			func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
-			func(dep string) bool {
+			name: "the graph builder knows its message types and the models' contract only",
+			of:   func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
+			bad: func(dep string) bool {
 				return ours(dep) && !under(dep, "models/graph", "models/preprocess") && dep != module+"/models"
 			},
 		},
 		{
-			"the model of a cluster, and the judge of logs, run nothing",
-			func(pkg string) bool { return under(pkg, "bench/simulator", "bench/ranks") },
-			func(dep string) bool { return under(dep, "scorer", "models/ort", "deploy", "cmd", runtime) },
+			name: "the model of a cluster, and the judge of logs, run nothing",
+			of:   func(pkg string) bool { return under(pkg, "bench/simulator", "bench/ranks") },
+			bad:  func(dep string) bool { return under(dep, "scorer", "models/ort", "deploy", "cmd", runtime) },
 		},
 		{
-			"models know no pipeline, no ranks and no command",
-			func(pkg string) bool { return under(pkg, "models") },
-			func(dep string) bool { return under(dep, "scorer", "shard", "cmd", "bench", "deploy") },
+			name: "models know no pipeline, no ranks and no command",
+			of:   func(pkg string) bool { return under(pkg, "models") },
+			bad:  func(dep string) bool { return under(dep, "scorer", "shard", "cmd", "bench", "deploy") },
 		},
 		{
-			"launchers know no engine and no pipeline stage",
-			func(pkg string) bool { return under(pkg, "deploy") },
-			func(dep string) bool { return under(dep, "models/ort", "cmd", "bench", runtime) },
+			name: "launchers know no engine and no pipeline stage",
+			of:   func(pkg string) bool { return under(pkg, "deploy") },
+			bad:  func(dep string) bool { return under(dep, "models/ort", "cmd", "bench", runtime) },
 		},
 	}
 	// Besides, what launches on one engine knows no other, and the record none.
@@ -152,12 +152,12 @@ func TestImporters(t *testing.T) {
 		imported string
 		by       []string // these and what lies beneath them
 	}{
-		{"github.com/yalue/onnxruntime_go", []string{"models/ort"}},
-		{"models/ort", []string{"cmd", "bench"}},
-		{"scorer/store/azblob", []string{"cmd", "bench"}},
-		{"deploy/arm", []string{"deploy/azureml", "deploy/batchai"}},
+		{imported: "github.com/yalue/onnxruntime_go", by: []string{"models/ort"}},
+		{imported: "models/ort", by: []string{"cmd", "bench"}},
+		{imported: "scorer/store/azblob", by: []string{"cmd", "bench"}},
+		{imported: "deploy/arm", by: []string{"deploy/azureml", "deploy/batchai"}},
 		// A reference for tests: requests are small enough without it.
-		{"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager", nil},
+		{imported: "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager", by: nil},
 	} {
 		for pkg, imports := range packages(t, "Imports") {
 			for _, path := range imports {

@@ -64,7 +64,7 @@ func (f *benchFlags) keep(r result.Run) error {
 	return nil
 }
 
-// finite says that a number is a real one from zero up.
+// finite reports whether a number is a real one from zero up.
 func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
 
 // fits makes of an error for want of memory one that says what to do.

@@ -135,19 +135,19 @@ func TestBenchScaleRefuses(t *testing.T) {
 		says string
 		args []string
 	}{
-		{64, "--rounds", []string{"--rounds", "0"}},
-		{64, "--format", []string{"--format", "xml"}},
-		{64, "--device", []string{"--device", "v100"}},
-		{64, "--straggler", []string{"--straggler", "x:2"}},
-		{64, "out of memory", []string{"--device", "k80", "--batch", "128"}},
-		{78, "--save", []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
-		{78, "openmpi-bin", []string{"--mpirun", "/nowhere/mpirun"}},
-		{64, "--slow is for simulated devices", []string{"--slow", "2", "--", "--images", "x"}},
-		{64, "--out is given by bench scale", []string{"--", "--out", "x"}},
-		{64, "run takes no argument", []string{"--", "x"}},
-		{64, "stand after --", []string{"x"}},
-		{1, "what its ranks said stands above", []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
-		{78, "no such file", []string{"--work", filepath.Join(t.TempDir(), "none")}},
+		{code: 64, says: "--rounds", args: []string{"--rounds", "0"}},
+		{code: 64, says: "--format", args: []string{"--format", "xml"}},
+		{code: 64, says: "--device", args: []string{"--device", "v100"}},
+		{code: 64, says: "--straggler", args: []string{"--straggler", "x:2"}},
+		{code: 64, says: "out of memory", args: []string{"--device", "k80", "--batch", "128"}},
+		{code: 78, says: "--save", args: []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
+		{code: 78, says: "openmpi-bin", args: []string{"--mpirun", "/nowhere/mpirun"}},
+		{code: 64, says: "--slow is for simulated devices", args: []string{"--slow", "2", "--", "--images", "x"}},
+		{code: 64, says: "--out is given by bench scale", args: []string{"--", "--out", "x"}},
+		{code: 64, says: "run takes no argument", args: []string{"--", "x"}},
+		{code: 64, says: "stand after --", args: []string{"x"}},
+		{code: 1, says: "what its ranks said stands above", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
+		{code: 78, says: "no such file", args: []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {
 		needMpirun(t)
 		r := batchscore(t, append([]string{"bench", "scale"}, c.args...)...)

@@ -58,18 +58,18 @@ func TestBenchRefuses(t *testing.T) {
 		says string
 		args []string
 	}{
-		{64, "--target", []string{"decode", "--target", "0"}},
-		{64, "--formats", []string{"decode", "--formats", "webp"}},
-		{64, "--sizes", []string{"decode", "--sizes", "huge"}},
-		{78, "holds no pictures", []string{"decode", "--images", empty}},
-		{78, "no such file", []string{"decode", "--images", none}},
-		{64, "none of auto, cpu,", []string{"infer", model, "--provider", "simulate:p100"}},
-		{64, "--rounds", []string{"infer", model, "--rounds", "0"}},
-		{78, "--save", []string{"infer", model, "--save", filepath.Join(none, "samples.txt")}},
-		{64, "--images is missing", []string{"run", "--model", model}},
-		{64, "--model is missing", []string{"run", "--images", empty}},
-		{78, "no images found", []string{"run", "--images", empty, "--model", model, "--provider", "cpu"}},
-		{78, "give its rate", []string{"run", "--images", empty, "--model", model, "--provider", "simulate:k80"}},
+		{code: 64, says: "--target", args: []string{"decode", "--target", "0"}},
+		{code: 64, says: "--formats", args: []string{"decode", "--formats", "webp"}},
+		{code: 64, says: "--sizes", args: []string{"decode", "--sizes", "huge"}},
+		{code: 78, says: "holds no pictures", args: []string{"decode", "--images", empty}},
+		{code: 78, says: "no such file", args: []string{"decode", "--images", none}},
+		{code: 64, says: "none of auto, cpu,", args: []string{"infer", model, "--provider", "simulate:p100"}},
+		{code: 64, says: "--rounds", args: []string{"infer", model, "--rounds", "0"}},
+		{code: 78, says: "--save", args: []string{"infer", model, "--save", filepath.Join(none, "samples.txt")}},
+		{code: 64, says: "--images is missing", args: []string{"run", "--model", model}},
+		{code: 64, says: "--model is missing", args: []string{"run", "--images", empty}},
+		{code: 78, says: "no images found", args: []string{"run", "--images", empty, "--model", model, "--provider", "cpu"}},
+		{code: 78, says: "give its rate", args: []string{"run", "--images", empty, "--model", model, "--provider", "simulate:k80"}},
 	} {
 		r := batchscore(t, append([]string{"bench"}, c.args...)...)
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) {

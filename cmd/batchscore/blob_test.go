@@ -215,7 +215,7 @@ func proxied(t testing.TB, server *azuritetest.Server, instead func(w http.Respo
 	return proxy.URL
 }
 
-// isImageRequest says whether a request reads one of the images.
+// isImageRequest reports whether a request reads one of the images.
 func isImageRequest(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".jpg")
 }

@@ -20,7 +20,7 @@ type finding struct {
 	what, state string
 	// missing is what is lacking and how to get it.
 	missing string
-	// needed says that nothing can be scored without it.
+	// needed reports whether nothing can be scored without it.
 	needed bool
 }
 

@@ -17,9 +17,9 @@ func TestWithoutExclusiveCreate(t *testing.T) {
 		name, without string
 		code          int
 	}{
-		{"neither links nor an exclusive rename", noLinks + "," + noExclusiveRename, 78},
-		{"no links", noLinks, 0},
-		{"no exclusive rename", noExclusiveRename, 0},
+		{name: "neither links nor an exclusive rename", without: noLinks + "," + noExclusiveRename, code: 78},
+		{name: "no links", without: noLinks, code: 0},
+		{name: "no exclusive rename", without: noExclusiveRename, code: 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDesk(t)

@@ -95,13 +95,13 @@ func exitCode(err error, sig os.Signal) int {
 	return 1
 }
 
-// diskFull says whether err is one of a file that can be written again once
+// diskFull reports whether err is one of a file that can be written again once
 // somebody has made room for it.
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }
 
-// known says whether code is one that a worker gives to say what to do next.
+// known reports whether code is one that a worker gives to say what to do next.
 func known(code int) bool {
 	return code == 130 || slices.Contains(deploy.FinalCodes, code) || slices.Contains(deploy.RetryCodes, code)
 }

@@ -20,8 +20,8 @@ func TestFault41_UnreadableFiles(t *testing.T) {
 		start []string
 		why   map[string]string // by file
 	}{
-		{"run", []string{"run"}, map[string]string{"forbidden.jpg": "permission denied", "memory.jpg": "input/output error"}},
-		{"launch", []string{"launch", "-n", "2", "--"}, map[string]string{"forbidden.jpg": "permission denied"}},
+		{name: "run", start: []string{"run"}, why: map[string]string{"forbidden.jpg": "permission denied", "memory.jpg": "input/output error"}},
+		{name: "launch", start: []string{"launch", "-n", "2", "--"}, why: map[string]string{"forbidden.jpg": "permission denied"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.name == "launch" {
@@ -125,8 +125,8 @@ func TestFault41_NotMountedAtTheStart(t *testing.T) {
 		name  string
 		stays bool // the empty folder on which the images are mounted
 	}{
-		{"no folder", false},
-		{"an empty folder", true},
+		{name: "no folder", stays: false},
+		{name: "an empty folder", stays: true},
 	} {
 		t.Run(away.name, func(t *testing.T) {
 			in := pictures(t, 12)

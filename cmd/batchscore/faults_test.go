@@ -40,7 +40,7 @@ func TestFault03_SignalsStopResumably(t *testing.T) {
 	for _, c := range []struct {
 		signal syscall.Signal
 		code   int
-	}{{syscall.SIGTERM, 143}, {syscall.SIGUSR1, 143}, {syscall.SIGINT, 130}} {
+	}{{signal: syscall.SIGTERM, code: 143}, {signal: syscall.SIGUSR1, code: 143}, {signal: syscall.SIGINT, code: 130}} {
 		t.Run(c.signal.String(), func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1"}
@@ -174,14 +174,18 @@ func TestFault07_RankVariables(t *testing.T) {
 		args []string
 		says string
 	}{
-		"rank not below size":    {[]string{"RANK=2", "WORLD_SIZE=2"}, nil, "RANK"},
-		"contradiction":          {[]string{"RANK=0", "WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=1", "OMPI_COMM_WORLD_SIZE=2"}, nil, "OMPI_COMM_WORLD_RANK"},
-		"half a pair":            {[]string{"PMI_RANK=0"}, nil, "PMI_SIZE"},
-		"sbatch without srun":    {[]string{"SLURM_PROCID=0", "SLURM_NTASKS=4", "SLURM_JOB_ID=7"}, nil, "srun"},
-		"indexed job, no size":   {[]string{"JOB_COMPLETION_INDEX=1"}, nil, "BATCHSCORE_WORLD"},
-		"an empty variable":      {[]string{"RANK=", "WORLD_SIZE=2"}, nil, "unset RANK"},
-		"flags, rank not below":  {nil, []string{"--rank", "3", "--world", "3"}, "--rank"},
-		"flags, one without two": {nil, []string{"--rank", "0"}, "--world"},
+		"rank not below size": {env: []string{"RANK=2", "WORLD_SIZE=2"}, args: nil, says: "RANK"},
+		"contradiction": {
+			env:  []string{"RANK=0", "WORLD_SIZE=2", "OMPI_COMM_WORLD_RANK=1", "OMPI_COMM_WORLD_SIZE=2"},
+			args: nil,
+			says: "OMPI_COMM_WORLD_RANK",
+		},
+		"half a pair":            {env: []string{"PMI_RANK=0"}, args: nil, says: "PMI_SIZE"},
+		"sbatch without srun":    {env: []string{"SLURM_PROCID=0", "SLURM_NTASKS=4", "SLURM_JOB_ID=7"}, args: nil, says: "srun"},
+		"indexed job, no size":   {env: []string{"JOB_COMPLETION_INDEX=1"}, args: nil, says: "BATCHSCORE_WORLD"},
+		"an empty variable":      {env: []string{"RANK=", "WORLD_SIZE=2"}, args: nil, says: "unset RANK"},
+		"flags, rank not below":  {env: nil, args: []string{"--rank", "3", "--world", "3"}, says: "--rank"},
+		"flags, one without two": {env: nil, args: []string{"--rank", "0"}, says: "--world"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -322,13 +326,13 @@ func TestFault22_UnusableModels(t *testing.T) {
 		args  []string
 		says  string
 	}{
-		"not a number":        {graphtest.Options{NaN: true}, nil, "not"},
-		"wrong width":         {graphtest.Options{Output: graphtest.Wide}, nil, "11"},
-		"wrong rank":          {graphtest.Options{Output: graphtest.Map}, nil, "output"},
-		"not an image":        {graphtest.Options{Input: graphtest.Vector}, nil, "image"},
-		"text":                {graphtest.Options{Input: graphtest.Text}, nil, "image"},
-		"no contract":         {graphtest.Options{NoContract: true}, nil, "contract"},
-		"labels, not as many": {graphtest.Options{}, []string{"--labels", labels}, "2"},
+		"not a number":        {model: graphtest.Options{NaN: true}, args: nil, says: "not"},
+		"wrong width":         {model: graphtest.Options{Output: graphtest.Wide}, args: nil, says: "11"},
+		"wrong rank":          {model: graphtest.Options{Output: graphtest.Map}, args: nil, says: "output"},
+		"not an image":        {model: graphtest.Options{Input: graphtest.Vector}, args: nil, says: "image"},
+		"text":                {model: graphtest.Options{Input: graphtest.Text}, args: nil, says: "image"},
+		"no contract":         {model: graphtest.Options{NoContract: true}, args: nil, says: "contract"},
+		"labels, not as many": {model: graphtest.Options{}, args: []string{"--labels", labels}, says: "2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -426,22 +430,22 @@ func TestBadInput(t *testing.T) {
 		says string
 		args []string
 	}{
-		"no images":        {78, "no images found", []string{"--images", empty, "--out", fresh, "--model", model}},
-		"no folder":        {78, "does not exist", []string{"--images", empty + "/none", "--out", fresh, "--model", model}},
-		"a file":           {78, "not a folder", []string{"--images", model, "--out", fresh, "--model", model}},
-		"no model file":    {78, "seen from", []string{"--images", in, "--out", fresh, "--model", "none.onnx"}},
-		"no model":         {64, "--model", []string{"--images", in, "--out", fresh}},
-		"unknown task":     {78, "models import", []string{"--images", in, "--out", fresh, "--inference", "classification"}},
-		"batch of 0":       {64, "--batch", []string{"--images", in, "--out", fresh, "--model", model, "--batch", "0"}},
-		"chunk of 0":       {64, "--chunk", []string{"--images", in, "--out", fresh, "--model", model, "--chunk", "0"}},
-		"format":           {64, "xml", []string{"--images", in, "--out", fresh, "--model", model, "--format", "xml"}},
-		"provider":         {64, "rocm", []string{"--images", in, "--out", fresh, "--model", model, "--provider", "rocm"}},
-		"threshold":        {64, "--max-errors", []string{"--images", in, "--out", fresh, "--model", model, "--max-errors", "x"}},
-		"flag":             {64, "--no-such", []string{"--no-such"}},
-		"another job":      {11, "max", []string{"--images", in, "--out", out, "--model", model, "--max", "2"}},
-		"other images":     {11, "images", []string{"--images", pictures(t, 2), "--out", out, "--model", model}},
-		"not ours":         {11, "part-00000.jsonl", []string{"--images", in, "--out", foreign(t), "--model", model}},
-		"out is in a file": {78, "", []string{"--images", in, "--out", model + "/out", "--model", model}},
+		"no images":        {code: 78, says: "no images found", args: []string{"--images", empty, "--out", fresh, "--model", model}},
+		"no folder":        {code: 78, says: "does not exist", args: []string{"--images", empty + "/none", "--out", fresh, "--model", model}},
+		"a file":           {code: 78, says: "not a folder", args: []string{"--images", model, "--out", fresh, "--model", model}},
+		"no model file":    {code: 78, says: "seen from", args: []string{"--images", in, "--out", fresh, "--model", "none.onnx"}},
+		"no model":         {code: 64, says: "--model", args: []string{"--images", in, "--out", fresh}},
+		"unknown task":     {code: 78, says: "models import", args: []string{"--images", in, "--out", fresh, "--inference", "classification"}},
+		"batch of 0":       {code: 64, says: "--batch", args: []string{"--images", in, "--out", fresh, "--model", model, "--batch", "0"}},
+		"chunk of 0":       {code: 64, says: "--chunk", args: []string{"--images", in, "--out", fresh, "--model", model, "--chunk", "0"}},
+		"format":           {code: 64, says: "xml", args: []string{"--images", in, "--out", fresh, "--model", model, "--format", "xml"}},
+		"provider":         {code: 64, says: "rocm", args: []string{"--images", in, "--out", fresh, "--model", model, "--provider", "rocm"}},
+		"threshold":        {code: 64, says: "--max-errors", args: []string{"--images", in, "--out", fresh, "--model", model, "--max-errors", "x"}},
+		"flag":             {code: 64, says: "--no-such", args: []string{"--no-such"}},
+		"another job":      {code: 11, says: "max", args: []string{"--images", in, "--out", out, "--model", model, "--max", "2"}},
+		"other images":     {code: 11, says: "images", args: []string{"--images", pictures(t, 2), "--out", out, "--model", model}},
+		"not ours":         {code: 11, says: "part-00000.jsonl", args: []string{"--images", in, "--out", foreign(t), "--model", model}},
+		"out is in a file": {code: 78, says: "", args: []string{"--images", in, "--out", model + "/out", "--model", model}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := []string{"BATCHSCORE_MODELS=" + empty}

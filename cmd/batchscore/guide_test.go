@@ -154,7 +154,13 @@ func alike(text string) string {
 	for _, of := range []struct {
 		pattern *regexp.Regexp
 		is      string
-	}{{anID, "-ID"}, {moment, "DATE"}, {took, "TIME"}, {since, "(AGO)"}, {quantity, "SOME $1"}, {spaces, " "}} {
+	}{{
+		pattern: anID,
+		is:      "-ID",
+	}, {
+		pattern: moment,
+		is:      "DATE",
+	}, {pattern: took, is: "TIME"}, {pattern: since, is: "(AGO)"}, {pattern: quantity, is: "SOME $1"}, {pattern: spaces, is: " "}} {
 		text = of.pattern.ReplaceAllString(text, of.is)
 	}
 	return text

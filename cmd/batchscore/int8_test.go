@@ -29,8 +29,8 @@ func TestFault39_TheRecordNamesTheArithmetic(t *testing.T) {
 		device = "cpu/int8-precise"
 	}
 	for _, test := range []struct{ name, model, want, device string }{
-		{"float32", model, "", "cpu"},
-		{"int8", int8, output.ExactInt8, device},
+		{name: "float32", model: model, want: "", device: "cpu"},
+		{name: "int8", model: int8, want: output.ExactInt8, device: device},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -56,10 +56,10 @@ func TestFault39_OlderJobsGoOnAsTheyBegan(t *testing.T) {
 		record *output.Job
 		want   bool
 	}{
-		{"nothing", true, nil, false},
-		{"an older release's", true, &output.Job{Format: output.JSONL}, true},
-		{"ours", true, &output.Job{Format: output.JSONL, Int8: output.ExactInt8}, false},
-		{"of a float32 model", false, &output.Job{Format: output.JSONL}, false},
+		{name: "nothing", int8: true, record: nil, want: false},
+		{name: "an older release's", int8: true, record: &output.Job{Format: output.JSONL}, want: true},
+		{name: "ours", int8: true, record: &output.Job{Format: output.JSONL, Int8: output.ExactInt8}, want: false},
+		{name: "of a float32 model", int8: false, record: &output.Job{Format: output.JSONL}, want: false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := new(mem.Store)

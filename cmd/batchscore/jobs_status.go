@@ -54,7 +54,7 @@ type storeReport struct {
 	Stalls    int64 `json:"stalls"`
 }
 
-// over says that nothing will change any more.
+// over reports whether nothing will change any more.
 func (r *report) over() bool {
 	if r.Progress != nil && r.Progress.Stage == output.Complete {
 		return true
@@ -220,7 +220,7 @@ func knownTime(t time.Time) *time.Time {
 	return &t
 }
 
-// isOutput says whether a folder of this machine holds a job's output.
+// isOutput reports whether a folder of this machine holds a job's output.
 func isOutput(folder string) bool {
 	_, err := os.Stat(filepath.Join(folder, filepath.FromSlash(output.Folder)))
 	return err == nil

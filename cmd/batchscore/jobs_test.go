@@ -31,18 +31,18 @@ func TestJobsWithoutARecord(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"status"}, 78, "nothing was launched yet"},
-		{[]string{"logs", "x"}, 78, "no such job"},
-		{[]string{"cancel"}, 64, "JOB"},
-		{[]string{"cancel", ""}, 64, "ID"},
-		{[]string{"fetch", "x"}, 64, "DIR"},
-		{[]string{"fetch", "x", t.TempDir()}, 78, "no such job"},
-		{[]string{"status", "a", "b"}, 64, "at most one"},
-		{[]string{"status", "--json", "--watch"}, 64, "exclude"},
-		{[]string{"status", "--watch", "--every", "1ms"}, 64, "--every"},
-		{[]string{"status", filepath.Join(t.TempDir(), "none")}, 78, "not an output folder"},
-		{[]string{"list", "--limit", "0"}, 64, "--limit"},
-		{[]string{"watch"}, 64, "watch"},
+		{args: []string{"status"}, code: 78, says: "nothing was launched yet"},
+		{args: []string{"logs", "x"}, code: 78, says: "no such job"},
+		{args: []string{"cancel"}, code: 64, says: "JOB"},
+		{args: []string{"cancel", ""}, code: 64, says: "ID"},
+		{args: []string{"fetch", "x"}, code: 64, says: "DIR"},
+		{args: []string{"fetch", "x", t.TempDir()}, code: 78, says: "no such job"},
+		{args: []string{"status", "a", "b"}, code: 64, says: "at most one"},
+		{args: []string{"status", "--json", "--watch"}, code: 64, says: "exclude"},
+		{args: []string{"status", "--watch", "--every", "1ms"}, code: 64, says: "--every"},
+		{args: []string{"status", filepath.Join(t.TempDir(), "none")}, code: 78, says: "not an output folder"},
+		{args: []string{"list", "--limit", "0"}, code: 64, says: "--limit"},
+		{args: []string{"watch"}, code: 64, says: "watch"},
 	} {
 		if r := d.run(t, append([]string{"jobs"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.says) {
 			t.Errorf("%q: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
@@ -335,9 +335,28 @@ func TestStatusTellsWhatItCan(t *testing.T) {
 		r           record.Record
 		engine, out string
 	}{
-		{record.Record{ID: "credentials", Engine: "fake", Service: fakeSection, Job: scoring, Phase: record.Submitted, Credentials: "/none/credentials"}, "knows no such job", "/none/credentials"},
-		{record.Record{ID: "engine", Engine: "cloud", Job: scoring, Phase: record.Submitted, Credentials: "/none/credentials"}, "does not know", "/none/credentials"},
-		{record.Record{ID: "nightly", Engine: "fake", Service: fakeSection, Job: nightly, Phase: record.Submitted}, "knows no such job", "each run has a place of its own"},
+		{
+			r: record.Record{
+				ID:          "credentials",
+				Engine:      "fake",
+				Service:     fakeSection,
+				Job:         scoring,
+				Phase:       record.Submitted,
+				Credentials: "/none/credentials",
+			},
+			engine: "knows no such job",
+			out:    "/none/credentials",
+		},
+		{
+			r:      record.Record{ID: "engine", Engine: "cloud", Job: scoring, Phase: record.Submitted, Credentials: "/none/credentials"},
+			engine: "does not know",
+			out:    "/none/credentials",
+		},
+		{
+			r:      record.Record{ID: "nightly", Engine: "fake", Service: fakeSection, Job: nightly, Phase: record.Submitted},
+			engine: "knows no such job",
+			out:    "each run has a place of its own",
+		},
 	} {
 		if err := book.Create(c.r); err != nil {
 			t.Fatal(err)

@@ -24,10 +24,29 @@ func TestFault38_LabelFiles(t *testing.T) {
 		{name: "numbered", text: "3,black\n2,blue\n1,green\n0,red\n", labels: "red green blue"},
 		{name: "config.json", file: "config.json", text: `{"id2label":{"0":"red","1":"green","2":"blue","3":"black"}}`, labels: "red green blue"},
 		{name: "class_indices.json", file: "class_indices.json", text: `{"black":3,"blue":2,"green":1,"red":0}`, labels: "red green blue"},
-		{name: "ImageNet's index", text: `{"0":["n00000001","red"],"1":["n00000002","green"],"2":["n00000003","blue"],"3":["n00000004","black"]}`, labels: "red green blue"},
-		{name: "JSON of two labels on four lines", text: "[\n \"red\",\n \"green\"\n]\n", code: 78, says: []string{"2 labels for an output of 4 classes", "JSON list"}},
-		{name: "table of three labels on four lines", text: "id,label\n0,red\n1,green\n2,blue\n", code: 78, says: []string{"3 labels for an output of 4 classes", "header"}},
-		{name: "YAML of three labels on four lines", text: "names:\n- red\n- green\n- blue\n", code: 78, says: []string{"3 labels for an output of 4 classes", "YAML list"}},
+		{
+			name:   "ImageNet's index",
+			text:   `{"0":["n00000001","red"],"1":["n00000002","green"],"2":["n00000003","blue"],"3":["n00000004","black"]}`,
+			labels: "red green blue",
+		},
+		{
+			name: "JSON of two labels on four lines",
+			text: "[\n \"red\",\n \"green\"\n]\n",
+			code: 78,
+			says: []string{"2 labels for an output of 4 classes", "JSON list"},
+		},
+		{
+			name: "table of three labels on four lines",
+			text: "id,label\n0,red\n1,green\n2,blue\n",
+			code: 78,
+			says: []string{"3 labels for an output of 4 classes", "header"},
+		},
+		{
+			name: "YAML of three labels on four lines",
+			text: "names:\n- red\n- green\n- blue\n",
+			code: 78,
+			says: []string{"3 labels for an output of 4 classes", "YAML list"},
+		},
 		{name: "numbered from 1", text: "1,red\n2,green\n3,blue\n4,black\n", code: 78, says: []string{"from 1 to 4", "of 4 labels (the model has 4 classes)"}},
 		{name: "comment", text: "# colours\nred\ngreen\nblue\n", code: 78, says: []string{"comment", "(the model has 4 classes)"}},
 	} {

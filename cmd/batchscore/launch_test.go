@@ -197,33 +197,53 @@ func TestLaunchRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{"an engine that there is not", []string{"--to", "cloud", "-f", good}, 64, "it takes"},
-		{"an argument", []string{"job.yaml"}, 64, "job.yaml"},
-		{"nothing", nil, 64, "images is missing"},
-		{"a missing file", []string{"-f", none}, 78, "none.yaml"},
-		{"a misspelt field", []string{"-f", jobFile(t, in, "/out", model, "node: 3\n")}, 78, "node"},
-		{"a flag that run has not, in the file", []string{"-f", jobFile(t, in, "/out", model, "run: {chunks: 3}\n")}, 78, "--chunks"},
-		{"a value that run does not take, in the file", []string{"-f", jobFile(t, in, "/out", model, "run: {chunk: many}\n")}, 78, `"many" does not do for --chunk`},
-		{"a flag that run has not", []string{"-f", good, "--", "--chunks", "3"}, 64, "--chunks"},
-		{"an argument for run", []string{"-f", good, "--", "photos"}, 64, "photos"},
-		{"a rank", []string{"-f", good, "--", "--rank", "0"}, 64, "--rank"},
-		{"no ranks", []string{"-f", good, "-n", "0"}, 64, "-n 0"},
-		{"no nodes", []string{"-f", good, "--nodes", "0"}, 64, "--nodes 0"},
-		{"a model and a task", []string{"-f", good, "--model", "a", "--task", "b"}, 64, "exclude"},
-		{"what the engine cannot do", []string{"--to", "fake", "-f", good, "--vm-size", "huge"}, 78, "vmSize"},
-		{"what the engine refuses", []string{"--to", "fake", "-f", good, "--service", file("fake: {folder: " + d.fake + ", refuses: true}")}, 78, "quota"},
-		{"an engine that does not answer", []string{"--to", "fake", "-f", good, "--service", file("fake: {folder: " + d.fake + ", silent: true}")}, 75, "jobs status nightly-"},
-		{"a service.yaml that there is not", []string{"-f", good, "--service", none}, 78, "none.yaml"},
-		{"a service.yaml of no engine", []string{"-f", good, "--service", file("clouds: {}")}, 78, `"clouds"`},
-		{"a service.yaml that is none", []string{"-f", good, "--service", file("- local")}, 78, "service.yaml"},
-		{"a setting that there is not", []string{"--to", "fake", "-f", good, "--service", file("fake: {folders: x}")}, 78, "folders"},
-		{"settings that are missing", []string{"--to", "fake", "-f", good, "--service", file("")}, 78, "folder is missing"},
-		{"a format without a dry run", []string{"-f", good, "--format", "yaml"}, 64, "--dry-run"},
-		{"a format that the engine has not", []string{"--to", "fake", "-f", good, "--format", "yaml", "--dry-run"}, 64, "azureml"},
-		{"an mpirun of another engine", []string{"--to", "fake", "-f", good, "--mpirun", "x"}, 64, "--mpirun"},
-		{"half a variable", []string{"-f", good, "--env", "A"}, 64, "NAME=VALUE"},
-		{"a secret that is not there", []string{"--to", "fake", "-f", good, "--secret", "A=env:BATCHSCORE_TEST_NOT_SET"}, 78, "not set here"},
-		{"half a mount", []string{"-f", good, "--mount", "/a:/b"}, 64, "SOURCE=PATH"},
+		{name: "an engine that there is not", args: []string{"--to", "cloud", "-f", good}, code: 64, says: "it takes"},
+		{name: "an argument", args: []string{"job.yaml"}, code: 64, says: "job.yaml"},
+		{name: "nothing", args: nil, code: 64, says: "images is missing"},
+		{name: "a missing file", args: []string{"-f", none}, code: 78, says: "none.yaml"},
+		{name: "a misspelt field", args: []string{"-f", jobFile(t, in, "/out", model, "node: 3\n")}, code: 78, says: "node"},
+		{name: "a flag that run has not, in the file", args: []string{"-f", jobFile(t, in, "/out", model, "run: {chunks: 3}\n")}, code: 78, says: "--chunks"},
+		{
+			name: "a value that run does not take, in the file",
+			args: []string{"-f", jobFile(t, in, "/out", model, "run: {chunk: many}\n")},
+			code: 78,
+			says: `"many" does not do for --chunk`,
+		},
+		{name: "a flag that run has not", args: []string{"-f", good, "--", "--chunks", "3"}, code: 64, says: "--chunks"},
+		{name: "an argument for run", args: []string{"-f", good, "--", "photos"}, code: 64, says: "photos"},
+		{name: "a rank", args: []string{"-f", good, "--", "--rank", "0"}, code: 64, says: "--rank"},
+		{name: "no ranks", args: []string{"-f", good, "-n", "0"}, code: 64, says: "-n 0"},
+		{name: "no nodes", args: []string{"-f", good, "--nodes", "0"}, code: 64, says: "--nodes 0"},
+		{name: "a model and a task", args: []string{"-f", good, "--model", "a", "--task", "b"}, code: 64, says: "exclude"},
+		{name: "what the engine cannot do", args: []string{"--to", "fake", "-f", good, "--vm-size", "huge"}, code: 78, says: "vmSize"},
+		{
+			name: "what the engine refuses",
+			args: []string{"--to", "fake", "-f", good, "--service", file("fake: {folder: " + d.fake + ", refuses: true}")},
+			code: 78,
+			says: "quota",
+		},
+		{
+			name: "an engine that does not answer",
+			args: []string{"--to", "fake", "-f", good, "--service", file("fake: {folder: " + d.fake + ", silent: true}")},
+			code: 75,
+			says: "jobs status nightly-",
+		},
+		{name: "a service.yaml that there is not", args: []string{"-f", good, "--service", none}, code: 78, says: "none.yaml"},
+		{name: "a service.yaml of no engine", args: []string{"-f", good, "--service", file("clouds: {}")}, code: 78, says: `"clouds"`},
+		{name: "a service.yaml that is none", args: []string{"-f", good, "--service", file("- local")}, code: 78, says: "service.yaml"},
+		{name: "a setting that there is not", args: []string{"--to", "fake", "-f", good, "--service", file("fake: {folders: x}")}, code: 78, says: "folders"},
+		{name: "settings that are missing", args: []string{"--to", "fake", "-f", good, "--service", file("")}, code: 78, says: "folder is missing"},
+		{name: "a format without a dry run", args: []string{"-f", good, "--format", "yaml"}, code: 64, says: "--dry-run"},
+		{name: "a format that the engine has not", args: []string{"--to", "fake", "-f", good, "--format", "yaml", "--dry-run"}, code: 64, says: "azureml"},
+		{name: "an mpirun of another engine", args: []string{"--to", "fake", "-f", good, "--mpirun", "x"}, code: 64, says: "--mpirun"},
+		{name: "half a variable", args: []string{"-f", good, "--env", "A"}, code: 64, says: "NAME=VALUE"},
+		{
+			name: "a secret that is not there",
+			args: []string{"--to", "fake", "-f", good, "--secret", "A=env:BATCHSCORE_TEST_NOT_SET"},
+			code: 78,
+			says: "not set here",
+		},
+		{name: "half a mount", args: []string{"-f", good, "--mount", "/a:/b"}, code: 64, says: "SOURCE=PATH"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := d.run(t, append([]string{"launch"}, c.args...)...)
@@ -345,12 +365,20 @@ func TestDryRunsShowReferences(t *testing.T) {
 		"storage_account": {"name": "acme", "key": %[1]q}, "admin_user": {"name": "a", "password": %[1]q}}`, secret))
 	const azure = "subscription: 11111111-2222-3333-4444-555555555555, resourceGroup: vision, workspace: labels"
 	for engine, c := range map[string]struct{ section, job, shows string }{
-		"local":      {"{}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
-		"fake":       {"{folder: " + dir + "}", "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
-		"kubernetes": {"{mpi: false}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secretKeyRef"},
-		"slurm":      {"{folder: /shared}", "secrets: {B: {file: " + key + "}}", "B=$(cat " + key + ")"},
-		"azureml":    {"{" + azure + ", compute: gpus}", "image: acme/batchscore:1\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/a'}}", ""},
-		"batchai":    {"{configuration: " + configuration + ", cluster: gpus, logs: 'azurefile://acme/logs'}", "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}", "secret from env PLANTED"},
+		"local":      {section: "{}", job: "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", shows: "secret from env PLANTED"},
+		"fake":       {section: "{folder: " + dir + "}", job: "secrets: {A: {env: PLANTED}, B: {file: " + key + "}}", shows: "secret from env PLANTED"},
+		"kubernetes": {section: "{mpi: false}", job: "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}", shows: "secretKeyRef"},
+		"slurm":      {section: "{folder: /shared}", job: "secrets: {B: {file: " + key + "}}", shows: "B=$(cat " + key + ")"},
+		"azureml": {
+			section: "{" + azure + ", compute: gpus}",
+			job:     "image: acme/batchscore:1\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/a'}}",
+			shows:   "",
+		},
+		"batchai": {
+			section: "{configuration: " + configuration + ", cluster: gpus, logs: 'azurefile://acme/logs'}",
+			job:     "image: acme/batchscore:1\nsecrets: {A: {env: PLANTED}, B: {file: " + key + "}}",
+			shows:   "secret from env PLANTED",
+		},
 	} {
 		t.Run(engine, func(t *testing.T) {
 			d := newDesk(t)
@@ -543,7 +571,17 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 		signal syscall.Signal
 		code   int
 		goesOn bool
-	}{{"local", syscall.SIGTERM, 143, false}, {"local", syscall.SIGINT, 130, false}, {"fake", syscall.SIGTERM, 143, true}, {"fake", syscall.SIGINT, 130, true}} {
+	}{{
+		engine: "local",
+		signal: syscall.SIGTERM,
+		code:   143,
+		goesOn: false,
+	}, {
+		engine: "local",
+		signal: syscall.SIGINT,
+		code:   130,
+		goesOn: false,
+	}, {engine: "fake", signal: syscall.SIGTERM, code: 143, goesOn: true}, {engine: "fake", signal: syscall.SIGINT, code: 130, goesOn: true}} {
 		t.Run(fmt.Sprint(c.engine, " ", c.signal), func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)

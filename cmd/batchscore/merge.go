@@ -66,7 +66,7 @@ A blob that exists already is left as it is, and that is an error.
 	return cmd
 }
 
-// isPart says whether a local file would stand where parts and _SUCCESS of an
+// isPart reports whether a local file would stand where parts and _SUCCESS of an
 // output folder do.
 func isPart(out, file string) bool {
 	name := filepath.Base(file)

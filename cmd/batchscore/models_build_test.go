@@ -60,16 +60,20 @@ func TestModelsBuildRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		"network":     {[]string{"vgg19", "--variant", "keras", "--weights", "random", "-o", "x"}, 64, "vgg19"},
-		"no variant":  {[]string{"vgg16", "--weights", "random", "-o", "x"}, 64, "--variant"},
-		"no weights":  {[]string{"vgg16", "--variant", "keras", "-o", "x"}, 64, "--weights"},
-		"no output":   {[]string{"vgg16", "--variant", "keras", "--weights", "random"}, 64, "-o"},
-		"seed":        {[]string{"vgg16", "--variant", "keras", "--weights", "f", "--seed", "1", "-o", "x"}, 64, "--seed"},
-		"classes":     {[]string{"vgg16", "--variant", "keras", "--weights", "random", "--classes", "0", "-o", "x"}, 64, "--classes"},
-		"absent":      {[]string{"vgg16", "--variant", "keras", "--weights", filepath.Join(dir, "none"), "-o", "x"}, 78, "none"},
-		"other file":  {[]string{"vgg16", "--variant", "keras", "--weights", labels, "-o", "x"}, 78, "neither safetensors"},
-		"truncated":   {[]string{"vgg16", "--variant", "torchvision", "--weights", cut, "-o", "x"}, 78, "4000 bytes"},
-		"label count": {[]string{"inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "--labels", labels, "-o", "x"}, 78, "2 labels"},
+		"network":    {args: []string{"vgg19", "--variant", "keras", "--weights", "random", "-o", "x"}, code: 64, says: "vgg19"},
+		"no variant": {args: []string{"vgg16", "--weights", "random", "-o", "x"}, code: 64, says: "--variant"},
+		"no weights": {args: []string{"vgg16", "--variant", "keras", "-o", "x"}, code: 64, says: "--weights"},
+		"no output":  {args: []string{"vgg16", "--variant", "keras", "--weights", "random"}, code: 64, says: "-o"},
+		"seed":       {args: []string{"vgg16", "--variant", "keras", "--weights", "f", "--seed", "1", "-o", "x"}, code: 64, says: "--seed"},
+		"classes":    {args: []string{"vgg16", "--variant", "keras", "--weights", "random", "--classes", "0", "-o", "x"}, code: 64, says: "--classes"},
+		"absent":     {args: []string{"vgg16", "--variant", "keras", "--weights", filepath.Join(dir, "none"), "-o", "x"}, code: 78, says: "none"},
+		"other file": {args: []string{"vgg16", "--variant", "keras", "--weights", labels, "-o", "x"}, code: 78, says: "neither safetensors"},
+		"truncated":  {args: []string{"vgg16", "--variant", "torchvision", "--weights", cut, "-o", "x"}, code: 78, says: "4000 bytes"},
+		"label count": {
+			args: []string{"inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "--labels", labels, "-o", "x"},
+			code: 78,
+			says: "2 labels",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "m.onnx")

@@ -96,7 +96,11 @@ func TestForeignShapes(t *testing.T) {
 			}
 			name, kind := "value", onnxpb.AttributeProto_TENSOR.Enum()
 			c := g.Node("Constant", "shape", nil, graph.DType(onnxpb.TensorProto_INT64), []int64{int64(len(shape))},
-				&onnxpb.AttributeProto{Name: &name, Type: kind, T: &onnxpb.TensorProto{Dims: []int64{int64(len(shape))}, DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), RawData: to}})
+				&onnxpb.AttributeProto{
+					Name: &name,
+					Type: kind,
+					T:    &onnxpb.TensorProto{Dims: []int64{int64(len(shape))}, DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), RawData: to},
+				})
 			return g.Node(op, "fixed", []graph.Value{x, c}, graph.Float32, []int64{n, 4})
 		})
 	}
@@ -116,7 +120,11 @@ func TestForeignShapes(t *testing.T) {
 			args: append([]string{"--layout", "nchw"}, size...)},
 		{name: "all axes open, with a wrong layout", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
 			args: append([]string{"--layout", "NHWC"}, size...), code: 78, says: []string{"is not NHWC", "NCHW"}},
-		{name: "no shape of the input", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.Graph.Input[0].GetType().GetTensorType().Shape = nil }), args: size},
+		{
+			name:  "no shape of the input",
+			model: edited(t, plain, func(m *onnxpb.ModelProto) { m.Graph.Input[0].GetType().GetTensorType().Shape = nil }),
+			args:  size,
+		},
 		{name: "no shape of the output", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.Graph.Output[0].GetType().GetTensorType().Shape = nil })},
 		{name: "a layout that is none", model: plain, args: []string{"--layout", "CHWN"}, code: 64, says: []string{"NCHW or NHWC"}},
 
@@ -125,7 +133,12 @@ func TestForeignShapes(t *testing.T) {
 
 		{name: "planes of one pixel", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 4, 1, 1}, axesOf(2, 3)))},
 		{name: "a sequence of one", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 1, 4}, axesOf(1)))},
-		{name: "a detector", model: graphtest.Colours(4, after("Identity", graph.Float32, []int64{n, 4, 100})), code: 78, says: []string{"not a row of scores", "a detector's"}},
+		{
+			name:  "a detector",
+			model: graphtest.Colours(4, after("Identity", graph.Float32, []int64{n, 4, 100})),
+			code:  78,
+			says:  []string{"not a row of scores", "a detector's"},
+		},
 		{name: "float16 scores", model: graphtest.Colours(4, after("Cast", half, []int64{n, 4}, castTo(half)))},
 		{name: "float64 scores", model: graphtest.Colours(4, after("Cast", double, []int64{n, 4}, castTo(double)))},
 		{name: "float16 pixels", model: edited(t, plain, func(m *onnxpb.ModelProto) {
@@ -141,10 +154,26 @@ func TestForeignShapes(t *testing.T) {
 		{name: "two outputs", model: twoOutputs(false), code: 78, says: []string{"2 outputs", "--output-name scores or --output-name means"}},
 		{name: "two outputs, answered", model: twoOutputs(false), args: []string{"--output-name", "scores"}},
 		{name: "two outputs the other way round", model: twoOutputs(true), args: []string{"--output-name", "scores"}},
-		{name: "no such output", model: twoOutputs(true), args: []string{"--output-name", "logits"}, code: 78, says: []string{`no output "logits"`, `"means"`}},
+		{
+			name:  "no such output",
+			model: twoOutputs(true),
+			args:  []string{"--output-name", "logits"},
+			code:  78,
+			says:  []string{`no output "logits"`, `"means"`},
+		},
 
-		{name: "IR of the future", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.IrVersion = proto.Int64(99) }), code: 78, says: []string{"IR version 99", "update ONNX Runtime"}},
-		{name: "opset of the future", model: edited(t, plain, func(m *onnxpb.ModelProto) { m.OpsetImport[0].Version = proto.Int64(99) }), code: 78, says: []string{"opset 99", "update ONNX Runtime, or export the model with opset"}},
+		{
+			name:  "IR of the future",
+			model: edited(t, plain, func(m *onnxpb.ModelProto) { m.IrVersion = proto.Int64(99) }),
+			code:  78,
+			says:  []string{"IR version 99", "update ONNX Runtime"},
+		},
+		{
+			name:  "opset of the future",
+			model: edited(t, plain, func(m *onnxpb.ModelProto) { m.OpsetImport[0].Version = proto.Int64(99) }),
+			code:  78,
+			says:  []string{"opset 99", "update ONNX Runtime, or export the model with opset"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -246,25 +275,25 @@ func TestOtherKinds(t *testing.T) {
 		body []byte
 		says []string
 	}{
-		{"net.pth", zipped("net/data.pkl", "net/data/0"), []string{"PyTorch checkpoint", "torch.onnx.export", "save_file", "models build"}},
-		{"old.pth", []byte("\x80\x02}q\x00."), []string{"PyTorch checkpoint"}},
-		{"script.pt", zipped("m/data.pkl", "m/constants.pkl", "m/code/m.py"), []string{"TorchScript", "torch.onnx.export"}},
-		{"net.keras", zipped("config.json", "model.weights.h5"), []string{"Keras", "tf2onnx.convert --keras"}},
-		{"net.npz", zipped("a.npy"), []string{"npz", "models build"}},
-		{"net.tflite", []byte("\x1c\x00\x00\x00TFL3\x00\x00"), []string{"TensorFlow Lite", "tf2onnx.convert --tflite"}},
-		{"net.h5", []byte("\x89HDF\r\n\x1a\n\x00"), []string{"HDF5", "tf2onnx.convert --keras"}},
-		{"net.safetensors", []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), []string{"safetensors", "models build"}},
-		{"frozen.pb", []byte("\x0a\x05\x0a\x03abc"), []string{"TensorFlow graph", "tf2onnx.convert --graphdef"}},
-		{"saved/saved_model.pb", []byte("\x08\x01\x12\x03abc"), []string{"SavedModel", "tf2onnx.convert --saved-model"}},
-		{"net.mlmodel", []byte("\x08\x01\x12\x03abc"), []string{"Core ML"}},
-		{"net.engine", []byte("ptrt\x00\x00"), []string{"TensorRT"}},
-		{"net.xml", []byte("<?xml version=\"1.0\"?>\n<net name=\"x\" version=\"11\">"), []string{"OpenVINO"}},
-		{"net.gguf", []byte("GGUF\x03\x00\x00\x00"), []string{"GGUF"}},
-		{"tfjs/model.json", []byte(`{"modelTopology":{}}`), []string{"TensorFlow.js", "models import"}},
-		{"page.onnx", []byte("<!DOCTYPE html><html>"), []string{"HTML"}},
-		{"pointer.onnx", []byte("version https://git-lfs.github.com/spec/v1\n"), []string{"Git LFS"}},
-		{"empty.onnx", nil, []string{"empty"}},
-		{"net.tgz", []byte("\x1f\x8b\x08\x00"), []string{"gzip", "models import"}},
+		{file: "net.pth", body: zipped("net/data.pkl", "net/data/0"), says: []string{"PyTorch checkpoint", "torch.onnx.export", "save_file", "models build"}},
+		{file: "old.pth", body: []byte("\x80\x02}q\x00."), says: []string{"PyTorch checkpoint"}},
+		{file: "script.pt", body: zipped("m/data.pkl", "m/constants.pkl", "m/code/m.py"), says: []string{"TorchScript", "torch.onnx.export"}},
+		{file: "net.keras", body: zipped("config.json", "model.weights.h5"), says: []string{"Keras", "tf2onnx.convert --keras"}},
+		{file: "net.npz", body: zipped("a.npy"), says: []string{"npz", "models build"}},
+		{file: "net.tflite", body: []byte("\x1c\x00\x00\x00TFL3\x00\x00"), says: []string{"TensorFlow Lite", "tf2onnx.convert --tflite"}},
+		{file: "net.h5", body: []byte("\x89HDF\r\n\x1a\n\x00"), says: []string{"HDF5", "tf2onnx.convert --keras"}},
+		{file: "net.safetensors", body: []byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"), says: []string{"safetensors", "models build"}},
+		{file: "frozen.pb", body: []byte("\x0a\x05\x0a\x03abc"), says: []string{"TensorFlow graph", "tf2onnx.convert --graphdef"}},
+		{file: "saved/saved_model.pb", body: []byte("\x08\x01\x12\x03abc"), says: []string{"SavedModel", "tf2onnx.convert --saved-model"}},
+		{file: "net.mlmodel", body: []byte("\x08\x01\x12\x03abc"), says: []string{"Core ML"}},
+		{file: "net.engine", body: []byte("ptrt\x00\x00"), says: []string{"TensorRT"}},
+		{file: "net.xml", body: []byte("<?xml version=\"1.0\"?>\n<net name=\"x\" version=\"11\">"), says: []string{"OpenVINO"}},
+		{file: "net.gguf", body: []byte("GGUF\x03\x00\x00\x00"), says: []string{"GGUF"}},
+		{file: "tfjs/model.json", body: []byte(`{"modelTopology":{}}`), says: []string{"TensorFlow.js", "models import"}},
+		{file: "page.onnx", body: []byte("<!DOCTYPE html><html>"), says: []string{"HTML"}},
+		{file: "pointer.onnx", body: []byte("version https://git-lfs.github.com/spec/v1\n"), says: []string{"Git LFS"}},
+		{file: "empty.onnx", body: nil, says: []string{"empty"}},
+		{file: "net.tgz", body: []byte("\x1f\x8b\x08\x00"), says: []string{"gzip", "models import"}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			dir := t.TempDir()

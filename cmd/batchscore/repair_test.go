@@ -53,17 +53,27 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 		finds []string
 		again bool
 	}{
-		{"part altered in place", map[string]damage{parts: flipped}, []string{"run", "verify", "merge", "show"}, true},
-		{"part cut off", map[string]damage{parts: cutOff}, []string{"run", "verify", "merge", "show"}, true},
-		{"part deleted", map[string]damage{parts: removed}, []string{"run", "verify", "merge", "show"}, true},
-		{"_SUCCESS damaged", map[string]damage{success: flipped}, []string{"run", "verify", "merge", "show"}, false},
-		{"_SUCCESS cut off", map[string]damage{success: cutOff}, []string{"run", "verify", "merge", "show"}, false},
-		{"digests damaged", map[string]damage{digests: flipped}, []string{"verify"}, false},
-		{"digests cut off", map[string]damage{digests: cutOff}, []string{"verify"}, false},
-		{"digests and _SUCCESS damaged", map[string]damage{digests: cutOff, success: flipped}, []string{"run", "verify"}, true},
-		{"part and digests damaged", map[string]damage{parts: flipped, digests: cutOff}, []string{"run", "verify", "merge"}, true},
-		{"part, digests and _SUCCESS gone", map[string]damage{parts: removed, digests: removed, success: removed}, []string{"verify"}, true},
-		{"part deleted, and _SUCCESS as was once advised", map[string]damage{parts: removed, success: removed}, []string{"verify"}, true},
+		{name: "part altered in place", files: map[string]damage{parts: flipped}, finds: []string{"run", "verify", "merge", "show"}, again: true},
+		{name: "part cut off", files: map[string]damage{parts: cutOff}, finds: []string{"run", "verify", "merge", "show"}, again: true},
+		{name: "part deleted", files: map[string]damage{parts: removed}, finds: []string{"run", "verify", "merge", "show"}, again: true},
+		{name: "_SUCCESS damaged", files: map[string]damage{success: flipped}, finds: []string{"run", "verify", "merge", "show"}, again: false},
+		{name: "_SUCCESS cut off", files: map[string]damage{success: cutOff}, finds: []string{"run", "verify", "merge", "show"}, again: false},
+		{name: "digests damaged", files: map[string]damage{digests: flipped}, finds: []string{"verify"}, again: false},
+		{name: "digests cut off", files: map[string]damage{digests: cutOff}, finds: []string{"verify"}, again: false},
+		{name: "digests and _SUCCESS damaged", files: map[string]damage{digests: cutOff, success: flipped}, finds: []string{"run", "verify"}, again: true},
+		{name: "part and digests damaged", files: map[string]damage{parts: flipped, digests: cutOff}, finds: []string{"run", "verify", "merge"}, again: true},
+		{
+			name:  "part, digests and _SUCCESS gone",
+			files: map[string]damage{parts: removed, digests: removed, success: removed},
+			finds: []string{"verify"},
+			again: true,
+		},
+		{
+			name:  "part deleted, and _SUCCESS as was once advised",
+			files: map[string]damage{parts: removed, success: removed},
+			finds: []string{"verify"},
+			again: true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -160,14 +170,14 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 		name, file string
 		change     damage
 	}{
-		{"the job's record", "_batchscore/job.json", cutOff},
-		{"the manifest", "_batchscore/manifest.jsonl", cutOff},
-		{"the manifest, altered", "_batchscore/manifest.jsonl", flipped},
-		{"no manifest", "_batchscore/manifest.jsonl", removed},
-		{"the retry's record", "_batchscore/retry/0001/_batchscore/job.json", cutOff},
-		{"no record of the retry", "_batchscore/retry/0001/_batchscore/job.json", removed},
-		{"the retry's manifest", "_batchscore/retry/0001/_batchscore/manifest.jsonl", cutOff},
-		{"no manifest of the retry", "_batchscore/retry/0001/_batchscore/manifest.jsonl", removed},
+		{name: "the job's record", file: "_batchscore/job.json", change: cutOff},
+		{name: "the manifest", file: "_batchscore/manifest.jsonl", change: cutOff},
+		{name: "the manifest, altered", file: "_batchscore/manifest.jsonl", change: flipped},
+		{name: "no manifest", file: "_batchscore/manifest.jsonl", change: removed},
+		{name: "the retry's record", file: "_batchscore/retry/0001/_batchscore/job.json", change: cutOff},
+		{name: "no record of the retry", file: "_batchscore/retry/0001/_batchscore/job.json", change: removed},
+		{name: "the retry's manifest", file: "_batchscore/retry/0001/_batchscore/manifest.jsonl", change: cutOff},
+		{name: "no manifest of the retry", file: "_batchscore/retry/0001/_batchscore/manifest.jsonl", change: removed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -205,9 +215,9 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 	must(t, 0, append(run, "--out", done)...)
 	want := merged(t, done)
 	for _, tt := range []struct{ name, file, stops string }{
-		{"part", "part-00001.jsonl", "run"},
-		{"_SUCCESS", "_SUCCESS", "run"},
-		{"digests", "_batchscore/parts.sha256", "repair"},
+		{name: "part", file: "part-00001.jsonl", stops: "run"},
+		{name: "_SUCCESS", file: "_SUCCESS", stops: "run"},
+		{name: "digests", file: "_batchscore/parts.sha256", stops: "repair"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -252,12 +262,15 @@ func TestFault28_RepairAfterARetry(t *testing.T) {
 		name  string
 		files map[string]damage
 	}{
-		{"part of the output", map[string]damage{"part-00001.jsonl": flipped}},
-		{"parts of the output", map[string]damage{"part-00000.jsonl": cutOff, "part-00004.jsonl": removed}},
-		{"part of the retry", map[string]damage{"_batchscore/retry/0001/part-00000.jsonl": cutOff}},
-		{"parts of both", map[string]damage{"part-00001.jsonl": cutOff, "_batchscore/retry/0001/part-00000.jsonl": flipped}},
-		{"_SUCCESS", map[string]damage{"_SUCCESS": cutOff}},
-		{"digests that the retry left", map[string]damage{"_batchscore/retry/0001/_batchscore/published.sha256": cutOff, "part-00001.jsonl": removed}},
+		{name: "part of the output", files: map[string]damage{"part-00001.jsonl": flipped}},
+		{name: "parts of the output", files: map[string]damage{"part-00000.jsonl": cutOff, "part-00004.jsonl": removed}},
+		{name: "part of the retry", files: map[string]damage{"_batchscore/retry/0001/part-00000.jsonl": cutOff}},
+		{name: "parts of both", files: map[string]damage{"part-00001.jsonl": cutOff, "_batchscore/retry/0001/part-00000.jsonl": flipped}},
+		{name: "_SUCCESS", files: map[string]damage{"_SUCCESS": cutOff}},
+		{
+			name:  "digests that the retry left",
+			files: map[string]damage{"_batchscore/retry/0001/_batchscore/published.sha256": cutOff, "part-00001.jsonl": removed},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in, mend := dangling(t, 10)

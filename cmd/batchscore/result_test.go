@@ -44,8 +44,8 @@ func TestTheLastLineTellsOfFailures(t *testing.T) {
 		name  string
 		start []string
 	}{
-		{"run", []string{"run"}},
-		{"launch", []string{"launch", "-n", "2", "--"}},
+		{name: "run", start: []string{"run"}},
+		{name: "launch", start: []string{"launch", "-n", "2", "--"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.name == "launch" {

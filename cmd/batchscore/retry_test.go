@@ -18,8 +18,8 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 		name  string
 		start []string
 	}{
-		{"run", []string{"run"}},
-		{"launch", []string{"launch", "-n", "3", "--"}},
+		{name: "run", start: []string{"run"}},
+		{name: "launch", start: []string{"launch", "-n", "3", "--"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.name == "launch" {

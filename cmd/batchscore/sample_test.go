@@ -110,13 +110,13 @@ func TestSampleRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"--images", in, "--out", out, "-n", "3"}, 1, "holds another"},
-		{[]string{"--images", in, "--out", in, "-n", "3"}, 64, "same place"},
-		{[]string{"--images", in, "--out", out, "-n", "0"}, 64, "-n 0"},
-		{[]string{"--images", in}, 64, "--out"},
-		{[]string{"--out", out}, 64, "--images"},
-		{[]string{"--images", t.TempDir(), "--out", out}, 78, "no images found"},
-		{[]string{"--images", filepath.Join(in, "none"), "--out", out}, 78, "does not exist"},
+		{args: []string{"--images", in, "--out", out, "-n", "3"}, code: 1, says: "holds another"},
+		{args: []string{"--images", in, "--out", in, "-n", "3"}, code: 64, says: "same place"},
+		{args: []string{"--images", in, "--out", out, "-n", "0"}, code: 64, says: "-n 0"},
+		{args: []string{"--images", in}, code: 64, says: "--out"},
+		{args: []string{"--out", out}, code: 64, says: "--images"},
+		{args: []string{"--images", t.TempDir(), "--out", out}, code: 78, says: "no images found"},
+		{args: []string{"--images", filepath.Join(in, "none"), "--out", out}, code: 78, says: "does not exist"},
 	} {
 		if r := must(t, c.code, append([]string{"sample"}, c.args...)...); !strings.Contains(r.stderr, c.says) {
 			t.Errorf("%q: want %q, have %v", c.args, c.says, r)

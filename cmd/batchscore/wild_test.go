@@ -217,8 +217,16 @@ func TestWildModels(t *testing.T) {
 		want  string // class and score of each picture
 		says  string // or what the refusal says
 	}{
-		"all axes open":             {model: "b02", flags: []string{"--layout", "NCHW", "--width", "32", "--height", "32", "--activation", "logits"}, want: softmax},
-		"all axes open, NHWC":       {model: "b02_nhwc", flags: []string{"--layout", "NHWC", "--width", "32", "--height", "32", "--activation", "logits"}, want: softmax},
+		"all axes open": {
+			model: "b02",
+			flags: []string{"--layout", "NCHW", "--width", "32", "--height", "32", "--activation", "logits"},
+			want:  softmax,
+		},
+		"all axes open, NHWC": {
+			model: "b02_nhwc",
+			flags: []string{"--layout", "NHWC", "--width", "32", "--height", "32", "--activation", "logits"},
+			want:  softmax,
+		},
 		"size not told":             {model: "b02", flags: []string{"--activation", "logits"}, says: "--width PIXELS --height PIXELS"},
 		"a sigmoid for each class":  {model: "b03a", want: sigmoids},
 		"softmax over sigmoids":     {model: "b03a", flags: []string{"--activation", "logits"}, says: "say --activation independent"},

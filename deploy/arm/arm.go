@@ -125,7 +125,7 @@ func (c *Client) String() string { return c.endpoint.String() }
 // Format is String, whatever the verb: a Client knows secrets.
 func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
-// secure says whether a token may be sent there.
+// secure reports whether a token may be sent there.
 func secure(u *url.URL) bool {
 	if u.Scheme == "https" {
 		return true
@@ -221,7 +221,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 	return next, nil
 }
 
-// goesOn says whether an answer begins a long operation. azcore takes every 201
+// goesOn reports whether an answer begins a long operation. azcore takes every 201
 // for one, and would ask once more about what is made at once.
 func goesOn(resp *http.Response, text []byte) bool {
 	if resp.StatusCode == http.StatusAccepted || resp.Header.Get("Azure-AsyncOperation") != "" {
@@ -296,7 +296,7 @@ func brief(path string) string {
 	return path
 }
 
-// IsStatus says whether err is an answer with one of these HTTP statuses.
+// IsStatus reports whether err is an answer with one of these HTTP statuses.
 func IsStatus(err error, statuses ...int) bool {
 	var e *Error
 	return errors.As(err, &e) && slices.Contains(statuses, e.Status)

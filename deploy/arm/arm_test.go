@@ -170,13 +170,43 @@ func TestErrors(t *testing.T) {
 		kind  error
 		says  []string
 	}{
-		{"throttled for ever", armtest.Fault{Status: 429, Times: 99, Code: "TooManyRequests", Message: "slow down"}, deploy.ErrUnreachable, []string{"HTTP 429", "TooManyRequests: slow down"}},
-		{"no answer", armtest.Fault{Times: 99}, deploy.ErrUnreachable, []string{"does not answer"}},
-		{"token refused", armtest.Fault{Status: 401, Code: "InvalidAuthenticationToken", Message: "bad"}, deploy.ErrService, []string{"sign in again", "HTTP 401"}},
-		{"no right", armtest.Fault{Status: 403, Code: "AuthorizationFailed", Message: "no"}, deploy.ErrService, []string{"Contributor", "HTTP 403"}},
-		{"conflict", armtest.Fault{Status: 409, Code: "Conflict", Message: "being deleted"}, nil, []string{"HTTP 409: Conflict: being deleted"}},
-		{"redirect", armtest.Fault{Status: 307, Location: "https://elsewhere.example/", Code: "Moved"}, deploy.ErrService, []string{"redirects"}},
-		{"a secret repeated", armtest.Fault{Status: 400, Code: "InvalidKey", Message: "the key " + secret + " is wrong"}, nil, []string{"the key REDACTED is wrong"}},
+		{
+			name:  "throttled for ever",
+			fault: armtest.Fault{Status: 429, Times: 99, Code: "TooManyRequests", Message: "slow down"},
+			kind:  deploy.ErrUnreachable,
+			says:  []string{"HTTP 429", "TooManyRequests: slow down"},
+		},
+		{name: "no answer", fault: armtest.Fault{Times: 99}, kind: deploy.ErrUnreachable, says: []string{"does not answer"}},
+		{
+			name:  "token refused",
+			fault: armtest.Fault{Status: 401, Code: "InvalidAuthenticationToken", Message: "bad"},
+			kind:  deploy.ErrService,
+			says:  []string{"sign in again", "HTTP 401"},
+		},
+		{
+			name:  "no right",
+			fault: armtest.Fault{Status: 403, Code: "AuthorizationFailed", Message: "no"},
+			kind:  deploy.ErrService,
+			says:  []string{"Contributor", "HTTP 403"},
+		},
+		{
+			name:  "conflict",
+			fault: armtest.Fault{Status: 409, Code: "Conflict", Message: "being deleted"},
+			kind:  nil,
+			says:  []string{"HTTP 409: Conflict: being deleted"},
+		},
+		{
+			name:  "redirect",
+			fault: armtest.Fault{Status: 307, Location: "https://elsewhere.example/", Code: "Moved"},
+			kind:  deploy.ErrService,
+			says:  []string{"redirects"},
+		},
+		{
+			name:  "a secret repeated",
+			fault: armtest.Fault{Status: 400, Code: "InvalidKey", Message: "the key " + secret + " is wrong"},
+			kind:  nil,
+			says:  []string{"the key REDACTED is wrong"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fake := armtest.NewBatchAI(t)
@@ -299,15 +329,15 @@ func TestFakeIsStrict(t *testing.T) {
 		body               any
 		says               string
 	}{
-		{"unknown field", "PUT", workspace, map[string]any{"location": "x", "size": 1}, "no field size"},
-		{"missing field", "PUT", workspace, map[string]any{}, "location is missing"},
-		{"wrong type", "PUT", workspace, map[string]any{"location": 1}, "not a string"},
-		{"name", "PUT", workspace + "!", location, "does not match"},
-		{"version", "PUT", workspace + "?api-version=2017-01-01", location, "api-version"},
-		{"path", "PUT", workspace + "/things/x", location, "no route"},
-		{"method", "POST", workspace, location, "no route"},
-		{"parameter", "GET", workspace + "?x=1", nil, "no parameter x"},
-		{"body", "GET", workspace, location, "no body"},
+		{name: "unknown field", method: "PUT", path: workspace, body: map[string]any{"location": "x", "size": 1}, says: "no field size"},
+		{name: "missing field", method: "PUT", path: workspace, body: map[string]any{}, says: "location is missing"},
+		{name: "wrong type", method: "PUT", path: workspace, body: map[string]any{"location": 1}, says: "not a string"},
+		{name: "name", method: "PUT", path: workspace + "!", body: location, says: "does not match"},
+		{name: "version", method: "PUT", path: workspace + "?api-version=2017-01-01", body: location, says: "api-version"},
+		{name: "path", method: "PUT", path: workspace + "/things/x", body: location, says: "no route"},
+		{name: "method", method: "POST", path: workspace, body: location, says: "no route"},
+		{name: "parameter", method: "GET", path: workspace + "?x=1", body: nil, says: "no parameter x"},
+		{name: "body", method: "GET", path: workspace, body: location, says: "no body"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fake := armtest.NewBatchAI(t)

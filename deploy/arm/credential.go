@@ -57,7 +57,7 @@ func (t Token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 // tokens marks the errors of a credential.
 type tokens struct{ from azcore.TokenCredential }
 
-// noToken says that no token could be had. Asking again cannot mend it.
+// noToken reports whether no token could be had. Asking again cannot mend it.
 type noToken struct{ err error }
 
 func (e *noToken) Error() string { return e.err.Error() }

@@ -16,10 +16,10 @@ func TestLine(t *testing.T) {
 		argv []string
 		line string
 	}{
-		{[]string{"x", "/data", "/data/deep"}, "x $D $DEEP"},
-		{[]string{"x", "/data/a b", "/data/deep/c"}, "x $D'/a b' $DEEP/c"},
-		{[]string{"x", "--in=/data/a", "-o=/data/deep/c"}, "x --in=$D/a -o=$DEEP/c"},
-		{[]string{"it's", "/data/", "/data/deep/", "/database", "a=/data/x"}, `'it'\''s' $D/ $DEEP/ /database a=/data/x`},
+		{argv: []string{"x", "/data", "/data/deep"}, line: "x $D $DEEP"},
+		{argv: []string{"x", "/data/a b", "/data/deep/c"}, line: "x $D'/a b' $DEEP/c"},
+		{argv: []string{"x", "--in=/data/a", "-o=/data/deep/c"}, line: "x --in=$D/a -o=$DEEP/c"},
+		{argv: []string{"it's", "/data/", "/data/deep/", "/database", "a=/data/x"}, line: `'it'\''s' $D/ $DEEP/ /database a=/data/x`},
 	} {
 		line, err := arm.Line("engine", test.argv, folders)
 		if err != nil || line != test.line {

@@ -114,7 +114,7 @@ func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 	}
 }
 
-// passing says whether a status speaks of the moment rather than of the request.
+// passing reports whether a status speaks of the moment rather than of the request.
 func passing(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,

@@ -443,10 +443,10 @@ func TestErrors(t *testing.T) {
 		fault armtest.Fault
 		kind  error
 	}{
-		"token refused": {armtest.Fault{Status: 401, Code: "ExpiredAuthenticationToken"}, deploy.ErrService},
-		"no right":      {armtest.Fault{Status: 403, Code: "AuthorizationFailed"}, deploy.ErrService},
-		"throttled":     {armtest.Fault{Status: 429}, deploy.ErrUnreachable},
-		"no answer":     {armtest.Fault{}, deploy.ErrUnreachable},
+		"token refused": {fault: armtest.Fault{Status: 401, Code: "ExpiredAuthenticationToken"}, kind: deploy.ErrService},
+		"no right":      {fault: armtest.Fault{Status: 403, Code: "AuthorizationFailed"}, kind: deploy.ErrService},
+		"throttled":     {fault: armtest.Fault{Status: 429}, kind: deploy.ErrUnreachable},
+		"no answer":     {fault: armtest.Fault{}, kind: deploy.ErrUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, fake := withCluster(t)

@@ -172,7 +172,7 @@ func (e *Engine) cluster(name string) string { return e.workspace() + "/clusters
 func (e *Engine) experiment() string         { return e.workspace() + "/experiments/" + e.o.Experiment }
 func (e *Engine) job(id string) string       { return e.experiment() + "/jobs/" + id }
 
-// gone says whether an error means that the provider answers no more.
+// gone reports whether an error means that the provider answers no more.
 func gone(err error) bool {
 	var answer *arm.Error
 	if !errors.As(err, &answer) {

@@ -138,7 +138,13 @@ func TestGolden(t *testing.T) {
 			calls := fake.Calls()
 			sent := string(calls[len(calls)-1].Raw)
 			for _, s := range []struct{ value, reference string }{
-				{accountKey, e.accountKey.String()}, {registryPass, e.registryPassword.String()}, {jobSecret, deploy.Secret{Env: "TEST_JOB_SECRET"}.String()},
+				{
+					value:     accountKey,
+					reference: e.accountKey.String(),
+				}, {
+					value:     registryPass,
+					reference: e.registryPassword.String(),
+				}, {value: jobSecret, reference: deploy.Secret{Env: "TEST_JOB_SECRET"}.String()},
 			} {
 				sent = strings.ReplaceAll(sent, quoted(t, s.value), quoted(t, s.reference))
 			}

@@ -95,15 +95,15 @@ func TestDockerfile(t *testing.T) {
 // TestAgreements holds names and numbers that stand in several files.
 func TestAgreements(t *testing.T) {
 	for _, c := range []struct{ what, file, holds string }{
-		{"the ranks' user", "system.sh", "id=10001\n"},
-		{"the ranks' user", "../kubernetes/kubernetes.go", "cmp.Or(o.User, 10001)"},
-		{"the operator's user", "system.sh", "user=mpiuser\n"},
-		{"the operator's user", "../kubernetes/objects.go", `"/home/mpiuser/.sshd_config"`},
-		{"sshd's configuration", "system.sh", `"$home/.sshd_config"`},
-		{"sshd's port", "sshd_config", "\nPort 2222\n"},
-		{"ssh's port", "system.sh", "    Port 2222\n"},
-		{"sshd's port", "../kubernetes/objects.go", "sshPort   = 2222\n"},
-		{"the drain", "../kubernetes/objects.go", drain(t)},
+		{what: "the ranks' user", file: "system.sh", holds: "id=10001\n"},
+		{what: "the ranks' user", file: "../kubernetes/kubernetes.go", holds: "cmp.Or(o.User, 10001)"},
+		{what: "the operator's user", file: "system.sh", holds: "user=mpiuser\n"},
+		{what: "the operator's user", file: "../kubernetes/objects.go", holds: `"/home/mpiuser/.sshd_config"`},
+		{what: "sshd's configuration", file: "system.sh", holds: `"$home/.sshd_config"`},
+		{what: "sshd's port", file: "sshd_config", holds: "\nPort 2222\n"},
+		{what: "ssh's port", file: "system.sh", holds: "    Port 2222\n"},
+		{what: "sshd's port", file: "../kubernetes/objects.go", holds: "sshPort   = 2222\n"},
+		{what: "the drain", file: "../kubernetes/objects.go", holds: drain(t)},
 	} {
 		if !strings.Contains(read(t, c.file), c.holds) {
 			t.Errorf("%s: %s does not hold %q", c.what, c.file, c.holds)

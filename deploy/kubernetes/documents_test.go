@@ -91,11 +91,19 @@ func TestDocuments(t *testing.T) {
 		options, job string
 		check        func(t *testing.T, docs map[string][]byte)
 	}{
-		"indexed":  {options + "mpi: false\n", scoring, checkIndexed},
-		"mpi":      {options, scoring, checkMPI},
-		"cron":     {options + "mpi: false\n", strings.Replace(scoring, "az://acme/labels", "'az://acme/labels/{run}'\nschedule: '0 2 * * *'", 1), checkCron},
-		"own":      {"image: example.com/train:1\n", own, checkMPI},
-		"smallest": {"mpi: false\n", "images: az://a/b\nout: az://a/c\ntask: classification\nimage: i\n", func(*testing.T, map[string][]byte) {}},
+		"indexed": {options: options + "mpi: false\n", job: scoring, check: checkIndexed},
+		"mpi":     {options: options, job: scoring, check: checkMPI},
+		"cron": {
+			options: options + "mpi: false\n",
+			job:     strings.Replace(scoring, "az://acme/labels", "'az://acme/labels/{run}'\nschedule: '0 2 * * *'", 1),
+			check:   checkCron,
+		},
+		"own": {options: "image: example.com/train:1\n", job: own, check: checkMPI},
+		"smallest": {
+			options: "mpi: false\n",
+			job:     "images: az://a/b\nout: az://a/c\ntask: classification\nimage: i\n",
+			check:   func(*testing.T, map[string][]byte) {},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			docs, err := newEngine(t, c.options).Documents(newJob(t, c.job), id)
@@ -306,22 +314,32 @@ func TestUnsupported(t *testing.T) {
 	const job = "images: az://a/b\nout: az://a/c\nmodel: m\n"
 	const image = "image: i\n"
 	for _, c := range []struct{ options, job, field, advice string }{
-		{"", job, "image", "service.yaml"},
-		{image, job + "priority: low\n", "priority", "low"},
-		{image, job + "gpu: v100\n", "gpu", "gpusPerNode"},
-		{image + "mpi: false\n", job + "ranksPerNode: 2\ngpusPerNode: 1\n", "gpusPerNode", "2 ranks"},
-		{image, "images: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n", "schedule", "--without-mpi"},
-		{image + "mpi: false\n", "name: " + strings.Repeat("a", 40) + "\nimages: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n", "name", "52"},
-		{image, "name: " + strings.Repeat("a", 40) + "\n" + job + "nodes: 32\n", "name", "63"},
-		{image, job + "secrets: {K: {keyVault: 'https://v.example.com/secrets/k'}}\n", "secrets", "CSI"},
-		{image, job + "mounts: [{source: 'az://a/b', path: /b}]\n", "mounts", "pvc://"},
-		{image, job + "mounts: [{source: 'azurefile://a/b', path: /b}]\n", "mounts", "pvc://"},
-		{image, job + "mounts: [{source: 'pvc://a/b', path: /b}]\n", "mounts", "pvc://"},
-		{image, job + "mounts: [{source: 'data', path: /b}]\n", "mounts", "absolute"},
-		{image, job + "environment: {BATCHSCORE_WORLD: '3'}\n", "environment", "BATCHSCORE_WORLD"},
-		{image, "images: az://a/b\nout: /result\nmodel: m\n", "out", "lost"},
-		{image, "images: az://a/b\nout: /result\nmodel: m\nmounts: [{source: /data, path: /res}]\n", "out", "lost"},
-		{image, "images: az://a/b\nout: /data/result\nmodel: m\nmounts: [{source: /data, path: /data, readOnly: true}]\n", "out", "read-only"},
+		{options: "", job: job, field: "image", advice: "service.yaml"},
+		{options: image, job: job + "priority: low\n", field: "priority", advice: "low"},
+		{options: image, job: job + "gpu: v100\n", field: "gpu", advice: "gpusPerNode"},
+		{options: image + "mpi: false\n", job: job + "ranksPerNode: 2\ngpusPerNode: 1\n", field: "gpusPerNode", advice: "2 ranks"},
+		{options: image, job: "images: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n", field: "schedule", advice: "--without-mpi"},
+		{
+			options: image + "mpi: false\n",
+			job:     "name: " + strings.Repeat("a", 40) + "\nimages: az://a/b\nout: 'az://a/{run}'\nmodel: m\nschedule: '0 2 * * *'\n",
+			field:   "name",
+			advice:  "52",
+		},
+		{options: image, job: "name: " + strings.Repeat("a", 40) + "\n" + job + "nodes: 32\n", field: "name", advice: "63"},
+		{options: image, job: job + "secrets: {K: {keyVault: 'https://v.example.com/secrets/k'}}\n", field: "secrets", advice: "CSI"},
+		{options: image, job: job + "mounts: [{source: 'az://a/b', path: /b}]\n", field: "mounts", advice: "pvc://"},
+		{options: image, job: job + "mounts: [{source: 'azurefile://a/b', path: /b}]\n", field: "mounts", advice: "pvc://"},
+		{options: image, job: job + "mounts: [{source: 'pvc://a/b', path: /b}]\n", field: "mounts", advice: "pvc://"},
+		{options: image, job: job + "mounts: [{source: 'data', path: /b}]\n", field: "mounts", advice: "absolute"},
+		{options: image, job: job + "environment: {BATCHSCORE_WORLD: '3'}\n", field: "environment", advice: "BATCHSCORE_WORLD"},
+		{options: image, job: "images: az://a/b\nout: /result\nmodel: m\n", field: "out", advice: "lost"},
+		{options: image, job: "images: az://a/b\nout: /result\nmodel: m\nmounts: [{source: /data, path: /res}]\n", field: "out", advice: "lost"},
+		{
+			options: image,
+			job:     "images: az://a/b\nout: /data/result\nmodel: m\nmounts: [{source: /data, path: /data, readOnly: true}]\n",
+			field:   "out",
+			advice:  "read-only",
+		},
 	} {
 		t.Run(c.field, func(t *testing.T) {
 			j := newJob(t, c.job)

@@ -66,11 +66,11 @@ func (e *Engine) where() []string {
 	return flags
 }
 
-// errNoKind says that the cluster does not know a kind of object.
+// errNoKind means that the cluster does not know a kind of object.
 var errNoKind = errors.New("the cluster has no MPI operator (kubeflow.org/v2beta1): have one installed, or launch without MPI" +
 	" (--without-mpi, or mpi: false in service.yaml)")
 
-// errGone says that there is no such object, or no more.
+// errGone means that there is no such object, or no more.
 var errGone = errors.New("not found")
 
 // away are words of kubectl for a cluster that gives no answer now; what is

@@ -36,7 +36,7 @@ type Options struct {
 	Context   string `yaml:"context,omitempty" json:"context,omitempty"`
 	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// MPI says whether jobs run under the cluster's MPI operator; they do when
+	// MPI reports whether jobs run under the cluster's MPI operator; they do when
 	// nothing is said. False makes them Indexed Jobs, which need no operator.
 	MPI *bool `yaml:"mpi,omitempty" json:"mpi,omitempty"`
 

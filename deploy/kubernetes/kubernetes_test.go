@@ -32,8 +32,8 @@ func onFake(t *testing.T, text string) (*Engine, fake) {
 
 func TestSubmit(t *testing.T) {
 	for name, c := range map[string]struct{ options, owner, object string }{
-		"indexed": {options + "mpi: false\n", `{"apiVersion":"batch/v1","kind":"Job"`, "job." + id},
-		"mpi":     {options, `{"apiVersion":"kubeflow.org/v2beta1","kind":"MPIJob"`, "mpijob." + id},
+		"indexed": {options: options + "mpi: false\n", owner: `{"apiVersion":"batch/v1","kind":"Job"`, object: "job." + id},
+		"mpi":     {options: options, owner: `{"apiVersion":"kubeflow.org/v2beta1","kind":"MPIJob"`, object: "mpijob." + id},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, f := onFake(t, c.options)
@@ -107,13 +107,16 @@ func TestErrors(t *testing.T) {
 		message string
 		want    error
 	}{
-		{"The connection to the server localhost:8080 was refused - did you specify the right host or port?", deploy.ErrUnreachable},
-		{"Unable to connect to the server: dial tcp 10.0.0.1:443: i/o timeout", deploy.ErrUnreachable},
-		{"Error from server (TooManyRequests): the server has received too many requests", deploy.ErrUnreachable},
-		{"Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority", deploy.ErrService},
-		{"error: You must be logged in to the server (Unauthorized)", deploy.ErrService},
-		{`Error from server (Forbidden): jobs.batch is forbidden: User "bob" cannot create resource, data ` + secretValue, deploy.ErrService},
-		{`error: context "prod" does not exist`, deploy.ErrService},
+		{message: "The connection to the server localhost:8080 was refused - did you specify the right host or port?", want: deploy.ErrUnreachable},
+		{message: "Unable to connect to the server: dial tcp 10.0.0.1:443: i/o timeout", want: deploy.ErrUnreachable},
+		{message: "Error from server (TooManyRequests): the server has received too many requests", want: deploy.ErrUnreachable},
+		{
+			message: "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority",
+			want:    deploy.ErrService,
+		},
+		{message: "error: You must be logged in to the server (Unauthorized)", want: deploy.ErrService},
+		{message: `Error from server (Forbidden): jobs.batch is forbidden: User "bob" cannot create resource, data ` + secretValue, want: deploy.ErrService},
+		{message: `error: context "prod" does not exist`, want: deploy.ErrService},
 	} {
 		t.Run(c.message, func(t *testing.T) {
 			e, f := onFake(t, options)
@@ -175,39 +178,81 @@ func TestStatus(t *testing.T) {
 		started bool
 		ended   bool
 	}{
-		"new":    {[]string{head("Job", id)}, deploy.Queued, "", nil, false, false},
-		"active": {[]string{head("Job", id) + "status: {active: 2, ready: 0, startTime: '2026-11-22T02:00:01Z'}"}, deploy.Queued, "", nil, true, false},
-		"no node": {[]string{head("Job", id) + "status: {active: 1}",
+		"new": {objects: []string{head("Job", id)}, state: deploy.Queued, reason: "", code: nil, started: false, ended: false},
+		"active": {
+			objects: []string{head("Job", id) + "status: {active: 2, ready: 0, startTime: '2026-11-22T02:00:01Z'}"},
+			state:   deploy.Queued,
+			reason:  "",
+			code:    nil,
+			started: true,
+			ended:   false,
+		},
+		"no node": {objects: []string{head("Job", id) + "status: {active: 1}",
 			pod("p", "rank", 0, "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'}]}")},
-			deploy.Queued, "Insufficient nvidia.com/gpu", nil, false, false},
-		"no image": {[]string{head("Job", id) + "status: {active: 2, ready: 1}",
+			state: deploy.Queued, reason: "Insufficient nvidia.com/gpu", code: nil, started: false, ended: false},
+		"no image": {objects: []string{head("Job", id) + "status: {active: 2, ready: 1}",
 			pod("p", "rank", 0, "{phase: Running, containerStatuses: [{state: {running: {}}}]}"),
 			pod("q", "rank", 1, "{phase: Pending, containerStatuses: [{state: {waiting: {reason: ImagePullBackOff, message: denied}}}]}")},
-			deploy.Running, "q: ImagePullBackOff: denied", nil, false, false},
-		"running":  {[]string{head("Job", id) + "status: {active: 2, ready: 2}"}, deploy.Running, "", nil, false, false},
-		"retrying": {[]string{head("Job", id) + "status: {active: 1, failed: 1}"}, deploy.Running, "", nil, false, false},
-		"done": {[]string{head("Job", id) + "status: {succeeded: 2, startTime: '2026-11-22T02:00:01Z', completionTime: '2026-11-22T03:00:00Z', conditions: [{type: SuccessCriteriaMet, status: 'True'}, {type: Complete, status: 'True', reason: CompletionsReached}]}"},
-			deploy.Succeeded, "CompletionsReached", &zero, true, true},
-		"failed": {[]string{head("Job", id) + failed,
+			state: deploy.Running, reason: "q: ImagePullBackOff: denied", code: nil, started: false, ended: false},
+		"running": {
+			objects: []string{head("Job", id) + "status: {active: 2, ready: 2}"},
+			state:   deploy.Running,
+			reason:  "",
+			code:    nil,
+			started: false,
+			ended:   false,
+		},
+		"retrying": {
+			objects: []string{head("Job", id) + "status: {active: 1, failed: 1}"},
+			state:   deploy.Running,
+			reason:  "",
+			code:    nil,
+			started: false,
+			ended:   false,
+		},
+		"done": {objects: []string{head("Job", id) + "status: {succeeded: 2, startTime: '2026-11-22T02:00:01Z', completionTime: '2026-11-22T03:00:00Z', conditions: [{type: SuccessCriteriaMet, status: 'True'}, {type: Complete, status: 'True', reason: CompletionsReached}]}"},
+			state: deploy.Succeeded, reason: "CompletionsReached", code: &zero, started: true, ended: true},
+		"failed": {objects: []string{head("Job", id) + failed,
 			pod("p0", "rank", 0, "{containerStatuses: [{state: {terminated: {exitCode: 75}}}]}"),
 			pod("p1", "rank", 1, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}"),
 			pod("p2", "rank", 2, "{containerStatuses: [{state: {terminated: {exitCode: 143}}}]}")},
-			deploy.Failed, "FailedIndexes: Job has failed indexes; p1 exited with 3", &three, false, true},
-		"failing":   {[]string{head("Job", id) + "status: {active: 1, conditions: [{type: FailureTarget, status: 'True', reason: DeadlineExceeded}]}"}, deploy.Stopping, "DeadlineExceeded", nil, false, false},
-		"suspended": {[]string{head("Job", id) + "status: {conditions: [{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"}, deploy.Queued, "JobSuspended", nil, false, false},
-		"deleted": {[]string{strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}"},
-			deploy.Stopping, "", nil, false, false},
-		"mpi": {[]string{head("MPIJob", id) + "status: {startTime: '2026-11-22T02:00:01Z', conditions: [{type: Created, status: 'True'}, {type: Running, status: 'True', reason: MPIJobRunning}]}"},
-			deploy.Running, "", nil, true, false},
-		"mpi failed": {[]string{head("MPIJob", id) + "status: {completionTime: '2026-11-22T02:00:01Z', conditions: [{type: Running, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded}]}",
+			state: deploy.Failed, reason: "FailedIndexes: Job has failed indexes; p1 exited with 3", code: &three, started: false, ended: true},
+		"failing": {
+			objects: []string{head("Job", id) + "status: {active: 1, conditions: [{type: FailureTarget, status: 'True', reason: DeadlineExceeded}]}"},
+			state:   deploy.Stopping,
+			reason:  "DeadlineExceeded",
+			code:    nil,
+			started: false,
+			ended:   false,
+		},
+		"suspended": {
+			objects: []string{head("Job", id) + "status: {conditions: [{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"},
+			state:   deploy.Queued,
+			reason:  "JobSuspended",
+			code:    nil,
+			started: false,
+			ended:   false,
+		},
+		"deleted": {objects: []string{strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}"},
+			state: deploy.Stopping, reason: "", code: nil, started: false, ended: false},
+		"mpi": {objects: []string{head("MPIJob", id) + "status: {startTime: '2026-11-22T02:00:01Z', conditions: [{type: Created, status: 'True'}, {type: Running, status: 'True', reason: MPIJobRunning}]}"},
+			state: deploy.Running, reason: "", code: nil, started: true, ended: false},
+		"mpi failed": {objects: []string{head("MPIJob", id) + "status: {completionTime: '2026-11-22T02:00:01Z', conditions: [{type: Running, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded}]}",
 			pod("w", "worker", 0, "{containerStatuses: [{state: {terminated: {exitCode: 255}}}]}"),
 			pod("l", "launcher", 0, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}")},
-			deploy.Failed, "BackoffLimitExceeded; l exited with 3", &three, false, true},
-		"cron": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}"}, deploy.Queued, "schedule 0 2 * * *", nil, false, false},
-		"cron running": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}\nstatus: {active: [{name: x}]}", head("Job", id+"-1") + "status: {active: 1, ready: 1}"},
-			deploy.Running, "last run " + id + "-1 running", nil, false, false},
-		"cron failed": {[]string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", head("Job", id+"-1") + failed},
-			deploy.Queued, "failed (FailedIndexes", nil, false, true},
+			state: deploy.Failed, reason: "BackoffLimitExceeded; l exited with 3", code: &three, started: false, ended: true},
+		"cron": {
+			objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}"},
+			state:   deploy.Queued,
+			reason:  "schedule 0 2 * * *",
+			code:    nil,
+			started: false,
+			ended:   false,
+		},
+		"cron running": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}\nstatus: {active: [{name: x}]}", head("Job", id+"-1") + "status: {active: 1, ready: 1}"},
+			state: deploy.Running, reason: "last run " + id + "-1 running", code: nil, started: false, ended: false},
+		"cron failed": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", head("Job", id+"-1") + failed},
+			state: deploy.Queued, reason: "failed (FailedIndexes", code: nil, started: false, ended: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, f := onFake(t, options)

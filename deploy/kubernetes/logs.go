@@ -80,7 +80,7 @@ func (e *Engine) log(ctx context.Context, pod string, w io.Writer, flags ...stri
 	return err
 }
 
-// look says whether the job, or what runs of a scheduled one, has ended, and
+// look reports whether the job, or what runs of a scheduled one, has ended, and
 // lists its pods.
 func (e *Engine) look(ctx context.Context, id string) (ended bool, pods []item, err error) {
 	items, err := e.find(ctx, id)

@@ -254,7 +254,7 @@ func worst(pods []item) (pod string, code int, ok bool) {
 	return pod, code, ok
 }
 
-// hasLog says whether the pod has begun to print, and is one whose log counts.
+// hasLog reports whether the pod has begun to print, and is one whose log counts.
 func (i item) hasLog() bool {
 	if i.Metadata.Labels[roleLabel] == roleWorker {
 		return false

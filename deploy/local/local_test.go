@@ -106,13 +106,13 @@ func TestScriptGolden(t *testing.T) {
 		o   Options
 		job deploy.Job
 	}{
-		"here": {Options{}, scoring},
-		"hosts": {Options{
+		"here": {o: Options{}, job: scoring},
+		"hosts": {o: Options{
 			Mpirun: "/opt/openmpi/bin/mpirun", Hosts: []string{"node1", "node2", "node3"}, Agent: "ssh -F /etc/batchscore/ssh_config",
 			Bind: "numa", MCA: map[string]string{"btl_tcp_if_exclude": "docker0,lo", "btl": "tcp,self"},
-		}, hosts},
-		"hostfile": {Options{HostFile: hostFile}, hosts},
-		"command":  {Options{}, shell(2, "echo 'it''s' $HOME")},
+		}, job: hosts},
+		"hostfile": {o: Options{HostFile: hostFile}, job: hosts},
+		"command":  {o: Options{}, job: shell(2, "echo 'it''s' $HOME")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Folder, c.o.Binary = "/home/u/jobs", "/usr/local/bin/batchscore"
@@ -139,16 +139,22 @@ func TestWhatMpirunCannotDo(t *testing.T) {
 		o      Options
 		change func(*deploy.Job)
 	}{
-		"nodes: 2 nodes, and this machine is one": {Options{}, func(j *deploy.Job) { j.Nodes = 2 }},
-		"nodes: 2 nodes, and service.yaml":        {Options{Hosts: []string{"node1"}}, func(j *deploy.Job) { j.Nodes = 2 }},
-		"ranksPerNode":                            {Options{HostFile: hostFile}, func(j *deploy.Job) { j.RanksPerNode = 3 }},
-		"gpu":                                     {Options{}, func(j *deploy.Job) { j.GPU = "v100" }},
-		"vmSize":                                  {Options{}, func(j *deploy.Job) { j.VMSize = "Standard_NC6" }},
-		"priority":                                {Options{}, func(j *deploy.Job) { j.Priority = deploy.Low }},
-		"image":                                   {Options{}, func(j *deploy.Job) { j.Image = "acme/score" }},
-		"schedule":                                {Options{}, func(j *deploy.Job) { j.Schedule = "0 2 * * *" }},
-		"mounts":                                  {Options{}, func(j *deploy.Job) { j.Mounts = []deploy.Mount{{Source: "az://a/b", Path: "/mnt"}} }},
-		"secrets":                                 {Options{}, func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {KeyVault: "https://v"}} }},
+		"nodes: 2 nodes, and this machine is one": {o: Options{}, change: func(j *deploy.Job) { j.Nodes = 2 }},
+		"nodes: 2 nodes, and service.yaml":        {o: Options{Hosts: []string{"node1"}}, change: func(j *deploy.Job) { j.Nodes = 2 }},
+		"ranksPerNode":                            {o: Options{HostFile: hostFile}, change: func(j *deploy.Job) { j.RanksPerNode = 3 }},
+		"gpu":                                     {o: Options{}, change: func(j *deploy.Job) { j.GPU = "v100" }},
+		"vmSize":                                  {o: Options{}, change: func(j *deploy.Job) { j.VMSize = "Standard_NC6" }},
+		"priority":                                {o: Options{}, change: func(j *deploy.Job) { j.Priority = deploy.Low }},
+		"image":                                   {o: Options{}, change: func(j *deploy.Job) { j.Image = "acme/score" }},
+		"schedule":                                {o: Options{}, change: func(j *deploy.Job) { j.Schedule = "0 2 * * *" }},
+		"mounts": {
+			o:      Options{},
+			change: func(j *deploy.Job) { j.Mounts = []deploy.Mount{{Source: "az://a/b", Path: "/mnt"}} },
+		},
+		"secrets": {
+			o:      Options{},
+			change: func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {KeyVault: "https://v"}} },
+		},
 	} {
 		t.Run(field, func(t *testing.T) {
 			job := shell(1, "true")

@@ -22,9 +22,9 @@ import (
 )
 
 var (
-	// ErrNone says that no record fits.
+	// ErrNone means that no record fits.
 	ErrNone = errors.New("no such job in the record")
-	// ErrAmbiguous says that several records fit a prefix.
+	// ErrAmbiguous means that several records fit a prefix.
 	ErrAmbiguous = errors.New("more than one job fits")
 )
 
@@ -33,14 +33,14 @@ type Phase string
 
 // The phases of a job, in order.
 const (
-	// Launching says that the engine may or may not have the job: the launcher
+	// Launching reports whether the engine may or may not have the job: the launcher
 	// died, or had no answer, before it knew.
 	Launching Phase = "launching"
-	// Submitted says that the engine took the job.
+	// Submitted reports whether the engine took the job.
 	Submitted Phase = "submitted"
-	// Refused says that the engine did not take it.
+	// Refused reports whether the engine did not take it.
 	Refused Phase = "refused"
-	// Done says that the job ended and its result was judged; Outcome says how.
+	// Done reports whether the job ended and its result was judged; Outcome says how.
 	Done Phase = "done"
 )
 

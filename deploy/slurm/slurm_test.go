@@ -45,12 +45,12 @@ func TestScriptGolden(t *testing.T) {
 		o   Options
 		job deploy.Job
 	}{
-		"plain": {Options{}, scoring},
-		"full": {Options{
+		"plain": {o: Options{}, job: scoring},
+		"full": {o: Options{
 			Queue: Queue{Partition: "gpu"}, Low: &Queue{"spare", "acme", "low", "a100|v100"}, CPUsPerRank: 6, Exclusive: true,
 			Setup: []string{"module load cuda/12"}, Grace: deploy.Duration(90 * time.Second),
-		}, full},
-		"command": {Options{Queue: Queue{Partition: "gpu"}}, shell(2, "echo $SLURM_PROCID")},
+		}, job: full},
+		"command": {o: Options{Queue: Queue{Partition: "gpu"}}, job: shell(2, "echo $SLURM_PROCID")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Folder, c.o.Binary = "/shared/jobs", "/shared/bin/batchscore"
@@ -124,11 +124,28 @@ func TestQueueIsRead(t *testing.T) {
 		"7|PENDING|Nodes are DOWN, or reserved|0|1795314182|N/A|(null)|\n": {
 			"7", deploy.Status{State: deploy.Queued, Reason: "Nodes are DOWN, or reserved"},
 		},
-		"7|RUNNING|None|0|1795314182|1795314999|(null)|\n":               {"7", deploy.Status{State: deploy.Running, Started: at}},
-		"7|RUNNING|None|0|1795314182|N/A|batchscore:canceled|\n":         {"7", deploy.Status{State: deploy.Stopping, Started: at}},
-		"7|FAILED|X|36608|1795314182|1795314182|(null)|\n":               {"7", deploy.Status{State: deploy.Failed, Reason: "X", ExitCode: &failed, Started: at, Ended: at}},
-		"7|OUT_OF_MEMORY|X|9|1795314182|1795314182|(null)|\n":            {"7", deploy.Status{State: deploy.Failed, Reason: "X", ExitCode: &signaled, Started: at, Ended: at}},
-		"7|FAILED|X|36608|1795314182|N/A|batchscore:canceled|\n":         {"7", deploy.Status{State: deploy.Canceled, Reason: "X", ExitCode: &failed, Started: at}},
+		"7|RUNNING|None|0|1795314182|1795314999|(null)|\n":       {"7", deploy.Status{State: deploy.Running, Started: at}},
+		"7|RUNNING|None|0|1795314182|N/A|batchscore:canceled|\n": {"7", deploy.Status{State: deploy.Stopping, Started: at}},
+		"7|FAILED|X|36608|1795314182|1795314182|(null)|\n": {"7", deploy.Status{
+			State:    deploy.Failed,
+			Reason:   "X",
+			ExitCode: &failed,
+			Started:  at,
+			Ended:    at,
+		}},
+		"7|OUT_OF_MEMORY|X|9|1795314182|1795314182|(null)|\n": {"7", deploy.Status{
+			State:    deploy.Failed,
+			Reason:   "X",
+			ExitCode: &signaled,
+			Started:  at,
+			Ended:    at,
+		}},
+		"7|FAILED|X|36608|1795314182|N/A|batchscore:canceled|\n": {"7", deploy.Status{
+			State:    deploy.Canceled,
+			Reason:   "X",
+			ExitCode: &failed,
+			Started:  at,
+		}},
 		"6|FAILED|X|36608|1|2|(null)|\n7|PENDING|None|0|N/A|N/A|(null)|": {"7", deploy.Status{State: deploy.Queued}},
 	} {
 		have, known, err := parseQueue(text)

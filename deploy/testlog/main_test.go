@@ -38,15 +38,33 @@ func TestRun(t *testing.T) {
 		name, in, out string
 		noSkips, good bool
 	}{
-		{"pass", pass + noTests, "ok  \tp\t0.1s\n1 passed, 0 failed, 0 skipped\n", true, true},
-		{"skip allowed", pass + skip, "ok  \tp\t0.1s\nSKIP p TestB: b_test.go:3: no GPU\n1 passed, 0 failed, 1 skipped\n", false, true},
-		{"skip forbidden", pass + skip, "ok  \tp\t0.1s\nSKIP p TestB: b_test.go:3: no GPU\n" +
-			"FAIL: tests were skipped, and here none may be\n1 passed, 0 failed, 1 skipped\n", true, false},
-		{"fail", pass + fail, "ok  \tp\t0.1s\n    c_test.go:9: wrong\nFAIL\tq\t0.1s\n1 passed, 1 failed, 0 skipped\n", false, false},
-		{"crash", pass + crash, "ok  \tp\t0.1s\nFAIL\tr\t0.1s\npanic: lost\n1 passed, 0 failed, 0 skipped\n", false, false},
-		{"build", pass + build, "ok  \tp\t0.1s\ns.go:1: syntax error\n1 passed, 0 failed, 0 skipped\n", false, false},
-		{"not JSON", "go: no such package\n" + pass, "go: no such package\nok  \tp\t0.1s\n1 passed, 0 failed, 0 skipped\n", false, true},
-		{"nothing", noTests, "FAIL: no test ran\n0 passed, 0 failed, 0 skipped\n", false, false},
+		{name: "pass", in: pass + noTests, out: "ok  \tp\t0.1s\n1 passed, 0 failed, 0 skipped\n", noSkips: true, good: true},
+		{
+			name:    "skip allowed",
+			in:      pass + skip,
+			out:     "ok  \tp\t0.1s\nSKIP p TestB: b_test.go:3: no GPU\n1 passed, 0 failed, 1 skipped\n",
+			noSkips: false,
+			good:    true,
+		},
+		{name: "skip forbidden", in: pass + skip, out: "ok  \tp\t0.1s\nSKIP p TestB: b_test.go:3: no GPU\n" +
+			"FAIL: tests were skipped, and here none may be\n1 passed, 0 failed, 1 skipped\n", noSkips: true, good: false},
+		{
+			name:    "fail",
+			in:      pass + fail,
+			out:     "ok  \tp\t0.1s\n    c_test.go:9: wrong\nFAIL\tq\t0.1s\n1 passed, 1 failed, 0 skipped\n",
+			noSkips: false,
+			good:    false,
+		},
+		{name: "crash", in: pass + crash, out: "ok  \tp\t0.1s\nFAIL\tr\t0.1s\npanic: lost\n1 passed, 0 failed, 0 skipped\n", noSkips: false, good: false},
+		{name: "build", in: pass + build, out: "ok  \tp\t0.1s\ns.go:1: syntax error\n1 passed, 0 failed, 0 skipped\n", noSkips: false, good: false},
+		{
+			name:    "not JSON",
+			in:      "go: no such package\n" + pass,
+			out:     "go: no such package\nok  \tp\t0.1s\n1 passed, 0 failed, 0 skipped\n",
+			noSkips: false,
+			good:    true,
+		},
+		{name: "nothing", in: noTests, out: "FAIL: no test ran\n0 passed, 0 failed, 0 skipped\n", noSkips: false, good: false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder

@@ -20,7 +20,7 @@ const (
 // name the same first class as the float32 model to be called good.
 const GoodAgreement = 99
 
-// ErrDisagrees says that a converted model answers otherwise too often.
+// ErrDisagrees means that a converted model answers otherwise too often.
 var ErrDisagrees = errors.New("the converted model does not agree with the float32 model")
 
 // Options say what Convert does.

@@ -254,10 +254,10 @@ func TestConvertRefuses(t *testing.T) {
 		o    convert.Options
 		says string
 	}{
-		"disagreement":           {in, with(func(o *convert.Options) { o.Least = 100.5 }), "100.5% is asked for"},
-		"int8 again":             {small, good, "8 bits wide"},
-		"no image":               {in, with(func(o *convert.Options) { o.Calibrate = none }), "none of the 1 files"},
-		"no image to compare on": {in, with(func(o *convert.Options) { o.Check = none }), "none of the 1 files"},
+		"disagreement":           {in: in, o: with(func(o *convert.Options) { o.Least = 100.5 }), says: "100.5% is asked for"},
+		"int8 again":             {in: small, o: good, says: "8 bits wide"},
+		"no image":               {in: in, o: with(func(o *convert.Options) { o.Calibrate = none }), says: "none of the 1 files"},
+		"no image to compare on": {in: in, o: with(func(o *convert.Options) { o.Check = none }), says: "none of the 1 files"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := inFolder(t, "out.onnx")

@@ -109,9 +109,9 @@ func TestFuseRefuses(t *testing.T) {
 		path string
 		says string
 	}{
-		"fused already": {graphtest.Write(t, graphtest.Options{}), "takes bytes already"},
-		"no contract":   {graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, NoContract: true}), "contract"},
-		"no image":      {graphtest.Write(t, graphtest.Options{Input: graphtest.Vector}), "not an image"},
+		"fused already": {path: graphtest.Write(t, graphtest.Options{}), says: "takes bytes already"},
+		"no contract":   {path: graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, NoContract: true}), says: "contract"},
+		"no image":      {path: graphtest.Write(t, graphtest.Options{Input: graphtest.Vector}), says: "not an image"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := inFolder(t, "fused.onnx")

@@ -23,7 +23,7 @@ type Convolution struct {
 	Pads   [4]int
 	// Height and Width are those of the output.
 	Height, Width int
-	// Relu says that a rectifier follows, which nothing else takes the input of.
+	// Relu reports whether a rectifier follows, which nothing else takes the input of.
 	Relu bool
 }
 

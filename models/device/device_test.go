@@ -33,36 +33,36 @@ func TestCPUs(t *testing.T) {
 		files     map[string]string
 		usable    int
 	}{
-		{"alone", 0, 8, map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, 8},
-		{"four ranks, no binding", 4, 8, map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, 2},
-		{"bound to one core each", 2, 1, map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, 1},
-		{"bound to a socket each", 2, 4, map[string]string{"sys/devices/system/cpu/online": "0-3,8-11\n"}, 4},
-		{"more ranks than cores", 16, 8, map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, 1},
-		{"a container's set of cores is shared", 2, 4, map[string]string{
+		{name: "alone", localSize: 0, mask: 8, files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "four ranks, no binding", localSize: 4, mask: 8, files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 2},
+		{name: "bound to one core each", localSize: 2, mask: 1, files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 1},
+		{name: "bound to a socket each", localSize: 2, mask: 4, files: map[string]string{"sys/devices/system/cpu/online": "0-3,8-11\n"}, usable: 4},
+		{name: "more ranks than cores", localSize: 16, mask: 8, files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 1},
+		{name: "a container's set of cores is shared", localSize: 2, mask: 4, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-63\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpuset.cpus.effective": "8-11\n"}, 2},
-		{"quota", 1, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpuset.cpus.effective": "8-11\n"}, usable: 2},
+		{name: "quota", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpu.max": "350000 100000\n"}, 3},
-		{"the quota of the group above", 1, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpu.max": "350000 100000\n"}, usable: 3},
+		{name: "the quota of the group above", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpu.max": "max 100000\n", "sys/fs/cgroup/jobs/cpu.max": "200000 100000\n"}, 2},
-		{"a quota is shared", 2, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpu.max": "max 100000\n", "sys/fs/cgroup/jobs/cpu.max": "200000 100000\n"}, usable: 2},
+		{name: "a quota is shared", localSize: 2, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpu.max": "400000 100000\n"}, 2},
-		{"less than a core", 1, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpu.max": "400000 100000\n"}, usable: 2},
+		{name: "less than a core", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpu.max": "50000 100000\n"}, 1},
-		{"no quota", 1, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpu.max": "50000 100000\n"}, usable: 1},
+		{name: "no quota", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2,
-			"sys/fs/cgroup/jobs/a/cpu.max": "max 100000\n"}, 8},
-		{"version 1", 1, 8, map[string]string{
+			"sys/fs/cgroup/jobs/a/cpu.max": "max 100000\n"}, usable: 8},
+		{name: "version 1", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": "4:cpu,cpuacct:/b\n1:name=systemd:/\n",
-			"sys/fs/cgroup/cpu/b/cpu.cfs_quota_us": "250000\n", "sys/fs/cgroup/cpu/b/cpu.cfs_period_us": "100000\n"}, 2},
-		{"version 1 without limit", 1, 8, map[string]string{
+			"sys/fs/cgroup/cpu/b/cpu.cfs_quota_us": "250000\n", "sys/fs/cgroup/cpu/b/cpu.cfs_period_us": "100000\n"}, usable: 2},
+		{name: "version 1 without limit", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": "4:cpu:/\n",
-			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, 8},
-		{"nothing can be read", 1, 0, nil, 1},
+			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, usable: 8},
+		{name: "nothing can be read", localSize: 1, mask: 0, files: nil, usable: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := cpus(test.localSize, tree(t, test.files), test.mask); got.Usable != test.usable {
@@ -99,19 +99,37 @@ func TestGPUs(t *testing.T) {
 		all     []GPU
 		want    int
 	}{
-		{"none", nil, nil, nil, 0},
-		{"none, though selected", nil, ptr("0,1"), nil, 0},
-		{"two", two, nil, []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 2},
-		{"one of two", two, ptr("1"), []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 1},
-		{"by name", two, ptr("GPU-5a1c, MIG-77"), []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 2},
-		{"hidden", two, ptr(""), []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 0},
-		{"up to an invalid one", two, ptr("0,-1,1"), []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 1},
-		{"up to one that is not there", two, ptr("1,7,0"), []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, 1},
-		{"device nodes only", map[string]string{"dev/nvidia0": "", "dev/nvidiactl": ""}, nil, []GPU{{}}, 1},
-		{"one node of two", map[string]string{
+		{name: "none", files: nil, visible: nil, all: nil, want: 0},
+		{name: "none, though selected", files: nil, visible: ptr("0,1"), all: nil, want: 0},
+		{name: "two", files: two, visible: nil, all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 2},
+		{name: "one of two", files: two, visible: ptr("1"), all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 1},
+		{
+			name:    "by name",
+			files:   two,
+			visible: ptr("GPU-5a1c, MIG-77"),
+			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
+			want:    2,
+		},
+		{name: "hidden", files: two, visible: ptr(""), all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 0},
+		{
+			name:    "up to an invalid one",
+			files:   two,
+			visible: ptr("0,-1,1"),
+			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
+			want:    1,
+		},
+		{
+			name:    "up to one that is not there",
+			files:   two,
+			visible: ptr("1,7,0"),
+			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
+			want:    1,
+		},
+		{name: "device nodes only", files: map[string]string{"dev/nvidia0": "", "dev/nvidiactl": ""}, visible: nil, all: []GPU{{}}, want: 1},
+		{name: "one node of two", files: map[string]string{
 			"proc/driver/nvidia/gpus/a/information": "", "proc/driver/nvidia/gpus/b/information": "", "dev/nvidia1": ""},
-			nil, []GPU{{"", "a"}}, 1},
-		{"a guest of Windows", map[string]string{"dev/dxg": ""}, nil, []GPU{{Name: "GPU of the host"}}, 1},
+			visible: nil, all: []GPU{{"", "a"}}, want: 1},
+		{name: "a guest of Windows", files: map[string]string{"dev/dxg": ""}, visible: nil, all: []GPU{{Name: "GPU of the host"}}, want: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var value string

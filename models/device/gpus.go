@@ -20,7 +20,7 @@ type GPU struct {
 // GPUList is the GPUs of this machine and which of them this process may use.
 type GPUList struct {
 	All []GPU
-	// Restricted says that CUDA_VISIBLE_DEVICES is set; Selected are its
+	// Restricted reports whether CUDA_VISIBLE_DEVICES is set; Selected are its
 	// entries that select a device.
 	Restricted bool
 	Selected   []string

@@ -102,23 +102,23 @@ func TestShapes(t *testing.T) {
 		got  graph.Value
 		want []int64
 	}{
-		{g.Conv("valid", x, values(g, "k1", 8, 3, 3, 3), graph.Value{}, graph.Window{}), []int64{-1, 8, 8, 5}},
-		{g.Conv("strided", x, values(g, "k2", 8, 3, 3, 2), graph.Value{}, graph.Window{Stride: [2]int64{2, 3}}), []int64{-1, 8, 4, 2}},
-		{g.Conv("dilated", x, values(g, "k3", 8, 3, 3, 3), graph.Value{}, graph.Window{Dilation: [2]int64{2, 3}}), []int64{-1, 8, 6, 1}},
-		{g.Conv("same", x, values(g, "k4", 8, 3, 3, 3), graph.Value{}, three.SamePad(10, 7)), []int64{-1, 8, 10, 7}},
-		{g.MaxPool("max", x, graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}}), []int64{-1, 3, 5, 3}},
-		{g.AveragePool("average", x, three.SamePad(10, 7)), []int64{-1, 3, 10, 7}},
-		{g.GlobalAveragePool("global", x), []int64{-1, 3, 1, 1}},
-		{g.Concat("concat", 1, x, y, x), []int64{-1, 11, 10, 7}},
-		{g.Flatten("flatten", x), []int64{-1, 210}},
-		{g.Transpose("transpose", x, 0, 2, 3, 1), []int64{-1, 10, 7, 3}},
-		{g.Gemm("gemm", row, values(g, "k5", 6, 4), values(g, "b5", 4)), []int64{2, 4}},
-		{g.Linear("linear", row, values(g, "k6", 4, 6), values(g, "b6", 4)), []int64{2, 4}},
-		{g.Softmax("softmax", row), []int64{2, 6}},
-		{g.Sub("sub", x, values(g, "mean", 3, 1, 1)), []int64{-1, 3, 10, 7}},
-		{g.Add("add", row, row), []int64{2, 6}},
-		{g.Div("div", row, g.Scalar("two", 2)), []int64{2, 6}},
-		{g.BatchNorm("norm", row, values(g, "s", 6), values(g, "b", 6), values(g, "m", 6), values(g, "v", 6), 1e-3), []int64{2, 6}},
+		{got: g.Conv("valid", x, values(g, "k1", 8, 3, 3, 3), graph.Value{}, graph.Window{}), want: []int64{-1, 8, 8, 5}},
+		{got: g.Conv("strided", x, values(g, "k2", 8, 3, 3, 2), graph.Value{}, graph.Window{Stride: [2]int64{2, 3}}), want: []int64{-1, 8, 4, 2}},
+		{got: g.Conv("dilated", x, values(g, "k3", 8, 3, 3, 3), graph.Value{}, graph.Window{Dilation: [2]int64{2, 3}}), want: []int64{-1, 8, 6, 1}},
+		{got: g.Conv("same", x, values(g, "k4", 8, 3, 3, 3), graph.Value{}, three.SamePad(10, 7)), want: []int64{-1, 8, 10, 7}},
+		{got: g.MaxPool("max", x, graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}}), want: []int64{-1, 3, 5, 3}},
+		{got: g.AveragePool("average", x, three.SamePad(10, 7)), want: []int64{-1, 3, 10, 7}},
+		{got: g.GlobalAveragePool("global", x), want: []int64{-1, 3, 1, 1}},
+		{got: g.Concat("concat", 1, x, y, x), want: []int64{-1, 11, 10, 7}},
+		{got: g.Flatten("flatten", x), want: []int64{-1, 210}},
+		{got: g.Transpose("transpose", x, 0, 2, 3, 1), want: []int64{-1, 10, 7, 3}},
+		{got: g.Gemm("gemm", row, values(g, "k5", 6, 4), values(g, "b5", 4)), want: []int64{2, 4}},
+		{got: g.Linear("linear", row, values(g, "k6", 4, 6), values(g, "b6", 4)), want: []int64{2, 4}},
+		{got: g.Softmax("softmax", row), want: []int64{2, 6}},
+		{got: g.Sub("sub", x, values(g, "mean", 3, 1, 1)), want: []int64{-1, 3, 10, 7}},
+		{got: g.Add("add", row, row), want: []int64{2, 6}},
+		{got: g.Div("div", row, g.Scalar("two", 2)), want: []int64{2, 6}},
+		{got: g.BatchNorm("norm", row, values(g, "s", 6), values(g, "b", 6), values(g, "m", 6), values(g, "v", 6), 1e-3), want: []int64{2, 6}},
 	} {
 		if !slices.Equal(c.got.Shape, c.want) {
 			t.Errorf("%s has the shape %v, want %v", c.got.Name, c.got.Shape, c.want)
@@ -136,16 +136,16 @@ func TestSamePad(t *testing.T) {
 		kernel, stride, dilation, n int64
 		before, after               int64
 	}{
-		{3, 1, 1, 7, 1, 1},
-		{3, 2, 1, 7, 1, 1},
-		{3, 2, 1, 8, 0, 1},
-		{2, 1, 1, 5, 0, 1},
-		{2, 2, 1, 5, 0, 1},
-		{2, 2, 1, 4, 0, 0},
-		{1, 2, 1, 9, 0, 0},
-		{5, 3, 1, 10, 2, 2},
-		{3, 1, 2, 9, 2, 2},
-		{7, 2, 1, 224, 2, 3},
+		{kernel: 3, stride: 1, dilation: 1, n: 7, before: 1, after: 1},
+		{kernel: 3, stride: 2, dilation: 1, n: 7, before: 1, after: 1},
+		{kernel: 3, stride: 2, dilation: 1, n: 8, before: 0, after: 1},
+		{kernel: 2, stride: 1, dilation: 1, n: 5, before: 0, after: 1},
+		{kernel: 2, stride: 2, dilation: 1, n: 5, before: 0, after: 1},
+		{kernel: 2, stride: 2, dilation: 1, n: 4, before: 0, after: 0},
+		{kernel: 1, stride: 2, dilation: 1, n: 9, before: 0, after: 0},
+		{kernel: 5, stride: 3, dilation: 1, n: 10, before: 2, after: 2},
+		{kernel: 3, stride: 1, dilation: 2, n: 9, before: 2, after: 2},
+		{kernel: 7, stride: 2, dilation: 1, n: 224, before: 2, after: 3},
 	} {
 		w := graph.Window{Kernel: [2]int64{c.kernel, 1}, Stride: [2]int64{c.stride, 1}, Dilation: [2]int64{c.dilation, 1}}.SamePad(c.n, 1)
 		if w.Pad != [4]int64{c.before, 0, c.after, 0} {
@@ -159,44 +159,44 @@ func TestMistakes(t *testing.T) {
 		build func(g *graph.Graph, x graph.Value) graph.Value
 		says  []string
 	}{
-		"channels": {func(g *graph.Graph, x graph.Value) graph.Value {
+		"channels": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Conv("bad", x, values(g, "k", 8, 4, 3, 3), graph.Value{}, graph.Window{})
-		}, []string{"[8 4 3 3]", "[-1 3 8 8]"}},
-		"bias": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[8 4 3 3]", "[-1 3 8 8]"}},
+		"bias": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Conv("bad", x, values(g, "k", 8, 3, 3, 3), values(g, "b", 7), graph.Window{})
-		}, []string{"[7]", "[8 3 3 3]"}},
-		"kernel too large": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[7]", "[8 3 3 3]"}},
+		"kernel too large": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.MaxPool("bad", x, graph.Window{Kernel: [2]int64{9, 9}})
-		}, []string{"9x9"}},
-		"gemm": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"9x9"}},
+		"gemm": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Gemm("bad", g.Flatten("row", x), values(g, "k", 5, 4), graph.Value{})
-		}, []string{"[5 4]", "[-1 192]"}},
-		"linear": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[5 4]", "[-1 192]"}},
+		"linear": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Linear("bad", g.Flatten("row", x), values(g, "k", 192, 4), graph.Value{})
-		}, []string{"[192 4]", "[-1 192]"}},
-		"concat": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[192 4]", "[-1 192]"}},
+		"concat": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Concat("bad", 1, x, g.MaxPool("half", x, graph.Window{Kernel: [2]int64{2, 2}}))
-		}, []string{"[-1 3 7 7]"}},
-		"broadcast": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[-1 3 7 7]"}},
+		"broadcast": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Mul("bad", x, values(g, "m", 3))
-		}, []string{"[3]", "broadcast"}},
-		"types": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[3]", "broadcast"}},
+		"types": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Add("bad", x, g.Cast("bytes", x, graph.Uint8))
-		}, []string{"FLOAT", "UINT8"}},
-		"permutation": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"FLOAT", "UINT8"}},
+		"permutation": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Transpose("bad", x, 0, 1, 2, 2)
-		}, []string{"[0 1 2 2]"}},
-		"normalisation": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"[0 1 2 2]"}},
+		"normalisation": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			p := values(g, "p", 4)
 			return g.BatchNorm("bad", x, p, p, p, p, 0)
-		}, []string{"p [4]"}},
-		"same name": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"p [4]"}},
+		"same name": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Relu("bad", g.Relu("bad", x))
-		}, []string{"taken"}},
-		"foreign operand": {func(g *graph.Graph, _ graph.Value) graph.Value {
+		}, says: []string{"taken"}},
+		"foreign operand": {build: func(g *graph.Graph, _ graph.Value) graph.Value {
 			return g.Relu("bad", graph.Value{Name: "elsewhere", Type: graph.Float32})
-		}, []string{`"elsewhere"`}},
-		"endless planes": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{`"elsewhere"`}},
+		"endless planes": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			for i := range 40 {
 				name := fmt.Sprintf("double_%d", i)
 				if i == 29 {
@@ -205,16 +205,16 @@ func TestMistakes(t *testing.T) {
 				x = g.Concat(name, 1, x, x)
 			}
 			return x
-		}, []string{"too large", "3221225472"}},
-		"endless row": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"too large", "3221225472"}},
+		"endless row": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			for i := range 26 {
 				x = g.Concat(fmt.Sprintf("double_%d", i), 1, x, x)
 			}
 			return g.Flatten("bad", x)
-		}, []string{"too large"}},
-		"weights beyond 2 GiB": {func(g *graph.Graph, x graph.Value) graph.Value {
+		}, says: []string{"too large"}},
+		"weights beyond 2 GiB": {build: func(g *graph.Graph, x graph.Value) graph.Value {
 			return g.Add("sum", x, g.Weights("bad", nil, math.MaxInt64, 3))
-		}, []string{"2 GiB"}},
+		}, says: []string{"2 GiB"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := graph.New("mistake")

@@ -19,7 +19,7 @@ import (
 // each time that the model is written, and what it returned is not kept.
 type Data func() ([]float32, error)
 
-// ErrTooLarge says that a model passes the 2 GiB that a protocol buffer holds.
+// ErrTooLarge means that a model passes the 2 GiB that a protocol buffer holds.
 var ErrTooLarge = errors.New("model exceeds 2 GiB")
 
 // weight is a float32 constant of the graph.

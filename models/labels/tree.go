@@ -198,7 +198,7 @@ func ofYAML(n *yaml.Node, depth int) (value, error) {
 
 var yamlKey = regexp.MustCompile(`(?m)^(names|labels|classes|class_names|label_names|id2label|categories)[ \t]*:[ \t]*($|[\[{#\r])`)
 
-// yamlLike says that text is YAML though its name does not tell: it has a key
+// yamlLike reports whether text is YAML though its name does not tell: it has a key
 // for labels, or is a list with dashes.
 func yamlLike(text string) bool {
 	if yamlKey.MatchString(text) || strings.HasPrefix(text, "---\n") || strings.HasPrefix(text, "---\r") {
@@ -342,7 +342,7 @@ func (p parser) ofList(language string, v value) (List, error) {
 	return List{}, p.refuse(form, n, "of values of several kinds")
 }
 
-// all says that every item is of one of the kinds.
+// all reports whether every item is of one of the kinds.
 func (v value) all(kinds ...kind) bool {
 	return !slices.ContainsFunc(v.items, func(item value) bool { return !slices.Contains(kinds, item.kind) })
 }

@@ -46,7 +46,7 @@ func (b *builder) bytes() int64 {
 	return n
 }
 
-// has says whether the weights at hand, if any, hold a tensor.
+// has reports whether the weights at hand, if any, hold a tensor.
 func (b *builder) has(name string) bool {
 	return b.source != nil && slices.ContainsFunc(b.source.Tensors(), func(t weights.Tensor) bool { return t.Name == name })
 }

@@ -19,7 +19,7 @@ var (
 // randomSource starts the source of a model of random weights in its contract.
 const randomSource = "random:seed="
 
-// Random says whether a contract is that of a model of random weights, whose
+// Random reports whether a contract is that of a model of random weights, whose
 // scores mean nothing.
 func Random(c *models.Contract) bool { return strings.HasPrefix(c.Source, randomSource) }
 

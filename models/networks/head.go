@@ -135,7 +135,7 @@ func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, er
 		strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", " or "), "[]"), strings.Join(found, ", "))
 }
 
-// inHead says whether a layer is part of torchvision's head of the network.
+// inHead reports whether a layer is part of torchvision's head of the network.
 func inHead(n Network, layer string) bool {
 	top := map[Network]string{VGG16: "classifier", InceptionV3: "fc"}[n]
 	return layer == top || strings.HasPrefix(layer, top+".")

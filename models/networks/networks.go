@@ -81,7 +81,7 @@ type Options struct {
 	// Activation is what the raw scores are: models.Logits, which is the default
 	// for two classes and more, or models.Sigmoid. Behind a softmax it is empty.
 	Activation models.Activation
-	// TransformInput says whether torchvision's Inception V3 was trained behind
+	// TransformInput reports whether torchvision's Inception V3 was trained behind
 	// transform_input, which is no part of its weights: nil and true are yes, as
 	// for the weights that torchvision publishes. No other network has it.
 	TransformInput *bool

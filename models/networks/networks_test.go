@@ -46,10 +46,13 @@ func (fake) Digest() (string, error) { return "sha256:fake", nil }
 func (fake) Close() error            { return nil }
 
 var convs = []struct{ name, keras string }{
-	{"features.0", "block1_conv1"}, {"features.2", "block1_conv2"}, {"features.5", "block2_conv1"}, {"features.7", "block2_conv2"},
-	{"features.10", "block3_conv1"}, {"features.12", "block3_conv2"}, {"features.14", "block3_conv3"},
-	{"features.17", "block4_conv1"}, {"features.19", "block4_conv2"}, {"features.21", "block4_conv3"},
-	{"features.24", "block5_conv1"}, {"features.26", "block5_conv2"}, {"features.28", "block5_conv3"},
+	{
+		name:  "features.0",
+		keras: "block1_conv1",
+	}, {name: "features.2", keras: "block1_conv2"}, {name: "features.5", keras: "block2_conv1"}, {name: "features.7", keras: "block2_conv2"},
+	{name: "features.10", keras: "block3_conv1"}, {name: "features.12", keras: "block3_conv2"}, {name: "features.14", keras: "block3_conv3"},
+	{name: "features.17", keras: "block4_conv1"}, {name: "features.19", keras: "block4_conv2"}, {name: "features.21", keras: "block4_conv3"},
+	{name: "features.24", keras: "block5_conv1"}, {name: "features.26", keras: "block5_conv2"}, {name: "features.28", keras: "block5_conv3"},
 }
 
 // vgg is the tensors of VGG-16 up to its features, as published.
@@ -99,14 +102,18 @@ func TestHeads(t *testing.T) {
 		weights fake
 		classes int
 	}{
-		"two layers": {networks.Torchvision, torch.with(fake{"classifier.0.weight": {9, 25088}, "classifier.0.bias": {9}, "classifier.11.weight": {4, 9}}), 4},
-		"timm": {networks.Torchvision, torch.with(fake{
+		"two layers": {
+			variant: networks.Torchvision,
+			weights: torch.with(fake{"classifier.0.weight": {9, 25088}, "classifier.0.bias": {9}, "classifier.11.weight": {4, 9}}),
+			classes: 4,
+		},
+		"timm": {variant: networks.Torchvision, weights: torch.with(fake{
 			"pre_logits.fc1.weight": {16, 512, 7, 7}, "pre_logits.fc1.bias": {16},
 			"pre_logits.fc2.weight": {16, 16, 1, 1}, "pre_logits.fc2.bias": {16},
-			"head.fc.weight": {5, 16}, "head.fc.bias": {5}}), 5},
-		"flatten": {networks.Keras, keras.with(fake{"dense/kernel:0": {25088, 6}, "dense/bias:0": {6}}), 6},
+			"head.fc.weight": {5, 16}, "head.fc.bias": {5}}), classes: 5},
+		"flatten": {variant: networks.Keras, weights: keras.with(fake{"dense/kernel:0": {25088, 6}, "dense/bias:0": {6}}), classes: 6},
 		// Names as in an .npz. In their order alone, the chain would break off at 3.
-		"pooled": {networks.Keras, flat.with(fake{"a_kernel": {8, 3}, "b_kernel": {8, 8}, "c_kernel": {512, 8}, "c_bias": {8}}), 3},
+		"pooled": {variant: networks.Keras, weights: flat.with(fake{"a_kernel": {8, 3}, "b_kernel": {8, 8}, "c_kernel": {512, 8}, "c_bias": {8}}), classes: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			contract, model, err := fromFake(t, networks.VGG16, c.variant, c.weights)
@@ -152,19 +159,22 @@ func TestBuildRefuses(t *testing.T) {
 		o    networks.Options
 		says []string
 	}{
-		"missing": {options(networks.Torchvision, torch.without("features.10.bias")), []string{"features.10.bias [256] is missing"}},
-		"misshapen": {options(networks.Torchvision, torch.with(fake{"features.2.weight": {64, 3, 3, 3}})),
-			[]string{"features.2.weight has the shape [64 3 3 3], and should have [64 64 3 3]"}},
-		"surplus":  {options(networks.Torchvision, torch.with(fake{"features.1.running_mean": {64}})), []string{"features.1.running_mean [64] is surplus"}},
-		"no head":  {options(networks.Torchvision, vgg(networks.Torchvision)), []string{"classifier.6.weight [1000 4096] is missing"}},
-		"no chain": {options(networks.Keras, keras.with(fake{"dense/kernel": {300, 6}})), []string{"25088 or 512", "dense 300 to 6"}},
-		"sigmoid":  {options(networks.Keras, keras.with(fake{"dense/kernel": {512, 1}})), []string{"dense", "sigmoid"}},
-		"twice":    {options(networks.Keras, keras.with(fake{"a/kernel:0": {512, 1}, "a/kernel": {512, 1}})), []string{`"a/kernel"`, `"a/kernel:0"`}},
-		"variant":  {options(networks.Keras, torch), []string{"block1_conv1/kernel [3 3 3 64] is missing", "surplus"}},
-		"classes":  {six, []string{"7 classes", "not 6"}},
-		"labels":   {labels, []string{"2 labels", "7 classes"}},
-		"network":  {networks.Options{Network: "vgg19", Variant: networks.Keras}, []string{"vgg19"}},
-		"tf":       {networks.Options{Network: networks.VGG16, Variant: "tf"}, []string{`"tf"`}},
+		"missing": {o: options(networks.Torchvision, torch.without("features.10.bias")), says: []string{"features.10.bias [256] is missing"}},
+		"misshapen": {o: options(networks.Torchvision, torch.with(fake{"features.2.weight": {64, 3, 3, 3}})),
+			says: []string{"features.2.weight has the shape [64 3 3 3], and should have [64 64 3 3]"}},
+		"surplus": {
+			o:    options(networks.Torchvision, torch.with(fake{"features.1.running_mean": {64}})),
+			says: []string{"features.1.running_mean [64] is surplus"},
+		},
+		"no head":  {o: options(networks.Torchvision, vgg(networks.Torchvision)), says: []string{"classifier.6.weight [1000 4096] is missing"}},
+		"no chain": {o: options(networks.Keras, keras.with(fake{"dense/kernel": {300, 6}})), says: []string{"25088 or 512", "dense 300 to 6"}},
+		"sigmoid":  {o: options(networks.Keras, keras.with(fake{"dense/kernel": {512, 1}})), says: []string{"dense", "sigmoid"}},
+		"twice":    {o: options(networks.Keras, keras.with(fake{"a/kernel:0": {512, 1}, "a/kernel": {512, 1}})), says: []string{`"a/kernel"`, `"a/kernel:0"`}},
+		"variant":  {o: options(networks.Keras, torch), says: []string{"block1_conv1/kernel [3 3 3 64] is missing", "surplus"}},
+		"classes":  {o: six, says: []string{"7 classes", "not 6"}},
+		"labels":   {o: labels, says: []string{"2 labels", "7 classes"}},
+		"network":  {o: networks.Options{Network: "vgg19", Variant: networks.Keras}, says: []string{"vgg19"}},
+		"tf":       {o: networks.Options{Network: networks.VGG16, Variant: "tf"}, says: []string{`"tf"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := networks.Build(t.Context(), io.Discard, c.o)
@@ -190,10 +200,10 @@ func TestParameters(t *testing.T) {
 		variant    networks.Variant
 		parameters int64
 	}{
-		{networks.VGG16, networks.Torchvision, 138_357_544},
-		{networks.VGG16, networks.Keras, 138_357_544},
-		{networks.InceptionV3, networks.Torchvision, 23_834_568},
-		{networks.InceptionV3, networks.Keras, 23_851_784 - statistics},
+		{network: networks.VGG16, variant: networks.Torchvision, parameters: 138_357_544},
+		{network: networks.VGG16, variant: networks.Keras, parameters: 138_357_544},
+		{network: networks.InceptionV3, variant: networks.Torchvision, parameters: 23_834_568},
+		{network: networks.InceptionV3, variant: networks.Keras, parameters: 23_851_784 - statistics},
 	} {
 		n, counted := int64(0), networks.Tensors(c.network, c.variant)
 		for _, u := range counted {

@@ -42,14 +42,17 @@ func TestOptionsRefused(t *testing.T) {
 		o    networks.Options
 		says string
 	}{
-		"transform_input of VGG-16":  {change(func(o *networks.Options) { o.TransformInput = &yes }), "transform_input"},
-		"transform_input of Keras":   {networks.Options{Network: networks.InceptionV3, Variant: networks.Keras, TransformInput: &yes}, "transform_input"},
-		"one output":                 {change(func(o *networks.Options) { o.Classes = 1 }), "--activation sigmoid"},
-		"one output behind softmax":  {change(func(o *networks.Options) { o.Classes, o.Variant = 1, networks.Keras }), "1 for every image"},
-		"sigmoid behind softmax":     {change(func(o *networks.Options) { o.Variant, o.Activation = networks.Keras, models.Sigmoid }), "--logits"},
-		"probabilities of raw":       {change(func(o *networks.Options) { o.Activation = models.Probabilities }), "not probabilities"},
-		"one output that is logits":  {change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Logits }), "1 for every image"},
-		"one output that is sigmoid": {change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Sigmoid }), ""},
+		"transform_input of VGG-16": {o: change(func(o *networks.Options) { o.TransformInput = &yes }), says: "transform_input"},
+		"transform_input of Keras": {
+			o:    networks.Options{Network: networks.InceptionV3, Variant: networks.Keras, TransformInput: &yes},
+			says: "transform_input",
+		},
+		"one output":                 {o: change(func(o *networks.Options) { o.Classes = 1 }), says: "--activation sigmoid"},
+		"one output behind softmax":  {o: change(func(o *networks.Options) { o.Classes, o.Variant = 1, networks.Keras }), says: "1 for every image"},
+		"sigmoid behind softmax":     {o: change(func(o *networks.Options) { o.Variant, o.Activation = networks.Keras, models.Sigmoid }), says: "--logits"},
+		"probabilities of raw":       {o: change(func(o *networks.Options) { o.Activation = models.Probabilities }), says: "not probabilities"},
+		"one output that is logits":  {o: change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Logits }), says: "1 for every image"},
+		"one output that is sigmoid": {o: change(func(o *networks.Options) { o.Classes, o.Activation = 1, models.Sigmoid }), says: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			contract, err := networks.Build(t.Context(), io.Discard, c.o)

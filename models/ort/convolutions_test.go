@@ -238,8 +238,8 @@ func TestReplacedInNetworks(t *testing.T) {
 		classes int
 		least   int
 	}{
-		{networks.InceptionV3, networks.Torchvision, 10, 8},
-		{networks.VGG16, networks.Keras, 10, 8},
+		{network: networks.InceptionV3, variant: networks.Torchvision, classes: 10, least: 8},
+		{network: networks.VGG16, variant: networks.Keras, classes: 10, least: 8},
 	} {
 		t.Run(string(test.network), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "model.onnx")

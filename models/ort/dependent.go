@@ -11,11 +11,11 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// DependentError says that the row of an image depends on more than the image.
+// DependentError reports whether the row of an image depends on more than the image.
 // It wraps models.ErrModel.
 type DependentError struct {
 	Path, Device string
-	// Chance says that the same batch gives other rows the second time, one image
+	// Chance reports whether the same batch gives other rows the second time, one image
 	// alone too; else rows change with the other images of the batch, or with the
 	// place in it.
 	Chance bool

@@ -28,7 +28,7 @@ func TestFault36_DependentRows(t *testing.T) {
 		mix   graphtest.Mix
 		batch int64  // that the graph takes; 0 is any
 		says  string // in the error; empty for a model that is sound
-		// chance says that rows change from run to run, in a batch of 1 too.
+		// chance reports whether rows change from run to run, in a batch of 1 too.
 		chance bool
 	}{
 		{mix: "plain"},
@@ -154,21 +154,21 @@ func TestScaleOfRounding(t *testing.T) {
 		a, b   []float32
 		beyond bool
 	}{
-		{"equal", logits, []float32{1, 2}, []float32{1, 2}, false},
-		{"last bits", logits, []float32{1, 2}, []float32{1.0000001, 2}, false},
-		{"a small change", logits, []float32{1, 2}, []float32{1.001, 2}, true},
-		{"a small change beside a large offset is rounding", logits, []float32{1000, 1001}, []float32{1000.005, 1001}, false},
-		{"small scores", logits, []float32{1e-5, 3e-5}, []float32{1.1e-5, 3e-5}, true},
-		{"small probabilities", unit, []float32{0.99999, 1e-5}, []float32{0.99998, 2e-5}, true},
-		{"probabilities that round", unit, []float32{0.7, 0.3}, []float32{0.7000001, 0.2999999}, false},
-		{"no probabilities", unit, []float32{-3, 5}, []float32{-3, 5.1}, true},
-		{"one score", logits, []float32{0.5}, []float32{0.51}, true},
-		{"one score that rounds", logits, []float32{0.5}, []float32{0.5000001}, false},
-		{"constant scores", logits, []float32{0, 0}, []float32{0, 0.1}, true},
-		{"no number in both", logits, []float32{nan, 1}, []float32{nan, 1}, false},
-		{"no number in one", logits, []float32{nan, 1}, []float32{0, 1}, true},
-		{"infinite in both", logits, []float32{inf, 1}, []float32{inf, 1}, false},
-		{"infinite in one", logits, []float32{inf, 1}, []float32{2, 1}, true},
+		{name: "equal", scale: logits, a: []float32{1, 2}, b: []float32{1, 2}, beyond: false},
+		{name: "last bits", scale: logits, a: []float32{1, 2}, b: []float32{1.0000001, 2}, beyond: false},
+		{name: "a small change", scale: logits, a: []float32{1, 2}, b: []float32{1.001, 2}, beyond: true},
+		{name: "a small change beside a large offset is rounding", scale: logits, a: []float32{1000, 1001}, b: []float32{1000.005, 1001}, beyond: false},
+		{name: "small scores", scale: logits, a: []float32{1e-5, 3e-5}, b: []float32{1.1e-5, 3e-5}, beyond: true},
+		{name: "small probabilities", scale: unit, a: []float32{0.99999, 1e-5}, b: []float32{0.99998, 2e-5}, beyond: true},
+		{name: "probabilities that round", scale: unit, a: []float32{0.7, 0.3}, b: []float32{0.7000001, 0.2999999}, beyond: false},
+		{name: "no probabilities", scale: unit, a: []float32{-3, 5}, b: []float32{-3, 5.1}, beyond: true},
+		{name: "one score", scale: logits, a: []float32{0.5}, b: []float32{0.51}, beyond: true},
+		{name: "one score that rounds", scale: logits, a: []float32{0.5}, b: []float32{0.5000001}, beyond: false},
+		{name: "constant scores", scale: logits, a: []float32{0, 0}, b: []float32{0, 0.1}, beyond: true},
+		{name: "no number in both", scale: logits, a: []float32{nan, 1}, b: []float32{nan, 1}, beyond: false},
+		{name: "no number in one", scale: logits, a: []float32{nan, 1}, b: []float32{0, 1}, beyond: true},
+		{name: "infinite in both", scale: logits, a: []float32{inf, 1}, b: []float32{inf, 1}, beyond: false},
+		{name: "infinite in one", scale: logits, a: []float32{inf, 1}, b: []float32{2, 1}, beyond: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if part, beyond := c.scale.change(c.a, c.b); beyond != c.beyond {

@@ -125,7 +125,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 		opset  int64
 		middle func(g int8Graph)
 	}{
-		{"convolution of pixels", 13, func(g int8Graph) {
+		{name: "convolution of pixels", opset: 13, middle: func(g int8Graph) {
 			g.through("a", "x", "in in/zero")
 			g.weights(1, true, int8Classes, 3, int8Side, int8Side)
 			g.node("DequantizeLinear", "v", "w step step/zero")
@@ -133,7 +133,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 			g.through("c", "b", "out out/zero")
 			g.node("Flatten", "y", "c")
 		}},
-		{"convolution of 12 channels", 13, func(g int8Graph) {
+		{name: "convolution of 12 channels", opset: 13, middle: func(g int8Graph) {
 			g.node("Concat", "four", "x x x x", number("axis", 1))
 			g.through("a", "four", "in in/zero")
 			g.weights(4, true, int8Classes, 12, int8Side, int8Side)
@@ -145,7 +145,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 			g.node("Mul", "d", "c quarter")
 			g.node("Flatten", "y", "d")
 		}},
-		{"dense layer", 13, func(g int8Graph) {
+		{name: "dense layer", opset: 13, middle: func(g int8Graph) {
 			g.node("Flatten", "f", "x")
 			g.through("a", "f", "in in/zero")
 			g.weights(1, true, int8Classes, int8Inputs)
@@ -153,7 +153,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 			g.node("Gemm", "b", "a v", number("transB", 1))
 			g.through("y", "b", "out out/zero")
 		}},
-		{"product of matrices", 21, func(g int8Graph) {
+		{name: "product of matrices", opset: 21, middle: func(g int8Graph) {
 			g.node("Flatten", "f", "x")
 			g.through("a", "f", "in in/zero")
 			g.weights(1, false, int8Inputs, int8Classes)
@@ -161,7 +161,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 			g.node("MatMul", "b", "a v")
 			g.through("y", "b", "out out/zero")
 		}},
-		{"dynamic quantisation", 13, func(g int8Graph) {
+		{name: "dynamic quantisation", opset: 13, middle: func(g int8Graph) {
 			g.node("Flatten", "f", "x")
 			g.node("DynamicQuantizeLinear", "a a/scale a/zero", "f")
 			g.weights(1, false, int8Inputs, int8Classes)

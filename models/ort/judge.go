@@ -83,7 +83,7 @@ func survey(classes int, scores []float32) surveyed {
 	return r
 }
 
-// unit says that all scores lie from 0 to 1, but for rounding.
+// unit reports whether all scores lie from 0 to 1, but for rounding.
 func (r surveyed) unit() bool { return r.least >= -rowTolerance && r.most <= 1+rowTolerance }
 
 func (r surveyed) probabilities(tolerance float64) bool {

@@ -115,12 +115,12 @@ func TestOpenRefusesLibraries(t *testing.T) {
 	}
 	m := tiny(t, graphtest.Options{})
 	for _, test := range []struct{ name, path, want string }{
-		{"missing", filepath.Join(dir, "none.so"), "no such file"},
-		{"no library", text, text},
-		{"another library", sharedObject(t, filepath.Join(dir, "other.so"), "int x;"), "OrtGetApiBase"},
-		{"too old", sharedObject(t, filepath.Join(dir, "old.so"), oldRuntime, `-DRELEASE="1.16.3"`), "1.16.3; 1.24 or newer"},
-		{"no version", sharedObject(t, filepath.Join(dir, "odd.so"), oldRuntime, `-DRELEASE="odd"`), "ONNX Runtime odd"},
-		{"another interface", sharedObject(t, filepath.Join(dir, "new.so"), oldRuntime, `-DRELEASE="2.0.0"`), "2.0.0 does not offer"},
+		{name: "missing", path: filepath.Join(dir, "none.so"), want: "no such file"},
+		{name: "no library", path: text, want: text},
+		{name: "another library", path: sharedObject(t, filepath.Join(dir, "other.so"), "int x;"), want: "OrtGetApiBase"},
+		{name: "too old", path: sharedObject(t, filepath.Join(dir, "old.so"), oldRuntime, `-DRELEASE="1.16.3"`), want: "1.16.3; 1.24 or newer"},
+		{name: "no version", path: sharedObject(t, filepath.Join(dir, "odd.so"), oldRuntime, `-DRELEASE="odd"`), want: "ONNX Runtime odd"},
+		{name: "another interface", path: sharedObject(t, filepath.Join(dir, "new.so"), oldRuntime, `-DRELEASE="2.0.0"`), want: "2.0.0 does not offer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := Open(m, Options{Provider: CPU, Library: test.path})

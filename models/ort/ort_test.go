@@ -277,20 +277,20 @@ func TestOpenRefuses(t *testing.T) {
 		model *models.Model
 		want  []string
 	}{
-		{"no file", missing, []string{"no such file", missing.Path}},
-		{"garbage", garbage, []string{garbage.Path}},
-		{"NaN (row 22)", tiny(t, graphtest.Options{NaN: true}), []string{"NaN", "damaged"}},
-		{"rank 4 output (row 22)", tiny(t, graphtest.Options{Output: graphtest.Map}), []string{`"scores"`, "[N,10,16,16]", "[N,10]"}},
-		{"wide output (row 22)", tiny(t, graphtest.Options{Output: graphtest.Wide}), []string{"[N,11]", "[N,10]", "10 classes"}},
-		{"narrow contract", fewer, []string{"[N,10]", "[N,9]"}},
-		{"no image input", tiny(t, graphtest.Options{Input: graphtest.Vector}), []string{`"features"`, "float32", "uint8"}},
-		{"text input", tiny(t, graphtest.Options{Input: graphtest.Text}), []string{`"text"`, "string"}},
-		{"another size", otherSize, []string{"[N,32,32,3]", "[N,32,64,3]", "64 x 32"}},
-		{"float contract", float, []string{"uint8", "float32"}},
-		{"CHW contract", planes, []string{"[N,32,32,3]", "[N,3,32,32]", "CHW"}},
-		{"logits called probabilities", lies, []string{"sums to", "logits", "softmax"}},
-		{"unknown input name", renamed, []string{`"pictures"`, `"images"`}},
-		{"unknown output name", noOutput, []string{`"label"`, `"scores"`}},
+		{name: "no file", model: missing, want: []string{"no such file", missing.Path}},
+		{name: "garbage", model: garbage, want: []string{garbage.Path}},
+		{name: "NaN (row 22)", model: tiny(t, graphtest.Options{NaN: true}), want: []string{"NaN", "damaged"}},
+		{name: "rank 4 output (row 22)", model: tiny(t, graphtest.Options{Output: graphtest.Map}), want: []string{`"scores"`, "[N,10,16,16]", "[N,10]"}},
+		{name: "wide output (row 22)", model: tiny(t, graphtest.Options{Output: graphtest.Wide}), want: []string{"[N,11]", "[N,10]", "10 classes"}},
+		{name: "narrow contract", model: fewer, want: []string{"[N,10]", "[N,9]"}},
+		{name: "no image input", model: tiny(t, graphtest.Options{Input: graphtest.Vector}), want: []string{`"features"`, "float32", "uint8"}},
+		{name: "text input", model: tiny(t, graphtest.Options{Input: graphtest.Text}), want: []string{`"text"`, "string"}},
+		{name: "another size", model: otherSize, want: []string{"[N,32,32,3]", "[N,32,64,3]", "64 x 32"}},
+		{name: "float contract", model: float, want: []string{"uint8", "float32"}},
+		{name: "CHW contract", model: planes, want: []string{"[N,32,32,3]", "[N,3,32,32]", "CHW"}},
+		{name: "logits called probabilities", model: lies, want: []string{"sums to", "logits", "softmax"}},
+		{name: "unknown input name", model: renamed, want: []string{`"pictures"`, `"images"`}},
+		{name: "unknown output name", model: noOutput, want: []string{`"label"`, `"scores"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e, err := Open(test.model, Options{Provider: CPU})

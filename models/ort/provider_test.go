@@ -35,20 +35,25 @@ func TestSettings(t *testing.T) {
 		opt      Options
 		want     settings
 	}{
-		{"cpu", CPU, Options{MemoryLimit: 1 << 30}, settings{1, 1, true, false,
+		{name: "cpu", provider: CPU, opt: Options{MemoryLimit: 1 << 30}, want: settings{1, 1, true, false,
 			map[string]string{"session.intra_op.allow_spinning": "0"}, nil}},
-		{"cuda", CUDA, Options{}, settings{1, 1, true, true, gpuConfig, []provider{{CUDA, cudaBase}}}},
-		{"cuda with a limit", CUDA, Options{MemoryLimit: 4 << 30}, settings{1, 1, true, true, gpuConfig,
+		{name: "cuda", provider: CUDA, opt: Options{}, want: settings{1, 1, true, true, gpuConfig, []provider{{CUDA, cudaBase}}}},
+		{name: "cuda with a limit", provider: CUDA, opt: Options{MemoryLimit: 4 << 30}, want: settings{1, 1, true, true, gpuConfig,
 			[]provider{{CUDA, with(cudaBase, "gpu_mem_limit", "4294967296")}}}},
-		{"tensorrt before cuda", TensorRT, Options{}, settings{1, 1, true, true, gpuConfig,
+		{name: "tensorrt before cuda", provider: TensorRT, opt: Options{}, want: settings{1, 1, true, true, gpuConfig,
 			[]provider{{TensorRT, trtBase}, {CUDA, cudaBase}}}},
-		{"tensorrt with all", TensorRT, Options{FP16: true, EngineCache: "/c", MemoryLimit: 1 << 20}, settings{1, 1, true, true, gpuConfig,
-			[]provider{
-				{TensorRT, with(trtBase, "trt_fp16_enable", "1", "trt_max_workspace_size", "1048576",
-					"trt_engine_cache_enable", "1", "trt_engine_cache_path", "/c",
-					"trt_timing_cache_enable", "1", "trt_timing_cache_path", "/c")},
-				{CUDA, with(cudaBase, "gpu_mem_limit", "1048576")},
-			}}},
+		{
+			name:     "tensorrt with all",
+			provider: TensorRT,
+			opt:      Options{FP16: true, EngineCache: "/c", MemoryLimit: 1 << 20},
+			want: settings{1, 1, true, true, gpuConfig,
+				[]provider{
+					{TensorRT, with(trtBase, "trt_fp16_enable", "1", "trt_max_workspace_size", "1048576",
+						"trt_engine_cache_enable", "1", "trt_engine_cache_path", "/c",
+						"trt_timing_cache_enable", "1", "trt_timing_cache_path", "/c")},
+					{CUDA, with(cudaBase, "gpu_mem_limit", "1048576")},
+				}},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := settingsFor(test.provider, 2, test.opt); !reflect.DeepEqual(got, test.want) {
@@ -163,12 +168,17 @@ func TestPlacement(t *testing.T) {
 		nodes    nodes
 		want     string // empty: no error
 	}{
-		{"all on cuda", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}}, ""},
-		{"shapes on the cpu", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Shape": 1}}, ""},
-		{"work on the cpu", CUDA, nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Conv": 2, "Gemm": 1}}, "1 Gemm, 2 Conv"},
-		{"nothing on cuda", CUDA, nodes{"CPUExecutionProvider": {"Relu": 1}}, "no part"},
-		{"rest on cuda", TensorRT, nodes{"TensorrtExecutionProvider": {"Conv": 3}, "CUDAExecutionProvider": {"Gemm": 1}}, ""},
-		{"nothing on tensorrt", TensorRT, nodes{"CUDAExecutionProvider": {"Gemm": 1}}, "no part"},
+		{name: "all on cuda", provider: CUDA, nodes: nodes{"CUDAExecutionProvider": {"Conv": 3}}, want: ""},
+		{name: "shapes on the cpu", provider: CUDA, nodes: nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Shape": 1}}, want: ""},
+		{
+			name:     "work on the cpu",
+			provider: CUDA,
+			nodes:    nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Conv": 2, "Gemm": 1}},
+			want:     "1 Gemm, 2 Conv",
+		},
+		{name: "nothing on cuda", provider: CUDA, nodes: nodes{"CPUExecutionProvider": {"Relu": 1}}, want: "no part"},
+		{name: "rest on cuda", provider: TensorRT, nodes: nodes{"TensorrtExecutionProvider": {"Conv": 3}, "CUDAExecutionProvider": {"Gemm": 1}}, want: ""},
+		{name: "nothing on tensorrt", provider: TensorRT, nodes: nodes{"CUDAExecutionProvider": {"Gemm": 1}}, want: "no part"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := judgePlacement(test.provider, test.nodes)
@@ -278,7 +288,17 @@ func TestDefaults(t *testing.T) {
 	if device.GPUs().Visible() == 0 {
 		auto = 4
 	}
-	for on, want := range map[string]int{CPU: 4, CPUDirect: 4, "cpu/winograd": 4, CUDA: 32, TensorRT: 32, "cuda:1": 32, "tensorrt:0/fp16": 32, Auto: auto, "": auto} {
+	for on, want := range map[string]int{
+		CPU:               4,
+		CPUDirect:         4,
+		"cpu/winograd":    4,
+		CUDA:              32,
+		TensorRT:          32,
+		"cuda:1":          32,
+		"tensorrt:0/fp16": 32,
+		Auto:              auto,
+		"":                auto,
+	} {
 		if got := DefaultBatch(on); got != want {
 			t.Errorf("%q: a batch of %d, want %d", on, got, want)
 		}
@@ -288,12 +308,12 @@ func TestDefaults(t *testing.T) {
 		provider string
 		want     int
 	}{
-		{Options{}, CUDA, 2},
-		{Options{}, TensorRT, 2},
-		{Options{Lanes: 3}, CUDA, 3},
-		{Options{Lanes: 3}, CPU, 3},
-		{Options{}, CPU, device.CPUs(1).Usable},
-		{Options{LocalSize: 1 << 20}, CPU, device.CPUs(1 << 20).Usable},
+		{opt: Options{}, provider: CUDA, want: 2},
+		{opt: Options{}, provider: TensorRT, want: 2},
+		{opt: Options{Lanes: 3}, provider: CUDA, want: 3},
+		{opt: Options{Lanes: 3}, provider: CPU, want: 3},
+		{opt: Options{}, provider: CPU, want: device.CPUs(1).Usable},
+		{opt: Options{LocalSize: 1 << 20}, provider: CPU, want: device.CPUs(1 << 20).Usable},
 	} {
 		if got := test.opt.lanes(test.provider); got != test.want {
 			t.Errorf("%s, %+v: %d lanes, want %d", test.provider, test.opt, got, test.want)

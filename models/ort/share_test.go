@@ -126,8 +126,8 @@ func writeDense(t *testing.T, path string, width int64) {
 		path  string
 		write func(io.Writer) (int64, error)
 	}{
-		{path + ".data", g.WriteData},
-		{path, func(w io.Writer) (int64, error) { return g.WriteBeside(w, filepath.Base(path)+".data") }},
+		{path: path + ".data", write: g.WriteData},
+		{path: path, write: func(w io.Writer) (int64, error) { return g.WriteBeside(w, filepath.Base(path)+".data") }},
 	} {
 		err := models.Save(f.path, func(w io.Writer) error {
 			_, err := f.write(w)

@@ -12,11 +12,27 @@ func TestHalf(t *testing.T) {
 		from float32
 		want uint16
 	}{
-		{"zero", 0, 0}, {"minus zero", float32(math.Copysign(0, -1)), 0x8000}, {"one", 1, 0x3c00}, {"minus two", -2, 0xc000},
-		{"a third", 1. / 3, 0x3555}, {"largest", 65504, 0x7bff}, {"rounded to infinity", 65520, 0x7c00}, {"beyond", 1e6, 0x7c00},
-		{"to the even one below", 2049, 0x6800}, {"to the even one above", 2051, 0x6802},
-		{"least normal", 1. / (1 << 14), 0x0400}, {"least", 1. / (1 << 24), 0x0001}, {"half of the least", 1. / (1 << 25), 0x0000},
-		{"rounded to the least normal", 0.99999 / (1 << 14), 0x0400}, {"infinity", float32(math.Inf(-1)), 0xfc00},
+		{
+			name: "zero",
+			from: 0,
+			want: 0,
+		}, {
+			name: "minus zero",
+			from: float32(math.Copysign(0, -1)),
+			want: 0x8000,
+		}, {name: "one", from: 1, want: 0x3c00}, {name: "minus two", from: -2, want: 0xc000},
+		{
+			name: "a third",
+			from: 1. / 3,
+			want: 0x3555,
+		}, {name: "largest", from: 65504, want: 0x7bff}, {name: "rounded to infinity", from: 65520, want: 0x7c00}, {name: "beyond", from: 1e6, want: 0x7c00},
+		{name: "to the even one below", from: 2049, want: 0x6800}, {name: "to the even one above", from: 2051, want: 0x6802},
+		{
+			name: "least normal",
+			from: 1. / (1 << 14),
+			want: 0x0400,
+		}, {name: "least", from: 1. / (1 << 24), want: 0x0001}, {name: "half of the least", from: 1. / (1 << 25), want: 0x0000},
+		{name: "rounded to the least normal", from: 0.99999 / (1 << 14), want: 0x0400}, {name: "infinity", from: float32(math.Inf(-1)), want: 0xfc00},
 	} {
 		if got := toHalf(c.from); got != c.want {
 			t.Errorf("%s: %v gives %#04x, want %#04x", c.name, c.from, got, c.want)
@@ -44,20 +60,20 @@ func TestRowShape(t *testing.T) {
 		classes, batch int64
 		want           []int64
 	}{
-		{"row", []int64{any, 4}, 4, 0, []int64{n, 4}},
-		{"unknown", nil, 4, 0, []int64{n, 4}},
-		{"any width", []int64{any, any}, 4, 0, []int64{n, 4}},
-		{"planes of one pixel", []int64{any, 4, 1, 1}, 4, 0, []int64{n, 4, 1, 1}},
-		{"planes of any size", []int64{any, 4, any, any}, 4, 0, []int64{n, 4, 1, 1}},
-		{"all any", []int64{any, any, any}, 4, 0, []int64{n, 4, 1}},
-		{"sequence of one", []int64{any, 1, 4}, 4, 0, []int64{n, 1, 4}},
-		{"one score", []int64{any, 1}, 1, 0, []int64{n, 1}},
-		{"one score without an axis", []int64{any}, 1, 0, []int64{n}},
-		{"row without a batch", []int64{4}, 4, 1, []int64{4}},
-		{"another width", []int64{any, 5}, 4, 0, nil},
-		{"two widths", []int64{any, 4, 4}, 4, 0, nil},
-		{"boxes", []int64{any, 4, 100}, 4, 0, nil},
-		{"a width without a batch", []int64{4}, 4, 0, nil},
+		{name: "row", shape: []int64{any, 4}, classes: 4, batch: 0, want: []int64{n, 4}},
+		{name: "unknown", shape: nil, classes: 4, batch: 0, want: []int64{n, 4}},
+		{name: "any width", shape: []int64{any, any}, classes: 4, batch: 0, want: []int64{n, 4}},
+		{name: "planes of one pixel", shape: []int64{any, 4, 1, 1}, classes: 4, batch: 0, want: []int64{n, 4, 1, 1}},
+		{name: "planes of any size", shape: []int64{any, 4, any, any}, classes: 4, batch: 0, want: []int64{n, 4, 1, 1}},
+		{name: "all any", shape: []int64{any, any, any}, classes: 4, batch: 0, want: []int64{n, 4, 1}},
+		{name: "sequence of one", shape: []int64{any, 1, 4}, classes: 4, batch: 0, want: []int64{n, 1, 4}},
+		{name: "one score", shape: []int64{any, 1}, classes: 1, batch: 0, want: []int64{n, 1}},
+		{name: "one score without an axis", shape: []int64{any}, classes: 1, batch: 0, want: []int64{n}},
+		{name: "row without a batch", shape: []int64{4}, classes: 4, batch: 1, want: []int64{4}},
+		{name: "another width", shape: []int64{any, 5}, classes: 4, batch: 0, want: nil},
+		{name: "two widths", shape: []int64{any, 4, 4}, classes: 4, batch: 0, want: nil},
+		{name: "boxes", shape: []int64{any, 4, 100}, classes: 4, batch: 0, want: nil},
+		{name: "a width without a batch", shape: []int64{4}, classes: 4, batch: 0, want: nil},
 	} {
 		if got := rowShape(c.shape, c.classes, c.batch); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
@@ -68,12 +84,16 @@ func TestRowShape(t *testing.T) {
 // What ONNX Runtime says is said without the places in its source.
 func TestPlain(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{"IR version", "Load model from x failed:/src/core/graph/model.cc:202 onnxruntime::Model::Model(onnx::ModelProto&&, int) Unsupported model IR version: 99, max supported IR version: 13",
-			"it has IR version 99, and ONNX Runtime 1.30.0 knows up to 13: update ONNX Runtime, or export the model with an IR version of 13 and an opset of that time"},
-		{"opset", "x failed:/src/y.h:46 void f(int) ONNX Runtime only *guarantees* support. Opset 99 is under development and support is limited. Current official support for domain ai.onnx is till opset 26.",
-			"it uses opset 99 of ai.onnx, and ONNX Runtime 1.30.0 knows up to 26: update ONNX Runtime, or export the model with opset 26"},
-		{"another", "Node 3: /onnxruntime_src/core/a.cc:10 void ns::F::g(const int&) const The shape is wrong.", "Node 3: The shape is wrong."},
-		{"none", "out of paper", "out of paper"},
+		{name: "IR version", text: "Load model from x failed:/src/core/graph/model.cc:202 onnxruntime::Model::Model(onnx::ModelProto&&, int) Unsupported model IR version: 99, max supported IR version: 13",
+			want: "it has IR version 99, and ONNX Runtime 1.30.0 knows up to 13: update ONNX Runtime, or export the model with an IR version of 13 and an opset of that time"},
+		{name: "opset", text: "x failed:/src/y.h:46 void f(int) ONNX Runtime only *guarantees* support. Opset 99 is under development and support is limited. Current official support for domain ai.onnx is till opset 26.",
+			want: "it uses opset 99 of ai.onnx, and ONNX Runtime 1.30.0 knows up to 26: update ONNX Runtime, or export the model with opset 26"},
+		{
+			name: "another",
+			text: "Node 3: /onnxruntime_src/core/a.cc:10 void ns::F::g(const int&) const The shape is wrong.",
+			want: "Node 3: The shape is wrong.",
+		},
+		{name: "none", text: "out of paper", want: "out of paper"},
 	} {
 		err := &providerError{errText(c.text)}
 		if got := plain(err, "1.30.0"); got.Error() != c.want {

@@ -13,19 +13,19 @@ func BenchmarkDecode(b *testing.B) {
 		name string
 		edit func(*Spec)
 	}{
-		{"u8", func(*Spec) {}},
-		{"f32-chw-224-crop", func(s *Spec) {
+		{name: "u8", edit: func(*Spec) {}},
+		{name: "f32-chw-224-crop", edit: func(s *Spec) {
 			s.Width, s.Height, s.Layout, s.DType = 224, 224, CHW, Float32
 			s.Fit, s.ResizeTo = CenterCrop, 256
 			s.Scale = 1.0 / 255
 			s.Mean, s.Std = []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
 		}},
-		{"tf-u8", func(s *Spec) { s.Resize = TFBilinearAlignCorners }},
-		{"bicubic-u8", func(s *Spec) { s.Resize = PillowBicubic }},
-		{"lanczos-u8", func(s *Spec) { s.Resize = PillowLanczos }},
-		{"nearest-u8", func(s *Spec) { s.Resize = PillowNearest }},
-		{"area-u8", func(s *Spec) { s.Resize = Area }},
-		{"u8-scaled", func(s *Spec) { s.ScaledDecode = true }},
+		{name: "tf-u8", edit: func(s *Spec) { s.Resize = TFBilinearAlignCorners }},
+		{name: "bicubic-u8", edit: func(s *Spec) { s.Resize = PillowBicubic }},
+		{name: "lanczos-u8", edit: func(s *Spec) { s.Resize = PillowLanczos }},
+		{name: "nearest-u8", edit: func(s *Spec) { s.Resize = PillowNearest }},
+		{name: "area-u8", edit: func(s *Spec) { s.Resize = Area }},
+		{name: "u8-scaled", edit: func(s *Spec) { s.ScaledDecode = true }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := spec

@@ -13,8 +13,8 @@ var backends = []struct {
 	name string
 	opt  Options
 }{
-	{"turbo", Options{}},
-	{"portable", Options{ForcePortable: true}},
+	{name: "turbo", opt: Options{}},
+	{name: "portable", opt: Options{ForcePortable: true}},
 }
 
 // TestFault17_Statuses: what is not an image, or not a whole one, has one
@@ -38,33 +38,33 @@ func TestFault17_Statuses(t *testing.T) {
 		src  []byte
 		want Status
 	}{
-		{"zero bytes", nil, StatusEmpty},
-		{"one byte", []byte{0xff}, StatusTruncated},
-		{"HTML", []byte("<!DOCTYPE html><html><body>404</body></html>"), StatusNotImage},
-		{"text that begins with BM", []byte("BMW is a maker of cars and of motorcycles"), StatusNotImage},
-		{"zeros", make([]byte, 4096), StatusNotImage},
-		{"HEIC", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), StatusUnsupported},
-		{"garbage after the end", append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), StatusOK},
-		{"garbage after a PNG", append(bytes.Clone(png), "garbage"...), StatusOK},
-		{"garbage between segments", append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), StatusOK},
-		{"only signature", []byte("\xff\xd8\xff"), StatusTruncated},
-		{"no end marker", jpg[:len(jpg)-2], StatusOK}, // it has every pixel
-		{"no end marker, and a byte less", jpg[:len(jpg)-3], StatusTruncated},
-		{"no data", append(bytes.Clone(jpg[:sos]), 0xff, 0xd9), StatusCorrupt},
-		{"data cut out before the end", append(bytes.Clone(jpg[:(sos+len(jpg))/2]), 0xff, 0xd9), StatusCorrupt},
-		{"12 bits a sample", with(jpg, sof+4, 12), StatusUnsupported},
-		{"lossless process", with(jpg, sof+1, 0xc3), StatusUnsupported},
-		{"height after the data", with(jpg, sof+5, 0, 0), StatusUnsupported},
-		{"zero width", with(jpg, sof+7, 0, 0), StatusCorrupt},
-		{"two components", with(jpg, sof+9, 2), StatusUnsupported},
-		{"missing Huffman table", with(jpg, sos+6, 0x33), StatusCorrupt},
-		{"PNG cut", png[:len(png)/2], StatusTruncated},
-		{"PNG with a bad checksum", with(png, 29, 1, 2, 3, 4), StatusCorrupt},
-		{"WebP cut", webp[:len(webp)/2], StatusTruncated},
-		{"WebP with a bad frame", with(webp, 23, 1, 2, 3), StatusCorrupt},
-		{"GIF cut", gif[:len(gif)/2], StatusTruncated},
-		{"TIFF cut", tif[:len(tif)/2], StatusTruncated},
-		{"BMP cut", bmp[:len(bmp)/2], StatusTruncated},
+		{name: "zero bytes", src: nil, want: StatusEmpty},
+		{name: "one byte", src: []byte{0xff}, want: StatusTruncated},
+		{name: "HTML", src: []byte("<!DOCTYPE html><html><body>404</body></html>"), want: StatusNotImage},
+		{name: "text that begins with BM", src: []byte("BMW is a maker of cars and of motorcycles"), want: StatusNotImage},
+		{name: "zeros", src: make([]byte, 4096), want: StatusNotImage},
+		{name: "HEIC", src: []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), want: StatusUnsupported},
+		{name: "garbage after the end", src: append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), want: StatusOK},
+		{name: "garbage after a PNG", src: append(bytes.Clone(png), "garbage"...), want: StatusOK},
+		{name: "garbage between segments", src: append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), want: StatusOK},
+		{name: "only signature", src: []byte("\xff\xd8\xff"), want: StatusTruncated},
+		{name: "no end marker", src: jpg[:len(jpg)-2], want: StatusOK}, // it has every pixel
+		{name: "no end marker, and a byte less", src: jpg[:len(jpg)-3], want: StatusTruncated},
+		{name: "no data", src: append(bytes.Clone(jpg[:sos]), 0xff, 0xd9), want: StatusCorrupt},
+		{name: "data cut out before the end", src: append(bytes.Clone(jpg[:(sos+len(jpg))/2]), 0xff, 0xd9), want: StatusCorrupt},
+		{name: "12 bits a sample", src: with(jpg, sof+4, 12), want: StatusUnsupported},
+		{name: "lossless process", src: with(jpg, sof+1, 0xc3), want: StatusUnsupported},
+		{name: "height after the data", src: with(jpg, sof+5, 0, 0), want: StatusUnsupported},
+		{name: "zero width", src: with(jpg, sof+7, 0, 0), want: StatusCorrupt},
+		{name: "two components", src: with(jpg, sof+9, 2), want: StatusUnsupported},
+		{name: "missing Huffman table", src: with(jpg, sos+6, 0x33), want: StatusCorrupt},
+		{name: "PNG cut", src: png[:len(png)/2], want: StatusTruncated},
+		{name: "PNG with a bad checksum", src: with(png, 29, 1, 2, 3, 4), want: StatusCorrupt},
+		{name: "WebP cut", src: webp[:len(webp)/2], want: StatusTruncated},
+		{name: "WebP with a bad frame", src: with(webp, 23, 1, 2, 3), want: StatusCorrupt},
+		{name: "GIF cut", src: gif[:len(gif)/2], want: StatusTruncated},
+		{name: "TIFF cut", src: tif[:len(tif)/2], want: StatusTruncated},
+		{name: "BMP cut", src: bmp[:len(bmp)/2], want: StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, b := range backends {

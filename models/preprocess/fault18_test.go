@@ -79,26 +79,26 @@ func TestFault18_Bombs(t *testing.T) {
 		src  []byte
 		want Status
 	}{
-		{"JPEG of 65535x65535", huge, StatusTooLarge},
-		{"JPEG of 8192x8192 in 2 kB", large, StatusCorrupt},
-		{"progressive JPEG of 10,000 scans", scans(readFixture(t, "jpeg-progressive.jpg"), 10_000), StatusTooLarge},
-		{"PNG of 65535x65535", append(headerOf(65535, 65535), chunkOf("IEND", nil)...), StatusTooLarge},
-		{"PNG of one long row", append(headerOf(80_000_000, 1), chunkOf("IEND", nil)...), StatusTooLarge},
-		{"PNG of 2^31-1 squared", headerOf(1<<31-1, 1<<31-1), StatusTooLarge},
-		{"PNG of 2^32-1 squared", headerOf(1<<32-1, 1<<32-1), StatusCorrupt},
-		{"PNG chunk claims 4 GiB", claim, StatusCorrupt},
-		{"PNG chunk claims 2 GiB", longClaim, StatusTruncated},
-		{"GIF of 65535x65535", hugeGIF, StatusTooLarge},
-		{"WebP of 16383x16383", hugeWebP, StatusTooLarge},
-		{"BMP of 65535x65535", bmpOf(65535, 65535), StatusTooLarge},
-		{"BMP of 9000x9000 in 54 bytes", bmpOf(9000, 9000), StatusTruncated},
-		{"BMP of negative width", bmpOf(-5, 5), StatusUnsupported},
-		{"TIFF of 65535x65535", tiff(65535, 65535, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusTooLarge},
-		{"TIFF of 2^32-1 squared", tiff(1<<32-1, 1<<32-1, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusTooLarge},
-		{"TIFF tag of 2^32-1 values", tiff(10, 10, [4]uint32{offsets, 4, 1<<32 - 1, 8}, [4]uint32{counts, 4, 1, 8}), StatusCorrupt},
-		{"TIFF strip of 4 GiB", tiff(10, 10, [4]uint32{offsets, 4, 1, 8}, [4]uint32{samples, 3, 1, 1},
-			[4]uint32{rowsPerStrip, 4, 1, 10}, [4]uint32{counts, 4, 1, 1<<32 - 1}), StatusCorrupt},
-		{"TIFF directory of 65535 entries", []byte("II*\x00\x08\x00\x00\x00\xff\xff\x12\x01"), StatusTruncated},
+		{name: "JPEG of 65535x65535", src: huge, want: StatusTooLarge},
+		{name: "JPEG of 8192x8192 in 2 kB", src: large, want: StatusCorrupt},
+		{name: "progressive JPEG of 10,000 scans", src: scans(readFixture(t, "jpeg-progressive.jpg"), 10_000), want: StatusTooLarge},
+		{name: "PNG of 65535x65535", src: append(headerOf(65535, 65535), chunkOf("IEND", nil)...), want: StatusTooLarge},
+		{name: "PNG of one long row", src: append(headerOf(80_000_000, 1), chunkOf("IEND", nil)...), want: StatusTooLarge},
+		{name: "PNG of 2^31-1 squared", src: headerOf(1<<31-1, 1<<31-1), want: StatusTooLarge},
+		{name: "PNG of 2^32-1 squared", src: headerOf(1<<32-1, 1<<32-1), want: StatusCorrupt},
+		{name: "PNG chunk claims 4 GiB", src: claim, want: StatusCorrupt},
+		{name: "PNG chunk claims 2 GiB", src: longClaim, want: StatusTruncated},
+		{name: "GIF of 65535x65535", src: hugeGIF, want: StatusTooLarge},
+		{name: "WebP of 16383x16383", src: hugeWebP, want: StatusTooLarge},
+		{name: "BMP of 65535x65535", src: bmpOf(65535, 65535), want: StatusTooLarge},
+		{name: "BMP of 9000x9000 in 54 bytes", src: bmpOf(9000, 9000), want: StatusTruncated},
+		{name: "BMP of negative width", src: bmpOf(-5, 5), want: StatusUnsupported},
+		{name: "TIFF of 65535x65535", src: tiff(65535, 65535, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), want: StatusTooLarge},
+		{name: "TIFF of 2^32-1 squared", src: tiff(1<<32-1, 1<<32-1, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 8}), want: StatusTooLarge},
+		{name: "TIFF tag of 2^32-1 values", src: tiff(10, 10, [4]uint32{offsets, 4, 1<<32 - 1, 8}, [4]uint32{counts, 4, 1, 8}), want: StatusCorrupt},
+		{name: "TIFF strip of 4 GiB", src: tiff(10, 10, [4]uint32{offsets, 4, 1, 8}, [4]uint32{samples, 3, 1, 1},
+			[4]uint32{rowsPerStrip, 4, 1, 10}, [4]uint32{counts, 4, 1, 1<<32 - 1}), want: StatusCorrupt},
+		{name: "TIFF directory of 65535 entries", src: []byte("II*\x00\x08\x00\x00\x00\xff\xff\x12\x01"), want: StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, b := range backends {
@@ -223,7 +223,7 @@ func TestFault18_ManyPieces(t *testing.T) {
 			name  string
 			texts int
 			want  orientation
-		}{{"within", most, 6}, {"beyond", most + 1, 1}} {
+		}{{name: "within", texts: most, want: 6}, {name: "beyond", texts: most + 1, want: 1}} {
 			t.Run(c.name, func(t *testing.T) {
 				src := append(headerOf(8, 8), bytes.Repeat(text(long), c.texts)...)
 				src = append(append(append(src, text(turned)...), chunkOf("IDAT", nil)...), chunkOf("IEND", nil)...)

@@ -140,30 +140,38 @@ func TestFault19_BMPForms(t *testing.T) {
 		form bmpForm
 		want []byte
 	}{
-		{"24 bits", bmpForm{header: 40, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"reserved bytes", bmpForm{header: 40, bits: 24, reserved: "abcd", pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"top down", bmpForm{header: 40, bits: 24, topDown: true, pixels: flipRows(bmpRows(w, h, 24, bgr), h)}, want},
-		{"a gap before the pixels", bmpForm{header: 40, bits: 24, gap: 7, pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"a palette that is not used", bmpForm{header: 40, bits: 24, colours: 16, palette: palette(4), pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"OS/2 1", bmpForm{header: 12, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"OS/2 2", bmpForm{header: 64, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"32 bits", bmpForm{header: 40, bits: 32, pixels: bmpRows(w, h, 32, bgr)}, want},
-		{"32 bits with masks", bmpForm{header: 40, bits: 32, compression: 3, masks: bgrMasks, pixels: bmpRows(w, h, 32, bgr)}, want},
-		{"version 2", bmpForm{header: 52, bits: 32, compression: 3, masks: bgrMasks, pixels: bmpRows(w, h, 32, bgr)}, want},
-		{"version 3", bmpForm{header: 56, bits: 32, compression: 3, masks: [4]uint32{0xff000000, 0xff0000, 0xff00, 0xff},
-			pixels: bmpRows(w, h, 32, wide([3]int{24, 16, 8}))}, want},
-		{"version 4", bmpForm{header: 108, bits: 32, compression: 3, masks: [4]uint32{0xff, 0xff00, 0xff0000, 0xff000000},
-			pixels: bmpRows(w, h, 32, wide([3]int{0, 8, 16}))}, want},
-		{"version 5", bmpForm{header: 124, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want},
-		{"16 bits", bmpForm{header: 40, bits: 16, pixels: bmpRows(w, h, 16, pixel555)}, want555},
-		{"16 bits with masks", bmpForm{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf800, 0x7e0, 0x1f},
-			pixels: bmpRows(w, h, 16, pixel565)}, want565},
-		{"8 bits", bmpForm{header: 40, bits: 8, colours: 16, palette: palette(4), pixels: bmpRows(w, h, 8, index)}, want},
-		{"8 bits, OS/2 1", bmpForm{header: 12, bits: 8, palette: append(palette(3), make([]byte, 240*3)...), pixels: bmpRows(w, h, 8, index)}, want},
-		{"4 bits", bmpForm{header: 40, bits: 4, palette: palette(4), pixels: bmpRows(w, h, 4, index)}, want},
-		{"grey of 4 bits", bmpForm{header: 40, bits: 4, palette: greyPalette(16), pixels: bmpRows(w, h, 4, index)}, grey},
-		{"1 bit", bmpForm{header: 40, bits: 1, palette: []byte("\x00\x00\x00\x00\xff\xff\xff\x00"),
-			pixels: bmpRows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}, bw},
+		{name: "24 bits", form: bmpForm{header: 40, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{name: "reserved bytes", form: bmpForm{header: 40, bits: 24, reserved: "abcd", pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{name: "top down", form: bmpForm{header: 40, bits: 24, topDown: true, pixels: flipRows(bmpRows(w, h, 24, bgr), h)}, want: want},
+		{name: "a gap before the pixels", form: bmpForm{header: 40, bits: 24, gap: 7, pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{
+			name: "a palette that is not used",
+			form: bmpForm{header: 40, bits: 24, colours: 16, palette: palette(4), pixels: bmpRows(w, h, 24, bgr)},
+			want: want,
+		},
+		{name: "OS/2 1", form: bmpForm{header: 12, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{name: "OS/2 2", form: bmpForm{header: 64, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{name: "32 bits", form: bmpForm{header: 40, bits: 32, pixels: bmpRows(w, h, 32, bgr)}, want: want},
+		{name: "32 bits with masks", form: bmpForm{header: 40, bits: 32, compression: 3, masks: bgrMasks, pixels: bmpRows(w, h, 32, bgr)}, want: want},
+		{name: "version 2", form: bmpForm{header: 52, bits: 32, compression: 3, masks: bgrMasks, pixels: bmpRows(w, h, 32, bgr)}, want: want},
+		{name: "version 3", form: bmpForm{header: 56, bits: 32, compression: 3, masks: [4]uint32{0xff000000, 0xff0000, 0xff00, 0xff},
+			pixels: bmpRows(w, h, 32, wide([3]int{24, 16, 8}))}, want: want},
+		{name: "version 4", form: bmpForm{header: 108, bits: 32, compression: 3, masks: [4]uint32{0xff, 0xff00, 0xff0000, 0xff000000},
+			pixels: bmpRows(w, h, 32, wide([3]int{0, 8, 16}))}, want: want},
+		{name: "version 5", form: bmpForm{header: 124, bits: 24, pixels: bmpRows(w, h, 24, bgr)}, want: want},
+		{name: "16 bits", form: bmpForm{header: 40, bits: 16, pixels: bmpRows(w, h, 16, pixel555)}, want: want555},
+		{name: "16 bits with masks", form: bmpForm{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf800, 0x7e0, 0x1f},
+			pixels: bmpRows(w, h, 16, pixel565)}, want: want565},
+		{name: "8 bits", form: bmpForm{header: 40, bits: 8, colours: 16, palette: palette(4), pixels: bmpRows(w, h, 8, index)}, want: want},
+		{
+			name: "8 bits, OS/2 1",
+			form: bmpForm{header: 12, bits: 8, palette: append(palette(3), make([]byte, 240*3)...), pixels: bmpRows(w, h, 8, index)},
+			want: want,
+		},
+		{name: "4 bits", form: bmpForm{header: 40, bits: 4, palette: palette(4), pixels: bmpRows(w, h, 4, index)}, want: want},
+		{name: "grey of 4 bits", form: bmpForm{header: 40, bits: 4, palette: greyPalette(16), pixels: bmpRows(w, h, 4, index)}, want: grey},
+		{name: "1 bit", form: bmpForm{header: 40, bits: 1, palette: []byte("\x00\x00\x00\x00\xff\xff\xff\x00"),
+			pixels: bmpRows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}, want: bw},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantPixels(t, c.form.file(w, h), w, h, c.want) })
 	}
@@ -222,14 +230,44 @@ func TestFault19_BMPRuns(t *testing.T) {
 		runs        string
 		want        string // the rows from the first to the last, of 5 pixels
 	}{
-		{"runs", 8, bmpRLE8, "\x05\x07\x00\x00\x03\x01\x02\x02\x00\x01", "\x01\x01\x01\x02\x02" + "\x07\x07\x07\x07\x07"},
-		{"absolute, padded", 8, bmpRLE8, "\x00\x05\x01\x02\x03\x04\x05\x00\x00\x00\x05\x09\x00\x01", "\x09\x09\x09\x09\x09" + "\x01\x02\x03\x04\x05"},
-		{"a row that ends early", 8, bmpRLE8, "\x02\x03\x00\x00\x05\x04\x00\x01", "\x04\x04\x04\x04\x04" + "\x03\x03\x00\x00\x00"},
-		{"a run past its row", 8, bmpRLE8, "\x09\x03\x00\x00\x05\x04\x00\x01", "\x04\x04\x04\x04\x04" + "\x03\x03\x03\x03\x03"},
-		{"a jump", 8, bmpRLE8, "\x01\x03\x00\x02\x01\x01\x03\x06\x00\x01", "\x00\x00\x06\x06\x06" + "\x03\x00\x00\x00\x00"},
-		{"no end", 8, bmpRLE8, "\x05\x07\x00\x00\x05\x02", "\x02\x02\x02\x02\x02" + "\x07\x07\x07\x07\x07"},
-		{"nibbles", 4, bmpRLE4, "\x05\x12\x00\x00\x05\x34\x00\x01", "\x03\x04\x03\x04\x03" + "\x01\x02\x01\x02\x01"},
-		{"absolute nibbles", 4, bmpRLE4, "\x00\x05\x12\x34\x50\x00\x00\x00\x05\x66\x00\x01", "\x06\x06\x06\x06\x06" + "\x01\x02\x03\x04\x05"},
+		{name: "runs", bits: 8, compression: bmpRLE8, runs: "\x05\x07\x00\x00\x03\x01\x02\x02\x00\x01", want: "\x01\x01\x01\x02\x02" + "\x07\x07\x07\x07\x07"},
+		{
+			name:        "absolute, padded",
+			bits:        8,
+			compression: bmpRLE8,
+			runs:        "\x00\x05\x01\x02\x03\x04\x05\x00\x00\x00\x05\x09\x00\x01",
+			want:        "\x09\x09\x09\x09\x09" + "\x01\x02\x03\x04\x05",
+		},
+		{
+			name:        "a row that ends early",
+			bits:        8,
+			compression: bmpRLE8,
+			runs:        "\x02\x03\x00\x00\x05\x04\x00\x01",
+			want:        "\x04\x04\x04\x04\x04" + "\x03\x03\x00\x00\x00",
+		},
+		{
+			name:        "a run past its row",
+			bits:        8,
+			compression: bmpRLE8,
+			runs:        "\x09\x03\x00\x00\x05\x04\x00\x01",
+			want:        "\x04\x04\x04\x04\x04" + "\x03\x03\x03\x03\x03",
+		},
+		{
+			name:        "a jump",
+			bits:        8,
+			compression: bmpRLE8,
+			runs:        "\x01\x03\x00\x02\x01\x01\x03\x06\x00\x01",
+			want:        "\x00\x00\x06\x06\x06" + "\x03\x00\x00\x00\x00",
+		},
+		{name: "no end", bits: 8, compression: bmpRLE8, runs: "\x05\x07\x00\x00\x05\x02", want: "\x02\x02\x02\x02\x02" + "\x07\x07\x07\x07\x07"},
+		{name: "nibbles", bits: 4, compression: bmpRLE4, runs: "\x05\x12\x00\x00\x05\x34\x00\x01", want: "\x03\x04\x03\x04\x03" + "\x01\x02\x01\x02\x01"},
+		{
+			name:        "absolute nibbles",
+			bits:        4,
+			compression: bmpRLE4,
+			runs:        "\x00\x05\x12\x34\x50\x00\x00\x00\x05\x66\x00\x01",
+			want:        "\x06\x06\x06\x06\x06" + "\x01\x02\x03\x04\x05",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := bmpForm{header: 40, bits: c.bits, compression: c.compression, palette: palette(1 << c.bits), pixels: []byte(c.runs)}
@@ -252,15 +290,23 @@ func TestFault17_BMPUnsupported(t *testing.T) {
 		form bmpForm
 		want Status
 	}{
-		{"a JPEG inside", bmpForm{header: 40, bits: 24, compression: 4, pixels: px}, StatusUnsupported},
-		{"3 bits", bmpForm{header: 40, bits: 3, pixels: px}, StatusUnsupported},
-		{"RLE24 of OS/2", bmpForm{header: 64, bits: 24, compression: 4, pixels: px}, StatusUnsupported},
-		{"a mask with a hole", bmpForm{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf0f, 0xf0, 0xf000}, pixels: px}, StatusUnsupported},
-		{"a mask beyond the pixel", bmpForm{header: 108, bits: 16, compression: 3, masks: [4]uint32{0x1f0000, 0x3e0, 0x1f}, pixels: px}, StatusUnsupported},
-		{"masks of zero, of 16 bits", bmpForm{header: 108, bits: 16, compression: 3, pixels: px}, StatusUnsupported},
-		{"no rows", bmpForm{header: 12, bits: 24}, StatusCorrupt},
-		{"fewer rows", bmpForm{header: 40, bits: 24, pixels: px[:200]}, StatusTruncated},
-		{"fewer colours", bmpForm{header: 40, bits: 8, palette: px[:100]}, StatusTruncated},
+		{name: "a JPEG inside", form: bmpForm{header: 40, bits: 24, compression: 4, pixels: px}, want: StatusUnsupported},
+		{name: "3 bits", form: bmpForm{header: 40, bits: 3, pixels: px}, want: StatusUnsupported},
+		{name: "RLE24 of OS/2", form: bmpForm{header: 64, bits: 24, compression: 4, pixels: px}, want: StatusUnsupported},
+		{
+			name: "a mask with a hole",
+			form: bmpForm{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf0f, 0xf0, 0xf000}, pixels: px},
+			want: StatusUnsupported,
+		},
+		{
+			name: "a mask beyond the pixel",
+			form: bmpForm{header: 108, bits: 16, compression: 3, masks: [4]uint32{0x1f0000, 0x3e0, 0x1f}, pixels: px},
+			want: StatusUnsupported,
+		},
+		{name: "masks of zero, of 16 bits", form: bmpForm{header: 108, bits: 16, compression: 3, pixels: px}, want: StatusUnsupported},
+		{name: "no rows", form: bmpForm{header: 12, bits: 24}, want: StatusCorrupt},
+		{name: "fewer rows", form: bmpForm{header: 40, bits: 24, pixels: px[:200]}, want: StatusTruncated},
+		{name: "fewer colours", form: bmpForm{header: 40, bits: 8, palette: px[:100]}, want: StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := 9

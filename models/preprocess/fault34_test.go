@@ -25,12 +25,12 @@ func TestFault34_Files(t *testing.T) {
 		want       Status
 		reason     string
 	}{
-		{"whole.jpg", "whole.jpg", StatusOK, ""},
-		{"cut.jpg", "", StatusCorrupt, short},
-		{"junk-and-cut.jpg", "", StatusCorrupt, short},
-		{"reserved-marker.jpg", "", StatusCorrupt, short},
-		{"no-end.jpg", "whole-smooth.jpg", StatusOK, ""},
-		{"samsung-trailer.jpg", "whole-smooth.jpg", StatusOK, ""},
+		{file: "whole.jpg", same: "whole.jpg", want: StatusOK, reason: ""},
+		{file: "cut.jpg", same: "", want: StatusCorrupt, reason: short},
+		{file: "junk-and-cut.jpg", same: "", want: StatusCorrupt, reason: short},
+		{file: "reserved-marker.jpg", same: "", want: StatusCorrupt, reason: short},
+		{file: "no-end.jpg", same: "whole-smooth.jpg", want: StatusOK, reason: ""},
+		{file: "samsung-trailer.jpg", same: "whole-smooth.jpg", want: StatusOK, reason: ""},
 	} {
 		for _, b := range backends {
 			t.Run(c.file+"/"+b.name, func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestFault34_Tables(t *testing.T) {
 		src  []byte
 		want Status
 	}{
-		{"no Huffman tables", withoutSegment(src, mDHT), StatusOK},
-		{"no quantisation table", withoutSegment(src, mDQT), StatusCorrupt},
-		{"progressive, a Huffman table less", withoutSegment(progressive, mDHT), StatusCorrupt},
+		{name: "no Huffman tables", src: withoutSegment(src, mDHT), want: StatusOK},
+		{name: "no quantisation table", src: withoutSegment(src, mDQT), want: StatusCorrupt},
+		{name: "progressive, a Huffman table less", src: withoutSegment(progressive, mDHT), want: StatusCorrupt},
 	} {
 		for _, b := range backends {
 			t.Run(c.name+"/"+b.name, func(t *testing.T) {
@@ -168,18 +168,18 @@ func TestFault34_Harmless(t *testing.T) {
 		name string
 		src  []byte
 	}{
-		{"junk before the scan", insert(src, sos, []byte("junk"))},
-		{"fill before a marker", insert(src, sos, []byte{0xff, 0xff})},
-		{"surplus zeros", insert(src, end, make([]byte, 100))},
-		{"surplus byte", insert(src, end, []byte{0x55})},
-		{"surplus text", insert(src, end, []byte("made by a camera"))},
-		{"a restart marker behind the last", insert(src, end, []byte{0xff, mRST0})},
-		{"a height behind the data", insert(src, end, []byte{0xff, 0xdc, 0, 4, 0, 31})},
-		{"a comment behind the data", insert(src, end, []byte("\xff\xfe\x00\x05abc"))},
-		{"a marker without a segment", insert(src, sos, []byte{0xff, mTEM})},
-		{"a JFIF of the future", edit(bytes.Index(src, []byte("JFIF\x00"))+5, 7)},
-		{"a scan's header of a progressive", edit(sos+11, 5, 6, 7)},
-		{"an unknown transform", insert(src, 2, []byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x09"))},
+		{name: "junk before the scan", src: insert(src, sos, []byte("junk"))},
+		{name: "fill before a marker", src: insert(src, sos, []byte{0xff, 0xff})},
+		{name: "surplus zeros", src: insert(src, end, make([]byte, 100))},
+		{name: "surplus byte", src: insert(src, end, []byte{0x55})},
+		{name: "surplus text", src: insert(src, end, []byte("made by a camera"))},
+		{name: "a restart marker behind the last", src: insert(src, end, []byte{0xff, mRST0})},
+		{name: "a height behind the data", src: insert(src, end, []byte{0xff, 0xdc, 0, 4, 0, 31})},
+		{name: "a comment behind the data", src: insert(src, end, []byte("\xff\xfe\x00\x05abc"))},
+		{name: "a marker without a segment", src: insert(src, sos, []byte{0xff, mTEM})},
+		{name: "a JFIF of the future", src: edit(bytes.Index(src, []byte("JFIF\x00"))+5, 7)},
+		{name: "a scan's header of a progressive", src: edit(sos+11, 5, 6, 7)},
+		{name: "an unknown transform", src: insert(src, 2, []byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x09"))},
 	} {
 		for _, b := range backends {
 			t.Run(c.name+"/"+b.name, func(t *testing.T) {
@@ -222,14 +222,14 @@ func TestFault34_NoEnd(t *testing.T) {
 		b      []byte
 		proven bool
 	}{
-		{"nothing", nil, true},
-		{"text", bytes.Repeat([]byte("This is not a pixel. "), 200), true},
-		{"zeros", make([]byte, 4096), true},
-		{"0xff", bytes.Repeat([]byte{0xff}, 4096), true},
-		{"Samsung's", samsungTrailer(), true},
-		{"a JPEG", behind, true},
-		{"random", random, false},
-		{"Samsung's, of another length", append([]byte{1, 2, 3}, samsungTrailer()...), false},
+		{name: "nothing", b: nil, proven: true},
+		{name: "text", b: bytes.Repeat([]byte("This is not a pixel. "), 200), proven: true},
+		{name: "zeros", b: make([]byte, 4096), proven: true},
+		{name: "0xff", b: bytes.Repeat([]byte{0xff}, 4096), proven: true},
+		{name: "Samsung's", b: samsungTrailer(), proven: true},
+		{name: "a JPEG", b: behind, proven: true},
+		{name: "random", b: random, proven: false},
+		{name: "Samsung's, of another length", b: append([]byte{1, 2, 3}, samsungTrailer()...), proven: false},
 	} {
 		for _, kind := range jpegKinds {
 			src := readFixture(t, kind)
@@ -273,15 +273,15 @@ func TestFault34_Markers(t *testing.T) {
 		marker byte
 		want   Status
 	}{
-		{0x02, StatusCorrupt},          // reserved
-		{0xbf, StatusCorrupt},          // reserved
-		{mJPG, StatusUnsupported},      // of an extension
-		{0xf7, StatusUnsupported},      // JPEG-LS
-		{mDHP, StatusUnsupported},      // hierarchical
-		{mAPP14 + 1, StatusOK},         // an application's
-		{0xfe, StatusOK},               // a comment
-		{mSOI, StatusCorrupt},          // a second start
-		{mSOF0 + 3, StatusUnsupported}, // lossless
+		{marker: 0x02, want: StatusCorrupt},          // reserved
+		{marker: 0xbf, want: StatusCorrupt},          // reserved
+		{marker: mJPG, want: StatusUnsupported},      // of an extension
+		{marker: 0xf7, want: StatusUnsupported},      // JPEG-LS
+		{marker: mDHP, want: StatusUnsupported},      // hierarchical
+		{marker: mAPP14 + 1, want: StatusOK},         // an application's
+		{marker: 0xfe, want: StatusOK},               // a comment
+		{marker: mSOI, want: StatusCorrupt},          // a second start
+		{marker: mSOF0 + 3, want: StatusUnsupported}, // lossless
 	} {
 		for _, b := range backends {
 			t.Run(fmt.Sprintf("0x%02x/%s", c.marker, b.name), func(t *testing.T) {
@@ -315,15 +315,15 @@ func TestFault34_Colours(t *testing.T) {
 		src    []byte
 		colour jpegColour
 	}{
-		{"YCbCr", src, colourYCbCr},
-		{"Adobe's RGB", adobe(src, 0), colourRGB},
-		{"Adobe's YCbCr", adobe(src, 1), colourYCbCr},
-		{"components R, G, B", named, colourRGB},
-		{"components R, G, B of Adobe's YCbCr", adobe(named, 1), colourYCbCr},
-		{"components R, G, B of a JFIF", insert(named, 2, jfif), colourYCbCr},
-		{"Adobe's RGB of a JFIF", insert(adobe(src, 0), 2, jfif), colourYCbCr},
-		{"YCCK", ycck, colourYCCK},
-		{"CMYK, subsampled", cmyk, colourCMYK},
+		{name: "YCbCr", src: src, colour: colourYCbCr},
+		{name: "Adobe's RGB", src: adobe(src, 0), colour: colourRGB},
+		{name: "Adobe's YCbCr", src: adobe(src, 1), colour: colourYCbCr},
+		{name: "components R, G, B", src: named, colour: colourRGB},
+		{name: "components R, G, B of Adobe's YCbCr", src: adobe(named, 1), colour: colourYCbCr},
+		{name: "components R, G, B of a JFIF", src: insert(named, 2, jfif), colour: colourYCbCr},
+		{name: "Adobe's RGB of a JFIF", src: insert(adobe(src, 0), 2, jfif), colour: colourYCbCr},
+		{name: "YCCK", src: ycck, colour: colourYCCK},
+		{name: "CMYK, subsampled", src: cmyk, colour: colourCMYK},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, fail := walkJPEG(c.src, Options{MaxPixels: 1 << 20, MaxScans: 1})
@@ -389,12 +389,12 @@ func TestFault34_Arithmetic(t *testing.T) {
 		src  []byte
 		want Status
 	}{
-		{"whole", src, StatusOK},
-		{"with a comment behind", insert(src, end, []byte("\xff\xfe\x00\x04ab")), StatusOK},
-		{"cut, with another scan behind", append(bytes.Clone(src[:(data+end)/2]), src[scan:]...), StatusCorrupt},
-		{"two scans", append(bytes.Clone(src[:end]), src[scan:]...), StatusCorrupt},
-		{"two scan headers", append(bytes.Clone(src[:data]), src[scan:]...), StatusCorrupt},
-		{"cut, without an end", src[:end], StatusTruncated},
+		{name: "whole", src: src, want: StatusOK},
+		{name: "with a comment behind", src: insert(src, end, []byte("\xff\xfe\x00\x04ab")), want: StatusOK},
+		{name: "cut, with another scan behind", src: append(bytes.Clone(src[:(data+end)/2]), src[scan:]...), want: StatusCorrupt},
+		{name: "two scans", src: append(bytes.Clone(src[:end]), src[scan:]...), want: StatusCorrupt},
+		{name: "two scan headers", src: append(bytes.Clone(src[:data]), src[scan:]...), want: StatusCorrupt},
+		{name: "cut, without an end", src: src[:end], want: StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wantStatus(t, decodeSmall(t, c.src, Options{}), c.want)
@@ -411,7 +411,7 @@ func TestFault34_ProgressiveRange(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		from, n int // of the quantisation table
-	}{{"first", 0, 1}, {"others", 1, 63}} {
+	}{{name: "first", from: 0, n: 1}, {name: "others", from: 1, n: 63}} {
 		t.Run(c.name, func(t *testing.T) {
 			b := bytes.Clone(src)
 			table := bytes.Index(b, []byte{0xff, mDQT}) + 5

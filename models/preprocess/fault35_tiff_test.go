@@ -175,18 +175,18 @@ func TestFault35_TIFFBombs(t *testing.T) {
 		src  []byte
 		want Status
 	}{
-		{"no compression", strip(9000, 9000, 1), StatusTruncated},
-		{"LZW", strip(9000, 9000, 5), StatusCorrupt},
-		{"deflate", strip(9000, 9000, 8), StatusCorrupt},
-		{"PackBits", strip(9000, 9000, 32773), StatusCorrupt},
-		{"Group 4", tiffOf([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{compression, 3, 1, 4},
-			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 40}), StatusCorrupt},
-		{"many strips", tiffOf([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{bits, 3, 1, 8},
-			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{rowsPerStrip, 4, 1, 1}), StatusCorrupt},
-		{"a huge tile", tiles(10, 10, 1<<31, 1<<31), StatusTooLarge},
-		{"a long tile", tiles(10, 10, 16, 1<<31), StatusCorrupt},
-		{"a wide tile", tiles(9000, 9000, 1<<22, 16), StatusTooLarge},
-		{"a tile of no width", tiles(10, 10, 0, 16), StatusCorrupt},
+		{name: "no compression", src: strip(9000, 9000, 1), want: StatusTruncated},
+		{name: "LZW", src: strip(9000, 9000, 5), want: StatusCorrupt},
+		{name: "deflate", src: strip(9000, 9000, 8), want: StatusCorrupt},
+		{name: "PackBits", src: strip(9000, 9000, 32773), want: StatusCorrupt},
+		{name: "Group 4", src: tiffOf([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{compression, 3, 1, 4},
+			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 40}), want: StatusCorrupt},
+		{name: "many strips", src: tiffOf([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{bits, 3, 1, 8},
+			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{rowsPerStrip, 4, 1, 1}), want: StatusCorrupt},
+		{name: "a huge tile", src: tiles(10, 10, 1<<31, 1<<31), want: StatusTooLarge},
+		{name: "a long tile", src: tiles(10, 10, 16, 1<<31), want: StatusCorrupt},
+		{name: "a wide tile", src: tiles(9000, 9000, 1<<22, 16), want: StatusTooLarge},
+		{name: "a tile of no width", src: tiles(10, 10, 0, 16), want: StatusCorrupt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDecoder(t, smallSpec, Options{})

@@ -21,29 +21,29 @@ type mutation struct {
 }
 
 var mutations = []mutation{
-	{"one byte overwritten", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "one byte overwritten", edit: func(rnd *rand.Rand, b []byte) []byte {
 		b[2+rnd.IntN(len(b)-2)] = byte(rnd.Uint32())
 		return b
 	}},
-	{"64 bytes overwritten", overwrite(64)},
-	{"512 bytes overwritten", overwrite(512)},
-	{"cut", func(rnd *rand.Rand, b []byte) []byte { return b[:2+rnd.IntN(len(b)-2)] }},
-	{"cut, with an end", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "64 bytes overwritten", edit: overwrite(64)},
+	{name: "512 bytes overwritten", edit: overwrite(512)},
+	{name: "cut", edit: func(rnd *rand.Rand, b []byte) []byte { return b[:2+rnd.IntN(len(b)-2)] }},
+	{name: "cut, with an end", edit: func(rnd *rand.Rand, b []byte) []byte {
 		return append(b[:2+rnd.IntN(len(b)-2)], 0xff, mEOI)
 	}},
-	{"junk before the scan", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "junk before the scan", edit: func(rnd *rand.Rand, b []byte) []byte {
 		at := scanStart(b)
 		return insert(b, at, junk(rnd, 8))
 	}},
-	{"junk before the scan, and cut", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "junk before the scan, and cut", edit: func(rnd *rand.Rand, b []byte) []byte {
 		at := scanStart(b)
 		b = insert(b, at, junk(rnd, 8))
 		return append(b[:at+30+rnd.IntN(len(b)-at-30)], 0xff, mEOI)
 	}},
-	{"a marker inserted", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "a marker inserted", edit: func(rnd *rand.Rand, b []byte) []byte {
 		return insert(b, 2+rnd.IntN(len(b)-2), []byte{0xff, byte(rnd.Uint32())})
 	}},
-	{"a table lost", func(rnd *rand.Rand, b []byte) []byte {
+	{name: "a table lost", edit: func(rnd *rand.Rand, b []byte) []byte {
 		return withoutSegment(b, []byte{mDHT, mDQT, mDRI, mAPP14}[rnd.IntN(4)])
 	}},
 }

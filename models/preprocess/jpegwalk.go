@@ -16,7 +16,7 @@ type jpegHeader struct {
 	scans         int
 	ended         bool // has an end-of-image marker
 	followed      bool // has a start of image behind its scans
-	// doubt says that only checkJPEG can tell what the image is: it has no end, or
+	// doubt reports whether only checkJPEG can tell what the image is: it has no end, or
 	// is not built as encoders do. What a decoder made of it might depend on the
 	// tables of the image before.
 	doubt bool

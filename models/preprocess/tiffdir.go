@@ -148,7 +148,7 @@ func readTIFFDir(src []byte) (*tiffDir, *Failure) {
 
 func tagName(tag uint16) string { return fmt.Sprintf("%s (tag %d)", tiffTagNames[tag], tag) }
 
-// unsupportedTag says that a tag, or a value of it, is not decoded.
+// unsupportedTag reports whether a tag, or a value of it, is not decoded.
 func unsupportedTag(tag uint16, what string) *Failure {
 	return &Failure{StatusUnsupported, fmt.Sprintf("TIFF whose %s %s is not decoded", tagName(tag), what)}
 }

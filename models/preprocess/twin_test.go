@@ -283,10 +283,10 @@ func TestScaledDecodeOfFraction(t *testing.T) {
 	d := newDecoder(t, s, Options{})
 	row := make([]byte, s.RowBytes())
 	for _, c := range []struct{ w, h, wantW, wantH int }{
-		{480, 400, 120, 100},
-		{464, 400, 232, 200}, // of 116 columns, 58 would be kept
-		{472, 400, 118, 100},
-		{960, 800, 120, 100},
+		{w: 480, h: 400, wantW: 120, wantH: 100},
+		{w: 464, h: 400, wantW: 232, wantH: 200}, // of 116 columns, 58 would be kept
+		{w: 472, h: 400, wantW: 118, wantH: 100},
+		{w: 960, h: 800, wantW: 120, wantH: 100},
 	} {
 		if err := d.Decode(row, encodeJPEG(t, picture(c.w, c.h, 3), 95)); err != nil {
 			t.Fatal(err)
@@ -305,14 +305,14 @@ func TestScaledDecode(t *testing.T) {
 	s.ScaledDecode = false
 	full := newDecoder(t, s, Options{})
 	for _, c := range []struct{ w, h, wantW, wantH int }{
-		{60, 50, 60, 50},
-		{61, 51, 61, 51},
-		{480, 400, 60, 50},
-		{480, 399, 60, 50},
-		{479, 393, 60, 50},
-		{479, 392, 120, 98},
-		{2000, 50, 2000, 50},
-		{30, 30, 30, 30},
+		{w: 60, h: 50, wantW: 60, wantH: 50},
+		{w: 61, h: 51, wantW: 61, wantH: 51},
+		{w: 480, h: 400, wantW: 60, wantH: 50},
+		{w: 480, h: 399, wantW: 60, wantH: 50},
+		{w: 479, h: 393, wantW: 60, wantH: 50},
+		{w: 479, h: 392, wantW: 120, wantH: 98},
+		{w: 2000, h: 50, wantW: 2000, wantH: 50},
+		{w: 30, h: 30, wantW: 30, wantH: 30},
 	} {
 		t.Run(fmt.Sprintf("%dx%d", c.w, c.h), func(t *testing.T) {
 			src := encodeJPEG(t, picture(c.w, c.h, 3), 95)

@@ -17,7 +17,7 @@ type profile struct {
 	rates []rateAt
 	// outOfMemory is the smallest batch known not to fit; 0 if none is.
 	outOfMemory int
-	// estimated says that nobody published the rate.
+	// estimated reports whether nobody published the rate.
 	estimated bool
 }
 

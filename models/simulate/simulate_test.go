@@ -136,13 +136,13 @@ func TestNamedDevices(t *testing.T) {
 		batch   int
 		rate    float64
 	}{
-		{"p100", models.VGG16, 32, 430},
-		{"p100", models.VGG16, 128, 430},
-		{"p100", models.InceptionV3, 32, 494},
-		{"k80", models.VGG16, 32, 115},
-		{"k80", models.VGG16, 64, 124},
-		{"k80", models.InceptionV3, 32, 117},
-		{"k80", models.InceptionV3, 256, 128},
+		{device: "p100", network: models.VGG16, batch: 32, rate: 430},
+		{device: "p100", network: models.VGG16, batch: 128, rate: 430},
+		{device: "p100", network: models.InceptionV3, batch: 32, rate: 494},
+		{device: "k80", network: models.VGG16, batch: 32, rate: 115},
+		{device: "k80", network: models.VGG16, batch: 64, rate: 124},
+		{device: "k80", network: models.InceptionV3, batch: 32, rate: 117},
+		{device: "k80", network: models.InceptionV3, batch: 256, rate: 128},
 	} {
 		s, err := Parse(c.device)
 		if err != nil {
@@ -168,7 +168,7 @@ func TestDeviceKnowsNoOtherModel(t *testing.T) {
 	for _, c := range []struct {
 		network   models.Architecture
 		precision string
-	}{{"", ""}, {models.VGG16, "int8"}} {
+	}{{network: "", precision: ""}, {network: models.VGG16, precision: "int8"}} {
 		_, err := Spec{Device: "k80"}.For(c.network, c.precision)
 		if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "simulate:k80,rate=") {
 			t.Errorf("%q in %q: %v does not ask for the rate", c.network, c.precision, err)

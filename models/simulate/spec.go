@@ -122,10 +122,10 @@ const longest = 1e9
 // At is the rate, in images per second, in batches of that size.
 func (s Spec) At(batch int) float64 { return float64(batch) / s.Seconds(batch) }
 
-// Fits says whether the device holds a batch of that size.
+// Fits reports whether the device holds a batch of that size.
 func (s Spec) Fits(batch int) bool { return s.outOfMemory == 0 || batch < s.outOfMemory }
 
-// Estimated says that nobody published the rate.
+// Estimated reports whether nobody published the rate.
 func (s Spec) Estimated() bool { return s.estimated }
 
 // String is the device's name, such as "simulated:430/s" or

@@ -332,20 +332,44 @@ func TestImportRefusesSources(t *testing.T) {
 		path   string
 		says   []string
 	}{
-		"empty folder":        {source: t.TempDir(), says: []string{"no model.json"}},
-		"not an archive":      {source: "import_test.go", says: []string{"not a .tgz"}},
-		"cut archive":         {source: cut, says: []string{"damaged .tgz"}},
-		"which model":         {source: writeArchive(t, files), says: []string{"2 models", "package/dist/models/a", "package/dist/models/b"}},
-		"no such model":       {source: writeArchive(t, files), path: "dist/c", says: []string{"no model in dist/c", "package/dist/models/a"}},
-		"way out":             {source: writeArchive(t, files), path: "../../etc", says: []string{"leads out"}},
-		"graph model":         {source: writePackage(t, files), path: "dist/models/b", says: []string{`"graph-model"`}},
-		"no literal":          {source: writePackage(t, change("dist/models/a/model.min.js", "x")), path: "dist/models/a", says: []string{"exports neither"}},
-		"literal cut off":     {source: writePackage(t, change("dist/models/a/model.min.js", `n.exports={a:[1,{b:"`)), path: "dist/models/a", says: []string{"byte 10", "no end"}},
-		"shard not base64":    {source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="%%"`)), path: "dist/models/a", says: []string{"group1-shard1of1", "base64"}},
-		"shard cut off":       {source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="AAAA`)), path: "dist/models/a", says: []string{"no end"}},
-		"shard too short":     {source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="AAAA"`)), path: "dist/models/a", says: []string{"end at byte 3"}},
-		"class without label": {source: writePackage(t, change("dist/esm/nsfw_classes.js", `NSFW_CLASSES = {0:"a",2:"b"}`)), path: "dist/models/a", says: []string{"not class 1"}},
-		"labels too few":      {source: writePackage(t, change("dist/esm/nsfw_classes.js", `NSFW_CLASSES = {0:"a",1:"b"}`)), path: "dist/models/a", says: []string{"2 labels", "4 classes"}},
+		"empty folder":   {source: t.TempDir(), says: []string{"no model.json"}},
+		"not an archive": {source: "import_test.go", says: []string{"not a .tgz"}},
+		"cut archive":    {source: cut, says: []string{"damaged .tgz"}},
+		"which model":    {source: writeArchive(t, files), says: []string{"2 models", "package/dist/models/a", "package/dist/models/b"}},
+		"no such model":  {source: writeArchive(t, files), path: "dist/c", says: []string{"no model in dist/c", "package/dist/models/a"}},
+		"way out":        {source: writeArchive(t, files), path: "../../etc", says: []string{"leads out"}},
+		"graph model":    {source: writePackage(t, files), path: "dist/models/b", says: []string{`"graph-model"`}},
+		"no literal":     {source: writePackage(t, change("dist/models/a/model.min.js", "x")), path: "dist/models/a", says: []string{"exports neither"}},
+		"literal cut off": {
+			source: writePackage(t, change("dist/models/a/model.min.js", `n.exports={a:[1,{b:"`)),
+			path:   "dist/models/a",
+			says:   []string{"byte 10", "no end"},
+		},
+		"shard not base64": {
+			source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="%%"`)),
+			path:   "dist/models/a",
+			says:   []string{"group1-shard1of1", "base64"},
+		},
+		"shard cut off": {
+			source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="AAAA`)),
+			path:   "dist/models/a",
+			says:   []string{"no end"},
+		},
+		"shard too short": {
+			source: writePackage(t, change("dist/models/a/group1-shard1of1.min.js", `n.exports="AAAA"`)),
+			path:   "dist/models/a",
+			says:   []string{"end at byte 3"},
+		},
+		"class without label": {
+			source: writePackage(t, change("dist/esm/nsfw_classes.js", `NSFW_CLASSES = {0:"a",2:"b"}`)),
+			path:   "dist/models/a",
+			says:   []string{"not class 1"},
+		},
+		"labels too few": {
+			source: writePackage(t, change("dist/esm/nsfw_classes.js", `NSFW_CLASSES = {0:"a",1:"b"}`)),
+			path:   "dist/models/a",
+			says:   []string{"2 labels", "4 classes"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tfjs.Import(context.Background(), c.source, io.Discard, tfjs.Options{Path: c.path})
@@ -430,28 +454,37 @@ func TestImportRefusesModels(t *testing.T) {
 		edit func(string) string
 		says []string
 	}{
-		"unknown layer": {replace(`"class_name": "Dropout"`, `"class_name": "LSTM"`), []string{"layer 15 of 18", "dropout_Dropout1", "LSTM", "Dropout"}},
-		"missing and surplus": {replace(`"name": "dense_Dense1/kernel"`, `"name": "dense_Dense9/kernel"`), []string{
+		"unknown layer": {
+			edit: replace(`"class_name": "Dropout"`, `"class_name": "LSTM"`),
+			says: []string{"layer 15 of 18", "dropout_Dropout1", "LSTM", "Dropout"},
+		},
+		"missing and surplus": {edit: replace(`"name": "dense_Dense1/kernel"`, `"name": "dense_Dense9/kernel"`), says: []string{
 			"2 tensors", "dense_Dense1/kernel [98 6] is missing", "dense_Dense9/kernel [98 6] is surplus"}},
-		"another shape":      {replace(`"units": 6`, `"units": 7`), []string{"dense_Dense1/kernel has the shape [98 6], and should have [98 7]", "moving_mean"}},
-		"channels first":     {replace("channels_last", "channels_first"), []string{"layer 2 of 18", "channels_first"}},
-		"padding":            {first(`"padding": "same"`, `"padding": "causal"`), []string{"causal"}},
-		"activation":         {replace(`"activation": "softmax"`, `"activation": "selu"`), []string{"selu", "dense_Dense2"}},
-		"hostile kernel":     {first("\"kernel_size\": [\n       3,", "\"kernel_size\": [\n       9223372036854775807,"), []string{"kernel or pool size", "9223372036854775807"}},
-		"hostile filters":    {replace(`"filters": 5`, `"filters": 4611686018427387904`), []string{"filters"}},
-		"hostile shape":      {first("\"shape\": [\n      3,", "\"shape\": [\n      4611686018427387904,"), []string{"too large"}},
-		"shape beyond shard": {first("\"shape\": [\n      3,", "\"shape\": [\n      300000,"), []string{"shards end at byte"}},
-		"empty shape":        {first("\"shape\": [\n      3,", "\"shape\": [\n      0,"), []string{"empty"}},
-		"integer weights":    {replace(`"dtype": "float32"`, `"dtype": "int32"`), []string{`"int32"`}},
-		"shard elsewhere":    {replace("group1-shard1of1.bin", "../model.json"), []string{`"../model.json"`}},
-		"shard missing":      {replace("group1-shard1of1.bin", "group9.bin"), []string{"group9.bin", "missing"}},
-		"shard a folder":     {replace("group1-shard1of1.bin", "."), []string{"not a file"}},
-		"five channels":      {first("       11,\n       3\n", "       11,\n       5\n"), []string{"not an image", "[null,14,11,5]"}},
-		"recurrence":         {first("\"input1\",\n        0,", "\"dense_Dense2\",\n        0,"), []string{"does not come before"}},
-		"shared layer":       {first("\"input1\",\n        0,", "\"input1\",\n        1,"), []string{"node 1"}},
-		"no topology":        {replace("modelTopology", "topology"), []string{"modelTopology"}},
-		"model class":        {first(`"class_name": "Model"`, `"class_name": "Custom"`), []string{`"Custom"`}},
-		"not JSON":           {first("{", "<"), []string{"model.json"}},
+		"another shape": {
+			edit: replace(`"units": 6`, `"units": 7`),
+			says: []string{"dense_Dense1/kernel has the shape [98 6], and should have [98 7]", "moving_mean"},
+		},
+		"channels first": {edit: replace("channels_last", "channels_first"), says: []string{"layer 2 of 18", "channels_first"}},
+		"padding":        {edit: first(`"padding": "same"`, `"padding": "causal"`), says: []string{"causal"}},
+		"activation":     {edit: replace(`"activation": "softmax"`, `"activation": "selu"`), says: []string{"selu", "dense_Dense2"}},
+		"hostile kernel": {
+			edit: first("\"kernel_size\": [\n       3,", "\"kernel_size\": [\n       9223372036854775807,"),
+			says: []string{"kernel or pool size", "9223372036854775807"},
+		},
+		"hostile filters":    {edit: replace(`"filters": 5`, `"filters": 4611686018427387904`), says: []string{"filters"}},
+		"hostile shape":      {edit: first("\"shape\": [\n      3,", "\"shape\": [\n      4611686018427387904,"), says: []string{"too large"}},
+		"shape beyond shard": {edit: first("\"shape\": [\n      3,", "\"shape\": [\n      300000,"), says: []string{"shards end at byte"}},
+		"empty shape":        {edit: first("\"shape\": [\n      3,", "\"shape\": [\n      0,"), says: []string{"empty"}},
+		"integer weights":    {edit: replace(`"dtype": "float32"`, `"dtype": "int32"`), says: []string{`"int32"`}},
+		"shard elsewhere":    {edit: replace("group1-shard1of1.bin", "../model.json"), says: []string{`"../model.json"`}},
+		"shard missing":      {edit: replace("group1-shard1of1.bin", "group9.bin"), says: []string{"group9.bin", "missing"}},
+		"shard a folder":     {edit: replace("group1-shard1of1.bin", "."), says: []string{"not a file"}},
+		"five channels":      {edit: first("       11,\n       3\n", "       11,\n       5\n"), says: []string{"not an image", "[null,14,11,5]"}},
+		"recurrence":         {edit: first("\"input1\",\n        0,", "\"dense_Dense2\",\n        0,"), says: []string{"does not come before"}},
+		"shared layer":       {edit: first("\"input1\",\n        0,", "\"input1\",\n        1,"), says: []string{"node 1"}},
+		"no topology":        {edit: replace("modelTopology", "topology"), says: []string{"modelTopology"}},
+		"model class":        {edit: first(`"class_name": "Model"`, `"class_name": "Custom"`), says: []string{`"Custom"`}},
+		"not JSON":           {edit: first("{", "<"), says: []string{"model.json"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := edited(t, c.edit)

@@ -21,9 +21,9 @@ func FuzzSafetensors(f *testing.F) {
 		header string
 		data   int
 	}{
-		{`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F16","shape":[],"data_offsets":[8,10]}}`, 10},
-		{`{"a":{"dtype":"I64","shape":[0,3],"data_offsets":[0,0]},"__metadata__":{"x":"y"}} `, 0},
-		{`{"a":{"dtype":"BF16","shape":[4294967296,4294967296],"data_offsets":[0,1]}}`, 1},
+		{header: `{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F16","shape":[],"data_offsets":[8,10]}}`, data: 10},
+		{header: `{"a":{"dtype":"I64","shape":[0,3],"data_offsets":[0,0]},"__metadata__":{"x":"y"}} `, data: 0},
+		{header: `{"a":{"dtype":"BF16","shape":[4294967296,4294967296],"data_offsets":[0,1]}}`, data: 1},
 	} {
 		f.Add(append(binary.LittleEndian.AppendUint64(nil, uint64(len(s.header))), s.header+string(make([]byte, s.data))...))
 	}

@@ -82,7 +82,7 @@ type Claim struct {
 	Released bool          // given up by its owner
 	Age      time.Duration // since its last link, by the store's clock
 	Held     time.Duration // since its owner claimed it
-	// Live says that the chunk is somebody's; otherwise it may be taken over.
+	// Live reports whether the chunk is somebody's; otherwise it may be taken over.
 	Live bool
 }
 
@@ -254,7 +254,7 @@ func (c *Claims) Now(ctx context.Context) (time.Time, error) {
 	return o.Modified, nil
 }
 
-// live says whether the chunk of that last link is somebody's.
+// live reports whether the chunk of that last link is somebody's.
 func (c *Claims) live(ctx context.Context, l link) (bool, error) {
 	if l.Released {
 		return false, nil

@@ -22,7 +22,16 @@ const lease = time.Minute
 
 // elsewhere is a worker on a machine of its own.
 func elsewhere(n int) Worker {
-	return Worker{ID: fmt.Sprint("w", n), Host: fmt.Sprint("host", n), BootID: fmt.Sprint("boot", n), PIDNamespace: "pid:[1]", PID: 100, PIDStart: 7, Rank: n, World: 8}
+	return Worker{
+		ID:           fmt.Sprint("w", n),
+		Host:         fmt.Sprint("host", n),
+		BootID:       fmt.Sprint("boot", n),
+		PIDNamespace: "pid:[1]",
+		PID:          100,
+		PIDStart:     7,
+		Rank:         n,
+		World:        8,
+	}
 }
 
 // claimsOf are claims whose monotonic clock goes with that of the store.

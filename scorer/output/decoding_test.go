@@ -18,11 +18,23 @@ func TestMixedDecodingIsOnRecord(t *testing.T) {
 		retry   int // that of a retry, -1 for none
 		mixed   bool
 	}{
-		{"an older job", 0, []worker{{20, 0}}, -1, false},
-		{"an older job that a newer program finishes", 0, []worker{{10, 0}, {10, 2}}, -1, true},
-		{"an older job of which a newer program found all rows", 0, []worker{{20, 0}, {0, 2}}, -1, false},
-		{"an older job that is retried", 0, []worker{{20, 0}}, 2, true},
-		{"a job of one program", 2, []worker{{10, 2}, {10, 2}}, 2, false},
+		{name: "an older job", job: 0, workers: []worker{{images: 20, decoding: 0}}, retry: -1, mixed: false},
+		{
+			name:    "an older job that a newer program finishes",
+			job:     0,
+			workers: []worker{{images: 10, decoding: 0}, {images: 10, decoding: 2}},
+			retry:   -1,
+			mixed:   true,
+		},
+		{
+			name:    "an older job of which a newer program found all rows",
+			job:     0,
+			workers: []worker{{images: 20, decoding: 0}, {images: 0, decoding: 2}},
+			retry:   -1,
+			mixed:   false,
+		},
+		{name: "an older job that is retried", job: 0, workers: []worker{{images: 20, decoding: 0}}, retry: 2, mixed: true},
+		{name: "a job of one program", job: 2, workers: []worker{{images: 10, decoding: 2}, {images: 10, decoding: 2}}, retry: 2, mixed: false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := new(mem.Store)

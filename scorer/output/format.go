@@ -31,7 +31,7 @@ func ParseFormat(name string) (Format, error) {
 // Form is all that decides how the rows of a job are written.
 type Form struct {
 	Format Format
-	// Typed says that of the text formats every row shows the types of its
+	// Typed reports whether of the text formats every row shows the types of its
 	// columns: a whole score has a decimal point, and each line of JSON has
 	// path_base64, empty where the path says it all. Otherwise the rows have the
 	// form of jobs that were begun before there was this one, in which readers

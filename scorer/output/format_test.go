@@ -110,21 +110,27 @@ func TestFormatsGolden(t *testing.T) {
 		form Form
 		want string
 	}{
-		{Form{JSONL, true}, `{"path":"a,b.jpg","path_base64":"","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
+		{
+			form: Form{JSONL, true},
+			want: `{"path":"a,b.jpg","path_base64":"","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
 {"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":-1,"score":0.0,"topk":[],"error":"zero \"bytes\""}
 {"path":"c","path_base64":"","size":3,"status":"ok","label":"","class_id":1,"score":1.0,"topk":[{"class_id":1,"label":"","score":1.0},{"class_id":2,"label":"","score":0.0}],"error":""}
-`},
-		{Form{CSV, true}, `path,path_base64,size,status,label,class_id,score,topk,error
+`,
+		},
+		{form: Form{CSV, true}, want: `path,path_base64,size,status,label,class_id,score,topk,error
 "a,b.jpg",,10,ok,dog,7,0.1,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
 ` + "\uFFFD" + `,/w==,0,empty,,-1,0.0,[],"zero ""bytes"""
 c,,3,ok,,1,1.0,"[{""class_id"":1,""label"":"""",""score"":1.0},{""class_id"":2,""label"":"""",""score"":0.0}]",
 `},
 		// As jobs that were begun before have it, and go on to have it.
-		{Form{JSONL, false}, `{"path":"a,b.jpg","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
+		{
+			form: Form{JSONL, false},
+			want: `{"path":"a,b.jpg","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
 {"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":-1,"score":0,"topk":[],"error":"zero \"bytes\""}
 {"path":"c","size":3,"status":"ok","label":"","class_id":1,"score":1,"topk":[{"class_id":1,"label":"","score":1},{"class_id":2,"label":"","score":0}],"error":""}
-`},
-		{Form{CSV, false}, `path,path_base64,size,status,label,class_id,score,topk,error
+`,
+		},
+		{form: Form{CSV, false}, want: `path,path_base64,size,status,label,class_id,score,topk,error
 "a,b.jpg",,10,ok,dog,7,0.1,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
 ` + "\uFFFD" + `,/w==,0,empty,,-1,0,[],"zero ""bytes"""
 c,,3,ok,,1,1,"[{""class_id"":1,""label"":"""",""score"":1},{""class_id"":2,""label"":"""",""score"":0}]",
@@ -213,24 +219,24 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 		form     Form
 		old, new string
 	}{
-		{Form{JSONL, true}, `"size":1`, `"size": 1`},
-		{Form{JSONL, true}, `"size":1`, `"size":1,"more":1`},
-		{Form{JSONL, true}, `"topk":[]`, `"topk":null`},
-		{Form{JSONL, true}, `"score":0.0,`, `"score":0,`},
-		{Form{JSONL, true}, `"path_base64":"",`, ``},
-		{Form{JSONL, true}, `"path_base64":""`, `"path_base64":null`},
-		{Form{JSONL, true}, `"path":"a"`, `"path":1`},
-		{Form{JSONL, false}, `"score":0,`, `"score":0.0,`},
-		{Form{JSONL, false}, `"path":"a"`, `"path":"a","path_base64":""`},
-		{Form{CSV, true}, "a,,1", "a,,one"},
-		{Form{CSV, true}, "a,,1", `"a",,1`},
-		{Form{CSV, true}, ",[],", ",null,"},
-		{Form{CSV, true}, ",[],", ",,"},
-		{Form{CSV, true}, "ok,,0,0.0", "ok,,0,0"},
-		{Form{CSV, true}, "ok,,0,0.0", "ok,,x,0.0"},
-		{Form{CSV, true}, "a,,1", "a,1"},
-		{Form{CSV, true}, "path,", "name,"},
-		{Form{CSV, false}, "ok,,0,0,", "ok,,0,0.0,"},
+		{form: Form{JSONL, true}, old: `"size":1`, new: `"size": 1`},
+		{form: Form{JSONL, true}, old: `"size":1`, new: `"size":1,"more":1`},
+		{form: Form{JSONL, true}, old: `"topk":[]`, new: `"topk":null`},
+		{form: Form{JSONL, true}, old: `"score":0.0,`, new: `"score":0,`},
+		{form: Form{JSONL, true}, old: `"path_base64":"",`, new: ``},
+		{form: Form{JSONL, true}, old: `"path_base64":""`, new: `"path_base64":null`},
+		{form: Form{JSONL, true}, old: `"path":"a"`, new: `"path":1`},
+		{form: Form{JSONL, false}, old: `"score":0,`, new: `"score":0.0,`},
+		{form: Form{JSONL, false}, old: `"path":"a"`, new: `"path":"a","path_base64":""`},
+		{form: Form{CSV, true}, old: "a,,1", new: "a,,one"},
+		{form: Form{CSV, true}, old: "a,,1", new: `"a",,1`},
+		{form: Form{CSV, true}, old: ",[],", new: ",null,"},
+		{form: Form{CSV, true}, old: ",[],", new: ",,"},
+		{form: Form{CSV, true}, old: "ok,,0,0.0", new: "ok,,0,0"},
+		{form: Form{CSV, true}, old: "ok,,0,0.0", new: "ok,,x,0.0"},
+		{form: Form{CSV, true}, old: "a,,1", new: "a,1"},
+		{form: Form{CSV, true}, old: "path,", new: "name,"},
+		{form: Form{CSV, false}, old: "ok,,0,0,", new: "ok,,0,0.0,"},
 	} {
 		good := string(encodeRows(t, rows, tt.form))
 		body := strings.Replace(good, tt.old, tt.new, 1)

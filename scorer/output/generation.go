@@ -55,7 +55,7 @@ const Publication = 1<<31 - 1
 type Retries struct {
 	// Complete is how many have a row for each of their images.
 	Complete int
-	// Publishing says that the last of those is being put into the parts, or was.
+	// Publishing reports whether the last of those is being put into the parts, or was.
 	Publishing bool
 	// Begun is the record of the one after those, nil if there is none.
 	Begun *Job

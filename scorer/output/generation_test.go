@@ -170,19 +170,19 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 		name   string
 		damage func(st *mem.Store, all map[string]string)
 	}{
-		{"a part", func(st *mem.Store, all map[string]string) {
+		{name: "a part", damage: func(st *mem.Store, all map[string]string) {
 			st.Put("part-00001.jsonl", []byte(strings.Replace(all["part-00001.jsonl"], "0.", "0.1", 1)))
 		}},
-		{"a part, one gone, one too many", func(st *mem.Store, all map[string]string) {
+		{name: "a part, one gone, one too many", damage: func(st *mem.Store, all map[string]string) {
 			st.Put("part-00001.jsonl", []byte(all["part-00001.jsonl"][:50]))
 			st.Remove("part-00002.jsonl")
 			st.Put("part-00009.jsonl", []byte(all["part-00002.jsonl"]))
 		}},
-		{"_SUCCESS and digests", func(st *mem.Store, all map[string]string) {
+		{name: "_SUCCESS and digests", damage: func(st *mem.Store, all map[string]string) {
 			st.Put(SuccessName, []byte(all[SuccessName][:50]))
 			st.Remove(digestsName)
 		}},
-		{"digests", func(st *mem.Store, all map[string]string) { st.Put(digestsName, []byte(all[digestsName][5:])) }},
+		{name: "digests", damage: func(st *mem.Store, all map[string]string) { st.Put(digestsName, []byte(all[digestsName][5:])) }},
 	} {
 		for _, again := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, retried=%v", tt.name, again), func(t *testing.T) {
@@ -289,12 +289,12 @@ func TestOverlay(t *testing.T) {
 		changed [2]bool
 		used    int
 	}{
-		{"none", nil, "old old old old old", [2]bool{}, 0},
-		{"all", rows("new", "a", "c", "e", "g", "i"), "new new new new new", [2]bool{true, true}, 5},
-		{"some", rows("new", "c", "i"), "old new old old new", [2]bool{true, true}, 2},
-		{"one call", rows("new", "g"), "old old old new old", [2]bool{false, true}, 1},
-		{"equal ones", rows("old", "a", "g"), "old old old old old", [2]bool{}, 2},
-		{"of other images", rows("new", "0", "b", "f", "g", "z"), "old old old new old", [2]bool{false, true}, 1},
+		{name: "none", newer: nil, want: "old old old old old", changed: [2]bool{}, used: 0},
+		{name: "all", newer: rows("new", "a", "c", "e", "g", "i"), want: "new new new new new", changed: [2]bool{true, true}, used: 5},
+		{name: "some", newer: rows("new", "c", "i"), want: "old new old old new", changed: [2]bool{true, true}, used: 2},
+		{name: "one call", newer: rows("new", "g"), want: "old old old new old", changed: [2]bool{false, true}, used: 1},
+		{name: "equal ones", newer: rows("old", "a", "g"), want: "old old old old old", changed: [2]bool{}, used: 2},
+		{name: "of other images", newer: rows("new", "0", "b", "f", "g", "z"), want: "old old old new old", changed: [2]bool{false, true}, used: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOverlay(seq(tt.newer, nil))

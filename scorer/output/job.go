@@ -67,7 +67,7 @@ type Job struct {
 	// in a record of before it was counted.
 	Decoding int `json:"decoding,omitempty"`
 
-	// DependentRows says that the job may score a model whose row for an image
+	// DependentRows reports whether the job may score a model whose row for an image
 	// depends on the other images of its batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 

@@ -113,19 +113,27 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		kind   error
 		says   []string
 	}{
-		"images":        {func(j *Job) { j.Images = "/other" }, ErrOtherJob, []string{"images: have /data/images, want /other"}},
-		"max":           {func(j *Job) { j.Max = 5 }, ErrOtherJob, []string{"max: have 0, want 5"}},
-		"format":        {func(j *Job) { j.Format = CSV }, ErrOtherJob, []string{"format: have jsonl, want csv"}},
-		"dependent":     {func(j *Job) { j.DependentRows = true }, ErrOtherJob, []string{"dependent rows allowed: have false, want true"}},
-		"topk":          {func(j *Job) { j.TopK = 9 }, ErrOtherJob, []string{"top-k: have 2, want 9"}},
-		"model":         {func(j *Job) { j.ModelDigest = "sha256:x" }, ErrMismatch, []string{"model tiny.onnx: have sha256:m, want sha256:x"}},
-		"preprocessing": {func(j *Job) { j.PreprocessDigest = "sha256:x" }, ErrMismatch, []string{"preprocessing: have sha256:p, want sha256:x"}},
-		"labels":        {func(j *Job) { j.LabelsDigest = "sha256:x" }, ErrMismatch, []string{"labels"}},
-		"output":        {func(j *Job) { j.Activation = "logits" }, ErrMismatch, []string{"output: have , want logits"}},
-		"decoder":       {func(j *Job) { j.JPEGDecoder = "go" }, ErrMismatch, []string{"JPEG decoder: have libjpeg-turbo, want go"}},
-		"precision":     {func(j *Job) { j.Precision = "fp16" }, ErrMismatch, []string{"precision"}},
-		"both": {func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, ErrOtherJob,
-			[]string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
+		"images":    {change: func(j *Job) { j.Images = "/other" }, kind: ErrOtherJob, says: []string{"images: have /data/images, want /other"}},
+		"max":       {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob, says: []string{"max: have 0, want 5"}},
+		"format":    {change: func(j *Job) { j.Format = CSV }, kind: ErrOtherJob, says: []string{"format: have jsonl, want csv"}},
+		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob, says: []string{"dependent rows allowed: have false, want true"}},
+		"topk":      {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob, says: []string{"top-k: have 2, want 9"}},
+		"model": {
+			change: func(j *Job) { j.ModelDigest = "sha256:x" },
+			kind:   ErrMismatch,
+			says:   []string{"model tiny.onnx: have sha256:m, want sha256:x"},
+		},
+		"preprocessing": {
+			change: func(j *Job) { j.PreprocessDigest = "sha256:x" },
+			kind:   ErrMismatch,
+			says:   []string{"preprocessing: have sha256:p, want sha256:x"},
+		},
+		"labels":    {change: func(j *Job) { j.LabelsDigest = "sha256:x" }, kind: ErrMismatch, says: []string{"labels"}},
+		"output":    {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch, says: []string{"output: have , want logits"}},
+		"decoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch, says: []string{"JPEG decoder: have libjpeg-turbo, want go"}},
+		"precision": {change: func(j *Job) { j.Precision = "fp16" }, kind: ErrMismatch, says: []string{"precision"}},
+		"both": {change: func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, kind: ErrOtherJob,
+			says: []string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
 	} {
 		st := new(mem.Store)
 		first := testJob(JSONL)

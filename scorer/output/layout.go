@@ -28,12 +28,12 @@ const (
 
 // What is wrong with an output folder. Errors wrap these and say what to do.
 var (
-	// ErrMismatch says that the model, a record, the manifest or the parts do
+	// ErrMismatch means that the model, a record, the manifest or the parts do
 	// not fit together.
 	ErrMismatch = errors.New("does not match the output folder")
-	// ErrOtherJob says that the folder holds the output of another job.
+	// ErrOtherJob means that the folder holds the output of another job.
 	ErrOtherJob = errors.New("the output folder belongs to another job")
-	// ErrIncomplete says that chunks are still missing.
+	// ErrIncomplete means that chunks are still missing.
 	ErrIncomplete = errors.New("the output is incomplete")
 )
 

@@ -59,7 +59,7 @@ func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) 
 	return m, err
 }
 
-// Frozen says whether the manifest is stored.
+// Frozen reports whether the manifest is stored.
 func Frozen(ctx context.Context, st store.Store) (bool, error) {
 	r, _, err := st.Open(ctx, manifestName, "")
 	if errors.Is(err, store.ErrNotExist) {

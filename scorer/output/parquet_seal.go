@@ -37,7 +37,7 @@ func footer(tail []byte) (int, error) {
 	return 0, errUnsealed
 }
 
-// checkSeal says whether body is a sealed file.
+// checkSeal reports whether body is a sealed file.
 func checkSeal(body []byte) error {
 	at, err := footer(body)
 	if err != nil || at < sealSize {

@@ -26,11 +26,11 @@ func TestFault40_PassedOverForPeople(t *testing.T) {
 		add  func(p *PassedOver)
 		want string
 	}{
-		{"nothing", func(*PassedOver) {}, ""},
-		{"one", func(p *PassedOver) { p.Add(NotAPicture, "a.txt") }, "1 file passed over (1 .txt)"},
+		{name: "nothing", add: func(*PassedOver) {}, want: ""},
+		{name: "one", add: func(p *PassedOver) { p.Add(NotAPicture, "a.txt") }, want: "1 file passed over (1 .txt)"},
 		{
-			"several reasons",
-			func(p *PassedOver) {
+			name: "several reasons",
+			add: func(p *PassedOver) {
 				for range 10 {
 					p.Add(NotAPicture, "a.heic")
 				}
@@ -38,18 +38,18 @@ func TestFault40_PassedOverForPeople(t *testing.T) {
 				p.Add("device", "null.jpg")
 				p.AddFolder("folder that may not be entered", "x/lost+found")
 			},
-			"13 files passed over (10 .heic, 1 device, 1 folder that may not be entered, 1 without an ending)",
+			want: "13 files passed over (10 .heic, 1 device, 1 folder that may not be entered, 1 without an ending)",
 		},
 		{
-			"many endings",
-			func(p *PassedOver) {
+			name: "many endings",
+			add: func(p *PassedOver) {
 				for i := range 7 {
 					for range 10 - i {
 						p.Add(NotAPicture, fmt.Sprintf("a.%d", i))
 					}
 				}
 			},
-			"49 files passed over (10 .0, 9 .1, 8 .2, 7 .3, 6 .4, 9 more)",
+			want: "49 files passed over (10 .0, 9 .1, 8 .2, 7 .3, 6 .4, 9 more)",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func processStart(pid int) (uint64, bool) {
 	return start, err == nil
 }
 
-// running says whether the process of a worker on this machine still runs.
+// running reports whether the process of a worker on this machine still runs.
 func running(w *Worker) bool {
 	if start, ok := processStart(w.PID); ok {
 		return start == w.PIDStart

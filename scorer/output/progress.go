@@ -31,7 +31,7 @@ type Progress struct {
 	Output string `json:"output"`
 	Job    string `json:"job"`
 	Stage  Stage  `json:"stage"`
-	// Simulated says that no model computes the rows.
+	// Simulated reports whether no model computes the rows.
 	Simulated bool `json:"simulated"`
 	// Images and Chunks are those of the manifest, 0 while it is being made;
 	// ImagesDone and ChunksDone are those whose part stands.

@@ -38,9 +38,9 @@ type Report struct {
 	Output string `json:"output"`
 	Job    string `json:"job"`
 	Format Format `json:"format"`
-	// Simulated says that no model computed the rows.
+	// Simulated reports whether no model computed the rows.
 	Simulated bool `json:"simulated,omitempty"`
-	// DependentRows says that rows were allowed to depend on the other images of
+	// DependentRows reports whether rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 	// MixedDecoding is what _SUCCESS says.
@@ -53,9 +53,9 @@ type Report struct {
 	Missing       int            `json:"missing_parts"`
 	MissingImages int            `json:"missing_images"`
 	Statuses      map[string]int `json:"statuses"`
-	// Complete says that _SUCCESS is there, and no retry is being published.
+	// Complete reports whether _SUCCESS is there, and no retry is being published.
 	Complete bool `json:"complete"`
-	// Publishing says that the rows of a retry are being put into the parts, or
+	// Publishing reports whether the rows of a retry are being put into the parts, or
 	// that this was begun. Unfinished is the number of a retry that was begun and
 	// whose rows are not in the parts, 0 if there is none.
 	Publishing bool `json:"publishing,omitempty"`
@@ -77,7 +77,7 @@ func (r *Report) add(p Problem) {
 	}
 }
 
-// OK says that nothing is wrong: every image has its one row, and all digests
+// OK reports whether nothing is wrong: every image has its one row, and all digests
 // agree. An unfinished output of which nothing is missing is OK.
 func (r *Report) OK() bool { return len(r.Found) == 0 }
 

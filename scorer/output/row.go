@@ -79,13 +79,13 @@ func shown(s string) string {
 	return string([]rune(s))
 }
 
-// fits says whether the row is the result of that entry.
+// fits reports whether the row is the result of that entry.
 func (r *Row) fits(e shard.Entry) bool {
 	name, err := r.Name()
 	return err == nil && name == e.Path && r.Size == e.Size
 }
 
-// cover says whether rows are the results of those entries, in order, and what
+// cover reports whether rows are the results of those entries, in order, and what
 // is wrong if not.
 func cover(entries []shard.Entry, rows []Row) error {
 	if len(rows) != len(entries) {

@@ -23,7 +23,7 @@ func NewSet(n int) *Set { return &Set{words: make([]uint64, (n+63)/64), n: n} }
 // Len is how many numbers could be in the set.
 func (s *Set) Len() int { return s.n }
 
-// Has says whether i is in the set.
+// Has reports whether i is in the set.
 func (s *Set) Has(i int) bool { return s.words[i/64]&(1<<(i%64)) != 0 }
 
 // Add puts i into the set and says whether it was missing.
@@ -45,7 +45,7 @@ func (s *Set) Count() int {
 	return n
 }
 
-// All says whether every number is in the set.
+// All reports whether every number is in the set.
 func (s *Set) All() bool { return s.Count() == s.n }
 
 // Done lists the output and returns which chunks have their part.

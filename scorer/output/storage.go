@@ -20,7 +20,7 @@ func (s *Storage) add(o Storage) {
 	s.PausedSeconds += o.PausedSeconds
 }
 
-// Trouble says whether anything had to be tried again.
+// Trouble reports whether anything had to be tried again.
 func (s *Storage) Trouble() bool { return s.Retries+s.Throttled+s.Stalls > 0 }
 
 // Paused is PausedSeconds as a duration.

@@ -17,7 +17,7 @@ type Success struct {
 	Version int    `json:"version"`
 	Job     string `json:"job"`
 	Images  int    `json:"images"`
-	// Simulated says that no model computed the rows, and that the times are
+	// Simulated reports whether no model computed the rows, and that the times are
 	// those of a simulated device.
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
@@ -33,10 +33,10 @@ type Success struct {
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
 	// does not. Empty in records of before it was written here.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
-	// MixedDecoding says that some rows come from a program with another
+	// MixedDecoding reports whether some rows come from a program with another
 	// Job.Decoding than that which began the job.
 	MixedDecoding bool `json:"mixed_decoding,omitempty"`
-	// DependentRows says that rows were allowed to depend on the other images of
+	// DependentRows reports whether rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 	// Started and Ended are by the store's clock: the first sign of the job
@@ -116,7 +116,7 @@ func (d *damagedRecord) Error() string {
 
 func (d *damagedRecord) Unwrap() error { return d.err }
 
-// Stands says whether the parts of a complete job are still there, by one
+// Stands reports whether the parts of a complete job are still there, by one
 // listing; that they are what they were takes Verify. ErrMismatch says that some
 // are gone.
 func (s *Success) Stands(ctx context.Context, st store.Store) error {
@@ -127,7 +127,7 @@ func (s *Success) Stands(ctx context.Context, st store.Store) error {
 	return goneParts(st, missingParts(st, done, s.Format))
 }
 
-// Intact says whether the manifest and the parts of a complete job are what they
+// Intact reports whether the manifest and the parts of a complete job are what they
 // were. It reads them all, a few at a time, and decodes no part.
 func Intact(ctx context.Context, st store.Store, s Success) error {
 	if err := s.Stands(ctx, st); err != nil {

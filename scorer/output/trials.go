@@ -68,7 +68,7 @@ func (c *Claims) ReadTrials(ctx context.Context, chunk int) (*Trials, error) {
 	return t, nil
 }
 
-// diedIn says whether the worker that began a trial is dead.
+// diedIn reports whether the worker that began a trial is dead.
 func (c *Claims) diedIn(ctx context.Context, trial string) (bool, error) {
 	body, o, err := readAll(ctx, c.st, trial)
 	if err != nil {

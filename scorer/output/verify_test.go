@@ -236,54 +236,54 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		found  map[Kind]int
 		says   []string
 	}{
-		{"part missing", remove(second), map[Kind]int{Missing: 1},
-			[]string{"missing: part-00001.jsonl", "images/000008.jpg", "8 images"}},
-		{"row missing", put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 4, 5, 6, 7) }),
-			map[Kind]int{Missing: 1, Misplaced: 4, Altered: 1}, []string{"images/000011.jpg", "this image has no row"}},
-		{"row doubled", put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 2, 3, 4, 5, 6, 7) }),
-			map[Kind]int{Doubled: 1, Misplaced: 5, Altered: 1}, []string{`doubled: part-00001.jsonl, "images/000010.jpg"`}},
-		{"rows swapped", put(second, func(a map[string]string) string { return lines(a[second], 1, 0, 2, 3, 4, 5, 6, 7) }),
-			map[Kind]int{Misplaced: 2, Altered: 1}, []string{"belongs in part-00001.jsonl as row 1"}},
-		{"row of another chunk", put(second, func(a map[string]string) string {
+		{name: "part missing", tamper: remove(second), found: map[Kind]int{Missing: 1},
+			says: []string{"missing: part-00001.jsonl", "images/000008.jpg", "8 images"}},
+		{name: "row missing", tamper: put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 4, 5, 6, 7) }),
+			found: map[Kind]int{Missing: 1, Misplaced: 4, Altered: 1}, says: []string{"images/000011.jpg", "this image has no row"}},
+		{name: "row doubled", tamper: put(second, func(a map[string]string) string { return lines(a[second], 0, 1, 2, 2, 3, 4, 5, 6, 7) }),
+			found: map[Kind]int{Doubled: 1, Misplaced: 5, Altered: 1}, says: []string{`doubled: part-00001.jsonl, "images/000010.jpg"`}},
+		{name: "rows swapped", tamper: put(second, func(a map[string]string) string { return lines(a[second], 1, 0, 2, 3, 4, 5, 6, 7) }),
+			found: map[Kind]int{Misplaced: 2, Altered: 1}, says: []string{"belongs in part-00001.jsonl as row 1"}},
+		{name: "row of another chunk", tamper: put(second, func(a map[string]string) string {
 			return lines(a[second], 0, 1, 2, 3, 4, 5, 6) + lines(a["part-00002.jsonl"], 0)
-		}), map[Kind]int{Misplaced: 1, Doubled: 1, Missing: 1, Altered: 1}, []string{"belongs in part-00002.jsonl", "images/000015.jpg"}},
-		{"row of no image", put(second, func(a map[string]string) string {
+		}), found: map[Kind]int{Misplaced: 1, Doubled: 1, Missing: 1, Altered: 1}, says: []string{"belongs in part-00002.jsonl", "images/000015.jpg"}},
+		{name: "row of no image", tamper: put(second, func(a map[string]string) string {
 			return strings.Replace(a[second], "000009", "990009", 1)
-		}), map[Kind]int{Surplus: 1, Missing: 1, Altered: 1}, []string{`surplus: part-00001.jsonl, "images/990009.jpg"`}},
-		{"size changed", put(second, func(a map[string]string) string {
+		}), found: map[Kind]int{Surplus: 1, Missing: 1, Altered: 1}, says: []string{`surplus: part-00001.jsonl, "images/990009.jpg"`}},
+		{name: "size changed", tamper: put(second, func(a map[string]string) string {
 			return strings.Replace(a[second], `"size":109`, `"size":1`, 1)
-		}), map[Kind]int{Altered: 2}, []string{"the size is 1, in the manifest 109"}},
-		{"label changed", put(second, func(a map[string]string) string {
+		}), found: map[Kind]int{Altered: 2}, says: []string{"the size is 1, in the manifest 109"}},
+		{name: "label changed", tamper: put(second, func(a map[string]string) string {
 			return strings.Replace(a[second], "class, ", "clasp, ", 1)
-		}), map[Kind]int{Altered: 1}, []string{"altered: part-00001.jsonl", "digest"}},
-		{"status without class", put(second, func(a map[string]string) string {
+		}), found: map[Kind]int{Altered: 1}, says: []string{"altered: part-00001.jsonl", "digest"}},
+		{name: "status without class", tamper: put(second, func(a map[string]string) string {
 			return strings.Replace(a[second], `"status":"ok"`, `"status":"no"`, 1)
-		}), nil, []string{`status "no" with class`}},
-		{"part cut", put(second, func(a map[string]string) string { return a[second][:100] }),
-			nil, []string{"damaged: part-00001.jsonl", "cut off"}},
-		{"part surplus", put("part-00003.jsonl", func(a map[string]string) string { return a[second] }),
-			map[Kind]int{Surplus: 1}, []string{"surplus: part-00003.jsonl", "3 chunks"}},
-		{"part of another format", put("part-00001.csv", func(map[string]string) string { return "x" }),
-			map[Kind]int{Surplus: 1}, []string{"surplus: part-00001.csv"}},
-		{"digests out of order", put(digestsName, func(a map[string]string) string { return lines(a[digestsName], 1, 0, 2) }),
-			map[Kind]int{Damaged: 1, Altered: 1}, []string{"damaged: _batchscore/parts.sha256"}},
-		{"digest forged", func(t *testing.T, st *mem.Store, all map[string]string) {
+		}), found: nil, says: []string{`status "no" with class`}},
+		{name: "part cut", tamper: put(second, func(a map[string]string) string { return a[second][:100] }),
+			found: nil, says: []string{"damaged: part-00001.jsonl", "cut off"}},
+		{name: "part surplus", tamper: put("part-00003.jsonl", func(a map[string]string) string { return a[second] }),
+			found: map[Kind]int{Surplus: 1}, says: []string{"surplus: part-00003.jsonl", "3 chunks"}},
+		{name: "part of another format", tamper: put("part-00001.csv", func(map[string]string) string { return "x" }),
+			found: map[Kind]int{Surplus: 1}, says: []string{"surplus: part-00001.csv"}},
+		{name: "digests out of order", tamper: put(digestsName, func(a map[string]string) string { return lines(a[digestsName], 1, 0, 2) }),
+			found: map[Kind]int{Damaged: 1, Altered: 1}, says: []string{"damaged: _batchscore/parts.sha256"}},
+		{name: "digest forged", tamper: func(t *testing.T, st *mem.Store, all map[string]string) {
 			body := strings.Replace(all[second], "class, ", "clasp, ", 1)
 			st.Put(second, []byte(body))
 			st.Put(digestsName, []byte(strings.Replace(all[digestsName], hexDigest([]byte(all[second])), hexDigest([]byte(body)), 1)))
-		}, map[Kind]int{Altered: 1}, []string{"digest of the parts"}},
-		{"manifest missing", remove(manifestName), map[Kind]int{Missing: 1}, []string{"manifest"}},
-		{"record changed", put(jobName, func(a map[string]string) string {
+		}, found: map[Kind]int{Altered: 1}, says: []string{"digest of the parts"}},
+		{name: "manifest missing", tamper: remove(manifestName), found: map[Kind]int{Missing: 1}, says: []string{"manifest"}},
+		{name: "record changed", tamper: put(jobName, func(a map[string]string) string {
 			return strings.Replace(a[jobName], `"topk": 2`, `"topk": 3`, 1)
-		}), map[Kind]int{Damaged: 1}, []string{"job.json", "checksum"}},
-		{"_SUCCESS changed", put(SuccessName, func(a map[string]string) string {
+		}), found: map[Kind]int{Damaged: 1}, says: []string{"job.json", "checksum"}},
+		{name: "_SUCCESS changed", tamper: put(SuccessName, func(a map[string]string) string {
 			return strings.Replace(a[SuccessName], `"images": 20`, `"images": 21`, 1)
-		}), map[Kind]int{Damaged: 1}, []string{"_SUCCESS", "checksum"}},
-		{"_SUCCESS of another job", func(t *testing.T, st *mem.Store, all map[string]string) {
+		}), found: map[Kind]int{Damaged: 1}, says: []string{"_SUCCESS", "checksum"}},
+		{name: "_SUCCESS of another job", tamper: func(t *testing.T, st *mem.Store, all map[string]string) {
 			other := new(mem.Store)
 			complete(t, other, testJob(JSONL), 17)
 			st.Put(SuccessName, []byte(objects(t, other)[SuccessName]))
-		}, nil, []string{"job: it says", "images: it says 17, there is 20", "digest of the manifest", "digest of the parts"}},
+		}, found: nil, says: []string{"job: it says", "images: it says 17, there is 20", "digest of the manifest", "digest of the parts"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			st := new(mem.Store)
@@ -535,9 +535,9 @@ func TestVerifyEndsWithoutRecords(t *testing.T) {
 		body         []byte // nil deletes the object
 		kind         Kind
 	}{
-		{"no manifest", manifestName, nil, Missing},
-		{"damaged manifest", manifestName, []byte("x"), Damaged},
-		{"damaged job record", jobName, []byte("x"), Damaged},
+		{name: "no manifest", object: manifestName, body: nil, kind: Missing},
+		{name: "damaged manifest", object: manifestName, body: []byte("x"), kind: Damaged},
+		{name: "damaged job record", object: jobName, body: []byte("x"), kind: Damaged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			st, r := retried(t, JSONL)

@@ -55,7 +55,7 @@ func fileSafe(s string) string {
 	}, s)
 }
 
-// sameMachine says whether both processes can be seen from one another, so
+// sameMachine reports whether both processes can be seen from one another, so
 // that a process number means the same to both.
 func (w *Worker) sameMachine(o *Worker) bool {
 	return w.Host == o.Host && w.BootID == o.BootID && w.PIDNamespace == o.PIDNamespace &&

@@ -45,7 +45,7 @@ type Retry func(ctx context.Context, request func(context.Context) error) error
 type Transient struct {
 	// After is how long the place asks to be left alone; 0 if it does not say.
 	After time.Duration
-	// Throttled says that the place is asked too much, by us or by others.
+	// Throttled reports whether the place is asked too much, by us or by others.
 	Throttled bool
 	Err       error
 }

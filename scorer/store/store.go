@@ -17,24 +17,24 @@ import (
 // Errors that a Store returns, wrapped with what, where and what to do next.
 // Test for them with errors.Is.
 var (
-	// ErrNotExist says that no object has that name.
+	// ErrNotExist means that no object has that name.
 	ErrNotExist = errors.New("does not exist")
-	// ErrExist says that an object of that name was there before.
+	// ErrExist means that an object of that name was there before.
 	ErrExist = errors.New("exists already")
-	// ErrChanged says that the object no longer carries the ETag asked for, or
+	// ErrChanged means that the object no longer carries the ETag asked for, or
 	// changed while it was read.
 	ErrChanged = errors.New("changed since it was listed")
-	// ErrUnreadable says that this one object cannot be read (a file whose mode
+	// ErrUnreadable means that this one object cannot be read (a file whose mode
 	// forbids it, or that lies on a damaged part of a disk), which tells nothing
 	// about the others. Another error next to it says what kind of trouble it is;
 	// a Transient among them says that another try may help.
 	ErrUnreadable = errors.New("object is not readable")
-	// ErrDenied says that the place refuses these credentials or permissions.
+	// ErrDenied means that the place refuses these credentials or permissions.
 	ErrDenied = errors.New("access refused")
-	// ErrUnavailable says that the place cannot serve now (no space left, quota,
+	// ErrUnavailable means that the place cannot serve now (no space left, quota,
 	// read-only, throttled past the deadline); trying again later may help.
 	ErrUnavailable = errors.New("storage unavailable")
-	// ErrUnfit says that the place cannot do what every store must: create an
+	// ErrUnfit means that the place cannot do what every store must: create an
 	// object whole and once.
 	ErrUnfit = errors.New("this place cannot hold a result")
 )
@@ -64,7 +64,7 @@ type Object struct {
 	// Modified is the creation time by the store's clock, which is the only
 	// clock that claims are judged by.
 	Modified time.Time
-	// Linked says that the object was listed beneath a link to a folder.
+	// Linked reports whether the object was listed beneath a link to a folder.
 	Linked bool
 }
 

@@ -10,16 +10,16 @@ func TestDescriptionFits(t *testing.T) {
 		room   int
 		want   string
 	}{
-		{"", 0, 80, "scoring"},
-		{"", 0, 6, ""},
-		{note, 0, 80, "scoring, " + note},
-		{note, 12, 80, "scoring, " + note + ", 12 failed"},
-		{note, 12, 47, note + ", 12 failed"},
-		{note, 12, 22, "infer binds, 12 failed"},
-		{"infer binds", 12, 22, "infer binds, 12 failed"},
-		{note, 12, 12, "12 failed"},
-		{note, 0, 12, "infer binds"},
-		{note, 12, 3, ""},
+		{note: "", failed: 0, room: 80, want: "scoring"},
+		{note: "", failed: 0, room: 6, want: ""},
+		{note: note, failed: 0, room: 80, want: "scoring, " + note},
+		{note: note, failed: 12, room: 80, want: "scoring, " + note + ", 12 failed"},
+		{note: note, failed: 12, room: 47, want: note + ", 12 failed"},
+		{note: note, failed: 12, room: 22, want: "infer binds, 12 failed"},
+		{note: "infer binds", failed: 12, room: 22, want: "infer binds, 12 failed"},
+		{note: note, failed: 12, room: 12, want: "12 failed"},
+		{note: note, failed: 0, room: 12, want: "infer binds"},
+		{note: note, failed: 12, room: 3, want: ""},
 	} {
 		b := Bar{what: "scoring", note: c.note, failed: c.failed}
 		if got := b.description(c.room); got != c.want {

@@ -15,11 +15,11 @@ func TestBinding(t *testing.T) {
 		want  Stage
 		share float64
 	}{
-		{"the device is always busy", busy(9, 12, 20, 1), Infer, 1},
-		{"all are: the device is what the rest works for", busy(90, 40, 20, 1), Infer, 1},
-		{"the decoders are", busy(30, 38, 10, 1), Decode, 0.95},
-		{"nobody is: they wait for images", busy(80, 8, 4, 1), Fetch, 8},
-		{"all wait for commits", busy(1, 39, 19, 9), Commit, 0.9},
+		{name: "the device is always busy", after: busy(9, 12, 20, 1), want: Infer, share: 1},
+		{name: "all are: the device is what the rest works for", after: busy(90, 40, 20, 1), want: Infer, share: 1},
+		{name: "the decoders are", after: busy(30, 38, 10, 1), want: Decode, share: 0.95},
+		{name: "nobody is: they wait for images", after: busy(80, 8, 4, 1), want: Fetch, share: 8},
+		{name: "all wait for commits", after: busy(1, 39, 19, 9), want: Commit, share: 0.9},
 	} {
 		stage, share := Binding(busy(0, 0, 0, 0), c.after, 10*time.Second, Pools{Decoders: 4, Lanes: 2})
 		if stage != c.want || share != c.share {

@@ -29,7 +29,7 @@ func (p *Progress) Add(n, failed int) {
 // Tell puts the worker's condition beside the bar.
 func (p *Progress) Tell(c Condition) { p.Bar.tell(c.String()) }
 
-// Finish says that the worker is done after a time that it took.
+// Finish reports whether the worker is done after a time that it took.
 func (p *Progress) Finish(took time.Duration) {
 	p.Bar.close()
 	p.Lines.Finish(took)

@@ -21,7 +21,7 @@ type Engine interface {
 
 // Device is an engine with images that are ready to be scored.
 type Device struct {
-	// Serial says that the engine does one batch after another, and that
+	// Serial reports whether the engine does one batch after another, and that
 	// sessions only keep it from waiting, as on a GPU.
 	Serial bool
 

@@ -8,7 +8,7 @@ import (
 // Host is what feeds a device.
 type Host struct {
 	Cores int
-	// Shared says that the device computes on the same cores.
+	// Shared reports whether the device computes on the same cores.
 	Shared bool
 	// Decode is what one core decodes, in images per second.
 	Decode float64

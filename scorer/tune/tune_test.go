@@ -69,16 +69,16 @@ func TestSweep(t *testing.T) {
 		want  Choice
 		tells string
 	}{
-		{"the best is the largest", func(s, b int) (float64, error) { return float64(s * b), nil },
-			Choice{Batch: 8, Sessions: 2, Rate: 16}, "batch 1: 2, 2: 4, 4: 8, 8: 16 images/s; sessions 1: 8, 2: 16 images/s"},
-		{"the least that is as good as the best", func(s, b int) (float64, error) { return 100 + float64(b)/8, nil },
-			Choice{Batch: 1, Sessions: 1, Rate: 100.125}, "batch 1: 100.1"},
-		{"what does not fit is left out", func(s, b int) (float64, error) {
+		{name: "the best is the largest", rate: func(s, b int) (float64, error) { return float64(s * b), nil },
+			want: Choice{Batch: 8, Sessions: 2, Rate: 16}, tells: "batch 1: 2, 2: 4, 4: 8, 8: 16 images/s; sessions 1: 8, 2: 16 images/s"},
+		{name: "the least that is as good as the best", rate: func(s, b int) (float64, error) { return 100 + float64(b)/8, nil },
+			want: Choice{Batch: 1, Sessions: 1, Rate: 100.125}, tells: "batch 1: 100.1"},
+		{name: "what does not fit is left out", rate: func(s, b int) (float64, error) {
 			if b > 2 {
 				return 0, fmt.Errorf("8 GB: %w", models.ErrOutOfMemory)
 			}
 			return float64(10 * b * s), nil
-		}, Choice{Batch: 2, Sessions: 2, Rate: 40}, "batch 1: 20, 2: 40 images/s;"},
+		}, want: Choice{Batch: 2, Sessions: 2, Rate: 40}, tells: "batch 1: 20, 2: 40 images/s;"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rate := func(_ context.Context, s, b int, _ time.Duration) (float64, int, error) {
@@ -126,12 +126,12 @@ func TestFeed(t *testing.T) {
 		host Host
 		want Feeding
 	}{
-		{"a CPU that decodes besides", 40, Host{Cores: 2, Shared: true, Decode: 400, Latency: time.Millisecond, Size: 100_000},
-			Feeding{Decoders: 2, Fetchers: 16, ReadAheadBytes: 64 << 20, Limit: 1 / (1/40. + 1/800.)}},
-		{"a GPU that many cores feed", 430, Host{Cores: 16, Decode: 400, Latency: 50 * time.Millisecond, Size: 100_000},
-			Feeding{Decoders: 3, Fetchers: 86, ReadAheadBytes: 64 << 20, Limit: 430}},
-		{"a GPU that starves", 6000, Host{Cores: 4, Decode: 400, Latency: 100 * time.Millisecond, Size: 1_000_000},
-			Feeding{Decoders: 4, Fetchers: 512, ReadAheadBytes: 1_024_000_000, Limit: 1600}},
+		{name: "a CPU that decodes besides", rate: 40, host: Host{Cores: 2, Shared: true, Decode: 400, Latency: time.Millisecond, Size: 100_000},
+			want: Feeding{Decoders: 2, Fetchers: 16, ReadAheadBytes: 64 << 20, Limit: 1 / (1/40. + 1/800.)}},
+		{name: "a GPU that many cores feed", rate: 430, host: Host{Cores: 16, Decode: 400, Latency: 50 * time.Millisecond, Size: 100_000},
+			want: Feeding{Decoders: 3, Fetchers: 86, ReadAheadBytes: 64 << 20, Limit: 430}},
+		{name: "a GPU that starves", rate: 6000, host: Host{Cores: 4, Decode: 400, Latency: 100 * time.Millisecond, Size: 1_000_000},
+			want: Feeding{Decoders: 4, Fetchers: 512, ReadAheadBytes: 1_024_000_000, Limit: 1600}},
 	} {
 		if have := Feed(c.rate, c.host); have != c.want {
 			t.Errorf("%s: have %+v, want %+v", c.name, have, c.want)
@@ -158,7 +158,7 @@ func TestCached(t *testing.T) {
 	for i, c := range []struct {
 		key  []string
 		kept bool
-	}{{[]string{"m", "v1"}, false}, {[]string{"m", "v1"}, true}, {[]string{"m", "v2"}, false}} {
+	}{{key: []string{"m", "v1"}, kept: false}, {key: []string{"m", "v1"}, kept: true}, {key: []string{"m", "v2"}, kept: false}} {
 		have, kept, unkept, err := Cached(folder, c.key, measure)
 		if err != nil || unkept != nil || have != want || kept != c.kept {
 			t.Errorf("call %d: %+v, kept %v, %v, %v", i, have, kept, unkept, err)

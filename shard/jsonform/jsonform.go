@@ -70,7 +70,7 @@ type Parser struct {
 // there as it is.
 func Parse(text string) Parser { return Parser{rest: text} }
 
-// Done says whether the text was taken to its end and everything fitted.
+// Done reports whether the text was taken to its end and everything fitted.
 func (p *Parser) Done() bool { return !p.bad && p.rest == "" }
 
 // Has takes off what comes next if that is s, and says so.

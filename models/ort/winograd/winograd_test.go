@@ -276,7 +276,10 @@ func TestUnsupported(t *testing.T) {
 	for _, c := range []struct {
 		kernel [2]int
 		isa    int
-	}{{[2]int{1, 1}, 0}, {[2]int{2, 3}, 0}, {[2]int{4, 4}, 0}, {kernels[0], 99}, {kernels[0], -1}} {
+	}{{
+		kernel: [2]int{1, 1},
+		isa:    0,
+	}, {kernel: [2]int{2, 3}, isa: 0}, {kernel: [2]int{4, 4}, isa: 0}, {kernel: kernels[0], isa: 99}, {kernel: kernels[0], isa: -1}} {
 		if k := newKernel(Convolution{Channels: 1, Filters: 1, Kernel: c.kernel}, weights, nil, c.isa); k != nil {
 			k.free()
 			t.Errorf("there is a kernel for %+v", c)
@@ -291,16 +294,16 @@ func TestGains(t *testing.T) {
 		kernel, height, width int
 		want                  bool
 	}{
-		{64, 96, 3, 35, 35, true},
-		{48, 64, 5, 35, 35, true},
-		{3, 64, 3, 224, 224, false},      // few channels
-		{512, 16, 3, 28, 28, false},      // few filters
-		{256, 256, 3, 4, 4, false},       // one tile
-		{256, 256, 3, 1, 64, false},      // most of each tile is lost
-		{1024, 1024, 3, 64, 64, false},   // weights
-		{50000, 50000, 3, 64, 64, false}, // beyond 32 bits
-		{64, 96, 1, 35, 35, false},
-		{64, 96, 4, 35, 35, false},
+		{channels: 64, filters: 96, kernel: 3, height: 35, width: 35, want: true},
+		{channels: 48, filters: 64, kernel: 5, height: 35, width: 35, want: true},
+		{channels: 3, filters: 64, kernel: 3, height: 224, width: 224, want: false},      // few channels
+		{channels: 512, filters: 16, kernel: 3, height: 28, width: 28, want: false},      // few filters
+		{channels: 256, filters: 256, kernel: 3, height: 4, width: 4, want: false},       // one tile
+		{channels: 256, filters: 256, kernel: 3, height: 1, width: 64, want: false},      // most of each tile is lost
+		{channels: 1024, filters: 1024, kernel: 3, height: 64, width: 64, want: false},   // weights
+		{channels: 50000, filters: 50000, kernel: 3, height: 64, width: 64, want: false}, // beyond 32 bits
+		{channels: 64, filters: 96, kernel: 1, height: 35, width: 35, want: false},
+		{channels: 64, filters: 96, kernel: 4, height: 35, width: 35, want: false},
 	} {
 		is := Convolution{Channels: c.channels, Filters: c.filters, Kernel: [2]int{c.kernel, c.kernel}, Height: c.height, Width: c.width}
 		if got := is.Gains(); got != (c.want && Usable()) {
@@ -318,17 +321,17 @@ func BenchmarkRun(b *testing.B) {
 		side, n           int
 	}{
 		// Inception V3
-		{32, 64, [2]int{3, 3}, 147, 1},
-		{80, 192, [2]int{3, 3}, 73, 1},
-		{96, 96, [2]int{3, 3}, 35, 1},
-		{48, 64, [2]int{5, 5}, 35, 1},
-		{160, 160, [2]int{1, 7}, 17, 1},
-		{160, 160, [2]int{7, 1}, 17, 1},
-		{384, 384, [2]int{1, 3}, 8, 4},
+		{channels: 32, filters: 64, kernel: [2]int{3, 3}, side: 147, n: 1},
+		{channels: 80, filters: 192, kernel: [2]int{3, 3}, side: 73, n: 1},
+		{channels: 96, filters: 96, kernel: [2]int{3, 3}, side: 35, n: 1},
+		{channels: 48, filters: 64, kernel: [2]int{5, 5}, side: 35, n: 1},
+		{channels: 160, filters: 160, kernel: [2]int{1, 7}, side: 17, n: 1},
+		{channels: 160, filters: 160, kernel: [2]int{7, 1}, side: 17, n: 1},
+		{channels: 384, filters: 384, kernel: [2]int{1, 3}, side: 8, n: 4},
 		// VGG-16
-		{64, 64, [2]int{3, 3}, 224, 1},
-		{256, 256, [2]int{3, 3}, 56, 1},
-		{512, 512, [2]int{3, 3}, 14, 4},
+		{channels: 64, filters: 64, kernel: [2]int{3, 3}, side: 224, n: 1},
+		{channels: 256, filters: 256, kernel: [2]int{3, 3}, side: 56, n: 1},
+		{channels: 512, filters: 512, kernel: [2]int{3, 3}, side: 14, n: 4},
 	} {
 		y, x := c.kernel[0]/2, c.kernel[1]/2
 		l := layer{

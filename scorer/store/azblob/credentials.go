@@ -21,7 +21,7 @@ const (
 	SASToken         = "AZURE_STORAGE_SAS_TOKEN" //nolint:gosec // G101: the variable's name
 )
 
-// ErrCredentials says that there are no credentials for a place, or that they
+// ErrCredentials means that there are no credentials for a place, or that they
 // cannot be read.
 var ErrCredentials = errors.New("no usable credentials")
 

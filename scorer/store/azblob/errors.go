@@ -114,7 +114,7 @@ func unreadable(status int, code bloberror.Code) string {
 	return ""
 }
 
-// isThere says whether a create was refused because a blob of that name exists.
+// isThere reports whether a create was refused because a blob of that name exists.
 func isThere(status int, code bloberror.Code) bool {
 	switch code {
 	case bloberror.BlobAlreadyExists, bloberror.UnauthorizedBlobOverwrite, bloberror.BlobImmutableDueToPolicy,
@@ -124,7 +124,7 @@ func isThere(status int, code bloberror.Code) bool {
 	return status == http.StatusPreconditionFailed // the only condition is that there is none
 }
 
-// passing says whether a status speaks of the moment rather than of the request.
+// passing reports whether a status speaks of the moment rather than of the request.
 func passing(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,

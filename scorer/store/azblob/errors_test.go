@@ -24,7 +24,7 @@ const (
 	plantedSAS = "sv=2024-11-04&sp=rl&se=2020-01-01T00:00:00Z&sig=planted%2Fsignature%2Bthat%3Dnobody%26sees"
 )
 
-// leaks says whether a text shows a planted secret, or a part of one.
+// leaks reports whether a text shows a planted secret, or a part of one.
 func leaks(text string) bool {
 	for _, secret := range []string{"cGxhbnRlZC1rZXk", "planted/sig", "planted%2Fsig", "sig="} {
 		if strings.Contains(text, secret) {
@@ -93,7 +93,13 @@ func TestAnswers(t *testing.T) {
 		{op: "list", status: 502, transient: true},
 		{op: "open", status: 504, transient: true},
 		{op: "open", status: 408, transient: true},
-		{op: "open", status: 302, header: http.Header{"Location": {"http://elsewhere.example/x?" + plantedSAS}}, is: store.ErrDenied, says: "http://elsewhere.example"},
+		{
+			op:     "open",
+			status: 302,
+			header: http.Header{"Location": {"http://elsewhere.example/x?" + plantedSAS}},
+			is:     store.ErrDenied,
+			says:   "http://elsewhere.example",
+		},
 		{op: "open", status: 400, code: "InvalidHeaderValue", says: "InvalidHeaderValue"},
 	} {
 		t.Run(fmt.Sprint(test.op, test.status, test.code), func(t *testing.T) {

@@ -24,14 +24,14 @@ func TestFault40_FolderMarkers(t *testing.T) {
 		body     string
 		metadata map[string]*string
 	}{
-		"2019.jpg":          {"", map[string]*string{"hdi_isfolder": &yes}},
-		"2020":              {"", map[string]*string{"Hdi_IsFolder": &yes, "owner": &mine}},
-		"2019.jpg/a.jpg":    {"x", nil},
-		"empty.jpg":         {"", map[string]*string{"owner": &mine}},
-		"no-folder.jpg":     {"", map[string]*string{"hdi_isfolder": &no}},
-		"not-empty.jpg":     {"x", map[string]*string{"hdi_isfolder": &yes}},
-		"ends in a slash/":  {"", nil},
-		"ends in a slash/b": {"x", nil},
+		"2019.jpg":          {body: "", metadata: map[string]*string{"hdi_isfolder": &yes}},
+		"2020":              {body: "", metadata: map[string]*string{"Hdi_IsFolder": &yes, "owner": &mine}},
+		"2019.jpg/a.jpg":    {body: "x", metadata: nil},
+		"empty.jpg":         {body: "", metadata: map[string]*string{"owner": &mine}},
+		"no-folder.jpg":     {body: "", metadata: map[string]*string{"hdi_isfolder": &no}},
+		"not-empty.jpg":     {body: "x", metadata: map[string]*string{"hdi_isfolder": &yes}},
+		"ends in a slash/":  {body: "", metadata: nil},
+		"ends in a slash/b": {body: "x", metadata: nil},
 	} {
 		_, err := client.NewBlockBlobClient(name).Upload(t.Context(), streaming.NopCloser(bytes.NewReader([]byte(blob.body))),
 			&blockblob.UploadOptions{Metadata: blob.metadata})

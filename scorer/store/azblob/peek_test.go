@@ -40,8 +40,8 @@ func TestPeekingKeepsThePage(t *testing.T) {
 		err    error
 		marker string
 	}{
-		"whole":      {strings.NewReader(page), page, nil, "m"},
-		"breaks off": {io.MultiReader(strings.NewReader(page), iotest.ErrReader(reset)), page, reset, ""},
+		"whole":      {body: strings.NewReader(page), text: page, err: nil, marker: "m"},
+		"breaks off": {body: io.MultiReader(strings.NewReader(page), iotest.ErrReader(reset)), text: page, err: reset, marker: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			marker := ""

@@ -92,7 +92,7 @@ func (p Place) check() error {
 	return nil
 }
 
-// simple says whether s is made of small letters, digits and more.
+// simple reports whether s is made of small letters, digits and more.
 func simple(s string, least, most int, more string) bool {
 	return len(s) >= least && len(s) <= most &&
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789"+more) == ""
@@ -152,7 +152,7 @@ func (p Place) serviceURL(asked, known string) (*url.URL, error) {
 	return u, nil
 }
 
-// ofAzure says whether host is an address that Azure gives the account.
+// ofAzure reports whether host is an address that Azure gives the account.
 func ofAzure(host, account string) bool {
 	rest, ok := strings.CutPrefix(strings.ToLower(host), account+".")
 	if !ok {
@@ -184,13 +184,13 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// pathStyle says whether an account is served under a path of this host, as
+// pathStyle reports whether an account is served under a path of this host, as
 // emulators do, and not under a host of its own.
 func pathStyle(u *url.URL) bool {
 	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil
 }
 
-// hasSignature says whether s carries the signature of a SAS token.
+// hasSignature reports whether s carries the signature of a SAS token.
 func hasSignature(s string) bool {
 	_, query, ok := strings.Cut(strings.ToLower(s), "?")
 	return ok && (strings.HasPrefix(query, "sig=") || strings.Contains(query, "&sig=") || strings.Contains(query, "&amp;sig="))

@@ -48,7 +48,7 @@ type Store struct {
 	signer signer
 	client *container.Client
 	page   int32
-	// answered says that the service was reached once: what then goes wrong on
+	// answered reports whether the service was reached once: what then goes wrong on
 	// the way is not a name mistyped.
 	answered atomic.Bool
 }
@@ -103,7 +103,7 @@ func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 // maxName is how many characters (UTF-16 code units) a blob's name may have.
 const maxName = 1024
 
-// errBackslash says that a request for a name would reach another one.
+// errBackslash means that a request for a name would reach another one.
 var errBackslash = errors.New("the name holds a backslash, which the service takes for a slash")
 
 // checkName says why a blob cannot have that name.
@@ -123,7 +123,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// notInXML says whether r cannot stand in an XML document, which a listing is.
+// notInXML reports whether r cannot stand in an XML document, which a listing is.
 func notInXML(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || unicode.Is(unicode.Cs, r)
 }

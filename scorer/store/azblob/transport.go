@@ -58,7 +58,7 @@ func (w watched) RoundTrip(req *http.Request) (*http.Response, error) {
 // tokens marks the errors of a credential chain.
 type tokens struct{ from azcore.TokenCredential }
 
-// noToken says that no token could be had.
+// noToken reports whether no token could be had.
 type noToken struct{ err error }
 
 func (e *noToken) Error() string { return e.err.Error() }

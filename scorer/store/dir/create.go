@@ -156,7 +156,7 @@ func LinkExclusive(temp, final string) error {
 	return err
 }
 
-// sameFile says whether both names lead to one file. A server may have carried
+// sameFile reports whether both names lead to one file. A server may have carried
 // out a link although its answer, lost and asked for again, says that the name
 // is taken: then it is our own file that has it.
 func sameFile(a, b string) bool {

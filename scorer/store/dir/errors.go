@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// errNoExclusive says that nothing whole can be created exclusively here.
+// errNoExclusive means that nothing whole can be created exclusively here.
 var errNoExclusive = fmt.Errorf("%w: it has neither hard links nor an exclusive rename, as many mounts of "+
 	"cloud storage; write to az://ACCOUNT/CONTAINER/PREFIX, or to a local disk", store.ErrUnfit)
 
@@ -151,7 +151,7 @@ func (s *Store) unread(doing, path string, err error) error {
 	return &store.Transient{Err: u}
 }
 
-// errNotRegular says that a name leads to something that holds no bytes of its own.
+// errNotRegular means that a name leads to something that holds no bytes of its own.
 var errNotRegular = fmt.Errorf("%w: not a regular file", store.ErrNotExist)
 
 // lasts reports whether trying again cannot help.

@@ -137,11 +137,11 @@ func TestAnswers(t *testing.T) {
 			header string
 			value  string
 		}{
-			{fault.Fault{Kind: fault.Throttle}, 429, "Retry-After", ""},
-			{fault.Fault{Kind: fault.Throttle, After: 1500 * time.Millisecond}, 429, "Retry-After", "2"},
-			{fault.Fault{Kind: fault.Busy, After: time.Minute}, 503, "Retry-After", "60"},
-			{fault.Fault{Kind: fault.ServerError}, 500, "x-ms-error-code", "InternalError"},
-			{fault.Fault{Kind: fault.Redirect, Location: "http://else.invalid/"}, 307, "Location", "http://else.invalid/"},
+			{fault: fault.Fault{Kind: fault.Throttle}, status: 429, header: "Retry-After", value: ""},
+			{fault: fault.Fault{Kind: fault.Throttle, After: 1500 * time.Millisecond}, status: 429, header: "Retry-After", value: "2"},
+			{fault: fault.Fault{Kind: fault.Busy, After: time.Minute}, status: 503, header: "Retry-After", value: "60"},
+			{fault: fault.Fault{Kind: fault.ServerError}, status: 500, header: "x-ms-error-code", value: "InternalError"},
+			{fault: fault.Fault{Kind: fault.Redirect, Location: "http://else.invalid/"}, status: 307, header: "Location", value: "http://else.invalid/"},
 		} {
 			t.Run(fmt.Sprintf("%s/%v/%v", name, test.fault.Kind, test.fault.After), func(t *testing.T) {
 				s := serve(t)

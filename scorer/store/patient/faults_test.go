@@ -73,16 +73,34 @@ func TestFault11_PastTheDeadline(t *testing.T) {
 		after time.Duration
 		want  time.Duration
 	}{
-		{"default patience", func() patient.Options { return patient.Options{} }, long, 0, patient.DefaultPatience},
-		{"patience", func() patient.Options { return patient.Options{Patience: time.Minute} }, long, 0, time.Minute},
-		{"a deadline replaces patience", func() patient.Options { return patient.Options{Deadline: time.Now().Add(3 * time.Hour)} }, long, 0, 3 * time.Hour},
-		{"both", func() patient.Options {
+		{name: "default patience", opt: func() patient.Options { return patient.Options{} }, ctx: long, after: 0, want: patient.DefaultPatience},
+		{name: "patience", opt: func() patient.Options { return patient.Options{Patience: time.Minute} }, ctx: long, after: 0, want: time.Minute},
+		{
+			name:  "a deadline replaces patience",
+			opt:   func() patient.Options { return patient.Options{Deadline: time.Now().Add(3 * time.Hour)} },
+			ctx:   long,
+			after: 0,
+			want:  3 * time.Hour,
+		},
+		{name: "both", opt: func() patient.Options {
 			return patient.Options{Patience: time.Minute, Deadline: time.Now().Add(3 * time.Hour)}
-		}, long, 0, time.Minute},
-		{"the deadline was before", func() patient.Options { return patient.Options{Deadline: time.Now()} }, long, 0, 0},
-		{"the context's deadline", func() patient.Options { return patient.Options{} }, time.Minute, 0, time.Minute},
-		{"retry-after within patience", func() patient.Options { return patient.Options{Patience: time.Hour} }, long, 25 * time.Minute, 50 * time.Minute},
-		{"retry-after past patience", func() patient.Options { return patient.Options{Patience: time.Minute} }, long, time.Hour, 0},
+		}, ctx: long, after: 0, want: time.Minute},
+		{name: "the deadline was before", opt: func() patient.Options { return patient.Options{Deadline: time.Now()} }, ctx: long, after: 0, want: 0},
+		{name: "the context's deadline", opt: func() patient.Options { return patient.Options{} }, ctx: time.Minute, after: 0, want: time.Minute},
+		{
+			name:  "retry-after within patience",
+			opt:   func() patient.Options { return patient.Options{Patience: time.Hour} },
+			ctx:   long,
+			after: 25 * time.Minute,
+			want:  50 * time.Minute,
+		},
+		{
+			name:  "retry-after past patience",
+			opt:   func() patient.Options { return patient.Options{Patience: time.Minute} },
+			ctx:   long,
+			after: time.Hour,
+			want:  0,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

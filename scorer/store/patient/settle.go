@@ -29,7 +29,7 @@ func (e *errand) settle(ctx context.Context, body []byte, err error) (store.Obje
 	return o, nil
 }
 
-// holds says whether the object stored has that body.
+// holds reports whether the object stored has that body.
 func (e *errand) holds(ctx context.Context, body []byte) (store.Object, bool, error) {
 	r, o, err := e.Open(ctx, e.name, "")
 	if err != nil {

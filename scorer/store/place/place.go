@@ -19,7 +19,7 @@ const (
 	HTTP  = "http"
 )
 
-// ErrScheme says that a place is spelled with a scheme that does not exist.
+// ErrScheme means that a place is spelled with a scheme that does not exist.
 var ErrScheme = errors.New("unknown kind of place")
 
 // Forms lists how places are spelled, for messages.

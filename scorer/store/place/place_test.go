@@ -10,20 +10,20 @@ func TestScheme(t *testing.T) {
 	for _, test := range []struct {
 		spec, want string
 	}{
-		{"", Local},
-		{"photos", Local},
-		{"/data/photos", Local},
-		{"./s3://bucket", Local},
-		{"data/s3://bucket", Local},
-		{"/s3://bucket", Local},
-		{"12:30.jpg", Local},
-		{"a:b/c", Local},
-		{"C:/photos", Local},
-		{"az/x", Local},
-		{"az://acme/photos", AZ},
-		{"AZ://acme/photos", AZ},
-		{"https://acme.blob.core.windows.net/photos", HTTPS},
-		{"http://127.0.0.1:10000/acme/photos", HTTP},
+		{spec: "", want: Local},
+		{spec: "photos", want: Local},
+		{spec: "/data/photos", want: Local},
+		{spec: "./s3://bucket", want: Local},
+		{spec: "data/s3://bucket", want: Local},
+		{spec: "/s3://bucket", want: Local},
+		{spec: "12:30.jpg", want: Local},
+		{spec: "a:b/c", want: Local},
+		{spec: "C:/photos", want: Local},
+		{spec: "az/x", want: Local},
+		{spec: "az://acme/photos", want: AZ},
+		{spec: "AZ://acme/photos", want: AZ},
+		{spec: "https://acme.blob.core.windows.net/photos", want: HTTPS},
+		{spec: "http://127.0.0.1:10000/acme/photos", want: HTTP},
 	} {
 		if got, err := Scheme(test.spec); got != test.want || err != nil {
 			t.Errorf("Scheme(%q) = %q, %v; want %q", test.spec, got, err, test.want)
