@@ -3,10 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"math"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/result"
@@ -64,21 +61,12 @@ func (f *benchFlags) keep(r result.Run) error {
 	return nil
 }
 
-// finite reports whether a number is a real one from zero up.
-func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
-
 // fits makes of an error for want of memory one that says what to do.
 func fits(err error, flag string) error {
 	if errors.Is(err, models.ErrOutOfMemory) {
 		return config(fmt.Errorf("%w; give a smaller %s", err, flag))
 	}
 	return err
-}
-
-// warnings are what a benchmark says besides its figures.
-func warnings(stderr io.Writer) zerolog.Logger {
-	terminal := isTerminal(stderr)
-	return zerolog.New(console(stderr, terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
 }
 
 // provenance is that of a run of this program now. Versions are of what else

@@ -52,7 +52,7 @@ may pass 1.`,
 			if err != nil {
 				return config(err)
 			}
-			opt := ort.Options{Provider: provider, Logger: warnings(cmd.ErrOrStderr())}
+			opt := ort.Options{Provider: provider, Logger: warningLog(cmd.ErrOrStderr())}
 			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
 				Rounds: rounds, Least: least}
 			if inspection.MultiplyAdds != nil {

@@ -64,7 +64,7 @@ answers whether this machine and this storage would feed a GPU.
 			if err != nil {
 				return err
 			}
-			log := warnings(cmd.ErrOrStderr())
+			log := warningLog(cmd.ErrOrStderr())
 			versions := map[string]string{"jpeg": jpegName()}
 			var engine scorer.Engine
 			var real *ort.Engine

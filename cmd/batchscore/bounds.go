@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,41 +42,3 @@ func (f *boundFlags) check(cmd *cobra.Command) error {
 func (f *boundFlags) options() preprocess.Options {
 	return preprocess.Options{MaxPixels: f.maxPixels, MaxBytes: int64(f.maxBytes)}
 }
-
-// A byteSize is a flag for a number of bytes, with or without a unit.
-type byteSize int64
-
-var byteUnits = []struct {
-	name  string
-	bytes float64
-}{
-	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
-	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
-	{"b", 1}, {"", 1},
-}
-
-func (b *byteSize) Set(text string) error {
-	for _, u := range byteUnits {
-		number, ok := strings.CutSuffix(strings.ToLower(strings.TrimSpace(text)), u.name)
-		if !ok {
-			continue
-		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if n *= u.bytes; err != nil || !(n >= 0 && n < 1<<62) {
-			break
-		}
-		*b = byteSize(n)
-		return nil
-	}
-	return fmt.Errorf("it takes a number of bytes, or one with a unit: 800MB, 2GiB")
-}
-
-func (b *byteSize) String() string {
-	if *b == 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64(*b), 10)
-}
-
-// Type is the name of the flag's value in the help.
-func (b *byteSize) Type() string { return "SIZE" }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,12 +20,7 @@ func newCluster() *cobra.Command {
 		Long: `cluster is for administrators: it sets up the machines that jobs run on, where the
 engine lets us. A cluster scales by itself between two sizes; one that starts
 from 0 costs nothing while no job runs.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("cluster has no command %q", args[0])
-			}
-			return nil
-		},
+		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newClusterCreate(), newClusterShow(), newClusterResize(), newClusterDelete())
@@ -151,7 +145,7 @@ func newClusterShow() *cobra.Command {
 }
 
 func printCluster(w io.Writer, c deploy.Cluster) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintln(t, "CLUSTER\tSTATE\tVM SIZE\tPRIORITY\tNODES\tBUSY\tMIN\tMAX\tIDLE TIME")
 	idle := "-"
 	if c.IdleTime > 0 {

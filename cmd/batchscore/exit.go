@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -32,29 +31,6 @@ const exitCodesHelp = `Exit codes:
   130  interrupted (SIGINT); what was committed stands
   143  stopped (SIGTERM, SIGUSR1), resumable
 Any other code means failure.`
-
-var (
-	// errUsage marks errors in the command line itself.
-	errUsage = errors.New("usage")
-	// errConfig marks errors in what the command line points at.
-	errConfig = errors.New("configuration")
-)
-
-// marked is an error that also is another, unsaid.
-type marked struct {
-	error
-	mark error
-}
-
-func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
-
-// usage marks err as an error in the command line.
-func usage(err error) error { return marked{err, errUsage} }
-
-func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
-
-// config marks err as an error in what the command line points at.
-func config(err error) error { return marked{err, errConfig} }
 
 // exitCode is the one place where errors become exit codes. sig is the signal
 // that stopped the command, if one did.

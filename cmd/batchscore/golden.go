@@ -97,21 +97,6 @@ func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int,
 	return nil
 }
 
-// jpegKind is the kind of JPEG decoder in use, without its version.
-func jpegKind() string {
-	if _, err := preprocess.JPEGBackend(); err != nil {
-		return "go"
-	}
-	return "libjpeg-turbo"
-}
-
-func jpegName() string {
-	if name, err := preprocess.JPEGBackend(); err == nil {
-		return name
-	}
-	return "Go image/jpeg"
-}
-
 // goldenOptions say which images a model is to carry.
 type goldenOptions struct {
 	images, file, provider string

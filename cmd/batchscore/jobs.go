@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,12 +22,7 @@ func newJobs() *cobra.Command {
 		Long: `jobs works on the record of what this user launched from this machine. A job is
 named by its ID, by a beginning of it that no other job has, or by its name,
 which is the newest of that name; cancel takes no name that several jobs have.`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("jobs has no command %q", args[0])
-			}
-			return nil
-		},
+		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newJobsList(), newJobsStatus(), newJobsLogs(), newJobsCancel(), newJobsFetch())
@@ -79,23 +73,6 @@ func recorded(r record.Record) (deploy.Launcher, error) {
 	return l, nil
 }
 
-// atMostOne is the rule of commands that take the newest job if none is named.
-func atMostOne(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return usagef("%s takes at most one argument, %s; %d were given", cmd.CommandPath(), name, len(args))
-		}
-		return nil
-	}
-}
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
-}
-
 // listed is a job in the list.
 type listed struct {
 	ID       string    `json:"id"`
@@ -140,7 +117,7 @@ seen to end. Whether a result is complete, 'jobs status' reads from the output.`
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\n", book)
 				return err
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			w := newTable(cmd.OutOrStdout())
 			fmt.Fprintln(w, "JOB\tENGINE\tLAUNCHED\tSTATE\tOUTPUT")
 			for _, j := range jobs {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04"), j.State, printable(j.Out))
@@ -211,7 +188,7 @@ func newJobsLogs() *cobra.Command {
 		Short: "Print what the ranks of a job printed; of the newest job by default",
 		Args:  atMostOne("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			w, unopened, err := findJob(cmd, first(args))
+			w, unopened, err := findJob(cmd, firstArg(args))
 			if err := cmp.Or(err, unopened); err != nil {
 				return err
 			}

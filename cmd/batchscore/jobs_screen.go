@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -114,16 +113,7 @@ func (s *screen) show(r *report) {
 	_, _ = io.WriteString(s.f, b.String())
 }
 
-func (s *screen) size() (width, height int) { return sizeOf(s.f) }
-
-// sizeOf is the size of a terminal, in characters.
-func sizeOf(f *os.File) (width, height int) {
-	width, height, err := term.GetSize(int(f.Fd()))
-	if err != nil || width < 1 || height < 2 {
-		return 80, 24
-	}
-	return width, height
-}
+func (s *screen) size() (width, height int) { return terminalSize(s.f) }
 
 func (s *screen) close() {
 	if s.last == nil {
@@ -393,9 +383,4 @@ func cut(s string, width int) string {
 		return string(runes[:width])
 	}
 	return string(runes[:width-3]) + "..."
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

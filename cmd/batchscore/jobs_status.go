@@ -95,7 +95,7 @@ give the place of its result.
 			if every < 100*time.Millisecond {
 				return usagef("--every %v: less than 0.1s would only burden the storage", every)
 			}
-			in, err := inspect(cmd, first(args), places)
+			in, err := inspect(cmd, firstArg(args), places)
 			if err != nil {
 				return err
 			}

@@ -222,17 +222,3 @@ func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	}
 	return fmt.Errorf("%w\nwhether %s has the job is not known: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
 }
-
-func printDocuments(w io.Writer, documents []deploy.Document) error {
-	for i, d := range documents {
-		between := ""
-		if i > 0 {
-			between = "\n"
-		}
-		body := strings.TrimSuffix(string(d.Body), "\n")
-		if _, err := fmt.Fprintf(w, "%s# %s\n%s\n", between, d.Name, body); err != nil {
-			return err
-		}
-	}
-	return nil
-}

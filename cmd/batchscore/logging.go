@@ -2,17 +2,12 @@ package main
 
 import (
 	"io"
-	"os"
-	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
-	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
-// logFlags choose how the log looks.
+// logFlags choose the format and level of the log.
 type logFlags struct {
 	format, level string
 }
@@ -22,7 +17,7 @@ func (f *logFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 }
 
-// logger writes to w.
+// logger returns a log that writes to w.
 func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(f.level)
 	if err != nil || f.level == "" {
@@ -42,28 +37,9 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }
 
-func console(w io.Writer, terminal bool) io.Writer {
-	return zerolog.ConsoleWriter{Out: w, NoColor: !terminal || noColor(), TimeFormat: time.TimeOnly}
-}
-
-// noColor follows https://no-color.org: any value but the empty one counts.
-func noColor() bool { return os.Getenv("NO_COLOR") != "" }
-
-// newBar is a progress bar on w for what is done, or nil where w is no terminal
-// or too narrow a one.
-func newBar(w io.Writer, what string) *telemetry.Bar {
-	f, ok := w.(*os.File)
-	if !ok || !isTerminal(f) {
-		return nil
-	}
-	width := func() int { columns, _ := sizeOf(f); return columns }
-	if width() < telemetry.BarWidth {
-		return nil
-	}
-	return telemetry.NewBar(f, what, width, !noColor())
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+// warningLog returns a log for commands that print figures: it shows warnings and
+// errors only.
+func warningLog(stderr io.Writer) zerolog.Logger {
+	terminal := isTerminal(stderr)
+	return zerolog.New(console(stderr, terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
 }

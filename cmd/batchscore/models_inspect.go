@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +56,7 @@ products for one image ("unknown" where a size cannot be worked out).`,
 }
 
 func printInspection(out io.Writer, in *models.Inspection) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprintf(w, "file\t%s\n", in.Path)
 	fmt.Fprintf(w, "size\t%.1f MB\n", float64(in.Size)/1e6)
 	fmt.Fprintf(w, "digest\t%s\n", in.Digest)

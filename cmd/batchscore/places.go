@@ -13,9 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -160,19 +158,6 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 		return config(fmt.Errorf("%s: %w; no blob is replaced: name another, or delete that one", what, err))
 	}
 	return err
-}
-
-// registerAllFiles adds the flag that says which files are taken for images.
-func registerAllFiles(fs *pflag.FlagSet, all *bool) {
-	fs.BoolVar(all, "all-files", false, "take every file for an image, whatever its name; by default those with the ending of a picture or with none, outside of folders that systems keep for themselves")
-}
-
-// filesTaken is what --all-files says.
-func filesTaken(all bool) output.Files {
-	if all {
-		return output.AllFiles
-	}
-	return output.Pictures
 }
 
 // beFor sets the patience of a run: it ends with the deadline, and tells of

@@ -9,9 +9,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// sayResult writes what became of the images of a complete job as the last line
-// of a command, with what the listing passed over, and the command that shows
-// those that failed.
+// sayResult prints the last line of a command whose job is complete: how many
+// images have which status, what the listing passed over, and the command that
+// shows the failures.
 func sayResult(w io.Writer, place string, s *output.Success) {
 	line := output.Tally(s.Statuses) + andPassedOver(s.PassedOver)
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
@@ -20,15 +20,7 @@ func sayResult(w io.Writer, place string, s *output.Success) {
 	fmt.Fprintln(w, line)
 }
 
-// andPassedOver continues a line with what a listing passed over, if anything.
-func andPassedOver(p output.PassedOver) string {
-	if len(p) == 0 {
-		return ""
-	}
-	return "; " + p.String()
-}
-
-// logResult is sayResult for programs that read the log.
+// logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
 	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[output.StatusOK]).Int("failed", s.Failed).
 		Interface("statuses", s.Statuses)
@@ -39,4 +31,18 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 		e = e.Str("see", see)
 	}
 	e.Msg("complete: " + output.Tally(s.Statuses))
+}
+
+// judge returns nil if the report proves that the output is complete, else an
+// error that says what is wrong.
+func judge(r *output.Report) error {
+	if err := r.Err(); err != nil || r.Complete {
+		return err
+	}
+	if r.Publishing {
+		return fmt.Errorf("%s: the content %w: the rows of a retry are being put into the parts; run the job again to finish that",
+			r.Output, output.ErrMismatch)
+	}
+	return fmt.Errorf("%s: the content %w: every part stands, but there is no %s; run the job again to finish it",
+		r.Output, output.ErrMismatch, output.SuccessName)
 }

@@ -2,19 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/spf13/cobra"
-
-	"github.com/batchscore/batchscore/bench/result"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 // Main runs one command line and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
@@ -67,13 +60,8 @@ so a job that was stopped goes on where it was when it is started again.
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          subcommandOnly,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
@@ -82,17 +70,4 @@ so a job that was stopped goes on where it was when it is started again.
 		newModels(), newDoctor(), newLaunch(sig), newJobs(), newCluster(), newSample(), newBench(),
 	)
 	return root
-}
-
-// versionText names the build: its version, the commit that it was made from,
-// and Go's version.
-func versionText() string {
-	return fmt.Sprintf("%s (commit %s, %s)", version, result.Commit(), runtime.Version())
-}
-
-// printJSON is how commands print what programs read.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -132,7 +132,7 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, files
 		failed = fmt.Sprintf(", %d could not be read", n)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %d images of %s lie in %s: %d copied (%s), %d were there already%s%s\n",
-		lie, total, from, to, lie-int(had.Load()), size(bytes.Load()), had.Load(), failed, andPassedOver(passed))
+		lie, total, from, to, lie-int(had.Load()), formatBytes(bytes.Load()), had.Load(), failed, andPassedOver(passed))
 	return err
 }
 
@@ -148,17 +148,6 @@ func isOfOneImage(err error) bool {
 type unreadImage struct{ error }
 
 func (u unreadImage) Unwrap() error { return u.error }
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-}
 
 func copyObject(ctx context.Context, from, to store.Store, o store.Object) error {
 	r, _, err := from.Open(ctx, o.Name, o.ETag)

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +52,7 @@ have no label, shows those rows alone, with the reason.`,
 
 // showRows prints the first rows that are chosen, and counts all of those.
 func showRows(c *cobra.Command, st store.Store, limit int, chosen output.Selection) error {
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 8, 2, ' ', 0)
+	w := newTable(c.OutOrStdout())
 	header := "IMAGE\tSTATUS\tLABEL\tSCORE"
 	if chosen != nil {
 		header += "\tERROR"
@@ -139,32 +135,4 @@ func outcome(r output.Row) string {
 		return printable(r.Label)
 	}
 	return r.Status
-}
-
-// tallied is how many labels the sum under the table names.
-const tallied = 12
-
-// tally lists counts, the largest first.
-func tally(counts map[string]int) string {
-	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
-	})
-	var parts []string
-	for i, name := range names {
-		if i == tallied {
-			parts = append(parts, fmt.Sprintf("%d more labels", len(names)-tallied))
-			break
-		}
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// printable keeps a name from moving the cursor or breaking the table.
-func printable(s string) string {
-	q := strconv.Quote(s)
-	if inner := q[1 : len(q)-1]; inner != s {
-		return q
-	}
-	return s
 }

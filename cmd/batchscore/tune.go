@@ -1,48 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 )
-
-// amount is a flag that takes a number above zero, or "auto"; neither is the
-// default.
-type amount struct {
-	n    int
-	auto bool
-}
-
-func (a *amount) Set(text string) error {
-	if text == "auto" {
-		*a = amount{auto: true}
-		return nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return fmt.Errorf("it takes a number above zero, or auto")
-	}
-	*a = amount{n: n}
-	return nil
-}
-
-func (a *amount) String() string {
-	switch {
-	case a.auto:
-		return "auto"
-	case a.n > 0:
-		return strconv.Itoa(a.n)
-	}
-	return ""
-}
-
-// Type is the name of the flag's value in the help.
-func (a *amount) Type() string { return "N|auto" }
 
 // tuning is what the worker is to measure; nil where nothing is auto.
 func (f *runFlags) tuning(cores int) *scorer.Tuning {

@@ -43,26 +43,3 @@ manifest and _SUCCESS stands, and with 10 otherwise.`,
 	places.register(cmd)
 	return cmd
 }
-
-// judge is nil for an output that is proven to be complete.
-func judge(r *output.Report) error {
-	if err := r.Err(); err != nil || r.Complete {
-		return err
-	}
-	if r.Publishing {
-		return fmt.Errorf("%s: the content %w: the rows of a retry are being put into the parts; run the job again to finish that",
-			r.Output, output.ErrMismatch)
-	}
-	return fmt.Errorf("%s: the content %w: every part stands, but there is no %s; run the job again to finish it",
-		r.Output, output.ErrMismatch, output.SuccessName)
-}
-
-// oneArg is the rule of commands that take one argument.
-func oneArg(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usagef("%s takes one argument, %s; %d were given", cmd.CommandPath(), name, len(args))
-		}
-		return nil
-	}
-}

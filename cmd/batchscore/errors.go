@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// errUsage marks errors in the command line itself.
+	errUsage = errors.New("usage")
+	// errConfig marks errors in what the command line refers to: files, settings,
+	// credentials.
+	errConfig = errors.New("configuration")
+)
+
+// marked wraps an error so that errors.Is also finds mark, which is not part of
+// the message.
+type marked struct {
+	error
+	mark error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
+
+// usage marks err as an error in the command line.
+func usage(err error) error { return marked{err, errUsage} }
+
+// usagef returns a new error in the command line.
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// config marks err as an error in what the command line refers to.
+func config(err error) error { return marked{err, errConfig} }

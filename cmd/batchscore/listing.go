@@ -1,0 +1,29 @@
+package main
+
+import (
+	"github.com/spf13/pflag"
+
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// registerAllFiles adds the flag that chooses which files count as images.
+func registerAllFiles(fs *pflag.FlagSet, all *bool) {
+	fs.BoolVar(all, "all-files", false, "take every file for an image, whatever its name; by default those with the ending of a picture or with none, outside of folders that systems keep for themselves")
+}
+
+// filesTaken returns which files of a place count as images.
+func filesTaken(all bool) output.Files {
+	if all {
+		return output.AllFiles
+	}
+	return output.Pictures
+}
+
+// andPassedOver returns the end of a line that reports which files a listing
+// passed over; empty if it passed over none.
+func andPassedOver(p output.PassedOver) string {
+	if len(p) == 0 {
+		return ""
+	}
+	return "; " + p.String()
+}

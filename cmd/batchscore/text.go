@@ -1,0 +1,57 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// printable returns s, quoted if printing it as it is could move the cursor or
+// break a table.
+func printable(s string) string {
+	q := strconv.Quote(s)
+	if inner := q[1 : len(q)-1]; inner != s {
+		return q
+	}
+	return s
+}
+
+// firstLine returns s up to its first line break.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// formatBytes returns a number of bytes in kB, MB or GB.
+func formatBytes(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+}
+
+// maxTallied is how many counts tally lists one by one.
+const maxTallied = 12
+
+// tally lists counts, the largest first, and only how many there are of those
+// after the first maxTallied.
+func tally(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	})
+	var parts []string
+	for i, name := range names {
+		if i == maxTallied {
+			parts = append(parts, fmt.Sprintf("%d more labels", len(names)-maxTallied))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return strings.Join(parts, ", ")
+}
