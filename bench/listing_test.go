@@ -17,7 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -47,7 +47,7 @@ func BenchmarkFreeze(b *testing.B) {
 		}
 		bare += time.Since(start)
 		start = time.Now()
-		m, _, err := scorer.List(b.Context(), images, output.Pictures, 0, zerolog.Nop())
+		m, _, err := listing.Manifest(b.Context(), images, output.Pictures, 0, zerolog.Nop())
 		if err != nil || m.Len() != blobs {
 			b.Fatalf("%d images, %v", m.Len(), err)
 		}

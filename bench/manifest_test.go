@@ -10,7 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -41,7 +41,7 @@ func manifest(b *testing.B, images int) {
 		lap = time.Now()
 	}
 	m, err := output.Freeze(b.Context(), out, func(ctx context.Context) (*shard.Manifest, error) {
-		m, _, err := scorer.List(ctx, made, output.Pictures, 0, zerolog.Nop())
+		m, _, err := listing.Manifest(ctx, made, output.Pictures, 0, zerolog.Nop())
 		return m, err
 	})
 	if err != nil || m.Len() != images {

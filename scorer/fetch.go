@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -120,7 +121,7 @@ func (p *pipeline) presentOnce(ctx context.Context) error {
 	if p.present.Load() {
 		return nil
 	}
-	err := present(ctx, p.Images)
+	err := listing.Present(ctx, p.Images)
 	p.present.Store(err == nil)
 	return err
 }

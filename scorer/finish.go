@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -68,7 +69,7 @@ func (w *worker) succeed(ctx context.Context) (output.Success, error) {
 // listAgain lists the images of a job again and compares them with a manifest.
 func (o *Options) listAgain(ctx context.Context, job *output.Job, m *shard.Manifest) (r relisting) {
 	r.drift, r.err = output.MeasureDrift(m, job.Max > 0, func(fn func(store.Object) error) (err error) {
-		r.passed, err = Images(ctx, o.Images, job.Files, fn)
+		r.passed, err = listing.Walk(ctx, o.Images, job.Files, fn)
 		return err
 	})
 	return r

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -261,8 +262,8 @@ func TestFault25_NoImages(t *testing.T) {
 	images, out := new(mem.Store), new(mem.Store)
 	put(t, images, "readme.txt", []byte("x"))
 	_, err := Run(t.Context(), options(t, images, out))
-	if !errors.Is(err, ErrNoImages) || !strings.Contains(err.Error(), "1 file passed over (1 .txt)") {
-		t.Errorf("want ErrNoImages, have %v", err)
+	if !errors.Is(err, listing.ErrNoImages) || !strings.Contains(err.Error(), "1 file passed over (1 .txt)") {
+		t.Errorf("want listing.ErrNoImages, have %v", err)
 	}
 	if err := out.List(t.Context(), "", func(o store.Object) error { return errors.New(o.Name) }); err != nil {
 		t.Errorf("something was written: %v", err)

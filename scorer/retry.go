@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -122,7 +123,7 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	again.MaxErrors = Threshold{text: "100%", percent: 100} // judged when all rows are together
 	again.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
-		if err := present(ctx, o.Images); err != nil {
+		if err := listing.Present(ctx, o.Images); err != nil {
 			return nil, err
 		}
 		return output.RetryManifest(ctx, o.Out, o.Images, retry.Retry.Statuses)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -229,14 +230,14 @@ func completed(ctx context.Context, o *Options) (output.Success, bool, error) {
 // join makes this worker a member of the job: it creates or checks the record,
 // and freezes or reads the manifest.
 func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
-	var listing time.Duration
+	var took time.Duration
 	var passed output.PassedOver
 	list := o.list
 	if list == nil {
 		list = func(ctx context.Context, job *output.Job) (m *shard.Manifest, err error) {
 			start := time.Now()
-			m, passed, err = List(ctx, o.Images, job.Files, job.Max, o.Log)
-			listing = time.Since(start)
+			m, passed, err = listing.Manifest(ctx, o.Images, job.Files, job.Max, o.Log)
+			took = time.Since(start)
 			return m, err
 		}
 	}
@@ -282,7 +283,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 		Chunks: job.Chunks(m.Len()), Batch: job.Batch, TopK: job.TopK,
 		claims:   output.NewClaims(o.Out, me, o.Lease),
 		statuses: map[string]int{},
-		listing:  listing,
+		listing:  took,
 		passed:   passed,
 	}, nil
 }

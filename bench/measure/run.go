@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -196,7 +197,7 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	if most == 0 || most > fetchedMost {
 		most = fetchedMost
 	}
-	m, _, err := scorer.List(ctx, st, output.Pictures, most, log.Level(zerolog.ErrorLevel))
+	m, _, err := listing.Manifest(ctx, st, output.Pictures, most, log.Level(zerolog.ErrorLevel))
 	if err != nil {
 		return nil, part{}, err
 	}

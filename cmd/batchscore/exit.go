@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -52,7 +53,7 @@ func exitCode(err error, sig os.Signal) int {
 		return 11
 	case errors.As(err, &ranks), errors.Is(err, errConfig),
 		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider),
-		errors.Is(err, scorer.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
+		errors.Is(err, listing.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster),
 		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),

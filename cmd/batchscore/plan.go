@@ -7,7 +7,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -35,7 +35,7 @@ func newPlan() *cobra.Command {
 			}
 			stderr := cmd.ErrOrStderr()
 			log := zerolog.New(console(stderr, isTerminal(stderr))).With().Timestamp().Logger()
-			m, passed, err := scorer.List(cmd.Context(), st, filesTaken(allFiles), limit, log)
+			m, passed, err := listing.Manifest(cmd.Context(), st, filesTaken(allFiles), limit, log)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -80,7 +80,7 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, files
 		return err
 	}
 	if total == 0 {
-		return scorer.NoImages(from, passed)
+		return listing.NoImages(from, passed)
 	}
 	there := map[string]int64{}
 	err = to.List(ctx, "", func(o store.Object) error {
@@ -170,7 +170,7 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 func choose(ctx context.Context, images store.Store, files output.Files, n int, seed uint64) ([]store.Object, int, output.PassedOver, error) {
 	var best lowest
 	total := 0
-	passed, err := scorer.Images(ctx, images, files, func(o store.Object) error {
+	passed, err := listing.Walk(ctx, images, files, func(o store.Object) error {
 		total++
 		c := candidate{hash(o.Name, seed), o}
 		switch {

@@ -1,0 +1,83 @@
+package listing
+
+import (
+	"path"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// tenEndings are the endings that output.TenEndings takes, in lower case. They
+// never change: jobs begun with them must list the same images again.
+var tenEndings = map[string]bool{
+	".jpg": true, ".jpeg": true, ".jpe": true, ".jfif": true, ".png": true, ".gif": true,
+	".bmp": true, ".tif": true, ".tiff": true, ".webp": true,
+}
+
+// systemFolders are folders that programs keep next to a user's pictures:
+// thumbnails, copies, and deleted files.
+var systemFolders = map[string]bool{
+	"@eaDir": true, "#recycle": true, "#snapshot": true, "$RECYCLE.BIN": true, "System Volume Information": true,
+	"__MACOSX": true, ".Trash": true, ".Trashes": true, ".Spotlight-V100": true, ".fseventsd": true,
+	".TemporaryItems": true, ".DocumentRevisions-V100": true, ".thumbnails": true, ".snapshot": true,
+	".snapshots": true, ".zfs": true, ".git": true, ".ipynb_checkpoints": true, "lost+found": true,
+}
+
+// documents are names without an ending that no picture has, in lower case. Other
+// names without one are taken: collections name pictures by digest or number.
+var documents = map[string]bool{
+	"readme": true, "license": true, "licence": true, "copying": true, "notice": true, "authors": true,
+	"changelog": true, "makefile": true, "dockerfile": true, "_success": true, "md5sums": true, "sha256sums": true,
+}
+
+// Reasons for passing over an object, besides output.NotAPicture. They are
+// recorded in _SUCCESS.
+const (
+	appleDouble     = "AppleDouble (attributes that macOS keeps of another file)"
+	beneathLinks    = "beneath a linked folder"
+	inFolder        = "in "     // and the name of a system folder
+	freedesktopID   = ".Trash-" // and a user's number
+	freedesktopName = ".Trash"
+)
+
+// passedOver returns why an object is not taken for an image, or "" if it is
+// taken. Only its name, size and links count here; decoding decides later
+// whether its content is an image.
+func passedOver(files output.Files, o *store.Object) string {
+	switch {
+	case strings.HasSuffix(o.Name, "/") && o.Size == 0:
+		return string(store.FolderMarker)
+	case files == output.AllFiles:
+		return ""
+	case files == output.TenEndings && o.Linked:
+		return beneathLinks
+	case files == output.TenEndings && !tenEndings[strings.ToLower(path.Ext(o.Name))]:
+		return output.NotAPicture
+	case files == output.TenEndings:
+		return ""
+	}
+	base := o.Name
+	for {
+		folder, rest, ok := strings.Cut(base, "/")
+		if !ok {
+			break
+		}
+		if systemFolders[folder] {
+			return inFolder + folder
+		}
+		if strings.HasPrefix(folder, freedesktopID) {
+			return inFolder + freedesktopName
+		}
+		base = rest
+	}
+	noEnding := strings.TrimSuffix(path.Ext(base), ".") == ""
+	switch {
+	case strings.HasPrefix(base, "._"):
+		return appleDouble
+	case noEnding && !documents[strings.ToLower(base)], preprocess.KnownExtension(base):
+		return ""
+	}
+	return output.NotAPicture
+}
