@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -81,42 +80,6 @@ const (
 	Dedicated Priority = "dedicated"
 	Low       Priority = "low"
 )
-
-// Secret says where a value comes from; exactly one field is set. Its value is
-// never in job.yaml.
-type Secret struct {
-	// Env is a variable in the environment of 'batchscore launch'.
-	Env string `yaml:"env,omitempty" json:"env,omitempty"`
-	// File is a file whose content is the value, one line end at its end left
-	// out; read by 'batchscore launch', or by the ranks on Slurm.
-	File string `yaml:"file,omitempty" json:"file,omitempty"`
-	// KeyVault is the URL of a secret in Azure Key Vault.
-	KeyVault string `yaml:"keyVault,omitempty" json:"keyVault,omitempty"`
-	// Kubernetes is NAME/KEY of a Secret in the job's namespace.
-	Kubernetes string `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
-}
-
-// Kind is the name of the field that is set, and its value.
-func (s Secret) Kind() (kind, reference string) {
-	for kind, reference := range s.all() {
-		if reference != "" {
-			return kind, reference
-		}
-	}
-	return "", ""
-}
-
-func (s Secret) all() func(yield func(string, string) bool) {
-	return func(yield func(string, string) bool) {
-		_ = yield("env", s.Env) && yield("file", s.File) && yield("keyVault", s.KeyVault) && yield("kubernetes", s.Kubernetes)
-	}
-}
-
-// String is the reference, for documents that a person reads.
-func (s Secret) String() string {
-	kind, reference := s.Kind()
-	return "<secret from " + kind + " " + reference + ">"
-}
 
 // Mount is a folder that the ranks see.
 type Mount struct {
@@ -216,7 +179,7 @@ func (j Job) Check() error {
 		return fmt.Errorf("environment: %s is set for every job: leave it out", JobVariable)
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
-		if err := checkSecret(name, j.Secrets[name]); err != nil {
+		if err := j.Secrets[name].check(name); err != nil {
 			return err
 		}
 	}
@@ -263,22 +226,6 @@ func (j Job) checkWork() error {
 	return nil
 }
 
-func checkSecret(name string, s Secret) error {
-	if !variableName.MatchString(name) {
-		return fmt.Errorf("secrets: %q is no name of a variable", name)
-	}
-	n := 0
-	for _, reference := range s.all() {
-		if reference != "" {
-			n++
-		}
-	}
-	if n != 1 {
-		return fmt.Errorf("secrets: %s has one source: env, file, keyVault or kubernetes", name)
-	}
-	return nil
-}
-
 // Ranks is how many processes take part.
 func (j Job) Ranks() int { return max(j.Nodes, 1) * max(j.RanksPerNode, 1) }
 
@@ -321,29 +268,6 @@ func ShellLine(argv []string) string {
 // Unsupported is ErrUnsupported for a field of the job.
 func Unsupported(engine, field, what string, args ...any) error {
 	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)
-}
-
-// Resolve reads the values of the secrets that come from the environment and
-// from files of this machine. Others are left to the engine.
-func (j Job) Resolve() (map[string]string, error) {
-	values := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
-		switch s := j.Secrets[name]; {
-		case s.Env != "":
-			v, ok := os.LookupEnv(s.Env)
-			if !ok {
-				return nil, fmt.Errorf("secrets: %s: the variable %s is not set here", name, s.Env)
-			}
-			values[name] = v
-		case s.File != "":
-			body, err := os.ReadFile(s.File)
-			if err != nil {
-				return nil, fmt.Errorf("secrets: %s: %w", name, err)
-			}
-			values[name] = strings.TrimSuffix(strings.TrimSuffix(string(body), "\n"), "\r")
-		}
-	}
-	return values, nil
 }
 
 // NewID is a job's ID: its name, the moment in UTC, and a few random letters.

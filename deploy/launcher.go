@@ -4,8 +4,8 @@
 //     It holds for every engine alike and names secrets without holding any.
 //  2. service.yaml, written once by an administrator, says where each engine is
 //     reached; each engine's package has its own section of it.
-//  3. A Launcher, one package each for local, slurm, kubernetes, batchai and
-//     azureml, sends the job to its engine. The engine schedules, not we.
+//  3. A Launcher sends the job to its engine, which schedules it. Each engine has
+//     one package, which declares a Driver; package engines lists them.
 //  4. Before anything is sent the job's ID is on disk (package record), and the
 //     engine is told the same ID: whatever dies, the job is found again.
 //  5. Whether the job is done is read from its output, never from the engine.
@@ -72,6 +72,13 @@ type Launcher interface {
 	// where the engine holds them, output files. A result in blob storage is
 	// not fetched here; it is where the job says.
 	Fetch(ctx context.Context, id, folder string) error
+}
+
+// Exporter is an engine that can also write a job for its own command-line tool.
+type Exporter interface {
+	// YAML returns the job as files for that tool. Like Documents it sends
+	// nothing.
+	YAML(job Job, id string) ([]Document, error)
 }
 
 // Document is one thing that is sent to an engine: a file, or a request.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/engines"
 )
 
 func newCluster() *cobra.Command {
@@ -34,26 +34,24 @@ type clusterFlags struct {
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.to, "to", "", "engine: "+strings.Join(clusterEngines, " or ")+" (required)")
+	cmd.Flags().StringVar(&f.to, "to", "", "engine: "+strings.Join(clusterEngines(), " or ")+" (required)")
 	f.serviceFlags.register(cmd)
 }
 
-// clusterEngines are those whose machines we can set up.
-var clusterEngines = []string{"azureml", "batchai"}
+// clusterEngines returns the names of the engines whose machines we can set up.
+func clusterEngines() []string {
+	return engines.Names(func(d deploy.Driver) bool { return d.Clusters })
+}
 
 func (f *clusterFlags) open() (deploy.Clusters, error) {
-	if !slices.Contains(clusterEngines, f.to) {
-		return nil, usagef("--to %q: clusters are set up on %s; other engines come with their machines", f.to, strings.Join(clusterEngines, " and "))
+	if d, _ := engines.Find(f.to); !d.Clusters {
+		return nil, usagef("--to %q: clusters are set up on %s; other engines come with their machines", f.to, strings.Join(clusterEngines(), " and "))
 	}
 	l, _, err := f.launcher(f.to, yaml.Node{})
 	if err != nil {
 		return nil, err
 	}
-	c, ok := l.(deploy.Clusters)
-	if !ok {
-		return nil, usagef("--to %s: its machines are not set up from here", f.to)
-	}
-	return c, nil
+	return l.(deploy.Clusters), nil // as its driver says
 }
 
 func newClusterCreate() *cobra.Command {

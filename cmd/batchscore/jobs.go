@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
 )
 
@@ -62,11 +63,11 @@ func onRecord(cmd *cobra.Command, book record.Book, r record.Record) (w *watched
 
 // recorded opens the engine of a job as it was when the job was launched.
 func recorded(r record.Record) (deploy.Launcher, error) {
-	open := engines[r.Engine]
-	if open == nil {
+	driver, known := engines.Find(r.Engine)
+	if !known {
 		return nil, fmt.Errorf("%w: job %s was launched on %q, which this batchscore does not know", deploy.ErrService, r.ID, r.Engine)
 	}
-	l, err := open(&r.Service)
+	l, err := driver.Open(&r.Service)
 	if err != nil {
 		return nil, config(fmt.Errorf("the settings of %s that job %s was launched with: %w", r.Engine, r.ID, err))
 	}

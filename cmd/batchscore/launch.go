@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
 )
@@ -23,13 +24,11 @@ import (
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
-	to         string
-	mpirun     string
-	withoutMPI bool
-	dryRun     bool
-	format     string
-	detach     bool
-	schema     bool
+	to     string
+	dryRun bool
+	format string
+	detach bool
+	schema bool
 }
 
 func newLaunch(sig *signals) *cobra.Command {
@@ -73,22 +72,29 @@ became of launch.
 		return usage(err)
 	})
 	fs := cmd.Flags()
-	fs.StringVar(&f.to, "to", "local", "engine: "+strings.Join(engineNames(), ", "))
+	fs.StringVar(&f.to, "to", "local", "engine: "+strings.Join(engines.Names(), ", "))
 	f.serviceFlags.register(cmd)
 	f.jobFileFlags.register(cmd)
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
-	fs.StringVar(&f.format, "format", "", "with --dry-run --to azureml: yaml, for 'az ml job create'")
+	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": yaml, as the engine's own command-line tool takes it")
 	fs.BoolVar(&f.detach, "detach", false, "return once the engine has the job, and follow it with 'batchscore jobs'")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
-	fs.StringVar(&f.mpirun, "mpirun", "", "with --to local: the mpirun program")
-	fs.BoolVar(&f.withoutMPI, "without-mpi", false, "with --to kubernetes: start an Indexed Job, which needs no MPI operator")
+	for _, d := range engines.All {
+		for _, flag := range d.Flags {
+			usage := "with --to " + d.Name + ": " + flag.Usage
+			if flag.Value == nil {
+				fs.String(flag.Name, "", usage)
+			} else {
+				fs.Bool(flag.Name, false, usage)
+			}
+		}
+	}
 	return cmd
 }
 
-// yamlDocuments is an engine that can write the job for its own command line
-// tool, too.
-type yamlDocuments interface {
-	YAML(job deploy.Job, id string) ([]deploy.Document, error)
+// exporters names the engines that --format goes with.
+func exporters() string {
+	return strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Exporter }), " or ")
 }
 
 // testPoint is called at the named moments of a launch, for tests to end it
@@ -110,7 +116,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	id := deploy.NewID(job.Name, time.Now(), rand.Uint32())
 	documents, err := l.Documents(job, id)
 	if f.format == "yaml" && err == nil {
-		documents, err = l.(yamlDocuments).YAML(job, id) // as open made sure
+		documents, err = l.(deploy.Exporter).YAML(job, id) // as open made sure
 	}
 	if err != nil {
 		return err
@@ -162,7 +168,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 
 // open opens the engine and checks the flags that go with it alone.
 func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, error) {
-	section, err := f.settings()
+	section, err := f.settings(cmd.Flags())
 	if err != nil {
 		return nil, section, err
 	}
@@ -175,27 +181,30 @@ func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, erro
 	case f.format != "yaml" || !f.dryRun:
 		return nil, section, usagef("--format %s: it takes yaml, with --dry-run", f.format)
 	default:
-		if _, ok := l.(yamlDocuments); !ok {
-			return nil, section, usagef("--format yaml: it goes with --to azureml")
+		if _, ok := l.(deploy.Exporter); !ok {
+			return nil, section, usagef("--format yaml: it goes with --to %s", exporters())
 		}
 	}
 	return l, section, nil
 }
 
-// settings are what flags say in place of service.yaml.
-func (f *launchFlags) settings() (yaml.Node, error) {
+// settings are what the engine's own flags say in place of service.yaml.
+func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 	over := map[string]any{}
-	if f.mpirun != "" {
-		if f.to != "local" {
-			return yaml.Node{}, usagef("--mpirun goes with --to local")
+	for _, d := range engines.All {
+		for _, flag := range d.Flags {
+			given := fs.Lookup(flag.Name)
+			if given.Value.String() == given.DefValue {
+				continue
+			}
+			if d.Name != f.to {
+				return yaml.Node{}, usagef("--%s goes with --to %s", flag.Name, d.Name)
+			}
+			over[flag.Setting] = flag.Value
+			if flag.Value == nil {
+				over[flag.Setting] = given.Value.String()
+			}
 		}
-		over["mpirun"] = f.mpirun
-	}
-	if f.withoutMPI {
-		if f.to != "kubernetes" {
-			return yaml.Node{}, usagef("--without-mpi goes with --to kubernetes")
-		}
-		over["mpi"] = false
 	}
 	var node yaml.Node
 	if len(over) == 0 {

@@ -18,14 +18,14 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/engines"
 )
 
 // killAt makes launch kill itself at a named point.
 const killAt = "BATCHSCORE_TEST_KILL_AT"
 
 func init() {
-	engines["fake"] = opener(newFake)
-	clusterEngines = append(clusterEngines, "fake")
+	engines.All = append(engines.All, deploy.NewDriver(deploy.Traits{Name: "fake", SharedFiles: true}, newFake))
 	if point := os.Getenv(killAt); point != "" {
 		testPoint = func(name string) {
 			if name == point {

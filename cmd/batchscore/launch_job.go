@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
@@ -50,7 +51,7 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.priority, "priority", "dedicated", "dedicated, or low: cheaper, and can be taken away")
 	fs.StringVar(&f.over.Image, "image", "", "container image")
 	fs.StringArrayVar(&f.environment, "env", nil, "NAME=VALUE, set for every rank; may be given several times")
-	fs.StringArrayVar(&f.secrets, "secret", nil, "NAME=env:VARIABLE, file:PATH, keyvault:URL or kubernetes:NAME/KEY; may be given several times")
+	fs.StringArrayVar(&f.secrets, "secret", nil, deploy.SecretSpelling+"; may be given several times")
 	fs.StringArrayVar(&f.mounts, "mount", nil, "SOURCE=PATH[:ro], a folder that the ranks see at PATH; may be given several times")
 	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after this long, such as 7h30m; it can be resumed")
 	fs.StringVar(&f.over.Schedule, "schedule", "", "cron expression, such as '0 2 * * *', for engines that start jobs by the clock")
@@ -171,26 +172,16 @@ func set[V any](m *map[string]V, name string, value V) {
 // parseSecret reads NAME=KIND:REFERENCE. A value in the place of a reference is
 // not repeated in the error.
 func parseSecret(text string) (string, deploy.Secret, error) {
-	const takes = "it takes NAME=env:VARIABLE, file:PATH, keyvault:URL or kubernetes:NAME/KEY, never the value itself"
+	const takes = "it takes " + deploy.SecretSpelling + ", never the value itself"
 	name, rest, ok := strings.Cut(text, "=")
 	if !ok {
 		return "", deploy.Secret{}, usagef("--secret: %s", takes)
 	}
-	kind, reference, _ := strings.Cut(rest, ":")
-	if reference == "" {
+	secret, ok := deploy.ParseSecret(rest)
+	if !ok {
 		return "", deploy.Secret{}, usagef("--secret %s: %s", name, takes)
 	}
-	switch kind {
-	case "env":
-		return name, deploy.Secret{Env: reference}, nil
-	case "file":
-		return name, deploy.Secret{File: reference}, nil
-	case "keyvault":
-		return name, deploy.Secret{KeyVault: reference}, nil
-	case "kubernetes":
-		return name, deploy.Secret{Kubernetes: reference}, nil
-	}
-	return "", deploy.Secret{}, usagef("--secret %s: %s", name, takes)
+	return name, secret, nil
 }
 
 // parseMount reads SOURCE=PATH[:ro].
@@ -292,8 +283,8 @@ func refuseSecrets(job deploy.Job) error {
 }
 
 // settle gives the paths of a scoring job the meaning that they have here: what
-// is relative starts from the working directory, but for engines whose ranks run
-// in containers.
+// is relative starts from the working directory, except on engines whose ranks do
+// not see the files of this machine.
 func settle(engine string, job deploy.Job) (deploy.Job, error) {
 	if !job.Scores() {
 		return job, nil
@@ -305,12 +296,12 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 		case err != nil:
 			return job, usagef("--%s: %w", flag, err)
 		case !place.IsLocal(*p) || mounted(job, *p) != nil:
-		case containers[engine]: // it judges its paths itself
+		case !sharesFiles(engine): // it judges its paths itself
 		default:
 			*p = settled
 		}
 	}
-	if _, err := os.Stat(job.Model); job.Model != "" && err == nil && !containers[engine] {
+	if _, err := os.Stat(job.Model); job.Model != "" && err == nil && sharesFiles(engine) {
 		abs, err := filepath.Abs(job.Model)
 		if err != nil {
 			return job, err
@@ -318,6 +309,12 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 		job.Model = abs
 	}
 	return job, nil
+}
+
+// sharesFiles reports whether the ranks of an engine see this machine's files.
+func sharesFiles(engine string) bool {
+	d, _ := engines.Find(engine)
+	return d.SharedFiles
 }
 
 // mounted is the mount that an absolute path lies under, the innermost, or nil.
@@ -349,7 +346,7 @@ func seenFromHere(engine string, job deploy.Job) string {
 			return ""
 		case scheme != place.Local:
 			return strings.TrimSuffix(m.Source, "/") + rest
-		case containers[engine]:
+		case !sharesFiles(engine):
 			return ""
 		}
 		return m.Source + rest

@@ -5,83 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
-	"github.com/batchscore/batchscore/deploy/azureml"
-	"github.com/batchscore/batchscore/deploy/batchai"
-	"github.com/batchscore/batchscore/deploy/kubernetes"
-	"github.com/batchscore/batchscore/deploy/local"
-	"github.com/batchscore/batchscore/deploy/record"
-	"github.com/batchscore/batchscore/deploy/slurm"
+	"github.com/batchscore/batchscore/deploy/engines"
 )
-
-// engines are what --to takes: each opens its launcher with its section of
-// service.yaml, which may be empty.
-var engines = map[string]func(section *yaml.Node) (deploy.Launcher, error){
-	"local":      opener(openLocal),
-	"slurm":      opener(openSlurm),
-	"kubernetes": opener(kubernetes.New),
-	"batchai":    opener(batchai.New),
-	"azureml":    opener(azureml.New),
-}
-
-// containers are the engines whose ranks run in containers, with paths of their
-// own.
-var containers = map[string]bool{"kubernetes": true, "batchai": true, "azureml": true}
-
-// openLocal opens mpirun with the folder of this user in which jobs keep their
-// output and their exit status.
-func openLocal(o local.Options) (*local.Engine, error) {
-	var err error
-	if o.Folder, err = stateFolder("local"); err != nil {
-		return nil, err
-	}
-	return local.New(o)
-}
-
-// openSlurm opens Slurm with the logs in a folder of this user, unless
-// service.yaml names another: compute nodes mostly see the home folders.
-func openSlurm(o slurm.Options) (*slurm.Engine, error) {
-	if o.Folder == "" {
-		var err error
-		if o.Folder, err = stateFolder("slurm"); err != nil {
-			return nil, err
-		}
-	}
-	return slurm.New(o)
-}
-
-// stateFolder lies beside the records of jobs.
-func stateFolder(name string) (string, error) {
-	jobs, err := record.Folder()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(filepath.Dir(jobs), name), nil
-}
-
-func engineNames() []string { return slices.Sorted(maps.Keys(engines)) }
-
-// opener reads the section of an engine into its options.
-func opener[O any, L deploy.Launcher](open func(O) (L, error)) func(*yaml.Node) (deploy.Launcher, error) {
-	return func(section *yaml.Node) (deploy.Launcher, error) {
-		var o O
-		if section.Kind != 0 {
-			if err := section.Load(&o, yaml.WithKnownFields()); err != nil {
-				return nil, deploy.YAMLError(err)
-			}
-		}
-		return open(o)
-	}
-}
 
 // serviceVar names service.yaml where --service does not.
 const serviceVar = "BATCHSCORE_SERVICE"
@@ -125,8 +58,8 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 		return yaml.Node{}, "", config(fmt.Errorf("%s: %w", path, deploy.YAMLError(err)))
 	}
 	for name := range sections {
-		if engines[name] == nil {
-			return yaml.Node{}, "", config(fmt.Errorf("%s: there is no engine %q: its sections are %s", path, name, strings.Join(engineNames(), ", ")))
+		if _, known := engines.Find(name); !known {
+			return yaml.Node{}, "", config(fmt.Errorf("%s: there is no engine %q: its sections are %s", path, name, strings.Join(engines.Names(), ", ")))
 		}
 	}
 	return sections[engine], path + ", section " + engine, nil
@@ -135,8 +68,9 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 // launcher opens an engine as service.yaml says, and the settings in over which
 // stand over that. It returns the section that it was opened with.
 func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher, yaml.Node, error) {
-	if engines[engine] == nil {
-		return nil, yaml.Node{}, usagef("--to %q: it takes %s", engine, strings.Join(engineNames(), ", "))
+	driver, known := engines.Find(engine)
+	if !known {
+		return nil, yaml.Node{}, usagef("--to %q: it takes %s", engine, strings.Join(engines.Names(), ", "))
 	}
 	section, source, err := f.section(engine)
 	if err != nil {
@@ -147,7 +81,7 @@ func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher,
 			return nil, section, config(fmt.Errorf("%s: %w", source, err))
 		}
 	}
-	l, err := engines[engine](&section)
+	l, err := driver.Open(&section)
 	if err != nil {
 		return nil, section, config(fmt.Errorf("%s: %w", source, err))
 	}

@@ -74,6 +74,7 @@ type Engine struct {
 var (
 	_ deploy.Launcher = (*Engine)(nil)
 	_ deploy.Clusters = (*Engine)(nil)
+	_ deploy.Exporter = (*Engine)(nil)
 )
 
 var (
@@ -82,6 +83,9 @@ var (
 	segment       = regexp.MustCompile(`^[-\w.()]{1,90}$`)
 	sharedMemory  = regexp.MustCompile(`^([1-9]\d*[bkmg])?$`)
 )
+
+// Driver opens Engines.
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
 
 // New checks the options and sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }

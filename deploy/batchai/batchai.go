@@ -88,6 +88,9 @@ var (
 	groupName    = regexp.MustCompile(`^[-\w._]{1,90}$`)
 )
 
+// Driver opens Engines.
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
+
 // New reads the configuration that the options name, if they name one, and
 // checks all. It sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }

@@ -134,6 +134,15 @@ type Engine struct {
 
 var _ deploy.Launcher = (*Engine)(nil)
 
+// Driver opens Engines.
+var Driver = deploy.NewDriver(deploy.Traits{
+	Name: engine,
+	Flags: []deploy.Flag{{
+		Name: "without-mpi", Setting: "mpi", Value: false,
+		Usage: "start an Indexed Job, which needs no MPI operator",
+	}},
+}, New)
+
 // New checks the options; it does not look for the cluster.
 func New(o Options) (*Engine, error) {
 	o.Kubectl = cmp.Or(o.Kubectl, "kubectl")

@@ -70,6 +70,18 @@ type Engine struct{ o Options }
 
 var _ deploy.Launcher = (*Engine)(nil)
 
+// Driver opens Engines that keep their jobs in a folder of this user.
+var Driver = deploy.NewDriver(deploy.Traits{
+	Name: Name, SharedFiles: true,
+	Flags: []deploy.Flag{{Name: "mpirun", Setting: "mpirun", Usage: "the mpirun program"}},
+}, func(o Options) (*Engine, error) {
+	var err error
+	if o.Folder, err = deploy.StateFolder(Name); err != nil {
+		return nil, err
+	}
+	return New(o)
+})
+
 // New checks the options.
 func New(o Options) (*Engine, error) {
 	switch {

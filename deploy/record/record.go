@@ -69,19 +69,8 @@ type Book struct{ folder string }
 // Open returns the book in a folder, which need not exist yet.
 func Open(folder string) Book { return Book{folder} }
 
-// Folder is where a user's records lie: batchscore/jobs in XDG_STATE_HOME, or
-// in .local/state of the home folder.
-func Folder() (string, error) {
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) { // as the XDG specification has it
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("where to record jobs: %w; set XDG_STATE_HOME to a folder", err)
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(state, "batchscore", "jobs"), nil
-}
+// Folder returns the folder of this user's records.
+func Folder() (string, error) { return deploy.StateFolder("jobs") }
 
 const ending = ".yaml"
 

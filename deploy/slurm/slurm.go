@@ -83,6 +83,18 @@ var (
 	plainWord = regexp.MustCompile(`^[]A-Za-z0-9_@+=:,.&|*()[-]*$`)
 )
 
+// Driver opens Engines that keep their logs in a folder of this user, unless
+// service.yaml names another: compute nodes mostly see the home folders.
+var Driver = deploy.NewDriver(deploy.Traits{Name: Name, SharedFiles: true}, func(o Options) (*Engine, error) {
+	if o.Folder == "" {
+		var err error
+		if o.Folder, err = deploy.StateFolder(Name); err != nil {
+			return nil, err
+		}
+	}
+	return New(o)
+})
+
 // New checks the options.
 func New(o Options) (*Engine, error) {
 	if !plainPath.MatchString(o.Folder) {
