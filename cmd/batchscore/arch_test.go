@@ -3,63 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
-
-// module is the import path that every package of the project lies under.
-const module = "github.com/batchscore/batchscore"
-
-// commandOutput runs a program in the repository's root and returns what it prints.
-func commandOutput(t *testing.T, program string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Dir = filepath.Join("..", "..")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, stderr.String())
-	}
-	return string(out)
-}
-
-// trackedFiles lists the repository's files, relative to its root.
-func trackedFiles(t *testing.T) []string {
-	t.Helper()
-	if _, err := os.Stat(filepath.Join("..", "..", ".git")); err != nil {
-		lacking(t, "the git repository", "test in a clone, not in an export of it")
-	}
-	return strings.Split(strings.TrimSuffix(commandOutput(t, "git", "ls-files", "-z"), "\x00"), "\x00")
-}
-
-// packages maps every package of the project, by its path inside the module,
-// to one list of import paths for each.
-func packages(t *testing.T, field string) map[string][]string {
-	t.Helper()
-	m := map[string][]string{}
-	format := "{{.ImportPath}}\t{{join ." + field + " \" \"}}"
-	for line := range strings.Lines(commandOutput(t, "go", "list", "-f", format, "./...")) {
-		path, imports, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		m[strings.TrimPrefix(strings.TrimPrefix(path, module), "/")] = strings.Fields(imports)
-	}
-	if len(m) < 5 {
-		t.Fatalf("go list found %d packages, so this test would prove nothing", len(m))
-	}
-	return m
-}
-
-// under reports whether the import path is one of the given paths of the project
-// (without the module's own) or of another module, or lies beneath one.
-func under(path string, roots ...string) bool {
-	path = strings.TrimPrefix(path, module+"/")
-	return slices.ContainsFunc(roots, func(root string) bool {
-		return path == root || strings.HasPrefix(path, root+"/")
-	})
-}
 
 // TestArrows holds the direction of the imports: which packages may not depend
 // on which, however far away.

@@ -260,7 +260,7 @@ func TestFault13_ExpiredToken(t *testing.T) {
 	t.Parallel()
 	server := azuritetest.Start(t)
 	blobs := upload(t, server, pictures(t, 1))
-	token := token(t, server, blobs, time.Now().Add(-time.Hour))
+	token := sasToken(t, server, blobs, time.Now().Add(-time.Hour))
 	r := finish(t, command(t, []string{azblob.SASToken + "=" + token},
 		"plan", "--images", blobs, "--endpoint", server.Endpoint))
 	if r.code != 78 || !strings.Contains(r.stderr, "the token expired at") || strings.Contains(r.stderr, "sig=") {
@@ -268,8 +268,8 @@ func TestFault13_ExpiredToken(t *testing.T) {
 	}
 }
 
-// token signs in to the container of a place until then.
-func token(t testing.TB, server *azuritetest.Server, place string, until time.Time) string {
+// sasToken returns a SAS token for the container of a place that expires at until.
+func sasToken(t testing.TB, server *azuritetest.Server, place string, until time.Time) string {
 	t.Helper()
 	p, err := azblob.ParsePlace(place)
 	if err != nil {
@@ -334,7 +334,7 @@ func TestFault30_Blobs(t *testing.T) {
 	t.Parallel()
 	server := azuritetest.Start(t)
 	model, blobs := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 6))
-	inTime := token(t, server, blobs, time.Now().Add(time.Hour))
+	inTime := sasToken(t, server, blobs, time.Now().Add(time.Hour))
 	signature, _, _ := strings.Cut(inTime[strings.Index(inTime, "sig=")+len("sig="):], "&")
 	plain, err := url.QueryUnescape(signature)
 	if err != nil {
