@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
@@ -58,21 +59,18 @@ func BenchmarkBalance(b *testing.B) {
 // makespan scores a collection on ranks of this process.
 func makespan(b *testing.B, photos store.Store, ranks int, static bool, rate func(rank int) float64) time.Duration {
 	b.Helper()
-	contract := scale.Contract()
 	out := folder(b, b.TempDir())
 	var g errgroup.Group
 	began := time.Now()
 	for rank := range ranks {
 		g.Go(func() error {
-			_, err := score(b, scorer.Options{
-				Images: photos, Out: out, Contract: contract,
-				Job: output.Job{Precision: output.Simulated, TopK: 3, Batch: 8, Chunk: 8},
-				OpenEngine: func() (scorer.Engine, error) {
-					return simulate.Open(b.Context(), simulate.Spec{Rate: rate(rank), Batch: 8}, contract, rank)
-				},
+			device := simulate.Spec{Rate: rate(rank), Batch: 8}
+			_, err := scorer.Run(b.Context(), measure.SimulatedWorker(b.Context(), device, scorer.Options{
+				Images: photos, Out: out, Contract: scale.Contract(),
+				Job:    output.Job{TopK: 3, Batch: 8, Chunk: 8},
 				World:  shard.World{Rank: rank, Size: ranks, LocalRank: rank, LocalSize: ranks},
 				Static: static, Decoders: 1,
-			})
+			}))
 			return err
 		})
 	}

@@ -82,11 +82,11 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 	contract.Classes = len(contract.Labels)
 	images := pixels{listed{million}, pixel.Bytes()}
 	wall, processor := time.Now(), measure.CPUTime()
-	s, err := score(b, scorer.Options{
+	s, err := scorer.Run(b.Context(), measure.Worker(scorer.Options{
 		Images: images, Out: out, Contract: contract, Counters: counters,
 		Job:        output.Job{TopK: contract.Classes},
 		OpenEngine: func() (scorer.Engine, error) { return timeless{contract}, nil },
-	})
+	}))
 	if err != nil || s.Statuses[output.StatusOK] != million {
 		b.Fatal(s.Statuses, err)
 	}

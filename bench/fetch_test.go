@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
@@ -244,14 +245,9 @@ func get(b *testing.B, client *http.Client, host string, s blobServer, n int) {
 // scoreSimulated scores a place on a device that takes no time.
 func scoreSimulated(b *testing.B, images store.Store) {
 	b.Helper()
-	contract := scale.Contract()
-	_, err := score(b, scorer.Options{
-		Images: images, Out: new(mem.Store), Contract: contract,
-		Job: output.Job{Precision: output.Simulated, TopK: 3},
-		OpenEngine: func() (scorer.Engine, error) {
-			return simulate.Open(b.Context(), simulate.Spec{Rate: math.Inf(1), Batch: 32}, contract, 0)
-		},
-	})
+	_, err := scorer.Run(b.Context(), measure.SimulatedWorker(b.Context(), simulate.Spec{Rate: math.Inf(1), Batch: 32}, scorer.Options{
+		Images: images, Out: new(mem.Store), Contract: scale.Contract(), Job: output.Job{TopK: 3},
+	}))
 	if err != nil {
 		b.Fatal(err)
 	}

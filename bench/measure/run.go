@@ -22,7 +22,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
-	"github.com/batchscore/batchscore/shard"
 )
 
 // RunOptions say what Run runs.
@@ -258,9 +257,8 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	}
 	c := &o.Model.Contract
 	job := output.Job{
-		Images: o.Images.String(), Files: output.Pictures, Max: o.Max, ModelDigest: o.Model.Digest, Precision: c.Precision,
-		PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
-		TopK: min(5, c.Labelled()), Format: output.JSONL, Batch: o.Batch, Chunk: o.Chunk,
+		Files: output.Pictures, Max: o.Max, ModelDigest: o.Model.Digest,
+		TopK: min(5, c.Labelled()), Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {
 		job.Precision = output.Simulated
@@ -271,12 +269,11 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 		before = computed.Busy()
 	}
 	cpu, cores, start := CPUTime(), readCores(), time.Now()
-	s, err := scorer.Run(ctx, scorer.Options{
+	s, err := scorer.Run(ctx, Worker(scorer.Options{
 		Images: o.Images, Out: out, Job: job, Contract: *c,
 		OpenEngine: func() (scorer.Engine, error) { return kept{o.Engine}, nil },
-		World:      shard.World{Size: 1, LocalSize: 1}, Decoders: o.Decoders,
-		Counters: counters, Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}, Log: o.Log,
-	})
+		Decoders:   o.Decoders, Counters: counters, Log: o.Log,
+	}))
 	took := time.Since(start)
 	if err != nil {
 		return scored{}, err

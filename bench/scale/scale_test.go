@@ -1,20 +1,16 @@
 package scale
 
 import (
-	"context"
 	"errors"
-	"io"
 	"os"
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/dir"
-	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -29,18 +25,11 @@ func work(t *testing.T, images, out string, rank int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Contract()
-	_, err = scorer.Run(t.Context(), scorer.Options{
-		Images: from, Out: to,
-		Job: output.Job{Images: from.String(), PreprocessDigest: c.PreprocessDigest(), LabelsDigest: c.LabelsDigest(),
-			Precision: output.Simulated, TopK: 1, Format: output.JSONL, Batch: 8, Chunk: 16},
-		Contract: c,
-		OpenEngine: func() (scorer.Engine, error) {
-			return simulate.Open(context.Background(), simulate.Spec{Rate: 1e6}, c, rank)
-		},
+	_, err = scorer.Run(t.Context(), measure.SimulatedWorker(t.Context(), simulate.Spec{Rate: 1e6}, scorer.Options{
+		Images: from, Out: to, Contract: Contract(),
+		Job:   output.Job{TopK: 1, Batch: 8, Chunk: 16},
 		World: shard.World{Rank: rank, Size: 2, LocalSize: 2}, Static: true, Lease: time.Second, Decoders: 1,
-		Counters: new(telemetry.Counters), Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}}, Log: zerolog.Nop(),
-	})
+	}))
 	if err != nil && (rank > 0 || !errors.Is(err, output.ErrIncomplete)) {
 		t.Fatal(err)
 	}

@@ -2,18 +2,16 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/scale"
-	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/dir"
-	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // rankJob is what a rank of bench scale is told besides its device.
@@ -61,22 +59,12 @@ func newBenchRank() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			contract := scale.Contract()
-			_, err = scorer.Run(cmd.Context(), scorer.Options{
-				Images: from, Out: to,
-				Job: output.Job{
-					Images: from.String(), PreprocessDigest: contract.PreprocessDigest(), LabelsDigest: contract.LabelsDigest(),
-					Precision: output.Simulated, TopK: 1, Format: output.JSONL, Batch: j.batch, Chunk: j.chunk,
-				},
-				Contract: contract,
-				OpenEngine: func() (scorer.Engine, error) {
-					return simulate.Open(cmd.Context(), fl.specs[w.Rank], contract, w.Rank)
-				},
+			_, err = scorer.Run(cmd.Context(), measure.SimulatedWorker(cmd.Context(), fl.specs[w.Rank], scorer.Options{
+				Images: from, Out: to, Contract: scale.Contract(),
+				Job:   output.Job{TopK: 1, Batch: j.batch, Chunk: j.chunk},
 				World: w, Static: j.static, Decoders: 1,
-				Counters: new(telemetry.Counters),
-				Progress: &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard, Rank: w.Rank}},
-				Log:      zerolog.New(cmd.ErrOrStderr()).Level(zerolog.WarnLevel),
-			})
+				Log: zerolog.New(cmd.ErrOrStderr()).Level(zerolog.WarnLevel),
+			}))
 			return err
 		},
 	}
