@@ -118,6 +118,17 @@ cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX
 cpus-short: deps
 	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh short
 
+OLD ?= HEAD^
+OLD_BUILD := $(CACHE)/old-build
+
+.PHONY: compat-check
+compat-check: build ## compare the bytes that this build and the commit OLD write, also in folders that OLD began
+	@test -f '$(MODEL)' || $(MAKE) demo
+	@rm -rf '$(OLD_BUILD)' && git worktree prune && git worktree add --quiet --detach '$(OLD_BUILD)' '$(OLD)'
+	cd '$(OLD_BUILD)' && go build -trimpath -o bin/batchscore ./cmd/batchscore
+	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/compat/check.sh '$(OLD_BUILD)/bin/batchscore' bin/batchscore '$(MODEL)' '$(CACHE)/images'
+	@git worktree remove --force '$(OLD_BUILD)'
+
 # It asks the public database of vulnerabilities, over the network.
 .PHONY: vulncheck
 vulncheck: ## look for known vulnerabilities in what the program calls; needs the network, so not part of test
