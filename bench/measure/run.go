@@ -27,8 +27,9 @@ import (
 // RunOptions say what Run runs.
 type RunOptions struct {
 	Images store.Store
-	Max    int // images of a run; 0 is all
-	Chunk  int // images of a chunk; 0 is what their number says
+	Remote bool // whether Images is in a storage on a network
+	Max    int  // images of a run; 0 is all
+	Chunk  int  // images of a chunk; 0 is what their number says
 	Model  *models.Model
 	// Engine is open, and stays so.
 	Engine scorer.Engine
@@ -96,7 +97,7 @@ func (o *RunOptions) sample(r scored) result.Sample {
 	s := result.Sample{
 		Name: "Run", Simulated: o.Simulated, Iterations: r.images,
 		Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
-			result.K("images", kind(o.Images)), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
+			result.K("images", o.source()), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
 		Values: []result.Value{{Value: r.rate, Unit: "images/s"}},
 	}
 	if o.Shared {
@@ -128,11 +129,11 @@ const (
 	fromBlobs  = "blobs"
 )
 
-func kind(images store.Store) string {
-	if _, local := images.(*dir.Store); local {
-		return fromFolder
+func (o RunOptions) source() string {
+	if o.Remote {
+		return fromBlobs
 	}
-	return fromBlobs
+	return fromFolder
 }
 
 // part is what one part of the work does alone.
@@ -152,7 +153,7 @@ func (l limits) together(o RunOptions) float64 {
 	if o.Shared {
 		rate = 1 / (1/l.session.rate + 1/l.decode.rate)
 	}
-	if kind(o.Images) == fromBlobs {
+	if o.Remote {
 		rate = min(rate, l.fetch.rate)
 	}
 	return rate

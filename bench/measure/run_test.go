@@ -16,7 +16,6 @@ import (
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store/dir"
-	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
 func folder(t *testing.T, n int) *dir.Store {
@@ -100,7 +99,6 @@ func TestRunOnASimulatedDevice(t *testing.T) {
 func TestWhatAllPartsAllow(t *testing.T) {
 	cores := float64(runtime.GOMAXPROCS(0))
 	l := limits{session: part{rate: 60}, decode: part{rate: 30, cpu: cores / 40}, fetch: part{rate: 15, cpu: cores / 120}}
-	blobs := new(mem.Store)
 	for name, test := range map[string]struct {
 		of   func(l *limits, o *RunOptions)
 		want float64
@@ -109,8 +107,8 @@ func TestWhatAllPartsAllow(t *testing.T) {
 		"device":                            {of: func(l *limits, _ *RunOptions) { l.session.rate = 20 }, want: 20},
 		"cores, which read as well":         {of: func(l *limits, _ *RunOptions) { l.fetch.cpu = cores / 40 }, want: 20},
 		"device on the cores":               {of: func(_ *limits, o *RunOptions) { o.Shared = true }, want: 20},
-		"blob storage":                      {of: func(_ *limits, o *RunOptions) { o.Images = blobs }, want: 15},
-		"blob storage, device on the cores": {of: func(_ *limits, o *RunOptions) { o.Images, o.Shared = blobs, true }, want: 15},
+		"blob storage":                      {of: func(_ *limits, o *RunOptions) { o.Remote = true }, want: 15},
+		"blob storage, device on the cores": {of: func(_ *limits, o *RunOptions) { o.Remote, o.Shared = true, true }, want: 15},
 	} {
 		l, o := l, RunOptions{Images: folder(t, 0)}
 		test.of(&l, &o)

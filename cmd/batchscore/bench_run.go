@@ -12,6 +12,7 @@ import (
 	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/store/place"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -90,7 +91,7 @@ answers whether this machine and this storage would feed a GPU.
 				decoders = cpu.CPUs(1).Usable
 			}
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
-				Images: st, Max: limit, Chunk: chunk, Model: m, Engine: engine,
+				Images: st, Remote: !place.IsLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
 				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
 			})

@@ -250,20 +250,13 @@ func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 	return nil
 }
 
-// secretValue is what a value looks like that others must not see: a SAS
-// signature, the key of an account, a private key.
-var secretValue = regexp.MustCompile(`(?i)[?&;\s"']sig=[^&\s]{8}|(AccountKey|SharedAccessKey|SharedAccessSignature)=[^;\s]|-----BEGIN [A-Z ]*PRIVATE KEY`)
-
-// secretNames are variables whose values are always secret.
-var secretNames = []string{
-	"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
-	"AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_PASSWORD",
-}
+// privateKey matches the first line of a private key.
+var privateKey = regexp.MustCompile(`(?i)-----BEGIN [A-Z ]*PRIVATE KEY`)
 
 // refuseSecrets holds that a job names secrets and contains none: it is written
 // to disk, sent in documents and shown. The error does not repeat the secret.
 func refuseSecrets(job deploy.Job) error {
-	for _, name := range secretNames {
+	for _, name := range storages.Secrets() {
 		if _, ok := job.Environment[name]; ok {
 			return config(fmt.Errorf("environment: %s is a secret: name it under secrets, or with --secret %s=env:%s", name, name, name))
 		}
@@ -273,7 +266,7 @@ func refuseSecrets(job deploy.Job) error {
 		return err
 	}
 	for line := range strings.Lines(string(body)) {
-		if secretValue.MatchString(line) {
+		if privateKey.MatchString(line) || storages.HoldsSecret(line) {
 			field, _, _ := strings.Cut(strings.TrimSpace(line), ":")
 			return config(fmt.Errorf("the value near %q in the job looks like a secret, which does not belong there: name it under secrets, or with --secret NAME=env:VARIABLE",
 				strings.TrimLeft(cmp.Or(field, "?"), "- ")))
@@ -341,10 +334,10 @@ func seenFromHere(engine string, job deploy.Job) string {
 	}
 	if m := mounted(job, job.Out); m != nil {
 		rest := strings.TrimPrefix(path.Clean(job.Out), path.Clean(m.Path))
-		switch scheme, err := place.Scheme(m.Source); {
+		switch scheme, err := storages.Scheme(m.Source); {
 		case err != nil: // the engine's own, such as pvc://
 			return ""
-		case scheme != place.Local:
+		case !scheme.Local():
 			return strings.TrimSuffix(m.Source, "/") + rest
 		case !sharesFiles(engine):
 			return ""

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -41,119 +39,82 @@ func (f *placeFlags) register(cmd *cobra.Command) {
 	}
 }
 
-// placesHelp is for the help text of commands that take places.
-const placesHelp = `A place is a local path, or az://ACCOUNT/CONTAINER/PREFIX, or
-https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX. To sign in to blob
-storage, AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or
-AZURE_STORAGE_SAS_TOKEN is taken from the environment or from the file that
---credentials names (AZURE_STORAGE_ACCOUNT tells whose they are), else Azure's
-default chain: workload identity, managed identity, command line tools.
-`
-
-// spelled is the one spelling of a place, whatever the working directory.
-func spelled(spec string) (string, error) {
-	scheme, err := given(spec)
-	if err != nil {
-		return "", err
-	}
-	if scheme != place.Local {
-		p, err := azblob.ParsePlace(spec)
-		return p.String(), err
-	}
-	abs, err := filepath.Abs(spec)
-	if err != nil {
-		return "", err
-	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real, nil
-	}
-	return abs, nil
+// storages are the storages that places may be in. A new storage takes its own
+// package and one entry here.
+var storages = place.Table{
+	dir.Scheme,
+	azblob.Scheme,
 }
 
-// given is the scheme of a place that must be named: an empty one, from a variable
-// that is not set, does not mean the folder that one happens to be in.
-func given(spec string) (string, error) {
-	if spec == "" {
-		return "", fmt.Errorf("the place is empty; the folder you are in is spelled . (a dot)")
+// placesHelp is for the help text of commands that take places.
+var placesHelp = storages.Help()
+
+// spelled returns the one spelling of a place, whatever the working directory.
+func spelled(spec string) (string, error) {
+	_, p, err := storages.Parse(spec)
+	if err != nil {
+		return "", err
 	}
-	return place.Scheme(spec)
+	return p.String(), nil
 }
 
 // localOnly refuses a place elsewhere where a flag or argument takes a path on
-// this machine: written there, it would make a folder named "az:".
+// this machine: without it, a folder named "az:" would be created.
 func localOnly(what, path string) error {
-	scheme, err := place.Scheme(path)
+	scheme, err := storages.Scheme(path)
 	switch {
 	case err != nil:
 		return usagef("%s: %w", what, err)
-	case scheme != place.Local:
+	case !scheme.Local():
 		return usagef("%s: it takes a path on this machine, not a place in blob storage", what)
 	}
 	return nil
 }
 
-// open opens the place that the flag or argument called what says.
+// open opens the place that the flag or argument called what names.
 func (f *placeFlags) open(what, spec string) (store.Store, error) {
-	scheme, err := given(spec)
+	scheme, p, err := storages.Parse(spec)
 	if err != nil {
 		return nil, usagef("%s: %w", what, err)
 	}
-	if scheme != place.Local {
-		p, err := azblob.ParsePlace(spec)
-		if err != nil {
-			return nil, usagef("%s: %w", what, err)
-		}
-		st, err := f.blobs(what, p)
-		if err != nil {
-			return nil, err
-		}
-		return patient.New(st, f.patience), nil
-	}
-	st, err := dir.New(spec, dir.Options{})
+	return f.openPlace(what, scheme, p)
+}
+
+// openPlace opens a place. A storage on a network is given patience.
+func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) (store.Store, error) {
+	st, err := p.Open(place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport})
 	if err != nil {
 		return nil, config(fmt.Errorf("%s: %w", what, err))
 	}
-	return st, nil
+	if scheme.Local() {
+		return st, nil
+	}
+	return patient.New(st, f.patience), nil
 }
 
-// transport carries the requests to blob storage; nil, but in tests, is the
-// store's own.
+// transport carries the requests to storages; nil, except in tests, is the
+// storage's own.
 var transport http.RoundTripper
 
-func (f *placeFlags) blobs(what string, p azblob.Place) (*azblob.Store, error) {
-	credentials := azblob.FromEnvironment(os.LookupEnv)
-	if f.credentials != "" {
-		var err error
-		if credentials, err = azblob.FromFile(f.credentials); err != nil {
-			return nil, config(fmt.Errorf("--credentials: %w", err))
-		}
-	}
-	st, err := azblob.New(azblob.Options{Place: p, Credentials: credentials, Endpoint: f.endpoint, Transport: transport})
-	if err != nil {
-		return nil, config(fmt.Errorf("%s: %w", what, err))
-	}
-	return st, nil
-}
-
-// create makes one file appear whole or not at all. A local file takes the
-// place of what was there; a blob is created, or it is store.ErrExist.
+// create makes one file appear whole or not at all. A local file is replaced; a
+// blob that exists is store.ErrExist.
 func (f *placeFlags) create(ctx context.Context, what, spec string, write func(io.Writer) error) error {
-	if place.IsLocal(spec) {
-		return writeWhole(spec, write)
-	}
-	p, err := azblob.ParsePlace(spec)
+	scheme, p, err := storages.Parse(spec)
 	if err != nil {
 		return usagef("%s: %w", what, err)
+	}
+	if scheme.Local() {
+		return writeWhole(spec, write)
 	}
 	folder, name := p.Split()
 	if name == "" {
 		return usagef("%s: %s is a container, not a blob in it", what, p)
 	}
-	st, err := f.blobs(what, folder)
+	st, err := f.openPlace(what, scheme, folder)
 	if err != nil {
 		return err
 	}
-	_, err = patient.New(st, f.patience).CreateFrom(ctx, name, write)
+	_, err = store.CreateFrom(ctx, st, name, write)
 	if errors.Is(err, store.ErrExist) {
 		return config(fmt.Errorf("%s: %w; no blob is replaced: name another, or delete that one", what, err))
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // Main runs one command line and returns its exit code.
@@ -38,6 +40,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		text := err.Error()
 		if sig := sig.received(); sig != nil && text == context.Canceled.Error() {
 			text = "ended by a signal: " + sig.String()
+		}
+		if errors.Is(err, store.ErrUnfit) {
+			text += "; " + storages.Forms()
 		}
 		fmt.Fprintf(stderr, "batchscore: %s\n", text)
 		if errors.Is(err, errUsage) {

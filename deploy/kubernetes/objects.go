@@ -157,13 +157,13 @@ func (b *builder) metadata() metadata { return metadata{Name: b.id, Labels: b.la
 func (b *builder) volumes() error {
 	for i, m := range b.job.Mounts {
 		v := volume{Name: "mount-" + strconv.Itoa(i)}
-		scheme, rest, remote := strings.Cut(m.Source, "://")
+		scheme, rest := place.Cut(m.Source)
 		switch {
-		case !remote && path.IsAbs(m.Source):
+		case scheme == "" && path.IsAbs(m.Source):
 			v.HostPath = &hostPath{Path: m.Source, Type: "Directory"}
 		case scheme == "pvc" && rest != "" && !strings.Contains(rest, "/"):
 			v.PersistentVolumeClaim = &claimVolume{ClaimName: rest, ReadOnly: m.ReadOnly}
-		case scheme == "az", scheme == "azurefile":
+		case scheme != "" && scheme != "pvc":
 			return deploy.Unsupported(engine, "mounts", "%s: have a persistent volume claim made of it and mount pvc://CLAIM;"+
 				" images and out need no mount to be in blob storage (az://)", m.Source)
 		default:

@@ -38,7 +38,7 @@ func planted(values map[string]string) azblob.Credentials {
 	return azblob.FromEnvironment(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
 }
 
-func place(t *testing.T, s string) azblob.Place {
+func placeOf(t *testing.T, s string) azblob.Place {
 	t.Helper()
 	p, err := azblob.ParsePlace(s)
 	if err != nil {
@@ -51,7 +51,7 @@ func place(t *testing.T, s string) azblob.Place {
 func answering(t *testing.T, rt roundTripper) *azblob.Store {
 	t.Helper()
 	return azuritetest.Open(t, azblob.Options{
-		Place: place(t, "az://acme/photos"), Credentials: planted(map[string]string{azblob.SASToken: plantedSAS}), Transport: rt,
+		Place: placeOf(t, "az://acme/photos"), Credentials: planted(map[string]string{azblob.SASToken: plantedSAS}), Transport: rt,
 	})
 }
 
@@ -195,7 +195,7 @@ func TestFault31_Redirect(t *testing.T) {
 		for _, credentials := range []azblob.Credentials{
 			planted(map[string]string{azblob.SASToken: plantedSAS}), planted(map[string]string{azblob.Key: plantedKey}),
 		} {
-			st := azuritetest.Open(t, azblob.Options{Place: place(t, "az://acme/photos"), Credentials: credentials, Endpoint: endpoint.URL})
+			st := azuritetest.Open(t, azblob.Options{Place: placeOf(t, "az://acme/photos"), Credentials: credentials, Endpoint: endpoint.URL})
 			for _, op := range []string{"open", "create", "list"} {
 				if err := do(t.Context(), st, op); !errors.Is(err, store.ErrDenied) || leaks(err.Error()) {
 					t.Errorf("%d, %s: %v", status, op, err)
@@ -215,7 +215,7 @@ func TestFault30_Verbs(t *testing.T) {
 		{azblob.ConnectionString: "BlobEndpoint=https://acme.blob.core.windows.net;SharedAccessSignature=" + plantedSAS},
 	} {
 		c := planted(values)
-		o := azblob.Options{Place: place(t, "az://acme/photos"), Credentials: c}
+		o := azblob.Options{Place: placeOf(t, "az://acme/photos"), Credentials: c}
 		st := azuritetest.Open(t, o)
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			for _, v := range []any{c, &c, o, &o, st} {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // Place is a folder of a container: every blob whose name begins with Prefix.
@@ -20,6 +22,12 @@ type Place struct {
 }
 
 const scheme = "az://"
+
+// How places are spelled.
+const (
+	azForm    = "az://ACCOUNT/CONTAINER/PREFIX"
+	httpsForm = "https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX"
+)
 
 // domains are what follows "ACCOUNT.blob." and "ACCOUNT.zNN.blob." in the
 // addresses of Azure's clouds. To any other host credentials go only when it is
@@ -80,7 +88,7 @@ func (p *Place) address(u *url.URL) (path string, err error) {
 }
 
 func (p Place) check() error {
-	const form = "a place is az://ACCOUNT/CONTAINER/PREFIX or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX"
+	const form = "a place is " + azForm + " or " + httpsForm
 	switch {
 	case !simple(p.Account, 3, 24, ""):
 		return fmt.Errorf("%s: an account has 3 to 24 small letters and digits", form)
@@ -102,15 +110,13 @@ func simple(s string, least, most int, more string) bool {
 // wherever its account is served. It holds no secret.
 func (p Place) String() string { return scheme + p.Account + "/" + p.Container + "/" + p.Prefix }
 
-// Split returns the folder that holds the place, and the place's own name in
-// it without the slash at its end: for a place that was written as that of one
+// Split implements place.Place, for a place that was written as that of one
 // blob. The name is empty if the place is a whole container.
-func (p Place) Split() (folder Place, name string) {
+func (p Place) Split() (folder place.Place, name string) {
 	path := strings.TrimSuffix(p.Prefix, "/")
 	at := strings.LastIndexByte(path, '/') + 1
-	folder, name = p, path[at:]
-	folder.Prefix = path[:at]
-	return folder, name
+	p.Prefix = path[:at]
+	return p, path[at:]
 }
 
 // serviceURL is the address of the place's account. asked is what the user

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 func TestParsePlace(t *testing.T) {
@@ -50,13 +51,50 @@ func TestParsePlace(t *testing.T) {
 	}
 }
 
+func TestScheme(t *testing.T) {
+	table := place.Table{azblob.Scheme}
+	for spec, want := range map[string]string{
+		"AZ://acme/photos/2019":                          "az://acme/photos/2019/",
+		"HTTPS://acme.blob.core.windows.net/photos/2019": "az://acme/photos/2019/",
+		"http://127.0.0.1:10000/acme/photos/2019":        "az://acme/photos/2019/",
+	} {
+		s, p, err := table.Parse(spec)
+		if err != nil || p.String() != want || s.Local() {
+			t.Errorf("Parse(%q) = %v, %v; want %s", spec, p, err, want)
+		}
+	}
+	if _, p, err := table.Parse("az://acme"); err == nil {
+		t.Errorf("Parse of an account = %v, want an error", p)
+	}
+	for text, want := range map[string]bool{
+		"https://acme.blob.core.windows.net/photos?" + plantedSAS: true,
+		"AccountName=acme;AccountKey=" + plantedKey:               true,
+		"https://acme.blob.core.windows.net/photos":               false,
+	} {
+		if got := table.HoldsSecret(text); got != want {
+			t.Errorf("HoldsSecret(%q) = %v, want %v", text, got, want)
+		}
+	}
+	_, p, err := table.Parse("az://acme/photos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Open(place.Options{Credentials: "/nonexistent"}); !errors.Is(err, azblob.ErrCredentials) {
+		t.Errorf("Open with a file that does not exist = %v, want ErrCredentials", err)
+	}
+	t.Setenv(azblob.Key, plantedKey)
+	if _, err := p.Open(place.Options{}); err != nil {
+		t.Errorf("Open with a key in the environment: %v", err)
+	}
+}
+
 func TestSplit(t *testing.T) {
 	for in, want := range map[string][2]string{
 		"az://acme/photos/a/b/labels.csv": {"az://acme/photos/a/b/", "labels.csv"},
 		"az://acme/photos/labels.csv":     {"az://acme/photos/", "labels.csv"},
 		"az://acme/photos":                {"az://acme/photos/", ""},
 	} {
-		if folder, name := place(t, in).Split(); folder.String() != want[0] || name != want[1] {
+		if folder, name := placeOf(t, in).Split(); folder.String() != want[0] || name != want[1] {
 			t.Errorf("%s: %s and %q", in, folder, name)
 		}
 	}
@@ -122,7 +160,7 @@ func TestFault31_Endpoints(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	open := func(c azblob.Credentials) error {
-		_, err := azblob.New(azblob.Options{Place: place(t, "az://acme/photos"), Credentials: c})
+		_, err := azblob.New(azblob.Options{Place: placeOf(t, "az://acme/photos"), Credentials: c})
 		return err
 	}
 	for _, bad := range []map[string]string{

@@ -71,7 +71,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	}
 	folder := filepath.Dir(final)
 	if err := s.ensureFolder(folder); err != nil {
-		return store.Object{}, classifyCreate(folder, size, s.asUnfit(err))
+		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
 	temp, err := os.CreateTemp(folder, TempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile

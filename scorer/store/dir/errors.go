@@ -13,7 +13,7 @@ import (
 
 // errNoExclusive means that nothing whole can be created exclusively here.
 var errNoExclusive = fmt.Errorf("%w: it has neither hard links nor an exclusive rename, as many mounts of "+
-	"cloud storage; write to az://ACCOUNT/CONTAINER/PREFIX, or to a local disk", store.ErrUnfit)
+	"cloud storage; write to the cloud storage itself, or to a local disk", store.ErrUnfit)
 
 // classify wraps an error of the file system with what was done, to what, the
 // bytes at stake if any, and the sentinel that says what can be done about it.

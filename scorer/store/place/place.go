@@ -1,66 +1,81 @@
-// Package place reads which kind of storage the spelling of a place means. It
-// opens nothing: a program maps each scheme to the package that does.
+// Package place defines how the places of images and results are spelled, and
+// which storage each spelling belongs to.
+//
+// A place is a path on this machine or begins with a scheme, as in
+// az://ACCOUNT/CONTAINER/PREFIX. The package of a storage describes its own
+// places in a Scheme. A program lists the storages that it knows in a Table,
+// which chooses the Scheme of a place, names the variables that hold secrets and
+// writes the help. This package knows no storage itself.
 package place
 
 import (
-	"errors"
-	"fmt"
-	"slices"
+	"net/http"
+	"regexp"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Schemes of places.
-const (
-	// Local is that of a path on this machine, which is spelled without one.
-	Local = ""
-	// AZ and HTTPS are Azure Blob Storage, HTTP an emulator of it on this machine.
-	AZ    = "az"
-	HTTPS = "https"
-	HTTP  = "http"
-)
-
-// ErrScheme means that a place is spelled with a scheme that does not exist.
-var ErrScheme = errors.New("unknown kind of place")
-
-// Forms lists how places are spelled, for messages.
-const Forms = "a place is a local path, az://ACCOUNT/CONTAINER/PREFIX or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX"
-
-// asLocal says how a local path is spelled that looks like a place elsewhere.
-const asLocal = "a local path that begins so is written with ./ in front"
-
-// schemes are those that exist.
-var schemes = []string{AZ, HTTPS, HTTP}
-
-// foreign are schemes that people bring along from elsewhere. Spelled without
-// one of the slashes, they are no local paths either.
-var foreign = []string{"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "wasb", "wasbs", "adl", "azure", "hdfs", "dbfs", "file", "ftp", "sftp", "smb", "nfs"}
-
-// Scheme returns the scheme of a place: one of those above. A spelling that
-// begins like x:// is never a local path: with another scheme it is an error,
-// which wraps ErrScheme. A local folder of such a name is spelled ./x://.
-func Scheme(spec string) (string, error) {
-	head, rest, found := strings.Cut(spec, ":")
-	if !found || strings.Contains(head, "/") {
-		return Local, nil
-	}
-	scheme := strings.ToLower(strings.TrimSpace(head))
-	known, slashes := slices.Contains(schemes, scheme), strings.HasPrefix(rest, "//")
-	switch {
-	case known && slashes && scheme == strings.ToLower(head):
-		return scheme, nil
-	case known:
-		return "", fmt.Errorf("%w: it begins with %q, which is written %s://; %s; %s",
-			ErrScheme, head+":", scheme, Forms, asLocal)
-	case scheme == "file" && strings.HasPrefix(rest, "/"):
-		return "", fmt.Errorf("%w %s://: write a local path as it is, such as /data/photos; %s", ErrScheme, scheme, Forms)
-	case slashes, slices.Contains(foreign, scheme):
-		return "", fmt.Errorf("%w %s://: %s; %s", ErrScheme, scheme, Forms, asLocal)
-	}
-	return Local, nil
+// Scheme describes the places of one storage.
+type Scheme struct {
+	// Names are what its places begin with before "://", in lower case. A local
+	// path has no scheme: the Names of its Scheme are empty.
+	Names []string
+	// Forms show how its places are spelled: az://ACCOUNT/CONTAINER/PREFIX.
+	Forms []string
+	// Help says how a user signs in, as sentences for the help of commands.
+	// Empty if there is nothing to sign in to.
+	Help string
+	// Secrets are the environment variables whose values are always secret.
+	Secrets []string
+	// SecretText matches a text that holds a secret of this storage, such as a
+	// signature in a URL. Nil matches nothing.
+	SecretText *regexp.Regexp
+	// Parse reads a place whose scheme is one of Names, in lower case. It opens
+	// nothing. Its errors repeat no secret that the place may hold.
+	Parse func(spec string) (Place, error)
 }
 
-// IsLocal reports whether a place is a path on this machine.
+// Local reports whether the scheme is that of paths on this machine.
+func (s Scheme) Local() bool { return len(s.Names) == 0 }
+
+// Place is a place of a known storage, which need not exist.
+type Place interface {
+	// String returns the one spelling of the place, however it was written. It
+	// holds no secret. A local path is absolute and without symbolic links.
+	String() string
+	// Split returns the folder that holds the place and the place's name in it:
+	// for a place that was written as that of one object. The name is empty if
+	// the place is no object, such as a whole container.
+	Split() (folder Place, name string)
+	// Open returns the store of the place. It sends no request.
+	Open(Options) (store.Store, error)
+}
+
+// Options are what a place may need to be opened.
+type Options struct {
+	// Endpoint is the address of the service; by default the usual one.
+	Endpoint string
+	// Credentials is a file of lines NAME=VALUE to sign in with; by default the
+	// environment is used.
+	Credentials string
+	// Transport carries the requests; by default the storage's own.
+	Transport http.RoundTripper
+}
+
+// Cut splits a place, or the source of a mount, into its scheme in lower case
+// and what follows "://". The scheme of a local path is empty.
+func Cut(spec string) (scheme, rest string) {
+	head, rest, found := strings.Cut(spec, "://")
+	if !found || strings.ContainsAny(head, "/:") {
+		return "", spec
+	}
+	return strings.ToLower(head), rest
+}
+
+// IsLocal reports whether a place is spelled as a path on this machine: it does
+// not begin like x://. Whether its scheme exists is for Table.Scheme to say.
 func IsLocal(spec string) bool {
-	scheme, err := Scheme(spec)
-	return err == nil && scheme == Local
+	_, rest := Cut(spec)
+	return rest == spec
 }
