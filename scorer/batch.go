@@ -3,6 +3,8 @@ package scorer
 import (
 	"context"
 	"time"
+
+	"github.com/batchscore/batchscore/scorer/claim"
 )
 
 // feed takes chunk after chunk, cuts each into batches and sends their images
@@ -64,7 +66,7 @@ func (p *pipeline) begin(index int) (*chunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.reset(p.taker.inHand(index), index, entries, p.Batch, p.TopK)
+	c.reset(p.taker.inHand(claim.OnChunk(index)), index, entries, p.Batch, p.TopK)
 	return c, nil
 }
 

@@ -13,9 +13,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// claim is a PNG whose header claims so many pixels, and which holds none. Within
-// the bounds it is truncated, and beyond them too_large.
-func claim(width, height uint32) []byte {
+// pngOfSize returns a PNG whose header says it has that many pixels, and which has none. Within
+// the bounds its status is truncated, and beyond them too_large.
+func pngOfSize(width, height uint32) []byte {
 	chunk := func(kind, body string) string {
 		b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 		sum := crc32.ChecksumIEEE([]byte(kind + body))
@@ -30,9 +30,9 @@ func claim(width, height uint32) []byte {
 // are too large, for every worker that takes part.
 func TestFault18_BoundsOfTheJob(t *testing.T) {
 	images := collection(t, 3)
-	put(t, images, "a.png", claim(10_000, 10_000)) // 100 megapixels
-	put(t, images, "b.png", claim(14_000, 13_000)) // 182
-	put(t, images, "c.png", claim(7000, 7000))     // 49
+	put(t, images, "a.png", pngOfSize(10_000, 10_000)) // 100 megapixels
+	put(t, images, "b.png", pngOfSize(14_000, 13_000)) // 182
+	put(t, images, "c.png", pngOfSize(7000, 7000))     // 49
 	for _, c := range []struct {
 		name    string
 		decode  preprocess.Options
@@ -118,8 +118,8 @@ func frozenWith(t *testing.T, o Options) {
 // that it is of, whose other rows stay as they are.
 func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	images, out := collection(t, 3), new(mem.Store)
-	put(t, images, "a.png", claim(14_000, 13_000))
-	put(t, images, "b.png", claim(16_000, 16_000))
+	put(t, images, "a.png", pngOfSize(14_000, 13_000))
+	put(t, images, "b.png", pngOfSize(16_000, 16_000))
 	mustRun(t, options(t, images, out))
 	before := rows(t, out)
 	o := options(t, images, out)
@@ -157,7 +157,7 @@ func TestFault43_RetryWithOtherBounds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			images, out := collection(t, 3), new(mem.Store)
-			put(t, images, "a.png", claim(14_000, 13_000))
+			put(t, images, "a.png", pngOfSize(14_000, 13_000))
 			mustRun(t, options(t, images, out))
 			begun := options(t, images, out)
 			begun.Retry, begun.Decode.MaxPixels = output.Selection{string(preprocess.StatusTooLarge)}, 180_000_000

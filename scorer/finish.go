@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -155,9 +156,9 @@ func (t *taker) left(done, chunks int) time.Duration {
 }
 
 // claimEnd claims the right to finish the job, for checking all parts is worth
-// doing once. It is claimed like a chunk, one past the last.
+// doing once.
 func (t *taker) claimEnd(ctx context.Context) (bool, error) {
-	mine, err := t.claims.TryAcquire(ctx, t.Chunks.Count())
+	mine, err := t.claims.TryAcquire(ctx, claim.OnEnd)
 	if mine {
 		t.mu.Lock()
 		t.end = newHold(false)

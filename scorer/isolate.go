@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -20,7 +21,7 @@ const deathsToConvict = 2
 
 // suspect reports whether a chunk has outlived too many workers.
 func (p *pipeline) suspect(ctx context.Context, index int) (bool, error) {
-	if p.taker.inHand(index).doubles {
+	if p.taker.inHand(claim.OnChunk(index)).doubles {
 		return false, nil
 	}
 	deaths, err := p.claims.Deaths(ctx, index)
@@ -79,7 +80,7 @@ func (p *pipeline) alone(ctx context.Context) error {
 // search looks for the image of a chunk that kills.
 type search struct {
 	*pipeline
-	trials  *output.Trials
+	trials  *claim.Trials
 	decoder *preprocess.Decoder
 	batch   *batch
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -88,7 +89,7 @@ func TestFault03_StopDrains(t *testing.T) {
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
 		t.Fatalf("want ErrStopped, have %v", err)
 	}
-	claims, err := output.NewClaims(out, output.ThisProcess(o.World), o.Lease).Scan(t.Context(), nil)
+	claims, err := claim.New(claim.Config{Store: out, Worker: claim.ThisProcess(o.World), Lease: o.Lease}).Scan(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

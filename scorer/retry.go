@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -89,7 +90,7 @@ func (o *Options) began(ctx context.Context) (time.Time, error) {
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
 		return time.Time{}, err
 	}
-	return output.NewClaims(o.Out, output.ThisProcess(o.World), o.Lease).Now(ctx)
+	return claim.Now(ctx, o.Out, claim.ThisProcess(o.World))
 }
 
 // joined reports whether the last retry is the one that was asked for, begun by
@@ -113,7 +114,7 @@ func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection
 	again.Retry = nil
 	again.Out = output.Generation(o.Out, n)
 	again.Job.Batch, again.Job.Chunk, again.Job.Max = job.Batch, 0, job.Max
-	again.Job.Files = job.Files
+	again.Job.Files, again.Job.ClaimForm = job.Files, job.ClaimForm
 	again.Job.MaxPixels, again.Job.MaxBytes = job.Bounds()
 	if bounds.MaxPixels != 0 { // the job was there before
 		again.Job.MaxPixels, again.Job.MaxBytes = bounds.MaxPixels, bounds.MaxBytes
@@ -164,13 +165,19 @@ func (o *Options) published(ctx context.Context, done output.Success) (output.Su
 // publish has the rows of a complete retry put into the parts, by this worker or
 // another, and returns what _SUCCESS says then.
 func (o *Options) publish(ctx context.Context, n int) (output.Success, error) {
-	claims := output.NewClaims(output.Generation(o.Out, n), output.ThisProcess(o.World), o.Lease)
+	place := output.Generation(o.Out, n)
+	job, err := output.ReadJob(ctx, place)
+	if err != nil {
+		return output.Success{}, err
+	}
+	// The name of this right does not depend on the number of chunks.
+	claims := claim.New(claim.Config{Store: place, Worker: claim.ThisProcess(o.World), Lease: o.Lease, Names: job.ClaimNames(0)})
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		s, err := output.ReadSuccess(ctx, o.Out)
 		if err != nil || s.Generation() >= n {
 			return s, err
 		}
-		mine, err := claims.TryAcquire(ctx, output.Publication)
+		mine, err := claims.TryAcquire(ctx, claim.OnPublication)
 		if err != nil {
 			return s, err
 		}
@@ -187,7 +194,7 @@ func (o *Options) publish(ctx context.Context, n int) (output.Success, error) {
 }
 
 // publishAlone is publish by the worker that holds the right to it.
-func (o *Options) publishAlone(ctx context.Context, claims *output.Claims) (output.Success, error) {
+func (o *Options) publishAlone(ctx context.Context, claims *claim.Claims) (output.Success, error) {
 	renewing, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -199,7 +206,7 @@ func (o *Options) publishAlone(ctx context.Context, claims *output.Claims) (outp
 				return
 			case <-tick.C:
 			}
-			if _, err := claims.Renew(renewing, output.Publication); err != nil && renewing.Err() == nil {
+			if _, err := claims.Renew(renewing, claim.OnPublication); err != nil && renewing.Err() == nil {
 				o.Log.Warn().Err(err).Msg("could not renew the claim on the end of a retry")
 			}
 		}
@@ -226,7 +233,7 @@ func (o *Options) publishAlone(ctx context.Context, claims *output.Claims) (outp
 		// Others, and the next run, need not wait for the lease to end.
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
-		return s, errors.Join(err, claims.Release(ending, output.Publication))
+		return s, errors.Join(err, claims.Release(ending, claim.OnPublication))
 	}
 	o.Log.Info().Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
 		Msg("scored again: " + output.Tally(s.Retry.Now))

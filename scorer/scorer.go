@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -105,8 +106,8 @@ type worker struct {
 	Chunks   shard.Chunks
 	Batch    int
 	TopK     int
-	me       output.Worker
-	claims   *output.Claims
+	me       claim.Worker
+	claims   *claim.Claims
 	taker    *taker
 	// statuses counts the rows that this worker committed; the committer's.
 	statuses map[string]int
@@ -277,11 +278,11 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	me := output.ThisProcess(o.World)
+	me, chunks := claim.ThisProcess(o.World), job.Chunks(m.Len())
 	return &worker{
 		Options: o, me: me, Engine: engine, Manifest: m,
-		Chunks: job.Chunks(m.Len()), Batch: job.Batch, TopK: job.TopK,
-		claims:   output.NewClaims(o.Out, me, o.Lease),
+		Chunks: chunks, Batch: job.Batch, TopK: job.TopK,
+		claims:   claim.New(claim.Config{Store: o.Out, Worker: me, Lease: o.Lease, Names: job.ClaimNames(chunks.Count())}),
 		statuses: map[string]int{},
 		listing:  took,
 		passed:   passed,

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -229,9 +230,9 @@ func (t *taker) longest() time.Duration {
 }
 
 // double begins a chunk that another worker is at. One worker may do so: the
-// right to it is claimed like a chunk, past the last and the claim to finish.
+// right to it is claimed like a chunk.
 func (t *taker) double(ctx context.Context, index int) (bool, error) {
-	ok, err := t.claims.TryAcquire(ctx, t.Chunks.Count()+1+index)
+	ok, err := t.claims.TryAcquire(ctx, claim.OnDouble(index))
 	if err != nil || !ok {
 		return false, err
 	}
@@ -266,7 +267,7 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 		return false, nil
 	}
 	t.at("before-claim", index)
-	ok, err := t.claims.TryAcquire(ctx, index)
+	ok, err := t.claims.TryAcquire(ctx, claim.OnChunk(index))
 	t.at("after-claim", index)
 	if err != nil || !ok {
 		return false, err
@@ -289,16 +290,17 @@ func (t *taker) take(index int, h *hold) {
 }
 
 // inHand is the hold on a chunk, or on the end.
-func (t *taker) inHand(index int) *hold {
+func (t *taker) inHand(r claim.Right) *hold {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.hold(index)
+	return t.hold(r)
 }
 
-func (t *taker) hold(index int) *hold {
-	if index == t.Chunks.Count() {
+func (t *taker) hold(r claim.Right) *hold {
+	if r == claim.OnEnd {
 		return t.end
 	}
+	index, _ := r.Chunk()
 	return t.held[index]
 }
 
@@ -311,7 +313,7 @@ func (t *taker) committed(index int) {
 	}
 	delete(t.held, index)
 	t.mu.Unlock()
-	t.claims.Forget(index) // last, so that no renewal takes this for a loss
+	t.claims.Forget(claim.OnChunk(index)) // last, so that no renewal takes this for a loss
 	select {
 	case t.wake <- struct{}{}:
 	default:
@@ -332,9 +334,9 @@ func (t *taker) renew(ctx context.Context) {
 		// Side by side: a slow store must not keep the last from its turn.
 		var g errgroup.Group
 		g.SetLimit(renewers)
-		for _, index := range t.renewable() {
+		for _, r := range t.renewable() {
 			g.Go(func() error {
-				t.renewOne(ctx, index)
+				t.renewOne(ctx, r)
 				return nil
 			})
 		}
@@ -348,51 +350,51 @@ func (t *taker) renew(ctx context.Context) {
 // renewers is how many claims are renewed at once.
 const renewers = 16
 
-func (t *taker) renewOne(ctx context.Context, index int) {
-	still, err := t.claims.Renew(ctx, index)
+func (t *taker) renewOne(ctx context.Context, r claim.Right) {
+	still, err := t.claims.Renew(ctx, r)
 	switch {
-	case ctx.Err() != nil, t.inHand(index) == nil: // committed meanwhile
+	case ctx.Err() != nil, t.inHand(r) == nil: // committed meanwhile
 	case err != nil:
 		// The claim stands until the lease ends; the next tick tries again.
-		t.Log.Warn().Err(err).Int("chunk", index).Msg("could not renew a claim")
+		t.Log.Warn().Err(err).Stringer("claim", r).Msg("could not renew a claim")
 	case !still:
-		t.Log.Warn().Int("chunk", index).Msg("another worker took this chunk over: the first to commit wins")
-		t.disown(index)
+		t.Log.Warn().Stringer("claim", r).Msg("another worker took over what this one holds: the first to commit wins")
+		t.disown(r)
 	}
 }
 
 // release gives up what is claimed and will not be committed, so that others
 // need not wait for the lease to end.
 func (t *taker) release(ctx context.Context) {
-	for _, index := range t.renewable() {
-		if err := t.claims.Release(ctx, index); err != nil {
-			t.Log.Warn().Err(err).Int("chunk", index).Msg("could not release a claim")
+	for _, r := range t.renewable() {
+		if err := t.claims.Release(ctx, r); err != nil {
+			t.Log.Warn().Err(err).Stringer("claim", r).Msg("could not release a claim")
 			return
 		}
 	}
 }
 
 // disown ends the renewal of a claim that is another's now.
-func (t *taker) disown(index int) {
+func (t *taker) disown(r claim.Right) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if h := t.hold(index); h != nil {
+	if h := t.hold(r); h != nil {
 		h.doubles = true
 	}
 }
 
 // renewable is what this worker has the claim on: chunks in hand, and the end.
-func (t *taker) renewable() []int {
+func (t *taker) renewable() []claim.Right {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var own []int
+	var own []claim.Right
 	for i, h := range t.held {
 		if !h.doubles {
-			own = append(own, i)
+			own = append(own, claim.OnChunk(i))
 		}
 	}
 	if t.end != nil && !t.end.doubles {
-		own = append(own, t.Chunks.Count())
+		own = append(own, claim.OnEnd)
 	}
 	return own
 }

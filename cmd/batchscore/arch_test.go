@@ -41,6 +41,13 @@ func TestArrows(t *testing.T) {
 			bad:  func(dep string) bool { return ours(dep) && !under(dep, "scorer/store") },
 		},
 		{
+			name: "claims know the store and the ranks only",
+			of:   func(pkg string) bool { return under(pkg, "scorer/claim") },
+			bad: func(dep string) bool {
+				return ours(dep) && !under(dep, "scorer/claim", "scorer/store", "shard")
+			},
+		},
+		{
 			name: "the graph builder knows its message types and the models' contract only",
 			of:   func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
 			bad: func(dep string) bool {

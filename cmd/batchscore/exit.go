@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -47,7 +48,7 @@ func exitCode(err error, sig os.Signal) int {
 		return 64
 	case errors.Is(err, scorer.ErrTooManyFailed):
 		return 3
-	case errors.Is(err, output.ErrMismatch):
+	case errors.Is(err, output.ErrMismatch), errors.Is(err, claim.ErrVanished):
 		return 10
 	case errors.Is(err, output.ErrOtherJob):
 		return 11

@@ -79,7 +79,7 @@ func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a claim", func() bool { return exists(filepath.Join(out, "_batchscore/claims/00000.000000")) })
+	eventually(t, "a claim", func() bool { return exists(filepath.Join(out, "_batchscore/claims/chunk-00000.000000")) })
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	eventually(t, "the drain to begin", func() bool { return strings.Contains(stderr.String(), "asked to stop") })
 	_ = cmd.Process.Signal(syscall.SIGTERM)

@@ -7,7 +7,7 @@
 //	_batchscore/
 //	    job.json              what the parts depend on; its creator decides
 //	    manifest.jsonl        the frozen list of images
-//	    claims/00007.000002   chunk 7 is in somebody's hands, third link
+//	    claims/...            which worker holds which chunk, see scorer/claim
 //	    clock/...             empty objects, created to learn the store's time
 //	    workers/....json      what each worker said when it ended
 //	    parts.sha256          digests of the parts, for sha256sum -c
@@ -22,8 +22,9 @@
 //  1. Join creates the job record, or makes sure that it describes the same
 //     job. Nothing is written before.
 //  2. Freeze creates the manifest from a listing, or reads it.
-//  3. Done says which chunks have their part; Claims keeps workers from doing
-//     the same chunk twice, which would be a waste but do no harm.
+//  3. Done returns which chunks have their part. Claims (scorer/claim) keep
+//     workers from scoring the same chunk twice, which would waste time but do
+//     no harm.
 //  4. Commit creates the part of a chunk.
 //  5. WriteSummary leaves what a worker has to say at its end.
 //  6. Finish checks that every part stands and creates _SUCCESS.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
 	r := complete(t, new(mem.Store), testJob(JSONL), 10)
 	s := r.finish(t)
-	body, _, err := readAll(t.Context(), r.st, SuccessName)
+	body, _, err := store.ReadAll(t.Context(), r.st, SuccessName)
 	if err != nil {
 		t.Fatal(err)
 	}

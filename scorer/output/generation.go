@@ -47,10 +47,6 @@ func Generation(st store.Store, n int) store.Store {
 	return store.NewSub(st, fmt.Sprintf("%s%04d/", retryFolder, n))
 }
 
-// Publication is the right to put the rows of a retry into the parts, claimed in
-// the place of the retry as if it were a chunk.
-const Publication = 1<<31 - 1
-
 // Retries says how far the retries of an output are.
 type Retries struct {
 	// Complete is how many have a row for each of their images.
@@ -106,7 +102,7 @@ func exists(ctx context.Context, st store.Store, name string) (bool, error) {
 
 // RetryStarted is when retry n of an output was begun, by the store's clock.
 func RetryStarted(ctx context.Context, st store.Store, n int) (time.Time, error) {
-	_, o, err := readAll(ctx, Generation(st, n), jobName)
+	_, o, err := store.ReadAll(ctx, Generation(st, n), jobName)
 	return o.Modified, err
 }
 

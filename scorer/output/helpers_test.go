@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/shard"
@@ -170,7 +171,7 @@ func objects(t testing.TB, st store.Store) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	if err := st.List(t.Context(), "", func(o store.Object) error {
-		body, _, err := readAll(t.Context(), st, o.Name)
+		body, _, err := store.ReadAll(t.Context(), st, o.Name)
 		all[o.Name] = string(body)
 		return err
 	}); err != nil {
@@ -187,3 +188,18 @@ func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UT
 func (c *clock) store() *mem.Store { return &mem.Store{Now: func() time.Time { return c.now }} }
 
 var errLost = errors.New("connection reset before the answer came")
+
+const lease = time.Minute
+
+// elsewhere returns a worker on a machine of its own.
+func elsewhere(n int) claim.Worker {
+	return claim.Worker{ID: fmt.Sprint("w", n), Host: fmt.Sprint("host", n), BootID: fmt.Sprint("boot", n),
+		PIDNamespace: "pid:[1]", PID: 100, PIDStart: 7, Rank: n, World: 8}
+}
+
+// claimsOf returns claims whose monotonic clock advances with that of the store.
+func claimsOf(st store.Store, w claim.Worker, c *clock) *claim.Claims {
+	origin := c.now
+	return claim.New(claim.Config{Store: st, Worker: w, Lease: lease, Names: claim.Named,
+		Monotonic: func() time.Duration { return c.now.Sub(origin) }})
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -76,6 +77,12 @@ type Job struct {
 	// RowForm is the version of how rows are written, which Join fills: 0 for jobs
 	// begun before there was one, 1 for rows that are Form.Typed.
 	RowForm int `json:"row_form,omitempty"`
+	// ClaimForm is the version of how claims are named: 0 for jobs begun before
+	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
+	// in a retry, which has the form of the job. A program that does not know this
+	// field takes a record with it for damaged and leaves the job alone, so it
+	// cannot miss the claims of others.
+	ClaimForm int `json:"claim_form,omitempty"`
 	// Retry is set in the record of a retry.
 	Retry   *Retry    `json:"retry,omitempty"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
@@ -101,8 +108,11 @@ const (
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
-// rowForm is the RowForm of new jobs.
-const rowForm = 1
+// rowForm and claimForm are the RowForm and ClaimForm of new jobs.
+const (
+	rowForm   = 1
+	claimForm = 1
+)
 
 // form is how the job's rows are written.
 func (j *Job) form() Form { return Form{Format: j.Format, Typed: j.RowForm > 0} }
@@ -114,6 +124,15 @@ func (j *Job) Chunks(entries int) shard.Chunks {
 		size = shard.DefaultChunk(entries, j.Batch)
 	}
 	return shard.Chunks{Entries: entries, Size: size}
+}
+
+// ClaimNames returns how the job's claims are named. The number of chunks matters
+// only for jobs begun before claims had names.
+func (j *Job) ClaimNames(chunks int) claim.Names {
+	if j.ClaimForm == 0 {
+		return claim.Numbered(chunks)
+	}
+	return claim.Named
 }
 
 // Bounds returns the most pixels and encoded bytes of an image that is decoded.
@@ -157,7 +176,7 @@ func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 // ReadJob returns the record. It is store.ErrNotExist if there is none, and
 // ErrMismatch if it is damaged.
 func ReadJob(ctx context.Context, st store.Store) (Job, error) {
-	body, _, err := readAll(ctx, st, jobName)
+	body, _, err := store.ReadAll(ctx, st, jobName)
 	if err != nil {
 		return Job{}, err
 	}
@@ -177,6 +196,10 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 	if j.RowForm < 0 || j.RowForm > rowForm {
 		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; take the program that began the job, or a newer one",
 			jobName, st, ErrMismatch, j.RowForm, rowForm)
+	}
+	if j.ClaimForm < 0 || j.ClaimForm > claimForm {
+		return Job{}, fmt.Errorf("%s of %s: %w: its claims have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
+			jobName, st, ErrMismatch, j.ClaimForm, claimForm)
 	}
 	return j, nil
 }
@@ -206,6 +229,9 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
 	first.RowForm = rowForm
+	if want.Retry == nil {
+		first.ClaimForm = claimForm
+	}
 	first.ID = strings.ToLower(rand.Text())
 	first.Created = time.Now().UTC().Round(0)
 	body, err := encodeRecord(&first)

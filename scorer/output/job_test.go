@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -225,7 +226,7 @@ func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 }
 
 func TestFault08_OutputWithoutARecordIsNotOurs(t *testing.T) {
-	for _, name := range []string{"part-00000.jsonl", "part-00000.csv", SuccessName, manifestName, linkName(3, 0)} {
+	for _, name := range []string{"part-00000.jsonl", "part-00000.csv", SuccessName, manifestName, Folder + "claims/chunk-00003.000000"} {
 		st := new(mem.Store)
 		st.Put(name, []byte("x"))
 		_, _, err := Join(t.Context(), st, testJob(JSONL))
@@ -329,6 +330,55 @@ func TestFault28_DamagedRecord(t *testing.T) {
 	st.Put(jobName, []byte(good))
 	if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
 		t.Errorf("the good one: %v", err)
+	}
+}
+
+// TestClaimFormOfAJob: new jobs name their claims; jobs begun before claims had
+// names, and retries of those, number them.
+func TestClaimFormOfAJob(t *testing.T) {
+	newJob, _, err := Join(t.Context(), new(mem.Store), testJob(JSONL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := newJob.ClaimNames(5); got != claim.Named {
+		t.Errorf("a new job has claims %+v, want %+v", got, claim.Named)
+	}
+
+	st := new(mem.Store)
+	old := testJob(JSONL)
+	body, err := encodeRecord(&old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(body), "claim_form") {
+		t.Errorf("the record of an old job has a field of its own for claims:\n%s", body)
+	}
+	st.Put(jobName, body)
+	joined, _, err := Join(t.Context(), st, testJob(JSONL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := joined.ClaimNames(5), claim.Numbered(5); got != want {
+		t.Errorf("an old job has claims %+v, want %+v", got, want)
+	}
+
+	for _, job := range []Job{newJob, joined} {
+		retry := testJob(JSONL)
+		retry.Retry = &Retry{Of: job.ID, Generation: 1}
+		retry.ClaimForm = job.ClaimForm
+		again, _, err := Join(t.Context(), new(mem.Store), retry)
+		if err != nil || again.ClaimForm != job.ClaimForm {
+			t.Errorf("a retry has claim form %d, %v, want %d as the job has", again.ClaimForm, err, job.ClaimForm)
+		}
+	}
+
+	later := testJob(JSONL)
+	later.ClaimForm = claimForm + 1
+	if body, err = encodeRecord(&later); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseJob(st, body); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "its claims have form") {
+		t.Errorf("a record of a later program: %v, want ErrMismatch that names its claim form", err)
 	}
 }
 

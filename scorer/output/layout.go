@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -20,8 +19,6 @@ const (
 	jobName      = Folder + "job.json"
 	manifestName = Folder + "manifest.jsonl"
 	digestsName  = Folder + "parts.sha256"
-	claimsFolder = Folder + "claims/"
-	clockFolder  = Folder + "clock/"
 	workerFolder = Folder + "workers/"
 	partPrefix   = "part-"
 )
@@ -54,33 +51,6 @@ func partChunk(name string, f Format) (int, bool) {
 	return i, err == nil && i >= 0 && PartName(i, f) == name
 }
 
-// readAll reads an object whole.
-func readAll(ctx context.Context, st store.Store, name string) ([]byte, store.Object, error) {
-	r, o, err := st.Open(ctx, name, "")
-	if err != nil {
-		return nil, o, err
-	}
-	defer r.Close()
-	body := make([]byte, 0, o.Size+1)
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, o, fmt.Errorf("read %s of %s: %w", name, st, err)
-		}
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
-		}
-	}
-	if int64(len(body)) != o.Size {
-		return nil, o, fmt.Errorf("read %s of %s: %d bytes of %d: %w", name, st, len(body), o.Size, store.ErrUnavailable)
-	}
-	return body, o, nil
-}
-
 // outcome is what became of a create.
 type outcome int
 
@@ -102,7 +72,7 @@ func createOrRead(ctx context.Context, st store.Store, name string, body []byte)
 	if !exists && ctx.Err() != nil {
 		return nil, o, ambiguous, err
 	}
-	stored, o, readErr := readAll(ctx, st, name)
+	stored, o, readErr := store.ReadAll(ctx, st, name)
 	switch {
 	case exists && errors.Is(readErr, store.ErrNotExist):
 		return nil, o, found, fmt.Errorf("%s of %s: %w: the name is taken by what is no file (a folder, or a link that leads nowhere); "+

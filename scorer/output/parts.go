@@ -46,7 +46,7 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 // decodePart reads the part of a chunk, whosever results its rows are.
 func decodePart(ctx context.Context, st store.Store, job *Job, chunk int) (part, error) {
 	p := part{chunk: chunk, name: PartName(chunk, job.Format)}
-	body, o, err := readAll(ctx, st, p.name)
+	body, o, err := store.ReadAll(ctx, st, p.name)
 	if err != nil {
 		return p, err
 	}

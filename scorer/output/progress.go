@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -111,7 +112,7 @@ const recentParts = 64
 // each of them once over all its looks. It is for one goroutine.
 type Observer struct {
 	st  store.Store
-	me  Worker
+	me  claim.Worker
 	now func() time.Time
 
 	job     *Job
@@ -120,7 +121,7 @@ type Observer struct {
 
 	read     *Set // chunks whose part was counted
 	statuses map[string]int
-	owners   map[int]link // of chunks whose part stands
+	owners   map[int]claim.Owner // of chunks whose part stands
 	ends     map[string]WorkerSummary
 	retry    *Observer // of the retry of that number, nil if none is under way
 	retrying int
@@ -129,8 +130,8 @@ type Observer struct {
 // Observe returns an observer of the job that writes to st.
 func Observe(st store.Store) *Observer {
 	return &Observer{
-		st: st, me: ThisProcess(shard.World{Size: 1}), now: time.Now,
-		statuses: map[string]int{}, owners: map[int]link{}, ends: map[string]WorkerSummary{},
+		st: st, me: claim.ThisProcess(shard.World{Size: 1}), now: time.Now,
+		statuses: map[string]int{}, owners: map[int]claim.Owner{}, ends: map[string]WorkerSummary{},
 	}
 }
 
@@ -138,7 +139,7 @@ func Observe(st store.Store) *Observer {
 // store.ErrNotExist, one with a damaged record or part is ErrMismatch.
 func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if o.job == nil {
-		body, object, err := readAll(ctx, o.st, jobName)
+		body, object, err := store.ReadAll(ctx, o.st, jobName)
 		if err != nil {
 			return Progress{}, notOutput(o.st, err)
 		}
@@ -227,7 +228,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 	}
 	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]Row, error) {
 		name := PartName(unread[i], o.job.Format)
-		body, _, err := readAll(ctx, o.st, name)
+		body, _, err := store.ReadAll(ctx, o.st, name)
 		if err != nil {
 			return nil, err
 		}
@@ -281,7 +282,7 @@ func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) 
 // ranks says what each rank did, from the claims and from what the processes
 // said at their end.
 func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankProgress, error) {
-	links, err := o.links(ctx, parts)
+	owners, err := o.claimed(ctx, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +291,7 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 	}
 	ranks := map[int]*RankProgress{}
 	world, latest := 0, time.Time{}
-	heard := func(w *Worker, at time.Time) *RankProgress {
+	heard := func(w *claim.Worker, at time.Time) *RankProgress {
 		r := ranks[w.Rank]
 		if r == nil {
 			r = &RankProgress{Rank: w.Rank}
@@ -308,24 +309,24 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 		return r
 	}
 	now := o.now()
-	for _, l := range links {
-		if l.Worker.ID == "" {
+	for _, owner := range owners {
+		if owner.Worker.ID == "" {
 			continue // a claim that cannot be understood
 		}
-		r := heard(&l.Worker, l.modified)
-		if _, done := parts[l.Chunk]; done {
-			first, last := o.chunks.Range(l.Chunk)
+		r := heard(&owner.Worker, owner.Modified)
+		if _, done := parts[owner.Chunk]; done {
+			first, last := o.chunks.Range(owner.Chunk)
 			r.Chunks++
 			r.Images += last - first
 			continue
 		}
-		_, ended := o.ends[l.Worker.ID]
-		if l.Released || ended {
+		_, ended := o.ends[owner.Worker.ID]
+		if owner.Released || ended {
 			continue
 		}
-		alive := now.Sub(l.modified) < silent
-		if l.Worker.sameMachine(&o.me) {
-			alive = running(&l.Worker)
+		alive := now.Sub(owner.Modified) < silent
+		if owner.Worker.SameMachine(&o.me) {
+			alive = owner.Worker.Running()
 		}
 		if alive {
 			r.Holding++
@@ -349,34 +350,22 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 	return all, nil
 }
 
-// links returns the last claim on every chunk that has one.
-func (o *Observer) links(ctx context.Context, parts map[int]time.Time) ([]link, error) {
-	claims := NewClaims(o.st, o.me, time.Minute) // to read with; it claims nothing
-	chains, err := claims.chains(ctx, claimsFolder, func(chunk int) bool {
+// claimed returns the last claim on every chunk that has one.
+func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time) ([]claim.Owner, error) {
+	all := slices.Collect(maps.Values(o.owners))
+	owners, err := claim.Owners(ctx, o.st, o.job.ClaimNames(o.chunks.Count()), func(chunk int) bool {
 		_, known := o.owners[chunk]
 		return known || chunk >= o.chunks.Count()
 	})
 	if err != nil {
 		return nil, err
 	}
-	var chunks []int
-	for chunk := range chains {
-		chunks = append(chunks, chunk)
-	}
-	var all []link
-	for _, l := range o.owners {
-		all = append(all, l)
-	}
-	err = inOrder(ctx, len(chunks), func(ctx context.Context, i int) (link, error) {
-		return claims.read(ctx, chunks[i], chains[chunks[i]])
-	}, func(i int, l link) error {
-		all = append(all, l)
-		if _, done := parts[chunks[i]]; done {
-			o.owners[chunks[i]] = l
+	for _, owner := range owners {
+		if _, done := parts[owner.Chunk]; done {
+			o.owners[owner.Chunk] = owner
 		}
-		return nil
-	})
-	return all, err
+	}
+	return append(all, owners...), nil
 }
 
 // summaries reads what processes said at their end since the last look.

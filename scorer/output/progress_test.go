@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -28,7 +29,7 @@ func (o *openings) Open(ctx context.Context, name, etag string) (io.ReadCloser, 
 }
 
 // ofThree is a rank of three, on a machine that this process cannot see.
-func ofThree(rank int, started time.Time) Worker {
+func ofThree(rank int, started time.Time) claim.Worker {
 	w := elsewhere(rank)
 	w.World, w.Started = 3, started
 	return w
@@ -60,16 +61,17 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	}
 
 	r := begin(t, st, testJob(JSONL), numbered(44)) // 5 chunks of 8, one of 4
-	zero := claimsOf(st, ofThree(0, clock.now), clock)
+	rankZero := ofThree(0, clock.now)
+	zero := claimsOf(st, rankZero, clock)
 	one := claimsOf(st, ofThree(1, clock.now), clock)
-	claim := func(c *Claims, chunk int) {
+	acquire := func(c *claim.Claims, chunk int) {
 		t.Helper()
-		if ok, err := c.TryAcquire(t.Context(), chunk); !ok || err != nil {
-			t.Fatalf("claim %d: %v, %v", chunk, ok, err)
+		if ok, err := c.TryAcquire(t.Context(), claim.OnChunk(chunk)); !ok || err != nil {
+			t.Fatalf("TryAcquire(chunk %d) = %v, %v", chunk, ok, err)
 		}
 	}
-	for chunk, c := range []*Claims{zero, zero, one, one} {
-		claim(c, chunk)
+	for chunk, c := range []*claim.Claims{zero, zero, one, one} {
+		acquire(c, chunk)
 	}
 	clock.now = clock.now.Add(10 * time.Second)
 	r.commit(t, 0)
@@ -126,13 +128,13 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 
 	// Rank 0 takes over, does the rest and says so.
 	for chunk := 3; chunk < 6; chunk++ {
-		claim(zero, chunk)
+		acquire(zero, chunk)
 		r.commit(t, chunk)
 	}
 	if p = look(); p.Stage != Checking || p.ImagesDone != 44 {
 		t.Errorf("before _SUCCESS: %+v", p)
 	}
-	sum := WorkerSummary{Worker: zero.worker, Started: clock.now, Seconds: 5, End: "done", Statuses: map[string]int{}}
+	sum := WorkerSummary{Worker: rankZero, Started: clock.now, Seconds: 5, End: "done", Statuses: map[string]int{}}
 	if err := WriteSummary(t.Context(), st, sum); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +161,7 @@ func TestProgressWritesNothing(t *testing.T) {
 	clock := newClock()
 	st := clock.store()
 	r := begin(t, st, testJob(CSV), numbered(20))
-	if _, err := claimsOf(st, elsewhere(0), clock).TryAcquire(t.Context(), 0); err != nil {
+	if _, err := claimsOf(st, elsewhere(0), clock).TryAcquire(t.Context(), claim.OnChunk(0)); err != nil {
 		t.Fatal(err)
 	}
 	r.commit(t, 0)

@@ -98,7 +98,7 @@ func (p *publication) prepare(ctx context.Context) error {
 
 // prepared reports whether step 1 was done before, and reads what it stored.
 func (p *publication) prepared(ctx context.Context) (bool, error) {
-	stored, _, err := readAll(ctx, p.place(), publishedName)
+	stored, _, err := store.ReadAll(ctx, p.place(), publishedName)
 	if errors.Is(err, store.ErrNotExist) {
 		return false, nil
 	}
@@ -151,7 +151,7 @@ func (p *publication) foresee(ctx context.Context) error {
 
 // knownDigests are the lines of the file of the parts' digests, nil if it is gone.
 func (p *publication) knownDigests(ctx context.Context) (map[string]bool, error) {
-	body, _, err := readAll(ctx, p.st, digestsName)
+	body, _, err := store.ReadAll(ctx, p.st, digestsName)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
@@ -191,7 +191,7 @@ func (p *publication) replace(ctx context.Context) error {
 func (p *publication) replaceOne(ctx context.Context, n newPart) error {
 	_, err := store.Replace(ctx, p.st, n.name, n.body, n.etag)
 	if errors.Is(err, store.ErrChanged) { // by another worker, or by this one whose answer was lost
-		stored, _, readErr := readAll(ctx, p.st, n.name)
+		stored, _, readErr := store.ReadAll(ctx, p.st, n.name)
 		if readErr == nil && hexDigest(stored) == n.digest {
 			return nil
 		}

@@ -186,7 +186,7 @@ func (r *repair) retries(ctx context.Context) error {
 
 // readDigests reads what digests the parts may have.
 func (r *repair) readDigests(ctx context.Context) error {
-	body, _, err := readAll(ctx, r.st, digestsName)
+	body, _, err := store.ReadAll(ctx, r.st, digestsName)
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
@@ -195,7 +195,7 @@ func (r *repair) readDigests(ctx context.Context) error {
 	}
 	var newer []byte
 	if r.state.Publishing {
-		if newer, _, err = readAll(ctx, Generation(r.st, r.state.Complete), publishedName); err != nil {
+		if newer, _, err = store.ReadAll(ctx, Generation(r.st, r.state.Complete), publishedName); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (r *repair) summaries(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		body, _, err := readAll(ctx, r.st, name)
+		body, _, err := store.ReadAll(ctx, r.st, name)
 		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
 			continue
 		}
@@ -381,7 +381,7 @@ func (r *repair) tells(s *Success) bool {
 
 // setAside moves an object to where nothing looks for it.
 func (r *repair) setAside(ctx context.Context, place store.Store, name, why string) error {
-	body, o, err := readAll(ctx, place, name)
+	body, o, err := store.ReadAll(ctx, place, name)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -39,7 +40,7 @@ func lifetime(inner store.Store, creates int, after bool) *storetest.Faulty {
 
 // process is what one rank does with its life. It returns nil only when the
 // job is finished.
-func process(ctx context.Context, st store.Store, w Worker, clk *clock, want Job, m *shard.Manifest) error {
+func process(ctx context.Context, st store.Store, w claim.Worker, clk *clock, want Job, m *shard.Manifest) error {
 	j, _, err := Join(ctx, st, want)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func process(ctx context.Context, st store.Store, w Worker, clk *clock, want Job
 		if done.Has(chunk) {
 			continue
 		}
-		ok, err := claims.TryAcquire(ctx, chunk)
+		ok, err := claims.TryAcquire(ctx, claim.OnChunk(chunk))
 		if err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 		want := testJob(rapid.SampledFrom(formats).Draw(rt, "format"))
 		alone := new(mem.Store)
 		calm := &clock{newClock().now}
-		if err := process(t.Context(), alone, Worker{ID: "alone", World: 1}, calm, want, manifestOf(t, names)); err != nil {
+		if err := process(t.Context(), alone, claim.Worker{ID: "alone", World: 1}, calm, want, manifestOf(t, names)); err != nil {
 			rt.Fatal(err)
 		}
 
@@ -105,7 +106,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 			clk.now = clk.now.Add(2 * lease)
 		}
 		// The rerun that nobody disturbs.
-		last := Worker{ID: fmt.Sprint("last", worker), World: 1}
+		last := claim.Worker{ID: fmt.Sprint("last", worker), World: 1}
 		if err := process(t.Context(), st, last, clk, want, manifestOf(t, names)); err != nil {
 			rt.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func (s *Success) seal() (*int, *string) { return &s.Version, &s.Checksum }
 // ReadSuccess returns what _SUCCESS says. It is store.ErrNotExist while the
 // job is not complete, and ErrMismatch if the file is damaged.
 func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
-	body, _, err := readAll(ctx, st, SuccessName)
+	body, _, err := store.ReadAll(ctx, st, SuccessName)
 	if err != nil {
 		return Success{}, err
 	}
@@ -138,7 +138,7 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 	}
 	var lines []byte
 	if err := inOrder(ctx, s.Chunks, func(ctx context.Context, chunk int) (string, error) {
-		body, _, err := readAll(ctx, st, PartName(chunk, s.Format))
+		body, _, err := store.ReadAll(ctx, st, PartName(chunk, s.Format))
 		return hexDigest(body), err
 	}, func(chunk int, hex string) error {
 		lines = appendDigest(lines, hex, PartName(chunk, s.Format))
@@ -338,7 +338,7 @@ func (s *Success) ended(t time.Time) {
 // timing fills what is known of the time the job took. Workers that were
 // killed left no summary; the record and the parts bear witness for them.
 func (s *Success) timing(ctx context.Context, st store.Store, job *Job) error {
-	_, record, err := readAll(ctx, st, jobName)
+	_, record, err := store.ReadAll(ctx, st, jobName)
 	if err != nil {
 		return err
 	}

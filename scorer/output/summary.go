@@ -8,15 +8,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // WorkerSummary is what one worker says of itself when it ends.
 type WorkerSummary struct {
-	Version int    `json:"version"`
-	Worker  Worker `json:"worker"`
-	Device  string `json:"device"`
-	Batch   int    `json:"batch"`
+	Version int          `json:"version"`
+	Worker  claim.Worker `json:"worker"`
+	Device  string       `json:"device"`
+	Batch   int          `json:"batch"`
 	// Decoding is the preprocess.Decoding of its program; 0 before it was counted.
 	Decoding int `json:"decoding,omitempty"`
 	// Started is by the store's clock, Seconds by the worker's monotonic one.
@@ -72,7 +73,7 @@ func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error)
 	}
 	var all []WorkerSummary
 	for _, name := range names {
-		body, _, err := readAll(ctx, st, name)
+		body, _, err := store.ReadAll(ctx, st, name)
 		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
 			continue
 		}

@@ -170,7 +170,7 @@ func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
 	if !v.stand.Has(chunk) {
 		return nil, nil
 	}
-	body, _, err := readAll(ctx, v.st, PartName(chunk, v.job.Format))
+	body, _, err := store.ReadAll(ctx, v.st, PartName(chunk, v.job.Format))
 	return body, err
 }
 
@@ -316,7 +316,7 @@ func (v *verifier) unseen() error {
 // the job was finished.
 func (v *verifier) digests(ctx context.Context) error {
 	v.sums = digest(v.lines)
-	body, _, err := readAll(ctx, v.st, digestsName)
+	body, _, err := store.ReadAll(ctx, v.st, digestsName)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // not finished; or it is, and the digest in _SUCCESS proves the parts alone
 	}
@@ -329,7 +329,7 @@ func (v *verifier) digests(ctx context.Context) error {
 		want[string(line)] = true
 	}
 	if v.state.unsettled() {
-		newer, _, err := readAll(ctx, Generation(v.st, v.state.Complete), publishedName)
+		newer, _, err := store.ReadAll(ctx, Generation(v.st, v.state.Complete), publishedName)
 		if err != nil && !errors.Is(err, store.ErrNotExist) {
 			return err
 		}

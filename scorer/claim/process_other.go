@@ -1,6 +1,6 @@
 //go:build !linux
 
-package output
+package claim
 
 // Without these, claims are judged by the lease alone.
 
@@ -10,4 +10,5 @@ func pidNamespace() string { return "" }
 
 func processStart(int) (uint64, bool) { return 0, false }
 
-func running(*Worker) bool { return true }
+// Running reports true: other processes cannot be seen here.
+func (w *Worker) Running() bool { return true }

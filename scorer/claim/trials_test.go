@@ -1,17 +1,16 @@
-package output
+package claim
 
 import (
 	"testing"
 	"time"
 )
 
-// TestTrialOfALivingWorkerIsNoDeath looks at one trial through the eyes of a
-// worker on another machine and of one on the same.
+// TestTrialOfALivingWorkerIsNoDeath looks at one trial from a worker on another
+// machine and from one on the same machine.
 func TestTrialOfALivingWorkerIsNoDeath(t *testing.T) {
 	clk := newClock()
 	st := clk.store()
-	tried := claimsOf(st, elsewhere(1), clk)
-	trials, err := tried.ReadTrials(t.Context(), 7)
+	trials, err := claimsOf(st, elsewhere(1), Named, clk).ReadTrials(t.Context(), 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,22 +26,22 @@ func TestTrialOfALivingWorkerIsNoDeath(t *testing.T) {
 		return trials.Deaths(4, 8)
 	}
 
-	far := claimsOf(st, elsewhere(2), clk)
+	far := claimsOf(st, elsewhere(2), Named, clk)
 	if n := deaths(far); n != 0 {
-		t.Errorf("a trial just begun counts as %d deaths", n)
+		t.Errorf("a trial just begun counts as %d deaths, want 0", n)
 	}
-	clk.now = clk.now.Add(gone*lease + time.Second)
+	clk.advance(trialLeases*lease + time.Second)
 	if n := deaths(far); n != 1 {
-		t.Errorf("a trial without an end for %d leases counts as %d deaths, want 1", gone, n)
+		t.Errorf("a trial without an end for %d leases counts as %d deaths, want 1", trialLeases, n)
 	}
 
 	neighbour := elsewhere(1) // the same machine
 	neighbour.ID = "neighbour"
-	near := claimsOf(st, neighbour, clk)
+	near := claimsOf(st, neighbour, Named, clk)
 	alive := true
 	near.running = func(*Worker) bool { return alive }
 	if n := deaths(near); n != 0 {
-		t.Errorf("the trial of a process that runs counts as %d deaths", n)
+		t.Errorf("the trial of a process that runs counts as %d deaths, want 0", n)
 	}
 	alive = false
 	if n := deaths(near); n != 1 {
@@ -53,6 +52,6 @@ func TestTrialOfALivingWorkerIsNoDeath(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := deaths(near) + deaths(far); n != 0 {
-		t.Errorf("a trial that was passed counts as %d deaths", n)
+		t.Errorf("a trial that was passed counts as %d deaths, want 0", n)
 	}
 }

@@ -1,4 +1,4 @@
-package output
+package claim
 
 import (
 	"crypto/rand"
@@ -10,19 +10,19 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Worker says which process does the work. Claims carry it, so that whoever
-// finds a claim on the same machine can see whether its owner still lives.
+// Worker is the process that does the work. Claims carry it, so that whoever
+// finds a claim on the same machine can see whether its owner is still alive.
 type Worker struct {
-	// ID is unique to the process and fit for a file name.
+	// ID is unique to the process and can be part of a file name.
 	ID   string `json:"id"`
 	Host string `json:"host"`
-	// BootID and PIDNamespace say within what PID and PIDStart are unique.
-	// They are empty where the system does not tell.
+	// PID and PIDStart are unique within one BootID and PIDNamespace. These are
+	// empty where the system does not provide them.
 	BootID       string `json:"boot_id"`
 	PIDNamespace string `json:"pid_namespace"`
 	PID          int    `json:"pid"`
 	// PIDStart is when the process started, in the kernel's clock ticks since
-	// boot, which tells it from a later process of the same number.
+	// boot. It distinguishes the process from a later one of the same number.
 	PIDStart uint64    `json:"pid_start"`
 	Rank     int       `json:"rank"`
 	World    int       `json:"world"`
@@ -55,9 +55,9 @@ func fileSafe(s string) string {
 	}, s)
 }
 
-// sameMachine reports whether both processes can be seen from one another, so
-// that a process number means the same to both.
-func (w *Worker) sameMachine(o *Worker) bool {
+// SameMachine reports whether each of two processes can see the other, so that a
+// process number means the same to both.
+func (w *Worker) SameMachine(o *Worker) bool {
 	return w.Host == o.Host && w.BootID == o.BootID && w.PIDNamespace == o.PIDNamespace &&
 		w.BootID != "" && w.PIDNamespace != "" && w.PIDStart != 0 && o.PIDStart != 0
 }

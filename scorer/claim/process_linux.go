@@ -1,4 +1,4 @@
-package output
+package claim
 
 import (
 	"bytes"
@@ -25,16 +25,16 @@ func pidNamespace() string {
 	return ns
 }
 
-// processStart returns when the process started, in clock ticks since boot. It
-// is false for a process that is gone, has ended and waits to be reaped, or
-// cannot be seen.
+// processStart returns when a process started, in clock ticks since boot. The
+// result is false for a process that does not exist, is a zombie, or cannot be
+// seen.
 func processStart(pid int) (uint64, bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
 	}
-	// The name in parentheses may hold anything, so count from its end: the
-	// state is the first field after it and the start time the 20th.
+	// The name in parentheses may contain anything, so count from its end: the
+	// state is the first field after it and the start time is the 20th.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 || string(fields[0]) == "Z" || string(fields[0]) == "X" {
 		return 0, false
@@ -43,12 +43,12 @@ func processStart(pid int) (uint64, bool) {
 	return start, err == nil
 }
 
-// running reports whether the process of a worker on this machine still runs.
-func running(w *Worker) bool {
+// Running reports whether the process of a worker on this machine still runs.
+func (w *Worker) Running() bool {
 	if start, ok := processStart(w.PID); ok {
 		return start == w.PIDStart
 	}
-	// With /proc mounted hidepid, other users' processes look gone; they
-	// are there all the same.
+	// If /proc is mounted with hidepid, processes of other users are invisible,
+	// but sending them a signal is refused rather than impossible.
 	return syscall.Kill(w.PID, 0) == syscall.EPERM
 }

@@ -1,0 +1,655 @@
+package claim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
+	"github.com/batchscore/batchscore/shard"
+)
+
+const lease = time.Minute
+
+// forms are the names of rights that the tests run with: those of new jobs, and
+// those of jobs begun before rights had names.
+var forms = []struct {
+	name  string
+	names Names
+}{
+	{name: "named", names: Named},
+	{name: "numbered", names: Numbered(200_000)},
+}
+
+// eachForm runs a test once with each form of names.
+func eachForm(t *testing.T, test func(t *testing.T, names Names)) {
+	t.Helper()
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) { test(t, form.names) })
+	}
+}
+
+// fakeClock is a clock that tests set.
+type fakeClock struct{ now time.Time }
+
+func newClock() *fakeClock { return &fakeClock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *fakeClock) advance(d time.Duration) { c.now = c.now.Add(d) }
+
+// store returns an empty store with that clock.
+func (c *fakeClock) store() *mem.Store { return &mem.Store{Now: func() time.Time { return c.now }} }
+
+var errLost = errors.New("connection reset before the answer came")
+
+// elsewhere returns a worker on a machine of its own.
+func elsewhere(n int) Worker {
+	return Worker{ID: fmt.Sprint("w", n), Host: fmt.Sprint("host", n), BootID: fmt.Sprint("boot", n),
+		PIDNamespace: "pid:[1]", PID: 100, PIDStart: 7, Rank: n, World: 8}
+}
+
+// claimsOf returns claims whose monotonic clock advances with that of the store.
+func claimsOf(st store.Store, w Worker, names Names, c *fakeClock) *Claims {
+	origin := c.now
+	return New(Config{Store: st, Worker: w, Lease: lease, Names: names,
+		Monotonic: func() time.Duration { return c.now.Sub(origin) }})
+}
+
+func acquire(t *testing.T, c *Claims, r Right) bool {
+	t.Helper()
+	ok, err := c.TryAcquire(t.Context(), r)
+	if err != nil {
+		t.Fatalf("TryAcquire(%s): %v", r, err)
+	}
+	return ok
+}
+
+func renew(t *testing.T, c *Claims, r Right) bool {
+	t.Helper()
+	ok, err := c.Renew(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Renew(%s): %v", r, err)
+	}
+	return ok
+}
+
+// objects returns the names of all objects of a store, in order.
+func objects(t *testing.T, st store.Store) []string {
+	t.Helper()
+	var names []string
+	if err := st.List(t.Context(), "", func(o store.Object) error {
+		names = append(names, o.Name)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestClaimIsExclusiveUntilTheLeaseEnds(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication} {
+			t.Run(r.String(), func(t *testing.T) {
+				clk := newClock()
+				st := clk.store()
+				a, b := claimsOf(st, elsewhere(1), names, clk), claimsOf(st, elsewhere(2), names, clk)
+				for range 2 { // claiming again what is held changes nothing
+					if !acquire(t, a, r) {
+						t.Fatal("an unclaimed right could not be claimed")
+					}
+				}
+				if acquire(t, b, r) {
+					t.Fatal("two workers hold one right")
+				}
+				for range 10 { // far beyond the first lease, renewed all along
+					clk.advance(lease / 2)
+					if !renew(t, a, r) || acquire(t, b, r) {
+						t.Fatal("a renewed claim was lost")
+					}
+				}
+				clk.advance(lease)
+				if acquire(t, b, r) {
+					t.Fatal("taken over at the very end of the lease")
+				}
+				clk.advance(time.Nanosecond)
+				if !acquire(t, b, r) {
+					t.Fatal("a stale claim was not taken over")
+				}
+				for range 2 {
+					if renew(t, a, r) {
+						t.Error("the old holder renewed what was taken from it")
+					}
+				}
+				if acquire(t, a, r) {
+					t.Error("the old holder took it back from a live one")
+				}
+				if !renew(t, b, r) {
+					t.Error("the new holder cannot renew")
+				}
+			})
+		}
+	})
+}
+
+// TestRightsOfAJobAreDistinct claims every right of a job of a few chunks, each
+// by a worker of its own.
+func TestRightsOfAJobAreDistinct(t *testing.T) {
+	const chunks = 5
+	for _, form := range []struct {
+		name  string
+		names Names
+	}{{name: "named", names: Named}, {name: "numbered", names: Numbered(chunks)}} {
+		t.Run(form.name, func(t *testing.T) {
+			clk := newClock()
+			st := clk.store()
+			late := claimsOf(st, elsewhere(99), form.names, clk)
+			rights := []Right{OnEnd, OnPublication}
+			for i := range chunks {
+				rights = append(rights, OnChunk(i), OnDouble(i))
+			}
+			for n, r := range rights {
+				if !acquire(t, claimsOf(st, elsewhere(n), form.names, clk), r) {
+					t.Errorf("%s is taken by a claim on another right", r)
+				}
+				if acquire(t, late, r) {
+					t.Errorf("%s was claimed twice", r)
+				}
+			}
+			claims, err := late.Scan(t.Context(), nil)
+			if err != nil || len(claims) != chunks {
+				t.Errorf("Scan() = %v, %v, want the claims on %d chunks and nothing else", claims, err, chunks)
+			}
+			for i := range chunks {
+				if got, want := claims[i].Worker, elsewhere(2+2*i); got != want {
+					t.Errorf("chunk %d is held by %s, want %s", i, got.ID, want.ID)
+				}
+			}
+		})
+	}
+}
+
+// TestNamesOnDisk pins the objects of both forms, their names and their bytes.
+// Workers of other versions read them.
+func TestNamesOnDisk(t *testing.T) {
+	const worker = `"worker":{"id":"w1","host":"host1","boot_id":"boot1","pid_namespace":"pid:[1]",` +
+		`"pid":100,"pid_start":7,"rank":1,"world":8,"started":"0001-01-01T00:00:00Z"}}`
+	rights := []Right{OnChunk(0), OnChunk(7), OnChunk(123_456), OnDouble(0), OnDouble(7), OnEnd, OnPublication}
+	for _, form := range []struct {
+		name  string
+		names Names
+		want  []string // an object and the start of its content, for each right
+	}{
+		{name: "named", names: Named, want: []string{
+			`_batchscore/claims/chunk-00000.000000 {"right":"chunk-00000","generation":0,"released":false,`,
+			`_batchscore/claims/chunk-00007.000000 {"right":"chunk-00007","generation":0,"released":false,`,
+			`_batchscore/claims/chunk-123456.000000 {"right":"chunk-123456","generation":0,"released":false,`,
+			`_batchscore/claims/double-00000.000000 {"right":"double-00000","generation":0,"released":false,`,
+			`_batchscore/claims/double-00007.000000 {"right":"double-00007","generation":0,"released":false,`,
+			`_batchscore/claims/end.000000 {"right":"end","generation":0,"released":false,`,
+			`_batchscore/claims/publication.000000 {"right":"publication","generation":0,"released":false,`,
+		}},
+		{name: "numbered", names: Numbered(200_000), want: []string{
+			`_batchscore/claims/00000.000000 {"chunk":0,"generation":0,"released":false,`,
+			`_batchscore/claims/00007.000000 {"chunk":7,"generation":0,"released":false,`,
+			`_batchscore/claims/123456.000000 {"chunk":123456,"generation":0,"released":false,`,
+			`_batchscore/claims/200001.000000 {"chunk":200001,"generation":0,"released":false,`,
+			`_batchscore/claims/200008.000000 {"chunk":200008,"generation":0,"released":false,`,
+			`_batchscore/claims/200000.000000 {"chunk":200000,"generation":0,"released":false,`,
+			`_batchscore/claims/2147483647.000000 {"chunk":2147483647,"generation":0,"released":false,`,
+		}},
+	} {
+		t.Run(form.name, func(t *testing.T) {
+			for i, r := range rights {
+				clk := newClock()
+				st := clk.store()
+				c := claimsOf(st, elsewhere(1), form.names, clk)
+				if !acquire(t, c, r) {
+					t.Fatalf("%s was not acquired", r)
+				}
+				name := objects(t, st)[0]
+				body, _, err := store.ReadAll(t.Context(), st, name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := name+" "+string(body), form.want[i]+worker; got != want {
+					t.Errorf("the claim on %s is\n%s, want\n%s", r, got, want)
+				}
+				clk.advance(1500 * time.Millisecond)
+				if err := c.Release(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				body, _, err = store.ReadAll(t.Context(), st, strings.TrimSuffix(name, "0")+"1")
+				want := `"generation":1,"released":true,"held_seconds":1.5,` + worker
+				if err != nil || !strings.HasSuffix(string(body), want) {
+					t.Errorf("its release is %s, %v, want it to end with %s", body, err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestLateRenewalHoldsIfNobodyWasFaster(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		a, b := claimsOf(st, elsewhere(1), names, clk), claimsOf(st, elsewhere(2), names, clk)
+		acquire(t, a, OnChunk(0))
+		clk.advance(10 * lease)
+		if !renew(t, a, OnChunk(0)) || acquire(t, b, OnChunk(0)) {
+			t.Error("a late renewal does not count")
+		}
+	})
+}
+
+// TestClaimThatCannotBeReadIsJudgedByItsAge: a crash of the machine may empty a
+// claim, or damage it.
+func TestClaimThatCannotBeReadIsJudgedByItsAge(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		for _, left := range []string{
+			"", "{", `{"chunk":1,"generation":0,"released":true}`, `{"right":"chunk-00001","generation":0,"released":true}`,
+		} {
+			clk := newClock()
+			st := clk.store()
+			if _, err := st.Create(t.Context(), names.linkName(OnChunk(7), 0), []byte(left)); err != nil {
+				t.Fatal(err)
+			}
+			c := claimsOf(st, elsewhere(1), names, clk)
+			clk.advance(lease)
+			if acquire(t, c, OnChunk(7)) {
+				t.Errorf("%q: taken over within the lease", left)
+			}
+			clk.advance(time.Nanosecond)
+			if !acquire(t, c, OnChunk(7)) {
+				t.Errorf("%q: could not be claimed after the lease", left)
+			}
+			if n, err := c.Deaths(t.Context(), 7); n != 1 || err != nil {
+				t.Errorf("%q: Deaths(7) = %d, %v, want 1", left, n, err)
+			}
+		}
+	})
+}
+
+func TestReleasedChunkIsFreeAtOnce(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		a, b := claimsOf(st, elsewhere(1), names, clk), claimsOf(st, elsewhere(2), names, clk)
+		r := OnChunk(0)
+		acquire(t, a, r)
+		if err := a.Release(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if !acquire(t, b, r) || acquire(t, a, r) {
+			t.Error("a released chunk was not free, or free for two")
+		}
+		if err := a.Release(t.Context(), r); err != nil {
+			t.Errorf("release of what is not held: %v", err)
+		}
+		if acquire(t, a, r) {
+			t.Error("releasing what is not held set it free")
+		}
+	})
+}
+
+// TestFault01_ClaimOfADeadProcessIsStaleAtOnce: a worker that finds a claim of a
+// process that died on this machine need not wait for the lease.
+func TestFault01_ClaimOfADeadProcessIsStaleAtOnce(t *testing.T) {
+	me := ThisProcess(shard.World{Size: 1})
+	if !me.SameMachine(&me) || !me.Running() {
+		t.Fatalf("this process does not see itself: %+v", me)
+	}
+	eachForm(t, func(t *testing.T, names Names) {
+		child := exec.Command("sleep", "600")
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		owner := me
+		owner.ID, owner.PID = "child", child.Process.Pid
+		owner.PIDStart, _ = processStart(owner.PID)
+
+		st, err := dir.New(t.TempDir(), dir.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := New(Config{Store: st, Worker: owner, Lease: lease, Names: names})
+		mine := New(Config{Store: st, Worker: me, Lease: lease, Names: names})
+		for chunk := range 2 {
+			if !acquire(t, theirs, OnChunk(chunk)) {
+				t.Fatalf("chunk %d was not acquired", chunk)
+			}
+		}
+		if acquire(t, mine, OnChunk(0)) {
+			t.Error("taken from a live process")
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		// Until it is waited for, the child is a zombie, which is dead as well.
+		for owner.Running() {
+			if err := t.Context().Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !acquire(t, mine, OnChunk(0)) {
+			t.Error("not taken from a zombie")
+		}
+		_ = child.Wait() // its error is that it was killed
+		if !acquire(t, mine, OnChunk(1)) {
+			t.Error("not taken from a dead process")
+		}
+	})
+}
+
+func TestProcessNumberUsedAgainIsNotTheOwner(t *testing.T) {
+	me := ThisProcess(shard.World{Size: 1})
+	before := me
+	before.ID, before.PIDStart = "before", me.PIDStart-1
+	if before.Running() {
+		t.Error("a process that started later passes for the owner")
+	}
+	for name, change := range map[string]func(*Worker){
+		"host": func(w *Worker) { w.Host = "other" }, "boot": func(w *Worker) { w.BootID = "other" },
+		"namespace": func(w *Worker) { w.PIDNamespace = "other" }, "unknown boot": func(w *Worker) { w.BootID = "" },
+		"unknown start": func(w *Worker) { w.PIDStart = 0 },
+	} {
+		other := me
+		change(&other)
+		if other.SameMachine(&me) || me.SameMachine(&other) {
+			t.Errorf("%s differs: SameMachine() = true, want false", name)
+		}
+	}
+	if pid := os.Getpid(); me.PID != pid || me.Rank != 0 || me.World != 1 {
+		t.Errorf("ThisProcess() = %+v, want PID %d and rank 0 of 1", me, pid)
+	}
+	if a, b := ThisProcess(shard.World{}), ThisProcess(shard.World{}); a.ID == b.ID || fileSafe(a.ID) != a.ID {
+		t.Errorf("IDs %q and %q are equal or unfit for file names", a.ID, b.ID)
+	}
+}
+
+// TestFault09_OneThiefTakesOver: of any number of thieves, one takes over a stale
+// claim.
+func TestFault09_OneThiefTakesOver(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		acquire(t, claimsOf(st, elsewhere(0), names, clk), OnChunk(3))
+		clk.advance(2 * lease)
+		var winners atomic.Int64
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for i := range 32 {
+			thief := claimsOf(st, elsewhere(i+1), names, clk)
+			group.Go(func() {
+				<-start
+				ok, err := thief.TryAcquire(t.Context(), OnChunk(3))
+				if err != nil {
+					t.Error(err)
+				}
+				if ok {
+					winners.Add(1)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		if n := winners.Load(); n != 1 {
+			t.Errorf("%d thieves took it over, want 1", n)
+		}
+	})
+}
+
+// TestFault27_TheMachinesClockDoesNotMatter: a worker's own clock is off by an
+// hour, or is set while it runs. It is never read: only the store's clock and the
+// monotonic one count. Here these run at their own pace, while time.Now is that
+// of the machine, years away.
+func TestFault27_TheMachinesClockDoesNotMatter(t *testing.T) {
+	for name, storeNow := range map[string]time.Time{
+		"store an hour behind":    time.Now().Add(-time.Hour),
+		"store an hour ahead":     time.Now().Add(time.Hour),
+		"store in another decade": time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		t.Run(name, func(t *testing.T) {
+			clk := &fakeClock{storeNow}
+			st := clk.store()
+			a, b := claimsOf(st, elsewhere(1), Named, clk), claimsOf(st, elsewhere(2), Named, clk)
+			if !acquire(t, a, OnChunk(0)) || acquire(t, b, OnChunk(0)) {
+				t.Error("a live claim did not hold")
+			}
+			clk.advance(lease + time.Second)
+			if !acquire(t, b, OnChunk(0)) {
+				t.Error("a stale claim held")
+			}
+			if now, err := b.Now(t.Context()); err != nil || !now.Equal(clk.now) {
+				t.Errorf("Now() = %v, %v, want the store's %v", now, err, clk.now)
+			}
+		})
+	}
+}
+
+// TestFault27_TheStoresClockIsAskedAgain: the store's clock is set while a worker
+// runs. What the worker learnt of it is used for at most a quarter of the lease;
+// then it is asked again.
+func TestFault27_TheStoresClockIsAskedAgain(t *testing.T) {
+	clk := newClock()
+	st := clk.store()
+	var mono time.Duration
+	c := New(Config{Store: st, Worker: elsewhere(1), Lease: lease, Monotonic: func() time.Duration { return mono }})
+	first, err := c.Now(t.Context())
+	if err != nil || !first.Equal(clk.now) {
+		t.Fatalf("Now() = %v, %v, want %v", first, err, clk.now)
+	}
+	mono += lease/4 - 1
+	if now, err := c.Now(t.Context()); err != nil || now.Sub(first) != mono {
+		t.Errorf("carried forward to %v, %v, want %v more", now, err, mono)
+	}
+	if n := len(objects(t, st)); n != 1 {
+		t.Errorf("%d probes, want 1", n)
+	}
+	clk.advance(-time.Hour)
+	mono++
+	if now, err := c.Now(t.Context()); err != nil || !now.Equal(clk.now) {
+		t.Errorf("Now() = %v, %v, want what the store says now, %v", now, err, clk.now)
+	}
+	if n := len(objects(t, st)); n != 2 {
+		t.Errorf("%d probes, want 2", n)
+	}
+}
+
+func TestScan(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		me := claimsOf(st, elsewhere(9), names, clk)
+		if claims, err := me.Scan(t.Context(), nil); err != nil || len(claims) != 0 {
+			t.Errorf("Scan() = %v, %v, want no claims yet", claims, err)
+		}
+		old := claimsOf(st, elsewhere(1), names, clk)
+		acquire(t, old, OnChunk(0))
+		acquire(t, old, OnChunk(1))
+		clk.advance(lease + time.Second)
+		renew(t, old, OnChunk(1))
+		young := claimsOf(st, elsewhere(2), names, clk)
+		for _, r := range []Right{OnChunk(2), OnChunk(3), OnChunk(100_000), OnDouble(5), OnEnd} {
+			acquire(t, young, r)
+		}
+		if err := young.Release(t.Context(), OnChunk(3)); err != nil {
+			t.Fatal(err)
+		}
+		st.Put(names.linkName(OnChunk(4), 0), []byte("not a link"))
+		st.Put(folder+"junk", []byte("not a link"))
+		claims, err := me.Scan(t.Context(), func(chunk int) bool { return chunk == 2 })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for chunk, want := range map[int]Claim{
+			0:       {Chunk: 0, Worker: elsewhere(1), Age: lease + time.Second, Held: lease + time.Second},
+			1:       {Chunk: 1, Worker: elsewhere(1), Live: true, Held: lease + time.Second}, // renewed
+			3:       {Chunk: 3, Worker: elsewhere(2), Released: true},
+			4:       {Chunk: 4, Live: true},
+			100_000: {Chunk: 100_000, Worker: elsewhere(2), Live: true},
+		} {
+			if got := claims[chunk]; got != want {
+				t.Errorf("chunk %d: %+v, want %+v", chunk, got, want)
+			}
+		}
+		if len(claims) != 5 {
+			t.Errorf("%d claims, want 5: %v", len(claims), claims)
+		}
+	})
+}
+
+// TestOwnersWritesNothing reads the owners of chunks in a store that cannot be
+// written to.
+func TestOwnersWritesNothing(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		c := claimsOf(st, elsewhere(1), names, clk)
+		acquire(t, c, OnChunk(0))
+		acquire(t, c, OnChunk(1))
+		acquire(t, c, OnEnd)
+		clk.advance(time.Second)
+		if err := c.Release(t.Context(), OnChunk(1)); err != nil {
+			t.Fatal(err)
+		}
+		readOnly := &storetest.Faulty{Store: st, BeforeCreate: func(context.Context, int, string, []byte) error {
+			t.Error("something was created")
+			return store.ErrDenied
+		}}
+		owners, err := Owners(t.Context(), readOnly, names, func(chunk int) bool { return chunk == 0 })
+		want := Owner{Chunk: 1, Worker: elsewhere(1), Released: true, Modified: clk.now}
+		if err != nil || len(owners) != 1 || owners[0] != want {
+			t.Errorf("Owners() = %+v, %v, want %+v", owners, err, want)
+		}
+	})
+}
+
+// TestFault02_TheAnswerToAClaimIsLost: a link whose creation succeeded belongs to
+// its creator, whatever became of the answer.
+func TestFault02_TheAnswerToAClaimIsLost(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		inner := clk.store()
+		lossy := &storetest.Faulty{Store: inner, AfterCreate: func(_ int, _ store.Object, err error) error {
+			return errors.Join(errLost, err)
+		}}
+		a := claimsOf(lossy, elsewhere(1), names, clk)
+		if !acquire(t, a, OnChunk(0)) || !renew(t, a, OnChunk(0)) {
+			t.Error("a claim was lost with the answer")
+		}
+
+		// Not even the look afterwards is answered; the next try finds its own.
+		blind := &storetest.Faulty{Store: inner, AfterCreate: lossy.AfterCreate}
+		blind.BeforeOpen = func(_ context.Context, n int, _ string) error {
+			if n == 0 {
+				return errLost
+			}
+			return nil
+		}
+		b := claimsOf(blind, elsewhere(2), names, clk)
+		if ok, err := b.TryAcquire(t.Context(), OnChunk(5)); ok || !errors.Is(err, errLost) {
+			t.Errorf("TryAcquire() = %v, %v, want %v", ok, err, errLost)
+		}
+		blind.AfterCreate = nil
+		if !acquire(t, b, OnChunk(5)) || !renew(t, b, OnChunk(5)) {
+			t.Error("its own claim was not recognised")
+		}
+
+		down := &storetest.Faulty{Store: clk.store(), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
+		ok, err := claimsOf(down, elsewhere(1), names, clk).TryAcquire(t.Context(), OnChunk(0))
+		if ok || !errors.Is(err, errLost) {
+			t.Errorf("a store that is down: TryAcquire() = %v, %v, want %v", ok, err, errLost)
+		}
+	})
+}
+
+func TestClaimsReportAStoreThatFails(t *testing.T) {
+	clk := newClock()
+	st := clk.store()
+	acquire(t, claimsOf(st, elsewhere(1), Named, clk), OnChunk(0))
+	for name, f := range map[string]*storetest.Faulty{
+		"list": {Listed: func(int, store.Object) (int, error) { return 0, errLost }},
+		"open": {BeforeOpen: func(context.Context, int, string) error { return errLost }},
+		"clock": {BeforeCreate: func(_ context.Context, n int, _ string, _ []byte) error {
+			if n == 0 {
+				return store.ErrExist
+			}
+			return errLost
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.Store = st
+			if ok, err := claimsOf(f, elsewhere(2), Named, clk).TryAcquire(t.Context(), OnChunk(0)); ok || !errors.Is(err, errLost) {
+				t.Errorf("TryAcquire() = %v, %v, want %v", ok, err, errLost)
+			}
+			if name == "clock" {
+				return // Scan asks for the time first, and gets the answer meant for the claim
+			}
+			if claims, err := claimsOf(f, elsewhere(2), Named, clk).Scan(t.Context(), nil); !errors.Is(err, errLost) {
+				t.Errorf("Scan() = %v, %v, want %v", claims, err, errLost)
+			}
+		})
+	}
+	vanishing := &storetest.Faulty{Store: st, Listed: func(int, store.Object) (int, error) { return 0, nil }}
+	if _, err := claimsOf(vanishing, elsewhere(2), Named, clk).TryAcquire(t.Context(), OnChunk(0)); !errors.Is(err, ErrVanished) {
+		t.Errorf("a claim that vanishes: %v, want %v", err, ErrVanished)
+	}
+}
+
+// TestClaimsShareOutTheWork: workers of several machines do every chunk, and none
+// is done by two at the same time.
+func TestClaimsShareOutTheWork(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		st := new(mem.Store)
+		const chunks, workers = 60, 8
+		var holders [chunks]atomic.Int64
+		var group sync.WaitGroup
+		for n := range workers {
+			c := New(Config{Store: st, Worker: elsewhere(n), Lease: time.Hour, Names: names})
+			group.Go(func() {
+				for chunk := range (shard.Chunks{Entries: chunks, Size: 1}).StealOrder(n, workers) {
+					ok, err := c.TryAcquire(t.Context(), OnChunk(chunk))
+					if err != nil {
+						t.Error(err)
+					}
+					if ok {
+						holders[chunk].Add(1)
+					}
+				}
+			})
+		}
+		group.Wait()
+		for chunk := range holders {
+			if n := holders[chunk].Load(); n != 1 {
+				t.Errorf("chunk %d has %d holders, want 1", chunk, n)
+			}
+		}
+	})
+}
+
+func FuzzParseLink(f *testing.F) {
+	numbered := Numbered(10)
+	for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication} {
+		f.Add(Named.linkName(r, 2))
+		f.Add(numbered.linkName(r, 2))
+	}
+	f.Add(folder + "00007.2")
+	f.Add(folder + "chunk-7.000002")
+	f.Fuzz(func(t *testing.T, object string) {
+		for _, names := range []Names{Named, numbered} {
+			r, generation, ok := names.parseLink(object)
+			if ok && names.linkName(r, generation) != object {
+				t.Fatalf("parseLink(%q) = %s, %d, which is named %q", object, r, generation, names.linkName(r, generation))
+			}
+		}
+	})
+}

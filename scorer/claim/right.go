@@ -1,0 +1,157 @@
+package claim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Right is what one worker at a time may hold a claim on. Rights can be compared
+// and used as keys.
+type Right struct {
+	kind  kind
+	chunk int
+}
+
+type kind uint8
+
+const (
+	onChunk kind = iota
+	onDouble
+	onEnd
+	onPublication
+)
+
+// OnChunk is the right to score chunk i.
+func OnChunk(i int) Right { return Right{onChunk, i} }
+
+// OnDouble is the right to score chunk i as well, while another worker holds it:
+// one idle worker at a time may race a slow one.
+func OnDouble(i int) Right { return Right{onDouble, i} }
+
+var (
+	// OnEnd is the right to check all parts and write _SUCCESS.
+	OnEnd = Right{kind: onEnd}
+	// OnPublication is the right to put the rows of a retry into the parts. It is
+	// claimed in the place of the retry.
+	OnPublication = Right{kind: onPublication}
+)
+
+// Chunk returns the chunk that r is the right to score, and false for every other
+// kind of right.
+func (r Right) Chunk() (int, bool) { return r.chunk, r.kind == onChunk }
+
+// String names r for logs and errors, such as "chunk 7".
+func (r Right) String() string {
+	switch r.kind {
+	case onChunk:
+		return fmt.Sprintf("chunk %d", r.chunk)
+	case onDouble:
+		return fmt.Sprintf("the doubling of chunk %d", r.chunk)
+	case onEnd:
+		return "the end of the job"
+	}
+	return "the publication of a retry"
+}
+
+// Names is how one job names its rights in the store.
+type Names struct {
+	numbered bool
+	chunks   int
+}
+
+// Named are the names of jobs that record a claim form of 1. They do not depend
+// on how many chunks the job has, so a chunk can be claimed before that is known:
+//
+//	chunk-00007, double-00007, end, publication
+var Named = Names{}
+
+// Numbered are the names of jobs begun before rights had names. Each right is a
+// number of at least five digits: i for chunk i, the number of chunks for the
+// end, that plus 1+i for the doubling of chunk i, and 1<<31-1 for the publication
+// of a retry.
+func Numbered(chunks int) Names { return Names{numbered: true, chunks: chunks} }
+
+const (
+	publicationNumber = 1<<31 - 1
+
+	chunkPrefix     = "chunk-"
+	doublePrefix    = "double-"
+	endName         = "end"
+	publicationName = "publication"
+)
+
+// number is the number of r in a job of numbered rights.
+func (n Names) number(r Right) int {
+	switch r.kind {
+	case onChunk:
+		return r.chunk
+	case onEnd:
+		return n.chunks
+	case onDouble:
+		return n.chunks + 1 + r.chunk
+	}
+	return publicationNumber
+}
+
+// name is the name of r.
+func (n Names) name(r Right) string {
+	if n.numbered {
+		return fmt.Sprintf("%05d", n.number(r))
+	}
+	switch r.kind {
+	case onChunk:
+		return fmt.Sprintf("%s%05d", chunkPrefix, r.chunk)
+	case onDouble:
+		return fmt.Sprintf("%s%05d", doublePrefix, r.chunk)
+	case onEnd:
+		return endName
+	}
+	return publicationName
+}
+
+// chunkNames is a prefix of the names of all chunks, and of as few other names as
+// possible.
+func (n Names) chunkNames() string {
+	if n.numbered {
+		return ""
+	}
+	return chunkPrefix
+}
+
+// parse is the inverse of name.
+func (n Names) parse(name string) (Right, bool) {
+	var r Right
+	switch {
+	case n.numbered:
+		i, err := strconv.Atoi(name)
+		switch {
+		case err != nil || i < 0:
+			return Right{}, false
+		case i == publicationNumber:
+			r = OnPublication
+		case i < n.chunks:
+			r = OnChunk(i)
+		case i == n.chunks:
+			r = OnEnd
+		default:
+			r = OnDouble(i - n.chunks - 1)
+		}
+	case name == endName:
+		return OnEnd, true
+	case name == publicationName:
+		return OnPublication, true
+	default:
+		digits, ok := strings.CutPrefix(name, chunkPrefix)
+		if !ok {
+			r.kind = onDouble
+			digits, ok = strings.CutPrefix(name, doublePrefix)
+		}
+		i, err := strconv.Atoi(digits)
+		if !ok || err != nil || i < 0 {
+			return Right{}, false
+		}
+		r.chunk = i
+	}
+	return r, n.name(r) == name
+}
