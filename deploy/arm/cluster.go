@@ -2,8 +2,8 @@ package arm
 
 import "github.com/batchscore/batchscore/deploy"
 
-// Scales checks the two sizes between which a cluster is to scale.
-func Scales(engine string, minNodes, maxNodes int) error {
+// CheckSizes checks the two sizes between which a cluster is to scale.
+func CheckSizes(engine string, minNodes, maxNodes int) error {
 	if minNodes < 0 || maxNodes < max(minNodes, 1) {
 		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
 	}

@@ -80,8 +80,8 @@ func Shared(job deploy.Job) (path string, found bool) {
 	return "", false
 }
 
-// Fits holds a job against the cluster that it would run on.
-func Fits(engine string, job deploy.Job, c deploy.Cluster) error {
+// fits checks that a job can run on a cluster.
+func fits(engine string, job deploy.Job, c deploy.Cluster) error {
 	job = job.WithDefaults()
 	switch {
 	case job.Nodes > c.MaxNodes:

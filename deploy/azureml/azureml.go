@@ -18,12 +18,9 @@
 package azureml
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
-	"sync"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
@@ -38,17 +35,9 @@ const (
 
 // Options is the section azureml of service.yaml.
 type Options struct {
-	Subscription  string `yaml:"subscription,omitempty"`
-	ResourceGroup string `yaml:"resourceGroup,omitempty"`
-	Workspace     string `yaml:"workspace,omitempty"`
-	// Location is the region of clusters that are made.
-	Location string `yaml:"location,omitempty"`
-	// Endpoint is the resource manager; Azure's public cloud when empty.
-	Endpoint string `yaml:"endpoint,omitempty"`
-	// Compute is the cluster that jobs run on; Experiment groups them,
-	// "batchscore" when empty.
-	Compute    string `yaml:"compute,omitempty"`
-	Experiment string `yaml:"experiment,omitempty"`
+	arm.Settings `yaml:",inline"`
+	// Compute is the cluster that jobs run on.
+	Compute string `yaml:"compute,omitempty"`
 
 	// IdentityID is the resource ID of a user-assigned managed identity, and
 	// IdentityClientID its client ID; clusters are made with it and jobs use it.
@@ -58,16 +47,15 @@ type Options struct {
 
 	// ShmSize is the size of /dev/shm in the container, such as 2g.
 	ShmSize string `yaml:"shmSize,omitempty"`
-	// Worker is the program in the image; "batchscore" when empty.
-	Worker string `yaml:"worker,omitempty"`
 }
 
 // Engine is a workspace of Azure Machine Learning. It is a deploy.Launcher and a
 // deploy.Clusters.
 type Engine struct {
-	o Options
-	// client signs in no earlier than something is to be sent.
-	client func() (*arm.Client, error)
+	o       Options
+	service *arm.Service
+	// config is that of the resource manager, from which the run history
+	// service's is derived.
 	config arm.Config
 }
 
@@ -91,65 +79,40 @@ var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }
 
 func open(o Options, config arm.Config) (*Engine, error) {
-	if o.Experiment == "" {
-		o.Experiment = "batchscore"
-	}
-	if o.Worker == "" {
-		o.Worker = "batchscore"
-	}
-	for _, field := range []struct {
-		name, value string
-		pattern     *regexp.Regexp
-	}{
-		{"subscription", o.Subscription, segment}, {"resourceGroup", o.ResourceGroup, segment},
-		{"workspace", o.Workspace, workspaceName}, {"compute", o.Compute, clusterName},
-		{"experiment", o.Experiment, segment}, {"shmSize", o.ShmSize, sharedMemory},
-	} {
-		if !field.pattern.MatchString(field.value) {
-			return nil, fmt.Errorf("%s: %s %q in service.yaml does not match %s: %w", engine, field.name, field.value, field.pattern, deploy.ErrService)
-		}
+	o.Settings = o.WithDefaults()
+	if err := arm.CheckSettings(
+		engine,
+		arm.Setting{Name: "subscription", Value: o.Subscription, Pattern: segment},
+		arm.Setting{Name: "resourceGroup", Value: o.ResourceGroup, Pattern: segment},
+		arm.Setting{Name: "workspace", Value: o.Workspace, Pattern: workspaceName},
+		arm.Setting{Name: "compute", Value: o.Compute, Pattern: clusterName},
+		arm.Setting{Name: "experiment", Value: o.Experiment, Pattern: segment},
+		arm.Setting{Name: "shmSize", Value: o.ShmSize, Pattern: sharedMemory},
+	); err != nil {
+		return nil, err
 	}
 	if (o.IdentityID == "") != (o.IdentityClientID == "") {
 		return nil, fmt.Errorf("%s: identityId and identityClientId in service.yaml belong together: %w", engine, deploy.ErrService)
 	}
-	o.Endpoint = strings.TrimRight(o.Endpoint, "/")
 	config.Endpoint, config.APIVersion = o.Endpoint, apiVersion
-	e := &Engine{o: o, config: config}
-	e.client = sync.OnceValues(func() (*arm.Client, error) {
-		c, err := arm.New(config)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", engine, err)
-		}
-		return c, nil
-	})
-	return e, nil
+	return &Engine{
+		o: o, config: config,
+		service: arm.NewService(arm.ServiceOptions{Engine: engine, Config: config, Explain: explain}),
+	}, nil
 }
 
 // String says which workspace the engine is.
 func (e *Engine) String() string { return engine + " workspace " + e.o.Workspace }
 
-func (e *Engine) workspace() string {
-	return "/subscriptions/" + e.o.Subscription + "/resourceGroups/" + e.o.ResourceGroup +
-		"/providers/Microsoft.MachineLearningServices/workspaces/" + e.o.Workspace
-}
-
+func (e *Engine) workspace() string          { return e.o.Path("Microsoft.MachineLearningServices") }
 func (e *Engine) compute(name string) string { return e.workspace() + "/computes/" + name }
 func (e *Engine) job(id string) string       { return e.workspace() + "/jobs/" + id }
 func (e *Engine) schedule(id string) string  { return e.workspace() + "/schedules/" + id }
 
-// failed is an error of the service.
-func failed(err error) error {
-	var answer *arm.Error
-	if errors.As(err, &answer) && answer.Status == http.StatusNotFound {
-		return fmt.Errorf("%s: %w: correct subscription, resourceGroup or workspace in service.yaml: %w", engine, deploy.ErrService, err)
-	}
-	return fmt.Errorf("%s: %w", engine, err)
-}
-
-// missing is kind where the service does not know what was asked for.
-func missing(err, kind error, name string) error {
+// explain adds to an error of the service what it most likely means.
+func explain(err error) error {
 	if arm.IsStatus(err, http.StatusNotFound) {
-		return fmt.Errorf("%s: %s: %w: %w", engine, name, kind, err)
+		return fmt.Errorf("%w: correct subscription, resourceGroup or workspace in service.yaml: %w", deploy.ErrService, err)
 	}
-	return failed(err)
+	return err
 }

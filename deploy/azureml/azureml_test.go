@@ -23,7 +23,9 @@ import (
 const id = "labels-261122-020000-abcd"
 
 var options = Options{
-	Subscription: "01234567-89ab-cdef-0123-456789abcdef", ResourceGroup: "labels", Workspace: "vision", Location: "eastus",
+	Settings: arm.Settings{
+		Subscription: "01234567-89ab-cdef-0123-456789abcdef", ResourceGroup: "labels", Workspace: "vision", Location: "eastus",
+	},
 	Compute: "gpus", ShmSize: "2g",
 	IdentityID:       "/subscriptions/s/resourceGroups/labels/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ranks",
 	IdentityClientID: "11111111-2222-3333-4444-555555555555",
@@ -350,21 +352,12 @@ func TestTokenFromTheEnvironment(t *testing.T) {
 	if err := e.Submit(t.Context(), training(), id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.details(t.Context(), must(t, e.client), id); err != nil {
+	if _, err := e.details(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
 	if text := fmt.Sprintf("%v %+v %#v", arm.Token(armtest.Token), arm.Token(armtest.Token), arm.Token(armtest.Token)); strings.Contains(text, armtest.Token) {
 		t.Error(text)
 	}
-}
-
-func must[T any](t *testing.T, f func() (T, error)) T {
-	t.Helper()
-	v, err := f()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
 }
 
 func TestSubmitTwice(t *testing.T) {

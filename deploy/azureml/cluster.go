@@ -77,7 +77,7 @@ func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
 	case e.o.Location == "":
 		return computeBody{}, fmt.Errorf("%s: a cluster needs location in service.yaml: %w", engine, deploy.ErrService)
 	}
-	if err := arm.Scales(engine, c.MinNodes, c.MaxNodes); err != nil {
+	if err := arm.CheckSizes(engine, c.MinNodes, c.MaxNodes); err != nil {
 		return computeBody{}, err
 	}
 	body := computeBody{
@@ -99,16 +99,12 @@ func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.documents([]request{{e.compute(c.Name), body}})
+	return e.service.Documents(arm.Request{Path: e.compute(c.Name), Body: body})
 }
 
 // CreateCluster implements deploy.Clusters.
 func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	body, err := e.computeBody(c)
-	if err != nil {
-		return err
-	}
-	client, err := e.client()
 	if err != nil {
 		return err
 	}
@@ -119,10 +115,8 @@ func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	case !errors.Is(err, deploy.ErrNoCluster):
 		return err
 	}
-	if _, err := client.Do(ctx, http.MethodPut, e.compute(c.Name), body, nil); err != nil {
-		return failed(err)
-	}
-	return nil
+	_, err = e.service.Do(ctx, http.MethodPut, e.compute(c.Name), body, nil)
+	return err
 }
 
 // same holds what is asked for against what is there.
@@ -137,17 +131,14 @@ func same(asked, there deploy.Cluster) error {
 
 // ShowCluster implements deploy.Clusters.
 func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
-	client, err := e.client()
-	if err != nil {
-		return deploy.Cluster{}, err
-	}
 	var body computeBody
-	if _, err := client.Do(ctx, http.MethodGet, e.compute(name), nil, &body); err != nil {
-		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
+	if _, err := e.service.About(ctx, arm.Cluster(name), http.MethodGet, e.compute(name), nil, &body); err != nil {
+		return deploy.Cluster{}, err
 	}
 	p := body.Properties.Properties
 	var idle time.Duration
 	if p.Scale.Idle != "" {
+		var err error
 		if idle, err = arm.ParseDuration(p.Scale.Idle); err != nil {
 			return deploy.Cluster{}, fmt.Errorf("%s: cluster %s: idle time: %w", engine, name, err)
 		}
@@ -168,35 +159,20 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
-	if err := arm.Scales(engine, minNodes, maxNodes); err != nil {
+	if err := arm.CheckSizes(engine, minNodes, maxNodes); err != nil {
 		return err
 	}
 	there, err := e.ShowCluster(ctx, name)
 	if err != nil {
 		return err
 	}
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
 	var body resizeBody
 	body.Properties.Properties.Scale = scaleSettings{minNodes, maxNodes, arm.Duration(time.Duration(there.IdleTime))}
-	if _, err := client.Do(ctx, http.MethodPatch, e.compute(name), body, nil); err != nil {
-		return missing(err, deploy.ErrNoCluster, name)
-	}
-	return nil
+	_, err = e.service.About(ctx, arm.Cluster(name), http.MethodPatch, e.compute(name), body, nil)
+	return err
 }
 
 // DeleteCluster implements deploy.Clusters.
 func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
-	if _, err := client.Do(ctx, http.MethodDelete, e.compute(name)+"?underlyingResourceAction=Delete", nil, nil); err != nil {
-		if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
-			return err
-		}
-	}
-	return nil
+	return e.service.DeleteCluster(ctx, name, e.compute(name)+"?underlyingResourceAction=Delete")
 }

@@ -3,7 +3,6 @@ package azureml
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"path"
@@ -14,35 +13,17 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 )
 
-// request is a PUT.
-type request struct {
-	path string
-	body any
-}
-
 // requests are what makes the job: its environment, and itself or its schedule.
-func (e *Engine) requests(job deploy.Job, id string) ([]request, error) {
+func (e *Engine) requests(job deploy.Job, id string) ([]arm.Request, error) {
 	c, err := e.command(job, id)
 	if err != nil {
 		return nil, err
 	}
-	last := request{e.job(id), jobBody{c}}
+	last := arm.Request{Path: e.job(id), Body: jobBody{c}}
 	if job.Schedule != "" {
-		last = request{e.schedule(id), scheduled(job, c)}
+		last = arm.Request{Path: e.schedule(id), Body: scheduled(job, c)}
 	}
-	return []request{{e.environmentOf(job.Image), environmentBody{environment{job.Image, "Linux"}}}, last}, nil
-}
-
-func (e *Engine) documents(requests []request) ([]deploy.Document, error) {
-	var documents []deploy.Document
-	for _, r := range requests {
-		d, err := e.config.Document(http.MethodPut, r.path, r.body)
-		if err != nil {
-			return nil, err
-		}
-		documents = append(documents, d)
-	}
-	return documents, nil
+	return []arm.Request{{Path: e.environmentOf(job.Image), Body: environmentBody{environment{job.Image, "Linux"}}}, last}, nil
 }
 
 // Documents implements deploy.Launcher.
@@ -51,7 +32,7 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	return e.documents(requests)
+	return e.service.Documents(requests...)
 }
 
 // Submit implements deploy.Launcher. It holds the job against the cluster first.
@@ -62,29 +43,8 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	last := requests[len(requests)-1]
-	if _, err := c.Do(ctx, http.MethodGet, last.path, nil, nil); err == nil {
-		return nil // a Submit before this one, of which no answer came
-	} else if err := missing(err, deploy.ErrNoJob, id); !errors.Is(err, deploy.ErrNoJob) {
-		return err
-	}
-	cluster, err := e.ShowCluster(ctx, e.o.Compute)
-	if err != nil {
-		return err
-	}
-	if err := arm.Fits(engine, job, cluster); err != nil {
-		return err
-	}
-	for _, r := range requests {
-		if _, err := c.Do(ctx, http.MethodPut, r.path, r.body, nil); err != nil {
-			return failed(err)
-		}
-	}
-	return nil
+	showCluster := func(ctx context.Context) (deploy.Cluster, error) { return e.ShowCluster(ctx, e.o.Compute) }
+	return e.service.Submit(ctx, job, id, showCluster, requests...)
 }
 
 // answer is a job as the service tells it.
@@ -108,18 +68,14 @@ var states = map[string]deploy.State{
 // Status implements deploy.Launcher. The service tells no exit code. A schedule
 // is Queued, and Canceled once it is disabled.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
-	c, err := e.client()
-	if err != nil {
-		return deploy.Status{}, err
-	}
-	s, _, _, err := e.status(ctx, c, id)
+	s, _, _, err := e.status(ctx, id)
 	if errors.Is(err, deploy.ErrNoJob) {
-		return e.scheduleStatus(ctx, c, id)
+		return e.scheduleStatus(ctx, id)
 	}
 	if err != nil || s.State == deploy.Queued {
 		return s, err
 	}
-	d, err := e.details(ctx, c, id)
+	d, err := e.details(ctx, id)
 	switch {
 	case ctx.Err() != nil:
 		return s, ctx.Err()
@@ -139,11 +95,10 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	return s, nil
 }
 
-func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (s deploy.Status, ranks int, next time.Duration, err error) {
+func (e *Engine) status(ctx context.Context, id string) (s deploy.Status, ranks int, next time.Duration, err error) {
 	var a answer
-	next, err = c.Do(ctx, http.MethodGet, e.job(id), nil, &a)
-	if err != nil {
-		return s, 0, 0, missing(err, deploy.ErrNoJob, id)
+	if next, err = e.service.About(ctx, arm.Job(id), http.MethodGet, e.job(id), nil, &a); err != nil {
+		return s, 0, 0, err
 	}
 	p := a.Properties
 	s = deploy.Status{State: deploy.Queued, Where: p.Services["Studio"].Endpoint}
@@ -156,10 +111,10 @@ func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (s deploy
 	return s, p.Distribution.Processes * p.Resources.Nodes, next, nil
 }
 
-func (e *Engine) scheduleStatus(ctx context.Context, c *arm.Client, id string) (deploy.Status, error) {
+func (e *Engine) scheduleStatus(ctx context.Context, id string) (deploy.Status, error) {
 	var body scheduleBody
-	if _, err := c.Do(ctx, http.MethodGet, e.schedule(id), nil, &body); err != nil {
-		return deploy.Status{}, missing(err, deploy.ErrNoJob, id)
+	if _, err := e.service.About(ctx, arm.Job(id), http.MethodGet, e.schedule(id), nil, &body); err != nil {
+		return deploy.Status{}, err
 	}
 	s := deploy.Status{State: deploy.Queued, Reason: "schedule " + body.Properties.Trigger.Expression + " " + body.Properties.Trigger.TimeZone}
 	if !body.Properties.Enabled {
@@ -169,9 +124,9 @@ func (e *Engine) scheduleStatus(ctx context.Context, c *arm.Client, id string) (
 }
 
 // notRun is the error for an ID that no job has: a schedule prints nothing.
-func (e *Engine) notRun(ctx context.Context, c *arm.Client, id string, err error) error {
+func (e *Engine) notRun(ctx context.Context, id string, err error) error {
 	if errors.Is(err, deploy.ErrNoJob) {
-		if _, missing := e.scheduleStatus(ctx, c, id); missing == nil {
+		if _, unknown := e.scheduleStatus(ctx, id); unknown == nil {
 			return deploy.Unsupported(engine, "schedule", "%s starts jobs that Azure ML names after it: find them in the studio, and name one of them", id)
 		}
 	}
@@ -194,7 +149,7 @@ type details struct {
 
 // history is a client of the run history service, whose place the workspace's
 // discovery document names.
-func (e *Engine) history(ctx context.Context, c *arm.Client) (*arm.Client, error) {
+func (e *Engine) history(ctx context.Context) (*arm.Service, error) {
 	var (
 		workspace struct {
 			Properties struct {
@@ -205,34 +160,32 @@ func (e *Engine) history(ctx context.Context, c *arm.Client) (*arm.Client, error
 			API string `json:"api"`
 		}
 	)
-	if _, err := c.Do(ctx, http.MethodGet, e.workspace(), nil, &workspace); err != nil {
-		return nil, failed(err)
+	if _, err := e.service.Do(ctx, http.MethodGet, e.workspace(), nil, &workspace); err != nil {
+		return nil, err
+	}
+	c, err := e.service.Client()
+	if err != nil {
+		return nil, err
 	}
 	if err := c.Get(ctx, "the workspace's discovery document", workspace.Properties.Discovery, &services); err != nil {
-		return nil, failed(err)
+		return nil, e.service.Wrap(err)
 	}
 	config := e.config
 	config.Endpoint, config.Audience, config.APIVersion = services.API, audience, ""
-	history, err := arm.New(config)
-	if err != nil {
-		return nil, fmt.Errorf("%s: run history: %w", engine, err)
-	}
-	return history, nil
+	return arm.NewService(arm.ServiceOptions{Engine: engine + ": run history", Config: config, Explain: explain}), nil
 }
 
-func (e *Engine) details(ctx context.Context, c *arm.Client, id string) (d details, err error) {
-	history, err := e.history(ctx, c)
+func (e *Engine) details(ctx context.Context, id string) (d details, err error) {
+	history, err := e.history(ctx)
 	if err != nil {
 		return d, err
 	}
 	return e.run(ctx, history, id)
 }
 
-func (e *Engine) run(ctx context.Context, history *arm.Client, id string) (d details, err error) {
-	if _, err := history.Do(ctx, http.MethodGet, "/history/v1.0"+e.workspace()+"/runs/"+id+"/details", nil, &d); err != nil {
-		return d, missing(err, deploy.ErrNoJob, id)
-	}
-	return d, nil
+func (e *Engine) run(ctx context.Context, history *arm.Service, id string) (d details, err error) {
+	_, err = history.About(ctx, arm.Job(id), http.MethodGet, "/history/v1.0"+e.workspace()+"/runs/"+id+"/details", nil, &d)
+	return d, err
 }
 
 // userLogs is where the files lie that hold what ranks print: std_log.txt, or one
@@ -242,22 +195,18 @@ const userLogs = "user_logs/"
 // Logs implements deploy.Launcher. With several ranks, every line begins with
 // its rank's file.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
-	c, err := e.client()
+	_, ranks, _, err := e.status(ctx, id)
 	if err != nil {
-		return err
+		return e.notRun(ctx, id, err)
 	}
-	_, ranks, _, err := e.status(ctx, c, id)
-	if err != nil {
-		return e.notRun(ctx, c, id, err)
-	}
-	var history *arm.Client
-	return c.Follow(ctx, arm.NewTail(w, ranks > 1), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
-		s, _, next, err := e.status(ctx, c, id)
+	var history *arm.Service
+	return e.service.Follow(ctx, arm.NewTail(w, ranks > 1), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
+		s, _, next, err := e.status(ctx, id)
 		if err != nil || s.State == deploy.Queued {
 			return nil, false, next, err
 		}
 		if history == nil {
-			if history, err = e.history(ctx, c); err != nil {
+			if history, err = e.history(ctx); err != nil {
 				return nil, false, 0, err
 			}
 		}
@@ -275,52 +224,38 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 // Fetch implements deploy.Launcher: all log files of the run, under their own
 // paths. What the ranks wrote to blob storage is there.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
-	c, err := e.client()
+	d, err := e.details(ctx, id)
 	if err != nil {
-		return err
-	}
-	d, err := e.details(ctx, c, id)
-	if err != nil {
-		return e.notRun(ctx, c, id, err)
+		return e.notRun(ctx, id, err)
 	}
 	var files []arm.File
 	for name, link := range d.LogFiles {
 		files = append(files, arm.File{Name: path.Clean(name), Link: link})
 	}
-	if err := c.Save(ctx, files, folder); err != nil {
-		return fmt.Errorf("%s: %w", engine, err)
-	}
-	return nil
+	return e.service.Save(ctx, files, folder)
 }
 
 // Cancel implements deploy.Launcher. A schedule is disabled; a job that it has
 // started already goes on.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
-	c, err := e.client()
-	if err != nil {
+	s, _, _, err := e.status(ctx, id)
+	switch {
+	case errors.Is(err, deploy.ErrNoJob):
+		return e.disable(ctx, id)
+	case err != nil || s.State.Ended():
 		return err
 	}
-	s, _, _, err := e.status(ctx, c, id)
-	if errors.Is(err, deploy.ErrNoJob) {
-		return e.disable(ctx, c, id)
-	}
-	if err != nil || s.State.Ended() {
-		return err
-	}
-	if _, err := c.Do(ctx, http.MethodPost, e.job(id)+"/cancel", nil, nil); err != nil {
-		return missing(err, deploy.ErrNoJob, id)
-	}
-	return nil
+	_, err = e.service.About(ctx, arm.Job(id), http.MethodPost, e.job(id)+"/cancel", nil, nil)
+	return err
 }
 
-func (e *Engine) disable(ctx context.Context, c *arm.Client, id string) error {
+// disable disables a schedule.
+func (e *Engine) disable(ctx context.Context, id string) error {
 	var body scheduleBody
-	if _, err := c.Do(ctx, http.MethodGet, e.schedule(id), nil, &body); err != nil {
-		return missing(err, deploy.ErrNoJob, id)
+	if _, err := e.service.About(ctx, arm.Job(id), http.MethodGet, e.schedule(id), nil, &body); err != nil {
+		return err
 	}
 	body.Properties.Enabled = false
-	if _, err := c.Do(ctx, http.MethodPut, e.schedule(id), body, nil); err != nil {
-		return missing(err, deploy.ErrNoJob, id)
-	}
-	return nil
+	_, err := e.service.About(ctx, arm.Job(id), http.MethodPut, e.schedule(id), body, nil)
+	return err
 }

@@ -13,11 +13,8 @@ package batchai
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"regexp"
-	"strings"
-	"sync"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
@@ -34,15 +31,9 @@ type Options struct {
 	// fills in what is empty here; the secrets in it are used and never shown.
 	Configuration string `yaml:"configuration,omitempty"`
 
-	Subscription  string `yaml:"subscription,omitempty"`
-	ResourceGroup string `yaml:"resourceGroup,omitempty"`
-	Workspace     string `yaml:"workspace,omitempty"`
-	Location      string `yaml:"location,omitempty"`
-	// Endpoint is the resource manager; Azure's public cloud when empty.
-	Endpoint string `yaml:"endpoint,omitempty"`
-	// Cluster is where jobs run; Experiment groups them, "batchscore" when empty.
-	Cluster    string `yaml:"cluster,omitempty"`
-	Experiment string `yaml:"experiment,omitempty"`
+	arm.Settings `yaml:",inline"`
+	// Cluster is where jobs run.
+	Cluster string `yaml:"cluster,omitempty"`
 
 	// Logs is the file share for what jobs print, azurefile://ACCOUNT/SHARE; with
 	// Configuration and when empty, the share logs of its storage account.
@@ -62,8 +53,6 @@ type Options struct {
 	// Preparation runs on every node before a job; when empty it installs Open
 	// MPI where there is none.
 	Preparation string `yaml:"preparation,omitempty"`
-	// Worker is the program on the nodes; "batchscore" when empty.
-	Worker string `yaml:"worker,omitempty"`
 }
 
 // Engine is Azure Batch AI. It is a deploy.Launcher and a deploy.Clusters.
@@ -73,9 +62,7 @@ type Engine struct {
 	// the time of a request.
 	accountKey, adminPassword, registryPassword secret
 	credential                                  servicePrincipal
-	config                                      arm.Config
-	// client signs in no earlier than something is to be sent.
-	client func() (*arm.Client, error)
+	service                                     *arm.Service
 }
 
 var (
@@ -104,29 +91,22 @@ func open(o Options, config arm.Config) (*Engine, error) {
 			return nil, fmt.Errorf("%s: %w", engine, err)
 		}
 	}
-	if e.o.Experiment == "" {
-		e.o.Experiment = "batchscore"
-	}
-	if e.o.Worker == "" {
-		e.o.Worker = "batchscore"
-	}
+	e.o.Settings = e.o.WithDefaults()
 	if e.o.Preparation == "" {
 		e.o.Preparation = installOpenMPI
 	}
 	if e.o.AdminUser == "" {
 		e.o.AdminUser = "batchscore"
 	}
-	for _, field := range []struct {
-		name, value string
-		pattern     *regexp.Regexp
-	}{
-		{"subscription", e.o.Subscription, resourceName}, {"resourceGroup", e.o.ResourceGroup, groupName},
-		{"workspace", e.o.Workspace, resourceName}, {"experiment", e.o.Experiment, resourceName},
-		{"cluster", e.o.Cluster, resourceName},
-	} {
-		if !field.pattern.MatchString(field.value) {
-			return nil, fmt.Errorf("%s: %s %q: it takes letters, digits, hyphens and underscores: %w", engine, field.name, field.value, deploy.ErrService)
-		}
+	if err := arm.CheckSettings(
+		engine,
+		arm.Setting{Name: "subscription", Value: e.o.Subscription, Pattern: resourceName},
+		arm.Setting{Name: "resourceGroup", Value: e.o.ResourceGroup, Pattern: groupName},
+		arm.Setting{Name: "workspace", Value: e.o.Workspace, Pattern: resourceName},
+		arm.Setting{Name: "experiment", Value: e.o.Experiment, Pattern: resourceName},
+		arm.Setting{Name: "cluster", Value: e.o.Cluster, Pattern: resourceName},
+	); err != nil {
+		return nil, err
 	}
 	for name, s := range map[string]secret{"accountKey": e.accountKey, "registryPassword": e.registryPassword} {
 		switch {
@@ -136,10 +116,8 @@ func open(o Options, config arm.Config) (*Engine, error) {
 			return nil, fmt.Errorf("%s: %s: keyVault in service.yaml needs the vault's ID as well, keyVault of batchai: %w", engine, name, deploy.ErrService)
 		}
 	}
-	e.o.Endpoint = strings.TrimRight(e.o.Endpoint, "/")
 	config.Endpoint, config.APIVersion = e.o.Endpoint, apiVersion
-	e.config = config
-	e.client = sync.OnceValues(func() (*arm.Client, error) { return e.connect(config) })
+	e.service = arm.NewService(arm.ServiceOptions{Engine: engine, Config: config, Connect: e.connect, Explain: explain})
 	return e, nil
 }
 
@@ -158,7 +136,7 @@ func (e *Engine) connect(config arm.Config) (*arm.Client, error) {
 	}
 	c, err := arm.New(config)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", engine, err)
+		return nil, err
 	}
 	for _, s := range []secret{e.accountKey, e.adminPassword, e.registryPassword, e.credential.secret} {
 		c.Hide(s.value)
@@ -166,45 +144,19 @@ func (e *Engine) connect(config arm.Config) (*arm.Client, error) {
 	return c, nil
 }
 
-func (e *Engine) workspace() string {
-	return "/subscriptions/" + e.o.Subscription + "/resourceGroups/" + e.o.ResourceGroup +
-		"/providers/Microsoft.BatchAI/workspaces/" + e.o.Workspace
-}
-
+func (e *Engine) workspace() string          { return e.o.Path("Microsoft.BatchAI") }
 func (e *Engine) cluster(name string) string { return e.workspace() + "/clusters/" + name }
 func (e *Engine) experiment() string         { return e.workspace() + "/experiments/" + e.o.Experiment }
 func (e *Engine) job(id string) string       { return e.experiment() + "/jobs/" + id }
 
-// gone reports whether an error means that the provider answers no more.
-func gone(err error) bool {
-	var answer *arm.Error
-	if !errors.As(err, &answer) {
-		return false
-	}
-	switch answer.Code {
-	case "InvalidResourceNamespace", "InvalidResourceType", "NoRegisteredProviderFound",
-		"MissingSubscriptionRegistration", "SubscriptionNotRegistered":
-		return true
-	}
-	return answer.Status == http.StatusGone
-}
-
-// failed is an error of the service, with what it most likely means.
-func failed(err error) error {
+// explain adds to an error of the service what it most likely means.
+func explain(err error) error {
 	const hint = "Azure Batch AI is retired; this launcher is kept for accounts and records that still hold such jobs: use --to azureml"
 	switch {
-	case gone(err):
-		return fmt.Errorf("%s: %w: %w\n%s", engine, deploy.ErrService, err, hint)
+	case arm.NoProvider(err):
+		return fmt.Errorf("%w: %w\n%s", deploy.ErrService, err, hint)
 	case errors.Is(err, deploy.ErrUnreachable):
-		return fmt.Errorf("%s: %w\n%s", engine, err, hint)
+		return fmt.Errorf("%w\n%s", err, hint)
 	}
-	return fmt.Errorf("%s: %w", engine, err)
-}
-
-// missing is kind where the service does not know what was asked for.
-func missing(err, kind error, name string) error {
-	if arm.IsStatus(err, http.StatusNotFound) && !gone(err) {
-		return fmt.Errorf("%s: %s: %w: %w", engine, name, kind, err)
-	}
-	return failed(err)
+	return err
 }

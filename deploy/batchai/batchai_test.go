@@ -311,7 +311,7 @@ func TestCluster(t *testing.T) {
 // A cluster that was not made here may have a fixed size.
 func TestManualCluster(t *testing.T) {
 	e, _ := withCluster(t)
-	c := must(t, e.client)
+	c := must(t, e.service.Client)
 	if _, err := c.Do(t.Context(), http.MethodPatch, e.cluster("gpus"), map[string]any{"properties": map[string]any{
 		"scaleSettings": map[string]any{"manual": map[string]any{"targetNodeCount": 4}},
 	}}, nil); err != nil {
@@ -385,7 +385,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		clean(t, "a secret", fmt.Sprintf(verb, e.accountKey))
 	}
-	clean(t, "the client", fmt.Sprintf("%v %+v %#v", must(t, e.client), must(t, e.client), must(t, e.client)))
+	clean(t, "the client", fmt.Sprintf("%v %+v %#v", must(t, e.service.Client), must(t, e.service.Client), must(t, e.service.Client)))
 	documents, err := e.ClusterDocuments(lowGPUs)
 	if err != nil {
 		t.Fatal(err)
@@ -406,7 +406,7 @@ func TestSecretsStaySecret(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	good := Options{
-		Subscription: "s", ResourceGroup: "g.1", Workspace: "w", Cluster: "c", Location: "eastus", Logs: "azurefile://acct/share",
+		Settings: arm.Settings{Subscription: "s", ResourceGroup: "g.1", Workspace: "w", Location: "eastus"}, Cluster: "c", Logs: "azurefile://acct/share",
 		AccountKey: deploy.Secret{Env: "TEST_ACCOUNT_KEY"}, AdminPublicKey: "ssh-rsa A",
 	}
 	e, err := New(good)

@@ -2,7 +2,6 @@ package batchai
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -61,7 +60,7 @@ func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) 
 	case e.o.AdminPublicKey == "" && !e.adminPassword.given():
 		return clusterBody{}, fmt.Errorf("%s: a cluster needs adminPublicKey in service.yaml: %w", engine, deploy.ErrService)
 	}
-	if err := arm.Scales(engine, c.MinNodes, c.MaxNodes); err != nil {
+	if err := arm.CheckSizes(engine, c.MinNodes, c.MaxNodes); err != nil {
 		return clusterBody{}, err
 	}
 	user := &userAccount{Name: e.o.AdminUser, PublicKey: e.o.AdminPublicKey}
@@ -83,12 +82,10 @@ func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
 	if e.o.Location == "" {
 		return nil, fmt.Errorf("%s: a workspace needs location in service.yaml: %w", engine, deploy.ErrService)
 	}
-	workspace, err := e.config.Document(http.MethodPut, e.workspace(), workspaceBody{e.o.Location})
-	if err != nil {
-		return nil, err
-	}
-	cluster, err := e.config.Document(http.MethodPut, e.cluster(c.Name), body)
-	return []deploy.Document{workspace, cluster}, err
+	return e.service.Documents(
+		arm.Request{Path: e.workspace(), Body: workspaceBody{e.o.Location}},
+		arm.Request{Path: e.cluster(c.Name), Body: body},
+	)
 }
 
 // CreateCluster implements deploy.Clusters. It makes the workspace where there
@@ -101,33 +98,22 @@ func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	if err != nil {
 		return err
 	}
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
-	if _, err := client.Do(ctx, http.MethodGet, e.workspace(), nil, nil); arm.IsStatus(err, http.StatusNotFound) {
-		_, err = client.Do(ctx, http.MethodPut, e.workspace(), workspaceBody{e.o.Location}, nil)
-		if err != nil {
-			return failed(err)
+	if _, err := e.service.Do(ctx, http.MethodGet, e.workspace(), nil, nil); arm.IsStatus(err, http.StatusNotFound) {
+		if _, err := e.service.Do(ctx, http.MethodPut, e.workspace(), workspaceBody{e.o.Location}, nil); err != nil {
+			return err
 		}
 	} else if err != nil {
-		return failed(err)
+		return err
 	}
-	if _, err := client.Do(ctx, http.MethodPut, e.cluster(c.Name), body, nil); err != nil {
-		return failed(err)
-	}
-	return nil
+	_, err = e.service.Do(ctx, http.MethodPut, e.cluster(c.Name), body, nil)
+	return err
 }
 
 // ShowCluster implements deploy.Clusters.
 func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
-	client, err := e.client()
-	if err != nil {
-		return deploy.Cluster{}, err
-	}
 	var body clusterBody
-	if _, err := client.Do(ctx, http.MethodGet, e.cluster(name), nil, &body); err != nil {
-		return deploy.Cluster{}, missing(err, deploy.ErrNoCluster, name)
+	if _, err := e.service.About(ctx, arm.Cluster(name), http.MethodGet, e.cluster(name), nil, &body); err != nil {
+		return deploy.Cluster{}, err
 	}
 	p := body.Properties
 	c := deploy.Cluster{Name: name, VMSize: p.VMSize, Priority: deploy.Dedicated}
@@ -146,30 +132,15 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
-	if err := arm.Scales(engine, minNodes, maxNodes); err != nil {
-		return err
-	}
-	client, err := e.client()
-	if err != nil {
+	if err := arm.CheckSizes(engine, minNodes, maxNodes); err != nil {
 		return err
 	}
 	body := clusterBody{clusterProperties{Scale: scaleSettings{Auto: &autoScale{minNodes, maxNodes, minNodes}}}}
-	if _, err := client.Do(ctx, http.MethodPatch, e.cluster(name), body, nil); err != nil {
-		return missing(err, deploy.ErrNoCluster, name)
-	}
-	return nil
+	_, err := e.service.About(ctx, arm.Cluster(name), http.MethodPatch, e.cluster(name), body, nil)
+	return err
 }
 
 // DeleteCluster implements deploy.Clusters.
 func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
-	client, err := e.client()
-	if err != nil {
-		return err
-	}
-	if _, err := client.Do(ctx, http.MethodDelete, e.cluster(name), nil, nil); err != nil {
-		if err := missing(err, deploy.ErrNoCluster, name); !errors.Is(err, deploy.ErrNoCluster) {
-			return err
-		}
-	}
-	return nil
+	return e.service.DeleteCluster(ctx, name, e.cluster(name))
 }

@@ -2,7 +2,6 @@ package batchai
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,12 +20,12 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	experiment, err := e.config.Document(http.MethodPut, e.experiment(), nil)
-	if err != nil {
-		return nil, err
-	}
-	made, err := e.config.Document(http.MethodPut, e.job(id), body)
-	return []deploy.Document{experiment, made}, err
+	return e.service.Documents(e.requests(id, body)...)
+}
+
+// requests are what makes the job: its experiment, and itself.
+func (e *Engine) requests(id string, body jobBody) []arm.Request {
+	return []arm.Request{{Path: e.experiment()}, {Path: e.job(id), Body: body}}
 }
 
 // Submit implements deploy.Launcher. It holds the job against the cluster, and
@@ -50,7 +49,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	if err != nil {
 		return err
 	}
-	c, err := e.client()
+	c, err := e.service.Client()
 	if err != nil {
 		return err
 	}
@@ -58,25 +57,8 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	for _, value := range v.job {
 		c.Hide(value)
 	}
-	if _, err := c.Do(ctx, http.MethodGet, e.job(id), nil, nil); err == nil {
-		return nil // a Submit before this one, of which no answer came
-	} else if err := missing(err, deploy.ErrNoJob, id); !errors.Is(err, deploy.ErrNoJob) {
-		return err
-	}
-	cluster, err := e.ShowCluster(ctx, e.o.Cluster)
-	if err != nil {
-		return err
-	}
-	if err := arm.Fits(engine, job, cluster); err != nil {
-		return err
-	}
-	if _, err := c.Do(ctx, http.MethodPut, e.experiment(), nil, nil); err != nil {
-		return failed(err)
-	}
-	if _, err := c.Do(ctx, http.MethodPut, e.job(id), body, nil); err != nil {
-		return failed(err)
-	}
-	return nil
+	showCluster := func(ctx context.Context) (deploy.Cluster, error) { return e.ShowCluster(ctx, e.o.Cluster) }
+	return e.service.Submit(ctx, job, id, showCluster, e.requests(id, body)...)
 }
 
 // answer is a job as the service tells it.
@@ -105,19 +87,19 @@ var states = map[string]deploy.State{
 // Status implements deploy.Launcher. A job that was terminated is Failed: the
 // service has no other word.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
-	c, err := e.client()
-	if err != nil {
-		return deploy.Status{}, err
-	}
-	status, _, err := e.status(ctx, c, id)
+	status, _, err := e.status(ctx, id)
 	return status, err
 }
 
-func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (deploy.Status, time.Duration, error) {
+func (e *Engine) status(ctx context.Context, id string) (deploy.Status, time.Duration, error) {
 	var a answer
-	next, err := c.Do(ctx, http.MethodGet, e.job(id), nil, &a)
+	next, err := e.service.About(ctx, arm.Job(id), http.MethodGet, e.job(id), nil, &a)
 	if err != nil {
-		return deploy.Status{}, 0, missing(err, deploy.ErrNoJob, id)
+		return deploy.Status{}, 0, err
+	}
+	c, err := e.service.Client()
+	if err != nil {
+		return deploy.Status{}, 0, err
 	}
 	s := deploy.Status{State: deploy.Queued, Reason: a.Properties.State, Where: c.URL(e.job(id))}
 	if known, ok := states[a.Properties.State]; ok {
@@ -141,23 +123,19 @@ func (e *Engine) status(ctx context.Context, c *arm.Client, id string) (deploy.S
 // where mpirun writes what all ranks print. What preparing the job printed comes
 // with Fetch.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	return c.Follow(ctx, arm.NewTail(w, false), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
-		status, next, err := e.status(ctx, c, id)
+	return e.service.Follow(ctx, arm.NewTail(w, false), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
+		status, next, err := e.status(ctx, id)
 		if err != nil {
 			return nil, false, 0, err
 		}
-		files, err := e.list(ctx, c, id, "stdouterr", ".")
+		files, err := e.list(ctx, id, "stdouterr", ".")
 		files = slices.DeleteFunc(files, func(f arm.File) bool { return f.Name != "stdout.txt" && f.Name != "stderr.txt" })
 		return files, status.State.Ended(), next, err
 	})
 }
 
 // list finds the files of an output directory, with those in its folders.
-func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder string) ([]arm.File, error) {
+func (e *Engine) list(ctx context.Context, id, directory, folder string) ([]arm.File, error) {
 	query := url.Values{
 		"outputdirectoryid": {directory}, "directory": {folder}, "linkexpiryinminutes": {"60"}, "maxresults": {"1000"},
 	}
@@ -172,8 +150,8 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 			} `json:"value"`
 			Next string `json:"nextLink"`
 		}
-		if _, err := c.Do(ctx, method, at, nil, &page); err != nil {
-			return nil, missing(err, deploy.ErrNoJob, id)
+		if _, err := e.service.About(ctx, arm.Job(id), method, at, nil, &page); err != nil {
+			return nil, err
 		}
 		for _, f := range page.Value {
 			name := path.Join(folder, f.Name)
@@ -181,7 +159,7 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 				files = append(files, arm.File{Name: name, Link: f.Link})
 				continue
 			}
-			below, err := e.list(ctx, c, id, directory, name)
+			below, err := e.list(ctx, id, directory, name)
 			if err != nil {
 				return nil, err
 			}
@@ -194,53 +172,34 @@ func (e *Engine) list(ctx context.Context, c *arm.Client, id, directory, folder 
 
 // Cancel implements deploy.Launcher.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	status, _, err := e.status(ctx, c, id)
+	status, _, err := e.status(ctx, id)
 	if err != nil || status.State.Ended() {
 		return err
 	}
-	if _, err := c.Do(ctx, http.MethodPost, e.job(id)+"/terminate", nil, nil); err != nil {
-		return missing(err, deploy.ErrNoJob, id)
-	}
-	return nil
+	_, err = e.service.About(ctx, arm.Job(id), http.MethodPost, e.job(id)+"/terminate", nil, nil)
+	return err
 }
 
 // Fetch implements deploy.Launcher: what the job printed goes to the folder
 // itself, what it wrote to $AZ_BATCHAI_OUTPUT_OUTPUT to the folder output in it.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
-	c, err := e.client()
+	files, err := e.list(ctx, id, "stdouterr", ".")
 	if err != nil {
 		return err
 	}
-	files, err := e.list(ctx, c, id, "stdouterr", ".")
-	if err != nil {
-		return err
-	}
-	outputs, err := e.list(ctx, c, id, outputID, ".")
+	outputs, err := e.list(ctx, id, outputID, ".")
 	if err != nil {
 		return err
 	}
 	for _, f := range outputs {
 		files = append(files, arm.File{Name: path.Join("output", f.Name), Link: f.Link})
 	}
-	if err := c.Save(ctx, files, folder); err != nil {
-		return fmt.Errorf("%s: %w", engine, err)
-	}
-	return nil
+	return e.service.Save(ctx, files, folder)
 }
 
 // Delete removes a job that has ended, and its record, from the service. What it
 // wrote stays on the share.
 func (e *Engine) Delete(ctx context.Context, id string) error {
-	c, err := e.client()
-	if err != nil {
-		return err
-	}
-	if _, err := c.Do(ctx, http.MethodDelete, e.job(id), nil, nil); err != nil {
-		return missing(err, deploy.ErrNoJob, id)
-	}
-	return nil
+	_, err := e.service.About(ctx, arm.Job(id), http.MethodDelete, e.job(id), nil, nil)
+	return err
 }
