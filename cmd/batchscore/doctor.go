@@ -11,7 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 // finding is one line of doctor's report.
@@ -90,7 +90,7 @@ func onnxRuntime() []finding {
 
 func jpegDecoder() finding {
 	f := finding{what: "JPEG decoder"}
-	name, err := preprocess.JPEGBackend()
+	name, err := jpeg.Backend()
 	if err != nil {
 		f.state = "Go's own, several times slower;"
 		f.missing = err.Error()
