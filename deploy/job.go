@@ -250,21 +250,6 @@ func (j Job) Argv(binary string) []string {
 	return argv
 }
 
-// shellSafe is text that a shell takes as one word, as it stands.
-var shellSafe = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// ShellLine is argv as a line of a POSIX shell.
-func ShellLine(argv []string) string {
-	words := make([]string, len(argv))
-	for i, a := range argv {
-		words[i] = a
-		if !shellSafe.MatchString(a) {
-			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
-}
-
 // Unsupported is ErrUnsupported for a field of the job.
 func Unsupported(engine, field, what string, args ...any) error {
 	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)

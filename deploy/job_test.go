@@ -86,13 +86,6 @@ func TestWrongJobsAreRefused(t *testing.T) {
 	}
 }
 
-func TestShellLine(t *testing.T) {
-	line := ShellLine([]string{"batchscore", "run", "--images", "az://a/b c", "it's", "", "$HOME"})
-	if want := `batchscore run --images 'az://a/b c' 'it'\''s' '' '$HOME'`; line != want {
-		t.Errorf("%s, want %s", line, want)
-	}
-}
-
 func TestIDsAreNamesEverywhere(t *testing.T) {
 	at := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
 	a, b := NewID("nightly", at, 0), NewID("nightly", at, 1<<32-1)

@@ -7,14 +7,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/batchscore/batchscore/models/graph/onnxpb"
+	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
-// Annotations are what a model file can be given without touching its graph;
-// nil is left as it is.
+// Annotations are what can be added to a model file without changing its graph;
+// what is nil stays as it is in the file.
 type Annotations struct {
 	Contract *Contract
 	Golden   *Golden
@@ -22,76 +19,61 @@ type Annotations struct {
 
 // Annotate copies the model file in to out with other metadata. All other
 // bytes stay as they are. The two may be the same file; out appears whole or
-// not at all. A model whose weights lie in a file beside it stays in its folder.
+// not at all. A model with weight files next to it must stay in its folder.
 func Annotate(in, out string, a Annotations) error {
-	entries := map[string]string{}
-	if a.Contract != nil {
-		if err := a.Contract.Validate(); err != nil {
-			return fmt.Errorf("%w: %w", ErrModel, err)
-		}
-		if err := setJSON(entries, MetadataKey, a.Contract); err != nil {
-			return err
-		}
-	}
-	if a.Golden != nil {
-		if err := a.Golden.Validate(); err != nil {
-			return fmt.Errorf("%w: golden images: %w", ErrModel, err)
-		}
-		if err := setJSON(entries, GoldenKey, a.Golden); err != nil {
-			return err
-		}
-	}
-	h, size, err := readFile(in)
+	entries, err := a.metadata()
 	if err != nil {
 		return err
 	}
-	if len(h.external) > 0 && filepath.Dir(in) != filepath.Dir(out) {
-		return fmt.Errorf("%w: %s has its weights in a file beside it; write %s to the same folder", ErrModel, in, out)
+	f, err := readFile(in)
+	if err != nil {
+		return err
 	}
-	f, err := os.Open(in)
+	if f.HasExternal() && filepath.Dir(in) != filepath.Dir(out) {
+		return fmt.Errorf("%w: %s has its weights in a file next to it; write %s to the same folder", ErrModel, in, out)
+	}
+	r, err := os.Open(in)
 	if err != nil {
 		return fmt.Errorf("open model: %w", err)
 	}
-	defer f.Close()
+	defer r.Close()
 	return Save(out, func(w io.Writer) error {
-		at := int64(0)
-		for _, s := range append(h.metadata, entrySpan{"", size, size}) {
-			if _, ok := entries[s.key]; !ok && s.first < size {
-				continue
-			}
-			if _, err := io.Copy(w, io.NewSectionReader(f, at, s.first-at)); err != nil {
-				return fmt.Errorf("copy %s: %w", in, err)
-			}
-			at = s.end
-		}
-		// A message may end with any of its repeated fields.
-		for _, key := range []string{MetadataKey, GoldenKey} {
-			value, ok := entries[key]
-			if !ok {
-				continue
-			}
-			entry, err := proto.Marshal(&onnxpb.StringStringEntryProto{Key: &key, Value: &value})
-			if err != nil {
-				return fmt.Errorf("metadata %s: %w", key, err)
-			}
-			head := protowire.AppendTag(nil, modelMetadata, protowire.BytesType)
-			if _, err := w.Write(protowire.AppendBytes(head, entry)); err != nil {
-				return err
-			}
+		if err := f.WriteAnnotated(w, r, entries); err != nil {
+			return fmt.Errorf("annotate %s: %w", in, err)
 		}
 		return nil
 	})
 }
 
-// setJSON adds an entry that is read again: one beyond the bounds is refused.
-func setJSON(entries map[string]string, key string, v any) error {
+// metadata returns the annotations as entries of a model's metadata.
+func (a Annotations) metadata() (entries []onnxfile.Metadatum, err error) {
+	if a.Contract != nil {
+		if err := a.Contract.Validate(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrModel, err)
+		}
+		if entries, err = appendJSON(entries, MetadataKey, a.Contract); err != nil {
+			return nil, err
+		}
+	}
+	if a.Golden != nil {
+		if err := a.Golden.Validate(); err != nil {
+			return nil, fmt.Errorf("%w: golden images: %w", ErrModel, err)
+		}
+		if entries, err = appendJSON(entries, GoldenKey, a.Golden); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// appendJSON adds an entry. One that is too large to be read back is refused.
+func appendJSON(entries []onnxfile.Metadatum, key string, v any) ([]onnxfile.Metadatum, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("metadata %s: %w", key, err)
+		return nil, fmt.Errorf("metadata %s: %w", key, err)
 	}
-	if len(text) > maxMetadata-maxDeclaration {
-		return fmt.Errorf("%w: metadata %s: %d bytes, more than %d", ErrModel, key, len(text), maxMetadata-maxDeclaration)
+	if len(text) > onnxfile.MaxMetadataValue {
+		return nil, fmt.Errorf("%w: metadata %s: %d bytes, more than %d", ErrModel, key, len(text), onnxfile.MaxMetadataValue)
 	}
-	entries[key] = string(text)
-	return nil
+	return append(entries, onnxfile.Metadatum{Key: key, Value: string(text)}), nil
 }

@@ -1,6 +1,10 @@
 package models
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/batchscore/batchscore/models/onnxfile"
+)
 
 // Architecture names a network by its structure, whatever its weights and
 // classes are.
@@ -12,26 +16,25 @@ const (
 	InceptionV3 Architecture = "Inception V3"
 )
 
-// structures is how a network is told from others: by the number of its
-// convolutions (a head may be written as some more), and by the multiply-adds of
-// one image, in millions. What a head for another number of classes adds or
-// lacks is within the bounds.
+// structures are the features that tell a network from others: the number of its
+// convolutions, and the multiply-adds of one image in millions. The dense layers
+// of a head may be written as further convolutions. The bounds leave room for
+// heads of other numbers of classes.
 var structures = []struct {
 	name                        Architecture
 	convolutions, ofHead        int
 	leastMillions, mostMillions int64
 }{
-	{VGG16, 13, 3, 15_340, 15_620},
-	{InceptionV3, 94, 1, 5_650, 5_800},
+	{name: VGG16, convolutions: 13, ofHead: 3, leastMillions: 15_340, mostMillions: 15_620},
+	{name: InceptionV3, convolutions: 94, ofHead: 1, leastMillions: 5_650, mostMillions: 5_800},
 }
 
 // architecture recognises the network of a graph that takes batch images at a
 // time, or any number if that is 0.
-func architecture(h *header, batch int) Architecture {
+func architecture(f *onnxfile.File, batch int) Architecture {
 	convolutions := 0
-	for i := range h.nodes {
-		switch op := h.nodes[i].op; {
-		case strings.HasSuffix(op, "Conv"), op == "ConvInteger", op == "QLinearConv":
+	for i := range f.Nodes {
+		if op := f.Nodes[i].Op; strings.HasSuffix(op, "Conv") || op == "ConvInteger" {
 			convolutions++
 		}
 	}
@@ -39,9 +42,9 @@ func architecture(h *header, batch int) Architecture {
 		if convolutions < s.convolutions || convolutions > s.convolutions+s.ofHead {
 			continue
 		}
-		shapes := infer(h)
-		millions := shapes.macs / int64(max(batch, 1)) / 1_000_000
-		if len(shapes.opaque) == 0 && millions >= s.leastMillions && millions <= s.mostMillions {
+		shapes := f.Shapes()
+		millions := shapes.MultiplyAdds / int64(max(batch, 1)) / 1_000_000
+		if len(shapes.Uncounted) == 0 && millions >= s.leastMillions && millions <= s.mostMillions {
 			return s.name
 		}
 	}

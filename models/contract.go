@@ -1,17 +1,31 @@
-// Package models holds what a model needs to be run and believed: its input
-// size, layout, preprocessing and labels, and where its file lies.
+// Package models holds what a model needs to be run and believed: its contract
+// (input size, layout, preprocessing, labels), and golden images to check it
+// with.
+//
+// Open reads a model file and completes its contract in four steps:
+//
+//  1. onnxfile reads what the file declares.
+//  2. The answers to what a graph does not tell are collected, the strongest
+//     first: flags, the sidecar next to the file, a preset, the file's metadata.
+//  3. They are compared with the graph. Conflicts are reported, and what nobody
+//     answers is asked for; nothing is guessed.
+//  4. The contract is checked against the graph once more and returned as part
+//     of a Model, which an engine runs.
 package models
 
 import (
 	"errors"
 
+	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // ErrModel means that a model file, its contract or its labels cannot be used.
-var ErrModel = errors.New("unusable model")
+// It is the error of package onnxfile, so that what is wrong with a file is
+// reported the same way by both.
+var ErrModel = onnxfile.ErrUnusable
 
-// ErrProvider means that the execution provider asked for is not there.
+// ErrProvider means that the requested execution provider is not available.
 var ErrProvider = errors.New("execution provider unavailable")
 
 // ErrOutOfMemory means that a device could not hold a batch; a smaller batch
@@ -21,22 +35,23 @@ var ErrOutOfMemory = errors.New("device out of memory")
 // MetadataKey is the ONNX metadata_props key that carries the Contract as JSON.
 const MetadataKey = "batchscore.contract"
 
-// Activation says what a model's output row holds, and so what is done to it.
+// Activation says what a model's output row holds, and so which function is
+// applied to it.
 type Activation string
 
-// The kinds of output rows. Of the first two an image has one class; of the
-// others every class is judged by itself.
+// The kinds of output rows. With the first two an image has one class; with the
+// others every class is judged independently.
 const (
-	Probabilities Activation = "probabilities" // sums to 1 as it is
-	Logits        Activation = "logits"        // needs a softmax
-	Sigmoid       Activation = "sigmoid"       // each score needs a sigmoid
-	Independent   Activation = "independent"   // each score is from 0 to 1 as it is
+	Probabilities Activation = "probabilities" // sum to 1; used as they are
+	Logits        Activation = "logits"        // a softmax is applied
+	Sigmoid       Activation = "sigmoid"       // a sigmoid is applied to each score
+	Independent   Activation = "independent"   // each from 0 to 1; used as they are
 )
 
-// Activations are all of them, as flags and sidecars spell them.
+// Activations returns all of them, as flags and sidecars spell them.
 func Activations() []string { return spelled(Probabilities, Logits, Sigmoid, Independent) }
 
-// Contract is what must be known of a model to score images with it. It
+// Contract is what must be known about a model to score images with it. It
 // travels in the ONNX file's metadata.
 type Contract struct {
 	Name       string          `json:"name"`
@@ -47,26 +62,27 @@ type Contract struct {
 	OutputName string `json:"output_name,omitempty"`
 	// Classes is the width of the output row.
 	Classes int `json:"classes"`
-	// Labels are one for each class, or two for a row of one independent score:
-	// that of 0 and that of 1.
+	// Labels are one for each class. A row of one independent score may have two:
+	// the label of 0 and the label of 1.
 	Labels []string `json:"labels,omitempty"`
 	// Precision is what the weights were converted to: "fp16" or "int8"; empty
 	// for float32.
 	Precision string `json:"precision,omitempty"`
-	// TransformInput says of torchvision's Inception V3 whether its graph takes
-	// the pixels from ImageNet's normalisation to -1..1; nil for any other.
+	// TransformInput tells, for torchvision's Inception V3 only, whether its graph
+	// converts the pixels from ImageNet's normalisation to -1..1; nil for any
+	// other model.
 	TransformInput *bool `json:"transform_input,omitempty"`
-	// Source and SourceDigest name what the file was made from; the digest is
-	// "sha256:" and hex.
+	// Source and SourceDigest identify the file that the model was made from; the
+	// digest is "sha256:" and hex.
 	Source       string `json:"source,omitempty"`
 	SourceDigest string `json:"source_digest,omitempty"`
 }
 
 // Binary reports whether the one score of a row stands for two classes: the
-// second has it, and the first what it lacks to 1.
+// second class has that score, and the first has 1 minus it.
 func (c *Contract) Binary() bool { return c.Classes == 1 && len(c.Labels) == 2 }
 
-// Labelled is how many classes a row of the result chooses from.
+// Labelled returns how many classes a row of the result chooses from.
 func (c *Contract) Labelled() int {
 	if c.Binary() {
 		return 2

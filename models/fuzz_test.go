@@ -86,34 +86,6 @@ func FuzzSidecar(f *testing.F) {
 	})
 }
 
-func FuzzRegistry(f *testing.F) {
-	f.Add([]byte("version: 1\nmodels:\n- {name: a, file: /a.onnx, digest: x, contract: {resize: area}}\n"))
-	f.Add([]byte("version: 1\nmodels: &m [*m]\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "registry.yaml"), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		before, err := models.ReadRegistry(dir)
-		if err != nil {
-			if !errors.Is(err, models.ErrModel) {
-				t.Errorf("%v does not wrap ErrModel", err)
-			}
-			return
-		}
-		// What was read can be added to.
-		if err := models.Register(dir, models.Entry{Name: "new-one", File: "/new.onnx"}, false); err != nil {
-			if !errors.Is(err, models.ErrRegistered) {
-				t.Fatal(err)
-			}
-			return
-		}
-		if after, err := models.ReadRegistry(dir); err != nil || len(after) != len(before)+1 {
-			t.Errorf("%d entries became %d, %v", len(before), len(after), err)
-		}
-	})
-}
-
 // FuzzInspect propagates sizes through whatever parses as a graph.
 func FuzzInspect(f *testing.F) {
 	f.Add(graphtest.Tiny(graphtest.Options{}))

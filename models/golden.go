@@ -23,13 +23,13 @@ const (
 )
 
 // Golden is images with the scores that a model gave them when it was made. A
-// worker that gets other scores has another preprocessing, another library or
-// another model.
+// worker that computes other scores uses another preprocessing, another library
+// or another model.
 type Golden struct {
 	Images []GoldenImage `json:"images"`
-	// Tolerance is the largest Difference that is still the same answer.
+	// Tolerance is the largest Difference that passes as the same answer.
 	Tolerance float64 `json:"tolerance"`
-	// ScaledDecode tells whether the decoder was let to shrink the images.
+	// ScaledDecode reports whether the decoder was allowed to shrink the images.
 	ScaledDecode bool `json:"scaled_decode,omitempty"`
 	// JPEGDecoder is the kind of decoder that the scores were made with.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
@@ -47,20 +47,21 @@ type GoldenImage struct {
 	Scores []float32 `json:"scores"`
 }
 
-// tolerances are by Contract.Precision, for the same images on other devices:
-// float32 sums in another order, and the lower precisions round on the way.
+// tolerances are by Contract.Precision, for the same images on other devices.
+// float32 differs by the order of sums, and the lower precisions round at every
+// layer.
 var tolerances = map[string]float64{
 	"":     1e-3,
 	"fp16": 2e-2,
 	"int8": 1e-1,
 }
 
-// otherDecoder is added where JPEG is decoded by another decoder: pixels of
-// libjpeg-turbo and of Go differ by a unit or two, which moved the scores of
-// Inception V3 by up to 3.3e-3.
+// otherDecoder is added to the tolerance where another decoder decodes JPEG. The
+// pixels of libjpeg-turbo and of Go differ by a unit or two, which changed the
+// scores of Inception V3 by up to 3.3e-3.
 const otherDecoder = 5e-3
 
-// GoldenTolerance is the tolerance for models of a precision.
+// GoldenTolerance returns the tolerance for models of a precision.
 func GoldenTolerance(precision string) float64 {
 	if t, ok := tolerances[precision]; ok {
 		return t
@@ -68,8 +69,8 @@ func GoldenTolerance(precision string) float64 {
 	return tolerances[""]
 }
 
-// ParseGolden reads a Golden from the JSON of a model's metadata. Like a
-// contract, it holds no field that is not known.
+// ParseGolden parses a Golden from the JSON of a model's metadata. As in a
+// contract, an unknown field is an error.
 func ParseGolden(text []byte) (*Golden, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -86,7 +87,7 @@ func ParseGolden(text []byte) (*Golden, error) {
 	return &g, nil
 }
 
-// Validate says what makes g unusable.
+// Validate returns an error that says what makes g unusable.
 func (g *Golden) Validate() error {
 	if n := len(g.Images); n < 1 || n > MaxGoldenImages {
 		return fmt.Errorf("%d images are not within 1..%d", n, MaxGoldenImages)
@@ -120,14 +121,14 @@ func (g *Golden) Validate() error {
 
 func (g *Golden) fits(c Contract) error {
 	if n := len(g.Images[0].Scores); n != c.Classes {
-		return fmt.Errorf("%d scores an image for a model of %d classes", n, c.Classes)
+		return fmt.Errorf("%d scores per image for a model of %d classes", n, c.Classes)
 	}
 	return nil
 }
 
-// Difference is the largest distance of two rows' scores, in parts of the
-// largest score by size of want: 0 for equal rows. It is infinite for rows
-// of unequal length or with a NaN.
+// Difference returns the largest distance between the scores of two rows,
+// divided by the largest absolute score of want: 0 for equal rows. It is infinite
+// for rows of unequal length or with a NaN.
 func Difference(want, got []float32) float64 {
 	if len(want) != len(got) {
 		return math.Inf(1)
@@ -149,7 +150,7 @@ func Difference(want, got []float32) float64 {
 	return most / scale
 }
 
-// Verdict is what came of a check against golden images.
+// Verdict is the result of a check against golden images.
 type Verdict struct {
 	Images    int     `json:"images"`
 	Worst     string  `json:"worst"` // the image of the largest difference
@@ -157,9 +158,9 @@ type Verdict struct {
 	Tolerance float64 `json:"tolerance"`
 }
 
-// Check compares the scores of the golden images, one row each in their order,
-// with those they should have. JPEG was decoded by the kind of decoder named.
-// An error beyond the tolerance wraps ErrModel.
+// Check compares scores, one row for each golden image in their order, with those
+// they should have. decoder is the kind of decoder that decoded JPEG. A
+// difference beyond the tolerance is an error that wraps ErrModel.
 func (g *Golden) Check(scores [][]float32, decoder string) (Verdict, error) {
 	v := Verdict{Images: len(g.Images), Tolerance: g.Tolerance, Worst: g.Images[0].Name}
 	if decoder != g.JPEGDecoder {
@@ -179,20 +180,20 @@ func (g *Golden) Check(scores [][]float32, decoder string) (Verdict, error) {
 			made = " (made with " + g.MadeWith + ")"
 		}
 		return v, fmt.Errorf("%w: the scores of golden image %q differ by %.2g of the largest score, more than %.2g%s:"+
-			" the preprocessing, the library or the weights are not those that the model was made with",
+			" the preprocessing, the library or the weights are not those the model was made with",
 			ErrModel, v.Worst, v.Largest, v.Tolerance, made)
 	}
 	return v, nil
 }
 
-// AddGolden writes the model file in to out with golden images in its
-// metadata, in place of any it had; see Annotate.
+// AddGolden copies the model file in to out with these golden images in its
+// metadata instead of any it had; see Annotate.
 func AddGolden(in, out string, g *Golden) error {
 	return Annotate(in, out, Annotations{Golden: g})
 }
 
-// GoldenFiles picks the images of a folder that fit into a Golden: the first
-// in order of their names. It returns their names and contents.
+// GoldenFiles returns the names and contents of the images in a folder that fit
+// into a Golden, the first in order of their names.
 func GoldenFiles(dir string) (names []string, images [][]byte, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -216,7 +217,7 @@ func GoldenFiles(dir string) (names []string, images [][]byte, err error) {
 		names, images = append(names, e.Name()), append(images, image)
 	}
 	if len(names) == 0 {
-		return nil, nil, fmt.Errorf("golden images: no file of at most %d bytes lies in %s", MaxGoldenBytes, dir)
+		return nil, nil, fmt.Errorf("golden images: there is no file of at most %d bytes in %s", MaxGoldenBytes, dir)
 	}
 	return names, images, nil
 }

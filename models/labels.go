@@ -10,13 +10,13 @@ import (
 	"github.com/batchscore/batchscore/models/labels"
 )
 
-// maxLabelFile is far above the labels of any classifier, and far below what
-// hurts: a model given as a labels file by mistake is not read whole.
+// maxLabelFile is more bytes than the labels of any classifier need. It keeps a
+// model that was given as a labels file by mistake from being read whole.
 const maxLabelFile = 16 << 20
 
 // ReadLabels reads a file of labels in the order of the classes, in any of the
-// forms that package labels knows: one label a line is one of them. Errors
-// about its content wrap ErrModel.
+// forms that package labels knows, such as one label per line. Errors about its
+// content wrap ErrModel.
 func ReadLabels(path string) ([]string, error) {
 	l, err := readLabels(path, 0)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -25,8 +25,8 @@ func ReadLabels(path string) ([]string, error) {
 	return l.Names, err
 }
 
-// readLabels is ReadLabels for a model of that many classes, if they are known,
-// without the wrapping.
+// readLabels is ReadLabels for a model of that many classes; 0 means that the
+// number is not known. Its errors do not wrap ErrModel.
 func readLabels(path string, classes int) (labels.List, error) {
 	f, err := os.Open(path)
 	if err != nil {

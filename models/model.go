@@ -1,8 +1,12 @@
 package models
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
+	"github.com/batchscore/batchscore/models/formats"
+	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -10,111 +14,127 @@ import (
 // fit for images. Its weights stay in the file.
 type Model struct {
 	Path string
-	// Digest is "sha256:" and hex, over the whole file and those beside it that
-	// its weights lie in.
+	// Digest is "sha256:" and hex, over the file and the weight files next to it.
 	Digest string
-	// Size of the file, or of all of these, in bytes.
+	// Size is the bytes of all these files.
 	Size int64
-	// External reports whether there are weights beside the file.
+	// External reports whether there are weight files next to the file.
 	External bool
 	// Contract is complete: Labels has Classes entries, which are the class
-	// numbers where nothing names the classes.
+	// numbers if nothing names the classes.
 	Contract Contract
 
 	InputName string
 	// InputShape is [N,H,W,3] or [N,3,H,W]; -1 is an axis of any size.
 	InputShape []int64
 	// DType and Layout of the input, as the graph declares them. Float16 is
-	// float32 here: the engine converts. Layout is empty while nothing tells.
+	// float32 here, because the engine converts it. Layout is empty as long as
+	// nothing tells.
 	DType preprocess.DType
 	// HalfInput reports whether the graph takes float16.
 	HalfInput bool
 	Layout    preprocess.Layout
 
 	OutputName string
-	// OutputShape is [N,Classes], without axes of 1; -1 is an axis of any size.
+	// OutputShape is [N,Classes], without axes of size 1; -1 is an axis of any
+	// size.
 	OutputShape []int64
 	// outputs is how many outputs the graph has.
 	outputs int
-
 	// ending is how the graph ends before that output.
 	ending ending
 
-	// Batch is the only batch that the graph accepts; 0 is any.
+	// Batch is the only batch size that the graph accepts; 0 means any.
 	Batch int
-	// Architecture is that of a network that is recognised by its structure.
+	// Architecture of the network, if its structure is recognised.
 	Architecture Architecture
 	// Int8 reports whether the graph multiplies integers of 8 bits.
 	Int8 bool
 
-	// Dependences are operators that the graph shows by which the row of an
-	// image depends on its neighbours or on chance.
-	Dependences []Dependence
+	// Dependences are operators of the graph by which the row of an image depends
+	// on its neighbours or on chance.
+	Dependences []onnxfile.Dependence
 	// Half reports whether some of the weights are float16 or bfloat16.
 	Half bool
 
-	// Conflicts says, one sentence each, where answers to the same question
-	// differ, and which was taken.
+	// Conflicts are sentences, one for each question to which answers differed,
+	// that say which answer was used.
 	Conflicts []string
-	// LabelsForm says what a file of labels was read as that is no plain text.
+	// LabelsForm says how a file of labels was read if it is not plain text.
 	LabelsForm string
-	// Golden is what the file carries to be checked against; nil if nothing.
+	// Golden is the file's golden images; nil if it has none.
 	Golden *Golden
 }
 
-// OpenOptions say what a model file does not, or differently.
+// OpenOptions supply what a model file does not say, or override it.
 type OpenOptions struct {
-	// Contract replaces the one in the file, and whatever lies beside it.
+	// Contract replaces the one in the file, and all answers next to it.
 	Contract *Contract
-	// Given are answers that stand before those of the sidecar (the YAML file
-	// beside the model), of presets and of the metadata; the strongest first.
+	// Given are answers that override those of the sidecar (the YAML file next to
+	// the model), of presets and of the metadata; the strongest first.
 	Given []Given
 	// Labels replace those of the contract, one for each class.
 	Labels []string
 }
 
-// Open reads what a model file declares of itself, in one pass that takes the
-// file's digest and skips its weights, and completes its contract. Every error
-// about the content of the file or of its sidecar wraps ErrModel; where the
-// contract of an image model cannot be known, it asks what must be answered.
+// Open reads what a model file declares, in one pass that takes the file's
+// digest and skips its weights, and completes its contract. Every error about
+// the content of the file or of its sidecar wraps ErrModel. If the contract of
+// an image model is incomplete, the error lists the open questions.
 func Open(path string, o OpenOptions) (*Model, error) {
-	h, size, err := readFile(path)
+	f, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Path: path, Digest: h.digest, Size: size + h.externalSize, External: len(h.external) > 0}
-	if err := m.fill(h, o); err != nil {
+	m := newModel(path, f)
+	if err := m.complete(f, o); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
 	}
 	return m, nil
 }
 
-// fill takes over what the header declares and holds it against the contract.
-func (m *Model) fill(h *header, o OpenOptions) error {
-	layers, own, err := m.answers(h, o)
+// readFile is onnxfile.Read. If the path is something else, the error says what
+// it is and how to make a model of it.
+func readFile(path string) (*onnxfile.File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%w: %s %s", ErrModel, path, formats.DescribeFolder(path))
+	}
+	f, err := onnxfile.Read(path)
+	if errors.Is(err, onnxfile.ErrNotONNX) {
+		if kind := formats.DescribeFile(path); kind != "" {
+			return nil, fmt.Errorf("%w: %s: %w: %s", ErrModel, path, onnxfile.ErrNotONNX, kind)
+		}
+	}
+	return f, err
+}
+
+func newModel(path string, f *onnxfile.File) *Model {
+	return &Model{Path: path, Digest: f.Digest, Size: f.Size + f.ExternalSize, External: f.HasExternal()}
+}
+
+// complete adds what the file declares and finds the contract.
+func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
+	layers, own, err := m.collectAnswers(f, o)
 	if err != nil {
 		return err
 	}
-	if err := m.readInput(h, layers); err != nil {
+	if err := m.readInput(f, layers); err != nil {
 		return err
 	}
-	if err := m.readOutput(h, layers); err != nil {
+	if err := m.readOutput(f, layers); err != nil {
 		return err
 	}
 	if n := m.InputShape[0]; n > 0 {
 		m.Batch = int(n)
 	}
-	m.Architecture = architecture(h, m.Batch)
-	m.Int8 = h.computesInt8()
-	m.Dependences, m.Half = dependences(h), half(h)
+	m.Architecture = architecture(f, m.Batch)
+	m.Int8, m.Half = f.ComputesInt8(), f.HasHalfWeights()
+	m.Dependences = f.Dependences()
 
-	switch {
-	case o.Contract != nil:
+	if o.Contract != nil {
 		m.Contract = *o.Contract
-	default:
-		if err := m.resolve(layers, own); err != nil {
-			return err
-		}
+	} else if err := m.resolve(layers, own); err != nil {
+		return err
 	}
 	if o.Labels != nil {
 		m.Contract.Labels = o.Labels
@@ -123,24 +143,14 @@ func (m *Model) fill(h *header, o OpenOptions) error {
 		return err
 	}
 	m.Contract.Labels = m.Contract.classNames()
-	if err := m.agree(); err != nil {
+	if err := m.checkGraph(); err != nil {
 		return err
 	}
-	if h.hasGolden {
-		golden, err := ParseGolden([]byte(h.golden))
-		if err == nil {
-			err = golden.fits(m.Contract)
-		}
-		if err != nil {
-			return fmt.Errorf("golden images in the metadata: %w", err)
-		}
-		m.Golden = golden
-	}
-	return nil
+	return m.readGolden(f)
 }
 
-// agree compares the contract with the graph.
-func (m *Model) agree() error {
+// checkGraph compares the contract with the graph.
+func (m *Model) checkGraph() error {
 	c, p := m.Contract, m.Contract.Preprocess
 	width, height := m.side()
 	fits := func(graph int64, contract int) bool { return graph == -1 || graph == int64(contract) }
@@ -155,5 +165,21 @@ func (m *Model) agree() error {
 		return fmt.Errorf("contract and graph disagree on the classes: %d in the contract, %d in the graph",
 			c.Classes, m.OutputShape[1])
 	}
+	return nil
+}
+
+func (m *Model) readGolden(f *onnxfile.File) error {
+	text, ok := f.Lookup(GoldenKey)
+	if !ok {
+		return nil
+	}
+	golden, err := ParseGolden([]byte(text))
+	if err == nil {
+		err = golden.fits(m.Contract)
+	}
+	if err != nil {
+		return fmt.Errorf("golden images in the metadata: %w", err)
+	}
+	m.Golden = golden
 	return nil
 }

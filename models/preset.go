@@ -7,15 +7,15 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Preset is the way in which the models of one source take images. All presets
-// turn images upright as their EXIF orientation says, which none of the sources
-// does by itself; Answers.Orientation keeps them as they lie.
+// Preset is how the models of one source prepare images. All presets turn images
+// upright as their EXIF orientation says, which none of the sources does by
+// itself; Answers.Orientation can keep them as they are stored.
 type Preset struct {
 	Name string
 	// Matches names the code that the preset reproduces.
 	Matches string
-	// sides are the sizes of inputs for which ResizeTo is known; nil for a
-	// preset that does not crop.
+	// sides maps the sizes of inputs to their ResizeTo; nil for a preset that does
+	// not crop.
 	sides   map[int64]int
 	answers Answers
 }
@@ -91,12 +91,12 @@ func findPreset(name string) (*Preset, error) {
 			return &Presets[i], nil
 		}
 	}
-	return nil, fmt.Errorf("there is no preset %q, only %s", name, strings.Join(presetNames(), ", "))
+	return nil, fmt.Errorf("there is no preset %q; the presets are %s", name, strings.Join(presetNames(), ", "))
 }
 
-// presetAnswers is what a preset answers for m. How bytes become numbers is no
-// question for a graph that takes bytes, and whether that graph swaps red and
-// blue itself is nothing that a preset knows.
+// presetAnswers returns what a preset answers for m. A graph that takes bytes
+// scales them itself, and may swap red and blue itself, so a preset does not
+// answer these questions for it.
 func presetAnswers(name string, m *Model, given *merged) (Answers, error) {
 	p, err := findPreset(name)
 	if err != nil {
@@ -119,13 +119,14 @@ func presetAnswers(name string, m *Model, given *merged) (Answers, error) {
 	return a, nil
 }
 
-// Resizes are the resampling policies, as flags and sidecars spell them.
+// Resizes returns the resampling policies, as flags and sidecars spell them.
 func Resizes() []string {
 	return spelled(preprocess.PillowNearest, preprocess.PillowBilinear, preprocess.PillowBicubic, preprocess.PillowLanczos,
 		preprocess.TFBilinear, preprocess.TFBilinearLegacy, preprocess.TFBilinearAlignCorners, preprocess.Area)
 }
 
-// Fits are the ways of an image to the input's shape, likewise.
+// Fits returns the ways to give an image the input's shape, as flags and sidecars
+// spell them.
 func Fits() []string {
 	return spelled(preprocess.Stretch, preprocess.CenterCrop, preprocess.SlimCenterCrop, preprocess.CentralFraction)
 }

@@ -1,29 +1,30 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// question is one thing that must be known and is not.
+// question is something that must be known and is not.
 type question struct {
-	asks, answer string
+	text, answer string // the question, and the flags that answer it
 }
 
-// open lists what neither the graph nor the answers tell.
-func (m *Model) open(a *merged) []question {
+// openQuestions lists what neither the graph nor the answers tell.
+func (m *Model) openQuestions(a *merged) []question {
 	var open []question
-	ask := func(unknown bool, asks, answer string) {
+	ask := func(unknown bool, text, answer string) {
 		if unknown {
-			open = append(open, question{asks, answer})
+			open = append(open, question{text, answer})
 		}
 	}
 	ask(m.Layout == "", "which of its axes are the channels? Its graph leaves all of them open",
 		"--layout NCHW (as PyTorch and Optimum export it) or --layout NHWC (as TensorFlow does)")
 	ask(a.Width == nil || a.Height == nil,
-		"how large is an image for this model? Its graph takes any size", "--width PIXELS --height PIXELS")
+		"how large is an image for this model? Its graph accepts any size", "--width PIXELS --height PIXELS")
 	ask(a.Resize == nil,
 		"how were images resampled when it was trained?", "--resize "+strings.Join(Resizes(), "|"))
 	ask(a.Fit == nil,
@@ -35,27 +36,27 @@ func (m *Model) open(a *merged) []question {
 		"which part of each side is kept?", "--fraction 0.875")
 	ask(a.BGR == nil, "are its channels in the order RGB or BGR?", "--bgr=false (RGB) or --bgr (BGR)")
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
-		"which range do its pixels have? value = (pixel*scale - mean) / std, pixels being 0 to 255",
+		"which range do its pixels have? value = (pixel*scale - mean) / std, where pixels are 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
 	if a.Output == nil {
 		open = append(open, m.ending.question())
 	}
-	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, a label for each")
+	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, with a label for each")
 	return open
 }
 
-// ask is the error that spells the questions out. preset says that a preset was
-// named, and did not answer them.
-func (m *Model) ask(open []question, preset bool) error {
+// ask returns the error that spells the questions out. withPreset tells that a
+// preset was named, so there is no need to suggest one.
+func (m *Model) ask(open []question, withPreset bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) leaves open:\n",
 		MetadataKey, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
-		fmt.Fprintf(&b, "  - %s\n      %s\n", q.asks, q.answer)
+		fmt.Fprintf(&b, "  - %s\n      %s\n", q.text, q.answer)
 	}
-	fmt.Fprintf(&b, "answer with these flags, or in a file %s (keys as the flags, with _ for -)", sidecarPath(m.Path))
-	if !preset {
-		fmt.Fprintf(&b, ",\nor name its origin: --preset %s", strings.Join(presetNames(), "|"))
+	fmt.Fprintf(&b, "answer with these flags, or in a file %s (the same keys, with _ for -)", sidecarPath(m.Path))
+	if !withPreset {
+		fmt.Fprintf(&b, ",\nor name where the model comes from: --preset %s", strings.Join(presetNames(), "|"))
 	}
-	return fmt.Errorf("%s", b.String())
+	return errors.New(b.String())
 }

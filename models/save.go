@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Save writes a model file that appears under its name whole or not at all. It
-// replaces a file of that name, and makes the folder if need be.
+// Save writes a model file so that it appears under its name whole or not at
+// all. It replaces a file of that name, and makes the folder if necessary.
 func Save(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

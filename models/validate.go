@@ -15,11 +15,12 @@ import (
 	"github.com/batchscore/batchscore/models/labels"
 )
 
-// maxClasses is far above any real classifier's, and keeps a hostile file from
-// asking for absurd memory.
+// maxClasses is more than any real classifier has. It keeps a hostile file from
+// asking for absurd amounts of memory.
 const maxClasses = 1 << 20
 
-// Digest identifies the whole contract: "sha256:" and hex, over its JSON form.
+// Digest identifies the whole contract. It is "sha256:" and hex, over the
+// contract's JSON form.
 func (c Contract) Digest() string { return digestJSON(c) }
 
 // PreprocessDigest identifies the part of the contract that decides the pixels.
@@ -31,7 +32,7 @@ func (c Contract) LabelsDigest() string { return digestJSON(c.Labels) }
 func digestJSON(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // only NaN or infinity, which Validate refuses
+		panic(err) // only for NaN or infinity, which Validate refuses
 	}
 	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])
@@ -56,7 +57,7 @@ func ParseContract(text []byte) (*Contract, error) {
 	return &c, nil
 }
 
-// Validate says what in the contract cannot be met.
+// Validate returns an error that says what in the contract is impossible.
 func (c Contract) Validate() error {
 	if err := c.Preprocess.Validate(); err != nil {
 		return fmt.Errorf("contract: %w", err)
@@ -80,10 +81,10 @@ func (c Contract) Validate() error {
 	return nil
 }
 
-// independent reports whether every class is judged by itself.
+// independent reports whether every class is judged independently.
 func (c *Contract) independent() bool { return c.Output == Sigmoid || c.Output == Independent }
 
-// classNames is the labels, or the class numbers where there are none.
+// classNames returns the labels, or the class numbers if there are none.
 func (c Contract) classNames() []string {
 	if len(c.Labels) > 0 {
 		return c.Labels

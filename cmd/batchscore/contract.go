@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -53,7 +54,7 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 
 // registerModels adds the flag that names the models folder.
 func registerModels(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "models", "", "models folder, with its registry; by default $"+models.DirVar+" or batchscore/models in your configuration folder")
+	cmd.Flags().StringVar(dir, "models", "", "models folder, with its registry; by default $"+library.DirVar+" or batchscore/models in your configuration folder")
 }
 
 // modelsDir is the models folder of a flag, or the default.
@@ -61,7 +62,7 @@ func modelsDir(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	return models.Dir()
+	return library.Dir()
 }
 
 // answers are those given by flags.
@@ -146,7 +147,7 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 	var o models.OpenOptions
 	answers.LabelsPath = labels
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})
-	m, err := models.OpenNamed(f.dir, word, o)
+	m, err := library.Open(f.dir, word, o)
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, models.ErrModel) {
 		here, _ := os.Getwd()
 		err = fmt.Errorf("%w; name an ONNX file as it is seen from %s, or a registered model", err, here)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
@@ -74,7 +75,7 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int)
 	v, err := m.Golden.Check(scores, jpegKind())
 	if err != nil {
 		err = fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
-		if i := slices.IndexFunc(m.Dependences, func(d models.Dependence) bool { return !d.Chance }); i >= 0 && batch == 1 {
+		if i := slices.IndexFunc(m.Dependences, func(d onnxfile.Dependence) bool { return !d.Chance }); i >= 0 && batch == 1 {
 			err = fmt.Errorf("%w; or they were scored in one batch, and depend on it by %s", err, m.Dependences[i].Operator)
 		}
 		return v, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/output"
 )
@@ -164,7 +165,7 @@ func newTerminal(t testing.TB, width, height int, program *exec.Cmd) *terminal {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	term := &terminal{t, filepath.Join(dir, "s")}
-	line := deploy.ShellLine(append(append([]string{"env", "-i"}, program.Env...), program.Args...))
+	line := shellquote.Join(append(append([]string{"env", "-i"}, program.Env...), program.Args...))
 	script := filepath.Join(dir, "run")
 	// The shell lives through Ctrl-C and stays, so that the screen does.
 	writeFile(t, script, []byte("trap : INT\n"+line+"\necho $? >"+term.socket+".new\nmv "+term.socket+".new "+term.socket+".code\nexec sleep 1000\n"))

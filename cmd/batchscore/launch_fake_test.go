@@ -19,6 +19,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // killAt makes launch kill itself at a named point.
@@ -71,7 +72,7 @@ func (f *fake) Documents(job deploy.Job, id string) ([]deploy.Document, error) {
 		return nil, deploy.Unsupported("fake", "vmSize", "its machines are there already")
 	}
 	var body strings.Builder
-	fmt.Fprintln(&body, deploy.ShellLine(job.Argv("batchscore")))
+	fmt.Fprintln(&body, shellquote.Join(job.Argv("batchscore")))
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		fmt.Fprintf(&body, "%s=%s\n", name, job.Secrets[name])
 	}
@@ -98,7 +99,7 @@ func (f *fake) Submit(_ context.Context, job deploy.Job, id string) error {
 		return err
 	}
 	defer log.Close()
-	line := deploy.ShellLine(job.Argv(self)) + " & echo $! >" + f.file(id, "pid") + "; wait $!; echo $? >" + f.file(id, "end") +
+	line := shellquote.Join(job.Argv(self)) + " & echo $! >" + f.file(id, "pid") + "; wait $!; echo $? >" + f.file(id, "end") +
 		"; mv " + f.file(id, "end") + " " + f.file(id, "exit")
 	cmd := exec.Command("/bin/sh", "-c", line)
 	cmd.Env = append(cleanEnv(), asBatchscore+"=1", "BATCHSCORE_JOB="+id)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/library"
 )
 
 func newModelsAdd() *cobra.Command {
@@ -32,8 +33,8 @@ refused until it is added anew.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if task != "" && !slices.Contains(models.Tasks(), task) {
-				return usagef("--task %s: it takes %s", task, strings.Join(models.Tasks(), " or "))
+			if task != "" && !slices.Contains(library.Tasks(), task) {
+				return usagef("--task %s: it takes %s", task, strings.Join(library.Tasks(), " or "))
 			}
 			answers, err := f.answers(cmd)
 			if err != nil {
@@ -56,9 +57,9 @@ refused until it is added anew.`,
 			if labels != "" {
 				answers.Labels = m.Contract.Labels
 			}
-			e := models.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
-			if err := models.Register(dir, e, replace); err != nil {
-				if errors.Is(err, models.ErrRegistered) {
+			e := library.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
+			if err := library.Register(dir, e, replace); err != nil {
+				if errors.Is(err, library.ErrRegistered) {
 					err = fmt.Errorf("%w; --replace puts this one in its place", err)
 				}
 				return config(err)
@@ -73,7 +74,7 @@ refused until it is added anew.`,
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&task, "task", "", "task that the model does: "+strings.Join(models.Tasks(), " or "))
+	fs.StringVar(&task, "task", "", "task that the model does: "+strings.Join(library.Tasks(), " or "))
 	fs.StringVar(&labels, "labels", "", "file of labels in the order of the classes: one a line, JSON, YAML, a numbered list or a table with a header")
 	fs.BoolVar(&replace, "replace", false, "take the place of a model of that name")
 	return cmd
@@ -90,7 +91,7 @@ func newModelsRemove() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return models.Unregister(dir, args[0])
+			return library.Unregister(dir, args[0])
 		},
 	}
 	registerModels(cmd, &flag)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/formats"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/weights"
 )
@@ -71,7 +72,7 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			if from != randomWeights {
 				source, err := weights.Open(cmd.Context(), from, wo)
 				if err != nil {
-					if kind := models.OtherKind(from); strings.Contains(kind, "PyTorch") {
+					if kind := formats.DescribeFile(from); strings.Contains(kind, "PyTorch") {
 						err = fmt.Errorf("%w: %s: %s", models.ErrModel, from, kind)
 					}
 					return config(err)

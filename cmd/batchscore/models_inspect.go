@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
@@ -31,7 +32,7 @@ products for one image ("unknown" where a size cannot be worked out).`,
 				return err
 			}
 			answers.LabelsPath = labels
-			path, entry, err := models.Find(f.dir, args[0])
+			path, entry, err := library.Find(f.dir, args[0])
 			if err != nil {
 				return config(err)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/library"
 )
 
 func newModelsList() *cobra.Command {
@@ -25,14 +26,14 @@ other bytes than when it was registered).`,
 			if err != nil {
 				return err
 			}
-			entries, err := models.ReadRegistry(dir)
+			entries, err := library.Entries(dir)
 			if err != nil {
 				return err
 			}
 			w := newTable(cmd.OutOrStdout())
 			fmt.Fprintln(w, "TASK\tMODEL\tNAME\tFILE")
-			for _, k := range models.Registry {
-				path, _, err := models.Find(dir, k.Task)
+			for _, k := range library.Networks {
+				path, _, err := library.Find(dir, k.Task)
 				if errors.Is(err, models.ErrModel) {
 					path = "none, or several; add one with batchscore models add NAME FILE --task " + k.Task
 				} else if err != nil {
@@ -50,7 +51,7 @@ other bytes than when it was registered).`,
 			for _, e := range entries {
 				state, err := e.State()
 				if err != nil {
-					state = models.State(err.Error())
+					state = library.State(err.Error())
 				}
 				task := e.Task
 				if task == "" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/library"
 )
 
 // nothing asserts that a refused job left no trace.
@@ -106,7 +107,7 @@ func TestModelsRegistry(t *testing.T) {
 	says(t, score(78, "--model", "yours"), "models add NAME FILE")
 	list := func() ending { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
 	says(t, list(), "cloth_recognition", "VGG-16", "keras-inception", "mine", "ok", model)
-	r := finish(t, command(t, []string{models.DirVar + "=" + dir}, "models", "list"))
+	r := finish(t, command(t, []string{library.DirVar + "=" + dir}, "models", "list"))
 	says(t, r, "mine")
 
 	writeFile(t, model, graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true, Seed: 3}))
@@ -131,7 +132,7 @@ func TestModelsAddAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	entries, err := models.ReadRegistry(dir)
+	entries, err := library.Entries(dir)
 	if err != nil || len(entries) != many {
 		t.Errorf("%d of %d entries stand, %v", len(entries), many, err)
 	}

@@ -12,15 +12,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// profileFlags say where to write profiles of this process.
+// profileFlags say where profiles of the process are left.
 type profileFlags struct{ folder string }
 
 func (f *profileFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.folder, "profile", "",
-		"write profiles of this rank to `FOLDER`, for go tool pprof (cpu, allocs, block, mutex) and go tool trace")
+		"folder for profiles of this rank, for go tool pprof (cpu, allocs, block, mutex) and go tool trace")
 }
 
-// start starts profiling. The function it returns stops it and writes the profiles.
+// start begins to profile. The function it returns ends that and writes what
+// was found.
 func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if f.folder == "" {
 		return func() error { return nil }, nil
@@ -49,7 +50,7 @@ func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if err != nil {
 		return nil, config(fmt.Errorf("--profile: %w", err))
 	}
-	// The profile counts every wait of 10 µs or more, and a sample of shorter ones.
+	// Every wait of 10 µs and more is in the profile, of shorter ones a share.
 	runtime.SetBlockProfileRate(10_000)
 	runtime.SetMutexProfileFraction(10)
 	return func() error {

@@ -10,7 +10,8 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// versionText describes the build: its version, its commit and the version of Go.
+// versionText names the build: its version, the commit that it was made from,
+// and Go's version.
 func versionText() string {
 	return fmt.Sprintf("%s (commit %s, %s)", version, result.Commit(), runtime.Version())
 }

@@ -15,7 +15,6 @@ import (
 
 	labelfile "github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/preprocess"
-	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -103,7 +102,7 @@ func TestWildPicturesHavePillowsPixels(t *testing.T) {
 			}
 			got := make([]byte, wildSide*wildSide*3)
 			err = d.Decode(got, src)
-			var bad *codec.Failure
+			var bad *preprocess.Failure
 			want, refused := wildRefused[name]
 			switch {
 			case errors.As(err, &bad) && refused:

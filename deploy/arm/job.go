@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // Folder is a folder that the ranks know as Path and that the engine puts
@@ -22,7 +23,7 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 	used := make([]bool, len(folders))
 	words := make([]string, len(argv))
 	for i, arg := range argv {
-		words[i] = deploy.ShellLine([]string{arg})
+		words[i] = shellquote.Quote(arg)
 		flag, value := "", arg
 		if name, v, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(name, "-") {
 			flag, value = name+"=", v
@@ -39,10 +40,10 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 		used[best] = true
 		words[i] = folders[best].Expression
 		if flag != "" {
-			words[i] = deploy.ShellLine([]string{flag}) + words[i]
+			words[i] = shellquote.Quote(flag) + words[i]
 		}
 		if rest := strings.TrimPrefix(value, strings.TrimRight(folders[best].Path, "/")); rest != "" {
-			words[i] += deploy.ShellLine([]string{rest})
+			words[i] += shellquote.Quote(rest)
 		}
 	}
 	for k, f := range folders {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // The service's bodies, as far as they are used.
@@ -277,7 +278,7 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	export = slices.AppendSeq(export, maps.Keys(job.Environment))
 	export = slices.AppendSeq(export, maps.Keys(job.Secrets))
 	slices.Sort(export)
-	start := deploy.ShellLine(mpirun) + " --hostfile $AZ_BATCHAI_MPI_HOST_FILE " + deploy.ShellLine([]string{
+	start := shellquote.Join(mpirun) + " --hostfile $AZ_BATCHAI_MPI_HOST_FILE " + shellquote.Join([]string{
 		"-np", strconv.Itoa(job.Ranks()), "--map-by", "ppr:" + strconv.Itoa(job.RanksPerNode) + ":node", "--bind-to", "none", "--tag-output",
 	})
 	for _, name := range export {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // asLauncher makes the test binary submit a job into the folder that it names,
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // onceInto is a job that leaves a line in a file each time that it runs.
 func onceInto(folder string) deploy.Job {
-	return shell(1, "echo ran >>"+deploy.ShellLine([]string{filepath.Join(folder, "runs")}))
+	return shell(1, "echo ran >>"+shellquote.Quote(filepath.Join(folder, "runs")))
 }
 
 // TestLauncherKilled kills launchers at moments spread over Submit, and finds

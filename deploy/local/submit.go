@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // script runs mpirun and keeps its exit status. Of several that were started
@@ -32,7 +33,7 @@ folder=${0%%/*}
 code=$?
 %secho $code >"$folder/%s.new"
 mv "$folder/%[4]s.new" "$folder/%[4]s"
-`, startedFile, deploy.ShellLine(argv), limit, exitFile), nil
+`, startedFile, shellquote.Join(argv), limit, exitFile), nil
 }
 
 // agent is the script with which mpirun reaches a host. It tells which host was

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // sbatch is the command that reads the script from its standard input.
@@ -40,17 +41,17 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	}
 	line("export %s=%s", deploy.JobVariable, id)
 	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
-		line("export %s=%s", name, deploy.ShellLine([]string{job.Environment[name]}))
+		line("export %s=%s", name, shellquote.Quote(job.Environment[name]))
 	}
 	for _, name := range secretsFrom(job, "file") {
-		line("%s=$(cat %s) || exit 78", name, deploy.ShellLine([]string{job.Secrets[name].File}))
+		line("%s=$(cat %s) || exit 78", name, shellquote.Quote(job.Secrets[name].File))
 		line("export %s", name)
 	}
 	for _, setup := range e.o.Setup {
 		line("%s", setup)
 	}
 	line(`echo "batchscore: start ${SLURM_RESTART_COUNT:-0} of %s on $SLURM_JOB_NODELIST"`, id)
-	line("%s", deploy.ShellLine(append(e.srun(job), job.Argv(binary)...)))
+	line("%s", shellquote.Join(append(e.srun(job), job.Argv(binary)...)))
 	line(`code=$?
 # Ranks that made room for another job go on when it is their turn again. Slurm
 # puts a job back by itself unless it ends within the time granted.

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // Name is how errors call this engine.
@@ -121,7 +122,7 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	documents := []deploy.Document{{Name: deploy.ShellLine(sbatch), Body: script}}
+	documents := []deploy.Document{{Name: shellquote.Join(sbatch), Body: script}}
 	var environment []byte
 	for _, name := range secretsFrom(job, "env") {
 		environment = fmt.Appendf(environment, "%s=%s\n", name, job.Secrets[name])

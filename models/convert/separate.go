@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
+	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
 // Convolution is a two-dimensional convolution of float32 with strides and
@@ -44,7 +45,7 @@ type Operator struct {
 //
 // Errors about the content of the model wrap models.ErrModel.
 func Separate(data []byte, folder string, op Operator) (*Separated, error) {
-	sizes, err := models.Sizes(bytes.NewReader(data), int64(len(data)))
+	sizes, err := onnxfile.Sizes(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, err
 	}

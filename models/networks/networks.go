@@ -32,6 +32,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
+	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/weights"
 )
 
@@ -153,7 +154,7 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 		if err != nil {
 			return nil, fmt.Errorf("build %s: %w", o.Network, err)
 		}
-		b.Metadata(models.DataKey, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
+		b.Metadata(onnxfile.DataKey, "sha256:"+hex.EncodeToString(sum.Sum(nil)))
 		write = func(w io.Writer) error {
 			_, err := b.WriteBeside(graph.Until(ctx, w), filepath.Base(data))
 			return err

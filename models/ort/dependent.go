@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
 // DependentError reports whether the row of an image depends on more than the image.
@@ -24,7 +25,7 @@ type DependentError struct {
 	Images  [2]int
 	Largest float64
 	// Operators are those that the graph shows to be a cause.
-	Operators []models.Dependence
+	Operators []onnxfile.Dependence
 }
 
 // Error names what changes, the likely cause and what to do.
@@ -74,7 +75,7 @@ func (e *DependentError) Cause() string {
 
 // shownBy names the operators that make rows depend on chance, or on one
 // another, and says what to do; empty where there are none.
-func shownBy(operators []models.Dependence, chance bool) string {
+func shownBy(operators []onnxfile.Dependence, chance bool) string {
 	var named, remedies []string
 	for _, o := range operators {
 		if o.Chance != chance {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
-	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // CheckRows scores a few images alone, in company, at other places and twice,
@@ -103,7 +102,7 @@ func (e *Engine) trialRows(images [][]byte) ([][]byte, error) {
 	var rows [][]byte
 	for _, image := range images {
 		row := make([]byte, spec.RowBytes())
-		var bad *codec.Failure
+		var bad *preprocess.Failure
 		switch err := d.Decode(row, image); {
 		case errors.As(err, &bad):
 			continue

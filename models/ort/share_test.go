@@ -122,21 +122,7 @@ func writeDense(t *testing.T, path string, width int64) {
 		t.Fatal(err)
 	}
 	g.Metadata(models.MetadataKey, string(text))
-	for _, f := range []struct {
-		path  string
-		write func(io.Writer) (int64, error)
-	}{
-		{path: path + ".data", write: g.WriteData},
-		{path: path, write: func(w io.Writer) (int64, error) { return g.WriteBeside(w, filepath.Base(path)+".data") }},
-	} {
-		err := models.Save(f.path, func(w io.Writer) error {
-			_, err := f.write(w)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	graphtest.WriteExternal(t, g, path, filepath.Base(path)+".data")
 }
 
 // mapped is how many kB of a file a process has in memory, and its share of

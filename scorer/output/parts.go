@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -64,7 +65,7 @@ func damagedPart(name string, st store.Store, err error) error {
 
 // repairAdvice is what to do about an output that is damaged.
 func repairAdvice(st store.Store) string {
-	return "to mend it: batchscore repair " + shellWord(st.String())
+	return "to mend it: batchscore repair " + shellquote.Quote(st.String())
 }
 
 // appendDigest appends a part's line to the file of digests, which sha256sum

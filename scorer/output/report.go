@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // Kind says what is wrong with an output.
@@ -97,7 +99,7 @@ func (r *Report) advice() string {
 	case !r.Complete && len(r.Found) == 1 && r.Found[Missing] > 0:
 		return "; run the job again to make it"
 	}
-	return "; to mend it: batchscore repair " + shellWord(r.Output)
+	return "; to mend it: batchscore repair " + shellquote.Quote(r.Output)
 }
 
 func (r *Report) found() string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -111,7 +112,7 @@ type damagedRecord struct {
 }
 
 func (d *damagedRecord) Error() string {
-	return fmt.Sprintf("%s of %s: %v; to mend it: batchscore repair %s", d.name, d.place, d.err, shellWord(d.place))
+	return fmt.Sprintf("%s of %s: %v; to mend it: batchscore repair %s", d.name, d.place, d.err, shellquote.Quote(d.place))
 }
 
 func (d *damagedRecord) Unwrap() error { return d.err }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // failed is how many of those images have no label.
@@ -58,20 +60,9 @@ func ShowCommand(place string, statuses map[string]int) string {
 	case 0:
 		return ""
 	case 1:
-		return "batchscore show " + shellWord(place) + " --status " + all[0]
+		return "batchscore show " + shellquote.Quote(place) + " --status " + all[0]
 	}
-	return "batchscore show " + shellWord(place) + " --status " + AnyFailure
-}
-
-// shellWord quotes a text where a shell would take it for something else.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@%+=,", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return "batchscore show " + shellquote.Quote(place) + " --status " + AnyFailure
 }
 
 // AnyFailure in a Selection stands for every status but ok.

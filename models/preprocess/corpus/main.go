@@ -16,7 +16,6 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
-	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 func main() {
@@ -60,7 +59,7 @@ func serve(r io.Reader, w io.Writer) error {
 	return lines.Err()
 }
 
-func decode(width, height int, path string) (codec.Status, string, []byte, error) {
+func decode(width, height int, path string) (preprocess.Status, string, []byte, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return "", "", nil, err
@@ -73,12 +72,12 @@ func decode(width, height int, path string) (codec.Status, string, []byte, error
 	}
 	defer d.Close()
 	row := make([]byte, spec.RowBytes())
-	var f *codec.Failure
+	var f *preprocess.Failure
 	switch err := d.Decode(row, src); {
 	case errors.As(err, &f):
 		return f.Status, f.Reason, nil, nil
 	case err != nil:
 		return "", "", nil, err
 	}
-	return codec.StatusOK, "", row, nil
+	return preprocess.StatusOK, "", row, nil
 }

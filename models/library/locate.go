@@ -1,0 +1,170 @@
+// Package library knows where the user's models are: the models folder, the
+// registry in it, and which file a name or a task stands for.
+package library
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// DirVar is the environment variable that overrides the models folder.
+const DirVar = "BATCHSCORE_MODELS"
+
+// Network is a network that batchscore can make a model of.
+type Network struct {
+	Name  string // the word for --model, and the stem of the model's file
+	Task  string // the word for --inference
+	Title string
+}
+
+// Networks are all of them.
+var Networks = []Network{
+	{Name: "inception_v3", Task: "classification", Title: "Inception V3"},
+	{Name: "vgg16", Task: "cloth_recognition", Title: "VGG-16"},
+}
+
+// Tasks returns the words that --inference takes.
+func Tasks() []string {
+	var tasks []string
+	for _, n := range Networks {
+		tasks = append(tasks, n.Task)
+	}
+	return tasks
+}
+
+// networkFor returns the network for a task, if the word is one.
+func networkFor(task string) (n Network, ok bool) {
+	i := slices.IndexFunc(Networks, func(n Network) bool { return n.Task == task })
+	if i < 0 {
+		return n, false
+	}
+	return Networks[i], true
+}
+
+// Dir returns the models folder: $BATCHSCORE_MODELS, or batchscore/models in the
+// user's configuration folder if that is not set.
+func Dir() (string, error) {
+	if dir := os.Getenv(DirVar); dir != "" {
+		return dir, nil
+	}
+	config, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find the models folder: %w; set %s", err, DirVar)
+	}
+	return filepath.Join(config, "batchscore", "models"), nil
+}
+
+// Find returns the model file that a path, a name or a task stands for, and its
+// registration if it has one.
+//
+// A word that holds a separator or ends in .onnx is a path. Any other word is
+// looked up in the models folder dir (Dir if that is empty): first in its
+// registry, then as WORD.onnx, and for a task also under its network's name. A
+// model that does not exist is an error that wraps models.ErrModel and says how
+// to get one.
+func Find(dir, word string) (path string, entry *Entry, err error) {
+	if strings.ContainsRune(word, filepath.Separator) || strings.HasSuffix(word, ".onnx") {
+		return word, nil, nil
+	}
+	if word == "" {
+		return "", nil, fmt.Errorf("%w: no model is named", models.ErrModel)
+	}
+	if dir == "" {
+		if dir, err = Dir(); err != nil {
+			return "", nil, err
+		}
+	}
+	entries, err := Entries(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	switch entry, err = findEntry(entries, word); {
+	case err != nil:
+		return "", nil, err
+	case entry != nil:
+		return entry.File, entry, nil
+	}
+	path, err = findFile(dir, word)
+	return path, nil, err
+}
+
+// findEntry returns the entry of that name, or the only one for that task; nil
+// if there is none.
+func findEntry(entries []Entry, word string) (*Entry, error) {
+	var forTask []string
+	var found *Entry
+	for i := range entries {
+		switch {
+		case entries[i].Name == word:
+			return &entries[i], nil
+		case entries[i].Task == word:
+			found = &entries[i]
+			forTask = append(forTask, found.Name)
+		}
+	}
+	if len(forTask) > 1 {
+		return nil, fmt.Errorf("%w: %d models are registered for %s: choose one with --model %s",
+			models.ErrModel, len(forTask), word, strings.Join(forTask, " or --model "))
+	}
+	return found, nil
+}
+
+// findFile looks for the file of a word that is not registered.
+func findFile(dir, word string) (string, error) {
+	network, isTask := networkFor(word)
+	stems, title, taskFlag := []string{word}, word, ""
+	if isTask {
+		stems, title, taskFlag = append(stems, network.Name), network.Title+" for "+word, " --task "+word
+	}
+	var looked []string
+	for _, stem := range stems {
+		path := filepath.Join(dir, stem+".onnx")
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("look for a model: %w", err)
+		}
+		looked = append(looked, path)
+	}
+	if _, err := os.Stat(word); err == nil && !isTask {
+		return word, nil // a file or a folder; opening it says what it is
+	}
+	return "", fmt.Errorf("%w: no model %s: %s names none, and there is no %s;"+
+		" make one with \"batchscore models import SOURCE -o %s\" or \"batchscore models build\","+
+		" register one that you have with \"batchscore models add NAME FILE%s\","+
+		" or name another folder with --models DIR or %s",
+		models.ErrModel, title, registryPath(dir), strings.Join(looked, " nor "), looked[0], taskFlag, DirVar)
+}
+
+// Open opens the model that Find finds. A registered model is opened with the
+// answers of its registration, which come after those in o. It is an error
+// wrapping models.ErrModel if its file is missing or has changed since.
+func Open(dir, word string, o models.OpenOptions) (*models.Model, error) {
+	path, entry, err := Find(dir, word)
+	if err != nil {
+		return nil, err
+	}
+	if entry == nil {
+		return models.Open(path, o)
+	}
+	remedy := fmt.Sprintf("register it again with \"batchscore models add --replace %s FILE\"", entry.Name)
+	o.Given = append(slices.Clone(o.Given), entry.Given())
+	m, err := models.Open(path, o)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: model %s: %w; %s", models.ErrModel, entry.Name, err, remedy)
+	case err != nil:
+		return nil, fmt.Errorf("model %s: %w", entry.Name, err)
+	case m.Digest != entry.Digest:
+		return nil, fmt.Errorf("%w: model %s: %s is not the file that was registered: its digest is %s, not %s; %s",
+			models.ErrModel, entry.Name, path, m.Digest, entry.Digest, remedy)
+	}
+	return m, nil
+}
