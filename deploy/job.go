@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -250,9 +251,17 @@ func (j Job) Argv(binary string) []string {
 	return argv
 }
 
-// Unsupported is ErrUnsupported for a field of the job.
-func Unsupported(engine, field, what string, args ...any) error {
-	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)
+// Program returns the path of the worker on the nodes: the one that service.yaml
+// gives, or that of this program.
+func Program(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the program to run on the nodes: %w", err)
+	}
+	return path, nil
 }
 
 // NewID is a job's ID: its name, the moment in UTC, and a few random letters.

@@ -45,24 +45,18 @@ func (e Event) ends() bool {
 // Wait returns the first event that ends this machine, or ctx's error.
 func (p Preemption) Wait(ctx context.Context) (Event, error) {
 	var machine string
-	for {
-		e, found, err := p.look(ctx, &machine)
+	var event Event
+	err := Poll(ctx, p.Every, func(ctx context.Context) (found bool, err error) {
+		event, found, err = p.look(ctx, &machine)
 		switch {
 		case found:
-			return e, nil
-		case ctx.Err() != nil:
-			return Event{}, ctx.Err()
-		case err != nil:
+			return true, nil
+		case err != nil && ctx.Err() == nil:
 			p.Failed(err)
 		}
-		timer := time.NewTimer(p.Every)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return Event{}, ctx.Err()
-		}
-	}
+		return false, ctx.Err()
+	})
+	return event, err
 }
 
 func (p Preemption) look(ctx context.Context, machine *string) (Event, bool, error) {

@@ -155,12 +155,8 @@ func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
 		case err != nil || status.State.Ended():
 			return status, err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return status, ctx.Err()
+		if err := deploy.Sleep(ctx, pause); err != nil {
+			return status, err
 		}
 	}
 }

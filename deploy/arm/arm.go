@@ -85,7 +85,7 @@ func New(c Config) (*Client, error) {
 		}
 	}
 	if c.Sleep == nil {
-		c.Sleep = sleep
+		c.Sleep = deploy.Sleep
 	}
 	client := &Client{endpoint: u, version: c.APIVersion, sleep: c.Sleep}
 	opt := policy.ClientOptions{

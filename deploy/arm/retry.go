@@ -138,14 +138,3 @@ func retryAfter(h http.Header) time.Duration {
 	}
 	return max(0, until.Sub(now))
 }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,11 +56,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 		if ended || !follow {
 			break
 		}
-		timer := time.NewTimer(e.poll)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if err := deploy.Sleep(ctx, e.poll); err != nil {
 			return g.Wait()
 		}
 	}

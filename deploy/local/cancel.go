@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/local/proc"
 )
 
@@ -39,37 +40,26 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// signal sends a signal to the job's mpirun, once that is there, and waits
-// until the job has ended or the time is over.
-func (e *Engine) signal(ctx context.Context, id string, s syscall.Signal, patience time.Duration) (done bool, err error) {
-	over := time.NewTimer(patience)
-	defer over.Stop()
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
+// signal sends a signal to the job's mpirun, once that runs, and waits until the
+// job has ended or the time is up.
+func (e *Engine) signal(ctx context.Context, id string, s syscall.Signal, limit time.Duration) (done bool, err error) {
 	sent := false
-	for w := (watch{e: e, id: id}); ; {
-		if done, err := w.ended(ctx); done || err != nil {
+	w := watch{e: e, id: id}
+	return deploy.PollFor(ctx, limit, poll, func(ctx context.Context) (bool, error) {
+		if done, err := w.ended(ctx); done || err != nil || sent {
 			return done, err
 		}
-		if !sent {
-			running, err := e.processes(id)
-			if err != nil {
-				return false, err
-			}
-			pid, found := mpirunAmong(running, e.o.Mpirun)
-			if found {
-				_ = syscall.Kill(pid, s) // it may have ended by now
-			}
-			sent = found
+		running, err := e.processes(id)
+		if err != nil {
+			return false, err
 		}
-		select {
-		case <-tick.C:
-		case <-over.C:
-			return false, nil
-		case <-ctx.Done():
-			return false, ctx.Err()
+		pid, found := mpirunAmong(running, e.o.Mpirun)
+		if found {
+			_ = syscall.Kill(pid, s) // it may have ended by now
 		}
-	}
+		sent = found
+		return false, nil
+	})
 }
 
 // mpirunAmong is the job's mpirun: the innermost one, since mpirun may be a

@@ -1,18 +1,15 @@
 package local
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/batchscore/batchscore/deploy"
 )
@@ -50,49 +47,15 @@ func (l line) String() string {
 // lines calls each for every line of the job's log, and with follow goes on
 // until the job has ended.
 func (e *Engine) lines(ctx context.Context, id string, follow bool, each func(line) error) error {
-	f, err := os.Open(e.file(id, logFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if !exists(e.file(id, logFile)) {
 		return fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
 	}
-	if err != nil {
-		return err
+	ended := func(context.Context) (bool, error) { return true, nil }
+	if follow {
+		w := watch{e: e, id: id}
+		ended = w.ended
 	}
-	defer f.Close()
-	r := bufio.NewReader(f)
-	var part []byte
-	tick := time.NewTicker(poll)
-	defer tick.Stop()
-	for w := (watch{e: e, id: id}); ; {
-		// Asked before the log is read: what the job printed stands by then.
-		ended := !follow
-		if follow {
-			if ended, err = w.ended(ctx); err != nil {
-				return err
-			}
-		}
-		for {
-			text, err := r.ReadBytes('\n')
-			part = append(part, text...)
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			if err != nil && !(ended && len(part) > 0) {
-				break
-			}
-			if err := each(parseLine(part)); err != nil {
-				return err
-			}
-			part = nil
-		}
-		if ended {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return deploy.FollowLog(ctx, e.file(id, logFile), poll, ended, func(text []byte) error { return each(parseLine(text)) })
 }
 
 // Logs writes the lines of mpirun and of the ranks, with the rank before each.

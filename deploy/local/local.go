@@ -172,19 +172,10 @@ func (e *Engine) check(job deploy.Job, hosts []host) error {
 			return unsupported("ranksPerNode", "%d ranks, and host %s has %d slots", job.RanksPerNode, h.name, h.slots)
 		}
 	}
-	for _, m := range job.Mounts {
-		if m.Source != m.Path {
-			return unsupported("mounts", "%s at %s: mpirun mounts nothing; a folder that the hosts have is seen as it is", m.Source, m.Path)
-		}
+	if err := deploy.CheckMounts(Name, job); err != nil {
+		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
-		switch kind, _ := job.Secrets[name].Kind(); kind {
-		case "env", "file":
-		default:
-			return unsupported("secrets", "%s comes from %s: mpirun takes env and file", name, kind)
-		}
-	}
-	return nil
+	return deploy.CheckSecrets(Name, job, "env", "file")
 }
 
 // argv is the command line of mpirun.
@@ -193,12 +184,9 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	if err := e.check(job, hosts); err != nil {
 		return nil, err
 	}
-	binary := e.o.Binary
-	if binary == "" {
-		var err error
-		if binary, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("find the program to run on the ranks: %w", err)
-		}
+	binary, err := deploy.Program(e.o.Binary)
+	if err != nil {
+		return nil, err
 	}
 	argv := []string{e.o.Mpirun, "-np", strconv.Itoa(job.Ranks()),
 		"--map-by", fmt.Sprintf("ppr:%d:node", job.RanksPerNode), "--rank-by", "slot",

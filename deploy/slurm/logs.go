@@ -1,16 +1,12 @@
 package slurm
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/batchscore/batchscore/deploy"
 )
@@ -21,50 +17,14 @@ var label = regexp.MustCompile(`^ *([0-9]+): `)
 // Logs writes the lines of the script and of the ranks, with the rank before
 // each. The log appears once the job has started.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
-	var lines *bufio.Reader
-	var part string
-	tick := time.NewTicker(e.poll)
-	defer tick.Stop()
-	for {
-		// Asked before the log is read: what the job printed stands by then.
+	ended := func(ctx context.Context) (bool, error) {
 		status, err := e.Status(ctx, id)
-		if err != nil {
-			return err
-		}
-		last := status.State.Ended() || !follow
-		if lines == nil {
-			f, err := os.Open(e.logFile(id))
-			switch {
-			case err == nil:
-				defer f.Close()
-				lines = bufio.NewReader(f)
-			case !errors.Is(err, fs.ErrNotExist):
-				return err
-			}
-		}
-		for lines != nil {
-			text, err := lines.ReadString('\n')
-			part += text
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
-			}
-			if err != nil && !(last && part != "") {
-				break
-			}
-			if _, err := io.WriteString(w, label.ReplaceAllString(part, "rank $1 | ")); err != nil {
-				return err
-			}
-			part = ""
-		}
-		if last {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return status.State.Ended() || !follow, err
 	}
+	return deploy.FollowLog(ctx, e.logFile(id), e.poll, ended, func(line []byte) error {
+		_, err := w.Write(label.ReplaceAll(line, []byte("rank $1 | ")))
+		return err
+	})
 }
 
 // Fetch writes the log of the job into the folder.

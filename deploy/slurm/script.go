@@ -3,7 +3,6 @@ package slurm
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,12 +25,9 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	if err := e.check(job); err != nil {
 		return nil, err
 	}
-	binary := e.o.Binary
-	if binary == "" {
-		var err error
-		if binary, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("find the program to run on the nodes: %w", err)
-		}
+	binary, err := deploy.Program(e.o.Binary)
+	if err != nil {
+		return nil, err
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

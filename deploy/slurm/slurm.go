@@ -165,18 +165,14 @@ func (e *Engine) check(job deploy.Job) error {
 	case job.TimeLimit > 0 && job.TimeLimit <= e.o.Grace:
 		return unsupported("timeLimit", "%v is no more than the %v that ranks have to stop", job.TimeLimit, e.o.Grace)
 	}
-	for _, m := range job.Mounts {
-		if m.Source != m.Path {
-			return unsupported("mounts", "%s at %s: Slurm mounts nothing; a folder that the nodes have is seen as it is", m.Source, m.Path)
-		}
+	if err := deploy.CheckMounts(Name, job); err != nil {
+		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
-		switch s := job.Secrets[name]; {
-		case s.Env != "":
-		case s.File == "":
-			kind, _ := s.Kind()
-			return unsupported("secrets", "%s comes from %s: Slurm takes env and file", name, kind)
-		case !filepath.IsAbs(s.File):
+	if err := deploy.CheckSecrets(Name, job, "env", "file"); err != nil {
+		return err
+	}
+	for _, name := range secretsFrom(job, "file") {
+		if s := job.Secrets[name]; !filepath.IsAbs(s.File) {
 			return unsupported("secrets", "%s: file %s is read on a node: it takes an absolute path", name, s.File)
 		}
 	}

@@ -59,21 +59,12 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 		if _, err := run(ctx, nil, nil, "scancel", "--signal=USR1", j.number); err != nil {
 			return e.unlessEnded(ctx, id, err)
 		}
-		over := time.NewTimer(time.Duration(e.o.Grace))
-		defer over.Stop()
-		tick := time.NewTicker(e.poll)
-		defer tick.Stop()
-		for waiting := true; waiting; {
-			select {
-			case <-tick.C:
-				if status, err := e.Status(ctx, id); err != nil || status.State.Ended() {
-					return err
-				}
-			case <-over.C:
-				waiting = false
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		ended, err := deploy.PollFor(ctx, time.Duration(e.o.Grace), e.poll, func(ctx context.Context) (bool, error) {
+			status, err := e.Status(ctx, id)
+			return status.State.Ended(), err
+		})
+		if ended || err != nil {
+			return err
 		}
 	}
 	_, err = run(ctx, nil, nil, "scancel", j.number)

@@ -1,0 +1,68 @@
+package deploy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// FollowLog calls each for every line of a log file, with the line's end, and
+// goes on until ended reports that the job has ended. It looks for more after
+// every pause. A file that does not exist, or not yet, has no lines. A last line
+// without an end is passed on when the job has ended.
+func FollowLog(ctx context.Context, path string, pause time.Duration,
+	ended func(context.Context) (bool, error), each func(line []byte) error,
+) error {
+	var f *os.File
+	defer func() { _ = f.Close() }() // an error means that it was never opened
+	var log *bufio.Reader
+	var part []byte
+	return Poll(ctx, pause, func(ctx context.Context) (bool, error) {
+		// Asked before the log is read: by then all that the job printed is there.
+		last, err := ended(ctx)
+		if err != nil {
+			return false, err
+		}
+		if log == nil {
+			switch f, err = os.Open(path); {
+			case errors.Is(err, fs.ErrNotExist):
+				return last, nil
+			case err != nil:
+				return false, err
+			}
+			log = bufio.NewReader(f)
+		}
+		for {
+			text, err := log.ReadBytes('\n')
+			part = append(part, text...)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return false, err
+			}
+			if err != nil && !(last && len(part) > 0) {
+				return last, nil
+			}
+			if err := each(part); err != nil {
+				return false, err
+			}
+			part = nil
+		}
+	})
+}
+
+// SaveLog is Fetch for an engine that keeps nothing of a job except what its
+// ranks printed: it writes that to log.txt in the folder, which it creates.
+func SaveLog(ctx context.Context, l Launcher, id, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(folder, "log.txt"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Logs(ctx, id, f, false), f.Close())
+}
