@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
@@ -123,16 +124,16 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	mustRun(t, options(t, images, out))
 	before := rows(t, out)
 	o := options(t, images, out)
-	o.Retry, o.Decode.MaxPixels = output.Selection{string(preprocess.StatusTooLarge)}, 200_000_000
+	o.Retry, o.Decode.MaxPixels = output.Selection{string(codec.StatusTooLarge)}, 200_000_000
 	for range 2 { // the second finds one image, which is still too large
 		mustRun(t, o)
 		verified(t, out)
 	}
 	after := rows(t, out)
-	if a, b := before["a.png"], after["a.png"]; a.Status != string(preprocess.StatusTooLarge) || b.Status != string(preprocess.StatusTruncated) {
+	if a, b := before["a.png"], after["a.png"]; a.Status != string(codec.StatusTooLarge) || b.Status != string(codec.StatusTruncated) {
 		t.Errorf("a.png was %s and is %s", a.Status, b.Status)
 	}
-	if b := after["b.png"]; b.Status != string(preprocess.StatusTooLarge) || !strings.Contains(b.Error, "200000000") {
+	if b := after["b.png"]; b.Status != string(codec.StatusTooLarge) || !strings.Contains(b.Error, "200000000") {
 		t.Errorf("b.png is %s: %s", b.Status, b.Error)
 	}
 	if a, b := before[pictureName(0)], after[pictureName(0)]; a.Label != b.Label || a.Status != b.Status {
@@ -150,17 +151,17 @@ func TestFault43_RetryWithOtherBounds(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		pixels int64
-		status preprocess.Status // of an image of 182 megapixels whose data are missing
+		status codec.Status // of an image of 182 megapixels whose data are missing
 	}{
-		{name: "larger ones", pixels: 300_000_000, status: preprocess.StatusTruncated},
-		{name: "those of the job", pixels: 0, status: preprocess.StatusTooLarge},
+		{name: "larger ones", pixels: 300_000_000, status: codec.StatusTruncated},
+		{name: "those of the job", pixels: 0, status: codec.StatusTooLarge},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			images, out := collection(t, 3), new(mem.Store)
 			put(t, images, "a.png", pngOfSize(14_000, 13_000))
 			mustRun(t, options(t, images, out))
 			begun := options(t, images, out)
-			begun.Retry, begun.Decode.MaxPixels = output.Selection{string(preprocess.StatusTooLarge)}, 180_000_000
+			begun.Retry, begun.Decode.MaxPixels = output.Selection{string(codec.StatusTooLarge)}, 180_000_000
 			begun.Deadline = time.Nanosecond
 			if _, err := Run(t.Context(), begun); err == nil {
 				t.Fatal("the retry was to pause")

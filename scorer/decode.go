@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -45,7 +46,7 @@ func (p *pipeline) label(img item) {
 }
 
 // fail settles an image that has no pixels.
-func (p *pipeline) fail(ctx context.Context, img item, bad *preprocess.Failure) error {
+func (p *pipeline) fail(ctx context.Context, img item, bad *codec.Failure) error {
 	p.reject(img, bad)
 	return p.settle(ctx, img.batch)
 }
@@ -54,7 +55,7 @@ func (p *pipeline) fail(ctx context.Context, img item, bad *preprocess.Failure) 
 // the same, as zeros: not what an earlier batch left there, lest a model that
 // looks at the whole batch (dynamic quantisation does) gave its neighbours other
 // scores.
-func (p *pipeline) reject(img item, bad *preprocess.Failure) {
+func (p *pipeline) reject(img item, bad *codec.Failure) {
 	stride := p.Contract.Preprocess.RowBytes()
 	clear(img.batch.Pixels[img.slot*stride:][:stride])
 	entry := img.entry()

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -56,20 +56,20 @@ func (p *pipeline) fetch(ctx context.Context) error {
 }
 
 // failure is the error of one image alone that err is, or nil.
-func failure(err error) *preprocess.Failure {
+func failure(err error) *codec.Failure {
 	if err == nil {
 		return nil // and nothing allocated
 	}
-	var bad *preprocess.Failure
+	var bad *codec.Failure
 	errors.As(err, &bad)
 	return bad
 }
 
 // read returns the bytes of one image. What concerns this image alone is a
-// *preprocess.Failure; any other error is the system's.
+// *codec.Failure; any other error is the system's.
 func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 	if e.Size > p.Decode.MaxBytes {
-		return nil, &preprocess.Failure{Status: preprocess.StatusTooLarge,
+		return nil, &codec.Failure{Status: codec.StatusTooLarge,
 			Reason: fmt.Sprintf("%d bytes, more than the %d of --max-bytes", e.Size, p.Decode.MaxBytes)}
 	}
 	etag := e.ETag
@@ -92,13 +92,13 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 		}
 		switch {
 		case errors.As(err, &grown), errors.Is(err, store.ErrChanged):
-			return nil, &preprocess.Failure{Status: output.StatusChanged,
+			return nil, &codec.Failure{Status: output.StatusChanged,
 				Reason: "replaced after the manifest was frozen"}
 		case errors.Is(err, store.ErrNotExist):
 			if err := p.presentOnce(ctx); err != nil {
 				return nil, err
 			}
-			return nil, &preprocess.Failure{Status: output.StatusNotFound,
+			return nil, &codec.Failure{Status: output.StatusNotFound,
 				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
 		case errors.Is(err, store.ErrUnreadable):
 			again, ended := p.waitToReadAgain(ctx, err, failed)
@@ -109,7 +109,7 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 				failed++
 				continue
 			}
-			return nil, &preprocess.Failure{Status: output.StatusUnreadable, Reason: p.whyUnreadable(err)}
+			return nil, &codec.Failure{Status: output.StatusUnreadable, Reason: p.whyUnreadable(err)}
 		}
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
 )
@@ -142,7 +143,7 @@ func (s *search) load(ctx context.Context, img item) error {
 		err = s.decoder.Decode(img.batch.Pixels[img.slot*stride:][:stride], body.data)
 		s.release(body)
 	}
-	var bad *preprocess.Failure
+	var bad *codec.Failure
 	switch {
 	case err == nil:
 		s.label(img)
@@ -160,7 +161,7 @@ func (s *search) quarantine(i, deaths int) {
 	s.batch.offset = i - img.slot
 	entry := img.entry()
 	s.Log.Error().Str("image", entry.Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
-	s.reject(img, &preprocess.Failure{Status: output.StatusQuarantined, Reason: "workers died on this image"})
+	s.reject(img, &codec.Failure{Status: output.StatusQuarantined, Reason: "workers died on this image"})
 	s.Counters.Scored(1, 1)
 	s.Progress.Add(1, 1)
 }

@@ -5,16 +5,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // Failures are the statuses of images that have no label.
 func Failures() []string {
 	return []string{
-		string(preprocess.StatusEmpty), string(preprocess.StatusNotImage), string(preprocess.StatusUnsupported),
-		string(preprocess.StatusTruncated), string(preprocess.StatusCorrupt), string(preprocess.StatusTooLarge),
-		string(preprocess.StatusPanic),
+		string(codec.StatusEmpty), string(codec.StatusNotImage), string(codec.StatusUnsupported),
+		string(codec.StatusTruncated), string(codec.StatusCorrupt), string(codec.StatusTooLarge),
+		string(codec.StatusPanic),
 		output.StatusNotFound, output.StatusChanged, output.StatusUnreadable, output.StatusQuarantined,
 	}
 }

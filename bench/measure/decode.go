@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 // The decoders that Decode compares.
@@ -132,7 +133,7 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 // decodersFor makes the decoders that suit pictures of one format; the limit, if
 // there is one, is the last. closeAll is to be called in any case.
 func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, closeAll func(), err error) {
-	var open []*preprocess.Decoder
+	var open []interface{ Close() }
 	closeAll = func() {
 		for _, d := range open {
 			d.Close()
@@ -152,8 +153,8 @@ func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, clos
 	if err := ours(Ours, false); err != nil {
 		return nil, closeAll, err
 	}
-	jpeg := pictures[0].Format == "jpeg"
-	if jpeg {
+	isJPEG := pictures[0].Format == "jpeg"
+	if isJPEG {
 		if err := ours(OursScaled, true); err != nil {
 			return nil, closeAll, err
 		}
@@ -171,14 +172,19 @@ func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, clos
 			_, _, err := image.Decode(bytes.NewReader(p.Data))
 			return err
 		}})
-	if _, err := preprocess.JPEGBackend(); jpeg && err == nil {
+	if _, err := jpeg.Backend(); isJPEG && err == nil {
 		most := 0
 		for _, p := range pictures {
 			most = max(most, p.Width*p.Height*3)
 		}
-		rgb, bare := make([]byte, most), open[0]
+		bare, err := jpeg.NewTurbo()
+		if err != nil {
+			return nil, closeAll, err
+		}
+		open = append(open, bare)
+		rgb := make([]byte, most)
 		list = append(list, decoder{name: Limit, decode: func(p Picture) error {
-			return bare.DecodeOnly(rgb, p.Data, p.Width, p.Height)
+			return bare.DecodeRGB(rgb, p.Data, p.Width, p.Height)
 		}})
 	}
 	return list, closeAll, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 var spec = preprocess.Spec{Width: 64, Height: 64, Layout: preprocess.HWC, DType: preprocess.Uint8,
@@ -86,7 +87,7 @@ func TestReadable(t *testing.T) {
 }
 
 func TestDecodeComparesInEveryRound(t *testing.T) {
-	if _, err := preprocess.JPEGBackend(); err != nil {
+	if _, err := jpeg.Backend(); err != nil {
 		t.Fatal(err)
 	}
 	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, 3)

@@ -29,7 +29,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 type options struct {
@@ -101,7 +101,7 @@ func run(ctx context.Context, o options) (err error) {
 		peers = append(peers, p)
 	}
 	versions := map[string]string{"onnxruntime": us.version()}
-	versions["jpeg"], _ = preprocess.JPEGBackend() // without libjpeg-turbo it names what takes its place
+	versions["jpeg"], _ = jpeg.Backend() // without libjpeg-turbo it names what takes its place
 	r := result.Run{Provenance: result.Here(versions, 0)}
 	for round := range o.rounds {
 		samples, err := turn(ctx, us, peers, round, o.scaled)

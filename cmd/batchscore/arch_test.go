@@ -106,6 +106,31 @@ func TestArrows(t *testing.T) {
 			func(dep string) bool { return under(dep, append(others, "deploy/engines")...) },
 		})
 	}
+	// A codec knows what all codecs share, and no other codec. The codecs are the
+	// packages that the table of formats imports.
+	const preprocess = "models/preprocess"
+	shared := []string{preprocess + "/codec", preprocess + "/exif", preprocess + "/ifd"}
+	codecs := 0
+	for _, path := range packages(t, "Imports")[preprocess] {
+		if !under(path, preprocess) || under(path, shared...) {
+			continue
+		}
+		codecs++
+		folder := strings.TrimPrefix(path, module+"/")
+		rules = append(rules, rule{
+			name: folder + " knows no other codec",
+			of:   func(pkg string) bool { return pkg == folder },
+			bad:  func(dep string) bool { return ours(dep) && !under(dep, shared...) },
+		})
+	}
+	if codecs < 6 {
+		t.Errorf("the table of formats imports %d codecs, want six or more", codecs)
+	}
+	rules = append(rules, rule{
+		name: "what codecs share knows no codec",
+		of:   func(pkg string) bool { return under(pkg, shared...) },
+		bad:  func(dep string) bool { return ours(dep) && !under(dep, shared...) },
+	})
 	// Every package may quote words for a shell, in the commands that its messages
 	// suggest. So shellquote itself knows nothing of the project.
 	const shellquote = module + "/deploy/shellquote"

@@ -42,7 +42,7 @@ may pass 1.`,
 				return usagef("--sessions, --threads, --batches, --rounds and --least are above zero")
 			}
 			if !slices.Contains(providers, provider) {
-				return usagef("--provider %q is none of %s", provider, strings.Join(providers, ", "))
+				return invalid("provider", provider, strings.Join(providers, ", "))
 			}
 			m, err := model.locate(cmd, args[0], "")
 			if err != nil {

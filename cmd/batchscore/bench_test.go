@@ -63,7 +63,7 @@ func TestBenchRefuses(t *testing.T) {
 		{code: 64, says: "--sizes", args: []string{"decode", "--sizes", "huge"}},
 		{code: 78, says: "holds no pictures", args: []string{"decode", "--images", empty}},
 		{code: 78, says: "no such file", args: []string{"decode", "--images", none}},
-		{code: 64, says: "none of auto, cpu,", args: []string{"infer", model, "--provider", "simulate:p100"}},
+		{code: 64, says: "want auto, cpu,", args: []string{"infer", model, "--provider", "simulate:p100"}},
 		{code: 64, says: "--rounds", args: []string{"infer", model, "--rounds", "0"}},
 		{code: 78, says: "--save", args: []string{"infer", model, "--save", filepath.Join(none, "samples.txt")}},
 		{code: 64, says: "--images is missing", args: []string{"run", "--model", model}},

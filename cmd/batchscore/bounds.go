@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// boundFlags say how large an image may be. They decide rows, so they are part of
-// the job's record.
+// boundFlags limit how large an image may be. The limits decide rows, so they are
+// part of the job record.
 type boundFlags struct {
 	maxPixels int64
 	maxBytes  byteSize
@@ -18,27 +18,28 @@ type boundFlags struct {
 
 func (f *boundFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.Int64Var(&f.maxPixels, "max-pixels", 0, fmt.Sprintf("most pixels of an image, by its header; by default %d; a larger one is a row, too_large; an existing job keeps its own",
-		preprocess.DefaultMaxPixels))
-	fs.Var(&f.maxBytes, "max-bytes", "most bytes of an image's file, such as 800MB or 2GiB; by default 9 for each of --max-pixels, and at least 256MiB; an existing job keeps its own")
+	fs.Int64Var(&f.maxPixels, "max-pixels", 0, fmt.Sprintf("refuse to decode an image of more than `N` pixels, as its header gives them (default %d);"+
+		" its row has the status too_large; an existing job keeps its limit", preprocess.DefaultMaxPixels))
+	fs.Var(&f.maxBytes, "max-bytes", "refuse to read an image file of more than `SIZE`, such as 800MB or 2GiB"+
+		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); an existing job keeps its limit")
 }
 
-// mostPixels is the largest --max-pixels that the decoders take. Sides and rows are of
-// 32 bits, and the pixels of 4 bytes.
-const mostPixels = math.MaxInt32
+// maxMaxPixels is the largest --max-pixels that the decoders support: they count
+// sides and rows in 32 bits, and a pixel has 4 bytes.
+const maxMaxPixels = math.MaxInt32
 
 func (f *boundFlags) check(cmd *cobra.Command) error {
 	set := cmd.Flags().Changed
 	switch {
-	case f.maxPixels < 0 || set("max-pixels") && f.maxPixels == 0 || f.maxPixels > mostPixels:
-		return usagef("--max-pixels %d: it takes a number of pixels from 1 to %d", f.maxPixels, mostPixels)
+	case f.maxPixels < 0 || set("max-pixels") && f.maxPixels == 0 || f.maxPixels > maxMaxPixels:
+		return invalid("max-pixels", f.maxPixels, fmt.Sprintf("1 to %d pixels", maxMaxPixels))
 	case set("max-bytes") && f.maxBytes < 1:
-		return usagef("--max-bytes %d: an image has at least one byte", f.maxBytes)
+		return invalid("max-bytes", int64(f.maxBytes), "at least one byte")
 	}
 	return nil
 }
 
-// options are the bounds for the decoder, 0 where the job or a default decides.
+// options returns the limits for the decoder; 0 means the job's or the default.
 func (f *boundFlags) options() preprocess.Options {
 	return preprocess.Options{MaxPixels: f.maxPixels, MaxBytes: int64(f.maxBytes)}
 }

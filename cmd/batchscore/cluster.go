@@ -17,9 +17,9 @@ func newCluster() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "Set up, show, resize and remove the machines of an engine",
-		Long: `cluster is for administrators: it sets up the machines that jobs run on, where the
-engine lets us. A cluster scales by itself between two sizes; one that starts
-from 0 costs nothing while no job runs.`,
+		Long: `cluster is for administrators: it sets up the machines that jobs run on, for engines
+that allow it. A cluster scales by itself between two sizes; with --min 0 it costs
+nothing while no job runs.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -27,25 +27,26 @@ from 0 costs nothing while no job runs.`,
 	return cmd
 }
 
-// clusterFlags open the engine of a cluster.
+// clusterFlags choose the engine of a cluster.
 type clusterFlags struct {
 	serviceFlags
 	to string
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.to, "to", "", "engine: "+strings.Join(clusterEngines(), " or ")+" (required)")
+	cmd.Flags().StringVar(&f.to, "to", "", "the cluster is on `ENGINE`: "+strings.Join(clusterEngines(), " or ")+" (required)")
 	f.serviceFlags.register(cmd)
 }
 
-// clusterEngines returns the names of the engines whose machines we can set up.
+// clusterEngines returns the names of the engines whose machines can be set up.
 func clusterEngines() []string {
 	return engines.Names(func(d deploy.Driver) bool { return d.Clusters })
 }
 
+// open opens the engine.
 func (f *clusterFlags) open() (deploy.Clusters, error) {
 	if d, _ := engines.Find(f.to); !d.Clusters {
-		return nil, usagef("--to %q: clusters are set up on %s; other engines come with their machines", f.to, strings.Join(clusterEngines(), " and "))
+		return nil, invalid("to", f.to, strings.Join(clusterEngines(), " or ")+"; the machines of other engines exist already")
 	}
 	l, _, err := f.launcher(f.to, yaml.Node{})
 	if err != nil {
@@ -62,8 +63,8 @@ func newClusterCreate() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:     "create NAME --to ENGINE --vm-size SIZE --max N",
-		Short:   "Make a cluster and wait until it takes jobs",
-		Long:    "create makes a cluster and waits until it takes jobs. One that exists with the same\nsettings is left as it is.",
+		Short:   "Create a cluster and wait until it takes jobs",
+		Long:    "create creates a cluster and waits until it takes jobs. If it exists already with the\nsame settings, nothing changes.",
 		Example: "  batchscore cluster create gpus --to azureml --vm-size Standard_NC6s_v3 --max 8 --priority low",
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,9 +73,9 @@ func newClusterCreate() *cobra.Command {
 			case c.VMSize == "":
 				return usagef("--vm-size is missing: the cloud's name for a kind of machine, such as Standard_NC6s_v3")
 			case c.Priority != deploy.Dedicated && c.Priority != deploy.Low:
-				return usagef("--priority %q: it is dedicated or low", priority)
+				return invalid("priority", priority, "dedicated or low")
 			case idle < 0:
-				return usagef("--idle-time %v: it is above zero", idle)
+				return invalid("idle-time", idle, "a time above zero")
 			}
 			if err := checkSizes(c.MinNodes, c.MaxNodes); err != nil {
 				return err
@@ -99,18 +100,19 @@ func newClusterCreate() *cobra.Command {
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&c.VMSize, "vm-size", "", "the cloud's name for a kind of machine, such as Standard_NC6s_v3 (required)")
-	fs.IntVar(&c.MinNodes, "min", 0, "nodes that stay when no job runs; they cost money all the time")
-	fs.IntVar(&c.MaxNodes, "max", 1, "most nodes there may be")
-	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "dedicated, or low: cheaper, and can be taken away")
-	fs.DurationVar(&idle, "idle-time", 0, "how long a node stays without work, such as 10m; by default the engine's own")
+	fs.StringVar(&c.VMSize, "vm-size", "", "use machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3 (required)")
+	fs.IntVar(&c.MinNodes, "min", 0, "keep `N` nodes when no job runs; they cost money all the time")
+	fs.IntVar(&c.MaxNodes, "max", 1, "grow to at most `N` nodes")
+	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "`PRIORITY` of the nodes: dedicated, or low: cheaper, but the cloud may take them away")
+	fs.DurationVar(&idle, "idle-time", 0, "remove a node after it has been idle for this long, such as 10m (default the engine's own)")
 	fs.BoolVar(&dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	return cmd
 }
 
+// checkSizes returns what is wrong with the two sizes of a cluster.
 func checkSizes(least, most int) error {
 	if least < 0 || most < 1 || least > most {
-		return usagef("--min %d --max %d: a cluster has at least 1 node at most, and no less than 0 at least", least, most)
+		return usagef("invalid values %d for --min and %d for --max: want --min from 0 up, and --max from 1 and from --min up", least, most)
 	}
 	return nil
 }
@@ -120,7 +122,7 @@ func newClusterShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NAME --to ENGINE",
-		Short: "Say how many nodes a cluster has and how many of them work",
+		Short: "Show how many nodes a cluster has and how many of them are busy",
 		Args:  oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			clusters, err := f.open()
@@ -138,10 +140,11 @@ func newClusterShow() *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
+// printCluster prints a cluster as a table.
 func printCluster(w io.Writer, c deploy.Cluster) error {
 	t := newTable(w)
 	fmt.Fprintln(t, "CLUSTER\tSTATE\tVM SIZE\tPRIORITY\tNODES\tBUSY\tMIN\tMAX\tIDLE TIME")
@@ -162,7 +165,7 @@ func newClusterResize() *cobra.Command {
 		Args:  oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("min") || !cmd.Flags().Changed("max") {
-				return usagef("resize takes both --min and --max")
+				return usagef("resize needs both --min and --max")
 			}
 			if err := checkSizes(least, most); err != nil {
 				return err
@@ -179,8 +182,8 @@ func newClusterResize() *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().IntVar(&least, "min", 0, "nodes that stay when no job runs (required)")
-	cmd.Flags().IntVar(&most, "max", 1, "most nodes there may be (required)")
+	cmd.Flags().IntVar(&least, "min", 0, "keep `N` nodes when no job runs (required)")
+	cmd.Flags().IntVar(&most, "max", 1, "grow to at most `N` nodes (required)")
 	return cmd
 }
 
@@ -188,7 +191,7 @@ func newClusterDelete() *cobra.Command {
 	var f clusterFlags
 	cmd := &cobra.Command{
 		Use:   "delete NAME --to ENGINE",
-		Short: "Remove a cluster and wait until it is gone; jobs that run there are lost to it",
+		Short: "Remove a cluster and wait until it is gone; jobs that run there end",
 		Args:  oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			clusters, err := f.open()

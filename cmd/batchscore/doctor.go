@@ -11,41 +11,46 @@ import (
 
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 // finding is one line of doctor's report.
 type finding struct {
 	what, state string
-	// missing is what is lacking and how to get it.
-	missing string
-	// needed reports whether nothing can be scored without it.
-	needed bool
+	missing     string // what is missing and how to get it, or ""
+	needed      bool   // nothing can be scored without it
 }
 
 func newDoctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this machine has for scoring, and what to install",
-		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores
-and GPUs. It exits with 78 when something is missing without which nothing can be
-scored.`,
-		Args: noArgs,
+		Short: "Report what this machine has for scoring, and what to install",
+		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores and
+GPUs. It exits with code 78 if something is missing that scoring needs.`,
+		Example: "  batchscore doctor",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings := examine()
-			if err := printFindings(cmd.OutOrStdout(), findings); err != nil {
-				return err
-			}
-			for _, f := range findings {
-				if f.needed && f.missing != "" {
-					return config(fmt.Errorf("nothing can be scored without %s; see above", f.what))
-				}
-			}
-			return nil
+			return diagnose(cmd.OutOrStdout())
 		},
 	}
 }
 
+// diagnose prints what this machine has, and returns an error if scoring needs
+// something that is missing.
+func diagnose(w io.Writer) error {
+	findings := examine()
+	if err := printFindings(w, findings); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if f.needed && f.missing != "" {
+			return config(fmt.Errorf("nothing can be scored without %s; see above", f.what))
+		}
+	}
+	return nil
+}
+
+// examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
 	return append(list, jpegDecoder(), openMPI(), cores(), gpus())
@@ -66,7 +71,7 @@ func printFindings(w io.Writer, findings []finding) error {
 	return t.Flush()
 }
 
-// onnxRuntime is one finding for the library and one for each provider.
+// onnxRuntime returns one finding for the library and one for each provider.
 func onnxRuntime() []finding {
 	info, err := ort.Probe("")
 	if err != nil {
@@ -85,7 +90,7 @@ func onnxRuntime() []finding {
 
 func jpegDecoder() finding {
 	f := finding{what: "JPEG decoder"}
-	name, err := preprocess.JPEGBackend()
+	name, err := jpeg.Backend()
 	if err != nil {
 		f.state = "Go's own, several times slower;"
 		f.missing = err.Error()

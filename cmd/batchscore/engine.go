@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -17,16 +18,17 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
+// providers are the values of --provider, besides simulated devices.
 var providers = []string{ort.Auto, ort.CPU, ort.CPUDirect, ort.CUDA, ort.TensorRT}
 
-// simulated is the device that --provider simulate:... describes; false for any
-// other provider.
+// simulated returns the device that a provider of the form simulate:... describes,
+// or false for any other provider.
 func simulated(provider string) (simulate.Spec, bool, error) {
 	text, ok := strings.CutPrefix(provider, simulate.Prefix)
 	if !ok {
 		if !slices.Contains(providers, provider) {
-			return simulate.Spec{}, false, usagef("--provider %q is none of %s, %sDEVICE or %srate=N",
-				provider, strings.Join(providers, ", "), simulate.Prefix, simulate.Prefix)
+			return simulate.Spec{}, false, invalid("provider", provider,
+				fmt.Sprintf("%s, %[2]sDEVICE or %[2]srate=N", strings.Join(providers, ", "), simulate.Prefix))
 		}
 		return simulate.Spec{}, false, nil
 	}
@@ -37,7 +39,7 @@ func simulated(provider string) (simulate.Spec, bool, error) {
 	return s, true, nil
 }
 
-// openSimulated loads a model's contract on a simulated device.
+// openSimulated opens a simulated device for models with the contract of m.
 func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shard.World, log zerolog.Logger) (scorer.Engine, error) {
 	s, err := s.For(m.Architecture, m.Contract.Precision)
 	if err != nil {
@@ -48,16 +50,16 @@ func openSimulated(ctx context.Context, s simulate.Spec, m *models.Model, w shar
 		return nil, err
 	}
 	if s.Estimated() {
-		log.Warn().Str("device", e.Device()).Msg("the rate of this device on this model is an estimate: none was published")
+		log.Warn().Str("device", e.Device()).Msg("the rate of this device with this model is an estimate: none has been published")
 	}
-	log.Warn().Str("device", e.Device()).Msg("simulated: nothing is computed, and no label means anything")
+	log.Warn().Str("device", e.Device()).Msg("simulated: nothing is computed, and the labels mean nothing")
 	return e, nil
 }
 
-// begunSaturating reports whether out holds a job with a model of 8 bits that an
-// older release began, whose sums may saturate on this processor: its parts are
-// finished with the same arithmetic, so that all of them are alike.
-func begunSaturating(ctx context.Context, out store.Store, m *models.Model, log zerolog.Logger) (bool, error) {
+// beganSaturating reports whether out holds a job with an 8-bit model that an older
+// release began. Its sums may saturate on this processor, and the rest of the job
+// must be computed the same way.
+func beganSaturating(ctx context.Context, out store.Store, m *models.Model, log zerolog.Logger) (bool, error) {
 	if !m.Int8 {
 		return false, nil
 	}
@@ -71,13 +73,13 @@ func begunSaturating(ctx context.Context, out store.Store, m *models.Model, log 
 		return false, nil
 	}
 	if ort.Int8Saturates() {
-		log.Warn().Str("out", out.String()).Msg("an older release began this job: on this processor, which has no VNNI, its sums of" +
-			" 8-bit products saturate, and it is finished so; another output folder gets exact scores")
+		log.Warn().Str("out", out.String()).Msg("an older release began this job, in which sums of 8-bit products saturate on this" +
+			" processor, because it has no VNNI; the rest is computed the same way; use another output folder for exact scores")
 	}
 	return true, nil
 }
 
-// openReal loads a model in ONNX Runtime.
+// openReal loads a model into ONNX Runtime, and adds its version to versions.
 func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.Engine, error) {
 	e, err := ort.Open(m, o)
 	if err != nil {
@@ -88,20 +90,20 @@ func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.
 	return e, nil
 }
 
-// tryOut refuses, before anything is written, a model whose rows depend on more
-// than their image in batches of that many, unless that is allowed, and one that
-// no longer gives the scores of the golden images that it carries.
+// tryOut checks a model before anything is written. It returns an error if the
+// scores of an image depend on the rest of a batch of this size, unless dependent
+// allows it, or if the model's golden images do not get their scores.
 func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, dependent bool, log zerolog.Logger) error {
 	err := checkRows(ctx, e, m, batch)
 	var depends *ort.DependentError
 	if errors.As(err, &depends) && dependent {
 		log.Warn().Str("model", m.Path).Str("device", e.Device()).Bool("chance", depends.Chance).
 			Float64("difference", depends.Largest).Str("cause", depends.Cause()).
-			Msg("rows depend on the other images of their batch, or on chance: allowed by --allow-dependent-rows")
+			Msg("rows depend on the other images in their batch, or on chance; --allow-dependent-rows allows it")
 		if depends.Chance {
-			return nil // golden images would prove nothing
+			return nil // golden images cannot prove anything then
 		}
-		err, batch = nil, 1 // as golden images were scored
+		err, batch = nil, 1 // the batch size that golden images were scored with
 	}
 	if err != nil {
 		return err
@@ -109,8 +111,8 @@ func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, depe
 	return checkGolden(ctx, e, m, batch, log)
 }
 
-// checkRows tries out with a few images whether rows depend on more than their
-// image: those that the model carries, and made ones.
+// checkRows checks with a few images, the model's golden ones and generated ones,
+// that the scores of an image do not depend on the rest of its batch.
 func checkRows(ctx context.Context, e *ort.Engine, m *models.Model, batch int) error {
 	var images [][]byte
 	if m.Golden != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 var (
@@ -27,6 +28,14 @@ func usage(err error) error { return marked{err, errUsage} }
 
 // usagef returns a new error in the command line.
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// invalid returns an error about the value of a flag, which takes want instead.
+func invalid(flag string, value any, want string) error {
+	if text, ok := value.(string); ok {
+		value = strconv.Quote(text)
+	}
+	return usagef("invalid value %v for --%s: want %s", value, flag, want)
+}
 
 // config marks err as an error in what the command line refers to.
 func config(err error) error { return marked{err, errConfig} }

@@ -19,23 +19,24 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
+// exitCodesHelp is the paragraph on exit codes in the help of commands.
 const exitCodesHelp = `Exit codes:
   0    complete: every image has its row
   1    fatal error
-  3    finished, but more images failed than --max-errors allows
-  10   manifest, model, record or part does not match the output folder
+  3    complete, but more images failed than --max-errors allows
+  10   manifest, model, job record or a part does not match the output folder
   11   the output folder belongs to another job
   64   wrong usage
   75   try again: storage, disk, deadline, budget, a service that does not answer,
-       or chunks of other ranks still missing
-  78   configuration: no images, credentials, rank variables, provider, model,
-       service.yaml, or what an engine cannot do
-  130  interrupted (SIGINT); what was committed stands
-  143  stopped (SIGTERM, SIGUSR1), resumable
+       or chunks that other ranks have not finished
+  78   wrong configuration: no images, credentials, rank variables, provider, model,
+       service.yaml, or something that the engine cannot do
+  130  interrupted (SIGINT); everything already committed is kept
+  143  stopped (SIGTERM, SIGUSR1); start it again to continue
 Any other code means failure.`
 
-// exitCode is the one place where errors become exit codes. sig is the signal
-// that stopped the command, if one did.
+// exitCode is the only place where errors become exit codes. sig is the signal
+// that stopped the command, or nil.
 func exitCode(err error, sig os.Signal) int {
 	var ranks *shard.ConfigError
 	var launched *deploy.ExitStatus
@@ -62,8 +63,8 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		return 78
 	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:
-		return stopCode(sig) // ranks are drained by other signals than this command got
-	case errors.As(err, &launched) && known(launched.Code):
+		return stopCode(sig) // ranks are drained by another signal than the one this command got
+	case errors.As(err, &launched) && isWorkerCode(launched.Code):
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
@@ -73,13 +74,13 @@ func exitCode(err error, sig os.Signal) int {
 	return 1
 }
 
-// diskFull reports whether err is one of a file that can be written again once
-// somebody has made room for it.
+// diskFull reports whether err says that a file cannot be written until someone
+// makes room for it.
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }
 
-// known reports whether code is one that a worker gives to say what to do next.
-func known(code int) bool {
+// isWorkerCode reports whether code is one by which a worker says what to do next.
+func isWorkerCode(code int) bool {
 	return code == 130 || slices.Contains(deploy.FinalCodes, code) || slices.Contains(deploy.RetryCodes, code)
 }

@@ -69,7 +69,7 @@ func TestFault39_OlderJobsGoOnAsTheyBegan(t *testing.T) {
 				}
 			}
 			var log bytes.Buffer
-			got, err := begunSaturating(t.Context(), out, &models.Model{Int8: test.int8}, zerolog.New(&log))
+			got, err := beganSaturating(t.Context(), out, &models.Model{Int8: test.int8}, zerolog.New(&log))
 			if err != nil || got != test.want {
 				t.Errorf("%v, %v, want %v", got, err, test.want)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// jobFlags say what is to be scored and with which model: all that decides the
-// bytes of the result.
+// jobFlags describe a job: what to score, with which model, and everything else
+// that decides the bytes of the result.
 type jobFlags struct {
 	contractFlags
 	placeFlags
@@ -27,7 +27,8 @@ type jobFlags struct {
 	dependentRows    bool
 }
 
-// check finds what is wrong with the flags by themselves.
+// check returns the format of the result, or what is wrong with the flags as far
+// as they alone tell.
 func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	format, err := output.ParseFormat(f.format)
 	set := cmd.Flags().Changed
@@ -41,11 +42,11 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	case f.model != "" && f.inference != "":
 		return "", usagef("--model and --inference exclude each other")
 	case f.max < 0 || set("max") && f.max == 0:
-		return "", usagef("--max %d: it takes a number of images above zero", f.max)
+		return "", invalid("max", f.max, "a number of images above zero")
 	case f.chunk < 0 || set("chunk") && f.chunk == 0:
-		return "", usagef("--chunk %d: a chunk holds at least one image", f.chunk)
+		return "", invalid("chunk", f.chunk, "a number of images above zero")
 	case f.topK < 1:
-		return "", usagef("--top-k %d: at least one class is kept", f.topK)
+		return "", invalid("top-k", f.topK, "a number of classes above zero")
 	case err != nil:
 		return "", usagef("--format: %v", err)
 	}
@@ -61,7 +62,8 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 	return format, nil
 }
 
-// job opens what the flags name and describes the job.
+// job opens the model that the flags name, and returns it with the description of
+// the job.
 func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model, output.Job, error) {
 	name := f.model
 	if name == "" {
@@ -76,32 +78,47 @@ func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model,
 	if err != nil {
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
-	return m, output.Job{
+	job := output.Job{
 		Images: images, Files: filesTaken(f.allFiles), Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
 		Activation: string(m.Contract.Output), OutputName: m.Contract.OutputName, JPEGDecoder: jpegKind(),
 		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), Format: format,
-		DependentRows: f.dependentRows,
-	}, nil
+		DependentRows: f.dependentRows, Precision: m.Contract.Precision,
+	}
+	if m.Int8 {
+		job.Int8 = output.ExactInt8
+	}
+	return m, job, nil
 }
 
 func (f *jobFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "place of the images: a folder, or blob storage (required)")
-	fs.StringVar(&f.out, "out", "", "place for the result: a folder, or blob storage (required)")
-	f.placeFlags.register(cmd)
-	registerAllFiles(fs, &f.allFiles)
-	fs.StringVar(&f.inference, "inference", "", "task: classification (Inception V3) or cloth_recognition (VGG-16)")
-	fs.StringVar(&f.model, "model", "", "ONNX file, or name of a registered model; in place of --inference")
-	f.contractFlags.register(cmd)
-	fs.StringVar(&f.labels, "labels", "", "file of labels in the order of the classes: one a line, JSON (such as config.json of Hugging Face), YAML, a numbered list or a table with a header; by default those in the model, or the numbers of the classes")
-	fs.IntVar(&f.max, "max", 0, "score at most this many images, the first in order of their names; 0 is all")
-	fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device; by default 4 on a CPU and 32 on a GPU; an existing job keeps its own")
-	fs.IntVar(&f.chunk, "chunk", 0, "images per chunk, the unit of work and of a part; by default 16 to 128, from the size of the collection, and two batches at least")
-	fs.IntVar(&f.topK, "top-k", 5, "classes kept per image, or all if the model has fewer")
-	fs.StringVar(&f.format, "format", "jsonl", "jsonl, csv or parquet")
-	f.boundFlags.register(cmd)
-	fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores of an image depend on the other images of its batch, or on chance; the job's record and _SUCCESS say so")
-	fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes: faster, with other pixels")
+	fs.StringVar(&f.images, "images", "", "score the images in `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&f.out, "out", "", "write the result to `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&f.model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model; instead of --inference")
+	fs.StringVar(&f.inference, "inference", "",
+		"score with the model registered for `TASK`: classification (Inception V3) or cloth_recognition (VGG-16); instead of --model")
+	fs.StringVar(&f.format, "format", "jsonl", "write rows as `FORMAT`: jsonl, csv or parquet")
+	fs.IntVar(&f.topK, "top-k", 5, "keep the `K` best classes of each image, or all if the model has fewer")
+	fs.IntVar(&f.max, "max", 0, "score at most `N` images, the first ones in the order of their names (default all)")
+	groupFlags(cmd, "Speed flags", func() {
+		fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
+			" an existing job keeps the batch size it started with")
+		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+
+			" (default 16 to 128, depending on the size of the collection, and at least two batches)")
+	})
+	groupFlags(cmd, "Image flags", func() {
+		registerAllFiles(fs, &f.allFiles)
+		f.boundFlags.register(cmd)
+		fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding: faster, but the pixels differ")
+	})
+	groupFlags(cmd, "Model flags", func() {
+		fs.StringVar(&f.labels, "labels", "", "read the names of the classes, in the model's order, from `FILE`: one per line, JSON (such as config.json of"+
+			" Hugging Face), YAML, a numbered list, or a table with a header (default the labels in the model, else the numbers of the classes)")
+		f.contractFlags.register(cmd)
+		fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores for an image depend on the other images in its batch,"+
+			" or on chance; the job record and _SUCCESS say so")
+	})
+	groupFlags(cmd, "Storage flags", func() { f.placeFlags.register(cmd) })
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 // jpegKind returns the kind of JPEG decoder in use, without its version, as job
 // records name it.
 func jpegKind() string {
-	if _, err := preprocess.JPEGBackend(); err != nil {
+	if _, err := jpeg.Backend(); err != nil {
 		return "go"
 	}
 	return "libjpeg-turbo"
@@ -17,7 +17,7 @@ func jpegKind() string {
 
 // jpegName returns the name and version of the JPEG decoder in use.
 func jpegName() string {
-	if name, err := preprocess.JPEGBackend(); err == nil {
+	if name, err := jpeg.Backend(); err == nil {
 		return name
 	}
 	return "Go image/jpeg"
@@ -26,7 +26,7 @@ func jpegName() string {
 // logDecoder logs which JPEG decoder is used, with a warning if it is the slow
 // one, and returns its name.
 func logDecoder(log zerolog.Logger) string {
-	name, err := preprocess.JPEGBackend()
+	name, err := jpeg.Backend()
 	if err != nil {
 		log.Warn().Err(err).Msg("JPEG is decoded by Go, several times slower than by libjpeg-turbo")
 		return "Go image/jpeg"

@@ -8,7 +8,8 @@ import (
 
 // registerAllFiles adds the flag that chooses which files count as images.
 func registerAllFiles(fs *pflag.FlagSet, all *bool) {
-	fs.BoolVar(all, "all-files", false, "take every file for an image, whatever its name; by default those with the ending of a picture or with none, outside of folders that systems keep for themselves")
+	fs.BoolVar(all, "all-files", false, "treat every file as an image, whatever its name (default files with the extension of an image or none,"+
+		" outside of folders that operating systems keep for themselves)")
 }
 
 // filesTaken returns which files of a place count as images.

@@ -13,15 +13,15 @@ type logFlags struct {
 }
 
 func (f *logFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.format, "log-format", "auto", "auto, json or text; auto is text on a terminal and JSON elsewhere")
-	cmd.Flags().StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&f.format, "log-format", "auto", "log as `FORMAT`: text, json, or auto: text on a terminal, else JSON")
+	cmd.Flags().StringVar(&f.level, "log-level", "info", "log messages from `LEVEL` upwards: debug, info, warn or error")
 }
 
 // logger returns a log that writes to w.
 func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(f.level)
 	if err != nil || f.level == "" {
-		return zerolog.Nop(), usagef("--log-level %q is none of debug, info, warn, error", f.level)
+		return zerolog.Nop(), invalid("log-level", f.level, "debug, info, warn or error")
 	}
 	switch f.format {
 	case "json":
@@ -32,7 +32,7 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 			w = console(w, terminal)
 		}
 	default:
-		return zerolog.Nop(), usagef("--log-format %q is none of auto, json, text", f.format)
+		return zerolog.Nop(), invalid("log-format", f.format, "auto, json or text")
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }

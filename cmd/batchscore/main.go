@@ -2,6 +2,13 @@
 // one machine or on many ranks, and proves that every image got one result.
 package main
 
-import "os"
+import (
+	"os"
 
-func main() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) }
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	cobra.EnableCommandSorting = false // the help lists them as they were added
+	os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -19,15 +19,18 @@ func newPlan() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan --images PLACE --world N",
 		Short: "Print which rank would start with which images, without scoring",
-		Args:  noArgs,
+		Long: `plan lists the images and prints the chunks that each rank would start with. Ranks
+that are faster steal chunks from slower ones later.`,
+		Example: "  batchscore plan --images photos --world 4",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case images == "":
 				return usagef("--images is missing: the place of the images")
 			case world < 1:
-				return usagef("--world %d: there is at least one rank", world)
+				return invalid("world", world, "a number of ranks above zero")
 			case limit < 0, batch < 0, chunk < 0:
-				return usagef("--max, --batch and --chunk are numbers of images above zero")
+				return usagef("--max, --batch and --chunk must be numbers of images above zero")
 			}
 			st, err := places.open("--images", images)
 			if err != nil {
@@ -63,12 +66,12 @@ func newPlan() *cobra.Command {
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&images, "images", "", "place of the images: a folder, or blob storage (required)")
-	places.register(cmd)
+	fs.StringVar(&images, "images", "", "plan for the images in `PLACE`: a folder, or blob storage (required)")
+	fs.IntVar(&world, "world", 1, "plan for `N` ranks")
+	fs.IntVar(&limit, "max", 0, "plan for at most `N` images, the first ones in the order of their names (default all)")
+	fs.IntVar(&batch, "batch", 0, "assume batches of `N` images; a chunk holds at least two batches")
+	fs.IntVar(&chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")
 	registerAllFiles(fs, &allFiles)
-	fs.IntVar(&world, "world", 1, "number of ranks")
-	fs.IntVar(&limit, "max", 0, "plan for at most this many images; 0 is all")
-	fs.IntVar(&batch, "batch", 0, "images per batch of the run, of which a chunk holds two at least")
-	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// orPreempted is stop, or the moment when this machine is told that it will be
-// taken away.
+// orPreempted returns a channel that is closed when stop is, or when the cloud
+// announces that it will take this machine away.
 func orPreempted(ctx context.Context, stop <-chan struct{}, endpoint string, log zerolog.Logger) <-chan struct{} {
 	p := deploy.Preemption{
 		Endpoint: endpoint,
 		Client:   &http.Client{Timeout: 5 * time.Second},
 		Every:    time.Second,
-		Failed:   func(err error) { log.Debug().Err(err).Msg("scheduled events: no answer") },
+		Failed:   func(err error) { log.Debug().Err(err).Msg("cannot read scheduled events") },
 	}
 	either := make(chan struct{})
 	go func() {

@@ -12,16 +12,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// profileFlags say where profiles of the process are left.
+// profileFlags say where to write profiles of this process.
 type profileFlags struct{ folder string }
 
 func (f *profileFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.folder, "profile", "",
-		"folder for profiles of this rank, for go tool pprof (cpu, allocs, block, mutex) and go tool trace")
+		"write profiles of this rank to `FOLDER`, for go tool pprof (cpu, allocs, block, mutex) and go tool trace")
 }
 
-// start begins to profile. The function it returns ends that and writes what
-// was found.
+// start starts profiling. The function it returns stops it and writes the profiles.
 func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if f.folder == "" {
 		return func() error { return nil }, nil
@@ -50,7 +49,7 @@ func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if err != nil {
 		return nil, config(fmt.Errorf("--profile: %w", err))
 	}
-	// Every wait of 10 µs and more is in the profile, of shorter ones a share.
+	// The profile counts every wait of 10 µs or more, and a sample of shorter ones.
 	runtime.SetBlockProfileRate(10_000)
 	runtime.SetMutexProfileFraction(10)
 	return func() error {

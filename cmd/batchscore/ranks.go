@@ -12,16 +12,17 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// rankFlags override the launcher's environment.
+// rankFlags override what the launcher's environment says.
 type rankFlags struct {
 	rank, world int
 }
 
 func (f *rankFlags) register(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.rank, "rank", 0, "this worker's rank; by default from the launcher's environment")
-	cmd.Flags().IntVar(&f.world, "world", 1, "the number of ranks; by default from the launcher's environment")
+	cmd.Flags().IntVar(&f.rank, "rank", 0, "be rank `N`, counted from 0 (default from the launcher's environment)")
+	cmd.Flags().IntVar(&f.world, "world", 0, "be one of `N` ranks (default from the launcher's environment)")
 }
 
+// resolve returns which of how many ranks this process is.
 func (f *rankFlags) resolve(cmd *cobra.Command) (shard.World, error) {
 	return shard.FromEnv(os.LookupEnv, shard.Flags{
 		Rank: f.rank, World: f.world,
@@ -35,12 +36,12 @@ var launchers = map[string]bool{
 	"hydra_pmi_proxy": true, "pmi_proxy": true, "mpiexec.hydra": true, "slurmstepd": true, "torchrun": true,
 }
 
-// launcherAbove is the name of the nearest launcher among this process's
-// ancestors, or empty. A worker below one that finds no rank variables is one
-// of several that would all think they are rank 0 of 1.
+// launcherAbove returns the name of the nearest launcher among the ancestors of
+// this process, or "". A worker that has such an ancestor but no rank variables
+// is one of several that would all believe to be rank 0 of 1.
 func launcherAbove() string {
 	pid := os.Getppid()
-	for range 32 { // deeper trees than this are not a launcher's
+	for range 32 { // no launcher starts its ranks deeper than this
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			return ""

@@ -12,15 +12,15 @@ func newRepair() *cobra.Command {
 	var places placeFlags
 	cmd := &cobra.Command{
 		Use:   "repair OUT",
-		Short: "Mend an output folder in which parts or records are damaged, altered or missing",
-		Long: `repair reads an output folder as verify does and mends what can be mended.
-Damaged and altered parts are set aside, into _batchscore/repair/ of the folder:
-nothing is lost. Running the job again then makes them, and no others. Where
-every part is right and _SUCCESS or the file of digests is not, repair makes that
-again by itself. A damaged job record or manifest cannot be mended (exit code 10).
+		Short: "Repair an output folder whose parts or records are damaged, altered or missing",
+		Long: `repair checks an output folder as verify does and repairs what it can. It moves
+damaged and altered parts to _batchscore/repair/ in the folder and deletes nothing.
+Running the job again then scores the chunks of those parts, and no others. If all
+parts are right and only _SUCCESS or the file of digests is not, repair writes that
+file again. A damaged job record or manifest cannot be repaired (exit code 10).
 
-Call it while no rank is at work on the folder. It exits with 0 when all that is
-damaged is out of the way, whether or not parts are to be made again.
+Run it while no rank is working on the folder. It exits with 0 once everything
+damaged is out of the way, even if parts have yet to be scored again.
 
 ` + placesHelp,
 		Example: "  batchscore repair result",

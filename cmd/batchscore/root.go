@@ -17,7 +17,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer sig.close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	// A signal ends a command at once, but for those that drain first: they
+	// A signal ends a command at once, except for commands that drain first. They
 	// detach their context and watch sig.stop themselves.
 	go func() {
 		select {
@@ -38,16 +38,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		text := err.Error()
-		if sig := sig.received(); sig != nil && text == context.Canceled.Error() {
-			text = "ended by a signal: " + sig.String()
-		}
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
 		fmt.Fprintf(stderr, "batchscore: %s\n", text)
-		if errors.Is(err, errUsage) {
-			fmt.Fprintln(stderr, "Run 'batchscore --help' or 'batchscore COMMAND --help' for usage.")
-		}
+	}
+	if errors.Is(err, errUsage) {
+		fmt.Fprintln(stderr, "Run 'batchscore --help' or 'batchscore COMMAND --help' for usage.")
 	}
 	return code
 }
@@ -58,8 +55,8 @@ func newRoot(sig *signals) *cobra.Command {
 		Short: "Score large image collections with neural networks, provably complete",
 		Long: `batchscore scores every image of a collection with a neural network, on one
 machine or on many ranks, and proves afterwards that every image got exactly one
-result. Ranks need no coordinator: the output folder is their only meeting place,
-so a job that was stopped goes on where it was when it is started again.
+result. Ranks need no coordinator: they meet only in the output folder. A job that
+was stopped continues where it was when you start it again.
 
 ` + exitCodesHelp,
 		Version:       versionText(),
@@ -70,9 +67,9 @@ so a job that was stopped goes on where it was when it is started again.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(
-		newRun(sig), newPlan(), newVerify(), newRepair(), newMerge(), newShow(),
-		newModels(), newDoctor(), newLaunch(sig), newJobs(), newCluster(), newSample(), newBench(),
-	)
+	groupCommands(root, "Score a collection", newRun(sig), newLaunch(sig), newJobs(), newPlan(), newSample())
+	groupCommands(root, "Read and check a result", newShow(), newMerge(), newVerify(), newRepair())
+	groupCommands(root, "Models and machines", newModels(), newDoctor(), newBench(), newCluster())
+	layOutHelp(root)
 	return root
 }

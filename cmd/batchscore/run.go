@@ -7,16 +7,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models"
 	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
 )
 
+// runFlags are the flags of run: those of the job, and how this rank works on it.
 type runFlags struct {
 	jobFlags
 	rankFlags
@@ -42,14 +47,17 @@ func newRun(sig *signals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --images PLACE --out PLACE (--model FILE|NAME | --inference TASK)",
 		Short: "Score a collection, alone or as one rank of many",
-		Long: `run scores every image under --images and leaves one row for each in --out.
-Started by a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it
-takes rank and world size from its environment. Started again on the same
-output, it goes on where the job was; started twice at once, both share the work.
+		Long: `run scores every image in --images and writes one row for each to --out. Started by
+a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it takes its rank and
+the number of ranks from the environment. Started again with the same output, it
+continues the job; started twice at the same time, both share the work.
 
-With --retry failed, or --retry not_found,truncated, it completes the job and then
-scores those images again, as they are now, and no others. Their rows take the
-place of the old ones when all of them are scored.
+With --retry failed, or --retry not_found,truncated, it completes the job, then
+scores those images again, as they are now, and no others. The new rows replace the
+old ones once all of those images are scored.
+
+With --provider simulate:..., it replaces ONNX Runtime with a simulated device that
+computes nothing but takes as long as a real one, for planning capacity.
 
 ` + placesHelp + `
 ` + exitCodesHelp,
@@ -59,102 +67,128 @@ place of the old ones when all of them are scored.
   batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// A signal drains the worker; only a second one ends it at once.
+			// The first signal drains the worker; only the second ends it at once.
 			return f.run(context.WithoutCancel(cmd.Context()), cmd, sig.stop)
 		},
 	}
-	f.jobFlags.register(cmd)
-	f.rankFlags.register(cmd)
-	f.logFlags.register(cmd)
-	f.profileFlags.register(cmd)
-	fs := cmd.Flags()
-	fs.StringVar(&f.provider, "provider", "auto", "auto, cpu, cpu-direct (every convolution as the model has it), cuda, tensorrt, or simulate:DEVICE|rate=N[,rate=N,slow=N,jitter=J,load=T,batch=N] with DEVICE p100 or k80; auto takes a GPU where one can be used")
-	fs.StringVar(&f.maxErrors, "max-errors", "", "N or P%: exit with 3 when more images fail; by default only when all do")
-	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images again whose status this is, with commas between several: "+strings.Join(scorer.Failures(), ", ")+", or failed for all of them")
-	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that changed after the listing as they are now; by default their row says so")
-	fs.IntVar(&f.decoders, "decoders", 0, "goroutines that decode; by default one per core of this rank")
-	fs.Var(&f.sessions, "sessions", "calls of the device at a time, or auto to measure what suits it; by default one a core on the CPU and two on a GPU")
-	fs.StringVar(&f.tuneCache, "tune-cache", "", "folder that keeps what auto measured; by default batchscore in your cache folder")
-	fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over chunks of workers on other machines after this long without a sign of life")
-	fs.BoolVar(&f.static, "static", false, "do the own share only and take nothing over, to measure balance; ends with 75 when no rank does the others' shares")
-	fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; running again goes on")
-	fs.IntVar(&f.budget, "budget-images", 0, "pause after about this many images over all ranks, with exit code 75; running again goes on")
-	fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure: drain when the machine is told that it will be taken away")
-	fs.StringVar(&f.metadata, "metadata-endpoint", deploy.MetadataEndpoint, "where the machine asks about itself")
-	if err := fs.MarkHidden("metadata-endpoint"); err != nil {
-		panic(err) // the flag above
-	}
+	f.register(cmd)
 	return cmd
 }
 
-func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan struct{}) error {
-	format, err := f.check(cmd)
-	if err != nil {
-		return err
+func (f *runFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	f.jobFlags.register(cmd)
+	fs.StringVar(&f.provider, "provider", "auto", "compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
+		" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N]")
+	fs.StringVar(&f.maxErrors, "max-errors", "", "exit with code 3 if more than `N` images or N% of them fail (default only if all do)")
+	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
+		strings.Join(scorer.Failures(), ", ")+", or failed for all of them")
+	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
+	groupFlags(cmd, "Rank flags", func() {
+		f.rankFlags.register(cmd)
+		fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over a remote worker's chunks if it has not renewed its claim for this long")
+		fs.BoolVar(&f.static, "static", false, "score only this rank's share and take over nothing, to measure balance;"+
+			" exit with code 75 if other ranks have not scored theirs")
+	})
+	groupFlags(cmd, "Speed flags", func() {
+		fs.Var(&f.sessions, "sessions", "calls to the device at the same time, or auto to measure what suits it (default one per core on a CPU, two on a GPU)")
+		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
+		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
+	})
+	groupFlags(cmd, "Pause flags", func() {
+		fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; run again to continue")
+		fs.IntVar(&f.budget, "budget-images", 0, "pause after about `N` images over all ranks, with exit code 75; run again to continue")
+		fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure, drain and exit when this machine is about to be taken away")
+	})
+	groupFlags(cmd, "Log and profile flags", func() {
+		f.logFlags.register(cmd)
+		f.profileFlags.register(cmd)
+	})
+	fs.StringVar(&f.metadata, "metadata-endpoint", deploy.MetadataEndpoint, "`URL` of the service that tells a machine about itself")
+	if err := fs.MarkHidden("metadata-endpoint"); err != nil {
+		panic(err) // there is no such flag
 	}
-	maxErrors, err := scorer.ParseThreshold(f.maxErrors)
-	if err != nil {
-		return usagef("--max-errors: %v", err)
+}
+
+// runOptions are what the flags of run say, checked and parsed.
+type runOptions struct {
+	format    output.Format
+	maxErrors scorer.Threshold
+	retry     output.Selection // nil for none
+	device    simulate.Spec    // if simulated
+	simulated bool
+	world     shard.World
+}
+
+// options returns what the flags say, or what is wrong with them.
+func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
+	var o runOptions
+	var err error
+	if o.format, err = f.check(cmd); err != nil {
+		return o, err
 	}
-	device, simulating, err := simulated(f.provider)
-	if err != nil {
-		return err
+	if o.maxErrors, err = scorer.ParseThreshold(f.maxErrors); err != nil {
+		return o, usagef("--max-errors: %v", err)
 	}
-	if f.deadline < 0 || f.budget < 0 {
-		return usagef("--deadline and --budget-images are above zero, or left out for no bound")
+	if o.device, o.simulated, err = simulated(f.provider); err != nil {
+		return o, err
 	}
-	if f.decoders < 0 {
-		return usagef("--decoders %d: at least one goroutine decodes", f.decoders)
+	switch {
+	case f.deadline < 0:
+		return o, invalid("deadline", f.deadline, "a time above zero, or 0 for none")
+	case f.budget < 0:
+		return o, invalid("budget-images", f.budget, "a number of images above zero, or 0 for no limit")
+	case f.decoders < 0:
+		return o, invalid("decoders", f.decoders, "a number of goroutines above zero, or 0 for the default")
+	case f.lease < time.Second:
+		return o, invalid("lease", f.lease, "at least 1s, so that a worker has time to renew its claims")
 	}
 	if err := localOnly("--tune-cache", f.tuneCache); err != nil {
-		return err
+		return o, err
 	}
-	var retry output.Selection // nil is none
 	if cmd.Flags().Changed("retry") {
-		if retry, err = scorer.ParseSelection(f.retry, scorer.Failures()); err != nil {
-			return usagef("--retry: %v", err)
+		if o.retry, err = scorer.ParseSelection(f.retry, scorer.Failures()); err != nil {
+			return o, usagef("--retry: %v", err)
 		}
 		if f.static {
-			return usagef("--retry and --static exclude each other: a rank that keeps to its share ends before others are done")
+			return o, usagef("--retry and --static exclude each other: a rank that keeps to its share ends before the others are done")
 		}
 	}
-	if f.lease < time.Second {
-		return usagef("--lease %v: less than a second leaves no time for a sign of life", f.lease)
-	}
-	world, err := f.rankFlags.resolve(cmd)
+	o.world, err = f.rankFlags.resolve(cmd)
+	return o, err
+}
+
+// run scores the job, as one rank of it, until it is complete or stop is closed.
+func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan struct{}) error {
+	o, err := f.options(cmd)
 	if err != nil {
 		return err
 	}
+	world := o.world
 	cores := cpu.CPUs(world.LocalSize).Usable
 	tuning := f.tuning(cores)
 	if f.decoders == 0 && tuning == nil {
 		f.decoders = cores
 	}
-	terminal := isTerminal(cmd.ErrOrStderr())
 	progress := &telemetry.Progress{}
 	if world.Size == 1 {
 		progress.Bar = newBar(cmd.ErrOrStderr(), "scoring")
 	}
 	stdout := progress.Bar.Above(cmd.OutOrStdout())
 	progress.Lines = &telemetry.Lines{W: stdout, Rank: world.Rank}
-	log, err := f.logger(progress.Bar.Above(cmd.ErrOrStderr()), terminal)
+	log, err := f.logger(progress.Bar.Above(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr()))
 	if err != nil {
 		return err
 	}
 	log = log.With().Int("rank", world.Rank).Logger()
 
-	m, job, err := f.job(cmd, format)
+	m, job, err := f.job(cmd, o.format)
 	if err != nil {
 		return err
 	}
-	if m.LabelsForm != "" {
-		log.Info().Msg("labels: " + m.LabelsForm)
-	}
-	for _, c := range m.Conflicts {
-		log.Warn().Str("model", m.Path).Msg("contract: " + c)
-	}
-	if text := warnOfRandomWeights(&m.Contract); text != "" {
-		log.Warn().Str("model", m.Path).Msg(text)
+	logModel(log, m)
+	if o.simulated {
+		job.Precision = output.Simulated
 	}
 	f.beFor(f.deadline, log)
 	images, err := f.open("--images", f.images)
@@ -165,20 +199,13 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if err != nil {
 		return err
 	}
-	job.Precision = m.Contract.Precision
-	if m.Int8 {
-		job.Int8 = output.ExactInt8
-	}
-	if simulating {
-		job.Precision = output.Simulated
-	}
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
 	defer tell("the store of the images", images, log)
 	defer tell("the store of the result", out, log)
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
-	profiled, err := f.start(world.Rank)
+	endProfile, err := f.start(world.Rank)
 	if err != nil {
 		return err
 	}
@@ -186,10 +213,10 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) {
-			if simulating {
-				return openSimulated(ctx, device, m, world, log)
+			if o.simulated {
+				return openSimulated(ctx, o.device, m, world, log)
 			}
-			saturate, err := begunSaturating(ctx, out, m, log)
+			saturate, err := beganSaturating(ctx, out, m, log)
 			if err != nil {
 				return nil, err
 			}
@@ -206,14 +233,14 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			return real, nil
 		},
 		TryOut: func(ctx context.Context, batch int) error {
-			if simulating {
+			if o.simulated {
 				return nil // it computes nothing
 			}
 			return tryOut(ctx, real, m, batch, f.dependentRows, log)
 		},
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
-		MaxErrors: maxErrors, Retry: retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
+		MaxErrors: o.maxErrors, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
@@ -224,8 +251,21 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 			sayResult(stdout, f.out, &done)
 		}
 	}
-	if unwritten := profiled(); unwritten != nil && err == nil {
-		err = fmt.Errorf("the job is done, but not its profile: %w", unwritten)
+	if profileErr := endProfile(); profileErr != nil && err == nil {
+		err = fmt.Errorf("the job is done, but its profile could not be written: %w", profileErr)
 	}
 	return err
+}
+
+// logModel logs what a user should know about a model before it is used.
+func logModel(log zerolog.Logger, m *models.Model) {
+	if m.LabelsForm != "" {
+		log.Info().Msg("labels: " + m.LabelsForm)
+	}
+	for _, c := range m.Conflicts {
+		log.Warn().Str("model", m.Path).Msg("contract: " + c)
+	}
+	if text := warnOfRandomWeights(&m.Contract); text != "" {
+		log.Warn().Str("model", m.Path).Msg(text)
+	}
 }

@@ -21,101 +21,136 @@ import (
 )
 
 func newSample() *cobra.Command {
-	var places placeFlags
-	var images, out string
-	var n int
-	var seed uint64
-	var allFiles bool
+	var f sampleFlags
 	cmd := &cobra.Command{
 		Use:   "sample --images PLACE -n N --out DIR",
 		Short: "Copy a deterministic sample of a collection, to try a job on",
-		Long: `sample copies N images of a collection, under the names that they have there. Which
-ones is a matter of their names and the seed alone: the same collection gives
-the same sample on any machine, and a larger sample holds the smaller one. What
-was copied already is not copied again.
+		Long: `sample copies N images of a collection under their names. It chooses them by their
+names and the seed alone: the same collection gives the same sample on any machine,
+and a larger sample contains a smaller one. An image that has been copied before is
+not copied again.
 
 ` + placesHelp,
 		Example: "  batchscore sample --images az://acme/photos/2019 -n 500 --out sample",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case images == "":
-				return usagef("--images is missing: the place of the images")
-			case out == "":
-				return usagef("--out is missing: the place for the sample")
-			case n < 1:
-				return usagef("-n %d: a sample holds at least one image", n)
-			}
-			from, err := places.open("--images", images)
-			if err != nil {
-				return err
-			}
-			to, err := places.open("--out", out)
-			if err != nil {
-				return err
-			}
-			if from.String() == to.String() {
-				return usagef("--images and --out are the same place, %s", to)
-			}
-			return sample(cmd.Context(), cmd, from, to, filesTaken(allFiles), n, seed)
+			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	fs := cmd.Flags()
-	fs.StringVar(&images, "images", "", "place of the images (required)")
-	fs.IntVarP(&n, "number", "n", 500, "number of images")
-	fs.StringVar(&out, "out", "", "place for the sample (required)")
-	fs.Uint64Var(&seed, "seed", 0, "another seed gives another sample")
-	places.register(cmd)
-	registerAllFiles(fs, &allFiles)
+	f.register(cmd)
 	return cmd
 }
 
-// copies is how many images are copied at once.
-const copies = 16
+// sampleFlags say which images to copy, and where to.
+type sampleFlags struct {
+	places      placeFlags
+	images, out string
+	n           int
+	seed        uint64
+	allFiles    bool
+}
 
-func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, files output.Files, n int, seed uint64) error {
-	start := time.Now()
-	chosen, total, passed, err := choose(ctx, from, files, n, seed)
+func (f *sampleFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.images, "images", "", "take images from `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&f.out, "out", "", "copy them to `PLACE` (required)")
+	fs.IntVarP(&f.n, "number", "n", 500, "copy `N` images")
+	fs.Uint64Var(&f.seed, "seed", 0, "choose the images by this `SEED`; another one gives another sample")
+	registerAllFiles(fs, &f.allFiles)
+	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
+}
+
+// run copies the sample.
+func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	switch {
+	case f.images == "":
+		return usagef("--images is missing: the place of the images")
+	case f.out == "":
+		return usagef("--out is missing: the place for the sample")
+	case f.n < 1:
+		return usagef("invalid value %d for -n: want a number of images above zero", f.n)
+	}
+	from, err := f.places.open("--images", f.images)
+	if err != nil {
+		return err
+	}
+	to, err := f.places.open("--out", f.out)
+	if err != nil {
+		return err
+	}
+	if from.String() == to.String() {
+		return usagef("--images and --out are the same place, %s", to)
+	}
+	chosen, total, passed, err := choose(ctx, from, filesTaken(f.allFiles), f.n, f.seed)
 	if err != nil {
 		return err
 	}
 	if total == 0 {
 		return listing.NoImages(from, passed)
 	}
-	there := map[string]int64{}
-	err = to.List(ctx, "", func(o store.Object) error {
-		there[o.Name] = o.Size
+	c := copier{from: from, to: to, stderr: stderr}
+	if err := c.copy(ctx, chosen); err != nil {
+		return err
+	}
+	unread := ""
+	if n := c.unread.Load(); n > 0 {
+		unread = fmt.Sprintf(", %d could not be read", n)
+	}
+	there := len(chosen) - int(c.unread.Load())
+	_, err = fmt.Fprintf(stdout, "%d of %d images of %s are in %s: %d copied (%s), %d were there already%s%s\n",
+		there, total, from, to, there-int(c.had.Load()), formatBytes(c.bytes.Load()), c.had.Load(), unread, andPassedOver(passed))
+	return err
+}
+
+// maxCopies is how many images are copied at the same time.
+const maxCopies = 16
+
+// copier copies images and counts what became of them.
+type copier struct {
+	from, to store.Store
+	stderr   io.Writer
+
+	bytes  atomic.Int64 // copied
+	had    atomic.Int64 // images that were copied before
+	unread atomic.Int64 // images that could not be read
+}
+
+// copy copies the chosen images, except those that have been copied before.
+func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
+	start := time.Now()
+	sizes := map[string]int64{} // of what is there, by name
+	err := c.to.List(ctx, "", func(o store.Object) error {
+		sizes[o.Name] = o.Size
 		return nil
 	})
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("list the sample in %s: %w", to, err)
+		return fmt.Errorf("list the sample in %s: %w", c.to, err)
 	}
 
-	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}, Bar: newBar(cmd.ErrOrStderr(), "copying")}
+	progress := &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}, Bar: newBar(c.stderr, "copying")}
 	progress.Start(len(chosen))
-	stderr := progress.Bar.Above(cmd.ErrOrStderr())
-	var bytes, had, unread atomic.Int64
+	stderr := progress.Bar.Above(c.stderr)
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(copies)
+	g.SetLimit(maxCopies)
 	for _, o := range chosen {
 		g.Go(func() error {
-			if size, ok := there[o.Name]; ok && size == o.Size {
-				had.Add(1)
+			if size, ok := sizes[o.Name]; ok && size == o.Size {
+				c.had.Add(1)
 				progress.Add(1, 0)
 				return nil
 			} else if ok {
-				return fmt.Errorf("%s holds another %q, of %d bytes and not %d: choose another place", to, o.Name, size, o.Size)
+				return fmt.Errorf("%s already has another %q, of %d bytes instead of %d: choose another place", c.to, o.Name, size, o.Size)
 			}
-			switch err := copyObject(ctx, from, to, o); {
+			switch err := copyObject(ctx, c.from, c.to, o); {
 			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
-				had.Add(1)
+				c.had.Add(1)
 			case isOfOneImage(err):
-				unread.Add(1)
+				c.unread.Add(1)
 				fmt.Fprintf(stderr, "batchscore: not in the sample: %v\n", err)
 			case err != nil:
 				return err
 			default:
-				bytes.Add(o.Size)
+				c.bytes.Add(o.Size)
 			}
 			progress.Add(1, 0)
 			return nil
@@ -123,32 +158,22 @@ func sample(ctx context.Context, cmd *cobra.Command, from, to store.Store, files
 	}
 	err = g.Wait()
 	progress.Finish(time.Since(start))
-	if err != nil {
-		return err
-	}
-	lie := len(chosen) - int(unread.Load())
-	failed := ""
-	if n := unread.Load(); n > 0 {
-		failed = fmt.Sprintf(", %d could not be read", n)
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %d images of %s lie in %s: %d copied (%s), %d were there already%s%s\n",
-		lie, total, from, to, lie-int(had.Load()), formatBytes(bytes.Load()), had.Load(), failed, andPassedOver(passed))
 	return err
 }
 
-// isOfOneImage reports whether err, of reading an image, says nothing about the
-// others.
+// isOfOneImage reports whether err concerns only the image that was being read.
 func isOfOneImage(err error) bool {
 	var u unreadImage
 	return errors.As(err, &u) &&
 		(errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrChanged))
 }
 
-// unreadImage marks errors of reading.
+// unreadImage marks errors of reading an image.
 type unreadImage struct{ error }
 
 func (u unreadImage) Unwrap() error { return u.error }
 
+// copyObject copies one image. Errors of reading it are unreadImage.
 func copyObject(ctx context.Context, from, to store.Store, o store.Object) error {
 	r, _, err := from.Open(ctx, o.Name, o.ETag)
 	if err != nil {
@@ -165,8 +190,8 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 	return nil
 }
 
-// choose returns the n images of a collection whose names hash lowest, in no
-// order, how many images there are, and what else is there.
+// choose returns the n images of a collection whose names have the lowest hashes,
+// in any order, how many images there are, and which files were passed over.
 func choose(ctx context.Context, images store.Store, files output.Files, n int, seed uint64) ([]store.Object, int, output.PassedOver, error) {
 	var best lowest
 	total := 0
@@ -189,11 +214,12 @@ func choose(ctx context.Context, images store.Store, files output.Files, n int, 
 	return chosen, total, passed, err
 }
 
-// hash is where an image stands in the order that samples are taken in.
+// hash returns the key by which samples are chosen, lowest first.
 func hash(name string, seed uint64) [32]byte {
 	return sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, seed), name...))
 }
 
+// candidate is an image that may be in the sample.
 type candidate struct {
 	hash   [32]byte
 	object store.Object
@@ -201,7 +227,7 @@ type candidate struct {
 
 func (c candidate) before(o candidate) bool { return string(c.hash[:]) < string(o.hash[:]) }
 
-// lowest is a heap of candidates with the last in the order on top.
+// lowest is a heap of candidates with the highest hash on top.
 type lowest []candidate
 
 func (l lowest) Len() int           { return len(l) }

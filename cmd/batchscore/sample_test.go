@@ -110,9 +110,9 @@ func TestSampleRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{args: []string{"--images", in, "--out", out, "-n", "3"}, code: 1, says: "holds another"},
+		{args: []string{"--images", in, "--out", out, "-n", "3"}, code: 1, says: "already has another"},
 		{args: []string{"--images", in, "--out", in, "-n", "3"}, code: 64, says: "same place"},
-		{args: []string{"--images", in, "--out", out, "-n", "0"}, code: 64, says: "-n 0"},
+		{args: []string{"--images", in, "--out", out, "-n", "0"}, code: 64, says: "0 for -n"},
 		{args: []string{"--images", in}, code: 64, says: "--out"},
 		{args: []string{"--out", out}, code: 64, says: "--images"},
 		{args: []string{"--images", t.TempDir(), "--out", out}, code: 78, says: "no images found"},

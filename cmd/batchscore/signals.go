@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// signals turns the first SIGINT, SIGTERM or SIGUSR1 into a request to stop,
-// and the second into the end of the process.
+// signals turns the first SIGINT, SIGTERM or SIGUSR1 into a request to stop. The
+// second ends the process.
 type signals struct {
 	stop chan struct{} // closed by the first signal
 	c    chan os.Signal
@@ -18,6 +18,7 @@ type signals struct {
 	first os.Signal
 }
 
+// listen starts to catch signals.
 func listen() *signals {
 	s := &signals{stop: make(chan struct{}), c: make(chan os.Signal, 2), quit: make(chan struct{})}
 	signal.Notify(s.c, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
@@ -45,19 +46,20 @@ func (s *signals) watch() {
 	}
 }
 
-// received is the first signal, or nil.
+// received returns the first signal, or nil.
 func (s *signals) received() os.Signal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.first
 }
 
+// close stops catching signals.
 func (s *signals) close() {
 	signal.Stop(s.c)
 	close(s.quit)
 }
 
-// stopCode is the exit code of a command that a signal stopped.
+// stopCode returns the exit code of a command that sig stopped.
 func stopCode(sig os.Signal) int {
 	if sig == os.Interrupt {
 		return 130

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -35,7 +35,7 @@ func (b *byteSize) Set(text string) error {
 		*b = byteSize(n)
 		return nil
 	}
-	return fmt.Errorf("it takes a number of bytes, or one with a unit: 800MB, 2GiB")
+	return errors.New("want a number of bytes, or one with a unit: 800MB, 2GiB")
 }
 
 func (b *byteSize) String() string {
@@ -62,7 +62,7 @@ func (a *amount) Set(text string) error {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return fmt.Errorf("it takes a number above zero, or auto")
+		return errors.New("want a number above zero, or auto")
 	}
 	*a = amount{n: n}
 	return nil

@@ -10,8 +10,7 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// versionText names the build: its version, the commit that it was made from,
-// and Go's version.
+// versionText describes the build: its version, its commit and the version of Go.
 func versionText() string {
 	return fmt.Sprintf("%s (commit %s, %s)", version, result.Commit(), runtime.Version())
 }

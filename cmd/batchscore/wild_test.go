@@ -15,6 +15,7 @@ import (
 
 	labelfile "github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -102,7 +103,7 @@ func TestWildPicturesHavePillowsPixels(t *testing.T) {
 			}
 			got := make([]byte, wildSide*wildSide*3)
 			err = d.Decode(got, src)
-			var bad *preprocess.Failure
+			var bad *codec.Failure
 			want, refused := wildRefused[name]
 			switch {
 			case errors.As(err, &bad) && refused:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // Engine is a model ready to score; that of models/ort is one. Batches and
@@ -112,7 +113,7 @@ func (w *worker) score(ctx context.Context, paths []string, rows [][]float32) er
 		}
 		n := len(at)
 		err = w.decoder.Decode(w.batch.Pixels[n*w.row:(n+1)*w.row], src)
-		var failed *preprocess.Failure
+		var failed *codec.Failure
 		switch {
 		case errors.As(err, &failed):
 		case err != nil:

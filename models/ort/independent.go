@@ -8,6 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // CheckRows scores a few images alone, in company, at other places and twice,
@@ -102,7 +103,7 @@ func (e *Engine) trialRows(images [][]byte) ([][]byte, error) {
 	var rows [][]byte
 	for _, image := range images {
 		row := make([]byte, spec.RowBytes())
-		var bad *preprocess.Failure
+		var bad *codec.Failure
 		switch err := d.Decode(row, image); {
 		case errors.As(err, &bad):
 			continue

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"pgregory.net/rapid"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // TestAxis: whatever the sizes, the tables stay within the source and weigh 1
@@ -17,7 +19,7 @@ func TestAxis(t *testing.T) {
 		r := rapid.SampledFrom(resizes).Draw(t, "resize")
 		key := axisKey{
 			start:  rapid.IntRange(0, 100).Draw(t, "start"),
-			inputs: rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, maxSourceSide)).Draw(t, "inputs"),
+			inputs: rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, codec.MaxSide)).Draw(t, "inputs"),
 			flip:   rapid.Bool().Draw(t, "flip"),
 		}
 		key.outputs = rapid.OneOf(

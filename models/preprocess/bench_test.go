@@ -1,6 +1,8 @@
 package preprocess
 
-import "testing"
+import (
+	"testing"
+)
 
 // BenchmarkDecode compares what specs ask for besides the decoding of a JPEG:
 // filters of the resize and layouts of the tensor. How the decoder compares with

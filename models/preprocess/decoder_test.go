@@ -2,9 +2,10 @@ package preprocess
 
 import (
 	"bytes"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // TestDecodeAllocs: in steady state a JPEG costs no allocation, whatever its
@@ -96,36 +97,6 @@ func TestDecodeInPlace(t *testing.T) {
 	}
 }
 
-func TestJPEGBackend(t *testing.T) {
-	requireTurbo(t)
-	name, err := JPEGBackend()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasPrefix(name, "libjpeg-turbo ") || !strings.Contains(name, "turbojpeg") || !strings.HasSuffix(name, ")") {
-		t.Errorf("backend %q", name)
-	}
-}
-
-// TestJPEGBackendMissing: the error names what was tried and what to install,
-// and a library that is not TurboJPEG is refused.
-func TestJPEGBackendMissing(t *testing.T) {
-	for _, name := range []string{"/nonexistent/libturbojpeg.so.0", "libm.so.6"} {
-		t.Setenv("LIBTURBOJPEG", name)
-		_, err := loadTurbo()
-		if err == nil {
-			t.Fatalf("%s was loaded", name)
-		}
-		for _, want := range []string{name, "libturbojpeg0", "LIBTURBOJPEG"} {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%q does not mention %s", err, want)
-			}
-		}
-	}
-	// The library that was loaded before is still the one in use.
-	wantStatus(t, decodeSmall(t, readFixture(t, "jpeg-420.jpg"), Options{}), StatusOK)
-}
-
 // FuzzDecode: whatever the bytes, the policy and the fit, a row or a Failure
 // with a zero row, and the same answer again.
 func FuzzDecode(f *testing.F) {
@@ -153,7 +124,7 @@ func FuzzDecode(f *testing.F) {
 			opt.MaxPixels = 1 << 16
 			d := newDecoder(t, s, opt)
 			first := status(t, decodeInto(t, d, src))
-			if first == StatusPanic {
+			if first == codec.StatusPanic {
 				t.Errorf("%s: a decoder panicked and was recovered", b.name)
 			}
 			if again := status(t, decodeInto(t, d, src)); again != first {

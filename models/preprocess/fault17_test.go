@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 var backends = []struct {
@@ -36,35 +38,35 @@ func TestFault17_Statuses(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		src  []byte
-		want Status
+		want codec.Status
 	}{
-		{name: "zero bytes", src: nil, want: StatusEmpty},
-		{name: "one byte", src: []byte{0xff}, want: StatusTruncated},
-		{name: "HTML", src: []byte("<!DOCTYPE html><html><body>404</body></html>"), want: StatusNotImage},
-		{name: "text that begins with BM", src: []byte("BMW is a maker of cars and of motorcycles"), want: StatusNotImage},
-		{name: "zeros", src: make([]byte, 4096), want: StatusNotImage},
-		{name: "HEIC", src: []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), want: StatusUnsupported},
-		{name: "garbage after the end", src: append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), want: StatusOK},
-		{name: "garbage after a PNG", src: append(bytes.Clone(png), "garbage"...), want: StatusOK},
-		{name: "garbage between segments", src: append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), want: StatusOK},
-		{name: "only signature", src: []byte("\xff\xd8\xff"), want: StatusTruncated},
-		{name: "no end marker", src: jpg[:len(jpg)-2], want: StatusOK}, // it has every pixel
-		{name: "no end marker, and a byte less", src: jpg[:len(jpg)-3], want: StatusTruncated},
-		{name: "no data", src: append(bytes.Clone(jpg[:sos]), 0xff, 0xd9), want: StatusCorrupt},
-		{name: "data cut out before the end", src: append(bytes.Clone(jpg[:(sos+len(jpg))/2]), 0xff, 0xd9), want: StatusCorrupt},
-		{name: "12 bits a sample", src: with(jpg, sof+4, 12), want: StatusUnsupported},
-		{name: "lossless process", src: with(jpg, sof+1, 0xc3), want: StatusUnsupported},
-		{name: "height after the data", src: with(jpg, sof+5, 0, 0), want: StatusUnsupported},
-		{name: "zero width", src: with(jpg, sof+7, 0, 0), want: StatusCorrupt},
-		{name: "two components", src: with(jpg, sof+9, 2), want: StatusUnsupported},
-		{name: "missing Huffman table", src: with(jpg, sos+6, 0x33), want: StatusCorrupt},
-		{name: "PNG cut", src: png[:len(png)/2], want: StatusTruncated},
-		{name: "PNG with a bad checksum", src: with(png, 29, 1, 2, 3, 4), want: StatusCorrupt},
-		{name: "WebP cut", src: webp[:len(webp)/2], want: StatusTruncated},
-		{name: "WebP with a bad frame", src: with(webp, 23, 1, 2, 3), want: StatusCorrupt},
-		{name: "GIF cut", src: gif[:len(gif)/2], want: StatusTruncated},
-		{name: "TIFF cut", src: tif[:len(tif)/2], want: StatusTruncated},
-		{name: "BMP cut", src: bmp[:len(bmp)/2], want: StatusTruncated},
+		{name: "zero bytes", src: nil, want: codec.StatusEmpty},
+		{name: "one byte", src: []byte{0xff}, want: codec.StatusTruncated},
+		{name: "HTML", src: []byte("<!DOCTYPE html><html><body>404</body></html>"), want: codec.StatusNotImage},
+		{name: "text that begins with BM", src: []byte("BMW is a maker of cars and of motorcycles"), want: codec.StatusNotImage},
+		{name: "zeros", src: make([]byte, 4096), want: codec.StatusNotImage},
+		{name: "HEIC", src: []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), want: codec.StatusUnsupported},
+		{name: "garbage after the end", src: append(bytes.Clone(jpg), "<html>\xff\xd8\xff\xda garbage"...), want: codec.StatusOK},
+		{name: "garbage after a PNG", src: append(bytes.Clone(png), "garbage"...), want: codec.StatusOK},
+		{name: "garbage between segments", src: append(append(bytes.Clone(jpg[:sos]), "garbage"...), jpg[sos:]...), want: codec.StatusOK},
+		{name: "only signature", src: []byte("\xff\xd8\xff"), want: codec.StatusTruncated},
+		{name: "no end marker", src: jpg[:len(jpg)-2], want: codec.StatusOK}, // it has every pixel
+		{name: "no end marker, and a byte less", src: jpg[:len(jpg)-3], want: codec.StatusTruncated},
+		{name: "no data", src: append(bytes.Clone(jpg[:sos]), 0xff, 0xd9), want: codec.StatusCorrupt},
+		{name: "data cut out before the end", src: append(bytes.Clone(jpg[:(sos+len(jpg))/2]), 0xff, 0xd9), want: codec.StatusCorrupt},
+		{name: "12 bits a sample", src: with(jpg, sof+4, 12), want: codec.StatusUnsupported},
+		{name: "lossless process", src: with(jpg, sof+1, 0xc3), want: codec.StatusUnsupported},
+		{name: "height after the data", src: with(jpg, sof+5, 0, 0), want: codec.StatusUnsupported},
+		{name: "zero width", src: with(jpg, sof+7, 0, 0), want: codec.StatusCorrupt},
+		{name: "two components", src: with(jpg, sof+9, 2), want: codec.StatusUnsupported},
+		{name: "missing Huffman table", src: with(jpg, sos+6, 0x33), want: codec.StatusCorrupt},
+		{name: "PNG cut", src: png[:len(png)/2], want: codec.StatusTruncated},
+		{name: "PNG with a bad checksum", src: with(png, 29, 1, 2, 3, 4), want: codec.StatusCorrupt},
+		{name: "WebP cut", src: webp[:len(webp)/2], want: codec.StatusTruncated},
+		{name: "WebP with a bad frame", src: with(webp, 23, 1, 2, 3), want: codec.StatusCorrupt},
+		{name: "GIF cut", src: gif[:len(gif)/2], want: codec.StatusTruncated},
+		{name: "TIFF cut", src: tif[:len(tif)/2], want: codec.StatusTruncated},
+		{name: "BMP cut", src: bmp[:len(bmp)/2], want: codec.StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, b := range backends {
@@ -93,9 +95,9 @@ func TestFault17_Truncation(t *testing.T) {
 				// A copy, so that a read past the end is one past the allocation.
 				cut := bytes.Clone(src[:n])
 				a, b := decodeInto(t, fast, cut), decodeInto(t, slow, cut)
-				want := StatusTruncated
+				want := codec.StatusTruncated
 				if n >= len(src)-2 {
-					want = StatusOK
+					want = codec.StatusOK
 				}
 				if status(t, a) != want || status(t, b) != want {
 					t.Fatalf("cut at %d of %d: %v; %v", n, len(src), a, b)
@@ -115,7 +117,7 @@ func TestFault17_CutData(t *testing.T) {
 			d := newDecoder(t, smallSpec, b.opt)
 			for keep := sos + 20; keep < len(src)-200; keep += 37 {
 				err := decodeInto(t, d, append(bytes.Clone(src[:keep]), 0xff, 0xd9))
-				if s := status(t, err); s != StatusCorrupt && s != StatusTruncated {
+				if s := status(t, err); s != codec.StatusCorrupt && s != codec.StatusTruncated {
 					t.Fatalf("data ends at %d of %d: %v", keep, len(src), err)
 				}
 			}
@@ -138,11 +140,11 @@ func TestFault17_OtherFormats(t *testing.T) {
 			for n := 0; n < len(src); n += 3 {
 				err := d.Decode(row, bytes.Clone(src[:n]))
 				switch s := status(t, err); s {
-				case StatusOK:
+				case codec.StatusOK:
 					if !bytes.Equal(row, whole) {
 						t.Fatalf("cut at %d of %d: ok, with other pixels", n, len(src))
 					}
-				case StatusTruncated, StatusCorrupt, StatusEmpty, StatusNotImage:
+				case codec.StatusTruncated, codec.StatusCorrupt, codec.StatusEmpty, codec.StatusNotImage:
 				default:
 					t.Fatalf("cut at %d of %d: %v", n, len(src), err)
 				}
@@ -162,9 +164,9 @@ func TestFault17_OwnReason(t *testing.T) {
 	corrupt[sos+6] = 0x33
 	var wg sync.WaitGroup
 	for i := range 8 {
-		src, want := unsupported, StatusUnsupported
+		src, want := unsupported, codec.StatusUnsupported
 		if i%2 == 0 {
-			src, want = corrupt, StatusCorrupt
+			src, want = corrupt, codec.StatusCorrupt
 		}
 		wg.Go(func() {
 			d, err := NewDecoder(smallSpec, Options{})
@@ -179,7 +181,7 @@ func TestFault17_OwnReason(t *testing.T) {
 				if first == "" && err != nil {
 					first = err.Error()
 				}
-				if f := (*Failure)(nil); !errors.As(err, &f) || f.Status != want || f.Error() != first {
+				if f := (*codec.Failure)(nil); !errors.As(err, &f) || f.Status != want || f.Error() != first {
 					t.Errorf("%v, at first %s", err, first)
 					return
 				}

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // A fixture is an image of testdata with the tensor that Pillow makes of it;
@@ -57,10 +60,9 @@ func (f fixture) reference(tb testing.TB) []float64 {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	px := rgbx(img)
 	var out []float64
-	for i := 0; i < len(px); i += 4 {
-		out = append(out, float64(px[i]), float64(px[i+1]), float64(px[i+2]))
+	for _, v := range codectest.RGB(img) {
+		out = append(out, float64(v))
 	}
 	return out
 }
@@ -141,7 +143,7 @@ func TestFault19_References(t *testing.T) {
 					err := d.Decode(dst, readFixture(t, f.File))
 					if !turbo && (f.File == "jpeg-arithmetic.jpg" || f.File == "jpeg-uneven.jpg") {
 						// image/jpeg knows neither; the row says so.
-						wantStatus(t, err, StatusUnsupported)
+						wantStatus(t, err, codec.StatusUnsupported)
 						return
 					}
 					if err != nil {
@@ -162,7 +164,7 @@ func TestFault19_References(t *testing.T) {
 func TestFault19_Unsupported(t *testing.T) {
 	for _, file := range []string{"unsupported-cmyk.tif", "unsupported-jpeg2000.jp2"} {
 		t.Run(file, func(t *testing.T) {
-			wantStatus(t, decodeSmall(t, readFixture(t, file), Options{}), StatusUnsupported)
+			wantStatus(t, decodeSmall(t, readFixture(t, file), Options{}), codec.StatusUnsupported)
 		})
 	}
 }
@@ -186,19 +188,19 @@ func decodeInto(tb testing.TB, d *Decoder, src []byte) error {
 	return err
 }
 
-func wantStatus(tb testing.TB, err error, want Status) {
+func wantStatus(tb testing.TB, err error, want codec.Status) {
 	tb.Helper()
 	if got := status(tb, err); got != want {
 		tb.Errorf("status %s (%v), want %s", got, err, want)
 	}
 }
 
-func status(tb testing.TB, err error) Status {
+func status(tb testing.TB, err error) codec.Status {
 	tb.Helper()
 	if err == nil {
-		return StatusOK
+		return codec.StatusOK
 	}
-	var f *Failure
+	var f *codec.Failure
 	if !errors.As(err, &f) {
 		tb.Fatalf("%v is not a Failure", err)
 	}

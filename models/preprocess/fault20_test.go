@@ -3,6 +3,8 @@ package preprocess
 import (
 	"strings"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // TestFault20_Panic: a panic in a decoder costs one image its pixels, and the
@@ -15,10 +17,10 @@ func TestFault20_Panic(t *testing.T) {
 		_ = table[len(src)]
 	}
 	err := decodeInto(t, d, src)
-	wantStatus(t, err, StatusPanic)
+	wantStatus(t, err, codec.StatusPanic)
 	if !strings.Contains(err.Error(), "index out of range") {
 		t.Errorf("%v does not say what happened", err)
 	}
 	d.injectPanic = nil
-	wantStatus(t, decodeInto(t, d, src), StatusOK)
+	wantStatus(t, decodeInto(t, d, src), codec.StatusOK)
 }

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // TestFault34_Files: damaged files, behind a picture of another colour and alone.
@@ -22,28 +24,28 @@ func TestFault34_Files(t *testing.T) {
 	const short = "scan 1: the coded data end before the picture does"
 	for _, c := range []struct {
 		file, same string // same names the file with the same pixels
-		want       Status
+		want       codec.Status
 		reason     string
 	}{
-		{file: "whole.jpg", same: "whole.jpg", want: StatusOK, reason: ""},
-		{file: "cut.jpg", same: "", want: StatusCorrupt, reason: short},
-		{file: "junk-and-cut.jpg", same: "", want: StatusCorrupt, reason: short},
-		{file: "reserved-marker.jpg", same: "", want: StatusCorrupt, reason: short},
-		{file: "no-end.jpg", same: "whole-smooth.jpg", want: StatusOK, reason: ""},
-		{file: "samsung-trailer.jpg", same: "whole-smooth.jpg", want: StatusOK, reason: ""},
+		{file: "whole.jpg", same: "whole.jpg", want: codec.StatusOK, reason: ""},
+		{file: "cut.jpg", same: "", want: codec.StatusCorrupt, reason: short},
+		{file: "junk-and-cut.jpg", same: "", want: codec.StatusCorrupt, reason: short},
+		{file: "reserved-marker.jpg", same: "", want: codec.StatusCorrupt, reason: short},
+		{file: "no-end.jpg", same: "whole-smooth.jpg", want: codec.StatusOK, reason: ""},
+		{file: "samsung-trailer.jpg", same: "whole-smooth.jpg", want: codec.StatusOK, reason: ""},
 	} {
 		for _, b := range backends {
 			t.Run(c.file+"/"+b.name, func(t *testing.T) {
 				src := readFixture(t, filepath.Join("damaged", c.file))
 				alone := decideOn(t, newDecoder(t, smallSpec, b.opt), src)
 				d := newDecoder(t, smallSpec, b.opt)
-				wantStatus(t, decodeInto(t, d, before), StatusOK)
+				wantStatus(t, decodeInto(t, d, before), codec.StatusOK)
 				if v := decideOn(t, d, src); v != alone {
 					t.Errorf("alone %q, behind a red picture %q", alone.failure, v.failure)
 				}
 				err := decodeInto(t, d, src)
 				wantStatus(t, err, c.want)
-				if f := (*Failure)(nil); errors.As(err, &f) && f.Reason != c.reason {
+				if f := (*codec.Failure)(nil); errors.As(err, &f) && f.Reason != c.reason {
 					t.Errorf("reason %q, want %q", f.Reason, c.reason)
 				}
 				if c.same != "" && alone != decideOn(t, d, readFixture(t, filepath.Join("damaged", c.same))) {
@@ -128,11 +130,11 @@ func TestFault34_Tables(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		src  []byte
-		want Status
+		want codec.Status
 	}{
-		{name: "no Huffman tables", src: withoutSegment(src, mDHT), want: StatusOK},
-		{name: "no quantisation table", src: withoutSegment(src, mDQT), want: StatusCorrupt},
-		{name: "progressive, a Huffman table less", src: withoutSegment(progressive, mDHT), want: StatusCorrupt},
+		{name: "no Huffman tables", src: withoutSegment(src, mDHT), want: codec.StatusOK},
+		{name: "no quantisation table", src: withoutSegment(src, mDQT), want: codec.StatusCorrupt},
+		{name: "progressive, a Huffman table less", src: withoutSegment(progressive, mDHT), want: codec.StatusCorrupt},
 	} {
 		for _, b := range backends {
 			t.Run(c.name+"/"+b.name, func(t *testing.T) {
@@ -145,7 +147,7 @@ func TestFault34_Tables(t *testing.T) {
 						t.Errorf("alone %q, in company %q", alone.failure, v.failure)
 					}
 					wantStatus(t, decodeInto(t, d, c.src), c.want)
-					if c.want == StatusOK && v != whole {
+					if c.want == codec.StatusOK && v != whole {
 						t.Error("other pixels than with the tables")
 					}
 				}
@@ -237,7 +239,7 @@ func TestFault34_NoEnd(t *testing.T) {
 			for _, b := range backends {
 				t.Run(trailer.name+"/"+kind+"/"+b.name, func(t *testing.T) {
 					d := newDecoder(t, smallSpec, b.opt)
-					proven := trailer.proven && (trailer.name != "text" || !isText(src[len(src)-1:]))
+					proven := trailer.proven && (trailer.name != "text" || !printable(src[len(src)-1]))
 					v := decideOn(t, d, append(bytes.Clone(src), trailer.b...))
 					const unproven = "truncated: what follows the coded data may be part of them, and the image has no end"
 					switch {
@@ -248,7 +250,7 @@ func TestFault34_NoEnd(t *testing.T) {
 					}
 					for at := scanStart(src) + 20; at < len(src); at += step(len(src) - at) {
 						err := decodeInto(t, d, append(bytes.Clone(src[:at]), trailer.b...))
-						if s := status(t, err); s != StatusTruncated && s != StatusCorrupt || s == StatusCorrupt && trailer.name != "a JPEG" {
+						if s := status(t, err); s != codec.StatusTruncated && s != codec.StatusCorrupt || s == codec.StatusCorrupt && trailer.name != "a JPEG" {
 							t.Fatalf("cut at %d of %d: %v", at, len(src), err)
 						}
 					}
@@ -257,6 +259,8 @@ func TestFault34_NoEnd(t *testing.T) {
 		}
 	}
 }
+
+func printable(b byte) bool { return b >= ' ' && b <= '~' || b == '\n' || b == '\r' || b == '\t' }
 
 // step leaves out most cuts, but none of those near the end.
 func step(left int) int {
@@ -271,17 +275,17 @@ func step(left int) int {
 func TestFault34_Markers(t *testing.T) {
 	for _, c := range []struct {
 		marker byte
-		want   Status
+		want   codec.Status
 	}{
-		{marker: 0x02, want: StatusCorrupt},          // reserved
-		{marker: 0xbf, want: StatusCorrupt},          // reserved
-		{marker: mJPG, want: StatusUnsupported},      // of an extension
-		{marker: 0xf7, want: StatusUnsupported},      // JPEG-LS
-		{marker: mDHP, want: StatusUnsupported},      // hierarchical
-		{marker: mAPP14 + 1, want: StatusOK},         // an application's
-		{marker: 0xfe, want: StatusOK},               // a comment
-		{marker: mSOI, want: StatusCorrupt},          // a second start
-		{marker: mSOF0 + 3, want: StatusUnsupported}, // lossless
+		{marker: 0x02, want: codec.StatusCorrupt},          // reserved
+		{marker: 0xbf, want: codec.StatusCorrupt},          // reserved
+		{marker: mJPG, want: codec.StatusUnsupported},      // of an extension
+		{marker: 0xf7, want: codec.StatusUnsupported},      // JPEG-LS
+		{marker: mDHP, want: codec.StatusUnsupported},      // hierarchical
+		{marker: mAPP14 + 1, want: codec.StatusOK},         // an application's
+		{marker: 0xfe, want: codec.StatusOK},               // a comment
+		{marker: mSOI, want: codec.StatusCorrupt},          // a second start
+		{marker: mSOF0 + 3, want: codec.StatusUnsupported}, // lossless
 	} {
 		for _, b := range backends {
 			t.Run(fmt.Sprintf("0x%02x/%s", c.marker, b.name), func(t *testing.T) {
@@ -292,8 +296,8 @@ func TestFault34_Markers(t *testing.T) {
 	}
 }
 
-// TestFault34_Colours: both back ends agree on how components are coded, and on
-// the pixels of components that are subsampled though they are no chroma.
+// TestFault34_Colours: both back ends agree on the pixels, however components are coded,
+// and on those of components that are subsampled though they are no chroma.
 func TestFault34_Colours(t *testing.T) {
 	requireTurbo(t)
 	adobe := func(src []byte, transform byte) []byte {
@@ -311,26 +315,22 @@ func TestFault34_Colours(t *testing.T) {
 	cmyk[bytes.Index(cmyk, []byte("Adobe"))+11] = 0
 	jfif := []byte("\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
 	for _, c := range []struct {
-		name   string
-		src    []byte
-		colour jpegColour
+		name          string
+		src           []byte
+		width, height int
 	}{
-		{name: "YCbCr", src: src, colour: colourYCbCr},
-		{name: "Adobe's RGB", src: adobe(src, 0), colour: colourRGB},
-		{name: "Adobe's YCbCr", src: adobe(src, 1), colour: colourYCbCr},
-		{name: "components R, G, B", src: named, colour: colourRGB},
-		{name: "components R, G, B of Adobe's YCbCr", src: adobe(named, 1), colour: colourYCbCr},
-		{name: "components R, G, B of a JFIF", src: insert(named, 2, jfif), colour: colourYCbCr},
-		{name: "Adobe's RGB of a JFIF", src: insert(adobe(src, 0), 2, jfif), colour: colourYCbCr},
-		{name: "YCCK", src: ycck, colour: colourYCCK},
-		{name: "CMYK, subsampled", src: cmyk, colour: colourCMYK},
+		{name: "YCbCr", src: src, width: 61, height: 47},
+		{name: "Adobe's RGB", src: adobe(src, 0), width: 61, height: 47},
+		{name: "Adobe's YCbCr", src: adobe(src, 1), width: 61, height: 47},
+		{name: "components R, G, B", src: named, width: 61, height: 47},
+		{name: "components R, G, B of Adobe's YCbCr", src: adobe(named, 1), width: 61, height: 47},
+		{name: "components R, G, B of a JFIF", src: insert(named, 2, jfif), width: 61, height: 47},
+		{name: "Adobe's RGB of a JFIF", src: insert(adobe(src, 0), 2, jfif), width: 61, height: 47},
+		{name: "YCCK", src: ycck, width: 41, height: 31},
+		{name: "CMYK, subsampled", src: cmyk, width: 41, height: 31},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h, fail := walkJPEG(c.src, Options{MaxPixels: 1 << 20, MaxScans: 1})
-			if fail != nil || h.colour() != c.colour {
-				t.Fatalf("colours %d (%v), want %d", h.colour(), fail, c.colour)
-			}
-			s := Spec{Width: h.width, Height: h.height, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
+			s := sizedSpec(c.width, c.height)
 			rows := [2][]byte{}
 			for i, b := range backends {
 				rows[i] = make([]byte, s.RowBytes())
@@ -353,13 +353,13 @@ func TestFault34_Partial(t *testing.T) {
 	last := bytes.LastIndex(src, []byte{0xff, mSOS})
 	partial := append(bytes.Clone(src[:last]), 0xff, mEOI)
 	requireTurbo(t)
-	wantStatus(t, decodeSmall(t, partial, Options{}), StatusOK)
-	wantStatus(t, decodeSmall(t, partial, Options{ForcePortable: true}), StatusUnsupported)
+	wantStatus(t, decodeSmall(t, partial, Options{}), codec.StatusOK)
+	wantStatus(t, decodeSmall(t, partial, Options{ForcePortable: true}), codec.StatusUnsupported)
 	lost := bytes.Clone(src)
 	lost[last+1] = 0 // no marker any longer
 	for _, b := range backends {
-		wantStatus(t, decodeSmall(t, lost, b.opt), StatusCorrupt)
-		wantStatus(t, decodeSmall(t, partial[:len(partial)-2], b.opt), StatusTruncated)
+		wantStatus(t, decodeSmall(t, lost, b.opt), codec.StatusCorrupt)
+		wantStatus(t, decodeSmall(t, partial[:len(partial)-2], b.opt), codec.StatusTruncated)
 	}
 }
 
@@ -372,8 +372,8 @@ func TestFault34_NoComponent(t *testing.T) {
 	three[frame+3] += 6
 	three[frame+9] = 3
 	for _, b := range backends {
-		wantStatus(t, decodeSmall(t, grey, b.opt), StatusOK)
-		wantStatus(t, decodeSmall(t, three, b.opt), StatusCorrupt)
+		wantStatus(t, decodeSmall(t, grey, b.opt), codec.StatusOK)
+		wantStatus(t, decodeSmall(t, three, b.opt), codec.StatusCorrupt)
 	}
 }
 
@@ -387,14 +387,14 @@ func TestFault34_Arithmetic(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		src  []byte
-		want Status
+		want codec.Status
 	}{
-		{name: "whole", src: src, want: StatusOK},
-		{name: "with a comment behind", src: insert(src, end, []byte("\xff\xfe\x00\x04ab")), want: StatusOK},
-		{name: "cut, with another scan behind", src: append(bytes.Clone(src[:(data+end)/2]), src[scan:]...), want: StatusCorrupt},
-		{name: "two scans", src: append(bytes.Clone(src[:end]), src[scan:]...), want: StatusCorrupt},
-		{name: "two scan headers", src: append(bytes.Clone(src[:data]), src[scan:]...), want: StatusCorrupt},
-		{name: "cut, without an end", src: src[:end], want: StatusTruncated},
+		{name: "whole", src: src, want: codec.StatusOK},
+		{name: "with a comment behind", src: insert(src, end, []byte("\xff\xfe\x00\x04ab")), want: codec.StatusOK},
+		{name: "cut, with another scan behind", src: append(bytes.Clone(src[:(data+end)/2]), src[scan:]...), want: codec.StatusCorrupt},
+		{name: "two scans", src: append(bytes.Clone(src[:end]), src[scan:]...), want: codec.StatusCorrupt},
+		{name: "two scan headers", src: append(bytes.Clone(src[:data]), src[scan:]...), want: codec.StatusCorrupt},
+		{name: "cut, without an end", src: src[:end], want: codec.StatusTruncated},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			wantStatus(t, decodeSmall(t, c.src, Options{}), c.want)
@@ -407,7 +407,7 @@ func TestFault34_Arithmetic(t *testing.T) {
 func TestFault34_ProgressiveRange(t *testing.T) {
 	src := readFixture(t, "jpeg-progressive.jpg")
 	portable := Options{ForcePortable: true}
-	wantStatus(t, decodeSmall(t, src, portable), StatusOK)
+	wantStatus(t, decodeSmall(t, src, portable), codec.StatusOK)
 	for _, c := range []struct {
 		name    string
 		from, n int // of the quantisation table
@@ -418,7 +418,7 @@ func TestFault34_ProgressiveRange(t *testing.T) {
 			for i := range c.n {
 				b[table+c.from+i] = 255
 			}
-			wantStatus(t, decodeSmall(t, b, portable), StatusCorrupt)
+			wantStatus(t, decodeSmall(t, b, portable), codec.StatusCorrupt)
 		})
 	}
 }

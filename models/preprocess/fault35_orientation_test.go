@@ -3,13 +3,17 @@ package preprocess
 import (
 	"encoding/json"
 	"image"
+	"path/filepath"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // TestFault35_Orientation: a picture is turned wherever Pillow's exif_transpose
 // turns it, in every container. make_orientation.py wrote the files.
 func TestFault35_Orientation(t *testing.T) {
-	files := readArchive(t, "orientation.zip")
+	files := codectest.Archive(t, filepath.Join("testdata", "orientation.zip"))
 	var want map[string][3]int // orientation, width and height as stored
 	if err := json.Unmarshal(files["cases.json"], &want); err != nil {
 		t.Fatal(err)
@@ -18,7 +22,7 @@ func TestFault35_Orientation(t *testing.T) {
 		t.Fatalf("only %d cases in orientation.zip", len(want))
 	}
 	for name, c := range want {
-		o, w, h := orientation(c[0]), c[1], c[2]
+		o, w, h := codec.Orientation(c[0]), c[1], c[2]
 		t.Run(name, func(t *testing.T) {
 			for _, b := range backends {
 				src := files[name]
@@ -48,21 +52,4 @@ func decodeRow(tb testing.TB, s Spec, opt Options, src []byte) []byte {
 		tb.Fatal(err)
 	}
 	return row
-}
-
-// TestFault35_JPEGWalk: finding the orientation of a JPEG takes no memory.
-func TestFault35_JPEGWalk(t *testing.T) {
-	opt, err := Options{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	src := readFixture(t, "exif-6.jpg")
-	n := testing.AllocsPerRun(100, func() {
-		if h, fail := walkJPEG(src, opt); fail != nil || h.orientation != 6 {
-			t.Fatal(h.orientation, fail)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations", n)
-	}
 }

@@ -1,104 +1,106 @@
 package preprocess
 
 import (
+	"bytes"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess/bmp"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/gif"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/png"
+	"github.com/batchscore/batchscore/models/preprocess/tiff"
+	"github.com/batchscore/batchscore/models/preprocess/webp"
 )
 
-// A format is what an image's first bytes say it is.
-type format string
+// formats is the one table of picture formats: under which names they are found, how they
+// are recognised, and which are decoded. The first entry that matches decides, so a
+// container comes after what it may hold. Vector graphics are left out.
+//
+// A format that has a decoder is a package with a codec.Format, and its line here.
+var formats = []codec.Format{
+	jpeg.Format,
+	png.Format,
+	gif.Format,
+	webp.Format,
+	bmp.Format,
 
-const (
-	formatJPEG format = "JPEG"
-	formatPNG  format = "PNG"
-	formatGIF  format = "GIF"
-	formatBMP  format = "BMP"
-	formatTIFF format = "TIFF"
-	formatWebP format = "WebP"
-)
-
-const pngSignature = "\x89PNG\r\n\x1a\n"
-
-// A codec is one row of what is known of picture formats.
-type codec struct {
-	format     format
-	extensions string // without their dots, separated by blanks
-	// signatures are beginnings of a file; a dot stands for any byte.
-	signatures []string
-	// is looks further where a signature is not enough, or is all there is; nil
-	// where the signature decides.
-	is      func(src []byte) bool
-	decoded bool
-}
-
-// codecs is the one table of picture formats: under which names they are looked
-// for, how they are told apart, and which are decoded. The first row that fits
-// decides, so a container comes after what it may hold. Vector graphics and
-// documents are left out.
-var codecs = []codec{
-	{format: formatJPEG, extensions: "jpg jpeg jpe jfif pjpeg pjp jif mpo", signatures: []string{"\xff\xd8\xff"}, decoded: true},
-	{format: formatPNG, extensions: "png apng", signatures: []string{pngSignature}, decoded: true},
-	{format: formatGIF, extensions: "gif", signatures: []string{"GIF87a", "GIF89a"}, decoded: true},
-	{format: formatWebP, extensions: "webp", signatures: []string{"RIFF....WEBP"}, decoded: true},
-	{format: formatBMP, extensions: "bmp dib", signatures: []string{"BM"}, is: isBMP, decoded: true},
-	{format: formatBMP, is: isDIB, decoded: true},
-
-	// Camera raw: most are TIFF structures whose first directory is a small
-	// preview.
-	{format: "Canon CR2", extensions: "cr2", signatures: []string{"II*\x00....CR\x02"}},
-	{format: "Canon CR3", extensions: "cr3", signatures: []string{"....ftypcrx "}},
-	{format: "Canon CRW", extensions: "crw", signatures: []string{"II....HEAPCCDR"}},
-	{format: "Fujifilm RAF", extensions: "raf", signatures: []string{"FUJIFILMCCD-RAW"}},
-	{format: "Olympus ORF", extensions: "orf", signatures: []string{"IIRO", "IIRS", "MMOR"}},
-	{format: "Panasonic RW2", extensions: "rw2", signatures: []string{"IIU\x00"}},
-	{format: "Sigma X3F", extensions: "x3f", signatures: []string{"FOVb"}},
-	{format: "DNG", extensions: "dng", signatures: tiffSignatures, is: isDNG},
-	{format: "camera raw", extensions: "nef nrw arw sr2 pef srw", signatures: tiffSignatures, is: isRaw},
-	{format: formatTIFF, extensions: "tif tiff", signatures: tiffSignatures, decoded: true},
-	{format: "BigTIFF", signatures: []string{"II+\x00", "MM\x00+"}},
+	// Camera raw. The decoders of TIFF would find a small preview in some of them.
+	{Name: "Canon CR2", Extensions: "cr2", Signatures: []string{"II*\x00....CR\x02"}},
+	{Name: "Canon CR3", Extensions: "cr3", Signatures: []string{"....ftypcrx "}},
+	{Name: "Canon CRW", Extensions: "crw", Signatures: []string{"II....HEAPCCDR"}},
+	{Name: "Fujifilm RAF", Extensions: "raf", Signatures: []string{"FUJIFILMCCD-RAW"}},
+	{Name: "Olympus ORF", Extensions: "orf", Signatures: []string{"IIRO", "IIRS", "MMOR"}},
+	{Name: "Panasonic RW2", Extensions: "rw2", Signatures: []string{"IIU\x00"}},
+	{Name: "Sigma X3F", Extensions: "x3f", Signatures: []string{"FOVb"}},
+	tiff.DNG,
+	tiff.CameraRaw,
+	tiff.Format,
+	tiff.BigTIFF,
 
 	// HEIF and AVIF: the brands tell them apart from each other and from videos.
-	{format: "AVIF", extensions: "avif avifs", is: isAVIF},
-	{format: "HEIC", extensions: "heic heics", is: isHEIC},
-	{format: "HEIF", extensions: "heif heifs hif", is: isHEIF},
+	{Name: "AVIF", Extensions: "avif avifs", Match: isAVIF},
+	{Name: "HEIC", Extensions: "heic heics", Match: isHEIC},
+	{Name: "HEIF", Extensions: "heif heifs hif", Match: isHEIF},
 
-	{format: "BPG", extensions: "bpg", signatures: []string{"BPG\xfb"}},
-	{format: "DDS", extensions: "dds", signatures: []string{"DDS "}},
-	{format: "DICOM", extensions: "dcm", is: isDICOM},
-	{format: "DPX", extensions: "dpx", signatures: []string{"SDPX", "XPDS"}},
-	{format: "FITS", extensions: "fits", signatures: []string{"SIMPLE  ="}},
-	{format: "FLIF", extensions: "flif", signatures: []string{"FLIF"}},
-	{format: "ICNS", extensions: "icns", signatures: []string{"icns"}},
-	{format: "ICO", extensions: "ico", signatures: []string{"\x00\x00\x01\x00"}},
-	{format: "CUR", extensions: "cur", signatures: []string{"\x00\x00\x02\x00"}, is: isCUR},
-	{format: "JPEG 2000", extensions: "jp2 j2k jpf jpx jpm j2c jpc",
-		signatures: []string{"\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"}},
-	{format: "JPEG XL", extensions: "jxl", signatures: []string{"\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"}},
-	{format: "JPEG XR", extensions: "jxr wdp hdp", signatures: []string{"II\xbc\x01"}},
-	{format: "OpenEXR", extensions: "exr", signatures: []string{"v/1\x01"}},
-	{format: "PCX", extensions: "pcx", signatures: []string{"\x0a.\x01"}, is: isPCX},
-	{format: "PFM", extensions: "pfm", signatures: []string{"PF", "Pf"}, is: isPNM},
-	{format: "PBM", extensions: "pbm", signatures: []string{"P1", "P4"}, is: isPNM},
-	{format: "PGM", extensions: "pgm", signatures: []string{"P2", "P5"}, is: isPNM},
-	{format: "PPM", extensions: "ppm pnm", signatures: []string{"P3", "P6"}, is: isPNM},
-	{format: "PAM", extensions: "pam", signatures: []string{"P7\nWIDTH ", "P7\nHEIGHT ", "P7\nDEPTH ", "P7\nMAXVAL ", "P7\nTUPLTYPE ", "P7\n#"}},
-	{format: "PSD", extensions: "psd psb", signatures: []string{"8BPS"}},
-	{format: "QOI", extensions: "qoi", signatures: []string{"qoif"}},
-	{format: "Radiance HDR", extensions: "hdr", signatures: []string{"#?RADIANCE", "#?RGBE"}},
-	{format: "SGI", extensions: "sgi rgb", signatures: []string{"\x01\xda"}, is: isSGI},
-	{format: "Sun raster", extensions: "ras", signatures: []string{"\x59\xa6\x6a\x95"}},
-	{format: "XBM", extensions: "xbm", signatures: []string{"#define "}, is: isXBM},
-	{format: "XCF", extensions: "xcf", signatures: []string{"gimp xcf "}},
-	{format: "XPM", extensions: "xpm", signatures: []string{"/* XPM */", "! XPM"}},
-	// Nothing but the plausibility of a header tells a TGA, so it comes last.
-	{format: "TGA", extensions: "tga", is: isTGA},
+	{Name: "BPG", Extensions: "bpg", Signatures: []string{"BPG\xfb"}},
+	{Name: "DDS", Extensions: "dds", Signatures: []string{"DDS "}},
+	{Name: "DICOM", Extensions: "dcm", Match: isDICOM},
+	{Name: "DPX", Extensions: "dpx", Signatures: []string{"SDPX", "XPDS"}},
+	{Name: "FITS", Extensions: "fits", Signatures: []string{"SIMPLE  ="}},
+	{Name: "FLIF", Extensions: "flif", Signatures: []string{"FLIF"}},
+	{Name: "ICNS", Extensions: "icns", Signatures: []string{"icns"}},
+	{Name: "ICO", Extensions: "ico", Signatures: []string{"\x00\x00\x01\x00"}},
+	{Name: "CUR", Extensions: "cur", Signatures: []string{"\x00\x00\x02\x00"}, Match: isCUR},
+	{Name: "JPEG 2000", Extensions: "jp2 j2k jpf jpx jpm j2c jpc",
+		Signatures: []string{"\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"}},
+	{Name: "JPEG XL", Extensions: "jxl", Signatures: []string{"\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"}},
+	{Name: "JPEG XR", Extensions: "jxr wdp hdp", Signatures: []string{"II\xbc\x01"}},
+	{Name: "OpenEXR", Extensions: "exr", Signatures: []string{"v/1\x01"}},
+	{Name: "PCX", Extensions: "pcx", Signatures: []string{"\x0a.\x01"}, Match: isPCX},
+	{Name: "PFM", Extensions: "pfm", Signatures: []string{"PF", "Pf"}, Match: isPNM},
+	{Name: "PBM", Extensions: "pbm", Signatures: []string{"P1", "P4"}, Match: isPNM},
+	{Name: "PGM", Extensions: "pgm", Signatures: []string{"P2", "P5"}, Match: isPNM},
+	{Name: "PPM", Extensions: "ppm pnm", Signatures: []string{"P3", "P6"}, Match: isPNM},
+	{Name: "PAM", Extensions: "pam", Signatures: []string{"P7\nWIDTH ", "P7\nHEIGHT ", "P7\nDEPTH ", "P7\nMAXVAL ", "P7\nTUPLTYPE ", "P7\n#"}},
+	{Name: "PSD", Extensions: "psd psb", Signatures: []string{"8BPS"}},
+	{Name: "QOI", Extensions: "qoi", Signatures: []string{"qoif"}},
+	{Name: "Radiance HDR", Extensions: "hdr", Signatures: []string{"#?RADIANCE", "#?RGBE"}},
+	{Name: "SGI", Extensions: "sgi rgb", Signatures: []string{"\x01\xda"}, Match: isSGI},
+	{Name: "Sun raster", Extensions: "ras", Signatures: []string{"\x59\xa6\x6a\x95"}},
+	{Name: "XBM", Extensions: "xbm", Signatures: []string{"#define "}, Match: isXBM},
+	{Name: "XCF", Extensions: "xcf", Signatures: []string{"gimp xcf "}},
+	{Name: "XPM", Extensions: "xpm", Signatures: []string{"/* XPM */", "! XPM"}},
+	// Only the plausibility of its header tells a TGA, so it comes last.
+	{Name: "TGA", Extensions: "tga", Match: isTGA},
+
+	// Files that are no pictures and are found among them, under a picture's name.
+	{Name: "video or sound", Match: isMedia, Refuse: func(src []byte) *codec.Failure {
+		brand, _ := brands(src)
+		return codec.Fail(codec.StatusNotImage, "a video or sound (ISO base media, brand %q)", brand)
+	}},
+	notImage("the attributes of another file (AppleDouble), no image", "\x00\x05\x16\x07"),
+	notImage("the attributes of another file (AppleSingle), no image", "\x00\x05\x16\x00"),
+	notImage("a PDF document", "%PDF-"),
+	notImage("a ZIP archive", "PK\x03\x04"),
+	notImage("a gzip file", "\x1f\x8b"),
+	notImage("a Git LFS pointer: the file itself was not fetched", "version https://git-lfs.github.com/"),
+}
+
+// notImage is the entry of a kind of file that is no picture.
+func notImage(what, signature string) codec.Format {
+	return codec.Format{Name: what, Match: func(src []byte) bool { return bytes.HasPrefix(src, []byte(signature)) },
+		Refuse: func([]byte) *codec.Failure {
+			return &codec.Failure{Status: codec.StatusNotImage, Reason: what}
+		}}
 }
 
 var knownExtensions = func() map[string]bool {
 	m := map[string]bool{}
-	for _, c := range codecs {
-		for _, e := range strings.Fields(c.extensions) {
+	for _, f := range formats {
+		for _, e := range strings.Fields(f.Extensions) {
 			m["."+e] = true
 		}
 	}
@@ -119,3 +121,14 @@ func Extensions() []string {
 // KnownExtension reports whether the file or object called name ends as a
 // picture does, in upper or lower case.
 func KnownExtension(name string) bool { return knownExtensions[strings.ToLower(path.Ext(name))] }
+
+// Decoded returns the names of the formats that are decoded, in the order of the table.
+func Decoded() []string {
+	var names []string
+	for _, f := range formats {
+		if f.New != nil {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}

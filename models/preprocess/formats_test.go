@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // TestExtensions: every ending under which pictures are found is known, in any
@@ -16,8 +18,8 @@ func TestExtensions(t *testing.T) {
 		t.Errorf("not sorted, or one twice: %v", all)
 	}
 	fields := 0
-	for _, c := range codecs {
-		fields += len(strings.Fields(c.extensions))
+	for _, c := range formats {
+		fields += len(strings.Fields(c.Extensions))
 	}
 	if fields != len(all) {
 		t.Errorf("%d endings in the table, %d known: one belongs to two formats", fields, len(all))
@@ -62,95 +64,96 @@ func TestFault17_KnownFormats(t *testing.T) {
 	}
 	type is struct {
 		name, src string
-		status    Status
+		status    codec.Status
 		reason    string
 	}
 	cases := []is{
-		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: StatusUnsupported, reason: "HEIF is not decoded"},
-		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: StatusUnsupported, reason: "AVIF is not decoded"},
-		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: StatusUnsupported, reason: "HEIC is not decoded"},
-		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: StatusUnsupported, reason: "HEIF is not decoded"},
-		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: StatusUnsupported, reason: "HEIC is not decoded"},
-		{name: "MP4", src: ftyp("isom", "iso2", "mp41"), status: StatusNotImage, reason: `a video or sound (ISO base media, brand "isom")`},
-		{name: "QuickTime", src: ftyp("qt  "), status: StatusNotImage, reason: `a video or sound (ISO base media, brand "qt  ")`},
-		{name: "letters of two brands", src: ftyp("ic h"), status: StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
-		{name: "CR3", src: ftyp("crx ", "crx ", "isom"), status: StatusUnsupported, reason: "Canon CR3 is not decoded"},
-		{name: "CR2", src: "II*\x00\x10\x00\x00\x00CR\x02\x00" + pad, status: StatusUnsupported, reason: "Canon CR2 is not decoded"},
-		{name: "DNG", src: littleTIFF([2]uint16{tagNewSubfileType, 1}, [2]uint16{tagDNGVersion, 1}), status: StatusUnsupported, reason: "DNG is not decoded"},
-		{name: "NEF", src: littleTIFF([2]uint16{tagNewSubfileType, 1}, [2]uint16{tagMake, 1}, [2]uint16{tagSubIFDs, 1}),
-			status: StatusUnsupported, reason: "camera raw is not decoded"},
-		{name: "RAF", src: "FUJIFILMCCD-RAW 0201", status: StatusUnsupported, reason: "Fujifilm RAF is not decoded"},
-		{name: "ORF", src: "IIRS\x08\x00\x00\x00", status: StatusUnsupported, reason: "Olympus ORF is not decoded"},
-		{name: "RW2", src: "IIU\x00\x18\x00\x00\x00", status: StatusUnsupported, reason: "Panasonic RW2 is not decoded"},
-		{name: "X3F", src: "FOVb\x00\x00", status: StatusUnsupported, reason: "Sigma X3F is not decoded"},
-		{name: "CRW", src: "II\x1a\x00\x00\x00HEAPCCDR", status: StatusUnsupported, reason: "Canon CRW is not decoded"},
-		{name: "JPEG XL container", src: "\x00\x00\x00\x0cJXL \r\n\x87\n", status: StatusUnsupported, reason: "JPEG XL is not decoded"},
-		{name: "JPEG XL codestream", src: "\xff\x0a\x00", status: StatusUnsupported, reason: "JPEG XL is not decoded"},
-		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: StatusUnsupported, reason: "JPEG 2000 is not decoded"},
-		{name: "JPEG 2000 codestream", src: "\xff\x4f\xff\x51\x00", status: StatusUnsupported, reason: "JPEG 2000 is not decoded"},
-		{name: "JPEG XR", src: "II\xbc\x01\x20", status: StatusUnsupported, reason: "JPEG XR is not decoded"},
-		{name: "PPM", src: "P6\n4 4\n255\n" + pad, status: StatusUnsupported, reason: "PPM is not decoded"},
-		{name: "PGM with a comment", src: "P5\n# GIMP\n4 4\n255\n" + pad, status: StatusUnsupported, reason: "PGM is not decoded"},
-		{name: "PBM", src: "P4\n8 4\n\x00\x00\x00\x00", status: StatusUnsupported, reason: "PBM is not decoded"},
-		{name: "PAM", src: "P7\nWIDTH 4\n" + pad, status: StatusUnsupported, reason: "PAM is not decoded"},
-		{name: "PFM", src: "PF\n4 4\n-1.0\n" + pad, status: StatusUnsupported, reason: "PFM is not decoded"},
-		{name: "text that begins with P6", src: "P6 is the name of a printer", status: StatusNotImage, reason: "no image signature"},
-		{name: "text that begins with PF", src: "PFLICHT", status: StatusNotImage, reason: "no image signature"},
-		{name: "ICO", src: "\x00\x00\x01\x00\x01\x00" + pad, status: StatusUnsupported, reason: "ICO is not decoded"},
+		{name: "HEIF of no coded brand", src: ftyp("mif1"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
+		{name: "AVIF under the general brand", src: ftyp("mif1", "mif1", "avif", "miaf"), status: codec.StatusUnsupported, reason: "AVIF is not decoded"},
+		{name: "HEIC under the general brand", src: ftyp("mif1", "mif1", "heic"), status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
+		{name: "HEIF among the compatible brands", src: ftyp("isom", "iso6", "miaf"), status: codec.StatusUnsupported, reason: "HEIF is not decoded"},
+		{name: "HEIC cut after its major brand", src: ftyp("heic")[:12], status: codec.StatusUnsupported, reason: "HEIC is not decoded"},
+		{name: "MP4", src: ftyp("isom", "iso2", "mp41"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "isom")`},
+		{name: "QuickTime", src: ftyp("qt  "), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "qt  ")`},
+		{name: "letters of two brands", src: ftyp("ic h"), status: codec.StatusNotImage, reason: `a video or sound (ISO base media, brand "ic h")`},
+		{name: "CR3", src: ftyp("crx ", "crx ", "isom"), status: codec.StatusUnsupported, reason: "Canon CR3 is not decoded"},
+		{name: "CR2", src: "II*\x00\x10\x00\x00\x00CR\x02\x00" + pad, status: codec.StatusUnsupported, reason: "Canon CR2 is not decoded"},
+		{name: "BigTIFF", src: "II+\x00\x08\x00\x00\x00", status: codec.StatusUnsupported, reason: "BigTIFF is not decoded"},
+		{name: "DNG", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0xc612, 1}), status: codec.StatusUnsupported, reason: "DNG is not decoded"},
+		{name: "NEF", src: littleTIFF([2]uint16{0x00fe, 1}, [2]uint16{0x010f, 1}, [2]uint16{0x014a, 1}),
+			status: codec.StatusUnsupported, reason: "camera raw is not decoded"},
+		{name: "RAF", src: "FUJIFILMCCD-RAW 0201", status: codec.StatusUnsupported, reason: "Fujifilm RAF is not decoded"},
+		{name: "ORF", src: "IIRS\x08\x00\x00\x00", status: codec.StatusUnsupported, reason: "Olympus ORF is not decoded"},
+		{name: "RW2", src: "IIU\x00\x18\x00\x00\x00", status: codec.StatusUnsupported, reason: "Panasonic RW2 is not decoded"},
+		{name: "X3F", src: "FOVb\x00\x00", status: codec.StatusUnsupported, reason: "Sigma X3F is not decoded"},
+		{name: "CRW", src: "II\x1a\x00\x00\x00HEAPCCDR", status: codec.StatusUnsupported, reason: "Canon CRW is not decoded"},
+		{name: "JPEG XL container", src: "\x00\x00\x00\x0cJXL \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
+		{name: "JPEG XL codestream", src: "\xff\x0a\x00", status: codec.StatusUnsupported, reason: "JPEG XL is not decoded"},
+		{name: "JPEG 2000 file", src: "\x00\x00\x00\x0cjP  \r\n\x87\n", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
+		{name: "JPEG 2000 codestream", src: "\xff\x4f\xff\x51\x00", status: codec.StatusUnsupported, reason: "JPEG 2000 is not decoded"},
+		{name: "JPEG XR", src: "II\xbc\x01\x20", status: codec.StatusUnsupported, reason: "JPEG XR is not decoded"},
+		{name: "PPM", src: "P6\n4 4\n255\n" + pad, status: codec.StatusUnsupported, reason: "PPM is not decoded"},
+		{name: "PGM with a comment", src: "P5\n# GIMP\n4 4\n255\n" + pad, status: codec.StatusUnsupported, reason: "PGM is not decoded"},
+		{name: "PBM", src: "P4\n8 4\n\x00\x00\x00\x00", status: codec.StatusUnsupported, reason: "PBM is not decoded"},
+		{name: "PAM", src: "P7\nWIDTH 4\n" + pad, status: codec.StatusUnsupported, reason: "PAM is not decoded"},
+		{name: "PFM", src: "PF\n4 4\n-1.0\n" + pad, status: codec.StatusUnsupported, reason: "PFM is not decoded"},
+		{name: "text that begins with P6", src: "P6 is the name of a printer", status: codec.StatusNotImage, reason: "no image signature"},
+		{name: "text that begins with PF", src: "PFLICHT", status: codec.StatusNotImage, reason: "no image signature"},
+		{name: "ICO", src: "\x00\x00\x01\x00\x01\x00" + pad, status: codec.StatusUnsupported, reason: "ICO is not decoded"},
 		{
 			name:   "CUR",
 			src:    "\x00\x00\x02\x00\x01\x00\x20\x20\x00\x00\x00\x00\x00\x00\x30\x01\x00\x00\x16\x00\x00\x00",
-			status: StatusUnsupported,
+			status: codec.StatusUnsupported,
 			reason: "CUR is not decoded",
 		},
-		{name: "PSD", src: "8BPS\x00\x01", status: StatusUnsupported, reason: "PSD is not decoded"},
-		{name: "DDS", src: "DDS \x7c\x00\x00\x00", status: StatusUnsupported, reason: "DDS is not decoded"},
-		{name: "PCX", src: "\x0a\x05\x01\x08" + pad, status: StatusUnsupported, reason: "PCX is not decoded"},
-		{name: "SGI", src: "\x01\xda\x01\x01\x00\x03\x00\x04\x00\x04\x00\x03", status: StatusUnsupported, reason: "SGI is not decoded"},
-		{name: "ICNS", src: "icns\x00\x00\x01\x00", status: StatusUnsupported, reason: "ICNS is not decoded"},
-		{name: "QOI", src: "qoif\x00\x00\x00\x04", status: StatusUnsupported, reason: "QOI is not decoded"},
-		{name: "OpenEXR", src: "v/1\x01\x02\x00\x00\x00", status: StatusUnsupported, reason: "OpenEXR is not decoded"},
-		{name: "Radiance", src: "#?RADIANCE\n", status: StatusUnsupported, reason: "Radiance HDR is not decoded"},
-		{name: "Sun raster", src: "\x59\xa6\x6a\x95\x00\x00\x00\x04", status: StatusUnsupported, reason: "Sun raster is not decoded"},
-		{name: "XBM", src: "#define im_width 4\n#define im_height 4\n", status: StatusUnsupported, reason: "XBM is not decoded"},
-		{name: "C header", src: "#define A 4\n", status: StatusNotImage, reason: "no image signature"},
-		{name: "XPM", src: "/* XPM */\nstatic char *x[] = {", status: StatusUnsupported, reason: "XPM is not decoded"},
-		{name: "FLIF", src: "FLIF\x44\x31", status: StatusUnsupported, reason: "FLIF is not decoded"},
-		{name: "BPG", src: "BPG\xfb\x20", status: StatusUnsupported, reason: "BPG is not decoded"},
-		{name: "FITS", src: "SIMPLE  =                    T", status: StatusUnsupported, reason: "FITS is not decoded"},
-		{name: "DICOM", src: pad + "DICM\x02\x00", status: StatusUnsupported, reason: "DICOM is not decoded"},
-		{name: "TGA of 24 bits", src: tga(0, 2, 24), status: StatusUnsupported, reason: "TGA is not decoded"},
-		{name: "TGA with run lengths and a colour map", src: tga(1, 9, 8), status: StatusUnsupported, reason: "TGA is not decoded"},
-		{name: "TGA grey", src: tga(0, 3, 8), status: StatusUnsupported, reason: "TGA is not decoded"},
+		{name: "PSD", src: "8BPS\x00\x01", status: codec.StatusUnsupported, reason: "PSD is not decoded"},
+		{name: "DDS", src: "DDS \x7c\x00\x00\x00", status: codec.StatusUnsupported, reason: "DDS is not decoded"},
+		{name: "PCX", src: "\x0a\x05\x01\x08" + pad, status: codec.StatusUnsupported, reason: "PCX is not decoded"},
+		{name: "SGI", src: "\x01\xda\x01\x01\x00\x03\x00\x04\x00\x04\x00\x03", status: codec.StatusUnsupported, reason: "SGI is not decoded"},
+		{name: "ICNS", src: "icns\x00\x00\x01\x00", status: codec.StatusUnsupported, reason: "ICNS is not decoded"},
+		{name: "QOI", src: "qoif\x00\x00\x00\x04", status: codec.StatusUnsupported, reason: "QOI is not decoded"},
+		{name: "OpenEXR", src: "v/1\x01\x02\x00\x00\x00", status: codec.StatusUnsupported, reason: "OpenEXR is not decoded"},
+		{name: "Radiance", src: "#?RADIANCE\n", status: codec.StatusUnsupported, reason: "Radiance HDR is not decoded"},
+		{name: "Sun raster", src: "\x59\xa6\x6a\x95\x00\x00\x00\x04", status: codec.StatusUnsupported, reason: "Sun raster is not decoded"},
+		{name: "XBM", src: "#define im_width 4\n#define im_height 4\n", status: codec.StatusUnsupported, reason: "XBM is not decoded"},
+		{name: "C header", src: "#define A 4\n", status: codec.StatusNotImage, reason: "no image signature"},
+		{name: "XPM", src: "/* XPM */\nstatic char *x[] = {", status: codec.StatusUnsupported, reason: "XPM is not decoded"},
+		{name: "FLIF", src: "FLIF\x44\x31", status: codec.StatusUnsupported, reason: "FLIF is not decoded"},
+		{name: "BPG", src: "BPG\xfb\x20", status: codec.StatusUnsupported, reason: "BPG is not decoded"},
+		{name: "FITS", src: "SIMPLE  =                    T", status: codec.StatusUnsupported, reason: "FITS is not decoded"},
+		{name: "DICOM", src: pad + "DICM\x02\x00", status: codec.StatusUnsupported, reason: "DICOM is not decoded"},
+		{name: "TGA of 24 bits", src: tga(0, 2, 24), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
+		{name: "TGA with run lengths and a colour map", src: tga(1, 9, 8), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
+		{name: "TGA grey", src: tga(0, 3, 8), status: codec.StatusUnsupported, reason: "TGA is not decoded"},
 		{
 			name:   "TGA by its footer",
 			src:    pad + "\x00\x00\x00\x00\x00\x00\x00\x00TRUEVISION-XFILE.\x00",
-			status: StatusUnsupported,
+			status: codec.StatusUnsupported,
 			reason: "TGA is not decoded",
 		},
-		{name: "no TGA: a depth that does not exist", src: tga(0, 2, 17), status: StatusNotImage, reason: "no image signature"},
+		{name: "no TGA: a depth that does not exist", src: tga(0, 2, 17), status: codec.StatusNotImage, reason: "no image signature"},
 		{
 			name:   "AppleDouble",
 			src:    "\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X",
-			status: StatusNotImage,
+			status: codec.StatusNotImage,
 			reason: "the attributes of another file (AppleDouble), no image",
 		},
-		{name: "PDF", src: "%PDF-1.7", status: StatusNotImage, reason: "a PDF document"},
+		{name: "PDF", src: "%PDF-1.7", status: codec.StatusNotImage, reason: "a PDF document"},
 		{
 			name:   "LFS pointer",
 			src:    "version https://git-lfs.github.com/spec/v1\n",
-			status: StatusNotImage,
+			status: codec.StatusNotImage,
 			reason: "a Git LFS pointer: the file itself was not fetched",
 		},
 	}
 	for _, brand := range brandsHEIC {
-		cases = append(cases, is{brand, ftyp(brand), StatusUnsupported, "HEIC is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIC is not decoded"})
 	}
 	for _, brand := range brandsAVIF {
-		cases = append(cases, is{brand, ftyp(brand, "mif1"), StatusUnsupported, "AVIF is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand, "mif1"), codec.StatusUnsupported, "AVIF is not decoded"})
 	}
 	for _, brand := range brandsHEIF {
-		cases = append(cases, is{brand, ftyp(brand), StatusUnsupported, "HEIF is not decoded"})
+		cases = append(cases, is{brand, ftyp(brand), codec.StatusUnsupported, "HEIF is not decoded"})
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,13 +170,13 @@ func TestFault17_EveryPrefix(t *testing.T) {
 	for _, file := range []string{"png-rgb.png", "tiff-raw.tif", "bmp-24.bmp", "unsupported-jpeg2000.jp2"} {
 		src := readFixture(t, file)
 		for n := range min(len(src), 300) {
-			if _, f := sniff(bytes.Clone(src[:n])); n == 0 && f.Status != StatusEmpty {
+			if _, f := sniff(bytes.Clone(src[:n])); n == 0 && f.Status != codec.StatusEmpty {
 				t.Errorf("%s cut to nothing: %v", file, f)
 			}
 		}
 	}
-	for _, c := range codecs {
-		for _, s := range c.signatures {
+	for _, c := range formats {
+		for _, s := range c.Signatures {
 			for n := range len(s) + 1 {
 				_, _ = sniff([]byte(s[:n]))
 			}

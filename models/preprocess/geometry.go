@@ -1,31 +1,10 @@
 package preprocess
 
-import "math"
+import (
+	"math"
 
-// An orientation is EXIF's, 1 to 8; 1 is upright.
-type orientation int
-
-// turn says how stored pixels become upright: flip along the stored axes, then
-// swap the axes.
-func (o orientation) turn() (transpose, flipX, flipY bool) {
-	switch o {
-	case 2:
-		return false, true, false
-	case 3:
-		return false, true, true
-	case 4:
-		return false, false, true
-	case 5:
-		return true, false, false
-	case 6:
-		return true, false, true
-	case 7:
-		return true, true, true
-	case 8:
-		return true, true, false
-	}
-	return false, false, false
-}
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
 
 // A geometry maps stored pixels to the window of the resized image that the
 // model sees; both sides are in the stored orientation.
@@ -36,9 +15,9 @@ type geometry struct {
 }
 
 // plan works out the geometry of an image of width x height stored pixels.
-func (s Spec) plan(width, height int, o orientation) geometry {
+func (s Spec) plan(width, height int, o codec.Orientation) geometry {
 	var g geometry
-	g.transpose, g.flipX, g.flipY = o.turn()
+	g.transpose, g.flipX, g.flipY = o.Turn()
 	if g.transpose {
 		width, height = height, width
 	}

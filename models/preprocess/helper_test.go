@@ -3,20 +3,21 @@ package preprocess
 import (
 	"bytes"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	turbo "github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
 // requireTurbo skips where libjpeg-turbo is missing, and fails where the tests
 // that need it must not be skipped.
 func requireTurbo(tb testing.TB) {
 	tb.Helper()
-	if _, err := JPEGBackend(); err != nil {
+	if _, err := turbo.Backend(); err != nil {
 		if os.Getenv("CI") == "true" || os.Getenv("BATCHSCORE_REQUIRE") == "1" {
 			tb.Fatal(err)
 		}
@@ -56,7 +57,7 @@ func picture(w, h int, seed uint64) *image.NRGBA {
 				v += 40
 			}
 			for c := range 3 {
-				p[c] = clamp8(int(v+12*float64(c)*math.Sin(float64(x+y)/31)) + rnd.IntN(17) - 8)
+				p[c] = codec.Clamp(int(v+12*float64(c)*math.Sin(float64(x+y)/31)) + rnd.IntN(17) - 8)
 			}
 			p[3] = 255
 		}
@@ -64,32 +65,7 @@ func picture(w, h int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// allocated returns how many bytes of Go memory f takes.
-func allocated(f func()) int {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int(after.TotalAlloc - before.TotalAlloc)
-}
-
-// rgbx is an image as RGBX, in rows of four bytes a pixel, as fill writes what other
-// decoders make: alpha is dropped, and samples of 16 bits keep their upper 8.
-func rgbx(img image.Image) []uint8 {
-	b := img.Bounds()
-	var px []uint8
-	for y := b.Min.Y; y < b.Max.Y; y++ {
-		for x := b.Min.X; x < b.Max.X; x++ {
-			switch c := img.At(x, y).(type) {
-			case color.NRGBA:
-				px = append(px, c.R, c.G, c.B, 0)
-			case color.NRGBA64:
-				px = append(px, uint8(c.R>>8), uint8(c.G>>8), uint8(c.B>>8), 0)
-			default: // without alpha
-				r, g, b, _ := c.RGBA()
-				px = append(px, uint8(r>>8), uint8(g>>8), uint8(b>>8), 0)
-			}
-		}
-	}
-	return px
+// sizedSpec leaves images of w x h pixels at their own size.
+func sizedSpec(w, h int) Spec {
+	return Spec{Width: w, Height: h, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
 }

@@ -11,6 +11,22 @@ import (
 	"unsafe"
 )
 
+// Markers of JPEG; the byte after 0xff.
+const (
+	mTEM   = 0x01
+	mSOF0  = 0xc0
+	mDHT   = 0xc4
+	mJPG   = 0xc8
+	mRST0  = 0xd0
+	mSOI   = 0xd8
+	mEOI   = 0xd9
+	mSOS   = 0xda
+	mDQT   = 0xdb
+	mDRI   = 0xdd
+	mDHP   = 0xde
+	mAPP14 = 0xee
+)
+
 // jpegKinds are small JPEGs of each kind that decoders treat in their own way.
 var jpegKinds = []string{"jpeg-420.jpg", "jpeg-progressive.jpg", "jpeg-grey.jpg", "jpeg-restart.jpg", "jpeg-cmyk.jpg", "jpeg-444.jpg"}
 
@@ -104,8 +120,8 @@ func decideOn(tb testing.TB, d *Decoder, src []byte) verdict {
 // poison overwrites the pixels of the image before. What shows of them in a row
 // was not decoded from the image at hand.
 func (d *Decoder) poison(with byte) {
-	if d.pixels.size > 0 {
-		px := unsafe.Slice((*byte)(d.pixels.pointer()), d.pixels.size)
+	if d.canvas.pixels.size > 0 {
+		px := unsafe.Slice((*byte)(d.canvas.pixels.pointer()), d.canvas.pixels.size)
 		for i := range px {
 			px[i] = with
 		}
@@ -173,7 +189,7 @@ func flatJPEG(width, height int, sampling ...byte) []byte {
 		blocks += int(hv>>4) * int(hv&15)
 	}
 	b = append(append(b, scan...), 0, 63, 0)
-	blocks *= ceilDiv(width, 8*maxH) * ceilDiv(height, 8*maxV)
+	blocks *= ((width + 8*maxH - 1) / (8 * maxH)) * ((height + 8*maxV - 1) / (8 * maxV))
 	// No difference, and no more coefficients: 00 1010 in the standard's tables.
 	bits := strings.Repeat("001010", blocks)
 	for bits += strings.Repeat("1", 7); len(bits) >= 8; bits = bits[8:] {

@@ -12,15 +12,6 @@ const (
 	DefaultMaxScans = 100
 	// leastMaxBytes is the least that the default of MaxBytes is.
 	leastMaxBytes = 256 << 20
-
-	// maxSourceSide bounds the sides of an image, and with them the tables of an
-	// axis: a filter has several weights for each pixel of a side. Few formats
-	// have room for more than 65,535.
-	maxSourceSide = 1 << 20
-
-	// scanWork scans over an image of MaxPixels are the most work that a JPEG
-	// may ask for; a smaller image may have more.
-	scanWork = 16
 )
 
 // Options bound what one image may cost. They decide which images fail as
@@ -62,14 +53,4 @@ func (o Options) withDefaults() (Options, error) {
 		o.MaxBytes = DefaultMaxBytes(o.MaxPixels)
 	}
 	return o, nil
-}
-
-func (o Options) checkPixels(width, height int) *Failure {
-	if int64(width)*int64(height) > o.MaxPixels {
-		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, more than the %d of --max-pixels", width, height, o.MaxPixels)}
-	}
-	if max(width, height) > maxSourceSide {
-		return &Failure{StatusTooLarge, fmt.Sprintf("%dx%d pixels, with a side of more than %d", width, height, maxSourceSide)}
-	}
-	return nil
 }

@@ -104,27 +104,3 @@ func (s Spec) RowBytes() int {
 	}
 	return n
 }
-
-// Status is the stable word that a row carries for an image.
-type Status string
-
-// The outcomes of decoding one image. StatusOK is the only one with pixels.
-const (
-	StatusOK          Status = "ok"
-	StatusEmpty       Status = "empty"         // zero bytes
-	StatusNotImage    Status = "not_image"     // no known image signature, such as HTML
-	StatusUnsupported Status = "unsupported"   // an image of a format or kind that is not decoded
-	StatusTruncated   Status = "truncated"     // ends before its last pixel
-	StatusCorrupt     Status = "corrupt"       // cannot be decoded
-	StatusTooLarge    Status = "too_large"     // beyond the bounds on pixels, bytes or scans
-	StatusPanic       Status = "decoder_panic" // the decoder panicked; recovered
-)
-
-// Failure is the error for an image that yields no pixels. It is data for the
-// image's row, never a reason to stop.
-type Failure struct {
-	Status Status
-	Reason string
-}
-
-func (f *Failure) Error() string { return string(f.Status) + ": " + f.Reason }

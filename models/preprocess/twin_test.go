@@ -11,13 +11,16 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // twin is the decoder's resize, turn and pack in plain Go, straight from the
 // definitions: the image is turned upright first, and nothing is skipped.
 // rounded is Pillow's way: weights of 22 bits, and 8 bits after each pass. The
 // other policies' values are not rounded, whatever the element type.
-func twin(s Spec, img *image.NRGBA, o orientation) []float64 {
+func twin(s Spec, img *image.NRGBA, o codec.Orientation) []float64 {
 	img = turnUpright(img, o)
 	g := s.plan(img.Rect.Dx(), img.Rect.Dy(), 1)
 	left, w := s.kept(img.Rect.Dx())
@@ -131,19 +134,8 @@ func tapsOf(p policy, i, inputs, outputs int) taps {
 	return t
 }
 
-func turnUpright(img *image.NRGBA, o orientation) *image.NRGBA {
+func turnUpright(img *image.NRGBA, o codec.Orientation) *image.NRGBA {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
-	// at maps an upright pixel to the stored one, from EXIF's table.
-	at := map[orientation]func(x, y int) (int, int){
-		1: func(x, y int) (int, int) { return x, y },
-		2: func(x, y int) (int, int) { return w - 1 - x, y },
-		3: func(x, y int) (int, int) { return w - 1 - x, h - 1 - y },
-		4: func(x, y int) (int, int) { return x, h - 1 - y },
-		5: func(x, y int) (int, int) { return y, x },
-		6: func(x, y int) (int, int) { return y, h - 1 - x },
-		7: func(x, y int) (int, int) { return w - 1 - y, h - 1 - x },
-		8: func(x, y int) (int, int) { return w - 1 - y, x },
-	}[o]
 	uw, uh := w, h
 	if o >= 5 {
 		uw, uh = h, w
@@ -151,7 +143,7 @@ func turnUpright(img *image.NRGBA, o orientation) *image.NRGBA {
 	out := image.NewNRGBA(image.Rect(0, 0, uw, uh))
 	for y := range uh {
 		for x := range uw {
-			sx, sy := at(x, y)
+			sx, sy := codectest.Stored(o, x, y, w, h)
 			copy(out.Pix[y*out.Stride+4*x:][:4], img.Pix[sy*img.Stride+4*sx:][:4])
 		}
 	}
@@ -190,11 +182,13 @@ func twinPack(s Spec, rgb []float64) []float64 {
 }
 
 // renderRow runs the C kernels on img.
-func renderRow(d *Decoder, img *image.NRGBA, o orientation) []byte {
+func renderRow(d *Decoder, img *image.NRGBA, o codec.Orientation) []byte {
 	row := make([]byte, d.spec.RowBytes())
-	px := d.prepare(img.Rect.Dx(), img.Rect.Dy(), o, false)
-	d.fill(px, int(d.job.pitch), img, formatPNG)
-	d.render(row)
+	px := d.canvas.Prepare(img.Rect.Dx(), img.Rect.Dy(), o, nil)
+	for y := range px.Height {
+		copy(px.Row(y), img.Pix[y*img.Stride:])
+	}
+	d.canvas.render(row)
 	return row
 }
 
@@ -238,7 +232,7 @@ func TestKernelTwin(t *testing.T) {
 		case CentralFraction:
 			s.Fraction = rapid.Float64Range(0.01, 1).Draw(t, "fraction")
 		}
-		o := orientation(rapid.IntRange(1, 8).Draw(t, "orientation"))
+		o := codec.Orientation(rapid.IntRange(1, 8).Draw(t, "orientation"))
 		img := noise(side.Draw(t, "image width"), side.Draw(t, "image height"), rapid.Uint64().Draw(t, "seed"))
 
 		d, err := NewDecoder(s, Options{ForcePortable: true})
@@ -246,11 +240,11 @@ func TestKernelTwin(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		best := d.job.most
+		best := d.canvas.job.most
 		fast := renderRow(d, img, o)
-		for d.job.most = 0; d.job.most < best; d.job.most++ {
+		for d.canvas.job.most = 0; d.canvas.job.most < best; d.canvas.job.most++ {
 			if !bytes.Equal(fast, renderRow(d, img, o)) {
-				t.Fatalf("kernels %d and %d differ", d.job.most, best)
+				t.Fatalf("kernels %d and %d differ", d.canvas.job.most, best)
 			}
 		}
 		got, want := numbers(s, fast), twin(s, img, o)
@@ -291,7 +285,7 @@ func TestScaledDecodeOfFraction(t *testing.T) {
 		if err := d.Decode(row, encodeJPEG(t, picture(c.w, c.h, 3), 95)); err != nil {
 			t.Fatal(err)
 		}
-		if w, h := int(d.job.width), int(d.job.height); w != c.wantW || h != c.wantH {
+		if w, h := int(d.canvas.job.width), int(d.canvas.job.height); w != c.wantW || h != c.wantH {
 			t.Errorf("%dx%d decoded to %dx%d, want %dx%d", c.w, c.h, w, h, c.wantW, c.wantH)
 		}
 	}
@@ -323,7 +317,7 @@ func TestScaledDecode(t *testing.T) {
 			if err := full.Decode(b, src); err != nil {
 				t.Fatal(err)
 			}
-			if w, h := int(d.job.width), int(d.job.height); w != c.wantW || h != c.wantH {
+			if w, h := int(d.canvas.job.width), int(d.canvas.job.height); w != c.wantW || h != c.wantH {
 				t.Errorf("decoded to %dx%d, want %dx%d", w, h, c.wantW, c.wantH)
 			}
 			if _, mean := difference(s, numbers(s, a), numbers(s, b)); mean > 10 {

@@ -9,7 +9,7 @@ import (
 )
 
 // Statuses that storage, not decoding, gives a row. Those of decoding are
-// preprocess.Status values.
+// codec.Status values.
 const (
 	StatusOK       = "ok"
 	StatusNotFound = "not_found" // deleted after the listing

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // Decode decodes images in memory over and over for at least a time, on so many
@@ -29,7 +30,7 @@ func Decode(ctx context.Context, bodies [][]byte, spec preprocess.Spec, decoders
 			start := time.Now()
 			for counts[k] == 0 || time.Since(start) < least {
 				body := bodies[int(next.Add(1)-1)%len(bodies)]
-				var bad *preprocess.Failure
+				var bad *codec.Failure
 				if err := d.Decode(row, body); err != nil && !errors.As(err, &bad) {
 					return err
 				}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 func main() {
@@ -59,7 +60,7 @@ func serve(r io.Reader, w io.Writer) error {
 	return lines.Err()
 }
 
-func decode(width, height int, path string) (preprocess.Status, string, []byte, error) {
+func decode(width, height int, path string) (codec.Status, string, []byte, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return "", "", nil, err
@@ -72,12 +73,12 @@ func decode(width, height int, path string) (preprocess.Status, string, []byte, 
 	}
 	defer d.Close()
 	row := make([]byte, spec.RowBytes())
-	var f *preprocess.Failure
+	var f *codec.Failure
 	switch err := d.Decode(row, src); {
 	case errors.As(err, &f):
 		return f.Status, f.Reason, nil, nil
 	case err != nil:
 		return "", "", nil, err
 	}
-	return preprocess.StatusOK, "", row, nil
+	return codec.StatusOK, "", row, nil
 }

@@ -1,0 +1,268 @@
+package bmp
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+// Format is BMP's entry in the table of formats.
+var Format = codec.Format{
+	Name:       "BMP",
+	Extensions: "bmp dib",
+	Match:      func(src []byte) bool { return isBMP(src) || isDIB(src) },
+	New:        codec.Stateless(decode),
+}
+
+// A header is what the headers of a BMP say.
+type header struct {
+	width, height int
+	topDown       bool
+	bits          int // a pixel
+	compression   uint32
+	masks         [3]mask // of red, green and blue, where a pixel has 16 bits or more
+	palette       [256][3]uint8
+	pixels        int // where they begin
+}
+
+// Values of header.compression.
+const (
+	raw       = 0
+	rle8      = 1
+	rle4      = 2
+	bitfields = 3
+)
+
+// A mask is the bits of a pixel that hold one colour.
+type mask struct {
+	shift int
+	most  uint64
+}
+
+func newMask(v uint32) (mask, bool) {
+	m := mask{shift: bits.TrailingZeros32(v)}
+	if v != 0 {
+		m.most = uint64(v >> m.shift)
+	}
+	return m, m.most&(m.most+1) == 0
+}
+
+// of spreads the colour that v holds over 0 to 255.
+func (m mask) of(v uint32) uint8 {
+	switch m.most {
+	case 0:
+		return 0
+	case 255:
+		return uint8(v >> m.shift)
+	}
+	return uint8(uint64(v>>m.shift) & m.most * 255 / m.most)
+}
+
+// isBMP reports whether the size of the second header is one that exists: "BM"
+// also begins a text.
+func isBMP(src []byte) bool {
+	if len(src) < 18 || !codec.HasSignature(src, "BM") {
+		return false
+	}
+	switch binary.LittleEndian.Uint32(src[14:]) {
+	case 12, 16, 40, 52, 56, 64, 108, 124:
+		return true
+	}
+	return false
+}
+
+// isDIB reports whether src is a BMP without its first header: whether every field
+// of the second makes sense.
+func isDIB(src []byte) bool {
+	const size = 40
+	if len(src) < size || binary.LittleEndian.Uint16(src[12:]) != 1 { // planes
+		return false
+	}
+	switch binary.LittleEndian.Uint32(src) {
+	case 40, 52, 56, 64, 108, 124:
+	default:
+		return false
+	}
+	width, height := int32(binary.LittleEndian.Uint32(src[4:])), int32(binary.LittleEndian.Uint32(src[8:]))
+	b := header{bits: int(binary.LittleEndian.Uint16(src[14:])), compression: binary.LittleEndian.Uint32(src[16:])}
+	return width > 0 && height != 0 && b.supported(size) == nil
+}
+
+// read reads the headers and the palette of what isBMP says is a BMP.
+func read(src []byte) (*header, *codec.Failure) {
+	const fileHeader, coreHeader, infoHeader = 14, 12, 40
+	size := int(binary.LittleEndian.Uint32(src[fileHeader:]))
+	if size == 16 { // the short form of OS/2, which nothing writes
+		return nil, codec.Fail(codec.StatusUnsupported, "BMP with a header of 16 bytes")
+	}
+	if fileHeader+size > len(src) {
+		return nil, codec.Fail(codec.StatusTruncated, "ends within the header")
+	}
+	h := src[fileHeader : fileHeader+size]
+	b := &header{}
+	planesAt, entry, colours := 12, 4, uint64(0)
+	if size == coreHeader {
+		planesAt, entry = 8, 3
+		b.width, b.height = int(binary.LittleEndian.Uint16(h[4:])), int(binary.LittleEndian.Uint16(h[6:]))
+	} else {
+		b.width, b.height = int(int32(binary.LittleEndian.Uint32(h[4:]))), int(int32(binary.LittleEndian.Uint32(h[8:])))
+		if b.height < 0 {
+			b.topDown, b.height = true, -b.height
+		}
+		b.compression = binary.LittleEndian.Uint32(h[16:])
+		colours = uint64(binary.LittleEndian.Uint32(h[32:]))
+	}
+	b.bits = int(binary.LittleEndian.Uint16(h[planesAt+2:]))
+	switch {
+	case b.width < 0:
+		return nil, codec.Fail(codec.StatusUnsupported, "BMP of width %d", b.width)
+	case b.width == 0 || b.height == 0:
+		return nil, codec.Fail(codec.StatusCorrupt, "no pixels")
+	}
+	if f := b.supported(size); f != nil {
+		return nil, f
+	}
+	at := fileHeader + size
+	if b.bits >= 16 {
+		masks := [3]uint32{0xff0000, 0xff00, 0xff}
+		if b.bits == 16 {
+			masks = [3]uint32{0x7c00, 0x3e0, 0x1f}
+		}
+		if b.compression == bitfields {
+			// They are part of every header but the shortest, which they follow.
+			if size == infoHeader {
+				at += 12
+			}
+			if fileHeader+infoHeader+12 > len(src) {
+				return nil, codec.Fail(codec.StatusTruncated, "ends within the header")
+			}
+			for i := range masks {
+				masks[i] = binary.LittleEndian.Uint32(src[fileHeader+infoHeader+4*i:])
+			}
+			if masks == [3]uint32{} {
+				masks = [3]uint32{0xff0000, 0xff00, 0xff}
+			}
+		}
+		for i, m := range masks {
+			var ok bool
+			if b.masks[i], ok = newMask(m); !ok || uint64(m)>>b.bits != 0 {
+				return nil, codec.Fail(codec.StatusUnsupported, "BMP of %d bits a pixel with the bit mask %#x", b.bits, m)
+			}
+		}
+	}
+	if b.bits <= 8 {
+		if colours == 0 {
+			colours = 1 << b.bits
+		}
+		for i := range int(min(colours, uint64(1)<<b.bits)) {
+			if at+entry*(i+1) > len(src) {
+				break // whether the pixels are there is another question
+			}
+			e := src[at+entry*i:]
+			b.palette[i] = [3]uint8{e[2], e[1], e[0]}
+		}
+		if b.bits == 1 && colours == 1 && b.palette[0] == [3]uint8{} {
+			b.palette[1] = [3]uint8{255, 255, 255}
+		}
+		at += int(min(uint64(entry)*colours, 1<<31))
+	}
+	b.pixels = at
+	// A place of the pixels right behind the header is that of a palette whose
+	// writer forgot it.
+	if said := binary.LittleEndian.Uint32(src[10:]); said != 0 && !(b.bits <= 8 && int(said) == fileHeader+size) {
+		b.pixels = int(said)
+	}
+	return b, nil
+}
+
+// supported reports what of a BMP with a header of so many bytes cannot be
+// decoded.
+func (b *header) supported(size int) *codec.Failure {
+	const os2Header = 64 // it numbers further ways of compression differently
+	ok := false
+	switch b.bits {
+	case 1, 2:
+		ok = b.compression == raw
+	case 4:
+		ok = b.compression == raw || b.compression == rle4
+	case 8:
+		ok = b.compression == raw || b.compression == rle8
+	case 16, 24, 32:
+		ok = b.compression == raw || b.compression == bitfields && size != os2Header
+	}
+	if !ok {
+		return codec.Fail(codec.StatusUnsupported, "BMP of %d bits a pixel, compression %d", b.bits, b.compression)
+	}
+	return nil
+}
+
+// row is where row y of the stored ones belongs in the picture.
+func (b *header) row(y int) int {
+	if b.topDown {
+		return y
+	}
+	return b.height - 1 - y
+}
+
+// unpack turns a stored row into RGBX.
+func (b *header) unpack(row []uint8, line []byte) {
+	switch b.bits {
+	case 24:
+		for x := range b.width {
+			q := line[3*x:][:3]
+			v := uint32(q[0]) | uint32(q[1])<<8 | uint32(q[2])<<16
+			codec.Set(row, x, b.masks[0].of(v), b.masks[1].of(v), b.masks[2].of(v))
+		}
+	case 16:
+		for x := range b.width {
+			v := uint32(binary.LittleEndian.Uint16(line[2*x:]))
+			codec.Set(row, x, b.masks[0].of(v), b.masks[1].of(v), b.masks[2].of(v))
+		}
+	case 32:
+		for x := range b.width {
+			v := binary.LittleEndian.Uint32(line[4*x:])
+			codec.Set(row, x, b.masks[0].of(v), b.masks[1].of(v), b.masks[2].of(v))
+		}
+	default:
+		for x := range b.width {
+			c := b.palette[codec.Packed(line, x, b.bits)]
+			codec.Set(row, x, c[0], c[1], c[2])
+		}
+	}
+}
+
+func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	if isDIB(src) {
+		// As the clipboard has it, without the first header.
+		src = append([]byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), src...)
+	}
+	b, fail := read(src)
+	if fail != nil {
+		return fail
+	}
+	if fail := bounds.CheckSize(b.width, b.height); fail != nil {
+		return fail
+	}
+	if b.pixels > len(src) {
+		return codec.Fail(codec.StatusTruncated, "ends before the pixels")
+	}
+	stored := src[b.pixels:]
+	stride := (b.width*b.bits + 31) / 32 * 4
+	if b.compression == rle4 || b.compression == rle8 {
+		if stored, fail = b.runs(stored, b.pixels); fail != nil {
+			return fail
+		}
+		// What they are now: one byte a pixel.
+		b.bits, stride = 8, b.width
+	}
+	// Only the padding of the last row may be missing.
+	if len(stored) < stride*(b.height-1)+(b.width*b.bits+7)/8 {
+		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	}
+	px := to.Prepare(b.width, b.height, 1, nil)
+	for y := range b.height {
+		b.unpack(px.Row(b.row(y)), stored[y*stride:])
+	}
+	return nil
+}

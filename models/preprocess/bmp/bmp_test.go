@@ -1,0 +1,322 @@
+package bmp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+)
+
+// A form is one way of writing the same picture.
+type form struct {
+	header      int // bytes of the second header
+	bits        int
+	compression uint32
+	masks       [4]uint32
+	topDown     bool
+	gap         int    // bytes before the pixels
+	colours     uint32 // that the header names
+	palette     []byte // with 3 or 4 bytes a colour, as the header asks
+	reserved    string // bytes 6 to 9 of the file
+	pixels      []byte // as stored
+}
+
+func (f form) file(w, h int) []byte {
+	b := []byte("BM\x00\x00\x00\x00" + (f.reserved + "\x00\x00\x00\x00")[:4] + "\x00\x00\x00\x00")
+	b = binary.LittleEndian.AppendUint32(b, uint32(f.header))
+	if f.header == 12 {
+		for _, v := range []int{w, h, 1, f.bits} {
+			b = binary.LittleEndian.AppendUint16(b, uint16(v))
+		}
+	} else {
+		if f.topDown {
+			h = -h
+		}
+		for _, v := range []uint32{uint32(w), uint32(h), uint32(1 | f.bits<<16), f.compression, 0, 0, 0, f.colours, 0} {
+			b = binary.LittleEndian.AppendUint32(b, v)
+		}
+		if f.compression == bitfields {
+			n := 3
+			if f.header > 52 {
+				n = 4
+			}
+			for _, m := range f.masks[:n] {
+				b = binary.LittleEndian.AppendUint32(b, m)
+			}
+		}
+		b = append(b, make([]byte, max(0, 14+f.header-len(b)))...)
+	}
+	b = append(b, f.palette...)
+	b = append(b, make([]byte, f.gap)...)
+	binary.LittleEndian.PutUint32(b[10:], uint32(len(b)))
+	return append(b, f.pixels...)
+}
+
+// rows stores the rows of a picture from the last to the first, each padded to
+// 4 bytes, with so many bits a pixel.
+func rows(w, h, bits int, pixel func(x, y int) uint32) []byte {
+	var out []byte
+	for y := h - 1; y >= 0; y-- {
+		row := make([]byte, (w*bits+31)/32*4)
+		for x := range w {
+			v := pixel(x, y)
+			if bits < 8 {
+				row[x*bits/8] |= byte(v) << (8 - bits - x*bits%8)
+				continue
+			}
+			for i := range bits / 8 {
+				row[x*bits/8+i] = byte(v >> (8 * i))
+			}
+		}
+		out = append(out, row...)
+	}
+	return out
+}
+
+// flipRows turns the order of rows around.
+func flipRows(b []byte, h int) []byte {
+	var out []byte
+	for y := range h {
+		out = append(out, b[(h-1-y)*len(b)/h:][:len(b)/h]...)
+	}
+	return out
+}
+
+// TestFault19_BMPForms: every way of writing a BMP that Pillow reads gives the
+// pixels that were written; the colours of 16 bits are spread as Pillow does.
+func TestFault19_BMPForms(t *testing.T) {
+	const w, h = 11, 6
+	index := func(x, y int) uint32 { return uint32(x*3+y*5) % 16 }
+	colour := func(x, y int) [3]byte { i := index(x, y); return [3]byte{byte(i * 17), byte(255 - i*9), byte(i * i)} }
+	wide := func(shifts [3]int) func(x, y int) uint32 {
+		return func(x, y int) uint32 {
+			c := colour(x, y)
+			return uint32(c[0])<<shifts[0] | uint32(c[1])<<shifts[1] | uint32(c[2])<<shifts[2]
+		}
+	}
+	bgr := wide([3]int{16, 8, 0})
+	var want, grey, bw []byte
+	for y := range h {
+		for x := range w {
+			c := colour(x, y)
+			want = append(want, c[:]...)
+			v := byte(index(x, y))
+			grey = append(grey, v, v, v)
+			v = byte(index(x, y)%2) * 255
+			bw = append(bw, v, v, v)
+		}
+	}
+	// 16 bits: what is left of 5 or 6 bits a colour.
+	few := func(green uint32) (func(x, y int) uint32, []byte) {
+		var out []byte
+		for y := range h {
+			for x := range w {
+				c := colour(x, y)
+				g := uint32(c[1]) * green / 255
+				out = append(out, byte(uint32(c[0]>>3)*255/31), byte(g*255/green), byte(uint32(c[2]>>3)*255/31))
+			}
+		}
+		return func(x, y int) uint32 {
+			c := colour(x, y)
+			shift := 10
+			if green == 63 {
+				shift = 11
+			}
+			return uint32(c[0]>>3)<<shift | uint32(c[1])*green/255<<5 | uint32(c[2]>>3)
+		}, out
+	}
+	pixel555, want555 := few(31)
+	pixel565, want565 := few(63)
+	palette := func(entry int) []byte {
+		var p []byte
+		for i := range 16 {
+			p = append(append(p, byte(i*i), byte(255-i*9), byte(i*17)), make([]byte, entry-3)...)
+		}
+		return p
+	}
+	bgrMasks := [4]uint32{0xff0000, 0xff00, 0xff}
+	for _, c := range []struct {
+		name string
+		form form
+		want []byte
+	}{
+		{name: "24 bits", form: form{header: 40, bits: 24, pixels: rows(w, h, 24, bgr)}, want: want},
+		{name: "reserved bytes", form: form{header: 40, bits: 24, reserved: "abcd", pixels: rows(w, h, 24, bgr)}, want: want},
+		{name: "top down", form: form{header: 40, bits: 24, topDown: true, pixels: flipRows(rows(w, h, 24, bgr), h)}, want: want},
+		{name: "a gap before the pixels", form: form{header: 40, bits: 24, gap: 7, pixels: rows(w, h, 24, bgr)}, want: want},
+		{
+			name: "a palette that is not used",
+			form: form{header: 40, bits: 24, colours: 16, palette: palette(4), pixels: rows(w, h, 24, bgr)},
+			want: want,
+		},
+		{name: "OS/2 1", form: form{header: 12, bits: 24, pixels: rows(w, h, 24, bgr)}, want: want},
+		{name: "OS/2 2", form: form{header: 64, bits: 24, pixels: rows(w, h, 24, bgr)}, want: want},
+		{name: "32 bits", form: form{header: 40, bits: 32, pixels: rows(w, h, 32, bgr)}, want: want},
+		{name: "32 bits with masks", form: form{header: 40, bits: 32, compression: 3, masks: bgrMasks, pixels: rows(w, h, 32, bgr)}, want: want},
+		{name: "version 2", form: form{header: 52, bits: 32, compression: 3, masks: bgrMasks, pixels: rows(w, h, 32, bgr)}, want: want},
+		{name: "version 3", form: form{header: 56, bits: 32, compression: 3, masks: [4]uint32{0xff000000, 0xff0000, 0xff00, 0xff},
+			pixels: rows(w, h, 32, wide([3]int{24, 16, 8}))}, want: want},
+		{name: "version 4", form: form{header: 108, bits: 32, compression: 3, masks: [4]uint32{0xff, 0xff00, 0xff0000, 0xff000000},
+			pixels: rows(w, h, 32, wide([3]int{0, 8, 16}))}, want: want},
+		{name: "version 5", form: form{header: 124, bits: 24, pixels: rows(w, h, 24, bgr)}, want: want},
+		{name: "16 bits", form: form{header: 40, bits: 16, pixels: rows(w, h, 16, pixel555)}, want: want555},
+		{name: "16 bits with masks", form: form{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf800, 0x7e0, 0x1f},
+			pixels: rows(w, h, 16, pixel565)}, want: want565},
+		{name: "8 bits", form: form{header: 40, bits: 8, colours: 16, palette: palette(4), pixels: rows(w, h, 8, index)}, want: want},
+		{
+			name: "8 bits, OS/2 1",
+			form: form{header: 12, bits: 8, palette: append(palette(3), make([]byte, 240*3)...), pixels: rows(w, h, 8, index)},
+			want: want,
+		},
+		{name: "4 bits", form: form{header: 40, bits: 4, palette: palette(4), pixels: rows(w, h, 4, index)}, want: want},
+		{name: "grey of 4 bits", form: form{header: 40, bits: 4, palette: greyPalette(16), pixels: rows(w, h, 4, index)}, want: grey},
+		{name: "1 bit", form: form{header: 40, bits: 1, palette: []byte("\x00\x00\x00\x00\xff\xff\xff\x00"),
+			pixels: rows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}, want: bw},
+	} {
+		t.Run(c.name, func(t *testing.T) { codectest.WantPixels(t, Format, c.form.file(w, h), w, h, c.want) })
+	}
+	t.Run("without the first header", func(t *testing.T) {
+		for _, f := range []form{
+			{header: 40, bits: 24, pixels: rows(w, h, 24, bgr)},
+			{header: 40, bits: 4, palette: palette(4), pixels: rows(w, h, 4, index)},
+		} {
+			codectest.WantPixels(t, Format, f.file(w, h)[14:], w, h, want)
+		}
+	})
+	t.Run("1 bit and one colour", func(t *testing.T) {
+		f := form{header: 40, bits: 1, colours: 1, palette: make([]byte, 4),
+			pixels: rows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}
+		codectest.WantPixels(t, Format, f.file(w, h), w, h, bw)
+	})
+	// An index beyond the colours that the header names is black.
+	over := form{header: 40, bits: 8, colours: 8, palette: palette(4)[:32], pixels: rows(w, h, 8, index)}
+	black := bytes.Clone(want)
+	for i := range w * h {
+		if index(i%w, i/w) >= 8 {
+			copy(black[3*i:], []byte{0, 0, 0})
+		}
+	}
+	t.Run("an index beyond the palette", func(t *testing.T) { codectest.WantPixels(t, Format, over.file(w, h), w, h, black) })
+}
+
+func greyPalette(n int) []byte {
+	var p []byte
+	for i := range n {
+		p = append(p, byte(i), byte(i), byte(i), 0)
+	}
+	return p
+}
+
+// TestFault19_BMPRuns: both kinds of run lengths, as their description has them.
+func TestFault19_BMPRuns(t *testing.T) {
+	palette := func(n int) []byte {
+		var p []byte
+		for i := range n {
+			p = append(p, byte(i), byte(2*i), byte(3*i), 0)
+		}
+		return p
+	}
+	colours := func(indices string) []byte {
+		var out []byte
+		for _, i := range []byte(indices) {
+			out = append(out, 3*i, 2*i, i)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name        string
+		bits        int
+		compression uint32
+		runs        string
+		want        string // the rows from the first to the last, of 5 pixels
+	}{
+		{name: "runs", bits: 8, compression: rle8, runs: "\x05\x07\x00\x00\x03\x01\x02\x02\x00\x01", want: "\x01\x01\x01\x02\x02" + "\x07\x07\x07\x07\x07"},
+		{
+			name:        "absolute, padded",
+			bits:        8,
+			compression: rle8,
+			runs:        "\x00\x05\x01\x02\x03\x04\x05\x00\x00\x00\x05\x09\x00\x01",
+			want:        "\x09\x09\x09\x09\x09" + "\x01\x02\x03\x04\x05",
+		},
+		{
+			name:        "a row that ends early",
+			bits:        8,
+			compression: rle8,
+			runs:        "\x02\x03\x00\x00\x05\x04\x00\x01",
+			want:        "\x04\x04\x04\x04\x04" + "\x03\x03\x00\x00\x00",
+		},
+		{
+			name:        "a run past its row",
+			bits:        8,
+			compression: rle8,
+			runs:        "\x09\x03\x00\x00\x05\x04\x00\x01",
+			want:        "\x04\x04\x04\x04\x04" + "\x03\x03\x03\x03\x03",
+		},
+		{
+			name:        "a jump",
+			bits:        8,
+			compression: rle8,
+			runs:        "\x01\x03\x00\x02\x01\x01\x03\x06\x00\x01",
+			want:        "\x00\x00\x06\x06\x06" + "\x03\x00\x00\x00\x00",
+		},
+		{name: "no end", bits: 8, compression: rle8, runs: "\x05\x07\x00\x00\x05\x02", want: "\x02\x02\x02\x02\x02" + "\x07\x07\x07\x07\x07"},
+		{name: "nibbles", bits: 4, compression: rle4, runs: "\x05\x12\x00\x00\x05\x34\x00\x01", want: "\x03\x04\x03\x04\x03" + "\x01\x02\x01\x02\x01"},
+		{
+			name:        "absolute nibbles",
+			bits:        4,
+			compression: rle4,
+			runs:        "\x00\x05\x12\x34\x50\x00\x00\x00\x05\x66\x00\x01",
+			want:        "\x06\x06\x06\x06\x06" + "\x01\x02\x03\x04\x05",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := form{header: 40, bits: c.bits, compression: c.compression, palette: palette(1 << c.bits), pixels: []byte(c.runs)}
+			codectest.WantPixels(t, Format, f.file(5, 2), 5, 2, colours(c.want))
+		})
+	}
+	for _, runs := range []string{"", "\x05\x07\x00\x01", "\x05\x07\x00\x00\x04\x07\x00\x01", "\x05\x07\x00\x00\x05", "\x00\x06\x01\x02", "\x05\x07\x00\x02\x01"} {
+		t.Run(fmt.Sprintf("cut %q", runs), func(t *testing.T) {
+			f := form{header: 40, bits: 8, compression: rle8, palette: palette(256), pixels: []byte(runs)}
+			codectest.WantStatus(t, Format, f.file(5, 2), codec.StatusTruncated)
+		})
+	}
+}
+
+// TestFault17_BMPUnsupported: what is no picture that BMP describes is named.
+func TestFault17_BMPUnsupported(t *testing.T) {
+	px := make([]byte, 400)
+	for _, c := range []struct {
+		name string
+		form form
+		want codec.Status
+	}{
+		{name: "a JPEG inside", form: form{header: 40, bits: 24, compression: 4, pixels: px}, want: codec.StatusUnsupported},
+		{name: "3 bits", form: form{header: 40, bits: 3, pixels: px}, want: codec.StatusUnsupported},
+		{name: "RLE24 of OS/2", form: form{header: 64, bits: 24, compression: 4, pixels: px}, want: codec.StatusUnsupported},
+		{
+			name: "a mask with a hole",
+			form: form{header: 40, bits: 16, compression: 3, masks: [4]uint32{0xf0f, 0xf0, 0xf000}, pixels: px},
+			want: codec.StatusUnsupported,
+		},
+		{
+			name: "a mask beyond the pixel",
+			form: form{header: 108, bits: 16, compression: 3, masks: [4]uint32{0x1f0000, 0x3e0, 0x1f}, pixels: px},
+			want: codec.StatusUnsupported,
+		},
+		{name: "masks of zero, of 16 bits", form: form{header: 108, bits: 16, compression: 3, pixels: px}, want: codec.StatusUnsupported},
+		{name: "no rows", form: form{header: 12, bits: 24}, want: codec.StatusCorrupt},
+		{name: "fewer rows", form: form{header: 40, bits: 24, pixels: px[:200]}, want: codec.StatusTruncated},
+		{name: "fewer colours", form: form{header: 40, bits: 8, palette: px[:100]}, want: codec.StatusTruncated},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := 9
+			if c.name == "no rows" {
+				h = 0
+			}
+			codectest.WantStatus(t, Format, c.form.file(9, h), c.want)
+		})
+	}
+}

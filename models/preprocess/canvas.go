@@ -1,0 +1,132 @@
+package preprocess
+
+// #cgo CFLAGS: -std=c11 -O3 -Wall
+// #cgo noescape bs_render
+// #cgo nocallback bs_render
+// #cgo noescape bs_work_size
+// #cgo nocallback bs_work_size
+// #include "kernel.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+// A canvas takes the pixels of an image and makes a tensor row of them. It reuses its
+// memory from image to image.
+type canvas struct {
+	spec   Spec
+	policy policy
+
+	job    C.bs_job
+	h, v   axes
+	pixels buffer[uint8] // decoded, RGBX
+	work   buffer[uint8]
+}
+
+func newCanvas(spec Spec) *canvas {
+	c := &canvas{spec: spec, policy: policies[spec.Resize]}
+	j := &c.job
+	j.method = c.policy.method()
+	j.f32 = cBool(spec.DType == Float32)
+	j.chw = cBool(spec.Layout == CHW)
+	j.bgr = cBool(spec.BGR)
+	j.most = C.int32_t(C.bs_kernels())
+	c.h.inDigits = j.most == C.BS_AVX512
+	j.scale = 1
+	if spec.Scale != 0 {
+		j.scale = C.float(spec.Scale)
+	}
+	for i := range 3 {
+		j.std[i] = 1
+		if len(spec.Mean) != 0 {
+			j.mean[i] = C.float(spec.Mean[i])
+		}
+		if len(spec.Std) != 0 {
+			j.std[i] = C.float(spec.Std[i])
+		}
+	}
+	return c
+}
+
+func (c *canvas) free() {
+	c.h.free()
+	c.v.free()
+	c.pixels.free()
+	c.work.free()
+}
+
+// settle frees what is too large to be kept between images.
+func (c *canvas) settle() {
+	c.pixels.settle()
+	c.work.settle()
+}
+
+// Prepare is that of codec.Canvas. With ScaledDecode, it chooses one of the scales.
+func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.Scale) codec.Pixels {
+	if c.spec.IgnoreOrientation {
+		o = 1
+	}
+	g := c.spec.plan(width, height, o)
+	if c.spec.ScaledDecode {
+		width, height = c.shrink(width, height, scales, g)
+	}
+	left, inputsW := c.spec.kept(width)
+	top, inputsH := c.spec.kept(height)
+	j := &c.job
+	j.h = *c.h.get(c.policy, axisKey{left, inputsW, g.resizedW, g.x, g.w, g.flipX})
+	j.v = *c.v.get(c.policy, axisKey{top, inputsH, g.resizedH, g.y, g.h, g.flipY})
+	j.half_even = cBool(c.policy.area && c.spec.DType == Uint8 && areaHalvesToEven(inputsW, inputsH, g))
+	j.width, j.height = C.int32_t(width), C.int32_t(height)
+	pitch := (width*4 + storeAlign - 1) &^ (storeAlign - 1)
+	j.pitch = C.int64_t(pitch)
+	j.transpose, j.flip_x, j.flip_y = cBool(g.transpose), cBool(g.flipX), cBool(g.flipY)
+	px := c.pixels.need(storeAlign + pitch*height + C.BS_TAIL)
+	px = px[unaligned(c.pixels.pointer()):][:pitch*height]
+	j.pixels = (*C.uint8_t)(unsafe.SliceData(px))
+	c.work.need(int(C.bs_work_size(&c.job)))
+	j.work = (*C.uint8_t)(c.work.pointer())
+	return codec.Pixels{Bytes: px, Pitch: pitch, Width: width, Height: height}
+}
+
+// To rows that its vector stores find aligned, libjpeg-turbo writes past the
+// cache, and what reads the pixels next waits for memory. So no row is: each
+// begins storeSkew bytes after a multiple of storeAlign.
+const (
+	storeAlign = 32
+	storeSkew  = 8
+)
+
+// unaligned is how far after p a row may begin; less than storeAlign.
+func unaligned(p unsafe.Pointer) int {
+	return int((storeSkew - uintptr(p)) % storeAlign)
+}
+
+// shrink returns the smallest size that a codec with these scales can decode to without
+// falling below the size to resize to.
+func (c *canvas) shrink(width, height int, scales []codec.Scale, g geometry) (int, int) {
+	w, h := width, height
+	for _, s := range scales {
+		sw, sh := s.Apply(width), s.Apply(height)
+		_, keptW := c.spec.kept(sw)
+		_, keptH := c.spec.kept(sh)
+		if keptW >= g.resizedW && keptH >= g.resizedH && sw <= w && sh <= h {
+			w, h = sw, sh
+		}
+	}
+	return w, h
+}
+
+// render resizes the pixels that Prepare returned and packs them into dst.
+func (c *canvas) render(dst []byte) {
+	C.bs_render(&c.job, unsafe.Pointer(unsafe.SliceData(dst)))
+}
+
+func cBool(b bool) C.int32_t {
+	if b {
+		return 1
+	}
+	return 0
+}

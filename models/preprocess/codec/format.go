@@ -1,0 +1,93 @@
+package codec
+
+import "slices"
+
+// A Format is one entry of the table of picture formats: under which names files of
+// the format are found, how their bytes are recognised, and what decodes them.
+type Format struct {
+	Name string
+
+	// Extensions are the endings of file names, in lower case, without their dots and
+	// separated by blanks.
+	Extensions string
+
+	// Signatures are beginnings of a file, of which one must match; a dot stands for
+	// any byte. None means that any beginning matches.
+	Signatures []string
+
+	// Match looks further where a signature is not enough; nil means that a matching
+	// signature decides.
+	Match func(src []byte) bool
+
+	// Unmistakable says that nothing but the format begins with even one byte of a
+	// signature: a file that ends within it is truncated.
+	Unmistakable bool
+
+	// New returns a decoder. It is nil for a format that is known and not decoded.
+	New func(Config) (Decoder, error)
+
+	// Refuse says why src has no pixels, for an entry without New; nil means that
+	// the format is not decoded, with status unsupported.
+	Refuse func(src []byte) *Failure
+}
+
+// Config is what decoders are made for.
+type Config struct {
+	// GoOnly excludes libraries that are loaded at run time.
+	GoOnly bool
+}
+
+// A Decoder decodes the images of one format. It may reuse its memory from image to
+// image. One goroutine at a time may use it.
+type Decoder interface {
+	// Decode decodes the first picture in src, which it only reads:
+	//
+	//  1. It walks over the container without decoding, finds the size, the
+	//     orientation, and whether the file ends before the picture does, and refuses
+	//     what exceeds the bounds.
+	//  2. It calls to.Prepare.
+	//  3. It fills the pixels.
+	//
+	// Which Failure an image has depends on its bytes and the bounds alone. An error
+	// is not about the image: the decoder can no longer be used.
+	Decode(src []byte, bounds Bounds, to Canvas) (*Failure, error)
+
+	// Close frees the decoder's memory. It is called once, and nothing after it.
+	Close()
+}
+
+// Matches reports whether src begins as a file of the format does.
+func (f *Format) Matches(src []byte) bool {
+	if len(f.Signatures) > 0 && !slices.ContainsFunc(f.Signatures, func(s string) bool { return HasSignature(src, s) }) {
+		return false
+	}
+	return f.Match == nil || f.Match(src)
+}
+
+// HasSignature reports whether src begins with a signature, in which a dot stands for
+// any byte.
+func HasSignature(src []byte, signature string) bool {
+	if len(src) < len(signature) {
+		return false
+	}
+	for i := range len(signature) {
+		if signature[i] != '.' && signature[i] != src[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Stateless returns a Format's New for a decoder that keeps nothing from image to
+// image.
+func Stateless(decode func(src []byte, bounds Bounds, to Canvas) *Failure) func(Config) (Decoder, error) {
+	return func(Config) (Decoder, error) { return stateless(decode), nil }
+}
+
+type stateless func(src []byte, bounds Bounds, to Canvas) *Failure
+
+func (decode stateless) Decode(src []byte, bounds Bounds, to Canvas) (*Failure, error) {
+	return decode(src, bounds, to), nil
+}
+
+func (stateless) Close() {}

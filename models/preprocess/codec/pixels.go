@@ -1,0 +1,46 @@
+package codec
+
+// A Canvas provides the memory for the pixels of one image.
+type Canvas interface {
+	// Prepare returns memory for an image whose stored pixels are width x height and
+	// are made upright by o. A codec calls it once for each image, after every check
+	// that is possible without pixels, and then fills all of the memory. Its content
+	// is undefined before.
+	//
+	// A codec that can shrink while it decodes passes the factors; the Pixels may then
+	// be smaller than width x height by one of them. Other codecs pass nil.
+	Prepare(width, height int, o Orientation, scales []Scale) Pixels
+}
+
+// Pixels is memory for width x height pixels of 4 bytes: red, green, blue, and one
+// that is ignored. The rows are in stored order, Pitch bytes apart.
+type Pixels struct {
+	Bytes         []uint8 // Pitch * Height
+	Pitch         int
+	Width, Height int
+}
+
+// Row returns the bytes of row y, four for each pixel.
+func (p Pixels) Row(y int) []uint8 { return p.Bytes[y*p.Pitch:][:4*p.Width] }
+
+// A Scale is a factor Num/Denom by which a codec can shrink while it decodes.
+type Scale struct{ Num, Denom int }
+
+// Apply returns how many pixels become of n, rounded up as TurboJPEG does.
+func (s Scale) Apply(n int) int { return (n*s.Num + s.Denom - 1) / s.Denom }
+
+// Set sets pixel x of a row.
+func Set(row []uint8, x int, r, g, b uint8) {
+	p := row[4*x:][:4]
+	p[0], p[1], p[2] = r, g, b
+}
+
+// Packed returns sample x of a row of samples of 1, 2, 4 or 8 bits, the first sample
+// in the highest bits.
+func Packed(line []byte, x, bits int) uint8 {
+	at := x * bits
+	return line[at/8] >> (8 - bits - at%8) & (1<<bits - 1)
+}
+
+// Clamp returns v as a byte, at least 0 and at most 255.
+func Clamp(v int) uint8 { return uint8(min(max(v, 0), 255)) }

@@ -1,0 +1,124 @@
+// Package jpeg decodes JPEG.
+//
+// Two decoders make the pixels: libjpeg-turbo, loaded at run time, and image/jpeg where it
+// is not installed. Neither of them decides whether a picture is whole. A strict check of
+// the coded data does, which both share:
+//
+//  1. walk follows the markers and finds the size, the orientation, and whether there is
+//     doubt about the picture.
+//  2. Without doubt, libjpeg-turbo decodes. Its result is used only if it decoded the
+//     whole image without an error or a warning.
+//  3. Otherwise check reads the coded data code by code, says why the picture is not
+//     whole, or rewrites it without its oddities; the rewritten JPEG is decoded.
+//
+// So what both decoders make of a damaged image, and why it fails, depends on its bytes.
+package jpeg
+
+import (
+	"image"
+	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+// Format is JPEG's entry in the table of formats.
+var Format = codec.Format{
+	Name:         "JPEG",
+	Extensions:   "jpg jpeg jpe jfif pjpeg pjp jif mpo",
+	Signatures:   []string{"\xff\xd8\xff"},
+	Unmistakable: true,
+	New:          newDecoder,
+}
+
+type decoder struct {
+	turbo  *Turbo     // nil where image/jpeg decodes
+	chroma [2][]uint8 // one row of upsampled Cb and Cr
+}
+
+func newDecoder(c codec.Config) (codec.Decoder, error) {
+	d := &decoder{}
+	if _, err := Backend(); err == nil && !c.GoOnly {
+		if d.turbo, err = NewTurbo(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *decoder) Close() {
+	if d.turbo != nil {
+		d.turbo.Close()
+	}
+}
+
+func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
+	h, fail := walk(src, bounds)
+	if fail != nil {
+		return fail, nil
+	}
+	if d.turbo == nil {
+		return d.decodeInGo(src, h, bounds, to), nil
+	}
+	px := to.Prepare(h.width, h.height, h.orientation, d.turbo.scales)
+	cmyk := h.frame.components == 4
+	if !h.doubt {
+		why, err := d.turbo.decode(px, src, cmyk)
+		if err != nil || why == "" {
+			return nil, err
+		}
+	}
+	plain, fail := check(src, h, bounds, h.colour())
+	if fail != nil {
+		return fail, nil
+	}
+	why, err := d.turbo.decode(px, plain.data, cmyk)
+	switch {
+	case err != nil || why == "":
+		return nil, err
+	case strings.Contains(why, "nsupported"), strings.Contains(why, "not implemented"):
+		return &codec.Failure{Status: codec.StatusUnsupported, Reason: why}, nil
+	}
+	return &codec.Failure{Status: codec.StatusCorrupt, Reason: why}, nil
+}
+
+// decodeInGo decodes with image/jpeg what check lets pass. check declares the
+// components as YCbCr or as plain CMYK, so that image/jpeg returns them as they are
+// coded.
+func (d *decoder) decodeInGo(src []byte, h header, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	if h.frame.arithmetic {
+		return codec.Fail(codec.StatusUnsupported, "JPEG with arithmetic codes, which only libjpeg-turbo decodes")
+	}
+	colour, declare := h.colour(), colourYCbCr
+	switch h.frame.components {
+	case 1:
+		declare = colourGrey
+	case 4:
+		declare = colourCMYK
+	}
+	plain, fail := check(src, h, bounds, declare)
+	switch {
+	case fail != nil:
+		return fail
+	case plain.partial:
+		return codec.Fail(codec.StatusUnsupported, "progressive JPEG without its last scans, which only libjpeg-turbo smooths")
+	case plain.uneven:
+		return codec.Fail(codec.StatusUnsupported,
+			"JPEG with components in scans of their own, and sampling that only libjpeg-turbo decodes")
+	}
+	img, fail := goDecode(plain.data)
+	if fail != nil {
+		return fail
+	}
+	switch m := img.(type) {
+	case *image.YCbCr:
+		if colour == colourRGB {
+			img = fromRGB(m)
+		}
+	case *image.CMYK:
+		c := &h.frame.comp
+		mendCMYK(m, c[1].h != c[0].h || c[1].v != c[0].v, colour == colourYCCK)
+	}
+	b := img.Bounds()
+	d.fill(to.Prepare(b.Dx(), b.Dy(), h.orientation, nil), img)
+	return nil
+}

@@ -1,0 +1,32 @@
+package jpeg
+
+import (
+	"bytes"
+
+	"github.com/batchscore/batchscore/models/preprocess/exif"
+)
+
+// metadata collects what the APP1 segments of a JPEG say.
+type metadata struct {
+	exif.Metadata
+	joined bool // EXIF is a copy, put together from several segments
+}
+
+// add takes what an APP1 segment says: EXIF may be spread over several, of
+// XMP the last counts.
+func (m *metadata) add(segment []byte) {
+	if rest, ok := bytes.CutPrefix(segment, exif.Header); ok {
+		switch {
+		case m.EXIF == nil:
+			m.EXIF = segment
+		case m.joined:
+			m.EXIF = append(m.EXIF, rest...)
+		default: // not into the file's own memory
+			m.EXIF, m.joined = append(m.EXIF[:len(m.EXIF):len(m.EXIF)], rest...), true
+		}
+		return
+	}
+	if rest, ok := bytes.CutPrefix(segment, []byte("http://ns.adobe.com/xap/1.0/\x00")); ok {
+		m.XMP = rest
+	}
+}

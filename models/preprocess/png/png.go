@@ -1,0 +1,385 @@
+package png
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+const signature = "\x89PNG\r\n\x1a\n"
+
+// Format is PNG's entry in the table of formats.
+var Format = codec.Format{
+	Name:         "PNG",
+	Extensions:   "png apng",
+	Signatures:   []string{signature},
+	Unmistakable: true,
+	New:          codec.Stateless(decode),
+}
+
+// A file is what the chunks of a PNG tell of its pixels.
+type file struct {
+	width, height int
+	depth, colour uint8 // as IHDR has them
+	interlaced    bool
+	palette       [256][3]uint8
+	colours       int      // of palette; 0 without one
+	data          [][]byte // the IDAT chunks
+	sum           checksum // of them all
+	cut           bool     // the file ends within the last of them
+}
+
+// A checksum is what the file's end may leave open.
+type checksum uint8
+
+const (
+	sumRight checksum = iota // or absent
+	sumWrong
+)
+
+// Values of file.colour.
+const (
+	colourGrey      = 0
+	colourRGB       = 2
+	colourPalette   = 3
+	colourGreyAlpha = 4
+	colourRGBA      = 6
+)
+
+// A chunk is one chunk, as much as there is of it.
+type chunk struct {
+	kind string
+	body []byte
+	size uint32 // that the header says; more than body has where the file ends early
+	sum  checksum
+}
+
+// nextChunk returns the chunk at src[at:] and where the next one begins; false
+// where the file ends before the body.
+func nextChunk(src []byte, at int) (chunk, int, bool) {
+	const header, trailer = 8, 4
+	if at+header > len(src) {
+		return chunk{}, at, false
+	}
+	c := chunk{kind: string(src[at+4 : at+header]), size: binary.BigEndian.Uint32(src[at:])}
+	end := min(int64(at)+header+int64(c.size), int64(len(src)))
+	c.body = src[at+header : end]
+	next := int(end) + trailer
+	if next <= len(src) && crc32.ChecksumIEEE(src[at+4:end]) != binary.BigEndian.Uint32(src[end:]) {
+		c.sum = sumWrong
+	}
+	return c, next, true
+}
+
+// cut reports whether the file ends within the body.
+func (c chunk) cut() bool { return int64(len(c.body)) < int64(c.size) }
+
+// known reports whether the name is four letters, as that of every chunk is.
+func (c chunk) known() bool {
+	for _, b := range []byte(c.kind) {
+		if b|0x20 < 'a' || b|0x20 > 'z' {
+			return false
+		}
+	}
+	return c.size <= 1<<31-1
+}
+
+// read collects what is needed to decode the pixels. Like every viewer it
+// takes the first run of IDAT chunks for all pixels, and does not ask for what
+// follows them.
+func read(src []byte) (*file, *codec.Failure) {
+	p := &file{}
+	for at := len(signature); ; {
+		c, next, ok := nextChunk(src, at)
+		at = next
+		if !ok || !c.known() || p.data != nil && c.kind != "IDAT" {
+			break
+		}
+		switch c.kind {
+		case "CgBI":
+			return nil, codec.Fail(codec.StatusUnsupported, "PNG as Xcode rewrites it for iOS (CgBI)")
+		case "IHDR":
+			if f := p.header(c); f != nil {
+				return nil, f
+			}
+		case "PLTE":
+			if p.width == 0 {
+				continue // a palette of no picture
+			}
+			if c.sum == sumWrong {
+				return nil, codec.Fail(codec.StatusCorrupt, "PLTE chunk with a wrong checksum")
+			}
+			p.colours = min(len(c.body)/3, len(p.palette))
+			for i := range p.colours {
+				p.palette[i] = [3]uint8(c.body[3*i:])
+			}
+		case "IDAT":
+			p.data = append(p.data, c.body)
+			p.sum = max(p.sum, c.sum)
+			p.cut = c.cut()
+		}
+	}
+	switch {
+	case p.width == 0:
+		return nil, codec.Fail(codec.StatusCorrupt, "no IHDR chunk before the pixels")
+	case p.data == nil:
+		return nil, codec.Fail(codec.StatusCorrupt, "no IDAT chunk")
+	case p.colour == colourPalette && p.colours == 0:
+		return nil, codec.Fail(codec.StatusCorrupt, "no PLTE chunk before the pixels")
+	}
+	return p, nil
+}
+
+func (p *file) header(c chunk) *codec.Failure {
+	const size = 13
+	if len(c.body) < size {
+		return codec.Fail(codec.StatusCorrupt, "short IHDR chunk")
+	}
+	if c.sum == sumWrong {
+		return codec.Fail(codec.StatusCorrupt, "IHDR chunk with a wrong checksum")
+	}
+	w, h := binary.BigEndian.Uint32(c.body), binary.BigEndian.Uint32(c.body[4:])
+	if w < 1 || h < 1 || w > 1<<31-1 || h > 1<<31-1 {
+		return codec.Fail(codec.StatusCorrupt, "size of %dx%d", w, h)
+	}
+	p.width, p.height, p.depth, p.colour = int(w), int(h), c.body[8], c.body[9]
+	depths := ""
+	switch p.colour {
+	case colourGrey:
+		depths = "\x01\x02\x04\x08\x10"
+	case colourPalette:
+		depths = "\x01\x02\x04\x08"
+	case colourRGB, colourGreyAlpha, colourRGBA:
+		depths = "\x08\x10"
+	}
+	compression, filter, interlace := c.body[10], c.body[11], c.body[12]
+	switch {
+	case bytes.IndexByte([]byte(depths), p.depth) < 0:
+		return codec.Fail(codec.StatusUnsupported, "PNG of colour type %d with %d bits a sample", p.colour, p.depth)
+	case compression != 0 || filter != 0:
+		return codec.Fail(codec.StatusUnsupported, "PNG of compression %d, filter %d", compression, filter)
+	case interlace > 1:
+		return codec.Fail(codec.StatusCorrupt, "interlace method %d", interlace)
+	}
+	p.interlaced = interlace == 1
+	return nil
+}
+
+// bits is how many one pixel takes.
+func (p *file) bits() int {
+	switch p.colour {
+	case colourGreyAlpha:
+		return 2 * int(p.depth)
+	case colourRGB:
+		return 3 * int(p.depth)
+	case colourRGBA:
+		return 4 * int(p.depth)
+	}
+	return int(p.depth)
+}
+
+// A pass is the part of the pixels that one pass of an interlaced PNG holds.
+type pass struct{ x, y, dx, dy int }
+
+func (p *file) passes() []pass {
+	if !p.interlaced {
+		return []pass{{0, 0, 1, 1}}
+	}
+	return []pass{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
+}
+
+// rowBytes is what a row of so many pixels takes, with its filter.
+func (p *file) rowBytes(pixels int) int { return 1 + (pixels*p.bits()+7)/8 }
+
+// enough reports whether the data may hold the pixels at all: deflate makes at
+// most 1,032 bytes of one.
+func (p *file) enough() bool {
+	const ratio = 1032
+	have := int64(0)
+	for _, b := range p.data {
+		have += int64(len(b))
+	}
+	return have*ratio >= int64(p.height)*int64(p.rowBytes(p.width)-1)
+}
+
+// decode writes the pixels. The data may hold more
+// than the pixels.
+func (p *file) decode(px codec.Pixels) *codec.Failure {
+	readers := make([]io.Reader, len(p.data))
+	for i, b := range p.data {
+		readers[i] = bytes.NewReader(b)
+	}
+	z, err := zlib.NewReader(io.MultiReader(readers...))
+	if err != nil {
+		return failure(err)
+	}
+	distance := max(1, p.bits()/8) // of a byte from the one that its filter uses
+	long := p.rowBytes(p.width)
+	line, above := make([]byte, long), make([]byte, long)
+	var spread []uint8 // a row of one pass, before its pixels go to their places
+	if p.interlaced {
+		spread = make([]uint8, 4*p.width)
+	}
+	for _, pass := range p.passes() {
+		w, h := (p.width-pass.x+pass.dx-1)/pass.dx, (p.height-pass.y+pass.dy-1)/pass.dy
+		if w < 1 || h < 1 {
+			continue
+		}
+		n := p.rowBytes(w)
+		clear(above)
+		for y := range h {
+			if _, err := io.ReadFull(z, line[:n]); err != nil {
+				return failure(err)
+			}
+			if !unfilter(line[0], line[1:n], above[1:n], distance) {
+				return codec.Fail(codec.StatusCorrupt, "row filter %d", line[0])
+			}
+			row := px.Row(pass.y + y*pass.dy)
+			if !p.interlaced {
+				p.unpack(row, line[1:n], w)
+			} else {
+				p.unpack(spread, line[1:n], w)
+				for x := range w {
+					copy(row[4*(pass.x+x*pass.dx):][:4], spread[4*x:])
+				}
+			}
+			line, above = above, line
+		}
+	}
+	return p.doubts(z)
+}
+
+// doubts judges by the checksums what was read from z. That of all the data is
+// the last; it may be missing where the chunks have theirs.
+func (p *file) doubts(z io.Reader) *codec.Failure {
+	const surplus = 64 << 10 // how far to look for it
+	switch _, err := io.CopyN(io.Discard, z, surplus); {
+	case errors.Is(err, zlib.ErrChecksum):
+		return failure(err)
+	case err != io.EOF && p.sum == sumWrong:
+		return codec.Fail(codec.StatusCorrupt, "IDAT chunk with a wrong checksum")
+	}
+	return nil
+}
+
+func failure(err error) *codec.Failure {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	case errors.Is(err, zlib.ErrChecksum):
+		return codec.Fail(codec.StatusCorrupt, "pixel data with a wrong checksum")
+	}
+	return &codec.Failure{Status: codec.StatusCorrupt, Reason: "pixel data: " + err.Error()}
+}
+
+// unfilter undoes a row's filter in place; false for one that does not exist.
+func unfilter(filter byte, line, above []byte, distance int) bool {
+	switch filter {
+	case 0:
+	case 1: // left
+		for i := distance; i < len(line); i++ {
+			line[i] += line[i-distance]
+		}
+	case 2: // above
+		for i, b := range above[:len(line)] {
+			line[i] += b
+		}
+	case 3: // the mean of both
+		for i := range min(distance, len(line)) {
+			line[i] += above[i] / 2
+		}
+		for i := distance; i < len(line); i++ {
+			line[i] += uint8((int(line[i-distance]) + int(above[i])) / 2)
+		}
+	case 4: // whichever of left, above and above left is nearest to their plane
+		for i := range min(distance, len(line)) {
+			line[i] += above[i]
+		}
+		for i := distance; i < len(line); i++ {
+			line[i] += paeth(int(line[i-distance]), int(above[i]), int(above[i-distance]))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func paeth(left, above, corner int) uint8 {
+	toLeft, toAbove := above-corner, left-corner
+	toCorner := toLeft + toAbove
+	toLeft, toAbove, toCorner = max(toLeft, -toLeft), max(toAbove, -toAbove), max(toCorner, -toCorner)
+	switch {
+	case toLeft <= toAbove && toLeft <= toCorner:
+		return uint8(left)
+	case toAbove <= toCorner:
+		return uint8(above)
+	}
+	return uint8(corner)
+}
+
+// unpack turns w pixels of line into RGBX. Alpha is dropped, and samples of 16
+// bits keep their upper 8.
+func (p *file) unpack(row []uint8, line []byte, w int) {
+	step := p.bits() / 8
+	wide := int(p.depth) / 8 // bytes from sample to sample
+	switch p.colour {
+	case colourRGB, colourRGBA:
+		for x := range w {
+			q := line[x*step:][:2*wide+1]
+			codec.Set(row, x, q[0], q[wide], q[2*wide])
+		}
+	case colourGreyAlpha:
+		for x := range w {
+			v := line[x*step]
+			codec.Set(row, x, v, v, v)
+		}
+	case colourPalette:
+		for x := range w {
+			c := p.palette[codec.Packed(line, x, int(p.depth))]
+			codec.Set(row, x, c[0], c[1], c[2])
+		}
+	case colourGrey:
+		if p.depth >= 8 {
+			for x := range w {
+				v := line[x*step]
+				codec.Set(row, x, v, v, v)
+			}
+			return
+		}
+		scale := 255 / (1<<p.depth - 1)
+		for x := range w {
+			v := codec.Packed(line, x, int(p.depth)) * uint8(scale)
+			codec.Set(row, x, v, v, v)
+		}
+	}
+}
+
+func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	o, fail := walk(src, bounds)
+	if fail != nil {
+		return fail
+	}
+	p, fail := read(src)
+	if fail != nil {
+		return fail
+	}
+	if fail := bounds.CheckSize(p.width, p.height); fail != nil {
+		return fail
+	}
+	if !p.enough() {
+		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	}
+	px := to.Prepare(p.width, p.height, o, nil)
+	if fail := p.decode(px); fail != nil {
+		if p.cut {
+			return codec.Fail(codec.StatusTruncated, "ends within the pixels")
+		}
+		return fail
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package tiff
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/ifd"
+)
+
+// Tags of a TIFF directory that decide where the pixels are and what they mean.
+const (
+	tagImageWidth          = 256
+	tagImageLength         = 257
+	tagBitsPerSample       = 258
+	tagCompression         = 259
+	tagPhotometric         = 262
+	tagFillOrder           = 266
+	tagStripOffsets        = 273
+	tagSamplesPerPixel     = 277
+	tagRowsPerStrip        = 278
+	tagStripByteCounts     = 279
+	tagPlanarConfiguration = 284
+	tagT4Options           = 292
+	tagPredictor           = 317
+	tagColorMap            = 320
+	tagTileWidth           = 322
+	tagTileLength          = 323
+	tagTileOffsets         = 324
+	tagTileByteCounts      = 325
+	tagExtraSamples        = 338
+	tagSampleFormat        = 339
+	tagXMP                 = 700
+	tagImageDepth          = 32997
+)
+
+var tagNames = map[uint16]string{
+	tagImageWidth: "ImageWidth", tagImageLength: "ImageLength", tagBitsPerSample: "BitsPerSample",
+	tagCompression: "Compression", tagPhotometric: "PhotometricInterpretation", tagFillOrder: "FillOrder",
+	tagStripOffsets: "StripOffsets", tagSamplesPerPixel: "SamplesPerPixel",
+	tagRowsPerStrip: "RowsPerStrip", tagStripByteCounts: "StripByteCounts",
+	tagPlanarConfiguration: "PlanarConfiguration", tagT4Options: "T4Options", tagPredictor: "Predictor",
+	tagColorMap: "ColorMap", tagTileWidth: "TileWidth", tagTileLength: "TileLength",
+	tagTileOffsets: "TileOffsets", tagTileByteCounts: "TileByteCounts", tagExtraSamples: "ExtraSamples",
+	tagSampleFormat: "SampleFormat", tagXMP: "XMP", tagImageDepth: "ImageDepth",
+}
+
+// A field is one entry of a directory, with its values where they are.
+type field struct {
+	kind   uint16
+	count  uint64
+	values []byte // nil where they are not in the file
+	fail   *codec.Failure
+}
+
+// A directory is the first directory of a TIFF. The first of several fields with
+// one tag counts, and their order doesn't matter.
+type directory struct {
+	order  binary.ByteOrder
+	fields map[uint16]field
+	fail   *codec.Failure // of the first tag asked for that cannot be read
+}
+
+func readDirectory(src []byte) (*directory, *codec.Failure) {
+	order, ok := ifd.ByteOrder(src)
+	if !ok {
+		return nil, codec.Fail(codec.StatusTruncated, "ends within the header")
+	}
+	first, ok := ifd.First(src, order)
+	if !ok {
+		return nil, codec.Fail(codec.StatusTruncated, "the first directory is past the end")
+	}
+	if first.Len() < first.Entries {
+		return nil, codec.Fail(codec.StatusTruncated, "ends within the first directory")
+	}
+	d := &directory{order: order, fields: make(map[uint16]field)}
+	size := uint64(len(src))
+	for i := range first.Len() {
+		e := first.At(i)
+		tag := e.Tag
+		if _, twice := d.fields[tag]; twice || tagNames[tag] == "" {
+			continue
+		}
+		f := field{kind: e.Type, count: e.Count}
+		switch unit := e.Size(); {
+		case unit == 0:
+			f.fail = unsupportedTag(tag, fmt.Sprintf("has type %d", f.kind))
+		case unit*f.count <= 4:
+			f.values = e.Value[:unit*f.count]
+		case unit*f.count > size:
+			f.fail = codec.Fail(codec.StatusCorrupt, "%s has %d values", tagName(tag), f.count)
+		case uint64(order.Uint32(e.Value))+unit*f.count > size:
+			f.fail = codec.Fail(codec.StatusTruncated, "the values of %s are past the end", tagName(tag))
+		default:
+			f.values = src[order.Uint32(e.Value):][:unit*f.count]
+		}
+		d.fields[tag] = f
+	}
+	return d, nil
+}
+
+func tagName(tag uint16) string { return fmt.Sprintf("%s (tag %d)", tagNames[tag], tag) }
+
+// unsupportedTag says that a tag, or a value of it, is not decoded.
+func unsupportedTag(tag uint16, what string) *codec.Failure {
+	return codec.Fail(codec.StatusUnsupported, "TIFF whose %s %s is not decoded", tagName(tag), what)
+}
+
+func (d *directory) has(tag uint16) bool {
+	_, ok := d.fields[tag]
+	return ok
+}
+
+// refuse keeps the first reason.
+func (d *directory) refuse(f *codec.Failure) {
+	if d.fail == nil {
+		d.fail = f
+	}
+}
+
+// list returns the field of a tag whose values are whole numbers; an empty one
+// without such a tag or where it cannot be read, which d.fail then says.
+func (d *directory) list(tag uint16) field {
+	f, ok := d.fields[tag]
+	if !ok {
+		return f
+	}
+	switch {
+	case f.fail != nil:
+		d.refuse(f.fail)
+		return field{}
+	case f.count == 0:
+		d.refuse(codec.Fail(codec.StatusCorrupt, "%s has no value", tagName(tag)))
+		return field{}
+	}
+	switch f.kind {
+	case ifd.Short, ifd.Long, ifd.SByte, ifd.SShort, ifd.SLong, ifd.IFD, ifd.Long8:
+		return f
+	}
+	d.refuse(unsupportedTag(tag, fmt.Sprintf("of type %d", f.kind)))
+	return field{}
+}
+
+// one returns the only value of a tag, or absent where there is no such tag.
+func (d *directory) one(tag uint16, absent uint64) uint64 {
+	f := d.list(tag)
+	switch {
+	case f.count == 0:
+		return absent
+	case f.count > 1 && tag != tagCompression: // which TIFF 5 repeated for each sample
+		d.refuse(unsupportedTag(tag, fmt.Sprintf("of %d values", f.count)))
+	}
+	return d.at(f, 0)
+}
+
+// at returns the value of index i; a negative one as a huge number.
+func (d *directory) at(f field, i int) uint64 {
+	switch f.kind {
+	case ifd.Short:
+		return uint64(d.order.Uint16(f.values[2*i:]))
+	case ifd.Long, ifd.IFD:
+		return uint64(d.order.Uint32(f.values[4*i:]))
+	case ifd.Long8:
+		return d.order.Uint64(f.values[8*i:])
+	case ifd.SByte:
+		return uint64(int64(int8(f.values[i])))
+	case ifd.SShort:
+		return uint64(int64(int16(d.order.Uint16(f.values[2*i:]))))
+	case ifd.SLong:
+		return uint64(int64(int32(d.order.Uint32(f.values[4*i:]))))
+	}
+	return math.MaxUint64
+}

@@ -1,0 +1,198 @@
+package tiff
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+)
+
+// A tiffCase is a TIFF of tiff.zip, which make_tiff.py wrote: its size and the
+// pixels that Pillow finds, or the status and what the reason names.
+type tiffCase struct {
+	Name          string
+	Width, Height int
+	Status        codec.Status
+	Tag           string
+	file, pixels  []byte
+}
+
+func tiffCases(tb testing.TB) []tiffCase {
+	tb.Helper()
+	files := codectest.Archive(tb, filepath.Join("..", "testdata", "tiff.zip"))
+	var cases []tiffCase
+	if err := json.Unmarshal(files["cases.json"], &cases); err != nil {
+		tb.Fatal(err)
+	}
+	if len(cases) < 500 {
+		tb.Fatalf("only %d cases in tiff.zip", len(cases))
+	}
+	for i := range cases {
+		c := &cases[i]
+		c.file, c.pixels = files[c.Name+".tif"], files[c.Name+".rgb"]
+	}
+	return cases
+}
+
+// TestFault35_TIFF: every tag that changes the meaning of the pixels is honoured
+// as libtiff and Pillow do, or the row says which is not.
+func TestFault35_TIFF(t *testing.T) {
+	for _, c := range tiffCases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			if c.Status == codec.StatusUnsupported && BigTIFF.Matches(c.file) {
+				return // the table says that it is not decoded
+			}
+			if c.Status != "" {
+				fail := codectest.WantStatus(t, Format, c.file, c.Status)
+				if fail != nil && !strings.Contains(fail.Reason, c.Tag) {
+					t.Errorf("reason %q does not name %s", fail.Reason, c.Tag)
+				}
+				return
+			}
+			codectest.WantPixels(t, Format, c.file, c.Width, c.Height, c.pixels)
+		})
+	}
+}
+
+// TestFault35_TIFFCut cuts TIFFs everywhere: without all of its pixels a picture
+// is truncated, and never damaged or of another kind.
+func TestFault35_TIFFCut(t *testing.T) {
+	for _, c := range tiffCases(t) {
+		switch c.Name {
+		case "rgb-raw", "rgb-lzw", "rgb-planes-strip", "greyA-packbits", "palette4-deflate", "group4-shapes-0-1-0",
+			"group3-shapes-1-2-5", "rgb16a-predictor-MM", "no-counts-raw", "found/clean", "found/tile2048":
+		default:
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			for n := 5; n < len(c.file); n += 1 + len(c.file)/2000 {
+				got, fail := codectest.Decode(t, Format, codectest.Bounds, bytes.Clone(c.file[:n]))
+				switch {
+				case fail == nil && bytes.Equal(got.RGB(), c.pixels): // what is missing isn't needed
+				case fail == nil || fail.Status != codec.StatusTruncated:
+					t.Fatalf("cut at %d of %d: %v", n, len(c.file), fail)
+				}
+			}
+		})
+	}
+}
+
+// TestFault35_TIFFBombs: a small file cannot ask for much memory or work.
+func TestFault35_TIFFBombs(t *testing.T) {
+	const width, height, bits, compression, photometric, offsets, counts = 256, 257, 258, 259, 262, 273, 279
+	const tileWidth, tileLength, tileOffsets, tileCounts, rowsPerStrip = 322, 323, 324, 325, 278
+	strip := func(w, h, pack uint32) []byte {
+		return codectest.TIFF([4]uint32{width, 4, 1, w}, [4]uint32{height, 4, 1, h}, [4]uint32{bits, 3, 1, 8},
+			[4]uint32{compression, 3, 1, pack}, [4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8},
+			[4]uint32{counts, 4, 1, 40})
+	}
+	tiles := func(w, h, tw, th uint32) []byte {
+		return codectest.TIFF([4]uint32{width, 4, 1, w}, [4]uint32{height, 4, 1, h}, [4]uint32{bits, 3, 1, 8},
+			[4]uint32{compression, 3, 1, 8}, [4]uint32{photometric, 3, 1, 1}, [4]uint32{tileWidth, 4, 1, tw},
+			[4]uint32{tileLength, 4, 1, th}, [4]uint32{tileOffsets, 4, 1, 8}, [4]uint32{tileCounts, 4, 1, 40})
+	}
+	for _, c := range []struct {
+		name string
+		src  []byte
+		want codec.Status
+	}{
+		{name: "no compression", src: strip(9000, 9000, 1), want: codec.StatusTruncated},
+		{name: "LZW", src: strip(9000, 9000, 5), want: codec.StatusCorrupt},
+		{name: "deflate", src: strip(9000, 9000, 8), want: codec.StatusCorrupt},
+		{name: "PackBits", src: strip(9000, 9000, 32773), want: codec.StatusCorrupt},
+		{name: "Group 4", src: codectest.TIFF([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{compression, 3, 1, 4},
+			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{counts, 4, 1, 40}), want: codec.StatusCorrupt},
+		{name: "many strips", src: codectest.TIFF([4]uint32{width, 4, 1, 9000}, [4]uint32{height, 4, 1, 9000}, [4]uint32{bits, 3, 1, 8},
+			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, 1, 8}, [4]uint32{rowsPerStrip, 4, 1, 1}), want: codec.StatusCorrupt},
+		{name: "a huge tile", src: tiles(10, 10, 1<<31, 1<<31), want: codec.StatusTooLarge},
+		{name: "a long tile", src: tiles(10, 10, 16, 1<<31), want: codec.StatusCorrupt},
+		{name: "a wide tile", src: tiles(9000, 9000, 1<<22, 16), want: codec.StatusTooLarge},
+		{name: "a tile of no width", src: tiles(10, 10, 0, 16), want: codec.StatusCorrupt},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			took := allocated(func() { codectest.WantStatus(t, Format, c.src, c.want) })
+			if took > 8<<20 {
+				t.Errorf("took %d bytes, want at most 8 MiB", took)
+			}
+		})
+	}
+}
+
+// TestFault35_TIFFShort: coded data that are too short are damaged, unless they
+// go to the file's end, where the rest may be missing.
+func TestFault35_TIFFShort(t *testing.T) {
+	const width, height, bits, compression, photometric, offsets, counts = 256, 257, 258, 259, 262, 273, 279
+	for _, pack := range []uint32{4, 5, 8, 32773} {
+		depth := uint32(8)
+		data := map[uint32]string{4: "\x26", 5: "\x80\x0b\x80", 8: "\x78\x9c\x63\x60", 32773: "\x01ab"}[pack]
+		if pack == 4 {
+			depth = 1
+		}
+		entries := [][4]uint32{{width, 4, 1, 10}, {height, 4, 1, 6}, {bits, 3, 1, depth}, {compression, 3, 1, pack},
+			{photometric, 3, 1, 1}, {offsets, 4, 1, 8 + 2 + 12*7 + 4}, {counts, 4, 1, uint32(len(data))}}
+		codectest.WantStatus(t, Format, append(codectest.TIFF(entries...), data...), codec.StatusCorrupt)
+		entries[5][3] -= 12
+		codectest.WantStatus(t, Format, append(codectest.TIFF(entries[:6]...), data...), codec.StatusTruncated)
+	}
+}
+
+// allocated returns how many bytes of Go memory f takes.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// TestFault35_TIFFDamage changes bytes of TIFFs: the outcome is a picture or a reason, the
+// same for a decoder that has decoded another picture, and never a panic.
+func TestFault35_TIFFDamage(t *testing.T) {
+	cases := tiffCases(t)
+	rnd := rand.New(rand.NewPCG(35, 1))
+	bounds := codec.Bounds{MaxPixels: 1 << 22}
+	used, err := Format.New(codec.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer used.Close()
+	for i := range 3000 {
+		c := cases[i%len(cases)]
+		src := bytes.Clone(c.file)
+		// Half of the changes hit the directory, which is at either end.
+		for range 1 + rnd.IntN(3) {
+			at := rnd.IntN(len(src))
+			if rnd.IntN(2) == 0 {
+				at = min(rnd.IntN(300), len(src)-1)
+				if rnd.IntN(2) == 0 {
+					at = len(src) - 1 - at
+				}
+			}
+			src[at] = byte(rnd.Uint32())
+			if rnd.IntN(3) == 0 {
+				src[at] = byte(rnd.IntN(4))
+			}
+		}
+		if !Format.Matches(src) {
+			continue
+		}
+		first, fail := codectest.Decode(t, Format, bounds, src)
+		other, again := &codectest.Canvas{}, &codectest.Canvas{Prepared: 1}
+		if _, err := used.Decode(cases[(i+1)%len(cases)].file, bounds, other); err != nil {
+			t.Fatal(err)
+		}
+		failAgain, err := used.Decode(src, bounds, again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if codectest.StatusOf(fail) != codectest.StatusOf(failAgain) || fail == nil && !bytes.Equal(first.RGB(), again.RGB()) {
+			t.Fatalf("%s, changed: %v, and after another picture %v", c.Name, fail, failAgain)
+		}
+	}
+}

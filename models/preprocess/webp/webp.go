@@ -1,0 +1,204 @@
+package webp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"golang.org/x/image/webp"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/exif"
+)
+
+// A picture is the picture of a WebP, which is the first frame of an animation,
+// and the canvas that it is drawn on: black where the frame does not cover it.
+type picture struct {
+	width, height int    // of the canvas; 0 where the file says nothing of it
+	animated      bool   // else the canvas is as large as the frame
+	x, y          int    // where the frame lies on it
+	still         []byte // a file of the frame alone
+}
+
+// Format is WebP's entry in the table of formats.
+var Format = codec.Format{
+	Name:       "WebP",
+	Extensions: "webp",
+	Signatures: []string{"RIFF....WEBP"},
+	New:        func(codec.Config) (codec.Decoder, error) { return &decoder{}, nil },
+}
+
+// uint24 reads an integer of three bytes.
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
+// riff is the length of a file's header.
+const riff = 12
+
+// chunks calls yield with each chunk of b until it returns false. It reports whether the
+// last chunk is whole; one that is longer than b ends the walk.
+func chunks(b []byte, yield func(kind string, body []byte) bool) bool {
+	const header = 8
+	for len(b) >= header {
+		n := int64(binary.LittleEndian.Uint32(b[4:]))
+		if header+n > int64(len(b)) {
+			return false
+		}
+		if !yield(string(b[:4]), b[header:header+n]) {
+			return true
+		}
+		b = b[min(header+n+n&1, int64(len(b))):]
+	}
+	return true
+}
+
+// walk follows the chunks to the last, and finds the orientation. Those after the picture
+// may be broken. Without the flag in the header, a chunk of metadata is ignored; of
+// several, the first counts.
+func walk(src []byte) (codec.Orientation, *codec.Failure) {
+	const hasXMP, hasEXIF = 0x04, 0x08
+	end := 8 + int64(binary.LittleEndian.Uint32(src[4:]))
+	if end > int64(len(src)) {
+		return 1, codec.Fail(codec.StatusTruncated, "shorter than its RIFF header says")
+	}
+	var m exif.Metadata
+	var flags byte
+	first, pixels := true, false
+	whole := chunks(src[riff:max(riff, end)], func(kind string, body []byte) bool {
+		switch {
+		case kind == "VP8 ", kind == "VP8L", kind == "ANMF":
+			pixels = true
+		case len(body) == 0:
+		case kind == "VP8X" && first:
+			flags = body[0]
+		case kind == "EXIF" && flags&hasEXIF != 0 && m.EXIF == nil:
+			m.EXIF = body
+		case kind == "XMP " && flags&hasXMP != 0 && m.XMP == nil:
+			m.XMP = body
+		}
+		first = false
+		return true
+	})
+	if !whole && !pixels {
+		return 1, codec.Fail(codec.StatusCorrupt, "a chunk is longer than the file")
+	}
+	return m.Orientation(), nil
+}
+
+// newChunk returns a chunk with its padding.
+func newChunk(kind string, body []byte) []byte {
+	b := binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(body)))
+	b = append(b, body...)
+	return append(b, make([]byte, len(body)&1)...)
+}
+
+// read finds the picture of a WebP.
+func read(src []byte) (*picture, *codec.Failure) {
+	const extended, frame = 10, 16
+	const isAnimated, hasAlpha = 0x02, 0x10
+	f, flags := &picture{}, byte(0)
+	var alpha, pixels []byte
+	still := func(kind string, body []byte) bool {
+		switch kind {
+		case "ALPH":
+			alpha = newChunk(kind, body)
+		case "VP8 ", "VP8L":
+			pixels = newChunk(kind, body)
+		}
+		return pixels == nil
+	}
+	chunks(src[riff:], func(kind string, body []byte) bool {
+		switch {
+		case kind == "VP8X" && len(body) >= extended:
+			flags = body[0]
+			f.animated = flags&isAnimated != 0
+			f.width, f.height = uint24(body[4:])+1, uint24(body[7:])+1
+		case !f.animated:
+			return still(kind, body)
+		case kind == "ANMF" && len(body) >= frame:
+			f.x, f.y = 2*uint24(body), 2*uint24(body[3:])
+			chunks(body[frame:], still)
+			return false
+		}
+		return true
+	})
+	if pixels == nil {
+		return nil, codec.Fail(codec.StatusCorrupt, "no VP8 or VP8L chunk")
+	}
+	parts := pixels
+	if alpha != nil && pixels[3] == ' ' && (f.animated || flags&hasAlpha != 0) {
+		cfg, err := webp.DecodeConfig(bytes.NewReader(newFile(pixels)))
+		if err != nil {
+			return nil, failure(err)
+		}
+		w, h := cfg.Width-1, cfg.Height-1
+		head := newChunk("VP8X", []byte{hasAlpha, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)})
+		parts = append(append(head, alpha...), pixels...)
+	}
+	f.still = newFile(parts)
+	return f, nil
+}
+
+// newFile returns a WebP of some chunks.
+func newFile(chunks []byte) []byte {
+	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
+	return append(b, chunks...)
+}
+
+type decoder struct {
+	chroma [2][]uint8 // one row of upsampled U and V
+}
+
+func (d *decoder) Close() {}
+
+func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
+	return d.decode(src, bounds, to), nil
+}
+
+func (d *decoder) decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	o, fail := walk(src)
+	if fail != nil {
+		return fail
+	}
+	f, fail := read(src)
+	if fail != nil {
+		return fail
+	}
+	cfg, err := webp.DecodeConfig(bytes.NewReader(f.still))
+	if err != nil {
+		return failure(err)
+	}
+	if cfg.Width < 1 || cfg.Height < 1 {
+		return codec.Fail(codec.StatusCorrupt, "no pixels")
+	}
+	if f.width == 0 {
+		f.width, f.height = cfg.Width, cfg.Height
+	}
+	if fail := bounds.CheckSize(f.width, f.height); fail != nil {
+		return fail
+	}
+	if f.x+cfg.Width > f.width || f.y+cfg.Height > f.height || !f.animated && (cfg.Width != f.width || cfg.Height != f.height) {
+		return codec.Fail(codec.StatusCorrupt, "a frame of %dx%d at %d,%d in %dx%d pixels", cfg.Width, cfg.Height, f.x, f.y, f.width, f.height)
+	}
+	img, err := webp.Decode(bytes.NewReader(f.still))
+	if err != nil {
+		return failure(err)
+	}
+	px := to.Prepare(f.width, f.height, o, nil)
+	if cfg.Width < f.width || cfg.Height < f.height {
+		clear(px.Bytes)
+	}
+	for y := range cfg.Height {
+		d.fill(px.Row(f.y + y)[4*f.x:][:4*cfg.Width], img, y)
+	}
+	return nil
+}
+
+// failure finds the status of an error of x/image/webp.
+func failure(err error) *codec.Failure {
+	f := &codec.Failure{Status: codec.StatusCorrupt, Reason: err.Error()}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		f.Status = codec.StatusTruncated
+	}
+	return f
+}
