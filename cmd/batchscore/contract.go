@@ -14,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// contractFlags name a model's file and answer what it does not say of itself.
+// contractFlags answer what the file of a model does not say about itself.
 type contractFlags struct {
 	dir                  string
 	preset               string
@@ -35,29 +35,30 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	for _, p := range models.Presets {
 		presets = append(presets, p.Name)
 	}
-	fs.StringVar(&f.preset, "preset", "", "answers for a model without a contract, by its origin: "+strings.Join(presets, ", ")+"; see models list")
-	fs.StringVar(&f.layout, "layout", "", "NCHW or NHWC: the order of the input's axes, where the graph leaves all of them open")
-	fs.StringVar(&f.outputName, "output-name", "", "the output that holds the scores, where the graph has several")
-	fs.IntVar(&f.width, "width", 0, "width of the images that the model takes, where its graph takes any")
-	fs.IntVar(&f.height, "height", 0, "height of the images that the model takes, where its graph takes any")
-	fs.StringVar(&f.resize, "resize", "", "resampling, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
-	fs.StringVar(&f.fit, "fit", "", "stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
-	fs.IntVar(&f.resizeTo, "resize-to", 0, "shortest side in pixels before the crop")
-	fs.Float64Var(&f.fraction, "fraction", 0, "part of each side to keep, above 0 and at most 1")
-	fs.BoolVar(&f.bgr, "bgr", false, "the model takes blue first; --bgr=false says that it takes red first")
-	fs.StringVar(&f.scale, "scale", "", "factor for pixels of 0 to 255, such as 1/255: value = (pixel*scale - mean) / std")
-	fs.StringVar(&f.mean, "mean", "", "R,G,B to subtract after scaling")
-	fs.StringVar(&f.std, "std", "", "R,G,B to divide by at the end")
-	fs.StringVar(&f.orientation, "orientation", "", "upright (turned as EXIF says, the default) or stored (as the pixels lie)")
-	fs.StringVar(&f.outputs, "activation", "", "what the model's scores are: probabilities (they sum to 1), logits (a softmax is applied), independent (each from 0 to 1 as it is) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
+	fs.StringVar(&f.preset, "preset", "", "for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(presets, ", ")+"; see models list")
+	fs.StringVar(&f.layout, "layout", "", "the input's axes are in this `ORDER`, if the graph leaves all of them open: NCHW or NHWC")
+	fs.StringVar(&f.outputName, "output-name", "", "the output called `NAME` holds the scores, if the graph has several outputs")
+	fs.IntVar(&f.width, "width", 0, "the model takes images `PIXELS` wide, if its graph takes any width")
+	fs.IntVar(&f.height, "height", 0, "the model takes images `PIXELS` high, if its graph takes any height")
+	fs.StringVar(&f.resize, "resize", "", "resize images by `METHOD`, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
+	fs.StringVar(&f.fit, "fit", "", "fit images to the input by `METHOD`: stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
+	fs.IntVar(&f.resizeTo, "resize-to", 0, "resize the shortest side to `PIXELS` before cropping")
+	fs.Float64Var(&f.fraction, "fraction", 0, "keep this `FRACTION` of each side, above 0 and at most 1")
+	fs.BoolVar(&f.bgr, "bgr", false, "the model takes blue first; with --bgr=false it takes red first")
+	fs.StringVar(&f.scale, "scale", "", "multiply pixels from 0 to 255 by `FACTOR`, such as 1/255: value = (pixel*scale - mean) / std")
+	fs.StringVar(&f.mean, "mean", "", "subtract `R,G,B` after scaling")
+	fs.StringVar(&f.std, "std", "", "divide by `R,G,B` at the end")
+	fs.StringVar(&f.orientation, "orientation", "", "take images `HOW`: upright (rotated as EXIF says, the default) or stored (as their pixels are stored)")
+	fs.StringVar(&f.outputs, "activation", "", "the model's scores are of this `KIND`: probabilities (they sum to 1), logits (a softmax is applied),"+
+		" independent (each from 0 to 1, used unchanged) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
 }
 
-// registerModels adds the flag that names the models folder.
+// registerModels adds the flag for the models folder.
 func registerModels(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "models", "", "models folder, with its registry; by default $"+library.DirVar+" or batchscore/models in your configuration folder")
+	cmd.Flags().StringVar(dir, "models", "", "find registered models in `FOLDER` (default $"+library.DirVar+", else batchscore/models in your configuration folder)")
 }
 
-// modelsDir is the models folder of a flag, or the default.
+// modelsDir returns the models folder that the flag names, or the default one.
 func modelsDir(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
@@ -65,7 +66,7 @@ func modelsDir(flag string) (string, error) {
 	return library.Dir()
 }
 
-// answers are those given by flags.
+// answers returns what the flags say about the model.
 func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	a := models.Answers{Preset: f.preset, Layout: strings.ToUpper(f.layout), OutputName: f.outputName}
 	set := cmd.Flags().Changed
@@ -78,7 +79,7 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 			continue
 		}
 		if *n.value < 1 {
-			return a, usagef("--%s %d: it takes a number of pixels above zero", n.flag, *n.value)
+			return a, invalid(n.flag, *n.value, "a number of pixels above zero")
 		}
 		*n.to = n.value
 	}
@@ -107,7 +108,7 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	if set("scale") {
 		v, err := models.ParseNumber(f.scale)
 		if err != nil {
-			return a, usagef("--scale %s: it takes a number or a fraction such as 1/255", f.scale)
+			return a, invalid("scale", f.scale, "a number or a fraction such as 1/255")
 		}
 		a.Scale = &v
 	}
@@ -120,12 +121,12 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 		}
 		parts := strings.Split(n.text, ",")
 		if len(parts) != 3 {
-			return a, usagef("--%s %s: it takes three numbers R,G,B", n.flag, n.text)
+			return a, invalid(n.flag, n.text, "three numbers R,G,B")
 		}
 		for _, part := range parts {
 			v, err := models.ParseNumber(part)
 			if err != nil {
-				return a, usagef("--%s %s: %q is no number", n.flag, n.text, part)
+				return a, invalid(n.flag, n.text, "three numbers R,G,B")
 			}
 			*n.to = append(*n.to, v)
 		}
@@ -136,9 +137,9 @@ func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	return a, nil
 }
 
-// locate opens the model that a path, a name or a task stands for, completing
-// its contract with the flags, with what it was registered with, and with what
-// lies beside it.
+// locate opens the model that word names: a path, the name of a registered model,
+// or a task. It completes the contract with the flags, with the answers that the
+// model was registered with, and with the files next to it.
 func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models.Model, error) {
 	answers, err := f.answers(cmd)
 	if err != nil {

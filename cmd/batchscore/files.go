@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// writeWhole makes file appear whole or not at all. What is no file, such as a
-// device or a pipe, is written to and stays what it is.
+// writeWhole writes a file so that it appears complete or not at all. A device or
+// a pipe is written to instead of being replaced.
 func writeWhole(file string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return usagef("%s is a folder: name a file in it", file)
@@ -19,7 +19,7 @@ func writeWhole(file string, write func(io.Writer) error) (err error) {
 		return writeInto(file, write)
 	}
 	temporary := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".")
-	defer func() { err = renamed(err, temporary, file) }()
+	defer func() { err = forFile(err, temporary, file) }()
 	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(temporary)+"*")
 	if err != nil {
 		return err
@@ -45,6 +45,7 @@ func writeWhole(file string, write func(io.Writer) error) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
+// writeInto writes to something that exists already.
 func writeInto(file string, write func(io.Writer) error) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
@@ -53,9 +54,9 @@ func writeInto(file string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// renamed says of an error with a temporary file, whose name begins so, what it
-// means for the file that was asked for.
-func renamed(err error, temporary, file string) error {
+// forFile turns an error about a temporary file, whose name begins with temporary,
+// into one about the file that the user named.
+func forFile(err error, temporary, file string) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {

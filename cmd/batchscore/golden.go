@@ -16,10 +16,11 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// scoreImages decodes and scores encoded images as a run does, and returns a
-// row of scores for each. In batches of more than one, which are of at most
-// batch images, the first image of each is blank and the order is another than
-// that of the images: one that was scored alone must get the same scores there.
+// scoreImages decodes and scores encoded images as a run does, and returns the
+// scores of each, one per class. Batches hold at most batch images. In batches of
+// more than one, the first image is blank and the others are in another order than
+// in images, so that images which were scored alone show whether they get the same
+// scores in a batch.
 func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte, batch int) ([][]float32, error) {
 	d, err := preprocess.NewDecoder(spec, preprocess.Options{})
 	if err != nil {
@@ -38,7 +39,7 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 	blank := 0
 	if batch > 1 {
 		blank = 1
-		slices.SortFunc(order, func(i, j int) int { return cmp.Or(j%2-i%2, j-i) }) // the odd ones first, from the last on
+		slices.SortFunc(order, func(i, j int) int { return cmp.Or(j%2-i%2, j-i) }) // the odd ones first, each from the last to the first
 	}
 	row, classes := spec.RowBytes(), m.Contract.Classes
 	scores := make([][]float32, len(images))
@@ -58,8 +59,8 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 	return scores, nil
 }
 
-// judgeGolden scores the golden images that a model carries, in batches of that
-// many, and compares the scores with what they should be.
+// judgeGolden scores the golden images in a model, in batches of this size, and
+// compares the scores with those in the model.
 func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int) (models.Verdict, error) {
 	var names []string
 	var images [][]byte
@@ -76,15 +77,15 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int)
 	if err != nil {
 		err = fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
 		if i := slices.IndexFunc(m.Dependences, func(d onnxfile.Dependence) bool { return !d.Chance }); i >= 0 && batch == 1 {
-			err = fmt.Errorf("%w; or they were scored in one batch, and depend on it by %s", err, m.Dependences[i].Operator)
+			err = fmt.Errorf("%w; or they were scored as one batch, and depend on one another through %s", err, m.Dependences[i].Operator)
 		}
 		return v, err
 	}
 	return v, nil
 }
 
-// checkGolden refuses a model that no longer gives the scores that it carries,
-// before anything is scored with it in batches of that many.
+// checkGolden returns an error if a model's golden images, in batches of this size,
+// do not get the scores in the model.
 func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int, log zerolog.Logger) error {
 	if m.Golden == nil {
 		return nil
@@ -98,20 +99,20 @@ func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int,
 	return nil
 }
 
-// goldenOptions say which images a model is to carry.
+// goldenOptions say which golden images to put into a model, and how.
 type goldenOptions struct {
-	images, file, provider string
-	batch                  int     // the largest; 0 is any
-	tolerance              float64 // 0 takes that of the model's precision
+	images, file, provider string  // folder of images, model to write, device
+	batch                  int     // the largest; 0 for any
+	tolerance              float64 // 0 for the one that suits the model's precision
 }
 
-// goldenFlag is for commands that make a model.
+// goldenFlag adds the flag for golden images to a command that writes a model.
 func goldenFlag(cmd *cobra.Command, images *string) {
-	cmd.Flags().StringVar(images, "golden", "", "folder of images for the model to carry with their scores, to be checked before every run")
+	cmd.Flags().StringVar(images, "golden", "", "put the images in `FOLDER` and their scores into the model, to be checked before every run")
 }
 
-// withGolden makes the model that was just written carry the images of a
-// folder; no folder, no images.
+// withGolden puts the images of a folder, if there is one, into the model that was
+// just written.
 func withGolden(cmd *cobra.Command, file, images string) error {
 	if images == "" {
 		return nil
@@ -123,8 +124,8 @@ func withGolden(cmd *cobra.Command, file, images string) error {
 	return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: ort.CPU})
 }
 
-// addGolden scores images and writes a model that carries them, their scores
-// and the contract that they were scored by.
+// addGolden scores images and writes a model that holds them, their scores and the
+// contract that they were scored with.
 func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error) {
 	names, contents, err := models.GoldenFiles(o.images)
 	if err != nil {
@@ -140,7 +141,7 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 		return config(err)
 	}
 	if err := e.CheckRows(cmd.Context(), e.DefaultBatch(), contents); err != nil {
-		return fmt.Errorf("no golden images can be taken from this model: %w", err)
+		return fmt.Errorf("this model cannot have golden images: %w", err)
 	}
 	swapped := m.Contract.Preprocess
 	swapped.BGR = !swapped.BGR
@@ -161,8 +162,8 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 		g.Images = append(g.Images, models.GoldenImage{Name: names[i], Image: contents[i], Scores: scores[i]})
 	}
 	if _, err := g.Check(wrong, g.JPEGDecoder); err == nil {
-		return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g: they would tell nothing;"+
-			" take photographs with colours, of several classes", models.ErrModel, o.images, g.Tolerance))
+		return config(fmt.Errorf("%w: with red and blue swapped, the images in %s get the same scores within %.2g, so they would tell nothing;"+
+			" use photographs with colours, of several classes", models.ErrModel, o.images, g.Tolerance))
 	}
 	if err := models.Annotate(m.Path, o.file, models.Annotations{Contract: &m.Contract, Golden: g}); err != nil {
 		return config(err)

@@ -19,8 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
-// placeFlags say how places in blob storage are reached. A place is a local
-// path, or a folder in blob storage.
+// placeFlags say how to reach places in blob storage.
 type placeFlags struct {
 	endpoint, credentials string
 	// patience is for places on a network; set before a place is opened.
@@ -29,8 +28,8 @@ type placeFlags struct {
 
 func (f *placeFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.endpoint, "endpoint", "", "address of the blob service, for an emulator or a sovereign cloud")
-	fs.StringVar(&f.credentials, "credentials", "", "file of lines NAME=VALUE with credentials for blob storage; by default the environment, then Azure's own chain")
+	fs.StringVar(&f.endpoint, "endpoint", "", "reach blob storage at `URL`: an emulator or a sovereign cloud")
+	fs.StringVar(&f.credentials, "credentials", "", "read credentials from `FILE`, in lines NAME=VALUE (default the environment, else Azure's default chain)")
 	var once sync.Once
 	f.patience.Report = func(what string, err error, _ time.Duration) {
 		once.Do(func() {
@@ -121,22 +120,22 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	return err
 }
 
-// beFor sets the patience of a run: it ends with the deadline, and tells of
-// every pause.
-func (f *placeFlags) beFor(deadline time.Duration, log zerolog.Logger) {
+// setPatience prepares the places of a run: calls are tried again until the
+// deadline, and pauses are logged.
+func (f *placeFlags) setPatience(deadline time.Duration, log zerolog.Logger) {
 	if deadline > 0 {
 		f.patience.Deadline = time.Now().Add(deadline)
 	}
-	// Long throttling makes thousands of pauses: some of them tell enough, and
-	// tell counts them all at the end.
+	// Long throttling makes thousands of pauses. A few of them are enough here;
+	// logStorage gives the sum of all at the end.
 	some := log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
 	f.patience.Report = func(what string, err error, pause time.Duration) {
 		some.Warn().Err(err).Dur("pause", pause).Msg(what + " failed: trying again")
 	}
 }
 
-// tell logs what a place on a network has been through.
-func tell(what string, st store.Store, log zerolog.Logger) {
+// logStorage logs how the calls to a place on a network went.
+func logStorage(what string, st store.Store, log zerolog.Logger) {
 	p, ok := st.(*patient.Store)
 	if !ok {
 		return

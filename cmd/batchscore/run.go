@@ -190,7 +190,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if o.simulated {
 		job.Precision = output.Simulated
 	}
-	f.beFor(f.deadline, log)
+	f.setPatience(f.deadline, log)
 	images, err := f.open("--images", f.images)
 	if err != nil {
 		return err
@@ -202,8 +202,8 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
-	defer tell("the store of the images", images, log)
-	defer tell("the store of the result", out, log)
+	defer logStorage("the store of the images", images, log)
+	defer logStorage("the store of the result", out, log)
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	endProfile, err := f.start(world.Rank)
 	if err != nil {
