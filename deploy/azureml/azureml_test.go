@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/arm/armtest"
 	"github.com/batchscore/batchscore/deploy/goldentest"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 )
 
 const id = "labels-261122-020000-abcd"
@@ -185,9 +186,7 @@ func TestBodiesAreTheSDKs(t *testing.T) {
 func TestJobRuns(t *testing.T) {
 	e, fake := withCluster(t)
 	fake.Logs = [][]string{{"Worker 0 needs 10\n", "Worker 0 Pro", "cessed 10/10\n"}, {"Worker 1 needs 10\n", "Worker 1 done"}}
-	if _, err := e.Status(t.Context(), id); !errors.Is(err, deploy.ErrNoJob) {
-		t.Errorf("status of no job: %v", err)
-	}
+	launchtest.Unknown(t, e, "other")
 	if err := e.Submit(t.Context(), labels(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -227,15 +226,6 @@ func TestJobRuns(t *testing.T) {
 	} {
 		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(text) != want {
 			t.Errorf("%s: %q, %v", name, text, err)
-		}
-	}
-	for what, call := range map[string]func() error{
-		"logs":   func() error { return e.Logs(t.Context(), "other", &out, true) },
-		"cancel": func() error { return e.Cancel(t.Context(), "other") },
-		"fetch":  func() error { return e.Fetch(t.Context(), "other", folder) },
-	} {
-		if err := call(); !errors.Is(err, deploy.ErrNoJob) {
-			t.Errorf("%s of no job: %v", what, err)
 		}
 	}
 }
@@ -375,7 +365,8 @@ func TestSubmitTwice(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	fake := armtest.NewAzureML(t)
 	e := engineOf(t, fake)
-	for field, change := range map[string]func(*deploy.Job){
+	var refusals []launchtest.Refusal
+	for says, change := range map[string]func(*deploy.Job){
 		"image":                func(j *deploy.Job) { j.Image = "" },
 		"gpu":                  func(j *deploy.Job) { j.GPU = "v100" },
 		"secrets: A, B":        func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"B": {Env: "X"}, "A": {File: "y"}} },
@@ -383,18 +374,14 @@ func TestUnsupported(t *testing.T) {
 		"mounts: the engine":   func(j *deploy.Job) { j.Mounts[0].Path = "/unused" },
 		"out: on the mounted":  func(j *deploy.Job) { j.Out = "/models/out" },
 	} {
-		t.Run(field, func(t *testing.T) {
-			job := labels()
-			change(&job)
-			_, documents := e.Documents(job, id)
-			_, yaml := e.YAML(job, id)
-			for what, err := range map[string]error{"Submit": e.Submit(t.Context(), job, id), "Documents": documents, "YAML": yaml} {
-				if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-					t.Errorf("%s: %v", what, err)
-				}
-			}
-		})
+		job := labels()
+		change(&job)
+		refusals = append(refusals, launchtest.Refusal{Name: says, Launcher: e, Job: job, Says: says})
+		if _, err := e.YAML(job, id); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), says) {
+			t.Errorf("YAML: %v, want %v that says %q", err, deploy.ErrUnsupported, says)
+		}
 	}
+	launchtest.Unsupported(t, engine, refusals)
 	if calls := fake.Calls(); len(calls) > 0 {
 		t.Errorf("%d requests were sent", len(calls))
 	}
@@ -432,33 +419,10 @@ func TestCluster(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for name, test := range map[string]struct {
-		fault armtest.Fault
-		kind  error
-	}{
-		"token refused": {fault: armtest.Fault{Status: 401, Code: "ExpiredAuthenticationToken"}, kind: deploy.ErrService},
-		"no right":      {fault: armtest.Fault{Status: 403, Code: "AuthorizationFailed"}, kind: deploy.ErrService},
-		"throttled":     {fault: armtest.Fault{Status: 429}, kind: deploy.ErrUnreachable},
-		"no answer":     {fault: armtest.Fault{}, kind: deploy.ErrUnreachable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e, fake := withCluster(t)
-			test.fault.Times = 99
-			fake.Fail(test.fault)
-			_, status := e.Status(t.Context(), id)
-			for what, err := range map[string]error{
-				"submit": e.Submit(t.Context(), training(), id), "status": status, "cancel": e.Cancel(t.Context(), id),
-				"create": e.CreateCluster(t.Context(), lowGPUs), "delete": e.DeleteCluster(t.Context(), "gpus"),
-			} {
-				if !errors.Is(err, test.kind) {
-					t.Errorf("%s: %v", what, err)
-				}
-				if text := fmt.Sprintf("%+v", err); strings.Contains(text, armtest.Token) || strings.Contains(text, armtest.Signature) {
-					t.Errorf("%s holds a secret: %s", what, text)
-				}
-			}
-		})
-	}
+	armtest.Errors(t, training(), id, lowGPUs, func(t *testing.T) (armtest.Engine, *armtest.Server) {
+		e, fake := withCluster(t)
+		return e, fake.Server
+	})
 }
 
 func TestOptions(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/arm/armtest"
 	"github.com/batchscore/batchscore/deploy/goldentest"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 )
 
 const (
@@ -169,9 +170,7 @@ func TestJobRuns(t *testing.T) {
 	e, fake := withCluster(t)
 	fake.Lines = []string{"Worker 0 needs to process 3125 images\n", "Worker 0 Processed 100/3125 images\n", "Processed 100000 images on 32 ranks"}
 	fake.Outputs = map[string]map[string]string{"OUTPUT": {"model.bin": "weights", "logs/rank-0/a.txt": "deep", "a": "1", "b": "2", "c": "3"}}
-	if _, err := e.Status(t.Context(), id); !errors.Is(err, deploy.ErrNoJob) {
-		t.Errorf("status of no job: %v", err)
-	}
+	launchtest.Unknown(t, e, id)
 	if err := e.Submit(t.Context(), recipe(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -208,15 +207,7 @@ func TestJobRuns(t *testing.T) {
 	if err := e.Delete(t.Context(), id); err != nil {
 		t.Error(err)
 	}
-	for what, call := range map[string]func() error{
-		"logs":   func() error { return e.Logs(t.Context(), id, &out, true) },
-		"cancel": func() error { return e.Cancel(t.Context(), id) },
-		"fetch":  func() error { return e.Fetch(t.Context(), id, folder) },
-	} {
-		if err := call(); !errors.Is(err, deploy.ErrNoJob) {
-			t.Errorf("%s of a job that is gone: %v", what, err)
-		}
-	}
+	launchtest.Unknown(t, e, id)
 }
 
 func TestFailedAndCanceled(t *testing.T) {
@@ -262,17 +253,13 @@ func TestUnsupported(t *testing.T) {
 		"mounts: pvc://claim": func(_ *Engine, j *deploy.Job) { j.Mounts[0].Source = "pvc://claim" },
 		"mounts: the engine":  func(_ *Engine, j *deploy.Job) { j.Mounts[0].Path = "/unused" },
 		"out: on the mounted": func(_ *Engine, j *deploy.Job) { j.Out, j.Mounts[0].Source = "/abc/out", "az://a/c" },
-		"keyVault":            func(e *Engine, _ *deploy.Job) { e.o.KeyVault = "" },
+		"secrets: TOKEN: service.yaml names no keyVault": func(e *Engine, _ *deploy.Job) { e.o.KeyVault = "" },
 	} {
 		t.Run(field, func(t *testing.T) {
 			e := engineOf(t, armtest.NewBatchAI(t))
 			job := recipe()
 			change(e, &job)
-			for what, err := range map[string]error{"Submit": e.Submit(t.Context(), job, id), "Documents": second(e.Documents(job, id))} {
-				if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-					t.Errorf("%s: %v", what, err)
-				}
-			}
+			launchtest.Unsupported(t, engine, []launchtest.Refusal{{Name: "refused", Launcher: e, Job: job, Says: field}})
 		})
 	}
 }
@@ -363,6 +350,13 @@ func TestRetired(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestErrors(t *testing.T) {
+	armtest.Errors(t, training(), id, lowGPUs, func(t *testing.T) (armtest.Engine, *armtest.Server) {
+		e, fake := withCluster(t)
+		return e, fake.Server
+	})
 }
 
 // No error of any kind holds a secret, not even where the service repeats the

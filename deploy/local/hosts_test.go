@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 	"github.com/batchscore/batchscore/deploy/local/sshtest"
 )
 
@@ -42,7 +43,7 @@ func onHosts(t *testing.T) (*Engine, *sshtest.Hosts) {
 }
 
 func twoNodes(line string) deploy.Job {
-	job := shell(2, line)
+	job := launchtest.Shell(2, line)
 	job.Nodes = 2
 	return job
 }
@@ -55,7 +56,7 @@ func TestRankOnAHostFails(t *testing.T) {
 	job.Secrets = map[string]deploy.Secret{"KEY": {Env: "OUTER"}}
 	submit(t, e, job, "fails")
 	for _, rank := range []string{"rank 0", "rank 1", "rank 2", "rank 3"} {
-		printed(t, e, "fails", rank+" | a secret on 127.0.0.1 ")
+		launchtest.Printed(t, e, "fails", rank+" | a secret on 127.0.0.1 ")
 	}
 	if err := os.WriteFile(fail, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -69,9 +70,9 @@ func TestRankOnAHostFails(t *testing.T) {
 
 func TestHostsDrain(t *testing.T) {
 	e, _ := onHosts(t)
-	submit(t, e, twoNodes(strings.Replace(drains, "exit 143", "exit 0", 1)), "drains")
+	submit(t, e, twoNodes(drains), "drains")
 	for _, rank := range []string{"rank 0", "rank 1", "rank 2", "rank 3"} {
-		printed(t, e, "drains", rank+" | up")
+		launchtest.Printed(t, e, "drains", rank+" | up")
 	}
 	if err := e.Cancel(t.Context(), "drains"); err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func TestHostLost(t *testing.T) {
 	e, hosts := onHosts(t)
 	submit(t, e, twoNodes("echo up; sleep 600"), "lost")
 	for _, rank := range []string{"rank 0", "rank 1", "rank 2", "rank 3"} {
-		printed(t, e, "lost", rank+" | up")
+		launchtest.Printed(t, e, "lost", rank+" | up")
 	}
 	hosts.Lose(t, "south")
 	_, stderr, err := waited(t, e, "lost")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 
 // onceInto is a job that leaves a line in a file each time that it runs.
 func onceInto(folder string) deploy.Job {
-	return shell(1, "echo ran >>"+shellquote.Quote(filepath.Join(folder, "runs")))
+	return launchtest.Shell(1, "echo ran >>"+shellquote.Quote(filepath.Join(folder, "runs")))
 }
 
 // TestLauncherKilled kills launchers at moments spread over Submit, and finds
@@ -100,10 +101,10 @@ func TestLauncherKilled(t *testing.T) {
 
 // TestFolderLost takes the folder of a running job away.
 func TestFolderLost(t *testing.T) {
-	e := engine(t, Options{Grace: deploy.Duration(hangs)})
-	submit(t, e, shell(2, drains), "torn")
-	printed(t, e, "torn", "rank 0 | up")
-	printed(t, e, "torn", "rank 1 | up")
+	e := engine(t, Options{Grace: deploy.Duration(launchtest.Hangs)})
+	submit(t, e, launchtest.Shell(2, drains), "torn")
+	launchtest.Printed(t, e, "torn", "rank 0 | up")
+	launchtest.Printed(t, e, "torn", "rank 1 | up")
 	if err := os.RemoveAll(e.folder("torn")); err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +122,8 @@ func TestFolderLost(t *testing.T) {
 // TestAllKilled leaves nobody who could keep an exit status.
 func TestAllKilled(t *testing.T) {
 	e := engine(t, Options{})
-	submit(t, e, shell(1, drains), "killed")
-	printed(t, e, "killed", "up")
+	submit(t, e, launchtest.Shell(1, drains), "killed")
+	launchtest.Printed(t, e, "killed", "up")
 	all, err := e.processes("killed")
 	if err != nil || len(all) < 3 {
 		t.Fatalf("%v, %v: want the script, mpirun and a rank", all, err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,10 +13,8 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/goldentest"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 )
-
-// hangs is far above what any job here takes: only one that hangs meets it.
-const hangs = 2 * time.Minute
 
 func needMpirun(t *testing.T) {
 	t.Helper()
@@ -42,51 +39,22 @@ func engine(t *testing.T, o Options) *Engine {
 	return e
 }
 
-// shell is a job whose ranks run a line of shell.
-func shell(ranks int, line string) deploy.Job {
-	return deploy.Job{Name: "shell", Command: []string{"/bin/sh", "-c", line}, RanksPerNode: ranks}
-}
-
 // submit starts a job that is ended with the test.
 func submit(t *testing.T, e *Engine, job deploy.Job, id string) {
 	t.Helper()
 	needMpirun(t)
-	if err := e.Submit(t.Context(), job, id); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		e.o.Grace = deploy.Duration(time.Second)
-		if err := e.Cancel(context.Background(), id); err != nil {
-			t.Error(err)
-		}
-	})
+	launchtest.Submit(t, e, job, id)
+	t.Cleanup(func() { e.o.Grace = deploy.Duration(time.Second) }) // before it is canceled
 }
 
 // waited follows a job to its end.
 func waited(t *testing.T, e *Engine, id string) (stdout, stderr string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hangs)
+	ctx, cancel := context.WithTimeout(t.Context(), launchtest.Hangs)
 	defer cancel()
 	var out, errs bytes.Buffer
 	err = e.Wait(ctx, id, &out, &errs, nil)
 	return out.String(), errs.String(), err
-}
-
-// printed waits until the job's log holds text.
-func printed(t *testing.T, e *Engine, id, text string) {
-	t.Helper()
-	for end := time.Now().Add(hangs); ; time.Sleep(5 * time.Millisecond) {
-		var log bytes.Buffer
-		if err := e.Logs(t.Context(), id, &log, false); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(log.String(), text) {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %q in\n%s", text, log.String())
-		}
-	}
 }
 
 func TestScriptGolden(t *testing.T) {
@@ -112,7 +80,7 @@ func TestScriptGolden(t *testing.T) {
 			Bind: "numa", MCA: map[string]string{"btl_tcp_if_exclude": "docker0,lo", "btl": "tcp,self"},
 		}, job: hosts},
 		"hostfile": {o: Options{HostFile: hostFile}, job: hosts},
-		"command":  {o: Options{}, job: shell(2, "echo 'it''s' $HOME")},
+		"command":  {o: Options{}, job: launchtest.Shell(2, "echo 'it''s' $HOME")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Folder, c.o.Binary = "/home/u/jobs", "/usr/local/bin/batchscore"
@@ -120,11 +88,7 @@ func TestScriptGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got strings.Builder
-			for _, d := range documents {
-				fmt.Fprintf(&got, "--- %s\n%s", d.Name, d.Body)
-			}
-			text := strings.NewReplacer(hostFile, "/etc/batchscore/hosts", " --allow-run-as-root", "").Replace(got.String())
+			text := strings.NewReplacer(hostFile, "/etc/batchscore/hosts", " --allow-run-as-root", "").Replace(launchtest.Text(documents))
 			goldentest.Check(t, name+".golden", text)
 		})
 	}
@@ -135,48 +99,53 @@ func TestWhatMpirunCannotDo(t *testing.T) {
 	if err := os.WriteFile(hostFile, []byte("node1 slots=2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for field, c := range map[string]struct {
-		o      Options
-		change func(*deploy.Job)
-	}{
-		"nodes: 2 nodes, and this machine is one": {o: Options{}, change: func(j *deploy.Job) { j.Nodes = 2 }},
-		"nodes: 2 nodes, and service.yaml":        {o: Options{Hosts: []string{"node1"}}, change: func(j *deploy.Job) { j.Nodes = 2 }},
-		"ranksPerNode":                            {o: Options{HostFile: hostFile}, change: func(j *deploy.Job) { j.RanksPerNode = 3 }},
-		"gpu":                                     {o: Options{}, change: func(j *deploy.Job) { j.GPU = "v100" }},
-		"vmSize":                                  {o: Options{}, change: func(j *deploy.Job) { j.VMSize = "Standard_NC6" }},
-		"priority":                                {o: Options{}, change: func(j *deploy.Job) { j.Priority = deploy.Low }},
-		"image":                                   {o: Options{}, change: func(j *deploy.Job) { j.Image = "acme/score" }},
-		"schedule":                                {o: Options{}, change: func(j *deploy.Job) { j.Schedule = "0 2 * * *" }},
-		"mounts": {
-			o:      Options{},
-			change: func(j *deploy.Job) { j.Mounts = []deploy.Mount{{Source: "az://a/b", Path: "/mnt"}} },
-		},
-		"secrets": {
-			o:      Options{},
-			change: func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {KeyVault: "https://v"}} },
-		},
-	} {
-		t.Run(field, func(t *testing.T) {
-			job := shell(1, "true")
-			c.change(&job)
-			e := engine(t, c.o)
-			_, err := e.Documents(job, "x")
-			if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), "local: "+field) {
-				t.Errorf("want ErrUnsupported and %s named, have %v", field, err)
-			}
-			if err := e.Submit(t.Context(), job, "x"); !errors.Is(err, deploy.ErrUnsupported) {
-				t.Errorf("Submit: want ErrUnsupported, have %v", err)
-			}
-			if _, err := os.Stat(e.o.Folder); err == nil {
-				t.Error("something was written")
-			}
-		})
+	jobs := filepath.Join(t.TempDir(), "jobs")
+	here := engine(t, Options{Folder: jobs})
+	oneHost := engine(t, Options{Folder: jobs, Hosts: []string{"node1"}})
+	twoSlots := engine(t, Options{Folder: jobs, HostFile: hostFile})
+	changed := func(change func(*deploy.Job)) deploy.Job {
+		job := launchtest.Shell(1, "true")
+		change(&job)
+		return job
 	}
+	launchtest.Unsupported(t, "local", []launchtest.Refusal{
+		{
+			Name: "nodes without hosts", Launcher: here, Says: "nodes: 2 nodes, and this machine is one",
+			Job: changed(func(j *deploy.Job) { j.Nodes = 2 }),
+		},
+		{
+			Name: "more nodes than hosts", Launcher: oneHost, Says: "nodes: 2 nodes, and service.yaml names 1",
+			Job: changed(func(j *deploy.Job) { j.Nodes = 2 }),
+		},
+		{Name: "ranksPerNode", Launcher: twoSlots, Says: "ranksPerNode", Job: changed(func(j *deploy.Job) { j.RanksPerNode = 3 })},
+		{Name: "gpu", Launcher: here, Says: "gpu", Job: changed(func(j *deploy.Job) { j.GPU = "v100" })},
+		{Name: "vmSize", Launcher: here, Says: "vmSize", Job: changed(func(j *deploy.Job) { j.VMSize = "Standard_NC6" })},
+		{Name: "priority", Launcher: here, Says: "priority", Job: changed(func(j *deploy.Job) { j.Priority = deploy.Low })},
+		{Name: "image", Launcher: here, Says: "image", Job: changed(func(j *deploy.Job) { j.Image = "acme/score" })},
+		{Name: "schedule", Launcher: here, Says: "schedule", Job: changed(func(j *deploy.Job) { j.Schedule = "0 2 * * *" })},
+		{
+			Name: "mounts", Launcher: here, Says: "mounts",
+			Job: changed(func(j *deploy.Job) { j.Mounts = []deploy.Mount{{Source: "az://a/b", Path: "/mnt"}} }),
+		},
+		{
+			Name: "secrets", Launcher: here, Says: "secrets: A comes from keyVault",
+			Job: changed(func(j *deploy.Job) { j.Secrets = map[string]deploy.Secret{"A": {KeyVault: "https://v"}} }),
+		},
+	})
+	if _, err := os.Stat(jobs); err == nil {
+		t.Error("a refused job left something in the folder of the jobs")
+	}
+}
+
+// TestContract runs jobs on this machine.
+func TestContract(t *testing.T) {
+	needMpirun(t)
+	launchtest.Test(t, engine(t, Options{}))
 }
 
 func TestNoMpirun(t *testing.T) {
 	e := engine(t, Options{Mpirun: "no-such-mpirun"})
-	err := e.Submit(t.Context(), shell(1, "true"), "x")
+	err := e.Submit(t.Context(), launchtest.Shell(1, "true"), "x")
 	if !errors.Is(err, deploy.ErrNoEngine) || !strings.Contains(err.Error(), "openmpi-bin") {
 		t.Errorf("want ErrNoEngine and what to install, have %v", err)
 	}
@@ -188,7 +157,7 @@ func TestNoMpirun(t *testing.T) {
 func TestRanksRunAndAreNamed(t *testing.T) {
 	t.Setenv("OUTER", "a secret")
 	e := engine(t, Options{})
-	job := shell(2, `echo "$COLOUR $KEY $BATCHSCORE_JOB"; echo "to stderr" >&2`)
+	job := launchtest.Shell(2, `echo "$COLOUR $KEY $BATCHSCORE_JOB"; echo "to stderr" >&2`)
 	job.Environment = map[string]string{"COLOUR": "green"}
 	job.Secrets = map[string]deploy.Secret{"KEY": {Env: "OUTER"}}
 	submit(t, e, job, "two-1")
@@ -222,11 +191,11 @@ func TestRanksRunAndAreNamed(t *testing.T) {
 func TestFailedRankIsNamed(t *testing.T) {
 	e := engine(t, Options{})
 	fail := filepath.Join(t.TempDir(), "fail")
-	submit(t, e, shell(3, `echo up; until [ $OMPI_COMM_WORLD_RANK = 2 ] && [ -e `+fail+` ]; do sleep 0.05; done; exit 10`), "fails")
+	submit(t, e, launchtest.Shell(3, `echo up; until [ $OMPI_COMM_WORLD_RANK = 2 ] && [ -e `+fail+` ]; do sleep 0.05; done; exit 10`), "fails")
 	// Of a rank that fails before mpirun has heard that all of them were
 	// started, mpirun does not always tell which it was.
 	for _, rank := range []string{"rank 0", "rank 1", "rank 2"} {
-		printed(t, e, "fails", rank+" | up")
+		launchtest.Printed(t, e, "fails", rank+" | up")
 	}
 	if err := os.WriteFile(fail, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -247,9 +216,9 @@ const drains = `trap 'sleep 0.3; echo drained; exit 0' USR1; echo up; while :; d
 
 func TestCancelDrains(t *testing.T) {
 	e := engine(t, Options{})
-	submit(t, e, shell(2, drains), "drains")
-	printed(t, e, "drains", "rank 0 | up")
-	printed(t, e, "drains", "rank 1 | up")
+	submit(t, e, launchtest.Shell(2, drains), "drains")
+	launchtest.Printed(t, e, "drains", "rank 0 | up")
+	launchtest.Printed(t, e, "drains", "rank 1 | up")
 	if err := e.Cancel(t.Context(), "drains"); err != nil {
 		t.Fatal(err)
 	}
@@ -265,9 +234,9 @@ func TestCancelDrains(t *testing.T) {
 // TestWaitPassesTheStopOn is what Ctrl-C on a launch comes to.
 func TestWaitPassesTheStopOn(t *testing.T) {
 	e := engine(t, Options{})
-	submit(t, e, shell(2, strings.Replace(drains, "exit 0", "exit 143", 1)), "stops")
-	printed(t, e, "stops", "rank 0 | up")
-	printed(t, e, "stops", "rank 1 | up")
+	submit(t, e, launchtest.Shell(2, strings.Replace(drains, "exit 0", "exit 143", 1)), "stops")
+	launchtest.Printed(t, e, "stops", "rank 0 | up")
+	launchtest.Printed(t, e, "stops", "rank 1 | up")
 	stop := make(chan struct{})
 	close(stop)
 	var stdout, stderr bytes.Buffer
@@ -286,8 +255,8 @@ func TestWaitPassesTheStopOn(t *testing.T) {
 // TestCancelEndsADeafProgram cancels one that does not listen.
 func TestCancelEndsADeafProgram(t *testing.T) {
 	e := engine(t, Options{Grace: deploy.Duration(time.Second)})
-	submit(t, e, shell(1, `trap '' USR1; echo up; while :; do sleep 0.05; done`), "deaf")
-	printed(t, e, "deaf", "up")
+	submit(t, e, launchtest.Shell(1, `trap '' USR1; echo up; while :; do sleep 0.05; done`), "deaf")
+	launchtest.Printed(t, e, "deaf", "up")
 	if err := e.Cancel(t.Context(), "deaf"); err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +267,7 @@ func TestCancelEndsADeafProgram(t *testing.T) {
 
 func TestTimeLimitDrains(t *testing.T) {
 	e := engine(t, Options{})
-	job := shell(1, drains)
+	job := launchtest.Shell(1, drains)
 	job.TimeLimit = deploy.Duration(time.Second)
 	submit(t, e, job, "limited")
 	stdout, _, err := waited(t, e, "limited") // the program itself ends with 0

@@ -3,6 +3,7 @@ package armtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -90,5 +91,37 @@ func ClusterLives(t *testing.T, e Engine, c deploy.Cluster, state string, job de
 		if !errors.Is(err, deploy.ErrNoCluster) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// Errors checks the kinds of errors that an engine returns while its service
+// refuses or fails, and that they hold no secret.
+func Errors(t *testing.T, job deploy.Job, id string, cluster deploy.Cluster, open func(t *testing.T) (Engine, *Server)) {
+	for name, test := range map[string]struct {
+		fault Fault
+		kind  error
+	}{
+		"token refused": {fault: Fault{Status: 401, Code: "ExpiredAuthenticationToken"}, kind: deploy.ErrService},
+		"no right":      {fault: Fault{Status: 403, Code: "AuthorizationFailed"}, kind: deploy.ErrService},
+		"throttled":     {fault: Fault{Status: 429}, kind: deploy.ErrUnreachable},
+		"no answer":     {fault: Fault{}, kind: deploy.ErrUnreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, fake := open(t)
+			test.fault.Times = 99
+			fake.Fail(test.fault)
+			_, status := e.Status(t.Context(), id)
+			for method, err := range map[string]error{
+				"Submit": e.Submit(t.Context(), job, id), "Status": status, "Cancel": e.Cancel(t.Context(), id),
+				"CreateCluster": e.CreateCluster(t.Context(), cluster), "DeleteCluster": e.DeleteCluster(t.Context(), cluster.Name),
+			} {
+				if !errors.Is(err, test.kind) {
+					t.Errorf("%s: %v, want %v", method, err, test.kind)
+				}
+				if text := fmt.Sprintf("%+v", err); strings.Contains(text, Token) || strings.Contains(text, Signature) {
+					t.Errorf("%s returns an error that holds a secret: %s", method, text)
+				}
+			}
+		})
 	}
 }
