@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -87,7 +88,7 @@ func bookkeeping(b *testing.B, out store.Store, counters *telemetry.Counters) {
 		Job:        output.Job{TopK: contract.Classes},
 		OpenEngine: func() (scorer.Engine, error) { return timeless{contract}, nil },
 	}))
-	if err != nil || s.Statuses[output.StatusOK] != million {
+	if err != nil || s.Statuses[row.StatusOK] != million {
 		b.Fatal(s.Statuses, err)
 	}
 	b.ReportMetric(million/(measure.CPUTime()-processor).Seconds(), "images/cpu-s")

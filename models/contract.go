@@ -15,6 +15,7 @@ package models
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -54,7 +55,10 @@ func Activations() []string { return spelled(Probabilities, Logits, Sigmoid, Ind
 // Contract is what must be known about a model to score images with it. It
 // travels in the ONNX file's metadata.
 type Contract struct {
-	Name       string          `json:"name"`
+	Name string `json:"name"`
+	// Task is what is made of the model's output. Empty is Classify. Which other
+	// tasks exist is for whoever makes rows to say.
+	Task       string          `json:"task,omitempty"`
 	Preprocess preprocess.Spec `json:"preprocess"`
 	Output     Activation      `json:"output"`
 	// OutputName is the graph's output that holds the scores, where it has
@@ -76,6 +80,21 @@ type Contract struct {
 	// digest is "sha256:" and hex.
 	Source       string `json:"source,omitempty"`
 	SourceDigest string `json:"source_digest,omitempty"`
+}
+
+// Classify is the task of a model whose output is a score for each class.
+const Classify = "classify"
+
+// Classifies reports whether the model's output is a score for each class, so
+// that Output and Labels say something.
+func (c *Contract) Classifies() bool { return c.Task == "" || c.Task == Classify }
+
+// Label returns the label of a class, its number if it has none.
+func (c *Contract) Label(class int) string {
+	if class < len(c.Labels) {
+		return c.Labels[class]
+	}
+	return strconv.Itoa(class)
 }
 
 // Binary reports whether the one score of a row stands for two classes: the

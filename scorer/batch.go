@@ -59,14 +59,14 @@ func (p *pipeline) begin(index int) (*chunk, error) {
 	select {
 	case c = <-p.spent:
 	default:
-		c = new(chunk)
+		c = &chunk{answers: p.schema.NewAnswers(&p.Contract, p.Job.TopK)}
 	}
 	first, last := p.Chunks.Range(index)
 	entries, err := p.Manifest.Entries(c.entries, first, last)
 	if err != nil {
 		return nil, err
 	}
-	c.reset(p.taker.inHand(claim.OnChunk(index)), index, entries, p.Batch, p.TopK)
+	c.reset(p.taker.inHand(claim.OnChunk(index)), index, entries, p.Batch)
 	return c, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -124,7 +125,7 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	mustRun(t, options(t, images, out))
 	before := rows(t, out)
 	o := options(t, images, out)
-	o.Retry, o.Decode.MaxPixels = output.Selection{string(codec.StatusTooLarge)}, 200_000_000
+	o.Retry, o.Decode.MaxPixels = row.Selection{string(codec.StatusTooLarge)}, 200_000_000
 	for range 2 { // the second finds one image, which is still too large
 		mustRun(t, o)
 		verified(t, out)
@@ -136,7 +137,7 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	if b := after["b.png"]; b.Status != string(codec.StatusTooLarge) || !strings.Contains(b.Error, "200000000") {
 		t.Errorf("b.png is %s: %s", b.Status, b.Error)
 	}
-	if a, b := before[pictureName(0)], after[pictureName(0)]; a.Label != b.Label || a.Status != b.Status {
+	if a, b := before[pictureName(0)], after[pictureName(0)]; classified(a).Label != classified(b).Label || a.Status != b.Status {
 		t.Errorf("a row that was ok changed: %+v, %+v", a, b)
 	}
 	job, err := output.ReadJob(t.Context(), out)
@@ -161,7 +162,7 @@ func TestFault43_RetryWithOtherBounds(t *testing.T) {
 			put(t, images, "a.png", pngOfSize(14_000, 13_000))
 			mustRun(t, options(t, images, out))
 			begun := options(t, images, out)
-			begun.Retry, begun.Decode.MaxPixels = output.Selection{string(codec.StatusTooLarge)}, 180_000_000
+			begun.Retry, begun.Decode.MaxPixels = row.Selection{string(codec.StatusTooLarge)}, 180_000_000
 			begun.Deadline = time.Nanosecond
 			if _, err := Run(t.Context(), begun); err == nil {
 				t.Fatal("the retry was to pause")

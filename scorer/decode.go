@@ -6,7 +6,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -39,10 +39,10 @@ func (p *pipeline) decode(ctx context.Context) error {
 }
 
 // label opens the row of an image that has pixels; the lane fills in its
-// scores.
+// answer.
 func (p *pipeline) label(img item) {
 	entry := img.entry()
-	*img.row() = output.Row{Path: entry.Path, Size: entry.Size, Status: output.StatusOK}
+	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: row.StatusOK}
 }
 
 // fail settles an image that has no pixels.
@@ -59,8 +59,7 @@ func (p *pipeline) reject(img item, bad *codec.Failure) {
 	stride := p.Contract.Preprocess.RowBytes()
 	clear(img.batch.Pixels[img.slot*stride:][:stride])
 	entry := img.entry()
-	*img.row() = output.Row{Path: entry.Path, Size: entry.Size,
-		Status: string(bad.Status), ClassID: -1, Error: bad.Reason}
+	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: string(bad.Status), Error: bad.Reason}
 }
 
 // settle books one image of b as decoded or failed, and hands the batch on

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -30,7 +31,7 @@ func TestAnOlderJobSaysWhoDecoded(t *testing.T) {
 	}
 	mend()
 	log.Reset()
-	o = retrying(t, images, out, output.JSONL)
+	o = retrying(t, images, out, row.JSONL)
 	o.Log = zerolog.New(&log)
 	if s := mustRun(t, o); !s.MixedDecoding || strings.Count(log.String(), warning) != 1 {
 		t.Errorf("after the retry _SUCCESS says %v of mixed decoding, and the log\n%s", s.MixedDecoding, log.String())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -71,17 +72,17 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 		times, tries int
 		status, says string
 	}{
-		{name: "a damaged sector", no: syscall.EIO, times: always, tries: 4, status: output.StatusUnreadable, says: "cannot be read: input/output error"},
-		{name: "a server that falters", no: syscall.EIO, times: 2, tries: 3, status: output.StatusOK, says: ""},
-		{name: "a server that is busy", no: syscall.EAGAIN, times: 3, tries: 4, status: output.StatusOK, says: ""},
-		{name: "a server that comes back", no: syscall.EHOSTDOWN, times: 1, tries: 2, status: output.StatusOK, says: ""},
-		{name: "no permission", no: syscall.EACCES, times: always, tries: 1, status: output.StatusUnreadable, says: "cannot be read: permission denied"},
+		{name: "a damaged sector", no: syscall.EIO, times: always, tries: 4, status: row.StatusUnreadable, says: "cannot be read: input/output error"},
+		{name: "a server that falters", no: syscall.EIO, times: 2, tries: 3, status: row.StatusOK, says: ""},
+		{name: "a server that is busy", no: syscall.EAGAIN, times: 3, tries: 4, status: row.StatusOK, says: ""},
+		{name: "a server that comes back", no: syscall.EHOSTDOWN, times: 1, tries: 2, status: row.StatusOK, says: ""},
+		{name: "no permission", no: syscall.EACCES, times: always, tries: 1, status: row.StatusUnreadable, says: "cannot be read: permission denied"},
 		{
 			name:   "too large for this system",
 			no:     syscall.EOVERFLOW,
 			times:  always,
 			tries:  1,
-			status: output.StatusUnreadable,
+			status: row.StatusUnreadable,
 			says:   "cannot be read: value too large for defined data type",
 		},
 		{
@@ -89,7 +90,7 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 			no:     syscall.ENOENT,
 			times:  always,
 			tries:  1,
-			status: output.StatusNotFound,
+			status: row.StatusNotFound,
 			says:   "not there: deleted after the manifest was frozen, or a link that leads nowhere",
 		},
 	} {
@@ -107,7 +108,7 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 			if r := rows(t, out)[name]; r.Status != test.status || r.Error != test.says {
 				t.Errorf("the row is %+v", r)
 			}
-			if s.Statuses[output.StatusOK] < 24 || tries(name) != test.tries {
+			if s.Statuses[row.StatusOK] < 24 || tries(name) != test.tries {
 				t.Errorf("%v, after %d tries and not %d", s.Statuses, tries(name), test.tries)
 			}
 		})
@@ -135,7 +136,7 @@ func TestFault41_ADamagedDisk(t *testing.T) {
 	o.Job.Chunk = 100
 	s := mustRun(t, o)
 	verified(t, out)
-	if s.Statuses[output.StatusUnreadable] != n-5 || s.Statuses[output.StatusOK] != 5 {
+	if s.Statuses[row.StatusUnreadable] != n-5 || s.Statuses[row.StatusOK] != 5 {
 		t.Errorf("%v", s.Statuses)
 	}
 	total := 0

@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -92,13 +93,13 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 		}
 		switch {
 		case errors.As(err, &grown), errors.Is(err, store.ErrChanged):
-			return nil, &codec.Failure{Status: output.StatusChanged,
+			return nil, &codec.Failure{Status: row.StatusChanged,
 				Reason: "replaced after the manifest was frozen"}
 		case errors.Is(err, store.ErrNotExist):
 			if err := p.presentOnce(ctx); err != nil {
 				return nil, err
 			}
-			return nil, &codec.Failure{Status: output.StatusNotFound,
+			return nil, &codec.Failure{Status: row.StatusNotFound,
 				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
 		case errors.Is(err, store.ErrUnreadable):
 			again, ended := p.waitToReadAgain(ctx, err, failed)
@@ -109,7 +110,7 @@ func (p *pipeline) read(ctx context.Context, e shard.Entry) (*body, error) {
 				failed++
 				continue
 			}
-			return nil, &codec.Failure{Status: output.StatusUnreadable, Reason: p.whyUnreadable(err)}
+			return nil, &codec.Failure{Status: row.StatusUnreadable, Reason: p.whyUnreadable(err)}
 		}
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -35,10 +36,10 @@ func frozen(t *testing.T, images, out store.Store) {
 }
 
 // rows reads all rows of an output by path.
-func rows(t *testing.T, out store.Store) map[string]output.Row {
+func rows(t *testing.T, out store.Store) map[string]row.Row {
 	t.Helper()
-	all := map[string]output.Row{}
-	err := output.Rows(t.Context(), out, func(r output.Row) error {
+	all := map[string]row.Row{}
+	err := output.Rows(t.Context(), out, func(r row.Row) error {
 		name, err := r.Name()
 		if _, double := all[name]; double {
 			t.Errorf("two rows for %q", name)
@@ -52,16 +53,19 @@ func rows(t *testing.T, out store.Store) map[string]output.Row {
 	return all
 }
 
+// classified returns the answer in a row of an output.
+func classified(r row.Row) *row.Classification { return r.Answer.(*row.Classification) }
+
 func TestFault14_DeletedAfterListing(t *testing.T) {
 	images, out := collection(t, 25), new(mem.Store)
 	frozen(t, images, out)
 	images.Remove(pictureName(7))
 	s := mustRun(t, options(t, images, out))
 	verified(t, out)
-	if r := rows(t, out)[pictureName(7)]; r.Status != output.StatusNotFound || r.Error == "" || r.ClassID != -1 {
+	if r := rows(t, out)[pictureName(7)]; r.Status != row.StatusNotFound || r.Error == "" || classified(r).ClassID != -1 {
 		t.Errorf("the row is %+v", r)
 	}
-	if s.Statuses[output.StatusNotFound] != 1 || s.Statuses[output.StatusOK] != 24 {
+	if s.Statuses[row.StatusNotFound] != 1 || s.Statuses[row.StatusOK] != 24 {
 		t.Errorf("statuses are %v", s.Statuses)
 	}
 }
@@ -77,7 +81,7 @@ func TestLinkThatLeadsNowhere(t *testing.T) {
 	}
 	s := mustRun(t, options(t, images, out))
 	verified(t, out)
-	if r := rows(t, out)["link.jpg"]; r.Status != output.StatusNotFound || s.Images != 2 || *s.Drift != (output.Drift{}) {
+	if r := rows(t, out)["link.jpg"]; r.Status != row.StatusNotFound || s.Images != 2 || *s.Drift != (output.Drift{}) {
 		t.Errorf("the row is %+v, _SUCCESS says %+v", r, s)
 	}
 }
@@ -93,9 +97,9 @@ func TestFault15_ChangedAfterListing(t *testing.T) {
 			o.Rescore = rescore
 			s := mustRun(t, o)
 			verified(t, out)
-			want := output.StatusChanged
+			want := row.StatusChanged
 			if rescore {
-				want = output.StatusOK
+				want = row.StatusOK
 			}
 			for _, n := range []int{3, 4} {
 				if r := rows(t, out)[pictureName(n)]; r.Status != want {
@@ -129,7 +133,7 @@ func TestFault15_ReplacedWhileRead(t *testing.T) {
 	}
 	mustRun(t, options(t, swapping, out))
 	verified(t, out)
-	if r := rows(t, out)[pictureName(2)]; r.Status != output.StatusChanged {
+	if r := rows(t, out)[pictureName(2)]; r.Status != row.StatusChanged {
 		t.Errorf("the row is %+v", r)
 	}
 }
@@ -183,7 +187,7 @@ func TestUnreadableImageIsARow(t *testing.T) {
 		return nil
 	}}
 	mustRun(t, options(t, denying, out))
-	if r := rows(t, out)[pictureName(4)]; r.Status != output.StatusUnreadable {
+	if r := rows(t, out)[pictureName(4)]; r.Status != row.StatusUnreadable {
 		t.Errorf("the row is %+v", r)
 	}
 }
@@ -209,7 +213,7 @@ func TestFault23_NamesAreExact(t *testing.T) {
 		"\u00e9.jpg", "e\u0301.jpg", "dot./x.jpg", "UPPER.JPG", "\xff\xfe.jpg", ",;\t.jpg",
 		strings.Repeat("d/", 400) + strings.Repeat("n", 220) + ".jpg",
 	}
-	for _, format := range []output.Format{output.JSONL, output.CSV, output.Parquet} {
+	for _, format := range []row.Format{row.JSONL, row.CSV, row.Parquet} {
 		t.Run(string(format), func(t *testing.T) {
 			images, out := open(t.TempDir()), open(t.TempDir())
 			for i, name := range names {
@@ -221,7 +225,7 @@ func TestFault23_NamesAreExact(t *testing.T) {
 			verified(t, out)
 			got := rows(t, out)
 			for _, name := range names {
-				if r, ok := got[name]; !ok || r.Status != output.StatusOK {
+				if r, ok := got[name]; !ok || r.Status != row.StatusOK {
 					t.Errorf("%q: row %+v", name, r)
 				}
 			}
@@ -250,7 +254,7 @@ func TestFault24_ListedTwiceAndStoredTwice(t *testing.T) {
 	if s.Images != 11 || len(got) != 11 {
 		t.Errorf("%d images, %d rows: want 11", s.Images, len(got))
 	}
-	if got["copy.jpg"].Score != got[pictureName(3)].Score {
+	if classified(got["copy.jpg"]).Score != classified(got[pictureName(3)]).Score {
 		t.Error("equal content got different scores")
 	}
 	if !strings.Contains(log.String(), "more than once") {

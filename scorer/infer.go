@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -144,39 +144,17 @@ func (p *pipeline) score(ctx context.Context, b *batch) error {
 
 // fill completes the rows of images lo <= slot < hi of a scored batch.
 func (p *pipeline) fill(b *batch, lo, hi int) error {
-	c, width, k := b.chunk, p.Contract.Classes, p.TopK
+	c, width := b.chunk, p.Contract.Classes
 	failed := 0
 	for slot := lo; slot < hi; slot++ {
-		row := &c.rows[b.offset+slot]
-		if row.Status != output.StatusOK {
+		r := &c.rows[b.offset+slot]
+		if r.Status != row.StatusOK {
 			failed++
 			continue
 		}
-		scores := b.Scores[slot*width:][:width]
-		if !finite(scores) {
-			return fmt.Errorf("%w: its output for image %q holds a value that is not a number; "+
-				"nothing of chunk %d was written. Check the model file and its precision", models.ErrModel, row.Path, c.index)
+		if err := c.answers.Fill(b.offset+slot, b.Scores[slot*width:][:width], r); err != nil {
+			return fmt.Errorf("%w; nothing of chunk %d was written", err, c.index)
 		}
-		var pair [2]float32
-		switch p.Contract.Output {
-		case models.Logits:
-			softmax(scores)
-		case models.Sigmoid:
-			sigmoid(scores)
-		case models.Independent:
-			if !within(scores) {
-				return fmt.Errorf("%w: its output for image %q holds a score outside of 0 to 1, and the contract says %s; "+
-					"nothing of chunk %d was written. Say --activation %s if its scores are raw", models.ErrModel, row.Path, models.Independent, c.index, models.Sigmoid)
-			}
-		}
-		if p.Contract.Binary() {
-			pair = [2]float32{1 - scores[0], scores[0]}
-			scores = pair[:]
-		}
-		top := c.topk[(b.offset+slot)*k:][:k:k]
-		best(top, scores, p.Contract.Labels)
-		row.TopK = top
-		row.ClassID, row.Label, row.Score = top[0].ClassID, top[0].Label, top[0].Score
 	}
 	p.Counters.Scored(hi-lo, failed)
 	p.Progress.Add(hi-lo, failed)

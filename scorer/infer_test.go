@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
@@ -44,7 +44,7 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	o := options(t, collection(t, 40), out)
 	o.Job.Chunk, o.Job.Batch = 8, 4
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
-	if s := mustRun(t, o); s.Statuses[output.StatusOK] != 40 {
+	if s := mustRun(t, o); s.Statuses[row.StatusOK] != 40 {
 		t.Errorf("_SUCCESS says %+v", s)
 	}
 	verified(t, place)

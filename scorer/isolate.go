@@ -8,7 +8,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/claim"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // deathsToSuspect is how many workers may die with a chunk in hand before it is
@@ -161,7 +161,7 @@ func (s *search) quarantine(i, deaths int) {
 	s.batch.offset = i - img.slot
 	entry := img.entry()
 	s.Log.Error().Str("image", entry.Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
-	s.reject(img, &codec.Failure{Status: output.StatusQuarantined, Reason: "workers died on this image"})
+	s.reject(img, &codec.Failure{Status: row.StatusQuarantined, Reason: "workers died on this image"})
 	s.Counters.Scored(1, 1)
 	s.Progress.Add(1, 1)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
@@ -73,7 +74,7 @@ func victim() {
 		visits <- seen
 	}
 	if status := os.Getenv(victimRetry); status != "" {
-		o.Retry = output.Selection{status}
+		o.Retry = row.Selection{status}
 	}
 	_, err = Run(context.Background(), o)
 	fmt.Fprintln(os.Stderr, "the victim lived:", err)
@@ -139,10 +140,10 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 		g := got[path]
 		switch {
 		case path == killer:
-			if g.Status != output.StatusQuarantined || g.Error == "" {
+			if g.Status != row.StatusQuarantined || g.Error == "" {
 				t.Errorf("the killer's row is %+v", g)
 			}
-		case g.Status != w.Status || g.Label != w.Label || g.Score != w.Score:
+		case g.Status != w.Status || classified(g).Label != classified(w).Label || classified(g).Score != classified(w).Score:
 			t.Errorf("%s: %+v, want %+v", path, g, w)
 		}
 	}
@@ -224,7 +225,7 @@ func scoredInVain(t *testing.T, trace, out string, chunk int) int {
 	}
 	vain := 0
 	for c, n := range batches {
-		_, err := os.Stat(out + "/" + output.PartName(c, output.JSONL))
+		_, err := os.Stat(out + "/" + output.PartName(c, row.JSONL))
 		if n == (chunk+3)/4 && errors.Is(err, os.ErrNotExist) {
 			vain++
 		}

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/patient"
@@ -249,10 +250,10 @@ func (h *history) check() error {
 		return err
 	}
 	rows := map[string]int{}
-	if err := output.Rows(ctx, h.out, func(r output.Row) error {
+	if err := output.Rows(ctx, h.out, func(r row.Row) error {
 		name, err := r.Name()
 		rows[name]++
-		if r.Status != output.StatusOK {
+		if r.Status != row.StatusOK {
 			return fmt.Errorf("%s has the status %s: %s", name, r.Status, r.Error)
 		}
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -93,7 +94,7 @@ func TestFault03_StopDrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := output.Done(t.Context(), out, shard.Chunks{Entries: 100, Size: 10}, output.JSONL)
+	done, err := output.Done(t.Context(), out, shard.Chunks{Entries: 100, Size: 10}, row.JSONL)
 	if err != nil {
 		t.Fatal(err)
 	}

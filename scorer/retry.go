@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -104,7 +105,7 @@ func (o *Options) joined(ctx context.Context, done output.Success, began time.Ti
 }
 
 // scoreAgain takes part in retry n until all its images have their row.
-func (o *Options) scoreAgain(ctx context.Context, n int, chosen output.Selection, bounds preprocess.Options) error {
+func (o *Options) scoreAgain(ctx context.Context, n int, chosen row.Selection, bounds preprocess.Options) error {
 	job, err := output.ReadJob(ctx, o.Out)
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (o *Options) published(ctx context.Context, done output.Success) (output.Su
 			r.Complete+1, r.Begun.Retry.Statuses)
 	case done.Failed > 0:
 		o.Log.Info().Msgf("%d failed (%s); the same command with --retry failed scores them again",
-			done.Failed, output.Failures(done.Statuses))
+			done.Failed, row.TallyFailures(done.Statuses))
 	}
 	return done, nil
 }
@@ -236,6 +237,6 @@ func (o *Options) publishAlone(ctx context.Context, claims *claim.Claims) (outpu
 		return s, errors.Join(err, claims.Release(ending, claim.OnPublication))
 	}
 	o.Log.Info().Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
-		Msg("scored again: " + output.Tally(s.Retry.Now))
+		Msg("scored again: " + row.Tally(s.Retry.Now))
 	return s, nil
 }

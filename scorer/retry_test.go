@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -47,15 +48,15 @@ func troubled(t testing.TB, n int) (images *mem.Store, mend func()) {
 	}
 }
 
-func retrying(t testing.TB, images, out store.Store, f output.Format) Options {
+func retrying(t testing.TB, images, out store.Store, f row.Format) Options {
 	o := options(t, images, out)
 	o.Job.Format = f
-	o.Retry = output.Selection{output.AnyFailure}
+	o.Retry = row.Selection{row.AnyFailure}
 	return o
 }
 
 // fresh is what one rank makes of a collection as it is now, merged.
-func fresh(t testing.TB, images store.Store, f output.Format) string {
+func fresh(t testing.TB, images store.Store, f row.Format) string {
 	t.Helper()
 	out := new(mem.Store)
 	o := options(t, images, out)
@@ -65,7 +66,7 @@ func fresh(t testing.TB, images store.Store, f output.Format) string {
 }
 
 func TestFault43_FailedImagesAreScoredAgain(t *testing.T) {
-	for _, f := range []output.Format{output.JSONL, output.CSV, output.Parquet} {
+	for _, f := range []row.Format{row.JSONL, row.CSV, row.Parquet} {
 		for _, ranks := range []int{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d ranks", f, ranks), func(t *testing.T) {
 				images, mend := troubled(t, 60)
@@ -141,9 +142,9 @@ func TestFault43_AnIncompleteJobIsCompletedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	mend()
-	mustRun(t, retrying(t, images, out, output.JSONL))
+	mustRun(t, retrying(t, images, out, row.JSONL))
 	verified(t, out)
-	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the merged rows are not those of a fresh run over the mended collection")
 	}
 }
@@ -155,7 +156,7 @@ func TestFault43_RetriesInTurn(t *testing.T) {
 	out := new(mem.Store)
 	before := mustRun(t, options(t, images, out))
 	again := func(s ...string) output.Success {
-		o := retrying(t, images, out, output.JSONL)
+		o := retrying(t, images, out, row.JSONL)
 		o.Retry = s
 		done := mustRun(t, o)
 		verified(t, out)
@@ -177,7 +178,7 @@ func TestFault43_RetriesInTurn(t *testing.T) {
 	}
 	images.Put(pictureName(4), picture(t, 4))
 	again("failed")
-	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the merged rows are not those of a fresh run over the mended collection")
 	}
 }
@@ -189,8 +190,8 @@ func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 	out := new(mem.Store)
 	mustRun(t, options(t, images, out))
 	mend()
-	o := retrying(t, images, out, output.JSONL)
-	o.Retry, o.Budget, o.Job.Chunk = output.Selection{"truncated"}, 1, 4
+	o := retrying(t, images, out, row.JSONL)
+	o.Retry, o.Budget, o.Job.Chunk = row.Selection{"truncated"}, 1, 4
 	if _, err := Run(t.Context(), options(t, images, out)); err != nil {
 		t.Fatal(err)
 	}
@@ -217,12 +218,12 @@ func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 	}
 	verified(t, out)
 	log.Reset()
-	all := retrying(t, images, out, output.JSONL)
+	all := retrying(t, images, out, row.JSONL)
 	all.Log = all.Log.Output(&log)
 	if s := mustRun(t, all); s.Generation() != 2 || s.Failed != 1 || !strings.Contains(log.String(), "finished first") {
 		t.Errorf("%+v\n%s", s, log.String())
 	}
-	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the merged rows are not those of a fresh run over the mended collection")
 	}
 }
@@ -258,7 +259,7 @@ func mortal(st store.Store, writes int, last bool) *storetest.Faulty {
 // at any moment; what verify, merge and show say is never that something was
 // altered; and the same command goes on to the end.
 func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
-	for _, f := range []output.Format{output.JSONL, output.Parquet} {
+	for _, f := range []row.Format{row.JSONL, row.Parquet} {
 		images, mend := troubled(t, 40)
 		begun := new(mem.Store)
 		o := options(t, images, begun)
@@ -326,7 +327,7 @@ func unharmed(t testing.TB, out store.Store, images int) {
 		t.Fatalf("merge: %v\n%s", err, report.String())
 	}
 	n := 0
-	err = output.Rows(t.Context(), out, func(output.Row) error { n++; return nil })
+	err = output.Rows(t.Context(), out, func(row.Row) error { n++; return nil })
 	if report.Publishing != errors.Is(err, output.ErrIncomplete) || err == nil && n != images {
 		t.Fatalf("show: %d rows, %v\n%s", n, err, report.String())
 	}
@@ -354,9 +355,9 @@ func TestFault43_InAFolder(t *testing.T) {
 		kill(t, point, 1, in, out, filepath.Join(t.TempDir(), "trace"))
 		unharmed(t, open(out), 60)
 	}
-	s := mustRun(t, retrying(t, open(in), open(out), output.JSONL))
+	s := mustRun(t, retrying(t, open(in), open(out), row.JSONL))
 	verified(t, open(out))
-	if s.Failed != 0 || mergedText(t, open(out)) != fresh(t, open(in), output.JSONL) {
+	if s.Failed != 0 || mergedText(t, open(out)) != fresh(t, open(in), row.JSONL) {
 		t.Errorf("the merged rows are not those of a fresh run, or some failed: %+v", s)
 	}
 }
@@ -369,7 +370,7 @@ func TestFault43_TwoRetriesAtOnce(t *testing.T) {
 	mustRun(t, options(t, images, out))
 	mend()
 	other := options(t, images, out)
-	other.Retry = output.Selection{"truncated", "corrupt"}
+	other.Retry = row.Selection{"truncated", "corrupt"}
 	var once sync.Once
 	o := options(t, images, &storetest.Faulty{Store: out, BeforeCreate: func(_ context.Context, _ int, name string, _ []byte) error {
 		if strings.HasSuffix(name, "retry/0001/_batchscore/job.json") {
@@ -377,12 +378,12 @@ func TestFault43_TwoRetriesAtOnce(t *testing.T) {
 		}
 		return nil
 	}})
-	o.Retry = output.Selection{"empty"}
+	o.Retry = row.Selection{"empty"}
 	s := mustRun(t, o)
 	if s.Generation() != 2 || s.Statuses["empty"] > 0 || s.Failed != 1 {
 		t.Errorf("retry %d, statuses %v", s.Generation(), s.Statuses)
 	}
-	if mergedText(t, out) != fresh(t, images, output.JSONL) {
+	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the rows are not those of a fresh run")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
@@ -46,7 +47,7 @@ type Options struct {
 	MaxErrors Threshold
 	// Retry asks to score the images again whose rows have these statuses, once the
 	// job is complete; nil asks for nothing.
-	Retry output.Selection
+	Retry row.Selection
 	// Rescore scores an image that changed after the listing as it is now,
 	// instead of giving it a row that says so.
 	Rescore bool
@@ -105,7 +106,7 @@ type worker struct {
 	Manifest *shard.Manifest
 	Chunks   shard.Chunks
 	Batch    int
-	TopK     int
+	schema   row.Schema
 	me       claim.Worker
 	claims   *claim.Claims
 	taker    *taker
@@ -130,9 +131,11 @@ type worker struct {
 func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
-	if o.Job.Precision == output.Simulated {
-		o.Contract.Labels = output.SimulatedLabels(o.Contract.Labels, o.Contract.Labelled())
+	task, err := row.ForContract(&o.Contract)
+	if err != nil {
+		return output.Success{}, err
 	}
+	o.Job.Task = row.RecordedName(task)
 	o.halt = newHalt()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -281,7 +284,7 @@ func join(ctx context.Context, o Options, engine Engine) (*worker, error) {
 	me, chunks := claim.ThisProcess(o.World), job.Chunks(m.Len())
 	return &worker{
 		Options: o, me: me, Engine: engine, Manifest: m,
-		Chunks: chunks, Batch: job.Batch, TopK: job.TopK,
+		Chunks: chunks, Batch: job.Batch, schema: job.Schema(),
 		claims:   claim.New(claim.Config{Store: o.Out, Worker: me, Lease: o.Lease, Names: job.ClaimNames(chunks.Count())}),
 		statuses: map[string]int{},
 		listing:  took,

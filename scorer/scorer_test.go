@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -45,7 +46,7 @@ func options(t testing.TB, images, out store.Store) Options {
 		Job: output.Job{
 			Images: images.String(), Files: output.Pictures, Model: "fake", ModelDigest: "sha256:fake",
 			PreprocessDigest: fakeContract.PreprocessDigest(), LabelsDigest: fakeContract.LabelsDigest(),
-			TopK: 3, Format: output.JSONL, Chunk: 10,
+			TopK: 3, Format: row.JSONL, Chunk: 10,
 		},
 		Contract:   fakeContract,
 		OpenEngine: func() (Engine, error) { return newFakeEngine(), nil },
@@ -81,7 +82,7 @@ func TestOneRankScoresEveryImage(t *testing.T) {
 	o := options(t, images, out)
 	o.Progress.Lines.W = &lines
 	s := mustRun(t, o)
-	if s.Images != 47 || s.Statuses[output.StatusOK] != 47 {
+	if s.Images != 47 || s.Statuses[row.StatusOK] != 47 {
 		t.Errorf("_SUCCESS says %+v", s)
 	}
 	if n := bytes.Count([]byte(mergedText(t, out)), []byte("\n")); n != 47 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // Threshold says how many failed images still make a successful job. The zero
@@ -42,7 +43,7 @@ func ParseThreshold(text string) (Threshold, error) {
 // check returns ErrTooManyFailed when a complete job, whose output is in that
 // place, has more failures than allowed.
 func (t Threshold) check(s output.Success, place string) error {
-	failed := s.Images - s.Statuses[output.StatusOK]
+	failed := s.Images - s.Statuses[row.StatusOK]
 	var over bool
 	switch {
 	case t.text == "":
@@ -60,5 +61,5 @@ func (t Threshold) check(s output.Success, place string) error {
 		allowed = "all but one"
 	}
 	return fmt.Errorf("%w: %d of %d (%s), allowed are %s; every image has its row, which says why: %s",
-		ErrTooManyFailed, failed, s.Images, output.Failures(s.Statuses), allowed, output.ShowCommand(place, s.Statuses))
+		ErrTooManyFailed, failed, s.Images, row.TallyFailures(s.Statuses), allowed, output.ShowCommand(place, s.Statuses))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/shard"
@@ -169,7 +170,7 @@ func (u *unreadable) Open(ctx context.Context, name, etag string) (io.ReadCloser
 
 func TestTuningWithoutImages(t *testing.T) {
 	images := &unreadable{collection(t, 20), tuneImages}
-	if s := mustRun(t, tuned(t, images, new(mem.Store))); s.Statuses[output.StatusOK] != 20 {
+	if s := mustRun(t, tuned(t, images, new(mem.Store))); s.Statuses[row.StatusOK] != 20 {
 		t.Errorf("%v", s.Statuses)
 	}
 }

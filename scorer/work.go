@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/batchscore/batchscore/models"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -13,10 +13,10 @@ type chunk struct {
 	index int
 	// entries are its images; what a row has of them lies in their memory.
 	entries []shard.Entry
-	// rows in manifest order; topk is the slab that their TopK slices lie in.
-	rows []output.Row
-	topk []output.Class
-	hold *hold
+	// rows in manifest order; answers is the memory of their answers.
+	rows    []row.Row
+	answers row.Answers
+	hold    *hold
 	// unstarted and unscored count the chunk's batches.
 	unstarted, unscored atomic.Int32
 }
@@ -44,7 +44,7 @@ type item struct {
 	body  *body // after fetch
 }
 
-func (i item) row() *output.Row { return &i.batch.chunk.rows[i.batch.offset+i.slot] }
+func (i item) row() *row.Row { return &i.batch.chunk.rows[i.batch.offset+i.slot] }
 
 func (i item) entry() shard.Entry { return i.batch.chunk.entries[i.batch.offset+i.slot] }
 
@@ -54,17 +54,14 @@ func (c *chunk) dropped() bool { return c.hold.dropped() }
 
 // reset makes c the chunk of entries in batches of size images, reusing its
 // memory.
-func (c *chunk) reset(h *hold, index int, entries []shard.Entry, size, topK int) {
+func (c *chunk) reset(h *hold, index int, entries []shard.Entry, size int) {
 	c.hold, c.index, c.entries = h, index, entries
 	n := len(entries)
 	if cap(c.rows) < n {
-		c.rows = make([]output.Row, n)
+		c.rows = make([]row.Row, n)
 	}
 	c.rows = c.rows[:n]
-	if cap(c.topk) < n*topK {
-		c.topk = make([]output.Class, n*topK)
-	}
-	c.topk = c.topk[:n*topK]
+	c.answers.Grow(n)
 	batches := int32((n + size - 1) / size)
 	c.unstarted.Store(batches)
 	c.unscored.Store(batches)

@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -262,7 +263,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 		TopK: min(5, c.Labelled()), Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {
-		job.Precision = output.Simulated
+		job.Precision = row.Simulated
 	}
 	computed, _ := o.Engine.(interface{ Busy() time.Duration })
 	before := time.Duration(0)

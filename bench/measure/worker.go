@@ -7,7 +7,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -21,7 +21,7 @@ func Worker(o scorer.Options) scorer.Options {
 	o.Job.Images = o.Images.String()
 	o.Job.PreprocessDigest, o.Job.LabelsDigest = o.Contract.PreprocessDigest(), o.Contract.LabelsDigest()
 	o.Job.Precision = cmp.Or(o.Job.Precision, o.Contract.Precision)
-	o.Job.Format = cmp.Or(o.Job.Format, output.JSONL)
+	o.Job.Format = cmp.Or(o.Job.Format, row.JSONL)
 	if o.World.Size == 0 {
 		o.World = shard.World{Size: 1, LocalSize: 1}
 	}
@@ -32,7 +32,7 @@ func Worker(o scorer.Options) scorer.Options {
 
 // SimulatedWorker is Worker on a simulated device of the contract's model.
 func SimulatedWorker(ctx context.Context, device simulate.Spec, o scorer.Options) scorer.Options {
-	o.Job.Precision = output.Simulated
+	o.Job.Precision = row.Simulated
 	o = Worker(o)
 	o.OpenEngine = func() (scorer.Engine, error) { return simulate.Open(ctx, device, o.Contract, o.World.Rank) }
 	return o

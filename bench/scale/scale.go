@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -89,7 +90,7 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, fmt.Errorf("the job is not complete: %w", err)
 	}
-	o := Outcome{Images: done.Images, Scored: done.Statuses[output.StatusOK], Devices: done.Devices, Simulated: done.Simulated}
+	o := Outcome{Images: done.Images, Scored: done.Statuses[row.StatusOK], Devices: done.Devices, Simulated: done.Simulated}
 	job, err := output.ReadJob(ctx, out)
 	if err != nil {
 		return o, err

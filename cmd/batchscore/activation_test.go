@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"image"
 	"image/color"
 	"image/png"
@@ -15,7 +14,6 @@ import (
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
-	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // colours fills a new folder with 1.png, red, 2.png, green, and 3.png, blue.
@@ -34,20 +32,6 @@ func colours(t testing.TB) string {
 		writeFile(t, filepath.Join(dir, name), b.Bytes())
 	}
 	return dir
-}
-
-// rowsOf are the rows of a complete output, in order.
-func rowsOf(t testing.TB, out string) []output.Row {
-	t.Helper()
-	var rows []output.Row
-	for line := range strings.Lines(merged(t, out)) {
-		var r output.Row
-		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, r)
-	}
-	return rows
 }
 
 func sigmoidOf(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

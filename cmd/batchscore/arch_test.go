@@ -48,6 +48,11 @@ func TestArrows(t *testing.T) {
 			},
 		},
 		{
+			name: "rows know no store, no ledger and no stage",
+			of:   func(pkg string) bool { return under(pkg, "scorer/row") },
+			bad:  func(dep string) bool { return ours(dep) && !under(dep, "scorer/row", "models", "shard") },
+		},
+		{
 			name: "the graph builder knows its message types only",
 			of:   func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
 			bad:  func(dep string) bool { return ours(dep) && !under(dep, "models/graph") },

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
@@ -57,9 +58,9 @@ func TestFault39_OlderJobsGoOnAsTheyBegan(t *testing.T) {
 		want   bool
 	}{
 		{name: "nothing", int8: true, record: nil, want: false},
-		{name: "an older release's", int8: true, record: &output.Job{Format: output.JSONL}, want: true},
-		{name: "ours", int8: true, record: &output.Job{Format: output.JSONL, Int8: output.ExactInt8}, want: false},
-		{name: "of a float32 model", int8: false, record: &output.Job{Format: output.JSONL}, want: false},
+		{name: "an older release's", int8: true, record: &output.Job{Format: row.JSONL}, want: true},
+		{name: "ours", int8: true, record: &output.Job{Format: row.JSONL, Int8: output.ExactInt8}, want: false},
+		{name: "of a float32 model", int8: false, record: &output.Job{Format: row.JSONL}, want: false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := new(mem.Store)

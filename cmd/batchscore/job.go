@@ -7,6 +7,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // jobFlags describe a job: what to score, with which model, and everything else
@@ -29,8 +30,8 @@ type jobFlags struct {
 
 // check returns the format of the result, or what is wrong with the flags as far
 // as they alone tell.
-func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
-	format, err := output.ParseFormat(f.format)
+func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
+	format, err := row.ParseFormat(f.format)
 	set := cmd.Flags().Changed
 	switch {
 	case f.images == "":
@@ -64,7 +65,7 @@ func (f *jobFlags) check(cmd *cobra.Command) (output.Format, error) {
 
 // job opens the model that the flags name, and returns it with the description of
 // the job.
-func (f *jobFlags) job(cmd *cobra.Command, format output.Format) (*models.Model, output.Job, error) {
+func (f *jobFlags) job(cmd *cobra.Command, format row.Format) (*models.Model, output.Job, error) {
 	name := f.model
 	if name == "" {
 		name = f.inference

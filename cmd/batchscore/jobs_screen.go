@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -271,7 +272,7 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 	}
 	if p.Failed() > 0 {
 		failures := maps.Clone(p.Statuses)
-		delete(failures, output.StatusOK)
+		delete(failures, row.StatusOK)
 		say("Failures", "%d of these images: %s", p.Failed(), tally(failures))
 	}
 	if s := p.Storage; s != nil && s.Trouble() {

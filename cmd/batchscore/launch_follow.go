@@ -14,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -181,7 +182,7 @@ func (w *watched) failure(status deploy.Status) error {
 
 // unretried says what is missing of a retry that was asked for; nil if nothing is.
 func (w *watched) unretried(r *output.Report) error {
-	chosen, err := scorer.ParseSelection(w.r.Job.Run["retry"], scorer.Failures())
+	chosen, err := row.ParseSelection(w.r.Job.Run["retry"], row.FailureStatuses())
 	switch {
 	case err != nil: // none was asked for, or the ranks have refused it
 		return nil
@@ -253,7 +254,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 3:
 		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,
-			output.Failures(s.Statuses), output.ShowCommand(seen, s.Statuses))
+			row.TallyFailures(s.Statuses), output.ShowCommand(seen, s.Statuses))
 	case failed != nil:
 		// A rank that failed after others had taken over its work cost
 		// nothing; it is told, but the job is done.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 func newMerge() *cobra.Command {
@@ -75,16 +76,16 @@ func isPart(out, file string) bool {
 
 // mergeFormat is the format asked for, or the one that the file's ending names.
 // Empty means that of the parts.
-func mergeFormat(file, format string) (output.Format, error) {
+func mergeFormat(file, format string) (row.Format, error) {
 	if format == "" {
 		format = strings.TrimPrefix(filepath.Ext(file), ".")
-		f, err := output.ParseFormat(format)
+		f, err := row.ParseFormat(format)
 		if err != nil {
 			return "", nil
 		}
 		return f, nil
 	}
-	f, err := output.ParseFormat(format)
+	f, err := row.ParseFormat(format)
 	if err != nil {
 		return "", usagef("--format: %v", err)
 	}

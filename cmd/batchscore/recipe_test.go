@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
-	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // These are the faults of the 2018 recipe and of its sibling script that show
@@ -17,14 +14,10 @@ import (
 // that ends a rank in TestFault17, and CUDA_VISIBLE_DEVICES in models/ort.
 
 // labels reads the merged rows of an output by path.
-func labels(t *testing.T, out string) map[string]output.Row {
+func labels(t *testing.T, out string) map[string]jsonRow {
 	t.Helper()
-	rows := map[string]output.Row{}
-	for line := range strings.Lines(merged(t, out)) {
-		var r output.Row
-		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			t.Fatal(err)
-		}
+	rows := map[string]jsonRow{}
+	for _, r := range rowsOf(t, out) {
 		rows[r.Path] = r
 	}
 	return rows

@@ -7,13 +7,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // sayResult prints the last line of a command whose job is complete: how many
 // images have which status, what the listing passed over, and the command that
 // shows the failures.
 func sayResult(w io.Writer, place string, s *output.Success) {
-	line := output.Tally(s.Statuses) + andPassedOver(s.PassedOver)
+	line := row.Tally(s.Statuses) + andPassedOver(s.PassedOver)
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		line += "; see: " + see
 	}
@@ -22,7 +23,7 @@ func sayResult(w io.Writer, place string, s *output.Success) {
 
 // logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
-	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[output.StatusOK]).Int("failed", s.Failed).
+	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[row.StatusOK]).Int("failed", s.Failed).
 		Interface("statuses", s.Statuses)
 	if n := s.PassedOver.Files(); n > 0 {
 		e = e.Int("passed_over", n)
@@ -30,7 +31,7 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		e = e.Str("see", see)
 	}
-	e.Msg("complete: " + output.Tally(s.Statuses))
+	e.Msg("complete: " + row.Tally(s.Statuses))
 }
 
 // judge returns nil if the report proves that the output is complete, else an

@@ -16,7 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -82,7 +82,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N]")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "exit with code 3 if more than `N` images or N% of them fail (default only if all do)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
-		strings.Join(scorer.Failures(), ", ")+", or failed for all of them")
+		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
 	groupFlags(cmd, "Rank flags", func() {
 		f.rankFlags.register(cmd)
@@ -112,10 +112,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 
 // runOptions are what the flags of run say, checked and parsed.
 type runOptions struct {
-	format    output.Format
+	format    row.Format
 	maxErrors scorer.Threshold
-	retry     output.Selection // nil for none
-	device    simulate.Spec    // if simulated
+	retry     row.Selection // nil for none
+	device    simulate.Spec // if simulated
 	simulated bool
 	world     shard.World
 }
@@ -147,7 +147,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, err
 	}
 	if cmd.Flags().Changed("retry") {
-		if o.retry, err = scorer.ParseSelection(f.retry, scorer.Failures()); err != nil {
+		if o.retry, err = row.ParseSelection(f.retry, row.FailureStatuses()); err != nil {
 			return o, usagef("--retry: %v", err)
 		}
 		if f.static {
@@ -188,7 +188,7 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	logModel(log, m)
 	if o.simulated {
-		job.Precision = output.Simulated
+		job.Precision = row.Simulated
 	}
 	f.setPatience(f.deadline, log)
 	images, err := f.open("--images", f.images)

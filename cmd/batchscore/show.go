@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -29,10 +28,10 @@ have no label, shows those rows alone, with the reason.`,
 			if limit < 1 {
 				return usagef("--limit %d: at least one row is shown", limit)
 			}
-			var chosen output.Selection // nil is all
+			var chosen row.Selection // nil is all
 			if c.Flags().Changed("status") {
 				var err error
-				if chosen, err = scorer.ParseSelection(status, append(scorer.Failures(), output.StatusOK)); err != nil {
+				if chosen, err = row.ParseSelection(status, append(row.FailureStatuses(), row.StatusOK)); err != nil {
 					return usagef("--status: %v", err)
 				}
 			}
@@ -45,40 +44,53 @@ have no label, shows those rows alone, with the reason.`,
 	}
 	show.Flags().IntVar(&limit, "limit", 20, "number of rows")
 	show.Flags().StringVar(&status, "status", "", "show rows of these statuses alone, with commas between them: "+
-		strings.Join(append(scorer.Failures(), output.StatusOK), ", ")+", or failed for all but ok")
+		strings.Join(append(row.FailureStatuses(), row.StatusOK), ", ")+", or failed for all but ok")
 	places.register(show)
 	return show
 }
 
 // showRows prints the first rows that are chosen, and counts all of those.
-func showRows(c *cobra.Command, st store.Store, limit int, chosen output.Selection) error {
-	w := newTable(c.OutOrStdout())
-	header := "IMAGE\tSTATUS\tLABEL\tSCORE"
-	if chosen != nil {
-		header += "\tERROR"
+func showRows(c *cobra.Command, st store.Store, limit int, chosen row.Selection) error {
+	job, err := output.ExistingJob(c.Context(), st)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintln(w, header)
+	task := job.Schema().Task
+	w := newTable(c.OutOrStdout())
+	printLine := func(cells ...string) error {
+		_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))
+		return err
+	}
+	header := append([]string{"IMAGE", "STATUS"}, task.Headings()...)
+	if chosen != nil {
+		header = append(header, "ERROR")
+	}
+	if err := printLine(header...); err != nil {
+		return err
+	}
 	all, n := 0, 0
 	counts := map[string]int{}
-	err := output.Rows(c.Context(), st, func(r output.Row) error {
+	err = output.Rows(c.Context(), st, func(r row.Row) error {
 		all++
 		if chosen != nil && !chosen.Has(r.Status) {
 			return nil
 		}
-		counts[outcome(r)]++
+		if r.Status == row.StatusOK {
+			counts[printable(task.Caption(&r))]++
+		} else {
+			counts[r.Status]++
+		}
 		if n++; n > limit {
 			return nil
 		}
-		score := "-"
-		if r.Status == output.StatusOK {
-			score = strconv.FormatFloat(float64(r.Score), 'f', 4, 64)
+		line := []string{printable(r.Path), r.Status}
+		for _, cell := range task.Cells(&r) {
+			line = append(line, printable(cell))
 		}
-		line := fmt.Sprintf("%s\t%s\t%s\t%s", printable(r.Path), r.Status, printable(r.Label), score)
 		if chosen != nil {
-			line += "\t" + printable(r.Error)
+			line = append(line, printable(r.Error))
 		}
-		_, err := fmt.Fprintln(w, line)
-		return err
+		return printLine(line...)
 	})
 	if err != nil {
 		return err
@@ -102,13 +114,13 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen output.Selecti
 	if _, err := fmt.Fprintln(c.OutOrStdout(), sum); err != nil {
 		return err
 	}
-	return sayIncomplete(c, st, all)
+	return sayIncomplete(c, st, &job, all)
 }
 
-// sayIncomplete says so of an output whose rows are not all, or not proven to
-// be all, or may depend on one another.
-func sayIncomplete(c *cobra.Command, st store.Store, rows int) error {
-	if job, err := output.ReadJob(c.Context(), st); err == nil && job.DependentRows {
+// sayIncomplete prints a line if the rows that exist may not be all, and one for
+// each reason for which they may not be what they should be.
+func sayIncomplete(c *cobra.Command, st store.Store, job *output.Job, rows int) error {
+	if job.DependentRows {
 		if _, err := fmt.Fprintln(c.OutOrStdout(), output.DependentRowsNote); err != nil {
 			return err
 		}
@@ -127,12 +139,4 @@ func sayIncomplete(c *cobra.Command, st store.Store, rows int) error {
 		err = s.Stands(c.Context(), st)
 	}
 	return err
-}
-
-// outcome is what a row is counted under: its label, or why it has none.
-func outcome(r output.Row) string {
-	if r.Status == output.StatusOK {
-		return printable(r.Label)
-	}
-	return r.Status
 }

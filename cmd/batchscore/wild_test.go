@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image/png"
@@ -16,7 +15,6 @@ import (
 	labelfile "github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
-	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // wild holds files of kinds that once gave a wrong answer; see its README.md.
@@ -158,7 +156,7 @@ func TestWildPicturesEndToEnd(t *testing.T) {
 	}
 	must(t, 0, append([]string{"run", "--images", images, "--out", out, "--activation", "logits",
 		"--model", filepath.Join(wild, "models/base_model_m.onnx")}, wildModelFlags...)...)
-	rows := wildRows(t, out)
+	rows := rowsOf(t, out)
 	for _, r := range rows {
 		if want, refused := wildRefused[r.Path]; refused {
 			if r.Status != want || r.Label != "" || r.ClassID != -1 {
@@ -253,7 +251,7 @@ func TestWildModels(t *testing.T) {
 			}
 			must(t, 0, args...)
 			var got []string
-			for _, r := range wildRows(t, out) {
+			for _, r := range rowsOf(t, out) {
 				got = append(got, fmt.Sprintf("%d %.4f", r.ClassID, r.Score))
 			}
 			if got := strings.Join(got, " "); got != test.want {
@@ -296,17 +294,4 @@ func TestWildLabels(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", f.Name(), got.Names, err, want[f.Name()])
 		}
 	}
-}
-
-// wildRows are the rows of an output, in order.
-func wildRows(t *testing.T, out string) (rows []output.Row) {
-	t.Helper()
-	for line := range strings.Lines(merged(t, out)) {
-		var r output.Row
-		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			t.Fatal(err)
-		}
-		rows = append(rows, r)
-	}
-	return rows
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -12,19 +13,20 @@ func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 	for activation, refused := range map[string]bool{"": false, "probabilities": false, "logits": true, "sigmoid": true, "independent": true} {
 		t.Run(activation, func(t *testing.T) {
 			st := new(mem.Store)
-			want := testJob(JSONL)
+			want := testJob(row.JSONL)
 			want.Activation = activation
 			r := begin(t, st, want, numbered(1))
 			e, err := r.m.At(0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			row := Row{Path: e.Path, Size: e.Size, Status: StatusOK, Label: "cat", Score: 1.5, TopK: []Class{{0, "cat", 1.5}}}
-			part, err := Encode([]Row{row}, r.j.form())
+			part, err := r.j.Schema().Encode([]row.Row{{Path: e.Path, Size: e.Size, Status: row.StatusOK, Answer: &row.Classification{
+				Label: "cat", Score: 1.5, TopK: []row.Class{{Label: "cat", Score: 1.5}},
+			}}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			st.Put(PartName(0, JSONL), part)
+			st.Put(PartName(0, row.JSONL), part)
 			r.finish(t)
 			if s, err := ReadSuccess(t.Context(), st); err != nil || s.Activation != activation {
 				t.Errorf("_SUCCESS says %q, %v", s.Activation, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -34,8 +35,8 @@ type CommitResult struct {
 //
 // After any other error the part may or may not stand, and Commit may be
 // called again with the same rows.
-func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int, rows []Row) (CommitResult, error) {
-	name, f := PartName(chunk, job.Format), job.form()
+func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int, rows []row.Row) (CommitResult, error) {
+	name, schema := PartName(chunk, job.Format), job.Schema()
 	first, last := job.Chunks(m.Len()).Range(chunk)
 	entries, err := m.Entries(nil, first, last)
 	if err == nil {
@@ -44,7 +45,7 @@ func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, ch
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit %s: %w", name, err)
 	}
-	body, err := Encode(rows, f)
+	body, err := schema.Encode(rows)
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit %s: %w", name, err)
 	}
@@ -63,7 +64,7 @@ func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, ch
 		return CommitResult{}, fmt.Errorf("%w: %s of %s has the digest %s and not that of this worker's rows, %s; "+
 			"choose another folder", ErrOtherJob, name, st, res.Digest, digest(body))
 	}
-	theirs, err := Decode(stored, f)
+	theirs, err := schema.Decode(stored)
 	if err == nil {
 		err = cover(entries, theirs)
 	}

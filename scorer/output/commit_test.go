@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -32,15 +33,15 @@ func TestCommit(t *testing.T) {
 }
 
 func TestCommitRefusesRowsOfOtherImages(t *testing.T) {
-	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
-	good := func() []Row { return rowsOf(r.m, r.c, 1) }
-	for name, rows := range map[string][]Row{
+	r := begin(t, new(mem.Store), testJob(row.JSONL), numbered(20))
+	good := func() []row.Row { return rowsOf(r.m, r.c, 1) }
+	for name, rows := range map[string][]row.Row{
 		"one less": good()[1:],
 		"one more": append(good(), good()[0]),
 		"doubled":  append(good()[:7], good()[6]),
 		"of chunk": rowsOf(r.m, r.c, 0),
-		"no path":  append(good()[:7], Row{Size: 115}),
-		"other size": func() []Row {
+		"no path":  append(good()[:7], row.Row{Size: 115}),
+		"other size": func() []row.Row {
 			rows := good()
 			rows[3].Size++
 			return rows
@@ -80,8 +81,8 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 		r = begin(t, new(mem.Store), testJob(f), numbered(20))
 		inner = r.st
 		rows := rowsOf(r.m, r.c, 0)
-		rows[0].Label = "from another job"
-		other, err := Encode(rows, r.j.form())
+		rows[0].Answer.(*row.Classification).Label = "from another job"
+		other, err := r.j.Schema().Encode(rows)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 
 // A create that failed and left nothing is an error that may be tried again.
 func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
-	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
+	r := begin(t, new(mem.Store), testJob(row.JSONL), numbered(20))
 	full := fmt.Errorf("create part (4711 bytes): %w", store.ErrUnavailable)
 	f := &storetest.Faulty{Store: r.st, BeforeCreate: func(_ context.Context, n int, _ string, _ []byte) error {
 		if n == 0 {
@@ -109,7 +110,7 @@ func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
 	if _, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
 		t.Errorf("got %v", err)
 	}
-	if done, err := Done(t.Context(), f, r.c, JSONL); err != nil || done.Count() != 0 {
+	if done, err := Done(t.Context(), f, r.c, row.JSONL); err != nil || done.Count() != 0 {
 		t.Errorf("%d parts, %v", done.Count(), err)
 	}
 	if res, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); err != nil || res.Outcome != Created {
@@ -129,7 +130,7 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 		for rank := range ranks {
 			group.Go(func() {
 				rows := rowsOf(r.m, r.c, 1)
-				rows[2].Score = float32(rank)
+				rows[2].Answer.(*row.Classification).Score = float32(rank)
 				<-start
 				var err error
 				if results[rank], err = Commit(t.Context(), r.st, &r.j, r.m, 1, rows); err != nil {
@@ -145,8 +146,8 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 			case Created:
 				winners++
 				p, err := readPart(t.Context(), r.st, &r.j, r.m, 1)
-				if err != nil || p.rows[2].Score != float32(rank) {
-					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Score, err)
+				if err != nil || p.rows[2].Answer.(*row.Classification).Score != float32(rank) {
+					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Answer.(*row.Classification).Score, err)
 				}
 			case Lost:
 			default:
@@ -173,7 +174,7 @@ func TestFault09_APartOfSomethingElse(t *testing.T) {
 		"not a part":   "hello\n",
 	} {
 		st := new(mem.Store)
-		r := begin(t, st, testJob(JSONL), numbered(20))
+		r := begin(t, st, testJob(row.JSONL), numbered(20))
 		st.Put("part-00000.jsonl", []byte(body))
 		_, err := Commit(t.Context(), st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0))
 		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "part-00000.jsonl") {
@@ -186,7 +187,7 @@ func TestFault09_APartOfSomethingElse(t *testing.T) {
 }
 
 func TestCommitWithACancelledContextReturnsItsError(t *testing.T) {
-	r := begin(t, new(mem.Store), testJob(JSONL), numbered(20))
+	r := begin(t, new(mem.Store), testJob(row.JSONL), numbered(20))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Commit(ctx, r.st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0)); !errors.Is(err, context.Canceled) {
@@ -196,11 +197,11 @@ func TestCommitWithACancelledContextReturnsItsError(t *testing.T) {
 
 func TestDoneKnowsItsOwnPartsOnly(t *testing.T) {
 	st := new(mem.Store)
-	r := begin(t, st, testJob(JSONL), numbered(20))
+	r := begin(t, st, testJob(row.JSONL), numbered(20))
 	for _, name := range []string{"part-00001.jsonl", "part-1.jsonl", "part-00002.csv", "part-00003.jsonl", "part-00000.jsonl.bak", "part-x.jsonl"} {
 		st.Put(name, nil)
 	}
-	done, err := Done(t.Context(), st, r.c, JSONL)
+	done, err := Done(t.Context(), st, r.c, row.JSONL)
 	if err != nil || done.Len() != 3 || done.Count() != 1 || !done.Has(1) || done.All() {
 		t.Errorf("%+v, %v", done, err)
 	}

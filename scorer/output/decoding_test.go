@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -38,7 +39,7 @@ func TestMixedDecodingIsOnRecord(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := new(mem.Store)
-			job := testJob(JSONL)
+			job := testJob(row.JSONL)
 			job.Decoding = c.job
 			r := begin(t, st, job, numbered(20))
 			for chunk := range r.c.Count() {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -12,7 +13,7 @@ import (
 func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		st := new(mem.Store)
-		job := testJob(JSONL)
+		job := testJob(row.JSONL)
 		job.DependentRows = allowed
 		r := begin(t, st, job, numbered(20))
 		for chunk := range r.c.Count() {
@@ -46,7 +47,7 @@ func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 // refused now, once that is allowed.
 func TestFault36_OlderRecordsAllowDependentRows(t *testing.T) {
 	st := new(mem.Store)
-	job := testJob(JSONL)
+	job := testJob(row.JSONL)
 	if _, _, err := Join(t.Context(), st, job); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
@@ -12,7 +13,7 @@ import (
 // the end of a job says which one it was; the record of a job that ended before it
 // did is still read.
 func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
-	r := complete(t, new(mem.Store), testJob(JSONL), 10)
+	r := complete(t, new(mem.Store), testJob(row.JSONL), 10)
 	s := r.finish(t)
 	body, _, err := store.ReadAll(t.Context(), r.st, SuccessName)
 	if err != nil {

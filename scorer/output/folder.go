@@ -24,9 +24,9 @@ type folder struct {
 // openFolder opens a folder for reading. One in which the rows of a retry are
 // being put into the parts is ErrIncomplete.
 func openFolder(ctx context.Context, st store.Store) (*folder, error) {
-	job, err := ReadJob(ctx, st)
+	job, err := ExistingJob(ctx, st)
 	if err != nil {
-		return nil, notOutput(st, err)
+		return nil, err
 	}
 	m, err := ReadManifest(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
@@ -69,6 +69,14 @@ func (f *folder) Close() {
 	if f.manifest != f.base {
 		f.manifest.Close()
 	}
+}
+
+// ExistingJob returns the record of a place that should be an output folder. Where
+// there is none, the error says so and wraps store.ErrNotExist. A damaged record
+// is ErrMismatch.
+func ExistingJob(ctx context.Context, st store.Store) (Job, error) {
+	job, err := ReadJob(ctx, st)
+	return job, notOutput(st, err)
 }
 
 // notOutput says more of a folder that has no record.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -19,9 +20,9 @@ import (
 
 // Retry in a job's record says that it is a retry.
 type Retry struct {
-	Of         string    `json:"of"` // ID of the job whose rows are scored again
-	Generation int       `json:"generation"`
-	Statuses   Selection `json:"statuses"` // of the rows that are scored again
+	Of         string        `json:"of"` // ID of the job whose rows are scored again
+	Generation int           `json:"generation"`
+	Statuses   row.Selection `json:"statuses"` // of the rows that are scored again
 }
 
 // Alike reports whether both are the same retry, or neither is one.
@@ -234,7 +235,7 @@ func eachEntry(m *shard.Manifest, fn func(shard.Entry) error) error {
 // RetryManifest is the manifest of a retry: the images of a complete output whose
 // rows have one of those statuses, as a look at each shows them now. An image that
 // cannot be opened keeps the entry it had. The caller closes it.
-func RetryManifest(ctx context.Context, st, images store.Store, chosen Selection) (*shard.Manifest, error) {
+func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selection) (*shard.Manifest, error) {
 	f, err := openFolder(ctx, st)
 	if err != nil {
 		return nil, err

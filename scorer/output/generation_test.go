@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -20,8 +21,10 @@ import (
 )
 
 // mended is the row of an image whose cause of failure is gone.
-func mended(e shard.Entry) Row {
-	return Row{Path: e.Path, Size: e.Size, Status: StatusOK, ClassID: 1, Label: "mended", Score: 0.5, TopK: []Class{{1, "mended", 0.5}}}
+func mended(e shard.Entry) row.Row {
+	return row.Row{Path: e.Path, Size: e.Size, Status: row.StatusOK, Answer: &row.Classification{
+		ClassID: 1, Label: "mended", Score: 0.5, TopK: []row.Class{{ClassID: 1, Label: "mended", Score: 0.5}},
+	}}
 }
 
 // beginRetry begins the retry of an output's failed images, each of which is 7
@@ -36,7 +39,7 @@ func beginRetry(t testing.TB, r run, n int) run {
 		}
 		images.Put(e.Path, []byte("7 bytes"))
 	}
-	chosen := Selection{AnyFailure}
+	chosen := row.Selection{row.AnyFailure}
 	want := r.j
 	want.Chunk, want.Retry = 2, &Retry{Of: r.j.ID, Generation: n, Statuses: chosen}
 	place := Generation(r.st, n)
@@ -63,7 +66,7 @@ func (r run) mend(t testing.TB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var rows []Row
+		var rows []row.Row
 		for _, e := range entries {
 			rows = append(rows, mended(e))
 		}
@@ -76,7 +79,7 @@ func (r run) mend(t testing.TB) {
 
 // retried is a complete output with a complete retry whose rows are not in the
 // parts.
-func retried(t testing.TB, f Format) (*mem.Store, run) {
+func retried(t testing.TB, f row.Format) (*mem.Store, run) {
 	t.Helper()
 	st := new(mem.Store)
 	r := complete(t, st, testJob(f), 20)
@@ -91,7 +94,7 @@ func TestFault43_SeveralPublishAtOnce(t *testing.T) {
 		for range 8 {
 			group.Go(func() {
 				s, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
-				if err != nil || s.Generation() != 1 || s.Statuses[StatusOK] != 20 {
+				if err != nil || s.Generation() != 1 || s.Statuses[row.StatusOK] != 20 {
 					t.Errorf("%s: %+v, %v", f, s, err)
 				}
 			})
@@ -109,20 +112,20 @@ func TestFault43_SeveralPublishAtOnce(t *testing.T) {
 // TestFault43_WhatWasOvertakenChangesNothing has a worker go on with an old retry
 // after the next one was published.
 func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
-	st, r := retried(t, JSONL)
+	st, r := retried(t, row.JSONL)
 	old, err := readState(t.Context(), st, &r.j)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.finish(t)
 	again := r.j
-	again.Retry = &Retry{Of: r.j.ID, Generation: 2, Statuses: Selection{StatusOK}}
+	again.Retry = &Retry{Of: r.j.ID, Generation: 2, Statuses: row.Selection{row.StatusOK}}
 	place := Generation(st, 2)
 	if again, _, err = Join(t.Context(), place, again); err != nil {
 		t.Fatal(err)
 	}
 	m, err := Freeze(t.Context(), place, func(ctx context.Context) (*shard.Manifest, error) {
-		return RetryManifest(ctx, st, new(mem.Store), Selection{StatusOK})
+		return RetryManifest(ctx, st, new(mem.Store), row.Selection{row.StatusOK})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +145,7 @@ func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
 // digest.
 func TestFault43_APartAlteredBefore(t *testing.T) {
 	for _, gone := range []string{"", digestsName} {
-		st, r := retried(t, JSONL)
+		st, r := retried(t, row.JSONL)
 		if gone != "" {
 			st.Remove(gone)
 		}
@@ -187,7 +190,7 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 		for _, again := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, retried=%v", tt.name, again), func(t *testing.T) {
 				for writes := int64(1); ; writes++ {
-					st, r := retried(t, JSONL)
+					st, r := retried(t, row.JSONL)
 					if again {
 						r.finish(t)
 					}
@@ -210,7 +213,7 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 					for chunk := range r.c.Count() {
-						if _, ok := objects(t, st)[PartName(chunk, JSONL)]; !ok {
+						if _, ok := objects(t, st)[PartName(chunk, row.JSONL)]; !ok {
 							r.commit(t, chunk)
 						}
 					}
@@ -229,7 +232,7 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 
 func TestProgressTellsOfARetry(t *testing.T) {
 	st := new(mem.Store)
-	r := complete(t, st, testJob(JSONL), 20)
+	r := complete(t, st, testJob(row.JSONL), 20)
 	o := Observe(st)
 	look := func() Progress {
 		t.Helper()
@@ -263,27 +266,27 @@ func TestProgressTellsOfARetry(t *testing.T) {
 }
 
 func TestOverlay(t *testing.T) {
-	rows := func(status string, paths ...string) (all []Row) {
+	rows := func(status string, paths ...string) (all []row.Row) {
 		for _, p := range paths {
-			all = append(all, Row{Path: p, Status: status})
+			all = append(all, row.Row{Path: p, Status: status})
 		}
 		return all
 	}
-	seq := func(rows []Row, err error) iter.Seq2[Row, error] {
-		return func(yield func(Row, error) bool) {
+	seq := func(rows []row.Row, err error) iter.Seq2[row.Row, error] {
+		return func(yield func(row.Row, error) bool) {
 			for _, r := range rows {
 				if !yield(r, nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(Row{}, err)
+				yield(row.Row{}, err)
 			}
 		}
 	}
 	for _, tt := range []struct {
 		name  string
-		newer []Row
+		newer []row.Row
 		// want is the status of a, c, e and then of g, i: in two calls.
 		want    string
 		changed [2]bool
@@ -297,10 +300,10 @@ func TestOverlay(t *testing.T) {
 		{name: "of other images", newer: rows("new", "0", "b", "f", "g", "z"), want: "old old old new old", changed: [2]bool{false, true}, used: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := newOverlay(seq(tt.newer, nil))
+			o := newOverlay(seq(tt.newer, nil), row.Schema{Task: row.Classify}.Equal)
 			defer o.close()
 			first, second := rows("old", "a", "c", "e"), rows("old", "g", "i")
-			for i, part := range [][]Row{first, second} {
+			for i, part := range [][]row.Row{first, second} {
 				if changed, err := o.replace(part); err != nil || changed != tt.changed[i] {
 					t.Errorf("call %d: changed %v, %v", i, changed, err)
 				}
@@ -314,7 +317,7 @@ func TestOverlay(t *testing.T) {
 			}
 		})
 	}
-	o := newOverlay(seq(rows("new", "a"), io.ErrUnexpectedEOF))
+	o := newOverlay(seq(rows("new", "a"), io.ErrUnexpectedEOF), row.Schema{Task: row.Classify}.Equal)
 	defer o.close()
 	if _, err := o.replace(rows("old", "a", "b")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the error of the newer rows became %v", err)
@@ -323,7 +326,7 @@ func TestOverlay(t *testing.T) {
 
 // TestAPlaceThatOnlyCreates says so before anything is half done.
 func TestAPlaceThatOnlyCreates(t *testing.T) {
-	st, r := retried(t, JSONL)
+	st, r := retried(t, row.JSONL)
 	only := struct{ store.Store }{st}
 	if _, err := Finish(t.Context(), only, r.j, r.m, FinishOptions{}); !errors.Is(err, store.ErrDenied) {
 		t.Errorf("%v, want ErrDenied", err)
@@ -340,7 +343,7 @@ func TestAPlaceThatOnlyCreates(t *testing.T) {
 // that was altered.
 func TestFault43_ReadersWhileARetryIsPublished(t *testing.T) {
 	for reads := 1; reads < 40; reads++ {
-		st, r := retried(t, JSONL)
+		st, r := retried(t, row.JSONL)
 		n := 0
 		// The whole publication takes place before one of the reads.
 		midway := &storetest.Faulty{Store: st, BeforeOpen: func(context.Context, int, string) error {
@@ -356,7 +359,7 @@ func TestFault43_ReadersWhileARetryIsPublished(t *testing.T) {
 		}
 	}
 	for reads := 1; reads < 25; reads++ {
-		st, r := retried(t, JSONL)
+		st, r := retried(t, row.JSONL)
 		n := 0
 		midway := &storetest.Faulty{Store: st, BeforeOpen: func(context.Context, int, string) error {
 			if n++; n == reads {

@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/shard"
 )
 
-func testJob(f Format) Job {
+var formats = []row.Format{row.JSONL, row.CSV, row.Parquet}
+
+func testJob(f row.Format) Job {
 	return Job{
 		Images: "/data/images", Model: "tiny.onnx", ModelDigest: "sha256:m", PreprocessDigest: "sha256:p",
 		LabelsDigest: "sha256:l", JPEGDecoder: "libjpeg-turbo", Precision: "fp32", Device: "cpu",
@@ -66,23 +69,26 @@ func freeze(m *shard.Manifest) func(context.Context) (*shard.Manifest, error) {
 
 // score is the result that an image always has: a function of its name alone,
 // as a model's is of the pixels.
-func score(e shard.Entry) Row {
+func score(e shard.Entry) row.Row {
 	h := fnv.New32a()
 	h.Write([]byte(e.Path))
 	n := h.Sum32()
-	r := Row{Path: e.Path, Size: e.Size}
+	r := row.Row{Path: e.Path, Size: e.Size}
 	if n%7 == 0 {
-		r.Status, r.ClassID, r.Error = "truncated", -1, "ends early, at \"SOS\""
+		r.Status, r.Error, r.Answer = "truncated", "ends early, at \"SOS\"", &row.Classification{ClassID: -1}
 		return r
 	}
 	p := float32(n%1000) / 1001
-	r.Status, r.ClassID, r.Label, r.Score = StatusOK, int(n%5), fmt.Sprint("class, ", n%5), p
-	r.TopK = []Class{{r.ClassID, r.Label, p}, {int(n%5) + 1, "other", (1 - p) / 3}}
+	id, label := int(n%5), fmt.Sprint("class, ", n%5)
+	r.Status = row.StatusOK
+	r.Answer = &row.Classification{ClassID: id, Label: label, Score: p, TopK: []row.Class{
+		{ClassID: id, Label: label, Score: p}, {ClassID: id + 1, Label: "other", Score: (1 - p) / 3},
+	}}
 	return r
 }
 
-func rowsOf(m *shard.Manifest, c shard.Chunks, chunk int) []Row {
-	var rows []Row
+func rowsOf(m *shard.Manifest, c shard.Chunks, chunk int) []row.Row {
+	var rows []row.Row
 	first, last := c.Range(chunk)
 	entries, err := m.Entries(nil, first, last)
 	if err != nil {
@@ -154,7 +160,7 @@ func checkRows(t testing.TB, st store.Store, names []string) {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
 	var got []string
-	if err := Rows(t.Context(), st, func(r Row) error {
+	if err := Rows(t.Context(), st, func(r row.Row) error {
 		name, err := r.Name()
 		got = append(got, name)
 		return err

@@ -11,7 +11,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -32,6 +34,8 @@ type Job struct {
 	ModelDigest      string `json:"model_digest"`
 	PreprocessDigest string `json:"preprocess_digest"`
 	LabelsDigest     string `json:"labels_digest"`
+	// Task is the name of the row.Task; see row.RecordedName.
+	Task string `json:"task,omitempty"`
 	// Activation is what the model's output is taken for, and so what is done to
 	// it: a models.Activation.
 	Activation string `json:"activation,omitempty"`
@@ -39,7 +43,7 @@ type Job struct {
 	OutputName string `json:"output_name,omitempty"`
 	// JPEGDecoder names the decoder, since decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
-	Precision   string `json:"precision"` // of the computation; Simulated if there is none
+	Precision   string `json:"precision"` // of the computation; row.Simulated if there is none
 	// Int8 is ExactInt8 where sums of 8-bit products never saturate. Empty, as
 	// in records of the first releases, they may, on processors without VNNI:
 	// whoever continues such a job computes as it was begun.
@@ -72,10 +76,10 @@ type Job struct {
 	// depends on the other images of its batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 
-	TopK   int    `json:"topk"`
-	Format Format `json:"format"`
+	TopK   int        `json:"topk"`
+	Format row.Format `json:"format"`
 	// RowForm is the version of how rows are written, which Join fills: 0 for jobs
-	// begun before there was one, 1 for rows that are Form.Typed.
+	// begun before there was one, 1 for rows of a row.Schema that is Typed.
 	RowForm int `json:"row_form,omitempty"`
 	// ClaimForm is the version of how claims are named: 0 for jobs begun before
 	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
@@ -114,8 +118,19 @@ const (
 	claimForm = 1
 )
 
-// form is how the job's rows are written.
-func (j *Job) form() Form { return Form{Format: j.Format, Typed: j.RowForm > 0} }
+// Schema returns what the job's rows say and how they are written. The record's
+// Task must exist, as it does in a record that was read.
+func (j *Job) Schema() row.Schema {
+	task, err := row.Named(j.Task)
+	if err != nil {
+		panic(err)
+	}
+	return row.Schema{Task: task, Format: j.Format, Typed: j.RowForm > 0,
+		Activation: models.Activation(j.Activation), Simulated: j.Simulated()}
+}
+
+// Simulated reports whether no model computes the rows.
+func (j *Job) Simulated() bool { return j.Precision == row.Simulated }
 
 // Chunks is the cut of a manifest of that many entries.
 func (j *Job) Chunks(entries int) shard.Chunks {
@@ -188,7 +203,7 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 	if err := decodeRecord(body, &j); err != nil {
 		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin again", jobName, st, err)
 	}
-	if _, err := ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
+	if _, err := row.ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
 		j.MaxPixels < 0 || j.MaxBytes < 0 {
 		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
@@ -200,6 +215,9 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 	if j.ClaimForm < 0 || j.ClaimForm > claimForm {
 		return Job{}, fmt.Errorf("%s of %s: %w: its claims have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
 			jobName, st, ErrMismatch, j.ClaimForm, claimForm)
+	}
+	if _, err := row.Named(j.Task); err != nil {
+		return Job{}, fmt.Errorf("%s of %s: %w: %w; take the program that began the job, or a newer one", jobName, st, ErrMismatch, err)
 	}
 	return j, nil
 }
@@ -292,6 +310,7 @@ func compare(st store.Store, have, want Job) error {
 	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
 	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)
 	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
+	differ(&model, "task", taskName(have.Task), taskName(want.Task))
 	differ(&model, "output", have.Activation, want.Activation)
 	differ(&model, "output name", have.OutputName, want.OutputName)
 	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
@@ -306,6 +325,9 @@ func compare(st store.Store, have, want Job) error {
 	}
 	return nil
 }
+
+// taskName is what a record's Task means.
+func taskName(recorded string) string { return cmp.Or(recorded, row.Classify.Name()) }
 
 func auto(n int) string {
 	if n == 0 {

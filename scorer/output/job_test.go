@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -19,14 +20,14 @@ import (
 
 func TestJoinCreatesThenJoins(t *testing.T) {
 	st := new(mem.Store)
-	first, created, err := Join(t.Context(), st, testJob(JSONL))
+	first, created, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil || !created {
 		t.Fatalf("%v, created %v", err, created)
 	}
 	if first.ID == "" || first.Checksum == "" || first.Version != 1 || first.Created.IsZero() {
 		t.Errorf("the record lacks something: %+v", first)
 	}
-	second, created, err := Join(t.Context(), st, testJob(JSONL))
+	second, created, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil || created || second != first {
 		t.Errorf("joined %+v, %v, created %v, want %+v", second, err, created, first)
 	}
@@ -38,7 +39,7 @@ func TestJoinCreatesThenJoins(t *testing.T) {
 
 func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	st := new(mem.Store)
-	auto := testJob(CSV)
+	auto := testJob(row.CSV)
 	auto.Batch, auto.Chunk, auto.AutoBatch, auto.Listed = 0, 0, 16, 100_000
 	first, _, err := Join(t.Context(), st, auto)
 	if err != nil || first.Batch != 16 || first.Chunk != 64 {
@@ -74,7 +75,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 // those did that were created by earlier versions.
 func TestJoinWithoutARecordedChunk(t *testing.T) {
 	st := new(mem.Store)
-	auto := testJob(CSV)
+	auto := testJob(row.CSV)
 	auto.Batch, auto.Chunk = 16, 0
 	if first, _, err := Join(t.Context(), st, auto); err != nil || first.Chunk != 0 {
 		t.Fatalf("%+v, %v", first, err)
@@ -92,7 +93,7 @@ func TestJoinWithoutARecordedChunk(t *testing.T) {
 
 func TestJoinWithAPathThatIsNotUTF8(t *testing.T) {
 	st := new(mem.Store)
-	want := testJob(JSONL)
+	want := testJob(row.JSONL)
 	want.Images = "/data/\xff\xfe"
 	want.Model = "tiny\xff.onnx"
 	for range 2 {
@@ -116,7 +117,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 	}{
 		"images":    {change: func(j *Job) { j.Images = "/other" }, kind: ErrOtherJob, says: []string{"images: have /data/images, want /other"}},
 		"max":       {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob, says: []string{"max: have 0, want 5"}},
-		"format":    {change: func(j *Job) { j.Format = CSV }, kind: ErrOtherJob, says: []string{"format: have jsonl, want csv"}},
+		"format":    {change: func(j *Job) { j.Format = row.CSV }, kind: ErrOtherJob, says: []string{"format: have jsonl, want csv"}},
 		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob, says: []string{"dependent rows allowed: have false, want true"}},
 		"topk":      {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob, says: []string{"top-k: have 2, want 9"}},
 		"model": {
@@ -137,13 +138,13 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 			says: []string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
 	} {
 		st := new(mem.Store)
-		first := testJob(JSONL)
+		first := testJob(row.JSONL)
 		first.Decoding = 2
 		if _, _, err := Join(t.Context(), st, first); err != nil {
 			t.Fatal(err)
 		}
 		before := objects(t, st)
-		want := testJob(JSONL)
+		want := testJob(row.JSONL)
 		tt.change(&want)
 		_, _, err := Join(t.Context(), st, want)
 		if !errors.Is(err, tt.kind) {
@@ -163,7 +164,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		"name of the model": func(j *Job) { j.Model = "renamed.onnx" }, "device": func(j *Job) { j.Device = "cuda:1" },
 	} {
 		st := new(mem.Store)
-		want := testJob(JSONL)
+		want := testJob(row.JSONL)
 		if _, _, err := Join(t.Context(), st, want); err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +194,7 @@ func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 		start := make(chan struct{})
 		for i := range workers {
 			group.Go(func() {
-				want := testJob(JSONL)
+				want := testJob(row.JSONL)
 				want.Max = 1 + i%2
 				want.Batch, want.Chunk = 0, 0 // what others choose by themselves is no difference
 				want.AutoBatch, want.Listed = 1+i, 1000*i
@@ -229,7 +230,7 @@ func TestFault08_OutputWithoutARecordIsNotOurs(t *testing.T) {
 	for _, name := range []string{"part-00000.jsonl", "part-00000.csv", SuccessName, manifestName, Folder + "claims/chunk-00003.000000"} {
 		st := new(mem.Store)
 		st.Put(name, []byte("x"))
-		_, _, err := Join(t.Context(), st, testJob(JSONL))
+		_, _, err := Join(t.Context(), st, testJob(row.JSONL))
 		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v, want ErrOtherJob that names it", name, err)
 		}
@@ -239,7 +240,7 @@ func TestFault08_OutputWithoutARecordIsNotOurs(t *testing.T) {
 	}
 	st := new(mem.Store)
 	st.Put("notes.txt", []byte("x"))
-	if _, created, err := Join(t.Context(), st, testJob(JSONL)); err != nil || !created {
+	if _, created, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil || !created {
 		t.Errorf("a folder with files of no concern: %v", err)
 	}
 }
@@ -253,7 +254,7 @@ func TestFault08_JoinedBetweenTwoLooks(t *testing.T) {
 		f.BeforeOpen = func(_ context.Context, n int, _ string) error {
 			if n == 0 {
 				defer func() {
-					want := testJob(JSONL)
+					want := testJob(row.JSONL)
 					want.Max = 3
 					complete(t, inner, want, 3)
 				}()
@@ -261,7 +262,7 @@ func TestFault08_JoinedBetweenTwoLooks(t *testing.T) {
 			}
 			return nil
 		}
-		want := testJob(JSONL)
+		want := testJob(row.JSONL)
 		want.Max = 3
 		if !same {
 			want.Max = 4
@@ -282,7 +283,7 @@ func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 		}
 		return err
 	}}
-	j, created, err := Join(t.Context(), f, testJob(JSONL))
+	j, created, err := Join(t.Context(), f, testJob(row.JSONL))
 	if err != nil || !created {
 		t.Fatalf("%v, created %v", err, created)
 	}
@@ -291,7 +292,7 @@ func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 	}
 
 	f = &storetest.Faulty{Store: new(mem.Store), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
-	if _, _, err := Join(t.Context(), f, testJob(JSONL)); !errors.Is(err, errLost) {
+	if _, _, err := Join(t.Context(), f, testJob(row.JSONL)); !errors.Is(err, errLost) {
 		t.Errorf("a create that never took effect: %v", err)
 	}
 }
@@ -300,14 +301,14 @@ func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 // mismatch, never a silent restart.
 func TestFault28_DamagedRecord(t *testing.T) {
 	st := new(mem.Store)
-	if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+	if _, _, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil {
 		t.Fatal(err)
 	}
 	good := objects(t, st)[jobName]
 	check := func(what, body string) {
 		st.Put(jobName, []byte(body))
 		for i, err := range []error{
-			func() error { _, _, err := Join(t.Context(), st, testJob(JSONL)); return err }(),
+			func() error { _, _, err := Join(t.Context(), st, testJob(row.JSONL)); return err }(),
 			func() error { _, err := ReadJob(t.Context(), st); return err }(),
 		} {
 			if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), jobName) {
@@ -328,7 +329,7 @@ func TestFault28_DamagedRecord(t *testing.T) {
 	check("another version", strings.Replace(good, `"version": 1`, `"version": 2`, 1))
 	check("an unknown field", strings.Replace(good, `"max"`, `"extra": 1, "max"`, 1))
 	st.Put(jobName, []byte(good))
-	if _, _, err := Join(t.Context(), st, testJob(JSONL)); err != nil {
+	if _, _, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -336,7 +337,7 @@ func TestFault28_DamagedRecord(t *testing.T) {
 // TestClaimFormOfAJob: new jobs name their claims; jobs begun before claims had
 // names, and retries of those, number them.
 func TestClaimFormOfAJob(t *testing.T) {
-	newJob, _, err := Join(t.Context(), new(mem.Store), testJob(JSONL))
+	newJob, _, err := Join(t.Context(), new(mem.Store), testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +346,7 @@ func TestClaimFormOfAJob(t *testing.T) {
 	}
 
 	st := new(mem.Store)
-	old := testJob(JSONL)
+	old := testJob(row.JSONL)
 	body, err := encodeRecord(&old)
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +355,7 @@ func TestClaimFormOfAJob(t *testing.T) {
 		t.Errorf("the record of an old job has a field of its own for claims:\n%s", body)
 	}
 	st.Put(jobName, body)
-	joined, _, err := Join(t.Context(), st, testJob(JSONL))
+	joined, _, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +364,7 @@ func TestClaimFormOfAJob(t *testing.T) {
 	}
 
 	for _, job := range []Job{newJob, joined} {
-		retry := testJob(JSONL)
+		retry := testJob(row.JSONL)
 		retry.Retry = &Retry{Of: job.ID, Generation: 1}
 		retry.ClaimForm = job.ClaimForm
 		again, _, err := Join(t.Context(), new(mem.Store), retry)
@@ -372,7 +373,7 @@ func TestClaimFormOfAJob(t *testing.T) {
 		}
 	}
 
-	later := testJob(JSONL)
+	later := testJob(row.JSONL)
 	later.ClaimForm = claimForm + 1
 	if body, err = encodeRecord(&later); err != nil {
 		t.Fatal(err)
@@ -383,7 +384,7 @@ func TestClaimFormOfAJob(t *testing.T) {
 }
 
 func FuzzParseJob(f *testing.F) {
-	j := testJob(JSONL)
+	j := testJob(row.JSONL)
 	j.ID, j.Created = "id", time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	body, err := encodeRecord(&j)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -35,10 +36,10 @@ var (
 )
 
 // PartName is the name of the part that holds chunk i.
-func PartName(i int, f Format) string { return fmt.Sprintf("%s%05d.%s", partPrefix, i, f) }
+func PartName(i int, f row.Format) string { return fmt.Sprintf("%s%05d.%s", partPrefix, i, f) }
 
 // partChunk is the chunk whose part has that name; false for other names.
-func partChunk(name string, f Format) (int, bool) {
+func partChunk(name string, f row.Format) (int, bool) {
 	digits, ok := strings.CutPrefix(name, partPrefix)
 	if !ok {
 		return 0, false

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
@@ -80,7 +81,7 @@ func TestFault24_DoubledNamesAndDoubledContent(t *testing.T) {
 	}
 	twice := &storetest.Faulty{Store: images, Listed: func(i int, _ store.Object) (int, error) { return 1 + i%2, nil }}
 	var duplicates int
-	j, _, err := Join(t.Context(), out, testJob(JSONL))
+	j, _, err := Join(t.Context(), out, testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestFault02_TheManifestsAnswerIsLost(t *testing.T) {
 // Row 28: a manifest that is damaged or cut is a mismatch, never listed anew.
 func TestFault28_DamagedManifest(t *testing.T) {
 	st := new(mem.Store)
-	r := complete(t, st, testJob(JSONL), 3)
+	r := complete(t, st, testJob(row.JSONL), 3)
 	good := objects(t, st)[manifestName]
 	check := func(what, body string) {
 		st.Put(manifestName, []byte(body))

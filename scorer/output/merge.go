@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -16,11 +17,11 @@ import (
 // ErrMismatch says that one does not fit. It holds a few parts in memory at a
 // time, and for Parquet one row group.
 //
-// Rows have the Form of the job's parts, so that an output merges to the same
-// bytes for as long as it exists.
+// Rows are typed as the job's parts are, so that an output merges to the same bytes
+// for as long as it exists.
 //
 // After an error, what w got is to be thrown away.
-func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
+func Merge(ctx context.Context, st store.Store, w io.Writer, f row.Format) error {
 	in, err := openFolder(ctx, st)
 	if err != nil {
 		return err
@@ -29,16 +30,17 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, f Format) error {
 	return in.undisturbed(ctx, in.merge(ctx, w, f))
 }
 
-func (f *folder) merge(ctx context.Context, w io.Writer, to Format) error {
+func (f *folder) merge(ctx context.Context, w io.Writer, to row.Format) error {
 	if missing := missingParts(f.st, f.done, f.job.Format); missing != nil && f.state.success != nil {
 		return goneParts(f.st, missing)
 	} else if missing != nil {
 		return unfinished(missing)
 	}
-	if to == "" {
-		to = f.job.Format
+	schema := f.job.Schema()
+	if to != "" {
+		schema.Format = to
 	}
-	out, err := newRowWriter(w, Form{to, f.job.form().Typed})
+	out, err := schema.NewWriter(w)
 	if err != nil {
 		return err
 	}

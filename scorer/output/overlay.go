@@ -5,24 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // overlay puts newer rows in the place of older ones of the same images. Both
 // come in the order of a manifest, so that neither is held as a whole.
 type overlay struct {
-	next func() (Row, error, bool)
-	stop func()
-	row  Row // the next newer one, unless over
-	path string
-	over bool
-	err  error
-	used int
+	equal func(a, b *row.Row) bool
+	next  func() (row.Row, error, bool)
+	stop  func()
+	row   row.Row // the next newer one, unless over
+	path  string
+	over  bool
+	err   error
+	used  int
 }
 
 // newOverlay returns an overlay of those newer rows, which the caller closes.
-func newOverlay(newer iter.Seq2[Row, error]) *overlay {
-	o := &overlay{}
+// equal compares two rows.
+func newOverlay(newer iter.Seq2[row.Row, error], equal func(a, b *row.Row) bool) *overlay {
+	o := &overlay{equal: equal}
 	o.next, o.stop = iter.Pull2(newer)
 	o.advance()
 	return o
@@ -43,7 +46,7 @@ func (o *overlay) advance() {
 // replace puts newer rows in the place of older ones, in rows itself, and reports
 // whether any differs. Rows come in order from call to call; newer ones of images
 // between two calls are passed over.
-func (o *overlay) replace(rows []Row) (changed bool, err error) {
+func (o *overlay) replace(rows []row.Row) (changed bool, err error) {
 	for i := range rows {
 		path, err := rows[i].Name()
 		if err != nil {
@@ -58,7 +61,7 @@ func (o *overlay) replace(rows []Row) (changed bool, err error) {
 		if o.over || o.path != path {
 			continue
 		}
-		if !equalRows(&rows[i], &o.row) {
+		if !o.equal(&rows[i], &o.row) {
 			rows[i], changed = o.row, true
 		}
 		o.used++
@@ -67,26 +70,20 @@ func (o *overlay) replace(rows []Row) (changed bool, err error) {
 	return changed, o.err
 }
 
-// equalRows reports whether two rows are written alike.
-func equalRows(a, b *Row) bool {
-	return a.Path == b.Path && a.PathBase64 == b.PathBase64 && a.Size == b.Size && a.Status == b.Status &&
-		a.Label == b.Label && a.ClassID == b.ClassID && a.Score == b.Score && a.Error == b.Error && slices.Equal(a.TopK, b.TopK)
-}
-
 // rows are those of a folder, in the order of its manifest.
-func (f *folder) rows(ctx context.Context) iter.Seq2[Row, error] {
+func (f *folder) rows(ctx context.Context) iter.Seq2[row.Row, error] {
 	enough := errors.New("enough")
-	return func(yield func(Row, error) bool) {
+	return func(yield func(row.Row, error) bool) {
 		err := f.parts(ctx, func(p part) error {
-			for _, row := range p.rows {
-				if !yield(row, nil) {
+			for _, r := range p.rows {
+				if !yield(r, nil) {
 					return enough
 				}
 			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, enough) {
-			yield(Row{}, err)
+			yield(row.Row{}, err)
 		}
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -14,15 +14,14 @@ import (
 type part struct {
 	chunk    int
 	name     string
-	rows     []Row
+	rows     []row.Row
 	digest   string // hex
 	etag     string
 	modified time.Time
 }
 
-// readPart reads the part of a chunk and checks that its rows are the results
-// of the chunk's entries, simulated or not as the job is. If not, it is
-// ErrMismatch.
+// readPart reads the part of a chunk and checks that its rows are the results of
+// the chunk's entries. If they are not, it is ErrMismatch.
 func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int) (part, error) {
 	p, err := decodePart(ctx, st, job, chunk)
 	if err != nil {
@@ -34,12 +33,7 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 		return p, err
 	}
 	if err = cover(entries, p.rows); err != nil {
-		err = fmt.Errorf("%w: %w", ErrMismatch, err)
-	} else {
-		err = job.mixed(p.rows)
-	}
-	if err != nil {
-		return p, damagedPart(p.name, st, err)
+		return p, damagedPart(p.name, st, fmt.Errorf("%w: %w", ErrMismatch, err))
 	}
 	return p, nil
 }
@@ -52,7 +46,7 @@ func decodePart(ctx context.Context, st store.Store, job *Job, chunk int) (part,
 		return p, err
 	}
 	p.digest, p.etag, p.modified = hexDigest(body), o.ETag, o.Modified
-	if p.rows, err = Decode(body, job.form()); err != nil {
+	if p.rows, err = job.decode(body); err != nil {
 		return p, damagedPart(p.name, st, err)
 	}
 	return p, nil
@@ -63,9 +57,35 @@ func damagedPart(name string, st store.Store, err error) error {
 	return fmt.Errorf("%s of %s: %w; %s", name, st, err, repairAdvice(st))
 }
 
-// repairAdvice is what to do about an output that is damaged.
-func repairAdvice(st store.Store) string {
-	return "to mend it: batchscore repair " + shellquote.Quote(st.String())
+// decode reads the rows of a part. Bytes that are not rows of the job are
+// ErrMismatch.
+func (j *Job) decode(body []byte) ([]row.Row, error) {
+	rows, err := j.Schema().Decode(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
+	}
+	return rows, nil
+}
+
+// fits reports whether a row is the result of that entry.
+func fits(r *row.Row, e shard.Entry) bool {
+	name, err := r.Name()
+	return err == nil && name == e.Path && r.Size == e.Size
+}
+
+// cover returns an error that says what is wrong if rows are not the results of
+// those entries, in order.
+func cover(entries []shard.Entry, rows []row.Row) error {
+	if len(rows) != len(entries) {
+		return fmt.Errorf("%d rows for %d images", len(rows), len(entries))
+	}
+	for i, e := range entries {
+		if !fits(&rows[i], e) {
+			return fmt.Errorf("row %d is %q of %d bytes, the manifest has %q of %d bytes",
+				i, rows[i].Path, rows[i].Size, e.Path, e.Size)
+		}
+	}
+	return nil
 }
 
 // appendDigest appends a part's line to the file of digests, which sha256sum

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -65,7 +66,7 @@ type Progress struct {
 }
 
 // Failed is how many images have a row and no label.
-func (p *Progress) Failed() int { return failed(p.Statuses) }
+func (p *Progress) Failed() int { return row.Failed(p.Statuses) }
 
 // Alive is how many ranks are at work.
 func (p *Progress) Alive() int {
@@ -150,7 +151,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		o.job, o.started = &job, object.Modified
 	}
 	p := Progress{
-		Output: o.st.String(), Job: o.job.ID, Stage: Listing, Simulated: o.job.Precision == Simulated,
+		Output: o.st.String(), Job: o.job.ID, Stage: Listing, Simulated: o.job.Simulated(),
 		Statuses: o.statuses, Started: o.started, Ranks: []RankProgress{},
 	}
 	if o.chunks == nil {
@@ -226,20 +227,20 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 			unread = append(unread, chunk)
 		}
 	}
-	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]Row, error) {
+	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]row.Row, error) {
 		name := PartName(unread[i], o.job.Format)
 		body, _, err := store.ReadAll(ctx, o.st, name)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := Decode(body, o.job.form())
+		rows, err := o.job.decode(body)
 		if err != nil {
 			return nil, damagedPart(name, o.st, err)
 		}
 		return rows, nil
-	}, func(i int, rows []Row) error {
-		for _, row := range rows {
-			o.statuses[row.Status]++
+	}, func(i int, rows []row.Row) error {
+		for _, r := range rows {
+			o.statuses[r.Status]++
 		}
 		o.read.Add(unread[i])
 		return nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -52,7 +53,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	if _, err := o.Look(t.Context()); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("an empty place: %v", err)
 	}
-	job, _, err := Join(t.Context(), st, testJob(JSONL))
+	job, _, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 		t.Errorf("before the manifest: %+v", p)
 	}
 
-	r := begin(t, st, testJob(JSONL), numbered(44)) // 5 chunks of 8, one of 4
+	r := begin(t, st, testJob(row.JSONL), numbered(44)) // 5 chunks of 8, one of 4
 	rankZero := ofThree(0, clock.now)
 	zero := claimsOf(st, rankZero, clock)
 	one := claimsOf(st, ofThree(1, clock.now), clock)
@@ -86,7 +87,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	if p.Rate != 24.0/20 || p.LeftSeconds != 17 || !p.Last.Equal(clock.now) {
 		t.Errorf("rate %v, left %v, last %v: want 1.2, 17s, %v", p.Rate, p.LeftSeconds, p.Last, clock.now)
 	}
-	if n := p.Statuses[StatusOK] + p.Failed(); n != 24 || p.Failed() == 0 {
+	if n := p.Statuses[row.StatusOK] + p.Failed(); n != 24 || p.Failed() == 0 {
 		t.Errorf("statuses %v", p.Statuses)
 	}
 	type rank struct {
@@ -160,7 +161,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 func TestProgressWritesNothing(t *testing.T) {
 	clock := newClock()
 	st := clock.store()
-	r := begin(t, st, testJob(CSV), numbered(20))
+	r := begin(t, st, testJob(row.CSV), numbered(20))
 	if _, err := claimsOf(st, elsewhere(0), clock).TryAcquire(t.Context(), claim.OnChunk(0)); err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +178,11 @@ func TestProgressWritesNothing(t *testing.T) {
 func TestProgressOfADamagedPart(t *testing.T) {
 	clock := newClock()
 	st := clock.store()
-	begin(t, st, testJob(JSONL), numbered(20))
-	if _, err := st.Create(t.Context(), PartName(1, JSONL), []byte("no row\n")); err != nil {
+	begin(t, st, testJob(row.JSONL), numbered(20))
+	if _, err := st.Create(t.Context(), PartName(1, row.JSONL), []byte("no row\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartName(1, JSONL)) {
+	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartName(1, row.JSONL)) {
 		t.Errorf("want ErrMismatch that names the part, have %v", err)
 	}
 }

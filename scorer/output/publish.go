@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -217,7 +218,7 @@ type newPart struct {
 func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n newPart) error) error {
 	var newer []*overlay
 	for _, f := range p.retries {
-		o := newOverlay(f.rows(ctx))
+		o := newOverlay(f.rows(ctx), p.job.Schema().Equal)
 		defer o.close()
 		newer = append(newer, o)
 	}
@@ -248,7 +249,7 @@ func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n 
 		}
 		if changed {
 			var err error
-			if n.body, err = Encode(stored.rows, p.job.form()); err != nil {
+			if n.body, err = p.job.Schema().Encode(stored.rows); err != nil {
 				return fmt.Errorf("%s: %w", n.name, err)
 			}
 			n.digest = hexDigest(n.body)
@@ -275,7 +276,7 @@ func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n 
 }
 
 // check compares the rows of a chunk, the newer ones among them, with the manifest.
-func (p *publication) check(chunk int, rows []Row) error {
+func (p *publication) check(chunk int, rows []row.Row) error {
 	first, last := p.chunks.Range(chunk)
 	entries, err := p.manifest.Entries(nil, first, last)
 	if err != nil {
@@ -284,7 +285,7 @@ func (p *publication) check(chunk int, rows []Row) error {
 	if err := cover(entries, rows); err != nil {
 		return fmt.Errorf("%w: %w", ErrMismatch, err)
 	}
-	return p.job.mixed(rows)
+	return nil
 }
 
 // succeed is the end of step 3.

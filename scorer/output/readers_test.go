@@ -2,7 +2,6 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 	"github.com/batchscore/batchscore/shard"
@@ -18,7 +18,7 @@ import (
 
 // misleading are rows that readers which guess types, quotes or missing values
 // get wrong. More of them fail, at the beginning, than any reader looks at.
-func misleading(t *testing.T) ([]Row, *shard.Manifest) {
+func misleading(t *testing.T) ([]row.Row, *shard.Manifest) {
 	t.Helper()
 	b := shard.Builder{Room: room}
 	names := storetest.Names()
@@ -37,17 +37,20 @@ func misleading(t *testing.T) ([]Row, *shard.Manifest) {
 	t.Cleanup(m.Close)
 	labels := []string{"NA", "null", "None", "nan", "0123", "1e5", "true", "2019-01-01", "=1+1", "@SUM(A1)", "-x", "a,b", `say "x"`, "é", " x ", "\\N"}
 	scores := []float32{0.947915, 1, 0, 0.5, 1e-7, 0.1}
-	var rows []Row
+	var rows []row.Row
 	entries, err := m.Entries(nil, 0, m.Len())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, e := range entries {
-		r := Row{Path: strings.Clone(e.Path), Size: e.Size, Status: "not_found", ClassID: -1, Error: "not there"}
+		r := row.Row{Path: strings.Clone(e.Path), Size: e.Size, Status: "not_found", Error: "not there",
+			Answer: &row.Classification{ClassID: -1}}
 		if !strings.HasPrefix(e.Path, " failed/") {
 			label, s := labels[i%len(labels)], scores[i%len(scores)]
-			r = Row{Path: r.Path, Size: e.Size, Status: StatusOK, Label: label, ClassID: i % 1000, Score: s,
-				TopK: []Class{{i % 1000, label, s}, {0, "other", 0}}}
+			r = row.Row{Path: r.Path, Size: e.Size, Status: row.StatusOK, Answer: &row.Classification{
+				Label: label, ClassID: i % 1000, Score: s,
+				TopK: []row.Class{{ClassID: i % 1000, Label: label, Score: s}, {Label: "other"}},
+			}}
 		}
 		rows = append(rows, r)
 	}
@@ -89,17 +92,12 @@ func TestReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := make([]Row, len(rows))
-	for i, r := range rows {
-		if want[i] = r.written(); want[i].TopK == nil {
-			want[i].TopK = []Class{}
-		}
-	}
-	var expected bytes.Buffer
-	if err := json.NewEncoder(&expected).Encode(want); err != nil {
+	expected, err := row.Schema{Task: row.Classify, Format: row.JSONL, Typed: true}.Encode(rows)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "expected.json"), expected.Bytes(), 0o644); err != nil {
+	expected = fmt.Appendf(nil, "[%s]", bytes.Join(bytes.Split(bytes.TrimSpace(expected), []byte("\n")), []byte(",")))
+	if err := os.WriteFile(filepath.Join(folder, "expected.json"), expected, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), python, "testdata/readers/check.py", "../../docs/readers.md", folder)

@@ -116,11 +116,11 @@ func (r *repair) run(ctx context.Context) error {
 
 // open reads what cannot be made again.
 func (r *repair) open(ctx context.Context) (err error) {
-	if r.job, err = ReadJob(ctx, r.st); err != nil {
+	if r.job, err = ExistingJob(ctx, r.st); err != nil {
 		if errors.Is(err, ErrMismatch) {
 			return fmt.Errorf("this cannot be repaired: %w", err)
 		}
-		return notOutput(r.st, err)
+		return err
 	}
 	r.base, err = ReadManifest(ctx, r.st)
 	switch {
@@ -309,20 +309,17 @@ func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
 	if len(p.rows) != last-first {
 		return fmt.Sprintf("it has %d rows that can be read, for %d images", len(p.rows), last-first), nil
 	}
-	if err := r.job.mixed(p.rows); err != nil {
-		return err.Error(), nil
-	}
-	fits := make([]bool, len(p.rows))
+	fitting := make([]bool, len(p.rows))
 	for _, m := range r.manifests {
 		entries, err := m.Entries(nil, first, last)
 		if err != nil {
 			return "", err
 		}
 		for i, e := range entries {
-			fits[i] = fits[i] || p.rows[i].fits(e)
+			fitting[i] = fitting[i] || fits(&p.rows[i], e)
 		}
 	}
-	if i := slices.Index(fits, false); i >= 0 {
+	if i := slices.Index(fitting, false); i >= 0 {
 		return fmt.Sprintf("row %d is not that of the image in this place", i), nil
 	}
 	return "", nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // Kind says what is wrong with an output.
@@ -37,9 +38,9 @@ const maxProblems = 1000
 
 // Report is what Verify found.
 type Report struct {
-	Output string `json:"output"`
-	Job    string `json:"job"`
-	Format Format `json:"format"`
+	Output string     `json:"output"`
+	Job    string     `json:"job"`
+	Format row.Format `json:"format"`
 	// Simulated reports whether no model computed the rows.
 	Simulated bool `json:"simulated,omitempty"`
 	// DependentRows reports whether rows were allowed to depend on the other images of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -49,7 +50,7 @@ func (s *Set) Count() int {
 func (s *Set) All() bool { return s.Count() == s.n }
 
 // Done lists the output and returns which chunks have their part.
-func Done(ctx context.Context, st store.Store, c shard.Chunks, f Format) (*Set, error) {
+func Done(ctx context.Context, st store.Store, c shard.Chunks, f row.Format) (*Set, error) {
 	done := NewSet(c.Count())
 	err := store.Names(ctx, st, partPrefix, func(name string) error {
 		if i, ok := partChunk(name, f); ok && i < done.n {

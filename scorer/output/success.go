@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -23,12 +24,12 @@ type Success struct {
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
 	// Failed sums the statuses but ok; See is the command that shows those images.
-	Failed    int     `json:"failed,omitempty"`
-	See       string  `json:"see,omitempty"`
-	Chunks    int     `json:"chunks"`
-	ChunkSize int     `json:"chunk_size"`
-	Format    Format  `json:"format"`
-	Digests   Digests `json:"digests"`
+	Failed    int        `json:"failed,omitempty"`
+	See       string     `json:"see,omitempty"`
+	Chunks    int        `json:"chunks"`
+	ChunkSize int        `json:"chunk_size"`
+	Format    row.Format `json:"format"`
+	Digests   Digests    `json:"digests"`
 	// Activation is what the model's output was taken for; see Job.
 	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
@@ -65,7 +66,7 @@ type Success struct {
 // RetryOutcome is what a retry did.
 type RetryOutcome struct {
 	Generation int            `json:"generation"` // its number, from 1 on
-	Statuses   Selection      `json:"statuses"`   // of the images that were scored again
+	Statuses   row.Selection  `json:"statuses"`   // of the images that were scored again
 	Images     int            `json:"images"`
 	Now        map[string]int `json:"now"` // images by status, of those
 	// Ended is when the last of them was scored, MakespanSeconds how long that took.
@@ -101,7 +102,7 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 	if err := decodeRecord(body, &s); err != nil {
 		return Success{}, &damagedRecord{SuccessName, st.String(), err}
 	}
-	s.Failed = failed(s.Statuses) // which older ones do not say
+	s.Failed = row.Failed(s.Statuses) // which older ones do not say
 	return s, nil
 }
 
@@ -279,7 +280,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 // newSuccess says of a job what does not depend on its rows.
 func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	return Success{
-		Job: job.ID, Images: c.Entries, Statuses: map[string]int{}, Simulated: job.Precision == Simulated,
+		Job: job.ID, Images: c.Entries, Statuses: map[string]int{}, Simulated: job.Simulated(),
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation,
 		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions,
 	}
@@ -295,7 +296,7 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 
 // encode is the content of _SUCCESS in that place.
 func (s *Success) encode(st store.Store) ([]byte, error) {
-	s.Failed, s.See = failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
+	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", SuccessName, err)
@@ -312,7 +313,7 @@ func unfinished(missing error) error {
 }
 
 // missingParts says which chunks have no part; nil if none.
-func missingParts(st store.Store, done *Set, f Format) error {
+func missingParts(st store.Store, done *Set, f row.Format) error {
 	missing := done.Len() - done.Count()
 	if missing == 0 {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -92,13 +93,13 @@ func (v *verifier) damaged(name string, err error) bool {
 // open reads the record and the manifest, without which nothing can be said.
 func (v *verifier) open(ctx context.Context) (bool, error) {
 	var err error
-	if v.job, err = ReadJob(ctx, v.st); err != nil {
+	if v.job, err = ExistingJob(ctx, v.st); err != nil {
 		if v.damaged(jobName, err) {
 			return false, nil
 		}
-		return false, notOutput(v.st, err)
+		return false, err
 	}
-	v.report.Job, v.report.Format, v.report.Simulated = v.job.ID, v.job.Format, v.job.Precision == Simulated
+	v.report.Job, v.report.Format, v.report.Simulated = v.job.ID, v.job.Format, v.job.Simulated()
 	v.report.DependentRows = v.job.DependentRows
 	if v.base, err = ReadManifest(ctx, v.st); err != nil {
 		if errors.Is(err, store.ErrNotExist) {
@@ -191,13 +192,10 @@ func (v *verifier) part(chunk int, body []byte) error {
 		return nil
 	}
 	v.lines = appendDigest(v.lines, hexDigest(body), name)
-	rows, err := Decode(body, v.job.form())
+	rows, err := v.job.decode(body)
 	if err != nil {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil
-	}
-	if err := v.job.mixed(rows); err != nil {
-		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: name, Detail: err.Error()})
 	}
 	v.report.Parts++
 	v.report.Rows += len(rows)
@@ -212,7 +210,7 @@ func (v *verifier) part(chunk int, body []byte) error {
 
 // row checks row i of the part of the chunk of v.entries, of which the first is
 // that of index first.
-func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
+func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	say := func(kind Kind, path, format string, args ...any) {
 		v.report.add(Problem{Kind: kind, Chunk: chunk, Object: name, Path: path,
 			Detail: fmt.Sprintf("row %d: ", i) + fmt.Sprintf(format, args...)})
@@ -238,13 +236,8 @@ func (v *verifier) row(chunk int, name string, first, i int, r *Row) error {
 	if r.Size != e.Size && !v.before(r.Size, path) {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
 	}
-	if ok := r.Status == StatusOK; ok != (r.ClassID >= 0) || ok != (r.Error == "") {
-		say(Altered, path, "status %q with class %d and error %q", r.Status, r.ClassID, r.Error)
-	}
-	// The scores of probabilities are the model's own; all others were made to be
-	// from 0 to 1, or checked, when they were written.
-	if own := v.job.Activation == "" || v.job.Activation == "probabilities"; !own && !(r.Score >= -0.05 && r.Score <= 1.05) {
-		say(Altered, path, "the score %v is not from 0 to 1, as those of %s are", r.Score, v.job.Activation)
+	if err := v.job.Schema().Check(r); err != nil {
+		say(Altered, path, "%v", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -25,7 +26,7 @@ func TestFinish(t *testing.T) {
 	clk := newClock()
 	st := clk.store()
 	begun := clk.now
-	r := begin(t, st, testJob(JSONL), numbered(20))
+	r := begin(t, st, testJob(row.JSONL), numbered(20))
 	if _, err := ReadSuccess(t.Context(), st); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("before the end: %v", err)
 	}
@@ -38,7 +39,7 @@ func TestFinish(t *testing.T) {
 	}
 	w := WorkerSummary{
 		Worker: elsewhere(1), Device: "cpu", Started: begun.Add(-time.Second), Seconds: 11, Images: 20,
-		Statuses: map[string]int{StatusOK: 20}, Chunks: 3, End: "done",
+		Statuses: map[string]int{row.StatusOK: 20}, Chunks: 3, End: "done",
 	}
 	if err := WriteSummary(t.Context(), st, w); err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func TestFinish(t *testing.T) {
 	all := objects(t, st)
 	want := Success{
 		Version: 1, Job: r.j.ID, Images: 20, Statuses: statuses, Failed: statuses["truncated"],
-		See: "batchscore show memory --status truncated", Chunks: 3, ChunkSize: 8, Format: JSONL, JPEGDecoder: "libjpeg-turbo",
+		See: "batchscore show memory --status truncated", Chunks: 3, ChunkSize: 8, Format: row.JSONL, JPEGDecoder: "libjpeg-turbo",
 		Digests: Digests{Manifest: r.m.Digest(), Model: "sha256:m", Preprocess: "sha256:p", Labels: "sha256:l",
 			Parts: digest([]byte(all[digestsName]))},
 		Started: begun.Add(-time.Second), Ended: begun.Add(10 * time.Second), MakespanSeconds: 11, ImagesPerSecond: 20. / 11,
@@ -71,7 +72,7 @@ func TestFinish(t *testing.T) {
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}
-	if statuses[StatusOK] == 20 || statuses[StatusOK] == 0 {
+	if statuses[row.StatusOK] == 20 || statuses[row.StatusOK] == 0 {
 		t.Fatalf("the sample lacks a kind of row: %v", statuses)
 	}
 	again, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
@@ -84,7 +85,7 @@ func TestFinish(t *testing.T) {
 // Killed workers leave no summary; the store bears witness for them.
 func TestMakespanWithoutSummaries(t *testing.T) {
 	clk := newClock()
-	r := begin(t, clk.store(), testJob(JSONL), numbered(20))
+	r := begin(t, clk.store(), testJob(row.JSONL), numbered(20))
 	for chunk := range r.c.Count() {
 		clk.now = clk.now.Add(time.Minute)
 		r.commit(t, chunk)
@@ -97,7 +98,7 @@ func TestMakespanWithoutSummaries(t *testing.T) {
 
 func TestFinishRefusesAPartThatDoesNotFit(t *testing.T) {
 	st := new(mem.Store)
-	r := begin(t, st, testJob(CSV), numbered(20))
+	r := begin(t, st, testJob(row.CSV), numbered(20))
 	for chunk := range r.c.Count() {
 		r.commit(t, chunk)
 	}
@@ -113,7 +114,7 @@ func TestFinishRefusesAPartThatDoesNotFit(t *testing.T) {
 // Finish was killed between the digests and _SUCCESS.
 func TestFault01_FinishGoesOnWhereItWasKilled(t *testing.T) {
 	st := new(mem.Store)
-	r := complete(t, st, testJob(JSONL), 20)
+	r := complete(t, st, testJob(row.JSONL), 20)
 	st.Remove(SuccessName)
 	r.finish(t)
 	checkRows(t, st, numbered(20))
@@ -184,7 +185,7 @@ func TestFault26_MoreRanksThanWork(t *testing.T) {
 		var merged [][]byte
 		for _, ranks := range []int{1, 3, 40} {
 			st := new(mem.Store)
-			r := begin(t, st, testJob(JSONL), numbered(images))
+			r := begin(t, st, testJob(row.JSONL), numbered(images))
 			for rank := range ranks {
 				lo, hi := r.c.Share(rank, ranks)
 				for chunk := lo; chunk < hi; chunk++ {
@@ -281,13 +282,13 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		}), found: map[Kind]int{Damaged: 1}, says: []string{"_SUCCESS", "checksum"}},
 		{name: "_SUCCESS of another job", tamper: func(t *testing.T, st *mem.Store, all map[string]string) {
 			other := new(mem.Store)
-			complete(t, other, testJob(JSONL), 17)
+			complete(t, other, testJob(row.JSONL), 17)
 			st.Put(SuccessName, []byte(objects(t, other)[SuccessName]))
 		}, found: nil, says: []string{"job: it says", "images: it says 17, there is 20", "digest of the manifest", "digest of the parts"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			st := new(mem.Store)
-			complete(t, st, testJob(JSONL), 20)
+			complete(t, st, testJob(row.JSONL), 20)
 			tt.tamper(t, st, objects(t, st))
 			report, err := Verify(t.Context(), st)
 			if err != nil {
@@ -314,7 +315,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 
 func TestVerifyReportGolden(t *testing.T) {
 	st := new(mem.Store)
-	r := begin(t, st, testJob(JSONL), numbered(20))
+	r := begin(t, st, testJob(row.JSONL), numbered(20))
 	r.commit(t, 0)
 	r.commit(t, 2)
 	report, err := Verify(t.Context(), st)
@@ -322,7 +323,7 @@ func TestVerifyReportGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	for i, s := range []string{StatusOK, "truncated"} {
+	for i, s := range []string{row.StatusOK, "truncated"} {
 		lines = append(lines, fmt.Sprintf("%d %s", report.Statuses[s], s))
 		if report.Statuses[s] == 0 {
 			t.Fatalf("sample %d lacks %s", i, s)
@@ -352,7 +353,7 @@ NOT OK: 1 missing
 // Without the file of digests, the one in _SUCCESS still proves the parts.
 func TestVerifyWithoutTheFileOfDigests(t *testing.T) {
 	st := new(mem.Store)
-	complete(t, st, testJob(JSONL), 20)
+	complete(t, st, testJob(row.JSONL), 20)
 	st.Remove(digestsName)
 	checkRows(t, st, numbered(20))
 	st.Put("part-00000.jsonl", []byte(strings.Replace(objects(t, st)["part-00000.jsonl"], "class, ", "clasp, ", 1)))
@@ -392,7 +393,7 @@ func TestDigestsSatisfySha256sum(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	complete(t, st, testJob(JSONL), 20)
+	complete(t, st, testJob(row.JSONL), 20)
 	cmd := exec.CommandContext(t.Context(), tool, "-c", "--strict", digestsName)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -404,7 +405,7 @@ func TestMerge(t *testing.T) {
 	for _, from := range formats {
 		st := new(mem.Store)
 		r := complete(t, st, testJob(from), 20)
-		var want []Row
+		var want []row.Row
 		for chunk := range r.c.Count() {
 			want = append(want, rowsOf(r.m, r.c, chunk)...)
 		}
@@ -416,11 +417,12 @@ func TestMerge(t *testing.T) {
 			if to == "" {
 				to = from
 			}
-			got, err := Decode(out.Bytes(), Form{to, true})
+			schema := row.Schema{Task: row.Classify, Format: to, Typed: true}
+			got, err := schema.Decode(out.Bytes())
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s to %s: %d rows, %v", from, to, len(got), err)
 			}
-			if once := encodeRows(t, want, Form{to, true}); to != Parquet && !bytes.Equal(out.Bytes(), once) {
+			if once, err := schema.Encode(want); err != nil || to != row.Parquet && !bytes.Equal(out.Bytes(), once) {
 				t.Errorf("%s to %s: not the bytes of one file", from, to)
 			}
 		}
@@ -432,7 +434,7 @@ func TestMerge(t *testing.T) {
 
 func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
 	st := new(mem.Store)
-	job, _, err := Join(t.Context(), st, testJob(JSONL))
+	job, _, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -458,7 +460,7 @@ func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
 // part back.
 func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	st := new(mem.Store)
-	r := complete(t, st, testJob(JSONL), 20)
+	r := complete(t, st, testJob(row.JSONL), 20)
 	s := r.finish(t)
 	if err := s.Stands(t.Context(), st); err != nil {
 		t.Fatal(err)
@@ -478,7 +480,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 // the manifest cannot tell.
 func TestFault28_MergeHoldsPartsAgainstTheirDigests(t *testing.T) {
 	st := new(mem.Store)
-	complete(t, st, testJob(JSONL), 20)
+	complete(t, st, testJob(row.JSONL), 20)
 	if err := Merge(t.Context(), st, io.Discard, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -540,7 +542,7 @@ func TestVerifyEndsWithoutRecords(t *testing.T) {
 		{name: "damaged job record", object: jobName, body: []byte("x"), kind: Damaged},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			st, r := retried(t, JSONL)
+			st, r := retried(t, row.JSONL)
 			r.finish(t)
 			st.Remove(test.object)
 			if test.body != nil {

@@ -1,28 +1,43 @@
-package output
+package row
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
-// csvHeader names the columns. The column topk holds JSON.
-const csvHeader = "path,path_base64,size,status,label,class_id,score,topk,error\n"
+func (t *task[A]) appendCSV(buf []byte, answer any, typed bool) []byte {
+	a := t.of(answer)
+	for _, c := range t.columns {
+		buf = append(c.appendCSV(buf, a, typed), ',')
+	}
+	return buf
+}
 
-const csvColumns = 9
+func (t *task[A]) parseCSV(fields []string, answer any) error {
+	a := answer.(*A)
+	for i, c := range t.columns {
+		if err := c.parseCSV(fields[i], a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-func appendCSVRow(buf []byte, r *Row, typed bool) []byte {
+// csvHeader is the first line, which names the columns.
+func csvHeader(t Task) string {
+	names := append([]string{"path", "path_base64", "size", "status"}, t.columnNames()...)
+	return strings.Join(append(names, "error"), ",") + "\n"
+}
+
+func appendCSVRow(buf []byte, r *Row, s *Schema) []byte {
 	buf = append(appendCSVText(buf, r.Path), ',')
 	buf = append(appendCSVText(buf, r.PathBase64), ',')
 	buf = append(strconv.AppendInt(buf, r.Size, 10), ',')
 	buf = append(appendCSVText(buf, r.Status), ',')
-	buf = append(appendCSVText(buf, r.Label), ',')
-	buf = append(strconv.AppendInt(buf, int64(r.ClassID), 10), ',')
-	buf = append(appendFloat(buf, r.Score, typed), ',')
-	buf = append(appendCSVText(buf, string(appendTopK(nil, r.TopK, typed))), ',')
+	buf = s.Task.appendCSV(buf, r.Answer, s.Typed)
 	return append(appendCSVText(buf, r.Error), '\n')
 }
 
@@ -65,27 +80,30 @@ func cutCSVRecord(body []byte) (fields []string, rest []byte, err error) {
 			field = append(field, c)
 		}
 	}
-	return nil, nil, fmt.Errorf("the record is cut off")
+	return nil, nil, errors.New("the record is cut off")
 }
 
-func decodeCSV(body []byte, typed bool) ([]Row, error) {
-	body, ok := bytes.CutPrefix(body, []byte(csvHeader))
+func decodeCSV(body []byte, s *Schema) ([]Row, error) {
+	header := csvHeader(s.Task)
+	body, ok := bytes.CutPrefix(body, []byte(header))
 	if !ok {
-		return nil, fmt.Errorf("%w: the first line is not the header", ErrMismatch)
+		return nil, errors.New("the first line is not the header")
 	}
 	rows := []Row{}
+	answers := s.Task.newAnswers(bytes.Count(body, []byte{'\n'})) // a record has one at least
+	columns := strings.Count(header, ",") + 1
 	var again []byte
 	for n := 1; len(body) > 0; n++ {
 		fields, rest, err := cutCSVRecord(body)
 		var r Row
 		if err == nil {
-			r, err = parseCSVRow(fields)
+			r, err = parseCSVRow(fields, columns, s, answers(n-1))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: record %d: %v", ErrMismatch, n, err)
+			return nil, fmt.Errorf("record %d: %w", n, err)
 		}
-		if again = appendCSVRow(again[:0], &r, typed); !bytes.Equal(again, body[:len(body)-len(rest)]) {
-			return nil, fmt.Errorf("%w: record %d is not in the form that was written", ErrMismatch, n)
+		if again = appendCSVRow(again[:0], &r, s); !bytes.Equal(again, body[:len(body)-len(rest)]) {
+			return nil, fmt.Errorf("record %d is not in the form that was written", n)
 		}
 		rows = append(rows, r)
 		body = rest
@@ -93,26 +111,14 @@ func decodeCSV(body []byte, typed bool) ([]Row, error) {
 	return rows, nil
 }
 
-func parseCSVRow(fields []string) (Row, error) {
-	if len(fields) != csvColumns {
-		return Row{}, fmt.Errorf("%d fields, not %d", len(fields), csvColumns)
+func parseCSVRow(fields []string, columns int, s *Schema, answer any) (Row, error) {
+	if len(fields) != columns {
+		return Row{}, fmt.Errorf("%d fields, not %d", len(fields), columns)
 	}
-	r := Row{Path: fields[0], PathBase64: fields[1], Status: fields[3], Label: fields[4], Error: fields[8]}
+	r := Row{Path: fields[0], PathBase64: fields[1], Status: fields[3], Answer: answer, Error: fields[columns-1]}
 	var err error
 	if r.Size, err = strconv.ParseInt(fields[2], 10, 64); err != nil {
 		return Row{}, fmt.Errorf("size: %w", err)
 	}
-	if r.ClassID, err = strconv.Atoi(fields[5]); err != nil {
-		return Row{}, fmt.Errorf("class_id: %w", err)
-	}
-	score, err := strconv.ParseFloat(fields[6], 32)
-	if err != nil {
-		return Row{}, fmt.Errorf("score: %w", err)
-	}
-	r.Score = float32(score)
-	p := jsonform.Parse(fields[7])
-	if _, r.TopK = parseTopK(&p, nil); !p.Done() {
-		return Row{}, fmt.Errorf("topk: %q is not a list of classes", fields[7])
-	}
-	return r, nil
+	return r, s.Task.parseCSV(fields[4:columns-1], answer)
 }

@@ -1,12 +1,10 @@
-package scorer
+package row
 
 import (
 	"math"
 	"math/rand/v2"
 	"sort"
 	"testing"
-
-	"github.com/batchscore/batchscore/scorer/output"
 )
 
 func TestBestAgreesWithASort(t *testing.T) {
@@ -21,14 +19,15 @@ func TestBestAgreesWithASort(t *testing.T) {
 			ids[i] = i
 		}
 		sort.SliceStable(ids, func(a, b int) bool { return scores[ids[a]] > scores[ids[b]] })
-		got := make([]output.Class, 1+rng.IntN(len(scores)))
+		got := make([]Class, 1+rng.IntN(len(scores)))
 		best(got, scores, []string{"zero"})
 		for i, c := range got {
-			if c.ClassID != ids[i] || c.Score != scores[ids[i]] {
-				t.Fatalf("%v: place %d is %+v, want class %d", scores, i, c, ids[i])
+			want := Class{ClassID: ids[i], Score: scores[ids[i]]}
+			if want.ClassID == 0 {
+				want.Label = "zero"
 			}
-			if (c.Label == "zero") != (c.ClassID == 0) {
-				t.Fatalf("class %d has label %q", c.ClassID, c.Label)
+			if c != want {
+				t.Fatalf("best() of %v: place %d is %+v, want %+v", scores, i, c, want)
 			}
 		}
 	}
@@ -39,19 +38,19 @@ func TestSoftmax(t *testing.T) {
 	softmax(x)
 	for i, want := range []float64{0.09003057, 0.24472847, 0.66524096} {
 		if math.Abs(float64(x[i])-want) > 1e-6 {
-			t.Errorf("softmax[%d] = %v, want %v", i, x[i], want)
+			t.Errorf("softmax()[%d] = %v, want %v", i, x[i], want)
 		}
 	}
 }
 
-func TestFinite(t *testing.T) {
+func TestAllFinite(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for _, bad := range []float32{float32(math.NaN()), inf, -inf} {
-		if finite([]float32{0, bad}) {
-			t.Errorf("finite says that %v is", bad)
+		if allFinite([]float32{0, bad}) {
+			t.Errorf("allFinite(0, %v) = true, want false", bad)
 		}
 	}
-	if !finite([]float32{0, -1e38, math.MaxFloat32}) {
-		t.Error("finite denies numbers")
+	if !allFinite([]float32{0, -1e38, math.MaxFloat32}) {
+		t.Error("allFinite() of numbers = false, want true")
 	}
 }

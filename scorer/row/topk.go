@@ -1,15 +1,14 @@
-package scorer
+package row
 
-import (
-	"math"
+import "math"
 
-	"github.com/batchscore/batchscore/scorer/output"
-)
+// finite reports whether a value is a number, neither NaN nor infinite.
+func finite(s float32) bool { return s-s == 0 }
 
-// finite reports whether every score is a number.
-func finite(scores []float32) bool {
-	for _, s := range scores {
-		if s-s != 0 { // NaN and the infinities alone
+// allFinite reports whether every value is a number.
+func allFinite(values []float32) bool {
+	for _, v := range values {
+		if !finite(v) {
 			return false
 		}
 	}
@@ -32,27 +31,20 @@ func softmax(x []float32) {
 	}
 }
 
-// sigmoid turns raw scores into scores from 0 to 1 in place, each by itself.
+// sigmoid turns raw scores into scores from 0 to 1 in place, each independently.
 func sigmoid(x []float32) {
 	for i, v := range x {
 		x[i] = float32(1 / (1 + math.Exp(-float64(v))))
 	}
 }
 
-// within reports whether every score is from 0 to 1, but for what an 8-bit model
+// within reports whether a score is from 0 to 1, give or take what an 8-bit model
 // rounds.
-func within(scores []float32) bool {
-	for _, s := range scores {
-		if s < -0.05 || s > 1.05 {
-			return false
-		}
-	}
-	return true
-}
+func within(s float32) bool { return s >= -0.05 && s <= 1.05 }
 
-// best fills dst with the len(dst) highest scores, highest first; of equal
-// scores the lower class comes first. len(dst) is at most len(scores).
-func best(dst []output.Class, scores []float32, labels []string) {
+// best fills dst with the len(dst) highest scores, highest first. Of equal scores
+// the lower class comes first. len(dst) is at most len(scores).
+func best(dst []Class, scores []float32, labels []string) {
 	n := 0
 	for id, s := range scores {
 		if n == len(dst) && s <= dst[n-1].Score {
@@ -65,7 +57,7 @@ func best(dst []output.Class, scores []float32, labels []string) {
 		for ; i > 0 && dst[i-1].Score < s; i-- {
 			dst[i] = dst[i-1]
 		}
-		dst[i] = output.Class{ClassID: id, Score: s}
+		dst[i] = Class{ClassID: id, Score: s}
 	}
 	for i := range dst {
 		if id := dst[i].ClassID; id < len(labels) {

@@ -1,0 +1,153 @@
+package row
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Format is how rows are written.
+type Format string
+
+// The formats. A format's name is also the extension of a part.
+const (
+	JSONL   Format = "jsonl"
+	CSV     Format = "csv"
+	Parquet Format = "parquet"
+)
+
+// ErrDamaged says that bytes are not rows as they were written.
+var ErrDamaged = errors.New("the rows are damaged or of another job")
+
+// ParseFormat returns the format of that name.
+func ParseFormat(name string) (Format, error) {
+	switch f := Format(name); f {
+	case JSONL, CSV, Parquet:
+		return f, nil
+	}
+	return "", fmt.Errorf("unknown format %q; there are %s, %s and %s", name, JSONL, CSV, Parquet)
+}
+
+// Writer writes one file of rows. Close ends the file; it does not close the
+// writer below.
+type Writer interface {
+	Write(rows []Row) error
+	Close() error
+}
+
+// NewWriter returns a writer of one file to w.
+func (s Schema) NewWriter(w io.Writer) (Writer, error) {
+	s = s.resolved()
+	switch s.Format {
+	case JSONL:
+		return &textWriter{w: w, appendRow: appendJSONRow, schema: s}, nil
+	case CSV:
+		return &textWriter{w: w, header: csvHeader(s.Task), appendRow: appendCSVRow, schema: s}, nil
+	case Parquet:
+		return newParquetWriter(w, s.Task), nil
+	}
+	_, err := ParseFormat(string(s.Format))
+	return nil, err
+}
+
+// textWriter writes rows that are text, one after the other.
+type textWriter struct {
+	w         io.Writer
+	header    string // not yet written
+	appendRow func(buf []byte, r *Row, s *Schema) []byte
+	schema    Schema
+	buf       []byte
+	r         Row // being written
+}
+
+func (t *textWriter) Write(rows []Row) error {
+	t.buf = append(t.buf[:0], t.header...)
+	t.header = ""
+	for i := range rows {
+		t.r = rows[i].written()
+		t.buf = t.appendRow(t.buf, &t.r, &t.schema)
+		if i == 0 { // the others are about as long
+			t.buf = slices.Grow(t.buf, len(t.buf)*len(rows)*9/8)
+		}
+	}
+	_, err := t.w.Write(t.buf)
+	return err
+}
+
+func (t *textWriter) Close() error { return t.Write(nil) }
+
+// Encode writes rows as one file. The same rows make the same bytes. Texts are
+// made valid UTF-8, the exact path kept in PathBase64. An error means that a row
+// holds a number that is infinite or not a number, or a label that lacks the mark
+// of simulated jobs or has it wrongly.
+func (s Schema) Encode(rows []Row) ([]byte, error) {
+	for i := range rows {
+		err := s.Task.finite(rows[i].Answer)
+		if err == nil {
+			err = s.checkMark(&rows[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("row %d, %q: %w", i, rows[i].Path, err)
+		}
+	}
+	var out bytes.Buffer
+	w, err := s.NewWriter(&out)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Write(rows); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", s.Format, err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", s.Format, err)
+	}
+	return out.Bytes(), nil
+}
+
+// Decode reads what Encode wrote: the same rows, an empty list being nil. It
+// accepts exactly that, byte for byte. Its errors wrap ErrDamaged.
+func (s Schema) Decode(body []byte) ([]Row, error) {
+	rows, err := s.resolved().decode(body)
+	for i := range rows {
+		if err = s.checkMark(&rows[i]); err != nil {
+			err = fmt.Errorf("row %d, %q: %w", i, rows[i].Path, err)
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return rows, nil
+}
+
+func (s Schema) decode(body []byte) ([]Row, error) {
+	switch s.Format {
+	case JSONL:
+		return decodeJSON(body, &s)
+	case CSV:
+		return decodeCSV(body, &s)
+	case Parquet:
+		return decodeParquet(body, s.Task)
+	}
+	_, err := ParseFormat(string(s.Format))
+	return nil, err
+}
+
+// appendFloat appends the shortest decimal that is s as a float32, in a form
+// that JSON takes. Typed, it has a point or an exponent.
+func appendFloat(buf []byte, s float32, typed bool) []byte {
+	format := byte('f')
+	if a := math.Abs(float64(s)); a != 0 && (a < 1e-6 || a >= 1e21) {
+		format = 'e'
+	}
+	from := len(buf)
+	buf = strconv.AppendFloat(buf, float64(s), format, -1, 32)
+	if typed && !bytes.ContainsAny(buf[from:], ".e") {
+		buf = append(buf, ".0"...)
+	}
+	return buf
+}

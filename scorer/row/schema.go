@@ -1,0 +1,127 @@
+package row
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// Schema is all that decides what the rows of a job may say and how they are
+// written.
+type Schema struct {
+	Task   Task
+	Format Format
+	// Typed says that in the text formats every row shows the types of its columns:
+	// a whole number in a column of floats has a decimal point, and each line of
+	// JSON has path_base64, if only empty. Older jobs have rows that are not typed:
+	// readers that guess types from the first lines may take their scores for
+	// integers.
+	Typed bool
+	// Activation is what the model's output was taken for, as the job record says.
+	Activation models.Activation
+	// Simulated marks every row: no model computed it.
+	Simulated bool
+}
+
+// Simulated is the precision of a job whose device computes nothing.
+const Simulated = "simulated"
+
+// labelMark begins every label of a simulated job, so that no row of it can be
+// taken for a result, wherever it is copied to.
+const labelMark = Simulated + ":"
+
+// resolved returns the schema with the task whose columns are written.
+func (s Schema) resolved() Schema {
+	if s.Simulated {
+		s.Task = s.Task.marked()
+	}
+	return s
+}
+
+// checkMark returns an error if a row lacks the mark of simulated jobs, or has it
+// in a job that is not simulated. Rows of images that failed carry no mark.
+func (s *Schema) checkMark(r *Row) error {
+	if r.Status != StatusOK {
+		return nil
+	}
+	label, ok := s.Task.label(r.Answer)
+	if !ok || strings.HasPrefix(label, labelMark) == s.Simulated {
+		return nil
+	}
+	if s.Simulated {
+		return fmt.Errorf("the label %q does not begin with %q, and the job is simulated", label, labelMark)
+	}
+	return fmt.Errorf("the label %q is that of a simulated device, and the job is not simulated", label)
+}
+
+// Equal reports whether two rows are written identically.
+func (s Schema) Equal(a, b *Row) bool {
+	return a.Path == b.Path && a.PathBase64 == b.PathBase64 && a.Size == b.Size && a.Status == b.Status &&
+		a.Error == b.Error && s.Task.equal(a.Answer, b.Answer)
+}
+
+// Check returns an error that says in what the columns of a row contradict one
+// another or the job; nil if they do not.
+func (s Schema) Check(r *Row) error { return s.Task.check(r, s.Activation) }
+
+// Answers is the memory of the answers of one chunk, used for one chunk after
+// another.
+type Answers interface {
+	// Grow makes room for the answers of n images.
+	Grow(n int)
+	// Fill makes the answer of image i from the model's numbers for it, which it may
+	// change, and gives it to r. The answer is valid until that of another image i
+	// is made. Different images may be filled at once.
+	//
+	// An error means that the model gave what no answer can be made of. It wraps
+	// models.ErrModel.
+	Fill(i int, numbers []float32, r *Row) error
+}
+
+// NewAnswers returns the memory of answers from a model with that contract. An
+// answer that lists the best classes lists topK of them.
+func (s Schema) NewAnswers(c *models.Contract, topK int) Answers {
+	labels := c.Labels
+	if s.Simulated {
+		labels = make([]string, c.Labelled())
+		for i := range labels {
+			labels[i] = labelMark + c.Label(i)
+		}
+	}
+	return s.Task.answers(binding{contract: c, labels: labels, topK: topK})
+}
+
+func (t *task[A]) answers(b binding) Answers { return &answers[A]{task: t, binding: b} }
+
+// answers is the memory of answers of type A.
+type answers[A any] struct {
+	task    *task[A]
+	binding binding
+	all     []A
+}
+
+func (m *answers[A]) Grow(n int) {
+	if n <= len(m.all) {
+		return
+	}
+	m.all = make([]A, n)
+	if m.task.reserve != nil {
+		m.task.reserve(m.all, &m.binding)
+	}
+}
+
+var errNotNumbers = errors.New("holds a value that is not a number; check the model file and its precision")
+
+func (m *answers[A]) Fill(i int, numbers []float32, r *Row) error {
+	err := errNotNumbers
+	if allFinite(numbers) {
+		err = m.task.fill(&m.all[i], &m.binding, numbers)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: its output for image %q %w", models.ErrModel, r.Path, err)
+	}
+	r.Answer = &m.all[i]
+	return nil
+}

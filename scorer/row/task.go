@@ -1,0 +1,233 @@
+package row
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// tasks lists every task. The first is the one of contracts that name none.
+var tasks = []Task{Classify}
+
+// Task is one kind of answer. All are a task[A], each declared in a file of its
+// own; the interface hides the type of their answers.
+type Task interface {
+	// Name is how a model's contract and the job record spell the task.
+	Name() string
+	// Headings are those of the answer's columns in a table for people.
+	Headings() []string
+	// Cells are the texts under Headings for a row.
+	Cells(r *Row) []string
+	// Caption is what the answer of an image says in a few words, such as its
+	// label. Rows are counted by it.
+	Caption(r *Row) string
+
+	rules
+	coder
+}
+
+// rules say which answers there are.
+type rules interface {
+	// accepts returns an error if the task cannot take what such a model gives.
+	accepts(c *models.Contract) error
+	// answers returns the memory of answers that are made with b.
+	answers(b binding) Answers
+	// check returns an error if the row contradicts itself or the activation.
+	check(r *Row, activation models.Activation) error
+	// label returns the text that carries the mark of simulated jobs; false if
+	// there is none.
+	label(answer any) (text string, ok bool)
+	// marked returns the task whose columns the rows of a simulated job have.
+	marked() Task
+}
+
+// coder writes, reads and compares answers, column after column. An answer is nil
+// or a pointer to the task's type.
+type coder interface {
+	columnNames() []string
+	newAnswers(n int) (at func(i int) any)
+	equal(a, b any) bool
+	finite(answer any) error
+	appendJSON(buf []byte, answer any, typed bool) []byte
+	parseJSON(r *jsonReader, answer any)
+	appendCSV(buf []byte, answer any, typed bool) []byte
+	parseCSV(fields []string, answer any) error
+	parquetFields() []reflect.StructField
+	appendParquet(w *parquetValues, answer any)
+	readParquet(r *parquetColumns, answer any)
+}
+
+// Named returns the task that a contract or a job record names. The empty name is
+// that of Classify. An unknown name is an error that lists the tasks there are.
+func Named(name string) (Task, error) {
+	if name == "" {
+		return tasks[0], nil
+	}
+	var names []string
+	for _, t := range tasks {
+		if t.Name() == name {
+			return t, nil
+		}
+		names = append(names, t.Name())
+	}
+	return nil, fmt.Errorf("unknown task %q; there are: %s", name, strings.Join(names, ", "))
+}
+
+// ForContract returns the task that a model's contract names. It is an error
+// wrapping models.ErrModel if there is no such task, or if the contract does not
+// suit it.
+func ForContract(c *models.Contract) (Task, error) {
+	t, err := Named(c.Task)
+	if err == nil {
+		err = t.accepts(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: its contract: %w", models.ErrModel, err)
+	}
+	return t, nil
+}
+
+// RecordedName returns what the job record says of a task: nothing of Classify, as
+// in records of jobs that were begun before there were others.
+func RecordedName(t Task) string {
+	if t == tasks[0] {
+		return ""
+	}
+	return t.Name()
+}
+
+// task is a Task whose answers are of type A.
+type task[A any] struct {
+	name    string
+	columns []column[A]
+	// none is the answer of an image that failed.
+	none A
+	// labelOf returns the text that carries the mark of simulated jobs; nil if no
+	// column does.
+	labelOf func(a *A) *string
+	// width returns how many numbers per image the model must give. Nil takes the
+	// width that the contract says.
+	width func(c *models.Contract) int
+	// reserve gives the lists of new answers their memory; nil if they have none.
+	reserve func(answers []A, b *binding)
+	// fill makes the answer from the model's numbers for one image, which it may
+	// change. Its error completes "its output for image ...".
+	fill func(a *A, b *binding, numbers []float32) error
+	// valid reports whether an image that did not fail can have the answer; nil
+	// takes every answer.
+	valid func(a *A) bool
+	// inRange returns an error if the model's output, taken for activation, cannot
+	// have led to the answer; nil takes every answer.
+	inRange func(a *A, activation models.Activation) error
+	// describe is the answer in an error.
+	describe func(a *A) string
+	headings []string
+	cells    func(a *A) []string
+	caption  func(a *A) string
+}
+
+// binding is what answers are made with: a model's contract and the job's options.
+type binding struct {
+	contract *models.Contract
+	// labels are those of the contract, marked where the job is simulated.
+	labels []string
+	topK   int // the number of classes in an answer that lists the best ones
+}
+
+func (t *task[A]) Name() string       { return t.name }
+func (t *task[A]) Headings() []string { return t.headings }
+
+func (t *task[A]) Cells(r *Row) []string { return t.cells(t.of(r.Answer)) }
+
+func (t *task[A]) Caption(r *Row) string { return t.caption(t.of(r.Answer)) }
+
+// of returns the answer that a row refers to.
+func (t *task[A]) of(answer any) *A {
+	if answer == nil {
+		return &t.none
+	}
+	return answer.(*A)
+}
+
+// marked returns the task of a simulated job. Where no column carries the mark,
+// one is added that does nothing else.
+func (t *task[A]) marked() Task {
+	if t.labelOf != nil {
+		return t
+	}
+	m := *t
+	m.columns = append(m.columns[:len(m.columns):len(m.columns)],
+		Text("precision", func(*A) *string { text := Simulated; return &text }))
+	return &m
+}
+
+func (t *task[A]) accepts(c *models.Contract) error {
+	if t.width == nil {
+		return nil
+	}
+	if want := t.width(c); c.Classes != want {
+		return fmt.Errorf("task %s takes %d numbers per image, and the model gives %d", t.name, want, c.Classes)
+	}
+	return nil
+}
+
+func (t *task[A]) check(r *Row, activation models.Activation) error {
+	a := t.of(r.Answer)
+	consistent := r.Error != "" && t.equal(a, nil)
+	if r.Status == StatusOK {
+		consistent = r.Error == "" && (t.valid == nil || t.valid(a))
+	}
+	if !consistent {
+		return fmt.Errorf("status %q with %s and error %q", r.Status, t.describe(a), r.Error)
+	}
+	if t.inRange != nil {
+		return t.inRange(a, activation)
+	}
+	return nil
+}
+
+func (t *task[A]) label(answer any) (string, bool) {
+	if t.labelOf == nil {
+		return "", false
+	}
+	return *t.labelOf(t.of(answer)), true
+}
+
+// newAnswers returns the memory of n answers.
+func (t *task[A]) newAnswers(n int) func(i int) any {
+	all := make([]A, n)
+	return func(i int) any { return &all[i] }
+}
+
+func (t *task[A]) equal(a, b any) bool {
+	x, y := t.of(a), t.of(b)
+	if x == y {
+		return true
+	}
+	for _, c := range t.columns {
+		if !c.equal(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *task[A]) finite(answer any) error {
+	a := t.of(answer)
+	for _, c := range t.columns {
+		if err := c.finite(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *task[A]) columnNames() []string {
+	var names []string
+	for _, c := range t.columns {
+		names = append(names, c.name())
+	}
+	return names
+}
