@@ -62,9 +62,9 @@ demo: build ## score the sample images on two ranks and show the labels
 	fi
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
 	ONNXRUNTIME_LIB='$(LIBRARY)' bin/batchscore launch --to local -n $(RANKS) -- \
-		--images '$(CACHE)/images' --out demo-out --model '$(MODEL)'
-	@bin/batchscore show demo-out --limit 24
-	@echo 'The full result: demo-out/part-*.jsonl, its sum: demo-out/_SUCCESS'
+		--images '$(CACHE)/images' --out demo-out --model '$(MODEL)' --log-level warn
+	@bin/batchscore show demo-out --limit 8
+	@echo 'All rows: demo-out/part-*.jsonl; counts, digests and times: demo-out/_SUCCESS'
 
 .PHONY: test
 test: deps format-check vet cross-check lint generate-check cpus-short ## everything that CI checks, under the race detector
@@ -151,6 +151,14 @@ generate-check: ## fail when generated code is not what its generator writes
 		fi; \
 		rm -rf "$$before"; \
 	done
+
+.PHONY: reference
+reference: ## write the commands and flags into docs/reference.md from the program's help
+	go test -count=1 -run '^TestReference$$' ./cmd/batchscore -update
+
+.PHONY: picture
+picture: build ## draw docs/terminal/status.svg, the live screen of a job, in tmux; after make demo
+	ONNXRUNTIME_LIB='$(LIBRARY)' docs/terminal/record.sh bin/batchscore '$(CACHE)/images' '$(MODEL)'
 
 .PHONY: bench
 bench: build deps ## measure all that BENCHMARKS.md tells, or PARTS of it, and write it anew (about two hours)

@@ -17,17 +17,18 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// block is a fenced block of a guide.
+// block is a fenced block of a Markdown file.
 type block struct {
-	line int
-	info string // what stands behind the opening fence
+	line int    // of the opening fence, from 1
+	info string // what follows the opening fence on its line
 	text string
 }
 
-// blocks are the fenced blocks of a guide, in order.
-func blocks(t testing.TB, guide string) []block {
+// fencedBlocks returns the fenced blocks of a Markdown file, in order. The file
+// is named relative to the repository's root.
+func fencedBlocks(t testing.TB, file string) []block {
 	t.Helper()
-	body, err := os.ReadFile(filepath.Join("..", "..", "docs", guide))
+	body, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,20 +47,28 @@ func blocks(t testing.TB, guide string) []block {
 			open.text += line
 		}
 	}
-	if open != nil || len(all) == 0 {
-		t.Fatalf("%s: a fence is not closed, or there is none", guide)
+	if open != nil {
+		t.Fatalf("%s:%d: the fence is not closed", file, open.line)
+	}
+	return all
+}
+
+// guideBlocks returns the fenced blocks of a guide, of which there must be some.
+func guideBlocks(t testing.TB, guide string) []block {
+	t.Helper()
+	all := fencedBlocks(t, "docs/"+guide)
+	if len(all) == 0 {
+		t.Fatalf("docs/%s has no fenced block", guide)
 	}
 	return all
 }
 
 // notRun are the programs whose commands the guides show and this test cannot
-// execute: they work on Azure, on a cluster or as root. The marker in the guide
-// says more.
+// execute: they need Azure, a cluster or root. The marker in the guide says more.
 var notRun = []string{"az ", "azcopy ", "kubectl ", "docker ", "install ", "useradd ", "systemctl "}
 
-// office is where a guide is worked through: real parts where there are any on
-// this machine (mpirun, Azurite), and fakes of Azure's resource manager and of
-// kubectl.
+// office is an environment in which the commands of a guide are executed: the
+// real mpirun and Azurite, and fakes of Azure's resource manager and of kubectl.
 type office struct {
 	t        testing.TB
 	folder   string
@@ -92,7 +101,7 @@ func newOffice(t *testing.T) *office {
 		arm.TokenVariable+"="+armtest.Token,
 		"AZURE_STORAGE_CONNECTION_STRING=AccountName="+azuritetest.Account+";AccountKey="+blobs.Key+";BlobEndpoint="+blobs.Endpoint+"/"+azuritetest.Account)
 
-	// The collection of the guides, one image of it broken.
+	// The collection of the guides. One of its images is broken.
 	for _, container := range []string{"photos", "labels", "models"} {
 		if _, err := blobs.Client().CreateContainer(t.Context(), container, nil); err != nil {
 			t.Fatal(err)
@@ -120,15 +129,17 @@ func newOffice(t *testing.T) *office {
 // acme is the storage account of the guides.
 const acme = "az://acme/"
 
+// here returns the text with the guides' account and endpoint replaced by those
+// of this test.
 func (o *office) here(text string) string {
 	text = strings.ReplaceAll(text, acme, "az://"+azuritetest.Account+"/")
 	return strings.ReplaceAll(text, "azureml:\n", "azureml:\n  endpoint: "+o.endpoint+"\n")
 }
 
-// run executes lines of a guide in its folder.
+// run executes a block of a guide in the office's folder.
 func (o *office) run(b block) {
 	o.t.Helper()
-	// A setting of the shell lasts to the end of the guide.
+	// A variable exported in one block is set in those that follow.
 	kept := filepath.Join(o.folder, ".environment")
 	script := "[ ! -e " + kept + " ] || . " + kept + "\n" + o.here(b.text) + "\nexport -p | grep BATCHSCORE_SERVICE >" + kept + " || true\n"
 	cmd := process(o.t, o.env, "bash", "-euc", script)
@@ -140,7 +151,7 @@ func (o *office) run(b block) {
 	o.printed = r.stdout + r.stderr
 }
 
-// What differs from one time to the next.
+// What differs from one run to the next.
 var (
 	anID     = regexp.MustCompile(`-\d{6}-\d{6}-[a-z0-9]{4}`)
 	moment   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
@@ -150,7 +161,8 @@ var (
 	spaces   = regexp.MustCompile(` +`)
 )
 
-func alike(text string) string {
+// normalized returns the text without what differs from one run to the next.
+func normalized(text string) string {
 	for _, of := range []struct {
 		pattern *regexp.Regexp
 		is      string
@@ -166,27 +178,27 @@ func alike(text string) string {
 	return text
 }
 
-// shows holds that the last commands printed the lines of a block, in order.
+// shows checks that the last commands printed the lines of a block, in order.
 func (o *office) shows(b block) {
 	o.t.Helper()
 	printed := strings.ReplaceAll(o.printed, "az://"+azuritetest.Account+"/", acme)
-	printed = alike(strings.ReplaceAll(printed, o.folder, "/work"))
+	printed = normalized(strings.ReplaceAll(printed, o.folder, "/work"))
 	rest := printed
 	for line := range strings.Lines(b.text) {
-		_, after, found := strings.Cut(rest, alike(strings.TrimSpace(line)))
+		_, after, found := strings.Cut(rest, normalized(strings.TrimSpace(line)))
 		if !found {
-			o.t.Errorf("line %d: the guide shows %q, the commands print\n%s", b.line, strings.TrimSpace(line), printed)
+			o.t.Errorf("line %d: the guide shows %q, but the commands printed\n%s", b.line, strings.TrimSpace(line), printed)
 			return
 		}
 		rest = after
 	}
 }
 
-// through works through a guide from its first block to its last.
+// through executes a guide from its first block to its last.
 func (o *office) through(t *testing.T, guide string) {
 	t.Helper()
 	executed, shown := 0, 0
-	for _, b := range blocks(t, guide) {
+	for _, b := range guideBlocks(t, guide) {
 		kind, more, _ := strings.Cut(b.info, " ")
 		reason, marked := strings.CutPrefix(more, "not-run: ")
 		file, named := strings.CutPrefix(more, "file=")
@@ -206,7 +218,7 @@ func (o *office) through(t *testing.T, guide string) {
 					known = known || strings.HasPrefix(line, program)
 				}
 				if !known {
-					t.Errorf("%s:%d: %q could be executed, and is marked as not run", guide, b.line, line)
+					t.Errorf("%s:%d: %q is marked as not run, but can be executed", guide, b.line, line)
 				}
 			}
 			t.Logf("%s:%d: not run: %s", guide, b.line, reason)
@@ -216,7 +228,7 @@ func (o *office) through(t *testing.T, guide string) {
 			o.shows(b)
 			shown++
 		default:
-			t.Errorf("%s:%d: a block of %q: there are sh, sh not-run: REASON, yaml file=NAME and text", guide, b.line, b.info)
+			t.Errorf("%s:%d: a block of %q: want sh, sh not-run: REASON, yaml file=NAME or text", guide, b.line, b.info)
 		}
 	}
 	t.Logf("%s: %d blocks of commands executed, %d outputs compared", guide, executed, shown)
@@ -233,7 +245,7 @@ func TestAdministratorGuide(t *testing.T) {
 func TestPractitionerGuide(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	for _, b := range blocks(t, "administrator.md") {
+	for _, b := range guideBlocks(t, "administrator.md") {
 		if b.info == "yaml file=service.yaml" {
 			path := filepath.Join(t.TempDir(), "service.yaml")
 			writeFile(t, path, []byte(o.here(b.text)))
@@ -246,6 +258,6 @@ func TestPractitionerGuide(t *testing.T) {
 	}
 	o.through(t, "practitioner.md")
 	if labels, err := os.ReadFile(filepath.Join(o.folder, "labels", "labels.jsonl")); err != nil || bytes.Count(labels, []byte("\n")) != 24 {
-		t.Errorf("the guide leaves %d bytes of labels, %v", len(labels), err)
+		t.Errorf("labels.jsonl after the guide has %d lines (%v), want 24", bytes.Count(labels, []byte("\n")), err)
 	}
 }

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/batchscore/batchscore/models/fetched"
+)
+
+// markdownFiles returns the repository's Markdown files, relative to its root.
+func markdownFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, file := range trackedFiles(t) {
+		if strings.HasSuffix(file, ".md") {
+			files = append(files, file)
+		}
+	}
+	if len(files) < 6 {
+		t.Fatalf("%d Markdown files are tracked, want README.md, BENCHMARKS.md and the guides at least", len(files))
+	}
+	return files
+}
+
+// readDocument returns a file of the repository.
+func readDocument(t *testing.T, file string) string {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+var fence = regexp.MustCompile("(?ms)^```.*?^```$")
+
+// headingAnchor returns the anchor that GitHub gives a heading.
+func headingAnchor(heading string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(strings.ReplaceAll(heading, "`", "")) {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			b.WriteRune(r)
+		case r == ' ':
+			b.WriteByte('-')
+		}
+	}
+	return b.String()
+}
+
+// anchors returns the anchors of a Markdown file's headings.
+func anchors(body string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(fence.ReplaceAllString(body, ""), -1) {
+		all = append(all, headingAnchor(m[1]))
+	}
+	return all
+}
+
+// TestLinks checks that links between the repository's documents lead to files
+// and headings that exist.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"`)
+	checked := 0
+	for _, file := range markdownFiles(t) {
+		body := readDocument(t, file)
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(body, ""), -1) {
+			target := m[1] + m[2]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			checked++
+			name, anchor, _ := strings.Cut(target, "#")
+			to, linked := file, body
+			if name != "" {
+				to = path.Join(path.Dir(file), name)
+				info, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(to)))
+				if err != nil {
+					t.Errorf("%s: the link %s leads nowhere: %v", file, target, err)
+					continue
+				}
+				if anchor == "" || info.IsDir() {
+					continue
+				}
+				linked = readDocument(t, to)
+			}
+			if !slices.Contains(anchors(linked), anchor) {
+				t.Errorf("%s: the link %s leads to a heading that %s does not have", file, target, to)
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d links within the repository were checked, want 20 at least", checked)
+	}
+}
+
+// documentedCommandLines returns the commands in a document's sh blocks, one per line, split
+// into words.
+func documentedCommandLines(t *testing.T, file string) [][]string {
+	t.Helper()
+	var all [][]string
+	for _, b := range fencedBlocks(t, file) {
+		if b.info != "sh" && !strings.HasPrefix(b.info, "sh ") {
+			continue
+		}
+		for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", "")) {
+			line, _, _ = strings.Cut(line, " #")
+			var words []string
+			for _, word := range strings.Fields(line) {
+				if word == "|" || word == "&&" || word[0] == '>' {
+					break
+				}
+				words = append(words, strings.Trim(word, `'"`))
+			}
+			for len(words) > 0 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) {
+				words = words[1:]
+			}
+			if len(words) > 0 {
+				all = append(all, words)
+			}
+		}
+	}
+	return all
+}
+
+// TestDocumentedCommands checks that every batchscore command line in the
+// documents has a command, flags and arguments that the program knows, and that
+// every "make TARGET" has its target.
+func TestDocumentedCommands(t *testing.T) {
+	makefile := readDocument(t, "Makefile")
+	checked := 0
+	for _, file := range markdownFiles(t) {
+		for _, words := range documentedCommandLines(t, file) {
+			if start := slices.Index(words, "batchscore"); words[0] == "mpirun" && start > 0 {
+				words = words[start:]
+			}
+			if path.Base(words[0]) != "batchscore" {
+				continue
+			}
+			checked++
+			if err := parseCommandLine(words[1:]); err != nil {
+				t.Errorf("%s: %q: %v", file, strings.Join(words, " "), err)
+			}
+		}
+		for _, m := range regexp.MustCompile("(?m)(?:`|^ *)make (?:-s )?([a-z-]+)").FindAllStringSubmatch(readDocument(t, file), -1) {
+			checked++
+			if !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s names %q, but the Makefile has no target %s", file, strings.TrimSpace(m[0]), m[1])
+			}
+		}
+	}
+	if checked < 60 {
+		t.Errorf("%d commands were checked, want 60 at least", checked)
+	}
+}
+
+// parseCommandLine parses a command line without executing it.
+func parseCommandLine(args []string) error {
+	cmd, rest, err := newRoot(nil).Find(args)
+	if err != nil {
+		return err
+	}
+	if cmd.HasAvailableSubCommands() {
+		if len(rest) > 0 && rest[0] != "--help" {
+			return usagef("there is no command %q", rest[0])
+		}
+		return nil
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	operands := cmd.Flags().Args()
+	if dash := cmd.ArgsLenAtDash(); cmd.Name() == "launch" && dash >= 0 {
+		return parseCommandLine(append([]string{"run"}, operands[dash:]...))
+	}
+	return cmd.ValidateArgs(operands)
+}
+
+// TestParseCommandLine checks that unknown commands and flags are noticed.
+func TestParseCommandLine(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		ok   bool
+	}{
+		{"run --images photos --out result --model m.onnx", true},
+		{"launch -n 2 -- --images photos --out result", true},
+		{"jobs", true},
+		{"--help", true},
+		{"verify result", true},
+		{"verify", false},
+		{"score result", false},
+		{"jobs forget", false},
+		{"run --picture photos", false},
+		{"launch -n 2 -- --picture photos", false},
+	} {
+		t.Run(tt.line, func(t *testing.T) {
+			if err := parseCommandLine(strings.Fields(tt.line)); (err == nil) != tt.ok {
+				t.Errorf("parseCommandLine(%q) = %v, want ok %v", tt.line, err, tt.ok)
+			}
+		})
+	}
+}
+
+// TestDocumentsAreLinked checks that README.md links to each document.
+func TestDocumentsAreLinked(t *testing.T) {
+	readme := readDocument(t, "README.md")
+	for _, file := range markdownFiles(t) {
+		if strings.HasPrefix(file, "docs/") && !strings.Contains(readme, "("+file+")") {
+			t.Errorf("README.md has no link to %s", file)
+		}
+	}
+}
+
+// TestNamedFilesExist checks that the paths of the repository that
+// docs/architecture.md and docs/contributing.md name in code style exist, and
+// that identifiers named as pkg.Name are declared in that package.
+func TestNamedFilesExist(t *testing.T) {
+	files := trackedFiles(t)
+	folders := map[string]bool{}
+	for _, file := range files {
+		for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
+			folders[dir] = true
+		}
+	}
+	declared := goDeclarations(t, files)
+	code := regexp.MustCompile("`([^`\n]+)`")
+	name := regexp.MustCompile(`^(?:([a-z0-9/]+)\.)?([A-Z]\w*)$`)
+	checked := 0
+	for _, doc := range []string{"docs/architecture.md", "docs/contributing.md"} {
+		for _, m := range code.FindAllStringSubmatch(fence.ReplaceAllString(readDocument(t, doc), ""), -1) {
+			word := strings.TrimSuffix(m[1], "/")
+			top, _, nested := strings.Cut(word, "/")
+			switch {
+			case nested && folders[top] && !strings.ContainsAny(word, " *<.") || regexp.MustCompile(`^[\w./-]+/[\w.-]+\.(go|sh|md|tmpl|c|yaml|json)$`).MatchString(word):
+				checked++
+				if !folders[word] && !slices.Contains(files, word) {
+					t.Errorf("%s names %s, which does not exist", doc, word)
+				}
+			case name.MatchString(word) && strings.Contains(word, "."):
+				checked++
+				if !declared[word] {
+					t.Errorf("%s names %s, which no package declares", doc, word)
+				}
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("%d names were checked, want 20 at least", checked)
+	}
+}
+
+// goDeclarations returns the exported names that the repository's Go packages
+// declare at their top level, as folder.Name with the last element of the folder
+// or the whole of it.
+func goDeclarations(t *testing.T, files []string) map[string]bool {
+	t.Helper()
+	declared := map[string]bool{}
+	declaration := regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|type |var |const |\t)([A-Z]\w*)\b`)
+	for _, file := range files {
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		body, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if os.IsNotExist(err) {
+			continue // removed in the working tree, not yet in the index
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range declaration.FindAllSubmatch(body, -1) {
+			declared[path.Dir(file)+"."+string(m[1])] = true
+			declared[path.Base(path.Dir(file))+"."+string(m[1])] = true
+		}
+	}
+	return declared
+}
+
+// TestGlossary checks that docs/glossary.md is sorted, and that it explains the
+// words that the other documents link to it for.
+func TestGlossary(t *testing.T) {
+	glossary := readDocument(t, "docs/glossary.md")
+	var terms []string
+	for _, m := range regexp.MustCompile(`(?m)^\*\*([^*]+)\*\*`).FindAllStringSubmatch(glossary, -1) {
+		terms = append(terms, m[1])
+	}
+	if !slices.IsSortedFunc(terms, func(a, b string) int {
+		return bytes.Compare([]byte(strings.ToLower(a)), []byte(strings.ToLower(b)))
+	}) {
+		t.Errorf("the terms are not sorted: %q", terms)
+	}
+	for _, want := range []string{"chunk", "part", "rank", "claim", "lane", "drift", "golden", "place", "manifest", "job record", "task", "contract"} {
+		if !slices.Contains(terms, want) {
+			t.Errorf("docs/glossary.md does not explain %q", want)
+		}
+	}
+	var others string
+	for _, file := range markdownFiles(t) {
+		if file != "docs/glossary.md" {
+			others += strings.ToLower(readDocument(t, file))
+		}
+	}
+	for _, term := range terms {
+		if !strings.Contains(others, strings.ToLower(term)) {
+			t.Errorf("docs/glossary.md explains %q, which no other document uses", term)
+		}
+	}
+}
+
+// TestReadmeDemo executes what "make demo" does, and compares its output with the
+// one that README.md shows. Rounding of scores, and which rank did how much, differ
+// between machines.
+func TestReadmeDemo(t *testing.T) {
+	t.Parallel()
+	needRuntime(t)
+	needMpirun(t)
+	archive, images := fetched.Path("nsfwjs-4.4.0.tgz"), fetched.Path("images")
+	for _, path := range []string{archive, images} {
+		if _, err := os.Stat(path); err != nil {
+			lacking(t, path, "make deps")
+		}
+	}
+	images, err := filepath.Abs(images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	model, out := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "demo-out")
+	must(t, 0, "models", "import", archive, "--path", "dist/models/inception_v3", "-o", model)
+	launched := must(t, 0, "launch", "--to", "local", "-n", "2", "--", "--images", images, "--out", out, "--model", model, "--log-level", "warn")
+	shown := must(t, 0, "show", out, "--limit", "8")
+
+	got := demoLines(launched.stderr+launched.stdout+shown.stdout, out)
+	var want []string
+	for _, b := range fencedBlocks(t, "README.md") {
+		if b.info == "text" && strings.Contains(b.text, "demo-out") {
+			want = demoLines(b.text, "/src/batchscore/demo-out")
+		}
+	}
+	if len(want) < 10 {
+		t.Fatalf("README.md shows %d lines of the demo, want 10 at least", len(want))
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) && !strings.HasPrefix(line, "All rows: ") { // which make prints
+			t.Errorf("README.md shows %q, but the demo printed\n%s", line, strings.Join(got, "\n"))
+		}
+	}
+}
+
+// demoLines returns the lines of the demo without what differs from one run or
+// machine to another.
+func demoLines(text, out string) []string {
+	text = strings.ReplaceAll(text, out, "OUT")
+	for _, r := range []struct{ pattern, by string }{
+		{`rank \d \| `, "rank N | "},
+		{`Worker \d needs to process \d+ images`, "Worker N needs to process N images"},
+		{`Worker \d Processed \d+ images`, "Worker N Processed N images"},
+		{`\b0\.\d{4}\b|\b1\.0000\b`, "SCORE"},
+	} {
+		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.by)
+	}
+	return strings.Split(strings.TrimSpace(normalized(text)), "\n")
+}

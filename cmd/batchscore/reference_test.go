@@ -1,0 +1,288 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/azureml"
+	"github.com/batchscore/batchscore/deploy/batchai"
+	"github.com/batchscore/batchscore/deploy/kubernetes"
+	"github.com/batchscore/batchscore/deploy/local"
+	"github.com/batchscore/batchscore/deploy/slurm"
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+var update = flag.Bool("update", false, "write the commands into docs/reference.md")
+
+// The generated part of docs/reference.md is between these two lines.
+const (
+	commandsBegin = "<!-- commands: \"make reference\" writes them from the program's help -->\n"
+	commandsEnd   = "<!-- end of the commands -->\n"
+)
+
+// A flag is described once for all commands if so many have it with the same
+// meaning; a paragraph of help, likewise.
+const (
+	flagSharedBy      = 3
+	paragraphSharedBy = 2
+)
+
+// TestReference checks that docs/reference.md describes the commands and flags as
+// the program does. With -update it writes them.
+func TestReference(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "reference.md")
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(body), commandsBegin)
+	got, after, ok2 := strings.Cut(rest, commandsEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no lines %q and %q", path, commandsBegin, commandsEnd)
+	}
+	want := describeCommands(newRoot(nil))
+	if *update {
+		if err := os.WriteFile(path, []byte(before+commandsBegin+want+commandsEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != want {
+		t.Errorf("%s is out of date (make reference updates it): %s", path, firstDifference(got, want))
+	}
+}
+
+// firstDifference shows the first line in which two texts differ.
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d of the commands is\n%s\nwant\n%s", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("it has %d lines of commands, want %d", len(g), len(w))
+}
+
+// leaves returns the commands that do something by themselves, in the order of
+// their names, without hidden ones.
+func leaves(cmd *cobra.Command) []*cobra.Command {
+	if !cmd.HasAvailableSubCommands() {
+		return []*cobra.Command{cmd}
+	}
+	var all []*cobra.Command
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			all = append(all, leaves(sub)...)
+		}
+	}
+	return all
+}
+
+// describeCommands describes every command and flag in Markdown.
+func describeCommands(root *cobra.Command) string {
+	commands := leaves(root)
+	paragraphs, rows := map[string]int{}, map[string]int{}
+	for _, cmd := range commands {
+		for _, p := range helpParagraphs(cmd) {
+			paragraphs[p]++
+		}
+		for _, row := range flagRows(cmd) {
+			rows[row.text]++
+		}
+	}
+	var b strings.Builder
+	b.WriteString("| command | purpose |\n|---|---|\n")
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", cmd.CommandPath(), headingAnchor(cmd.CommandPath()), cell(cmd.Short))
+	}
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "\n### %s\n\n```text\n", cmd.CommandPath())
+		for _, p := range helpParagraphs(cmd) {
+			if paragraphs[p] < paragraphSharedBy {
+				b.WriteString(p + "\n\n")
+			}
+		}
+		fmt.Fprintf(&b, "usage: %s\n", cmd.UseLine())
+		if cmd.HasExample() {
+			fmt.Fprintf(&b, "\n%s\n", strings.TrimRight(cmd.Example, "\n"))
+		}
+		b.WriteString("```\n")
+		var own, shared []string
+		for _, row := range flagRows(cmd) {
+			if rows[row.text] < flagSharedBy {
+				own = append(own, row.text)
+			} else {
+				shared = append(shared, "`--"+row.name+"`")
+			}
+		}
+		if len(own) > 0 {
+			b.WriteString("\n| flag | meaning | default |\n|---|---|---|\n" + strings.Join(own, ""))
+		}
+		if len(shared) > 0 {
+			b.WriteString("\nAlso the [shared flags](#shared-flags) " + strings.Join(shared, ", ") + ".\n")
+		}
+	}
+	b.WriteString("\n### Shared flags\n\nA flag with the same meaning in several commands.\n\n| flag | meaning | default |\n|---|---|---|\n")
+	b.WriteString(strings.Join(sharedTexts(rows, flagSharedBy), ""))
+	b.WriteString("\n### Shared help\n\nParagraphs that several help texts contain.\n")
+	for _, p := range sharedTexts(paragraphs, paragraphSharedBy) {
+		fmt.Fprintf(&b, "\n```text\n%s\n```\n", p)
+	}
+	return b.String()
+}
+
+// sharedTexts returns the texts that at least that many commands have, sorted.
+func sharedTexts(counts map[string]int, least int) []string {
+	var texts []string
+	for text, n := range counts {
+		if n >= least {
+			texts = append(texts, text)
+		}
+	}
+	slices.Sort(texts)
+	return texts
+}
+
+// helpParagraphs returns the paragraphs of a command's help before its usage.
+func helpParagraphs(cmd *cobra.Command) []string {
+	return strings.Split(strings.TrimSpace(cmp.Or(cmd.Long, cmd.Short)), "\n\n")
+}
+
+// flagRow is a row of a table of flags.
+type flagRow struct{ name, text string }
+
+// flagRows returns a table row for each flag of a command that its help shows.
+func flagRows(cmd *cobra.Command) []flagRow {
+	var rows []flagRow
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if kind != "" {
+			name += " " + kind
+		}
+		value := f.DefValue
+		if slices.Contains([]string{"", "0", "0s", "false", "[]"}, value) {
+			value = ""
+		} else {
+			value = "`" + strings.Trim(value, "[]") + "`"
+		}
+		rows = append(rows, flagRow{f.Name, fmt.Sprintf("| `%s` | %s | %s |\n", strings.ReplaceAll(name, "|", `\|`), cell(usage), value)})
+	})
+	return rows
+}
+
+// cell escapes a text for a cell of a Markdown table.
+func cell(text string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(text)
+}
+
+// TestReferenceIsComplete checks that docs/reference.md names every field of the
+// files that it describes, every environment variable, field of the log, exit code
+// and status.
+func TestReferenceIsComplete(t *testing.T) {
+	page := readDocument(t, "docs/reference.md")
+	for _, tt := range []struct {
+		name  string
+		words []string
+		least int
+	}{
+		{"job record", fieldNames(output.Job{}), 25},
+		{"retry in the job record", fieldNames(output.Retry{}), 3},
+		{"_SUCCESS", fieldNames(output.Success{}), 20},
+		{"digests", fieldNames(output.Digests{}), 5},
+		{"outcome of a retry", fieldNames(output.RetryOutcome{}), 5},
+		{"drift", fieldNames(output.Drift{}), 3},
+		{"storage", fieldNames(output.Storage{}), 5},
+		{"worker summary", fieldNames(output.WorkerSummary{}), 10},
+		{"worker", fieldNames(claim.Worker{}), 8},
+		{"job.yaml", fieldNames(deploy.Job{}), 18},
+		{"mount", fieldNames(deploy.Mount{}), 3},
+		{"service.yaml, local", fieldNames(local.Options{}), 8},
+		{"service.yaml, slurm", fieldNames(slurm.Options{}), 8},
+		{"service.yaml, kubernetes", fieldNames(kubernetes.Options{}), 15},
+		{"service.yaml, azureml", fieldNames(azureml.Options{}), 10},
+		{"service.yaml, batchai", fieldNames(batchai.Options{}), 15},
+		{"model.yaml", fieldNames(models.Answers{}), 15},
+		{"environment variables", sourceNames(t, `"(BATCHSCORE_[A-Z_]+|ONNXRUNTIME_LIB|LIBTURBOJPEG|NO_COLOR|OMPI_COMM_WORLD_RANK|SLURM_PROCID|JOB_COMPLETION_INDEX)"`, ""), 10},
+		{"log fields", sourceNames(t, `(?m)(?:^\s+|[^g]\.)(?:Str|Int|Int64|Uint64|Float64|Bool|Dur|Stringer|Interface|AnErr)\("([a-z_]+)", `, ".Msg"), 50},
+		{"statuses", append(row.FailureStatuses(), row.StatusOK), 12},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if len(tt.words) < tt.least {
+				t.Errorf("found %q, want %d names at least", tt.words, tt.least)
+			}
+			for _, word := range tt.words {
+				if !strings.Contains(page, "`"+word+"`") {
+					t.Errorf("docs/reference.md does not name `%s`", word)
+				}
+			}
+		})
+	}
+	for _, m := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(exitCodesHelp, -1) {
+		if !strings.Contains(page, "\n| "+m[1]+" |") {
+			t.Errorf("docs/reference.md does not explain exit code %s", m[1])
+		}
+	}
+}
+
+// fieldNames returns the names that the fields of a struct have in JSON or YAML.
+func fieldNames(v any) []string {
+	var names []string
+	for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+		tag := cmp.Or(f.Tag.Get("json"), f.Tag.Get("yaml"))
+		if name, _, _ := strings.Cut(tag, ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// sourceNames returns what the pattern's group matches, each once, in the Go files
+// that are not for tests and contain a text.
+func sourceNames(t *testing.T, pattern, containing string) []string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	var names []string
+	for _, file := range trackedFiles(t) {
+		if top, _, _ := strings.Cut(file, "/"); !slices.Contains([]string{"cmd", "scorer", "shard", "models", "deploy"}, top) ||
+			!strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		body, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
+		if os.IsNotExist(err) {
+			continue // removed in the working tree, not yet in the index
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(body), containing) {
+			continue
+		}
+		for _, m := range re.FindAllSubmatch(body, -1) {
+			names = append(names, string(m[1]))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
