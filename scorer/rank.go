@@ -11,7 +11,6 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
 // Defaults of Options.
@@ -123,15 +122,11 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 	return s
 }
 
-// storage is what this worker went through with its stores.
+// storage returns what this worker met in its stores.
 func (w *worker) storage() map[string]output.Storage {
 	all := map[string]output.Storage{}
 	for what, st := range map[string]store.Store{"images": w.Images, "out": w.Out} {
-		if sub, ok := st.(*store.Sub); ok {
-			st = sub.Unwrap()
-		}
-		if p, ok := st.(*patient.Store); ok {
-			s := p.Stats()
+		if s, ok := store.StatsOf(st); ok {
 			all[what] = output.Storage{Calls: s.Calls, Retries: s.Retries, Throttled: s.Throttled,
 				Stalls: s.Stalls, PausedSeconds: s.Paused.Seconds()}
 		}

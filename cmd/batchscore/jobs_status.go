@@ -16,7 +16,6 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/patient"
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
@@ -180,8 +179,7 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 	default:
 		r.Trouble = err.Error()
 	}
-	if p, ok := in.out.(*patient.Store); ok {
-		s := p.Stats()
+	if s, ok := store.StatsOf(in.out); ok {
 		r.Store = &storeReport{Retries: s.Retries, Throttled: s.Throttled, Stalls: s.Stalls}
 	}
 	return r, nil

@@ -136,11 +136,10 @@ func (f *placeFlags) setPatience(deadline time.Duration, log zerolog.Logger) {
 
 // logStorage logs how the calls to a place on a network went.
 func logStorage(what string, st store.Store, log zerolog.Logger) {
-	p, ok := st.(*patient.Store)
+	s, ok := store.StatsOf(st)
 	if !ok {
 		return
 	}
-	s := p.Stats()
 	log.Info().Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).
 		Int64("throttled", s.Throttled).Int64("stalls", s.Stalls).Int64("resumed", s.Resumed).
 		Int64("settled", s.Settled).Dur("paused", s.Paused).Int("limit", s.Limit).Msg(what)

@@ -6,16 +6,22 @@ import (
 	"strings"
 )
 
-// Sub is the part of a store below folder, which ends in a slash, as a store of
-// its own. A folder in which nothing lies is an empty store.
+// Sub is the part of a store below a folder, as a store of its own. If nothing
+// exists below the folder, it is an empty store. It has the abilities of the
+// whole store.
 type Sub struct {
 	whole  Store
 	folder string
 }
 
 var (
-	_ Replacer = (*Sub)(nil)
-	_ Volatile = (*Sub)(nil)
+	_ Decorator   = (*Sub)(nil)
+	_ Ranger      = (*Sub)(nil)
+	_ Namer       = (*Sub)(nil)
+	_ PagedLister = (*Sub)(nil)
+	_ Streamer    = (*Sub)(nil)
+	_ Volatile    = (*Sub)(nil)
+	_ Replacer    = (*Sub)(nil)
 )
 
 // NewSub returns the part of whole below folder, which ends in a slash.
@@ -24,7 +30,7 @@ func NewSub(whole Store, folder string) *Sub { return &Sub{whole, folder} }
 // Unwrap returns the whole store.
 func (s *Sub) Unwrap() Store { return s.whole }
 
-// Folder is where it begins in the whole store, and ends in a slash.
+// Folder returns the folder in the whole store. It ends in a slash.
 func (s *Sub) Folder() string { return s.folder }
 
 // String names the place.
@@ -32,6 +38,7 @@ func (s *Sub) String() string {
 	return strings.TrimSuffix(s.whole.String(), "/") + "/" + strings.TrimSuffix(s.folder, "/")
 }
 
+// inside returns an object of the whole store under its name in s.
 func (s *Sub) inside(o Object) Object {
 	o.Name = strings.TrimPrefix(o.Name, s.folder)
 	return o
@@ -42,7 +49,16 @@ func (s *Sub) List(ctx context.Context, prefix string, fn func(Object) error) er
 	return s.whole.List(ctx, s.folder+prefix, func(o Object) error { return fn(s.inside(o)) })
 }
 
-// Names implements what the function Names asks for.
+// ListPages implements PagedLister.
+func (s *Sub) ListPages(ctx context.Context, prefix string, retry Retry, fn func(Object) error) error {
+	whole, ok := As[PagedLister](s.whole)
+	if !ok {
+		return s.List(ctx, prefix, fn)
+	}
+	return whole.ListPages(ctx, s.folder+prefix, retry, func(o Object) error { return fn(s.inside(o)) })
+}
+
+// Names implements Namer.
 func (s *Sub) Names(ctx context.Context, prefix string, fn func(name string) error) error {
 	return Names(ctx, s.whole, s.folder+prefix, func(name string) error { return fn(strings.TrimPrefix(name, s.folder)) })
 }
@@ -50,6 +66,12 @@ func (s *Sub) Names(ctx context.Context, prefix string, fn func(name string) err
 // Open implements Store.
 func (s *Sub) Open(ctx context.Context, name, etag string) (io.ReadCloser, Object, error) {
 	r, o, err := s.whole.Open(ctx, s.folder+name, etag)
+	return r, s.inside(o), err
+}
+
+// OpenRange implements Ranger.
+func (s *Sub) OpenRange(ctx context.Context, name, etag string, offset, length int64) (io.ReadCloser, Object, error) {
+	r, o, err := OpenRange(ctx, s.whole, s.folder+name, etag, offset, length)
 	return r, s.inside(o), err
 }
 
@@ -65,9 +87,9 @@ func (s *Sub) CreateVolatile(ctx context.Context, name string, body []byte) (Obj
 	return s.inside(o), err
 }
 
-// CreateFrom implements what the function CreateFrom asks for.
-func (s *Sub) CreateFrom(ctx context.Context, name string, write func(io.Writer) error) (Object, error) {
-	o, err := CreateFrom(ctx, s.whole, s.folder+name, write)
+// CreateFrom implements Streamer.
+func (s *Sub) CreateFrom(ctx context.Context, name string, retry Retry, write func(io.Writer) error) (Object, error) {
+	o, err := createFrom(ctx, s.whole, s.folder+name, retry, write)
 	return s.inside(o), err
 }
 

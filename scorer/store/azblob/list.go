@@ -34,17 +34,14 @@ const (
 	maxDescent = 4
 )
 
-var _ store.Lister = (*Store)(nil)
+var _ store.PagedLister = (*Store)(nil)
 
 // List implements store.Store.
 func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) error) error {
-	return s.ListWith(ctx, prefix, once, fn)
+	return s.ListPages(ctx, prefix, store.Once, fn)
 }
 
-// once is a store.Retry that does not try again.
-func once(ctx context.Context, request func(context.Context) error) error { return request(ctx) }
-
-// listing is one call of ListWith.
+// listing is one call of ListPages.
 type listing struct {
 	*Store
 	retry store.Retry
@@ -52,12 +49,11 @@ type listing struct {
 	pass  func(name string)
 }
 
-// ListWith implements store.Lister. It goes by pages. If there are many of
-// them, and a few folders that the rest may lie in, these are listed side by
-// side. Nothing is taken for granted about the order of blobs, since accounts
-// with a hierarchical namespace have another. fn is called by one goroutine at
-// a time.
-func (s *Store) ListWith(ctx context.Context, prefix string, retry store.Retry, fn func(store.Object) error) error {
+// ListPages implements store.PagedLister. If there are many pages, and the rest
+// of the blobs is in a few folders, it lists these folders in parallel. It relies
+// on no order of blobs, since accounts with a hierarchical namespace have another
+// one. One goroutine at a time calls fn.
+func (s *Store) ListPages(ctx context.Context, prefix string, retry store.Retry, fn func(store.Object) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -18,7 +17,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
@@ -41,8 +39,8 @@ type Options struct {
 	PageSize int
 }
 
-// Store is a store.Store and a store.Ranger in a container of Azure Blob
-// Storage.
+// Store is a store.Store in a container of Azure Blob Storage. It reads ranges,
+// lists by pages, streams creates, and replaces.
 type Store struct {
 	place  Place
 	signer signer
@@ -52,8 +50,6 @@ type Store struct {
 	// the way is not a name mistyped.
 	answered atomic.Bool
 }
-
-var _ store.Ranger = (*Store)(nil)
 
 // New returns a store of that place. It asks nothing of the service, so that
 // wrong credentials and a missing container show at the first use. Missing
@@ -136,80 +132,6 @@ func units(s string) int {
 	return n
 }
 
-// Open implements store.Store.
-func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
-	return s.get(ctx, name, etag, 0)
-}
-
-// OpenAt implements store.Ranger.
-func (s *Store) OpenAt(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, store.Object, error) {
-	if etag == "" || offset < 0 {
-		return nil, store.Object{}, fmt.Errorf("open %q in %s at %d: an offset goes with the ETag of what was read before it", name, s, offset)
-	}
-	return s.get(ctx, name, etag, offset)
-}
-
-func (s *Store) get(ctx context.Context, name, etag string, offset int64) (io.ReadCloser, store.Object, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, store.Object{}, err
-	}
-	// With an ETag it would be seen should another blob be reached.
-	if err := checkName(s.place.Prefix + name); err != nil && (etag == "" || !errors.Is(err, errBackslash)) {
-		return nil, store.Object{}, fmt.Errorf("open %q in %s: %w: %w", name, s, store.ErrNotExist, err)
-	}
-	opt := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: offset}}
-	if etag != "" {
-		opt.AccessConditions = carrying(etag)
-	}
-	resp, err := s.client.NewBlobClient(s.place.Prefix+name).DownloadStream(ctx, opt)
-	if bloberror.HasCode(err, bloberror.ConditionNotMet) {
-		// A blob that is gone does not meet the condition either.
-		if _, gone := s.blob(name).GetProperties(ctx, nil); gone != nil {
-			err = gone
-		}
-	}
-	if err != nil {
-		return nil, store.Object{}, s.fail(ctx, opOpen, name, err)
-	}
-	o := store.Object{Name: name, Size: value(resp.ContentLength), ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
-	if offset > 0 {
-		whole, ok := total(value(resp.ContentRange))
-		if !ok || whole-offset != o.Size {
-			resp.Body.Close()
-			return nil, store.Object{}, fmt.Errorf("open %q in %s: asked for what follows byte %d, answered with %d bytes of the range %q",
-				name, s, offset, o.Size, value(resp.ContentRange))
-		}
-		o.Size = whole
-	}
-	return &reader{ctx: ctx, store: s, name: name, body: resp.Body}, o, nil
-}
-
-// total is the size in a Content-Range such as "bytes 5-9/10".
-func total(contentRange string) (int64, bool) {
-	_, size, _ := strings.Cut(contentRange, "/")
-	n, err := strconv.ParseInt(size, 10, 64)
-	return n, err == nil
-}
-
-// reader reads the body of an answer.
-type reader struct {
-	//nolint:containedctx // Read has no context of its own, and needs the call's to tell why it ended
-	ctx   context.Context
-	store *Store
-	name  string
-	body  io.ReadCloser
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.body.Read(p)
-	if err != nil && err != io.EOF {
-		err = r.store.fail(r.ctx, opRead, r.name, err)
-	}
-	return n, err
-}
-
-func (r *reader) Close() error { return r.body.Close() }
-
 // singlePut is the largest body that goes in one request.
 const singlePut = 32 << 20
 
@@ -221,7 +143,7 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 	if len(body) <= singlePut {
 		return s.put(ctx, name, body)
 	}
-	return s.CreateFromWith(ctx, name, once, func(w io.Writer) error {
+	return s.CreateFrom(ctx, name, store.Once, func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})

@@ -20,9 +20,13 @@ func TestConformance(t *testing.T) {
 	server := azuritetest.Start(t)
 	for name, prefix := range map[string]string{"Container": "", "Folder": "a folder/ünter/"} {
 		t.Run(name, func(t *testing.T) {
-			storetest.RunRefusing(t, func(name string) bool { return cannotBe(prefix + name) }, func(t *testing.T) store.Store {
-				return azuritetest.Open(t, server.Options(t, server.Container(t), prefix))
-			})
+			storetest.Suite{
+				Open: func(t *testing.T) store.Store {
+					return azuritetest.Open(t, server.Options(t, server.Container(t), prefix))
+				},
+				Abilities: []storetest.Ability{storetest.Ranges, storetest.Pages, storetest.Streams, storetest.Replaces},
+				Refuses:   func(name string) bool { return cannotBe(prefix + name) },
+			}.Run(t)
 		})
 	}
 }

@@ -29,9 +29,9 @@ const (
 
 var _ store.Streamer = (*Store)(nil)
 
-// CreateFromWith implements store.Streamer. It holds at most five blocks of
-// 8 MiB at a time.
-func (s *Store) CreateFromWith(ctx context.Context, name string, retry store.Retry, write func(io.Writer) error) (store.Object, error) {
+// CreateFrom implements store.Streamer. It holds at most five blocks of 8 MiB
+// at a time.
+func (s *Store) CreateFrom(ctx context.Context, name string, retry store.Retry, write func(io.Writer) error) (store.Object, error) {
 	if err := s.checkCreate(ctx, name); err != nil {
 		return store.Object{}, err
 	}
@@ -146,8 +146,9 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 		return store.Object{}, err
 	}
 	var o store.Object
-	again := false
+	tries := 0
 	err := u.retry(ctx, func(ctx context.Context) error {
+		tries++
 		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessThere()})
 		if err == nil {
 			o = store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
@@ -159,13 +160,10 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 		} else {
 			err = u.store.fail(ctx, opCreate, u.name, err)
 		}
-		if again && errors.Is(err, store.ErrExist) {
-			// Perhaps it was us, and the answer was lost.
-			if o, err = u.committed(ctx, err); err == nil {
-				return nil
-			}
+		if tries > 1 && errors.Is(err, store.ErrExist) {
+			// Perhaps an earlier try created it, and its answer was lost.
+			o, err = u.committed(ctx, err)
 		}
-		again = true
 		return err
 	})
 	return o, err

@@ -35,9 +35,9 @@ func whole(body []byte) func(io.Writer) error {
 	}
 }
 
-// CreateFromWith implements store.Streamer. A folder makes no requests, so
-// there is nothing to try again.
-func (s *Store) CreateFromWith(ctx context.Context, name string, _ store.Retry, write func(io.Writer) error) (store.Object, error) {
+// CreateFrom implements store.Streamer. A folder makes no requests, so there is
+// nothing to try again.
+func (s *Store) CreateFrom(ctx context.Context, name string, _ store.Retry, write func(io.Writer) error) (store.Object, error) {
 	return s.create(ctx, name, durable, -1, func(w io.Writer) error {
 		buffered := bufio.NewWriterSize(w, 1<<20)
 		if err := write(buffered); err != nil {

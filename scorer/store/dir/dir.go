@@ -30,7 +30,7 @@ type Options struct {
 
 // File is an open file.
 type File interface {
-	io.ReadCloser
+	io.ReadSeekCloser
 	Name() string
 	Stat() (fs.FileInfo, error)
 }

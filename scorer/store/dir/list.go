@@ -15,7 +15,9 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) e
 	return s.list(ctx, prefix, listing{object: fn})
 }
 
-// Names implements what store.Names asks for.
+var _ store.Namer = (*Store)(nil)
+
+// Names implements store.Namer.
 func (s *Store) Names(ctx context.Context, prefix string, fn func(name string) error) error {
 	return s.list(ctx, prefix, listing{name: fn})
 }

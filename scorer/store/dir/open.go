@@ -10,20 +10,51 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Open implements store.Store. A file that was replaced by another under the
-// reader goes on giving the bytes of the version that was opened; one that was
-// written to in place fails with store.ErrChanged.
+var _ store.Ranger = (*Store)(nil)
+
+// Open implements store.Store. When another file replaces the one that was
+// opened, the reader continues to return the bytes of the old one. When the file
+// is written to in place, it fails with store.ErrChanged.
 func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
-	if err := ctx.Err(); err != nil {
+	r, err := s.open(ctx, name, etag)
+	if err != nil {
 		return nil, store.Object{}, err
+	}
+	return r, r.obj, nil
+}
+
+// OpenRange implements store.Ranger.
+func (s *Store) OpenRange(ctx context.Context, name, etag string, offset, length int64) (io.ReadCloser, store.Object, error) {
+	if err := store.CheckRange(name, etag, offset, length); err != nil {
+		return nil, store.Object{}, err
+	}
+	r, err := s.open(ctx, name, etag)
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	if offset >= r.obj.Size {
+		err = store.PastEnd(name, offset, r.obj.Size)
+	} else if _, err = r.f.Seek(offset, io.SeekStart); err != nil {
+		err = s.unread("read", r.f.Name(), err)
+	}
+	if err != nil {
+		r.Close()
+		return nil, store.Object{}, err
+	}
+	return store.LimitRange(r, length), r.obj, nil
+}
+
+func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	path, err := s.path(name)
 	if err != nil {
-		return nil, store.Object{}, fmt.Errorf("open: %w: %w", store.ErrNotExist, err)
+		return nil, fmt.Errorf("open: %w: %w", store.ErrNotExist, err)
 	}
 	f, err := s.openFile(path)
 	if err != nil {
-		return nil, store.Object{}, s.unread("open", path, err)
+		return nil, s.unread("open", path, err)
 	}
 	info, err := f.Stat()
 	switch {
@@ -36,10 +67,9 @@ func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, sto
 	}
 	if err != nil {
 		f.Close()
-		return nil, store.Object{}, err
+		return nil, err
 	}
-	obj := object(name, info)
-	return &reader{s: s, f: f, obj: obj}, obj, nil
+	return &reader{s: s, f: f, obj: object(name, info)}, nil
 }
 
 // openFile opens a file for reading. Without O_NONBLOCK the open of a pipe would

@@ -1,5 +1,5 @@
 // Package mem is a store in memory, for tests. It keeps every promise of
-// store.Store but that of surviving a crash, and its clock can be set.
+// store.Store except that of surviving a crash. Its clock can be set.
 package mem
 
 import (
@@ -30,7 +30,7 @@ type stored struct {
 	body   []byte
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Ranger = (*Store)(nil)
 
 // String names the place.
 func (s *Store) String() string { return "memory" }
@@ -59,6 +59,29 @@ func (s *Store) List(ctx context.Context, prefix string, fn func(store.Object) e
 
 // Open implements store.Store.
 func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	body, o, err := s.get(ctx, name, etag)
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	return io.NopCloser(bytes.NewReader(body)), o, nil
+}
+
+// OpenRange implements store.Ranger.
+func (s *Store) OpenRange(ctx context.Context, name, etag string, offset, length int64) (io.ReadCloser, store.Object, error) {
+	if err := store.CheckRange(name, etag, offset, length); err != nil {
+		return nil, store.Object{}, err
+	}
+	body, o, err := s.get(ctx, name, etag)
+	if err != nil {
+		return nil, store.Object{}, err
+	}
+	if offset >= o.Size {
+		return nil, store.Object{}, store.PastEnd(name, offset, o.Size)
+	}
+	return store.LimitRange(io.NopCloser(bytes.NewReader(body[offset:])), length), o, nil
+}
+
+func (s *Store) get(ctx context.Context, name, etag string) ([]byte, store.Object, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, store.Object{}, err
 	}
@@ -71,7 +94,7 @@ func (s *Store) Open(ctx context.Context, name, etag string) (io.ReadCloser, sto
 	case etag != "" && etag != o.object.ETag:
 		return nil, store.Object{}, fmt.Errorf("open %q: %w", name, store.ErrChanged)
 	}
-	return io.NopCloser(bytes.NewReader(o.body)), o.object, nil
+	return o.body, o.object, nil
 }
 
 // Create implements store.Store.
@@ -91,14 +114,14 @@ func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Obj
 }
 
 // Put stores body under name, whether or not an object has that name: what
-// somebody else does to the place, behind the back of a store.Store.
+// another program does to the place without the Store.
 func (s *Store) Put(name string, body []byte) store.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.put(name, body)
 }
 
-// Remove deletes the object of that name, if any: again somebody else's doing.
+// Remove deletes the object of that name, if any, as another program might.
 func (s *Store) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.holds(name, etag); err != nil {
+	if err := s.check(name, etag); err != nil {
 		return store.Object{}, fmt.Errorf("replace %q: %w", name, err)
 	}
 	return s.put(name, body), nil
@@ -29,15 +29,15 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.holds(name, etag); err != nil {
+	if err := s.check(name, etag); err != nil {
 		return fmt.Errorf("delete %q: %w", name, err)
 	}
 	delete(s.objects, name)
 	return nil
 }
 
-// holds is nil if an object of that name carries that ETag. The caller holds mu.
-func (s *Store) holds(name, etag string) error {
+// check returns nil if an object of that name has that ETag. The caller holds mu.
+func (s *Store) check(name, etag string) error {
 	o, ok := s.objects[name]
 	switch {
 	case !ok:

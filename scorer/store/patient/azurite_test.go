@@ -7,19 +7,62 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 	"github.com/batchscore/batchscore/scorer/store/fault"
 	"github.com/batchscore/batchscore/scorer/store/patient"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // transient are the faults that a patient store outlasts, but for stalls.
 var transient = []fault.Kind{fault.Throttle, fault.Busy, fault.ServerError, fault.Reset, fault.Truncate,
 	fault.Lost, fault.Refuse, fault.Slow}
+
+// losing loses the answer of every tenth create, replace and block that succeeds.
+type losing struct {
+	http.RoundTripper
+	successes atomic.Int64
+}
+
+func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := l.RoundTripper.RoundTrip(r)
+	if err == nil && r.Method == http.MethodPut && resp.StatusCode == http.StatusCreated && l.successes.Add(1)%10 == 0 {
+		resp.Body.Close()
+		return nil, errors.New("connection reset by peer")
+	}
+	return resp, err
+}
+
+// TestConformsBeforeAzurite runs the suite while some reads and listings fail, and
+// some writes lose their answer. No write fails before it takes effect: the suite
+// does not expect what a patient store makes of that.
+func TestConformsBeforeAzurite(t *testing.T) {
+	server := azuritetest.Start(t)
+	reads := fault.Mix{Seed: 5, Share: 0.1, Kinds: []fault.Kind{fault.Busy, fault.Reset, fault.Truncate}}.Schedule()
+	schedule := func(r fault.Request) fault.Fault {
+		if r.Method == http.MethodGet {
+			return reads(r)
+		}
+		return fault.Fault{}
+	}
+	storetest.Suite{
+		Open: func(t *testing.T) store.Store {
+			o := server.Options(t, server.Container(t), "")
+			o.Transport = &losing{RoundTripper: &fault.Transport{Schedule: schedule}}
+			return patient.New(azuritetest.Open(t, o), patient.Options{First: time.Microsecond, Longest: time.Microsecond})
+		},
+		Abilities: []storetest.Ability{storetest.Ranges, storetest.Streams, storetest.Replaces, storetest.Meters},
+		Refuses: func(name string) bool {
+			return !utf8.ValidString(name) || strings.ContainsAny(name, "\x07\\") || utf8.RuneCountInString(name) > 1024
+		},
+	}.Run(t)
+}
 
 // TestFaultsBeforeAzurite writes, lists and reads while a quarter of all requests
 // fail, and then looks at what is really there.
@@ -139,14 +182,14 @@ func TestFault02_Streams(t *testing.T) {
 					}
 					return nil
 				}
-				made, err := st.CreateFrom(t.Context(), "labels", write)
+				made, err := store.CreateFrom(t.Context(), st, "labels", write)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if got, err := read(t.Context(), direct, "labels", made.ETag); err != nil || got != strings.Repeat(body, pieces) {
 					t.Errorf("%d bytes are stored, %v", len(got), err)
 				}
-				if _, err := st.CreateFrom(t.Context(), "labels", func(w io.Writer) error {
+				if _, err := store.CreateFrom(t.Context(), st, "labels", func(w io.Writer) error {
 					_, err := io.WriteString(w, "another's")
 					return err
 				}); !errors.Is(err, store.ErrExist) {

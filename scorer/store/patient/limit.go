@@ -20,18 +20,18 @@ type limiter struct {
 	// one tells nothing new.
 	epoch int
 	queue list.List // of chan struct{}, each closed when its waiter has a slot
-	freed time.Time // when the last slot was given back
-	pause time.Time // until when the place wants to be left alone
+	freed time.Time // when the last slot was freed
+	pause time.Time // until when the place must get no calls
 }
 
 func newLimiter(concurrency int, rescue time.Duration) *limiter {
 	return &limiter{max: float64(concurrency), limit: float64(concurrency), rescue: rescue}
 }
 
-// acquire waits for a slot. Callers come in the order in which they asked.
+// acquire waits for a slot. Slots go to callers in the order of their calls.
 //
 // A caller that keeps a body open while it opens another could wait for itself.
-// So a slot more is given when none has come back for as long as a stall.
+// So acquire gives one more slot when none was freed for as long as a stall.
 func (l *limiter) acquire(ctx context.Context) error {
 	l.mu.Lock()
 	if l.busy < int(l.limit) && l.queue.Len() == 0 {
@@ -81,7 +81,7 @@ func isClosed(c chan struct{}) bool {
 	}
 }
 
-// begin returns the epoch in which a call begins.
+// begin returns the epoch of a call that begins now.
 func (l *limiter) begin() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,11 +94,11 @@ type answer int
 const (
 	healthy   answer = iota // it answered, whatever it said
 	broken                  // the call came to nothing
-	throttled               // the place is asked too much
+	throttled               // the place gets too many calls
 )
 
-// end books the answer to a call of that epoch; slot says that the call had a
-// slot, which is given back.
+// end takes the answer to a call of that epoch into account, and frees its slot
+// if it had one.
 func (l *limiter) end(epoch int, a answer, slot bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,14 +116,14 @@ func (l *limiter) end(epoch int, a answer, slot bool) {
 	}
 }
 
-// free gives a slot back. The caller holds mu.
+// free frees a slot. The caller holds mu.
 func (l *limiter) free() {
 	l.busy--
 	l.freed = time.Now()
 	l.grant()
 }
 
-// grant gives free slots to those who wait. The caller holds mu.
+// grant gives free slots to waiting callers. The caller holds mu.
 func (l *limiter) grant() {
 	for l.busy < int(l.limit) && l.queue.Len() > 0 {
 		l.busy++
@@ -131,8 +131,8 @@ func (l *limiter) grant() {
 	}
 }
 
-// leaveAlone keeps all calls back for d from now on.
-func (l *limiter) leaveAlone(d time.Duration) {
+// pauseFor holds back all calls for d from now on.
+func (l *limiter) pauseFor(d time.Duration) {
 	until := time.Now().Add(d)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,9 +141,9 @@ func (l *limiter) leaveAlone(d time.Duration) {
 	}
 }
 
-// quiet waits until the place may be asked again. It returns false at once
-// when that will not be before the time given.
-func (l *limiter) quiet(ctx context.Context, before time.Time) (bool, error) {
+// awaitPause waits until calls may be made again. It returns false at once if
+// that will not be before the time given.
+func (l *limiter) awaitPause(ctx context.Context, before time.Time) (bool, error) {
 	for {
 		l.mu.Lock()
 		pause := l.pause

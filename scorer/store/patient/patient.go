@@ -2,7 +2,6 @@ package patient
 
 import (
 	"cmp"
-	"context"
 	"math/rand/v2"
 	"time"
 
@@ -13,26 +12,25 @@ import (
 const (
 	// DefaultPatience outlasts ten minutes of throttling.
 	DefaultPatience = 15 * time.Minute
-	// DefaultFirst is the mean of the first two pauses, about.
+	// DefaultFirst is about the mean of the first two pauses.
 	DefaultFirst = 200 * time.Millisecond
-	// DefaultLongest is seldom enough for a place in trouble, and often enough
-	// to notice its recovery.
+	// DefaultLongest spares a place in trouble, and notices its recovery soon.
 	DefaultLongest = 30 * time.Second
-	// DefaultStall is well above the slowest answer of a place in health.
+	// DefaultStall is well above the slowest answer of a healthy place.
 	DefaultStall = 30 * time.Second
-	// DefaultConcurrency is above what one worker makes use of.
+	// DefaultConcurrency is more than one worker uses.
 	DefaultConcurrency = 256
 )
 
 // Options of a Store. The zero value of each field chooses its default.
 type Options struct {
-	// Patience is how long one operation, or one body between two bytes, may
-	// fail before it is given up; by default DefaultPatience, or until the
-	// Deadline where there is one.
+	// Patience is how long one operation, or one body between two bytes, may fail
+	// before it is given up. The default is DefaultPatience, or no limit other
+	// than the Deadline if there is one.
 	Patience time.Duration
 	// Deadline is the time after which nothing is tried a second time; none if
 	// zero. The deadline of a call's context has the same effect. A first try
-	// is always made, so that what is in hand can still be committed.
+	// is always made, so that finished work can still be committed.
 	Deadline time.Time
 	// First and Longest bound the pauses: before try n+1 the pause is random
 	// between 0 and the smaller of Longest and First times 2 to the n-1.
@@ -40,20 +38,21 @@ type Options struct {
 	// Stall is how long a call may wait for the place to do anything: for the
 	// answer, for the next byte of a body, for the next object of a listing.
 	Stall time.Duration
-	// Concurrency bounds the calls under way, which throttling lowers to as few
-	// as 1. A listing counts only while a store.Lister makes a request for it.
+	// Concurrency is the most calls that are under way at once. Throttling lowers
+	// it to as few as 1. A listing counts only while a store.PagedLister makes a
+	// request for it.
 	Concurrency int
-	// Report, if not nil, is told of every pause: what is done to which object,
-	// why it failed, and how long the pause is. Any goroutine may call it.
+	// Report, if not nil, is called for every pause with what is done to which
+	// object, why it failed, and how long the pause is, by any goroutine.
 	Report func(what string, err error, pause time.Duration)
 	// Rand returns numbers in [0, 1) for the jitter. Any goroutine may call it.
 	Rand func() float64
 }
 
-// Store is a store.Ranger around any store.Store.
+// Store is a patient store.Decorator.
 //
-// A context given to the store inside must end a Read of the body that was
-// opened with it: that is how stalls are ended.
+// When the context of an Open ends, the store inside must end every Read of that
+// body: that is how stalls are ended.
 type Store struct {
 	inner store.Store
 	opt   Options
@@ -61,7 +60,7 @@ type Store struct {
 	counters
 }
 
-var _ store.Ranger = (*Store)(nil)
+var _ store.Decorator = (*Store)(nil)
 
 // New returns a patient store around inner.
 func New(inner store.Store, opt Options) *Store {
@@ -83,22 +82,3 @@ func (s *Store) String() string { return s.inner.String() }
 
 // Unwrap returns the store inside.
 func (s *Store) Unwrap() store.Store { return s.inner }
-
-// slowest is the rate of upload, in bytes a second, that is no stall yet.
-const slowest = 64 << 10
-
-// Create implements store.Store.
-func (s *Store) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
-	e := s.errand("create", name)
-	limit := s.opt.Stall + time.Duration(len(body))*time.Second/slowest
-	var o store.Object
-	a, err := e.try(ctx, limit, func(a *attempt) (err error) {
-		o, err = s.inner.Create(a.ctx, name, body)
-		return err
-	})
-	if err != nil {
-		return e.settle(ctx, body, err)
-	}
-	a.end(nil)
-	return o, nil
-}

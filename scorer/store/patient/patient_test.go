@@ -54,16 +54,24 @@ func read(ctx context.Context, st store.Store, name, etag string) (string, error
 
 func TestConforms(t *testing.T) {
 	t.Run("mem", func(t *testing.T) {
-		storetest.Run(t, func(*testing.T) store.Store { return patient.New(new(mem.Store), patient.Options{}) })
+		storetest.Suite{
+			Open:      func(*testing.T) store.Store { return patient.New(new(mem.Store), patient.Options{}) },
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters},
+		}.Run(t)
 	})
 	t.Run("dir", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) store.Store {
-			st, err := dir.New(t.TempDir(), dir.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return patient.New(st, patient.Options{})
-		})
+		storetest.Suite{
+			Open: func(t *testing.T) store.Store {
+				st, err := dir.New(t.TempDir(), dir.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return patient.New(st, patient.Options{})
+			},
+			Abilities: []storetest.Ability{
+				storetest.Ranges, storetest.Naming, storetest.Streams, storetest.Volatile, storetest.Replaces, storetest.Meters,
+			},
+		}.Run(t)
 	})
 }
 
@@ -72,7 +80,7 @@ func TestConforms(t *testing.T) {
 // it took effect cannot be told from one that lost its answer: it may take an
 // equal object of somebody else for its own, which the suite does not foresee.)
 func TestConformsAtAFaultyPlace(t *testing.T) {
-	storetest.Run(t, func(*testing.T) store.Store {
+	open := func(*testing.T) store.Store {
 		random := seeded()
 		sometimes := func(share float64) error {
 			if random() < share {
@@ -94,7 +102,10 @@ func TestConformsAtAFaultyPlace(t *testing.T) {
 				return &breaking{ReadCloser: r, err: func() error { return sometimes(0.02) }}
 			},
 		}, patient.Options{First: time.Microsecond, Longest: time.Microsecond})
-	})
+	}
+	storetest.Suite{
+		Open: open, Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces, storetest.Meters},
+	}.Run(t)
 }
 
 type breaking struct {

@@ -11,34 +11,36 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// errand is one operation on one object, tried until it succeeds or patience
+// operation is one operation on one object, tried until it succeeds or patience
 // ends.
-type errand struct {
-	*Store
+type operation struct {
+	s          *Store
 	what, name string
 
-	tries int              // that failed since the last progress
-	since time.Time        // when the first of them did
-	last  *store.Transient // how the last of them did
+	tries int              // failed tries since the last progress
+	since time.Time        // when the first of them failed
+	last  *store.Transient // the error of the last of them
 }
 
-func (s *Store) errand(what, name string) *errand { return &errand{Store: s, what: what, name: name} }
+func (s *Store) operation(what, name string) *operation {
+	return &operation{s: s, what: what, name: name}
+}
 
-// progress starts patience anew.
-func (e *errand) progress() { e.tries, e.since, e.last = 0, time.Time{}, nil }
+// progress restarts patience.
+func (op *operation) progress() { op.tries, op.since, op.last = 0, time.Time{}, nil }
 
 // try makes the call until it succeeds, fails for good, or patience ends. limit
 // bounds each call as attempt.watch does. The attempt that succeeded is still
 // under way: the caller ends it.
-func (e *errand) try(ctx context.Context, limit time.Duration, call func(*attempt) error) (*attempt, error) {
-	return e.tryAs(ctx, true, limit, call)
+func (op *operation) try(ctx context.Context, limit time.Duration, call func(*attempt) error) (*attempt, error) {
+	return op.tryAs(ctx, true, limit, call)
 }
 
-func (e *errand) tryAs(ctx context.Context, slot bool, limit time.Duration, call func(*attempt) error) (*attempt, error) {
+func (op *operation) tryAs(ctx context.Context, slot bool, limit time.Duration, call func(*attempt) error) (*attempt, error) {
 	for {
-		a, err := e.begin(ctx, slot)
+		a, err := op.begin(ctx, slot)
 		if err != nil {
-			return nil, e.ended(ctx, err)
+			return nil, op.ended(ctx, err)
 		}
 		a.watch(limit)
 		err = a.verdict(call(a))
@@ -47,7 +49,7 @@ func (e *errand) tryAs(ctx context.Context, slot bool, limit time.Duration, call
 			return a, nil
 		}
 		a.end(err)
-		if err := e.pause(ctx, err); err != nil {
+		if err := op.pause(ctx, err); err != nil {
 			return nil, err
 		}
 	}
@@ -55,89 +57,89 @@ func (e *errand) tryAs(ctx context.Context, slot bool, limit time.Duration, call
 
 // pause returns nil when it is time for another try after err, and otherwise
 // the error that the operation ends with.
-func (e *errand) pause(ctx context.Context, err error) error {
+func (op *operation) pause(ctx context.Context, err error) error {
 	t, ok := store.AsTransient(err)
 	if !ok {
-		return e.ended(ctx, err)
+		return op.ended(ctx, err)
 	}
-	e.last = t
-	if e.since.IsZero() {
-		e.since = time.Now()
+	op.last = t
+	if op.since.IsZero() {
+		op.since = time.Now()
 	}
-	e.tries++
-	wait := e.backOff(t)
-	if until := e.until(ctx); !until.IsZero() {
+	op.tries++
+	wait := op.backOff(t)
+	if until := op.until(ctx); !until.IsZero() {
 		left := time.Until(until)
 		if left <= 0 || t.After > left {
-			return e.giveUp()
+			return op.giveUp()
 		}
 		wait = min(wait, left)
 	}
-	if e.opt.Report != nil {
-		e.opt.Report(fmt.Sprintf("%s %q", e.what, e.name), err, wait)
+	if op.s.opt.Report != nil {
+		op.s.opt.Report(fmt.Sprintf("%s %q", op.what, op.name), err, wait)
 	}
-	e.paused.Add(int64(wait))
+	op.s.paused.Add(int64(wait))
 	if err := sleep(ctx, wait); err != nil {
-		return e.ended(ctx, err)
+		return op.ended(ctx, err)
 	}
 	return nil
 }
 
-// backOff is the pause before the next try.
-func (e *errand) backOff(t *store.Transient) time.Duration {
-	most := min(float64(e.opt.Longest), float64(e.opt.First)*math.Pow(2, float64(e.tries-1)))
-	wait := time.Duration(e.opt.Rand() * most)
+// backOff returns the pause before the next try.
+func (op *operation) backOff(t *store.Transient) time.Duration {
+	most := min(float64(op.s.opt.Longest), float64(op.s.opt.First)*math.Pow(2, float64(op.tries-1)))
+	wait := time.Duration(op.s.opt.Rand() * most)
 	if t.After > 0 {
-		// Who was sent away together shall not come back together.
-		wait = max(wait, t.After+time.Duration(e.opt.Rand()*float64(e.opt.First)))
+		// Calls that were throttled together shall not come back together.
+		wait = max(wait, t.After+time.Duration(op.s.opt.Rand()*float64(op.s.opt.First)))
 	}
 	return wait
 }
 
-// until is when patience ends; zero if it does not.
-func (e *errand) until(ctx context.Context) time.Time {
-	until := e.opt.Deadline
+// until returns when patience ends; zero if it does not.
+func (op *operation) until(ctx context.Context) time.Time {
+	until := op.s.opt.Deadline
 	if d, ok := ctx.Deadline(); ok && (until.IsZero() || d.Before(until)) {
 		until = d
 	}
-	if e.opt.Patience > 0 {
-		since := e.since
+	if op.s.opt.Patience > 0 {
+		since := op.since
 		if since.IsZero() {
 			since = time.Now()
 		}
-		if d := since.Add(e.opt.Patience); until.IsZero() || d.Before(until) {
+		if d := since.Add(op.s.opt.Patience); until.IsZero() || d.Before(until) {
 			until = d
 		}
 	}
 	return until
 }
 
-// giveUp is the error of an operation that failed for too long. It is no
-// Transient: whoever sees it need not try again.
-func (e *errand) giveUp() error {
-	e.gaveUp.Add(1)
+// giveUp returns the error of an operation that failed for too long. It does not
+// wrap a Transient, since another try would not help.
+func (op *operation) giveUp() error {
+	op.s.gaveUp.Add(1)
 	asks := ""
-	if e.last.After > 0 {
-		asks = fmt.Sprintf(", and it asks to be left alone for %v", e.last.After)
+	if op.last.After > 0 {
+		asks = fmt.Sprintf(", and it asks to be left alone for %v", op.last.After)
 	}
 	return fmt.Errorf("%s %q: %w: given up after %d tries in %v%s; run again when %s answers: %w",
-		e.what, e.name, store.ErrUnavailable, e.tries, time.Since(e.since).Round(time.Millisecond), asks, e.Store, e.last.Err)
+		op.what, op.name, store.ErrUnavailable, op.tries, time.Since(op.since).Round(time.Millisecond), asks, op.s, op.last.Err)
 }
 
-// ended is the error of an operation that cannot go on because of err. When it
+// ended returns the error of an operation that ends because of err. When it
 // failed before and its context's deadline is over now, patience has ended.
-func (e *errand) ended(ctx context.Context, err error) error {
-	if e.last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", e.giveUp(), err)
+func (op *operation) ended(ctx context.Context, err error) error {
+	if op.last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", op.giveUp(), err)
 	}
 	return err
 }
 
-// attempt is one call of the store inside, from the wait for its turn to the
-// end of what it returned.
+// attempt is one call of the store inside, from the wait for a slot to the end
+// of what the call returned.
 type attempt struct {
 	s      *Store
-	ctx    context.Context //nolint:containedctx // it is the context of this call, which a body outlives
+	ctx    context.Context //nolint:containedctx // it is the context of this call, and its body outlives the function
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	epoch  int
@@ -147,32 +149,32 @@ type attempt struct {
 
 var errStalled = errors.New("nothing came for too long")
 
-// begin waits for its turn and begins a call.
-func (e *errand) begin(ctx context.Context, slot bool) (*attempt, error) {
+// begin waits until a call may be made, and begins it.
+func (op *operation) begin(ctx context.Context, slot bool) (*attempt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if slot {
-		if err := e.limit.acquire(ctx); err != nil {
+		if err := op.s.limit.acquire(ctx); err != nil {
 			return nil, err
 		}
 	}
-	a := &attempt{s: e.Store, slot: slot}
+	a := &attempt{s: op.s, slot: slot}
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
-	ok, err := e.limit.quiet(ctx, e.until(ctx))
-	a.epoch = e.limit.begin()
+	ok, err := op.s.limit.awaitPause(ctx, op.until(ctx))
+	a.epoch = op.s.limit.begin()
 	if err == nil && !ok {
 		err = fmt.Errorf("%s %q: %w: %s asks to be left alone for longer than patience lasts; run again later",
-			e.what, e.name, store.ErrUnavailable, e.Store)
-		e.gaveUp.Add(1)
+			op.what, op.name, store.ErrUnavailable, op.s)
+		op.s.gaveUp.Add(1)
 	}
 	if err != nil {
 		a.finish(broken)
 		return nil, err
 	}
-	e.calls.Add(1)
-	if e.tries > 0 {
-		e.retries.Add(1)
+	op.s.calls.Add(1)
+	if op.tries > 0 {
+		op.s.retries.Add(1)
 	}
 	return a, nil
 }
@@ -188,8 +190,8 @@ func (a *attempt) watch(d time.Duration) {
 
 func (a *attempt) unwatch() { a.timer.Stop() }
 
-// verdict is what an error of this call means: a stall and a body that ends
-// early are a store.Transient too.
+// verdict returns err, or a store.Transient if the call stalled or its body ended
+// early.
 func (a *attempt) verdict(err error) error {
 	switch {
 	case err == nil:
@@ -207,11 +209,11 @@ func (a *attempt) verdict(err error) error {
 	return err
 }
 
-// end ends the call, which came to err after verdict.
+// end ends the call, whose verdict is err.
 func (a *attempt) end(err error) {
 	t, ok := store.AsTransient(err)
 	switch {
-	case !ok && a.ctx.Err() != nil: // the caller wanted no more of it
+	case !ok && a.ctx.Err() != nil: // the caller cancelled it
 		a.finish(broken)
 		return
 	case !ok:
@@ -224,7 +226,7 @@ func (a *attempt) end(err error) {
 		a.finish(broken)
 	}
 	if t.After > 0 {
-		a.s.limit.leaveAlone(t.After)
+		a.s.limit.pauseFor(t.After)
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Faulty passes every call on to Store, but for what its hooks do. Hooks that
-// are nil do nothing; the others may be called from any number of goroutines.
-// Calls of each kind are counted from 0.
+// Faulty passes every call on to Store, except for what its hooks do. Hooks that
+// are nil do nothing. Any number of goroutines may call the others. Calls of each
+// kind are counted from 0. It has no abilities but those to read ranges, to create
+// volatile objects and to replace, where Store has them.
 type Faulty struct {
 	store.Store
 	// BeforeCreate runs before create number n. An error is returned instead
@@ -35,17 +36,39 @@ type Faulty struct {
 	creates, opens atomic.Int64
 }
 
-var _ store.Replacer = (*Faulty)(nil)
+var (
+	_ store.Decorator = (*Faulty)(nil)
+	_ store.Ranger    = (*Faulty)(nil)
+	_ store.Volatile  = (*Faulty)(nil)
+	_ store.Replacer  = (*Faulty)(nil)
+)
+
+// Unwrap implements store.Decorator.
+func (f *Faulty) Unwrap() store.Store { return f.Store }
 
 // Create implements store.Store.
 func (f *Faulty) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	return f.create(ctx, name, body, f.Store.Create)
+}
+
+// CreateVolatile implements store.Volatile. Hooks and numbers are those of Create.
+func (f *Faulty) CreateVolatile(ctx context.Context, name string, body []byte) (store.Object, error) {
+	return f.create(ctx, name, body, func(ctx context.Context, name string, body []byte) (store.Object, error) {
+		return store.CreateVolatile(ctx, f.Store, name, body)
+	})
+}
+
+func (f *Faulty) create(
+	ctx context.Context, name string, body []byte,
+	create func(ctx context.Context, name string, body []byte) (store.Object, error),
+) (store.Object, error) {
 	n := int(f.creates.Add(1)) - 1
 	if f.BeforeCreate != nil {
 		if err := f.BeforeCreate(ctx, n, name, body); err != nil {
 			return store.Object{}, err
 		}
 	}
-	o, err := f.Store.Create(ctx, name, body)
+	o, err := create(ctx, name, body)
 	if f.AfterCreate != nil {
 		if o.Name == "" {
 			o.Name = name
@@ -57,7 +80,7 @@ func (f *Faulty) Create(ctx context.Context, name string, body []byte) (store.Ob
 	return o, err
 }
 
-// Replace implements store.Replacer where Store does.
+// Replace implements store.Replacer.
 func (f *Faulty) Replace(ctx context.Context, name string, body []byte, etag string) (o store.Object, err error) {
 	err = f.change(ctx, name, func() error {
 		o, err = store.Replace(ctx, f.Store, name, body, etag)
@@ -66,7 +89,7 @@ func (f *Faulty) Replace(ctx context.Context, name string, body []byte, etag str
 	return o, err
 }
 
-// Delete implements store.Replacer where Store does.
+// Delete implements store.Replacer.
 func (f *Faulty) Delete(ctx context.Context, name, etag string) error {
 	return f.change(ctx, name, func() error { return store.Delete(ctx, f.Store, name, etag) })
 }
@@ -86,13 +109,26 @@ func (f *Faulty) change(ctx context.Context, name string, do func() error) error
 
 // Open implements store.Store.
 func (f *Faulty) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
+	return f.open(ctx, name, func() (io.ReadCloser, store.Object, error) { return f.Store.Open(ctx, name, etag) })
+}
+
+// OpenRange implements store.Ranger. Hooks and numbers are those of Open.
+func (f *Faulty) OpenRange(ctx context.Context, name, etag string, offset, length int64) (io.ReadCloser, store.Object, error) {
+	return f.open(ctx, name, func() (io.ReadCloser, store.Object, error) {
+		return store.OpenRange(ctx, f.Store, name, etag, offset, length)
+	})
+}
+
+func (f *Faulty) open(
+	ctx context.Context, name string, open func() (io.ReadCloser, store.Object, error),
+) (io.ReadCloser, store.Object, error) {
 	n := int(f.opens.Add(1)) - 1
 	if f.BeforeOpen != nil {
 		if err := f.BeforeOpen(ctx, n, name); err != nil {
 			return nil, store.Object{}, err
 		}
 	}
-	r, o, err := f.Store.Open(ctx, name, etag)
+	r, o, err := open()
 	if err == nil && f.Body != nil {
 		r = f.Body(o, r)
 	}

@@ -8,16 +8,37 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 func TestMemConforms(t *testing.T) {
-	storetest.Run(t, func(*testing.T) store.Store { return new(mem.Store) })
+	storetest.Suite{
+		Open:      func(*testing.T) store.Store { return new(mem.Store) },
+		Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},
+	}.Run(t)
 }
 
 func TestFaultyWithoutHooksConforms(t *testing.T) {
-	storetest.Run(t, func(*testing.T) store.Store { return &storetest.Faulty{Store: new(mem.Store)} })
+	t.Run("mem", func(t *testing.T) {
+		storetest.Suite{
+			Open:      func(*testing.T) store.Store { return &storetest.Faulty{Store: new(mem.Store)} },
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},
+		}.Run(t)
+	})
+	t.Run("dir", func(t *testing.T) {
+		storetest.Suite{
+			Open: func(t *testing.T) store.Store {
+				st, err := dir.New(t.TempDir(), dir.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return &storetest.Faulty{Store: st}
+			},
+			Abilities: []storetest.Ability{storetest.Ranges, storetest.Volatile, storetest.Replaces},
+		}.Run(t)
+	})
 }
 
 func TestFaultyHooks(t *testing.T) {

@@ -11,12 +11,17 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// replacer is the store as one that can replace, which a Store need not be.
+var replaceTests = []test{
+	{name: "Replace", run: testReplace},
+	{name: "Delete", run: testDelete},
+	{name: "NeverPartial", run: testReplaceNeverPartial},
+}
+
 func replacer(t *testing.T, s store.Store) store.Replacer {
 	t.Helper()
-	r, ok := s.(store.Replacer)
+	r, ok := store.As[store.Replacer](s)
 	if !ok {
-		t.Skip("this store replaces nothing")
+		t.Fatal("the store replaces nothing")
 	}
 	return r
 }

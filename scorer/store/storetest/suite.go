@@ -15,8 +15,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Names are object names that stores and formats have been known to spoil
-// (row 23). A store takes them all, or says at once that it cannot hold one.
+// Names returns object names that stores and formats have been known to spoil. A
+// store takes each of them, or its Create refuses it.
 func Names() []string {
 	long := strings.Repeat(strings.Repeat("a", 127)+"/", 8)
 	return []string{
@@ -31,36 +31,54 @@ func Names() []string {
 	}
 }
 
-// Run asserts what store.Store promises. open returns an empty store whose
-// place exists; the suite calls it once per test.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	RunRefusing(t, func(string) bool { return false }, open)
+// Suite tests what store.Store promises, and the abilities of the store.
+type Suite struct {
+	// Open returns an empty store whose place exists. It is called once per test.
+	Open func(t *testing.T) store.Store
+	// Abilities are those that the store has. It must have no others.
+	Abilities []Ability
+	// Refuses reports whether the place cannot hold an object of that name, which
+	// Create then refuses. Nil means that it holds all Names.
+	Refuses func(name string) bool
 }
 
-// RunRefusing is Run for a store whose place cannot hold the Names for which
-// refuses is true: it asserts that Create refuses them.
-func RunRefusing(t *testing.T, refuses func(name string) bool, open func(t *testing.T) store.Store) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, store.Store)
-	}{
-		{"RoundTrip", testRoundTrip},
-		{"CreateIsExclusive", testExclusive},
-		{"CreateKeepsNoHoldOfTheBody", testBodyIsCopied},
-		{"NotExist", testNotExist},
-		{"ETag", testETag},
-		{"Prefix", testPrefix},
-		{"ListStopsAtError", testListStops},
-		{"Fault23_Names", func(t *testing.T, s store.Store) { testNames(t, s, refuses) }},
-		{"CancelledContext", testCancelled},
-		{"OneOf64Wins", testRace},
-		{"NeverPartial", testNeverPartial},
-		{"ClockRunsForward", testClock},
-		{"Replace", testReplace},
-		{"Delete", testDelete},
-		{"ReplaceIsNeverPartial", testReplaceNeverPartial},
+// test is one test of a suite.
+type test struct {
+	name string
+	run  func(*testing.T, store.Store)
+}
+
+// Run runs the suite.
+func (s Suite) Run(t *testing.T) {
+	if s.Refuses == nil {
+		s.Refuses = func(string) bool { return false }
+	}
+	for _, test := range []test{
+		{name: "RoundTrip", run: testRoundTrip},
+		{name: "CreateIsExclusive", run: testExclusive},
+		{name: "CreateKeepsNoHoldOfTheBody", run: testBodyIsCopied},
+		{name: "NotExist", run: testNotExist},
+		{name: "ETag", run: testETag},
+		{name: "Prefix", run: testPrefix},
+		{name: "ListStopsAtError", run: testListStops},
+		{name: "Fault23_Names", run: func(t *testing.T, st store.Store) { testNames(t, st, s.Refuses) }},
+		{name: "CancelledContext", run: testCancelled},
+		{name: "OneOf64Wins", run: testRace},
+		{name: "NeverPartial", run: testNeverPartial},
+		{name: "ClockRunsForward", run: testClock},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, s.Open(t)) })
+	}
+	t.Run("Abilities", func(t *testing.T) { s.testAbilities(t, s.Open(t)) })
+	for _, a := range abilities {
+		if a.tests == nil || a.needed && !slices.Contains(s.Abilities, a.name) {
+			continue
+		}
+		t.Run(string(a.name), func(t *testing.T) {
+			for _, test := range a.tests {
+				t.Run(test.name, func(t *testing.T) { test.run(t, s.Open(t)) })
+			}
+		})
 	}
 }
 
