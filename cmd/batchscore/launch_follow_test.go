@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/mem"
+)
+
+// TestSignalsEndTheFollowing sends signals to launch: local ranks drain, jobs
+// elsewhere go on.
+func TestSignalsEndTheFollowing(t *testing.T) {
+	needMpirun(t)
+	in, model := pictures(t, 300), slow(t)
+	for _, c := range []struct {
+		engine string
+		signal syscall.Signal
+		code   int
+		goesOn bool
+	}{{
+		engine: "local",
+		signal: syscall.SIGTERM,
+		code:   143,
+		goesOn: false,
+	}, {
+		engine: "local",
+		signal: syscall.SIGINT,
+		code:   130,
+		goesOn: false,
+	}, {engine: "fake", signal: syscall.SIGTERM, code: 143, goesOn: true}, {engine: "fake", signal: syscall.SIGINT, code: 130, goesOn: true}} {
+		t.Run(fmt.Sprint(c.engine, " ", c.signal), func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			out := filepath.Join(t.TempDir(), "out")
+			cmd := d.command(t, "launch", "--to", c.engine, "-n", "1", "-f", jobFile(t, in, out, model, "run: {chunk: 2, batch: 1}\n"))
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the first part", func() bool { return countParts(t, out) > 0 })
+			_ = cmd.Process.Signal(c.signal)
+			r := wait(t, cmd, &stdout, &stderr)
+			if r.code != c.code {
+				t.Errorf("want exit code %d, have %v", c.code, r)
+			}
+			id := d.list(t)[0].ID
+			s := d.status(t)
+			if !c.goesOn {
+				if s.Engine == nil || s.Engine.State != deploy.Canceled || !strings.Contains(r.stderr, "the job was canceled; ") {
+					t.Errorf("after it was drained: %+v", s)
+				}
+				return
+			}
+			if !strings.Contains(r.stderr, "jobs status --watch "+id) || !strings.Contains(r.stderr, "jobs cancel "+id) {
+				t.Errorf("it does not say how the job is found again: %v", r)
+			}
+			if s.Engine == nil || s.Engine.State != deploy.Running {
+				t.Errorf("the job was to go on: %+v", s)
+			}
+			d.must(t, 0, "jobs", "cancel", id)
+			d.must(t, 0, "jobs", "logs", "-f", id)
+		})
+	}
+}
+
+// TestSignalEndsTheJudging sends the first signal while the result is read.
+func TestSignalEndsTheJudging(t *testing.T) {
+	stop := make(chan struct{})
+	w := &watched{
+		l: ended{}, out: unanswering{Store: new(mem.Store), opened: sync.OnceFunc(func() { close(stop) })},
+		r:      record.Record{Job: deploy.Job{Images: "in", Out: "the-result", Model: "m"}},
+		stdout: io.Discard, stderr: io.Discard,
+	}
+	err := w.follow(t.Context(), stop)
+	if exitCode(err, os.Interrupt) != 130 || !strings.Contains(fmt.Sprint(err), "verify the-result") {
+		t.Errorf("%v, exit code %d", err, exitCode(err, os.Interrupt))
+	}
+}
+
+// ended is an engine whose jobs have ended.
+type ended struct{ deploy.Launcher }
+
+func (ended) Wait(context.Context, string, io.Writer, io.Writer, <-chan struct{}) error { return nil }
+
+func (ended) Status(context.Context, string) (deploy.Status, error) {
+	return deploy.Status{State: deploy.Succeeded}, nil
+}
+
+// unanswering is a store that gives no answer.
+type unanswering struct {
+	store.Store
+	opened func()
+}
+
+func (u unanswering) Open(ctx context.Context, _, _ string) (io.ReadCloser, store.Object, error) {
+	u.opened()
+	<-ctx.Done()
+	return nil, store.Object{}, ctx.Err()
+}
+
+// TestProgressWithoutTheEngine takes the engine away in the middle of a job.
+func TestProgressWithoutTheEngine(t *testing.T) {
+	d := newDesk(t)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"launch", "--to", "fake", "-f", jobFile(t, pictures(t, 10), out, tiny(t, graphtest.Options{}), "")}
+	cmd := d.command(t, args...)
+	var stdout, stderr syncBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the job", func() bool { return exists(d.fake) && strings.Contains(stderr.String(), "launched job") })
+	writeFile(t, filepath.Join(d.fake, "silent"), nil)
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(stdout.String(), "Processed 10 images") {
+		t.Errorf("exit code %d: the output was there to be judged\n%s%s", code, stdout.String(), stderr.String())
+	}
+	s := d.status(t)
+	if !strings.Contains(s.EngineTrouble, "does not answer") || s.Engine != nil || s.Progress.ImagesDone != 10 {
+		t.Errorf("%+v", s)
+	}
+	if r := d.run(t, "jobs", "cancel", s.Job.ID); r.code != 75 {
+		t.Errorf("want 75, have %v", r)
+	}
+	to := t.TempDir()
+	if r := d.run(t, "jobs", "fetch", s.Job.ID, to); r.code != 75 || !exists(filepath.Join(to, "labels.jsonl")) {
+		t.Errorf("the labels do not hang on the engine: %v", r)
+	}
+}

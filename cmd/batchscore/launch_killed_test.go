@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestKilledLaunchers ends launch with SIGKILL at each point and finds the job
+// again with 'jobs'.
+func TestKilledLaunchers(t *testing.T) {
+	needMpirun(t)
+	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
+	for _, engine := range []string{"local", "fake"} {
+		for _, point := range []string{"before record", "after record", "after submit", "following"} {
+			t.Run(engine+", "+point, func(t *testing.T) {
+				t.Parallel()
+				d := newDesk(t)
+				out := filepath.Join(t.TempDir(), "out")
+				args := []string{"launch", "--to", engine, "-n", "1", "-f", jobFile(t, in, out, model, "")}
+				cmd := d.command(t, args...)
+				cmd.Env = append(cmd.Env, killAt+"="+point)
+				if r := finish(t, cmd); r.code != -1 {
+					t.Fatalf("it was to be killed: %v", r)
+				}
+				jobs := d.list(t)
+				if point == "before record" {
+					atWork, err := filepath.Glob(filepath.Join(d.state, "batchscore", "local", "*"))
+					submitted, err2 := filepath.Glob(filepath.Join(d.fake, "*"))
+					if len(jobs) != 0 || len(atWork)+len(submitted) != 0 || err != nil || err2 != nil {
+						t.Errorf("on record %+v, at the engines %q and %q", jobs, atWork, submitted)
+					}
+					return
+				}
+				if len(jobs) != 1 {
+					t.Fatalf("on record: %+v", jobs)
+				}
+				id := jobs[0].ID
+				if point == "after record" {
+					if jobs[0].State != "never reached "+engine || len(withJob(t, id)) != 0 {
+						t.Errorf("%+v, %v at work", jobs[0], withJob(t, id))
+					}
+					if s := d.status(t, id); !strings.Contains(s.EngineTrouble, "never got the job") {
+						t.Errorf("%+v", s)
+					}
+					if r := d.must(t, 0, "jobs", "status", "--watch", id); !strings.Contains(r.stdout, "never got the job") {
+						t.Errorf("watched: %v", r)
+					}
+					d.must(t, 0, args...)
+					d.must(t, 0, "verify", out)
+					return
+				}
+				if log := d.must(t, 0, "jobs", "logs", "-f", id).stdout; !strings.Contains(log, "Worker 0 Processed 30 images") {
+					t.Errorf("the log is\n%s", log)
+				}
+				d.must(t, 0, "verify", out)
+				if s := d.status(t, id); s.Engine == nil || s.Engine.State != deploy.Succeeded || s.Progress.ImagesDone != 30 {
+					t.Errorf("%+v", s)
+				}
+				to := t.TempDir()
+				d.must(t, 0, "jobs", "fetch", id, to)
+				if !exists(filepath.Join(to, "labels.jsonl")) {
+					t.Error("the labels were not fetched")
+				}
+			})
+		}
+	}
+}
+
+// withJob are the processes that belong to a job.
+func withJob(t testing.TB, id string) (pids []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if body, err := os.ReadFile(file); err == nil && bytes.Contains(body, []byte("BATCHSCORE_JOB="+id+"\x00")) {
+			pids = append(pids, filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return pids
+}
+
+// TestCancelAfterTheLauncherDied drains a job whose launcher was killed; a rerun
+// goes on from there.
+func TestCancelAfterTheLauncherDied(t *testing.T) {
+	needMpirun(t)
+	in, model := pictures(t, 300), slow(t)
+	for _, engine := range []string{"local", "fake"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			out := filepath.Join(t.TempDir(), "out")
+			cmd := d.command(t, "launch", "--to", engine, "-n", "1", "-f", jobFile(t, in, out, model, "run: {chunk: 2, batch: 1}\n"))
+			cmd.Env = append(cmd.Env, killAt+"=following")
+			if r := finish(t, cmd); r.code != -1 {
+				t.Fatalf("it was to be killed: %v", r)
+			}
+			eventually(t, "the first part", func() bool { return countParts(t, out) > 0 })
+			s := d.status(t)
+			if s.Engine == nil || s.Engine.State != deploy.Running || s.Progress.Stage != "scoring" || s.Progress.Alive() != 1 {
+				t.Errorf("while it runs: %+v", s)
+			}
+			d.must(t, 0, "jobs", "cancel", s.Job.ID)
+			d.must(t, 0, "jobs", "logs", "-f", s.Job.ID)
+			s = d.status(t)
+			if r := d.must(t, 0, "jobs", "cancel", s.Job.ID); !strings.Contains(r.stdout, "had ended already") {
+				t.Error(r)
+			}
+			if s.Engine == nil || !s.Engine.State.Ended() || s.Progress.Alive() != 0 || s.Progress.Ranks[0].End != "stopped" {
+				t.Errorf("after it was canceled: %+v", s)
+			}
+			if exists(filepath.Join(out, "_SUCCESS")) {
+				t.Error("_SUCCESS stands")
+			}
+			left := len(withJob(t, s.Job.ID))
+			if left > 0 {
+				t.Errorf("%d processes are left", left)
+			}
+			to := t.TempDir()
+			if r := d.must(t, 0, "jobs", "fetch", s.Job.ID, to); !strings.Contains(r.stderr, "not complete yet") {
+				t.Error(r)
+			}
+		})
+	}
+}
