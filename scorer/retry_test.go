@@ -120,16 +120,11 @@ func TestFault43_FailedImagesAreScoredAgain(t *testing.T) {
 
 func object(t testing.TB, st store.Store, name string) string {
 	t.Helper()
-	r, _, err := st.Open(t.Context(), name, "")
+	body, _, err := store.ReadAll(t.Context(), st, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(r); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	return string(body)
 }
 
 // TestFault43_AnIncompleteJobIsCompletedFirst, then retried, with one command.

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"image"
-	"image/color"
-	"image/png"
 	"math"
 	"path/filepath"
 	"slices"
@@ -16,28 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// colours fills a new folder with 1.png, red, 2.png, green, and 3.png, blue.
-func colours(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, c := range map[string]color.RGBA{"1.png": {255, 0, 0, 255}, "2.png": {0, 255, 0, 255}, "3.png": {0, 0, 255, 255}} {
-		img := image.NewRGBA(image.Rect(0, 0, 8, 8))
-		for i := range 64 {
-			img.SetRGBA(i%8, i/8, c)
-		}
-		var b bytes.Buffer
-		if err := png.Encode(&b, img); err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, filepath.Join(dir, name), b.Bytes())
-	}
-	return dir
-}
-
 func sigmoidOf(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-// softmaxOf is the share of x among the raw scores of a coloured image.
-func softmaxOf(x float64) float64 { return math.Exp(x) / (math.Exp(4) + 2*math.Exp(-4) + 1) }
 
 // quotient is a sigmoid as a quotient: 1/(1+exp(-x)), or that by a reciprocal.
 func quotient(reciprocal bool) func(*graph.Graph, graph.Value) graph.Value {
@@ -58,7 +33,7 @@ func TestFault37_Activations(t *testing.T) {
 	op := graphtest.Op
 	softmax, sigmoid := op("Softmax", graphtest.Axis(1)), op("Sigmoid")
 	one := func(x float64) []float64 { return []float64{x} }
-	images := colours(t)
+	images := colourImages(t)
 	independent := []float64{sigmoidOf(4), 0.5, sigmoidOf(-4), sigmoidOf(-4)}
 	shares := []float64{softmaxOf(4), softmaxOf(0), softmaxOf(-4), softmaxOf(-4)}
 	two := filepath.Join(t.TempDir(), "two.txt")
@@ -161,7 +136,7 @@ func TestFault37_Activations(t *testing.T) {
 		{name: "softmax of one", classes: 1, end: softmax, code: 78, says: []string{"one score"}},
 		{name: "softmax in three operators", classes: 4, end: func(g *graph.Graph, x graph.Value) graph.Value {
 			e := op("Exp")(g, x)
-			classes := axesOf(1)
+			classes := axesAttribute(1)
 			*classes.Name = "value_ints"
 			axes := g.Node("Constant", "classes", nil, graph.DType(onnxpb.TensorProto_INT64), []int64{1}, classes)
 			sum := g.Node("ReduceSum", "sum", []graph.Value{e, axes}, x.Type, []int64{graph.Dynamic, 1})
@@ -305,7 +280,7 @@ func TestFault37_Activations(t *testing.T) {
 			r := must(t, c.code, args...)
 			says(t, r, c.says...)
 			if c.code != 0 {
-				nothing(t, out)
+				wantEmpty(t, out)
 				return
 			}
 			var labels []string

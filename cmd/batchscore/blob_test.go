@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -22,11 +21,11 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // panicInRequest makes a command panic where it asks blob storage for an image.
@@ -45,45 +44,6 @@ func (panics) RoundTrip(r *http.Request) (*http.Response, error) {
 		panic("planted")
 	}
 	return http.DefaultTransport.RoundTrip(r)
-}
-
-// upload puts the files of a folder into a new container and returns its place.
-func upload(t testing.TB, server *azuritetest.Server, folder string) string {
-	t.Helper()
-	container := server.Container(t)
-	client := server.Client().NewContainerClient(container)
-	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		_, err = client.NewBlockBlobClient("in/"+filepath.ToSlash(name)).Upload(t.Context(), streaming.NopCloser(bytes.NewReader(body)), nil)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "az://" + azuritetest.Account + "/" + container + "/in"
-}
-
-// newPlace is an empty folder of a new container.
-func newPlace(t testing.TB, server *azuritetest.Server) string {
-	t.Helper()
-	return "az://" + azuritetest.Account + "/" + server.Container(t) + "/out"
-}
-
-// withBlobs runs one command line that may use the emulator, with its key in
-// the environment.
-func withBlobs(t testing.TB, server *azuritetest.Server, endpoint string, args ...string) ending {
-	t.Helper()
-	return finish(t, command(t, server.Env(), append(args, "--endpoint", endpoint)...))
 }
 
 // TestBlobsAndFolders scores one collection from Azurite to Azurite, from a
@@ -152,25 +112,6 @@ func TestBlobsAndFolders(t *testing.T) {
 			t.Errorf("merged over a blob: %v", r)
 		}
 	}
-}
-
-func readBlob(t testing.TB, server *azuritetest.Server, place, name string) string {
-	t.Helper()
-	p, err := azblob.ParsePlace(place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := azuritetest.Open(t, server.Options(t, p.Container, p.Prefix))
-	r, _, err := st.Open(t.Context(), name, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(r); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 // TestBlobRanks scores from Azurite to Azurite on four ranks under mpirun.
@@ -266,23 +207,6 @@ func TestFault13_ExpiredToken(t *testing.T) {
 	if r.code != 78 || !strings.Contains(r.stderr, "the token expired at") || strings.Contains(r.stderr, "sig=") {
 		t.Errorf("%v", r)
 	}
-}
-
-// sasToken returns a SAS token for the container of a place that expires at until.
-func sasToken(t testing.TB, server *azuritetest.Server, place string, until time.Time) string {
-	t.Helper()
-	p, err := azblob.ParsePlace(place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := server.Client().NewContainerClient(p.Container).GetSASURL(
-		sas.ContainerPermissions{Read: true, List: true, Create: true, Write: true}, until,
-		nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, query, _ := strings.Cut(address, "?")
-	return query
 }
 
 // TestFault14And15_Blobs deletes one blob and replaces another after the
@@ -462,7 +386,7 @@ func TestSilentStorage(t *testing.T) {
 	}
 	cmd := command(t, []string{"AZURE_STORAGE_CONNECTION_STRING=", "AZURE_STORAGE_SAS_TOKEN=", "AZURE_STORAGE_KEY=bm90IGEga2V5"},
 		"show", "az://acme/labels/o", "--endpoint", "http://"+l.Addr().String())
-	var stdout, stderr syncBuffer
+	var stdout, stderr storetest.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

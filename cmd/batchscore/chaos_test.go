@@ -239,7 +239,7 @@ func (c *chaos) verify(out string) output.Report {
 func (c *chaos) endure(kind chaosCollection, round chaosRound, out string) {
 	strikes := make(chan chaosStrike, len(round.strikes))
 	proxy, err := fault.NewProxy(strings.TrimPrefix(c.server.Endpoint, "http://"), fault.ProxyOptions{
-		Schedule: round.schedule(strikes), Latency: round.latency, StallFor: round.stall, Life: hangs,
+		Schedule: round.schedule(strikes), Latency: round.latency, StallFor: round.stall, Life: processTimeout,
 	})
 	if err != nil {
 		c.Fatal(err)
@@ -322,7 +322,7 @@ func (c *chaos) judge(job *chaosJob, err error, struck bool, round chaosRound) {
 		ok = !slices.Contains([]int{3, 10, 11, 64, 78}, code)
 	}
 	if !ok || strings.Contains(job.stderr.String(), "panic:") || strings.Contains(job.stderr.String(), "DATA RACE") {
-		c.Fatalf("round of %v:\n%v", round, ending{code, job.stdout.String(), job.stderr.String()})
+		c.Fatalf("round of %v:\n%v", round, processResult{code, job.stdout.String(), job.stderr.String()})
 	}
 }
 

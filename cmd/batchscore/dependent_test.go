@@ -19,8 +19,8 @@ func mixing(t testing.TB, mix graphtest.Mix) string {
 }
 
 // runOn returns a function that scores images with a model on the CPU.
-func runOn(t *testing.T, images, model string) func(code int, out string, args ...string) ending {
-	return func(code int, out string, args ...string) ending {
+func runOn(t *testing.T, images, model string) func(code int, out string, args ...string) processResult {
+	return func(code int, out string, args ...string) processResult {
 		t.Helper()
 		return must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
 	}
@@ -39,7 +39,7 @@ func TestFault36_NeighboursAreRefusedOrAllowed(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			for _, args := range [][]string{nil, {"--batch", "2"}, {"--batch", "8"}} {
 				says(t, run(78, out, args...), operator, "--batch 1", "--allow-dependent-rows")
-				nothing(t, out)
+				wantEmpty(t, out)
 			}
 			run(0, out, "--batch", "1")
 			run(0, out) // the record says 1
@@ -88,7 +88,7 @@ func TestFault36_ChanceIsRefused(t *testing.T) {
 			if strings.Contains(r.stderr, "--batch 1") {
 				t.Errorf("it would not help: %v", r)
 			}
-			nothing(t, out)
+			wantEmpty(t, out)
 		}
 		run(0, out, "--allow-dependent-rows")
 	}
@@ -122,7 +122,7 @@ func TestFault36_GoldenImages(t *testing.T) {
 	if strings.Contains(r.stderr, "golden image") {
 		t.Errorf("the golden images are not the reason: %v", r)
 	}
-	nothing(t, out)
+	wantEmpty(t, out)
 	says(t, must(t, 78, "models", "check", file, "--provider", "cpu"), "ReduceMean over the batch")
 	says(t, runOn(t, pictures(t, 3), file)(78, out, "--batch", "1"), "golden image", "scored in one batch")
 

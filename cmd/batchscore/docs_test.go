@@ -323,7 +323,7 @@ func TestReadmeDemo(t *testing.T) {
 	archive, images := fetched.Path("nsfwjs-4.4.0.tgz"), fetched.Path("images")
 	for _, path := range []string{archive, images} {
 		if _, err := os.Stat(path); err != nil {
-			lacking(t, path, "make deps")
+			skipWithout(t, path, "make deps")
 		}
 	}
 	images, err := filepath.Abs(images)

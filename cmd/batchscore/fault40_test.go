@@ -61,10 +61,10 @@ func TestFault40_PassedOverIsCounted(t *testing.T) {
 			if !strings.HasPrefix(lastLine(r.stdout), want) || !strings.Contains(r.stdout+r.stderr, `"passed_over":{`) {
 				t.Errorf("want %q in the last line, and the log, have %v", want, r)
 			}
-			if got := success(t, out).PassedOver; fmt.Sprint(map[string]map[string]int(got)) != fmt.Sprint(map[string]map[string]int(amidstPassed)) {
+			if got := readSuccess(t, out).PassedOver; fmt.Sprint(map[string]map[string]int(got)) != fmt.Sprint(map[string]map[string]int(amidstPassed)) {
 				t.Errorf("_SUCCESS counts %v, want %v", got, amidstPassed)
 			}
-			if d := success(t, out).Drift; d == nil || *d != (output.Drift{}) {
+			if d := readSuccess(t, out).Drift; d == nil || *d != (output.Drift{}) {
 				t.Errorf("drift: %+v", d)
 			}
 			if rows := must(t, 0, "merge", out, "-o", "-").stdout; !strings.Contains(rows, `"cat/deep/2.jpg"`) {
@@ -142,8 +142,8 @@ func TestFault40_ClosedFolders(t *testing.T) {
 	if r.code != 0 || !strings.HasSuffix(lastLine(r.stdout), "5 images: 5 ok, 0 failed; 1 file passed over (1 folder that may not be entered)") {
 		t.Error(r)
 	}
-	if got := success(t, out).PassedOver["folder that may not be entered"]["lost+found"]; got != 1 {
-		t.Errorf("_SUCCESS counts %v", success(t, out).PassedOver)
+	if got := readSuccess(t, out).PassedOver["folder that may not be entered"]["lost+found"]; got != 1 {
+		t.Errorf("_SUCCESS counts %v", readSuccess(t, out).PassedOver)
 	}
 	r = finish(t, command(t, env, "run", "--images", closed, "--out", out+"2", "--model", model))
 	if r.code != 78 || !strings.Contains(r.stderr, closed) || exists(out+"2") {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // TestFault41_UnreadableFiles gives files that cannot be read their rows, and
@@ -65,7 +66,7 @@ func TestFault41_ListedThenASocket(t *testing.T) {
 	writeFile(t, name, picture(t, 1))
 	out := filepath.Join(t.TempDir(), "out")
 	cmd := command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1")
-	var stdout, stderr syncBuffer
+	var stdout, stderr storetest.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestFault41_TheFolderIsGone(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1"}
 	cmd := command(t, nil, args...)
-	var stdout, stderr syncBuffer
+	var stdout, stderr storetest.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -10,28 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
-
-// eventually waits for something that is bound to come.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(hangs); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// slow is a model that a test can act during: a chunk takes a good while.
-func slow(t *testing.T) string { return tiny(t, graphtest.Options{Size: 128, Work: 12}) }
 
 // TestFault03_SignalsStopResumably sends each signal to a worker that has
 // committed its first part.
@@ -74,7 +56,7 @@ func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
 	in, model := pictures(t, 200), slow(t)
 	out := filepath.Join(t.TempDir(), "out")
 	cmd := command(t, nil, "run", "--images", in, "--out", out, "--model", model, "--chunk", "100", "--log-format", "json")
-	var stderr syncBuffer
+	var stderr storetest.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -228,9 +210,9 @@ func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
 func TestFault08_TwoJobsStartAtOnce(t *testing.T) {
 	t.Parallel()
 	in, other, model := pictures(t, 60), pictures(t, 20), tiny(t, graphtest.Options{})
-	start := func(images, out string) (*exec.Cmd, *syncBuffer) {
+	start := func(images, out string) (*exec.Cmd, *storetest.Buffer) {
 		cmd := command(t, nil, "run", "--images", images, "--out", out, "--model", model, "--chunk", "4")
-		var stderr syncBuffer
+		var stderr storetest.Buffer
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -304,7 +286,7 @@ func smallDisk(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=256k"); err != nil {
-		lacking(t, "the right to mount a small file system", "run the tests as root: "+err.Error())
+		skipWithout(t, "the right to mount a small file system", "run the tests as root: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(folder, 0); err != nil {
@@ -444,7 +426,7 @@ func TestBadInput(t *testing.T) {
 		"flag":             {code: 64, says: "--no-such", args: []string{"--no-such"}},
 		"another job":      {code: 11, says: "max", args: []string{"--images", in, "--out", out, "--model", model, "--max", "2"}},
 		"other images":     {code: 11, says: "images", args: []string{"--images", pictures(t, 2), "--out", out, "--model", model}},
-		"not ours":         {code: 11, says: "part-00000.jsonl", args: []string{"--images", in, "--out", foreign(t), "--model", model}},
+		"not ours":         {code: 11, says: "part-00000.jsonl", args: []string{"--images", in, "--out", foreignOutput(t), "--model", model}},
 		"out is in a file": {code: 78, says: "", args: []string{"--images", in, "--out", model + "/out", "--model", model}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -523,13 +505,6 @@ func TestMergeLeavesWhatIsNoFile(t *testing.T) {
 	must(t, 64, "merge", out, "-o", filepath.Join(out, "part-00000.jsonl"))
 	must(t, 64, "merge", out, "-o", out)
 	must(t, 0, "verify", out)
-}
-
-// foreign is a folder with a part that no job of ours wrote.
-func foreign(t *testing.T) string {
-	folder := t.TempDir()
-	writeFile(t, filepath.Join(folder, "part-00000.jsonl"), []byte("{}\n"))
-	return folder
 }
 
 func TestUnreadableFolder(t *testing.T) {

@@ -93,7 +93,7 @@ func TestStatusOfAPlace(t *testing.T) {
 	}
 }
 
-func runIn(t testing.TB, cmd *exec.Cmd) ending {
+func runIn(t testing.TB, cmd *exec.Cmd) processResult {
 	t.Helper()
 	r := finish(t, cmd)
 	if r.code != 0 {
@@ -106,7 +106,7 @@ func runIn(t testing.TB, cmd *exec.Cmd) ending {
 // keeps to the size of the terminal, and ends with the job or with Ctrl-C.
 func TestWatchInATerminal(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
-		lacking(t, "tmux", "make deps")
+		skipWithout(t, "tmux", "make deps")
 	}
 	out, finish := paused(t)
 	for _, end := range []string{"the job ends", "Ctrl-C"} {
@@ -196,7 +196,7 @@ func (term *terminal) resize(width, height int) {
 func (term *terminal) until(what string, ok func(screen string) bool) string {
 	term.t.Helper()
 	last := ""
-	for end := time.Now().Add(hangs); !ok(last); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(processTimeout); !ok(last); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			term.t.Fatalf("waited in vain for %s; there stands\n%s", what, last)
 		}
@@ -209,7 +209,7 @@ func (term *terminal) until(what string, ok func(screen string) bool) string {
 func (term *terminal) exitCode() int {
 	term.t.Helper()
 	file := term.socket + ".code"
-	for end := time.Now().Add(hangs); !exists(file); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(processTimeout); !exists(file); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			term.t.Fatalf("waited in vain for the end of the program; there stands\n%s", term.screen())
 		}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -98,49 +96,4 @@ func TestKilledRanks(t *testing.T) {
 		}
 	}
 	t.Logf("%d rounds, %d with ranks killed in mid-run, %d resumed; rows equal manifest every time", rounds, killed, resumed)
-}
-
-func countParts(t *testing.T, out string) int {
-	t.Helper()
-	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(parts)
-}
-
-// children are the processes below pid that are batchscore, at any depth.
-func children(t *testing.T, pid int) []int {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parent, name := map[int]int{}, map[int]string{}
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
-		var child, ppid int
-		var state string
-		if _, err := fmt.Sscan(string(text[:open]), &child); err != nil {
-			continue
-		}
-		if _, err := fmt.Sscan(string(text[end+1:]), &state, &ppid); err != nil {
-			continue
-		}
-		parent[child], name[child] = ppid, string(text[open+1:end])
-	}
-	self := filepath.Base(os.Args[0])
-	var found []int
-	for child := range parent {
-		for at := child; at > 1; at = parent[at] {
-			if parent[at] == pid && strings.HasPrefix(self, name[child]) {
-				found = append(found, child)
-			}
-		}
-	}
-	return found
 }

@@ -13,7 +13,7 @@ import (
 // registry, or refused by its form with both counts: 4 lines are no 4 labels.
 func TestFault38_LabelFiles(t *testing.T) {
 	needRuntime(t)
-	images := colours(t)
+	images := colourImages(t)
 	for _, c := range []struct {
 		name, file, text string
 		code             int
@@ -67,7 +67,7 @@ func TestFault38_LabelFiles(t *testing.T) {
 				says(t, r, c.says...)
 				if c.code != 0 {
 					says(t, r, labels)
-					nothing(t, out)
+					wantEmpty(t, out)
 					return
 				}
 				var got []string

@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // TestSignalsEndTheFollowing sends signals to launch: local ranks drain, jobs
@@ -117,7 +118,7 @@ func TestProgressWithoutTheEngine(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"launch", "--to", "fake", "-f", jobFile(t, pictures(t, 10), out, tiny(t, graphtest.Options{}), "")}
 	cmd := d.command(t, args...)
-	var stdout, stderr syncBuffer
+	var stdout, stderr storetest.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -83,7 +83,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				}
 			}
 			writeFile(t, leave, nil)
-			shown := []ending{sent, d.must(t, 0, "jobs", "logs", "-f"), d.must(t, 0, "jobs", "status"), d.must(t, 0, "jobs", "list")}
+			shown := []processResult{sent, d.must(t, 0, "jobs", "logs", "-f"), d.must(t, 0, "jobs", "status"), d.must(t, 0, "jobs", "list")}
 			for _, r := range shown {
 				if strings.Contains(r.stdout+r.stderr, secret) {
 					t.Errorf("shown: %v", r)

@@ -2,10 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,67 +11,6 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
-
-// desk is a user of batchscore with a record and a service.yaml of their own.
-type desk struct {
-	state string
-	fake  string // the folder of the fake engine
-	env   []string
-}
-
-func newDesk(t testing.TB) *desk {
-	t.Helper()
-	d := &desk{state: t.TempDir(), fake: filepath.Join(t.TempDir(), "fake")}
-	service := filepath.Join(t.TempDir(), "service.yaml")
-	writeFile(t, service, fmt.Appendf(nil, "fake: {folder: %q}\n", d.fake))
-	d.env = []string{"XDG_STATE_HOME=" + d.state, serviceVar + "=" + service}
-	return d
-}
-
-func (d *desk) command(t testing.TB, args ...string) *exec.Cmd {
-	t.Helper()
-	return command(t, d.env, args...)
-}
-
-func (d *desk) run(t testing.TB, args ...string) ending {
-	t.Helper()
-	return finish(t, d.command(t, args...))
-}
-
-func (d *desk) must(t testing.TB, code int, args ...string) ending {
-	t.Helper()
-	r := d.run(t, args...)
-	if r.code != code {
-		t.Fatalf("batchscore %s: want exit code %d, have %v", strings.Join(args, " "), code, r)
-	}
-	return r
-}
-
-func (d *desk) list(t testing.TB) []listed {
-	t.Helper()
-	var jobs []listed
-	if err := json.Unmarshal([]byte(d.must(t, 0, "jobs", "list", "--json").stdout), &jobs); err != nil {
-		t.Fatal(err)
-	}
-	return jobs
-}
-
-func (d *desk) status(t testing.TB, args ...string) report {
-	t.Helper()
-	var r report
-	if err := json.Unmarshal([]byte(d.must(t, 0, append([]string{"jobs", "status", "--json"}, args...)...).stdout), &r); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// jobFile is job.yaml of a scoring job.
-func jobFile(t testing.TB, in, out, model, more string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "job.yaml")
-	writeFile(t, path, fmt.Appendf(nil, "name: nightly\nimages: %s\nout: %s\nmodel: %s\n%s", in, out, model, more))
-	return path
-}
 
 // TestLaunchFollowsToTheEnd has a job of a file, with flags over it, followed on
 // an engine, and its labels fetched.
@@ -156,7 +92,7 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 		t.Errorf("want 78, have %v", r)
 	}
 
-	own := func(command string) ending {
+	own := func(command string) processResult {
 		file := filepath.Join(t.TempDir(), "job.yaml")
 		writeFile(t, file, []byte("name: own\ncommand: [sh, -c, '"+command+"']\n"))
 		return d.run(t, "launch", "--to", "fake", "-f", file)

@@ -33,7 +33,7 @@ func TestModelsBuildRandom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	says(t, ending{stdout: string(text)}, `"label":"random:`)
+	says(t, processResult{stdout: string(text)}, `"label":"random:`)
 }
 
 // Weights do not tell whether Inception V3 of torchvision is to transform its

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,27 +16,6 @@ import (
 	"github.com/batchscore/batchscore/models/library"
 )
 
-// nothing asserts that a refused job left no trace.
-func nothing(t testing.TB, out string) {
-	t.Helper()
-	entries, err := os.ReadDir(out)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	if len(entries) > 0 {
-		t.Errorf("%s holds %d entries, %s first", out, len(entries), entries[0].Name())
-	}
-}
-
-func says(t testing.TB, r ending, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if !strings.Contains(r.stdout+r.stderr, text) {
-			t.Errorf("want %q in %v", text, r)
-		}
-	}
-}
-
 // A model of another tool is asked about item by item, and scores once flags,
 // a sidecar or a preset have answered.
 func TestForeignModel(t *testing.T) {
@@ -45,20 +23,20 @@ func TestForeignModel(t *testing.T) {
 	images := pictures(t, 3)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
 	out := filepath.Join(t.TempDir(), "out")
-	run := func(code int, args ...string) ending {
+	run := func(code int, args ...string) processResult {
 		t.Helper()
 		return must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
 	}
 	r := run(78)
 	says(t, r, "how were images resampled", "--fit stretch|", "RGB or BGR", "--scale 1/255", "--preset keras-vgg", strings.TrimSuffix(model, ".onnx")+".yaml")
-	nothing(t, out)
+	wantEmpty(t, out)
 	r = run(78, "--resize", "area", "--fit", "center-crop", "--bgr=false", "--scale", "1/255")
 	says(t, r, "--resize-to PIXELS")
 	if strings.Contains(r.stderr, "RGB or BGR") {
 		t.Errorf("asked for what was answered: %v", r)
 	}
 	run(78, "--preset", "torchvision", "--activation", "probabilities", "--resize-to", "20")
-	nothing(t, out)
+	wantEmpty(t, out)
 	for _, wrong := range [][]string{
 		{"--mean", "1,2"}, {"--std", "1,x,3"}, {"--scale", "much"}, {"--orientation", "left"}, {"--activation", "scores"},
 		{"--width", "0"}, {"--preset", "mine"}, {"--resize", "cubic"}, {"--fit", "crop"},
@@ -87,7 +65,7 @@ func TestModelsRegistry(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "models")
 	images := pictures(t, 2)
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224, NoContract: true})
-	score := func(code int, args ...string) ending {
+	score := func(code int, args ...string) processResult {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "out")
 		return must(t, code, append([]string{"run", "--provider", "cpu", "--models", dir, "--images", images, "--out", out}, args...)...)
@@ -105,7 +83,7 @@ func TestModelsRegistry(t *testing.T) {
 	score(0, "--inference", "classification")
 	score(0, "--model", "mine")
 	says(t, score(78, "--model", "yours"), "models add NAME FILE")
-	list := func() ending { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
+	list := func() processResult { t.Helper(); return must(t, 0, "models", "list", "--models", dir) }
 	says(t, list(), "cloth_recognition", "VGG-16", "keras-inception", "mine", "ok", model)
 	r := finish(t, command(t, []string{library.DirVar + "=" + dir}, "models", "list"))
 	says(t, r, "mine")
@@ -173,7 +151,7 @@ func TestGolden(t *testing.T) {
 	says(t, must(t, 78, "models", "check", plain), "no golden images")
 	must(t, 64, "models", "golden", plain, "--images", samples)
 
-	run := func(code int, model string, args ...string) (string, ending) {
+	run := func(code int, model string, args ...string) (string, processResult) {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "out")
 		return out, must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--model", model, "--out", out}, args...)...)
@@ -183,7 +161,7 @@ func TestGolden(t *testing.T) {
 	for _, wrong := range [][]string{{"--bgr"}, {"--scale", "1/127.5"}, {"--mean", "1,1,1"}} {
 		out, r := run(78, model, wrong...)
 		says(t, r, "golden image", "preprocessing")
-		nothing(t, out)
+		wantEmpty(t, out)
 		must(t, 78, append([]string{"models", "check", model, "--provider", "cpu"}, wrong...)...)
 	}
 
@@ -198,7 +176,7 @@ func TestGolden(t *testing.T) {
 	}
 	out, r := run(78, altered)
 	says(t, r, "golden image", "weights")
-	nothing(t, out)
+	wantEmpty(t, out)
 
 	// A foreign model takes its contract along: it needs no flags any more.
 	foreign := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true, NoContract: true})

@@ -43,19 +43,6 @@ func symbolic(v *onnxpb.ValueInfoProto, axes ...string) {
 	v.GetType().GetTensorType().Shape = shape
 }
 
-// after adds an operator behind the raw scores whose output has another shape
-// or type.
-func after(op string, to graph.DType, shape []int64, attributes ...*onnxpb.AttributeProto) func(*graph.Graph, graph.Value) graph.Value {
-	return func(g *graph.Graph, x graph.Value) graph.Value {
-		return g.Node(op, "end/"+op, []graph.Value{x}, to, shape, attributes...)
-	}
-}
-
-func axesOf(v ...int64) *onnxpb.AttributeProto {
-	name := "axes"
-	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INTS.Enum(), Ints: v}
-}
-
 func castTo(v graph.DType) *onnxpb.AttributeProto {
 	name, to := "to", int64(v)
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &to}
@@ -87,7 +74,7 @@ func TestForeignShapes(t *testing.T) {
 	needRuntime(t)
 	const half, double = graph.DType(onnxpb.TensorProto_FLOAT16), graph.DType(onnxpb.TensorProto_DOUBLE)
 	plain := graphtest.Colours(4, nil)
-	images, n := colours(t), graph.Dynamic
+	images, n := colourImages(t), graph.Dynamic
 	fixed := func(op string, shape ...int64) []byte { // a Reshape that holds the batch of 1
 		return graphtest.Colours(4, func(g *graph.Graph, x graph.Value) graph.Value {
 			to := make([]byte, 0, 16)
@@ -131,16 +118,16 @@ func TestForeignShapes(t *testing.T) {
 		{name: "one image at a time", model: fixed("Reshape", 1, 4), code: 78, says: []string{"one image at a time", "--batch 1"}},
 		{name: "one image at a time, answered", model: fixed("Reshape", 1, 4), args: []string{"--batch", "1"}},
 
-		{name: "planes of one pixel", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 4, 1, 1}, axesOf(2, 3)))},
-		{name: "a sequence of one", model: graphtest.Colours(4, after("Unsqueeze", graph.Float32, []int64{n, 1, 4}, axesOf(1)))},
+		{name: "planes of one pixel", model: graphtest.Colours(4, appendOperator("Unsqueeze", graph.Float32, []int64{n, 4, 1, 1}, axesAttribute(2, 3)))},
+		{name: "a sequence of one", model: graphtest.Colours(4, appendOperator("Unsqueeze", graph.Float32, []int64{n, 1, 4}, axesAttribute(1)))},
 		{
 			name:  "a detector",
-			model: graphtest.Colours(4, after("Identity", graph.Float32, []int64{n, 4, 100})),
+			model: graphtest.Colours(4, appendOperator("Identity", graph.Float32, []int64{n, 4, 100})),
 			code:  78,
 			says:  []string{"not a row of scores", "a detector's"},
 		},
-		{name: "float16 scores", model: graphtest.Colours(4, after("Cast", half, []int64{n, 4}, castTo(half)))},
-		{name: "float64 scores", model: graphtest.Colours(4, after("Cast", double, []int64{n, 4}, castTo(double)))},
+		{name: "float16 scores", model: graphtest.Colours(4, appendOperator("Cast", half, []int64{n, 4}, castTo(half)))},
+		{name: "float64 scores", model: graphtest.Colours(4, appendOperator("Cast", double, []int64{n, 4}, castTo(double)))},
 		{name: "float16 pixels", model: edited(t, plain, func(m *onnxpb.ModelProto) {
 			m.Graph.Input[0].GetType().GetTensorType().ElemType = proto.Int32(int32(half))
 			m.Graph.Node = slices.Insert(m.Graph.Node, 0, &onnxpb.NodeProto{OpType: proto.String("Cast"), Input: []string{"images"}, Output: []string{"wide"},
@@ -190,7 +177,7 @@ func TestForeignShapes(t *testing.T) {
 				t.Errorf("names places in ONNX Runtime's source: %v", r)
 			}
 			if c.code != 0 {
-				nothing(t, out)
+				wantEmpty(t, out)
 				return
 			}
 			for i, row := range rowsOf(t, out) {
@@ -208,11 +195,11 @@ func TestOutputNameIsOfTheJob(t *testing.T) {
 	dir := t.TempDir()
 	model := filepath.Join(dir, "model.onnx")
 	writeFile(t, model, twoOutputs(false))
-	args := slices.Concat([]string{"run", "--provider", "cpu", "--images", colours(t), "--out", filepath.Join(dir, "out"), "--model", model, "--activation", "logits", "--top-k", "3"}, graphtest.Pixels)
+	args := slices.Concat([]string{"run", "--provider", "cpu", "--images", colourImages(t), "--out", filepath.Join(dir, "out"), "--model", model, "--activation", "logits", "--top-k", "3"}, graphtest.Pixels)
 	must(t, 0, append(args, "--output-name", "scores")...)
 	must(t, 0, append(args, "--output-name", "scores")...)
 	says(t, must(t, 10, append(args, "--output-name", "means")...), "output name: have scores, want means")
-	must(t, 0, slices.Concat([]string{"models", "golden", model, "--images", colours(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu", "--activation", "logits", "--output-name", "scores"}, graphtest.Pixels)...)
+	must(t, 0, slices.Concat([]string{"models", "golden", model, "--images", colourImages(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu", "--activation", "logits", "--output-name", "scores"}, graphtest.Pixels)...)
 	must(t, 0, "models", "check", filepath.Join(dir, "golden.onnx"), "--provider", "cpu")
 }
 
@@ -220,12 +207,12 @@ func TestOutputNameIsOfTheJob(t *testing.T) {
 // file beside the model.
 func TestAdviceCanBePasted(t *testing.T) {
 	needRuntime(t)
-	dir, images := t.TempDir(), colours(t)
+	dir, images := t.TempDir(), colourImages(t)
 	model := filepath.Join(dir, "model.onnx")
 	writeFile(t, model, edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "n", "c", "h", "w") }))
 	labels := filepath.Join(dir, "labels.txt")
 	writeFile(t, labels, []byte("red\ngreen\nblue\ngrey\n"))
-	run := func(code int, args ...string) ending {
+	run := func(code int, args ...string) processResult {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "out")
 		r := must(t, code, append([]string{"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model}, args...)...)
@@ -313,7 +300,7 @@ func TestOtherKinds(t *testing.T) {
 // A folder that Optimum wrote is answered with the flags that score it.
 func TestOptimumFolder(t *testing.T) {
 	needRuntime(t)
-	dir, images := filepath.Join(t.TempDir(), "my model"), colours(t)
+	dir, images := filepath.Join(t.TempDir(), "my model"), colourImages(t)
 	writeFile(t, filepath.Join(dir, "onnx", "model.onnx"), edited(t, graphtest.Colours(4, nil), func(m *onnxpb.ModelProto) {
 		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
 	}))

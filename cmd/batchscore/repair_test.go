@@ -14,6 +14,22 @@ import (
 // damage changes one file of an output.
 type damage func(t *testing.T, body []byte) []byte // nil removes it
 
+// apply damages a file and returns what is in it then.
+func (change damage) apply(t *testing.T, path string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if body = change(t, body); body != nil {
+		writeFile(t, path, body)
+	}
+	return body
+}
+
 func removed(*testing.T, []byte) []byte { return nil }
 
 func cutOff(_ *testing.T, body []byte) []byte { return body[:len(body)/2] }
@@ -82,17 +98,8 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 			want := merged(t, out)
 			damaged := map[string][]byte{}
 			for name, change := range tt.files {
-				path := filepath.Join(out, name)
-				body, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Remove(path); err != nil {
-					t.Fatal(err)
-				}
-				if body = change(t, body); body != nil {
+				if body := change.apply(t, filepath.Join(out, name)); body != nil {
 					damaged[name] = body
-					writeFile(t, path, body)
 				}
 			}
 			commands := map[string][]string{
@@ -160,7 +167,7 @@ func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 // TestFault28_RecordsOfARetry damages what an output whose failed images were
 // scored again cannot do without: each command says so, and none goes on.
 func TestFault28_RecordsOfARetry(t *testing.T) {
-	in, mend := dangling(t, 4)
+	in, mend := brokenLinks(t, 4)
 	done := filepath.Join(t.TempDir(), "done")
 	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
 	must(t, 0, append(run, "--out", done)...)
@@ -184,17 +191,7 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 			if err := os.CopyFS(out, os.DirFS(done)); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(out, tt.file)
-			body, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-			if body = tt.change(t, body); body != nil {
-				writeFile(t, path, body)
-			}
+			tt.change.apply(t, filepath.Join(out, tt.file))
 			for _, args := range [][]string{
 				{"verify", out}, {"show", out}, {"merge", out, "-o", filepath.Join(t.TempDir(), "merged.jsonl")},
 				append(run, "--out", out), append(run, "--out", out, "--retry", "failed"),
@@ -231,7 +228,7 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 			if err := os.Mkdir(path, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			var r ending
+			var r processResult
 			if tt.stops == "repair" {
 				r = must(t, 10, "repair", out)
 			} else {
@@ -273,7 +270,7 @@ func TestFault28_RepairAfterARetry(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			in, mend := dangling(t, 10)
+			in, mend := brokenLinks(t, 10)
 			out := filepath.Join(t.TempDir(), "out")
 			run := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
 			must(t, 0, run...)
@@ -282,17 +279,7 @@ func TestFault28_RepairAfterARetry(t *testing.T) {
 			must(t, 0, retry...)
 			want := merged(t, out)
 			for name, change := range tt.files {
-				path := filepath.Join(out, name)
-				body, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Remove(path); err != nil {
-					t.Fatal(err)
-				}
-				if body = change(t, body); body != nil {
-					writeFile(t, path, body)
-				}
+				change.apply(t, filepath.Join(out, name))
 			}
 			must(t, 0, "repair", out)
 			must(t, 0, retry...)

@@ -34,7 +34,7 @@ func commandOutput(t *testing.T, program string, args ...string) string {
 func trackedFiles(t *testing.T) []string {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join("..", "..", ".git")); err != nil {
-		lacking(t, "the git repository", "test in a clone, not in an export of it")
+		skipWithout(t, "the git repository", "test in a clone, not in an export of it")
 	}
 	return strings.Split(strings.TrimSuffix(commandOutput(t, "git", "ls-files", "-z"), "\x00"), "\x00")
 }

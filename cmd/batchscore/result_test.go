@@ -10,35 +10,10 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// dangling fills a new folder with n pictures and as many links that lead
-// nowhere, and returns it and what makes those lead to pictures.
-func dangling(t testing.TB, n int) (folder string, mend func()) {
-	t.Helper()
-	folder, targets := t.TempDir(), t.TempDir()
-	for i := range n {
-		name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
-		writeFile(t, filepath.Join(folder, name+" good.jpg"), picture(t, i))
-		if err := os.Symlink(filepath.Join(targets, name), filepath.Join(folder, name+" link.jpg")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder, func() {
-		for i := range n {
-			name := string(rune('a'+i%26)) + strings.Repeat("x", i/26)
-			writeFile(t, filepath.Join(targets, name), picture(t, 100+i))
-		}
-	}
-}
-
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
-}
-
 // TestTheLastLineTellsOfFailures: whoever reads nothing but the end of what run
 // and launch print learns how many images failed, why, and how to see them.
 func TestTheLastLineTellsOfFailures(t *testing.T) {
-	in, _ := dangling(t, 10)
+	in, _ := brokenLinks(t, 10)
 	model := tiny(t, graphtest.Options{})
 	for _, tt := range []struct {
 		name  string

@@ -25,7 +25,7 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 			if tt.name == "launch" {
 				needMpirun(t)
 			}
-			in, mend := dangling(t, 10)
+			in, mend := brokenLinks(t, 10)
 			out, fresh := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "fresh")
 			args := func(out string) []string {
 				return append(tt.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")
@@ -54,7 +54,7 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 
 // TestFault43_AllFailedBefore: exit code 3 is no end.
 func TestFault43_AllFailedBefore(t *testing.T) {
-	in, mend := dangling(t, 5)
+	in, mend := brokenLinks(t, 5)
 	links := t.TempDir()
 	names, err := filepath.Glob(filepath.Join(in, "*link.jpg"))
 	if err != nil || len(names) != 5 {
@@ -82,12 +82,12 @@ func TestFault43_AllFailedBefore(t *testing.T) {
 func TestFault43_Blobs(t *testing.T) {
 	server := azuritetest.Start(t)
 	model := tiny(t, graphtest.Options{})
-	in, mend := dangling(t, 8)
+	in, mend := brokenLinks(t, 8)
 	out, fresh := newPlace(t, server), newPlace(t, server)
 	args := func(out string) []string {
 		return []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--format", "parquet"}
 	}
-	blobs := func(code int, args ...string) ending {
+	blobs := func(code int, args ...string) processResult {
 		t.Helper()
 		r := withBlobs(t, server, server.Endpoint, args...)
 		if r.code != code {
@@ -133,7 +133,7 @@ func TestFault43_UnknownStatus(t *testing.T) {
 // TestFault43_TheLauncherJudges a retry by the output: an engine that says that all
 // went well is not believed while images were not scored again.
 func TestFault43_TheLauncherJudges(t *testing.T) {
-	in, mend := dangling(t, 10)
+	in, mend := brokenLinks(t, 10)
 	out := filepath.Join(t.TempDir(), "out")
 	run := []string{"--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
 	must(t, 0, append([]string{"run"}, run...)...)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,27 +10,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// filesIn are the names of all files of a folder, with what they hold.
-func filesIn(t testing.TB, folder string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		body, err := os.ReadFile(path)
-		name, _ := filepath.Rel(folder, path)
-		files[filepath.ToSlash(name)] = string(body)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-func names(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
-
 // TestSample takes samples of one collection, from a folder and from Azurite:
 // they are the same, hold the smaller ones, and are gone on with.
 func TestSample(t *testing.T) {
@@ -40,7 +17,7 @@ func TestSample(t *testing.T) {
 	folder := pictures(t, 60)
 	writeFile(t, filepath.Join(folder, "notes.txt"), []byte("no image"))
 	all := filesIn(t, folder)
-	take := func(into string, code int, args ...string) ending {
+	take := func(into string, code int, args ...string) processResult {
 		t.Helper()
 		return must(t, code, append([]string{"sample", "--images", folder, "--out", into}, args...)...)
 	}
@@ -79,7 +56,7 @@ func TestSample(t *testing.T) {
 	}
 	other := filepath.Join(t.TempDir(), "other")
 	take(other, 0, "-n", "25", "--seed", "1")
-	if same := names(filesIn(t, other)); slices.Equal(same, names(many)) {
+	if same := sortedNames(filesIn(t, other)); slices.Equal(same, sortedNames(many)) {
 		t.Error("another seed gave the same sample")
 	}
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -91,7 +68,7 @@ func TestSample(t *testing.T) {
 	server := azuritetest.Start(t)
 	fromBlobs := filepath.Join(t.TempDir(), "blobs")
 	r := withBlobs(t, server, server.Endpoint, "sample", "--images", upload(t, server, folder), "-n", "25", "--out", fromBlobs)
-	if got := filesIn(t, fromBlobs); r.code != 0 || !slices.Equal(names(got), names(many)) {
+	if got := filesIn(t, fromBlobs); r.code != 0 || !slices.Equal(sortedNames(got), sortedNames(many)) {
 		t.Errorf("from blobs: %d images, %v", len(got), r)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,19 +12,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-func success(t *testing.T, out string) output.Success {
-	t.Helper()
-	body, err := os.ReadFile(filepath.Join(out, output.SuccessName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s output.Success
-	if err := json.Unmarshal(body, &s); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
 // TestSimulatedSaysSo runs a simulated device and looks for the word wherever a
 // figure is told, and that simulated and computed rows do not mix.
 func TestSimulatedSaysSo(t *testing.T) {
@@ -36,7 +22,7 @@ func TestSimulatedSaysSo(t *testing.T) {
 	if !strings.Contains(r.stdout, "(simulated)") || !strings.Contains(r.stderr, "nothing is computed") {
 		t.Errorf("it is not said: %v", r)
 	}
-	s := success(t, out)
+	s := readSuccess(t, out)
 	if !s.Simulated || len(s.Devices) != 1 || !strings.HasPrefix(s.Devices[0], "simulated:") {
 		t.Errorf("_SUCCESS: simulated %v, devices %v", s.Simulated, s.Devices)
 	}
@@ -106,7 +92,7 @@ func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
 		t.Error("the output folder was made")
 	}
 	must(t, 0, append(args, "simulate:k80,rate=5000")...)
-	if s := success(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:k80:5000/s" {
+	if s := readSuccess(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:k80:5000/s" {
 		t.Errorf("devices %v", s.Devices)
 	}
 }
@@ -119,7 +105,7 @@ func TestNamedDeviceKnowsInception(t *testing.T) {
 	out, model := filepath.Join(dir, "out"), filepath.Join(dir, "inception.onnx")
 	must(t, 0, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "3", "-o", model)
 	must(t, 0, "run", "--images", in, "--out", out, "--model", model, "--provider", "simulate:p100,slow=0.01")
-	if s := success(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:p100:49400/s" {
+	if s := readSuccess(t, out); len(s.Devices) != 1 || s.Devices[0] != "simulated:p100:49400/s" {
 		t.Errorf("devices %v", s.Devices)
 	}
 }

@@ -84,7 +84,7 @@ func TestSlurm(t *testing.T) {
 		t.Fatal(err)
 	}
 	writeFile(t, file, body)
-	user := func(args ...string) ending {
+	user := func(args ...string) processResult {
 		return finish(t, command(t, []string{"SLURM_CONF=" + os.Getenv("SLURM_CONF"), "BATCHSCORE_SERVICE=" + service}, args...))
 	}
 	if r := user("launch", "--to", "slurm", "-f", file); r.code != 0 || !strings.Contains(r.stdout, "Processed 20 images, took ") {

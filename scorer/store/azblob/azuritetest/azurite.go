@@ -4,7 +4,6 @@ package azuritetest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -21,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // Account is the name of the emulator's one account.
@@ -59,7 +59,7 @@ func Start(t testing.TB) *Server {
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+Account+":"+s.Key)
 	cmd.SysProcAttr = attributes()
-	var stderr syncBuffer
+	var stderr storetest.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -180,22 +180,4 @@ func Open(t testing.TB, o azblob.Options) *azblob.Store {
 		t.Fatal(err)
 	}
 	return st
-}
-
-// syncBuffer is a buffer that is read while a process writes to it.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
