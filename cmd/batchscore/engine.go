@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/rowcheck"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -95,7 +96,7 @@ func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.
 // allows it, or if the model's golden images do not get their scores.
 func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, dependent bool, log zerolog.Logger) error {
 	err := checkRows(ctx, e, m, batch)
-	var depends *ort.DependentError
+	var depends *rowcheck.DependentError
 	if errors.As(err, &depends) && dependent {
 		log.Warn().Str("model", m.Path).Str("device", e.Device()).Bool("chance", depends.Chance).
 			Float64("difference", depends.Largest).Str("cause", depends.Cause()).

@@ -24,11 +24,11 @@ type batch struct {
 	watch   watcher
 	windows map[span]*window
 	stage   stage
-	// padded is where a part of a fixed batch is filled up.
+	// padded is where an incomplete batch of fixed size is filled up.
 	padded *batch
 }
 
-// span is a range of images, lo <= i < hi.
+// span is the range of images lo <= i < hi.
 type span struct{ lo, hi int }
 
 // window is the tensors over one span of a batch's memory, and their binding.
@@ -40,10 +40,10 @@ type window struct {
 }
 
 // NewBatch allocates the memory of a batch of at most capacity images, zeroed.
-// It lives outside the Go heap until Close.
+// It is outside the Go heap and valid until Close.
 func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	if capacity < 1 {
-		return nil, fmt.Errorf("a batch of %d images; at least 1 is needed", capacity)
+		return nil, fmt.Errorf("a batch of %d images; it must have at least 1", capacity)
 	}
 	b, err := e.newBatch(capacity)
 	if err != nil {
@@ -65,7 +65,7 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 
 func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	c := &e.model.Contract
-	// The scores begin on a page of their own.
+	// The scores start on a page of their own.
 	page := os.Getpagesize()
 	if capacity > (math.MaxInt-page)/(c.Preprocess.RowBytes()+c.Classes*4) {
 		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrOutOfMemory)
@@ -109,7 +109,7 @@ func (b *batch) free() error {
 	return errors.Join(append(errs, b.engine.memory.put(b.memory))...)
 }
 
-// window returns the tensors over a span, made the first time.
+// window returns the tensors over a span, which it creates the first time.
 func (b *batch) window(lo, hi int) (*window, error) {
 	at := span{lo, hi}
 	if w := b.windows[at]; w != nil {
@@ -151,7 +151,7 @@ func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
 		return nil, err
 	}
 	if e.rebind {
-		// To bind an input is to copy it to the device: it waits for pixels.
+		// Binding an input copies it to the device, so it waits for the pixels.
 		w.name = newCName(e.ports.input)
 		w.run.input = w.name.c
 		w.run.value, err = native(w.input, "ortValue")
@@ -175,7 +175,7 @@ func (w *window) free() error {
 	return errors.Join(errs...)
 }
 
-// imageShape is the shape of n images, in the order of the layout.
+// imageShape returns the shape of n images in the order of the layout.
 func imageShape(s preprocess.Spec, n int64) onnx.Shape {
 	if s.Layout == preprocess.CHW {
 		return onnx.NewShape(n, 3, int64(s.Height), int64(s.Width))
@@ -190,7 +190,7 @@ func inputTensor(s preprocess.Spec, n int64, pixels []byte) (onnx.Value, error) 
 	return onnx.NewTensor(imageShape(s, n), pixels)
 }
 
-// floats views bytes that are aligned for float32 as such.
+// floats returns the same memory as float32. It must be aligned for them.
 func floats(b []byte) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }

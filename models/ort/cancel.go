@@ -6,8 +6,8 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 )
 
-// watcher sets the terminate flag of a run when the run's context ends. It is
-// one goroutine for the life of a batch: a new one for every run, or
+// watcher sets the terminate flag of a run when the run's context ends. It has one
+// goroutine for the life of a batch, because a new one for every run, or
 // context.AfterFunc, would allocate.
 type watcher struct {
 	runs    chan context.Context
@@ -23,7 +23,7 @@ func (w *watcher) start(options *onnx.RunOptions) {
 			select {
 			case <-w.ended:
 			case <-ctx.Done():
-				// Both fail on destroyed options only, and stop comes first.
+				// Both fail for destroyed options only, and stop is called before that.
 				_ = options.Terminate()
 				<-w.ended
 				_ = options.UnsetTerminate()
@@ -32,10 +32,10 @@ func (w *watcher) start(options *onnx.RunOptions) {
 	}()
 }
 
-// begin comes before a run. It waits until the flag of the last run is clear.
+// begin must be called before a run. It waits until the last run's flag is cleared.
 func (w *watcher) begin(ctx context.Context) { w.runs <- ctx }
 
-// end comes after the run has returned.
+// end must be called after the run has returned.
 func (w *watcher) end() { w.ended <- struct{}{} }
 
 func (w *watcher) stop() {

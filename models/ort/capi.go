@@ -18,8 +18,8 @@ import (
 // capi is ONNX Runtime's table of functions.
 type capi struct{ table unsafe.Pointer }
 
-// loaded is a shared library that stays in the process for good: ONNX Runtime
-// and CUDA leave threads' destructors and exit handlers in it.
+// loaded is a shared library that stays in the process until it ends, because ONNX
+// Runtime and CUDA leave thread destructors and exit handlers in it.
 type loaded struct {
 	base unsafe.Pointer
 	api  capi
@@ -27,8 +27,8 @@ type loaded struct {
 	version string
 }
 
-// taken turns a message of capi.c into an error and frees it.
-func taken(message *C.char) error {
+// toError turns a message of capi.c into an error and frees the message.
+func toError(message *C.char) error {
 	if message == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func load(path string) (loaded, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var l loaded
-	if err := taken(C.ortc_open(name, &l.base)); err != nil {
+	if err := toError(C.ortc_open(name, &l.base)); err != nil {
 		return loaded{}, err
 	}
 	if l.base == nil {
@@ -57,18 +57,18 @@ func load(path string) (loaded, error) {
 	return l, nil
 }
 
-// loadable says why the shared library cannot be loaded.
+// loadable returns the reason why a shared library cannot be loaded; nil if it can.
 func loadable(path string) error {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	return taken(C.ortc_loadable(name))
+	return toError(C.ortc_loadable(name))
 }
 
 // providers lists the execution providers that the library was built for.
 func (a capi) providers() ([]string, error) {
 	var names **C.char
 	var count C.int
-	if err := taken(C.ortc_providers(a.table, &names, &count)); err != nil {
+	if err := toError(C.ortc_providers(a.table, &names, &count)); err != nil {
 		return nil, err
 	}
 	defer C.ortc_release_providers(a.table, names, count)
@@ -82,22 +82,22 @@ func (a capi) providers() ([]string, error) {
 // port is an input or an output of a session.
 type port struct {
 	name string
-	// dtype is the ONNX element type, 0 where the port is not a tensor.
+	// dtype is the ONNX element type; 0 if the port is not a tensor.
 	dtype int
-	// shape has -1 for any size; it is empty where nothing is known.
+	// shape has -1 for any size; it is empty if nothing is known.
 	shape []int64
 }
 
 func (a capi) ports(session unsafe.Pointer) (inputs, outputs []port, err error) {
 	var counts [2]C.size_t
-	if err := taken(C.ortc_ports(a.table, session, &counts[0], &counts[1])); err != nil {
+	if err := toError(C.ortc_ports(a.table, session, &counts[0], &counts[1])); err != nil {
 		return nil, nil, err
 	}
 	var ports [2][]port
 	for output := range ports {
 		for i := range counts[output] {
 			var p C.ortc_port
-			err := taken(C.ortc_get_port(a.table, session, C.int(output), i, &p))
+			err := toError(C.ortc_get_port(a.table, session, C.int(output), i, &p))
 			name := C.GoString(p.name)
 			C.free(unsafe.Pointer(p.name))
 			if err != nil {
@@ -124,7 +124,7 @@ func (a capi) assigned(session unsafe.Pointer) (map[string]map[string]int, error
 		nodes[provider][operator]++
 	})
 	defer handle.Delete()
-	return nodes, taken(C.ortc_assigned(a.table, session, C.uintptr_t(handle)))
+	return nodes, toError(C.ortc_assigned(a.table, session, C.uintptr_t(handle)))
 }
 
 //export ortcAssigned
@@ -132,37 +132,37 @@ func ortcAssigned(handle C.uintptr_t, provider, operator *C.char) {
 	cgo.Handle(handle).Value().(func(provider, operator string))(C.GoString(provider), C.GoString(operator))
 }
 
-// bound is what one call of ONNX Runtime needs, as C pointers.
+// bound is the arguments of one run, as C pointers.
 type bound struct {
 	session, options, binding unsafe.Pointer
-	// input and value are set where the input must be copied to a device
-	// before every run.
+	// input and value are set if the input must be copied to a device before every
+	// run.
 	input *C.char
 	value unsafe.Pointer
 }
 
-// run blocks until the run has ended, by itself or by its options' terminate
-// flag.
+// run blocks until the run has ended, either on its own or because the terminate
+// flag of its options is set.
 func (a capi) run(b *bound) error {
-	return taken(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
+	return toError(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
 }
 
 // allocator is one of a session's allocators; the zero value is none.
 type allocator struct{ native unsafe.Pointer }
 
-// allocator makes one by its name in ONNX Runtime. It is released before the
-// session.
+// allocator creates an allocator by its name in ONNX Runtime. It must be released
+// before the session.
 func (a capi) allocator(session unsafe.Pointer, name string, device int) (allocator, error) {
 	c := newCName(name)
 	defer c.free()
 	var m allocator
-	err := taken(C.ortc_allocator(a.table, session, c.c, C.int(device), &m.native))
+	err := toError(C.ortc_allocator(a.table, session, c.c, C.int(device), &m.native))
 	return m, err
 }
 
 func (a capi) alloc(from allocator, size int) ([]byte, error) {
 	var memory unsafe.Pointer
-	if err := taken(C.ortc_alloc(a.table, from.native, C.size_t(size), &memory)); err != nil {
+	if err := toError(C.ortc_alloc(a.table, from.native, C.size_t(size), &memory)); err != nil {
 		return nil, err
 	}
 	return unsafe.Slice((*byte)(memory), size), nil
@@ -174,11 +174,11 @@ func (a capi) free(from allocator, memory []byte) {
 
 func (a capi) releaseAllocator(m allocator) { C.ortc_release_allocator(a.table, m.native) }
 
-// trim gives back to the system what loading a model leaves in the C heap: the
-// file's form of the weights, as much again as the weights themselves.
+// trim returns to the system what loading a model leaves in the C heap: the weights
+// in the form of the file, which need as much memory as the weights themselves.
 func trim() { C.ortc_trim() }
 
-// cName is a string that C keeps.
+// cName is a string in C memory.
 type cName struct{ c *C.char }
 
 func newCName(s string) cName { return cName{C.CString(s)} }
@@ -188,10 +188,10 @@ func (n *cName) free() {
 	n.c = nil
 }
 
-// native returns the C pointer behind a value of onnxruntime_go, which keeps
-// them to itself and offers no run that has both a binding and options. The
-// path names the unexported fields that lead to the pointer; a version of
-// onnxruntime_go that names them otherwise is an error, never a wild pointer.
+// native returns the C pointer in a value of onnxruntime_go, which does not export
+// it and has no run with both a binding and options. The path names the unexported
+// fields that lead to the pointer. If a version of onnxruntime_go names them
+// differently, that is an error, never a wild pointer.
 func native(value any, path ...string) (unsafe.Pointer, error) {
 	v := reflect.ValueOf(value)
 	for _, name := range path {

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The part of ONNX Runtime's C API that onnxruntime_go does not reach. OrtApi
-// is a table of functions that only ever grows at its end, so a position names
-// a function in every release; TestPositions compares these with the header.
+// The part of ONNX Runtime's C API that onnxruntime_go does not offer. OrtApi is a
+// table of functions that only grows at its end, so a position identifies the same
+// function in every release. TestPositions compares these with the header.
 #define ORT_FUNCTIONS(X) \
   X(GetErrorMessage, 2) \
   X(SessionGetInputCount, 30) \
@@ -48,25 +48,25 @@ enum {
 // The version of the table that onnxruntime_go asks for: that of 1.24.
 enum { ORTC_API_VERSION = 24 };
 
-// Functions that can fail return NULL or a message to be freed.
+// Functions that can fail return NULL, or a message that the caller frees.
 
-// ortc_open loads a shared library for good. *base is its OrtGetApiBase's answer,
-// NULL where the library has no such function.
+// ortc_open loads a shared library, which is never unloaded. *base is the result of
+// its OrtGetApiBase, or NULL if the library has no such function.
 char *ortc_open(const char *path, const void **base);
 const char *ortc_version(const void *base);
-// ortc_api is NULL for a library that is too old; ask for its version first.
+// ortc_api returns NULL for a library that is too old; check its version first.
 const void *ortc_api(const void *base);
 
-// ortc_loadable tells whether a library can be loaded, and unloads it.
+// ortc_loadable tries to load a library, and unloads it.
 char *ortc_loadable(const char *path);
 
 char *ortc_providers(const void *api, char ***names, int *count);
 void ortc_release_providers(const void *api, char **names, int count);
 
 typedef struct {
-  char *name;       // free it
-  int type;         // ONNXTensorElementDataType; 0 where it is not a tensor
-  int rank;         // -1 where it is not a tensor
+  char *name;       // the caller frees it
+  int type;         // ONNXTensorElementDataType; 0 if it is not a tensor
+  int rank;         // -1 if it is not a tensor
   int64_t dims[8];  // -1 is any size
 } ortc_port;
 
@@ -76,19 +76,19 @@ char *ortc_get_port(const void *api, const void *session, int output, size_t ind
 // ortc_assigned calls ortcAssigned for every node of the session's graph.
 char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 
-// ortc_run runs a bound session. With a non-NULL value it binds that to the
-// input again first, which is what copies it to a device.
+// ortc_run runs a bound session. A value that is not NULL is first bound to the
+// input again, which copies it to a device.
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
 
-// ortc_allocator makes one of a session's allocators of memory that the host
-// can address, by its name and the number of its device.
+// ortc_allocator creates one of a session's allocators of memory that the host can
+// address, by its name and the number of its device.
 char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator);
 char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory);
 void ortc_free(const void *api, void *allocator, void *memory);
 void ortc_release_allocator(const void *api, void *allocator);
 
-// ortc_trim gives freed memory back to the system.
+// ortc_trim returns freed memory to the system.
 void ortc_trim(void);
 
 #endif

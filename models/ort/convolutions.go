@@ -15,14 +15,14 @@ import (
 	"github.com/batchscore/batchscore/models/ort/winograd"
 )
 
-// fewerMultiplications is the part of Engine.Device that says that some
-// convolutions are Winograd's.
+// fewerMultiplications is the part of Engine.Device for models of which package
+// winograd computes some convolutions.
 const fewerMultiplications = "winograd"
 
-// replaceConvolutions takes the convolutions that package winograd computes
-// faster out of the model, and returns the graph that is left, to be unmapped,
-// or nil where there are none. A file that cannot be understood is left to ONNX
-// Runtime, which will say why if it cannot either.
+// replaceConvolutions replaces the convolutions that package winograd computes
+// faster. It returns the changed graph, which the caller must unmap, or nil if
+// there are no such convolutions. A file that cannot be parsed is left to ONNX
+// Runtime, which reports the error if it cannot parse it either.
 func (e *Engine) replaceConvolutions() ([]byte, error) {
 	file, err := mapFile(e.model.Path)
 	if err != nil {
@@ -68,9 +68,9 @@ func (e *Engine) separate(file []byte) ([]byte, error) {
 	return graph, nil
 }
 
-// createFrom makes the session of a graph that replaceConvolutions has made.
+// createFrom creates the session from a graph of replaceConvolutions.
 func (e *Engine) createFrom(graph []byte, o *onnx.SessionOptions) error {
-	// Weights beside the model are looked for there.
+	// ONNX Runtime looks for weight files there.
 	folder, err := filepath.Abs(filepath.Dir(e.model.Path))
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/internal/signals"
 	"github.com/batchscore/batchscore/models/ort/winograd"
 )
 
@@ -26,17 +27,17 @@ type Engine struct {
 	rebind  bool          // the input goes to a device before every run
 	slots   chan struct{} // holds a token for every running Score
 	memory  hostMemory
-	// replaced are the convolutions that are not ONNX Runtime's; nil if none.
+	// replaced are the convolutions that ONNX Runtime does not compute; nil if none.
 	replaced *winograd.Set
 	mu       sync.Mutex
 	batches  []*batch
 	released bool
 }
 
-// Open loads the model into a session on the provider asked for, compares it
-// with its contract and scores one probe batch. Errors wrap models.ErrModel
-// for a model that cannot be used as its contract says, models.ErrProvider for
-// a library, provider or device that is not there, and models.ErrOutOfMemory.
+// Open loads the model into a session on the requested provider, compares it with
+// its contract and scores one probe batch. Errors wrap models.ErrModel for a model
+// that cannot be used as its contract says, models.ErrProvider for a library,
+// provider or device that is not available, or models.ErrOutOfMemory.
 func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	library, err := FindLibrary(opt.Library)
 	if err != nil {
@@ -96,7 +97,7 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		return e.explainMixing(e.probe())
 	}
 	if e.rebind {
-		err = keepSignals(opt.Logger, start)
+		err = signals.Keep(opt.Logger, start)
 	} else {
 		err = start()
 	}
@@ -106,8 +107,8 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	return e, nil
 }
 
-// createSession loads the model, or the graph if there is one, which is then no
-// longer needed.
+// createSession loads the model, or graph if that is not nil. It does not keep
+// graph.
 func (e *Engine) createSession(s settings, graph []byte) error {
 	o, err := s.sessionOptions()
 	if err != nil {
@@ -136,17 +137,17 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 	return nil
 }
 
-// Device names the provider, the GPU, and any arithmetic other than as the graph
-// has it: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0", "tensorrt:1/fp16".
+// Device returns the provider, the GPU, and any arithmetic that differs from the
+// graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0", "tensorrt:1/fp16".
 func (e *Engine) Device() string { return e.device }
 
-// Version is ONNX Runtime's release.
+// Version returns ONNX Runtime's release.
 func (e *Engine) Version() string { return e.version }
 
-// Lanes is how many Score calls run at once; further ones wait.
+// Lanes returns how many Score calls run at the same time; further ones wait.
 func (e *Engine) Lanes() int { return cap(e.slots) }
 
-// DefaultBatch is the batch that suits the engine's provider.
+// DefaultBatch returns the batch size that suits the engine's provider.
 func (e *Engine) DefaultBatch() int {
 	if e.rebind {
 		return DefaultBatch(CUDA)
@@ -154,8 +155,8 @@ func (e *Engine) DefaultBatch() int {
 	return DefaultBatch(CPU)
 }
 
-// Close frees the session and the memory of every batch: no Batch of this
-// engine may be touched afterwards. No Score may be running.
+// Close frees the session and the memory of every batch. No Batch of this engine
+// may be used afterwards, and no Score may be running. Further calls do nothing.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// environment is ONNX Runtime's one environment per process, shared by all
-// engines and ended with the last of them.
+// environment is ONNX Runtime's only environment in this process. All engines share
+// it, and it ends with the last of them.
 var environment struct {
 	sync.Mutex
 	users   int
@@ -19,8 +19,8 @@ var environment struct {
 	loaded  loaded
 }
 
-// acquire loads the library and starts the environment, or joins it. Every
-// acquire without error needs one release.
+// acquire loads the library and starts the environment, or joins the one that runs.
+// Every acquire without an error needs one release.
 func acquire(library string) (loaded, error) {
 	if resolved, err := filepath.EvalSymlinks(library); err == nil {
 		library = resolved
@@ -30,7 +30,7 @@ func acquire(library string) (loaded, error) {
 	defer e.Unlock()
 	if e.users > 0 {
 		if e.library != library {
-			return loaded{}, fmt.Errorf("%w: this process runs ONNX Runtime from %s already and cannot load %s besides",
+			return loaded{}, fmt.Errorf("%w: this process already runs ONNX Runtime from %s and cannot load %s as well",
 				models.ErrProvider, e.library, library)
 		}
 		e.users++
@@ -41,8 +41,8 @@ func acquire(library string) (loaded, error) {
 		return loaded{}, fmt.Errorf("%w: cannot use %s: %w; %s", models.ErrProvider, library, err, howToGetLibrary)
 	}
 	onnx.SetSharedLibraryPath(library)
-	// What fails is returned as an error; ONNX Runtime's own lines on stderr
-	// would only say it twice.
+	// Failures are returned as errors, so ONNX Runtime's own lines on stderr would
+	// only repeat them.
 	if err := onnx.InitializeEnvironment(onnx.WithLogLevelFatal()); err != nil {
 		return loaded{}, fmt.Errorf("%w: cannot start ONNX Runtime %s from %s: %w", models.ErrProvider, l.version, library, err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// outOfMemory holds what ONNX Runtime, CUDA, cuDNN, cuBLAS and the C++ library
-// say when memory is short, in lower case.
+// outOfMemory are phrases, in lower case, in the errors of ONNX Runtime, CUDA,
+// cuDNN, cuBLAS and the C++ library when memory is short.
 var outOfMemory = []string{
 	"out of memory",
 	"failed to allocate memory",
@@ -20,8 +20,8 @@ var outOfMemory = []string{
 	"cudaerrormemoryallocation",
 }
 
-// classify wraps models.ErrOutOfMemory around errors of a run that a smaller
-// batch may mend.
+// classify wraps models.ErrOutOfMemory around errors of a run that a smaller batch
+// may avoid.
 func classify(err error) error {
 	if err == nil {
 		return nil
@@ -35,11 +35,12 @@ func classify(err error) error {
 	return err
 }
 
-// gpuFaults are how failures of CUDA and its libraries begin, in lower case.
+// gpuFaults are phrases, in lower case, with which errors of CUDA and its libraries
+// begin.
 var gpuFaults = []string{"cuda failure", "cuda error", "cudnn failure", "cublas failure", "tensorrt ep", "no kernel image"}
 
-// explainProbe says what it means that the probe batch failed: the first run
-// is where a GPU too old for the build shows itself.
+// explainProbe says what an error of the probe batch means. A GPU that is too old
+// for the build is only detected in the first run.
 func explainProbe(err error) error {
 	if errors.Is(err, models.ErrOutOfMemory) {
 		return err
@@ -53,7 +54,7 @@ func explainProbe(err error) error {
 	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, plain(err, ""))
 }
 
-// plainError is an error of ONNX Runtime in other words.
+// plainError is an error of ONNX Runtime in plain words.
 type plainError struct {
 	text string
 	err  error
@@ -65,19 +66,19 @@ func (e *plainError) Unwrap() error { return e.err }
 var (
 	tooNewIR    = regexp.MustCompile(`Unsupported model IR version: (\d+), max supported IR version: (\d+)`)
 	tooNewOpset = regexp.MustCompile(`Opset (\d+) is under development.*domain (\S+) is till opset (\d+)`)
-	// sourcePlace is where in its own source ONNX Runtime found an error.
+	// sourcePlace matches the place in ONNX Runtime's source that found an error.
 	sourcePlace = regexp.MustCompile(`/\S+\.(?:cc|h|cu):\d+ [^()]*(?:\([^()]*\))+(?: const)? `)
 )
 
-// plain says what an error of ONNX Runtime of that version means, without the
-// places in its source.
+// plain says what an error of ONNX Runtime of that version means, without places in
+// its source.
 func plain(err error, version string) error {
 	text := err.Error()
 	runtime := strings.TrimSpace("ONNX Runtime " + version)
 	switch ir, opset := tooNewIR.FindStringSubmatch(text), tooNewOpset.FindStringSubmatch(text); {
 	case ir != nil:
-		text = fmt.Sprintf("it has IR version %s, and %s knows up to %s: update ONNX Runtime, or export the model with an IR version of %s and an opset of that time",
-			ir[1], runtime, ir[2], ir[2])
+		text = fmt.Sprintf("it has IR version %s, and %s knows up to %s: update ONNX Runtime,"+
+			" or export the model with an IR version of %s and an opset of that time", ir[1], runtime, ir[2], ir[2])
 	case opset != nil:
 		text = fmt.Sprintf("it uses opset %s of %s, and %s knows up to %s: update ONNX Runtime, or export the model with opset %s",
 			opset[1], opset[2], runtime, opset[3], opset[3])

@@ -3,12 +3,12 @@ package ort
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/ort/rowcheck"
 )
 
 func openMixing(t *testing.T, mix graphtest.Mix, batch int64) *Engine {
@@ -20,8 +20,8 @@ func openMixing(t *testing.T, mix graphtest.Mix, batch int64) *Engine {
 	return open(t, m, Options{})
 }
 
-// A model whose rows depend on the batch or on chance is refused, with the
-// operator named where the graph shows it, and no other is.
+// A model whose rows depend on the batch or on chance is refused, and the error
+// names the operator if the graph shows it. No other model is refused.
 func TestFault36_DependentRows(t *testing.T) {
 	const unseen = "does not show the operator"
 	for _, c := range []struct {
@@ -69,16 +69,16 @@ func TestFault36_DependentRows(t *testing.T) {
 			e := openMixing(t, c.mix, c.batch)
 			for _, batch := range []int{1, 2, 3, 4, 32} {
 				err := e.CheckRows(t.Context(), batch, nil)
-				var d *DependentError
+				var d *rowcheck.DependentError
 				switch {
 				case c.says == "" || batch == 1 && !c.chance:
 					if err != nil {
 						t.Errorf("batch of %d: %v", batch, err)
 					}
 				case !errors.As(err, &d) || !errors.Is(err, models.ErrModel):
-					t.Errorf("batch of %d: want a DependentError, have %v", batch, err)
+					t.Errorf("batch of %d: got %v, want a DependentError", batch, err)
 				case !strings.Contains(err.Error(), c.says) || d.Chance != c.chance || !(d.Largest > 0):
-					t.Errorf("batch of %d: want %q, chance %v, have %v", batch, c.says, c.chance, err)
+					t.Errorf("batch of %d: got %v, want %q and chance %v", batch, err, c.says, c.chance)
 				case strings.Contains(err.Error(), "--batch 1") == c.chance:
 					t.Errorf("batch of %d: --batch 1 helps where it is not chance: %v", batch, err)
 				}
@@ -87,8 +87,8 @@ func TestFault36_DependentRows(t *testing.T) {
 	}
 }
 
-// A normalisation in training mode may go on learning while it is used, so that
-// a batch of one is no way out. It is the named cause either way.
+// A normalisation in training mode may continue to learn while it is used, so
+// that even a batch of one does not help. The error names it in both cases.
 func TestFault36_TrainingModeThatLearns(t *testing.T) {
 	e := openMixing(t, "bn-training-planes", 0)
 	for _, batch := range []int{2, 4} {
@@ -99,7 +99,8 @@ func TestFault36_TrainingModeThatLearns(t *testing.T) {
 	}
 }
 
-// Some models mix what is far back in a batch: the whole batch of the run is tried.
+// Some models mix images at the end of a batch only, so a batch as large as the
+// run's is tried.
 func TestFault36_FullBatch(t *testing.T) {
 	e := openMixing(t, "minus-fifth", 0)
 	for _, batch := range []int{4, 5, 8, 32} {
@@ -110,8 +111,7 @@ func TestFault36_FullBatch(t *testing.T) {
 	}
 }
 
-// Nothing is claimed of the models that other tests take for sound, in float32
-// and from bytes.
+// The models that other tests use as sound ones pass, in float32 and from bytes.
 func TestIndependentRows(t *testing.T) {
 	for _, o := range []graphtest.Options{
 		{}, {Logits: true}, {Input: graphtest.FloatImage, Work: 2}, {Batch: 1}, {Batch: 4}, {Batch: 5}, {Size: 64, Classes: 1000},
@@ -124,66 +124,12 @@ func TestIndependentRows(t *testing.T) {
 	}
 }
 
-// Images that are given are used; one that is none is replaced.
-func TestCheckRowsTakesImages(t *testing.T) {
-	e := openMixing(t, "minus-batch", 0)
-	made, err := madeImages(20, 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, images := range [][][]byte{{made[2]}, {[]byte("no image"), made[1]}, {made[3], made[0], made[1], []byte("not looked at")}} {
-		rows, err := e.trialRows(images)
-		if err != nil || len(rows) != compared {
-			t.Fatalf("%d rows, %v", len(rows), err)
-		}
-		var d *DependentError
-		if err := e.CheckRows(t.Context(), 4, images); !errors.As(err, &d) {
-			t.Errorf("want a DependentError, have %v", err)
-		}
-	}
-}
-
-func TestScaleOfRounding(t *testing.T) {
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	logits := scale{spread: 1e-4, size: 1e-5, least: 1e-12}
-	unit := logits
-	unit.unit = true
-	for _, c := range []struct {
-		name   string
-		scale  scale
-		a, b   []float32
-		beyond bool
-	}{
-		{name: "equal", scale: logits, a: []float32{1, 2}, b: []float32{1, 2}, beyond: false},
-		{name: "last bits", scale: logits, a: []float32{1, 2}, b: []float32{1.0000001, 2}, beyond: false},
-		{name: "a small change", scale: logits, a: []float32{1, 2}, b: []float32{1.001, 2}, beyond: true},
-		{name: "a small change beside a large offset is rounding", scale: logits, a: []float32{1000, 1001}, b: []float32{1000.005, 1001}, beyond: false},
-		{name: "small scores", scale: logits, a: []float32{1e-5, 3e-5}, b: []float32{1.1e-5, 3e-5}, beyond: true},
-		{name: "small probabilities", scale: unit, a: []float32{0.99999, 1e-5}, b: []float32{0.99998, 2e-5}, beyond: true},
-		{name: "probabilities that round", scale: unit, a: []float32{0.7, 0.3}, b: []float32{0.7000001, 0.2999999}, beyond: false},
-		{name: "no probabilities", scale: unit, a: []float32{-3, 5}, b: []float32{-3, 5.1}, beyond: true},
-		{name: "one score", scale: logits, a: []float32{0.5}, b: []float32{0.51}, beyond: true},
-		{name: "one score that rounds", scale: logits, a: []float32{0.5}, b: []float32{0.5000001}, beyond: false},
-		{name: "constant scores", scale: logits, a: []float32{0, 0}, b: []float32{0, 0.1}, beyond: true},
-		{name: "no number in both", scale: logits, a: []float32{nan, 1}, b: []float32{nan, 1}, beyond: false},
-		{name: "no number in one", scale: logits, a: []float32{nan, 1}, b: []float32{0, 1}, beyond: true},
-		{name: "infinite in both", scale: logits, a: []float32{inf, 1}, b: []float32{inf, 1}, beyond: false},
-		{name: "infinite in one", scale: logits, a: []float32{inf, 1}, b: []float32{2, 1}, beyond: true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if part, beyond := c.scale.change(c.a, c.b); beyond != c.beyond {
-				t.Errorf("beyond rounding: have %v, want %v; it is %v of the range", beyond, c.beyond, part)
-			}
-		})
-	}
-}
-
-// To be told to stop is no fault of the model.
+// Cancellation is not reported as a fault of the model.
 func TestCheckRowsEndsWithItsContext(t *testing.T) {
 	e := openMixing(t, "plain", 0)
 	ctx, end := context.WithCancel(t.Context())
 	end()
 	if err := e.CheckRows(ctx, 4, nil); !errors.Is(err, context.Canceled) || errors.Is(err, models.ErrModel) {
-		t.Errorf("have %v", err)
+		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// LibraryVariable names the environment variable that holds the path of ONNX
-// Runtime's shared library.
+// LibraryVariable is the environment variable with the path of ONNX Runtime's shared
+// library.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
 const howToGetLibrary = "install ONNX Runtime 1.24 or newer (\"make deps\" in the source tree, or the release archive" +
@@ -20,16 +20,16 @@ const howToGetLibrary = "install ONNX Runtime 1.24 or newer (\"make deps\" in th
 // libraryNames are the file names of the library, the most specific first.
 var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
 
-// FindLibrary returns the path of ONNX Runtime's shared library: explicit if
-// it is not empty, else ONNXRUNTIME_LIB, else the first that exists of
+// FindLibrary returns the path of ONNX Runtime's shared library: explicit if it is
+// not empty, else ONNXRUNTIME_LIB, else the first that exists in
 //
-//   - the folder of the executable and its neighbour ../lib,
+//   - the folder of the executable and the folder ../lib next to it,
 //   - onnxruntime in the folder BATCHSCORE_CACHE, or in .cache of the source
-//     tree around the executable or the working directory,
+//     tree that holds the executable or the working directory,
 //   - LD_LIBRARY_PATH and the system's library folders.
 //
-// A path that is given must exist: nothing else is tried in its place. The
-// error wraps models.ErrProvider and says how to get the library.
+// A given path must exist; nothing else is tried instead. The error wraps
+// models.ErrProvider and says how to get the library.
 func FindLibrary(explicit string) (string, error) {
 	where := "given path"
 	if explicit == "" {
@@ -102,8 +102,8 @@ func searchFolders() []string {
 	return append(folders, system...)
 }
 
-// sourceTree returns the nearest folder at or above folder that is the root of
-// a Go module, or nothing.
+// sourceTree returns the nearest folder at or above folder that is the root of a Go
+// module; "" if there is none.
 func sourceTree(folder string) string {
 	for {
 		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/ort/rowcheck"
 )
 
 // TestOutOfMemory is row 32 as far as there is no GPU: ONNX Runtime meets a
@@ -61,7 +62,7 @@ func TestOutOfMemory(t *testing.T) {
 	}
 	t.Logf("%d of %d images fit", size, n)
 	for i, row := range rows(b, e.model.Contract.Classes)[:size] {
-		if err := judge(&e.model.Contract, row); err != nil {
+		if err := rowcheck.Scores(&e.model.Contract, row); err != nil {
 			t.Errorf("image %d: %v", i, err)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// missingLibraries returns the libraries that a shared library asks for and
-// the loader does not find, all of them: the loader itself names only the first.
+// missingLibraries returns all libraries that a shared library needs and the loader
+// does not find. The loader itself names only the first.
 func missingLibraries(path string) ([]string, error) {
 	f, err := elf.Open(path)
 	if err != nil {

@@ -15,40 +15,40 @@ type Options struct {
 	Provider string
 	// Library is the path of ONNX Runtime; see FindLibrary.
 	Library string
-	// Lanes is how many Score calls run at once; 0 means one a core on the CPU
-	// and two on a GPU.
+	// Lanes is how many Score calls run at the same time; 0 means one per core on
+	// the CPU and two on a GPU.
 	Lanes int
-	// Threads is how many threads of ONNX Runtime's work on one Score call on
-	// the CPU; 0 means 1, which is the caller's own. It is for measurements:
-	// how an operator is split may change the bits of scores, and the
-	// convolutions of package winograd are not split.
+	// Threads is how many threads of ONNX Runtime work on one Score call on the
+	// CPU; 0 means 1, which is the caller's own. It is for measurements only: how
+	// an operator is split may change the bits of scores, and the convolutions of
+	// package winograd are not split.
 	Threads int
-	// Batch is the largest batch that will be scored, if that is known: with 1,
-	// a model is tried with single images, and always given those. 0 is any.
+	// Batch is the largest batch that will be scored; 0 means unknown. With 1, the
+	// model is tried with single images, and is given single images only.
 	Batch int
-	// LocalRank and LocalSize are this process's place among those of its
-	// machine: they choose the GPU and share out the cores. A LocalSize of 0
-	// means 1.
+	// LocalRank and LocalSize are this process's rank among the processes of its
+	// machine, and their number. They choose the GPU and divide the cores. A
+	// LocalSize of 0 means 1.
 	LocalRank, LocalSize int
-	// MemoryLimit bounds the memory that ONNX Runtime takes on a GPU, in
-	// bytes; 0 means no bound.
+	// MemoryLimit is the most memory that ONNX Runtime uses on a GPU, in bytes; 0
+	// means no limit.
 	MemoryLimit int64
 	// FP16 lets TensorRT compute in half precision, which changes scores.
 	FP16 bool
-	// Saturate lets sums of 8-bit products saturate where that is faster, as
-	// the first releases did: whoever finishes what one of them began needs the
-	// same bytes.
+	// Saturate lets sums of 8-bit products saturate where that is faster, as the
+	// first releases did. A job that one of them began needs it to be finished with
+	// the same bytes.
 	Saturate bool
-	// EngineCache is a folder where TensorRT keeps the engines that it builds,
-	// which takes minutes; empty means that it builds them every time.
+	// EngineCache is a folder where TensorRT keeps the engines that it builds.
+	// Building takes minutes; with an empty EngineCache it happens every time.
 	EngineCache string
-	// Logger takes what a person should know and no error says.
+	// Logger receives what a person should know and no error reports.
 	Logger zerolog.Logger
 }
 
-// DefaultBatch is the number of images per Score call that is worth taking on
-// a provider, or on what Engine.Device names: on the CPU a larger batch gains
-// no speed and costs memory. Auto is judged by whether there is a GPU.
+// DefaultBatch returns the best number of images per Score call on a provider, or on
+// a device that Engine.Device names. On the CPU a larger batch is not faster and
+// needs more memory. Auto counts as a GPU if there is one.
 func DefaultBatch(on string) int {
 	if OnCPU(on) || (on == Auto || on == "") && device.GPUs().Visible() == 0 {
 		return 4
@@ -56,14 +56,14 @@ func DefaultBatch(on string) int {
 	return 32
 }
 
-// OnCPU tells whether a provider other than Auto, or what Engine.Device names,
-// is the CPU.
+// OnCPU reports whether a provider other than Auto, or a device that Engine.Device
+// names, is the CPU.
 func OnCPU(on string) bool {
 	name, _, _ := strings.Cut(on, "/")
 	return name == CPU || name == CPUDirect
 }
 
-// gpuLanes: one batch is copied while the other is computed.
+// gpuLanes is two: one batch is copied while the other is computed.
 const gpuLanes = 2
 
 func (o Options) lanes(provider string) int {

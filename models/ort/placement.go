@@ -8,32 +8,32 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// providerNames are ONNX Runtime's names of the providers.
+// providerNames maps providers to ONNX Runtime's names for them.
 var providerNames = map[string]string{
 	CPU:      "CPUExecutionProvider",
 	CUDA:     "CUDAExecutionProvider",
 	TensorRT: "TensorrtExecutionProvider",
 }
 
-// heavy are the operators that take the time of a network. ONNX Runtime places
-// small ones, which compute shapes, on the CPU on purpose.
+// heavy are the operators in which a network spends its time. ONNX Runtime places
+// small operators, which compute shapes, on the CPU on purpose.
 var heavy = []string{"Conv", "FusedConv", "Gemm", "MatMul", "FusedMatMul", "ConvTranspose"}
 
-// checkPlacement makes sure that ONNX Runtime has put the work of the session
-// on the provider asked for.
+// checkPlacement checks that ONNX Runtime has placed the work of the session on the
+// requested provider.
 func (e *Engine) checkPlacement(provider string) error {
 	if provider == CPU {
 		return nil
 	}
 	nodes, err := e.api.assigned(e.native)
 	if err != nil {
-		return fmt.Errorf("%w: which device runs what: %w", models.ErrProvider, err)
+		return fmt.Errorf("%w: find out which device runs what: %w", models.ErrProvider, err)
 	}
 	return judgePlacement(provider, nodes)
 }
 
-// judgePlacement takes the number of nodes by ONNX Runtime's provider name and
-// by operator.
+// judgePlacement checks the number of nodes, which is given by ONNX Runtime's
+// provider name and by operator.
 func judgePlacement(provider string, nodes map[string]map[string]int) error {
 	if len(nodes[providerNames[provider]]) == 0 {
 		return fmt.Errorf("%w: ONNX Runtime placed no part of the model on %s", models.ErrProvider, provider)

@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort/internal/signals"
 )
 
 // Info is what Probe finds.
@@ -15,19 +16,19 @@ type Info struct {
 	// Built lists the execution providers that the library was built for, by
 	// ONNX Runtime's names.
 	Built []string
-	// Providers are those that Options.Provider takes, Auto excepted.
+	// Providers are those that Options.Provider accepts, except Auto.
 	Providers []ProviderInfo
 }
 
 // ProviderInfo is one provider as Probe finds it.
 type ProviderInfo struct {
 	Name string
-	// Err says all that is missing; nil where the provider can be used.
+	// Err lists everything that is missing; nil if the provider can be used.
 	Err error
 }
 
-// Probe loads a library, found as FindLibrary does, and tries every provider.
-// The error wraps models.ErrProvider where there is no usable library.
+// Probe loads the library that FindLibrary finds and tries every provider. The
+// error wraps models.ErrProvider if there is no usable library.
 func Probe(library string) (Info, error) {
 	path, err := FindLibrary(library)
 	if err != nil {
@@ -50,14 +51,14 @@ func Probe(library string) (Info, error) {
 	return info, err
 }
 
-// try makes session options with a provider and drops them.
+// try creates session options with a provider and frees them.
 func try(name, library string) error {
 	if name != CPU {
 		if err := available(name, library, device.GPUs()); err != nil {
 			return err
 		}
 	}
-	return keepSignals(zerolog.Nop(), func() error {
+	return signals.Keep(zerolog.Nop(), func() error {
 		o, err := settingsFor(name, 0, Options{}).sessionOptions()
 		if err != nil {
 			return target{provider: name}.explain("", &providerError{err})

@@ -12,7 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models/device"
 )
 
-// target is the provider and the GPU that a session is to run on.
+// target is the provider and the GPU on which a session runs.
 type target struct {
 	provider string
 	// index counts among the GPUs that this process sees.
@@ -32,13 +32,13 @@ func (t target) String() string {
 	return fmt.Sprintf("%s:%d", t.provider, t.index)
 }
 
-// providerError marks what ONNX Runtime says when a provider cannot be set up.
+// providerError marks an error of ONNX Runtime about setting up a provider.
 type providerError struct{ err error }
 
 func (e *providerError) Error() string { return e.err.Error() }
 func (e *providerError) Unwrap() error { return e.err }
 
-// choose settles Auto and the GPU. A provider that is asked for and not there
+// choose resolves Auto and picks the GPU. A requested provider that is not available
 // is an error that says what is missing; nothing falls back to the CPU.
 func choose(opt Options, library string) (target, error) {
 	switch opt.Provider {
@@ -71,12 +71,12 @@ func chooseGPU(provider string, opt Options, library string) (target, error) {
 	}
 	if opt.LocalSize > gpus.Visible() {
 		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
-			Msg("processes of this machine share a GPU: start one a GPU")
+			Msg("processes of this machine share a GPU: start one per GPU")
 	}
 	return target{provider: provider, index: gpus.Index(opt.LocalRank), fp16: provider == TensorRT && opt.FP16}, nil
 }
 
-// explain says what a failure to create the session means.
+// explain says what an error of creating the session means.
 func (t target) explain(model string, err error) error {
 	var p *providerError
 	switch {
@@ -94,17 +94,18 @@ func (t target) explain(model string, err error) error {
 
 const gpuGenerations = "a K80 needs CUDA 11 and an ONNX Runtime of its time, a P100 a build that still targets it (sm_60)"
 
-// shared stands for the library by which ONNX Runtime loads every provider.
+// shared names the library through which ONNX Runtime loads every provider.
 const shared = "shared"
 
-// libraries names a provider's own shared library.
+// libraries maps providers to their shared libraries.
 var libraries = map[string]string{
 	shared:   "libonnxruntime_providers_shared.so",
 	CUDA:     "libonnxruntime_providers_cuda.so",
 	TensorRT: "libonnxruntime_providers_tensorrt.so",
 }
 
-// providerFile is where ONNX Runtime looks for a provider: beside itself.
+// providerFile returns the file of a provider, which ONNX Runtime looks for next to
+// its own.
 func providerFile(library, provider string) string {
 	if resolved, err := filepath.EvalSymlinks(library); err == nil {
 		library = resolved
@@ -112,8 +113,8 @@ func providerFile(library, provider string) string {
 	return filepath.Join(filepath.Dir(library), libraries[provider])
 }
 
-// available says all that is missing for a provider, in one error that wraps
-// models.ErrProvider.
+// available lists everything that is missing for a provider in one error, which
+// wraps models.ErrProvider.
 func available(provider, library string, gpus device.GPUList) error {
 	var missing []string
 	if gpus.Visible() == 0 {
@@ -130,7 +131,7 @@ func available(provider, library string, gpus device.GPUList) error {
 		}
 	}
 	if len(absent) > 0 {
-		missing = append(missing, fmt.Sprintf("not beside %s: %s; it is a build without %s (install ONNX Runtime's GPU build,"+
+		missing = append(missing, fmt.Sprintf("not next to %s: %s; it is a build without %s (install ONNX Runtime's GPU build,"+
 			" for CUDA 12 and cuDNN 9, and set %s to it)", library, strings.Join(absent, ", "), provider, LibraryVariable))
 	}
 	for _, p := range needed {

@@ -85,7 +85,7 @@ func TestMissingProvider(t *testing.T) {
 			}
 		}
 	}
-	check(CUDA, device.GPUList{}, "not beside "+library+": libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so;", "no NVIDIA GPU", "K80", "P100")
+	check(CUDA, device.GPUList{}, "not next to "+library+": libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so;", "no NVIDIA GPU", "K80", "P100")
 	check(CUDA, device.GPUList{All: one.All, Restricted: true}, "CUDA_VISIBLE_DEVICES selects none")
 	check(TensorRT, one, "libonnxruntime_providers_cuda.so, libonnxruntime_providers_tensorrt.so;", "without tensorrt")
 

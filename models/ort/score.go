@@ -8,11 +8,11 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// Score runs images lo <= i < hi of the batch and fills their rows of
-// b.Scores; no other row is touched. It waits for a lane. When ctx ends it has
-// ONNX Runtime terminate the run, waits until that has come back, and returns
-// ctx's error; the rows are then undefined. An error wrapping
-// models.ErrOutOfMemory may be tried again with fewer images.
+// Score scores images lo <= i < hi of the batch and fills their rows of b.Scores;
+// it changes no other row. It waits for a lane. When ctx ends, it asks ONNX Runtime
+// to terminate the run, waits until the run has returned, and returns ctx's error;
+// the rows are then undefined. After an error wrapping models.ErrOutOfMemory, fewer
+// images may succeed.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	own, ok := b.Engine.(*batch)
 	if !ok || own.engine != e {
@@ -42,7 +42,7 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if err != nil {
 		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(err))
 	}
-	b.put(lo, hi)
+	b.convertPixels(lo, hi)
 	b.watch.begin(ctx)
 	err = b.engine.api.run(&w.run)
 	b.watch.end()
@@ -52,13 +52,13 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if err != nil {
 		return fmt.Errorf("%s on %s, batch of %d: %w", b.engine.model.Path, b.engine.device, hi-lo, classify(err))
 	}
-	b.take(lo, hi)
+	b.convertScores(lo, hi)
 	return nil
 }
 
-// scoreFixed goes in steps of the one batch size that the model takes. What is
-// left at the end is filled up with zeros in memory of its own, so that no row
-// but the caller's is written.
+// scoreFixed proceeds in steps of the only batch size that the model accepts. The
+// rest is filled up with zeros in separate memory, so that no row outside of the
+// caller's range is written.
 func (b *batch) scoreFixed(ctx context.Context, lo, hi int) error {
 	c := &b.engine.model.Contract
 	fixed, row := b.engine.ports.batch, c.Preprocess.RowBytes()

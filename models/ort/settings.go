@@ -7,8 +7,8 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 )
 
-// The execution providers that Options.Provider takes. CPU and CPUDirect are
-// one; the latter leaves all convolutions to ONNX Runtime.
+// The execution providers that Options.Provider accepts. CPUDirect is CPU with all
+// convolutions left to ONNX Runtime.
 const (
 	Auto      = "auto"
 	CPU       = "cpu"
@@ -26,12 +26,12 @@ const (
 	weightsFolder    = "session.model_external_initializers_file_folder_path"
 )
 
-// settings is everything that a session is created with, as plain data.
+// settings is everything that configures a session, as plain data.
 type settings struct {
 	intraOp, interOp int
 	arena, pattern   bool
 	config           map[string]string
-	// providers stand in order of preference; the CPU is always the last.
+	// providers are in order of preference; the CPU always follows as the last.
 	providers []provider
 }
 
@@ -42,12 +42,12 @@ type provider struct {
 	options map[string]string
 }
 
-// settingsFor decides the settings of a session on a provider other than Auto.
-// The device is an index among the GPUs that this process sees.
+// settingsFor returns the settings of a session on a provider other than Auto. The
+// device is an index among the GPUs that this process sees.
 func settingsFor(name string, device int, opt Options) settings {
 	s := settings{
-		// The caller's thread does the work of an operator. Threads of ONNX
-		// Runtime's own could change how sums are split, and so the bits.
+		// The caller's thread does all the work of an operator. Threads of ONNX
+		// Runtime could split sums differently, and so change the bits.
 		intraOp: 1, interOp: 1,
 		arena:  true,
 		config: map[string]string{allowSpinning: "0"},
@@ -56,9 +56,9 @@ func settingsFor(name string, device int, opt Options) settings {
 		s.intraOp = max(opt.Threads, 1)
 		return s
 	}
-	// A memory pattern is one block for all that a run needs, kept for every
-	// lane and every size of batch. That spares a GPU allocations; on the CPU it
-	// gains no speed and takes half as much memory again.
+	// A memory pattern is one block for everything that a run needs, kept for every
+	// lane and every batch size. That saves a GPU allocations. On the CPU it is not
+	// faster and needs half as much memory again.
 	s.pattern = true
 	s.config[recordAssignment] = "1"
 	if name == TensorRT {
@@ -68,21 +68,20 @@ func settingsFor(name string, device int, opt Options) settings {
 	return s
 }
 
-// shareWeights has the CPU use weights where they lie in a file that is mapped
-// into memory, the same pages for every process of the machine. ONNX Runtime
-// otherwise copies the weights of dense layers, once for each process, into the
-// order in which it reads them: for VGG-16 that is 0.5 GB a rank to gain 1 to 2
-// hundredths of the time.
+// shareWeights makes the CPU use the weights in the mapped file itself, so that all
+// processes of the machine share the same pages. Otherwise ONNX Runtime copies the
+// weights of dense layers into the order in which it reads them, once for each
+// process. For VGG-16 that is 0.5 GB per rank, for 1 to 2 percent of the time.
 func (s *settings) shareWeights() { s.config[noPacking] = "1" }
 
 func cudaOptions(device int, opt Options) map[string]string {
 	o := map[string]string{
 		"device_id": strconv.Itoa(device),
-		// Grow by what is asked for: doubling would keep up to half of the
-		// memory idle just where the batch is chosen to fill it.
+		// Grow by what is needed. Doubling would leave up to half of the memory
+		// unused, even though the batch is chosen to fill it.
 		"arena_extend_strategy": "kSameAsRequested",
-		// An exhaustive search times the algorithms and may choose otherwise in
-		// the next process, and the scores of two ranks would differ.
+		// An exhaustive search times the algorithms and may choose another one in
+		// the next process, so that the scores of two ranks would differ.
 		"cudnn_conv_algo_search":       "HEURISTIC",
 		"cudnn_conv_use_max_workspace": "1",
 		"do_copy_in_default_stream":    "1",
@@ -115,8 +114,8 @@ func tensorRTOptions(device int, opt Options) map[string]string {
 	return o
 }
 
-// sessionOptions makes ONNX Runtime's form of the settings. The caller
-// destroys it.
+// sessionOptions returns ONNX Runtime's form of the settings. The caller destroys
+// it.
 func (s settings) sessionOptions() (_ *onnx.SessionOptions, err error) {
 	o, err := onnx.NewSessionOptions()
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 )
 
-// stage is memory in addition to a batch's own, for a model whose elements are not those
-// that the batch holds: float16 pixels, float16 or float64 scores. Its zero value
-// is for a model that needs none.
+// stage is memory in addition to a batch's own, for a model with other element
+// types than the batch: float16 pixels, or float16 or float64 scores. The zero
+// value is for a model that needs none.
 type stage struct {
 	memory []byte
 	pixels []uint16
@@ -21,7 +21,7 @@ var widths = map[onnx.TensorElementDataType]int{
 	onnx.TensorElementDataTypeFloat: 4, onnx.TensorElementDataTypeFloat16: 2, onnx.TensorElementDataTypeDouble: 8,
 }
 
-// newStage allocates what the engine's model needs for capacity images.
+// newStage allocates the memory that the engine's model needs for capacity images.
 func (e *Engine) newStage(capacity int) (s stage, err error) {
 	c := &e.model.Contract
 	pixels, scores := 0, 0
@@ -42,7 +42,7 @@ func (e *Engine) newStage(capacity int) (s stage, err error) {
 	return s, nil
 }
 
-// input is the tensor of images lo <= i < hi of a batch.
+// input returns the tensor of images lo <= i < hi of a batch.
 func (b *batch) input(lo, hi int) (onnx.Value, error) {
 	spec := b.engine.model.Contract.Preprocess
 	row, n := spec.RowBytes(), int64(hi-lo)
@@ -53,7 +53,7 @@ func (b *batch) input(lo, hi int) (onnx.Value, error) {
 	return onnx.NewCustomDataTensor(imageShape(spec, n), own, onnx.TensorElementDataTypeFloat16)
 }
 
-// output is the tensor of their scores.
+// output returns the tensor of their scores.
 func (b *batch) output(lo, hi int) (onnx.Value, error) {
 	p := &b.engine.ports
 	classes := b.engine.model.Contract.Classes
@@ -65,8 +65,8 @@ func (b *batch) output(lo, hi int) (onnx.Value, error) {
 	return onnx.NewCustomDataTensor(shape, b.stage.scores[lo*size:hi*size], p.scores)
 }
 
-// put converts the pixels of images lo <= i < hi before they are scored.
-func (b *batch) put(lo, hi int) {
+// convertPixels converts the pixels of images lo <= i < hi before they are scored.
+func (b *batch) convertPixels(lo, hi int) {
 	if !b.engine.ports.half {
 		return
 	}
@@ -77,8 +77,8 @@ func (b *batch) put(lo, hi int) {
 	}
 }
 
-// take converts their scores afterwards.
-func (b *batch) take(lo, hi int) {
+// convertScores converts their scores afterwards.
+func (b *batch) convertScores(lo, hi int) {
 	classes := b.engine.model.Contract.Classes
 	to := b.scores[lo*classes : hi*classes]
 	switch from := unsafe.Pointer(unsafe.SliceData(b.stage.scores)); b.engine.ports.scores {
@@ -93,8 +93,8 @@ func (b *batch) take(lo, hi int) {
 	}
 }
 
-// toHalf rounds to the nearest float16, to even ones at half the way; beyond its
-// range it gives infinity.
+// toHalf rounds to the nearest float16, halfway cases to even. Values beyond its
+// range become infinite.
 func toHalf(f float32) uint16 {
 	bits := math.Float32bits(f)
 	sign, bits := uint16(bits>>16&0x8000), bits&0x7fffffff
@@ -110,7 +110,7 @@ func toHalf(f float32) uint16 {
 	return sign | uint16((bits-0x38000000)>>13)
 }
 
-// fromHalf is exact.
+// fromHalf converts a float16, which is always exact.
 func fromHalf(h uint16) float32 {
 	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10&31), uint32(h&0x3ff)
 	switch exponent {
@@ -122,7 +122,7 @@ func fromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
 
-// rows is the shape of the output for n images.
+// rows returns the shape of the output for n images.
 func (p *ports) rows(n int64) onnx.Shape {
 	shape := onnx.Shape{}
 	for _, d := range p.row {
@@ -137,11 +137,11 @@ func (p *ports) rows(n int64) onnx.Shape {
 // perImage stands for the number of images in a shape of rows.
 const perImage = -1
 
-// rowShape is the shape of rows of so many classes in an output that has the
-// shape given, in which sizes below 0 are any, and an empty one is unknown; nil
-// if they do not fit. Axes of 1 may be anywhere after the first one, and an
-// output of one axis is a score for each image, or the row of the one image that
-// the model takes.
+// rowShape returns the shape of rows of that many classes in an output of the given
+// shape, or nil if they do not fit. In the given shape, a negative size is any, and
+// an empty shape is unknown. Axes of size 1 may be anywhere after the first axis. An
+// output of one axis is a score for each image, or the row of the one image that the
+// model accepts.
 func rowShape(shape []int64, classes, batch int64) []int64 {
 	switch {
 	case len(shape) == 0:

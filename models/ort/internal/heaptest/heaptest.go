@@ -1,4 +1,4 @@
-// Package heaptest looks at the heap of C. It is a package of its own since test
+// Package heaptest measures the heap of C. It is a package of its own because test
 // files cannot use cgo.
 package heaptest
 
@@ -23,5 +23,5 @@ static size_t in_use(void) { return 0; }
 */
 import "C"
 
-// InUse is how many bytes are allocated, 0 where the C library does not tell.
+// InUse returns how many bytes are allocated; 0 if the C library does not tell.
 func InUse() int { return int(C.in_use()) }

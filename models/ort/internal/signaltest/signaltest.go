@@ -1,5 +1,5 @@
-// Package signaltest installs signal handlers as a foreign library does. It is
-// a package of its own since test files cannot use cgo.
+// Package signaltest installs signal handlers as a foreign library does. It is a
+// package of its own because test files cannot use cgo.
 package signaltest
 
 /*
@@ -26,12 +26,12 @@ import "C"
 
 import "syscall"
 
-// Install puts a handler that does nothing, on the current stack, in place of
-// the one that stands. It reports whether it could.
+// Install replaces the handler of a signal with one that does nothing and runs on
+// the current stack. It reports whether it could.
 func Install(s syscall.Signal) bool { return C.install(C.int(s)) == 0 }
 
-// Handler tells whether the handler that stands is that of Install, and
-// whether it runs on the alternate stack.
+// Handler reports whether the handler of a signal is that of Install, and whether
+// it runs on the alternate stack.
 func Handler(s syscall.Signal) (foreign, onStack bool) {
 	var isForeign C.int
 	flags := C.handler(C.int(s), &isForeign)

@@ -1,4 +1,4 @@
-package ort
+package signals
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort/internal/signaltest"
 )
 
-func TestKeepSignals(t *testing.T) {
+func TestKeep(t *testing.T) {
 	// Go handles this signal and wants it on the alternate stack.
 	const s = syscall.SIGUSR2
 	caught := make(chan os.Signal, 1)
@@ -26,7 +26,7 @@ func TestKeepSignals(t *testing.T) {
 
 	var log bytes.Buffer
 	failure := errors.New("no GPU")
-	err := keepSignals(zerolog.New(&log), func() error {
+	err := Keep(zerolog.New(&log), func() error {
 		if !signaltest.Install(s) {
 			t.Fatal("cannot install a handler")
 		}
@@ -36,18 +36,18 @@ func TestKeepSignals(t *testing.T) {
 		return failure
 	})
 	if !errors.Is(err, failure) {
-		t.Errorf("the error became %v", err)
+		t.Errorf("got %v, want %v", err, failure)
 	}
 	if foreign, onStack := signaltest.Handler(s); foreign || !onStack {
 		t.Errorf("after: foreign %v, on the alternate stack %v", foreign, onStack)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), s.String()) {
-		t.Errorf("the log says %q of one replaced handler", &log)
+		t.Errorf("got log %q, want one line about %s", &log, s)
 	}
 	if err := syscall.Kill(os.Getpid(), s); err != nil {
 		t.Fatal(err)
 	}
 	if got := <-caught; got != s {
-		t.Errorf("caught %v", got)
+		t.Errorf("caught %v, want %v", got, s)
 	}
 }

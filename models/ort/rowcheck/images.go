@@ -1,4 +1,4 @@
-package ort
+package rowcheck
 
 import (
 	"bytes"
@@ -8,13 +8,15 @@ import (
 	"image/png"
 )
 
-// madeSide bounds the sides of made images: larger ones only take time.
-const madeSide = 256
+// maxSide is the largest side of a synthetic image. Larger ones would only take
+// more time.
+const maxSide = 256
 
-// madeImages are PNG files, the same for the same size, that any network tells
-// apart: their colours, their textures and the ranges of their values differ.
-func madeImages(width, height int) ([][]byte, error) {
-	width, height = min(width, madeSide), min(height, madeSide)
+// syntheticImages returns PNG files that any network tells apart: their colours,
+// their textures and the ranges of their values differ. They are the same for the
+// same size.
+func syntheticImages(width, height int) ([][]byte, error) {
+	width, height = min(width, maxSide), min(height, maxSide)
 	state := uint32(2463534242)
 	noise := func(n uint32) uint8 {
 		state ^= state << 13
@@ -24,13 +26,13 @@ func madeImages(width, height int) ([][]byte, error) {
 	}
 	var files [][]byte
 	for _, paint := range []func(x, y int) color.RGBA{
-		// A soft scene of middling colours, which change from side to side.
+		// Soft gradients of medium colours.
 		func(x, y int) color.RGBA {
 			return color.RGBA{uint8(60 + 120*x/width), uint8(170 - 110*y/height), uint8(40 + 80*(x+y)/(width+height)), 255}
 		},
-		// All but black.
+		// Nearly black.
 		func(int, int) color.RGBA { return color.RGBA{noise(12), noise(24), noise(16), 255} },
-		// Large fields, white, red, green and blue.
+		// Large fields of white, red, green and blue.
 		func(x, y int) color.RGBA {
 			return []color.RGBA{{255, 255, 255, 255}, {250, 20, 10, 255}, {10, 230, 30, 255}, {0, 10, 255, 255}}[2*(2*y/height)+2*x/width]
 		},

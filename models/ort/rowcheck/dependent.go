@@ -1,8 +1,7 @@
-package ort
+package rowcheck
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,23 +11,23 @@ import (
 	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
-// DependentError reports whether the row of an image depends on more than the image.
+// DependentError means that the row of an image depends on more than the image.
 // It wraps models.ErrModel.
 type DependentError struct {
 	Path, Device string
-	// Chance reports whether the same batch gives other rows the second time, one image
-	// alone too; else rows change with the other images of the batch, or with the
-	// place in it.
+	// Chance reports whether the same batch gives other rows the second time, even
+	// if it is a single image. Otherwise rows change with the other images of the
+	// batch, or with the place in it.
 	Chance bool
-	// Images is how many images the two trials held whose rows differ most;
-	// Largest is by how much, in parts of the range of a row's scores.
+	// Images is the sizes of the two batches whose rows differ most. Largest is that
+	// difference, divided by the range of a row's scores.
 	Images  [2]int
 	Largest float64
-	// Operators are those that the graph shows to be a cause.
+	// Operators are the causes that the graph shows.
 	Operators []onnxfile.Dependence
 }
 
-// Error names what changes, the likely cause and what to do.
+// Error says what changes, the likely cause and what to do.
 func (e *DependentError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %s on %s: ", models.ErrModel, e.Path, e.Device)
@@ -56,13 +55,13 @@ func (e *DependentError) Error() string {
 	return b.String()
 }
 
-// Unwrap is models.ErrModel.
+// Unwrap returns models.ErrModel.
 func (e *DependentError) Unwrap() error { return models.ErrModel }
 
-// Cause names the operators, in a few words.
+// Cause names the operators and says how to make a model without them.
 func (e *DependentError) Cause() string {
-	// A normalisation in training mode may also remember what it has seen.
-	if text := cmp.Or(shownBy(e.Operators, e.Chance), shownBy(e.Operators, false)); text != "" {
+	// A normalisation in training mode may also remember earlier batches.
+	if text := cmp.Or(DescribeOperators(e.Operators, e.Chance), DescribeOperators(e.Operators, false)); text != "" {
 		return text
 	}
 	if e.Chance {
@@ -73,9 +72,10 @@ func (e *DependentError) Cause() string {
 		" into other axes; export the model in evaluation mode"
 }
 
-// shownBy names the operators that make rows depend on chance, or on one
-// another, and says what to do; empty where there are none.
-func shownBy(operators []onnxfile.Dependence, chance bool) string {
+// DescribeOperators names the operators that make rows depend on chance, or on
+// one another if chance is false, and says what to do. It returns "" if there are
+// none.
+func DescribeOperators(operators []onnxfile.Dependence, chance bool) string {
 	var named, remedies []string
 	for _, o := range operators {
 		if o.Chance != chance {
@@ -93,53 +93,53 @@ func shownBy(operators []onnxfile.Dependence, chance bool) string {
 	if named == nil {
 		return ""
 	}
-	return "the graph holds " + strings.Join(named, ", ") + ": " + strings.Join(remedies, ", and ")
+	return "the graph contains " + strings.Join(named, ", ") + ": " + strings.Join(remedies, ", and ")
 }
 
-// scale is what counts as rounding. A change of one score is rounding if it is
-// at most spread times the range of its row, plus size times the row's largest
-// score, both after values has brought the row into a form where large scores
-// and small ones round alike.
+// scale defines what counts as rounding. A change of one score is rounding if it
+// is at most spread times the range of its row, plus size times the row's largest
+// absolute score. Both apply after values has given large and small scores
+// comparable rounding errors.
 //
 // Measured on the CPU, with batches of 1 to 4: Inception V3 in float32 (with
-// and without package winograd), int8 and float16 gives equal bits; VGG-16
-// differs by at most 7e-7 of the range, since a product with a single row is
+// and without package winograd), int8 and float16 gives equal bits. VGG-16
+// differs by at most 7e-7 of the range, because a product with a single row is
 // summed in another order. Inception V3 quantised dynamically differs by 1.6e-3
-// of the range where it differs least, and by 0.27 where most.
+// to 0.27 of the range.
 //
-// Rows that round in another way in another batch are no fault: which images
-// share a batch follows from the manifest and the job's record alone, also in
-// the last batch of a chunk, so the bytes of the parts do not change.
+// A row that rounds differently in another batch does no harm: the manifest and
+// the job record alone decide which images share a batch, even for the last batch
+// of a chunk, so the bytes of the parts do not change.
 type scale struct {
 	spread, size float64
-	least        float64 // the probability below which all are the same
-	unit         bool    // scores are taken for probabilities
+	least        float64 // smaller probabilities count as this one
+	unit         bool    // scores are treated as probabilities
 	exact        bool    // the same batch must give equal bits
 }
 
-func (e *Engine) scale() scale {
-	m := e.model
+func newScale(subject Subject) scale {
+	m, gpu := subject.Model, subject.GPU
 	s := scale{spread: 1e-4, size: 1e-5, least: 1e-12, unit: m.Contract.Output != models.Logits}
 	mixes := false
 	for _, d := range m.Dependences {
-		s.exact = s.exact || d.Chance && !d.Unsure || !e.rebind
+		s.exact = s.exact || d.Chance && !d.Unsure || !gpu
 		mixes = mixes || !d.Chance
 	}
 	switch {
-	case mixes && !e.rebind: // what little there is has its cause
+	case mixes && !gpu: // even a small change has a known cause
 	case m.Int8:
 		// A score that is rounded to 8 bits may take the next step.
 		s.unit, s.spread, s.size = false, 1e-2, 1e-2
-	case m.Half || e.rebind:
-		// float16 rounds to three digits, and a GPU takes other algorithms for
-		// other batches.
+	case m.Half || gpu:
+		// float16 rounds to three digits, and a GPU uses other algorithms for other
+		// batches.
 		s.spread, s.size, s.least = 1e-2, 2e-3, 1e-5
 	}
 	return s
 }
 
-// values brings a row into the form in which it is compared: probabilities as
-// log(p / (1-p)), all else as it is.
+// values returns the form of a row that is compared: log(p / (1-p)) for
+// probabilities, and the scores themselves otherwise.
 func (s scale) values(row []float32) []float64 {
 	unit := s.unit && !slices.ContainsFunc(row, func(p float32) bool { return !(p >= 0 && p <= 1.001) })
 	values := make([]float64, len(row))
@@ -152,8 +152,8 @@ func (s scale) values(row []float32) []float64 {
 	return values
 }
 
-// change is by how much two rows of one image differ, in parts of the range of
-// the first, and whether that is more than rounding.
+// change returns by how much two rows of one image differ, as a part of the range
+// of the first, and whether that is more than rounding.
 func (s scale) change(a, b []float32) (part float64, beyond bool) {
 	x, y := s.values(a), s.values(b)
 	least, most, size, largest := math.Inf(1), math.Inf(-1), 0.0, 0.0
@@ -187,10 +187,11 @@ func (s scale) change(a, b []float32) (part float64, beyond bool) {
 	return largest / spread, beyond
 }
 
-// worst is what the trials show; nil if rows change by rounding alone.
+// worst returns the largest change that the trials show; nil if rows change by
+// rounding alone.
 func (s *series) worst() *DependentError {
-	m := s.engine.model
-	d := &DependentError{Path: m.Path, Device: s.engine.device, Largest: -1, Operators: m.Dependences}
+	m := s.subject.Model
+	d := &DependentError{Path: m.Path, Device: s.subject.Device, Largest: -1, Operators: m.Dependences}
 	for i, a := range s.trials {
 		for j, b := range s.trials[:i+1] {
 			again := i != j && slices.Equal(a.order, b.order)
@@ -215,13 +216,4 @@ func (s *series) worst() *DependentError {
 		return nil
 	}
 	return d
-}
-
-// explainMixing adds to what is wrong with the scores of the probe batch the
-// operators by which they depend on one another.
-func (e *Engine) explainMixing(err error) error {
-	if text := shownBy(e.model.Dependences, false); text != "" && errors.Is(err, models.ErrModel) {
-		return fmt.Errorf("%w; %s", err, text)
-	}
-	return err
 }
