@@ -18,9 +18,9 @@ import (
 // static are the options of one of two static ranks.
 func static(t *testing.T, images, out store.Store, rank int) Options {
 	t.Helper()
-	before := staticPatience
-	staticPatience = 100 * time.Millisecond
-	t.Cleanup(func() { staticPatience = before })
+	before := staticWait
+	staticWait = 100 * time.Millisecond
+	t.Cleanup(func() { staticWait = before })
 	o := options(t, images, out)
 	o.World = shard.World{Rank: rank, Size: 2, LocalSize: 1}
 	o.Static = true
@@ -56,7 +56,7 @@ func TestStaticRankWaitsForOthers(t *testing.T) {
 		once.Do(func() {
 			close(working)
 			<-first
-			time.Sleep(4 * staticPatience)
+			time.Sleep(4 * staticWait)
 		})
 		return ctx.Err()
 	}

@@ -4,48 +4,64 @@ import (
 	"context"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
 )
 
-// commit writes scored chunks as parts, one after another.
-func (p *pipeline) commit(ctx context.Context) error {
-	for c := range p.scored {
-		if err := p.commitChunk(ctx, c); err != nil {
+// committer writes the rows of scored chunks as parts, one after another.
+type committer struct {
+	in       <-chan *chunk
+	out      store.Store
+	job      *output.Job
+	manifest *shard.Manifest
+	holds    *holds
+	gate     *gate
+	chunks   *chunkPool
+	counters *telemetry.Counters
+	log      zerolog.Logger
+	hook     testHook
+
+	shareStart, shareEnd int            // chunks of the own share
+	statuses             map[string]int // of the rows that this worker committed
+}
+
+func (c *committer) run(ctx context.Context) error {
+	for done := range c.in {
+		if err := c.commit(ctx, done); err != nil {
 			return err
 		}
-		p.taker.committed(c.index)
-		<-p.uncommitted
-		select {
-		case p.spent <- c:
-		default:
-		}
+		c.holds.finish(done.index)
+		c.gate.leave()
+		c.chunks.recycle(done)
 	}
 	return nil
 }
 
-func (p *pipeline) commitChunk(ctx context.Context, c *chunk) error {
-	defer p.Counters.Busy(telemetry.Commit, time.Now())
-	if c.dropped() {
-		// Some of its rows may be of no chunk that was ever complete.
-		p.Counters.Lost()
+func (c *committer) commit(ctx context.Context, done *chunk) error {
+	defer c.counters.Busy(telemetry.Commit, time.Now())
+	if done.dropped() {
+		// Its rows may be incomplete, and another worker has committed it.
+		c.counters.Lost()
 		return nil
 	}
-	p.at("before-commit", c.index)
-	result, err := output.Commit(ctx, p.Out, &p.Job, p.Manifest, c.index, c.rows)
-	p.at("after-commit", c.index)
+	c.hook.at("before-commit", done.index)
+	result, err := output.Commit(ctx, c.out, c.job, c.manifest, done.index, done.rows)
+	c.hook.at("after-commit", done.index)
 	if err != nil {
 		return err
 	}
 	if result.Outcome != output.Created {
-		p.Counters.Lost()
-		p.Log.Info().Int("chunk", c.index).Msg("another worker committed this chunk first; its part stands")
+		c.counters.Lost()
+		c.log.Info().Int("chunk", done.index).Msg("another worker committed this chunk first; its part is kept")
 		return nil
 	}
-	lo, hi := p.Chunks.Share(p.World.Rank, p.World.Size)
-	p.Counters.Committed(c.index < lo || c.index >= hi)
-	for i := range c.rows {
-		p.statuses[c.rows[i].Status]++
+	c.counters.Committed(done.index < c.shareStart || done.index >= c.shareEnd)
+	for i := range done.rows {
+		c.statuses[done.rows[i].Status]++
 	}
 	return nil
 }

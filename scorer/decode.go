@@ -10,26 +10,34 @@ import (
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
-// decode turns bodies into pixels, each straight into its slot of the batch's
-// tensor memory.
-func (p *pipeline) decode(ctx context.Context) error {
-	d, err := preprocess.NewDecoder(p.Contract.Preprocess, p.Decode)
+// decoders turn encoded images into pixels, each straight into its slot of the
+// batch's tensor memory.
+type decoders struct {
+	in        <-chan item
+	spec      preprocess.Spec
+	bounds    preprocess.Options
+	reader    *reader
+	assembler *assembler
+	counters  *telemetry.Counters
+}
+
+// run is one decoder.
+func (d *decoders) run(ctx context.Context) error {
+	decoder, err := preprocess.NewDecoder(d.spec, d.bounds)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	stride := p.Contract.Preprocess.RowBytes()
-	for img := range p.toDecode {
+	defer decoder.Close()
+	for img := range d.in {
 		start := time.Now()
-		err := d.Decode(img.batch.Pixels[img.slot*stride:][:stride], img.body.data)
-		p.Counters.Busy(telemetry.Decode, start)
-		p.release(img.body)
+		err := decoder.Decode(d.assembler.pixels(img), img.body.data)
+		d.counters.Busy(telemetry.Decode, start)
+		d.reader.recycle(img.body)
 		if err == nil {
-			p.label(img)
-			img.batch.decoded.Add(1)
-			err = p.settle(ctx, img.batch)
+			d.assembler.accept(img)
+			err = d.assembler.settle(ctx, img.batch)
 		} else if bad := failure(err); bad != nil {
-			err = p.fail(ctx, img, bad)
+			err = d.assembler.fail(ctx, img, bad)
 		}
 		if err != nil {
 			return err
@@ -38,35 +46,47 @@ func (p *pipeline) decode(ctx context.Context) error {
 	return nil
 }
 
-// label opens the row of an image that has pixels; the lane fills in its
+// assembler completes batches, image by image. Its methods may be called from any
+// number of goroutines, each with its own slot.
+type assembler struct {
+	stride int // bytes of one image in a batch
+	ready  chan<- *batch
+}
+
+// pixels returns the tensor memory of an image.
+func (a *assembler) pixels(img item) []byte {
+	return img.batch.Pixels[img.slot*a.stride:][:a.stride]
+}
+
+// accept begins the row of an image that has pixels; the lane fills in its
 // answer.
-func (p *pipeline) label(img item) {
+func (a *assembler) accept(img item) {
 	entry := img.entry()
 	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: row.StatusOK}
+	img.batch.decoded.Add(1)
 }
 
-// fail settles an image that has no pixels.
-func (p *pipeline) fail(ctx context.Context, img item, bad *codec.Failure) error {
-	p.reject(img, bad)
-	return p.settle(ctx, img.batch)
-}
-
-// reject makes the row of an image that has no pixels. Its slot is scored all
-// the same, as zeros: not what an earlier batch left there, lest a model that
-// looks at the whole batch (dynamic quantisation does) gave its neighbours other
-// scores.
-func (p *pipeline) reject(img item, bad *codec.Failure) {
-	stride := p.Contract.Preprocess.RowBytes()
-	clear(img.batch.Pixels[img.slot*stride:][:stride])
+// reject makes the row of an image that has no pixels. Its slot is scored all the
+// same, as zeros. It must not keep the pixels of an earlier batch: a model that
+// looks at the whole batch, as dynamic quantisation does, would give the image's
+// neighbours other scores.
+func (a *assembler) reject(img item, bad *codec.Failure) {
+	clear(a.pixels(img))
 	entry := img.entry()
 	*img.row() = row.Row{Path: entry.Path, Size: entry.Size, Status: string(bad.Status), Error: bad.Reason}
 }
 
-// settle books one image of b as decoded or failed, and hands the batch on
-// once that holds for all.
-func (p *pipeline) settle(ctx context.Context, b *batch) error {
+// fail rejects an image and settles it.
+func (a *assembler) fail(ctx context.Context, img item, bad *codec.Failure) error {
+	a.reject(img, bad)
+	return a.settle(ctx, img.batch)
+}
+
+// settle counts one image of a batch as decoded, failed or dropped. After the last
+// one it sends the batch to the lanes.
+func (a *assembler) settle(ctx context.Context, b *batch) error {
 	if b.unsettled.Add(-1) > 0 {
 		return nil
 	}
-	return send(ctx, p.ready, b)
+	return send(ctx, a.ready, b)
 }

@@ -2,8 +2,15 @@ package scorer
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // Engine runs a model on one device.
@@ -14,17 +21,73 @@ import (
 type Engine interface {
 	// Device names the device and the precision, such as "cpu" or "cuda:0".
 	Device() string
-	// Lanes is how many Score calls keep the device busy; at least 1. More
-	// callers than that wait for one another to no profit.
+	// Lanes is how many Score calls keep the device busy; at least 1. More calls at
+	// a time only wait for one another.
 	Lanes() int
-	// DefaultBatch is the batch that suits the device where the user names none.
+	// DefaultBatch is the batch size that suits the device if the user gives none.
 	DefaultBatch() int
 	// NewBatch allocates the memory of a batch of at most capacity images.
 	NewBatch(capacity int) (*models.Batch, error)
 	// Score runs images lo <= i < hi of b.Pixels and fills the same rows of
 	// b.Scores. When ctx ends it asks the device to terminate the run, waits
-	// for it, and returns ctx's error: no native call outlives Score. An error
-	// wrapping models.ErrOutOfMemory may be tried again with fewer images.
+	// for it, and returns ctx's error: no native call outlives Score. After an
+	// error wrapping models.ErrOutOfMemory, fewer images may be tried.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
+}
+
+// device runs batches on the engine.
+type device struct {
+	engine   Engine
+	counters *telemetry.Counters
+	log      zerolog.Logger
+	limit    atomic.Int32 // images in one call of the engine
+}
+
+func newDevice(engine Engine, batch int, counters *telemetry.Counters, log zerolog.Logger) *device {
+	d := &device{engine: engine, counters: counters, log: log}
+	d.limit.Store(int32(batch))
+	return d
+}
+
+// infer runs a batch. Once the device has shown that it cannot hold that many
+// images, batches run in halves. It returns early when the batch's chunk is
+// dropped.
+func (d *device) infer(ctx context.Context, b *batch) error {
+	defer d.counters.Busy(telemetry.Infer, time.Now())
+	run, end := context.WithCancel(ctx)
+	defer end()
+	go func(gone <-chan struct{}) { // batch and chunk may be used again before it ends
+		select {
+		case <-gone:
+			end()
+		case <-run.Done():
+		}
+	}(b.chunk.hold.gone)
+	for lo := 0; lo < b.n; {
+		n := min(b.n-lo, int(d.limit.Load()))
+		err := d.engine.Score(run, b.Batch, lo, lo+n)
+		switch {
+		case err == nil:
+			lo += n
+		case b.chunk.dropped() && ctx.Err() == nil:
+			return nil
+		case errors.Is(err, models.ErrOutOfMemory) && n > 1:
+			d.lower(n)
+		default:
+			return fmt.Errorf("score images of chunk %d on %s: %w", b.chunk.index, d.engine.Device(), err)
+		}
+	}
+	return nil
+}
+
+// lower halves the limit after a call with n images ran out of memory. Several
+// lanes may do so at once; the limit only ever falls.
+func (d *device) lower(n int) {
+	for old := d.limit.Load(); int(old) > n/2; old = d.limit.Load() {
+		if d.limit.CompareAndSwap(old, int32(n/2)) {
+			d.log.Warn().Str("device", d.engine.Device()).Int("batch", n).Int("now", n/2).
+				Msg("device out of memory: batch halved, the run goes on")
+		}
+	}
 }

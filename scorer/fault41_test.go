@@ -22,9 +22,9 @@ import (
 // hurried makes the pauses between two tries short.
 func hurried(t *testing.T) {
 	t.Helper()
-	before := unreadPauses
-	unreadPauses = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
-	t.Cleanup(func() { unreadPauses = before })
+	before := retryPauses
+	retryPauses = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	t.Cleanup(func() { retryPauses = before })
 }
 
 // failing opens a folder of n pictures, some of which fail to open: as often as

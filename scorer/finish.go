@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -14,99 +16,128 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// finish sees to it that _SUCCESS is written, by this worker or another, and
-// returns what it says.
-func (w *worker) finish(ctx context.Context) (output.Success, error) {
+// finisher writes _SUCCESS, or waits until another worker has.
+type finisher struct {
+	images    store.Store
+	out       store.Store
+	job       *output.Job
+	manifest  *shard.Manifest
+	versions  map[string]string
+	maxErrors Threshold
+	claims    *claim.Claims
+	holds     *holds
+	renewer   *renewer
+	halt      *halt
+	relist    func() <-chan relisting
+	log       zerolog.Logger
+
+	// listing is how long this worker took to list the images, 0 if it did not.
+	listing time.Duration
+	// passed is what the last listing of this worker passed over.
+	passed output.PassedOver
+}
+
+// finish returns what _SUCCESS says, once this worker or another has written it.
+func (f *finisher) finish(ctx context.Context) (output.Success, error) {
 	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
-		s, err := output.ReadSuccess(ctx, w.Out)
+		s, err := output.ReadSuccess(ctx, f.out)
 		if err == nil {
-			return s, w.MaxErrors.check(s, w.Out.String())
+			return s, f.maxErrors.check(s, f.out.String())
 		}
 		if !errors.Is(err, store.ErrNotExist) {
 			return s, err
 		}
-		mine, err := w.taker.claimEnd(ctx)
+		mine, err := f.claimEnd(ctx)
 		if err != nil {
 			return s, err
 		}
 		if mine {
-			return w.succeed(ctx)
+			return f.succeed(ctx)
 		}
-		if err := w.halt.why(); err != nil {
+		if err := f.halt.err(); err != nil {
 			return s, err
 		}
-		if err := w.pause(ctx, pause); err != nil {
+		if err := f.halt.wait(ctx, pause); err != nil {
 			return s, err
 		}
 	}
 }
 
-func (w *worker) succeed(ctx context.Context) (output.Success, error) {
+// claimEnd claims the right to finish the job, and reports whether this worker
+// holds it: checking all parts once is enough.
+func (f *finisher) claimEnd(ctx context.Context) (bool, error) {
+	mine, err := f.claims.TryAcquire(ctx, claim.OnEnd)
+	if mine {
+		f.holds.add(claim.OnEnd, newHold(false))
+	}
+	return mine, err
+}
+
+// succeed checks all parts and writes _SUCCESS.
+func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	renewing, stop := context.WithCancel(ctx)
 	defer stop()
-	go w.taker.renew(renewing)
+	go f.renewer.run(renewing)
 
-	opt := output.FinishOptions{Versions: w.Versions, PassedOver: func() output.PassedOver { return w.passed }}
-	if w.Job.Retry == nil {
-		relisted := w.relist()
+	opt := output.FinishOptions{Versions: f.versions, PassedOver: func() output.PassedOver { return f.passed }}
+	if f.job.Retry == nil {
+		relisted := f.relist()
 		opt.Drift = func(now *shard.Manifest) *output.Drift {
 			r := <-relisted
-			if now != w.Manifest { // retried images have newer entries
-				r = w.listAgain(ctx, &w.Job, now)
+			if now != f.manifest { // retried images have newer entries
+				r = listAgain(ctx, f.images, f.job, now)
 			}
 			if r.err == nil {
-				w.passed = r.passed
+				f.passed = r.passed
 			}
-			return w.drift(r)
+			return r.report(f.log)
 		}
 	}
-	s, err := output.Finish(ctx, w.Out, w.Job, w.Manifest, opt)
+	s, err := output.Finish(ctx, f.out, *f.job, f.manifest, opt)
 	if err != nil {
 		return s, err
 	}
-	return s, w.MaxErrors.check(s, w.Out.String())
+	return s, f.maxErrors.check(s, f.out.String())
 }
 
-// listAgain lists the images of a job again and compares them with a manifest.
-func (o *Options) listAgain(ctx context.Context, job *output.Job, m *shard.Manifest) (r relisting) {
-	r.drift, r.err = output.MeasureDrift(m, job.Max > 0, func(fn func(store.Object) error) (err error) {
-		r.passed, err = listing.Walk(ctx, o.Images, job.Files, fn)
-		return err
-	})
-	return r
-}
-
-// drift is what a second listing showed, nil if it failed.
-func (o *Options) drift(r relisting) *output.Drift {
-	if r.err != nil {
-		o.Log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
-		return nil
-	}
-	if r.drift != (output.Drift{}) {
-		o.Log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
-			Msg("the collection changed after the manifest was frozen; images added are not in this job")
-	}
-	return &r.drift
-}
-
-// relisting is the outcome of listing the images again.
+// relisting is the outcome of listing the images of a job again.
 type relisting struct {
 	drift  output.Drift
 	passed output.PassedOver
 	err    error
 }
 
-// relister returns a function that lists the images again, in the background and
-// once however often it is called, and one that ends this and waits for it. The
-// outcome can be received once.
-func (w *worker) relister(ctx context.Context) (begin func() <-chan relisting, end func()) {
+// listAgain lists the images of a job again and compares them with a manifest.
+func listAgain(ctx context.Context, images store.Store, job *output.Job, m *shard.Manifest) (r relisting) {
+	r.drift, r.err = output.MeasureDrift(m, job.Max > 0, func(fn func(store.Object) error) (err error) {
+		r.passed, err = listing.Walk(ctx, images, job.Files, fn)
+		return err
+	})
+	return r
+}
+
+// report logs what a second listing showed and returns it; nil if it failed.
+func (r *relisting) report(log zerolog.Logger) *output.Drift {
+	if r.err != nil {
+		log.Warn().Err(r.err).Msg("could not list the images again to see what changed")
+		return nil
+	}
+	if r.drift != (output.Drift{}) {
+		log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
+			Msg("the collection changed after the manifest was frozen; images added are not in this job")
+	}
+	return &r.drift
+}
+
+// newRelister returns two functions. begin lists the images again in the
+// background, once however often it is called; the outcome can be received once.
+// end cancels the listing and waits for it.
+func newRelister(ctx context.Context, list func(context.Context) relisting) (begin func() <-chan relisting, end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	begin = sync.OnceValue(func() <-chan relisting {
 		c := make(chan relisting, 1)
-		running.Go(func() {
-			c <- w.listAgain(ctx, &w.Job, w.Manifest)
-		})
+		running.Go(func() { c <- list(ctx) })
 		return c
 	})
 	return begin, func() {
@@ -115,54 +146,41 @@ func (w *worker) relister(ctx context.Context) (begin func() <-chan relisting, e
 	}
 }
 
-// longListing is how long a listing takes that is worth beginning ahead of the
-// end. What is short is done at the very end, and so knows of all that changed.
+// longListing is how long a listing takes that is worth beginning before the end.
+// A shorter one is done at the very end, and so includes all that changed.
 const longListing = time.Second
 
-// foresee takes on the end of the job when it is near, and lists the images again
-// while there is still work. Only a worker that made the first listing knows how
-// long that takes.
-func (t *taker) foresee(ctx context.Context) error {
-	t.mu.Lock()
-	commits, own := t.commits, t.ownEnd-t.own+len(t.held)
-	t.mu.Unlock()
-	near := 2 * t.listing
-	if t.foreseen || t.listing < longListing || t.left(commits, own) > near {
+// prepareEnd claims the right to finish the job when the end is near, and lists
+// the images again while there is still work. Only a worker that made the first
+// listing knows how long that takes.
+func (t *taker) prepareEnd(ctx context.Context) error {
+	commits, inHand := t.holds.progress()
+	near := 2 * t.finisher.listing
+	if t.endPrepared || t.finisher.listing < longListing || t.timeFor(t.shareEnd-t.next+inHand, commits) > near {
 		return nil
 	}
-	if time.Since(t.listed) > t.listing/2 {
+	if time.Since(t.lookedAt) > t.finisher.listing/2 {
 		if err := t.refresh(ctx); err != nil {
 			return err
 		}
 	}
-	done := max(t.done.Count()-t.before, commits)
-	if t.left(done, t.done.Len()-t.before-done) > near {
-		return nil // for others, who are slower
+	done := max(t.done.Count()-t.doneAtStart, commits)
+	if t.timeFor(t.done.Len()-t.doneAtStart-done, done) > near {
+		return nil // other workers, who are slower, are far from the end
 	}
-	t.foreseen = true
-	mine, err := t.claimEnd(ctx)
+	t.endPrepared = true
+	mine, err := t.finisher.claimEnd(ctx)
 	if mine {
-		t.relist()
+		t.finisher.relist()
 	}
 	return err
 }
 
-// left is how long so many chunks take, when others took since the start.
-func (t *taker) left(done, chunks int) time.Duration {
+// timeFor returns how long so many chunks take, given how many were done since the
+// start.
+func (t *taker) timeFor(chunks, done int) time.Duration {
 	if done == 0 {
 		return math.MaxInt64
 	}
 	return time.Since(t.began) / time.Duration(done) * time.Duration(chunks)
-}
-
-// claimEnd claims the right to finish the job, for checking all parts is worth
-// doing once.
-func (t *taker) claimEnd(ctx context.Context) (bool, error) {
-	mine, err := t.claims.TryAcquire(ctx, claim.OnEnd)
-	if mine {
-		t.mu.Lock()
-		t.end = newHold(false)
-		t.mu.Unlock()
-	}
-	return mine, err
 }

@@ -6,88 +6,96 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
-// ErrPaused means that the worker came to its deadline or budget before the job
-// was done. What it committed stands; a rerun goes on from there.
-var ErrPaused = errors.New("paused before the job was done; run it again to go on")
+var (
+	// ErrStopped means that the worker was asked to stop before the job was done.
+	// What it committed is kept; a rerun continues from there.
+	ErrStopped = errors.New("stopped before the job was done; start it again to go on")
+	// ErrPaused means that the worker reached its deadline or budget before the job
+	// was done. What it committed is kept; a rerun continues from there.
+	ErrPaused = errors.New("paused before the job was done; run it again to go on")
+)
 
 // halt is a request to take no more work, with its reason.
 type halt struct {
-	once   sync.Once
-	c      chan struct{}
-	reason error
+	once      sync.Once
+	requested chan struct{} // closed by the first request
+	reason    error
 }
 
-func newHalt() *halt { return &halt{c: make(chan struct{})} }
+func newHalt() *halt { return &halt{requested: make(chan struct{})} }
 
-// request asks for the halt; the first reason stays.
+// request asks for the halt. The reason of the first request counts.
 func (h *halt) request(reason error) {
 	h.once.Do(func() {
 		h.reason = reason
-		close(h.c)
+		close(h.requested)
 	})
 }
 
-// why is the reason, or nil while nobody asked.
-func (h *halt) why() error {
+// err returns the reason, or nil if there was no request yet.
+func (h *halt) err() error {
 	select {
-	case <-h.c:
+	case <-h.requested:
 		return h.reason
 	default:
 		return nil
 	}
 }
 
-// watch turns Stop and the deadline into requests, until ctx ends.
-func (o *Options) watch(ctx context.Context) {
-	var deadline <-chan time.Time
-	if o.Deadline > 0 {
-		timer := time.NewTimer(o.Deadline)
+// watch requests the halt once stop is closed or the deadline is over, until ctx
+// ends. A deadline of 0 is none.
+func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Duration) {
+	var over <-chan time.Time
+	if deadline > 0 {
+		timer := time.NewTimer(deadline)
 		defer timer.Stop()
-		deadline = timer.C
+		over = timer.C
 	}
 	select {
-	case <-o.Stop:
-		o.halt.request(ErrStopped)
-	case <-deadline:
-		o.halt.request(fmt.Errorf("%w: the deadline of %v is over", ErrPaused, o.Deadline))
+	case <-stop:
+		h.request(ErrStopped)
+	case <-over:
+		h.request(fmt.Errorf("%w: the deadline of %v is over", ErrPaused, deadline))
 	case <-ctx.Done():
 	}
 }
 
-// graceful ends ctx when the grace after a request to halt is over.
-func (o *Options) graceful(ctx context.Context, cancel context.CancelCauseFunc) {
+// cancelAfter cancels the work when the grace after a request is over.
+func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel context.CancelCauseFunc, log zerolog.Logger) {
 	select {
-	case <-o.halt.c:
-		o.Log.Warn().Dur("grace", o.Grace).AnErr("reason", o.halt.why()).
-			Msg("asked to stop: committing what is in hand")
+	case <-h.requested:
+		log.Warn().Dur("grace", grace).AnErr("reason", h.err()).Msg("asked to stop: committing what is in hand")
 	case <-ctx.Done():
 		return
 	}
 	select {
-	case <-time.After(o.Grace):
-		cancel(o.halt.why())
+	case <-time.After(grace):
+		cancel(h.err())
 	case <-ctx.Done():
 	}
 }
 
-// because is the reason why ctx ended before its time, if it did: what else
-// went wrong then did so because of it. Otherwise it is err.
-func (o *Options) because(ctx context.Context, err error) error {
-	if reason := o.halt.why(); err != nil && reason != nil && context.Cause(ctx) == reason {
+// cause returns the reason of the halt if that is why ctx was cancelled: every
+// error after that is a consequence. Otherwise it returns err.
+func (h *halt) cause(ctx context.Context, err error) error {
+	if reason := h.err(); err != nil && reason != nil && context.Cause(ctx) == reason {
 		return reason
 	}
 	return err
 }
 
-// pause waits, less when the worker is asked to halt.
-func (o *Options) pause(ctx context.Context, d time.Duration) error {
+// wait returns after d, or earlier once the halt is requested. When ctx ends it
+// returns its cause.
+func (h *halt) wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-o.halt.c:
+	case <-h.requested:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -2,8 +2,8 @@ package scorer
 
 import (
 	"context"
-	"errors"
-	"fmt"
+
+	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -11,82 +11,80 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// deathsToSuspect is how many workers may die with a chunk in hand before it is
-// suspected to be the cause. One death is an accident; a node that is taken away
-// takes the chunks in its hand with it.
-const deathsToSuspect = 2
-
-// deathsToConvict is how many workers may die on a single image, alone, before
-// it is quarantined.
+// deathsToConvict is how many workers may die on a single image, tried on its own,
+// before it is quarantined.
 const deathsToConvict = 2
 
-// suspect reports whether a chunk has outlived too many workers.
-func (p *pipeline) suspect(ctx context.Context, index int) (bool, error) {
-	if p.taker.inHand(claim.OnChunk(index)).doubles {
-		return false, nil
-	}
-	deaths, err := p.claims.Deaths(ctx, index)
-	return deaths >= deathsToSuspect, err
+// isolator scores chunks that workers died on. It tries range after range of their
+// images with nothing else in hand, and records each range in the store before it
+// tries it. A range that an earlier worker died on is halved. A single image that
+// workers keep dying on gets a row that says so, and the rest is scored. The
+// images keep their slots in their batches, whose other slots are zeros, so that
+// the scores are those of an undisturbed run.
+type isolator struct {
+	taker     *taker
+	claims    *claim.Claims
+	holds     *holds
+	chunks    *chunkPool
+	batches   *batchPool
+	spec      preprocess.Spec
+	bounds    preprocess.Options
+	reader    *reader
+	assembler *assembler
+	device    *device
+	filler    *filler
+	gate      *gate
+	scored    chan<- *chunk
+	log       zerolog.Logger
+	hook      testHook
 }
 
-// isolate does a suspected chunk with nothing else in hand, range by range: it
-// notes each range in the store before it touches it. A range that an earlier
-// worker died on is halved; a single image that workers keep dying on gets a
-// row that says so, and the rest is scored. The images keep their slots in
-// their batches, whose other slots are zeros, so that the scores are those of an
-// undisturbed run.
-func (p *pipeline) isolate(ctx context.Context, index int) error {
-	if err := p.alone(ctx); err != nil {
-		return err
-	}
-	p.Log.Warn().Int("chunk", index).Msg("workers died on this chunk: trying its images in halves to find the one that kills")
-	trials, err := p.claims.ReadTrials(ctx, index)
-	if err != nil {
-		return err
-	}
-	d, err := preprocess.NewDecoder(p.Contract.Preprocess, p.Decode)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	b, err := p.acquire(ctx)
-	if err != nil {
-		return err
-	}
-	s := &search{pipeline: p, trials: trials, decoder: d, batch: b}
-	if b.chunk, err = p.begin(index); err != nil {
-		return err
-	}
-	if err := s.try(ctx, 0, len(b.chunk.rows)); err != nil {
-		return err
-	}
-	c := b.chunk
-	p.free <- b
-	if err := send(ctx, p.uncommitted, struct{}{}); err != nil {
-		return err
-	}
-	return send(ctx, p.scored, c)
-}
-
-// alone waits until one chunk only is in hand.
-func (p *pipeline) alone(ctx context.Context) error {
-	for len(p.taker.holding()) > 1 {
-		if err := p.taker.rest(ctx, lastPause); err != nil {
+// isolate scores a chunk that this worker holds.
+func (i *isolator) isolate(ctx context.Context, index int) error {
+	for i.holds.chunks() > 1 { // others are still in hand
+		if err := i.taker.wait(ctx, lastPause); err != nil {
 			return err
 		}
 	}
-	return nil
+	i.log.Warn().Int("chunk", index).Msg("workers died on this chunk: trying its images in halves to find the one that kills")
+	trials, err := i.claims.ReadTrials(ctx, index)
+	if err != nil {
+		return err
+	}
+	decoder, err := preprocess.NewDecoder(i.spec, i.bounds)
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
+	b, err := i.batches.get(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := i.chunks.open(index)
+	if err != nil {
+		return err
+	}
+	b.chunk = c
+	s := &search{isolator: i, trials: trials, decoder: decoder, batch: b}
+	if err := s.try(ctx, 0, len(c.rows)); err != nil {
+		return err
+	}
+	i.batches.put(b)
+	if err := i.gate.enter(ctx); err != nil {
+		return err
+	}
+	return send(ctx, i.scored, c)
 }
 
-// search looks for the image of a chunk that kills.
+// search looks for the image of one chunk that kills.
 type search struct {
-	*pipeline
-	trials  *claim.Trials
-	decoder *preprocess.Decoder
-	batch   *batch
+	isolator *isolator
+	trials   *claim.Trials
+	decoder  *preprocess.Decoder
+	batch    *batch
 }
 
-// try scores images lo <= i < hi of the chunk, or what of them can be.
+// try scores images lo <= i < hi of the chunk, except those that it quarantines.
 func (s *search) try(ctx context.Context, lo, hi int) error {
 	deaths := s.trials.Deaths(lo, hi)
 	switch {
@@ -103,18 +101,19 @@ func (s *search) try(ctx context.Context, lo, hi int) error {
 	if err := s.trials.Begin(ctx, lo, hi); err != nil {
 		return err
 	}
-	for offset := lo / s.Batch * s.Batch; offset < hi; offset += s.Batch {
-		if err := s.score(ctx, offset, max(lo-offset, 0), min(hi-offset, s.Batch)); err != nil {
+	size := s.isolator.batches.size
+	for offset := lo / size * size; offset < hi; offset += size {
+		if err := s.scoreSlots(ctx, offset, max(lo-offset, 0), min(hi-offset, size)); err != nil {
 			return err
 		}
 	}
 	return s.trials.Pass(ctx, lo, hi)
 }
 
-// score does the slots lo <= slot < hi of the batch that begins at an offset.
-func (s *search) score(ctx context.Context, offset, lo, hi int) error {
-	b := s.batch
-	b.offset, b.n = offset, min(s.Batch, len(b.chunk.rows)-offset)
+// scoreSlots scores slots lo <= slot < hi of the batch that begins at offset.
+func (s *search) scoreSlots(ctx context.Context, offset, lo, hi int) error {
+	b, size := s.batch, s.isolator.batches.size
+	b.offset, b.n = offset, min(size, len(b.chunk.rows)-offset)
 	b.decoded.Store(0)
 	clear(b.Pixels)
 	for slot := lo; slot < hi; slot++ {
@@ -122,46 +121,44 @@ func (s *search) score(ctx context.Context, offset, lo, hi int) error {
 			return err
 		}
 	}
-	s.at("before-infer", b.chunk.index)
+	s.isolator.hook.at("before-infer", b.chunk.index)
 	if b.decoded.Load() > 0 {
-		if err := s.pipeline.score(ctx, b); err != nil {
+		if err := s.isolator.device.infer(ctx, b); err != nil {
 			return err
 		}
 	}
-	s.at("after-infer", b.chunk.index)
-	return s.fill(b, lo, hi)
+	s.isolator.hook.at("after-infer", b.chunk.index)
+	return s.isolator.filler.fill(b, lo, hi)
 }
 
-// load reads and decodes one image, or makes the row that says why not.
+// load reads and decodes one image, or makes the row that says why it cannot.
 func (s *search) load(ctx context.Context, img item) error {
-	entry := img.entry()
-	s.at("before-read", img.batch.chunk.index)
-	body, err := s.read(ctx, entry)
-	s.at("after-read", img.batch.chunk.index)
+	i := s.isolator
+	i.hook.at("before-read", img.batch.chunk.index)
+	body, err := i.reader.read(ctx, img.entry())
+	i.hook.at("after-read", img.batch.chunk.index)
 	if err == nil {
-		stride := s.Contract.Preprocess.RowBytes()
-		err = s.decoder.Decode(img.batch.Pixels[img.slot*stride:][:stride], body.data)
-		s.release(body)
+		err = s.decoder.Decode(i.assembler.pixels(img), body.data)
+		i.reader.recycle(body)
 	}
-	var bad *codec.Failure
+	bad := failure(err)
 	switch {
 	case err == nil:
-		s.label(img)
-		img.batch.decoded.Add(1)
-	case errors.As(err, &bad):
-		s.reject(img, bad)
+		i.assembler.accept(img)
+	case bad != nil:
+		i.assembler.reject(img, bad)
 	default:
-		return fmt.Errorf("read image %q from %s: %w", entry.Path, s.Images, err)
+		return i.reader.failed(img, err)
 	}
 	return nil
 }
 
-func (s *search) quarantine(i, deaths int) {
-	img := item{batch: s.batch, slot: i % s.Batch}
-	s.batch.offset = i - img.slot
-	entry := img.entry()
-	s.Log.Error().Str("image", entry.Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
-	s.reject(img, &codec.Failure{Status: row.StatusQuarantined, Reason: "workers died on this image"})
-	s.Counters.Scored(1, 1)
-	s.Progress.Add(1, 1)
+// quarantine makes the row of image number index of the chunk.
+func (s *search) quarantine(index, deaths int) {
+	i := s.isolator
+	img := item{batch: s.batch, slot: index % i.batches.size}
+	s.batch.offset = index - img.slot
+	i.log.Error().Str("image", img.entry().Path).Int("deaths", deaths).Msg("quarantined: workers die on this image")
+	i.assembler.reject(img, &codec.Failure{Status: row.StatusQuarantined, Reason: "workers died on this image"})
+	i.filler.count(1, 1)
 }

@@ -9,18 +9,18 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// staticPatience is how long a static worker that is done with its share waits
-// for others of which it sees nothing: long enough for them to load a model.
-var staticPatience = 30 * time.Second
+// staticWait is how long a static worker that is done with its share waits for
+// others of which it sees nothing: long enough for them to load a model.
+var staticWait = 30 * time.Second
 
-// awaitOthers returns when all chunks are committed. While other workers commit
-// chunks or give a sign of life, it waits; when they have been silent for long
-// enough, what is missing is ErrIncomplete, since a static worker takes nothing
-// over.
+// awaitOthers returns when all chunks are committed. It waits while other workers
+// commit chunks or renew their claims. When they have been silent for long enough,
+// the chunks that are missing are an ErrIncomplete, since a static worker takes
+// none over.
 func (w *worker) awaitOthers(ctx context.Context) error {
 	heard, committed := time.Now(), 0
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		set, err := output.Done(ctx, w.Out, w.Chunks, w.Job.Format)
+		set, err := output.Done(ctx, w.opt.Out, w.chunks, w.job.Format)
 		if err != nil || set.All() {
 			return err
 		}
@@ -35,14 +35,14 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 		if alive {
 			heard, committed = time.Now(), set.Count()
 		}
-		if err := w.halt.why(); err != nil {
-			return fmt.Errorf("%w (%d of %d chunks are committed)", err, set.Count(), w.Chunks.Count())
+		if err := w.halt.err(); err != nil {
+			return fmt.Errorf("%w (%d of %d chunks are committed)", err, set.Count(), w.chunks.Count())
 		}
-		if time.Since(heard) > min(w.Lease, staticPatience) {
+		if time.Since(heard) > min(w.opt.Lease, staticWait) {
 			return fmt.Errorf("%w: the share of rank %d is done, and no rank works on the others': %s; start those ranks, or run without --static",
-				output.ErrIncomplete, w.World.Rank, w.missing(set))
+				output.ErrIncomplete, w.opt.World.Rank, w.missing(set))
 		}
-		if err := w.pause(ctx, pause); err != nil {
+		if err := w.halt.wait(ctx, pause); err != nil {
 			return err
 		}
 	}
@@ -51,16 +51,16 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 // mostRanksNamed is how many ranks an error names.
 const mostRanksNamed = 4
 
-// missing says how many chunks of which ranks are not committed.
+// missing describes how many chunks of which ranks are not committed.
 func (w *worker) missing(set *output.Set) string {
 	var ranks []string
-	images, silent := 0, 0
-	for r := range w.World.Size {
-		lo, hi := w.Chunks.Share(r, w.World.Size)
+	images, unnamed := 0, 0
+	for r := range w.opt.World.Size {
+		lo, hi := w.chunks.Share(r, w.opt.World.Size)
 		n := 0
 		for i := lo; i < hi; i++ {
 			if !set.Has(i) {
-				first, last := w.Chunks.Range(i)
+				first, last := w.chunks.Range(i)
 				images += last - first
 				n++
 			}
@@ -68,13 +68,13 @@ func (w *worker) missing(set *output.Set) string {
 		switch {
 		case n == 0:
 		case len(ranks) == mostRanksNamed:
-			silent++
+			unnamed++
 		default:
 			ranks = append(ranks, fmt.Sprintf("%d chunks of rank %d", n, r))
 		}
 	}
-	if silent > 0 {
-		ranks = append(ranks, fmt.Sprintf("chunks of %d more ranks", silent))
+	if unnamed > 0 {
+		ranks = append(ranks, fmt.Sprintf("chunks of %d more ranks", unnamed))
 	}
-	return fmt.Sprintf("%d of %d images have no row: %s", images, w.Manifest.Len(), strings.Join(ranks, ", "))
+	return fmt.Sprintf("%d of %d images have no row: %s", images, w.manifest.Len(), strings.Join(ranks, ", "))
 }

@@ -3,12 +3,15 @@ package scorer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"time"
 
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -43,13 +46,13 @@ const tuneImages = 16
 func (t *Tuning) budget() time.Duration { return cmp.Or(t.Budget, DefaultTuning) }
 
 // tuneDevice chooses batch and sessions.
-func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
-	t := o.Tune
+func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
+	o, t := &p.opt, p.opt.Tune
 	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
 	recorded, why := o.Job.Batch, "given"
 	if recorded == 0 {
 		var err error
-		if recorded, err = o.recordedBatch(ctx); err != nil {
+		if recorded, err = p.recordedBatch(ctx); err != nil {
 			return tune.Choice{}, err
 		}
 		if recorded > 0 {
@@ -99,9 +102,33 @@ func (o *Options) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error)
 		threads = "none: the device computes"
 	}
 	o.Log.Info().Str("device", e.Device()).Int("batch", c.Batch).Str("batch_is", why).Int("sessions", c.Sessions).
-		Str("threads", threads).Float64("images_per_s", tenths(c.Rate)).Str("measured", c.Why).Bool("from_cache", kept).
+		Str("threads", threads).Float64("images_per_s", telemetry.Tenths(c.Rate)).Str("measured", c.Why).Bool("from_cache", kept).
 		Msg("tuned to the device")
 	return c, nil
+}
+
+// tryOut tries the model with the batch that the job has, or will have if this
+// worker creates it, and returns that.
+func (p *participant) tryOut(ctx context.Context) (batch int, err error) {
+	if batch = p.opt.Job.Batch; batch == 0 {
+		if batch, err = p.recordedBatch(ctx); err != nil {
+			return 0, err
+		}
+		batch = cmp.Or(batch, p.opt.Job.AutoBatch)
+	}
+	if p.opt.TryOut == nil {
+		return batch, nil
+	}
+	return batch, p.opt.TryOut(ctx, batch)
+}
+
+// recordedBatch is the batch in the job's record; 0 if there is no record yet.
+func (p *participant) recordedBatch(ctx context.Context) (int, error) {
+	job, err := output.ReadJob(ctx, p.opt.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		return 0, nil
+	}
+	return job.Batch, err
 }
 
 // tuneHost chooses decoders, fetchers and read-ahead for a device of a rate.
@@ -111,10 +138,10 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 		return err
 	}
 	if len(bodies) == 0 {
-		w.Log.Info().Msg("none of the first images could be read, so decoders and read-ahead are the default")
+		w.opt.Log.Info().Msg("none of the first images could be read, so decoders and read-ahead are the default")
 		return nil
 	}
-	perCore, _, err := tune.Decode(ctx, bodies, w.Contract.Preprocess, 1, w.Tune.budget()/12)
+	perCore, _, err := tune.Decode(ctx, bodies, w.opt.Contract.Preprocess, 1, w.opt.Tune.budget()/12)
 	if err != nil {
 		return err
 	}
@@ -122,31 +149,28 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	for _, b := range bodies {
 		size += len(b)
 	}
-	f := tune.Feed(rate, tune.Host{Cores: w.Tune.Cores, Shared: w.Tune.Shared, Decode: perCore,
+	f := tune.Feed(rate, tune.Host{Cores: w.opt.Tune.Cores, Shared: w.opt.Tune.Shared, Decode: perCore,
 		Latency: latency, Size: int64(size / len(bodies))})
-	w.Decoders = cmp.Or(w.Decoders, f.Decoders)
-	w.Fetchers = cmp.Or(w.Fetchers, f.Fetchers)
-	w.ReadAheadBytes = cmp.Or(w.ReadAheadBytes, f.ReadAheadBytes)
+	w.opt.Decoders = cmp.Or(w.opt.Decoders, f.Decoders)
+	w.opt.Fetchers = cmp.Or(w.opt.Fetchers, f.Fetchers)
+	w.opt.ReadAheadBytes = cmp.Or(w.opt.ReadAheadBytes, f.ReadAheadBytes)
 	w.limit = f.Limit
-	w.Log.Info().Int("decoders", w.Decoders).Int("fetchers", w.Fetchers).Int64("read_ahead_mb", w.ReadAheadBytes>>20).
-		Float64("decoded_per_s_and_core", tenths(perCore)).Float64("fetch_ms", float64(latency.Microseconds())/1e3).
-		Float64("limit_images_per_s", tenths(f.Limit)).Msg("tuned to the images")
+	w.opt.Log.Info().Int("decoders", w.opt.Decoders).Int("fetchers", w.opt.Fetchers).Int64("read_ahead_mb", w.opt.ReadAheadBytes>>20).
+		Float64("decoded_per_s_and_core", telemetry.Tenths(perCore)).Float64("fetch_ms", float64(latency.Microseconds())/1e3).
+		Float64("limit_images_per_s", telemetry.Tenths(f.Limit)).Msg("tuned to the images")
 	return nil
 }
 
-// tenths rounds a rate for the log.
-func tenths(rate float64) float64 { return math.Round(10*rate) / 10 }
-
 // sample reads the first images of the worker's share, and how long one takes.
 func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Duration, err error) {
-	lo, _ := w.Chunks.Share(w.World.Rank, w.World.Size)
-	first, last := min(lo*w.Chunks.Size, w.Manifest.Len()), w.Manifest.Len()
+	lo, _ := w.chunks.Share(w.opt.World.Rank, w.opt.World.Size)
+	first, last := min(lo*w.chunks.Size, w.manifest.Len()), w.manifest.Len()
 	for i := first; i < min(last, first+tuneImages); i++ {
-		e, err := w.Manifest.At(i)
+		e, err := w.manifest.At(i)
 		if err != nil {
 			return nil, 0, err
 		}
-		if e.Size == 0 || e.Size > w.Decode.MaxBytes {
+		if e.Size == 0 || e.Size > w.opt.Decode.MaxBytes {
 			continue
 		}
 		start := time.Now()
@@ -163,7 +187,7 @@ func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Dura
 }
 
 func (w *worker) readPlain(ctx context.Context, e shard.Entry) ([]byte, error) {
-	r, _, err := w.Images.Open(ctx, e.Path, e.ETag)
+	r, _, err := w.opt.Images.Open(ctx, e.Path, e.ETag)
 	if err != nil {
 		return nil, err
 	}

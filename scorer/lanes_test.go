@@ -50,46 +50,45 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	verified(t, place)
 }
 
-// TestHeldBackBatchesGoInTurn: the last batch of a chunk goes when it is its turn,
-// whichever lane held it back and whichever comes next.
+// TestHeldBackBatchesGoInTurn: the last batch of a chunk goes to the device when it
+// is its turn, whichever lane held it back and whichever asks next.
 func TestHeldBackBatchesGoInTurn(t *testing.T) {
-	p := &pipeline{
-		ready: make(chan *batch, 2), last: make(chan *batch, 2), due: make(chan *batch), uncommitted: make(chan struct{}, 1),
-	}
-	p.undrained.Store(2)
-	of := func(chunkIndex int, unstarted int32) *batch {
+	gate, ready := newGate(2, 2), make(chan *batch, 2)
+	batchOf := func(chunkIndex int, unstarted int32) *batch {
 		c := &chunk{index: chunkIndex}
 		c.unstarted.Store(unstarted)
 		return &batch{chunk: c}
 	}
-	a, b := &lane{pipeline: p, ready: p.ready}, &lane{pipeline: p, ready: p.ready}
-	next := func(l *lane, want int) {
+	a, b := &laneQueue{gate: gate, ready: ready}, &laneQueue{gate: gate, ready: ready}
+	next := func(q *laneQueue, want int) {
 		t.Helper()
-		if b, err := l.next(t.Context()); err != nil || b.chunk.index != want {
-			t.Fatalf("got %+v, %v, want a batch of chunk %d", b, err, want)
+		if b, err := q.next(t.Context()); err != nil || b.chunk.index != want {
+			t.Fatalf("next() = %+v, %v, want a batch of chunk %d", b, err, want)
 		}
 	}
-	p.uncommitted <- struct{}{} // a commit is under way
-	p.ready <- of(1, 1)
-	p.ready <- of(2, 2)
+	if err := gate.enter(t.Context()); err != nil { // a commit is under way
+		t.Fatal(err)
+	}
+	ready <- batchOf(1, 1)
+	ready <- batchOf(2, 2)
 	next(a, 2)
-	p.ready <- of(2, 1)
-	p.ready <- of(3, 2)
+	ready <- batchOf(2, 1)
+	ready <- batchOf(3, 2)
 	next(b, 3)
 	go func() {
-		if err := p.letGo(t.Context()); err == nil {
-			close(p.due)
+		if err := gate.releaseHeld(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}()
-	<-p.uncommitted // the commit stands
-	next(b, 1)      // which a held back
-	<-p.uncommitted
+	gate.leave() // the commit is done
+	next(b, 1)   // which a held back
+	gate.leave()
 	next(a, 2)
-	close(p.ready)
+	close(ready)
 	ended := make(chan *batch, 2)
-	for _, l := range []*lane{a, b} {
+	for _, q := range []*laneQueue{a, b} {
 		go func() {
-			b, err := l.next(t.Context())
+			b, err := q.next(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -98,7 +97,7 @@ func TestHeldBackBatchesGoInTurn(t *testing.T) {
 	}
 	for range 2 {
 		if b := <-ended; b != nil {
-			t.Errorf("after the end: %+v", b)
+			t.Errorf("after the end: next() = %+v, want nil", b)
 		}
 	}
 }

@@ -1,0 +1,240 @@
+package scorer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/tune"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// participant takes part in one job: that of Run, or one of its retries.
+type participant struct {
+	opt  Options
+	halt *halt
+	// list makes the manifest; nil lists all images.
+	list lister
+}
+
+// lister makes the manifest of a job.
+type lister func(ctx context.Context, job *output.Job) (*shard.Manifest, error)
+
+// run takes part until the job is complete. start is when the worker began.
+func (p *participant) run(ctx context.Context, start time.Time) (output.Success, error) {
+	if done, ok, err := p.completed(ctx); err != nil || ok {
+		return done, err
+	}
+	engine, err := p.opt.OpenEngine()
+	if err != nil {
+		return output.Success{}, err
+	}
+	defer engine.Close()
+	p.opt.Job.Device = engine.Device()
+	p.opt.Job.AutoBatch = engine.DefaultBatch()
+	var choice tune.Choice
+	if p.opt.Tune != nil {
+		if choice, err = p.tuneDevice(ctx, engine); err != nil {
+			return output.Success{}, err
+		}
+		p.opt.Job.AutoBatch, p.opt.Sessions = choice.Batch, choice.Sessions
+	}
+	p.opt.Sessions = cmp.Or(p.opt.Sessions, max(1, engine.Lanes()))
+	tried, err := p.tryOut(ctx)
+	if err != nil {
+		return output.Success{}, err
+	}
+
+	w, err := p.join(ctx, engine)
+	if err != nil {
+		return output.Success{}, err
+	}
+	defer w.manifest.Close()
+	if tried != w.job.Batch && p.opt.TryOut != nil { // another worker's choice was faster
+		if err := p.opt.TryOut(ctx, w.job.Batch); err != nil {
+			return output.Success{}, err
+		}
+	}
+	relist, end := newRelister(ctx, func(ctx context.Context) relisting {
+		return listAgain(ctx, p.opt.Images, w.job, w.manifest)
+	})
+	defer end()
+	w.finisher.relist = relist
+	if p.opt.Tune != nil {
+		if err := w.tuneHost(ctx, choice.Rate); err != nil {
+			return output.Success{}, err
+		}
+	}
+	w.opt.feedDefaults()
+	done, err := w.work(ctx, start)
+	if err == nil && !done {
+		err = w.awaitOthers(ctx)
+	}
+	if err != nil {
+		return output.Success{}, err
+	}
+	return w.finisher.finish(ctx)
+}
+
+// completed returns what _SUCCESS says of a job that is already complete, without
+// loading the model. ok reports whether the job is.
+func (p *participant) completed(ctx context.Context) (done output.Success, ok bool, err error) {
+	o := &p.opt
+	done, err = output.ReadSuccess(ctx, o.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		return done, false, nil
+	}
+	if err != nil {
+		return done, false, err
+	}
+	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
+		return done, false, err
+	}
+	if o.World.Rank == 0 { // one reader is enough
+		err = output.Intact(ctx, o.Out, done)
+	} else {
+		err = done.Stands(ctx, o.Out)
+	}
+	if err != nil {
+		return done, false, err
+	}
+	if o.Job.Retry != nil {
+		return done, true, nil
+	}
+	if done, err = p.published(ctx, done); err != nil {
+		return done, false, err
+	}
+	return done, true, o.MaxErrors.check(done, o.Out.String())
+}
+
+// join makes this worker a member of the job: it creates or checks the record,
+// and freezes or reads the manifest.
+func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) {
+	o := p.opt
+	var took time.Duration
+	var passed output.PassedOver
+	list := p.list
+	if list == nil {
+		list = func(ctx context.Context, job *output.Job) (m *shard.Manifest, err error) {
+			start := time.Now()
+			m, passed, err = listing.Manifest(ctx, o.Images, job.Files, job.Max, o.Log)
+			took = time.Since(start)
+			return m, err
+		}
+	}
+	listed, err := p.listFirst(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if listed != nil {
+			listed.Close()
+		}
+	}()
+	if listed != nil {
+		o.Job.Listed = listed.Len()
+	}
+	job, created, err := output.Join(ctx, o.Out, o.Job)
+	if err != nil {
+		return nil, err
+	}
+	p.warnOfDecoding(&job)
+	if listed != nil && !job.Retry.Alike(o.Job.Retry) {
+		listed.Close() // of another retry, which was begun first
+		listed = nil
+	}
+	o.Job = job
+	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
+	if created {
+		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
+	}
+	m, err := output.Freeze(ctx, o.Out, func(ctx context.Context) (*shard.Manifest, error) {
+		if m := listed; m != nil {
+			listed = nil
+			return m, nil
+		}
+		return list(ctx, &job)
+	})
+	if err != nil {
+		return nil, err
+	}
+	chunks, me := job.Chunks(m.Len()), claim.ThisProcess(o.World)
+	claims := claim.New(claim.Config{Store: o.Out, Worker: me, Lease: o.Lease, Names: job.ClaimNames(chunks.Count())})
+	holds := newHolds(claims)
+	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, log: o.Log}
+	return &worker{
+		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
+		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{},
+		finisher: &finisher{
+			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, maxErrors: o.MaxErrors,
+			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed,
+		},
+	}, nil
+}
+
+// warnOfDecoding warns of a job that was begun by a program with other decoders.
+func (p *participant) warnOfDecoding(job *output.Job) {
+	if job.Decoding != preprocess.Decoding {
+		p.opt.Log.Warn().Int("job", job.Decoding).Int("this_program", preprocess.Decoding).
+			Msg("the job was begun by a program with other decoders: rows that exist are kept as they are, " +
+				"and rows that are made now may differ; for one answer throughout, choose another --out")
+	}
+}
+
+// While there is no manifest, a rank waits for those before it for its number
+// times listWait, but mostListWait at most, before it lists by itself, in case
+// they are not there. So few list at once, however many ranks there are.
+const (
+	listWait     = 30 * time.Second
+	mostListWait = 5 * time.Minute
+)
+
+// listFirst lists the images for a job that does not exist yet, before it is
+// created: a folder without images must not turn an output folder into the output
+// of a job. It returns nil if the job exists. One rank's listing serves all: the
+// others wait for the manifest that it freezes.
+func (p *participant) listFirst(ctx context.Context, list lister) (*shard.Manifest, error) {
+	if p.opt.World.Rank > 0 {
+		if err := p.awaitManifest(ctx); err != nil {
+			return nil, err
+		}
+	}
+	_, err := output.ReadJob(ctx, p.opt.Out)
+	if errors.Is(err, store.ErrNotExist) {
+		if p.opt.Job.Retry != nil && p.opt.World.Rank > 0 {
+			return nil, errNotBegun
+		}
+		return list(ctx, &p.opt.Job)
+	}
+	return nil, err
+}
+
+// awaitManifest returns when the manifest is frozen, or this rank has waited for
+// long enough.
+func (p *participant) awaitManifest(ctx context.Context) error {
+	most := min(time.Duration(p.opt.World.Rank)*listWait, mostListWait)
+	deadline, logged := time.Now().Add(most), false
+	for pause := firstPause; time.Now().Before(deadline); pause = min(2*pause, lastPause) {
+		frozen, err := output.Frozen(ctx, p.opt.Out)
+		if frozen || err != nil {
+			return err
+		}
+		if pause == lastPause && !logged {
+			logged = true
+			p.opt.Log.Info().Stringer("at_most", most).Msg("waiting for another rank to list the images")
+		}
+		if err := p.halt.wait(ctx, pause); err != nil {
+			return err
+		}
+		if err := p.halt.err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package scorer
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// Options is what one worker needs to take part in a job.
+type Options struct {
+	Images, Out store.Store
+	// Job is the job as this worker understands it. A Batch or Chunk of 0
+	// takes what the job's record says, or a default.
+	Job      output.Job
+	Contract models.Contract
+	// OpenEngine loads the model and tests it. It is called before anything is
+	// written, and not at all if the job is already complete.
+	OpenEngine func() (Engine, error)
+	// TryOut returns an error if the opened engine cannot score the model in
+	// batches of that many images. It is called before anything is written; nil
+	// accepts every model.
+	TryOut    func(ctx context.Context, batch int) error
+	World     shard.World
+	MaxErrors Threshold
+	// Retry scores the images whose rows have these statuses again, once the job is
+	// complete; nil scores none again.
+	Retry row.Selection
+	// Rescore scores an image that changed after the listing as it is now. Without
+	// it such an image gets a row that says so.
+	Rescore bool
+	// Decode limits the images. A MaxPixels or MaxBytes of 0 takes what the job's
+	// record says, or a default.
+	Decode preprocess.Options
+	// Decoders and Fetchers are numbers of goroutines; 0 chooses.
+	Decoders, Fetchers int
+	// Sessions is how many Score calls run at once; 0 is the engine's Lanes.
+	Sessions int
+	// Tune chooses by measuring; nil takes the defaults.
+	Tune *Tuning
+	// ReadAheadBytes bounds the encoded images held in memory.
+	ReadAheadBytes int64
+	// Lease is how long a worker on another machine may go without renewing its
+	// claim on a chunk before others take the chunk over.
+	Lease time.Duration
+	// Closing Stop asks the worker to drain. It then has Grace to commit what it
+	// has in hand; a rerun scores the rest again.
+	Stop  <-chan struct{}
+	Grace time.Duration
+
+	Counters *telemetry.Counters
+	Progress *telemetry.Progress
+	Log      zerolog.Logger
+	// Versions of what the result depends on, by name.
+	Versions map[string]string
+
+	// Static keeps the worker to its own share, to measure what stealing gains.
+	Static bool
+	// Deadline and Budget pause the worker: after that time, or once it has taken
+	// that many images. 0 is no limit.
+	Deadline time.Duration
+	Budget   int
+
+	hook testHook
+}
+
+// testHook is called at named points, for tests that kill the process there. A nil
+// hook does nothing.
+type testHook func(point string, chunk int)
+
+func (h testHook) at(point string, chunk int) {
+	if h != nil {
+		h(point, chunk)
+	}
+}
+
+// Defaults of Options.
+const (
+	// DefaultLease gives a worker on a busy machine time to renew its claims.
+	DefaultLease = time.Minute
+	// DefaultGrace lets a worker that is asked to stop leave within 25 seconds.
+	DefaultGrace = 20 * time.Second
+	// DefaultReadAhead is some 500 photographs.
+	DefaultReadAhead = 64 << 20
+)
+
+func (o Options) withDefaults() Options {
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.Job.MaxPixels, o.Job.MaxBytes = o.Decode.MaxPixels, o.Decode.MaxBytes
+	o.Job.AutoMaxPixels = cmp.Or(o.Decode.MaxPixels, preprocess.DefaultMaxPixels)
+	o.Job.AutoMaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes(o.Job.AutoMaxPixels))
+	o.Job.Decoding = preprocess.Decoding
+	return o
+}
+
+// feedDefaults fills in what neither the caller nor measuring chose.
+func (o *Options) feedDefaults() {
+	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, DefaultReadAhead)
+	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
+	// Fetchers mostly wait. The read-ahead decides how many are at work.
+	o.Fetchers = cmp.Or(o.Fetchers, 64)
+}

@@ -1,0 +1,109 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// published brings a complete output to its last complete retry, and logs what
+// else there is to do.
+func (p *participant) published(ctx context.Context, done output.Success) (output.Success, error) {
+	log := &p.opt.Log
+	r, err := output.ReadRetries(ctx, p.opt.Out)
+	if err != nil {
+		return done, err
+	}
+	if done.Generation() < r.Complete {
+		return p.publish(ctx, r.Complete)
+	}
+	if p.opt.Retry != nil {
+		return done, nil
+	}
+	log.Info().Msg("this job is complete already; nothing to do")
+	switch {
+	case r.Begun != nil:
+		log.Warn().Msgf("retry %d was begun and is not done; the same command with --retry %s finishes it",
+			r.Complete+1, r.Begun.Retry.Statuses)
+	case done.Failed > 0:
+		log.Info().Msgf("%d failed (%s); the same command with --retry failed scores them again",
+			done.Failed, row.TallyFailures(done.Statuses))
+	}
+	return done, nil
+}
+
+// publish returns what _SUCCESS says once this worker or another has put the rows
+// of retry n, which is complete, into the parts.
+func (p *participant) publish(ctx context.Context, n int) (output.Success, error) {
+	o := &p.opt
+	place := output.Generation(o.Out, n)
+	retry, err := output.ReadJob(ctx, place)
+	if err != nil {
+		return output.Success{}, err
+	}
+	// The name of this right does not depend on the number of chunks.
+	claims := claim.New(claim.Config{Store: place, Worker: claim.ThisProcess(o.World), Lease: o.Lease, Names: retry.ClaimNames(0)})
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		s, err := output.ReadSuccess(ctx, o.Out)
+		if err != nil || s.Generation() >= n {
+			return s, err
+		}
+		mine, err := claims.TryAcquire(ctx, claim.OnPublication)
+		if err != nil {
+			return s, err
+		}
+		if mine {
+			return p.publishClaimed(ctx, claims)
+		}
+		if err := p.halt.err(); err != nil {
+			return s, err
+		}
+		if err := p.halt.wait(ctx, pause); err != nil {
+			return s, err
+		}
+	}
+}
+
+// publishClaimed publishes a retry. This worker holds the right to do so.
+func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) (output.Success, error) {
+	o := &p.opt
+	holds := newHolds(claims)
+	holds.add(claim.OnPublication, newHold(false))
+	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, log: o.Log}
+	renewing, stop := context.WithCancel(ctx)
+	defer stop()
+	go renewer.run(renewing)
+
+	job, err := output.ReadJob(ctx, o.Out)
+	if err != nil {
+		return output.Success{}, err
+	}
+	m, err := output.ReadManifest(ctx, o.Out)
+	if err != nil {
+		return output.Success{}, err
+	}
+	defer m.Close()
+	var again relisting
+	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
+		Versions: o.Versions,
+		Drift: func(now *shard.Manifest) *output.Drift {
+			again = listAgain(ctx, o.Images, &job, now)
+			return again.report(o.Log)
+		},
+		PassedOver: func() output.PassedOver { return again.passed },
+	})
+	if err != nil {
+		// Others, and the next run, need not wait for the lease to end.
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		return s, errors.Join(err, claims.Release(ending, claim.OnPublication))
+	}
+	o.Log.Info().Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
+		Msg("scored again: " + row.Tally(s.Retry.Now))
+	return s, nil
+}

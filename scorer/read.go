@@ -1,0 +1,223 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// body is the encoded bytes of one image, in memory that is used again.
+type body struct {
+	data   []byte
+	weight int64 // its part of the byte budget
+}
+
+// keepBody is the largest body buffer that is kept for the next image, so that
+// one huge file does not occupy its size for good.
+const keepBody = 4 << 20
+
+// reader reads images within a budget of bytes in memory. Its methods may be
+// called from any number of goroutines.
+type reader struct {
+	images   store.Store
+	maxBytes int64
+	// rescore reads an image that changed after the listing as it is now.
+	rescore bool
+	// unnamedReasons is for jobs begun before the rows of unreadable images said
+	// why.
+	unnamedReasons bool
+	halt           *halt
+	counters       *telemetry.Counters
+	ahead          *readAhead
+
+	bodies      sync.Pool
+	budget      *semaphore.Weighted
+	budgetBytes int64
+	retries     atomic.Int32 // retries minus images that were read; not below 0
+	present     atomic.Bool  // images were found where they were listed
+}
+
+func newReader(o *Options, halt *halt, ahead *readAhead) *reader {
+	return &reader{
+		images: o.Images, maxBytes: o.Decode.MaxBytes, rescore: o.Rescore,
+		unnamedReasons: o.Job.Files == output.TenEndings,
+		halt:           halt, counters: o.Counters, ahead: ahead,
+		bodies: sync.Pool{New: func() any { return new(body) }},
+		budget: semaphore.NewWeighted(o.ReadAheadBytes), budgetBytes: o.ReadAheadBytes,
+	}
+}
+
+// read returns the bytes of one image. What concerns this image alone is a
+// *codec.Failure; any other error is the system's. The caller recycles the
+// body.
+func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
+	if e.Size > r.maxBytes {
+		return nil, &codec.Failure{Status: codec.StatusTooLarge,
+			Reason: fmt.Sprintf("%d bytes, more than the %d of --max-bytes", e.Size, r.maxBytes)}
+	}
+	etag := e.ETag
+	if r.rescore {
+		etag = ""
+	}
+	size, failed := e.Size, 0
+	for {
+		b, err := r.readVersion(ctx, e.Path, etag, size)
+		if err == nil {
+			if r.retries.Load() > 0 {
+				r.retries.Add(-1)
+			}
+			return b, nil
+		}
+		var grown *resized
+		if r.rescore && errors.As(err, &grown) && grown.now <= r.maxBytes {
+			size = grown.now
+			continue
+		}
+		switch {
+		case errors.As(err, &grown), errors.Is(err, store.ErrChanged):
+			return nil, &codec.Failure{Status: row.StatusChanged,
+				Reason: "replaced after the manifest was frozen"}
+		case errors.Is(err, store.ErrNotExist):
+			if err := r.checkPresent(ctx); err != nil {
+				return nil, err
+			}
+			return nil, &codec.Failure{Status: row.StatusNotFound,
+				Reason: "not there: deleted after the manifest was frozen, or a link that leads nowhere"}
+		case errors.Is(err, store.ErrUnreadable):
+			again, ended := r.waitToRetry(ctx, err, failed)
+			if ended != nil {
+				return nil, ended
+			}
+			if again {
+				failed++
+				continue
+			}
+			return nil, &codec.Failure{Status: row.StatusUnreadable, Reason: r.unreadableReason(err)}
+		}
+		return nil, err
+	}
+}
+
+// checkPresent returns an error if no image is where they were listed. Once it has
+// found one it looks no more: the store reports it if a place vanishes later.
+func (r *reader) checkPresent(ctx context.Context) error {
+	if r.present.Load() {
+		return nil
+	}
+	err := listing.Present(ctx, r.images)
+	r.present.Store(err == nil)
+	return err
+}
+
+// retryPauses come before the retries of an image that could not be read for a
+// reason that may pass.
+var retryPauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}
+
+// mostRetries is how many more retries than successful reads a worker makes: a
+// damaged disk must not take seconds for each of a million files.
+const mostRetries = 300
+
+// waitToRetry reports whether to try an image again that failed to be read so
+// many times, and waits until it is time for that.
+func (r *reader) waitToRetry(ctx context.Context, err error, failed int) (bool, error) {
+	_, transient := store.AsTransient(err)
+	if !transient || failed == len(retryPauses) || r.retries.Load() >= mostRetries {
+		return false, nil
+	}
+	r.retries.Add(1)
+	return true, r.halt.wait(ctx, retryPauses[failed])
+}
+
+// unreadableReason returns the reason for the row of an image that cannot be read.
+func (r *reader) unreadableReason(err error) string {
+	var u *store.Unreadable
+	if r.unnamedReasons || !errors.As(err, &u) {
+		return "the store does not let this object be read"
+	}
+	return "cannot be read: " + u.Why
+}
+
+// resized is the error for an object that has another size than expected.
+type resized struct{ now int64 }
+
+func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now", r.now) }
+
+// readVersion reads one version of an object, of that size. It waits until the
+// budget has room.
+func (r *reader) readVersion(ctx context.Context, name, etag string, size int64) (*body, error) {
+	weight := min(max(size, 1), r.budgetBytes)
+	if err := r.budget.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	b := r.bodies.Get().(*body)
+	b.weight = weight
+	err := r.readInto(ctx, b, name, etag, size)
+	if err != nil {
+		r.recycle(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+func (r *reader) readInto(ctx context.Context, b *body, name, etag string, size int64) error {
+	start := time.Now()
+	defer r.counters.Busy(telemetry.Fetch, start)
+	object, info, err := r.images.Open(ctx, name, etag)
+	if err != nil {
+		return err
+	}
+	defer object.Close()
+	if info.Size != size {
+		return &resized{now: info.Size}
+	}
+	if int64(cap(b.data)) < size {
+		b.data = make([]byte, size+size/4)
+	}
+	b.data = b.data[:size]
+	if _, err := io.ReadFull(object, b.data); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return store.ErrChanged // shorter than it was a moment ago
+		}
+		return err
+	}
+	// Read to the end of the object as well: that is where the store reports that
+	// the object was replaced while it was read.
+	var one [1]byte
+	switch n, err := object.Read(one[:]); {
+	case n > 0:
+		return store.ErrChanged
+	case err != nil && err != io.EOF:
+		return err
+	}
+	r.counters.Read(int(size))
+	r.ahead.fetched(time.Since(start), time.Now())
+	return nil
+}
+
+// failed returns the error of a store that failed to deliver an image.
+func (r *reader) failed(img item, err error) error {
+	return fmt.Errorf("read image %q from %s: %w", img.entry().Path, r.images, err)
+}
+
+// recycle takes back a body: its memory and its part of the budget.
+func (r *reader) recycle(b *body) {
+	r.budget.Release(b.weight)
+	if cap(b.data) > keepBody {
+		b.data = nil
+	}
+	r.bodies.Put(b)
+}

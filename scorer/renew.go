@@ -1,0 +1,72 @@
+package scorer
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/batchscore/batchscore/scorer/claim"
+)
+
+// renewer renews the claims of a worker, so that others see that it is alive.
+type renewer struct {
+	claims *claim.Claims
+	holds  *holds
+	lease  time.Duration
+	log    zerolog.Logger
+}
+
+// renewals is how many claims are renewed at once.
+const renewals = 16
+
+// run renews every claim three times per lease, until ctx ends.
+func (r *renewer) run(ctx context.Context) {
+	tick := time.NewTicker(r.lease / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		// Several at once: on a slow store the last one must not wait for all others.
+		var g errgroup.Group
+		g.SetLimit(renewals)
+		for _, right := range r.holds.claimed() {
+			g.Go(func() error {
+				r.renew(ctx, right)
+				return nil
+			})
+		}
+		_ = g.Wait()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (r *renewer) renew(ctx context.Context, right claim.Right) {
+	still, err := r.claims.Renew(ctx, right)
+	switch {
+	case ctx.Err() != nil, r.holds.get(right) == nil: // finished in the meantime
+	case err != nil:
+		// The claim holds until the lease ends; the next tick tries again.
+		r.log.Warn().Err(err).Stringer("claim", right).Msg("could not renew a claim")
+	case !still:
+		r.log.Warn().Stringer("claim", right).Msg("another worker took this claim over: the first to commit wins")
+		r.holds.lose(right)
+	}
+}
+
+// releaseAll gives up every claim, so that others need not wait for the lease to
+// end. It is for work that will not be committed.
+func (r *renewer) releaseAll(ctx context.Context) {
+	for _, right := range r.holds.claimed() {
+		if err := r.claims.Release(ctx, right); err != nil {
+			r.log.Warn().Err(err).Stringer("claim", right).Msg("could not release a claim")
+			return
+		}
+	}
+}

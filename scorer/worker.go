@@ -1,0 +1,144 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/shard"
+)
+
+// worker is one rank at work on a job whose manifest is frozen.
+type worker struct {
+	opt      Options
+	engine   Engine
+	halt     *halt
+	job      *output.Job
+	manifest *shard.Manifest
+	chunks   shard.Chunks
+	me       claim.Worker
+	claims   *claim.Claims
+	holds    *holds
+	renewer  *renewer
+	finisher *finisher
+	statuses map[string]int // of the rows that this worker committed
+	share    int            // images of the own share at the start
+	// limit is the rate that device and cores allow, in images per second; 0 if it
+	// was not measured.
+	limit float64
+}
+
+// work scores chunks until none is left, and writes the worker's summary. done
+// reports whether all chunks are committed.
+func (w *worker) work(ctx context.Context, start time.Time) (done bool, err error) {
+	o := &w.opt
+	started, err := w.claims.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	started = started.Add(-time.Since(start)) // including what was before
+	set, err := output.Done(ctx, o.Out, w.chunks, w.job.Format)
+	if err != nil {
+		return false, err
+	}
+	taker := w.newTaker(set)
+	w.share = taker.remaining()
+	o.Progress.Start(w.share)
+
+	background, stop := context.WithCancel(ctx)
+	go w.renewer.run(background)
+	reporter := telemetry.Reporter{Counters: o.Counters, Progress: o.Progress, Log: o.Log,
+		Pools: telemetry.Pools{Decoders: o.Decoders, Lanes: o.Sessions}, Limit: w.limit}
+	go reporter.Run(background)
+	err = w.scoreChunks(ctx, taker)
+	stop()
+	o.Progress.Finish(time.Since(start))
+	if err == nil {
+		done, err = w.judge(ctx)
+	}
+	err = w.halt.cause(ctx, err)
+
+	if err != nil {
+		// Others learn what became of this worker even if ctx has ended.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+	}
+	if !done {
+		w.renewer.releaseAll(ctx)
+	}
+	if sumErr := output.WriteSummary(ctx, o.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
+		err = sumErr
+	}
+	return done, err
+}
+
+func (w *worker) newTaker(done *output.Set) *taker {
+	o := &w.opt
+	t := &taker{
+		out: o.Out, format: w.job.Format, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
+		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, finisher: w.finisher,
+		progress: o.Progress, log: o.Log, hook: o.hook,
+		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
+	}
+	t.next, t.shareEnd = w.chunks.Share(o.World.Rank, o.World.Size)
+	return t
+}
+
+// judge reports whether the job is done, and returns why this worker ended if it
+// is not.
+func (w *worker) judge(ctx context.Context) (bool, error) {
+	set, err := output.Done(ctx, w.opt.Out, w.chunks, w.job.Format)
+	if err != nil || set.All() {
+		return err == nil, err
+	}
+	if reason := w.halt.err(); reason != nil {
+		return false, fmt.Errorf("%w (%d of %d chunks are committed)", reason, set.Count(), w.chunks.Count())
+	}
+	missing := w.chunks.Count() - set.Count()
+	if w.opt.Static {
+		w.opt.Log.Info().Int("missing", missing).
+			Msg("the share of this rank is done; waiting for chunks of others")
+		return false, nil
+	}
+	return false, fmt.Errorf("%w: %d of %d parts vanished while the job ran", output.ErrIncomplete, missing, w.chunks.Count())
+}
+
+func (w *worker) summary(started time.Time, took time.Duration, end error) output.WorkerSummary {
+	c := w.opt.Counters.Snapshot()
+	s := output.WorkerSummary{
+		Worker: w.me, Device: w.engine.Device(), Batch: w.job.Batch, Decoding: preprocess.Decoding,
+		Started: started, Seconds: took.Seconds(),
+		Share: w.share, Statuses: w.statuses,
+		Chunks: int(c.Chunks), Stolen: int(c.Stolen), Lost: int(c.Lost),
+		Storage: w.storage(), End: "done", Versions: w.opt.Versions,
+	}
+	for _, n := range w.statuses {
+		s.Images += n
+	}
+	switch {
+	case errors.Is(end, ErrStopped), errors.Is(end, ErrPaused):
+		s.End = "stopped"
+	case end != nil:
+		s.End = "failed"
+	}
+	return s
+}
+
+// storage returns the statistics of this worker's stores, those that keep any.
+func (w *worker) storage() map[string]output.Storage {
+	all := map[string]output.Storage{}
+	for what, st := range map[string]store.Store{"images": w.opt.Images, "out": w.opt.Out} {
+		if s, ok := store.StatsOf(st); ok {
+			all[what] = output.Storage{Calls: s.Calls, Retries: s.Retries, Throttled: s.Throttled,
+				Stalls: s.Stalls, PausedSeconds: s.Paused.Seconds()}
+		}
+	}
+	return all
+}
