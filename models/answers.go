@@ -44,6 +44,7 @@ type Answers struct {
 	Mean        []float32          `yaml:"mean,omitempty,flow"`
 	Std         []float32          `yaml:"std,omitempty,flow"`
 	Orientation *Orientation       `yaml:"orientation,omitempty"`
+	Task        *string            `yaml:"task,omitempty"`
 	Output      *Activation        `yaml:"output,omitempty"`
 	Labels      []string           `yaml:"labels,omitempty"`
 	// LabelsPath is a file of labels, which is read once the number of classes is
@@ -104,7 +105,13 @@ func answersOf(c *Contract) Answers {
 	a := Answers{
 		Name: c.Name, Layout: layoutNames[p.Layout], OutputName: c.OutputName, Width: &p.Width, Height: &p.Height,
 		Resize: &p.Resize, Fit: &p.Fit, BGR: &p.BGR, Scale: &scale, Mean: p.Mean, Std: p.Std,
-		Orientation: &orientation, Output: &c.Output, Labels: c.Labels,
+		Orientation: &orientation, Labels: c.Labels,
+	}
+	if c.Task != "" {
+		a.Task = &c.Task
+	}
+	if c.Output != "" {
+		a.Output = &c.Output
 	}
 	if p.ResizeTo != 0 {
 		a.ResizeTo = &p.ResizeTo

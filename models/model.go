@@ -142,7 +142,9 @@ func (m *Model) complete(f *onnxfile.File, o OpenOptions) error {
 	if err := m.Contract.Validate(); err != nil {
 		return err
 	}
-	m.Contract.Labels = m.Contract.classNames()
+	if m.Contract.Classifies() {
+		m.Contract.Labels = m.Contract.classNames()
+	}
 	if err := m.checkGraph(); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (m *Model) openQuestions(a *merged) []question {
 	ask(m.DType == preprocess.Float32 && a.Scale == nil && a.Mean == nil && a.Std == nil,
 		"which range do its pixels have? value = (pixel*scale - mean) / std, where pixels are 0 to 255",
 		"--scale 1 (as they are), --scale 1/255 (0 to 1), and --mean R,G,B --std R,G,B")
-	if a.Output == nil {
+	if a.Output == nil && (a.Task == nil || *a.Task == Classify) {
 		open = append(open, m.ending.question())
 	}
 	ask(m.Contract.Classes == 0, "how many classes are there? Its graph does not say", "--labels FILE, with a label for each")

@@ -68,8 +68,13 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 		return fmt.Errorf("its input takes bytes, pixels of 0 to 255 as they are, and scales them itself: leave out scale, mean and std (%s)",
 			cmp.Or(a.from["scale"], a.from["mean"], a.from["std"]))
 	}
-	m.Contract.Output = *a.Output
-	if m.Contract.Classes == 1 && len(m.Contract.Labels) == 0 {
+	if a.Task != nil {
+		m.Contract.Task = *a.Task
+	}
+	if a.Output != nil {
+		m.Contract.Output = *a.Output
+	}
+	if m.Contract.Classifies() && m.Contract.Classes == 1 && len(m.Contract.Labels) == 0 {
 		m.Conflicts = append(m.Conflicts, "there are no labels, so every image has the label 0, whatever its score:"+
 			" --labels FILE takes one, that of the score, or two, those of 0 and of 1")
 	}
@@ -207,7 +212,7 @@ func (m *Model) apply(a *merged) {
 	if a.Orientation != nil {
 		p.IgnoreOrientation = *a.Orientation == Stored
 	}
-	c.Output, c.Labels = *a.Output, a.Labels
+	c.Labels = a.Labels
 	c.OutputName = ""
 	if m.outputs > 1 {
 		c.OutputName = m.OutputName

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/labels"
@@ -63,11 +62,11 @@ func (c Contract) Validate() error {
 		return fmt.Errorf("contract: %w", err)
 	}
 	switch {
-	case !slices.Contains(Activations(), string(c.Output)):
+	case !slices.Contains(Activations(), string(c.Output)) && (c.Output != "" || c.Classifies()):
 		return fmt.Errorf("contract: output %q is none of %s", c.Output, strings.Join(Activations(), ", "))
 	case c.Classes < 1 || c.Classes > maxClasses:
 		return fmt.Errorf("contract: %d classes are not within 1..%d", c.Classes, maxClasses)
-	case c.Classes == 1 && !c.independent():
+	case c.Classifies() && c.Classes == 1 && !c.independent():
 		return fmt.Errorf("contract: %s of one class are 1 for every image; one score is %s (raw: a sigmoid is applied) or %s (from 0 to 1 as it is)",
 			c.Output, Sigmoid, Independent)
 	case len(c.Labels) > 0 && len(c.Labels) != c.Labelled():
@@ -91,7 +90,7 @@ func (c Contract) classNames() []string {
 	}
 	names := make([]string, c.Classes)
 	for i := range names {
-		names[i] = strconv.Itoa(i)
+		names[i] = c.Label(i)
 	}
 	return names
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // contractFlags answer what the file of a model does not say about itself.
@@ -155,6 +156,9 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 	}
 	if err != nil {
 		return nil, config(err)
+	}
+	if _, err := row.ForContract(&m.Contract); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Path, err)
 	}
 	return m, nil
 }

@@ -101,7 +101,11 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 
 func printContract(w io.Writer, c *models.Contract) {
 	p := c.Preprocess
-	fmt.Fprintf(w, "contract\t%s: %dx%d pixels, %s %s, %d classes, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, c.Classes, c.Output)
+	out := fmt.Sprintf("%d classes, %s", c.Classes, c.Output)
+	if !c.Classifies() {
+		out = fmt.Sprintf("%d numbers per image, task %s", c.Classes, c.Task)
+	}
+	fmt.Fprintf(w, "contract\t%s: %dx%d pixels, %s %s, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, out)
 	fit := string(p.Fit)
 	if p.ResizeTo > 0 {
 		fit += fmt.Sprintf(" from a shortest side of %d", p.ResizeTo)
