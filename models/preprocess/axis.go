@@ -10,15 +10,15 @@ import (
 	"unsafe"
 )
 
-// An axisKey is all that an axis depends on, given its policy: the window of n
-// outputs from offset on, when inputs pixels from start on are resized to
-// outputs. A flipped axis has the taps of the upright image, mirrored.
+// An axisKey is all that an axis depends on, given its policy: inputs pixels,
+// beginning at start, are resized to outputs pixels, of which the window has n,
+// beginning at offset. A flipped axis has the taps of the upright image, mirrored.
 type axisKey struct {
 	start, inputs, outputs, offset, n int
 	flip                              bool
 }
 
-// upright is the index in the upright image of output i of the window.
+// upright returns the index in the upright image of output i of the window.
 func (k axisKey) upright(i int) int {
 	if k.flip {
 		return k.outputs - 1 - (k.offset + i)
@@ -26,16 +26,16 @@ func (k axisKey) upright(i int) int {
 	return k.offset + i
 }
 
-// An axes keeps the axes of the last sizes, since the images of one collection
-// have few.
+// An axes keeps the axes of the last sizes: the images of one collection have few
+// different sizes.
 type axes struct {
-	inDigits bool // the kernels want a filter's weights in digits too
+	inDigits bool // the kernels need a filter's weights as digits too
 
-	kept [16]axis
-	next int // of kept, to be given up; the first is for large ones
+	kept [16]axis // the first is for large axes
+	next int      // index in kept of the one that was replaced last
 }
 
-// largeAxis inputs or outputs make tables of which one is enough.
+// largeAxis inputs or outputs make a large axis. Of their tables only one is kept.
 const largeAxis = 4096
 
 func (s *axes) get(p policy, key axisKey) *C.bs_axis {
@@ -75,8 +75,8 @@ type axis struct {
 	counts buffer[int32]
 }
 
-// set computes the tables for key, with a filter's weights in digits too if
-// those are wanted.
+// set computes the tables for key. inDigits asks for a filter's weights as digits
+// too.
 func (a *axis) set(p policy, key axisKey, inDigits bool) {
 	a.key = axisKey{} // until the tables are whole
 	a.c.n = C.int32_t(key.n)
@@ -115,9 +115,9 @@ func (a *axis) setFilter(p policy, key axisKey) {
 		for t := range w {
 			w[t] = (float64(t+lo) - center + 0.5) / stretch
 		}
-		// What lies beyond the support weighs nothing, and only widens the
-		// window. Zeros within it stay: without them the ends of successive
-		// windows could go back.
+		// Taps beyond the support have a weight of zero, and only widen the
+		// window. Zeros within it stay: without them a window could end before
+		// the one before it does.
 		for len(w) > 1 && w[len(w)-1] >= p.support {
 			w = w[:len(w)-1]
 		}
@@ -141,8 +141,8 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	weights := a.weights.need(whole * taps * 2)
 	clear(weights)
 	for i := range key.n {
-		// A window that would hang over the far edge starts earlier instead,
-		// so that a vector load stays within the row.
+		// A window that would exceed the far edge starts earlier instead, so
+		// that a vector load stays within the row.
 		over := min(max(int(first[i])+taps-key.inputs, 0), int(first[i]), taps-int(counts[i]))
 		first[i] += int32(key.start - over)
 		high := weights[2*i*taps+over:]
@@ -160,7 +160,7 @@ func (a *axis) setFilter(p policy, key axisKey) {
 	a.c.weights = (*C.int16_t)(a.weights.pointer())
 }
 
-// setDigits takes the weights of setFilter apart once more.
+// setDigits splits the weights of setFilter into digits.
 func (a *axis) setDigits() {
 	n, taps := int(a.c.n+3)&^3, int(a.c.taps)
 	weights := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)
@@ -199,8 +199,8 @@ func (a *axis) setPosition(p policy, key axisKey) {
 const mostSteps = 1 << 24
 
 // setNearest adds step after step, as Pillow does (ImagingScaleAffine in
-// Geometry.c): where an output lies between two pixels, the rounding of the
-// sum decides.
+// Geometry.c): where an output is between two pixels, the rounding of the sum
+// decides.
 func (a *axis) setNearest(key axisKey) {
 	first, second, frac := a.first.need(key.n), a.second.need(key.n), a.frac.need(key.n)
 	clear(frac)
@@ -226,11 +226,12 @@ func (a *axis) setNearest(key axisKey) {
 	a.pointLerp()
 }
 
-// setArea counts in parts of a pixel: each input has as many as there are
-// outputs, and each output covers as many as there are inputs. A mirrored axis
-// is its own mirror image.
+// setArea counts in parts of a pixel: each input has as many parts as there are
+// outputs, and each output covers as many parts as there are inputs. A mirrored axis
+// is the same axis.
 func (a *axis) setArea(key axisKey) {
-	// begin is the input in which output i begins, and the parts of it before.
+	// begin returns the input in which output i begins, and how many of its parts
+	// are before that.
 	begin := func(i int) (input, before int) {
 		high, low := bits.Mul64(uint64(key.offset+i), uint64(key.inputs))
 		quo, rem := bits.Div64(high, low, uint64(key.outputs))
@@ -244,7 +245,7 @@ func (a *axis) setArea(key axisKey) {
 	first, cover := a.first.need(key.n), a.cover.need(key.n*taps)
 	for i := range key.n {
 		input, before := begin(i)
-		// A window that would hang over the far edge starts earlier instead.
+		// A window that would exceed the far edge starts earlier instead.
 		lo := min(input, key.inputs-taps)
 		for t := range taps {
 			left := (lo + t - input) * key.outputs
@@ -258,9 +259,9 @@ func (a *axis) setArea(key axisKey) {
 	a.c.cover = (*C.float)(a.cover.pointer())
 }
 
-// areaHalvesToEven tells how OpenCV's INTER_AREA rounds an exact half where it
-// shrinks: to even, but up when it halves both sides. Where it enlarges, halves
-// go up as in every other policy.
+// areaHalvesToEven reports whether OpenCV's INTER_AREA rounds an exact half to even:
+// it does where it shrinks, but not when it halves both sides. Otherwise halves are
+// rounded up, as in every other policy.
 func areaHalvesToEven(width, height int, g geometry) bool {
 	shrinks := width >= g.resizedW && height >= g.resizedH
 	halves := width == 2*g.resizedW && height == 2*g.resizedH

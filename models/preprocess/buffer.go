@@ -8,18 +8,17 @@ import "unsafe"
 const (
 	// A buffer that grew beyond largeBuffer bytes is freed at once after use.
 	largeBuffer = 64 << 20
-	// A smaller one is looked at every bufferWindow uses, and given back when
-	// none of them needed half of it.
+	// A smaller one is freed if none of the last bufferWindow uses needed half of
+	// it.
 	bufferWindow = 64
 )
 
-// A buffer is C memory for n elements that is reused from image to image and
-// shrinks again after an unusually large one. Its content does not survive
-// need.
+// A buffer is C memory that is reused from image to image and shrinks again after an
+// unusually large one. A call of need loses its content.
 type buffer[T int8 | int16 | int32 | uint8 | float32 | float64] struct {
 	p    unsafe.Pointer
-	size int // bytes held
-	most int // bytes needed, largest of the present window
+	size int // bytes allocated
+	most int // bytes needed at most in the current window of uses
 	uses int
 }
 

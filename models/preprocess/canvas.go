@@ -64,7 +64,7 @@ func (c *canvas) settle() {
 	c.work.settle()
 }
 
-// Prepare is that of codec.Canvas. With ScaledDecode, it chooses one of the scales.
+// Prepare implements codec.Canvas. With Spec.ScaledDecode it chooses one of the scales.
 func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.Scale) codec.Pixels {
 	if c.spec.IgnoreOrientation {
 		o = 1
@@ -91,15 +91,15 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	return codec.Pixels{Bytes: px, Pitch: pitch, Width: width, Height: height}
 }
 
-// To rows that its vector stores find aligned, libjpeg-turbo writes past the
-// cache, and what reads the pixels next waits for memory. So no row is: each
-// begins storeSkew bytes after a multiple of storeAlign.
+// To rows that are aligned for its vector stores, libjpeg-turbo writes past the cache,
+// and the resize then waits for memory. So no row is aligned: each begins storeSkew
+// bytes after a multiple of storeAlign.
 const (
 	storeAlign = 32
 	storeSkew  = 8
 )
 
-// unaligned is how far after p a row may begin; less than storeAlign.
+// unaligned returns how many bytes after p the first row begins, below storeAlign.
 func unaligned(p unsafe.Pointer) int {
 	return int((storeSkew - uintptr(p)) % storeAlign)
 }

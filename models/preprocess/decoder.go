@@ -8,20 +8,20 @@ import (
 )
 
 // A Decoder turns encoded images into tensor rows for one Spec. It reuses its
-// memory from image to image, and belongs to one goroutine at a time.
+// memory from image to image. One goroutine at a time may use it.
 type Decoder struct {
 	spec   Spec
 	opt    Options
 	bounds codec.Bounds
-	codecs []codec.Decoder // of each of formats; nil where there is none
+	codecs []codec.Decoder // one for each entry of formats; nil where it is not decoded
 	canvas *canvas
 	closed bool
 
-	injectPanic func() // of tests
+	injectPanic func() // by tests
 }
 
-// NewDecoder returns a Decoder that the caller must Close. The error says which
-// field of spec or opt cannot be used.
+// NewDecoder returns a Decoder, which the caller must Close. The error names the
+// field of spec or opt that is invalid.
 func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 	return d, nil
 }
 
-// Close frees the decoder's memory. It may be called more than once; Decode may
-// not be called after it.
+// Close frees the decoder's memory. It may be called more than once. Decode must not
+// be called after it.
 func (d *Decoder) Close() {
 	if d.closed {
 		return
@@ -59,8 +59,8 @@ func (d *Decoder) Close() {
 	d.canvas.free()
 }
 
-// Decode fills dst, which must be of Spec.RowBytes bytes, with the image
-// encoded in src, which it only reads. Elements have the machine's byte order.
+// Decode fills dst, of Spec.RowBytes bytes, with the image encoded in src, which it
+// only reads. Elements have the machine's byte order.
 //
 // An image that yields no pixels gives a *codec.Failure, and dst is all zero. A panic of
 // a codec is recovered and becomes a Failure too. Any other error is a mistake of the

@@ -1,22 +1,21 @@
 // Package preprocess turns one encoded image into one row of a model's input
-// tensor.
+// tensor. [Decoder.Decode] works in these steps:
 //
-// The way of an image through [Decoder.Decode]:
+//  1. sniff finds the image's format by its first bytes, never by its file name, in
+//     the table of formats: formats.go.
+//  2. The format's codec walks over the container without decoding. It finds the
+//     size, the orientation, and whether the file ends before the picture does. An
+//     image that exceeds [Options] is refused here, before memory is taken for it.
+//  3. The canvas plans the geometry in the orientation in which the pixels are
+//     stored: the part to resize, the size to resize to, the window to keep, and how
+//     to turn the result upright. It computes the weights of both axes, unless one of
+//     the last images had the same, and provides memory for the pixels.
+//  4. The codec decodes into that memory, as RGBX. libjpeg-turbo decodes JPEG, and
+//     image/jpeg where it is not installed; x/image/webp decodes WebP. PNG, GIF and
+//     BMP are decoded as leniently as viewers do, and TIFF as libtiff does.
+//  5. One call into C resizes, turns and packs into the caller's tensor memory.
 //
-//  1. Its signature names the format, never its file name.
-//  2. A walk over the container, without allocation, finds size,
-//     orientation, number of scans, and whether the end is there. Whatever
-//     exceeds [Options] is refused here, before memory is taken.
-//  3. The geometry is planned in the orientation in which the pixels are
-//     stored: part to resize, size to resize to, window to keep, turns to apply
-//     at the end.
-//  4. The weights of both axes are computed, unless one of the last images had
-//     the same.
-//  5. A JPEG goes through libjpeg-turbo: one call into C decodes, resizes,
-//     turns and packs into the caller's tensor memory. PNG, GIF and BMP are
-//     decoded here, leniently as viewers do, and TIFF, as libtiff does. WebP is
-//     decoded by x/image/webp, and JPEG by image/jpeg where libjpeg-turbo is not
-//     installed. All enter the same C kernels as RGBX.
+// A further format is a package next to those of the table, and one line in it.
 //
 // Given the same libjpeg-turbo, and on every set of vector instructions:
 //
@@ -26,24 +25,8 @@
 //     average (TensorFlow finds positions and weights in float32);
 //   - those of area are within one step of OpenCV's, and 0.01 on average.
 //
-// libjpeg-turbo's result is used only if it decoded the whole JPEG without an
-// error or a warning. Otherwise a strict check of the coded data decides, which
-// both JPEG decoders share: whether the picture is whole, and with what reason it
-// fails, depends on its bytes, not on what was decoded before.
-//
-// Where image/jpeg decodes instead, the decoded pixels are within 3 steps of
-// libjpeg-turbo's, and 0.25 on average, and it accepts less:
-//
-//   - unsupported are arithmetic codes; chroma ratios other than 4:4:4, 4:4:0,
-//     4:2:2, 4:2:0, 4:1:1 and 4:1:0; a progressive JPEG that ends in order before
-//     its last scans, which libjpeg smooths; and most scans of one component that
-//     have restart markers or are of unusual sampling;
-//   - corrupt is damage that libjpeg passes over in silence and shows as Pillow
-//     does: in a JPEG that has exactly as many codes as it needs, codes that are
-//     in no table, and coefficients that cannot be.
-//
-// The job's record and _SUCCESS name the decoder.
-//
-// An image that cannot be decoded is a [*Failure] with a stable [Status], the
-// same every time; its row is zero.
+// An image that cannot be decoded gives a [*codec.Failure] with a stable
+// [codec.Status], the same every time. Its row is zero. What package jpeg says about
+// its two decoders matters here: they accept the same JPEGs with few exceptions. The
+// job's record and _SUCCESS name the decoder.
 package preprocess

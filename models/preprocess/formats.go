@@ -107,8 +107,8 @@ var knownExtensions = func() map[string]bool {
 	return m
 }()
 
-// Extensions returns the endings under which pictures are known, whether they
-// are decoded or not: in lower case, with their dot, sorted.
+// Extensions returns the endings of picture files, whether they are decoded or not: in
+// lower case, with their dot, sorted.
 func Extensions() []string {
 	all := make([]string, 0, len(knownExtensions))
 	for e := range knownExtensions {
@@ -118,8 +118,8 @@ func Extensions() []string {
 	return all
 }
 
-// KnownExtension reports whether the file or object called name ends as a
-// picture does, in upper or lower case.
+// KnownExtension reports whether name ends as the name of a picture does, in upper or
+// lower case.
 func KnownExtension(name string) bool { return knownExtensions[strings.ToLower(path.Ext(name))] }
 
 // Decoded returns the names of the formats that are decoded, in the order of the table.

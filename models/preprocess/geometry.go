@@ -7,14 +7,14 @@ import (
 )
 
 // A geometry maps stored pixels to the window of the resized image that the
-// model sees; both sides are in the stored orientation.
+// model sees. Both are in the stored orientation.
 type geometry struct {
 	resizedW, resizedH      int // of all that is kept of the image
 	x, y, w, h              int // the window in it
 	transpose, flipX, flipY bool
 }
 
-// plan works out the geometry of an image of width x height stored pixels.
+// plan returns the geometry of an image of width x height stored pixels.
 func (s Spec) plan(width, height int, o codec.Orientation) geometry {
 	var g geometry
 	g.transpose, g.flipX, g.flipY = o.Turn()
@@ -45,7 +45,8 @@ func (s Spec) plan(width, height int, o codec.Orientation) geometry {
 	return g
 }
 
-// shortestSide is torchvision's Resize(size): the long side is truncated.
+// shortestSide returns the size to which torchvision's Resize(size) resizes: the long
+// side is truncated.
 func shortestSide(width, height, size int) (int, int) {
 	if width <= height {
 		return size, int(float64(size*height) / float64(width))
@@ -53,7 +54,8 @@ func shortestSide(width, height, size int) (int, int) {
 	return int(float64(size*width) / float64(height)), size
 }
 
-// cropOffset is torchvision's CenterCrop: Python rounds half to even.
+// cropOffset returns where torchvision's CenterCrop begins: Python rounds half to
+// even.
 func cropOffset(size, crop int) int {
 	return int(math.RoundToEven(float64(size-crop) / 2))
 }
@@ -66,9 +68,9 @@ func slimShortestSide(width, height, size int) (int, int) {
 	return rint(width), rint(height)
 }
 
-// kept is the part of a side of the source that is resized: where it begins,
-// and how long it is. With CentralFraction it is that of tf.image.central_crop,
-// and as far from one end as from the other, so that no turn changes it.
+// kept returns the part of a side of the source that is resized: where it begins, and
+// how long it is. With CentralFraction it is that of tf.image.central_crop. It is as
+// far from one end as from the other, so that it is the same for a turned image.
 func (s Spec) kept(side int) (start, n int) {
 	if s.Fit == CentralFraction {
 		start = int((float64(side) - float64(float64(side)*s.Fraction)) / 2)

@@ -1,13 +1,13 @@
-// Resize and pack. Every kernel exists once in plain C and, where it pays, once
-// more with AVX2 and with AVX-512; all give the same bits.
+// Resize and pack. Every kernel exists in plain C and, where it is faster, also
+// with AVX2 and with AVX-512. All give the same bits.
 //
 // Pixels are RGBX bytes, so that a vector load needs no gathering; the fourth
-// byte is carried along and dropped by the pack.
+// byte goes through the resize and is dropped by the pack.
 #include "kernel.h"
 
 #include <string.h>
 
-// Every operation rounds, on every machine; GCC's -std=c11 says so already.
+// Every operation rounds, on every machine. GCC's -std=c11 implies this.
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -27,8 +27,8 @@ INLINE size_t padded(size_t n) { return (n + 63) & ~(size_t)63; }
 
 INLINE uint8_t clip8(int32_t v) { return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v; }
 
-// A rows is a stack of source rows, or a ring of them: row r lies at
-// (r - base) & mask. Rows past last are read as last.
+// A rows is an array of source rows, or a ring of them: row r has the index
+// (r - base) & mask. Rows after last are read as last.
 typedef struct {
   const uint8_t *data;
   size_t pitch;
@@ -43,12 +43,13 @@ INLINE const uint8_t *row_at(const rows *s, int32_t r) {
 
 #define BS_HALF (1 << (BS_BITS - 1))
 
-// weight puts tap t of one output together again.
+// weight returns the weight of tap t of one output.
 INLINE int32_t weight(const int16_t *w, int32_t taps, int32_t t) {
   return w[t] * (1 << BS_SPLIT) + w[taps + t];
 }
 
-// used_taps leaves out pairs of taps at the end that weigh nothing.
+// used_taps returns the number of taps without the pairs at the end whose weights
+// are zero.
 INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
   int32_t n = taps;
   while (n > 2 && weight(w, taps, n - 1) == 0 && weight(w, taps, n - 2) == 0)
@@ -56,8 +57,8 @@ INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
   return n;
 }
 
-// HORIZONTAL and VERTICAL write a pass that hands "of" the usual numbers of taps
-// as constants, so that the compiler unrolls the loop over them.
+// HORIZONTAL and VERTICAL define a pass that calls "of" with the usual numbers of
+// taps as constants, so that the compiler unrolls the loop over them.
 #define HORIZONTAL(name, of, attributes)                                       \
   attributes static void name(const uint8_t *const src[4],                     \
                               uint8_t *const dst[4], const bs_axis *ax) {      \
@@ -85,7 +86,7 @@ INLINE int32_t used_taps(const int16_t *w, int32_t taps) {
     }                                                                          \
   }
 
-// Four rows at a time share the loads of the weights.
+// horizontal makes four rows at a time, which share the loads of the weights.
 static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4],
                                const bs_axis *ax) {
   for (int r = 0; r < 4; r++)
@@ -103,7 +104,7 @@ static void horizontal_generic(const uint8_t *const src[4], uint8_t *const dst[4
     }
 }
 
-// n is a multiple of 64.
+// vertical makes one row; n is a multiple of 64.
 static void vertical_generic(const rows *src, const bs_axis *ax, int32_t y,
                              uint8_t *dst, size_t n) {
   const int16_t *w = ax->weights + (size_t)y * ax->taps * 2;
@@ -133,182 +134,13 @@ static void pack_u8_generic(const uint8_t *row, uint8_t *dst, int32_t n, int bgr
   }
 }
 
-// Kernels in float are macros, of which the compiler vectorises one copy for each
-// instruction set.
-typedef float v4f __attribute__((vector_size(16)));
-typedef float v8f __attribute__((vector_size(32)));
-
-INLINE void load_generic(const uint8_t *p, v8f *out) {
-  for (int i = 0; i < 8; i++)
-    (*out)[i] = (float)p[i];
-}
-
-// NORMAL is a value as the model wants it. Most models need no division, and
-// value / 1 is value.
-#define NORMAL(v, scale, mean, std, divide)                                    \
-  ((divide) ? ((v) * (scale) - (mean)) / (std) : (v) * (scale) - (mean))
-
-INLINE int divides(const bs_job *job) {
-  return job->std[0] != 1 || job->std[1] != 1 || job->std[2] != 1;
-}
-
-// PLANES packs a row into three planes.
-#define PLANES(name, type, attributes)                                         \
-  attributes static void name(const bs_job *job, const type *row, float *dst,  \
-                              size_t plane, int32_t n) {                       \
-    const int divide = divides(job);                                           \
-    for (int c = 0; c < 3; c++) {                                              \
-      const int from = job->bgr ? 2 - c : c;                                   \
-      const float scale = job->scale, mean = job->mean[from];                  \
-      const float std = job->std[from];                                        \
-      float *out = dst + plane * (size_t)c;                                    \
-      for (int32_t x = 0; x < n; x++)                                          \
-        out[x] = NORMAL((float)row[x * 4 + from], scale, mean, std, divide);   \
-    }                                                                          \
-  }
+#include "kernel_float.h"
 
 PLANES(planes_of_u8_generic, uint8_t, )
 PLANES(planes_of_f32_generic, float, )
-
-// VALUES makes n values of the bytes of whole pixels, in the same order: means and
-// deviations recur every three vectors.
-#define VALUES(name, floats, load, attributes)                                 \
-  attributes static void name(const bs_job *job, const uint8_t *bytes,         \
-                              float *dst, int32_t n) {                         \
-    enum { LANES = sizeof(floats) / sizeof(float) };                           \
-    const int divide = divides(job);                                           \
-    const float scale = job->scale;                                            \
-    floats mean[3], std[3];                                                    \
-    for (int i = 0; i < 3 * LANES; i++) {                                      \
-      const int from = job->bgr ? 2 - i % 3 : i % 3;                           \
-      mean[i / LANES][i % LANES] = job->mean[from];                            \
-      std[i / LANES][i % LANES] = job->std[from];                              \
-    }                                                                          \
-    int32_t x = 0;                                                             \
-    for (; x + 3 * LANES <= n; x += 3 * LANES)                                 \
-      for (int i = 0; i < 3; i++) {                                            \
-        floats v;                                                              \
-        load(bytes + x + i * LANES, &v);                                       \
-        v = NORMAL(v, scale, mean[i], std[i], divide);                         \
-        memcpy(dst + x + i * LANES, &v, sizeof v);                             \
-      }                                                                        \
-    for (; x < n; x++) {                                                       \
-      const int from = job->bgr ? 2 - x % 3 : x % 3;                           \
-      dst[x] = NORMAL((float)bytes[x], scale, job->mean[from],                 \
-                      job->std[from], divide);                                 \
-    }                                                                          \
-  }
-
 VALUES(values_generic, v8f, load_generic, )
-
-// PIXELS_OF_F32 packs a row of floats, pixel by pixel. All but the last are
-// stored with a fourth float, which the next pixel overwrites.
-#define PIXELS_OF_F32(name, attributes)                                        \
-  attributes static void name(const bs_job *job, const float *row, float *dst, \
-                              int32_t n) {                                     \
-    const int divide = divides(job), r = job->bgr ? 2 : 0, b = 2 - r;          \
-    const v4f mean = {job->mean[r], job->mean[1], job->mean[b], 0};            \
-    const v4f std = {job->std[r], job->std[1], job->std[b], 1};                \
-    const float scale = job->scale;                                            \
-    for (int32_t x = 0; x < n; x++) {                                          \
-      v4f v;                                                                   \
-      memcpy(&v, row + (size_t)x * 4, sizeof v);                               \
-      if (job->bgr)                                                            \
-        v = (v4f){v[2], v[1], v[0], v[3]};                                     \
-      v = NORMAL(v, scale, mean, std, divide);                                 \
-      memcpy(dst + (size_t)x * 3, &v, x + 1 < n ? 16 : 12);                    \
-    }                                                                          \
-  }
-
 PIXELS_OF_F32(pixels_of_f32_generic, )
-
-INLINE v4f pixel_generic(const uint8_t *p) {
-  return (v4f){(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
-}
-
-// v is in [0, 255], so that truncation rounds half up.
-INLINE void bytes_generic(v4f v, uint8_t *out) {
-  for (int c = 0; c < 4; c++)
-    out[c] = (uint8_t)(v[c] + 0.5f);
-}
-
-// TensorFlow's bilinear lerp, in float: along x in both rows, then along y. It
-// makes the outputs of row y from column x on.
-#define LERP_ROW(name, pixel, bytes, attributes)                               \
-  attributes static void name(const bs_job *job, int32_t y, int32_t x,         \
-                              uint8_t *out) {                                  \
-    const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;           \
-    const uint8_t *bottom = job->pixels + job->v.second[y] * job->pitch;       \
-    const float fy = job->v.frac[y];                                           \
-    for (; x < job->h.n; x++) {                                                \
-      const size_t l = (size_t)job->h.first[x] * 4;                            \
-      const size_t r = (size_t)job->h.second[x] * 4;                           \
-      const float fx = job->h.frac[x];                                         \
-      const v4f tl = pixel(top + l), bl = pixel(bottom + l);                   \
-      const v4f t = tl + (pixel(top + r) - tl) * fx;                           \
-      const v4f b = bl + (pixel(bottom + r) - bl) * fx;                        \
-      const v4f v = t + (b - t) * fy;                                          \
-      if (job->f32)                                                            \
-        memcpy(out + (size_t)x * 16, &v, 16);                                  \
-      else                                                                     \
-        bytes(v, out + (size_t)x * 4);                                         \
-    }                                                                          \
-  }
-
 LERP_ROW(lerp_generic, pixel_generic, bytes_generic, )
-
-// A float of this size and more has no room for a fraction.
-#define WHOLE 12582912.0f
-
-// Weighted means in float: along y for all columns, into mid, then along x. A
-// step takes four vectors of values, which may exceed the last column by less than
-// BS_TAIL. floats is a vector type, and load fills one.
-#define AREA_ROW(name, floats, load, bytes, attributes)                        \
-  attributes static void name(const bs_job *job, int32_t y, float *mid,        \
-                              uint8_t *out) {                                  \
-    enum { LANES = sizeof(floats) / sizeof(float) };                           \
-    const bs_axis *h = &job->h, *v = &job->v;                                  \
-    const float *wv = v->cover + (size_t)y * v->taps;                          \
-    const uint8_t *top = job->pixels + v->first[y] * job->pitch;               \
-    const size_t end = (size_t)(h->first[h->n - 1] + h->taps) * 4;             \
-    for (size_t x = (size_t)h->first[0] * 4; x < end; x += 4 * LANES) {        \
-      floats a = {0}, b = {0}, c = {0}, d = {0}, f;                            \
-      const uint8_t *p = top + x;                                              \
-      for (int32_t t = 0; t < v->taps; t++, p += job->pitch) {                 \
-        load(p, &f);                                                           \
-        a += f * wv[t];                                                        \
-        load(p + LANES, &f);                                                   \
-        b += f * wv[t];                                                        \
-        load(p + 2 * LANES, &f);                                               \
-        c += f * wv[t];                                                        \
-        load(p + 3 * LANES, &f);                                               \
-        d += f * wv[t];                                                        \
-      }                                                                        \
-      memcpy(mid + x, &a, sizeof a);                                           \
-      memcpy(mid + x + LANES, &b, sizeof b);                                   \
-      memcpy(mid + x + 2 * LANES, &c, sizeof c);                               \
-      memcpy(mid + x + 3 * LANES, &d, sizeof d);                               \
-    }                                                                          \
-    const float *wh = h->cover;                                                \
-    const int32_t *first = h->first, n = h->n, taps = h->taps;                 \
-    const int32_t half_even = job->half_even, f32 = job->f32;                  \
-    for (int32_t i = 0; i < n; i++, wh += taps) {                              \
-      const float *p = mid + (size_t)first[i] * 4;                             \
-      v4f sum = {0};                                                           \
-      for (int32_t t = 0; t < taps; t++) {                                     \
-        v4f four;                                                              \
-        memcpy(&four, p + t * 4, 16);                                          \
-        sum += four * wh[t];                                                   \
-      }                                                                        \
-      if (half_even)                                                           \
-        sum = (sum + WHOLE) - WHOLE;                                           \
-      if (f32)                                                                 \
-        memcpy(out + (size_t)i * 16, &sum, 16);                                \
-      else                                                                     \
-        bytes(sum, out + (size_t)i * 4);                                       \
-    }                                                                          \
-  }
-
 AREA_ROW(area_generic, v8f, load_generic, bytes_generic, )
 
 #ifdef BS_X86
@@ -359,7 +191,7 @@ TARGET_AVX2 static void pack_u8_avx2(const uint8_t *row, uint8_t *dst, int32_t n
       bgr ? _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1)
           : _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
   int32_t x = 0;
-  // Each store is 4 bytes longer than its pixels: six must be left.
+  // Each store is 4 bytes longer than its pixels, so there must be six left.
   for (; x + 6 <= n; x += 4)
     _mm_storeu_si128(
         (__m128i *)(dst + x * 3),
@@ -397,7 +229,7 @@ static const kernels avx512 = {
     pixels_of_f32_avx2, planes_of_u8_avx2, planes_of_f32_avx2};
 
 static int has_avx2(void) { return __builtin_cpu_supports("avx2"); }
-// VBMI is not used: a machine that lacks it lowers its clock for AVX-512.
+// VBMI is not used. A machine without it is one that lowers its clock for AVX-512.
 static int has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") &&
          __builtin_cpu_supports("avx512vbmi") &&
@@ -427,8 +259,8 @@ static const kernels *pick(const bs_job *job) {
   return &generic;
 }
 
-// The window before packing has 4 bytes a pixel, or 4 floats where the policy
-// keeps fractions.
+// pixel_size returns the bytes of a pixel of the window before packing: 4 bytes, or
+// 4 floats where the policy keeps fractions.
 INLINE size_t pixel_size(const bs_job *job) {
   return job->method != BS_FILTER && job->f32 ? 16 : 4;
 }
@@ -437,7 +269,7 @@ INLINE int upright(const bs_job *job) {
   return !job->transpose && !job->flip_x && !job->flip_y;
 }
 
-// ring_rows is how many rows of the horizontal pass are kept: those of one
+// ring_rows returns how many rows of the horizontal pass are kept: those of one
 // output and a group of four, rounded up to a power of two.
 INLINE size_t ring_rows(const bs_job *job) {
   size_t n = 8;
@@ -490,8 +322,8 @@ static void pack_row(const bs_job *job, const kernels *k, const uint8_t *row,
     }
 }
 
-// A sink takes the window's rows in order: it packs them at once, or keeps them
-// until they can be turned.
+// A sink takes the window's rows in order. It packs them at once, or keeps them
+// until they can be turned upright.
 typedef struct {
   const bs_job *job;
   const kernels *k;
@@ -508,8 +340,8 @@ INLINE void sink_done(const sink *s, int32_t y) {
     pack_row(s->job, s->k, s->rows, s->dst, y, s->job->h.n, s->job->v.n);
 }
 
-// resize_rows does the horizontal pass first, as Pillow does, just ahead of the
-// vertical pass, so that what lies between stays in the cache.
+// resize_rows does the horizontal pass first, as Pillow does. It stays just ahead of
+// the vertical pass, so that the rows between them stay in the cache.
 static void resize_rows(const bs_job *job, const sink *out) {
   const size_t pitch = padded((size_t)job->h.n * 4);
   rows mid = {job->work, pitch, job->v.first[0], (int32_t)ring_rows(job) - 1,
@@ -534,7 +366,7 @@ static void resize_rows(const bs_job *job, const sink *out) {
   }
 }
 
-// resize_columns is resize_rows for a source that lies on its side: the pass
+// resize_columns is resize_rows for a source that is stored on its side: the pass
 // that is horizontal in the upright image still comes first.
 static void resize_columns(const bs_job *job, const sink *out) {
   const size_t width = padded((size_t)job->width * 4), pitch = width + BS_TAIL;
@@ -553,8 +385,8 @@ static void resize_columns(const bs_job *job, const sink *out) {
   }
 }
 
-// turn_line gathers row y of the upright window. size is pixel_size, a constant
-// in each copy.
+// turn_line copies row y of the upright window into line. size is pixel_size, a
+// constant in each inlined copy.
 INLINE void turn_line(const sink *s, int32_t y, int32_t width, uint8_t *line,
                       const size_t size) {
   const bs_job *job = s->job;
@@ -573,7 +405,7 @@ INLINE void turn_line(const sink *s, int32_t y, int32_t width, uint8_t *line,
     memcpy(line + (size_t)x * size, s->rows + at, size);
 }
 
-// turn packs the kept window rows in the upright order.
+// turn packs the rows that the sink kept, upright.
 static void turn(const sink *s) {
   const bs_job *job = s->job;
   const int32_t sw = job->h.n, sh = job->v.n;

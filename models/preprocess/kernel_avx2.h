@@ -11,15 +11,16 @@ TARGET INLINE __m256i joined_avx2(__m256i low, __m256i high) {
   _mm256_inserti128_si256(_mm256_castsi128_si256(load((const __m128i *)(p))),  \
                           load((const __m128i *)(q)), 1)
 
-// two_rows_avx2 makes two outputs, a half each, of the rows p and q, of which the
-// taps begin at bytes a and b: words that are to be clipped. Of every tap the
-// pixels are widened once, then multiplied by the low and by the high part of its
-// weight. More rows at once would need more registers than there are.
+// two_rows_avx2 makes two outputs of each of the rows p and q, whose taps begin at
+// bytes a and b: the first outputs in one half of the vector, the second ones in the
+// other, as words that are still to be clipped. The pixels of a tap are widened once,
+// then multiplied by the low and by the high part of its weight. More rows at once
+// would need more registers than there are.
 TARGET INLINE __m256i two_rows_avx2(const uint8_t *p, const uint8_t *q, size_t a,
                                     size_t b, const int16_t *w,
                                     const int32_t taps) {
-  // Of four pixels the first two, and the last two, become r r g g b b x x of
-  // 16 bits: what madd wants beside a pair of weights.
+  // The first two of four pixels, and the last two, become r r g g b b x x of
+  // 16 bits, which madd multiplies by a pair of weights.
   const __m256i first_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
       0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
   const __m256i last_two = _mm256_broadcastsi128_si256(_mm_setr_epi8(
@@ -79,8 +80,8 @@ TARGET INLINE void horizontal_of_avx2(const uint8_t *const src[4],
 
 HORIZONTAL(horizontal_avx2, horizontal_of_avx2, TARGET)
 
-// taps are used_taps. What does not change along the row is in locals, which no
-// store can alias.
+// taps is used_taps. What does not change along the row is in local variables,
+// which no store can alias.
 TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t y,
                                     uint8_t *dst, size_t n, const int32_t taps) {
   const __m256i half = _mm256_set1_epi32(BS_HALF), zero = _mm256_setzero_si256();
@@ -125,8 +126,8 @@ TARGET INLINE void vertical_of_avx2(const rows *src, const bs_axis *ax, int32_t 
 
 VERTICAL(vertical_avx2, vertical_of_avx2, TARGET)
 
-// lerp_avx2 takes the four pixels of two outputs from one vector, as long as
-// they lie close enough to each other.
+// lerp_avx2 takes the four pixels of two outputs from one vector, as long as they
+// are close enough to each other.
 TARGET static void lerp_avx2(const bs_job *job, int32_t y, int32_t x, uint8_t *out) {
   const int32_t *first = job->h.first, *second = job->h.second;
   const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;

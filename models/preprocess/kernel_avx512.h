@@ -6,9 +6,8 @@ TARGET INLINE __m512i joined_avx512(__m512i low, __m512i high) {
   return _mm512_add_epi32(low, _mm512_slli_epi32(high, BS_SPLIT));
 }
 
-// Four outputs of one row share a vector, a quarter each. A step takes four taps
-// of each, with one multiplication for each digit of their weights.
-// taps is ax->taps.
+// Four outputs of one row share a vector, a quarter each. A step takes four taps of
+// each, with one multiplication for each digit of their weights. taps is ax->taps.
 TARGET INLINE void horizontal_of_avx512(const uint8_t *const src[4],
                                         uint8_t *const dst[4], const bs_axis *ax,
                                         const int32_t taps) {
@@ -69,8 +68,8 @@ TARGET INLINE void horizontal_of_avx512(const uint8_t *const src[4],
 
 HORIZONTAL(horizontal_avx512, horizontal_of_avx512, TARGET)
 
-// taps are used_taps. What does not change along the row is in locals, which no
-// store can alias.
+// taps is used_taps. What does not change along the row is in local variables,
+// which no store can alias.
 TARGET INLINE void vertical_of_avx512(const rows *src, const bs_axis *ax, int32_t y,
                                       uint8_t *dst, size_t n, const int32_t taps) {
   const __m512i half = _mm512_set1_epi32(BS_HALF), zero = _mm512_setzero_si512();
@@ -114,7 +113,7 @@ TARGET INLINE void vertical_of_avx512(const rows *src, const bs_axis *ax, int32_
 
 VERTICAL(vertical_avx512, vertical_of_avx512, TARGET)
 
-// lerp_avx512 is lerp_avx2 for four outputs at once.
+// lerp_avx512 is lerp_avx2 for four outputs at a time.
 TARGET static void lerp_avx512(const bs_job *job, int32_t y, int32_t x, uint8_t *out) {
   const int32_t *first = job->h.first, *second = job->h.second;
   const uint8_t *top = job->pixels + job->v.first[y] * job->pitch;

@@ -9,13 +9,13 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// brands returns the major brand of an ISO base media file and all that it is
-// compatible with, the major one first; "" for any other file.
+// brands returns the major brand of an ISO base media file, and all brands that it is
+// compatible with, the major one first. It returns "" for any other file.
 func brands(src []byte) (major string, all []string) {
 	if !codec.HasSignature(src, "....ftyp....") {
 		return "", nil
 	}
-	const most = 64 // brands that are looked at; files have fewer than ten
+	const most = 64 // brands that are read; files have fewer than ten
 	end := min(int64(binary.BigEndian.Uint32(src)), int64(len(src)), 16+4*most)
 	major = string(src[8:12])
 	all = []string{major}
@@ -25,8 +25,8 @@ func brands(src []byte) (major string, all []string) {
 	return major, all
 }
 
-// Brands of HEIF. A file of a general brand names a coded one among those that it
-// is compatible with.
+// Brands of HEIF. A file of a general brand names the coded one among those that it is
+// compatible with.
 var (
 	brandsHEIC = strings.Fields("heic heix heim heis hevc hevx hevm hevs")
 	brandsAVIF = strings.Fields("avif avis avio MA1A MA1B")
@@ -38,8 +38,8 @@ func isHEIC(src []byte) bool { return heif(src) == "HEIC" }
 func isAVIF(src []byte) bool { return heif(src) == "AVIF" }
 func isHEIF(src []byte) bool { return heif(src) == "HEIF" }
 
-// heif names the kind of HEIF that the brands say src is, the major brand before
-// the others; "" when it is none.
+// heif returns the kind of HEIF that src is by its brands, the major brand before the
+// others, or "" for any other file.
 func heif(src []byte) string {
 	major, all := brands(src)
 	if major == "" {
@@ -66,7 +66,7 @@ func heif(src []byte) string {
 
 func isDICOM(src []byte) bool { return len(src) >= 132 && string(src[128:132]) == "DICM" }
 
-// isCUR looks at the first of a cursor's images; zeros and a few odd bytes are
+// isCUR checks the first of a cursor's images, since the signature, mostly zeros, is
 // common in other files.
 func isCUR(src []byte) bool {
 	return len(src) >= 22 && src[9] == 0 && binary.LittleEndian.Uint16(src[4:]) > 0 && binary.LittleEndian.Uint32(src[14:]) > 0
@@ -100,8 +100,8 @@ func isSGI(src []byte) bool {
 
 func isXBM(src []byte) bool { return bytes.Contains(src[:min(len(src), 256)], []byte("_width ")) }
 
-// isTGA looks for the footer that version 2 has, and otherwise for a header of
-// which every field makes sense.
+// isTGA reports whether src has the footer of version 2, or a header of which every
+// field is plausible.
 func isTGA(src []byte) bool {
 	const header = 18
 	if len(src) <= header {

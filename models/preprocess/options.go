@@ -4,18 +4,18 @@ import "fmt"
 
 // Defaults of [Options].
 const (
-	// DefaultMaxPixels is where Pillow takes an image for a decompression bomb.
-	// The decoder takes 4 bytes a pixel, and up to 6 more for a progressive JPEG
-	// or up to 8 more for TIFF and WebP.
+	// DefaultMaxPixels is the size above which Pillow refuses an image as a
+	// decompression bomb. The decoder takes 4 bytes a pixel, up to 6 more for a
+	// progressive JPEG, and up to 8 more for TIFF and WebP.
 	DefaultMaxPixels = 178_956_970
 	// DefaultMaxScans is several times what any encoder writes.
 	DefaultMaxScans = 100
-	// leastMaxBytes is the least that the default of MaxBytes is.
+	// leastMaxBytes is the minimum of the default of MaxBytes.
 	leastMaxBytes = 256 << 20
 )
 
-// Options bound what one image may cost. They decide which images fail as
-// too_large, and nothing else about the pixels.
+// Options bound what one image may cost. They decide which images fail as too_large,
+// and change no pixels.
 type Options struct {
 	// MaxPixels bounds the width times the height that an image's header
 	// declares; 0 means DefaultMaxPixels. A side of more than 1,048,576 pixels is
@@ -30,8 +30,8 @@ type Options struct {
 	ForcePortable bool
 }
 
-// Decoding numbers what the decoders make of the same bytes. It grows when rows
-// change: when a picture that was refused is decoded, or decoded otherwise.
+// Decoding is the version of the decoders' results. It grows when rows change: when a
+// picture that was refused is decoded, or when one is decoded to other pixels.
 const Decoding = 2
 
 // DefaultMaxBytes is the default of MaxBytes for a MaxPixels: 9 bytes a pixel, so

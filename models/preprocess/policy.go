@@ -19,7 +19,7 @@ type policy struct {
 	filter  func(x []float64)
 	support float64
 
-	// position is where output i of outputs lies on an axis of inputs.
+	// position returns where output i of outputs is on an axis of inputs.
 	position func(i, inputs, outputs int) float64
 
 	nearest bool
@@ -39,7 +39,7 @@ var policies = map[Resize]policy{
 	Area: {area: true},
 }
 
-// method is what the kernels find in an axis of p.
+// method returns how the kernels read an axis of p.
 func (p policy) method() C.int32_t {
 	switch {
 	case p.filter != nil:
@@ -50,8 +50,8 @@ func (p policy) method() C.int32_t {
 	return C.BS_LERP
 }
 
-// triangles and those below are loops, since a call for each weight would take
-// longer than the weight.
+// triangles and the functions below it are loops, since a call for each weight would
+// take longer than the weight.
 func triangles(x []float64) {
 	for i, v := range x {
 		x[i] = max(0, 1-math.Abs(v))
@@ -97,17 +97,17 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// halfPixel takes pixels for areas, whose middle is at a half.
+// halfPixel treats pixels as areas, whose middle is at a half.
 func halfPixel(i, inputs, outputs int) float64 {
 	return (float64(i)+0.5)*(float64(inputs)/float64(outputs)) - 0.5
 }
 
-// asymmetric lets the first pixels coincide and not the last.
+// asymmetric lets the first pixels coincide, but not the last.
 func asymmetric(i, inputs, outputs int) float64 {
 	return float64(i) * (float64(inputs) / float64(outputs))
 }
 
-// alignCorners lets the first pixels coincide and the last.
+// alignCorners lets the first pixels coincide, and the last.
 func alignCorners(i, inputs, outputs int) float64 {
 	if outputs == 1 {
 		return 0

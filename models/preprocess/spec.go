@@ -36,8 +36,8 @@ const (
 	// fractions for Float32, and round half up for Uint8.
 	TFBilinear Resize = "tf-bilinear"
 	// TFBilinearLegacy is tf.compat.v1.image.resize_bilinear with neither
-	// half-pixel centres nor aligned corners: output i lies at i*inputs/outputs.
-	// It is what tf-slim's models were trained with.
+	// half-pixel centres nor aligned corners: output i is at i*inputs/outputs.
+	// tf-slim's models were trained with it.
 	TFBilinearLegacy Resize = "tf-bilinear-legacy"
 	// TFBilinearAlignCorners is tf.image.resizeBilinear(alignCorners=true).
 	TFBilinearAlignCorners Resize = "tf-bilinear-align-corners"
@@ -64,8 +64,8 @@ const (
 	CentralFraction Fit = "central-fraction"
 )
 
-// Spec is all that decides the tensor row of an image, given its bytes. It is
-// part of a model's contract, and its JSON form is what digests are taken of.
+// Spec is all that decides the tensor row of an image, given its bytes. It is part of
+// a model's contract. Digests are taken of its JSON form.
 type Spec struct {
 	Width  int    `json:"width"`
 	Height int    `json:"height"`
@@ -81,12 +81,12 @@ type Spec struct {
 	// Fraction is the part of each side that is kept, above 0 and at most 1;
 	// CentralFraction only.
 	Fraction float64 `json:"fraction,omitempty"`
-	// IgnoreOrientation leaves EXIF orientation unapplied. By default pixels
-	// are turned upright.
+	// IgnoreOrientation keeps the pixels as they are stored. By default they are
+	// turned upright.
 	IgnoreOrientation bool `json:"ignore_orientation,omitempty"`
 	// ScaledDecode lets the JPEG decoder shrink to a half, a quarter or an
-	// eighth by DCT scaling, never below the target size. It changes pixels, so
-	// it is part of the Spec.
+	// eighth by DCT scaling, never below the target size. It changes pixels, and is
+	// therefore part of the Spec.
 	ScaledDecode bool `json:"scaled_decode,omitempty"`
 	// Scale, Mean and Std apply to Float32 only, per RGB channel, before any
 	// swap: value = (pixel*Scale - Mean[c]) / Std[c]. A zero Scale means 1;
@@ -96,7 +96,7 @@ type Spec struct {
 	Std   []float32 `json:"std,omitempty"`
 }
 
-// RowBytes is the size of one image in the tensor, in bytes.
+// RowBytes returns the size of one image in the tensor, in bytes.
 func (s Spec) RowBytes() int {
 	n := s.Width * s.Height * 3
 	if s.DType == Float32 {

@@ -11,8 +11,8 @@ import (
 // maxSide bounds the sides of a Spec, so that RowBytes cannot overflow.
 const maxSide = 1 << 14
 
-// Validate says which field of s makes no sense, and why. It returns nil for a
-// Spec that NewDecoder accepts.
+// Validate returns an error that names the invalid field of s and says why, or nil for
+// a Spec that NewDecoder accepts.
 func (s Spec) Validate() error {
 	bad := func(field, format string, args ...any) error {
 		return fmt.Errorf("preprocess spec: %s: %s", field, fmt.Sprintf(format, args...))
@@ -87,8 +87,8 @@ func finite(f float32) bool {
 	return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0)
 }
 
-// Digest is "sha256:" and the hex digest of the JSON form of s. Equal Specs
-// have equal digests, in any process and version.
+// Digest returns "sha256:" and the hex digest of the JSON form of s. Equal Specs have
+// equal digests, in any process and version.
 func (s Spec) Digest() string {
 	b, err := json.Marshal(s)
 	if err != nil {

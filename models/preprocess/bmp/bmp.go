@@ -1,3 +1,4 @@
+// Package bmp decodes BMP in every form that Pillow reads, as leniently as viewers do.
 package bmp
 
 import (
@@ -23,7 +24,7 @@ type header struct {
 	compression   uint32
 	masks         [3]mask // of red, green and blue, where a pixel has 16 bits or more
 	palette       [256][3]uint8
-	pixels        int // where they begin
+	pixels        int // where in the file they begin
 }
 
 // Values of header.compression.
@@ -40,6 +41,7 @@ type mask struct {
 	most  uint64
 }
 
+// newMask returns a mask, and whether its bits are next to each other.
 func newMask(v uint32) (mask, bool) {
 	m := mask{shift: bits.TrailingZeros32(v)}
 	if v != 0 {
@@ -48,7 +50,7 @@ func newMask(v uint32) (mask, bool) {
 	return m, m.most&(m.most+1) == 0
 }
 
-// of spreads the colour that v holds over 0 to 255.
+// of returns the colour that v has, scaled to 0 to 255.
 func (m mask) of(v uint32) uint8 {
 	switch m.most {
 	case 0:
@@ -59,8 +61,8 @@ func (m mask) of(v uint32) uint8 {
 	return uint8(uint64(v>>m.shift) & m.most * 255 / m.most)
 }
 
-// isBMP reports whether the size of the second header is one that exists: "BM"
-// also begins a text.
+// isBMP reports whether src begins as a BMP, with a second header of a size that exists: "BM"
+// alone may begin a text.
 func isBMP(src []byte) bool {
 	if len(src) < 18 || !codec.HasSignature(src, "BM") {
 		return false
@@ -72,8 +74,8 @@ func isBMP(src []byte) bool {
 	return false
 }
 
-// isDIB reports whether src is a BMP without its first header: whether every field
-// of the second makes sense.
+// isDIB reports whether src is a BMP without its first header, with a second header of which
+// every field is plausible.
 func isDIB(src []byte) bool {
 	const size = 40
 	if len(src) < size || binary.LittleEndian.Uint16(src[12:]) != 1 { // planes
@@ -89,11 +91,11 @@ func isDIB(src []byte) bool {
 	return width > 0 && height != 0 && b.supported(size) == nil
 }
 
-// read reads the headers and the palette of what isBMP says is a BMP.
+// read reads the headers and the palette of a file that isBMP accepts.
 func read(src []byte) (*header, *codec.Failure) {
 	const fileHeader, coreHeader, infoHeader = 14, 12, 40
 	size := int(binary.LittleEndian.Uint32(src[fileHeader:]))
-	if size == 16 { // the short form of OS/2, which nothing writes
+	if size == 16 { // the short form of OS/2, which no program writes
 		return nil, codec.Fail(codec.StatusUnsupported, "BMP with a header of 16 bytes")
 	}
 	if fileHeader+size > len(src) {
@@ -130,7 +132,7 @@ func read(src []byte) (*header, *codec.Failure) {
 			masks = [3]uint32{0x7c00, 0x3e0, 0x1f}
 		}
 		if b.compression == bitfields {
-			// They are part of every header but the shortest, which they follow.
+			// The masks are part of every header but the shortest, which they follow.
 			if size == infoHeader {
 				at += 12
 			}
@@ -157,7 +159,7 @@ func read(src []byte) (*header, *codec.Failure) {
 		}
 		for i := range int(min(colours, uint64(1)<<b.bits)) {
 			if at+entry*(i+1) > len(src) {
-				break // whether the pixels are there is another question
+				break // the pixels are checked later
 			}
 			e := src[at+entry*i:]
 			b.palette[i] = [3]uint8{e[2], e[1], e[0]}
@@ -168,16 +170,15 @@ func read(src []byte) (*header, *codec.Failure) {
 		at += int(min(uint64(entry)*colours, 1<<31))
 	}
 	b.pixels = at
-	// A place of the pixels right behind the header is that of a palette whose
-	// writer forgot it.
+	// If the file says that the pixels begin right after the header, where the palette
+	// is, the writer forgot the palette.
 	if said := binary.LittleEndian.Uint32(src[10:]); said != 0 && !(b.bits <= 8 && int(said) == fileHeader+size) {
 		b.pixels = int(said)
 	}
 	return b, nil
 }
 
-// supported reports what of a BMP with a header of so many bytes cannot be
-// decoded.
+// supported returns nil if a BMP with a header of size bytes can be decoded.
 func (b *header) supported(size int) *codec.Failure {
 	const os2Header = 64 // it numbers further ways of compression differently
 	ok := false
@@ -197,7 +198,7 @@ func (b *header) supported(size int) *codec.Failure {
 	return nil
 }
 
-// row is where row y of the stored ones belongs in the picture.
+// row returns which row of the picture the stored row y is.
 func (b *header) row(y int) int {
 	if b.topDown {
 		return y
@@ -205,7 +206,7 @@ func (b *header) row(y int) int {
 	return b.height - 1 - y
 }
 
-// unpack turns a stored row into RGBX.
+// unpack writes the pixels of a stored row.
 func (b *header) unpack(row []uint8, line []byte) {
 	switch b.bits {
 	case 24:
@@ -234,7 +235,7 @@ func (b *header) unpack(row []uint8, line []byte) {
 
 func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	if isDIB(src) {
-		// As the clipboard has it, without the first header.
+		// Add the first header, which a clipboard leaves out.
 		src = append([]byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), src...)
 	}
 	b, fail := read(src)
@@ -253,7 +254,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 		if stored, fail = b.runs(stored, b.pixels); fail != nil {
 			return fail
 		}
-		// What they are now: one byte a pixel.
+		// Now they have one byte a pixel.
 		b.bits, stride = 8, b.width
 	}
 	// Only the padding of the last row may be missing.

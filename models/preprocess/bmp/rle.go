@@ -2,14 +2,14 @@ package bmp
 
 import "github.com/batchscore/batchscore/models/preprocess/codec"
 
-// runs undoes the run lengths of RLE4 and RLE8: one index a pixel, in the order
-// in which rows are stored. at is where src lies in the file, in which lengths are
-// even. What a jump leaves out has index 0; a bitmap that ends before its last
-// pixel is refused, since nothing says what the rest looks like.
+// runs expands RLE4 and RLE8 to one index a pixel, in the order in which rows are stored. at
+// is where src begins in the file, in which lengths are even. Pixels that a jump leaves out
+// have index 0. A bitmap that ends before its last pixel is refused, since nothing says what
+// the rest looks like.
 func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
 	need := b.width * b.height
 	out := make([]uint8, 0, need)
-	skip := func(n int) { out = out[:min(need, len(out)+n)] } // make has cleared it
+	skip := func(n int) { out = out[:min(need, len(out)+n)] } // which make cleared
 	nibbles := b.compression == rle4
 	x, i := 0, 0
 	for len(out) < need && i+2 <= len(src) {
@@ -34,7 +34,7 @@ func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
 			skip(int(src[i]) + int(src[i+1])*b.width)
 			i += 2
 			x = len(out) % b.width
-		default: // so many indices
+		default: // code indices follow
 			n := min(int(code), need-len(out))
 			stored := n
 			if nibbles {
@@ -62,7 +62,7 @@ func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
 	return out, nil
 }
 
-// index returns index k of a run of code.
+// index returns the index of pixel k of a run of code.
 func index(code uint8, k int, nibbles bool) uint8 {
 	switch {
 	case !nibbles:

@@ -1,3 +1,4 @@
+// Package gif decodes the first frame of GIF, as leniently as viewers do.
 package gif
 
 import (
@@ -17,7 +18,7 @@ var Format = codec.Format{
 // A frame is the first frame of a GIF and the screen that it is shown on.
 type frame struct {
 	width, height int           // of the screen, which grows to hold the frame
-	x, y, w, h    int           // where the frame lies on it
+	x, y, w, h    int           // where the frame is on it
 	palette       [256][3]uint8 // grey where the file has none
 	fill          uint8         // index of what the frame does not cover
 	interlaced    bool
@@ -25,8 +26,7 @@ type frame struct {
 	data          []byte // the blocks of coded data, and whatever follows
 }
 
-// read follows the blocks to the first frame. What is no block is skipped, as
-// Pillow does.
+// read follows the blocks to the first frame. Like Pillow, it skips what is not a block.
 func read(src []byte) (*frame, *codec.Failure) {
 	const header = 13
 	cut := codec.Fail(codec.StatusTruncated, "ends before the first picture")
@@ -56,8 +56,8 @@ func read(src []byte) (*frame, *codec.Failure) {
 	return nil, cut
 }
 
-// table reads a colour table, if flags say that there is one, and returns where
-// it ends. Colours beyond it are black.
+// table reads a colour table, if flags say that there is one, and returns where it ends.
+// The colours after its last are black.
 func (f *frame) table(src []byte, at int, flags byte) (int, bool) {
 	if flags&0x80 == 0 {
 		return at, true
@@ -73,8 +73,8 @@ func (f *frame) table(src []byte, at int, flags byte) (int, bool) {
 	return at + 3*n, true
 }
 
-// extension reads the extension whose label is at src[at], and returns where its
-// blocks end.
+// extension reads the extension whose label is at src[at], and returns where its blocks
+// end.
 func (f *frame) extension(src []byte, at int) int {
 	const control, size = 0xf9, 4
 	if at+2+size <= len(src) && src[at] == control && src[at+1] >= size && src[at+2]&1 != 0 {
@@ -98,7 +98,7 @@ func (f *frame) image(src []byte, at int) *codec.Failure {
 	f.w, f.h = int(binary.LittleEndian.Uint16(b[4:])), int(binary.LittleEndian.Uint16(b[6:]))
 	flags := b[8]
 	f.interlaced = flags&0x40 != 0
-	if f.x|f.y|f.w == 0 { // as a whole screen is written by some
+	if f.x|f.y|f.w == 0 { // some writers mean the whole screen
 		f.w, f.h = f.width, f.height
 	}
 	beyond := f.x+f.w > f.width || f.y+f.h > f.height
@@ -125,15 +125,14 @@ const (
 	lzwCodes = 1 << lzwBits
 )
 
-// An lzwTable holds the strings of LZW: a code is another code and one more
-// index.
+// An lzwTable has the strings of LZW: a code is another code and one more index.
 type lzwTable struct {
 	prefix [lzwCodes]uint16
 	last   [lzwCodes]uint8
 	length [lzwCodes]uint16
 }
 
-// indices decodes the first len(out) indices, and looks at nothing that follows.
+// indices decodes the first len(out) indices, and ignores what follows.
 func (f *frame) indices(out []uint8) *codec.Failure {
 	var (
 		t         lzwTable
@@ -144,7 +143,7 @@ func (f *frame) indices(out []uint8) *codec.Failure {
 		bits      uint32
 		have      int
 		previous  = -1
-		first     uint8 // index of the string of previous
+		first     uint8 // first index of the string of previous
 		at, block int   // in f.data, and bytes left in its block
 		n         int
 	)
@@ -177,8 +176,8 @@ func (f *frame) indices(out []uint8) *codec.Failure {
 		case code > next || previous < 0 && code > reset || code == next && next >= lzwCodes:
 			return codec.Fail(codec.StatusCorrupt, "code %d of %d", code, next)
 		}
-		// The string of code, from its end; beyond the table it is that of
-		// previous and its own first index.
+		// Write the string of code, from its end. The code after the last of the
+		// table is the string of previous and its first index.
 		length, c := 1, code
 		if code == next {
 			c = previous
@@ -218,14 +217,14 @@ func (f *frame) indices(out []uint8) *codec.Failure {
 	return nil
 }
 
-// enough reports whether the data may hold the pixels at all: a code has at
-// least one bit, and stands for at most lzwCodes indices.
+// enough reports whether the data are long enough for the pixels: a code has at least one
+// bit, and stands for at most lzwCodes indices.
 func (f *frame) enough() bool {
 	return int64(len(f.data))*8*lzwCodes >= int64(f.w)*int64(f.h)
 }
 
-// rows calls yield with each row of the frame, counted from its top, in the order
-// in which they are stored.
+// rows calls yield with each row of the frame, counted from its top, in the order in which
+// they are stored.
 func (f *frame) rows(yield func(y int)) {
 	if !f.interlaced {
 		for y := range f.h {

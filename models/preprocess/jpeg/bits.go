@@ -55,8 +55,7 @@ func newHuffmanTable(spec []byte, dc bool) *huffmanTable {
 	return t
 }
 
-// bitReader reads the bits of data, whose stuffing is removed, and zeros behind
-// them.
+// A bitReader reads the bits of data, whose stuffing is removed, and zeros after them.
 type bitReader struct {
 	data []byte
 	at   int
@@ -64,7 +63,7 @@ type bitReader struct {
 	n    int
 }
 
-// used is how many bits were read, those behind the data with them.
+// used returns how many bits were read, including those after the data.
 func (b *bitReader) used() int { return 8*b.at - b.n }
 
 // fill makes 48 bits available.
@@ -91,7 +90,7 @@ func (b *bitReader) skip(n int) {
 	b.n -= n
 }
 
-// bits returns the next n of at most 16 bits.
+// bits returns the next n bits, at most 16.
 func (b *bitReader) bits(n int) int {
 	if b.n < 16 {
 		b.fill()
@@ -101,7 +100,7 @@ func (b *bitReader) bits(n int) int {
 	return v
 }
 
-// symbol decodes one code, and leaves 16 bits or more for what follows it.
+// symbol decodes one code, and leaves 16 bits or more available for what follows it.
 func (b *bitReader) symbol(t *huffmanTable) (int, error) {
 	if b.n < 32 {
 		b.fill()
@@ -132,8 +131,8 @@ func (b *bitReader) value(n int) int32 {
 	return v
 }
 
-// block reads a block of a sequential scan. most bounds the coefficients, dc is
-// the last block's first.
+// block reads a block of a sequential scan. most bounds the coefficients. dc is the first
+// coefficient of the last block.
 func (b *bitReader) block(dcTable, table *huffmanTable, most *[64]int32, dc *int32) error {
 	s, err := b.symbol(dcTable)
 	if err != nil {
@@ -170,9 +169,8 @@ func beyond(v int32, low int, most int32) bool {
 	return int64(max(v, -v))<<low > int64(most)
 }
 
-// first reads a block of the first scan of its coefficients. most bounds them, run
-// is how many blocks end here and need nothing read; nonzero are the block's
-// coefficients so far.
+// first reads a block of the first scan of its coefficients, which most bounds. run is how
+// many blocks have nothing more to read. nonzero are the block's coefficients so far.
 func (b *bitReader) first(ac *huffmanTable, scan *scan, most *[64]int32, run *int, nonzero *uint64) error {
 	if *run > 0 {
 		*run--
@@ -249,8 +247,8 @@ func (b *bitReader) refine(ac *huffmanTable, from, to int, run *int, nonzero *ui
 	return nil
 }
 
-// unstuff returns the coded data from at on, without stuffing, and where the
-// marker behind them begins; len(src) if there is none.
+// unstuff returns the coded data that begin at at, without stuffing, and where the marker
+// after them begins, or len(src) if there is none.
 func unstuff(buf, src []byte, at int) (data []byte, end int) {
 	data = buf[:0]
 	for i := at; ; {
@@ -260,8 +258,8 @@ func unstuff(buf, src []byte, at int) (data []byte, end int) {
 		}
 		data = append(data, src[i:i+n]...)
 		i += n
-		// Before a marker, and before a stuffed zero as libjpeg has it, any number
-		// of 0xff is one.
+		// Before a marker, and in libjpeg before a stuffed zero, several 0xff count
+		// as one.
 		marker := i
 		for i < len(src) && src[i] == 0xff {
 			i++

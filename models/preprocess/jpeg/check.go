@@ -8,23 +8,22 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// A rewritten is a JPEG rewritten as check understood it: its frame, its
-// tables before the scans that use them, and its coded data, with nothing between
-// and nothing behind. Whatever a decoder still warns of concerns the pixels.
+// A rewritten is a JPEG rewritten as check understood it: its frame, its tables before the
+// scans that use them, and its coded data, with nothing between and nothing after them. If
+// a decoder still warns, it is about the pixels.
 type rewritten struct {
 	data    []byte
-	partial bool // progressive, and the last bits of some coefficients are not there
+	partial bool // progressive, and without the last bits of some coefficients
 	uneven  bool // has a scan that image/jpeg reads wrong
 }
 
-// check reads the coded data of a JPEG code by code, without making pixels of
-// them, and decides whether they are a whole picture. libjpeg continues after most
-// damage with pixels that it made up, and image/jpeg overlooks some. The result
-// depends on src alone. h is what walk found; declare is how the rewritten
-// JPEG says that its colours are coded.
+// check reads the coded data of a JPEG code by code, without making pixels, and decides
+// whether they are a whole picture. libjpeg continues after most damage with invented
+// pixels, and image/jpeg misses some damage. The result depends on src alone. h is what
+// walk found. declare is how the rewritten JPEG says that its colours are coded.
 //
-// The picture ends where every coefficient has been read to its last bit. What
-// follows is not looked at, unless there is no end-of-image marker: see whole.
+// The picture ends when every coefficient has been read to its last bit. What follows is
+// ignored, unless there is no end-of-image marker: see whole.
 func check(src []byte, h header, bounds codec.Bounds, declare colour) (rewritten, *codec.Failure) {
 	c := checker{src: src, h: &h, at: 2}
 	for i := range h.frame.components {
@@ -59,23 +58,23 @@ type checker struct {
 	huffman [2][4][]byte // of DC and AC: 16 counts and symbols
 	restart int
 	scans   int
-	surplus bool // bytes between the segments were passed over
+	surplus bool // bytes between the segments were skipped
 
 	plain    rewritten
 	coded    []byte // the last coded data, without stuffing
 	codedAt  int    // where in src they begin
-	used     int    // how many of them the picture took
-	spare    int    // bits of the last that it did not take
+	used     int    // how many of them the picture uses
+	spare    int    // bits of the last used byte that it does not use
 	interval int    // restart interval last written to plain
 }
 
-// A component is what was read of one component.
+// A component is what has been read of one component.
 type component struct {
 	wide, high int // in blocks
 	stride     int // blocks from one row to the next, those of whole MCUs
 	nonzero    []uint64
 	bits       [64]int8 // the lowest bit read of each coefficient, -1 if none
-	latched    bool     // the quantisation table is written
+	latched    bool     // the quantisation table has been written
 }
 
 func (c *component) init(h *header, i int) {
@@ -94,7 +93,7 @@ func (c *component) init(h *header, i int) {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// marker goes behind the next marker and returns its code, 0 at the end.
+// marker skips to after the next marker and returns its code, or 0 at the end.
 func (c *checker) marker() byte {
 	for {
 		n := bytes.IndexByte(c.src[c.at:], 0xff)
@@ -118,8 +117,8 @@ func (c *checker) marker() byte {
 	}
 }
 
-// damaged is for coded data that are not a picture. Without an end the file was
-// cut, whatever was appended to it.
+// damaged returns the failure of coded data that are not a picture. Without an end the
+// file was cut, whatever was appended to it.
 func (c *checker) damaged(format string, args ...any) *codec.Failure {
 	why := fmt.Sprintf(format, args...)
 	if c.h.ended || !c.h.followed && bytes.HasSuffix(c.src, []byte{0xff, mEOI}) {
@@ -128,7 +127,7 @@ func (c *checker) damaged(format string, args ...any) *codec.Failure {
 	return &codec.Failure{Status: codec.StatusTruncated, Reason: why + ", and the image has no end"}
 }
 
-// segment reads the segment of marker; for a scan, its coded data too.
+// segment reads the segment of a marker. For a scan it reads the coded data too.
 func (c *checker) segment(marker byte) *codec.Failure {
 	switch {
 	case marker >= mRST0 && marker <= mRST7 || marker == mTEM:
@@ -197,8 +196,8 @@ func (c *checker) huffmanTables(b []byte) *codec.Failure {
 	return nil
 }
 
-// huffmanLength returns how long the first table of a DHT segment is, 0 if it is
-// none.
+// huffmanLength returns the length of the first table of a DHT segment, or 0 if it is
+// damaged.
 func huffmanLength(b []byte) int {
 	if len(b) < 17 || b[0]>>4 > 1 || b[0]&15 > 3 {
 		return 0
@@ -225,9 +224,8 @@ func (c *checker) complete() bool {
 	return true
 }
 
-// finish is for an image that ends, by marker or with the file if marker is 0,
-// before it is complete. To its coarse part alone every decoder shows a
-// progressive JPEG.
+// finish decides about an image that ends before it is complete: by marker, or with the
+// file if marker is 0. Of a progressive JPEG every decoder shows the coarse part alone.
 func (c *checker) finish(marker byte) *codec.Failure {
 	if marker != mEOI {
 		return c.damaged("scans are missing")
@@ -245,10 +243,10 @@ func (c *checker) finish(marker byte) *codec.Failure {
 	return nil
 }
 
-// whole decides about a complete picture. Without an end-of-image marker the file
-// may have been cut, and the picture have been completed with what was appended. So
-// what is behind the coded data must be nothing, a marker, which is never part of
-// them, or bytes that tell where they begin.
+// whole decides about a complete picture. Without an end-of-image marker the file may have
+// been cut, and the picture completed by what was appended. So the coded data must be
+// followed by nothing, by a marker, which is never part of them, or by bytes that cannot
+// be coded data.
 func (c *checker) whole() *codec.Failure {
 	coded, rest := c.coded[:c.used], c.coded[c.used:]
 	why := "what follows the coded data may be part of them"
@@ -266,15 +264,15 @@ func (c *checker) whole() *codec.Failure {
 	return &codec.Failure{Status: codec.StatusTruncated, Reason: why + ", and the image has no end"}
 }
 
-// endsInOnes reports whether the last n bits of b are ones, as encoders have them
-// behind the last code.
+// endsInOnes reports whether the last n bits of b are ones, as encoders write them after
+// the last code.
 func endsInOnes(b []byte, n int) bool {
 	ones := byte(1)<<n - 1
 	return len(b) > 0 && b[len(b)-1]&ones == ones
 }
 
-// follows reports whether rest is a fill of one byte, or begins as text, and the
-// last of the coded data is not of it.
+// follows reports whether rest is one byte repeated, or begins as text, and the last byte
+// of the coded data is not part of it.
 func follows(coded, rest []byte) bool {
 	const least, most = 16, 64
 	last := coded[len(coded)-1:]
@@ -296,10 +294,10 @@ func isText(b []byte) bool {
 	return true
 }
 
-// samsungFollows reports whether the trailer of Samsung's cameras begins right
-// behind the coded data. It ends with a directory: "SEFH", a version, the number
-// of entries, entries of 12 bytes that have at 4 how far before the directory their
-// data begin, then the length of all this, and "SEFT".
+// samsungFollows reports whether the trailer of Samsung's cameras begins right after the
+// coded data. It ends with a directory: "SEFH", a version, the number of entries, entries
+// of 12 bytes that have at 4 how far before the directory their data begin, then the
+// length of all this, and "SEFT".
 func (c *checker) samsungFollows() bool {
 	const foot, head, entry = 8, 12, 12
 	at := len(c.src) - foot

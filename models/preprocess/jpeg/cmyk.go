@@ -6,8 +6,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// mendCMYK upsamples, in place, the second and third component of a JPEG of four,
-// which image/jpeg replicates, and converts those of YCCK to CMYK.
+// mendCMYK upsamples, in place, the second and third component of a JPEG of four, which
+// image/jpeg only replicates, and converts YCCK to CMYK.
 func mendCMYK(m *image.CMYK, subsampled, ycck bool) {
 	if !subsampled && !ycck {
 		return
@@ -44,7 +44,7 @@ func mendCMYK(m *image.CMYK, subsampled, ycck bool) {
 	}
 }
 
-// fromRGB is for a JPEG whose three components are red, green and blue.
+// fromRGB converts a JPEG whose three components are red, green and blue.
 func fromRGB(m *image.YCbCr) *image.NRGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))

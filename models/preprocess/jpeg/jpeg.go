@@ -1,8 +1,8 @@
 // Package jpeg decodes JPEG.
 //
 // Two decoders make the pixels: libjpeg-turbo, loaded at run time, and image/jpeg where it
-// is not installed. Neither of them decides whether a picture is whole. A strict check of
-// the coded data does, which both share:
+// is not installed. Both share a strict check of the coded data, which decides whether a
+// picture is whole:
 //
 //  1. walk follows the markers and finds the size, the orientation, and whether there is
 //     doubt about the picture.
@@ -11,7 +11,19 @@
 //  3. Otherwise check reads the coded data code by code, says why the picture is not
 //     whole, or rewrites it without its oddities; the rewritten JPEG is decoded.
 //
-// So what both decoders make of a damaged image, and why it fails, depends on its bytes.
+// So what becomes of a damaged image, and the reason if it fails, depends on its bytes and
+// not on what was decoded before.
+//
+// The pixels of image/jpeg are within 3 steps of 255 of libjpeg-turbo's, and 0.25 on
+// average. It accepts less:
+//
+//   - unsupported are arithmetic codes; chroma ratios other than 4:4:4, 4:4:0, 4:2:2,
+//     4:2:0, 4:1:1 and 4:1:0; a progressive JPEG that ends in order before its last
+//     scans, which libjpeg smooths; and most scans of one component that have restart
+//     markers or unusual sampling;
+//   - corrupt is damage that libjpeg ignores without a warning and shows as Pillow does:
+//     in a JPEG that has exactly as many codes as it needs, codes that are in no table,
+//     and coefficients that are too large.
 package jpeg
 
 import (

@@ -12,8 +12,8 @@ type metadata struct {
 	joined bool // EXIF is a copy, put together from several segments
 }
 
-// add takes what an APP1 segment says: EXIF may be spread over several, of
-// XMP the last counts.
+// add reads an APP1 segment. EXIF may be spread over several segments; the last with XMP
+// counts.
 func (m *metadata) add(segment []byte) {
 	if rest, ok := bytes.CutPrefix(segment, exif.Header); ok {
 		switch {
@@ -21,7 +21,7 @@ func (m *metadata) add(segment []byte) {
 			m.EXIF = segment
 		case m.joined:
 			m.EXIF = append(m.EXIF, rest...)
-		default: // not into the file's own memory
+		default: // in new memory, not in the file's
 			m.EXIF, m.joined = append(m.EXIF[:len(m.EXIF):len(m.EXIF)], rest...), true
 		}
 		return

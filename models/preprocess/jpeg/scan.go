@@ -6,7 +6,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// scan checks the scan that begins with a segment of this body, and writes it.
+// scan checks the scan whose header segment has this body, and writes it.
 func (c *checker) scan(body []byte) *codec.Failure {
 	s, fail := c.scanHeader(body)
 	if fail != nil {
@@ -46,7 +46,7 @@ func (c *checker) scan(body []byte) *codec.Failure {
 type scan struct {
 	comps     []scanComponent
 	from, to  int // coefficients, in the order of the zigzag
-	high, low int // bits below those that were read already, and below those read now
+	high, low int // bits below those that were read before, and below those read now
 }
 
 type scanComponent struct {
@@ -56,7 +56,7 @@ type scanComponent struct {
 	dc, ac         byte
 	dcTable, table *huffmanTable
 	most           [64]int32 // the largest coefficients that are possible
-	last           int32     // the first coefficient of the block before
+	last           int32     // the first coefficient of the last block
 }
 
 func (c *checker) scanHeader(body []byte) (*scan, *codec.Failure) {
@@ -101,16 +101,16 @@ func (c *checker) scanHeader(body []byte) (*scan, *codec.Failure) {
 	return s, nil
 }
 
-// unevenScan reports whether image/jpeg counts the blocks of component i, alone
-// in a scan, in another way than the standard.
+// unevenScan reports whether image/jpeg counts the blocks of component i, alone in a
+// scan, differently from the standard.
 func (c *checker) unevenScan(i int) bool {
 	f := &c.h.frame
 	h, v := f.comp[i].h, f.comp[i].v
 	return h*v > 1 && (c.restart > 0 || h != f.maxH || v != f.maxV)
 }
 
-// addStandardTables defines the tables that the image left out, as libjpeg-turbo
-// does for a frame of Motion JPEG.
+// addStandardTables defines the tables that the image leaves out, as libjpeg-turbo does
+// for a frame of Motion JPEG.
 func (c *checker) addStandardTables() {
 	for class := range c.huffman {
 		for i, table := range standardHuffman[class] {
@@ -153,9 +153,9 @@ func (sc *scanComponent) tables(c *checker, s *scan) *codec.Failure {
 	return fail
 }
 
-// bound finds the largest coefficients. Those of samples of 8 bits are below 1,024
-// before they are rounded to multiples of the table's; twice as large ones are
-// left to encoders that overshoot.
+// bound finds the largest coefficients. Those of samples of 8 bits are below 1,024 before
+// they are rounded to multiples of the table's. Twice as large ones are allowed for
+// encoders that overshoot.
 func (sc *scanComponent) bound(table []byte) {
 	for k := range sc.most {
 		q := int32(table[1+k])
@@ -166,7 +166,7 @@ func (sc *scanComponent) bound(table []byte) {
 	}
 }
 
-// progress checks that a progressive scan reads bits that are due.
+// progress checks that a progressive scan reads the bits that come next.
 func (c *checker) progress(s *scan) *codec.Failure {
 	for _, sc := range s.comps {
 		due := s.from == 0 || sc.bits[0] >= 0
@@ -180,8 +180,8 @@ func (c *checker) progress(s *scan) *codec.Failure {
 	return nil
 }
 
-// scanData reads the coded data, interval by interval, and writes them without
-// what is passed over.
+// scanData reads the coded data, interval by interval, and writes them without what is
+// skipped.
 func (c *checker) scanData(s *scan) error {
 	wide, high := s.comps[0].wide, s.comps[0].high
 	if len(s.comps) > 1 {
@@ -212,7 +212,7 @@ func (c *checker) scanData(s *scan) error {
 		c.used = (b.used() + 7) / 8
 		c.spare = 8*c.used - b.used()
 		c.writeData(c.coded[:c.used])
-		if !c.h.frame.progressive && c.goesOn(b, s) {
+		if !c.h.frame.progressive && c.continues(b, s) {
 			return errMore
 		}
 		if done += n; done == units {
@@ -241,10 +241,10 @@ func (c *checker) peek() byte {
 	return 0
 }
 
-// goesOn reports whether what is behind the last unit is more units, up to its
-// last byte: a sign that codes are missing or damaged before them, since a picture
-// has as many as its size says.
-func (c *checker) goesOn(b bitReader, s *scan) bool {
+// continues reports whether the last unit is followed by more units, up to the last byte.
+// Then codes are missing or damaged before them, since a picture has as many units as its
+// size says.
+func (c *checker) continues(b bitReader, s *scan) bool {
 	if c.used == len(c.coded) {
 		return false
 	}
@@ -299,9 +299,9 @@ func (b *bitReader) component(sc *scanComponent, s *scan, x, y int, run *int) er
 	return nil
 }
 
-// arithmeticData copies the coded data unread. Their decoder is asked for more
-// than they hold even where they are whole, so that no damage shows but codes
-// that do not exist. It reports whether there are any.
+// arithmeticData copies the coded data without reading them, and reports whether there are
+// any. Reading would show no damage: their decoder may need more bytes than there are
+// even if they are whole.
 func (c *checker) arithmeticData() (any bool) {
 	for {
 		c.coded, c.at = unstuff(c.coded, c.src, c.at)

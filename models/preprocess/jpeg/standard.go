@@ -1,8 +1,8 @@
 package jpeg
 
-// standardHuffman are the tables of the standard's annex K.3, for luma and for
-// chroma: what a frame of Motion JPEG leaves out. The first are those of DC, the
-// second those of AC; each is 16 counts and the symbols.
+// standardHuffman are the tables of the standard's annex K.3, for luma and for chroma, which
+// a frame of Motion JPEG leaves out. The first are those of DC, the second those of AC.
+// Each is 16 counts and the symbols.
 var standardHuffman = [2][2]string{
 	{
 		"\x00\x01\x05\x01\x01\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\x02\x03\x04\x05\x06\x07" +

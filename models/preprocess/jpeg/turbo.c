@@ -67,9 +67,9 @@ const char *bs_turbo_open(const char *name) {
 
 const char *bs_turbo_path(void) { return path; }
 
-// From 3.0 on, tjDecompress2 sets its flags only when the header has been read:
-// without the parameter, what a warning there does would depend on whether the
-// handle was used before.
+// Since 3.0, tjDecompress2 sets its flags only after it has read the header. Without
+// the parameter, what a warning in the header does would depend on whether the handle
+// was used before.
 void *bs_turbo_new(void) {
   void *turbo = tj.InitDecompress();
   if (turbo != NULL && tj.Set != NULL)
@@ -108,10 +108,10 @@ static void from_adobe_cmyk(uint8_t *pixels, int width, int pitch, int height) {
   }
 }
 
-// With TJFLAG_STOPONWARNING the first warning ends the decode as an error does,
-// so that zero means that every row was written and that nothing was amiss.
-// Without it, tjGetErrorCode cannot tell an error that follows a warning from the
-// warning, and libjpeg keeps the text of the first warning only.
+// With TJFLAG_STOPONWARNING the first warning ends the decode as an error does, so that
+// zero means that every row was written without a warning. Without the flag,
+// tjGetErrorCode cannot tell a warning from an error that follows it, and libjpeg keeps
+// the text of the first warning only.
 int bs_turbo_decode(void *turbo, const void *src, size_t n, uint8_t *pixels,
                     int width, int pitch, int height, int format, char *error) {
   static const int formats[] = {

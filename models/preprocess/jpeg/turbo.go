@@ -20,7 +20,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// turboNames are tried in order where LIBTURBOJPEG names no library.
+// turboNames are tried in order if LIBTURBOJPEG is not set.
 var turboNames = []string{
 	"libturbojpeg.so.0",
 	"libturbojpeg.so",
@@ -36,7 +36,7 @@ type turboLibrary struct {
 	scales []codec.Scale
 }
 
-// turbo is loadTurbo, once in the life of the process.
+// turbo calls loadTurbo once in the life of the process.
 var turbo = sync.OnceValues(loadTurbo)
 
 func loadTurbo() (turboLibrary, error) {
@@ -65,8 +65,8 @@ func describeTurbo() turboLibrary {
 	path := C.GoString(C.bs_turbo_path())
 	l := turboLibrary{name: "libjpeg-turbo" + turboVersion(path) + " (" + path + ")"}
 	for i := range n {
-		// For a half, a quarter and an eighth there is vector code. The other
-		// factors take longer than they save.
+		// A half, a quarter and an eighth have vector code. The other factors take
+		// longer than they save.
 		if s := (codec.Scale{Num: int(pairs[2*i]), Denom: int(pairs[2*i+1])}); s.Num == 1 && s.Denom > 1 {
 			l.scales = append(l.scales, s)
 		}
@@ -74,8 +74,8 @@ func describeTurbo() turboLibrary {
 	return l
 }
 
-// turboVersion finds " 2.1.5" in the library's own text: the API has no call
-// for it. It returns "" if the text is not there.
+// turboVersion returns the library's version, as " 2.1.5", which it finds in the file's
+// text: the API has no call for it. It returns "" if the text is missing.
 func turboVersion(path string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// rgb is libjpeg's jdcolor.c, 16 fraction bits.
+// rgb converts a pixel as libjpeg's jdcolor.c does, with 16 fraction bits.
 func rgb(y, cb, cr int) (r, g, b uint8) {
 	const half = 1 << 15
 	return codec.Clamp(y + (91881*cr+half)>>16),
@@ -14,9 +14,8 @@ func rgb(y, cb, cr int) (r, g, b uint8) {
 		codec.Clamp(y + (116130*cb+half)>>16)
 }
 
-// upsample makes row y of a chroma plane as wide as the luma, with the
-// triangle filters of libjpeg's jdsample.c, which replicates for the ratios
-// that it has no filter for.
+// upsample makes row y of a chroma plane as wide as the luma, with the triangle filters of
+// libjpeg's jdsample.c. For ratios without a filter it replicates.
 func upsample(dst, plane []uint8, stride int, ratio image.YCbCrSubsampleRatio, w, h, y int) {
 	across, down := 1, 1
 	switch ratio {

@@ -7,23 +7,23 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// A header is what a walk over the markers of a JPEG tells.
+// A header is what a walk over the markers of a JPEG finds.
 type header struct {
 	width, height int
 	frame         frame
 	orientation   codec.Orientation
 	jfif          bool
-	adobe         int // how the Adobe segment says that colours are coded; -1 without one
+	adobe         int // the Adobe segment's code for how colours are coded; -1 without one
 	scans         int
 	ended         bool // has an end-of-image marker
-	followed      bool // has a start of image behind its scans
-	// doubt says that only check can tell what the image is: it has no end, or
-	// is not built as encoders do. What a decoder made of it might depend on the
-	// tables of the image before.
+	followed      bool // has a start of image after its scans
+	// doubt says that only check can decide about the image: it has no end, or is
+	// not what encoders write. What a decoder makes of it might depend on the tables
+	// of the image before.
 	doubt bool
 }
 
-// A frame is what a frame header says besides the size.
+// A frame is what a frame header says, apart from the size.
 type frame struct {
 	marker      byte
 	progressive bool
@@ -61,17 +61,16 @@ func isSOF(marker byte) bool {
 	return marker >= mSOF0 && marker <= mSOF15 && marker != mDHT && marker != mJPG && marker != mDAC
 }
 
-// walk follows the markers from the start to the end of the image, through
-// the coded data, without decoding any. It finds the size and what may be done
-// with the image before memory is taken for it. Of what is wrong behind the first
-// coded data it says only that there is doubt. What follows the end is not looked
-// at. What one decoder supports and the other does not is left to them: the
-// package's documentation lists it.
+// walk follows the markers from the start to the end of the image, through the coded
+// data, without decoding any. It finds the size, and refuses the image where it must,
+// before memory is taken for it. If anything is wrong after the first coded data, it only
+// says that there is doubt. What follows the end is ignored. What only one of the decoders
+// supports is left to them: the package's documentation lists it.
 func walk(src []byte, bounds codec.Bounds) (header, *codec.Failure) {
 	h := header{orientation: 1, adobe: -1}
 	var m metadata
 	var defined tableSet
-	// unclear is a failure of the image, unless it has been decoded by then.
+	// unclear returns f, or doubt if there are coded data before it.
 	unclear := func(f *codec.Failure) (header, *codec.Failure) {
 		if h.scans > 0 {
 			h.doubt = true
@@ -80,8 +79,8 @@ func walk(src []byte, bounds codec.Bounds) (header, *codec.Failure) {
 		return h, f
 	}
 	for at := 2; ; {
-		// To the next marker: in coded data 0xff00 is data, and restart markers
-		// are part of it; elsewhere bytes between segments are ignored, as every
+		// Find the next marker. In coded data 0xff00 is data, and restart markers
+		// are part of it. Elsewhere bytes between segments are ignored, as every
 		// decoder does.
 		i := bytes.IndexByte(src[at:], 0xff)
 		if i < 0 {
@@ -218,7 +217,7 @@ func (h *header) readFrame(marker byte, body []byte, bounds codec.Bounds) *codec
 	return nil
 }
 
-// A colour is how the components of a JPEG are to be understood.
+// A colour is what the components of a JPEG mean.
 type colour int
 
 const (
@@ -229,7 +228,7 @@ const (
 	colourYCCK
 )
 
-// colour decides as libjpeg does.
+// colour returns what the components mean, as libjpeg decides it.
 func (h *header) colour() colour {
 	c := &h.frame.comp
 	switch {
@@ -247,9 +246,9 @@ func (h *header) colour() colour {
 	return colourYCbCr
 }
 
-// tables are the tables defined so far, a bit for each, and the components
-// that have coded data. A decoder that is used again still has the tables of the
-// image before, and would take them where this image lacks its own.
+// A tableSet has a bit for each table that is defined so far, and for each component that
+// has coded data. A decoder that is used again still has the tables of the image before,
+// and uses them where this image lacks its own.
 type tableSet struct{ quant, dc, ac, coded byte }
 
 // addQuant reports whether b is a whole DQT segment.
@@ -282,8 +281,8 @@ func (t *tableSet) addHuffman(b []byte) bool {
 	return true
 }
 
-// suffice reports whether the scan with this header has all tables that it needs,
-// and is one that an encoder would write.
+// suffice reports whether the scan with this header has all tables that it needs, and is
+// a scan that an encoder would write.
 func (t *tableSet) suffice(f *frame, b []byte) bool {
 	if len(b) < 6 || len(b) != 4+2*int(b[0]) || int(b[0]) > f.components {
 		return false

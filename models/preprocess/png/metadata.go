@@ -12,8 +12,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/exif"
 )
 
-// walk follows the chunks. Whatever is missing after the pixels is not missed:
-// those are checked when they are decoded.
+// walk follows the chunks and finds the orientation. It does not matter what is missing
+// after the pixels. Whether they are whole shows when they are decoded.
 func walk(src []byte, bounds codec.Bounds) (codec.Orientation, *codec.Failure) {
 	var m metadata
 	o, pixels := codec.Orientation(1), false
@@ -82,7 +82,7 @@ func (m *metadata) orientation() codec.Orientation {
 	return found.Orientation()
 }
 
-// rawProfile reads the digits after the third line.
+// rawProfile decodes the hexadecimal digits after the third line.
 func rawProfile(text []byte) ([]byte, bool) {
 	for range 3 {
 		_, after, ok := bytes.Cut(text, []byte("\n"))
@@ -103,8 +103,7 @@ func rawProfile(text []byte) ([]byte, bool) {
 	return b[:n], err == nil
 }
 
-// add takes what a chunk says, before the pixels or after them; of several
-// chunks the last counts.
+// add reads a chunk, before the pixels or after them. Of several chunks the last counts.
 func (m *metadata) add(kind string, body []byte) {
 	if m.done {
 		return
@@ -174,8 +173,8 @@ func (m *metadata) addText(key, text []byte) {
 	}
 }
 
-// inflate returns the text, or nothing where it is damaged, longer than any that
-// Pillow reads, or comes after more than Pillow reads of one picture.
+// inflate returns the text, or nothing if it is damaged, longer than any text that Pillow
+// reads, or comes after more text than Pillow reads of one picture.
 func (m *metadata) inflate(b []byte) []byte {
 	const most, mostOfAll = 1 << 20, 64 << 20
 	if m.text > mostOfAll {

@@ -1,3 +1,5 @@
+// Package png decodes PNG, as leniently as viewers do: a picture whose pixels are all there
+// is decoded, whatever else is wrong with the file.
 package png
 
 import (
@@ -22,7 +24,7 @@ var Format = codec.Format{
 	New:          codec.Stateless(decode),
 }
 
-// A file is what the chunks of a PNG tell of its pixels.
+// A file is what the chunks of a PNG say about its pixels.
 type file struct {
 	width, height int
 	depth, colour uint8 // as IHDR has them
@@ -34,11 +36,11 @@ type file struct {
 	cut           bool     // the file ends within the last of them
 }
 
-// A checksum is what the file's end may leave open.
+// A checksum says whether one is right. One that is missing counts as right.
 type checksum uint8
 
 const (
-	sumRight checksum = iota // or absent
+	sumRight checksum = iota
 	sumWrong
 )
 
@@ -51,7 +53,7 @@ const (
 	colourRGBA      = 6
 )
 
-// A chunk is one chunk, as much as there is of it.
+// A chunk is one chunk, or as much of it as the file has.
 type chunk struct {
 	kind string
 	body []byte
@@ -59,8 +61,8 @@ type chunk struct {
 	sum  checksum
 }
 
-// nextChunk returns the chunk at src[at:] and where the next one begins; false
-// where the file ends before the body.
+// nextChunk returns the chunk at src[at:] and where the next one begins, or false if the
+// file ends before the body.
 func nextChunk(src []byte, at int) (chunk, int, bool) {
 	const header, trailer = 8, 4
 	if at+header > len(src) {
@@ -79,7 +81,8 @@ func nextChunk(src []byte, at int) (chunk, int, bool) {
 // cut reports whether the file ends within the body.
 func (c chunk) cut() bool { return int64(len(c.body)) < int64(c.size) }
 
-// known reports whether the name is four letters, as that of every chunk is.
+// known reports whether the name is four letters, as the name of every chunk is, and the
+// size is one that PNG allows.
 func (c chunk) known() bool {
 	for _, b := range []byte(c.kind) {
 		if b|0x20 < 'a' || b|0x20 > 'z' {
@@ -89,9 +92,8 @@ func (c chunk) known() bool {
 	return c.size <= 1<<31-1
 }
 
-// read collects what is needed to decode the pixels. Like every viewer it
-// takes the first run of IDAT chunks for all pixels, and does not ask for what
-// follows them.
+// read collects what is needed to decode the pixels. Like every viewer, it expects all
+// pixels in the first run of IDAT chunks, and ignores what follows them.
 func read(src []byte) (*file, *codec.Failure) {
 	p := &file{}
 	for at := len(signature); ; {
@@ -109,7 +111,7 @@ func read(src []byte) (*file, *codec.Failure) {
 			}
 		case "PLTE":
 			if p.width == 0 {
-				continue // a palette of no picture
+				continue // a palette before the header
 			}
 			if c.sum == sumWrong {
 				return nil, codec.Fail(codec.StatusCorrupt, "PLTE chunk with a wrong checksum")
@@ -170,7 +172,7 @@ func (p *file) header(c chunk) *codec.Failure {
 	return nil
 }
 
-// bits is how many one pixel takes.
+// bits returns how many bits one pixel takes.
 func (p *file) bits() int {
 	switch p.colour {
 	case colourGreyAlpha:
@@ -183,7 +185,7 @@ func (p *file) bits() int {
 	return int(p.depth)
 }
 
-// A pass is the part of the pixels that one pass of an interlaced PNG holds.
+// A pass is the grid of the pixels that one pass of an interlaced PNG has.
 type pass struct{ x, y, dx, dy int }
 
 func (p *file) passes() []pass {
@@ -193,11 +195,11 @@ func (p *file) passes() []pass {
 	return []pass{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 }
 
-// rowBytes is what a row of so many pixels takes, with its filter.
+// rowBytes returns the bytes of a row of some pixels, with its filter.
 func (p *file) rowBytes(pixels int) int { return 1 + (pixels*p.bits()+7)/8 }
 
-// enough reports whether the data may hold the pixels at all: deflate makes at
-// most 1,032 bytes of one.
+// enough reports whether the data are long enough for the pixels: deflate makes at most
+// 1,032 bytes of one.
 func (p *file) enough() bool {
 	const ratio = 1032
 	have := int64(0)
@@ -207,8 +209,7 @@ func (p *file) enough() bool {
 	return have*ratio >= int64(p.height)*int64(p.rowBytes(p.width)-1)
 }
 
-// decode writes the pixels. The data may hold more
-// than the pixels.
+// decode writes the pixels. The data may be longer.
 func (p *file) decode(px codec.Pixels) *codec.Failure {
 	readers := make([]io.Reader, len(p.data))
 	for i, b := range p.data {
@@ -221,7 +222,7 @@ func (p *file) decode(px codec.Pixels) *codec.Failure {
 	distance := max(1, p.bits()/8) // of a byte from the one that its filter uses
 	long := p.rowBytes(p.width)
 	line, above := make([]byte, long), make([]byte, long)
-	var spread []uint8 // a row of one pass, before its pixels go to their places
+	var spread []uint8 // a row of one pass, before its pixels are copied to their columns
 	if p.interlaced {
 		spread = make([]uint8, 4*p.width)
 	}
@@ -254,10 +255,10 @@ func (p *file) decode(px codec.Pixels) *codec.Failure {
 	return p.doubts(z)
 }
 
-// doubts judges by the checksums what was read from z. That of all the data is
-// the last; it may be missing where the chunks have theirs.
+// doubts decides by the checksums about what was read from z. The checksum of all data
+// counts. It may be missing if those of the chunks are right.
 func (p *file) doubts(z io.Reader) *codec.Failure {
-	const surplus = 64 << 10 // how far to look for it
+	const surplus = 64 << 10 // how many bytes to skip to find it
 	switch _, err := io.CopyN(io.Discard, z, surplus); {
 	case errors.Is(err, zlib.ErrChecksum):
 		return failure(err)
@@ -267,6 +268,7 @@ func (p *file) doubts(z io.Reader) *codec.Failure {
 	return nil
 }
 
+// failure returns the failure of reading the pixels.
 func failure(err error) *codec.Failure {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -277,7 +279,8 @@ func failure(err error) *codec.Failure {
 	return &codec.Failure{Status: codec.StatusCorrupt, Reason: "pixel data: " + err.Error()}
 }
 
-// unfilter undoes a row's filter in place; false for one that does not exist.
+// unfilter undoes a row's filter in place. It returns false for a filter that does not
+// exist.
 func unfilter(filter byte, line, above []byte, distance int) bool {
 	switch filter {
 	case 0:
@@ -296,7 +299,7 @@ func unfilter(filter byte, line, above []byte, distance int) bool {
 		for i := distance; i < len(line); i++ {
 			line[i] += uint8((int(line[i-distance]) + int(above[i])) / 2)
 		}
-	case 4: // whichever of left, above and above left is nearest to their plane
+	case 4: // left, above or above left, whichever is nearest to left + above - above left
 		for i := range min(distance, len(line)) {
 			line[i] += above[i]
 		}
@@ -322,8 +325,8 @@ func paeth(left, above, corner int) uint8 {
 	return uint8(corner)
 }
 
-// unpack turns w pixels of line into RGBX. Alpha is dropped, and samples of 16
-// bits keep their upper 8.
+// unpack writes w pixels of line to row. Alpha is dropped, and samples of 16 bits keep their
+// upper 8.
 func (p *file) unpack(row []uint8, line []byte, w int) {
 	step := p.bits() / 8
 	wide := int(p.depth) / 8 // bytes from sample to sample

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// expand decodes rows rows of rowBytes bytes of a block. It returns buf, which it
-// may grow, or of raw pixels data itself.
+// expand decodes a block of some rows of rowBytes bytes. It returns buf, which it may grow,
+// or data itself if the pixels are not compressed.
 func (t *picture) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *codec.Failure) {
 	n := rows * rowBytes
 	if t.compression == uncompressed {
@@ -44,13 +44,13 @@ func (t *picture) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *codec
 	switch {
 	case err == nil:
 		return buf, nil
-	case short && t.counts.count == 0: // the data go to the file's end
+	case short && t.counts.count == 0: // the data extend to the end of the file
 		return buf, codec.Fail(codec.StatusTruncated, "%d bytes instead of %d: %v", got, n, err)
 	}
 	return buf, codec.Fail(codec.StatusCorrupt, "%d bytes instead of %d: %v", got, n, err)
 }
 
-// unpackBits expands Apple's run lengths, and returns how much of dst is filled.
+// unpackBits expands Apple's run lengths, and returns how many bytes of dst it filled.
 func unpackBits(dst, src []uint8) int {
 	at := 0
 	for len(src) > 0 && at < len(dst) {
@@ -74,6 +74,7 @@ func unpackBits(dst, src []uint8) int {
 	return at
 }
 
+// inflate expands zlib's format, and returns how many bytes of dst it filled.
 func inflate(dst, src []uint8) (int, error) {
 	r, err := zlib.NewReader(bytes.NewReader(src))
 	if err != nil {
@@ -84,7 +85,7 @@ func inflate(dst, src []uint8) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	// The checksum, where it is there.
+	// Check the checksum, if there is one.
 	var more [1]byte
 	if _, err := r.Read(more[:]); errors.Is(err, zlib.ErrChecksum) {
 		return n, err
@@ -92,16 +93,16 @@ func inflate(dst, src []uint8) (int, error) {
 	return n, nil
 }
 
-// unpackLZW expands TIFF's LZW, and returns how much of dst is filled. A string
-// of the table is the one before and a byte more, so that it is found where it
-// was written first.
+// unpackLZW expands TIFF's LZW, and returns how many bytes of dst it filled. A string of the
+// table is the string before it and one more byte, so that it is copied from where it was
+// first written.
 func unpackLZW(dst, src []uint8) (int, error) {
 	const (
 		clearCode, endCode, firstCode = 256, 257, 258
 		codes                         = 4096
 	)
-	// Codes become longer one code early, and have their highest bit first;
-	// neither was so before TIFF 6, which the first code tells.
+	// Codes become longer one code early, and have their highest bit first. Neither
+	// was so before TIFF 6; the first code shows which kind it is.
 	old := len(src) >= 2 && src[0] == 0 && src[1]&1 != 0
 	early := 1
 	if old {
@@ -114,7 +115,7 @@ func unpackLZW(dst, src []uint8) (int, error) {
 		have   int
 		width  = 9
 		next   = firstCode
-		last   = -1 // the length of the string before; -1 after a clear code
+		last   = -1 // the length of the last string; -1 after a clear code
 	)
 	at := 0
 	for first := true; at < len(dst); first = false {

@@ -9,7 +9,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/ifd"
 )
 
-// Tags of a TIFF directory that decide where the pixels are and what they mean.
+// Tags that decide where the pixels are and what they mean.
 const (
 	tagImageWidth          = 256
 	tagImageLength         = 257
@@ -46,20 +46,20 @@ var tagNames = map[uint16]string{
 	tagSampleFormat: "SampleFormat", tagXMP: "XMP", tagImageDepth: "ImageDepth",
 }
 
-// A field is one entry of a directory, with its values where they are.
+// A field is one entry of a directory, with its values.
 type field struct {
 	kind   uint16
 	count  uint64
-	values []byte // nil where they are not in the file
+	values []byte // nil where they cannot be read
 	fail   *codec.Failure
 }
 
-// A directory is the first directory of a TIFF. The first of several fields with
-// one tag counts, and their order doesn't matter.
+// A directory is the first directory of a TIFF. The first of several fields with one tag
+// counts. The order of the tags does not matter.
 type directory struct {
 	order  binary.ByteOrder
 	fields map[uint16]field
-	fail   *codec.Failure // of the first tag asked for that cannot be read
+	fail   *codec.Failure // of the first tag that was needed and cannot be read
 }
 
 func readDirectory(src []byte) (*directory, *codec.Failure) {
@@ -102,7 +102,7 @@ func readDirectory(src []byte) (*directory, *codec.Failure) {
 
 func tagName(tag uint16) string { return fmt.Sprintf("%s (tag %d)", tagNames[tag], tag) }
 
-// unsupportedTag says that a tag, or a value of it, is not decoded.
+// unsupportedTag returns the failure of a tag, or of a value of it, that is not decoded.
 func unsupportedTag(tag uint16, what string) *codec.Failure {
 	return codec.Fail(codec.StatusUnsupported, "TIFF whose %s %s is not decoded", tagName(tag), what)
 }
@@ -112,15 +112,15 @@ func (d *directory) has(tag uint16) bool {
 	return ok
 }
 
-// refuse keeps the first reason.
+// refuse keeps the first failure.
 func (d *directory) refuse(f *codec.Failure) {
 	if d.fail == nil {
 		d.fail = f
 	}
 }
 
-// list returns the field of a tag whose values are whole numbers; an empty one
-// without such a tag or where it cannot be read, which d.fail then says.
+// list returns the field of a tag whose values are whole numbers. It returns an empty field
+// if there is no such tag, or if it cannot be read; then d.fail says why.
 func (d *directory) list(tag uint16) field {
 	f, ok := d.fields[tag]
 	if !ok {
@@ -142,7 +142,7 @@ func (d *directory) list(tag uint16) field {
 	return field{}
 }
 
-// one returns the only value of a tag, or absent where there is no such tag.
+// one returns the only value of a tag, or absent if there is no such tag.
 func (d *directory) one(tag uint16, absent uint64) uint64 {
 	f := d.list(tag)
 	switch {
@@ -154,7 +154,7 @@ func (d *directory) one(tag uint16, absent uint64) uint64 {
 	return d.at(f, 0)
 }
 
-// at returns the value of index i; a negative one as a huge number.
+// at returns value i. A negative value becomes a huge number.
 func (d *directory) at(f field, i int) uint64 {
 	switch f.kind {
 	case ifd.Short:

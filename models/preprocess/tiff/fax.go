@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// The codes of ITU-T T.4 for runs of 0 to 63 pixels, then for those of 64, 128
-// and so on to 1,728.
+// The codes of ITU-T T.4 for runs of 0 to 63 pixels, then for runs of 64, 128 and so on to
+// 1,728.
 const (
 	faxWhite = `
 	00110101 000111 0111 1000 1011 1100 1110 1111 10011 10100 00111 01000 001000 000011 110100 110101 101010
@@ -31,7 +31,7 @@ const (
 	0000001001010 0000001001011 0000001001100 0000001001101 0000001110010 0000001110011 0000001110100
 	0000001110101 0000001110110 0000001110111 0000001010010 0000001010011 0000001010100 0000001010101
 	0000001011010 0000001011011 0000001100100 0000001100101`
-	// For runs of 1,792, 1,856 and so on to 2,560, of either colour.
+	// For runs of 1,792, 1,856 and so on to 2,560, of both colours.
 	faxLong = `
 	00000001000 00000001100 00000001101 000000010010 000000010011 000000010100 000000010101 000000010110
 	000000010111 000000011100 000000011101 000000011110 000000011111`
@@ -48,20 +48,20 @@ const (
 	faxCodeBits = 13 // of the longest code
 )
 
-// What fax data may be and is not decoded.
+// Kinds of fax data that are not decoded.
 var (
 	errFaxUncompressed = errors.New("with uncompressed fax data")
 	errFaxMarks        = errors.New("with end-of-line codes behind the rows only")
 )
 
-// A faxCode is what the next bits mean. A length of 0 is no code.
+// A faxCode is what the next bits mean. A length of 0 means that they are not a code.
 type faxCode struct {
 	value  int16
 	length uint8
 }
 
-// faxTables has, for modes, white and black runs, the code that each sequence of
-// faxCodeBits bits begins with.
+// faxTables has, for modes, white runs and black runs, the code with which each sequence of
+// faxCodeBits bits begins.
 var faxTables = sync.OnceValue(func() *[3][1 << faxCodeBits]faxCode {
 	tables := new([3][1 << faxCodeBits]faxCode)
 	for i, codes := range []string{faxModes, faxWhite + faxLong, faxBlack + faxLong} {
@@ -82,8 +82,8 @@ var faxTables = sync.OnceValue(func() *[3][1 << faxCodeBits]faxCode {
 	return tables
 })
 
-// A faxDecoder decodes one strip or tile of CCITT data. Unlike libtiff, which
-// makes up the rest of a damaged row, it gives up.
+// A faxDecoder decodes one strip or tile of CCITT data. Unlike libtiff, which invents the
+// rest of a damaged row, it stops with an error.
 type faxDecoder struct {
 	data  []uint8
 	width int
@@ -93,7 +93,8 @@ type faxDecoder struct {
 	bits uint64 // the next ones first
 	have int    // how many of bits are data
 
-	ends, above []int // where the runs of a row end, the first of which is white
+	// Where the runs of this row and of the row above end. The first run is white.
+	ends, above []int
 }
 
 // peek returns the next n bits, at most 32, with zeros after the end.
@@ -106,7 +107,7 @@ func (f *faxDecoder) peek(n int) int {
 	return int(f.bits >> (64 - n))
 }
 
-// take drops the next n bits, and reports whether there were so many.
+// take skips the next n bits, and reports whether there were so many.
 func (f *faxDecoder) take(n int) bool {
 	if n > f.have {
 		return false
@@ -126,7 +127,7 @@ var (
 func (f *faxDecoder) code(table *[1 << faxCodeBits]faxCode) (int, error) {
 	c := table[f.peek(faxCodeBits)]
 	switch {
-	case f.have == 0, c.length == 0 && f.peek(12) == 1: // or an end-of-line code
+	case f.have == 0, c.length == 0 && f.peek(12) == 1: // the end of the data, or of the line
 		return 0, errFaxEnd
 	case c.length == 0:
 		return 0, errFaxCode
@@ -152,8 +153,8 @@ func (f *faxDecoder) run(tables *[3][1 << faxCodeBits]faxCode, colour int) (int,
 	}
 }
 
-// decode fills dst with rows of rowBytes bytes, a bit for each pixel, 1 where it
-// is black. It returns how many bytes it filled.
+// decode fills dst with rows of rowBytes bytes, a bit for each pixel, 1 for black. It
+// returns how many bytes it filled.
 func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
 	tables := faxTables()
 	f.above = append(f.above, f.width, f.width, f.width, f.width)
@@ -177,7 +178,7 @@ func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
 		}
 		switch {
 		case err != nil && f.order == group3 && !marked && f.peek(11) == 0:
-			return y * rowBytes, errFaxMarks // libtiff skips to the first of them
+			return y * rowBytes, errFaxMarks // libtiff skips to the first mark
 		case err != nil:
 			return y * rowBytes, fmt.Errorf("row %d: %w", y, err)
 		}
@@ -193,8 +194,8 @@ func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
 	return len(dst), nil
 }
 
-// hasMark reports whether the data begin with an end-of-line code; some writers
-// leave all of them out.
+// hasMark reports whether the data begin with an end-of-line code. Some writers leave out
+// all of them.
 func (f *faxDecoder) hasMark() bool { return f.peek(11) == 0 }
 
 // mark takes an end-of-line code, with the zeros that may precede it.
@@ -210,7 +211,8 @@ func (f *faxDecoder) mark() bool {
 	return f.take(1)
 }
 
-// end notes where a run ends. Runs of no pixels could fill the memory.
+// end records where a run ends. It bounds their number, since runs of no pixels could fill
+// the memory.
 func (f *faxDecoder) end(at int) error {
 	if len(f.ends) > 2*f.width {
 		return errFaxRuns
@@ -235,9 +237,9 @@ func (f *faxDecoder) flatRow(tables *[3][1 << faxCodeBits]faxCode) error {
 	}
 }
 
-// row reads a row in terms of the one above. at, the first pixel that is not
-// known, is T.6's a0, and f.above[i] its b1: the first end right of at of a run
-// of the present colour.
+// row reads a row that refers to the one above. at, the first pixel that is not known yet,
+// is T.6's a0. f.above[i] is its b1: the first end, right of at, of a run of the current
+// colour.
 func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 	at, colour, i := -1, 0, 0
 	for at < f.width {
@@ -292,7 +294,7 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 	return nil
 }
 
-// fillBits sets bits from to to of a row.
+// fillBits sets the bits of a row from index from up to index to.
 func fillBits(row []uint8, from, to int) {
 	for ; from < to && from&7 != 0; from++ {
 		row[from/8] |= 0x80 >> (from & 7)

@@ -10,7 +10,7 @@ import (
 
 // decode writes the pixels.
 func (t *picture) decode(px codec.Pixels) *codec.Failure {
-	if t.reversed { // all of it at once, since blocks may share bytes
+	if t.reversed { // reverse the whole file, since blocks may share bytes
 		src := make([]uint8, len(t.src))
 		for i, b := range t.src {
 			src[i] = bits.Reverse8(b)
@@ -65,8 +65,8 @@ func (t *picture) unpredict(row []uint8) {
 	}
 }
 
-// spread puts the samples of a block's row, of 8 bits then, into the bytes of
-// their pixels: the first sample into the first byte.
+// spread writes the samples of a block's row, as 8 bits, to the bytes of their pixels: the
+// first sample to the first byte.
 func (t *picture) spread(px, row []uint8, plane int) {
 	first, last := 0, t.used
 	if t.planar {
@@ -99,7 +99,7 @@ func (t *picture) spread(px, row []uint8, plane int) {
 	}
 }
 
-// finisher returns what makes colours of a row of samples.
+// finisher returns the function that makes colours of a row of samples.
 func (t *picture) finisher() func(row []uint8) {
 	switch {
 	case t.photometric == palette:
@@ -142,8 +142,8 @@ func (t *picture) finisher() func(row []uint8) {
 	}
 }
 
-// divideAlpha returns the colour that was multiplied by alpha, as Pillow does:
-// rounded down, and white where it is more than alpha.
+// divideAlpha returns the colour that was multiplied by alpha, as Pillow does: rounded down,
+// and white if it is more than alpha.
 func divideAlpha(v, alpha, transparent uint8) uint8 {
 	if alpha == 0 {
 		return transparent

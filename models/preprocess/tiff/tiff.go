@@ -1,3 +1,7 @@
+// Package tiff decodes the first picture of TIFF files as libtiff does, and as Pillow does
+// where no compression is involved. Only what both agree on is decoded: a tag that changes
+// the meaning of the pixels must have a value that is known here. Otherwise the picture is
+// unsupported, and the reason names the tag.
 package tiff
 
 import (
@@ -42,9 +46,7 @@ const (
 	palette     = 3
 )
 
-// A picture is where the first picture of a TIFF has its pixels, and how they
-// are coded. Only what libtiff and Pillow agree on gets this far: every tag that
-// changes the meaning of the pixels has a value that is known here.
+// A picture is where the first picture of a TIFF has its pixels, and how they are coded.
 type picture struct {
 	*directory
 	src           []byte
@@ -66,9 +68,6 @@ type picture struct {
 	offsets, counts field
 }
 
-// decode decodes the first picture of a TIFF as libtiff does, and Pillow
-// where no codec is involved. What it doesn't know is unsupported, and the tag
-// is named.
 func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	t, fail := walk(src, bounds)
 	if fail != nil {
@@ -105,7 +104,7 @@ func walk(src []byte, bounds codec.Bounds) (*picture, *codec.Failure) {
 	return t, t.checkBlocks()
 }
 
-// orientation is how the picture is to be turned.
+// orientation returns how the picture is to be turned.
 func (t *picture) orientation() codec.Orientation {
 	if o, found := exif.FromDirectory(t.src, t.order); found {
 		return o
@@ -116,7 +115,7 @@ func (t *picture) orientation() codec.Orientation {
 	return 1
 }
 
-// readMeaning reads what the samples of a pixel are.
+// readMeaning reads what the samples of a pixel mean.
 func (t *picture) readMeaning() {
 	format := t.list(tagSampleFormat)
 	for i := range int(format.count) {
@@ -154,9 +153,9 @@ func (t *picture) readOrder() {
 	}
 }
 
-// checkPlanes refuses separate planes of which Pillow and libtiff make different
-// pictures: Pillow reads uncompressed ones by itself and takes each sample for a
-// byte that needs no change, and it finds alpha to divide by only next to RGB.
+// checkPlanes refuses separate planes of which Pillow and libtiff make different pictures:
+// Pillow reads uncompressed planes itself and takes each sample for a byte that needs no
+// change, and it divides by alpha only next to RGB.
 func (t *picture) checkPlanes() {
 	separate := t.one(tagPlanarConfiguration, 1) == 2
 	simple := t.bits == 8 || t.bits == 1 && t.photometric == blackIsZero
@@ -169,7 +168,7 @@ func (t *picture) checkPlanes() {
 	}
 }
 
-// readBits returns BitsPerSample, which may be given once for all samples.
+// readBits returns BitsPerSample. One value may stand for all samples.
 func (t *picture) readBits() int {
 	f := t.list(tagBitsPerSample)
 	if f.count == 0 {
@@ -203,7 +202,7 @@ func (t *picture) readCompression() {
 		}
 		t.twoD = t.compression == group3 && t.one(tagT4Options, 0)&1 != 0
 	case lzw, deflate, oldDeflate:
-		// The predictor belongs to these alone: libtiff ignores it elsewhere.
+		// Only these have a predictor: libtiff ignores it elsewhere.
 		switch v := t.one(tagPredictor, 1); {
 		case v == 2 && (t.bits == 8 || t.bits == 16):
 			t.predicted = true
@@ -215,8 +214,8 @@ func (t *picture) readCompression() {
 	}
 }
 
-// readColour checks that the samples are as many as the colour needs, and that
-// the extra ones have a meaning on which decoders agree.
+// readColour checks that there are as many samples as the colour needs, and that decoders
+// agree on the meaning of the extra ones.
 func (t *picture) readColour() {
 	colours := 1
 	switch t.photometric {
@@ -263,12 +262,13 @@ func (t *picture) readColour() {
 	}
 }
 
-// extraSamples are the meanings of samples beyond the colour that are known: 0
-// is nothing, 1 is alpha that the colour is multiplied by, 2 is plain alpha, and
-// 999 is what Corel Draw writes for it.
+// extraSamples are the known meanings of samples after the colour: 0 is nothing, 1 is alpha
+// by which the colour is multiplied, 2 is plain alpha, and 999 is what Corel Draw writes
+// for it.
 var extraSamples = map[string]bool{"": true, "0": true, "1": true, "2": true, "999": true, "0,0": true, "0,0,0": true,
 	"1,0": true, "1,0,0": true, "2,0": true, "2,0,0": true}
 
+// known returns the name of a value, or "unknown".
 func known(names map[uint64]string, v uint64) string {
 	if n, ok := names[v]; ok {
 		return n
@@ -316,7 +316,7 @@ func (t *picture) readBlocks(bounds codec.Bounds) {
 		return
 	}
 	t.across, t.down = (t.width+t.blockW-1)/t.blockW, (t.height+t.blockH-1)/t.blockH
-	// What tiles have beyond the picture on the right is decoded too.
+	// The parts of tiles to the right of the picture are decoded too.
 	if int64(t.across)*int64(t.blockW)/codec.MaxPasses > bounds.MaxPixels/int64(t.height) ||
 		int64(t.blockW-15)*int64(t.rows(0)) > bounds.MaxPixels { // a width is a multiple of 16
 		t.refuse(codec.Fail(codec.StatusTooLarge, "tiles of %dx%d for %dx%d pixels", t.blockW, t.blockH, t.width, t.height))
@@ -339,7 +339,7 @@ func (t *picture) readBlocks(bounds codec.Bounds) {
 	}
 }
 
-// perBlock is how many samples of a pixel are in one block.
+// perBlock returns how many samples of a pixel are in one block.
 func (t *picture) perBlock() int {
 	if t.planar {
 		return 1
@@ -347,6 +347,7 @@ func (t *picture) perBlock() int {
 	return t.samples
 }
 
+// planes returns how many blocks hold the samples of one pixel.
 func (t *picture) planes() int {
 	if t.planar {
 		return t.samples
@@ -354,20 +355,20 @@ func (t *picture) planes() int {
 	return 1
 }
 
-// rows is how many rows of the picture the blocks in row j of the grid have.
+// rows returns how many rows of the picture the blocks in row j of the grid have.
 func (t *picture) rows(j int) int { return min(t.blockH, t.height-j*t.blockH) }
 
-// rowBytes is the length of a row of one block.
+// rowBytes returns the length of a row of one block in bytes.
 func (t *picture) rowBytes() int { return (t.blockW*t.perBlock()*t.bits + 7) / 8 }
 
-// checkBlocks finds what is not in the file before memory is taken for pixels.
+// checkBlocks checks that the file holds every block, before memory is taken for pixels.
 func (t *picture) checkBlocks() *codec.Failure {
 	for i := range t.planes() * t.across * t.down {
 		data, fail := t.block(i)
 		if fail != nil {
 			return fail
 		}
-		// The most that each can code in a byte, or in the bits of a code.
+		// ratio is how many bytes, or rows of fax data, one coded byte can stand for.
 		need, ratio := t.rows(i/t.across%t.down)*t.rowBytes(), 0
 		switch t.compression {
 		case packBits:
@@ -388,8 +389,8 @@ func (t *picture) checkBlocks() *codec.Failure {
 	return nil
 }
 
-// block returns the coded data of block i. The blocks of a plane follow those of
-// the plane before.
+// block returns the coded data of block i. The blocks of a plane follow those of the plane
+// before it.
 func (t *picture) block(i int) ([]byte, *codec.Failure) {
 	const surplus = 256 << 20 // by which the size of raw pixels may be too large
 	offset, size := t.at(t.offsets, i), uint64(len(t.src))
@@ -408,7 +409,7 @@ func (t *picture) block(i int) ([]byte, *codec.Failure) {
 	case raw && need > left, !raw && (count > left || left == 0):
 		return nil, codec.Fail(codec.StatusTruncated, "block %d ends past the end", i)
 	case raw:
-		count = need // which follows from the picture: the counts are not used
+		count = need // by the size of the picture: the counts are not used
 	case count == 0:
 		count = left // as libtiff estimates it
 	}

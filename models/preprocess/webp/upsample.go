@@ -41,7 +41,7 @@ func (d *decoder) fillYCbCr(row []uint8, m *image.YCbCr, y int) {
 	}
 }
 
-// rgb is libwebp's dsp/yuv.h: BT.601 of limited range.
+// rgb converts a pixel as libwebp's dsp/yuv.h does: BT.601 of limited range.
 func rgb(y, u, v int) (r, g, b uint8) {
 	hi := func(v, coeff int) int { return v * coeff >> 8 }
 	return codec.Clamp((hi(y, 19077) + hi(v, 26149) - 14234) >> 6),
@@ -49,7 +49,8 @@ func rgb(y, u, v int) (r, g, b uint8) {
 		codec.Clamp((hi(y, 19077) + hi(u, 33050) - 17685) >> 6)
 }
 
-// upsample is libwebp's fancy upsampling of 4:2:0.
+// upsample makes row y of a chroma plane as wide as the luma, as libwebp's fancy upsampling
+// of 4:2:0 does.
 func upsample(dst, plane []uint8, stride, w, h, y int) {
 	cw, ch := (w+1)/2, (h+1)/2
 	cy := y / 2

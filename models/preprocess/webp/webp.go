@@ -1,3 +1,5 @@
+// Package webp decodes WebP with x/image/webp: a still, or the first frame of an animation. The
+// colours are converted as libwebp does.
 package webp
 
 import (
@@ -12,12 +14,12 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/exif"
 )
 
-// A picture is the picture of a WebP, which is the first frame of an animation,
-// and the canvas that it is drawn on: black where the frame does not cover it.
+// A picture is the still, or the first frame of an animation, and the canvas on which it is
+// drawn. The canvas is black where the frame does not cover it.
 type picture struct {
-	width, height int    // of the canvas; 0 where the file says nothing of it
-	animated      bool   // else the canvas is as large as the frame
-	x, y          int    // where the frame lies on it
+	width, height int    // of the canvas; 0 if the file does not say
+	animated      bool   // otherwise the canvas is as large as the frame
+	x, y          int    // where the frame is on it
 	still         []byte // a file of the frame alone
 }
 
@@ -92,7 +94,7 @@ func newChunk(kind string, body []byte) []byte {
 	return append(b, make([]byte, len(body)&1)...)
 }
 
-// read finds the picture of a WebP.
+// read finds the picture in a file.
 func read(src []byte) (*picture, *codec.Failure) {
 	const extended, frame = 10, 16
 	const isAnimated, hasAlpha = 0x02, 0x10
@@ -139,7 +141,7 @@ func read(src []byte) (*picture, *codec.Failure) {
 	return f, nil
 }
 
-// newFile returns a WebP of some chunks.
+// newFile returns a WebP file with these chunks.
 func newFile(chunks []byte) []byte {
 	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
 	return append(b, chunks...)

@@ -68,7 +68,7 @@ func (d *decoder) fillYCbCr(row []uint8, m *image.YCbCr, y int) {
 	}
 }
 
-// fillCMYK rounds as Pillow does.
+// fillCMYK converts a row of CMYK, rounding as Pillow does.
 func fillCMYK(row, p []uint8) {
 	for x := 0; x < len(p); x += 4 {
 		k := 255 - int(p[x+3])
