@@ -10,9 +10,9 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// TestAxis: whatever the sizes, the tables stay within the source and weigh 1
-// in all, and no window begins before the one before it, which the ring of rows
-// relies on. The largest sizes are those of an image of one row or column whose
+// TestAxis tests with any sizes that the tables stay within the source, that the weights
+// of an output are 1 in all, and that no window begins before the one before it, which the
+// ring of rows needs. The largest sizes are those of an image of one row or column whose
 // short side is resized to maxSide.
 func TestAxis(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -38,7 +38,7 @@ func TestAxis(t *testing.T) {
 		before := int32(0)
 		for i, lo := range first {
 			if lo < before || int(lo) < key.start || int(lo) >= key.start+key.inputs {
-				t.Fatalf("output %d begins at %d, after %d", i, lo, before)
+				t.Fatalf("output %d begins at %d, want %d or later, and %d to %d", i, lo, before, key.start, key.start+key.inputs-1)
 			}
 			before = lo
 			switch {
@@ -48,16 +48,16 @@ func TestAxis(t *testing.T) {
 				for k := range taps {
 					weight := int(w[k])<<11 + int(w[taps+k])
 					if weight != 0 && int(lo)+k >= key.start+key.inputs {
-						t.Fatalf("output %d weighs %d, beyond the source", i, int(lo)+k)
+						t.Fatalf("output %d has a weight for %d, outside the source", i, int(lo)+k)
 					}
 					digits := unsafe.Slice((*int8)(a.digits.pointer()), (n+3)/4*taps*12)[i/4*taps*12+k/4*48+i%4*4+k%4:]
 					if v := int(digits[0]) + int(digits[16])<<8 + int(digits[32])<<16; v != weight {
-						t.Fatalf("output %d weighs %d, in digits %d", i, weight, v)
+						t.Fatalf("output %d has the digits of %d, want %d", i, v, weight)
 					}
 					sum += weight
 				}
 				if off := sum - 1<<22; off < -taps || off > taps {
-					t.Fatalf("output %d has a weight of %d", i, sum)
+					t.Fatalf("output %d has weights of %d in all, want %d", i, sum, 1<<22)
 				}
 			case p.area:
 				sum := 0.0
@@ -65,19 +65,19 @@ func TestAxis(t *testing.T) {
 					sum += float64(c)
 				}
 				if math.Abs(sum-1) > 1e-5 || int(lo)+taps > key.start+key.inputs {
-					t.Fatalf("output %d covers %v, %d pixels from %d", i, sum, taps, lo)
+					t.Fatalf("output %d covers %v of %d pixels that begin at %d, want 1, within the source", i, sum, taps, lo)
 				}
 			default:
 				hi := int(unsafe.Slice((*int32)(a.second.pointer()), n)[i])
 				if hi < int(lo) || hi > int(lo)+1 || hi >= key.start+key.inputs {
-					t.Fatalf("output %d lies between %d and %d", i, lo, hi)
+					t.Fatalf("output %d is between %d and %d, want neighbours within the source", i, lo, hi)
 				}
 			}
 		}
 	})
 }
 
-// TestAxes: an axis is kept while sizes alternate, and given up after many.
+// TestAxes tests that an axis is kept while sizes alternate, and replaced after many others.
 func TestAxes(t *testing.T) {
 	var s axes
 	defer s.free()
@@ -85,7 +85,7 @@ func TestAxes(t *testing.T) {
 	key := func(inputs int) axisKey { return axisKey{inputs: inputs, outputs: 8, n: 8} }
 	for _, inputs := range []int{10, 20, largeAxis, 10, 20, largeAxis} {
 		if got := s.get(p, key(inputs)); got.n != 8 {
-			t.Fatalf("%d inputs: %d outputs", inputs, got.n)
+			t.Fatalf("axis of %d inputs has %d outputs, want 8", inputs, got.n)
 		}
 	}
 	if s.next != 2 {

@@ -4,9 +4,8 @@ import (
 	"testing"
 )
 
-// BenchmarkDecode compares what specs ask for besides the decoding of a JPEG:
-// filters of the resize and layouts of the tensor. How the decoder compares with
-// others is for "batchscore bench decode".
+// BenchmarkDecode compares filters of the resize and layouts of the tensor, with one JPEG.
+// "batchscore bench decode" compares the decoder with others.
 func BenchmarkDecode(b *testing.B) {
 	requireTurbo(b)
 	src := encodeJPEG(b, picture(1024, 683, 0), 85)

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// FuzzCompany: an image has one verdict, status, reason and row: decoded alone,
-// behind any other picture, over memory of any content, twice, and by several
-// decoders at once; on each back end. What image/jpeg takes, libjpeg-turbo takes.
+// FuzzCompany tests that an image has one verdict, status, reason and row: decoded alone,
+// after any other picture, over memory of any content, twice, and by several decoders at
+// once; by each JPEG decoder. libjpeg-turbo must accept what image/jpeg accepts.
 func FuzzCompany(f *testing.F) {
 	var others [][]byte
 	for _, file := range []string{
@@ -38,7 +38,7 @@ func FuzzCompany(f *testing.F) {
 		}
 		turbo, portable := verdicts[0].failure, verdicts[1].failure
 		if turbo != "" && portable == "" {
-			t.Errorf("%q, but ok in Go", turbo)
+			t.Errorf("libjpeg-turbo: %q, want ok as with image/jpeg", turbo)
 		}
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// TestDecodeAllocs: in steady state a JPEG costs no allocation, whatever its
-// size, orientation, fit and element type.
+// TestDecodeAllocs tests that in steady state a JPEG costs no allocation, whatever its size,
+// orientation, fit and element type.
 func TestDecodeAllocs(t *testing.T) {
 	requireTurbo(t)
 	files := [][]byte{
@@ -37,13 +37,13 @@ func TestDecodeAllocs(t *testing.T) {
 			}
 		})
 		if n != 0 {
-			t.Errorf("%v allocations for %d images with %+v", n, len(files), s)
+			t.Errorf("%v allocations for %d images with %+v, want none", n, len(files), s)
 		}
 	}
 }
 
-// TestDecodersInParallel gives each goroutine its Decoder, and all the same
-// source bytes.
+// TestDecodersInParallel gives each goroutine a Decoder of its own, and all the same source
+// bytes.
 func TestDecodersInParallel(t *testing.T) {
 	src := bytes.Clone(readFixture(t, "resize.jpg"))
 	want := make([]byte, smallSpec.RowBytes())
@@ -62,7 +62,7 @@ func TestDecodersInParallel(t *testing.T) {
 			row := make([]byte, len(want))
 			for range 20 {
 				if err := d.Decode(row, src); err != nil || !bytes.Equal(row, want) {
-					t.Errorf("another row, or %v", err)
+					t.Errorf("got another row, or %v; want the same row", err)
 					return
 				}
 			}
@@ -71,7 +71,7 @@ func TestDecodersInParallel(t *testing.T) {
 	wg.Wait()
 }
 
-// TestDecodeInPlace: a row in the middle of a batch is written, and no byte
+// TestDecodeInPlace tests that Decode writes a row in the middle of a batch, and no byte
 // before or after it.
 func TestDecodeInPlace(t *testing.T) {
 	for _, s := range []Spec{
@@ -91,14 +91,14 @@ func TestDecodeInPlace(t *testing.T) {
 			}
 			around := append(bytes.Clone(batch[:n]), batch[2*n:]...)
 			if !bytes.Equal(around, bytes.Repeat([]byte{0xa5}, 2*n)) {
-				t.Errorf("%dx%d %s, %s: bytes beside the row were written", s.Width, s.Height, s.DType, file)
+				t.Errorf("%dx%d %s, %s: bytes next to the row were written", s.Width, s.Height, s.DType, file)
 			}
 		}
 	}
 }
 
-// FuzzDecode: whatever the bytes, the policy and the fit, a row or a Failure
-// with a zero row, and the same answer again.
+// FuzzDecode tests that any bytes, with any policy and fit, give a row, or a Failure and a
+// zero row, and the same again.
 func FuzzDecode(f *testing.F) {
 	fits := []Spec{
 		{Fit: Stretch},

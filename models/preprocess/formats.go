@@ -76,7 +76,7 @@ var formats = []codec.Format{
 	// Only the plausibility of its header tells a TGA, so it comes last.
 	{Name: "TGA", Extensions: "tga", Match: isTGA},
 
-	// Files that are no pictures and are found among them, under a picture's name.
+	// Other files that are found among pictures, under a picture's name.
 	{Name: "video or sound", Match: isMedia, Refuse: func(src []byte) *codec.Failure {
 		brand, _ := brands(src)
 		return codec.Fail(codec.StatusNotImage, "a video or sound (ISO base media, brand %q)", brand)
@@ -89,7 +89,7 @@ var formats = []codec.Format{
 	notImage("a Git LFS pointer: the file itself was not fetched", "version https://git-lfs.github.com/"),
 }
 
-// notImage is the entry of a kind of file that is no picture.
+// notImage returns the entry of a kind of files that are not images.
 func notImage(what, signature string) codec.Format {
 	return codec.Format{Name: what, Match: func(src []byte) bool { return bytes.HasPrefix(src, []byte(signature)) },
 		Refuse: func([]byte) *codec.Failure {

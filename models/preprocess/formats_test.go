@@ -10,41 +10,41 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// TestExtensions: every ending under which pictures are found is known, in any
-// case, and belongs to one format.
+// TestExtensions tests that the endings of pictures are known, in upper and lower case, and
+// that each belongs to one format.
 func TestExtensions(t *testing.T) {
 	all := Extensions()
 	if !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
-		t.Errorf("not sorted, or one twice: %v", all)
+		t.Errorf("Extensions() = %v, want them sorted and each once", all)
 	}
 	fields := 0
 	for _, c := range formats {
 		fields += len(strings.Fields(c.Extensions))
 	}
 	if fields != len(all) {
-		t.Errorf("%d endings in the table, %d known: one belongs to two formats", fields, len(all))
+		t.Errorf("%d endings in the table, want %d: one belongs to two formats", fields, len(all))
 	}
 	for _, name := range strings.Fields("a.jpg a.JPEG a.jfif a.pjp a.mpo a.png a.apng a.gif a.bmp a.dib a.tif a.TIFF a.webp a.heic a.HEIC a.heif a.hif " +
 		"a.avif a.jxl a.jp2 a.j2k a.ppm a.pgm a.pbm a.pnm a.pam a.ico a.cur a.tga a.psd a.psb a.dds a.pcx a.sgi a.icns a.qoi a.exr a.hdr " +
 		"a.dng a.cr2 a.cr3 a.nef a.arw a.orf a.rw2 a.raf a.pef a.srw a.jxr a.xbm a.xpm a.ras folder.d/b.c.Jpg") {
 		if !KnownExtension(name) {
-			t.Errorf("%s is not known", name)
+			t.Errorf("KnownExtension(%q) = false, want true", name)
 		}
 	}
 	for _, name := range []string{"", "jpg", "a.txt", "a.svg", "a.pdf", "a.mp4", "photo.jpg/", "a.jpg.json", "jpg.d/a"} {
 		if KnownExtension(name) {
-			t.Errorf("%q is taken for a picture", name)
+			t.Errorf("KnownExtension(%q) = true, want false", name)
 		}
 	}
 }
 
-// ftyp is the first box of an ISO base media file.
+// ftyp returns the first box of an ISO base media file.
 func ftyp(major string, compatible ...string) string {
 	size := binary.BigEndian.AppendUint32(nil, uint32(16+4*len(compatible)))
 	return string(size) + "ftyp" + major + "\x00\x00\x00\x00" + strings.Join(compatible, "") + "\x00\x00\x00\x08mdat"
 }
 
-// littleTIFF is a TIFF of one directory, whose entries are SHORT.
+// littleTIFF returns a TIFF of one directory, whose entries are SHORT.
 func littleTIFF(entries ...[2]uint16) string {
 	b := binary.LittleEndian.AppendUint16([]byte("II*\x00\x08\x00\x00\x00"), uint16(len(entries)))
 	for _, e := range entries {
@@ -55,8 +55,8 @@ func littleTIFF(entries ...[2]uint16) string {
 	return string(append(b, 0, 0, 0, 0))
 }
 
-// TestFault17_KnownFormats: what is known and not decoded is named by its bytes,
-// whatever the file is called.
+// TestFault17_KnownFormats tests that files of formats that are not decoded are named by
+// their bytes.
 func TestFault17_KnownFormats(t *testing.T) {
 	pad := strings.Repeat("\x00", 128)
 	tga := func(mapped, kind, depth byte) string {
@@ -159,19 +159,19 @@ func TestFault17_KnownFormats(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, f := sniff([]byte(c.src))
 			if f == nil || f.Status != c.status || f.Reason != c.reason {
-				t.Errorf("%v, want %s: %s", f, c.status, c.reason)
+				t.Errorf("sniff() = %v, want %s: %s", f, c.status, c.reason)
 			}
 		})
 	}
 }
 
-// TestFault17_EveryPrefix: no signature reads past the end of a short file.
+// TestFault17_EveryPrefix tests that no signature reads past the end of a short file.
 func TestFault17_EveryPrefix(t *testing.T) {
 	for _, file := range []string{"png-rgb.png", "tiff-raw.tif", "bmp-24.bmp", "unsupported-jpeg2000.jp2"} {
 		src := readFixture(t, file)
 		for n := range min(len(src), 300) {
 			if _, f := sniff(bytes.Clone(src[:n])); n == 0 && f.Status != codec.StatusEmpty {
-				t.Errorf("%s cut to nothing: %v", file, f)
+				t.Errorf("%s cut to nothing: %v, want %s", file, f, codec.StatusEmpty)
 			}
 		}
 	}

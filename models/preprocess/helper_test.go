@@ -13,8 +13,8 @@ import (
 	turbo "github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
-// requireTurbo skips where libjpeg-turbo is missing, and fails where the tests
-// that need it must not be skipped.
+// requireTurbo skips a test if libjpeg-turbo is missing, and fails it where tests must not
+// be skipped.
 func requireTurbo(tb testing.TB) {
 	tb.Helper()
 	if _, err := turbo.Backend(); err != nil {
@@ -44,7 +44,7 @@ func encodeJPEG(tb testing.TB, img image.Image, quality int) []byte {
 	return buf.Bytes()
 }
 
-// picture is a smooth scene with hard edges and grain.
+// picture returns a smooth scene with hard edges and grain.
 func picture(w, h int, seed uint64) *image.NRGBA {
 	rnd := rand.New(rand.NewPCG(seed, 7))
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
@@ -65,7 +65,7 @@ func picture(w, h int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// sizedSpec leaves images of w x h pixels at their own size.
+// sizedSpec returns a Spec that keeps the size of images of w x h pixels.
 func sizedSpec(w, h int) Spec {
 	return Spec{Width: w, Height: h, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
 }

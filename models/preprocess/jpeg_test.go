@@ -27,7 +27,7 @@ const (
 	mAPP14 = 0xee
 )
 
-// jpegKinds are small JPEGs of each kind that decoders treat in their own way.
+// jpegKinds are small JPEGs of each kind that decoders treat differently.
 var jpegKinds = []string{"jpeg-420.jpg", "jpeg-progressive.jpg", "jpeg-grey.jpg", "jpeg-restart.jpg", "jpeg-cmyk.jpg", "jpeg-444.jpg"}
 
 // A mutation damages an image.
@@ -98,7 +98,7 @@ func withoutSegment(b []byte, marker byte) []byte {
 	return b
 }
 
-// A verdict is all that a decoder says of an image.
+// A verdict is all that a decoder says about an image.
 type verdict struct {
 	failure string
 	row     string
@@ -117,8 +117,8 @@ func decideOn(tb testing.TB, d *Decoder, src []byte) verdict {
 	return v
 }
 
-// poison overwrites the pixels of the image before. What shows of them in a row
-// was not decoded from the image at hand.
+// poison overwrites the pixels of the last image. If they show in a row, some of its pixels
+// were not decoded from its image.
 func (d *Decoder) poison(with byte) {
 	if d.canvas.pixels.size > 0 {
 		px := unsafe.Slice((*byte)(d.canvas.pixels.pointer()), d.canvas.pixels.size)
@@ -128,9 +128,9 @@ func (d *Decoder) poison(with byte) {
 	}
 }
 
-// checkCompany decides on every image alone, then twice behind the others by
-// decoders that have seen them in several orders, and over memory of several
-// colours. All must be the same. It returns what was decided.
+// checkCompany decodes every image alone, then twice after the others, in several orders, by
+// several decoders and over memory of several colours. All verdicts must be the same. It
+// returns them.
 func checkCompany(t *testing.T, opt Options, images [][]byte, decoders int) []verdict {
 	t.Helper()
 	alone := make([]verdict, len(images))
@@ -156,8 +156,8 @@ func checkCompany(t *testing.T, opt Options, images [][]byte, decoders int) []ve
 				for _, i := range rnd.Perm(len(images)) {
 					d.poison(byte(rnd.Uint32()))
 					if v := decideOn(t, d, images[i]); v != alone[i] {
-						done <- fmt.Sprintf("image %d: alone %q, in company %q, the same row %t: %x",
-							i, alone[i].failure, v.failure, v.row == alone[i].row, images[i])
+						done <- fmt.Sprintf("image %d: after others %q, want %q as alone; the same row %t: %x",
+							i, v.failure, alone[i].failure, v.row == alone[i].row, images[i])
 						return
 					}
 				}
@@ -173,8 +173,8 @@ func checkCompany(t *testing.T, opt Options, images [][]byte, decoders int) []ve
 	return alone
 }
 
-// flatJPEG is a grey picture of width x height pixels, whose components have
-// these sampling factors, in one scan. Every block is the same few bits.
+// flatJPEG returns a grey picture of width x height pixels, whose components have these
+// sampling factors, in one scan. Every block is the same few bits.
 func flatJPEG(width, height int, sampling ...byte) []byte {
 	b := []byte{0xff, mSOI, 0xff, mDQT, 0, 67, 0}
 	b = append(b, bytes.Repeat([]byte{1}, 64)...)

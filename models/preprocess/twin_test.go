@@ -16,10 +16,9 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// twin is the decoder's resize, turn and pack in plain Go, straight from the
-// definitions: the image is turned upright first, and nothing is skipped.
-// rounded is Pillow's way: weights of 22 bits, and 8 bits after each pass. The
-// other policies' values are not rounded, whatever the element type.
+// twin resizes, turns and packs in plain Go, by the definitions: it turns the image upright
+// first, and skips nothing. With Pillow's policies, weights are rounded to 22 bits and values
+// to 8 bits after each pass. With the other policies values are not rounded.
 func twin(s Spec, img *image.NRGBA, o codec.Orientation) []float64 {
 	img = turnUpright(img, o)
 	g := s.plan(img.Rect.Dx(), img.Rect.Dy(), 1)
@@ -92,8 +91,8 @@ func tapsOf(p policy, i, inputs, outputs int) taps {
 		}
 		return taps{int(at), []float64{1}}
 	case p.area:
-		// Cut each input into as many parts as there are outputs, and deal the
-		// parts out in order.
+		// Divide each input into as many parts as there are outputs, and give the
+		// parts to the outputs in order.
 		t := taps{first: i * inputs / outputs}
 		for part := i * inputs; part < (i+1)*inputs; part++ {
 			k := part/outputs - t.first
@@ -181,7 +180,7 @@ func twinPack(s Spec, rgb []float64) []float64 {
 	return out
 }
 
-// renderRow runs the C kernels on img.
+// renderRow returns the row that the C kernels make of img.
 func renderRow(d *Decoder, img *image.NRGBA, o codec.Orientation) []byte {
 	row := make([]byte, d.spec.RowBytes())
 	px := d.canvas.Prepare(img.Rect.Dx(), img.Rect.Dy(), o, nil)
@@ -201,13 +200,12 @@ func noise(w, h int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// resizes are all policies, in one order.
+// resizes are all policies, in a fixed order.
 var resizes = slices.Sorted(maps.Keys(policies))
 
-// TestKernelTwin draws sizes, specs and orientations. Every set of kernels must
-// have the very bits of the plain C ones, and for Pillow's policies those of the
-// twin. The lerp and the area are in float32 here and in float64 there, and
-// rounded here to the nearest, where that is asked for.
+// TestKernelTwin draws sizes, specs and orientations. Every set of kernels must give the same
+// bits as the plain C ones, and for Pillow's policies as the twin. For the others the kernels
+// compute in float32 and round for Uint8, and the twin computes in float64.
 func TestKernelTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		side := rapid.OneOf(rapid.IntRange(1, 9), rapid.IntRange(1, 140), rapid.SampledFrom([]int{31, 32, 33, 1000}))
@@ -262,14 +260,14 @@ func TestKernelTwin(t *testing.T) {
 		}
 		for i := range want {
 			if !(math.Abs(got[i]-want[i])/step < rounding+0.001) {
-				t.Fatalf("value %d is %v, the twin has %v", i, got[i], want[i])
+				t.Fatalf("value %d is %v, want %v as the twin", i, got[i], want[i])
 			}
 		}
 	})
 }
 
-// TestScaledDecodeOfFraction: what must not fall below the target size is the
-// part that is kept.
+// TestScaledDecodeOfFraction tests that the part that is kept does not fall below the target
+// size.
 func TestScaledDecodeOfFraction(t *testing.T) {
 	requireTurbo(t)
 	s := Spec{Width: 60, Height: 50, Layout: HWC, DType: Uint8, Resize: TFBilinearLegacy, Fit: CentralFraction,
@@ -291,7 +289,8 @@ func TestScaledDecodeOfFraction(t *testing.T) {
 	}
 }
 
-// TestScaledDecode: never below the target size, and near to the full decode.
+// TestScaledDecode tests that the size never falls below the target, and that the pixels are
+// near to those of the full decode.
 func TestScaledDecode(t *testing.T) {
 	requireTurbo(t)
 	s := Spec{Width: 60, Height: 50, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch, ScaledDecode: true}
@@ -321,7 +320,7 @@ func TestScaledDecode(t *testing.T) {
 				t.Errorf("decoded to %dx%d, want %dx%d", w, h, c.wantW, c.wantH)
 			}
 			if _, mean := difference(s, numbers(s, a), numbers(s, b)); mean > 10 {
-				t.Errorf("differs from the full decode by %.2f on average", mean)
+				t.Errorf("differs from the full decode by %.2f on average, want at most 10", mean)
 			}
 		})
 	}

@@ -17,7 +17,7 @@ func TestValidate(t *testing.T) {
 	central.Fit, central.Fraction = CentralFraction, 0.875
 	for _, s := range []Spec{good, float, slim, central} {
 		if err := s.Validate(); err != nil {
-			t.Errorf("%+v: %v", s, err)
+			t.Errorf("Validate(%+v) = %v, want none", s, err)
 		}
 	}
 	nan := float32(math.NaN())
@@ -55,15 +55,15 @@ func TestValidate(t *testing.T) {
 		c.edit(&s)
 		err := s.Validate()
 		if err == nil || !strings.Contains(err.Error(), ": "+c.field+": ") {
-			t.Errorf("%+v: %v, want an error that names %s", s, err, c.field)
+			t.Errorf("Validate(%+v) = %v, want an error that names %s", s, err, c.field)
 		}
 		if _, err := NewDecoder(s, Options{}); err == nil {
-			t.Errorf("%+v: NewDecoder took it", s)
+			t.Errorf("NewDecoder(%+v) accepted it", s)
 		}
 	}
 }
 
-// TestDigest pins digests: they lie in job records and may never change.
+// TestDigest pins digests: job records contain them, so they may never change.
 func TestDigest(t *testing.T) {
 	s := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: TFBilinearAlignCorners, Fit: Stretch}
 	central := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: TFBilinearLegacy, Fit: CentralFraction, Fraction: 0.875}
@@ -81,7 +81,7 @@ func TestDigest(t *testing.T) {
 	}
 	var back Spec
 	if err := json.Unmarshal(b, &back); err != nil || back.Digest() != s.Digest() {
-		t.Errorf("the digest does not survive JSON: %v", err)
+		t.Errorf("the digest differs after JSON, or %v", err)
 	}
 	other := s
 	other.BGR = true

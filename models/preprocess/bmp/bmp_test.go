@@ -18,8 +18,8 @@ type form struct {
 	masks       [4]uint32
 	topDown     bool
 	gap         int    // bytes before the pixels
-	colours     uint32 // that the header names
-	palette     []byte // with 3 or 4 bytes a colour, as the header asks
+	colours     uint32 // number in the header
+	palette     []byte // 3 bytes a colour with a header of 12 bytes, otherwise 4
 	reserved    string // bytes 6 to 9 of the file
 	pixels      []byte // as stored
 }
@@ -55,8 +55,8 @@ func (f form) file(w, h int) []byte {
 	return append(b, f.pixels...)
 }
 
-// rows stores the rows of a picture from the last to the first, each padded to
-// 4 bytes, with so many bits a pixel.
+// rows returns the rows of a picture from the last to the first, each padded to a multiple
+// of 4 bytes.
 func rows(w, h, bits int, pixel func(x, y int) uint32) []byte {
 	var out []byte
 	for y := h - 1; y >= 0; y-- {
@@ -76,7 +76,7 @@ func rows(w, h, bits int, pixel func(x, y int) uint32) []byte {
 	return out
 }
 
-// flipRows turns the order of rows around.
+// flipRows reverses the order of rows.
 func flipRows(b []byte, h int) []byte {
 	var out []byte
 	for y := range h {
@@ -85,8 +85,8 @@ func flipRows(b []byte, h int) []byte {
 	return out
 }
 
-// TestFault19_BMPForms: every way of writing a BMP that Pillow reads gives the
-// pixels that were written; the colours of 16 bits are spread as Pillow does.
+// TestFault19_BMPForms tests that every form of BMP that Pillow reads gives the pixels that
+// were written, and that the colours of 16 bits are scaled as Pillow does.
 func TestFault19_BMPForms(t *testing.T) {
 	const w, h = 11, 6
 	index := func(x, y int) uint32 { return uint32(x*3+y*5) % 16 }
@@ -109,7 +109,7 @@ func TestFault19_BMPForms(t *testing.T) {
 			bw = append(bw, v, v, v)
 		}
 	}
-	// 16 bits: what is left of 5 or 6 bits a colour.
+	// 16 bits: what remains of 5 or 6 bits a colour.
 	few := func(green uint32) (func(x, y int) uint32, []byte) {
 		var out []byte
 		for y := range h {
@@ -191,7 +191,7 @@ func TestFault19_BMPForms(t *testing.T) {
 			pixels: rows(w, h, 1, func(x, y int) uint32 { return index(x, y) % 2 })}
 		codectest.WantPixels(t, Format, f.file(w, h), w, h, bw)
 	})
-	// An index beyond the colours that the header names is black.
+	// An index beyond the header's number of colours is black.
 	over := form{header: 40, bits: 8, colours: 8, palette: palette(4)[:32], pixels: rows(w, h, 8, index)}
 	black := bytes.Clone(want)
 	for i := range w * h {
@@ -210,7 +210,7 @@ func greyPalette(n int) []byte {
 	return p
 }
 
-// TestFault19_BMPRuns: both kinds of run lengths, as their description has them.
+// TestFault19_BMPRuns tests both kinds of run lengths.
 func TestFault19_BMPRuns(t *testing.T) {
 	palette := func(n int) []byte {
 		var p []byte
@@ -285,7 +285,7 @@ func TestFault19_BMPRuns(t *testing.T) {
 	}
 }
 
-// TestFault17_BMPUnsupported: what is no picture that BMP describes is named.
+// TestFault17_BMPUnsupported tests the statuses of pictures that cannot be decoded.
 func TestFault17_BMPUnsupported(t *testing.T) {
 	px := make([]byte, 400)
 	for _, c := range []struct {

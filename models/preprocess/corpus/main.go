@@ -1,10 +1,9 @@
-// Corpus decodes pictures for corpus.py, which compares them with Pillow's.
+// Corpus decodes pictures for compare.py, which compares them with Pillow's.
 //
-// It reads lines of a width, a height and a file's path, separated by tabs, and
-// answers each with one line: the status, the reason and the number of bytes that
-// follow, which are the picture resized to that size, in RGB. At a picture's own
-// size the resize changes nothing. With the argument "endings" it prints those
-// under which pictures are known.
+// It reads lines of a width, a height and a file's path, separated by tabs. It answers
+// each with a line of the status, the reason and the number of bytes that follow, which
+// are the picture resized to that size, in RGB. At a picture's own size the resize
+// changes nothing. With the argument "endings" it prints the endings of picture files.
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestServe: each line is answered in turn, with the pixels of a picture at its own
+// TestServe tests that each line is answered in turn, with the pixels of a picture at its own
 // size.
 func TestServe(t *testing.T) {
 	folder := t.TempDir()
@@ -30,16 +30,16 @@ func TestServe(t *testing.T) {
 	}
 	want := "ok\t\t6\n\x01\x02\x03\xfa\xfb\xfcnot_image\tno image signature\t0\n"
 	if out.String() != want {
-		t.Errorf("%q, want %q", out.String(), want)
+		t.Errorf("serve() wrote %q, want %q", out.String(), want)
 	}
 	for _, line := range []string{"2\t1\n", "2\tone\tx\n", "2\t1\t" + filepath.Join(folder, "gone") + "\n"} {
 		if err := serve(strings.NewReader(line), &out); err == nil {
-			t.Errorf("%q is taken for a question", line)
+			t.Errorf("serve(%q) accepted the line", line)
 		}
 	}
 }
 
-// TestSources: every package is pinned by the digest of its archive, once.
+// TestSources tests that every package is pinned by the digest of its archive, once.
 func TestSources(t *testing.T) {
 	text, err := os.ReadFile("sources.txt")
 	if err != nil {
@@ -54,12 +54,12 @@ func TestSources(t *testing.T) {
 		}
 		m := pin.FindStringSubmatch(line)
 		if m == nil || m[1] != m[2] || seen[m[1]] {
-			t.Errorf("%q is no pin, or names a package twice", line)
+			t.Errorf("%q does not pin a package, or names one twice", line)
 			continue
 		}
 		seen[m[1]] = true
 	}
 	if len(seen) < 20 {
-		t.Errorf("%d packages", len(seen))
+		t.Errorf("%d packages, want 20 or more", len(seen))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// gifOf is a GIF of one frame, of one byte an index.
+// gifOf returns a GIF of one frame, of one byte an index.
 func gifOf(tb testing.TB, screenW, screenH, x, y, w, h uint16, table []byte, data []byte) []byte {
 	tb.Helper()
 	b := binary.LittleEndian.AppendUint16([]byte("GIF89a"), screenW)
@@ -44,8 +44,8 @@ func gifOf(tb testing.TB, screenW, screenH, x, y, w, h uint16, table []byte, dat
 	return append(b, 0, ';')
 }
 
-// TestFault17_ShownGIF: a GIF whose first frame is there is shown, on a screen
-// that is large enough for it.
+// TestFault17_ShownGIF tests that a GIF whose first frame is there is shown, on a screen that
+// is large enough for it.
 func TestFault17_ShownGIF(t *testing.T) {
 	table := []byte("\x00\x00\x00\xff\x00\x00\x00\xff\x00\x00\x00\xff")
 	colours := func(indices ...byte) []byte {
@@ -109,7 +109,7 @@ func TestFault17_ShownGIF(t *testing.T) {
 	}
 }
 
-// TestFault19_GIFCodes: long codes, a table that is full, and resets.
+// TestFault19_GIFCodes tests long codes, a full table, and resets.
 func TestFault19_GIFCodes(t *testing.T) {
 	const w, h = 300, 211
 	table := make([]byte, 768)
@@ -132,7 +132,7 @@ func TestFault19_GIFCodes(t *testing.T) {
 	}
 }
 
-// TestFault18_GIFFrame: a frame may not exceed what the header declared.
+// TestFault18_GIFFrame tests that a frame that exceeds the screen needs enough data.
 func TestFault18_GIFFrame(t *testing.T) {
 	src := bytes.Clone(codectest.File(t, "..", "testdata", "gif.gif"))
 	frame := bytes.IndexByte(src[13+3*(1<<(src[10]&7+1)):], 0x2c) + 13 + 3*(1<<(src[10]&7+1))

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -11,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// TestFault18_Segments: EXIF in many segments costs little to read.
+// TestFault18_Segments tests that EXIF in many segments costs little to read.
 func TestFault18_Segments(t *testing.T) {
 	const pieces = 10_000
 	jpg := codectest.File(t, "..", "testdata", "jpeg-420.jpg")
@@ -27,7 +30,7 @@ func TestFault18_Segments(t *testing.T) {
 	}
 }
 
-// TestFault35_Walk: finding the orientation of a JPEG takes no memory.
+// TestFault35_Walk tests that finding the orientation of a JPEG takes no memory.
 func TestFault35_Walk(t *testing.T) {
 	src := codectest.File(t, "..", "testdata", "exif-6.jpg")
 	n := testing.AllocsPerRun(100, func() {
@@ -40,7 +43,7 @@ func TestFault35_Walk(t *testing.T) {
 	}
 }
 
-// TestFault34_Declared: how components are coded is found as libjpeg does.
+// TestFault34_Declared tests that the meaning of the components is that of libjpeg.
 func TestFault34_Declared(t *testing.T) {
 	insert := func(b []byte, what []byte) []byte { return slices.Insert(bytes.Clone(b), 2, what...) }
 	adobe := func(src []byte, transform byte) []byte {
@@ -82,5 +85,138 @@ func TestFault34_Declared(t *testing.T) {
 				t.Errorf("colour() = %d (%v), want %d", got, fail, c.want)
 			}
 		})
+	}
+}
+
+// decoders are both decoders of JPEG, libjpeg-turbo's first.
+func decoders(t *testing.T) [2]codec.Decoder {
+	t.Helper()
+	requireTurbo(t)
+	return [2]codec.Decoder{codectest.New(t, Format, codec.Config{}), codectest.New(t, Format, codec.Config{GoOnly: true})}
+}
+
+// fixtures returns the JPEGs of testdata by their names.
+func fixtures(t *testing.T) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, pattern := range []string{"*.jpg", "damaged/*.jpg"} {
+		paths, err := filepath.Glob(filepath.Join("..", "testdata", pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no %s in testdata: %v", pattern, err)
+		}
+		for _, path := range paths {
+			files[filepath.Base(path)] = codectest.File(t, path)
+		}
+	}
+	return files
+}
+
+// onlyTurbo are fixtures that image/jpeg does not decode.
+var onlyTurbo = map[string]bool{"jpeg-arithmetic.jpg": true, "jpeg-uneven.jpg": true}
+
+// TestFault19_Decoders tests that both decoders give nearly the same pixels, or the same
+// failure.
+func TestFault19_Decoders(t *testing.T) {
+	both := decoders(t)
+	for name, src := range fixtures(t) {
+		t.Run(name, func(t *testing.T) {
+			turbo, fail := codectest.DecodeWith(t, both[0], codectest.Bounds, src)
+			plain, plainFail := codectest.DecodeWith(t, both[1], codectest.Bounds, src)
+			switch {
+			case onlyTurbo[name]:
+				if fail != nil || codectest.StatusOf(plainFail) != codec.StatusUnsupported {
+					t.Errorf("libjpeg-turbo: %v, image/jpeg: %v; want ok and unsupported", fail, plainFail)
+				}
+			case fail != nil:
+				if plainFail == nil || *plainFail != *fail {
+					t.Errorf("libjpeg-turbo: %v, image/jpeg: %v; want the same", fail, plainFail)
+				}
+			case plainFail != nil:
+				t.Errorf("image/jpeg: %v, want ok as with libjpeg-turbo", plainFail)
+			default:
+				if turbo.Orientation != plain.Orientation {
+					t.Errorf("orientations %d and %d, want the same", turbo.Orientation, plain.Orientation)
+				}
+				a, b := turbo.RGB(), plain.RGB()
+				if len(a) != len(b) {
+					t.Fatalf("%d and %d bytes, want the same", len(a), len(b))
+				}
+				most, sum := 0, 0
+				for i := range a {
+					d := max(int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+					most, sum = max(most, d), sum+d
+				}
+				if mean := float64(sum) / float64(len(a)); most > 3 || mean > 0.25 {
+					t.Errorf("pixels differ by at most %d, on average %.3f; want 3 and 0.25 at most", most, mean)
+				}
+			}
+		})
+	}
+}
+
+// TestFault34_Bytes damages JPEGs. libjpeg-turbo must accept what image/jpeg accepts, and
+// both must give the same reason for what they refuse.
+func TestFault34_Bytes(t *testing.T) {
+	both := decoders(t)
+	for name, file := range fixtures(t) {
+		if onlyTurbo[name] {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(34, uint64(len(file))))
+			for range 40 {
+				src := bytes.Clone(file)
+				switch at := 3 + rnd.IntN(len(src)-3); rnd.IntN(4) {
+				case 0:
+					src = src[:at]
+				case 1:
+					src = slices.Delete(src, at, min(at+1+rnd.IntN(9), len(src)))
+				default:
+					src[at] = byte(rnd.Uint32())
+				}
+				_, turbo := codectest.DecodeWith(t, both[0], codectest.Bounds, src)
+				_, plain := codectest.DecodeWith(t, both[1], codectest.Bounds, src)
+				if turbo != nil && (plain == nil || *turbo != *plain) {
+					t.Errorf("libjpeg-turbo: %v, image/jpeg: %v; want the same: %x", turbo, plain, src)
+				}
+			}
+		})
+	}
+}
+
+// requireTurbo skips a test if libjpeg-turbo is missing, and fails it where tests must not
+// be skipped.
+func requireTurbo(t *testing.T) {
+	t.Helper()
+	if _, err := Backend(); err != nil {
+		if os.Getenv("CI") == "true" || os.Getenv("BATCHSCORE_REQUIRE") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// TestDecodeRGB tests the bare decode of benchmarks.
+func TestDecodeRGB(t *testing.T) {
+	requireTurbo(t)
+	src := codectest.File(t, "..", "testdata", "jpeg-444.jpg")
+	c, fail := codectest.Decode(t, Format, codectest.Bounds, src)
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	turbo, err := NewTurbo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer turbo.Close()
+	rgb := make([]byte, 3*c.Width*c.Height)
+	if err := turbo.DecodeRGB(rgb, src, c.Width, c.Height); err != nil || !bytes.Equal(rgb, c.RGB()) {
+		t.Errorf("DecodeRGB() = %v, or other pixels; want those of Decode", err)
+	}
+	if err := turbo.DecodeRGB(rgb, src, c.Width, c.Height+1); err == nil {
+		t.Error("DecodeRGB into too little memory = nil, want an error")
+	}
+	if err := turbo.DecodeRGB(rgb, []byte("\xff\xd8\xff"), c.Width, c.Height); err == nil {
+		t.Error("DecodeRGB of three bytes = nil, want an error")
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// TestFault17_ShownPNG: a PNG whose pixels are all there is shown, as every viewer
-// does, whatever else is wrong with it; one whose pixels are in doubt is not.
+// TestFault17_ShownPNG tests that a PNG whose pixels are all there is shown, as every viewer
+// does, whatever else is wrong with it, and that one whose pixels are in doubt is not.
 func TestFault17_ShownPNG(t *testing.T) {
 	const w, h = 7, 5
+	chunk := codectest.PNGChunk
+	deflate := func(b []byte) []byte { return codectest.Deflate(t, b) }
 	var raw, want []byte
 	for y := range h {
 		raw = append(raw, 0)
@@ -23,9 +25,9 @@ func TestFault17_ShownPNG(t *testing.T) {
 			raw, want = append(raw, p...), append(want, p...)
 		}
 	}
-	signature, ihdr, iend := []byte(signature), codectest.PNGHeader(w, h)[len(signature):], codectest.PNGChunk("IEND", nil)
-	z := codectest.Deflate(t, raw)
-	idat := codectest.PNGChunk("IDAT", z)
+	signature, ihdr, iend := []byte(signature), codectest.PNGHeader(w, h)[len(signature):], chunk("IEND", nil)
+	z := deflate(raw)
+	idat := chunk("IDAT", z)
 	file := func(parts ...[]byte) []byte { return bytes.Join(append([][]byte{signature}, parts...), nil) }
 	wrong := func(chunk []byte) []byte {
 		chunk = bytes.Clone(chunk)
@@ -34,8 +36,8 @@ func TestFault17_ShownPNG(t *testing.T) {
 	}
 	indexed := bytes.Clone(ihdr[8 : len(ihdr)-4])
 	indexed[9] = colourPalette
-	indexed = codectest.PNGChunk("IHDR", indexed)
-	text := codectest.PNGChunk("tEXt", []byte("a\x00b"))
+	indexed = chunk("IHDR", indexed)
+	text := chunk("tEXt", []byte("a\x00b"))
 	flipped := bytes.Clone(z)
 	flipped[len(flipped)/2] ^= 0x10
 	wrongSum := bytes.Clone(z)
@@ -46,42 +48,42 @@ func TestFault17_ShownPNG(t *testing.T) {
 		want codec.Status
 	}{
 		{name: "clean", src: file(ihdr, idat, iend), want: codec.StatusOK},
-		{name: "64 zero bytes too many", src: file(ihdr, codectest.PNGChunk("IDAT", codectest.Deflate(t, append(bytes.Clone(raw), make([]byte, 64)...))), iend), want: codec.StatusOK},
-		{name: "1 MB too many", src: file(ihdr, codectest.PNGChunk("IDAT", codectest.Deflate(t, append(bytes.Clone(raw), make([]byte, 1<<20)...))), iend), want: codec.StatusOK},
-		{name: "junk behind the data", src: file(ihdr, codectest.PNGChunk("IDAT", append(bytes.Clone(z), "junk"...)), iend), want: codec.StatusOK},
-		{name: "10,000 bytes of junk", src: file(ihdr, codectest.PNGChunk("IDAT", append(bytes.Clone(z), bytes.Repeat([]byte("junk"), 2500)...)), iend), want: codec.StatusOK},
-		{name: "two IDAT and an empty one", src: file(ihdr, codectest.PNGChunk("IDAT", z[:9]), codectest.PNGChunk("IDAT", nil), codectest.PNGChunk("IDAT", z[9:]), iend), want: codec.StatusOK},
-		{name: "no adler32", src: file(ihdr, codectest.PNGChunk("IDAT", z[:len(z)-4]), iend), want: codec.StatusOK},
+		{name: "64 zero bytes too many", src: file(ihdr, chunk("IDAT", deflate(append(bytes.Clone(raw), make([]byte, 64)...))), iend), want: codec.StatusOK},
+		{name: "1 MB too many", src: file(ihdr, chunk("IDAT", deflate(append(bytes.Clone(raw), make([]byte, 1<<20)...))), iend), want: codec.StatusOK},
+		{name: "junk behind the data", src: file(ihdr, chunk("IDAT", append(bytes.Clone(z), "junk"...)), iend), want: codec.StatusOK},
+		{name: "10,000 bytes of junk", src: file(ihdr, chunk("IDAT", append(bytes.Clone(z), bytes.Repeat([]byte("junk"), 2500)...)), iend), want: codec.StatusOK},
+		{name: "two IDAT and an empty one", src: file(ihdr, chunk("IDAT", z[:9]), chunk("IDAT", nil), chunk("IDAT", z[9:]), iend), want: codec.StatusOK},
+		{name: "no adler32", src: file(ihdr, chunk("IDAT", z[:len(z)-4]), iend), want: codec.StatusOK},
 		{name: "no end chunk", src: file(ihdr, idat), want: codec.StatusOK},
-		{name: "end chunk with a body", src: file(ihdr, idat, codectest.PNGChunk("IEND", []byte("body"))), want: codec.StatusOK},
+		{name: "end chunk with a body", src: file(ihdr, idat, chunk("IEND", []byte("body"))), want: codec.StatusOK},
 		{name: "end chunk cut", src: file(ihdr, idat, iend[:9]), want: codec.StatusOK},
 		{name: "zeros behind the data", src: file(ihdr, idat, make([]byte, 99)), want: codec.StatusOK},
 		{name: "last checksum cut", src: file(ihdr, idat[:len(idat)-2]), want: codec.StatusOK},
 		{name: "wrong checksum of a text", src: file(ihdr, wrong(text), idat, iend), want: codec.StatusOK},
 		{name: "wrong checksum of a text at the end", src: file(ihdr, idat, wrong(text), iend), want: codec.StatusOK},
 		{name: "wrong checksum of pixels whose own is right", src: file(ihdr, wrong(idat), iend), want: codec.StatusOK},
-		{name: "colours that nothing uses", src: file(ihdr, idat, codectest.PNGChunk("PLTE", []byte("1234")), iend), want: codec.StatusOK},
+		{name: "colours that nothing uses", src: file(ihdr, idat, chunk("PLTE", []byte("1234")), iend), want: codec.StatusOK},
 		{name: "chunks before the header", src: file(text, ihdr, idat, iend), want: codec.StatusOK},
-		{name: "an animation cut in its second frame", src: file(ihdr, idat, codectest.PNGChunk("fcTL", make([]byte, 26)), text[:9]), want: codec.StatusOK},
+		{name: "an animation cut in its second frame", src: file(ihdr, idat, chunk("fcTL", make([]byte, 26)), text[:9]), want: codec.StatusOK},
 		{
 			name: "a palette before the header",
-			src:  file(codectest.PNGChunk("PLTE", []byte("abc")), indexed, codectest.PNGChunk("IDAT", codectest.Deflate(t, make([]byte, 8*h))), iend),
+			src:  file(chunk("PLTE", []byte("abc")), indexed, chunk("IDAT", deflate(make([]byte, 8*h))), iend),
 			want: codec.StatusCorrupt,
 		},
 		{name: "wrong checksum of the header", src: file(wrong(ihdr), idat, iend), want: codec.StatusCorrupt},
 		{name: "wrong checksum of the header's text", src: file(wrong(ihdr), text, idat, iend), want: codec.StatusCorrupt},
-		{name: "a bit of the pixels", src: file(ihdr, codectest.PNGChunk("IDAT", flipped), iend), want: codec.StatusCorrupt},
-		{name: "wrong adler32", src: file(ihdr, codectest.PNGChunk("IDAT", wrongSum), iend), want: codec.StatusCorrupt},
-		{name: "no checksum that holds", src: file(ihdr, wrong(codectest.PNGChunk("IDAT", z[:len(z)-4])), iend), want: codec.StatusCorrupt},
-		{name: "two checksums that do not hold", src: file(ihdr, wrong(codectest.PNGChunk("IDAT", wrongSum)), iend), want: codec.StatusCorrupt},
+		{name: "a bit of the pixels", src: file(ihdr, chunk("IDAT", flipped), iend), want: codec.StatusCorrupt},
+		{name: "wrong adler32", src: file(ihdr, chunk("IDAT", wrongSum), iend), want: codec.StatusCorrupt},
+		{name: "no checksum that holds", src: file(ihdr, wrong(chunk("IDAT", z[:len(z)-4])), iend), want: codec.StatusCorrupt},
+		{name: "two checksums that do not hold", src: file(ihdr, wrong(chunk("IDAT", wrongSum)), iend), want: codec.StatusCorrupt},
 		{name: "pixels cut in the file", src: file(ihdr, idat[:len(idat)-20]), want: codec.StatusTruncated},
-		{name: "pixels cut in the chunk", src: file(ihdr, codectest.PNGChunk("IDAT", z[:len(z)-20]), iend), want: codec.StatusTruncated},
-		{name: "a row less", src: file(ihdr, codectest.PNGChunk("IDAT", codectest.Deflate(t, raw[:len(raw)-3*w-1])), iend), want: codec.StatusTruncated},
+		{name: "pixels cut in the chunk", src: file(ihdr, chunk("IDAT", z[:len(z)-20]), iend), want: codec.StatusTruncated},
+		{name: "a row less", src: file(ihdr, chunk("IDAT", deflate(raw[:len(raw)-3*w-1])), iend), want: codec.StatusTruncated},
 		{name: "cut within a text at the end", src: file(ihdr, idat, text[:9]), want: codec.StatusTruncated},
 		{name: "no pixels", src: file(ihdr, iend), want: codec.StatusCorrupt},
 		{name: "no header", src: file(idat, iend), want: codec.StatusCorrupt},
-		{name: "an unknown filter", src: file(ihdr, codectest.PNGChunk("IDAT", codectest.Deflate(t, append([]byte{9}, raw[1:]...))), iend), want: codec.StatusCorrupt},
-		{name: "iOS", src: file(codectest.PNGChunk("CgBI", []byte("\x50\x00\x20\x02")), ihdr, idat, iend), want: codec.StatusUnsupported},
+		{name: "an unknown filter", src: file(ihdr, chunk("IDAT", deflate(append([]byte{9}, raw[1:]...))), iend), want: codec.StatusCorrupt},
+		{name: "iOS", src: file(chunk("CgBI", []byte("\x50\x00\x20\x02")), ihdr, idat, iend), want: codec.StatusUnsupported},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.want == codec.StatusOK {
@@ -90,24 +92,25 @@ func TestFault17_ShownPNG(t *testing.T) {
 			}
 			fail := codectest.WantStatus(t, Format, c.src, c.want)
 			if f := fail.Error(); strings.Count(f, "png") > 1 || strings.Count(f, "zlib") > 1 {
-				t.Errorf("says it twice: %s", f)
+				t.Errorf("reason %q names the format twice", f)
 			}
 		})
 	}
 }
 
-// TestFault17_PNGPalette: a palette that is no multiple of three is used as far as
-// it goes, and an index beyond it is black.
+// TestFault17_PNGPalette tests that the whole colours of a palette are used if its length is
+// not a multiple of three, and that an index beyond them is black.
 func TestFault17_PNGPalette(t *testing.T) {
 	raw := []byte{0, 0, 1, 2, 3}
 	header := append(codectest.PNGHeader(4, 1)[:len(signature)+8], 0, 0, 0, 4, 0, 0, 0, 1, 8, 3, 0, 0, 0)
 	header = append([]byte(signature), codectest.PNGChunk("IHDR", header[len(header)-13:])...)
-	src := bytes.Join([][]byte{header, codectest.PNGChunk("PLTE", []byte("abcdefg")), codectest.PNGChunk("IDAT", codectest.Deflate(t, raw)), codectest.PNGChunk("IEND", nil)}, nil)
+	src := bytes.Join([][]byte{
+		header, codectest.PNGChunk("PLTE", []byte("abcdefg")), codectest.PNGChunk("IDAT", codectest.Deflate(t, raw)), codectest.PNGChunk("IEND", nil),
+	}, nil)
 	codectest.WantPixels(t, Format, src, 4, 1, []byte("abcdef\x00\x00\x00\x00\x00\x00"))
 }
 
-// TestFault19_PNGForms: every form that PNG has decodes to what image/png makes of
-// it.
+// TestFault19_PNGForms tests that every form of PNG decodes to the pixels of image/png.
 func TestFault19_PNGForms(t *testing.T) {
 	for _, colour := range []uint8{colourGrey, colourRGB, colourPalette, colourGreyAlpha, colourRGBA} {
 		for _, depth := range []uint8{1, 2, 4, 8, 16} {
@@ -128,7 +131,7 @@ func checkPNGForm(t *testing.T, colour, depth, interlace uint8, size [2]uint32) 
 	if f := p.header(chunk{body: body}); f != nil {
 		return // a form that PNG does not have
 	}
-	// Rows of every filter and of no pattern.
+	// Rows of every filter, without a pattern.
 	var raw []byte
 	for _, pass := range p.passes() {
 		w, h := (p.width-pass.x+pass.dx-1)/pass.dx, (p.height-pass.y+pass.dy-1)/pass.dy
@@ -159,8 +162,7 @@ func checkPNGForm(t *testing.T, colour, depth, interlace uint8, size [2]uint32) 
 	codectest.WantPixels(t, Format, src, p.width, p.height, codectest.RGB(img))
 }
 
-// TestFault18_Text: texts beyond those that Pillow reads of one picture are not
-// decompressed.
+// TestFault18_Text tests that no more text is decompressed than Pillow reads of one picture.
 func TestFault18_Text(t *testing.T) {
 	const most = 64 // chunks of the largest size, of which Pillow reads no more
 	long := bytes.Repeat([]byte{' '}, 1<<20)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestFault18_FaxRuns: runs of no pixels take no more memory than others.
+// TestFault18_FaxRuns tests that runs of no pixels take no more memory than others.
 func TestFault18_FaxRuns(t *testing.T) {
 	const width = 8
 	// White and black runs of no pixels: 18 bits each pair.
@@ -22,9 +22,9 @@ func TestFault18_FaxRuns(t *testing.T) {
 	}
 	f := faxDecoder{data: data, width: width, order: group3}
 	if _, err := f.decode(make([]byte, 1), 1, 1); !errors.Is(err, errFaxRuns) {
-		t.Errorf("%v, want %v", err, errFaxRuns)
+		t.Errorf("decode() = %v, want %v", err, errFaxRuns)
 	}
 	if n := cap(f.ends); n > 8*width {
-		t.Errorf("room for %d runs in a row of %d pixels", n, width)
+		t.Errorf("memory for %d runs in a row of %d pixels, want at most %d", n, width, 8*width)
 	}
 }

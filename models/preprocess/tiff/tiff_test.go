@@ -13,8 +13,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// A tiffCase is a TIFF of tiff.zip, which make_tiff.py wrote: its size and the
-// pixels that Pillow finds, or the status and what the reason names.
+// A tiffCase is a TIFF of tiff.zip, which make_tiff.py wrote: its size and Pillow's pixels, or
+// the status and a word of the reason.
 type tiffCase struct {
 	Name          string
 	Width, Height int
@@ -40,8 +40,8 @@ func tiffCases(tb testing.TB) []tiffCase {
 	return cases
 }
 
-// TestFault35_TIFF: every tag that changes the meaning of the pixels is honoured
-// as libtiff and Pillow do, or the row says which is not.
+// TestFault35_TIFF tests that every tag that changes the meaning of the pixels is applied as
+// libtiff and Pillow do, or that the reason names it.
 func TestFault35_TIFF(t *testing.T) {
 	for _, c := range tiffCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
@@ -60,8 +60,8 @@ func TestFault35_TIFF(t *testing.T) {
 	}
 }
 
-// TestFault35_TIFFCut cuts TIFFs everywhere: without all of its pixels a picture
-// is truncated, and never damaged or of another kind.
+// TestFault35_TIFFCut cuts TIFFs everywhere. Without all of its pixels a picture must be
+// truncated, and not corrupt or unsupported.
 func TestFault35_TIFFCut(t *testing.T) {
 	for _, c := range tiffCases(t) {
 		switch c.Name {
@@ -83,7 +83,7 @@ func TestFault35_TIFFCut(t *testing.T) {
 	}
 }
 
-// TestFault35_TIFFBombs: a small file cannot ask for much memory or work.
+// TestFault35_TIFFBombs tests that a small file cannot cause much memory or work.
 func TestFault35_TIFFBombs(t *testing.T) {
 	const width, height, bits, compression, photometric, offsets, counts = 256, 257, 258, 259, 262, 273, 279
 	const tileWidth, tileLength, tileOffsets, tileCounts, rowsPerStrip = 322, 323, 324, 325, 278
@@ -124,8 +124,8 @@ func TestFault35_TIFFBombs(t *testing.T) {
 	}
 }
 
-// TestFault35_TIFFShort: coded data that are too short are damaged, unless they
-// go to the file's end, where the rest may be missing.
+// TestFault35_TIFFShort tests that coded data that are too short are corrupt, unless they
+// extend to the end of the file, where the rest may be missing.
 func TestFault35_TIFFShort(t *testing.T) {
 	const width, height, bits, compression, photometric, offsets, counts = 256, 257, 258, 259, 262, 273, 279
 	for _, pack := range []uint32{4, 5, 8, 32773} {
@@ -151,8 +151,8 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// TestFault35_TIFFDamage changes bytes of TIFFs: the outcome is a picture or a reason, the
-// same for a decoder that has decoded another picture, and never a panic.
+// TestFault35_TIFFDamage changes bytes of TIFFs. The result must be a picture or a reason,
+// the same for a decoder that has decoded another picture.
 func TestFault35_TIFFDamage(t *testing.T) {
 	cases := tiffCases(t)
 	rnd := rand.New(rand.NewPCG(35, 1))

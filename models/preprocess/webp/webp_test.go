@@ -10,7 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// animatedWebP is an animation of one frame, a still of its own.
+// animatedWebP returns an animation whose one frame is a still.
 func animatedWebP(canvasW, canvasH, x, y, w, h int, still []byte) []byte {
 	uint24 := func(v int) []byte { return []byte{byte(v), byte(v >> 8), byte(v >> 16)} }
 	frame := bytes.Join([][]byte{uint24(x / 2), uint24(y / 2), uint24(w - 1), uint24(h - 1), uint24(100), {0}, still[12:]}, nil)
@@ -21,8 +21,8 @@ func animatedWebP(canvasW, canvasH, x, y, w, h int, still []byte) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(body))), append([]byte("WEBP"), body...)...)
 }
 
-// TestFault17_AnimatedWebP: the first frame, on a canvas that is black around it;
-// the background colour is a hint that neither libwebp nor Pillow follows.
+// TestFault17_AnimatedWebP tests that the first frame is shown on a canvas that is black
+// around it. The background colour is a hint that neither libwebp nor Pillow follows.
 func TestFault17_AnimatedWebP(t *testing.T) {
 	const w, h = 41, 31
 	for _, file := range []string{"webp-lossless.webp", "webp-lossy.webp"} {

@@ -85,18 +85,30 @@ func Stored(o codec.Orientation, x, y, width, height int) (int, int) {
 	return x, y
 }
 
-// Decode decodes src as an image of the format, which it must be. It stops the test if
-// the codec returns an error, or pixels of memory it did not ask for.
+// New returns a decoder of the format, which is closed with the test.
+func New(tb testing.TB, f codec.Format, config codec.Config) codec.Decoder {
+	tb.Helper()
+	d, err := f.New(config)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(d.Close)
+	return d
+}
+
+// Decode decodes src with a new decoder as an image of the format, which it must match.
 func Decode(tb testing.TB, f codec.Format, bounds codec.Bounds, src []byte) (*Canvas, *codec.Failure) {
 	tb.Helper()
 	if !f.Matches(src) {
 		tb.Fatalf("%d bytes are not recognised as %s", len(src), f.Name)
 	}
-	d, err := f.New(codec.Config{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer d.Close()
+	return DecodeWith(tb, New(tb, f, codec.Config{}), bounds, src)
+}
+
+// DecodeWith decodes src. It stops the test if the decoder returns an error, or if it
+// decodes without calling Prepare once.
+func DecodeWith(tb testing.TB, d codec.Decoder, bounds codec.Bounds, src []byte) (*Canvas, *codec.Failure) {
+	tb.Helper()
 	canvas := &Canvas{}
 	fail, err := d.Decode(src, bounds, canvas)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// TestFault35_Orientation: a picture is turned wherever Pillow's exif_transpose
-// turns it, in every container. make_orientation.py wrote the files.
+// TestFault35_Orientation tests that a picture is turned where Pillow's exif_transpose turns
+// it, in every container. make_orientation.py wrote the files.
 func TestFault35_Orientation(t *testing.T) {
 	files := codectest.Archive(t, filepath.Join("testdata", "orientation.zip"))
 	var want map[string][3]int // orientation, width and height as stored
@@ -26,7 +26,7 @@ func TestFault35_Orientation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, b := range backends {
 				src := files[name]
-				// As it is stored, then turned here.
+				// Decode it as it is stored, and turn it here.
 				spec := sizedSpec(w, h)
 				spec.IgnoreOrientation = true
 				stored := image.NewNRGBA(image.Rect(0, 0, w, h))

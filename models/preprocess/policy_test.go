@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// A policyCase is an image of testdata with what Source makes of it, from
-// Offset on in policies.bin.gz; make_policies.py wrote both.
+// A policyCase is an image of testdata with the tensor that Source makes of it, which begins
+// at Offset in policies.bin.gz. make_policies.py wrote both.
 type policyCase struct {
 	Source string `json:"source"`
 	File   string `json:"file"`
@@ -53,8 +53,8 @@ func policyCases(tb testing.TB) []policyCase {
 	return cases
 }
 
-// policyBound states how near each library is to the policy that bears its
-// name, in steps of 8 bits.
+// policyBound returns how near each library is to the policy that is named after it, in
+// steps of 8 bits.
 func policyBound(c policyCase, turbo bool) bound {
 	lossy := strings.HasSuffix(c.File, ".jpg")
 	switch {
@@ -104,7 +104,7 @@ func TestFault19_Policies(t *testing.T) {
 	}
 	for _, r := range resizes {
 		if !slices.ContainsFunc(cases, func(c policyCase) bool { return c.Spec.Resize == r }) {
-			t.Errorf("no library was asked about %s", r)
+			t.Errorf("no case of policy %s", r)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// TestFault20_Panic: a panic in a decoder costs one image its pixels, and the
-// decoder goes on.
+// TestFault20_Panic tests that a panic in a codec becomes the failure of one image, and that
+// the decoder continues.
 func TestFault20_Panic(t *testing.T) {
 	d := newDecoder(t, smallSpec, Options{})
 	src := readFixture(t, "jpeg-420.jpg")

@@ -15,7 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
-// A fixture is an image of testdata with the tensor that Pillow makes of it;
+// A fixture is an image of testdata with the tensor that Pillow makes of it.
 // make_fixtures.py wrote both.
 type fixture struct {
 	Name      string `json:"name"`
@@ -67,7 +67,7 @@ func (f fixture) reference(tb testing.TB) []float64 {
 	return out
 }
 
-// numbers reads a tensor row; tests run on little-endian machines.
+// numbers returns the values of a tensor row, on a little-endian machine.
 func numbers(s Spec, row []byte) []float64 {
 	var out []float64
 	if s.DType == Uint8 {
@@ -83,7 +83,7 @@ func numbers(s Spec, row []byte) []float64 {
 	return out
 }
 
-// difference is the largest and the mean, in units of one step of 8 bits.
+// difference returns the largest and the mean difference, in steps of 8 bits.
 func difference(s Spec, got, want []float64) (most, mean float64) {
 	step := 1.0
 	if s.Scale != 0 {
@@ -103,12 +103,12 @@ func difference(s Spec, got, want []float64) (most, mean float64) {
 // A bound is on the difference from the reference, in steps of 8 bits.
 type bound struct{ most, mean float64 }
 
-// boundFor states how near to Pillow each kind of image is.
+// boundFor returns how near to Pillow each kind of image is.
 func boundFor(f fixture, turbo bool) bound {
 	jpeg := strings.HasSuffix(f.File, ".jpg")
 	switch {
 	case f.Spec.DType == Float32 && (turbo || !jpeg):
-		// Against arithmetic in double precision.
+		// The reference was computed in double precision.
 		return bound{0.001, 0.001}
 	case jpeg && turbo:
 		// The same library decodes for Pillow, and the resize is Pillow's bit
@@ -142,7 +142,7 @@ func TestFault19_References(t *testing.T) {
 					dst := make([]byte, f.Spec.RowBytes())
 					err := d.Decode(dst, readFixture(t, f.File))
 					if !turbo && (f.File == "jpeg-arithmetic.jpg" || f.File == "jpeg-uneven.jpg") {
-						// image/jpeg knows neither; the row says so.
+						// image/jpeg decodes neither.
 						wantStatus(t, err, codec.StatusUnsupported)
 						return
 					}
@@ -160,7 +160,7 @@ func TestFault19_References(t *testing.T) {
 	}
 }
 
-// TestFault19_Unsupported: what is not decoded is a row that says so.
+// TestFault19_Unsupported tests that kinds of images that are not decoded are unsupported.
 func TestFault19_Unsupported(t *testing.T) {
 	for _, file := range []string{"unsupported-cmyk.tif", "unsupported-jpeg2000.jp2"} {
 		t.Run(file, func(t *testing.T) {
@@ -183,7 +183,7 @@ func decodeInto(tb testing.TB, d *Decoder, src []byte) error {
 	dst := bytes.Repeat([]byte{0xaa}, d.spec.RowBytes())
 	err := d.Decode(dst, src)
 	if err != nil && !bytes.Equal(dst, make([]byte, len(dst))) {
-		tb.Errorf("row is not zero after %v", err)
+		tb.Errorf("the row is not zero after %v", err)
 	}
 	return err
 }

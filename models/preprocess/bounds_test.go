@@ -19,15 +19,15 @@ func bmpOf(w, h int32) []byte {
 	return append(b, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
-// scans repeats the last scan of a JPEG until it has n more.
+// scans returns a JPEG whose last scan is there n times.
 func scans(src []byte, n int) []byte {
 	last := bytes.LastIndex(src, []byte{0xff, 0xda})
 	scan := src[last : len(src)-2]
 	return append(append(bytes.Clone(src[:last]), bytes.Repeat(scan, n)...), 0xff, 0xd9)
 }
 
-// TestFault18_Bombs: claims beyond the bounds are refused before memory is
-// taken for them.
+// TestFault18_Bombs tests that claims beyond the bounds are refused before memory is taken
+// for them.
 func TestFault18_Bombs(t *testing.T) {
 	jpg := readFixture(t, "jpeg-420.jpg")
 	huge := bytes.Clone(jpg)
@@ -90,7 +90,7 @@ func TestFault18_Bombs(t *testing.T) {
 	}
 }
 
-// TestFault18_Options: each bound is exact.
+// TestFault18_Options tests that each bound is exact.
 func TestFault18_Options(t *testing.T) {
 	progressive := readFixture(t, "jpeg-progressive.jpg")
 	n := bytes.Count(progressive, []byte{0xff, mSOS})
@@ -110,12 +110,11 @@ func TestFault18_Options(t *testing.T) {
 	more := scans(progressive, codec.MaxPasses+1-n+1)
 	wantStatus(t, decodeSmall(t, more, Options{MaxPixels: 41 * 31}), codec.StatusTooLarge)
 	if _, err := NewDecoder(smallSpec, Options{MaxPixels: -1}); err == nil {
-		t.Error("a negative bound was taken")
+		t.Error("NewDecoder accepted a negative bound")
 	}
 }
 
-// TestFault18_MemoryShrinks: one unusually large image does not leave its
-// memory behind.
+// TestFault18_MemoryShrinks tests that the memory of one unusually large image is freed.
 func TestFault18_MemoryShrinks(t *testing.T) {
 	requireTurbo(t)
 	d := newDecoder(t, smallSpec, Options{})
@@ -132,7 +131,7 @@ func TestFault18_MemoryShrinks(t *testing.T) {
 	decode(small)
 	decode(huge)
 	if d.canvas.pixels.size != 0 {
-		t.Errorf("%d bytes kept after an image of 20 megapixels", d.canvas.pixels.size)
+		t.Errorf("%d bytes kept after an image of 20 megapixels, want none", d.canvas.pixels.size)
 	}
 	decode(medium)
 	if d.canvas.pixels.size < 2000*1000*4 {
@@ -142,7 +141,7 @@ func TestFault18_MemoryShrinks(t *testing.T) {
 		decode(small)
 	}
 	if d.canvas.pixels.size > 1<<20 {
-		t.Errorf("%d bytes kept after %d small images", d.canvas.pixels.size, 2*bufferWindow)
+		t.Errorf("%d bytes kept after %d small images, want at most 1 MiB", d.canvas.pixels.size, 2*bufferWindow)
 	}
 }
 

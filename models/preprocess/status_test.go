@@ -19,8 +19,8 @@ var backends = []struct {
 	{name: "portable", opt: Options{ForcePortable: true}},
 }
 
-// TestFault17_Statuses: what is not an image, or not a whole one, has one
-// stable status, the same on both back ends.
+// TestFault17_Statuses tests that what is not an image, or not a whole one, has one stable
+// status, the same with both JPEG decoders.
 func TestFault17_Statuses(t *testing.T) {
 	jpg := readFixture(t, "jpeg-420.jpg")
 	png := readFixture(t, "png-rgb.png")
@@ -81,9 +81,8 @@ func TestFault17_Statuses(t *testing.T) {
 	}
 }
 
-// TestFault17_Truncation cuts a JPEG at every byte: never a crash, never
-// pixels, unless all of them are there and only the end marker is not, and the
-// same status on both back ends.
+// TestFault17_Truncation cuts a JPEG at every byte. Both decoders must find it truncated,
+// unless only the end marker is missing.
 func TestFault17_Truncation(t *testing.T) {
 	requireTurbo(t)
 	for _, file := range []string{"jpeg-420.jpg", "jpeg-progressive.jpg", "jpeg-restart.jpg", "exif-6.jpg"} {
@@ -92,7 +91,7 @@ func TestFault17_Truncation(t *testing.T) {
 			fast := newDecoder(t, smallSpec, Options{})
 			slow := newDecoder(t, smallSpec, Options{ForcePortable: true})
 			for n := 1; n < len(src); n++ {
-				// A copy, so that a read past the end is one past the allocation.
+				// Copy, so that a read past the end is one past the allocation.
 				cut := bytes.Clone(src[:n])
 				a, b := decodeInto(t, fast, cut), decodeInto(t, slow, cut)
 				want := codec.StatusTruncated
@@ -107,8 +106,8 @@ func TestFault17_Truncation(t *testing.T) {
 	}
 }
 
-// TestFault17_CutData removes a piece of the coded data and keeps the end: the
-// picture has a hole that libjpeg only warns about, and it is not ok.
+// TestFault17_CutData removes a piece of the coded data and keeps the end. The picture has a
+// hole, about which libjpeg only warns, and must not be ok.
 func TestFault17_CutData(t *testing.T) {
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
@@ -125,8 +124,8 @@ func TestFault17_CutData(t *testing.T) {
 	}
 }
 
-// TestFault17_OtherFormats cuts every other format at every byte: it may not
-// crash, and a decoder that reports pixels must have been given all of them.
+// TestFault17_OtherFormats cuts files of the other formats at every third byte. One that is ok
+// must have all of its pixels.
 func TestFault17_OtherFormats(t *testing.T) {
 	for _, file := range []string{"png-rgb.png", "webp-lossy.webp", "webp-lossless.webp", "gif.gif", "bmp-24.bmp", "tiff-lzw.tif"} {
 		t.Run(file, func(t *testing.T) {
@@ -153,8 +152,8 @@ func TestFault17_OtherFormats(t *testing.T) {
 	}
 }
 
-// TestFault17_OwnReason: the reason is that of the image at hand, though
-// libjpeg-turbo keeps it per thread and goroutines change threads.
+// TestFault17_OwnReason tests that the reason is that of the image which failed, though
+// libjpeg-turbo keeps reasons by thread and goroutines change threads.
 func TestFault17_OwnReason(t *testing.T) {
 	requireTurbo(t)
 	jpg := readFixture(t, "jpeg-420.jpg")
@@ -182,7 +181,7 @@ func TestFault17_OwnReason(t *testing.T) {
 					first = err.Error()
 				}
 				if f := (*codec.Failure)(nil); !errors.As(err, &f) || f.Status != want || f.Error() != first {
-					t.Errorf("%v, at first %s", err, first)
+					t.Errorf("%v, want %s as at first", err, first)
 					return
 				}
 				runtime.Gosched()
@@ -198,11 +197,11 @@ func TestDecodeMisuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := d.Decode(make([]byte, 5), nil); err == nil || !strings.Contains(err.Error(), "5 bytes") {
-		t.Errorf("short row: %v", err)
+		t.Errorf("short row: %v, want an error that names its 5 bytes", err)
 	}
 	d.Close()
 	d.Close()
 	if err := d.Decode(make([]byte, smallSpec.RowBytes()), nil); err == nil || !strings.Contains(err.Error(), "Close") {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: %v, want an error that says so", err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// TestFault34_Files: damaged files, behind a picture of another colour and alone.
-// testdata/damaged/README.md says what they are.
+// TestFault34_Files decodes damaged files, after a picture of another colour and alone.
+// testdata/damaged/README.md describes them.
 func TestFault34_Files(t *testing.T) {
 	red := image.NewNRGBA(image.Rect(0, 0, 64, 64))
 	for i := range red.Pix {
@@ -41,7 +41,7 @@ func TestFault34_Files(t *testing.T) {
 				d := newDecoder(t, smallSpec, b.opt)
 				wantStatus(t, decodeInto(t, d, before), codec.StatusOK)
 				if v := decideOn(t, d, src); v != alone {
-					t.Errorf("alone %q, behind a red picture %q", alone.failure, v.failure)
+					t.Errorf("after a red picture %q, want %q as alone", v.failure, alone.failure)
 				}
 				err := decodeInto(t, d, src)
 				wantStatus(t, err, c.want)
@@ -56,10 +56,10 @@ func TestFault34_Files(t *testing.T) {
 	}
 }
 
-// TestFault34_Mutations: every mutation of every kind has one verdict, whatever
-// was decoded before, over whatever memory, and with any number of decoders. What
-// the portable back end takes, libjpeg-turbo takes; the reverse, of damage that
-// libjpeg does not see, is rare. What both refuse, they refuse in the same words.
+// TestFault34_Mutations tests that every mutation of every kind has one verdict, whatever
+// was decoded before, over any memory, and with any number of decoders. libjpeg-turbo
+// accepts what image/jpeg accepts. The reverse, for damage that libjpeg does not see, is
+// rare. What both refuse, they refuse in the same words.
 func TestFault34_Mutations(t *testing.T) {
 	each := 12
 	if testing.Short() {
@@ -100,8 +100,8 @@ func TestFault34_Mutations(t *testing.T) {
 	}
 }
 
-// TestFault34_EveryRow: what libjpeg-turbo decodes without a word covers every
-// row and column, whatever the memory held.
+// TestFault34_EveryRow tests that what libjpeg-turbo decodes without a warning covers every
+// row and column of the memory.
 func TestFault34_EveryRow(t *testing.T) {
 	requireTurbo(t)
 	for _, scaled := range []bool{false, true} {
@@ -121,8 +121,8 @@ func TestFault34_EveryRow(t *testing.T) {
 	}
 }
 
-// TestFault34_Tables: an image that lacks a table is not decoded with that of the
-// image before. Without Huffman tables a frame of Motion JPEG has the standard's.
+// TestFault34_Tables tests that an image that lacks a table is not decoded with that of the
+// image before. A frame of Motion JPEG, without Huffman tables, has the standard's.
 func TestFault34_Tables(t *testing.T) {
 	src := encodeJPEG(t, picture(40, 30, 1), 75) // with the standard tables
 	other := readFixture(t, "jpeg-444.jpg")
@@ -144,7 +144,7 @@ func TestFault34_Tables(t *testing.T) {
 					decideOn(t, d, before)
 					v := decideOn(t, d, c.src)
 					if alone := decideOn(t, newDecoder(t, smallSpec, b.opt), c.src); v != alone {
-						t.Errorf("alone %q, in company %q", alone.failure, v.failure)
+						t.Errorf("after another image %q, want %q as alone", v.failure, alone.failure)
 					}
 					wantStatus(t, decodeInto(t, d, c.src), c.want)
 					if c.want == codec.StatusOK && v != whole {
@@ -156,8 +156,8 @@ func TestFault34_Tables(t *testing.T) {
 	}
 }
 
-// TestFault34_Harmless: what libjpeg warns of, or not even that, though the picture
-// is whole, changes no pixel.
+// TestFault34_Harmless tests that oddities of a whole picture change no pixel, whether
+// libjpeg warns of them or not.
 func TestFault34_Harmless(t *testing.T) {
 	src := readFixture(t, "jpeg-420.jpg")
 	sos, end := scanStart(src), len(src)-2
@@ -195,7 +195,7 @@ func TestFault34_Harmless(t *testing.T) {
 	}
 }
 
-// samsungTrailer is what a Samsung camera appends, with one entry.
+// samsungTrailer returns what a Samsung camera appends, with one entry.
 func samsungTrailer() []byte {
 	const head = 24
 	data := []byte("\x00\x00\x01\x0a\x0e\x00\x00\x00Image_UTC_Data1512345678901")
@@ -206,16 +206,16 @@ func samsungTrailer() []byte {
 	return append(binary.LittleEndian.AppendUint32(b, head), "SEFT"...)
 }
 
-// TestFault34_NoEnd: a picture without an end marker is ok where all its data are
-// there and nothing that follows can be part of them, and truncated, with the same
-// words, where not: as for text, if the last of the data might be a letter. What was
-// appended to a cut one never becomes pixels.
+// TestFault34_NoEnd tests pictures without an end marker. One is ok if all its data are there
+// and nothing that follows can be part of them. Otherwise it is truncated, always in the same
+// words: before text, for example, if the last byte of the data might be a letter. What was
+// appended to a cut picture never becomes pixels.
 func TestFault34_NoEnd(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(34, 2))
 	random := junk(rnd, 3000)
 	for i := range random {
 		if random[i] == 0xff {
-			random[i] = 0xfe // no marker
+			random[i] = 0xfe // not a marker
 		}
 	}
 	behind := readFixture(t, "jpeg-grey.jpg")
@@ -260,9 +260,10 @@ func TestFault34_NoEnd(t *testing.T) {
 	}
 }
 
+// printable reports whether b is part of a text.
 func printable(b byte) bool { return b >= ' ' && b <= '~' || b == '\n' || b == '\r' || b == '\t' }
 
-// step leaves out most cuts, but none of those near the end.
+// step returns the distance to the next cut: small near the end.
 func step(left int) int {
 	if left < 24 {
 		return 1
@@ -270,8 +271,8 @@ func step(left int) int {
 	return 17
 }
 
-// TestFault34_Markers: what a marker means depends neither on the back end nor on
-// where the damage is.
+// TestFault34_Markers tests that the meaning of a marker depends neither on the decoder nor
+// on where the damage is.
 func TestFault34_Markers(t *testing.T) {
 	for _, c := range []struct {
 		marker byte
@@ -296,8 +297,8 @@ func TestFault34_Markers(t *testing.T) {
 	}
 }
 
-// TestFault34_Colours: both back ends agree on the pixels, however components are coded,
-// and on those of components that are subsampled though they are no chroma.
+// TestFault34_Colours tests that both decoders agree on the pixels, however components are
+// coded, and if components other than chroma are subsampled.
 func TestFault34_Colours(t *testing.T) {
 	requireTurbo(t)
 	adobe := func(src []byte, transform byte) []byte {
@@ -345,9 +346,9 @@ func TestFault34_Colours(t *testing.T) {
 	}
 }
 
-// TestFault34_Partial: a progressive JPEG that ends in order before its last scans
-// is shown by libjpeg-turbo as by every viewer. image/jpeg does not smooth it, so
-// that the portable path says that it cannot. One that lost scans is corrupt.
+// TestFault34_Partial tests a progressive JPEG that ends in order before its last scans.
+// libjpeg-turbo shows it as every viewer does. image/jpeg does not smooth it, so that it is
+// unsupported without libjpeg-turbo. A JPEG that lost scans is corrupt.
 func TestFault34_Partial(t *testing.T) {
 	src := readFixture(t, "jpeg-progressive.jpg")
 	last := bytes.LastIndex(src, []byte{0xff, mSOS})
@@ -356,15 +357,15 @@ func TestFault34_Partial(t *testing.T) {
 	wantStatus(t, decodeSmall(t, partial, Options{}), codec.StatusOK)
 	wantStatus(t, decodeSmall(t, partial, Options{ForcePortable: true}), codec.StatusUnsupported)
 	lost := bytes.Clone(src)
-	lost[last+1] = 0 // no marker any longer
+	lost[last+1] = 0 // no longer a marker
 	for _, b := range backends {
 		wantStatus(t, decodeSmall(t, lost, b.opt), codec.StatusCorrupt)
 		wantStatus(t, decodeSmall(t, partial[:len(partial)-2], b.opt), codec.StatusTruncated)
 	}
 }
 
-// TestFault34_NoComponent: a component without coded data is no picture, though
-// libjpeg shows grey for it.
+// TestFault34_NoComponent tests that a component without coded data makes a picture corrupt,
+// though libjpeg shows it as grey.
 func TestFault34_NoComponent(t *testing.T) {
 	grey := encodeJPEG(t, image.NewGray(image.Rect(0, 0, 40, 30)), 80)
 	frame := bytes.Index(grey, []byte{0xff, mSOF0})
@@ -377,8 +378,8 @@ func TestFault34_NoComponent(t *testing.T) {
 	}
 }
 
-// TestFault34_Arithmetic: nothing in arithmetically coded data shows damage, so
-// that a second scan, or a first one without data, tells that they are not whole.
+// TestFault34_Arithmetic tests arithmetically coded data, in which damage does not show. They
+// are not whole if there is a second scan, or a first one without data.
 func TestFault34_Arithmetic(t *testing.T) {
 	requireTurbo(t)
 	src := readFixture(t, "jpeg-arithmetic.jpg")
@@ -402,8 +403,8 @@ func TestFault34_Arithmetic(t *testing.T) {
 	}
 }
 
-// TestFault34_ProgressiveRange: coefficients of a progressive image that no
-// picture has, of which libjpeg-turbo and image/jpeg make different pixels.
+// TestFault34_ProgressiveRange tests that coefficients of a progressive image that are too
+// large are corrupt: libjpeg-turbo and image/jpeg make different pixels of them.
 func TestFault34_ProgressiveRange(t *testing.T) {
 	src := readFixture(t, "jpeg-progressive.jpg")
 	portable := Options{ForcePortable: true}
