@@ -204,8 +204,8 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// TestNoRegistryHosts keeps package registries out of the repository: packages
-// are named, and the client at hand knows where it gets them.
+// TestNoRegistryHosts keeps the hosts of package registries out of the repository:
+// packages are named, and the installed client knows where to get them.
 func TestNoRegistryHosts(t *testing.T) {
 	// In pieces, so that this file does not hold them.
 	var hosts [][]byte

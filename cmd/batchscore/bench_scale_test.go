@@ -157,10 +157,10 @@ func TestBenchScaleRefuses(t *testing.T) {
 	}
 }
 
-// TestModelAgainstMeasured computes every run of bench scale that is kept anew
-// with bench simulate, and holds both to what is claimed of them: the model to
-// 5 % of the makespan, and 32 ranks to an efficiency on the makespan of 0.97, or
-// of 0.95 with a straggling node or on devices of two kinds.
+// TestModelAgainstMeasured computes every stored run of bench scale again with bench
+// simulate, and checks what is claimed of both: the model's makespan is within 5 %,
+// and 32 ranks have an efficiency of at least 0.97, or of 0.95 with a straggling
+// node or with two kinds of devices.
 func TestModelAgainstMeasured(t *testing.T) {
 	runs, err := result.Read("../../bench/testdata/scale.txt")
 	if err != nil {

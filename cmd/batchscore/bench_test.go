@@ -32,7 +32,8 @@ func TestBenchDecode(t *testing.T) {
 
 func TestBenchInfer(t *testing.T) {
 	t.Parallel()
-	says(t, must(t, 0, "bench", "infer", tiny(t, graphtest.Options{}), "--rounds", "1", "--sessions", "1,2", "--threads", "1", "--batches", "1,3", "--least", "1ms"),
+	says(t, must(t, 0, "bench", "infer", tiny(t, graphtest.Options{}),
+		"--rounds", "1", "--sessions", "1,2", "--threads", "1", "--batches", "1,3", "--least", "1ms"),
 		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds an image")
 }
 

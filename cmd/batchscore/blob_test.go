@@ -185,7 +185,7 @@ func TestFault13_DeniedInMidRun(t *testing.T) {
 		t.Errorf("want 78 and one message, have %v", r)
 	}
 	if n := refused.Load(); n > 60 {
-		t.Errorf("%d requests were refused for 60 images: it went on asking", n)
+		t.Errorf("%d requests for 60 images were refused, want the worker to stop asking", n)
 	}
 	expired.Store(false)
 	if r := withBlobs(t, server, endpoint, args...); r.code != 0 {

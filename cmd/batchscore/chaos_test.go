@@ -33,7 +33,7 @@ var (
 // ranks have ended, what stands is verified; when the collection is complete,
 // the merged file is that of a run that nobody disturbed.
 //
-// BATCHSCORE_CHAOS is how long to go on, by default for one small collection;
+// BATCHSCORE_CHAOS is how long to continue, by default for one small collection;
 // BATCHSCORE_CHAOS_SEED repeats a schedule, BATCHSCORE_CHAOS_FIRST from that
 // collection on, and BATCHSCORE_CHAOS_RANKS is a usual size of the world, which
 // grows by up to two.

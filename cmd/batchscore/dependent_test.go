@@ -135,7 +135,8 @@ func TestFault36_GoldenImages(t *testing.T) {
 }
 
 func TestFault36_InspectNamesTheOperator(t *testing.T) {
-	says(t, must(t, 0, "models", "inspect", mixing(t, "bn-training")), "note: scores of an image depend on the other images", "BatchNormalization in training mode", "evaluation mode")
+	says(t, must(t, 0, "models", "inspect", mixing(t, "bn-training")),
+		"note: scores of an image depend on the other images", "BatchNormalization in training mode", "evaluation mode")
 	says(t, must(t, 0, "models", "inspect", mixing(t, "noise")), "note: scores change from run to run by RandomNormalLike")
 	if r := must(t, 0, "models", "inspect", mixing(t, "bn")); strings.Contains(r.stdout, "note:") {
 		t.Errorf("nothing is wrong with it: %v", r)

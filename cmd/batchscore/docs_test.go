@@ -189,16 +189,16 @@ func TestParseCommandLine(t *testing.T) {
 		line string
 		ok   bool
 	}{
-		{"run --images photos --out result --model m.onnx", true},
-		{"launch -n 2 -- --images photos --out result", true},
-		{"jobs", true},
-		{"--help", true},
-		{"verify result", true},
-		{"verify", false},
-		{"score result", false},
-		{"jobs forget", false},
-		{"run --picture photos", false},
-		{"launch -n 2 -- --picture photos", false},
+		{line: "run --images photos --out result --model m.onnx", ok: true},
+		{line: "launch -n 2 -- --images photos --out result", ok: true},
+		{line: "jobs", ok: true},
+		{line: "--help", ok: true},
+		{line: "verify result", ok: true},
+		{line: "verify", ok: false},
+		{line: "score result", ok: false},
+		{line: "jobs forget", ok: false},
+		{line: "run --picture photos", ok: false},
+		{line: "launch -n 2 -- --picture photos", ok: false},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			if err := parseCommandLine(strings.Fields(tt.line)); (err == nil) != tt.ok {
@@ -358,10 +358,10 @@ func TestReadmeDemo(t *testing.T) {
 func demoLines(text, out string) []string {
 	text = strings.ReplaceAll(text, out, "OUT")
 	for _, r := range []struct{ pattern, by string }{
-		{`rank \d \| `, "rank N | "},
-		{`Worker \d needs to process \d+ images`, "Worker N needs to process N images"},
-		{`Worker \d Processed \d+ images`, "Worker N Processed N images"},
-		{`\b0\.\d{4}\b|\b1\.0000\b`, "SCORE"},
+		{pattern: `rank \d \| `, by: "rank N | "},
+		{pattern: `Worker \d needs to process \d+ images`, by: "Worker N needs to process N images"},
+		{pattern: `Worker \d Processed \d+ images`, by: "Worker N Processed N images"},
+		{pattern: `\b0\.\d{4}\b|\b1\.0000\b`, by: "SCORE"},
 	} {
 		text = regexp.MustCompile(r.pattern).ReplaceAllString(text, r.by)
 	}

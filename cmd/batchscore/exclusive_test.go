@@ -44,7 +44,7 @@ func TestWithoutExclusiveCreate(t *testing.T) {
 					t.Errorf("%s: left %v, %v", what, left, err)
 				}
 			}
-			// The record of launched jobs lies in such a folder too.
+			// The record of launched jobs is in such a folder, too.
 			out := filepath.Join(t.TempDir(), "out")
 			r := d.run(t, "launch", "--to", "fake", "-f", jobFile(t, in, out, model, ""))
 			if r.code != test.code || test.code != 0 && !strings.Contains(r.stderr, "XDG_STATE_HOME") {

@@ -77,13 +77,14 @@ func TestFault40_PassedOverIsCounted(t *testing.T) {
 		t.Errorf("plan: %v", r)
 	}
 	r := must(t, 0, "sample", "--images", in, "--out", filepath.Join(t.TempDir(), "sample"))
-	if !strings.HasPrefix(r.stdout, "6 of 7 images of ") || !strings.Contains(r.stdout, "1 could not be read; "+counted) || !strings.Contains(r.stderr, "gone.jpg") {
+	if !strings.HasPrefix(r.stdout, "6 of 7 images of ") || !strings.Contains(r.stdout, "1 could not be read; "+counted) ||
+		!strings.Contains(r.stderr, "gone.jpg") {
 		t.Errorf("sample: %v", r)
 	}
 }
 
-// TestFault40_AllFiles takes files without the ending of a picture, and goes on
-// with no job that was begun otherwise.
+// TestFault40_AllFiles scores files without the extension of an image, and does not
+// continue a job that was begun without --all-files.
 func TestFault40_AllFiles(t *testing.T) {
 	in, model := amidst(t), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
@@ -104,7 +105,8 @@ func TestFault40_AllFiles(t *testing.T) {
 	}
 }
 
-// TestFault40_NoImages says of a folder without pictures what lies there.
+// TestFault40_NoImages checks that the error about a folder without images says what
+// is in it.
 func TestFault40_NoImages(t *testing.T) {
 	in, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
 	for name, body := range map[string]string{"a.txt": "x", "b.TXT": "x", "LICENSE": "x"} {

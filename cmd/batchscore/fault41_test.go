@@ -89,8 +89,8 @@ func TestFault41_ListedThenASocket(t *testing.T) {
 	}
 }
 
-// TestFault41_TheFolderIsGone takes the images away in the middle: no image is to
-// blame, and the job goes on when they are back.
+// TestFault41_TheFolderIsGone moves the images away while they are scored. No image is
+// to blame, and the job continues when they are back.
 func TestFault41_TheFolderIsGone(t *testing.T) {
 	in, model := pictures(t, 200), slow(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -118,8 +118,8 @@ func TestFault41_TheFolderIsGone(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestFault41_NotMountedAtTheStart goes on with a job, and scores failed images
-// again, while the images are away: no image gets a row that says it was deleted.
+// TestFault41_NotMountedAtTheStart continues a job, and scores failed images again,
+// while the images are away: no row says that an image was deleted.
 func TestFault41_NotMountedAtTheStart(t *testing.T) {
 	model := tiny(t, graphtest.Options{})
 	for _, away := range []struct {

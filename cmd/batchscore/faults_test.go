@@ -111,7 +111,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 		t.Errorf("want exit code 75 and rank 1 named, have %v", r)
 	}
 	if exists(filepath.Join(out, "_SUCCESS")) {
-		t.Error("_SUCCESS stands")
+		t.Error("_SUCCESS exists, want none")
 	}
 	r = must(t, 0, args...)
 	if !strings.Contains(r.stdout, "Processed 1000 images, took ") {
@@ -473,7 +473,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	must(t, 0, args...)
 	must(t, 0, "verify", out)
 	if merged(t, out) != before {
-		t.Error("the part that was made anew is another one")
+		t.Error("the part that was scored again differs from the deleted one")
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // TestHostLost scores on two hosts that are reached through ssh, loses one of
-// them with its ranks, and goes on once it is back. All the while a secret of
-// the ranks stands on no command line.
+// them with its ranks, and continues once it is back. Meanwhile no command line shows
+// the ranks' secret.
 func TestHostLost(t *testing.T) {
 	needMpirun(t)
 	const secret = "pl4nted-s3cret"
@@ -66,7 +66,7 @@ func TestHostLost(t *testing.T) {
 		t.Errorf("want exit code 75, have %d", code)
 	}
 	if exists(filepath.Join(out, "_SUCCESS")) {
-		t.Error("_SUCCESS stands")
+		t.Error("_SUCCESS exists, want none")
 	}
 	if strings.Contains(stderr, secret) {
 		t.Error("the secret was printed")

@@ -279,7 +279,7 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 		}
 	}
 	if all := r.lines(0, 0); len(all) != 10+32 || strings.Contains(strings.Join(all, ""), "more ranks") {
-		t.Errorf("%d lines where any number may stand", len(all))
+		t.Errorf("lines = %d, want all 42", len(all))
 	}
 	if line := r.line(); line != "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work" {
 		t.Error(line)
@@ -384,12 +384,14 @@ func TestClusters(t *testing.T) {
 	d.must(t, 78, "cluster", "show", "gpus", "--to", "fake")
 	d.must(t, 0, create...)
 	d.must(t, 0, "cluster", "resize", "gpus", "--to", "fake", "--min", "1", "--max", "4")
-	want := "CLUSTER  STATE   VM SIZE           PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\ngpus     steady  Standard_NC6s_v3  low       0      0     1    4    10m0s\n"
+	want := "CLUSTER  STATE   VM SIZE           PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\n" +
+		"gpus     steady  Standard_NC6s_v3  low       0      0     1    4    10m0s\n"
 	if r := d.must(t, 0, "cluster", "show", "gpus", "--to", "fake"); r.stdout != want {
 		t.Errorf("have\n%swant\n%s", r.stdout, want)
 	}
 	var c deploy.Cluster
-	if err := json.Unmarshal([]byte(d.must(t, 0, "cluster", "show", "gpus", "--to", "fake", "--json").stdout), &c); err != nil || c.MinNodes != 1 || c.MaxNodes != 4 || c.Priority != deploy.Low {
+	if err := json.Unmarshal([]byte(d.must(t, 0, "cluster", "show", "gpus", "--to", "fake", "--json").stdout), &c); err != nil ||
+		c.MinNodes != 1 || c.MaxNodes != 4 || c.Priority != deploy.Low {
 		t.Errorf("%+v, %v", c, err)
 	}
 	d.must(t, 0, "cluster", "delete", "gpus", "--to", "fake")

@@ -60,8 +60,8 @@ func TestKilledRanks(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// A random moment, told by the parts that stand so that it falls into
-		// the run on any machine; the promise holds wherever it falls.
+		// A random moment. It is measured in committed parts, so that it is during
+		// the run on any machine.
 		parts := rng.IntN(images / 8)
 		for exited := false; !exited && countParts(t, out) < parts; time.Sleep(time.Millisecond) {
 			exited = len(children(t, cmd.Process.Pid)) == 0 && exists(filepath.Join(out, "_SUCCESS"))
@@ -80,7 +80,7 @@ func TestKilledRanks(t *testing.T) {
 			killed++
 		}
 		if done := err == nil; done != (first.code == 0) && len(workers) == 0 {
-			t.Fatalf("round %d: _SUCCESS stands: %v, but %v", round, done, first)
+			t.Fatalf("round %d: _SUCCESS exists: %v, but %v", round, done, first)
 		}
 
 		again := finish(t, mpirun(t, ranks, args(out)...))

@@ -60,7 +60,7 @@ func newFake(o fakeOptions) (*fake, error) {
 func (f *fake) file(id, what string) string { return filepath.Join(f.o.Folder, id+"."+what) }
 
 func (f *fake) silent() error {
-	// Read anew, so that a test can take the service away at any moment.
+	// Read every time, so that a test can take the service away at any moment.
 	if _, err := os.Stat(filepath.Join(f.o.Folder, "silent")); err == nil || f.o.Silent {
 		return fmt.Errorf("fake: %w", deploy.ErrUnreachable)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// TestSignalsEndTheFollowing sends signals to launch: local ranks drain, jobs
-// elsewhere go on.
+// TestSignalsEndTheFollowing sends signals to launch: local ranks drain, jobs on
+// other engines continue.
 func TestSignalsEndTheFollowing(t *testing.T) {
 	needMpirun(t)
 	in, model := pictures(t, 300), slow(t)
@@ -69,7 +69,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 				t.Errorf("it does not say how the job is found again: %v", r)
 			}
 			if s.Engine == nil || s.Engine.State != deploy.Running {
-				t.Errorf("the job was to go on: %+v", s)
+				t.Errorf("status = %+v, want a running job", s)
 			}
 			d.must(t, 0, "jobs", "cancel", id)
 			d.must(t, 0, "jobs", "logs", "-f", id)

@@ -87,8 +87,8 @@ func withJob(t testing.TB, id string) (pids []string) {
 	return pids
 }
 
-// TestCancelAfterTheLauncherDied drains a job whose launcher was killed; a rerun
-// goes on from there.
+// TestCancelAfterTheLauncherDied drains a job whose launcher was killed. Another run
+// continues it.
 func TestCancelAfterTheLauncherDied(t *testing.T) {
 	needMpirun(t)
 	in, model := pictures(t, 300), slow(t)
@@ -117,7 +117,7 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 				t.Errorf("after it was canceled: %+v", s)
 			}
 			if exists(filepath.Join(out, "_SUCCESS")) {
-				t.Error("_SUCCESS stands")
+				t.Error("_SUCCESS exists, want none")
 			}
 			left := len(withJob(t, s.Job.ID))
 			if left > 0 {

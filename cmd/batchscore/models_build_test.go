@@ -41,7 +41,8 @@ func TestModelsBuildRandom(t *testing.T) {
 func TestModelsBuildTransformInput(t *testing.T) {
 	build := []string{"models", "build", "inception_v3", "--variant", "torchvision", "-o", filepath.Join(t.TempDir(), "m.onnx")}
 	says(t, must(t, 64, append(build, "--weights", "none.safetensors")...), "--transform-input=true or --transform-input=false", "weights=None")
-	says(t, must(t, 64, "models", "build", "vgg16", "--variant", "keras", "--weights", "random", "--transform-input", "-o", "m.onnx"), "--transform-input is for inception_v3")
+	says(t, must(t, 64, "models", "build", "vgg16", "--variant", "keras", "--weights", "random", "--transform-input", "-o", "m.onnx"),
+		"--transform-input is for inception_v3")
 	for _, given := range []string{"true", "false"} {
 		says(t, must(t, 0, append(build, "--weights", "random", "--classes", "3", "--transform-input="+given)...), "transform_input is "+given)
 		says(t, must(t, 0, "models", "inspect", build[len(build)-1]), "transform_input "+given)

@@ -16,8 +16,9 @@ import (
 	"github.com/batchscore/batchscore/models/library"
 )
 
-// A model of another tool is asked about item by item, and scores once flags,
-// a sidecar or a preset have answered.
+// TestForeignModel checks that everything missing in the contract of another tool's
+// model is reported, and that it scores once flags, a model.yaml or a preset supply
+// it.
 func TestForeignModel(t *testing.T) {
 	t.Parallel()
 	images := pictures(t, 3)
@@ -112,7 +113,7 @@ func TestModelsAddAtOnce(t *testing.T) {
 	wg.Wait()
 	entries, err := library.Entries(dir)
 	if err != nil || len(entries) != many {
-		t.Errorf("%d of %d entries stand, %v", len(entries), many, err)
+		t.Errorf("the registry has %d entries (%v), want %d", len(entries), err, many)
 	}
 }
 
@@ -181,7 +182,8 @@ func TestGolden(t *testing.T) {
 	// A foreign model takes its contract along: it needs no flags any more.
 	foreign := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true, NoContract: true})
 	whole := filepath.Join(t.TempDir(), "whole.onnx")
-	must(t, 0, "models", "golden", foreign, "--images", samples, "-o", whole, "--provider", "cpu", "--resize", "area", "--fit", "stretch", "--bgr", "--scale", "1/255", "--activation", "logits")
+	must(t, 0, "models", "golden", foreign, "--images", samples, "-o", whole, "--provider", "cpu",
+		"--resize", "area", "--fit", "stretch", "--bgr", "--scale", "1/255", "--activation", "logits")
 	run(0, whole)
 
 	// Images that tell nothing are not taken: all grey, so that swapped

@@ -207,26 +207,28 @@ func TestReferenceIsComplete(t *testing.T) {
 		words []string
 		least int
 	}{
-		{"job record", fieldNames(output.Job{}), 25},
-		{"retry in the job record", fieldNames(output.Retry{}), 3},
-		{"_SUCCESS", fieldNames(output.Success{}), 20},
-		{"digests", fieldNames(output.Digests{}), 5},
-		{"outcome of a retry", fieldNames(output.RetryOutcome{}), 5},
-		{"drift", fieldNames(output.Drift{}), 3},
-		{"storage", fieldNames(output.Storage{}), 5},
-		{"worker summary", fieldNames(output.WorkerSummary{}), 10},
-		{"worker", fieldNames(claim.Worker{}), 8},
-		{"job.yaml", fieldNames(deploy.Job{}), 18},
-		{"mount", fieldNames(deploy.Mount{}), 3},
-		{"service.yaml, local", fieldNames(local.Options{}), 8},
-		{"service.yaml, slurm", fieldNames(slurm.Options{}), 8},
-		{"service.yaml, kubernetes", fieldNames(kubernetes.Options{}), 15},
-		{"service.yaml, azureml", fieldNames(azureml.Options{}), 10},
-		{"service.yaml, batchai", fieldNames(batchai.Options{}), 15},
-		{"model.yaml", fieldNames(models.Answers{}), 15},
-		{"environment variables", sourceNames(t, `"(BATCHSCORE_[A-Z_]+|ONNXRUNTIME_LIB|LIBTURBOJPEG|NO_COLOR|OMPI_COMM_WORLD_RANK|SLURM_PROCID|JOB_COMPLETION_INDEX)"`, ""), 10},
-		{"log fields", sourceNames(t, `(?m)(?:^\s+|[^g]\.)(?:Str|Int|Int64|Uint64|Float64|Bool|Dur|Stringer|Interface|AnErr)\("([a-z_]+)", `, ".Msg"), 50},
-		{"statuses", append(row.FailureStatuses(), row.StatusOK), 12},
+		{name: "job record", words: fieldNames(output.Job{}), least: 25},
+		{name: "retry in the job record", words: fieldNames(output.Retry{}), least: 3},
+		{name: "_SUCCESS", words: fieldNames(output.Success{}), least: 20},
+		{name: "digests", words: fieldNames(output.Digests{}), least: 5},
+		{name: "outcome of a retry", words: fieldNames(output.RetryOutcome{}), least: 5},
+		{name: "drift", words: fieldNames(output.Drift{}), least: 3},
+		{name: "storage", words: fieldNames(output.Storage{}), least: 5},
+		{name: "worker summary", words: fieldNames(output.WorkerSummary{}), least: 10},
+		{name: "worker", words: fieldNames(claim.Worker{}), least: 8},
+		{name: "job.yaml", words: fieldNames(deploy.Job{}), least: 18},
+		{name: "mount", words: fieldNames(deploy.Mount{}), least: 3},
+		{name: "service.yaml, local", words: fieldNames(local.Options{}), least: 8},
+		{name: "service.yaml, slurm", words: fieldNames(slurm.Options{}), least: 8},
+		{name: "service.yaml, kubernetes", words: fieldNames(kubernetes.Options{}), least: 15},
+		{name: "service.yaml, azureml", words: fieldNames(azureml.Options{}), least: 10},
+		{name: "service.yaml, batchai", words: fieldNames(batchai.Options{}), least: 15},
+		{name: "model.yaml", words: fieldNames(models.Answers{}), least: 15},
+		{name: "environment variables", words: sourceNames(t, `"(BATCHSCORE_[A-Z_]+|ONNXRUNTIME_LIB|LIBTURBOJPEG|NO_COLOR|`+
+			`OMPI_COMM_WORLD_RANK|SLURM_PROCID|JOB_COMPLETION_INDEX)"`, ""), least: 10},
+		{name: "log fields", words: sourceNames(t, `(?m)(?:^\s+|[^g]\.)(?:Str|Int|Int64|Uint64|Float64|Bool|`+
+			`Dur|Stringer|Interface|AnErr)\("([a-z_]+)", `, ".Msg"), least: 50},
+		{name: "statuses", words: append(row.FailureStatuses(), row.StatusOK), least: 12},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if len(tt.words) < tt.least {

@@ -35,6 +35,7 @@ func edited(t testing.TB, model []byte, change func(*onnxpb.ModelProto)) []byte 
 	return model
 }
 
+// symbolic makes all axes of a value open, with these names.
 func symbolic(v *onnxpb.ValueInfoProto, axes ...string) {
 	shape := &onnxpb.TensorShapeProto{}
 	for _, a := range axes {
@@ -91,6 +92,7 @@ func TestForeignShapes(t *testing.T) {
 			return g.Node(op, "fixed", []graph.Value{x, c}, graph.Float32, []int64{n, 4})
 		})
 	}
+	openAxes := func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }
 	size := []string{"--width", "8", "--height", "8"}
 	for _, c := range []struct {
 		name  string
@@ -99,13 +101,13 @@ func TestForeignShapes(t *testing.T) {
 		code  int
 		says  []string
 	}{
-		{name: "all axes open", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+		{name: "all axes open", model: edited(t, plain, openAxes),
 			code: 78, says: []string{"--width PIXELS --height PIXELS"}},
-		{name: "all axes open, answered", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+		{name: "all axes open, answered", model: edited(t, plain, openAxes),
 			args: size},
-		{name: "all axes open, with the layout", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+		{name: "all axes open, with the layout", model: edited(t, plain, openAxes),
 			args: append([]string{"--layout", "nchw"}, size...)},
-		{name: "all axes open, with a wrong layout", model: edited(t, plain, func(m *onnxpb.ModelProto) { symbolic(m.Graph.Input[0], "batch", "channels", "height", "width") }),
+		{name: "all axes open, with a wrong layout", model: edited(t, plain, openAxes),
 			args: append([]string{"--layout", "NHWC"}, size...), code: 78, says: []string{"is not NHWC", "NCHW"}},
 		{
 			name:  "no shape of the input",
@@ -170,7 +172,9 @@ func TestForeignShapes(t *testing.T) {
 					v.Version = proto.Int64(12) // Unsqueeze with its axes as an attribute
 				}
 			}))
-			args := slices.Concat([]string{"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model, "--activation", "logits"}, graphtest.Pixels, c.args)
+			args := slices.Concat([]string{
+				"run", "--provider", "cpu", "--images", images, "--out", out, "--model", model, "--activation", "logits",
+			}, graphtest.Pixels, c.args)
 			r := must(t, c.code, args...)
 			says(t, r, c.says...)
 			if strings.Contains(r.stderr, ".cc:") || strings.Contains(r.stderr, ".h:") {
@@ -195,16 +199,22 @@ func TestOutputNameIsOfTheJob(t *testing.T) {
 	dir := t.TempDir()
 	model := filepath.Join(dir, "model.onnx")
 	writeFile(t, model, twoOutputs(false))
-	args := slices.Concat([]string{"run", "--provider", "cpu", "--images", colourImages(t), "--out", filepath.Join(dir, "out"), "--model", model, "--activation", "logits", "--top-k", "3"}, graphtest.Pixels)
+	args := slices.Concat([]string{
+		"run", "--provider", "cpu", "--images", colourImages(t), "--out", filepath.Join(dir, "out"), "--model", model,
+		"--activation", "logits", "--top-k", "3",
+	}, graphtest.Pixels)
 	must(t, 0, append(args, "--output-name", "scores")...)
 	must(t, 0, append(args, "--output-name", "scores")...)
 	says(t, must(t, 10, append(args, "--output-name", "means")...), "output name: have scores, want means")
-	must(t, 0, slices.Concat([]string{"models", "golden", model, "--images", colourImages(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu", "--activation", "logits", "--output-name", "scores"}, graphtest.Pixels)...)
+	must(t, 0, slices.Concat([]string{
+		"models", "golden", model, "--images", colourImages(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu",
+		"--activation", "logits", "--output-name", "scores",
+	}, graphtest.Pixels)...)
 	must(t, 0, "models", "check", filepath.Join(dir, "golden.onnx"), "--provider", "cpu")
 }
 
-// What the questions print can be pasted: into the command line, and into the
-// file beside the model.
+// TestAdviceCanBePasted checks that what is printed about a missing contract can be
+// pasted into the command line, and into the file next to the model.
 func TestAdviceCanBePasted(t *testing.T) {
 	needRuntime(t)
 	dir, images := t.TempDir(), colourImages(t)
@@ -335,7 +345,8 @@ func TestInspectForeign(t *testing.T) {
 		symbolic(m.Graph.Input[0], "batch_size", "num_channels", "height", "width")
 	}))
 	r := must(t, 0, "models", "inspect", model)
-	says(t, r, "[batch_size,num_channels,height,width]", "the graph ends in a matrix product (Gemm)", "A run would refuse this model:\n"+model+": carries no contract")
+	says(t, r, "[batch_size,num_channels,height,width]",
+		"the graph ends in a matrix product (Gemm)", "A run would refuse this model:\n"+model+": carries no contract")
 	if strings.Contains(r.stdout, "it carries") {
 		t.Errorf("%v", r)
 	}

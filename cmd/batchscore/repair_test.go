@@ -164,8 +164,8 @@ func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 	}
 }
 
-// TestFault28_RecordsOfARetry damages what an output whose failed images were
-// scored again cannot do without: each command says so, and none goes on.
+// TestFault28_RecordsOfARetry damages records that an output cannot do without after
+// failed images were scored again. Every command says so and stops.
 func TestFault28_RecordsOfARetry(t *testing.T) {
 	in, mend := brokenLinks(t, 4)
 	done := filepath.Join(t.TempDir(), "done")

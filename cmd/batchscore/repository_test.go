@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// module is the import path that every package of the project lies under.
+// module is the import path of the project.
 const module = "github.com/batchscore/batchscore"
 
 // commandOutput runs a program in the repository's root and returns what it prints.

@@ -144,6 +144,6 @@ func TestPreemptionDrains(t *testing.T) {
 		t.Errorf("want exit code 143, have %v", r)
 	}
 	if exists(filepath.Join(out, output.SuccessName)) {
-		t.Error("_SUCCESS stands")
+		t.Error("_SUCCESS exists, want none")
 	}
 }

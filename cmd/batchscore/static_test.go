@@ -14,7 +14,8 @@ func TestStaticAlone(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8", "--batch", "4", "--static", "--lease", "1s"}
 	r := finish(t, command(t, []string{"RANK=0", "WORLD_SIZE=2"}, args...))
-	if r.code != 75 || !strings.Contains(r.stderr, "of 40 images have no row") || !strings.Contains(r.stderr, "chunks of rank 1") || exists(filepath.Join(out, "_SUCCESS")) {
+	if r.code != 75 || !strings.Contains(r.stderr, "of 40 images have no row") ||
+		!strings.Contains(r.stderr, "chunks of rank 1") || exists(filepath.Join(out, "_SUCCESS")) {
 		t.Errorf("want exit code 75 and the other rank named, have %v", r)
 	}
 	if r := finish(t, command(t, []string{"RANK=1", "WORLD_SIZE=2"}, args...)); r.code != 0 {
