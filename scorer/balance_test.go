@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,45 +141,62 @@ func TestDeadlinePauses(t *testing.T) {
 }
 
 // TestIdleRankDoublesWhatASlowOneHas holds one rank up in the middle of a chunk
-// for good: the other doubles what it has in hand, and when the slow one goes on
-// it drops that.
+// for good. The other rank scores what the slow one has in hand as well, and the
+// slow one drops that when it continues. In both forms of claims.
 func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
-	images, out := collection(t, 100), new(mem.Store)
-	engine := newFakeEngine()
-	started, resume := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	engine.score = func(context.Context, int, int) error {
-		once.Do(func() { close(started) })
-		<-resume
-		return nil
-	}
-	slow := options(t, images, out)
-	slow.World = shard.World{Rank: 0, Size: 2, LocalSize: 1}
-	slow.OpenEngine = func() (Engine, error) { return engine, nil }
-	ended := make(chan error)
-	go func() {
-		_, err := Run(context.Background(), slow)
-		ended <- err
-	}()
-	<-started
-	quick := options(t, images, out)
-	quick.World = shard.World{Rank: 1, Size: 2, LocalSize: 1}
-	if s := mustRun(t, quick); s.Images != 100 {
-		t.Errorf("_SUCCESS is for %d images", s.Images)
-	}
-	close(resume)
-	if err := <-ended; err != nil {
-		t.Errorf("the slow rank: %v", err)
-	}
-	if c := slow.Counters.Snapshot(); c.Chunks != 0 || c.Lost == 0 {
-		t.Errorf("the slow rank committed %d chunks and lost %d: want none and some", c.Chunks, c.Lost)
-	}
-	verified(t, out)
-	if mergedText(t, out) != undisturbed(t, images) {
-		t.Error("the merged rows differ from those of one rank")
-	}
-	if n := len(rows(t, out)); n != 100 {
-		t.Errorf("%d rows", n)
+	for _, form := range claimForms {
+		t.Run(form.name, func(t *testing.T) {
+			images, out := collection(t, 100), new(mem.Store)
+			engine := newFakeEngine()
+			started, resume := make(chan struct{}), make(chan struct{})
+			var once sync.Once
+			engine.score = func(context.Context, int, int) error {
+				once.Do(func() { close(started) })
+				<-resume
+				return nil
+			}
+			slow := options(t, images, out)
+			if form.begin != nil {
+				form.begin(t, slow)
+			}
+			slow.World = shard.World{Rank: 0, Size: 2, LocalSize: 1}
+			slow.OpenEngine = func() (Engine, error) { return engine, nil }
+			ended := make(chan error)
+			go func() {
+				_, err := Run(context.Background(), slow)
+				ended <- err
+			}()
+			<-started
+			quick := options(t, images, out)
+			quick.World = shard.World{Rank: 1, Size: 2, LocalSize: 1}
+			if s := mustRun(t, quick); s.Images != 100 {
+				t.Errorf("_SUCCESS is for %d images, want 100", s.Images)
+			}
+			close(resume)
+			if err := <-ended; err != nil {
+				t.Errorf("the slow rank: %v", err)
+			}
+			if c := slow.Counters.Snapshot(); c.Chunks != 0 || c.Lost == 0 {
+				t.Errorf("the slow rank committed %d chunks and lost %d: want none and some", c.Chunks, c.Lost)
+			}
+			verified(t, out)
+			if mergedText(t, out) != undisturbed(t, images) {
+				t.Error("the merged rows differ from those of one rank")
+			}
+			if n := len(rows(t, out)); n != 100 {
+				t.Errorf("%d rows, want 100", n)
+			}
+
+			names := claimNames(t, out)
+			for _, name := range names {
+				if !form.claims.MatchString(name) {
+					t.Errorf("a claim is named %q, want a match of %s", name, form.claims)
+				}
+			}
+			if !slices.ContainsFunc(names, form.doublings.MatchString) || !slices.Contains(names, form.end) {
+				t.Errorf("the claims are %q, want a match of %s and %s among them", names, form.doublings, form.end)
+			}
+		})
 	}
 }
 

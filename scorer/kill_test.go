@@ -161,34 +161,39 @@ func TestFault01_KilledAtEveryPoint(t *testing.T) {
 	mustRun(t, options(t, open(in), open(alone)))
 	want := mergedText(t, open(alone))
 
-	for _, point := range []string{"claim", "read", "infer", "commit"} {
-		for _, when := range []string{"before-", "after-"} {
-			t.Run(when+point, func(t *testing.T) {
-				t.Parallel()
-				out, trace := t.TempDir(), t.TempDir()+"/trace"
-				chunk := 10
-				for _, visit := range []int{3, 2, 1} { // two reruns are killed, too
-					n := visit
-					if point == "read" {
-						n = visit * 7
+	for _, form := range claimForms {
+		for _, point := range []string{"claim", "read", "infer", "commit"} {
+			for _, when := range []string{"before-", "after-"} {
+				t.Run(form.name+"/"+when+point, func(t *testing.T) {
+					t.Parallel()
+					out, trace := t.TempDir(), t.TempDir()+"/trace"
+					if form.begin != nil {
+						form.begin(t, options(t, open(in), open(out)))
 					}
-					kill(t, when+point, n, in, out, trace)
-					if redo := scoredInVain(t, trace, out, chunk); redo > 1 {
-						t.Errorf("%d chunks were scored and not committed: at most 1 may have to be done again", redo)
+					chunk := 10
+					for _, visit := range []int{3, 2, 1} { // two reruns are killed, too
+						n := visit
+						if point == "read" {
+							n = visit * 7
+						}
+						kill(t, when+point, n, in, out, trace)
+						if redo := scoredInVain(t, trace, out, chunk); redo > 1 {
+							t.Errorf("%d chunks were scored and not committed: at most 1 may have to be scored again", redo)
+						}
+						if _, err := output.ReadSuccess(t.Context(), open(out)); err == nil {
+							t.Fatal("_SUCCESS exists, but the worker was killed before its end")
+						}
 					}
-					if _, err := output.ReadSuccess(t.Context(), open(out)); err == nil {
-						t.Fatal("_SUCCESS stands, but the worker was killed before its end")
+					mustRun(t, options(t, open(in), open(out)))
+					report, err := output.Verify(t.Context(), open(out))
+					if err != nil || report.Err() != nil || !report.Complete {
+						t.Fatalf("%v\n%s", err, report.String())
 					}
-				}
-				mustRun(t, options(t, open(in), open(out)))
-				report, err := output.Verify(t.Context(), open(out))
-				if err != nil || report.Err() != nil || !report.Complete {
-					t.Fatalf("%v\n%s", err, report.String())
-				}
-				if got := mergedText(t, open(out)); got != want {
-					t.Error("the merged rows differ from those of an undisturbed run")
-				}
-			})
+					if got := mergedText(t, open(out)); got != want {
+						t.Error("the merged rows differ from those of an undisturbed run")
+					}
+				})
+			}
 		}
 	}
 }

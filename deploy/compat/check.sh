@@ -6,8 +6,9 @@
 # OLD and NEW are binaries, MODEL a model of the new one's kind, IMAGES a folder.
 # In each format the old build scores the images on one rank. The new build scores
 # them on 1 and on 3 ranks, once killed and resumed, and once in a folder that the
-# old build began and was killed in. Manifests, parts and merged files must be equal,
-# and both builds must verify every output. The same again with a simulated device.
+# old build began and was killed in. Manifests, parts and merged files must be equal.
+# The new build must verify every output, and the old one every output that it
+# began. The same again with a simulated device.
 # ONNXRUNTIME_LIB is as for the tests.
 set -euo pipefail
 
@@ -51,7 +52,9 @@ begin() {
 same() {
 	local name=$1
 	"$new" verify "$work/$name" >>"$work/log"
-	"$old" verify "$work/$name" >>"$work/log"
+	# The old build refuses the record of a job that a newer build began: it has a
+	# field that the old one does not know.
+	grep -q '"claim_form"' "$work/$name/_batchscore/job.json" || "$old" verify "$work/$name" >>"$work/log"
 	"$new" merge "$work/$name" -o "$work/$name.merged" 2>>"$work/log"
 	cmp "$work/old.merged" "$work/$name.merged"
 	diff <(cd "$work/old" && parts) <(cd "$work/$name" && parts)
