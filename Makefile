@@ -1,4 +1,4 @@
-# Two commands matter: make demo and make test. make help lists the others.
+# The two main commands are make demo and make test. make help lists all.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,16 +7,16 @@ SHELL := /usr/bin/env bash
 CACHE := $(abspath $(or $(BATCHSCORE_CACHE),.cache))
 LIBRARY := $(or $(ONNXRUNTIME_LIB),$(CACHE)/onnxruntime/libonnxruntime.so.1)
 
-# What measuring writes does not change what is measured.
+# Files that measuring writes do not count as changes of what is measured.
 COMMIT := $(shell commit=$$(git rev-parse HEAD 2>/dev/null) && echo "$$commit$$(git diff --quiet HEAD -- \
 	':!bench/testdata' ':!docs/charts' ':!BENCHMARKS.md' || echo +modified)")
 VERSION := $(shell git describe --tags --always 2>/dev/null || echo dev)$(if $(findstring +,$(COMMIT)),-dirty)
 
-# Go stamps neither tests nor what "go run" runs with the commit.
+# Go records the commit neither in tests nor in what "go run" runs.
 STAMP := -X=github.com/batchscore/batchscore/bench/result.stamped=$(COMMIT)
 bench go-bench bench-peers: export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null) -ldflags=$(STAMP)
 
-# The linter comes through the Go module proxy, held by the checksum database.
+# The linter comes through the Go module proxy, verified by the checksum database.
 # Building it takes about two minutes on two cores, once.
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -28,17 +28,17 @@ ROUNDS ?= 50
 PEERROUNDS ?= 6
 CHAOS ?= 10m
 
-# What the binary and the tests look for; given names win.
+# The binary and the tests read these variables; values of the caller take precedence.
 export BATCHSCORE_CACHE := $(CACHE)
 export ONNXRUNTIME_LIB
 
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | \
-		while IFS=$$'\t' read -r name what; do printf '  %-15s %s\n' "$$name" "$$what"; done
+		while IFS=$$'\t' read -r name what; do printf '  %-17s %s\n' "$$name" "$$what"; done
 
 .PHONY: deps
-deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install with apt-get what the tests use
+deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missing Debian packages
 	@deploy/deps/fetch.sh
 
 .PHONY: build
@@ -48,7 +48,7 @@ build: ## build bin/batchscore
 MODEL := $(CACHE)/models/classification.onnx
 ARCHIVE := $(CACHE)/nsfwjs-4.4.0.tgz
 
-# The model is made anew when its archive or the code that reads it has changed.
+# The model is made again when its archive or the code that reads it has changed.
 MODEL_SOURCES := $(ARCHIVE) models/tfjs/*.go models/graph/*.go models/onnxfile/*.go models/*.go
 
 .PHONY: demo
@@ -67,17 +67,17 @@ demo: build ## score the sample images on two ranks and show the labels
 	@echo 'All rows: demo-out/part-*.jsonl; counts, digests and times: demo-out/_SUCCESS'
 
 .PHONY: test
-test: deps format-check vet cross-check lint generate-check cpus-short ## everything that CI checks, under the race detector
-	@# -count=1: a cached result of another machine state proves nothing.
-	@# GORACE: else the race detector has every process sleep for a second at its
-	@# end, and the tests start hundreds.
+test: deps format-check vet cross-check lint generate-check cpus-short ## run everything that CI checks, under the race detector
+	@# -count=1: a cached result may come from another state of the machine.
+	@# GORACE: by default the race detector lets every process sleep for a second at
+	@# its end, and the tests start hundreds of processes.
 	ONNXRUNTIME_LIB='$(LIBRARY)' GORACE='atexit_sleep_ms=0 $(GORACE)' go test -race -count=1 -timeout 20m -json ./... | \
 		go run ./deploy/testlog $(if $(filter true,$(CI)),-no-skips)
 
 CORPUS := $(CACHE)/corpus
 
 .PHONY: corpus-check
-corpus-check: ## decode the odd pictures that other projects test with, and compare each with Pillow
+corpus-check: ## decode unusual images from the tests of other projects, and compare each with Pillow
 	@test -x '$(CORPUS)/python/bin/python' || { python3 -m venv '$(CORPUS)/python' && \
 		'$(CORPUS)/python/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
 		-r models/preprocess/corpus/requirements.txt || { rm -rf '$(CORPUS)/python'; exit 1; }; }
@@ -88,7 +88,7 @@ corpus-check: ## decode the odd pictures that other projects test with, and comp
 	@grep -av "	" '$(CORPUS)/result.tsv'; echo 'Each file: $(CORPUS)/result.tsv'
 
 .PHONY: test-short
-test-short: ## the quick tests only, with what is there
+test-short: ## run the quick tests only, without fetching anything
 	go test -short ./...
 
 .PHONY: format
@@ -104,7 +104,7 @@ format-check:
 vet:
 	go vet ./...
 
-# What is claimed: Linux on x86-64 and on arm64.
+# The supported systems are Linux on x86-64 and on arm64.
 .PHONY: cross-check
 cross-check: ## compile and vet for arm64
 	@deploy/deps/fetch.sh cross
@@ -129,25 +129,25 @@ compat-check: build ## compare the bytes that this build and the commit OLD writ
 	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/compat/check.sh '$(OLD_BUILD)/bin/batchscore' bin/batchscore '$(MODEL)' '$(CACHE)/images'
 	@git worktree remove --force '$(OLD_BUILD)'
 
-# It asks the public database of vulnerabilities, over the network.
+# This queries the public vulnerability database over the network.
 .PHONY: vulncheck
-vulncheck: ## look for known vulnerabilities in what the program calls; needs the network, so not part of test
+vulncheck: ## look for known vulnerabilities in the code that the program calls; needs the network, so not part of test
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 .PHONY: lint
-lint: ## run golangci-lint as .golangci.yml says, and BuildKit's rules on the Dockerfile
+lint: ## run golangci-lint, and BuildKit's linter on the Dockerfile
 	$(GOLANGCI) run ./...
 	cd deploy/image/lint && go run . ../Dockerfile
 
 .PHONY: generate-check
-generate-check: ## fail when generated code is not what its generator writes
+generate-check: ## fail if generated code differs from what its generator writes
 	@deploy/deps/fetch.sh protoc
 	@for script in $$(git ls-files '*/generate.sh'); do \
 		folder=$$(dirname "$$script"); before=$$(mktemp -d); \
 		cp -R "$$folder/." "$$before"; \
 		echo "$$script"; "$$script"; \
 		if ! diff -r "$$before" "$$folder"; then \
-			echo "$$folder was not what its generator writes; it is now: commit it"; exit 1; \
+			echo "$$folder was out of date and has been generated again: commit it"; exit 1; \
 		fi; \
 		rm -rf "$$before"; \
 	done
@@ -161,7 +161,7 @@ picture: build ## draw docs/terminal/status.svg, the live screen of a job, in tm
 	ONNXRUNTIME_LIB='$(LIBRARY)' docs/terminal/record.sh bin/batchscore '$(CACHE)/images' '$(MODEL)'
 
 .PHONY: bench
-bench: build deps ## measure all that BENCHMARKS.md tells, or PARTS of it, and write it anew (about two hours)
+bench: build deps ## measure everything in BENCHMARKS.md, or PARTS of it, and write it again (about two hours)
 	@test -f '$(MODEL)' || $(MAKE) demo
 	bench/measure.sh $(PARTS)
 
@@ -170,19 +170,20 @@ report: ## write BENCHMARKS.md and its charts from the samples under bench/testd
 	go run ./bench/report
 
 .PHONY: go-bench
-go-bench: deps ## Go's benchmarks: manifests, bookkeeping, memory, listing, kernels (BENCH, BENCHTIME)
+go-bench: deps ## run Go's benchmarks: manifests, bookkeeping, memory, listing, kernels (BENCH, BENCHTIME)
 	ONNXRUNTIME_LIB='$(LIBRARY)' go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem -timeout 0 ./...
 
 .PHONY: bench-peers
-bench-peers: deps ## run what people use instead side by side with batchscore, for PEERROUNDS rounds (SAVE; needs Python 3)
+bench-peers: deps ## compare batchscore with other tools, in PEERROUNDS alternating rounds (SAVE; needs Python 3)
 	@test -f '$(MODEL)' || $(MAKE) demo
 	@bench/peers/setup.sh '$(CACHE)/peers'
 	ONNXRUNTIME_LIB='$(LIBRARY)' go run ./bench/peers -venvs '$(CACHE)/peers' -model '$(MODEL)' \
 		-photos '$(CACHE)/images/photos' -rounds $(PEERROUNDS) $(if $(SAVE),-save '$(SAVE)')
 
-# ONNX Runtime throws exceptions, which AddressSanitizer takes for faults unless
-# libstdc++ is linked. It has its own allocator: tests that count allocations are
-# left out, and what is never freed is found at the end, and told by its symbol.
+# ONNX Runtime throws exceptions, which AddressSanitizer reports as faults unless
+# libstdc++ is linked. AddressSanitizer has its own allocator, so tests that count
+# allocations are left out. It reports leaks at the end; leaks.txt lists the known
+# leaks of libraries.
 .PHONY: asan
 asan: deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
 	ONNXRUNTIME_LIB='$(LIBRARY)' LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
@@ -197,11 +198,11 @@ kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 		go test -count=1 -timeout 60m -run 'Kill' -v ./cmd/batchscore
 
 .PHONY: models-check
-models-check: deps ## hold VGG-16 and Inception V3 against torchvision and Keras on all images (1 GB of disk)
+models-check: deps ## compare VGG-16 and Inception V3 with torchvision and Keras on all images (1 GB of disk)
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_MODELS_CHECK=1 \
 		go test -count=1 -timeout 20m -run 'Logits|TrainedWeights' -v ./models/networks
 
-# Versions and digests are pinned: to change one, edit the .in file and run
+# Versions and digests are pinned. To change one, edit the .in file and run
 # pip-compile --generate-hashes --strip-extras on it.
 READERS := $(CACHE)/readers
 
@@ -219,12 +220,12 @@ chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CHAOS=$(CHAOS) BATCHSCORE_CHAOS_SEED=$(CHAOS_SEED) BATCHSCORE_CHAOS_FIRST=$(CHAOS_FIRST) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
 		go test -count=1 -timeout 0 -run '^TestChaos$$' -v ./cmd/batchscore
 
-# The servers of a cluster come through the Go module proxy, held by the
+# The servers of a cluster come through the Go module proxy, verified by the
 # checksum database. Building them takes about ten minutes on two cores, once.
 CLUSTER := $(CACHE)/controlplane
 
 .PHONY: kubernetes-check
-kubernetes-check: ## run jobs on a real Kubernetes control plane and MPI operator, without nodes (2 GB of disk)
+kubernetes-check: ## send jobs to a real Kubernetes control plane and MPI operator, without nodes (2 GB of disk)
 	cd deploy/kubernetes/controlplane && mkdir -p '$(CLUSTER)' && \
 		go build -o '$(CLUSTER)/' $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go) && \
 		install -m 0644 "$$(go list -m -f '{{.Dir}}' github.com/kubeflow/mpi-operator)/manifests/base/kubeflow.org_mpijobs.yaml" '$(CLUSTER)/mpijobs.yaml'
@@ -233,7 +234,7 @@ kubernetes-check: ## run jobs on a real Kubernetes control plane and MPI operato
 IMAGE_ROOT ?= $(CACHE)/image-root
 
 .PHONY: image-check
-image-check: deps build ## run the image's steps in a fresh root, and the worker in it; as root, with debootstrap (1 GB of disk)
+image-check: deps build ## run the steps of the container image in a fresh root, then the worker; as root, with debootstrap (1 GB of disk)
 	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
 	rm -rf --one-file-system '$(IMAGE_ROOT)'
 	mkdir -p '$(CACHE)/models'
@@ -251,6 +252,6 @@ fuzz: ## run every fuzz target for FUZZTIME
 	done
 
 .PHONY: clean
-clean: ## remove what was built and the demo's output, not what was fetched
+clean: ## remove build results and the demo's output, but not what was fetched
 	rm -rf bin
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
