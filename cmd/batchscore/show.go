@@ -55,7 +55,7 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen row.Selection)
 	if err != nil {
 		return err
 	}
-	task := job.Schema().Task
+	task := job.Schema().Shown()
 	w := newTable(c.OutOrStdout())
 	printLine := func(cells ...string) error {
 		_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))

@@ -41,7 +41,7 @@ type Writer interface {
 
 // NewWriter returns a writer of one file to w.
 func (s Schema) NewWriter(w io.Writer) (Writer, error) {
-	s = s.resolved()
+	s.Task = s.Shown()
 	switch s.Format {
 	case JSONL:
 		return &textWriter{w: w, appendRow: appendJSONRow, schema: s}, nil
@@ -111,7 +111,8 @@ func (s Schema) Encode(rows []Row) ([]byte, error) {
 // Decode reads what Encode wrote: the same rows, an empty list being nil. It
 // accepts exactly that, byte for byte. Its errors wrap ErrDamaged.
 func (s Schema) Decode(body []byte) ([]Row, error) {
-	rows, err := s.resolved().decode(body)
+	s.Task = s.Shown()
+	rows, err := s.decode(body)
 	for i := range rows {
 		if err = s.checkMark(&rows[i]); err != nil {
 			err = fmt.Errorf("row %d, %q: %w", i, rows[i].Path, err)

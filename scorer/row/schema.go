@@ -32,12 +32,13 @@ const Simulated = "simulated"
 // taken for a result, wherever it is copied to.
 const labelMark = Simulated + ":"
 
-// resolved returns the schema with the task whose columns are written.
-func (s Schema) resolved() Schema {
+// Shown returns the task whose columns the rows have: in a simulated job, with
+// the mark.
+func (s Schema) Shown() Task {
 	if s.Simulated {
-		s.Task = s.Task.marked()
+		return s.Task.marked()
 	}
-	return s
+	return s.Task
 }
 
 // checkMark returns an error if a row lacks the mark of simulated jobs, or has it

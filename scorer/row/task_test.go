@@ -84,6 +84,12 @@ func TestTaskWithColumnsOfItsOwn(t *testing.T) {
 						t.Errorf("Check() of row %d = %v", i, err)
 					}
 				}
+				if got, want := strings.Join(s.Shown().Cells(&rows[0]), " "), "0.50"+map[bool]string{true: " simulated"}[simulated]; got != want {
+					t.Errorf("Cells() = %q, want %q", got, want)
+				}
+				if got := strings.HasPrefix(s.Shown().Caption(&rows[0]), "simulated:"); got != simulated {
+					t.Errorf("Caption() = %q", s.Shown().Caption(&rows[0]))
+				}
 				other := s
 				other.Simulated = !simulated
 				if _, err := other.Decode(body); !errors.Is(err, ErrDamaged) {
