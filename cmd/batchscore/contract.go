@@ -36,13 +36,15 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	for _, p := range models.Presets {
 		presets = append(presets, p.Name)
 	}
-	fs.StringVar(&f.preset, "preset", "", "for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(presets, ", ")+"; see models list")
+	fs.StringVar(&f.preset, "preset", "",
+		"for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(presets, ", ")+"; see models list")
 	fs.StringVar(&f.layout, "layout", "", "the input's axes are in this `ORDER`, if the graph leaves all of them open: NCHW or NHWC")
 	fs.StringVar(&f.outputName, "output-name", "", "the output called `NAME` holds the scores, if the graph has several outputs")
 	fs.IntVar(&f.width, "width", 0, "the model takes images `PIXELS` wide, if its graph takes any width")
 	fs.IntVar(&f.height, "height", 0, "the model takes images `PIXELS` high, if its graph takes any height")
 	fs.StringVar(&f.resize, "resize", "", "resize images by `METHOD`, named after the library that it matches: "+strings.Join(models.Resizes(), ", "))
-	fs.StringVar(&f.fit, "fit", "", "fit images to the input by `METHOD`: stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
+	fs.StringVar(&f.fit, "fit", "",
+		"fit images to the input by `METHOD`: stretch, center-crop or slim-center-crop with --resize-to, central-fraction with --fraction")
 	fs.IntVar(&f.resizeTo, "resize-to", 0, "resize the shortest side to `PIXELS` before cropping")
 	fs.Float64Var(&f.fraction, "fraction", 0, "keep this `FRACTION` of each side, above 0 and at most 1")
 	fs.BoolVar(&f.bgr, "bgr", false, "the model takes blue first; with --bgr=false it takes red first")
@@ -56,7 +58,8 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 
 // registerModels adds the flag for the models folder.
 func registerModels(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "models", "", "find registered models in `FOLDER` (default $"+library.DirVar+", else batchscore/models in your configuration folder)")
+	cmd.Flags().StringVar(dir, "models", "",
+		"find registered models in `FOLDER` (default $"+library.DirVar+", else batchscore/models in your configuration folder)")
 }
 
 // modelsDir returns the models folder that the flag names, or the default one.

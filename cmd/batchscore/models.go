@@ -14,10 +14,15 @@ func newModels() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
 		Short: "Make, register, inspect and check models",
-		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `models makes ONNX models from published weights and from models of other tools,
+registers models under names, shows what a model holds, and checks that it still gives
+the scores it should.`,
+		Args: subcommandOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModelsBuild(), newModelsImport(), newModelsAdd(), newModelsRemove(), newModelsList(), newModelsInspect(), newModelsCheck(), newModelsGolden(), newModelsFuse(), newModelsConvert())
+	groupCommands(cmd, "Make", newModelsBuild(), newModelsImport(), newModelsConvert(), newModelsFuse())
+	groupCommands(cmd, "Register", newModelsAdd(), newModelsList(), newModelsRemove())
+	groupCommands(cmd, "Inspect and check", newModelsInspect(), newModelsGolden(), newModelsCheck())
 	return cmd
 }
 
@@ -26,10 +31,10 @@ func newModelsImport() *cobra.Command {
 	var o tfjs.Options
 	cmd := &cobra.Command{
 		Use:   "import SOURCE -o FILE.onnx",
-		Short: "Make an ONNX model from one in the TensorFlow.js layers format",
+		Short: "Make an ONNX model from a TensorFlow.js layers model",
 		Long: `import reads a TensorFlow.js layers model (topology and quantised weights) from a
-folder, from an unpacked npm package or from the .tgz of one, and writes ONNX with
-the model's contract in it: input size, preprocessing and labels.`,
+folder, an unpacked npm package or a .tgz of one. It writes an ONNX model with its
+contract: input size, preprocessing and labels.`,
 		Example: `  npm pack nsfwjs@4.4.0
   batchscore models import nsfwjs-4.4.0.tgz --path dist/models/inception_v3 -o moderation.onnx`,
 		Args: oneArg("SOURCE"),
@@ -61,11 +66,13 @@ the model's contract in it: input size, preprocessing and labels.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
-	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header; by default those of the source, where it has any")
-	fs.StringVar(&activation, "activation", "", "where neither softmax nor sigmoid comes last: logits (one class an image, the default) or sigmoid (independent classes, or one output)")
-	fs.StringVar(&o.Path, "path", "", "the model's folder inside the source, where it holds several")
-	fs.StringVar(&o.Name, "name", "", "name of the model; by default that of its folder")
+	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
+	fs.StringVar(&labels, "labels", "",
+		"read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header (default those of the source, if it has any)")
+	fs.StringVar(&activation, "activation", "", "if neither softmax nor sigmoid comes last, the scores are of this `KIND`: logits (one class per image, the"+
+		" default) or sigmoid (independent classes, or one output)")
+	fs.StringVar(&o.Path, "path", "", "take the model in `FOLDER` of the source, if it holds several")
+	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default that of its folder)")
 	goldenFlag(cmd, &golden)
 	return cmd
 }

@@ -19,22 +19,22 @@ func newModelsAdd() *cobra.Command {
 	var replace bool
 	cmd := &cobra.Command{
 		Use:   "add NAME FILE.onnx",
-		Short: "Register a model under a name, for a task if it does one",
-		Long: `add writes name, file, digest, task and what the flags answer for the model into
-registry.yaml in the models folder. run finds it there by --model NAME, or by
---inference TASK. The file stays where it is; one that changes afterwards is
-refused until it is added anew.`,
+		Short: "Register a model under a name, and for a task if it does one",
+		Long: `add writes the name, file, digest and task of a model, and what the flags say about it,
+to registry.yaml in the models folder. run finds it there by --model NAME or by
+--inference TASK. The file stays where it is. If it changes afterwards, it is refused
+until it is added again.`,
 		Example: `  batchscore models add moderation moderation.onnx --task classification
   batchscore models add vgg vgg16.onnx --task cloth_recognition --preset torchvision --labels classes.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("models add takes NAME and FILE, not %d arguments", len(args))
+				return usagef("models add takes two arguments, NAME and FILE; %d were given", len(args))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if task != "" && !slices.Contains(library.Tasks(), task) {
-				return usagef("--task %s: it takes %s", task, strings.Join(library.Tasks(), " or "))
+				return invalid("task", task, strings.Join(library.Tasks(), " or "))
 			}
 			answers, err := f.answers(cmd)
 			if err != nil {
@@ -49,7 +49,7 @@ refused until it is added anew.`,
 			if err != nil {
 				return err
 			}
-			// A model that could not be run is not registered.
+			// Do not register a model that cannot be run.
 			m, err := models.Open(file, models.OpenOptions{Given: []models.Given{{From: "flags", Answers: answers}}})
 			if err != nil {
 				return config(err)
@@ -60,7 +60,7 @@ refused until it is added anew.`,
 			e := library.Entry{Name: args[0], File: file, Digest: m.Digest, Task: task, Contract: answers}
 			if err := library.Register(dir, e, replace); err != nil {
 				if errors.Is(err, library.ErrRegistered) {
-					err = fmt.Errorf("%w; --replace puts this one in its place", err)
+					err = fmt.Errorf("%w; --replace replaces it", err)
 				}
 				return config(err)
 			}
@@ -72,11 +72,12 @@ refused until it is added anew.`,
 			return err
 		},
 	}
-	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&task, "task", "", "task that the model does: "+strings.Join(library.Tasks(), " or "))
-	fs.StringVar(&labels, "labels", "", "file of labels in the order of the classes: one a line, JSON, YAML, a numbered list or a table with a header")
-	fs.BoolVar(&replace, "replace", false, "take the place of a model of that name")
+	fs.StringVar(&task, "task", "", "the model does `TASK`: "+strings.Join(library.Tasks(), " or "))
+	fs.BoolVar(&replace, "replace", false, "replace a registered model of this name")
+	fs.StringVar(&labels, "labels", "",
+		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }
 
@@ -84,7 +85,7 @@ func newModelsRemove() *cobra.Command {
 	var flag string
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
-		Short: "Take a model out of the registry; its file stays",
+		Short: "Remove a model from the registry; its file stays",
 		Args:  oneArg("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := modelsDir(flag)

@@ -13,7 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// randomWeights is what --weights takes in place of a file.
+// randomWeights is the value of --weights for random numbers instead of a file.
 const randomWeights = "random"
 
 func newModelsBuild() *cobra.Command {
@@ -25,13 +25,13 @@ func newModelsBuild() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build vgg16|inception_v3 --variant torchvision|keras --weights FILE|random -o FILE.onnx",
 		Short: "Build VGG-16 or Inception V3 from published weights",
-		Long: `build writes a network as ONNX, with published weights and its contract in it:
-input size, preprocessing, labels, and where the weights come from.
+		Long: `build writes a network as ONNX with published weights and its contract: input size,
+preprocessing, labels, and where the weights come from.
 
-Weights are read from safetensors (names of torchvision or timm), from NumPy's .npz
-or from a TensorFlow.js layers model (names of Keras). The number of classes and the
-dense layers before them are those that the weights show. "--weights random" makes a
-model of random numbers, the same for the same --seed, to measure speed with.`,
+It reads weights from safetensors (with the names of torchvision or timm), from NumPy's
+.npz or from a TensorFlow.js layers model (with the names of Keras). The weights
+determine the number of classes and the dense layers before them. "--weights random"
+makes a model of random numbers, the same ones for the same --seed, to measure speed.`,
 		Example: `  batchscore models build vgg16 --variant torchvision --weights vgg16.safetensors --labels imagenet.txt -o vgg16.onnx
   batchscore models build inception_v3 --variant keras --weights random --classes 5 -o speed.onnx`,
 		Args: oneArg("vgg16 or inception_v3"),
@@ -39,20 +39,21 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 			o.Network, o.Variant = networks.Network(args[0]), networks.Variant(variant)
 			switch {
 			case o.Network != networks.VGG16 && o.Network != networks.InceptionV3:
-				return usagef("there is no network %q; there are vgg16 and inception_v3", args[0])
+				return usagef("unknown network %q: want vgg16 or inception_v3", args[0])
 			case o.Variant != networks.Torchvision && o.Variant != networks.Keras:
-				return usagef("--variant is %q; it says where the weights were published: torchvision or keras", variant)
+				return invalid("variant", variant, "where the weights were published: torchvision or keras")
 			case from == "":
 				return usagef("--weights is missing: a file of weights, or random")
 			case cmd.Flags().Changed("seed") && from != randomWeights:
 				return usagef("--seed needs --weights random")
 			case cmd.Flags().Changed("classes") && o.Classes < 1:
-				return usagef("--classes is %d; a classifier has at least 1", o.Classes)
+				return invalid("classes", o.Classes, "a number of classes above zero")
 			case cmd.Flags().Changed("transform-input") && !o.HasTransformInput():
 				return usagef("--transform-input is for inception_v3 of torchvision")
 			case o.HasTransformInput() && from != randomWeights && !cmd.Flags().Changed("transform-input"):
-				return usagef("--transform-input=true or --transform-input=false? Weights do not tell whether Inception V3 was trained behind it:" +
-					" true for those that torchvision publishes and for fine-tunes of them, false for a network made with transform_input=False or weights=None")
+				return usagef("--transform-input=true or --transform-input=false? The weights do not show whether Inception V3 was trained with it:" +
+					" true for those that torchvision publishes and for fine-tunes of them," +
+					" false for a network created with transform_input=False or weights=None")
 			case file == "":
 				return usagef("-o is missing: the ONNX file to write")
 			}
@@ -97,23 +98,25 @@ model of random numbers, the same for the same --seed, to measure speed with.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&variant, "variant", "", "where the weights were published: torchvision or keras (required)")
-	fs.StringVar(&from, "weights", "", "file of weights, or random (required)")
-	fs.StringVar(&wo.Path, "path", "", "the model's folder inside a TensorFlow.js archive that holds several")
-	fs.Uint64Var(&o.Seed, "seed", 0, "what random weights are made of")
-	fs.IntVar(&o.Classes, "classes", 0, fmt.Sprintf("number of classes; by default that of the weights, %d for random ones", networks.ImageNetClasses))
-	fs.BoolVar(&o.Logits, "logits", false, "keras only: the last layer has no softmax after it")
-	fs.StringVar(&activation, "activation", "", "where no softmax comes last: logits (one class an image, the default) or sigmoid (independent classes, or one output)")
-	fs.BoolVar(&transform, "transform-input", false, "inception_v3 of torchvision only, where it must be said: whether the network takes pixels from ImageNet's normalisation to -1..1 itself (transform_input of torchvision)")
-	fs.StringVar(&labels, "labels", "", "file of labels: one a line, JSON, YAML, a numbered list or a table with a header")
-	fs.StringVar(&o.Name, "name", "", "name of the model; by default network and variant")
-	fs.StringVarP(&file, "output", "o", "", "ONNX file to write (required)")
+	fs.StringVar(&variant, "variant", "", "the weights were published by `SOURCE`: torchvision or keras (required)")
+	fs.StringVar(&from, "weights", "", "read the weights from `FILE`, or make them random (required)")
+	fs.StringVar(&wo.Path, "path", "", "take the model in `FOLDER` of a TensorFlow.js archive that holds several")
+	fs.Uint64Var(&o.Seed, "seed", 0, "make the random weights from this `SEED`")
+	fs.IntVar(&o.Classes, "classes", 0, fmt.Sprintf("give the network `N` classes (default those of the weights, %d for random ones)", networks.ImageNetClasses))
+	fs.BoolVar(&o.Logits, "logits", false, "for keras: no softmax follows the last layer")
+	fs.StringVar(&activation, "activation", "", "if no softmax comes last, the scores are of this `KIND`: logits (one class per image, the default)"+
+		" or sigmoid (independent classes, or one output)")
+	fs.BoolVar(&transform, "transform-input", false, "for inception_v3 of torchvision, required: whether the network itself converts pixels from ImageNet's"+
+		" normalisation to -1..1 (transform_input of torchvision)")
+	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
+	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default network and variant)")
+	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)
 	return cmd
 }
 
-// warnOfRandomWeights is for the log of a run whose scores mean nothing; it is
-// empty for any other.
+// warnOfRandomWeights returns a warning if the scores of a model mean nothing, else
+// "".
 func warnOfRandomWeights(c *models.Contract) string {
 	if !networks.Random(c) {
 		return ""

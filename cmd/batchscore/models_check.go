@@ -17,20 +17,20 @@ func newModelsCheck() *cobra.Command {
 	var batch int
 	cmd := &cobra.Command{
 		Use:   "check FILE.onnx|NAME",
-		Short: "Score the golden images in a model and compare with what they should give",
-		Long: `check opens a model as a run would, scores the golden images that travel in it, and
-prints the largest difference from the scores that travel with them: the largest
-distance of two scores in a row, as a part of the row's largest score. Beyond the
-tolerance it exits with 78, as run does: the preprocessing, the library or the
-weights are not those that the model was made with.`,
-		Args: oneArg("FILE"),
+		Short: "Score the golden images in a model and compare the scores with those in it",
+		Long: `check opens a model as run does, scores the golden images in it, and prints the largest
+difference from the scores in the model, relative to the largest score of the row. If
+it exceeds the tolerance, check exits with code 78, as run does: the preprocessing,
+the library or the weights differ from those the model was made with.`,
+		Example: "  batchscore models check model.onnx",
+		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			m, err := f.locate(cmd, args[0], "")
 			if err != nil {
 				return err
 			}
 			if m.Golden == nil {
-				return config(fmt.Errorf("%w: %s carries no golden images; add some with \"batchscore models golden\"", models.ErrModel, m.Path))
+				return config(fmt.Errorf("%w: %s has no golden images; add some with \"batchscore models golden\"", models.ErrModel, m.Path))
 			}
 			e, err := ort.Open(m, ort.Options{Provider: provider, Lanes: 1, Batch: batch, Logger: zerolog.Nop()})
 			if err != nil {
@@ -49,9 +49,9 @@ weights are not those that the model was made with.`,
 			return err
 		},
 	}
-	f.register(cmd)
-	cmd.Flags().IntVar(&batch, "batch", 0, "1 for a model that takes one image at a time")
-	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
+	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	cmd.Flags().IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }
 
@@ -63,20 +63,20 @@ func newModelsGolden() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "golden FILE.onnx|NAME --images DIR -o FILE.onnx",
 		Short: "Put images and their scores into a model, to be checked before every run",
-		Long: fmt.Sprintf(`golden scores the first images of a folder, at most %d and %d MB together, and writes
-a model that carries them, their scores and the contract that they were scored by.
-check, and every run before it begins, scores them again and refuses to go on where
-the answers differ. Do it where the model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
+		Long: fmt.Sprintf(`golden scores the first images of a folder, at most %d images and %d MB, and writes a
+model that contains them, their scores and the contract they were scored with. check,
+and every run before it starts, scores them again and stops if the scores differ. Run
+golden where the model is known to be right.`, models.MaxGoldenImages, models.MaxGoldenBytes>>20),
 		Example: `  batchscore models golden model.onnx --images samples -o model.onnx`,
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case images == "":
-				return usagef("--images is missing: a folder of images to take along")
+				return usagef("--images is missing: a folder of images to put into the model")
 			case file == "":
 				return usagef("-o is missing: the ONNX file to write")
 			case cmd.Flags().Changed("tolerance") && (tolerance <= 0 || tolerance >= 1):
-				return usagef("--tolerance %v: it lies between 0 and 1", tolerance)
+				return invalid("tolerance", tolerance, "a number between 0 and 1")
 			}
 			if err := localOnly("--images", images); err != nil {
 				return err
@@ -88,12 +88,13 @@ the answers differ. Do it where the model is known to be right.`, models.MaxGold
 			return addGolden(cmd, m, goldenOptions{images: images, file: file, provider: provider, tolerance: tolerance, batch: batch})
 		},
 	}
-	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&images, "images", "", "folder of images (required)")
-	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write, which may be the one that is read (required)")
-	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
-	fs.IntVar(&batch, "batch", 0, "1 for a model that takes one image at a time")
-	fs.Float64Var(&tolerance, "tolerance", 0, "largest difference that is still the same; by default from the model's precision")
+	fs.StringVar(&images, "images", "", "take the images in `FOLDER` (required)")
+	fs.StringVarP(&file, "onnx", "o", "", "write the ONNX model to `FILE`, which may be the one that is read (required)")
+	fs.Float64Var(&tolerance, "tolerance", 0,
+		"accept scores that differ by at most `PART` of the row's largest score (default depending on the model's precision)")
+	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	fs.IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 )
 
-// calibrationImages are as many as change the scales; more only take time.
+// calibrationImages is how many images the scales are learnt from, at most. More of
+// them hardly change the scales.
 const calibrationImages = 512
 
 func newModelsConvert() *cobra.Command {
@@ -22,21 +23,20 @@ func newModelsConvert() *cobra.Command {
 	var least float64
 	cmd := &cobra.Command{
 		Use:   "convert --precision fp16|int8 [--calibrate DIR] [--check DIR] IN.onnx -o OUT.onnx",
-		Short: "Make a float16 or 8-bit model of a float32 one, and compare the two",
-		Long: `convert makes a model of another precision and prints on how many images of a
-folder both name the same first class, and the largest difference of a score.
+		Short: "Make a float16 or 8-bit model from a float32 one, and compare the two",
+		Long: `convert makes a model of another precision. It prints for how many images of a folder
+both models give the same first class, and the largest difference of a score.
 
-  fp16  weights and activations of 16 bits, for GPUs; on a CPU it runs, slower
-        than float32. What could overflow stays float32, as images of
-        --calibrate (by default those of --check) show.
-  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. Other x86-64
-        CPUs give the same scores, slower than float32. The scales are learnt
-        from the images in --calibrate: some dozens to hundreds of the kind that
-        will be scored.
+  fp16  16-bit weights and activations, for GPUs. On a CPU it runs, but slower than
+        float32. Operators that could overflow stay float32: the images in --calibrate
+        (default those in --check) show which.
+  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. Other x86-64 CPUs
+        give the same scores, but slower than float32. The scales are learnt from the
+        images in --calibrate: some dozens to hundreds of the kind to be scored.
 
-A model that agrees on less than 99% of the images in --check (by default those
-of --calibrate, which flatters an int8 model) is refused; --accept-below says
-which percentage will do.`,
+A model that agrees on less than 99% of the images in --check (default those in
+--calibrate, which makes an int8 model look better than it is) is refused;
+--accept-below sets another percentage.`,
 		Example: `  batchscore models convert --precision int8 --calibrate photos --check others model.onnx -o model-int8.onnx
   batchscore models convert --precision fp16 --check photos model.onnx -o model-fp16.onnx`,
 		Args: oneArg("IN.onnx"),
@@ -45,13 +45,13 @@ which percentage will do.`,
 			case file == "":
 				return usagef("-o is missing: the ONNX file to write")
 			case precision != convert.FP16 && precision != convert.INT8:
-				return usagef("--precision %q is neither fp16 nor int8", precision)
+				return invalid("precision", precision, "fp16 or int8")
 			case precision == convert.INT8 && calibrate == "":
 				return usagef("--calibrate is missing: a folder of images to learn the scales from")
 			case calibrate == "" && check == "":
 				return usagef("--check is missing: a folder of images to compare the models on")
 			case least < 0 || least > 100:
-				return usagef("--accept-below %v is not a percentage", least)
+				return invalid("accept-below", least, "a percentage")
 			}
 			if err := errors.Join(localOnly("--calibrate", calibrate), localOnly("--check", check)); err != nil {
 				return err
@@ -60,9 +60,12 @@ which percentage will do.`,
 			if err != nil {
 				return err
 			}
-			o := convert.Options{Precision: precision, Least: least, Model: models.OpenOptions{Contract: &before.Contract}, Open: func(m *models.Model) (convert.Engine, error) {
-				return ort.Open(m, ort.Options{Provider: ort.CPU})
-			}}
+			o := convert.Options{
+				Precision: precision, Least: least, Model: models.OpenOptions{Contract: &before.Contract},
+				Open: func(m *models.Model) (convert.Engine, error) {
+					return ort.Open(m, ort.Options{Provider: ort.CPU})
+				},
+			}
 			if o.Calibrate, err = convert.Images(cmp.Or(calibrate, check), calibrationImages); err != nil {
 				return config(err)
 			}
@@ -77,10 +80,10 @@ which percentage will do.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %d MB in place of %d MB\n%s on %s\n",
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %d MB instead of %d MB\n%s on %s\n",
 				file, c.Name, c.Precision, after.Size()/1e6, before.Size/1e6, agreement, cmp.Or(check, calibrate))
 			if agreement.Skipped > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are no images that can be decoded\n", agreement.Skipped)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are not images that can be decoded\n", agreement.Skipped)
 			}
 			if err != nil {
 				return err
@@ -88,13 +91,13 @@ which percentage will do.`,
 			return withGolden(cmd, file, golden)
 		},
 	}
-	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&precision, "precision", "", "fp16 or int8 (required)")
-	fs.StringVarP(&file, "onnx", "o", "", "ONNX file to write (required)")
+	fs.StringVar(&precision, "precision", "", "make a model of this `PRECISION`: fp16 or int8 (required)")
+	fs.StringVarP(&file, "onnx", "o", "", "write the ONNX model to `FILE` (required)")
+	fs.StringVar(&calibrate, "calibrate", "", "learn from the images in `FOLDER`; required for int8")
+	fs.StringVar(&check, "check", "", "compare the models on the images in `FOLDER` (default that of --calibrate)")
+	fs.Float64Var(&least, "accept-below", convert.GoodAgreement, "accept a model that agrees on `PERCENT` of the images or more")
 	goldenFlag(cmd, &golden)
-	fs.StringVar(&calibrate, "calibrate", "", "folder of images to learn from; required for int8")
-	fs.StringVar(&check, "check", "", "folder of images to compare the models on; by default that of --calibrate")
-	fs.Float64Var(&least, "accept-below", convert.GoodAgreement, "accept a model that agrees on this percentage of the images, or more")
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }

@@ -14,13 +14,13 @@ func newModelsFuse() *cobra.Command {
 	var f contractFlags
 	cmd := &cobra.Command{
 		Use:   "fuse IN.onnx -o OUT.onnx",
-		Short: "Put the normalisation of pixels into a float model, which then takes bytes",
-		Long: `fuse puts cast, layout, channel order and normalisation in front of a model of
-float32 pixels. The host then hands over 8-bit pixels, a quarter of the bytes, and
-the scores are the same.
+		Short: "Put the normalisation of pixels into a float model, so that it takes bytes",
+		Long: `fuse puts the conversion, layout, channel order and normalisation of pixels in front of
+a model that takes float32 pixels. The host then passes 8-bit pixels, a quarter of the
+bytes, and the scores stay the same.
 
-Only where the model's resize policy keeps fractions (TensorFlow's) do scores
-change: pixels are rounded to 8 bits after the resize.`,
+Scores change only if the model's method of resizing keeps fractions, as TensorFlow's
+does: pixels are then rounded to 8 bits after resizing.`,
 		Example: `  batchscore models fuse inception.onnx -o inception-u8.onnx`,
 		Args:    oneArg("IN.onnx"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,7 +35,7 @@ change: pixels are rounded to 8 bits after the resize.`,
 			if err != nil {
 				return config(err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d bytes an image in place of %d\n",
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d bytes per image instead of %d\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Preprocess.RowBytes(), before.Contract.Preprocess.RowBytes())
 			if err != nil {
 				return err
@@ -43,8 +43,8 @@ change: pixels are rounded to 8 bits after the resize.`,
 			return withGolden(cmd, file, golden)
 		},
 	}
-	f.register(cmd)
-	cmd.Flags().StringVarP(&file, "onnx", "o", "", "ONNX file to write (required)")
+	cmd.Flags().StringVarP(&file, "onnx", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }

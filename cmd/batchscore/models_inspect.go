@@ -20,12 +20,13 @@ func newModelsInspect() *cobra.Command {
 	var labels string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.onnx|NAME",
-		Short: "Say what a model holds: inputs, outputs, contract, operators, parameters, work",
-		Long: `inspect reads a model without its weights: what goes in and comes out, the
-contract that a run would use or what keeps it from being known, operators,
-learned parameters by precision, and the multiply-adds of convolutions and matrix
-products for one image ("unknown" where a size cannot be worked out).`,
-		Args: oneArg("FILE"),
+		Short: "Show what a model holds: inputs, outputs, contract, operators, parameters, work",
+		Long: `inspect reads a model without its weights. It shows inputs and outputs, the contract
+that a run would use or what is missing from it, operators, learned parameters by
+precision, and the multiply-adds of convolutions and matrix products for one image
+("unknown" if a size cannot be determined).`,
+		Example: "  batchscore models inspect model.onnx",
+		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answers, err := f.answers(cmd)
 			if err != nil {
@@ -50,9 +51,9 @@ products for one image ("unknown" where a size cannot be worked out).`,
 			return printInspection(cmd.OutOrStdout(), in)
 		},
 	}
-	f.register(cmd)
-	cmd.Flags().StringVar(&labels, "labels", "", "file of labels, as run takes it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&labels, "labels", "", "read the names of the classes from `FILE`, as run does")
+	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }
 

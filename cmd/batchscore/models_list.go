@@ -15,12 +15,13 @@ func newModelsList() *cobra.Command {
 	var flag string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List known models, tasks and presets, and what is registered",
-		Long: `list shows what --inference and --model know by name: the tasks with the model that
-does each, the presets for models that carry no contract, and the models that
-were registered, each with what has become of its file (ok, missing, or changed:
-other bytes than when it was registered).`,
-		Args: noArgs,
+		Short: "List tasks, presets and registered models",
+		Long: `list shows the names that --inference, --preset and --model take: the tasks, with the
+model that does each, the presets for models without a contract, and the registered
+models, each with the state of its file: ok, missing, or changed since it was
+registered.`,
+		Example: "  batchscore models list",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := modelsDir(flag)
 			if err != nil {

@@ -17,7 +17,7 @@ func TestFusedAndConvertedModelsRun(t *testing.T) {
 	folder := t.TempDir()
 	fused, half := filepath.Join(folder, "fused.onnx"), filepath.Join(folder, "half.onnx")
 	r := must(t, 0, "models", "fuse", model, "-o", fused, "--golden", filepath.Join(in, "batch 1"))
-	if !strings.Contains(r.stdout, "12288 bytes an image in place of 49152") {
+	if !strings.Contains(r.stdout, "12288 bytes per image instead of 49152") {
 		t.Errorf("a quarter of the bytes is not told: %v", r)
 	}
 	if r := must(t, 0, "models", "convert", "--precision", "fp16", "--check", in, model, "-o", half); !strings.Contains(r.stdout, "12 of 12") {

@@ -78,8 +78,9 @@ computes nothing but takes as long as a real one, for planning capacity.
 func (f *runFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.jobFlags.register(cmd)
-	fs.StringVar(&f.provider, "provider", "auto", "compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
-		" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N]")
+	fs.StringVar(&f.provider, "provider", "auto",
+		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
+			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N]")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "exit with code 3 if more than `N` images or N% of them fail (default only if all do)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
