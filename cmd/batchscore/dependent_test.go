@@ -103,7 +103,7 @@ func TestFault36_GoldenImages(t *testing.T) {
 	}
 	model := mixing(t, "minus-batch")
 	file := filepath.Join(t.TempDir(), "carrying.onnx")
-	says(t, must(t, 78, "models", "golden", model, "--images", samples, "-o", file, "--provider", "cpu"), "no golden images", "ReduceMean over the batch")
+	says(t, must(t, 78, "models", "golden", model, "--images", samples, "-o", file, "--provider", "cpu"), "cannot have golden images", "ReduceMean over the batch")
 	if exists(file) {
 		t.Error("a model was written")
 	}
@@ -124,7 +124,7 @@ func TestFault36_GoldenImages(t *testing.T) {
 	}
 	wantEmpty(t, out)
 	says(t, must(t, 78, "models", "check", file, "--provider", "cpu"), "ReduceMean over the batch")
-	says(t, runOn(t, pictures(t, 3), file)(78, out, "--batch", "1"), "golden image", "scored in one batch")
+	says(t, runOn(t, pictures(t, 3), file)(78, out, "--batch", "1"), "golden image", "scored as one batch")
 
 	// Those of a sound model are scored alone, and agree in every batch.
 	sound := filepath.Join(t.TempDir(), "sound.onnx")
