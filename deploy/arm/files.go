@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // File is a file that a service holds, and a link that carries its own
@@ -108,7 +109,7 @@ func (c *Client) Save(ctx context.Context, files []File, folder string) error {
 	return nil
 }
 
-func (c *Client) save(ctx context.Context, f File, folder string) (err error) {
+func (c *Client) save(ctx context.Context, f File, folder string) error {
 	name := filepath.FromSlash(f.Name)
 	if !filepath.IsLocal(name) {
 		return fmt.Errorf("the service names a file %q, which would not lie in %s", f.Name, folder)
@@ -117,31 +118,17 @@ func (c *Client) save(ctx context.Context, f File, folder string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
+	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
+		// A transfer that breaks is continued where it broke.
+		var at int64
+		for try := 1; ; try++ {
+			n, err := c.Read(ctx, f, at, w)
+			at += n
+			if err == nil || try >= triesUnanswered && n == 0 || !errors.Is(err, deploy.ErrUnreachable) {
+				return err
+			}
 		}
-	}()
-	// What the link breaks off is taken up where it broke off.
-	var at int64
-	for try := 1; ; try++ {
-		n, err := c.Read(ctx, f, at, temp)
-		if at += n; err == nil {
-			break
-		}
-		if try >= triesUnanswered && n == 0 || !errors.Is(err, deploy.ErrUnreachable) {
-			_ = temp.Close()
-			return err
-		}
-	}
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
+	})
 }
 
 // Tail passes on what is added to files that grow, whole lines at a time.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // Logs implements deploy.Launcher. Every line has its pod in front. Following,
@@ -147,18 +148,7 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 }
 
 func (e *Engine) fetchLog(ctx context.Context, pod, folder string) error {
-	f, err := os.CreateTemp(folder, "."+pod+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	err = e.log(ctx, pod, f)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(folder, pod+".log"))
-	}
+	err := atomicfile.Write(filepath.Join(folder, pod+".log"), 0o600, func(w io.Writer) error { return e.log(ctx, pod, w) })
 	if err != nil {
 		return fmt.Errorf("log of %s: %w", pod, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,8 +19,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
-	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/dir"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 var (
@@ -80,10 +81,10 @@ func (b Book) path(id string) string { return filepath.Join(b.folder, id+ending)
 func (b Book) String() string { return b.folder }
 
 // Create writes the record of a new job. Once it returns, the record survives a
-// crash of this machine. An ID that is there already is os.ErrExist.
+// crash of this machine. An ID that exists already is os.ErrExist.
 func (b Book) Create(r Record) error {
-	err := b.write(r, dir.LinkExclusive)
-	if errors.Is(err, store.ErrUnfit) {
+	err := b.write(r, atomicfile.Create)
+	if errors.Is(err, atomicfile.ErrNoExclusive) {
 		return fmt.Errorf("record job %s: %s has neither hard links nor an exclusive rename; set XDG_STATE_HOME to a folder on a local disk", r.ID, b.folder)
 	}
 	return err
@@ -91,42 +92,25 @@ func (b Book) Create(r Record) error {
 
 // Update replaces the record of a job, at once and whole.
 func (b Book) Update(r Record) error {
-	return b.write(r, os.Rename)
+	return b.write(r, atomicfile.Write)
 }
 
-// write has place put a finished file where the record belongs.
-func (b Book) write(r Record, place func(from, to string) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("record job %s in %s: %w", r.ID, b.folder, err)
-		}
-	}()
+// write lets put write the file of a record.
+func (b Book) write(r Record, put func(path string, mode fs.FileMode, write func(io.Writer) error) error) error {
 	body, err := yaml.Marshal(r)
+	if err == nil {
+		err = os.MkdirAll(b.folder, 0o700)
+	}
+	if err == nil {
+		err = put(b.path(r.ID), 0o600, func(w io.Writer) error {
+			_, err := w.Write(body)
+			return err
+		})
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("record job %s in %s: %w", r.ID, b.folder, err)
 	}
-	if err := os.MkdirAll(b.folder, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(b.folder, ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // after a rename there is nothing left to remove
-	defer f.Close()
-	if _, err := f.Write(body); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := place(f.Name(), b.path(r.ID)); err != nil {
-		return err
-	}
-	return dir.SyncFolder(b.folder)
+	return nil
 }
 
 // List returns all records, the newest first. A file that cannot be understood

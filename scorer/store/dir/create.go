@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // Create implements store.Store. It makes the folders above name as needed. A
@@ -55,8 +56,9 @@ const (
 	volatile lasting = false
 )
 
-// create stores what write writes, size bytes or, if that is below 0, as many
-// as there are.
+// create stores what write writes: size bytes or, if that is below 0, as many as
+// there are. Unlike atomicfile.Create it need not sync, it looks before it writes,
+// and a link whose answer a server lost counts as made.
 func (s *Store) create(ctx context.Context, name string, lasts lasting, size int64, write func(io.Writer) error) (store.Object, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Object{}, err
@@ -73,18 +75,18 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if err := s.ensureFolder(folder); err != nil {
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
-	temp, err := os.CreateTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, TempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
 		s.forget()
 		if err = s.ensureFolder(folder); err == nil {
-			temp, err = os.CreateTemp(folder, TempPrefix)
+			temp, err = atomicfile.NewTemp(folder, TempPrefix)
 		}
 	}
 	if err != nil {
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
 	defer s.unmake(temp.Name())
-	if err := fill(temp, lasts, write); err != nil {
+	if err := temp.Fill(fileMode, bool(lasts), write); err != nil {
 		if size < 0 {
 			size = written(temp.Name())
 		}
@@ -101,7 +103,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	}
 	info, err := os.Lstat(final)
 	if err == nil && lasts == durable {
-		err = SyncFolder(folder)
+		err = atomicfile.SyncFolder(folder)
 	}
 	if err != nil {
 		return store.Object{}, classifyCreate(final, size, err)
@@ -128,30 +130,12 @@ func written(path string) int64 {
 	return info.Size()
 }
 
-// fill lets f be written, syncs it if it is to last, and closes it.
-func fill(f *os.File, lasts lasting, write func(io.Writer) error) error {
-	err := write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil && lasts == durable {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-// LinkExclusive gives temp the name final as well, or moves it there, unless
-// that name is taken: then it returns os.ErrExist. Of any number of callers, on
-// any number of machines, one succeeds. A file system that can do neither is
+// linkExclusive is atomicfile.LinkExclusive. A file system that can do neither is
 // store.ErrUnfit.
-func LinkExclusive(temp, final string) error {
-	err := os.Link(temp, final)
-	var no syscall.Errno
-	if errors.As(err, &no) {
-		switch no {
-		case syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EINVAL, syscall.EXDEV:
-			return renameExclusive(temp, final)
-		}
+func linkExclusive(temp, final string) error {
+	err := atomicfile.LinkExclusive(temp, final)
+	if errors.Is(err, atomicfile.ErrNoExclusive) {
+		return errNoExclusive
 	}
 	return err
 }
@@ -241,21 +225,7 @@ func makeFolder(folder string) (made []string, err error) {
 	case !errors.Is(err, fs.ErrExist):
 		return made, err
 	}
-	return made, SyncFolder(above)
-}
-
-// SyncFolder makes the names in a folder survive a crash. Some file systems
-// know no such call, and need none.
-func SyncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
+	return made, atomicfile.SyncFolder(above)
 }
 
 // sweep removes temporary files that were abandoned long ago by the clock of
@@ -282,15 +252,17 @@ func (s *Store) sweep(folder string) {
 	}
 }
 
-// fileClock is the time by the clock of the file system.
+// fileClock returns the time by the clock of the file system.
 func fileClock(folder string) (time.Time, error) {
-	f, err := os.CreateTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, TempPrefix)
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	info, err := f.Stat()
+	defer temp.Remove()
+	if err := temp.Fill(fileMode, false, whole(nil)); err != nil {
+		return time.Time{}, err
+	}
+	info, err := os.Stat(temp.Name())
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -18,6 +18,9 @@ import (
 // TempPrefix begins the names of files that are being written.
 const TempPrefix = ".batchscore-tmp-"
 
+// fileMode is that of every object.
+const fileMode = 0o644
+
 // Options changes what New sets up; its zero value is right for most uses.
 type Options struct {
 	// TempAge is how old an abandoned temporary file must be to be removed; a
@@ -81,7 +84,7 @@ func New(root string, opt Options) (*Store, error) {
 		opt.OpenFile = openFile
 	}
 	return &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
-		link: LinkExclusive, seen: map[string]bool{}}, nil
+		link: linkExclusive, seen: map[string]bool{}}, nil
 }
 
 // String is the absolute path of the folder.

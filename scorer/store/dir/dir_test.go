@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
@@ -47,7 +48,7 @@ func TestConforms(t *testing.T) {
 func TestConformsWhereLinksAreMissing(t *testing.T) {
 	conforms(t, func(t *testing.T) store.Store {
 		s := open(t, t.TempDir())
-		s.link = renameExclusive
+		s.link = atomicfile.RenameExclusive
 		return s
 	})
 }
@@ -220,7 +221,7 @@ func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 		if err := os.Remove(temp); err != nil {
 			t.Error(err)
 		}
-		return LinkExclusive(temp, final)
+		return linkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err == nil || errors.Is(err, store.ErrExist) {
 		t.Errorf("got %v", err)
@@ -257,10 +258,10 @@ func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
 func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 	s := open(t, t.TempDir())
 	s.link = func(temp, final string) error {
-		if err := LinkExclusive(temp, final); err != nil {
+		if err := linkExclusive(temp, final); err != nil {
 			return err
 		}
-		return LinkExclusive(temp, final)
+		return linkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("mine")); err != nil {
 		t.Errorf("create: %v", err)
@@ -271,7 +272,7 @@ func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 }
 
 func TestLinkExclusiveLosesWhenTheNameIsTakenAfterTheFirstLook(t *testing.T) {
-	for name, link := range map[string]func(string, string) error{"link": LinkExclusive, "rename": renameExclusive} {
+	for name, link := range map[string]func(string, string) error{"link": linkExclusive, "rename": atomicfile.RenameExclusive} {
 		s := open(t, t.TempDir())
 		s.link = func(temp, final string) error {
 			write(t, final, "faster")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 var _ store.Replacer = (*Store)(nil)
@@ -21,12 +22,12 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		return store.Object{}, err
 	}
 	folder, size := filepath.Dir(final), int64(len(body))
-	temp, err := os.CreateTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, TempPrefix)
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}
-	defer os.Remove(temp.Name())
-	if err := fill(temp, durable, whole(body)); err != nil {
+	defer temp.Remove()
+	if err := temp.Fill(fileMode, bool(durable), whole(body)); err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}
 	// The writing took a while.
@@ -38,7 +39,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		err = os.Rename(temp.Name(), final)
 	}
 	if err == nil {
-		err = SyncFolder(folder)
+		err = atomicfile.SyncFolder(folder)
 	}
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
@@ -57,7 +58,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 		return fmt.Errorf("delete %s: %w", final, store.ErrNotExist)
 	}
 	if err == nil {
-		err = SyncFolder(filepath.Dir(final))
+		err = atomicfile.SyncFolder(filepath.Dir(final))
 	}
 	if err != nil {
 		return classify("delete", final, 0, err)

@@ -1,4 +1,4 @@
-package dir
+package atomicfile
 
 import (
 	"os"
@@ -6,11 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// renameExclusive moves temp to final unless that name is taken.
-func renameExclusive(temp, final string) error {
+// RenameExclusive moves temp to final unless that name is taken, as LinkExclusive
+// does on a file system without hard links.
+func RenameExclusive(temp, final string) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, temp, unix.AT_FDCWD, final, unix.RENAME_NOREPLACE); err != nil {
 		if err == unix.EINVAL || err == unix.ENOSYS || err == unix.EOPNOTSUPP {
-			err = errNoExclusive
+			err = ErrNoExclusive
 		}
 		return &os.LinkError{Op: "rename", Old: temp, New: final, Err: err}
 	}

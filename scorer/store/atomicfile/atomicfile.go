@@ -1,0 +1,145 @@
+// Package atomicfile writes local files that appear under their names whole or
+// not at all. The bytes go to a temporary file in the same folder, which is synced
+// and then renamed or linked; then the folder is synced. It is a leaf: any package
+// of the project that writes files may use it.
+package atomicfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Write writes a file. It replaces a file of that name; its folder must exist.
+// write is called once, and its writes are buffered. When Write returns nil, the
+// file survives a crash of this machine. After an error, the old file or none is
+// there, except that an error to sync the folder leaves the new one. Errors are
+// those of write, or name path.
+func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	return put(path, mode, os.Rename, write)
+}
+
+// Create is Write for a file that must not exist yet: if it does, Create returns
+// fs.ErrExist and changes nothing. A file system where that is not possible is
+// ErrNoExclusive.
+func Create(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	return put(path, mode, LinkExclusive, write)
+}
+
+func put(path string, mode fs.FileMode, name func(temp, final string) error, write func(io.Writer) error) error {
+	folder := filepath.Dir(path)
+	t, err := NewTemp(folder, "."+filepath.Base(path)+".")
+	if err != nil {
+		return forFile(err, folder, path)
+	}
+	defer t.Remove()
+	if err := t.Fill(mode, true, buffered(write)); err != nil {
+		return forFile(err, t.Name(), path)
+	}
+	if err := name(t.Name(), path); err != nil {
+		return forFile(err, t.Name(), path)
+	}
+	// A folder that this user may write to and not read cannot be synced.
+	if err := SyncFolder(folder); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return forFile(err, folder, path)
+	}
+	return nil
+}
+
+func buffered(write func(io.Writer) error) func(io.Writer) error {
+	return func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<20)
+		if err := write(b); err != nil {
+			return err
+		}
+		return b.Flush()
+	}
+}
+
+// forFile turns an error about a path that begins with begin, such as a temporary
+// file, into one about the file that is written.
+func forFile(err error, begin, file string) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path) && strings.HasPrefix(filepath.Clean(path.Path), filepath.Clean(begin)):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	default:
+		return err
+	}
+	return fmt.Errorf("write %s: %w", file, err)
+}
+
+// Temp is a temporary file that is to get another name in its folder. Write and
+// Create suit most callers; Temp is for those that have more to do in between.
+type Temp struct{ file *os.File }
+
+// NewTemp creates a temporary file in a folder. Its name begins with prefix.
+func NewTemp(folder, prefix string) (*Temp, error) {
+	f, err := os.CreateTemp(folder, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return &Temp{f}, nil
+}
+
+// Name returns the path of the temporary file.
+func (t *Temp) Name() string { return t.file.Name() }
+
+// Fill lets write write the file, sets its mode, syncs it if it is to survive a
+// crash, and closes it. It is called once.
+func (t *Temp) Fill(mode fs.FileMode, sync bool, write func(io.Writer) error) error {
+	err := write(t.file)
+	if err == nil {
+		err = t.file.Chmod(mode)
+	}
+	if err == nil && sync {
+		err = t.file.Sync()
+	}
+	return errors.Join(err, t.file.Close())
+}
+
+// Remove removes the temporary name, which may be gone by now.
+func (t *Temp) Remove() { os.Remove(t.file.Name()) }
+
+// ErrNoExclusive means that a file system cannot give a file a name on condition
+// that the name is free.
+var ErrNoExclusive = errors.New("it has neither hard links nor an exclusive rename")
+
+// LinkExclusive gives temp the name final as well, or moves it there, unless
+// that name is taken: then it returns fs.ErrExist. Of any number of callers, on
+// any number of machines, one succeeds. A file system that can do neither is
+// ErrNoExclusive.
+func LinkExclusive(temp, final string) error {
+	err := os.Link(temp, final)
+	var no syscall.Errno
+	if errors.As(err, &no) {
+		switch no {
+		case syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EINVAL, syscall.EXDEV:
+			return RenameExclusive(temp, final)
+		}
+	}
+	return err
+}
+
+// SyncFolder makes the names in a folder survive a crash. Some file systems have
+// no such call, and need none.
+func SyncFolder(folder string) error {
+	d, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// text returns a function that writes a text.
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+// contents returns the texts of a folder's files, by name.
+func contents(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, e := range entries {
+		b, err := os.ReadFile(filepath.Join(folder, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[e.Name()] = string(b)
+	}
+	return all
+}
+
+func TestWrite(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "labels.csv")
+	for _, test := range []struct {
+		text string
+		mode fs.FileMode
+	}{
+		{text: "first", mode: 0o644},
+		{text: "", mode: 0o600},
+		{text: strings.Repeat("third ", 1<<18), mode: 0o644},
+	} {
+		if err := Write(file, test.mode, text(test.text)); err != nil {
+			t.Fatal(err)
+		}
+		if got := contents(t, folder); len(got) != 1 || got["labels.csv"] != test.text {
+			t.Errorf("the folder holds %d files and %d bytes, want one of %d bytes", len(got), len(got["labels.csv"]), len(test.text))
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode() != test.mode {
+			t.Errorf("mode %v, %v; want %v", info.Mode(), err, test.mode)
+		}
+	}
+}
+
+func TestCreate(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "record")
+	if err := Create(file, 0o600, text("first")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(file, 0o600, text("second")); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), file+":") {
+		t.Errorf("Create again = %v, want ErrExist of %s", err, file)
+	}
+	if got := contents(t, folder); len(got) != 1 || got["record"] != "first" {
+		t.Errorf("the folder holds %q, want the first text", got)
+	}
+}
+
+// TestErrorsLeaveNothing lets writes fail in several ways: no temporary file stays,
+// and no error names one.
+func TestErrorsLeaveNothing(t *testing.T) {
+	folder := t.TempDir()
+	enough := errors.New("enough")
+	if err := os.Mkdir(filepath.Join(folder, "taken"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, file string
+		write      func(io.Writer) error
+		want       error
+	}{
+		{name: "the writer fails", file: "new", want: enough, write: func(w io.Writer) error {
+			return errors.Join(text("half")(w), enough)
+		}},
+		{name: "a folder has the name", file: "taken", write: text("x"), want: fs.ErrExist},
+		{name: "no folder", file: "none/new", write: text("x"), want: fs.ErrNotExist},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := Write(filepath.Join(folder, test.file), 0o644, test.write)
+			if !errors.Is(err, test.want) || strings.Contains(err.Error(), ".new.") {
+				t.Errorf("Write = %v, want %v", err, test.want)
+			}
+			if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+				t.Errorf("%d files are left, %v; want the folder alone", len(entries), err)
+			}
+		})
+	}
+}
+
+// TestExclusive lets many callers create one name, by links and by renames.
+func TestExclusive(t *testing.T) {
+	for name, exclusive := range map[string]func(temp, final string) error{"link": LinkExclusive, "rename": RenameExclusive} {
+		t.Run(name, func(t *testing.T) {
+			final := filepath.Join(t.TempDir(), "final")
+			var mu sync.Mutex
+			var won []int
+			var group sync.WaitGroup
+			for i := range 16 {
+				group.Go(func() {
+					temp, err := NewTemp(filepath.Dir(final), ".temp-")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer temp.Remove()
+					if err := temp.Fill(0o644, false, text(fmt.Sprint(i))); err != nil {
+						t.Error(err)
+					}
+					switch err := exclusive(temp.Name(), final); {
+					case err == nil:
+						mu.Lock()
+						won = append(won, i)
+						mu.Unlock()
+					case !errors.Is(err, fs.ErrExist):
+						t.Errorf("caller %d: %v", i, err)
+					}
+				})
+			}
+			group.Wait()
+			if got := contents(t, filepath.Dir(final)); len(won) != 1 || len(got) != 1 || got["final"] != fmt.Sprint(won[0]) {
+				t.Errorf("callers %v won, and the folder holds %v; want one winner and its text", won, got)
+			}
+		})
+	}
+}
+
+func TestSyncFolder(t *testing.T) {
+	if err := SyncFolder(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if err := SyncFolder("/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("SyncFolder of a folder that does not exist = %v, want ErrNotExist", err)
+	}
+}
