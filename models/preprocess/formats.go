@@ -15,11 +15,16 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/webp"
 )
 
+// Decoding is the version of the decoders' results. It grows when rows change: when a
+// picture that was refused is decoded, or when one is decoded to other pixels.
+const Decoding = 2
+
 // formats is the one table of picture formats: under which names they are found, how they
 // are recognised, and which are decoded. The first entry that matches decides, so a
 // container comes after what it may hold. Vector graphics are left out.
 //
-// A format that has a decoder is a package with a codec.Format, and its line here.
+// A format that has a decoder is a package with a codec.Format, and its line here. A new
+// one changes Decoding.
 var formats = []codec.Format{
 	jpeg.Format,
 	png.Format,

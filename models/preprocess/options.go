@@ -30,10 +30,6 @@ type Options struct {
 	ForcePortable bool
 }
 
-// Decoding is the version of the decoders' results. It grows when rows change: when a
-// picture that was refused is decoded, or when one is decoded to other pixels.
-const Decoding = 2
-
 // DefaultMaxBytes is the default of MaxBytes for a MaxPixels: 9 bytes a pixel, so
 // that no image of four samples of 16 bits is refused for its size alone.
 func DefaultMaxBytes(maxPixels int64) int64 { return max(leastMaxBytes, 9*maxPixels) }
