@@ -2,13 +2,15 @@ package preprocess
 
 import (
 	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // BenchmarkDecode compares filters of the resize and layouts of the tensor, with one JPEG.
 // "batchscore bench decode" compares the decoder with others.
 func BenchmarkDecode(b *testing.B) {
 	requireTurbo(b)
-	src := encodeJPEG(b, picture(1024, 683, 0), 85)
+	src := encodeJPEG(b, codectest.Picture(1024, 683, 0), 85)
 	spec := Spec{Width: 299, Height: 299, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
 	for _, c := range []struct {
 		name string

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 )
 
 // TestFault34_Files decodes damaged files, after a picture of another colour and alone.
@@ -109,7 +110,7 @@ func TestFault34_EveryRow(t *testing.T) {
 		s.ScaledDecode = scaled
 		d := newDecoder(t, s, Options{})
 		for _, size := range []image.Point{{1, 1}, {3, 2}, {17, 9}, {33, 100}, {100, 33}, {129, 257}} {
-			src := encodeJPEG(t, picture(size.X, size.Y, 1), 90)
+			src := encodeJPEG(t, codectest.Picture(size.X, size.Y, 1), 90)
 			first := decideOn(t, d, src)
 			for _, with := range []byte{0x00, 0xff} {
 				d.poison(with)
@@ -124,7 +125,7 @@ func TestFault34_EveryRow(t *testing.T) {
 // TestFault34_Tables tests that an image that lacks a table is not decoded with that of the
 // image before. A frame of Motion JPEG, without Huffman tables, has the standard's.
 func TestFault34_Tables(t *testing.T) {
-	src := encodeJPEG(t, picture(40, 30, 1), 75) // with the standard tables
+	src := encodeJPEG(t, codectest.Picture(40, 30, 1), 75) // with the standard tables
 	other := readFixture(t, "jpeg-444.jpg")
 	progressive := readFixture(t, "jpeg-progressive.jpg")
 	for _, c := range []struct {
@@ -294,55 +295,6 @@ func TestFault34_Markers(t *testing.T) {
 				wantStatus(t, decodeSmall(t, src, b.opt), c.want)
 			})
 		}
-	}
-}
-
-// TestFault34_Colours tests that both decoders agree on the pixels, however components are
-// coded, and if components other than chroma are subsampled.
-func TestFault34_Colours(t *testing.T) {
-	requireTurbo(t)
-	adobe := func(src []byte, transform byte) []byte {
-		return insert(src, 2, append([]byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"), transform))
-	}
-	// image/jpeg writes 4:2:0, no JFIF, and components 1 to 3.
-	src := encodeJPEG(t, picture(61, 47, 3), 90)
-	named := bytes.Clone(src)
-	frame, scan := bytes.Index(named, []byte{0xff, mSOF0}), scanStart(named)
-	for i, id := range []byte("RGB") {
-		named[frame+10+3*i], named[scan+5+2*i] = id, id
-	}
-	ycck := readFixture(t, "jpeg-ycck.jpg")
-	cmyk := bytes.Clone(ycck)
-	cmyk[bytes.Index(cmyk, []byte("Adobe"))+11] = 0
-	jfif := []byte("\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
-	for _, c := range []struct {
-		name          string
-		src           []byte
-		width, height int
-	}{
-		{name: "YCbCr", src: src, width: 61, height: 47},
-		{name: "Adobe's RGB", src: adobe(src, 0), width: 61, height: 47},
-		{name: "Adobe's YCbCr", src: adobe(src, 1), width: 61, height: 47},
-		{name: "components R, G, B", src: named, width: 61, height: 47},
-		{name: "components R, G, B of Adobe's YCbCr", src: adobe(named, 1), width: 61, height: 47},
-		{name: "components R, G, B of a JFIF", src: insert(named, 2, jfif), width: 61, height: 47},
-		{name: "Adobe's RGB of a JFIF", src: insert(adobe(src, 0), 2, jfif), width: 61, height: 47},
-		{name: "YCCK", src: ycck, width: 41, height: 31},
-		{name: "CMYK, subsampled", src: cmyk, width: 41, height: 31},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := sizedSpec(c.width, c.height)
-			rows := [2][]byte{}
-			for i, b := range backends {
-				rows[i] = make([]byte, s.RowBytes())
-				if err := newDecoder(t, s, b.opt).Decode(rows[i], c.src); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if most, mean := difference(s, numbers(s, rows[1]), numbers(s, rows[0])); most > 3 || mean > 0.25 {
-				t.Errorf("differs by at most %.1f, on average %.3f", most, mean)
-			}
-		})
 	}
 }
 

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
-	"math"
-	"math/rand/v2"
 	"os"
 	"testing"
 
-	"github.com/batchscore/batchscore/models/preprocess/codec"
 	turbo "github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
@@ -42,27 +39,6 @@ func encodeJPEG(tb testing.TB, img image.Image, quality int) []byte {
 		tb.Fatal(err)
 	}
 	return buf.Bytes()
-}
-
-// picture returns a smooth scene with hard edges and grain.
-func picture(w, h int, seed uint64) *image.NRGBA {
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	fx, fy := 9+20*rnd.Float64(), 9+20*rnd.Float64()
-	for y := range h {
-		for x := range w {
-			p := img.Pix[y*img.Stride+4*x:][:4]
-			v := 128 + 70*math.Sin(float64(x)/fx)*math.Cos(float64(y)/fy)
-			if (x/61+y/47)%3 == 0 {
-				v += 40
-			}
-			for c := range 3 {
-				p[c] = codec.Clamp(int(v+12*float64(c)*math.Sin(float64(x+y)/31)) + rnd.IntN(17) - 8)
-			}
-			p[3] = 255
-		}
-	}
-	return img
 }
 
 // sizedSpec returns a Spec that keeps the size of images of w x h pixels.

@@ -280,7 +280,7 @@ func TestScaledDecodeOfFraction(t *testing.T) {
 		{w: 472, h: 400, wantW: 118, wantH: 100},
 		{w: 960, h: 800, wantW: 120, wantH: 100},
 	} {
-		if err := d.Decode(row, encodeJPEG(t, picture(c.w, c.h, 3), 95)); err != nil {
+		if err := d.Decode(row, encodeJPEG(t, codectest.Picture(c.w, c.h, 3), 95)); err != nil {
 			t.Fatal(err)
 		}
 		if w, h := int(d.canvas.job.width), int(d.canvas.job.height); w != c.wantW || h != c.wantH {
@@ -308,7 +308,7 @@ func TestScaledDecode(t *testing.T) {
 		{w: 30, h: 30, wantW: 30, wantH: 30},
 	} {
 		t.Run(fmt.Sprintf("%dx%d", c.w, c.h), func(t *testing.T) {
-			src := encodeJPEG(t, picture(c.w, c.h, 3), 95)
+			src := encodeJPEG(t, codectest.Picture(c.w, c.h, 3), 95)
 			a, b := make([]byte, s.RowBytes()), make([]byte, s.RowBytes())
 			if err := d.Decode(a, src); err != nil {
 				t.Fatal(err)

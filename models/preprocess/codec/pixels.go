@@ -44,3 +44,18 @@ func Packed(line []byte, x, bits int) uint8 {
 
 // Clamp returns v as a byte, at least 0 and at most 255.
 func Clamp(v int) uint8 { return uint8(min(max(v, 0), 255)) }
+
+// A RowPair is two rows of samples, of chroma for example, that a decoder reuses from image
+// to image.
+type RowPair [2][]uint8
+
+// Of returns the rows, of width samples. Their content is undefined.
+func (p *RowPair) Of(width int) (a, b []uint8) {
+	for i := range p {
+		if cap(p[i]) < width {
+			p[i] = make([]uint8, width)
+		}
+		p[i] = p[i][:width]
+	}
+	return p[0], p[1]
+}

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compares what batchscore makes of every file of a folder with what Pillow does.
+"""Compares how batchscore and Pillow decode every file of some folders.
 
     compare.py PROGRAM FOLDER...
 
-PROGRAM is the Go program next to this file. A line for each file that is not equal,
-then how many there are of each class: equal; near, within the bounds of a lossy
+PROGRAM is the Go program next to this file. It prints a line for each file that is not
+equal, then the number of files of each class: equal; near, within the bounds of a lossy
 format; known, where Pillow is wrong; DIFFERENT; only ours or only Pillow reads it;
-both refuse. The exit status is 1 where a file is DIFFERENT.
+both refuse. The exit status is 1 if a file is DIFFERENT.
 """
 import collections
 import os
@@ -22,7 +22,7 @@ warnings.simplefilter('ignore')
 
 LONGEST = 16384  # side of a model's input
 
-# Lossy formats: within so many steps of 255, and on average.
+# Lossy formats: the largest difference and the mean, in steps of 255.
 BOUNDS = {'JPEG': (3, 0.15), 'MPO': (3, 0.15), 'WEBP': (2, 0.05)}
 
 
@@ -48,24 +48,24 @@ class Ours:
 
 
 def reference(path):
-    """What Pillow makes of the file: its format, its kind and its pixels in RGB."""
+    """Returns Pillow's format, kind and pixels in RGB of the file, or why it fails."""
     try:
         with Image.open(path) as im:
             kind = im.format
             mode = im.mode
             up = ImageOps.exif_transpose(im)
             if mode.startswith('I;16') or mode == 'I' and kind == 'PNG':
-                # Pillow clips to 255 where the upper byte is meant.
+                # Pillow clips to 255; the upper byte is right.
                 mode = 'grey of 16 bits'
                 up = Image.fromarray((np.asarray(up).astype(np.uint32) >> 8).astype(np.uint8))
             return kind, mode, up.convert('RGB'), ''
-    except Exception as e:  # whatever Pillow raises is its verdict
+    except Exception as e:  # whatever Pillow raises is a failure
         return None, '', None, f'{type(e).__name__}: {e}'
 
 
 def bmp_of_two_colours(kind, mode, path):
-    """Pillow takes a BMP whose palette is black, or black and white, or a ramp of grey
-    for one of 1 or 8 bits a pixel, though it has others."""
+    """Reports whether Pillow reads a BMP as one of 1 or 8 bits a pixel though it has others:
+    it does if the palette is black, black and white, or a ramp of grey."""
     with open(path, 'rb') as f:
         head = f.read(54)
     if kind != 'BMP' or mode not in ('1', 'L') or head[14] == 12:
@@ -73,7 +73,7 @@ def bmp_of_two_colours(kind, mode, path):
     return struct.unpack('<H', head[28:30])[0] != (1 if mode == '1' else 8)
 
 
-# Kinds of pictures of which ours are the right pixels, and why.
+# Kinds of pictures for which our pixels are right and Pillow's are wrong.
 KNOWN = [bmp_of_two_colours]
 
 

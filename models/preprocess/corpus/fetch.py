@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Brings the pictures that other projects test themselves with.
+"""Downloads the pictures that other projects use in their tests.
 
     fetch.py PROGRAM FOLDER
 
 sources.txt names Debian source packages with the digest of each archive.
-apt-get downloads them, from wherever this machine has its packages. Their files
-with the ending or the first bytes of a picture come to FOLDER, one folder for
-each package. PROGRAM is the Go program next to this file, which knows the endings.
-A package that is there already is not fetched again.
+apt-get downloads them. Their files with the ending or the first bytes of a picture are
+written to FOLDER, in one folder for each package. PROGRAM is the Go program next to this
+file, which lists the endings. A package that was fetched before is not fetched again.
 """
 import glob
 import hashlib
@@ -24,7 +23,7 @@ LARGEST = 64 << 20  # bytes of one file
 
 
 def apt_options(work):
-    """Options that let apt-get know source packages without a change to the machine."""
+    """Returns options with which apt-get finds source packages, without changing the machine."""
     parts = os.path.join(work, 'sources.d')
     for folder in parts, os.path.join(work, 'lists', 'partial'), os.path.join(work, 'cache', 'archives', 'partial'):
         os.makedirs(folder, exist_ok=True)

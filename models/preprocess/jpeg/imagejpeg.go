@@ -53,13 +53,7 @@ func (d *decoder) fill(px codec.Pixels, img image.Image) {
 // libjpeg, which image/color does not have.
 func (d *decoder) fillYCbCr(row []uint8, m *image.YCbCr, y int) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	for i := range d.chroma {
-		if cap(d.chroma[i]) < w {
-			d.chroma[i] = make([]uint8, w)
-		}
-		d.chroma[i] = d.chroma[i][:w]
-	}
-	cb, cr := d.chroma[0], d.chroma[1]
+	cb, cr := d.chroma.Of(w)
 	upsample(cb, m.Cb, m.CStride, m.SubsampleRatio, w, h, y)
 	upsample(cr, m.Cr, m.CStride, m.SubsampleRatio, w, h, y)
 	for x, v := range m.Y[y*m.YStride:][:w] {

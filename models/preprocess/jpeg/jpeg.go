@@ -43,8 +43,8 @@ var Format = codec.Format{
 }
 
 type decoder struct {
-	turbo  *Turbo     // nil where image/jpeg decodes
-	chroma [2][]uint8 // one row of upsampled Cb and Cr
+	turbo  *Turbo        // nil where image/jpeg decodes
+	chroma codec.RowPair // one row of upsampled Cb and Cr
 }
 
 func newDecoder(c codec.Config) (codec.Decoder, error) {

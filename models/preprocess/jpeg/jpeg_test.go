@@ -2,7 +2,6 @@ package jpeg
 
 import (
 	"bytes"
-	"image"
 	"image/jpeg"
 	"math/rand/v2"
 	"os"
@@ -43,15 +42,17 @@ func TestFault35_Walk(t *testing.T) {
 	}
 }
 
-// TestFault34_Declared tests that the meaning of the components is that of libjpeg.
-func TestFault34_Declared(t *testing.T) {
+// TestFault34_Colours tests that the meaning of the components is that of libjpeg, and that
+// both decoders agree on the pixels, if components other than chroma are subsampled too.
+func TestFault34_Colours(t *testing.T) {
+	both := decoders(t)
 	insert := func(b []byte, what []byte) []byte { return slices.Insert(bytes.Clone(b), 2, what...) }
 	adobe := func(src []byte, transform byte) []byte {
 		return insert(src, append([]byte("\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"), transform))
 	}
-	// image/jpeg writes no JFIF, and components 1 to 3.
+	// image/jpeg writes 4:2:0, no JFIF, and components 1 to 3.
 	var buf bytes.Buffer
-	if err := jpeg.Encode(&buf, image.NewYCbCr(image.Rect(0, 0, 61, 47), image.YCbCrSubsampleRatio420), nil); err != nil {
+	if err := jpeg.Encode(&buf, codectest.Picture(61, 47, 3), &jpeg.Options{Quality: 90}); err != nil {
 		t.Fatal(err)
 	}
 	src := buf.Bytes()
@@ -84,6 +85,15 @@ func TestFault34_Declared(t *testing.T) {
 			if got := h.colour(); fail != nil || got != c.want {
 				t.Errorf("colour() = %d (%v), want %d", got, fail, c.want)
 			}
+			var rgb [2][]byte
+			for i, d := range both {
+				canvas, fail := codectest.DecodeWith(t, d, codectest.Bounds, c.src)
+				if fail != nil {
+					t.Fatal(fail)
+				}
+				rgb[i] = canvas.RGB()
+			}
+			wantNear(t, rgb[0], rgb[1])
 		})
 	}
 }
@@ -137,20 +147,26 @@ func TestFault19_Decoders(t *testing.T) {
 				if turbo.Orientation != plain.Orientation {
 					t.Errorf("orientations %d and %d, want the same", turbo.Orientation, plain.Orientation)
 				}
-				a, b := turbo.RGB(), plain.RGB()
-				if len(a) != len(b) {
-					t.Fatalf("%d and %d bytes, want the same", len(a), len(b))
-				}
-				most, sum := 0, 0
-				for i := range a {
-					d := max(int(a[i])-int(b[i]), int(b[i])-int(a[i]))
-					most, sum = max(most, d), sum+d
-				}
-				if mean := float64(sum) / float64(len(a)); most > 3 || mean > 0.25 {
-					t.Errorf("pixels differ by at most %d, on average %.3f; want 3 and 0.25 at most", most, mean)
-				}
+				wantNear(t, turbo.RGB(), plain.RGB())
 			}
 		})
+	}
+}
+
+// wantNear tests that the pixels of both decoders are within the bounds that the package's
+// documentation states.
+func wantNear(t *testing.T, a, b []byte) {
+	t.Helper()
+	if len(a) != len(b) {
+		t.Fatalf("%d and %d bytes, want the same", len(a), len(b))
+	}
+	most, sum := 0, 0
+	for i := range a {
+		d := max(int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+		most, sum = max(most, d), sum+d
+	}
+	if mean := float64(sum) / float64(len(a)); most > 3 || mean > 0.25 {
+		t.Errorf("pixels differ by at most %d, on average %.3f; want 3 and 0.25 at most", most, mean)
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the fixtures beside it: images, and what Pillow makes of them.
+"""Writes the fixtures of this folder: images, and the tensors that Pillow makes of them.
 
 Needs Debian's python3-pil and python3-numpy, libjpeg-turbo-progs (cjpeg) and
 libturbojpeg0. Made with Pillow 9.4.0 and libjpeg-turbo 2.1.5:
@@ -173,7 +173,7 @@ plain('exif-8.webp', img.transpose(Image.ROTATE_90))
 img.save('exif-3.tif', tiffinfo={0x0112: 3})
 plain('exif-3.tif', img.transpose(Image.ROTATE_180))
 
-# Resizing, of a JPEG that both back ends decode alike (4:4:4).
+# Resizing, of a JPEG that both decoders decode to the same pixels (4:4:4).
 big = scene(110, 83)
 big.save('resize.jpg', quality=92, subsampling=0)
 big = Image.open('resize.jpg').convert('RGB')
@@ -216,7 +216,7 @@ png16('png-rgb16.png', deep, 2)
 plain('png-rgb16.png')
 png16('png-rgba16.png', np.concatenate([deep, np.asarray(alpha)[:, :, None].astype(np.uint16) * 257], -1), 6)
 plain('png-rgba16.png')
-# Pillow clips grey of 16 bits to 255 when it converts; the upper byte is meant.
+# Pillow clips grey of 16 bits to 255 when it converts it; the upper byte is right.
 png16('png-grey16.png', deep[:, :, 0], 0)
 plain('png-grey16.png', Image.fromarray((np.asarray(Image.open('png-grey16.png')) >> 8).astype(np.uint8)).convert('RGB'))
 
@@ -253,7 +253,7 @@ for file in ('webp-lossy.webp', 'webp-lossy-alpha.webp', 'webp-lossless.webp', '
 img.save('webp-animated.webp', save_all=True, append_images=[scene(W, H)])
 plain('webp-animated.webp')
 
-# Known, and not decoded: these give rows that say so.
+# Formats that are known and not decoded.
 cmyk.save('unsupported-cmyk.tif')
 img.resize((16, 16)).save('unsupported-jpeg2000.jp2')
 

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
-"""Writes orientation.zip beside it: pictures that say how they are turned in
-every way, and how Pillow's exif_transpose turns them.
+"""Writes orientation.zip in this folder: pictures with every kind of orientation, and how
+Pillow's exif_transpose turns them.
 
 Needs Pillow and numpy. Made with Pillow 13.0.0:
 
     python3 make_orientation.py
 
 cases.json in the archive has the orientation of each file, 1 to 8, and the size
-of its pixels as they are stored. Files in found/ stay as they are in the archive when it is made again.
+of its stored pixels. Files in found/ are copied from the old archive when it is made
+again.
 """
 import io
 import json
@@ -237,7 +238,7 @@ for order in 'II', 'MM':
             if b:
                 add(f'xmp-{name}-{kind}-{order}.tif', tiff(order, [(700, kind, list(b))]))
 
-# Files of others: with arguments they are taken from those folders.
+# Files of other programs. With arguments they are taken from those folders.
 found = {}
 for folder in sys.argv[1:]:
     for f in sorted(os.listdir(folder)):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes policies.json and policies.bin.gz beside it: what the libraries that
-the resize policies are named after make of small images.
+"""Writes policies.json and policies.bin.gz in this folder: the tensors that the libraries
+after which the resize policies are named make of small images.
 
 Pillow resizes for the pillow policies, torchvision crops for center-crop,
 TensorFlow resizes and crops for the tf policies, tf-slim's fits and area, and
@@ -49,7 +49,7 @@ TF = {
 
 
 def case(source, file, resize, fit, tensor, **more):
-    """tensor: HWC, of uint8 or float32. The spec's layout is HWC always."""
+    """tensor: HWC, of uint8 or float32. The spec's layout is always HWC."""
     tensor = np.asarray(tensor)
     assert tensor.dtype in (np.uint8, np.float32), tensor.dtype
     h, w, _ = tensor.shape
@@ -63,7 +63,7 @@ def upright(file):
 
 
 def save(file, w, h):
-    """A picture of noise: the worst that a filter can meet."""
+    """A picture of noise: the hardest case for a filter."""
     Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)).save(file)
 
 

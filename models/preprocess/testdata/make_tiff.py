@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes tiff.zip beside it: TIFFs of every layout, and what Pillow makes of them.
+"""Writes tiff.zip in this folder: TIFFs of every layout, and the pixels that Pillow finds.
 
 Needs Pillow and numpy. Made with Pillow 13.0.0, libtiff 4.7.2:
 
@@ -7,8 +7,8 @@ Needs Pillow and numpy. Made with Pillow 13.0.0, libtiff 4.7.2:
 
 cases.json in the archive lists each file with its size and either the pixels
 that it must have (NAME.rgb) or the status it must get and the tag that the
-reason must name. Files in found/ are of other programs and stay as they are in
-the archive when it is made again.
+reason must name. Files in found/ are of other programs. They are copied from the
+old archive when it is made again.
 """
 import io
 import json
@@ -195,7 +195,7 @@ def pillow(data):
     im.load()
     im = ImageOps.exif_transpose(im)
     if im.mode.startswith('I;16'):
-        # Pillow clips grey of 16 bits to 255 when it converts; the upper byte is meant.
+        # Pillow clips grey of 16 bits to 255 when it converts it; the upper byte is right.
         im = Image.fromarray((np.asarray(im).astype(np.uint16) >> 8).astype(np.uint8))
     if im.mode == 'La':
         im = im.convert('LA')
@@ -248,7 +248,7 @@ for tile in None, (16, 16), (256, 256), (2048, 16):
     shown(f'rgb-planes-raw-{tile and tile[0]}', tiff(planar=2, tile=tile, pack=RAW if not tile or tile[0] < 100 else DEFLATE))
 shown('rgbA-planes-raw', tiff(planar=2, samples=4, extra=(2,)))
 
-# Premultiplied colours, also such as are more than their alpha.
+# Premultiplied colours, including some that are more than their alpha.
 noise = rng.integers(0, 256, (16, 16, 4))
 noise16 = rng.integers(0, 65536, (16, 16, 4))
 shown('premultiplied', tiff(samples=4, extra=(1,), img=noise))
@@ -322,7 +322,7 @@ pages = [Image.fromarray(picture(3, 8).astype(np.uint8)) for _ in range(2)]
 pages[0].save(b, 'TIFF', save_all=True, append_images=pages[1:])
 shown('pages', b.getvalue())
 
-# Files of others: with arguments they are taken from those folders.
+# Files of other programs. With arguments they are taken from those folders.
 OTHERS_REFUSED = {'bigtiff': 'BigTIFF', 'cmyk': 'PhotometricInterpretation', 'float32': 'SampleFormat'}
 found = {}
 for folder in sys.argv[1:]:

@@ -26,13 +26,7 @@ func (d *decoder) fill(row []uint8, img image.Image, y int) {
 // libwebp, which image/color does not have.
 func (d *decoder) fillYCbCr(row []uint8, m *image.YCbCr, y int) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	for i := range d.chroma {
-		if cap(d.chroma[i]) < w {
-			d.chroma[i] = make([]uint8, w)
-		}
-		d.chroma[i] = d.chroma[i][:w]
-	}
-	u, v := d.chroma[0], d.chroma[1]
+	u, v := d.chroma.Of(w)
 	upsample(u, m.Cb, m.CStride, w, h, y)
 	upsample(v, m.Cr, m.CStride, w, h, y)
 	for x, luma := range m.Y[y*m.YStride:][:w] {

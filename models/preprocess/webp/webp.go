@@ -148,7 +148,7 @@ func newFile(chunks []byte) []byte {
 }
 
 type decoder struct {
-	chroma [2][]uint8 // one row of upsampled U and V
+	chroma codec.RowPair // one row of upsampled U and V
 }
 
 func (d *decoder) Close() {}

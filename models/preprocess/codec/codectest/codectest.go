@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -213,4 +214,25 @@ func RGB(img image.Image) []byte {
 		}
 	}
 	return rgb
+}
+
+// Picture returns a smooth scene with hard edges and grain.
+func Picture(w, h int, seed uint64) *image.NRGBA {
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	fx, fy := 9+20*rnd.Float64(), 9+20*rnd.Float64()
+	for y := range h {
+		for x := range w {
+			p := img.Pix[y*img.Stride+4*x:][:4]
+			v := 128 + 70*math.Sin(float64(x)/fx)*math.Cos(float64(y)/fy)
+			if (x/61+y/47)%3 == 0 {
+				v += 40
+			}
+			for c := range 3 {
+				p[c] = codec.Clamp(int(v+12*float64(c)*math.Sin(float64(x+y)/31)) + rnd.IntN(17) - 8)
+			}
+			p[3] = 255
+		}
+	}
+	return img
 }
