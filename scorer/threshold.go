@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// Threshold says how many failed images still make a successful job. The zero
-// value fails a job only when not one image got a label.
+// Threshold is the number of failed images up to which a job is successful. With the
+// zero value a job fails only if every image failed.
 type Threshold struct {
 	text    string
 	count   int
@@ -40,8 +40,8 @@ func ParseThreshold(text string) (Threshold, error) {
 	return t, nil
 }
 
-// check returns ErrTooManyFailed when a complete job, whose output is in that
-// place, has more failures than allowed.
+// check returns ErrTooManyFailed if a complete job has more failed images than
+// allowed. place is the output, for the error.
 func (t Threshold) check(s output.Success, place string) error {
 	failed := s.Images - s.Statuses[row.StatusOK]
 	var over bool

@@ -16,44 +16,43 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Tuning asks a worker to measure at its start what suits it. It chooses the
-// decoders, fetchers and the read-ahead that Options leave open, and what is
-// asked for here. Of the bytes of the result it decides nothing: a batch that
-// is chosen goes into the job's record, and the worker that comes first wins.
+// Tuning makes a worker measure at its start what suits it. The worker then chooses
+// the decoders, fetchers and read-ahead that Options leave open, and what is asked
+// for here. This does not change the bytes of the result: a batch size that is
+// chosen goes into the job's record, where the first worker's choice counts.
 type Tuning struct {
 	Batch, Sessions bool
-	// Cores are this worker's; Shared says that its device computes on them.
+	// Cores is the number of cores of this worker. If Shared, its device computes on
+	// them.
 	Cores  int
 	Shared bool
-	// Processor is the name of the machine's, as machines may share a Cache.
+	// Processor names the machine's processor, since machines may share a Cache.
 	Processor string
-	// Cache is the folder that keeps what was found of the device; empty keeps
+	// Cache is the folder that stores what was measured of devices; empty stores
 	// nothing.
 	Cache string
-	// Budget is about how long measuring the device may take; 0 is
-	// DefaultTuning.
+	// Budget is roughly how long measuring the device may take; 0 is DefaultTuning.
 	Budget time.Duration
 }
 
-// DefaultTuning is time enough for about 100 images of Inception V3 on two
-// cores.
+// DefaultTuning is enough time for about 100 images of Inception V3 on two cores.
 const DefaultTuning = 4 * time.Second
 
-// tuneImages are read and decoded to see what decoding takes, for a twelfth of
-// the budget.
+// tuneImages is how many images are read and decoded to measure how long that takes.
+// Decoding may take a twelfth of the budget.
 const tuneImages = 16
 
 func (t *Tuning) budget() time.Duration { return cmp.Or(t.Budget, DefaultTuning) }
 
-// tuneDevice chooses batch and sessions.
-func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
+// candidates returns the batch sizes and numbers of sessions to choose from, and why
+// these batch sizes.
+func (p *participant) candidates(ctx context.Context, e Engine) (from tune.Candidates, why string, err error) {
 	o, t := &p.opt, p.opt.Tune
-	from := tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
+	from = tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
 	recorded, why := o.Job.Batch, "given"
 	if recorded == 0 {
-		var err error
 		if recorded, err = p.recordedBatch(ctx); err != nil {
-			return tune.Choice{}, err
+			return from, "", err
 		}
 		if recorded > 0 {
 			why = "that of the existing job"
@@ -70,7 +69,7 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 		why = "the default"
 	}
 	if t.Sessions && o.Sessions == 0 {
-		// A device of its own would wait between batches with one session.
+		// With one session, a device of its own would wait between batches.
 		least := 2
 		if t.Shared {
 			least = 1
@@ -79,12 +78,22 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 		from.Sessions = []int{min(least, lanes), max((lanes+1)/2, min(least, lanes)), lanes}
 		from.Sessions = slices.Compact(from.Sessions)
 	}
+	return from, why, nil
+}
+
+// tuneDevice chooses batch size and sessions.
+func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, error) {
+	o, t := &p.opt, p.opt.Tune
+	from, why, err := p.candidates(ctx, e)
+	if err != nil {
+		return tune.Choice{}, err
+	}
 	measure := func() (tune.Choice, error) {
 		return tune.Sweep(ctx, e, o.Contract, from, t.budget())
 	}
 	var c tune.Choice
 	var kept bool
-	var unkept, err error
+	var unkept error
 	if t.Cache == "" {
 		c, err = measure()
 	} else {
@@ -107,8 +116,8 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 	return c, nil
 }
 
-// tryOut tries the model with the batch that the job has, or will have if this
-// worker creates it, and returns that.
+// tryOut tests the model with the batch size that the job has, or will have if this
+// worker creates it, and returns that size.
 func (p *participant) tryOut(ctx context.Context) (batch int, err error) {
 	if batch = p.opt.Job.Batch; batch == 0 {
 		if batch, err = p.recordedBatch(ctx); err != nil {
@@ -122,7 +131,7 @@ func (p *participant) tryOut(ctx context.Context) (batch int, err error) {
 	return batch, p.opt.TryOut(ctx, batch)
 }
 
-// recordedBatch is the batch in the job's record; 0 if there is no record yet.
+// recordedBatch returns the batch size in the job's record; 0 if there is none yet.
 func (p *participant) recordedBatch(ctx context.Context) (int, error) {
 	job, err := output.ReadJob(ctx, p.opt.Out)
 	if errors.Is(err, store.ErrNotExist) {
@@ -131,7 +140,7 @@ func (p *participant) recordedBatch(ctx context.Context) (int, error) {
 	return job.Batch, err
 }
 
-// tuneHost chooses decoders, fetchers and read-ahead for a device of a rate.
+// tuneHost chooses decoders, fetchers and read-ahead for a device of that rate.
 func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	bodies, latency, err := w.sample(ctx)
 	if err != nil {
@@ -161,7 +170,8 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	return nil
 }
 
-// sample reads the first images of the worker's share, and how long one takes.
+// sample reads the first images of the worker's share. latency is how long reading
+// one takes on average.
 func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Duration, err error) {
 	lo, _ := w.chunks.Share(w.opt.World.Rank, w.opt.World.Size)
 	first, last := min(lo*w.chunks.Size, w.manifest.Len()), w.manifest.Len()
@@ -178,7 +188,7 @@ func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Dura
 		if ctx.Err() != nil {
 			return nil, 0, context.Cause(ctx)
 		}
-		if err == nil { // what is wrong with an image is for the run to say
+		if err == nil { // the run will report images that fail
 			bodies = append(bodies, body)
 			latency += time.Since(start)
 		}

@@ -11,11 +11,11 @@ import (
 	"unsafe"
 )
 
-// blockSize is how much text an arena block holds. Text never crosses blocks.
+// blockSize is the size of an arena block. No text spans two blocks.
 const blockSize = 1 << 20
 
-// ref places one entry's text in the arena. It holds no pointer, so that the
-// garbage collector passes over a list of many.
+// ref locates one entry's text in the arena. It has no pointers, so the garbage
+// collector need not scan a list of many.
 type ref struct {
 	key           uint64 // eight bytes of the path, while sorting
 	block, offset uint32
@@ -28,30 +28,30 @@ const refSize = int(unsafe.Sizeof(ref{}))
 // withMD5 is set in ref.etag if there is an MD5.
 const withMD5 = 1 << 31
 
-// Builder sorts the entries of a manifest, which come in any order. What Room
-// has no memory for it sorts in runs, which it writes to a scratch and merges.
-// It is for one goroutine; the zero value is ready for use and keeps everything
-// in memory.
+// Builder sorts the entries of a manifest, which may be added in any order. If they
+// need more memory than Room allows, it sorts them in runs, writes those to a
+// scratch and merges them. It must be used by one goroutine only. The zero value is
+// ready to use and keeps everything in memory.
 type Builder struct {
 	Room Room
 
-	// The run that is being filled, and blocks to use again.
+	// The run that is being filled, and blocks to be reused.
 	blocks, spare [][]byte
 	refs          []ref
 	held          int // bytes of text and refs
 
-	runs       spool   // sorted runs, in the form of a manifest's lines
+	runs       spool   // sorted runs, as lines of a manifest
 	ends       []int64 // where each run ends
 	added      int     // entries in the runs
 	duplicates int
 }
 
-// Add takes one listed image. It fails only where the scratch does.
+// Add adds one listed image. Its only errors are those of the scratch.
 func (b *Builder) Add(e Entry) error {
 	if len(e.MD5) != md5.Size {
 		e.MD5 = ""
 	}
-	// At least a byte, since the order of places is the order of adding.
+	// At least one byte, since the order of offsets is the order of adding.
 	need := max(len(e.Path)+len(e.ETag)+len(e.MD5), 1)
 	if b.held += need + refSize; b.Room.exceeds(b.held) && len(b.refs) > 0 {
 		if err := b.spill(); err != nil {
@@ -134,16 +134,17 @@ func (b *Builder) spill() error {
 	return nil
 }
 
-// BuildStats says what Build found.
+// BuildStats counts what Build found.
 type BuildStats struct {
-	// Duplicates counts the entries dropped because their path was there
-	// before; of several the one added last is kept.
+	// Duplicates is the number of entries dropped because another one has the same
+	// path. The entry that was added last is kept.
 	Duplicates int
 }
 
 // Build sorts the entries by the bytes of their paths, drops duplicates and
-// returns the frozen manifest, of the first most entries where most is above
-// zero. The builder is empty afterwards. It fails only where the scratch does.
+// returns the frozen manifest. If most is above zero, it has only the first most
+// entries. The builder is empty afterwards. The only errors are those of the
+// scratch.
 func (b *Builder) Build(most int) (*Manifest, BuildStats, error) {
 	defer b.Close()
 	w := newWriter(b.Room)
@@ -158,16 +159,16 @@ func (b *Builder) Build(most int) (*Manifest, BuildStats, error) {
 	return m, BuildStats{Duplicates: b.duplicates}, err
 }
 
-// Close drops what was added. It need not be called after Build.
+// Close discards what was added. It need not be called after Build.
 func (b *Builder) Close() {
 	b.runs.Close()
 	*b = Builder{Room: b.Room}
 }
 
-// Sorted calls fn for each entry in the order of a manifest, as Build would put
-// it there, and stops at its first error and returns that. An entry is valid
-// until fn returns. The builder is empty afterwards. Otherwise it fails only
-// where the scratch does.
+// Sorted calls fn for each entry that Build would put into the manifest, in its
+// order. It stops at the first error and returns it. An entry is valid until fn
+// returns. The builder is empty afterwards. The only other errors are those of the
+// scratch.
 func (b *Builder) Sorted(fn func(Entry) error) error {
 	defer b.Close()
 	return b.each(0, func(e Entry, _ []byte) error { return fn(e) })
@@ -184,8 +185,8 @@ func (b *Builder) write(w *writer, most int) error {
 	})
 }
 
-// each calls fn for the first most entries, or all, with their lines where they
-// have been written before. Both are valid until fn returns.
+// each calls fn for the first most entries, or for all if most is 0. The line is
+// nil unless the entry was written to the scratch. Both are valid until fn returns.
 func (b *Builder) each(most int, fn func(e Entry, line []byte) error) error {
 	if len(b.ends) > 0 {
 		if err := b.spill(); err != nil {
@@ -206,7 +207,7 @@ func (b *Builder) each(most int, fn func(e Entry, line []byte) error) error {
 	return nil
 }
 
-// merge is each over the runs.
+// merge does what each does, over the runs.
 func (b *Builder) merge(most int, fn func(e Entry, line []byte) error) error {
 	var h cursors
 	from := int64(0)
@@ -253,11 +254,11 @@ func (b *Builder) merge(most int, fn func(e Entry, line []byte) error) error {
 	return nil
 }
 
-// cursor is a place in a run.
+// cursor is a position in a run.
 type cursor struct {
 	run   int
 	lines *bufio.Scanner
-	entry Entry // of the present line; valid until the next
+	entry Entry // of the current line; valid until the next
 }
 
 func (c *cursor) next() (bool, error) {
@@ -274,7 +275,7 @@ func (c *cursor) next() (bool, error) {
 	return true, nil
 }
 
-// wholeLines is a bufio.SplitFunc of lines with their ends.
+// wholeLines is a bufio.SplitFunc that keeps the ends of lines.
 func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
 	n := bytes.IndexByte(data, '\n') + 1
 	if n == 0 {
@@ -286,8 +287,8 @@ func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
 	return n, data[:n], nil
 }
 
-// cursors is a heap of the places in all runs: the first path on top, and of
-// equal ones that of the last run.
+// cursors is a heap of the positions in all runs. On top is the first path; among
+// equal paths, the one of the last run.
 type cursors []*cursor
 
 func (h cursors) Len() int { return len(h) }

@@ -15,13 +15,13 @@ const (
 )
 
 // DefaultChunk returns the chunk size, in images, for a manifest of n entries
-// that are scored in batches of that many: about 2,048 chunks, as a power of two
-// from 16 to 128, so that 32 ranks end within some hundredths of one another. It
-// grows beyond 128 only where there would be more than 65,536 chunks. From there
-// it goes up to whole batches, two at least: a chunk's last batch waits for the
-// commit of the chunk before, which the others hide; where a batch is 4, as on
-// the CPU, there are four at least. A batch of 0 is not known
-// and changes nothing.
+// that are scored in batches of the given size. It aims at about 2,048 chunks with
+// a power of two from 16 to 128, so that 32 ranks end within a few percent of one
+// another. It exceeds 128 only if there would be more than 65,536 chunks.
+//
+// The result is rounded up to whole batches, at least two: the last batch of a
+// chunk waits for the commit of the chunk before, and the other batches hide that
+// wait. A batch of 0 means that the size is unknown, and nothing is rounded.
 func DefaultChunk(n, batch int) int {
 	size := minChunk
 	for size < maxChunk && size*manyChunks < n {
@@ -36,14 +36,14 @@ func DefaultChunk(n, batch int) int {
 	return size
 }
 
-// Chunks is the cut of a manifest into runs of consecutive entries. Every
-// chunk holds Size entries, but for the last, which may hold fewer.
+// Chunks divides a manifest into runs of consecutive entries. Every chunk has Size
+// entries, except that the last may have fewer.
 type Chunks struct {
 	Entries int // length of the manifest
 	Size    int // entries per chunk; at least 1
 }
 
-// Count is the number of chunks; 0 for an empty manifest.
+// Count returns the number of chunks: 0 for an empty manifest.
 func (c Chunks) Count() int {
 	if c.Size < 1 || c.Entries < 0 {
 		panic(fmt.Sprintf("shard: %d entries cannot be cut into chunks of %d", c.Entries, c.Size))
@@ -61,11 +61,11 @@ func (c Chunks) Range(i int) (first, last int) {
 	return first, min(first+c.Size, c.Entries)
 }
 
-// Share returns the chunks lo <= i < hi that rank starts with. The shares of
-// all ranks are contiguous, in order of rank, and make up all chunks. They
-// differ by at most one chunk, and by at most Size images: the last rank,
-// whose last chunk may be short, always holds one of the larger shares. With
-// more ranks than chunks some shares are empty.
+// Share returns the chunks lo <= i < hi that a rank starts with. The shares of all
+// ranks are contiguous, in order of rank, and cover all chunks. They differ by at
+// most one chunk, and by at most Size images: the last rank, whose last chunk may
+// be short, always has one of the larger shares. With more ranks than chunks, some
+// shares are empty.
 func (c Chunks) Share(rank, world int) (lo, hi int) {
 	if rank < 0 || rank >= world {
 		panic(fmt.Sprintf("shard: no rank %d of %d", rank, world))
@@ -74,7 +74,7 @@ func (c Chunks) Share(rank, world int) (lo, hi int) {
 	return mulDiv(n, uint64(rank), uint64(world)), mulDiv(n, uint64(rank)+1, uint64(world))
 }
 
-// mulDiv is floor(n*k/d), for k <= d, without overflow in the product.
+// mulDiv returns floor(n*k/d), for k <= d, without overflow in the product.
 func mulDiv(n, k, d uint64) int {
 	if k == d {
 		return int(n)
@@ -84,17 +84,17 @@ func mulDiv(n, k, d uint64) int {
 	return int(q)
 }
 
-// ShareImages is the number of images in rank's share.
+// ShareImages returns the number of images in a rank's share.
 func (c Chunks) ShareImages(rank, world int) int {
 	lo, hi := c.Share(rank, world)
 	return min(hi*c.Size, c.Entries) - min(lo*c.Size, c.Entries)
 }
 
-// StealOrder yields every chunk once, in the order in which rank tries them:
-// its own share ascending, then the shares of the others from the far end,
-// where their owners come last. The victims are taken in turn, one chunk from
-// each, beginning with the rank after this one, so that idle ranks begin at
-// different places.
+// StealOrder yields every chunk once, in the order in which a rank tries them:
+// first its own share in ascending order, then the shares of the others from the
+// end, which their owners reach last. It takes one chunk from each victim in turn,
+// beginning with the rank after this one, so that idle ranks begin in different
+// places.
 func (c Chunks) StealOrder(rank, world int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		lo, hi := c.Share(rank, world)

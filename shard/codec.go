@@ -24,14 +24,14 @@ var ErrCorrupt = errors.New("corrupt manifest")
 const (
 	digestPrefix = "sha256:"
 	header       = `{"format":"batchscore-manifest","version":1}` + "\n"
-	// maxLine bounds one line: a path of 64 KiB, escaped and in base64.
+	// maxLine limits one line. It allows for a path of 64 KiB, escaped and in base64.
 	maxLine = 1 << 20
 )
 
-// flushAt is how much text is gathered before it is written.
+// flushAt is how much text is buffered before it is written.
 const flushAt = 64 << 10
 
-// writer makes a manifest of lines that come in order.
+// writer makes a manifest from lines that are added in order.
 type writer struct {
 	text  spool
 	buf   []byte // not yet in text
@@ -44,7 +44,7 @@ func newWriter(room Room) *writer {
 	return &writer{text: spool{room: room}, buf: append(make([]byte, 0, flushAt+4096), header...), hash: sha256.New()}
 }
 
-// add takes the line of the next entry.
+// add adds the line of the next entry.
 func (w *writer) add(line []byte) error {
 	if w.n%stride == 0 {
 		w.marks = append(w.marks, w.text.size+int64(len(w.buf)))
@@ -66,7 +66,7 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// end returns the manifest, which text belongs to from then on.
+// end returns the manifest, which then owns text.
 func (w *writer) end() (*Manifest, error) {
 	err := w.flush()
 	if err == nil {
@@ -102,8 +102,8 @@ func appendEntry(buf []byte, e Entry) []byte {
 	return append(buf, '}', '\n')
 }
 
-// appendText appends "key":"s" and, unless s is valid UTF-8, "key_base64" with
-// its exact bytes.
+// appendText appends "key":"s". If s is not valid UTF-8, it also appends
+// "key_base64" with its exact bytes.
 func appendText(buf []byte, key, s string) []byte {
 	buf = append(buf, '"')
 	buf = append(buf, key...)
@@ -119,15 +119,16 @@ func appendText(buf []byte, key, s string) []byte {
 	return buf
 }
 
-// view is text as a string, without copying it, for as long as nobody writes
-// there.
+// view returns text as a string without copying it. It is valid until text is
+// written to.
 func view(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }
 
 var errForm = errors.New("not the line of an entry")
 
-// parseEntry reads a line that appendEntry wrote, end of line included. The
-// entry's strings lie in the line where they stand there as they are. Of what
-// else it accepts, appendEntry writes no equal line.
+// parseEntry parses a line that appendEntry wrote, including its end. The strings
+// of the entry share the line's memory if they are not escaped there. parseEntry
+// also accepts some lines that appendEntry would write differently: compare the
+// result of appendEntry with the line to reject those.
 func parseEntry(line string) (Entry, error) {
 	p := jsonform.Parse(line)
 	var e Entry
@@ -149,8 +150,8 @@ func parseEntry(line string) (Entry, error) {
 	return e, nil
 }
 
-// takeText is the inverse of appendText: a text behind key or, if exact follows
-// that, the bytes behind exact.
+// takeText is the inverse of appendText. It returns the text after key or, if exact
+// follows that, the bytes after exact.
 func takeText(p *jsonform.Parser, key, exact string) string {
 	p.Take(key)
 	s := p.Text()
@@ -160,9 +161,9 @@ func takeText(p *jsonform.Parser, key, exact string) string {
 	return s
 }
 
-// DecodeManifest reads what Encode wrote. It accepts exactly that, byte for
-// byte: anything missing, added, changed or out of order is an error wrapping
-// ErrCorrupt that names the line. An error of r is returned as it is, wrapped.
+// DecodeManifest reads what Encode wrote, and accepts nothing else. If anything is
+// missing, added, changed or out of order, the error wraps ErrCorrupt and names the
+// line. Errors of r are wrapped.
 func DecodeManifest(r io.Reader, room Room) (*Manifest, error) {
 	w := newWriter(room)
 	m, err := decode(bufio.NewReaderSize(r, maxLine), w)

@@ -13,18 +13,17 @@ type Entry struct {
 	Size int64 // bytes
 	// ETag is the version that was listed.
 	ETag string
-	// MD5 is the digest of that version, 16 bytes, or empty where the place
-	// does not know it.
+	// MD5 is the digest of that version: 16 bytes, or empty if the store does not
+	// know it.
 	MD5 string
 }
 
-// stride is how many entries lie between two whose offsets are known.
+// stride is the distance between two entries whose offsets are known.
 const stride = 64
 
-// Manifest is the frozen, sorted list of the images of a job, without
-// duplicates. It holds its encoded form, in memory or in a scratch, and the
-// offset of every 64th entry, and is safe for use by any number of goroutines
-// until Close.
+// Manifest is the frozen, sorted list of the images of a job, without duplicates.
+// It keeps its encoded form, in memory or in a scratch, and the offset of every
+// 64th entry. Until Close it is safe for use by any number of goroutines.
 type Manifest struct {
 	text  spool
 	marks []int64 // where entries 0, 64, 128... begin, and where the last ends
@@ -32,16 +31,16 @@ type Manifest struct {
 	sum   string
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (m *Manifest) Len() int { return m.n }
 
-// Digest identifies the manifest: "sha256:" and the hex SHA-256 of its encoded
+// Digest returns what identifies the manifest: "sha256:" and the hex SHA-256 of its encoded
 // form up to the trailer line.
 func (m *Manifest) Digest() string { return m.sum }
 
-// Entries returns entries first <= i < last, in the order of paths, in the
-// memory of buf where that suffices. It panics unless there are such entries
-// (a slice would, too) and fails only where the scratch does.
+// Entries returns entries first <= i < last, in the order of their paths. It uses
+// the memory of buf if that suffices. Like slicing, it panics if there are no such
+// entries. The only errors are those of the scratch.
 func (m *Manifest) Entries(buf []Entry, first, last int) ([]Entry, error) {
 	if first < 0 || last < first || last > m.n {
 		panic(fmt.Sprintf("shard: no entries %d to %d among %d", first, last, m.n))
@@ -51,7 +50,7 @@ func (m *Manifest) Entries(buf []Entry, first, last int) ([]Entry, error) {
 		return buf, nil
 	}
 	from, to := m.marks[first/stride], m.marks[(last+stride-1)/stride]
-	raw := make([]byte, to-from) // the entries' strings lie in it
+	raw := make([]byte, to-from) // shared by the strings of the entries
 	if _, err := m.text.ReadAt(raw, from); err != nil {
 		return nil, fmt.Errorf("read entry %d of the manifest: %w", first, err)
 	}
@@ -80,8 +79,8 @@ func (m *Manifest) At(i int) (Entry, error) {
 	return e[0], nil
 }
 
-// Find returns the index of the entry with that path. Where most of the
-// entries are wanted, it is quicker to go through them.
+// Find returns the index of the entry with that path, and whether there is one. To
+// find most of the entries, it is faster to go through all of them.
 func (m *Manifest) Find(path string) (int, bool, error) {
 	lo, hi := 0, m.n
 	for lo < hi {
@@ -102,10 +101,10 @@ func (m *Manifest) Find(path string) (int, bool, error) {
 }
 
 // Encode writes the manifest as JSON lines: a header, one line per entry with
-// path, size, etag and, where it is known, md5, and a trailer with the number
-// of entries and the SHA-256 of all bytes before it. A path that is not valid
-// UTF-8 has U+FFFD where it cannot be shown, and its exact bytes in
-// path_base64 (an etag likewise).
+// path, size, etag and md5 (if it is known), and a trailer with the number of
+// entries and the SHA-256 of all bytes before it. In a path that is not valid
+// UTF-8, U+FFFD replaces the invalid bytes, and path_base64 has the exact ones. The
+// same holds for an etag.
 func (m *Manifest) Encode(w io.Writer) error {
 	if _, err := io.Copy(w, m.text.section(0, m.text.size)); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
@@ -113,5 +112,5 @@ func (m *Manifest) Encode(w io.Writer) error {
 	return nil
 }
 
-// Close gives back what the manifest holds, after its last use.
+// Close releases the memory or scratch of the manifest. Call it after the last use.
 func (m *Manifest) Close() { m.text.Close() }

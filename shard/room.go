@@ -2,29 +2,29 @@ package shard
 
 import "io"
 
-// Scratch is a place for bytes that are written once, from the first to the
-// last, and read at any offset by any number of goroutines.
+// Scratch stores bytes that are written once, in order, and then read at any
+// offset by any number of goroutines.
 type Scratch interface {
 	io.Writer
 	io.ReaderAt
 	io.Closer
 }
 
-// Room is how much memory a manifest, or the sorting of one, may take, and
-// where the rest goes. The zero value keeps everything in memory.
+// Room limits the memory that a manifest, or sorting one, may use. Beyond that it
+// goes to a scratch. The zero value keeps everything in memory.
 type Room struct {
 	Memory  int                     // bytes
-	Scratch func() (Scratch, error) // called once memory does not suffice
+	Scratch func() (Scratch, error) // called when the memory does not suffice
 }
 
-// exceeds reports whether that many bytes belong into a scratch.
+// exceeds reports whether that many bytes must go to a scratch.
 func (r Room) exceeds(n int) bool { return r.Scratch != nil && n > r.Memory }
 
-// pageSize is how much of a spool's memory is allocated at once.
+// pageSize is the size of the pieces in which a spool allocates memory.
 const pageSize = 64 << 10
 
-// spool holds bytes in memory while there is room for them, and else all of
-// them in a scratch.
+// spool keeps bytes in memory while there is room for them. After that it keeps all
+// of them in a scratch.
 type spool struct {
 	room  Room
 	pages [][]byte // all but the last of pageSize
@@ -87,13 +87,13 @@ func (s *spool) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// section reads the bytes from an offset up to another.
+// section returns a reader of the bytes from one offset to another.
 func (s *spool) section(from, to int64) *io.SectionReader {
 	return io.NewSectionReader(s, from, to-from)
 }
 
-// Close drops what is held. That a scratch could not be closed is of no
-// interest: nobody will read it.
+// Close discards the bytes. It ignores an error from closing the scratch: nothing
+// is read from it any more.
 func (s *spool) Close() {
 	s.pages = nil
 	if s.out != nil {

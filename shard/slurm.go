@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// firstSpecialStep is where Slurm's step numbers stop being those of srun: the
-// batch script, the interactive shell and the external step lie above.
+// firstSpecialStep is the lowest of the step numbers that Slurm gives to the batch
+// script, the interactive shell and the external step. Those of srun are below.
 const firstSpecialStep = 0xfffffff0
 
-// slurm reads the variables of a task. A batch script sees SLURM_PROCID=0 as
-// if it were the first of SLURM_NTASKS tasks, although nobody started the
-// others; unless placed (something else gives the rank), that is an error.
+// slurm reads the variables of a task. A batch script sees SLURM_PROCID=0, as if it
+// were the first of SLURM_NTASKS tasks, although the others were never started.
+// That is an error unless placed is true: something else gives the rank.
 func (e env) slurm(placed bool) (source, error) {
 	s := source{launcher: slurm}
 	for _, v := range []struct {
@@ -46,7 +46,7 @@ func (e env) slurm(placed bool) (source, error) {
 	return s, nil
 }
 
-// slurmStep tells a task of srun from the batch script.
+// slurmStep reports whether this is a task of srun, not the batch script.
 func (e env) slurmStep() bool {
 	for _, name := range []string{"SLURM_STEP_ID", "SLURM_STEPID"} {
 		if text, ok := e.lookup(name); ok {
@@ -66,8 +66,8 @@ func (e env) slurmNodes() value {
 	return value{name: "SLURM_JOB_NUM_NODES"}
 }
 
-// slurmLocalSize finds this node's count in a list such as "4(x2),3", which
-// stands for 4, 4, 3. What cannot be read counts as not given.
+// slurmLocalSize returns this node's count in a list such as "4(x2),3", which means
+// 4, 4, 3. A list that cannot be parsed counts as not set.
 func (e env) slurmLocalSize() value {
 	const name = "SLURM_STEP_TASKS_PER_NODE"
 	none := value{name: name}

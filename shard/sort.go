@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// few is how many entries are sorted by comparing their paths at once.
+// few is the number of entries up to which whole paths are compared.
 const few = 16
 
-// sort puts the run that is being filled in order and drops its duplicates.
+// sort sorts the run that is being filled and drops its duplicates.
 func (b *Builder) sort() {
 	b.order(b.refs, 0)
 	n := len(b.refs)
@@ -18,9 +18,9 @@ func (b *Builder) sort() {
 	b.duplicates += n - len(b.refs)
 }
 
-// order sorts entries whose paths agree in their first bytes, depth of them. It
-// goes by eight bytes at a time, from where the paths part: comparing those
-// takes no look at the paths, which lie all over the arena.
+// order sorts entries whose paths agree in their first depth bytes. It compares
+// eight bytes at a time, from where the paths differ. These are stored in the refs,
+// so it need not look at the paths, which are scattered over the arena.
 func (b *Builder) order(refs []ref, depth int) {
 	if len(refs) <= few {
 		b.orderFew(refs, depth)
@@ -45,8 +45,8 @@ func (b *Builder) order(refs []ref, depth int) {
 	}
 }
 
-// orderFew is order by comparing whole paths. Of equal ones the one added last
-// comes first, and is kept.
+// orderFew sorts by comparing whole paths. Among equal paths, the one added last
+// comes first and is kept.
 func (b *Builder) orderFew(refs []ref, depth int) {
 	slices.SortFunc(refs, func(x, y ref) int {
 		return cmp.Or(
@@ -57,7 +57,7 @@ func (b *Builder) orderFew(refs []ref, depth int) {
 	})
 }
 
-// agree is how many bytes the paths have in common at their beginning, at least
+// agree returns the length of the common prefix of the paths, which is at least
 // depth.
 func (b *Builder) agree(refs []ref, depth int) int {
 	first := b.path(refs[0])
@@ -74,8 +74,8 @@ func (b *Builder) agree(refs []ref, depth int) int {
 	return len(first)
 }
 
-// eight is the first eight bytes of s, zeros where it is shorter, as a number
-// that compares as they do.
+// eight returns the first eight bytes of s, padded with zeros, as a number that
+// compares as they do.
 func eight(s string) uint64 {
 	if len(s) >= 8 {
 		s = s[:8]

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// WorldVar is the variable that passes the number of workers where the
-// launcher tells each worker its index only, as an Indexed Job does.
+// WorldVar is the variable with the number of workers, for launchers that tell each
+// worker only its index, as an Indexed Job does.
 const WorldVar = "BATCHSCORE_WORLD"
 
-// World says which worker this process is.
+// World is the place of this process among the workers of a job.
 type World struct {
 	Rank, Size int // 0 <= Rank < Size
-	// LocalRank and LocalSize count the workers of this machine. Where the
-	// launcher does not say, they are 0 and 1.
+	// LocalRank and LocalSize count the workers of this machine. They are 0 and 1 if
+	// the launcher does not provide them.
 	LocalRank, LocalSize int
-	// Source names the flags or variables that Rank and Size come from.
+	// Source names the flags or variables that gave Rank and Size.
 	Source string
 }
 
@@ -27,11 +27,11 @@ type Flags struct {
 	RankSet, WorldSet bool
 }
 
-// ConfigError reports whether this process cannot know which worker it is. To go on
-// would risk that several workers do the same work.
+// ConfigError means that this process cannot know which worker it is. If it
+// continued, several workers might do the same work.
 type ConfigError struct {
-	// Problem is one sentence that names the flags or variables, their values
-	// and what to do.
+	// Problem is one sentence that names the flags or variables, their values and the
+	// remedy.
 	Problem string
 }
 
@@ -41,13 +41,13 @@ func configErrorf(format string, args ...any) error {
 	return &ConfigError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// FromEnv finds this process's place from the flags and from the variables of
-// the launchers: Open MPI, PMI (Hydra, Intel MPI), torchrun (Azure ML), Slurm
-// and Indexed Jobs, in this order. Sources that contradict one another are an
-// error, except that Slurm's variables count for nothing beneath mpirun, where
-// they describe the daemons. With no source at all the world is one worker,
-// unless something shows that a launcher is at work: a variable that only
-// launchers set, or under, the name of the parent process ("" if unknown).
+// FromEnv determines this process's place from the flags and from the variables of
+// launchers: Open MPI, PMI (Hydra, Intel MPI), torchrun (Azure ML), Slurm and
+// Indexed Jobs, in this order. Sources that contradict one another are an error,
+// except that Slurm's variables are ignored under mpirun, where they describe the
+// daemons. Without any source the world is one worker, unless there is a sign of a
+// launcher: a variable that only launchers set, or a launcher's name in under, the
+// name of the parent process ("" if unknown).
 //
 // Every error is a *ConfigError.
 func FromEnv(lookup func(string) (string, bool), f Flags, under string) (World, error) {
@@ -72,7 +72,7 @@ func FromEnv(lookup func(string) (string, bool), f Flags, under string) (World, 
 		}
 	}
 	w := World{Rank: first.rank.n, Size: first.size.n, LocalSize: 1, Source: first.names()}
-	// Flags know nothing of machines; a launcher that agrees with them does.
+	// Flags do not give the local rank; a launcher that agrees with them may.
 	for _, s := range sources {
 		if s.localRank.set {
 			return w.withLocal(s)
@@ -81,7 +81,7 @@ func FromEnv(lookup func(string) (string, bool), f Flags, under string) (World, 
 	return w, nil
 }
 
-// withLocal takes over the local rank of s.
+// withLocal returns w with the local rank of s.
 func (w World) withLocal(s source) (World, error) {
 	w.LocalRank, w.LocalSize = s.localRank.n, s.localRank.n+1
 	if s.localSize.set {
@@ -107,7 +107,7 @@ func (v value) String() string {
 	return v.name + "=" + strconv.Itoa(v.n)
 }
 
-// source is what one launcher says.
+// source is what one launcher, or the flags, provide.
 type source struct {
 	launcher             string
 	rank, size           value
@@ -118,7 +118,7 @@ func (s source) names() string {
 	return s.launcher + " (" + s.rank.name + ", " + s.size.name + ")"
 }
 
-// complete checks that the source gives a rank and a size that fit.
+// complete returns an error unless the source gives a rank and a size that fit.
 func (s source) complete() error {
 	switch {
 	case s.rank.set && !s.size.set && s.launcher == indexedJob:
@@ -135,12 +135,11 @@ func (s source) complete() error {
 	return nil
 }
 
-// agrees compares s, which decides, with a source of lower precedence, in as
-// much as that says anything.
+// agrees returns an error if a source of lower precedence contradicts s.
 func (s source) agrees(o source) error {
 	rank := !o.rank.set || o.rank.n == s.rank.n
 	if !rank && o.launcher == indexedJob && !o.size.set && s.localSize.set && s.localSize.n > 0 {
-		// A launcher within each pod: the index counts pods, not workers.
+		// With a launcher within each pod, the index counts pods, not workers.
 		rank = o.rank.n == s.rank.n/s.localSize.n
 	}
 	if rank && (!o.size.set || o.size.n == s.size.n) {
@@ -150,7 +149,7 @@ func (s source) agrees(o source) error {
 		s.launcher, s.rank, s.size, o.launcher, o.rank, o.size)
 }
 
-// Names of the sources, as they stand in messages.
+// Names of the sources in messages.
 const (
 	flagsGiven = "flags"
 	openMPI    = "Open MPI"
@@ -165,8 +164,7 @@ type env struct {
 	lookup func(string) (string, bool)
 }
 
-// sources returns what says something of this worker's place, in order of
-// precedence.
+// sources returns the sources that give a rank or a size, in order of precedence.
 func (e env) sources(f Flags) ([]source, error) {
 	var all []source
 	add := func(launcher, rank, size, localRank, localSize string) error {
@@ -199,11 +197,11 @@ func (e env) sources(f Flags) ([]source, error) {
 	s, err := e.slurm(f.RankSet || len(all) > 0)
 	switch {
 	case mpi && (err != nil || all[0].agrees(s) != nil):
-		// Slurm beneath mpirun counts daemons.
+		// Under mpirun, Slurm counts daemons.
 	case err != nil:
 		return nil, err
 	case s.rank.set || s.size.set:
-		// Also beneath srun --mpi=pmi2, where it adds the local rank.
+		// Also under srun --mpi=pmi2, where it adds the local rank.
 		all = append(all, s)
 	}
 	index, err := e.indexedJob()
@@ -216,8 +214,8 @@ func (e env) sources(f Flags) ([]source, error) {
 	return withFlags(f, all)
 }
 
-// withFlags puts the flags before the other sources. --world alone completes
-// an Indexed Job's index; otherwise both flags belong together.
+// withFlags puts the flags before the other sources. --world alone completes an
+// Indexed Job's index; otherwise both flags are needed.
 func withFlags(f Flags, all []source) ([]source, error) {
 	if !f.RankSet && !f.WorldSet {
 		return all, nil
@@ -243,7 +241,7 @@ func withFlags(f Flags, all []source) ([]source, error) {
 	return append([]source{s}, all...), nil
 }
 
-// indexedJob reads what a Kubernetes Indexed Job gives: an index only.
+// indexedJob reads what a Kubernetes Indexed Job gives: only an index.
 func (e env) indexedJob() (source, error) {
 	s := source{launcher: indexedJob}
 	var err error
@@ -254,7 +252,7 @@ func (e env) indexedJob() (source, error) {
 	return s, err
 }
 
-// number reads a variable that is a count or a rank.
+// number reads a variable with a count or a rank.
 func (e env) number(name string) (value, error) {
 	v := value{name: name}
 	if name == "" {
@@ -275,9 +273,8 @@ func (e env) number(name string) (value, error) {
 	return v, nil
 }
 
-// traces are variables that launchers set for each process they start, beside
-// the rank. What users set themselves to configure a launcher is not among
-// them.
+// traces are variables, other than the rank, that launchers set for each process
+// they start. Variables that users set to configure a launcher are not among them.
 var traces = []string{
 	"OMPI_UNIVERSE_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE",
 	"OMPI_COMM_WORLD_NODE_RANK", "OMPI_MCA_ess_base_vpid", "PMIX_RANK", "PMIX_NAMESPACE",
@@ -286,14 +283,14 @@ var traces = []string{
 	"PALS_RANKID", "ALPS_APP_PE", "FLUX_TASK_RANK", "JSM_NAMESPACE_RANK",
 }
 
-// launchers are the processes whose children are ranks.
+// launchers are the names of processes whose children are ranks.
 var launchers = []string{
 	"mpirun", "mpiexec", "mpiexec.hydra", "orterun", "orted", "prterun", "prted", "hydra_pmi_proxy",
 	"hydra_bstrap_proxy", "pmi_proxy", "slurmstepd", "torchrun",
 }
 
-// noTrace makes sure that a process which found no rank is not one of many
-// that all found none.
+// noTrace returns an error if a process that found no rank may be one of many that
+// found none.
 func (e env) noTrace(under string) error {
 	const looked = "looked for OMPI_COMM_WORLD_RANK, PMI_RANK, RANK, SLURM_PROCID and JOB_COMPLETION_INDEX; " +
 		"if there are several workers pass the launcher's variables on, or give --rank and --world; " +

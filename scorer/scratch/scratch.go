@@ -1,4 +1,4 @@
-// Package scratch gives a manifest that is too large for memory a temporary
+// Package scratch stores a manifest that is too large for memory in a temporary
 // file.
 package scratch
 
@@ -12,19 +12,19 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Memory is how much of a manifest, or of one that is being sorted, is held in
+// Memory is how many bytes of a manifest, also while it is being sorted, are kept in
 // memory: the names of some 300,000 images.
 const Memory = 32 << 20
 
-// Room is room for a manifest of any size.
+// Room returns room for a manifest of any size.
 func Room() shard.Room { return shard.Room{Memory: Memory, Scratch: open} }
 
-// file is a temporary file without a name, which is gone with the process that
-// opened it, however that ends.
+// file is a temporary file without a name. The system removes it when the process
+// that opened it ends, however it ends.
 type file struct{ f *os.File }
 
-// open makes a file in the folder for temporary files, that of TMPDIR. Errors,
-// those of the file included, wrap store.ErrUnavailable.
+// open creates a file in the folder for temporary files (TMPDIR). Its errors, and
+// those of the file, wrap store.ErrUnavailable.
 func open() (shard.Scratch, error) {
 	f, err := os.CreateTemp("", "batchscore-")
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Bar is a progress bar with rate, time left and failures, for a terminal. A
-// nil Bar does nothing.
+// Bar is a progress bar on a terminal, with rate, time left and failures. A nil Bar
+// does nothing.
 type Bar struct {
 	mu     sync.Mutex
 	bar    *progressbar.ProgressBar
@@ -25,12 +25,13 @@ type Bar struct {
 	closed bool
 }
 
-// BarWidth is the least width of a terminal, in columns, that a bar is for: what
-// does not fit into one line cannot be drawn over.
+// BarWidth is the least width, in columns, of a terminal for a bar. A bar that does
+// not fit into one line cannot be drawn over.
 const BarWidth = 64
 
-// NewBar draws on w, which is a terminal of that many columns, how far something
-// is with what it does. Colour follows the caller's reading of NO_COLOR.
+// NewBar returns a bar on w, a terminal. what names the activity, such as
+// "scoring", and width returns the number of columns. The caller decides about
+// colour, which NO_COLOR turns off.
 func NewBar(w io.Writer, what string, width func() int, colour bool) *Bar {
 	return &Bar{what: what, width: width, bar: progressbar.NewOptions(0,
 		progressbar.OptionSetWriter(w),
@@ -47,8 +48,8 @@ func NewBar(w io.Writer, what string, width func() int, colour bool) *Bar {
 	)}
 }
 
-// Above returns a writer that puts lines above the bar: it clears the bar,
-// writes to w, and leaves the bar to be drawn again below.
+// Above returns a writer of lines above the bar. It clears the bar, writes to w, and
+// the bar is drawn again below.
 func (b *Bar) Above(w io.Writer) io.Writer {
 	if b == nil {
 		return w
@@ -97,12 +98,12 @@ func (b *Bar) add(n, failed int) {
 		b.failed += failed
 		b.describe()
 	}
-	// A terminal that went away is no reason to stop scoring.
+	// Scoring continues even if the terminal is gone.
 	_ = b.bar.Add(n)
 }
 
-// tell sets what stands beside the bar.
-func (b *Bar) tell(note string) {
+// annotate sets the text next to the bar.
+func (b *Bar) annotate(note string) {
 	if b == nil {
 		return
 	}
@@ -117,8 +118,8 @@ func (b *Bar) describe() {
 	b.bar.Describe(b.description(b.width() - len(figures) - 2*len(strconv.Itoa(b.total))))
 }
 
-// description is what stands before the bar, as much as there is room for: first
-// of all that images failed, then which stage binds.
+// description returns the text before the bar, as much as there is room for. The
+// most important is how many images failed, then which stage is the bottleneck.
 func (b *Bar) description(room int) string {
 	_, short, cut := strings.Cut(b.note, ", ")
 	if !cut {

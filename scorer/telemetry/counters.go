@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Stage is one stage of the pipeline that busy time is booked on.
+// Stage is one stage of the pipeline whose busy time is counted.
 type Stage int
 
 // The stages, in the order of the data.
@@ -17,10 +17,10 @@ const (
 	stages
 )
 
-// NoStage stands where no stage holds up the others.
+// NoStage means that no stage is the bottleneck.
 const NoStage Stage = -1
 
-// String is the stage's name in logs and summaries.
+// String returns the stage's name in logs and summaries.
 func (s Stage) String() string {
 	if s == NoStage {
 		return "nothing"
@@ -28,7 +28,7 @@ func (s Stage) String() string {
 	return [...]string{"fetch", "decode", "infer", "commit"}[s]
 }
 
-// Counters is what one worker has done so far.
+// Counters count what one worker has done so far.
 type Counters struct {
 	images atomic.Int64
 	failed atomic.Int64
@@ -39,17 +39,17 @@ type Counters struct {
 	busy   [stages]atomic.Int64
 }
 
-// Scored books n images whose rows are final, failed of them without a label.
+// Scored counts n images whose rows are final. The number of failed ones is part of n.
 func (c *Counters) Scored(n, failed int) {
 	c.images.Add(int64(n))
 	c.failed.Add(int64(failed))
 }
 
-// Read books n bytes read from the image store.
+// Read counts n bytes read from the image store.
 func (c *Counters) Read(n int) { c.bytes.Add(int64(n)) }
 
-// Committed books a chunk that this worker committed; stolen says that it lay
-// in another rank's share.
+// Committed counts a chunk that this worker committed. It is stolen if it is in
+// another rank's share.
 func (c *Counters) Committed(stolen bool) {
 	c.chunks.Add(1)
 	if stolen {
@@ -57,24 +57,24 @@ func (c *Counters) Committed(stolen bool) {
 	}
 }
 
-// Lost books a chunk that another worker committed first.
+// Lost counts a chunk that another worker committed first.
 func (c *Counters) Lost() { c.lost.Add(1) }
 
-// Busy books the time since start on a stage. Times of goroutines of one stage
-// add up, so a stage may be busy for more than the wall time.
+// Busy adds the time since start to the busy time of a stage. The times of a stage's
+// goroutines add up, so a stage can be busy for longer than the wall time.
 func (c *Counters) Busy(s Stage, start time.Time) { c.busy[s].Add(int64(time.Since(start))) }
 
-// Snapshot is a consistent enough copy of Counters for reports.
+// Snapshot is a copy of Counters, consistent enough for reports.
 type Snapshot struct {
 	Images, Failed, Bytes int64
-	// Chunks were committed by this worker, Stolen of them from the shares of
-	// others; Lost were scored and found committed by another worker.
+	// Chunks were committed by this worker, Stolen of them from the shares of others.
+	// Lost were scored by this worker and committed by another.
 	Chunks, Stolen, Lost int64
 	// BusySeconds by stage name, summed over the stage's goroutines.
 	BusySeconds map[string]float64
 }
 
-// Snapshot reads all counters.
+// Snapshot returns all counters.
 func (c *Counters) Snapshot() Snapshot {
 	s := Snapshot{
 		Images: c.images.Load(), Failed: c.failed.Load(), Bytes: c.bytes.Load(),

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Every is after how many images a rank says how far it is.
+// Every is the number of images between two lines of progress.
 const Every = 100
 
-// Lines writes one rank's progress in the words of the 2018 recipe, so that
-// tools which read its logs read ours. Each line is one Write.
+// Lines writes one rank's progress in the words of the 2018 recipe, so that tools
+// that read its logs can read ours. Each line is one Write.
 type Lines struct {
 	W    io.Writer
 	Rank int
@@ -21,7 +21,7 @@ type Lines struct {
 	total int
 }
 
-// Start says how many images the rank's share still holds.
+// Start writes how many images of the rank's share are to be scored.
 func (l *Lines) Start(total int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -29,14 +29,14 @@ func (l *Lines) Start(total int) {
 	fmt.Fprintf(l.W, "Worker %d needs to process %d images\n", l.Rank, total)
 }
 
-// Grow adds images to the total when the rank takes over a chunk of another.
+// Grow adds the images of a chunk of another rank to the total.
 func (l *Lines) Grow(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total += n
 }
 
-// Add books n images and writes a line for every hundred passed.
+// Add counts n images and writes a line for every hundred completed.
 func (l *Lines) Add(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +47,7 @@ func (l *Lines) Add(n int) {
 	}
 }
 
-// Finish says how many images the rank processed and how long it took.
+// Finish writes how many images the rank processed and how long it took.
 func (l *Lines) Finish(took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,7 +2,7 @@ package telemetry
 
 import "time"
 
-// Progress tells how far a worker is, in lines and, on a terminal, in a bar.
+// Progress shows how far a worker is, in lines and, on a terminal, in a bar.
 type Progress struct {
 	Lines *Lines
 	Bar   *Bar // may be nil
@@ -20,14 +20,14 @@ func (p *Progress) Grow(n int) {
 	p.Bar.grow(n)
 }
 
-// Add books n images, failed of them without a label.
+// Add counts n images, including the failed ones.
 func (p *Progress) Add(n, failed int) {
 	p.Bar.add(n, failed)
 	p.Lines.Add(n)
 }
 
-// Tell puts the worker's condition beside the bar.
-func (p *Progress) Tell(c Condition) { p.Bar.tell(c.String()) }
+// Annotate shows the worker's condition next to the bar.
+func (p *Progress) Annotate(c Condition) { p.Bar.annotate(c.String()) }
 
 // Finish reports whether the worker is done after a time that it took.
 func (p *Progress) Finish(took time.Duration) {

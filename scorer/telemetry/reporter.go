@@ -36,7 +36,7 @@ func (r Reporter) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		now, at := r.Counters.Snapshot(), time.Now()
-		r.Progress.Tell(Judge(last, now, at.Sub(lastAt), r.Pools, r.Limit))
+		r.Progress.Annotate(Judge(last, now, at.Sub(lastAt), r.Pools, r.Limit))
 		last, lastAt = now, at
 		if n%logEvery > 0 {
 			continue

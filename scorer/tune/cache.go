@@ -14,10 +14,10 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
-// Cached returns the choice that was kept in a folder under a key, or measures
-// and keeps it. kept says which. The key is all that the choice depends on. A
-// cache that cannot be read or written is no reason to fail: the error then is
-// unkept, and the choice is good.
+// Cached returns the choice that was stored in a folder under a key. If there is
+// none, it measures and stores the choice; kept reports which it did. The key is
+// everything that the choice depends on. If the cache cannot be read or written,
+// the choice is valid all the same, and unkept is the error.
 func Cached(folder string, key []string, measure func() (Choice, error)) (c Choice, kept bool, unkept, err error) {
 	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	file := filepath.Join(folder, "tune-"+hex.EncodeToString(sum[:12])+".json")
@@ -36,7 +36,7 @@ func Cached(folder string, key []string, measure func() (Choice, error)) (c Choi
 	return c, false, errors.Join(unkept, keep(file, c)), nil
 }
 
-// keep writes a choice so that another process never sees half of it.
+// keep writes a choice in such a way that no other process ever sees half of it.
 func keep(file string, c Choice) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

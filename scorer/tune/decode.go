@@ -12,9 +12,9 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// Decode decodes images in memory over and over for at least a time, on so many
-// goroutines, and returns images a second and their number. An image that cannot
-// be decoded counts: it takes its time in a run too.
+// Decode decodes images in memory over and over, on a number of goroutines, for at
+// least the given time. It returns images per second and the number of images. An
+// image that cannot be decoded counts: it takes its time in a run, too.
 func Decode(ctx context.Context, bodies [][]byte, spec preprocess.Spec, decoders int, least time.Duration) (float64, int, error) {
 	var next atomic.Int64
 	rates, counts := make([]float64, decoders), make([]int, decoders)

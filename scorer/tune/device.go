@@ -13,16 +13,16 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Engine is what is measured; its methods are those of scorer.Engine.
+// Engine is what is measured. Its methods are those of scorer.Engine.
 type Engine interface {
 	NewBatch(capacity int) (*models.Batch, error)
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 }
 
-// Device is an engine with images that are ready to be scored.
+// Device is an engine with images that can be scored at once.
 type Device struct {
-	// Serial reports whether the engine does one batch after another, and that
-	// sessions only keep it from waiting, as on a GPU.
+	// Serial is true if the engine runs one batch after another and more sessions
+	// only keep it from waiting, as on a GPU.
 	Serial bool
 
 	engine   Engine
@@ -37,9 +37,9 @@ func NewDevice(e Engine, c models.Contract, capacity int) *Device {
 	return &Device{engine: e, dtype: c.Preprocess.DType, capacity: capacity}
 }
 
-// Rate scores batches with as many calls at once as sessions say, for at least
-// a time, and returns images a second and how many images that was. Every
-// session scores at least one batch, of at most the device's capacity.
+// Rate scores batches in a number of sessions, which are calls at the same time,
+// for at least the given time. It returns images per second and the number of
+// images. Every session scores at least one batch, of at most the device's capacity.
 func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Duration) (rate float64, images int, err error) {
 	for len(d.batches) < sessions {
 		b, err := d.engine.NewBatch(d.capacity)
@@ -61,7 +61,7 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 				}
 				done[i] += batch
 			}
-			// Of its own time, as the sessions do not end together.
+			// Each session counts its own time, as they do not end together.
 			rates[i] = float64(done[i]) / time.Since(start).Seconds()
 			return nil
 		})
@@ -77,7 +77,7 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 	return rate, images, err
 }
 
-// noise fills pixels with numbers from 0 to 255, or to 1 for float32.
+// noise fills pixels with random numbers from 0 to 255, or from 0 to 1 for float32.
 func noise(pixels []byte, t preprocess.DType) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	if t == preprocess.Float32 {

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Host is what feeds a device.
+// Host is the machine that feeds a device.
 type Host struct {
 	Cores int
 	// Shared reports whether the device computes on the same cores.
 	Shared bool
-	// Decode is what one core decodes, in images per second.
+	// Decode is how fast one core decodes, in images per second.
 	Decode float64
 	// Latency is what it takes to fetch one image, Size its bytes.
 	Latency time.Duration
 	Size    int64
 }
 
-// Feeding is how a device is fed.
+// Feeding is how to feed a device.
 type Feeding struct {
 	Decoders, Fetchers int
 	ReadAheadBytes     int64
-	// Limit is what device and cores allow, in images per second.
+	// Limit is the rate that device and cores allow, in images per second.
 	Limit float64
 }
 
@@ -30,12 +30,12 @@ const (
 	leastReadAhead, mostReadAhead = 64 << 20, 1 << 30
 )
 
-// Feed works out how to feed a device of a rate in images per second.
+// Feed returns how to feed a device that scores rate images per second.
 //
-// Decoders are what the rate takes and one more, so that one may stall, and no
-// more than there are cores. By Little's law rate times latency images are under
-// way; there are fetchers for four times as many, as a store has slow moments,
-// and memory for as many again that wait.
+// There are as many decoders as the rate requires and one more, in case one
+// stalls, but no more than cores. By Little's law, rate times latency images are
+// being fetched at a time. There are fetchers for four times as many, since a store
+// has slow moments, and memory for as many again that wait.
 func Feed(rate float64, h Host) Feeding {
 	var f Feeding
 	cores := float64(h.Cores)

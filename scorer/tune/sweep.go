@@ -16,32 +16,32 @@ type Choice struct {
 	Sessions int `json:"sessions"`
 	// Rate in images per second, with that batch and those sessions.
 	Rate float64 `json:"rate"`
-	// Why says it for the log.
+	// Why is what was measured, for the log.
 	Why string `json:"why"`
 }
 
-// Candidates are what Sweep chooses from, each list in ascending order. One
-// candidate alone is taken as it is.
+// Candidates are what Sweep chooses from, each list in ascending order. If a list
+// has one candidate, that is the choice.
 type Candidates struct {
 	Batches, Sessions []int
-	// Serial is that of Device.
+	// Serial is Device.Serial.
 	Serial bool
 }
 
 const (
-	// enough is the part of the best rate for which more memory and more
-	// latency are not worth it.
+	// enough is the part of the best rate from which on a higher rate is not worth
+	// more memory and more latency.
 	enough = 0.98
 	// share is the part of the budget that one point may take before larger
 	// ones are left out.
 	share = 0.25
 )
 
-// Sweep measures a device within about a budget of time: every batch with the
-// most sessions, then every number of sessions with the batch chosen. It takes
-// the least of each that gives at least 0.98 of the best rate, so that a noisy
-// machine does not lead to large batches. What does not fit the device's memory,
-// or would take too long, is left out.
+// Sweep measures a device within about a budget of time: every batch size with the
+// most sessions, then every number of sessions with the batch size chosen. It
+// chooses the smallest of each that gives at least 0.98 of the best rate, so that a
+// noisy machine does not lead to large batches. It leaves out what does not fit into
+// the device's memory or would take too long.
 func Sweep(ctx context.Context, e Engine, c models.Contract, from Candidates, budget time.Duration) (Choice, error) {
 	d := NewDevice(e, c, slices.Max(from.Batches))
 	d.Serial = from.Serial
@@ -53,7 +53,7 @@ type rater func(ctx context.Context, sessions, batch int, least time.Duration) (
 
 func sweep(ctx context.Context, rate rater, from Candidates, budget time.Duration) (Choice, error) {
 	batches, sessions := from.Batches, from.Sessions
-	// The first call of an engine takes memory and time that no other does.
+	// The first call of an engine takes memory and time that later ones do not.
 	if _, _, err := rate(ctx, 1, batches[0], 0); err != nil {
 		return Choice{}, err
 	}
@@ -85,7 +85,7 @@ func sweep(ctx context.Context, rate rater, from Candidates, budget time.Duratio
 		return Choice{}, err
 	}
 	choice := Choice{Batch: batches[leastOf(rates)], Sessions: most, Rate: rates[leastOf(rates)]}
-	choice.Why = told("batch", batches, rates)
+	choice.Why = describe("batch", batches, rates)
 	if len(sessions) > 1 {
 		rates, err := measure(sessions, func(n int) (float64, error) {
 			r, _, err := rate(ctx, n, choice.Batch, least)
@@ -96,19 +96,19 @@ func sweep(ctx context.Context, rate rater, from Candidates, budget time.Duratio
 		}
 		i := leastOf(rates)
 		choice.Sessions, choice.Rate = sessions[i], rates[i]
-		choice.Why += "; " + told("sessions", sessions, rates)
+		choice.Why += "; " + describe("sessions", sessions, rates)
 	}
 	return choice, nil
 }
 
-// leastOf is the index of the first rate that is enough.
+// leastOf returns the index of the first rate that is good enough.
 func leastOf(rates []float64) int {
 	best := slices.Max(rates)
 	return slices.IndexFunc(rates, func(r float64) bool { return r >= enough*best })
 }
 
-// told is what was measured, such as "batch 1: 17.2, 4: 18.1 images/s".
-func told(what string, points []int, rates []float64) string {
+// describe returns what was measured, such as "batch 1: 17.2, 4: 18.1 images/s".
+func describe(what string, points []int, rates []float64) string {
 	text := what
 	for i, r := range rates {
 		if i > 0 {

@@ -1,6 +1,6 @@
-// Package jsonform writes JSON in one form only, which digests rely on, and
-// reads that form quickly. What it reads is checked by writing it again: the
-// parser is lenient where that tells.
+// Package jsonform writes JSON in exactly one form, which digests rely on, and reads
+// that form fast. Callers check what they read by writing it again and comparing;
+// the parser accepts some deviations that this detects.
 package jsonform
 
 import (
@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// AppendString appends s as a JSON string: quotes, backslashes and control
-// characters escaped, everything else as it stands, U+FFFD for each byte that
-// is not valid UTF-8. One string has one form, which digests rely on.
+// AppendString appends s as a JSON string. Quotes, backslashes and control
+// characters are escaped, each byte that is not valid UTF-8 becomes U+FFFD, and
+// everything else is unchanged. Each string has exactly one form.
 func AppendString(buf []byte, s string) []byte {
 	const hexDigits = "0123456789abcdef"
 	buf = append(buf, '"')
@@ -51,7 +51,7 @@ func AppendString(buf []byte, s string) []byte {
 	return append(append(buf, s[from:]...), '"')
 }
 
-// plain says which bytes stand for themselves.
+// plain is true for bytes that need no escape.
 var plain = func() (all [256]bool) {
 	for c := ' '; c < 0x7f; c++ {
 		all[c] = c != '"' && c != '\\'
@@ -59,31 +59,31 @@ var plain = func() (all [256]bool) {
 	return all
 }()
 
-// Parser takes a text apart from its beginning. It goes on after what does not
-// fit, with zero values, and Done tells in the end.
+// Parser consumes a text from its beginning. After a mismatch it continues with zero
+// values, and Done reports false at the end.
 type Parser struct {
 	rest string
 	bad  bool
 }
 
-// Parse returns a parser of text. What Text returns lies in text where it stands
-// there as it is.
+// Parse returns a parser of text. Strings that Text returns share the memory of text
+// if they have no escapes.
 func Parse(text string) Parser { return Parser{rest: text} }
 
-// Done reports whether the text was taken to its end and everything fitted.
+// Done reports whether the whole text was consumed without a mismatch.
 func (p *Parser) Done() bool { return !p.bad && p.rest == "" }
 
-// Has takes off what comes next if that is s, and says so.
+// Has consumes s and reports true if s comes next. Otherwise it consumes nothing.
 func (p *Parser) Has(s string) bool {
 	rest, ok := strings.CutPrefix(p.rest, s)
 	p.rest = rest
 	return ok
 }
 
-// Take takes s off, which must come next.
+// Take consumes s, which must come next.
 func (p *Parser) Take(s string) { p.bad = !p.Has(s) || p.bad }
 
-// Text takes off a string that AppendString wrote.
+// Text consumes a string that AppendString wrote.
 func (p *Parser) Text() string {
 	p.Take(`"`)
 	end := strings.IndexByte(p.rest, '"')
@@ -128,14 +128,14 @@ func (p *Parser) escaped() string {
 	return ""
 }
 
-// Base64 takes off a string of bytes in base64.
+// Base64 consumes a string of bytes in base64.
 func (p *Parser) Base64() string {
 	s, err := base64.StdEncoding.DecodeString(p.Text())
 	p.bad = p.bad || err != nil
 	return string(s)
 }
 
-// number takes off what may be a number.
+// number consumes what may be a number.
 func (p *Parser) number() string {
 	end := 0
 	for end < len(p.rest) && p.rest[end] != ',' && p.rest[end] != ']' && p.rest[end] != '}' {
@@ -146,14 +146,14 @@ func (p *Parser) number() string {
 	return s
 }
 
-// Int takes off an integer.
+// Int consumes an integer.
 func (p *Parser) Int() int64 {
 	n, err := strconv.ParseInt(p.number(), 10, 64)
 	p.bad = p.bad || err != nil
 	return n
 }
 
-// Float takes off a finite number.
+// Float consumes a finite number.
 func (p *Parser) Float() float32 {
 	f, err := strconv.ParseFloat(p.number(), 32)
 	p.bad = p.bad || err != nil || f-f != 0
