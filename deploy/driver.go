@@ -13,9 +13,9 @@ type Traits struct {
 	// Name is what --to takes, and the name of the engine's section in
 	// service.yaml.
 	Name string
-	// SharedFiles says that ranks see the files of this machine under the same
-	// paths. Elsewhere they run in containers or on machines of a cloud, with
-	// paths of their own.
+	// SharedFiles is true if ranks see the files of this machine under the same
+	// paths. On other engines they run in containers or on machines of a cloud,
+	// which have paths of their own.
 	SharedFiles bool
 	// Flags are the flags of 'batchscore launch' that only this engine has.
 	Flags []Flag
@@ -38,8 +38,8 @@ type Flag struct {
 // own; package engines lists them.
 type Driver struct {
 	Traits
-	// Clusters reports whether the launchers implement Clusters, and Exporter
-	// whether they implement Exporter.
+	// Clusters and Exporter are true if the launchers implement the interfaces of
+	// those names.
 	Clusters, Exporter bool
 
 	open func(section *yaml.Node) (Launcher, error)

@@ -2,16 +2,16 @@ package deploy
 
 import "fmt"
 
-// ExitStatus is how the program that started the ranks ended, when not with
-// zero: with one of the ranks' own codes if a rank ended by itself, and with
-// 128 plus a signal if one was killed.
+// ExitStatus is the error for a job whose ranks' launcher, such as mpirun, ended
+// with a code other than zero: a rank's own code, or 128 plus a signal if a rank
+// was killed.
 type ExitStatus struct {
 	// By is the program, such as mpirun.
 	By   string
 	Code int
-	// Ranks are those that it named as having failed, in its order.
+	// Ranks are those that it reported as failed, in its order.
 	Ranks []int
-	// Lost is the machine that was lost with these ranks, if one was.
+	// Lost is the machine that was lost with these ranks; empty if none was.
 	Lost string
 }
 

@@ -35,16 +35,15 @@ type Job struct {
 	// front: batch: 32, static: true.
 	Run map[string]string `yaml:"run,omitempty" json:"run,omitempty"`
 
-	// Command is the program to run in place of a scoring job, and its
-	// arguments.
+	// Command is the program to run instead of a scoring job, and its arguments.
 	Command []string `yaml:"command,omitempty" json:"command,omitempty"`
 
 	// Nodes is how many machines take part, RanksPerNode how many processes
-	// each of them runs; 1 where nothing is said.
+	// each of them runs. Both are 1 by default.
 	Nodes        int `yaml:"nodes,omitempty" json:"nodes,omitempty"`
 	RanksPerNode int `yaml:"ranksPerNode,omitempty" json:"ranksPerNode,omitempty"`
 	// GPUsPerNode is how many GPUs of a node the job needs; 0 is none. GPU is
-	// their type in the engine's own word, such as v100; VMSize is the cloud's
+	// their type as the engine calls it, such as v100. VMSize is the cloud's
 	// name for a kind of machine, such as Standard_NC6s_v3.
 	GPUsPerNode int    `yaml:"gpusPerNode,omitempty" json:"gpusPerNode,omitempty"`
 	GPU         string `yaml:"gpu,omitempty" json:"gpu,omitempty"`
@@ -54,23 +53,24 @@ type Job struct {
 
 	// Image is the container image, where the engine runs containers.
 	Image string `yaml:"image,omitempty" json:"image,omitempty"`
-	// Environment is set for every rank. What is secret belongs into Secrets.
+	// Environment is set for every rank. Secrets belong in
+	// Secrets.
 	Environment map[string]string `yaml:"environment,omitempty" json:"environment,omitempty"`
-	// Secrets are variables of the ranks by name, and where their values come
-	// from.
+	// Secrets maps names of variables to the places that their values come from.
 	Secrets map[string]Secret `yaml:"secrets,omitempty" json:"secrets,omitempty"`
 	// Mounts are folders that the ranks see.
 	Mounts []Mount `yaml:"mounts,omitempty" json:"mounts,omitempty"`
-	// TimeLimit ends the job, which can be resumed; zero is the engine's own.
+	// TimeLimit ends the job, which can be resumed. Zero is the engine's own
+	// limit.
 	TimeLimit Duration `yaml:"timeLimit,omitempty" json:"timeLimit,omitempty"`
-	// Schedule is a cron expression of five fields for engines that start jobs
-	// by the clock; empty is once, now.
+	// Schedule is a cron expression of five fields, for engines that start jobs
+	// by the clock. A job without one starts once, now.
 	Schedule string `yaml:"schedule,omitempty" json:"schedule,omitempty"`
 }
 
-// RunName stands, in the arguments of a scheduled job, for the name of one of
-// its runs. All ranks of a run and their retries have the same, and the next
-// run has another, so that it does not find its output complete.
+// RunName is replaced, in the arguments of a scheduled job, with the name of the
+// run. All ranks of a run and their retries have the same name. The next run has
+// another one, so that it does not find its output complete already.
 const RunName = "{run}"
 
 // Priority is the kind of nodes that a job takes.
@@ -87,7 +87,7 @@ type Mount struct {
 	// Source is az://ACCOUNT/CONTAINER[/PREFIX], azurefile://ACCOUNT/SHARE,
 	// pvc://CLAIM (a persistent volume claim), or a path on the nodes.
 	Source string `yaml:"source" json:"source"`
-	// Path is where the ranks see it: absolute.
+	// Path is where the ranks see it, an absolute path.
 	Path     string `yaml:"path" json:"path"`
 	ReadOnly bool   `yaml:"readOnly,omitempty" json:"readOnly,omitempty"`
 }
@@ -104,14 +104,14 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is no duration such as 7h30m", text)
+		return fmt.Errorf("%q is not a duration such as 7h30m", text)
 	}
 	*d = Duration(v)
 	return nil
 }
 
-// ReadJob reads job.yaml. Fields that it does not know are errors, so that a
-// misspelt one is not a default. The job is not checked yet: flags may change it.
+// ReadJob reads job.yaml. Unknown fields are errors, so that a misspelt one does
+// not silently get its default. The job is not checked yet: flags may change it.
 func ReadJob(r io.Reader) (Job, error) {
 	var job Job
 	body, err := io.ReadAll(r)
@@ -124,7 +124,7 @@ func ReadJob(r io.Reader) (Job, error) {
 		return job, YAMLError(err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return job, errors.New("one file describes one job: there is a second document")
+		return job, errors.New("there is a second document: one file describes one job")
 	}
 	return job, nil
 }
@@ -134,7 +134,7 @@ var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// WithDefaults fills in what may be left out.
+// WithDefaults returns the job with defaults for what was left out.
 func (j Job) WithDefaults() Job {
 	j.Nodes = max(j.Nodes, 1)
 	j.RanksPerNode = max(j.RanksPerNode, 1)
@@ -150,30 +150,30 @@ func (j Job) WithDefaults() Job {
 	return j
 }
 
-// Check finds what is wrong with the job on any engine. The error names the
-// field.
+// Check returns an error, which names the field, for what is wrong with the job
+// on every engine.
 func (j Job) Check() error {
 	switch {
 	case !jobName.MatchString(j.Name):
-		return fmt.Errorf("name %q: it takes 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
+		return fmt.Errorf("name %q: want 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
 	case j.Nodes < 0 || j.RanksPerNode < 0 || j.GPUsPerNode < 0:
-		return errors.New("nodes, ranksPerNode and gpusPerNode are not below zero")
+		return errors.New("nodes, ranksPerNode and gpusPerNode must not be negative")
 	case j.Priority != "" && j.Priority != Dedicated && j.Priority != Low:
-		return fmt.Errorf("priority %q: it is dedicated or low", j.Priority)
+		return fmt.Errorf("priority %q: want dedicated or low", j.Priority)
 	case j.TimeLimit < 0:
-		return fmt.Errorf("timeLimit %v: it is above zero, or left out", j.TimeLimit)
+		return fmt.Errorf("timeLimit %v: want more than zero, or leave it out", j.TimeLimit)
 	case j.Schedule != "" && len(strings.Fields(j.Schedule)) != 5:
-		return fmt.Errorf("schedule %q: a cron expression has five fields, such as '0 2 * * *'", j.Schedule)
+		return fmt.Errorf("schedule %q: want a cron expression of five fields, such as '0 2 * * *'", j.Schedule)
 	}
 	if err := j.checkWork(); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Environment)) {
 		if !variableName.MatchString(name) {
-			return fmt.Errorf("environment: %q is no name of a variable", name)
+			return fmt.Errorf("environment: %q is not a valid name of a variable", name)
 		}
 		if _, both := j.Secrets[name]; both {
-			return fmt.Errorf("%s stands in environment and in secrets", name)
+			return fmt.Errorf("%s is both in environment and in secrets", name)
 		}
 	}
 	if _, ours := j.Environment[JobVariable]; ours {
@@ -189,52 +189,53 @@ func (j Job) Check() error {
 	}
 	for _, m := range j.Mounts {
 		if m.Source == "" || !strings.HasPrefix(m.Path, "/") {
-			return fmt.Errorf("mounts: source %q, path %q: a mount has a source, and an absolute path at which the ranks see it", m.Source, m.Path)
+			return fmt.Errorf("mounts: source %q, path %q: want a source, and the absolute path under which the ranks see it", m.Source, m.Path)
 		}
 	}
 	return nil
 }
 
-// checkWork holds that the job says what to do, once.
+// checkWork checks that the job says what to do, and only once.
 func (j Job) checkWork() error {
 	if len(j.Command) > 0 {
 		for field, set := range map[string]bool{
 			"images": j.Images != "", "task": j.Task != "", "model": j.Model != "", "run": len(j.Run) > 0,
 		} {
 			if set {
-				return fmt.Errorf("command and %s exclude each other: a job runs a program of your own, or scores images", field)
+				return fmt.Errorf("command and %s exclude each other: a job either runs a program of your own or scores images", field)
 			}
 		}
 		return nil
 	}
 	switch {
 	case j.Images == "":
-		return errors.New("images is missing: the place of the images (or command, for a program of your own)")
+		return errors.New("images is missing: want the place of the images (or command, for a program of your own)")
 	case j.Out == "":
-		return errors.New("out is missing: the place for the result")
+		return errors.New("out is missing: want the place for the result")
 	case j.Schedule != "" && !strings.Contains(j.Out, RunName):
 		return fmt.Errorf("out: a scheduled job needs a place of its own for every run: put %s into it, such as labels/%s", RunName, RunName)
 	case j.Schedule == "" && strings.Contains(j.Out, RunName):
-		return fmt.Errorf("out: %s is for scheduled jobs: this one has no schedule", RunName)
+		return fmt.Errorf("out: %s is for scheduled jobs, and this one has no schedule", RunName)
 	case (j.Task == "") == (j.Model == ""):
-		return errors.New("a scoring job has either a model (a file, or the name of a registered one) or a task")
+		return errors.New("a scoring job needs either a model (a file, or the name of a registered one) or a task")
 	}
 	for name := range j.Run {
 		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || strings.HasPrefix(name, "-") {
-			return fmt.Errorf("run: %q: it takes further flags of 'batchscore run' by name, without hyphens in front", name)
+			return fmt.Errorf("run: %q: want further flags of 'batchscore run' by name, without hyphens in front", name)
 		}
 	}
 	return nil
 }
 
-// Ranks is how many processes take part.
+// Ranks returns how many processes take part.
 func (j Job) Ranks() int { return max(j.Nodes, 1) * max(j.RanksPerNode, 1) }
 
-// Scores reports whether it is a scoring job, whose output can be judged.
+// Scores reports whether the job scores images, so that its output can be
+// verified.
 func (j Job) Scores() bool { return len(j.Command) == 0 }
 
-// Argv is what every rank runs: the worker, which is the program binary on the
-// ranks' machines, with its flags in a fixed order, or the team's own command.
+// Argv returns what every rank runs: the worker with its flags in a fixed order,
+// or the job's own command. The worker is the program binary on the nodes.
 func (j Job) Argv(binary string) []string {
 	if !j.Scores() {
 		return slices.Clone(j.Command)
@@ -264,9 +265,9 @@ func Program(given string) (string, error) {
 	return path, nil
 }
 
-// NewID is a job's ID: its name, the moment in UTC, and a few random letters.
-// It is at most 63 characters of lower-case letters, digits and hyphens, which
-// every engine takes as a name.
+// NewID returns a job's ID: its name, the time in UTC, and a few random letters.
+// It has at most 63 characters, which are lower-case letters, digits and hyphens,
+// so that every engine takes it as a name.
 func NewID(name string, now time.Time, random uint32) string {
 	return fmt.Sprintf("%s-%s-%s", name, now.UTC().Format("060102-150405"), strconv.FormatUint(uint64(random)%(36*36*36*36)+36*36*36*36, 36)[1:])
 }

@@ -1,13 +1,15 @@
-// Package deploy says what a job is and what starts it.
+// Package deploy defines jobs and the interface of what launches them.
 //
-//  1. job.yaml is read into a Job: what is scored, where to, on how many nodes.
-//     It holds for every engine alike and names secrets without holding any.
-//  2. service.yaml, written once by an administrator, says where each engine is
-//     reached; each engine's package has its own section of it.
+//  1. A Job is read from job.yaml: what to score, where to write the result, on
+//     how many nodes. It is the same for every engine. It names secrets and
+//     contains none.
+//  2. An administrator writes service.yaml once. It says where each engine is
+//     reached; each engine's package defines its own section.
 //  3. A Launcher sends the job to its engine, which schedules it. Each engine has
 //     one package, which declares a Driver; package engines lists them.
-//  4. Before anything is sent the job's ID is on disk (package record), and the
-//     engine is told the same ID: whatever dies, the job is found again.
+//  4. Before anything is sent, the job's ID is written to disk (package record).
+//     The engine gets the same ID. So the job can be found again, whichever
+//     process dies.
 //  5. Whether the job is done is read from its output, never from the engine.
 package deploy
 
@@ -27,50 +29,53 @@ var (
 	ErrNoJob = errors.New("the engine knows no such job")
 	// ErrNoCluster means that the engine has no cluster of that name.
 	ErrNoCluster = errors.New("the engine has no such cluster")
-	// ErrService means that the engine cannot be reached as service.yaml and the
-	// credentials at hand say, or refuses them.
+	// ErrService means that service.yaml or the credentials are wrong: the engine
+	// cannot be reached with them, or refuses them.
 	ErrService = errors.New("the engine cannot be used as configured")
-	// ErrUnreachable means that the engine gives no answer now; the job is as it
-	// was.
+	// ErrUnreachable means that the engine does not answer now. Nothing has
+	// changed for the job.
 	ErrUnreachable = errors.New("service does not answer")
 	// ErrRankFailed means that a rank ended before its work was done. What it had
-	// committed stands; a rerun goes on from there.
+	// committed is kept, and a rerun continues from there.
 	ErrRankFailed = errors.New("rank failed")
 )
 
 // JobVariable is the variable that holds the job's ID on every rank.
 const JobVariable = "BATCHSCORE_JOB"
 
-// Launcher starts jobs on one engine and finds them again. All methods may be
-// called from any process that has the same service.yaml, also after the one
-// that submitted is gone; an ID that the engine does not know is ErrNoJob. None
-// of them puts a secret into a command line, a document, a log or an error.
+// Launcher starts jobs on one engine and finds them again. Every method may be
+// called from any process that has the same service.yaml, even after the process
+// that submitted the job is gone. For an ID that the engine does not know,
+// methods return ErrNoJob. No method puts a secret into a command line, a
+// document, a log or an error.
 type Launcher interface {
-	// Documents are what Submit would send, for a reader, with secrets as
-	// references. It sends nothing, and needs neither the engine nor its
-	// command. What the engine cannot do is ErrUnsupported, naming the field.
+	// Documents returns what Submit would send, for a person to read, with
+	// references in place of secrets. It sends nothing, and needs neither the
+	// engine nor its command. For a job that the engine cannot run it returns
+	// ErrUnsupported, in an error that names the field.
 	Documents(job Job, id string) ([]Document, error)
 
-	// Submit hands the job to the engine under the ID and returns when the
-	// engine has taken it. Submitting an ID again that the engine has already
-	// starts nothing twice. After an error the engine may or may not have the
-	// job; Status tells.
+	// Submit gives the job to the engine under the ID and returns when the
+	// engine has accepted it. Submitting an ID that the engine already has
+	// starts nothing. After an error the engine may or may not have the job;
+	// Status finds out.
 	Submit(ctx context.Context, job Job, id string) error
 
-	// Status is what the engine says of the job now.
+	// Status returns what the engine says about the job now.
 	Status(ctx context.Context, id string) (Status, error)
 
-	// Logs writes what the ranks have printed so far, and with follow goes on
+	// Logs writes what the ranks have printed so far. With follow it continues
 	// until the job has ended.
 	Logs(ctx context.Context, id string, w io.Writer, follow bool) error
 
-	// Cancel asks the engine to end the job, with the grace that the engine
-	// gives for committing what is in hand. A job that has ended stays so.
+	// Cancel asks the engine to end the job. Ranks get the engine's grace period
+	// to commit what they are working on. For a job that has ended, Cancel
+	// changes nothing.
 	Cancel(ctx context.Context, id string) error
 
-	// Fetch downloads what the engine keeps of the job into a folder: logs and,
-	// where the engine holds them, output files. A result in blob storage is
-	// not fetched here; it is where the job says.
+	// Fetch downloads what the engine keeps about the job into a folder: logs
+	// and, where the engine stores them, output files. It does not fetch a result
+	// in blob storage, which is where the job says.
 	Fetch(ctx context.Context, id, folder string) error
 }
 
@@ -88,7 +93,7 @@ type Document struct {
 	Body []byte
 }
 
-// State is where a job stands, in words that fit every engine.
+// State is the state of a job, in words that fit every engine.
 type State string
 
 // The states of a job on its engine.
@@ -101,19 +106,19 @@ const (
 	Canceled  State = "canceled"
 )
 
-// Ended reports whether the engine is done with the job.
+// Ended reports whether the engine has finished with the job.
 func (s State) Ended() bool { return s == Succeeded || s == Failed || s == Canceled }
 
-// Status is what an engine says of a job.
+// Status is what an engine says about a job.
 type Status struct {
 	State State
-	// Reason is the engine's own word for why, or empty.
+	// Reason is the engine's own explanation, or empty.
 	Reason string
-	// ExitCode is that of the ranks' launcher, if the job has ended and the
-	// engine tells it.
+	// ExitCode is that of the ranks' launcher; nil while the job runs, or if the
+	// engine does not know it.
 	ExitCode *int
-	// Started and Ended are zero as long as they are not known.
+	// Started and Ended are zero while they are not known.
 	Started, Ended time.Time
-	// Where is a place in which a person can look: a URL, a command.
+	// Where tells a person where to look: a URL, or a command.
 	Where string
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// FollowLog calls each for every line of a log file, with the line's end, and
-// goes on until ended reports that the job has ended. It looks for more after
-// every pause. A file that does not exist, or not yet, has no lines. A last line
-// without an end is passed on when the job has ended.
+// FollowLog calls each for every line of a log file, including the line's end. It
+// continues, with a pause before it looks for more lines, until ended reports
+// that the job has ended. A file that does not exist yet has no lines. A last
+// line without an end is passed on when the job has ended.
 func FollowLog(ctx context.Context, path string, pause time.Duration,
 	ended func(context.Context) (bool, error), each func(line []byte) error,
 ) error {

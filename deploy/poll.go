@@ -18,8 +18,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Poll calls look, with a pause before every further call, until look is done or
-// returns an error, or the context ends.
+// Poll calls look again and again, with a pause between calls, until look is done
+// or returns an error, or the context ends.
 func Poll(ctx context.Context, pause time.Duration, look func(context.Context) (done bool, err error)) error {
 	for {
 		if done, err := look(ctx); done || err != nil {

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// MetadataEndpoint is where a virtual machine on Azure asks about itself; it is
-// reached from that machine only.
+// MetadataEndpoint is the metadata service of virtual machines on Azure. Each
+// machine reaches its own.
 const MetadataEndpoint = "http://169.254.169.254"
 
 // Preemption asks Azure's scheduled events whether this machine is about to be
-// taken away (a low-priority node is told 30 seconds before).
+// taken away. A low-priority node is told 30 seconds before.
 type Preemption struct {
 	Endpoint string
 	Client   *http.Client
-	// Every is the time between two questions; the service asks for 1 s or more.
+	// Every is the time between two requests; the service wants 1 s or more.
 	Every time.Duration
-	// Failed is called with the error of a question that got no answer, after
-	// which Wait goes on asking.
+	// Failed is called with the error of a request that got no answer. Wait then
+	// continues.
 	Failed func(error)
 }
 
@@ -36,8 +36,8 @@ type Event struct {
 	NotBefore string   `json:"NotBefore"`
 }
 
-// ends reports whether the machine's processes end with the event. A freeze they
-// outlive.
+// ends reports whether the event ends the machine's processes. They survive a
+// freeze.
 func (e Event) ends() bool {
 	return slices.Contains([]string{"Preempt", "Terminate", "Reboot", "Redeploy"}, e.Type)
 }
@@ -83,7 +83,7 @@ func (p Preemption) look(ctx context.Context, machine *string) (Event, bool, err
 	return Event{}, false, nil
 }
 
-// maxMetadata is far above any answer of the service.
+// maxMetadata is far above the size of any answer.
 const maxMetadata = 1 << 20
 
 func (p Preemption) get(ctx context.Context, path string) ([]byte, error) {

@@ -16,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// object is a JSON schema of an object, as far as it is held against a type.
+// object is the part of a JSON schema of an object that is compared with a type.
 type object struct {
 	AdditionalProperties any
 	Properties           map[string]struct {

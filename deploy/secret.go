@@ -67,10 +67,10 @@ func (s Secret) String() string {
 	return "<secret from " + kind + " " + reference + ">"
 }
 
-// check checks the secret that is to become the variable name.
+// check returns an error if the secret cannot become the variable of that name.
 func (s Secret) check(name string) error {
 	if !variableName.MatchString(name) {
-		return fmt.Errorf("secrets: %q is no name of a variable", name)
+		return fmt.Errorf("secrets: %q is not a valid name of a variable", name)
 	}
 	var names, given []string
 	for _, source := range s.sources() {
@@ -80,13 +80,13 @@ func (s Secret) check(name string) error {
 		}
 	}
 	if last := len(names) - 1; len(given) != 1 {
-		return fmt.Errorf("secrets: %s has one source: %s or %s", name, strings.Join(names[:last], ", "), names[last])
+		return fmt.Errorf("secrets: %s: want exactly one source: %s or %s", name, strings.Join(names[:last], ", "), names[last])
 	}
 	return nil
 }
 
-// Resolve reads the values of the secrets that come from the environment and
-// from files of this machine. Others are left to the engine.
+// Resolve returns the values of the secrets that come from the environment and
+// from files of this machine, by name. Others are left to the engine.
 func (j Job) Resolve() (map[string]string, error) {
 	values := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {

@@ -12,23 +12,23 @@ func Unsupported(engine, field, what string, args ...any) error {
 	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)
 }
 
-// CheckMounts returns ErrUnsupported for a mount that shows a folder under
-// another path, on an engine that mounts nothing.
+// CheckMounts returns ErrUnsupported for a mount that would show a folder under
+// another path. It is for engines that mount nothing.
 func CheckMounts(engine string, job Job) error {
 	for _, m := range job.Mounts {
 		if m.Source != m.Path {
-			return Unsupported(engine, "mounts", "%s at %s: nothing is mounted here; ranks see the folders of their nodes under their own paths", m.Source, m.Path)
+			return Unsupported(engine, "mounts", "%s at %s: this engine mounts nothing; ranks see the folders of their nodes under the same paths", m.Source, m.Path)
 		}
 	}
 	return nil
 }
 
-// CheckSecrets returns ErrUnsupported for a secret that comes from elsewhere than
-// the kinds of sources, named as in job.yaml, that an engine takes.
+// CheckSecrets returns ErrUnsupported for a secret whose source is not one of the
+// kinds that the engine takes. Kinds are named as in job.yaml.
 func CheckSecrets(engine string, job Job, kinds ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		if kind, _ := job.Secrets[name].Kind(); !slices.Contains(kinds, kind) {
-			return Unsupported(engine, "secrets", "%s comes from %s: they come from %s here", name, kind, strings.Join(kinds, " or "))
+			return Unsupported(engine, "secrets", "%s comes from %s, and this engine takes secrets from %s only", name, kind, strings.Join(kinds, " or "))
 		}
 	}
 	return nil

@@ -9,9 +9,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// YAMLError says in a user's words what is wrong with a YAML file that could not
-// be read into a type. It shows the names of fields and no values, one of which
-// may be a secret in the wrong place.
+// YAMLError returns an error that tells a user what is wrong with a YAML file. It
+// shows the names of fields and no values: a value may be a secret in the wrong
+// place.
 func YAMLError(err error) error {
 	var all *yaml.LoadErrors
 	var one *yaml.LoadError
@@ -38,7 +38,7 @@ func inWords(e *yaml.LoadError) string {
 	if m := noField.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("there is no field %q", m[1])
 	} else if m := wrongType.FindStringSubmatch(text); m != nil {
-		text = "here stands " + kindOfTag(m[1]) + ", it takes " + kindOfType(m[2])
+		text = "found " + kindOfTag(m[1]) + ", want " + kindOfType(m[2])
 	}
 	if e.Mark.Line == 0 {
 		return text

@@ -1,14 +1,16 @@
-// Package arm sends requests to Azure's resource manager for the engines that
-// live there, through azcore's pipeline:
+// Package arm sends requests to Azure's resource manager, through azcore's
+// pipeline, for the engines that are found there:
 //
-//  1. A request goes to the endpoint of the Config and hosts beneath it, over
-//     https, with a bearer token of the credential; nowhere else.
-//  2. What the service cannot answer now (429, 5xx, no answer) is asked again,
-//     after the time that it names.
-//  3. An operation that takes long (202 with Location or Azure-AsyncOperation,
-//     or a provisioning state) is followed to its end.
-//  4. What remains is an *Error, which carries deploy.ErrService or
-//     deploy.ErrUnreachable and holds no secret.
+//  1. A request, with a bearer token of the credential, goes over https to the
+//     endpoint of the Config or to a host beneath it, and nowhere else.
+//  2. A request that the service cannot answer now (429, 5xx, no answer) is
+//     repeated, after the time that the service asks for.
+//  3. A long operation (202 with Location or Azure-AsyncOperation, or a
+//     provisioning state) is followed to its end.
+//  4. A request that fails in the end returns an *Error, which wraps
+//     deploy.ErrService or deploy.ErrUnreachable and contains no secret.
+//
+// Service is what engines build on: it adds their names and subjects to errors.
 package arm
 
 import (
@@ -44,11 +46,11 @@ type Config struct {
 	// Endpoint is PublicEndpoint when empty. It is an https URL, or one of this
 	// machine, for tests.
 	Endpoint string
-	// Audience is what tokens are asked for; PublicEndpoint when empty.
+	// Audience is what tokens are valid for; PublicEndpoint when empty.
 	Audience string
-	// APIVersion is added to every request that has none; empty is no version.
+	// APIVersion is added to every request without one; empty adds none.
 	APIVersion string
-	// Credential is Credential's choice when nil.
+	// Credential is what the function Credential returns when nil.
 	Credential azcore.TokenCredential
 	// Sleep waits, or returns the context's error; nil waits in real time.
 	Sleep func(context.Context, time.Duration) error
@@ -67,17 +69,17 @@ type Client struct {
 	secrets []string
 }
 
-// New checks the configuration and sends nothing. An endpoint that no token may
-// go to is deploy.ErrService.
+// New checks the configuration and sends nothing. It returns deploy.ErrService for
+// an endpoint to which no token may be sent.
 func New(c Config) (*Client, error) {
 	c.Endpoint = cmp.Or(c.Endpoint, PublicEndpoint)
 	c.Audience = cmp.Or(c.Audience, PublicEndpoint)
 	u, err := url.Parse(strings.TrimRight(c.Endpoint, "/"))
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: endpoint %q: it is a URL such as %s", deploy.ErrService, c.Endpoint, PublicEndpoint)
+		return nil, fmt.Errorf("%w: endpoint %q: want a URL such as %s", deploy.ErrService, c.Endpoint, PublicEndpoint)
 	}
 	if !secure(u) {
-		return nil, fmt.Errorf("%w: endpoint %q: tokens go over https only", deploy.ErrService, c.Endpoint)
+		return nil, fmt.Errorf("%w: endpoint %q: tokens are sent over https only", deploy.ErrService, c.Endpoint)
 	}
 	if c.Credential == nil {
 		if c.Credential, err = Credential(); err != nil {
@@ -107,8 +109,8 @@ func New(c Config) (*Client, error) {
 	return client, nil
 }
 
-// Document is a request for a reader: what a Client would send to a path. A body
-// that is nil is none.
+// Document returns a request for a person to read: what a Client would send to a
+// path. A nil body is none.
 func (c Config) Document(method, path string, body any) (deploy.Document, error) {
 	d := deploy.Document{Name: method + " " + address(cmp.Or(c.Endpoint, PublicEndpoint), c.APIVersion, path)}
 	if body == nil {
@@ -119,10 +121,10 @@ func (c Config) Document(method, path string, body any) (deploy.Document, error)
 	return d, err
 }
 
-// String is the endpoint.
+// String returns the endpoint.
 func (c *Client) String() string { return c.endpoint.String() }
 
-// Format is String, whatever the verb: a Client knows secrets.
+// Format writes String for every verb: a Client knows secrets.
 func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
 // secure reports whether a token may be sent there.
@@ -134,7 +136,7 @@ func secure(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// Hide keeps values out of every text that the client makes from now on.
+// Hide keeps values out of every text that the client returns from now on.
 func (c *Client) Hide(values ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,7 +149,7 @@ func (c *Client) Hide(values ...string) {
 	slices.SortFunc(c.secrets, func(a, b string) int { return len(b) - len(a) })
 }
 
-// Redact takes every hidden value out of a text.
+// Redact returns a text with every hidden value replaced.
 func (c *Client) Redact(text string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +162,7 @@ func (c *Client) Redact(text string) string {
 	return text
 }
 
-// URL is where a path leads, with the API's version.
+// URL returns the URL of a path, with the API's version.
 func (c *Client) URL(path string) string { return address(c.endpoint.String(), c.version, path) }
 
 func address(endpoint, version, path string) string {
@@ -178,11 +180,10 @@ func address(endpoint, version, path string) string {
 	return full + mark + "api-version=" + version
 }
 
-// Do sends a request to a path of the endpoint (or a URL that the service named)
-// and follows what it started to its end. A body that is not nil is sent as
-// JSON; the answer is decoded into out, if out is not nil. It returns how long
-// the service asks to wait before the next question, negative if it says
-// nothing.
+// Do sends a request to a path of the endpoint, or to a URL that the service
+// named, and follows the operation that it starts to its end. It sends body as
+// JSON and decodes the answer into out, each unless nil. It returns how long the
+// service asks to wait before the next request; negative if it does not say.
 func (c *Client) Do(ctx context.Context, method, path string, body, out any) (next time.Duration, err error) {
 	req, err := runtime.NewRequest(ctx, method, c.URL(path))
 	if err != nil {
@@ -207,7 +208,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 	}
 	next = retryAfter(resp.Header)
 	text, err := runtime.Payload(resp)
-	if err == nil && method != http.MethodGet && goesOn(resp, text) {
+	if err == nil && method != http.MethodGet && startsOperation(resp, text) {
 		text, err = c.follow(ctx, resp)
 	}
 	if err != nil {
@@ -215,15 +216,15 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 	}
 	if out != nil && len(text) > 0 {
 		if err := json.Unmarshal(text, out); err != nil {
-			return 0, fmt.Errorf("%s %s: the answer is not what it should be: %s", method, brief(path), c.Redact(err.Error()))
+			return 0, fmt.Errorf("%s %s: the answer cannot be read: %s", method, brief(path), c.Redact(err.Error()))
 		}
 	}
 	return next, nil
 }
 
-// goesOn reports whether an answer begins a long operation. azcore takes every 201
-// for one, and would ask once more about what is made at once.
-func goesOn(resp *http.Response, text []byte) bool {
+// startsOperation reports whether an answer begins a long operation. azcore takes
+// every 201 for one, and would send one request more for what exists already.
+func startsOperation(resp *http.Response, text []byte) bool {
 	if resp.StatusCode == http.StatusAccepted || resp.Header.Get("Azure-AsyncOperation") != "" {
 		return true
 	}
@@ -236,12 +237,12 @@ func goesOn(resp *http.Response, text []byte) bool {
 		!strings.EqualFold(resource.Properties.State, "succeeded")
 }
 
-// pollEvery is the time between two questions about a long operation, where the
-// service names none.
+// pollEvery is the time between two requests about a long operation, unless the
+// service asks for another.
 const pollEvery = 5 * time.Second
 
-// follow asks about the operation that an answer started until it has ended,
-// and returns its result.
+// follow waits until the operation that an answer started has ended, and returns
+// its result.
 func (c *Client) follow(ctx context.Context, resp *http.Response) (json.RawMessage, error) {
 	poller, err := runtime.NewPoller[json.RawMessage](resp, c.signed, nil)
 	if err != nil {
@@ -258,16 +259,17 @@ func (c *Client) follow(ctx context.Context, resp *http.Response) (json.RawMessa
 	return poller.Result(ctx)
 }
 
-// Wait waits as long as the service asked, or otherwise as said.
+// Wait waits for as long as the service asked, or for otherwise if asked is
+// negative.
 func (c *Client) Wait(ctx context.Context, asked, otherwise time.Duration) error {
 	if asked < 0 {
 		asked = otherwise
 	}
-	// A service that says 0 is not asked in a tight loop.
+	// A service that asks for 0 must not be polled in a tight loop.
 	return c.sleep(ctx, max(asked, shortest))
 }
 
-// Encode is JSON as it is sent: one body, one text.
+// Encode returns a body as JSON, always in the same form.
 func Encode(v any) ([]byte, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -277,14 +279,14 @@ func Encode(v any) ([]byte, error) {
 	return []byte(b.String()), err
 }
 
-// body lets a request's body be sent again.
+// body is a request's body that can be sent again.
 type body struct{ *strings.Reader }
 
 func (body) Close() error { return nil }
 
 func reader(text []byte) io.ReadSeekCloser { return body{strings.NewReader(string(text))} }
 
-// brief is a path without what is the same for every request.
+// brief returns a path without the part that is the same for every request.
 func brief(path string) string {
 	path, _, _ = strings.Cut(path, "?")
 	if _, rest, ok := strings.Cut(path, "/providers/"); ok {

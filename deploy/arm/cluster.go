@@ -5,13 +5,13 @@ import "github.com/batchscore/batchscore/deploy"
 // CheckSizes checks the two sizes between which a cluster is to scale.
 func CheckSizes(engine string, minNodes, maxNodes int) error {
 	if minNodes < 0 || maxNodes < max(minNodes, 1) {
-		return deploy.Unsupported(engine, "nodes", "a cluster scales from %d to %d?", minNodes, maxNodes)
+		return deploy.Unsupported(engine, "nodes", "a cluster cannot scale from %d to %d", minNodes, maxNodes)
 	}
 	return nil
 }
 
-// Allocation is what a service tells of the nodes that a cluster has now; what
-// is sent leaves it empty.
+// Allocation is what a service says about the nodes that a cluster has now.
+// Requests leave it empty.
 type Allocation struct {
 	State   string `json:"allocationState,omitempty"`
 	Current int    `json:"currentNodeCount,omitempty"`
@@ -20,7 +20,7 @@ type Allocation struct {
 	} `json:"nodeStateCounts,omitempty"`
 }
 
-// Tell enters the allocation into the description of its cluster.
+// Tell copies the allocation into the description of its cluster.
 func (a *Allocation) Tell(c *deploy.Cluster) {
 	c.State, c.Nodes = a.State, a.Current
 	if a.Nodes != nil {

@@ -14,11 +14,11 @@ import (
 )
 
 // TokenVariable may hold a bearer token, such as az account get-access-token
-// prints; it is used in place of Azure's default chain.
+// prints. It is used instead of Azure's default chain.
 const TokenVariable = "BATCHSCORE_ARM_TOKEN" //nolint:gosec // G101: the variable's name
 
-// Credential is the token in TokenVariable, or else Azure's default chain:
-// environment, workload identity, managed identity, command line tools.
+// Credential returns the token in TokenVariable or, without one, Azure's default
+// chain: environment, workload identity, managed identity, command-line tools.
 func Credential() (azcore.TokenCredential, error) {
 	if token := os.Getenv(TokenVariable); token != "" {
 		return Token(token), nil
@@ -30,7 +30,7 @@ func Credential() (azcore.TokenCredential, error) {
 	return chain, nil
 }
 
-// ClientSecret is the credential of a service principal.
+// ClientSecret returns the credential of a service principal.
 func ClientSecret(tenant, client, secret string) (azcore.TokenCredential, error) {
 	chain, err := azidentity.NewClientSecretCredential(tenant, client, secret, nil)
 	if err != nil {
@@ -39,17 +39,17 @@ func ClientSecret(tenant, client, secret string) (azcore.TokenCredential, error)
 	return chain, nil
 }
 
-// Token is a bearer token that is at hand already. No verb of package fmt shows
-// it.
+// Token is a bearer token that somebody has obtained already. No verb of package
+// fmt shows it.
 type Token string
 
 func (Token) String() string { return "<bearer token>" }
 
-// Format is String, whatever the verb.
+// Format writes String for every verb.
 func (t Token) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
 
-// GetToken implements azcore.TokenCredential. How long the token lasts only the
-// service knows.
+// GetToken implements azcore.TokenCredential. Only the service knows how long the
+// token is valid.
 func (t Token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
@@ -57,7 +57,7 @@ func (t Token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 // tokens marks the errors of a credential.
 type tokens struct{ from azcore.TokenCredential }
 
-// noToken reports whether no token could be had. Asking again cannot mend it.
+// noToken is the error for a token that could not be obtained: trying again would
 type noToken struct{ err error }
 
 func (e *noToken) Error() string { return e.err.Error() }

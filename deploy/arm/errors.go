@@ -17,18 +17,18 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// Error is a request that failed. It is deploy.ErrService where the service
-// refuses the credentials or a part of service.yaml, and deploy.ErrUnreachable
-// where trying later may do.
+// Error is a request that failed. It wraps deploy.ErrService if the service refuses
+// the credentials or a part of service.yaml, and deploy.ErrUnreachable if trying
+// later may help.
 type Error struct {
-	// Request is the method and what is asked for.
+	// Request is the method and the path, without what every path begins with.
 	Request string
 	// Status is the HTTP status, 0 if there was no answer.
 	Status int
 	// Code, Message, Target and Details are the service's own words.
 	Code, Message, Target string
 	Details               []Detail
-	// RequestID is what the service's support asks for.
+	// RequestID identifies the request for the service's support.
 	RequestID string
 	kind      error
 }
@@ -70,7 +70,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// hint says what to do next.
+// hint returns what to do about the error, or nothing.
 func (e *Error) hint() string {
 	switch e.Status {
 	case http.StatusUnauthorized:
@@ -78,7 +78,7 @@ func (e *Error) hint() string {
 	case http.StatusForbidden:
 		return "the credential lacks the right: ask for the role Contributor on the resource group"
 	case http.StatusConflict:
-		return "it conflicts with what is there now"
+		return "it conflicts with the present state"
 	}
 	if e.Status >= 300 && e.Status < 400 {
 		return "the service redirects to another place, where no token is sent: correct the endpoint"
@@ -86,11 +86,11 @@ func (e *Error) hint() string {
 	return ""
 }
 
-// Unwrap is deploy.ErrService, deploy.ErrUnreachable or nothing.
+// Unwrap returns deploy.ErrService, deploy.ErrUnreachable or nil.
 func (e *Error) Unwrap() error { return e.kind }
 
-// fail makes the error of a request. It keeps nothing of err but what is safe to
-// show.
+// fail returns the error of a request. It keeps only those parts of err that are
+// safe to show.
 func (c *Client) fail(ctx context.Context, method, path string, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
@@ -106,11 +106,11 @@ func (c *Client) fail(ctx context.Context, method, path string, err error) error
 	case errors.As(err, &answer):
 		e.read(answer)
 	case errors.As(err, &token):
-		e.kind, e.Message = deploy.ErrService, "no token could be had: "+token.Error()
+		e.kind, e.Message = deploy.ErrService, "no token could be obtained: "+token.Error()
 	case errors.As(err, &away):
 		e.kind, e.Message = deploy.ErrService, away.Error()
 	case errors.As(err, &cert):
-		e.kind, e.Message = deploy.ErrService, "the endpoint's certificate does not hold: "+withoutURL(err)
+		e.kind, e.Message = deploy.ErrService, "the endpoint's certificate is not valid: "+withoutURL(err)
 	default:
 		e.kind, e.Message = deploy.ErrUnreachable, withoutURL(err)
 	}
@@ -123,7 +123,7 @@ func (c *Client) fail(ctx context.Context, method, path string, err error) error
 	return e
 }
 
-// read takes what an answer says.
+// read fills in what an answer says.
 func (e *Error) read(answer *azcore.ResponseError) {
 	e.Status, e.Code = answer.StatusCode, answer.ErrorCode
 	if answer.RawResponse != nil {
@@ -143,13 +143,13 @@ func (e *Error) read(answer *azcore.ResponseError) {
 	switch status := e.Status; {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status >= 300 && status < 400:
 		e.kind = deploy.ErrService
-	case passing(status):
+	case temporary(status):
 		e.kind = deploy.ErrUnreachable
 	}
 }
 
-// withoutURL is the innermost error's text: the outer ones may hold a URL with a
-// signature.
+// withoutURL returns the innermost error's text: the outer ones may contain a URL
+// with a signature.
 func withoutURL(err error) string {
 	var (
 		outer *url.Error

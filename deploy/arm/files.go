@@ -22,31 +22,29 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
-// File is a file that a service holds, and a link that carries its own
-// signature.
+// File is a file that a service stores, with a signed link to it.
 type File struct {
-	// Name is a path with slashes, relative to what was listed.
+	// Name is a path with slashes, relative to the folder that was listed.
 	Name string
 	Link string
 }
 
-// Read writes what a file has from offset on and returns how much that is; a
-// file that has no more gives nothing. No token is sent, and no error shows the
-// link.
+// Read writes a file's bytes from offset to its end and returns their number,
+// which is 0 at or after the end. No token is sent, and no error shows the link.
 func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (int64, error) {
 	what := "read " + f.Name
 	u, err := url.Parse(f.Link)
 	if err != nil || !secure(u) {
-		return 0, fmt.Errorf("%s: the service's link to it is not https", what)
+		return 0, fmt.Errorf("%s: the service's link does not use https", what)
 	}
 	req, err := runtime.NewRequest(ctx, http.MethodGet, f.Link)
 	if err != nil {
 		return 0, c.fail(ctx, "read", f.Name, err)
 	}
 	runtime.SkipBodyDownload(req)
-	// Always a range: what is being written grows under a reader of the whole.
+	// Always a range: a file that is still written grows while it is read.
 	req.Raw().Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
-	// Without an encoding, offsets are those of the file.
+	// Without an encoding, offsets count the file's own bytes.
 	req.Raw().Header.Set("Accept-Encoding", "identity")
 	req.Raw().Header.Set("x-ms-version", "2020-10-02")
 	resp, err := c.bare.Do(req)
@@ -56,7 +54,7 @@ func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (i
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusPartialContent:
-	case http.StatusOK: // a server that knows no ranges sends all
+	case http.StatusOK: // a server without ranges sends everything
 		if _, err := io.CopyN(io.Discard, resp.Body, offset); errors.Is(err, io.EOF) {
 			return 0, nil
 		} else if err != nil {
@@ -75,7 +73,7 @@ func (c *Client) Read(ctx context.Context, f File, offset int64, w io.Writer) (i
 	return n, to.err
 }
 
-// sink remembers that writing failed, which reading again would not mend.
+// sink remembers that writing failed: reading again would not help.
 type sink struct {
 	w   io.Writer
 	err error
@@ -86,20 +84,20 @@ func (s *sink) Write(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// Get decodes a JSON document that a link leads to which needs no token.
+// Get decodes the JSON document behind a link that needs no token.
 func (c *Client) Get(ctx context.Context, name, link string, out any) error {
 	var b bytes.Buffer
 	if _, err := c.Read(ctx, File{Name: name, Link: link}, 0, &b); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b.Bytes(), out); err != nil {
-		return fmt.Errorf("read %s: it is not the JSON that it should be: %w", name, err)
+		return fmt.Errorf("read %s: its JSON cannot be read: %w", name, err)
 	}
 	return nil
 }
 
-// Save downloads files into a folder, under their names. Each stands there once
-// it is whole.
+// Save downloads files into a folder, under their names. A file appears there once
+// it is complete.
 func (c *Client) Save(ctx context.Context, files []File, folder string) error {
 	for _, f := range files {
 		if err := c.save(ctx, f, folder); err != nil {
@@ -112,14 +110,14 @@ func (c *Client) Save(ctx context.Context, files []File, folder string) error {
 func (c *Client) save(ctx context.Context, f File, folder string) error {
 	name := filepath.FromSlash(f.Name)
 	if !filepath.IsLocal(name) {
-		return fmt.Errorf("the service names a file %q, which would not lie in %s", f.Name, folder)
+		return fmt.Errorf("the service names a file %q, which would be outside %s", f.Name, folder)
 	}
 	path := filepath.Join(folder, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
-		// A transfer that breaks is continued where it broke.
+		// After a broken connection, reading continues where it ended.
 		var at int64
 		for try := 1; ; try++ {
 			n, err := c.Read(ctx, f, at, w)
@@ -131,18 +129,18 @@ func (c *Client) save(ctx context.Context, f File, folder string) error {
 	})
 }
 
-// Tail passes on what is added to files that grow, whole lines at a time.
+// Tail writes what is added to growing files, by whole lines.
 type Tail struct {
 	w    io.Writer
 	seen map[string]*tailed
 	tag  bool
 }
 
-// NewTail returns a Tail that has written nothing. With tag every line begins
+// NewTail returns a Tail that has written nothing yet. With tag, every line begins
 // with its file's name.
 func NewTail(w io.Writer, tag bool) *Tail { return &Tail{w: w, seen: map[string]*tailed{}, tag: tag} }
 
-// Step writes what the files have more than at the step before.
+// Step writes what was added to the files since the step before.
 func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
@@ -157,14 +155,14 @@ func (t *Tail) Step(ctx context.Context, c *Client, files []File) error {
 		}
 		n, err := c.Read(ctx, f, s.at, s)
 		s.at += n
-		if err != nil && !IsStatus(err, http.StatusNotFound) { // it may be listed before it is made
+		if err != nil && !IsStatus(err, http.StatusNotFound) { // it may be listed before it exists
 			return err
 		}
 	}
 	return nil
 }
 
-// End writes the files' last lines, if they have no end.
+// End writes the last lines of files that do not end with a newline.
 func (t *Tail) End() error {
 	for _, name := range slices.Sorted(maps.Keys(t.seen)) {
 		if s := t.seen[name]; len(s.rest) > 0 {
@@ -176,12 +174,12 @@ func (t *Tail) End() error {
 	return nil
 }
 
-// tailed is how far a file has been passed on.
+// tailed is how far a file has been written.
 type tailed struct {
 	w    io.Writer
 	tag  string
 	at   int64
-	rest []byte // of a line that has no end yet
+	rest []byte // a line without an end yet
 }
 
 func (s *tailed) Write(p []byte) (int, error) {
@@ -198,12 +196,12 @@ func (s *tailed) Write(p []byte) (int, error) {
 	}
 }
 
-// Look is one look at a job: its files, whether it has ended, and how long the
-// service asks to wait, negative if it does not say.
+// Look returns the files of a job, whether it has ended, and how long the service
+// asks to wait; negative if it does not say.
 type Look func(context.Context) (files []File, ended bool, next time.Duration, err error)
 
-// Follow writes what a job prints: what there is, or with follow until the job
-// has ended. What breaks off while it runs is taken up at the next look.
+// Follow writes what a job has printed so far, and with follow what it prints
+// until it has ended. After a broken connection it continues at the next look.
 func (c *Client) Follow(ctx context.Context, t *Tail, follow bool, look Look) error {
 	for {
 		files, ended, next, err := look(ctx)

@@ -11,14 +11,14 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// Folder is a folder that the ranks know as Path and that the engine puts
-// somewhere else: Expression is what its shell makes of it, such as $DATA.
+// Folder is a folder that the job calls Path and that the engine mounts somewhere
+// else: Expression is where, in terms of the engine's shell, such as $DATA.
 type Folder struct{ Path, Expression string }
 
-// Line is argv as a line of a POSIX shell, in which arguments that name a folder,
-// or something in it, are found where the engine has put it: /data/x becomes
-// $DATA/x, and so does --images=/data/x. A folder that no argument names is an
-// error, since the ranks would never find it.
+// Line returns argv as a line of a POSIX shell. In arguments that name a folder, or
+// something in it, the path is replaced with the engine's: /data/x becomes $DATA/x,
+// and --images=/data/x becomes --images=$DATA/x. A folder that no argument names
+// is an error, since the ranks would never find it.
 func Line(engine string, argv []string, folders []Folder) (string, error) {
 	used := make([]bool, len(folders))
 	words := make([]string, len(argv))
@@ -48,7 +48,7 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 	}
 	for k, f := range folders {
 		if !used[k] {
-			return "", deploy.Unsupported(engine, "mounts", "the engine chooses where %s lies, and no argument of the job names it: begin an argument with that path", f.Path)
+			return "", deploy.Unsupported(engine, "mounts", "the engine chooses where %s is mounted, and no argument of the job begins with that path", f.Path)
 		}
 	}
 	return strings.Join(words, " "), nil
@@ -59,7 +59,8 @@ func within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
 }
 
-// Blob takes az://ACCOUNT/CONTAINER[/PREFIX] apart.
+// Blob splits az://ACCOUNT/CONTAINER[/PREFIX]. It reports whether source is of
+// that form.
 func Blob(source string) (account, container, prefix string, ok bool) {
 	rest, ok := strings.CutPrefix(source, "az://")
 	if !ok {
@@ -70,8 +71,8 @@ func Blob(source string) (account, container, prefix string, ok bool) {
 	return account, container, strings.Trim(prefix, "/"), account != "" && container != ""
 }
 
-// Shared says which mount of a scoring job its output would lie on, if that is a
-// mounted container: two ranks could not hold each other off there.
+// Shared returns the mount that a scoring job's output would be on, if that mount
+// is a blob container: ranks could not create files exclusively there.
 func Shared(job deploy.Job) (path string, found bool) {
 	for _, m := range job.Mounts {
 		if _, _, _, blob := Blob(m.Source); blob && job.Scores() && within(job.Out, m.Path) {
@@ -86,16 +87,16 @@ func fits(engine string, job deploy.Job, c deploy.Cluster) error {
 	job = job.WithDefaults()
 	switch {
 	case job.Nodes > c.MaxNodes:
-		return deploy.Unsupported(engine, "nodes", "the cluster %s has %d at most, and %d are asked for", c.Name, c.MaxNodes, job.Nodes)
+		return deploy.Unsupported(engine, "nodes", "the job needs %d, and the cluster %s has at most %d", job.Nodes, c.Name, c.MaxNodes)
 	case job.VMSize != "" && !strings.EqualFold(job.VMSize, c.VMSize):
-		return deploy.Unsupported(engine, "vmSize", "the cluster %s has %s, and %s is asked for", c.Name, c.VMSize, job.VMSize)
+		return deploy.Unsupported(engine, "vmSize", "the job needs %s, and the cluster %s has %s", job.VMSize, c.Name, c.VMSize)
 	case job.Priority != c.Priority:
-		return deploy.Unsupported(engine, "priority", "the nodes of the cluster %s are %s, and %s is asked for", c.Name, c.Priority, job.Priority)
+		return deploy.Unsupported(engine, "priority", "the job needs %s nodes, and those of the cluster %s are %s", job.Priority, c.Name, c.Priority)
 	}
 	return nil
 }
 
-// Duration is a time in ISO 8601, such as PT7H30M, to the second.
+// Duration returns a time in ISO 8601, such as PT7H30M, rounded to the second.
 func Duration(d time.Duration) string {
 	seconds := int64(d.Round(time.Second) / time.Second)
 	if seconds == 0 {
@@ -116,11 +117,11 @@ func Duration(d time.Duration) string {
 
 var isoDuration = regexp.MustCompile(`^P(?:(\d{1,5})D)?(?:T((?:\d+H)?(?:\d+M)?(?:\d+S)?))?$`)
 
-// ParseDuration reads what Duration writes, and days before it: P1DT2H.
+// ParseDuration reads what Duration writes, and days in front: P1DT2H.
 func ParseDuration(text string) (time.Duration, error) {
 	parts := isoDuration.FindStringSubmatch(text)
 	if parts == nil || parts[1] == "" && parts[2] == "" {
-		return 0, fmt.Errorf("%q is no duration such as PT2M", text)
+		return 0, fmt.Errorf("%q is not a duration such as PT2M", text)
 	}
 	days, _ := strconv.Atoi("0" + parts[1]) // digits, by the pattern
 	d := time.Duration(days) * 24 * time.Hour

@@ -17,7 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// transport is the one of this process.
+// transport is the only one of this process.
 var transport = sync.OnceValue(func() http.RoundTripper {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -28,21 +28,21 @@ var transport = sync.OnceValue(func() http.RoundTripper {
 	}
 })
 
-// direct sends requests past http.Client, so that a redirect is an answer like
-// others: no token follows it.
+// direct sends requests without http.Client, so that a redirect is returned like
+// any other answer and no token follows it.
 type direct struct{ http.RoundTripper }
 
 func (d direct) Do(req *http.Request) (*http.Response, error) { return d.RoundTrip(req) }
 
-// guard keeps tokens with the endpoint: a service may name another host, to ask
-// about a long operation, only beneath its own.
+// guard keeps tokens from other hosts: for the URL of a long operation, a service
+// may name only its own host or one beneath it.
 type guard struct{ endpoint *url.URL }
 
-// foreign is a request that guard did not let through.
+// foreign is the error for a request that guard refused.
 type foreign struct{ host string }
 
 func (e *foreign) Error() string {
-	return fmt.Sprintf("the service names %s, where no token is sent", e.host)
+	return fmt.Sprintf("the service names %s, to which no token is sent", e.host)
 }
 func (*foreign) NonRetriable() {}
 
@@ -54,10 +54,10 @@ func (g *guard) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// How often a request is made before the service counts as not answering, and
-// how long the pauses are where it names none: from the first doubled up to the
-// longest. A name that does not exist, or a refused connection, is seldom worth
-// many tries.
+// How often a request is made before the service counts as not answering, and how
+// long the pauses are unless the service asks for others: the first, doubled each
+// time, up to the longest. A name that does not exist, or a refused connection,
+// seldom improves with many tries.
 const (
 	triesAnswered   = 8
 	triesUnanswered = 3
@@ -65,12 +65,12 @@ const (
 	longestPause    = time.Minute
 	shortest        = 20 * time.Millisecond
 	// longestTry bounds one request with its answer's body, which may stall. A
-	// file that takes longer is taken up where it was.
+	// download that takes longer continues with another request.
 	longestTry = 2 * time.Minute
 )
 
-// patience makes a request again that the service cannot answer now. It is ours
-// and not azcore's, which gives up where Retry-After is long.
+// patience repeats a request that the service cannot answer now. azcore's own
+// policy gives up if Retry-After is long.
 type patience struct {
 	sleep func(context.Context, time.Duration) error
 }
@@ -87,8 +87,8 @@ func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 	for try, pause := 1, firstPause; ; try, pause = try+1, min(2*pause, longestPause) {
 		again := req.Clone(ctx)
 		if text != nil {
-			// A body of its own: the transport may still read that of a request
-			// which was answered early.
+			// Each try has its own body: the transport may still be reading that of
+			// a request which was answered early.
 			if err := again.SetBody(reader(text), req.Raw().Header.Get("Content-Type")); err != nil {
 				return nil, err
 			}
@@ -98,7 +98,7 @@ func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 		switch {
 		case ctx.Err() != nil, errors.As(err, &never):
 			return resp, err
-		case err != nil && try >= triesUnanswered, err == nil && (!passing(resp.StatusCode) || try >= triesAnswered):
+		case err != nil && try >= triesUnanswered, err == nil && (!temporary(resp.StatusCode) || try >= triesAnswered):
 			return resp, err
 		}
 		wait := pause
@@ -114,8 +114,8 @@ func (p *patience) Do(req *policy.Request) (*http.Response, error) {
 	}
 }
 
-// passing reports whether a status speaks of the moment rather than of the request.
-func passing(status int) bool {
+// temporary reports whether a later request may get another status.
+func temporary(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -124,13 +124,13 @@ func passing(status int) bool {
 	return false
 }
 
-// retryAfter is how long the service asks to wait, or negative.
+// retryAfter returns how long the service asks to wait; negative if it does not say.
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil && n >= 0 {
 		return time.Duration(n) * time.Second
 	}
-	// A date: held against the service's own clock, not this machine's.
+	// It is a date, by the service's clock and not this machine's.
 	until, err := http.ParseTime(text)
 	now, err2 := http.ParseTime(h.Get("Date"))
 	if err != nil || err2 != nil {

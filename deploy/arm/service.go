@@ -15,7 +15,7 @@ import (
 )
 
 // Settings are the settings in service.yaml that all engines of the resource
-// manager have.
+// manager have in common.
 type Settings struct {
 	Subscription  string `yaml:"subscription,omitempty"`
 	ResourceGroup string `yaml:"resourceGroup,omitempty"`
@@ -30,7 +30,7 @@ type Settings struct {
 	Worker string `yaml:"worker,omitempty"`
 }
 
-// WithDefaults fills in what may be left out.
+// WithDefaults returns the settings with defaults for what was left out.
 func (s Settings) WithDefaults() Settings {
 	s.Experiment = cmp.Or(s.Experiment, "batchscore")
 	s.Worker = cmp.Or(s.Worker, "batchscore")
@@ -38,14 +38,13 @@ func (s Settings) WithDefaults() Settings {
 	return s
 }
 
-// Path returns the path of the workspace, whose resources a provider has, such
-// as Microsoft.BatchAI.
+// Path returns the path of the workspace at a provider, such as Microsoft.BatchAI.
 func (s Settings) Path(provider string) string {
 	return "/subscriptions/" + s.Subscription + "/resourceGroups/" + s.ResourceGroup +
 		"/providers/" + provider + "/workspaces/" + s.Workspace
 }
 
-// Setting is the value of one setting in service.yaml, and what it has to match.
+// Setting is one setting in service.yaml, and the pattern that it must match.
 type Setting struct {
 	Name, Value string
 	Pattern     *regexp.Regexp
@@ -169,7 +168,7 @@ func NoProvider(err error) bool {
 	return answer.Status == http.StatusGone
 }
 
-// Documents are requests for a reader.
+// Documents returns requests for a person to read.
 func (s *Service) Documents(requests ...Request) ([]deploy.Document, error) {
 	var documents []deploy.Document
 	for _, r := range requests {
@@ -182,13 +181,13 @@ func (s *Service) Documents(requests ...Request) ([]deploy.Document, error) {
 	return documents, nil
 }
 
-// Submit sends the requests that make a job, the last of which is about the job
-// itself, unless the service has that already. It checks first that the job
-// fits the cluster that it will run on.
+// Submit sends the requests that create a job, unless the service already has the
+// job. The last request is about the job itself. Submit first checks that the job
+// can run on its cluster.
 func (s *Service) Submit(ctx context.Context, job deploy.Job, id string, cluster func(context.Context) (deploy.Cluster, error), requests ...Request) error {
 	last := requests[len(requests)-1]
 	if _, err := s.About(ctx, Job(id), http.MethodGet, last.Path, nil, nil); !errors.Is(err, deploy.ErrNoJob) {
-		return err // nil after a Submit before this one, of which no answer came
+		return err // nil if an earlier Submit succeeded and its answer was lost
 	}
 	c, err := cluster(ctx)
 	if err != nil {

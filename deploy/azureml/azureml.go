@@ -1,20 +1,21 @@
-// Package azureml runs jobs on Azure Machine Learning: command jobs, whose ranks
-// Azure ML starts with an mpirun of its own, on compute clusters that scale from
-// 0, through REST on azcore's pipeline, api-version 2024-04-01.
+// Package azureml runs jobs on Azure Machine Learning, through its REST interface
+// of api-version 2024-04-01. Jobs are command jobs on compute clusters that scale
+// from 0. Azure ML starts their ranks with its own mpirun.
 //
-//   - Images and result are read and written by the ranks themselves, at
-//     az://ACCOUNT/CONTAINER, with the managed identity of the cluster: a job's
-//     variables stand in clear in the workspace, so no secret goes into them.
-//   - A mount is an input (read-only) or an output of the job. Azure ML chooses
-//     where it lies, and puts that into the command where its path stands.
-//   - What the ranks print is read the way of Azure's own client (azure-ai-ml):
-//     the workspace names its discovery URL, that the run history service, and
-//     that signed links to the files.
+//   - The ranks themselves read the images and write the result, at
+//     az://ACCOUNT/CONTAINER, with the managed identity of the cluster. Jobs get
+//     no secrets: the workspace shows a job's variables in clear text.
+//   - A mount becomes an input of the job (if read-only) or an output. Azure ML
+//     chooses where it is mounted, and replaces its path in the command.
+//   - Logs are read as Azure's own client (azure-ai-ml) does: the workspace names
+//     its discovery URL, the document there names the run history service, and
+//     that service returns signed links to the files.
 //
-// A node has the GPUs of the cluster's vmSize; a job's gpusPerNode is not held
-// against it. The bodies are held against the types of the official Go SDK. Nothing here has
-// run against the real service. In particular it is not known how long a job
-// that is cancelled has for draining; what it had committed stands either way.
+// A node has the GPUs of the cluster's vmSize, which is not compared with a job's
+// gpusPerNode. Tests compare the bodies with the types of the official Go SDK.
+// Nothing here has run against the real service. In particular, it is not known
+// how much time a cancelled job has to drain. What it had committed is kept in
+// any case.
 package azureml
 
 import (
@@ -29,7 +30,7 @@ import (
 const (
 	engine     = "azureml"
 	apiVersion = "2024-04-01"
-	// audience is what the run history service takes tokens for.
+	// audience is what tokens for the run history service are valid for.
 	audience = "https://ml.azure.com"
 )
 
@@ -40,8 +41,8 @@ type Options struct {
 	Compute string `yaml:"compute,omitempty"`
 
 	// IdentityID is the resource ID of a user-assigned managed identity, and
-	// IdentityClientID its client ID; clusters are made with it and jobs use it.
-	// Without, a cluster has an identity of its own.
+	// IdentityClientID its client ID. Clusters are created with it, and jobs use
+	// it. Without them a cluster has an identity of its own.
 	IdentityID       string `yaml:"identityId,omitempty"`
 	IdentityClientID string `yaml:"identityClientId,omitempty"`
 
@@ -54,8 +55,8 @@ type Options struct {
 type Engine struct {
 	o       Options
 	service *arm.Service
-	// config is that of the resource manager, from which the run history
-	// service's is derived.
+	// config is that of the resource manager. The run history service's is
+	// derived from it.
 	config arm.Config
 }
 
@@ -75,7 +76,7 @@ var (
 // Driver opens Engines.
 var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
 
-// New checks the options and sends nothing.
+// New checks the options. It sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }
 
 func open(o Options, config arm.Config) (*Engine, error) {
@@ -92,7 +93,7 @@ func open(o Options, config arm.Config) (*Engine, error) {
 		return nil, err
 	}
 	if (o.IdentityID == "") != (o.IdentityClientID == "") {
-		return nil, fmt.Errorf("%s: identityId and identityClientId in service.yaml belong together: %w", engine, deploy.ErrService)
+		return nil, fmt.Errorf("%s: identityId and identityClientId in service.yaml must be given together: %w", engine, deploy.ErrService)
 	}
 	config.Endpoint, config.APIVersion = o.Endpoint, apiVersion
 	return &Engine{
@@ -101,7 +102,7 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	}, nil
 }
 
-// String says which workspace the engine is.
+// String returns the engine's name and workspace.
 func (e *Engine) String() string { return engine + " workspace " + e.o.Workspace }
 
 func (e *Engine) workspace() string          { return e.o.Path("Microsoft.MachineLearningServices") }

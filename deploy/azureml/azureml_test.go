@@ -269,7 +269,7 @@ func TestStatusWithoutRunHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s.State != deploy.Succeeded || !strings.Contains(s.Reason, "no times known") {
+	if s.State != deploy.Succeeded || !strings.Contains(s.Reason, "no times are known") {
 		t.Errorf("status %+v", s)
 	}
 }

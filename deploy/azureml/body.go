@@ -13,7 +13,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 )
 
-// The service's bodies, as far as they are used.
+// The service's bodies, with the fields that are used.
 type (
 	environmentBody struct {
 		Properties environment `json:"properties"`
@@ -87,17 +87,17 @@ type (
 	}
 )
 
-// runVariable is set by Azure ML in every job, also in those of a schedule.
+// runVariable is set by Azure ML in every job, including the jobs of a schedule.
 const runVariable = "AZUREML_RUN_ID"
 
-// environmentOf is where the environment of an image is registered: a version is
-// never changed, so each image has its own.
+// environmentOf returns the path of an image's environment. A version of an
+// environment never changes, so each image has its own version.
 func (e *Engine) environmentOf(image string) string {
 	sum := sha256.Sum256([]byte(image))
 	return e.workspace() + "/environments/batchscore/versions/" + hex.EncodeToString(sum[:8])
 }
 
-// command is what runs. It holds no secret.
+// command returns the command job. It contains no secret.
 func (e *Engine) command(job deploy.Job, id string) (command, error) {
 	job = job.WithDefaults()
 	if err := unsupported(job); err != nil {
@@ -129,13 +129,13 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 		return command{}, err
 	}
 	if job.Schedule != "" {
-		// It stands in single quotes, which are left for the variable.
+		// The name is within single quotes, which end before the variable.
 		c.Command = strings.ReplaceAll(c.Command, deploy.RunName, `'"$`+runVariable+`"'`)
 	}
 	return c, nil
 }
 
-// mount makes inputs and outputs of the job's mounts.
+// mount turns the job's mounts into inputs and outputs.
 func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
 	var folders []arm.Folder
 	for i, m := range mounts {
@@ -161,26 +161,26 @@ func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
 	return folders, nil
 }
 
-// unsupported finds what the engine cannot do.
+// unsupported returns an error for what the engine cannot do.
 func unsupported(job deploy.Job) error {
 	if job.Image == "" {
-		return deploy.Unsupported(engine, "image", "Azure ML runs containers: name an image, which must hold Open MPI")
+		return deploy.Unsupported(engine, "image", "Azure ML runs containers: name an image that contains Open MPI")
 	}
 	if job.GPU != "" {
-		return deploy.Unsupported(engine, "gpu", "a cluster's vmSize decides the GPU: name vmSize")
+		return deploy.Unsupported(engine, "gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	if path, ok := arm.Shared(job); ok {
-		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot hold each other off: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
 	}
 	if names := slices.Sorted(maps.Keys(job.Secrets)); len(names) > 0 {
-		return deploy.Unsupported(engine, "secrets", "%s: the variables of a command job stand in clear in the workspace: "+
+		return deploy.Unsupported(engine, "secrets", "%s: the workspace shows the variables of a command job in clear text: "+
 			"give the cluster's managed identity the role Storage Blob Data Contributor, "+
 			"and let a program of your own read Key Vault with it", strings.Join(names, ", "))
 	}
 	return nil
 }
 
-// scheduled is the command, started by the clock.
+// scheduled returns the command as a schedule.
 func scheduled(job deploy.Job, c command) scheduleBody {
 	return scheduleBody{schedule{
 		Name: c.Name, Enabled: true,

@@ -25,7 +25,7 @@ type (
 	compute struct {
 		Type       string     `json:"computeType"`
 		Properties amlCompute `json:"properties"`
-		// What the service tells.
+		// State is set by the service.
 		State string `json:"provisioningState,omitempty"`
 	}
 	amlCompute struct {
@@ -40,7 +40,7 @@ type (
 		Max  int    `json:"maxNodeCount"`
 		Idle string `json:"nodeIdleTimeBeforeScaleDown"`
 	}
-	// resizeBody is what PATCH takes.
+	// resizeBody is the body of a PATCH.
 	resizeBody struct {
 		Properties struct {
 			Properties struct {
@@ -50,13 +50,14 @@ type (
 	}
 )
 
-// priorities are the service's words.
+// priorities are the service's words for them.
 var priorities = map[deploy.Priority]string{deploy.Dedicated: "Dedicated", deploy.Low: "LowPriority"}
 
-// defaultIdle is how long a node stays without work where nothing is said.
+// defaultIdle is how long a node stays without work unless the cluster says
+// otherwise.
 const defaultIdle = 2 * time.Minute
 
-// withDefaults fills in what may be left out.
+// withDefaults returns the cluster with defaults for what was left out.
 func withDefaults(c deploy.Cluster) deploy.Cluster {
 	if c.Priority == "" {
 		c.Priority = deploy.Dedicated
@@ -71,7 +72,7 @@ func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
 	c = withDefaults(c)
 	switch {
 	case !clusterName.MatchString(c.Name):
-		return computeBody{}, deploy.Unsupported(engine, "name", "%q: a cluster's name takes 3 to 24 letters, digits and hyphens, a letter first", c.Name)
+		return computeBody{}, deploy.Unsupported(engine, "name", "%q: want 3 to 24 letters, digits and hyphens, a letter first", c.Name)
 	case c.VMSize == "":
 		return computeBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as Standard_NC6s_v3")
 	case e.o.Location == "":
@@ -111,7 +112,7 @@ func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	there, err := e.ShowCluster(ctx, c.Name)
 	switch {
 	case err == nil:
-		return same(withDefaults(c), there)
+		return checkSame(withDefaults(c), there)
 	case !errors.Is(err, deploy.ErrNoCluster):
 		return err
 	}
@@ -119,8 +120,9 @@ func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	return err
 }
 
-// same holds what is asked for against what is there.
-func same(asked, there deploy.Cluster) error {
+// checkSame returns an error if a cluster that exists differs from the one that is
+// asked for.
+func checkSame(asked, there deploy.Cluster) error {
 	if strings.EqualFold(asked.VMSize, there.VMSize) && asked.Priority == there.Priority &&
 		asked.MinNodes == there.MinNodes && asked.MaxNodes == there.MaxNodes && asked.IdleTime == there.IdleTime {
 		return nil

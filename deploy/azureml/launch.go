@@ -13,7 +13,8 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 )
 
-// requests are what makes the job: its environment, and itself or its schedule.
+// requests returns what creates the job: its environment, and itself or its
+// schedule.
 func (e *Engine) requests(job deploy.Job, id string) ([]arm.Request, error) {
 	c, err := e.command(job, id)
 	if err != nil {
@@ -35,9 +36,9 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	return e.service.Documents(requests...)
 }
 
-// Submit implements deploy.Launcher. It holds the job against the cluster first.
-// A job with a schedule becomes a schedule of that ID, in UTC, whose jobs Azure
-// ML names after it.
+// Submit implements deploy.Launcher. It first checks that the job can run on the
+// cluster. A job with a schedule becomes a schedule of that ID, in UTC, and Azure
+// ML names the schedule's jobs after it.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	requests, err := e.requests(job, id)
 	if err != nil {
@@ -47,7 +48,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	return e.service.Submit(ctx, job, id, showCluster, requests...)
 }
 
-// answer is a job as the service tells it.
+// answer is what the service says about a job.
 type answer struct {
 	Properties struct {
 		Status       string       `json:"status"`
@@ -59,14 +60,14 @@ type answer struct {
 	} `json:"properties"`
 }
 
-// states are the service's words. What is not among them is a job that waits.
+// states are the service's words. A job with any other word is waiting.
 var states = map[string]deploy.State{
 	"Running": deploy.Running, "Finalizing": deploy.Running, "NotResponding": deploy.Running,
 	"CancelRequested": deploy.Stopping, "Completed": deploy.Succeeded, "Failed": deploy.Failed, "Canceled": deploy.Canceled,
 }
 
-// Status implements deploy.Launcher. The service tells no exit code. A schedule
-// is Queued, and Canceled once it is disabled.
+// Status implements deploy.Launcher. The service does not report exit codes. A
+// schedule is Queued, and Canceled once it is disabled.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	s, _, _, err := e.status(ctx, id)
 	if errors.Is(err, deploy.ErrNoJob) {
@@ -79,8 +80,8 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	switch {
 	case ctx.Err() != nil:
 		return s, ctx.Err()
-	case err != nil: // it can be closed off where the resource manager is not
-		s.Reason = strings.TrimPrefix(s.Reason+"; no times known: "+err.Error(), "; ")
+	case err != nil: // it can be out of reach where the resource manager is not
+		s.Reason = strings.TrimPrefix(s.Reason+"; no times are known: "+err.Error(), "; ")
 		return s, nil
 	}
 	if d.Start != nil {
@@ -123,17 +124,18 @@ func (e *Engine) scheduleStatus(ctx context.Context, id string) (deploy.Status, 
 	return s, nil
 }
 
-// notRun is the error for an ID that no job has: a schedule prints nothing.
+// notRun returns the error for an ID that no job has. It may be that of a schedule,
+// which prints nothing.
 func (e *Engine) notRun(ctx context.Context, id string, err error) error {
 	if errors.Is(err, deploy.ErrNoJob) {
 		if _, unknown := e.scheduleStatus(ctx, id); unknown == nil {
-			return deploy.Unsupported(engine, "schedule", "%s starts jobs that Azure ML names after it: find them in the studio, and name one of them", id)
+			return deploy.Unsupported(engine, "schedule", "%s starts jobs that Azure ML names after it: find one in the studio and give its name", id)
 		}
 	}
 	return err
 }
 
-// details are a run as the run history service tells it.
+// details is what the run history service says about a run.
 type details struct {
 	Start *time.Time `json:"startTimeUtc"`
 	End   *time.Time `json:"endTimeUtc"`
@@ -143,12 +145,12 @@ type details struct {
 			Message string `json:"message"`
 		} `json:"error"`
 	} `json:"error"`
-	// LogFiles are signed links by path.
+	// LogFiles maps paths to signed links.
 	LogFiles map[string]string `json:"logFiles"`
 }
 
-// history is a client of the run history service, whose place the workspace's
-// discovery document names.
+// history returns the run history service, whose address is in the workspace's
+// discovery document.
 func (e *Engine) history(ctx context.Context) (*arm.Service, error) {
 	var (
 		workspace struct {
@@ -188,8 +190,8 @@ func (e *Engine) run(ctx context.Context, history *arm.Service, id string) (d de
 	return d, err
 }
 
-// userLogs is where the files lie that hold what ranks print: std_log.txt, or one
-// std_log_process_N.txt for each.
+// userLogs is the folder of what ranks print: std_log.txt, or one
+// std_log_process_N.txt for each rank.
 const userLogs = "user_logs/"
 
 // Logs implements deploy.Launcher. With several ranks, every line begins with
@@ -221,8 +223,8 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 	})
 }
 
-// Fetch implements deploy.Launcher: all log files of the run, under their own
-// paths. What the ranks wrote to blob storage is there.
+// Fetch implements deploy.Launcher. It downloads all log files of the run, under
+// their own paths.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	d, err := e.details(ctx, id)
 	if err != nil {
@@ -235,8 +237,8 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	return e.service.Save(ctx, files, folder)
 }
 
-// Cancel implements deploy.Launcher. A schedule is disabled; a job that it has
-// started already goes on.
+// Cancel implements deploy.Launcher. It disables a schedule; a job that the
+// schedule has started already continues.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
 	s, _, _, err := e.status(ctx, id)
 	switch {

@@ -9,8 +9,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// The files that the command line tool takes: az ml job create -f, and for a
-// schedule az ml schedule create -f.
+// The files for az ml job create -f and az ml schedule create -f.
 type (
 	jobFile struct {
 		Schema       string                `yaml:"$schema"`
@@ -73,9 +72,9 @@ type (
 
 const schemas = "https://azuremlschemas.azureedge.net/latest/"
 
-// YAML is the job as Azure's command line tool takes it: the file for az ml job
-// create -f and, if the job has a schedule, a second one beside it for az ml
-// schedule create -f, which names the first. Like Documents it sends nothing.
+// YAML implements deploy.Exporter. It returns the file for az ml job create -f and,
+// for a job with a schedule, a second file for az ml schedule create -f, which
+// refers to the first in the same folder.
 func (e *Engine) YAML(job deploy.Job, id string) ([]deploy.Document, error) {
 	c, err := e.command(job, id)
 	if err != nil {
@@ -99,7 +98,7 @@ func (e *Engine) YAML(job deploy.Job, id string) ([]deploy.Document, error) {
 		f.Outputs[name] = folderFile{out.Type, out.URI, "rw_mount"}
 	}
 	if job.Schedule != "" {
-		f.Name = "" // a schedule names its jobs itself
+		f.Name = "" // a schedule names its own jobs
 	}
 	file := deploy.Document{Name: id + ".yaml"}
 	if file.Body, err = encode(f); err != nil || job.Schedule == "" {

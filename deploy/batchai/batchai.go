@@ -1,13 +1,13 @@
 // Package batchai runs jobs on Azure Batch AI, api-version 2018-05-01, as
-// custom-toolkit jobs that call mpirun themselves.
+// custom-toolkit jobs that call mpirun.
 //
-// The service is retired: nothing answers there today, and nothing here has run
-// against it since. It is kept for accounts and records that still hold such
-// jobs, and was written after the models of the service's own client
-// (azure-mgmt-batchai 7.0.0). Package azureml is the living path.
+// Azure has retired the service: nothing answers there today, and this package has
+// never run against it. It was written after the models of the service's own
+// client (azure-mgmt-batchai 7.0.0) and is kept for accounts and records that
+// still have such jobs. Use package azureml for anything new.
 //
-// A node has the GPUs of the cluster's vmSize; a job's gpusPerNode is not held
-// against it.
+// A node has the GPUs of the cluster's vmSize, which is not compared with a job's
+// gpusPerNode.
 package batchai
 
 import (
@@ -27,21 +27,22 @@ const (
 
 // Options is the section batchai of service.yaml.
 type Options struct {
-	// Configuration is a configuration.json as the Batch AI recipes have it. It
-	// fills in what is empty here; the secrets in it are used and never shown.
+	// Configuration is a configuration.json in the form of the Batch AI recipes.
+	// It fills in what is empty here. The secrets in it are used and never shown.
 	Configuration string `yaml:"configuration,omitempty"`
 
 	arm.Settings `yaml:",inline"`
 	// Cluster is where jobs run.
 	Cluster string `yaml:"cluster,omitempty"`
 
-	// Logs is the file share for what jobs print, azurefile://ACCOUNT/SHARE; with
-	// Configuration and when empty, the share logs of its storage account.
+	// Logs is the file share for what jobs print, azurefile://ACCOUNT/SHARE. When
+	// empty, and with Configuration, it is the share logs of the storage account
+	// named there.
 	Logs string `yaml:"logs,omitempty"`
-	// AccountKey is where the key of the storage account of Logs and of a job's
-	// mounts comes from.
+	// AccountKey is the source of the key of the storage account, for Logs and for
+	// a job's mounts.
 	AccountKey deploy.Secret `yaml:"accountKey,omitempty"`
-	// KeyVault is the resource ID of the vault that keyVault references lead to.
+	// KeyVault is the resource ID of the vault of secrets from keyVault.
 	KeyVault string `yaml:"keyVault,omitempty"`
 	// RegistryUser and RegistryPassword open a private container registry.
 	RegistryUser     string        `yaml:"registryUser,omitempty"`
@@ -50,16 +51,16 @@ type Options struct {
 	AdminUser      string `yaml:"adminUser,omitempty"`
 	AdminPublicKey string `yaml:"adminPublicKey,omitempty"`
 
-	// Preparation runs on every node before a job; when empty it installs Open
-	// MPI where there is none.
+	// Preparation is a command that runs on every node before a job. When empty it
+	// installs Open MPI where that is missing.
 	Preparation string `yaml:"preparation,omitempty"`
 }
 
 // Engine is Azure Batch AI. It is a deploy.Launcher and a deploy.Clusters.
 type Engine struct {
 	o Options
-	// The secrets of the service itself, from the configuration or resolved at
-	// the time of a request.
+	// The secrets of the service itself. Their values are in the configuration or
+	// are read for each request.
 	accountKey, adminPassword, registryPassword secret
 	credential                                  servicePrincipal
 	service                                     *arm.Service
@@ -78,8 +79,8 @@ var (
 // Driver opens Engines.
 var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
 
-// New reads the configuration that the options name, if they name one, and
-// checks all. It sends nothing.
+// New reads the configuration, if the options name one, and checks everything. It
+// sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }
 
 func open(o Options, config arm.Config) (*Engine, error) {
@@ -111,9 +112,9 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	for name, s := range map[string]secret{"accountKey": e.accountKey, "registryPassword": e.registryPassword} {
 		switch {
 		case s.Kubernetes != "":
-			return nil, fmt.Errorf("%s: %s: kubernetes in service.yaml: it comes from env, file or keyVault: %w", engine, name, deploy.ErrService)
+			return nil, fmt.Errorf("%s: %s: kubernetes in service.yaml: want env, file or keyVault: %w", engine, name, deploy.ErrService)
 		case s.KeyVault != "" && e.o.KeyVault == "":
-			return nil, fmt.Errorf("%s: %s: keyVault in service.yaml needs the vault's ID as well, keyVault of batchai: %w", engine, name, deploy.ErrService)
+			return nil, fmt.Errorf("%s: %s: keyVault in service.yaml also needs the vault's ID, the setting keyVault of batchai: %w", engine, name, deploy.ErrService)
 		}
 	}
 	config.Endpoint, config.APIVersion = e.o.Endpoint, apiVersion
@@ -121,10 +122,10 @@ func open(o Options, config arm.Config) (*Engine, error) {
 	return e, nil
 }
 
-// String says which workspace the engine is.
+// String returns the engine's name and workspace.
 func (e *Engine) String() string { return engine + " workspace " + e.o.Workspace }
 
-// Format is String, whatever the verb: an Engine knows secrets.
+// Format writes String for every verb: an Engine knows secrets.
 func (e *Engine) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.String()) }
 
 func (e *Engine) connect(config arm.Config) (*arm.Client, error) {
@@ -151,7 +152,7 @@ func (e *Engine) job(id string) string       { return e.experiment() + "/jobs/" 
 
 // explain adds to an error of the service what it most likely means.
 func explain(err error) error {
-	const hint = "Azure Batch AI is retired; this launcher is kept for accounts and records that still hold such jobs: use --to azureml"
+	const hint = "Azure Batch AI is retired; this launcher is kept for accounts and records that still have such jobs: use --to azureml"
 	switch {
 	case arm.NoProvider(err):
 		return fmt.Errorf("%w: %w\n%s", deploy.ErrService, err, hint)

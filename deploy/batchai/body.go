@@ -13,7 +13,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// The service's bodies, as far as they are used.
+// The service's bodies, with the fields that are used.
 type (
 	jobBody struct {
 		Properties jobProperties `json:"properties"`
@@ -70,7 +70,7 @@ type (
 	}
 	registryCredentials struct {
 		User      string     `json:"username"`
-		Password  string     `json:"password,omitempty"` //nolint:gosec // G117: the service takes it so
+		Password  string     `json:"password,omitempty"` //nolint:gosec // G117: the service wants it like this
 		Reference *vaultLink `json:"passwordSecretReference,omitempty"`
 	}
 	commandLine struct {
@@ -101,23 +101,23 @@ type (
 const (
 	mountRoot = "$AZ_BATCHAI_JOB_MOUNT_ROOT/"
 	logsMount = "batchscore-logs"
-	// outputID is the output directory that Fetch downloads. A program of the
-	// team's own finds it as $AZ_BATCHAI_OUTPUT_OUTPUT.
+	// outputID is the output directory that Fetch downloads. A job's own command
+	// finds it as $AZ_BATCHAI_OUTPUT_OUTPUT.
 	outputID = "OUTPUT"
 
 	installOpenMPI = "command -v mpirun >/dev/null || " +
 		"{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openmpi-bin openssh-client; }"
 )
 
-// values are the secrets of one job: what it is sent with, or, for a reader,
-// references in their place.
+// values are the values of the secrets of one job; if shown, references in their
+// place, for a person to read.
 type values struct {
 	account, registry secret
 	job               map[string]string
 	shown             bool
 }
 
-// text is the value of a secret of the service, or the reference for a reader.
+// text returns the value of a secret of the service, or the reference if shown.
 func (v values) text(s secret) string {
 	if v.shown {
 		return s.String()
@@ -125,7 +125,7 @@ func (v values) text(s secret) string {
 	return s.value
 }
 
-// body is what makes the job.
+// body returns the body that creates the job.
 func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
 	job = job.WithDefaults()
 	if err := e.unsupported(job); err != nil {
@@ -172,21 +172,21 @@ func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
 	return jobBody{p}, nil
 }
 
-// unsupported finds what the engine cannot do.
+// unsupported returns an error for what the engine cannot do.
 func (e *Engine) unsupported(job deploy.Job) error {
 	if job.Schedule != "" {
-		return deploy.Unsupported(engine, "schedule", "Batch AI starts a job once: use the systemd timer, or --to kubernetes")
+		return deploy.Unsupported(engine, "schedule", "Batch AI starts every job once: use the systemd timer, or --to kubernetes")
 	}
 	if job.GPU != "" {
-		return deploy.Unsupported(engine, "gpu", "a cluster's vmSize decides the GPU: name vmSize")
+		return deploy.Unsupported(engine, "gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	if path, ok := arm.Shared(job); ok {
-		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot hold each other off: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
 	}
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		s := job.Secrets[name]
 		if s.Kubernetes != "" {
-			return deploy.Unsupported(engine, "secrets", "%s: a Secret of Kubernetes is not at hand: use env, file or keyVault", name)
+			return deploy.Unsupported(engine, "secrets", "%s: Batch AI cannot read a Secret of Kubernetes: use env, file or keyVault", name)
 		}
 		if s.KeyVault != "" && e.o.KeyVault == "" {
 			return deploy.Unsupported(engine, "secrets", "%s: service.yaml names no keyVault of batchai", name)
@@ -198,7 +198,7 @@ func (e *Engine) unsupported(job deploy.Job) error {
 	return nil
 }
 
-// mounts are the volumes of the job: the share for logs, and its own.
+// mounts returns the volumes of the job: the share for logs, and its own.
 func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, []inputFolder, error) {
 	key := credentials{Key: v.text(v.account)}
 	if v.account.KeyVault != "" {
@@ -219,7 +219,7 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 		return ok
 	}
 	if !share(e.o.Logs, logsMount) {
-		return volumes, nil, nil, fmt.Errorf("%s: logs %q in service.yaml: it is azurefile://ACCOUNT/SHARE: %w", engine, e.o.Logs, deploy.ErrService)
+		return volumes, nil, nil, fmt.Errorf("%s: logs %q in service.yaml: want azurefile://ACCOUNT/SHARE: %w", engine, e.o.Logs, deploy.ErrService)
 	}
 	for i, m := range job.Mounts {
 		at, id := "mount"+strconv.Itoa(i), "MOUNT"+strconv.Itoa(i)
@@ -264,10 +264,11 @@ func (e *Engine) container(image string, v values) *container {
 	return &container{r}
 }
 
-// line is the command line of the first node, which starts the ranks. On its own
-// SIGTERM mpirun would kill them before they have drained, whereas SIGUSR1 it
-// passes on; so the shell stands between. Ranks are not bound to cores, which
-// mpirun does by default with two or fewer: the worker divides a node's cores.
+// line returns the command line of the first node, which starts the ranks. On
+// SIGTERM mpirun would kill the ranks before they have drained, but it passes
+// SIGUSR1 on to them. So a shell turns the one signal into the other. Ranks are
+// not bound to cores, as mpirun does by default for two or fewer: the worker
+// divides a node's cores among its ranks.
 func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	command, err := arm.Line(engine, job.Argv(e.o.Worker), folders)
 	if err != nil {
@@ -284,8 +285,9 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	for _, name := range export {
 		start += " -x " + name
 	}
-	// A SIGTERM can come before p is known. The status 143 of wait is the signal's,
-	// or else mpirun's own, which a second wait no longer has (127).
+	// A SIGTERM can arrive before p is set. If wait returns 143, it was interrupted
+	// by the signal, or mpirun itself ended with 143; in the latter case a second
+	// wait returns 127.
 	return `p=; t=; trap 'if [ -z "$p" ]; then t=1; else kill -USR1 $p; fi' TERM; ` + start + " " + command + " & p=$!; " +
 		`[ -z "$t" ] || kill -USR1 $p; wait $p; s=$?; trap '' TERM; ` +
 		"if [ $s -eq 143 ]; then wait $p; r=$?; [ $r -eq 127 ] || s=$r; fi; exit $s", nil

@@ -26,7 +26,8 @@ type (
 	}
 	scaleSettings struct {
 		Auto *autoScale `json:"autoScale,omitempty"`
-		// Manual is how clusters can be that were made otherwise.
+		// Manual is set for clusters of a fixed size, which batchscore does not
+		// create.
 		Manual *struct {
 			Nodes int `json:"targetNodeCount"`
 		} `json:"manual,omitempty"`
@@ -43,7 +44,7 @@ type (
 	}
 )
 
-// priorities are the service's words.
+// priorities are the service's words for them.
 var priorities = map[deploy.Priority]string{deploy.Dedicated: "dedicated", deploy.Low: "lowpriority"}
 
 func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) {
@@ -52,11 +53,11 @@ func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) 
 	}
 	switch {
 	case !resourceName.MatchString(c.Name):
-		return clusterBody{}, fmt.Errorf("%s: cluster %q: a name takes 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
+		return clusterBody{}, fmt.Errorf("%s: cluster %q: want a name of 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
 	case c.VMSize == "":
 		return clusterBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
 	case c.IdleTime != 0:
-		return clusterBody{}, deploy.Unsupported(engine, "idleTime", "Batch AI decides by itself when a node has been idle for long enough")
+		return clusterBody{}, deploy.Unsupported(engine, "idleTime", "Batch AI itself decides when a node has been idle for long enough")
 	case e.o.AdminPublicKey == "" && !e.adminPassword.given():
 		return clusterBody{}, fmt.Errorf("%s: a cluster needs adminPublicKey in service.yaml: %w", engine, deploy.ErrService)
 	}
@@ -88,8 +89,8 @@ func (e *Engine) ClusterDocuments(c deploy.Cluster) ([]deploy.Document, error) {
 	)
 }
 
-// CreateCluster implements deploy.Clusters. It makes the workspace where there
-// is none.
+// CreateCluster implements deploy.Clusters. It creates the workspace if there is
+// none.
 func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 	if _, err := e.ClusterDocuments(c); err != nil {
 		return err

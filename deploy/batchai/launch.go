@@ -23,13 +23,13 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	return e.service.Documents(e.requests(id, body)...)
 }
 
-// requests are what makes the job: its experiment, and itself.
+// requests returns what creates the job: its experiment, and itself.
 func (e *Engine) requests(id string, body jobBody) []arm.Request {
 	return []arm.Request{{Path: e.experiment()}, {Path: e.job(id), Body: body}}
 }
 
-// Submit implements deploy.Launcher. It holds the job against the cluster, and
-// makes the experiment where there is none.
+// Submit implements deploy.Launcher. It first checks that the job can run on the
+// cluster, and creates the experiment if there is none.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	if _, err := e.Documents(job, id); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	return e.service.Submit(ctx, job, id, showCluster, e.requests(id, body)...)
 }
 
-// answer is a job as the service tells it.
+// answer is what the service says about a job.
 type answer struct {
 	Properties struct {
 		State string `json:"executionState"`
@@ -77,15 +77,14 @@ type answer struct {
 	} `json:"properties"`
 }
 
-// states are the service's words. It has none for a job that was terminated: it
-// says failed.
+// states are the service's words. For a job that was terminated it says failed.
 var states = map[string]deploy.State{
 	"queued": deploy.Queued, "running": deploy.Running, "terminating": deploy.Stopping,
 	"succeeded": deploy.Succeeded, "failed": deploy.Failed,
 }
 
 // Status implements deploy.Launcher. A job that was terminated is Failed: the
-// service has no other word.
+// service does not distinguish the two.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	status, _, err := e.status(ctx, id)
 	return status, err
@@ -119,9 +118,9 @@ func (e *Engine) status(ctx context.Context, id string) (deploy.Status, time.Dur
 	return s, next, nil
 }
 
-// Logs implements deploy.Launcher: stdout.txt and stderr.txt of the first node,
-// where mpirun writes what all ranks print. What preparing the job printed comes
-// with Fetch.
+// Logs implements deploy.Launcher. It writes stdout.txt and stderr.txt of the first
+// node, where mpirun writes what all ranks print. What the preparation of the job
+// printed is among the files of Fetch.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	return e.service.Follow(ctx, arm.NewTail(w, false), follow, func(ctx context.Context) ([]arm.File, bool, time.Duration, error) {
 		status, next, err := e.status(ctx, id)
@@ -134,7 +133,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 	})
 }
 
-// list finds the files of an output directory, with those in its folders.
+// list returns the files of an output directory and of its folders.
 func (e *Engine) list(ctx context.Context, id, directory, folder string) ([]arm.File, error) {
 	query := url.Values{
 		"outputdirectoryid": {directory}, "directory": {folder}, "linkexpiryinminutes": {"60"}, "maxresults": {"1000"},
@@ -180,8 +179,8 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
-// Fetch implements deploy.Launcher: what the job printed goes to the folder
-// itself, what it wrote to $AZ_BATCHAI_OUTPUT_OUTPUT to the folder output in it.
+// Fetch implements deploy.Launcher. What the job printed goes into the folder
+// itself, what it wrote to $AZ_BATCHAI_OUTPUT_OUTPUT into a folder output there.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	files, err := e.list(ctx, id, "stdouterr", ".")
 	if err != nil {
@@ -197,8 +196,8 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	return e.service.Save(ctx, files, folder)
 }
 
-// Delete removes a job that has ended, and its record, from the service. What it
-// wrote stays on the share.
+// Delete removes a job that has ended, and its record, from the service. The files
+// that it wrote stay on the share.
 func (e *Engine) Delete(ctx context.Context, id string) error {
 	_, err := e.service.About(ctx, arm.Job(id), http.MethodDelete, e.job(id), nil, nil)
 	return err

@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// secret is a secret of the service: a reference, or a value of
-// configuration.json that no verb of package fmt shows.
+// secret is a secret of the service: a reference, or a value of configuration.json.
+// No verb of package fmt shows the value.
 type secret struct {
 	deploy.Secret
 	value string
@@ -28,10 +28,10 @@ func (s secret) String() string {
 	return s.Secret.String()
 }
 
-// Format is String, whatever the verb.
+// Format writes String for every verb.
 func (s secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
-// resolve reads the value, if it is to be had here.
+// resolve returns the secret with its value, if that can be read here.
 func (s secret) resolve() (secret, error) {
 	if s.value != "" || s.Env == "" && s.File == "" {
 		return s, nil
@@ -45,7 +45,7 @@ func (s secret) resolve() (secret, error) {
 	return s, nil
 }
 
-// servicePrincipal signs in without a person.
+// servicePrincipal is the credential of a program.
 type servicePrincipal struct {
 	tenant, client string
 	secret         secret
@@ -86,7 +86,7 @@ func (e *Engine) readConfiguration(path string) error {
 	var c configuration
 	if err := json.Unmarshal(text, &c); err != nil {
 		// The text is not shown: it holds keys.
-		return fmt.Errorf("configuration %s: %w: it is not the JSON of the recipes' configuration.json", path, deploy.ErrService)
+		return fmt.Errorf("configuration %s: %w: it does not have the form of the recipes' configuration.json", path, deploy.ErrService)
 	}
 	for _, field := range []struct {
 		to   *string

@@ -32,7 +32,7 @@ func Find(name string) (deploy.Driver, bool) {
 	return All[i], true
 }
 
-// Names returns the names of the engines that suit every condition, in the order
+// Names returns the names of the engines that meet every condition, in the order
 // of All.
 func Names(conditions ...func(deploy.Driver) bool) []string {
 	var names []string

@@ -1,4 +1,4 @@
-// Package goldentest holds texts against files of the folder testdata.
+// Package goldentest compares texts with the files of the folder testdata.
 package goldentest
 
 import (
@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
-// Check fails the test where the text is not what the file holds. With the flag
-// -update it writes the file.
+// Check fails the test if the text differs from the file. With the flag -update
+// it writes the file instead.
 func Check(t testing.TB, file, text string) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
@@ -25,6 +25,6 @@ func Check(t testing.TB, file, text string) {
 		t.Fatal(err)
 	}
 	if text != string(want) {
-		t.Errorf("not what %s holds (go test -update writes it):\n%s\nwant\n%s", path, text, want)
+		t.Errorf("got a text that differs from %s (go test -update writes it):\n%s\nwant\n%s", path, text, want)
 	}
 }
