@@ -79,6 +79,16 @@ type Launcher interface {
 	Fetch(ctx context.Context, id, folder string) error
 }
 
+// Waiter is an engine that can follow a job to its end by itself.
+type Waiter interface {
+	// Wait passes on what the ranks print until the job has ended. Once stop is
+	// closed it cancels the job, and continues until that has ended. The error
+	// wraps ErrRankFailed for a job that failed. No error means that the engine
+	// saw no rank fail, which does not prove that the job is done. If Wait
+	// returns early, with ctx or with an error, the job continues.
+	Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error
+}
+
 // Exporter is an engine that can also write a job for its own command-line tool.
 type Exporter interface {
 	// YAML returns the job as files for that tool. Like Documents it sends

@@ -63,12 +63,6 @@ func (w *watched) howTo() string {
 	return fmt.Sprintf("  progress: batchscore jobs status --watch %[1]s\n  output:   batchscore jobs logs -f %[1]s\n  end it:   batchscore jobs cancel %[1]s\n", w.r.ID)
 }
 
-// waiter is an engine that follows a job to its end by itself: it passes on what
-// is printed, and drains the job when stop is closed.
-type waiter interface {
-	Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error
-}
-
 // follow passes on what the ranks print until the job has ended, and judges it.
 // When stop is closed, an engine that can drains its ranks; on others the job
 // goes on.
@@ -102,7 +96,7 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 }
 
 func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.Status, error) {
-	if l, ok := w.l.(waiter); ok {
+	if l, ok := w.l.(deploy.Waiter); ok {
 		// That ranks failed, the status tells as well.
 		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.Is(err, deploy.ErrRankFailed) {
 			return deploy.Status{}, err

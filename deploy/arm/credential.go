@@ -57,7 +57,8 @@ func (t Token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 // tokens marks the errors of a credential.
 type tokens struct{ from azcore.TokenCredential }
 
-// noToken is the error for a token that could not be obtained: trying again would
+// noToken is the error for a token that could not be obtained. Trying again would
+// not help.
 type noToken struct{ err error }
 
 func (e *noToken) Error() string { return e.err.Error() }

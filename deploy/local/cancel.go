@@ -11,11 +11,11 @@ import (
 	"github.com/batchscore/batchscore/deploy/local/proc"
 )
 
-// killDelay is how long mpirun has to end its ranks when it is told to.
+// killDelay is how long mpirun gets to end its ranks after SIGTERM.
 const killDelay = 10 * time.Second
 
-// Cancel asks the ranks to stop and waits until they have, as long as the grace
-// lasts; then it ends them.
+// Cancel asks the ranks to stop and waits until they have, at most for the grace
+// period. Then it ends them.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
 	status, err := e.Status(ctx, id)
 	if err != nil || status.State.Ended() {
@@ -62,8 +62,8 @@ func (e *Engine) signal(ctx context.Context, id string, s syscall.Signal, limit 
 	})
 }
 
-// mpirunAmong is the job's mpirun: the innermost one, since mpirun may be a
-// script that runs another.
+// mpirunAmong returns the job's mpirun. It is the innermost one, since mpirun may be
+// a script that runs another.
 func mpirunAmong(all []proc.Process, program string) (pid int, found bool) {
 	names := map[string]bool{"mpirun": true, "mpiexec": true, "orterun": true, "prterun": true}
 	base := filepath.Base(program)

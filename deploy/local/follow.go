@@ -14,13 +14,13 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// tag is what mpirun --tag-output puts before a line of a rank.
+// tag is what mpirun --tag-output puts in front of a rank's line.
 var tag = regexp.MustCompile(`^\[[^\]\s]*,(\d+)\]<(std[a-z]+)>: ?`)
 
-// line is one of the log.
+// line is a line of the log.
 type line struct {
 	text   []byte // with its end, and without mpirun's tag
-	rank   int    // -1 for a line of mpirun's own
+	rank   int    // -1 for a line of mpirun itself
 	stderr bool
 }
 
@@ -36,7 +36,7 @@ func parseLine(text []byte) line {
 	return line{text[len(m[0]):], rank, string(m[2]) != "stdout"}
 }
 
-// String is the line for a reader.
+// String returns the line for a person to read.
 func (l line) String() string {
 	if l.rank < 0 {
 		return string(l.text)
@@ -44,8 +44,8 @@ func (l line) String() string {
 	return fmt.Sprintf("rank %d | %s", l.rank, l.text)
 }
 
-// lines calls each for every line of the job's log, and with follow goes on
-// until the job has ended.
+// lines calls each for every line of the job's log. With follow it continues until
+// the job has ended.
 func (e *Engine) lines(ctx context.Context, id string, follow bool, each func(line) error) error {
 	if !exists(e.file(id, logFile)) {
 		return fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
@@ -58,7 +58,7 @@ func (e *Engine) lines(ctx context.Context, id string, follow bool, each func(li
 	return deploy.FollowLog(ctx, e.file(id, logFile), poll, ended, func(text []byte) error { return each(parseLine(text)) })
 }
 
-// Logs writes the lines of mpirun and of the ranks, with the rank before each.
+// Logs writes the lines of mpirun and of the ranks, each with its rank in front.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	return e.lines(ctx, id, follow, func(l line) error {
 		_, err := io.WriteString(w, l.String())
@@ -66,11 +66,8 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 	})
 }
 
-// Wait follows a job to its end: it passes on what is printed, and once stop is
-// closed it cancels the job and goes on following. A job that did not end with
-// zero is a *deploy.ExitStatus. A nil error means that mpirun saw no rank fail,
-// which is not evidence that the job is done. The job outlives a Wait that ends
-// before it, with ctx or with an error.
+// Wait implements deploy.Waiter. A job whose exit status is not zero is a
+// *deploy.ExitStatus. A nil error means that mpirun saw no rank fail.
 func (e *Engine) Wait(ctx context.Context, id string, stdout, stderr io.Writer, stop <-chan struct{}) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var stopper sync.WaitGroup
@@ -117,17 +114,17 @@ func (e *Engine) Wait(ctx context.Context, id string, stdout, stderr io.Writer, 
 }
 
 var (
-	// Open MPI 4 names a killed rank as "process rank 1 with PID 77 on node h
-	// exited on signal 9", and one that ended with a status other than zero as
+	// Open MPI 4 reports a killed rank as "process rank 1 with PID 77 on node h
+	// exited on signal 9", and one with an exit status other than zero as
 	// "Process name: [[61,1],3]".
 	failedRank = regexp.MustCompile(`process rank (\d+) with PID|Process name: \[\[\d+,\d+\],(\d+)\]`)
-	// Of a host that it has lost it says "Remote daemon: [[61,0],2] on node h",
-	// unless the agent is the first to notice.
+	// It reports a lost host as "Remote daemon: [[61,0],2] on node h", unless the
+	// agent notices first.
 	lostHost = regexp.MustCompile(`Remote daemon: \[\[\d+,\d+\],\d+\] on node (\S+)|^` + connectionEnded + `(\S+): the connection ended`)
 )
 
-// failure reads in the log what failed: the ranks that mpirun named, or else
-// those of the first host that was lost.
+// failure returns what failed according to the log: the ranks that mpirun named or,
+// without any, those of the first host that was lost.
 func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 	exit := &deploy.ExitStatus{By: "mpirun", Code: code}
 	err := e.lines(context.Background(), id, false, func(l line) error {
@@ -150,7 +147,7 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 	case err != nil:
 		return nil, err
 	case len(exit.Ranks) > 0:
-		exit.Lost = "" // hosts are left once the job has failed
+		exit.Lost = "" // mpirun leaves the hosts once the job has failed
 	case exit.Lost != "":
 		placement, err := os.ReadFile(e.file(id, placementFile))
 		if err != nil {

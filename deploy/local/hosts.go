@@ -10,10 +10,11 @@ import (
 // host is a machine that ranks run on.
 type host struct {
 	name  string
-	slots int // how many ranks it takes; 0 is not said
+	slots int // how many ranks it takes; 0 is unknown
 }
 
-// hosts are the machines of the service in mpirun's order, none for this one.
+// hosts returns the machines that service.yaml names, in mpirun's order; none for
+// this machine.
 func (e *Engine) hosts() ([]host, error) {
 	if e.o.HostFile == "" {
 		var hosts []host
@@ -33,8 +34,8 @@ func (e *Engine) hosts() ([]host, error) {
 	return hosts, nil
 }
 
-// parseHosts reads a host file of Open MPI: a host a line, followed by settings
-// such as slots=4. A host that stands there again has more slots.
+// parseHosts reads a host file of Open MPI: one host per line, followed by settings
+// such as slots=4. The slots of a host with several lines are added up.
 func parseHosts(text string) ([]host, error) {
 	var hosts []host
 	index := map[string]int{}
@@ -54,20 +55,20 @@ func parseHosts(text string) ([]host, error) {
 			if digits, ok := strings.CutPrefix(word, "slots="); ok {
 				n, err := strconv.Atoi(digits)
 				if err != nil || n < 1 {
-					return nil, fmt.Errorf("%s: %s: slots are 1 or more", words[0], word)
+					return nil, fmt.Errorf("%s: %s: want 1 slot or more", words[0], word)
 				}
 				hosts[i].slots += n
 			}
 		}
 	}
 	if len(hosts) == 0 {
-		return nil, fmt.Errorf("it names no host")
+		return nil, fmt.Errorf("there is no host in it")
 	}
 	return hosts, nil
 }
 
-// placement says which ranks run where, one host a line: its name, its first
-// rank and how many it has. Of a host that is lost mpirun tells the name only.
+// placement returns which ranks run where, one line per host: its name, its first
+// rank and its number of ranks. mpirun tells only the name of a host that is lost.
 func placement(hosts []host, nodes, perNode int) []byte {
 	var b strings.Builder
 	for i, h := range hosts[:min(nodes, len(hosts))] {
@@ -76,8 +77,8 @@ func placement(hosts []host, nodes, perNode int) []byte {
 	return []byte(b.String())
 }
 
-// ranksOn are the ranks on a machine, of whose name mpirun may leave out the
-// domain.
+// ranksOn returns the ranks on a machine. mpirun may leave out the domain of its
+// name.
 func ranksOn(machine string, placement []byte) []int {
 	var ranks []int
 	for line := range strings.Lines(string(placement)) {

@@ -15,20 +15,19 @@ import (
 	"github.com/batchscore/batchscore/deploy/local/proc"
 )
 
-// What lies in the folder of a job.
+// Files in the folder of a job.
 const (
-	scriptFile    = "run.sh"   // runs the job and keeps how it ended
+	scriptFile    = "run.sh"   // runs the job and writes its exit status
 	agentFile     = "agent"    // reaches a host for mpirun
 	placementFile = "hosts"    // which ranks run where
-	startedFile   = "started"  // holds the machine's name; whoever creates it runs the job
+	startedFile   = "started"  // the machine's name; the script that creates it runs the job
 	logFile       = "log"      // what mpirun and the ranks print
-	canceledFile  = "canceled" // stands once the job was asked to stop
+	canceledFile  = "canceled" // exists once the job was asked to stop
 	exitFile      = "exit"     // mpirun's exit status
 )
 
-// poll is the time between two looks at the folder of a job that runs, and
-// rarely how many of them it takes until its processes are looked for, which
-// costs more.
+// poll is the time between two looks at the folder of a running job. At every
+// rarely-th look its processes are looked for, too, which costs more.
 const (
 	poll   = 50 * time.Millisecond
 	rarely = 20
@@ -42,8 +41,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Status reads the folder of the job and, as long as it holds no exit status,
-// looks for its processes.
+// Status reads the folder of the job and, while there is no exit status in it, looks
+// for the job's processes.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	if status, err := e.ended(id); err != nil || status.State.Ended() {
 		return status, err
@@ -58,7 +57,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	case errors.Is(err, fs.ErrNotExist) && len(running) == 0:
 		return deploy.Status{}, fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
 	case errors.Is(err, fs.ErrNotExist):
-		// The folder is gone or was never whole; the processes are there.
+		// The folder is gone or was never complete, but there are processes.
 	case err != nil:
 		return deploy.Status{}, err
 	}
@@ -70,18 +69,19 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 		return status, nil
 	}
 	if here, err := os.Hostname(); err == nil && machine != "" && machine != here {
-		return deploy.Status{}, fmt.Errorf("%s: job %s was started on %s: ask there: %w", Name, id, machine, deploy.ErrUnreachable)
+		return deploy.Status{}, fmt.Errorf("%s: job %s was started on %s: look there: %w", Name, id, machine, deploy.ErrUnreachable)
 	}
 	// Between the two looks it may have ended.
 	if status, err := e.ended(id); err != nil || status.State.Ended() {
 		return status, err
 	}
 	status.State = e.unsuccessful(id)
-	status.Reason = "it ended without an exit status: it was killed, or its machine was"
+	status.Reason = "it ended without an exit status: it was killed, or its machine went down"
 	return status, nil
 }
 
-// ended is the status of a job whose exit status is known, and zero for others.
+// ended returns the status of a job whose exit status is known, and a zero Status
+// for others.
 func (e *Engine) ended(id string) (deploy.Status, error) {
 	text, at, err := readWithTime(e.file(id, exitFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +92,7 @@ func (e *Engine) ended(id string) (deploy.Status, error) {
 	}
 	code, err := strconv.Atoi(text)
 	if err != nil {
-		return deploy.Status{}, fmt.Errorf("%s: %s holds no exit status: %w", Name, e.file(id, exitFile), err)
+		return deploy.Status{}, fmt.Errorf("%s: there is no exit status in %s: %w", Name, e.file(id, exitFile), err)
 	}
 	status := deploy.Status{State: deploy.Succeeded, ExitCode: &code, Ended: at, Where: e.file(id, logFile)}
 	if _, status.Started, err = readWithTime(e.file(id, startedFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func (e *Engine) unsuccessful(id string) deploy.State {
 	return deploy.Failed
 }
 
-// watch asks again and again whether a job has ended.
+// watch finds out whether a job has ended, at little cost if it is asked often.
 type watch struct {
 	e     *Engine
 	id    string
@@ -133,7 +133,7 @@ func (w *watch) ended(ctx context.Context) (bool, error) {
 	return status.State.Ended(), err
 }
 
-// processes are those of the job on this machine.
+// processes returns those of the job on this machine.
 func (e *Engine) processes(id string) ([]proc.Process, error) {
 	found, err := proc.With(deploy.JobVariable + "=" + id)
 	if err != nil {
@@ -142,8 +142,8 @@ func (e *Engine) processes(id string) ([]proc.Process, error) {
 	return found, nil
 }
 
-// readWithTime is the text of a small file, without white space around it, and
-// the moment of its last change.
+// readWithTime returns the text of a small file, without white space around it, and
+// the time of its last change.
 func readWithTime(path string) (string, time.Time, error) {
 	body, err := os.ReadFile(path)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// script runs mpirun and keeps its exit status. Of several that were started
-// for the same job the one that creates the file started goes on.
+// script returns the script that runs mpirun and writes its exit status. If several
+// are started for one job, only the one that creates the file started continues.
 func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error) {
 	argv, err := e.argv(job, id, hosts)
 	if err != nil {
@@ -36,9 +36,9 @@ mv "$folder/%[4]s.new" "$folder/%[4]s"
 `, startedFile, shellquote.Join(argv), limit, exitFile), nil
 }
 
-// agent is the script with which mpirun reaches a host. It tells which host was
-// not reached, or was lost: mpirun does not, if it hears of it from the agent
-// first.
+// agent returns the script with which mpirun reaches a host. The script prints which
+// host was not reached, or was lost. mpirun itself does not say so if it learns of
+// it from the agent.
 func (e *Engine) agent() []byte {
 	return fmt.Appendf(nil, `#!/bin/sh
 %s "$@"
@@ -48,17 +48,17 @@ exit $code
 `, e.o.Agent, connectionEnded)
 }
 
-// connectionEnded is how the agent begins to tell that.
+// connectionEnded begins that line of the agent.
 const connectionEnded = "batchscore: host "
 
-// seconds is how timeout(1) takes a duration, rounded up.
+// seconds returns a duration in the form of timeout(1), rounded up.
 func seconds(d deploy.Duration) string {
 	return strconv.FormatInt(int64((time.Duration(d)+time.Second-1)/time.Second), 10)
 }
 
-// Submit starts mpirun in a session of its own, so that neither the end of this
-// process nor Ctrl-C on its terminal reaches it, and returns when the job's
-// script runs.
+// Submit starts mpirun in a session of its own, so that it is not affected by the
+// end of this process or by Ctrl-C on its terminal. It returns when the job's script
+// is running.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	hosts, err := e.hosts()
 	if err != nil {
@@ -100,7 +100,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	cmd.Env = os.Environ()
 	for _, values := range []map[string]string{job.Environment, secrets, {deploy.JobVariable: id}} {
 		for name, value := range values {
-			cmd.Env = append(cmd.Env, name+"="+value) // the last of a name holds
+			cmd.Env = append(cmd.Env, name+"="+value) // the last value of a name counts
 		}
 	}
 	if err := cmd.Start(); err != nil {

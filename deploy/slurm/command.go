@@ -15,17 +15,17 @@ import (
 // run runs one of Slurm's commands and returns what it prints.
 func run(ctx context.Context, env []string, stdin []byte, argv ...string) (string, error) {
 	if _, err := exec.LookPath(argv[0]); err != nil {
-		return "", fmt.Errorf("%w: %s is not on the PATH; run this on a login node of the cluster, or install Slurm's commands (Debian, Ubuntu: apt-get install slurm-client)",
-			deploy.ErrNoEngine, argv[0])
+		return "", fmt.Errorf("%w: %s is not on the PATH; run this on a login node of the cluster,"+
+			" or install Slurm's commands (Debian, Ubuntu: apt-get install slurm-client)", deploy.ErrNoEngine, argv[0])
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	for _, kv := range append(os.Environ(), env...) {
-		// Defaults of the user's for sbatch would stand over the script.
+		// The user's own defaults for sbatch would override the script.
 		if !strings.HasPrefix(kv, "SBATCH_") {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
-	// Seconds since 1970, which need no time zone.
+	// Times as seconds since 1970, which need no time zone.
 	cmd.Env = append(cmd.Env, "SLURM_TIME_FORMAT=%s")
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer

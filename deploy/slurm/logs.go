@@ -11,11 +11,11 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// label is what srun --label puts before a line of a rank.
+// label is what srun --label puts in front of a rank's line.
 var label = regexp.MustCompile(`^ *([0-9]+): `)
 
-// Logs writes the lines of the script and of the ranks, with the rank before
-// each. The log appears once the job has started.
+// Logs writes the lines of the script and of the ranks, each with its rank in front.
+// The log appears once the job has started.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	ended := func(ctx context.Context) (bool, error) {
 		status, err := e.Status(ctx, id)
@@ -32,12 +32,12 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	return deploy.SaveLog(ctx, e, id, folder)
 }
 
-// failedTask is how srun names ranks: "srun: error: node7: tasks 0-1,5: Exited
+// failedTask matches how srun reports ranks: "srun: error: node7: tasks 0-1,5: Exited
 // with exit code 10".
 var failedTask = regexp.MustCompile(`^srun: error: ([^:]+): tasks? ([-0-9,]+): (.*)$`)
 
-// failedRanks says which ranks srun saw fail since the job last started, if the
-// log tells.
+// failedRanks returns which ranks srun saw fail since the job last started,
+// according to the log.
 func (e *Engine) failedRanks(id string) string {
 	text, err := os.ReadFile(e.logFile(id))
 	if err != nil {

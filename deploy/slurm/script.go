@@ -15,11 +15,11 @@ import (
 // sbatch is the command that reads the script from its standard input.
 var sbatch = []string{"sbatch", "--parsable"}
 
-// files of a job in the folder.
+// Files of a job in the folder.
 func (e *Engine) logFile(id string) string  { return filepath.Join(e.o.Folder, id+".log") }
 func (e *Engine) exitFile(id string) string { return filepath.Join(e.o.Folder, id+".exit") }
 
-// script is what sbatch gets.
+// script returns the script for sbatch.
 func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	job = job.WithDefaults()
 	if err := e.check(job); err != nil {
@@ -49,8 +49,8 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	line(`echo "batchscore: start ${SLURM_RESTART_COUNT:-0} of %s on $SLURM_JOB_NODELIST"`, id)
 	line("%s", shellquote.Join(append(e.srun(job), job.Argv(binary)...)))
 	line(`code=$?
-# Ranks that made room for another job go on when it is their turn again. Slurm
-# puts a job back by itself unless it ends within the time granted.
+# Ranks that made room for another job continue when it is their turn again. Slurm
+# itself requeues a job that does not end within the time granted.
 if [ $code = 143 ] && scontrol show job "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; then
 	scontrol requeue "$SLURM_JOB_ID"
 fi
@@ -59,7 +59,7 @@ exit $code`, e.exitFile(id))
 	return []byte(b.String()), nil
 }
 
-// options are those of sbatch.
+// options returns the options of sbatch.
 func (e *Engine) options(job deploy.Job, id string) []string {
 	options := []string{
 		"--job-name=" + id,
@@ -98,8 +98,8 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 		add("--time", fmt.Sprint(int64((time.Duration(job.TimeLimit)+time.Minute-1)/time.Minute)))
 	}
 	add("--signal", fmt.Sprintf("USR1@%d", int64((time.Duration(e.o.Grace)+time.Second-1)/time.Second)))
-	// What a rank loses with its node the others do. A program of the team's
-	// own is not known to bear that, nor to be started again.
+	// The other ranks take over the work of a rank whose node is lost. A command
+	// of the user's own may not be able to do that, nor to be started again.
 	if job.Scores() {
 		options = append(options, "--no-kill")
 	}
@@ -108,7 +108,7 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 	} else {
 		options = append(options, "--no-requeue")
 	}
-	// Only what is named: a login has secrets that are no business of the job.
+	// Only what is named: a login environment has secrets that the job must not see.
 	export := "NONE"
 	if names := secretsFrom(job, "env"); len(names) > 0 {
 		export = strings.Join(names, ",")
@@ -116,14 +116,14 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 	return append(options, "--export="+export)
 }
 
-// srun is the command line up to the program of the ranks.
+// srun returns the command line up to the program of the ranks.
 func (e *Engine) srun(job deploy.Job) []string {
 	argv := []string{"srun", "--label", "--export=ALL"}
 	if e.o.CPUsPerRank > 0 {
-		argv = append(argv, fmt.Sprintf("--cpus-per-task=%d", e.o.CPUsPerRank)) // which it does not take from sbatch
+		argv = append(argv, fmt.Sprintf("--cpus-per-task=%d", e.o.CPUsPerRank)) // srun does not take it from sbatch
 	}
 	if job.Scores() {
-		// A rank that is gone takes no other with it.
+		// A rank that dies must not end the others.
 		return append(argv, "--kill-on-bad-exit=0", "--wait=0", "--no-kill")
 	}
 	return append(argv, "--kill-on-bad-exit=1")

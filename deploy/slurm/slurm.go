@@ -1,20 +1,19 @@
 // Package slurm starts jobs on a Slurm cluster with its own commands.
 //
-//  1. Submit hands sbatch a script that runs the ranks with srun. The job's
-//     name at Slurm is its ID, by which every later call finds it.
-//  2. A job that is preempted goes back into the queue and resumes: its ranks
-//     get a signal, commit what is in hand and end with 143; where Slurm grants
-//     time for that, the script itself puts the job back.
-//  3. Some time before its limit a job's ranks get SIGUSR1, for the same.
-//  4. State comes from squeue; once Slurm has forgotten the job, from
-//     accounting, or from the exit status that the script left beside the log.
+//  1. Submit gives sbatch a script that runs the ranks with srun. The job's name
+//     at Slurm is its ID, by which every later call finds it.
+//  2. A preempted job goes back into the queue and resumes. Its ranks get a
+//     signal, commit what they are working on and end with 143. If Slurm grants
+//     time for that, the script itself requeues the job.
+//  3. Some time before its time limit, a job's ranks get SIGUSR1 and do the same.
+//  4. The state comes from squeue. Once Slurm has forgotten the job, it comes from
+//     accounting, or from the exit status that the script left next to the log.
 //
-// A secret from a file is read by the script on the first node, so that it is
-// on a file system that the nodes see. A secret from the environment travels in
-// the environment of sbatch. Slurm keeps that with the job until it has ended,
-// readable by the user and by administrators, and for good where accounting
-// stores the environment of jobs (AccountingStoreFlags=job_env): there files are
-// the better choice.
+// The script reads a secret from a file on the first node, so the file must be on a
+// file system that the nodes see. A secret from the environment is passed in the
+// environment of sbatch. Slurm keeps that until the job has ended, readable by the
+// user and by administrators. Where accounting stores the environment of jobs
+// (AccountingStoreFlags=job_env), Slurm keeps it for good: use files there.
 package slurm
 
 import (
@@ -30,10 +29,10 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// Name is how errors call this engine.
+// Name is the name of this engine.
 const Name = "slurm"
 
-// Queue is where a job waits and who pays; what is empty is left to Slurm.
+// Queue is where a job waits and who pays for it. Slurm chooses what is empty.
 type Queue struct {
 	Partition  string `yaml:"partition,omitempty"`
 	Account    string `yaml:"account,omitempty"`
@@ -43,26 +42,27 @@ type Queue struct {
 
 // Options is the section of service.yaml.
 type Options struct {
-	// Queue is that of dedicated jobs, Low that of jobs with low priority, which
-	// others may preempt.
+	// Queue is for dedicated jobs, Low for jobs of low priority, which others may
+	// preempt.
 	Queue `yaml:",inline"`
 	Low   *Queue `yaml:"low,omitempty"`
-	// Folder holds the logs of jobs. Login and compute nodes see it under the
-	// same path, which is absolute.
+	// Folder holds the logs of jobs. Login and compute nodes must see it under the
+	// same absolute path.
 	Folder string `yaml:"folder,omitempty"`
 	// Binary is the path of batchscore on the nodes; that of this program when
 	// empty.
 	Binary string `yaml:"binary,omitempty"`
-	// CPUsPerRank is how many CPUs Slurm gives to each rank; its default, which
-	// is one, when zero. Ranks decode with as many threads as they have CPUs.
+	// CPUsPerRank is how many CPUs Slurm gives to each rank; when zero it is
+	// Slurm's default, which is one. Ranks decode with as many threads as they
+	// have CPUs.
 	CPUsPerRank int `yaml:"cpusPerRank,omitempty"`
 	// Exclusive takes whole nodes.
 	Exclusive bool `yaml:"exclusive,omitempty"`
 	// Setup are lines of shell that the script runs first, such as
 	// "module load cuda".
 	Setup []string `yaml:"setup,omitempty"`
-	// Grace is how long ranks have to commit what is in hand before the time
-	// limit and when a job is canceled; a minute when zero.
+	// Grace is how long ranks get to commit what they are working on before the
+	// time limit and when a job is canceled; a minute when zero.
 	Grace deploy.Duration `yaml:"grace,omitempty"`
 }
 
@@ -74,11 +74,11 @@ type Engine struct {
 
 var _ deploy.Launcher = (*Engine)(nil)
 
-// poll is the time between two questions to Slurm, which many users share.
+// poll is the time between two requests to Slurm, which many users share.
 const poll = 5 * time.Second
 
-// Words that stand in a script for sbatch as they are: sbatch would expand a
-// percent sign in a path, and has quoting rules of its own.
+// Words that a script for sbatch may contain unquoted: sbatch would expand a percent
+// sign in a path, and has its own quoting rules.
 var (
 	plainPath = regexp.MustCompile(`^/[A-Za-z0-9_@+=:,./-]*$`)
 	plainWord = regexp.MustCompile(`^[]A-Za-z0-9_@+=:,.&|*()[-]*$`)
@@ -99,15 +99,15 @@ var Driver = deploy.NewDriver(deploy.Traits{Name: Name, SharedFiles: true}, func
 // New checks the options.
 func New(o Options) (*Engine, error) {
 	if !plainPath.MatchString(o.Folder) {
-		return nil, fmt.Errorf("%s: folder %q: it takes an absolute path of letters, digits and _@+=:,.-", Name, o.Folder)
+		return nil, fmt.Errorf("%s: folder %q: want an absolute path of letters, digits and _@+=:,.-", Name, o.Folder)
 	}
 	if o.Grace < 0 || o.CPUsPerRank < 0 {
-		return nil, fmt.Errorf("%s: grace and cpusPerRank are not below zero", Name)
+		return nil, fmt.Errorf("%s: grace and cpusPerRank must not be negative", Name)
 	}
 	for _, q := range []Queue{o.Queue, *cmp.Or(o.Low, &Queue{})} {
 		for _, word := range []string{q.Partition, q.Account, q.QOS, q.Constraint} {
 			if !plainWord.MatchString(word) {
-				return nil, fmt.Errorf("%s: %q is no name of a partition, an account, a QOS or a constraint", Name, word)
+				return nil, fmt.Errorf("%s: %q is not a valid name of a partition, an account, a QOS or a constraint", Name, word)
 			}
 		}
 	}
@@ -115,8 +115,8 @@ func New(o Options) (*Engine, error) {
 	return &Engine{o, poll}, nil
 }
 
-// Documents are the script for sbatch and, if secrets travel in the environment
-// of sbatch, their names and sources.
+// Documents implements deploy.Launcher. It returns the script for sbatch and, if
+// secrets are passed in the environment of sbatch, their names and sources.
 func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error) {
 	script, err := e.script(job, id)
 	if err != nil {
@@ -133,7 +133,7 @@ func (e *Engine) Documents(job deploy.Job, id string) ([]deploy.Document, error)
 	return documents, nil
 }
 
-// secretsFrom are the names of the secrets of one kind.
+// secretsFrom returns the names of the secrets of one kind.
 func secretsFrom(job deploy.Job, kind string) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
@@ -144,7 +144,7 @@ func secretsFrom(job deploy.Job, kind string) []string {
 	return names
 }
 
-// check finds what Slurm cannot do.
+// check returns an error for what Slurm cannot do.
 func (e *Engine) check(job deploy.Job) error {
 	unsupported := func(field, what string, args ...any) error {
 		return deploy.Unsupported(Name, field, what, args...)
@@ -155,15 +155,15 @@ func (e *Engine) check(job deploy.Job) error {
 	case job.Image != "":
 		return unsupported("image", "ranks run without a container: load what they need with setup in service.yaml")
 	case job.Schedule != "":
-		return unsupported("schedule", "have cron or scrontab run 'batchscore launch --to slurm' instead")
+		return unsupported("schedule", "let cron or scrontab run 'batchscore launch --to slurm' instead")
 	case job.Priority == deploy.Low && e.o.Low == nil:
 		return unsupported("priority", "service.yaml has no queue for low priority (low: {partition: NAME})")
 	case job.GPU != "" && job.GPUsPerNode == 0:
-		return unsupported("gpu", "%s says of which type, and gpusPerNode does not say how many", job.GPU)
+		return unsupported("gpu", "%s is a type of GPU, and gpusPerNode does not say how many of them", job.GPU)
 	case !plainWord.MatchString(job.GPU):
-		return unsupported("gpu", "%q is no type of GPU", job.GPU)
+		return unsupported("gpu", "%q is not a type of GPU", job.GPU)
 	case job.TimeLimit > 0 && job.TimeLimit <= e.o.Grace:
-		return unsupported("timeLimit", "%v is no more than the %v that ranks have to stop", job.TimeLimit, e.o.Grace)
+		return unsupported("timeLimit", "%v is not more than the %v that ranks get to stop", job.TimeLimit, e.o.Grace)
 	}
 	if err := deploy.CheckMounts(Name, job); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (e *Engine) check(job deploy.Job) error {
 	}
 	for _, name := range secretsFrom(job, "file") {
 		if s := job.Secrets[name]; !filepath.IsAbs(s.File) {
-			return unsupported("secrets", "%s: file %s is read on a node: it takes an absolute path", name, s.File)
+			return unsupported("secrets", "%s: file %s is read on a node: want an absolute path", name, s.File)
 		}
 	}
 	return nil

@@ -15,11 +15,11 @@ import (
 
 // found is a job at Slurm.
 type found struct {
-	number string // Slurm's own; empty if Slurm knows the job no more
+	number string // Slurm's own; empty if Slurm has forgotten the job
 	status deploy.Status
 }
 
-// Status asks squeue, then accounting, then the file that the script leaves.
+// Status asks squeue, then accounting, then reads the file that the script leaves.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	j, err := e.find(ctx, id)
 	return j.status, err
@@ -62,7 +62,7 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	return j, nil
 }
 
-// states are Slurm's words for where a job stands.
+// states are Slurm's words for the states of a job.
 var states = map[string]deploy.State{
 	"PENDING": deploy.Queued, "CONFIGURING": deploy.Queued, "REQUEUED": deploy.Queued, "REQUEUE_FED": deploy.Queued,
 	"REQUEUE_HOLD": deploy.Queued, "SPECIAL_EXIT": deploy.Queued, "RESV_DEL_HOLD": deploy.Queued,
@@ -78,11 +78,11 @@ func parseState(word string) (deploy.State, error) {
 	if state, known := states[word]; known {
 		return state, nil
 	}
-	return "", fmt.Errorf("%s: a state that is not known: %q", Name, word)
+	return "", fmt.Errorf("%s: unknown state %q", Name, word)
 }
 
-// parseQueue reads what squeue prints of one job. Of several that have the name
-// the last one counts, as a job is submitted again only if Slurm lost it.
+// parseQueue reads what squeue prints about one job. If several have its name, the
+// last one counts: a job is submitted again only if Slurm has lost it.
 func parseQueue(text string) (found, bool, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -127,7 +127,7 @@ func parseQueue(text string) (found, bool, error) {
 	return j, true, nil
 }
 
-// parseTime reads seconds since 1970; N/A, for one, is zero.
+// parseTime reads seconds since 1970. Anything else, such as N/A, is the zero time.
 func parseTime(text string) time.Time {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -136,8 +136,8 @@ func parseTime(text string) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// accounting asks for a job that has left the queue. Not every cluster keeps
-// accounts, so an error only says that there is nothing to learn.
+// accounting looks for a job that has left the queue. Not every cluster keeps
+// accounts, so an error only means that nothing is known.
 func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
 	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id,
 		"--starttime=now-365days", "--format=JobIDRaw,State,ExitCode,Start,End")
@@ -161,7 +161,7 @@ func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
 	return j, true
 }
 
-// left reads what the job itself left in the folder.
+// left returns what the job itself has left in the folder.
 func (e *Engine) left(id string) (found, bool, error) {
 	log, err := os.Stat(e.logFile(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -170,7 +170,7 @@ func (e *Engine) left(id string) (found, bool, error) {
 	if err != nil {
 		return found{}, false, err
 	}
-	j := found{"", deploy.Status{State: deploy.Failed, Reason: "Slurm knows it no more, and it left no exit status", Ended: log.ModTime()}}
+	j := found{"", deploy.Status{State: deploy.Failed, Reason: "Slurm has forgotten it, and it left no exit status", Ended: log.ModTime()}}
 	text, err := os.ReadFile(e.exitFile(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, true, nil
@@ -180,7 +180,7 @@ func (e *Engine) left(id string) (found, bool, error) {
 	}
 	code, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
-		return found{}, false, fmt.Errorf("%s: %s holds no exit status: %w", Name, e.exitFile(id), err)
+		return found{}, false, fmt.Errorf("%s: there is no exit status in %s: %w", Name, e.exitFile(id), err)
 	}
 	j.status.ExitCode, j.status.Reason = &code, ""
 	if code == 0 {

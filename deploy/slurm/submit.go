@@ -9,7 +9,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// Submit hands the job to sbatch, unless Slurm knows it already.
+// Submit gives the job to sbatch, unless Slurm has it already.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	script, err := e.script(job, id)
 	if err != nil {
@@ -18,7 +18,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	if _, err := e.Status(ctx, id); !errors.Is(err, deploy.ErrNoJob) {
 		return err
 	}
-	// Those from files are read on a node.
+	// Secrets from files are read on a node.
 	sent := deploy.Job{Secrets: map[string]deploy.Secret{}}
 	for _, name := range secretsFrom(job, "env") {
 		sent.Secrets[name] = job.Secrets[name]
@@ -41,8 +41,8 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 // canceled is the comment of a job that was asked to stop.
 const canceled = "batchscore:canceled"
 
-// Cancel asks the ranks to commit what is in hand and waits until the job has
-// ended, as long as the grace lasts; then it has Slurm end the job.
+// Cancel asks the ranks to commit what they are working on and waits until the job
+// has ended, at most for the grace period. Then it lets Slurm end the job.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
 	j, err := e.find(ctx, id)
 	if err != nil {
@@ -51,7 +51,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	if j.number == "" || j.status.State.Ended() {
 		return nil
 	}
-	// From here on the script does not put it back into the queue.
+	// From here on the script does not requeue it.
 	if _, err := run(ctx, nil, nil, "scontrol", "update", "JobId="+j.number, "Requeue=0", "Comment="+canceled); err != nil {
 		return e.unlessEnded(ctx, id, err)
 	}
@@ -71,7 +71,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	return e.unlessEnded(ctx, id, err)
 }
 
-// unlessEnded is nil if the job has ended meanwhile, and otherwise err.
+// unlessEnded returns nil if the job has ended meanwhile, and otherwise err.
 func (e *Engine) unlessEnded(ctx context.Context, id string, err error) error {
 	if err == nil {
 		return nil

@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// Process is one that has not ended.
+// Process is a process that has not ended.
 type Process struct {
 	PID, Parent int
 	Name        string // at most 15 bytes, as Linux keeps it
 }
 
-// All are the processes of this machine. One that ends meanwhile may be left
-// out.
+// All returns the processes of this machine. One that ends meanwhile may be
+// missing.
 func All() ([]Process, error) {
 	return where(func(string) bool { return true })
 }
 
-// With are those with a variable, NAME=VALUE, in the environment they were
-// started with. Those of other users cannot be read and are left out.
+// With returns the processes that were started with a variable, NAME=VALUE, in their
+// environment. Those of other users cannot be read and are left out.
 func With(variable string) ([]Process, error) {
 	want := []byte(variable)
 	return where(func(folder string) bool {
@@ -70,7 +70,7 @@ func read(folder string) (Process, bool) {
 	return Process{pid, parent, string(text[begin+1 : end])}, err1 == nil && err2 == nil
 }
 
-// Below are the IDs of the roots and of all their descendants.
+// Below returns the IDs of the roots and of all their descendants.
 func Below(all []Process, roots ...int) []int {
 	children := map[int][]int{}
 	for _, p := range all {
