@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -313,34 +314,86 @@ func TestGlossary(t *testing.T) {
 	}
 }
 
+// newReadmeFolder returns a folder in which the commands of README.md work: it has
+// bin/batchscore, the fetched files in .cache, and the photographs in photos. The
+// program make in bin does nothing.
+func newReadmeFolder(t *testing.T) (folder string, env []string) {
+	t.Helper()
+	needRuntime(t)
+	needMpirun(t)
+	folder = t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := filepath.Abs(fetched.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []struct{ to, name string }{
+		{self, "bin/batchscore"},
+		{"/bin/true", "bin/make"},
+		{cache, ".cache"},
+		{filepath.Join(cache, "images", "photos"), "photos"},
+	} {
+		if _, err := os.Stat(link.to); err != nil {
+			skipWithout(t, link.to, "make deps")
+		}
+		name := filepath.Join(folder, filepath.FromSlash(link.name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.Symlink(link.to, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder, append(newDesk(t).env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
+}
+
+// TestReadmeScore executes the commands under "Score your images" in README.md.
+func TestReadmeScore(t *testing.T) {
+	t.Parallel()
+	folder, env := newReadmeFolder(t)
+	_, section, _ := strings.Cut(readDocument(t, "README.md"), "\n## Score your images\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	executed := 0
+	for _, b := range fencedBlocks(t, "README.md") {
+		if b.info != "sh" || !strings.Contains(section, b.text) {
+			continue
+		}
+		cmd := process(t, env, "bash", "-euc", b.text)
+		cmd.Dir = folder
+		if r := finish(t, cmd); r.code != 0 {
+			t.Fatalf("README.md:%d: %v", b.line, r)
+		}
+		executed++
+	}
+	if executed < 2 {
+		t.Errorf("%d blocks were executed, want 2 at least", executed)
+	}
+	labels, err := os.ReadFile(filepath.Join(folder, "labels.jsonl"))
+	if n := bytes.Count(labels, []byte("\n")); err != nil || n != 27 {
+		t.Errorf("labels.jsonl has %d lines (%v), want 27", n, err)
+	}
+}
+
 // TestReadmeDemo executes what "make demo" does, and compares its output with the
 // one that README.md shows. Rounding of scores, and which rank did how much, differ
 // between machines.
 func TestReadmeDemo(t *testing.T) {
 	t.Parallel()
-	needRuntime(t)
-	needMpirun(t)
-	archive, images := fetched.Path("nsfwjs-4.4.0.tgz"), fetched.Path("images")
-	for _, path := range []string{archive, images} {
-		if _, err := os.Stat(path); err != nil {
-			skipWithout(t, path, "make deps")
-		}
+	folder, env := newReadmeFolder(t)
+	cmd := process(t, env, "bash", "-euc", `
+		bin/batchscore models import .cache/nsfwjs-4.4.0.tgz --path dist/models/inception_v3 -o model.onnx >import.log
+		bin/batchscore launch --to local -n 2 -- --images .cache/images --out demo-out --model model.onnx --log-level warn
+		bin/batchscore show demo-out --limit 8`)
+	cmd.Dir = folder
+	demo := finish(t, cmd)
+	if demo.code != 0 {
+		t.Fatal(demo)
 	}
-	images, err := filepath.Abs(images)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	model, out := filepath.Join(dir, "model.onnx"), filepath.Join(dir, "demo-out")
-	must(t, 0, "models", "import", archive, "--path", "dist/models/inception_v3", "-o", model)
-	launched := must(t, 0, "launch", "--to", "local", "-n", "2", "--", "--images", images, "--out", out, "--model", model, "--log-level", "warn")
-	shown := must(t, 0, "show", out, "--limit", "8")
-
-	got := demoLines(launched.stderr+launched.stdout+shown.stdout, out)
+	got := demoLines(demo.stderr+demo.stdout, folder)
 	var want []string
 	for _, b := range fencedBlocks(t, "README.md") {
 		if b.info == "text" && strings.Contains(b.text, "demo-out") {
-			want = demoLines(b.text, "/src/batchscore/demo-out")
+			want = demoLines(b.text, "/src/batchscore")
 		}
 	}
 	if len(want) < 10 {
@@ -355,8 +408,8 @@ func TestReadmeDemo(t *testing.T) {
 
 // demoLines returns the lines of the demo without what differs from one run or
 // machine to another.
-func demoLines(text, out string) []string {
-	text = strings.ReplaceAll(text, out, "OUT")
+func demoLines(text, folder string) []string {
+	text = strings.ReplaceAll(text, folder, "FOLDER")
 	for _, r := range []struct{ pattern, by string }{
 		{pattern: `rank \d \| `, by: "rank N | "},
 		{pattern: `Worker \d needs to process \d+ images`, by: "Worker N needs to process N images"},
