@@ -61,7 +61,7 @@ func TestFault36_NeighboursAreRefusedOrAllowed(t *testing.T) {
 func TestFault36_AllowedRowsAreOnRecord(t *testing.T) {
 	run := runOn(t, pictures(t, 5), mixing(t, "minus-batch"))
 	out := filepath.Join(t.TempDir(), "out")
-	says(t, run(0, out, "--allow-dependent-rows"), "allowed by --allow-dependent-rows", "ReduceMean over the batch")
+	says(t, run(0, out, "--allow-dependent-rows"), "--allow-dependent-rows allows it", "ReduceMean over the batch")
 	if !dependentIn(t, out, "_SUCCESS") || !dependentIn(t, out, "_batchscore/job.json") {
 		t.Error("it is not on record")
 	}

@@ -19,10 +19,10 @@ import (
 func newJobs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "jobs",
-		Short: "List, watch, read, end and fetch what was launched",
-		Long: `jobs works on the record of what this user launched from this machine. A job is
-named by its ID, by a beginning of it that no other job has, or by its name,
-which is the newest of that name; cancel takes no name that several jobs have.`,
+		Short: "List, watch, cancel and fetch launched jobs, and print their logs",
+		Long: `jobs works on the record of the jobs that you launched from this machine. Name a job by
+its ID, by a unique prefix of it, or by its name, which means the newest job of that
+name. cancel refuses a name that several jobs have.`,
 		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -30,7 +30,7 @@ which is the newest of that name; cancel takes no name that several jobs have.`,
 	return cmd
 }
 
-// openBook opens the record of this user.
+// openBook opens this user's record of jobs.
 func openBook() (record.Book, error) {
 	folder, err := record.Folder()
 	if err != nil {
@@ -39,9 +39,9 @@ func openBook() (record.Book, error) {
 	return record.Open(folder), nil
 }
 
-// findJob finds the job on record that what names; the newest if it is empty.
-// Its launcher is nil, and unopened says why, where the engine cannot be opened
-// as it was recorded.
+// findJob finds the recorded job that what names, or the newest one if what is "". If
+// its engine cannot be opened as it was recorded, the launcher is nil and unopened
+// says why.
 func findJob(cmd *cobra.Command, what string) (w *watched, unopened, err error) {
 	book, err := openBook()
 	if err != nil {
@@ -55,6 +55,7 @@ func findJob(cmd *cobra.Command, what string) (w *watched, unopened, err error) 
 	return w, unopened, nil
 }
 
+// onRecord returns a recorded job on its engine. unopened is as for findJob.
 func onRecord(cmd *cobra.Command, book record.Book, r record.Record) (w *watched, unopened error) {
 	w = &watched{book: book, r: r, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 	w.l, unopened = recorded(r)
@@ -80,12 +81,12 @@ type listed struct {
 	Engine   string    `json:"engine"`
 	Launched time.Time `json:"launched"`
 	State    string    `json:"state"`
-	// Outcome is what was found when the job had ended.
+	// Outcome is the result of the check after the job had ended.
 	Outcome string `json:"outcome,omitempty"`
 	Out     string `json:"out,omitempty"`
 }
 
-// answerTime is how long the list waits for an engine.
+// answerTime is how long the list waits for the answer of an engine.
 const answerTime = 10 * time.Second
 
 func newJobsList() *cobra.Command {
@@ -93,13 +94,14 @@ func newJobsList() *cobra.Command {
 	limit := 20
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the jobs that were launched, the newest first",
-		Long: `list shows what was launched, and asks the engines how the jobs are that were not
-seen to end. Whether a result is complete, 'jobs status' reads from the output.`,
-		Args: noArgs,
+		Short: "List launched jobs, the newest first",
+		Long: `list shows the launched jobs. It asks the engines for the state of those that were not
+seen to end. 'jobs status' reads from the output whether a result is complete.`,
+		Example: "  batchscore jobs list --limit 5",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
-				return usagef("--limit %d: at least one job is listed", limit)
+				return invalid("limit", limit, "a number of jobs above zero")
 			}
 			book, err := openBook()
 			if err != nil {
@@ -132,8 +134,8 @@ seen to end. Whether a result is complete, 'jobs status' reads from the output.`
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
-	cmd.Flags().IntVar(&limit, "limit", limit, "number of jobs")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVar(&limit, "limit", limit, "show at most `N` jobs")
 	return cmd
 }
 
@@ -155,7 +157,7 @@ func askAll(ctx context.Context, book record.Book, records []record.Record) []li
 	return jobs
 }
 
-// stateOf is one word or a few for how a job is.
+// stateOf returns the state of a job in a few words.
 func stateOf(ctx context.Context, book record.Book, r record.Record) string {
 	switch r.Phase {
 	case record.Refused:
@@ -186,7 +188,7 @@ func newJobsLogs() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "logs [JOB]",
-		Short: "Print what the ranks of a job printed; of the newest job by default",
+		Short: "Print the logs of the ranks of a job, by default the newest",
 		Args:  atMostOne("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, unopened, err := findJob(cmd, firstArg(args))
@@ -196,7 +198,7 @@ func newJobsLogs() *cobra.Command {
 			return w.l.Logs(cmd.Context(), w.r.ID, w.stdout, follow)
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the job has ended")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue until the job has ended")
 	return cmd
 }
 
@@ -204,8 +206,8 @@ func newJobsCancel() *cobra.Command {
 	return &cobra.Command{
 		Use:   "cancel JOB",
 		Short: "Ask the engine to end a job, which can be resumed",
-		Long: `cancel asks the engine to end the job. Ranks commit what they have in hand as far
-as the engine gives them time; launching the job again goes on from there.`,
+		Long: `cancel asks the engine to end the job. The ranks commit what they are working on, as
+far as the engine gives them time. Launch the job again to continue it.`,
 		Args: oneArg("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
@@ -231,7 +233,7 @@ as the engine gives them time; launching the job again goes on from there.`,
 				_, err = fmt.Fprintf(w.stdout, "%s had ended already: %s\n", w.r.ID, before.State)
 				return err
 			}
-			_, err = fmt.Fprintf(w.stdout, "%s was asked to end %s; what it had committed stands\n", w.r.Engine, w.r.ID)
+			_, err = fmt.Fprintf(w.stdout, "%s was asked to end %s; everything already committed is kept\n", w.r.Engine, w.r.ID)
 			return err
 		},
 	}
@@ -240,10 +242,10 @@ as the engine gives them time; launching the job again goes on from there.`,
 func newJobsFetch() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fetch JOB DIR",
-		Short: "Download what the engine keeps of a job, and the labels once they are complete",
-		Long: `fetch downloads into DIR what the engine keeps of the job, such as its logs. Of a
-scoring job that is complete it also writes all labels as one file, DIR/labels
-with the ending of their format, as 'batchscore merge' does.`,
+		Short: "Download what the engine keeps of a job, and its labels once they are complete",
+		Long: `fetch downloads what the engine keeps of the job, such as its logs, to DIR. For a
+scoring job that is complete it also writes all labels to one file, DIR/labels with the
+extension of their format, as 'batchscore merge' does.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef("%s takes two arguments, JOB and DIR; %d were given", cmd.CommandPath(), len(args))
@@ -265,7 +267,7 @@ with the ending of their format, as 'batchscore merge' does.`,
 			if fetched == nil {
 				fetched = w.l.Fetch(cmd.Context(), w.r.ID, args[1])
 			}
-			// The labels do not hang on the engine.
+			// The labels do not depend on the engine.
 			return errors.Join(fetched, w.fetchLabels(cmd.Context(), args[1]))
 		},
 	}

@@ -20,9 +20,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
-// watch shows one report after another until the job is over: redrawn in place
-// in a terminal, one line each elsewhere. Leaving it by a signal is no error:
-// the job goes on.
+// watch shows one report after another until the job has ended: redrawn in place in a
+// terminal, one line each elsewhere. Stopping it with a signal is not an error, and
+// the job continues.
 func (in *inspector) watch(cmd *cobra.Command, every time.Duration) error {
 	ctx := cmd.Context()
 	ticks := time.NewTicker(every)
@@ -280,7 +280,7 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 			s.Retries, s.Throttled, s.Stalls, s.Paused().Round(time.Second))
 	}
 	if p.Stage == output.Scoring && p.Alive() == 0 {
-		say("Ranks", "none is at work; launching the job again goes on from here")
+		say("Ranks", "none is at work; launch the job again to continue")
 	}
 }
 

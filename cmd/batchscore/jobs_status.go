@@ -19,7 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
-// report is all that 'jobs status' tells.
+// report is everything that 'jobs status' shows.
 type report struct {
 	// Job is nil for a place without a record.
 	Job *listed `json:"job,omitempty"`
@@ -77,11 +77,11 @@ func newJobsStatus() *cobra.Command {
 	every := 2 * time.Second
 	cmd := &cobra.Command{
 		Use:   "status [JOB | OUT]",
-		Short: "Say how far a job is; the newest by default",
-		Long: `status says what the engine knows of a job, and reads from the output how far it
-is: images done, rate, time left, failures and what each rank does. It reads the
-output even when the engine gives no answer. For a job that is not on record,
-give the place of its result.
+		Short: "Show the progress of a job, by default the newest",
+		Long: `status shows the state of a job on its engine, and its progress as read from the output:
+images done, rate, time left, failures and what each rank does. It reads the output
+even if the engine does not answer. For a job that is not on record, give the place of
+its result.
 
 ` + placesHelp,
 		Example: `  batchscore jobs status --watch
@@ -116,9 +116,9 @@ give the place of its result.
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on until the job has ended: a live screen in a terminal, lines elsewhere")
-	cmd.Flags().DurationVar(&every, "every", every, "with --watch: time between two looks")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "continue until the job has ended: a live screen in a terminal, lines elsewhere")
+	cmd.Flags().DurationVar(&every, "every", every, "with --watch: time between two reports")
 	places.register(cmd)
 	return cmd
 }

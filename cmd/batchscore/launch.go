@@ -20,7 +20,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// launchFlags are those of 'batchscore launch' that are not the job's.
+// launchFlags are the flags of 'batchscore launch', those of the job included.
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
@@ -35,20 +35,20 @@ func newLaunch(sig *signals) *cobra.Command {
 	var f launchFlags
 	cmd := &cobra.Command{
 		Use:   "launch --to ENGINE [-f job.yaml] [flags] [-- RUN-FLAGS]",
-		Short: "Start a job on this machine or a cluster, follow it, and judge by the output",
-		Long: `launch hands a job to an engine, follows what its ranks print and judges the
-result. The job is described in job.yaml, by flags, or by both; what stands
-after -- are flags for 'batchscore run' on every rank. Where an engine is
-reached stands in service.yaml, which an administrator writes once.
+		Short: "Start a job on this machine or a cluster, follow it, and check its result",
+		Long: `launch submits a job to an engine, prints what its ranks print, and checks the result.
+The job is described by job.yaml, by flags, or by both; flags after -- are passed to
+'batchscore run' on every rank. service.yaml, which an administrator writes once, says
+how to reach each engine.
 
-Whether a scoring job is done is not taken from the engine but from the output:
-launch succeeds when every image has its row, and fails whatever the engine says
-when a chunk is missing. Launching again goes on from there.
+The output decides whether a scoring job is done, not the engine: launch succeeds if
+every image has its row, and fails if a chunk is missing, whatever the engine reports.
+Launch the job again to continue it.
 
-With --to local, SIGTERM and Ctrl-C make the ranks commit what they have in hand
-and end. On other engines they end the following and not the job. The job is on
-record before the engine hears of it: 'batchscore jobs' finds it whatever
-became of launch.
+With --to local, SIGTERM and Ctrl-C make the ranks commit what they are working on and
+exit. On other engines launch stops following the job, and the job continues. The job
+is recorded before it is submitted, so 'batchscore jobs' finds it whatever happens to
+launch.
 
 ` + exitCodesHelp,
 		Example: `  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx
@@ -56,7 +56,7 @@ became of launch.
   batchscore launch --to azureml -f job.yaml --nodes 8 --detach`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
-				return usagef("launch takes no argument %q; flags for run stand after --", args[0])
+				return usagef("launch takes no argument %q; put flags for run after --", args[0])
 			}
 			if f.schema {
 				_, err := io.WriteString(cmd.OutOrStdout(), deploy.JobSchema)
@@ -72,33 +72,34 @@ became of launch.
 		return usage(err)
 	})
 	fs := cmd.Flags()
-	fs.StringVar(&f.to, "to", "local", "engine: "+strings.Join(engines.Names(), ", "))
-	f.serviceFlags.register(cmd)
+	fs.StringVar(&f.to, "to", "local", "start the job on `ENGINE`: "+strings.Join(engines.Names(), ", "))
 	f.jobFileFlags.register(cmd)
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
-	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": yaml, as the engine's own command-line tool takes it")
-	fs.BoolVar(&f.detach, "detach", false, "return once the engine has the job, and follow it with 'batchscore jobs'")
+	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
+	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
-	for _, d := range engines.All {
-		for _, flag := range d.Flags {
-			usage := "with --to " + d.Name + ": " + flag.Usage
-			if flag.Value == nil {
-				fs.String(flag.Name, "", usage)
-			} else {
-				fs.Bool(flag.Name, false, usage)
+	groupFlags(cmd, "Engine flags", func() {
+		f.serviceFlags.register(cmd)
+		for _, d := range engines.All {
+			for _, flag := range d.Flags {
+				usage := "with --to " + d.Name + ": " + flag.Usage
+				if flag.Value == nil {
+					fs.String(flag.Name, "", usage)
+				} else {
+					fs.Bool(flag.Name, false, usage)
+				}
 			}
 		}
-	}
+	})
 	return cmd
 }
 
-// exporters names the engines that --format goes with.
+// exporters returns the names of the engines that support --format.
 func exporters() string {
 	return strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Exporter }), " or ")
 }
 
-// testPoint is called at the named moments of a launch, for tests to end it
-// there.
+// testPoint is called at named moments of a launch. Tests kill the process there.
 var testPoint = func(name string) {}
 
 func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals) error {
@@ -125,7 +126,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return printDocuments(cmd.OutOrStdout(), documents)
 	}
 
-	// A secret that is not there is known before anybody hears of the job.
+	// A missing secret is an error before anything is recorded or submitted.
 	if _, err := job.Resolve(); err != nil {
 		return config(err)
 	}
@@ -145,7 +146,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 			return err
 		}
 	}
-	// What cannot be opened cannot be judged later: better now than then.
+	// An output that cannot be opened could not be checked later.
 	if err := w.openOutput(); err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	return w.follow(context.WithoutCancel(cmd.Context()), sig.stop)
 }
 
-// open opens the engine and checks the flags that go with it alone.
+// open opens the engine, and checks the flags that only some engines support.
 func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, error) {
 	section, err := f.settings(cmd.Flags())
 	if err != nil {
@@ -179,16 +180,16 @@ func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, erro
 	switch {
 	case f.format == "":
 	case f.format != "yaml" || !f.dryRun:
-		return nil, section, usagef("--format %s: it takes yaml, with --dry-run", f.format)
+		return nil, section, invalid("format", f.format, "yaml, together with --dry-run")
 	default:
 		if _, ok := l.(deploy.Exporter); !ok {
-			return nil, section, usagef("--format yaml: it goes with --to %s", exporters())
+			return nil, section, usagef("--format yaml needs --to %s", exporters())
 		}
 	}
 	return l, section, nil
 }
 
-// settings are what the engine's own flags say in place of service.yaml.
+// settings returns what the engine's own flags say, which override service.yaml.
 func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 	over := map[string]any{}
 	for _, d := range engines.All {
@@ -198,7 +199,7 @@ func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 				continue
 			}
 			if d.Name != f.to {
-				return yaml.Node{}, usagef("--%s goes with --to %s", flag.Name, d.Name)
+				return yaml.Node{}, usagef("--%s needs --to %s", flag.Name, d.Name)
 			}
 			over[flag.Setting] = flag.Value
 			if flag.Value == nil {
@@ -214,7 +215,7 @@ func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 	return node, err
 }
 
-// submit puts the job on record and hands it to the engine.
+// submit records the job and submits it to the engine.
 func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	testPoint("before record")
 	if err := w.book.Create(w.r); err != nil {
@@ -229,5 +230,5 @@ func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	case errors.Is(err, deploy.ErrNoEngine), errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported):
 		return errors.Join(err, w.update(record.Refused, ""))
 	}
-	return fmt.Errorf("%w\nwhether %s has the job is not known: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
+	return fmt.Errorf("%w\nit is not known whether %s has the job: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
 }

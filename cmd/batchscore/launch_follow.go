@@ -24,7 +24,7 @@ type watched struct {
 	l              deploy.Launcher
 	book           record.Book
 	r              record.Record
-	out            store.Store // nil where this machine cannot see it
+	out            store.Store // nil if this machine cannot see it
 	stdout, stderr io.Writer
 	// retries is how many retries the output had before the launch.
 	retries int
@@ -42,30 +42,33 @@ func (w *watched) openOutput() error {
 	return err
 }
 
-// unseen says why the output of a scoring job cannot be read from here.
+// unseen returns why the output of a scoring job cannot be read from here.
 func (w *watched) unseen() string {
 	if w.r.Job.Schedule != "" {
-		return "each run has a place of its own, " + w.r.Job.Out + ": name that of a run"
+		return "each run has a place of its own, " + w.r.Job.Out + ": name the place of a run"
 	}
-	return "the result lies in " + w.r.Job.Out + ", which this machine cannot see"
+	return "the result is in " + w.r.Job.Out + ", which this machine cannot see"
 }
 
+// update records the phase and the outcome of the job.
 func (w *watched) update(phase record.Phase, outcome string) error {
 	w.r.Phase, w.r.Outcome = phase, outcome
 	return w.book.Update(w.r)
 }
 
-// complete is the outcome of a job whose result is whole.
+// complete is the outcome of a job whose result is complete.
 const complete = "complete"
 
-// howTo says how the job is found again.
+// howTo returns the commands that work on the job.
 func (w *watched) howTo() string {
-	return fmt.Sprintf("  progress: batchscore jobs status --watch %[1]s\n  output:   batchscore jobs logs -f %[1]s\n  end it:   batchscore jobs cancel %[1]s\n", w.r.ID)
+	return fmt.Sprintf("  progress: batchscore jobs status --watch %[1]s\n"+
+		"  output:   batchscore jobs logs -f %[1]s\n"+
+		"  end it:   batchscore jobs cancel %[1]s\n", w.r.ID)
 }
 
-// follow passes on what the ranks print until the job has ended, and judges it.
-// When stop is closed, an engine that can drains its ranks; on others the job
-// goes on.
+// follow prints what the ranks print until the job has ended, then checks its result.
+// When stop is closed, an engine that can do so drains its ranks; on others the job
+// continues.
 func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	status, err := w.toTheEnd(ctx, stop)
 	if err != nil {
@@ -74,7 +77,7 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	judging, cancel := context.WithCancel(ctx)
 	defer cancel()
 	select {
-	case <-stop: // it ended the ranks, whose work is judged all the same
+	case <-stop: // the ranks were drained; check what they committed
 	default:
 		go func() {
 			select {
@@ -86,7 +89,7 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	}
 	err = w.judge(judging, status)
 	if err != nil && judging.Err() != nil {
-		return marked{fmt.Errorf("the ranks have ended, and the result was not checked to the end: batchscore verify %s", w.r.Job.Out), context.Canceled}
+		return marked{fmt.Errorf("the ranks have ended, but checking the result was interrupted: batchscore verify %s", w.r.Job.Out), context.Canceled}
 	}
 	outcome := complete
 	if err != nil {
@@ -95,9 +98,10 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	return errors.Join(err, w.update(record.Done, outcome))
 }
 
+// toTheEnd follows the job and returns its last status.
 func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.Status, error) {
 	if l, ok := w.l.(deploy.Waiter); ok {
-		// That ranks failed, the status tells as well.
+		// The status says, too, that ranks failed.
 		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.Is(err, deploy.ErrRankFailed) {
 			return deploy.Status{}, err
 		}
@@ -114,23 +118,23 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.St
 	}()
 	logs := w.l.Logs(ctx, w.r.ID, w.stdout, true)
 	if logs != nil && ctx.Err() == nil {
-		fmt.Fprintf(w.stderr, "batchscore: what the ranks print cannot be followed: %v\n", logs)
+		fmt.Fprintf(w.stderr, "batchscore: cannot follow what the ranks print: %v\n", logs)
 	}
 	status, err := w.ended(ctx)
 	if err != nil && ctx.Err() != nil {
-		return status, marked{fmt.Errorf("following ended, and the job goes on\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
+		return status, marked{fmt.Errorf("stopped following; the job continues\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
 	}
 	return status, err
 }
 
-// Pauses between two looks at an engine.
+// Pauses between two requests for the status of a job.
 const (
 	firstLook = 200 * time.Millisecond
 	lastLook  = 15 * time.Second
 )
 
-// ended waits until the engine is done with the job. While it gives no answer,
-// a complete output ends the wait as well.
+// ended waits until the engine reports the end of the job. While the engine does not
+// answer, a complete output ends the wait, too.
 func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
 	told := false
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
@@ -156,7 +160,7 @@ func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
 	}
 }
 
-// failure is what the engine says of a job that did not succeed there, or nil.
+// failure returns why the job failed, as the engine reports it, or nil if it did not.
 func (w *watched) failure(status deploy.Status) error {
 	var text string
 	switch status.State {
@@ -174,11 +178,11 @@ func (w *watched) failure(status deploy.Status) error {
 	return marked{errors.New(text), exit}
 }
 
-// unretried says what is missing of a retry that was asked for; nil if nothing is.
+// unretried returns what is missing from the retry that the job asked for, or nil.
 func (w *watched) unretried(r *output.Report) error {
 	chosen, err := row.ParseSelection(w.r.Job.Run["retry"], row.FailureStatuses())
 	switch {
-	case err != nil: // none was asked for, or the ranks have refused it
+	case err != nil: // the job asked for none, or the ranks refused it
 		return nil
 	case r.Unfinished > 0:
 		return fmt.Errorf("retry %d is not done", r.Unfinished)
@@ -188,21 +192,21 @@ func (w *watched) unretried(r *output.Report) error {
 	return nil
 }
 
-// judge says what came of a job that has ended. That of a scoring job is in its
-// output, whatever the engine says.
+// judge returns nil if a job that has ended succeeded. The output of a scoring job
+// decides that, whatever the engine reports.
 func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	failed := w.failure(status)
 	if !w.r.Job.Scores() {
 		if failed == nil {
 			return nil
 		}
-		return errors.New(failed.Error()) // its codes are its own
+		return errors.New(failed.Error()) // its exit codes have another meaning
 	}
 	if w.out == nil {
 		if failed != nil {
 			return failed
 		}
-		fmt.Fprintf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' where it can\n", w.r.Engine, w.unseen())
+		fmt.Fprintf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' on one that can\n", w.r.Engine, w.unseen())
 		return nil
 	}
 	report, err := output.Verify(ctx, w.out)
@@ -211,9 +215,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 			return err
 		}
 		if errors.Is(err, store.ErrNotExist) {
-			return failed // it ended before there was anything to judge
+			return failed // it ended before it wrote anything
 		}
-		return fmt.Errorf("%w (and the output could not be judged: %v)", failed, err)
+		return fmt.Errorf("%w (and the output could not be checked: %v)", failed, err)
 	}
 	unproven := judge(&report)
 	if unproven == nil {
@@ -221,11 +225,11 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	}
 	switch {
 	case unproven != nil && failed == nil:
-		return fmt.Errorf("%w: %s reports success, but %v; launch it again to go on", output.ErrIncomplete, w.r.Engine, unproven)
+		return fmt.Errorf("%w: %s reports success, but %v; launch it again to continue", output.ErrIncomplete, w.r.Engine, unproven)
 	case unproven != nil:
-		next := "launch it again to go on"
+		next := "launch it again to continue"
 		if slices.Contains(deploy.FinalCodes, exitCode(failed, nil)) {
-			next = "launching it again does not help before that is mended"
+			next = "launching it again does not help until that is fixed"
 		}
 		return fmt.Errorf("%w; %d of %d images have their row; %s", failed, report.Images-report.MissingImages, report.Images, next)
 	}
@@ -234,13 +238,13 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return err
 	}
 	if code := exitCode(failed, nil); code == 10 || code == 11 {
-		return fmt.Errorf("%w; what is complete in %s is another job's result", failed, w.out)
+		return fmt.Errorf("%w; %s holds the complete result of another job", failed, w.out)
 	}
 	simulated := ""
 	if s.Simulated {
 		simulated = " (simulated)"
 	}
-	// Not on how many ranks: others may have done it before these came.
+	// The number of ranks is left out: earlier ones may have scored a part of it.
 	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
 		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
 	seen := seenFromHere(w.r.Engine, w.r.Job)
@@ -250,8 +254,8 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,
 			row.TallyFailures(s.Statuses), output.ShowCommand(seen, s.Statuses))
 	case failed != nil:
-		// A rank that failed after others had taken over its work cost
-		// nothing; it is told, but the job is done.
+		// A rank failed after others had taken over its chunks. The job is
+		// complete all the same.
 		fmt.Fprintf(w.stderr, "batchscore: %v, but the result is complete\n", failed)
 	}
 	return nil

@@ -22,11 +22,11 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
-// jobFileFlags are job.yaml and the flags that stand over it.
+// jobFileFlags are job.yaml and the flags that override it.
 type jobFileFlags struct {
 	file string
 	over deploy.Job
-	// What a flag cannot put into a Job as it stands.
+	// Values of flags that are not fields of a Job.
 	priority     string
 	environment  []string
 	secrets      []string
@@ -37,27 +37,27 @@ type jobFileFlags struct {
 
 func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVarP(&f.file, "file", "f", "", "job.yaml, or - for standard input; the flags below stand over what it says")
-	fs.StringVar(&f.over.Name, "name", "", "name of the job, for people and for the engine")
-	fs.StringVar(&f.over.Images, "images", "", "place of the images, as for run")
-	fs.StringVar(&f.over.Out, "out", "", "place for the result, as for run")
-	fs.StringVar(&f.over.Task, "task", "", "task, such as classification; in place of --model")
-	fs.StringVar(&f.over.Model, "model", "", "ONNX file, or name of a registered model, as the ranks see it")
-	fs.IntVar(&f.over.Nodes, "nodes", 1, "number of machines")
-	fs.IntVarP(&f.ranksPerNode, "ranks-per-node", "n", 1, "number of ranks on each of them")
-	fs.IntVar(&f.over.GPUsPerNode, "gpus-per-node", 0, "number of GPUs that the job needs on each of them")
-	fs.StringVar(&f.over.GPU, "gpu", "", "type of GPU in the engine's own word, such as v100")
-	fs.StringVar(&f.over.VMSize, "vm-size", "", "the cloud's name for a kind of machine, such as Standard_NC6s_v3")
-	fs.StringVar(&f.priority, "priority", "dedicated", "dedicated, or low: cheaper, and can be taken away")
-	fs.StringVar(&f.over.Image, "image", "", "container image")
-	fs.StringArrayVar(&f.environment, "env", nil, "NAME=VALUE, set for every rank; may be given several times")
-	fs.StringArrayVar(&f.secrets, "secret", nil, deploy.SecretSpelling+"; may be given several times")
-	fs.StringArrayVar(&f.mounts, "mount", nil, "SOURCE=PATH[:ro], a folder that the ranks see at PATH; may be given several times")
-	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after this long, such as 7h30m; it can be resumed")
-	fs.StringVar(&f.over.Schedule, "schedule", "", "cron expression, such as '0 2 * * *', for engines that start jobs by the clock")
+	fs.StringVarP(&f.file, "file", "f", "", "read job.yaml from `FILE`, or from standard input if it is -; flags override what it says")
+	fs.StringVar(&f.over.Name, "name", "", "call the job `NAME`")
+	fs.StringVar(&f.over.Images, "images", "", "score the images in `PLACE`, as for run")
+	fs.StringVar(&f.over.Out, "out", "", "write the result to `PLACE`, as for run")
+	fs.StringVar(&f.over.Task, "task", "", "score with the model registered for `TASK`, such as classification; instead of --model")
+	fs.StringVar(&f.over.Model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model, as the ranks see it")
+	fs.IntVar(&f.over.Nodes, "nodes", 1, "run on `N` machines")
+	fs.IntVarP(&f.ranksPerNode, "ranks-per-node", "n", 1, "start `N` ranks on each machine")
+	fs.IntVar(&f.over.GPUsPerNode, "gpus-per-node", 0, "request `N` GPUs on each machine")
+	fs.StringVar(&f.over.GPU, "gpu", "", "request GPUs of this `TYPE`, as the engine calls it, such as v100")
+	fs.StringVar(&f.over.VMSize, "vm-size", "", "run on machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3")
+	fs.StringVar(&f.priority, "priority", "dedicated", "`PRIORITY` of the machines: dedicated, or low: cheaper, but the cloud may take them away")
+	fs.StringVar(&f.over.Image, "image", "", "run in this container `IMAGE`")
+	fs.StringArrayVar(&f.environment, "env", nil, "set `NAME=VALUE` for every rank; may be repeated")
+	fs.StringArrayVar(&f.secrets, "secret", nil, "pass a secret by reference: "+deploy.SecretSpelling+"; may be repeated")
+	fs.StringArrayVar(&f.mounts, "mount", nil, "mount a folder for the ranks: `SOURCE=PATH[:ro]`; may be repeated")
+	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after this long, such as 7h30m; launch it again to continue")
+	fs.StringVar(&f.over.Schedule, "schedule", "", "start the job by this `CRON` expression, such as '0 2 * * *', on engines that support it")
 }
 
-// job is job.yaml with the flags over it and the flags for run, checked.
+// job returns job.yaml, overridden by the flags and those for run, and checked.
 func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string, runFlags *pflag.FlagSet) (deploy.Job, error) {
 	job, err := f.read(stdin)
 	if err != nil {
@@ -75,7 +75,7 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 	job = job.WithDefaults()
 	if err := job.Check(); err != nil {
 		if f.file == "" {
-			return job, usage(err) // nothing but flags
+			return job, usage(err) // everything comes from flags
 		}
 		return job, config(fmt.Errorf("%s: %w", f.file, err))
 	}
@@ -105,7 +105,7 @@ func (f *jobFileFlags) read(stdin io.Reader) (deploy.Job, error) {
 	return job, nil
 }
 
-// overlay puts what flags say over what the file says.
+// overlay overrides job with what the flags say.
 func (f *jobFileFlags) overlay(fs *pflag.FlagSet, job *deploy.Job) error {
 	for name, field := range map[string]func(){
 		"name":           func() { job.Name = f.over.Name },
@@ -129,16 +129,16 @@ func (f *jobFileFlags) overlay(fs *pflag.FlagSet, job *deploy.Job) error {
 	}
 	switch {
 	case fs.Changed("nodes") && f.over.Nodes < 1:
-		return usagef("--nodes %d: at least one machine takes part", f.over.Nodes)
+		return invalid("nodes", f.over.Nodes, "a number of machines above zero")
 	case fs.Changed("ranks-per-node") && f.ranksPerNode < 1:
-		return usagef("-n %d: at least one rank is started", f.ranksPerNode)
+		return usagef("invalid value %d for -n: want a number of ranks above zero", f.ranksPerNode)
 	case fs.Changed("model") && fs.Changed("task"):
 		return usagef("--model and --task exclude each other")
 	}
 	for _, text := range f.environment {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return usagef("--env %q: it takes NAME=VALUE", text)
+			return invalid("env", text, "NAME=VALUE")
 		}
 		set(&job.Environment, name, value)
 	}
@@ -169,8 +169,8 @@ func set[V any](m *map[string]V, name string, value V) {
 	*m = c
 }
 
-// parseSecret reads NAME=KIND:REFERENCE. A value in the place of a reference is
-// not repeated in the error.
+// parseSecret parses NAME=KIND:REFERENCE. The error does not repeat the reference,
+// which may be the secret itself.
 func parseSecret(text string) (string, deploy.Secret, error) {
 	const takes = "it takes " + deploy.SecretSpelling + ", never the value itself"
 	name, rest, ok := strings.Cut(text, "=")
@@ -184,17 +184,17 @@ func parseSecret(text string) (string, deploy.Secret, error) {
 	return name, secret, nil
 }
 
-// parseMount reads SOURCE=PATH[:ro].
+// parseMount parses SOURCE=PATH[:ro].
 func parseMount(text string) (deploy.Mount, error) {
 	i := strings.LastIndexByte(text, '=')
 	if i < 1 || !strings.HasPrefix(text[i+1:], "/") {
-		return deploy.Mount{}, usagef("--mount %q: it takes SOURCE=PATH or SOURCE=PATH:ro, where PATH is absolute", text)
+		return deploy.Mount{}, invalid("mount", text, "SOURCE=PATH or SOURCE=PATH:ro, where PATH is absolute")
 	}
 	at, readOnly := strings.CutSuffix(text[i+1:], ":ro")
 	return deploy.Mount{Source: text[:i], Path: at, ReadOnly: readOnly}, nil
 }
 
-// checkRun holds the flags for run in job.yaml against those that run has.
+// checkRun checks the flags for run in job.yaml.
 func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 	for _, name := range slices.Sorted(maps.Keys(run)) {
 		flag := fs.Lookup(name)
@@ -202,13 +202,14 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 			return fmt.Errorf("run: 'batchscore run' has no flag --%s", name)
 		}
 		if err := flag.Value.Set(run[name]); err != nil {
-			return fmt.Errorf("run: %s: %q does not do for --%s, %s", name, run[name], name, flag.Usage)
+			_, takes := pflag.UnquoteUsage(flag)
+			return fmt.Errorf("run: %s: invalid value %q for --%s: %s", name, run[name], name, takes)
 		}
 	}
 	return nil
 }
 
-// parseRunFlags reads what stands after -- as run does.
+// parseRunFlags parses the arguments after --, as run does.
 func parseRunFlags(run *pflag.FlagSet, args []string) error {
 	if err := run.Parse(args); err != nil {
 		return usagef("after --: %w", err)
@@ -219,10 +220,10 @@ func parseRunFlags(run *pflag.FlagSet, args []string) error {
 	return nil
 }
 
-// addRunFlags takes the flags for run, which stand over those of job.yaml.
+// addRunFlags adds the flags for run to the job. They override job.yaml.
 func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 	if len(args) > 0 && len(job.Command) > 0 {
-		return usagef("flags after -- are for 'batchscore run', and the job runs a command of its own")
+		return usagef("flags after -- are for 'batchscore run', but the job runs a command of its own")
 	}
 	if err := parseRunFlags(fs, args); err != nil {
 		return err
@@ -244,7 +245,7 @@ func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 	})
 	for _, name := range []string{"rank", "world"} {
 		if _, ok := job.Run[name]; ok {
-			return usagef("--%s: the ranks of a launched job are told theirs by the engine", name)
+			return usagef("--%s: the engine sets it for the ranks of a launched job", name)
 		}
 	}
 	return nil
@@ -253,8 +254,9 @@ func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 // privateKey matches the first line of a private key.
 var privateKey = regexp.MustCompile(`(?i)-----BEGIN [A-Z ]*PRIVATE KEY`)
 
-// refuseSecrets holds that a job names secrets and contains none: it is written
-// to disk, sent in documents and shown. The error does not repeat the secret.
+// refuseSecrets returns an error if a job contains a secret instead of naming it: the
+// job is written to disk, sent in documents and shown. The error does not repeat the
+// secret.
 func refuseSecrets(job deploy.Job) error {
 	for _, name := range storages.Secrets() {
 		if _, ok := job.Environment[name]; ok {
@@ -268,28 +270,28 @@ func refuseSecrets(job deploy.Job) error {
 	for line := range strings.Lines(string(body)) {
 		if privateKey.MatchString(line) || storages.HoldsSecret(line) {
 			field, _, _ := strings.Cut(strings.TrimSpace(line), ":")
-			return config(fmt.Errorf("the value near %q in the job looks like a secret, which does not belong there: name it under secrets, or with --secret NAME=env:VARIABLE",
+			return config(fmt.Errorf("the value near %q in the job looks like a secret, which does not belong there:"+
+				" name it under secrets, or with --secret NAME=env:VARIABLE",
 				strings.TrimLeft(cmp.Or(field, "?"), "- ")))
 		}
 	}
 	return nil
 }
 
-// settle gives the paths of a scoring job the meaning that they have here: what
-// is relative starts from the working directory, except on engines whose ranks do
-// not see the files of this machine.
+// settle makes the paths of a scoring job absolute, starting from the working
+// directory, except on engines whose ranks do not see the files of this machine.
 func settle(engine string, job deploy.Job) (deploy.Job, error) {
 	if !job.Scores() {
 		return job, nil
 	}
 	for flag, p := range map[string]*string{"images": &job.Images, "out": &job.Out} {
-		// A token in a place is refused before anything is sent with it.
+		// A place that contains a token is refused before anything is sent.
 		settled, err := spelled(*p)
 		switch {
 		case err != nil:
 			return job, usagef("--%s: %w", flag, err)
 		case !place.IsLocal(*p) || mounted(job, *p) != nil:
-		case !sharesFiles(engine): // it judges its paths itself
+		case !sharesFiles(engine): // it checks its paths itself
 		default:
 			*p = settled
 		}
@@ -310,7 +312,7 @@ func sharesFiles(engine string) bool {
 	return d.SharedFiles
 }
 
-// mounted is the mount that an absolute path lies under, the innermost, or nil.
+// mounted returns the innermost mount that contains an absolute path, or nil.
 func mounted(job deploy.Job, p string) *deploy.Mount {
 	var found *deploy.Mount
 	for i, m := range job.Mounts {
@@ -322,9 +324,9 @@ func mounted(job deploy.Job, p string) *deploy.Mount {
 	return found
 }
 
-// seenFromHere is where this machine finds what the ranks write to job.Out. It
-// is empty where it cannot: on a share or a volume of the engine's, and for a
-// scheduled job, each of whose runs has a place of its own.
+// seenFromHere returns the place where this machine finds what the ranks write to
+// job.Out. It is "" if there is none: for a share or a volume of the engine, and for
+// a scheduled job, whose runs have a place each.
 func seenFromHere(engine string, job deploy.Job) string {
 	if job.Schedule != "" {
 		return ""

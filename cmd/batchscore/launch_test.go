@@ -57,7 +57,7 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	// Another job finds it complete as well, and it is not its own.
 	for _, engine := range []string{"fake", "local"} {
 		r := d.must(t, 11, "launch", "--to", engine, "-f", file, "--out", out, "--images", pictures(t, 5))
-		if !strings.Contains(r.stderr, "another job's result") || strings.Contains(r.stdout, "Processed") {
+		if !strings.Contains(r.stderr, "result of another job") || strings.Contains(r.stdout, "Processed") {
 			t.Error(r)
 		}
 	}
@@ -122,7 +122,7 @@ func TestLaunchRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{name: "an engine that there is not", args: []string{"--to", "cloud", "-f", good}, code: 64, says: "it takes"},
+		{name: "an engine that there is not", args: []string{"--to", "cloud", "-f", good}, code: 64, says: "for --to"},
 		{name: "an argument", args: []string{"job.yaml"}, code: 64, says: "job.yaml"},
 		{name: "nothing", args: nil, code: 64, says: "images is missing"},
 		{name: "a missing file", args: []string{"-f", none}, code: 78, says: "none.yaml"},
@@ -132,13 +132,13 @@ func TestLaunchRefuses(t *testing.T) {
 			name: "a value that run does not take, in the file",
 			args: []string{"-f", jobFile(t, in, "/out", model, "run: {chunk: many}\n")},
 			code: 78,
-			says: `"many" does not do for --chunk`,
+			says: `invalid value "many" for --chunk`,
 		},
 		{name: "a flag that run has not", args: []string{"-f", good, "--", "--chunks", "3"}, code: 64, says: "--chunks"},
 		{name: "an argument for run", args: []string{"-f", good, "--", "photos"}, code: 64, says: "photos"},
 		{name: "a rank", args: []string{"-f", good, "--", "--rank", "0"}, code: 64, says: "--rank"},
-		{name: "no ranks", args: []string{"-f", good, "-n", "0"}, code: 64, says: "-n 0"},
-		{name: "no nodes", args: []string{"-f", good, "--nodes", "0"}, code: 64, says: "--nodes 0"},
+		{name: "no ranks", args: []string{"-f", good, "-n", "0"}, code: 64, says: "0 for -n"},
+		{name: "no nodes", args: []string{"-f", good, "--nodes", "0"}, code: 64, says: "0 for --nodes"},
 		{name: "a model and a task", args: []string{"-f", good, "--model", "a", "--task", "b"}, code: 64, says: "exclude"},
 		{name: "what the engine cannot do", args: []string{"--to", "fake", "-f", good, "--vm-size", "huge"}, code: 78, says: "vmSize"},
 		{

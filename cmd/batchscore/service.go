@@ -16,18 +16,18 @@ import (
 	"github.com/batchscore/batchscore/deploy/engines"
 )
 
-// serviceVar names service.yaml where --service does not.
+// serviceVar is the environment variable with the path of service.yaml.
 const serviceVar = "BATCHSCORE_SERVICE"
 
-// serviceFlags say where service.yaml lies.
+// serviceFlags say where service.yaml is.
 type serviceFlags struct{ path string }
 
 func (f *serviceFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.path, "service", "",
-		"file that says where each engine is reached; by default $"+serviceVar+" or batchscore/service.yaml in your configuration folder")
+		"read from `FILE` how to reach each engine (default $"+serviceVar+", else batchscore/service.yaml in your configuration folder)")
 }
 
-// file is the path of service.yaml, and whether somebody asked for it.
+// file returns the path of service.yaml, and whether the user named it.
 func (f *serviceFlags) file() (path string, asked bool) {
 	if f.path != "" {
 		return f.path, true
@@ -42,14 +42,15 @@ func (f *serviceFlags) file() (path string, asked bool) {
 	return filepath.Join(folder, "batchscore", "service.yaml"), false
 }
 
-// section is an engine's part of service.yaml. It is empty where the file or
-// the part is missing; source says which, for an engine that cannot do without.
+// section returns an engine's section of service.yaml. It is empty if the file or the
+// section is missing. source says where it is from, or that the file is missing, for
+// errors of engines that need it.
 func (f *serviceFlags) section(engine string) (section yaml.Node, source string, err error) {
 	path, asked := f.file()
 	body, err := os.ReadFile(path)
 	switch {
 	case path == "" || errors.Is(err, fs.ErrNotExist) && !asked:
-		return yaml.Node{}, fmt.Sprintf("there is no service.yaml (%s; --service names another)", path), nil
+		return yaml.Node{}, fmt.Sprintf("there is no service.yaml (%s; --service names another file)", path), nil
 	case err != nil:
 		return yaml.Node{}, "", config(fmt.Errorf("service.yaml: %w", err))
 	}
@@ -59,18 +60,18 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 	}
 	for name := range sections {
 		if _, known := engines.Find(name); !known {
-			return yaml.Node{}, "", config(fmt.Errorf("%s: there is no engine %q: its sections are %s", path, name, strings.Join(engines.Names(), ", ")))
+			return yaml.Node{}, "", config(fmt.Errorf("%s: there is no engine %q: sections are %s", path, name, strings.Join(engines.Names(), ", ")))
 		}
 	}
 	return sections[engine], path + ", section " + engine, nil
 }
 
-// launcher opens an engine as service.yaml says, and the settings in over which
-// stand over that. It returns the section that it was opened with.
+// launcher opens an engine with its section of service.yaml, overridden by the
+// settings in over. It returns the section that it used, too.
 func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher, yaml.Node, error) {
 	driver, known := engines.Find(engine)
 	if !known {
-		return nil, yaml.Node{}, usagef("--to %q: it takes %s", engine, strings.Join(engines.Names(), ", "))
+		return nil, yaml.Node{}, invalid("to", engine, strings.Join(engines.Names(), ", "))
 	}
 	section, source, err := f.section(engine)
 	if err != nil {
@@ -88,7 +89,7 @@ func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher,
 	return l, section, nil
 }
 
-// withSettings is a section with some of its settings replaced.
+// withSettings returns a section with the settings in over replaced.
 func withSettings(section, over yaml.Node) (yaml.Node, error) {
 	all := map[string]any{}
 	for _, node := range []yaml.Node{section, over} {
