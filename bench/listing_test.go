@@ -47,7 +47,7 @@ func BenchmarkFreeze(b *testing.B) {
 		}
 		bare += time.Since(start)
 		start = time.Now()
-		m, _, err := listing.Manifest(b.Context(), images, output.Pictures, 0, zerolog.Nop())
+		m, _, err := listing.Manifest(b.Context(), images, listing.Pictures, 0, zerolog.Nop())
 		if err != nil || m.Len() != blobs {
 			b.Fatalf("%d images, %v", m.Len(), err)
 		}

@@ -41,7 +41,7 @@ func manifest(b *testing.B, images int) {
 		lap = time.Now()
 	}
 	m, err := output.Freeze(b.Context(), out, func(ctx context.Context) (*shard.Manifest, error) {
-		m, _, err := listing.Manifest(ctx, made, output.Pictures, 0, zerolog.Nop())
+		m, _, err := listing.Manifest(ctx, made, listing.Pictures, 0, zerolog.Nop())
 		return m, err
 	})
 	if err != nil || m.Len() != images {

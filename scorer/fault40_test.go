@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/mem"
@@ -33,7 +34,7 @@ func TestFault40_OldJobsListAsTheyDid(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := options(t, images, out)
-	old.Job.Files = output.TenEndings
+	old.Job.Files = listing.TenEndings
 	old.Budget = 10
 	if _, err := Run(t.Context(), old); err == nil {
 		t.Fatal("the job was to pause")
@@ -43,7 +44,7 @@ func TestFault40_OldJobsListAsTheyDid(t *testing.T) {
 	if s.Images != 31 || s.Drift == nil || *s.Drift != (output.Drift{}) {
 		t.Errorf("%d images, drift %+v", s.Images, s.Drift)
 	}
-	if s.PassedOver[output.NotAPicture][".heic"] != 1 || s.PassedOver["beneath a linked folder"][".jpg"] != 1 {
+	if s.PassedOver[listing.NotAPicture][".heic"] != 1 || s.PassedOver["beneath a linked folder"][".jpg"] != 1 {
 		t.Errorf("passed over %v", s.PassedOver)
 	}
 	s = mustRun(t, options(t, images, new(mem.Store)))

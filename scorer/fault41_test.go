@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -158,9 +158,9 @@ func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
 		}
 		return nil
 	}}
-	for files, want := range map[output.Files]string{
-		output.TenEndings: "the store does not let this object be read",
-		output.Pictures:   "cannot be read: the blob lies in the archive tier",
+	for files, want := range map[listing.Files]string{
+		listing.TenEndings: "the store does not let this object be read",
+		listing.Pictures:   "cannot be read: the blob lies in the archive tier",
 	} {
 		out := new(mem.Store)
 		o := options(t, denying, out)

@@ -34,7 +34,7 @@ type finisher struct {
 	// listing is how long this worker took to list the images, 0 if it did not.
 	listing time.Duration
 	// passed is what the last listing of this worker passed over.
-	passed output.PassedOver
+	passed listing.PassedOver
 }
 
 // finish returns what _SUCCESS says, once this worker or another has written it.
@@ -79,7 +79,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	defer stop()
 	go f.renewer.run(renewing)
 
-	opt := output.FinishOptions{Versions: f.versions, PassedOver: func() output.PassedOver { return f.passed }}
+	opt := output.FinishOptions{Versions: f.versions, PassedOver: func() listing.PassedOver { return f.passed }}
 	if f.job.Retry == nil {
 		relisted := f.relist()
 		opt.Drift = func(now *shard.Manifest) *output.Drift {
@@ -103,7 +103,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 // relisting is the outcome of listing the images of a job again.
 type relisting struct {
 	drift  output.Drift
-	passed output.PassedOver
+	passed listing.PassedOver
 	err    error
 }
 

@@ -118,7 +118,7 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) {
 	o := p.opt
 	var took time.Duration
-	var passed output.PassedOver
+	var passed listing.PassedOver
 	list := p.list
 	if list == nil {
 		list = func(ctx context.Context, job *output.Job) (m *shard.Manifest, err error) {

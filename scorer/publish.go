@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/shard"
@@ -95,7 +96,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 			again = listAgain(ctx, o.Images, &job, now)
 			return again.report(o.Log)
 		},
-		PassedOver: func() output.PassedOver { return again.passed },
+		PassedOver: func() listing.PassedOver { return again.passed },
 	})
 	if err != nil {
 		// Others, and the next run, need not wait for the lease to end.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/listing"
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -54,7 +53,7 @@ type reader struct {
 func newReader(o *Options, halt *halt, ahead *readAhead) *reader {
 	return &reader{
 		images: o.Images, maxBytes: o.Decode.MaxBytes, rescore: o.Rescore,
-		unnamedReasons: o.Job.Files == output.TenEndings,
+		unnamedReasons: o.Job.Files == listing.TenEndings,
 		halt:           halt, counters: o.Counters, ahead: ahead,
 		bodies: sync.Pool{New: func() any { return new(body) }},
 		budget: semaphore.NewWeighted(o.ReadAheadBytes), budgetBytes: o.ReadAheadBytes,

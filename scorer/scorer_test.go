@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -44,7 +45,7 @@ func options(t testing.TB, images, out store.Store) Options {
 	return Options{
 		Images: images, Out: out,
 		Job: output.Job{
-			Images: images.String(), Files: output.Pictures, Model: "fake", ModelDigest: "sha256:fake",
+			Images: images.String(), Files: listing.Pictures, Model: "fake", ModelDigest: "sha256:fake",
 			PreprocessDigest: fakeContract.PreprocessDigest(), LabelsDigest: fakeContract.LabelsDigest(),
 			TopK: 3, Format: row.JSONL, Chunk: 10,
 		},

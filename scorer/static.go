@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // staticWait is how long a static worker that is done with its share waits for
@@ -52,7 +53,7 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 const mostRanksNamed = 4
 
 // missing describes how many chunks of which ranks are not committed.
-func (w *worker) missing(set *output.Set) string {
+func (w *worker) missing(set *shard.Set) string {
 	var ranks []string
 	images, unnamed := 0, 0
 	for r := range w.opt.World.Size {

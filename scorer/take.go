@@ -38,7 +38,7 @@ type taker struct {
 
 	next, shareEnd int // chunks of the own share that were not tried yet
 	began          time.Time
-	done           *output.Set // chunks that were committed at the last look
+	done           *shard.Set // chunks that were committed at the last look
 	lookedAt       time.Time
 	doneAtStart    int
 	images         int          // how many this worker took

@@ -79,7 +79,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	return done, err
 }
 
-func (w *worker) newTaker(done *output.Set) *taker {
+func (w *worker) newTaker(done *shard.Set) *taker {
 	o := &w.opt
 	t := &taker{
 		out: o.Out, format: w.job.Format, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,

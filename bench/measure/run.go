@@ -198,7 +198,7 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	if most == 0 || most > fetchedMost {
 		most = fetchedMost
 	}
-	m, _, err := listing.Manifest(ctx, st, output.Pictures, most, log.Level(zerolog.ErrorLevel))
+	m, _, err := listing.Manifest(ctx, st, listing.Pictures, most, log.Level(zerolog.ErrorLevel))
 	if err != nil {
 		return nil, part{}, err
 	}
@@ -259,7 +259,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	}
 	c := &o.Model.Contract
 	job := output.Job{
-		Files: output.Pictures, Max: o.Max, ModelDigest: o.Model.Digest,
+		Files: listing.Pictures, Max: o.Max, ModelDigest: o.Model.Digest,
 		TopK: min(5, c.Labelled()), Batch: o.Batch, Chunk: o.Chunk,
 	}
 	if o.Simulated {

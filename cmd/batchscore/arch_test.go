@@ -48,6 +48,11 @@ func TestArrows(t *testing.T) {
 			},
 		},
 		{
+			name: "the listing of images knows no ledger, no claims and no rows",
+			of:   func(pkg string) bool { return under(pkg, "scorer/listing") },
+			bad:  func(dep string) bool { return under(dep, "scorer/output", "scorer/claim", "scorer/row") },
+		},
+		{
 			name: "rows know no store, no ledger and no stage",
 			of:   func(pkg string) bool { return under(pkg, "scorer/row") },
 			bad:  func(dep string) bool { return ours(dep) && !under(dep, "scorer/row", "models", "shard") },

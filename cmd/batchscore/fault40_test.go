@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -37,8 +38,8 @@ func amidst(t testing.TB) string {
 }
 
 // amidstPassed is what a listing of it passes over.
-var amidstPassed = output.PassedOver{
-	output.NotAPicture:                 {".txt": 2, "none": 1, ".jpg?": 1},
+var amidstPassed = listing.PassedOver{
+	listing.NotAPicture:                {".txt": 2, "none": 1, ".jpg?": 1},
 	"pipe":                             {".jpg": 1},
 	"folder listed under another name": {"loop": 1},
 	"in @eaDir":                        {".jpg": 1},

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/pflag"
 
-	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/listing"
 )
 
 // registerAllFiles adds the flag that chooses which files count as images.
@@ -13,16 +13,16 @@ func registerAllFiles(fs *pflag.FlagSet, all *bool) {
 }
 
 // filesTaken returns which files of a place count as images.
-func filesTaken(all bool) output.Files {
+func filesTaken(all bool) listing.Files {
 	if all {
-		return output.AllFiles
+		return listing.AllFiles
 	}
-	return output.Pictures
+	return listing.Pictures
 }
 
 // andPassedOver returns the end of a line that reports which files a listing
 // passed over; empty if it passed over none.
-func andPassedOver(p output.PassedOver) string {
+func andPassedOver(p listing.PassedOver) string {
 	if len(p) == 0 {
 		return ""
 	}

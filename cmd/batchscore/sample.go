@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/scorer/listing"
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
@@ -192,7 +191,7 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 
 // choose returns the n images of a collection whose names have the lowest hashes,
 // in any order, how many images there are, and which files were passed over.
-func choose(ctx context.Context, images store.Store, files output.Files, n int, seed uint64) ([]store.Object, int, output.PassedOver, error) {
+func choose(ctx context.Context, images store.Store, files listing.Files, n int, seed uint64) ([]store.Object, int, listing.PassedOver, error) {
 	var best lowest
 	total := 0
 	passed, err := listing.Walk(ctx, images, files, func(o store.Object) error {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/scratch"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -21,8 +20,8 @@ var ErrNoImages = errors.New("no images found")
 // Walk calls fn for every object of a store that is taken for an image, in the
 // order and from the goroutine of store.Store.List. It returns how many other
 // objects it passed over, and why.
-func Walk(ctx context.Context, images store.Store, files output.Files, fn func(store.Object) error) (output.PassedOver, error) {
-	var passed output.PassedOver
+func Walk(ctx context.Context, images store.Store, files Files, fn func(store.Object) error) (PassedOver, error) {
+	var passed PassedOver
 	ctx = store.OnPassed(ctx, func(name string, why store.Reason) {
 		if why.Folder() {
 			passed.AddFolder(string(why), name)
@@ -47,7 +46,7 @@ func Walk(ctx context.Context, images store.Store, files output.Files, fn func(s
 // the manifest has at most that many entries: the first in manifest order. The
 // objects passed over are counted and logged. The caller closes the manifest.
 // Without any image the error wraps ErrNoImages.
-func Manifest(ctx context.Context, images store.Store, files output.Files, most int, log zerolog.Logger) (*shard.Manifest, output.PassedOver, error) {
+func Manifest(ctx context.Context, images store.Store, files Files, most int, log zerolog.Logger) (*shard.Manifest, PassedOver, error) {
 	b := shard.Builder{Room: scratch.Room()}
 	defer b.Close()
 	passed, err := Walk(ctx, images, files, func(o store.Object) error {
@@ -79,7 +78,7 @@ func Manifest(ctx context.Context, images store.Store, files output.Files, most 
 
 // NoImages returns the ErrNoImages for a store in which everything was passed
 // over, or which is empty.
-func NoImages(images store.Store, passed output.PassedOver) error {
+func NoImages(images store.Store, passed PassedOver) error {
 	if len(passed) == 0 {
 		return fmt.Errorf("%w in %s: it is empty; check --images", ErrNoImages, images)
 	}

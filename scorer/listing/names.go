@@ -5,11 +5,10 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// tenEndings are the endings that output.TenEndings takes, in lower case. They
+// tenEndings are the endings that TenEndings takes, in lower case. They
 // never change: jobs begun with them must list the same images again.
 var tenEndings = map[string]bool{
 	".jpg": true, ".jpeg": true, ".jpe": true, ".jfif": true, ".png": true, ".gif": true,
@@ -32,7 +31,7 @@ var documents = map[string]bool{
 	"changelog": true, "makefile": true, "dockerfile": true, "_success": true, "md5sums": true, "sha256sums": true,
 }
 
-// Reasons for passing over an object, besides output.NotAPicture. They are
+// Reasons for passing over an object, besides NotAPicture. They are
 // recorded in _SUCCESS.
 const (
 	appleDouble     = "AppleDouble (attributes that macOS keeps of another file)"
@@ -45,17 +44,17 @@ const (
 // passedOver returns why an object is not taken for an image, or "" if it is
 // taken. Only its name, size and links count here; decoding decides later
 // whether its content is an image.
-func passedOver(files output.Files, o *store.Object) string {
+func passedOver(files Files, o *store.Object) string {
 	switch {
 	case strings.HasSuffix(o.Name, "/") && o.Size == 0:
 		return string(store.FolderMarker)
-	case files == output.AllFiles:
+	case files == AllFiles:
 		return ""
-	case files == output.TenEndings && o.Linked:
+	case files == TenEndings && o.Linked:
 		return beneathLinks
-	case files == output.TenEndings && !tenEndings[strings.ToLower(path.Ext(o.Name))]:
-		return output.NotAPicture
-	case files == output.TenEndings:
+	case files == TenEndings && !tenEndings[strings.ToLower(path.Ext(o.Name))]:
+		return NotAPicture
+	case files == TenEndings:
 		return ""
 	}
 	base := o.Name
@@ -79,5 +78,5 @@ func passedOver(files output.Files, o *store.Object) string {
 	case noEnding && !documents[strings.ToLower(base)], preprocess.KnownExtension(base):
 		return ""
 	}
-	return output.NotAPicture
+	return NotAPicture
 }

@@ -3,7 +3,6 @@ package listing
 import (
 	"testing"
 
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
@@ -14,12 +13,12 @@ func TestFault40_WhatIsTakenForAnImage(t *testing.T) {
 		ten, pictures, files string // why it is passed over
 	}{
 		{name: "a.jpg"}, {name: "b/A.JPEG"}, {name: "x.webp"},
-		{name: "a.heic", ten: output.NotAPicture}, {name: "a.DNG", ten: output.NotAPicture}, {name: "a.jxl", ten: output.NotAPicture},
-		{name: "a.txt", ten: output.NotAPicture, pictures: output.NotAPicture},
-		{name: "a", ten: output.NotAPicture}, {name: "b/5d41402abc", ten: output.NotAPicture},
-		{name: "b/photo.", ten: output.NotAPicture}, {name: "b/README", ten: output.NotAPicture, pictures: output.NotAPicture},
-		{name: ".DS_Store", ten: output.NotAPicture, pictures: output.NotAPicture},
-		{name: "a.jpg?w=3", ten: output.NotAPicture, pictures: output.NotAPicture},
+		{name: "a.heic", ten: NotAPicture}, {name: "a.DNG", ten: NotAPicture}, {name: "a.jxl", ten: NotAPicture},
+		{name: "a.txt", ten: NotAPicture, pictures: NotAPicture},
+		{name: "a", ten: NotAPicture}, {name: "b/5d41402abc", ten: NotAPicture},
+		{name: "b/photo.", ten: NotAPicture}, {name: "b/README", ten: NotAPicture, pictures: NotAPicture},
+		{name: ".DS_Store", ten: NotAPicture, pictures: NotAPicture},
+		{name: "a.jpg?w=3", ten: NotAPicture, pictures: NotAPicture},
 		{name: "cat/a.jpg", linked: true, ten: beneathLinks},
 		{name: "._a.jpg", pictures: appleDouble}, {name: "b/._a.jpg", pictures: appleDouble},
 		{name: "_a.jpg"}, {name: ".a.jpg"}, {name: "._b/a.jpg"},
@@ -28,8 +27,8 @@ func TestFault40_WhatIsTakenForAnImage(t *testing.T) {
 		{name: ".git/a.jpg", pictures: "in .git"}, {name: "git/a.jpg"}, {name: ".hidden/a.jpg"}, {name: "@eaDir.jpg"},
 		{name: "photos.jpg/", ten: "folder marker", pictures: "folder marker", files: "folder marker"},
 	} {
-		for files, want := range map[output.Files]string{
-			output.TenEndings: test.ten, output.Pictures: test.pictures, output.AllFiles: test.files,
+		for files, want := range map[Files]string{
+			TenEndings: test.ten, Pictures: test.pictures, AllFiles: test.files,
 		} {
 			if got := passedOver(files, &store.Object{Name: test.name, Linked: test.linked}); got != want {
 				t.Errorf("%s with %q: passed over because %q, want %q", test.name, files, got, want)

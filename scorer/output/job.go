@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -27,8 +28,8 @@ type Job struct {
 	// Images is the place of the images, without secrets.
 	Images string `json:"images"`
 	// Files says which objects there are taken for images.
-	Files Files `json:"files,omitempty"`
-	Max   int   `json:"max"` // 0 is all
+	Files listing.Files `json:"files,omitempty"`
+	Max   int           `json:"max"` // 0 is all
 	// Model is the name of the model, for people; ModelDigest is what counts.
 	Model            string `json:"model"`
 	ModelDigest      string `json:"model_digest"`
@@ -96,19 +97,6 @@ type Job struct {
 
 // ExactInt8 is what Job.Int8 is in new records.
 const ExactInt8 = "exact"
-
-// Files says which objects of a place are taken for images.
-type Files string
-
-const (
-	// TenEndings is that of jobs begun before there was a choice: it takes ten
-	// endings and nothing beneath a link to a folder.
-	TenEndings Files = ""
-	// Pictures takes every ending of a picture.
-	Pictures Files = "pictures"
-	// AllFiles takes every object, whatever its name.
-	AllFiles Files = "all"
-)
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
@@ -288,7 +276,7 @@ func compare(st store.Store, have, want Job) error {
 	}
 	differ(&job, "images", have.Images, want.Images)
 	differ(&job, "max", have.Max, want.Max)
-	differ(&job, "all-files", have.Files == AllFiles, want.Files == AllFiles)
+	differ(&job, "all-files", have.Files == listing.AllFiles, want.Files == listing.AllFiles)
 	differ(&job, "format", have.Format, want.Format)
 	differ(&job, "top-k", have.TopK, want.TopK)
 	if have.Decoding > 0 || have.DependentRows { // older releases did not ask

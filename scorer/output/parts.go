@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,4 +93,19 @@ func cover(entries []shard.Entry, rows []row.Row) error {
 // -c reads.
 func appendDigest(buf []byte, hex, name string) []byte {
 	return fmt.Appendf(buf, "%s  %s\n", hex, name)
+}
+
+// Done lists the output and returns which chunks have their part.
+func Done(ctx context.Context, st store.Store, c shard.Chunks, f row.Format) (*shard.Set, error) {
+	done := shard.NewSet(c.Count())
+	err := store.Names(ctx, st, partPrefix, func(name string) error {
+		if i, ok := partChunk(name, f); ok && i < done.Len() {
+			done.Add(i)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("list the parts: %w", err)
+	}
+	return done, nil
 }

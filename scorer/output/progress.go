@@ -120,7 +120,7 @@ type Observer struct {
 	started time.Time
 	chunks  *shard.Chunks
 
-	read     *Set // chunks whose part was counted
+	read     *shard.Set // chunks whose part was counted
 	statuses map[string]int
 	owners   map[int]claim.Owner // of chunks whose part stands
 	ends     map[string]WorkerSummary
@@ -164,7 +164,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 		c := o.job.Chunks(m.Len())
-		o.chunks, o.read = &c, NewSet(c.Count())
+		o.chunks, o.read = &c, shard.NewSet(c.Count())
 		m.Close()
 	}
 	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
@@ -378,5 +378,31 @@ func (o *Observer) summaries(ctx context.Context) error {
 	for _, s := range all {
 		o.ends[s.Worker.ID] = s
 	}
+	return nil
+}
+
+// lookAtRetry tells of the retry that is under way on a complete output, if one is.
+func (o *Observer) lookAtRetry(ctx context.Context, p *Progress, s *Success) error {
+	r, err := ReadRetries(ctx, o.st)
+	if err != nil {
+		return err
+	}
+	n := r.Complete
+	if r.Begun != nil {
+		n++
+	} else if n <= s.Generation() {
+		o.retry = nil
+		return nil
+	}
+	if o.retry == nil || o.retrying != n {
+		o.retry, o.retrying = Observe(Generation(o.st, n)), n
+		o.retry.me, o.retry.now = o.me, o.now
+	}
+	retry, err := o.retry.Look(ctx)
+	if err != nil {
+		return err
+	}
+	p.Stage, p.Retry, p.Ranks = Retrying, &retry, retry.Ranks
+	p.Rate, p.LeftSeconds, p.MakespanSeconds = retry.Rate, retry.LeftSeconds, 0
 	return nil
 }

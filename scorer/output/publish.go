@@ -34,9 +34,9 @@ type publication struct {
 	chunks   shard.Chunks
 	retries  []*folder // whose rows are to be put into the parts
 
-	before   []byte // digests of the parts as they were read
-	after    []byte // and with the newer rows
-	changed  *Set   // parts that differ
+	before   []byte     // digests of the parts as they were read
+	after    []byte     // and with the newer rows
+	changed  *shard.Set // parts that differ
 	statuses map[string]int
 	last     time.Time // when the last part came
 }
@@ -113,7 +113,7 @@ func (p *publication) foresee(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.changed = NewSet(p.chunks.Count())
+	p.changed = shard.NewSet(p.chunks.Count())
 	var after []byte
 	if err := p.each(ctx, nil, func(chunk int, n newPart) error {
 		if known != nil && !known[string(appendDigest(nil, n.was, n.name))] {
@@ -215,7 +215,7 @@ type newPart struct {
 
 // each calls fn with every part in order, or those of a set, and counts the rows
 // by status where it goes through all.
-func (p *publication) each(ctx context.Context, only *Set, fn func(chunk int, n newPart) error) error {
+func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk int, n newPart) error) error {
 	var newer []*overlay
 	for _, f := range p.retries {
 		o := newOverlay(f.rows(ctx), p.job.Schema().Equal)

@@ -240,7 +240,7 @@ func (r *repair) summaries(ctx context.Context) error {
 // missing then.
 func (r *repair) parts(ctx context.Context) error {
 	c := r.job.Chunks(r.base.Len())
-	there := NewSet(c.Count())
+	there := shard.NewSet(c.Count())
 	bad := map[string]string{}
 	err := r.st.List(ctx, partPrefix, func(o store.Object) error {
 		if chunk, ok := partChunk(o.Name, r.job.Format); ok && chunk < c.Count() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
@@ -53,7 +54,7 @@ type Success struct {
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
 	// PassedOver counts what a listing took for no image.
-	PassedOver PassedOver `json:"passed_over,omitempty"`
+	PassedOver listing.PassedOver `json:"passed_over,omitempty"`
 	// Workers counts those that ended in order; Devices are theirs, and Storage
 	// is what they went through with stores on a network, nil if there were none.
 	Workers  int               `json:"workers"`
@@ -197,7 +198,7 @@ type FinishOptions struct {
 	// that their rows have. What it returns may be nil.
 	Drift func(now *shard.Manifest) *Drift
 	// PassedOver, if not nil, is called after Drift.
-	PassedOver func() PassedOver
+	PassedOver func() listing.PassedOver
 	Versions   map[string]string
 }
 
@@ -313,7 +314,7 @@ func unfinished(missing error) error {
 }
 
 // missingParts says which chunks have no part; nil if none.
-func missingParts(st store.Store, done *Set, f row.Format) error {
+func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 	missing := done.Len() - done.Count()
 	if missing == 0 {
 		return nil

@@ -66,8 +66,8 @@ type verifier struct {
 	manifest *shard.Manifest // with the entries of retried images
 	older    []*shard.Manifest
 	chunks   shard.Chunks
-	stand    *Set          // chunks whose part stands
-	seen     *Set          // manifest entries that have a row somewhere
+	stand    *shard.Set    // chunks whose part stands
+	seen     *shard.Set    // manifest entries that have a row somewhere
 	entries  []shard.Entry // of the chunk at hand
 	lines    []byte        // what the file of the parts' digests should hold
 	sums     string        // digest of that file, or of lines if it is not there
@@ -131,7 +131,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		}
 	}
 	v.chunks = v.job.Chunks(v.manifest.Len())
-	v.stand, v.seen = NewSet(v.chunks.Count()), NewSet(v.manifest.Len())
+	v.stand, v.seen = shard.NewSet(v.chunks.Count()), shard.NewSet(v.manifest.Len())
 	v.report.Images, v.report.Chunks = v.manifest.Len(), v.chunks.Count()
 	return true, nil
 }

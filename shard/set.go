@@ -1,14 +1,8 @@
-package output
+package shard
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/bits"
-
-	"github.com/batchscore/batchscore/scorer/row"
-	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/shard"
 )
 
 // Set is a set of the numbers 0 <= i < Len(), a bit each. It is for one
@@ -30,7 +24,7 @@ func (s *Set) Has(i int) bool { return s.words[i/64]&(1<<(i%64)) != 0 }
 // Add puts i into the set and says whether it was missing.
 func (s *Set) Add(i int) bool {
 	if i < 0 || i >= s.n {
-		panic(fmt.Sprintf("output: %d is not below %d", i, s.n))
+		panic(fmt.Sprintf("shard: %d is not below %d", i, s.n))
 	}
 	missing := !s.Has(i)
 	s.words[i/64] |= 1 << (i % 64)
@@ -48,18 +42,3 @@ func (s *Set) Count() int {
 
 // All reports whether every number is in the set.
 func (s *Set) All() bool { return s.Count() == s.n }
-
-// Done lists the output and returns which chunks have their part.
-func Done(ctx context.Context, st store.Store, c shard.Chunks, f row.Format) (*Set, error) {
-	done := NewSet(c.Count())
-	err := store.Names(ctx, st, partPrefix, func(name string) error {
-		if i, ok := partChunk(name, f); ok && i < done.n {
-			done.Add(i)
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return nil, fmt.Errorf("list the parts: %w", err)
-	}
-	return done, nil
-}
