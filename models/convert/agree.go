@@ -9,19 +9,20 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// Agreement is how far a model says what another one says.
+// Agreement is how far the answers of two models agree.
 type Agreement struct {
-	// Images were scored by both; Same of them have the same first class.
+	// Images is how many images both models scored; Same of them have the same
+	// first class.
 	Images, Same int
-	// Skipped files could not be decoded.
+	// Skipped is how many files could not be decoded.
 	Skipped int
-	// Difference is the largest one between two probabilities of a class, found
-	// in the file Worst.
+	// Difference is the largest difference between two probabilities of a class. It
+	// was found in the file Worst.
 	Difference float64
 	Worst      string
 }
 
-// Percent is the part of the images that have the same first class.
+// Percent returns the percentage of images with the same first class.
 func (a Agreement) Percent() float64 { return 100 * float64(a.Same) / float64(max(a.Images, 1)) }
 
 func (a Agreement) String() string {
@@ -30,7 +31,8 @@ func (a Agreement) String() string {
 }
 
 // Compare scores image files with the models in two files, each with its own
-// preprocessing. Raw scores are turned into what rows say before they are compared.
+// preprocessing. Raw scores are converted to probabilities, as in rows, before they
+// are compared.
 func Compare(ctx context.Context, lend Opener, a, b string, images []string, o models.OpenOptions) (Agreement, error) {
 	var rows [2][][]float32
 	for i, path := range []string{a, b} {
@@ -41,7 +43,7 @@ func Compare(ctx context.Context, lend Opener, a, b string, images []string, o m
 		if rows[i], err = scoresOf(ctx, lend, m, images); err != nil {
 			return Agreement{}, fmt.Errorf("score with %s: %w", path, err)
 		}
-		// The second one carries the contract that the first was given.
+		// The second model carries the contract that the first was given.
 		o = models.OpenOptions{}
 	}
 	var g Agreement
@@ -70,7 +72,7 @@ func Compare(ctx context.Context, lend Opener, a, b string, images []string, o m
 	return g, nil
 }
 
-// scoresOf opens an engine, scores and closes it.
+// scoresOf opens an engine, scores the images and closes it.
 func scoresOf(ctx context.Context, lend Opener, m *models.Model, images []string) (_ [][]float32, err error) {
 	e, err := lend(m)
 	if err != nil {
@@ -93,8 +95,8 @@ func scoresOf(ctx context.Context, lend Opener, m *models.Model, images []string
 	return rows, err
 }
 
-// first is the class of the highest score; of one score, the side of a half
-// that it is on.
+// first returns the class of the highest score. For a single score, it tells whether
+// the score is above one half.
 func first(row []float32) int {
 	if len(row) == 1 {
 		if row[0] >= 0.5 {

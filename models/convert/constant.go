@@ -15,7 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// Element types, as a constant or a value of the graph has them; 0 is unknown.
+// Element types of constants and of the graph's values; 0 is unknown.
 const (
 	elemFloat = int32(onnxpb.TensorProto_FLOAT)
 	elemHalf  = int32(onnxpb.TensorProto_FLOAT16)
@@ -26,8 +26,8 @@ const (
 	elemBool  = int32(onnxpb.TensorProto_BOOL)
 )
 
-// constant is an initializer. Its elements are made when they are asked for,
-// and not kept.
+// constant is an initializer. Its elements are computed when they are needed and not
+// kept.
 type constant struct {
 	name string
 	elem int32
@@ -35,21 +35,20 @@ type constant struct {
 	// size is the number of bytes that data returns.
 	size int64
 	data func() ([]byte, error)
-	// whole is a tensor that is written as it was read, where its elements are
-	// not plain little-endian bytes.
+	// whole is a tensor that is written as it was read, because its elements are not
+	// plain little-endian bytes.
 	whole *onnxpb.TensorProto
-	// beside is the tensor as it was read, where its elements lie in another
-	// file.
-	beside *onnxpb.TensorProto
+	// external is the tensor as it was read, if its elements are in another file.
+	external *onnxpb.TensorProto
 }
 
-// count is the number of elements.
+// count returns the number of elements.
 func (c *constant) count() int64 {
 	n, _ := elements(c.dims)
 	return n
 }
 
-// elements is the product of dims, false where it is none of a tensor's.
+// elements returns the product of dims; false if they are not those of a tensor.
 func elements(dims []int64) (int64, bool) {
 	n := int64(1)
 	for _, d := range dims {
@@ -61,7 +60,7 @@ func elements(dims []int64) (int64, bool) {
 	return n, true
 }
 
-// floats returns the elements of a float32 constant, in memory of their own.
+// floats returns the elements of a float32 constant in new memory.
 func (c *constant) floats() ([]float32, error) {
 	if c.elem != elemFloat || c.data == nil {
 		return nil, fmt.Errorf("constant %q holds no float32", c.name)
@@ -77,7 +76,7 @@ func (c *constant) floats() ([]float32, error) {
 	return f, nil
 }
 
-// newFloats makes a float32 constant.
+// newFloats returns a float32 constant.
 func newFloats(name string, dims []int64, data func() ([]float32, error)) *constant {
 	n, _ := elements(dims)
 	return &constant{name: name, elem: elemFloat, dims: dims, size: 4 * n, data: func() ([]byte, error) {
@@ -97,7 +96,7 @@ func floatBytes(f []float32) []byte {
 	return raw
 }
 
-// newBytes makes a constant of elements at hand.
+// newBytes returns a constant with these elements.
 func newBytes(name string, elem int32, dims []int64, raw []byte) *constant {
 	return &constant{name: name, elem: elem, dims: dims, size: int64(len(raw)),
 		data: func() ([]byte, error) { return raw, nil }}
@@ -111,14 +110,14 @@ func newInt64s(name string, v ...int64) *constant {
 	return newBytes(name, elemInt64, []int64{int64(len(v))}, raw)
 }
 
-// Field numbers of ONNX's messages, by the names of onnx.proto.
+// Field numbers of ONNX's messages, by their names in onnx.proto.
 const (
 	modelGraph       = 7 // ModelProto.graph
 	graphInitializer = 5 // GraphProto.initializer
 	tensorRawData    = 9 // TensorProto.raw_data
 )
 
-// header is all of the initializer's field but the elements at its end.
+// header returns the initializer's field without the elements at its end.
 func (c *constant) header() ([]byte, error) {
 	o := proto.MarshalOptions{Deterministic: true}
 	t := c.whole
@@ -138,8 +137,8 @@ func (c *constant) header() ([]byte, error) {
 	return append(h, body...), nil
 }
 
-// readConstant reads an initializer. Its raw data, if it has any, is not
-// copied: it aliases message. Data in another file is looked up in folder.
+// readConstant parses an initializer. Its raw data, if it has any, is not copied and
+// aliases message. Data in another file is read from folder.
 func readConstant(message []byte, folder string) (*constant, error) {
 	var raw, rest []byte
 	err := fields(message, func(number protowire.Number, kind protowire.Type, value, whole []byte) error {
@@ -169,8 +168,8 @@ func fromTensor(t *onnxpb.TensorProto, raw []byte, folder string) (*constant, er
 	width := elementBytes(c.elem)
 	switch {
 	case t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL:
-		c.beside = t
-		return c, c.external(t.GetExternalData(), n*width, folder)
+		c.external = t
+		return c, c.readExternal(t.GetExternalData(), n*width, folder)
 	case c.elem == elemFloat && len(t.GetFloatData()) > 0:
 		raw = floatBytes(t.GetFloatData())
 	case c.elem == elemInt64 && len(t.GetInt64Data()) > 0:
@@ -179,7 +178,7 @@ func fromTensor(t *onnxpb.TensorProto, raw []byte, folder string) (*constant, er
 			raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
 		}
 	case width == 0 || raw == nil && n > 0:
-		// Strings, packed elements and the like, which are only passed on.
+		// Strings, packed elements and others, which are only copied.
 		if raw != nil {
 			t.RawData = raw
 		}
@@ -193,7 +192,7 @@ func fromTensor(t *onnxpb.TensorProto, raw []byte, folder string) (*constant, er
 	return c, nil
 }
 
-// elementBytes is the size of an element of a type that is understood, else 0.
+// elementBytes returns the size of an element; 0 if the type is not supported.
 func elementBytes(elem int32) int64 {
 	switch elem {
 	case elemUint8, elemInt8, elemBool:
@@ -208,8 +207,8 @@ func elementBytes(elem int32) int64 {
 	return 0
 }
 
-// external takes the elements from another file when they are needed.
-func (c *constant) external(entries []*onnxpb.StringStringEntryProto, size int64, folder string) error {
+// readExternal reads the elements from another file when they are needed.
+func (c *constant) readExternal(entries []*onnxpb.StringStringEntryProto, size int64, folder string) error {
 	var location string
 	var offset int64
 	length := size
@@ -229,7 +228,7 @@ func (c *constant) external(entries []*onnxpb.StringStringEntryProto, size int64
 	}
 	switch {
 	case !filepath.IsLocal(location):
-		return fmt.Errorf("constant %q lies in the file %q, which is not beside the model", c.name, location)
+		return fmt.Errorf("constant %q is in the file %q, which is not next to the model", c.name, location)
 	case size == 0 || length != size || offset < 0:
 		return fmt.Errorf("constant %q of shape %v: %d bytes at %d of %s, want %d", c.name, c.dims, length, offset, location, size)
 	}
@@ -238,7 +237,7 @@ func (c *constant) external(entries []*onnxpb.StringStringEntryProto, size int64
 		return fmt.Errorf("constant %q: %w", c.name, err)
 	}
 	if info.Size()-length < offset {
-		return fmt.Errorf("constant %q: %s has %d bytes, and %d at %d are needed", c.name, location, info.Size(), length, offset)
+		return fmt.Errorf("constant %q: %s has %d bytes, but %d at %d are needed", c.name, location, info.Size(), length, offset)
 	}
 	c.size = size
 	c.data = func() ([]byte, error) {

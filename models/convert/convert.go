@@ -10,39 +10,39 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// The precisions that Convert makes, as Contract.Precision has them.
+// The precisions that Convert supports, as in Contract.Precision.
 const (
 	FP16 = "fp16"
 	INT8 = "int8"
 )
 
-// GoodAgreement is the percentage of images on which a converted model must
-// name the same first class as the float32 model to be called good.
+// GoodAgreement is the percentage of images for which a good converted model names
+// the same first class as the float32 model.
 const GoodAgreement = 99
 
-// ErrDisagrees means that a converted model answers otherwise too often.
+// ErrDisagrees means that a converted model answers differently too often.
 var ErrDisagrees = errors.New("the converted model does not agree with the float32 model")
 
-// Options say what Convert does.
+// Options control Convert.
 type Options struct {
 	Precision string // FP16 or INT8
-	// Open lends the engine that runs the models.
+	// Open opens the engine that runs the models.
 	Open Opener
-	// Calibrate are images to learn scales from: needed for INT8; for FP16 they
-	// show which layers make numbers too large for it.
+	// Calibrate are images to measure the model with. INT8 needs them to learn its
+	// scales; for FP16 they show which layers compute numbers that are too large.
 	Calibrate []string
 	// Check are images to compare the models on; at least one is needed.
 	Check []string
-	// Least is the percentage of agreement that is accepted.
+	// Least is the smallest percentage of agreement that is accepted.
 	Least float64
-	// Model says of the model what its file does not.
+	// Model supplies what the model file does not say.
 	Model models.OpenOptions
 }
 
-// Convert writes the float32 model in to out in another precision and compares
-// the two. A model that agrees on less than o.Least percent of the images is
-// not left behind: the error wraps ErrDisagrees and models.ErrModel, and the
-// Agreement says by how much.
+// Convert writes the float32 model in to out in another precision and compares the
+// two. If they agree on less than o.Least percent of the images, the result is
+// removed, and the error wraps ErrDisagrees and models.ErrModel. The Agreement is
+// returned in both cases.
 func Convert(ctx context.Context, in, out string, o Options) (*models.Contract, Agreement, error) {
 	folder, err := scratch(out)
 	if err != nil {
@@ -68,7 +68,7 @@ func Convert(ctx context.Context, in, out string, o Options) (*models.Contract, 
 		return nil, g, err
 	}
 	if g.Percent() < o.Least {
-		return nil, g, fmt.Errorf("%w: %w: %v; %g%% is asked for", models.ErrModel, ErrDisagrees, g, o.Least)
+		return nil, g, fmt.Errorf("%w: %w: %v; want %g%%", models.ErrModel, ErrDisagrees, g, o.Least)
 	}
 	if err := os.Rename(made, out); err != nil {
 		return nil, g, fmt.Errorf("convert model: %w", err)

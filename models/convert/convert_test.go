@@ -254,7 +254,7 @@ func TestConvertRefuses(t *testing.T) {
 		o    convert.Options
 		says string
 	}{
-		"disagreement":           {in: in, o: with(func(o *convert.Options) { o.Least = 100.5 }), says: "100.5% is asked for"},
+		"disagreement":           {in: in, o: with(func(o *convert.Options) { o.Least = 100.5 }), says: "want 100.5%"},
 		"int8 again":             {in: small, o: good, says: "8 bits wide"},
 		"no image":               {in: in, o: with(func(o *convert.Options) { o.Calibrate = none }), says: "none of the 1 files"},
 		"no image to compare on": {in: in, o: with(func(o *convert.Options) { o.Check = none }), says: "none of the 1 files"},

@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// newNode is an operator of ONNX's own domain with one output, whose name the
-// node shares.
+// newNode returns an operator of ONNX's own domain with one output, which has the
+// node's name.
 func newNode(op, output string, inputs []string, attributes ...*onnxpb.AttributeProto) *onnxpb.NodeProto {
 	return &onnxpb.NodeProto{
 		OpType: proto.String(op), Name: proto.String(output),
@@ -35,7 +35,7 @@ func attribute(node *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {
 	return nil
 }
 
-// intOf is an integer attribute, or what it is where it is left out.
+// intOf returns an integer attribute, or def if it is absent.
 func intOf(node *onnxpb.NodeProto, name string, otherwise int64) int64 {
 	if a := attribute(node, name); a != nil {
 		return a.GetI()
@@ -43,7 +43,7 @@ func intOf(node *onnxpb.NodeProto, name string, otherwise int64) int64 {
 	return otherwise
 }
 
-// floatOf is a float attribute, or what it is where it is left out.
+// floatOf returns a float attribute, or def if it is absent.
 func floatOf(node *onnxpb.NodeProto, name string, otherwise float32) float32 {
 	if a := attribute(node, name); a != nil {
 		return a.GetF()
@@ -51,16 +51,16 @@ func floatOf(node *onnxpb.NodeProto, name string, otherwise float32) float32 {
 	return otherwise
 }
 
-// is tells whether node is one of ONNX's own operators of that name.
+// is reports whether node is ONNX's own operator of that name.
 func is(node *onnxpb.NodeProto, ops ...string) bool {
 	return node != nil && (node.GetDomain() == "" || node.GetDomain() == "ai.onnx") && slices.Contains(ops, node.GetOpType())
 }
 
-// wiring says who makes and who takes each value of a graph.
+// wiring records which nodes produce and consume each value of a graph.
 type wiring struct {
 	producer  map[string]*onnxpb.NodeProto
-	consumers map[string][]*onnxpb.NodeProto // once for every operand
-	outputs   map[string]bool                // of the graph, or taken by a graph within it
+	consumers map[string][]*onnxpb.NodeProto // a node once for every operand
+	outputs   map[string]bool                // of the graph, or used by a graph within it
 }
 
 func (n *network) wiring() wiring {
@@ -84,8 +84,8 @@ func (n *network) wiring() wiring {
 	return w
 }
 
-// captured counts what a graph within the graph names as an output: it must
-// stay as it is.
+// captured counts values that a graph within the graph uses as outputs, which must
+// not change.
 func (w wiring) captured(g *onnxpb.GraphProto) {
 	for _, node := range g.GetNode() {
 		for _, name := range node.GetInput() {
@@ -102,8 +102,8 @@ func (w wiring) captured(g *onnxpb.GraphProto) {
 	}
 }
 
-// only returns the one node that takes a value, nil where there is another or
-// the value is an output as well.
+// only returns the only node that uses a value; nil if there are several, or if the
+// value is also an output.
 func (w wiring) only(name string) *onnxpb.NodeProto {
 	if c := w.consumers[name]; len(c) == 1 && !w.outputs[name] {
 		return c[0]

@@ -8,19 +8,19 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// evenness says how far the channels of a tensor are brought to the same
-// largest value: 1 is all the way, which leaves a channel that the images
-// rarely excite no room for one that does.
+// evenness is how much the channels of a tensor are brought to the same largest
+// value. With 1 they would be equal. Then a channel that the images rarely excite
+// would have no room for an image that does.
 const evenness = 0.75
 
-// equalise divides each channel of a convolution's output by a factor of its
-// own, in the convolution's weights, and multiplies the weights of the layers
-// that take the channel by it. In float32 the network computes what it did; in
-// 8 bits, which have one scale for all channels, the channels of small numbers
-// are no longer lost beside those of large ones.
+// equalise divides each channel of a convolution's output by its own factor, in the
+// convolution's weights, and multiplies the weights of the layers that use the channel
+// by that factor. In float32 the network computes the same. In 8 bits, which have one
+// scale for all channels, channels of small numbers no longer get lost next to
+// channels of large ones.
 //
-// Between the two only what treats channels alike may lie: rectifiers, pools,
-// concatenations. Where anything else takes a channel, its factor is 1.
+// Between the two there may only be operators that treat channels alike: rectifiers,
+// pools, concatenations. A channel that anything else uses has the factor 1.
 func (m *meter) equalise(ctx context.Context) error {
 	n := m.network
 	e := &equaliser{network: n, wiring: n.wiring(), channels: map[string]int{}, through: map[string]bool{}}
@@ -56,7 +56,7 @@ func (m *meter) equalise(ctx context.Context) error {
 	return nil
 }
 
-// factorsOf makes the largest of all channels 1 and brings the others nearer.
+// factorsOf makes the largest of all channels 1 and brings the others closer to it.
 func factorsOf(largest []float64) []float64 {
 	most := slices.Max(largest)
 	f := make([]float64, len(largest))
@@ -76,13 +76,13 @@ type equaliser struct {
 	through  map[string]bool // whether a value's channels may be scaled
 }
 
-// treatsChannelsAlike tells the operators that commute with a positive factor
-// for each channel.
+// treatsChannelsAlike are the operators that commute with a positive factor for each
+// channel.
 func treatsChannelsAlike(node *onnxpb.NodeProto) bool {
 	return is(node, "Relu", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Identity")
 }
 
-// count finds out the channels of the values.
+// count finds the number of channels of each value.
 func (e *equaliser) count() {
 	for _, node := range e.graph.GetNode() {
 		out := node.GetOutput()[0]
@@ -105,8 +105,8 @@ func (e *equaliser) count() {
 	}
 }
 
-// scalable tells whether all that takes a value can undo a factor for each of
-// its channels.
+// scalable reports whether everything that uses a value can undo a factor for each
+// of its channels.
 func (e *equaliser) scalable(value string) bool {
 	if known, ok := e.through[value]; ok {
 		return known
@@ -133,8 +133,8 @@ func (e *equaliser) scalable(value string) bool {
 	return ok
 }
 
-// apply scales the weights. Factors are given for the outputs of convolutions,
-// and passed on to what takes them.
+// apply scales the weights. Factors are given for the outputs of convolutions, and
+// passed on to the operators that use them.
 func (e *equaliser) apply(factors map[string][]float64) {
 	divided := map[*onnxpb.NodeProto][]float64{}
 	for _, node := range e.graph.GetNode() {
@@ -181,8 +181,8 @@ func (e *equaliser) divideOutputs(node *onnxpb.NodeProto, factor []float64) {
 	}
 }
 
-// multiplyInputs multiplies the weights of the channels that a layer takes; a
-// dense layer behind Flatten takes several numbers of each.
+// multiplyInputs multiplies the weights of a layer's input channels. A dense layer
+// after Flatten uses several numbers of each channel.
 func (e *equaliser) multiplyInputs(node *onnxpb.NodeProto, factor []float64) {
 	plane := e.planeOf(node, e.weights(node, 1))
 	each := int(e.inputs(node)) / len(factor)

@@ -24,9 +24,9 @@ type network struct {
 	graph     *onnxpb.GraphProto
 	constants []*constant
 	byName    map[string]*constant
-	names     map[string]bool // all that are taken
+	names     map[string]bool // all names in use
 	opset     int64
-	// opened is what the file declares, its contract included.
+	// opened is what the file declares, with its contract.
 	opened *models.Model
 }
 
@@ -40,7 +40,7 @@ func open(path string, o models.OpenOptions) (*network, error) {
 	case m.Contract.OutputName != "":
 		return nil, fmt.Errorf("%w: %s has several outputs; cut it down to %q first, with onnx.utils.extract_model", models.ErrModel, path, m.OutputName)
 	case m.HalfInput:
-		return nil, fmt.Errorf("%w: %s takes float16; convert the float32 model that it was made of", models.ErrModel, path)
+		return nil, fmt.Errorf("%w: %s takes float16; convert the float32 model it was made from", models.ErrModel, path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -54,7 +54,7 @@ func open(path string, o models.OpenOptions) (*network, error) {
 	return n, nil
 }
 
-// parse reads a model from memory, which the constants go on to use.
+// parse reads a model from memory. The constants continue to use that memory.
 func parse(data []byte, folder string) (*network, error) {
 	n := &network{byName: map[string]*constant{}, names: map[string]bool{}}
 	var head, body []byte
@@ -96,8 +96,8 @@ func parse(data []byte, folder string) (*network, error) {
 	return n, n.normalise()
 }
 
-// fields calls visit with the value and with the whole of every field of a
-// message, tag included; the value is empty unless it is of BytesType.
+// fields calls visit with the value of every field of a message, and with the whole
+// field including its tag. The value is empty unless it is of BytesType.
 func fields(message []byte, visit func(number protowire.Number, kind protowire.Type, value, whole []byte) error) error {
 	for len(message) > 0 {
 		number, kind, tag := protowire.ConsumeTag(message)
@@ -120,8 +120,8 @@ func fields(message []byte, visit func(number protowire.Number, kind protowire.T
 	return nil
 }
 
-// normalise leaves one way for a graph to say a thing: constants are
-// initializers, never nodes, and not among the inputs.
+// normalise brings a graph into one form: constants are initializers, not nodes, and
+// are not listed among the inputs.
 func (n *network) normalise() error {
 	for _, o := range n.model.GetOpsetImport() {
 		if o.GetDomain() == "" || o.GetDomain() == "ai.onnx" {
@@ -130,13 +130,13 @@ func (n *network) normalise() error {
 	}
 	n.claimAll(n.graph)
 	n.graph.Input = slices.DeleteFunc(n.graph.Input, func(v *onnxpb.ValueInfoProto) bool { return n.byName[v.GetName()] != nil })
-	// From this version on, initializers need not be inputs.
+	// Since this version, initializers need not be inputs.
 	n.model.IrVersion = proto.Int64(max(n.model.GetIrVersion(), 4))
 
 	var nodes []*onnxpb.NodeProto
 	for _, node := range n.graph.GetNode() {
 		if len(node.GetOutput()) == 0 {
-			return fmt.Errorf("node %q makes nothing", node.GetName())
+			return fmt.Errorf("node %q has no output", node.GetName())
 		}
 		c, err := constantOf(node)
 		if err != nil {
@@ -152,8 +152,8 @@ func (n *network) normalise() error {
 	return nil
 }
 
-// constantOf reads a Constant node, or returns nil where it is none, or none
-// whose elements matter here.
+// constantOf reads a Constant node. It returns nil for any other node, and for a
+// constant whose elements do not matter here.
 func constantOf(node *onnxpb.NodeProto) (*constant, error) {
 	if node.GetOpType() != "Constant" || node.GetDomain() != "" || len(node.GetOutput()) != 1 || len(node.GetAttribute()) != 1 {
 		return nil, nil
@@ -175,7 +175,7 @@ func constantOf(node *onnxpb.NodeProto) (*constant, error) {
 	return nil, nil
 }
 
-// claimAll notes every name in g and in the graphs within it.
+// claimAll records every name in g and in the graphs within it.
 func (n *network) claimAll(g *onnxpb.GraphProto) {
 	for _, vs := range [][]*onnxpb.ValueInfoProto{g.GetInput(), g.GetOutput(), g.GetValueInfo()} {
 		for _, v := range vs {
@@ -197,7 +197,7 @@ func (n *network) claimAll(g *onnxpb.GraphProto) {
 	}
 }
 
-// fresh returns a name like the one given that nothing has.
+// fresh returns an unused name that begins with the given one.
 func (n *network) fresh(name string) string {
 	free := name
 	for i := 1; n.names[free]; i++ {
@@ -207,15 +207,15 @@ func (n *network) fresh(name string) string {
 	return free
 }
 
-// add adds a constant, whose name is its own.
+// add adds a constant under its own name.
 func (n *network) add(c *constant) {
 	n.constants = append(n.constants, c)
 	n.byName[c.name] = c
 	n.names[c.name] = true
 }
 
-// setContract writes the contract in place of the one that was there, and drops
-// golden images: their scores are those of the model before.
+// setContract replaces the contract and removes golden images, whose scores are those
+// of the model before the conversion.
 func (n *network) setContract(c models.Contract) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -233,7 +233,7 @@ func (n *network) setContract(c models.Contract) error {
 	return nil
 }
 
-// dropUnused removes the constants that nothing uses any more.
+// dropUnused removes the constants that nothing uses.
 func (n *network) dropUnused() {
 	used := map[string]bool{}
 	var visit func(g *onnxpb.GraphProto)
@@ -264,14 +264,14 @@ func (n *network) dropUnused() {
 	})
 }
 
-// layout is a network about to be written.
+// layout is a network that is ready to be written.
 type layout struct {
-	// head is the model but its graph, and the tag of that; body is the graph
-	// but its constants.
+	// head is the model without its graph, and the tag of the graph; body is the
+	// graph without its constants.
 	head, body []byte
 	constants  []*constant
 	headers    [][]byte // of the constants
-	size       int64    // of all of it
+	size       int64    // of everything
 }
 
 func (n *network) layout() (*layout, error) {
@@ -342,7 +342,7 @@ func (l *layout) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-// save writes the model to a file, whole or not at all.
+// save writes the model to a file, which appears whole or not at all.
 func (n *network) save(path string) error {
 	return models.Save(path, func(w io.Writer) error {
 		_, err := n.WriteTo(w)

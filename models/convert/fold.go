@@ -7,10 +7,10 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// foldBatchNorm multiplies every batch normalisation that follows a convolution
-// into the convolution's weights, in float64: in a narrower type a small
-// variance or epsilon would be lost, and an 8-bit convolution could not be
-// fused with it.
+// foldBatchNorm multiplies every batch normalisation that follows a convolution into
+// the convolution's weights, in float64. In a narrower type, a small variance or
+// epsilon would be lost. An 8-bit convolution could not be fused with the
+// normalisation.
 func (n *network) foldBatchNorm() {
 	w := n.wiring()
 	gone := map[*onnxpb.NodeProto]bool{}
@@ -26,8 +26,8 @@ func (n *network) foldBatchNorm() {
 	n.dropUnused()
 }
 
-// fold makes conv compute what conv and bn did, or returns false where their
-// operands are not such that it can.
+// fold makes conv compute what conv and bn computed. It returns false if their
+// operands do not permit that.
 func (n *network) fold(conv, bn *onnxpb.NodeProto) bool {
 	in := bn.GetInput()
 	kernel := n.weights(conv, 1)
@@ -50,7 +50,7 @@ func (n *network) fold(conv, bn *onnxpb.NodeProto) bool {
 		}
 	}
 	epsilon := float64(floatOf(bn, "epsilon", 1e-5))
-	// terms are the factor and the addend of each channel.
+	// terms are the factor and the summand of each channel.
 	terms := func() (factor, addend []float64, err error) {
 		var v [5][]float32
 		for i, p := range parameters[:has] {
@@ -95,7 +95,7 @@ func (n *network) fold(conv, bn *onnxpb.NodeProto) bool {
 	return true
 }
 
-// operand is the name of a node's operand, empty where it is left out.
+// operand returns the name of a node's operand; empty if it is absent.
 func operand(node *onnxpb.NodeProto, i int) string {
 	if i < len(node.GetInput()) {
 		return node.GetInput()[i]
@@ -103,7 +103,7 @@ func operand(node *onnxpb.NodeProto, i int) string {
 	return ""
 }
 
-// weights is an operand that is a float32 constant, or nil.
+// weights returns an operand that is a float32 constant; nil for any other.
 func (n *network) weights(node *onnxpb.NodeProto, i int) *constant {
 	if c := n.byName[operand(node, i)]; c != nil && c.elem == elemFloat && c.data != nil {
 		return c

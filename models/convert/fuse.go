@@ -12,15 +12,15 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Fuse reads the float32 model in, puts in front of it what its contract has
-// the host do to each pixel, and writes the result to out: a model that takes
-// bytes, [N,H,W,3], RGB, a quarter of the size. Given the same 8-bit pixels it
-// computes bit for bit what the host computed; the normalisation stays in front
-// of the network, since a mean folded into a convolution would be wrong where
-// the convolution pads with zeros.
+// Fuse reads the float32 model in, puts in front of it what the host would do to
+// each pixel by its contract, and writes the result to out. The result takes bytes,
+// [N,H,W,3], RGB, a quarter of the size. For the same 8-bit pixels it computes the
+// same bits as the host. The normalisation stays in front of the network, because a
+// mean folded into a convolution would be wrong where the convolution pads with
+// zeros.
 //
-// The batch may be fixed or of any size. Errors about the model, one that takes
-// bytes already included, wrap models.ErrModel.
+// The batch may be fixed or of any size. Errors about the model, also about one that
+// already takes bytes, wrap models.ErrModel.
 func Fuse(in, out string, o models.OpenOptions) (*models.Contract, error) {
 	n, err := open(in, o)
 	if err != nil {
@@ -38,7 +38,7 @@ func Fuse(in, out string, o models.OpenOptions) (*models.Contract, error) {
 	return &c, n.save(out)
 }
 
-// derived is the contract of what is made from the model in a file.
+// derived returns the contract of a model made from the model in a file.
 func (n *network) derived(path string) models.Contract {
 	c := n.opened.Contract
 	source := filepath.Base(path)
@@ -53,7 +53,7 @@ func (n *network) fuse() error {
 	m, s := n.opened, n.opened.Contract.Preprocess
 	switch {
 	case m.DType == preprocess.Uint8:
-		return fmt.Errorf("input %q takes bytes already: the normalisation is in the graph", m.InputName)
+		return fmt.Errorf("input %q already takes bytes: the normalisation is in the graph", m.InputName)
 	case n.opset < 7:
 		return fmt.Errorf("its operators are of version %d; 7 or newer is needed", n.opset)
 	}
@@ -86,7 +86,7 @@ func (n *network) fuse() error {
 		return []string{c.name}
 	}
 
-	// What moves pixels goes first, while they are bytes.
+	// Pixels are moved first, while they are bytes.
 	input.Name = proto.String(x)
 	channels := int64(3)
 	if s.Layout == preprocess.CHW {
@@ -99,7 +99,7 @@ func (n *network) fuse() error {
 		step("Gather", "bgr", []string{order.name}, integer("axis", channels))
 	}
 	step("Cast", "float", nil, integer("to", int64(elemFloat)))
-	// In the order of the host, so that every float is rounded as there.
+	// In the order of the host, so that every float is rounded in the same way.
 	if s.Scale != 0 && s.Scale != 1 {
 		step("Mul", "scaled", scalar("scale", s.Scale))
 	}
@@ -109,7 +109,7 @@ func (n *network) fuse() error {
 	if len(s.Std) != 0 {
 		step("Div", "normalised", perChannel("std", s.Std))
 	}
-	// The last step makes what the network knows as its input.
+	// The last step produces the value that the network has as its input.
 	last := nodes[len(nodes)-1]
 	last.Output = []string{m.InputName}
 

@@ -109,7 +109,7 @@ func TestFuseRefuses(t *testing.T) {
 		path string
 		says string
 	}{
-		"fused already": {path: graphtest.Write(t, graphtest.Options{}), says: "takes bytes already"},
+		"fused already": {path: graphtest.Write(t, graphtest.Options{}), says: "already takes bytes"},
 		"no contract":   {path: graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, NoContract: true}), says: "contract"},
 		"no image":      {path: graphtest.Write(t, graphtest.Options{Input: graphtest.Vector}), says: "not an image"},
 	} {

@@ -9,23 +9,24 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// headroom is how far below the largest float16 the numbers of a layer must
-// stay on the images that it is measured with.
+// headroom is the factor by which the numbers of a layer must stay below the largest
+// float16, for the images that it is measured with.
 const headroom = 8
 
-// Half reads the float32 model in and writes it to out with weights and
-// activations of float16. Input and output stay as they were. In float32 stay
+// Half reads the float32 model in and writes it to out with weights and activations
+// in float16. Input and output do not change. These stay in float32:
 //
-//   - what comes before the first convolution or dense layer: pixels and their
+//   - everything before the first convolution or dense layer: pixels and their
 //     normalisation;
-//   - softmax, reductions, pools over a whole plane, batch normalisation that
-//     could not be folded into a convolution, and every operator that is not
-//     known to work on float16;
+//   - softmax, reductions, pools over a whole plane, batch normalisation that could
+//     not be folded into a convolution, and every operator that is not known to work
+//     on float16;
 //   - operators with constants that float16 cannot hold;
-//   - operators that make numbers within an eighth of the largest float16, as
-//     measured on the images. Without images nothing is measured.
+//   - operators whose numbers exceed an eighth of the largest float16 for the images.
+//     Without images nothing is measured.
 //
-// It is meant for GPUs. ONNX Runtime runs it on a CPU too, slower than float32.
+// The result is meant for GPUs. On a CPU, ONNX Runtime runs it more slowly than
+// float32.
 // Errors about the model wrap models.ErrModel.
 func Half(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
 	return rewrite(in, out, FP16, o, by, func(n *network, m *meter) error { return n.toHalf(ctx, m) })
@@ -47,15 +48,15 @@ func (n *network) toHalf(ctx context.Context, m *meter) error {
 	return nil
 }
 
-// halving is a network that is turned to float16.
+// halving is a network that is being converted to float16.
 type halving struct {
 	*network
-	types  map[string]int32 // of the values, 0 where unknown
+	types  map[string]int32 // of the values; 0 if unknown
 	narrow map[*onnxpb.NodeProto]bool
 }
 
-// halves tells the operators that work on float16 as they do on float32, with
-// all their float operands and results of one type.
+// halves are the operators that work on float16 as they do on float32, with all
+// their float operands and results of one type.
 func halves(node *onnxpb.NodeProto) bool {
 	if is(node, "AveragePool") {
 		area := int64(1)
@@ -72,12 +73,12 @@ func isWeighted(node *onnxpb.NodeProto) bool {
 	return is(node, "Conv", "ConvTranspose", "Gemm", "MatMul")
 }
 
-// movesOnly tells the operators that compute nothing.
+// movesOnly are the operators that compute nothing.
 func movesOnly(node *onnxpb.NodeProto) bool {
 	return is(node, "Concat", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Pad", "Slice", "Gather", "Split", "Expand")
 }
 
-// newHalving finds the types of the values and the operators to make narrow.
+// newHalving finds the types of the values and the operators to convert.
 func newHalving(n *network) *halving {
 	h := &halving{n, map[string]int32{}, map[*onnxpb.NodeProto]bool{}}
 	for _, vs := range [][]*onnxpb.ValueInfoProto{n.graph.GetInput(), n.graph.GetValueInfo(), n.graph.GetOutput()} {
@@ -88,7 +89,7 @@ func newHalving(n *network) *halving {
 	for _, c := range n.constants {
 		h.types[c.name] = c.elem
 	}
-	behind := map[string]bool{} // values that come after a layer with weights
+	behind := map[string]bool{} // values after a layer with weights
 	for _, node := range n.graph.GetNode() {
 		after, known, floats := isWeighted(node), true, 0
 		for _, in := range node.GetInput() {
@@ -111,7 +112,7 @@ func newHalving(n *network) *halving {
 	return h
 }
 
-// typeOf is the type of a node's output, 0 where it is not known.
+// typeOf returns the type of a node's output; 0 if it is not known.
 func (h *halving) typeOf(node *onnxpb.NodeProto, output int) int32 {
 	switch {
 	case is(node, "Cast"):
@@ -127,8 +128,8 @@ func (h *halving) typeOf(node *onnxpb.NodeProto, output int) int32 {
 	return 0
 }
 
-// fit tells whether float16 can hold a node's constants: none too large, and
-// none of which most is lost for being small.
+// fit reports whether float16 can hold a node's constants: none is too large, and
+// none loses most of its elements because they are small.
 func (h *halving) fit(node *onnxpb.NodeProto) bool {
 	for _, name := range node.GetInput() {
 		c := h.byName[name]
@@ -150,7 +151,7 @@ func (h *halving) fit(node *onnxpb.NodeProto) bool {
 	return true
 }
 
-// keepLarge leaves those operators in float32 that make large numbers.
+// keepLarge keeps operators in float32 whose numbers are large.
 func (h *halving) keepLarge(ctx context.Context, m *meter) error {
 	var values []string
 	var makers []*onnxpb.NodeProto
@@ -171,11 +172,11 @@ func (h *halving) keepLarge(ctx context.Context, m *meter) error {
 	return nil
 }
 
-// apply makes the narrow nodes narrow and casts between them and the others.
+// apply converts the nodes and adds casts between them and the others.
 func (h *halving) apply() {
 	isHalf := map[string]bool{}    // values that are float16 now
-	other := map[string]string{}   // a value, and what it is in the other type
-	renamed := map[string]string{} // outputs of the graph, and what makes them
+	other := map[string]string{}   // a value, and its name in the other type
+	renamed := map[string]string{} // outputs of the graph, and the values they are cast from
 	outputs := h.wiring().outputs
 	var nodes []*onnxpb.NodeProto
 	cast := func(name, suffix string, to int32) string {
@@ -210,7 +211,7 @@ func (h *halving) apply() {
 				continue
 			}
 			if outputs[name] {
-				// The name stays with the float32 that goes out.
+				// The name stays with the float32 value that is the output.
 				narrow := h.fresh(name + "/half")
 				node.Output[i], renamed[name], other[narrow] = narrow, narrow, name
 				out := newNode("Cast", h.fresh(name+"/cast"), []string{narrow}, integer("to", int64(elemFloat)))
@@ -225,7 +226,7 @@ func (h *halving) apply() {
 	h.dropUnused()
 }
 
-// halfConstant is a constant in float16, made the first time.
+// halfConstant returns a constant in float16, which it creates the first time.
 func (h *halving) halfConstant(name string, other map[string]string) string {
 	if other[name] == "" {
 		c := h.byName[name]

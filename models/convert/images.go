@@ -17,24 +17,24 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// Engine is a model ready to score; that of models/ort is one. Batches and
-// scores may be asked for by several goroutines at once.
+// Engine is a model that is ready to score, such as an engine of models/ort. Several
+// goroutines may use it at the same time.
 type Engine interface {
-	// Lanes is how many Score calls keep the device busy.
+	// Lanes returns how many concurrent Score calls keep the device busy.
 	Lanes() int
-	// NewBatch makes the memory of a batch of at most that many images.
+	// NewBatch returns the memory of a batch of at most that many images.
 	NewBatch(capacity int) (*models.Batch, error)
-	// Score fills rows lo to hi, exclusive, of b.Scores from those of b.Pixels.
+	// Score fills rows lo <= i < hi of b.Scores from those of b.Pixels.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
 }
 
-// Opener lends an engine for a model, which the borrower closes.
+// Opener opens an engine for a model. The caller closes it.
 type Opener func(m *models.Model) (Engine, error)
 
-// Images lists the files in a folder and those beneath it, in the order of
-// their paths: all of them, or at most that many, evenly spread, where most is
-// above 0. What is no image is found out when it is decoded.
+// Images lists the files in a folder and its subfolders in the order of their paths:
+// all of them, or at most that many, evenly spread, if most is above 0. Files that
+// are not images are only detected when they are decoded.
 func Images(folder string, most int) ([]string, error) {
 	var paths []string
 	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
@@ -58,8 +58,8 @@ func Images(folder string, most int) ([]string, error) {
 // batchImages is how many images go in one call.
 const batchImages = 4
 
-// scoreImages runs a model on image files and returns a row of scores for each;
-// nil for a file that cannot be decoded.
+// scoreImages runs a model on image files and returns a row of scores for each file;
+// nil for one that cannot be decoded.
 func scoreImages(ctx context.Context, e Engine, m *models.Model, paths []string) ([][]float32, error) {
 	rows := make([][]float32, len(paths))
 	batches := slices.Collect(slices.Chunk(paths, batchImages))
@@ -103,7 +103,7 @@ func newWorker(e Engine, m *models.Model) (*worker, error) {
 	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Classes}, nil
 }
 
-// score decodes and scores at most a batch of images, skipping what is none.
+// score decodes and scores at most a batch of images. It skips other files.
 func (w *worker) score(ctx context.Context, paths []string, rows [][]float32) error {
 	var at []int
 	for i, path := range paths {

@@ -8,13 +8,13 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// scale maps 8 bits to floats: scale * (q - zero).
+// scale maps 8-bit numbers to floats: scale * (q - zero).
 type scale struct {
 	scale float32
 	zero  uint8
 }
 
-// scaleOf covers a span, and 0, with 8 bits.
+// scaleOf returns the scale that covers a span and 0 with 8 bits.
 func scaleOf(s span) scale {
 	lo, hi := min(float64(s.lo), 0), max(float64(s.hi), 0)
 	step := float32((hi - lo) / 255)
@@ -24,7 +24,7 @@ func scaleOf(s span) scale {
 	return scale{step, uint8(min(max(math.RoundToEven(-lo/float64(step)), 0), 255))}
 }
 
-// groupSpans is the span of each group, by its root.
+// groupSpans returns the span of each group, by its root.
 func (p *plan) groupSpans(spans map[string]span) map[string]span {
 	groups := map[string]span{}
 	for _, v := range p.values {
@@ -38,12 +38,12 @@ func (p *plan) groupSpans(spans map[string]span) map[string]span {
 	return groups
 }
 
-// quantize carries out a plan: every value of it passes through 8 bits, and
+// quantize carries out a plan: every value of it is converted to 8 bits and back, and
 // layers take their weights and biases from integers.
 func (n *network) quantize(p *plan, scales map[string]scale, means map[string][]float64) error {
-	widened := map[string]string{} // a value, and what it is after 8 bits
+	widened := map[string]string{} // a value, and its name after 8 bits
 	var nodes []*onnxpb.NodeProto
-	// The stored scales, one constant for each.
+	// The constants of the scales, one for each.
 	points := map[scale][2]string{}
 	through := func(name string) {
 		s := scales[name]
@@ -77,7 +77,7 @@ func (n *network) quantize(p *plan, scales map[string]scale, means map[string][]
 		}
 		eight := p.layers[node] || p.others[node]
 		for i, name := range node.GetInput() {
-			// What was float before stays so for those that are.
+			// Nodes outside of the plan continue to use the float value.
 			if wide := widened[name]; wide != "" && (eight || p.made[name]) {
 				node.Input[i] = wide
 			}
@@ -95,8 +95,8 @@ func (n *network) quantize(p *plan, scales map[string]scale, means map[string][]
 	return nil
 }
 
-// integers replaces a layer's weights and bias by int8 and int32 and returns
-// the nodes that make floats of them.
+// integers replaces a layer's weights and bias by int8 and int32 and returns the nodes
+// that convert them to floats.
 func (n *network) integers(node *onnxpb.NodeProto, in scale, means []float64) ([]*onnxpb.NodeProto, error) {
 	kernel := n.weights(node, 1)
 	f, err := kernel.floats()
@@ -120,7 +120,7 @@ func (n *network) integers(node *onnxpb.NodeProto, in scale, means []float64) ([
 	for c := range steps {
 		steps[c] /= 127
 		if bias != nil {
-			// Not so fine that the bias passes 32 bits.
+			// A finer scale would make the bias exceed 32 bits.
 			least := math.Abs(float64(bias[c])) / (float64(in.scale) * (1 << 30))
 			steps[c] = max(steps[c], float32(least))
 		}
@@ -130,7 +130,7 @@ func (n *network) integers(node *onnxpb.NodeProto, in scale, means []float64) ([
 	}
 
 	if bias != nil && int64(len(means)) == n.inputs(node) {
-		// What rounding the weights adds on average goes off the bias.
+		// The average error of rounding the weights is subtracted from the bias.
 		plane := n.planeOf(node, kernel)
 		shift := make([]float64, channels)
 		for i, v := range f {
@@ -186,7 +186,7 @@ func (n *network) floatsNamed(name string, v []float32) string {
 	return c.name
 }
 
-// channelOf maps the index of an element to its place on an axis.
+// channelOf maps the index of an element to its index on an axis.
 func channelOf(dims []int64, axis int) func(i int) int {
 	inner := 1
 	for _, d := range dims[axis+1:] {
@@ -196,12 +196,12 @@ func channelOf(dims []int64, axis int) func(i int) int {
 	return func(i int) int { return i / inner % size }
 }
 
-// rounded is v as a whole number of steps.
+// rounded returns v as a whole number of steps.
 func rounded(v, step float32) float64 {
 	return min(max(math.RoundToEven(float64(v)/float64(step)), -127), 127)
 }
 
-// planeOf maps the index of a weight to the input plane that it is applied to.
+// planeOf maps the index of a weight to the input plane to which it is applied.
 func (n *network) planeOf(node *onnxpb.NodeProto, kernel *constant) func(i int) int {
 	if is(node, "Gemm") {
 		return channelOf(kernel.dims, 1-n.channelAxis(node))

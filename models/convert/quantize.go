@@ -11,28 +11,27 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// Calibration is what Quantize learns the scales from.
+// Calibration is what Quantize uses to learn the scales.
 type Calibration struct {
-	// Open lends the engine that runs the model.
+	// Open opens the engine that runs the model.
 	Open Opener
-	// Images are files of the kind that will be scored; a few hundred suffice.
-	// Those that cannot be decoded are passed over.
+	// Images are files of the kind that will be scored; a few hundred suffice. Files
+	// that cannot be decoded are skipped.
 	Images []string
 }
 
-// Quantize reads the float32 model in and writes it to out with 8-bit
-// convolutions, as QuantizeLinear and DequantizeLinear around them (QDQ), which
-// ONNX Runtime and TensorRT fuse into integer kernels: weights int8, a scale
-// for each output channel; activations uint8, a scale and a zero point for each
-// tensor, a rectifier folded into them. Pooling, concatenation and addition
-// between convolutions stay in 8 bits. What is in front of the first
-// convolution and the last layer with weights with all that follows stay
-// float32.
+// Quantize reads the float32 model in and writes it to out with 8-bit convolutions.
+// QuantizeLinear and DequantizeLinear around them (QDQ) are what ONNX Runtime and
+// TensorRT fuse into integer kernels. Weights are int8, with a scale for each output
+// channel. Activations are uint8, with a scale and a zero point for each tensor and
+// with rectifiers folded in. Pooling, concatenation and addition between convolutions
+// stay in 8 bits. Everything before the first convolution stays in float32, and so
+// does everything from the last layer with weights on.
 //
-// Processors of x86-64 without 8-bit dot products (AVX-VNNI or AVX-512 VNNI) are
-// slower at this than at float32. Package ort keeps their sums exact; a program
-// that runs the model there itself has to set ONNX Runtime's session option
-// session.x64quantprecision to 1, or pairs of products saturate in 16 bits.
+// x86-64 processors without 8-bit dot products (AVX-VNNI or AVX-512 VNNI) are slower
+// with the result than with float32. Package ort keeps their sums exact. Another
+// program that runs the model on such a processor must set ONNX Runtime's session
+// option session.x64quantprecision to 1, or pairs of products saturate in 16 bits.
 //
 // Errors about the model wrap models.ErrModel.
 func Quantize(ctx context.Context, in, out string, o models.OpenOptions, by Calibration) (*models.Contract, error) {
@@ -70,8 +69,8 @@ func (n *network) toInt8(ctx context.Context, m *meter) error {
 	return nil
 }
 
-// rewrite makes a model of another precision of one in a file: what Half and
-// Quantize have in common.
+// rewrite converts the model in a file to another precision. It is the common part of
+// Half and Quantize.
 func rewrite(in, out, precision string, o models.OpenOptions, by Calibration, change func(*network, *meter) error) (*models.Contract, error) {
 	n, err := open(in, o)
 	if err != nil {
@@ -88,7 +87,7 @@ func rewrite(in, out, precision string, o models.OpenOptions, by Calibration, ch
 	return n.saveAs(in, out, precision)
 }
 
-// saveAs writes what was made of the model in a file, with its contract.
+// saveAs writes a model that was made from the model in a file, with its contract.
 func (n *network) saveAs(in, out, precision string) (*models.Contract, error) {
 	c := n.derived(in)
 	c.Precision = precision
@@ -98,8 +97,8 @@ func (n *network) saveAs(in, out, precision string) (*models.Contract, error) {
 	return &c, n.save(out)
 }
 
-// scratch makes a folder beside a file that is to be written: there is room
-// where the file has room.
+// scratch creates a folder next to a file that will be written, because there must be
+// space for that file anyway.
 func scratch(out string) (string, error) {
 	dir := filepath.Dir(out)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -112,21 +111,21 @@ func scratch(out string) (string, error) {
 	return folder, nil
 }
 
-// plan is what becomes 8 bits wide.
+// plan lists what is converted to 8 bits.
 type plan struct {
 	// layers are the convolutions and dense layers.
 	layers map[*onnxpb.NodeProto]bool
 	// others are the operators between them that work on 8 bits.
 	others map[*onnxpb.NodeProto]bool
-	// values are the activations, in the order of the graph; group maps each to
-	// one whose scale it shares.
+	// values are the activations in the order of the graph. group maps each of them to
+	// a value whose scale it shares.
 	values []string
 	group  map[string]string
-	// made are the values that an 8-bit operator makes.
+	// made are the values that an 8-bit operator computes.
 	made map[string]bool
 }
 
-// plan decides what becomes 8 bits wide.
+// plan decides what is converted to 8 bits.
 func (n *network) plan() *plan {
 	p := &plan{map[*onnxpb.NodeProto]bool{}, map[*onnxpb.NodeProto]bool{}, nil, map[string]string{}, map[string]bool{}}
 	w := n.wiring()
@@ -170,7 +169,7 @@ func (n *network) plan() *plan {
 	return p
 }
 
-// leadingToLayers is the nodes that a layer with weights comes after.
+// leadingToLayers returns the nodes that are followed by a layer with weights.
 func (n *network) leadingToLayers(w wiring) map[*onnxpb.NodeProto]bool {
 	leads := map[*onnxpb.NodeProto]bool{}
 	for _, node := range slices.Backward(n.graph.GetNode()) {
@@ -185,7 +184,8 @@ func (n *network) leadingToLayers(w wiring) map[*onnxpb.NodeProto]bool {
 	return leads
 }
 
-// isLayer tells a convolution or dense layer that has 8-bit kernels.
+// isLayer reports whether a node is a convolution or dense layer that has 8-bit
+// kernels.
 func (n *network) isLayer(node *onnxpb.NodeProto) bool {
 	kernel := n.weights(node, 1)
 	if kernel == nil || len(node.GetOutput()) != 1 || n.byName[operand(node, 0)] != nil {
@@ -211,7 +211,7 @@ func (n *network) isLayer(node *onnxpb.NodeProto) bool {
 	return bias != nil && slices.Equal(bias.dims, []int64{channels})
 }
 
-// channelAxis is the axis of the output channels in a layer's weights.
+// channelAxis returns the axis of the output channels in a layer's weights.
 func (n *network) channelAxis(node *onnxpb.NodeProto) int {
 	if is(node, "Gemm") && intOf(node, "transB", 0) == 0 {
 		return 1
@@ -219,7 +219,7 @@ func (n *network) channelAxis(node *onnxpb.NodeProto) int {
 	return 0
 }
 
-// activations are the operands that are no constants.
+// activations returns the operands that are not constants.
 func (n *network) activations(node *onnxpb.NodeProto) []string {
 	var names []string
 	for _, name := range node.GetInput() {
@@ -230,7 +230,7 @@ func (n *network) activations(node *onnxpb.NodeProto) []string {
 	return names
 }
 
-// takes8Bits tells the operators that ONNX Runtime has 8-bit kernels for.
+// takes8Bits are the operators for which ONNX Runtime has 8-bit kernels.
 func takes8Bits(node *onnxpb.NodeProto) bool {
 	if is(node, "Add") {
 		return len(node.GetInput()) == 2 && node.GetInput()[0] != node.GetInput()[1]
@@ -238,7 +238,7 @@ func takes8Bits(node *onnxpb.NodeProto) bool {
 	return is(node, "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
 }
 
-// rectifies tells whether node is a rectifier: no negative number passes.
+// rectifies reports whether node is a rectifier, which lets no negative number pass.
 func (n *network) rectifies(node *onnxpb.NodeProto) bool {
 	if is(node, "Relu") {
 		return true
@@ -251,9 +251,9 @@ func (n *network) rectifies(node *onnxpb.NodeProto) bool {
 	return err == nil && v[0] == 0
 }
 
-// sharesScale tells the operators that only move bytes, so that what goes in
-// and out has one scale; for MaxPool it has to. A concatenation could be one of
-// them, but costs less in accuracy where each part keeps a scale of its own.
+// sharesScale are the operators that only move bytes, so that input and output have
+// one scale; for MaxPool they must. A concatenation could be one of them, but is more
+// accurate if each part keeps its own scale.
 func sharesScale(node *onnxpb.NodeProto) bool {
 	return is(node, "MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// span is what a value was seen to hold.
+// span is the range of the elements that a value was measured to have.
 type span struct{ lo, hi float32 }
 
 func (s span) join(o span) span { return span{min(s.lo, o.lo), max(s.hi, o.hi)} }
@@ -30,15 +30,15 @@ type meter struct {
 	folder  string // for the copies
 }
 
-// sheet is a copy of a network to which statistics are added.
+// sheet is a copy of a network with statistics added.
 type sheet struct {
 	*network
 	parts   []string // [N,k] each
-	columns []string // the value that each column tells of
+	columns []string // the value of each column
 }
 
-// measure has write add statistics to a copy of the network, runs it on all
-// images and returns a row of them for each image that can be decoded.
+// measure calls write to add statistics to a copy of the network and runs that on all
+// images. It returns a row of statistics for each image that can be decoded.
 func (m *meter) measure(ctx context.Context, write func(*sheet)) (columns []string, rows [][]float32, err error) {
 	s := &sheet{network: m.network.copy()}
 	write(s)
@@ -71,14 +71,14 @@ func (m *meter) measure(ctx context.Context, write func(*sheet)) (columns []stri
 	for _, row := range rows {
 		for i, v := range row {
 			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				return nil, nil, fmt.Errorf("%w: value %q becomes %v", models.ErrModel, s.columns[i], v)
+				return nil, nil, fmt.Errorf("%w: an element of value %q is %v", models.ErrModel, s.columns[i], v)
 			}
 		}
 	}
 	return s.columns, rows, nil
 }
 
-// copy shares the constants, which are never changed, and nothing else.
+// copy shares only the constants, which never change.
 func (n *network) copy() *network {
 	return &network{
 		model: proto.Clone(n.model).(*onnxpb.ModelProto), graph: proto.Clone(n.graph).(*onnxpb.GraphProto),
@@ -94,12 +94,12 @@ func (n *network) node(op, name string, inputs []string, attributes ...*onnxpb.A
 	return name
 }
 
-// reduce adds the statistic that op, a reduction, makes of all elements of a
-// value that belong to an image.
+// reduce adds the statistic that op, a reduction, computes from all elements of a value
+// that belong to one image.
 func (s *sheet) reduce(op, value string) {
 	flat := s.node("Flatten", value+"/flat", []string{value}, integer("axis", 1))
 	inputs, attributes := []string{flat}, []*onnxpb.AttributeProto{integer("keepdims", 1)}
-	// The axes became an operand, first for the sum and later for the others.
+	// The axes became an operand, first for the sum and later for other reductions.
 	if s.opset >= 18 {
 		axes := newInt64s(s.fresh(value+"/axes"), 1)
 		s.add(axes)
@@ -111,8 +111,8 @@ func (s *sheet) reduce(op, value string) {
 	s.columns = append(s.columns, value)
 }
 
-// planes adds what op, a pool over all of a plane, makes of each plane of a
-// value, [N,C,...].
+// planes adds the statistic that op, a pool over whole planes, computes from each plane
+// of a value, [N,C,...].
 func (s *sheet) planes(op, value string, channels int) {
 	s.parts = append(s.parts, s.node("Flatten", value+"/planes", []string{s.node(op, value+"/"+op, []string{value})}, integer("axis", 1)))
 	s.columns = append(s.columns, slices.Repeat([]string{value}, channels)...)
@@ -134,7 +134,7 @@ func (s *sheet) planeMeans(layer *onnxpb.NodeProto) {
 	s.columns = append(s.columns, slices.Repeat([]string{in}, channels)...)
 }
 
-// finish makes the statistics the one output and writes the copy.
+// finish makes the statistics the only output and writes the copy.
 func (s *sheet) finish(path string) error {
 	out := s.node("Concat", "statistics", s.parts, integer("axis", 1))
 	width := int64(len(s.columns))
@@ -155,7 +155,7 @@ func (s *sheet) finish(path string) error {
 	if err := s.setContract(c); err != nil {
 		return err
 	}
-	// Not as models.Save does: this file is gone before a crash could matter.
+	// Without the care of models.Save, because this file is removed right away.
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("measure: %w", err)
@@ -165,8 +165,7 @@ func (s *sheet) finish(path string) error {
 	return errors.Join(err, w.Flush(), f.Close())
 }
 
-// spans measures the least and the largest element of each value over all
-// images.
+// spans measures the smallest and the largest element of each value over all images.
 func (m *meter) spans(ctx context.Context, values []string) (map[string]span, error) {
 	_, rows, err := m.measure(ctx, func(s *sheet) {
 		for _, v := range values {
@@ -191,9 +190,9 @@ func (m *meter) spans(ctx context.Context, values []string) (map[string]span, er
 // shrinks are the parts of the measured span that are tried.
 var shrinks = []float32{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3}
 
-// fit narrows the spans to where 8 bits lose least: rare large numbers are cut
-// off where that serves the many small ones, judged by the mean square of the
-// error. Values of a group get the same span.
+// fit narrows the spans so that 8 bits lose as little as possible by the mean square
+// error: rare large numbers are clipped if that helps the many small ones. Values of a
+// group get the same span.
 func (m *meter) fit(ctx context.Context, p *plan, spans map[string]span) (map[string]scale, error) {
 	groups := p.groupSpans(spans)
 	_, rows, err := m.measure(ctx, func(s *sheet) {
@@ -229,7 +228,7 @@ func (m *meter) fit(ctx context.Context, p *plan, spans map[string]span) (map[st
 
 func (s span) shrink(by float32) span { return span{s.lo * by, s.hi * by} }
 
-// squareError adds the mean square of what a value loses to 8 bits.
+// squareError adds the mean square of the error that 8 bits cause in a value.
 func (s *sheet) squareError(value string, at scale) {
 	step := newBytes(s.fresh(value+"/step"), elemFloat, nil, floatBytes([]float32{at.scale}))
 	zero := newBytes(s.fresh(value+"/zero"), elemUint8, nil, []byte{at.zero})
@@ -241,7 +240,7 @@ func (s *sheet) squareError(value string, at scale) {
 	s.reduce("ReduceMean", s.node("Mul", value+"/square", []string{e, e}))
 }
 
-// means measures the mean of each plane of what goes into the layers.
+// means measures the mean of each plane of the inputs of the layers.
 func (m *meter) means(ctx context.Context, p *plan) (map[string][]float64, error) {
 	var values []string
 	var layers []*onnxpb.NodeProto
@@ -294,7 +293,7 @@ func (m *meter) maxima(ctx context.Context, values []string, channels []int) ([]
 	return maxima, nil
 }
 
-// inputs is the number of planes that a layer takes.
+// inputs returns the number of input planes of a layer.
 func (n *network) inputs(layer *onnxpb.NodeProto) int64 {
 	kernel := n.weights(layer, 1)
 	if is(layer, "Gemm") {

@@ -14,9 +14,8 @@ import (
 	"github.com/batchscore/batchscore/models/onnxfile"
 )
 
-// Convolution is a two-dimensional convolution of float32 with strides and
-// dilations of 1, one group and constant weights, and what follows it and can
-// be computed with it.
+// Convolution is a two-dimensional convolution of float32 with strides and dilations
+// of 1, one group and constant weights, and a rectifier that follows it.
 type Convolution struct {
 	Channels, Filters int
 	// Kernel is height and width; Pads are top, left, bottom, right.
@@ -24,24 +23,24 @@ type Convolution struct {
 	Pads   [4]int
 	// Height and Width are those of the output.
 	Height, Width int
-	// Relu reports whether a rectifier follows, which nothing else takes the input of.
+	// Relu reports whether a rectifier follows that is the only user of the result.
 	Relu bool
 }
 
-// Operator is what computes convolutions in place of ONNX's own. It has one
-// input and one output, and an attribute that says which convolution it is.
+// Operator computes convolutions instead of ONNX's own operator. It has one input, one
+// output, and an attribute that identifies the convolution.
 type Operator struct {
 	Domain, Name, Index string
-	// Takes chooses a convolution.
+	// Takes reports whether the operator computes a convolution.
 	Takes func(Convolution) bool
-	// Add takes over one that was chosen, with its weights and, nil where it has
-	// none, its bias, and returns its index. A batch normalisation is folded in.
+	// Add adds a convolution with its weights and its bias, which is nil if it has
+	// none, and returns its index. A batch normalisation is folded in.
 	Add func(c Convolution, weights, bias []float32) (int, error)
 }
 
-// Separate replaces convolutions of the model, whose bytes are data and whose
-// folder is given, by op. It returns nil where op takes none. Weights beside the
-// model stay there. The result uses data until it is written.
+// Separate replaces convolutions of a model by op. data is the model's bytes, and
+// folder is where its weight files are, which stay there. It returns nil if op takes
+// none of the convolutions. The result uses data until it is written.
 //
 // Errors about the content of the model wrap models.ErrModel.
 func Separate(data []byte, folder string, op Operator) (*Separated, error) {
@@ -58,7 +57,7 @@ func Separate(data []byte, folder string, op Operator) (*Separated, error) {
 		return nil, err
 	}
 	for _, c := range n.constants {
-		c.leaveBeside()
+		c.keepExternal()
 	}
 	l, err := n.layout()
 	if err != nil {
@@ -74,16 +73,16 @@ type Separated struct {
 	Convolutions int
 }
 
-// Size is how many bytes WriteTo writes.
+// Size returns how many bytes WriteTo writes.
 func (s *Separated) Size() int64 { return s.layout.size }
 
 // WriteTo writes the model.
 func (s *Separated) WriteTo(w io.Writer) (int64, error) { return s.layout.WriteTo(w) }
 
-// leaveBeside has a constant written as it was read.
-func (c *constant) leaveBeside() {
-	if c.beside != nil {
-		c.whole, c.size, c.data = c.beside, 0, nil
+// keepExternal makes a constant be written as it was read.
+func (c *constant) keepExternal() {
+	if c.external != nil {
+		c.whole, c.size, c.data = c.external, 0, nil
 	}
 }
 
@@ -96,7 +95,8 @@ func (n *network) separate(sizes map[string][]int64, op Operator) (count int, er
 			continue
 		}
 		shape := sizes[node.GetOutput()[0]]
-		// Relu is not known yet: what follows is folded only into what is taken.
+		// Relu is not known yet, because only a convolution that is taken absorbs the
+		// operators that follow it.
 		if !op.Takes(c) {
 			continue
 		}
@@ -130,8 +130,8 @@ func (n *network) separate(sizes map[string][]int64, op Operator) (count int, er
 	return count, nil
 }
 
-// convolution describes a node, or returns false where it is none of which
-// everything is known.
+// convolution describes a node. It returns false if the node is not a convolution, or
+// if something about it is unknown.
 func (n *network) convolution(node *onnxpb.NodeProto, sizes map[string][]int64) (c Convolution, ok bool) {
 	if !is(node, "Conv") || len(node.GetOutput()) != 1 {
 		return c, false
@@ -185,12 +185,12 @@ func (n *network) convolution(node *onnxpb.NodeProto, sizes map[string][]int64) 
 	for i, p := range pads {
 		c.Pads[i] = int(p)
 	}
-	// What was worked out for the whole graph and for this node must agree.
+	// The sizes computed for the whole graph and for this node must agree.
 	return c, out[1] == weights.dims[0] &&
 		out[2] == in[2]+pads[0]+pads[2]-kernel[0]+1 && out[3] == in[3]+pads[1]+pads[3]-kernel[1]+1
 }
 
-// isRelu tells whether a node is max(x, 0), without an upper bound.
+// isRelu reports whether a node is max(x, 0) without an upper bound.
 func (n *network) isRelu(node *onnxpb.NodeProto) bool {
 	if is(node, "Relu") {
 		return true
@@ -209,7 +209,7 @@ func (n *network) isRelu(node *onnxpb.NodeProto) bool {
 	return err == nil && v[0] >= math.MaxFloat32
 }
 
-// operands reads the weights and the bias, nil if there is none, of a node.
+// operands reads the weights and the bias of a node; bias is nil if there is none.
 func (n *network) operands(node *onnxpb.NodeProto) (weights, bias []float32, err error) {
 	if weights, err = n.byName[operand(node, 1)].floats(); err != nil {
 		return nil, nil, err
@@ -221,8 +221,8 @@ func (n *network) operands(node *onnxpb.NodeProto) (weights, bias []float32, err
 	return weights, bias, err
 }
 
-// declare says of what type and size a value is, which only ONNX's own
-// operators show by themselves.
+// declare adds the type and size of a value to the graph. They follow by themselves for
+// ONNX's own operators only.
 func (n *network) declare(name string, shape []int64) {
 	known := func(v *onnxpb.ValueInfoProto) bool { return v.GetName() == name }
 	if slices.ContainsFunc(n.graph.GetValueInfo(), known) || slices.ContainsFunc(n.graph.GetOutput(), known) {

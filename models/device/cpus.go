@@ -1,5 +1,5 @@
-// Package device finds out what this process may compute on: the cores of its
-// affinity mask and its control group, and NVIDIA GPUs.
+// Package device finds the devices that this process may use: the cores of its affinity
+// mask and its control group, and NVIDIA GPUs.
 package device
 
 import (
@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUSet says how many cores this process may use, and why.
+// CPUSet is how many cores this process may use, and why.
 type CPUSet struct {
 	// Online is the cores of the machine, or of the container's set of cores.
 	Online int
@@ -25,13 +25,13 @@ type CPUSet struct {
 	Usable int
 }
 
-// CPUs counts the cores of this process, one of localSize on this machine
-// (0 means 1). A mask that a launcher has narrowed belongs to this process
-// alone; a mask of all cores, and the quota, are shared with the others.
+// CPUs counts the cores of this process, which is one of localSize on this machine (0
+// means 1). A mask that a launcher has narrowed belongs to this process only. A mask of
+// all cores, and the quota, are shared with the other processes.
 func CPUs(localSize int) CPUSet { return cpus(localSize, "/", affinity()) }
 
-// Processor is the processor's name, or the architecture's where /proc/cpuinfo
-// names none, as on arm64.
+// Processor returns the processor's name, or the architecture's if /proc/cpuinfo does not
+// name one, as on arm64.
 func Processor() string { return processor("/") }
 
 func processor(root string) string {
@@ -44,7 +44,7 @@ func processor(root string) string {
 	return runtime.GOARCH
 }
 
-// affinity returns the number of cores in the affinity mask, 0 if unknown.
+// affinity returns the number of cores in the affinity mask; 0 if unknown.
 func affinity() int {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(os.Getpid(), &set); err != nil {
@@ -78,8 +78,8 @@ func cpus(localSize int, root string, mask int) CPUSet {
 	return c
 }
 
-// quota returns the tightest limit of the control groups that this process is
-// in, in cores; 0 means none.
+// quota returns the lowest limit of this process's control groups in cores; 0 means
+// none.
 func quota(root string) float64 {
 	limit := math.Inf(1)
 	for _, folder := range cgroups(root, "cpu") {
@@ -103,9 +103,9 @@ func quota(root string) float64 {
 	return limit
 }
 
-// cgroups lists the folders of this process's control group and of those above
-// it, under both versions' mount points for a controller. Within a container
-// the process's own path may not be visible; the root of the mount then is it.
+// cgroups lists the folders of this process's control group and of those above it, under
+// both versions' mount points for a controller. In a container, the process's own path may
+// not be visible; its folder is then the root of the mount.
 func cgroups(root, controller string) []string {
 	mounts := map[string][]string{
 		"":         {"sys/fs/cgroup", "sys/fs/cgroup/unified"}, // version 2

@@ -11,13 +11,13 @@ import (
 
 // GPU is one NVIDIA GPU of this machine.
 type GPU struct {
-	// Name is the driver's, such as "Tesla P100-PCIE-16GB"; it may be empty.
+	// Name is the driver's name, such as "Tesla P100-PCIE-16GB"; it may be empty.
 	Name string
-	// Bus is the PCI address; empty where only the device node is visible.
+	// Bus is the PCI address; empty if only the device node is visible.
 	Bus string
 }
 
-// GPUList is the GPUs of this machine and which of them this process may use.
+// GPUList is the GPUs of this machine, and which of them this process may use.
 type GPUList struct {
 	All []GPU
 	// Restricted reports whether CUDA_VISIBLE_DEVICES is set; Selected are its
@@ -29,14 +29,14 @@ type GPUList struct {
 // VisibleVariable is CUDA's environment variable. It is read and never written.
 const VisibleVariable = "CUDA_VISIBLE_DEVICES"
 
-// GPUs lists NVIDIA GPUs as the driver shows them in the file system: neither
-// CUDA nor its signal handlers come into the process.
+// GPUs lists NVIDIA GPUs as the driver shows them in the file system. It does not load
+// CUDA, nor its signal handlers, into the process.
 func GPUs() GPUList {
 	value, set := os.LookupEnv(VisibleVariable)
 	return gpus("/", value, set)
 }
 
-// Visible is how many GPUs CUDA will number from 0 in this process.
+// Visible returns how many GPUs CUDA will number from 0 in this process.
 func (l GPUList) Visible() int {
 	if l.Restricted {
 		return len(l.Selected)
@@ -44,10 +44,11 @@ func (l GPUList) Visible() int {
 	return len(l.All)
 }
 
-// Index is the number that CUDA gives the GPU of a local rank; Visible is not 0.
+// Index returns the number that CUDA gives the GPU of a local rank. Visible must not be
+// 0.
 func (l GPUList) Index(localRank int) int { return localRank % l.Visible() }
 
-// Missing says why Visible is 0.
+// Missing returns the reason why Visible is 0.
 func (l GPUList) Missing() string {
 	switch {
 	case len(l.All) == 0:
@@ -61,7 +62,7 @@ func (l GPUList) Missing() string {
 
 func gpus(root, visible string, restricted bool) GPUList {
 	l := GPUList{Restricted: restricted}
-	// One folder a GPU, named by its PCI address.
+	// There is one folder per GPU, named by its PCI address.
 	folders, _ := filepath.Glob(filepath.Join(root, "proc/driver/nvidia/gpus/*"))
 	slices.Sort(folders)
 	for _, folder := range folders {
@@ -73,7 +74,7 @@ func gpus(root, visible string, restricted bool) GPUList {
 		}
 		l.All = append(l.All, g)
 	}
-	// A container may be given fewer devices than the driver lists.
+	// A container may have fewer devices than the driver lists.
 	nodes, _ := filepath.Glob(filepath.Join(root, "dev/nvidia[0-9]*"))
 	switch {
 	case len(l.All) == 0:
@@ -83,12 +84,12 @@ func gpus(root, visible string, restricted bool) GPUList {
 	case len(nodes) > 0 && len(nodes) < len(l.All):
 		l.All = l.All[:len(nodes)]
 	}
-	// Under WSL the GPU stands behind one node of the hypervisor's.
+	// Under WSL, one node of the hypervisor represents the GPU.
 	if _, err := os.Stat(filepath.Join(root, "dev/dxg")); err == nil && len(l.All) == 0 {
 		l.All = append(l.All, GPU{Name: "GPU of the host"})
 	}
-	// CUDA takes the entries up to the first that selects nothing. An entry is
-	// an index or the name of a GPU or of a part of one.
+	// CUDA uses the entries before the first one that selects nothing. An entry is an
+	// index, or the name of a GPU or of a part of one.
 	for _, entry := range strings.Split(visible, ",") {
 		entry = strings.TrimSpace(entry)
 		index, err := strconv.Atoi(entry)

@@ -1,4 +1,4 @@
-// Package fetched is for tests that need what "make deps" fetches.
+// Package fetched helps tests that need files that "make deps" fetches.
 package fetched
 
 import (
@@ -8,15 +8,14 @@ import (
 	"testing"
 )
 
-// Path is where "make deps" puts a file or a folder, as a test in a folder of
-// models/ sees it.
+// Path returns where "make deps" puts a file or a folder, for a test in a folder of
+// models/.
 func Path(elem ...string) string {
 	cache := cmp.Or(os.Getenv("BATCHSCORE_CACHE"), filepath.Join("..", "..", ".cache"))
 	return filepath.Join(append([]string{cache}, elem...)...)
 }
 
-// Need skips the test, or fails it in CI, where err says that something is not
-// there.
+// Need skips the test, or fails it in CI, if err is not nil.
 func Need(t testing.TB, err error) {
 	t.Helper()
 	if err == nil {

@@ -1,7 +1,7 @@
 // Package graph builds ONNX models in readable Go.
 //
-// A model is written top down, one call a layer, in the order in which the
-// data flows:
+// A model is written from top to bottom, with one call per layer, in the order of the
+// data flow:
 //
 //	g := graph.New("tiny")
 //	x := g.Input("images", graph.Uint8, graph.Dynamic, 32, 32, 3)
@@ -12,11 +12,11 @@
 //	g.Output("scores", x)
 //	_, err := g.WriteTo(file)
 //
-// Every call checks shapes and types and computes those of its result. The
-// first mistake is kept, makes the calls after it do nothing, and is returned
-// by Err and WriteTo with the name of the layer it was made in.
+// Every call checks shapes and types and computes those of its result. The first
+// mistake is remembered and turns later calls into no-ops. Err and WriteTo return it
+// with the name of its layer.
 //
-// Weights are functions, called one by one while the model is written, so that
+// Weights are functions that are called one by one while the model is written, so that
 // a model of any size is built in the memory of its largest tensor.
 package graph
 
@@ -31,8 +31,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// What is written: old enough for every ONNX Runtime since 1.12, and new
-// enough for all operators used here.
+// The versions that are written. They are old enough for every ONNX Runtime since 1.12
+// and new enough for all operators used here.
 const (
 	irVersion    = 8
 	opsetVersion = 17
@@ -55,14 +55,14 @@ const (
 func (t DType) String() string { return onnxpb.TensorProto_DataType(t).String() }
 
 // Value is a tensor of the graph: an input, a constant or a layer's output.
-// The zero Value stands for an optional operand that is left out.
+// The zero Value stands for an optional operand that is absent.
 type Value struct {
 	Name  string
 	Type  DType
 	Shape []int64
 }
 
-// Graph is a model under construction. It belongs to one goroutine.
+// Graph is a model under construction. Only one goroutine may use it.
 type Graph struct {
 	name     string
 	nodes    []*onnxpb.NodeProto
@@ -74,12 +74,12 @@ type Graph struct {
 	err      error
 }
 
-// New starts an empty graph.
+// New returns an empty graph.
 func New(name string) *Graph {
 	return &Graph{name: name, names: map[string]bool{}}
 }
 
-// Err returns the first mistake made in building the graph.
+// Err returns the first mistake that was made in building the graph.
 func (g *Graph) Err() error { return g.err }
 
 // Input declares an input. Any axis, commonly the first, may be Dynamic.
@@ -92,7 +92,7 @@ func (g *Graph) Input(name string, t DType, shape ...int64) Value {
 	return v
 }
 
-// Output makes v the graph's next output, under a name of its own.
+// Output makes v the graph's next output, with the given name.
 func (g *Graph) Output(name string, v Value) {
 	out := g.Node("Identity", name, []Value{v}, v.Type, v.Shape)
 	if g.err == nil {
@@ -105,8 +105,8 @@ func (g *Graph) Metadata(key, value string) {
 	g.metadata = append(g.metadata, &onnxpb.StringStringEntryProto{Key: &key, Value: &value})
 }
 
-// Node adds an operator that this package has no method for. The type and the
-// shape of its one output, which bears the node's name, are taken as given.
+// Node adds an operator for which this package has no method. Its only output has the
+// node's name. The given type and shape of the output are not checked.
 func (g *Graph) Node(op, name string, in []Value, t DType, shape []int64, attributes ...*onnxpb.AttributeProto) Value {
 	out := Value{name, t, shape}
 	if !g.claim(name) {
@@ -132,7 +132,7 @@ func (g *Graph) Node(op, name string, in []Value, t DType, shape []int64, attrib
 	return out
 }
 
-// claim reserves a name and tells whether building goes on.
+// claim reserves a name and reports whether building can continue.
 func (g *Graph) claim(name string) bool {
 	switch {
 	case g.err != nil:
@@ -146,14 +146,14 @@ func (g *Graph) claim(name string) bool {
 	return g.err == nil
 }
 
-// fail keeps the first mistake, made in the layer called name.
+// fail remembers the first mistake; name is its layer.
 func (g *Graph) fail(name, format string, args ...any) {
 	if g.err == nil {
 		g.err = fmt.Errorf("layer %s: %w", name, fmt.Errorf(format, args...))
 	}
 }
 
-// proto is the model without its weights.
+// proto returns the model without its weights.
 func (g *Graph) proto() (*onnxpb.ModelProto, error) {
 	if g.err != nil {
 		return nil, g.err

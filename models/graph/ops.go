@@ -12,16 +12,16 @@ func (g *Graph) Cast(name string, x Value, to DType) Value {
 	return g.Node("Cast", name, []Value{x}, to, x.Shape, integer("to", int64(to)))
 }
 
-// Mul multiplies x by y, which is a scalar or of a shape that broadcasts to x's.
+// Mul multiplies x by y, which is a scalar or has a shape that broadcasts to x's.
 func (g *Graph) Mul(name string, x, y Value) Value { return g.elementwise("Mul", name, x, y) }
 
-// Add adds y, which is a scalar or of a shape that broadcasts to x's, to x.
+// Add adds y to x. y is a scalar or has a shape that broadcasts to x's.
 func (g *Graph) Add(name string, x, y Value) Value { return g.elementwise("Add", name, x, y) }
 
-// Sub subtracts y, which is a scalar or of a shape that broadcasts to x's, from x.
+// Sub subtracts y from x. y is a scalar or has a shape that broadcasts to x's.
 func (g *Graph) Sub(name string, x, y Value) Value { return g.elementwise("Sub", name, x, y) }
 
-// Div divides x by y, which is a scalar or of a shape that broadcasts to x's.
+// Div divides x by y, which is a scalar or has a shape that broadcasts to x's.
 func (g *Graph) Div(name string, x, y Value) Value { return g.elementwise("Div", name, x, y) }
 
 func (g *Graph) elementwise(op, name string, x, y Value) Value {
@@ -56,17 +56,17 @@ func (g *Graph) Transpose(name string, x Value, perm ...int64) Value {
 // Window is how a kernel slides over the two spatial axes. A zero Stride or
 // Dilation means 1.
 type Window struct {
-	Kernel   [2]int64 // height, width; Conv takes it from its weights instead
+	Kernel   [2]int64 // height, width; Conv uses the size of its weights instead
 	Stride   [2]int64
 	Dilation [2]int64
 	Pad      [4]int64 // top, left, bottom, right
-	// CountPad lets AveragePool count the padding, as zeros, as PyTorch does.
+	// CountPad makes AveragePool count the padding as zeros, as PyTorch does.
 	CountPad bool
 }
 
-// SamePad is TensorFlow's padding "same" for a window over height x width: the
-// output is ceil(input/stride), and an odd pixel of padding goes to the bottom
-// and the right.
+// SamePad returns w with TensorFlow's padding "same" for an input of height x width:
+// the output is ceil(input/stride), and an odd pixel of padding goes to the bottom and
+// the right.
 func (w Window) SamePad(height, width int64) Window {
 	w = w.normal()
 	for i, n := range [2]int64{height, width} {
@@ -85,7 +85,8 @@ func (w Window) normal() Window {
 	return w
 }
 
-// slide is the shape after w slid over x, [N,C,H,W], leaving channels planes.
+// slide returns the shape of the result if w slides over x, [N,C,H,W], and the result
+// has that many channels.
 func (g *Graph) slide(name string, x Value, w Window, channels int64) []int64 {
 	if len(x.Shape) != 4 {
 		g.fail(name, "input of shape %v is not [N,C,H,W]", x.Shape)
@@ -126,8 +127,8 @@ func (g *Graph) MaxPool(name string, x Value, w Window) Value {
 	return g.pool("MaxPool", name, x, w)
 }
 
-// AveragePool takes the mean of each window of x, [N,C,H,W]. Padding does not
-// count unless w says so.
+// AveragePool takes the mean of each window of x, [N,C,H,W]. Padding does not count
+// unless w.CountPad is set.
 func (g *Graph) AveragePool(name string, x Value, w Window) Value {
 	return g.pool("AveragePool", name, x, w)
 }
@@ -150,7 +151,8 @@ func (g *Graph) pool(op, name string, x Value, w Window) Value {
 	return g.Node(op, name, []Value{x}, x.Type, g.slide(name, x, w, x.Shape[1]), attributes...)
 }
 
-// GlobalAveragePool takes the mean of each plane of x, [N,C,H,W], to [N,C,1,1].
+// GlobalAveragePool takes the mean of each plane of x, [N,C,H,W]. The result is
+// [N,C,1,1].
 func (g *Graph) GlobalAveragePool(name string, x Value) Value {
 	if len(x.Shape) != 4 {
 		g.fail(name, "input of shape %v is not [N,C,H,W]", x.Shape)
@@ -182,7 +184,7 @@ func (g *Graph) Softmax(name string, x Value) Value {
 	return g.Node("Softmax", name, []Value{x}, x.Type, x.Shape, integer("axis", -1))
 }
 
-// Concat joins values along an axis on which alone they may differ.
+// Concat joins values along an axis. They may differ in size on that axis only.
 func (g *Graph) Concat(name string, axis int64, values ...Value) Value {
 	if len(values) == 0 || axis < 0 || axis >= int64(len(values[0].Shape)) {
 		g.fail(name, "cannot join %d values on axis %d", len(values), axis)
@@ -240,7 +242,7 @@ func (g *Graph) Gemm(name string, x, weights, bias Value) Value {
 	return g.Node("Gemm", name, []Value{x, weights, bias}, x.Type, []int64{x.Shape[0], weights.Shape[1]})
 }
 
-// Linear is Gemm with weights the other way round, [M,K], as PyTorch has them.
+// Linear is Gemm with transposed weights, [M,K], as in PyTorch.
 func (g *Graph) Linear(name string, x, weights, bias Value) Value {
 	if len(x.Shape) != 2 || len(weights.Shape) != 2 || x.Shape[1] != weights.Shape[1] {
 		g.fail(name, "weights %v do not fit an input %v", weights.Shape, x.Shape)

@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// Until is w, which fails once ctx has ended: a model may take long to write.
+// Until returns a writer to w that fails once ctx has ended, because a model may take
+// long to write.
 func Until(ctx context.Context, w io.Writer) io.Writer { return contextWriter{ctx, w} }
 
 type contextWriter struct {

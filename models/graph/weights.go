@@ -15,11 +15,11 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// Data yields a tensor's elements in row-major order. It is called once for
-// each time that the model is written, and what it returned is not kept.
+// Data returns a tensor's elements in row-major order. It is called once each time the
+// model is written, and its result is not kept.
 type Data func() ([]float32, error)
 
-// ErrTooLarge means that a model passes the 2 GiB that a protocol buffer holds.
+// ErrTooLarge means that a model exceeds the 2 GiB of a protocol buffer.
 var ErrTooLarge = errors.New("model exceeds 2 GiB")
 
 // weight is a float32 constant of the graph.
@@ -29,12 +29,12 @@ type weight struct {
 	data  Data
 	count int64
 
-	placed bool  // WriteData has written it
-	offset int64 // where
+	placed bool  // reports whether WriteData has written it
+	offset int64 // where it is in that file
 }
 
-// Weights adds a float32 tensor. Its data must have as many elements as shape
-// says, or writing the model fails.
+// Weights adds a float32 tensor. Writing the model fails if its data do not have as
+// many elements as shape.
 func (g *Graph) Weights(name string, data Data, shape ...int64) Value {
 	v := Value{name, Float32, shape}
 	if !g.claim(name) {
@@ -67,9 +67,9 @@ func (g *Graph) Bytes() ([]byte, error) {
 // WriteTo writes the model, the same bytes for the same calls.
 func (g *Graph) WriteTo(w io.Writer) (int64, error) { return g.write(w, "") }
 
-// WriteData writes the weights alone, for WriteBeside. Every tensor starts on a
-// page, so that processes that map the file share its memory; those below a
-// kilobyte are left to the model.
+// WriteData writes only the weights, for WriteBeside. Every tensor starts on a page, so
+// that processes that map the file share its memory. Tensors below a kilobyte stay in
+// the model.
 func (g *Graph) WriteData(w io.Writer) (int64, error) {
 	if _, err := g.proto(); err != nil {
 		return 0, err
@@ -95,8 +95,8 @@ func (g *Graph) WriteData(w io.Writer) (int64, error) {
 	return out.n, out.err
 }
 
-// WriteBeside is WriteTo for a model whose weights WriteData wrote before, to
-// what will be the file called location in the model's own folder.
+// WriteBeside is WriteTo for a model whose weights WriteData wrote before. location is
+// the name of that file in the model's own folder.
 func (g *Graph) WriteBeside(w io.Writer, location string) (int64, error) {
 	if location == "" {
 		return 0, errors.New("the file of the weights has no name")
@@ -104,14 +104,14 @@ func (g *Graph) WriteBeside(w io.Writer, location string) (int64, error) {
 	return g.write(w, location)
 }
 
-// Where and which tensors go to a file of their own.
+// The alignment of tensors in a separate file, and the smallest that goes there.
 const (
 	page     = 4096
 	smallest = 1024 // bytes
 )
 
-// write writes the model. With a location, the weights that WriteData placed
-// are left out.
+// write writes the model. With a location, it leaves out the weights that WriteData has
+// written.
 func (g *Graph) write(w io.Writer, location string) (int64, error) {
 	model, err := g.proto()
 	if err != nil {
@@ -128,8 +128,8 @@ func (g *Graph) write(w io.Writer, location string) (int64, error) {
 		return 0, fmt.Errorf("marshal model: %w", err)
 	}
 
-	// A message is the concatenation of its fields, in any order: the weights
-	// follow the rest of the graph, whose length must be known before them.
+	// A message is the concatenation of its fields in any order. The weights follow the
+	// rest of the graph, whose length must be known before them.
 	size := int64(len(body))
 	headers := make([][]byte, len(g.weights))
 	for i, t := range g.weights {
@@ -154,14 +154,14 @@ func (g *Graph) write(w io.Writer, location string) (int64, error) {
 	return out.n, out.err
 }
 
-// Field numbers of ONNX's messages, by the names of onnx.proto.
+// Field numbers of ONNX's messages, by their names in onnx.proto.
 const (
 	modelGraph       = 7 // ModelProto.graph
 	graphInitializer = 5 // GraphProto.initializer
 	tensorRawData    = 9 // TensorProto.raw_data
 )
 
-// inline is how many bytes of the tensor lie in the model itself.
+// inline returns how many bytes of the tensor are in the model itself.
 func (t weight) inline(location string) int64 {
 	if location != "" && t.placed {
 		return 0
@@ -169,8 +169,8 @@ func (t weight) inline(location string) int64 {
 	return 4 * t.count
 }
 
-// header is all of the tensor's field in the graph but its inline data, with
-// which it ends.
+// header returns the tensor's field in the graph without its inline data, which is at
+// its end.
 func (t weight) header(location string) []byte {
 	p := &onnxpb.TensorProto{Dims: t.shape, DataType: proto.Int32(int32(Float32)), Name: &t.name}
 	beside := location != "" && t.placed
@@ -185,7 +185,7 @@ func (t weight) header(location string) []byte {
 		}
 	}
 	m, err := proto.MarshalOptions{Deterministic: true}.Marshal(p)
-	if err != nil { // proto2 has no required field here, and checks no UTF-8
+	if err != nil { // proto2 has no required fields here and does not check UTF-8
 		panic(err)
 	}
 	if !beside {
@@ -219,7 +219,7 @@ func (t weight) write(w *counter) error {
 	return w.err
 }
 
-// counter writes until the first error and counts what it wrote.
+// counter writes until the first error and counts the bytes.
 type counter struct {
 	w   io.Writer
 	n   int64

@@ -1,12 +1,11 @@
 // Package labels reads files that name the classes of a model.
 //
-// Plain text with one label a line is taken as it is. Other forms are
-// recognised and read as what they are: JSON and YAML (a list, numbers with
-// names, names with numbers, either under a key such as names or id2label),
-// ImageNet's index of pairs, JSON lines, tables with a header, numbered lists.
-// A file that looks like another form, but is none of which the order of the
-// classes is certain, is refused by the name of that form: lines that happen to
-// be as many as the classes are no labels for it.
+// Plain text with one label per line is read as it is. Other forms are recognised:
+// JSON and YAML (a list, numbers with names, names with numbers, each also under a key
+// such as names or id2label), ImageNet's index of pairs, JSON lines, tables with a
+// header, numbered lists. A file that looks like another form is refused unless the
+// order of its classes is certain, even if it has as many lines as there are classes.
+// The error names the form.
 package labels
 
 import (
@@ -18,25 +17,24 @@ import (
 	"unicode/utf8"
 )
 
-// List is what a file says, in the order of the classes.
+// List is the labels of a file in the order of the classes.
 type List struct {
 	Names []string
-	// Form is what the file was read as: "JSON list".
+	// Form says how the file was read: "JSON list".
 	Form string
 }
 
-// Plain is the form of a file of one label a line.
-const Plain = "plain text, one label a line"
+// Plain is the form of a file with one label per line.
+const Plain = "plain text, one label per line"
 
-// certain is how to write labels so that no other reading is possible.
-const certain = `write one label a line without numbers, or a JSON list: ["cat", "dog"]`
+// certain says how to write labels so that they cannot be read in another way.
+const certain = `write one label per line without numbers, or a JSON list: ["cat", "dog"]`
 
 const pickle = "a pickle of Python; write its labels as a JSON list"
 
-// Parse reads the content of a label file of that name. It is for a model of
-// that many classes; 0 where nothing is known of it. The names are never blank
-// and hold no line break; that they are as many as the classes is for the
-// caller to check.
+// Parse parses text, the content of a label file of that name, for a model of that many
+// classes; 0 means unknown. The names are never blank and contain no line breaks. The
+// caller checks whether there is one for each class.
 func Parse(name string, content []byte, classes int) (List, error) {
 	text, err := decode(content)
 	if err != nil {
@@ -58,7 +56,7 @@ func Parse(name string, content []byte, classes int) (List, error) {
 	case begin[0] == '{' || begin[0] == '[':
 		return p.structured(begin)
 	case ending == ".json":
-		return List{}, fmt.Errorf("its name ends in .json, and it is no JSON%s; %s", p.has(), certain)
+		return List{}, fmt.Errorf("its name ends in .json, but it is not JSON%s; %s", p.has(), certain)
 	case ending == ".yaml" || ending == ".yml" || yamlLike(text):
 		return p.yaml(text)
 	}
@@ -69,7 +67,7 @@ func Parse(name string, content []byte, classes int) (List, error) {
 	return l, err
 }
 
-// Check says what is wrong with a label.
+// Check returns an error that says what is wrong with a label.
 func Check(label string) error {
 	switch {
 	case strings.TrimSpace(label) == "":
@@ -77,9 +75,9 @@ func Check(label string) error {
 	case !utf8.ValidString(label):
 		return errors.New("is not UTF-8")
 	case strings.ContainsRune(label, 0):
-		return errors.New("holds a NUL byte")
+		return errors.New("contains a NUL byte")
 	case strings.ContainsAny(label, "\r\n"):
-		return errors.New("holds a line break")
+		return errors.New("contains a line break")
 	}
 	return nil
 }
@@ -93,8 +91,8 @@ func check(names []string) error {
 	return nil
 }
 
-// decode returns text in UTF-8 without a byte order mark, and otherwise says
-// what the bytes are.
+// decode returns text in UTF-8 without a byte order mark. For other bytes, the error says
+// what they are.
 func decode(content []byte) (string, error) {
 	text := string(content)
 	for _, k := range []struct{ begin, is string }{
@@ -113,9 +111,9 @@ func decode(content []byte) (string, error) {
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		line := 1 + strings.Count(text[:i], "\n")
 		if zeros := strings.Count(text, "\x00"); zeros*3 > len(text) {
-			return "", fmt.Errorf("line %d holds a NUL byte, as do most: it is text in UTF-16; convert it: iconv -f UTF-16LE -t UTF-8", line)
+			return "", fmt.Errorf("line %d contains a NUL byte, as most lines do: it is text in UTF-16; convert it: iconv -f UTF-16LE -t UTF-8", line)
 		}
-		return "", fmt.Errorf("line %d holds a NUL byte: it is no text file", line)
+		return "", fmt.Errorf("line %d contains a NUL byte: it is not a text file", line)
 	}
 	if !utf8.ValidString(text) {
 		line := 1
@@ -133,10 +131,10 @@ func decode(content []byte) (string, error) {
 	return text, nil
 }
 
-// parser knows what the labels are for.
+// parser knows the model that the labels are for.
 type parser struct{ classes int }
 
-// has is the number of the model's classes, for the middle of an error.
+// has returns the number of the model's classes, for the middle of an error.
 func (p parser) has() string {
 	if p.classes == 0 {
 		return ""
@@ -144,13 +142,13 @@ func (p parser) has() string {
 	return fmt.Sprintf(" (the model has %d classes)", p.classes)
 }
 
-// refuse names a form of n labels that is not taken.
+// refuse returns an error for a form of n labels that is not accepted.
 func (p parser) refuse(form string, n int, why string, args ...any) error {
 	return fmt.Errorf("it is %s of %d labels%s, %s; %s", form, n, p.has(), fmt.Sprintf(why, args...), certain)
 }
 
-// numbered puts names in the order of their numbers, which are those of the
-// classes, each once.
+// numbered sorts names by their numbers, which must be those of the classes, each
+// exactly once.
 func (p parser) numbered(form string, numbers []int, names []string) (List, error) {
 	n := len(names)
 	ordered := make([]string, n)

@@ -153,7 +153,7 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 	}{
 		{name: "empty", file: "", text: "\n", classes: 2, says: []string{"no label"}},
 		{name: "blank in between", file: "", text: "red\n\nblue\n", classes: 3, says: []string{"line 2 is blank", counted}},
-		{name: "NUL", file: "", text: "red\ngr\x00een\n", classes: 2, says: []string{"line 2 holds a NUL byte", "no text"}},
+		{name: "NUL", file: "", text: "red\ngr\x00een\n", classes: 2, says: []string{"line 2 contains a NUL byte", "not a text file"}},
 		{name: "UTF-16 with a mark", file: "", text: "\xff\xfer\x00e\x00d\x00\n\x00", classes: 1, says: []string{"UTF-16", "iconv"}},
 		{name: "UTF-16 without a mark", file: "", text: "r\x00e\x00d\x00\n\x00", classes: 1, says: []string{"UTF-16", "iconv"}},
 		{name: "Latin-1", file: "", text: "red\ngr\xfcn\n", classes: 2, says: []string{"line 2 is not UTF-8", "Latin-1", "iconv"}},
@@ -163,7 +163,7 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 		{name: "LFS pointer", file: "", text: "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", classes: 3, says: []string{"Git LFS"}},
 		{name: "HTML", file: "", text: "<!DOCTYPE html>\n<html>\n</html>\n", classes: 3, says: []string{"HTML", counted}},
 		{name: "pbtxt", file: "", text: "item {\n  id: 1\n  name: 'red'\n}\n", classes: 4, says: []string{"pbtxt", "of 1 labels", counted}},
-		{name: "JSON cut", file: "", text: "[\n\"red\",\n\"green\",\n", classes: 3, says: []string{"not whole JSON", counted}},
+		{name: "JSON cut", file: "", text: "[\n\"red\",\n\"green\",\n", classes: 3, says: []string{"not complete JSON", counted}},
 		{
 			name:    "JSON of another kind",
 			file:    "",
@@ -171,7 +171,7 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 			classes: 1,
 			says:    []string{"JSON object of 2 entries", "version, author"},
 		},
-		{name: "JSON that is no JSON", file: "labels.json", text: "red\ngreen\n", classes: 2, says: []string{"no JSON"}},
+		{name: "JSON that is not JSON", file: "labels.json", text: "red\ngreen\n", classes: 2, says: []string{"not JSON"}},
 		{name: "JSON key twice", file: "", text: `{"0":"red","0":"green"}`, classes: 2, says: []string{"twice"}},
 		{name: "JSON from 1", file: "", text: `{"1":"red","2":"green"}`, classes: 2, says: []string{"of 2 labels", "from 1 to 2", counted}},
 		{name: "JSON with a gap", file: "", text: `{"0":"red","2":"green"}`, classes: 2, says: []string{"numbered from 0 to 2", counted}},

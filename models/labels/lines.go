@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// lines reads text of one entry a line.
+// lines parses text with one entry per line.
 func (p parser) lines(text string) (List, error) {
 	lines := strings.Split(strings.TrimRight(text, "\r\n\t "), "\n")
 	for i, l := range lines {
@@ -28,7 +28,7 @@ func (p parser) lines(text string) (List, error) {
 	return List{lines, Plain}, nil
 }
 
-// commented is a file with remarks among its lines.
+// commented refuses a file with comments among its lines.
 func (p parser) commented(lines []string) (_ List, is bool, err error) {
 	remark := func(l string) bool {
 		return strings.HasPrefix(l, "#") || strings.HasPrefix(l, "//")
@@ -37,7 +37,7 @@ func (p parser) commented(lines []string) (_ List, is bool, err error) {
 	if i < 0 || !slices.ContainsFunc(lines, func(l string) bool { return !remark(l) }) {
 		return List{}, false, nil
 	}
-	return List{}, true, fmt.Errorf("line %d, %q, looks like a comment%s: a file of labels holds none; remove it, or %s", i+1, lines[i], p.has(), certain)
+	return List{}, true, fmt.Errorf("line %d, %q, looks like a comment%s: a file of labels has no comments; remove it, or %s", i+1, lines[i], p.has(), certain)
 }
 
 var (
@@ -45,7 +45,8 @@ var (
 	quotedLine = regexp.MustCompile(`^\s*(?:"[^"]*"|'[^']*')\s*,?\s*\]?\s*$`)
 )
 
-// code is a piece of a program: a list that is given a name, or its inside.
+// code recognises a piece of a program: a list that is assigned to a name, or the inside
+// of such a list.
 func (p parser) code(lines []string) (_ List, is bool, err error) {
 	commas := 0
 	for _, l := range lines {
@@ -64,7 +65,7 @@ func (p parser) code(lines []string) (_ List, is bool, err error) {
 	return List{}, false, nil
 }
 
-// quoted is lines with quotes around each, or around those that hold a comma.
+// quoted recognises lines with quotes around each, or around those that contain a comma.
 func (p parser) quoted(lines []string) (_ List, is bool, err error) {
 	quotes := 0
 	for _, l := range lines {
@@ -98,7 +99,7 @@ func (p parser) quoted(lines []string) (_ List, is bool, err error) {
 	return List{names, "a column with quotes"}, true, nil
 }
 
-// table is lines that are drawn as one.
+// table recognises lines that are drawn as a table.
 func (p parser) table(lines []string) (_ List, is bool, err error) {
 	begin := func(mark string) bool {
 		return len(lines) > 1 && !slices.ContainsFunc(lines, func(l string) bool { return !strings.HasPrefix(strings.TrimSpace(l), mark) })
@@ -112,7 +113,7 @@ func (p parser) table(lines []string) (_ List, is bool, err error) {
 	return List{}, false, nil
 }
 
-// headers are names of columns, in lower case.
+// headers are names of columns in lower case.
 var headers = func() map[string]bool {
 	m := map[string]bool{"wnid": true, "synset": true, "mid": true, "supercategory": true, "count": true}
 	for _, name := range slices.Concat(nameKeys, idKeys) {
@@ -121,13 +122,13 @@ var headers = func() map[string]bool {
 	return m
 }()
 
-// heads are names of a column that is the only one.
+// heads are names of an only column.
 var heads = map[string]bool{
 	"label": true, "labels": true, "name": true, "names": true, "class": true, "classes": true,
 	"class_name": true, "class_names": true, "classname": true, "category": true, "categories": true,
 }
 
-// header is a table whose first line names its columns.
+// header recognises a table whose first line names its columns.
 func (p parser) header(lines []string) (_ List, is bool, err error) {
 	comma, columns := split(lines[0])
 	for i, c := range columns {
@@ -190,7 +191,7 @@ func (p parser) header(lines []string) (_ List, is bool, err error) {
 	return l, true, err
 }
 
-// split cuts a line at its first separator of columns.
+// split splits a line at its first separator of columns.
 func split(line string) (comma rune, columns []string) {
 	for _, comma := range "\t,;|" {
 		if strings.ContainsRune(line, comma) {
@@ -206,7 +207,7 @@ func readCSV(lines []string, comma rune, columns int) ([][]string, error) {
 	return r.ReadAll()
 }
 
-// leading cuts off the number that a line begins with, and its separator.
+// leading splits off the number at the start of a line, and its separator.
 func leading(line string) (number int, separator byte, rest string, ok bool) {
 	line = strings.TrimSpace(line)
 	digits := len(line) - len(strings.TrimLeft(line, "0123456789"))
@@ -232,7 +233,7 @@ func leading(line string) (number int, separator byte, rest string, ok bool) {
 	return number, separator, rest, rest != ""
 }
 
-// numberedLines is a list with the number of its class before every label.
+// numberedLines recognises a list with the number of the class before every label.
 func (p parser) numberedLines(lines []string) (_ List, is bool, err error) {
 	var numbers []int
 	var names []string
@@ -248,7 +249,7 @@ func (p parser) numberedLines(lines []string) (_ List, is bool, err error) {
 	form := "a numbered list"
 	sorted := slices.Clone(numbers)
 	slices.Sort(sorted)
-	// 5 of 10 lines may begin with a number of their own: 100 euro, 50 euro.
+	// Up to half of the labels may begin with a number themselves: 100 euro, 50 euro.
 	list := slices.Equal(sorted, upTo(n)) || slices.Equal(sorted, upTo(n + 1)[1:]) && n > 1
 	if !list && strings.IndexByte(" .-", by) >= 0 {
 		return List{}, false, nil
@@ -276,7 +277,7 @@ func (p parser) numberedLines(lines []string) (_ List, is bool, err error) {
 	return l, true, err
 }
 
-// unquote takes the quotes off names that all have them.
+// unquote removes the quotes from names if all of them have quotes.
 func unquote(names []string) ([]string, bool) {
 	var plain []string
 	for _, s := range names {
@@ -289,7 +290,7 @@ func unquote(names []string) ([]string, bool) {
 	return plain, true
 }
 
-// numberedAtEnd is a list with the number of its class behind every label.
+// numberedAtEnd recognises a list with the number of the class after every label.
 func (p parser) numberedAtEnd(lines []string) (_ List, is bool, err error) {
 	var numbers []int
 	var names []string
@@ -312,8 +313,8 @@ func (p parser) numberedAtEnd(lines []string) (_ List, is bool, err error) {
 	return l, true, err
 }
 
-// numberedAfterBlank is such a list with a blank before the numbers. Labels that
-// end with a number of their own are alike but for it, or leave numbers out.
+// numberedAfterBlank recognises such a list with a blank before the numbers. Labels that
+// end with numbers of their own differ in nothing else, or leave numbers out.
 func (p parser) numberedAfterBlank(lines []string) (_ List, is bool, err error) {
 	var numbers []int
 	var names []string
@@ -338,7 +339,7 @@ func (p parser) numberedAfterBlank(lines []string) (_ List, is bool, err error) 
 	return l, true, err
 }
 
-// columns is a table whose columns nothing names.
+// columns recognises a table whose columns have no names.
 func (p parser) columns(lines []string) (_ List, is bool, err error) {
 	if rows, err := readCSV(lines, ',', 0); err == nil && len(rows) == len(lines) && len(rows[0]) > 1 &&
 		!slices.ContainsFunc(lines, func(l string) bool { return !strings.HasPrefix(l, `"`) }) {
@@ -352,8 +353,8 @@ func (p parser) columns(lines []string) (_ List, is bool, err error) {
 	return List{}, false, nil
 }
 
-// narrow is the number of columns if every line has as many, with no blank
-// behind a comma as prose has; else 0.
+// narrow returns the number of columns if every line has as many, without the blanks
+// that follow a comma in prose; 0 otherwise.
 func narrow(lines []string, comma rune) int {
 	n := strings.Count(lines[0], string(comma))
 	for _, l := range lines {

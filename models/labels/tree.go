@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// value is a value of JSON or YAML: a scalar, a list, or an object with keys in
-// their order.
+// value is a value of JSON or YAML: a scalar, a list, or an object with its keys in the
+// order of the file.
 type value struct {
 	kind  kind
 	text  string // of a scalar
@@ -25,18 +25,18 @@ type value struct {
 type kind int
 
 const (
-	word   kind = iota // a scalar that is a text
+	word   kind = iota // a scalar that is text
 	number             // a scalar that is a number
 	other              // true, false, null
 	list
 	object
 )
 
-// maxDepth is how deep labels may be nested in a file.
+// maxDepth is how deeply labels may be nested in a file.
 const maxDepth = 8
 
-// structured reads what begins with a bracket or a brace: JSON, JSON lines, or
-// a literal of Python as YAML reads it.
+// structured parses text that begins with a bracket or a brace: JSON, JSON lines, or a
+// Python literal that YAML can parse.
 func (p parser) structured(text string) (List, error) {
 	v, err := parseJSON(text)
 	if err == nil {
@@ -51,13 +51,13 @@ func (p parser) structured(text string) (List, error) {
 	if v, err2 := parseYAML(text); err2 == nil && !strings.Contains(text, `\`) && (v.kind == list || v.kind == object) {
 		return p.tree("Python", v)
 	}
-	return List{}, fmt.Errorf("it begins as JSON does, with %q, and is not whole JSON%s: %w; %s", text[:1], p.has(), err, certain)
+	return List{}, fmt.Errorf("it begins as JSON does, with %q, but is not complete JSON%s: %w; %s", text[:1], p.has(), err, certain)
 }
 
 func (p parser) yaml(text string) (List, error) {
 	v, err := parseYAML(text)
 	if err != nil {
-		return List{}, fmt.Errorf("it looks like YAML and is not%s: %w; %s", p.has(), err, certain)
+		return List{}, fmt.Errorf("it looks like YAML but is not%s: %w; %s", p.has(), err, certain)
 	}
 	if v.kind != list && v.kind != object {
 		return List{}, fmt.Errorf("it is YAML without a list%s; %s", p.has(), certain)
@@ -92,7 +92,7 @@ func readJSON(d *json.Decoder, depth int) (value, error) {
 		return value{kind: number, text: t.String()}, nil
 	case json.Delim:
 		if depth == maxDepth {
-			return value{}, errors.New("it is nested too deep for labels")
+			return value{}, errors.New("it is nested too deeply for labels")
 		}
 		v := value{kind: list}
 		seen := map[string]bool{}
@@ -124,7 +124,7 @@ func readJSON(d *json.Decoder, depth int) (value, error) {
 	return value{kind: other, text: fmt.Sprint(t)}, nil
 }
 
-// jsonLines is the list of the values of which every line holds one.
+// jsonLines returns the list of the values of the lines.
 func jsonLines(text string) (value, bool) {
 	v := value{kind: list}
 	for l := range strings.Lines(text) {
@@ -147,7 +147,7 @@ func parseYAML(text string) (value, error) {
 
 func ofYAML(n *yaml.Node, depth int) (value, error) {
 	if depth > maxDepth {
-		return value{}, errors.New("it is nested too deep for labels")
+		return value{}, errors.New("it is nested too deeply for labels")
 	}
 	v := value{}
 	switch n.Kind {
@@ -158,7 +158,7 @@ func ofYAML(n *yaml.Node, depth int) (value, error) {
 		return v, errors.New("it is empty")
 	case yaml.ScalarNode:
 		v.text = n.Value
-		// A label no or null is what it says, and neither false nor nothing.
+		// The words no and null are labels, not false or nothing.
 		if tag := n.ShortTag(); tag == "!!int" {
 			v.kind = number
 		}
@@ -179,7 +179,7 @@ func ofYAML(n *yaml.Node, depth int) (value, error) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode {
-				return v, errors.New("a key is no text")
+				return v, errors.New("a key is not text")
 			}
 			if seen[key.Value] {
 				return v, fmt.Errorf("%w: %q", errDoubled, key.Value)
@@ -193,13 +193,13 @@ func ofYAML(n *yaml.Node, depth int) (value, error) {
 		}
 		return v, nil
 	}
-	return v, errors.New("it holds an alias")
+	return v, errors.New("it contains an alias")
 }
 
 var yamlKey = regexp.MustCompile(`(?m)^(names|labels|classes|class_names|label_names|id2label|categories)[ \t]*:[ \t]*($|[\[{#\r])`)
 
-// yamlLike reports whether text is YAML though its name does not tell: it has a key
-// for labels, or is a list with dashes.
+// yamlLike reports whether text is YAML even though its name does not say so: it has a
+// key for labels, or is a list with dashes.
 func yamlLike(text string) bool {
 	if yamlKey.MatchString(text) || strings.HasPrefix(text, "---\n") || strings.HasPrefix(text, "---\r") {
 		return true
@@ -259,7 +259,7 @@ func (p parser) tree(language string, v value) (List, error) {
 	return p.held(language, v)
 }
 
-// held finds the labels under a key that says so.
+// held finds the labels under one of the keys in holders.
 func (p parser) held(language string, v value) (List, error) {
 	var found []string
 	var at value
@@ -272,7 +272,7 @@ func (p parser) held(language string, v value) (List, error) {
 		}
 	}
 	if slices.Equal(found, []string{"id2label", "label2id"}) {
-		found = found[:1] // the same, read backwards
+		found = found[:1] // the same labels in the other direction
 	}
 	switch {
 	case len(found) > 1:
@@ -283,7 +283,7 @@ func (p parser) held(language string, v value) (List, error) {
 		if len(keys) > 5 {
 			keys = append(keys[:5:5], "...")
 		}
-		return List{}, fmt.Errorf("it is a %s object of %d entries%s in no form that is known (keys %s); %s",
+		return List{}, fmt.Errorf("it is a %s object of %d entries%s in an unknown form (keys %s); %s",
 			language, len(v.keys), p.has(), strings.Join(keys, ", "), certain)
 	}
 	l, err := p.tree(language, at)
@@ -349,25 +349,25 @@ func (v value) all(kinds ...kind) bool {
 
 var wordNetID = regexp.MustCompile(`^n\d{8}$`)
 
-// seconds are the names in pairs of a WordNet number and a name.
+// seconds returns the names in pairs of a WordNet number and a name.
 func seconds(items []value) ([]string, error) {
 	var names []string
 	for _, item := range items {
 		if len(item.items) != 2 || !item.all(word) || !wordNetID.MatchString(item.items[0].text) {
-			return nil, errors.New("they are no pairs of a WordNet number and a name")
+			return nil, errors.New("its items are not pairs of a WordNet number and a name")
 		}
 		names = append(names, item.items[1].text)
 	}
 	return names, nil
 }
 
-// nameKeys and idKeys are what programs call a class's label and number.
+// nameKeys and idKeys are the keys that programs use for a class's label and number.
 var (
 	nameKeys = []string{"display_name", "class_name", "classname", "label", "labels", "name", "names", "category", "class", "words", "description"}
 	idKeys   = []string{"id", "index", "idx", "class_id", "classid", "class_index", "label_id", "number", "class", "label", ""}
 )
 
-// named are the labels in objects, all under the same key.
+// named returns the labels in objects, which are all under the same key.
 func named(items []value) ([]string, error) {
 	for _, key := range nameKeys {
 		var names []string
@@ -383,7 +383,7 @@ func named(items []value) ([]string, error) {
 	return nil, errors.New("of which not every one has a name or a label")
 }
 
-// ids are the numbers in objects, all under the same key.
+// ids returns the numbers in objects, which are all under the same key.
 func ids(items []value) ([]int, bool) {
 	for _, key := range idKeys {
 		var texts []string
@@ -399,7 +399,7 @@ func ids(items []value) ([]int, bool) {
 	return nil, false
 }
 
-// ints reads all texts as whole numbers.
+// ints parses all texts as whole numbers.
 func ints(texts []string) ([]int, bool) {
 	var numbers []int
 	for _, t := range texts {

@@ -12,23 +12,23 @@ import (
 // epsilon of both variants' batch normalisation.
 const epsilon = 1e-3
 
-// builder is a graph whose layers know how the variant calls and lays out its
+// builder is a graph whose layers know the names and the layout of the variant's
 // tensors.
 type builder struct {
 	*graph.Graph
 	variant Variant
-	// transform is whether the input goes through transformInput.
+	// transform reports whether the input goes through transformInput.
 	transform bool
-	// source holds the weights under canonical names; it is nil while a model of
-	// random weights is laid out.
+	// source holds the weights under canonical names; nil while the tensors of a
+	// model with random weights are collected.
 	source  weights.Source
-	tensors []weights.Uniform // that the layers take, in their order
+	tensors []weights.Uniform // of the layers, in their order
 	units   int               // convolutions so far
-	// The memory of the one or two tensors that are written at a time.
+	// Memory of the one or two tensors that are written at a time.
 	raw, turned []float32
 }
 
-// expected is what the layers take.
+// expected returns the tensors of the layers.
 func (b *builder) expected() []weights.Tensor {
 	var list []weights.Tensor
 	for _, t := range b.tensors {
@@ -37,7 +37,7 @@ func (b *builder) expected() []weights.Tensor {
 	return list
 }
 
-// bytes is the size of all weights as float32.
+// bytes returns the size of all weights as float32.
 func (b *builder) bytes() int64 {
 	n := int64(0)
 	for _, t := range b.tensors {
@@ -46,22 +46,22 @@ func (b *builder) bytes() int64 {
 	return n
 }
 
-// has reports whether the weights at hand, if any, hold a tensor.
+// has reports whether there are weights and they hold that tensor.
 func (b *builder) has(name string) bool {
 	return b.source != nil && slices.ContainsFunc(b.source.Tensors(), func(t weights.Tensor) bool { return t.Name == name })
 }
 
-// tensor adds weights as they are in the source. Random ones are mean ± bound.
+// tensor adds weights as they are in the source. Random ones are within mean ± bound.
 func (b *builder) tensor(name string, mean, bound float64, shape ...int64) graph.Value {
 	b.tensors = append(b.tensors, weights.Uniform{Name: name, Shape: shape, Mean: mean, Bound: bound})
 	return b.Weights(name, func() ([]float32, error) { return b.read(name, shape) }, shape...)
 }
 
-// read reads a tensor into memory that lasts until the next one is read.
+// read reads a tensor into memory that is valid until the next call.
 func (b *builder) read(name string, shape []int64) ([]float32, error) {
 	n := product(shape)
 	if cap(b.raw) < n {
-		b.raw = nil // so that the old and the new are not there at once
+		b.raw = nil // so that the old and the new memory do not exist at the same time
 		b.raw = make([]float32, n)
 	}
 	return b.raw[:n], b.source.Read(name, b.raw[:n])
@@ -99,7 +99,7 @@ func (b *builder) conv(name string, x graph.Value, filters int64, w graph.Window
 	return b.Conv(name, x, kernel, bias, w)
 }
 
-// suffix is the name of a layer's tensor.
+// suffix returns the name of a layer's tensor.
 func (b *builder) suffix(layer, torchvision, keras string) string {
 	if b.variant == Torchvision {
 		return layer + "." + torchvision
@@ -107,9 +107,8 @@ func (b *builder) suffix(layer, torchvision, keras string) string {
 	return layer + "/" + keras
 }
 
-// unit is Inception's convolution without bias, normalised and rectified.
-// Keras's have no names of their own, but are numbered in the order of
-// construction.
+// unit is Inception's convolution without bias, normalised and rectified. In Keras
+// these layers have no names but are numbered in the order of construction.
 func (b *builder) unit(name string, x graph.Value, filters int64, w graph.Window) graph.Value {
 	conv, norm := name+".conv", name+".bn"
 	if b.variant == Keras {
@@ -149,8 +148,8 @@ func (b *builder) dense(name string, x graph.Value, width int64, bias bool) grap
 	return linear(name, x, w, offset)
 }
 
-// he is He's bound, by which the size of values stays what it is from one
-// rectified layer to the next.
+// he returns He's bound, which keeps the size of values the same from one rectified
+// layer to the next.
 func he(in int64) float64 { return math.Sqrt(6 / float64(in)) }
 
 func product(shape []int64) int {

@@ -9,17 +9,17 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// ImageNet's mean and standard deviation of red, green and blue in 0..1, by
-// which torchvision's networks want their pixels normalised.
+// ImageNet's mean and standard deviation of red, green and blue in 0..1. Torchvision's
+// networks expect pixels that are normalised with them.
 var (
 	imageNetMean = []float32{0.485, 0.456, 0.406}
 	imageNetStd  = []float32{0.229, 0.224, 0.225}
 )
 
-// randomSource starts the source of a model of random weights in its contract.
+// randomSource begins the Source in the contract of a model with random weights.
 const randomSource = "random:seed="
 
-// Random reports whether a contract is that of a model of random weights, whose
+// Random reports whether a contract is that of a model with random weights, whose
 // scores mean nothing.
 func Random(c *models.Contract) bool { return strings.HasPrefix(c.Source, randomSource) }
 
@@ -31,13 +31,13 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 	switch {
 	case o.Variant == Keras && !o.Logits:
 		if o.Activation != "" {
-			return nil, bad("the network ends in a softmax, and its scores cannot be %s; leave the softmax out with --logits", o.Activation)
+			return nil, bad("the network ends in a softmax, so its scores cannot be %s; leave the softmax out with --logits", o.Activation)
 		}
 		c.Output = models.Probabilities
 	case o.Activation == models.Logits || o.Activation == models.Sigmoid:
 		c.Output = o.Activation
 	case o.Activation != "":
-		return nil, bad("the network ends in a dense layer, and its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
+		return nil, bad("the network ends in a dense layer, so its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
 	case classes == 1:
 		return nil, bad("the weights have one output, as a binary classifier's or a regression's; if a sigmoid makes its score, say --activation %s", models.Sigmoid)
 	}
@@ -63,8 +63,8 @@ func contract(o Options, classes int64, source weights.Source) (*models.Contract
 	return c, nil
 }
 
-// randomLabels marks the label of every class, so that each row that is scored
-// says what its label is worth.
+// randomLabels marks the label of every class, so that each row shows that its label
+// is worthless.
 func randomLabels(labels []string, classes int) []string {
 	var marked []string
 	for _, l := range labels {
@@ -78,7 +78,7 @@ func randomLabels(labels []string, classes int) []string {
 	return marked
 }
 
-// pixels is how the variant's own tools prepare an image for the network.
+// pixels returns how the variant's own tools prepare an image for the network.
 func pixels(n Network, v Variant) preprocess.Spec {
 	size := int(designs[n].size)
 	s := preprocess.Spec{Width: size, Height: size, Layout: preprocess.CHW, DType: preprocess.Float32}

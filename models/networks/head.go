@@ -10,16 +10,16 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// denseLayer is a fully connected layer that the weights show.
+// denseLayer is a fully connected layer found in the weights.
 type denseLayer struct {
 	name    string
 	in, out int64
 	bias    bool
 }
 
-// head goes from the features to the output row: one value for each of them,
-// and the dense layers that the weights show, with ReLU between them. Without
-// weights they are of the sizes hidden and the classes.
+// head leads from the features to the output row: it pools or flattens them and adds the
+// dense layers found in the weights, with ReLU between them. Without weights, the layers
+// have the sizes hidden and the classes.
 func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, error) {
 	layers, err := b.denseLayers(o.Network, x)
 	if err != nil {
@@ -33,7 +33,8 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 		return x, bad("the weights have %d classes (%s), not %d", last.out, last.name, o.Classes)
 	}
 	if b.variant == Keras && !o.Logits && last.out == 1 {
-		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a softmax of it is 1 for every image; build it with --logits --activation %s", last.name, models.Sigmoid)
+		return x, bad("the last layer (%s) has one output, as if for a sigmoid; a softmax of it is 1 for every image;"+
+			" build it with --logits --activation %s", last.name, models.Sigmoid)
 	}
 
 	pooled := o.Network == InceptionV3
@@ -43,7 +44,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 	switch {
 	case pooled:
 		x = b.GlobalAveragePool("head/pool", x)
-	case b.variant == Keras: // its order of values: channels last
+	case b.variant == Keras: // its values are in the order of channels last
 		x = b.Transpose("head/pixels", x, 0, 2, 3, 1)
 	}
 	x = b.Flatten("head/flatten", x)
@@ -59,7 +60,7 @@ func (b *builder) head(x graph.Value, o Options, hidden []int64) (graph.Value, e
 	return x, b.Err()
 }
 
-// published is the head that the network was published with.
+// published returns the head with which the network was published.
 func published(o Options, hidden []int64) []denseLayer {
 	classes := int64(o.Classes)
 	if classes == 0 {
@@ -82,14 +83,14 @@ func published(o Options, hidden []int64) []denseLayer {
 	return layers
 }
 
-// maxDense is far above the dense layers of any head, and keeps the search for
-// their order short.
+// maxDense is more than the dense layers of any head. It keeps the search for their
+// order short.
 const maxDense = 8
 
-// denseLayers finds the dense layers among the weights and puts them in order:
-// each takes what the one before it gives, and where that leaves a choice, the
-// order of their names decides. It returns none where there are none, and the
-// check of the weights names what is missing.
+// denseLayers finds the dense layers among the weights and orders them: each takes the
+// output of the one before it, and where that leaves a choice, the order of their names
+// decides. It returns nil if there are none; the check of the weights then reports what
+// is missing.
 func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, error) {
 	if b.source == nil {
 		return nil, nil
@@ -131,7 +132,7 @@ func (b *builder) denseLayers(n Network, features graph.Value) ([]denseLayer, er
 	for _, l := range all {
 		found = append(found, fmt.Sprintf("%s %d to %d", l.name, l.in, l.out))
 	}
-	return nil, bad("the dense layers of the weights make no chain from %s values: %s",
+	return nil, bad("the dense layers of the weights do not form a chain that starts with %s values: %s",
 		strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", " or "), "[]"), strings.Join(found, ", "))
 }
 
@@ -141,8 +142,8 @@ func inHead(n Network, layer string) bool {
 	return layer == top || strings.HasPrefix(layer, top+".")
 }
 
-// order is all layers in an order in which the first takes in values and every
-// other what comes before it; nil if there is none.
+// order returns all layers in an order in which the first takes in values and every
+// other the output of the one before it; nil if there is no such order.
 func order(all []denseLayer, in int64) []denseLayer {
 	if len(all) == 0 {
 		return []denseLayer{}
@@ -157,7 +158,7 @@ func order(all []denseLayer, in int64) []denseLayer {
 	return nil
 }
 
-// spare accepts tensors that published weights hold and inference does without:
+// spare accepts tensors of published weights that inference does not need:
 // torchvision's auxiliary head and counters of batches.
 func spare(o Options) func(weights.Tensor) bool {
 	return func(t weights.Tensor) bool {
@@ -171,13 +172,13 @@ func spare(o Options) func(weights.Tensor) bool {
 		if o.Network != InceptionV3 || !ok {
 			return false
 		}
-		// Its classes are those of the data that it was trained on.
+		// Its classes are those of its training data.
 		return slices.EqualFunc(t.Shape, shape, func(n, want int64) bool { return n == want || want == 0 })
 	}
 }
 
-// auxiliary is the head that torchvision trains Inception V3 with. A size of 0
-// is the number of classes.
+// auxiliary is the additional head with which torchvision trains Inception V3. A size
+// of 0 stands for the number of classes.
 var auxiliary = func() map[string][]int64 {
 	m := map[string][]int64{
 		"AuxLogits.conv0.conv.weight": {128, 768, 1, 1},

@@ -2,7 +2,7 @@ package networks
 
 import "github.com/batchscore/batchscore/models/graph"
 
-// Windows of Inception's layers: height x width, and what they do.
+// Windows of Inception's layers, named by height, width and padding or stride.
 var (
 	w1x1       = graph.Window{Kernel: [2]int64{1, 1}}
 	w3x3       = graph.Window{Kernel: [2]int64{3, 3}, Pad: [4]int64{1, 1, 1, 1}}
@@ -15,8 +15,8 @@ var (
 	w3x1       = graph.Window{Kernel: [2]int64{3, 1}, Pad: [4]int64{1, 0, 1, 0}}
 )
 
-// inceptionV3 goes from [N,3,299,299] to the features, [N,2048,8,8]. Names are
-// torchvision's; the order of the branches is Keras's, which numbers them.
+// inceptionV3 leads from [N,3,299,299] to the features, [N,2048,8,8]. Names are
+// torchvision's. The order of the branches is that of Keras, which numbers them.
 func (b *builder) inceptionV3(x graph.Value) graph.Value {
 	if b.transform {
 		x = b.transformInput(x)
@@ -42,8 +42,8 @@ func (b *builder) inceptionV3(x graph.Value) graph.Value {
 	return b.mixed8("Mixed_7c", x)
 }
 
-// transformInput takes pixels as torchvision normalises them to -1..1, as the
-// weights, which were first trained in TensorFlow, want them.
+// transformInput converts pixels from torchvision's normalisation to -1..1. The
+// weights expect that range, because they were first trained in TensorFlow.
 func (b *builder) transformInput(x graph.Value) graph.Value {
 	scale, shift := make([]float32, 3), make([]float32, 3)
 	for c := range scale {
@@ -82,7 +82,7 @@ func (b *builder) mixed35(name string, x graph.Value, pooled int64) graph.Value 
 	return b.Concat(name+"concat", 1, one, five, three, pool)
 }
 
-// reduce35 goes from planes of 35x35 to 17x17.
+// reduce35 leads from planes of 35x35 to 17x17.
 func (b *builder) reduce35(name string, x graph.Value) graph.Value {
 	name += "."
 	three := b.unit(name+"branch3x3", x, 384, w3x3Halves)
@@ -95,8 +95,8 @@ func (b *builder) reduce35(name string, x graph.Value) graph.Value {
 	return b.Concat(name+"concat", 1, three, double, pool)
 }
 
-// mixed17 is a module on planes of 17x17, with convolutions of 7x7 factored
-// into rows and columns over mid planes.
+// mixed17 is a module on planes of 17x17. Its convolutions of 7x7 are factored into
+// rows and columns, with mid planes between them.
 func (b *builder) mixed17(name string, x graph.Value, mid int64) graph.Value {
 	name += "."
 	one := b.unit(name+"branch1x1", x, 192, w1x1)
@@ -116,7 +116,7 @@ func (b *builder) mixed17(name string, x graph.Value, mid int64) graph.Value {
 	return b.Concat(name+"concat", 1, one, seven, double, pool)
 }
 
-// reduce17 goes from planes of 17x17 to 8x8.
+// reduce17 leads from planes of 17x17 to 8x8.
 func (b *builder) reduce17(name string, x graph.Value) graph.Value {
 	name += "."
 	three := b.unit(name+"branch3x3_1", x, 192, w1x1)
@@ -131,8 +131,8 @@ func (b *builder) reduce17(name string, x graph.Value) graph.Value {
 	return b.Concat(name+"concat", 1, three, seven, pool)
 }
 
-// mixed8 is a module on planes of 8x8, whose convolutions of 3x3 spread into a
-// row and a column side by side.
+// mixed8 is a module on planes of 8x8. Its convolutions of 3x3 are split into a row and
+// a column in parallel.
 func (b *builder) mixed8(name string, x graph.Value) graph.Value {
 	name += "."
 	one := b.unit(name+"branch1x1", x, 320, w1x1)

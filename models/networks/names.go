@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// renamed is a source under the names that the networks use.
+// renamed is a source with the names that the networks use.
 type renamed struct {
 	weights.Source
 	list []weights.Tensor
@@ -50,13 +50,13 @@ func canonical(n Network, v Variant, s weights.Source) (weights.Source, error) {
 	return r, nil
 }
 
-// timmLayers are the layers of VGG-16's head that timm calls otherwise, and has
-// as convolutions.
+// timmLayers are the layers of VGG-16's head that have other names in timm and are
+// convolutions there.
 var timmLayers = map[string]string{
 	"pre_logits.fc1": "classifier.0", "pre_logits.fc2": "classifier.3", "head.fc": "classifier.6",
 }
 
-// timmName is a tensor of timm's VGG-16 as torchvision has it.
+// timmName returns torchvision's form of a tensor of timm's VGG-16.
 func timmName(t weights.Tensor) weights.Tensor {
 	for timm, torchvision := range timmLayers {
 		rest, ok := strings.CutPrefix(t.Name, timm+".")
@@ -71,16 +71,16 @@ func timmName(t weights.Tensor) weights.Tensor {
 	return t
 }
 
-// kerasFlat finds the tensor's own name in one that has no slash, such as
+// kerasFlat finds the tensor's own name in a name without slashes, such as
 // block1_conv1_kernel.
 var kerasFlat = regexp.MustCompile(`^(.+)_(kernel|bias|gamma|beta|moving_mean|moving_variance)$`)
 
 // kerasOutput is what TensorFlow appends to the name of a variable.
 var kerasOutput = regexp.MustCompile(`:[0-9]+$`)
 
-// kerasNames is the translation for files of Keras's tensors. Inception's layers
-// are numbered from wherever the process that made them was at: the order of
-// the numbers is what counts.
+// kerasNames returns the translation for files of Keras's tensors. The numbers of
+// Inception's layers start where the process that created them had got to, so only
+// their order matters.
 func kerasNames(n Network, list []weights.Tensor) func(weights.Tensor) weights.Tensor {
 	plain := func(t weights.Tensor) (layer, tensor string) {
 		name := kerasOutput.ReplaceAllString(t.Name, "")
@@ -110,7 +110,7 @@ func kerasNames(n Network, list []weights.Tensor) func(weights.Tensor) weights.T
 	}
 }
 
-// numbered lists the layers kind, kind_1, kind_2 ... that are there, by number.
+// numbered lists the existing layers kind, kind_1, kind_2 ... by number.
 func numbered(kind string, list []weights.Tensor, plain func(weights.Tensor) (string, string)) []string {
 	var layers []string
 	for _, t := range list {
@@ -130,7 +130,7 @@ func isNumber(s string) bool {
 
 var digits = regexp.MustCompile(`[0-9]+|[^0-9]+`)
 
-// natural compares names by their text, and numbers in them by value.
+// natural compares names by their text, and numbers within them by value.
 func natural(a, b string) int {
 	return slices.CompareFunc(digits.FindAllString(a, -1), digits.FindAllString(b, -1), func(p, q string) int {
 		m, errM := strconv.ParseUint(p, 10, 64)

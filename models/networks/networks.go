@@ -1,11 +1,11 @@
 // Package networks builds VGG-16 and Inception V3 as ONNX models, from
 // published weights.
 //
-// Each network is one function that reads from the image down to the features
-// (vgg.go, inception.go), written in terms of a builder (builder.go) which knows
-// how a variant calls, lays out and normalises its tensors. The dense layers
-// after the features are those that the weights show (head.go). A variant is
-// where the weights were published, for the networks differ in more than names:
+// Each network is one function that leads from the image to the features (vgg.go,
+// inception.go). It uses a builder (builder.go) that knows the names, the layout and
+// the normalisation of a variant's tensors. The dense layers after the features are
+// those found in the weights (head.go). A variant is the place where the weights were
+// published. The variants differ in more than names:
 //
 //	                     torchvision                  Keras
 //	kernels              [out,in,kh,kw]               [kh,kw,in,out]
@@ -45,21 +45,20 @@ const (
 	InceptionV3 Network = "inception_v3"
 )
 
-// Variant is where a network's weights were published, and so its details.
+// Variant is where a network's weights were published, which decides its details.
 type Variant string
 
-// The variants. Torchvision takes timm's names of tensors as well.
+// The variants. Torchvision also accepts timm's names of tensors.
 const (
 	Torchvision Variant = "torchvision"
 	Keras       Variant = "keras"
 )
 
-// ImageNetClasses is how many classes a network of random weights has unless
-// told otherwise.
+// ImageNetClasses is the default number of classes of a network with random weights.
 const ImageNetClasses = 1000
 
-// SharedAbove is the size of the weights, in bytes, from which on BuildFile puts
-// them into a file of their own; DataSuffix is at the end of its name.
+// SharedAbove is the size of the weights in bytes from which BuildFile writes them to
+// a separate file. DataSuffix is the end of that file's name.
 const (
 	SharedAbove = 256 << 20
 	DataSuffix  = ".data"
@@ -69,41 +68,41 @@ const (
 type Options struct {
 	Network Network
 	Variant Variant
-	// Weights to take; nil means random ones, made of Seed.
+	// Weights to use; nil means random ones, generated from Seed.
 	Weights weights.Source
 	Seed    uint64
-	// Classes is how many the weights must have; 0 is as many as they do.
+	// Classes is how many classes the weights must have; 0 accepts any number.
 	Classes int
-	// Labels name the classes, in order, if at all.
+	// Labels name the classes in order; nil if they have no names.
 	Labels []string
-	// Logits leaves out the softmax at the end of Keras's networks, for weights
-	// that were trained without.
+	// Logits leaves out the softmax at the end of Keras's networks, for weights that
+	// were trained without it.
 	Logits bool
-	// Activation is what the raw scores are: models.Logits, which is the default
-	// for two classes and more, or models.Sigmoid. Behind a softmax it is empty.
+	// Activation is what the raw scores are: models.Logits, the default for two or
+	// more classes, or models.Sigmoid. It is empty if the network ends in a softmax.
 	Activation models.Activation
-	// TransformInput reports whether torchvision's Inception V3 was trained behind
-	// transform_input, which is no part of its weights: nil and true are yes, as
-	// for the weights that torchvision publishes. No other network has it.
+	// TransformInput reports whether torchvision's Inception V3 was trained with
+	// transform_input, which its weights do not show. nil means true, as for the
+	// weights that torchvision publishes. No other network has it.
 	TransformInput *bool
-	// Name of the model in its contract; by default the network and variant.
+	// Name of the model in its contract; by default the network and the variant.
 	Name string
 	// Source says in the contract where the weights come from.
 	Source string
 }
 
-// HasTransformInput reports whether the network is the one that may have
+// HasTransformInput reports whether the network is the only one that may have
 // transform_input.
 func (o Options) HasTransformInput() bool {
 	return o.Network == InceptionV3 && o.Variant == Torchvision
 }
 
-// transforms is TransformInput, settled.
+// transforms returns TransformInput with its default applied.
 func (o Options) transforms() bool {
 	return o.HasTransformInput() && (o.TransformInput == nil || *o.TransformInput)
 }
 
-// A design is what is particular to a network in a variant.
+// A design is the details of a network in a variant.
 type design struct {
 	size     int64                                       // of the image, in pixels
 	features func(b *builder, x graph.Value) graph.Value // [N,3,size,size] to [N,C,h,w]
@@ -115,9 +114,8 @@ var designs = map[Network]design{
 	InceptionV3: {299, (*builder).inceptionV3, nil},
 }
 
-// Build writes the network to w as ONNX, with its contract, in the memory of
-// its largest tensor. Errors about the weights and the labels wrap
-// models.ErrModel.
+// Build writes the network to w as ONNX, with its contract. It needs the memory of its
+// largest tensor. Errors about the weights and the labels wrap models.ErrModel.
 func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error) {
 	b, c, err := assemble(ctx, o)
 	if err != nil {
@@ -133,8 +131,8 @@ func Build(ctx context.Context, w io.Writer, o Options) (*models.Contract, error
 }
 
 // BuildFile is Build into a file, which appears whole or not at all. Weights of
-// SharedAbove bytes and more lie in a file of their own beside it, called after
-// it with DataSuffix at the end, which the processes of a machine can share.
+// SharedAbove bytes or more are written to a separate file next to it, whose name is
+// that of the model with DataSuffix appended. The processes of a machine can share it.
 func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, error) {
 	b, c, err := assemble(ctx, o)
 	if err != nil {
@@ -169,14 +167,14 @@ func BuildFile(ctx context.Context, out string, o Options) (*models.Contract, er
 	return c, nil
 }
 
-// assemble builds the graph and holds the weights against it.
+// assemble builds the graph and compares the weights with it.
 func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error) {
 	d, ok := designs[o.Network]
 	if !ok {
-		return nil, nil, bad("there is no network %q; there are %s and %s", o.Network, VGG16, InceptionV3)
+		return nil, nil, bad("there is no network %q; the networks are %s and %s", o.Network, VGG16, InceptionV3)
 	}
 	if o.Variant != Torchvision && o.Variant != Keras {
-		return nil, nil, bad("there is no variant %q; there are %s and %s", o.Variant, Torchvision, Keras)
+		return nil, nil, bad("there is no variant %q; the variants are %s and %s", o.Variant, Torchvision, Keras)
 	}
 	b := &builder{Graph: graph.New(string(o.Network)), variant: o.Variant, transform: o.transforms()}
 	if o.TransformInput != nil && !o.HasTransformInput() {
@@ -211,9 +209,9 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 	return b, c, err
 }
 
-// Tensors is what a network takes of its variant's weights, as published: the
-// names that the networks know them by, their shapes, and the bounds that random
-// ones are made within. It is nil for a network or variant that is not there.
+// Tensors returns the tensors that a network uses of its variant's published weights:
+// their names here, their shapes, and the bounds for random ones. It returns nil for
+// an unknown network or variant.
 func Tensors(n Network, v Variant) []weights.Uniform {
 	b, _, err := assemble(context.Background(), Options{Network: n, Variant: v})
 	if err != nil {
@@ -222,7 +220,7 @@ func Tensors(n Network, v Variant) []weights.Uniform {
 	return b.tensors
 }
 
-// describe puts the contract into the graph's metadata.
+// describe adds the contract to the graph's metadata.
 func (b *builder) describe(c *models.Contract) error {
 	text, err := json.Marshal(c)
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"github.com/batchscore/batchscore/models/graph"
 )
 
-// vggBlocks is VGG-16's configuration "D": the planes of every convolution,
-// with a pool after each block.
+// vggBlocks is VGG-16's configuration "D": the planes of every convolution. A pool
+// follows each block.
 var vggBlocks = [][]int64{{64, 64}, {128, 128}, {256, 256, 256}, {512, 512, 512}, {512, 512, 512}}
 
-// vgg16 goes from [N,3,224,224] to the features, [N,512,7,7].
+// vgg16 leads from [N,3,224,224] to the features, [N,512,7,7].
 func (b *builder) vgg16(x graph.Value) graph.Value {
 	window := graph.Window{Kernel: [2]int64{3, 3}, Pad: [4]int64{1, 1, 1, 1}}
 	half := graph.Window{Kernel: [2]int64{2, 2}, Stride: [2]int64{2, 2}}
-	index := 0 // among torchvision's layers, which count activations and pools
+	index := 0 // of torchvision's layers, among which activations and pools count
 	for i, block := range vggBlocks {
 		for j, planes := range block {
 			name := fmt.Sprintf("block%d_conv%d", i+1, j+1)

@@ -11,8 +11,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// Engine is a simulated device. It scores one batch at a time, in order of
-// arrival; it is safe for use by any number of goroutines.
+// Engine is a simulated device. It scores one batch at a time, in the order of the calls.
+// It is safe for use by any number of goroutines.
 type Engine struct {
 	spec    Spec
 	classes int
@@ -20,12 +20,12 @@ type Engine struct {
 
 	mu     sync.Mutex
 	rng    *rand.Rand
-	freeAt time.Time // when the device has done what it was given
+	freeAt time.Time // when the device has finished all its batches
 	busy   time.Duration
 }
 
-// Open loads the model's contract onto a device, whose rate is known (see
-// Spec.For); it takes spec.Load. Two ranks on one machine get their own jitter.
+// Open loads the model's contract onto a device with a known rate (see Spec.For). It
+// takes as long as spec.Load. The jitter of ranks on one machine differs.
 func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine, error) {
 	if err := sleepUntil(ctx, time.Now().Add(spec.Load)); err != nil {
 		return nil, err
@@ -39,10 +39,10 @@ func Open(ctx context.Context, spec Spec, c models.Contract, rank int) (*Engine,
 // Device is "simulated:", the device's name if it has one, and the rate.
 func (e *Engine) Device() string { return e.spec.String() }
 
-// Lanes is 2: one batch waits while the other is computed.
+// Lanes returns 2: one batch waits while the other is computed.
 func (e *Engine) Lanes() int { return 2 }
 
-// DefaultBatch is the spec's.
+// DefaultBatch returns the spec's batch.
 func (e *Engine) DefaultBatch() int { return e.spec.batch() }
 
 // Close does nothing.
@@ -56,8 +56,8 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	}, nil
 }
 
-// Score waits for as long as the device takes and derives scores from the
-// pixels. A batch known not to fit is an error wrapping models.ErrOutOfMemory.
+// Score waits for as long as the device needs and derives scores from the pixels. A batch
+// that is known not to fit is an error wrapping models.ErrOutOfMemory.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	if !e.spec.Fits(hi - lo) {
 		return fmt.Errorf("%w: %s does not hold a batch of %d", models.ErrOutOfMemory, e.Device(), hi-lo)
@@ -73,13 +73,13 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	return nil
 }
 
-// reserve books n images on the device and says from when to when it is theirs.
+// reserve books n images on the device and returns the period that it is theirs.
 func (e *Engine) reserve(n int) (begin, end time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	took := e.spec.Seconds(n)
 	if e.spec.Jitter > 0 {
-		// Log-normal: never negative, with the mean that the rate says.
+		// Log-normal: never negative, with the mean given by the rate.
 		sigma := math.Sqrt(math.Log1p(e.spec.Jitter * e.spec.Jitter))
 		took *= math.Exp(sigma*e.rng.NormFloat64() - sigma*sigma/2)
 	}
@@ -93,7 +93,7 @@ func (e *Engine) reserve(n int) (begin, end time.Time) {
 	return begin, e.freeAt
 }
 
-// giveBack ends a booking before its time, if no other was made after it.
+// giveBack ends a booking early if it is the last one.
 func (e *Engine) giveBack(begin, end time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -107,8 +107,8 @@ func (e *Engine) giveBack(begin, end time.Time) {
 	e.busy -= end.Sub(e.freeAt)
 }
 
-// Busy is how long the device has computed so far, and will for what it was
-// given.
+// Busy returns how long the device has computed so far, including the batches that it
+// has not finished.
 func (e *Engine) Busy() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -130,8 +130,8 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// derive makes scores that sum to 1 and depend on the pixels alone: a sample of
-// them, since the device must not cost the host more than a real one would.
+// derive returns scores that sum to 1 and depend on the pixels only. It uses a sample of
+// them, because the device must not cost the host more than a real one.
 func derive(scores []float32, pixels []byte) {
 	const sampled = 512
 	h := uint64(14695981039346656037)

@@ -1,7 +1,7 @@
-// Package simulate is a device that computes nothing: it takes the time that a
-// real one would and derives its scores from the pixels. With it the rest of a
-// worker, its store and its decoder can be tried against a GPU that nobody has
-// rented yet. Whatever comes of it is marked as simulated.
+// Package simulate replaces ONNX Runtime with a simulated device that computes nothing
+// but takes as long as a real one, and derives its scores from the pixels. With it, the
+// rest of a worker, its store and its decoder can be tried with a GPU that nobody has
+// rented yet. All results are marked as simulated.
 package simulate
 
 import (
@@ -14,21 +14,21 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// Prefix is how a provider that is simulated begins on the command line.
+// Prefix is the beginning of a simulated provider on the command line.
 const Prefix = "simulate:"
 
-// Spec is what the device is like.
+// Spec describes the device.
 type Spec struct {
-	// Device is a name among Devices; empty for a device of a given rate. Its
-	// rate depends on the model: see For.
+	// Device is one of Devices; empty for a device with a given rate. The rate of a
+	// named device depends on the model: see For.
 	Device string
-	// Rate in images per second; +Inf takes no time, and 0 is that of the
-	// named device.
+	// Rate is in images per second; +Inf takes no time, and 0 means the rate of the named
+	// device.
 	Rate float64
-	// Slow divides the rate, so that few cores suffice for many devices; 0 is 1.
+	// Slow divides the rate, so that few cores suffice for many devices; 0 means 1.
 	Slow float64
-	// Jitter is the relative standard deviation of the time of a batch, from 0
-	// up to and not including 1.
+	// Jitter is the relative standard deviation of the time of a batch, from 0 to below
+	// 1.
 	Jitter float64
 	// Load is how long the model takes to load.
 	Load time.Duration
@@ -37,15 +37,14 @@ type Spec struct {
 	// Seed varies the jitter.
 	Seed uint64
 
-	call        float64 // seconds that a batch takes beside those of its images
+	call        float64 // seconds of a batch in addition to those of its images
 	outOfMemory int     // the smallest batch that does not fit; 0 is none
-	estimated   bool    // the rate is nobody's measurement
+	estimated   bool    // the rate was not measured
 }
 
-// Parse reads "rate=430,jitter=0.05,load=2s,batch=64,seed=1", or the same after
-// the name of a device, as in "p100,jitter=0.05", where the rate may be left
-// out. "rate=inf" takes no time, "slow=40" as many times as long. Errors wrap
-// models.ErrProvider.
+// Parse parses "rate=430,jitter=0.05,load=2s,batch=64,seed=1", or the same after the name
+// of a device, as in "p100,jitter=0.05", where the rate is optional. With "rate=inf" the
+// device takes no time, with "slow=40" 40 times as long. Errors wrap models.ErrProvider.
 func Parse(text string) (Spec, error) {
 	s, seen := Spec{Batch: 32}, map[string]bool{}
 	fail := func(what string, args ...any) (Spec, error) {
@@ -105,8 +104,8 @@ func above(value string, bound float64) (float64, error) {
 	return v, err
 }
 
-// Seconds is how long the device takes for a batch, without jitter. The rate
-// is known: see For.
+// Seconds returns how long the device takes for a batch, without jitter. The rate must be
+// known: see For.
 func (s Spec) Seconds(images int) float64 {
 	seconds := s.call + float64(images)/s.Rate
 	if s.Slow > 0 {
@@ -115,20 +114,20 @@ func (s Spec) Seconds(images int) float64 {
 	return min(seconds, longest)
 }
 
-// longest is what a batch takes at most, in seconds: some thirty years, which a
-// time.Duration still holds.
+// longest is the longest time of a batch in seconds: about thirty years, which fits into
+// a time.Duration.
 const longest = 1e9
 
-// At is the rate, in images per second, in batches of that size.
+// At returns the rate in images per second for batches of that size.
 func (s Spec) At(batch int) float64 { return float64(batch) / s.Seconds(batch) }
 
 // Fits reports whether the device holds a batch of that size.
 func (s Spec) Fits(batch int) bool { return s.outOfMemory == 0 || batch < s.outOfMemory }
 
-// Estimated reports whether nobody published the rate.
+// Estimated reports whether the rate is an estimate and was never published.
 func (s Spec) Estimated() bool { return s.estimated }
 
-// String is the device's name, such as "simulated:430/s" or
+// String returns the device's name, such as "simulated:430/s" or
 // "simulated:k80:115/s", with the rate in batches of the default size.
 func (s Spec) String() string {
 	name := "simulated:"

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// Bounds of an archive: what is unpacked to memory, what may be passed over.
+// Limits of an archive: bytes unpacked to memory, and bytes that may be skipped.
 const (
 	maxUnpacked = 2 << 30
 	maxArchive  = 16 << 30
 )
 
-// archiveFiles calls visit for every regular file of a .tgz, in its order.
-// What visit does not read is skipped.
+// archiveFiles calls visit for every regular file of a .tgz, in the order of the
+// archive. What visit does not read is skipped.
 func archiveFiles(ctx context.Context, name string, visit func(name string, size int64, r io.Reader) error) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -51,7 +51,7 @@ func archiveFiles(ctx context.Context, name string, visit func(name string, size
 	}
 }
 
-// unpack reads the files that want asks for into memory.
+// unpack reads the files that want selects into memory.
 func unpack(ctx context.Context, name string, want func(name string) bool) (memory, error) {
 	m, left := memory{}, int64(maxUnpacked)
 	err := archiveFiles(ctx, name, func(name string, size int64, r io.Reader) error {
@@ -61,7 +61,7 @@ func unpack(ctx context.Context, name string, want func(name string) bool) (memo
 		if left -= size; size < 0 || left < 0 {
 			return bad("%s: more than %d bytes to unpack", name, int64(maxUnpacked))
 		}
-		// The buffer grows with what is really there, whatever the header says.
+		// The buffer grows with the data, whatever the header claims.
 		var b bytes.Buffer
 		if _, err := io.Copy(&b, r); err != nil {
 			return bad("%s: damaged .tgz: %w", name, err)

@@ -1,20 +1,18 @@
-// Package tfjs imports image classifiers from the TensorFlow.js layers format,
-// a Keras topology in JSON with its weights in binary shards, and writes them
-// as ONNX.
+// Package tfjs imports image classifiers from the TensorFlow.js layers format, a Keras
+// topology in JSON with its weights in binary shards, and writes them as ONNX.
 //
-// An import goes
+// An import has these steps:
 //
-//  1. open the source: a folder, an npm package's folder, or the .tgz that
-//     "npm pack" leaves (source.go, archive.go);
-//  2. read the model file, which is JSON or a JavaScript module around it
-//     (module.go);
-//  3. hold the weights manifest against the shards and find each tensor in
-//     them (manifest.go);
-//  4. convert the topology layer by layer (topology.go, layers.go), asking for
-//     tensors by name and shape;
-//  5. write the model with its contract, dequantising one tensor at a time.
+//  1. Open the source: a folder, an npm package's folder, or the .tgz that "npm pack"
+//     writes (source.go, archive.go).
+//  2. Read the model file, which is JSON or a JavaScript module around it (module.go).
+//  3. Compare the weights manifest with the shards and find each tensor in them
+//     (manifest.go).
+//  4. Convert the topology layer by layer (topology.go, layers.go). Layers look tensors
+//     up by name and shape.
+//  5. Write the model with its contract, dequantising one tensor at a time.
 //
-// The bytes written depend on the source and the options alone.
+// The bytes written depend only on the source and the options.
 package tfjs
 
 import (
@@ -28,30 +26,29 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Options say what the source does not.
+// Options supply what the source does not say.
 type Options struct {
-	// Path of the model's folder inside the source, slash-separated. It may be
-	// left out where the source holds one model only.
+	// Path of the model's folder inside the source, slash-separated. It may be empty
+	// if the source holds only one model.
 	Path string
-	// Labels name the classes, in order. Without them the source's own are
-	// taken where it has any (the npm package nsfwjs has), else none.
+	// Labels name the classes in order. Without them, the source's own labels are used
+	// if it has any, as the npm package nsfwjs does.
 	Labels []string
 	// Name of the model in its contract; by default the name of its folder.
 	Name string
-	// Activation is what the raw scores of a model are that ends in neither a
-	// softmax nor a sigmoid: models.Logits, the default for two classes and more,
-	// or models.Sigmoid.
+	// Activation is what the raw scores are of a model that ends in neither a softmax nor
+	// a sigmoid: models.Logits, the default for two or more classes, or models.Sigmoid.
 	Activation models.Activation
-	// Pixels is what the model takes. Float32, the default, is planes of 0..1,
-	// [N,3,height,width], as TensorFlow.js resizes them: the scores are those
-	// of TensorFlow.js. Uint8 is [N,height,width,3], scaled in the graph: a
-	// quarter of the bytes, but pixels are rounded after they were resized,
-	// which moves the scores of images between two classes by 0.01 to 0.03.
+	// Pixels is the model's input. Float32, the default, is planes of 0..1,
+	// [N,3,height,width], resized as in TensorFlow.js, so that the scores are those of
+	// TensorFlow.js. Uint8 is [N,height,width,3], scaled in the graph. It has a quarter of
+	// the bytes, but pixels are rounded after the resize, which changes the scores of
+	// images between two classes by 0.01 to 0.03.
 	Pixels preprocess.DType
 }
 
-// Import reads the model in source, a folder or a .tgz, and writes it to w as
-// ONNX. Errors about what the source holds wrap models.ErrModel.
+// Import reads the model in source, a folder or a .tgz, and writes it to w as ONNX.
+// Errors about the content of the source wrap models.ErrModel.
 func Import(ctx context.Context, source string, w io.Writer, o Options) (*models.Contract, error) {
 	src, err := openSource(ctx, source, o.Path)
 	if err != nil {
@@ -127,7 +124,7 @@ func importFrom(ctx context.Context, src *source, w io.Writer, o Options) (*mode
 	return contract, nil
 }
 
-// activation is what the rows of the model are.
+// activation returns what the rows of the model are.
 func (o Options) activation(c *converter) (models.Activation, error) {
 	switch {
 	case c.output != "" && o.Activation != "" && c.output != o.Activation:
@@ -137,14 +134,15 @@ func (o Options) activation(c *converter) (models.Activation, error) {
 	case o.Activation == models.Logits || o.Activation == models.Sigmoid:
 		return o.Activation, nil
 	case o.Activation != "":
-		return "", bad("its last layer has no activation, and its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
+		return "", bad("its last layer has no activation, so its scores are %s or %s, not %s", models.Logits, models.Sigmoid, o.Activation)
 	case c.classes == 1:
-		return "", bad("its last layer has one output and no activation, as a binary classifier's or a regression's; if a sigmoid makes its score, say --activation %s", models.Sigmoid)
+		return "", bad("its last layer has one output and no activation, as a binary classifier's or a regression's;"+
+			" if a sigmoid makes its score, say --activation %s", models.Sigmoid)
 	}
 	return models.Logits, nil
 }
 
-// spec is how images become the model's input, but for their size.
+// spec returns how images become the model's input, without their size.
 func (o Options) spec() (preprocess.Spec, error) {
 	s := preprocess.Spec{Resize: preprocess.TFBilinearAlignCorners, Fit: preprocess.Stretch}
 	switch o.Pixels {
@@ -158,7 +156,7 @@ func (o Options) spec() (preprocess.Spec, error) {
 	return s, nil
 }
 
-// bad is an error about what the source holds.
+// bad returns an error about the content of the source.
 func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", models.ErrModel, fmt.Errorf(format, args...))
 }

@@ -13,29 +13,29 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// maxInt bounds every number of a topology, so that no product of a few of
-// them overflows.
+// maxInt is the largest number in a topology, so that the product of a few of them does
+// not overflow.
 const maxInt = 1 << 15
 
-// converter turns a network into a graph. Between layers, images are planes,
-// [N,C,H,W], although Keras has them as [N,H,W,C].
+// converter turns a network into a graph. Between layers, images are planes, [N,C,H,W],
+// although they are [N,H,W,C] in Keras.
 type converter struct {
 	graph   *graph.Graph
 	weights tensors
 	asked   map[string]bool
-	trouble []string // missing and misshapen tensors
+	trouble []string // tensors that are missing or of another shape
 	pixels  preprocess.DType
 	values  map[string]graph.Value
 
 	width, height int
 	classes       int
 	output        models.Activation
-	// activated are values that a softmax or a sigmoid made, by their names.
+	// activated maps the names of values to the softmax or sigmoid that computed them.
 	activated map[string]models.Activation
 }
 
-// convert builds the graph of net. All tensors that are missing, surplus or of
-// another shape than the layers want are named in one error.
+// convert builds the graph of net. One error names all tensors that are missing, surplus
+// or of another shape than the layers need.
 func convert(net *network, weights tensors, pixels preprocess.DType) (*converter, error) {
 	c := &converter{
 		graph: graph.New("model"), weights: weights, pixels: pixels,
@@ -51,7 +51,7 @@ func convert(net *network, weights tensors, pixels preprocess.DType) (*converter
 	}
 	out, ok := c.values[net.output]
 	if !ok {
-		return nil, bad("topology: the output layer %q is not there", net.output)
+		return nil, bad("topology: there is no output layer %q", net.output)
 	}
 	if len(out.Shape) != 2 {
 		return nil, bad("topology: the output %q has the shape %v; a classifier's is [N,classes]", net.output, out.Shape)
@@ -104,7 +104,8 @@ func (c *converter) layer(l layer) error {
 		v, err = c.concatenate(l, inputs)
 	case !known:
 		names := append(slices.Sorted(maps.Keys(kinds)), "Concatenate", "InputLayer")
-		return l.errorf("layers of this class cannot be imported; these can: %s; convert the model with python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", strings.Join(names, ", "))
+		return l.errorf("layers of this class cannot be imported; these can: %s;"+
+			" convert the model with python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", strings.Join(names, ", "))
 	case len(inputs) != 1:
 		err = fmt.Errorf("has %d inputs, wants 1", len(inputs))
 	default:
@@ -117,7 +118,7 @@ func (c *converter) layer(l layer) error {
 	return nil
 }
 
-// input is planes of 0..1, or 8-bit pixels that become such planes.
+// input returns planes of 0..1, either as the input itself or from 8-bit pixels.
 func (c *converter) input(l layer, inputs int) (graph.Value, error) {
 	var p struct {
 		Shape []*int64 `json:"batch_input_shape"`
@@ -240,8 +241,8 @@ func (p windowConfig) window(x graph.Value, kernel, dilation, defaultStride []in
 	return w, nil
 }
 
-// planes checks that x is an image and that the layer means it as Keras's
-// usual [N,H,W,C].
+// planes checks that x is an image and that the layer uses Keras's usual order,
+// [N,H,W,C].
 func planes(x graph.Value, format string) error {
 	if format != "" && format != "channels_last" {
 		return fmt.Errorf("data_format is %q; only channels_last can be imported", format)
@@ -252,7 +253,7 @@ func planes(x graph.Value, format string) error {
 	return nil
 }
 
-// axis is the axis of x that Keras numbers n among [N,H,W,C] or [N,K].
+// axis returns the axis of x that is axis n of [N,H,W,C] or [N,K] in Keras.
 func axis(x graph.Value, n int64) (int64, error) {
 	rank := int64(len(x.Shape))
 	if n < 0 {
@@ -298,8 +299,8 @@ func (c *converter) batchNorm(l layer, x graph.Value) (graph.Value, error) {
 		float32(p.Epsilon)), nil
 }
 
-// fill is weight where has is true or not said, and else a constant that takes
-// the place of weights that the layer does without.
+// fill returns the weight of that name if has is true or absent. Otherwise the layer has
+// no such weight, and fill returns a constant that replaces it.
 func (c *converter) fill(name string, value float32, has *bool) func(string, int64) graph.Value {
 	if has == nil || *has {
 		return func(name string, n int64) graph.Value { return c.weight(name, n) }
@@ -360,7 +361,7 @@ func (c *converter) concatenate(l layer, inputs []graph.Value) (graph.Value, err
 	return c.graph.Concat(l.name, a, inputs...), nil
 }
 
-// flatten restores Keras's order of pixels, channels last, before it joins the
+// flatten restores Keras's order of pixels, with the channels last, before it joins the
 // axes.
 func (c *converter) flatten(l layer, x graph.Value) (graph.Value, error) {
 	if len(x.Shape) == 4 && (x.Shape[2] != 1 || x.Shape[3] != 1) {
@@ -410,14 +411,14 @@ func (c *converter) dense(l layer, x graph.Value) (graph.Value, error) {
 	return c.activate(l.name, c.graph.Gemm(l.name, x, kernel, bias), p.Activation)
 }
 
-// weight is the tensor of that name, which must have that shape.
+// weight returns the tensor of that name, which must have that shape.
 func (c *converter) weight(name string, shape ...int64) graph.Value {
 	t := c.ask(name, shape)
 	return c.graph.Weights(name, func() ([]float32, error) { return t.values() }, shape...)
 }
 
-// kernel is a convolution's weights, which Keras has as [kh,kw,in,out] and
-// ONNX as [out,in,kh,kw].
+// kernel returns a convolution's weights, which are [kh,kw,in,out] in Keras and
+// [out,in,kh,kw] in ONNX.
 func (c *converter) kernel(name string, kh, kw, in, out int64) graph.Value {
 	t := c.ask(name, []int64{kh, kw, in, out})
 	return c.graph.Weights(name, func() ([]float32, error) {
@@ -437,8 +438,8 @@ func (c *converter) kernel(name string, kh, kw, in, out int64) graph.Value {
 	}, out, in, kh, kw)
 }
 
-// ask looks a tensor up and takes note of what is wrong with it. The model is
-// written only if nothing is.
+// ask looks a tensor up and records what is wrong with it. The model is written only if
+// nothing is wrong.
 func (c *converter) ask(name string, shape []int64) *tensor {
 	c.asked[name] = true
 	t := c.weights[name]

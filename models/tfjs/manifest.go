@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// manifestGroup is one group of a weights manifest: tensors that lie one after
-// the other in the concatenation of files.
+// manifestGroup is one group of a weights manifest: tensors that follow one another in
+// the concatenation of files.
 type manifestGroup struct {
 	Paths   []string         `json:"paths"`
 	Weights []manifestWeight `json:"weights"`
@@ -25,14 +25,14 @@ type manifestWeight struct {
 	Quantization *quantization `json:"quantization"`
 }
 
-// quantization maps stored numbers q to weights q*Scale + Min.
+// quantization maps a stored number q to the weight q*Scale + Min.
 type quantization struct {
 	DType string  `json:"dtype"`
 	Scale float64 `json:"scale"`
 	Min   float64 `json:"min"`
 }
 
-// tensor is a weight of the manifest and where its bytes lie.
+// tensor is a weight of the manifest and the place of its bytes.
 type tensor struct {
 	name  string
 	shape []int64
@@ -45,8 +45,8 @@ type tensor struct {
 // tensors are the weights by name.
 type tensors map[string]*tensor
 
-// openWeights reads the manifest and finds every tensor in its shards. The
-// names are in the order of the manifest.
+// openWeights reads the manifest and finds every tensor in its shards. The names are in
+// the order of the manifest.
 func (s *source) openWeights(ctx context.Context, manifest []byte) (_ tensors, names []string, err error) {
 	var groups []manifestGroup
 	if err := json.Unmarshal(manifest, &groups); err != nil {
@@ -84,7 +84,7 @@ func (all tensors) place(weights []manifestWeight, data *concatenation) error {
 			return bad("weights manifest: tensor %q: %w", w.Name, err)
 		}
 		if all[t.name] != nil {
-			return bad("weights manifest: tensor %q is there twice", w.Name)
+			return bad("weights manifest: tensor %q occurs twice", w.Name)
 		}
 		if size := t.count * t.width; size > data.size-at {
 			return bad("the shards end at byte %d, within tensor %q, whose %d bytes start at byte %d", data.size, w.Name, size, at)
@@ -94,7 +94,7 @@ func (all tensors) place(weights []manifestWeight, data *concatenation) error {
 		all[t.name] = t
 	}
 	if at != data.size {
-		return bad("the shards hold %d bytes, but the manifest's tensors %d", data.size, at)
+		return bad("the shards have %d bytes, but the manifest's tensors need %d", data.size, at)
 	}
 	return nil
 }
@@ -123,8 +123,8 @@ func newTensor(w manifestWeight) (*tensor, error) {
 	return t, nil
 }
 
-// values reads the tensor, in the arithmetic of TensorFlow.js: doubles,
-// rounded once to float32.
+// values reads the tensor with the arithmetic of TensorFlow.js: doubles that are rounded
+// to float32 once.
 func (t *tensor) values() ([]float32, error) {
 	raw := make([]byte, t.count*t.width)
 	if _, err := t.data.ReadAt(raw, 0); err != nil {
@@ -152,7 +152,7 @@ func (t *tensor) values() ([]float32, error) {
 	return v, nil
 }
 
-// weight is rounded after each step, as a fused multiply-add would not be.
+// weight rounds after each step, which a fused multiply-add would not do.
 func (q *quantization) weight(stored float64) float32 {
 	scaled := float64(stored * q.Scale)
 	return float32(scaled + q.Min)

@@ -11,12 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// exported finds the object or the string that a module exports. A bundler's
-// prelude assigns a function call to exports as well, which it passes over.
+// exported finds the object or the string that a module exports. It skips the function
+// call that a bundler's prelude assigns to exports as well.
 var exported = regexp.MustCompile(`\.exports=[{"']`)
 
-// unwrap returns what a CommonJS module exports: the text that follows
-// "exports=", up to wherever the value ends.
+// unwrap returns what a CommonJS module exports: the text after "exports=", with
+// whatever follows the value.
 func unwrap(module []byte) ([]byte, error) {
 	at := exported.FindIndex(module)
 	if at == nil {
@@ -56,12 +56,12 @@ func unwrapJSON(module []byte) ([]byte, error) {
 	return literal(value)
 }
 
-// maxDepth is far above the nesting of any model.
+// maxDepth is more than the nesting of any model.
 const maxDepth = 200
 
-// literal translates the JavaScript literal at the start of text, as minifiers
-// write it, to JSON: unquoted keys, .5 for 0.5, !0 and !1 for true and false,
-// void 0 for null. What follows the literal is ignored.
+// literal translates the JavaScript literal at the start of text to JSON. It accepts what
+// minifiers write: unquoted keys, .5 for 0.5, !0 and !1 for true and false, void 0 for
+// null. It ignores what follows the literal.
 func literal(text []byte) ([]byte, error) {
 	p := literalParser{in: text, out: make([]byte, 0, len(text))}
 	if err := p.value(0); err != nil {
@@ -109,7 +109,7 @@ func (p *literalParser) value(depth int) error {
 	return nil
 }
 
-// list parses what lies between the bracket at hand and its counterpart.
+// list parses from the current bracket to its counterpart.
 func (p *literalParser) list(closing byte, item func() error) error {
 	p.out = append(p.out, p.in[p.pos])
 	p.pos++
@@ -173,7 +173,7 @@ func (p *literalParser) str() error {
 			if c == 'u' {
 				digits := p.in[p.pos:min(p.pos+4, len(p.in))]
 				if _, err := strconv.ParseUint(string(digits), 16, 16); err != nil || len(digits) < 4 {
-					return errors.New(`\u wants four hexadecimal digits`)
+					return errors.New(`\u needs four hexadecimal digits`)
 				}
 				p.out = append(p.out, digits...)
 				p.pos += len(digits)
@@ -216,7 +216,7 @@ func (p *literalParser) expect(c byte) error {
 	return nil
 }
 
-// take consumes s if it is a whole word there.
+// take consumes s if it is the next whole word, and reports whether it was.
 func (p *literalParser) take(s string) bool {
 	rest := p.in[p.pos:]
 	if !bytes.HasPrefix(rest, []byte(s)) || len(rest) > len(s) && isWord(rest[len(s)]) {
@@ -232,7 +232,7 @@ func (p *literalParser) space() {
 	}
 }
 
-// peek is the byte at hand, 0 at the end.
+// peek returns the next byte; 0 at the end.
 func (p *literalParser) peek() byte {
 	if p.pos >= len(p.in) {
 		return 0

@@ -19,29 +19,29 @@ import (
 	"strings"
 )
 
-// modelFiles are the names a model file may have: plain JSON, and the wrapping
-// of the npm package nsfwjs.
+// modelFiles are the names that a model file may have: plain JSON, and the module of the
+// npm package nsfwjs.
 var modelFiles = []string{"model.json", "model.min.js"}
 
-// Bounds of what is read into memory.
+// Limits on what is read into memory.
 const (
 	maxModelFile = 64 << 20
 	maxShard     = 1 << 30
 )
 
-// source is a place that a model is read from: dir in files.
+// source is the place of a model: the folder dir in files.
 type source struct {
 	files fs.FS
 	dir   string
-	pkg   npmPackage // zero where there is none
-	// pkgDir is where in files the npm package lies.
+	pkg   npmPackage // zero if there is none
+	// pkgDir is the npm package's folder in files.
 	pkgDir string
 	folder string    // the base name of a source that is a folder
 	sum    hash.Hash // over the lines of sha256sum, in the order of reading
 	opened []io.Closer
 }
 
-// npmPackage is what matters of a package.json.
+// npmPackage is the part of a package.json that is used here.
 type npmPackage struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -72,9 +72,9 @@ func openSource(ctx context.Context, name, dir string) (*source, error) {
 	return s, nil
 }
 
-// openFolder takes the folder as the source, or the npm package nsfwjs that it
-// is a part of, whose class names lie elsewhere in it. Nothing outside of that
-// is read, whatever a manifest says.
+// openFolder uses the folder as the source, or the npm package nsfwjs that contains it,
+// because that has its class names in another folder. Nothing outside of the source is
+// read, whatever a manifest says.
 func (s *source) openFolder(name, dir string) error {
 	name, err := filepath.Abs(filepath.Join(name, filepath.FromSlash(dir)))
 	if err != nil {
@@ -108,8 +108,8 @@ func isNSFWJS(file string) bool {
 	return err == nil && json.Unmarshal(text, &p) == nil && p.Name == nsfwjs
 }
 
-// openArchive reads the model's folder of a .tgz into memory, along with what
-// names the package.
+// openArchive reads the model's folder of a .tgz into memory, together with the files that
+// identify the package.
 func (s *source) openArchive(ctx context.Context, name, dir string) error {
 	var dirs []string
 	err := archiveFiles(ctx, name, func(file string, _ int64, _ io.Reader) error {
@@ -136,7 +136,7 @@ func (s *source) openArchive(ctx context.Context, name, dir string) error {
 			return bad("the archive has no model in %s; it has some in %s", dir, strings.Join(dirs, ", "))
 		}
 	}
-	s.pkgDir, _, _ = strings.Cut(s.dir, "/") // npm puts all under package/
+	s.pkgDir, _, _ = strings.Cut(s.dir, "/") // npm puts everything under package/
 	s.files, err = unpack(ctx, name, func(file string) bool {
 		return path.Dir(file) == s.dir || file == path.Join(s.pkgDir, "package.json") || file == path.Join(s.pkgDir, classTable)
 	})
@@ -192,7 +192,8 @@ func (s *source) readModel() (*document, error) {
 		}
 		switch {
 		case d.Format != "" && d.Format != "layers-model":
-			return nil, bad("%s is a %q; only layers models can be imported; convert this one: python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", name, d.Format)
+			return nil, bad("%s is a %q; only layers models can be imported;"+
+				" convert this one: python3 -m tf2onnx.convert --tfjs model.json --output model.onnx", name, d.Format)
 		case len(d.Topology) == 0 || len(d.Manifest) == 0:
 			return nil, bad("%s has no modelTopology or no weightsManifest: not a TensorFlow.js layers model", name)
 		}
@@ -201,8 +202,8 @@ func (s *source) readModel() (*document, error) {
 	return nil, bad("%s: no %s", s.dir, strings.Join(modelFiles, " and no "))
 }
 
-// openShard opens the shard that a manifest calls name: a binary file of that
-// name, or a module that exports it in base64.
+// openShard opens the shard of that name in the manifest: a binary file of the same name,
+// or a module that exports it in base64.
 func (s *source) openShard(name string) (io.ReaderAt, int64, error) {
 	if !fs.ValidPath(name) {
 		return nil, 0, bad("the weights manifest names the file %q", name)
@@ -268,11 +269,11 @@ func (s *source) noteSum(name string, sum hash.Hash) {
 	fmt.Fprintf(s.sum, "%x  %s\n", sum.Sum(nil), name)
 }
 
-// digest is over the model file and all shards, as they lie in the source: the
-// SHA-256 of what "sha256sum MODEL SHARD..." prints.
+// digest covers the model file and all shards as they are in the source. It is the SHA-256
+// of what "sha256sum MODEL SHARD..." prints.
 func (s *source) digest() string { return "sha256:" + hex.EncodeToString(s.sum.Sum(nil)) }
 
-// describe tells the source without naming the user's own folders.
+// describe identifies the source without naming the user's own folders.
 func (s *source) describe() string {
 	if s.pkg.Name == "" {
 		return "TensorFlow.js layers model"
@@ -293,8 +294,8 @@ func (s *source) name(given string) string {
 	return s.folder
 }
 
-// nsfwjs is an npm package that ships a trained Inception V3, and classTable is
-// where it names the classes.
+// nsfwjs is an npm package with a trained Inception V3. classTable is its file with the
+// names of the classes.
 const (
 	nsfwjs     = "nsfwjs"
 	classTable = "dist/esm/nsfw_classes.js"
@@ -302,7 +303,7 @@ const (
 
 var classTableValue = regexp.MustCompile(`NSFW_CLASSES\s*=\s*`)
 
-// labels are those that the source itself gives; nil where it gives none.
+// labels returns the source's own labels; nil if it has none.
 func (s *source) labels() ([]string, error) {
 	if s.pkg.Name != nsfwjs {
 		return nil, nil

@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// network is a Keras topology, its layers in an order in which each comes
-// after those that it takes its input from.
+// network is a Keras topology. Its layers are in an order in which each comes after the
+// layers from which it takes its input.
 type network struct {
 	layers []layer
-	output string // the layer that yields the result
+	output string // the layer whose result is the output
 }
 
 type layer struct {
@@ -99,11 +99,11 @@ func parseSequential(config []byte) (*network, error) {
 		layers = c.Layers
 	}
 	if len(layers) == 0 {
-		return nil, bad("topology: no layer")
+		return nil, bad("topology: there are no layers")
 	}
 	net := &network{}
 	if layers[0].Class != "InputLayer" {
-		// The first layer says the input's shape in its place.
+		// Without an input layer, the first layer declares the input's shape.
 		const input = "input"
 		net.layers = append(net.layers, layer{place: "layer 0", name: input, class: "InputLayer", config: layers[0].Config})
 		net.output = input
@@ -121,7 +121,7 @@ func parseSequential(config []byte) (*network, error) {
 
 func newLayer(i, of int, k kerasLayer) layer {
 	l := layer{place: fmt.Sprintf("layer %d of %d,", i+1, of), name: k.Name, class: k.Class, config: k.Config}
-	if l.name == "" { // a sequential layer has its name in its configuration
+	if l.name == "" { // the name of a sequential layer is in its configuration
 		var c struct {
 			Name string `json:"name"`
 		}
@@ -132,8 +132,8 @@ func newLayer(i, of int, k kerasLayer) layer {
 	return l
 }
 
-// inboundLayers reads [[["conv2d_1",0,0,{}],...]]: one call of the layer, the
-// outputs of other layers as its arguments.
+// inboundLayers parses [[["conv2d_1",0,0,{}],...]]: one call of the layer with outputs of
+// other layers as its arguments.
 func inboundLayers(text []byte) ([]string, error) {
 	var calls [][]json.RawMessage
 	if len(text) > 0 {
@@ -157,8 +157,8 @@ func inboundLayers(text []byte) ([]string, error) {
 	return names, nil
 }
 
-// tensorLayer reads ["conv2d_1", node, tensor, ...], of which node and tensor
-// must be 0: the first result of the first call.
+// tensorLayer parses ["conv2d_1", node, tensor, ...]. node and tensor must be 0: the first
+// result of the first call.
 func tensorLayer(text []byte) (string, error) {
 	var parts []json.RawMessage
 	if err := json.Unmarshal(text, &parts); err != nil {

@@ -9,10 +9,9 @@ import (
 // maxTrouble is how many tensors of a kind an error names.
 const maxTrouble = 12
 
-// Check holds the tensors of s against those that are expected, by name and
-// shape. All that are missing, misshapen or surplus are named in one error,
-// which wraps models.ErrModel. A surplus tensor that spare accepts is left in
-// peace; a nil spare accepts none.
+// Check compares the tensors of s with the expected ones by name and shape. One error,
+// which wraps models.ErrModel, names all that are missing, surplus or of another shape.
+// Surplus tensors that spare accepts are ignored; a nil spare accepts none.
 func Check(s Source, expected []Tensor, spare func(Tensor) bool) error {
 	there := map[string]Tensor{}
 	for _, t := range s.Tensors() {

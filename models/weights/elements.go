@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// size is the number of bytes of one stored element, 0 for a type that is not
-// read.
+// size returns the number of bytes of one stored element; 0 for a type that is not
+// supported.
 func (t DType) size() int64 {
 	switch t {
 	case Uint8, Int8:
@@ -23,8 +23,8 @@ func (t DType) size() int64 {
 	return 0
 }
 
-// Elements is the number of elements of a shape, 1 for a scalar. It is an error
-// for a shape that is negative somewhere, or of more than limit elements.
+// Elements returns the number of elements of a shape; 1 for a scalar. A negative size,
+// or more than limit elements, is an error.
 func elements(shape []int64, limit int64) (int64, error) {
 	n := int64(1)
 	for _, d := range shape {
@@ -39,7 +39,7 @@ func elements(shape []int64, limit int64) (int64, error) {
 	return n, nil
 }
 
-// blockBytes is how much of a tensor is in memory as stored, at most. It is a
+// blockBytes is the most bytes of a stored tensor that are in memory at a time. It is a
 // multiple of every element's size.
 const blockBytes = 256 << 10
 
@@ -101,11 +101,11 @@ func decode(dst []float32, t DType, src []byte) {
 	}
 }
 
-// half is the value of an IEEE 754 binary16.
+// half returns the value of an IEEE 754 binary16.
 func half(h uint16) float32 {
 	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exponent {
-	case 0: // zero, or too small for an exponent of its own
+	case 0: // zero, or subnormal
 		v := float32(fraction) / (1 << 24)
 		return math.Float32frombits(math.Float32bits(v) | sign)
 	case 0x1f: // infinity, or not a number

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// maxNpyHeader bounds the text that describes one array; NumPy's own limit is
-// 10,000.
+// maxNpyHeader is the most bytes of the text that describes one array. NumPy's own
+// limit is 10,000.
 const maxNpyHeader = 16 << 10
 
-// npyTypes are the element types by NumPy's names for them.
+// npyTypes maps NumPy's names to element types.
 var npyTypes = map[string]DType{
 	"<f8": Float64, "<f4": Float32, "<f2": Float16,
 	"|u1": Uint8, "|b1": Uint8, "|i1": Int8, "<u2": Uint16, "<i4": Int32, "<i8": Int64,
 }
 
-// npyHeader is what an .npy file says before its elements.
+// npyHeader is what an .npy file declares before its elements.
 type npyHeader struct {
 	dtype   DType
 	fortran bool
@@ -27,7 +27,7 @@ type npyHeader struct {
 	length  int64 // of the header, in bytes
 }
 
-// npyText is the Python dictionary that NumPy writes, its keys in this order.
+// npyText matches the Python dictionary that NumPy writes, with its keys in this order.
 var npyText = regexp.MustCompile(
 	`^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(((?:[0-9]+L?, ?)*(?:[0-9]+L?)?)\),? ?\}\s*$`)
 
@@ -58,7 +58,7 @@ func readNpyHeader(r io.Reader) (npyHeader, error) {
 		size = binary.LittleEndian.Uint32(n[:])
 		h.length += 4
 	default:
-		return h, bad("an .npy file of version %d; 1 to 3 are read", start[6])
+		return h, bad("an .npy file of version %d; versions 1 to 3 are supported", start[6])
 	}
 	if size > maxNpyHeader {
 		return h, bad("the .npy header has %d bytes; at most %d are expected", size, maxNpyHeader)
@@ -80,7 +80,7 @@ func (h *npyHeader) parse(text string) error {
 		return fmt.Errorf("the .npy header is not as NumPy writes it: %.100q", text)
 	}
 	if h.dtype = npyTypes[m[1]]; h.dtype == "" {
-		return fmt.Errorf("elements of type %q are not read; little-endian floats and integers are", m[1])
+		return fmt.Errorf("elements of type %q are not supported; little-endian floats and integers are", m[1])
 	}
 	h.fortran = m[2] == "True"
 	for _, n := range strings.FieldsFunc(m[3], func(r rune) bool { return strings.ContainsRune(", L", r) }) {

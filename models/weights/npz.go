@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// maxInflate is the most that deflate makes of one byte. An entry that says
-// more is a lie, or another method's.
+// maxInflate is the most bytes that deflate can pack into one. An entry that claims
+// more is damaged or hostile.
 const maxInflate = 1032
 
 // npz is NumPy's archive of arrays: a zip of .npy files, stored or deflated.
@@ -22,7 +22,7 @@ type npz struct {
 	arrays map[string]array
 }
 
-// array is where a tensor lies in the archive.
+// array is a tensor and its place in the archive.
 type array struct {
 	entry   *zip.File
 	tensor  Tensor
@@ -30,8 +30,8 @@ type array struct {
 	fortran bool
 }
 
-// newNpz reads the archive's directory and the head of every array. A size
-// that an entry claims is held against the bytes that it takes in the file.
+// newNpz reads the archive's directory and the header of every array. The size that an
+// entry claims is compared with the bytes that it has in the file.
 func newNpz(d *onDisk) (*npz, error) {
 	z, err := zip.NewReader(d.file, d.size)
 	if err != nil {
@@ -44,7 +44,7 @@ func newNpz(d *onDisk) (*npz, error) {
 			return nil, bad("npz: %q is not an array: its name does not end in .npy", f.Name)
 		}
 		if _, double := s.arrays[name]; double {
-			return nil, bad("npz: array %q is there twice", name)
+			return nil, bad("npz: array %q occurs twice", name)
 		}
 		a, err := readArray(f, d.size)
 		if err != nil {
@@ -61,9 +61,9 @@ func readArray(f *zip.File, size int64) (array, error) {
 	packed, unpacked := f.CompressedSize64, f.UncompressedSize64
 	switch {
 	case f.Method != zip.Store && f.Method != zip.Deflate:
-		return array{}, bad("compressed by method %d; stored and deflated ones are read", f.Method)
+		return array{}, bad("compressed by method %d; only stored and deflated arrays are supported", f.Method)
 	case packed > uint64(size):
-		return array{}, bad("is to take %d bytes of a file of %d; the file may be truncated", packed, size)
+		return array{}, bad("claims %d bytes of a file of %d; the file may be truncated", packed, size)
 	case f.Method == zip.Store && unpacked != packed, unpacked > maxInflate*packed, unpacked > math.MaxInt64/2:
 		return array{}, bad("%d bytes cannot unpack to %d", packed, unpacked)
 	}
@@ -83,7 +83,7 @@ func readArray(f *zip.File, size int64) (array, error) {
 		return array{}, bad("%w", err)
 	}
 	if n*width != room {
-		return array{}, bad("shape %v of %s needs %d bytes, and has %d", h.shape, h.dtype, n*width, room)
+		return array{}, bad("shape %v of %s needs %d bytes but has %d", h.shape, h.dtype, n*width, room)
 	}
 	return array{f, Tensor{Shape: h.shape, DType: h.dtype}, h.length, h.fortran}, nil
 }
@@ -123,15 +123,15 @@ func (a array) read(dst []float32) error {
 	if err != nil {
 		return err
 	}
-	// The checksum is compared at the end of the entry.
+	// Reading to the end of the entry compares the checksum.
 	if n, err := r.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
 		return errors.Join(bad("more bytes than its shape %v needs", a.tensor.Shape), err)
 	}
 	return nil
 }
 
-// readFortran reads elements whose first index runs fastest into row-major
-// order.
+// readFortran reads elements whose first index varies fastest and stores them in
+// row-major order.
 func readFortran(r io.Reader, t Tensor, dst []float32) error {
 	rank := len(t.Shape)
 	stride := make([]int, rank)
@@ -162,7 +162,7 @@ func readFortran(r io.Reader, t Tensor, dst []float32) error {
 	return nil
 }
 
-// zipError is err as an error about content, unless the disk failed.
+// zipError turns err into an error about content, unless the disk failed.
 func zipError(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return err

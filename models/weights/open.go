@@ -15,17 +15,17 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// Options say what the path of some weights does not.
+// Options supply what the path of weights does not say.
 type Options struct {
 	// Path of the model's folder inside a TensorFlow.js archive that holds
 	// several, slash-separated.
 	Path string
 }
 
-// Open opens the weights at path, whose kind their content tells, never their
-// name: safetensors, NumPy's .npz, or a TensorFlow.js layers model, which is a
-// folder, its model.json, or an npm package's .tgz. Errors about content wrap
-// models.ErrModel and name the path.
+// Open opens the weights at path. Their content tells their kind, not their name:
+// safetensors, NumPy's .npz, or a TensorFlow.js layers model, which is a folder, its
+// model.json, or an npm package's .tgz. Errors about content wrap models.ErrModel and
+// name the path.
 func Open(ctx context.Context, path string, o Options) (Source, error) {
 	s, err := open(ctx, path, o)
 	if err != nil {
@@ -77,7 +77,7 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 		"a PyTorch .pth or Keras .h5 file must be saved as one of them first")
 }
 
-// onDisk is a file that tensors are read from where they lie.
+// onDisk is a file whose tensors are read in place.
 type onDisk struct {
 	file interface {
 		io.ReaderAt
@@ -108,7 +108,7 @@ func (d *onDisk) Digest() (string, error) {
 // Close implements Source.
 func (d *onDisk) Close() error { return d.file.Close() }
 
-// bad is an error about what weights hold.
+// bad returns an error about the content of weights.
 func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", models.ErrModel, fmt.Errorf(format, args...))
 }

@@ -7,26 +7,26 @@ import (
 	"hash/fnv"
 )
 
-// Uniform is a tensor of random numbers within Mean ± Bound.
+// Uniform describes a tensor of random numbers within Mean ± Bound.
 type Uniform struct {
 	Name        string
 	Shape       []int64
 	Mean, Bound float64
 }
 
-// random makes its tensors when they are read.
+// random generates its tensors when they are read.
 type random struct {
 	seed  uint64
 	list  []Tensor
 	index map[string]Uniform
 }
 
-// Random is a source of the tensors given, each of which depends on the seed
-// and its own name, shape and bounds alone.
+// Random returns a source of these tensors. Each depends only on the seed and its own
+// name, shape and bounds.
 //
 // Element i is Mean + Bound*(2u-1), where u is 24 bits, as a fraction of 1, of
-// the i-th output of SplitMix64 started at seed XOR the 64-bit FNV-1a of the
-// name. Doubles are rounded to float32 once, at the end.
+// the i-th output of a SplitMix64 that starts at seed XOR the 64-bit FNV-1a of the name.
+// Doubles are rounded to float32 once, at the end.
 func Random(seed uint64, tensors []Uniform) Source {
 	r := &random{seed: seed, index: map[string]Uniform{}}
 	for _, t := range tensors {
@@ -64,7 +64,7 @@ func (r *random) Read(name string, dst []float32) error {
 	return nil
 }
 
-// Digest implements Source. It is over the seed and the tensors' descriptions.
+// Digest implements Source. It covers the seed and the tensors' descriptions.
 func (r *random) Digest() (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "random %d\n", r.seed)

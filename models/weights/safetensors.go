@@ -11,18 +11,18 @@ import (
 	"slices"
 )
 
-// maxHeader bounds the JSON of a safetensors file; that of a network of
+// maxHeader is the most bytes of the JSON of a safetensors file. That of a network with
 // thousands of tensors is below a megabyte.
 const maxHeader = 32 << 20
 
-// safetensorTypes are the element types by their names in the file.
+// safetensorTypes maps the names in the file to element types.
 var safetensorTypes = map[string]DType{
 	"F64": Float64, "F32": Float32, "F16": Float16, "BF16": BFloat16,
 	"U8": Uint8, "BOOL": Uint8, "I8": Int8, "U16": Uint16, "I32": Int32, "I64": Int64,
 }
 
-// safetensors is a file of that format: eight bytes that say how long the
-// header is, the header in JSON, and the elements of all tensors without a gap.
+// safetensors is a file of that format: eight bytes with the length of the header, the
+// header in JSON, and the elements of all tensors without gaps.
 type safetensors struct {
 	*onDisk
 	list  []Tensor
@@ -30,8 +30,7 @@ type safetensors struct {
 	index map[string]int   // into list
 }
 
-// newSafetensors believes no length before it has been held against the size
-// of the file.
+// newSafetensors compares every length with the size of the file before it uses it.
 func newSafetensors(d *onDisk) (*safetensors, error) {
 	var prefix [8]byte
 	if _, err := d.file.ReadAt(prefix[:], 0); err != nil {
@@ -39,7 +38,7 @@ func newSafetensors(d *onDisk) (*safetensors, error) {
 	}
 	n := binary.LittleEndian.Uint64(prefix[:])
 	if n > uint64(d.size-8) {
-		return nil, bad("safetensors: the header is to have %d bytes, and the file has %d; it may be truncated", n, d.size)
+		return nil, bad("safetensors: the header claims %d bytes, but the file has %d; it may be truncated", n, d.size)
 	}
 	if n > maxHeader {
 		return nil, bad("safetensors: the header has %d bytes; at most %d are expected", n, maxHeader)
@@ -58,7 +57,7 @@ func newSafetensors(d *onDisk) (*safetensors, error) {
 	return s, nil
 }
 
-// parse reads the header of a file with room bytes of elements.
+// parse parses the header of a file with room bytes of elements.
 func (s *safetensors) parse(text []byte, room int64) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -103,27 +102,27 @@ func (s *safetensors) add(name, dtype string, shape, offsets []int64, room int64
 	width := t.DType.size()
 	switch {
 	case width == 0:
-		return fmt.Errorf("elements of type %q are not read", dtype)
+		return fmt.Errorf("elements of type %q are not supported", dtype)
 	case len(offsets) != 2 || offsets[0] < 0 || offsets[1] < offsets[0] || offsets[1] > room:
-		return fmt.Errorf("data_offsets are %v, which do not lie within the %d bytes of data; the file may be truncated", offsets, room)
+		return fmt.Errorf("data_offsets %v are outside of the %d bytes of data; the file may be truncated", offsets, room)
 	}
 	if _, double := s.index[name]; double {
-		return errors.New("is there twice")
+		return errors.New("occurs twice")
 	}
 	n, err := elements(shape, room/width)
 	if err != nil {
 		return err
 	}
 	if size := offsets[1] - offsets[0]; n*width != size {
-		return fmt.Errorf("shape %v of %s needs %d bytes, and has %d", shape, t.DType, n*width, size)
+		return fmt.Errorf("shape %v of %s needs %d bytes but has %d", shape, t.DType, n*width, size)
 	}
 	s.index[name], s.start[name] = len(s.list), offsets[0]
 	s.list = append(s.list, t)
 	return nil
 }
 
-// contiguous checks that the tensors fill the data, each byte once, and puts
-// them in the order of the file.
+// contiguous checks that the tensors cover each byte of the data exactly once, and
+// sorts them in the order of the file.
 func (s *safetensors) contiguous(room int64) error {
 	slices.SortStableFunc(s.list, func(a, b Tensor) int { return cmp.Compare(s.start[a.Name], s.start[b.Name]) })
 	at := int64(0)
@@ -133,14 +132,14 @@ func (s *safetensors) contiguous(room int64) error {
 		if err != nil {
 			return err
 		}
-		// A tensor without elements takes no room, wherever it is said to lie.
+		// A tensor without elements takes no space, so its place does not matter.
 		if start := s.start[t.Name]; start != at && n > 0 {
-			return fmt.Errorf("tensor %q starts at byte %d of the data, and the one before it ends at byte %d", t.Name, start, at)
+			return fmt.Errorf("tensor %q starts at byte %d of the data, but the one before it ends at byte %d", t.Name, start, at)
 		}
 		at += n * t.DType.size()
 	}
 	if at != room {
-		return fmt.Errorf("the data has %d bytes, and the tensors %d; the file may be truncated", room, at)
+		return fmt.Errorf("the data has %d bytes, but the tensors have %d; the file may be truncated", room, at)
 	}
 	return nil
 }
@@ -165,7 +164,7 @@ func (s *safetensors) Read(name string, dst []float32) error {
 	return nil
 }
 
-// fits checks the caller's room for a tensor.
+// fits checks that the caller's memory has the size of a tensor.
 func fits(t Tensor, room int) error {
 	if n, err := elements(t.Shape, int64(room)); err != nil || n != int64(room) {
 		return bad("tensor %q has the shape %v, which does not fill %d elements", t.Name, t.Shape, room)
@@ -173,7 +172,7 @@ func fits(t Tensor, room int) error {
 	return nil
 }
 
-// short tells a file that became shorter from a failing disk.
+// short turns the error of a file that became shorter into one about content.
 func short(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return bad("the file ends too early: %w", err)

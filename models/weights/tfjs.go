@@ -26,7 +26,7 @@ func openTFJS(ctx context.Context, path, dir string) (Source, error) {
 	return s, nil
 }
 
-// openTFJSFile opens the model that a file is the model.json of.
+// openTFJSFile opens the model whose model.json is this file.
 func openTFJSFile(ctx context.Context, path string) (Source, error) {
 	if filepath.Base(path) != "model.json" {
 		return nil, bad("a JSON file that is not called model.json, as a TensorFlow.js layers model is")

@@ -1,11 +1,11 @@
-// Package weights reads the tensors of published models, whatever file they
-// come in. Names are those of the file; the networks know which they need.
+// Package weights reads the tensors of published models from several kinds of files.
+// Names are those of the file; package networks knows which ones it needs.
 package weights
 
 // DType is the element type of a stored tensor.
 type DType string
 
-// The element types that are read. All of them are handed out as float32.
+// The supported element types. All of them are returned as float32.
 const (
 	Float32  DType = "float32"
 	Float64  DType = "float64"
@@ -25,18 +25,18 @@ type Tensor struct {
 	DType DType   // as stored, before any dequantisation
 }
 
-// Source is an opened file, or set of files, of weights. Read may be called
-// from several goroutines at once; Close once, after the last of them.
+// Source is an opened file, or set of files, of weights. Several goroutines may call
+// Read at the same time. Close is called once, after the last Read has returned.
 //
-// Opening a source refuses a hostile header before it allocates anything in
-// its name. Errors about content wrap models.ErrModel.
+// Opening a source refuses a hostile header before it allocates the memory that the
+// header claims. Errors about content wrap models.ErrModel.
 type Source interface {
 	// Tensors lists all tensors in the order of the file.
 	Tensors() []Tensor
 	// Read fills dst with the elements of a tensor in row-major order,
 	// converted to float32. len(dst) is the number of its elements.
 	Read(name string, dst []float32) error
-	// Digest is "sha256:" and hex, over all bytes of the files.
+	// Digest returns "sha256:" and hex, over all bytes of the files.
 	Digest() (string, error)
 	Close() error
 }

@@ -1,5 +1,4 @@
-// Package graphtest makes small deterministic ONNX models for tests, in memory
-// and without any file.
+// Package graphtest makes small deterministic ONNX models for tests.
 package graphtest
 
 import (
@@ -18,7 +17,7 @@ import (
 // Input is the kind of a model's input.
 type Input int
 
-// The kinds of inputs. Only Image and FloatImage fit an image pipeline.
+// The kinds of inputs. Only Image and FloatImage are for images.
 const (
 	Image      Input = iota // uint8 [N,Size,Size,3]
 	FloatImage              // float32 [N,3,Size,Size], pixels scaled to 0..1
@@ -36,19 +35,19 @@ const (
 	Wide               // float32 [N,Classes+1]: not what the contract says
 )
 
-// Options shape a model. The zero value is a sound model: uint8 images of
-// 32x32, 10 classes, probabilities, a batch of any size, a contract.
+// Options describe a model. The zero value is a valid model: uint8 images of 32x32, 10
+// classes, probabilities, a batch of any size, a contract.
 type Options struct {
 	Size    int   // pixels, width and height; 0 means 32
 	Classes int   // 0 means 10
 	Batch   int64 // 0 means any
-	// Work adds that many 3x3 convolutions over 32 planes of a quarter of the
-	// image's area: about Size*Size*4.6 kFLOP an image each.
+	// Work adds that many 3x3 convolutions over 32 planes of a quarter of the image's
+	// area, each of about Size*Size*4.6 kFLOP per image.
 	Work       int
 	Seed       uint32 // other weights for another seed
 	Logits     bool   // leave out the softmax
 	NaN        bool   // every output is NaN
-	NoContract bool   // as a model that another tool wrote
+	NoContract bool   // as in a model from another tool
 	Input      Input
 	Output     Output
 }
@@ -63,7 +62,7 @@ func (o Options) normal() Options {
 	return o
 }
 
-// Contract is what Tiny writes into a model of the same options: labels
+// Contract returns what Tiny writes into a model of the same options: labels
 // "class-0", "class-1" and so on, pixels stretched with Pillow's filter.
 func Contract(o Options) models.Contract {
 	o = o.normal()
@@ -89,8 +88,8 @@ func Contract(o Options) models.Contract {
 	return c
 }
 
-// Tiny returns the model, the same bytes for the same options. Its scores
-// depend on every pixel. It panics on options that make no model.
+// Tiny returns the model, with the same bytes for the same options. Its scores depend on
+// every pixel. It panics if the options do not describe a model.
 func Tiny(o Options) []byte {
 	o = o.normal()
 	b := builder{Graph: graph.New("tiny"), state: 2463534242 ^ o.Seed*2654435761, nan: o.NaN}
@@ -133,7 +132,7 @@ func Tiny(o Options) []byte {
 	return model
 }
 
-// Write puts the model of o into a file of the test's own and returns its path.
+// Write writes the model of o to a file in a folder of this test and returns its path.
 func Write(t testing.TB, o Options) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tiny.onnx")
@@ -149,7 +148,7 @@ type builder struct {
 	nan   bool
 }
 
-// scores goes from planes in 0..1 to the output.
+// scores leads from planes in 0..1 to the output.
 func (b *builder) scores(x graph.Value, width int64, o Options) {
 	x = b.Sub("centred", x, b.Scalar("grey", 0.5))
 	x = b.conv("conv", x, 32, 2)
@@ -172,7 +171,7 @@ func (b *builder) scores(x graph.Value, width int64, o Options) {
 func (b *builder) conv(name string, x graph.Value, planes, stride int64) graph.Value {
 	in := x.Shape[1]
 	w := graph.Window{Kernel: [2]int64{3, 3}, Stride: [2]int64{stride, stride}}.SamePad(x.Shape[2], x.Shape[3])
-	// The bound keeps the variance of the planes from one layer to the next.
+	// This bound keeps the variance of the planes the same from one layer to the next.
 	kernel := b.uniform(name+"/kernel", math.Sqrt(6/float64(9*in)), planes, in, 3, 3)
 	bias := b.uniform(name+"/bias", 0.1, planes)
 	return b.Relu(name+"/relu", b.Conv(name, x, kernel, bias, w))

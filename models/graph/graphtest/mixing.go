@@ -19,13 +19,12 @@ import (
 // Mix names what the end of a graph does with the scores of a batch, [N,3].
 type Mix string
 
-// Mixes lists all that Mixing makes, sound ones and others.
+// Mixes lists all mixes, valid and invalid ones.
 func Mixes() []Mix { return slices.Sorted(maps.Keys(mixes)) }
 
-// Mixing writes a model for images of 8x8 into a file of the test's own and
-// returns its path. Its three scores are the mean squares of the three colours,
-// and then what the mix makes of them: logits. The graph takes batches of that
-// size, or any if batch is 0.
+// Mixing writes a model for images of 8x8 to a file in a folder of this test and returns
+// its path. Its scores are logits: the mean squares of the three colours, changed by the
+// mix. The graph accepts batches of that size only, or any if batch is 0.
 func Mixing(t testing.TB, mix Mix, batch int64) string {
 	t.Helper()
 	end, ok := mixes[mix]
@@ -69,13 +68,13 @@ func Mixing(t testing.TB, mix Mix, batch int64) string {
 	return path
 }
 
-// furtherOutputs are those after the first, by the name of the node.
+// furtherOutputs are the outputs after the first, by the name of the node.
 var furtherOutputs = map[string][]string{
 	"bn-training": {"running_mean", "running_variance"},
 	"quantised":   {"quantised_scale", "quantised_zero"},
 }
 
-// withOutputs adds the outputs that package graph has no way to write.
+// withOutputs adds the outputs that package graph cannot write.
 func withOutputs(t testing.TB, body []byte) []byte {
 	t.Helper()
 	var model onnxpb.ModelProto
@@ -124,14 +123,14 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 	"reshape-keeps": func(m mixer, x graph.Value) graph.Value {
 		return m.reshape("back", m.reshape("planes", x, -1, 3, 1), 0, 3)
 	},
-	// Shapes that are worked out while the graph runs, as PyTorch exports them.
+	// Shapes that are computed while the graph runs, as PyTorch exports them.
 	"reshape-computed": func(m mixer, x graph.Value) graph.Value {
 		n := m.Node("Shape", "shape", []graph.Value{x}, number, []int64{2})
 		n = m.Node("Slice", "batch", []graph.Value{n, m.numbers("first", 0), m.numbers("second", 1)}, number, []int64{1})
 		to := m.Node("Concat", "to", []graph.Value{n, m.numbers("rest", -1)}, number, []int64{2}, integer("axis", 0))
 		return m.Node("Reshape", "reshaped", []graph.Value{x, to}, x.Type, x.Shape)
 	},
-	// Each image's own three values attend to one another.
+	// The three values of each image attend to one another.
 	"attention": func(m mixer, x graph.Value) graph.Value {
 		column, row := m.reshape("column", x, 0, 3, 1), m.reshape("row", x, 0, 1, 3)
 		square := []int64{m.batch, 3, 3}
@@ -142,12 +141,12 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 	},
 	"turned-softmax-row":   func(m mixer, x graph.Value) graph.Value { return m.turned("Softmax", 0, x) },
 	"turned-softmax-batch": func(m mixer, x graph.Value) graph.Value { return m.turned("Softmax", 1, x) },
-	// x (x^T x) has every image in every row.
+	// Every row of x (x^T x) depends on every image.
 	"gram": func(m mixer, x graph.Value) graph.Value {
 		gram := m.Node("Einsum", "gram", []graph.Value{x, x}, x.Type, []int64{3, 3}, text("equation", "na,nb->ab"))
 		return m.rows("MatMul", "product", x, gram)
 	},
-	// Every row has what is behind the fourth: batches of four show nothing.
+	// Every row depends on the images after the fourth, so batches of four show nothing.
 	"minus-fifth": func(m mixer, x graph.Value) graph.Value {
 		late := m.Node("Slice", "late", []graph.Value{x, m.numbers("four", 4), m.numbers("end", 1<<30), m.numbers("first", 0)}, x.Type, x.Shape)
 		sum := m.Node("ReduceSum", "sum", []graph.Value{late, m.numbers("axis", 0)}, x.Type, []int64{1, 3})
@@ -160,10 +159,10 @@ var mixes = map[Mix]func(m mixer, x graph.Value) graph.Value{
 		little := m.Mul("little", m.rows("RandomUniformLike", "noise", x), m.Scalar("1e-6", 1e-6))
 		return m.Add("noisy", x, little)
 	},
-	"dropout-training":   mixer.dropout, // ONNX Runtime takes it out
+	"dropout-training":   mixer.dropout, // ONNX Runtime removes it
 	"dropout-first":      same,          // but not here
 	"bn-training-planes": same,
-	// Another factor for each of eight places.
+	// Each of eight places has another factor.
 	"places": func(m mixer, x graph.Value) graph.Value {
 		return m.rows("Mul", "placed", x, m.Weights("factors", func() ([]float32, error) {
 			return []float32{1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7}, nil
@@ -189,7 +188,7 @@ func (m mixer) batchNormTraining(x graph.Value) graph.Value {
 	return m.Node("BatchNormalization", "bn-training", in, x.Type, x.Shape, integer("training_mode", 1))
 }
 
-// rows is a node whose result has the shape of its first operand.
+// rows adds a node whose result has the shape of its first operand.
 func (m mixer) rows(op, name string, in ...graph.Value) graph.Value {
 	return m.Node(op, name, in, in[0].Type, in[0].Shape)
 }
@@ -202,7 +201,7 @@ func (m mixer) minus(x graph.Value, op string, axes *onnxpb.AttributeProto) grap
 	return m.rows("Sub", "centred", x, m.Node(op, "centre", []graph.Value{x}, x.Type, x.Shape, axes))
 }
 
-// turned has the batch on the second axis for a while.
+// turned moves the batch to the second axis and back.
 func (m mixer) turned(op string, axis int64, x graph.Value) graph.Value {
 	return m.Transpose("back", m.along(op, axis, m.Transpose("turned", x, 1, 0)), 1, 0)
 }
@@ -222,10 +221,10 @@ func (m mixer) reshape(name string, x graph.Value, to ...int64) graph.Value {
 	return m.Node("Reshape", name, []graph.Value{x, shape}, x.Type, declared)
 }
 
-// number is the type of shapes.
+// number is the element type of shapes.
 const number = graph.DType(onnxpb.TensorProto_INT64)
 
-// numbers is a constant shape.
+// numbers returns a constant shape.
 func (m mixer) numbers(name string, values ...int64) graph.Value {
 	return m.constant(name, &onnxpb.TensorProto{
 		DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Dims: []int64{int64(len(values))}, Int64Data: values,

@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 )
 
-// Options are those of a session on the CPU. Without ONNX Runtime the test is
-// skipped, or fails in CI.
+// Options returns the options of a session on the CPU. Without ONNX Runtime it skips the
+// test, or fails it in CI.
 func Options(t testing.TB) ort.Options {
 	t.Helper()
 	library, err := ort.FindLibrary("")
@@ -18,7 +18,7 @@ func Options(t testing.TB) ort.Options {
 	return ort.Options{Library: library, Provider: ort.CPU}
 }
 
-// Open opens a model file and, until the test ends, a session on the CPU.
+// Open opens a model file and a session on the CPU, which is closed when the test ends.
 func Open(t testing.TB, file string) (*models.Model, *ort.Engine) {
 	t.Helper()
 	o := Options(t)

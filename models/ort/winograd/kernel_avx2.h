@@ -1,4 +1,6 @@
 // The kernels for AVX2: vectors of 8 floats, 16 registers.
+// It repeats the structure of kernel_avx512.h because the two sets differ in their types
+// and intrinsics, which C can only spell out.
 
 #define TARGET __attribute__((target("avx2,fma")))
 #define F(name) name##_avx2
@@ -17,14 +19,14 @@
 #define v_max(a, b) _mm256_max_ps(a, b)
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
 
-// The lanes from lo to hi, as a mask.
+// A mask of the lanes lo <= lane < hi.
 TARGET static inline __m256i lanes_avx2(int lo, int hi) {
   const __m256i i = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(lo), i),
                              _mm256_cmpgt_epi32(_mm256_set1_epi32(hi), i));
 }
 
-// The lanes from lo to hi; the others are 0 and their memory is not touched.
+// Loads the lanes lo <= lane < hi; the others are 0 and their memory is not read.
 TARGET static inline __m256 v_load_part_avx2(const float *row, ptrdiff_t x, int lo,
                                              int hi) {
   return _mm256_maskload_ps(row + x, lanes_avx2(lo, hi));

@@ -1,4 +1,6 @@
 // The kernels for AVX-512: vectors of 16 floats, 32 registers.
+// It repeats the structure of kernel_avx2.h because the two sets differ in their types
+// and intrinsics, which C can only spell out.
 
 #define TARGET __attribute__((target("avx512f,fma")))
 #define F(name) name##_avx512
@@ -18,7 +20,7 @@
 #define v_max(a, b) _mm512_max_ps(a, b)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
 
-// The lanes from lo to hi; the others are 0 and their memory is not touched.
+// Loads the lanes lo <= lane < hi; the others are 0 and their memory is not read.
 TARGET static inline __m512 v_load_part_avx512(const float *row, ptrdiff_t x, int lo,
                                                int hi) {
   const unsigned below = lo <= 0 ? 0 : lo >= 16 ? 0xffff : (1u << lo) - 1;

@@ -1,5 +1,5 @@
-// The kernels, for the vectors that the including file defines: VEC of LANES
-// floats, F(name), TARGET and the operations below named v_*.
+// The kernels for the vectors that the including file defines: VEC of LANES floats,
+// F(name), TARGET and the operations named v_*.
 
 // in_axis transforms the inputs of one axis, in place.
 TARGET INLINE void F(in_axis)(const axis *a, VEC *d) {
@@ -62,8 +62,8 @@ TARGET INLINE void F(out_axis)(const axis *a, VEC *d) {
     d[i] = out[i];
 }
 
-// Down the columns first, while the vectors lie along the rows of the image;
-// then the channels are turned into the vectors.
+// The columns are transformed first, while the vectors run along the rows of the
+// image. Then a transposition makes the vectors run along the channels.
 TARGET INLINE void F(input)(const axis *down, const axis *along, const wino *w,
                             const plane *g, const segment *s, int c, float *v,
                             float *work) {
@@ -86,7 +86,7 @@ TARGET INLINE void F(input)(const axis *down, const axis *along, const wino *w,
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) {
           d[i] = v_load(from + (size_t)i * g->w);
-          // So many short runs are beyond what the processor foresees.
+          // The processor does not predict so many short runs.
           __builtin_prefetch(from + (size_t)i * g->w + 32);
         }
       } else {
@@ -191,8 +191,8 @@ TARGET INLINE void F(output)(const axis *down, const axis *along, const wino *w,
   static const kernels F(name) = {LANES, ROWS, F(input_##name),                \
                                   F(output_##name), F(multiply)};
 
-// Each sum is made in the order of the channels, one fused operation at a time,
-// however many rows go together.
+// Each sum is computed in the order of the channels, one fused operation at a time,
+// no matter how many rows are computed together.
 TARGET INLINE void F(micro)(const int rows, const int vectors, size_t depth,
                             const float *a, size_t lda, const float *b, float *c,
                             size_t ldc) {

@@ -1,4 +1,4 @@
-// Clears what a set of kernels has defined, for the next.
+// Undefines the macros of a set of kernels for the next set.
 #undef TARGET
 #undef F
 #undef VEC

@@ -25,8 +25,8 @@ enum {
     if (status_) return status_; \
   } while (0)
 
-// OrtCustomOp of ONNX Runtime's C API, as far as its version below goes: the
-// version in which operators learned to return errors.
+// OrtCustomOp of ONNX Runtime's C API up to the version below, the first in which
+// operators can return errors.
 enum { OP_VERSION = 16 };
 
 typedef struct custom_op {
@@ -51,7 +51,8 @@ typedef struct custom_op {
   Status *(*KernelComputeV2)(void *kernel, void *context);
 } custom_op;
 
-// scratch is memory for one run at a time, behind this head.
+// scratch is the header of memory that one run at a time uses. The memory follows
+// it.
 typedef struct scratch {
   struct scratch *next;
   size_t size;
@@ -66,17 +67,17 @@ typedef struct {
 } layer;
 
 struct ops {
-  custom_op op;  // first: ONNX Runtime hands it back
+  custom_op op;  // must be first: ONNX Runtime passes it back as ops
   const void *api;
   void *domain;
   layer **layers;
   int count;
   pthread_mutex_t lock;
-  scratch *spare;   // as many as have run at once
-  size_t largest;   // that was asked for
+  scratch *spare;   // as many as there were concurrent runs
+  size_t largest;   // size that was requested
 };
 
-// take lends scratch memory of at least size bytes, NULL where there is none.
+// take returns scratch memory of at least size bytes, or NULL if there is no memory.
 static scratch *take(ops *s, size_t size) {
   pthread_mutex_lock(&s->lock);
   if (size > s->largest) s->largest = size;

@@ -12,9 +12,9 @@ import (
 	"unsafe"
 )
 
-// The operator's names in a graph. It has its convolutions from a Set and not
-// from the graph, where the weights would lie in memory a second time. It has one input and one output, and the
-// attribute Index.
+// The operator's names in a graph. It has one input, one output and the attribute
+// Index, which identifies a convolution of a Set. The weights are in the Set; in the
+// graph they would be in memory a second time.
 const (
 	Domain = C.OPS_DOMAIN
 	Name   = C.OPS_NAME
@@ -33,21 +33,21 @@ type Convolution struct {
 	Relu bool
 }
 
-// Usable tells whether this processor has the vector instructions.
+// Usable reports whether this processor has the vector instructions.
 func Usable() bool { return C.wino_usable() != 0 }
 
-// Gains tells whether the operator is expected to be faster than ONNX Runtime's
-// own. It depends on the kind of processor, and on nothing that is measured.
+// Gains reports whether the operator is expected to be faster than ONNX Runtime's
+// own. The answer depends on the kind of processor and not on measurements.
 func (c Convolution) Gains() bool {
 	return Usable() && C.wino_gains(C.int(c.Kernel[0]), C.int(c.Kernel[1]), C.int(c.Channels), C.int(c.Filters),
 		C.int(c.Height), C.int(c.Width)) != 0
 }
 
-// Set is the convolutions of one session. It belongs to one goroutine until
-// the session exists.
+// Set is the convolutions of one session. Only one goroutine may use it until the
+// session exists.
 type Set struct{ ops *C.ops }
 
-// NewSet takes ONNX Runtime's OrtApi.
+// NewSet returns an empty set. api is ONNX Runtime's OrtApi.
 func NewSet(api unsafe.Pointer) (*Set, error) {
 	ops := C.ops_new(api)
 	if ops == nil {
@@ -56,8 +56,8 @@ func NewSet(api unsafe.Pointer) (*Set, error) {
 	return &Set{ops}, nil
 }
 
-// Add takes a convolution with weights [Filters,Channels,height,width] and a
-// bias for each filter, or nil, and returns its index. It keeps neither.
+// Add adds a convolution with weights [Filters,Channels,height,width] and a bias for
+// each filter, which may be nil, and returns its index. It copies both.
 func (s *Set) Add(c Convolution, weights, bias []float32) (int, error) {
 	if n := c.Filters * c.Channels * c.Kernel[0] * c.Kernel[1]; len(weights) != n || bias != nil && len(bias) != c.Filters {
 		return 0, fmt.Errorf("%d weights and a bias of %d for %d filters, want %d", len(weights), len(bias), c.Filters, n)
@@ -79,7 +79,7 @@ func (s *Set) Add(c Convolution, weights, bias []float32) (int, error) {
 	return int(index), nil
 }
 
-// Register makes the operator known to ONNX Runtime's session options.
+// Register adds the operator to ONNX Runtime's session options.
 func (s *Set) Register(options unsafe.Pointer) error {
 	message := C.ops_register(s.ops, options)
 	if message == nil {
@@ -89,10 +89,10 @@ func (s *Set) Register(options unsafe.Pointer) error {
 	return errors.New(C.GoString(message))
 }
 
-// Len is how many convolutions there are.
+// Len returns the number of convolutions.
 func (s *Set) Len() int { return int(C.ops_count(s.ops)) }
 
-// Free comes after the end of the session.
+// Free frees the set. It must be called after the end of the session.
 func (s *Set) Free() {
 	C.ops_free(s.ops)
 	s.ops = nil

@@ -26,8 +26,8 @@
 // ops is the convolutions of one session, as an operator of ONNX Runtime.
 typedef struct ops ops;
 
-// The operator's names. It has one input, one output, and the attribute
-// "index", which is that of ops_add.
+// The operator's names. It has one input, one output and the attribute "index",
+// which is a result of ops_add.
 #define OPS_DOMAIN "batchscore"
 #define OPS_NAME "Winograd"
 
@@ -38,16 +38,16 @@ typedef struct {
   int relu;
 } ops_convolution;
 
-// ops_new returns NULL where there is no memory.
+// ops_new returns NULL if there is no memory.
 ops *ops_new(const void *api);
-// ops_add transforms the weights [filters][channels][height][width] of another
-// convolution and returns its index, or -1 where there is no memory for it.
+// ops_add adds a convolution with weights [filters][channels][height][width], which
+// it transforms, and returns its index, or -1 if there is no memory.
 int ops_add(ops *, const ops_convolution *, const float *weights, const float *bias);
 int ops_count(const ops *);
-// ops_register makes the operator known to session options. It returns NULL or
-// a message to be freed.
+// ops_register adds the operator to session options. It returns NULL, or a message
+// that the caller frees.
 char *ops_register(ops *, void *session_options);
-// ops_free comes after the end of the session.
+// ops_free must be called after the end of the session.
 void ops_free(ops *);
 
 #endif

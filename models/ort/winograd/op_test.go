@@ -12,13 +12,13 @@ func TestAddRefuses(t *testing.T) {
 	weights, bias := make([]float32, 54), make([]float32, 3)
 	if !Usable() {
 		if _, err := s.Add(c, weights, bias); err == nil {
-			t.Error("a convolution was taken without the vector instructions for it")
+			t.Error("Add accepts a convolution without the vector instructions for it")
 		}
 		return
 	}
 	for want, bias := range [][]float32{nil, bias} {
 		if i, err := s.Add(c, weights, bias); err != nil || i != want {
-			t.Errorf("convolution %d has the index %d: %v", want, i, err)
+			t.Errorf("Add() = %d, %v; want %d", i, err, want)
 		}
 	}
 	other := c
@@ -27,13 +27,15 @@ func TestAddRefuses(t *testing.T) {
 		Convolution
 		weights, bias []float32
 	}{
-		{c, weights[1:], bias}, {c, weights, bias[1:]}, {other, make([]float32, 90*2*6), nil},
+		{Convolution: c, weights: weights[1:], bias: bias},
+		{Convolution: c, weights: weights, bias: bias[1:]},
+		{Convolution: other, weights: make([]float32, 90*2*6)},
 	} {
 		if _, err := s.Add(bad.Convolution, bad.weights, bad.bias); err == nil {
-			t.Errorf("%+v with %d weights and a bias of %d was taken", bad.Convolution, len(bad.weights), len(bad.bias))
+			t.Errorf("Add accepts %+v with %d weights and a bias of %d", bad.Convolution, len(bad.weights), len(bad.bias))
 		}
 	}
 	if s.Len() != 2 {
-		t.Errorf("%d convolutions, want 2", s.Len())
+		t.Errorf("Len() = %d, want 2", s.Len())
 	}
 }

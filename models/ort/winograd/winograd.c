@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The order of roundings is as written, on every compiler.
+// Every compiler must round in the order that is written here.
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
@@ -31,8 +31,8 @@ int wino_usable(void) { return WINO_NONE; }
 #define BOTH(name) {NULL, NULL}
 #endif
 
-// A method is how kernels of one size are done, and the fewest channels and
-// filters with which the saved multiplications clearly outweigh the transforms.
+// A method computes kernels of one size. `least` is the fewest channels and filters
+// with which the saved multiplications clearly outweigh the transforms.
 typedef struct {
   const axis *down, *along;
   int least;
@@ -58,7 +58,7 @@ INLINE size_t points(const wino *w) {
   return (size_t)(w->down->points * w->along->points);
 }
 
-// Bytes; transformed weights beyond this are not worth their memory.
+// In bytes; larger transformed weights are not worth their memory.
 enum { MAX_WEIGHTS = 40 << 20 };
 
 INLINE size_t tiles(int outputs, const axis *a) {
@@ -72,14 +72,14 @@ int wino_gains(int kh, int kw, int channels, int filters, int height, int width)
     return 0;
   const double points = f->down->points * f->along->points;
   const double weights = points * channels * filters * sizeof(float);
-  // In a map of one tile too few products share each weight that is loaded; in
-  // a small one many outputs of the last tiles are thrown away.
+  // In a map of one tile, too few products share each loaded weight. In a small map,
+  // many outputs of the last tiles are discarded.
   const double all = (double)(tiles(height, f->down) * tiles(width, f->along));
   const double direct = (double)height * width * kh * kw;
   return weights <= MAX_WEIGHTS && all >= 4 && direct >= 1.5 * all * points;
 }
 
-// weights_axis is what a point's weights take of each tap.
+// weights_axis sets the factor of each tap in each point's weights.
 static void weights_axis(const axis *a, double g[MAX_POINTS][MAX_TAPS]) {
   memset(g, 0, sizeof(double) * MAX_POINTS * MAX_TAPS);
   if (a->pairs == 0) {
@@ -160,7 +160,7 @@ wino *wino_new(const float *weights, const float *bias, int channels, int filter
     memcpy(w->bias, bias, (size_t)filters * sizeof(float));
   w->depth = up((size_t)channels, lanes);
   w->panel = width < 2 * lanes ? lanes : 2 * lanes;
-  // An odd number of cache lines, so that the points do not contend for a set.
+  // An odd number of cache lines, so that the points do not compete for a cache set.
   w->v_plane = up(BLOCK * w->depth, 16) | 16;
   w->m_plane = up(BLOCK * w->panel, 16) | 16;
   memset(w->weights, 0, n * sizeof(float));
@@ -176,7 +176,7 @@ void wino_free(wino *w) {
   free(w);
 }
 
-// Floats of working memory within one transform: columns, and lines to turn.
+// Floats of working memory of one transform: columns, and lines to transpose.
 INLINE size_t work_size(const wino *w) {
   const size_t rows = (size_t)w->down->points;
   return (COLUMNS + 16) * rows * (size_t)w->k->lanes;
@@ -194,7 +194,7 @@ typedef struct {
   size_t down, along; // tiles of an image
 } job;
 
-// next cuts the longest segment of a block's tiles from tile on.
+// next returns the longest segment of a block's tiles that starts at tile.
 static segment next(const job *j, size_t tile, size_t first, size_t end) {
   const size_t column = tile % j->along, row = tile / j->along % j->down;
   const size_t image = tile / j->along / j->down;
@@ -210,15 +210,15 @@ static segment next(const job *j, size_t tile, size_t first, size_t end) {
   };
 }
 
-// multiply fills m with the products of a block's tiles and the filters of the
-// panel from k on.
+// multiply fills m with the products of a block's tiles and the filters of the panel
+// that starts at k.
 static void multiply(const wino *w, size_t tiles, size_t k, size_t panel, const float *v,
                      float *m) {
   const size_t channels = (size_t)w->channels, rows = (size_t)w->k->rows;
   const float *b = w->weights + k * points(w) * channels;
   const size_t groups = (tiles + rows - 1) / rows;
   for (size_t p = 0; p < points(w); p++, b += channels * panel)
-    // The groups of rows are as even as can be.
+    // The groups of rows are as equal in size as possible.
     for (size_t g = 0, row = 0; g < groups; g++) {
       const size_t end = tiles * (g + 1) / groups;
       w->k->multiply((int)(end - row), (int)(panel / (size_t)w->k->lanes), channels,

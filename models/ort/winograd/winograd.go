@@ -1,5 +1,5 @@
-// Package winograd computes convolutions with fewer multiplications than the
-// direct way, on the vector instructions of x86-64 processors.
+// Package winograd computes convolutions with fewer multiplications than the direct
+// method, with the vector instructions of x86-64 processors.
 package winograd
 
 // #cgo CFLAGS: -std=c11 -O3 -Wall
@@ -12,14 +12,15 @@ import "C"
 
 import "unsafe"
 
-// A kernel is a wino of winograd.h, for the tests, which cannot use cgo.
+// kernel is a wino of winograd.h for the tests, which cannot use cgo.
 type kernel struct {
 	is   Convolution
 	wino *C.wino
 }
 
-// newKernel takes weights and bias as Set.Add does. It returns nil where the
-// convolution, or isa (0 is the best there is), is not supported.
+// newKernel takes weights and bias as Set.Add does. isa is a set of vector
+// instructions; 0 means the best one. It returns nil if the convolution or isa is
+// not supported.
 func newKernel(c Convolution, weights, bias []float32, isa int) *kernel {
 	relu := 0
 	if c.Relu {
@@ -35,7 +36,7 @@ func newKernel(c Convolution, weights, bias []float32, isa int) *kernel {
 
 func (k *kernel) free() { C.wino_free(k.wino) }
 
-// scratch is the bytes of working memory that each run needs.
+// scratch returns the bytes of working memory that each run needs.
 func (k *kernel) scratch() int { return int(C.wino_scratch(k.wino)) }
 
 // run fills y [n][filters][height][width] from x [n][channels][h][w].

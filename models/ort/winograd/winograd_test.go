@@ -13,10 +13,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// kernels are the sizes that are supported, height and width.
+// kernels are the supported sizes, height and width.
 var kernels = [][2]int{{3, 3}, {5, 5}, {1, 7}, {7, 1}, {1, 3}, {3, 1}}
 
-// A layer is a convolution, what it reads, and the result to expect.
+// layer is a convolution with its weights and images.
 type layer struct {
 	Convolution
 	n, h, w       int // of the images
@@ -24,10 +24,10 @@ type layer struct {
 	x             []float32
 }
 
-// outputs is how many an image has.
+// outputs returns the number of outputs per image.
 func (l layer) outputs() int { return l.Filters * l.Height * l.Width }
 
-// fill makes weights, bias and images.
+// fill sets weights, bias and images.
 func (l *layer) fill(bias bool) {
 	l.Height = l.h + l.Pads[0] + l.Pads[2] - l.Kernel[0] + 1
 	l.Width = l.w + l.Pads[1] + l.Pads[3] - l.Kernel[1] + 1
@@ -46,7 +46,7 @@ func (l *layer) fill(bias bool) {
 	l.x = numbers(l.n * l.Channels * l.h * l.w)
 }
 
-// direct is the result in double precision.
+// direct returns the result in double precision.
 func (l layer) direct() []float64 {
 	var want []float64
 	oh, ow := l.Height, l.Width
@@ -80,8 +80,8 @@ func (l layer) direct() []float64 {
 	return want
 }
 
-// run computes the layer between guards: what is read beside x is not a number,
-// and what is written beside y or the scratch memory fails the test.
+// run computes the layer between guards. What is read outside of x is not a number,
+// and a write outside of y or of the scratch memory fails the test.
 func (l layer) run(t fataler, isa int) []float32 {
 	k := newKernel(l.Convolution, l.weights, l.bias, isa)
 	if k == nil {
@@ -102,31 +102,31 @@ func (k *kernel) guarded(t fataler, l layer) []float32 {
 	nan := float32(math.NaN())
 	x := slices.Concat(slices.Repeat([]float32{nan}, guard), l.x, slices.Repeat([]float32{nan}, guard))
 	y := slices.Repeat([]float32{nan}, l.n*l.outputs()+2*guard)
-	edge := bytes.Repeat([]byte{0xa5}, guard+1) // and no alignment
-	// Before the first run, scratch memory holds anything.
+	edge := bytes.Repeat([]byte{0xa5}, guard+1) // so that nothing is aligned
+	// Before the first run, scratch memory may hold anything.
 	scratch := slices.Concat(edge, bytes.Repeat([]byte{0xff}, k.scratch()), edge)
 	k.run(x[guard:][:len(l.x)], l.n, l.h, l.w, y[guard:len(y)-guard], scratch[len(edge):])
 	if !bytes.Equal(scratch[:len(edge)], edge) || !bytes.Equal(scratch[len(scratch)-len(edge):], edge) {
-		t.Fatalf("%+v: wrote beside the %d bytes of scratch memory", l.Convolution, k.scratch())
+		t.Fatalf("%+v: wrote outside of the %d bytes of scratch memory", l.Convolution, k.scratch())
 	}
 	for i := range guard {
 		if y[i] == y[i] || y[len(y)-1-i] == y[len(y)-1-i] {
-			t.Fatalf("%+v: wrote beside the output", l.Convolution)
+			t.Fatalf("%+v: wrote outside of the output", l.Convolution)
 		}
 	}
 	return y[guard : len(y)-guard]
 }
 
-// compare returns the largest error, and the largest magnitude of a value.
+// compare returns the largest error and the largest magnitude of a value.
 func (l layer) compare(got []float32) (worst, largest float64) {
 	for i, want := range l.direct() {
-		worst = max(worst, math.Abs(want-float64(got[i]))) // or no number
+		worst = max(worst, math.Abs(want-float64(got[i]))) // NaN if one of them is
 		largest = max(largest, math.Abs(want))
 	}
 	return worst, largest
 }
 
-// magnitude is the largest that a value of the result could be.
+// magnitude returns an upper bound of the result's values.
 func (l layer) magnitude() float64 {
 	x, weights := 0.0, 0.0
 	for _, v := range l.x {
@@ -142,8 +142,8 @@ func (l layer) magnitude() float64 {
 	return x * weights
 }
 
-// sets returns the sets of vector instructions of this processor. Where there is
-// none, TestUsable sees to it that nothing is computed, and the others end.
+// sets returns the sets of vector instructions of this processor. If there are none,
+// TestUsable checks that nothing is computed, and the other tests return.
 func sets(t *testing.T) []int {
 	all := usable()
 	if len(all) == 0 {
@@ -152,7 +152,7 @@ func sets(t *testing.T) []int {
 	return all
 }
 
-// TestUsable: what C finds out about the processor is what Go does.
+// C and Go must detect the same instructions.
 func TestUsable(t *testing.T) {
 	if has := cpu.X86.HasAVX2 && cpu.X86.HasFMA; Usable() != has || (len(usable()) > 0) != has {
 		t.Errorf("usable: %v, sets %v; the processor has AVX2 and FMA: %v", Usable(), usable(), has)
@@ -164,13 +164,13 @@ func TestUsable(t *testing.T) {
 	for isa := range 3 {
 		if k := newKernel(Convolution{Channels: 1, Filters: 1, Kernel: kernels[0]}, weights, nil, isa); k != nil {
 			k.free()
-			t.Errorf("there is a kernel of set %d", isa)
+			t.Errorf("there is a kernel for instructions %d", isa)
 		}
 	}
 }
 
-// TestAgainstDirect compares random shapes with the definition, and the sets of
-// vector instructions with each other, bit by bit.
+// Random shapes are compared with the definition, and the sets of vector
+// instructions with each other, bit by bit.
 func TestAgainstDirect(t *testing.T) {
 	isas := sets(t)
 	if isas == nil {
@@ -196,13 +196,13 @@ func TestAgainstDirect(t *testing.T) {
 		}
 		for _, isa := range isas[1:] {
 			if !slices.Equal(first, l.run(t, isa)) {
-				t.Fatalf("instructions %d and %d give other bits", isas[0], isa)
+				t.Fatalf("instructions %d and %d give different bits", isas[0], isa)
 			}
 		}
 	})
 }
 
-// TestError: with many channels the error is a small part of the largest output.
+// With many channels, the error is a small part of the largest output.
 func TestError(t *testing.T) {
 	isas := sets(t)
 	if isas == nil {
@@ -223,8 +223,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// TestBatch: the bits of an image do not depend on the batch, nor on its place.
-// The sizes make tiles of several images share blocks.
+// The bits of an image do not depend on the batch or on its place. The sizes make
+// tiles of several images share blocks.
 func TestBatch(t *testing.T) {
 	for _, isa := range sets(t) {
 		for _, kernel := range kernels {
@@ -237,7 +237,7 @@ func TestBatch(t *testing.T) {
 				for i := range l.n {
 					one.x = l.x[i*len(l.x)/l.n:][:len(l.x)/l.n]
 					if !slices.Equal(one.run(t, isa), whole[i*l.outputs():][:l.outputs()]) {
-						t.Errorf("instructions %d, kernel %v, %dx%d: image %d of a batch has other bits than alone", isa, kernel, side, side, i)
+						t.Errorf("instructions %d, kernel %v, %dx%d: image %d of a batch has other bits than on its own", isa, kernel, side, side, i)
 					}
 				}
 			}
@@ -245,7 +245,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestConcurrent: several threads share a kernel.
+// Several threads share a kernel.
 func TestConcurrent(t *testing.T) {
 	if sets(t) == nil {
 		return
@@ -262,7 +262,7 @@ func TestConcurrent(t *testing.T) {
 			for range 5 {
 				k.run(l.x, l.n, l.h, l.w, y, scratch)
 				if !slices.Equal(y, want) {
-					t.Error("a run among others has other bits than one alone")
+					t.Error("concurrent runs have other bits than a single one")
 				}
 			}
 		})
@@ -270,16 +270,19 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// TestUnsupported: there is no kernel where none was written.
+// Other sizes and instructions have no kernel.
 func TestUnsupported(t *testing.T) {
 	weights := make([]float32, 64)
 	for _, c := range []struct {
 		kernel [2]int
 		isa    int
-	}{{
-		kernel: [2]int{1, 1},
-		isa:    0,
-	}, {kernel: [2]int{2, 3}, isa: 0}, {kernel: [2]int{4, 4}, isa: 0}, {kernel: kernels[0], isa: 99}, {kernel: kernels[0], isa: -1}} {
+	}{
+		{kernel: [2]int{1, 1}, isa: 0},
+		{kernel: [2]int{2, 3}, isa: 0},
+		{kernel: [2]int{4, 4}, isa: 0},
+		{kernel: kernels[0], isa: 99},
+		{kernel: kernels[0], isa: -1},
+	} {
 		if k := newKernel(Convolution{Channels: 1, Filters: 1, Kernel: c.kernel}, weights, nil, c.isa); k != nil {
 			k.free()
 			t.Errorf("there is a kernel for %+v", c)
@@ -287,7 +290,7 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
-// TestGains: only where channels, maps and weights have the right size.
+// There is a gain only if channels, maps and weights have suitable sizes.
 func TestGains(t *testing.T) {
 	for _, c := range []struct {
 		channels, filters     int
@@ -296,24 +299,24 @@ func TestGains(t *testing.T) {
 	}{
 		{channels: 64, filters: 96, kernel: 3, height: 35, width: 35, want: true},
 		{channels: 48, filters: 64, kernel: 5, height: 35, width: 35, want: true},
-		{channels: 3, filters: 64, kernel: 3, height: 224, width: 224, want: false},      // few channels
-		{channels: 512, filters: 16, kernel: 3, height: 28, width: 28, want: false},      // few filters
+		{channels: 3, filters: 64, kernel: 3, height: 224, width: 224, want: false},      // too few channels
+		{channels: 512, filters: 16, kernel: 3, height: 28, width: 28, want: false},      // too few filters
 		{channels: 256, filters: 256, kernel: 3, height: 4, width: 4, want: false},       // one tile
-		{channels: 256, filters: 256, kernel: 3, height: 1, width: 64, want: false},      // most of each tile is lost
-		{channels: 1024, filters: 1024, kernel: 3, height: 64, width: 64, want: false},   // weights
+		{channels: 256, filters: 256, kernel: 3, height: 1, width: 64, want: false},      // most of each tile is discarded
+		{channels: 1024, filters: 1024, kernel: 3, height: 64, width: 64, want: false},   // too many weights
 		{channels: 50000, filters: 50000, kernel: 3, height: 64, width: 64, want: false}, // beyond 32 bits
 		{channels: 64, filters: 96, kernel: 1, height: 35, width: 35, want: false},
 		{channels: 64, filters: 96, kernel: 4, height: 35, width: 35, want: false},
 	} {
 		is := Convolution{Channels: c.channels, Filters: c.filters, Kernel: [2]int{c.kernel, c.kernel}, Height: c.height, Width: c.width}
 		if got := is.Gains(); got != (c.want && Usable()) {
-			t.Errorf("%+v gains: %v, want %v", is, got, c.want)
+			t.Errorf("%+v.Gains() = %v, want %v", is, got, c.want && Usable())
 		}
 	}
 }
 
-// BenchmarkRun times layers of well-known networks. Multiply-adds are counted as
-// a direct convolution would make them.
+// BenchmarkRun times layers of well-known networks. Multiply-adds are those of a
+// direct convolution.
 func BenchmarkRun(b *testing.B) {
 	for _, c := range []struct {
 		channels, filters int
