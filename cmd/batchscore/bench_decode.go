@@ -22,13 +22,13 @@ func newBenchDecode() *cobra.Command {
 	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "decode [--images FOLDER]",
-		Short: "Measure decoders: images/s of one core by format and size, against libjpeg-turbo alone",
-		Long: `decode measures how many images one core turns into tensors in a second of
-processor time: with our decoder, at full size and with scaled decoding; with
-disintegration/imaging, decode and resize; with Go's standard library, decode
-only. The limit is libjpeg-turbo's bare full decode. All take turns on the same
-pictures. Pictures are those of --images, or generated scenes; with --sizes they
-are brought to that area and encoded again in each of --formats.`,
+		Short: "Measure decoders: images/s of one core by format and size, compared with libjpeg-turbo alone",
+		Long: `decode measures how many images one core turns into tensors in a second of processor
+time: with batchscore's decoder, at full size and with scaled decoding; with
+disintegration/imaging, decoding and resizing; and with Go's standard library, decoding
+only. The limit is a full decode by libjpeg-turbo alone. All decoders take turns on the
+same images: those in --images, or generated scenes. With --sizes they are resized to
+that area and encoded again in each of --formats.`,
 		Example: `  batchscore bench decode
   batchscore bench decode --images photos
   batchscore bench decode --images photos --sizes 0.2,0.7,3 --formats jpeg,png --format bench`,
@@ -41,11 +41,11 @@ are brought to that area and encoded again in each of --formats.`,
 				return err
 			}
 			if target < 1 || rounds < 1 || count < 1 {
-				return usagef("--target, --rounds and --count are above zero")
+				return usagef("--target, --rounds and --count must be above zero")
 			}
 			for _, format := range formats {
 				if !slices.Contains(measure.Formats, format) {
-					return usagef("--formats: %q is none of %s", format, strings.Join(measure.Formats, ", "))
+					return invalid("formats", format, strings.Join(measure.Formats, ", "))
 				}
 			}
 			spec := preprocess.Spec{Width: target, Height: target, Layout: preprocess.HWC, DType: preprocess.Uint8,
@@ -61,7 +61,7 @@ are brought to that area and encoded again in each of --formats.`,
 					return err
 				}
 				if len(given) == 0 {
-					return config(fmt.Errorf("%s holds no picture that all decoders read: %s", images, strings.Join(unread, ", ")))
+					return config(fmt.Errorf("%s has no image that all decoders can read: %s", images, strings.Join(unread, ", ")))
 				}
 			}
 			run := result.Run{Provenance: provenance(seed, map[string]string{"jpeg": jpegName()})}
@@ -79,22 +79,22 @@ are brought to that area and encoded again in each of --formats.`,
 				}
 				run.Samples = append(run.Samples, samples...)
 			}
-			notes := []string{fmt.Sprintf("One core, to %dx%d pixels; sizes in megapixels; of-limit is against libjpeg-turbo's bare full decode.", target, target)}
+			notes := []string{fmt.Sprintf("One core, to %dx%d pixels; sizes in megapixels; of-limit compares with a full decode by libjpeg-turbo alone.", target, target)}
 			if len(unread) > 0 {
-				notes = append(notes, "Left out, since not all decoders read them: "+strings.Join(unread, ", "))
+				notes = append(notes, "Left out, because not all decoders can read them: "+strings.Join(unread, ", "))
 			}
 			return f.tell(cmd, run, result.TableOptions{Notes: notes})
 		},
 	}
 	fs := cmd.Flags()
 	f.register(cmd)
-	fs.StringVar(&images, "images", "", "folder of pictures, the first of which are taken; by default scenes are generated")
-	fs.StringSliceVar(&sizes, "sizes", nil, "areas in megapixels; by default 0.7, or \""+asTheyAre+"\" with --images")
-	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, strings.Join(measure.Formats, ", ")+"; for pictures that are encoded again")
-	fs.IntVar(&target, "target", 299, "side of the model's input in pixels")
-	fs.IntVar(&rounds, "rounds", 10, "rounds, each a sample")
-	fs.IntVar(&count, "count", 16, "pictures of each format and size")
-	fs.Uint64Var(&seed, "seed", 1, "seed of the generated scenes")
+	fs.StringVar(&images, "images", "", "decode the first images in `FOLDER` (default generated scenes)")
+	fs.StringSliceVar(&sizes, "sizes", nil, "resize images to these areas, in `MEGAPIXELS` (default 0.7, or \""+asTheyAre+"\" with --images)")
+	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, "encode resized images in these `FORMATS`: "+strings.Join(measure.Formats, ", "))
+	fs.IntVar(&target, "target", 299, "decode to tensors with a side of `PIXELS`")
+	fs.IntVar(&rounds, "rounds", 10, "measure `N` rounds, each a sample")
+	fs.IntVar(&count, "count", 16, "decode `N` images of each format and size")
+	fs.Uint64Var(&seed, "seed", 1, "generate scenes from this `SEED`")
 	cmd.PreRun = func(*cobra.Command, []string) {
 		if len(sizes) == 0 {
 			sizes = []string{"0.7"}
@@ -106,15 +106,15 @@ are brought to that area and encoded again in each of --formats.`,
 	return cmd
 }
 
-// asTheyAre is the size of pictures that are not brought to any other.
+// asTheyAre is the size of images that are not resized.
 const asTheyAre = "as-is"
 
-// brought are at most count pictures of a size in megapixels in each format,
-// from those given or, without any, generated.
+// brought returns at most count images of a size in megapixels in each format, made
+// from those given or, if there are none, generated.
 func brought(given []measure.Picture, size string, formats []string, count int, seed uint64) ([]measure.Picture, error) {
 	area, err := strconv.ParseFloat(size, 64)
 	if err != nil || !(area > 0 && area <= 100) {
-		return nil, usagef("--sizes: %q is no area in megapixels", size)
+		return nil, invalid("sizes", size, "an area in megapixels, at most 100")
 	}
 	pixels := max(int(area*1e6), 1)
 	images := measure.Resample(given[:min(count, len(given))], pixels)
@@ -122,7 +122,7 @@ func brought(given []measure.Picture, size string, formats []string, count int, 
 		images = measure.Scenes(count, pixels, seed)
 	}
 	if len(images) == 0 {
-		return nil, usagef("--sizes %s: no picture is as large", size)
+		return nil, usagef("--sizes %s: no image is that large", size)
 	}
 	var pictures []measure.Picture
 	for _, format := range formats {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models/simulate"
 )
 
-// fleetFlags describe simulated devices, one a rank.
+// fleetFlags describe simulated devices, one per rank.
 type fleetFlags struct {
 	devices    []string
 	model      string
@@ -25,27 +26,27 @@ type fleetFlags struct {
 	seed       uint64
 }
 
-// benchModels are what --model takes.
+// benchModels are the values of --model.
 var benchModels = map[string]models.Architecture{
 	"vgg16": models.VGG16, "inception": models.InceptionV3, "inception_v3": models.InceptionV3,
 }
 
-// mixed is the device that stands for a cluster of both kinds.
+// mixed is the value of --device for a cluster of both kinds.
 const mixed = "mix"
 
 func (f *fleetFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringSliceVar(&f.devices, "device", []string{"p100"}, "simulated device: p100, k80, rate=N, or several, which the nodes have in turn; mix is p100,k80")
-	fs.StringVar(&f.model, "model", "vgg16", "network that the devices run: vgg16 or inception")
-	fs.IntSliceVar(&f.ranks, "ranks", []int{1, 2, 4, 8, 16, 32}, "numbers of ranks, one GPU each")
-	fs.IntVar(&f.perNode, "ranks-per-node", 4, "consecutive ranks that share a node")
-	fs.StringArrayVar(&f.stragglers, "straggler", nil, "RANKS:FACTOR, such as 0-3:1.35: these ranks take as many times as long; may be given again")
-	fs.Float64Var(&f.slow, "slow", 1, "slow all devices down by this factor, so that few cores suffice for many ranks")
-	fs.Float64Var(&f.jitter, "jitter", 0.02, "relative standard deviation of the time of a batch")
-	fs.Uint64Var(&f.seed, "seed", 1, "varies what is random")
+	fs.StringSliceVar(&f.devices, "device", []string{"p100"}, "simulate this `DEVICE`: p100, k80 or rate=N; the nodes have several in turn; mix means p100,k80")
+	fs.StringVar(&f.model, "model", "vgg16", "the devices run this `MODEL`: vgg16 or inception")
+	fs.IntSliceVar(&f.ranks, "ranks", []int{1, 2, 4, 8, 16, 32}, "use these numbers of ranks (`N,...`), one GPU each")
+	fs.IntVar(&f.perNode, "ranks-per-node", 4, "put `N` consecutive ranks on a node")
+	fs.StringArrayVar(&f.stragglers, "straggler", nil, "make ranks slower: `RANKS:FACTOR`, such as 0-3:1.35, take that many times as long; may be repeated")
+	fs.Float64Var(&f.slow, "slow", 1, "slow all devices down by `FACTOR`, so that few cores suffice for many ranks")
+	fs.Float64Var(&f.jitter, "jitter", 0.02, "vary the time of a batch with this relative standard `DEVIATION`")
+	fs.Uint64Var(&f.seed, "seed", 1, "draw random numbers from this `SEED`")
 }
 
-// args are the flags again, for a rank of n.
+// args returns the flags again, for one of n ranks.
 func (f *fleetFlags) args(n int) []string {
 	args := []string{
 		"--device", strings.Join(f.devices, ","), "--model", f.model, "--ranks", strconv.Itoa(n),
@@ -58,7 +59,7 @@ func (f *fleetFlags) args(n int) []string {
 	return args
 }
 
-// straggling is the stragglers as a key of samples.
+// straggling returns the stragglers as a key of samples.
 func (f *fleetFlags) straggling() string {
 	if len(f.stragglers) == 0 {
 		return "none"
@@ -66,8 +67,8 @@ func (f *fleetFlags) straggling() string {
 	return strings.Join(f.stragglers, ",")
 }
 
-// givenKeys are those of the flags named that were given, as keys of samples: runs
-// that differ in them are not samples of the same.
+// givenKeys returns those of the named flags that were given, as keys of samples:
+// runs that differ in them are not samples of the same measurement.
 func givenKeys(cmd *cobra.Command, names ...string) []result.Key {
 	var keys []result.Key
 	for _, name := range names {
@@ -78,29 +79,29 @@ func givenKeys(cmd *cobra.Command, names ...string) []result.Key {
 	return keys
 }
 
-// fleet is the devices of the largest number of ranks, by rank. Fewer ranks have
-// the first of them.
+// fleet holds the devices of the largest number of ranks, by rank. Fewer ranks have
+// the first ones.
 type fleet struct {
-	specs []simulate.Spec // slowed, stragglers more so
-	// given are the same without stragglers: what the devices should do.
+	specs []simulate.Spec // slowed down, stragglers more so
+	// given are the same without stragglers: how fast the devices should be.
 	given []simulate.Spec
-	// names are of the devices without their details, such as "p100,k80".
+	// names are the devices without details, such as "p100+k80".
 	names string
 	model models.Architecture
 }
 
-// fleet reads the flags, for a job in batches of that size. An error is one of
-// usage.
+// fleet returns the fleet that the flags describe, for batches of this size. Errors
+// are usage errors.
 func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	arch, ok := benchModels[f.model]
 	if !ok {
-		return nil, usagef("--model %q is none of vgg16, inception", f.model)
+		return nil, invalid("model", f.model, "vgg16 or inception")
 	}
 	if err := f.checkRanks(); err != nil {
 		return nil, err
 	}
 	if f.perNode < 1 || !(f.slow > 0 && finite(f.slow)) || !(f.jitter >= 0 && f.jitter < 1) {
-		return nil, usagef("--ranks-per-node and --slow are above zero, and --jitter is from 0 to below 1")
+		return nil, usagef("--ranks-per-node and --slow must be above zero, and --jitter at least 0 and below 1")
 	}
 	most := slices.Max(f.ranks)
 	names := f.devices
@@ -117,16 +118,16 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 			return nil, usagef("--device: %w", err)
 		}
 		if batch < 1 {
-			return nil, usagef("--batch %d: a batch holds at least one image", batch)
+			return nil, invalid("batch", batch, "a number of images above zero")
 		}
 		if !s.Fits(batch) {
-			return nil, usagef("--batch %d: a %s is out of memory with that many images of %s", batch, name, arch)
+			return nil, usagef("--batch %d: a %s runs out of memory with that many images of %s", batch, name, arch)
 		}
 		s.Slow, s.Jitter, s.Seed = f.slow, f.jitter, f.seed
 		kinds = append(kinds, s)
 	}
 	if len(kinds) == 0 {
-		return nil, usagef("--device names none")
+		return nil, usagef("--device is empty: name at least one device")
 	}
 	out := &fleet{names: strings.Join(names, "+"), model: arch}
 	for r := range most {
@@ -136,7 +137,7 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	for _, text := range f.stragglers {
 		lo, hi, factor, err := parseStraggler(text)
 		if err != nil {
-			return nil, usagef("--straggler %s: %w", text, err)
+			return nil, usagef("invalid value %q for --straggler: %w", text, err)
 		}
 		if hi >= most {
 			return nil, usagef("--straggler %s: the last rank of --ranks %d is %d", text, most, most-1)
@@ -148,17 +149,18 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 	return out, nil
 }
 
+// checkRanks returns what is wrong with --ranks.
 func (f *fleetFlags) checkRanks() error {
 	if len(f.ranks) == 0 {
-		return usagef("--ranks is a list of numbers")
+		return usagef("--ranks is empty: name at least one number of ranks")
 	}
 	if n := slices.Min(f.ranks); n < 1 {
-		return usagef("--ranks %d: at least one rank works", n)
+		return invalid("ranks", n, "numbers above zero")
 	}
 	return nil
 }
 
-// parseStraggler reads "3:1.5" or "0-3:1.35".
+// parseStraggler parses "3:1.5" or "0-3:1.35".
 func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	who, times, ok := strings.Cut(text, ":")
 	first, last, many := strings.Cut(who, "-")
@@ -169,22 +171,22 @@ func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	hi, err2 := strconv.Atoi(last)
 	factor, err3 := strconv.ParseFloat(times, 64)
 	if !ok || err1 != nil || err2 != nil || err3 != nil || lo < 0 || hi < lo || !(factor > 0 && finite(factor)) {
-		return 0, 0, 0, fmt.Errorf("it is RANK:FACTOR or FIRST-LAST:FACTOR, such as 0-3:1.35")
+		return 0, 0, 0, errors.New("want RANK:FACTOR or FIRST-LAST:FACTOR, such as 0-3:1.35")
 	}
 	return lo, hi, factor, nil
 }
 
-// mixture says in words what is in the fleet beside the devices' names.
+// mixture returns notes on what else there is to know about the fleet.
 func (f *fleetFlags) mixture(fl *fleet) []string {
 	var notes []string
 	for _, s := range fl.given {
 		if s.Estimated() {
-			notes = append(notes, "the rate of "+s.Device+" on "+string(fl.model)+" is an estimate: none was published")
+			notes = append(notes, "the rate of "+s.Device+" on "+string(fl.model)+" is an estimate: none has been published")
 			break
 		}
 	}
 	if f.slow != 1 {
-		notes = append(notes, fmt.Sprintf("all devices are slowed %g times; times in the table are as they were, minutes/100k-images are without it", f.slow))
+		notes = append(notes, fmt.Sprintf("all devices are slowed down %g times; times in the table include that, minutes/100k-images do not", f.slow))
 	}
 	if len(f.stragglers) > 0 {
 		notes = append(notes, "straggling ranks: "+strings.Join(f.stragglers, ", "))

@@ -24,13 +24,12 @@ func newBenchInfer() *cobra.Command {
 	var least time.Duration
 	cmd := &cobra.Command{
 		Use:   "infer FILE.onnx|NAME",
-		Short: "Measure a model on ready tensors: sessions x threads x batch, the best marked",
-		Long: `infer scores noise with so many calls at once (sessions), each on so many threads
-of ONNX Runtime's, in batches of so many images, every point of the sweep in every
-round. It tells images/s, multiply-adds/s, and their share of what ONNX Runtime
-reaches here in a large float32 matrix product (of-peak). The multiply-adds are those
-of the model as it is written: on the device cpu/winograd fewer are done, and of-peak
-may pass 1.`,
+		Short: "Measure a model on ready tensors: sessions x threads x batch, with the best marked",
+		Long: `infer scores noise with several calls at the same time (sessions), on several threads of
+ONNX Runtime each, in batches of several sizes. Every round measures every combination.
+It prints images/s, multiply-adds/s, and their share of what ONNX Runtime reaches here
+in a large float32 matrix product (of-peak). Multiply-adds are counted in the model as
+written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 		Example: `  batchscore bench infer inception.onnx
   batchscore bench infer inception.onnx --sessions 1,2,4 --threads 1 --batches 1,4,16`,
 		Args: oneArg("FILE"),
@@ -39,7 +38,7 @@ may pass 1.`,
 				return err
 			}
 			if rounds < 1 || least <= 0 || slices.Min(sessions) < 1 || slices.Min(threads) < 1 || slices.Min(batches) < 1 {
-				return usagef("--sessions, --threads, --batches, --rounds and --least are above zero")
+				return usagef("--sessions, --threads, --batches, --rounds and --least must be above zero")
 			}
 			if !slices.Contains(providers, provider) {
 				return invalid("provider", provider, strings.Join(providers, ", "))
@@ -64,27 +63,26 @@ may pass 1.`,
 			}
 			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
 			return f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
-				fmt.Sprintf("%.3g G multiply-adds an image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
+				fmt.Sprintf("%.3g G multiply-adds per image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
 					float64(o.MultiplyAdds)/1e9),
 			}})
 		},
 	}
 	cores := cpu.CPUs(1).Usable
 	fs := cmd.Flags()
+	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	fs.IntSliceVar(&sessions, "sessions", slices.Compact([]int{1, cores}), "make these numbers of calls (`N,...`) at the same time")
+	fs.IntSliceVar(&threads, "threads", slices.Compact([]int{1, cores}), "use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU")
+	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "pass these numbers of images (`N,...`) in a call")
+	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample of every combination")
+	fs.DurationVar(&least, "least", time.Second, "measure each sample for at least this long")
 	f.register(cmd)
-	model.register(cmd)
-	fs.StringVar(&provider, "provider", ort.Auto, "auto, cpu, cpu-direct, cuda or tensorrt")
-	fs.IntSliceVar(&sessions, "sessions", slices.Compact([]int{1, cores}), "numbers of calls at a time")
-	fs.IntSliceVar(&threads, "threads", slices.Compact([]int{1, cores}), "threads of ONNX Runtime for each call, on the CPU")
-	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "images in a call")
-	fs.IntVar(&rounds, "rounds", 6, "rounds, each a sample of every point")
-	fs.DurationVar(&least, "least", time.Second, "time of one sample")
+	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	return cmd
 }
 
-// ortVersion is that of the library that would be used; empty where there is
-// none.
+// ortVersion returns the version of the ONNX Runtime that would be used, or "".
 func ortVersion() string {
-	info, _ := ort.Probe("") // without a library there is no version to tell
+	info, _ := ort.Probe("") // without a library there is no version
 	return info.Version
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/dir"
 )
 
-// rankJob is what a rank of bench scale is told besides its device.
+// rankJob is what bench scale tells a rank besides its device.
 type rankJob struct {
 	batch, chunk int
 	static       bool
@@ -22,16 +22,16 @@ type rankJob struct {
 
 func (j *rankJob) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.IntVar(&j.batch, "batch", 32, "images per batch")
-	fs.IntVar(&j.chunk, "chunk", 0, "images per chunk; by default that of the worker")
-	fs.BoolVar(&j.static, "static", false, "ranks do their own share only")
+	fs.IntVar(&j.batch, "batch", 32, "score batches of `N` images")
+	fs.IntVar(&j.chunk, "chunk", 0, "put `N` images into a chunk (default that of run)")
+	fs.BoolVar(&j.static, "static", false, "let ranks score only their own share")
 }
 
 func (j *rankJob) args() []string {
 	return []string{"--batch", strconv.Itoa(j.batch), "--chunk", strconv.Itoa(j.chunk), fmt.Sprintf("--static=%t", j.static)}
 }
 
-// newBenchRank is what bench scale starts, once a rank.
+// newBenchRank returns the hidden command that bench scale starts for each rank.
 func newBenchRank() *cobra.Command {
 	var f fleetFlags
 	var j rankJob
@@ -49,7 +49,7 @@ func newBenchRank() *cobra.Command {
 				return err
 			}
 			if w.Rank >= len(fl.specs) {
-				return usagef("--ranks %v names no device for rank %d", f.ranks, w.Rank)
+				return usagef("--ranks %v has no device for rank %d", f.ranks, w.Rank)
 			}
 			from, err := dir.New(images, dir.Options{})
 			if err != nil {

@@ -18,27 +18,28 @@ func newBenchRead() *cobra.Command {
 	var oneGPU time.Duration
 	cmd := &cobra.Command{
 		Use:   "read LOG...",
-		Short: "Judge a job by the lines that its ranks logged",
-		Long: fmt.Sprintf(`read finds what each rank did in the lines that it logged, those of the 2018
-recipe or of batchscore, with whatever the launcher put in front of them:
+		Short: "Analyse a job by the lines that its ranks logged",
+		Long: fmt.Sprintf(`read finds out what each rank did from the lines that it logged: those of the 2018
+recipe or of batchscore, with any prefix that the launcher added:
 
   Worker 30 needs to process 3124 images
   Worker 30 Processed 100/3124 images
   Worker 0 Processed 3124 images, took 0:10:43.983157
 
-It reports the makespan, what the same ranks could have done had they shared the
-work without rest, which ranks straggle, and which images are lost. "-" reads
-standard input. Only the log is evidence here: of a job of batchscore's own, "verify"
-proves what was labelled. A rank straggles when an image takes it longer than the median
-of all ranks by more than %g robust standard deviations (1.4826 times the median
-absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+It reports the makespan, the makespan that the same ranks could have reached with
+perfectly divided work, which ranks straggle, and which images are lost. "-" reads
+standard input. The log is the only evidence here; for a job of batchscore, "verify"
+proves what was labelled. A rank straggles if its time per image exceeds the median of
+all ranks by more than %g robust standard deviations (1.4826 times the median absolute
+deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
 		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return usagef("no log is named, and - for standard input neither")
+				return usagef("name the logs to read, or - for standard input")
 			case o.Asked < 0 || oneGPU < 0 || o.World < 0 || o.World > ranks.MostRanks || o.PerNode < 0 || !finite(o.Price):
-				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price are above zero, or left out where not known; there are at most %d ranks", ranks.MostRanks)
+				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price must be above zero, or left out if unknown;"+
+					" there are at most %d ranks", ranks.MostRanks)
 			}
 			if err := f.check(); err != nil {
 				return err
@@ -53,14 +54,15 @@ absolute deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.St
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.IntVar(&o.Asked, "asked", 0, "images that the job was to label")
-	fs.DurationVar(&oneGPU, "one-gpu", 0, "time that one GPU takes for them, such as 255m")
-	fs.IntVar(&o.World, "ranks", 0, "ranks that the job had; by default as many as the highest in the log says")
-	fs.IntVar(&o.PerNode, "ranks-per-node", 0, "consecutive ranks that share a node, to name the nodes of stragglers")
-	fs.Float64Var(&o.Price, "price", 0, "price of a GPU for an hour, in any currency")
+	fs.IntVar(&o.Asked, "asked", 0, "the job was to label `N` images")
+	fs.DurationVar(&oneGPU, "one-gpu", 0, "one GPU takes this long for them, such as 255m")
+	fs.IntVar(&o.World, "ranks", 0, "the job had `N` ranks (default as many as the highest rank in the log says)")
+	fs.IntVar(&o.PerNode, "ranks-per-node", 0, "`N` consecutive ranks share a node, to name the nodes of stragglers")
+	fs.Float64Var(&o.Price, "price", 0, "a GPU costs `PRICE` per hour, in any currency")
 	return cmd
 }
 
+// readLogs reads the logs with these names, or standard input for "-".
 func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
 	var logs []io.Reader
 	for _, name := range names {
@@ -78,8 +80,8 @@ func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
 	return ranks.ReadLog(logs...)
 }
 
-// tellRanks prints a report. Its figures are of the machines that wrote the log,
-// of which nothing is known.
+// tellRanks prints a report. Its figures are those of the machines that wrote the
+// log, which are unknown.
 func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated bool) error {
 	run := result.Run{
 		Provenance: result.Provenance{Date: time.Now().UTC().Truncate(time.Second), Versions: map[string]string{"batchscore": version}},

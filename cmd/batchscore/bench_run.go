@@ -26,15 +26,15 @@ func newBenchRun() *cobra.Command {
 	var least time.Duration
 	cmd := &cobra.Command{
 		Use:   "run --images PLACE --model FILE|NAME",
-		Short: "Measure whole runs against what device and decoder allow, and say which stage binds",
-		Long: `run scores a collection several times over, each time to a new folder on the local
-disk, and before each run measures its parts alone: the device on ready tensors,
-the decoders on bytes in memory, and reading from the place of the images. It
-tells the run's share of the device's rate (of-session) and of what all parts
-allow together (of-limit): on the CPU the times of device and decoders add up,
-else the slowest counts, of device, decoders and the cores that read and decode
-(cores-images/s); and never more than blob storage gives. A simulated device
-answers whether this machine and this storage would feed a GPU.
+		Short: "Measure whole runs, what device and decoders allow, and which stage limits them",
+		Long: `run scores a collection several times, each time to a new folder on the local disk.
+Before each run it measures the stages alone: the device on ready tensors, the decoders
+on bytes in memory, and reading from the place of the images. It prints the run's share
+of the device's rate (of-session) and of what all stages together allow (of-limit). On
+the CPU the times of device and decoders add up. Otherwise the slowest of the device,
+the decoders and the cores that read and decode (cores-images/s) is the limit. Blob
+storage may be a lower one. A simulated device shows whether this machine and this
+storage would keep a GPU busy.
 
 ` + placesHelp,
 		Example: `  batchscore bench run --images photos --model inception.onnx
@@ -50,7 +50,7 @@ answers whether this machine and this storage would feed a GPU.
 			case file == "":
 				return usagef("--model is missing: an ONNX file, or the name of a registered model")
 			case limit < 0, batch < 0, chunk < 0, decoders < 0, lanes < 0, rounds < 1, least <= 0:
-				return usagef("--max, --batch, --chunk, --decoders, --sessions, --rounds and --least are above zero")
+				return usagef("--max, --batch, --chunk, --decoders, --sessions, --rounds and --least must be above zero")
 			}
 			device, simulating, err := simulated(provider)
 			if err != nil {
@@ -105,19 +105,19 @@ answers whether this machine and this storage would feed a GPU.
 		},
 	}
 	fs := cmd.Flags()
+	fs.StringVar(&images, "images", "", "score the images in `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&file, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required)")
+	fs.StringVar(&provider, "provider", "auto", "compute on `DEVICE`, as for batchscore run")
+	fs.IntVar(&limit, "max", 0, "score at most `N` images (default all)")
+	fs.IntVar(&batch, "batch", 0, "score batches of `N` images (default what suits the device)")
+	fs.IntVar(&chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")
+	fs.IntVar(&lanes, "sessions", 0, "make `N` calls to the device at the same time (default one per core on a CPU, two on a GPU)")
+	fs.IntVar(&decoders, "decoders", 0, "decode images in `N` goroutines (default one per core)")
+	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding")
+	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample")
+	fs.DurationVar(&least, "least", 2*time.Second, "measure each stage alone for at least this long in each round")
 	f.register(cmd)
-	places.register(cmd)
-	model.register(cmd)
-	fs.StringVar(&images, "images", "", "place of the images: a folder, or blob storage (required)")
-	fs.StringVar(&file, "model", "", "ONNX file, or name of a registered model (required)")
-	fs.StringVar(&provider, "provider", "auto", "as for batchscore run")
-	fs.IntVar(&limit, "max", 0, "score at most this many images; 0 is all")
-	fs.IntVar(&batch, "batch", 0, "images per batch; by default what suits the device")
-	fs.IntVar(&chunk, "chunk", 0, "images per chunk; by default from the size of the collection")
-	fs.IntVar(&lanes, "sessions", 0, "calls of the device at a time; by default one a core on the CPU and two on a GPU")
-	fs.IntVar(&decoders, "decoders", 0, "goroutines that decode; by default one per core")
-	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while it decodes")
-	fs.IntVar(&rounds, "rounds", 6, "rounds, each a sample")
-	fs.DurationVar(&least, "least", 2*time.Second, "how long each limit is measured in each round")
+	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }

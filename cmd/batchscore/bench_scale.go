@@ -39,25 +39,24 @@ func newBenchScale() *cobra.Command {
 	var f benchScaleFlags
 	cmd := &cobra.Command{
 		Use:   "scale [flags] [-- RUN-FLAGS]",
-		Short: "Measure how a job scales over ranks: real processes under mpirun, simulated devices or real ones",
-		Long: `scale starts real ranks under mpirun on this machine, with the worker's own shares,
-claims, taking over and commits, and with devices that are simulated. The images
-are thumbnails that cost next to nothing to decode: what is measured is how the
-ranks divide the work. Each number of ranks is run several times, in alternating
-order.
+		Short: "Measure how a job scales over ranks, with real processes and simulated or real devices",
+		Long: `scale starts real ranks under mpirun on this machine. They claim, steal and commit
+chunks as always, but their devices are simulated, and the images are thumbnails that
+cost next to nothing to decode. So it measures how the ranks divide the work. It runs
+each number of ranks several times, in alternating order.
 
-With flags for run after -- it is that job which is run, on this machine's own
-devices, and each time from the start. speed-up and efficiency are then against
-the fewest ranks of --ranks, in the same round. "bench read" judges the log of a
-job on several machines.
+With flags for run after --, it runs that job instead, on this machine's own devices,
+and each time from the start. speed-up and efficiency then compare with the fewest
+ranks of --ranks in the same round. "bench read" analyses the log of a job on several
+machines.
 
-The makespan is from the first rank's start to the last rank's end. Efficiency is
-the time of the same images on devices that are never without work, divided
-without rest at the devices' own rates (a straggler's own included), in the
-makespan. speed-up is in times of one device of the first kind that is never without
-work. minutes/100k-images is the recipe's figure; lost-GPU-s is what the GPUs are
-paid for beyond the ideal, and lost/100k-images is that in money, at --price. A rank
-straggles by the rule of "bench read", against what its device should do.`,
+The makespan is the time from the first rank's start to the last rank's end. Efficiency
+is the ideal makespan divided by the measured one. Ideal means that all devices, even
+stragglers, compute at their own rates all the time. speed-up compares with one device
+of the first kind that is never without work. minutes/100k-images is the figure that
+the recipe quotes. lost-GPU-s is the GPU time beyond the ideal, and lost/100k-images is
+its cost at --price. A rank straggles by the rule of "bench read", compared with what
+its device should do.`,
 		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
   batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
   batchscore bench scale --ranks 32 --slow 20 --device mix --validate
@@ -65,7 +64,7 @@ straggles by the rule of "bench read", against what its device should do.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dash := cmd.ArgsLenAtDash()
 			if dash > 0 || dash < 0 && len(args) > 0 {
-				return usagef("%s takes no argument %q; flags for run stand after --", cmd.CommandPath(), args[0])
+				return usagef("%s takes no argument %q; put flags for run after --", cmd.CommandPath(), args[0])
 			}
 			if dash < 0 {
 				return f.run(cmd, f.measureSimulated)
@@ -73,27 +72,27 @@ straggles by the rule of "bench read", against what its device should do.`,
 			return f.run(cmd, func(cmd *cobra.Command, work string) error { return f.measureOwn(cmd, work, args) })
 		},
 	}
-	f.benchFlags.register(cmd)
 	f.fleetFlags.register(cmd)
-	f.rankJob.register(cmd)
 	fs := cmd.Flags()
-	fs.IntVar(&f.perRank, "per-rank", 3125, "images for each rank, so that all runs take about as long; 3125 on 32 ranks are the recipe's 100,000")
-	fs.IntVar(&f.total, "images", 0, "images of every run, instead of --per-rank")
-	fs.IntVar(&f.rounds, "rounds", 6, "runs of each number of ranks; a confidence interval takes six")
-	fs.Float64Var(&f.price, "price", 0, "price of a GPU for an hour, in any currency")
-	fs.BoolVar(&f.validate, "validate", false, "put the time that bench simulate computes for the same beside each run")
-	fs.StringVar(&f.work, "work", "", "folder for collection and outputs; by default a temporary one")
-	fs.StringVar(&f.mpirun, "mpirun", "mpirun", "the mpirun program")
+	fs.IntVar(&f.perRank, "per-rank", 3125, "score `N` images per rank, so that all runs take about as long; 3125 on 32 ranks are the recipe's 100,000")
+	fs.IntVar(&f.total, "images", 0, "score `N` images in every run, instead of --per-rank")
+	fs.IntVar(&f.rounds, "rounds", 6, "run each number of ranks `N` times; a confidence interval needs six")
+	fs.Float64Var(&f.price, "price", 0, "a GPU costs `PRICE` per hour, in any currency")
+	fs.BoolVar(&f.validate, "validate", false, "show the time that bench simulate computes next to each run")
+	fs.StringVar(&f.work, "work", "", "keep collection and outputs in `FOLDER` (default a temporary one)")
+	fs.StringVar(&f.mpirun, "mpirun", "mpirun", "start ranks with this `PROGRAM`")
+	f.rankJob.register(cmd)
+	f.benchFlags.register(cmd)
 	return cmd
 }
 
-// run measures in a folder that is removed at the end.
+// run calls measure with a folder that is removed at the end.
 func (f *benchScaleFlags) run(cmd *cobra.Command, measure func(cmd *cobra.Command, work string) error) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
 	if f.rounds < 1 || !finite(f.price) {
-		return usagef("--rounds is above zero, and --price is not below")
+		return usagef("--rounds must be above zero, and --price not below zero")
 	}
 	if err := f.checkRanks(); err != nil {
 		return err
@@ -109,15 +108,15 @@ func (f *benchScaleFlags) run(cmd *cobra.Command, measure func(cmd *cobra.Comman
 	return measure(cmd, work)
 }
 
-// eachRound runs every number of ranks once a round.
+// eachRound calls one for every number of ranks once per round.
 func (f *benchScaleFlags) eachRound(ctx context.Context, one func(round, n int) error) error {
 	for round := range f.rounds {
 		for i := range f.ranks {
-			if round%2 == 1 { // a machine that grows slower hits all alike
+			if round%2 == 1 { // so that a machine that gets slower affects all numbers equally
 				i = len(f.ranks) - 1 - i
 			}
 			err := one(round, f.ranks[i])
-			if ctx.Err() != nil { // mpirun only tells that its ranks ended badly
+			if ctx.Err() != nil { // mpirun only reports that its ranks failed
 				return ctx.Err()
 			}
 			if err != nil {
@@ -128,6 +127,7 @@ func (f *benchScaleFlags) eachRound(ctx context.Context, one func(round, n int) 
 	return nil
 }
 
+// measureSimulated measures with simulated devices.
 func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) error {
 	ctx := cmd.Context()
 	fl, err := f.fleet(f.batch)
@@ -135,7 +135,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 		return err
 	}
 	if f.perRank < 1 || f.total < 0 || f.chunk < 0 {
-		return usagef("--per-rank, --images and --chunk are above zero")
+		return usagef("--per-rank, --images and --chunk must be above zero")
 	}
 	collections := map[int]string{}
 	for _, n := range f.ranks {
@@ -179,19 +179,20 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 		notes = append(notes, "in the last round, straggling "+s)
 	}
 	if f.validate {
-		notes = append(notes, "model-makespan-s is computed by bench simulate, which was given each rank's start; model-error is its deviation")
+		notes = append(notes, "model-makespan-s is computed by bench simulate from the start of each rank; model-error is its deviation")
 	}
 	return f.tell(cmd, run, result.TableOptions{Notes: notes})
 }
 
+// priced returns the note on the price.
 func (f *benchScaleFlags) priced() []string {
 	if f.price == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("lost/100k-images is in the currency of --price, %g for a GPU and hour", f.price)}
+	return []string{fmt.Sprintf("lost/100k-images is in the currency of --price, %g per GPU and hour", f.price)}
 }
 
-// images of a run on n ranks.
+// images returns how many images a run on n ranks scores.
 func (f *benchScaleFlags) images(n int) int {
 	if f.total > 0 {
 		return f.total
@@ -199,7 +200,7 @@ func (f *benchScaleFlags) images(n int) int {
 	return n * f.perRank
 }
 
-// one runs this program with args on n ranks, which leave an output of their own.
+// one runs this program with args on n ranks, and returns what their output says.
 func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string, round, n int, args []string) (scale.Outcome, error) {
 	out := filepath.Join(work, fmt.Sprintf("out-%d-%d", n, round))
 	self, err := os.Executable()
@@ -213,13 +214,13 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string
 	argv = append(append(append(argv, self), args...), "--out", out)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
 	mpirun.Stderr = stderr
-	// mpirun takes its ranks down when it is asked to end, and only then: once, by
-	// us, since a second signal, the terminal's, has it leave before they end.
+	// mpirun ends its ranks when it is asked to end, but leaves them if it gets a second
+	// signal. So it runs in a process group that gets no signal from the terminal.
 	mpirun.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	mpirun.Cancel = func() error { return mpirun.Process.Signal(syscall.SIGTERM) }
 	mpirun.WaitDelay = 10 * time.Second
 	if err := mpirun.Run(); err != nil {
-		return scale.Outcome{}, fmt.Errorf("%s: %w; what its ranks said stands above", f.mpirun, err)
+		return scale.Outcome{}, fmt.Errorf("%s: %w; see the messages of its ranks above", f.mpirun, err)
 	}
 	st, err := dir.New(out, dir.Options{})
 	if err != nil {
@@ -232,7 +233,7 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string
 	return o, os.RemoveAll(out)
 }
 
-// sample is what one run on n ranks comes to, and the ranks that straggled.
+// sample returns the sample of one run on n ranks, and the ranks that straggled.
 func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.Key, n int, o scale.Outcome) (result.Sample, []int, error) {
 	rate, all := func(s simulate.Spec) float64 { return s.At(f.batch) }, 0.0
 	var should []float64
@@ -265,7 +266,8 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 	return s, judged.Stragglers, nil
 }
 
-// values are the figures of a run on n ranks, which take ideal seconds at best.
+// values returns the figures of a run on n ranks, which would ideally take ideal
+// seconds.
 func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64, stragglers []int) []result.Value {
 	perImages := 100_000 / float64(o.Images) / f.slow // a time, for 100,000 images at full speed
 	lost := (o.Makespan - ideal) * float64(n)
@@ -283,7 +285,7 @@ func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64,
 	return values
 }
 
-// computed is the makespan that the model gives for a run.
+// computed returns the makespan of a run by the model.
 func (f *benchScaleFlags) computed(ctx context.Context, fl *fleet, n int, o scale.Outcome) (float64, error) {
 	c := simulator.Config{Images: o.Images, PerNode: f.perNode, Chunk: f.chunk, Batch: f.batch, Static: f.static, Seed: f.seed,
 		Start: o.Starts, Store: simulator.Store{Latency: diskLatency, ListPage: diskLatency}}
@@ -294,5 +296,5 @@ func (f *benchScaleFlags) computed(ctx context.Context, fl *fleet, n int, o scal
 	return r.Makespan, err
 }
 
-// diskLatency is about what a request of a folder on a local disk takes.
+// diskLatency is about how long a request to a folder on a local disk takes.
 const diskLatency = time.Millisecond

@@ -61,7 +61,7 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if !slices.Contains(ownFlags, flag.Name) {
-			err = usagef("--%s is for simulated devices; flags for run stand after --", flag.Name)
+			err = usagef("--%s is for simulated devices; put flags for run after --", flag.Name)
 		}
 	})
 	if err != nil {
@@ -73,13 +73,14 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 	}
 	for _, name := range []string{"out", "rank", "world"} {
 		if run.Changed(name) {
-			return usagef("after --: --%s is given by bench scale", name)
+			return usagef("after --: bench scale sets --%s itself", name)
 		}
 	}
 	return nil
 }
 
-// ownSample is what one run on n ranks comes to, beside that on the fewest.
+// ownSample returns the sample of one run on n ranks, compared with the run on the
+// fewest.
 func (f *benchScaleFlags) ownSample(n int, o scale.Outcome, fewest int, base scale.Outcome) result.Sample {
 	ideal := base.Makespan * float64(fewest) / float64(n)
 	values := f.values(n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)

@@ -143,10 +143,10 @@ func TestBenchScaleRefuses(t *testing.T) {
 		{code: 78, says: "--save", args: []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
 		{code: 78, says: "openmpi-bin", args: []string{"--mpirun", "/nowhere/mpirun"}},
 		{code: 64, says: "--slow is for simulated devices", args: []string{"--slow", "2", "--", "--images", "x"}},
-		{code: 64, says: "--out is given by bench scale", args: []string{"--", "--out", "x"}},
+		{code: 64, says: "bench scale sets --out itself", args: []string{"--", "--out", "x"}},
 		{code: 64, says: "run takes no argument", args: []string{"--", "x"}},
-		{code: 64, says: "stand after --", args: []string{"x"}},
-		{code: 1, says: "what its ranks said stands above", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
+		{code: 64, says: "put flags for run after --", args: []string{"x"}},
+		{code: 1, says: "see the messages of its ranks above", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
 		{code: 78, says: "no such file", args: []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {
 		needMpirun(t)

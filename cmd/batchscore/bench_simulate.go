@@ -27,17 +27,17 @@ func newBenchSimulate() *cobra.Command {
 	var f benchSimulateFlags
 	cmd := &cobra.Command{
 		Use:   "simulate",
-		Short: "Compute how long a job would take on clusters larger than any at hand",
-		Long: `simulate is a discrete-event model of the worker: shares and taking over, fetching
-within an account's limits, decoding, devices with jitter, stragglers and nodes
-that are taken away. It runs nothing, and every figure is simulated. It knows what
-the flags tell it: the time of a device is as published for synthetic input, the
-defaults of the account are Azure's published limits, and the rate of decoding is
-this program's on one core of an AMD EPYC with photographs of 0.68 megapixel.
+		Short: "Compute how long a job would take on a cluster, with a model of one",
+		Long: `simulate is a discrete-event model of the worker: shares and stealing, fetching within
+the limits of a storage account, decoding, devices with jitter, stragglers, and nodes
+that are taken away. It runs nothing, and every figure is simulated. Its defaults: the
+time of a device as published for synthetic input, Azure's published limits of an
+account, and the rate at which this program decodes photographs of 0.68 megapixels on
+one core of an AMD EPYC.
 
-Efficiency is on the makespan: the time of the same images on devices that are
-never without work, divided without rest, in the time from the first rank's start
-to the last rank's end. A straggler counts as what it does.`,
+Efficiency is the ideal makespan divided by the simulated one, from the first rank's
+start to the last rank's end. Ideal means that all devices, even stragglers, compute at
+their own rates all the time.`,
 		Example: `  batchscore bench simulate --ranks 1,8,32,1024 --images 366111 --device k80
   batchscore bench simulate --ranks 32 --device mix --static
   batchscore bench simulate --ranks 4096 --images 1000000000 --model inception`,
@@ -47,21 +47,22 @@ to the last rank's end. A straggler counts as what it does.`,
 	f.benchFlags.register(cmd)
 	f.fleetFlags.register(cmd)
 	fs := cmd.Flags()
-	fs.IntVar(&f.conf.Images, "images", 100_000, "images of the job")
-	fs.Float64Var(&f.conf.ImageBytes, "image-bytes", 123_000, "bytes of an image, on average")
-	fs.IntVar(&f.conf.Batch, "batch", 32, "images per batch")
-	fs.IntVar(&f.conf.Chunk, "chunk", 0, "images per chunk; by default that of the worker")
-	fs.BoolVar(&f.conf.Static, "static", false, "ranks do their own share only")
-	fs.IntVar(&f.cores, "cores", 6, "cores of a rank, for decoding")
-	fs.Float64Var(&f.decode, "decode", 440, "images a second that one core decodes")
-	fs.DurationVar(&f.conf.Load, "load", 0, "time to load the model")
-	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "time of one request of the store")
-	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf("time of a page of %d names, one after another; the default is an assumption", simulator.PageObjects))
-	fs.Float64Var(&f.conf.Store.Requests, "requests", 20_000, "requests a second that the account serves; 0 is no limit")
-	fs.Float64Var(&f.egress, "egress", 50, "gigabits a second that the account sends; 0 is no limit")
-	fs.Float64Var(&f.departures, "preempted", 0, "times that a node is taken away in an hour of its life")
-	fs.DurationVar(&f.away, "away", 5*time.Minute, "time until a node that was taken away is replaced")
-	fs.DurationVar(&f.grace, "notice", 30*time.Second, "time between the news that a node is taken and its end; 0 is none")
+	fs.IntVar(&f.conf.Images, "images", 100_000, "the job has `N` images")
+	fs.Float64Var(&f.conf.ImageBytes, "image-bytes", 123_000, "an image has `BYTES` on average")
+	fs.IntVar(&f.conf.Batch, "batch", 32, "score batches of `N` images")
+	fs.IntVar(&f.conf.Chunk, "chunk", 0, "put `N` images into a chunk (default that of run)")
+	fs.BoolVar(&f.conf.Static, "static", false, "let ranks score only their own share")
+	fs.IntVar(&f.cores, "cores", 6, "a rank decodes on `N` cores")
+	fs.Float64Var(&f.decode, "decode", 440, "one core decodes `N` images per second")
+	fs.DurationVar(&f.conf.Load, "load", 0, "loading the model takes this long")
+	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "a request to the storage takes this long")
+	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf(
+		"listing a page of %d names takes this long, one page after the other; the default is an assumption", simulator.PageObjects))
+	fs.Float64Var(&f.conf.Store.Requests, "requests", 20_000, "the account serves `N` requests per second; 0 for no limit")
+	fs.Float64Var(&f.egress, "egress", 50, "the account sends `GIGABITS` per second; 0 for no limit")
+	fs.Float64Var(&f.departures, "preempted", 0, "a node is taken away `N` times per hour of its life")
+	fs.DurationVar(&f.away, "away", 5*time.Minute, "a node that was taken away is replaced after this long")
+	fs.DurationVar(&f.grace, "notice", 30*time.Second, "a node is told this long before it is taken away; 0 for not at all")
 	return cmd
 }
 
@@ -76,14 +77,14 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	c := f.conf
 	switch {
 	case c.Images < 1 || f.cores < 1 || !(f.decode > 0):
-		return usagef("--images, --cores and --decode are above zero")
+		return usagef("--images, --cores and --decode must be above zero")
 	case c.Chunk < 0 || !finite(c.ImageBytes) || !finite(c.Store.Requests) || !finite(f.egress) || !finite(f.departures):
-		return usagef("--chunk, --image-bytes, --requests, --egress and --preempted are numbers from zero up")
+		return usagef("--chunk, --image-bytes, --requests, --egress and --preempted must not be below zero")
 	case c.Load < 0 || c.Store.Latency < 0 || c.Store.ListPage < 0 || f.away < 0 || f.grace < 0:
-		return usagef("--load, --latency, --list-page, --away and --notice are times from zero up")
+		return usagef("--load, --latency, --list-page, --away and --notice must not be below zero")
 	}
 	if c.Static && f.departures > 0 {
-		return usagef("--static and --preempted: nobody would do the share of a node that is gone")
+		return usagef("--static and --preempted exclude each other: no rank would score the share of a node that is gone")
 	}
 	c.Decode, c.Store.Bytes = float64(f.cores)*f.decode, f.egress*1e9/8
 	c.PerNode, c.Seed = f.perNode, f.seed
@@ -114,9 +115,10 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 		}
 		all.Samples = append(all.Samples, f.sample(fl, given, ranks, one.Makespan, r))
 	}
-	notes := append(f.mixture(fl), "speed-up is in times of one rank of the first device that neither straggles nor is taken away; binds is what held up most images; manifest-s is the time to list the images and hand the list to all ranks")
+	notes := append(f.mixture(fl), "speed-up compares with one rank of the first device that neither straggles nor is taken away;"+
+		" binds is what delayed most images; manifest-s is the time to list the images and pass the list to all ranks")
 	if f.departures > 0 {
-		notes = append(notes, "wasted-images were computed and lost with a node, or twice")
+		notes = append(notes, "wasted-images were computed and lost with a node, or computed twice")
 	}
 	return f.tell(cmd, all, result.TableOptions{Notes: notes})
 }
