@@ -33,8 +33,8 @@ type object struct {
 	}
 }
 
-// TestSchemaHasTheFieldsOfTheTypes holds every field of Job, Secret and Mount
-// against the schema, in both directions, with its type.
+// TestSchemaHasTheFieldsOfTheTypes compares every field of Job, Secret and Mount, and
+// its type, with the schema, in both directions.
 func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
 	var schema struct {
 		object
@@ -119,8 +119,8 @@ func compileSchema(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// TestSchemaAgreesWithCheck has jobs, right ones and wrong ones, judged by the
-// schema and by the code.
+// TestSchemaAgreesWithCheck checks right and wrong jobs with the schema and with the
+// code.
 func TestSchemaAgreesWithCheck(t *testing.T) {
 	schema := compileSchema(t)
 	const work = "{name: a, images: i, out: o, model: m"
@@ -182,7 +182,7 @@ func TestSchemaAgreesWithCheck(t *testing.T) {
 	}
 }
 
-// generic is a YAML text as a JSON validator takes it.
+// generic returns a YAML text in the form that a JSON validator takes.
 func generic(t *testing.T, text string) any {
 	t.Helper()
 	var v any
@@ -200,7 +200,7 @@ func generic(t *testing.T, text string) any {
 	return instance
 }
 
-// TestExamplesOfTheGuides holds the jobs that the guides show against the schema.
+// TestExamplesOfTheGuides checks the jobs in the guides with the schema.
 func TestExamplesOfTheGuides(t *testing.T) {
 	schema := compileSchema(t)
 	fence := regexp.MustCompile("(?s)```yaml file=([a-z]+).yaml\n(.*?)```")

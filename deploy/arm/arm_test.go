@@ -82,10 +82,13 @@ func TestProvisioningState(t *testing.T) {
 		answers []string
 		fails   bool
 	}{
-		"at once":    {answers: []string{`{"name": "w"}`}},
-		"has":        {answers: []string{`{"name": "w", "properties": {"provisioningState": "Succeeded"}}`}},
-		"in a while": {answers: []string{`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Creating"}}`, `{"name": "w", "properties": {"provisioningState": "Succeeded"}}`}},
-		"never":      {answers: []string{`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Failed"}}`}, fails: true},
+		"at once": {answers: []string{`{"name": "w"}`}},
+		"has":     {answers: []string{`{"name": "w", "properties": {"provisioningState": "Succeeded"}}`}},
+		"in a while": {answers: []string{
+			`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Creating"}}`,
+			`{"name": "w", "properties": {"provisioningState": "Succeeded"}}`,
+		}},
+		"never": {answers: []string{`{"properties": {"provisioningState": "Creating"}}`, `{"properties": {"provisioningState": "Failed"}}`}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0

@@ -341,7 +341,9 @@ func TestRetired(t *testing.T) {
 				"status": second(e.Status(t.Context(), id)), "submit": e.Submit(t.Context(), training(), id),
 				"cluster": e.CreateCluster(t.Context(), lowGPUs), "delete": e.DeleteCluster(t.Context(), "gpus"),
 			} {
-				if err == nil || !strings.Contains(err.Error(), "Azure Batch AI is retired; this launcher is kept for accounts and records that still have such jobs: use --to azureml") {
+				const hint = "Azure Batch AI is retired; this launcher is kept for accounts and records" +
+					" that still have such jobs: use --to azureml"
+				if err == nil || !strings.Contains(err.Error(), hint) {
 					t.Errorf("%s: %v", what, err)
 				}
 				if !errors.Is(err, deploy.ErrService) && !errors.Is(err, deploy.ErrUnreachable) {

@@ -20,10 +20,10 @@
 #
 # Without a PART: all but those on request. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
-# one. Downloads go through npm and apt-get only. Those from npm are held
-# against the SHA-256 of pins.sh, both when fetched and on every later call; the
-# emulator and the 370 packages beneath it are held against the SHA-512 in
-# azurite/package-lock.json when fetched. A distribution's packages are held by
+# one. Downloads go through npm and apt-get only. Those from npm are compared with
+# the SHA-256 in pins.sh, both when fetched and on every later call. The storage
+# emulator and the 370 packages it depends on are compared with the SHA-512 in
+# azurite/package-lock.json when fetched. A distribution's packages are checked by
 # the signatures of the distribution.
 # Calls may overlap: they wait for each other.
 set -euo pipefail
@@ -131,7 +131,7 @@ replace() {
 	mv "$1" "$2"
 }
 
-# get_samples makes the pictures anew when their generator or Go has changed.
+# get_samples makes the pictures again when their generator or Go has changed.
 get_samples() {
 	need go 'version 1.26 or newer, see go.mod'
 	local target=$cache/images/generated stamp=$cache/generated.stamp made
@@ -281,7 +281,7 @@ if [ $# = 0 ]; then
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else
-		say 'the tests with Slurm and an ssh server are left out unless both are here, for installing them starts services: deploy/deps/fetch.sh cluster installs them'
+		say 'tests with Slurm and an ssh server are skipped: installing these starts services, so it takes deploy/deps/fetch.sh cluster'
 	fi
 fi
 for part in "${parts[@]}"; do

@@ -92,7 +92,7 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// TestAgreements holds names and numbers that stand in several files.
+// TestAgreements checks names and numbers that several files repeat.
 func TestAgreements(t *testing.T) {
 	for _, c := range []struct{ what, file, holds string }{
 		{what: "the ranks' user", file: "system.sh", holds: "id=10001\n"},

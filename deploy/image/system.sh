@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a Debian or Ubuntu root an image that ranks run in: what the worker
 # needs, Open MPI, and a user that the MPI operator can start ranks as. Runs as
-# root inside that root, with sshd_config beside it.
+# root inside that root, with sshd_config next to it.
 set -eu
 
 here=$(dirname "$0")

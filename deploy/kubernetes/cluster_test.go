@@ -26,9 +26,9 @@ import (
 // "make kubernetes-check" builds.
 const clusterVar = "BATCHSCORE_KUBERNETES"
 
-// TestCluster holds everything against a real API server, the real controllers
-// of jobs, and the real MPI operator, through the real kubectl. There are no
-// nodes: the test says what becomes of pods, as a node would.
+// TestCluster runs everything on a real API server, with the real controllers of
+// jobs, the real MPI operator and the real kubectl. There are no nodes: the test sets
+// the status of pods as a node would.
 func TestCluster(t *testing.T) {
 	bin := os.Getenv(clusterVar)
 	if bin == "" {
@@ -295,7 +295,7 @@ func (c *cluster) pods(t *testing.T, id, phase string) []item {
 	return slices.DeleteFunc(list.Items, func(p item) bool { return phase != "" && p.Status.Phase != phase })
 }
 
-// set does what a node does: it says what became of a pod.
+// set sets the status of a pod, as a node does.
 func (c *cluster) set(t *testing.T, p item, status string) {
 	t.Helper()
 	status = strings.ReplaceAll(status, "CONTAINER", p.Metadata.Labels[roleLabel])
@@ -316,7 +316,7 @@ func ended(code int) string {
 		`"state":{"terminated":{"exitCode":%d}}}]}`, phase, code)
 }
 
-// await waits for what servers do in their own time.
+// await waits for what the servers do asynchronously.
 func (c *cluster) await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -342,7 +342,7 @@ func (c *cluster) state(t *testing.T, e *Engine, id string, want deploy.State) (
 	return s
 }
 
-// cancels holds that a job that is canceled is gone with all that it had.
+// cancels checks that a canceled job is gone with all its objects.
 func (c *cluster) cancels(t *testing.T, e *Engine, job deploy.Job, id string) {
 	t.Helper()
 	if err := e.Submit(t.Context(), job, id); err != nil {

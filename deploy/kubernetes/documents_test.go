@@ -83,8 +83,8 @@ func newJob(t *testing.T, text string) deploy.Job {
 	return job
 }
 
-// TestDocuments: what is sent is what Kubernetes' own types hold, no more and
-// no less, and is as it was when a person last looked.
+// TestDocuments checks that Kubernetes' own types accept every field that is sent, and
+// compares the documents with golden files.
 func TestDocuments(t *testing.T) {
 	own := "name: train\ncommand: [python, train.py, --lr, '0.1']\nnodes: 2\nranksPerNode: 4\ngpusPerNode: 4\n"
 	for name, c := range map[string]struct {
@@ -211,7 +211,7 @@ func checkIndexed(t *testing.T, docs map[string][]byte) {
 	}
 }
 
-// checkRank holds that a rank has its command, its world, its GPUs, and the
+// checkRank checks that a rank has its command, its world, its GPUs, and the
 // secrets as references.
 func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world string) {
 	t.Helper()
@@ -287,7 +287,7 @@ func checkMPI(t *testing.T, docs map[string][]byte) {
 	}
 }
 
-// TestYAMLKeepsText: whatever stands in a job reaches the cluster as it is.
+// TestYAMLKeepsText checks that any text in a job reaches the cluster unchanged.
 func TestYAMLKeepsText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
@@ -308,8 +308,8 @@ func TestYAMLKeepsText(t *testing.T) {
 	})
 }
 
-// TestUnsupported: what the engine cannot do is refused before anything is
-// sent, by the name of the field.
+// TestUnsupported checks that what the engine cannot do is refused before anything is
+// sent, with the name of the field.
 func TestUnsupported(t *testing.T) {
 	const job = "images: az://a/b\nout: az://a/c\nmodel: m\n"
 	const image = "image: i\n"

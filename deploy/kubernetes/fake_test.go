@@ -31,7 +31,7 @@ type fake struct {
 	folder string
 }
 
-// newFake puts a kubectl of its own on the path.
+// newFake puts its own kubectl on the PATH.
 func newFake(t *testing.T) fake {
 	t.Helper()
 	self, err := os.Executable()

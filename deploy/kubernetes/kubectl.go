@@ -17,9 +17,9 @@ import (
 const (
 	// requestTimeout bounds one call to the cluster.
 	requestTimeout = "30s"
-	// killDelay is how long kubectl has to end once it is asked to.
+	// killDelay is how long kubectl gets to end after SIGTERM.
 	killDelay = 5 * time.Second
-	// maxMessage bounds what is quoted of kubectl's messages.
+	// maxMessage is how many bytes of a message of kubectl are quoted.
 	maxMessage = 2000
 )
 
@@ -54,7 +54,7 @@ func (e *Engine) stream(ctx context.Context, stdin []byte, w io.Writer, args ...
 	return err
 }
 
-// where are the flags that name the cluster and the namespace.
+// where returns the flags that name the cluster and the namespace.
 func (e *Engine) where() []string {
 	var flags []string
 	if e.o.Context != "" {
@@ -66,23 +66,23 @@ func (e *Engine) where() []string {
 	return flags
 }
 
-// errNoKind means that the cluster does not know a kind of object.
+// errNoKind means that the cluster does not know MPIJobs.
 var errNoKind = errors.New("the cluster has no MPI operator (kubeflow.org/v2beta1): have one installed, or launch without MPI" +
 	" (--without-mpi, or mpi: false in service.yaml)")
 
-// errGone means that there is no such object, or no more.
+// errGone means that there is no such object, or not any more.
 var errGone = errors.New("not found")
 
-// away are words of kubectl for a cluster that gives no answer now; what is
-// left is a refusal.
+// away are parts of kubectl's messages about a cluster that does not answer now. Any
+// other message is a refusal.
 var away = []string{
 	"unable to connect to the server", "was refused", "timeout", "timed out", "deadline exceeded", "connection reset",
 	"no route to host", "temporary failure", "(toomanyrequests)", "(serviceunavailable)", "(internalerror)",
 	"currently unable to handle the request", "unexpected eof", "etcdserver",
 }
 
-// refusal makes an error of what kubectl says. kubectl has one exit status for
-// all of them.
+// refusal returns the error for what kubectl says. kubectl has the same exit status
+// for all of them.
 func refusal(args []string, stderr string) error {
 	text := strings.TrimSpace(stderr)
 	if len(text) > maxMessage {
@@ -102,7 +102,7 @@ func refusal(args []string, stderr string) error {
 	if strings.Contains(lower, "(notfound)") {
 		return fmt.Errorf("%w: %w: %s: %s", deploy.ErrService, errGone, verb, text)
 	}
-	// A certificate is refused in the same words as a broken line.
+	// The message about a bad certificate contains words of a broken connection.
 	if !strings.Contains(lower, "x509") {
 		for _, words := range away {
 			if strings.Contains(lower, words) {

@@ -1,18 +1,18 @@
 // Package kubernetes runs jobs on a Kubernetes cluster, through kubectl.
 //
 //  1. A job becomes an MPIJob (kubeflow.org/v2beta1) or, without MPI, an
-//     Indexed Job with one pod for every rank; with a schedule, a CronJob of
-//     Indexed Jobs. objects.go says which, types.go how they are written.
-//  2. Values of secrets go into a Secret of the job's name, which the job owns;
-//     they reach kubectl on its standard input only.
-//  3. Everything carries the label batchscore.io/job, by which it is found
-//     again, and is removed when the job is canceled. A canceled job is gone:
-//     after that Status answers deploy.ErrNoJob.
+//     Indexed Job with one pod per rank, or, with a schedule, a CronJob of
+//     Indexed Jobs. objects.go builds them from the types in types.go.
+//  2. Values of secrets go into a Secret of the job's name, which the job owns.
+//     They are sent to kubectl on its standard input only.
+//  3. All objects have the label batchscore.io/job, by which they are found
+//     again. They are removed when the job is canceled: after that Status
+//     returns deploy.ErrNoJob.
 //
-// In an Indexed Job a rank that dies is started again by itself, unless its
-// exit code says that this would not help (deploy.FinalCodes); a lost node
-// counts for nothing. In an MPIJob a lost worker fails mpirun, so all ranks
-// start again, and go on where they were.
+// In an Indexed Job a rank that dies is started again alone, unless its exit code
+// says that this would not help (deploy.FinalCodes). A lost node does not count as
+// a failure. In an MPIJob a lost worker fails mpirun: all ranks start again and
+// continue where they were.
 package kubernetes
 
 import (
@@ -27,39 +27,39 @@ import (
 
 const engine = "kubernetes"
 
-// Options are the section kubernetes of service.yaml. All may be left out; an
-// image is needed here or in the job.
+// Options is the section kubernetes of service.yaml. Everything may be left out, but
+// an image is needed here or in the job.
 type Options struct {
-	// Kubectl is the program; "kubectl" from the path when empty. Context and
-	// Namespace are kubectl's own choice when empty.
+	// Kubectl is the program; "kubectl" from the PATH when empty. When Context and
+	// Namespace are empty, kubectl chooses.
 	Kubectl   string `yaml:"kubectl,omitempty" json:"kubectl,omitempty"`
 	Context   string `yaml:"context,omitempty" json:"context,omitempty"`
 	Namespace string `yaml:"namespace,omitempty" json:"namespace,omitempty"`
 
-	// MPI reports whether jobs run under the cluster's MPI operator; they do when
-	// nothing is said. False makes them Indexed Jobs, which need no operator.
+	// MPI is whether jobs run under the cluster's MPI operator, as they do by
+	// default. If false they are Indexed Jobs, which need no operator.
 	MPI *bool `yaml:"mpi,omitempty" json:"mpi,omitempty"`
 
-	// Image is taken where the job names none. Binary is the worker in the
-	// image, "batchscore" when empty.
+	// Image is for jobs that name none. Binary is the worker in the image;
+	// "batchscore" when empty.
 	Image            string   `yaml:"image,omitempty" json:"image,omitempty"`
 	Binary           string   `yaml:"binary,omitempty" json:"binary,omitempty"`
 	ImagePullSecrets []string `yaml:"imagePullSecrets,omitempty" json:"imagePullSecrets,omitempty"`
-	// User is the numeric user and group that the ranks run as, never root;
-	// 10001, the user of our image, when zero.
+	// User is the numeric user and group that the ranks run as, never root. When
+	// zero it is 10001, the user of batchscore's image.
 	User int64 `yaml:"user,omitempty" json:"user,omitempty"`
-	// ServiceAccount is the pods'. With WorkloadIdentity they carry the label
-	// by which Azure gives them that account's identity.
+	// ServiceAccount is that of the pods. With WorkloadIdentity they have the
+	// label by which Azure gives them that account's identity.
 	ServiceAccount   string `yaml:"serviceAccount,omitempty" json:"serviceAccount,omitempty"`
 	WorkloadIdentity bool   `yaml:"workloadIdentity,omitempty" json:"workloadIdentity,omitempty"`
 
-	// Nodes are the nodes that ranks may run on; Low is added for jobs of low
-	// priority, which are refused where it is not given.
+	// Nodes chooses the nodes that ranks may run on. Low is added for jobs of low
+	// priority, which are refused without it.
 	Nodes Nodes  `yaml:"nodes,omitempty" json:"nodes,omitempty"`
 	Low   *Nodes `yaml:"low,omitempty" json:"low,omitempty"`
-	// GPUResource is what a GPU is called in limits, nvidia.com/gpu when empty.
-	// GPULabel is the node label that holds a GPU's type, nvidia.com/gpu.product
-	// when empty.
+	// GPUResource is the name of GPUs in limits; nvidia.com/gpu when empty.
+	// GPULabel is the node label with a GPU's type; nvidia.com/gpu.product when
+	// empty.
 	GPUResource string `yaml:"gpuResource,omitempty" json:"gpuResource,omitempty"`
 	GPULabel    string `yaml:"gpuLabel,omitempty" json:"gpuLabel,omitempty"`
 
@@ -69,15 +69,15 @@ type Options struct {
 	Memory       string `yaml:"memory,omitempty" json:"memory,omitempty"`
 	SharedMemory string `yaml:"sharedMemory,omitempty" json:"sharedMemory,omitempty"`
 
-	// Retries is how often a rank (under MPI: all of them) is started again; 6
-	// when nothing is said.
+	// Retries is how often a rank (under MPI: all of them) is started again; 6 by
+	// default.
 	Retries *int `yaml:"retries,omitempty" json:"retries,omitempty"`
-	// Grace is the time for committing what is in hand, 45s when zero.
+	// Grace is how long ranks get to commit what they are working on; 45s when zero.
 	Grace deploy.Duration `yaml:"grace,omitempty" json:"grace,omitempty"`
-	// Keep is how long an ended job and its logs stay, a week when zero.
+	// Keep is how long an ended job and its logs are kept; a week when zero.
 	Keep deploy.Duration `yaml:"keep,omitempty" json:"keep,omitempty"`
-	// TimeZone is that of schedules, such as Europe/Paris; the cluster's own
-	// when empty.
+	// TimeZone is that of schedules, such as Europe/Paris; the cluster's own when
+	// empty.
 	TimeZone string `yaml:"timeZone,omitempty" json:"timeZone,omitempty"`
 }
 
@@ -96,7 +96,7 @@ type Toleration struct {
 	Effect   string `yaml:"effect,omitempty" json:"effect,omitempty"`
 }
 
-// plus is n with what low adds.
+// plus returns n with what low adds.
 func (n Nodes) plus(low Nodes) Nodes {
 	selector := maps.Clone(n.Selector)
 	for k, v := range low.Selector {
@@ -109,7 +109,7 @@ func (n Nodes) plus(low Nodes) Nodes {
 	}
 }
 
-// with sets a key, in a new map if there is none.
+// with returns the map with a key set; a new map for nil.
 func with(m map[string]string, key, value string) map[string]string {
 	if m == nil {
 		m = map[string]string{}
@@ -118,7 +118,7 @@ func with(m map[string]string, key, value string) map[string]string {
 	return m
 }
 
-// minGrace is what a worker needs to commit what it has in hand.
+// minGrace is what a worker needs to commit what it is working on.
 const minGrace = 30 * time.Second
 
 // Engine is a deploy.Launcher.
@@ -127,7 +127,7 @@ type Engine struct {
 	mpi     bool
 	retries int
 	// followed is how many pods' logs are followed at once, and poll the time
-	// between two looks for more.
+	// between two looks for further pods.
 	followed int
 	poll     time.Duration
 }
@@ -158,11 +158,11 @@ func New(o Options) (*Engine, error) {
 	}
 	switch {
 	case o.User < 0:
-		return nil, errors.New("kubernetes: user: it is a number above zero")
+		return nil, errors.New("kubernetes: user: want a number above zero")
 	case time.Duration(o.Grace) < minGrace:
-		return nil, fmt.Errorf("kubernetes: grace %v: a worker needs %v to commit what it has in hand", o.Grace, minGrace)
+		return nil, fmt.Errorf("kubernetes: grace %v: a worker needs %v to commit what it is working on", o.Grace, minGrace)
 	case o.Keep < 0 || e.retries < 0:
-		return nil, errors.New("kubernetes: keep and retries are not below zero")
+		return nil, errors.New("kubernetes: keep and retries must not be negative")
 	}
 	return e, nil
 }

@@ -168,7 +168,8 @@ func pod(name, role string, rank int, status string) string {
 }
 
 func TestStatus(t *testing.T) {
-	const failed = "status: {failed: 1, conditions: [{type: Failed, status: 'True', reason: FailedIndexes, message: Job has failed indexes, lastTransitionTime: '2026-11-22T03:00:00Z'}]}"
+	const failed = "status: {failed: 1, conditions: [{type: Failed, status: 'True', reason: FailedIndexes," +
+		" message: Job has failed indexes, lastTransitionTime: '2026-11-22T03:00:00Z'}]}"
 	three, zero := 3, 0
 	for name, c := range map[string]struct {
 		objects []string
@@ -178,81 +179,72 @@ func TestStatus(t *testing.T) {
 		started bool
 		ended   bool
 	}{
-		"new": {objects: []string{head("Job", id)}, state: deploy.Queued, reason: "", code: nil, started: false, ended: false},
+		"new": {objects: []string{head("Job", id)}, state: deploy.Queued},
 		"active": {
 			objects: []string{head("Job", id) + "status: {active: 2, ready: 0, startTime: '2026-11-22T02:00:01Z'}"},
 			state:   deploy.Queued,
-			reason:  "",
-			code:    nil,
 			started: true,
-			ended:   false,
 		},
 		"no node": {objects: []string{head("Job", id) + "status: {active: 1}",
-			pod("p", "rank", 0, "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable, message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'}]}")},
-			state: deploy.Queued, reason: "Insufficient nvidia.com/gpu", code: nil, started: false, ended: false},
+			pod("p", "rank", 0, "{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: Unschedulable,"+
+				" message: '0/3 nodes are available: 3 Insufficient nvidia.com/gpu.'}]}")},
+			state: deploy.Queued, reason: "Insufficient nvidia.com/gpu"},
 		"no image": {objects: []string{head("Job", id) + "status: {active: 2, ready: 1}",
 			pod("p", "rank", 0, "{phase: Running, containerStatuses: [{state: {running: {}}}]}"),
 			pod("q", "rank", 1, "{phase: Pending, containerStatuses: [{state: {waiting: {reason: ImagePullBackOff, message: denied}}}]}")},
-			state: deploy.Running, reason: "q: ImagePullBackOff: denied", code: nil, started: false, ended: false},
+			state: deploy.Running, reason: "q: ImagePullBackOff: denied"},
 		"running": {
 			objects: []string{head("Job", id) + "status: {active: 2, ready: 2}"},
 			state:   deploy.Running,
-			reason:  "",
-			code:    nil,
-			started: false,
-			ended:   false,
 		},
 		"retrying": {
 			objects: []string{head("Job", id) + "status: {active: 1, failed: 1}"},
 			state:   deploy.Running,
-			reason:  "",
-			code:    nil,
-			started: false,
-			ended:   false,
 		},
-		"done": {objects: []string{head("Job", id) + "status: {succeeded: 2, startTime: '2026-11-22T02:00:01Z', completionTime: '2026-11-22T03:00:00Z', conditions: [{type: SuccessCriteriaMet, status: 'True'}, {type: Complete, status: 'True', reason: CompletionsReached}]}"},
+		"done": {objects: []string{head("Job", id) + "status: {succeeded: 2, startTime: '2026-11-22T02:00:01Z'," +
+			" completionTime: '2026-11-22T03:00:00Z', conditions: [{type: SuccessCriteriaMet, status: 'True'}," +
+			" {type: Complete, status: 'True', reason: CompletionsReached}]}"},
 			state: deploy.Succeeded, reason: "CompletionsReached", code: &zero, started: true, ended: true},
 		"failed": {objects: []string{head("Job", id) + failed,
 			pod("p0", "rank", 0, "{containerStatuses: [{state: {terminated: {exitCode: 75}}}]}"),
 			pod("p1", "rank", 1, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}"),
 			pod("p2", "rank", 2, "{containerStatuses: [{state: {terminated: {exitCode: 143}}}]}")},
-			state: deploy.Failed, reason: "FailedIndexes: Job has failed indexes; p1 exited with 3", code: &three, started: false, ended: true},
+			state: deploy.Failed, reason: "FailedIndexes: Job has failed indexes; p1 exited with 3", code: &three, ended: true},
 		"failing": {
 			objects: []string{head("Job", id) + "status: {active: 1, conditions: [{type: FailureTarget, status: 'True', reason: DeadlineExceeded}]}"},
 			state:   deploy.Stopping,
 			reason:  "DeadlineExceeded",
-			code:    nil,
-			started: false,
-			ended:   false,
 		},
 		"suspended": {
-			objects: []string{head("Job", id) + "status: {conditions: [{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"},
-			state:   deploy.Queued,
-			reason:  "JobSuspended",
-			code:    nil,
-			started: false,
-			ended:   false,
+			objects: []string{head("Job", id) + "status: {conditions: [" +
+				"{type: Suspended, status: 'True', reason: JobSuspended}, {type: Failed, status: 'False'}]}"},
+			state:  deploy.Queued,
+			reason: "JobSuspended",
 		},
-		"deleted": {objects: []string{strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}"},
-			state: deploy.Stopping, reason: "", code: nil, started: false, ended: false},
-		"mpi": {objects: []string{head("MPIJob", id) + "status: {startTime: '2026-11-22T02:00:01Z', conditions: [{type: Created, status: 'True'}, {type: Running, status: 'True', reason: MPIJobRunning}]}"},
-			state: deploy.Running, reason: "", code: nil, started: true, ended: false},
-		"mpi failed": {objects: []string{head("MPIJob", id) + "status: {completionTime: '2026-11-22T02:00:01Z', conditions: [{type: Running, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded}]}",
+		"deleted": {objects: []string{
+			strings.Replace(head("Job", id), "{name", "{deletionTimestamp: '2026-11-22T02:30:00Z', name", 1) + "status: {active: 2, ready: 2}",
+		},
+			state: deploy.Stopping},
+		"mpi": {objects: []string{head("MPIJob", id) + "status: {startTime: '2026-11-22T02:00:01Z'," +
+			" conditions: [{type: Created, status: 'True'}, {type: Running, status: 'True', reason: MPIJobRunning}]}"},
+			state: deploy.Running, started: true},
+		"mpi failed": {objects: []string{head("MPIJob", id) + "status: {completionTime: '2026-11-22T02:00:01Z'," +
+			" conditions: [{type: Running, status: 'False'}, {type: Failed, status: 'True', reason: BackoffLimitExceeded}]}",
 			pod("w", "worker", 0, "{containerStatuses: [{state: {terminated: {exitCode: 255}}}]}"),
 			pod("l", "launcher", 0, "{containerStatuses: [{state: {terminated: {exitCode: 3}}}]}")},
-			state: deploy.Failed, reason: "BackoffLimitExceeded; l exited with 3", code: &three, started: false, ended: true},
+			state: deploy.Failed, reason: "BackoffLimitExceeded; l exited with 3", code: &three, ended: true},
 		"cron": {
 			objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}"},
 			state:   deploy.Queued,
 			reason:  "schedule 0 2 * * *",
-			code:    nil,
-			started: false,
-			ended:   false,
 		},
-		"cron running": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}\nstatus: {active: [{name: x}]}", head("Job", id+"-1") + "status: {active: 1, ready: 1}"},
-			state: deploy.Running, reason: "last run " + id + "-1 running", code: nil, started: false, ended: false},
+		"cron running": {objects: []string{
+			head("CronJob", id) + "spec: {schedule: '0 2 * * *'}\nstatus: {active: [{name: x}]}",
+			head("Job", id+"-1") + "status: {active: 1, ready: 1}",
+		},
+			state: deploy.Running, reason: "last run " + id + "-1 running"},
 		"cron failed": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", head("Job", id+"-1") + failed},
-			state: deploy.Queued, reason: "failed (FailedIndexes", code: nil, started: false, ended: true},
+			state: deploy.Queued, reason: "failed (FailedIndexes", ended: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, f := onFake(t, options)
@@ -266,7 +258,7 @@ func TestStatus(t *testing.T) {
 			}
 			if s.State != c.state || !strings.Contains(s.Reason, c.reason) || (c.reason == "") != (s.Reason == "") ||
 				s.Started.IsZero() == c.started || s.Ended.IsZero() == c.ended {
-				t.Errorf("%+v", s)
+				t.Errorf("Status = %+v, want %s with %q, started %v, ended %v", s, c.state, c.reason, c.started, c.ended)
 			}
 			if (s.ExitCode == nil) != (c.code == nil) || s.ExitCode != nil && *s.ExitCode != *c.code {
 				t.Errorf("exit code %v", s.ExitCode)
@@ -405,7 +397,7 @@ func TestOutlive(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(stdin, "go on\n"); err != nil {
+	if _, err := io.WriteString(stdin, "continue\n"); err != nil {
 		t.Fatal(err)
 	}
 	var exit *exec.ExitError

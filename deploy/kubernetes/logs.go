@@ -16,11 +16,10 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
-// Logs implements deploy.Launcher. Every line has its pod in front. Following,
-// it takes up pods that replace others too. Each pod is followed by a kubectl of
-// its own; where there are too many, some wait until others have ended, and lose
-// nothing by it. Of a scheduled job it shows what runs now and returns when that
-// has ended.
+// Logs implements deploy.Launcher. Every line has its pod in front. With follow it
+// also shows pods that replace others. Each pod is followed by its own kubectl. If
+// there are too many pods, some are shown completely once others have ended. For a
+// scheduled job it shows the present run and returns when that has ended.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.followed)
@@ -67,7 +66,7 @@ func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) 
 	return looked
 }
 
-// log writes what a pod has printed; nothing, if it has gone with its node.
+// log writes what a pod has printed; nothing if the pod was lost with its node.
 func (e *Engine) log(ctx context.Context, pod string, w io.Writer, flags ...string) error {
 	err := e.stream(ctx, nil, w, append([]string{"logs", "pod/" + pod}, flags...)...)
 	if errors.Is(err, errGone) {
@@ -76,8 +75,8 @@ func (e *Engine) log(ctx context.Context, pod string, w io.Writer, flags ...stri
 	return err
 }
 
-// look reports whether the job, or what runs of a scheduled one, has ended, and
-// lists its pods.
+// look reports whether the job has ended, and lists its pods. A scheduled job counts
+// as ended while none of its runs is at work.
 func (e *Engine) look(ctx context.Context, id string) (ended bool, pods []item, err error) {
 	items, err := e.find(ctx, id)
 	if err != nil {
@@ -121,14 +120,14 @@ func (s *lineStream) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// flush writes a last line that has no end.
+// flush writes a last line without an end.
 func (s *lineStream) flush() {
 	if len(s.rest) > 0 {
 		_, _ = s.Write([]byte("\n"))
 	}
 }
 
-// Fetch implements deploy.Launcher: the log of every pod, as POD.log.
+// Fetch implements deploy.Launcher. It writes the log of every pod to POD.log.
 func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	_, pods, err := e.look(ctx, id)
 	if err != nil {
@@ -150,7 +149,7 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 func (e *Engine) fetchLog(ctx context.Context, pod, folder string) error {
 	err := atomicfile.Write(filepath.Join(folder, pod+".log"), 0o600, func(w io.Writer) error { return e.log(ctx, pod, w) })
 	if err != nil {
-		return fmt.Errorf("log of %s: %w", pod, err)
+		return fmt.Errorf("fetch the log of %s: %w", pod, err)
 	}
 	return nil
 }

@@ -15,41 +15,41 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Labels of everything that belongs to a job.
+// Labels of all objects of a job.
 const (
 	jobLabel  = "batchscore.io/job"
 	roleLabel = "batchscore.io/role"
 )
 
-// Roles of pods. What a worker of MPI prints, its launcher prints too.
+// Roles of pods. A launcher of MPI also prints what its workers print.
 const (
 	roleRank     = "rank"
 	roleLauncher = "launcher"
 	roleWorker   = "worker"
 )
 
-// runVar is the ranks' variable that holds the name of one run of a schedule.
+// runVar is the ranks' variable for the name of a schedule's run.
 const runVar = "BATCHSCORE_RUN"
 
-// What images for the MPI operator agree on.
+// Conventions of images for the MPI operator.
 const (
 	sshFolder = "/home/mpiuser/.ssh"
 	sshConfig = "/home/mpiuser/.sshd_config"
 	sshPort   = 2222
 )
 
-// maxName is how long the name of a pod may be for it to be a host name, and
-// maxCronJob that of a CronJob, whose jobs' names are longer.
+// maxName is how long the name of a pod may be, which is also a host name.
+// maxCronJob is the limit for a CronJob, whose jobs have longer names.
 const (
 	maxName    = 63
 	maxCronJob = 52
 )
 
-// startingDeadline is how late a scheduled run may still start.
+// startingDeadline is how late a scheduled run may start.
 const startingDeadline = time.Hour
 
-// objects is what the job is on the cluster. The Secret comes first, if there
-// is one, with the values given.
+// objects returns the objects of the job. If values are given, the first object is a
+// Secret with them; the last one is the job itself.
 func (e *Engine) objects(job deploy.Job, id string, values map[string]string) ([]object, error) {
 	job = job.WithDefaults()
 	if err := e.check(job, id); err != nil {
@@ -86,13 +86,13 @@ func (e *Engine) objects(job deploy.Job, id string, values map[string]string) ([
 	return append(list, work), nil
 }
 
-// check refuses what Kubernetes cannot do.
+// check returns an error for what Kubernetes cannot do.
 func (e *Engine) check(job deploy.Job, id string) error {
 	no := func(field, what string, args ...any) error { return deploy.Unsupported(engine, field, what, args...) }
 	longest, limit := id+"-"+strconv.Itoa(job.Ranks()-1), maxName
 	switch {
 	case job.Schedule != "" && e.mpi:
-		return no("schedule", "the cluster's clock starts Jobs, not MPIJobs; launch it without MPI (--without-mpi)")
+		return no("schedule", "schedules start Jobs, not MPIJobs: launch it without MPI (--without-mpi)")
 	case job.Schedule != "":
 		longest, limit = id, maxCronJob
 	case e.mpi:
@@ -100,15 +100,15 @@ func (e *Engine) check(job deploy.Job, id string) error {
 	}
 	switch {
 	case len(longest) > limit:
-		return no("name", "%s has %d characters, and at most %d are allowed there; choose a shorter name", longest, len(longest), limit)
+		return no("name", "%s has %d characters, and at most %d are allowed: choose a shorter name", longest, len(longest), limit)
 	case e.image(job) == "":
-		return no("image", "ranks run in a container image; name it, or let service.yaml name one for all jobs")
+		return no("image", "ranks run in a container image: name one here, or in service.yaml for all jobs")
 	case job.Priority == deploy.Low && e.o.Low == nil:
-		return no("priority", "service.yaml does not say which nodes are low-priority ones (kubernetes, low, selector)")
+		return no("priority", "service.yaml does not say which nodes have low priority (kubernetes, low, selector)")
 	case job.GPU != "" && job.GPUsPerNode == 0:
-		return no("gpu", "gpusPerNode does not say how many of them")
+		return no("gpu", "gpusPerNode does not say how many")
 	case !e.mpi && job.GPUsPerNode%job.RanksPerNode != 0:
-		return no("gpusPerNode", "without MPI every rank is a pod of its own, and %d GPUs cannot be divided among %d ranks",
+		return no("gpusPerNode", "without MPI each rank has its own pod, and %d GPUs cannot be divided among %d ranks",
 			job.GPUsPerNode, job.RanksPerNode)
 	}
 	for _, reserved := range []string{runVar, shard.WorldVar} {
@@ -120,7 +120,7 @@ func (e *Engine) check(job deploy.Job, id string) error {
 	return checkOut(job)
 }
 
-// checkOut refuses a result that would be lost with its pod.
+// checkOut returns an error for a result that would be lost with its pod.
 func checkOut(job deploy.Job) error {
 	if !job.Scores() || !place.IsLocal(job.Out) {
 		return nil
@@ -129,17 +129,17 @@ func checkOut(job deploy.Job) error {
 		at := path.Clean(m.Path)
 		if out := path.Clean(job.Out); out == at || strings.HasPrefix(out, strings.TrimSuffix(at, "/")+"/") {
 			if m.ReadOnly {
-				return deploy.Unsupported(engine, "out", "%s lies on the mount %s, which is read-only", job.Out, m.Path)
+				return deploy.Unsupported(engine, "out", "%s is on the mount %s, which is read-only", job.Out, m.Path)
 			}
 			return nil
 		}
 	}
-	return deploy.Unsupported(engine, "out", "%s lies on no mount and would be lost with the pod; mount a volume there, or use blob storage (az://)", job.Out)
+	return deploy.Unsupported(engine, "out", "%s is not on a mount and would be lost with the pod: mount a volume there, or use blob storage (az://)", job.Out)
 }
 
 func (e *Engine) image(job deploy.Job) string { return cmp.Or(job.Image, e.o.Image) }
 
-// builder holds what the objects of one job share.
+// builder has what the objects of one job share.
 type builder struct {
 	*Engine
 	job    deploy.Job
@@ -164,10 +164,10 @@ func (b *builder) volumes() error {
 		case scheme == "pvc" && rest != "" && !strings.Contains(rest, "/"):
 			v.PersistentVolumeClaim = &claimVolume{ClaimName: rest, ReadOnly: m.ReadOnly}
 		case scheme != "" && scheme != "pvc":
-			return deploy.Unsupported(engine, "mounts", "%s: have a persistent volume claim made of it and mount pvc://CLAIM;"+
+			return deploy.Unsupported(engine, "mounts", "%s: create a persistent volume claim for it and mount pvc://CLAIM;"+
 				" images and out need no mount to be in blob storage (az://)", m.Source)
 		default:
-			return deploy.Unsupported(engine, "mounts", "%s: it takes pvc://CLAIM, or an absolute path on the nodes", m.Source)
+			return deploy.Unsupported(engine, "mounts", "%s: want pvc://CLAIM, or an absolute path on the nodes", m.Source)
 		}
 		b.vols = append(b.vols, v)
 		b.mounted = append(b.mounted, volumeMount{Name: v.Name, MountPath: m.Path, ReadOnly: m.ReadOnly})
@@ -179,7 +179,7 @@ func (b *builder) volumes() error {
 	return nil
 }
 
-// env makes the variables of the ranks.
+// env sets the variables of the ranks.
 func (b *builder) env() error {
 	b.vars = []envVar{{Name: deploy.JobVariable, Value: b.id}}
 	if b.job.Schedule != "" {
@@ -198,8 +198,8 @@ func (b *builder) env() error {
 		ref := secretKey{Name: b.id, Key: name}
 		switch s := b.job.Secrets[name]; {
 		case s.KeyVault != "":
-			return deploy.Unsupported(engine, "secrets", "%s: pods cannot read a key vault by themselves; have it synchronised into a"+
-				" Secret (Secrets Store CSI driver) and name that: kubernetes: NAME/KEY", name)
+			return deploy.Unsupported(engine, "secrets", "%s: pods cannot read a key vault: synchronise it into a Secret"+
+				" (Secrets Store CSI driver) and name that as kubernetes: NAME/KEY", name)
 		case s.Kubernetes != "":
 			secret, key, ok := strings.Cut(s.Kubernetes, "/")
 			if !ok || secret == "" || key == "" {
@@ -212,8 +212,8 @@ func (b *builder) env() error {
 	return nil
 }
 
-// literal protects text from Kubernetes, which puts variables in the place of
-// $(NAME), in commands and in values of variables.
+// literal escapes text for Kubernetes, which replaces $(NAME) with variables in
+// commands and in values of variables.
 func literal(text string) string {
 	if strings.Contains(text, "$(") || strings.Contains(text, "$$") {
 		return strings.ReplaceAll(text, "$", "$$")
@@ -221,7 +221,7 @@ func literal(text string) string {
 	return text
 }
 
-// argv is the command of a rank.
+// argv returns the command of a rank.
 func (b *builder) argv() []string {
 	argv := b.job.Argv(b.o.Binary)
 	for i, a := range argv {
@@ -251,21 +251,21 @@ func (b *builder) indexedJob() jobSpec {
 	}
 }
 
-// outlive runs a command out of reach of the signal that asks a pod to end:
-// mpirun would kill the ranks at once, instead of letting them drain.
+// outlive runs a command so that SIGTERM, which asks a pod to end, does not reach it:
+// mpirun would kill the ranks at once instead of letting them drain.
 const outlive = `trap '' TERM; "$@"; exit $?`
 
-// drain asks a worker's ranks to commit what they have in hand, and waits for
-// them. Its parameter is their name, which the kernel cuts to 15 bytes.
+// drain asks a worker's ranks to commit what they are working on, and waits for them.
+// Its parameter is their name, which the kernel cuts to 15 bytes.
 const drain = `pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; done`
 
-// identityVars are what Azure's workload identity gives pods; the file that one
-// of them names is in every pod of the job.
+// identityVars are the variables that Azure's workload identity sets in pods. The file
+// that one of them names is in every pod of the job.
 var identityVars = []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"}
 
 func (b *builder) mpiJob() mpiJobSpec {
 	mpirun := []string{"mpirun", "-np", strconv.Itoa(b.job.Ranks()),
-		// The worker divides a node's cores among its ranks by itself.
+		// The worker itself divides a node's cores among its ranks.
 		"--bind-to", "none"}
 	for _, v := range b.vars {
 		mpirun = append(mpirun, "-x", v.Name)
@@ -290,8 +290,8 @@ func (b *builder) mpiJob() mpiJobSpec {
 		mpirun = append([]string{"sh", "-c", outlive, "launcher"}, mpirun...)
 	}
 
-	// The launcher is small, and losing it costs the run: no GPU, no node that
-	// can be taken away.
+	// The launcher is small, and losing it would end the run. So it gets no GPU,
+	// and no node that can be taken away.
 	launcher := b.pod(roleLauncher, 0)
 	launcher.NodeSelector, launcher.Tolerations = b.o.Nodes.Selector, b.o.Nodes.Tolerations
 	launcher.PriorityClassName = b.o.Nodes.PriorityClass
@@ -302,7 +302,7 @@ func (b *builder) mpiJob() mpiJobSpec {
 		SlotsPerWorker: b.job.RanksPerNode, SSHAuthMountPath: sshFolder,
 		LauncherCreationPolicy: "WaitForWorkersReady", MPIImplementation: "OpenMPI",
 		RunPolicy: runPolicy{
-			// The launcher stays, with its log; workers give their nodes back.
+			// The launcher stays, with its log. Workers free their nodes.
 			CleanPodPolicy: "Running", BackoffLimit: b.retries,
 			ActiveDeadlineSeconds: seconds(b.job.TimeLimit), TTLSecondsAfterFinished: seconds(b.o.Keep),
 		},
@@ -313,7 +313,7 @@ func (b *builder) mpiJob() mpiJobSpec {
 	}
 }
 
-// seconds rounds up, so that a short time is not none.
+// seconds rounds up, so that a short time does not become 0, which means no limit.
 func seconds(d deploy.Duration) int64 {
 	return int64((time.Duration(d) + time.Second - 1) / time.Second)
 }
@@ -326,7 +326,7 @@ func (b *builder) template(role string, spec podSpec) podTemplate {
 	return podTemplate{Metadata: metadata{Labels: labels}, Spec: spec}
 }
 
-// pod is a pod with one container, which has no command yet.
+// pod returns a pod with one container, which has no command yet.
 func (b *builder) pod(role string, gpus int) podSpec {
 	nodes := b.o.Nodes
 	if b.job.Priority == deploy.Low {

@@ -14,8 +14,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// item is what is read of an object of the cluster: a Job, CronJob, MPIJob or
-// Pod.
+// item has the fields that are read from an object of the cluster: a Job, CronJob,
+// MPIJob or Pod.
 type item struct {
 	Kind     string `json:"kind"`
 	Metadata struct {
@@ -95,12 +95,12 @@ func (e *Engine) get(ctx context.Context, kinds, id string) ([]item, error) {
 		Items []item `json:"items"`
 	}
 	if err := json.Unmarshal(out, &list); err != nil {
-		return nil, fmt.Errorf("kubectl get: read its answer: %w", err)
+		return nil, fmt.Errorf("read the answer of kubectl get: %w", err)
 	}
 	return list.Items, nil
 }
 
-// split tells the job itself from its pods, which it sorts by rank.
+// split returns the job itself and its pods, sorted by rank.
 func split(items []item, id string) (work item, pods []item, err error) {
 	found := false
 	for _, i := range items {
@@ -120,14 +120,14 @@ func split(items []item, id string) (work item, pods []item, err error) {
 	return work, pods, nil
 }
 
-// rank of a pod in an Indexed Job; 0 for others.
+// rank returns the rank of a pod in an Indexed Job; 0 for others.
 func (i item) rank() int {
 	n, _ := strconv.Atoi(i.Metadata.Labels["batch.kubernetes.io/job-completion-index"])
 	return n
 }
 
-// Status implements deploy.Launcher. A scheduled job is Running while one of
-// its runs is, and else Queued: it never ends by itself.
+// Status implements deploy.Launcher. A scheduled job is Running while one of its runs
+// is, and otherwise Queued: it never ends by itself.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	items, err := e.find(ctx, id)
 	if err != nil {
@@ -156,7 +156,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	return s, nil
 }
 
-// status is what the object says of itself.
+// status returns what the object says about itself.
 func (i item) status() deploy.Status {
 	s := deploy.Status{State: deploy.Queued, Started: i.Status.StartTime, Ended: i.Status.CompletionTime}
 	if i.Status.Ready > 0 || i.Status.Succeeded > 0 || i.Status.Failed > 0 {
@@ -190,7 +190,7 @@ func (i item) status() deploy.Status {
 	return s
 }
 
-// ofRuns completes the status of a CronJob from the jobs that it started.
+// ofRuns completes the status of a CronJob with that of the jobs it has started.
 func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
 	var runs []item
 	for _, i := range items {
@@ -217,7 +217,7 @@ func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
 	return s
 }
 
-// waiting says why a pod does not start: no node, no image, no secret.
+// waiting returns why a pod does not start: no node, no image, no secret.
 func waiting(pods []item) string {
 	for _, p := range pods {
 		if p.Status.Phase != "Pending" {
@@ -237,8 +237,8 @@ func waiting(pods []item) string {
 	return ""
 }
 
-// worst is the failure that says most: a code that a retry cannot mend, else
-// the last one.
+// worst returns the failure that matters most: the first exit code that a retry
+// cannot mend or, without one, the last code.
 func worst(pods []item) (pod string, code int, ok bool) {
 	for _, p := range pods {
 		for _, c := range p.Status.ContainerStatuses {
@@ -254,7 +254,7 @@ func worst(pods []item) (pod string, code int, ok bool) {
 	return pod, code, ok
 }
 
-// hasLog reports whether the pod has begun to print, and is one whose log counts.
+// hasLog reports whether the pod has a log that is shown.
 func (i item) hasLog() bool {
 	if i.Metadata.Labels[roleLabel] == roleWorker {
 		return false

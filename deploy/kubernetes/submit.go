@@ -14,7 +14,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// manager is the name under which the cluster notes who set a field.
+// manager is the name that the cluster records as the owner of a field.
 const manager = "batchscore"
 
 // Documents implements deploy.Launcher.
@@ -53,8 +53,9 @@ func encode(o object) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Submit implements deploy.Launcher. The Secret goes first, so that no pod
-// waits for it, and is given to the job afterwards, so that it goes with it.
+// Submit implements deploy.Launcher. The Secret is created first, so that no pod
+// waits for it. Afterwards the job becomes its owner, so that both are removed
+// together.
 func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	values, err := job.Resolve()
 	if err != nil {
@@ -62,7 +63,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	}
 	for name, v := range values {
 		if !utf8.ValidString(v) {
-			return fmt.Errorf("secrets: %s: its value is not text (UTF-8), which variables of pods have to be", name)
+			return fmt.Errorf("secrets: %s: its value is not text in UTF-8, as variables of pods must be", name)
 		}
 	}
 	list, err := e.objects(job, id, values)
@@ -80,7 +81,7 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	made, err := e.apply(ctx, work)
 	if err != nil {
 		if errors.Is(err, deploy.ErrService) {
-			// Refused: there is no job that would ever need the Secret.
+			// Refused: no job needs the Secret.
 			_, gone := e.call(ctx, nil, "delete", "secret", id, "--ignore-not-found")
 			err = errors.Join(err, gone)
 		}
@@ -96,9 +97,9 @@ func (e *Engine) Submit(ctx context.Context, job deploy.Job, id string) error {
 	return err
 }
 
-// apply sends one object. What the cluster has already in the same shape stays
-// as it is. It is applied by the server, since kubectl by itself would note a
-// copy of the whole object, with its secrets, among its annotations.
+// apply sends one object. An equal object that the cluster already has stays
+// unchanged. The server applies it, since kubectl itself would store a copy of the
+// whole object, including secrets, in the object's annotations.
 func (e *Engine) apply(ctx context.Context, o object) (item, error) {
 	body, err := encode(o)
 	if err != nil {
@@ -110,12 +111,12 @@ func (e *Engine) apply(ctx context.Context, o object) (item, error) {
 	}
 	var made item
 	if err := json.Unmarshal(out, &made); err != nil {
-		return item{}, fmt.Errorf("kubectl apply: read its answer: %w", err)
+		return item{}, fmt.Errorf("read the answer of kubectl apply: %w", err)
 	}
 	return made, nil
 }
 
-// hide takes values of secrets out of an error's text.
+// hide returns an error without values of secrets in its text.
 func hide(err error, values map[string]string) error {
 	var pairs []string
 	for _, v := range values {
@@ -133,11 +134,11 @@ type hidden struct {
 
 func (h hidden) Error() string { return h.text }
 
-// Is finds what the error is, without handing on its text.
+// Is compares the hidden error, whose text nobody gets.
 func (h hidden) Is(target error) bool { return errors.Is(h.err, target) }
 
-// Cancel implements deploy.Launcher. It does not wait: pods have their grace,
-// during which Status says Stopping.
+// Cancel implements deploy.Launcher. It does not wait for the pods, which get their
+// grace period. Until they have ended, Status returns Stopping.
 func (e *Engine) Cancel(ctx context.Context, id string) error {
 	items, err := e.find(ctx, id)
 	if err != nil {

@@ -1,8 +1,8 @@
 package kubernetes
 
-// The parts of Kubernetes' API that a job is written in. They are written out
-// here because k8s.io/api makes the binary 5.5 MB larger; the tests decode
-// every document strictly into the types of that module.
+// The types of Kubernetes' API that a job is made of. They are defined here because
+// k8s.io/api would make the binary 5.5 MB larger. Tests decode every document
+// strictly into the types of that module.
 
 type object struct {
 	APIVersion string            `yaml:"apiVersion"`

@@ -223,7 +223,7 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	return append(argv, job.Argv(binary)...), nil
 }
 
-// installed reports whether mpirun is there.
+// installed returns deploy.ErrNoEngine if there is no mpirun.
 func (e *Engine) installed() error {
 	if _, err := exec.LookPath(e.o.Mpirun); err != nil {
 		return fmt.Errorf("%w: %s is not on the PATH; install Open MPI (Debian, Ubuntu: apt-get install openmpi-bin)",

@@ -1,6 +1,6 @@
-// Package record remembers what was launched where: one small file per job in a
-// folder of the user's. It is written before the engine hears of the job, so
-// that whatever dies afterwards, the job can be found again. It holds no secret.
+// Package record keeps a record of every job that was launched: one small file per
+// job in a folder of the user. It is written before the job is sent to the engine, so
+// that the job can be found again whichever process dies. It contains no secret.
 package record
 
 import (
@@ -29,31 +29,32 @@ var (
 	ErrAmbiguous = errors.New("more than one job fits")
 )
 
-// Phase is what is known of a job from having launched it.
+// Phase is what the launch itself has found out about a job.
 type Phase string
 
 // The phases of a job, in order.
 const (
-	// Launching reports whether the engine may or may not have the job: the launcher
-	// died, or had no answer, before it knew.
+	// Launching means that the engine may or may not have the job: the launcher
+	// died, or got no answer, before it knew.
 	Launching Phase = "launching"
-	// Submitted reports whether the engine took the job.
+	// Submitted means that the engine has accepted the job.
 	Submitted Phase = "submitted"
-	// Refused reports whether the engine did not take it.
+	// Refused means that the engine did not accept it.
 	Refused Phase = "refused"
-	// Done reports whether the job ended and its result was judged; Outcome says how.
+	// Done means that the job has ended and its result was verified. Outcome is
+	// what was found.
 	Done Phase = "done"
 )
 
-// Record is what is remembered of one job.
+// Record is what is known about one job.
 type Record struct {
 	ID string `yaml:"id"`
-	// Engine is its name, Service the engine's section of service.yaml as it
-	// was at the launch.
+	// Engine is the engine's name, Service its section of service.yaml at the time
+	// of the launch.
 	Engine  string    `yaml:"engine"`
 	Service yaml.Node `yaml:"service,omitempty"`
 	// Endpoint and Credentials are the flags with which the output place is
-	// opened; the latter names a file.
+	// opened. Credentials names a file.
 	Endpoint    string `yaml:"endpoint,omitempty"`
 	Credentials string `yaml:"credentials,omitempty"`
 	// Launched is by the clock of the machine that launched the job.
@@ -63,8 +64,8 @@ type Record struct {
 	Job      deploy.Job `yaml:"job"`
 }
 
-// Book is the folder of all records. It may be used by several processes at
-// once. Its zero value is not usable.
+// Book is the folder of all records. Several processes may use it at once. Its zero
+// value is not usable.
 type Book struct{ folder string }
 
 // Open returns the book in a folder, which need not exist yet.
@@ -77,11 +78,11 @@ const ending = ".yaml"
 
 func (b Book) path(id string) string { return filepath.Join(b.folder, id+ending) }
 
-// String is the folder.
+// String returns the folder.
 func (b Book) String() string { return b.folder }
 
-// Create writes the record of a new job. Once it returns, the record survives a
-// crash of this machine. An ID that exists already is os.ErrExist.
+// Create writes the record of a new job. Once it returns, the record survives a crash
+// of this machine. For an ID that has a record already it returns os.ErrExist.
 func (b Book) Create(r Record) error {
 	err := b.write(r, atomicfile.Create)
 	if errors.Is(err, atomicfile.ErrNoExclusive) {
@@ -90,7 +91,7 @@ func (b Book) Create(r Record) error {
 	return err
 }
 
-// Update replaces the record of a job, at once and whole.
+// Update replaces the record of a job atomically.
 func (b Book) Update(r Record) error {
 	return b.write(r, atomicfile.Write)
 }
@@ -113,8 +114,8 @@ func (b Book) write(r Record, put func(path string, mode fs.FileMode, write func
 	return nil
 }
 
-// List returns all records, the newest first. A file that cannot be understood
-// is an error beside those that can.
+// List returns all records, the newest first. The error names files that cannot be
+// read; the other records are returned nevertheless.
 func (b Book) List() ([]Record, error) {
 	names, err := filepath.Glob(filepath.Join(b.folder, "*"+ending))
 	if err != nil {
@@ -144,21 +145,21 @@ func read(path string) (Record, error) {
 	var r Record
 	d := yaml.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&r); err != nil {
-		return Record{}, fmt.Errorf("%s is no record of a job: %w", path, err)
+		return Record{}, fmt.Errorf("%s is not a record of a job: %w", path, err)
 	}
 	if r.ID+ending != filepath.Base(path) {
-		return Record{}, fmt.Errorf("%s holds the record of another job, %q", path, r.ID)
+		return Record{}, fmt.Errorf("%s contains the record of another job, %q", path, r.ID)
 	}
 	return r, nil
 }
 
-// Find returns the record of the job that a user means: whose ID it is, or the
-// newest of that name, or the one whose ID begins so; the newest of all when
-// nothing is said. It is ErrNone or ErrAmbiguous when there is none or more than
-// one.
+// Find returns the record of the job that a user names: the one with that ID, or the
+// newest one with that name, or the only one whose ID begins with the text. For an
+// empty text it is the newest of all. Errors are ErrNone and ErrAmbiguous.
 func (b Book) Find(what string) (Record, error) { return b.find(what, false) }
 
-// FindOnly is Find for what cannot be undone: of several jobs it takes none.
+// FindOnly is Find for what cannot be undone: it does not choose among several jobs
+// of one name.
 func (b Book) FindOnly(what string) (Record, error) { return b.find(what, true) }
 
 func (b Book) find(what string, only bool) (Record, error) {
@@ -187,7 +188,7 @@ func (b Book) find(what string, only bool) (Record, error) {
 	case damaged != nil:
 		return Record{}, fmt.Errorf("%w: %w", ErrNone, damaged)
 	case what == "":
-		return Record{}, fmt.Errorf("%w: nothing was launched yet by this user (%s is empty)", ErrNone, b.folder)
+		return Record{}, fmt.Errorf("%w: this user has not launched anything yet (%s is empty)", ErrNone, b.folder)
 	}
-	return Record{}, fmt.Errorf("%q: %w; 'batchscore jobs list' names those in %s", what, ErrNone, b.folder)
+	return Record{}, fmt.Errorf("%q: %w; 'batchscore jobs list' shows those in %s", what, ErrNone, b.folder)
 }

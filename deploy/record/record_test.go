@@ -102,7 +102,7 @@ func TestAnIDIsTakenOnce(t *testing.T) {
 	}
 	left, err := os.ReadDir(book.String())
 	if err != nil || len(left) != 1 {
-		t.Errorf("%d files lie there, %v", len(left), err)
+		t.Errorf("%d files are left, %v", len(left), err)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Command samples writes the generated pictures of the demo's collection: a
 // gradient, shapes and noise in the formats that a collection holds, and a few
-// files that are no good, so that the result of a run has failures to show.
+// files that are broken, so that the result of a run has failures to show.
 //
 // The bytes depend on this program and on Go's encoders only.
 package main

@@ -356,8 +356,9 @@ func TestSlurm(t *testing.T) {
 	t.Run("refused", func(t *testing.T) {
 		strict := *e
 		strict.o.Queue.Partition = "none"
-		if err := strict.Submit(t.Context(), launchtest.Shell(1, "true"), "refused-1"); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "partition") {
-			t.Errorf("want ErrService and the partition named, have %v", err)
+		err := strict.Submit(t.Context(), launchtest.Shell(1, "true"), "refused-1")
+		if !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "partition") {
+			t.Errorf("Submit: %v, want %v that names the partition", err, deploy.ErrService)
 		}
 		if _, err := e.Status(t.Context(), "refused-1"); !errors.Is(err, deploy.ErrNoJob) {
 			t.Errorf("want ErrNoJob, have %v", err)

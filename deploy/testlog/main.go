@@ -1,8 +1,8 @@
 // Command testlog reads the output of go test -json on standard input and
-// prints what a person wants of it: a line for each package as go test prints
-// it, the whole output of tests that failed, and the names of tests that were
-// skipped. With -no-skips a skipped test is a failure, so that a machine that
-// lacks a part cannot pass for one that tested it.
+// prints what a person needs: a line for each package as go test prints it, the
+// whole output of tests that failed, and the names of tests that were skipped. With
+// -no-skips a skipped test is a failure, so that a machine that lacks something
+// cannot pass without testing it.
 package main
 
 import (
@@ -33,14 +33,14 @@ type event struct {
 	Action, Package, ImportPath, Test, Output string
 }
 
-// A tally is what a run came to.
+// A tally counts the results of a run.
 type tally struct {
 	passed, failed int
 	skipped        []string // package and test
-	broken         bool     // a package failed: to build, or outside its tests
+	broken         bool     // a package failed to build, or failed outside its tests
 }
 
-// read prints the run on in to out while it goes on.
+// read prints the run from in to out as it progresses.
 func read(in io.Reader, out io.Writer) (tally, error) {
 	var t tally
 	output := map[string]*strings.Builder{} // of tests that have not ended
@@ -113,8 +113,8 @@ func (t *tally) take(e event, output map[string]*strings.Builder, out io.Writer)
 	return nil
 }
 
-// unfinished prints what the tests of a package said that was ended before
-// they were, by a crash for instance.
+// unfinished prints the output of tests that had not ended when their package did,
+// for instance because of a crash.
 func (t *tally) unfinished(pkg string, output map[string]*strings.Builder, out io.Writer) error {
 	for key, b := range output {
 		if strings.HasPrefix(key, pkg+" ") {
@@ -127,7 +127,7 @@ func (t *tally) unfinished(pkg string, output map[string]*strings.Builder, out i
 	return nil
 }
 
-// reason finds in a skipped test's output what it said, if it did.
+// reason returns the reason in a skipped test's output, if there is one.
 func reason(output *strings.Builder) string {
 	if output == nil {
 		return ""
@@ -141,7 +141,7 @@ func reason(output *strings.Builder) string {
 	return ""
 }
 
-// close prints the sum of the run and says whether it is good.
+// close prints the totals of the run and reports whether it succeeded.
 func (t tally) close(out io.Writer, noSkips bool) bool {
 	for _, s := range t.skipped {
 		fmt.Fprintln(out, "SKIP", s)

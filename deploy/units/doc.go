@@ -1,4 +1,4 @@
 // Package units holds the systemd units of nightly runs: batchscore.service,
 // batchscore.timer, and nightly.env with their settings. The package has no
-// code; its test holds the units to the exit codes and to systemd's own check.
+// code. Its tests check the units against the exit codes and with systemd's own tool.
 package units

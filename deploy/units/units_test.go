@@ -51,7 +51,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	for _, code := range codes("SuccessExitStatus") {
 		if slices.Contains(deploy.FinalCodes, code) || code == 75 {
-			t.Errorf("SuccessExitStatus=%d: this is no success", code)
+			t.Errorf("SuccessExitStatus=%d: that is not a success", code)
 		}
 	}
 }
@@ -127,13 +127,13 @@ func TestRunNames(t *testing.T) {
 			t.Errorf("after %s the run is %q", status, again)
 		}
 		if again := run("ExecStartPre", ""); again != first {
-			t.Errorf("after %s the run begins anew: %q", status, again)
+			t.Errorf("after %s the run begins again: %q", status, again)
 		}
 	}
 	for _, status := range []string{"0", "3"} {
 		run("ExecStartPre", "")
 		if left := run("ExecStopPost", status); left != "" {
-			t.Errorf("after %s the next run would go on with %q", status, left)
+			t.Errorf("after %s the next run would continue with %q", status, left)
 		}
 	}
 }

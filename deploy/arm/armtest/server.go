@@ -29,7 +29,7 @@ const Signature = "the/signature+of=links"
 // Route is one kind of request that a server takes.
 type Route struct {
 	Method string
-	// Path has {name} where a name stands, which Names checks.
+	// Path has {name} in place of names, which Names checks.
 	Path string
 	// Query are the parameters besides api-version, with patterns; all are
 	// needed.
@@ -82,7 +82,7 @@ type Server struct {
 	Version string
 	// Names are the patterns of the names in paths.
 	Names map[string]string
-	// Polls is how often a long operation says that it goes on.
+	// Polls is how often a long operation says that it is not done.
 	Polls int
 	// RetryAfter is what long operations and jobs ask to wait, in seconds.
 	RetryAfter string

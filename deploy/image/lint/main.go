@@ -1,4 +1,4 @@
-// Command lint holds a Dockerfile against BuildKit's own parser and rules.
+// Command lint checks a Dockerfile against BuildKit's own parser and rules.
 //
 //	go run . FILE
 //
