@@ -153,8 +153,8 @@ generate-check: ## fail if generated code differs from what its generator writes
 	done
 
 .PHONY: reference
-reference: ## write the commands and flags into docs/reference.md from the program's help
-	go test -count=1 -run '^TestReference$$' ./cmd/batchscore -update
+reference: ## write the generated parts of docs/: commands and flags, and the rules of imports
+	go test -count=1 -run '^(TestReference|TestArchitecture)$$' ./cmd/batchscore -update
 
 .PHONY: picture
 picture: build ## draw docs/terminal/status.svg, the live screen of a job, in tmux; after make demo

@@ -257,6 +257,37 @@ func TestNamedFilesExist(t *testing.T) {
 	}
 }
 
+// TestArchitecture checks that docs/architecture.md lists the rules of TestArrows
+// and every package. With -update it writes the rules.
+func TestArchitecture(t *testing.T) {
+	var rules strings.Builder
+	rules.WriteString("\n")
+	for _, m := range regexp.MustCompile(`\n\t+name: "([^"]+)"`).FindAllStringSubmatch(readDocument(t, "cmd/batchscore/arch_test.go"), -1) {
+		name := []rune(m[1])
+		rules.WriteString("- " + string(unicode.ToUpper(name[0])) + string(name[1:]) + ".\n")
+	}
+	rules.WriteString("\n")
+	if n := strings.Count(rules.String(), "\n"); n < 12 {
+		t.Fatalf("found %d rules in arch_test.go, want 10 at least", n-2)
+	}
+	checkGenerated(t, "docs/architecture.md", "<!-- rules: \"make reference\" writes them from cmd/batchscore/arch_test.go -->\n",
+		"<!-- end of the rules -->\n", rules.String())
+
+	page := readDocument(t, "docs/architecture.md")
+	for _, file := range trackedFiles(t) {
+		if path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || strings.Contains(file, "/testdata/") {
+			continue
+		}
+		named := false
+		for folder := path.Dir(file); strings.Contains(folder, "/") && !named; folder = path.Dir(folder) {
+			named = strings.Contains(page, "`"+folder+"`")
+		}
+		if top := path.Dir(file); !named && !(!strings.Contains(top, "/") && strings.Contains(page, "`"+top+"`")) {
+			t.Errorf("docs/architecture.md does not say what %s owns", path.Dir(file))
+		}
+	}
+}
+
 // goDeclarations returns the exported names that the repository's Go packages
 // declare at their top level, as folder.Name with the last element of the folder
 // or the whole of it.

@@ -27,7 +27,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-var update = flag.Bool("update", false, "write the commands into docs/reference.md")
+var update = flag.Bool("update", false, "write the generated parts of the documents")
 
 // The generated part of docs/reference.md is between these two lines.
 const (
@@ -45,25 +45,28 @@ const (
 // TestReference checks that docs/reference.md describes the commands and flags as
 // the program does. With -update it writes them.
 func TestReference(t *testing.T) {
-	path := filepath.Join("..", "..", "docs", "reference.md")
-	body, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(body), commandsBegin)
-	got, after, ok2 := strings.Cut(rest, commandsEnd)
+	checkGenerated(t, "docs/reference.md", commandsBegin, commandsEnd, describeCommands(newRoot(nil)))
+}
+
+// checkGenerated checks that a document has a text between two lines. With -update
+// it writes the text.
+func checkGenerated(t *testing.T, document, begin, end, want string) {
+	t.Helper()
+	body := readDocument(t, document)
+	before, rest, ok := strings.Cut(body, begin)
+	got, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s has no lines %q and %q", path, commandsBegin, commandsEnd)
+		t.Fatalf("%s has no lines %q and %q", document, begin, end)
 	}
-	want := describeCommands(newRoot(nil))
 	if *update {
-		if err := os.WriteFile(path, []byte(before+commandsBegin+want+commandsEnd+after), 0o644); err != nil {
+		path := filepath.Join("..", "..", filepath.FromSlash(document))
+		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if got != want {
-		t.Errorf("%s is out of date (make reference updates it): %s", path, firstDifference(got, want))
+		t.Errorf("%s is out of date (make reference updates it): %s", document, firstDifference(got, want))
 	}
 }
 
@@ -72,10 +75,10 @@ func firstDifference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	for i := range min(len(g), len(w)) {
 		if g[i] != w[i] {
-			return fmt.Sprintf("line %d of the commands is\n%s\nwant\n%s", i+1, g[i], w[i])
+			return fmt.Sprintf("line %d of the generated part is\n%s\nwant\n%s", i+1, g[i], w[i])
 		}
 	}
-	return fmt.Sprintf("it has %d lines of commands, want %d", len(g), len(w))
+	return fmt.Sprintf("the generated part has %d lines, want %d", len(g), len(w))
 }
 
 // leaves returns the commands that do something by themselves, in the order of
