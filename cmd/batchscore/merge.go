@@ -18,14 +18,15 @@ func newMerge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge OUT -o FILE",
 		Short: "Write all rows of an output folder to one file, in manifest order",
-		Long: `merge writes one file from the parts of a complete output folder. The file depends
-on the images, the model and the options alone: one rank or many, restarted or
-not, it is the same file, byte for byte. "-o -" writes to standard output.
-A blob that exists already is left as it is, and that is an error.
+		Long: `merge writes the parts of a complete output folder to one file. The file depends only on
+the images, the model and the options: with one rank or many, restarted or not, it is
+the same, byte for byte. "-o -" writes to standard output. A blob that exists already
+is not replaced, which is an error.
 
 ` + placesHelp,
-		Example: "  batchscore merge result -o labels.csv",
-		Args:    oneArg("OUT"),
+		Example: `  batchscore merge result -o labels.csv
+  batchscore merge az://acme/labels/2019 -o labels.parquet`,
+		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if file == "" {
 				return usagef("-o is missing: the file to write, or - for standard output")
@@ -57,14 +58,14 @@ A blob that exists already is left as it is, and that is an error.
 			return places.create(cmd.Context(), "-o", file, merge)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "file or blob to write, or - for standard output (required)")
-	places.register(cmd)
-	cmd.Flags().StringVar(&format, "format", "", "jsonl, csv or parquet; by default from the file's ending, else that of the parts")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "write to `FILE`, a blob, or - for standard output (required)")
+	cmd.Flags().StringVar(&format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }
 
-// isPart reports whether a local file would stand where parts and _SUCCESS of an
-// output folder do.
+// isPart reports whether a local file has the place of a part or of _SUCCESS in an
+// output folder.
 func isPart(out, file string) bool {
 	name := filepath.Base(file)
 	folder, err := spelled(filepath.Dir(file))
@@ -74,8 +75,8 @@ func isPart(out, file string) bool {
 	return name == output.SuccessName || strings.HasPrefix(name, "part-")
 }
 
-// mergeFormat is the format asked for, or the one that the file's ending names.
-// Empty means that of the parts.
+// mergeFormat returns the format to write: the one given, else the one of the file's
+// extension. "" means that of the parts.
 func mergeFormat(file, format string) (row.Format, error) {
 	if format == "" {
 		format = strings.TrimPrefix(filepath.Ext(file), ".")

@@ -38,6 +38,6 @@ damaged is out of the way, even if parts have yet to be scored again.
 			return err
 		},
 	}
-	places.register(cmd)
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }

@@ -44,6 +44,6 @@ func judge(r *output.Report) error {
 		return fmt.Errorf("%s: the content %w: the rows of a retry are being put into the parts; run the job again to finish that",
 			r.Output, output.ErrMismatch)
 	}
-	return fmt.Errorf("%s: the content %w: every part stands, but there is no %s; run the job again to finish it",
+	return fmt.Errorf("%s: the content %w: every part exists, but there is no %s; run the job again to finish it",
 		r.Output, output.ErrMismatch, output.SuccessName)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,15 +20,16 @@ func newShow() *cobra.Command {
 	var status string
 	show := &cobra.Command{
 		Use:   "show OUT",
-		Short: "Print the first rows of an output folder as a table, and count the labels",
-		Long: `show prints the first rows of an output folder, and counts labels and failures.
---status not_found, or several with commas between them, or failed for all that
-have no label, shows those rows alone, with the reason.`,
-		Example: "  batchscore show result --status failed --limit 100",
-		Args:    oneArg("OUT"),
+		Short: "Print the first rows of a result as a table, and count labels and failures",
+		Long: `show prints the first rows of an output folder, and counts labels and failures. With
+--status not_found, or several separated by commas, or failed for all images without a
+result, it shows only those rows, with the reason.`,
+		Example: `  batchscore show result
+  batchscore show result --status failed --limit 100`,
+		Args: oneArg("OUT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 1 {
-				return usagef("--limit %d: at least one row is shown", limit)
+				return invalid("limit", limit, "a number of rows above zero")
 			}
 			var chosen row.Selection // nil is all
 			if c.Flags().Changed("status") {
@@ -39,24 +42,24 @@ have no label, shows those rows alone, with the reason.`,
 			if err != nil {
 				return err
 			}
-			return showRows(c, st, limit, chosen)
+			return showRows(c.Context(), c.OutOrStdout(), st, limit, chosen)
 		},
 	}
-	show.Flags().IntVar(&limit, "limit", 20, "number of rows")
-	show.Flags().StringVar(&status, "status", "", "show rows of these statuses alone, with commas between them: "+
-		strings.Join(append(row.FailureStatuses(), row.StatusOK), ", ")+", or failed for all but ok")
-	places.register(show)
+	show.Flags().IntVar(&limit, "limit", 20, "show at most `N` rows")
+	show.Flags().StringVar(&status, "status", "", "show only rows with this `STATUS`, or with several, separated by commas: "+
+		strings.Join(append(row.FailureStatuses(), row.StatusOK), ", ")+", or failed for all except ok")
+	groupFlags(show, "Storage flags", func() { places.register(show) })
 	return show
 }
 
-// showRows prints the first rows that are chosen, and counts all of those.
-func showRows(c *cobra.Command, st store.Store, limit int, chosen row.Selection) error {
-	job, err := output.ExistingJob(c.Context(), st)
+// showRows prints the first chosen rows, at most limit, and counts all of them.
+func showRows(ctx context.Context, stdout io.Writer, st store.Store, limit int, chosen row.Selection) error {
+	job, err := output.ExistingJob(ctx, st)
 	if err != nil {
 		return err
 	}
 	task := job.Schema().Shown()
-	w := newTable(c.OutOrStdout())
+	w := newTable(stdout)
 	printLine := func(cells ...string) error {
 		_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))
 		return err
@@ -70,7 +73,7 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen row.Selection)
 	}
 	all, n := 0, 0
 	counts := map[string]int{}
-	err = output.Rows(c.Context(), st, func(r row.Row) error {
+	err = output.Rows(ctx, st, func(r row.Row) error {
 		all++
 		if chosen != nil && !chosen.Has(r.Status) {
 			return nil
@@ -111,32 +114,32 @@ func showRows(c *cobra.Command, st store.Store, limit int, chosen row.Selection)
 	if n > 0 {
 		sum += ": " + tally(counts)
 	}
-	if _, err := fmt.Fprintln(c.OutOrStdout(), sum); err != nil {
+	if _, err := fmt.Fprintln(stdout, sum); err != nil {
 		return err
 	}
-	return sayIncomplete(c, st, &job, all)
+	return sayIncomplete(ctx, stdout, st, &job, all)
 }
 
 // sayIncomplete prints a line if the rows that exist may not be all, and one for
 // each reason for which they may not be what they should be.
-func sayIncomplete(c *cobra.Command, st store.Store, job *output.Job, rows int) error {
+func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *output.Job, rows int) error {
 	if job.DependentRows {
-		if _, err := fmt.Fprintln(c.OutOrStdout(), output.DependentRowsNote); err != nil {
+		if _, err := fmt.Fprintln(stdout, output.DependentRowsNote); err != nil {
 			return err
 		}
 	}
-	s, err := output.ReadSuccess(c.Context(), st)
+	s, err := output.ReadSuccess(ctx, st)
 	if s.MixedDecoding {
-		if _, err := fmt.Fprintln(c.OutOrStdout(), output.MixedDecodingNote); err != nil {
+		if _, err := fmt.Fprintln(stdout, output.MixedDecodingNote); err != nil {
 			return err
 		}
 	}
 	if errors.Is(err, store.ErrNotExist) {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "There is no %s: the job is not complete.\n", output.SuccessName)
+		_, err = fmt.Fprintf(stdout, "There is no %s: the job is not complete.\n", output.SuccessName)
 		return err
 	}
 	if err == nil && s.Images != rows {
-		err = s.Stands(c.Context(), st)
+		err = s.Stands(ctx, st)
 	}
 	return err
 }

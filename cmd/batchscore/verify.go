@@ -15,10 +15,11 @@ func newVerify() *cobra.Command {
 		Use:   "verify OUT",
 		Short: "Prove that an output folder holds exactly one row for every image",
 		Long: `verify reads every part of an output folder and compares its rows with the frozen
-manifest: paths, sizes and order, and the digests of manifest, record and parts.
-It says what is missing, doubled or altered. It exits with 0 when rows equal
-manifest and _SUCCESS stands, and with 10 otherwise.`,
-		Args: oneArg("OUT"),
+manifest: paths, sizes and order, and the digests of manifest, job record and parts. It
+reports what is missing, duplicated or altered. It exits with 0 if the rows match the
+manifest and _SUCCESS exists, else with 10.`,
+		Example: "  batchscore verify result",
+		Args:    oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			st, err := places.open("OUT", args[0])
 			if err != nil {
@@ -39,7 +40,7 @@ manifest and _SUCCESS stands, and with 10 otherwise.`,
 			return judge(&report)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	places.register(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }
