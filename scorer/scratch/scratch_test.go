@@ -24,14 +24,14 @@ func TestFileHasNoName(t *testing.T) {
 	}
 	var four [4]byte
 	if _, err := s.ReadAt(four[:], 5); err != nil || string(four[:]) != "text" {
-		t.Errorf("read %q, %v", four, err)
+		t.Errorf("ReadAt = %q, %v; want %q", four, err, "text")
 	}
 	if _, err := s.ReadAt(four[:], 7); err != io.EOF {
-		t.Errorf("past the end: %v", err)
+		t.Errorf("ReadAt beyond the end = %v, want %v", err, io.EOF)
 	}
 	left, err := os.ReadDir(folder)
 	if err != nil || len(left) != 0 {
-		t.Errorf("%v lies in the folder, %v", left, err)
+		t.Errorf("the folder holds %v, %v; want nothing", left, err)
 	}
 }
 
@@ -40,7 +40,7 @@ func TestFolderIsMissing(t *testing.T) {
 	t.Setenv("TMPDIR", folder)
 	_, err := open()
 	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrNotExist) {
-		t.Errorf("%v", err)
+		t.Errorf("open = %v, want ErrUnavailable", err)
 	}
 	if err == nil || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "TMPDIR") {
 		t.Errorf("the message does not name the folder and TMPDIR: %v", err)
@@ -56,6 +56,6 @@ func TestDiskIsFull(t *testing.T) {
 	defer s.Close()
 	_, err = s.Write(make([]byte, 1234))
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "1234 bytes") {
-		t.Errorf("%v", err)
+		t.Errorf("Write = %v, want ErrUnavailable that names 1234 bytes", err)
 	}
 }

@@ -2,8 +2,8 @@ package store
 
 import "context"
 
-// Reason says why a listing passes over an entry of the place: something that
-// is there and is no object.
+// Reason says why a listing passes over an entry of the place, which is not an
+// object.
 type Reason string
 
 // Reasons of stores.
@@ -17,7 +17,7 @@ const (
 	// ElsewhereFolder is a link to a folder, or a folder, whose objects are
 	// listed under another name.
 	ElsewhereFolder Reason = "folder listed under another name"
-	// FolderMarker is an empty object that stands for a folder.
+	// FolderMarker is an empty object that represents a folder.
 	FolderMarker Reason = "folder marker"
 )
 
@@ -26,15 +26,14 @@ func (r Reason) Folder() bool { return r == ClosedFolder || r == ElsewhereFolder
 
 type passedKey struct{}
 
-// OnPassed returns a context in which listings call fn with the name of every
-// entry that they pass over, as they call the function for objects: never two
-// calls at once.
+// OnPassed returns a context in which listings call fn for every entry that they
+// pass over. As with the function for objects, there are never two calls at once.
 func OnPassed(ctx context.Context, fn func(name string, why Reason)) context.Context {
 	return context.WithValue(ctx, passedKey{}, fn)
 }
 
-// Pass tells who asked for it with OnPassed that a listing passes over an
-// entry. It is for stores.
+// Pass calls the function of OnPassed, if there is one. Stores call it when a
+// listing passes over an entry.
 func Pass(ctx context.Context, name string, why Reason) {
 	if fn, ok := ctx.Value(passedKey{}).(func(string, Reason)); ok {
 		fn(name, why)

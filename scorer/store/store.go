@@ -1,10 +1,13 @@
-// Package store is the meeting place of all workers: a flat name space of
-// immutable objects, in which workers write only by creating. What is complete may
-// later be replaced, where a place can (Replacer).
+// Package store is where all workers meet: a flat name space of immutable objects,
+// in which workers write only by creating. Only a retry and a repair replace
+// objects, in stores that can (Replacer).
 //
 // Names are slash-separated byte strings relative to the store's root, exactly
 // as the place itself spells them: never cleaned, never case-folded, never
 // Unicode-normalised.
+//
+// Store is what every storage does. What some can do besides is in abilities.go.
+// A Transient is an error that is worth another try. Sub is a part of a store.
 package store
 
 import (
@@ -21,13 +24,13 @@ var (
 	ErrNotExist = errors.New("does not exist")
 	// ErrExist means that an object of that name was there before.
 	ErrExist = errors.New("exists already")
-	// ErrChanged means that the object no longer carries the ETag asked for, or
+	// ErrChanged means that the object no longer has the ETag asked for, or
 	// changed while it was read.
 	ErrChanged = errors.New("changed since it was listed")
-	// ErrUnreadable means that this one object cannot be read (a file whose mode
-	// forbids it, or that lies on a damaged part of a disk), which tells nothing
-	// about the others. Another error next to it says what kind of trouble it is;
-	// a Transient among them says that another try may help.
+	// ErrUnreadable means that this one object cannot be read (its mode forbids
+	// it, or its part of the disk is damaged). The other objects may be readable.
+	// Another error next to it names the kind of trouble; a Transient among them
+	// means that another try may help.
 	ErrUnreadable = errors.New("object is not readable")
 	// ErrDenied means that the place refuses these credentials or permissions.
 	ErrDenied = errors.New("access refused")
@@ -41,8 +44,8 @@ var (
 
 // Unreadable is an ErrUnreadable with its reason.
 type Unreadable struct {
-	// Why is the reason in words that are the same for every worker and every
-	// try, without the place.
+	// Why is the reason without the place, in the same words for every worker and
+	// every try.
 	Why string
 	Err error
 }
@@ -61,8 +64,8 @@ type Object struct {
 	ETag string
 	// MD5 is the digest of the content, 16 bytes, where the place knows it.
 	MD5 string
-	// Modified is the creation time by the store's clock, which is the only
-	// clock that claims are judged by.
+	// Modified is the creation time by the store's clock, the only clock that
+	// decides how old a claim is.
 	Modified time.Time
 	// Linked reports whether the object was listed beneath a link to a folder.
 	Linked bool
@@ -76,21 +79,21 @@ type Store interface {
 
 	// List calls fn once for every object whose name begins with prefix, in no
 	// particular order. It stops at fn's first error and returns it. Any other
-	// error means that the listing is incomplete and must not be used. A
-	// prefix under which nothing lies is an empty listing, not an error; a
+	// error means that the listing is incomplete and must not be used. If no
+	// name begins with prefix, the listing is empty, which is not an error. A
 	// root that does not exist is ErrNotExist.
 	List(ctx context.Context, prefix string, fn func(Object) error) error
 
 	// Open opens an object for reading. The caller closes the reader. With a
-	// non-empty etag it returns ErrChanged unless the object still carries
-	// that ETag; a Read reports ErrChanged too when the object was replaced
-	// under the reader, so that never a mix of two versions is returned.
+	// non-empty etag it returns ErrChanged unless the object still has that
+	// ETag. A Read never returns a mix of two versions: when the object was
+	// replaced meanwhile, it returns ErrChanged or continues with the old one.
 	Open(ctx context.Context, name, etag string) (io.ReadCloser, Object, error)
 
 	// Create stores body under name, whole or not at all, unless an object of
 	// that name exists: then it returns ErrExist and changes nothing. Once it
 	// returns nil, the object survives a crash of this machine. The returned
-	// Object carries the store's clock at the creation. After any other error
-	// the object may or may not exist: whoever needs to know reads it back.
+	// Object has the time of creation by the store's clock. After any other
+	// error the object may or may not exist: the caller has to read it to know.
 	Create(ctx context.Context, name string, body []byte) (Object, error)
 }

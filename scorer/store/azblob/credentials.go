@@ -25,16 +25,16 @@ const (
 // cannot be read.
 var ErrCredentials = errors.New("no usable credentials")
 
-// Credentials are what may be used to sign in. Their zero value holds none, so
-// that Azure's default chain is asked: environment, workload identity, managed
-// identity, command line tools.
+// Credentials are what may be used to sign in. Their zero value is empty; then
+// Azure's default chain is used: environment, workload identity, managed identity,
+// command line tools.
 type Credentials struct {
 	from   string // for messages
 	values map[string]string
 	file   bool
 }
 
-// FromEnvironment takes the variables from lookup, such as os.LookupEnv.
+// FromEnvironment reads the variables with lookup, such as os.LookupEnv.
 func FromEnvironment(lookup func(string) (string, bool)) Credentials {
 	c := Credentials{from: "the environment", values: map[string]string{}}
 	for _, name := range []string{ConnectionString, Account, Key, SASToken} {
@@ -45,9 +45,9 @@ func FromEnvironment(lookup func(string) (string, bool)) Credentials {
 	return c
 }
 
-// FromFile takes the variables from a file of lines NAME=VALUE, in which values
-// may stand in quotes; lines may begin with "export ", those that begin with #
-// and other variables are passed over.
+// FromFile reads the variables from a file of lines NAME=VALUE. A value may be in
+// quotes, and a line may begin with "export ". Lines that begin with # and other
+// variables are ignored.
 func FromFile(path string) (Credentials, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -83,7 +83,7 @@ func FromFile(path string) (Credentials, error) {
 	return c, nil
 }
 
-// String says where the credentials come from, and nothing of what they are.
+// String returns where the credentials come from, and no credential.
 func (c Credentials) String() string { return "credentials from " + c.from }
 
 // GoString is String, so that no verb of package fmt shows more.
@@ -92,17 +92,17 @@ func (c Credentials) GoString() string { return c.String() }
 // Format is String, whatever the verb.
 func (c Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
-// signer is the way to sign in to one account.
+// signer signs in to one account.
 type signer struct {
 	how      string // for messages: "the key in AZURE_STORAGE_KEY of the environment"
 	endpoint string // where a connection string says the account is, or empty
 	key      string
 	sas      url.Values
-	secrets  []string // what no text may hold
+	secrets  []string // removed from every text
 }
 
-// signer chooses what to sign in with to that account. What is said to be of
-// another account is passed over. An empty how means the default chain.
+// signer chooses the credentials for an account. It passes over those that are for
+// another account. An empty how means the default chain.
 func (c Credentials) signer(account string) (signer, error) {
 	var passed []string
 	other := func(name, whose string) {
@@ -158,7 +158,7 @@ func (s *signer) take(text string) error {
 	return nil
 }
 
-// The emulator's account and key are public.
+// The emulator's account and key, which are public.
 const (
 	emulatorAccount = "devstoreaccount1"
 	emulatorKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==" //nolint:gosec // G101: public
@@ -228,7 +228,7 @@ func (s *signer) client(account string, u *url.URL, opt *container.ClientOptions
 	return container.NewClient(u.String(), &tokens{from: chain}, opt)
 }
 
-// redact takes every secret out of a text.
+// redact removes every secret from a text.
 func (s *signer) redact(text string) string {
 	// The longest first: one secret may hold another.
 	secrets := slices.Clone(s.secrets)

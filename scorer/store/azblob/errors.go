@@ -19,7 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// operation is what was being done when something failed.
+// operation names a call of the service, for errors.
 type operation string
 
 const (
@@ -31,8 +31,8 @@ const (
 	opDelete  operation = "delete"
 )
 
-// fail makes the error of an operation on the object name, or, for a listing,
-// on what begins with name. It keeps nothing of err but what is safe to show.
+// fail returns the error of an operation on an object or, for a listing, on a
+// prefix. It keeps only what is safe to show of err.
 func (s *Store) fail(ctx context.Context, op operation, name string, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return ended
@@ -48,7 +48,7 @@ func (s *Store) fail(ctx context.Context, op operation, name string, err error) 
 	return s.unanswered(what, err)
 }
 
-// judge judges an answer that is not a success.
+// judge returns the error of an answer that is not a success.
 func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error {
 	header := http.Header{}
 	if e.RawResponse != nil {
@@ -90,7 +90,7 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 	case status >= 300 && status < 400:
 		return failed(store.ErrDenied, "the endpoint redirects to "+target(header)+
 			", where no credentials are sent: correct the account or --endpoint")
-	case passing(status):
+	case isTransient(status):
 		return &store.Transient{
 			After:     retryAfter(header),
 			Throttled: status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable,
@@ -100,8 +100,8 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 	return fmt.Errorf("%s: %s", what, s.signer.redact("the service refuses this request ("+said+")"))
 }
 
-// unreadable says why one blob cannot be read although others can; empty if that
-// is not what the answer says.
+// unreadable returns why one blob cannot be read although others can; empty if the
+// answer means something else.
 func unreadable(status int, code bloberror.Code) string {
 	switch {
 	case code == bloberror.BlobArchived || code == bloberror.BlobBeingRehydrated:
@@ -124,8 +124,8 @@ func isThere(status int, code bloberror.Code) bool {
 	return status == http.StatusPreconditionFailed // the only condition is that there is none
 }
 
-// passing reports whether a status speaks of the moment rather than of the request.
-func passing(status int) bool {
+// isTransient reports whether a status may change without the request changing.
+func isTransient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -134,7 +134,7 @@ func passing(status int) bool {
 	return false
 }
 
-// denied says what was refused and what to check.
+// denied returns a text that says what was refused and what to check.
 func (s *Store) denied(code bloberror.Code) string {
 	text := fmt.Sprintf("the account %s refuses access to the container %s to %s", s.place.Account, s.place.Container, s.signer.how)
 	if end, err := time.Parse(time.RFC3339, s.signer.sas.Get("se")); err == nil && time.Now().After(end) {
@@ -152,7 +152,7 @@ func (s *Store) denied(code bloberror.Code) string {
 	return text + ": check that it belongs to this account and is neither expired nor revoked, and that this machine's clock is right"
 }
 
-// target is the host that a redirect leads to, without path and query.
+// target returns the host that a redirect leads to, without path and query.
 func target(h http.Header) string {
 	u, err := url.Parse(h.Get("Location"))
 	if err != nil || u.Host == "" {
@@ -161,7 +161,7 @@ func target(h http.Header) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// retryAfter is how long the service asks to wait.
+// retryAfter returns how long the service asks to wait.
 func retryAfter(h http.Header) time.Duration {
 	for _, name := range []string{"x-ms-retry-after-ms", "retry-after-ms"} {
 		if ms, err := strconv.ParseInt(h.Get(name), 10, 32); err == nil && ms > 0 {
@@ -172,7 +172,7 @@ func retryAfter(h http.Header) time.Duration {
 	if n, err := strconv.ParseInt(after, 10, 32); err == nil && n > 0 {
 		return time.Duration(n) * time.Second
 	}
-	// A date: held against the service's own clock, not this machine's.
+	// A date is compared with the service's own clock, not with this machine's.
 	until, err := http.ParseTime(after)
 	now, err2 := http.ParseTime(h.Get("Date"))
 	if errors.Join(err, err2) != nil {
@@ -181,21 +181,21 @@ func retryAfter(h http.Header) time.Duration {
 	return max(0, until.Sub(now))
 }
 
-// unanswered judges a request that got no answer, or half of one.
+// unanswered returns the error of a request that got no answer, or half of one.
 func (s *Store) unanswered(what string, err error) error {
 	var (
 		token *noToken
 		cert  *tls.CertificateVerificationError
 		dns   *net.DNSError
 	)
-	// The client library's error may hold the URL, the innermost does not.
+	// The client library's error may contain the URL; the innermost error does not.
 	text := s.signer.redact(withoutURL(err).Error())
 	switch first := !s.answered.Load(); {
 	case errors.As(err, &token) && first:
 		return fmt.Errorf("%s: %w: %w for the account %s: tried %s: %s", what, store.ErrDenied, ErrCredentials,
 			s.place.Account, s.signer.how, s.signer.redact(token.Error()))
 	case errors.As(err, &cert):
-		return fmt.Errorf("%s: %w: the endpoint's certificate does not hold: %s", what, store.ErrDenied, text)
+		return fmt.Errorf("%s: %w: the endpoint's certificate is not valid: %s", what, store.ErrDenied, text)
 	case errors.As(err, &dns) && dns.IsNotFound && first:
 		return fmt.Errorf("%s: %w: there is no host %s: correct the account or --endpoint", what, store.ErrDenied, cmp.Or(dns.Name, "of that name"))
 	case errors.As(err, new(nonRetriable)):
@@ -204,7 +204,7 @@ func (s *Store) unanswered(what string, err error) error {
 	return &store.Transient{Err: fmt.Errorf("%s: %s", what, text)}
 }
 
-// nonRetriable is how the client library marks what trying again cannot mend.
+// nonRetriable is how the client library marks errors that another try cannot fix.
 type nonRetriable interface {
 	error
 	NonRetriable()

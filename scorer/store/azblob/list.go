@@ -17,20 +17,19 @@ import (
 )
 
 const (
-	// maxPage is how many blobs the service puts on one page at most.
+	// maxPage is the most blobs that the service puts on one page.
 	maxPage = 5000
-	// dividePages is after how many pages a listing that goes on is divided
-	// into folders that are listed side by side. It costs one request more for
-	// each folder, and these pages once more.
+	// dividePages is after how many pages a longer listing is divided into folders
+	// that are listed in parallel. That costs one more request for each folder, and
+	// these pages are listed twice.
 	dividePages = 4
-	// maxFolders is into how many folders a listing divides at most. With more
-	// of them, most hold less than a page, and one listing of all takes fewer
-	// requests.
+	// maxFolders is the most folders that a listing is divided into. If there are
+	// more, most hold less than a page, and one listing of all takes fewer requests.
 	maxFolders = 64
 	// listers is how many folders are listed at once.
 	listers = 8
-	// maxDescent is how many folders that hold one folder only are entered in
-	// search of several.
+	// maxDescent is how many levels of folders that hold only one folder are
+	// entered in search of several.
 	maxDescent = 4
 )
 
@@ -89,16 +88,17 @@ func (s *Store) ListPages(ctx context.Context, prefix string, retry store.Retry,
 	if !errors.As(err, &d) {
 		return err
 	}
-	return l.sideBySide(ctx, d.folders, listed)
+	return l.inParallel(ctx, d.folders, listed)
 }
 
-// division ends a listing by pages: the rest is listed by folders.
+// division is the error that ends a listing by pages, whose rest is then listed by
+// folders.
 type division struct{ folders []string }
 
 func (*division) Error() string { return "the listing divides" }
 
-// folders returns the prefixes, and names of blobs beside them, that hold
-// everything beneath prefix, or nil if there are not a few of them.
+// folders returns the few folders that hold everything beneath prefix, or nil if
+// there are too many of them or blobs next to them.
 func (l listing) folders(ctx context.Context, prefix string) ([]string, error) {
 	for range maxDescent {
 		page, err := next(ctx, l, prefix, func() *runtime.Pager[container.ListBlobsHierarchyResponse] {
@@ -125,8 +125,8 @@ func (l listing) folders(ctx context.Context, prefix string) ([]string, error) {
 	return nil, nil
 }
 
-// sideBySide lists folders, but for the blobs that were listed before.
-func (l listing) sideBySide(ctx context.Context, folders []string, listed map[string]bool) error {
+// inParallel lists folders, except for the blobs that were listed before.
+func (l listing) inParallel(ctx context.Context, folders []string, listed map[string]bool) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(listers)
@@ -145,10 +145,10 @@ func (l listing) sideBySide(ctx context.Context, folders []string, listed map[st
 	return group.Wait()
 }
 
-// request is a page that was asked for.
+// request is a request for a page.
 type request struct {
 	marker string
-	peeked chan string // the marker of the page after it, before it is decoded
+	peeked chan string // gets the marker of the page after it, before it is decoded
 	done   chan answer
 }
 
@@ -157,17 +157,17 @@ type answer struct {
 	err  error
 }
 
-// ask asks for the page that begins at a marker.
+// ask requests the page that begins at a marker.
 func (l listing) ask(ctx context.Context, prefix, marker string) *request {
 	r := &request{marker: marker, peeked: make(chan string, 1), done: make(chan answer, 1)}
 	ctx = withPeek(ctx, func(marker string) {
 		select {
 		case r.peeked <- marker:
-		default: // an earlier try told
+		default: // an earlier try found it
 		}
 	})
 	o := &container.ListBlobsFlatOptions{Prefix: pointer(l.place.Prefix + prefix), MaxResults: &l.page,
-		Include: container.ListBlobsInclude{Metadata: true}} // which tells the markers of folders
+		Include: container.ListBlobsInclude{Metadata: true}} // for isMarker
 	if marker != "" {
 		o.Marker = &marker
 	}
@@ -180,11 +180,11 @@ func (l listing) ask(ctx context.Context, prefix, marker string) *request {
 	return r
 }
 
-// pages calls fn with every page of what lies beneath prefix. While a page is
-// decoded and handed out, the next one is on its way.
+// pages calls fn with every page of the blobs beneath prefix. While fn works on a
+// page, the next one is on its way.
 func (l listing) pages(ctx context.Context, prefix string, fn func([]*container.BlobItem) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // for the page that was asked for and is not wanted
+	defer cancel() // ends the request for a page that is not wanted
 	for now := l.ask(ctx, prefix, ""); ; {
 		var got answer
 		var ahead *request
@@ -211,8 +211,8 @@ func (l listing) pages(ctx context.Context, prefix string, fn func([]*container.
 	}
 }
 
-// next asks for one page, which is the first of a pager made for each try: one
-// that failed once gives no other answer ever after.
+// next requests one page. Each try has a new pager and takes its first page, since
+// a pager that failed once always fails.
 func next[T any](ctx context.Context, l listing, prefix string, pager func() *runtime.Pager[T]) (page T, err error) {
 	err = l.retry(ctx, func(ctx context.Context) error {
 		var err error
@@ -224,7 +224,7 @@ func next[T any](ctx context.Context, l listing, prefix string, pager func() *ru
 	return page, err
 }
 
-// each hands out the blobs of a page.
+// each calls the function of the listing with the blobs of a page.
 func (l listing) each(items []*container.BlobItem) error {
 	for _, item := range items {
 		name, ok := strings.CutPrefix(value(item.Name), l.place.Prefix)
@@ -233,7 +233,7 @@ func (l listing) each(items []*container.BlobItem) error {
 			return fmt.Errorf("list %s: %w", l.Store, errIncomplete)
 		}
 		if name == "" || value(p.ResourceType) == "directory" {
-			continue // a folder, as the account itself knows it
+			continue // a folder of an account with a hierarchical namespace
 		}
 		if *p.ContentLength == 0 && isMarker(item.Metadata) {
 			l.pass(name)
@@ -247,8 +247,8 @@ func (l listing) each(items []*container.BlobItem) error {
 	return nil
 }
 
-// isMarker reports whether a blob's metadata says that it stands for a folder, as
-// Hadoop's drivers and others write it.
+// isMarker reports whether a blob represents a folder, by the metadata that
+// Hadoop's drivers and others write.
 func isMarker(metadata map[string]*string) bool {
 	for name, v := range metadata {
 		if strings.EqualFold(name, "hdi_isfolder") && strings.EqualFold(value(v), "true") {

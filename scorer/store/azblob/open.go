@@ -70,7 +70,7 @@ func (s *Store) download(ctx context.Context, name, etag string, asked blob.HTTP
 	}
 	opt := &blob.DownloadStreamOptions{Range: asked}
 	if etag != "" {
-		opt.AccessConditions = carrying(etag)
+		opt.AccessConditions = ifMatch(etag)
 	}
 	resp, err := s.client.NewBlobClient(s.place.Prefix+name).DownloadStream(ctx, opt)
 	if err != nil {

@@ -7,20 +7,20 @@ import (
 	"net/http"
 )
 
-// Decoding a page of a listing takes as long as the service takes to make it,
-// and the page alone says where the next one begins. So that says it before it
-// is decoded: the next page comes meanwhile.
+// Decoding a page of a listing takes as long as the service takes to produce it,
+// and only the page says where the next one begins. So a page is searched for that
+// before it is decoded, and the next one is requested meanwhile.
 
 type peekKey struct{}
 
-// withPeek has found called with the marker of the next page as soon as a page
-// has arrived; not at all for a page that breaks off, and perhaps more than once
-// if the page is asked for again.
+// withPeek returns a context in which found is called with the marker of the next
+// page as soon as a page has arrived. It is not called for a page that breaks off,
+// and may be called again if the page is requested again.
 func withPeek(ctx context.Context, found func(marker string)) context.Context {
 	return context.WithValue(ctx, peekKey{}, found)
 }
 
-// peeking looks at pages on behalf of withPeek.
+// peeking searches pages for withPeek.
 type peeking struct{ http.RoundTripper }
 
 func (p peeking) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -31,7 +31,7 @@ func (p peeking) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	page, err := io.ReadAll(resp.Body)
 	if err != nil {
-		// Whoever reads on meets the same error in the same place.
+		// The reader of the body gets the same error at the same byte.
 		resp.Body = both{io.MultiReader(bytes.NewReader(page), broken{err}), resp.Body}
 		return resp, nil
 	}
@@ -42,7 +42,7 @@ func (p peeking) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// nextMarker is the marker that stands in a page; false if it is not plain text.
+// nextMarker returns the marker in a page. It is false if that is not plain text.
 func nextMarker(page []byte) (string, bool) {
 	const open, end = "<NextMarker>", "</NextMarker>"
 	i := bytes.LastIndex(page, []byte(open))

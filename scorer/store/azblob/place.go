@@ -30,17 +30,17 @@ const (
 )
 
 // domains are what follows "ACCOUNT.blob." and "ACCOUNT.zNN.blob." in the
-// addresses of Azure's clouds. To any other host credentials go only when it is
-// named as the endpoint.
+// addresses of Azure's clouds. Credentials are sent to any other host only if the
+// user names it as the endpoint.
 var domains = []string{
 	"core.windows.net", "storage.azure.net", "core.usgovcloudapi.net", "core.chinacloudapi.cn", "core.cloudapi.de",
 }
 
-// ParsePlace reads az://ACCOUNT/CONTAINER/PREFIX, in which the prefix stands as
-// it is, or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX, a URL. Both
-// spell the same place. A prefix names a folder, with or without the slash at
-// its end. A URL of this machine (http or https) has the account in its path,
-// as emulators do. Errors never hold what s holds beyond its host.
+// ParsePlace reads az://ACCOUNT/CONTAINER/PREFIX, in which nothing is escaped, or
+// the URL https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX. Both spell the
+// same place. A prefix names a folder, with or without a slash at its end. A URL of
+// this machine (http or https) has the account in its path, as emulators do. Errors
+// repeat no more of s than its host.
 func ParsePlace(s string) (Place, error) {
 	if hasSignature(s) {
 		return Place{}, errors.New("a place with a SAS token in it would show the token to everyone who lists processes: " +
@@ -100,14 +100,14 @@ func (p Place) check() error {
 	return nil
 }
 
-// simple reports whether s is made of small letters, digits and more.
+// simple reports whether s has least to most characters, all of them small
+// letters, digits or among more.
 func simple(s string, least, most int, more string) bool {
 	return len(s) >= least && len(s) <= most &&
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789"+more) == ""
 }
 
-// String is the one spelling of the place, whichever way it was written and
-// wherever its account is served. It holds no secret.
+// String implements place.Place. The spelling does not depend on the endpoint.
 func (p Place) String() string { return scheme + p.Account + "/" + p.Container + "/" + p.Prefix }
 
 // Split implements place.Place, for a place that was written as that of one
@@ -119,9 +119,8 @@ func (p Place) Split() (folder place.Place, name string) {
 	return p, path[at:]
 }
 
-// serviceURL is the address of the place's account. asked is what the user
-// named as the endpoint, known what a connection string says; either may be
-// empty.
+// serviceURL returns the address of the place's account. asked is the endpoint that
+// the user named, known that of a connection string; either may be empty.
 func (p Place) serviceURL(asked, known string) (*url.URL, error) {
 	address := cmp.Or(p.endpoint, known, "https://"+p.Account+".blob."+domains[0])
 	if asked != "" {
@@ -172,7 +171,7 @@ func ofAzure(host, account string) bool {
 	return false
 }
 
-// secure refuses addresses to which credentials would go in clear text.
+// secure refuses addresses to which credentials would be sent in clear text.
 func secure(u *url.URL) error {
 	switch {
 	case u.Host == "":
@@ -190,19 +189,19 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// pathStyle reports whether an account is served under a path of this host, as
-// emulators do, and not under a host of its own.
+// pathStyle reports whether the account is the first element of a URL's path, as
+// with emulators, and not part of its host.
 func pathStyle(u *url.URL) bool {
 	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()) != nil
 }
 
-// hasSignature reports whether s carries the signature of a SAS token.
+// hasSignature reports whether s contains the signature of a SAS token.
 func hasSignature(s string) bool {
 	_, query, ok := strings.Cut(strings.ToLower(s), "?")
 	return ok && (strings.HasPrefix(query, "sig=") || strings.Contains(query, "&sig=") || strings.Contains(query, "&amp;sig="))
 }
 
-// withoutURL drops the URL that net/url and net/http put into their errors.
+// withoutURL removes the URL that net/url and net/http put into their errors.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

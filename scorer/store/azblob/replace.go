@@ -22,7 +22,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		return store.Object{}, err
 	}
 	resp, err := s.blob(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
-		&blockblob.UploadOptions{AccessConditions: carrying(etag)})
+		&blockblob.UploadOptions{AccessConditions: ifMatch(etag)})
 	if err != nil {
 		return store.Object{}, s.fail(ctx, opReplace, name, s.gone(ctx, name, err))
 	}
@@ -34,7 +34,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 	if err := s.checkChange(ctx, opDelete, name); err != nil {
 		return err
 	}
-	if _, err := s.blob(name).Delete(ctx, &blob.DeleteOptions{AccessConditions: carrying(etag)}); err != nil {
+	if _, err := s.blob(name).Delete(ctx, &blob.DeleteOptions{AccessConditions: ifMatch(etag)}); err != nil {
 		return s.fail(ctx, opDelete, name, s.gone(ctx, name, err))
 	}
 	return nil
@@ -50,14 +50,14 @@ func (s *Store) checkChange(ctx context.Context, op operation, name string) erro
 	return nil
 }
 
-// carrying is the condition that a blob carries an ETag.
-func carrying(etag string) *blob.AccessConditions {
+// ifMatch returns the condition that a blob has that ETag.
+func ifMatch(etag string) *blob.AccessConditions {
 	quoted := azcore.ETag(`"` + etag + `"`)
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &quoted}}
 }
 
-// gone tells a blob that is not there, which does not meet the condition either,
-// from one that carries another ETag.
+// gone returns the error of a blob that does not exist if that is why a condition
+// was not met, and err otherwise.
 func (s *Store) gone(ctx context.Context, name string, err error) error {
 	if bloberror.HasCode(err, bloberror.ConditionNotMet) {
 		if _, gone := s.blob(name).GetProperties(ctx, nil); gone != nil {

@@ -23,19 +23,19 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Options say which place is opened, and how.
+// Options say which place to open, and how.
 type Options struct {
 	Place       Place
 	Credentials Credentials
-	// Endpoint is the address of the blob service where it is not Azure's
-	// public cloud: a cloud's domain (https://blob.core.usgovcloudapi.net), an
-	// emulator (http://127.0.0.1:10000), or the account's own address.
+	// Endpoint is the address of the blob service outside Azure's public cloud:
+	// a cloud's domain (https://blob.core.usgovcloudapi.net), an emulator
+	// (http://127.0.0.1:10000), or the account's own address.
 	Endpoint string
-	// Transport carries the requests; by default one that all stores of this
-	// process share.
+	// Transport carries the requests. By default, all stores of this process share
+	// one.
 	Transport http.RoundTripper
-	// PageSize is how many blobs one page of a listing holds; 5,000 if zero,
-	// which is the most that the service gives.
+	// PageSize is how many blobs are on one page of a listing; 5,000 if zero, the
+	// most that the service allows.
 	PageSize int
 }
 
@@ -46,14 +46,14 @@ type Store struct {
 	signer signer
 	client *container.Client
 	page   int32
-	// answered reports whether the service was reached once: what then goes wrong on
-	// the way is not a name mistyped.
+	// answered reports whether the service has answered once. After that, an unknown
+	// host is not a mistyped name.
 	answered atomic.Bool
 }
 
-// New returns a store of that place. It asks nothing of the service, so that
-// wrong credentials and a missing container show at the first use. Missing
-// credentials are ErrCredentials.
+// New returns a store of that place. It sends no request, so wrong credentials and
+// a missing container show at the first use. Missing credentials are
+// ErrCredentials.
 func New(o Options) (*Store, error) {
 	s := &Store{place: o.Place, page: maxPage}
 	if o.PageSize > 0 {
@@ -73,7 +73,7 @@ func New(o Options) (*Store, error) {
 	}
 	s.client, err = s.signer.client(o.Place.Account, u.JoinPath(o.Place.Container), &container.ClientOptions{
 		ClientOptions: policy.ClientOptions{
-			// A decorator tries again; it knows the deadline and the load.
+			// Package patient repeats requests; it knows the deadline and the load.
 			Retry:     policy.RetryOptions{MaxRetries: -1},
 			Transport: newClient(peeking{watched{rt, s}}),
 			Telemetry: policy.TelemetryOptions{ApplicationID: "batchscore"},
@@ -102,7 +102,7 @@ const maxName = 1024
 // errBackslash means that a request for a name would reach another one.
 var errBackslash = errors.New("the name holds a backslash, which the service takes for a slash")
 
-// checkName says why a blob cannot have that name.
+// checkName returns why a blob cannot have that name, or nil.
 func checkName(name string) error {
 	switch {
 	case name == "":
@@ -119,7 +119,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// notInXML reports whether r cannot stand in an XML document, which a listing is.
+// notInXML reports whether r is not allowed in XML, the format of listings.
 func notInXML(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || unicode.Is(unicode.Cs, r)
 }
@@ -132,7 +132,7 @@ func units(s string) int {
 	return n
 }
 
-// singlePut is the largest body that goes in one request.
+// singlePut is the size of the largest body that one request sends.
 const singlePut = 32 << 20
 
 // Create implements store.Store.
@@ -159,8 +159,8 @@ func (s *Store) checkCreate(ctx context.Context, name string) error {
 	return nil
 }
 
-// unlessThere is the condition of every create.
-func unlessThere() *blob.AccessConditions {
+// unlessExists is the condition of every create.
+func unlessExists() *blob.AccessConditions {
 	anything := azcore.ETagAny
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}}
 }
@@ -168,7 +168,7 @@ func unlessThere() *blob.AccessConditions {
 // put creates a blob in one request.
 func (s *Store) put(ctx context.Context, name string, body []byte) (store.Object, error) {
 	resp, err := s.blob(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(body)),
-		&blockblob.UploadOptions{AccessConditions: unlessThere()})
+		&blockblob.UploadOptions{AccessConditions: unlessExists()})
 	if err != nil {
 		return store.Object{}, s.fail(ctx, opCreate, name, err)
 	}
@@ -179,12 +179,12 @@ func (s *Store) blob(name string) *blockblob.Client {
 	return s.client.NewBlockBlobClient(s.place.Prefix + name)
 }
 
-// bare is an ETag without its quotes, which listings leave out.
+// bare returns an ETag without its quotes, which listings leave out.
 func bare(e *azcore.ETag) string {
 	return strings.Trim(string(value(e)), `"`)
 }
 
-// value is what p points at, or zero.
+// value returns what p points at, or zero.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

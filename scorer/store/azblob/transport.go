@@ -11,8 +11,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// sharedTransport is the one transport of this process: connections are kept
-// for the next request, and there is one for every request that is under way.
+// sharedTransport returns the transport of this process. It keeps connections for
+// the next requests, and opens as many as there are requests under way.
 var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -26,14 +26,15 @@ var sharedTransport = sync.OnceValue(func() http.RoundTripper {
 		// within 30 s by its own limits, or not at all.
 		ResponseHeaderTimeout: 60 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		// A blob stored with Content-Encoding is to come as it is stored.
+		// A blob stored with Content-Encoding must not be decoded.
 		DisableCompression: true,
 		WriteBufferSize:    64 << 10,
 		ReadBufferSize:     64 << 10,
 	}
 })
 
-// newClient sends requests through rt. Redirects are answers like others.
+// newClient returns a client that sends requests through rt. It does not follow
+// redirects.
 func newClient(rt http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     rt,
@@ -41,7 +42,7 @@ func newClient(rt http.RoundTripper) *http.Client {
 	}
 }
 
-// watched notes that the service has answered.
+// watched records that the service has answered.
 type watched struct {
 	http.RoundTripper
 	store *Store

@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	// blockSize is the size of a staged block; a blob has at most maxBlocks of
-	// them, and so 390 GiB.
+	// blockSize is the size of a staged block. A blob has at most maxBlocks of them,
+	// and so 390 GiB.
 	blockSize = 8 << 20
 	maxBlocks = 50_000
-	// stagers is how many blocks are on their way at once.
+	// stagers is how many blocks are staged at once.
 	stagers = 4
 )
 
@@ -52,7 +52,7 @@ type upload struct {
 	blob  *blockblob.Client
 	block []byte
 	ids   []string
-	run   [16]byte // tells this upload's blocks from those of others
+	run   [16]byte // begins the ids of this upload's blocks
 	size  int64
 
 	//nolint:containedctx // lives as long as one call of CreateFrom
@@ -94,7 +94,7 @@ func (u *upload) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// buffer is memory for one block.
+// buffer returns memory for one block.
 func (u *upload) buffer() []byte {
 	select {
 	case b := <-u.free:
@@ -104,12 +104,12 @@ func (u *upload) buffer() []byte {
 	}
 }
 
-// stage sends the full block on its way.
+// stage begins to send the full block.
 func (u *upload) stage() error {
 	if len(u.ids) == maxBlocks {
 		return fmt.Errorf("create %q in %s: it is larger than %d blocks of %d bytes", u.name, u.store, maxBlocks, blockSize)
 	}
-	// All ids of a blob have the same length, those of other uploads too.
+	// All ids of a blob must have the same length, those of other uploads too.
 	id := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(u.run[:], uint32(len(u.ids)))) //nolint:gosec // G115: below maxBlocks
 	u.ids = append(u.ids, id)
 	block := u.block
@@ -135,7 +135,7 @@ func (u *upload) abandon() {
 	_ = u.group.Wait() // ended by us
 }
 
-// commit makes the blob appear.
+// commit creates the blob from the staged blocks.
 func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	if len(u.block) > 0 {
 		if err := u.stage(); err != nil {
@@ -149,13 +149,13 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	tries := 0
 	err := u.retry(ctx, func(ctx context.Context) error {
 		tries++
-		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessThere()})
+		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessExists()})
 		if err == nil {
 			o = store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
 			return nil
 		}
 		if bloberror.HasCode(err, bloberror.InvalidBlockList) {
-			// Another upload of that name was committed, and dropped our blocks.
+			// Another upload of that name was committed, and the service dropped our blocks.
 			err = fmt.Errorf("create %q in %s: %w", u.name, u.store, store.ErrExist)
 		} else {
 			err = u.store.fail(ctx, opCreate, u.name, err)
@@ -169,15 +169,15 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	return o, err
 }
 
-// committed returns the blob if it is made of this upload's blocks, whose ids
-// no other upload has, and else the error exists.
+// committed returns the blob if it consists of this upload's blocks, whose ids no
+// other upload has. Otherwise it returns the error exists.
 func (u *upload) committed(ctx context.Context, exists error) (store.Object, error) {
 	list, err := u.blob.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
 	if err != nil {
 		return store.Object{}, u.store.fail(ctx, opCreate, u.name, err)
 	}
 	ours := len(list.CommittedBlocks) == len(u.ids) && value(list.BlobContentLength) == u.size
-	if len(u.ids) > 0 { // an empty blob is the same, whoever made it
+	if len(u.ids) > 0 { // an empty blob is the same, whichever upload created it
 		ours = ours && value(list.CommittedBlocks[0].Name) == u.ids[0]
 	}
 	if !ours {

@@ -48,7 +48,7 @@ func (s *Store) CreateFrom(ctx context.Context, name string, _ store.Retry, writ
 	})
 }
 
-// lasting says what becomes of an object when the machine crashes.
+// lasting says whether an object survives a crash of the machine.
 type lasting bool
 
 const (
@@ -67,7 +67,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if err != nil {
 		return store.Object{}, fmt.Errorf("create: %w", err)
 	}
-	// A look first: most creates that lose, lose long after the winner.
+	// Most creates that lose do so long after the winner, so look first.
 	if _, err := os.Lstat(final); err == nil {
 		return store.Object{}, fmt.Errorf("create %s: %w", final, store.ErrExist)
 	}
@@ -76,7 +76,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
 	temp, err := atomicfile.NewTemp(folder, TempPrefix)
-	if errors.Is(err, fs.ErrNotExist) { // somebody removed the folder meanwhile
+	if errors.Is(err, fs.ErrNotExist) { // the folder was removed meanwhile
 		s.forget()
 		if err = s.ensureFolder(folder); err == nil {
 			temp, err = atomicfile.NewTemp(folder, TempPrefix)
@@ -111,9 +111,9 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	return object(name, info), nil
 }
 
-// classifyCreate is classify, but for what a missing file means: the folder
-// went away, or a parent is a file, or the name is longer than the file system
-// takes. None of it is an object that does not exist.
+// classifyCreate is classify, except that a missing file is not an object that
+// does not exist: the folder was removed, a parent is a file, or the name is too
+// long for the file system.
 func classifyCreate(path string, bytes int64, err error) error {
 	if kind, _ := kindOf(err); kind == store.ErrNotExist {
 		return fmt.Errorf("create %s (%d bytes): %w", path, bytes, bare(err))
@@ -121,7 +121,7 @@ func classifyCreate(path string, bytes int64, err error) error {
 	return classify("create", path, bytes, err)
 }
 
-// written is how far the writing of a file came.
+// written returns how many bytes of a file were written.
 func written(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -140,9 +140,9 @@ func linkExclusive(temp, final string) error {
 	return err
 }
 
-// sameFile reports whether both names lead to one file. A server may have carried
-// out a link although its answer, lost and asked for again, says that the name
-// is taken: then it is our own file that has it.
+// sameFile reports whether both names are of one file. A server may have made a
+// link and lost its answer; asked again, it answers that the name is taken. Then
+// our own file has the name.
 func sameFile(a, b string) bool {
 	x, err := os.Lstat(a)
 	if err != nil {
@@ -152,8 +152,8 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
-// ensureFolder makes folder and those above it, so that they survive a crash,
-// and sweeps it. Each folder is looked at once in the life of the Store.
+// ensureFolder makes a folder and those above it, so that they survive a crash,
+// and sweeps it. It does so once for each folder in the life of the Store.
 func (s *Store) ensureFolder(folder string) error {
 	s.mu.Lock()
 	seen := s.seen[folder]
@@ -172,7 +172,8 @@ func (s *Store) ensureFolder(folder string) error {
 	return err
 }
 
-// asUnfit is err, unless it comes of another create's having unmade a folder.
+// asUnfit returns err, or errNoExclusive if a folder is missing because another
+// create found that no create can succeed, and removed the folder.
 func (s *Store) asUnfit(err error) error {
 	if s.unfit.Load() && errors.Is(err, fs.ErrNotExist) {
 		return errNoExclusive
@@ -180,8 +181,8 @@ func (s *Store) asUnfit(err error) error {
 	return err
 }
 
-// unmake removes a temporary file and, where no create can ever succeed, the
-// folders that were made for it and that nobody else uses.
+// unmake removes a temporary file. If no create can succeed here, it also removes
+// the empty folders that this Store made.
 func (s *Store) unmake(temp string) {
 	os.Remove(temp)
 	if !s.unfit.Load() {
@@ -191,7 +192,7 @@ func (s *Store) unmake(temp string) {
 	defer s.mu.Unlock()
 	slices.Sort(s.made)
 	for _, folder := range slices.Backward(s.made) {
-		os.Remove(folder) // which leaves a folder that is not empty
+		os.Remove(folder) // fails if the folder is not empty
 	}
 	clear(s.seen)
 }
@@ -203,7 +204,8 @@ func (s *Store) forget() {
 	s.mu.Unlock()
 }
 
-// makeFolder is os.MkdirAll that syncs what it changes, and returns it.
+// makeFolder is os.MkdirAll that syncs the folders it changes, and returns those
+// it made.
 func makeFolder(folder string) (made []string, err error) {
 	info, err := os.Stat(folder)
 	if err == nil {
@@ -228,9 +230,9 @@ func makeFolder(folder string) (made []string, err error) {
 	return made, atomicfile.SyncFolder(above)
 }
 
-// sweep removes temporary files that were abandoned long ago by the clock of
-// the file system, which is asked by making one more. Sweeping is a courtesy:
-// where it fails, the next create says what is wrong.
+// sweep removes temporary files that were abandoned long ago by the clock of the
+// file system, which it reads from a new temporary file. It ignores errors: if
+// something is wrong, the next create reports it.
 func (s *Store) sweep(folder string) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -26,8 +26,8 @@ type Options struct {
 	// TempAge is how old an abandoned temporary file must be to be removed; a
 	// day if zero.
 	TempAge time.Duration
-	// OpenFile opens a file for reading, and waits for no writer of a pipe; by
-	// default as the operating system does. Tests have it fail.
+	// OpenFile opens a file for reading, and does not wait for the writer of a
+	// pipe. By default the operating system does it; tests let it fail.
 	OpenFile func(path string) (File, error)
 }
 
@@ -42,7 +42,7 @@ type File interface {
 type Store struct {
 	root    string
 	tempAge time.Duration
-	// first is the folder that root was when the Store was opened, nil if there
+	// first describes the folder at root when the Store was opened; nil if there
 	// was none.
 	first    fs.FileInfo
 	openFile func(path string) (File, error)
@@ -50,10 +50,10 @@ type Store struct {
 	link func(temp, final string) error
 
 	mu   sync.Mutex
-	seen map[string]bool // folders that this Store has made sure of, and swept
-	made []string        // folders that it made
+	seen map[string]bool // folders that exist and were swept
+	made []string        // folders that this Store made
 
-	unfit atomic.Bool // no create succeeds here
+	unfit atomic.Bool // whether no create can succeed here
 }
 
 var (
@@ -62,7 +62,7 @@ var (
 )
 
 // New returns a store over the folder root. The folder need not exist: Create
-// makes it. It is an error for root to be something else than a folder.
+// makes it. If root is something else than a folder, New returns an error.
 func New(root string, opt Options) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -90,8 +90,8 @@ func New(root string, opt Options) (*Store, error) {
 // String is the absolute path of the folder.
 func (s *Store) String() string { return s.root }
 
-// path is where the object lies. Names are not cleaned: a name that the file
-// system could not give back as it stands has no place here.
+// path returns the path of an object. Names are not cleaned: a name that the file
+// system would not return unchanged is an error.
 func (s *Store) path(name string) (string, error) {
 	if name == "" || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("%q is not the name of a file", name)
@@ -104,7 +104,7 @@ func (s *Store) path(name string) (string, error) {
 	return s.root + "/" + name, nil
 }
 
-// object describes the regular file that info tells of.
+// object describes a regular file.
 func object(name string, info fs.FileInfo) store.Object {
 	t := info.ModTime()
 	return store.Object{

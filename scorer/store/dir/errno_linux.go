@@ -7,8 +7,8 @@ const (
 	checkDisk = "; check the file system, and run again"
 )
 
-// beyond are errors of a mount whose server or device does not answer, or whose
-// content is damaged, and what to do.
+// beyond are the errors of a mount whose server or device does not answer, or whose
+// content is damaged, with what to do.
 var beyond = map[syscall.Errno]string{
 	syscall.ETIMEDOUT: backAgain, syscall.EHOSTDOWN: backAgain, syscall.EHOSTUNREACH: backAgain,
 	syscall.ENETDOWN: backAgain, syscall.ENETUNREACH: backAgain, syscall.ECONNREFUSED: backAgain,
@@ -21,7 +21,7 @@ var beyond = map[syscall.Errno]string{
 	syscall.EKEYREVOKED: "; renew the key and run again", syscall.EKEYREJECTED: "; renew the key and run again",
 }
 
-// damaged are errors that say of one file that its content or its key is lost.
+// damaged are errors that mean that the content or the key of one file is lost.
 var damaged = map[syscall.Errno]bool{
 	syscall.EUCLEAN: true, syscall.EBADMSG: true, syscall.ENODATA: true, syscall.ENOKEY: true,
 	syscall.EKEYEXPIRED: true, syscall.EKEYREVOKED: true, syscall.EKEYREJECTED: true,

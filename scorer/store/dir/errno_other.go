@@ -6,8 +6,8 @@ import "syscall"
 
 const backAgain = "; run again when it is back"
 
-// beyond are errors of a mount whose server or device does not answer, and what
-// to do.
+// beyond are the errors of a mount whose server or device does not answer, with
+// what to do.
 var beyond = map[syscall.Errno]string{
 	syscall.ETIMEDOUT: backAgain, syscall.EHOSTDOWN: backAgain, syscall.EHOSTUNREACH: backAgain,
 	syscall.ENETDOWN: backAgain, syscall.ENETUNREACH: backAgain, syscall.ECONNREFUSED: backAgain,
@@ -16,5 +16,5 @@ var beyond = map[syscall.Errno]string{
 	syscall.EOVERFLOW: "; check the file system, and run again",
 }
 
-// damaged are errors that say of one file that its content or its key is lost.
+// damaged are errors that mean that the content or the key of one file is lost.
 var damaged = map[syscall.Errno]bool{}

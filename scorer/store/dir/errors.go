@@ -11,12 +11,12 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// errNoExclusive means that nothing whole can be created exclusively here.
+// errNoExclusive means that the file system cannot create an object whole and once.
 var errNoExclusive = fmt.Errorf("%w: it has neither hard links nor an exclusive rename, as many mounts of "+
 	"cloud storage; write to the cloud storage itself, or to a local disk", store.ErrUnfit)
 
-// classify wraps an error of the file system with what was done, to what, the
-// bytes at stake if any, and the sentinel that says what can be done about it.
+// classify wraps an error of the file system with what was done to which path, the
+// number of bytes if any, the error of package store, and what to do about it.
 func classify(doing, path string, bytes int64, err error) error {
 	kind, hint := kindOf(err)
 	size := ""
@@ -29,7 +29,7 @@ func classify(doing, path string, bytes int64, err error) error {
 	return fmt.Errorf("%s %s%s: %w: %w%s", doing, path, size, kind, bare(err), hint)
 }
 
-// bare takes the path and the operation off an error; the message has them.
+// bare removes the path and the operation from an error; the message has them.
 func bare(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -65,7 +65,7 @@ func kindOf(err error) (kind error, hint string) {
 	case syscall.EROFS:
 		return store.ErrUnavailable, "; mount it writable and run again"
 	case syscall.EFBIG, syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EBUSY, syscall.EAGAIN:
-		return store.ErrUnavailable, "; run again when that is mended"
+		return store.ErrUnavailable, "; run again when that is fixed"
 	}
 	if said, ok := beyond[no]; ok {
 		return store.ErrUnavailable, said
@@ -73,31 +73,31 @@ func kindOf(err error) (kind error, hint string) {
 	return nil, ""
 }
 
-// isNotExist reports whether err says that a name leads to nothing.
+// isNotExist reports whether err means that a name leads to nothing.
 func isNotExist(err error) bool {
 	kind, _ := kindOf(err)
 	return kind == store.ErrNotExist
 }
 
-// isDenied reports whether err says that this user may not.
+// isDenied reports whether err means that this user lacks permission.
 func isDenied(err error) bool {
 	kind, _ := kindOf(err)
 	return kind == store.ErrDenied
 }
 
-// isShort reports whether err is of this process's or this machine's want of
-// files or memory, and so neither the file's nor the folder's.
+// isShort reports whether err means that this process or this machine lacks file
+// descriptors or memory. Then neither the file nor the folder is to blame.
 func isShort(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
-// gone returns why the root can no longer be read, or nil if it can. The root
-// that this Store was opened on may have been unmounted, which leaves another
-// folder of that name.
+// gone returns why the root can no longer be read, or nil if it can. The root may
+// have been unmounted since this Store was opened: then another folder has its
+// name.
 func (s *Store) gone() error {
 	info, err := os.Stat(s.root)
 	if err == nil && s.first != nil && !os.SameFile(info, s.first) {
-		return fmt.Errorf("%s: %w: another folder lies there now; mount it again and run again", s.root, store.ErrUnavailable)
+		return fmt.Errorf("%s: %w: another folder is there now; mount the old one again, then run again", s.root, store.ErrUnavailable)
 	}
 	if err == nil {
 		err = readFolder(s.root)
@@ -124,16 +124,16 @@ func readFolder(path string) error {
 	return nil
 }
 
-// unread judges what failed while one file was opened or read. The file is at
-// fault only if the root can still be read: then the error is a
-// store.Unreadable, and a store.Transient as well where another try may help.
+// unread returns the error of a file that failed to open or to read. The file is
+// to blame only if the root can still be read: then the error is a
+// store.Unreadable, and a store.Transient as well if another try may help.
 func (s *Store) unread(doing, path string, err error) error {
 	var no syscall.Errno
 	if !errors.As(err, &no) || isShort(err) {
 		return classify(doing, path, 0, err)
 	}
 	if isNotExist(err) && s.first == nil {
-		return classify(doing, path, 0, err) // a root that may not have been made yet
+		return classify(doing, path, 0, err) // the root may not exist yet
 	}
 	if gone := s.gone(); gone != nil {
 		return fmt.Errorf("%s %s: %v: %w", doing, path, bare(err), gone) // the file's own error means nothing now
@@ -151,10 +151,10 @@ func (s *Store) unread(doing, path string, err error) error {
 	return &store.Transient{Err: u}
 }
 
-// errNotRegular means that a name leads to something that holds no bytes of its own.
+// errNotRegular means that a name is not of a regular file.
 var errNotRegular = fmt.Errorf("%w: not a regular file", store.ErrNotExist)
 
-// lasts reports whether trying again cannot help.
+// lasts reports whether another try cannot help.
 func lasts(no syscall.Errno) bool {
 	switch no {
 	case syscall.EACCES, syscall.EPERM, syscall.EOVERFLOW, syscall.EFBIG, syscall.EINVAL, syscall.ENXIO, syscall.ENODEV:

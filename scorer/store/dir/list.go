@@ -22,7 +22,7 @@ func (s *Store) Names(ctx context.Context, prefix string, fn func(name string) e
 	return s.list(ctx, prefix, listing{name: fn})
 }
 
-// listing is what a listing calls: name, where that is set, else object.
+// listing is the function that a listing calls: name if it is set, else object.
 type listing struct {
 	object func(store.Object) error
 	name   func(string) error
@@ -57,7 +57,7 @@ func (s *Store) list(ctx context.Context, prefix string, fn listing) error {
 		}
 	}
 	if prefix != "" && (linked || len(w.links) > 0) {
-		// Under which name a linked folder is listed, only the whole place tells.
+		// The name under which a linked folder is listed depends on the whole place.
 		w = &walker{s: s, ctx: ctx, prefix: prefix, fn: fn, linkedOnly: true}
 		if err := w.tree(""); err != nil {
 			return err
@@ -66,9 +66,9 @@ func (s *Store) list(ctx context.Context, prefix string, fn listing) error {
 	return w.follow()
 }
 
-// start finds the deepest folder that holds everything beginning with prefix,
-// so that the folders beside it need not be read. There is none if one of its
-// elements is not a folder; linked says that one is a link to a folder.
+// start finds the deepest folder that holds every name with that prefix, so that
+// no other folder need be read. ok is false if one of its elements is not a
+// folder. linked reports whether one is a link to a folder.
 func (s *Store) start(prefix string) (at string, linked, ok bool, err error) {
 	for part := range strings.SplitAfterSeq(prefix, "/") {
 		if !strings.HasSuffix(part, "/") {

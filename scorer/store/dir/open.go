@@ -72,8 +72,8 @@ func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
 	return &reader{s: s, f: f, obj: object(name, info)}, nil
 }
 
-// openFile opens a file for reading. Without O_NONBLOCK the open of a pipe would
-// wait for a writer.
+// openFile opens a file for reading. Without O_NONBLOCK, opening a pipe would wait
+// for a writer.
 func openFile(path string) (File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -89,8 +89,8 @@ type reader struct {
 	obj store.Object
 }
 
-// Read hands out bytes only after a look at the file that says they belong to
-// the version that was opened.
+// Read looks at the file after reading, and returns no bytes of another version
+// than the one that was opened.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.f.Read(p)
 	if err != nil && err != io.EOF {

@@ -15,7 +15,8 @@ import (
 var _ store.Replacer = (*Store)(nil)
 
 // Replace implements store.Replacer. A file system has no call that compares and
-// replaces: of two that replace one version at the same moment, both may.
+// replaces, so two callers that replace one version at the same moment may both
+// succeed.
 func (s *Store) Replace(ctx context.Context, name string, body []byte, etag string) (store.Object, error) {
 	final, err := s.current(ctx, "replace", name, etag)
 	if err != nil {
@@ -30,7 +31,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 	if err := temp.Fill(fileMode, bool(durable), whole(body)); err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}
-	// The writing took a while.
+	// Check again, since the writing took a while.
 	if _, err := s.current(ctx, "replace", name, etag); err != nil {
 		return store.Object{}, err
 	}
@@ -66,7 +67,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 	return nil
 }
 
-// current is the path of an object that carries an ETag.
+// current returns the path of an object that has that ETag.
 func (s *Store) current(ctx context.Context, doing, name, etag string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err

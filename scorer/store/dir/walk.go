@@ -13,32 +13,32 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// batch is how many names of a folder are held at a time.
-const batch = 1024
+// readAtOnce is how many names of a folder are read at a time.
+const readAtOnce = 1024
 
 // walker is one walk through a Store.
 //
-// It lists every folder once: where it really lies, if that is beneath the root,
-// or else beneath one link. First it walks without following links to folders,
-// which it notes. Then it follows these in order of their names, then the links
-// that it found meanwhile, and so on; a link into a tree that was walked before
-// is passed over. So names do not depend on the order in which the operating
-// system lists them, and links that form a circle end.
+// It lists every folder once: under its real path, if that is beneath the root,
+// or else under one link. First it walks without following links to folders, and
+// collects them. Then it follows these in order of their names, then the links
+// that it found meanwhile, and so on. It passes over links to a tree that was
+// walked before. So names do not depend on the order in which the operating system
+// lists them, and a walk ends even if links form a circle.
 type walker struct {
 	s      *Store
 	ctx    context.Context //nolint:containedctx // it is that of the one call of List that the walker serves
 	prefix string
 	fn     listing
-	// linkedOnly leaves out what lies beneath no link.
+	// linkedOnly leaves out everything that is not beneath a link.
 	linkedOnly bool
 
-	// from is the link that is being followed, whose name ends in a slash; zero
-	// while none is.
+	// from is the link that is being followed; zero while none is. Its name ends
+	// in a slash.
 	from  link
-	links []link // that are still to be followed
-	// trees are the real paths of folders that were walked, with all beneath
-	// them, from the moment that links are followed; closed are those of folders
-	// that were not entered.
+	links []link // still to be followed
+	// trees are the real paths of folders that were walked, with all beneath them;
+	// nil until links are followed. closed are those of folders that were not
+	// entered.
 	trees, closed map[string]bool
 }
 
@@ -48,7 +48,7 @@ type link struct {
 	real string // the folder's path without links
 }
 
-// follow walks through the folders that links lead to.
+// follow walks the folders that links lead to.
 func (w *walker) follow() error {
 	if len(w.links) == 0 {
 		return nil
@@ -77,7 +77,7 @@ func (w *walker) follow() error {
 	return nil
 }
 
-// walked reports whether a folder lies in a tree that was walked.
+// walked reports whether a folder is in a tree that was walked.
 func (w *walker) walked(real string) bool {
 	for {
 		switch above := filepath.Dir(real); {
@@ -91,7 +91,7 @@ func (w *walker) walked(real string) bool {
 	}
 }
 
-// real is the path without links of a folder that is being walked.
+// real returns the path without links of a folder that is being walked.
 func (w *walker) real(at string) string {
 	if w.from.name == "" {
 		root, err := filepath.EvalSymlinks(w.s.root)
@@ -110,16 +110,16 @@ func (w *walker) tree(at string) error {
 	if err != nil {
 		switch {
 		case at != "" && errors.Is(err, fs.ErrNotExist):
-			return nil // removed since it was seen, with all that lay in it
+			return nil // removed since it was seen
 		case at != "" && isDenied(err):
-			w.shut(at, store.ClosedFolder)
+			w.passFolder(at, store.ClosedFolder)
 			return nil
 		}
 		return classify("list the folder", path, 0, err)
 	}
 	defer d.Close()
 	for {
-		entries, err := d.ReadDir(batch)
+		entries, err := d.ReadDir(readAtOnce)
 		for _, e := range entries {
 			if err := w.ctx.Err(); err != nil {
 				return err
@@ -137,8 +137,8 @@ func (w *walker) tree(at string) error {
 	}
 }
 
-// shut passes over a folder and all that lies in it.
-func (w *walker) shut(at string, why store.Reason) {
+// passFolder passes over a folder and everything in it.
+func (w *walker) passFolder(at string, why store.Reason) {
 	if w.closed == nil {
 		w.closed = map[string]bool{}
 	}
@@ -146,7 +146,7 @@ func (w *walker) shut(at string, why store.Reason) {
 	w.pass(strings.TrimSuffix(at, "/"), why)
 }
 
-// visit lists one entry of the folder at, and what lies beneath it.
+// visit lists one entry of the folder at, and everything beneath it.
 func (w *walker) visit(at string, e fs.DirEntry) error {
 	name := at + e.Name()
 	if strings.HasPrefix(e.Name(), TempPrefix) {
@@ -167,19 +167,19 @@ func (w *walker) visit(at string, e fs.DirEntry) error {
 	}
 	info, err := e.Info()
 	if err != nil {
-		return w.unseen(name, err)
+		return w.nameOnly(name, err)
 	}
 	return w.entry(name, info)
 }
 
-// folder walks through a folder that lies in the folder at.
+// folder walks the folder base of the folder at.
 func (w *walker) folder(at, base string) error {
 	below := at + base + "/"
 	switch {
 	case !w.leads(below):
 		return nil
 	case w.copied(at, base):
-		w.shut(below, store.ElsewhereFolder)
+		w.passFolder(below, store.ElsewhereFolder)
 		return nil
 	case w.trees != nil && w.trees[w.real(below)]:
 		w.pass(below[:len(below)-1], store.ElsewhereFolder)
@@ -188,8 +188,8 @@ func (w *walker) folder(at, base string) error {
 	return w.tree(below)
 }
 
-// copied reports whether a folder is one to which Kubernetes writes the files of
-// a volume, and to which the names of these files are links.
+// copied reports whether a folder is one where Kubernetes keeps the files of a
+// volume. The names that users see are links to these files.
 func (w *walker) copied(at, base string) bool {
 	if !strings.HasPrefix(base, "..2") {
 		return false
@@ -198,7 +198,7 @@ func (w *walker) copied(at, base string) bool {
 	return err == nil && strings.HasPrefix(now, "..2")
 }
 
-// link lists the file that a link leads to, or notes the folder.
+// link lists the file that a link leads to. It collects a link to a folder.
 func (w *walker) link(at string, e fs.DirEntry) error {
 	name := at + e.Name()
 	if !w.leads(name+"/") && !w.wants(name) {
@@ -208,15 +208,14 @@ func (w *walker) link(at string, e fs.DirEntry) error {
 	info, err := os.Stat(path)
 	switch {
 	case isNotExist(err):
-		// A link that leads nowhere is a file that whoever made it counts on, and
-		// that holds nothing.
+		// A link to nothing is a missing file, which is listed as empty.
 		own, err := e.Info()
 		if err != nil {
-			return w.unseen(name, err)
+			return w.nameOnly(name, err)
 		}
 		return w.list(object(name, empty{own}))
 	case err != nil:
-		return w.unseen(name, err)
+		return w.nameOnly(name, err)
 	case !info.IsDir():
 		return w.entry(name, info)
 	case !w.leads(name + "/"):
@@ -227,7 +226,7 @@ func (w *walker) link(at string, e fs.DirEntry) error {
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return w.unseen(name, err)
+		return w.nameOnly(name, err)
 	}
 	w.links = append(w.links, link{name, real})
 	return nil
@@ -238,7 +237,7 @@ type empty struct{ fs.FileInfo }
 
 func (empty) Size() int64 { return 0 }
 
-// entry lists a file, and passes over what holds no bytes of its own.
+// entry lists a regular file, and passes over everything else.
 func (w *walker) entry(name string, info fs.FileInfo) error {
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
@@ -253,9 +252,9 @@ func (w *walker) entry(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// unseen lists an entry that nothing but its name is known of: its file may not
-// be looked at, or is damaged. It is an error where the whole place is at fault.
-func (w *walker) unseen(name string, err error) error {
+// nameOnly lists an entry of which only the name is known, since the file may not
+// be looked at or is damaged. If the whole place has failed, it returns an error.
+func (w *walker) nameOnly(name string, err error) error {
 	if isNotExist(err) {
 		return nil // removed since it was seen
 	}
@@ -268,7 +267,7 @@ func (w *walker) unseen(name string, err error) error {
 	return w.list(store.Object{Name: name, ETag: "unknown"})
 }
 
-// list hands out an object.
+// list calls the function of the listing with an object.
 func (w *walker) list(o store.Object) error {
 	if !w.wants(o.Name) {
 		return nil
@@ -283,13 +282,13 @@ func (w *walker) pass(name string, why store.Reason) {
 	}
 }
 
-// wants reports whether what has that name is to be listed now.
+// wants reports whether an entry of that name is to be listed now.
 func (w *walker) wants(name string) bool {
 	return strings.HasPrefix(name, w.prefix) && (!w.linkedOnly || w.from.name != "")
 }
 
-// leads reports whether something beneath a folder, whose name ends in a slash,
-// may have the prefix.
+// leads reports whether something beneath a folder may have the prefix. The
+// folder's name ends in a slash.
 func (w *walker) leads(below string) bool {
 	return w.linkedOnly || strings.HasPrefix(below, w.prefix) || strings.HasPrefix(w.prefix, below)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// answer is what a server says that refuses a request, as Azure Blob Storage
-// puts it; false if the fault is of another kind.
+// answer returns the answer that refuses a request, as Azure Blob Storage words
+// it. ok reports whether the fault is such an answer.
 func (f Fault) answer() (status int, header http.Header, ok bool) {
 	header = http.Header{}
 	switch f.Kind {
@@ -33,7 +33,7 @@ func (f Fault) answer() (status int, header http.Header, ok bool) {
 	return status, header, true
 }
 
-// message is that answer on the wire.
+// message returns that answer as bytes of HTTP/1.1.
 func (f Fault) message() ([]byte, bool) {
 	status, header, ok := f.answer()
 	if !ok {

@@ -1,7 +1,7 @@
-// Package fault puts a bad network and a busy server between a client and an
-// HTTP server, on a schedule that a seed fixes. Transport does so inside the
-// client's process, Proxy between processes of one machine.
+// Package fault simulates a bad network and a busy server between a client and an
+// HTTP server. Transport does so inside the client's process, Proxy between
+// processes of one machine.
 //
-// The fault of request number n depends on the seed and n alone; which request
-// comes n-th depends on the client.
+// A Schedule decides the faults. That of a Mix depends on its seed and the number
+// of the request alone. Which request has which number depends on the client.
 package fault

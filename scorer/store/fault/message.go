@@ -9,20 +9,20 @@ import (
 	"net/http/httputil"
 )
 
-// message is an HTTP/1.1 request or answer whose head was read and whose body
-// was not. Heads are passed on byte for byte: they may be signed.
+// message is an HTTP/1.1 request or answer of which only the head was read. Heads
+// are passed on byte for byte, since they may be signed.
 type message struct {
 	head   []byte
 	method string
-	// size is that of the body; -1 if it ends with the connection.
+	// size is the body's size in bytes; -1 if the body ends with the connection.
 	size    int64
 	chunked bool
-	last    bool // the connection ends with this message
+	last    bool // whether the connection ends with this message
 }
 
 const maxHead = 64 << 10
 
-// readHead reads up to the empty line, and that.
+// readHead reads up to the empty line, which is included.
 func readHead(r *bufio.Reader) ([]byte, error) {
 	var head []byte
 	for {

@@ -13,18 +13,18 @@ import (
 // ProxyOptions say what a Proxy does to requests.
 type ProxyOptions struct {
 	Schedule Schedule      // no faults if nil
-	Latency  time.Duration // by which every request is passed on later
-	// BytesPerSecond bounds what all answers together are passed on with; no
-	// bound if 0.
+	Latency  time.Duration // added to every request
+	// BytesPerSecond limits the rate of all answers together; no limit if 0.
 	BytesPerSecond int64
-	// StallFor is how long a stalled connection is held; a minute if 0.
+	// StallFor is how long a stalled connection stays open; a minute if 0.
 	StallFor time.Duration
 	// Life is after how long the proxy closes by itself; an hour if 0.
 	Life time.Duration
 }
 
-// Proxy passes HTTP/1.1 requests on from a port of the loopback interface to a
-// server, whole and unchanged, but for its faults. It does not speak TLS.
+// Proxy passes HTTP/1.1 requests from a port of the loopback interface on to a
+// server, whole and unchanged, with the faults of its Schedule. It does not speak
+// TLS.
 type Proxy struct {
 	Injected
 	opt      ProxyOptions
@@ -36,8 +36,8 @@ type Proxy struct {
 	pace     pace
 }
 
-// NewProxy starts a proxy on a free port of 127.0.0.1 for the server at target,
-// host and port. Close it.
+// NewProxy starts a proxy on a free port of 127.0.0.1 for the server at target
+// (HOST:PORT). The caller closes it.
 func NewProxy(target string, opt ProxyOptions) (*Proxy, error) {
 	if opt.StallFor == 0 {
 		opt.StallFor = time.Minute
@@ -56,7 +56,7 @@ func NewProxy(target string, opt ProxyOptions) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is the proxy's own host and port.
+// Addr returns the proxy's own HOST:PORT.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Close breaks all connections and returns when none is left.
@@ -109,18 +109,18 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 }
 
-// exchange passes one request and its answer on, and says whether the
-// connection goes on.
+// exchange passes one request and its answer on. It reports whether the connection
+// can carry another request.
 func (p *Proxy) exchange(f Fault, req message, client, server *net.TCPConn, requests, answers *bufio.Reader) bool {
 	if f.Kind == Refuse {
 		reset(client)
 		return false
 	}
 	if answer, ok := f.message(); ok {
-		// The request is read to its end: closing before it would reset the
-		// connection, and with it the answer.
+		// The request is read to its end: closing the connection earlier would
+		// reset it, and the client would lose the answer.
 		if req.copyBody(io.Discard, requests) == nil {
-			_, _ = client.Write(answer) // a client that has left needs no answer
+			_, _ = client.Write(answer) // the client may have left
 		}
 		return false
 	}
@@ -158,7 +158,7 @@ func (p *Proxy) exchange(f Fault, req message, client, server *net.TCPConn, requ
 	return !req.last && !resp.last
 }
 
-// pass passes an answer's body on at the bounded rate.
+// pass passes an answer's body on at the limited rate.
 func (p *Proxy) pass(m message, client *net.TCPConn, answers *bufio.Reader) error {
 	if p.opt.BytesPerSecond == 0 {
 		return m.copyBody(client, answers)
@@ -168,7 +168,7 @@ func (p *Proxy) pass(m message, client *net.TCPConn, answers *bufio.Reader) erro
 
 // reset closes a connection so that the other side sees that it broke.
 func reset(conn *net.TCPConn) {
-	_ = conn.SetLinger(0) // where it fails, the connection closes, which is a fault too
+	_ = conn.SetLinger(0) // if it fails, the connection closes, which is a fault too
 	_ = conn.Close()
 }
 
@@ -190,10 +190,10 @@ type pace struct {
 	rate int64 // bytes a second
 
 	mu   sync.Mutex
-	free time.Time // when what was taken so far is through
+	free time.Time // when all bytes taken so far are sent
 }
 
-// take says how long to wait before n bytes more.
+// take returns how long to wait before sending n more bytes.
 func (p *pace) take(n int) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -25,13 +25,13 @@ const (
 	kinds
 )
 
-// String is the kind's name in reports.
+// String returns the kind's name in reports.
 func (k Kind) String() string {
 	return [...]string{"none", "throttle", "busy", "server-error", "reset", "truncate", "stall", "lost",
 		"refuse", "redirect", "slow"}[k]
 }
 
-// Fault is what happens to one request. The zero value is nothing.
+// Fault is what happens to one request. The zero value is no fault.
 type Fault struct {
 	Kind Kind
 	// After is the Retry-After of Throttle, Busy and ServerError, in whole
@@ -40,13 +40,13 @@ type Fault struct {
 	// At is where in the answer's body Reset, Truncate and Stall happen: 0 is
 	// before its first byte, 1 before its last.
 	At float64
-	// Delay is how long Slow holds a request back.
+	// Delay is how long Slow delays a request.
 	Delay time.Duration
 	// Location is where Redirect leads.
 	Location string
 }
 
-// offset is the number of bytes that come through of a body of that size.
+// offset returns how many bytes of a body of that size are passed on.
 func (f Fault) offset(size int64) int64 {
 	if size <= 0 {
 		return 0
@@ -68,13 +68,14 @@ type Mix struct {
 	Seed uint64
 	// Share of the requests that meet a fault, from 0 to 1.
 	Share float64
-	// Kinds to choose among, with equal chances. Lost hits requests that write
-	// only; requests that read meet Reset in its stead.
+	// Kinds to choose among, with equal chances. Lost is for requests that write;
+	// requests that read get Reset instead.
 	Kinds []Kind
-	// After and Delay are chosen among with equal chances; 0 if there are none.
+	// After and Delay to choose among, with equal chances; 0 if there are none.
 	After, Delay []time.Duration
 	Location     string
-	// Last is the number of the first request that is safe again; 0 is never.
+	// Last is the number of the first request after the faults; 0 if they never
+	// end.
 	Last int
 }
 
@@ -111,7 +112,7 @@ func writes(method string) bool {
 	return false
 }
 
-// First asks one Schedule after the other and takes the first fault.
+// First returns a Schedule of the first fault among several schedules.
 func First(schedules ...Schedule) Schedule {
 	return func(r Request) Fault {
 		for _, s := range schedules {
@@ -140,7 +141,7 @@ func (c *Injected) next(schedule Schedule, method string) Fault {
 	return f
 }
 
-// Requests is how many requests came.
+// Requests returns how many requests came.
 func (c *Injected) Requests() int { return int(c.requests.Load()) }
 
 // Counts returns how many requests met each kind of fault.

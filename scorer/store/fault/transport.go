@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Transport is an http.RoundTripper that sends requests on to Next, but for the
+// Transport is an http.RoundTripper that passes requests on to Next, with the
 // faults of its Schedule. Set its fields before the first use.
 type Transport struct {
 	Next     http.RoundTripper // http.DefaultTransport if nil
@@ -58,7 +58,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, errReset
 	case Reset, Truncate, Stall:
 		if resp.ContentLength <= 0 {
-			// There is no body to break, so the answer itself breaks.
+			// There is no body, so the answer itself breaks.
 			resp.Body.Close()
 			return nil, f.breaks(req.Context())
 		}
@@ -67,16 +67,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// drain does with a request's body what a RoundTripper owes it.
+// drain reads and closes a request's body, as every RoundTripper must.
 func drain(req *http.Request) {
 	if req.Body != nil {
-		_, _ = io.Copy(io.Discard, req.Body) // what is refused need not be readable
+		_, _ = io.Copy(io.Discard, req.Body) // the body of a refused request need not be readable
 		req.Body.Close()
 	}
 }
 
-// breaks is the error that an answer ends with; of a Stall it is that of ctx,
-// when that ends.
+// breaks returns the error that ends an answer. For a Stall, it waits for ctx to
+// end and returns its error.
 func (f Fault) breaks(ctx context.Context) error {
 	switch f.Kind {
 	case Stall:

@@ -120,7 +120,7 @@ func (op *operation) giveUp() error {
 	op.s.gaveUp.Add(1)
 	asks := ""
 	if op.last.After > 0 {
-		asks = fmt.Sprintf(", and it asks to be left alone for %v", op.last.After)
+		asks = fmt.Sprintf(", and it asks to wait %v", op.last.After)
 	}
 	return fmt.Errorf("%s %q: %w: given up after %d tries in %v%s; run again when %s answers: %w",
 		op.what, op.name, store.ErrUnavailable, op.tries, time.Since(op.since).Round(time.Millisecond), asks, op.s, op.last.Err)
@@ -164,7 +164,7 @@ func (op *operation) begin(ctx context.Context, slot bool) (*attempt, error) {
 	ok, err := op.s.limit.awaitPause(ctx, op.until(ctx))
 	a.epoch = op.s.limit.begin()
 	if err == nil && !ok {
-		err = fmt.Errorf("%s %q: %w: %s asks to be left alone for longer than patience lasts; run again later",
+		err = fmt.Errorf("%s %q: %w: %s asks to wait longer than patience lasts; run again later",
 			op.what, op.name, store.ErrUnavailable, op.s)
 		op.s.gaveUp.Add(1)
 	}

@@ -1,3 +1,3 @@
-// Package storetest is the conformance suite of every store.Store, and the
-// faults that tests put before one.
+// Package storetest is the conformance suite of every store.Store and its
+// abilities. Faulty is a store with faults, for other tests.
 package storetest

@@ -30,13 +30,13 @@ const Account = "batchtest"
 type Server struct {
 	// Endpoint is what --endpoint takes: http://127.0.0.1:PORT.
 	Endpoint string
-	// Key is the key of Account, another one for every server.
+	// Key is the key of Account. Every server has another one.
 	Key string
 
 	service *service.Client
 }
 
-// hangs is far above what a start takes: only a start that hangs meets it.
+// hangs is far longer than a start takes: only a start that hangs reaches it.
 const hangs = 2 * time.Minute
 
 // Start runs an emulator that holds its blobs in memory, until the test ends.
@@ -65,7 +65,8 @@ func Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It ends with the thread that started it, which stays until the test ends.
+	// The emulator ends with the thread that started it. That thread is kept until
+	// the test ends.
 	ended := make(chan struct{})
 	started := make(chan error)
 	go func() {
@@ -110,7 +111,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// find is the path of the emulator, or empty.
+// find returns the path of the emulator, or empty.
 func find() string {
 	cache := os.Getenv("BATCHSCORE_CACHE")
 	for at, _ := os.Getwd(); cache == ""; at = filepath.Dir(at) {
@@ -127,11 +128,11 @@ func find() string {
 	return program
 }
 
-// Client is a client that may do everything: what somebody else does to the
-// account, behind the back of a store.
+// Client returns a client with all permissions, which changes blobs without a
+// store.
 func (s *Server) Client() *service.Client { return s.service }
 
-// Container makes a new, empty container and returns its name.
+// Container creates an empty container and returns its name.
 func (s *Server) Container(t testing.TB) string {
 	t.Helper()
 	name := make([]byte, 8)
@@ -143,7 +144,7 @@ func (s *Server) Container(t testing.TB) string {
 	return container
 }
 
-// Place is a folder of a container of the emulator.
+// Place returns a folder of a container of the emulator.
 func (s *Server) Place(t testing.TB, container, prefix string) azblob.Place {
 	t.Helper()
 	p, err := azblob.ParsePlace("az://" + Account + "/" + container + "/" + prefix)
@@ -153,12 +154,12 @@ func (s *Server) Place(t testing.TB, container, prefix string) azblob.Place {
 	return p
 }
 
-// Env are the variables that sign in to the emulator's account.
+// Env returns the variables that sign in to the emulator's account.
 func (s *Server) Env() []string {
 	return []string{azblob.Account + "=" + Account, azblob.Key + "=" + s.Key}
 }
 
-// Options open a place with the account's key.
+// Options returns the options of a place with the account's key.
 func (s *Server) Options(t testing.TB, container, prefix string) azblob.Options {
 	t.Helper()
 	env := map[string]string{}
@@ -172,7 +173,7 @@ func (s *Server) Options(t testing.TB, container, prefix string) azblob.Options 
 	}
 }
 
-// Open opens the store that o says.
+// Open opens a store.
 func Open(t testing.TB, o azblob.Options) *azblob.Store {
 	t.Helper()
 	st, err := azblob.New(o)
