@@ -16,7 +16,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// static are the options of one of two static ranks.
+// static returns the options of one of two static ranks.
 func static(t *testing.T, images, out store.Store, rank int) Options {
 	t.Helper()
 	before := staticWait
@@ -46,8 +46,8 @@ func TestStaticRankKeepsToItsShare(t *testing.T) {
 	verified(t, out)
 }
 
-// TestStaticRankWaitsForOthers has a rank be done long before the other is, which
-// holds its only chunk all the time.
+// TestStaticRankWaitsForOthers has one rank finish long before the other, which holds
+// its only chunk all the time.
 func TestStaticRankWaitsForOthers(t *testing.T) {
 	images, out := collection(t, 20), new(mem.Store)
 	late := static(t, images, out, 1)
@@ -124,7 +124,7 @@ func TestDeadlinePauses(t *testing.T) {
 	over := make(chan struct{})
 	engine.score = func(ctx context.Context, _, _ int) error {
 		select {
-		case <-over: // as long as it takes the deadline to come
+		case <-over: // longer than the deadline
 		case <-ctx.Done():
 		}
 		return ctx.Err()
@@ -133,7 +133,7 @@ func TestDeadlinePauses(t *testing.T) {
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	o.Deadline, o.Grace = time.Millisecond, time.Millisecond
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrPaused) {
-		t.Fatalf("want ErrPaused, have %v", err)
+		t.Fatalf("Run() = %v, want ErrPaused", err)
 	}
 	close(over)
 	mustRun(t, options(t, images, out))
@@ -200,8 +200,8 @@ func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 	}
 }
 
-// TestDroppedChunkLeavesTheDevice has a rank whose device would never end what
-// it was given: once another has committed that, the run on the device is ended.
+// TestDroppedChunkLeavesTheDevice has a rank whose device runs until it is cancelled.
+// It is cancelled once another rank has committed the chunk.
 func TestDroppedChunkLeavesTheDevice(t *testing.T) {
 	images, out := collection(t, 100), new(mem.Store)
 	engine := newFakeEngine()

@@ -95,11 +95,12 @@ func TestFault18_BoundsOfTheJob(t *testing.T) {
 				}
 			}
 			if e := all["b.png"].Error; !strings.Contains(e, c.mention) {
-				t.Errorf("%q does not say %q", e, c.mention)
+				t.Errorf("the error of b.png is %q, want %q in it", e, c.mention)
 			}
 			o.Decode.MaxPixels = 12345
-			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), "max-pixels (--retry too_large takes another): have ") {
-				t.Errorf("other bounds: %v, want ErrOtherJob", err)
+			const names = "max-pixels (--retry too_large takes another): have "
+			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), names) {
+				t.Errorf("other bounds: Run() = %v, want ErrOtherJob with %q", err, names)
 			}
 		})
 	}
@@ -112,7 +113,7 @@ func frozenWith(t *testing.T, o Options) {
 	close(stop)
 	o.Stop = stop
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("want ErrStopped, have %v", err)
+		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
 }
 
@@ -132,7 +133,7 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	}
 	after := rows(t, out)
 	if a, b := before["a.png"], after["a.png"]; a.Status != string(codec.StatusTooLarge) || b.Status != string(codec.StatusTruncated) {
-		t.Errorf("a.png was %s and is %s", a.Status, b.Status)
+		t.Errorf("a.png was %s and is %s, want too_large and truncated", a.Status, b.Status)
 	}
 	if b := after["b.png"]; b.Status != string(codec.StatusTooLarge) || !strings.Contains(b.Error, "200000000") {
 		t.Errorf("b.png is %s: %s", b.Status, b.Error)

@@ -27,14 +27,14 @@ func TestAnOlderJobSaysWhoDecoded(t *testing.T) {
 	o := options(t, images, out)
 	o.Log = zerolog.New(&log)
 	if s := mustRun(t, o); !s.MixedDecoding || strings.Count(log.String(), warning) != 1 {
-		t.Errorf("_SUCCESS says %v of mixed decoding, and the log\n%s", s.MixedDecoding, log.String())
+		t.Errorf("_SUCCESS has mixed_decoding %v, and the log is\n%s", s.MixedDecoding, log.String())
 	}
 	mend()
 	log.Reset()
 	o = retrying(t, images, out, row.JSONL)
 	o.Log = zerolog.New(&log)
 	if s := mustRun(t, o); !s.MixedDecoding || strings.Count(log.String(), warning) != 1 {
-		t.Errorf("after the retry _SUCCESS says %v of mixed decoding, and the log\n%s", s.MixedDecoding, log.String())
+		t.Errorf("after the retry _SUCCESS has mixed_decoding %v, want true, and the log is\n%s", s.MixedDecoding, log.String())
 	}
 	verified(t, out)
 

@@ -76,7 +76,7 @@ func (e *fakeEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) err
 	return nil
 }
 
-// picture is a small JPEG that differs from every other number's.
+// picture returns a small JPEG that is different for each n.
 func picture(t testing.TB, n int) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 16, 12))
 	for y := range 12 {

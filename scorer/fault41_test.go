@@ -19,7 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// hurried makes the pauses between two tries short.
+// hurried makes the pauses before retries short.
 func hurried(t *testing.T) {
 	t.Helper()
 	before := retryPauses
@@ -27,8 +27,8 @@ func hurried(t *testing.T) {
 	t.Cleanup(func() { retryPauses = before })
 }
 
-// failing opens a folder of n pictures, some of which fail to open: as often as
-// times says of a name, 0 for never.
+// failing returns a folder of n pictures. The first times(name) tries to open a
+// picture fail.
 func failing(t *testing.T, n int, no syscall.Errno, times func(name string) int) (st store.Store, tries func(name string) int) {
 	t.Helper()
 	root := t.TempDir()
@@ -62,7 +62,7 @@ func failing(t *testing.T, n int, no syscall.Errno, times func(name string) int)
 	}
 }
 
-// TestFault41_TriesThatAKindDeserves has one file fail for good, or for a while.
+// TestFault41_TriesThatAKindDeserves has one file fail always, or for some tries.
 func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 	hurried(t)
 	const always = 1 << 30
@@ -106,17 +106,17 @@ func TestFault41_TriesThatAKindDeserves(t *testing.T) {
 			s := mustRun(t, options(t, images, out))
 			verified(t, out)
 			if r := rows(t, out)[name]; r.Status != test.status || r.Error != test.says {
-				t.Errorf("the row is %+v", r)
+				t.Errorf("the row is %+v, want status %s and error %q", r, test.status, test.says)
 			}
 			if s.Statuses[row.StatusOK] < 24 || tries(name) != test.tries {
-				t.Errorf("%v, after %d tries and not %d", s.Statuses, tries(name), test.tries)
+				t.Errorf("statuses %v after %d tries, want at least 24 ok after %d", s.Statuses, tries(name), test.tries)
 			}
 		})
 	}
 }
 
-// TestFault41_ADamagedDisk gives most files of a folder their row, without a pause
-// for each.
+// TestFault41_ADamagedDisk: if most files of a folder are damaged, each gets its row,
+// without pauses for each.
 func TestFault41_ADamagedDisk(t *testing.T) {
 	hurried(t)
 	const n = 400
@@ -137,7 +137,7 @@ func TestFault41_ADamagedDisk(t *testing.T) {
 	s := mustRun(t, o)
 	verified(t, out)
 	if s.Statuses[row.StatusUnreadable] != n-5 || s.Statuses[row.StatusOK] != 5 {
-		t.Errorf("%v", s.Statuses)
+		t.Errorf("statuses %v, want %d unreadable and 5 ok", s.Statuses, n-5)
 	}
 	total := 0
 	for i := range n {
@@ -148,8 +148,8 @@ func TestFault41_ADamagedDisk(t *testing.T) {
 	}
 }
 
-// TestFault41_OldJobsKeepTheirWords goes on with a job that was begun before the
-// rows of unreadable images told the reason.
+// TestFault41_OldJobsKeepTheirWords continues a job that was begun before the rows of
+// unreadable images had a reason.
 func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
 	images := collection(t, 15)
 	denying := &storetest.Faulty{Store: images, BeforeOpen: func(_ context.Context, _ int, name string) error {
@@ -167,7 +167,7 @@ func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
 		o.Job.Files = files
 		mustRun(t, o)
 		if r := rows(t, out)[pictureName(4)]; r.Error != want {
-			t.Errorf("%q: the row is %+v", files, r)
+			t.Errorf("%q: the row is %+v, want error %q", files, r, want)
 		}
 	}
 }

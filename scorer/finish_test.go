@@ -13,7 +13,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// slowToList takes a while for its first listing, and tells of the second.
+// slowToList is a store whose first listing is slow. It closes second at the start of
+// the second one.
 type slowToList struct {
 	store.Store
 	lists  atomic.Int32
@@ -30,8 +31,8 @@ func (s *slowToList) List(ctx context.Context, prefix string, fn func(store.Obje
 	return s.Store.List(ctx, prefix, fn)
 }
 
-// holdBack returns options of a job of 40 chunks whose last ones are scored once
-// the second listing has begun, and meanwhile is called then.
+// holdBack returns the options of a job of 40 chunks, whose last chunks are scored
+// only once the second listing has begun. Then it calls meanwhile.
 func holdBack(t *testing.T, out store.Store, meanwhile func()) (Options, *slowToList) {
 	images := &slowToList{Store: collection(t, 400), second: make(chan struct{})}
 	o := options(t, images, out)
@@ -63,14 +64,14 @@ func TestLongListingIsRepeatedBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// TestRightToFinishIsGivenUp: a worker that is to finish the job and stops before
-// leaves that to others.
+// TestRightToFinishIsGivenUp: a worker that has claimed the end of the job, but stops
+// before, releases that claim.
 func TestRightToFinishIsGivenUp(t *testing.T) {
 	out, stop := new(mem.Store), make(chan struct{})
 	o, images := holdBack(t, out, sync.OnceFunc(func() { close(stop) }))
 	o.Stop, o.Grace = stop, time.Hour
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("it ended with %v", err)
+		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
 	mustRun(t, options(t, images, out)) // whose lease is an hour
 	verified(t, out)

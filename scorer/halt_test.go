@@ -10,7 +10,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// unhurried is a store that fails the test when a call may take only so long.
+// unhurried is a store that fails the test if a call has a deadline.
 type unhurried struct {
 	store.Store
 	t *testing.T
@@ -18,7 +18,7 @@ type unhurried struct {
 
 func (u unhurried) check(ctx context.Context, call, name string) {
 	if at, ok := ctx.Deadline(); ok {
-		u.t.Errorf("%s %q has to be done within %v", call, name, time.Until(at))
+		u.t.Errorf("%s(%q) has to end within %v, want no deadline", call, name, time.Until(at))
 	}
 }
 
@@ -32,15 +32,14 @@ func (u unhurried) Create(ctx context.Context, name string, body []byte) (store.
 	return u.Store.Create(ctx, name, body)
 }
 
-// TestASlowStoreDoesNotFailAWorkerThatIsDone: as long as nobody asked a worker
-// to stop, it waits for the store however long that takes, in its last calls
-// too.
+// TestASlowStoreDoesNotFailAWorkerThatIsDone: unless a worker is asked to stop, it
+// waits for the store however long that takes, also in its last calls.
 func TestASlowStoreDoesNotFailAWorkerThatIsDone(t *testing.T) {
 	out := new(mem.Store)
 	mustRun(t, options(t, collection(t, 25), unhurried{out, t}))
 }
 
-// endless is a store whose listing never ends by itself.
+// endless is a store whose listing ends only with its context.
 type endless struct{ store.Store }
 
 func (endless) List(ctx context.Context, _ string, _ func(store.Object) error) error {
@@ -48,14 +47,14 @@ func (endless) List(ctx context.Context, _ string, _ func(store.Object) error) e
 	return ctx.Err()
 }
 
-// TestStopEndsAListing: a worker that is asked to stop leaves within the grace,
-// whatever it is at.
+// TestStopEndsAListing: a worker that is asked to stop ends within the grace,
+// whatever it is doing.
 func TestStopEndsAListing(t *testing.T) {
 	stop := make(chan struct{})
 	close(stop)
 	o := options(t, endless{new(mem.Store)}, new(mem.Store))
 	o.Stop, o.Grace = stop, time.Millisecond
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Errorf("want ErrStopped, have %v", err)
+		t.Errorf("Run() = %v, want ErrStopped", err)
 	}
 }

@@ -23,19 +23,19 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// frozen begins a job and stops it once its manifest is frozen.
-func frozen(t *testing.T, images, out store.Store) {
+// freezeJob begins a job and stops it once its manifest is frozen.
+func freezeJob(t *testing.T, images, out store.Store) {
 	t.Helper()
 	stop := make(chan struct{})
 	close(stop)
 	o := options(t, images, out)
 	o.Stop = stop
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("want ErrStopped, have %v", err)
+		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
 }
 
-// rows reads all rows of an output by path.
+// rows returns all rows of an output by path.
 func rows(t *testing.T, out store.Store) map[string]row.Row {
 	t.Helper()
 	all := map[string]row.Row{}
@@ -58,20 +58,20 @@ func classified(r row.Row) *row.Classification { return r.Answer.(*row.Classific
 
 func TestFault14_DeletedAfterListing(t *testing.T) {
 	images, out := collection(t, 25), new(mem.Store)
-	frozen(t, images, out)
+	freezeJob(t, images, out)
 	images.Remove(pictureName(7))
 	s := mustRun(t, options(t, images, out))
 	verified(t, out)
 	if r := rows(t, out)[pictureName(7)]; r.Status != row.StatusNotFound || r.Error == "" || classified(r).ClassID != -1 {
-		t.Errorf("the row is %+v", r)
+		t.Errorf("the row is %+v, want status %s with an error", r, row.StatusNotFound)
 	}
 	if s.Statuses[row.StatusNotFound] != 1 || s.Statuses[row.StatusOK] != 24 {
-		t.Errorf("statuses are %v", s.Statuses)
+		t.Errorf("statuses are %v, want 1 not_found and 24 ok", s.Statuses)
 	}
 }
 
-// TestLinkThatLeadsNowhere: a collection of links of which one's file is missing
-// is not complete without a row that says so.
+// TestLinkThatLeadsNowhere: in a collection of links, one whose file is missing gets
+// a row that says so.
 func TestLinkThatLeadsNowhere(t *testing.T) {
 	folder, out := t.TempDir(), new(mem.Store)
 	images := open(folder)
@@ -82,7 +82,7 @@ func TestLinkThatLeadsNowhere(t *testing.T) {
 	s := mustRun(t, options(t, images, out))
 	verified(t, out)
 	if r := rows(t, out)["link.jpg"]; r.Status != row.StatusNotFound || s.Images != 2 || *s.Drift != (output.Drift{}) {
-		t.Errorf("the row is %+v, _SUCCESS says %+v", r, s)
+		t.Errorf("the row is %+v, want not_found; _SUCCESS is %+v, want 2 images and no drift", r, s)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestFault15_ChangedAfterListing(t *testing.T) {
 	for _, rescore := range []bool{false, true} {
 		t.Run(fmt.Sprintf("rescore=%v", rescore), func(t *testing.T) {
 			images, out := collection(t, 25), new(mem.Store)
-			frozen(t, images, out)
+			freezeJob(t, images, out)
 			images.Put(pictureName(3), picture(t, 999))
 			images.Put(pictureName(4), append(picture(t, 998), make([]byte, 5000)...)) // longer, with trailing garbage
 			o := options(t, images, out)
@@ -134,13 +134,13 @@ func TestFault15_ReplacedWhileRead(t *testing.T) {
 	mustRun(t, options(t, swapping, out))
 	verified(t, out)
 	if r := rows(t, out)[pictureName(2)]; r.Status != row.StatusChanged {
-		t.Errorf("the row is %+v", r)
+		t.Errorf("the row is %+v, want status %s", r, row.StatusChanged)
 	}
 }
 
 func TestFault16_AddedAfterListing(t *testing.T) {
 	images, out := collection(t, 25), new(mem.Store)
-	frozen(t, images, out)
+	freezeJob(t, images, out)
 	put(t, images, "new.jpg", picture(t, 1000))
 	put(t, images, "new.txt", []byte("not counted"))
 	s := mustRun(t, options(t, images, out))
@@ -170,11 +170,11 @@ func TestFault17_EachBadFileHasItsRow(t *testing.T) {
 			t.Errorf("%s: status %q, want %q", name, got[name].Status, want)
 		}
 		if (got[name].Error == "") != (want == "ok") {
-			t.Errorf("%s: error %q", name, got[name].Error)
+			t.Errorf("%s: error %q, want none if and only if it is ok", name, got[name].Error)
 		}
 	}
 	if s := got["garbage.png"].Status; s == "ok" || s == "" {
-		t.Errorf("garbage.png: status %q", s)
+		t.Errorf("garbage.png: status %q, want a failure", s)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestUnreadableImageIsARow(t *testing.T) {
 	}}
 	mustRun(t, options(t, denying, out))
 	if r := rows(t, out)[pictureName(4)]; r.Status != row.StatusUnreadable {
-		t.Errorf("the row is %+v", r)
+		t.Errorf("the row is %+v, want status %s", r, row.StatusUnreadable)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestDeniedStoreStopsTheRun(t *testing.T) {
 		return nil
 	}}
 	if _, err := Run(t.Context(), options(t, denying, out)); !errors.Is(err, store.ErrDenied) {
-		t.Fatalf("want ErrDenied, have %v", err)
+		t.Fatalf("Run() = %v, want ErrDenied", err)
 	}
 	mustRun(t, options(t, images, out))
 	verified(t, out)
@@ -226,11 +226,11 @@ func TestFault23_NamesAreExact(t *testing.T) {
 			got := rows(t, out)
 			for _, name := range names {
 				if r, ok := got[name]; !ok || r.Status != row.StatusOK {
-					t.Errorf("%q: row %+v", name, r)
+					t.Errorf("%q: row %+v, want status ok", name, r)
 				}
 			}
 			if len(got) != len(names) {
-				t.Errorf("%d rows for %d names", len(got), len(names))
+				t.Errorf("%d rows, want %d", len(got), len(names))
 			}
 		})
 	}
@@ -258,7 +258,7 @@ func TestFault24_ListedTwiceAndStoredTwice(t *testing.T) {
 		t.Error("equal content got different scores")
 	}
 	if !strings.Contains(log.String(), "more than once") {
-		t.Errorf("the log does not tell:\n%s", log.String())
+		t.Errorf("the log does not report it:\n%s", log.String())
 	}
 }
 
@@ -267,7 +267,7 @@ func TestFault25_NoImages(t *testing.T) {
 	put(t, images, "readme.txt", []byte("x"))
 	_, err := Run(t.Context(), options(t, images, out))
 	if !errors.Is(err, listing.ErrNoImages) || !strings.Contains(err.Error(), "1 file passed over (1 .txt)") {
-		t.Errorf("want listing.ErrNoImages, have %v", err)
+		t.Errorf("Run() = %v, want listing.ErrNoImages", err)
 	}
 	if err := out.List(t.Context(), "", func(o store.Object) error { return errors.New(o.Name) }); err != nil {
 		t.Errorf("something was written: %v", err)
@@ -283,7 +283,7 @@ func TestFault25_ListingFailsOnTheWay(t *testing.T) {
 		return 1, nil
 	}}
 	if _, err := Run(t.Context(), options(t, failing, out)); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("want ErrUnavailable, have %v", err)
+		t.Errorf("Run() = %v, want ErrUnavailable", err)
 	}
 	if _, err := output.ReadManifest(t.Context(), out); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("a manifest was stored: %v", err)
@@ -312,7 +312,7 @@ func TestFault26_MoreRanksThanImages(t *testing.T) {
 	}
 	verified(t, out)
 	if n := len(rows(t, out)); n != 3 {
-		t.Errorf("%d rows for 3 images", n)
+		t.Errorf("%d rows, want 3", n)
 	}
 }
 
@@ -321,7 +321,7 @@ func TestFault28_DamagedRecords(t *testing.T) {
 		for _, damage := range []string{"cut", "flipped", "empty"} {
 			t.Run(name+" "+damage, func(t *testing.T) {
 				images, folder := collection(t, 12), t.TempDir()
-				frozen(t, images, open(folder))
+				freezeJob(t, images, open(folder))
 				path := filepath.Join(folder, name)
 				body, err := os.ReadFile(path)
 				if err != nil {
@@ -339,15 +339,15 @@ func TestFault28_DamagedRecords(t *testing.T) {
 					t.Fatal(err)
 				}
 				if _, err := Run(t.Context(), options(t, images, open(folder))); !errors.Is(err, output.ErrMismatch) {
-					t.Errorf("want ErrMismatch, have %v", err)
+					t.Errorf("Run() = %v, want ErrMismatch", err)
 				}
 			})
 		}
 	}
 }
 
-// TestFault29_ManyImagesInOneProcess scores a collection in one process and
-// looks whether what it holds grows with the number of images.
+// TestFault29_ManyImagesInOneProcess scores a collection in one process. Goroutines,
+// files and memory must not grow with the number of images.
 func TestFault29_ManyImagesInOneProcess(t *testing.T) {
 	n := 50_000
 	if testing.Short() {
@@ -388,7 +388,7 @@ func TestFault29_ManyImagesInOneProcess(t *testing.T) {
 	verified(t, out)
 }
 
-// generated is a collection of n equal pictures that nobody stored.
+// generated is a collection of n equal pictures that exist only in memory.
 type generated struct {
 	store.Store
 	n    int

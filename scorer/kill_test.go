@@ -45,8 +45,8 @@ func open(folder string) *dir.Store {
 	return st
 }
 
-// victim scores until it comes to the point for the n-th time, and dies there
-// by SIGKILL. It notes every batch that the engine has scored.
+// victim scores until it reaches the point for the n-th time, and kills itself there
+// with SIGKILL. It records every batch that the engine has scored.
 func victim() {
 	point, visit, _ := strings.Cut(os.Getenv(victimPoint), ":")
 	var n int
@@ -111,9 +111,9 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 	mustRun(t, options(t, open(in), open(alone)))
 	killer := pictureName(27)
 
-	// Two deaths make the chunk suspect, one death each halves its ten images
-	// four times at most, and two convict; the neighbour chunk that was in hand
-	// at the first deaths costs none.
+	// Two deaths make the chunk suspect. Then one death each halves its ten images, at
+	// most four times, and two deaths convict the image. The neighbouring chunk, which
+	// was in hand at the first deaths, costs none.
 	const most = 2 + 4 + 2
 	deaths := 0
 	for {
@@ -128,11 +128,11 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 			t.Fatalf("the worker ended with %v\n%s", err, text)
 		}
 		if deaths++; deaths > most {
-			t.Fatalf("%d workers died, and the image is not found", deaths)
+			t.Fatalf("%d workers died, want at most %d before the image is quarantined", deaths, most)
 		}
 	}
 	if deaths < 4 {
-		t.Errorf("only %d workers died: was the image convicted without a trial?", deaths)
+		t.Errorf("%d workers died, want at least 4 before the image is quarantined", deaths)
 	}
 	verified(t, open(out))
 	want, got := rows(t, open(alone)), rows(t, open(out))
@@ -141,7 +141,7 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 		switch {
 		case path == killer:
 			if g.Status != row.StatusQuarantined || g.Error == "" {
-				t.Errorf("the killer's row is %+v", g)
+				t.Errorf("the killer's row is %+v, want status %s with an error", g, row.StatusQuarantined)
 			}
 		case g.Status != w.Status || classified(g).Label != classified(w).Label || classified(g).Score != classified(w).Score:
 			t.Errorf("%s: %+v, want %+v", path, g, w)
@@ -149,8 +149,8 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 	}
 }
 
-// TestFault01_KilledAtEveryPoint kills a worker with SIGKILL at each named
-// point, several times over, and looks at what a rerun makes of it.
+// TestFault01_KilledAtEveryPoint kills a worker with SIGKILL at each named point,
+// several times, in both forms of claims. A rerun must complete the job.
 func TestFault01_KilledAtEveryPoint(t *testing.T) {
 	const images = 60 // 6 chunks of 10, batches of 4, 4 and 2
 	in := t.TempDir()
@@ -210,8 +210,8 @@ func kill(t *testing.T, point string, visit int, in, out, trace string) {
 	}
 }
 
-// scoredInVain counts the chunks of which every batch was scored in the run
-// that left trace, and whose part does not stand. It removes trace.
+// scoredInVain counts the chunks of which every batch was scored in the run that
+// wrote trace, and whose part does not exist. It removes trace.
 func scoredInVain(t *testing.T, trace, out string, chunk int) int {
 	t.Helper()
 	f, err := os.Open(trace)

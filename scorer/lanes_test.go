@@ -11,9 +11,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// TestACommitDoesNotHoldTheDevice has the first part stay under way until the
-// only lane has scored four batches: both of its chunk, the first of the second
-// chunk, and, since that is not to be finished yet, the first of the third.
+// TestACommitDoesNotHoldTheDevice delays the first part until the only lane has
+// scored four batches: both of its chunk, the first of the second chunk and, since
+// that chunk must not be finished yet, the first of the third.
 func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	const batches = 4
 	engine := newFakeEngine()
@@ -36,7 +36,7 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 			}
 			// The last batch of the second chunk waits for this part.
 			if n := scored.Load(); n != batches {
-				t.Errorf("%d batches were scored before the first part stood", n)
+				t.Errorf("%d batches were scored before the first part, want %d", n, batches)
 			}
 		}
 		return nil
@@ -45,7 +45,7 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	o.Job.Chunk, o.Job.Batch = 8, 4
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	if s := mustRun(t, o); s.Statuses[row.StatusOK] != 40 {
-		t.Errorf("_SUCCESS says %+v", s)
+		t.Errorf("_SUCCESS is %+v, want 40 ok", s)
 	}
 	verified(t, place)
 }

@@ -23,20 +23,20 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// round is one start of a world of ranks, and what it meets.
+// round is one start of a world of ranks, and the faults that it meets.
 type round struct {
-	// another job, on the same output, is started instead.
+	// another is true if another job is started instead, on the same output.
 	another bool
 	ranks   int
-	// crash ends the whole world, without a word, at this call of its stores.
+	// crash is the call of its stores at which the whole world dies; 0 is none.
 	crash int
 	// Shares of the calls that meet a fault.
 	lost, throttled, broken float64
 	seed                    uint64
 }
 
-// rounds draws what happens to a job.
-func rounds(rt *rapid.T) []round {
+// drawRounds draws the history of a job.
+func drawRounds(rt *rapid.T) []round {
 	return rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) round {
 		r := round{ranks: rapid.IntRange(1, 5).Draw(rt, "ranks"), seed: rapid.Uint64().Draw(rt, "seed")}
 		share := rapid.Float64Range(0, 0.3)
@@ -53,11 +53,11 @@ func rounds(rt *rapid.T) []round {
 	}), 0, 5).Draw(rt, "rounds")
 }
 
-// TestPropertyRowsEqualTheManifest drives jobs through random histories of
-// crashes, retries, other numbers of ranks, other jobs on the same output, lost
-// answers, throttling and broken bodies. After each round what stands has no
-// image twice and none that is not in the manifest; after a round that ended
-// well, each image once.
+// TestPropertyRowsEqualTheManifest drives jobs through random histories of crashes,
+// retries, other numbers of ranks, other jobs on the same output, lost answers,
+// throttling and broken bodies. After each round, no image has two rows, and every
+// row is of an image in the manifest. After a round that succeeded, every image has
+// one row.
 func TestPropertyRowsEqualTheManifest(t *testing.T) {
 	all := pictures(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -67,9 +67,9 @@ func TestPropertyRowsEqualTheManifest(t *testing.T) {
 			chunk: rapid.IntRange(1, 12).Draw(rt, "chunk"),
 		}
 		// Whatever happens, a rerun completes the job.
-		plan := append(rounds(rt), round{ranks: 1})
+		plan := append(drawRounds(rt), round{ranks: 1})
 		var err error
-		// The bubble's clock makes pauses and leases end at once.
+		// In the bubble's clock, pauses and leases end at once.
 		synctest.Test(t, func(*testing.T) {
 			for i := range h.count {
 				h.images.Put(pictureName(i), all[i])
@@ -82,13 +82,13 @@ func TestPropertyRowsEqualTheManifest(t *testing.T) {
 	})
 }
 
-// history is a job and what became of it so far.
+// history is a job and its state so far.
 type history struct {
 	images *mem.Store
 	out    *mem.Store
 	count  int // images
 	chunk  int
-	done   bool // a round ended well
+	done   bool // a round succeeded
 }
 
 func (h *history) play(plan []round) error {
@@ -107,7 +107,7 @@ func (h *history) play(plan []round) error {
 	return nil
 }
 
-// pictures are the bodies of the images.
+// pictures returns the bodies of the images.
 func pictures(t *testing.T) (all [][]byte) {
 	for i := range 40 {
 		all = append(all, picture(t, i))
@@ -130,7 +130,7 @@ func (h *history) run(r round) error {
 	}
 	ctx, crash := context.WithCancel(context.Background())
 	defer crash()
-	w := &weather{round: r, ctx: ctx, crash: crash, rng: rand.New(rand.NewPCG(r.seed, 1))}
+	w := &weather{round: r, crash: crash, crashed: ctx.Err, rng: rand.New(rand.NewPCG(r.seed, 1))}
 	patience := patient.Options{First: time.Microsecond, Longest: 10 * time.Microsecond}
 	errs := make([]error, r.ranks)
 	var world sync.WaitGroup
@@ -150,14 +150,14 @@ func (h *history) run(r round) error {
 	return nil
 }
 
-// weather is what a world of ranks meets at its stores.
+// weather is the faults that a world of ranks meets at its stores.
 type weather struct {
 	round
-	ctx   context.Context //nolint:containedctx // ends with the crash
-	crash func()
-	calls atomic.Int64
-	mu    sync.Mutex
-	rng   *rand.Rand
+	crash   func()
+	crashed func() error // returns an error after the crash
+	calls   atomic.Int64
+	mu      sync.Mutex
+	rng     *rand.Rand
 }
 
 func (w *weather) chance(share float64) bool {
@@ -166,13 +166,13 @@ func (w *weather) chance(share float64) bool {
 	return w.rng.Float64() < share
 }
 
-// before is what a call meets on its way to the place. Nothing reaches the
-// place after the crash.
+// before returns the fault that a call meets on its way to the store. After the
+// crash no call reaches it.
 func (w *weather) before() error {
 	if n := int(w.calls.Add(1)); w.round.crash > 0 && n >= w.round.crash {
 		w.crash()
 	}
-	if err := w.ctx.Err(); err != nil {
+	if err := w.crashed(); err != nil {
 		return err
 	}
 	if w.chance(w.throttled) {
@@ -181,6 +181,7 @@ func (w *weather) before() error {
 	return nil
 }
 
+// over returns a store with the faults on top of another.
 func (w *weather) over(st store.Store) store.Store {
 	return &storetest.Faulty{
 		Store:        st,
@@ -207,8 +208,8 @@ func (w *weather) over(st store.Store) store.Store {
 	}
 }
 
-// another starts a job with another model on the same output: it changes
-// nothing there and leaves with an error, if there is a job.
+// another starts a job with another model on the same output. If there is a job, it
+// must change nothing and end with an error.
 func (h *history) another() error {
 	_, err := output.ReadJob(context.Background(), h.out)
 	if errors.Is(err, store.ErrNotExist) {
@@ -230,7 +231,7 @@ func (h *history) another() error {
 	return err
 }
 
-// listing is every object of the output with its version.
+// listing returns the names and versions of all objects of the output.
 func (h *history) listing() (text string, err error) {
 	err = h.out.List(context.Background(), "", func(o store.Object) error {
 		text += fmt.Sprintf("%s %s\n", o.Name, o.ETag)
@@ -239,13 +240,13 @@ func (h *history) listing() (text string, err error) {
 	return text, err
 }
 
-// check counts the rows that stand.
+// check counts the rows of the output.
 func (h *history) check() error {
 	ctx := context.Background()
 	frozen, err := output.Frozen(ctx, h.out)
 	if err != nil || !frozen {
 		if h.done {
-			err = errors.Join(err, errors.New("the job ended well without a manifest"))
+			err = errors.Join(err, errors.New("the job succeeded without a manifest"))
 		}
 		return err
 	}
@@ -268,7 +269,7 @@ func (h *history) check() error {
 		delete(rows, name)
 	}
 	if len(rows) > 0 {
-		return fmt.Errorf("rows for what is no image: %v", rows)
+		return fmt.Errorf("rows of unknown images: %v", rows)
 	}
 	if !h.done {
 		return nil

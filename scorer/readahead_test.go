@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// drive lets a store of a latency answer a pipeline that consumes at a rate at
-// most, for a while, on a clock of its own.
+// drive simulates 2,000 fetches of a pipeline that consumes at most rate images per
+// second from a store with that latency. It returns the time at the end.
 func drive(r *readAhead, latency time.Duration, rate float64, last time.Time) time.Time {
 	for range 2000 {
-		// The store is asked for as many as the limit allows.
+		// The pipeline requests as many images as the limit allows.
 		possible := min(rate, float64(r.images())/latency.Seconds())
 		last = last.Add(time.Duration(float64(time.Second) / possible))
 		r.fetched(latency, last)

@@ -29,7 +29,7 @@ func verified(t *testing.T, out store.Store) {
 	}
 }
 
-// undisturbed is what one rank makes of a collection.
+// undisturbed returns the merged rows that one rank makes of a collection.
 func undisturbed(t *testing.T, images store.Store) string {
 	t.Helper()
 	out := new(mem.Store)
@@ -45,7 +45,7 @@ func TestFault02_EveryAnswerOfACreateIsLost(t *testing.T) {
 		}
 		return err
 	}}
-	// Not even the clock can be asked, so only what is recognised counts.
+	// The clock cannot be read either, so the worker may end with an error.
 	o := options(t, images, lossy)
 	if _, err := Run(t.Context(), o); err != nil && !errors.Is(err, store.ErrUnavailable) {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestFault03_StopDrains(t *testing.T) {
 		}
 	}
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("want ErrStopped, have %v", err)
+		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
 	claims, err := claim.New(claim.Config{Store: out, Worker: claim.ThisProcess(o.World), Lease: o.Lease}).Scan(t.Context(), nil)
 	if err != nil {
@@ -132,7 +132,7 @@ func TestFault03_GraceEnds(t *testing.T) {
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	o.Stop, o.Grace = stop, time.Millisecond
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("want ErrStopped, have %v", err)
+		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
 	if inside.Load() != 0 || !engine.closed.Load() {
 		t.Error("the worker left before the engine did")
@@ -175,8 +175,8 @@ func TestFault06_WorldChangesAcrossRestarts(t *testing.T) {
 	}
 }
 
-// TestResumeKeepsTheChunks: a job goes on with the chunks that it was begun
-// with, whatever this version would choose.
+// TestResumeKeepsTheChunks: a job continues with the chunks that it was begun with,
+// whatever this version would choose.
 func TestResumeKeepsTheChunks(t *testing.T) {
 	images := collection(t, 35)
 	for _, tt := range []struct{ recorded, want int }{
@@ -191,19 +191,19 @@ func TestResumeKeepsTheChunks(t *testing.T) {
 			t.Fatal(err)
 		}
 		if job, err := output.ReadJob(t.Context(), out); err != nil || job.Chunk != tt.want {
-			t.Errorf("recorded are chunks of %d, %v, want %d", job.Chunk, err, tt.want)
+			t.Errorf("the record has chunks of %d, %v, want %d", job.Chunk, err, tt.want)
 		}
 		again := options(t, images, out)
 		again.Job.Chunk = 0
 		if s := mustRun(t, again); s.ChunkSize != tt.want {
-			t.Errorf("it went on with chunks of %d, want %d", s.ChunkSize, tt.want)
+			t.Errorf("the job continued with chunks of %d, want %d", s.ChunkSize, tt.want)
 		}
 		verified(t, out)
 	}
 }
 
-// TestFault09_TwoLiveRanksOnOneChunk lets a slow worker's claims expire under
-// it: another does its chunks, and the slow one discards what it has.
+// TestFault09_TwoLiveRanksOnOneChunk lets the claims of a slow worker expire. Another
+// worker scores its chunks, and the slow one discards what it has.
 func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 	images := collection(t, 25)
 	var now atomic.Int64
@@ -244,7 +244,7 @@ func TestFault22_NotANumber(t *testing.T) {
 	o.OpenEngine = func() (Engine, error) { return nanEngine{newFakeEngine()}, nil }
 	_, err := Run(t.Context(), o)
 	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), `.jpg"`) {
-		t.Errorf("want ErrModel that names an image, have %v", err)
+		t.Errorf("Run() = %v, want ErrModel that names an image", err)
 	}
 	if err := out.List(t.Context(), "part-", func(o store.Object) error {
 		return errors.New(o.Name + " was written")
@@ -270,11 +270,11 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 	o := options(t, images, out)
 	o.Job.ModelDigest = "sha256:other"
 	if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrMismatch) {
-		t.Errorf("want ErrMismatch, have %v", err)
+		t.Errorf("Run() = %v, want ErrMismatch", err)
 	}
 }
 
-// TestFault32_OutOfMemoryHalvesTheBatch runs an engine that holds 3 images.
+// TestFault32_OutOfMemoryHalvesTheBatch runs an engine with memory for 3 images.
 func TestFault32_OutOfMemoryHalvesTheBatch(t *testing.T) {
 	images, out := collection(t, 40), new(mem.Store)
 	engine := newFakeEngine()
@@ -308,7 +308,7 @@ func TestOutOfMemoryOnASingleImageIsAnError(t *testing.T) {
 	o := options(t, images, out)
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	if _, err := Run(t.Context(), o); !errors.Is(err, models.ErrOutOfMemory) {
-		t.Errorf("want ErrOutOfMemory, have %v", err)
+		t.Errorf("Run() = %v, want ErrOutOfMemory", err)
 	}
 }
 
@@ -319,6 +319,6 @@ func TestCompleteJobNeedsNoModel(t *testing.T) {
 	o := options(t, images, out)
 	o.OpenEngine = func() (Engine, error) { return nil, errors.New("the model was loaded") }
 	if again := mustRun(t, o); again.Checksum != first.Checksum {
-		t.Error("_SUCCESS is another one now")
+		t.Error("_SUCCESS was written again")
 	}
 }

@@ -21,9 +21,9 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// troubled is a collection of n pictures of which every third is cut off and
-// every seventh is empty, and mend puts the whole ones in their place. One that
-// is no picture at all stays.
+// troubled returns a collection of n pictures, of which every third is truncated and
+// every seventh is empty. mend replaces these by whole ones. One more object, which is
+// not a picture, remains.
 func troubled(t testing.TB, n int) (images *mem.Store, mend func()) {
 	images = collection(t, n)
 	bad := map[string]int{}
@@ -55,7 +55,7 @@ func retrying(t testing.TB, images, out store.Store, f row.Format) Options {
 	return o
 }
 
-// fresh is what one rank makes of a collection as it is now, merged.
+// fresh returns the merged rows that one rank makes of a collection as it is now.
 func fresh(t testing.TB, images store.Store, f row.Format) string {
 	t.Helper()
 	out := new(mem.Store)
@@ -98,7 +98,7 @@ func TestFault43_FailedImagesAreScoredAgain(t *testing.T) {
 				}
 				read.Range(func(name, _ any) bool {
 					if strings.Contains(name.(string), "00000.jpg") {
-						t.Errorf("%s was read again, whose row was ok", name)
+						t.Errorf("%s was read again, but its row was ok", name)
 					}
 					return true
 				})
@@ -127,7 +127,8 @@ func object(t testing.TB, st store.Store, name string) string {
 	return string(body)
 }
 
-// TestFault43_AnIncompleteJobIsCompletedFirst, then retried, with one command.
+// TestFault43_AnIncompleteJobIsCompletedFirst: one command completes the job and then
+// retries.
 func TestFault43_AnIncompleteJobIsCompletedFirst(t *testing.T) {
 	images, mend := troubled(t, 60)
 	out := new(mem.Store)
@@ -144,8 +145,9 @@ func TestFault43_AnIncompleteJobIsCompletedFirst(t *testing.T) {
 	}
 }
 
-// TestFault43_RetriesInTurn: some statuses, then all; what is still bad stays
-// bad; nothing to do is no error; the mended come in whichever retry is next.
+// TestFault43_RetriesInTurn retries some statuses, then all. Images that are still bad
+// keep their status. A retry without images is not an error. Mended images are scored
+// in the next retry.
 func TestFault43_RetriesInTurn(t *testing.T) {
 	images, mend := troubled(t, 60)
 	out := new(mem.Store)
@@ -158,18 +160,18 @@ func TestFault43_RetriesInTurn(t *testing.T) {
 		return done
 	}
 	if s := again("quarantined"); s.Generation() != 0 {
-		t.Errorf("a retry of nothing made generation %d", s.Generation())
+		t.Errorf("a retry of nothing made generation %d, want 0", s.Generation())
 	}
 	if s := again("empty"); s.Generation() != 1 || s.Statuses["empty"] != before.Statuses["empty"] || s.Retry.Images != before.Statuses["empty"] {
-		t.Errorf("nothing was mended, and _SUCCESS says %+v", s)
+		t.Errorf("nothing was mended, and _SUCCESS is %+v, want retry 1 with as many empty ones", s)
 	}
 	mend()
 	if s := again("empty"); s.Generation() != 2 || s.Statuses["empty"] != 0 || s.Statuses["truncated"] != before.Statuses["truncated"] {
-		t.Errorf("the empty ones were mended, and _SUCCESS says %+v", s)
+		t.Errorf("the empty ones were mended, and _SUCCESS is %+v, want retry 2 without any", s)
 	}
 	images.Remove(pictureName(4)) // was truncated, and is gone now
 	if s := again("failed"); s.Generation() != 3 || s.Statuses["not_found"] != 1 || s.Statuses["truncated"] != 0 || s.Failed != 2 {
-		t.Errorf("_SUCCESS says %+v", s)
+		t.Errorf("_SUCCESS is %+v, want retry 3 with 1 not_found and 2 failed", s)
 	}
 	images.Put(pictureName(4), picture(t, 4))
 	again("failed")
@@ -178,8 +180,8 @@ func TestFault43_RetriesInTurn(t *testing.T) {
 	}
 }
 
-// TestFault43_AnUnfinishedRetryIsFinishedFirst, whatever is asked for then; and a
-// run that asks for none says so and leaves it.
+// TestFault43_AnUnfinishedRetryIsFinishedFirst, whatever statuses are asked for next. A
+// run without a retry logs that one is unfinished, and leaves it.
 func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 	images, mend := troubled(t, 60)
 	out := new(mem.Store)
@@ -206,17 +208,17 @@ func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 	plain := options(t, images, out)
 	plain.Log = plain.Log.Output(&log)
 	if s := mustRun(t, plain); s.Generation() != 0 {
-		t.Errorf("generation %d", s.Generation())
+		t.Errorf("generation %d, want 0", s.Generation())
 	}
 	if !strings.Contains(log.String(), "--retry truncated") {
-		t.Errorf("it does not say that a retry is unfinished:\n%s", log.String())
+		t.Errorf("the log does not report the unfinished retry:\n%s", log.String())
 	}
 	verified(t, out)
 	log.Reset()
 	all := retrying(t, images, out, row.JSONL)
 	all.Log = all.Log.Output(&log)
 	if s := mustRun(t, all); s.Generation() != 2 || s.Failed != 1 || !strings.Contains(log.String(), "finished first") {
-		t.Errorf("%+v\n%s", s, log.String())
+		t.Errorf("_SUCCESS is %+v, want retry 2 with 1 failed, and the log\n%s", s, log.String())
 	}
 	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the merged rows are not those of a fresh run over the mended collection")
@@ -225,8 +227,8 @@ func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 
 var errPower = errors.New("the machine lost its power")
 
-// mortal is a store on which nothing is written any more after that many writes,
-// the last of which takes effect or not.
+// mortal returns a store that fails from a number of writes on. The last write takes
+// effect if last is true.
 func mortal(st store.Store, writes int, last bool) *storetest.Faulty {
 	var n atomic.Int64
 	before := func() error {
@@ -249,10 +251,10 @@ func mortal(st store.Store, writes int, last bool) *storetest.Faulty {
 	}
 }
 
-// TestFault43_ARetryThatDiesAnywhere lets a retry die at each of its writes in
-// turn, before it and after it. Readers of the parts find one row for each image
-// at any moment; what verify, merge and show say is never that something was
-// altered; and the same command goes on to the end.
+// TestFault43_ARetryThatDiesAnywhere lets a retry die at each of its writes in turn,
+// before and after it takes effect. At any moment the parts have one row for each
+// image, and verify, merge and show never report that something was altered. The same
+// command then completes the retry.
 func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
 	for _, f := range []row.Format{row.JSONL, row.Parquet} {
 		images, mend := troubled(t, 40)
@@ -273,7 +275,7 @@ func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
 					t.Fatalf("%s, write %d: %v", f, writes, err)
 				}
 				unharmed(t, out, 41)
-				later()            // than any lease
+				later()
 				if writes%2 == 0 { // a run that asks for no retry puts rows that are scored into the parts
 					plain := options(t, images, out)
 					plain.Job.Format = f
@@ -288,7 +290,7 @@ func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
 			}
 			if ended {
 				if writes < 15 {
-					t.Errorf("a retry made only %d writes", writes)
+					t.Errorf("a retry made %d writes, want at least 15", writes)
 				}
 				break
 			}
@@ -296,7 +298,7 @@ func TestFault43_ARetryThatDiesAnywhere(t *testing.T) {
 	}
 }
 
-// clone is a copy of a store, and moves its clock on by two leases.
+// clone returns a copy of a store. later moves its clock forward by two leases.
 func clone(t testing.TB, st *mem.Store) (c *mem.Store, later func()) {
 	t.Helper()
 	var ahead atomic.Int64
@@ -310,7 +312,8 @@ func clone(t testing.TB, st *mem.Store) (c *mem.Store, later func()) {
 	return c, func() { ahead.Add(int64(2 * time.Hour)) }
 }
 
-// unharmed holds what readers may see of an output at any moment of a retry.
+// unharmed fails the test unless readers see what they may see of an output at any
+// moment of a retry.
 func unharmed(t testing.TB, out store.Store, images int) {
 	t.Helper()
 	report, err := output.Verify(t.Context(), out)
@@ -328,8 +331,8 @@ func unharmed(t testing.TB, out store.Store, images int) {
 	}
 }
 
-// TestFault43_InAFolder is a retry on disk, by processes that are killed at each
-// named point.
+// TestFault43_InAFolder retries on disk, in processes that are killed at each named
+// point.
 func TestFault43_InAFolder(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()
 	for i := range 60 {
@@ -357,8 +360,8 @@ func TestFault43_InAFolder(t *testing.T) {
 	}
 }
 
-// TestFault43_TwoRetriesAtOnce has a retry begun for other statuses at the moment
-// in which this one begins: both are done in the end.
+// TestFault43_TwoRetriesAtOnce has a retry for other statuses begun at the moment when
+// this one begins. Both are done in the end.
 func TestFault43_TwoRetriesAtOnce(t *testing.T) {
 	images, mend := troubled(t, 60)
 	out := new(mem.Store)
@@ -376,7 +379,7 @@ func TestFault43_TwoRetriesAtOnce(t *testing.T) {
 	o.Retry = row.Selection{"empty"}
 	s := mustRun(t, o)
 	if s.Generation() != 2 || s.Statuses["empty"] > 0 || s.Failed != 1 {
-		t.Errorf("retry %d, statuses %v", s.Generation(), s.Statuses)
+		t.Errorf("retry %d, statuses %v, want 2 with none empty and 1 failed", s.Generation(), s.Statuses)
 	}
 	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the rows are not those of a fresh run")

@@ -19,7 +19,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// collection is a store of n pictures.
+// collection returns a store of n pictures.
 func collection(t testing.TB, n int) *mem.Store {
 	t.Helper()
 	st := new(mem.Store)
@@ -36,7 +36,7 @@ func put(t testing.TB, st store.Store, name string, body []byte) {
 	}
 }
 
-// options are those of one worker with a fake engine.
+// options returns the options of one worker with a fake engine.
 func options(t testing.TB, images, out store.Store) Options {
 	log := zerolog.Nop()
 	if t != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// A model is tried with the batch that the job will have, before anything is
-// written.
+// TestTryOutWithTheBatchOfTheJob: a model is tested with the batch size that the job
+// will have, before anything is written.
 func TestTryOutWithTheBatchOfTheJob(t *testing.T) {
 	images := collection(t, 20)
 	tried := func(o Options, code error) []int {
@@ -24,7 +24,7 @@ func TestTryOutWithTheBatchOfTheJob(t *testing.T) {
 			return code
 		}
 		if _, err := Run(t.Context(), o); !errors.Is(err, code) {
-			t.Fatalf("have %v, want %v", err, code)
+			t.Fatalf("Run() = %v, want %v", err, code)
 		}
 		return batches
 	}
@@ -32,23 +32,24 @@ func TestTryOutWithTheBatchOfTheJob(t *testing.T) {
 	given := options(t, images, out)
 	given.Job.Batch = 3
 	if have := tried(given, models.ErrModel); !slices.Equal(have, []int{3}) {
-		t.Errorf("tried with %d, want 3", have)
+		t.Errorf("tested with batches of %d, want 3", have)
 	}
 	if list := objectNames(t, out); len(list) > 0 {
-		t.Errorf("refused, but %q were written", list)
+		t.Errorf("the model was refused, but %q were written", list)
 	}
 	if _, _, err := output.Join(t.Context(), out, given.Job); err != nil {
 		t.Fatal(err)
 	}
 	if have := tried(options(t, images, out), nil); !slices.Equal(have, []int{3}) {
-		t.Errorf("joined, and tried with %d, want the 3 of the record", have)
+		t.Errorf("joined, and tested with batches of %d, want the 3 of the record", have)
 	}
 	if have := tried(options(t, images, new(mem.Store)), nil); !slices.Equal(have, []int{newFakeEngine().DefaultBatch()}) {
-		t.Errorf("tried with %d, want the default", have)
+		t.Errorf("tested with batches of %d, want the default", have)
 	}
 }
 
-// A worker whose choice of a batch came second tries the one that counts.
+// TestTryOutWithAnothersBatch: a worker tests the batch size that another worker
+// recorded before it.
 func TestTryOutWithAnothersBatch(t *testing.T) {
 	images, out := collection(t, 20), new(mem.Store)
 	o := options(t, images, out)
@@ -66,7 +67,7 @@ func TestTryOutWithAnothersBatch(t *testing.T) {
 	}
 	mustRun(t, o)
 	if want := []int{newFakeEngine().DefaultBatch(), 2}; !slices.Equal(batches, want) {
-		t.Errorf("tried with %d, want %d", batches, want)
+		t.Errorf("tested with batches of %d, want %d", batches, want)
 	}
 }
 

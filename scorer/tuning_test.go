@@ -21,7 +21,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// tuned are the options of a worker that chooses everything, quickly.
+// tuned returns the options of a worker that chooses everything, quickly.
 func tuned(t *testing.T, images, out store.Store) Options {
 	o := options(t, images, out)
 	o.Tune = &Tuning{Batch: true, Sessions: true, Cores: 2, Shared: true, Budget: 1}
@@ -37,8 +37,8 @@ func record(t *testing.T, out store.Store) output.Job {
 	return j
 }
 
-// TestTunedBatchIsTheJobs: the first worker's choice is recorded, and those that
-// come later take it, whatever they would have chosen.
+// TestTunedBatchIsTheJobs: the first worker's choice is recorded, and later workers
+// use it, whatever they would have chosen.
 func TestTunedBatchIsTheJobs(t *testing.T) {
 	images, out := collection(t, 60), new(mem.Store)
 	o := tuned(t, images, out)
@@ -48,7 +48,7 @@ func TestTunedBatchIsTheJobs(t *testing.T) {
 	}
 	first := record(t, out).Batch
 	if first < 1 {
-		t.Fatalf("the record has a batch of %d", first)
+		t.Fatalf("the record has batches of %d, want at least 1", first)
 	}
 	var sizes sync.Map
 	o = tuned(t, images, out)
@@ -65,12 +65,12 @@ func TestTunedBatchIsTheJobs(t *testing.T) {
 		return true
 	})
 	if now := record(t, out).Batch; now != first {
-		t.Errorf("the record's batch went from %d to %d", first, now)
+		t.Errorf("the record has batches of %d, want %d as before", now, first)
 	}
 }
 
-// TestTuningDoesNotChangeTheRows: ranks that tune, all at once, write what one
-// does that is told the batch.
+// TestTuningDoesNotChangeTheRows: ranks that tune, all at once, write the same rows as
+// one rank that is given their batch size.
 func TestTuningDoesNotChangeTheRows(t *testing.T) {
 	images, out := collection(t, 60), new(mem.Store)
 	var wg sync.WaitGroup
@@ -93,8 +93,8 @@ func TestTuningDoesNotChangeTheRows(t *testing.T) {
 	}
 }
 
-// TestTuningSaysWhatAndWhy reads the log, and the second time the cache, which a
-// machine of another kind may share.
+// TestTuningSaysWhatAndWhy checks the log. The second run uses the cache, and the
+// third, on another processor, does not.
 func TestTuningSaysWhatAndWhy(t *testing.T) {
 	images := collection(t, 20)
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -114,7 +114,7 @@ func TestTuningSaysWhatAndWhy(t *testing.T) {
 	}
 }
 
-// TestGivenNumbersAreKept: what the user says is not chosen.
+// TestGivenNumbersAreKept: tuning does not change the numbers that the user gives.
 func TestGivenNumbersAreKept(t *testing.T) {
 	images, out := collection(t, 20), new(mem.Store)
 	var log bytes.Buffer
@@ -123,7 +123,7 @@ func TestGivenNumbersAreKept(t *testing.T) {
 	o.Job.Batch, o.Sessions, o.Decoders, o.Fetchers = 3, 2, 5, 7
 	mustRun(t, o)
 	if j := record(t, out); j.Batch != 3 {
-		t.Errorf("the batch is %d", j.Batch)
+		t.Errorf("the record has batches of %d, want 3", j.Batch)
 	}
 	for _, want := range []string{`"batch":3,"batch_is":"given","sessions":2`, `"decoders":5,"fetchers":7`} {
 		if !strings.Contains(log.String(), want) {
@@ -132,11 +132,11 @@ func TestGivenNumbersAreKept(t *testing.T) {
 	}
 }
 
-// TestTuningLeavesOutWhatDoesNotFit has a device that holds 2 images.
+// TestTuningLeavesOutWhatDoesNotFit has a device with memory for 2 images.
 func TestTuningLeavesOutWhatDoesNotFit(t *testing.T) {
 	out := new(mem.Store)
 	o := tuned(t, collection(t, 20), out)
-	o.Tune.Budget = 100 * time.Millisecond // enough to come past batches that fit
+	o.Tune.Budget = 100 * time.Millisecond // enough to reach batches that do not fit
 	o.OpenEngine = func() (Engine, error) {
 		e := newFakeEngine()
 		e.score = func(_ context.Context, lo, hi int) error {
@@ -149,12 +149,11 @@ func TestTuningLeavesOutWhatDoesNotFit(t *testing.T) {
 	}
 	mustRun(t, o)
 	if j := record(t, out); j.Batch > 2 {
-		t.Errorf("the batch is %d", j.Batch)
+		t.Errorf("the record has batches of %d, want at most 2", j.Batch)
 	}
 }
 
-// unreadable is a store whose objects all fail to be read while the worker
-// tunes.
+// unreadable is a store whose objects cannot be read while the worker tunes.
 type unreadable struct {
 	store.Store
 	left int
@@ -171,6 +170,6 @@ func (u *unreadable) Open(ctx context.Context, name, etag string) (io.ReadCloser
 func TestTuningWithoutImages(t *testing.T) {
 	images := &unreadable{collection(t, 20), tuneImages}
 	if s := mustRun(t, tuned(t, images, new(mem.Store))); s.Statuses[row.StatusOK] != 20 {
-		t.Errorf("%v", s.Statuses)
+		t.Errorf("statuses %v, want 20 ok", s.Statuses)
 	}
 }

@@ -203,6 +203,6 @@ func TestStealOrderSpreadsThieves(t *testing.T) {
 		first[order[10]]++
 	}
 	if len(first) != 32 {
-		t.Errorf("32 thieves begin at %d chunks", len(first))
+		t.Errorf("32 thieves begin at %d different chunks, want 32", len(first))
 	}
 }

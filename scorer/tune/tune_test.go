@@ -22,7 +22,7 @@ import (
 var contract = models.Contract{Name: "fake", Classes: 2, Output: models.Probabilities, Preprocess: preprocess.Spec{
 	Width: 4, Height: 4, Layout: preprocess.HWC, DType: preprocess.Uint8, Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch}}
 
-// engine counts what it is given.
+// engine counts the images and batches that it gets.
 type engine struct {
 	images, batches atomic.Int64
 	fail            error
@@ -48,16 +48,16 @@ func TestRateCountsEveryImage(t *testing.T) {
 	for _, batch := range []int{8, 3} {
 		rate, n, err := d.Rate(t.Context(), 2, batch, time.Millisecond)
 		if err != nil || rate <= 0 || n < 2*batch || n%batch != 0 {
-			t.Errorf("batch %d: %v images/s, %d images, %v", batch, rate, n, err)
+			t.Errorf("Rate(2 sessions, batch %d) = %v images/s, %d images, %v, want whole batches", batch, rate, n, err)
 		}
 		total += n
 	}
 	if int64(total) != e.images.Load() || e.batches.Load() != 2 {
-		t.Errorf("%d images told, %d scored, in %d batches of memory", total, e.images.Load(), e.batches.Load())
+		t.Errorf("%d images returned, %d scored, in %d batches of memory, want the same number in 2", total, e.images.Load(), e.batches.Load())
 	}
 	e.fail = errors.New("broken")
 	if _, _, err := d.Rate(t.Context(), 2, 1, 0); !errors.Is(err, e.fail) {
-		t.Errorf("the engine's error became %v", err)
+		t.Errorf("Rate() = %v, want the engine's error", err)
 	}
 }
 
@@ -90,11 +90,11 @@ func TestSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !strings.Contains(have.Why, c.tells) {
-				t.Errorf("it says %q", have.Why)
+				t.Errorf("Why = %q, want %q in it", have.Why, c.tells)
 			}
 			have.Why = ""
 			if have != c.want {
-				t.Errorf("have %+v, want %+v", have, c.want)
+				t.Errorf("got %+v, want %+v", have, c.want)
 			}
 		})
 	}
@@ -108,14 +108,14 @@ func TestSweepKeepsToItsBudget(t *testing.T) {
 	}
 	c, err := sweep(t.Context(), rate, Candidates{Batches: []int{4, 8, 16}, Sessions: []int{2}}, 0)
 	if err != nil || c.Batch != 4 || c.Sessions != 2 || measured[[2]int{2, 8}] {
-		t.Errorf("%+v, %v, measured %v", c, err, measured)
+		t.Errorf("sweep() = %+v, %v, measured %v, want batch 4 and no batch of 8", c, err, measured)
 	}
 }
 
 func TestSweepFailsWithTheEngine(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := Sweep(t.Context(), &engine{fail: broken}, contract, Candidates{Batches: []int{1}, Sessions: []int{1}}, 0); !errors.Is(err, broken) {
-		t.Errorf("%v", err)
+		t.Errorf("Sweep() = %v, want %v", err, broken)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestFeed(t *testing.T) {
 			want: Feeding{Decoders: 4, Fetchers: 512, ReadAheadBytes: 1_024_000_000, Limit: 1600}},
 	} {
 		if have := Feed(c.rate, c.host); have != c.want {
-			t.Errorf("%s: have %+v, want %+v", c.name, have, c.want)
+			t.Errorf("%s: got %+v, want %+v", c.name, have, c.want)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func TestDecode(t *testing.T) {
 	}
 	rate, n, err := Decode(t.Context(), [][]byte{good.Bytes(), []byte("no image")}, contract.Preprocess, 2, time.Millisecond)
 	if err != nil || rate <= 0 || n < 2 {
-		t.Errorf("%v images/s, %d, %v", rate, n, err)
+		t.Errorf("Decode() = %v images/s, %d, %v, want at least 2 images", rate, n, err)
 	}
 }
 
@@ -161,16 +161,16 @@ func TestCached(t *testing.T) {
 	}{{key: []string{"m", "v1"}, kept: false}, {key: []string{"m", "v1"}, kept: true}, {key: []string{"m", "v2"}, kept: false}} {
 		have, kept, unkept, err := Cached(folder, c.key, measure)
 		if err != nil || unkept != nil || have != want || kept != c.kept {
-			t.Errorf("call %d: %+v, kept %v, %v, %v", i, have, kept, unkept, err)
+			t.Errorf("call %d: Cached() = %+v, %v, %v, %v, want %+v, %v", i, have, kept, unkept, err, want, c.kept)
 		}
 	}
 	if calls != 2 {
-		t.Errorf("measured %d times", calls)
+		t.Errorf("measured %d times, want 2", calls)
 	}
-	// A damaged entry is measured anew and replaced.
+	// A damaged entry is measured again and replaced.
 	files, err := filepath.Glob(filepath.Join(folder, "*"))
 	if err != nil || len(files) != 2 {
-		t.Fatalf("the cache holds %v, %v", files, err)
+		t.Fatalf("the cache has %v, %v, want 2 files", files, err)
 	}
 	for _, f := range files {
 		if err := os.WriteFile(f, []byte(`{"batch": 4`), 0o600); err != nil {
@@ -178,14 +178,14 @@ func TestCached(t *testing.T) {
 		}
 	}
 	if _, kept, _, err := Cached(folder, []string{"m", "v1"}, measure); err != nil || kept || calls != 3 {
-		t.Errorf("kept %v, %v, measured %d times", kept, err, calls)
+		t.Errorf("after damage: kept %v, %v, measured %d times, want false and 3", kept, err, calls)
 	}
 	if _, kept, _, _ := Cached(folder, []string{"m", "v1"}, measure); !kept {
 		t.Error("the damaged entry was not replaced")
 	}
 }
 
-// TestCacheThatCannotBeWritten has a file where the folder would be.
+// TestCacheThatCannotBeWritten has a file in place of the folder.
 func TestCacheThatCannotBeWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -193,11 +193,11 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	}
 	c, kept, unkept, err := Cached(file, []string{"m"}, func() (Choice, error) { return Choice{Batch: 1}, nil })
 	if err != nil || kept || unkept == nil || c.Batch != 1 {
-		t.Errorf("%+v, kept %v, unkept %v, %v", c, kept, unkept, err)
+		t.Errorf("Cached() = %+v, %v, %v, %v, want batch 1 and an error in unkept", c, kept, unkept, err)
 	}
 }
 
-// serial does one batch at a time and knows how long it was at work.
+// serial runs one batch at a time and measures how long it was busy.
 type serial struct {
 	engine
 	mu   sync.Mutex
@@ -221,6 +221,6 @@ func TestSerialRateIsThatOfTheDevice(t *testing.T) {
 	d.Serial = true
 	rate, n, err := d.Rate(t.Context(), 4, 1, 0)
 	if most := float64(n) / e.busy.Seconds(); err != nil || n < 4 || rate <= 0 || rate > most {
-		t.Errorf("%v images/s of at most %v, %v", rate, most, err)
+		t.Errorf("Rate() = %v images/s, %v, want at most %v", rate, err, most)
 	}
 }
