@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -319,4 +320,14 @@ func TestFault17_BMPUnsupported(t *testing.T) {
 			codectest.WantStatus(t, Format, c.form.file(9, h), c.want)
 		})
 	}
+}
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 0)
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "bmp-24.bmp"))
 }

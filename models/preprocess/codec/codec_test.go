@@ -67,3 +67,80 @@ func TestPacked(t *testing.T) {
 		}
 	}
 }
+
+// TestTurn tests Turn by the table of EXIF: where the first stored pixel and the second one
+// of its row are in the upright picture.
+func TestTurn(t *testing.T) {
+	const width, height = 3, 2
+	for o, want := range map[Orientation][2][2]int{
+		1: {{0, 0}, {1, 0}}, 2: {{2, 0}, {1, 0}}, 3: {{2, 1}, {1, 1}}, 4: {{0, 1}, {1, 1}},
+		5: {{0, 0}, {0, 1}}, 6: {{1, 0}, {1, 1}}, 7: {{1, 2}, {1, 1}}, 8: {{0, 2}, {0, 1}},
+		0: {{0, 0}, {1, 0}},
+	} {
+		transpose, flipX, flipY := o.Turn()
+		for x := range 2 {
+			ux, uy := x, 0
+			if flipX {
+				ux = width - 1 - ux
+			}
+			if flipY {
+				uy = height - 1 - uy
+			}
+			if transpose {
+				ux, uy = uy, ux
+			}
+			if got := [2]int{ux, uy}; got != want[x] {
+				t.Errorf("orientation %d: stored pixel %d is at %v, want %v", o, x, got, want[x])
+			}
+		}
+	}
+}
+
+func TestFail(t *testing.T) {
+	if got, want := Fail(StatusCorrupt, "no pixels").Error(), "corrupt: no pixels"; got != want {
+		t.Errorf("Fail() = %q, want %q", got, want)
+	}
+	if got, want := Fail(StatusTruncated, "%d bytes", 3).Error(), "truncated: 3 bytes"; got != want {
+		t.Errorf("Fail() = %q, want %q", got, want)
+	}
+}
+
+func TestPixels(t *testing.T) {
+	p := Pixels{Bytes: make([]uint8, 30), Pitch: 10, Width: 2, Height: 3}
+	Set(p.Row(2), 1, 1, 2, 3)
+	if got := p.Bytes[24:27]; got[0] != 1 || got[1] != 2 || got[2] != 3 || len(p.Row(2)) != 8 {
+		t.Errorf("Set wrote %v to a row of %d bytes, want 1, 2, 3 and 8 bytes", got, len(p.Row(2)))
+	}
+	for n, want := range map[int]int{1: 1, 8: 1, 9: 2, 16: 2} {
+		if got := (Scale{Num: 1, Denom: 8}).Apply(n); got != want {
+			t.Errorf("an eighth of %d pixels = %d, want %d", n, got, want)
+		}
+	}
+	for v, want := range map[int]uint8{-1: 0, 0: 0, 255: 255, 256: 255} {
+		if got := Clamp(v); got != want {
+			t.Errorf("Clamp(%d) = %d, want %d", v, got, want)
+		}
+	}
+}
+
+// TestRowPair tests that rows are reused.
+func TestRowPair(t *testing.T) {
+	var p RowPair
+	a, _ := p.Of(9)
+	b, c := p.Of(5)
+	if &a[0] != &b[0] || len(b) != 5 || len(c) != 5 {
+		t.Errorf("Of(5) = rows of %d and %d, the first reused: %t; want 5, 5, true", len(b), len(c), &a[0] == &b[0])
+	}
+}
+
+func TestStateless(t *testing.T) {
+	fail := Fail(StatusCorrupt, "no pixels")
+	d, err := Stateless(func([]byte, Bounds, Canvas) *Failure { return fail })(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if got, err := d.Decode(nil, Bounds{}, nil); got != fail || err != nil {
+		t.Errorf("Decode() = %v, %v, want %v", got, err, fail)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/lzw"
 	"encoding/binary"
+	"path/filepath"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -138,4 +139,14 @@ func TestFault18_GIFFrame(t *testing.T) {
 	frame := bytes.IndexByte(src[13+3*(1<<(src[10]&7+1)):], 0x2c) + 13 + 3*(1<<(src[10]&7+1))
 	copy(src[frame+5:], "\xff\xff\xff\xff")
 	codectest.WantStatus(t, Format, src, codec.StatusCorrupt)
+}
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 0)
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "gif.gif"))
 }

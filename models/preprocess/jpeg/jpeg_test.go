@@ -236,3 +236,19 @@ func TestDecodeRGB(t *testing.T) {
 		t.Error("DecodeRGB of three bytes = nil, want an error")
 	}
 }
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	requireTurbo(t)
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 1)
+}
+
+// TestFault35_Orientations tests that the orientation is found where Pillow finds it.
+func TestFault35_Orientations(t *testing.T) {
+	codectest.Orientations(t, Format, filepath.Join("..", "testdata", "orientation.zip"))
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "jpeg-420.jpg"))
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image/png"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -183,4 +184,19 @@ func TestFault18_Text(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 0)
+}
+
+// TestFault35_Orientations tests that the orientation is found where Pillow finds it.
+func TestFault35_Orientations(t *testing.T) {
+	codectest.Orientations(t, Format, filepath.Join("..", "testdata", "orientation.zip"))
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "png-rgb.png"))
 }

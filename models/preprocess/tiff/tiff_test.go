@@ -196,3 +196,18 @@ func TestFault35_TIFFDamage(t *testing.T) {
 		}
 	}
 }
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 0)
+}
+
+// TestFault35_Orientations tests that the orientation is found where Pillow finds it.
+func TestFault35_Orientations(t *testing.T) {
+	codectest.Orientations(t, Format, filepath.Join("..", "testdata", "orientation.zip"))
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "tiff-lzw.tif"))
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
+	"path/filepath"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
@@ -58,4 +59,19 @@ func TestFault17_AnimatedWebP(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { codectest.WantStatus(t, Format, c.src, c.want) })
 	}
+}
+
+// TestFault19_References compares the pixels with Pillow's.
+func TestFault19_References(t *testing.T) {
+	codectest.References(t, Format, filepath.Join("..", "testdata"), 1)
+}
+
+// TestFault35_Orientations tests that the orientation is found where Pillow finds it.
+func TestFault35_Orientations(t *testing.T) {
+	codectest.Orientations(t, Format, filepath.Join("..", "testdata", "orientation.zip"))
+}
+
+// TestFault17_Prefixes cuts a file everywhere.
+func TestFault17_Prefixes(t *testing.T) {
+	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "webp-lossy.webp"))
 }

@@ -1,0 +1,111 @@
+package codectest
+
+import (
+	"bytes"
+	"encoding/json"
+	"image/png"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+// References decodes each file of a folder that has an ending of the format and, next to
+// it, its pixels as NAME.ref.png, upright. No sample may differ by more than most.
+func References(t *testing.T, f codec.Format, folder string, most int) {
+	t.Helper()
+	found := 0
+	for _, extension := range strings.Fields(f.Extensions) {
+		paths, err := filepath.Glob(filepath.Join(folder, "*."+extension+".ref.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			found++
+			t.Run(filepath.Base(strings.TrimSuffix(path, ".ref.png")), func(t *testing.T) {
+				ref, err := png.Decode(bytes.NewReader(File(t, path)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, fail := Decode(t, f, Bounds, File(t, strings.TrimSuffix(path, ".ref.png")))
+				if fail != nil {
+					t.Fatal(fail)
+				}
+				got, w, h := c.Upright()
+				want := RGB(ref)
+				if w != ref.Bounds().Dx() || h != ref.Bounds().Dy() {
+					t.Fatalf("decoded to %dx%d pixels, want %v", w, h, ref.Bounds())
+				}
+				for i := range want {
+					if d := max(int(got[i])-int(want[i]), int(want[i])-int(got[i])); d > most {
+						t.Fatalf("sample %d is %d, want %d and at most %d from it", i, got[i], want[i], most)
+					}
+				}
+			})
+		}
+	}
+	if found == 0 {
+		t.Errorf("no files of %s with references in %s", f.Name, folder)
+	}
+}
+
+// Orientations decodes each file of an archive that has an ending of the format. The
+// archive's cases.json gives its orientation, and its stored width and height.
+func Orientations(t *testing.T, f codec.Format, archive string) {
+	t.Helper()
+	files := Archive(t, archive)
+	var cases map[string][3]int
+	if err := json.Unmarshal(files["cases.json"], &cases); err != nil {
+		t.Fatal(err)
+	}
+	endings := strings.Fields(f.Extensions)
+	found := 0
+	for name, want := range cases {
+		for _, extension := range endings {
+			if !strings.HasSuffix(name, "."+extension) {
+				continue
+			}
+			found++
+			t.Run(name, func(t *testing.T) {
+				c, fail := Decode(t, f, Bounds, files[name])
+				if fail != nil {
+					t.Fatal(fail)
+				}
+				if got := [3]int{int(c.Orientation), c.Width, c.Height}; got != want {
+					t.Errorf("orientation, width and height = %v, want %v", got, want)
+				}
+			})
+		}
+	}
+	if found == 0 {
+		t.Errorf("no files of %s in %s", f.Name, archive)
+	}
+}
+
+// Prefixes decodes every part of src from its beginning: none may be a picture, unless it
+// has the pixels of the whole, and none may make the codec panic.
+func Prefixes(t *testing.T, f codec.Format, src []byte) {
+	t.Helper()
+	whole, fail := Decode(t, f, Bounds, src)
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	d := New(t, f, codec.Config{})
+	for n := range src {
+		part := bytes.Clone(src[:n]) // so that a read past the end is one past the allocation
+		if !f.Matches(part) {
+			continue
+		}
+		c, fail := DecodeWith(t, d, Bounds, part)
+		switch StatusOf(fail) {
+		case codec.StatusOK:
+			if !bytes.Equal(c.RGB(), whole.RGB()) {
+				t.Fatalf("cut at %d of %d: ok with other pixels", n, len(src))
+			}
+		case codec.StatusTruncated, codec.StatusCorrupt:
+		default:
+			t.Fatalf("cut at %d of %d: %v, want truncated or corrupt", n, len(src), fail)
+		}
+	}
+}
