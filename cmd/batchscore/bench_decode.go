@@ -79,7 +79,8 @@ that area and encoded again in each of --formats.`,
 				}
 				run.Samples = append(run.Samples, samples...)
 			}
-			notes := []string{fmt.Sprintf("One core, to %dx%d pixels; sizes in megapixels; of-limit compares with a full decode by libjpeg-turbo alone.", target, target)}
+			notes := []string{fmt.Sprintf(
+				"One core, to %dx%d pixels; sizes in megapixels; of-limit compares with a full decode by libjpeg-turbo alone.", target, target)}
 			if len(unread) > 0 {
 				notes = append(notes, "Left out, because not all decoders can read them: "+strings.Join(unread, ", "))
 			}

@@ -363,10 +363,10 @@ func newReadmeFolder(t *testing.T) (folder string, env []string) {
 		t.Fatal(err)
 	}
 	for _, link := range []struct{ to, name string }{
-		{self, "bin/batchscore"},
-		{"/bin/true", "bin/make"},
-		{cache, ".cache"},
-		{filepath.Join(cache, "images", "photos"), "photos"},
+		{to: self, name: "bin/batchscore"},
+		{to: "/bin/true", name: "bin/make"},
+		{to: cache, name: ".cache"},
+		{to: filepath.Join(cache, "images", "photos"), name: "photos"},
 	} {
 		if _, err := os.Stat(link.to); err != nil {
 			skipWithout(t, link.to, "make deps")

@@ -65,8 +65,7 @@ var allowedTurns = []struct {
 
 // pendingEnglish are areas whose text is being rewritten. The list only shrinks.
 var pendingEnglish = []string{
-	"docs/reference.md",
-	"scorer/", "shard/", "models/", "bench/", "cmd/",
+	"scorer/", "shard/", "models/", "bench/",
 }
 
 // TestEnglish keeps turns of phrase out of the repository that are not English,
