@@ -79,7 +79,7 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 	return f.openPlace(what, scheme, p)
 }
 
-// openPlace opens a place. A storage on a network is given patience.
+// openPlace opens a place. A store on a network is wrapped in a patient one.
 func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) (store.Store, error) {
 	st, err := p.Open(place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport})
 	if err != nil {

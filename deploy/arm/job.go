@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // Folder is a folder that the job calls Path and that the engine mounts somewhere
@@ -62,8 +63,8 @@ func within(path, folder string) bool {
 // Blob splits az://ACCOUNT/CONTAINER[/PREFIX]. It reports whether source is of
 // that form.
 func Blob(source string) (account, container, prefix string, ok bool) {
-	rest, ok := strings.CutPrefix(source, "az://")
-	if !ok {
+	scheme, rest := place.Cut(source)
+	if scheme != "az" {
 		return "", "", "", false
 	}
 	account, rest, _ = strings.Cut(rest, "/")

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // The service's bodies, with the fields that are used.
@@ -210,7 +211,8 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 		inputs  []inputFolder
 	)
 	share := func(source, at string) bool {
-		account, name, ok := strings.Cut(strings.TrimPrefix(source, "azurefile://"), "/")
+		_, rest := place.Cut(source)
+		account, name, ok := strings.Cut(rest, "/")
 		if ok {
 			volumes.FileShares = append(volumes.FileShares, fileShare{
 				Account: account, URL: "https://" + account + ".file.core.windows.net/" + name, Credentials: key, Path: at,
@@ -225,6 +227,7 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 		at, id := "mount"+strconv.Itoa(i), "MOUNT"+strconv.Itoa(i)
 		path := mountRoot + at
 		account, name, prefix, isBlob := arm.Blob(m.Source)
+		scheme, _ := place.Cut(m.Source)
 		switch {
 		case isBlob:
 			b := blobMount{Account: account, Container: name, Credentials: key, Path: at}
@@ -235,7 +238,7 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 			if prefix != "" {
 				path += "/" + prefix
 			}
-		case strings.HasPrefix(m.Source, "azurefile://") && share(m.Source, at):
+		case scheme == "azurefile" && share(m.Source, at):
 		default:
 			return volumes, nil, nil, deploy.Unsupported(engine, "mounts", "%s: Batch AI mounts az://ACCOUNT/CONTAINER[/PREFIX] and azurefile://ACCOUNT/SHARE", m.Source)
 		}
