@@ -16,14 +16,14 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-// foreign is a model without a contract, in a folder of its own.
+// foreign writes a model without a contract to a new folder and returns its path.
 func foreign(t testing.TB, input graphtest.Input, size int) string {
 	t.Helper()
 	return graphtest.Write(t, graphtest.Options{Input: input, Size: size, NoContract: true})
 }
 
-// beside writes the sidecar of a model.
-func beside(t testing.TB, model, text string) {
+// writeSidecar writes the sidecar of a model.
+func writeSidecar(t testing.TB, model, text string) {
 	t.Helper()
 	if err := os.WriteFile(strings.TrimSuffix(model, ".onnx")+".yaml", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestPresets(t *testing.T) {
 	for _, c := range []struct {
 		preset string
 		size   int
-		output models.Activation // of a graph that ends in a softmax, whatever the preset says
+		output models.Activation // the graph ends in a softmax, whatever the preset says
 		want   preprocess.Spec
 	}{
 		{preset: "torchvision", size: 224, output: models.Probabilities, want: with(224, torch(256))},
@@ -93,8 +93,8 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// A graph that takes any size is answered by its size: the preset then knows
-// what an image is resized to before the crop.
+// If a graph accepts any size and the size is given, the preset knows to what size an
+// image is resized before the crop.
 func TestPresetOfAnySize(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "any.onnx")
 	if err := os.WriteFile(path, anySize(t), 0o644); err != nil {
@@ -113,7 +113,7 @@ func TestPresetOfAnySize(t *testing.T) {
 	}
 }
 
-// A preset's answers are those for the sizes and inputs that its source has.
+// A preset answers only for the sizes and inputs that its source has.
 func TestPresetsLeaveOpen(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
@@ -132,7 +132,7 @@ func TestPresetsLeaveOpen(t *testing.T) {
 	}
 }
 
-// Every question is asked that is open, and none that is answered.
+// All open questions are asked, and no others.
 func TestQuestions(t *testing.T) {
 	answers := []struct {
 		flag   string
@@ -177,12 +177,12 @@ func TestQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m.Contract.Classes != 3 || m.Contract.Preprocess.Width != 16 {
-		t.Errorf("contract is %+v", m.Contract)
+		t.Errorf("contract is %+v, want 3 classes and a width of 16", m.Contract)
 	}
 }
 
-// anySize is a model of float images of any size, which ends neither in a
-// softmax nor in a product, and says nothing of its classes.
+// anySize returns a model of float images of any size, which ends neither in a softmax
+// nor in a product, and does not declare its classes.
 func anySize(t testing.TB) []byte {
 	t.Helper()
 	g := graph.New("any")
@@ -216,14 +216,14 @@ func TestBytesAreNotScaled(t *testing.T) {
 			a.Resize, a.Fit, a.BGR, a.Output = &resize, &fit, ptr(false), &output
 			_, err := models.Open(foreign(t, graphtest.Image, 8), flags(a))
 			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
-				t.Errorf("have %v, want %q", err, c.says)
+				t.Errorf("got %v, want %q", err, c.says)
 			}
 		})
 	}
 }
 
 func TestPrecedence(t *testing.T) {
-	// The metadata of a sound model say pillow-bilinear, stretch, 1/255.
+	// The metadata of a valid model say pillow-bilinear, stretch, 1/255.
 	path := graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Size: 224})
 	open := func(given ...models.Given) *models.Model {
 		t.Helper()
@@ -236,39 +236,39 @@ func TestPrecedence(t *testing.T) {
 	conflict := func(m *models.Model, text string) {
 		t.Helper()
 		if !slices.ContainsFunc(m.Conflicts, func(c string) bool { return strings.Contains(c, text) }) {
-			t.Errorf("conflicts %q do not say %q", m.Conflicts, text)
+			t.Errorf("conflicts are %q, want one about %q", m.Conflicts, text)
 		}
 	}
 	plain := open()
 	if len(plain.Conflicts) != 0 {
-		t.Errorf("conflicts without anything given: %q", plain.Conflicts)
+		t.Errorf("conflicts are %q without given answers, want none", plain.Conflicts)
 	}
 	preset := models.Given{From: "flags", Answers: models.Answers{Preset: "torchvision"}}
 	m := open(preset)
 	if m.Contract.Preprocess.Fit != preprocess.CenterCrop || m.Contract.Output != models.Probabilities {
-		t.Errorf("a preset overrules the metadata, but not the graph; have %+v", m.Contract)
+		t.Errorf("a preset overrides the metadata, but not the graph; got %+v", m.Contract)
 	}
 	conflict(m, "output is probabilities, not logits (preset torchvision): the graph ends in Softmax")
 	conflict(m, "fit is center-crop (preset torchvision), not stretch (metadata)")
 
-	beside(t, path, "resize: pillow-lanczos\nbgr: true\noutput: probabilities\n")
+	writeSidecar(t, path, "resize: pillow-lanczos\nbgr: true\noutput: probabilities\n")
 	m = open(preset)
 	if p := m.Contract.Preprocess; p.Resize != preprocess.PillowLanczos || !p.BGR || p.ResizeTo != 256 || m.Contract.Output != models.Probabilities {
-		t.Errorf("a sidecar stands before a preset, which answers the rest; have %+v", m.Contract)
+		t.Errorf("a sidecar overrides a preset, which answers the rest; got %+v", m.Contract)
 	}
 	conflict(m, "bgr is true ("+strings.TrimSuffix(path, ".onnx")+".yaml), not false (preset torchvision)")
 
 	m = open(models.Given{From: "flags", Answers: models.Answers{Resize: ptr(preprocess.Area)}},
 		models.Given{From: "registered", Answers: models.Answers{Resize: ptr(preprocess.PillowBicubic), BGR: ptr(false)}})
 	if p := m.Contract.Preprocess; p.Resize != preprocess.Area || p.BGR {
-		t.Errorf("flags stand before all, then what was registered; have %+v", p)
+		t.Errorf("flags override everything, then what was registered; got %+v", p)
 	}
 	conflict(m, "resize is area (flags), not pillow-bicubic (registered)")
 	if m.Contract.PreprocessDigest() == plain.Contract.PreprocessDigest() {
-		t.Error("another resize has the same digest of the preprocessing")
+		t.Error("another resize does not change the digest of the preprocessing")
 	}
-	// What is said again, in other words, changes nothing.
-	beside(t, path, "resize: pillow-bilinear\nmean: [0, 0, 0]\nstd: [1, 1, 1]\norientation: upright\n")
+	// Repeating an answer in another form changes nothing.
+	writeSidecar(t, path, "resize: pillow-bilinear\nmean: [0, 0, 0]\nstd: [1, 1, 1]\norientation: upright\n")
 	if m = open(); m.Contract.Digest() != plain.Contract.Digest() {
 		t.Errorf("got %+v, want %+v", m.Contract, plain.Contract)
 	}
@@ -280,11 +280,12 @@ func TestSidecar(t *testing.T) {
 		text string
 		says string
 	}{
-		"sound":             {text: sound},
-		"preset":            {text: "preset: keras-inception\nname: mine\n"},
-		"labels":            {text: sound + "labels: [a, b, c, d, e, f, g, h, i, j]\n"},
-		"labels of a file":  {text: sound + "labels_file: labels.txt\n"},
-		"as flags":          {text: "resize: area\nfit: stretch\nbgr: false\nscale: 1/255\nmean: 0.485, 0.456,0.406\nstd: 1/2,1,1\nactivation: probabilities\nlabels: labels.txt\n"},
+		"sound":            {text: sound},
+		"preset":           {text: "preset: keras-inception\nname: mine\n"},
+		"labels":           {text: sound + "labels: [a, b, c, d, e, f, g, h, i, j]\n"},
+		"labels of a file": {text: sound + "labels_file: labels.txt\n"},
+		"as flags": {text: "resize: area\nfit: stretch\nbgr: false\nscale: 1/255\nmean: 0.485, 0.456,0.406\nstd: 1/2,1,1\n" +
+			"activation: probabilities\nlabels: labels.txt\n"},
 		"with hyphens":      {text: "resize: area\nfit: center-crop\nresize-to: 40\nbgr: false\nscale: 1\nlabels-file: labels.txt\n"},
 		"no fraction":       {text: sound[:len(sound)-2] + "much\n", says: "1/255"},
 		"unknown key":       {text: sound + "resise: area\n", says: "resise"},
@@ -332,7 +333,7 @@ func TestSidecar(t *testing.T) {
 	}
 }
 
-// Every policy and every way that is offered is one that decodes.
+// Every offered policy and fit can be used to decode.
 func TestOffersDecode(t *testing.T) {
 	path := foreign(t, graphtest.FloatImage, 24)
 	for _, resize := range models.Resizes() {

@@ -25,7 +25,7 @@ func FuzzContract(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was accepted goes through a file and back unchanged.
+		// An accepted contract can be written and read again without change.
 		again, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func FuzzGolden(f *testing.F) {
 	})
 }
 
-// FuzzSidecar opens a sound model with any sidecar beside it.
+// FuzzSidecar opens a valid model with any sidecar next to it.
 func FuzzSidecar(f *testing.F) {
 	f.Add([]byte("preset: torchvision\nresize_to: 40\nlabels: [a, b]\n"))
 	f.Add([]byte("resize: area\nfit: central-fraction\nfraction: 0.5\nbgr: true\nscale: 0.1\nmean: [1, 2, 3]\n"))
@@ -86,7 +86,7 @@ func FuzzSidecar(f *testing.F) {
 	})
 }
 
-// FuzzInspect propagates sizes through whatever parses as a graph.
+// FuzzInspect propagates sizes through everything that parses as a graph.
 func FuzzInspect(f *testing.F) {
 	f.Add(graphtest.Tiny(graphtest.Options{}))
 	f.Add(graphtest.Tiny(graphtest.Options{Input: graphtest.Vector}))

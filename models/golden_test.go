@@ -15,7 +15,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// golden is n images for a model of ten classes.
+// golden returns n images for a model of ten classes.
 func golden(n int) *models.Golden {
 	g := &models.Golden{Tolerance: 0.01, JPEGDecoder: "go", MadeWith: "a test"}
 	for i := range n {
@@ -46,9 +46,9 @@ func TestAddGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if plain.Golden != nil || m.Contract.Digest() != plain.Contract.Digest() || m.Digest == plain.Digest {
-		t.Error("golden images are part of the file and not of the contract")
+		t.Error("want golden images to change the digest of the file and not that of the contract")
 	}
-	// Once more, in place: they replace the former ones, and nothing else moves.
+	// A second time, in place: they replace the first ones, and nothing else changes.
 	if err := models.AddGolden(out, out, golden(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestGoldenRefuses(t *testing.T) {
 			t.Errorf("%s: a file was written: %v", name, err)
 		}
 	}
-	// Golden images of another model are found out before anything is scored.
+	// Golden images of another model are refused when the model is opened.
 	out := filepath.Join(t.TempDir(), "golden.onnx")
 	if err := models.AddGolden(graphtest.Write(t, graphtest.Options{Classes: 4}), out, golden(1)); err != nil {
 		t.Fatal(err)
@@ -134,11 +134,11 @@ func TestGoldenCheck(t *testing.T) {
 	}
 	for _, s := range []string{`"2.jpg"`, "0.01", "made with a test", "preprocessing"} {
 		if err == nil || !strings.Contains(err.Error(), s) {
-			t.Errorf("%v does not say %q", err, s)
+			t.Errorf("%v does not contain %q", err, s)
 		}
 	}
 	if v, err := g.Check(far, "libjpeg-turbo"); err != nil || v.Tolerance <= g.Tolerance {
-		t.Errorf("another decoder moves scores a little: %+v, %v", v, err)
+		t.Errorf("scores of another decoder may differ a little: %+v, %v", v, err)
 	}
 	nan := rows()
 	nan[0][0] = float32(math.NaN())
@@ -194,7 +194,7 @@ func TestGoldenFiles(t *testing.T) {
 		t.Errorf("got %d files, %v; want %d", len(names), err, models.MaxGoldenImages)
 	}
 	if _, _, err := models.GoldenFiles(t.TempDir()); err == nil {
-		t.Error("an empty folder gives golden images")
+		t.Error("GoldenFiles accepts an empty folder")
 	}
 }
 

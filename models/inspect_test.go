@@ -31,7 +31,7 @@ func TestInspectTiny(t *testing.T) {
 	}
 }
 
-// A model that a run would refuse is inspected all the same.
+// A model that a run would refuse can be inspected.
 func TestInspectWithoutContract(t *testing.T) {
 	in, err := models.Inspect(graphtest.Write(t, graphtest.Options{NoContract: true}), models.OpenOptions{})
 	if err != nil {

@@ -69,7 +69,7 @@ func TestOpenTakesTheDigestOfTheWholeFile(t *testing.T) {
 		t.Errorf("digest is %q", a.Digest)
 	}
 	if a.Digest == b.Digest {
-		t.Error("models that differ in their weights alone have one digest")
+		t.Error("models that differ only in their weights have the same digest")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			for _, s := range append(c.says, path) {
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})
@@ -152,7 +152,7 @@ func TestOpenOverrides(t *testing.T) {
 	}
 }
 
-func TestOpenFileTrouble(t *testing.T) {
+func TestOpenFileErrors(t *testing.T) {
 	if _, err := models.Open(filepath.Join(t.TempDir(), "none.onnx"), models.OpenOptions{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want ErrNotExist", err)
 	}
@@ -167,23 +167,23 @@ func TestContractDigests(t *testing.T) {
 	b.Labels = slices.Clone(a.Labels)
 	b.Labels[3] = "other"
 	if a.Digest() == b.Digest() || a.PreprocessDigest() != b.PreprocessDigest() {
-		t.Error("a label belongs to the contract's digest and not to that of the pixels")
+		t.Error("want a label to change the contract's digest and not that of the pixels")
 	}
 	b.Preprocess.Fit = preprocess.CenterCrop
 	if a.PreprocessDigest() == b.PreprocessDigest() {
-		t.Error("the fit is not part of the digest of the pixels")
+		t.Error("the fit does not change the digest of the pixels")
 	}
 }
 
-// hostile is a graph of two million empty fields, which would be gigabytes once
-// they are read.
+// hostile returns a graph of two million empty fields, which would need gigabytes of
+// memory.
 func hostile(number byte) []byte {
 	const n = 2 << 20
 	body := bytes.Repeat([]byte{number<<3 | 2, 0}, n)
 	return slices.Concat([]byte("\x08\x08\x3a"), protowire.AppendVarint(nil, 2*n), body)
 }
 
-// withMetadata is a small model with any text as its contract.
+// withMetadata returns a small model with the given text as its contract.
 func withMetadata(contract string) []byte {
 	g := graph.New("g")
 	g.Metadata(models.MetadataKey, contract)

@@ -25,10 +25,9 @@ import (
 
 const side = 32
 
-// trunk is a small network with what large ones are made of: padded
-// convolutions with batch normalisation of very different channels, pools, a
-// concatenation, a sum, dense layers. With large, one layer makes numbers that
-// float16 cannot hold.
+// trunk writes a small network with the elements of large ones: padded convolutions with
+// batch normalisation of very different channels, pools, a concatenation, a sum, dense
+// layers. With large, one layer computes numbers that float16 cannot hold.
 func trunk(t testing.TB, batch int64, large bool) string {
 	t.Helper()
 	g := graph.New("trunk")
@@ -56,7 +55,7 @@ func trunk(t testing.TB, batch int64, large bool) string {
 		in := x.Shape[1]
 		w := weights(name+"/kernel", math.Sqrt(6/float64(in*kernel*kernel)), out, in, kernel, kernel)
 		x = g.Conv(name, x, w, graph.Value{}, graph.Window{Pad: [4]int64{kernel / 2, kernel / 2, kernel / 2, kernel / 2}})
-		// Variances down to where float16 would see none.
+		// Variances down to numbers that are 0 in float16.
 		x = g.BatchNorm(name+"/bn", x,
 			each(name+"/gamma", out, func(i int) float32 { return gain * float32(1+i%5) * 1e-4 }),
 			each(name+"/beta", out, func(i int) float32 { return 0.1 * float32(i%3) }),
@@ -91,7 +90,7 @@ func trunk(t testing.TB, batch int64, large bool) string {
 	})
 }
 
-// photographs writes n images, and one file that is none.
+// photographs writes n images, and one file that is not an image.
 func photographs(t testing.TB, n int) []string {
 	t.Helper()
 	folder := t.TempDir()
@@ -120,7 +119,7 @@ func photographs(t testing.TB, n int) []string {
 	return paths
 }
 
-// operators reads a model's nodes and the element types of its constants.
+// operators counts a model's nodes and returns the element types of its constants.
 func operators(t testing.TB, path string) (map[string]int, map[string]int32) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -169,7 +168,7 @@ func TestConvertAgrees(t *testing.T) {
 					after.Contract.LabelsDigest() != before.Contract.LabelsDigest() ||
 					after.Contract.PreprocessDigest() != before.Contract.PreprocessDigest() ||
 					after.InputName != before.InputName || after.DType != before.DType || after.OutputName != before.OutputName {
-					t.Errorf("the contract became %+v", after.Contract)
+					t.Errorf("the contract is %+v after the conversion", after.Contract)
 				}
 
 				again := inFolder(t, "out.onnx")
@@ -177,7 +176,7 @@ func TestConvertAgrees(t *testing.T) {
 					t.Fatal(err)
 				}
 				if twice, err := models.Open(again, models.OpenOptions{}); err != nil || twice.Digest != after.Digest {
-					t.Errorf("the same conversion wrote other bytes (%v)", err)
+					t.Errorf("the same conversion wrote different bytes (%v)", err)
 				}
 				if left, err := os.ReadDir(filepath.Dir(out)); err != nil || len(left) != 1 {
 					t.Errorf("left behind: %v, %v", left, err)
@@ -224,7 +223,7 @@ func TestHalfKeepsWhatOverflows(t *testing.T) {
 		inMiddle := strings.HasPrefix(name, "middle/kernel")
 		switch {
 		case inMiddle && elem != int32(onnxpb.TensorProto_FLOAT):
-			t.Errorf("%s makes numbers up to a million, and became float16", name)
+			t.Errorf("%s computes numbers up to a million, but was converted to float16", name)
 		case !inMiddle && strings.Contains(name, "/kernel") && elem != int32(onnxpb.TensorProto_FLOAT16):
 			t.Errorf("%s stayed %d", name, elem)
 		}

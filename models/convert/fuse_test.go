@@ -14,8 +14,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// padded is a model whose scores change if the normalisation is done anywhere
-// but in front of it: its convolution pads with zeros.
+// padded writes a model whose convolution pads with zeros, so that its scores change if
+// the normalisation is not in front of it.
 func padded(t testing.TB, batch int64, s preprocess.Spec) string {
 	t.Helper()
 	g := graph.New("padded")
@@ -100,7 +100,7 @@ func TestFuseKeepsLabelsAndNamesItsSource(t *testing.T) {
 	}
 	if c.LabelsDigest() != before.Contract.LabelsDigest() || c.Output != models.Logits || c.SourceDigest != before.Digest ||
 		!strings.HasPrefix(c.Source, "tiny.onnx") {
-		t.Errorf("the contract became %+v", c)
+		t.Errorf("the contract is %+v after Fuse", c)
 	}
 }
 

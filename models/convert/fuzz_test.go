@@ -17,8 +17,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// FuzzConvert reads hostile models: what is refused is refused as a model, and
-// what is written opens again.
+// FuzzConvert reads hostile models. Errors wrap ErrModel, and written models can be
+// opened.
 func FuzzConvert(f *testing.F) {
 	f.Add(seed(f))
 	var picture bytes.Buffer
@@ -45,7 +45,7 @@ func FuzzConvert(f *testing.F) {
 				}
 				return
 			}
-			err = convert(n, &meter{network: n, open: lendStill, images: []string{photo}, folder: dir})
+			err = convert(n, &meter{network: n, open: openStill, images: []string{photo}, folder: dir})
 			switch {
 			case errors.Is(err, errTooLarge):
 			case err != nil && !errors.Is(err, models.ErrModel) && name != "fuse":
@@ -56,14 +56,14 @@ func FuzzConvert(f *testing.F) {
 					t.Errorf("%s: %v", name, err)
 				}
 				if _, err := parse(b.Bytes(), dir); err != nil {
-					t.Errorf("%s: what was written does not read: %v", name, err)
+					t.Errorf("%s: the result cannot be read: %v", name, err)
 				}
 			}
 		}
 	})
 }
 
-// FuzzSeparate takes the convolutions out of hostile models.
+// FuzzSeparate replaces the convolutions of hostile models.
 func FuzzSeparate(f *testing.F) {
 	f.Add(seed(f))
 	f.Fuzz(func(t *testing.T, model []byte) {
@@ -85,13 +85,13 @@ func FuzzSeparate(f *testing.F) {
 				t.Errorf("%d of %d bytes written: %v", n, s.Size(), err)
 			}
 			if _, err := parse(b.Bytes(), ""); err != nil {
-				t.Errorf("what was written does not read: %v", err)
+				t.Errorf("the result cannot be read: %v", err)
 			}
 		}
 	})
 }
 
-// seed is a model of a few hundred bytes that has a layer of each kind.
+// seed returns a model of a few hundred bytes with a layer of each kind.
 func seed(f *testing.F) []byte {
 	g := graph.New("seed")
 	ones := func(name string, shape ...int64) graph.Value {
@@ -121,13 +121,13 @@ func seed(f *testing.F) []byte {
 	return model
 }
 
-// still is an engine that leaves every score at a half: a fuzzer changes more
-// models in a second than could be loaded.
+// still is an engine whose scores are all one half, because a fuzzer creates more models
+// per second than could be loaded.
 type still struct{ row, classes int }
 
 var errTooLarge = errors.New("too large to fuzz with")
 
-func lendStill(m *models.Model) (Engine, error) {
+func openStill(m *models.Model) (Engine, error) {
 	s := still{m.Contract.Preprocess.RowBytes(), m.Contract.Classes}
 	if s.row > 1<<20 || s.classes > 1<<16 {
 		return nil, errTooLarge

@@ -16,14 +16,14 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// opener lends ONNX Runtime on the CPU.
+// opener returns an opener of ONNX Runtime on the CPU.
 func opener(t testing.TB) convert.Opener {
 	t.Helper()
 	o := orttest.Options(t)
 	return func(m *models.Model) (convert.Engine, error) { return ort.Open(m, o) }
 }
 
-// picture is n images of bytes, [n,height,width,3]: smooth, with noise.
+// picture returns n images of bytes, [n,height,width,3]: smooth, with noise.
 func picture(n, height, width int) []byte {
 	p := make([]byte, 0, n*height*width*3)
 	state := uint32(1)
@@ -41,8 +41,8 @@ func picture(n, height, width int) []byte {
 	return p
 }
 
-// scores runs a model on images of bytes, of the model's size, preparing each
-// as the host does for a model of float32.
+// scores runs a model on images of bytes of the model's size. For a model of float32 it
+// prepares each image as the host does.
 func scores(t testing.TB, path string, images []byte) []float32 {
 	t.Helper()
 	m, e := orttest.Open(t, path)
@@ -89,8 +89,8 @@ func normalised(s preprocess.Spec, channel int, pixel byte) float32 {
 	return v
 }
 
-// relative is the largest difference between two rows of scores, as a part of
-// the largest score.
+// relative returns the largest difference between two rows of scores, divided by the
+// largest score.
 func relative(t testing.TB, a, b []float32) float64 {
 	t.Helper()
 	if len(a) != len(b) || len(a) == 0 {
@@ -106,7 +106,7 @@ func relative(t testing.TB, a, b []float32) float64 {
 
 func inFolder(t testing.TB, name string) string { return filepath.Join(t.TempDir(), name) }
 
-// write puts a graph with its contract into a file.
+// write writes a graph with its contract to a file.
 func write(t testing.TB, g *graph.Graph, c models.Contract) string {
 	t.Helper()
 	text, err := json.Marshal(c)

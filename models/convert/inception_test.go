@@ -31,8 +31,8 @@ func inception(t testing.TB) (path string, photos []string) {
 	return path, photos
 }
 
-// BenchmarkInt8 reports how many times the images of float32 the 8-bit model
-// scores in a second, both in the same process, in turns.
+// BenchmarkInt8 reports the speed of the 8-bit model relative to float32. Both run in the
+// same process, in turns.
 func BenchmarkInt8(b *testing.B) {
 	path, photos := inception(b)
 	lend := opener(b)
@@ -58,8 +58,8 @@ func BenchmarkInt8(b *testing.B) {
 	b.ReportMetric(rates[len(rates)/2], "int8-images/s")
 }
 
-// rate is the images per second of an engine on all its lanes, over a second or
-// more.
+// rate returns the images per second of an engine on all its lanes, measured over at least
+// a second.
 func rate(b *testing.B, e convert.Engine) float64 {
 	const images = 4
 	var batches []*models.Batch
@@ -83,9 +83,9 @@ func rate(b *testing.B, e convert.Engine) float64 {
 	return float64(rounds*images*len(batches)) / time.Since(start).Seconds()
 }
 
-// BenchmarkFuse scores images of bytes with the trained network, which pads in
-// most of its convolutions, after it has compared the scores with those of the
-// model that takes floats.
+// BenchmarkFuse scores images of bytes with the trained network, most of whose
+// convolutions pad. Before that, it compares the scores with those of the model that takes
+// floats.
 func BenchmarkFuse(b *testing.B) {
 	path, _ := inception(b)
 	fused := inFolder(b, "fused.onnx")

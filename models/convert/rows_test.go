@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort/orttest"
 )
 
-// In every form that a model is converted to, its rows depend on their images
-// alone, whatever the rounding of its arithmetic.
+// The rows of a converted model depend on their own images only, whatever the rounding
+// of its arithmetic.
 func TestFault36_ConvertedRowsAreIndependent(t *testing.T) {
 	trained, photos := inception(t)
 	small, pictures := trunk(t, graph.Dynamic, false), photographs(t, 4)
@@ -34,7 +34,7 @@ func TestFault36_ConvertedRowsAreIndependent(t *testing.T) {
 				t.Error(err)
 			}
 			if len(m.Dependences) > 0 {
-				t.Errorf("the graph is said to hold %v", m.Dependences)
+				t.Errorf("Dependences = %v, want none", m.Dependences)
 			}
 		})
 	}

@@ -17,13 +17,13 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// taken is what an operator was given.
+// taken is the arguments of Operator.Add.
 type taken struct {
 	convert.Convolution
 	weights, bias []float32
 }
 
-// taker is an operator that takes every convolution.
+// taker returns an operator that takes every convolution.
 func taker(list *[]taken) convert.Operator {
 	return convert.Operator{
 		Domain: "test", Name: "Mine", Index: "number",
@@ -60,7 +60,7 @@ func numbers(from float32, n int) graph.Data {
 	return func() ([]float32, error) { return v, nil }
 }
 
-// TestSeparate replaces two convolutions, the first with all that follows it.
+// Two convolutions are replaced, the first together with the nodes that follow it.
 func TestSeparate(t *testing.T) {
 	g := graph.New("two")
 	w := func(name string, from float32, shape ...int64) graph.Value {
@@ -82,7 +82,7 @@ func TestSeparate(t *testing.T) {
 	var got []taken
 	m := separate(t, file, "", taker(&got))
 	if len(got) != 2 {
-		t.Fatalf("%d convolutions were taken", len(got))
+		t.Fatalf("%d convolutions were taken, want 2", len(got))
 	}
 	first := convert.Convolution{
 		Channels: 1, Filters: 2, Kernel: [2]int{3, 1}, Pads: [4]int{0, 1, 2, 3}, Height: 8, Width: 10, Relu: true,
@@ -133,8 +133,7 @@ func TestSeparate(t *testing.T) {
 	}
 }
 
-// TestSeparateLeavesOutputs has a convolution whose result is an output as well
-// as a rectifier's operand.
+// The result of a convolution may be an output as well as a rectifier's operand.
 func TestSeparateLeavesOutputs(t *testing.T) {
 	g := graph.New("outputs")
 	x := g.Input("x", graph.Float32, 1, 2, 5, 5)
@@ -164,10 +163,10 @@ func TestSeparateLeavesOutputs(t *testing.T) {
 	}
 }
 
-// TestSeparateLeavesWeightsBeside has weights in a file beside the model, which
-// is read for the convolution and stays the place of the others.
-func TestSeparateLeavesWeightsBeside(t *testing.T) {
-	g := graph.New("beside")
+// A weight file next to the model is read for the convolution, and other weights stay in
+// it.
+func TestSeparateKeepsWeightFiles(t *testing.T) {
+	g := graph.New("external")
 	x := g.Input("x", graph.Float32, 1, 16, 5, 5)
 	x = g.Conv("conv", x, g.Weights("w", numbers(0, 16*16*9), 16, 16, 3, 3), graph.Value{}, graph.Window{})
 	g.Output("y", g.Gemm("dense", g.Flatten("row", x), g.Weights("d", numbers(0, 144*16), 144, 16), graph.Value{}))
@@ -210,13 +209,13 @@ func TestSeparateRefuses(t *testing.T) {
 	op := taker(new([]taken))
 	op.Takes = func(convert.Convolution) bool { return false }
 	if s, err := convert.Separate(file, "", op); s != nil || err != nil {
-		t.Errorf("nothing is taken: %v, %v", s, err)
+		t.Errorf("an operator that takes nothing: got %v, %v; want nil", s, err)
 	}
 	full := errors.New("no memory")
 	op = taker(new([]taken))
 	op.Add = func(convert.Convolution, []float32, []float32) (int, error) { return 0, full }
 	if s, err := convert.Separate(file, "", op); s != nil || !errors.Is(err, full) {
-		t.Errorf("an operator that fails: %v, %v", s, err)
+		t.Errorf("an operator that fails: got %v, %v", s, err)
 	}
 	for _, broken := range [][]byte{nil, []byte("not a model"), file[:len(file)-20]} {
 		if _, err := convert.Separate(broken, "", taker(new([]taken))); !errors.Is(err, models.ErrModel) {

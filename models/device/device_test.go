@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// tree writes files under a folder of the test's own, which stands for /.
+// tree writes files to a new folder that represents /.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -141,7 +141,7 @@ func TestGPUs(t *testing.T) {
 				t.Errorf("%+v, %d visible; want %+v, %d visible", got, got.Visible(), test.all, test.want)
 			}
 			if (got.Missing() == "") != (test.want > 0) {
-				t.Errorf("%d visible, and %q is missing", test.want, got.Missing())
+				t.Errorf("Missing() = %q with %d visible GPUs", got.Missing(), test.want)
 			}
 		})
 	}

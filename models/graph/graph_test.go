@@ -51,7 +51,7 @@ func TestModel(t *testing.T) {
 	}
 	again, err := example().Bytes()
 	if err != nil || !bytes.Equal(model, again) {
-		t.Errorf("the same calls wrote other bytes: %v", err)
+		t.Errorf("the same calls wrote different bytes: %v", err)
 	}
 
 	var m onnxpb.ModelProto
@@ -129,7 +129,7 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// The expected padding is what TensorFlow gives: output ceil(n/stride), the odd
+// The expected padding is that of TensorFlow: an output of ceil(n/stride), with the odd
 // pixel at the end.
 func TestSamePad(t *testing.T) {
 	for _, c := range []struct {
@@ -225,11 +225,11 @@ func TestMistakes(t *testing.T) {
 				t.Fatal("no error")
 			}
 			if err != g.Err() {
-				t.Errorf("Bytes says %v, Err says %v", err, g.Err())
+				t.Errorf("Bytes() = %v, Err() = %v; want the same error", err, g.Err())
 			}
 			for _, s := range append(c.says, "layer bad") {
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})
@@ -255,7 +255,10 @@ func TestWriteFailures(t *testing.T) {
 	}
 
 	g = graph.New("huge")
-	x := g.Weights("a", func() ([]float32, error) { t.Error("weights of a model too large were asked for"); return nil, boom }, 1<<28)
+	x := g.Weights("a", func() ([]float32, error) {
+		t.Error("the weights of a model that is too large were read")
+		return nil, boom
+	}, 1<<28)
 	g.Output("y", g.Concat("c", 0, x, g.Weights("b", nil, 1<<28)))
 	if _, err := g.Bytes(); !errors.Is(err, graph.ErrTooLarge) {
 		t.Errorf("got %v, want ErrTooLarge", err)
@@ -281,8 +284,7 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Weights written apart are those of the model in one piece, large ones each at
-// the start of a page.
+// Weights in a separate file are the same as in a single file. Large ones start on a page.
 func TestWriteBeside(t *testing.T) {
 	g := graph.New("g")
 	x := g.Input("x", graph.Float32, 1, 300)
@@ -302,7 +304,7 @@ func TestWriteBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again, err := g.Bytes(); err != nil || !bytes.Equal(whole, again) {
-		t.Errorf("after WriteData the model in one piece is another: %v", err)
+		t.Errorf("WriteTo writes different bytes after WriteData: %v", err)
 	}
 
 	var one, two onnxpb.ModelProto
@@ -330,16 +332,16 @@ func TestWriteBeside(t *testing.T) {
 				t.Fatal(err)
 			}
 			if offset%4096 != 0 || entries["location"] != "w.data" {
-				t.Errorf("%s lies at %v", w.GetName(), entries)
+				t.Errorf("%s has external data %v", w.GetName(), entries)
 			}
 			raw = data.Bytes()[offset:][:length]
 		}
 		if w.GetName() != want.GetName() || !slices.Equal(w.GetDims(), want.GetDims()) || !bytes.Equal(raw, want.GetRawData()) {
-			t.Errorf("%s is not as in one piece", w.GetName())
+			t.Errorf("%s differs from that in a single file", w.GetName())
 		}
 	}
 	if apart != 3 { // the bias of 7 is too small
-		t.Errorf("%d tensors lie apart, want 3", apart)
+		t.Errorf("%d tensors are in the separate file, want 3", apart)
 	}
 	if _, err := g.WriteBeside(&head, ""); err == nil {
 		t.Error("a file without a name was accepted")

@@ -9,7 +9,7 @@ import (
 
 var rgb = []string{"red", "green", "blue"}
 
-// Every form is read as what it is, whatever the number of its lines.
+// Every form is recognised, whatever the number of its lines.
 func TestFault38_FormsAreRead(t *testing.T) {
 	tench := []string{"tench, Tinca tinca", "goldfish, Carassius auratus", "great white shark"}
 	for _, c := range []struct {
@@ -141,9 +141,9 @@ func TestFault38_FormsAreRead(t *testing.T) {
 	}
 }
 
-// A form of which the order of the classes is not certain is refused by its
-// name, with the number of its labels and of the model's classes, though its
-// lines are as many as these.
+// A form in which the order of the classes is not certain is refused, even if it has as
+// many lines as there are classes. The error names the form, the number of its labels and
+// the number of the model's classes.
 func TestFault38_FormsAreRefused(t *testing.T) {
 	const counted = "(the model has %d classes)"
 	for _, c := range []struct {
@@ -243,14 +243,14 @@ func TestFault38_FormsAreRefused(t *testing.T) {
 					s = fmt.Sprintf(counted, c.classes)
 				}
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})
 	}
 }
 
-// manyNames is YAML of so many names and their numbers.
+// manyNames returns YAML with n names and their numbers.
 func manyNames(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -259,9 +259,10 @@ func manyNames(n int) string {
 	return b.String()
 }
 
-// Whatever the text, labels are never blank and hold no line break.
+// Whatever the text, labels are never blank and contain no line breaks.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"red\ngreen\n", `{"0":["n01440764","tench"]}`, "names:\n- red\n", "id,label\n0,red\n", "0: a\n1: b\n", "['a', 'b']", "\"a\"\n\"b,c\"\n", "<"} {
+	for _, s := range []string{"red\ngreen\n", `{"0":["n01440764","tench"]}`, "names:\n- red\n", "id,label\n0,red\n", "0: a\n1: b\n",
+		"['a', 'b']", "\"a\"\n\"b,c\"\n", "<"} {
 		f.Add(s, 2)
 	}
 	f.Fuzz(func(t *testing.T, text string, classes int) {

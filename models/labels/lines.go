@@ -108,7 +108,7 @@ func (p parser) table(lines []string) (_ List, is bool, err error) {
 	case begin("|"):
 		return List{}, true, p.refuse("a table drawn with bars", len(lines), "of which it is not certain which column names the classes")
 	case begin("* "):
-		return List{}, true, p.refuse("a list with bullets", len(lines), "which are no part of a label")
+		return List{}, true, p.refuse("a list with bullets", len(lines), "and bullets are not part of a label")
 	}
 	return List{}, false, nil
 }
@@ -149,7 +149,7 @@ func (p parser) header(lines []string) (_ List, is bool, err error) {
 		case n == p.classes || n == 2 && p.classes == 1:
 			return List{lines[1:], form}, true, nil
 		default:
-			return List{}, true, p.refuse(form, n, "if that is no label itself")
+			return List{}, true, p.refuse(form, n, "unless that is itself a label")
 		}
 	}
 	rows, err := readCSV(lines[1:], comma, len(columns))

@@ -329,7 +329,7 @@ func (p parser) ofList(language string, v value) (List, error) {
 		var firsts []string
 		for _, item := range v.items {
 			if len(item.items) != 2 || item.items[1].kind != word {
-				return List{}, p.refuse(form+" of lists", n, "which are no pairs of a number and a label")
+				return List{}, p.refuse(form+" of lists", n, "which are not pairs of a number and a label")
 			}
 			firsts, names = append(firsts, item.items[0].text), append(names, item.items[1].text)
 		}

@@ -23,7 +23,7 @@ func TestFind(t *testing.T) {
 	}
 	for _, path := range []string{"model.onnx", "some/where", "/abs/m.bin"} {
 		if got, _, err := library.Find("", path); got != path || err != nil {
-			t.Errorf("Find(%q) = %q, %v; a path stands for itself", path, got, err)
+			t.Errorf("Find(%q) = %q, %v; want the path itself", path, got, err)
 		}
 	}
 	_, _, err := library.Find("", "classification")
@@ -36,7 +36,7 @@ func TestFind(t *testing.T) {
 	}
 	byName := touch("inception_v3.onnx")
 	if got, _, err := library.Find("", "classification"); got != byName || err != nil {
-		t.Errorf("got %q, %v; want the file of the model that does the task", got, err)
+		t.Errorf("got %q, %v; want the file of the network for the task", got, err)
 	}
 	byTask := touch("classification.onnx")
 	if got, _, err := library.Find("", "classification"); got != byTask || err != nil {

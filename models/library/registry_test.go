@@ -46,13 +46,13 @@ func TestRegister(t *testing.T) {
 	}
 	m, err := library.Open(dir, "mine", models.OpenOptions{Given: []models.Given{{From: "flags", Answers: models.Answers{BGR: ptr(false)}}}})
 	if err != nil || m.Contract.Preprocess.BGR {
-		t.Errorf("flags stand before what was registered; got %+v, %v", m, err)
+		t.Errorf("flags override what was registered; got %+v, %v", m, err)
 	}
 
 	other := graphtest.Write(t, graphtest.Options{Seed: 1})
 	again := entry(t, "mine", "", other, models.Answers{})
 	if err := library.Register(dir, again, false); !errors.Is(err, library.ErrRegistered) || !strings.Contains(err.Error(), file) {
-		t.Errorf("a name that is taken: got %v, want ErrRegistered and the file", err)
+		t.Errorf("name in use: got %v, want ErrRegistered and the file", err)
 	}
 	if err := library.Register(dir, again, true); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestRegisteredFilesAreWatched(t *testing.T) {
 	}
 	state(library.StateChanged)
 	if _, err := library.Open(dir, "mine", models.OpenOptions{}); !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "--replace mine") {
-		t.Errorf("changed file: got %v, want ErrModel and how to go on", err)
+		t.Errorf("changed file: got %v, want ErrModel and the command that replaces it", err)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestTwoModelsForATask(t *testing.T) {
 	}
 }
 
-func TestRegisterAtOnce(t *testing.T) {
+func TestRegisterConcurrently(t *testing.T) {
 	dir := t.TempDir()
 	const many = 24
 	file := graphtest.Write(t, graphtest.Options{})
@@ -157,7 +157,7 @@ func TestRegisterAtOnce(t *testing.T) {
 	}
 	entries, err := library.Entries(dir)
 	if err != nil || len(entries) != many || entries[0].Name != "model-00" || *entries[many-1].Contract.Resize != preprocess.Area {
-		t.Errorf("%d of %d entries stand, %v", len(entries), many, err)
+		t.Errorf("%d entries, %v; want all %d in order", len(entries), err, many)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestRegistryRefuses(t *testing.T) {
 		if !errors.Is(err, models.ErrModel) {
 			t.Errorf("%s: %v does not wrap ErrModel", name, err)
 		}
-		// A registry that cannot be read is not written over.
+		// A registry that cannot be read is not overwritten.
 		if err := library.Register(dir, library.Entry{Name: "b", File: "/b.onnx"}, true); err == nil {
 			t.Errorf("%s: a damaged registry was replaced", name)
 		}
@@ -213,7 +213,7 @@ func FuzzRegistry(f *testing.F) {
 			}
 			return
 		}
-		// What was read can be added to.
+		// A registry that was read can be extended.
 		if err := library.Register(dir, library.Entry{Name: "new-one", File: "/new.onnx"}, false); err != nil {
 			if !errors.Is(err, library.ErrRegistered) {
 				t.Fatal(err)

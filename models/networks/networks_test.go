@@ -19,7 +19,7 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// fake is a source of zeros, which no file need hold.
+// fake is a source of zeros without a file.
 type fake map[string][]int64
 
 func (f fake) Tensors() []weights.Tensor {
@@ -55,7 +55,7 @@ var convs = []struct{ name, keras string }{
 	{name: "features.24", keras: "block5_conv1"}, {name: "features.26", keras: "block5_conv2"}, {name: "features.28", keras: "block5_conv3"},
 }
 
-// vgg is the tensors of VGG-16 up to its features, as published.
+// vgg returns the published tensors of VGG-16 up to its features.
 func vgg(v networks.Variant) fake {
 	f, in := fake{}, int64(3)
 	for i, c := range convs {
@@ -82,7 +82,7 @@ func (f fake) without(name string) fake {
 	return f
 }
 
-// fromFake builds a network from fake weights, in memory.
+// fromFake builds a network from fake weights in memory.
 func fromFake(t *testing.T, n networks.Network, v networks.Variant, f fake) (*models.Contract, []byte, error) {
 	t.Helper()
 	var b bytes.Buffer
@@ -112,7 +112,7 @@ func TestHeads(t *testing.T) {
 			"pre_logits.fc2.weight": {16, 16, 1, 1}, "pre_logits.fc2.bias": {16},
 			"head.fc.weight": {5, 16}, "head.fc.bias": {5}}), classes: 5},
 		"flatten": {variant: networks.Keras, weights: keras.with(fake{"dense/kernel:0": {25088, 6}, "dense/bias:0": {6}}), classes: 6},
-		// Names as in an .npz. In their order alone, the chain would break off at 3.
+		// Names as in an .npz. By the order of their names alone, the chain would end at 3.
 		"pooled": {variant: networks.Keras, weights: flat.with(fake{"a_kernel": {8, 3}, "b_kernel": {8, 8}, "c_kernel": {512, 8}, "c_bias": {8}}), classes: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,14 +132,14 @@ func TestHeads(t *testing.T) {
 				t.Fatalf("opens as %+v, %v", m, err)
 			}
 			if m.Architecture != models.VGG16 {
-				t.Errorf("the network is taken for %q", m.Architecture)
+				t.Errorf("the network is recognised as %q", m.Architecture)
 			}
 		})
 	}
 }
 
-// withNumbers is the contract as it opens: classes without a label have their
-// number for one.
+// withNumbers returns the contract of the opened model, in which the labels of unnamed
+// classes are their numbers.
 func withNumbers(c models.Contract) models.Contract {
 	for i := range c.Classes {
 		c.Labels = append(c.Labels, fmt.Sprint(i))
@@ -192,8 +192,8 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-// The networks have as many parameters as those published, and the running
-// statistics of their normalisation besides.
+// The networks have as many parameters as the published ones, without the running
+// statistics of their normalisation.
 func TestParameters(t *testing.T) {
 	for _, c := range []struct {
 		network    networks.Network
@@ -222,7 +222,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// statistics is what Keras counts among Inception V3's parameters, but does not
+// statistics is the number of Inception V3's parameters that Keras counts but does not
 // train.
 const statistics = 34_432
 
@@ -252,15 +252,14 @@ func TestRandomModels(t *testing.T) {
 		t.Errorf("opens as %+v, %v", m, err)
 	}
 	if !bytes.Equal(one, write(1)) {
-		t.Error("a second model of the seed differs")
+		t.Error("a second model with the same seed differs")
 	}
 	if networks.Random(&models.Contract{Source: "vgg16.safetensors"}) {
-		t.Error("a model of a file is taken for a random one")
+		t.Error("Random() = true for a model from a file")
 	}
 }
 
-// The auxiliary head may be among the weights, or not, and has its 3,326,696
-// parameters.
+// The weights may contain the auxiliary head, which has 3,326,696 parameters.
 func TestAuxiliaryHead(t *testing.T) {
 	trunk := fake{}
 	for _, u := range networks.Tensors(networks.InceptionV3, networks.Torchvision) {

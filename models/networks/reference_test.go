@@ -19,21 +19,21 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// These tests hold what the built networks compute in ONNX Runtime against
-// torchvision. The references and the script that made them lie in testdata.
+// These tests compare what the built networks compute in ONNX Runtime with torchvision.
+// The references and the script that made them are in testdata.
 
-// seed is that of the references' random weights.
+// seed is the seed of the references' random weights.
 const seed = 7
 
-// thorough asks for all images and for VGG-16, whose weights take half a
-// gigabyte: "make models-check".
+// thorough requests all images, and VGG-16, whose weights need half a gigabyte: "make
+// models-check".
 var thorough = os.Getenv("BATCHSCORE_MODELS_CHECK") != ""
 
 func TestTorchvisionLogits(t *testing.T) {
 	for _, network := range compared() {
 		t.Run(string(network), func(t *testing.T) {
 			o := networks.Options{Network: network, Variant: networks.Torchvision, Seed: seed}
-			// $BATCHSCORE_SAFETENSORS is a folder that the script wrote its weights to.
+			// $BATCHSCORE_SAFETENSORS is the folder to which the script wrote its weights.
 			if dir := os.Getenv("BATCHSCORE_SAFETENSORS"); dir != "" {
 				o.Weights = open(t, filepath.Join(dir, string(network)+".safetensors"))
 			}
@@ -62,7 +62,7 @@ func TestKerasLogits(t *testing.T) {
 	}
 }
 
-// compared is the networks whose logits are compared.
+// compared returns the networks whose logits are compared.
 func compared() []networks.Network {
 	if thorough {
 		return []networks.Network{networks.InceptionV3, networks.VGG16}
@@ -84,8 +84,8 @@ func reproduce(t *testing.T, o networks.Options, want []float32) {
 	t.Logf("%d images, largest difference %.2g of the largest logit", images, worst)
 }
 
-// The trained weights of a TensorFlow.js model, built as Keras's network, give
-// what an import of its topology gives. Its head is of three dense layers.
+// Keras's network with the trained weights of a TensorFlow.js model computes the same as an
+// import of the model's topology. Its head has three dense layers.
 func TestTrainedWeights(t *testing.T) {
 	archive := fetched.Path("nsfwjs-4.4.0.tgz")
 	_, err := os.Stat(archive)
@@ -101,7 +101,7 @@ func TestTrainedWeights(t *testing.T) {
 	}
 	defer s.Close()
 	build(t, built, networks.Options{Network: networks.InceptionV3, Variant: networks.Keras, Weights: s, Classes: 5})
-	pixels := preprocess.Spec{Width: 299, Height: 299, Scale: 1. / 255} // as they were trained with
+	pixels := preprocess.Spec{Width: 299, Height: 299, Scale: 1. / 255} // as in their training
 	images := 2
 	if thorough {
 		images = 16
@@ -133,9 +133,10 @@ func build(t *testing.T, file string, o networks.Options) *models.Contract {
 	return c
 }
 
-// compare holds rows against those of a reference: each value within tolerance
-// of the row's largest, the same first class, and the same class that most
-// exceeds its mean over the images, for random weights favour one class always.
+// compare compares rows with those of a reference. Each value must be within tolerance of
+// the row's largest, and the first class must be the same. Because random weights always
+// favour one class, the class that most exceeds its mean over the images must also be the
+// same.
 func compare(t *testing.T, got, want []float32, classes int, tolerance float64) float64 {
 	t.Helper()
 	worst := 0.0
@@ -176,8 +177,8 @@ func centred(rows []float32, classes int) []float32 {
 
 func top(row []float32) int { return slices.Index(row, slices.Max(row)) }
 
-// score scores the first images of pattern with the model in file. Pixels are as
-// the contract has them, or as spec has.
+// score scores the first images of pattern with the model in file. Pixels follow spec, or
+// the contract if spec is nil.
 func score(t *testing.T, file string, images int, spec *preprocess.Spec) []float32 {
 	t.Helper()
 	m, e := orttest.Open(t, file)
@@ -203,7 +204,7 @@ func score(t *testing.T, file string, images int, spec *preprocess.Spec) []float
 	return rows
 }
 
-// pattern draws image k in planes of float32, scaled and shifted as spec says.
+// pattern draws image k in planes of float32, scaled and shifted by spec.
 func pattern(dst []byte, k int, spec preprocess.Spec) {
 	scale := cmp.Or(spec.Scale, 1)
 	for c := range 3 {

@@ -11,9 +11,9 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// Torchvision's transform_input takes pixels from ImageNet's normalisation to
-// -1..1. With it a network gives what the same weights give without it for
-// pixels that are in -1..1 already, and for the same pixels something else.
+// Torchvision's transform_input converts pixels from ImageNet's normalisation to -1..1. A
+// network with it computes the same as one without it whose pixels are already in -1..1,
+// and something else for the same pixels.
 func TestTransformInput(t *testing.T) {
 	yes, no := true, false
 	dir := t.TempDir()

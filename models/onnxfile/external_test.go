@@ -27,7 +27,7 @@ func TestWeightsNextToTheModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !m.External || m.Size != info.Size()+4*graphtest.ExternalParameters {
-		t.Errorf("external is %v, the size %d", m.External, m.Size)
+		t.Errorf("External = %v, Size = %d; want true, %d", m.External, m.Size, info.Size()+4*graphtest.ExternalParameters)
 	}
 	data, err := os.ReadFile(path + ".data")
 	if err != nil {
@@ -106,8 +106,8 @@ func TestParametersNextToTheModel(t *testing.T) {
 	}
 }
 
-// The weights of a model may lie in any number of files, as exporters write one
-// for each; every one of them counts for the digest.
+// The weights of a model may be in any number of files, because exporters write one for
+// each. All of them count for the digest.
 func TestManyWeightFiles(t *testing.T) {
 	const files = 300
 	var m onnxpb.ModelProto

@@ -8,8 +8,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// BenchmarkScore compares sizes of batches and numbers of lanes. One operation
-// is one Score.
+// BenchmarkScore compares batch sizes and numbers of lanes. One operation is one Score.
 func BenchmarkScore(b *testing.B) {
 	m := tiny(b, graphtest.Options{Size: 128, Work: 4})
 	for _, lanes := range []int{1, 2} {

@@ -15,8 +15,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestPositions compares the positions in capi.h and winograd/op.h, and the
-// struct in winograd/op.c, with the header that onnxruntime_go is built with.
+// The positions in capi.h and winograd/op.h, and the struct in winograd/op.c, are compared
+// with the header with which onnxruntime_go is built.
 func TestPositions(t *testing.T) {
 	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/yalue/onnxruntime_go").Output()
 	if err != nil {
@@ -48,12 +48,12 @@ func TestPositions(t *testing.T) {
 	for file, least := range map[string]int{"capi.h": 20, "winograd/op.h": 10} {
 		used := regexp.MustCompile(`X\((\w+), (\d+)\)`).FindAllStringSubmatch(read(t, file), -1)
 		if len(used) < least {
-			t.Errorf("%s lists %d functions only", file, len(used))
+			t.Errorf("%s lists only %d functions", file, len(used))
 		}
 		for _, m := range used {
 			n, err := strconv.Atoi(m[2])
 			if want, ok := position[m[1]]; err != nil || !ok || n != want {
-				t.Errorf("%s stands at %d in the header, at %d in %s", m[1], want, n, file)
+				t.Errorf("%s has position %d in the header, but %d in %s", m[1], want, n, file)
 			}
 		}
 	}
@@ -104,6 +104,6 @@ func TestNative(t *testing.T) {
 		}
 	}
 	if _, err := native(&onnx.RunOptions{}, "o"); err == nil {
-		t.Error("options that were not made have a pointer")
+		t.Error("native() of nil options is not an error")
 	}
 }

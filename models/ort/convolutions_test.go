@@ -19,8 +19,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort/winograd"
 )
 
-// replacesHere reports whether this processor replaces convolutions. On others
-// TestReplacedConvolutions sees to it that none is, and there is no more to test.
+// replacesHere reports whether convolutions are replaced on this processor. On others,
+// TestReplacedConvolutions checks that none is, and there is nothing else to test.
 func replacesHere(t testing.TB) bool {
 	t.Helper()
 	needLibrary(t)
@@ -30,7 +30,7 @@ func replacesHere(t testing.TB) bool {
 	return winograd.Usable()
 }
 
-// block builds a part of a network, between planes of 64 and any output.
+// block builds a part of a network, from planes of 64 to any output.
 type block struct {
 	*graph.Graph
 	random *rand.Rand
@@ -51,7 +51,7 @@ func (b block) weights(name string, shape ...int64) graph.Value {
 	return b.Weights(name, func() ([]float32, error) { return v, nil }, shape...)
 }
 
-// positive is between 0.5 and 1.5, for variances.
+// positive returns numbers between 0.5 and 1.5, for variances.
 func (b block) positive(name string, n int64) graph.Value {
 	v := make([]float32, n)
 	for i := range v {
@@ -65,8 +65,8 @@ func (b block) conv(name string, x graph.Value, filters, size, pad int64) graph.
 		graph.Window{Pad: [4]int64{pad, pad, pad, pad}})
 }
 
-// model puts a block between pixels and logits. Height and width of the images
-// are 32, dynamic in the graph where that is asked for.
+// model returns a model with a block between pixels and logits. Height and width of the
+// images are 32, which the graph declares as dynamic on request.
 func (b block) model(t *testing.T, batch int64, dynamic bool, middle func(b block, x graph.Value) graph.Value) *models.Model {
 	t.Helper()
 	c := graphtest.Contract(graphtest.Options{Input: graphtest.FloatImage, Logits: true})
@@ -102,8 +102,8 @@ func text(name, value string) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte(value)}
 }
 
-// TestReplacedConvolutions holds every shape of graph around a convolution
-// against the same with ONNX Runtime's own.
+// Every shape of graph around a convolution is compared with the same graph with ONNX
+// Runtime's own convolution.
 func TestReplacedConvolutions(t *testing.T) {
 	replaces := replacesHere(t)
 	for _, test := range []struct {
@@ -200,8 +200,8 @@ func TestReplacedConvolutions(t *testing.T) {
 	}
 }
 
-// compareEngines scores the same images with both; the scores may differ by a
-// part of the largest.
+// compareEngines scores the same images with both engines. The scores may differ by a
+// small part of the largest score.
 func compareEngines(t *testing.T, e, direct *Engine, images int, bound float64) {
 	t.Helper()
 	var rows [2][]float32
@@ -226,8 +226,8 @@ func compareEngines(t *testing.T, e, direct *Engine, images int, bound float64) 
 	}
 }
 
-// TestReplacedInNetworks holds the networks that the project builds against
-// themselves with direct convolutions.
+// The networks that the project builds are compared with themselves with direct
+// convolutions.
 func TestReplacedInNetworks(t *testing.T) {
 	if !replacesHere(t) {
 		return
@@ -253,15 +253,14 @@ func TestReplacedInNetworks(t *testing.T) {
 			}
 			e, direct := open(t, m, Options{}), open(t, m, Options{Provider: CPUDirect})
 			if e.replaced == nil || e.replaced.Len() < test.least {
-				t.Errorf("%s: not %d convolutions were replaced", e.Device(), test.least)
+				t.Errorf("%s: fewer than %d convolutions were replaced", e.Device(), test.least)
 			}
 			compareEngines(t, e, direct, 2, 1e-5)
 		})
 	}
 }
 
-// TestReplacedInLanes scores at once from several goroutines, which share the
-// operator and its working memory.
+// Several goroutines score at the same time and share the operator and its working memory.
 func TestReplacedInLanes(t *testing.T) {
 	if !replacesHere(t) {
 		return
@@ -298,8 +297,7 @@ func TestReplacedInLanes(t *testing.T) {
 	wg.Wait()
 }
 
-// TestCloseFreesReplaced: an engine's convolutions, and the memory that they
-// worked in, end with it.
+// Closing an engine frees its convolutions and their working memory.
 func TestCloseFreesReplaced(t *testing.T) {
 	if !replacesHere(t) {
 		return
@@ -311,7 +309,7 @@ func TestCloseFreesReplaced(t *testing.T) {
 	m := block{graph.New("block"), rand.New(rand.NewPCG(1, 2))}.model(t, graph.Dynamic, false, func(b block, x graph.Value) graph.Value {
 		return b.conv("a", b.conv("more", x, planes, 1, 0), planes, 3, 1)
 	})
-	// Four outputs a side are made of 6 x 6 products.
+	// 4 x 4 outputs need 6 x 6 products.
 	const weights = 6 * 6 * planes * planes * 4
 	use := func() (gained int) {
 		before := heaptest.InUse()
@@ -323,13 +321,13 @@ func TestCloseFreesReplaced(t *testing.T) {
 		}
 		return gained
 	}
-	// What the first leaves for the next is not what is looked for.
+	// The first engine may leave memory that later ones reuse, which is not a leak.
 	use()
 	before := heaptest.InUse()
 	if gained := use(); gained < weights {
-		t.Fatalf("an engine takes %d bytes, its weights alone %d", gained, weights)
+		t.Fatalf("an engine allocates %d bytes, fewer than the %d of its weights", gained, weights)
 	}
 	if left := heaptest.InUse() - before; left > weights/20 {
-		t.Errorf("an engine leaves %d bytes", left)
+		t.Errorf("%d bytes are left after Close", left)
 	}
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// What the models of 8 bits in these tests have: images of 3*8*8 floats and a
-// row of 16 scores, each the sum of all pixels times whole weights, scaled.
+// The 8-bit models in these tests have images of 3*8*8 floats and rows of 16 scores. Each
+// score is the scaled sum of all pixels times integer weights.
 const (
 	int8Side    = 8
 	int8Classes = 16
 	int8Inputs  = 3 * int8Side * int8Side
-	int8Step    = 2 // between the scores that 8 bits can hold
+	int8Step    = 2 // between adjacent scores in 8 bits
 )
 
-// int8Weight is the weight of an input for a class, in steps of 1/127: large
-// enough that two products with white fill more than 16 bits.
+// int8Weight returns the weight of an input for a class in steps of 1/127. It is so large
+// that two products with white exceed 16 bits.
 func int8Weight(input, class int) int8 {
 	w := int8(100 + (input*7+class*3)%28)
 	if class%3 == 0 {
@@ -34,7 +34,7 @@ func int8Weight(input, class int) int8 {
 	return w
 }
 
-// int8Graph builds a graph by its protocol buffer: package graph has no integers.
+// int8Graph builds a graph as a protocol buffer, because package graph has no integers.
 type int8Graph struct{ *onnxpb.GraphProto }
 
 func (g int8Graph) constant(name string, elem onnxpb.TensorProto_DataType, raw []byte, dims ...int64) {
@@ -54,13 +54,13 @@ func number(name string, v int64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &v}
 }
 
-// through puts a value through 8 bits of a scale and zero point.
+// through converts a value to 8 bits with a scale and a zero point, and back.
 func (g int8Graph) through(out, in, point string) {
 	g.node("QuantizeLinear", out+"/8", in+" "+point)
 	g.node("DequantizeLinear", out, out+"/8 "+point)
 }
 
-// weights adds the weights, copies times over, and their product.
+// weights adds that many copies of the weights, and their product.
 func (g int8Graph) weights(copies int, transposed bool, dims ...int64) {
 	n := copies * int8Inputs
 	raw := make([]byte, n*int8Classes)
@@ -76,8 +76,8 @@ func (g int8Graph) weights(copies int, transposed bool, dims ...int64) {
 	g.constant("w", onnxpb.TensorProto_INT8, raw, dims...)
 }
 
-// int8Model is a model whose 8-bit part the caller makes of "x" into "y",
-// [N,classes], of an operator set that a test may need.
+// int8Model returns a model whose 8-bit part, from "x" to "y", [N,classes], is built by the
+// caller. A test may need a certain operator set.
 func int8Model(t *testing.T, opset int64, middle func(g int8Graph)) *models.Model {
 	t.Helper()
 	port := func(name string, dims ...int64) *onnxpb.ValueInfoProto {
@@ -115,9 +115,9 @@ func int8Model(t *testing.T, opset int64, middle func(g int8Graph)) *models.Mode
 	return m
 }
 
-// TestFault39_Int8SumsAreExact scores white and nearly white images, whose sums
-// saturate in 16 bits, with every kind of 8-bit product: as this processor does
-// it, and as one without VNNI has to.
+// The sums of white and nearly white images saturate in 16 bits. They are scored with every
+// kind of 8-bit product, with the kernels for this processor and with those for processors
+// without VNNI.
 func TestFault39_Int8SumsAreExact(t *testing.T) {
 	needLibrary(t)
 	for _, test := range []struct {
@@ -173,7 +173,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 	} {
 		m := int8Model(t, test.opset, test.middle)
 		if !m.Int8 {
-			t.Errorf("%s is not seen to compute in 8 bits", test.name)
+			t.Errorf("%s: Int8 = false, want true", test.name)
 		}
 		for name, saturates := range map[string]bool{"as here": int8Saturates, "without VNNI": true} {
 			t.Run(test.name+"/"+name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 				if worst := int8Error(t, e); worst > int8Step/2+1e-3 {
 					t.Errorf("a score is wrong by %g, a step of 8 bits is %d", worst, int8Step)
 				}
-				// What it is about: how wrong it is where sums may saturate.
+				// For comparison, the error where sums may saturate.
 				as := open(t, m, Options{Saturate: true})
 				if as.Device() != CPU {
 					t.Errorf("the device is %s, want %s", as.Device(), CPU)
@@ -201,7 +201,7 @@ func TestFault39_Int8SumsAreExact(t *testing.T) {
 	}
 }
 
-// int8Error is the largest error of the scores of three images.
+// int8Error returns the largest error of the scores of three images.
 func int8Error(t *testing.T, e *Engine) float64 {
 	t.Helper()
 	const images = 3
@@ -210,7 +210,7 @@ func int8Error(t *testing.T, e *Engine) float64 {
 	for i := range images {
 		sums := make([]float64, int8Classes)
 		for k := range int8Inputs {
-			p := 255 - (k*i*5)%40 // the first is white
+			p := 255 - (k*i*5)%40 // the first image is white
 			binary.NativeEndian.PutUint32(b.Pixels[4*(i*int8Inputs+k):], math.Float32bits(float32(p)/255))
 			for c := range sums {
 				sums[c] += float64(p) / 255 * float64(int8Weight(k, c)) / 127

@@ -42,7 +42,7 @@ func TestFindLibrary(t *testing.T) {
 				t.Errorf("%q, %v; want %q", got, err, test.want)
 			}
 			if err != nil && (!errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), LibraryVariable)) {
-				t.Errorf("%v does not wrap ErrProvider or does not say what to set", err)
+				t.Errorf("got %v, want ErrProvider and the variable to set", err)
 			}
 		})
 	}
@@ -97,7 +97,7 @@ func sharedObject(t *testing.T, path, code string, flags ...string) string {
 	return path
 }
 
-// oldRuntime is a library that says it is ONNX Runtime of some release.
+// oldRuntime builds a library that claims to be some release of ONNX Runtime.
 const oldRuntime = `
 #include <stdint.h>
 #include <stddef.h>
@@ -126,7 +126,7 @@ func TestOpenRefusesLibraries(t *testing.T) {
 			_, err := Open(m, Options{Provider: CPU, Library: test.path})
 			if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), test.want) ||
 				!strings.Contains(err.Error(), LibraryVariable) {
-				t.Errorf("%v; want it to hold %q and what to do", err, test.want)
+				t.Errorf("got %v, want ErrProvider with %q and what to do", err, test.want)
 			}
 		})
 	}
@@ -139,7 +139,7 @@ func TestOneLibraryAtATime(t *testing.T) {
 	other := sharedObject(t, filepath.Join(t.TempDir(), "libonnxruntime.so"), oldRuntime, `-DRELEASE="1.99.0"`)
 	_, err := Open(m, Options{Provider: CPU, Library: other})
 	if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "already") {
-		t.Errorf("a second library beside %s: %v", path, err)
+		t.Errorf("a second library in addition to %s: got %v, want ErrProvider", path, err)
 	}
 	link := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	if err := os.Symlink(path, link); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/batchscore/batchscore/models/ort/rowcheck"
 )
 
-// TestOutOfMemory is row 32 as far as there is no GPU: ONNX Runtime meets a
-// real limit on the CPU, the error says so, and half of the batch still fits.
+// Row 32 of the faults without a GPU: ONNX Runtime reaches a real limit on the CPU, the
+// error says so, and half of the batch still fits.
 func TestOutOfMemory(t *testing.T) {
 	const n, limit = 128, 8 << 20
 	e := open(t, tiny(t, graphtest.Options{Size: 64, Work: 2}), Options{Lanes: 1})
@@ -68,13 +68,13 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestMemoryOfASession takes batches from an allocator of ONNX Runtime's, as a
-// GPU's engine does, on the CPU's.
+// Batches come from an allocator of ONNX Runtime, as in a GPU's engine, here from that of
+// the CPU.
 func TestMemoryOfASession(t *testing.T) {
 	m := tiny(t, graphtest.Options{Batch: 2})
 	want := scoresOf(t, open(t, m, Options{}), 1, 2, 3)
 	e := open(t, m, Options{})
-	// The probe's batch was mapped, and is not to be given to the allocator.
+	// The probe's batch was mapped and must not be returned to the allocator.
 	for _, b := range e.batches {
 		if err := b.free(); err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestMemoryOfASession(t *testing.T) {
 	e.batches = nil
 	e.memory.lock(e, "Cpu", 0, zerolog.Nop())
 	if e.memory.locked.native == nil {
-		t.Fatal("the session has no allocator of the CPU's memory")
+		t.Fatal("the session has no allocator for CPU memory")
 	}
 	for i, got := range scoresOf(t, e, 1, 2, 3) {
 		if !equalBits(got, want[i]) {
@@ -92,8 +92,7 @@ func TestMemoryOfASession(t *testing.T) {
 	}
 }
 
-// TestNoPageLockedMemory is a GPU's engine on a machine without: it says so
-// and goes on with ordinary memory.
+// A GPU's engine without page-locked memory logs that and uses ordinary memory.
 func TestNoPageLockedMemory(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{})
 	var log bytes.Buffer

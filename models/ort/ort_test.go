@@ -22,8 +22,8 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess"
 )
 
-// needLibrary returns the path of ONNX Runtime. Without it there is nothing to
-// test here; under CI that is a failure.
+// needLibrary returns the path of ONNX Runtime. Without it, it skips the test, or fails it
+// in CI.
 func needLibrary(t testing.TB) string {
 	t.Helper()
 	path, err := FindLibrary("")
@@ -31,7 +31,7 @@ func needLibrary(t testing.TB) string {
 	return path
 }
 
-// tiny is a model of graphtest in a file.
+// tiny writes a model of graphtest to a file.
 func tiny(t testing.TB, o graphtest.Options) *models.Model {
 	t.Helper()
 	return &models.Model{Path: graphtest.Write(t, o), Contract: graphtest.Contract(o)}
@@ -64,7 +64,7 @@ func newBatch(t testing.TB, e *Engine, capacity int) *models.Batch {
 	return b
 }
 
-// picture fills one row of pixels, another one for every seed.
+// picture fills one row of pixels, differently for every seed.
 func picture(row []byte, seed int) {
 	state := uint32(seed)*2654435761 + 1
 	for i := range row {
@@ -168,8 +168,7 @@ func TestPlaceInBatchDoesNotChangeBits(t *testing.T) {
 	}
 }
 
-// TestBatchSize holds what the package says of the batch size: the scores
-// agree, though perhaps not to the last bit.
+// Scores agree for all batch sizes, though perhaps not to the last bit.
 func TestBatchSize(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{Work: 1}), Options{})
 	want := scoresOf(t, e, 7)[0]
@@ -210,14 +209,14 @@ func TestPartialBatchLeavesOtherRowsAlone(t *testing.T) {
 			for i, row := range rows(b, c.Classes) {
 				inside := r.lo <= i && i < r.hi
 				if inside && rowcheck.Scores(c, row) != nil || !inside && !equalBits(row, slices.Repeat([]float32{untouched}, c.Classes)) {
-					t.Errorf("%+v: images %d to %d left row %d at %v", o, r.lo, r.hi, i, row)
+					t.Errorf("%+v: after images %d to %d, row %d is %v", o, r.lo, r.hi, i, row)
 				}
 			}
 		}
 	}
 }
 
-// fill puts the picture of a seed into one place of a batch.
+// fill writes the picture of a seed to one place of a batch.
 func fill(b *models.Batch, c *models.Contract, place, seed int) {
 	row := c.Preprocess.RowBytes()
 	pixels := b.Pixels[place*row : (place+1)*row]
@@ -297,14 +296,14 @@ func TestOpenRefuses(t *testing.T) {
 			e, err := Open(test.model, Options{Provider: CPU})
 			if err == nil {
 				_ = e.Close()
-				t.Fatal("it opened")
+				t.Fatal("Open succeeded")
 			}
 			if !errors.Is(err, models.ErrModel) {
 				t.Errorf("%v does not wrap ErrModel", err)
 			}
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q lacks %q", err, want)
+					t.Errorf("%q does not contain %q", err, want)
 				}
 			}
 		})
@@ -356,14 +355,13 @@ func TestScoreAllocatesNothing(t *testing.T) {
 				}
 			}
 			if n := testing.AllocsPerRun(50, score); n != 0 {
-				t.Errorf("%+v, rebind %v: %v allocations a Score", o, rebind, n)
+				t.Errorf("%+v, rebind %v: %v allocations per Score, want 0", o, rebind, n)
 			}
 		}
 	}
 }
 
-// TestRebinding runs the way of a GPU, where the input is copied before every
-// run, on the CPU.
+// The input is bound again before every run, as for a GPU, here on the CPU.
 func TestRebinding(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{})
 	want := [][]float32{scoresOf(t, e, 1)[0], scoresOf(t, e, 2)[0]}
@@ -380,9 +378,8 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// TestTerminate holds the one thing that cancellation rests on: a run whose
-// flag is set comes back without its result, and one whose flag was cleared
-// again does not.
+// Cancellation relies on this: a run whose flag is set returns without a result, and a run
+// whose flag was cleared again returns one.
 func TestTerminate(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{})
 	b := newBatch(t, e, 2)
@@ -408,8 +405,8 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
-// endsInRun is a context that ends when it is watched for the second time:
-// first while Score waits for a lane, then beside the run.
+// endsInRun is a context that ends when it is watched for the second time: the first time
+// is while Score waits for a lane, the second during the run.
 type endsInRun struct {
 	context.Context //nolint:containedctx // it is a context itself
 	cancel          context.CancelFunc
@@ -454,7 +451,7 @@ func TestCancellation(t *testing.T) {
 			t.Errorf("past the deadline: %v", err)
 		}
 
-		// Nothing is left of it: not the flag, not the lane.
+		// Neither the flag nor the lane is left behind.
 		clear(b.Scores)
 		if err := e.Score(t.Context(), b, 0, n); err != nil {
 			t.Fatal(err)
@@ -482,8 +479,8 @@ func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestCloseAfterCancellation unmaps the batch as soon as Score has returned: a
-// run that was left behind would die of it.
+// The batch is unmapped as soon as Score has returned. A run that still used it would
+// crash.
 func TestCloseAfterCancellation(t *testing.T) {
 	needLibrary(t)
 	m := tiny(t, graphtest.Options{Size: 64, Work: 8})
@@ -526,7 +523,7 @@ func TestGoroutinesEndWithTheEngine(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// A goroutine counts until it has left its last function.
+	// A goroutine counts until its last function has returned.
 	for range 1_000_000 {
 		if runtime.NumGoroutine() <= before {
 			return

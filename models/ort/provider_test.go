@@ -66,7 +66,7 @@ func TestSettings(t *testing.T) {
 // one is a machine with one GPU.
 var one = device.GPUList{All: []device.GPU{{Name: "Tesla P100-PCIE-16GB"}}}
 
-// TestMissingProvider is row 33: the error names all that is missing.
+// Row 33 of the faults: the error names everything that is missing.
 func TestMissingProvider(t *testing.T) {
 	dir := t.TempDir()
 	library := filepath.Join(dir, "libonnxruntime.so.1")
@@ -81,7 +81,7 @@ func TestMissingProvider(t *testing.T) {
 		}
 		for _, want := range append(want, provider) {
 			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%q lacks %q", err, want)
+				t.Errorf("%q does not contain %q", err, want)
 			}
 		}
 	}
@@ -89,8 +89,8 @@ func TestMissingProvider(t *testing.T) {
 	check(CUDA, device.GPUList{All: one.All, Restricted: true}, "CUDA_VISIBLE_DEVICES selects none")
 	check(TensorRT, one, "libonnxruntime_providers_cuda.so, libonnxruntime_providers_tensorrt.so;", "without tensorrt")
 
-	// A provider as it lies there where CUDA and cuDNN do not: it asks for
-	// libraries that were there only when it was linked.
+	// A provider on a machine without CUDA and cuDNN: it needs libraries that existed only
+	// when it was linked.
 	stubs := t.TempDir()
 	var flags []string
 	for _, name := range []string{"libcudnn.so.9", "libcublasLt.so.12", "libnovel.so.1"} {
@@ -101,7 +101,7 @@ func TestMissingProvider(t *testing.T) {
 	sharedObject(t, filepath.Join(dir, "libonnxruntime_providers_cuda.so"), "int y;", append([]string{"-Wl,--no-as-needed"}, flags...)...)
 	check(CUDA, one, "libcudnn.so.9", "install cuDNN", "libcublasLt.so.12", "CUDA toolkit", "libnovel.so.1")
 	if err := available(CUDA, library, one); strings.Contains(err.Error(), "libm.so") || strings.Contains(err.Error(), "NVIDIA GPU is visible") {
-		t.Errorf("%v complains of what is there", err)
+		t.Errorf("%v names libraries that exist", err)
 	}
 	for _, name := range []string{"libcudnn.so.9", "libcublasLt.so.12", "libnovel.so.1"} {
 		if err := os.Rename(filepath.Join(stubs, name), filepath.Join(dir, name)); err != nil {
@@ -109,11 +109,11 @@ func TestMissingProvider(t *testing.T) {
 		}
 	}
 	if err := available(CUDA, library, one); err != nil {
-		t.Errorf("nothing is missing, and still: %v", err)
+		t.Errorf("got %v, want no error", err)
 	}
 }
 
-// TestOpenWithoutGPU is row 33 through the front door, on this machine.
+// Row 33 of the faults through Open, on this machine.
 func TestOpenWithoutGPU(t *testing.T) {
 	needLibrary(t)
 	if device.GPUs().Visible() > 0 {
@@ -138,8 +138,8 @@ func TestOpenWithoutGPU(t *testing.T) {
 	}
 }
 
-// TestRuntimeRefusesCUDA asks ONNX Runtime itself for the provider that a CPU
-// build lacks: its message comes through as ErrProvider.
+// ONNX Runtime itself is asked for a provider that a CPU build lacks. Its error becomes
+// ErrProvider.
 func TestRuntimeRefusesCUDA(t *testing.T) {
 	library := needLibrary(t)
 	open(t, tiny(t, graphtest.Options{}), Options{})
@@ -189,8 +189,8 @@ func TestPlacement(t *testing.T) {
 	}
 }
 
-// TestPlacementIsRead holds the way from a real session to judgePlacement: a
-// session on the CPU is found out when it should run on CUDA.
+// The placement of a real session reaches judgePlacement: a session on the CPU that should
+// run on CUDA is detected.
 func TestPlacementIsRead(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{})
 	if err := e.session.Destroy(); err != nil {
@@ -218,7 +218,8 @@ func TestPlacementIsRead(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	for _, text := range []string{
-		"Error running network: Non-zero status code returned while running Conv node. Name:'a' Status Message: BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory for requested buffer of size 822083584",
+		"Error running network: Non-zero status code returned while running Conv node. Name:'a' Status Message: " +
+			"BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory for requested buffer of size 822083584",
 		"BFCArena::AllocateRawInternal Available memory of 1048576 is smaller than requested bytes of 6422528",
 		"CUDA failure 2: out of memory ; GPU=0 ; hostname=n1 ; expr=cudaMalloc((void**)&p, size);",
 		"CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0",
@@ -226,7 +227,7 @@ func TestClassify(t *testing.T) {
 		"Exception during initialization: std::bad_alloc",
 	} {
 		if err := classify(errors.New(text)); !errors.Is(err, models.ErrOutOfMemory) || !strings.Contains(err.Error(), text) {
-			t.Errorf("%q became %v", text, err)
+			t.Errorf("%q: got %v", text, err)
 		}
 	}
 	other := fmt.Errorf("Got invalid dimensions for input: images")
@@ -234,7 +235,7 @@ func TestClassify(t *testing.T) {
 		t.Errorf("%v became %v", other, err)
 	}
 	if classify(nil) != nil {
-		t.Error("no error became one")
+		t.Error("classify(nil) is an error")
 	}
 }
 
@@ -247,7 +248,7 @@ func TestExplainProbe(t *testing.T) {
 	} {
 		err := explainProbe(classify(errors.New(text)))
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), text) {
-			t.Errorf("%q became %v", text, err)
+			t.Errorf("%q: got %v", text, err)
 		}
 		if want == models.ErrProvider && !strings.Contains(err.Error(), "P100") {
 			t.Errorf("%q does not say which GPUs need which build", err)

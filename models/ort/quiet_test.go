@@ -10,7 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// quietVariable makes this test binary do what TestQuiet listens to.
+// quietVariable makes this test binary produce the errors for TestQuiet.
 const quietVariable = "ORT_TEST_QUIET_FOLDER"
 
 func TestMain(m *testing.M) {
@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// troubles has ONNX Runtime fail in several ways, and returns how many of them
-// did not come back as errors.
+// troubles makes ONNX Runtime fail in several ways, and returns how many of them did not
+// return errors.
 func troubles(folder string) (silent int) {
 	model := func(name string, o graphtest.Options) *models.Model {
 		path := folder + "/" + name
@@ -61,8 +61,8 @@ func troubles(folder string) (silent int) {
 	return silent
 }
 
-// TestQuiet holds that ONNX Runtime writes neither to stdout, which belongs to
-// the results, nor to stderr what the errors say anyway.
+// ONNX Runtime writes neither to stdout, which is for the results, nor to stderr what the
+// errors already say.
 func TestQuiet(t *testing.T) {
 	needLibrary(t)
 	cmd := exec.Command(os.Args[0])

@@ -21,9 +21,9 @@ import (
 	"github.com/batchscore/batchscore/models/tfjs"
 )
 
-// These tests hold the whole chain from a TensorFlow.js model and an image file
-// to scores against what TensorFlow.js itself computes. The references and the
-// scripts that made them lie in models/tfjs/testdata.
+// These tests compare the whole chain from a TensorFlow.js model and an image file to
+// scores with what TensorFlow.js itself computes. The references and the scripts that made
+// them are in models/tfjs/testdata.
 
 const reference = "../tfjs/testdata/reference.json"
 
@@ -37,7 +37,7 @@ func engine(t *testing.T, source string, o tfjs.Options) (*models.Model, *ort.En
 	return orttest.Open(t, file)
 }
 
-// difference is the largest one between two rows.
+// difference returns the largest difference between two rows.
 func difference(a []float32, b []float64) float64 {
 	worst := 0.0
 	for i := range a {
@@ -46,8 +46,8 @@ func difference(a []float32, b []float64) float64 {
 	return worst
 }
 
-// Every kind of layer, float32 and quantised weights, both kinds of pixels, on
-// images of the model's own size.
+// All kinds of layers, float32 and quantised weights, and both kinds of pixels, on images
+// of the model's own size.
 func TestImportedLayersEqualTensorFlow(t *testing.T) {
 	for _, name := range []string{"functional", "sequential"} {
 		for _, pixels := range []preprocess.DType{preprocess.Uint8, preprocess.Float32} {
@@ -108,7 +108,7 @@ func planes(dst, images []byte, s preprocess.Spec) {
 	}
 }
 
-// The trained Inception V3 on every sample image: same label, and scores within
+// The trained Inception V3 gives every sample image the same label, with scores within
 // 0.01.
 func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 	var expected struct {
@@ -150,7 +150,7 @@ func TestSampleImagesScoreAsInTensorFlow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sum := sha256.Sum256(src); hex.EncodeToString(sum[:]) != want.SHA256 {
-			t.Errorf("%s is another image than the one that the reference was made of", name)
+			t.Errorf("%s is not the image from which the reference was made", name)
 			continue
 		}
 		if err := d.Decode(b.Pixels, src); err != nil {

@@ -16,12 +16,12 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// sharingChild names the model that a process started by
-// TestProcessesShareWeights is to open.
+// sharingChild is the variable with the model that a process started by
+// TestProcessesShareWeights opens.
 const sharingChild = "BATCHSCORE_TEST_SHARED_MODEL"
 
-// Two processes that opened one model, whose weights lie beside it, have these
-// in memory once.
+// Two processes that opened the same model with a weight file share the memory of its
+// weights.
 func TestProcessesShareWeights(t *testing.T) {
 	if path := os.Getenv(sharingChild); path != "" {
 		holdModel(t, path)
@@ -52,7 +52,7 @@ func TestProcessesShareWeights(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			stdin.Close() // lets it end
+			stdin.Close() // makes it end
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}
@@ -77,8 +77,8 @@ func TestProcessesShareWeights(t *testing.T) {
 	}
 }
 
-// holdModel opens the model, scores a batch, says so, and waits for the end of
-// its standard input.
+// holdModel opens the model, scores a batch, prints a line, and waits for the end of its
+// standard input.
 func holdModel(t *testing.T, path string) {
 	m, err := models.Open(path, models.OpenOptions{})
 	if err != nil {
@@ -92,8 +92,7 @@ func holdModel(t *testing.T, path string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// writeDense writes a model that is a dense layer of width x width, with its
-// weights beside it.
+// writeDense writes a model with a dense layer of width x width and a weight file.
 func writeDense(t *testing.T, path string, width int64) {
 	t.Helper()
 	g := graph.New("dense")
@@ -125,8 +124,8 @@ func writeDense(t *testing.T, path string, width int64) {
 	graphtest.WriteExternal(t, g, path, filepath.Base(path)+".data")
 }
 
-// mapped is how many kB of a file a process has in memory, and its share of
-// what it shares with others.
+// mapped returns how many kB of a file a process has in memory, and the same divided by
+// the number of processes that share them.
 func mapped(t *testing.T, pid int, file string) (rss, pss int) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
@@ -139,7 +138,7 @@ func mapped(t *testing.T, pid int, file string) (rss, pss int) {
 		if len(f) == 0 {
 			continue
 		}
-		if !strings.HasSuffix(f[0], ":") { // the head of the next mapping
+		if !strings.HasSuffix(f[0], ":") { // the first line of the next mapping
 			within = f[len(f)-1] == file
 			continue
 		}

@@ -81,12 +81,15 @@ func TestRowShape(t *testing.T) {
 	}
 }
 
-// What ONNX Runtime says is said without the places in its source.
+// Errors of ONNX Runtime are reported without the places in its source.
 func TestPlain(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
-		{name: "IR version", text: "Load model from x failed:/src/core/graph/model.cc:202 onnxruntime::Model::Model(onnx::ModelProto&&, int) Unsupported model IR version: 99, max supported IR version: 13",
-			want: "it has IR version 99, and ONNX Runtime 1.30.0 knows up to 13: update ONNX Runtime, or export the model with an IR version of 13 and an opset of that time"},
-		{name: "opset", text: "x failed:/src/y.h:46 void f(int) ONNX Runtime only *guarantees* support. Opset 99 is under development and support is limited. Current official support for domain ai.onnx is till opset 26.",
+		{name: "IR version", text: "Load model from x failed:/src/core/graph/model.cc:202 onnxruntime::Model::Model(onnx::ModelProto&&, int) " +
+			"Unsupported model IR version: 99, max supported IR version: 13",
+			want: "it has IR version 99, and ONNX Runtime 1.30.0 knows up to 13: update ONNX Runtime," +
+				" or export the model with an IR version of 13 and an opset of that time"},
+		{name: "opset", text: "x failed:/src/y.h:46 void f(int) ONNX Runtime only *guarantees* support. " +
+			"Opset 99 is under development and support is limited. Current official support for domain ai.onnx is till opset 26.",
 			want: "it uses opset 99 of ai.onnx, and ONNX Runtime 1.30.0 knows up to 26: update ONNX Runtime, or export the model with opset 26"},
 		{
 			name: "another",

@@ -24,9 +24,12 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0", "rate=1,speed=2", "p200", "p100=2", "jitter=0.1,p100", "p100,slow=0", "rate=1,rate=2"} {
+	for _, text := range []string{
+		"", "rate=0", "rate=-1", "rate=x", "rate=nan", "jitter=0.1", "rate=1,jitter=1", "rate=1,load=-1s", "rate=1,batch=0",
+		"rate=1,speed=2", "p200", "p100=2", "jitter=0.1,p100", "p100,slow=0", "rate=1,rate=2",
+	} {
 		if _, err := Parse(text); !errors.Is(err, models.ErrProvider) {
-			t.Errorf("Parse(%q): want ErrProvider, have %v", text, err)
+			t.Errorf("Parse(%q): got %v, want ErrProvider", text, err)
 		}
 	}
 }
@@ -42,9 +45,10 @@ func open(t *testing.T, s Spec) *Engine {
 	return e
 }
 
-// TestDeviceIsBookedInTurn looks at the schedule, not at the clock.
+// The device is booked for one batch after the other. The test checks the schedule, not
+// the clock.
 func TestDeviceIsBookedInTurn(t *testing.T) {
-	e := open(t, Spec{Rate: 1e-3}) // a thousand seconds an image
+	e := open(t, Spec{Rate: 1e-3}) // a thousand seconds per image
 	_, first := e.reserve(2)
 	begin, second := e.reserve(3)
 	if !begin.Equal(first) {
@@ -55,7 +59,7 @@ func TestDeviceIsBookedInTurn(t *testing.T) {
 	}
 }
 
-// TestSlowestDevice asks for times that a time.Duration does not hold.
+// Times that a time.Duration cannot hold are limited.
 func TestSlowestDevice(t *testing.T) {
 	for _, s := range []Spec{{Rate: 1e-300}, {Rate: 1, Slow: math.Inf(1)}} {
 		begin, end := open(t, s).reserve(32)
@@ -120,15 +124,14 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := e.Score(ctx, b, 0, 1); !errors.Is(err, context.Canceled) {
-		t.Errorf("want Canceled, have %v", err)
+		t.Errorf("got %v, want Canceled", err)
 	}
 	if _, end := e.reserve(0); time.Until(end) > time.Hour || e.Busy() > time.Hour {
-		t.Errorf("the device stays booked until %v, busy for %v, for a batch that was cancelled", end, e.Busy())
+		t.Errorf("after a cancelled batch, the device is booked until %v and busy for %v", end, e.Busy())
 	}
 }
 
-// TestNamedDevices holds the devices to the published rates, at the batches that
-// those were published for.
+// The devices have the published rates for the batches of the publications.
 func TestNamedDevices(t *testing.T) {
 	for _, c := range []struct {
 		device  string
@@ -171,7 +174,7 @@ func TestDeviceKnowsNoOtherModel(t *testing.T) {
 	}{{network: "", precision: ""}, {network: models.VGG16, precision: "int8"}} {
 		_, err := Spec{Device: "k80"}.For(c.network, c.precision)
 		if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "simulate:k80,rate=") {
-			t.Errorf("%q in %q: %v does not ask for the rate", c.network, c.precision, err)
+			t.Errorf("%q in %q: got %v, want an error that says how to give the rate", c.network, c.precision, err)
 		}
 		given := Spec{Device: "k80", Rate: 7}
 		if s, err := given.For(c.network, c.precision); err != nil || s != given {
@@ -180,7 +183,7 @@ func TestDeviceKnowsNoOtherModel(t *testing.T) {
 	}
 }
 
-// TestK80RunsOutOfMemory tries the batch that MXNet's benchmark could not run.
+// The batch that MXNet's benchmark could not run does not fit.
 func TestK80RunsOutOfMemory(t *testing.T) {
 	s, err := Spec{Device: "k80", Slow: 1e-6}.For(models.VGG16, "")
 	if err != nil {
@@ -192,7 +195,7 @@ func TestK80RunsOutOfMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := e.Score(t.Context(), b, 0, 128); !errors.Is(err, models.ErrOutOfMemory) {
-		t.Errorf("want ErrOutOfMemory, have %v", err)
+		t.Errorf("got %v, want ErrOutOfMemory", err)
 	}
 	if err := e.Score(t.Context(), b, 0, 64); err != nil {
 		t.Error(err)

@@ -39,7 +39,8 @@ func FuzzTopology(f *testing.F) {
 }
 
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`[{"paths":["s"],"weights":[{"name":"d/kernel","shape":[3,2],"dtype":"float32","quantization":{"dtype":"uint8","min":0,"scale":1}}]}]`), []byte("123456"))
+	f.Add([]byte(`[{"paths":["s"],"weights":[{"name":"d/kernel","shape":[3,2],"dtype":"float32",`+
+		`"quantization":{"dtype":"uint8","min":0,"scale":1}}]}]`), []byte("123456"))
 	f.Add([]byte(`[{"paths":["s","s"],"weights":[{"name":"d/kernel","shape":[3,2],"dtype":"float32"}]}]`), make([]byte, 12))
 	f.Add([]byte(`[{"paths":["s"],"weights":[{"name":"x","shape":[9223372036854775807,2],"dtype":"float32"}]}]`), []byte{})
 	const topology = `{"class_name":"Sequential","config":[
@@ -50,7 +51,7 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// fuzzImport imports a model from memory; what is accepted must open again.
+// fuzzImport imports a model from memory. It must be possible to open an accepted one.
 func fuzzImport(t *testing.T, model, shard []byte) {
 	src := &source{files: memory{"model.json": model, "s": shard}, dir: ".", pkgDir: ".", folder: "fuzz", sum: sha256.New()}
 	var out bytes.Buffer
@@ -75,7 +76,7 @@ func FuzzLiteral(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if out, err := literal(text); err == nil && !json.Valid(out) {
-			t.Errorf("%q became %q", text, out)
+			t.Errorf("literal(%q) = %q, which is not JSON", text, out)
 		}
 	})
 }

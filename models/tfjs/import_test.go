@@ -25,8 +25,8 @@ import (
 	"github.com/batchscore/batchscore/models/tfjs"
 )
 
-// What the imported models compute is held against TensorFlow.js where ONNX
-// Runtime is: in models/ort. Here it is the file that is looked at.
+// These tests check the file. Package ort, which has ONNX Runtime, compares what the
+// imported models compute with TensorFlow.js.
 
 const small = "testdata/small/"
 
@@ -40,7 +40,7 @@ func importDir(t testing.TB, dir string, o tfjs.Options) ([]byte, *models.Contra
 	return b.Bytes(), c
 }
 
-// opened is the model as others find it in a file.
+// opened writes the model to a file and opens it.
 func opened(t *testing.T, model []byte) *models.Model {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.onnx")
@@ -112,8 +112,8 @@ func TestImportKnowsProbabilities(t *testing.T) {
 	}
 }
 
-// A quantised tensor is decoded by scale and minimum, and a kernel turned from
-// [kh,kw,in,out] to [out,in,kh,kw], also across the borders of shards.
+// A quantised tensor is decoded with its scale and minimum, and a kernel is transposed from
+// [kh,kw,in,out] to [out,in,kh,kw], even if it spans several shards.
 func TestImportedWeights(t *testing.T) {
 	model, _ := importDir(t, small+"sequential", tfjs.Options{})
 	var doc struct {
@@ -205,7 +205,7 @@ func TestImportFileIsAtomic(t *testing.T) {
 	}
 	after, err := os.ReadFile(out)
 	if err != nil || !bytes.Equal(before, after) {
-		t.Errorf("a failed import touched the file: %v", err)
+		t.Errorf("a failed import changed the file: %v", err)
 	}
 	if files, _ := filepath.Glob(filepath.Join(dir, "sub", "*")); len(files) != 1 {
 		t.Errorf("left behind: %q", files)
@@ -215,8 +215,8 @@ func TestImportFileIsAtomic(t *testing.T) {
 	}
 }
 
-// npmPackage wraps the functional model as the npm package nsfwjs wraps its
-// own: topology and shards in minified JavaScript modules.
+// npmPackage packs the functional model as the npm package nsfwjs packs its model:
+// topology and shards in minified JavaScript modules.
 func npmPackage(t testing.TB) map[string]string {
 	t.Helper()
 	const prelude = `!function(f){if("object"==typeof exports)module.exports=f();else{this.model=f()}}(function(){return ({1:[function(a,n,i){n.exports=`
@@ -301,10 +301,10 @@ func TestImportNpmPackage(t *testing.T) {
 		},
 	} {
 		if other, _ := importAs(); !bytes.Equal(model, other) {
-			t.Errorf("%s give another file than the folder", name)
+			t.Errorf("importing %s writes other bytes than importing the folder", name)
 		}
 	}
-	// The weights are the same as those of the plain folder.
+	// The weights are those of the plain folder.
 	plain, _ := importDir(t, small+"functional", tfjs.Options{})
 	a, b := decode(t, model).GetGraph(), decode(t, plain).GetGraph()
 	if !proto.Equal(a, b) {
@@ -378,7 +378,7 @@ func TestImportRefusesSources(t *testing.T) {
 			}
 			for _, s := range append(c.says, c.source) {
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})
@@ -388,7 +388,7 @@ func TestImportRefusesSources(t *testing.T) {
 	}
 }
 
-// edited imports the functional model after a change to its model file.
+// edited imports the functional model after a change of its model file.
 func edited(t testing.TB, edit func(text string) string) error {
 	t.Helper()
 	_, err := editedContract(t, edit, tfjs.Options{})
@@ -410,7 +410,7 @@ func editedContract(t testing.TB, edit func(text string) string, o tfjs.Options)
 	return tfjs.Import(context.Background(), dir, io.Discard, o)
 }
 
-// What the last layer makes of the scores goes into the contract.
+// The contract says what the last layer does to the scores.
 func TestFault37_ImportedActivations(t *testing.T) {
 	for _, c := range []struct {
 		name, last string
@@ -493,7 +493,7 @@ func TestImportRefusesModels(t *testing.T) {
 			}
 			for _, s := range c.says {
 				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
+					t.Errorf("%q does not contain %q", err, s)
 				}
 			}
 		})

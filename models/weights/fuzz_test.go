@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// inMemory is a file without a disk.
+// inMemory is a file in memory.
 type inMemory struct{ *bytes.Reader }
 
 func (inMemory) Close() error { return nil }
@@ -30,7 +30,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(append(binary.LittleEndian.AppendUint64(nil, 1<<50), '{'))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 8 {
-			return // Open has seen the first nine bytes
+			return // Open has read the first nine bytes
 		}
 		s, err := newSafetensors(&onDisk{file: inMemory{bytes.NewReader(data)}, size: int64(len(data))})
 		fuzzSource(t, s, err, len(data))
@@ -63,8 +63,7 @@ func FuzzNpz(f *testing.F) {
 	})
 }
 
-// FuzzNpy has the fuzzer at the head of an array without the archive's
-// checksum before it.
+// FuzzNpy fuzzes the header of an array without the checksum of an archive around it.
 func FuzzNpy(f *testing.F) {
 	f.Add([]byte("\x93NUMPY\x01\x00\x3b\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n"))
 	f.Add([]byte("\x93NUMPY\x02\x00\x3b\x00\x00\x00{'descr': '|u1', 'fortran_order': True, 'shape': (9223372036854775807L,), }\n"))
@@ -76,8 +75,8 @@ func FuzzNpy(f *testing.F) {
 	})
 }
 
-// fuzzSource reads what was accepted: it must be readable but for damage in the
-// elements, and may not claim more than a file of that size can hold.
+// fuzzSource reads an accepted source. It must be readable, except for damage in the
+// elements, and must not claim more than a file of that size can hold.
 func fuzzSource(t *testing.T, s Source, err error, size int) {
 	if err != nil {
 		if !errors.Is(err, models.ErrModel) {

@@ -20,7 +20,7 @@ import (
 	"github.com/batchscore/batchscore/models/weights"
 )
 
-// safetensors is a file of that header and that many bytes 0, 1, 2 ...
+// safetensors returns a file with that header and that many bytes 0, 1, 2 ...
 func safetensors(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	b = append(b, header...)
@@ -30,7 +30,7 @@ func safetensors(header string, data int) []byte {
 	return b
 }
 
-// npy is an array of that description.
+// npy returns an array with that description.
 func npy(descr, order, shape string, data []byte) []byte {
 	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }\n", descr, order, shape)
 	b := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
@@ -38,7 +38,7 @@ func npy(descr, order, shape string, data []byte) []byte {
 	return slices.Concat(b, []byte(text), data)
 }
 
-// npz is an archive of arrays, each under its name, in the order of names.
+// npz returns an archive of arrays in the order of their names.
 func npz(method uint16, arrays map[string][]byte) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -81,7 +81,7 @@ func write(t testing.TB, name string, data []byte) string {
 
 func open(t testing.TB, data []byte) (weights.Source, error) {
 	t.Helper()
-	// The name is of no kind: the content tells.
+	// The name does not tell the kind; the content does.
 	s, err := weights.Open(context.Background(), write(t, "weights", data), weights.Options{})
 	if err == nil {
 		t.Cleanup(func() { s.Close() })
@@ -129,7 +129,8 @@ func TestSafetensors(t *testing.T) {
 	for _, tensor := range s.Tensors() {
 		names = append(names, fmt.Sprint(tensor))
 	}
-	if want := []string{"{half [4] float16}", "{b [2 1] float32}", "{count [] int64}", "{brain [1] bfloat16}", "{none [0 3] float32}"}; !slices.Equal(names, want) {
+	want := []string{"{half [4] float16}", "{b [2 1] float32}", "{count [] int64}", "{brain [1] bfloat16}", "{none [0 3] float32}"}
+	if !slices.Equal(names, want) {
 		t.Errorf("tensors are %q, want %q", names, want)
 	}
 	for name, want := range map[string][]float32{
@@ -218,7 +219,7 @@ func TestNpz(t *testing.T) {
 	}
 }
 
-// An array of many blocks comes out in order, in both orders of storage.
+// The elements of an array of many blocks are in order, for both orders of storage.
 func TestNpzOfManyBlocks(t *testing.T) {
 	const rows, columns = 300, 700
 	c, f := make([]float32, rows*columns), make([]float32, rows*columns)
@@ -237,7 +238,7 @@ func TestNpzOfManyBlocks(t *testing.T) {
 	}
 	for _, name := range []string{"c", "f"} {
 		if !slices.Equal(read(t, s, name), c) {
-			t.Errorf("%s came out otherwise", name)
+			t.Errorf("%s has other elements", name)
 		}
 	}
 }
@@ -248,7 +249,7 @@ func TestNpzRefuses(t *testing.T) {
 	binary.LittleEndian.PutUint16(long[8:], 60000)
 	sound := npz(zip.Store, map[string][]byte{"a.npy": npy("<f4", "False", "2", floats(1, 2))})
 	bomb := slices.Clone(sound)
-	// The directory's claim of what the entry unpacks to.
+	// The unpacked size that the directory claims.
 	at := bytes.LastIndex(bomb, []byte("PK\x01\x02"))
 	binary.LittleEndian.PutUint32(bomb[at+24:], 1<<31)
 	for name, c := range map[string]struct {
@@ -272,7 +273,7 @@ func TestNpzRefuses(t *testing.T) {
 	}
 }
 
-// A byte that changed on the disk is found by the archive's checksum.
+// The archive's checksum detects a byte that changed on the disk.
 func TestNpzFindsDamage(t *testing.T) {
 	file := npz(zip.Store, map[string][]byte{"a.npy": npy("<f4", "False", "2", floats(1, 2))})
 	file[bytes.Index(file, floats(1, 2))] ^= 1
@@ -318,14 +319,14 @@ func TestRandom(t *testing.T) {
 	}
 	a := read(t, source(1, "a", "b"), "a")
 	if !slices.Equal(a, read(t, source(1, "b", "a"), "a")) {
-		t.Error("a tensor depends on its place")
+		t.Error("a tensor depends on its place among the others")
 	}
-	// The same numbers as the reference script makes.
+	// The reference script generates the same numbers.
 	if want := []float32{1.2538543, 0.935675, 1.3402545}; !slices.Equal(a[:3], want) {
 		t.Errorf("begins with %v, want %v", a[:3], want)
 	}
 	if slices.Equal(a, read(t, source(2, "a"), "a")) || slices.Equal(a, read(t, source(1, "b"), "b")) {
-		t.Error("another seed or name makes the same numbers")
+		t.Error("another seed or name gives the same numbers")
 	}
 	sum := 0.0
 	for _, v := range a {
