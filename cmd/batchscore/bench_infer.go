@@ -37,6 +37,16 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if err := f.check(); err != nil {
 				return err
 			}
+			oneAndAll := slices.Compact([]int{1, cpu.CPUs(1).Usable})
+			if !cmd.Flags().Changed("sessions") {
+				sessions = oneAndAll
+			}
+			if !cmd.Flags().Changed("threads") {
+				threads = oneAndAll
+			}
+			if len(sessions) == 0 || len(threads) == 0 || len(batches) == 0 {
+				return usagef("--sessions, --threads and --batches must not be empty")
+			}
 			if rounds < 1 || least <= 0 || slices.Min(sessions) < 1 || slices.Min(threads) < 1 || slices.Min(batches) < 1 {
 				return usagef("--sessions, --threads, --batches, --rounds and --least must be above zero")
 			}
@@ -68,11 +78,11 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			}})
 		},
 	}
-	cores := cpu.CPUs(1).Usable
 	fs := cmd.Flags()
 	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
-	fs.IntSliceVar(&sessions, "sessions", slices.Compact([]int{1, cores}), "make these numbers of calls (`N,...`) at the same time")
-	fs.IntSliceVar(&threads, "threads", slices.Compact([]int{1, cores}), "use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU")
+	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores)")
+	fs.IntSliceVar(&threads, "threads", nil,
+		"use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU (default 1 and the number of cores)")
 	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "pass these numbers of images (`N,...`) in a call")
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample of every combination")
 	fs.DurationVar(&least, "least", time.Second, "measure each sample for at least this long")

@@ -103,7 +103,7 @@ func newClusterCreate() *cobra.Command {
 	fs.StringVar(&c.VMSize, "vm-size", "", "use machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3 (required)")
 	fs.IntVar(&c.MinNodes, "min", 0, "keep `N` nodes when no job runs; they cost money all the time")
 	fs.IntVar(&c.MaxNodes, "max", 1, "grow to at most `N` nodes")
-	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "`PRIORITY` of the nodes: dedicated, or low: cheaper, but the cloud may take them away")
+	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "use nodes of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")
 	fs.DurationVar(&idle, "idle-time", 0, "remove a node after it has been idle for this long, such as 10m (default the engine's own)")
 	fs.BoolVar(&dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	return cmd

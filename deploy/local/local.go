@@ -76,7 +76,7 @@ var (
 // Driver opens Engines that keep their jobs in a folder of this user.
 var Driver = deploy.NewDriver(deploy.Traits{
 	Name: Name, SharedFiles: true,
-	Flags: []deploy.Flag{{Name: "mpirun", Setting: "mpirun", Usage: "the mpirun program"}},
+	Flags: []deploy.Flag{{Name: "mpirun", Setting: "mpirun", Usage: "start ranks with this `PROGRAM`"}},
 }, func(o Options) (*Engine, error) {
 	var err error
 	if o.Folder, err = deploy.StateFolder(Name); err != nil {
