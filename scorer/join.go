@@ -99,7 +99,7 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 	if o.World.Rank == 0 { // one reader is enough
 		err = output.Intact(ctx, o.Out, done)
 	} else {
-		err = done.Stands(ctx, o.Out)
+		err = done.CheckParts(ctx, o.Out)
 	}
 	if err != nil {
 		return done, false, err
@@ -145,7 +145,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 		return nil, err
 	}
 	p.warnOfDecoding(&job)
-	if listed != nil && !job.Retry.Alike(o.Job.Retry) {
+	if listed != nil && !job.Retry.Equal(o.Job.Retry) {
 		listed.Close() // of another retry, which was begun first
 		listed = nil
 	}

@@ -139,7 +139,7 @@ func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *o
 		return err
 	}
 	if err == nil && s.Images != rows {
-		err = s.Stands(ctx, st)
+		err = s.CheckParts(ctx, st)
 	}
 	return err
 }

@@ -21,5 +21,5 @@ func ShowCommand(place string, statuses map[string]int) string {
 
 // repairAdvice says how to repair an output that is damaged.
 func repairAdvice(st store.Store) string {
-	return "to mend it: batchscore repair " + shellquote.Quote(st.String())
+	return "to repair it: batchscore repair " + shellquote.Quote(st.String())
 }

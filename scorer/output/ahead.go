@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// partsAhead is how many parts or claims are read at once where all are, so that
-// a job of many does not wait for a distant store once for each.
+// partsAhead is how many objects are read at once when all of many are read, so that
+// each does not cost a round trip to a distant store.
 const partsAhead = 16
 
-// inOrder reads n things, some of them at once, and calls use with each, in
-// order and one at a time. Of several errors it returns the one that comes
-// first in that order.
+// inOrder calls read for 0 <= i < n, several at once, and use with each result, in
+// order and one at a time. It stops at the first error in that order and returns it
+// when every read has returned.
 func inOrder[T any](ctx context.Context, n int, read func(context.Context, int) (T, error), use func(int, T) error) error {
 	type result struct {
 		value T

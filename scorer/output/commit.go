@@ -9,32 +9,31 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Outcome says what became of a part.
+// Outcome is the result of a Commit.
 type Outcome string
 
-// The outcomes of Commit. In each the part stands.
+// The outcomes of Commit. In each case the part exists.
 const (
 	Created Outcome = "created" // by this call
-	Same    Outcome = "same"    // it stood already, byte for byte
-	Lost    Outcome = "lost"    // another worker's rows for the same images stood already
+	Same    Outcome = "same"    // it existed already, with the same bytes
+	Lost    Outcome = "lost"    // it existed already, with another worker's rows for the same images
 )
 
-// CommitResult is what Commit did.
+// CommitResult describes the part that exists after a Commit.
 type CommitResult struct {
 	Outcome Outcome
-	Digest  string // "sha256:" and hex, of the part that stands
-	Bytes   int    // of the part that stands
+	Digest  string // "sha256:" and hex
+	Bytes   int
 }
 
-// Commit creates the part of a chunk of a job, whose manifest is m, from its rows, which are those of
-// the chunk's entries, in order. If the part stands already, the first one
-// holds: the same bytes are as good as created, other results for the same
-// images mean that another worker was faster, and anything else is
-// ErrOtherJob. So is a part with other bytes found after a create whose
-// outcome was left open, since then nobody can say whose it is.
+// Commit creates the part of a chunk. m is the job's manifest; rows are the results
+// of the chunk's entries, in order. If the part exists already, it stays as it is:
+// with the same bytes the outcome is Same, with other results for the same images it
+// is Lost, and anything else is ErrOtherJob. Other bytes are ErrOtherJob too if the
+// store's answer to the create was lost, because then nobody can tell who wrote them.
 //
-// After any other error the part may or may not stand, and Commit may be
-// called again with the same rows.
+// After any other error the part may or may not exist. Commit may then be called
+// again with the same rows.
 func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int, rows []row.Row) (CommitResult, error) {
 	name, schema := PartName(chunk, job.Format), job.Schema()
 	first, last := job.Chunks(m.Len()).Range(chunk)

@@ -12,10 +12,10 @@ type Drift struct {
 	Changed int `json:"changed"`
 }
 
-// MeasureDrift compares the manifest with what list lists now: the images, in
-// the way in which they were listed for the manifest. When truncated is true, the
-// manifest is only the beginning of what was listed, and what comes after its
-// last path does not count as added.
+// MeasureDrift compares the manifest with the images that list lists now, in the
+// same way as they were listed for the manifest. If truncated is true, the manifest
+// is only the beginning of what was listed, and images after its last path do not
+// count as added.
 func MeasureDrift(m *shard.Manifest, truncated bool, list func(fn func(store.Object) error) error) (Drift, error) {
 	b := shard.Builder{Room: room}
 	defer b.Close()
@@ -28,8 +28,8 @@ func MeasureDrift(m *shard.Manifest, truncated bool, list func(fn func(store.Obj
 	return driftSince(m, b.Sorted, truncated)
 }
 
-// driftSince goes through the manifest and what is there now, which are in the
-// same order.
+// driftSince compares the manifest with the images that exist now, which come in
+// the same order.
 func driftSince(m *shard.Manifest, now func(func(shard.Entry) error) error, truncated bool) (Drift, error) {
 	var d Drift
 	was := walk{m: m}
@@ -58,15 +58,15 @@ func driftSince(m *shard.Manifest, now func(func(shard.Entry) error) error, trun
 	return d, was.err
 }
 
-// walk goes through a manifest.
+// walk visits the entries of a manifest in order.
 type walk struct {
 	m    *shard.Manifest
-	e    shard.Entry // the present one, unless done
+	e    shard.Entry // the current one, unless done
 	done bool
 	err  error
 
 	page []shard.Entry
-	i, n int // of page used; entries used
+	i, n int // entries visited of the page, and of the manifest
 }
 
 // walkPage is how many entries are read at once.

@@ -11,19 +11,19 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// folder is an output folder whose manifest is frozen, opened for reading.
+// folder is an output folder with a frozen manifest, opened for reading.
 type folder struct {
 	st       store.Store
 	job      Job
 	state    state
-	base     *shard.Manifest // that was frozen
+	base     *shard.Manifest // as it was frozen
 	manifest *shard.Manifest // with the entries of retried images
 	chunks   shard.Chunks
 	done     *shard.Set
 }
 
-// openFolder opens a folder for reading. One in which the rows of a retry are
-// being put into the parts is ErrIncomplete.
+// openFolder opens a folder for reading. While the rows of a retry are being put
+// into the parts, the error is ErrIncomplete.
 func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	job, err := ExistingJob(ctx, st)
 	if err != nil {
@@ -48,7 +48,7 @@ func openFolder(ctx context.Context, st store.Store) (*folder, error) {
 	return f, nil
 }
 
-// settle finds out which rows the parts have.
+// settle reads which rows the parts have, and which parts there are.
 func (f *folder) settle(ctx context.Context) (err error) {
 	if f.state, err = readState(ctx, f.st, &f.job); err != nil {
 		return err
@@ -72,15 +72,15 @@ func (f *folder) Close() {
 	}
 }
 
-// ExistingJob returns the record of a place that should be an output folder. Where
-// there is none, the error says so and wraps store.ErrNotExist. A damaged record
-// is ErrMismatch.
+// ExistingJob returns the record of a place that should be an output folder. If
+// there is none, the error says so and wraps store.ErrNotExist. A damaged record is
+// ErrMismatch.
 func ExistingJob(ctx context.Context, st store.Store) (Job, error) {
 	job, err := ReadJob(ctx, st)
 	return job, notOutput(st, err)
 }
 
-// notOutput says more of a folder that has no record.
+// notOutput adds to the error of a missing record that the place is not an output folder.
 func notOutput(st store.Store, err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%s is not an output folder: %w", st, err)
@@ -88,7 +88,7 @@ func notOutput(st store.Store, err error) error {
 	return err
 }
 
-// parts calls fn for every part that stands, in order, one at a time.
+// parts calls fn for every part that exists, in order, one at a time.
 func (f *folder) parts(ctx context.Context, fn func(part) error) error {
 	return inOrder(ctx, f.chunks.Count(), func(ctx context.Context, chunk int) (part, error) {
 		if !f.done.Has(chunk) {
@@ -103,8 +103,8 @@ func (f *folder) parts(ctx context.Context, fn func(part) error) error {
 	})
 }
 
-// undisturbed is err, but where a part did not fit because a retry went on while
-// the folder was read.
+// undisturbed returns err, unless a part did not match only because a retry continued
+// while the folder was read: then the error is ErrIncomplete.
 func (f *folder) undisturbed(ctx context.Context, err error) error {
 	if errors.Is(err, ErrMismatch) && f.state.moved(ctx, f.st, &f.job) {
 		return fmt.Errorf("%w: the rows of a retry were put into the parts of %s while they were read; do it again", ErrIncomplete, f.st)
@@ -112,8 +112,8 @@ func (f *folder) undisturbed(ctx context.Context, err error) error {
 	return err
 }
 
-// proven compares the digests of all parts with those that _SUCCESS proves, if
-// there is one.
+// proven compares the digests of all parts with the one in _SUCCESS, if there is one.
+// lines are the content of the file of digests.
 func (f *folder) proven(lines []byte) error {
 	if s := f.state.success; s != nil && digest(lines) != s.Digests.Parts {
 		return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
@@ -122,10 +122,10 @@ func (f *folder) proven(lines []byte) error {
 	return nil
 }
 
-// Rows calls fn for the row of every image whose part stands, in manifest
-// order, and stops at its first error and returns that. A part that does not
-// fit the manifest is ErrMismatch; once the job is complete so is one, after its
-// rows, that is not what it was then. It holds a few parts in memory at a time.
+// Rows calls fn for the row of every image whose part exists, in manifest order. It
+// stops at the first error of fn and returns it. A part that does not match the
+// manifest is ErrMismatch. So is, after all rows, a part of a complete job that is no
+// longer what it was. Rows holds a few parts in memory at a time.
 func Rows(ctx context.Context, st store.Store, fn func(row.Row) error) error {
 	f, err := openFolder(ctx, st)
 	if err != nil {

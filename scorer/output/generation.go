@@ -12,21 +12,21 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// A retry scores some images of a complete output again. It is a generation of
-// the output: a job of its own, whose place is _batchscore/retry/0001/ of the
-// first, with a record, a manifest of those images as they are now, claims, parts
-// and _SUCCESS. When it is complete, its rows are put into the parts of the output
-// (publish.go), which is then at that generation, as its _SUCCESS says.
+// A retry scores some images of a complete output again. It makes a generation of the
+// output: a job of its own in _batchscore/retry/0001/ of the output, with a record, a
+// manifest of those images as they are now, claims, parts and _SUCCESS. When it is
+// complete, its rows are put into the parts of the output (publish.go). The output
+// is then at that generation, which its _SUCCESS names.
 
-// Retry in a job's record says that it is a retry.
+// Retry is the part of a job's record that makes the job a retry.
 type Retry struct {
 	Of         string        `json:"of"` // ID of the job whose rows are scored again
 	Generation int           `json:"generation"`
 	Statuses   row.Selection `json:"statuses"` // of the rows that are scored again
 }
 
-// Alike reports whether both are the same retry, or neither is one.
-func (r *Retry) Alike(o *Retry) bool {
+// Equal reports whether both are the same retry, or both are nil.
+func (r *Retry) Equal(o *Retry) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
@@ -35,30 +35,31 @@ func (r *Retry) Alike(o *Retry) bool {
 
 const (
 	retryFolder = Folder + "retry/"
-	// publishedName, in the place of a retry, holds the digests that the parts of
-	// the output have with its rows. It is created before the first part is
-	// replaced.
+	// publishedName, in the folder of a retry, holds the digests that the parts of
+	// the output have with the rows of the retry. It is created before the first part
+	// is replaced.
 	publishedName = Folder + "published.sha256"
-	// previousName holds the _SUCCESS that the output had before.
+	// previousName, there too, holds the _SUCCESS that the output had before.
 	previousName = Folder + "previous_SUCCESS"
 )
 
-// Generation is the place of retry number n >= 1 of an output.
+// Generation returns the place of retry number n >= 1 of an output.
 func Generation(st store.Store, n int) store.Store {
 	return store.NewSub(st, fmt.Sprintf("%s%04d/", retryFolder, n))
 }
 
-// Retries says how far the retries of an output are.
+// Retries is the progress of an output's retries.
 type Retries struct {
-	// Complete is how many have a row for each of their images.
+	// Complete is the number of retries that have a row for each of their images.
 	Complete int
-	// Publishing reports whether the last of those is being put into the parts, or was.
+	// Publishing reports whether the rows of the last of them are being put into the
+	// parts, or have been.
 	Publishing bool
-	// Begun is the record of the one after those, nil if there is none.
+	// Begun is the record of the next retry, nil if there is none.
 	Begun *Job
 }
 
-// ReadRetries reads what retries an output has had. A damaged record is
+// ReadRetries returns the progress of an output's retries. A damaged record is
 // ErrMismatch.
 func ReadRetries(ctx context.Context, st store.Store) (Retries, error) {
 	var r Retries
@@ -101,13 +102,13 @@ func exists(ctx context.Context, st store.Store, name string) (bool, error) {
 	return true, body.Close()
 }
 
-// RetryStarted is when retry n of an output was begun, by the store's clock.
+// RetryStarted returns when retry n of an output was begun, by the store's clock.
 func RetryStarted(ctx context.Context, st store.Store, n int) (time.Time, error) {
 	_, o, err := store.ReadAll(ctx, Generation(st, n), jobName)
 	return o.Modified, err
 }
 
-// Generation is the last retry whose rows are in the parts, 0 before the first.
+// Generation returns the last retry whose rows are in the parts, 0 before the first.
 func (s *Success) Generation() int {
 	if s.Retry == nil {
 		return 0
@@ -115,7 +116,7 @@ func (s *Success) Generation() int {
 	return s.Retry.Generation
 }
 
-// state is where an output is between its first rows and those of its last retry.
+// state tells how far an output and its retries are.
 type state struct {
 	success *Success // nil while there is none
 	Retries
@@ -123,7 +124,8 @@ type state struct {
 
 func readState(ctx context.Context, st store.Store, job *Job) (state, error) {
 	var s state
-	// The retries first: whoever finds an old _SUCCESS then finds no news below.
+	// The retries come first. If _SUCCESS was read before them, it could be older than
+	// the retries that are found.
 	if job.Retry == nil {
 		var err error
 		if s.Retries, err = ReadRetries(ctx, st); err != nil {
@@ -140,7 +142,7 @@ func readState(ctx context.Context, st store.Store, job *Job) (state, error) {
 	return s, err
 }
 
-// generation is the last retry whose images the parts hold or are about to.
+// generation returns the last retry whose rows the parts have or are about to have.
 func (s *state) generation() int {
 	if s.success != nil && !s.unsettled() {
 		return s.success.Generation()
@@ -148,8 +150,8 @@ func (s *state) generation() int {
 	return s.Complete
 }
 
-// unsettled reports whether some parts may hold rows of a retry that others do
-// not: it is being published, or the output was repaired since.
+// unsettled reports whether some parts may have the rows of a retry that other parts
+// lack: the retry is being published, or the output was repaired since.
 func (s *state) unsettled() bool {
 	if s.success == nil {
 		return s.Complete > 0
@@ -157,13 +159,13 @@ func (s *state) unsettled() bool {
 	return s.success.Generation() < s.Complete && s.Publishing
 }
 
-// moved reports whether a retry went on since s was read.
+// moved reports whether a retry has progressed since s was read.
 func (s *state) moved(ctx context.Context, st store.Store, job *Job) bool {
 	now, err := readState(ctx, st, job)
 	return err == nil && (now.Complete != s.Complete || now.Publishing != s.Publishing || now.generation() != s.generation())
 }
 
-// settled is ErrIncomplete while the output is unsettled.
+// settled returns ErrIncomplete while the output is unsettled.
 func (s *state) settled(st store.Store) error {
 	if !s.unsettled() {
 		return nil
@@ -172,9 +174,8 @@ func (s *state) settled(st store.Store) error {
 		ErrIncomplete, s.Complete, st)
 }
 
-// current is the manifest of an output at a generation: base, in which an image
-// that was scored again has the entry of the last time. The caller closes it,
-// unless it is base.
+// current returns the manifest of an output at a generation: base, but with the last
+// entry of each image that was scored again. The caller closes it, unless it is base.
 func current(ctx context.Context, st store.Store, base *shard.Manifest, generation int) (*shard.Manifest, error) {
 	if generation == 0 {
 		return base, nil
@@ -197,7 +198,7 @@ func current(ctx context.Context, st store.Store, base *shard.Manifest, generati
 	return m, err
 }
 
-// addRetried calls fn with the entries of a retry that is complete.
+// addRetried calls fn with every entry of a complete retry.
 func addRetried(ctx context.Context, place store.Store, fn func(shard.Entry) error) error {
 	if there, err := exists(ctx, place, jobName); err != nil {
 		return err
@@ -215,8 +216,8 @@ func addRetried(ctx context.Context, place store.Store, fn func(shard.Entry) err
 	return eachEntry(m, fn)
 }
 
-// goneRecord is what a missing record is in an output that was complete: nothing
-// else says what it said.
+// goneRecord returns the error of a record that is missing from an output that was
+// complete. It cannot be created again from anything else.
 func goneRecord(place store.Store, name string) error {
 	return fmt.Errorf("%s is gone from %s, which was complete: the content %w; choose another folder, or remove this one to begin again",
 		name, place, ErrMismatch)
@@ -232,9 +233,9 @@ func eachEntry(m *shard.Manifest, fn func(shard.Entry) error) error {
 	return w.err
 }
 
-// RetryManifest is the manifest of a retry: the images of a complete output whose
-// rows have one of those statuses, as a look at each shows them now. An image that
-// cannot be opened keeps the entry it had. The caller closes it.
+// RetryManifest returns the manifest of a retry: the images of a complete output
+// whose rows have one of the chosen statuses, as they are now. It opens each of them;
+// an image that cannot be opened keeps its entry. The caller closes the manifest.
 func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selection) (*shard.Manifest, error) {
 	f, err := openFolder(ctx, st)
 	if err != nil {
@@ -265,7 +266,7 @@ func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selec
 	return m, err
 }
 
-// asNow is the entry of an image as it is now.
+// asNow returns the entry of an image as it is now.
 func asNow(ctx context.Context, images store.Store, e shard.Entry) (shard.Entry, error) {
 	r, o, err := images.Open(ctx, e.Path, "")
 	switch {

@@ -19,58 +19,58 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Job is the record that makes a folder the output of one job: all that the
-// content of the parts depends on. Whoever creates it first decides.
+// Job is the record that makes a folder the output of one job: everything that the
+// content of the parts depends on. The first worker to create it decides.
 type Job struct {
 	Version int `json:"version"`
-	// ID tells two jobs apart that are otherwise alike. Join fills it.
+	// ID distinguishes two jobs that are otherwise identical. Join fills it.
 	ID string `json:"id"`
 	// Images is the place of the images, without secrets.
 	Images string `json:"images"`
-	// Files says which objects there are taken for images.
+	// Files says which of its objects are taken for images.
 	Files listing.Files `json:"files,omitempty"`
 	Max   int           `json:"max"` // 0 is all
-	// Model is the name of the model, for people; ModelDigest is what counts.
+	// Model is the name of the model, for people; workers compare ModelDigest.
 	Model            string `json:"model"`
 	ModelDigest      string `json:"model_digest"`
 	PreprocessDigest string `json:"preprocess_digest"`
 	LabelsDigest     string `json:"labels_digest"`
 	// Task is the name of the row.Task; see row.RecordedName.
 	Task string `json:"task,omitempty"`
-	// Activation is what the model's output is taken for, and so what is done to
-	// it: a models.Activation.
+	// Activation says what the model's output holds: a models.Activation.
 	Activation string `json:"activation,omitempty"`
-	// OutputName is the model's output that is taken, where it has several.
+	// OutputName names the output that is used, of a model with several.
 	OutputName string `json:"output_name,omitempty"`
-	// JPEGDecoder names the decoder, since decoders differ in the last bit.
+	// JPEGDecoder names the decoder, because decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
 	Precision   string `json:"precision"` // of the computation; row.Simulated if there is none
-	// Int8 is ExactInt8 where sums of 8-bit products never saturate. Empty, as
-	// in records of the first releases, they may, on processors without VNNI:
-	// whoever continues such a job computes as it was begun.
+	// Int8 is ExactInt8 if sums of 8-bit products never saturate. If it is empty, as
+	// in records of the first releases, they may saturate on processors without VNNI,
+	// and whoever continues the job computes in the same way.
 	Int8 string `json:"int8,omitempty"`
-	// Device is that of the worker that created the record, for people.
+	// Device is the device of the worker that created the record, for people.
 	Device string `json:"device"`
-	// Batch is the number of images per batch. A worker that passes 0 takes
-	// the recorded number, and records AutoBatch if it is the first.
+	// Batch is the number of images per batch. A worker that passes 0 uses the
+	// recorded number, or records AutoBatch if it is the first.
 	Batch     int `json:"batch"`
 	AutoBatch int `json:"-"`
-	// Chunk is the number of images per chunk. A worker that passes 0 takes the
-	// recorded number, and records shard.DefaultChunk of the images that it
-	// Listed if it is the first, so that another rule cuts no job anew. Where
-	// nobody knew their number, 0 is recorded: shard.DefaultChunk of the manifest.
+	// Chunk is the number of images per chunk. A worker that passes 0 uses the
+	// recorded number. If it is the first, it records shard.DefaultChunk of the
+	// number of images that it Listed, so that a release with another rule does not
+	// change the chunks of a job. A record of 0, from when the number of images was
+	// not known, means shard.DefaultChunk of the manifest.
 	Chunk  int `json:"chunk"`
 	Listed int `json:"-"`
-	// MaxPixels and MaxBytes bound an image: one beyond them is too_large. A
-	// worker that passes 0 takes the recorded numbers, and records AutoMaxPixels
-	// and AutoMaxBytes if it is the first. Bounds says what a record without
-	// them means.
+	// MaxPixels and MaxBytes are the limits of an image; beyond them it is
+	// too_large. A worker that passes 0 uses the recorded numbers, or records
+	// AutoMaxPixels and AutoMaxBytes if it is the first. Bounds returns what a record
+	// without them means.
 	MaxPixels     int64 `json:"max_pixels,omitempty"`
 	MaxBytes      int64 `json:"max_bytes,omitempty"`
 	AutoMaxPixels int64 `json:"-"`
 	AutoMaxBytes  int64 `json:"-"`
-	// Decoding is preprocess.Decoding of the worker that created the record; 0
-	// in a record of before it was counted.
+	// Decoding is preprocess.Decoding of the program that created the record; 0 in
+	// older records, which do not have it.
 	Decoding int `json:"decoding,omitempty"`
 
 	// DependentRows reports whether the job may score a model whose row for an image
@@ -79,8 +79,8 @@ type Job struct {
 
 	TopK   int        `json:"topk"`
 	Format row.Format `json:"format"`
-	// RowForm is the version of how rows are written, which Join fills: 0 for jobs
-	// begun before there was one, 1 for rows of a row.Schema that is Typed.
+	// RowForm is the version of how rows are written. Join fills it: 1, for rows of a
+	// row.Schema that is Typed. Jobs that older releases began have 0.
 	RowForm int `json:"row_form,omitempty"`
 	// ClaimForm is the version of how claims are named: 0 for jobs begun before
 	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
@@ -95,7 +95,7 @@ type Job struct {
 	Checksum string `json:"checksum"`
 }
 
-// ExactInt8 is what Job.Int8 is in new records.
+// ExactInt8 is the value of Job.Int8 in new records.
 const ExactInt8 = "exact"
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
@@ -106,8 +106,8 @@ const (
 	claimForm = 1
 )
 
-// Schema returns what the job's rows say and how they are written. The record's
-// Task must exist, as it does in a record that was read.
+// Schema returns what the job's rows say and how they are written. It panics if
+// there is no such Task; a record that was read names one that exists.
 func (j *Job) Schema() row.Schema {
 	task, err := row.Named(j.Task)
 	if err != nil {
@@ -120,7 +120,7 @@ func (j *Job) Schema() row.Schema {
 // Simulated reports whether no model computes the rows.
 func (j *Job) Simulated() bool { return j.Precision == row.Simulated }
 
-// Chunks is the cut of a manifest of that many entries.
+// Chunks returns how a manifest of that many entries is divided into chunks.
 func (j *Job) Chunks(entries int) shard.Chunks {
 	size := j.Chunk
 	if size == 0 {
@@ -139,26 +139,26 @@ func (j *Job) ClaimNames(chunks int) claim.Names {
 }
 
 // Bounds returns the most pixels and encoded bytes of an image that is decoded.
-// They were not recorded while nobody could choose them.
+// Records from before the limits could be chosen do not have them.
 func (j *Job) Bounds() (pixels, bytes int64) {
 	return cmp.Or(j.MaxPixels, 89_478_485), cmp.Or(j.MaxBytes, 256<<20)
 }
 
 // Join makes the caller a member of the job that writes to st: it creates the
-// record, or compares want with the one that is there, and returns the record
-// and whether this call created it. Of any number of callers one creates.
+// record, or compares want with the existing one. It returns the record, and true
+// if this call created it. Of any number of callers exactly one creates it.
 //
-// It returns ErrOtherJob, naming each differing field, when images or options
-// differ, or when there is output without a record; ErrMismatch when the job
-// is the same but for the model, its preprocessing, labels or precision, or
-// when the record is damaged. In either case nothing was written.
+// ErrOtherJob means that images or options differ, each of which the error names,
+// or that the folder has output but no record. ErrMismatch means that only the
+// model, its preprocessing, labels or precision differ, or that the record is
+// damaged. In both cases nothing was written.
 func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 	if !utf8.ValidString(want.Images) {
-		want.Images = strconv.Quote(want.Images) // two such places must not look alike
+		want.Images = strconv.Quote(want.Images) // two such places must not look the same
 	}
 	have, err := ReadJob(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
-		if err := refuseStrangers(ctx, st); err == nil {
+		if err := refuseOutput(ctx, st); err == nil {
 			return createJob(ctx, st, want)
 		} else if !errors.Is(err, ErrOtherJob) {
 			return Job{}, false, err
@@ -166,7 +166,7 @@ func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 			return Job{}, false, err
 		} else if err2 != nil {
 			return Job{}, false, err2
-		} else { // created, and worked on, since the first look
+		} else { // created since the first read
 			return have, false, compare(st, have, want)
 		}
 	}
@@ -176,7 +176,7 @@ func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 	return have, false, compare(st, have, want)
 }
 
-// ReadJob returns the record. It is store.ErrNotExist if there is none, and
+// ReadJob returns the record. The error is store.ErrNotExist if there is none, and
 // ErrMismatch if it is damaged.
 func ReadJob(ctx context.Context, st store.Store) (Job, error) {
 	body, _, err := store.ReadAll(ctx, st, jobName)
@@ -197,7 +197,7 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
 	}
 	if j.RowForm < 0 || j.RowForm > rowForm {
-		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; take the program that began the job, or a newer one",
+		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
 			jobName, st, ErrMismatch, j.RowForm, rowForm)
 	}
 	if j.ClaimForm < 0 || j.ClaimForm > claimForm {
@@ -205,13 +205,13 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 			jobName, st, ErrMismatch, j.ClaimForm, claimForm)
 	}
 	if _, err := row.Named(j.Task); err != nil {
-		return Job{}, fmt.Errorf("%s of %s: %w: %w; take the program that began the job, or a newer one", jobName, st, ErrMismatch, err)
+		return Job{}, fmt.Errorf("%s of %s: %w: %w; use the program that began the job, or a newer one", jobName, st, ErrMismatch, err)
 	}
 	return j, nil
 }
 
-// refuseStrangers returns ErrOtherJob if the folder has output in it.
-func refuseStrangers(ctx context.Context, st store.Store) error {
+// refuseOutput returns ErrOtherJob if the folder has output in it.
+func refuseOutput(ctx context.Context, st store.Store) error {
 	for _, prefix := range []string{partPrefix, SuccessName, Folder} {
 		err := st.List(ctx, prefix, func(o store.Object) error {
 			return fmt.Errorf("%w: %s has %s but no %s; choose another folder", ErrOtherJob, st, o.Name, jobName)
@@ -255,12 +255,13 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	return have, false, compare(st, have, want)
 }
 
-// ownPrecision is what an empty Precision means.
+// ownPrecision describes an empty Precision.
 const ownPrecision = "the model's own"
 
-// compare returns why a worker that wants one job cannot take part in another.
+// compare returns nil if a worker that wants one job can take part in the one that
+// exists, or else an error that names what differs.
 func compare(st store.Store, have, want Job) error {
-	// Through the record and back, as the text of have went.
+	// Encode and decode it, as was done to have, which may change its text.
 	body, err := encodeRecord(&want)
 	if err == nil {
 		err = decodeRecord(body, &want)
@@ -308,13 +309,13 @@ func compare(st store.Store, have, want Job) error {
 		return fmt.Errorf("%w: %s: %s; choose another folder, or the same options",
 			ErrOtherJob, st, strings.Join(append(job, model...), "; "))
 	case len(model) > 0:
-		return fmt.Errorf("%s: the model %w: %s; choose another folder, or go on with what the job was started with",
+		return fmt.Errorf("%s: the model %w: %s; choose another folder, or continue with what the job was started with",
 			st, ErrMismatch, strings.Join(model, "; "))
 	}
 	return nil
 }
 
-// taskName is what a record's Task means.
+// taskName returns the name of the task that a record means.
 func taskName(recorded string) string { return cmp.Or(recorded, row.Classify.Name()) }
 
 func auto(n int) string {

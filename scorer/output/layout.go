@@ -13,9 +13,9 @@ import (
 
 // Names in an output folder.
 const (
-	// SuccessName is created last, once every part stands.
+	// SuccessName is created last, when every part exists.
 	SuccessName = "_SUCCESS"
-	// Folder holds everything that is not result.
+	// Folder holds everything but the result itself.
 	Folder       = "_batchscore/"
 	jobName      = Folder + "job.json"
 	manifestName = Folder + "manifest.jsonl"
@@ -24,10 +24,10 @@ const (
 	partPrefix   = "part-"
 )
 
-// What is wrong with an output folder. Errors wrap these and say what to do.
+// The errors of an output folder. What wraps them says what to do.
 var (
-	// ErrMismatch means that the model, a record, the manifest or the parts do
-	// not fit together.
+	// ErrMismatch means that the model, a record, the manifest and the parts do not
+	// match one another.
 	ErrMismatch = errors.New("does not match the output folder")
 	// ErrOtherJob means that the folder holds the output of another job.
 	ErrOtherJob = errors.New("the output folder belongs to another job")
@@ -35,10 +35,10 @@ var (
 	ErrIncomplete = errors.New("the output is incomplete")
 )
 
-// PartName is the name of the part that holds chunk i.
+// PartName returns the name of the part that holds chunk i.
 func PartName(i int, f row.Format) string { return fmt.Sprintf("%s%05d.%s", partPrefix, i, f) }
 
-// partChunk is the chunk whose part has that name; false for other names.
+// partChunk returns the chunk whose part has that name; false for other names.
 func partChunk(name string, f row.Format) (int, bool) {
 	digits, ok := strings.CutPrefix(name, partPrefix)
 	if !ok {
@@ -52,18 +52,17 @@ func partChunk(name string, f row.Format) (int, bool) {
 	return i, err == nil && i >= 0 && PartName(i, f) == name
 }
 
-// outcome is what became of a create.
+// outcome is the result of creating an object.
 type outcome int
 
 const (
-	created   outcome = iota // by this call, whose answer may have been lost
-	found                    // somebody else was first
-	ambiguous                // there is something else, and this call's answer was lost
+	created   outcome = iota // this call created it, even if the store's answer was lost
+	found                    // another worker created it first
+	ambiguous                // it has other content, and the store's answer was lost
 )
 
-// createOrRead creates an object, or returns what has that name already. When
-// the create fails in a way that leaves open whether it took effect, what is
-// stored settles it.
+// createOrRead creates an object, or returns the existing one of that name. If the
+// create fails without telling whether it took effect, the stored content decides.
 func createOrRead(ctx context.Context, st store.Store, name string, body []byte) ([]byte, store.Object, outcome, error) {
 	o, err := st.Create(ctx, name, body)
 	if err == nil {
@@ -76,7 +75,7 @@ func createOrRead(ctx context.Context, st store.Store, name string, body []byte)
 	stored, o, readErr := store.ReadAll(ctx, st, name)
 	switch {
 	case exists && errors.Is(readErr, store.ErrNotExist):
-		return nil, o, found, fmt.Errorf("%s of %s: %w: the name is taken by what is no file (a folder, or a link that leads nowhere); "+
+		return nil, o, found, fmt.Errorf("%s of %s: %w: the name belongs to something other than a file (a folder, or a link that leads nowhere); "+
 			"move it away and run again", name, st, ErrMismatch)
 	case readErr != nil && exists:
 		return nil, o, found, readErr

@@ -10,10 +10,11 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Freeze returns the manifest that all workers of the job share, which the
-// caller closes: the one that is stored, or else the one that build makes, which
-// it stores. Of several workers that build at once, the first to store decides
-// for all. When build fails, nothing is stored.
+// Freeze returns the manifest that all workers of the job share: the stored one, or
+// else the one that build returns, after storing it. If several workers build at
+// once, the first to store its manifest decides for all. If build fails, nothing is
+// stored. The caller closes the manifest; Freeze closes what build returned if it is
+// not the result.
 //
 // A damaged manifest is ErrMismatch.
 func Freeze(ctx context.Context, st store.Store,
@@ -40,10 +41,10 @@ func Freeze(ctx context.Context, st store.Store,
 	return stored, readErr
 }
 
-// room is where manifests lie.
+// room is where the entries of manifests are kept.
 var room = scratch.Room()
 
-// ReadManifest returns the frozen manifest, which the caller closes. It is
+// ReadManifest returns the frozen manifest, which the caller closes. The error is
 // store.ErrNotExist if there is none yet, and ErrMismatch if it is damaged.
 func ReadManifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
 	r, _, err := st.Open(ctx, manifestName, "")

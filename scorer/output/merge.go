@@ -9,18 +9,17 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Merge writes the rows of all parts to w as one file, in manifest order, in
-// format f, or in that of the parts if f is empty. It returns ErrIncomplete,
-// before it writes anything, while a part is missing, and ErrMismatch too if one
-// is gone from a complete output. Each part is checked against the manifest on
-// the way and, once the job is complete, all of them against their digests;
-// ErrMismatch says that one does not fit. It holds a few parts in memory at a
+// Merge writes the rows of all parts to w as one file, in manifest order, in format
+// f, or in that of the parts if f is empty. If a part is missing, it writes nothing
+// and returns ErrIncomplete, or ErrMismatch if the output was complete. It compares
+// each part with the manifest and, if the job is complete, all of them with their
+// digests; ErrMismatch means that one differs. It holds a few parts in memory at a
 // time, and for Parquet one row group.
 //
-// Rows are typed as the job's parts are, so that an output merges to the same bytes
-// for as long as it exists.
+// Rows are typed as the job's parts are, so an output always merges to the same
+// bytes.
 //
-// After an error, what w got is to be thrown away.
+// After an error the caller must throw away what was written.
 func Merge(ctx context.Context, st store.Store, w io.Writer, f row.Format) error {
 	in, err := openFolder(ctx, st)
 	if err != nil {

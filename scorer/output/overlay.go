@@ -9,21 +9,21 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// overlay puts newer rows in the place of older ones of the same images. Both
-// come in the order of a manifest, so that neither is held as a whole.
+// overlay replaces rows with newer ones of the same images. Both come in manifest
+// order, so that neither is held in memory as a whole.
 type overlay struct {
 	equal func(a, b *row.Row) bool
 	next  func() (row.Row, error, bool)
 	stop  func()
-	row   row.Row // the next newer one, unless over
-	path  string
-	over  bool
-	err   error
-	used  int
+	row   row.Row // the next newer row, unless over
+	path  string  // of row
+	over  bool    // there are no more newer rows
+	err   error   // of the newer rows
+	used  int     // newer rows that had an older one
 }
 
-// newOverlay returns an overlay of those newer rows, which the caller closes.
-// equal compares two rows.
+// newOverlay returns an overlay with those newer rows. equal compares two rows. The
+// caller closes the overlay.
 func newOverlay(newer iter.Seq2[row.Row, error], equal func(a, b *row.Row) bool) *overlay {
 	o := &overlay{equal: equal}
 	o.next, o.stop = iter.Pull2(newer)
@@ -43,9 +43,9 @@ func (o *overlay) advance() {
 	o.over = o.err != nil
 }
 
-// replace puts newer rows in the place of older ones, in rows itself, and reports
-// whether any differs. Rows come in order from call to call; newer ones of images
-// between two calls are passed over.
+// replace replaces elements of rows with newer rows, and reports whether any of them
+// differs. Rows must come in order from call to call. It skips newer rows of images
+// that are between those of two calls.
 func (o *overlay) replace(rows []row.Row) (changed bool, err error) {
 	for i := range rows {
 		path, err := rows[i].Name()
@@ -70,19 +70,19 @@ func (o *overlay) replace(rows []row.Row) (changed bool, err error) {
 	return changed, o.err
 }
 
-// rows are those of a folder, in the order of its manifest.
+// rows returns the rows of a folder in manifest order.
 func (f *folder) rows(ctx context.Context) iter.Seq2[row.Row, error] {
-	enough := errors.New("enough")
+	stopped := errors.New("the caller wants no more rows")
 	return func(yield func(row.Row, error) bool) {
 		err := f.parts(ctx, func(p part) error {
 			for _, r := range p.rows {
 				if !yield(r, nil) {
-					return enough
+					return stopped
 				}
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, enough) {
+		if err != nil && !errors.Is(err, stopped) {
 			yield(row.Row{}, err)
 		}
 	}

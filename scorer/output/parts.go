@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// part is one part, read.
+// part is one part that was read.
 type part struct {
 	chunk    int
 	name     string
@@ -39,7 +39,7 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 	return p, nil
 }
 
-// decodePart reads the part of a chunk, whosever results its rows are.
+// decodePart reads the part of a chunk without comparing its rows with the manifest.
 func decodePart(ctx context.Context, st store.Store, job *Job, chunk int) (part, error) {
 	p := part{chunk: chunk, name: PartName(chunk, job.Format)}
 	body, o, err := store.ReadAll(ctx, st, p.name)
@@ -53,13 +53,13 @@ func decodePart(ctx context.Context, st store.Store, job *Job, chunk int) (part,
 	return p, nil
 }
 
-// damagedPart says of which part err is, and how it is made again.
+// damagedPart adds to err which part it is about, and how to repair the output.
 func damagedPart(name string, st store.Store, err error) error {
 	return fmt.Errorf("%s of %s: %w; %s", name, st, err, repairAdvice(st))
 }
 
-// decode reads the rows of a part. Bytes that are not rows of the job are
-// ErrMismatch.
+// decode returns the rows of a part. If body does not hold rows of the job, the error
+// is ErrMismatch.
 func (j *Job) decode(body []byte) ([]row.Row, error) {
 	rows, err := j.Schema().Decode(body)
 	if err != nil {
@@ -74,8 +74,8 @@ func fits(r *row.Row, e shard.Entry) bool {
 	return err == nil && name == e.Path && r.Size == e.Size
 }
 
-// cover returns an error that says what is wrong if rows are not the results of
-// those entries, in order.
+// cover returns nil if rows are the results of those entries, in order, or else an
+// error that names the first difference.
 func cover(entries []shard.Entry, rows []row.Row) error {
 	if len(rows) != len(entries) {
 		return fmt.Errorf("%d rows for %d images", len(rows), len(entries))

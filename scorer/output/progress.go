@@ -16,19 +16,19 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Stage is how far a job has come.
+// Stage is what a job is doing.
 type Stage string
 
 // The stages of a job.
 const (
-	Listing  Stage = "listing"  // there is a job, its manifest is being made
+	Listing  Stage = "listing"  // the job exists, its manifest is being made
 	Scoring  Stage = "scoring"  // parts are missing
-	Checking Stage = "checking" // every part stands, _SUCCESS does not
+	Checking Stage = "checking" // every part exists, _SUCCESS does not
 	Complete Stage = "complete"
-	Retrying Stage = "retrying" // complete, and some images are scored again
+	Retrying Stage = "retrying" // complete, and some images are being scored again
 )
 
-// Progress is how far a job is, by what its output place holds.
+// Progress is how far a job is, according to its output folder.
 type Progress struct {
 	Output string `json:"output"`
 	Job    string `json:"job"`
@@ -36,39 +36,39 @@ type Progress struct {
 	// Simulated reports whether no model computes the rows.
 	Simulated bool `json:"simulated"`
 	// Images and Chunks are those of the manifest, 0 while it is being made;
-	// ImagesDone and ChunksDone are those whose part stands.
+	// ImagesDone and ChunksDone are those whose part exists.
 	Images     int `json:"images"`
 	ImagesDone int `json:"images_done"`
 	Chunks     int `json:"chunks"`
 	ChunksDone int `json:"chunks_done"`
-	// Statuses counts the rows of the parts that stand.
+	// Statuses counts the rows of the existing parts.
 	Statuses map[string]int `json:"statuses"`
-	// Started is when the job was first started and Last when the last part
-	// came, both by the store's clock. Last is zero before the first part.
+	// Started is when the job was created and Last when the last part was, both by the
+	// store's clock. Last is zero before the first part.
 	Started time.Time `json:"started"`
 	Last    time.Time `json:"last"`
-	// Rate is images per second over the last parts; once the job is complete,
-	// over the makespan, the time from its start to its end. Left is how long
-	// what is missing takes at that rate; 0 when that cannot be said, as when no
-	// rank is at work.
+	// Rate is the images per second of the last parts or, once the job is complete, of
+	// the makespan: the time from its start to its end. LeftSeconds is how long the
+	// missing images take at that rate; 0 if it is not known, for example because no
+	// rank is working.
 	Rate            float64 `json:"images_per_second"`
 	LeftSeconds     float64 `json:"left_seconds"`
 	MakespanSeconds float64 `json:"makespan_seconds"`
-	// Storage is what the processes that ended went through with stores on a
-	// network; nil if there were none.
+	// Storage sums the calls of stores on a network by the processes that have ended;
+	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
-	// Retry is how far the retry is, where the stage is Retrying: Ranks and the
-	// rate are then its own.
+	// Retry is the progress of the retry if the stage is Retrying. Ranks and Rate are
+	// then those of the retry.
 	Retry *Progress `json:"retry,omitempty"`
-	// Ranks are those of the world that started last, and all others that left
-	// something; in order.
+	// Ranks are all ranks of the world that started last, and all others that left a
+	// claim or a summary, in order.
 	Ranks []RankProgress `json:"ranks"`
 }
 
-// Failed is how many images have a row and no label.
+// Failed returns how many images have a row and failed.
 func (p *Progress) Failed() int { return row.Failed(p.Statuses) }
 
-// Alive is how many ranks are at work.
+// Alive returns how many ranks are working.
 func (p *Progress) Alive() int {
 	n := 0
 	for _, r := range p.Ranks {
@@ -79,38 +79,38 @@ func (p *Progress) Alive() int {
 	return n
 }
 
-// RankProgress is what a rank did, over all processes that had its number.
+// RankProgress is what all processes of one rank did.
 type RankProgress struct {
 	Rank int    `json:"rank"`
 	Host string `json:"host"` // of its last process; empty before its first claim
-	// Chunks and Images are those it was the last to claim and whose part
-	// stands, Holding the chunks that it has claimed and not committed.
+	// Chunks and Images are those that it was the last to claim and that have a part.
+	// Holding is the number of chunks that it has claimed and not committed.
 	Chunks  int `json:"chunks"`
 	Images  int `json:"images"`
 	Holding int `json:"holding"`
-	// Sign is the last sign of life, by the store's clock. Alive says that the
-	// rank holds a chunk and gave a sign within the last two minutes or, if it
-	// is on this machine, that its process runs.
+	// Sign is the last sign of life, by the store's clock. Alive reports whether the
+	// rank holds a chunk and either gave a sign within the last two minutes or, if it
+	// is on this machine, its process runs.
 	Sign  time.Time `json:"sign"`
 	Alive bool      `json:"alive"`
-	// End is what its last process said at its end: done, stopped or failed.
-	// It is empty while it runs, and for one that was killed.
+	// End is how its last process ended: done, stopped or failed. It is empty while
+	// the process runs, and if it was killed.
 	End string `json:"end"`
 
 	worker  string    // ID of its last process
-	started time.Time // when that process was first heard of
+	started time.Time // when that process started, by its own clock
 }
 
-// silent is for how long a rank on another machine may give no sign of life
-// before it is no longer shown as alive.
+// silent is how long a rank on another machine is shown as alive after its last sign
+// of life.
 const silent = 2 * time.Minute
 
-// recentParts is how many parts the rate is taken over.
+// recentParts is how many parts the rate is computed from.
 const recentParts = 64
 
-// Observer tells how far a job is. It needs no worker and no launcher, and
-// writes nothing. Parts and claims never change once they stand, so it reads
-// each of them once over all its looks. It is for one goroutine.
+// Observer reports the progress of a job. It needs neither a worker nor a launcher, and
+// writes nothing. Parts and claims never change, so it reads each of them once, however
+// often Look is called. It is for one goroutine.
 type Observer struct {
 	st  store.Store
 	me  claim.Worker
@@ -122,9 +122,9 @@ type Observer struct {
 
 	read     *shard.Set // chunks whose part was counted
 	statuses map[string]int
-	owners   map[int]claim.Owner // of chunks whose part stands
+	owners   map[int]claim.Owner // of chunks that have a part
 	ends     map[string]WorkerSummary
-	retry    *Observer // of the retry of that number, nil if none is under way
+	retry    *Observer // of retry number retrying, nil if there is none
 	retrying int
 }
 
@@ -136,8 +136,8 @@ func Observe(st store.Store) *Observer {
 	}
 }
 
-// Look returns how far the job is now. A place without a job record is
-// store.ErrNotExist, one with a damaged record or part is ErrMismatch.
+// Look returns the present progress of the job. The error is store.ErrNotExist if the
+// place has no job record, and ErrMismatch if a record or part is damaged.
 func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if o.job == nil {
 		body, object, err := store.ReadAll(ctx, o.st, jobName)
@@ -155,7 +155,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		Statuses: o.statuses, Started: o.started, Ranks: []RankProgress{},
 	}
 	if o.chunks == nil {
-		// Its length is at its end, and its digest is worth checking anyway.
+		// It is read whole, because its number of entries is at its end.
 		m, err := ReadManifest(ctx, o.st)
 		if errors.Is(err, store.ErrNotExist) {
 			return p, nil
@@ -169,7 +169,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	p.Images, p.Chunks, p.Stage = o.chunks.Entries, o.chunks.Count(), Scoring
 
-	// _SUCCESS first: whoever finds it finds all parts below.
+	// Read _SUCCESS before listing the parts: if it exists, all parts do.
 	success, err := ReadSuccess(ctx, o.st)
 	complete := err == nil
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
@@ -195,7 +195,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		return p, err
 	}
 	if complete {
-		// Parts that were replaced since the last look would be counted as they were.
+		// The Observer does not see parts that were replaced since it read them.
 		p.Statuses = success.Statuses
 		if err := o.lookAtRetry(ctx, &p, &success); err != nil {
 			return p, err
@@ -208,8 +208,8 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	return p, nil
 }
 
-// parts lists the parts that stand, with when they came, and counts the rows of
-// those that were not there before.
+// parts returns the existing parts and when they were created, and counts the rows of
+// new ones.
 func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 	parts := map[int]time.Time{}
 	err := o.st.List(ctx, partPrefix, func(object store.Object) error {
@@ -248,7 +248,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 	return parts, err
 }
 
-// rate is the time of the last part, and images per second over the last parts.
+// rate returns the time of the last part, and the images per second of the last parts.
 func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) {
 	type part struct {
 		at     time.Time
@@ -264,7 +264,7 @@ func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) 
 	}
 	slices.SortFunc(all, func(a, b part) int { return a.at.Compare(b.at) })
 	last = all[len(all)-1].at
-	// The first of them only says when the others began.
+	// Rate counts from the part before the recent ones.
 	from := o.started
 	if len(all) > recentParts {
 		all = all[len(all)-recentParts-1:]
@@ -280,8 +280,7 @@ func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) 
 	return last, rate
 }
 
-// ranks says what each rank did, from the claims and from what the processes
-// said at their end.
+// ranks returns what each rank did, according to its claims and summaries.
 func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankProgress, error) {
 	owners, err := o.claimed(ctx, parts)
 	if err != nil {
@@ -312,7 +311,7 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 	now := o.now()
 	for _, owner := range owners {
 		if owner.Worker.ID == "" {
-			continue // a claim that cannot be understood
+			continue // the claim cannot be read
 		}
 		r := heard(&owner.Worker, owner.Modified)
 		if _, done := parts[owner.Chunk]; done {
@@ -369,7 +368,7 @@ func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time) ([]clai
 	return append(all, owners...), nil
 }
 
-// summaries reads what processes said at their end since the last look.
+// summaries reads the summaries of processes that have ended.
 func (o *Observer) summaries(ctx context.Context) error {
 	all, err := ReadSummaries(ctx, o.st)
 	if err != nil {
@@ -381,7 +380,7 @@ func (o *Observer) summaries(ctx context.Context) error {
 	return nil
 }
 
-// lookAtRetry tells of the retry that is under way on a complete output, if one is.
+// lookAtRetry adds to p the progress of an unfinished retry, if there is one.
 func (o *Observer) lookAtRetry(ctx context.Context, p *Progress, s *Success) error {
 	r, err := ReadRetries(ctx, o.st)
 	if err != nil {

@@ -15,17 +15,17 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// publication puts the rows of complete retries into the parts of an output. In
-// steps, each of which a crash may end, and from which the next worker continues:
+// publication puts the rows of complete retries into the parts of an output, in steps.
+// After a crash in any step the next worker continues.
 //
-//  1. All parts are read and compared with the digests they had. The digests that
-//     they will have are stored in the place of the last retry, and what _SUCCESS
-//     said. From then on the output is unsettled.
-//  2. Each part that differs is replaced. A part is either as it was or as it will
-//     be: with the newer rows it has the digest that was stored.
-//  3. The file of the digests is replaced, and then _SUCCESS.
+//  1. Read all parts and compare them with their digests. In the folder of the last
+//     retry, store the digests that the parts will have, and the old _SUCCESS. From
+//     then on the output is unsettled.
+//  2. Replace each part that changes. At any time a part is either as it was or as it
+//     will be: with the newer rows it has the stored digest.
+//  3. Replace the file of digests, and then _SUCCESS.
 //
-// Several workers may do so at once; what they write is the same.
+// Several workers may do this at once; they write the same bytes.
 type publication struct {
 	st       store.Store
 	job      *Job
@@ -34,15 +34,15 @@ type publication struct {
 	chunks   shard.Chunks
 	retries  []*folder // whose rows are to be put into the parts
 
-	before   []byte     // digests of the parts as they were read
-	after    []byte     // and with the newer rows
-	changed  *shard.Set // parts that differ
+	before   []byte     // the file of digests, of the parts as they were read
+	after    []byte     // and of the parts with the newer rows
+	changed  *shard.Set // parts that differ; nil if not known
 	statuses map[string]int
-	last     time.Time // when the last part came
+	last     time.Time // when the last part was created or replaced
 }
 
-// publish brings the parts of an output to its last complete retry, and then
-// _SUCCESS, and returns that. Every part is there.
+// publish puts the rows of all complete retries into the parts of an output, updates
+// _SUCCESS and returns it. Every part must exist.
 func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest, was state, opt FinishOptions) (Success, error) {
 	p := &publication{st: st, job: job, state: was, chunks: job.Chunks(base.Len())}
 	var err error
@@ -79,17 +79,17 @@ func publish(ctx context.Context, st store.Store, job *Job, base *shard.Manifest
 	return p.succeed(ctx, opt)
 }
 
-// place is that of the last retry.
+// place returns the place of the last retry.
 func (p *publication) place() store.Store { return Generation(p.st, p.state.Complete) }
 
-// prepare is step 1.
+// prepare takes step 1.
 func (p *publication) prepare(ctx context.Context) error {
 	if done, err := p.prepared(ctx); done || err != nil {
 		return err
 	}
 	err := p.foresee(ctx)
 	if errors.Is(err, ErrMismatch) {
-		// Another worker may have come to step 2 meanwhile.
+		// Another worker may have begun step 2 in the meantime.
 		if done, err := p.prepared(ctx); done || err != nil {
 			return err
 		}
@@ -97,13 +97,13 @@ func (p *publication) prepare(ctx context.Context) error {
 	return err
 }
 
-// prepared reports whether step 1 was done before, and reads what it stored.
+// prepared reports whether step 1 is done already, and reads what it stored.
 func (p *publication) prepared(ctx context.Context) (bool, error) {
 	stored, _, err := store.ReadAll(ctx, p.place(), publishedName)
 	if errors.Is(err, store.ErrNotExist) {
 		return false, nil
 	}
-	p.after, p.changed = stored, nil // look at all parts
+	p.after, p.changed = stored, nil // compare all parts
 	return err == nil, err
 }
 
@@ -145,12 +145,13 @@ func (p *publication) foresee(ctx context.Context) error {
 		return fmt.Errorf("store the digests that the parts will have: %w", err)
 	}
 	if how != created {
-		p.changed = nil // another worker is at it: look at all parts
+		p.changed = nil // another worker publishes too: compare all parts
 	}
 	return nil
 }
 
-// knownDigests are the lines of the file of the parts' digests, nil if it is gone.
+// knownDigests returns the lines of the file of the parts' digests, nil if it is
+// missing.
 func (p *publication) knownDigests(ctx context.Context) (map[string]bool, error) {
 	body, _, err := store.ReadAll(ctx, p.st, digestsName)
 	if errors.Is(err, store.ErrNotExist) {
@@ -169,7 +170,7 @@ func (p *publication) knownDigests(ctx context.Context) (map[string]bool, error)
 // replacers is how many parts are replaced at once.
 const replacers = 16
 
-// replace is step 2.
+// replace takes step 2.
 func (p *publication) replace(ctx context.Context) error {
 	lines := bytes.SplitAfter(p.after, []byte("\n"))
 	if len(lines) != p.chunks.Count()+1 {
@@ -191,7 +192,7 @@ func (p *publication) replace(ctx context.Context) error {
 
 func (p *publication) replaceOne(ctx context.Context, n newPart) error {
 	_, err := store.Replace(ctx, p.st, n.name, n.body, n.etag)
-	if errors.Is(err, store.ErrChanged) { // by another worker, or by this one whose answer was lost
+	if errors.Is(err, store.ErrChanged) { // by another worker, or by this call, whose answer was lost
 		stored, _, readErr := store.ReadAll(ctx, p.st, n.name)
 		if readErr == nil && hexDigest(stored) == n.digest {
 			return nil
@@ -207,14 +208,14 @@ func (p *publication) replaceOne(ctx context.Context, n newPart) error {
 // newPart is a part with the newer rows.
 type newPart struct {
 	name   string
-	was    string // digest of what is stored, hex
-	etag   string // and its version
-	digest string // with the newer rows
-	body   []byte // nil if that is the same
+	was    string // the digest of the stored part, hex
+	etag   string // the version of the stored part
+	digest string // the digest with the newer rows, hex
+	body   []byte // with the newer rows; nil if they change nothing
 }
 
-// each calls fn with every part in order, or those of a set, and counts the rows
-// by status where it goes through all.
+// each calls fn for every part in order, or for those of a set if only is not nil.
+// Over all parts, it also counts the rows by status.
 func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk int, n newPart) error) error {
 	var newer []*overlay
 	for _, f := range p.retries {
@@ -275,7 +276,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	return nil
 }
 
-// check compares the rows of a chunk, the newer ones among them, with the manifest.
+// check compares the rows of a chunk, including the newer ones, with the manifest.
 func (p *publication) check(chunk int, rows []row.Row) error {
 	first, last := p.chunks.Range(chunk)
 	entries, err := p.manifest.Entries(nil, first, last)
@@ -288,7 +289,7 @@ func (p *publication) check(chunk int, rows []row.Row) error {
 	return nil
 }
 
-// succeed is the end of step 3.
+// succeed ends step 3.
 func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, error) {
 	retried, err := ReadSuccess(ctx, p.place())
 	if err != nil {
@@ -305,7 +306,7 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	}
 	var s Success
 	if p.state.success != nil {
-		s = *p.state.success // the makespan of the job is not that of what came later
+		s = *p.state.success // which has the makespan of the job without its retries
 	} else {
 		s = newSuccess(p.job, p.chunks, opt.Versions)
 		s.ended(p.last)
@@ -343,8 +344,8 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	return ReadSuccess(ctx, p.st)
 }
 
-// overtaken is what _SUCCESS says if another worker has written it meanwhile, for
-// this retry or a later one, else nil.
+// overtaken returns _SUCCESS if another worker has replaced it in the meantime, for
+// this retry or a later one, or else nil.
 func (p *publication) overtaken(ctx context.Context) (*Success, error) {
 	s, err := ReadSuccess(ctx, p.st)
 	if errors.Is(err, store.ErrNotExist) {
@@ -356,14 +357,14 @@ func (p *publication) overtaken(ctx context.Context) (*Success, error) {
 	return &s, nil
 }
 
-// put makes body the content of an object, whatever it holds now.
+// put creates or replaces an object.
 func put(ctx context.Context, st store.Store, name string, body []byte) error {
 	stored, o, _, err := createOrRead(ctx, st, name, body)
 	if err != nil || bytes.Equal(stored, body) {
 		return err
 	}
 	_, err = store.Replace(ctx, st, name, body, o.ETag)
-	if errors.Is(err, store.ErrChanged) { // by another worker that does the same
+	if errors.Is(err, store.ErrChanged) { // by another worker that writes the same
 		return nil
 	}
 	return err

@@ -8,18 +8,18 @@ import (
 	"fmt"
 )
 
-// recordVersion is the version of the records that this program writes and
-// reads.
+// recordVersion is the version of the records that this program writes and reads.
 const recordVersion = 1
 
-// record is a JSON object that proves itself: its field checksum is the
-// SHA-256 of the same object with that field empty.
+// record is a JSON object that contains its own checksum: the SHA-256 of the same
+// object with an empty checksum.
 type record interface {
-	// seal returns the version and checksum fields.
+	// seal returns its version and checksum fields.
 	seal() (version *int, checksum *string)
 }
 
-// encodeRecord seals r and returns its one form.
+// encodeRecord sets the version and checksum of r and returns its JSON. The same
+// record always has the same bytes.
 func encodeRecord(r record) ([]byte, error) {
 	version, sum := r.seal()
 	*version, *sum = recordVersion, ""
@@ -28,8 +28,8 @@ func encodeRecord(r record) ([]byte, error) {
 		return nil, err
 	}
 	if bytes.Contains(body, []byte(`\ufffd`)) {
-		// Text that is not UTF-8 is escaped; once read back, it is not. Only
-		// the latter form is stable.
+		// encoding/json escapes U+FFFD where text was not UTF-8, but not when it
+		// writes again what it has read. Only the latter form is stable.
 		if err := json.Unmarshal(body, r); err != nil {
 			return nil, err
 		}
@@ -44,8 +44,7 @@ func encodeRecord(r record) ([]byte, error) {
 	return append(body, '\n'), nil
 }
 
-// decodeRecord reads what encodeRecord wrote, and nothing else. Its errors
-// wrap ErrMismatch.
+// decodeRecord reads exactly what encodeRecord wrote. Its errors wrap ErrMismatch.
 func decodeRecord(body []byte, r record) error {
 	var head struct {
 		Version int `json:"version"`
@@ -75,6 +74,7 @@ func decodeRecord(body []byte, r record) error {
 	return nil
 }
 
+// digest returns "sha256:" and the SHA-256 of body in hex.
 func digest(body []byte) string { return "sha256:" + hexDigest(body) }
 
 func hexDigest(body []byte) string {

@@ -17,52 +17,52 @@ import (
 
 const repairFolder = Folder + "repair/"
 
-// Repaired is what Repair did.
+// Repaired describes what Repair did.
 type Repaired struct {
 	Output string
-	// Aside names the objects that were taken away, each with where it is kept.
+	// Aside lists the objects that were set aside.
 	Aside []Kept
-	// Rebuilt names the records that were made again from the parts.
+	// Rebuilt names the records that were created again from the parts.
 	Rebuilt []string
-	// Missing is how many parts are to be made by running the job again, and
-	// Unfinished says that there is no _SUCCESS.
+	// Missing is how many parts are missing until the job is run again. Unfinished
+	// reports whether the job must be run again to create _SUCCESS.
 	Missing    int
 	Unfinished bool
 }
 
-// Kept is an object that was taken away.
+// Kept is an object that was set aside: its name, where it is now, and why.
 type Kept struct{ Name, In, Why string }
 
-// Repair mends an output whose parts or records are damaged, altered or missing.
-// What is damaged is set aside in _batchscore/repair/ of the output: nothing is
-// lost. Records are made again where the parts are right; for parts, running the
-// job again makes those that are missing. A job's record or manifest that is
-// damaged cannot be mended, and is ErrMismatch: then nothing was changed.
+// Repair repairs an output whose parts or records are damaged, altered or missing. It
+// loses nothing: it moves what is damaged to _batchscore/repair/ of the output. If all
+// parts are right, it creates the damaged records again. Otherwise running the job
+// again creates the missing parts. A damaged job record or manifest cannot be
+// repaired: the error is ErrMismatch, and nothing was changed.
 //
-// Call it while no worker is at work on the output.
+// No worker may work on the output at the same time.
 func Repair(ctx context.Context, st store.Store) (Repaired, error) {
 	r := &repair{st: st, done: Repaired{Output: st.String()}}
 	err := r.run(ctx)
 	return r.done, err
 }
 
-// repair is one repair on its way.
+// repair is one repair.
 type repair struct {
 	st    store.Store
 	done  Repaired
 	job   Job
 	state state
-	into  string // the folder for what is set aside
+	into  string // the folder for what is set aside, once there is any
 
 	generations int // retries that were begun
 
 	base      *shard.Manifest
 	opened    []*shard.Manifest
-	manifests []*shard.Manifest // that rows may have, of those
+	manifests []*shard.Manifest // those of opened that rows may have
 	success   bool              // _SUCCESS is there; state.success is nil if it is damaged
 	list      []byte            // the file of the parts' digests, nil if there is none
-	known     map[string]bool   // lines that prove a part
-	lines     []byte            // of the parts as they are
+	known     map[string]bool   // lines of digests that prove a part
+	lines     []byte            // the file of digests for the parts as they are
 }
 
 func (r *repair) run(ctx context.Context) error {
@@ -87,17 +87,17 @@ func (r *repair) run(ctx context.Context) error {
 		return err
 	}
 	if s := r.state.success; r.done.Missing > 0 && s != nil && s.Generation() > r.state.Complete {
-		// A retry lost rows as well. The output goes back to before it, and comes to
-		// it again when both are complete.
+		// The retry lost rows too. The output returns to the generation before it; the
+		// retry is published again when both are complete.
 		r.manifests, r.done.Missing = r.manifests[:r.state.Complete+1], 0
 		if err := r.parts(ctx); err != nil {
 			return err
 		}
 	}
 	if r.done.Missing > 0 {
-		// In this order: what says that the job is complete goes last, so that a
-		// repair which does not come to its end is not forgotten.
-		const why = "it tells of parts that are to be made again"
+		// _SUCCESS is set aside last: until then, a repair that was interrupted is
+		// needed again.
+		const why = "it describes parts that must be made again"
 		for n := 1; n <= r.generations; n++ {
 			if err := r.setAside(ctx, Generation(r.st, n), publishedName, why); err != nil && !errors.Is(err, store.ErrNotExist) {
 				return err
@@ -114,7 +114,7 @@ func (r *repair) run(ctx context.Context) error {
 	return r.records(ctx)
 }
 
-// open reads what cannot be made again.
+// open reads the records that cannot be created again.
 func (r *repair) open(ctx context.Context) (err error) {
 	if r.job, err = ExistingJob(ctx, r.st); err != nil {
 		if errors.Is(err, ErrMismatch) {
@@ -137,8 +137,8 @@ func (r *repair) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// retries mends the retries first, which are outputs as well, and reads what rows
-// the parts may have.
+// retries repairs the retries, which are outputs too, and reads the manifests that the
+// rows of the parts may have.
 func (r *repair) retries(ctx context.Context) error {
 	for n := 1; r.job.Retry == nil; n++ {
 		place := Generation(r.st, n)
@@ -184,7 +184,7 @@ func (r *repair) retries(ctx context.Context) error {
 	return nil
 }
 
-// readDigests reads what digests the parts may have.
+// readDigests reads the digests that the parts may have.
 func (r *repair) readDigests(ctx context.Context) error {
 	body, _, err := store.ReadAll(ctx, r.st, digestsName)
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
@@ -208,7 +208,7 @@ func (r *repair) readDigests(ctx context.Context) error {
 	return nil
 }
 
-// summaries sets aside what workers said at their end and cannot be read.
+// summaries sets aside damaged summaries of workers.
 func (r *repair) summaries(ctx context.Context) error {
 	var names []string
 	err := r.st.List(ctx, workerFolder, func(o store.Object) error {
@@ -236,8 +236,8 @@ func (r *repair) summaries(ctx context.Context) error {
 	return nil
 }
 
-// parts sets aside what is no part of the job as it was, and counts what is
-// missing then.
+// parts sets aside the parts that are not those of the job, and counts what is missing
+// then.
 func (r *repair) parts(ctx context.Context) error {
 	c := r.job.Chunks(r.base.Len())
 	there := shard.NewSet(c.Count())
@@ -254,14 +254,14 @@ func (r *repair) parts(ctx context.Context) error {
 		return err
 	}
 	var unproven []string
-	var fit []byte // lines of the parts whose rows are right for all that can be seen
+	var fit []byte // lines of digests of the parts whose rows match the manifest
 	if err := inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
 		if !there.Has(chunk) {
 			return part{}, nil
 		}
 		p, err := decodePart(ctx, r.st, &r.job, chunk)
 		if errors.Is(err, ErrMismatch) {
-			err = nil // and no rows
+			err = nil // unfit will find that it has no rows
 		}
 		return p, err
 	}, func(chunk int, p part) error {
@@ -302,8 +302,8 @@ func (r *repair) parts(ctx context.Context) error {
 	return nil
 }
 
-// unfit says why a part cannot be that of its chunk, as far as its rows show it;
-// empty if they fit.
+// unfit returns why a part cannot be that of its chunk, judging by its rows; empty if
+// they match the manifest.
 func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
 	first, last := c.Range(p.chunk)
 	if len(p.rows) != last-first {
@@ -325,13 +325,13 @@ func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
 	return "", nil
 }
 
-// records makes the records of a complete output again, whose parts are right.
+// records repairs the records of an output that has all its parts.
 func (r *repair) records(ctx context.Context) error {
 	s := r.state.success
-	if s != nil && !r.state.unsettled() && !r.tells(s) {
+	if s != nil && !r.state.unsettled() && !r.describes(s) {
 		s = nil
 	}
-	if s == nil && !r.success { // it was never complete, or the end is still to come
+	if s == nil && !r.success { // the job was never complete
 		r.done.Unfinished = true
 		if r.list != nil && r.state.Complete == 0 && !bytes.Equal(r.list, r.lines) {
 			return r.setAside(ctx, r.st, digestsName, "it does not hold the digests of the parts")
@@ -370,13 +370,13 @@ func (r *repair) records(ctx context.Context) error {
 	return nil
 }
 
-// tells reports whether _SUCCESS tells of this output.
-func (r *repair) tells(s *Success) bool {
+// describes reports whether _SUCCESS is that of this output.
+func (r *repair) describes(s *Success) bool {
 	want := digestsOf(&r.job, r.manifests[len(r.manifests)-1], r.lines)
 	return s.Job == r.job.ID && s.Format == r.job.Format && s.Images == r.base.Len() && s.Digests == want
 }
 
-// setAside moves an object to where nothing looks for it.
+// setAside moves an object into the folder of this repair.
 func (r *repair) setAside(ctx context.Context, place store.Store, name, why string) error {
 	body, o, err := store.ReadAll(ctx, place, name)
 	if err != nil {
@@ -401,7 +401,7 @@ func (r *repair) setAside(ctx context.Context, place store.Store, name, why stri
 	return nil
 }
 
-// nextFolder is a folder for what is set aside that nothing lies in.
+// nextFolder returns a folder for what is set aside that does not exist yet.
 func (r *repair) nextFolder(ctx context.Context) (string, error) {
 	last := 0
 	err := store.Names(ctx, r.st, repairFolder, func(name string) error {
@@ -414,7 +414,7 @@ func (r *repair) nextFolder(ctx context.Context) (string, error) {
 	return path.Join(repairFolder, fmt.Sprintf("%04d", last+1)) + "/", err
 }
 
-// String is what was done, for people.
+// String describes for people what was done and what to do next.
 func (r *Repaired) String() string {
 	var b strings.Builder
 	for _, k := range r.Aside {

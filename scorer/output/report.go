@@ -10,30 +10,30 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// Kind says what is wrong with an output.
+// Kind is a kind of problem.
 type Kind string
 
 // The kinds of problems.
 const (
-	Missing   Kind = "missing"   // a part, an image's row or a record is not there
+	Missing   Kind = "missing"   // a part, an image's row or a record does not exist
 	Doubled   Kind = "doubled"   // an image has more than one row
-	Surplus   Kind = "surplus"   // a part or row that the manifest knows nothing of
-	Misplaced Kind = "misplaced" // a row in another part or place than it belongs
-	Altered   Kind = "altered"   // other content than digests or manifest say
-	Damaged   Kind = "damaged"   // cannot be read as what it should be
+	Surplus   Kind = "surplus"   // a part or row that does not belong to the manifest
+	Misplaced Kind = "misplaced" // a row is not in its part or not in its place there
+	Altered   Kind = "altered"   // the content differs from digests or manifest
+	Damaged   Kind = "damaged"   // it cannot be read
 )
 
-// Problem is one thing that is wrong.
+// Problem is one thing that is wrong with an output.
 type Problem struct {
 	Kind   Kind   `json:"kind"`
-	Chunk  int    `json:"chunk"` // -1 if it is not of a chunk
+	Chunk  int    `json:"chunk"` // -1 if it is not about one chunk
 	Object string `json:"object"`
-	// Path is that of the image, if it is one image's problem.
+	// Path is that of the image if the problem is about one image.
 	Path   string `json:"path,omitempty"`
 	Detail string `json:"detail"`
 }
 
-// maxProblems is how many problems a report spells out.
+// maxProblems is how many problems a report lists.
 const maxProblems = 1000
 
 // Report is what Verify found.
@@ -46,27 +46,28 @@ type Report struct {
 	// DependentRows reports whether rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
-	// MixedDecoding is what _SUCCESS says.
+	// MixedDecoding is Success.MixedDecoding.
 	MixedDecoding bool `json:"mixed_decoding,omitempty"`
 	Images        int  `json:"images"` // in the manifest
 	Chunks        int  `json:"chunks"`
-	Parts         int  `json:"parts"` // read
+	Parts         int  `json:"parts"` // that could be read
 	Rows          int  `json:"rows"`
-	// Missing counts chunks without a part, MissingImages images without a row.
+	// Missing is the number of chunks without a part, MissingImages that of images
+	// without a row.
 	Missing       int            `json:"missing_parts"`
 	MissingImages int            `json:"missing_images"`
 	Statuses      map[string]int `json:"statuses"`
-	// Complete reports whether _SUCCESS is there, and no retry is being published.
+	// Complete reports whether _SUCCESS exists and no retry is being published.
 	Complete bool `json:"complete"`
-	// Publishing reports whether the rows of a retry are being put into the parts, or
-	// that this was begun. Unfinished is the number of a retry that was begun and
-	// whose rows are not in the parts, 0 if there is none.
+	// Publishing reports whether some worker began to put the rows of a retry into the
+	// parts and none has finished. Unfinished is the number of a retry that was begun
+	// and whose rows are not in the parts, 0 if there is none.
 	Publishing bool `json:"publishing,omitempty"`
-	// Retries is how many retries the rows have been through.
+	// Retries is the number of retries whose rows are in the parts.
 	Retries    int          `json:"retries,omitempty"`
 	Unfinished int          `json:"unfinished_retry,omitempty"`
 	Found      map[Kind]int `json:"found"` // problems by kind
-	// Problems holds the first thousand of them.
+	// Problems are the first 1000 of them.
 	Problems []Problem `json:"problems"`
 }
 
@@ -80,11 +81,11 @@ func (r *Report) add(p Problem) {
 	}
 }
 
-// OK reports whether nothing is wrong: every image has its one row, and all digests
-// agree. An unfinished output of which nothing is missing is OK.
+// OK reports whether nothing is wrong: every image has exactly one row, and all digests
+// match. An output that only lacks _SUCCESS is OK.
 func (r *Report) OK() bool { return len(r.Found) == 0 }
 
-// Err is nil if the report is OK, or else wraps ErrMismatch.
+// Err returns nil if the report is OK, or else an error that wraps ErrMismatch.
 func (r *Report) Err() error {
 	if r.OK() {
 		return nil
@@ -92,7 +93,7 @@ func (r *Report) Err() error {
 	return fmt.Errorf("%s: the content %w: %s%s", r.Output, ErrMismatch, r.found(), r.advice())
 }
 
-// advice is what to do about what is wrong, empty where nothing helps.
+// advice returns what to do about the problems, empty if nothing helps.
 func (r *Report) advice() string {
 	switch {
 	case r.Chunks == 0:
@@ -100,9 +101,10 @@ func (r *Report) advice() string {
 	case !r.Complete && len(r.Found) == 1 && r.Found[Missing] > 0:
 		return "; run the job again to make it"
 	}
-	return "; to mend it: batchscore repair " + shellquote.Quote(r.Output)
+	return "; to repair it: batchscore repair " + shellquote.Quote(r.Output)
 }
 
+// found counts the problems by kind.
 func (r *Report) found() string {
 	var counts []string
 	for _, k := range slices.Sorted(maps.Keys(r.Found)) {
@@ -111,7 +113,7 @@ func (r *Report) found() string {
 	return strings.Join(counts, ", ")
 }
 
-// String is the report for people, a line per problem.
+// String returns the report for people, with a line per problem.
 func (r *Report) String() string {
 	var b strings.Builder
 	state := "incomplete: there is no " + SuccessName

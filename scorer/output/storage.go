@@ -2,13 +2,13 @@ package output
 
 import "time"
 
-// Storage counts what a worker went through with a store.
+// Storage counts a worker's calls of a store, and what went wrong with them.
 type Storage struct {
-	Calls     int64 `json:"calls"` // repeated ones included
+	Calls     int64 `json:"calls"` // including repeated ones
 	Retries   int64 `json:"retries"`
-	Throttled int64 `json:"throttled"` // answers that said to ask less
-	Stalls    int64 `json:"stalls"`    // calls ended because nothing came
-	// PausedSeconds sums the pauses before retries, of all goroutines.
+	Throttled int64 `json:"throttled"` // answers that asked for fewer calls
+	Stalls    int64 `json:"stalls"`    // calls that were ended because no data came
+	// PausedSeconds is the sum of the pauses before retries, over all goroutines.
 	PausedSeconds float64 `json:"paused_seconds"`
 }
 
@@ -20,16 +20,16 @@ func (s *Storage) add(o Storage) {
 	s.PausedSeconds += o.PausedSeconds
 }
 
-// Trouble reports whether anything had to be tried again.
+// Trouble reports whether any call had to be repeated.
 func (s *Storage) Trouble() bool { return s.Retries+s.Throttled+s.Stalls > 0 }
 
-// Paused is PausedSeconds as a duration.
+// Paused returns PausedSeconds as a duration.
 func (s *Storage) Paused() time.Duration {
 	return time.Duration(s.PausedSeconds * float64(time.Second))
 }
 
-// sumStorage adds up what all workers went through with all stores, or is nil
-// where none told.
+// sumStorage returns the sum over all workers and stores, nil if no worker reported
+// any.
 func sumStorage(workers []WorkerSummary) *Storage {
 	var sum *Storage
 	for _, w := range workers {

@@ -14,37 +14,37 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Success is the content of _SUCCESS: what was done, and the digests that tie
-// it together.
+// Success is the content of _SUCCESS: what the job did, and digests that prove it.
 type Success struct {
 	Version int    `json:"version"`
 	Job     string `json:"job"`
 	Images  int    `json:"images"`
-	// Simulated reports whether no model computed the rows, and that the times are
-	// those of a simulated device.
+	// Simulated reports whether no model computed the rows. The times are then those of
+	// a simulated device.
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
-	// Failed sums the statuses but ok; See is the command that shows those images.
+	// Failed is the number of images with any status but ok; See is the command that
+	// shows them.
 	Failed    int        `json:"failed,omitempty"`
 	See       string     `json:"see,omitempty"`
 	Chunks    int        `json:"chunks"`
 	ChunkSize int        `json:"chunk_size"`
 	Format    row.Format `json:"format"`
 	Digests   Digests    `json:"digests"`
-	// Activation is what the model's output was taken for; see Job.
+	// Activation is Job.Activation.
 	Activation string `json:"activation,omitempty"`
-	// JPEGDecoder is the job's: libjpeg-turbo takes a few JPEGs that Go's decoder
-	// does not. Empty in records of before it was written here.
+	// JPEGDecoder is Job.JPEGDecoder: libjpeg-turbo decodes a few JPEGs that Go's
+	// decoder does not. It is empty in older records.
 	JPEGDecoder string `json:"jpeg_decoder,omitempty"`
-	// MixedDecoding reports whether some rows come from a program with another
-	// Job.Decoding than that which began the job.
+	// MixedDecoding reports whether a program with another Job.Decoding than that of
+	// the job made some of the rows.
 	MixedDecoding bool `json:"mixed_decoding,omitempty"`
 	// DependentRows reports whether rows were allowed to depend on the other images of
 	// a batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
-	// Started and Ended are by the store's clock: the first sign of the job
-	// or of a worker, and the last part or end of a worker. Makespan is the
-	// time between, over all runs and what lay between them.
+	// Started and Ended are by the store's clock: the start of the job or of its first
+	// worker, and the last part or the end of the last worker. The makespan is the
+	// time from one to the other, including the pauses between runs.
 	Started         time.Time `json:"started"`
 	Ended           time.Time `json:"ended"`
 	MakespanSeconds float64   `json:"makespan_seconds"`
@@ -53,10 +53,10 @@ type Success struct {
 	Retry *RetryOutcome `json:"retry,omitempty"`
 	// Drift is nil if the images were not listed again.
 	Drift *Drift `json:"drift,omitempty"`
-	// PassedOver counts what a listing took for no image.
+	// PassedOver counts what a listing did not take for an image.
 	PassedOver listing.PassedOver `json:"passed_over,omitempty"`
-	// Workers counts those that ended in order; Devices are theirs, and Storage
-	// is what they went through with stores on a network, nil if there were none.
+	// Workers is the number of workers that stored a summary, Devices are theirs, and
+	// Storage sums their calls of stores on a network, nil if there were none.
 	Workers  int               `json:"workers"`
 	Devices  []string          `json:"devices"`
 	Storage  *Storage          `json:"storage,omitempty"`
@@ -66,17 +66,17 @@ type Success struct {
 
 // RetryOutcome is what a retry did.
 type RetryOutcome struct {
-	Generation int            `json:"generation"` // its number, from 1 on
+	Generation int            `json:"generation"` // its number, from 1
 	Statuses   row.Selection  `json:"statuses"`   // of the images that were scored again
 	Images     int            `json:"images"`
 	Now        map[string]int `json:"now"` // images by status, of those
-	// Ended is when the last of them was scored, MakespanSeconds how long that took.
+	// Ended is when the last of them was scored, MakespanSeconds how long the retry took.
 	Ended           time.Time `json:"ended"`
 	MakespanSeconds float64   `json:"makespan_seconds"`
 }
 
-// Digests are "sha256:" and hex. That of the manifest is of the one which has the
-// entries of retried images as they were scored.
+// Digests are "sha256:" and hex. That of the manifest is taken with the last entry of
+// each image that was scored again.
 type Digests struct {
 	Manifest   string `json:"manifest"`
 	Model      string `json:"model"`
@@ -88,8 +88,8 @@ type Digests struct {
 
 func (s *Success) seal() (*int, *string) { return &s.Version, &s.Checksum }
 
-// ReadSuccess returns what _SUCCESS says. It is store.ErrNotExist while the
-// job is not complete, and ErrMismatch if the file is damaged.
+// ReadSuccess returns the content of _SUCCESS. The error is store.ErrNotExist while
+// the job is not complete, and ErrMismatch if the file is damaged.
 func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
 	body, _, err := store.ReadAll(ctx, st, SuccessName)
 	if err != nil {
@@ -103,26 +103,25 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 	if err := decodeRecord(body, &s); err != nil {
 		return Success{}, &damagedRecord{SuccessName, st.String(), err}
 	}
-	s.Failed = row.Failed(s.Statuses) // which older ones do not say
+	s.Failed = row.Failed(s.Statuses) // which older records do not have
 	return s, nil
 }
 
-// damagedRecord is ErrMismatch about a record that repair can make again.
+// damagedRecord is ErrMismatch for a record that repair can create again.
 type damagedRecord struct {
 	name, place string
 	err         error
 }
 
 func (d *damagedRecord) Error() string {
-	return fmt.Sprintf("%s of %s: %v; to mend it: batchscore repair %s", d.name, d.place, d.err, shellquote.Quote(d.place))
+	return fmt.Sprintf("%s of %s: %v; to repair it: batchscore repair %s", d.name, d.place, d.err, shellquote.Quote(d.place))
 }
 
 func (d *damagedRecord) Unwrap() error { return d.err }
 
-// Stands reports whether the parts of a complete job are still there, by one
-// listing; that they are what they were takes Verify. ErrMismatch says that some
-// are gone.
-func (s *Success) Stands(ctx context.Context, st store.Store) error {
+// CheckParts lists the parts of a complete job and returns ErrMismatch if some are
+// missing. It does not read them, as Intact and Verify do.
+func (s *Success) CheckParts(ctx context.Context, st store.Store) error {
 	done, err := Done(ctx, st, shard.Chunks{Entries: s.Images, Size: s.ChunkSize}, s.Format)
 	if err != nil {
 		return err
@@ -130,13 +129,14 @@ func (s *Success) Stands(ctx context.Context, st store.Store) error {
 	return goneParts(st, missingParts(st, done, s.Format))
 }
 
-// Intact reports whether the manifest and the parts of a complete job are what they
-// were. It reads them all, a few at a time, and decodes no part.
+// Intact compares the digests of the manifest and the parts of a complete job with
+// those in _SUCCESS, and returns ErrMismatch if one differs. It reads all parts, a few
+// at a time, but decodes none.
 func Intact(ctx context.Context, st store.Store, s Success) error {
-	if err := s.Stands(ctx, st); err != nil {
+	if err := s.CheckParts(ctx, st); err != nil {
 		return err
 	}
-	if err := s.listed(ctx, st); err != nil {
+	if err := s.checkManifest(ctx, st); err != nil {
 		return err
 	}
 	var lines []byte
@@ -152,7 +152,7 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 	if digest(lines) == s.Digests.Parts {
 		return nil
 	}
-	// While a retry is published, parts are neither the old nor the new ones.
+	// While a retry is published, some parts are old and others new.
 	r, err := ReadRetries(ctx, st)
 	if err == nil && r.Publishing && s.Generation() < r.Complete {
 		return nil
@@ -161,8 +161,8 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 		st, ErrMismatch, repairAdvice(st)))
 }
 
-// listed is ErrMismatch unless the manifest of a complete job is what it was.
-func (s *Success) listed(ctx context.Context, st store.Store) error {
+// checkManifest returns ErrMismatch if the manifest of a complete job has changed.
+func (s *Success) checkManifest(ctx context.Context, st store.Store) error {
 	base, err := ReadManifest(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
 		return goneRecord(st, manifestName)
@@ -183,8 +183,8 @@ func (s *Success) listed(ctx context.Context, st store.Store) error {
 	return nil
 }
 
-// goneParts is what missing parts are in an output that was complete: a run takes it
-// for complete still.
+// goneParts turns the error of missing parts into that of an output that was complete
+// once, which running the job again does not repair. It returns nil for nil.
 func goneParts(st store.Store, missing error) error {
 	if missing == nil {
 		return nil
@@ -192,26 +192,26 @@ func goneParts(st store.Store, missing error) error {
 	return fmt.Errorf("the content %w: %w; %s", ErrMismatch, missing, repairAdvice(st))
 }
 
-// FinishOptions is what _SUCCESS says beside what the output folder tells.
+// FinishOptions is the content of _SUCCESS that is not in the output folder.
 type FinishOptions struct {
-	// Drift, if not nil, is called when the parts are checked, with the manifest
-	// that their rows have. What it returns may be nil.
+	// Drift, if not nil, is called after the parts were checked, with the manifest of
+	// their rows. It may return nil.
 	Drift func(now *shard.Manifest) *Drift
 	// PassedOver, if not nil, is called after Drift.
 	PassedOver func() listing.PassedOver
 	Versions   map[string]string
 }
 
-// Finish checks that every part stands and that its rows are the results of
-// its chunk's entries, stores the digests of the parts and then _SUCCESS. It
-// may be called by any number of workers; the first decides, and all return
-// the same.
+// Finish checks that every part exists and that its rows are the results of its
+// chunk's entries. Then it stores the digests of the parts and, last, _SUCCESS. Any
+// number of workers may call it; the first to create _SUCCESS decides its content,
+// and all return the same.
 //
-// Where retries are complete whose rows are not in the parts, it puts them there
-// and replaces the parts, digests and _SUCCESS.
+// If there are complete retries whose rows are not yet in the parts, it puts them
+// there and replaces parts, digests and _SUCCESS.
 //
-// While parts are missing it returns ErrIncomplete; ErrMismatch if one is not
-// what it should be. It holds a few parts in memory at a time.
+// The error is ErrIncomplete while parts are missing, and ErrMismatch if one is not
+// what it should be. Finish holds a few parts in memory at a time.
 func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt FinishOptions) (Success, error) {
 	was, err := readState(ctx, st, &job)
 	if err != nil {
@@ -278,7 +278,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	return parseSuccess(st, stored)
 }
 
-// newSuccess says of a job what does not depend on its rows.
+// newSuccess returns a Success with everything that does not depend on the rows.
 func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	return Success{
 		Job: job.ID, Images: c.Entries, Statuses: map[string]int{}, Simulated: job.Simulated(),
@@ -287,7 +287,7 @@ func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	}
 }
 
-// digestsOf are those of a job whose parts have the digests in lines.
+// digestsOf returns the digests of a job. lines are the file of the parts' digests.
 func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 	return Digests{
 		Manifest: m.Digest(), Model: job.ModelDigest, Preprocess: job.PreprocessDigest, Labels: job.LabelsDigest,
@@ -295,7 +295,7 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 	}
 }
 
-// encode is the content of _SUCCESS in that place.
+// encode returns the content of _SUCCESS in that place.
 func (s *Success) encode(st store.Store) ([]byte, error) {
 	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)
@@ -305,7 +305,8 @@ func (s *Success) encode(st store.Store) ([]byte, error) {
 	return body, nil
 }
 
-// unfinished is what missing parts are in an output that was never complete.
+// unfinished turns the error of missing parts into that of an output that was never
+// complete. It returns nil for nil.
 func unfinished(missing error) error {
 	if missing == nil {
 		return nil
@@ -313,7 +314,8 @@ func unfinished(missing error) error {
 	return fmt.Errorf("%w: %w; run the job again to make them", ErrIncomplete, missing)
 }
 
-// missingParts says which chunks have no part; nil if none.
+// missingParts returns an error that says how many parts are missing, and the first
+// of them; nil if none is.
 func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 	missing := done.Len() - done.Count()
 	if missing == 0 {
@@ -326,20 +328,22 @@ func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 	return fmt.Errorf("%d of %d parts are missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
 }
 
+// started moves Started back to t if t is earlier.
 func (s *Success) started(t time.Time) {
 	if s.Started.IsZero() || t.Before(s.Started) {
 		s.Started = t.UTC()
 	}
 }
 
+// ended moves Ended on to t if t is later.
 func (s *Success) ended(t time.Time) {
 	if t.After(s.Ended) {
 		s.Ended = t.UTC()
 	}
 }
 
-// timing fills what is known of the time the job took. Workers that were
-// killed left no summary; the record and the parts bear witness for them.
+// timing fills in when the job ran and on what. Workers that were killed left no
+// summary; the times of the record and the parts include them.
 func (s *Success) timing(ctx context.Context, st store.Store, job *Job) error {
 	_, record, err := store.ReadAll(ctx, st, jobName)
 	if err != nil {

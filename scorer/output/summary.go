@@ -12,31 +12,30 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// WorkerSummary is what one worker says of itself when it ends.
+// WorkerSummary is what a worker reports when it ends.
 type WorkerSummary struct {
 	Version int          `json:"version"`
 	Worker  claim.Worker `json:"worker"`
 	Device  string       `json:"device"`
 	Batch   int          `json:"batch"`
-	// Decoding is the preprocess.Decoding of its program; 0 before it was counted.
+	// Decoding is the preprocess.Decoding of its program; 0 in older records.
 	Decoding int `json:"decoding,omitempty"`
 	// Started is by the store's clock, Seconds by the worker's monotonic one.
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
-	// Share is the number of images it was to begin with, Images that of those
+	// Share is the number of images in its share at the start, Images the number that
 	// it committed; Statuses counts the latter.
 	Share    int            `json:"share"`
 	Images   int            `json:"images"`
 	Statuses map[string]int `json:"statuses"`
-	// Chunks counts those it committed; Stolen those of them that were in
-	// another's share; Lost those that another worker committed first.
+	// Chunks is the number of chunks that it committed, Stolen the number of those from
+	// another worker's share, Lost the number that another worker committed first.
 	Chunks int `json:"chunks"`
 	Stolen int `json:"stolen"`
 	Lost   int `json:"lost"`
-	// Storage is what it went through with its stores, "images" and "out", those
-	// of them that are on a network.
+	// Storage counts its calls of stores on a network, by "images" and "out".
 	Storage map[string]Storage `json:"storage,omitempty"`
-	// End says why it ended, such as "done" or "stopped".
+	// End is why it ended: "done", "stopped" or "failed".
 	End      string            `json:"end"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
@@ -60,8 +59,8 @@ func WriteSummary(ctx context.Context, st store.Store, s WorkerSummary) error {
 	return nil
 }
 
-// ReadSummaries returns the summaries of all workers that ended in order, by
-// rank and name. One that is damaged is ErrMismatch.
+// ReadSummaries returns the summaries of all workers that stored one, by rank and
+// name. A damaged one is ErrMismatch.
 func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error) {
 	var names []string
 	err := st.List(ctx, workerFolder, func(o store.Object) error {

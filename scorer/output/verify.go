@@ -14,15 +14,14 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// Verify proves that the rows of an output folder equal its manifest, or says
-// in what they do not: every part is read, and job record, manifest, parts,
-// their digests and _SUCCESS are held against one another. It works on a
-// folder that is not finished, too, and reports what is missing. It holds a
-// few parts in memory at a time, and one bit per image.
+// Verify proves that the rows of an output folder equal its manifest, or reports how
+// they differ. It reads every part, and compares the job record, the manifest, the
+// parts, their digests and _SUCCESS with one another. It also works on an unfinished
+// folder, and reports what is missing. It holds a few parts in memory at a time, and
+// one bit per image.
 //
-// What is wrong with the folder is in the report; an error means that the
-// folder could not be read. A place without a job record is
-// store.ErrNotExist.
+// The report says what is wrong with the folder; an error means that the folder could
+// not be read. It is store.ErrNotExist if the place has no job record.
 func Verify(ctx context.Context, st store.Store) (Report, error) {
 	for {
 		v := verifier{st: st, report: Report{Output: st.String(), Statuses: map[string]int{}}}
@@ -30,7 +29,7 @@ func Verify(ctx context.Context, st store.Store) (Report, error) {
 		if err != nil || report.OK() || !v.placed || !v.state.moved(ctx, st, &v.job) {
 			return report, err
 		}
-		// A retry went on while the parts were read: what did not fit may fit now.
+		// A retry progressed while the parts were read: what differed may match now.
 	}
 }
 
@@ -55,33 +54,33 @@ func (v *verifier) verify(ctx context.Context) (Report, error) {
 	return v.report, v.success(ctx)
 }
 
-// verifier is one verification on its way.
+// verifier is one verification.
 type verifier struct {
 	st       store.Store
 	report   Report
 	job      Job
 	state    state
 	placed   bool            // state was read
-	base     *shard.Manifest // that was frozen
+	base     *shard.Manifest // as it was frozen
 	manifest *shard.Manifest // with the entries of retried images
 	older    []*shard.Manifest
 	chunks   shard.Chunks
-	stand    *shard.Set    // chunks whose part stands
+	exist    *shard.Set    // chunks that have a part
 	seen     *shard.Set    // manifest entries that have a row somewhere
-	entries  []shard.Entry // of the chunk at hand
+	entries  []shard.Entry // of the current chunk
 	lines    []byte        // what the file of the parts' digests should hold
-	sums     string        // digest of that file, or of lines if it is not there
+	sums     string        // the digest of that file, or of lines if it does not exist
 }
 
 func (v *verifier) close() {
 	for _, m := range append(v.older, v.base, v.manifest) {
 		if m != nil {
-			m.Close() // twice does no harm
+			m.Close() // base and manifest may be the same
 		}
 	}
 }
 
-// damaged reports err if it tells of a damaged record.
+// damaged adds err to the report if it is ErrMismatch, and reports whether it is.
 func (v *verifier) damaged(name string, err error) bool {
 	if !errors.Is(err, ErrMismatch) {
 		return false
@@ -90,7 +89,8 @@ func (v *verifier) damaged(name string, err error) bool {
 	return true
 }
 
-// open reads the record and the manifest, without which nothing can be said.
+// open reads the record, the manifest and the retries. It returns false if they do not
+// allow the parts to be checked; the report then says why.
 func (v *verifier) open(ctx context.Context) (bool, error) {
 	var err error
 	if v.job, err = ExistingJob(ctx, v.st); err != nil {
@@ -131,19 +131,19 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		}
 	}
 	v.chunks = v.job.Chunks(v.manifest.Len())
-	v.stand, v.seen = shard.NewSet(v.chunks.Count()), shard.NewSet(v.manifest.Len())
+	v.exist, v.seen = shard.NewSet(v.chunks.Count()), shard.NewSet(v.manifest.Len())
 	v.report.Images, v.report.Chunks = v.manifest.Len(), v.chunks.Count()
 	return true, nil
 }
 
-// damagedSuccess reports whether err is one of _SUCCESS, which is told later: the
-// parts can be judged without.
+// damagedSuccess reports whether err is about _SUCCESS. It is reported later, because
+// the parts can be checked without it.
 func (v *verifier) damagedSuccess(err error) bool {
 	var d *damagedRecord
 	return errors.As(err, &d) && d.name == SuccessName && d.place == v.st.String()
 }
 
-// unreadable ends a verification that does not find what the retries did.
+// unreadable ends a verification that cannot read the retries.
 func (v *verifier) unreadable(err error) (bool, error) {
 	v.close()
 	if v.damaged(strings.TrimSuffix(retryFolder, "/"), err) {
@@ -152,12 +152,12 @@ func (v *verifier) unreadable(err error) (bool, error) {
 	return false, err
 }
 
-// list finds the parts, and what poses as one.
+// list finds the parts, and objects that only look like one.
 func (v *verifier) list(ctx context.Context) error {
 	return v.st.List(ctx, partPrefix, func(o store.Object) error {
 		chunk, ok := partChunk(o.Name, v.job.Format)
 		if ok && chunk < v.chunks.Count() {
-			v.stand.Add(chunk)
+			v.exist.Add(chunk)
 			return nil
 		}
 		v.report.add(Problem{Kind: Surplus, Chunk: -1, Object: o.Name,
@@ -166,17 +166,16 @@ func (v *verifier) list(ctx context.Context) error {
 	})
 }
 
-// read returns the part of a chunk as it is stored, if it stands.
+// read returns the stored part of a chunk, nil if there is none.
 func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
-	if !v.stand.Has(chunk) {
+	if !v.exist.Has(chunk) {
 		return nil, nil
 	}
 	body, _, err := store.ReadAll(ctx, v.st, PartName(chunk, v.job.Format))
 	return body, err
 }
 
-// part checks the rows of one chunk, whose part is stored as body, against its
-// entries.
+// part compares the rows of a chunk with its entries. body is the stored part.
 func (v *verifier) part(chunk int, body []byte) error {
 	first, last := v.chunks.Range(chunk)
 	entries, err := v.manifest.Entries(v.entries, first, last)
@@ -185,7 +184,7 @@ func (v *verifier) part(chunk int, body []byte) error {
 	}
 	v.entries = entries
 	name := PartName(chunk, v.job.Format)
-	if !v.stand.Has(chunk) {
+	if !v.exist.Has(chunk) {
 		v.report.Missing++
 		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: strings.Clone(entries[0].Path),
 			Detail: fmt.Sprintf("no part for %d images, from this path on", last-first)})
@@ -208,8 +207,8 @@ func (v *verifier) part(chunk int, body []byte) error {
 	return nil
 }
 
-// row checks row i of the part of the chunk of v.entries, of which the first is
-// that of index first.
+// row checks row i of a chunk, whose entries are v.entries. first is the index of the
+// first of them in the manifest.
 func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	say := func(kind Kind, path, format string, args ...any) {
 		v.report.add(Problem{Kind: kind, Chunk: chunk, Object: name, Path: path,
@@ -233,7 +232,7 @@ func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	} else if at != first+i {
 		say(Misplaced, path, "it belongs in %s as row %d", PartName(at/v.chunks.Size, v.job.Format), at%v.chunks.Size)
 	}
-	if r.Size != e.Size && !v.before(r.Size, path) {
+	if r.Size != e.Size && !v.hadSize(r.Size, path) {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
 	}
 	if err := v.job.Schema().Check(r); err != nil {
@@ -242,8 +241,8 @@ func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	return nil
 }
 
-// readOlder reads the manifests that rows may have where some are of before a
-// retry.
+// readOlder reads the manifests of before the last retry, which rows may have while the
+// output is unsettled.
 func (v *verifier) readOlder(ctx context.Context) error {
 	if !v.state.unsettled() {
 		return nil
@@ -259,9 +258,9 @@ func (v *verifier) readOlder(ctx context.Context) error {
 	return nil
 }
 
-// before reports whether an image may have a row of that size from before a
-// retry, whose rows are being put into the parts.
-func (v *verifier) before(size int64, path string) bool {
+// hadSize reports whether an image had that size in a manifest of before the last
+// retry.
+func (v *verifier) hadSize(size int64, path string) bool {
 	for _, m := range v.older {
 		i, ok, err := m.Find(path)
 		if !ok || err != nil {
@@ -274,8 +273,8 @@ func (v *verifier) before(size int64, path string) bool {
 	return false
 }
 
-// find returns the entry of a path and its index, which it looks for first where
-// it should be: as entry i of v.entries.
+// find returns the entry of a path and its index in the manifest. It looks first where
+// the entry should be: in v.entries[i].
 func (v *verifier) find(path string, first, i int) (at int, e shard.Entry, ok bool, err error) {
 	if i < len(v.entries) && v.entries[i].Path == path {
 		return first + i, v.entries[i], true, nil
@@ -286,14 +285,14 @@ func (v *verifier) find(path string, first, i int) (at int, e shard.Entry, ok bo
 	return at, e, ok, err
 }
 
-// unseen reports the images without a row in parts that stand.
+// unseen reports the images that have no row although their chunk has a part.
 func (v *verifier) unseen() error {
 	for i := range v.manifest.Len() {
 		if v.seen.Has(i) {
 			continue
 		}
 		v.report.MissingImages++
-		if chunk := i / v.chunks.Size; v.stand.Has(chunk) {
+		if chunk := i / v.chunks.Size; v.exist.Has(chunk) {
 			e, err := v.manifest.At(i)
 			if err != nil {
 				return err
@@ -305,13 +304,13 @@ func (v *verifier) unseen() error {
 	return nil
 }
 
-// digests compares the parts with the digests that were taken of them when
-// the job was finished.
+// digests compares the parts with the digests that were stored when the job was
+// complete.
 func (v *verifier) digests(ctx context.Context) error {
 	v.sums = digest(v.lines)
 	body, _, err := store.ReadAll(ctx, v.st, digestsName)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil // not finished; or it is, and the digest in _SUCCESS proves the parts alone
+		return nil // the job is not complete, or only the digest in _SUCCESS proves the parts
 	}
 	if err != nil {
 		return err
@@ -360,7 +359,7 @@ func (v *verifier) success(ctx context.Context) error {
 		return err
 	}
 	if v.state.unsettled() {
-		return nil // it tells of what was
+		return nil // it describes the output of before the retry
 	}
 	v.report.Complete, v.report.MixedDecoding = true, s.MixedDecoding
 	differ := func(what string, have, want any) {
@@ -381,7 +380,7 @@ func (v *verifier) success(ctx context.Context) error {
 	differ("digest of the labels", s.Digests.Labels, v.job.LabelsDigest)
 	differ("digest of the parts", s.Digests.Parts, v.sums)
 	if !v.report.OK() {
-		return nil // the counts differ for the reasons given already
+		return nil // the problems reported already explain why the counts differ
 	}
 	for _, status := range slices.Sorted(maps.Keys(merged(s.Statuses, v.report.Statuses))) {
 		differ("images "+status, s.Statuses[status], v.report.Statuses[status])

@@ -342,7 +342,7 @@ NOT OK: 1 missing
 	}
 	r.commit(t, 1)
 	if report, err = Verify(t.Context(), st); err != nil || !report.OK() || report.Err() != nil || report.Complete {
-		t.Errorf("every part stands, not finished: %v\n%s", err, report.String())
+		t.Errorf("every part exists, not finished: %v\n%s", err, report.String())
 	}
 	r.finish(t)
 	if report, err = Verify(t.Context(), st); err != nil || !report.Complete || !strings.HasSuffix(report.String(), "OK: rows equal manifest\n") {
@@ -462,12 +462,12 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	st := new(mem.Store)
 	r := complete(t, st, testJob(row.JSONL), 20)
 	s := r.finish(t)
-	if err := s.Stands(t.Context(), st); err != nil {
+	if err := s.CheckParts(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
 	st.Remove("part-00001.jsonl")
 	for what, err := range map[string]error{
-		"stands": s.Stands(t.Context(), st),
+		"stands": s.CheckParts(t.Context(), st),
 		"merge":  Merge(t.Context(), st, io.Discard, ""),
 	} {
 		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "batchscore repair memory") {
