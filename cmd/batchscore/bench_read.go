@@ -36,7 +36,7 @@ deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLe
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return usagef("name the logs to read, or - for standard input")
+				return usagef("no log given: name files, or - for standard input")
 			case o.Asked < 0 || oneGPU < 0 || o.World < 0 || o.World > ranks.MostRanks || o.PerNode < 0 || !finite(o.Price):
 				return usagef("--asked, --one-gpu, --ranks, --ranks-per-node and --price must be above zero, or left out if unknown;"+
 					" there are at most %d ranks", ranks.MostRanks)
