@@ -87,7 +87,7 @@ func (d *device) lower(n int) {
 	for old := d.limit.Load(); int(old) > n/2; old = d.limit.Load() {
 		if d.limit.CompareAndSwap(old, int32(n/2)) {
 			d.log.Warn().Str("device", d.engine.Device()).Int("batch", n).Int("now", n/2).
-				Msg("device out of memory: batch halved, the run goes on")
+				Msg("device out of memory: batch halved, the run continues")
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 var (
 	// ErrStopped means that the worker was asked to stop before the job was done.
 	// What it committed is kept; a rerun continues from there.
-	ErrStopped = errors.New("stopped before the job was done; start it again to go on")
+	ErrStopped = errors.New("stopped before the job was done; start it again to continue")
 	// ErrPaused means that the worker reached its deadline or budget before the job
 	// was done. What it committed is kept; a rerun continues from there.
-	ErrPaused = errors.New("paused before the job was done; run it again to go on")
+	ErrPaused = errors.New("paused before the job was done; run it again to continue")
 )
 
 // halt is a request to take no more work, with its reason.

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Set is a set of the numbers 0 <= i < Len(), a bit each. It is for one
-// goroutine.
+// Set is a set of numbers 0 <= i < Len(), stored as bits. It must be used by one
+// goroutine only.
 type Set struct {
 	words []uint64
 	n     int
@@ -15,13 +15,13 @@ type Set struct {
 // NewSet returns an empty set of the numbers below n.
 func NewSet(n int) *Set { return &Set{words: make([]uint64, (n+63)/64), n: n} }
 
-// Len is how many numbers could be in the set.
+// Len returns how many numbers the set can have.
 func (s *Set) Len() int { return s.n }
 
 // Has reports whether i is in the set.
 func (s *Set) Has(i int) bool { return s.words[i/64]&(1<<(i%64)) != 0 }
 
-// Add puts i into the set and says whether it was missing.
+// Add puts i into the set and reports whether it was missing.
 func (s *Set) Add(i int) bool {
 	if i < 0 || i >= s.n {
 		panic(fmt.Sprintf("shard: %d is not below %d", i, s.n))
@@ -31,7 +31,7 @@ func (s *Set) Add(i int) bool {
 	return missing
 }
 
-// Count is how many numbers are in the set.
+// Count returns how many numbers are in the set.
 func (s *Set) Count() int {
 	n := 0
 	for _, w := range s.words {

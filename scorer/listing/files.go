@@ -1,13 +1,13 @@
 package listing
 
-// Files says which objects of a place are taken for images.
+// Files determines which objects of a store are taken for images.
 type Files string
 
 const (
-	// TenEndings is that of jobs begun before there was a choice: it takes ten
-	// endings and nothing beneath a link to a folder.
+	// TenEndings is for jobs begun before there was a choice. It takes names with one
+	// of ten endings, and nothing beneath a link to a folder.
 	TenEndings Files = ""
-	// Pictures takes every ending of a picture.
+	// Pictures takes names with the ending of any picture format.
 	Pictures Files = "pictures"
 	// AllFiles takes every object, whatever its name.
 	AllFiles Files = "all"

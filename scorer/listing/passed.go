@@ -9,25 +9,25 @@ import (
 	"unicode/utf8"
 )
 
-// PassedOver counts what a listing saw and took for no image, by the reason and
+// PassedOver counts the objects that a listing did not take for images: by reason, and
 // then by the ending of the name, or for folders by the name.
 type PassedOver map[string]map[string]int
 
 const (
-	// NotAPicture is the reason of files whose ending is not that of a picture.
+	// NotAPicture is the reason for files without the ending of a picture.
 	NotAPicture = "not the ending of a picture"
 
-	// noEnding and otherEndings take the place of an ending.
+	// noEnding and otherEndings are counted in place of an ending.
 	noEnding     = "none"
 	otherEndings = "others"
 )
 
 const (
-	// mostEndings is how many endings are counted one by one for each reason.
+	// mostEndings is how many endings are counted separately for each reason.
 	mostEndings = 100
-	// longestEnding is in bytes; what is longer is hardly an ending.
+	// longestEnding is in bytes. A longer suffix is hardly an ending.
 	longestEnding = 12
-	// mostNamed is how many counts the text for people holds.
+	// mostNamed is how many counts String names.
 	mostNamed = 5
 )
 
@@ -54,8 +54,8 @@ func (p *PassedOver) count(reason, of string) {
 	counts[of]++
 }
 
-// ending is that of a name, in lower case and with its dot. Of a name that has
-// a query behind it, it is the ending before that, with a question mark.
+// ending returns the ending of a name, in lower case and with its dot. If the name
+// has a query, it is the ending before that, with a question mark.
 func ending(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	name, _, query := strings.Cut(name, "?")
@@ -70,7 +70,8 @@ func ending(name string) string {
 	return end
 }
 
-// fit is text of at most so many bytes that is printed as it is.
+// fit returns text if it has at most that many bytes and is printable, and
+// otherEndings if not.
 func fit(text string, most int) string {
 	if len(text) > most || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return otherEndings
@@ -78,7 +79,7 @@ func fit(text string, most int) string {
 	return text
 }
 
-// Files is how many files and folders were passed over.
+// Files returns how many files and folders were passed over.
 func (p PassedOver) Files() int {
 	n := 0
 	for _, counts := range p {
@@ -89,9 +90,9 @@ func (p PassedOver) Files() int {
 	return n
 }
 
-// String says for people how many files were passed over and the most frequent
-// of their endings and reasons, such as "12 files passed over (9 .heic, 2
-// without an ending, 1 device)". It is empty if there are none.
+// String returns how many files were passed over, with the most frequent endings and
+// reasons, such as "12 files passed over (9 .heic, 2 without an ending, 1 device)". It
+// is empty if there are none.
 func (p PassedOver) String() string {
 	type group struct {
 		what string
