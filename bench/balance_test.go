@@ -15,11 +15,11 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// BenchmarkBalance runs 8 ranks with simulated devices, one of which runs at a
-// quarter of the rate of the others, with shares that stay and with ranks that
-// take over. It reports each makespan as a multiple of the ideal, that of work
-// which could be divided without rest. Static shares wait for the slow rank:
-// arithmetic says 8/2 * (7 + 1/4)/8 = 3.63 times the ideal.
+// BenchmarkBalance runs 8 ranks with simulated devices, one of which has a quarter of
+// the rate of the others, with static shares and with ranks that take over chunks. It
+// reports each makespan as a multiple of the ideal, that of perfectly divided work.
+// With static shares all wait for the slow rank, which should take
+// 8/2 * (7 + 1/4)/8 = 3.63 times the ideal.
 func BenchmarkBalance(b *testing.B) {
 	const (
 		ranks  = 8

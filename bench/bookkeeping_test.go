@@ -21,16 +21,15 @@ import (
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
-// BenchmarkBookkeeping scores a million images of one pixel, which nobody
-// stored, on a device that takes no time: what is left is listing, manifest,
-// claims, chunks, rows, parts and the proof at the end, and the decoding of that
-// pixel. It reports the images per second of processor time, the system's
-// included, all threads together, and those per second of the wall. Into memory
-// it is this program's work alone. Into a folder there is the file system's as
-// well, and the resident memory is reported after a tenth of the images, after
-// the last of them, and at its peak; then the output is verified and merged.
+// BenchmarkBookkeeping scores a million images of one pixel, which are not stored
+// anywhere, on a device that takes no time. What remains is listing, manifest, claims,
+// chunks, rows, parts, _SUCCESS, and decoding that pixel. It reports images per second
+// of processor time, of all threads and including the system's, and images per second
+// of real time. In memory this is the program's own work. In a folder the file
+// system's work is added; then the resident memory is reported after a tenth of the
+// images, after the last one, and at its peak, and the output is verified and merged.
 //
-// The folder lies in that of TMPDIR.
+// The folder is created in TMPDIR.
 func BenchmarkBookkeeping(b *testing.B) {
 	b.Run("out=memory", func(b *testing.B) {
 		for b.Loop() {
@@ -53,7 +52,7 @@ func BenchmarkBookkeeping(b *testing.B) {
 	})
 }
 
-// read verifies and merges an output and reports what that takes.
+// read verifies and merges an output and reports how long that takes.
 func read(b *testing.B, out store.Store) {
 	resetPeak(b)
 	start := time.Now()
@@ -120,7 +119,7 @@ type pixel struct{ bytes.Reader }
 
 func (*pixel) Close() error { return nil }
 
-// timeless is a device that gives every image the same scores at once.
+// timeless is a device that takes no time and gives every image the same scores.
 type timeless struct{ contract models.Contract }
 
 func (timeless) Device() string    { return "none" }

@@ -15,12 +15,11 @@ import (
 )
 
 // BenchmarkFeed runs VGG-16 on a simulated P100 over photographs of photoPixels,
-// from a folder and from the emulator on the same cores, and reports what
-// measure.Run does: above all device-busy, beside what decoders and storage give
-// alone.
+// from a folder and from the emulator on the same cores. It reports what measure.Run
+// does: mainly device-busy, next to the rates of decoders and storage alone.
 func BenchmarkFeed(b *testing.B) {
 	photos := photographs(b)
-	const n = 9000 // enough for the start to weigh little
+	const n = 9000 // enough for the start not to matter
 	for _, c := range []struct {
 		images string
 		open   func(b *testing.B, files []string, n int) store.Store

@@ -33,12 +33,11 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
-// BenchmarkFetch fetches blobs through a proxy that adds 20 ms to every
-// request, with 64 GETs at a time that do nothing else, and with the pipeline
-// of a simulated device that takes no time. One run is one of each, in turn.
-// The ratio is that of the rates between the first GET and the end of the last;
-// images/s-job counts from the listing to _SUCCESS. The emulator is slow by
-// itself, so there is a server that does nothing but answer as well.
+// BenchmarkFetch fetches blobs through a proxy that adds 20 ms to every request: with
+// 64 bare GETs at a time, and with the pipeline of a simulated device that takes no
+// time. One run is one of each, in turn. The ratio is that of the rates from the first
+// GET to the end of the last; images/s-job counts from the listing to _SUCCESS. Since
+// the emulator itself is slow, a server that only answers is measured as well.
 func BenchmarkFetch(b *testing.B) {
 	const latency = 20 * time.Millisecond
 	for _, c := range []struct {
@@ -86,7 +85,7 @@ func BenchmarkFetch(b *testing.B) {
 type blobServer struct {
 	host    string
 	options azblob.Options // open the folder of the images
-	// target is the path and query of image i, with what it takes to be let in.
+	// target returns the path and query of image i, including its authorization.
 	target func(i int) string
 }
 
@@ -119,7 +118,7 @@ func serveAzurite(b *testing.B, images int) blobServer {
 		target: func(i int) string { return u.Path + "/" + imageName(i) + "?" + u.RawQuery }}
 }
 
-// serveBare answers listings and GETs as the service does, of blobs in memory.
+// serveBare answers listings and GETs like the service, with blobs in memory.
 func serveBare(b *testing.B, images int) blobServer {
 	b.Helper()
 	const container = "/" + azuritetest.Account + "/photos"
@@ -200,7 +199,7 @@ func (b windowBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// take returns the time and begins anew.
+// take returns the time and starts again from zero.
 func (w *window) take() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -253,7 +252,7 @@ func scoreSimulated(b *testing.B, images store.Store) {
 	}
 }
 
-// smallJPEG is image i, which costs little to decode.
+// smallJPEG returns image i, which costs little to decode.
 func smallJPEG(b *testing.B, i int) []byte {
 	b.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 32, 32))

@@ -24,10 +24,9 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// BenchmarkFreeze lists 20,000 small blobs of the emulator and freezes their
-// manifest, and compares that with fetching the pages of the listing alone,
-// unread, which is what the network and the service take. One run is one of
-// each, in turn.
+// BenchmarkFreeze lists 20,000 small blobs of the emulator and freezes their manifest.
+// It compares that with fetching only the pages of the listing, without reading them,
+// which is the time of the network and the service. One run is one of each, in turn.
 func BenchmarkFreeze(b *testing.B) {
 	const blobs = 20_000
 	server := azuritetest.Start(b)
@@ -63,8 +62,8 @@ func BenchmarkFreeze(b *testing.B) {
 	b.ReportMetric(frozen.Seconds()/bare.Seconds(), "ratio")
 }
 
-// fill stores small blobs, which takes the emulator minutes: it looks through
-// all that it has for each.
+// fill stores small blobs. That takes the emulator minutes, because it searches
+// everything that it stores for each blob.
 func fill(b *testing.B, c *container.Client, blobs int) {
 	b.Helper()
 	var group errgroup.Group

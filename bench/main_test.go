@@ -9,7 +9,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// TestMain has benchmarks tell what their figures depend on, before them.
+// TestMain prints what the figures of benchmarks depend on in front of them.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.bench").Value.String() != "" {
@@ -30,9 +30,9 @@ func TestMain(m *testing.M) {
 
 var untilTheEnd []string
 
-// keptFolder is b.TempDir, but that it is removed when all benchmarks are done.
-// ext4 without a journal goes past every file that was deleted within the last
-// five minutes whenever it makes one, so what one round deletes slows the next.
+// keptFolder is b.TempDir, except that the folder is removed when all benchmarks have
+// ended. To create a file, ext4 without a journal skips every file that was deleted
+// within the last five minutes, so what one round deletes would slow the next.
 func keptFolder(b *testing.B) string {
 	b.Helper()
 	folder, err := os.MkdirTemp("", "bench-")

@@ -16,11 +16,10 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// BenchmarkManifest freezes the manifest of a made-up collection that is listed
-// out of order, as the first rank does; reads it, as every other rank does; and
-// compares it with a second listing, as the last rank does. It reports the time
-// of each, the size of the manifest, and the peak of the resident memory over
-// all of it.
+// BenchmarkManifest freezes the manifest of a generated collection that is listed out
+// of order, as the first rank does; reads it, as every other rank does; and compares it
+// with a second listing, as the last rank does. It reports the time of each, the size
+// of the manifest, and the peak of the resident memory.
 func BenchmarkManifest(b *testing.B) {
 	for _, images := range []int{1_000_000, 10_000_000} {
 		b.Run(fmt.Sprintf("images=%d", images), func(b *testing.B) {
@@ -77,8 +76,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// listed is a collection of that many images that can only be listed, in no
-// order.
+// listed is a collection of that many images that can only be listed, not in order.
 type listed struct{ images int }
 
 func (l listed) String() string { return "made up" }

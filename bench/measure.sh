@@ -22,7 +22,7 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${BATCHSCORE_CACHE:-$tree/.cache}
 export ONNXRUNTIME_LIB=${ONNXRUNTIME_LIB:-$cache/onnxruntime/libonnxruntime.so.1}
 cd "$tree"
-scratch=$(mktemp -d "$cache/measure.XXXXXX") # beside the photographs, so that links do
+scratch=$(mktemp -d "$cache/measure.XXXXXX") # next to the photographs, so that links do
 trap 'rm -rf "$scratch"' EXIT
 
 inception=$cache/models/classification.onnx

@@ -44,7 +44,7 @@ func BenchmarkResidentMemory(b *testing.B) {
 		b.ReportMetric(status(b, "VmRSS"), "MB-at-end")
 		b.ReportMetric(status(b, "VmHWM"), "MB-peak")
 	}
-	b.ReportMetric(0, "ns/op") // an operation is a run; its time says nothing
+	b.ReportMetric(0, "ns/op") // an operation is a run; its time does not matter
 }
 
 // inception is the trained Inception V3 of the demo, in a session.
@@ -61,7 +61,7 @@ func inception(b *testing.B) (*models.Model, *ort.Engine) {
 	return orttest.Open(b, file)
 }
 
-// resetPeak lets the peak of the resident memory begin anew.
+// resetPeak sets the peak of the resident memory to its present value.
 func resetPeak(b *testing.B) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -70,7 +70,7 @@ func resetPeak(b *testing.B) {
 	}
 }
 
-// memoryAfter is the resident memory once that many images are scored.
+// memoryAfter returns the resident memory once that many images are scored.
 func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float64 {
 	for counters.Snapshot().Images < images && b.Context().Err() == nil {
 		time.Sleep(10 * time.Millisecond)
@@ -78,7 +78,7 @@ func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float
 	return status(b, "VmRSS")
 }
 
-// status is a field of this process's status, in megabytes.
+// status returns a field of this process's status, in megabytes.
 func status(b *testing.B, field string) float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // collections this program is for.
 const photoPixels = 680_000
 
-// photographs are files with the sample photographs, brought to photoPixels.
+// photographs returns files with the sample photographs, resized to photoPixels.
 func photographs(b *testing.B) []string {
 	b.Helper()
 	given, err := measure.ReadFolder(filepath.Join(cache(), "images", "photos"))
@@ -41,7 +41,7 @@ func photographs(b *testing.B) []string {
 	return files
 }
 
-// linkedPhotos is a folder of n images, links to the files in turn.
+// linkedPhotos returns a folder of n images, which are links to the files in turn.
 func linkedPhotos(b *testing.B, files []string, n int) store.Store {
 	b.Helper()
 	path := b.TempDir()
@@ -53,8 +53,8 @@ func linkedPhotos(b *testing.B, files []string, n int) store.Store {
 	return folder(b, path)
 }
 
-// storedPhotos is a container of the emulator with the files in it, each under
-// so many names that there are n.
+// storedPhotos returns a container of the emulator with the files in it, under n names
+// in all.
 func storedPhotos(b *testing.B, files []string, n int) store.Store {
 	b.Helper()
 	server := azuritetest.Start(b)
@@ -74,9 +74,9 @@ func storedPhotos(b *testing.B, files []string, n int) store.Store {
 	return patient.New(repeated, patient.Options{})
 }
 
-// repeatedStore has blobs under n names in all, as hard links do for files: for
-// each request the emulator searches all of its blobs, which the service does
-// not, so thousands of them would measure that search.
+// repeatedStore shows its blobs under n names in all, like hard links to files. For each
+// request the emulator, unlike the service, searches all of its blobs: with thousands
+// of them the benchmark would measure that search.
 type repeatedStore struct {
 	store.Store
 	blobs []store.Object

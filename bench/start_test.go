@@ -10,11 +10,10 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// BenchmarkStart runs the real binary with a small model, which loads in a
-// moment, on the sample images, and reports how long it takes from its start to
-// the first part and to its end; and how long it takes to find that nothing is
-// left to do, with _SUCCESS and, when a worker died before it was written,
-// without.
+// BenchmarkStart runs the real binary on the sample images, with a small model that
+// loads quickly. It reports the time from the start to the first part and to the end.
+// It also reports the time to find out that nothing is left to do, with _SUCCESS and
+// without it, as after a worker that died before writing it.
 func BenchmarkStart(b *testing.B) {
 	images := filepath.Join(cache(), "images")
 	if _, err := os.Stat(images); err != nil {

@@ -13,7 +13,7 @@ import (
 // cache is where "make deps" puts what it fetches.
 func cache() string { return cmp.Or(os.Getenv("BATCHSCORE_CACHE"), "../.cache") }
 
-// folder is the store of a folder.
+// folder returns the store of a folder.
 func folder(b *testing.B, path string) store.Store {
 	b.Helper()
 	st, err := dir.New(path, dir.Options{})
@@ -23,5 +23,5 @@ func folder(b *testing.B, path string) store.Store {
 	return st
 }
 
-// imageName is that of image i of a made-up collection.
+// imageName returns the name of image i of a generated collection.
 func imageName(i int) string { return fmt.Sprintf("%05d.jpg", i) }

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUTime is the processor time that this process has taken, of all its
-// threads.
+// CPUTime returns the processor time that this process has used, in all threads.
 func CPUTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {

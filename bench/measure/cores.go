@@ -10,7 +10,7 @@ import (
 // seconds.
 type coreTimes struct{ busy, all float64 }
 
-// readCores is the present time; zero where the system does not tell it.
+// readCores returns the present times; zero where the system does not report them.
 func readCores() coreTimes {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -20,8 +20,8 @@ func readCores() coreTimes {
 }
 
 // parseCores reads the line of all cores: user, nice, system, idle, iowait, irq,
-// softirq, steal, and two that are in user already. What a hypervisor took is
-// work of others.
+// softirq, steal, and two that are part of user. Time that a hypervisor took (steal)
+// is work of others.
 func parseCores(stat string) (t coreTimes) {
 	const idle, wait, last = 3, 4, 7
 	const second = 100 // ticks, wherever Go runs on Linux
@@ -43,13 +43,13 @@ func parseCores(stat string) (t coreTimes) {
 	return t
 }
 
-// since is what passed between before and t.
+// since returns the time between before and t.
 func (t coreTimes) since(before coreTimes) coreTimes {
 	return coreTimes{busy: t.busy - before.busy, all: t.all - before.all}
 }
 
-// share is the part of the time in which the cores worked, 0 where it cannot be
-// told.
+// share returns the share of the time in which the cores worked; 0 if it is not
+// known.
 func (t coreTimes) share() float64 {
 	if t.all <= 0 {
 		return 0

@@ -20,15 +20,15 @@ import (
 
 // The decoders that Decode compares.
 const (
-	// Ours decodes all pixels, resizes and packs; OursScaled lets libjpeg-turbo
-	// shrink while it decodes.
+	// Ours decodes all pixels, resizes and packs. OursScaled lets libjpeg-turbo
+	// shrink images while it decodes.
 	Ours       = "ours"
 	OursScaled = "ours-scaled"
 	// Imaging is disintegration/imaging's decode and resize.
 	Imaging = "imaging"
-	// Go decodes with the standard library and does not resize.
+	// Go is the standard library's decoder, without resizing.
 	Go = "go-image"
-	// Limit is libjpeg-turbo's full decode and nothing else.
+	// Limit is libjpeg-turbo's full decode alone.
 	Limit = "libjpeg-turbo"
 )
 
@@ -36,18 +36,18 @@ const (
 type decoder struct {
 	name    string
 	decode  func(Picture) error
-	garbage bool // it leaves garbage that others should not have to collect
+	garbage bool // its garbage is collected before another decoder is measured
 }
 
-// Decode measures what one core makes of pictures, grouped by format, in each
-// way, for a number of rounds. Each round gives a sample for each way; size
-// says in words what the pictures are. The units:
+// Decode measures how fast one core decodes pictures, by format, with each decoder.
+// Each round gives one sample of each decoder. size describes the pictures in words.
+// The units:
 //
 //   - images/s, of processor time of one core;
-//   - of-limit, the rate as a share of the limit's in the same round, for JPEG;
+//   - of-limit, for JPEG: the rate divided by that of the limit in the same round;
 //   - allocs/image, Go's allocations once the decoder is warm.
 func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {
-	// imaging would take all cores.
+	// Otherwise imaging would use all cores.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var samples []result.Sample
 	for _, group := range byFormat(pictures) {
@@ -60,8 +60,8 @@ func Decode(ctx context.Context, pictures []Picture, size string, spec preproces
 	return samples, nil
 }
 
-// Readable are the pictures that every decoder reads, to be given to Decode, and
-// the names of the others.
+// Readable returns the pictures that every decoder can read, which Decode requires,
+// and the names of the others.
 func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, others []string, err error) {
 	for _, group := range byFormat(pictures) {
 		decoders, closeAll, err := decodersFor(group, spec)
@@ -97,8 +97,9 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 	var samples []result.Sample
 	for round := range rounds {
 		took := make([]time.Duration, len(decoders))
-		// Each goes through all pictures, as it does in use: next to another it
-		// would find the picture, or the cold caches, that the other leaves.
+		// Each decoder processes all pictures in sequence, as in real use. In
+		// alternation with others it would find the picture in the caches, or the
+		// caches cold.
 		for i := range decoders {
 			k := (i + round) % len(decoders)
 			for _, p := range pictures {
@@ -130,8 +131,8 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 	return samples, nil
 }
 
-// decodersFor makes the decoders that suit pictures of one format; the limit, if
-// there is one, is the last. closeAll is to be called in any case.
+// decodersFor returns the decoders for pictures of one format. The limit, if there is
+// one, is the last. The caller must call closeAll, even after an error.
 func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, closeAll func(), err error) {
 	var open []interface{ Close() }
 	closeAll = func() {
@@ -190,9 +191,9 @@ func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, clos
 	return list, closeAll, nil
 }
 
-// allocations counts Go's allocations per picture of a decoder that has seen
-// all of them before: the least of some passes, since the runtime allocates at
-// times too.
+// allocations returns Go's allocations per picture, for a decoder that has seen all
+// of them before. It is the lowest number of several passes, since the runtime itself
+// also allocates at times.
 func allocations(pictures []Picture, d decoder) (float64, error) {
 	var before, after runtime.MemStats
 	least := uint64(math.MaxUint64)

@@ -1,7 +1,6 @@
-// Package measure measures what a run is made of on the machine at hand: the
-// decoder, the device, and a whole run against the limit that the two set.
+// Package measure measures the parts of a run on this machine: the decoder, the
+// device, and a whole run compared with the limit that the two set.
 //
-// Whatever is compared is measured in turns within one run, so that a machine
-// whose speed changes from minute to minute blurs the ratios and does not shift
-// them.
+// Things that are compared are measured in turns within one run. So on a machine
+// whose speed changes from minute to minute the ratios vary more, but are not biased.
 package measure

@@ -13,25 +13,24 @@ import (
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
-// InferOptions say what Infer sweeps over.
+// InferOptions are the points that Infer measures.
 type InferOptions struct {
 	Model *models.Model
-	// Engine holds provider, library and place; Lanes and Threads are set by
-	// the sweep.
+	// Engine is how to open the engine; the sweep sets its Lanes and Threads.
 	Engine ort.Options
-	// Sessions are numbers of Score calls at a time, Threads of ONNX Runtime's
-	// threads for each, Batches of images in a call.
+	// Sessions are numbers of Score calls at a time, Threads numbers of ONNX
+	// Runtime's threads for each call, Batches numbers of images in a call.
 	Sessions, Threads, Batches []int
-	// MultiplyAdds of one image; 0 where they are not known.
+	// MultiplyAdds is the number for one image; 0 if it is not known.
 	MultiplyAdds int64
-	// Rounds of at least Least each give a sample of each point.
+	// Each of the Rounds gives a sample of each point, measured for at least Least.
 	Rounds int
 	Least  time.Duration
 }
 
-// Infer measures every point of a sweep in every round, and a matrix product
-// before them as the peak of that round. The units are images/s, MAC/s
-// (multiply-adds) and of-peak.
+// Infer measures every point of a sweep in every round. Before them it measures a
+// matrix product, which is the peak of that round. The units are images/s, MAC/s
+// (multiply-adds per second) and of-peak.
 func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err error) {
 	devices := make([]*tune.Device, len(o.Threads))
 	var device string

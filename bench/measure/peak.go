@@ -22,10 +22,10 @@ const (
 	peakBatch = 384
 )
 
-// Product is what ONNX Runtime does best on a provider: a float32 matrix
-// product, of 384 x 3072 with 3072 x 3072, on every core or lane at once. It
-// stands for the peak of the machine. A convolution is not bound by it: one
-// whose operands stay in the innermost caches may pass it by a little.
+// Product is what ONNX Runtime does best on a provider: a float32 matrix product, of
+// 384 x 3072 with 3072 x 3072, on every core or lane at once. It is used as the peak
+// of the machine. It is not a strict limit: a convolution whose operands stay in the
+// innermost caches may exceed it slightly.
 type Product struct {
 	device *tune.Device
 	engine *ort.Engine
@@ -45,8 +45,8 @@ func OpenProduct(o ort.Options) (*Product, error) {
 	return &Product{tune.NewDevice(e, m.Contract, peakBatch), e, remove}, nil
 }
 
-// MultiplyAdds computes the product for at least a time and returns the
-// multiply-adds a second.
+// MultiplyAdds computes the product for at least that time and returns the
+// multiply-adds per second.
 func (p *Product) MultiplyAdds(ctx context.Context, least time.Duration) (float64, error) {
 	rate, _, err := p.device.Rate(ctx, p.engine.Lanes(), peakBatch, least)
 	return rate * peakWidth * peakWidth, err
@@ -55,7 +55,7 @@ func (p *Product) MultiplyAdds(ctx context.Context, least time.Duration) (float6
 // Close frees the product.
 func (p *Product) Close() error { return errors.Join(p.engine.Close(), p.remove()) }
 
-// peakModel writes the product as a model of images.
+// peakModel returns the product as a model of images.
 func peakModel() (m *models.Model, remove func() error, err error) {
 	folder, err := os.MkdirTemp("", "batchscore-peak-")
 	if err != nil {

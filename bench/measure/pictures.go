@@ -22,19 +22,19 @@ import (
 
 // Picture is an encoded image.
 type Picture struct {
-	Name          string // of its file; empty where it has none
+	Name          string // of its file; empty if it has none
 	Data          []byte
 	Format        string // as package image names it: jpeg, png, ...
 	Width, Height int    // as stored
 }
 
-// Formats are those that Encode writes.
+// Formats are the formats that Encode writes.
 var Formats = []string{"jpeg", "png", "gif", "bmp", "tiff"}
 
-// quality is that of the JPEGs that photographs are shared as.
+// quality is a usual quality of JPEGs that people share.
 const quality = 85
 
-// Encode makes a Picture of an image.
+// Encode returns an image as a Picture.
 func Encode(img image.Image, format string) (Picture, error) {
 	var b bytes.Buffer
 	var err error
@@ -50,20 +50,20 @@ func Encode(img image.Image, format string) (Picture, error) {
 	case "tiff":
 		err = tiff.Encode(&b, img, nil)
 	default:
-		err = fmt.Errorf("no encoder for the format %q", format)
+		err = fmt.Errorf("there is no encoder for the format %q", format)
 	}
 	size := img.Bounds().Size()
 	return Picture{Data: b.Bytes(), Format: format, Width: size.X, Height: size.Y}, err
 }
 
-// ReadFolder reads the pictures of a folder and those within it, in order of
-// their names. What is no image of a known format is passed over.
+// ReadFolder reads the pictures of a folder and of the folders in it, in order of
+// their names. It skips files that are not an image of a known format.
 func ReadFolder(folder string) ([]Picture, error) {
 	return readFolder(folder, math.MaxInt, math.MaxInt)
 }
 
-// ReadSome is ReadFolder for at most so many pictures of each format, among the
-// first files of a folder that may hold a whole collection.
+// ReadSome is ReadFolder for at most n pictures of each format, among the first files
+// of a folder that may hold a whole collection.
 func ReadSome(folder string, most int) ([]Picture, error) { return readFolder(folder, most, lookedAt) }
 
 // lookedAt is how many files ReadSome looks at.
@@ -88,13 +88,12 @@ func readFolder(folder string, most, files int) ([]Picture, error) {
 		return err
 	})
 	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("%s holds no pictures", folder)
+		err = fmt.Errorf("there are no pictures in %s", folder)
 	}
 	return all, err
 }
 
-// readPicture reads a file that is a picture of a format which is wanted; of any
-// other it returns none.
+// readPicture reads a file if it is a picture of a wanted format.
 func readPicture(name string, wanted func(format string) bool) (Picture, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -109,8 +108,9 @@ func readPicture(name string, wanted func(format string) bool) (Picture, error) 
 	return Picture{Data: data, Format: format, Width: c.Width, Height: c.Height}, err
 }
 
-// Scenes generates n pictures of an area in pixels, 3:2: smooth shapes with hard
-// edges and grain, which cost a decoder about as much as photographs do.
+// Scenes generates n pictures of an area in pixels, with sides in the ratio 3:2. They
+// have smooth shapes with hard edges and grain, which cost a decoder about as much as
+// photographs do.
 func Scenes(n, pixels int, seed uint64) []image.Image {
 	height := int(math.Sqrt(float64(pixels) / 1.5))
 	width := height * 3 / 2
@@ -140,8 +140,8 @@ func scene(w, h int, rnd *rand.Rand) image.Image {
 	return img
 }
 
-// Resample brings pictures to an area in pixels, upright. Those of less are left
-// out: enlarged, they would have less detail than photographs have.
+// Resample resizes pictures to an area in pixels, upright. Smaller ones are left out:
+// enlarged, they would have less detail than photographs have.
 func Resample(pictures []Picture, pixels int) []image.Image {
 	var images []image.Image
 	for _, p := range pictures {
@@ -156,7 +156,7 @@ func Resample(pictures []Picture, pixels int) []image.Image {
 	return images
 }
 
-// byFormat groups pictures, in the order in which formats first occur.
+// byFormat groups pictures by format, in the order in which formats first occur.
 func byFormat(pictures []Picture) [][]Picture {
 	var groups [][]Picture
 	for _, p := range pictures {

@@ -25,17 +25,17 @@ import (
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
-// RunOptions say what Run runs.
+// RunOptions are the options of Run.
 type RunOptions struct {
 	Images store.Store
 	Remote bool // whether Images is in a storage on a network
 	Max    int  // images of a run; 0 is all
-	Chunk  int  // images of a chunk; 0 is what their number says
+	Chunk  int  // images of a chunk; 0 depends on the number of images
 	Model  *models.Model
-	// Engine is open, and stays so.
+	// Engine is an open engine, which Run does not close.
 	Engine scorer.Engine
-	// Shared reports whether the engine computes on the cores that decode, so that
-	// the times of both add up; Simulated that it does not compute.
+	// Shared is true if the engine computes on the cores that decode, so that the
+	// times of both add up; Simulated, if it does not compute.
 	Shared, Simulated bool
 	Batch, Decoders   int
 	Rounds            int
@@ -44,27 +44,26 @@ type RunOptions struct {
 	Log   zerolog.Logger
 }
 
-// Run scores a collection in every round, to a new output on the local disk, and
-// before that each part alone: the engine on ready tensors, the decoders on
-// bytes in memory, and reading from the store. It returns the samples and the
-// stage that bound the last round. The units:
+// Run scores a collection in every round, into a new folder on the local disk. Before
+// that it measures each part alone: the engine on ready tensors, the decoders on bytes
+// in memory, and reading from the store. It returns the samples and the stage that
+// limited the last round. The units:
 //
 //   - images/s, from the listing to _SUCCESS, with the engine open;
 //   - session-images/s, decode-images/s and fetch-images/s of the parts alone;
-//   - cores-images/s, where the engine does not share the cores: what they could
-//     do at most, given the processor time that an image takes the decoders and,
-//     where it is told, takes the whole machine to be read, storage that runs on
-//     it included;
-//   - of-session, the rate as a share of the engine's alone;
-//   - of-limit, as a share of what all parts allow together: of the times of
-//     engine and decoders added where they share the cores, of the slowest of
-//     engine, decoders and cores else; and never more than blob storage gives;
-//     and of-limit-cpu, the same of processor time, where they share the cores,
-//     beside the processor time of an image, cpu-ms/image;
-//   - device-busy, decoders-busy and committer-busy, the share of the time in
-//     which the device computed, a decoder decoded, and a part was committed;
-//   - on Linux cores-busy, the share in which the machine's cores were at work,
-//     for whatever process: at 1 there is nothing left to gain by waiting less.
+//   - cores-images/s, if the engine does not share the cores: the rate that the
+//     cores allow, given the processor time to decode an image and, on Linux, that
+//     of the whole machine to read it, including storage that runs on it;
+//   - of-session, the rate divided by that of the engine alone;
+//   - of-limit, the rate divided by what all parts allow together. If engine and
+//     decoders share the cores, their times add up; otherwise the slowest of engine,
+//     decoders and cores is the limit. Blob storage may set a lower limit;
+//   - of-limit-cpu and cpu-ms/image, if they share the cores: of-limit in terms of
+//     processor time, and the processor time of an image;
+//   - device-busy, decoders-busy and committer-busy, the shares of the time in which
+//     the device computed, a decoder decoded, and a part was committed;
+//   - cores-busy, on Linux: the share of the time in which the machine's cores worked
+//     for any process. At 1, nothing can be gained by waiting less.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
 	d := tune.NewDevice(o.Engine, o.Model.Contract, o.Batch)
 	d.Serial = !o.Shared
@@ -81,14 +80,14 @@ func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, e
 		}
 		binds = r.binds
 		s := o.sample(r)
-		s.Values = slices.Insert(s.Values, 1, l.beside(r, o)...) // after the rate
+		s.Values = slices.Insert(s.Values, 1, l.reached(r, o)...) // after the rate
 		samples = append(samples, s)
 	}
 	return samples, binds, nil
 }
 
-// Score is one run alone: its sample is one of Run's without the limits. The
-// counters, which are new, follow it.
+// Score runs once, without measuring the limits, and returns the sample. It counts in
+// counters, which must be new.
 func Score(ctx context.Context, o RunOptions, counters *telemetry.Counters) (result.Sample, error) {
 	r, err := o.score(ctx, counters)
 	return o.sample(r), err
@@ -112,8 +111,8 @@ func (o *RunOptions) sample(r scored) result.Sample {
 	return s
 }
 
-// beside are the limits, and what part of them a run reached.
-func (l limits) beside(r scored, o RunOptions) []result.Value {
+// reached returns the limits, and the share of them that a run reached.
+func (l limits) reached(r scored, o RunOptions) []result.Value {
 	values := []result.Value{
 		{Value: l.session.rate, Unit: "session-images/s"}, {Value: l.decode.rate, Unit: "decode-images/s"}, {Value: l.fetch.rate, Unit: "fetch-images/s"},
 		{Value: r.rate / l.session.rate, Unit: "of-session"}, {Value: r.rate / l.together(o), Unit: "of-limit"},
@@ -137,7 +136,7 @@ func (o RunOptions) source() string {
 	return fromFolder
 }
 
-// part is what one part of the work does alone.
+// part is the speed of one part of the work alone.
 type part struct {
 	rate float64 // images/s
 	cpu  float64 // processor seconds an image
@@ -145,10 +144,10 @@ type part struct {
 
 type limits struct {
 	session, decode part
-	fetch           part // its processor time is the machine's
+	fetch           part // its processor time is that of the whole machine
 }
 
-// together is the rate that all parts of a run allow.
+// together returns the rate that all parts of a run allow.
 func (l limits) together(o RunOptions) float64 {
 	rate := min(l.session.rate, l.decode.rate, l.cores())
 	if o.Shared {
@@ -160,7 +159,7 @@ func (l limits) together(o RunOptions) float64 {
 	return rate
 }
 
-// cores is the rate at which fetching and decoding leave no core idle.
+// cores returns the rate at which fetching and decoding keep all cores busy.
 func (l limits) cores() float64 {
 	return float64(runtime.GOMAXPROCS(0)) / (l.fetch.cpu + l.decode.cpu)
 }
@@ -186,14 +185,14 @@ func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err 
 }
 
 const (
-	// fetchers is as many as the worker has.
+	// fetchers is the number that the worker has.
 	fetchers = 64
-	// fetchedMost bounds what is read to measure reading.
+	// fetchedMost is how many images are read at most to measure reading.
 	fetchedMost = 1000
 )
 
-// fetch reads the first images of a store, many at a time, again and again for
-// as long as least, and returns their bytes.
+// fetch reads the first images of a store, many at a time, repeatedly for at least
+// that time. It returns their bytes.
 func fetch(ctx context.Context, st store.Store, most int, least time.Duration, log zerolog.Logger) ([][]byte, part, error) {
 	if most == 0 || most > fetchedMost {
 		most = fetchedMost
@@ -238,12 +237,12 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	}
 }
 
-// scored is a whole run.
+// scored is the result of a whole run.
 type scored struct {
 	part
 	images                     int
 	busy, decoding, committing float64
-	cores                      float64 // 0 where it cannot be told
+	cores                      float64 // 0 if it is not known
 	binds                      telemetry.Stage
 }
 

@@ -1,17 +1,17 @@
-// Command peers runs batchscore side by side with programs that do the same job
-// with what people use instead: the same files, weights, precision and cores,
-// in alternating rounds.
+// Command peers compares batchscore with programs that do the same job with other
+// tools that people use: with the same files, weights, precision and cores, in
+// alternating rounds.
 //
 //		go run ./bench/peers -venvs .cache/peers -model inception.onnx -photos photos
 //
-//	 1. setup.sh has made a virtual environment for each peer; one that could not
+//	 1. setup.sh has made a virtual environment for each peer. A peer that could not
 //	    be installed is left out, with a message.
-//	 2. Photographs are brought to one size and written to a folder.
-//	 3. A short sweep finds the form and the batch that suit each peer best.
+//	 2. Photographs are resized to one size and written to a folder.
+//	 3. A short sweep finds the best form and batch for each peer.
 //	 4. In every round each takes its turn, in an order that rotates. Models are
-//	    loaded and workers started before the clock runs.
-//	 5. The labels of all must agree with ours on nearly all images: who computes
-//	    something else is no peer.
+//	    loaded and workers started before the clock starts.
+//	 5. All labels must agree with ours on nearly all images: a program that computes
+//	    something else is not a peer.
 //	 6. Decoding alone is compared with Pillow's, on one core.
 package main
 
@@ -58,7 +58,7 @@ func main() {
 	}
 }
 
-// pixels is the area of the photographs, as in the collections this is for.
+// pixels is the area of the photographs, as in typical collections.
 const pixels = 680_000
 
 func run(ctx context.Context, o options) (err error) {
@@ -101,7 +101,7 @@ func run(ctx context.Context, o options) (err error) {
 		peers = append(peers, p)
 	}
 	versions := map[string]string{"onnxruntime": us.version()}
-	versions["jpeg"], _ = jpeg.Backend() // without libjpeg-turbo it names what takes its place
+	versions["jpeg"], _ = jpeg.Backend() // without libjpeg-turbo it names the decoder used instead
 	r := result.Run{Provenance: result.Here(versions, 0)}
 	for round := range o.rounds {
 		samples, err := turn(ctx, us, peers, round, o.scaled)
@@ -123,7 +123,7 @@ func run(ctx context.Context, o options) (err error) {
 	return result.WriteTable(os.Stdout, r, result.TableOptions{Best: "images/s"})
 }
 
-// writePhotos brings photographs to one size, and repeats them until there are n.
+// writePhotos resizes photographs to one size, and repeats them until there are n.
 func writePhotos(from, to string, n int) error {
 	given, err := measure.ReadFolder(from)
 	if err != nil {
@@ -131,7 +131,7 @@ func writePhotos(from, to string, n int) error {
 	}
 	images := measure.Resample(given, pixels)
 	if len(images) == 0 {
-		return fmt.Errorf("%s: no photograph of %d pixels or more", from, pixels)
+		return fmt.Errorf("%s: there is no photograph of %d pixels or more", from, pixels)
 	}
 	if err := os.Mkdir(to, 0o755); err != nil {
 		return err
@@ -151,8 +151,8 @@ func writePhotos(from, to string, n int) error {
 	return nil
 }
 
-// turn runs each once. The sample of a peer says how many times our rate of the
-// same round is its own.
+// turn runs each program once. The sample of a peer contains our rate of the same round
+// divided by the peer's.
 func turn(ctx context.Context, us *ours, peers []*peer, round int, scaled bool) ([]result.Sample, error) {
 	order := make([]int, len(peers)+1) // the last is ours
 	for i := range order {

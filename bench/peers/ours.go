@@ -66,7 +66,7 @@ func (u *ours) run(ctx context.Context) (result.Sample, error) {
 	}, new(telemetry.Counters))
 }
 
-// labels are our classes of all images, by file name.
+// labels returns our classes of all images, by file name.
 func (u *ours) labels(ctx context.Context) (map[string]int, error) {
 	c := u.model.Contract
 	d, err := preprocess.NewDecoder(c.Preprocess, preprocess.Options{})
@@ -102,12 +102,12 @@ func (u *ours) labels(ctx context.Context) (map[string]int, error) {
 	return labels, nil
 }
 
-// agreement is the part of the images on which a peer must give our label. It
-// resizes with another filter, so that not all can.
+// agreement is the share of the images for which a peer must give our label. Peers
+// resize with another filter, so not all labels can agree.
 const agreement = 0.9
 
-// agree holds a peer's rows against our labels. The rows may be of a part of the
-// images.
+// agree compares a peer's rows with our labels. The rows may be those of some images
+// only.
 func agree(file string, labels map[string]int) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -125,7 +125,7 @@ func agree(file string, labels map[string]int) error {
 		}
 		label, ok := labels[fields[0]]
 		if !ok {
-			return fmt.Errorf("it scored %q, which is none of the images", fields[0])
+			return fmt.Errorf("it scored %q, which is not one of the images", fields[0])
 		}
 		if n++; class == label {
 			same++

@@ -28,7 +28,7 @@ type peer struct {
 	best         way
 }
 
-// way is how a peer works.
+// way is one configuration of a peer.
 type way struct {
 	form  string
 	batch int
@@ -50,10 +50,10 @@ type report struct {
 
 func (r report) rate() float64 { return float64(r.Images) / r.Seconds }
 
-// patience is for one run of a peer, its start included.
+// patience is the time limit for one run of a peer, including its start.
 const patience = 5 * time.Minute
 
-// run runs a peer once, on the first images or, with 0, on all.
+// run runs a peer once, on that many of the first images or, with 0, on all.
 func (p *peer) run(ctx context.Context, w way, first int) (report, error) {
 	photos := p.photos
 	if first > 0 {
@@ -78,7 +78,7 @@ func (p *peer) run(ctx context.Context, w way, first int) (report, error) {
 	return r, nil
 }
 
-// firstOf is a folder beside photos of its first images.
+// firstOf returns a folder next to photos with its first images.
 func firstOf(photos string, n int) (string, error) {
 	part := photos + "-first"
 	if _, err := os.Stat(part); err == nil {
@@ -96,14 +96,14 @@ func firstOf(photos string, n int) (string, error) {
 }
 
 const (
-	// sweepImages are enough to tell good ways from bad ones.
+	// sweepImages are enough to tell good configurations from bad ones.
 	sweepImages = 64
-	// sweepRounds is how often each way is tried; its best try counts, since
-	// what else runs on the machine only ever slows.
+	// sweepRounds is how often each configuration is tried. Its best try counts,
+	// since other processes can only slow it down.
 	sweepRounds = 2
 )
 
-// sweep finds the best way of a peer.
+// sweep finds the best configuration of a peer.
 func (p *peer) sweep(ctx context.Context) error {
 	best := 0.0
 	for range sweepRounds {
@@ -146,7 +146,7 @@ func decodeTurn(ctx context.Context, o options, photos string) ([]result.Sample,
 	var pillow struct{ Plain, Draft float64 }
 	venv := filepath.Join(o.venvs, "onnxruntime")
 	if _, err := os.Stat(venv); err != nil {
-		return nil, nil //nolint:nilerr // setup.sh said why it is not there
+		return nil, nil //nolint:nilerr // setup.sh has said why it is missing
 	}
 	part, err := firstOf(photos, sweepImages)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package ranks judges a job by what its ranks did: how long each took for how
-// many images. [ReadLog] finds that in the lines that ranks write, those of the
-// 2018 recipe and ours, which are alike; [Analyse] reports the makespan, what
-// perfect balance would have made of it, and which ranks straggle.
+// Package ranks analyses a job by how long each rank took for how many images.
+// [ReadLog] finds that in the lines that ranks log; those of the 2018 recipe and
+// batchscore's have the same form. [Analyse] reports the makespan, the makespan with
+// perfect balance, and which ranks straggle.
 package ranks

@@ -17,24 +17,24 @@ import (
 // Rank is what one rank did.
 type Rank struct {
 	Rank int `json:"rank"`
-	// Share is how many images it had to process at its start, or -1 where the
-	// log does not say.
+	// Share is how many images it had to process at its start; -1 if the log does
+	// not say.
 	Share int `json:"share"`
 	// Images is how many it processed, in Seconds from its start to its end.
 	Images  int     `json:"images"`
 	Seconds float64 `json:"seconds"`
-	// Untimed is how many of Images belong to starts that never told their end,
-	// whose time is not in Seconds.
+	// Untimed is how many of Images belong to starts whose end is not in the log.
+	// Their time is not in Seconds.
 	Untimed int `json:"untimed_images,omitempty"`
-	// Ended reports whether it told its end; otherwise Images is the last that is
-	// known of it, and Seconds are 0.
+	// Ended is true if its end is in the log. Otherwise Images is the last number
+	// that is known, and Seconds is 0.
 	Ended bool `json:"ended"`
-	// Starts is how many times it was started; Images and Seconds are over all
-	// of them.
+	// Starts is how many times it was started. Images and Seconds add up all
+	// starts.
 	Starts int `json:"starts"`
 }
 
-// speed is images a second, of those whose time is known; 0 where none is.
+// speed returns the images per second, of those whose time is known; 0 if none is.
 func (r Rank) speed() float64 {
 	if r.Seconds == 0 {
 		return 0
@@ -42,34 +42,33 @@ func (r Rank) speed() float64 {
 	return float64(r.Images-r.Untimed) / r.Seconds
 }
 
-// Log is what logs tell.
+// Log is the content of logs.
 type Log struct {
 	Ranks []Rank // by rank
-	// Simulated reports whether a line tells of a simulated device.
+	// Simulated is true if a line mentions a simulated device.
 	Simulated bool
 }
 
-// The lines, wherever they stand in a line of the log: a launcher may have put
-// anything in front.
+// The forms of lines. Launchers may put anything in front of them.
 var (
 	needs     = regexp.MustCompile(`Worker (\d+) needs to process (\d+) images`)
 	progress  = regexp.MustCompile(`Worker (\d+) Processed (\d+)/(\d+) images`)
 	took      = regexp.MustCompile(`Worker (\d+) Processed (\d+) images, took (\S+(?: days?, \S+)?)`)
 	simulated = regexp.MustCompile(`simulated: nothing is computed|Processed \d+ images(?: on \d+ ranks)?, took .*\(simulated\)`)
-	// colours are what a terminal takes for colours and movements.
+	// colours are the escape sequences of terminals.
 	colours = regexp.MustCompile(`\x1b\[[0-9;?]*[@-~]`)
 )
 
 const (
-	// longestLine is beyond what any launcher writes as one line.
+	// longestLine is longer than any line that launchers write.
 	longestLine = 1 << 20
-	// MostRanks is beyond all numbers of ranks.
+	// MostRanks is higher than any real number of ranks.
 	MostRanks = 1 << 17
 )
 
-// ReadLog reads logs in turn: the lines of all ranks in any order, with whatever
-// else is between them. Logs without a line of any rank are an error. Errors name a
-// log by its method Name, as files have it, or by its number.
+// ReadLog reads logs one after the other: the lines of all ranks in any order, and
+// ignores anything else. It returns an error for logs without a line of any rank.
+// Errors name a log by its method Name, which files have, or by its number.
 func ReadLog(logs ...io.Reader) (Log, error) {
 	var l Log
 	byRank := map[int]*attempts{}
@@ -93,13 +92,13 @@ func ReadLog(logs ...io.Reader) (Log, error) {
 			}
 		}
 		if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-			return l, fmt.Errorf("%s: a line is longer than %d bytes: it is no log", name, longestLine)
+			return l, fmt.Errorf("%s: a line is longer than %d bytes: this is not a log", name, longestLine)
 		} else if err != nil {
 			return l, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if len(byRank) == 0 {
-		return l, fmt.Errorf("%s: no line is that of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
+		return l, fmt.Errorf("%s: there is no line of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
 	}
 	for _, rank := range slices.Sorted(maps.Keys(byRank)) {
 		l.Ranks = append(l.Ranks, byRank[rank].sum(rank))
@@ -116,14 +115,14 @@ type attempt struct {
 
 type attempts []attempt
 
-// repeats reports whether a line which tells an end is there a second time: a real
-// second start would have told its share first.
+// repeats reports whether a line about an end is in the log twice: a real second start
+// would have logged its share first.
 func (a attempts) repeats(done int, took time.Duration) bool {
 	return len(a) > 0 && a[len(a)-1] == attempt{share: a[len(a)-1].share, done: done, took: took, ended: true}
 }
 
-// current is the start that a line belongs to: the last, or a new one if that
-// has ended.
+// current returns the start that a line belongs to: the last, or a new one if that has
+// ended.
 func (a *attempts) current() *attempt {
 	if last := len(*a) - 1; last >= 0 && !(*a)[last].ended {
 		return &(*a)[last]
@@ -144,7 +143,7 @@ func (a *attempts) sum(rank int) Rank {
 	return r
 }
 
-// readLine books what a line says. Several ranks may have written to one line.
+// readLine enters what a line says. Several ranks may have written to one line.
 func readLine(byRank map[int]*attempts, line []byte) error {
 	if !bytes.Contains(line, []byte("Worker ")) {
 		return nil
@@ -154,7 +153,7 @@ func readLine(byRank map[int]*attempts, line []byte) error {
 			rank, err1 := strconv.Atoi(string(m[1]))
 			n, err2 := strconv.Atoi(string(m[2]))
 			if err1 != nil || err2 != nil || rank >= MostRanks {
-				return fmt.Errorf("%q is beyond all numbers of ranks or images", m[0])
+				return fmt.Errorf("%q is not a plausible number of ranks or images", m[0])
 			}
 			if byRank[rank] == nil {
 				byRank[rank] = new(attempts)
@@ -166,7 +165,7 @@ func readLine(byRank map[int]*attempts, line []byte) error {
 		return nil
 	}
 	err := each(needs, func(a *attempts, n int, _ string) error {
-		if a.current().share >= 0 { // it never told its end
+		if a.current().share >= 0 { // its end is not in the log
 			*a = append(*a, attempt{})
 		}
 		a.current().share = n
@@ -203,7 +202,7 @@ var timedelta = regexp.MustCompile(`^(?:(\d{1,6}) days?, )?(\d{1,2}):(\d\d):(\d\
 func Timedelta(text string) (time.Duration, error) {
 	m := timedelta.FindStringSubmatch(text)
 	if m == nil {
-		return 0, fmt.Errorf("%q is no duration such as 0:10:43.983157 or 1 day, 0:00:05", text)
+		return 0, fmt.Errorf("%q is not a duration such as 0:10:43.983157 or 1 day, 0:00:05", text)
 	}
 	var total int64 // microseconds
 	for i, unit := range []int64{86_400e6, 3600e6, 60e6, 1e6, 1} {

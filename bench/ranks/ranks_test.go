@@ -27,8 +27,8 @@ func recipe(t *testing.T) Log {
 	return l
 }
 
-// TestRecipe holds what its log says of the recipe's run on 32 P100, which its
-// table gave as 10 minutes.
+// TestRecipe reads the log of the recipe's run on 32 P100, which its table quotes as 10
+// minutes.
 func TestRecipe(t *testing.T) {
 	l := recipe(t)
 	r := Analyse(l.Ranks, Options{Asked: 100_000, OneGPU: 255 * 60, PerNode: 4, Price: 2})
@@ -85,7 +85,8 @@ func TestReadLog(t *testing.T) {
 	if !reflect.DeepEqual(l.Ranks, want) {
 		t.Errorf("have %+v\nwant %+v", l.Ranks, want)
 	}
-	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"), strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images, took 0:00:04 (simulated)\n"))
+	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"),
+		strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images, took 0:00:04 (simulated)\n"))
 	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Untimed: 50, Starts: 1}}) {
 		t.Errorf("have %+v, %v", killed, err)
 	}
@@ -94,18 +95,19 @@ func TestReadLog(t *testing.T) {
 	}
 	good := strings.NewReader("Worker 0 Processed 3 images, took 0:00:01")
 	for bad, says := range map[string]string{
-		"":                  "log 1, log 2: no line",
-		"nothing of a rank": "log 1, log 2: no line",
-		"\nWorker 0 Processed 3 images, took forever":           `log 2, line 2: "forever" is no duration`,
+		"":                  "log 1, log 2: there is no line",
+		"nothing of a rank": "log 1, log 2: there is no line",
+		"\nWorker 0 Processed 3 images, took forever":           `log 2, line 2: "forever" is not a duration`,
 		"Worker 99999999999999999999 needs to process 1 images": "log 2, line 1",
-		"Worker 200000 needs to process 1 images":               "beyond all numbers",
+		"Worker 200000 needs to process 1 images":               "not a plausible number",
 		strings.Repeat("x", longestLine+1):                      "log 2: a line is longer",
 	} {
 		if l, err := ReadLog(strings.NewReader(""), strings.NewReader(bad)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.60q is read as %+v, %v; want %q", bad, l, err, says)
 		}
 	}
-	if _, err := ReadLog(named{good, "a.log"}, named{strings.NewReader("Worker 0 Processed 3 images, took ages"), "b.log"}); err == nil || !strings.HasPrefix(err.Error(), "b.log, line 1: ") {
+	_, err = ReadLog(named{good, "a.log"}, named{strings.NewReader("Worker 0 Processed 3 images, took ages"), "b.log"})
+	if err == nil || !strings.HasPrefix(err.Error(), "b.log, line 1: ") {
 		t.Errorf("a bad line of the second file gives %v", err)
 	}
 }
@@ -118,7 +120,7 @@ type named struct {
 
 func (n named) Name() string { return n.name }
 
-// TestSentences says what is odd about a log.
+// TestSentences checks what the report says about an unusual log.
 func TestSentences(t *testing.T) {
 	ended := func(rank int) Rank { return Rank{Rank: rank, Images: 100, Seconds: 10, Ended: true, Starts: 1} }
 	restarted := Rank{Rank: 1, Images: 100, Untimed: 50, Seconds: 5, Ended: true, Starts: 2}
@@ -196,8 +198,8 @@ func TestReadsOurOwnLines(t *testing.T) {
 	}
 }
 
-// TestStragglers looks at ranks that divided the work by stealing: they end
-// together, and the slow one shows in how little it did.
+// TestStragglers analyses ranks that divided the work by stealing: they end together,
+// and the slow one has processed few images.
 func TestStragglers(t *testing.T) {
 	even := []Rank{{
 		Rank:    0,
@@ -212,7 +214,7 @@ func TestStragglers(t *testing.T) {
 	if r := Analyse(slow, Options{}); !slices.Equal(r.Stragglers, []int{2}) || r.Balance < 0.98 {
 		t.Errorf("%v straggle, balance %v", r.Stragglers, r.Balance)
 	}
-	// The same is as it should be of a slower device.
+	// For a slower device the same is normal.
 	if r := Analyse(slow, Options{Rates: []float64{10, 10, 6, 10}}); len(r.Stragglers) != 0 {
 		t.Errorf("%v straggle on slower devices", r.Stragglers)
 	}

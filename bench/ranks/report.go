@@ -5,69 +5,69 @@ import (
 	"slices"
 )
 
-// Options are what a log does not tell.
+// Options are what a log does not say.
 type Options struct {
-	// Asked is how many images the job was to label; 0 where that is not known.
+	// Asked is how many images the job was to label; 0 if that is not known.
 	Asked int
-	// World is how many ranks there were; 0 is as many as the highest rank says.
+	// World is how many ranks there were; 0 means as many as the highest rank says.
 	World int
-	// OneGPU is how many seconds one GPU takes for them; 0 where not known.
+	// OneGPU is how many seconds one GPU takes for them; 0 if not known.
 	OneGPU float64
-	// PerNode is how many consecutive ranks are on a node; 0 where not known.
+	// PerNode is how many consecutive ranks are on a node; 0 if not known.
 	PerNode int
-	// Price is that of a GPU for an hour, in any currency; 0 where not known.
+	// Price is that of a GPU for an hour, in any currency; 0 if not known.
 	Price float64
-	// Rates are what the ranks' devices should do, by rank, to compare ranks on
-	// different devices; nil where all are alike.
+	// Rates are the expected rates of the ranks' devices, by rank, to compare ranks
+	// on different devices; nil if all devices are equal.
 	Rates []float64
 }
 
-// Judged is a rank and what is thought of it.
+// Judged is a rank and the findings about it.
 type Judged struct {
 	Rank
-	Node int `json:"node"` // -1 where not known
-	// Straggles reports whether an image takes this rank far longer than the others:
-	// see StragglerFactor.
+	Node int `json:"node"` // -1 if not known
+	// Straggles is true if this rank takes far longer per image than the others: see
+	// StragglerFactor.
 	Straggles bool `json:"straggles"`
 }
 
-// Report is what came of a job.
+// Report is the analysis of a job.
 type Report struct {
 	Ranks []Judged `json:"ranks"`
-	// World is how many ranks there were, and Missing are those that told nothing.
+	// World is how many ranks there were, Missing those that are not in the log.
 	World   int   `json:"world"`
 	Missing []int `json:"missing,omitempty"`
-	// Labelled is the sum over all ranks; Lost is what is missing of those that
-	// were asked for, Surplus what there is beyond them.
+	// Labelled is the sum over all ranks. Lost is how many images are missing from
+	// Asked, Surplus how many there are beyond it.
 	Asked    int `json:"asked,omitempty"`
 	Labelled int `json:"labelled"`
 	Lost     int `json:"lost"`
 	Surplus  int `json:"surplus,omitempty"`
 	// Makespan is the time of the slowest rank, in seconds: ranks start together.
 	Makespan float64 `json:"makespan_seconds"`
-	// Balanced is the makespan of the work whose time is known, divided without
-	// rest among ranks that work at the rates which these showed.
+	// Balanced is the makespan of the work whose time is known if it were divided
+	// perfectly among ranks with the same rates as these.
 	Balanced float64 `json:"balanced_seconds"`
-	// Balance is Balanced in Makespan, at most 1.
+	// Balance is Balanced divided by Makespan, at most 1.
 	Balance float64 `json:"balance"`
-	// SpeedUp is in times of one GPU, and Efficiency that by the number of ranks;
-	// 0 where the time of one GPU is not known.
+	// SpeedUp compares with one GPU. Efficiency is SpeedUp divided by the number of
+	// ranks. Both are 0 if the time of one GPU is not known.
 	SpeedUp    float64 `json:"speed_up,omitempty"`
 	Efficiency float64 `json:"efficiency,omitempty"`
 	// Stragglers are ranks, StragglerNodes the nodes that they are on.
 	Stragglers     []int `json:"stragglers"`
 	StragglerNodes []int `json:"straggler_nodes,omitempty"`
-	// StragglesAbove is the bound, in seconds an image (on the fastest device
-	// where devices differ).
+	// StragglesAbove is the bound, in seconds per image (on the fastest device if
+	// devices differ).
 	StragglesAbove float64 `json:"straggles_above_seconds_per_image"`
-	// Unfinished are ranks that never told their end.
+	// Unfinished are ranks whose end is not in the log.
 	Unfinished []int `json:"unfinished,omitempty"`
-	// IdleGPUSeconds is what ranks that told their end were paid for after it,
-	// while the last was at work; IdleCost is that in money.
+	// IdleGPUSeconds is the time that ranks were paid for after their end, while
+	// the last rank worked. IdleCost is its price.
 	IdleGPUSeconds float64 `json:"idle_gpu_seconds"`
 	Cost           float64 `json:"cost,omitempty"` // of all ranks for the makespan
 	IdleCost       float64 `json:"idle_cost,omitempty"`
-	// LostGPUSeconds is what the ranks were paid for beyond the time of one GPU.
+	// LostGPUSeconds is the time that all ranks were paid for beyond that of one GPU.
 	LostGPUSeconds float64 `json:"lost_gpu_seconds,omitempty"`
 	LostCost       float64 `json:"lost_cost,omitempty"`
 }
@@ -77,15 +77,15 @@ type Report struct {
 // than StragglerFactor robust standard deviations (1.4826 times the median
 // absolute deviation) and by more than the share StragglerLeast of the median.
 // 3.5 is the bound that Iglewicz and Hoaglin recommend for this score (How to
-// Detect and Handle Outliers, 1993); median and deviation do not move as long as
-// fewer than half the ranks straggle. The second bound keeps ranks that are all
-// but equal from being told apart.
+// Detect and Handle Outliers, 1993). Median and deviation hardly change as long as
+// fewer than half the ranks straggle. The second bound keeps small differences between
+// nearly equal ranks from counting.
 const (
 	StragglerFactor = 3.5
 	StragglerLeast  = 0.05
 )
 
-// Analyse judges a job by its ranks.
+// Analyse returns the report on a job's ranks.
 func Analyse(all []Rank, o Options) Report {
 	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}}
 	var perImage []float64 // of ranks whose time is known
@@ -94,7 +94,7 @@ func Analyse(all []Rank, o Options) Report {
 	if len(o.Rates) > 0 {
 		fastest = slices.Max(o.Rates)
 	}
-	// slowness is the seconds an image, as if on the fastest device.
+	// slowness is the seconds per image, as if on the fastest device.
 	slowness := func(k Rank) float64 {
 		s := 1 / k.speed()
 		if k.Rank < len(o.Rates) {
@@ -158,7 +158,7 @@ func Analyse(all []Rank, o Options) Report {
 	return r
 }
 
-// bound is the value above which one of these straggles.
+// bound returns the value above which one of these straggles.
 func bound(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// WriteText prints a report for people. Simulated says that the figures are
+// WriteText prints a report for people. With simulated it says that the figures are
 // those of simulated devices.
 func WriteText(out io.Writer, r Report, simulated bool) error {
 	fmt.Fprintf(out, "Ranks (%s)\n", kind(simulated))
@@ -53,13 +53,14 @@ func kind(simulated bool) string {
 	return "as logged"
 }
 
-// Sentences are what the report comes to, one a line.
+// Sentences returns the findings of the report, one per line.
 func (r *Report) Sentences() []string {
 	var s []string
 	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	switch {
 	case r.Surplus > 0:
-		say("%s images labelled of %s asked for: %s too many; some were labelled twice, or the logs are of several runs", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Surplus))
+		say("%s images labelled of %s asked for: %s too many; some were labelled twice, or the logs are of several runs",
+			Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Surplus))
 	case r.Asked > 0:
 		say("%s images labelled of %s asked for: %s lost", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Lost))
 	default:
@@ -142,7 +143,7 @@ func Runs(sorted []int) string {
 	return text + strings.Join(parts, "")
 }
 
-// Clock is a time as people say it: "11:10" is minutes and seconds, "2:00:05"
+// Clock returns a time as people write it: "11:10" is minutes and seconds, "2:00:05"
 // hours before them, "8.3 s" below a minute.
 func Clock(seconds float64) string {
 	if seconds < 60 {
@@ -164,8 +165,8 @@ func Thousands(n int) string {
 	return s
 }
 
-// Samples is the report in the Go benchmark format: one line a rank, and one
-// for the job.
+// Samples returns the report in the Go benchmark format: one line per rank, and one for
+// the job.
 func (r *Report) Samples(simulated bool) []result.Sample {
 	var all []result.Sample
 	for _, k := range r.Ranks {

@@ -14,8 +14,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// axes are what the axes of a chart are called, with their units; log draws
-// both by powers of two.
+// axes are the labels of a chart's axes, with their units. With log both are
+// logarithmic, with powers of two.
 type axes struct {
 	x, y string
 	log  bool
@@ -25,11 +25,11 @@ type axes struct {
 type line struct {
 	name string
 	xy   plotter.XYs
-	// limit is drawn dashed and without dots: it is what would be ideal.
+	// limit marks a line that shows the ideal. It is drawn dashed and without dots.
 	limit bool
 }
 
-// Line is the medians of a unit over a key whose values are numbers.
+// Line returns the medians of a unit over a key whose values are numbers.
 func (s *samples) Line(name, key, unit string) (line, error) {
 	rows, err := s.rows()
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *samples) Line(name, key, unit string) (line, error) {
 	return l, nil
 }
 
-// Per is the same line in a larger unit, of so many smaller ones.
+// Per returns the line in a larger unit, which is that many of the smaller one.
 func (l line) Per(n float64) line {
 	l.xy = slices.Clone(l.xy)
 	for i := range l.xy {
@@ -65,12 +65,12 @@ func (l line) Per(n float64) line {
 	return l
 }
 
-// ideal is what grows as the ranks do.
+// ideal returns the line that grows in proportion to the ranks.
 func ideal(name string, lowest, highest float64) line {
 	return line{name: name, xy: plotter.XYs{{X: lowest, Y: lowest}, {X: highest, Y: highest}}, limit: true}
 }
 
-// palette is that of Okabe and Ito, which the colour-blind can tell apart.
+// palette is that of Okabe and Ito, whose colours colour-blind people can tell apart.
 var palette = []color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},
 	color.RGBA{204, 121, 167, 255}, color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},
@@ -83,13 +83,13 @@ func rises(series []line) bool {
 	return first[len(first)-1].Y > first[0].Y
 }
 
-// chart draws lines, each of two points at least, as an SVG.
+// chart returns an SVG of lines, which have at least two points each.
 func chart(title string, a axes, series []line) ([]byte, error) {
 	plot.DefaultFont.Variant = "Sans"
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, a.x, a.y
 	p.Title.Padding = vg.Points(8)
-	// In the corner that the lines leave free.
+	// In a corner without lines.
 	p.Legend.Top, p.Legend.Left = true, rises(series)
 	p.Legend.Padding, p.Legend.ThumbnailWidth = vg.Points(3), vg.Points(24)
 	grid := plotter.NewGrid()
@@ -128,7 +128,7 @@ func chart(title string, a axes, series []line) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// powersOfTwo are the ticks of an axis of ranks.
+// powersOfTwo returns the ticks of an axis of ranks.
 type powersOfTwo struct{}
 
 func (powersOfTwo) Ticks(lowest, highest float64) (ticks []plot.Tick) {

@@ -2,15 +2,15 @@
 //
 //		go run ./bench/report [-check]
 //
-//	 1. The text stands in BENCHMARKS.md.tmpl, a text/template; every figure in it
-//	    is a call that reads a file of samples under bench/testdata.
-//	 2. A call picks samples (samples, .Only, .Where), and makes a table, a number
-//	    or a chart of them. A file or a configuration that is not there is an
-//	    error: there is no figure without samples.
-//	 3. Simulated samples and measured ones never meet in one table; the tables of
-//	    simulated ones say so by themselves.
+//	 1. The text is in BENCHMARKS.md.tmpl, a text/template. Every figure in it is a
+//	    call that reads a file of samples under bench/testdata.
+//	 2. A call picks samples (samples, .Only, .Where) and makes a table, a number or a
+//	    chart of them. A missing file or configuration is an error, so there is no
+//	    figure without samples.
+//	 3. Simulated and measured samples are never in one table. Tables of simulated
+//	    samples say so.
 //
-// With -check nothing is written, and a file that would change is an error.
+// With -check it writes nothing and fails if a file would change.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(root string, check bool) error {
 		switch {
 		case err == nil && bytes.Equal(old, files[name]):
 		case check:
-			return fmt.Errorf("%s is not what the samples give: run 'make report'", name)
+			return fmt.Errorf("%s does not match the samples: run 'make report'", name)
 		default:
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				return err

@@ -5,8 +5,8 @@ import (
 	"github.com/batchscore/batchscore/models/simulate"
 )
 
-// published is a line of the recipe's own table of 2018: minutes to label
-// 100,000 images with VGG-16.
+// published is a row of the recipe's own table of 2018: minutes to label 100,000 images
+// with VGG-16.
 type published struct{ GPUs, K80, P100 int }
 
 var recipe = []published{{1, 741, 255}, {8, 99, 32}, {16, 49, 19}, {32, 25, 10}}
@@ -17,7 +17,7 @@ type gpu struct {
 	Rate float64
 }
 
-// gpus are the devices that rates are known of.
+// gpus are the devices whose rates are published.
 func gpus() (list []gpu, err error) {
 	for _, device := range simulate.Devices() {
 		for _, network := range []models.Architecture{models.VGG16, models.InceptionV3} {

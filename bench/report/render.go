@@ -18,7 +18,7 @@ import (
 //go:embed BENCHMARKS.md.tmpl
 var page string
 
-// charts is where pictures lie, seen from the root of the repository.
+// charts is the folder of the charts, relative to the root of the repository.
 const charts = "docs/charts"
 
 // render returns all files, by their path in the repository.
@@ -50,8 +50,8 @@ func render(folder string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// number is v with three significant digits, or as an integer with separators
-// where it has more.
+// number returns v with three significant digits, or as an integer with separators if
+// it has more.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsInf(v, 0) || math.IsNaN(v):
@@ -70,18 +70,18 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }
 
-// ratio is v with the digits that a comparison needs.
+// ratio returns v with the digits that a comparison needs.
 func ratio(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
 
 func percent(v float64) string { return strconv.FormatFloat(100*v, 'f', 1, 64) + " %" }
 
-// minutes is a time in seconds as 11:10, minutes and seconds.
+// minutes returns a time in seconds as minutes and seconds, such as 11:10.
 func minutes(seconds float64) string {
 	s := int64(math.Round(seconds))
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-// provenance is one line on where a run comes from.
+// provenance returns a line about the origin of a run.
 func provenance(p result.Provenance) string {
 	parts := []string{p.CPU}
 	if p.Cores > 0 {

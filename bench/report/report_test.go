@@ -13,8 +13,8 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// TestFilesMatchTheSamples fails when BENCHMARKS.md or a chart says anything
-// else than the samples under bench/testdata.
+// TestFilesMatchTheSamples fails if BENCHMARKS.md or a chart differs from what the
+// samples under bench/testdata give.
 func TestFilesMatchTheSamples(t *testing.T) {
 	root := filepath.Join("..", "..")
 	files, err := render(filepath.Join(root, "bench", "testdata"))
@@ -28,7 +28,7 @@ func TestFilesMatchTheSamples(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(have, want) {
-			t.Errorf("%s is not what the samples give: run 'make report'", name)
+			t.Errorf("%s does not match the samples: run 'make report'", name)
 		}
 	}
 	entries, err := os.ReadDir(filepath.Join(root, charts))
@@ -86,7 +86,8 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// TestNoFigureWithoutSamples: what is not there, or not one figure, is an error.
+// TestNoFigureWithoutSamples checks that missing samples, or several configurations for
+// one figure, are an error.
 func TestNoFigureWithoutSamples(t *testing.T) {
 	s := scaling()
 	one, err := s.Where("ranks", 1)

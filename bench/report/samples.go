@@ -9,14 +9,14 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// samples is what a call of the template picks from.
+// samples are what a call of the template picks from.
 type samples struct {
 	from string // for errors: the file, and what was picked from it
 	runs []result.Run
 }
 
-// readSamples reads a file. What Go's sub-benchmarks are called, where that is no
-// key with a value, is a key "case".
+// readSamples reads a file. The name of a Go sub-benchmark that is not a key with a
+// value becomes the value of a key "case".
 func readSamples(file string) (*samples, error) {
 	runs, err := result.Read(file)
 	for _, r := range runs {
@@ -29,12 +29,12 @@ func readSamples(file string) (*samples, error) {
 		}
 	}
 	if err == nil && len(runs) == 0 {
-		err = fmt.Errorf("%s holds no samples", file)
+		err = fmt.Errorf("there are no samples in %s", file)
 	}
 	return &samples{file, runs}, err
 }
 
-// pick keeps the samples that are wanted; none is an error.
+// pick returns the samples that are wanted. If there are none it returns an error.
 func (s *samples) pick(what string, want func(*result.Sample) bool) (*samples, error) {
 	kept := &samples{from: s.from + " " + what}
 	for _, r := range s.runs {
@@ -54,12 +54,12 @@ func (s *samples) pick(what string, want func(*result.Sample) bool) (*samples, e
 	return kept, nil
 }
 
-// Only keeps the samples of one benchmark.
+// Only returns the samples of one benchmark.
 func (s *samples) Only(name string) (*samples, error) {
 	return s.pick(name, func(x *result.Sample) bool { return x.Name == name })
 }
 
-// Where keeps the samples whose key has one of the values.
+// Where returns the samples whose key has one of the values.
 func (s *samples) Where(key string, values ...any) (*samples, error) {
 	var texts []string
 	for _, v := range values {
@@ -70,7 +70,7 @@ func (s *samples) Where(key string, values ...any) (*samples, error) {
 	})
 }
 
-// Without keeps the samples whose key has none of the values, or that lack it.
+// Without returns the samples whose key has none of the values, or that lack it.
 func (s *samples) Without(key string, values ...string) (*samples, error) {
 	return s.pick(key+"!="+strings.Join(values, "|"), func(x *result.Sample) bool {
 		return !slices.Contains(values, value(x.Keys, key))
@@ -86,8 +86,7 @@ func value(keys []result.Key, name string) string {
 	return ""
 }
 
-// rows are the configurations. Measured and simulated ones together are an
-// error.
+// rows returns the configurations. Measured and simulated ones together are an error.
 func (s *samples) rows() ([]*result.Row, error) {
 	var all []result.Sample
 	for _, r := range s.runs {
@@ -102,14 +101,14 @@ func (s *samples) rows() ([]*result.Row, error) {
 	return rows, nil
 }
 
-// Median is that of the one configuration there is.
+// Median returns the median of a unit. There must be only one configuration.
 func (s *samples) Median(unit string) (float64, error) {
 	rows, err := s.rows()
 	if err != nil {
 		return 0, err
 	}
 	if len(rows) != 1 {
-		return 0, fmt.Errorf("%s: %d configurations, and a figure is of one", s.from, len(rows))
+		return 0, fmt.Errorf("%s: %d configurations, want one", s.from, len(rows))
 	}
 	sum, ok := rows[0].Summary[unit]
 	if !ok {
@@ -118,7 +117,7 @@ func (s *samples) Median(unit string) (float64, error) {
 	return sum.Center, nil
 }
 
-// Least is the lowest median of all configurations.
+// Least returns the lowest median of all configurations.
 func (s *samples) Least(unit string) (float64, error) {
 	rows, err := s.rows()
 	if err != nil {
@@ -135,7 +134,7 @@ func (s *samples) Least(unit string) (float64, error) {
 	return least, nil
 }
 
-// N is how many samples there are.
+// N returns how many samples there are.
 func (s *samples) N() (n int) {
 	for _, r := range s.runs {
 		n += len(r.Samples)
@@ -143,8 +142,7 @@ func (s *samples) N() (n int) {
 	return n
 }
 
-// Provenance tells where the samples come from, a line for each machine and
-// commit.
+// Provenance returns where the samples come from, one line for each machine and commit.
 func (s *samples) Provenance() string {
 	var lines []string
 	for _, r := range s.runs {

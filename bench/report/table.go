@@ -9,10 +9,10 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// Table has a row for every configuration: the keys that differ, then the
-// units, each as its median with the half width of its confidence interval. A
-// unit is given as "images/s", or as "images/s=what the column is called";
-// without any, all are taken.
+// Table returns a table with a row for every configuration: the keys that differ, then
+// the units, each as its median with the half width of its confidence interval. A unit
+// is given as "images/s", or as "images/s=name of the column". Without any, the table
+// has all units.
 func (s *samples) Table(units ...string) (string, error) {
 	rows, err := s.rows()
 	if err != nil {
@@ -44,8 +44,8 @@ func (s *samples) Table(units ...string) (string, error) {
 	return t.String(), nil
 }
 
-// Pivot has a row for every value of the key down, a column for every value of
-// the key across, and the median of a unit in the cells.
+// Pivot returns a table with a row for every value of the key down, a column for every
+// value of the key across, and the median of a unit in the cells.
 func (s *samples) Pivot(down, across, unit string) (string, error) {
 	rows, err := s.rows()
 	if err != nil {
@@ -115,7 +115,7 @@ func cell(r *result.Row, unit string) string {
 	return text
 }
 
-// table is one of Markdown.
+// table is a table in Markdown.
 type table struct {
 	simulated bool
 	head      []string

@@ -34,7 +34,7 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("%q is none of %s, %s, %s", name, Table, JSON, Bench)
 }
 
-// Write prints a run in a format; the options are those of a table.
+// Write prints a run in a format. The options are for tables.
 func Write(w io.Writer, f Format, r Run, o TableOptions) error {
 	switch f {
 	case JSON:
@@ -47,8 +47,8 @@ func Write(w io.Writer, f Format, r Run, o TableOptions) error {
 	return WriteTable(w, r, o)
 }
 
-// The configuration keys of the Go benchmark format that hold a Provenance, in
-// the order in which they are written. Any other is the name of a version.
+// The configuration keys of the Go benchmark format for a Provenance, in the order in
+// which they are written. Any other key is the name of a version.
 const (
 	keyDate   = "date"
 	keyOS     = "goos"
@@ -59,14 +59,14 @@ const (
 	keyKernel = "kernel"
 	keyCommit = "commit"
 	keySeed   = "seed"
-	// keyKind says what the figures below it are: measured or simulated.
+	// keyKind is whether the figures below it are measured or simulated.
 	keyKind   = "kind"
 	measured  = "measured"
 	simulated = "simulated"
 )
 
-// WriteConfig writes a provenance as configuration lines of the Go benchmark
-// format, which hold for all that follows.
+// WriteConfig writes a provenance as configuration lines of the Go benchmark format,
+// which apply to everything below them.
 func WriteConfig(w io.Writer, p Provenance) error {
 	var b strings.Builder
 	for _, c := range config(p) {
@@ -87,7 +87,7 @@ func config(p Provenance) []benchfmt.Config {
 	set(keyOS, p.OS)
 	set(keyArch, p.Arch)
 	set(keyCPU, p.CPU)
-	if p.Cores > 0 { // else the figures are of another machine, which nobody named
+	if p.Cores > 0 { // otherwise the figures are of another, unknown machine
 		set(keyCores, strconv.Itoa(p.Cores))
 		set(keyMemory, strconv.FormatInt(p.Memory, 10))
 	}
@@ -126,7 +126,7 @@ func WriteBench(w io.Writer, r Run) error {
 	return nil
 }
 
-// fullName is the name with the configuration: "Decode/decoder=ours/size=299".
+// fullName returns the name with the configuration: "Decode/decoder=ours/size=299".
 func (s *Sample) fullName() string {
 	var b strings.Builder
 	b.WriteString(s.Name)
@@ -136,8 +136,7 @@ func (s *Sample) fullName() string {
 	return b.String()
 }
 
-// ReadBench reads runs as WriteBench writes them. file names the source in
-// errors.
+// ReadBench reads runs in the form of WriteBench. Errors name the source as file.
 func ReadBench(r io.Reader, file string) ([]Run, error) {
 	var runs []Run
 	in := benchfmt.NewReader(r, file)
@@ -196,7 +195,7 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 	s.Name = string(base)
 	for _, part := range parts {
 		if last := len(s.Keys) - 1; part[0] == '-' && last >= 0 {
-			// Go's tests put GOMAXPROCS there; here it is the end of a value.
+			// Go's tests write GOMAXPROCS there; here it is the end of a value.
 			s.Keys[last].Value += string(part)
 			continue
 		}
@@ -204,7 +203,7 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 		s.Keys = append(s.Keys, Key{name, value})
 	}
 	for _, v := range line.Values {
-		if v.OrigUnit != "" { // as it was written, before the reader scaled it
+		if v.OrigUnit != "" { // as written in the file, before the reader scaled it
 			v.Value, v.Unit = v.OrigValue, v.OrigUnit
 		}
 		s.Values = append(s.Values, Value{v.Value, v.Unit})
@@ -212,8 +211,7 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 	return p, s, errors.Join(errs[:]...)
 }
 
-// Append adds a run to a file in the Go benchmark format, which is made if it
-// is not there.
+// Append adds a run to a file in the Go benchmark format. It creates a missing file.
 func Append(file string, r Run) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

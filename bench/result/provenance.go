@@ -22,17 +22,17 @@ type Provenance struct {
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory"` // of the machine, in bytes
 	Kernel string `json:"kernel"`
-	// Commit is that of the program, as Commit returns it; empty where another
-	// program, which nobody named, wrote what was measured.
+	// Commit is that of the program, as Commit returns it; empty if another, unknown
+	// program wrote what was analysed.
 	Commit string `json:"commit,omitempty"`
 	Seed   uint64 `json:"seed"`
-	// Versions by name: batchscore, go, onnxruntime, jpeg and what else took
-	// part. A name is in lower case.
+	// Versions are by name, in lower case: batchscore, go, onnxruntime, jpeg and
+	// whatever else took part.
 	Versions map[string]string `json:"versions"`
 }
 
-// Here is the provenance of a run of this program on this machine, now. Versions
-// need not name Go's.
+// Here returns the provenance of a run of this program on this machine, now. It adds
+// Go's version to versions.
 func Here(versions map[string]string, seed uint64) Provenance {
 	p := Provenance{
 		Date: time.Now().UTC().Truncate(time.Second),
@@ -55,22 +55,21 @@ func Here(versions map[string]string, seed uint64) Provenance {
 	return p
 }
 
-// Unknown stands for the commit of a program whose build does not tell it.
+// Unknown is the commit of a program whose build did not record it.
 const Unknown = "unknown"
 
-// stamped is the commit as the Makefile tells it to the linker, with "+modified"
-// where the tree was changed: Go does not stamp tests, nor what is built with
-// -buildvcs=false.
+// stamped is the commit that the Makefile passes to the linker, with "+modified" if the
+// tree was changed. Go does not stamp tests, nor builds with -buildvcs=false.
 var stamped string
 
-// Commit is the commit that this program was built from, with "+modified" where
-// the tree was changed since, or Unknown.
+// Commit returns the commit that this program was built from, with "+modified" if the
+// tree was changed since, or Unknown.
 func Commit() string {
 	info, _ := debug.ReadBuildInfo()
 	return cmp.Or(revision(info), stamped, Unknown)
 }
 
-// revision is the commit that Go stamped a build with, if it did.
+// revision returns the commit that Go stamped a build with, if it did.
 func revision(info *debug.BuildInfo) string {
 	if info == nil {
 		return ""

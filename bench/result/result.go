@@ -14,12 +14,12 @@ type Run struct {
 // Sample is one measurement under one configuration. Repeated measurements are
 // samples that differ in their values only.
 type Sample struct {
-	// Name is that of the benchmark, in the manner of Go's: "Decode".
+	// Name is that of the benchmark, in the form of Go's: "Decode".
 	Name string `json:"name"`
 	// Keys is the configuration in the order in which it is shown.
 	Keys []Key `json:"keys,omitempty"`
-	// Simulated reports whether the values, or what they were measured against, come
-	// from a model of a device and not from one.
+	// Simulated is true if the values, or what they are compared with, come from a
+	// model of a device and not from a real one.
 	Simulated bool `json:"simulated,omitempty"`
 	// Iterations is how many images or operations the values are means over; 0
 	// is written as 1.
@@ -28,13 +28,13 @@ type Sample struct {
 }
 
 // Key is one part of a configuration, such as {"batch", "4"}. Neither side may
-// hold a space, a slash or an equals sign; Label makes text fit for that.
+// contain a space, a slash or an equals sign; Label replaces these.
 type Key struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// K is a Key of any value.
+// K returns a Key with any value.
 func K(name string, value any) Key { return Key{name, Label(fmt.Sprint(value))} }
 
 // Value is a figure in its unit, such as 430 "images/s". A unit holds no space.
@@ -48,8 +48,8 @@ func (r *Run) Add(name string, keys []Key, values ...Value) {
 	r.Samples = append(r.Samples, Sample{Name: name, Keys: keys, Values: values})
 }
 
-// Label makes text fit for a Key, by putting underscores where a name may not
-// have what it has.
+// Label returns text that a Key may contain, with underscores in place of other
+// characters.
 func Label(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {

@@ -115,8 +115,8 @@ AMD EPYC 9B14, 2 cores, 24.0 GB, linux 6.1.0; batchscore v1 beta (abc+modified);
 	}
 }
 
-// TestTableOfOneRow turns a row that is too wide for a terminal, and marks a
-// median of too few samples by the lack of an interval.
+// TestTableOfOneRow prints a row that is too wide for a terminal line by line, and a
+// median of too few samples without an interval.
 func TestTableOfOneRow(t *testing.T) {
 	r := Run{Provenance: Provenance{CPU: "z", Commit: Unknown, Versions: map[string]string{"batchscore": "v1"}}}
 	for _, v := range []float64{2, 4} {
@@ -144,8 +144,8 @@ z, 0 cores, 0.0 GB,  ; batchscore v1; 0001-01-01
 	}
 }
 
-// TestConfigHoldsForWhatFollows puts a provenance before what Go's benchmarks
-// print.
+// TestConfigHoldsForWhatFollows puts a provenance in front of the output of Go's
+// benchmarks.
 func TestConfigHoldsForWhatFollows(t *testing.T) {
 	var b bytes.Buffer
 	want := example().Provenance

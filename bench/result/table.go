@@ -13,10 +13,10 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// Confidence is that of the intervals in tables.
+// Confidence is the confidence level of the intervals in tables.
 const Confidence = 0.95
 
-// TableOptions say how samples become a table.
+// TableOptions are options for a table of samples.
 type TableOptions struct {
 	// Best is a unit whose highest median is marked in each benchmark.
 	Best string
@@ -24,18 +24,18 @@ type TableOptions struct {
 	Notes []string
 }
 
-// Row is what all samples of one configuration come to.
+// Row summarizes all samples of one configuration.
 type Row struct {
 	Name      string
 	Keys      []Key
 	Simulated bool
-	// Units in the order in which they first occur, and what they come to.
+	// Units are in the order in which they first occur.
 	Units   []string
 	Summary map[string]benchmath.Summary
 	values  map[string][]float64
 }
 
-// N is the number of samples of a unit.
+// N returns the number of samples of a unit.
 func (r *Row) N(unit string) int { return len(r.values[unit]) }
 
 // Rows gathers the samples of each configuration, in the order in which they
@@ -68,7 +68,7 @@ func Rows(samples []Sample) []*Row {
 	return rows
 }
 
-// WriteTable prints medians with confidence intervals, one table a benchmark.
+// WriteTable prints medians with confidence intervals, one table per benchmark.
 func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	rows := Rows(r.Samples)
 	few := false
@@ -76,7 +76,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 		first := rows[0]
 		var table, rest []*Row
 		for _, r := range rows {
-			if alike(r, first) {
+			if sameTable(r, first) {
 				table = append(table, r)
 			} else {
 				rest = append(rest, r)
@@ -107,8 +107,8 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	return err
 }
 
-// alike reports whether two rows fit in one table.
-func alike(a, b *Row) bool {
+// sameTable reports whether two rows belong in one table.
+func sameTable(a, b *Row) bool {
 	return a.Name == b.Name && a.Simulated == b.Simulated &&
 		slices.EqualFunc(a.Keys, b.Keys, func(x, y Key) bool { return x.Name == y.Name })
 }
@@ -162,8 +162,8 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	return few, err
 }
 
-// mostAcross is how many columns a table of one row has at most; of more, it is
-// turned to have a line for each.
+// mostAcross is how many columns a table of one row has at most. With more, it has one
+// line for each instead.
 const mostAcross = 6
 
 func transposed(lines [][]string) [][]string {
@@ -176,8 +176,8 @@ func transposed(lines [][]string) [][]string {
 	return turned
 }
 
-// unitsOf are the units of all rows, and the index of the row with the best of
-// one of them; -1 where none has it.
+// unitsOf returns the units of all rows, and the index of the row with the best value of
+// one unit; -1 if no row has that unit.
 func unitsOf(rows []*Row, of string) (units []string, best int) {
 	best = -1
 	highest := math.Inf(-1)
@@ -194,8 +194,8 @@ func unitsOf(rows []*Row, of string) (units []string, best int) {
 	return units, best
 }
 
-// cell shows a unit's median with its interval. tooFew says that there are
-// several samples, and too few of them for one.
+// cell returns a unit's median with its interval. tooFew is true if there are several
+// samples, but too few for an interval.
 func (r *Row) cell(unit string) (text string, tooFew bool) {
 	s, ok := r.Summary[unit]
 	switch {
@@ -209,8 +209,8 @@ func (r *Row) cell(unit string) (text string, tooFew bool) {
 	return show(s.Center) + " ± " + s.PctRangeString(), false
 }
 
-// varying says which keys get a column: those that are not the same in all rows,
-// which are alike, or the first.
+// varying returns the keys that get a column: those that differ between the rows or, if
+// none does, the first.
 func varying(rows []*Row) []bool {
 	varies := make([]bool, len(rows[0].Keys))
 	for i := range varies {
@@ -222,7 +222,7 @@ func varying(rows []*Row) []bool {
 	return varies
 }
 
-// show writes a value with four digits, and large ones with a prefix.
+// show returns a value with four digits, and a prefix if it is large.
 func show(v float64) string {
 	if v == 0 {
 		return "0"

@@ -1,6 +1,6 @@
-// Package scale measures how a job scales over real processes that share an
-// output folder: it makes the collection that they score, starts them, and reads
-// from the workers' summaries how long they took.
+// Package scale measures how a job scales over real processes that share an output
+// folder. It creates the collection that they score, and reads from the workers'
+// summaries how long they took.
 package scale
 
 import (
@@ -23,8 +23,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// Contract is that of the thumbnails that Collection makes: they cost next to
-// nothing to decode, so that what is measured is how ranks divide the work.
+// Contract returns the contract for the thumbnails of Collection. They cost next to
+// nothing to decode, so that the benchmark measures how ranks divide the work.
 func Contract() models.Contract {
 	return models.Contract{
 		Name: "simulated", Output: models.Probabilities, Classes: 10,
@@ -33,10 +33,10 @@ func Contract() models.Contract {
 	}
 }
 
-// perFile is how many names of one file a file system surely allows.
+// perFile is how many hard links to one file every file system allows.
 const perFile = 1000
 
-// Collection fills a folder with n thumbnails, some thousand names to a file.
+// Collection fills a folder with n thumbnails, with up to perFile names per file.
 func Collection(folder string, n int) error {
 	var first string
 	for i := range n {
@@ -69,22 +69,22 @@ func thumbnail(i int) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// Outcome is what one job came to.
+// Outcome is the result of one job.
 type Outcome struct {
-	Images, Scored int // those that failed are not scored
+	Images, Scored int // failed images are not scored
 	Model          string
 	Devices        []string
 	Simulated      bool
-	// Makespan is from the first worker's start to the last worker's end, in
-	// seconds by the store's clock.
+	// Makespan is the time from the first worker's start to the last worker's end,
+	// in seconds by the store's clock.
 	Makespan float64
-	// Starts are the workers' starts after the first of them, by rank.
+	// Starts are the times from the first worker's start to each start, by rank.
 	Starts []time.Duration
 	Ranks  []ranks.Rank
 }
 
-// Read returns the outcome of a job of world ranks. An error says why it is not
-// complete.
+// Read returns the outcome of a job of world ranks. It returns an error for a job that
+// is not complete.
 func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	done, err := output.ReadSuccess(ctx, out)
 	if err != nil {
@@ -101,7 +101,7 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 		return o, err
 	}
 	if len(workers) != world {
-		return o, fmt.Errorf("%d of %d ranks told their end", len(workers), world)
+		return o, fmt.Errorf("%d of %d ranks have written their summary", len(workers), world)
 	}
 	first, last := workers[0].Started, time.Time{}
 	for _, w := range workers {
@@ -114,7 +114,7 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	}
 	for rank, w := range workers {
 		if w.Worker.Rank != rank {
-			return o, fmt.Errorf("rank %d told its end as rank %d", rank, w.Worker.Rank)
+			return o, fmt.Errorf("the summary of rank %d is that of rank %d", rank, w.Worker.Rank)
 		}
 		o.Starts = append(o.Starts, w.Started.Sub(first))
 		o.Ranks = append(o.Ranks, ranks.Rank{Rank: rank, Share: w.Share, Images: w.Images, Seconds: w.Seconds, Ended: true, Starts: 1})

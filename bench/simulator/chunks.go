@@ -11,11 +11,11 @@ const (
 	free uint8 = iota
 	taken
 	committed
-	abandoned // its holder is gone
+	abandoned // the rank that held it is gone
 )
 
-// table is who has which chunk. What is free of each share is a run: its owner
-// takes from the front, others from the back.
+// table records which rank has which chunk. The free chunks of a share are consecutive:
+// its owner takes from the front, others from the back.
 type table struct {
 	shard.Chunks
 	ranks       int
@@ -23,11 +23,11 @@ type table struct {
 	owner       []int32
 	since       []float64 // of the claim
 	doubled     []bool
-	front, back []int // by share, of its free run
-	// stealable holds by depth, which is how many chunks were taken from the back
-	// of a share, the shares that have free chunks, as bits.
+	front, back []int // of the free chunks of each share
+	// stealable is, as bits, the shares with free chunks by depth, which is how many
+	// chunks were taken from the back of a share.
 	stealable [][]uint64
-	depth     int // no share with free chunks has been robbed less
+	depth     int // the lowest depth of a share with free chunks
 	held      *set
 	left      *set // abandoned chunks
 	done      int
@@ -47,13 +47,14 @@ func newTable(c shard.Chunks, ranks int) *table {
 	return t
 }
 
-// images of a chunk.
+// images returns the number of images in a chunk.
 func (t *table) images(chunk int) int {
 	first, last := t.Range(chunk)
 	return last - first
 }
 
-// ownNext takes the next free chunk of the rank's own share; -1 if there is none.
+// ownNext takes the next free chunk of the rank's own share. It returns -1 if there is
+// none.
 func (t *table) ownNext(rank int) int {
 	if t.front[rank] == t.back[rank] {
 		return -1
@@ -65,14 +66,14 @@ func (t *table) ownNext(rank int) int {
 	return t.front[rank] - 1
 }
 
-// exhausted removes a share from those with free chunks.
+// exhausted removes a share from the shares with free chunks.
 func (t *table) exhausted(share int) {
 	_, hi := t.Share(share, t.ranks)
 	t.stealable[hi-t.back[share]][share/64] &^= 1 << (share % 64)
 }
 
-// steal takes the free chunk of another's share that shard.Chunks.StealOrder
-// names first; -1 if there is none.
+// steal takes the free chunk of another share that is first in
+// shard.Chunks.StealOrder. It returns -1 if there is none.
 func (t *table) steal(rank int) int {
 	for d := t.depth; d < len(t.stealable); d++ {
 		share := after(t.stealable[d], rank, t.ranks)
@@ -95,7 +96,7 @@ func (t *table) steal(rank int) int {
 	return -1
 }
 
-// after is the first bit that is set after rank, around the end; -1 if none is.
+// after returns the first bit that is set after rank, cyclically; -1 if none is.
 func after(words []uint64, rank, n int) int {
 	for _, span := range [][2]int{{rank + 1, n}, {0, rank}} {
 		for i := span[0]; i < span[1]; {
@@ -112,7 +113,7 @@ func after(words []uint64, rank, n int) int {
 	return -1
 }
 
-// share is whose share a chunk lies in.
+// share returns the rank whose share a chunk is in.
 func (t *table) share(chunk int) int {
 	r := chunk * t.ranks / t.Count()
 	for {
@@ -128,14 +129,14 @@ func (t *table) share(chunk int) int {
 	}
 }
 
-// order is a chunk's place in the order in which rank tries those of others.
+// order returns a chunk's position in the order in which rank tries chunks of others.
 func (t *table) order(rank, chunk int) int {
 	owner := t.share(chunk)
 	_, hi := t.Share(owner, t.ranks)
 	return (hi-1-chunk)*t.ranks + (owner-rank+t.ranks)%t.ranks
 }
 
-// set of chunks, for going over all of them.
+// set is a set of chunks that can be iterated.
 type set struct {
 	all []int32
 	at  []int32 // index in all, plus 1

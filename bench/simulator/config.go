@@ -11,15 +11,15 @@ import (
 // Device is what one rank computes on.
 type Device struct {
 	Name string
-	// Batch is the time of one batch of n images without jitter.
+	// Batch returns the time of one batch of n images without jitter.
 	Batch func(n int) time.Duration
 	// Jitter is the relative standard deviation of the time of a batch.
 	Jitter float64
-	// Slow is how many times as long this rank's batches take; 0 is 1.
+	// Slow is a factor on the time of this rank's batches; 0 means 1.
 	Slow float64
 }
 
-// Rate is the device's images per second in full batches.
+// Rate returns the device's images per second in full batches.
 func (d Device) Rate(batch int) float64 {
 	return float64(batch) / (d.Batch(batch).Seconds() * d.slow())
 }
@@ -31,28 +31,27 @@ func (d Device) slow() float64 {
 	return d.Slow
 }
 
-// Store is the images' account and how it answers.
+// Store is the storage account of the images.
 type Store struct {
 	Latency time.Duration // of one request
-	// Requests a second and Bytes a second that the account serves; 0 is no
-	// limit.
+	// Requests and Bytes are what the account serves per second; 0 is no limit.
 	Requests, Bytes float64
-	// ListPage is how long a page of PageObjects names takes. Pages come one
+	// ListPage is how long a page of PageObjects names takes. Pages are listed one
 	// after another.
 	ListPage time.Duration
 }
 
-// PageObjects is how many names a page of a listing holds.
+// PageObjects is how many names a page of a listing has.
 const PageObjects = 5000
 
 // Preemption takes nodes away at random.
 type Preemption struct {
-	// PerHour is how often a node is taken in an hour of its life; 0 is never.
+	// PerHour is how often a node is taken per hour of its life; 0 is never.
 	PerHour float64
-	// Away is how long it takes until a node stands in for the one that is gone.
+	// Away is how long it takes until another node replaces one that is gone.
 	Away time.Duration
-	// Notice is how long before its end a node is told; what a rank has in hand
-	// by then and finishes in time is not lost.
+	// Notice is how long before its end a node is told. Chunks that its ranks
+	// finish within that time are not lost.
 	Notice time.Duration
 }
 
@@ -61,52 +60,52 @@ type Config struct {
 	Images     int
 	ImageBytes float64
 	Devices    []Device // by rank
-	PerNode    int      // ranks of a node; 0 is 1
-	// Chunk is images per chunk, 0 that of the worker; Batch images per batch.
+	PerNode    int      // ranks per node; 0 means 1
+	// Chunk is images per chunk, 0 for the worker's; Batch is images per batch.
 	Chunk, Batch int
-	// Ahead is how many images a rank holds at most when it claims the next
-	// chunk; 0 is the worker's, in batches of the device.
+	// Ahead is how many images a rank holds at most when it claims the next chunk;
+	// 0 for the worker's number of batches.
 	Ahead int
-	// Fetchers is how many requests for images a rank has under way; 0 is the
-	// worker's.
+	// Fetchers is how many images a rank requests at the same time; 0 for the
+	// worker's number.
 	Fetchers int
-	// Decode is images per second of all cores of a rank together; 0 is no limit.
+	// Decode is images per second on all cores of a rank together; 0 is no limit.
 	Decode float64
 	Load   time.Duration // of the model
-	// Start is when each rank starts, by rank; nil is at once.
+	// Start is when each rank starts, by rank; nil means at once.
 	Start      []time.Duration
 	Store      Store
-	Lease      time.Duration // of claims; 0 is the worker's
+	Lease      time.Duration // of claims; 0 for the worker's
 	Static     bool
 	Preemption Preemption
 	Seed       uint64
 }
 
-// What the worker has by default.
+// The worker's defaults.
 const (
 	defaultFetchers = 64
 	defaultLease    = time.Minute
-	// aheadBatches is batches in hand: two for each of the two lanes of a
-	// device, and one for images on their way from a store that is near.
+	// aheadBatches is how many batches a rank holds: two for each of the two lanes
+	// of a device, and one for images on their way from a nearby store.
 	aheadBatches = 5
-	// manifestEntry is the bytes of an entry of the manifest, which every rank
-	// reads whole.
+	// manifestEntry is how many bytes an entry of the manifest has. Every rank reads
+	// all entries.
 	manifestEntry = 100
-	// mostImages and mostChunks are beyond all jobs; so many chunks take about a
-	// gigabyte.
+	// mostImages and mostChunks are higher than in any real job. That many chunks
+	// take about a gigabyte.
 	mostImages = 1_000_000_000_000
 	mostChunks = 1 << 25
-	// joinRequests is how many requests a rank makes, one after another, from
-	// its start to its first claim, the manifest apart.
+	// joinRequests is how many requests a rank makes, one after another, from its
+	// start to its first claim, in addition to reading the manifest.
 	joinRequests = 8
 )
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Images < 1 || c.Images > mostImages:
-		return c, fmt.Errorf("%d images: a job has from one to %d", c.Images, mostImages)
+		return c, fmt.Errorf("%d images: want from one to %d", c.Images, mostImages)
 	case len(c.Devices) == 0:
-		return c, fmt.Errorf("no ranks: a job has at least one")
+		return c, fmt.Errorf("no ranks: want at least one")
 	case c.Start != nil && len(c.Start) != len(c.Devices):
 		return c, fmt.Errorf("%d starts for %d ranks", len(c.Start), len(c.Devices))
 	}
@@ -118,7 +117,7 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Batch, 32)
 	set(&c.Chunk, shard.DefaultChunk(c.Images, c.Batch))
 	if n := (shard.Chunks{Entries: c.Images, Size: c.Chunk}).Count(); n > mostChunks {
-		return c, fmt.Errorf("%d images in chunks of %d are %d chunks, and more than %d do not fit in memory: give larger chunks",
+		return c, fmt.Errorf("%d images in chunks of %d are %d chunks; more than %d do not fit in memory: use larger chunks",
 			c.Images, c.Chunk, n, mostChunks)
 	}
 	set(&c.Ahead, aheadBatches*c.Batch)

@@ -6,7 +6,7 @@ import (
 	"github.com/batchscore/batchscore/models/simulate"
 )
 
-// Simulated is the device of a spec whose rate is known (see simulate.Spec.For).
+// Simulated returns the device of a spec whose rate is known (see simulate.Spec.For).
 func Simulated(s simulate.Spec) Device {
 	return Device{
 		Name: s.String(), Jitter: s.Jitter,

@@ -1,22 +1,22 @@
 package simulator
 
-// kind of an event.
+// kind is the kind of an event.
 type kind uint8
 
 const (
 	feed    kind = iota // a rank may claim a chunk
 	commit              // a chunk of a rank is committed
 	leave               // a node is taken away
-	back                // a node stands in for it
-	release             // a chunk of a rank that is gone is for others
+	back                // another node replaces it
+	release             // others may take the chunk of a rank that is gone
 )
 
 type event struct {
 	at   float64
-	seq  uint64 // of two at the same time the one made first comes first
+	seq  uint64 // of two events at the same time, the one created first is first
 	kind kind
 	id   int // of the rank, or of the node
-	// version makes an event void when the rank's plans have changed since.
+	// version shows that an event is void, because the rank's plans have changed.
 	version uint32
 	hold    *hold
 }

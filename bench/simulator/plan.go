@@ -2,7 +2,7 @@ package simulator
 
 import "math"
 
-// stages sets how long the chunk's images take, and which stage makes it so.
+// stages sets how long the chunk's images take, and which stage is the slowest.
 func (s *simulation) stages(r *rank, h *hold) {
 	n := float64(h.images)
 	latency := s.Store.Latency.Seconds()
@@ -13,7 +13,7 @@ func (s *simulation) stages(r *rank, h *hold) {
 	}
 	compute *= r.device.slow()
 	if r.device.Jitter > 0 {
-		// The sum of the chunk's batches, each with the jitter of its own.
+		// The sum of the chunk's batches, each with its own jitter.
 		batches := float64(full)
 		if rest > 0 {
 			batches++
@@ -30,7 +30,7 @@ func (s *simulation) stages(r *rank, h *hold) {
 	}
 	batch := min(n, float64(s.Batch))
 	h.ready = h.claimed + latency + batch*max(decode, fetch)
-	// The account serves in turn; what it has not served holds the chunk up.
+	// The account serves requests in order. The chunk waits for those before it.
 	const perChunk = 2 // claim and part
 	s.result.Requests += n + perChunk
 	served := 0.0
@@ -44,15 +44,15 @@ func (s *simulation) stages(r *rank, h *hold) {
 	h.notBefore = s.account + latency
 }
 
-// plan sets when the chunks from index i on are on the device, and when they are
+// plan sets when the chunks from index i onwards are on the device, and when they are
 // committed.
 func (s *simulation) plan(id, i int) {
 	r := &s.ranks[id]
-	for ; i < len(r.hands); i++ {
-		h := r.hands[i]
+	for ; i < len(r.held); i++ {
+		h := r.held[i]
 		before := r.last
 		if i > 0 {
-			before = r.hands[i-1]
+			before = r.held[i-1]
 		}
 		free, uncommitted := r.lastEnd, 0.0
 		if before != nil {
@@ -70,11 +70,11 @@ func (s *simulation) plan(id, i int) {
 	}
 }
 
-// room is when the rank has room for the first image of another chunk.
+// room returns when the rank has room for the first image of another chunk.
 func (s *simulation) room(r *rank) float64 {
-	done := r.taken - s.Ahead // images that have to be through by then
-	for i := len(r.hands) - 1; i >= 0; i-- {
-		h := r.hands[i]
+	done := r.taken - s.Ahead // images that must be finished by then
+	for i := len(r.held) - 1; i >= 0; i-- {
+		h := r.held[i]
 		if h.from >= done {
 			continue
 		}

@@ -1,8 +1,8 @@
 package simulator
 
-// leave takes the ranks of a node away. What they have in hand and can finish
-// within the notice they do; the rest is for others, after the notice if there
-// was one to give it up in, else after the lease.
+// leave takes the ranks of a node away. They finish the chunks for which the notice
+// suffices. Others may take the rest: after the notice, in which a rank gives up its
+// claims, or without a notice after the lease.
 func (s *simulation) leave(node int) {
 	working := false
 	for id := range s.of(node) {
@@ -15,7 +15,7 @@ func (s *simulation) leave(node int) {
 	}
 }
 
-// of is the ranks of a node that have not ended.
+// of returns the ranks of a node that have not ended.
 func (s *simulation) of(node int) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		for id := node * s.PerNode; id < min((node+1)*s.PerNode, len(s.ranks)); id++ {
@@ -31,10 +31,10 @@ func (s *simulation) depart(id int) {
 	notice := s.Preemption.Notice.Seconds()
 	r.gone, r.left = true, s.now+notice
 	r.feeds++
-	kept := r.hands[:0]
-	for _, h := range r.hands {
+	kept := r.held[:0]
+	for _, h := range r.held {
 		if h.end <= r.left {
-			kept = append(kept, h) // its commit comes in time
+			kept = append(kept, h) // it is committed in time
 			continue
 		}
 		h.version++
@@ -54,10 +54,10 @@ func (s *simulation) depart(id int) {
 		}
 		s.schedule(s.now+wait, release, id, 0, h)
 	}
-	r.hands = kept
+	r.held = kept
 }
 
-// back starts a node's ranks anew, unless the job is done without them.
+// back starts a node's ranks again, unless the job is done.
 func (s *simulation) back(node int) {
 	working := false
 	for id := range s.of(node) {

@@ -5,7 +5,7 @@ import "math"
 // Stage is what a job waits for.
 type Stage string
 
-// The stages that may bind.
+// The stages that may limit a job.
 const (
 	Fetch   Stage = "fetch latency"
 	Account Stage = "account limits"
@@ -14,48 +14,49 @@ const (
 	Listing Stage = "listing"
 )
 
-// Rank is what became of one rank.
+// Rank is what one rank did.
 type Rank struct {
-	Images     int     // of the chunks that it committed
+	Images     int     // in the chunks that it committed
 	Start, End float64 // seconds since the job's start
 	Busy       float64 // seconds that its device computed
-	Stolen     int     // chunks of others' shares among those it committed
-	Lost       int     // chunks that another committed before it
+	Stolen     int     // chunks of other shares that it committed
+	Lost       int     // chunks that another rank committed first
 }
 
-// Result is what a simulated job came to. Times are in seconds.
+// Result is the result of a simulated job. Times are in seconds.
 type Result struct {
 	Makespan float64 // from the first rank's start to the last rank's end
-	// LastCommit is when the last part stood.
+	// LastCommit is when the last part was committed.
 	LastCommit float64
-	// Ideal is the time of the same images on devices that are never without
-	// work, divided without rest at the devices' own rates.
+	// Ideal is the time for the same images if all devices computed at their own
+	// rates all the time and the work could be divided perfectly.
 	Ideal float64
-	// Efficiency is Ideal in Makespan.
+	// Efficiency is Ideal divided by Makespan.
 	Efficiency float64
 	// Busy is the share of all devices' time, from start to end, in which they
 	// computed.
 	Busy float64
-	// Binds is the stage that held up most of the images, and BindsShare what
-	// part of all images it did.
+	// Binds is the stage that limited most of the images, and BindsShare the share
+	// of all images that it limited.
 	Binds      Stage
 	BindsShare float64
 	// Listed is how long all ranks wait for the manifest: listing the images, and
 	// reading the list.
 	Listed float64
-	// Tail is the device-seconds that ranks had nothing to do at the end, while
-	// others were at work.
+	// Tail is the device-seconds in which ranks had nothing left to do while others
+	// still worked.
 	Tail float64
-	// Requests made of the store, and Chunks of the job.
+	// Requests is how many requests the store got, Chunks how many chunks the job
+	// had.
 	Requests float64
 	Chunks   int
-	Doubled  int // chunks that a second rank began
-	Wasted   int // images computed in vain
+	Doubled  int // chunks that a second rank claimed as well
+	Wasted   int // images that were computed for nothing
 	Departed int // times that a node was taken away
 	Ranks    []Rank
 }
 
-// finish sums up.
+// finish computes the totals.
 func (s *simulation) finish() Result {
 	r := s.result
 	r.Chunks = s.Count()
@@ -87,7 +88,7 @@ func (s *simulation) finish() Result {
 	return r
 }
 
-// listing is the time that the manifest took, to make and to read.
+// listing returns the time to make and to read the manifest.
 func (s *simulation) listing() float64 {
 	seconds := float64((s.Images+PageObjects-1)/PageObjects) * s.Store.ListPage.Seconds()
 	if s.Store.Bytes > 0 {

@@ -9,16 +9,16 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// hold is a chunk in a rank's hands.
+// hold is a chunk that a rank has claimed.
 type hold struct {
 	chunk, images int
 	doubles       bool
 	claimed       float64
 	ready         float64 // when its first batch could be on the device
-	perImage      float64 // seconds on the device, or of the stage that is slower
-	busy          float64 // seconds of perImage that the device computes
-	notBefore     float64 // the account's limits let it end no sooner
-	stage         Stage   // that makes perImage and notBefore
+	perImage      float64 // seconds on the device, or of a slower stage
+	busy          float64 // the part of perImage in which the device computes
+	notBefore     float64 // it ends no earlier, because of the account's limits
+	stage         Stage   // the one that determines perImage and notBefore
 	start, end    float64 // on the device
 	version       uint32  // of its commit
 	from          int     // images that the rank had taken before
@@ -28,12 +28,12 @@ type hold struct {
 type rank struct {
 	Rank
 	device  Device
-	hands   []*hold // in order, not committed
+	held    []*hold // in order, not committed
 	last    *hold   // the one before those, for its end
 	taken   int     // images in all
 	commits int
 	spent   float64 // from claim to commit, of all commits
-	pause   float64 // of the last look at what others hold
+	pause   float64 // before the last look at what others hold
 	feeds   uint32  // version of the feed event that counts
 	gone    bool
 	left    float64 // when it was taken away last
@@ -50,14 +50,14 @@ type simulation struct {
 	events  queue
 	ranks   []rank
 	rng     *rand.Rand
-	account float64 // when the account has served what it was asked
+	account float64 // when the account has served all requests so far
 	result  Result
-	bound   map[Stage]int // images by the stage that held them up
+	bound   map[Stage]int // images by the stage that limited them
 	alive   int           // ranks that have not ended
 }
 
-// Run simulates a job. The same Config gives the same Result. An error says
-// what is wrong with the Config, or that ctx has ended.
+// Run simulates a job. Equal Configs give equal Results. It returns an error if the
+// Config is invalid or ctx has ended.
 func Run(ctx context.Context, c Config) (Result, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *simulation) schedule(at float64, k kind, id int, version uint32, h *hol
 func (s *simulation) begin() {
 	pages := float64((s.Images + PageObjects - 1) / PageObjects)
 	latency := s.Store.Latency.Seconds()
-	// The ranks wait for the manifest, which the first to be ready lists.
+	// The ranks wait for the manifest, which the first one that is ready lists.
 	first := math.Inf(1)
 	for i := range s.ranks {
 		first = min(first, s.starts(i))
@@ -117,7 +117,7 @@ func (s *simulation) begin() {
 		listed += pages / s.Store.Requests
 	}
 	s.result.Requests = pages
-	manifest := 0.0 // seconds in which all ranks have read it
+	manifest := 0.0 // seconds until all ranks have read it
 	if s.Store.Bytes > 0 {
 		manifest = float64(s.Images) * manifestEntry * float64(len(s.ranks)) / s.Store.Bytes
 	}
@@ -145,16 +145,16 @@ func (s *simulation) starts(rank int) float64 {
 	return s.Start[rank].Seconds()
 }
 
-// lifetime draws how long a node stays.
+// lifetime draws how long a node lives.
 func (s *simulation) lifetime() float64 { return s.rng.ExpFloat64() * 3600 / s.Preemption.PerHour }
 
-// Looking at what others hold, as the worker does it (scorer/take.go).
+// Looking at what others hold, as the worker does (scorer/take.go).
 const (
 	firstPause = 0.05
 	lastPause  = 2.0
 )
 
-// feed lets a rank claim one chunk, or look again later, or end.
+// feed makes a rank claim one chunk, or look again later, or end.
 func (s *simulation) feed(id int) {
 	r := &s.ranks[id]
 	r.resting = false
@@ -169,7 +169,7 @@ func (s *simulation) feed(id int) {
 	case chunk >= 0:
 		r.pause = 0
 		s.take(id, chunk, doubles, s.now+cost)
-	case len(r.hands) == 0 && (s.Static || s.done == s.Count()):
+	case len(r.held) == 0 && (s.Static || s.done == s.Count()):
 		r.ended, r.End = true, s.now+cost
 		s.alive--
 	case s.Static:
@@ -181,14 +181,14 @@ func (s *simulation) feed(id int) {
 	}
 }
 
-// again sets when the rank looks next; what was set before is void.
+// again sets when the rank looks next, and voids what was set before.
 func (s *simulation) again(id int, at float64) {
 	r := &s.ranks[id]
 	r.feeds++
 	s.schedule(at, feed, id, r.feeds, nil)
 }
 
-// look is the seconds that it takes to list what is committed and claimed.
+// look returns the seconds to list what is committed and claimed.
 func (s *simulation) look() float64 {
 	pages := 2 + (s.Count()*2)/PageObjects
 	s.result.Requests += float64(pages)
@@ -202,8 +202,8 @@ func (s *simulation) longest(r *rank) float64 {
 	return min(max(min(r.patience()/8, (s.now-r.Start)/256), firstPause), lastPause)
 }
 
-// patience is for how long another may hold a chunk before this rank, having
-// nothing else to do, doubles it.
+// patience returns how long another rank may hold a chunk before this rank, with nothing
+// else to do, claims it as well.
 func (r *rank) patience() float64 {
 	if r.commits == 0 {
 		return math.Inf(1)
@@ -211,7 +211,7 @@ func (r *rank) patience() float64 {
 	return r.spent / float64(r.commits)
 }
 
-// takeOver chooses a chunk of others; -1 if there is none.
+// takeOver returns a chunk of others to claim; -1 if there is none.
 func (s *simulation) takeOver(id int) (chunk int, doubles bool) {
 	if len(s.left.all) > 0 {
 		chunk = s.best(id, s.left.all, func(int) bool { return true })
@@ -228,8 +228,7 @@ func (s *simulation) takeOver(id int) (chunk int, doubles bool) {
 	return chunk, chunk >= 0
 }
 
-// best is the chunk among those that fit which the rank tries first; -1 if none
-// fits.
+// best returns the suitable chunk that the rank tries first; -1 if there is none.
 func (s *simulation) best(id int, chunks []int32, fits func(int) bool) int {
 	found, order := -1, math.MaxInt
 	for _, c := range chunks {
@@ -243,7 +242,7 @@ func (s *simulation) best(id int, chunks []int32, fits func(int) bool) int {
 	return found
 }
 
-// take puts a chunk into a rank's hands at a time.
+// take lets a rank claim a chunk at a time.
 func (s *simulation) take(id, chunk int, doubles bool, at float64) {
 	r := &s.ranks[id]
 	n := s.images(chunk)
@@ -257,17 +256,17 @@ func (s *simulation) take(id, chunk int, doubles bool, at float64) {
 	h := &hold{chunk: chunk, images: n, doubles: doubles, claimed: at, from: r.taken}
 	s.stages(r, h)
 	r.taken += n
-	r.hands = append(r.hands, h)
-	s.plan(id, len(r.hands)-1)
+	r.held = append(r.held, h)
+	s.plan(id, len(r.held)-1)
 	s.again(id, max(at, s.room(r)))
 }
 
 // commit ends a hold.
 func (s *simulation) commit(id int, h *hold) {
 	r := &s.ranks[id]
-	for i, other := range r.hands {
+	for i, other := range r.held {
 		if other == h {
-			r.hands = append(r.hands[:i], r.hands[i+1:]...)
+			r.held = append(r.held[:i], r.held[i+1:]...)
 			break
 		}
 	}
@@ -295,11 +294,11 @@ func (s *simulation) commit(id int, h *hold) {
 	}
 }
 
-// drop lets go of what others have committed meanwhile.
+// drop releases chunks that others have committed meanwhile.
 func (s *simulation) drop(id int) {
 	r := &s.ranks[id]
-	kept, changed := r.hands[:0], -1
-	for _, h := range r.hands {
+	kept, changed := r.held[:0], -1
+	for _, h := range r.held {
 		if s.state[h.chunk] != committed {
 			kept = append(kept, h)
 			continue
@@ -307,7 +306,7 @@ func (s *simulation) drop(id int) {
 		if changed < 0 {
 			changed = len(kept)
 		}
-		h.version++ // no commit any more
+		h.version++ // its commit is void
 		done := 0.0
 		if h.start < s.now {
 			done = min(1, (s.now-h.start)/(h.end-h.start))
@@ -317,13 +316,13 @@ func (s *simulation) drop(id int) {
 		s.result.Wasted += int(done * float64(h.images))
 		r.taken -= h.images
 		r.Lost++
-		for _, later := range r.hands {
+		for _, later := range r.held {
 			if later.from > h.from {
 				later.from -= h.images
 			}
 		}
 	}
-	r.hands = kept
+	r.held = kept
 	if changed >= 0 {
 		s.plan(id, changed)
 	}

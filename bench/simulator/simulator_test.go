@@ -183,7 +183,7 @@ func TestPreemptedRanksLoseNothing(t *testing.T) {
 	})
 }
 
-// TestStealOrder holds the table's shortcut to the order that the worker goes by.
+// TestStealOrder checks that the table's shortcut gives the order that the worker uses.
 func TestStealOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := shard.Chunks{Entries: rapid.IntRange(1, 300).Draw(rt, "chunks"), Size: 1}

@@ -51,13 +51,13 @@ func TestBenchReadRefuses(t *testing.T) {
 		says string
 		args []string
 	}{
-		{code: 64, says: "no log", args: nil},
+		{code: 64, says: "name the logs", args: nil},
 		{code: 64, says: "--format", args: []string{"x.log", "--format", "xml"}},
 		{code: 64, says: "--asked", args: []string{"x.log", "--asked", "-1"}},
 		{code: 64, says: "--price", args: []string{"x.log", "--price", "NaN"}},
 		{code: 64, says: "--ranks", args: []string{"x.log", "--ranks", "1000000"}},
 		{code: 78, says: "no such file", args: []string{filepath.Join(t.TempDir(), "x.log")}},
-		{code: 78, says: "no line is that of a rank", args: []string{"bench.go"}},
+		{code: 78, says: "there is no line of a rank", args: []string{"bench.go"}},
 	} {
 		r := batchscore(t, append([]string{"bench", "read"}, c.args...)...)
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
