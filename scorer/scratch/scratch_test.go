@@ -43,7 +43,7 @@ func TestFolderIsMissing(t *testing.T) {
 		t.Errorf("open = %v, want ErrUnavailable", err)
 	}
 	if err == nil || !strings.Contains(err.Error(), folder) || !strings.Contains(err.Error(), "TMPDIR") {
-		t.Errorf("the message does not name the folder and TMPDIR: %v", err)
+		t.Errorf("open = %v, want the folder and TMPDIR in the message", err)
 	}
 }
 

@@ -16,8 +16,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// Planted secrets: a key in base64 and a signature that the URL spells in
-// another way.
+// Planted secrets: a key in base64, and a signature that is escaped in URLs.
 const (
 	plantedKey = "cGxhbnRlZC1rZXktdGhhdC1uby1vbmUtbWF5LXNlZQ=="
 	plantedSig = "planted/signature+that=nobody&sees"
@@ -118,26 +117,26 @@ func TestAnswers(t *testing.T) {
 			}
 			for _, kind := range []error{store.ErrNotExist, store.ErrExist, store.ErrChanged, store.ErrUnreadable, store.ErrDenied} {
 				if got := errors.Is(err, kind); got != (kind == test.is) {
-					t.Errorf("%v: is %q: %t", err, kind, got)
+					t.Errorf("errors.Is(%v, %v) = %v, want %v", err, kind, got, !got)
 				}
 			}
 			tr, ok := store.AsTransient(err)
 			if ok != test.transient {
-				t.Fatalf("%v: transient: %t", err, ok)
+				t.Fatalf("%v is transient: %v, want %v", err, ok, test.transient)
 			}
 			if ok && (tr.After != test.after || tr.Throttled != test.throttled) {
-				t.Errorf("wait %v, throttled %t", tr.After, tr.Throttled)
+				t.Errorf("a wait of %v, throttled: %v; want %v and %v", tr.After, tr.Throttled, test.after, test.throttled)
 			}
 			text := err.Error()
 			if leaks(text) || !strings.Contains(text, test.says) || !strings.Contains(text, "request-1") ||
 				strings.Contains(text, "\n") || !strings.Contains(text, "az://acme/photos/") {
-				t.Errorf("message: %s", text)
+				t.Errorf("the error is %q, want one line with %q, the request id and the place, and no secret", text, test.says)
 			}
 		})
 	}
 }
 
-// do makes one call of that kind.
+// do makes one call.
 func do(ctx context.Context, st store.Store, op string) error {
 	var err error
 	switch op {
@@ -151,7 +150,7 @@ func do(ctx context.Context, st store.Store, op string) error {
 	return err
 }
 
-// TestNetwork breaks connections; the errors of net/http would show the token.
+// TestNetwork breaks connections. The errors of net/http contain the token.
 func TestNetwork(t *testing.T) {
 	broken := answering(t, func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("connection reset for " + plantedSAS)
@@ -159,7 +158,7 @@ func TestNetwork(t *testing.T) {
 	for _, op := range []string{"open", "create", "list"} {
 		err := do(t.Context(), broken, op)
 		if _, ok := store.AsTransient(err); !ok || leaks(err.Error()) || !strings.Contains(err.Error(), "reset") {
-			t.Errorf("%s: %v", op, err)
+			t.Errorf("%s = %v, want a transient error without secrets", op, err)
 		}
 	}
 	half := answering(t, func(r *http.Request) (*http.Response, error) {
@@ -173,7 +172,7 @@ func TestNetwork(t *testing.T) {
 	defer r.Close()
 	got, err := io.ReadAll(r)
 	if _, ok := store.AsTransient(err); !ok || leaks(err.Error()) || string(got) != "half " {
-		t.Errorf("read %q: %v", got, err)
+		t.Errorf("read %q, %v; want %q and a transient error without secrets", got, err, "half ")
 	}
 }
 
@@ -181,8 +180,8 @@ type errorReader struct{ err error }
 
 func (e errorReader) Read([]byte) (int, error) { return 0, e.err }
 
-// TestFault31_Redirect lets the endpoint redirect to another host: nothing goes
-// there.
+// TestFault31_Redirect lets the endpoint redirect to another host, which must get
+// no request.
 func TestFault31_Redirect(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("%s %s was sent elsewhere, with %d headers", r.Method, r.URL.Path, len(r.Header))
@@ -198,7 +197,7 @@ func TestFault31_Redirect(t *testing.T) {
 			st := azuritetest.Open(t, azblob.Options{Place: placeOf(t, "az://acme/photos"), Credentials: credentials, Endpoint: endpoint.URL})
 			for _, op := range []string{"open", "create", "list"} {
 				if err := do(t.Context(), st, op); !errors.Is(err, store.ErrDenied) || leaks(err.Error()) {
-					t.Errorf("%d, %s: %v", status, op, err)
+					t.Errorf("%s with the status %d = %v, want ErrDenied without secrets", op, status, err)
 				}
 			}
 		}
@@ -206,7 +205,7 @@ func TestFault31_Redirect(t *testing.T) {
 	}
 }
 
-// TestFault30_Verbs prints what holds secrets with every verb.
+// TestFault30_Verbs prints values that contain secrets with every verb.
 func TestFault30_Verbs(t *testing.T) {
 	for _, values := range []map[string]string{
 		{azblob.SASToken: plantedSAS},
@@ -220,7 +219,7 @@ func TestFault30_Verbs(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			for _, v := range []any{c, &c, o, &o, st} {
 				if text := fmt.Sprintf(verb, v); leaks(text) || strings.Contains(text, fmt.Sprintf("%x", plantedSig)) {
-					t.Errorf("%s of %T: %s", verb, v, text)
+					t.Errorf("%s of a %T shows a secret: %s", verb, v, text)
 				}
 			}
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// TestFault40_FolderMarkers passes over the empty blobs with which other
-// programs say that there is a folder.
+// TestFault40_FolderMarkers passes over the empty blobs by which other programs mark
+// folders.
 func TestFault40_FolderMarkers(t *testing.T) {
 	server := azuritetest.Start(t)
 	container := server.Container(t)
@@ -39,7 +39,7 @@ func TestFault40_FolderMarkers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, size := range []int{0, 1} { // a page of one blob has the listing divide
+	for _, size := range []int{0, 1} { // with one blob a page, the listing divides
 		o := server.Options(t, container, "")
 		o.PageSize = size
 		var passed, names []string

@@ -24,7 +24,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/patient"
 )
 
-// put stores n small blobs whose names are made by name.
+// put stores small blobs with the numbers from to n-1. name returns their names.
 func put(t *testing.T, server *azuritetest.Server, container string, from, n int, name func(i int) string) {
 	t.Helper()
 	client := server.Client().NewContainerClient(container)
@@ -42,8 +42,8 @@ func put(t *testing.T, server *azuritetest.Server, container string, from, n int
 	}
 }
 
-// listing is what a store lists, or its error. A name that comes twice fails
-// the test.
+// listing returns what a store lists, and the error of List. A name that is listed
+// twice fails the test.
 func listing(t *testing.T, st store.Store) (map[string]store.Object, error) {
 	t.Helper()
 	all := map[string]store.Object{}
@@ -57,9 +57,9 @@ func listing(t *testing.T, st store.Store) (map[string]store.Object, error) {
 	return all, err
 }
 
-// TestFault25_Counts lists as many blobs as there are, around the size of a
-// page: of 50 on the emulator, and of the service's 5,000 in answers as it
-// writes them, since the emulator takes long to fill.
+// TestFault25_Counts lists numbers of blobs around the size of a page. Pages of 50
+// come from the emulator. Pages of 5,000, the service's limit, are made here, since
+// so many blobs take the emulator long.
 func TestFault25_Counts(t *testing.T) {
 	server := azuritetest.Start(t)
 	container := server.Container(t)
@@ -68,7 +68,7 @@ func TestFault25_Counts(t *testing.T) {
 		t.Helper()
 		all, err := listing(t, azuritetest.Open(t, options))
 		if err != nil || len(all) != n {
-			t.Errorf("%d blobs: %d listed, %v", n, len(all), err)
+			t.Errorf("%d of %d blobs are listed, %v; want all", len(all), n, err)
 		}
 	}
 	options.PageSize = 50
@@ -114,15 +114,15 @@ func page(r *http.Request, n int) (*http.Response, error) {
 	}, nil
 }
 
-// roundTripper is a function that is an http.RoundTripper.
+// roundTripper makes an http.RoundTripper of a function.
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestFault25_FailsOnPageN lists in pages of 10, by one listing and by folders
-// side by side, and lets each request in turn fail in each way: the listing
-// fails too, and never passes for a shorter one. Only the request for the page
-// ahead is not missed when the listing divides.
+// TestFault25_FailsOnPageN lists in pages of 10, in one listing and by folders in
+// parallel, and lets each request in turn fail in each way. The listing fails too,
+// and never looks like a shorter one. Only the request for the next page may fail
+// unnoticed, when the listing divides and no longer needs it.
 func TestFault25_FailsOnPageN(t *testing.T) {
 	server := azuritetest.Start(t)
 	for layout, name := range map[string]func(i int) string{
@@ -138,7 +138,7 @@ func TestFault25_FailsOnPageN(t *testing.T) {
 			options := server.Options(t, container, "")
 			want, err := listing(t, azuritetest.Open(t, options))
 			if err != nil || len(want) != blobs {
-				t.Fatalf("on one page %d blobs are listed, %v", len(want), err)
+				t.Fatalf("on one page %d blobs are listed, %v; want %d", len(want), err, blobs)
 			}
 
 			options.PageSize = 10
@@ -149,11 +149,11 @@ func TestFault25_FailsOnPageN(t *testing.T) {
 			})
 			got, err := listing(t, azuritetest.Open(t, options))
 			if err != nil || !maps.Equal(got, want) {
-				t.Fatalf("on pages of 10, %d blobs are listed, or others; %v", len(got), err)
+				t.Fatalf("on pages of 10, %d blobs are listed, or others, %v; want %d", len(got), err, blobs)
 			}
 			total := requests.Load()
 			if total < blobs/10 {
-				t.Fatalf("%d requests for %d blobs", total, blobs)
+				t.Fatalf("%d requests for %d blobs, want one for each ten", total, blobs)
 			}
 			for fault, fail := range map[string]func(*http.Response) (*http.Response, error){
 				"status":     withStatus(http.StatusInternalServerError),
@@ -178,10 +178,10 @@ func TestFault25_FailsOnPageN(t *testing.T) {
 						t.Errorf("%s at request %d of %d: %v with %d blobs, want a transient failure", fault, n, total, err, len(got))
 					}
 				}
-				// A listing that divides drops the page that it had asked for
-				// ahead; how far that request came is a matter of time.
+				// A listing that divides drops the page that it requested ahead, whether
+				// or not that request has ended.
 				if missed > 0 && layout != "Folders" {
-					t.Errorf("%s: %d requests failed without a word", fault, missed)
+					t.Errorf("%s: %d failed requests gave no error, want none", fault, missed)
 				}
 			}
 		})
@@ -197,7 +197,7 @@ func withStatus(status int) func(*http.Response) (*http.Response, error) {
 	}
 }
 
-// cutOff ends the body half way, without a word.
+// cutOff ends the body half way, without an error.
 func cutOff(resp *http.Response) (*http.Response, error) {
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -208,7 +208,7 @@ func cutOff(resp *http.Response) (*http.Response, error) {
 	return &cut, nil
 }
 
-// TestListingEndsWithItsCaller lets the caller end a listing that goes on by
+// TestListingEndsWithItsCaller lets the caller end a listing that is divided into
 // folders.
 func TestListingEndsWithItsCaller(t *testing.T) {
 	server := azuritetest.Start(t)
@@ -238,19 +238,20 @@ func TestListingEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// TestMissingContainer is a matter of configuration, and no image that is gone.
+// TestMissingContainer opens a container that does not exist. That is an error of
+// the configuration, not an image that was deleted.
 func TestMissingContainer(t *testing.T) {
 	server := azuritetest.Start(t)
 	st := azuritetest.Open(t, server.Options(t, "nosuch", ""))
 	if _, err := listing(t, st); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("list: %v", err)
+		t.Errorf("List = %v, want ErrNotExist", err)
 	}
 	_, _, err := st.Open(t.Context(), "a.jpg", "")
 	if !errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrNotExist) || !strings.Contains(err.Error(), "no container nosuch") {
-		t.Errorf("open: %v", err)
+		t.Errorf("Open = %v, want ErrDenied that names the container", err)
 	}
 	if _, err := st.Create(t.Context(), "a.jpg", nil); !errors.Is(err, store.ErrDenied) {
-		t.Errorf("create: %v", err)
+		t.Errorf("Create = %v, want ErrDenied", err)
 	}
 }
 
@@ -262,7 +263,7 @@ func TestLargeBlobs(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef!"), 40<<20/17)
 	o, err := st.Create(t.Context(), "large", body)
 	if err != nil || o.Size != int64(len(body)) {
-		t.Fatalf("%+v, %v", o, err)
+		t.Fatalf("Create = %+v, %v; want %d bytes", o, err, len(body))
 	}
 	const offset = 17<<20 + 3
 	r, again, err := st.OpenRange(t.Context(), "large", o.ETag, offset, store.ToEnd)
@@ -271,7 +272,7 @@ func TestLargeBlobs(t *testing.T) {
 	}
 	defer r.Close()
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body[offset:]) || again != o {
-		t.Errorf("%d bytes of %+v, %v", len(got), again, err)
+		t.Errorf("read %d bytes of %+v, %v; want %d of %+v", len(got), again, err, len(body)-offset, o)
 	}
 	if _, _, err := st.OpenRange(t.Context(), "large", o.ETag+"0", offset, store.ToEnd); !errors.Is(err, store.ErrChanged) {
 		t.Errorf("open another version: %v, want ErrChanged", err)
@@ -280,7 +281,7 @@ func TestLargeBlobs(t *testing.T) {
 		t.Error("two parts without an ETag may be of two versions")
 	}
 	if _, err := st.Create(t.Context(), "large", body[:len(body)-1]); !errors.Is(err, store.ErrExist) {
-		t.Errorf("create again: %v", err)
+		t.Errorf("create again = %v, want ErrExist", err)
 	}
 
 	failed := errors.New("the writer failed")
@@ -294,7 +295,7 @@ func TestLargeBlobs(t *testing.T) {
 		t.Error(err)
 	}
 	if _, _, err := st.Open(t.Context(), "never", ""); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("half a blob is there: %v", err)
+		t.Errorf("Open of an upload that failed = %v, want ErrNotExist", err)
 	}
 }
 
@@ -331,16 +332,16 @@ func TestLargeBlobsArePatient(t *testing.T) {
 	}
 	r, opened, err := st.Open(t.Context(), "large", o.ETag)
 	if err != nil || opened != o {
-		t.Fatalf("%+v, %v, created %+v", opened, err, o)
+		t.Fatalf("Open = %+v, %v; want %+v", opened, err, o)
 	}
 	defer r.Close()
 	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, body) {
-		t.Errorf("%d bytes, %v", len(got), err)
+		t.Errorf("read %d bytes, %v; want %d", len(got), err, len(body))
 	}
 	if _, err := store.CreateFrom(t.Context(), st, "large", func(io.Writer) error { return nil }); !errors.Is(err, store.ErrExist) {
-		t.Errorf("create again: %v", err)
+		t.Errorf("create again = %v, want ErrExist", err)
 	}
 	if lost.Load() < 2 {
-		t.Errorf("%d commits: none was lost", lost.Load())
+		t.Errorf("%d commits, want 2 since an answer was lost", lost.Load())
 	}
 }

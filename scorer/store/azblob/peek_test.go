@@ -20,7 +20,7 @@ func TestNextMarker(t *testing.T) {
 		"<a></a>":                                                           "",
 	} {
 		if got, ok := nextMarker([]byte(page)); got != want || ok != (want != "") {
-			t.Errorf("%s: %q, %v", page, got, ok)
+			t.Errorf("nextMarker(%q) = %q, %v; want %q", page, got, ok, want)
 		}
 	}
 }
@@ -29,8 +29,7 @@ type answered func(*http.Request) (*http.Response, error)
 
 func (a answered) RoundTrip(r *http.Request) (*http.Response, error) { return a(r) }
 
-// TestPeekingKeepsThePage reads a page through the peek, one that arrives whole
-// and one that breaks off.
+// TestPeekingKeepsThePage reads a page that arrives whole, and one that breaks off.
 func TestPeekingKeepsThePage(t *testing.T) {
 	const page = "<a><NextMarker>m</NextMarker></a>"
 	reset := errors.New("reset")
@@ -58,7 +57,7 @@ func TestPeekingKeepsThePage(t *testing.T) {
 			defer resp.Body.Close()
 			text, err := io.ReadAll(resp.Body)
 			if string(text) != c.text || !errors.Is(err, c.err) || marker != c.marker {
-				t.Errorf("read %q, %v; marker %q", text, err, marker)
+				t.Errorf("read %q, %v, with the marker %q; want %q, %v, %q", text, err, marker, c.text, c.err, c.marker)
 			}
 		})
 	}

@@ -30,7 +30,7 @@ func TestParsePlace(t *testing.T) {
 	} {
 		p, err := azblob.ParsePlace(in)
 		if err != nil || p.String() != want {
-			t.Errorf("%s: %q, %v, want %q", in, p, err, want)
+			t.Errorf("ParsePlace(%q) = %q, %v; want %q", in, p, err, want)
 		}
 	}
 	for in, says := range map[string]string{
@@ -46,7 +46,7 @@ func TestParsePlace(t *testing.T) {
 	} {
 		if p, err := azblob.ParsePlace(in); err == nil || !strings.Contains(err.Error(), says) ||
 			leaks(strings.ReplaceAll(err.Error(), "and sig=", "")) || strings.Contains(err.Error(), "planted") {
-			t.Errorf("%s: %q, %v, want an error with %q", in, p, err, says)
+			t.Errorf("ParsePlace(%q) = %q, %v; want an error with %q", in, p, err, says)
 		}
 	}
 }
@@ -95,13 +95,13 @@ func TestSplit(t *testing.T) {
 		"az://acme/photos":                {"az://acme/photos/", ""},
 	} {
 		if folder, name := placeOf(t, in).Split(); folder.String() != want[0] || name != want[1] {
-			t.Errorf("%s: %s and %q", in, folder, name)
+			t.Errorf("Split() of %s = %s, %q; want %s, %q", in, folder, name, want[0], want[1])
 		}
 	}
 }
 
-// TestFault31_Endpoints asks for places and endpoints to which credentials may
-// or may not go.
+// TestFault31_Endpoints opens places and endpoints to which credentials may or may
+// not be sent.
 func TestFault31_Endpoints(t *testing.T) {
 	key := map[string]string{azblob.Key: plantedKey}
 	for _, test := range []struct {
@@ -171,16 +171,16 @@ func TestCredentials(t *testing.T) {
 		{azblob.ConnectionString: "AccountName=acme;BlobEndpoint=https://acme.blob.core.windows.net/?" + plantedSAS},
 	} {
 		if err := open(planted(bad)); !errors.Is(err, azblob.ErrCredentials) || leaks(strings.ReplaceAll(err.Error(), "and sig=", "")) {
-			t.Errorf("%v: %v", bad, err)
+			t.Errorf("New with %v = %v, want ErrCredentials without secrets", bad, err)
 		}
 	}
-	// What is of another account is never used for this one.
+	// Credentials of another account are never used for this one.
 	for _, other := range []map[string]string{
 		{azblob.Account: "other", azblob.Key: "not even base64"},
 		{azblob.ConnectionString: "AccountName=other;AccountKey=not even base64"},
 	} {
 		if err := open(planted(other)); err != nil {
-			t.Errorf("the default chain was to be taken: %v", err)
+			t.Errorf("New with another account's credentials = %v, want the default chain", err)
 		}
 	}
 
@@ -201,22 +201,22 @@ func TestCredentials(t *testing.T) {
 			err = open(c)
 		}
 		if err != nil {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("FromFile of %q = %v, want success", text, err)
 		}
 	}
 	for _, text := range []string{"", "planted/sig", azblob.Key + "=", "OTHER=planted/sig"} {
 		if _, err := file(text); !errors.Is(err, azblob.ErrCredentials) || leaks(err.Error()) {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("FromFile of %q = %v, want ErrCredentials without secrets", text, err)
 		}
 	}
 	if _, err := azblob.FromFile("/nonexistent"); !errors.Is(err, azblob.ErrCredentials) {
-		t.Errorf("a file that is not there: %v", err)
+		t.Errorf("FromFile of a file that does not exist = %v, want ErrCredentials", err)
 	}
 	c, err := file(azblob.Account + "=other\n" + azblob.Key + "=" + plantedKey)
 	if err == nil {
 		err = open(c)
 	}
 	if !errors.Is(err, azblob.ErrCredentials) || !strings.Contains(err.Error(), "for the account other") {
-		t.Errorf("a file for another account: %v", err)
+		t.Errorf("New with the file of another account = %v, want ErrCredentials that name it", err)
 	}
 }

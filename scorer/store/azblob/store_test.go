@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// cannotBe says of which names there are no blobs: they are not text that XML
-// can carry, hold a backslash, or are too long.
+// cannotBe reports whether no blob can have a name: it is not text that XML allows,
+// contains a backslash, or is too long.
 func cannotBe(name string) bool {
 	return !utf8.ValidString(name) || strings.ContainsAny(name, "\x07\\") || utf8.RuneCountInString(name) > 1024
 }

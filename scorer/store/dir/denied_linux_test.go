@@ -52,14 +52,14 @@ func TestDenied(t *testing.T) {
 	s := open(t, root+"/images")
 	asNobody(t, func() {
 		if got, passed := listed(t, s, ""); !slices.Equal(got, []string{"a"}) || passed["secret"] != store.ClosedFolder {
-			t.Errorf("listed %q, passed over %q", got, passed)
+			t.Errorf("listed %q and passed over %q, want a and secret", got, passed)
 		}
 		err := open(t, root+"/images/secret").List(t.Context(), "", func(store.Object) error { return nil })
 		if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "images/secret") {
 			t.Errorf("list: %v, want ErrDenied that names the folder", err)
 		}
 		if err := s.List(t.Context(), "a", func(store.Object) error { return nil }); err != nil {
-			t.Errorf("list of what lies beside the sub-folder: %v", err)
+			t.Errorf("List next to the sub-folder = %v, want success", err)
 		}
 		_, _, err = s.Open(t.Context(), "a", "")
 		var u *store.Unreadable
@@ -67,7 +67,7 @@ func TestDenied(t *testing.T) {
 			t.Errorf("open: %v, want Unreadable that names the file once", err)
 		}
 		if _, again := store.AsTransient(err); again {
-			t.Error("to try again is no use")
+			t.Error("the error is transient, want a final one")
 		}
 		if _, err := s.Create(t.Context(), "part", []byte("x")); !errors.Is(err, store.ErrDenied) {
 			t.Errorf("create: %v, want ErrDenied", err)

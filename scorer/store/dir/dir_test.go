@@ -108,23 +108,23 @@ func TestRoot(t *testing.T) {
 	root := t.TempDir()
 	s := open(t, filepath.Join(root, "not/there/yet"))
 	if err := s.List(t.Context(), "", func(store.Object) error { return nil }); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("list a root that does not exist: %v", err)
+		t.Errorf("List of a root that does not exist = %v, want ErrNotExist", err)
 	}
 	if _, _, err := s.Open(t.Context(), "x", ""); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("open beneath a root that does not exist: %v", err)
+		t.Errorf("Open in a root that does not exist = %v, want ErrNotExist", err)
 	}
 	if _, err := s.Create(t.Context(), "a/b", []byte("x")); err != nil {
-		t.Errorf("create beneath a root that does not exist: %v", err)
+		t.Errorf("Create in a root that does not exist = %v, want success", err)
 	}
 	if err := os.RemoveAll(s.root); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Create(t.Context(), "a/b", []byte("x")); err != nil {
-		t.Errorf("create after somebody removed the folder: %v", err)
+		t.Errorf("Create after the folder was removed = %v, want success", err)
 	}
 	write(t, filepath.Join(root, "file"), "x")
 	if _, err := New(filepath.Join(root, "file"), Options{}); err == nil {
-		t.Error("a file passes for a folder")
+		t.Error("New of a file returns no error")
 	}
 }
 
@@ -132,14 +132,14 @@ func TestNamesThatTheFileSystemWouldChangeAreRefused(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "root"))
 	for _, name := range []string{"", "/a", "a/", "a//b", ".", "..", "../x", "a/./b", "a/../b", "a\x00b", TempPrefix + "1", "a/" + TempPrefix + "/b"} {
 		if _, err := s.Create(t.Context(), name, nil); err == nil {
-			t.Errorf("created %q", name)
+			t.Errorf("Create(%q) succeeded, want an error", name)
 		}
 		if _, _, err := s.Open(t.Context(), name, ""); !errors.Is(err, store.ErrNotExist) {
-			t.Errorf("open %q: %v", name, err)
+			t.Errorf("Open(%q) = %v, want ErrNotExist", name, err)
 		}
 	}
 	if got := files(t, filepath.Dir(s.root)); len(got) != 0 {
-		t.Errorf("left %q", got)
+		t.Errorf("the files %q are left, want none", got)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestListFollowsLinksToFiles(t *testing.T) {
 		}
 		err := s.List(t.Context(), "dangling", func(o store.Object) error {
 			if _, _, err := s.Open(t.Context(), o.Name, o.ETag); !errors.Is(err, store.ErrNotExist) || o.Size != 0 {
-				t.Errorf("a link that leads nowhere is listed as %+v and opened with %v", o, err)
+				t.Errorf("a link to nothing is listed as %+v and Open = %v, want no bytes and ErrNotExist", o, err)
 			}
 			return nil
 		})
@@ -179,7 +179,7 @@ func TestListFollowsLinksToFiles(t *testing.T) {
 			}
 			defer r.Close()
 			if o.Size != 5 || opened.ETag != o.ETag {
-				t.Errorf("a link is listed as %+v and opened as %+v", o, opened)
+				t.Errorf("a link is listed as %+v and opened as %+v, want 5 bytes and one ETag", o, opened)
 			}
 			return nil
 		})
@@ -187,7 +187,7 @@ func TestListFollowsLinksToFiles(t *testing.T) {
 			t.Error(err)
 		}
 		if _, _, err := s.Open(t.Context(), "pipe", ""); !errors.Is(err, store.ErrNotExist) {
-			t.Errorf("open a pipe: %v", err)
+			t.Errorf("Open of a pipe = %v, want ErrNotExist", err)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
 	write(t, root+"/other", "x")
 	s := open(t, root)
 	if got := names(t, s, ""); !slices.Equal(got, []string{"other"}) {
-		t.Errorf("listed %q", got)
+		t.Errorf("listed %q, want %q", got, "other")
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,8 @@ func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
 	}
 }
 
-// A swept temporary file costs its owner the create, and nobody else anything.
+// TestCreateWhoseTemporaryFileWasSwept removes the temporary file of a create, which
+// fails and leaves nothing.
 func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 	s := open(t, t.TempDir())
 	s.link = func(temp, final string) error {
@@ -224,10 +225,10 @@ func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 		return linkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err == nil || errors.Is(err, store.ErrExist) {
-		t.Errorf("got %v", err)
+		t.Errorf("Create = %v, want an error other than ErrExist", err)
 	}
 	if got := files(t, s.root); len(got) != 0 {
-		t.Errorf("left %q", got)
+		t.Errorf("the files %q are left, want none", got)
 	}
 }
 
@@ -243,18 +244,18 @@ func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
 			name := fmt.Sprintf("%d/part", i%4)
 			_, err := s.Create(t.Context(), name, []byte("x"))
 			if !errors.Is(err, store.ErrUnfit) || !strings.Contains(err.Error(), s.root+"/"+name) || !strings.Contains(err.Error(), "cloud storage itself") {
-				t.Errorf("got %v", err)
+				t.Errorf("Create(%q) = %v, want ErrUnfit that names the file and what to do", name, err)
 			}
 		})
 	}
 	creates.Wait()
 	if left, err := os.ReadDir(above); err != nil || len(left) != 0 {
-		t.Errorf("left %v, %v", left, err)
+		t.Errorf("the folders %v are left, %v; want none", left, err)
 	}
 }
 
-// Row 2, on a network file system: the server linked, its answer was lost, and
-// the client's second try says that the name is taken.
+// TestFault02_LinkWhoseAnswerWasLost is about a network file system: the server made
+// the link and its answer was lost, so the client's second try finds the name taken.
 func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 	s := open(t, t.TempDir())
 	s.link = func(temp, final string) error {
@@ -264,10 +265,10 @@ func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 		return linkExclusive(temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("mine")); err != nil {
-		t.Errorf("create: %v", err)
+		t.Errorf("Create = %v, want success", err)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("theirs")); !errors.Is(err, store.ErrExist) {
-		t.Errorf("create again: %v", err)
+		t.Errorf("create again = %v, want ErrExist", err)
 	}
 }
 
@@ -279,18 +280,18 @@ func TestLinkExclusiveLosesWhenTheNameIsTakenAfterTheFirstLook(t *testing.T) {
 			return link(temp, final)
 		}
 		if _, err := s.Create(t.Context(), "part", []byte("slower")); !errors.Is(err, store.ErrExist) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: Create = %v, want ErrExist", name, err)
 		}
 		if got, err := os.ReadFile(s.root + "/part"); err != nil || string(got) != "faster" {
-			t.Errorf("%s: %q, %v", name, got, err)
+			t.Errorf("%s: the file holds %q, %v; want %q", name, got, err, "faster")
 		}
 		if got := files(t, s.root); !slices.Equal(got, []string{"part"}) {
-			t.Errorf("%s: left %q", name, got)
+			t.Errorf("%s: the files are %q, want the part alone", name, got)
 		}
 	}
 }
 
-// Row 15: an image that changes after the listing is never a mix of versions.
+// TestFault15_NeverAMixOfTwoVersions changes an image while it is read.
 func TestFault15_NeverAMixOfTwoVersions(t *testing.T) {
 	old := bytes.Repeat([]byte("old "), 1<<16)
 	for name, change := range map[string]func(path string) error{
@@ -300,7 +301,7 @@ func TestFault15_NeverAMixOfTwoVersions(t *testing.T) {
 			if err := os.WriteFile(p, bytes.Repeat([]byte("new "), 1<<16), 0o644); err != nil {
 				return err
 			}
-			then := time.Now().Add(time.Hour) // whatever the granularity of the clock
+			then := time.Now().Add(time.Hour) // differs whatever the clock's granularity
 			return os.Chtimes(p, then, then)
 		},
 	} {
@@ -342,7 +343,7 @@ func TestFault15_AReplacedFileIsReadAsItWasOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); err != nil || string(got) != "old old" {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("read %q, %v; want %q", got, err, "old old")
 	}
 }
 
@@ -355,16 +356,16 @@ func TestErrorsOfTheFileSystem(t *testing.T) {
 	} {
 		err := classify("create", "/out/part-00007.jsonl", 4711, &fs.PathError{Op: "write", Path: "/x", Err: no})
 		if !errors.Is(err, want) || !errors.Is(err, no) {
-			t.Errorf("%v: %v is not %v", no, err, want)
+			t.Errorf("classify of %v = %v, want %v", no, err, want)
 		}
 		for _, part := range []string{"create /out/part-00007.jsonl (4711 bytes)", no.Error()} {
 			if !strings.Contains(err.Error(), part) {
-				t.Errorf("%q does not say %q", err, part)
+				t.Errorf("classify = %q, want it to contain %q", err, part)
 			}
 		}
 	}
 	other := fmt.Errorf("something else")
 	if err := classify("read", "/x", 0, other); !errors.Is(err, other) || err.Error() != "read /x: something else" {
-		t.Errorf("got %v", err)
+		t.Errorf("classify = %v, want %v with the path", err, other)
 	}
 }

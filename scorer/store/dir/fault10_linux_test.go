@@ -18,9 +18,9 @@ import (
 // mountedVar marks a test that runs again in a mount namespace of its own.
 const mountedVar = "BATCHSCORE_TEST_MOUNTED"
 
-// mount mounts for the length of a test. Who may not mount gets the test run
-// again within a namespace where it may; then mount returns false, and the
-// test is over. Where not even that is allowed, it fails in CI and is skipped
+// mount mounts a file system until the test ends. If this user may not mount, it
+// runs the test again in a namespace where it may, and returns false: the test is
+// over. If that is not allowed either, the test fails in CI and is skipped
 // elsewhere.
 func mount(t *testing.T, source, target, kind string, flags uintptr, data string) bool {
 	t.Helper()
@@ -49,9 +49,9 @@ func mount(t *testing.T, source, target, kind string, flags uintptr, data string
 	return false
 }
 
-// Row 10: no space left on a real file system. The error says try again and
-// names path and byte count; nothing of the part is left; and when there is
-// space again, the same create succeeds.
+// TestFault10_NoSpaceLeft fills a real file system. The error is ErrUnavailable and
+// names path and byte count, and nothing of the part is left. When there is space
+// again, the same create succeeds.
 func TestFault10_NoSpaceLeft(t *testing.T) {
 	root := t.TempDir()
 	if !mount(t, "tmpfs", root, "tmpfs", 0, "size=256k") {
@@ -68,21 +68,22 @@ func TestFault10_NoSpaceLeft(t *testing.T) {
 	}
 	for _, want := range []string{root + "/part-00003.jsonl", "204800 bytes"} {
 		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %s", err, want)
+			t.Errorf("Create = %q, want it to contain %s", err, want)
 		}
 	}
 	if got := files(t, root); !slices.Equal(got, []string{"filler"}) {
-		t.Errorf("left %q", got)
+		t.Errorf("the files are %q, want the filler alone", got)
 	}
 	if err := os.Remove(root + "/filler"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Create(t.Context(), "part-00003.jsonl", part); err != nil {
-		t.Errorf("with space again: %v", err)
+		t.Errorf("Create with space again = %v, want success", err)
 	}
 }
 
-// Row 10: no more names, where even the temporary file cannot be made.
+// TestFault10_NoInodesLeft fills a file system so that not even the temporary file
+// can be created.
 func TestFault10_NoInodesLeft(t *testing.T) {
 	root := t.TempDir()
 	if !mount(t, "tmpfs", root, "tmpfs", 0, "nr_inodes=4") {
@@ -102,7 +103,7 @@ func TestFault10_NoInodesLeft(t *testing.T) {
 	}
 }
 
-// Row 10: a file system that is, or becomes, read-only.
+// TestFault10_ReadOnly makes a file system read-only.
 func TestFault10_ReadOnly(t *testing.T) {
 	root, view := t.TempDir(), t.TempDir()
 	if !mount(t, root, view, "", unix.MS_BIND, "") {
@@ -120,13 +121,13 @@ func TestFault10_ReadOnly(t *testing.T) {
 		if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, unix.EROFS) {
 			t.Errorf("create %s: %v, want ErrUnavailable for EROFS", name, err)
 		} else if !strings.Contains(err.Error(), view+"/") || !strings.Contains(err.Error(), "5 bytes") {
-			t.Errorf("%q does not name path and byte count", err)
+			t.Errorf("Create = %q, want path and byte count in it", err)
 		}
 	}
 	if got := files(t, root); !slices.Equal(got, []string{"before"}) {
-		t.Errorf("left %q", got)
+		t.Errorf("the files are %q, want %q", got, "before")
 	}
 	if got := names(t, s, ""); !slices.Equal(got, []string{"before"}) {
-		t.Errorf("reading goes on, but lists %q", got)
+		t.Errorf("listed %q, want %q", got, "before")
 	}
 }

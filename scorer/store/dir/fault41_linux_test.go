@@ -52,7 +52,7 @@ func readOne(t *testing.T, s *Store, name string) error {
 	return err
 }
 
-// TestFault41_OneFile has one file of a healthy folder fail in all ways.
+// TestFault41_OneFile lets one file of a healthy folder fail in all ways.
 func TestFault41_OneFile(t *testing.T) {
 	root := t.TempDir()
 	write(t, root+"/a", "x")
@@ -66,21 +66,21 @@ func TestFault41_OneFile(t *testing.T) {
 			err := readOne(t, breaking(t, root, no, reads), "a")
 			var u *store.Unreadable
 			if !errors.Is(err, store.ErrUnreadable) || !errors.As(err, &u) || u.Why != no.Error() || !errors.Is(err, no) {
-				t.Errorf("%v: %v is not Unreadable", no, err)
+				t.Errorf("%v: read = %v, want Unreadable", no, err)
 				continue
 			}
 			if _, got := store.AsTransient(err); got != again {
 				t.Errorf("%v: worth another try: %t, want %t", no, got, again)
 			}
 			if strings.Count(err.Error(), root+"/a") != 1 {
-				t.Errorf("%q names the file more than once, or not", err)
+				t.Errorf("read = %q, want the file named once", err)
 			}
 		}
 	}
 }
 
-// TestFault41_NotTheFile tells what is wrong with this process or its machine
-// from what is wrong with a file.
+// TestFault41_NotTheFile lets opens fail for reasons of this process or its machine,
+// not of the file.
 func TestFault41_NotTheFile(t *testing.T) {
 	root := t.TempDir()
 	write(t, root+"/a", "x")
@@ -95,8 +95,8 @@ func TestFault41_NotTheFile(t *testing.T) {
 	}
 }
 
-// TestFault41_TheMountIsGone takes the folder away in the middle of a run: no
-// file is at fault, whatever the error.
+// TestFault41_TheMountIsGone takes the folder away during a run. Whatever the error,
+// no file is to blame.
 func TestFault41_TheMountIsGone(t *testing.T) {
 	for name, leave := range map[string]func(root string) error{
 		"nothing":        func(string) error { return nil },
@@ -126,7 +126,7 @@ func TestFault41_TheMountIsGone(t *testing.T) {
 	}
 }
 
-// TestFault41_BecameASocket opens what was a file when it was listed.
+// TestFault41_BecameASocket opens a socket that was a file when it was listed.
 func TestFault41_BecameASocket(t *testing.T) {
 	t.Chdir(t.TempDir()) // the path of a socket is short
 	l, err := net.Listen("unix", "a.jpg")
@@ -139,8 +139,8 @@ func TestFault41_BecameASocket(t *testing.T) {
 	}
 }
 
-// TestFault41_FolderWithoutEntry lists a folder that may be read and not entered:
-// its files are known by name, and found unreadable one by one.
+// TestFault41_FolderWithoutEntry lists a folder that this user may read and not
+// enter: its files are listed by name, and each is unreadable.
 func TestFault41_FolderWithoutEntry(t *testing.T) {
 	root, err := os.MkdirTemp("", "entry")
 	if err != nil {
@@ -168,11 +168,11 @@ func TestFault41_FolderWithoutEntry(t *testing.T) {
 			t.Errorf("listed %q, want %q", got, want)
 		}
 		if passed["shut"] != store.ClosedFolder || passed["named/deep"] != store.ClosedFolder || passed["f"] != store.ElsewhereFolder || len(passed) != 3 {
-			t.Errorf("passed over %q", passed)
+			t.Errorf("passed over %q, want shut, named/deep and f", passed)
 		}
 		for _, name := range []string{"e", "named/b"} {
 			if err := readOne(t, s, name); !errors.Is(err, store.ErrUnreadable) {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("read %s = %v, want ErrUnreadable", name, err)
 			}
 		}
 	})

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// body is what process pid writes as object i: long enough for several writes.
+// body returns what process pid writes as object i: enough for several writes.
 func body(pid, i int) []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "%d wrote %d\n", pid, i), 1000)
 }
@@ -82,15 +82,15 @@ func TestOfSeveralProcessesOneCreates(t *testing.T) {
 		}
 	}
 	if len(winner) != objects {
-		t.Errorf("%d objects of %d were created", len(winner), objects)
+		t.Errorf("%d objects were created, want %d", len(winner), objects)
 	}
 	for i, pid := range winner {
 		got, err := os.ReadFile(fmt.Sprintf("%s/parts/%03d", root, i))
 		if err != nil || !bytes.Equal(got, body(pid, i)) {
-			t.Errorf("object %d is not what process %d wrote: %d bytes, %v", i, pid, len(got), err)
+			t.Errorf("object %d has %d bytes, %v; want what process %d wrote", i, len(got), err, pid)
 		}
 	}
 	if got := files(t, root); len(got) != objects {
-		t.Errorf("%d files for %d objects", len(got), objects)
+		t.Errorf("%d files are left, want %d", len(got), objects)
 	}
 }

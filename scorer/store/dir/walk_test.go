@@ -36,7 +36,7 @@ func listed(t *testing.T, s *Store, prefix string) ([]string, map[string]store.R
 	return names, passed
 }
 
-// grow makes files, folders (which end in a slash) and links.
+// grow creates files, folders (whose names end in a slash) and links.
 func grow(t *testing.T, root string, files []string, links map[string]string) {
 	t.Helper()
 	for _, name := range files {
@@ -69,7 +69,7 @@ func TestFault40_LinkedFolders(t *testing.T) {
 		elsewhere []string
 	}{
 		{
-			name:  "one beside the root",
+			name:  "one next to the root",
 			files: []string{"images/dog/1", "images/dog/2", "real/cat/1", "real/cat/deep/2"},
 			links: map[string]string{"images/cat": "../real/cat"},
 			want:  []string{"cat/1", "cat/deep/2", "dog/1", "dog/2"},
@@ -88,7 +88,7 @@ func TestFault40_LinkedFolders(t *testing.T) {
 			elsewhere: []string{"a/up", "out/back", "out/own", "self"},
 		},
 		{
-			name:      "where it really lies wins",
+			name:      "the real path wins",
 			files:     []string{"images/zoo/1"},
 			links:     map[string]string{"images/a": "zoo", "images/b": "zoo/../zoo"},
 			want:      []string{"zoo/1"},
@@ -158,7 +158,7 @@ func TestFault40_LinkedFolders(t *testing.T) {
 			var elsewhere []string
 			for name, why := range passed {
 				if why != store.ElsewhereFolder {
-					t.Errorf("%q is passed over: %s", name, why)
+					t.Errorf("%q is passed over as %s, want %s", name, why, store.ElsewhereFolder)
 				}
 				elsewhere = append(elsewhere, name)
 			}
@@ -167,9 +167,9 @@ func TestFault40_LinkedFolders(t *testing.T) {
 				t.Errorf("listed under other names: %q, want %q", elsewhere, test.elsewhere)
 			}
 			if n := names(t, s, ""); !slices.Equal(n, got) {
-				t.Errorf("listed %q, named %q", got, n)
+				t.Errorf("named %q, want %q", n, got)
 			}
-			// What is listed under a prefix is what of all begins so, and can be opened.
+			// Every prefix lists the names that begin with it, and every name can be opened.
 			for _, name := range got {
 				for end := range len(name) + 1 {
 					prefix := name[:end]
@@ -189,7 +189,7 @@ func TestFault40_LinkedFolders(t *testing.T) {
 	}
 }
 
-func TestFault40_WhatHoldsNoBytes(t *testing.T) {
+func TestFault40_NotRegularFiles(t *testing.T) {
 	root := t.TempDir()
 	grow(t, root, []string{"images/1.jpg", "images/" + TempPrefix + "9", "images/folder.jpg/"},
 		map[string]string{"images/null.jpg": "/dev/null", "images/zero.jpg": "/dev/zero", "images/to-pipe.jpg": "pipe.jpg"})
@@ -204,7 +204,7 @@ func TestFault40_WhatHoldsNoBytes(t *testing.T) {
 	defer l.Close()
 	got, passed := listed(t, open(t, "."), "")
 	if !slices.Equal(got, []string{"1.jpg"}) {
-		t.Errorf("listed %q", got)
+		t.Errorf("listed %q, want %q", got, "1.jpg")
 	}
 	want := map[string]store.Reason{
 		"null.jpg": store.Device, "zero.jpg": store.Device, "pipe.jpg": store.Pipe, "to-pipe.jpg": store.Pipe,

@@ -110,20 +110,20 @@ func TestPassesOnWithoutFaults(t *testing.T) {
 			client, base, injected := way(t, s, nil)
 			for _, path := range []string{"/plain/a%2Fb", "/chunked/x?y=z"} {
 				if resp, got, err := do(client, "GET", base+path, ""); err != nil || resp.StatusCode != http.StatusOK || !bytes.Equal(got, s.body) {
-					t.Errorf("GET %s: %d bytes, %v", path, len(got), err)
+					t.Errorf("GET %s: %d bytes, %v; want %d", path, len(got), err, size)
 				}
 			}
 			if resp, got, err := do(client, "HEAD", base+"/plain", ""); err != nil || resp.ContentLength != size || len(got) != 0 {
-				t.Errorf("HEAD: %v, %v", resp, err)
+				t.Errorf("HEAD: %v, %v; want a length of %d", resp, err, size)
 			}
 			for _, n := range []int{0, 1, 200_000} {
 				resp, _, err := do(client, "PUT", base+"/plain", strings.Repeat("x", n))
 				if err != nil || resp.StatusCode != http.StatusCreated || resp.Header.Get("X-Got") != fmt.Sprint(n) {
-					t.Errorf("PUT of %d bytes: %v, %v", n, resp, err)
+					t.Errorf("PUT of %d bytes: %v, %v; want 201", n, resp, err)
 				}
 			}
 			if injected.Requests() != 6 || len(injected.Counts()) != 0 {
-				t.Errorf("%d requests, faults %v", injected.Requests(), injected.Counts())
+				t.Errorf("%d requests with the faults %v, want 6 without", injected.Requests(), injected.Counts())
 			}
 		})
 	}
@@ -151,13 +151,13 @@ func TestAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				if resp.StatusCode != test.status || resp.Header.Get(test.header) != test.value {
-					t.Errorf("%s, %v", resp.Status, resp.Header)
+					t.Errorf("%s with %v, want %d with %s: %s", resp.Status, resp.Header, test.status, test.header, test.value)
 				}
 				if s.puts.Load() != 0 {
-					t.Error("it took effect")
+					t.Error("the request took effect")
 				}
 				if got := injected.Counts(); !maps.Equal(got, map[fault.Kind]int{test.fault.Kind: 1}) {
-					t.Errorf("counted %v", got)
+					t.Errorf("Counts() = %v, want one %v", got, test.fault.Kind)
 				}
 			})
 		}
@@ -207,7 +207,7 @@ func TestStallEndsWithTheContext(t *testing.T) {
 	}
 	cancel()
 	if _, err := resp.Body.Read(make([]byte, 1)); err == nil {
-		t.Error("the body goes on")
+		t.Error("the body continues after its context ended")
 	}
 }
 
@@ -221,7 +221,7 @@ func TestLostAnswersTookEffect(t *testing.T) {
 					t.Error("an answer came")
 				}
 				if s.puts.Load() != want*int64(injected.Requests()) {
-					t.Errorf("%d PUTs took effect, %d requests", s.puts.Load(), injected.Requests())
+					t.Errorf("%d PUTs of %d requests took effect, want %d of each", s.puts.Load(), injected.Requests(), want)
 				}
 			})
 		}
@@ -252,15 +252,15 @@ func TestMixIsFixedByItsSeed(t *testing.T) {
 	for n, f := range puts {
 		count[f.Kind]++
 		if n >= m.Last && f.Kind != fault.None {
-			t.Fatalf("request %d meets %v, past the last", n, f.Kind)
+			t.Fatalf("request %d has the fault %v, want none from %d on", n, f.Kind, m.Last)
 		}
 	}
 	if hit := 5000 - count[fault.None]; hit < 900 || hit > 1100 || len(count) != len(all)+1 {
-		t.Errorf("of 4000 requests were hit %v", count)
+		t.Errorf("the faults of 4000 requests are %v, want about 1000 of all kinds", count)
 	}
 	for n, f := range draw(m, "GET") {
 		if f.Kind == fault.Lost || puts[n].Kind != fault.Lost && puts[n] != f {
-			t.Fatalf("request %d: %v for a GET, %v for a PUT", n, f, puts[n])
+			t.Fatalf("request %d: %v for a GET and %v for a PUT, want the same or Reset for Lost", n, f, puts[n])
 		}
 	}
 }
@@ -274,7 +274,7 @@ func TestProxyIsSharedByManyClients(t *testing.T) {
 		wg.Go(func() {
 			for range 5 {
 				if _, got, err := do(client, "GET", "http://"+p.Addr(), ""); err != nil || !bytes.Equal(got, s.body) {
-					t.Errorf("%d bytes, %v", len(got), err)
+					t.Errorf("%d bytes, %v; want %d", len(got), err, size)
 				}
 			}
 		})

@@ -20,7 +20,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// transient are the faults that a patient store outlasts, but for stalls.
+// transient are the faults that a patient store survives, except stalls.
 var transient = []fault.Kind{fault.Throttle, fault.Busy, fault.ServerError, fault.Reset, fault.Truncate,
 	fault.Lost, fault.Refuse, fault.Slow}
 
@@ -96,7 +96,7 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := server.Options(t, server.Container(t), "out/")
 			faulty, injected := open(t, o)
-			// A stall that is none, on a busy machine, costs one more try.
+			// On a busy machine, a slow answer may count as a stall and cost one more try.
 			st := patient.New(faulty, patient.Options{First: time.Millisecond, Longest: 20 * time.Millisecond, Stall: 2 * time.Second})
 			const workers, each = 8, 12
 			content := func(w, i int) string { return strings.Repeat(fmt.Sprintf("%d of %d\n", i, w), 2000) }
@@ -111,7 +111,7 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 							return
 						}
 						if got, err := read(t.Context(), st, name, o.ETag); err != nil || got != content(w, i) {
-							t.Errorf("read %s: %d bytes, %v", name, len(got), err)
+							t.Errorf("read %s: %d bytes, %v; want %d", name, len(got), err, len(content(w, i)))
 						}
 						if _, err := st.Create(t.Context(), name, []byte("another's")); !errors.Is(err, store.ErrExist) {
 							t.Errorf("create %s again: %v, want ErrExist", name, err)
@@ -129,7 +129,7 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 			if err := direct.List(t.Context(), "", func(o store.Object) error {
 				stored++
 				if listed[o.Name] != 1 {
-					t.Errorf("%s was listed %d times", o.Name, listed[o.Name])
+					t.Errorf("%s was listed %d times, want once", o.Name, listed[o.Name])
 				}
 				return nil
 			}); err != nil {
@@ -138,7 +138,7 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 			for w := range workers {
 				for i := range each {
 					if got, err := read(t.Context(), direct, fmt.Sprintf("w%d/part %d", w, i), ""); err != nil || got != content(w, i) {
-						t.Errorf("part %d of worker %d: %d bytes are stored, %v", i, w, len(got), err)
+						t.Errorf("part %d of worker %d: %d bytes are stored, %v; want %d", i, w, len(got), err, len(content(w, i)))
 					}
 				}
 			}
@@ -148,10 +148,10 @@ func TestFaultsBeforeAzurite(t *testing.T) {
 			s, counts := st.Stats(), injected.Counts()
 			t.Logf("%d requests, faults %v; %+v", injected.Requests(), counts, s)
 			if len(counts) != len(transient)+1 {
-				t.Errorf("of %d kinds of faults were met %v", len(transient)+1, counts)
+				t.Errorf("the faults were %v, want %d kinds", counts, len(transient)+1)
 			}
 			if s.GaveUp != 0 || s.Resumed == 0 || s.Settled == 0 || s.UnderWay != 0 || s.Stalls == 0 || s.Throttled == 0 {
-				t.Errorf("counted are %+v", s)
+				t.Errorf("unexpected statistics: %+v", s)
 			}
 		})
 	}
@@ -187,7 +187,7 @@ func TestFault02_Streams(t *testing.T) {
 					t.Fatal(err)
 				}
 				if got, err := read(t.Context(), direct, "labels", made.ETag); err != nil || got != strings.Repeat(body, pieces) {
-					t.Errorf("%d bytes are stored, %v", len(got), err)
+					t.Errorf("%d bytes are stored, %v; want %d", len(got), err, pieces*len(body))
 				}
 				if _, err := store.CreateFrom(t.Context(), st, "labels", func(w io.Writer) error {
 					_, err := io.WriteString(w, "another's")
@@ -196,15 +196,15 @@ func TestFault02_Streams(t *testing.T) {
 					t.Errorf("create again: %v, want ErrExist", err)
 				}
 				if s := st.Stats(); s.Retries == 0 || s.UnderWay != 0 {
-					t.Errorf("counted are %+v", s)
+					t.Errorf("unexpected statistics: %+v", s)
 				}
 			})
 		}
 	}
 }
 
-// TestFault12_ReplacedWhileBroken breaks the body of a blob in the middle: it
-// goes on where it broke, unless the blob was replaced meanwhile.
+// TestFault12_ReplacedWhileBroken breaks the body of a blob in the middle. It is
+// continued where it broke, unless the blob was replaced meanwhile.
 func TestFault12_ReplacedWhileBroken(t *testing.T) {
 	server := azuritetest.Start(t)
 	for _, replaced := range []bool{false, true} {
@@ -233,7 +233,7 @@ func TestFault12_ReplacedWhileBroken(t *testing.T) {
 		case replaced && (!errors.Is(err, store.ErrChanged) || got != string(someBody(0)[:bodySize/2])):
 			t.Errorf("%d bytes, %v, want half of the first version and ErrChanged", len(got), err)
 		case !replaced && (err != nil || got != string(someBody(0)) || tr.Requests() != 2):
-			t.Errorf("%d bytes after %d requests, %v", len(got), tr.Requests(), err)
+			t.Errorf("%d bytes after %d requests, %v; want %d after 2", len(got), tr.Requests(), err, bodySize)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func TestFault31_RedirectsAreOneError(t *testing.T) {
 			t.Errorf("%v, want ErrDenied", err)
 		}
 		if tr.Requests() != 1 {
-			t.Errorf("%d requests were made", tr.Requests())
+			t.Errorf("%d requests, want 1", tr.Requests())
 		}
 	}
 }
@@ -280,6 +280,6 @@ func TestFault13_ExpiredInMidRun(t *testing.T) {
 		t.Errorf("%v, want ErrDenied", err)
 	}
 	if tr.Requests() != 1 || st.Stats().Retries != 0 {
-		t.Errorf("%d requests, %+v", tr.Requests(), st.Stats())
+		t.Errorf("%d requests with the statistics %+v, want one request and no retry", tr.Requests(), st.Stats())
 	}
 }

@@ -132,17 +132,17 @@ func TestFault12_BrokenBodies(t *testing.T) {
 		begin := time.Now()
 		got, err := read(t.Context(), st, "image", o.ETag)
 		if err != nil || got != string(want) {
-			t.Fatalf("%d bytes, or others, %v", len(got), err)
+			t.Fatalf("read %d bytes, or others, %v; want %d", len(got), err, len(want))
 		}
 		stats := st.Stats()
 		if stats.Resumed != 5 || stats.UnderWay != 0 || stats.GaveUp != 0 || (stats.Stalls == 6) != (s.how == "stall") {
-			t.Errorf("counted are %+v", stats)
+			t.Errorf("unexpected statistics: %+v", stats)
 		}
 		if took := time.Since(begin); s.how == "stall" && took > 6*patient.DefaultStall+10*time.Second {
-			t.Errorf("six stalls took %v", took)
+			t.Errorf("six stalls took %v, want at most 6 times %v", took, patient.DefaultStall)
 		}
 		if _, ok := inner.(store.Ranger); ok && fmt.Sprint(s.opened) != fmt.Sprint([]int64{0, 0, 1, bodySize / 2, bodySize/2 + 1, bodySize - 1}) {
-			t.Errorf("opened at %v", s.opened)
+			t.Errorf("opened at %v, want where each body broke", s.opened)
 		}
 	})
 }
@@ -164,7 +164,7 @@ func TestFault12_NeverAMix(t *testing.T) {
 				t.Errorf("etag %q: %v, want ErrChanged", etag, err)
 			}
 			if len(got) != bodySize/2 || !bytes.HasPrefix(someBody(0), []byte(got)) {
-				t.Errorf("%d bytes came, or some of another version", len(got))
+				t.Errorf("read %d bytes, or some of another version; want %d", len(got), bodySize/2)
 			}
 		}
 	})
@@ -196,7 +196,7 @@ func (l lying) Open(ctx context.Context, name, etag string) (io.ReadCloser, stor
 	return r, o, err
 }
 
-// TestBarrenBodiesEnd: a body that never gives a byte is not asked for forever.
+// TestBarrenBodiesEnd opens an object whose bodies never give a byte. Read gives up.
 func TestBarrenBodiesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShaky("reset")
@@ -207,12 +207,12 @@ func TestBarrenBodiesEnd(t *testing.T) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 		if len(s.opened) > 20 {
-			t.Errorf("opened %d times", len(s.opened))
+			t.Errorf("opened %d times, want 20 at most", len(s.opened))
 		}
 	})
 }
 
-// TestReadAfterClose is an error and not a new call.
+// TestReadAfterClose reads after Close, which is an error and makes no call.
 func TestReadAfterClose(t *testing.T) {
 	inner := new(mem.Store)
 	inner.Put("a", []byte("body"))
@@ -222,7 +222,7 @@ func TestReadAfterClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(r); string(got) != "dy" || err != nil {
-		t.Errorf("from byte 2: %q, %v", got, err)
+		t.Errorf("read %q from byte 2, %v; want %q", got, err, "dy")
 	}
 	r, _, err = st.Open(t.Context(), "a", "")
 	if err != nil {
@@ -230,9 +230,9 @@ func TestReadAfterClose(t *testing.T) {
 	}
 	r.Close()
 	if _, err := r.Read(make([]byte, 4)); err == nil || err == io.EOF {
-		t.Errorf("read after Close: %v", err)
+		t.Errorf("Read after Close = %v, want an error", err)
 	}
 	if s := st.Stats(); s.Calls != 2 || s.UnderWay != 0 {
-		t.Errorf("counted are %+v", s)
+		t.Errorf("unexpected statistics: %+v", s)
 	}
 }

@@ -40,24 +40,24 @@ func TestFault02_LostAnswers(t *testing.T) {
 
 		o, err := st.Create(t.Context(), "part", []byte("rows"))
 		if err != nil {
-			t.Fatalf("a create whose answer was lost: %v", err)
+			t.Fatalf("Create whose answer was lost = %v, want success", err)
 		}
 		if got, err := read(t.Context(), inner, "part", o.ETag); got != "rows" || err != nil || o.Size != 4 || o.Modified.IsZero() {
-			t.Errorf("%+v is said to be stored, and %q is, %v", o, got, err)
+			t.Errorf("Create = %+v, and %q is stored, %v; want %q", o, got, err, "rows")
 		}
 		if s := st.Stats(); s.Settled != 1 || s.Retries != 1 || s.UnderWay != 0 {
-			t.Errorf("counted are %+v", s)
+			t.Errorf("unexpected statistics: %+v", s)
 		}
 
 		before = true
 		inner.Put("theirs", []byte("other rows"))
 		for _, mine := range []string{"rows, mine", "longer rows of mine"} {
 			if _, err := st.Create(t.Context(), "theirs", []byte(mine)); !errors.Is(err, store.ErrExist) {
-				t.Errorf("another's object was in the way: %v, want ErrExist", err)
+				t.Errorf("Create of what another created = %v, want ErrExist", err)
 			}
 		}
 		if got, _ := read(t.Context(), inner, "theirs", ""); got != "other rows" {
-			t.Errorf("it holds %q now", got)
+			t.Errorf("it holds %q, want %q", got, "other rows")
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestFault11_PastTheDeadline(t *testing.T) {
 					t.Fatalf("%v, want ErrUnavailable and its cause", err)
 				}
 				if _, transient := store.AsTransient(err); transient {
-					t.Errorf("%v asks for another try", err)
+					t.Errorf("%v is transient, want a final error", err)
 				}
 				if took < test.want || took > test.want+time.Second {
 					t.Errorf("given up after %v, want %v", took, test.want)
@@ -129,15 +129,15 @@ func TestFault11_PastTheDeadline(t *testing.T) {
 					}
 				}
 				if s := st.Stats(); s.GaveUp != 1 || s.Throttled != s.Calls || s.Calls != s.Retries+1 || s.UnderWay != 0 {
-					t.Errorf("counted are %+v", s)
+					t.Errorf("unexpected statistics: %+v", s)
 				}
 			})
 		})
 	}
 }
 
-// TestFault11_LeavesAloneWhatAsksForIt: what one call is told, all obey.
-func TestFault11_LeavesAloneWhatAsksForIt(t *testing.T) {
+// TestFault11_AllCallsObeyRetryAfter asks one call to wait; all calls do.
+func TestFault11_AllCallsObeyRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		inner := new(mem.Store)
@@ -161,19 +161,19 @@ func TestFault11_LeavesAloneWhatAsksForIt(t *testing.T) {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * time.Second)
 				if got, err := read(t.Context(), st, "image", o.ETag); got != "pixels" || err != nil {
-					t.Errorf("%q, %v", got, err)
+					t.Errorf("read %q, %v; want %q", got, err, "pixels")
 				}
 			})
 		}
 		wg.Wait()
 		if len(at) != 6 || at[0] != 0 || at[1] < 10*time.Minute {
-			t.Errorf("the place was asked at %v", at)
+			t.Errorf("calls were made at %v, want the first at once and 5 after ten minutes", at)
 		}
 	})
 }
 
-// TestFault11_CallsThrottledTogetherCountOnce: the limit halves for each wave,
-// and not for each call of a wave.
+// TestFault11_CallsThrottledTogetherCountOnce throttles a wave of calls. The limit
+// halves once for the wave, and not for each of its calls.
 func TestFault11_CallsThrottledTogetherCountOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := new(mem.Store)
@@ -192,7 +192,7 @@ func TestFault11_CallsThrottledTogetherCountOnce(t *testing.T) {
 		for range 64 {
 			wg.Go(func() {
 				if got, err := read(t.Context(), st, "image", ""); got != "pixels" || err != nil {
-					t.Errorf("%q, %v", got, err)
+					t.Errorf("read %q, %v; want %q", got, err, "pixels")
 				}
 			})
 		}
@@ -207,8 +207,9 @@ func TestFault11_CallsThrottledTogetherCountOnce(t *testing.T) {
 	})
 }
 
-// TestFault11_AGateEndsWithPatience: a call that was never made gives up too.
-func TestFault11_AGateEndsWithPatience(t *testing.T) {
+// TestFault11_APauseEndsWithPatience makes a call wait longer than patience lasts. It
+// gives up although it was never made.
+func TestFault11_APauseEndsWithPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := patient.New(&storetest.Faulty{
 			Store:      new(mem.Store),
@@ -220,13 +221,12 @@ func TestFault11_AGateEndsWithPatience(t *testing.T) {
 			}
 		}
 		if s := st.Stats(); s.Calls != 1 || s.GaveUp != 2 || s.UnderWay != 0 {
-			t.Errorf("counted are %+v", s)
+			t.Errorf("unexpected statistics: %+v", s)
 		}
 	})
 }
 
-// TestFault12_StalledCalls: a create, an open and a listing that get no answer
-// at all.
+// TestFault12_StalledCalls stalls a create, an open and a listing.
 func TestFault12_StalledCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := new(mem.Store)
@@ -251,7 +251,7 @@ func TestFault12_StalledCalls(t *testing.T) {
 			}
 		}
 		if got, err := read(t.Context(), st, "a", ""); got != "body" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("read %q, %v; want %q", got, err, "body")
 		}
 		var names string
 		if err := st.List(t.Context(), "", func(o store.Object) error {
@@ -259,10 +259,10 @@ func TestFault12_StalledCalls(t *testing.T) {
 			names += o.Name
 			return nil
 		}); err != nil || names != "abc" {
-			t.Errorf("listed %q, %v", names, err)
+			t.Errorf("listed %q, %v; want %q", names, err, "abc")
 		}
 		if s := st.Stats(); s.Stalls != 3 || s.Retries != 3 || s.UnderWay != 0 {
-			t.Errorf("counted are %+v", s)
+			t.Errorf("unexpected statistics: %+v", s)
 		}
 	})
 }
@@ -286,7 +286,8 @@ func (s *stallingList) List(ctx context.Context, prefix string, fn func(store.Ob
 	return err
 }
 
-// TestFault13_DeniedIsNotRetried: a token that expires in mid-run is one error.
+// TestFault13_DeniedIsNotRetried makes calls fail for good, as when a token expires:
+// each is made once.
 func TestFault13_DeniedIsNotRetried(t *testing.T) {
 	for _, want := range []error{store.ErrDenied, store.ErrUnavailable, store.ErrUnreadable, store.ErrNotExist, errors.New("bug")} {
 		t.Run(want.Error(), func(t *testing.T) {
@@ -298,13 +299,13 @@ func TestFault13_DeniedIsNotRetried(t *testing.T) {
 				Listed:       func(int, store.Object) (int, error) { return 0, refused },
 			}, patient.Options{})
 			if _, err := st.Create(t.Context(), "a", nil); err != refused {
-				t.Errorf("create: %v", err)
+				t.Errorf("Create = %v, want %v", err, refused)
 			}
 			if _, _, err := st.Open(t.Context(), "a", ""); err != refused {
-				t.Errorf("open: %v", err)
+				t.Errorf("Open = %v, want %v", err, refused)
 			}
 			if s := st.Stats(); s.Calls != 2 || s.Retries != 0 || s.UnderWay != 0 {
-				t.Errorf("counted are %+v", s)
+				t.Errorf("unexpected statistics: %+v", s)
 			}
 		})
 	}
@@ -332,7 +333,7 @@ func TestFault25_ListingsAreNeitherCutNorDoubled(t *testing.T) {
 		}
 		for name, n := range seen {
 			if n != 1 {
-				t.Errorf("%s came %d times", name, n)
+				t.Errorf("%s was listed %d times, want once", name, n)
 			}
 		}
 		if len(seen) != objects {
@@ -341,21 +342,23 @@ func TestFault25_ListingsAreNeitherCutNorDoubled(t *testing.T) {
 	})
 }
 
-// TestListReturnsTheListenersError also when that looks like one worth a retry.
+// TestListReturnsTheListenersError returns an error from the listing's function that
+// looks like one worth a retry.
 func TestListReturnsTheListenersError(t *testing.T) {
 	inner := new(mem.Store)
 	inner.Put("a", nil)
 	st := patient.New(inner, patient.Options{})
 	enough := reset()
 	if err := st.List(t.Context(), "", func(store.Object) error { return enough }); err != enough {
-		t.Errorf("%v, want the listener's own", err)
+		t.Errorf("List = %v, want the error of its function", err)
 	}
 	if s := st.Stats(); s.Calls != 1 {
-		t.Errorf("counted are %+v", s)
+		t.Errorf("unexpected statistics: %+v", s)
 	}
 }
 
-// TestCancelEndsEveryWait: pauses, closed gates and the wait for a turn.
+// TestCancelEndsEveryWait cancels calls that pause, wait for the place or wait for a
+// slot.
 func TestCancelEndsEveryWait(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -377,7 +380,7 @@ func TestCancelEndsEveryWait(t *testing.T) {
 			begin := time.Now()
 			wg.Wait()
 			if took := time.Since(begin); took > 0 || st.Stats().UnderWay != 0 {
-				t.Errorf("leaving took %v; counted are %+v", took, st.Stats())
+				t.Errorf("calls ended %v after the cancel, with the statistics %+v; want at once", took, st.Stats())
 			}
 		})
 	}
@@ -397,13 +400,13 @@ func TestReaderDoesNotWaitForItself(t *testing.T) {
 		}
 		defer r.Close()
 		if got, err := read(t.Context(), st, "b", ""); got != "second" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("read %q, %v; want %q", got, err, "second")
 		}
 		if got, err := io.ReadAll(r); string(got) != "first" || err != nil {
-			t.Errorf("%q, %v", got, err)
+			t.Errorf("read %q, %v; want %q", got, err, "first")
 		}
 		if s := st.Stats(); s.UnderWay != 0 {
-			t.Errorf("counted are %+v", s)
+			t.Errorf("unexpected statistics: %+v", s)
 		}
 	})
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// Most tests run in a bubble, whose clock stands still while anything is left
-// to do: ten minutes of throttling take no time.
+// Most tests run in a bubble of testing/synctest, whose clock moves only while all
+// goroutines wait: ten minutes of throttling take no time.
 
 var errBusy = errors.New("server busy")
 
@@ -31,7 +31,7 @@ func reset() error {
 	return &store.Transient{Err: errors.New("connection reset by peer")}
 }
 
-// seeded is jitter that is the same in every run.
+// seeded returns jitter that is the same in every run.
 func seeded() func() float64 {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(7, 11))
@@ -75,10 +75,10 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// TestConformsAtAFaultyPlace holds the suite's promises to a place where every
-// fifth call fails, creates after they took effect. (A create that failed before
-// it took effect cannot be told from one that lost its answer: it may take an
-// equal object of somebody else for its own, which the suite does not foresee.)
+// TestConformsAtAFaultyPlace runs the suite at a place where every fifth call fails;
+// creates fail after they took effect. (A create that failed before it took effect
+// looks like one that lost its answer. It may take an equal object of another
+// program for its own, which the suite does not expect.)
 func TestConformsAtAFaultyPlace(t *testing.T) {
 	open := func(*testing.T) store.Store {
 		random := seeded()
@@ -144,7 +144,7 @@ func testBurst(t *testing.T, burst, after time.Duration) {
 		tooEarly int // calls in spite of a Retry-After
 		closedTo time.Time
 	}
-	// The place answers within 10 ms; between 1 s and 1 s + burst it throttles.
+	// The place answers within 10 ms. Between 1 s and 1 s + burst it throttles.
 	call := func(ctx context.Context) error {
 		place.Lock()
 		now := time.Now()
@@ -168,8 +168,8 @@ func testBurst(t *testing.T, burst, after time.Duration) {
 		place.refused++
 		return busy(after)
 	}
-	// What was under way together is refused together; only calls that begin
-	// after an answer was given know of it.
+	// Calls that were under way together are refused together. Only calls that
+	// begin after an answer can know of it.
 	told := func(err error, _ time.Duration) {
 		if tr, ok := store.AsTransient(err); ok && tr.After > 0 {
 			place.Lock()
@@ -196,7 +196,7 @@ func testBurst(t *testing.T, burst, after time.Duration) {
 					t.Errorf("create: %v", err)
 				}
 				if got, err := read(t.Context(), st, name, ""); got != name || err != nil {
-					t.Errorf("read %q: %q, %v", name, got, err)
+					t.Errorf("read %q: %q, %v; want its name", name, got, err)
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
@@ -209,21 +209,21 @@ func testBurst(t *testing.T, burst, after time.Duration) {
 	}
 	s := st.Stats()
 	if place.refused == 0 || s.Throttled != int64(place.refused) || s.Retries != s.Throttled {
-		t.Errorf("the place refused %d calls; counted are %+v", place.refused, s)
+		t.Errorf("the place refused %d calls; the statistics are %+v", place.refused, s)
 	}
 	if s.Calls != workers*each*2+s.Retries || s.UnderWay != 0 || s.GaveUp != 0 {
-		t.Errorf("counted are %+v", s)
+		t.Errorf("unexpected statistics: %+v", s)
 	}
 	if place.most > 2 {
-		t.Errorf("%d calls at once in the second half of the burst", place.most)
+		t.Errorf("%d calls at once in the second half of the burst, want at most 2", place.most)
 	}
 	if place.tooEarly > 0 {
 		t.Errorf("%d calls came before the place wanted any", place.tooEarly)
 	}
 	if took := time.Since(begin); took > time.Second+burst+2*max(after, patient.DefaultLongest)+5*time.Second {
-		t.Errorf("it took %v, the burst %v of it", took, burst)
+		t.Errorf("it took %v with a burst of %v, want little more", took, burst)
 	}
 	if s.Limit < 8 {
-		t.Errorf("after the burst only %d calls at once", s.Limit)
+		t.Errorf("after the burst %d calls are allowed at once, want 8 or more", s.Limit)
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // TestFault02_LostAnswersOfChanges loses the answer of the first replace or delete
-// that took effect: trying again finds that it did.
+// that took effect. The next try finds that it did.
 func TestFault02_LostAnswersOfChanges(t *testing.T) {
 	place := new(mem.Store)
 	lost := false
@@ -26,21 +26,22 @@ func TestFault02_LostAnswersOfChanges(t *testing.T) {
 	first := place.Put("part", []byte("first"))
 	o, err := st.Replace(t.Context(), "part", []byte("second"), first.ETag)
 	if err != nil || !lost || o.Size != 6 || st.Stats().Settled != 1 {
-		t.Fatalf("replace: %+v, %v, %+v", o, err, st.Stats())
+		t.Fatalf("Replace = %+v, %v, with the statistics %+v; want success after one lost answer", o, err, st.Stats())
 	}
 	if _, err := st.Replace(t.Context(), "part", []byte("third"), first.ETag); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("replace of what was replaced: %v", err)
+		t.Errorf("Replace of an old version = %v, want ErrChanged", err)
 	}
 	lost = false
 	if err := st.Delete(t.Context(), "part", o.ETag); err != nil || !lost {
-		t.Errorf("delete: %v", err)
+		t.Errorf("Delete = %v, want success after a lost answer", err)
 	}
 	if err := st.Delete(t.Context(), "part", o.ETag); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("delete of what is gone: %v", err)
+		t.Errorf("Delete of what does not exist = %v, want ErrNotExist", err)
 	}
 }
 
-// TestReplaceOfAnother: what somebody else put there is not taken for one's own.
+// TestReplaceOfAnother replaces an object that another program replaced first. That
+// object does not count as the store's own.
 func TestReplaceOfAnother(t *testing.T) {
 	place := new(mem.Store)
 	first := place.Put("part", []byte("first"))
@@ -53,6 +54,6 @@ func TestReplaceOfAnother(t *testing.T) {
 		return err
 	}}
 	if _, err := patient.New(other, patient.Options{First: 1}).Replace(t.Context(), "part", []byte("second"), first.ETag); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("%v, want ErrChanged", err)
+		t.Errorf("Replace = %v, want ErrChanged", err)
 	}
 }

@@ -194,12 +194,12 @@ func testVolatileRace(t *testing.T, s store.Store) {
 					t.Errorf("workers %d and %d both created", winner.Load(), i)
 				}
 			case !errors.Is(err, store.ErrExist):
-				t.Errorf("worker %d: %v", i, err)
+				t.Errorf("worker %d: %v, want ErrExist", i, err)
 			}
 		})
 	}
 	group.Wait()
 	if got, _ := read(t, s, "claim", ""); string(got) != fmt.Sprintf("worker %d", winner.Load()) {
-		t.Errorf("worker %d won, %q is stored", winner.Load(), got)
+		t.Errorf("%q is stored, want the body of worker %d", got, winner.Load())
 	}
 }

@@ -74,18 +74,18 @@ func TestFaultyHooks(t *testing.T) {
 	}
 	for _, want := range []error{refused, lost, store.ErrExist} {
 		if _, err := f.Create(ctx, "a", []byte("body")); !errors.Is(err, want) {
-			t.Errorf("create: %v, want %v", err, want)
+			t.Errorf("Create = %v, want %v", err, want)
 		}
 	}
 	if _, _, err := f.Open(ctx, "a", ""); !errors.Is(err, refused) {
-		t.Errorf("open: %v", err)
+		t.Errorf("Open = %v, want %v", err, refused)
 	}
 	r, _, err := f.Open(ctx, "a", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := io.ReadAll(r); string(got) != "bod" {
-		t.Errorf("read %q", got)
+		t.Errorf("read %q, want %q", got, "bod")
 	}
 	for _, name := range []string{"b", "c"} {
 		if _, err := f.Create(ctx, name, nil); err != nil {
@@ -95,6 +95,6 @@ func TestFaultyHooks(t *testing.T) {
 	var names []string
 	err = f.List(ctx, "", func(o store.Object) error { names = append(names, o.Name); return nil })
 	if got := strings.Join(names, ""); got != "aabb" || !errors.Is(err, refused) {
-		t.Errorf("listed %s, %v", got, err)
+		t.Errorf("List = %v with %s, want %v with aabb", err, got, refused)
 	}
 }

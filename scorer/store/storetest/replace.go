@@ -30,7 +30,7 @@ func testReplace(t *testing.T, st store.Store) {
 	s := replacer(t, st)
 	first := create(t, s, "x/part", []byte("first"))
 	if _, err := s.Replace(t.Context(), "x/part", []byte("other"), first.ETag+"0"); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("replace another version: %v, want ErrChanged", err)
+		t.Errorf("Replace of another version = %v, want ErrChanged", err)
 	}
 	for _, name := range []string{"none", "x", "x/none", "x/part/below"} {
 		if _, err := s.Replace(t.Context(), name, nil, first.ETag); !errors.Is(err, store.ErrNotExist) {
@@ -38,7 +38,7 @@ func testReplace(t *testing.T, st store.Store) {
 		}
 	}
 	if got, o := read(t, s, "x/part", first.ETag); string(got) != "first" || !same(o, first) {
-		t.Errorf("what failed changed it: %q", got)
+		t.Errorf("after failed calls it holds %q, want %q", got, "first")
 	}
 	body := []byte("second one")
 	second, err := s.Replace(t.Context(), "x/part", body, first.ETag)
@@ -49,16 +49,16 @@ func testReplace(t *testing.T, st store.Store) {
 	got, opened := read(t, s, "x/part", second.ETag)
 	listed := list(t, s, "x/part")["x/part"]
 	if string(got) != "second one" || !same(second, opened) || !same(second, listed) || second.ETag == first.ETag {
-		t.Errorf("%q; replace, open and list tell\n%+v\n%+v\n%+v", got, second, opened, listed)
+		t.Errorf("it holds %q, want the second body; replace, open and list return\n%+v\n%+v\n%+v", got, second, opened, listed)
 	}
 	if _, _, err := s.Open(t.Context(), "x/part", first.ETag); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("open the version that was replaced: %v", err)
+		t.Errorf("Open of the version that was replaced = %v, want ErrChanged", err)
 	}
 	if _, err := s.Replace(t.Context(), "x/part", []byte("third"), first.ETag); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("replace the version that was replaced: %v", err)
+		t.Errorf("Replace of the version that was replaced = %v, want ErrChanged", err)
 	}
 	if _, err := s.Create(t.Context(), "x/part", nil); !errors.Is(err, store.ErrExist) {
-		t.Errorf("create what was replaced: %v", err)
+		t.Errorf("Create of what was replaced = %v, want ErrExist", err)
 	}
 	if n := len(list(t, s, "")); n != 1 {
 		t.Errorf("%d objects, want 1", n)
@@ -66,7 +66,7 @@ func testReplace(t *testing.T, st store.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Replace(ctx, "x/part", nil, second.ETag); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("Replace with a cancelled context = %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -75,7 +75,7 @@ func testDelete(t *testing.T, st store.Store) {
 	o := create(t, s, "x/part", []byte("first"))
 	create(t, s, "x/other", nil)
 	if err := s.Delete(t.Context(), "x/part", o.ETag+"0"); !errors.Is(err, store.ErrChanged) {
-		t.Errorf("delete another version: %v, want ErrChanged", err)
+		t.Errorf("Delete of another version = %v, want ErrChanged", err)
 	}
 	for _, name := range []string{"none", "x", "x/none"} {
 		if err := s.Delete(t.Context(), name, o.ETag); !errors.Is(err, store.ErrNotExist) {
@@ -86,10 +86,10 @@ func testDelete(t *testing.T, st store.Store) {
 		t.Fatal(err)
 	}
 	if _, _, err := s.Open(t.Context(), "x/part", ""); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("open what was deleted: %v", err)
+		t.Errorf("Open of what was deleted = %v, want ErrNotExist", err)
 	}
 	if err := s.Delete(t.Context(), "x/part", o.ETag); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("delete it again: %v", err)
+		t.Errorf("Delete of what was deleted = %v, want ErrNotExist", err)
 	}
 	create(t, s, "x/part", []byte("again"))
 	if all := list(t, s, ""); len(all) != 2 {
@@ -123,7 +123,7 @@ func testReplaceNeverPartial(t *testing.T, st store.Store) {
 					continue
 				}
 				if err != nil || !bytes.Equal(got, bodies[0]) && !bytes.Equal(got, bodies[1]) {
-					t.Errorf("read %d bytes that are neither the one nor the other, %v", len(got), err)
+					t.Errorf("read %d bytes, %v; want one body or the other", len(got), err)
 				}
 			}
 		})

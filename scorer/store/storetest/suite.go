@@ -56,7 +56,7 @@ func (s Suite) Run(t *testing.T) {
 	for _, test := range []test{
 		{name: "RoundTrip", run: testRoundTrip},
 		{name: "CreateIsExclusive", run: testExclusive},
-		{name: "CreateKeepsNoHoldOfTheBody", run: testBodyIsCopied},
+		{name: "CreateCopiesTheBody", run: testBodyIsCopied},
 		{name: "NotExist", run: testNotExist},
 		{name: "ETag", run: testETag},
 		{name: "Prefix", run: testPrefix},
@@ -144,17 +144,17 @@ func testRoundTrip(t *testing.T, s store.Store) {
 	}
 	for name, size := range map[string]int{"empty": 0, "a/b/one": 1, "large": 3<<20 + 7} {
 		body := bytes.Repeat([]byte("0123456789abcdef!"), size/17+1)[:size]
-		made := create(t, s, name, body)
+		created := create(t, s, name, body)
 		got, opened := read(t, s, name, "")
 		listed := list(t, s, name)[name]
 		if !bytes.Equal(got, body) {
-			t.Errorf("%s: %d bytes came back, or others", name, len(got))
+			t.Errorf("%s: read %d bytes, or others; want %d", name, len(got), size)
 		}
-		if made.Name != name || made.Size != int64(size) || made.ETag == "" || made.Modified.IsZero() {
-			t.Errorf("created %+v", made)
+		if created.Name != name || created.Size != int64(size) || created.ETag == "" || created.Modified.IsZero() {
+			t.Errorf("Create returned %+v, want %s with %d bytes, an ETag and a time", created, name, size)
 		}
-		if !same(made, opened) || !same(made, listed) {
-			t.Errorf("create, open and list differ:\n%+v\n%+v\n%+v", made, opened, listed)
+		if !same(created, opened) || !same(created, listed) {
+			t.Errorf("create, open and list differ:\n%+v\n%+v\n%+v", created, opened, listed)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func testExclusive(t *testing.T, s store.Store) {
 		}
 	}
 	if got, after := read(t, s, "x/part", before.ETag); string(got) != "first" || !same(before, after) {
-		t.Errorf("the loser changed it: %q, %+v", got, after)
+		t.Errorf("after creates that failed it holds %q, %+v; want %q, %+v", got, after, "first", before)
 	}
 	if n := len(list(t, s, "")); n != 1 {
 		t.Errorf("%d objects, want 1", n)
@@ -179,7 +179,7 @@ func testBodyIsCopied(t *testing.T, s store.Store) {
 	create(t, s, "o", body)
 	copy(body, "changed!!")
 	if got, _ := read(t, s, "o", ""); string(got) != "as it was" {
-		t.Errorf("the stored object became %q", got)
+		t.Errorf("it holds %q, want %q", got, "as it was")
 	}
 }
 
@@ -197,13 +197,13 @@ func testNotExist(t *testing.T, s store.Store) {
 func testETag(t *testing.T, s store.Store) {
 	o := create(t, s, "image.jpg", []byte("pixels"))
 	if got, _ := read(t, s, "image.jpg", o.ETag); string(got) != "pixels" {
-		t.Errorf("got %q", got)
+		t.Errorf("read %q, want %q", got, "pixels")
 	}
 	if _, _, err := s.Open(t.Context(), "image.jpg", o.ETag+"0"); !errors.Is(err, store.ErrChanged) {
 		t.Errorf("open another version: %v, want ErrChanged", err)
 	}
 	if a, b := create(t, s, "a", []byte("1")), create(t, s, "b", []byte("12")); a.ETag == b.ETag {
-		t.Errorf("different sizes, one ETag %s", a.ETag)
+		t.Errorf("objects of different sizes have the ETag %s, want two ETags", a.ETag)
 	}
 }
 
@@ -223,7 +223,7 @@ func testPrefix(t *testing.T, s store.Store) {
 		for name, o := range list(t, s, prefix) {
 			got = append(got, name)
 			if o.Size != int64(len(name)) {
-				t.Errorf("%s is listed with %d bytes", name, o.Size)
+				t.Errorf("%s is listed with %d bytes, want %d", name, o.Size, len(name))
 			}
 		}
 		slices.Sort(got)
@@ -263,10 +263,10 @@ func testNames(t *testing.T, s store.Store, refuses func(name string) bool) {
 			t.Errorf("create %q: %v, want it to be refused", name, err)
 		}
 		if _, _, err := s.Open(t.Context(), name, ""); !errors.Is(err, store.ErrNotExist) {
-			t.Errorf("open %q, which cannot be: %v", name, err)
+			t.Errorf("Open(%q), which Create refuses, = %v, want ErrNotExist", name, err)
 		}
 		if n := len(list(t, s, name)); n > 0 {
-			t.Errorf("prefix %q lists %d objects", name, n)
+			t.Errorf("the prefix %q lists %d objects, want none", name, n)
 		}
 	}
 	listed := list(t, s, "")
@@ -276,14 +276,14 @@ func testNames(t *testing.T, s store.Store, refuses func(name string) bool) {
 	for _, name := range names {
 		o, ok := listed[name]
 		if !ok {
-			t.Errorf("%q is not listed as it was created", name)
+			t.Errorf("%q is not listed under its name", name)
 			continue
 		}
 		if got, _ := read(t, s, name, o.ETag); string(got) != name {
-			t.Errorf("%q holds %q", name, got)
+			t.Errorf("%q holds %q, want its name", name, got)
 		}
 		if one := list(t, s, name); len(one) < 1 || !same(one[name], o) {
-			t.Errorf("prefix %q lists %v", name, one)
+			t.Errorf("the prefix %q lists %v, want %v among them", name, one, o)
 		}
 	}
 }
@@ -293,13 +293,13 @@ func testCancelled(t *testing.T, s store.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Create(ctx, "new", nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("create: %v", err)
+		t.Errorf("Create = %v, want %v", err, context.Canceled)
 	}
 	if _, _, err := s.Open(ctx, "there", ""); !errors.Is(err, context.Canceled) {
-		t.Errorf("open: %v", err)
+		t.Errorf("Open = %v, want %v", err, context.Canceled)
 	}
 	if err := s.List(ctx, "", func(store.Object) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("list: %v", err)
+		t.Errorf("List = %v, want %v", err, context.Canceled)
 	}
 	if _, ok := list(t, s, "")["new"]; ok {
 		t.Error("a create that was cancelled before it began created")
@@ -324,7 +324,7 @@ func testRace(t *testing.T, s store.Store) {
 						t.Errorf("workers %d and %d both created", winner.Load(), i)
 					}
 				case !errors.Is(err, store.ErrExist):
-					t.Errorf("worker %d: %v", i, err)
+					t.Errorf("worker %d: Create = %v, want ErrExist", i, err)
 				}
 			})
 		}
@@ -334,7 +334,7 @@ func testRace(t *testing.T, s store.Store) {
 			t.Fatal("nobody created")
 		}
 		if got, _ := read(t, s, name, ""); string(got) != fmt.Sprintf("worker %d", winner.Load()) {
-			t.Errorf("worker %d won, %q is stored", winner.Load(), got)
+			t.Errorf("%q is stored, want the body of worker %d", got, winner.Load())
 		}
 	}
 	if n := len(list(t, s, "race/")); n != 5 {
@@ -358,7 +358,7 @@ func testNeverPartial(t *testing.T, s store.Store) {
 					defer r.Close()
 					got, err := io.ReadAll(r)
 					if err == nil && (o.Size != int64(len(body)) || opened.Size != o.Size || !bytes.Equal(got, body)) {
-						t.Errorf("%s: listed with %d bytes, opened with %d, read %d", o.Name, o.Size, opened.Size, len(got))
+						t.Errorf("%s: %d bytes are listed, %d opened and %d read, want %d", o.Name, o.Size, opened.Size, len(got), len(body))
 					}
 					return err
 				})
@@ -393,7 +393,7 @@ func testClock(t *testing.T, s store.Store) {
 	for i := 1; i < 20; i++ {
 		now := create(t, s, fmt.Sprintf("tick/%d", i), nil).Modified
 		if now.Before(last) {
-			t.Errorf("object %d was created at %v, the one before at %v", i, now, last)
+			t.Errorf("object %d was created at %v, want no earlier than %v", i, now, last)
 		}
 		last = now
 	}
