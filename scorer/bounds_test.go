@@ -143,11 +143,11 @@ func TestFault43_TooLargeIsScoredAgain(t *testing.T) {
 	}
 	job, err := output.ReadJob(t.Context(), out)
 	if err != nil || job.MaxPixels != preprocess.DefaultMaxPixels {
-		t.Errorf("the job's record says %d, %v", job.MaxPixels, err)
+		t.Errorf("the record has max_pixels %d, %v, want %d", job.MaxPixels, err, preprocess.DefaultMaxPixels)
 	}
 }
 
-// TestFault43_RetryWithOtherBounds begins a retry and goes on with another that has
+// TestFault43_RetryWithOtherBounds begins a retry and continues with another that has
 // other bounds, or none: the first is finished with its own.
 func TestFault43_RetryWithOtherBounds(t *testing.T) {
 	for _, test := range []struct {

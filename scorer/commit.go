@@ -34,7 +34,7 @@ func (c *committer) run(ctx context.Context) error {
 		if err := c.commit(ctx, done); err != nil {
 			return err
 		}
-		c.holds.finish(done.index)
+		c.holds.remove(done.index)
 		c.gate.leave()
 		c.chunks.recycle(done)
 	}

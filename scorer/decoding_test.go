@@ -12,7 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// TestAnOlderJobSaysWhoDecoded goes on with a job that a program with other
+// TestAnOlderJobSaysWhoDecoded continues a job that a program with other
 // decoders began, and retries its failures.
 func TestAnOlderJobSaysWhoDecoded(t *testing.T) {
 	images, mend := troubled(t, 20)
@@ -39,6 +39,6 @@ func TestAnOlderJobSaysWhoDecoded(t *testing.T) {
 	verified(t, out)
 
 	if s := mustRun(t, options(t, images, new(mem.Store))); s.MixedDecoding {
-		t.Error("a job of one program says that its decoding is mixed")
+		t.Error("a job of one program has mixed_decoding")
 	}
 }

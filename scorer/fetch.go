@@ -35,7 +35,7 @@ func (f *fetchers) run(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			return f.reader.failed(img, err)
+			return f.reader.wrap(img, err)
 		}
 		img.body = b
 		if err := send(ctx, f.out, img); err != nil {

@@ -154,7 +154,7 @@ const longListing = time.Second
 // the images again while there is still work. Only a worker that made the first
 // listing knows how long that takes.
 func (t *taker) prepareEnd(ctx context.Context) error {
-	commits, inHand := t.holds.progress()
+	commits, inHand := t.holds.counts()
 	near := 2 * t.finisher.listing
 	if t.endPrepared || t.finisher.listing < longListing || t.timeFor(t.shareEnd-t.next+inHand, commits) > near {
 		return nil

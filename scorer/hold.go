@@ -37,7 +37,7 @@ func (h *hold) dropped() bool {
 // may be called from any number of goroutines.
 type holds struct {
 	claims *claim.Claims
-	wake   chan struct{} // receives a token whenever a chunk is finished
+	wake   chan struct{} // receives a token whenever a chunk is committed
 
 	mu      sync.Mutex
 	byRight map[claim.Right]*hold
@@ -112,9 +112,9 @@ func (h *holds) drop(committed func(chunk int) bool) {
 	}
 }
 
-// finish ends the hold on a chunk, whose part exists now: by this worker or by
+// remove ends the hold on a chunk, whose part exists now: by this worker or by
 // another.
-func (h *holds) finish(chunk int) {
+func (h *holds) remove(chunk int) {
 	r := claim.OnChunk(chunk)
 	h.mu.Lock()
 	if one := h.byRight[r]; one != nil && !one.dropped() {
@@ -141,9 +141,9 @@ func (h *holds) chunkTime() (mean time.Duration, ok bool) {
 	return h.spent / time.Duration(h.commits), true
 }
 
-// progress returns how many chunks this worker has committed, and how many it has
+// counts returns how many chunks this worker has committed, and how many it has
 // in hand.
-func (h *holds) progress() (commits, inHand int) {
+func (h *holds) counts() (commits, inHand int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.commits, h.chunksLocked()

@@ -148,7 +148,7 @@ func (s *search) load(ctx context.Context, img item) error {
 	case bad != nil:
 		i.assembler.reject(img, bad)
 	default:
-		return i.reader.failed(img, err)
+		return i.reader.wrap(img, err)
 	}
 	return nil
 }

@@ -207,8 +207,8 @@ func (r *reader) readInto(ctx context.Context, b *body, name, etag string, size 
 	return nil
 }
 
-// failed returns the error of a store that failed to deliver an image.
-func (r *reader) failed(img item, err error) error {
+// wrap returns the error of a store that failed to deliver an image.
+func (r *reader) wrap(img item, err error) error {
 	return fmt.Errorf("read image %q from %s: %w", img.entry().Path, r.images, err)
 }
 

@@ -34,7 +34,7 @@ type retrier struct {
 // begins a retry, and the others join it.
 func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, error) {
 	o := &r.job.opt
-	began, err := r.begin(ctx)
+	began, err := r.startTime(ctx)
 	if err != nil {
 		return output.Success{}, err
 	}
@@ -44,48 +44,69 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 		if err != nil && !errors.Is(err, ErrTooManyFailed) || done.Job == "" {
 			return done, err
 		}
-		retries, err2 := output.ReadRetries(ctx, o.Out)
-		if err2 != nil {
-			return done, err2
+		last := done.Generation()
+		next, planErr := r.plan(ctx, done, began)
+		if planErr != nil {
+			return done, planErr
 		}
-		n, chosen, last := done.Generation()+1, o.Retry, done.Generation()
-		bounds := r.bounds
-		switch joined, err2 := r.joined(ctx, done, began); {
-		case err2 != nil:
-			return done, err2
-		case joined:
-			return done, o.MaxErrors.check(done, o.Out.String())
-		case retries.Begun != nil: // an earlier one, too, of which a repair took parts away
-			n, chosen = retries.Complete+1, retries.Begun.Retry.Statuses
-			if r.bounds.MaxPixels != 0 {
-				bounds.MaxPixels, bounds.MaxBytes = retries.Begun.Bounds()
-			}
-			if chosen.String() != o.Retry.String() || bounds != r.bounds {
-				o.Log.Info().Int("retry", n).Stringer("status", chosen).Int64("max_pixels", bounds.MaxPixels).
-					Msg("a retry that was begun before is finished first")
-			}
-		case chosen.Count(done.Statuses) == 0:
-			o.Log.Info().Stringer("status", chosen).Msg("no image has this status; there is nothing to score again")
+		if next == nil {
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
-		if err := r.scoreAgain(ctx, n, chosen, bounds); errors.Is(err, errNotBegun) {
+		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
 			o.Log.Info().Msg("rank 0 has begun no retry; this rank leaves")
 			return done, o.MaxErrors.check(done, o.Out.String())
 		} else if err != nil {
 			return done, err
 		}
-		done, err = r.job.publish(ctx, n)
-		// Another worker may have begun retry n at the same moment for other statuses.
+		done, err = r.job.publish(ctx, next.generation)
+		// Another worker may have begun the retry at the same moment for other statuses.
 		// Then what was asked for is still to be done.
-		if err == nil && n > last && done.Retry.Statuses.String() == o.Retry.String() && bounds == r.bounds {
+		if err == nil && next.generation > last && done.Retry.Statuses.String() == o.Retry.String() && next.bounds == r.bounds {
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
 	}
 }
 
-// begin returns the time by the store's clock if the job exists. If not, it returns
+// retryPlan is the retry to take part in next.
+type retryPlan struct {
+	generation int
+	statuses   row.Selection
+	bounds     preprocess.Options
+}
+
+// plan returns the retry to take part in next, nil if there is none left. began is
+// when this rank started.
+func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time) (*retryPlan, error) {
+	o := &r.job.opt
+	retries, err := output.ReadRetries(ctx, o.Out)
+	if err != nil {
+		return nil, err
+	}
+	if joined, err := r.joined(ctx, done, began); joined || err != nil {
+		return nil, err
+	}
+	if retries.Begun == nil {
+		if o.Retry.Count(done.Statuses) == 0 {
+			o.Log.Info().Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
+			return nil, nil
+		}
+		return &retryPlan{generation: done.Generation() + 1, statuses: o.Retry, bounds: r.bounds}, nil
+	}
+	// It may also be an earlier one, whose parts a repair took away.
+	begun := &retryPlan{generation: retries.Complete + 1, statuses: retries.Begun.Retry.Statuses, bounds: r.bounds}
+	if r.bounds.MaxPixels != 0 {
+		begun.bounds.MaxPixels, begun.bounds.MaxBytes = retries.Begun.Bounds()
+	}
+	if begun.statuses.String() != o.Retry.String() || begun.bounds != r.bounds {
+		o.Log.Info().Int("retry", begun.generation).Stringer("status", begun.statuses).Int64("max_pixels", begun.bounds.MaxPixels).
+			Msg("a retry that was begun before is finished first")
+	}
+	return begun, nil
+}
+
+// startTime returns the time by the store's clock if the job exists. If not, it returns
 // the zero time: every retry is newer than that, and nothing may be written yet.
-func (r *retrier) begin(ctx context.Context) (time.Time, error) {
+func (r *retrier) startTime(ctx context.Context) (time.Time, error) {
 	o := &r.job.opt
 	job, err := output.ReadJob(ctx, o.Out)
 	if errors.Is(err, store.ErrNotExist) {
@@ -116,8 +137,8 @@ func (r *retrier) joined(ctx context.Context, done output.Success, began time.Ti
 	return err == nil && !at.Before(began), err
 }
 
-// scoreAgain takes part in retry n until all its images have their row.
-func (r *retrier) scoreAgain(ctx context.Context, n int, chosen row.Selection, bounds preprocess.Options) error {
+// scoreAgain takes part in a retry until all its images have their row.
+func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	o := &r.job.opt
 	job, err := output.ReadJob(ctx, o.Out)
 	if err != nil {
@@ -126,15 +147,15 @@ func (r *retrier) scoreAgain(ctx context.Context, n int, chosen row.Selection, b
 	r.job.warnOfDecoding(&job)
 	again := participant{opt: *o, halt: r.job.halt}
 	again.opt.Retry = nil
-	again.opt.Out = output.Generation(o.Out, n)
+	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job.Batch, again.opt.Job.Chunk, again.opt.Job.Max = job.Batch, 0, job.Max
 	again.opt.Job.Files, again.opt.Job.ClaimForm = job.Files, job.ClaimForm
 	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = job.Bounds()
-	if bounds.MaxPixels != 0 { // the job existed before
-		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = bounds.MaxPixels, bounds.MaxBytes
+	if plan.bounds.MaxPixels != 0 { // the job existed before
+		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = plan.bounds.MaxPixels, plan.bounds.MaxBytes
 	}
 	again.opt.Job.Int8 = job.Int8
-	again.opt.Job.Retry = &output.Retry{Of: job.ID, Generation: n, Statuses: chosen}
+	again.opt.Job.Retry = &output.Retry{Of: job.ID, Generation: plan.generation, Statuses: plan.statuses}
 	again.opt.MaxErrors = Threshold{text: "100%", percent: 100} // checked once all rows are together
 	again.opt.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
@@ -143,7 +164,7 @@ func (r *retrier) scoreAgain(ctx context.Context, n int, chosen row.Selection, b
 		}
 		return output.RetryManifest(ctx, o.Out, o.Images, retry.Retry.Statuses)
 	}
-	o.Log.Info().Int("retry", n).Stringer("status", chosen).Msg("scoring images again")
+	o.Log.Info().Int("retry", plan.generation).Stringer("status", plan.statuses).Msg("scoring images again")
 	s, err := again.run(ctx, time.Now())
 	if err == nil && s.Job == "" {
 		err = fmt.Errorf("%w: chunks of other ranks are missing from %s", output.ErrIncomplete, again.opt.Out)
