@@ -59,9 +59,11 @@ func TestBenchReadRefuses(t *testing.T) {
 		{code: 78, says: "no such file", args: []string{filepath.Join(t.TempDir(), "x.log")}},
 		{code: 78, says: "there is no line of a rank", args: []string{"bench.go"}},
 	} {
-		r := batchscore(t, append([]string{"bench", "read"}, c.args...)...)
-		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-			t.Errorf("bench read %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			r := batchscore(t, append([]string{"bench", "read"}, c.args...)...)
+			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("bench read %v: got %v, want exit code %d and %q", c.args, r, c.code, c.says)
+			}
+		})
 	}
 }

@@ -81,7 +81,7 @@ func TestBenchScaleOfOnesOwn(t *testing.T) {
 	}
 	table := must(t, 0, slices.Concat(scale[:3], []string{"1", "--rounds", "1"}, own)...).stdout
 	if !strings.Contains(table, "1 of the images failed") || strings.Contains(table, "simulated") {
-		t.Error(table)
+		t.Errorf("got %v, want %q in it and no %q in it", table, "1 of the images failed", "simulated")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestBenchScaleIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := wait(t, cmd, &stdout, &stderr); r.code != 130 || !strings.Contains(r.stderr, "ended by a signal (interrupt)") {
-		t.Errorf("want exit code 130, have %v", r)
+		t.Errorf("got %v, want exit code 130", r)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
 		t.Errorf("it left %v, %v", left, err)
@@ -149,11 +149,13 @@ func TestBenchScaleRefuses(t *testing.T) {
 		{code: 1, says: "see the messages of its ranks above", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
 		{code: 78, says: "no such file", args: []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {
-		needMpirun(t)
-		r := batchscore(t, append([]string{"bench", "scale"}, c.args...)...)
-		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-			t.Errorf("bench scale %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			needMpirun(t)
+			r := batchscore(t, append([]string{"bench", "scale"}, c.args...)...)
+			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("bench scale %v: got %v, want exit code %d and %q", c.args, r, c.code, c.says)
+			}
+		})
 	}
 }
 

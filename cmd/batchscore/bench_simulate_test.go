@@ -87,26 +87,28 @@ func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 func TestBenchSimulateRefuses(t *testing.T) {
 	t.Parallel()
 	for says, args := range map[string][]string{
-		"last rank of --ranks 32": {"--straggler", "30-32:2"},
-		"--straggler 0:inf":       {"--straggler", "0:inf"},
-		"--slow":                  {"--slow", "inf"},
-		"--egress":                {"--egress", "NaN"},
-		"--preempted":             {"--preempted", "inf"},
-		"--latency":               {"--latency", "-1s"},
-		"out of memory":           {"--device", "mix", "--batch", "128"},
-		"--batch 0":               {"--batch", "0"},
-		"from one to":             {"--images", "9223372036854775807"},
-		"larger chunks":           {"--images", "1000000000", "--chunk", "1"},
-		"--model":                 {"--model", "alexnet"},
-		"--device":                {"--device", "v100"},
-		"--ranks":                 {"--ranks", "0"},
-		"--straggler":             {"--straggler", "3"},
-		"--static":                {"--static", "--preempted", "1"},
-		"above zero":              {"--images", "0"},
+		"last rank of --ranks 32":   {"--straggler", "30-32:2"},
+		"\"0:inf\" for --straggler": {"--straggler", "0:inf"},
+		"--slow":                    {"--slow", "inf"},
+		"--egress":                  {"--egress", "NaN"},
+		"--preempted":               {"--preempted", "inf"},
+		"--latency":                 {"--latency", "-1s"},
+		"out of memory":             {"--device", "mix", "--batch", "128"},
+		"0 for --batch":             {"--batch", "0"},
+		"from one to":               {"--images", "9223372036854775807"},
+		"larger chunks":             {"--images", "1000000000", "--chunk", "1"},
+		"--model":                   {"--model", "alexnet"},
+		"--device":                  {"--device", "v100"},
+		"--ranks":                   {"--ranks", "0"},
+		"--straggler":               {"--straggler", "3"},
+		"--static":                  {"--static", "--preempted", "1"},
+		"above zero":                {"--images", "0"},
 	} {
-		r := batchscore(t, append([]string{"bench", "simulate"}, args...)...)
-		if r.code != 64 || !strings.Contains(r.stderr, says) {
-			t.Errorf("%v: want exit code 64 and %q, have %v", args, says, r)
-		}
+		t.Run(says, func(t *testing.T) {
+			r := batchscore(t, append([]string{"bench", "simulate"}, args...)...)
+			if r.code != 64 || !strings.Contains(r.stderr, says) {
+				t.Errorf("%v: got %v, want exit code 64 and %q", args, r, says)
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ func TestBenchDecode(t *testing.T) {
 	whole := picture(t, 9)
 	writeFile(t, filepath.Join(in, "short.jpg"), whole[:len(whole)*2/3])
 	args := []string{"bench", "decode", "--images", in, "--rounds", "1", "--target", "32"}
-	says(t, must(t, 0, args...), "Left out, since not all decoders read them: short.jpg", "go-image")
+	says(t, must(t, 0, args...), "Left out, because not all decoders can read them: short.jpg", "go-image")
 	measured := map[string]bool{}
 	for _, s := range benchRun(t, append(args, "--sizes", "0.001", "--formats", "png,bmp")...).Samples {
 		if s.Simulated || !(figure(t, s, "images/s") > 0) {
@@ -34,7 +34,7 @@ func TestBenchInfer(t *testing.T) {
 	t.Parallel()
 	says(t, must(t, 0, "bench", "infer", tiny(t, graphtest.Options{}),
 		"--rounds", "1", "--sessions", "1,2", "--threads", "1", "--batches", "1,3", "--least", "1ms"),
-		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds an image")
+		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds per image")
 }
 
 // TestBenchRun runs on the CPU and on a simulated device, which is said.
@@ -70,11 +70,13 @@ func TestBenchRefuses(t *testing.T) {
 		{code: 64, says: "--images is missing", args: []string{"run", "--model", model}},
 		{code: 64, says: "--model is missing", args: []string{"run", "--images", empty}},
 		{code: 78, says: "no images found", args: []string{"run", "--images", empty, "--model", model, "--provider", "cpu"}},
-		{code: 78, says: "give its rate", args: []string{"run", "--images", empty, "--model", model, "--provider", "simulate:k80"}},
+		{code: 78, says: "supply its rate", args: []string{"run", "--images", empty, "--model", model, "--provider", "simulate:k80"}},
 	} {
-		r := batchscore(t, append([]string{"bench"}, c.args...)...)
-		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-			t.Errorf("bench %v: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			r := batchscore(t, append([]string{"bench"}, c.args...)...)
+			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("bench %v: got %v, want exit code %d and %q", c.args, r, c.code, c.says)
+			}
+		})
 	}
 }

@@ -83,7 +83,7 @@ func TestBlobsAndFolders(t *testing.T) {
 		}
 		r := withBlobs(t, server, server.Endpoint, "merge", out, "-o", "-")
 		if r.code != 0 {
-			t.Fatal(r)
+			t.Fatalf("got %v, want exit code 0", r)
 		}
 		if i == 0 {
 			want = r.stdout
@@ -103,7 +103,7 @@ func TestBlobsAndFolders(t *testing.T) {
 		target := newPlace(t, server)
 		args := []string{"merge", out, "-o", target + "/all rows.jsonl"}
 		if r := withBlobs(t, server, server.Endpoint, args...); r.code != 0 {
-			t.Fatal(r)
+			t.Fatalf("got %v, want exit code 0", r)
 		}
 		if got := readBlob(t, server, target, "all rows.jsonl"); got != want {
 			t.Errorf("merged into a blob: %d bytes, or others", len(got))
@@ -124,12 +124,12 @@ func TestBlobRanks(t *testing.T) {
 		return []string{"--images", blobs, "--out", out, "--model", model, "--chunk", "3", "--endpoint", server.Endpoint}
 	}
 	if r := finish(t, command(t, server.Env(), append([]string{"run"}, flags(alone)...)...)); r.code != 0 {
-		t.Fatal(r)
+		t.Fatalf("got %v, want exit code 0", r)
 	}
 	needMpirun(t)
 	launcher := []string{"launch", "-n", "4", "--"}
 	if r := finish(t, command(t, server.Env(), append(launcher, flags(four)...)...)); r.code != 0 {
-		t.Fatal(r)
+		t.Fatalf("got %v, want exit code 0", r)
 	}
 	one := withBlobs(t, server, server.Endpoint, "merge", alone, "-o", "-")
 	many := withBlobs(t, server, server.Endpoint, "merge", four, "-o", "-")
@@ -182,7 +182,7 @@ func TestFault13_DeniedInMidRun(t *testing.T) {
 	args := []string{"run", "--images", blobs, "--out", out, "--model", model, "--chunk", "4", "--log-level", "warn"}
 	r := withBlobs(t, server, endpoint, args...)
 	if r.code != 78 || strings.Count(r.stderr, "refuses access") != 1 || strings.Count(r.stderr, "403") != 1 {
-		t.Errorf("want 78 and one message, have %v", r)
+		t.Errorf("got %v, want 78 and one message", r)
 	}
 	if n := refused.Load(); n > 60 {
 		t.Errorf("%d requests for 60 images were refused, want the worker to stop asking", n)
@@ -192,7 +192,7 @@ func TestFault13_DeniedInMidRun(t *testing.T) {
 		t.Errorf("with the credentials back: %v", r)
 	}
 	if r := withBlobs(t, server, endpoint, "verify", out); r.code != 0 {
-		t.Error(r)
+		t.Errorf("got %v, want exit code 0", r)
 	}
 }
 
@@ -238,7 +238,7 @@ func TestFault14And15_Blobs(t *testing.T) {
 		return false
 	})
 	if r := withBlobs(t, server, endpoint, "run", "--images", blobs, "--out", out, "--model", model, "--max-errors", "2"); r.code != 0 {
-		t.Fatal(r)
+		t.Fatalf("got %v, want exit code 0", r)
 	}
 	rows := withBlobs(t, server, endpoint, "merge", out, "-o", "-").stdout
 	for name, status := range map[string]string{"00011": "not_found", "00008": "changed", "00005": "ok"} {
@@ -309,7 +309,7 @@ func TestFault30_Blobs(t *testing.T) {
 			}
 			r := finish(t, command(t, env, args...))
 			if fmt.Sprint(r.code) != strings.TrimSpace(want) {
-				t.Errorf("%d, %s: want exit code %s, have %v", i, m, want, r)
+				t.Errorf("%d, %s: got %v, want exit code %s", i, m, r, want)
 			}
 			if m == "panic" && !strings.Contains(r.stderr, "goroutine ") {
 				t.Errorf("there was no panic: %v", r)

@@ -419,7 +419,7 @@ func TestReadmeDemo(t *testing.T) {
 	cmd.Dir = folder
 	demo := finish(t, cmd)
 	if demo.code != 0 {
-		t.Fatal(demo)
+		t.Fatalf("got %v, want exit code 0", demo)
 	}
 	got := demoLines(demo.stderr+demo.stdout, folder)
 	var want []string

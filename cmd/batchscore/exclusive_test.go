@@ -32,7 +32,7 @@ func TestWithoutExclusiveCreate(t *testing.T) {
 				out := filepath.Join(above, "new", "out")
 				r := d.run(t, append(args, out)...)
 				if r.code != test.code {
-					t.Errorf("%s: want exit code %d, have %v", what, test.code, r)
+					t.Errorf("%s: got %v, want exit code %d", what, r, test.code)
 				}
 				if r.code == 0 {
 					continue
@@ -48,7 +48,7 @@ func TestWithoutExclusiveCreate(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			r := d.run(t, "launch", "--to", "fake", "-f", jobFile(t, in, out, model, ""))
 			if r.code != test.code || test.code != 0 && !strings.Contains(r.stderr, "XDG_STATE_HOME") {
-				t.Errorf("launch: want exit code %d, have %v", test.code, r)
+				t.Errorf("launch: got %v, want exit code %d", r, test.code)
 			}
 		})
 	}

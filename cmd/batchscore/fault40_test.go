@@ -60,7 +60,7 @@ func TestFault40_PassedOverIsCounted(t *testing.T) {
 			r := must(t, 0, append(start, "--images", in, "--out", out, "--model", model, "--chunk", "2")...)
 			want := "7 images: 5 ok, 2 failed (not_found 1, unsupported 1); " + counted
 			if !strings.HasPrefix(lastLine(r.stdout), want) || !strings.Contains(r.stdout+r.stderr, `"passed_over":{`) {
-				t.Errorf("want %q in the last line, and the log, have %v", want, r)
+				t.Errorf("got %v, want %q in the last line, and the log", r, want)
 			}
 			if got := readSuccess(t, out).PassedOver; fmt.Sprint(map[string]map[string]int(got)) != fmt.Sprint(map[string]map[string]int(amidstPassed)) {
 				t.Errorf("_SUCCESS counts %v, want %v", got, amidstPassed)
@@ -69,7 +69,7 @@ func TestFault40_PassedOverIsCounted(t *testing.T) {
 				t.Errorf("drift: %+v", d)
 			}
 			if rows := must(t, 0, "merge", out, "-o", "-").stdout; !strings.Contains(rows, `"cat/deep/2.jpg"`) {
-				t.Error(rows)
+				t.Errorf("got %v, want %q in it", rows, `"cat/deep/2.jpg"`)
 			}
 			must(t, 0, "verify", out)
 		})
@@ -92,17 +92,17 @@ func TestFault40_AllFiles(t *testing.T) {
 	run := []string{"run", "--images", in, "--out", out, "--model", model}
 	r := must(t, 0, append(run, "--all-files")...)
 	if !strings.HasPrefix(lastLine(r.stdout), "13 images: 11 ok, 2 failed (not_found 1, unsupported 1); 2 files passed over (") {
-		t.Error(r)
+		t.Errorf("got %v, want the counts in the last line", r)
 	}
 	if r := must(t, 11, run...); !strings.Contains(r.stderr, "all-files") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stderr", r, "all-files")
 	}
 	must(t, 0, append(run, "--all-files")...)
 	if r := must(t, 0, "plan", "--images", in, "--all-files"); !strings.Contains(r.stdout, "13 images in ") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout", r, "13 images in ")
 	}
 	if r := must(t, 0, "sample", "--images", in, "--all-files", "--out", filepath.Join(t.TempDir(), "sample")); !strings.HasPrefix(r.stdout, "12 of 13 images") {
-		t.Error(r)
+		t.Errorf("got %v, want %q at the start of stdout", r, "12 of 13 images")
 	}
 }
 
@@ -120,12 +120,12 @@ func TestFault40_NoImages(t *testing.T) {
 	} {
 		r := must(t, 78, args...)
 		if !strings.Contains(r.stderr, "3 files passed over (2 .txt, 1 without an ending)") || !strings.Contains(r.stderr, "--all-files") || exists(out) {
-			t.Error(r)
+			t.Errorf("got %v, want what was passed over, and no output", r)
 		}
 	}
 	file := filepath.Join(in, "a.txt")
 	if r := must(t, 78, "plan", "--images", file); !strings.Contains(r.stderr, "is not a folder; give the folder that holds it") {
-		t.Error(r)
+		t.Errorf("got %v, want the folder asked for", r)
 	}
 }
 
@@ -143,13 +143,13 @@ func TestFault40_ClosedFolders(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	r := finish(t, command(t, env, "run", "--images", in, "--out", out, "--model", model))
 	if r.code != 0 || !strings.HasSuffix(lastLine(r.stdout), "5 images: 5 ok, 0 failed; 1 file passed over (1 folder that may not be entered)") {
-		t.Error(r)
+		t.Errorf("got %v, want 5 images and 1 folder passed over", r)
 	}
 	if got := readSuccess(t, out).PassedOver["folder that may not be entered"]["lost+found"]; got != 1 {
 		t.Errorf("_SUCCESS counts %v", readSuccess(t, out).PassedOver)
 	}
 	r = finish(t, command(t, env, "run", "--images", closed, "--out", out+"2", "--model", model))
 	if r.code != 78 || !strings.Contains(r.stderr, closed) || exists(out+"2") {
-		t.Error(r)
+		t.Errorf("got %v, want exit code 78, the folder and no output", r)
 	}
 }

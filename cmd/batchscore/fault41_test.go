@@ -45,7 +45,7 @@ func TestFault41_UnreadableFiles(t *testing.T) {
 				append(test.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")...))
 			want := fmt.Sprintf("%d images: 20 ok, %d failed (unreadable %[2]d)", 20+len(test.why), len(test.why))
 			if r.code != 0 || !strings.HasPrefix(lastLine(r.stdout), want) {
-				t.Fatalf("want %q, have %v", want, r)
+				t.Fatalf("got %v, want %q", r, want)
 			}
 			rows := must(t, 0, "merge", out, "-o", "-").stdout
 			for file, why := range test.why {
@@ -85,7 +85,7 @@ func TestFault41_ListedThenASocket(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, stderr.String())
 	}
 	if rows := must(t, 0, "merge", out, "-o", "-").stdout; !strings.Contains(rows, "not_found") {
-		t.Error(rows)
+		t.Errorf("got %v, want %q in it", rows, "not_found")
 	}
 }
 
@@ -113,7 +113,7 @@ func TestFault41_TheFolderIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := must(t, 0, args...); !strings.Contains(lastLine(r.stdout), "200 images: 200 ok") {
-		t.Error(r)
+		t.Errorf("got %v, want 200 images to be ok", r)
 	}
 	must(t, 0, "verify", out)
 }
@@ -147,7 +147,7 @@ func TestFault41_NotMountedAtTheStart(t *testing.T) {
 			}
 			for _, again := range [][]string{append(args, "--out", part), append(args, "--out", whole, "--retry", "failed")} {
 				if r := must(t, 75, again...); !strings.Contains(r.stderr, "mount it again") {
-					t.Error(r)
+					t.Errorf("got %v, want %q in stderr", r, "mount it again")
 				}
 			}
 			if away.stays {

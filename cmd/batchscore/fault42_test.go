@@ -47,7 +47,7 @@ func TestFault42_UnknownSchemes(t *testing.T) {
 			cmd := command(t, nil, args...)
 			cmd.Dir = t.TempDir()
 			if r := finish(t, cmd); r.code != 64 || !strings.Contains(r.stderr, "az://ACCOUNT/CONTAINER") {
-				t.Errorf("%q: want exit code 64 and the schemes that exist, have %v", args, r)
+				t.Errorf("%q: got %v, want exit code 64 and the schemes that exist", args, r)
 			}
 			if made, err := os.ReadDir(cmd.Dir); err != nil || len(made) > 0 {
 				t.Errorf("%q: made %v, %v", args, made, err)
@@ -72,7 +72,7 @@ func TestFault42_NoPlace(t *testing.T) {
 		cmd := command(t, nil, args...)
 		cmd.Dir = out
 		if r := finish(t, cmd); r.code != 64 {
-			t.Errorf("%q: want exit code 64, have %v", args, r)
+			t.Errorf("%q: got %v, want exit code 64", args, r)
 		}
 	}
 	must(t, 0, "verify", out)
@@ -84,7 +84,7 @@ func TestFault42_LocalFolderOfThatName(t *testing.T) {
 	cmd := command(t, nil, "run", "--images", in, "--out", "./s3://bucket", "--model", model)
 	cmd.Dir = t.TempDir()
 	if r := finish(t, cmd); r.code != 0 || !exists(filepath.Join(cmd.Dir, "s3:", "bucket", "_SUCCESS")) {
-		t.Error(r)
+		t.Errorf("got %v, want a complete result in the folder s3:", r)
 	}
 }
 
@@ -94,6 +94,6 @@ func TestFault42_BlobsWhereFilesBelong(t *testing.T) {
 	cmd := command(t, nil, "jobs", "fetch", "job", "az://acme/labels")
 	cmd.Dir = t.TempDir()
 	if r := finish(t, cmd); r.code != 64 || !strings.Contains(r.stderr, "on this machine") || exists(filepath.Join(cmd.Dir, "az:")) {
-		t.Error(r)
+		t.Errorf("got %v, want exit code 64 and no folder az:", r)
 	}
 }

@@ -38,7 +38,7 @@ func TestFault03_SignalsStopResumably(t *testing.T) {
 			}
 			r := wait(t, cmd, &stdout, &stderr)
 			if r.code != c.code {
-				t.Fatalf("want exit code %d, have %v", c.code, r)
+				t.Fatalf("got %v, want exit code %d", r, c.code)
 			}
 			if exists(filepath.Join(out, "_SUCCESS")) {
 				t.Fatal("_SUCCESS stands in a job that was stopped")
@@ -108,7 +108,7 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	}
 	r := wait(t, cmd, &stdout, &stderr)
 	if r.code != 75 || !strings.Contains(r.stderr, "batchscore: rank 1 failed") {
-		t.Errorf("want exit code 75 and rank 1 named, have %v", r)
+		t.Errorf("got %v, want exit code 75 and rank 1 named", r)
 	}
 	if exists(filepath.Join(out, "_SUCCESS")) {
 		t.Error("_SUCCESS exists, want none")
@@ -143,7 +143,7 @@ func TestFault05_MpirunSaysZero(t *testing.T) {
 		}
 	}
 	if r := batchscore(t, launch...); r.code != 75 || !strings.Contains(r.stderr, "local reports success, but") {
-		t.Errorf("want exit code 75, have %v", r)
+		t.Errorf("got %v, want exit code 75", r)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestFault07_RankVariables(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			r := finish(t, command(t, c.env, append([]string{"run", "--images", in, "--out", out, "--model", model}, c.args...)...))
 			if r.code != 78 || !strings.Contains(r.stderr, c.says) {
-				t.Errorf("want exit code 78 and %q named, have %v", c.says, r)
+				t.Errorf("got %v, want exit code 78 and %q named", r, c.says)
 			}
 			if exists(out) {
 				t.Error("something was written")
@@ -198,7 +198,7 @@ func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
 		self, "run", "--images", in, "--out", out, "--model", model)
 	r := finish(t, cmd)
 	if r.code != 78 || !strings.Contains(r.stderr, "OMPI_COMM_WORLD_RANK") {
-		t.Errorf("want exit code 78 and the variables named, have %v", r)
+		t.Errorf("got %v, want exit code 78 and the variables named", r)
 	}
 	if exists(out) {
 		t.Error("something was written")
@@ -249,7 +249,7 @@ func TestFault10_DiskFull(t *testing.T) {
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "20"}
 	r := batchscore(t, args...)
 	if r.code != 75 || !strings.Contains(r.stderr, out) || !strings.Contains(r.stderr, "bytes") {
-		t.Errorf("want exit code 75, the path and a byte count, have %v", r)
+		t.Errorf("got %v, want exit code 75, the path and a byte count", r)
 	}
 	parts, err := filepath.Glob(filepath.Join(out, "part-*"))
 	if err != nil {
@@ -271,7 +271,7 @@ func TestFault10_DiskFull(t *testing.T) {
 	writeFile(t, filepath.Join(full, "other"), make([]byte, 250<<10))
 	labels := filepath.Join(full, "labels.csv")
 	if r := batchscore(t, "merge", out, "-o", labels); r.code != 75 || !strings.Contains(r.stderr, labels+": ") {
-		t.Errorf("merge: want exit code 75 and the path, have %v", r)
+		t.Errorf("merge: got %v, want exit code 75 and the path", r)
 	}
 	if left, err := filepath.Glob(filepath.Join(full, ".labels*")); len(left) > 0 || err != nil {
 		t.Errorf("merge left %v, %v", left, err)
@@ -320,7 +320,7 @@ func TestFault22_UnusableModels(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			args := append([]string{"run", "--images", in, "--out", out, "--model", tiny(t, c.model)}, c.args...)
 			if r := batchscore(t, args...); r.code != 78 || !strings.Contains(r.stderr, c.says) {
-				t.Errorf("want exit code 78 and %q said, have %v", c.says, r)
+				t.Errorf("got %v, want exit code 78 and %q said", r, c.says)
 			}
 			if exists(out) {
 				t.Error("something was written")
@@ -335,7 +335,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 	must(t, 0, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}))
 	r := batchscore(t, "run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{Seed: 1}))
 	if r.code != 10 {
-		t.Errorf("want exit code 10, have %v", r)
+		t.Errorf("got %v, want exit code 10", r)
 	}
 }
 
@@ -389,7 +389,7 @@ func TestFault33_ProviderMissing(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			r := batchscore(t, "run", "--images", in, "--out", out, "--model", model, "--provider", provider)
 			if r.code != 78 || !strings.Contains(r.stderr, "libonnxruntime_providers_"+provider+".so") {
-				t.Errorf("want exit code 78 and the missing library named, have %v", r)
+				t.Errorf("got %v, want exit code 78 and the missing library named", r)
 			}
 			if exists(out) {
 				t.Error("something was written")
@@ -433,7 +433,7 @@ func TestBadInput(t *testing.T) {
 			env := []string{"BATCHSCORE_MODELS=" + empty}
 			r := finish(t, command(t, env, append([]string{"run"}, c.args...)...))
 			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-				t.Errorf("want exit code %d and %q said, have %v", c.code, c.says, r)
+				t.Errorf("got %v, want exit code %d and %q said", r, c.code, c.says)
 			}
 			if exists(fresh) {
 				t.Error("something was written")
@@ -463,12 +463,12 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	remove("part-00001.jsonl")
 	for _, args := range [][]string{args, {"merge", out, "-o", "-"}, {"show", out}} {
 		if r := must(t, 10, args...); !strings.Contains(r.stderr, "part-00001.jsonl") || !strings.Contains(r.stderr, "batchscore repair "+out) {
-			t.Error(r)
+			t.Errorf("got %v, want %q in stderr and %q in stderr", r, "part-00001.jsonl", "batchscore repair "+out)
 		}
 	}
 	remove("_SUCCESS")
 	if r := must(t, 0, "show", out); !strings.Contains(r.stdout, "12 images") || !strings.Contains(r.stdout, "not complete") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout and %q in stdout", r, "12 images", "not complete")
 	}
 	must(t, 0, args...)
 	must(t, 0, "verify", out)
@@ -525,7 +525,7 @@ func TestUnreadableFolder(t *testing.T) {
 	}
 	r := finish(t, cmd)
 	if r.code != 78 || !strings.Contains(r.stderr, "batch 1") {
-		t.Errorf("want exit code 78 and the folder named, have %v", r)
+		t.Errorf("got %v, want exit code 78 and the folder named", r)
 	}
 }
 

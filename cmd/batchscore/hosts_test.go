@@ -60,10 +60,10 @@ func TestHostLost(t *testing.T) {
 	})
 	var exit *deploy.ExitStatus
 	if !errors.As(err, &exit) || exit.Lost != "south" || !slices.Equal(exit.Ranks, []int{2, 3}) {
-		t.Fatalf("want host south lost with ranks 2 and 3, have %v\n%s", err, stderr)
+		t.Fatalf("err = %v, want host south lost with ranks 2 and 3\n%s", err, stderr)
 	}
 	if code := exitCode(err, nil); code != 75 {
-		t.Errorf("want exit code 75, have %d", code)
+		t.Errorf("got %d, want exit code 75", code)
 	}
 	if exists(filepath.Join(out, "_SUCCESS")) {
 		t.Error("_SUCCESS exists, want none")

@@ -25,14 +25,14 @@ import (
 func TestJobsWithoutARecord(t *testing.T) {
 	d := newDesk(t)
 	if r := d.must(t, 0, "jobs", "list"); !strings.Contains(r.stdout, "no job is on record") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout", r, "no job is on record")
 	}
 	for _, c := range []struct {
 		args []string
 		code int
 		says string
 	}{
-		{args: []string{"status"}, code: 78, says: "nothing was launched yet"},
+		{args: []string{"status"}, code: 78, says: "not launched anything yet"},
 		{args: []string{"logs", "x"}, code: 78, says: "no such job"},
 		{args: []string{"cancel"}, code: 64, says: "JOB"},
 		{args: []string{"cancel", ""}, code: 64, says: "ID"},
@@ -45,9 +45,11 @@ func TestJobsWithoutARecord(t *testing.T) {
 		{args: []string{"list", "--limit", "0"}, code: 64, says: "--limit"},
 		{args: []string{"watch"}, code: 64, says: "watch"},
 	} {
-		if r := d.run(t, append([]string{"jobs"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.says) {
-			t.Errorf("%q: want exit code %d and %q, have %v", c.args, c.code, c.says, r)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			if r := d.run(t, append([]string{"jobs"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.says) {
+				t.Errorf("%q: got %v, want exit code %d and %q", c.args, r, c.code, c.says)
+			}
+		})
 	}
 }
 
@@ -281,8 +283,9 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 	if all := r.lines(0, 0); len(all) != 10+32 || strings.Contains(strings.Join(all, ""), "more ranks") {
 		t.Errorf("lines = %d, want all 42", len(all))
 	}
-	if line := r.line(); line != "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work" {
-		t.Error(line)
+	const wantLine = "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work"
+	if got := r.line(); got != wantLine {
+		t.Errorf("line() = %q, want %q", got, wantLine)
 	}
 	p.Storage = &output.Storage{Calls: 900, Retries: 31, Throttled: 30, Stalls: 1, PausedSeconds: 125.4}
 	const waited = "Storage   made ranks wait that have ended: 31 calls tried again, 30 throttled, 1 stalled, pauses of 2m5s in all"
@@ -316,7 +319,7 @@ func TestListAsksTheEngines(t *testing.T) {
 		t.Errorf("with a silent engine: %+v", jobs)
 	}
 	if r := d.must(t, 0, "jobs", "list", "--limit", "1"); !strings.Contains(r.stdout, "and 1 older") || strings.Contains(r.stdout, "done-") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout and no %q in stdout", r, "and 1 older", "done-")
 	}
 }
 
@@ -379,7 +382,7 @@ func TestClusters(t *testing.T) {
 	d := newDesk(t)
 	create := []string{"cluster", "create", "gpus", "--to", "fake", "--vm-size", "Standard_NC6s_v3", "--max", "8", "--priority", "low", "--idle-time", "10m"}
 	if r := d.must(t, 0, append(create, "--dry-run")...); !strings.Contains(r.stdout, `"maxNodes": 8`) {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout", r, `"maxNodes": 8`)
 	}
 	d.must(t, 78, "cluster", "show", "gpus", "--to", "fake")
 	d.must(t, 0, create...)
@@ -406,7 +409,7 @@ func TestClusters(t *testing.T) {
 		{"show", "gpus"}, {"grow", "gpus"},
 	} {
 		if r := d.run(t, append([]string{"cluster"}, args...)...); r.code != 64 {
-			t.Errorf("%q: want exit code 64, have %v", args, r)
+			t.Errorf("%q: got %v, want exit code 64", args, r)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 			_ = cmd.Process.Signal(c.signal)
 			r := wait(t, cmd, &stdout, &stderr)
 			if r.code != c.code {
-				t.Errorf("want exit code %d, have %v", c.code, r)
+				t.Errorf("got %v, want exit code %d", r, c.code)
 			}
 			id := d.list(t)[0].ID
 			s := d.status(t)
@@ -134,7 +134,7 @@ func TestProgressWithoutTheEngine(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if r := d.run(t, "jobs", "cancel", s.Job.ID); r.code != 75 {
-		t.Errorf("want 75, have %v", r)
+		t.Errorf("got %v, want 75", r)
 	}
 	to := t.TempDir()
 	if r := d.run(t, "jobs", "fetch", s.Job.ID, to); r.code != 75 || !exists(filepath.Join(to, "labels.jsonl")) {

@@ -111,7 +111,7 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 			d.must(t, 0, "jobs", "logs", "-f", s.Job.ID)
 			s = d.status(t)
 			if r := d.must(t, 0, "jobs", "cancel", s.Job.ID); !strings.Contains(r.stdout, "had ended already") {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stdout", r, "had ended already")
 			}
 			if s.Engine == nil || !s.Engine.State.Ended() || s.Progress.Alive() != 0 || s.Progress.Ranks[0].End != "stopped" {
 				t.Errorf("after it was canceled: %+v", s)
@@ -125,7 +125,7 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 			}
 			to := t.TempDir()
 			if r := d.must(t, 0, "jobs", "fetch", s.Job.ID, to); !strings.Contains(r.stderr, "not complete yet") {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stderr", r, "not complete yet")
 			}
 		})
 	}

@@ -42,7 +42,7 @@ func TestNoSecretIsLetIn(t *testing.T) {
 			for _, more := range [][]string{{"--dry-run"}, nil} {
 				r := d.run(t, append(append([]string{"launch", "--to", "fake"}, args...), more...)...)
 				if r.code != 64 && r.code != 78 {
-					t.Errorf("want it refused, have %v", r)
+					t.Errorf("got %v, want it refused", r)
 				}
 				if strings.Contains(r.stdout+r.stderr, secret) {
 					t.Errorf("the secret is shown: %v", r)
@@ -139,10 +139,10 @@ func TestDryRunsShowReferences(t *testing.T) {
 			r := d.run(t, "launch", "--to", engine, "--dry-run", "-f", jobFile(t, "az://acme/photos", "az://acme/labels", "m.onnx", c.job))
 			if engine == "azureml" { // which cannot keep one
 				if r.code != 78 || !strings.Contains(r.stderr, "secrets") {
-					t.Errorf("want the secret refused, have %v", r)
+					t.Errorf("got %v, want the secret refused", r)
 				}
 			} else if r.code != 0 || !strings.Contains(r.stdout, c.shows) {
-				t.Errorf("want the reference shown, have %v", r)
+				t.Errorf("got %v, want the reference shown", r)
 			}
 			if strings.Contains(r.stdout+r.stderr, secret) {
 				t.Errorf("the secret is shown: %v", r)

@@ -20,7 +20,7 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	file := jobFile(t, pictures(t, 20), "/nowhere", tiny(t, graphtest.Options{}), "run: {chunk: 3, batch: 2}\n")
 	r := d.must(t, 0, "launch", "--to", "fake", "-f", file, "--out", out, "--", "--chunk", "4")
 	if !strings.Contains(r.stdout, "Worker 0 Processed 20 images") || !strings.Contains(r.stdout, "Processed 20 images, took ") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout and %q in stdout", r, "Worker 0 Processed 20 images", "Processed 20 images, took ")
 	}
 	if parts := countParts(t, out); parts != 5 {
 		t.Errorf("%d parts: the flag after -- does not stand over the file", parts)
@@ -51,14 +51,14 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	cmd := d.command(t, "launch", "--to", "fake", "-f", "-", "--out", out, "--", "--chunk", "4")
 	cmd.Stdin = bytes.NewReader(body)
 	if r := finish(t, cmd); r.code != 0 || !strings.Contains(r.stdout, "\nProcessed 20 images, took ") {
-		t.Error(r)
+		t.Errorf("got %v, want exit code 0 and %q in stdout", r, "\nProcessed 20 images, took ")
 	}
 
 	// Another job finds it complete as well, and it is not its own.
 	for _, engine := range []string{"fake", "local"} {
 		r := d.must(t, 11, "launch", "--to", engine, "-f", file, "--out", out, "--images", pictures(t, 5))
 		if !strings.Contains(r.stderr, "result of another job") || strings.Contains(r.stdout, "Processed") {
-			t.Error(r)
+			t.Errorf("got %v, want %q in stderr and no %q in stdout", r, "result of another job", "Processed")
 		}
 	}
 }
@@ -80,7 +80,7 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r := d.run(t, append(args, "--", "--lease", "1ms")...); r.code != 75 || !strings.Contains(r.stderr, "fake reports success, but") {
-		t.Errorf("want 75, have %v", r)
+		t.Errorf("got %v, want 75", r)
 	}
 	if jobs := d.list(t); jobs[0].State != "ended, incomplete" {
 		t.Errorf("%+v", jobs[0])
@@ -89,7 +89,7 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 	// A folder without a record that can be judged.
 	none := append(slices.Clone(args), "--out", filepath.Join(t.TempDir(), "none"), "--", "--lease", "1ms")
 	if r := d.run(t, none...); r.code != 78 || !strings.Contains(r.stderr, "is not an output folder") {
-		t.Errorf("want 78, have %v", r)
+		t.Errorf("got %v, want 78", r)
 	}
 
 	own := func(command string) processResult {
@@ -98,10 +98,10 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 		return d.run(t, "launch", "--to", "fake", "-f", file)
 	}
 	if r := own("echo trained"); r.code != 0 || !strings.Contains(r.stdout, "trained\n") {
-		t.Error(r)
+		t.Errorf("got %v, want exit code 0 and %q in stdout", r, "trained\n")
 	}
 	if r := own("exit 3"); r.code != 1 || !strings.Contains(r.stderr, "the fake saw a rank fail") {
-		t.Errorf("want 1, since 3 means something else in a command of one's own; have %v", r)
+		t.Errorf("got %v, want 1, since 3 means something else in a command of one's own", r)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestLaunchRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := d.run(t, append([]string{"launch"}, c.args...)...)
 			if r.code != c.code || !strings.Contains(r.stderr, c.says) {
-				t.Errorf("want exit code %d and %q, have %v", c.code, c.says, r)
+				t.Errorf("got %v, want exit code %d and %q", r, c.code, c.says)
 			}
 			if jobs, err := filepath.Glob(filepath.Join(d.fake, "*.log")); err != nil || len(jobs) > 0 {
 				t.Errorf("something was started: %v, %v", jobs, err)
@@ -192,6 +192,6 @@ func TestLaunchRefuses(t *testing.T) {
 func TestLaunchSaysWhereFlagsOfRunStand(t *testing.T) {
 	r := must(t, 64, "launch", "--images", "in", "--out", "out", "--preset", "torchvision")
 	if !strings.Contains(r.stderr, "--preset of launch; flags for 'batchscore run' come after --") {
-		t.Error(r)
+		t.Errorf("got %v, want where flags of run belong", r)
 	}
 }

@@ -299,7 +299,7 @@ func TestOtherKinds(t *testing.T) {
 			cmd.Dir = dir
 			r := finish(t, cmd)
 			if r.code != 78 {
-				t.Errorf("want exit code 78, have %v", r)
+				t.Errorf("got %v, want exit code 78", r)
 			}
 			says(t, r, append(c.says, "not an ONNX file")...)
 			says(t, must(t, 78, "models", "inspect", filepath.Join(dir, c.file)), c.says...)

@@ -134,7 +134,7 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 				}
 			}
 			if r := must(t, 0, "repair", out); !strings.Contains(r.stdout, "nothing in") {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stdout", r, "nothing in")
 			}
 		})
 	}
@@ -155,7 +155,7 @@ func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 			}
 			writeFile(t, path, cutOff(t, body))
 			if r := must(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "cannot be repaired", "another folder")
 			}
 			if exists(filepath.Join(out, "_batchscore", "repair")) || !exists(filepath.Join(out, "_SUCCESS")) {
 				t.Error("something was changed")
@@ -199,7 +199,7 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 				must(t, 10, args...)
 			}
 			if r := must(t, 10, "repair", out); !strings.Contains(r.stderr, "cannot be repaired") || !strings.Contains(r.stderr, "another folder") {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "cannot be repaired", "another folder")
 			}
 		})
 	}
@@ -236,7 +236,7 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 				r = must(t, 10, append(run, "--out", out)...)
 			}
 			if !strings.Contains(r.stderr, "move it away") || !strings.Contains(r.stderr, filepath.Base(tt.file)) {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "move it away", filepath.Base(tt.file))
 			}
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)

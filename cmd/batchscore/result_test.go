@@ -50,11 +50,11 @@ func TestTheLastLineTellsOfFailures(t *testing.T) {
 			shown := must(t, 0, "show", out, "--status", "not_found", "--limit", "3")
 			if !strings.Contains(shown.stdout, "... and 7 more, see --limit") || !strings.Contains(shown.stdout, "leads nowhere") ||
 				strings.Contains(shown.stdout, "good.jpg") || lastLine(shown.stdout) != "10 of 20 images: 10 not_found" {
-				t.Error(shown)
+				t.Errorf("got %v, want 3 of 10 failures and their count", shown)
 			}
 			args = append(args, "--max-errors", "1")
 			if r := must(t, 3, args...); !strings.Contains(r.stderr, "10 of 20 (not_found 10)") || !strings.Contains(r.stderr, command) {
-				t.Error(r)
+				t.Errorf("got %v, want %q in stderr and %q in stderr", r, "10 of 20 (not_found 10)", command)
 			}
 		})
 	}
@@ -63,6 +63,6 @@ func TestTheLastLineTellsOfFailures(t *testing.T) {
 func TestShowRefusesAnUnknownStatus(t *testing.T) {
 	r := must(t, 64, "show", t.TempDir(), "--status", "missing")
 	if !strings.Contains(r.stderr, `"missing"`) || !strings.Contains(r.stderr, "not_found") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stderr and %q in stderr", r, `"missing"`, "not_found")
 	}
 }

@@ -37,7 +37,7 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 			mend()
 			r := must(t, 0, append(args(out), "--retry", "not_found")...)
 			if lastLine(r.stdout) != "20 images: 20 ok, 0 failed" {
-				t.Error(r)
+				t.Errorf("got %v, want 20 ok in the last line", r)
 			}
 			must(t, 0, "verify", out)
 			must(t, 0, args(fresh)...)
@@ -46,7 +46,7 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 			}
 			r = must(t, 0, append(args(out), "--retry", "failed")...)
 			if !strings.Contains(r.stdout+r.stderr, "nothing to score again") {
-				t.Error(r)
+				t.Errorf("got %v, want %q", r, "nothing to score again")
 			}
 		})
 	}
@@ -68,7 +68,7 @@ func TestFault43_AllFailedBefore(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"run", "--images", links, "--out", out, "--model", tiny(t, graphtest.Options{})}
 	if r := must(t, 3, args...); !strings.Contains(r.stderr, "5 of 5 (not_found 5)") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stderr", r, "5 of 5 (not_found 5)")
 	}
 	must(t, 3, append(args, "--retry", "failed")...) // nothing is mended
 	mend()
@@ -91,7 +91,7 @@ func TestFault43_Blobs(t *testing.T) {
 		t.Helper()
 		r := withBlobs(t, server, server.Endpoint, args...)
 		if r.code != code {
-			t.Fatalf("want exit code %d, have %v", code, r)
+			t.Fatalf("got %v, want exit code %d", r, code)
 		}
 		return r
 	}
@@ -111,7 +111,7 @@ func TestFault43_Blobs(t *testing.T) {
 		t.Errorf("the merged file is not that of a fresh run over the mended links, %v", err)
 	}
 	if r := blobs(0, "repair", out); !strings.Contains(r.stdout, "nothing in") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout", r, "nothing in")
 	}
 }
 
@@ -146,14 +146,14 @@ func TestFault43_TheLauncherJudges(t *testing.T) {
 	retry := append(run, "--retry", "failed")
 	launch := append([]string{"launch", "-n", "2", "--mpirun", lying, "--"}, retry...)
 	if r := must(t, 75, launch...); !strings.Contains(r.stderr, "no image was scored again") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stderr", r, "no image was scored again")
 	}
 	must(t, 75, append([]string{"run"}, append(retry, "--deadline", "1ns")...)...)
 	if r := must(t, 75, launch...); !strings.Contains(r.stderr, "no image was scored again") && !strings.Contains(r.stderr, "retry 1 is not done") {
-		t.Error(r)
+		t.Errorf("got %v, want %q or %q in stderr", r, "no image was scored again", "retry 1 is not done")
 	}
 	must(t, 0, append([]string{"run"}, retry...)...)
 	if r := must(t, 0, launch...); lastLine(r.stdout) != "20 images: 20 ok, 0 failed" {
-		t.Error(r)
+		t.Errorf("got %v, want 20 ok in the last line", r)
 	}
 }

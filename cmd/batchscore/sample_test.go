@@ -23,7 +23,7 @@ func TestSample(t *testing.T) {
 	}
 	small, large := filepath.Join(t.TempDir(), "small"), filepath.Join(t.TempDir(), "large")
 	if r := take(small, 0, "-n", "10"); !strings.Contains(r.stdout, "10 of 60 images") || !strings.Contains(r.stdout, "10 copied") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout and %q in stdout", r, "10 of 60 images", "10 copied")
 	}
 	take(large, 0, "-n", "25")
 	few, many := filesIn(t, small), filesIn(t, large)
@@ -49,7 +49,7 @@ func TestSample(t *testing.T) {
 		break
 	}
 	if r := take(small, 0, "-n", "25"); !strings.Contains(r.stdout, "16 copied") || !strings.Contains(r.stdout, "9 were there already") {
-		t.Error(r)
+		t.Errorf("got %v, want %q in stdout and %q in stdout", r, "16 copied", "9 were there already")
 	}
 	if got := filesIn(t, small); len(got) != 25 {
 		t.Errorf("%d images after the sample grew", len(got))
@@ -95,8 +95,10 @@ func TestSampleRefuses(t *testing.T) {
 		{args: []string{"--images", t.TempDir(), "--out", out}, code: 78, says: "no images found"},
 		{args: []string{"--images", filepath.Join(in, "none"), "--out", out}, code: 78, says: "does not exist"},
 	} {
-		if r := must(t, c.code, append([]string{"sample"}, c.args...)...); !strings.Contains(r.stderr, c.says) {
-			t.Errorf("%q: want %q, have %v", c.args, c.says, r)
-		}
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			if r := must(t, c.code, append([]string{"sample"}, c.args...)...); !strings.Contains(r.stderr, c.says) {
+				t.Errorf("%q: got %v, want %q", c.args, r, c.says)
+			}
+		})
 	}
 }

@@ -38,10 +38,10 @@ func TestSimulatedSaysSo(t *testing.T) {
 		}
 	}
 	if r := batchscore(t, append([]string{"run"}, args...)...); r.code != 10 || !strings.Contains(r.stderr, "simulated") {
-		t.Errorf("computed rows in a simulated output: want exit code 10, have %v", r)
+		t.Errorf("computed rows in a simulated output: got %v, want exit code 10", r)
 	}
 	if r := batchscore(t, append([]string{"run", "--provider", "simulate:speed=1"}, args...)...); r.code != 64 {
-		t.Errorf("want exit code 64, have %v", r)
+		t.Errorf("got %v, want exit code 64", r)
 	}
 }
 
@@ -86,7 +86,7 @@ func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
 	in, out, model := pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--provider"}
 	if r := batchscore(t, append(args, "simulate:k80")...); r.code != 78 || !strings.Contains(r.stderr, "simulate:k80,rate=100") {
-		t.Errorf("want exit code 78 and what to give, have %v", r)
+		t.Errorf("got %v, want exit code 78 and what to give", r)
 	}
 	if exists(out) {
 		t.Error("the output folder was made")
@@ -115,7 +115,7 @@ func TestBudgetPausesTheCommand(t *testing.T) {
 	in, out, model := pictures(t, 40), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8"}
 	if r := batchscore(t, append(args, "--budget-images", "16")...); r.code != 75 || !strings.Contains(r.stderr, "budget of 16 images") {
-		t.Errorf("want exit code 75, have %v", r)
+		t.Errorf("got %v, want exit code 75", r)
 	}
 	must(t, 75, append(args, "--deadline", "1ns")...)
 	must(t, 0, args...)
@@ -141,7 +141,7 @@ func TestPreemptionDrains(t *testing.T) {
 	simulated := append(args, "--provider", "simulate:rate=2,batch=1", "--chunk", "1",
 		"--watch-preemption", "--metadata-endpoint", service.URL)
 	if r := batchscore(t, simulated...); r.code != 143 || !strings.Contains(r.stderr, "about to be taken away") {
-		t.Errorf("want exit code 143, have %v", r)
+		t.Errorf("got %v, want exit code 143", r)
 	}
 	if exists(filepath.Join(out, output.SuccessName)) {
 		t.Error("_SUCCESS exists, want none")

@@ -61,7 +61,7 @@ func TestSlurm(t *testing.T) {
 	eventually(t, "the end", func() bool { return state().Ended() })
 	status, err := engine.Status(t.Context(), id)
 	if err != nil || status.State != deploy.Failed || !strings.Contains(status.Reason, "rank 1 on ") {
-		t.Errorf("want rank 1 named as failed, have %+v, %v", status, err)
+		t.Errorf("status = %+v, %v, want rank 1 named as failed", status, err)
 	}
 	var log bytes.Buffer
 	if err := engine.Logs(t.Context(), id, &log, false); err != nil {

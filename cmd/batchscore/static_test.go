@@ -16,7 +16,7 @@ func TestStaticAlone(t *testing.T) {
 	r := finish(t, command(t, []string{"RANK=0", "WORLD_SIZE=2"}, args...))
 	if r.code != 75 || !strings.Contains(r.stderr, "of 40 images have no row") ||
 		!strings.Contains(r.stderr, "chunks of rank 1") || exists(filepath.Join(out, "_SUCCESS")) {
-		t.Errorf("want exit code 75 and the other rank named, have %v", r)
+		t.Errorf("got %v, want exit code 75 and the other rank named", r)
 	}
 	if r := finish(t, command(t, []string{"RANK=1", "WORLD_SIZE=2"}, args...)); r.code != 0 {
 		t.Errorf("the other rank: %v", r)

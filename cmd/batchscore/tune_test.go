@@ -26,7 +26,7 @@ func TestAutoMeasures(t *testing.T) {
 	}
 	for _, flag := range []string{"--batch", "--sessions"} {
 		if r := batchscore(t, "run", "--images", in, "--out", t.TempDir(), "--model", model, flag, "many"); r.code != 64 || !strings.Contains(r.stderr, "auto") {
-			t.Errorf("%s many: want exit code 64, have %v", flag, r)
+			t.Errorf("%s many: got %v, want exit code 64", flag, r)
 		}
 	}
 }

@@ -245,7 +245,7 @@ func TestWildModels(t *testing.T) {
 			args = append(args, test.flags...)
 			if test.says != "" {
 				if r := must(t, 78, args...); !strings.Contains(r.stderr, test.says) || exists(out) {
-					t.Errorf("want %q and nothing written, have %v", test.says, r)
+					t.Errorf("got %v, want %q and nothing written", r, test.says)
 				}
 				return
 			}
