@@ -65,7 +65,7 @@ func TestLongOperation(t *testing.T) {
 				t.Fatal(err)
 			}
 			if made.Name != "w" {
-				t.Errorf("the result is %+v", made)
+				t.Errorf("the result is %+v, want the name w", made)
 			}
 			want := []time.Duration{17 * time.Second, 17 * time.Second, 17 * time.Second}
 			if !slices.Equal(c.waits, want) {
@@ -103,7 +103,7 @@ func TestProvisioningState(t *testing.T) {
 			var made struct{ Name string }
 			_, err := open(t, server.URL, new(clock)).Do(t.Context(), "PUT", workspace, location, &made)
 			if (err != nil) != test.fails || !test.fails && made.Name != "w" {
-				t.Errorf("%+v, %v", made, err)
+				t.Errorf("Do = %+v, %v; want an error: %v", made, err, test.fails)
 			}
 			if asked != len(test.answers) {
 				t.Errorf("%d requests, want %d", asked, len(test.answers))
@@ -124,7 +124,7 @@ func TestLongOperationFails(t *testing.T) {
 			_, err := client.Do(t.Context(), "PUT", workspace+"/clusters/c", cluster, nil)
 			var failed *arm.Error
 			if !errors.As(err, &failed) || failed.Code != "QuotaExceeded" || !strings.Contains(err.Error(), "no cores left") {
-				t.Errorf("error %v", err)
+				t.Errorf("Do: %v, want QuotaExceeded", err)
 			}
 		})
 	}
@@ -148,7 +148,7 @@ func TestTriesAgain(t *testing.T) {
 				t.Errorf("waited %v, want first %v", c.waits, want)
 			}
 			if n := fake.Count("PUT", "/w"); n != 1 {
-				t.Errorf("%d requests took effect", n)
+				t.Errorf("%d requests took effect, want 1", n)
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func TestGivesUp(t *testing.T) {
 	var c clock
 	_, err := open(t, fake.URL, &c).Do(t.Context(), "GET", workspace, nil, nil)
 	if !errors.Is(err, deploy.ErrUnreachable) || len(c.waits) != 4 {
-		t.Errorf("waited %v, error %v", c.waits, err)
+		t.Errorf("Do: %v after waits of %v; want %v after four", err, c.waits, deploy.ErrUnreachable)
 	}
 }
 
@@ -222,17 +222,17 @@ func TestErrors(t *testing.T) {
 			}
 			for _, kind := range []error{deploy.ErrService, deploy.ErrUnreachable} {
 				if errors.Is(err, kind) != (kind == test.kind) {
-					t.Errorf("is %v: %v; error: %v", kind, errors.Is(err, kind), err)
+					t.Errorf("Do: %v; is it %v: %v, want %v", err, kind, errors.Is(err, kind), kind == test.kind)
 				}
 			}
 			for _, text := range append(test.says, "PUT Microsoft.BatchAI/workspaces/w") {
 				if !strings.Contains(err.Error(), text) {
-					t.Errorf("error %q lacks %q", err, text)
+					t.Errorf("Do: %q, want %q in it", err, text)
 				}
 			}
 			for _, hidden := range []string{secret, armtest.Token} {
 				if strings.Contains(fmt.Sprintf("%+v", err), hidden) {
-					t.Errorf("error %q holds %q", err, hidden)
+					t.Errorf("the error %q contains the secret %q", err, hidden)
 				}
 			}
 		})
@@ -269,7 +269,7 @@ func TestNoToken(t *testing.T) {
 	}
 	_, err = client.Do(t.Context(), "GET", workspace, nil, nil)
 	if !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "nobody has signed in") || len(c.waits) > 0 {
-		t.Errorf("error %v, waits %v", err, c.waits)
+		t.Errorf("Do: %v after waits of %v; want %v at once", err, c.waits, deploy.ErrService)
 	}
 }
 
@@ -287,14 +287,14 @@ func TestTokenStaysHome(t *testing.T) {
 	defer server.Close()
 	_, err := open(t, server.URL, new(clock)).Do(t.Context(), "PUT", workspace, location, nil)
 	if !errors.Is(err, deploy.ErrService) || len(asked) > 0 {
-		t.Errorf("error %v; the other host was asked with %q", err, asked)
+		t.Errorf("Do: %v, want %v; the other host got %q, want nothing", err, deploy.ErrService, asked)
 	}
 }
 
 func TestUnknownHost(t *testing.T) {
 	_, err := open(t, "https://no-such-host.invalid", new(clock)).Do(t.Context(), "GET", workspace, nil, nil)
 	if !errors.Is(err, deploy.ErrUnreachable) {
-		t.Errorf("error %v", err)
+		t.Errorf("Do: %v, want %v", err, deploy.ErrUnreachable)
 	}
 }
 
@@ -305,7 +305,7 @@ func TestPlainHTTP(t *testing.T) {
 	} {
 		_, err := arm.New(arm.Config{Endpoint: endpoint, Credential: arm.Token("t")})
 		if (err == nil) != ok || !ok && !errors.Is(err, deploy.ErrService) {
-			t.Errorf("%s: error %v", endpoint, err)
+			t.Errorf("New(%s): %v, want success: %v", endpoint, err, ok)
 		}
 	}
 }
@@ -321,7 +321,7 @@ func TestCanceled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client.Do(ctx, "PUT", workspace, location, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
+		t.Errorf("Do: %v, want %v", err, context.Canceled)
 	}
 }
 
@@ -346,7 +346,7 @@ func TestFakeIsStrict(t *testing.T) {
 			fake := armtest.NewBatchAI(t)
 			_, err := open(t, fake.URL, new(clock)).Do(t.Context(), test.method, test.path, test.body, nil)
 			if err == nil || !strings.Contains(err.Error(), test.says) || len(fake.Problems()) != 1 {
-				t.Errorf("error %v; problems %q", err, fake.Problems())
+				t.Errorf("Do: %v and problems %q, want one that says %q", err, fake.Problems(), test.says)
 			}
 		})
 	}
@@ -378,7 +378,7 @@ func TestTail(t *testing.T) {
 	text := "one\ntw"
 	f := files(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
-			t.Error("a token was sent along with a signed link")
+			t.Error("a token was sent with a signed link")
 		}
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 	})
@@ -412,7 +412,7 @@ func TestReadWithoutRanges(t *testing.T) {
 		var b bytes.Buffer
 		n, err := open(t, "https://management.azure.com", new(clock)).Read(t.Context(), f, offset, &b)
 		if err != nil || b.String() != want || n != int64(len(want)) {
-			t.Errorf("from %d: %q, %d, %v", offset, b.String(), n, err)
+			t.Errorf("Read from %d: %q, %d, %v; want %q", offset, b.String(), n, err, want)
 		}
 	}
 }
@@ -421,12 +421,12 @@ func TestReadHidesTheLink(t *testing.T) {
 	f := files(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	_, err := open(t, "https://management.azure.com", new(clock)).Read(t.Context(), f, 0, new(bytes.Buffer))
 	if !errors.Is(err, deploy.ErrService) || strings.Contains(err.Error(), "SIGNATURE") {
-		t.Errorf("error %v", err)
+		t.Errorf("Read: %v, want %v without the signature", err, deploy.ErrService)
 	}
 	f.Link = "http://files.example/x?sig=SIGNATURE"
 	_, err = open(t, "https://management.azure.com", new(clock)).Read(t.Context(), f, 0, new(bytes.Buffer))
 	if err == nil || strings.Contains(err.Error(), "SIGNATURE") {
-		t.Errorf("error %v", err)
+		t.Errorf("Read: %v, want an error without the signature", err)
 	}
 }
 
@@ -442,7 +442,7 @@ func TestFollow(t *testing.T) {
 	}
 	var out strings.Builder
 	if err := client.Follow(t.Context(), arm.NewTail(&out, false), true, look); err != nil || out.String() != "0123456789\n" {
-		t.Errorf("%q, %v", out.String(), err)
+		t.Errorf("Follow: %q, %v; want the whole text", out.String(), err)
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -453,7 +453,7 @@ func TestFollow(t *testing.T) {
 	}
 	looks = 0
 	if err := client.Follow(t.Context(), arm.NewTail(write, false), true, look); !errors.Is(err, os.ErrClosed) || looks != 1 {
-		t.Errorf("%d looks, error %v", looks, err)
+		t.Errorf("Follow: %v after %d looks, want %v after 1", err, looks, os.ErrClosed)
 	}
 }
 
@@ -465,11 +465,11 @@ func TestSaveGoesOnWhereItBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(filepath.Join(folder, "logs", "stdout.txt")); err != nil || string(text) != "0123456789" {
-		t.Errorf("%q, %v", text, err)
+		t.Errorf("saved %q, %v; want the whole text", text, err)
 	}
 	for _, name := range []string{"../x", "/etc/x", ""} {
 		if err := client.Save(t.Context(), []arm.File{{Name: name, Link: f.Link}}, folder); err == nil {
-			t.Errorf("%q was saved", name)
+			t.Errorf("a file with the name %q was saved", name)
 		}
 	}
 }

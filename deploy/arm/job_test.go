@@ -28,7 +28,7 @@ func TestLine(t *testing.T) {
 	}
 	_, err := arm.Line("engine", []string{"x", "/data/deep/er"}, folders)
 	if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), "/data ") {
-		t.Errorf("a folder that nothing names: %v", err)
+		t.Errorf("Line with a folder that no argument names: %v, want %v", err, deploy.ErrUnsupported)
 	}
 }
 
@@ -40,18 +40,18 @@ func TestDuration(t *testing.T) {
 			t.Errorf("%v is %s, want %s", d, got, text)
 		}
 		if got, err := arm.ParseDuration(text); err != nil || got != d {
-			t.Errorf("%s is %v, %v", text, got, err)
+			t.Errorf("ParseDuration(%s) = %v, %v; want %v", text, got, err, d)
 		}
 	}
 	if d, err := arm.ParseDuration("P1DT2H"); err != nil || d != 26*time.Hour {
-		t.Errorf("%v, %v", d, err)
+		t.Errorf("ParseDuration(P1DT2H) = %v, %v; want 26h", d, err)
 	}
 	if got := arm.Duration(1600 * time.Millisecond); got != "PT2S" {
-		t.Error(got)
+		t.Errorf("Duration(1.6s) = %s, want PT2S", got)
 	}
 	for _, text := range []string{"2 minutes", "PT", "P", "", "PTxM", "2M"} {
 		if d, err := arm.ParseDuration(text); err == nil {
-			t.Errorf("%q is %v", text, d)
+			t.Errorf("ParseDuration(%q) = %v, want an error", text, d)
 		}
 	}
 }
@@ -62,12 +62,12 @@ func TestBlob(t *testing.T) {
 	} {
 		account, container, prefix, ok := arm.Blob(source)
 		if got := [3]string{account, container, prefix}; !ok || got != want {
-			t.Errorf("%s: %q, %v", source, got, ok)
+			t.Errorf("Blob(%s) = %q, %v; want %q", source, got, ok, want)
 		}
 	}
 	for _, source := range []string{"/nfs", "az://a", "az:///c", "az://a/", "azurefile://a/s"} {
 		if _, _, _, ok := arm.Blob(source); ok {
-			t.Errorf("%s is taken for a container", source)
+			t.Errorf("Blob(%s) reports a container", source)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestBodiesAreTheSDKs(t *testing.T) {
 	through := func(what string, body []byte, sdk any) {
 		t.Helper()
 		if err := json.Unmarshal(body, sdk); err != nil {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: the SDK cannot read it: %v", what, err)
 			return
 		}
 		back, err := json.Marshal(sdk)
@@ -136,7 +136,7 @@ func TestBodiesAreTheSDKs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !reflect.DeepEqual(a, b) {
-			t.Errorf("%s: sent\n%s\nand the SDK knows\n%s", what, body, back)
+			t.Errorf("%s: sent\n%s\nwant what the SDK sends\n%s", what, body, back)
 		}
 	}
 	for name, job := range jobs {
@@ -152,7 +152,7 @@ func TestBodiesAreTheSDKs(t *testing.T) {
 		made := armmachinelearning.JobBase{}
 		through(name, documents[1].Body, &made)
 		if _, ok := made.Properties.(*armmachinelearning.CommandJob); !ok {
-			t.Errorf("%s: the SDK takes it for %T", name, made.Properties)
+			t.Errorf("%s: the SDK takes it for %T, want a CommandJob", name, made.Properties)
 		}
 	}
 	documents, err := e.ClusterDocuments(lowGPUs)
@@ -162,7 +162,7 @@ func TestBodiesAreTheSDKs(t *testing.T) {
 	cluster := armmachinelearning.ComputeResource{}
 	through("cluster", documents[0].Body, &cluster)
 	if _, ok := cluster.Properties.(*armmachinelearning.AmlCompute); !ok {
-		t.Errorf("the SDK takes the cluster for %T", cluster.Properties)
+		t.Errorf("the SDK takes the cluster for %T, want an AmlCompute", cluster.Properties)
 	}
 	var resize resizeBody
 	resize.Properties.Properties.Scale = scaleSettings{1, 2, "PT2M"}
@@ -192,7 +192,7 @@ func TestJobRuns(t *testing.T) {
 	}
 	s, err := e.Status(t.Context(), id)
 	if err != nil || s.State != deploy.Queued || s.Reason != "NotStarted" || s.Where != "https://ml.azure.com/runs/"+id {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s, NotStarted, with a link", s, err, deploy.Queued)
 	}
 	var out strings.Builder
 	if err := e.Logs(t.Context(), id, &out, true); err != nil {
@@ -208,14 +208,14 @@ func TestJobRuns(t *testing.T) {
 	}
 	out.Reset()
 	if err := e.Logs(t.Context(), id, &out, false); err != nil || strings.Count(out.String(), "\n") != 4 {
-		t.Errorf("the log afterwards is\n%s, %v", out.String(), err)
+		t.Errorf("Logs afterwards: %v, want four lines in\n%s", err, out.String())
 	}
 	s, err = e.Status(t.Context(), id)
 	if err != nil || s.State != deploy.Succeeded || s.Ended.Sub(s.Started) != 11*time.Minute+10*time.Second {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s after 11m10s", s, err, deploy.Succeeded)
 	}
 	if err := e.Cancel(t.Context(), id); err != nil || fake.Count("POST", "/cancel") != 0 {
-		t.Errorf("a job that has ended was cancelled: %v", err)
+		t.Errorf("Cancel of a job that has ended: %v, want no request", err)
 	}
 	folder := t.TempDir()
 	if err := e.Fetch(t.Context(), id, folder); err != nil {
@@ -225,7 +225,7 @@ func TestJobRuns(t *testing.T) {
 		"user_logs/std_log_process_0.txt": strings.Join(fake.Logs[0], ""), "system_logs/lifecycler/lifecycler.log": "of the system\n",
 	} {
 		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(text) != want {
-			t.Errorf("%s: %q, %v", name, text, err)
+			t.Errorf("fetched %s: %q, %v; want %q", name, text, err, want)
 		}
 	}
 }
@@ -240,10 +240,10 @@ func TestFailedAndCanceled(t *testing.T) {
 	}
 	var out strings.Builder
 	if err := e.Logs(t.Context(), id, &out, true); err != nil || out.String() != "one\ntwo\n" {
-		t.Errorf("%q, %v", out.String(), err)
+		t.Errorf("Logs: %q, %v; want two lines", out.String(), err)
 	}
 	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Failed || s.Reason != "UserError: rank 3 ended with 75" {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s because of rank 3", s, err, deploy.Failed)
 	}
 	if err := e.Submit(t.Context(), one, "other"); err != nil {
 		t.Fatal(err)
@@ -251,9 +251,7 @@ func TestFailedAndCanceled(t *testing.T) {
 	if err := e.Cancel(t.Context(), "other"); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := e.Status(t.Context(), "other"); err != nil || s.State != deploy.Canceled {
-		t.Errorf("status %+v, %v", s, err)
-	}
+	launchtest.State(t, e, "other", deploy.Canceled)
 }
 
 func TestStatusWithoutRunHistory(t *testing.T) {
@@ -270,7 +268,7 @@ func TestStatusWithoutRunHistory(t *testing.T) {
 		}
 	}
 	if s.State != deploy.Succeeded || !strings.Contains(s.Reason, "no times are known") {
-		t.Errorf("status %+v", s)
+		t.Errorf("Status = %+v, want %s without times", s, deploy.Succeeded)
 	}
 }
 
@@ -282,17 +280,17 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	if n := fake.Count("PUT", "/schedules/"+id); n != 1 {
-		t.Errorf("the schedule was made %d times", n)
+		t.Errorf("the schedule was created %d times, want once", n)
 	}
 	s, err := e.Status(t.Context(), id)
 	if err != nil || s.State != deploy.Queued || s.Reason != "schedule 0 2 * * * UTC" {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s with the schedule", s, err, deploy.Queued)
 	}
 	for what, err := range map[string]error{
 		"logs": e.Logs(t.Context(), id, new(strings.Builder), true), "fetch": e.Fetch(t.Context(), id, t.TempDir()),
 	} {
 		if !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), "studio") {
-			t.Errorf("%s of a schedule: %v", what, err)
+			t.Errorf("%s of a schedule: %v, want %v that names the studio", what, err, deploy.ErrUnsupported)
 		}
 	}
 	for range 2 {
@@ -300,9 +298,7 @@ func TestSchedule(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Canceled {
-		t.Errorf("status %+v, %v", s, err)
-	}
+	launchtest.State(t, e, id, deploy.Canceled)
 }
 
 // Every run of a schedule gets a place of its own, by a shell's doing.
@@ -322,7 +318,7 @@ func TestScheduledRunsHaveNames(t *testing.T) {
 	cmd.Env = append(os.Environ(), runVariable+"=nightly 1")
 	out, err := cmd.Output()
 	if err != nil || !strings.Contains(string(out), "<--out><az://octopustext/labels/it's nightly 1><--model>") {
-		t.Errorf("%s: %s, %v", c.Command, out, err)
+		t.Errorf("%s printed %s, %v; want the name of the run in --out", c.Command, out, err)
 	}
 }
 
@@ -346,7 +342,7 @@ func TestTokenFromTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := fmt.Sprintf("%v %+v %#v", arm.Token(armtest.Token), arm.Token(armtest.Token), arm.Token(armtest.Token)); strings.Contains(text, armtest.Token) {
-		t.Error(text)
+		t.Errorf("a verb shows the token: %s", text)
 	}
 }
 
@@ -383,7 +379,7 @@ func TestUnsupported(t *testing.T) {
 	}
 	launchtest.Unsupported(t, engine, refusals)
 	if calls := fake.Calls(); len(calls) > 0 {
-		t.Errorf("%d requests were sent", len(calls))
+		t.Errorf("%d requests were sent, want none", len(calls))
 	}
 }
 
@@ -399,12 +395,12 @@ func TestJobDoesNotFitTheCluster(t *testing.T) {
 func TestCluster(t *testing.T) {
 	e, fake := withCluster(t)
 	if err := e.CreateCluster(t.Context(), lowGPUs); err != nil || fake.Count("PUT", "/computes/gpus") != 1 {
-		t.Errorf("created again: %v", err)
+		t.Errorf("CreateCluster with equal settings: %v, want no second request", err)
 	}
 	other := lowGPUs
 	other.VMSize = "Standard_NC24"
 	if err := e.CreateCluster(t.Context(), other); err == nil || !strings.Contains(err.Error(), "exists with other settings") {
-		t.Errorf("created again, otherwise: %v", err)
+		t.Errorf("CreateCluster with other settings: %v, want an error that says so", err)
 	}
 	armtest.ClusterLives(t, e, lowGPUs, "Steady", training())
 	for field, c := range map[string]deploy.Cluster{
@@ -413,7 +409,7 @@ func TestCluster(t *testing.T) {
 		"name":   {Name: "c", VMSize: "Standard_NC6", MaxNodes: 1},
 	} {
 		if err := e.CreateCluster(t.Context(), c); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("CreateCluster: %v, want %v that names %s", err, deploy.ErrUnsupported, field)
 		}
 	}
 }
@@ -434,7 +430,7 @@ func TestOptions(t *testing.T) {
 		bad := options
 		change(&bad)
 		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func clean(t *testing.T, what, text string) {
 	t.Helper()
 	for _, secret := range planted {
 		if strings.Contains(text, secret) {
-			t.Errorf("%s holds a secret: %s", what, text)
+			t.Errorf("%s contains a secret: %s", what, text)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func TestJobRuns(t *testing.T) {
 	}
 	s, err := e.Status(t.Context(), id)
 	if err != nil || s.State != deploy.Queued {
-		t.Fatalf("status %+v, %v", s, err)
+		t.Fatalf("Status = %+v, %v; want %s", s, err, deploy.Queued)
 	}
 	var out strings.Builder
 	if err := e.Logs(t.Context(), id, &out, true); err != nil {
@@ -187,10 +187,10 @@ func TestJobRuns(t *testing.T) {
 	}
 	s, err = e.Status(t.Context(), id)
 	if err != nil || s.State != deploy.Succeeded || s.ExitCode == nil || *s.ExitCode != 0 || s.Ended.Sub(s.Started) != 11*time.Minute+10500*time.Millisecond {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s with code 0 after 11m10.5s", s, err, deploy.Succeeded)
 	}
 	if err := e.Cancel(t.Context(), id); err != nil || fake.Count("POST", "/terminate") != 0 {
-		t.Errorf("a job that has ended was cancelled: %v", err)
+		t.Errorf("Cancel of a job that has ended: %v, want no request", err)
 	}
 	folder := t.TempDir()
 	if err := e.Fetch(t.Context(), id, folder); err != nil {
@@ -201,7 +201,7 @@ func TestJobRuns(t *testing.T) {
 		"output/a": "1", "output/b": "2", "output/c": "3", "stdout-job_prep.txt": "prepared\n",
 	} {
 		if text, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(text) != want {
-			t.Errorf("%s: %q, %v", name, text, err)
+			t.Errorf("fetched %s: %q, %v; want %q", name, text, err, want)
 		}
 	}
 	if err := e.Delete(t.Context(), id); err != nil {
@@ -221,7 +221,7 @@ func TestFailedAndCanceled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := e.Status(t.Context(), id); err != nil || s.State != deploy.Failed || *s.ExitCode != 75 {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s with code 75", s, err, deploy.Failed)
 	}
 	if err := e.Submit(t.Context(), training(), "other"); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestFailedAndCanceled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, err := e.Status(t.Context(), "other"); err != nil || s.State != deploy.Failed || !strings.Contains(s.Reason, "terminated by the user") {
-		t.Errorf("status %+v, %v", s, err)
+		t.Errorf("Status = %+v, %v; want %s by the user", s, err, deploy.Failed)
 	}
 }
 
@@ -278,10 +278,10 @@ func TestJobDoesNotFitTheCluster(t *testing.T) {
 func TestCluster(t *testing.T) {
 	e, fake := withCluster(t)
 	if err := e.CreateCluster(t.Context(), lowGPUs); err != nil {
-		t.Errorf("created again: %v", err)
+		t.Errorf("CreateCluster of an existing cluster: %v", err)
 	}
 	if n := fake.Count("PUT", "/workspaces/recipes"); n != 1 {
-		t.Errorf("the workspace was made %d times", n)
+		t.Errorf("the workspace was created %d times, want once", n)
 	}
 	armtest.ClusterLives(t, e, lowGPUs, "steady", training())
 	for field, c := range map[string]deploy.Cluster{
@@ -290,7 +290,7 @@ func TestCluster(t *testing.T) {
 		"idleTime": {Name: "c", VMSize: "STANDARD_NC6", MaxNodes: 1, IdleTime: deploy.Duration(time.Minute)},
 	} {
 		if err := e.CreateCluster(t.Context(), c); !errors.Is(err, deploy.ErrUnsupported) || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v", field, err)
+			t.Errorf("CreateCluster: %v, want %v that names %s", err, deploy.ErrUnsupported, field)
 		}
 	}
 }
@@ -305,7 +305,7 @@ func TestManualCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := e.ShowCluster(t.Context(), "gpus"); err != nil || got.MinNodes != 4 || got.MaxNodes != 4 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("ShowCluster = %+v, %v; want 4 to 4 nodes", got, err)
 	}
 }
 
@@ -323,7 +323,7 @@ func TestClusterFails(t *testing.T) {
 	fake.CreationFails = true
 	err := engineOf(t, fake).CreateCluster(t.Context(), lowGPUs)
 	if err == nil || !strings.Contains(err.Error(), "QuotaExceeded") {
-		t.Errorf("error %v", err)
+		t.Errorf("CreateCluster: %v, want QuotaExceeded", err)
 	}
 }
 
@@ -344,10 +344,10 @@ func TestRetired(t *testing.T) {
 				const hint = "Azure Batch AI is retired; this launcher is kept for accounts and records" +
 					" that still have such jobs: use --to azureml"
 				if err == nil || !strings.Contains(err.Error(), hint) {
-					t.Errorf("%s: %v", what, err)
+					t.Errorf("%s: %v, want %q", what, err, hint)
 				}
 				if !errors.Is(err, deploy.ErrService) && !errors.Is(err, deploy.ErrUnreachable) {
-					t.Errorf("%s: %v", what, err)
+					t.Errorf("%s: %v, want %v or %v", what, err, deploy.ErrService, deploy.ErrUnreachable)
 				}
 			}
 		})
@@ -394,7 +394,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := New(Options{Configuration: broken}); !errors.Is(err, deploy.ErrService) {
-		t.Errorf("error %v", err)
+		t.Errorf("New with a broken configuration: %v, want %v", err, deploy.ErrService)
 	} else {
 		clean(t, "the error", err.Error())
 	}
@@ -410,7 +410,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := e.Submit(t.Context(), training(), id); err == nil || !strings.Contains(err.Error(), "TEST_ACCOUNT_KEY is not set") {
-		t.Errorf("error %v", err)
+		t.Errorf("Submit: %v, want an error that names the variable", err)
 	}
 	for name, change := range map[string]func(*Options){
 		"subscription": func(o *Options) { o.Subscription = "" }, "resourceGroup": func(o *Options) { o.ResourceGroup = "a/b" },
@@ -419,7 +419,7 @@ func TestOptions(t *testing.T) {
 		bad := good
 		change(&bad)
 		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
 		}
 	}
 	for name, change := range map[string]func(*Options){
@@ -430,7 +430,7 @@ func TestOptions(t *testing.T) {
 		bad := good
 		change(&bad)
 		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
 		}
 	}
 	good.Logs = ""
@@ -438,7 +438,7 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := e.Documents(training(), id); !errors.Is(err, deploy.ErrService) {
-		t.Errorf("no share for logs: %v", err)
+		t.Errorf("Documents without a share for logs: %v, want %v", err, deploy.ErrService)
 	}
 }
 
@@ -498,11 +498,11 @@ esac
 					"--model\n/mnt/share 1/cloth.onnx\n", "--labels=/mnt/share 1/it's labels.txt\n",
 				} {
 					if !strings.Contains(string(given), text) {
-						t.Errorf("mpirun was given\n%s\nwithout %q", given, text)
+						t.Errorf("mpirun was given\n%s\nwant %q", given, text)
 					}
 				}
 				if (mode == "drain") != strings.Contains(string(given), "drained") {
-					t.Errorf("drained: %s", given)
+					t.Errorf("mode %s: want a drain only in mode drain, got %s", mode, given)
 				}
 			})
 		}

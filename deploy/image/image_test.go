@@ -35,10 +35,10 @@ func read(t *testing.T, file string) string {
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("*.sh")
 	if err != nil || len(scripts) < 3 {
-		t.Fatalf("%q, %v", scripts, err)
+		t.Fatalf("scripts %q, %v; want 3 or more", scripts, err)
 	}
 	if out, err := exec.Command(need(t, "shellcheck"), scripts...).CombinedOutput(); err != nil {
-		t.Errorf("%s", out)
+		t.Errorf("shellcheck: %s", out)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestDockerfile(t *testing.T) {
 	}
 	for _, final := range []string{"cpu", "gpu"} {
 		if stages[final] != "10001:10001" {
-			t.Errorf("%s runs as %q", final, stages[final])
+			t.Errorf("%s runs as %q, want 10001:10001", final, stages[final])
 		}
 	}
 }
@@ -106,12 +106,12 @@ func TestAgreements(t *testing.T) {
 		{what: "the drain", file: "../kubernetes/objects.go", holds: drain(t)},
 	} {
 		if !strings.Contains(read(t, c.file), c.holds) {
-			t.Errorf("%s: %s does not hold %q", c.what, c.file, c.holds)
+			t.Errorf("%s: %q is not in %s", c.what, c.holds, c.file)
 		}
 	}
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../../go.mod"))
 	if version == nil || !strings.Contains(read(t, "Dockerfile"), "FROM golang:"+version[1]+".") {
-		t.Errorf("go.mod asks for Go %v, the Dockerfile builds with another", version)
+		t.Errorf("go.mod requires Go %v, and the Dockerfile builds with another version", version)
 	}
 }
 

@@ -42,17 +42,17 @@ func TestSubmit(t *testing.T) {
 					t.Fatal(err)
 				}
 				if have := f.objects(); !slices.Equal(have, []string{c.object, "secret." + id}) {
-					t.Fatalf("on the cluster: %q", have)
+					t.Fatalf("on the cluster: %q, want %s and its secret", have, c.object)
 				}
 			}
 			if !strings.Contains(f.read("objects", "secret."+id), `"stringData":{"AZURE_STORAGE_KEY":"`+secretValue) {
-				t.Errorf("the secret's value did not arrive: %s", f.read("objects", "secret."+id))
+				t.Errorf("want the value in the secret, got %s", f.read("objects", "secret."+id))
 			}
 			if p := f.read("patch.secret." + id); !strings.Contains(p, c.owner) || !strings.Contains(p, `"uid":"uid-of-`+id) {
-				t.Errorf("the secret outlives its job: %s", p)
+				t.Errorf("want the job as owner of the secret, got %s", p)
 			}
 			if calls := f.read("calls"); strings.Contains(calls, secretValue) || !strings.HasPrefix(calls, "--context=prod --namespace=labels apply ") {
-				t.Errorf("called with %s", calls)
+				t.Errorf("want apply with context and namespace, and no secret, got %s", calls)
 			}
 			docs, err := e.Documents(newJob(t, scoring), id)
 			if err != nil {
@@ -64,7 +64,7 @@ func TestSubmit(t *testing.T) {
 				}
 			}
 			if !strings.Contains(string(docs[0].Body), "<secret from env STORAGE_KEY>") {
-				t.Errorf("%s", docs[0].Body)
+				t.Errorf("want a reference to the secret, got %s", docs[0].Body)
 			}
 		})
 	}
@@ -76,18 +76,18 @@ func TestRefusedJobLeavesNoSecret(t *testing.T) {
 		` in version "kubeflow.org/v2beta1"`)
 	err := e.Submit(t.Context(), newJob(t, scoring), id)
 	if !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "--without-mpi") {
-		t.Errorf("%v", err)
+		t.Errorf("Submit: %v, want %v with advice", err, deploy.ErrService)
 	}
 	if !strings.Contains(f.read("calls"), "apply") || len(f.objects()) > 0 {
-		t.Errorf("left behind: %q", f.objects())
+		t.Errorf("on the cluster: %q, want nothing", f.objects())
 	}
 	// Where it is not known whether the job was taken, it may need its Secret.
 	f.failing("apply mpijob", "Unable to connect to the server: EOF")
 	if err := e.Submit(t.Context(), newJob(t, scoring), id); !errors.Is(err, deploy.ErrUnreachable) {
-		t.Errorf("%v", err)
+		t.Errorf("Submit: %v, want %v", err, deploy.ErrUnreachable)
 	}
 	if len(f.objects()) != 1 {
-		t.Errorf("on the cluster: %q", f.objects())
+		t.Errorf("on the cluster: %q, want the secret", f.objects())
 	}
 }
 
@@ -95,10 +95,10 @@ func TestSecretsAreText(t *testing.T) {
 	e, f := onFake(t, options)
 	t.Setenv("STORAGE_KEY", "\xff\xfe")
 	if err := e.Submit(t.Context(), newJob(t, scoring), id); err == nil || !strings.Contains(err.Error(), "AZURE_STORAGE_KEY") {
-		t.Errorf("%v", err)
+		t.Errorf("Submit: %v, want an error that names the secret", err)
 	}
 	if calls := f.read("calls"); calls != "" {
-		t.Errorf("called with %s", calls)
+		t.Errorf("want no call, got %s", calls)
 	}
 }
 
@@ -133,10 +133,10 @@ func TestErrors(t *testing.T) {
 					continue
 				}
 				if what == "submit" && strings.Contains(err.Error(), secretValue) {
-					t.Errorf("%s: shows the secret: %v", what, err)
+					t.Errorf("%s: the error shows the secret: %v", what, err)
 				}
 				if !strings.Contains(err.Error(), c.message[:20]) {
-					t.Errorf("%s: %v does not say what kubectl said", what, err)
+					t.Errorf("%s: %v, want the message of kubectl, %q", what, err, c.message)
 				}
 			}
 		})
@@ -150,7 +150,7 @@ func TestWithoutKubectl(t *testing.T) {
 	e := newEngine(t, "image: i\n")
 	job := newJob(t, "images: az://a/b\nout: az://a/c\nmodel: m\n")
 	if err := e.Submit(t.Context(), job, id); !errors.Is(err, deploy.ErrNoEngine) || !strings.Contains(err.Error(), "install") {
-		t.Errorf("%v", err)
+		t.Errorf("Submit: %v, want %v with advice", err, deploy.ErrNoEngine)
 	}
 	if _, err := e.Documents(job, id); err != nil {
 		t.Errorf("a dry run needs kubectl: %v", err)
@@ -261,7 +261,7 @@ func TestStatus(t *testing.T) {
 				t.Errorf("Status = %+v, want %s with %q, started %v, ended %v", s, c.state, c.reason, c.started, c.ended)
 			}
 			if (s.ExitCode == nil) != (c.code == nil) || s.ExitCode != nil && *s.ExitCode != *c.code {
-				t.Errorf("exit code %v", s.ExitCode)
+				t.Errorf("exit code %v, want %v", s.ExitCode, c.code)
 			}
 			if want := "kubectl --context=prod --namespace=labels get pods --selector=batchscore.io/job=" + id; s.Where != want {
 				t.Errorf("%s, want %s", s.Where, want)
@@ -282,7 +282,7 @@ func TestUnknownJob(t *testing.T) {
 		"fetch":  e.Fetch(t.Context(), id, t.TempDir()),
 	} {
 		if !errors.Is(err, deploy.ErrNoJob) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s of an unknown job: %v, want %v", what, err, deploy.ErrNoJob)
 		}
 	}
 }
@@ -296,15 +296,15 @@ func TestCancel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if have := f.objects(); slices.Contains(have, "mpijob."+id) {
-		t.Errorf("still there: %q", have)
+		t.Errorf("on the cluster: %q, want no MPIJob", have)
 	}
 	if calls := f.read("calls"); !strings.Contains(calls, "delete mpijob "+id+" --cascade=foreground --wait=false") {
-		t.Errorf("%s", calls)
+		t.Errorf("want a cascading delete, got %s", calls)
 	}
 	done := head("Job", id) + "status: {conditions: [{type: Complete, status: 'True'}]}"
 	f.put(done)
 	if err := e.Cancel(t.Context(), id); err != nil || !slices.Contains(f.objects(), "job."+id) {
-		t.Errorf("an ended job is gone: %v, %q", err, f.objects())
+		t.Errorf("Cancel of an ended job: %v, %q; want it kept", err, f.objects())
 	}
 }
 
@@ -339,7 +339,7 @@ func TestFollow(t *testing.T) {
 	have := slices.Sorted(strings.Lines(out.String()))
 	slices.Sort(want)
 	if !slices.Equal(have, want) {
-		t.Errorf("%q", have)
+		t.Errorf("Logs: %q, want %q", have, want)
 	}
 }
 
@@ -369,10 +369,10 @@ func TestLogsAndFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 3 || entries[0].Name() != "a.log" || entries[1].Name() != "b.log" {
-		t.Errorf("%v", entries)
+		t.Errorf("fetched %v, want a.log, b.log and gone.log", entries)
 	}
 	if body, err := os.ReadFile(filepath.Join(folder, "a.log")); err != nil || string(body) != "of ten\n" {
-		t.Errorf("%q, %v", body, err)
+		t.Errorf("a.log: %q, %v; want its line", body, err)
 	}
 }
 

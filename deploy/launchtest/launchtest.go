@@ -82,6 +82,16 @@ func Unsupported(t *testing.T, engine string, refusals []Refusal) {
 	}
 }
 
+// State checks the state of a job and returns its status.
+func State(t *testing.T, l deploy.Launcher, id string, want deploy.State) deploy.Status {
+	t.Helper()
+	status, err := l.Status(t.Context(), id)
+	if err != nil || status.State != want {
+		t.Errorf("Status(%s) = %+v, %v; want %s", id, status, err, want)
+	}
+	return status
+}
+
 // Printed waits until the job's log holds the text.
 func Printed(t *testing.T, l deploy.Launcher, id, text string) {
 	t.Helper()
@@ -183,9 +193,7 @@ func succeeds(t *testing.T, l deploy.Launcher, id string) {
 	if err := l.Submit(t.Context(), job, id); err != nil { // nothing is started twice
 		t.Errorf("submitted again: %v", err)
 	}
-	if status, err := l.Status(t.Context(), id); err != nil || status.State != deploy.Running {
-		t.Errorf("status %+v, %v; want %s", status, err, deploy.Running)
-	}
+	State(t, l, id, deploy.Running)
 	noCommandLine(t, "pl4nted")
 	if err := os.WriteFile(release, nil, 0o600); err != nil {
 		t.Fatal(err)

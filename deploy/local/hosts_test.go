@@ -16,11 +16,11 @@ import (
 func TestParseHosts(t *testing.T) {
 	hosts, err := parseHosts("# the cluster\nnode1 slots=2 max_slots=4\n\nnode2\nnode1 slots=1 # again\n10.0.0.7 slots=8\n")
 	if want := []host{{"node1", 3}, {"node2", 0}, {"10.0.0.7", 8}}; err != nil || !slices.Equal(hosts, want) {
-		t.Errorf("%v, %v", hosts, err)
+		t.Errorf("parseHosts = %v, %v; want %v", hosts, err, want)
 	}
 	for _, text := range []string{"", "# nothing\n", "node1 slots=0\n", "node1 slots=many\n"} {
 		if _, err := parseHosts(text); err == nil {
-			t.Errorf("%q: no error", text)
+			t.Errorf("parseHosts(%q) returned no error", text)
 		}
 	}
 	placed := placement([]host{{"north.example.com", 0}, {"south", 0}, {"west", 0}}, 2, 3)
@@ -78,7 +78,7 @@ func TestHostsDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if stdout, _, err := waited(t, e, "drains"); err != nil || strings.Count(stdout, "drained") != 4 {
-		t.Errorf("%v\n%s", err, stdout)
+		t.Errorf("Wait: %v, want four drained ranks in\n%s", err, stdout)
 	}
 }
 

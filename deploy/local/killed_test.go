@@ -85,15 +85,12 @@ func TestLauncherKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, stderr, err := waited(t, e, id); err != nil {
-			t.Fatalf("%v\n%s", err, stderr)
+			t.Fatalf("round %d: the job failed: %v\n%s", round, err, stderr)
 		}
-		status, err := e.Status(t.Context(), id)
-		if err != nil || status.State != deploy.Succeeded {
-			t.Errorf("%+v, %v", status, err)
-		}
+		launchtest.State(t, e, id, deploy.Succeeded)
 		runs, err := os.ReadFile(filepath.Join(folder, "runs"))
 		if err != nil || strings.Count(string(runs), "ran") != 1 {
-			t.Errorf("round %d: it ran %d times, %v", round, strings.Count(string(runs), "ran"), err)
+			t.Errorf("round %d: it ran %d times, %v; want once", round, strings.Count(string(runs), "ran"), err)
 		}
 	}
 	t.Logf("in %d of 10 rounds the job had not been started", notStarted)
@@ -108,14 +105,12 @@ func TestFolderLost(t *testing.T) {
 	if err := os.RemoveAll(e.folder("torn")); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := e.Status(t.Context(), "torn"); err != nil || status.State != deploy.Running {
-		t.Errorf("%+v, %v", status, err)
-	}
+	launchtest.State(t, e, "torn", deploy.Running)
 	if err := e.Cancel(t.Context(), "torn"); err != nil {
 		t.Fatal(err)
 	}
 	if status, err := e.Status(t.Context(), "torn"); err != nil || !status.State.Ended() {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want an end", status, err)
 	}
 }
 
@@ -136,6 +131,6 @@ func TestAllKilled(t *testing.T) {
 	}
 	status, err := e.Status(t.Context(), "killed")
 	if err != nil || status.State != deploy.Failed || !strings.Contains(status.Reason, "without an exit status") {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want %s without an exit status", status, err, deploy.Failed)
 	}
 }

@@ -163,16 +163,16 @@ func TestRanksRunAndAreNamed(t *testing.T) {
 	submit(t, e, job, "two-1")
 	stdout, stderr, err := waited(t, e, "two-1")
 	if err != nil {
-		t.Fatalf("%v\n%s%s", err, stdout, stderr)
+		t.Fatalf("the job failed: %v\n%s%s", err, stdout, stderr)
 	}
 	for _, rank := range []string{"rank 0", "rank 1"} {
 		if !strings.Contains(stdout, rank+" | green a secret two-1\n") || !strings.Contains(stderr, rank+" | to stderr\n") {
-			t.Errorf("%s: stdout\n%sstderr\n%s", rank, stdout, stderr)
+			t.Errorf("want lines of %s in stdout\n%sand stderr\n%s", rank, stdout, stderr)
 		}
 	}
 	status, err := e.Status(t.Context(), "two-1")
 	if err != nil || status.State != deploy.Succeeded || *status.ExitCode != 0 || status.Started.IsZero() || status.Ended.Before(status.Started) {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want %s with code 0 and both times", status, err, deploy.Succeeded)
 	}
 	// Again: nothing is started twice.
 	if err := e.Submit(t.Context(), job, "two-1"); err != nil {
@@ -184,7 +184,7 @@ func TestRanksRunAndAreNamed(t *testing.T) {
 	}
 	fetched, err := os.ReadFile(filepath.Join(folder, "log.txt"))
 	if err != nil || strings.Count(string(fetched), "rank 0 | to stderr\n") != 1 {
-		t.Errorf("%v\n%s", err, fetched)
+		t.Errorf("log.txt: %v, want the line of rank 0 once in\n%s", err, fetched)
 	}
 }
 
@@ -207,7 +207,7 @@ func TestFailedRankIsNamed(t *testing.T) {
 	}
 	status, err := e.Status(t.Context(), "fails")
 	if err != nil || status.State != deploy.Failed || *status.ExitCode != 10 || !strings.Contains(status.Reason, "rank 2 failed") {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want %s with code 10 because of rank 2", status, err, deploy.Failed)
 	}
 }
 
@@ -224,10 +224,10 @@ func TestCancelDrains(t *testing.T) {
 	}
 	stdout, _, err := waited(t, e, "drains")
 	if err != nil || strings.Count(stdout, "drained") != 2 {
-		t.Errorf("%v\n%s", err, stdout)
+		t.Errorf("Wait: %v, want two drained ranks in\n%s", err, stdout)
 	}
 	if status, err := e.Status(t.Context(), "drains"); err != nil || !status.State.Ended() {
-		t.Errorf("%+v, %v", status, err)
+		t.Errorf("Status = %+v, %v; want an end", status, err)
 	}
 }
 
@@ -245,11 +245,9 @@ func TestWaitPassesTheStopOn(t *testing.T) {
 		t.Errorf("want status 143, have %v", err)
 	}
 	if !strings.Contains(stdout.String(), "drained") {
-		t.Errorf("%s%s", stdout.String(), stderr.String())
+		t.Errorf("want a drained rank in\n%s%s", stdout.String(), stderr.String())
 	}
-	if status, err := e.Status(t.Context(), "stops"); err != nil || status.State != deploy.Canceled {
-		t.Errorf("%+v, %v", status, err)
-	}
+	launchtest.State(t, e, "stops", deploy.Canceled)
 }
 
 // TestCancelEndsADeafProgram cancels one that does not listen.
@@ -260,9 +258,7 @@ func TestCancelEndsADeafProgram(t *testing.T) {
 	if err := e.Cancel(t.Context(), "deaf"); err != nil {
 		t.Fatal(err)
 	}
-	if status, err := e.Status(t.Context(), "deaf"); err != nil || status.State != deploy.Canceled {
-		t.Errorf("%+v, %v", status, err)
-	}
+	launchtest.State(t, e, "deaf", deploy.Canceled)
 }
 
 func TestTimeLimitDrains(t *testing.T) {

@@ -36,10 +36,10 @@ func sample(id string, launched time.Time) Record {
 func TestWhatIsWrittenIsFound(t *testing.T) {
 	book := Open(filepath.Join(t.TempDir(), "state", "jobs"))
 	if all, err := book.List(); err != nil || len(all) != 0 {
-		t.Fatalf("an empty book: %v, %v", all, err)
+		t.Fatalf("List of an empty book = %v, %v; want none", all, err)
 	}
 	if _, err := book.Find(""); !errors.Is(err, ErrNone) {
-		t.Errorf("the newest of none: %v", err)
+		t.Errorf("Find in an empty book: %v, want %v", err, ErrNone)
 	}
 	old, young, other := sample("nightly-260302-080000-aaaa", monday), sample("nightly-260303-080000-bbbb", monday.AddDate(0, 0, 1)), sample("train-1", monday)
 	other.Job.Name = "train"
@@ -55,20 +55,20 @@ func TestWhatIsWrittenIsFound(t *testing.T) {
 		}
 	}
 	if r, err := book.Find("nightly"); err != nil || r.ID != young.ID {
-		t.Errorf("the newest of a name: %s, %v", r.ID, err)
+		t.Errorf("Find(nightly) = %s, %v; want the newest, %s", r.ID, err, young.ID)
 	}
 	for _, find := range []func(string) (Record, error){book.Find, book.FindOnly} {
 		if _, err := find("nightly-26030"); !errors.Is(err, ErrAmbiguous) || !strings.Contains(err.Error(), old.ID) {
-			t.Errorf("two fit: %v", err)
+			t.Errorf("two IDs begin with nightly-26030: %v, want %v", err, ErrAmbiguous)
 		}
 	}
 	for _, what := range []string{"nightly", ""} {
 		if _, err := book.FindOnly(what); !errors.Is(err, ErrAmbiguous) {
-			t.Errorf("several of the name %q: %v", what, err)
+			t.Errorf("FindOnly(%q): %v, want %v", what, err, ErrAmbiguous)
 		}
 	}
 	if _, err := book.Find("weekly"); !errors.Is(err, ErrNone) {
-		t.Errorf("none fits: %v", err)
+		t.Errorf("Find(weekly): %v, want %v", err, ErrNone)
 	}
 	r, err := book.Find(old.ID)
 	if err != nil {
@@ -76,11 +76,11 @@ func TestWhatIsWrittenIsFound(t *testing.T) {
 	}
 	var service struct{ Namespace string }
 	if err := r.Service.Decode(&service); err != nil || service.Namespace != "vision" {
-		t.Errorf("service: %+v, %v", service, err)
+		t.Errorf("service = %+v, %v; want the namespace vision", service, err)
 	}
 	r.Service, old.Service = yaml.Node{}, yaml.Node{}
 	if !reflect.DeepEqual(r, old) {
-		t.Errorf("read back\n%+v, was\n%+v", r, old)
+		t.Errorf("read\n%+v, want\n%+v", r, old)
 	}
 }
 
@@ -91,18 +91,18 @@ func TestAnIDIsTakenOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := book.Create(r); !errors.Is(err, os.ErrExist) {
-		t.Errorf("created twice: %v", err)
+		t.Errorf("Create of an existing record: %v, want %v", err, os.ErrExist)
 	}
 	r.Phase = Submitted
 	if err := book.Update(r); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := book.Find("a"); err != nil || r.Phase != Submitted {
-		t.Errorf("%v, %v", r.Phase, err)
+		t.Errorf("Find(a) is %s, %v; want %s", r.Phase, err, Submitted)
 	}
 	left, err := os.ReadDir(book.String())
 	if err != nil || len(left) != 1 {
-		t.Errorf("%d files are left, %v", len(left), err)
+		t.Errorf("%d files are left, %v; want 1", len(left), err)
 	}
 }
 
@@ -120,15 +120,15 @@ func TestADamagedRecordHidesNoOther(t *testing.T) {
 	}
 	all, err := book.List()
 	if len(all) != 1 || all[0].ID != "a-1" {
-		t.Errorf("%v", all)
+		t.Errorf("List = %v, want a-1 alone", all)
 	}
 	for _, name := range []string{"b-1.yaml", "c-1.yaml", "d-1.yaml"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s is not named in %v", name, err)
+			t.Errorf("List: %v, want an error that names %s", err, name)
 		}
 	}
 	if _, err := book.Find("b"); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "b-1.yaml") {
-		t.Errorf("a damaged one: %v", err)
+		t.Errorf("Find(b): %v, want %v that names b-1.yaml", err, ErrNone)
 	}
 }
 

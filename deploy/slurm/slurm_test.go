@@ -94,7 +94,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"grace":           {Folder: "/jobs", Grace: -1},
 	} {
 		if _, err := New(o); err == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("New with %s returned no error", name)
 		}
 	}
 }
@@ -141,7 +141,7 @@ func TestQueueIsRead(t *testing.T) {
 	} {
 		have, known, err := parseQueue(text)
 		if err != nil || !known || fmt.Sprint(code(have.status)) != fmt.Sprint(code(want.status)) {
-			t.Errorf("%s: %+v, %v, %v", text, have, known, err)
+			t.Errorf("parseQueue(%q) = %+v, %v, %v; want %+v", text, have, known, err, want)
 		}
 		have.status.ExitCode, want.status.ExitCode = nil, nil
 		if have != want {
@@ -149,11 +149,11 @@ func TestQueueIsRead(t *testing.T) {
 		}
 	}
 	if _, known, err := parseQueue("\n"); known || err != nil {
-		t.Errorf("nothing: %v, %v", known, err)
+		t.Errorf("parseQueue of nothing: %v, %v; want false", known, err)
 	}
 	for _, text := range []string{"7|ASLEEP|None|0|1|1||", "7|RUNNING"} {
 		if _, _, err := parseQueue(text); err == nil {
-			t.Errorf("%s: no error", text)
+			t.Errorf("parseQueue(%q) returned no error", text)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestForgottenJobs(t *testing.T) {
 		t.Helper()
 		s, err := e.Status(t.Context(), id)
 		if err != nil || s.State != state || code(s) != exit {
-			t.Errorf("%s: %+v, %v", id, s, err)
+			t.Errorf("Status(%s) = %+v, %v; want %s with code %d", id, s, err, state, exit)
 		}
 	}
 	check("x", deploy.Failed, -1)
@@ -227,7 +227,7 @@ func TestSlurm(t *testing.T) {
 		defer cancel()
 		var b bytes.Buffer
 		if err := e.Logs(ctx, id, &b, follow); err != nil {
-			t.Fatalf("%v\n%s", err, b.String())
+			t.Fatalf("Logs(%s): %v\n%s", id, err, b.String())
 		}
 		return b.String()
 	}
@@ -281,7 +281,7 @@ func TestSlurm(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		if shown := c.Scripts(t); !strings.Contains(shown, "light green") || strings.Contains(shown, "pl4nted") {
-			t.Errorf("Slurm shows a secret, or nothing:\n%s", shown)
+			t.Errorf("want a script without the secret, got\n%s", shown)
 		}
 		if err := os.WriteFile(seen, nil, 0o600); err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func TestSlurm(t *testing.T) {
 			}
 		}
 		if s := status(t, "environment-1", deploy.Succeeded, 0); s.Started.IsZero() || s.Ended.Before(s.Started) {
-			t.Errorf("%+v", s)
+			t.Errorf("Status = %+v, want a start and a later end", s)
 		}
 	})
 	t.Run("failed rank", func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestSlurm(t *testing.T) {
 		logs(t, "failed-1", true)
 		// The exit code is the highest of all ranks: that of one that was ended.
 		if s := status(t, "failed-1", deploy.Failed, 143); !strings.Contains(s.Reason, "Exited with exit code 10") || !strings.HasPrefix(s.Reason, "rank 1 on ") {
-			t.Errorf("the rank is not named: %s", s.Reason)
+			t.Errorf("reason %q, want rank 1 and its exit code", s.Reason)
 		}
 	})
 	t.Run("cancel", func(t *testing.T) {
@@ -316,7 +316,7 @@ func TestSlurm(t *testing.T) {
 			t.Fatal(err)
 		}
 		if text := logs(t, "cancel-1", true); strings.Count(text, "drained") != 2 {
-			t.Errorf("not drained:\n%s", text)
+			t.Errorf("want two drained ranks in\n%s", text)
 		}
 		status(t, "cancel-1", deploy.Canceled, 143)
 	})
@@ -329,13 +329,11 @@ func TestSlurm(t *testing.T) {
 			t.Fatal(err)
 		}
 		logs(t, "deaf-1", true)
-		if s, err := e.Status(t.Context(), "deaf-1"); err != nil || s.State != deploy.Canceled {
-			t.Errorf("%+v, %v", s, err)
-		}
+		launchtest.State(t, e, "deaf-1", deploy.Canceled)
 	})
 	t.Run("time limit", func(t *testing.T) {
 		if text := logs(t, "limit-1", true); !strings.Contains(text, "drained") {
-			t.Errorf("not drained:\n%s", text)
+			t.Errorf("want a drained rank in\n%s", text)
 		}
 		status(t, "limit-1", deploy.Failed, 143)
 	})
@@ -349,9 +347,7 @@ func TestSlurm(t *testing.T) {
 			t.Fatal(err)
 		}
 		release()
-		if s, err := e.Status(t.Context(), "queued-1"); err != nil || s.State != deploy.Canceled {
-			t.Errorf("%+v, %v", s, err)
-		}
+		launchtest.State(t, e, "queued-1", deploy.Canceled)
 	})
 	t.Run("refused", func(t *testing.T) {
 		strict := *e
@@ -371,7 +367,7 @@ func TestSlurm(t *testing.T) {
 		}
 		text, err := os.ReadFile(filepath.Join(folder, "log.txt"))
 		if err != nil || !strings.Contains(string(text), "rank 1 | light green") {
-			t.Errorf("%v\n%s", err, text)
+			t.Errorf("log.txt: %v, want a line of rank 1 in\n%s", err, text)
 		}
 	})
 }

@@ -88,7 +88,7 @@ func TestVerify(t *testing.T) {
 		return string(out)
 	}
 	if out := verify(""); strings.Contains(out, folder) || strings.Contains(out, "batchscore.") {
-		t.Errorf("%s", out)
+		t.Errorf("systemd-analyze: %s", out)
 	}
 	if out := verify("\n[Service]\nRestartOn=failure\n"); !strings.Contains(out, "RestartOn") {
 		t.Errorf("a misspelt setting was not found, so this test proves nothing: %q", out)
@@ -120,14 +120,14 @@ func TestRunNames(t *testing.T) {
 	}
 	first := run("ExecStartPre", "")
 	if !strings.HasPrefix(first, "RUN=20") {
-		t.Fatalf("%q", first)
+		t.Fatalf("the run is named %q, want RUN=20...", first)
 	}
 	for _, status := range []string{"1", "75", "78", "143", "KILL"} {
 		if again := run("ExecStopPost", status); again != first {
-			t.Errorf("after %s the run is %q", status, again)
+			t.Errorf("after %s the run is %q, want %q", status, again, first)
 		}
 		if again := run("ExecStartPre", ""); again != first {
-			t.Errorf("after %s the run begins again: %q", status, again)
+			t.Errorf("after %s the run begins again as %q, want %q", status, again, first)
 		}
 	}
 	for _, status := range []string{"0", "3"} {
