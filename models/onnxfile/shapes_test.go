@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -37,6 +38,20 @@ func (s *sketch) shape(name string, v ...int64) string {
 func (s *sketch) node(op, out string, in []string, attributes ...*onnxpb.AttributeProto) string {
 	s.Node = append(s.Node, &onnxpb.NodeProto{OpType: &op, Input: in, Output: []string{out}, Attribute: attributes})
 	return out
+}
+
+// chain adds operators that each take the result of the one before, first the value
+// from. An operator may have a second operand: "Add w". It returns the last result.
+func (s *sketch) chain(from string, ops ...string) string {
+	for i, op := range ops {
+		op, operand, two := strings.Cut(op, " ")
+		in := []string{from}
+		if two {
+			in = append(in, operand)
+		}
+		from = s.node(op, fmt.Sprint(op, i), in)
+	}
+	return from
 }
 
 func (s *sketch) port(name string, dims ...int64) *onnxpb.ValueInfoProto {
