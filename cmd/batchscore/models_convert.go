@@ -13,7 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 )
 
-// calibrationImages is how many images the scales are learnt from, at most. More of
+// calibrationImages is the most images from which scales are learnt. More of
 // them hardly change the scales.
 const calibrationImages = 512
 

@@ -76,7 +76,7 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 	fmt.Fprintf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in))
 	work := "unknown: the sizes of " + counted(in.Unknown)
 	if in.MultiplyAdds != nil {
-		work = fmt.Sprintf("%s an image (%.2f G)", grouped(*in.MultiplyAdds), float64(*in.MultiplyAdds)/1e9)
+		work = fmt.Sprintf("%s per image (%.2f G)", grouped(*in.MultiplyAdds), float64(*in.MultiplyAdds)/1e9)
 	}
 	fmt.Fprintf(w, "multiply-adds\t%s\n", work)
 	fmt.Fprintf(w, "golden images\t%d\n", in.GoldenImages)
@@ -139,7 +139,7 @@ func printContract(w io.Writer, c *models.Contract) {
 	fmt.Fprintf(w, "  digests\tpreprocess %s\n\tlabels %s\n", c.PreprocessDigest(), c.LabelsDigest())
 }
 
-// some is the first few labels.
+// some returns the first few labels.
 func some(labels []string) []string {
 	if len(labels) <= 8 {
 		return labels
@@ -147,7 +147,7 @@ func some(labels []string) []string {
 	return append(labels[:8:8], fmt.Sprintf("... (%d)", len(labels)))
 }
 
-// axes is a shape with the names of its axes of any size.
+// axes formats a shape, with the names of its axes of any size.
 func axes(p models.Port) string {
 	if p.Shape == nil {
 		return "of no declared shape"
