@@ -8,7 +8,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// A score that its activation cannot have given was altered.
+// TestVerifyComparesScoresWithTheActivation: a score that the activation cannot have
+// given is reported as altered.
 func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 	for activation, refused := range map[string]bool{"": false, "probabilities": false, "logits": true, "sigmoid": true, "independent": true} {
 		t.Run(activation, func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 			st.Put(PartName(0, row.JSONL), part)
 			r.finish(t)
 			if s, err := ReadSuccess(t.Context(), st); err != nil || s.Activation != activation {
-				t.Errorf("_SUCCESS says %q, %v", s.Activation, err)
+				t.Errorf("_SUCCESS has the activation %q, %v, want %q", s.Activation, err, activation)
 			}
 			report, err := Verify(t.Context(), st)
 			if err != nil {
@@ -40,7 +41,7 @@ func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 				said = said || p.Kind == Altered && strings.Contains(p.Detail, "the score 1.5 is not from 0 to 1")
 			}
 			if said != refused {
-				t.Errorf("problems are %v", report.Problems)
+				t.Errorf("Verify() reports the score: %v, want %v: %v", said, refused, report.Problems)
 			}
 		})
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestInOrderReadsAhead lets no read end before as many have begun as may, and
-// each only after the one behind it.
+// TestInOrderReadsAhead lets no read end before as many have begun as are allowed, and
+// each only after the next one.
 func TestInOrderReadsAhead(t *testing.T) {
 	const n = 3 * partsAhead
 	ended := make([]chan struct{}, n+1)
@@ -25,13 +25,13 @@ func TestInOrderReadsAhead(t *testing.T) {
 		return 2 * i, nil
 	}, func(i, v int) error {
 		if i != len(used) {
-			t.Errorf("%d comes after %d others", i, len(used))
+			t.Errorf("use(%d) after %d others, want %d", i, len(used), i)
 		}
 		used = append(used, v)
 		return nil
 	})
 	if err != nil || len(used) != n || !slices.IsSorted(used) || used[n-1] != 2*(n-1) {
-		t.Errorf("%v, %v", used, err)
+		t.Errorf("inOrder() = %v and used %v", err, used)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestInOrderEndsAtTheFirstError(t *testing.T) {
 		return i, nil
 	}, func(int, int) error { used++; return nil })
 	if !errors.Is(err, first) || used != 5 || begun > 5+partsAhead {
-		t.Errorf("%v after %d of %d that were read", err, used, begun)
+		t.Errorf("inOrder() = %v after %d uses of %d reads", err, used, begun)
 	}
 	if err := inOrder(t.Context(), 3, func(context.Context, int) (int, error) { return 0, nil },
 		func(i, _ int) error {

@@ -21,10 +21,10 @@ func TestCommit(t *testing.T) {
 			first := r.commit(t, chunk)
 			body := objects(t, r.st)[PartName(chunk, f)]
 			if first.Outcome != Created || first.Digest != digest([]byte(body)) || first.Bytes != len(body) {
-				t.Errorf("%s: %+v for %d bytes", f, first, len(body))
+				t.Errorf("%s: Commit() = %+v for %d bytes, want Created", f, first, len(body))
 			}
 			if again := r.commit(t, chunk); again.Outcome != Same || again.Digest != first.Digest {
-				t.Errorf("%s: again %+v", f, again)
+				t.Errorf("%s: Commit() again = %+v, want Same", f, again)
 			}
 		}
 		r.finish(t)
@@ -48,16 +48,16 @@ func TestCommitRefusesRowsOfOtherImages(t *testing.T) {
 		}(),
 	} {
 		if _, err := Commit(t.Context(), r.st, &r.j, r.m, 1, rows); err == nil {
-			t.Errorf("%s: committed", name)
+			t.Errorf("%s: Commit() succeeded", name)
 		}
 	}
 	if _, ok := objects(t, r.st)["part-00001.jsonl"]; ok {
-		t.Error("a part stands")
+		t.Error("Commit() left a part")
 	}
 }
 
-// Row 2: a create succeeds and its answer is lost. The same bytes are done,
-// others are another job's.
+// TestFault02_TheAnswerToACreateIsLost: a create succeeds and the store's answer is lost. The same bytes mean
+// success, others belong to another job.
 func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 	for _, f := range formats {
 		r := begin(t, new(mem.Store), testJob(f), numbered(20))
@@ -68,12 +68,12 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 		r.st = lossy
 		for chunk := range r.c.Count() {
 			if res := r.commit(t, chunk); res.Outcome != Created {
-				t.Errorf("%s: %+v", f, res)
+				t.Errorf("%s: Commit() = %+v", f, res)
 			}
 		}
 		r.st = inner
 		if res := r.commit(t, 0); res.Outcome != Same {
-			t.Errorf("%s: the retry: %+v", f, res)
+			t.Errorf("%s: Commit() again = %+v, want Same", f, res)
 		}
 		r.finish(t)
 		checkRows(t, inner, numbered(20))
@@ -91,12 +91,12 @@ func TestFault02_TheAnswerToACreateIsLost(t *testing.T) {
 			return errors.Join(errLost, err)
 		}}
 		if _, err := Commit(t.Context(), lossy, &r.j, r.m, 0, rowsOf(r.m, r.c, 0)); !errors.Is(err, ErrOtherJob) {
-			t.Errorf("%s: other bytes after a lost answer: %v, want ErrOtherJob", f, err)
+			t.Errorf("%s: Commit() over other bytes after a lost answer = %v, want ErrOtherJob", f, err)
 		}
 	}
 }
 
-// A create that failed and left nothing is an error that may be tried again.
+// TestFault10_ACreateThatFailsLeavesNothing: after a create that failed and left nothing, Commit may be called again.
 func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
 	r := begin(t, new(mem.Store), testJob(row.JSONL), numbered(20))
 	full := fmt.Errorf("create part (4711 bytes): %w", store.ErrUnavailable)
@@ -108,18 +108,18 @@ func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
 	}}
 	rows := rowsOf(r.m, r.c, 0)
 	if _, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
-		t.Errorf("got %v", err)
+		t.Errorf("Commit() = %v, want the error of the store", err)
 	}
 	if done, err := Done(t.Context(), f, r.c, row.JSONL); err != nil || done.Count() != 0 {
-		t.Errorf("%d parts, %v", done.Count(), err)
+		t.Errorf("Done() = %d parts, %v, want none", done.Count(), err)
 	}
 	if res, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); err != nil || res.Outcome != Created {
-		t.Errorf("with space again: %+v, %v", res, err)
+		t.Errorf("Commit() once there is space = %+v, %v, want Created", res, err)
 	}
 }
 
-// Row 9: two live ranks on one chunk whose results differ in the last bit. The
-// first create wins, the loser discards.
+// TestFault09_TwoLiveRanksOnOneChunk: several live ranks commit one chunk with results that differ in the last
+// bit. The first to create the part wins, the others discard theirs.
 func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 	for _, f := range formats {
 		r := begin(t, new(mem.Store), testJob(f), numbered(20))
@@ -134,7 +134,7 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 				<-start
 				var err error
 				if results[rank], err = Commit(t.Context(), r.st, &r.j, r.m, 1, rows); err != nil {
-					t.Errorf("%s, rank %d: %v", f, rank, err)
+					t.Errorf("%s: Commit() of rank %d = %v", f, rank, err)
 				}
 			})
 		}
@@ -147,18 +147,18 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 				winners++
 				p, err := readPart(t.Context(), r.st, &r.j, r.m, 1)
 				if err != nil || p.rows[2].Answer.(*row.Classification).Score != float32(rank) {
-					t.Errorf("%s: rank %d won, but score %v stands, %v", f, rank, p.rows[2].Answer.(*row.Classification).Score, err)
+					t.Errorf("%s: rank %d won, but the part has the score %v, %v", f, rank, p.rows[2].Answer.(*row.Classification).Score, err)
 				}
 			case Lost:
 			default:
-				t.Errorf("%s, rank %d: %+v", f, rank, res)
+				t.Errorf("%s: Commit() of rank %d = %+v, want Lost", f, rank, res)
 			}
 			if res.Digest != results[0].Digest {
-				t.Errorf("%s: ranks disagree on what stands", f)
+				t.Errorf("%s: ranks got different digests of the part", f)
 			}
 		}
 		if winners != 1 {
-			t.Errorf("%s: %d winners", f, winners)
+			t.Errorf("%s: %d ranks created the part, want 1", f, winners)
 		}
 		r.commit(t, 0)
 		r.commit(t, 2)
@@ -178,10 +178,10 @@ func TestFault09_APartOfSomethingElse(t *testing.T) {
 		st.Put("part-00000.jsonl", []byte(body))
 		_, err := Commit(t.Context(), st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0))
 		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "part-00000.jsonl") {
-			t.Errorf("%s: %v, want ErrOtherJob", name, err)
+			t.Errorf("%s: Commit() = %v, want ErrOtherJob", name, err)
 		}
 		if objects(t, st)["part-00000.jsonl"] != body {
-			t.Errorf("%s: it was overwritten", name)
+			t.Errorf("%s: Commit() replaced the part", name)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func TestCommitWithACancelledContextReturnsItsError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Commit(ctx, r.st, &r.j, r.m, 0, rowsOf(r.m, r.c, 0)); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+		t.Errorf("Commit() = %v, want the error of the store", err)
 	}
 }
 
@@ -203,6 +203,6 @@ func TestDoneKnowsItsOwnPartsOnly(t *testing.T) {
 	}
 	done, err := Done(t.Context(), st, r.c, row.JSONL)
 	if err != nil || done.Len() != 3 || done.Count() != 1 || !done.Has(1) || done.All() {
-		t.Errorf("%+v, %v", done, err)
+		t.Errorf("Done() = %+v, %v", done, err)
 	}
 }

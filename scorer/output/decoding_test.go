@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// Where programs with other decoders made some of the rows, _SUCCESS and verify
-// say so.
+// TestMixedDecodingIsOnRecord: if programs with other decoders made some of the rows, _SUCCESS and
+// Verify report it.
 func TestMixedDecodingIsOnRecord(t *testing.T) {
 	type worker struct{ images, decoding int }
 	for _, c := range []struct {
@@ -58,11 +58,11 @@ func TestMixedDecodingIsOnRecord(t *testing.T) {
 				s = r.finish(t)
 			}
 			if s.MixedDecoding != c.mixed {
-				t.Errorf("_SUCCESS says %v, want %v", s.MixedDecoding, c.mixed)
+				t.Errorf("MixedDecoding of _SUCCESS = %v, want %v", s.MixedDecoding, c.mixed)
 			}
 			report, err := Verify(t.Context(), st)
 			if err != nil || !report.OK() || strings.Contains(report.String(), MixedDecodingNote) != c.mixed {
-				t.Errorf("%v\n%s", err, report.String())
+				t.Errorf("Verify() = %v, want mixed decoding %v\n%s", err, c.mixed, report.String())
 			}
 		})
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// What the record allows is in _SUCCESS and in the words of verify, and a
-// _SUCCESS that says otherwise is not believed.
+// TestFault36_DependentRowsAreOnRecord: _SUCCESS and Verify report what the record allows, and Verify finds
+// a _SUCCESS that differs from the record.
 func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		st := new(mem.Store)
@@ -21,14 +21,14 @@ func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 		}
 		s, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
 		if err != nil || s.DependentRows != allowed {
-			t.Fatalf("dependent rows %v, want %v; %v", s.DependentRows, allowed, err)
+			t.Fatalf("DependentRows of _SUCCESS = %v, %v, want %v", s.DependentRows, err, allowed)
 		}
 		report, err := Verify(t.Context(), st)
 		if err != nil || !report.OK() || report.DependentRows != allowed || strings.Contains(report.String(), DependentRowsNote) != allowed {
-			t.Errorf("allowed %v: %v\n%s", allowed, err, report.String())
+			t.Errorf("allowed %v: Verify() = %v\n%s", allowed, err, report.String())
 		}
 		if strings.Contains(objects(t, st)[jobName], "dependent") != allowed {
-			t.Errorf("the record has a field that earlier versions do not know: %s", objects(t, st)[jobName])
+			t.Errorf("the record has a field that older releases do not know:\n%s", objects(t, st)[jobName])
 		}
 
 		s.DependentRows = !allowed
@@ -38,13 +38,13 @@ func TestFault36_DependentRowsAreOnRecord(t *testing.T) {
 		}
 		st.Put(SuccessName, body)
 		if report, err = Verify(t.Context(), st); err != nil || report.OK() || !strings.Contains(report.String(), "dependent rows allowed: it says") {
-			t.Errorf("allowed %v: an altered _SUCCESS passes: %v\n%s", allowed, err, report.String())
+			t.Errorf("allowed %v: Verify() of an altered _SUCCESS = %v, want a problem\n%s", allowed, err, report.String())
 		}
 	}
 }
 
-// A job that was begun before anybody asked can be finished with a model that is
-// refused now, once that is allowed.
+// TestFault36_OlderRecordsAllowDependentRows: a job that began before releases checked for dependent
+// rows can be finished with a model that is now refused, if that is allowed.
 func TestFault36_OlderRecordsAllowDependentRows(t *testing.T) {
 	st := new(mem.Store)
 	job := testJob(row.JSONL)
@@ -53,6 +53,6 @@ func TestFault36_OlderRecordsAllowDependentRows(t *testing.T) {
 	}
 	job.DependentRows, job.Decoding = true, 2
 	if have, created, err := Join(t.Context(), st, job); err != nil || created || have.DependentRows {
-		t.Errorf("record %+v, created %v, %v, want the record as it is", have, created, err)
+		t.Errorf("Join() = %+v, created %v, %v, want the existing record", have, created, err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // TestFault34_SuccessNamesTheDecoder: JPEG decoders differ in what they accept, so
-// the end of a job says which one it was; the record of a job that ended before it
-// did is still read.
+// _SUCCESS names the decoder. A _SUCCESS of older releases, which does not, is still
+// read.
 func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
 	r := complete(t, new(mem.Store), testJob(row.JSONL), 10)
 	s := r.finish(t)
@@ -26,7 +26,7 @@ func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fields.JPEGDecoder != r.j.JPEGDecoder || fields.JPEGDecoder == "" {
-		t.Errorf("jpeg_decoder is %q, the job's is %q", fields.JPEGDecoder, r.j.JPEGDecoder)
+		t.Errorf("jpeg_decoder = %q, want %q as in the job record", fields.JPEGDecoder, r.j.JPEGDecoder)
 	}
 	s.JPEGDecoder = ""
 	old, err := encodeRecord(&s)
@@ -34,6 +34,6 @@ func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := parseSuccess(r.st, old); err != nil {
-		t.Errorf("a record without the field: %v", err)
+		t.Errorf("ReadSuccess() without the field = %v", err)
 	}
 }

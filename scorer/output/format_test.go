@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// TestAnOlderJobKeepsItsForm goes on with a job whose record says nothing of the
-// form of rows, as records were once: its rows have the form that they had.
+// TestAnOlderJobKeepsItsForm continues a job of an older release, whose record does not
+// name the form of rows: the new rows have the old form.
 func TestAnOlderJobKeepsItsForm(t *testing.T) {
 	for _, f := range formats {
 		st := new(mem.Store)
@@ -19,7 +19,7 @@ func TestAnOlderJobKeepsItsForm(t *testing.T) {
 		old.ID = "old"
 		body, err := encodeRecord(&old)
 		if err != nil || bytes.Contains(body, []byte("row_form")) {
-			t.Fatalf("%v\n%s", err, body)
+			t.Fatalf("encodeRecord() = %v, want no row_form in\n%s", err, body)
 		}
 		st.Put(jobName, body)
 		r := complete(t, st, testJob(f), 20)
@@ -44,7 +44,8 @@ func TestAnOlderJobKeepsItsForm(t *testing.T) {
 	}
 }
 
-// TestANewerForm: a program does not take rows for what they are not.
+// TestANewerForm: a record with a form of rows that this program does not know is
+// refused.
 func TestANewerForm(t *testing.T) {
 	st := new(mem.Store)
 	newer := testJob(row.JSONL)
@@ -55,6 +56,6 @@ func TestANewerForm(t *testing.T) {
 	}
 	st.Put(jobName, body)
 	if _, err := ReadJob(t.Context(), st); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "form 2") {
-		t.Errorf("%v, want ErrMismatch that names the form", err)
+		t.Errorf("ReadJob() = %v, want ErrMismatch that names the form", err)
 	}
 }

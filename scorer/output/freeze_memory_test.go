@@ -11,8 +11,8 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// TestManifestIsNeverInMemory sorts, stores and reads a manifest of 16 MB with
-// little room, and looks at what is held of it on the way and in the end.
+// TestManifestIsNeverInMemory sorts, stores and reads a manifest of 16 MB with little
+// room for it, and measures the memory in use after each step.
 func TestManifestIsNeverInMemory(t *testing.T) {
 	room := shard.Room{Memory: 2 << 20, Scratch: room.Scratch}
 	heap := func() int64 {
@@ -25,7 +25,7 @@ func TestManifestIsNeverInMemory(t *testing.T) {
 	check := func(what string, most int64) {
 		t.Helper()
 		if held := heap() - before; held > most {
-			t.Errorf("%s: %d bytes are held, want at most %d", what, held, most)
+			t.Errorf("%s: %d bytes are in use, want at most %d", what, held, most)
 		}
 	}
 	const images = 200_000
@@ -47,7 +47,7 @@ func TestManifestIsNeverInMemory(t *testing.T) {
 	defer m.Close()
 	check("built", 1<<20)
 	if size := text(t, m); size < 15<<20 {
-		t.Errorf("the manifest has only %d bytes", size)
+		t.Errorf("the manifest has %d bytes, too few for this test", size)
 	}
 	st, err := dir.New(t.TempDir(), dir.Options{})
 	if err != nil {
@@ -64,7 +64,7 @@ func TestManifestIsNeverInMemory(t *testing.T) {
 	check("read back", 2<<20)
 }
 
-// text is how many bytes a manifest has.
+// text returns how many bytes a manifest has.
 func text(t *testing.T, m *shard.Manifest) int64 {
 	t.Helper()
 	r, w := io.Pipe()

@@ -20,15 +20,15 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// mended is the row of an image whose cause of failure is gone.
+// mended returns the row of an image that no longer fails.
 func mended(e shard.Entry) row.Row {
 	return row.Row{Path: e.Path, Size: e.Size, Status: row.StatusOK, Answer: &row.Classification{
 		ClassID: 1, Label: "mended", Score: 0.5, TopK: []row.Class{{ClassID: 1, Label: "mended", Score: 0.5}},
 	}}
 }
 
-// beginRetry begins the retry of an output's failed images, each of which is 7
-// bytes long now.
+// beginRetry begins a retry of an output's failed images, each of which now has 7
+// bytes.
 func beginRetry(t testing.TB, r run, n int) run {
 	t.Helper()
 	images := new(mem.Store)
@@ -77,8 +77,8 @@ func (r run) mend(t testing.TB) {
 	r.finish(t)
 }
 
-// retried is a complete output with a complete retry whose rows are not in the
-// parts.
+// retried returns a complete output with a complete retry whose rows are not yet in
+// the parts.
 func retried(t testing.TB, f row.Format) (*mem.Store, run) {
 	t.Helper()
 	st := new(mem.Store)
@@ -95,7 +95,7 @@ func TestFault43_SeveralPublishAtOnce(t *testing.T) {
 			group.Go(func() {
 				s, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
 				if err != nil || s.Generation() != 1 || s.Statuses[row.StatusOK] != 20 {
-					t.Errorf("%s: %+v, %v", f, s, err)
+					t.Errorf("%s: Finish() = %+v, %v", f, s, err)
 				}
 			})
 		}
@@ -103,14 +103,14 @@ func TestFault43_SeveralPublishAtOnce(t *testing.T) {
 		checkRows(t, st, numbered(20))
 		for _, o := range []string{"part-00000." + string(f), SuccessName, digestsName} {
 			if objects(t, st)[o] == "" {
-				t.Errorf("%s is gone", o)
+				t.Errorf("%s is missing", o)
 			}
 		}
 	}
 }
 
-// TestFault43_WhatWasOvertakenChangesNothing has a worker go on with an old retry
-// after the next one was published.
+// TestFault43_WhatWasOvertakenChangesNothing has a worker continue an old retry after
+// the next one was published.
 func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
 	st, r := retried(t, row.JSONL)
 	old, err := readState(t.Context(), st, &r.j)
@@ -136,13 +136,13 @@ func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
 	want := objects(t, st)
 	_, err = publish(t.Context(), st, &r.j, r.m, old, FinishOptions{})
 	if have := objects(t, st); !reflect.DeepEqual(have, want) {
-		t.Errorf("it changed the output, and ended with %v", err)
+		t.Errorf("Finish() of the old retry changed the output, and returned %v", err)
 	}
 	checkRows(t, st, numbered(20))
 }
 
-// TestFault43_APartAlteredBefore is not made right by a retry that takes its new
-// digest.
+// TestFault43_APartAlteredBefore: publishing a retry refuses a part that was altered
+// before, rather than storing its new digest.
 func TestFault43_APartAlteredBefore(t *testing.T) {
 	for _, gone := range []string{"", digestsName} {
 		st, r := retried(t, row.JSONL)
@@ -157,16 +157,16 @@ func TestFault43_APartAlteredBefore(t *testing.T) {
 		st.Put("part-00001.jsonl", []byte(altered))
 		before := objects(t, st)
 		if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "batchscore repair") {
-			t.Errorf("%v, want ErrMismatch that names repair", err)
+			t.Errorf("Finish() = %v, want ErrMismatch that names repair", err)
 		}
 		if !reflect.DeepEqual(objects(t, st), before) {
-			t.Error("something was changed")
+			t.Error("Finish() changed the output")
 		}
 	}
 }
 
-// TestFault28_ARepairThatDiesAnywhere lets a repair die at each of its writes: it
-// is done again, and the job is run again, and all is well.
+// TestFault28_ARepairThatDiesAnywhere kills a repair at each of its writes. Repairing
+// again and running the job again must complete the output.
 func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 	died := errors.New("the machine lost its power")
 	for _, tt := range []struct {
@@ -218,7 +218,7 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 						}
 					}
 					if s := r.finish(t); s.Generation() != 1 || s.Failed != 0 {
-						t.Fatalf("after %d writes: %+v", writes, s)
+						t.Fatalf("killed after %d writes, then finished: %+v", writes, s)
 					}
 					checkRows(t, st, numbered(20))
 					if err == nil {
@@ -245,19 +245,19 @@ func TestProgressTellsOfARetry(t *testing.T) {
 	p := look()
 	failed := p.Failed()
 	if p.Stage != Complete || p.Retry != nil || failed == 0 {
-		t.Errorf("before: %+v", p)
+		t.Errorf("Look() before the retry = %+v", p)
 	}
 	again := beginRetry(t, r, 1)
 	if p := look(); p.Stage != Retrying || p.Retry.Images != failed || p.Retry.ImagesDone != 0 || p.Failed() != failed {
-		t.Errorf("begun: %+v, the retry %+v", p, p.Retry)
+		t.Errorf("Look() of a retry that was begun = %+v, the retry %+v", p, p.Retry)
 	}
 	again.mend(t)
 	if p := look(); p.Stage != Retrying || p.Retry.ImagesDone != failed {
-		t.Errorf("scored: %+v, the retry %+v", p, p.Retry)
+		t.Errorf("Look() of a retry that was scored = %+v, the retry %+v", p, p.Retry)
 	}
 	r.finish(t)
 	if p := look(); p.Stage != Complete || p.Retry != nil || p.Failed() != 0 {
-		t.Errorf("published: %+v, the retry %+v", p, p.Retry)
+		t.Errorf("Look() of a published retry = %+v, the retry %+v", p, p.Retry)
 	}
 	report, err := Verify(t.Context(), st)
 	if err != nil || report.Unfinished != 0 {
@@ -305,7 +305,7 @@ func TestOverlay(t *testing.T) {
 			first, second := rows("old", "a", "c", "e"), rows("old", "g", "i")
 			for i, part := range [][]row.Row{first, second} {
 				if changed, err := o.replace(part); err != nil || changed != tt.changed[i] {
-					t.Errorf("call %d: changed %v, %v", i, changed, err)
+					t.Errorf("replace() call %d = %v, %v, want %v", i, changed, err, tt.changed[i])
 				}
 			}
 			var have []string
@@ -313,23 +313,24 @@ func TestOverlay(t *testing.T) {
 				have = append(have, r.Status)
 			}
 			if got := strings.Join(have, " "); got != tt.want || o.used != tt.used {
-				t.Errorf("%s, %d used; want %s, %d", got, o.used, tt.want, tt.used)
+				t.Errorf("the rows are %s with %d used, want %s with %d", got, o.used, tt.want, tt.used)
 			}
 		})
 	}
 	o := newOverlay(seq(rows("new", "a"), io.ErrUnexpectedEOF), row.Schema{Task: row.Classify}.Equal)
 	defer o.close()
 	if _, err := o.replace(rows("old", "a", "b")); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("the error of the newer rows became %v", err)
+		t.Errorf("replace() = %v, want the error of the newer rows", err)
 	}
 }
 
-// TestAPlaceThatOnlyCreates says so before anything is half done.
+// TestAPlaceThatOnlyCreates: a store that cannot replace objects is refused before any
+// part is replaced.
 func TestAPlaceThatOnlyCreates(t *testing.T) {
 	st, r := retried(t, row.JSONL)
 	only := struct{ store.Store }{st}
 	if _, err := Finish(t.Context(), only, r.j, r.m, FinishOptions{}); !errors.Is(err, store.ErrDenied) {
-		t.Errorf("%v, want ErrDenied", err)
+		t.Errorf("Finish() = %v, want ErrDenied", err)
 	}
 	r.finish(t)
 	checkRows(t, st, numbered(20))
@@ -339,8 +340,8 @@ func TestAPlaceThatOnlyCreates(t *testing.T) {
 	}
 }
 
-// TestFault43_ReadersWhileARetryIsPublished never take a part that is new for one
-// that was altered.
+// TestFault43_ReadersWhileARetryIsPublished: readers do not report a part with the new
+// rows as altered.
 func TestFault43_ReadersWhileARetryIsPublished(t *testing.T) {
 	for reads := 1; reads < 40; reads++ {
 		st, r := retried(t, row.JSONL)

@@ -36,8 +36,8 @@ func numbered(n int) []string {
 	return names
 }
 
-// The tests of this package leave memory for a few entries only, so that their
-// manifests lie in temporary files, as those of millions do.
+// The tests of this package have memory for a few entries only, so that their manifests
+// are kept in temporary files, as those of millions of images are.
 func init() { room.Memory = 200 }
 
 func manifestOf(t testing.TB, names []string) *shard.Manifest {
@@ -56,7 +56,7 @@ func manifestOf(t testing.TB, names []string) *shard.Manifest {
 	return m
 }
 
-// freeze makes copies of m for Freeze to close.
+// freeze returns a function that makes copies of m, for Freeze to close.
 func freeze(m *shard.Manifest) func(context.Context) (*shard.Manifest, error) {
 	return func(context.Context) (*shard.Manifest, error) {
 		var text bytes.Buffer
@@ -67,8 +67,7 @@ func freeze(m *shard.Manifest) func(context.Context) (*shard.Manifest, error) {
 	}
 }
 
-// score is the result that an image always has: a function of its name alone,
-// as a model's is of the pixels.
+// score returns the result of an image, which depends only on its name.
 func score(e shard.Entry) row.Row {
 	h := fnv.New32a()
 	h.Write([]byte(e.Path))
@@ -140,7 +139,7 @@ func (r run) finish(t testing.TB) Success {
 	return s
 }
 
-// complete runs a job of n images to its end.
+// complete runs a job of n images until it is complete.
 func complete(t testing.TB, st store.Store, want Job, n int) run {
 	t.Helper()
 	r := begin(t, st, want, numbered(n))
@@ -151,13 +150,13 @@ func complete(t testing.TB, st store.Store, want Job, n int) run {
 	return r
 }
 
-// checkRows asserts the invariant behind all faults: the rows of the output
-// equal the manifest.
+// checkRows checks what must hold after every fault: the rows of the output equal the
+// manifest.
 func checkRows(t testing.TB, st store.Store, names []string) {
 	t.Helper()
 	report, err := Verify(t.Context(), st)
 	if err != nil || !report.OK() || !report.Complete {
-		t.Fatalf("%v\n%s", err, report.String())
+		t.Fatalf("Verify() = %v\n%s", err, report.String())
 	}
 	var got []string
 	if err := Rows(t.Context(), st, func(r row.Row) error {
@@ -169,7 +168,7 @@ func checkRows(t testing.TB, st store.Store, names []string) {
 	}
 	want := slices.Sorted(slices.Values(names))
 	if !slices.Equal(got, want) {
-		t.Fatalf("%d rows, want %d", len(got), len(want))
+		t.Fatalf("Rows() = %d rows, want %d", len(got), len(want))
 	}
 }
 
@@ -186,7 +185,7 @@ func objects(t testing.TB, st store.Store) map[string]string {
 	return all
 }
 
-// clock is a clock that tests set.
+// clock is a store's clock that tests set.
 type clock struct{ now time.Time }
 
 func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }

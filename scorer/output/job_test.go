@@ -22,18 +22,18 @@ func TestJoinCreatesThenJoins(t *testing.T) {
 	st := new(mem.Store)
 	first, created, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil || !created {
-		t.Fatalf("%v, created %v", err, created)
+		t.Fatalf("Join() = created %v, %v, want true", created, err)
 	}
 	if first.ID == "" || first.Checksum == "" || first.Version != 1 || first.Created.IsZero() {
-		t.Errorf("the record lacks something: %+v", first)
+		t.Errorf("Join() = %+v, want an ID and a time", first)
 	}
 	second, created, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil || created || second != first {
-		t.Errorf("joined %+v, %v, created %v, want %+v", second, err, created, first)
+		t.Errorf("Join() again = %+v, created %v, %v, want %+v", second, created, err, first)
 	}
 	read, err := ReadJob(t.Context(), st)
 	if err != nil || read != first {
-		t.Errorf("read %+v, %v", read, err)
+		t.Errorf("ReadJob() = %+v, %v, want %+v", read, err, first)
 	}
 }
 
@@ -43,19 +43,19 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	auto.Batch, auto.Chunk, auto.AutoBatch, auto.Listed = 0, 0, 16, 100_000
 	first, _, err := Join(t.Context(), st, auto)
 	if err != nil || first.Batch != 16 || first.Chunk != 64 {
-		t.Fatalf("recorded %+v, %v, want the batch of the first worker and chunks for what it listed", first, err)
+		t.Fatalf("Join() = %+v, %v, want the batch of the first worker and chunks for what it listed", first, err)
 	}
 	auto.AutoBatch, auto.Listed = 64, 10
 	if second, _, err := Join(t.Context(), st, auto); err != nil || second != first {
-		t.Errorf("the second worker: %+v, %v, want the recorded batch and chunk", second, err)
+		t.Errorf("Join() of the second worker = %+v, %v, want the recorded batch and chunk", second, err)
 	}
 	if c := first.Chunks(10); c.Size != 64 || c.Entries != 10 {
-		t.Errorf("chunks %+v", c)
+		t.Errorf("Chunks() = %+v", c)
 	}
 	same := auto
 	same.Batch = 16
 	if _, _, err := Join(t.Context(), st, same); err != nil {
-		t.Errorf("asking for the recorded batch: %v", err)
+		t.Errorf("Join() with the recorded batch = %v", err)
 	}
 	for want, change := range map[string]func(*Job){
 		"batch: have 16, want 8": func(j *Job) { j.Batch = 8 }, "chunk: have 64, want 128": func(j *Job) { j.Chunk = 128 },
@@ -63,7 +63,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 		other := auto
 		change(&other)
 		if _, _, err := Join(t.Context(), st, other); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want ErrOtherJob with %q", err, want)
+			t.Errorf("Join() = %v, want ErrOtherJob with %q", err, want)
 		}
 	}
 	if c := (&Job{Chunk: 10}).Chunks(25); c.Count() != 3 {
@@ -71,19 +71,18 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	}
 }
 
-// TestJoinWithoutARecordedChunk is for records that leave the chunk open, as
-// those did that were created by earlier versions.
+// TestJoinWithoutARecordedChunk: records of older releases may leave the chunk open.
 func TestJoinWithoutARecordedChunk(t *testing.T) {
 	st := new(mem.Store)
 	auto := testJob(row.CSV)
 	auto.Batch, auto.Chunk = 16, 0
 	if first, _, err := Join(t.Context(), st, auto); err != nil || first.Chunk != 0 {
-		t.Fatalf("%+v, %v", first, err)
+		t.Fatalf("Join() = %+v, %v", first, err)
 	}
 	auto.Listed = 100_000
 	second, _, err := Join(t.Context(), st, auto)
 	if c := second.Chunks(100_000); err != nil || second.Chunk != 0 || c.Size != 64 {
-		t.Errorf("%+v, %v, %v", second, c, err)
+		t.Errorf("Join() again = %+v with chunks %v, %v", second, c, err)
 	}
 	auto.Chunk = 64
 	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "chunk: have auto, want 64") {
@@ -103,12 +102,12 @@ func TestJoinWithAPathThatIsNotUTF8(t *testing.T) {
 	}
 	want.Images = "/data/\xff\xfd"
 	if _, _, err := Join(t.Context(), st, want); !errors.Is(err, ErrOtherJob) {
-		t.Errorf("another path that is not UTF-8: %v", err)
+		t.Errorf("Join() with another path that is not UTF-8 = %v, want ErrOtherJob", err)
 	}
 }
 
-// Rows 8 and 22: whoever wants another job, or the same with another model,
-// learns in which fields they differ, and writes nothing.
+// TestFault22_AnotherModelOnResume: a worker that wants another job, or the same with another model, is told
+// which fields differ, and writes nothing.
 func TestFault22_AnotherModelOnResume(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*Job)
@@ -148,16 +147,16 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		tt.change(&want)
 		_, _, err := Join(t.Context(), st, want)
 		if !errors.Is(err, tt.kind) {
-			t.Errorf("%s: %v, want %v", name, err, tt.kind)
+			t.Errorf("%s: Join() = %v, want %v", name, err, tt.kind)
 			continue
 		}
 		for _, text := range tt.says {
 			if !strings.Contains(err.Error(), text) {
-				t.Errorf("%s: %q does not say %q", name, err, text)
+				t.Errorf("%s: Join() = %v, want an error with %q", name, err, text)
 			}
 		}
 		if !maps.Equal(before, objects(t, st)) {
-			t.Errorf("%s: the folder was touched", name)
+			t.Errorf("%s: Join() changed the folder", name)
 		}
 	}
 	for name, change := range map[string]func(*Job){
@@ -175,8 +174,8 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 	}
 }
 
-// Row 8: two jobs start on one output in the same second. One wins; the
-// workers of the same job join it; the others leave having touched nothing.
+// TestFault08_TwoJobsOnOneOutput: two jobs start on one output at the same time. One wins, and the workers
+// of the same job join it. The others change nothing.
 func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 	for round := range 20 {
 		var st store.Store = new(mem.Store)
@@ -215,13 +214,13 @@ func TestFault08_TwoJobsOnOneOutput(t *testing.T) {
 			}
 			switch {
 			case 1+i%2 == won.Max && (errs[i] != nil || jobs[i] != won):
-				t.Errorf("worker %d of the same job: %v", i, errs[i])
+				t.Errorf("Join() of worker %d of the same job = %v", i, errs[i])
 			case 1+i%2 != won.Max && !errors.Is(errs[i], ErrOtherJob):
-				t.Errorf("worker %d of the other job: %v, want ErrOtherJob", i, errs[i])
+				t.Errorf("Join() of worker %d of the other job = %v, want ErrOtherJob", i, errs[i])
 			}
 		}
 		if n := len(objects(t, st)); creators != 1 || n != 1 {
-			t.Errorf("%d creators, %d objects", creators, n)
+			t.Errorf("%d workers created the record, and there are %d objects; want 1 and 1", creators, n)
 		}
 	}
 }
@@ -232,21 +231,21 @@ func TestFault08_OutputWithoutARecordIsNotOurs(t *testing.T) {
 		st.Put(name, []byte("x"))
 		_, _, err := Join(t.Context(), st, testJob(row.JSONL))
 		if !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v, want ErrOtherJob that names it", name, err)
+			t.Errorf("Join() next to %s = %v, want ErrOtherJob that names it", name, err)
 		}
 		if n := len(objects(t, st)); n != 1 {
-			t.Errorf("%s: %d objects", name, n)
+			t.Errorf("Join() next to %s left %d objects, want 1", name, n)
 		}
 	}
 	st := new(mem.Store)
 	st.Put("notes.txt", []byte("x"))
 	if _, created, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil || !created {
-		t.Errorf("a folder with files of no concern: %v", err)
+		t.Errorf("Join() next to unrelated files = %v", err)
 	}
 }
 
-// Between the first look and the listing, another worker of the same job may
-// have created the record and even a part.
+// TestFault08_JoinedBetweenTwoLooks: between Join's first read and its listing, another worker of the same job
+// may create the record and even a part.
 func TestFault08_JoinedBetweenTwoLooks(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		inner := new(mem.Store)
@@ -269,12 +268,12 @@ func TestFault08_JoinedBetweenTwoLooks(t *testing.T) {
 		}
 		_, created, err := Join(t.Context(), f, want)
 		if created || same != (err == nil) || !same && !errors.Is(err, ErrOtherJob) {
-			t.Errorf("same %v: created %v, %v", same, created, err)
+			t.Errorf("same job %v: Join() = created %v, %v", same, created, err)
 		}
 	}
 }
 
-// Row 2 for the record: the create succeeded and its answer was lost.
+// TestFault02_TheRecordsAnswerIsLost: the record was created, and the store's answer was lost.
 func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 	inner := new(mem.Store)
 	f := &storetest.Faulty{Store: inner, AfterCreate: func(_ int, _ store.Object, err error) error {
@@ -285,20 +284,20 @@ func TestFault02_TheRecordsAnswerIsLost(t *testing.T) {
 	}}
 	j, created, err := Join(t.Context(), f, testJob(row.JSONL))
 	if err != nil || !created {
-		t.Fatalf("%v, created %v", err, created)
+		t.Fatalf("Join() = created %v, %v, want true", created, err)
 	}
 	if have, err := ReadJob(t.Context(), inner); err != nil || have != j {
-		t.Errorf("stored %+v, %v", have, err)
+		t.Errorf("ReadJob() = %+v, %v, want what was created", have, err)
 	}
 
 	f = &storetest.Faulty{Store: new(mem.Store), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
 	if _, _, err := Join(t.Context(), f, testJob(row.JSONL)); !errors.Is(err, errLost) {
-		t.Errorf("a create that never took effect: %v", err)
+		t.Errorf("Join() after a create without effect = %v, want the error of the store", err)
 	}
 }
 
-// Row 28: a record that is damaged in any byte, or cut anywhere, is a
-// mismatch, never a silent restart.
+// TestFault28_DamagedRecord: a record with a damaged byte, or that was cut, is ErrMismatch. The job
+// never silently starts from the beginning.
 func TestFault28_DamagedRecord(t *testing.T) {
 	st := new(mem.Store)
 	if _, _, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil {
@@ -312,11 +311,11 @@ func TestFault28_DamagedRecord(t *testing.T) {
 			func() error { _, err := ReadJob(t.Context(), st); return err }(),
 		} {
 			if !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), jobName) {
-				t.Errorf("%s, call %d: %v, want ErrMismatch that names it", what, i, err)
+				t.Errorf("%s: call %d returned %v, want ErrMismatch that names the record", what, i, err)
 			}
 		}
 		if objects(t, st)[jobName] != body {
-			t.Errorf("%s: the record was written again", what)
+			t.Errorf("%s: the record was replaced", what)
 		}
 	}
 	for i := range good {
@@ -330,7 +329,7 @@ func TestFault28_DamagedRecord(t *testing.T) {
 	check("an unknown field", strings.Replace(good, `"max"`, `"extra": 1, "max"`, 1))
 	st.Put(jobName, []byte(good))
 	if _, _, err := Join(t.Context(), st, testJob(row.JSONL)); err != nil {
-		t.Errorf("the good one: %v", err)
+		t.Errorf("ReadJob() of the undamaged record = %v", err)
 	}
 }
 
@@ -397,12 +396,12 @@ func FuzzParseJob(f *testing.F) {
 		got, err := parseJob(st, body)
 		if err != nil {
 			if !errors.Is(err, ErrMismatch) {
-				t.Fatalf("%v is not ErrMismatch", err)
+				t.Fatalf("parseJob() = %v, want ErrMismatch", err)
 			}
 			return
 		}
 		if again, err := encodeRecord(&got); err != nil || string(again) != string(body) {
-			t.Fatalf("accepted %q, which is written %q", body, again)
+			t.Fatalf("parseJob() accepted %q, which is written as %q", body, again)
 		}
 	})
 }

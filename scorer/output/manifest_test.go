@@ -32,8 +32,7 @@ func listImages(images store.Store, duplicates *int) func(context.Context) (*sha
 	}
 }
 
-// Row 25: any number of images around the size of a listing page, and a
-// listing that fails on page N, which never leaves a manifest.
+// TestFault25_NeverAPartialManifest: listings of about one page or several. One that fails leaves no manifest.
 func TestFault25_NeverAPartialManifest(t *testing.T) {
 	const page = 5000
 	for _, n := range []int{0, 1, page - 1, page, page + 1} {
@@ -54,25 +53,25 @@ func TestFault25_NeverAPartialManifest(t *testing.T) {
 				return 1, nil
 			}}
 			if _, err := Freeze(t.Context(), out, listImages(f, &duplicates)); !errors.Is(err, failed) {
-				t.Errorf("%d images, failing at %d: %v", n, at, err)
+				t.Errorf("Freeze() of %d images, failing at %d = %v", n, at, err)
 			}
 			if left := objects(t, out); len(left) != 0 {
-				t.Fatalf("%d images, failing at %d: left %d objects", n, at, len(left))
+				t.Fatalf("Freeze() of %d images, failing at %d, left %d objects", n, at, len(left))
 			}
 		}
 		m, err := Freeze(t.Context(), out, listImages(images, &duplicates))
 		if err != nil || m.Len() != n {
-			t.Fatalf("%d images: %v", n, err)
+			t.Fatalf("Freeze() of %d images = %v", n, err)
 		}
 		read, err := ReadManifest(t.Context(), out)
 		if err != nil || read.Len() != n || read.Digest() != m.Digest() {
-			t.Errorf("%d images: read back %v", n, err)
+			t.Errorf("ReadManifest() of %d images = %v", n, err)
 		}
 	}
 }
 
-// Row 24: a name that is listed twice is one row, and counted; the same
-// content under two names is two rows.
+// TestFault24_DoubledNamesAndDoubledContent: a name that is listed twice is one entry, and counted. The same content
+// under two names is two entries.
 func TestFault24_DoubledNamesAndDoubledContent(t *testing.T) {
 	images, out := new(mem.Store), new(mem.Store)
 	names := []string{"a.jpg", "b.jpg", "same-as-b.jpg"}
@@ -87,7 +86,7 @@ func TestFault24_DoubledNamesAndDoubledContent(t *testing.T) {
 	}
 	m, err := Freeze(t.Context(), out, listImages(twice, &duplicates))
 	if err != nil || duplicates != 1 || m.Len() != 3 {
-		t.Fatalf("%v, %d duplicates, %d entries", err, duplicates, m.Len())
+		t.Fatalf("Build() = %d entries with %d duplicates, %v", m.Len(), duplicates, err)
 	}
 	r := run{out, j, m, j.Chunks(m.Len())}
 	r.commit(t, 0)
@@ -95,8 +94,8 @@ func TestFault24_DoubledNamesAndDoubledContent(t *testing.T) {
 	checkRows(t, out, names)
 }
 
-// Of several workers that list at once, and see different things, one decides
-// for all.
+// TestFreezeDecidesOnceForAll: of several workers that list at once and see different
+// images, one decides for all.
 func TestFreezeDecidesOnceForAll(t *testing.T) {
 	st := new(mem.Store)
 	var group sync.WaitGroup
@@ -120,14 +119,14 @@ func TestFreezeDecidesOnceForAll(t *testing.T) {
 	close(start)
 	group.Wait()
 	if len(slices.Compact(digests[:])) != 1 {
-		t.Errorf("different manifests: %v", digests)
+		t.Errorf("workers have different manifests: %v", digests)
 	}
 	before := built.Load()
 	if _, err := Freeze(t.Context(), st, func(context.Context) (*shard.Manifest, error) {
 		built.Add(1)
 		return nil, nil
 	}); err != nil || built.Load() != before {
-		t.Errorf("a frozen manifest was built again, %v", err)
+		t.Errorf("Freeze() built a frozen manifest again, %v", err)
 	}
 }
 
@@ -140,11 +139,12 @@ func TestFault02_TheManifestsAnswerIsLost(t *testing.T) {
 	}
 	f = &storetest.Faulty{Store: new(mem.Store), BeforeCreate: func(context.Context, int, string, []byte) error { return errLost }}
 	if _, err := Freeze(t.Context(), f, freeze(manifestOf(t, numbered(3)))); !errors.Is(err, errLost) {
-		t.Errorf("a create that never took effect: %v", err)
+		t.Errorf("Freeze() after a create without effect = %v, want the error of the store", err)
 	}
 }
 
-// Row 28: a manifest that is damaged or cut is a mismatch, never listed anew.
+// TestFault28_DamagedManifest: a damaged or cut manifest is ErrMismatch. The images are never listed
+// again.
 func TestFault28_DamagedManifest(t *testing.T) {
 	st := new(mem.Store)
 	r := complete(t, st, testJob(row.JSONL), 3)
@@ -153,13 +153,13 @@ func TestFault28_DamagedManifest(t *testing.T) {
 		st.Put(manifestName, []byte(body))
 		_, err := Freeze(t.Context(), st, freeze(r.m))
 		if !errors.Is(err, ErrMismatch) || !errors.Is(err, shard.ErrCorrupt) {
-			t.Errorf("%s: %v, want ErrMismatch", what, err)
+			t.Errorf("%s: Freeze() = %v, want ErrMismatch", what, err)
 		}
 		if objects(t, st)[manifestName] != body {
-			t.Errorf("%s: the manifest was written again", what)
+			t.Errorf("%s: the manifest was replaced", what)
 		}
 		if report, err := Verify(t.Context(), st); err != nil || report.Found[Damaged] != 1 {
-			t.Errorf("%s: verify says %v, %v", what, report.Found, err)
+			t.Errorf("%s: Verify() = %v, %v", what, report.Found, err)
 		}
 	}
 	for i := range good {

@@ -88,9 +88,9 @@ type RankProgress struct {
 	Chunks  int `json:"chunks"`
 	Images  int `json:"images"`
 	Holding int `json:"holding"`
-	// Sign is the last sign of life, by the store's clock. Alive reports whether the
-	// rank holds a chunk and either gave a sign within the last two minutes or, if it
-	// is on this machine, its process runs.
+	// Sign is when it last created or renewed a claim, or ended, by the store's clock.
+	// Alive reports whether the rank holds a chunk that it claimed or renewed within the
+	// last two minutes or, if it is on this machine, whose process runs.
 	Sign  time.Time `json:"sign"`
 	Alive bool      `json:"alive"`
 	// End is how its last process ended: done, stopped or failed. It is empty while
@@ -101,8 +101,8 @@ type RankProgress struct {
 	started time.Time // when that process started, by its own clock
 }
 
-// silent is how long a rank on another machine is shown as alive after its last sign
-// of life.
+// silent is how long a rank on another machine is shown as alive after it last renewed
+// a claim.
 const silent = 2 * time.Minute
 
 // recentParts is how many parts the rate is computed from.

@@ -51,14 +51,14 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	}
 
 	if _, err := o.Look(t.Context()); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("an empty place: %v", err)
+		t.Errorf("Look() at an empty place = %v, want store.ErrNotExist", err)
 	}
 	job, _, err := Join(t.Context(), st, testJob(row.JSONL))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p := look(); p.Stage != Listing || p.Images != 0 || !p.Started.Equal(clock.now) {
-		t.Errorf("before the manifest: %+v", p)
+		t.Errorf("Look() before the manifest = %+v", p)
 	}
 
 	r := begin(t, st, testJob(row.JSONL), numbered(44)) // 5 chunks of 8, one of 4
@@ -82,10 +82,10 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 
 	p := look()
 	if p.Stage != Scoring || p.Job != job.ID || p.Images != 44 || p.ImagesDone != 24 || p.Chunks != 6 || p.ChunksDone != 3 {
-		t.Errorf("three parts of six: %+v", p)
+		t.Errorf("Look() after three of six parts = %+v", p)
 	}
 	if p.Rate != 24.0/20 || p.LeftSeconds != 17 || !p.Last.Equal(clock.now) {
-		t.Errorf("rate %v, left %v, last %v: want 1.2, 17s, %v", p.Rate, p.LeftSeconds, p.Last, clock.now)
+		t.Errorf("rate %v, left %v, last %v; want 1.2, 17s, %v", p.Rate, p.LeftSeconds, p.Last, clock.now)
 	}
 	if n := p.Statuses[row.StatusOK] + p.Failed(); n != 24 || p.Failed() == 0 {
 		t.Errorf("statuses %v", p.Statuses)
@@ -98,7 +98,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	ranks := func(p Progress) (all []rank) {
 		for i, r := range p.Ranks {
 			if r.Rank != i {
-				t.Errorf("rank %d stands at %d", r.Rank, i)
+				t.Errorf("Ranks[%d] is rank %d", i, r.Rank)
 			}
 			all = append(all, rank{r.Host, r.Chunks, r.Images, r.Holding, r.Alive})
 		}
@@ -109,17 +109,17 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 		have := ranks(p)
 		for i := range want {
 			if i >= len(have) || have[i] != want[i] {
-				t.Errorf("ranks %+v, want %+v", have, want)
+				t.Errorf("Ranks = %+v, want %+v", have, want)
 				return
 			}
 		}
 	}
 	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 1, true}, rank{})
 	if p.Alive() != 1 {
-		t.Errorf("%d ranks alive", p.Alive())
+		t.Errorf("Alive() = %d", p.Alive())
 	}
 
-	// Rank 1 falls silent: nothing goes on, so no time can be given.
+	// Rank 1 falls silent: no rank works, so the time left is not known.
 	clock.now = clock.now.Add(silent)
 	p = look()
 	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
@@ -133,7 +133,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 		r.commit(t, chunk)
 	}
 	if p = look(); p.Stage != Checking || p.ImagesDone != 44 {
-		t.Errorf("before _SUCCESS: %+v", p)
+		t.Errorf("Look() before _SUCCESS = %+v", p)
 	}
 	sum := WorkerSummary{Worker: rankZero, Started: clock.now, Seconds: 5, End: "done", Statuses: map[string]int{}}
 	if err := WriteSummary(t.Context(), st, sum); err != nil {
@@ -143,21 +143,21 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	p = look()
 	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.LeftSeconds != 0 ||
 		p.MakespanSeconds != s.MakespanSeconds || p.Rate != s.ImagesPerSecond {
-		t.Errorf("complete: %+v, want what %+v says", p, s)
+		t.Errorf("Look() of a complete job = %+v, want what _SUCCESS says, %+v", p, s)
 	}
 	want(p, rank{"host0", 5, 36, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
 	if p.Ranks[0].End != "done" || !p.Ranks[0].Sign.Equal(clock.now.Add(5*time.Second)) || p.Ranks[1].End != "" {
-		t.Errorf("ends: %+v", p.Ranks)
+		t.Errorf("Ranks of a complete job = %+v", p.Ranks)
 	}
 
 	for name, n := range st.of {
 		if n > 2 && strings.HasPrefix(name, partPrefix) { // one by the observer, one by Finish
-			t.Errorf("%s was read %d times", name, n)
+			t.Errorf("%s was read %d times, want once", name, n)
 		}
 	}
 }
 
-// TestProgressWritesNothing looks at a job in the middle of its way.
+// TestProgressWritesNothing looks at an unfinished job.
 func TestProgressWritesNothing(t *testing.T) {
 	clock := newClock()
 	st := clock.store()
@@ -171,7 +171,7 @@ func TestProgressWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := objects(t, st); !maps.Equal(before, after) {
-		t.Errorf("%d objects before, %d after", len(before), len(after))
+		t.Errorf("Look() changed the number of objects from %d to %d", len(before), len(after))
 	}
 }
 
@@ -183,6 +183,6 @@ func TestProgressOfADamagedPart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartName(1, row.JSONL)) {
-		t.Errorf("want ErrMismatch that names the part, have %v", err)
+		t.Errorf("Look() = %v, want ErrMismatch that names the part", err)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// misleading are rows that readers which guess types, quotes or missing values
-// get wrong. More of them fail, at the beginning, than any reader looks at.
+// misleading returns rows that mislead readers which guess types, quotes or missing
+// values. At the beginning, more rows failed than any reader samples.
 func misleading(t *testing.T) ([]row.Row, *shard.Manifest) {
 	t.Helper()
 	b := shard.Builder{Room: room}
@@ -57,8 +57,8 @@ func misleading(t *testing.T) ([]row.Row, *shard.Manifest) {
 	return rows, m
 }
 
-// TestReaders has the libraries of the readers' guide read results in every
-// format, with the lines of the guide. make readers-check installs them.
+// TestReaders reads results in every format with the libraries and the code of the
+// readers' guide. make readers-check installs the libraries.
 func TestReaders(t *testing.T) {
 	python := os.Getenv("BATCHSCORE_READERS")
 	if python == "" {

@@ -16,7 +16,7 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// errKilled ends a simulated process.
+// errKilled is the error of a simulated process that is killed.
 var errKilled = errors.New("killed")
 
 // lifetime lets a process make some creates and then kills it, before the
@@ -38,8 +38,7 @@ func lifetime(inner store.Store, creates int, after bool) *storetest.Faulty {
 	return f
 }
 
-// process is what one rank does with its life. It returns nil only when the
-// job is finished.
+// process runs one rank. It returns nil only if the job is complete.
 func process(ctx context.Context, st store.Store, w claim.Worker, clk *clock, want Job, m *shard.Manifest) error {
 	j, _, err := Join(ctx, st, want)
 	if err != nil {
@@ -73,10 +72,9 @@ func process(ctx context.Context, st store.Store, w claim.Worker, clk *clock, wa
 	return err
 }
 
-// Rows 1 and 6: processes are killed around any create, and the job is started
-// again with another number of ranks, over and over. In the end the rows equal
-// the manifest, and the merged bytes are those of one rank that nobody
-// disturbed.
+// TestFault06_KilledAndResized: processes are killed before or after any create, and the job is started
+// again with another number of ranks, over and over. In the end the rows equal the
+// manifest, and the merged bytes are those of one undisturbed rank.
 func TestFault06_KilledAndResized(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		names := numbered(rapid.IntRange(0, 60).Draw(rt, "images"))
@@ -116,7 +114,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 			rt.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), expected.Bytes()) {
-			rt.Fatalf("merged %d bytes, one rank makes %d", got.Len(), expected.Len())
+			rt.Fatalf("Merge() wrote %d bytes, want the %d of one rank", got.Len(), expected.Len())
 		}
 	})
 }

@@ -28,10 +28,10 @@ func TestFinish(t *testing.T) {
 	begun := clk.now
 	r := begin(t, st, testJob(row.JSONL), numbered(20))
 	if _, err := ReadSuccess(t.Context(), st); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("before the end: %v", err)
+		t.Errorf("ReadSuccess() before the end = %v, want store.ErrNotExist", err)
 	}
 	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), "part-00000.jsonl") {
-		t.Errorf("without parts: %v, want ErrIncomplete", err)
+		t.Errorf("Finish() without parts = %v, want ErrIncomplete", err)
 	}
 	for chunk := range r.c.Count() {
 		clk.now = clk.now.Add(3 * time.Second)
@@ -45,7 +45,7 @@ func TestFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := WriteSummary(t.Context(), st, w); !errors.Is(err, store.ErrExist) {
-		t.Errorf("a second summary of one worker: %v", err)
+		t.Errorf("WriteSummary() again = %v, want store.ErrExist", err)
 	}
 	opt := FinishOptions{Drift: func(*shard.Manifest) *Drift { return &Drift{Added: 2} }, Versions: map[string]string{"onnxruntime": "1.30.0"}}
 	s, err := Finish(t.Context(), st, r.j, r.m, opt)
@@ -73,16 +73,17 @@ func TestFinish(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}
 	if statuses[row.StatusOK] == 20 || statuses[row.StatusOK] == 0 {
-		t.Fatalf("the sample lacks a kind of row: %v", statuses)
+		t.Fatalf("the sample has no row of some kind: %v", statuses)
 	}
 	again, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
 	if err != nil || !reflect.DeepEqual(again, s) {
-		t.Errorf("the second to finish got %+v, %v", again, err)
+		t.Errorf("Finish() again = %+v, %v, want the same", again, err)
 	}
 	checkRows(t, st, numbered(20))
 }
 
-// Killed workers leave no summary; the store bears witness for them.
+// TestMakespanWithoutSummaries: killed workers leave no summary, but the times of the
+// objects include them.
 func TestMakespanWithoutSummaries(t *testing.T) {
 	clk := newClock()
 	r := begin(t, clk.store(), testJob(row.JSONL), numbered(20))
@@ -104,14 +105,14 @@ func TestFinishRefusesAPartThatDoesNotFit(t *testing.T) {
 	}
 	st.Put("part-00001.csv", []byte(objects(t, st)["part-00002.csv"]))
 	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "part-00001.csv") {
-		t.Errorf("got %v, want ErrMismatch that names the part", err)
+		t.Errorf("Finish() = %v, want ErrMismatch that names the part", err)
 	}
 	if all := objects(t, st); all[SuccessName] != "" || all[digestsName] != "" {
-		t.Error("something was written")
+		t.Error("Finish() wrote something")
 	}
 }
 
-// Finish was killed between the digests and _SUCCESS.
+// TestFault01_FinishGoesOnWhereItWasKilled: Finish was killed between the digests and _SUCCESS.
 func TestFault01_FinishGoesOnWhereItWasKilled(t *testing.T) {
 	st := new(mem.Store)
 	r := complete(t, st, testJob(row.JSONL), 20)
@@ -121,11 +122,11 @@ func TestFault01_FinishGoesOnWhereItWasKilled(t *testing.T) {
 	st.Remove(SuccessName)
 	st.Put(digestsName, []byte("something else\n"))
 	if _, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{}); !errors.Is(err, ErrMismatch) {
-		t.Errorf("with other digests: %v", err)
+		t.Errorf("Finish() with other digests = %v, want ErrMismatch", err)
 	}
 }
 
-// Row 16: images added after the listing are not in this run, and reported.
+// TestFault16_DriftIsReported: images that were added after the listing are not scored, but reported.
 func TestFault16_DriftIsReported(t *testing.T) {
 	images := new(mem.Store)
 	for _, name := range []string{"a.jpg", "b.jpg", "c.jpg", "d.jpg", "notes.txt"} {
@@ -161,10 +162,10 @@ func TestFault16_DriftIsReported(t *testing.T) {
 		return d
 	}
 	if d := measure(m, false); d != (Drift{}) {
-		t.Errorf("unchanged: %+v", d)
+		t.Errorf("MeasureDrift() of an unchanged place = %+v", d)
 	}
 	if d := measure(head, true); d != (Drift{}) {
-		t.Errorf("unchanged, the first 2 of it: %+v", d)
+		t.Errorf("MeasureDrift() of the first 2 images of an unchanged place = %+v", d)
 	}
 	images.Put("b.jpg", []byte("other"))
 	images.Remove("c.jpg")
@@ -172,14 +173,14 @@ func TestFault16_DriftIsReported(t *testing.T) {
 	images.Put("z.jpg", nil)
 	images.Put("more.txt", nil)
 	if d := measure(m, false); d != (Drift{Added: 2, Removed: 1, Changed: 1}) {
-		t.Errorf("changed: %+v", d)
+		t.Errorf("MeasureDrift() of a changed place = %+v", d)
 	}
 	if d := measure(head, true); d != (Drift{Added: 1, Changed: 1}) {
-		t.Errorf("changed, the first 2 of it: %+v", d)
+		t.Errorf("MeasureDrift() of the first 2 images of a changed place = %+v", d)
 	}
 }
 
-// Row 26: more ranks than chunks, more ranks than images, and no images.
+// TestFault26_MoreRanksThanWork: more ranks than chunks, more ranks than images, and no images.
 func TestFault26_MoreRanksThanWork(t *testing.T) {
 	for _, images := range []int{0, 1, 5, 20} {
 		var merged [][]byte
@@ -190,7 +191,7 @@ func TestFault26_MoreRanksThanWork(t *testing.T) {
 				lo, hi := r.c.Share(rank, ranks)
 				for chunk := lo; chunk < hi; chunk++ {
 					if res := r.commit(t, chunk); res.Outcome != Created {
-						t.Errorf("%d images, %d ranks: chunk %d twice", images, ranks, chunk)
+						t.Errorf("%d images, %d ranks: two ranks have chunk %d", images, ranks, chunk)
 					}
 				}
 			}
@@ -296,14 +297,14 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			}
 			text := report.String()
 			if report.OK() || !errors.Is(report.Err(), ErrMismatch) {
-				t.Fatalf("passed:\n%s", text)
+				t.Fatalf("Verify() found nothing:\n%s", text)
 			}
 			if tt.found != nil && !reflect.DeepEqual(report.Found, tt.found) {
-				t.Errorf("found %v, want %v\n%s", report.Found, tt.found, text)
+				t.Errorf("Verify() found %v, want %v\n%s", report.Found, tt.found, text)
 			}
 			for _, want := range append(tt.says, "NOT OK") {
 				if !strings.Contains(text, want) {
-					t.Errorf("%q is not in\n%s", want, text)
+					t.Errorf("the report does not say %q:\n%s", want, text)
 				}
 			}
 			if _, err := json.Marshal(report); err != nil {
@@ -326,7 +327,7 @@ func TestVerifyReportGolden(t *testing.T) {
 	for i, s := range []string{row.StatusOK, "truncated"} {
 		lines = append(lines, fmt.Sprintf("%d %s", report.Statuses[s], s))
 		if report.Statuses[s] == 0 {
-			t.Fatalf("sample %d lacks %s", i, s)
+			t.Fatalf("sample %d does not have %s", i, s)
 		}
 	}
 	want := `memory: incomplete: there is no _SUCCESS
@@ -350,7 +351,7 @@ NOT OK: 1 missing
 	}
 }
 
-// Without the file of digests, the one in _SUCCESS still proves the parts.
+// TestVerifyWithoutTheFileOfDigests: the digest in _SUCCESS still proves the parts.
 func TestVerifyWithoutTheFileOfDigests(t *testing.T) {
 	st := new(mem.Store)
 	complete(t, st, testJob(row.JSONL), 20)
@@ -368,7 +369,7 @@ func TestVerifyOfWhatIsNoOutput(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, store.ErrNotExist) {
-		t.Errorf("merge: %v", err)
+		t.Errorf("Merge() = %v, want store.ErrNotExist", err)
 	}
 }
 
@@ -378,11 +379,11 @@ func TestReportIsBounded(t *testing.T) {
 		r.add(Problem{Kind: Doubled, Chunk: i})
 	}
 	if len(r.Problems) != maxProblems || r.Found[Doubled] != 5000 || !strings.Contains(r.String(), "and 4000 more") {
-		t.Errorf("%d problems, %v", len(r.Problems), r.Found)
+		t.Errorf("the report lists %d problems and found %v", len(r.Problems), r.Found)
 	}
 }
 
-// The digests are in the form that sha256sum -c reads.
+// TestDigestsSatisfySha256sum: sha256sum -c reads the file of digests.
 func TestDigestsSatisfySha256sum(t *testing.T) {
 	tool, err := exec.LookPath("sha256sum")
 	if err != nil {
@@ -412,7 +413,7 @@ func TestMerge(t *testing.T) {
 		for _, to := range append(slices.Clone(formats), "") {
 			var out bytes.Buffer
 			if err := Merge(t.Context(), st, &out, to); err != nil {
-				t.Fatalf("%s to %s: %v", from, to, err)
+				t.Fatalf("Merge() of %s to %s = %v", from, to, err)
 			}
 			if to == "" {
 				to = from
@@ -420,14 +421,14 @@ func TestMerge(t *testing.T) {
 			schema := row.Schema{Task: row.Classify, Format: to, Typed: true}
 			got, err := schema.Decode(out.Bytes())
 			if err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("%s to %s: %d rows, %v", from, to, len(got), err)
+				t.Errorf("Merge() of %s to %s wrote %d rows, %v", from, to, len(got), err)
 			}
 			if once, err := schema.Encode(want); err != nil || to != row.Parquet && !bytes.Equal(out.Bytes(), once) {
-				t.Errorf("%s to %s: not the bytes of one file", from, to)
+				t.Errorf("Merge() of %s to %s did not write the bytes of one file", from, to)
 			}
 		}
 		if err := Merge(t.Context(), st, io.Discard, "xml"); err == nil {
-			t.Error("merged to xml")
+			t.Error("Merge() to xml succeeded")
 		}
 	}
 }
@@ -439,25 +440,24 @@ func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrIncomplete) {
-		t.Errorf("without a manifest: %v", err)
+		t.Errorf("Merge() without a manifest = %v, want ErrIncomplete", err)
 	}
 	r := begin(t, st, job, numbered(20))
 	r.commit(t, 0)
 	r.commit(t, 2)
 	var out bytes.Buffer
 	if err := Merge(t.Context(), st, &out, ""); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
-		t.Errorf("with a part missing: %v after %d bytes", err, out.Len())
+		t.Errorf("Merge() with a part missing = %v after %d bytes, want ErrIncomplete after none", err, out.Len())
 	}
 	r.commit(t, 1)
 	st.Put("part-00001.jsonl", []byte(objects(t, st)["part-00000.jsonl"]))
 	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
-		t.Errorf("with a part altered: %v", err)
+		t.Errorf("Merge() with a part altered = %v, want ErrMismatch", err)
 	}
 }
 
-// TestFault28_PartGoneFromACompleteOutput removes a part of a job that is
-// complete: it is neither complete still, nor does running it again bring the
-// part back.
+// TestFault28_PartGoneFromACompleteOutput removes a part of a complete job. The job is
+// then not complete, and running it again does not create the part.
 func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	st := new(mem.Store)
 	r := complete(t, st, testJob(row.JSONL), 20)
@@ -467,18 +467,18 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	}
 	st.Remove("part-00001.jsonl")
 	for what, err := range map[string]error{
-		"stands": s.CheckParts(t.Context(), st),
-		"merge":  Merge(t.Context(), st, io.Discard, ""),
+		"list":  s.CheckParts(t.Context(), st),
+		"merge": Merge(t.Context(), st, io.Discard, ""),
 	} {
 		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "batchscore repair memory") {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s = %v, want ErrMismatch that names the part and repair", what, err)
 		}
 	}
 }
 
-// TestFault28_MergeHoldsPartsAgainstTheirDigests alters a label in a part, which
-// the manifest cannot tell.
-func TestFault28_MergeHoldsPartsAgainstTheirDigests(t *testing.T) {
+// TestFault28_MergeComparesPartsWithTheirDigests alters a label in a part, which only its
+// digest shows.
+func TestFault28_MergeComparesPartsWithTheirDigests(t *testing.T) {
 	st := new(mem.Store)
 	complete(t, st, testJob(row.JSONL), 20)
 	if err := Merge(t.Context(), st, io.Discard, ""); err != nil {
@@ -491,7 +491,7 @@ func TestFault28_MergeHoldsPartsAgainstTheirDigests(t *testing.T) {
 	}
 	st.Put("part-00001.jsonl", []byte(altered))
 	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
-		t.Errorf("with a label altered: %v", err)
+		t.Errorf("Merge() with a label altered = %v, want ErrMismatch", err)
 	}
 }
 
@@ -511,11 +511,11 @@ func TestReadSummariesInOrderOfRank(t *testing.T) {
 	}
 	st.Put(workerFolder+"w9.json", []byte("{}"))
 	if _, err := ReadSummaries(t.Context(), st); !errors.Is(err, ErrMismatch) {
-		t.Errorf("a damaged one: %v", err)
+		t.Errorf("ReadSummaries() of a damaged one = %v, want ErrMismatch", err)
 	}
 }
 
-// opens is a store that takes so many reads, and no more.
+// opens is a store that fails the test after a number of reads.
 type opens struct {
 	store.Store
 	t    *testing.T
@@ -524,13 +524,13 @@ type opens struct {
 
 func (o *opens) Open(ctx context.Context, name, etag string) (io.ReadCloser, store.Object, error) {
 	if o.left--; o.left < 0 {
-		o.t.Fatal("verify begins again and again")
+		o.t.Fatal("Verify() does not end")
 	}
 	return o.Store.Open(ctx, name, etag)
 }
 
-// TestVerifyEndsWithoutRecords has an output whose images were scored again lose
-// what verify reads first.
+// TestVerifyEndsWithoutRecords removes the records that Verify reads first from an output
+// whose images were scored again.
 func TestVerifyEndsWithoutRecords(t *testing.T) {
 	for _, test := range []struct {
 		name, object string
@@ -550,10 +550,10 @@ func TestVerifyEndsWithoutRecords(t *testing.T) {
 			}
 			report, err := Verify(t.Context(), &opens{st, t, 100})
 			if err != nil || len(report.Problems) != 1 || report.Problems[0].Kind != test.kind {
-				t.Errorf("%+v, %v", report.Problems, err)
+				t.Errorf("Verify() = %+v, %v, want one problem of kind %s", report.Problems, err, test.kind)
 			}
 			if _, err := openFolder(t.Context(), st); !errors.Is(err, ErrMismatch) {
-				t.Errorf("a complete output that cannot be read: %v", err)
+				t.Errorf("openFolder() = %v, want ErrMismatch", err)
 			}
 		})
 	}
