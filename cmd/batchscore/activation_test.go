@@ -14,7 +14,8 @@ import (
 
 func sigmoidOf(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
-// quotient is a sigmoid as a quotient: 1/(1+exp(-x)), or that by a reciprocal.
+// quotient returns the end of a graph that computes a sigmoid as a quotient,
+// 1/(1+exp(-x)), or with a reciprocal.
 func quotient(reciprocal bool) func(*graph.Graph, graph.Value) graph.Value {
 	return func(g *graph.Graph, x graph.Value) graph.Value {
 		one := g.Scalar("end/one", 1)
@@ -26,8 +27,9 @@ func quotient(reciprocal bool) func(*graph.Graph, graph.Value) graph.Value {
 	}
 }
 
-// What the scores are is read from the graph where it tells, asked where it does
-// not, and never against what it tells. The rows are those that follow.
+// TestFault37_Activations checks that the kind of the scores is read from the graph if it shows
+// it, is required from the user if it does not, and is refused if it contradicts the
+// graph. It checks the rows that follow from it, too.
 func TestFault37_Activations(t *testing.T) {
 	needRuntime(t)
 	op := graphtest.Op

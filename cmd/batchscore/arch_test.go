@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestArrows holds the direction of the imports: which packages may not depend
-// on which, however far away.
+// TestArrows checks the direction of dependencies: which packages must not depend on
+// which, directly or indirectly.
 func TestArrows(t *testing.T) {
 	const (
 		runtime = "github.com/yalue/onnxruntime_go"
@@ -175,7 +175,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestImporters holds who may import what directly.
+// TestImporters checks which packages may import what directly.
 func TestImporters(t *testing.T) {
 	for _, rule := range []struct {
 		imported string
@@ -198,8 +198,8 @@ func TestImporters(t *testing.T) {
 	}
 }
 
-// TestTopLevel keeps the root of the repository to its six folders and the
-// files that have their place there.
+// TestTopLevel checks that the root of the repository has only its folders and the
+// files that belong there.
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
 		"cmd", "scorer", "shard", "models", "bench", "deploy", "docs",

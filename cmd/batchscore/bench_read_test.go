@@ -11,8 +11,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestBenchReadOfTheRecipe holds what the command makes of the 2018 recipe's run
-// on 32 P100.
+// TestBenchReadOfTheRecipe checks the report on the log of the 2018 recipe's run on 32
+// P100.
 func TestBenchReadOfTheRecipe(t *testing.T) {
 	t.Parallel()
 	args := []string{"bench", "read", "../../bench/ranks/testdata/recipe-32xP100.log", "--asked", "100000", "--one-gpu", "255m", "--ranks-per-node", "4"}
@@ -33,7 +33,7 @@ func TestBenchReadOfTheRecipe(t *testing.T) {
 	}
 }
 
-// TestBenchReadOfOurs reads the log of two ranks under mpirun.
+// TestBenchReadOfOurs reads the log of two ranks of batchscore under mpirun.
 func TestBenchReadOfOurs(t *testing.T) {
 	t.Parallel()
 	in, out, model := pictures(t, 30), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})

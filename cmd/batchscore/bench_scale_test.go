@@ -48,7 +48,7 @@ func TestBenchScale(t *testing.T) {
 	}
 }
 
-// TestBenchScaleOfOnesOwn runs a real model on two numbers of ranks.
+// TestBenchScaleOfOnesOwn measures a job of the user's own with two numbers of ranks.
 func TestBenchScaleOfOnesOwn(t *testing.T) {
 	needMpirun(t)
 	in, model, work := pictures(t, 30), tiny(t, graphtest.Options{}), t.TempDir()
@@ -85,8 +85,8 @@ func TestBenchScaleOfOnesOwn(t *testing.T) {
 	}
 }
 
-// TestBenchScaleStragglers slows one of two ranks. With static shares the job
-// takes as long as that one's share; otherwise the other does most.
+// TestBenchScaleStragglers slows one of two ranks down. With static shares the job takes
+// as long as that rank; otherwise the other rank scores most images.
 func TestBenchScaleStragglers(t *testing.T) {
 	needMpirun(t)
 	args := []string{"bench", "scale", "--ranks", "2", "--per-rank", "64", "--rounds", "1", "--batch", "4",
@@ -101,8 +101,8 @@ func TestBenchScaleStragglers(t *testing.T) {
 	}
 }
 
-// TestBenchScaleIsInterrupted signals the whole group, as a terminal does, while
-// ranks are at work.
+// TestBenchScaleIsInterrupted signals the whole process group, as a terminal does,
+// while ranks are working.
 func TestBenchScaleIsInterrupted(t *testing.T) {
 	needMpirun(t)
 	work := t.TempDir()

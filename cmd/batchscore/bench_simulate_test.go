@@ -19,7 +19,7 @@ func benchRun(t *testing.T, args ...string) result.Run {
 	return run
 }
 
-// figure is a value of a sample.
+// figure returns a value of a sample by its unit.
 func figure(t *testing.T, s result.Sample, unit string) float64 {
 	t.Helper()
 	for _, v := range s.Values {
@@ -31,8 +31,8 @@ func figure(t *testing.T, s result.Sample, unit string) float64 {
 	return 0
 }
 
-// TestBenchSimulate asks for clusters whose time follows from the published
-// rates, with a store that takes no time.
+// TestBenchSimulate simulates clusters whose makespan follows from the published rates,
+// with a storage that takes no time.
 func TestBenchSimulate(t *testing.T) {
 	t.Parallel()
 	args := []string{"bench", "simulate", "--jitter", "0", "--latency", "0s", "--list-page", "0s", "--requests", "0", "--egress", "0", "--images", "102400"}
@@ -60,7 +60,7 @@ func TestBenchSimulate(t *testing.T) {
 		"Simulate (simulated)", "p100+k80", "4096", "is an estimate")
 }
 
-// TestBenchSimulateKeysTellRunsApart simulates two accounts into one file.
+// TestBenchSimulateKeysTellRunsApart saves the simulations of two accounts to one file.
 func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "samples.txt")

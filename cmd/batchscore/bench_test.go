@@ -37,7 +37,8 @@ func TestBenchInfer(t *testing.T) {
 		"Peak\n", "Infer, model tiny, device cpu", "<- best", "multiply-adds per image")
 }
 
-// TestBenchRun runs on the CPU and on a simulated device, which is said.
+// TestBenchRun measures on the CPU and on a simulated device, and checks that the
+// output says which.
 func TestBenchRun(t *testing.T) {
 	t.Parallel()
 	args := []string{"bench", "run", "--images", pictures(t, 12), "--model", tiny(t, graphtest.Options{}), "--rounds", "1", "--least", "1ms"}

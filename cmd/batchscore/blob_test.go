@@ -28,7 +28,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// panicInRequest makes a command panic where it asks blob storage for an image.
+// panicInRequest makes a command panic when it requests an image from blob storage.
 const panicInRequest = "BATCHSCORE_TEST_PANIC_IN_REQUEST"
 
 func init() {
@@ -46,9 +46,8 @@ func (panics) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// TestBlobsAndFolders scores one collection from Azurite to Azurite, from a
-// folder to Azurite and back: the merged bytes are the same, wherever they are
-// merged to.
+// TestBlobsAndFolders scores one collection from Azurite to Azurite, from a folder to
+// Azurite, and from Azurite to a folder. The merged bytes are the same everywhere.
 func TestBlobsAndFolders(t *testing.T) {
 	t.Parallel()
 	server := azuritetest.Start(t)
@@ -138,8 +137,8 @@ func TestBlobRanks(t *testing.T) {
 	}
 }
 
-// proxied serves the emulator through a handler that may answer in its place,
-// and says so. It returns the endpoint.
+// proxied serves the emulator through a handler, which answers a request itself if it
+// returns true. It returns the endpoint.
 func proxied(t testing.TB, server *azuritetest.Server, instead func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
 	target, err := url.Parse(server.Endpoint)
@@ -161,8 +160,8 @@ func isImageRequest(r *http.Request) bool {
 	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, ".jpg")
 }
 
-// TestFault13_DeniedInMidRun lets the service refuse the credentials after five
-// images: one message, and nothing tried again.
+// TestFault13_DeniedInMidRun makes the service refuse the credentials after five images.
+// There is one message, and nothing is tried again.
 func TestFault13_DeniedInMidRun(t *testing.T) {
 	t.Parallel()
 	server := azuritetest.Start(t)
@@ -252,8 +251,8 @@ func TestFault14And15_Blobs(t *testing.T) {
 	}
 }
 
-// TestFault30_Blobs signs in in each way, with runs that go well and runs that
-// do not, and looks for the secrets in all that they leave and say.
+// TestFault30_Blobs signs in in every way, in runs that succeed and runs that fail, and
+// searches everything that they write and print for the secrets.
 func TestFault30_Blobs(t *testing.T) {
 	t.Parallel()
 	server := azuritetest.Start(t)
@@ -338,7 +337,7 @@ func TestFault30_Blobs(t *testing.T) {
 	}
 }
 
-// contents are all blobs of a container.
+// contents returns all blobs of a container by their names.
 func contents(t testing.TB, server *azuritetest.Server, container string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -355,7 +354,8 @@ func contents(t testing.TB, server *azuritetest.Server, container string) map[st
 	return all
 }
 
-// TestTokenOnTheCommandLine is refused by every command, before anything else.
+// TestTokenOnTheCommandLine checks that every command refuses a token in a place before
+// it does anything else.
 func TestTokenOnTheCommandLine(t *testing.T) {
 	t.Parallel()
 	const place = "https://acme.blob.core.windows.net/photos/x?sv=2024-11-04&sig=planted"
@@ -373,8 +373,8 @@ func TestTokenOnTheCommandLine(t *testing.T) {
 	}
 }
 
-// TestSilentStorage looks at a place that nobody answers for: that is said, and
-// a signal ends the waiting.
+// TestSilentStorage reads from a storage that does not answer. The command says so, and
+// a signal ends it.
 func TestSilentStorage(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

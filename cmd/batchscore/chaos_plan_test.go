@@ -13,9 +13,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/fault"
 )
 
-// chaosRound is what happens to one round of a chaos run. All of it follows
-// from the seed and the place of the round; moments are numbers of requests, so
-// that no clock is in it.
+// chaosRound is what happens in one round of a chaos run. It depends only on the seed
+// and the number of the round. Moments are numbers of requests, not times.
 type chaosRound struct {
 	ranks  int // of the job
 	second int // of a second job on the same output, started at once; 0 is none
@@ -29,13 +28,14 @@ type chaosRound struct {
 	lease   time.Duration
 }
 
-// chaosBurst answers the requests from first on, before last, with one fault.
+// chaosBurst answers the requests from first up to, but not including, last with a
+// fault.
 type chaosBurst struct {
 	first, last int
 	fault       fault.Fault
 }
 
-// chaosStrike is a signal to one rank, or to all, when a request comes.
+// chaosStrike is a signal to one rank, or to all, at a certain request.
 type chaosStrike struct {
 	request int
 	signal  syscall.Signal
@@ -43,7 +43,7 @@ type chaosStrike struct {
 	whom    int // among the ranks that there are, if it is one
 }
 
-// kind is the strike's name in reports.
+// kind returns the name of the strike in reports.
 func (s chaosStrike) kind() string {
 	name := map[syscall.Signal]string{syscall.SIGKILL: "kill", syscall.SIGTERM: "sigterm", syscall.SIGUSR1: "sigusr1"}[s.signal]
 	if s.all {
@@ -52,7 +52,7 @@ func (s chaosStrike) kind() string {
 	return name + "-one"
 }
 
-// chaosCollection is one output, from nothing to complete.
+// chaosCollection is the work on one output until it is complete.
 type chaosCollection struct {
 	simulated bool
 	format    string
@@ -61,7 +61,7 @@ type chaosCollection struct {
 	rounds int
 }
 
-// chaosScale is how large things are drawn.
+// chaosScale limits how large the random numbers are.
 type chaosScale struct {
 	images, chunk int
 	ranks         int // the largest world
@@ -89,7 +89,7 @@ func (s chaosScale) collection(seed uint64, n int) chaosCollection {
 
 func drawn[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
 
-// round draws one round of a collection; the last of them has to end by itself.
+// round returns a random round of a collection. The last one must end without help.
 func (s chaosScale) round(seed uint64, collection, n int, last bool) chaosRound {
 	rng := chaosRand(seed, collection, n)
 	r := chaosRound{
@@ -138,7 +138,7 @@ func (s chaosScale) round(seed uint64, collection, n int, last bool) chaosRound 
 	return r
 }
 
-// schedule is what the proxy does to requests. It also puts every strike on
+// schedule returns what the proxy does to requests. It also sends every strike to
 // strikes when its moment has come.
 func (r chaosRound) schedule(strikes chan<- chaosStrike) fault.Schedule {
 	mix := r.mix.Schedule()
@@ -160,7 +160,7 @@ func (r chaosRound) schedule(strikes chan<- chaosStrike) fault.Schedule {
 	}
 }
 
-// String is the round as a report shows it.
+// String returns the round as a report shows it.
 func (r chaosRound) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d ranks, %g%% faults", r.ranks, 100*r.mix.Share)
@@ -182,8 +182,8 @@ func (r chaosRound) String() string {
 	return b.String()
 }
 
-// TestChaosSeedFixesTheSchedule: what will happen to whom depends on the seed
-// alone, and on all of it.
+// TestChaosSeedFixesTheSchedule checks that the schedule depends on the seed alone, and
+// on every bit of it.
 func TestChaosSeedFixesTheSchedule(t *testing.T) {
 	draw := func(seed uint64) (rounds []chaosRound, faults []fault.Fault) {
 		for c := range 20 {

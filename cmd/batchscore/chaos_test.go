@@ -27,16 +27,16 @@ var (
 	longChaos  = chaosScale{images: 300, chunk: 4, ranks: 5, rounds: 6, burst: 15}
 )
 
-// TestChaos scores collections from the emulator to the emulator on ranks under
-// mpirun, through a proxy that is a bad network and a busy service, and strikes
-// at the ranks, round after round on a schedule that a seed fixes. Whenever all
-// ranks have ended, what stands is verified; when the collection is complete,
-// the merged file is that of a run that nobody disturbed.
+// TestChaos scores collections from the emulator to the emulator on ranks under mpirun,
+// through a proxy that behaves like a bad network and a busy service, and sends signals
+// to the ranks, round after round on a schedule that depends on a seed. Whenever all
+// ranks have ended, the output is verified. When the collection is complete, the merged
+// file equals that of an undisturbed run.
 //
 // BATCHSCORE_CHAOS is how long to continue, by default for one small collection;
-// BATCHSCORE_CHAOS_SEED repeats a schedule, BATCHSCORE_CHAOS_FIRST from that
-// collection on, and BATCHSCORE_CHAOS_RANKS is a usual size of the world, which
-// grows by up to two.
+// BATCHSCORE_CHAOS_SEED repeats a schedule, BATCHSCORE_CHAOS_FIRST starts with that
+// collection, and BATCHSCORE_CHAOS_RANKS is the usual number of ranks, which grows by up
+// to two.
 func TestChaos(t *testing.T) {
 	c := newChaos(t)
 	first := chaosNumber(t, "BATCHSCORE_CHAOS_FIRST", 0)
@@ -102,7 +102,7 @@ func newChaos(t *testing.T) *chaos {
 
 func chaosImage(i int) string { return fmt.Sprintf("year %d/%05d.jpg", i%3, i) }
 
-// chaosNumber reads a variable of the environment.
+// chaosNumber returns the number in an environment variable.
 func chaosNumber[T int | uint64](t *testing.T, name string, otherwise T) T {
 	t.Helper()
 	text := os.Getenv(name)
@@ -151,7 +151,7 @@ func (c *chaos) collection(n int) {
 	}
 }
 
-// args are a command line of run.
+// args returns a command line of run.
 func (c *chaos) args(kind chaosCollection, out, endpoint string) []string {
 	provider := "cpu"
 	if kind.simulated {
@@ -164,7 +164,7 @@ func (c *chaos) args(kind chaosCollection, out, endpoint string) []string {
 
 func (c *chaos) place(prefix string) string { return c.server.Place(c, c.container, prefix).String() }
 
-// alone is the merged file of one rank that nobody disturbs.
+// alone returns the merged file of one undisturbed rank.
 func (c *chaos) alone(kind chaosCollection) []byte {
 	kind.rounds = 0
 	if body, ok := c.undisturbed[kind]; ok {
@@ -179,7 +179,7 @@ func (c *chaos) alone(kind chaosCollection) []byte {
 	return c.undisturbed[kind]
 }
 
-// checkPaths holds rows to the images that were uploaded.
+// checkPaths compares the rows with the uploaded images.
 func (c *chaos) checkPaths(rows []byte) {
 	count := map[string]int{}
 	for line := range bytes.Lines(rows) {
@@ -209,8 +209,8 @@ func (c *chaos) merged(out, format string) []byte {
 	return body
 }
 
-// verify reports what stands in an output. Parts and images may be missing
-// there as long as it is not complete, and nothing else may be wrong.
+// verify verifies an output. As long as it is not complete, parts and images may be
+// missing, but nothing else may be wrong.
 func (c *chaos) verify(out string) output.Report {
 	r := batchscore(c, "verify", "--json", c.place(out), "--endpoint", c.server.Endpoint, "--credentials", c.credentials)
 	var report output.Report
@@ -234,8 +234,7 @@ func (c *chaos) verify(out string) output.Report {
 	return report
 }
 
-// endure runs a round: the job, and a second one if there is one, to their
-// ends.
+// endure runs a round: the job, and a second one if there is one, until they end.
 func (c *chaos) endure(kind chaosCollection, round chaosRound, out string) {
 	strikes := make(chan chaosStrike, len(round.strikes))
 	proxy, err := fault.NewProxy(strings.TrimPrefix(c.server.Endpoint, "http://"), fault.ProxyOptions{
@@ -272,7 +271,7 @@ func (c *chaos) endure(kind chaosCollection, round chaosRound, out string) {
 	}
 }
 
-// chaosJob is one mpirun.
+// chaosJob is one process of mpirun.
 type chaosJob struct {
 	*exec.Cmd
 	stdout, stderr bytes.Buffer
@@ -289,8 +288,8 @@ func (c *chaos) launch(ranks int, args []string) *chaosJob {
 	return job
 }
 
-// strike sends a signal to one or all of the ranks that there are, and says
-// whether there was any.
+// strike sends a signal to one or all of the running ranks, and reports whether there
+// was any.
 func (c *chaos) strike(s chaosStrike, jobs []*chaosJob) bool {
 	var ranks []int
 	for _, job := range jobs {
@@ -310,7 +309,7 @@ func (c *chaos) strike(s chaosStrike, jobs []*chaosJob) bool {
 	return true
 }
 
-// judge fails the test where a job ended as none may, whatever befell it.
+// judge fails the test if a job ended in a way that no disturbance excuses.
 func (c *chaos) judge(job *chaosJob, err error, struck bool, round chaosRound) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -333,7 +332,7 @@ func (c *chaos) faults() (n int) {
 	return n
 }
 
-// String is the report of the run.
+// String returns the report on the run.
 func (c *chaos) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, %v: %d rounds, %d collections of %d images complete\n",

@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// TestEnginesKnowEveryExitCode: every code of the help text that asks an engine
-// for something is in exactly one of the lists that engines are given.
+// TestEnginesKnowEveryExitCode checks that every exit code in the help that an engine
+// reacts to is in exactly one of the lists for engines.
 func TestEnginesKnowEveryExitCode(t *testing.T) {
 	var documented []int
 	for _, m := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(exitCodesHelp, -1) {

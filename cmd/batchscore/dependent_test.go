@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// mixing is the path of a model whose rows depend on one another as a mix says.
+// mixing returns the path of a model whose rows depend on one another in the given way.
 func mixing(t testing.TB, mix graphtest.Mix) string {
 	t.Helper()
 	needRuntime(t)
@@ -26,8 +26,8 @@ func runOn(t *testing.T, images, model string) func(code int, out string, args .
 	}
 }
 
-// A model whose rows depend on neighbours is refused before anything is
-// written, scores one image at a time, and is accepted by name.
+// TestFault36_NeighboursAreRefusedOrAllowed checks a model whose rows depend on their neighbours: it is refused before
+// anything is written, it scores one image at a time, and a flag allows it.
 func TestFault36_NeighboursAreRefusedOrAllowed(t *testing.T) {
 	images := pictures(t, 9)
 	for mix, operator := range map[graphtest.Mix]string{
@@ -77,7 +77,7 @@ func TestFault36_AllowedRowsAreOnRecord(t *testing.T) {
 	says(t, run(11, sound, "--batch", "1", "--allow-dependent-rows"), "dependent rows allowed: have false, want true")
 }
 
-// Chance is refused in batches of one image, too.
+// A model that depends on chance is refused for batches of one image, too.
 func TestFault36_ChanceIsRefused(t *testing.T) {
 	for _, mix := range []graphtest.Mix{"noise", "noise-below-rounding"} {
 		run := runOn(t, pictures(t, 3), mixing(t, mix))
@@ -94,8 +94,8 @@ func TestFault36_ChanceIsRefused(t *testing.T) {
 	}
 }
 
-// Golden images are not taken from a model whose rows depend on the batch, and
-// those that it carries are not what it is refused for.
+// A model whose rows depend on the batch cannot get golden images. If it has some, they
+// are not the reason why it is refused.
 func TestFault36_GoldenImages(t *testing.T) {
 	samples := t.TempDir()
 	for i := range 3 {
@@ -143,7 +143,7 @@ func TestFault36_InspectNamesTheOperator(t *testing.T) {
 	}
 }
 
-// dependentIn is the field dependent_rows of a record.
+// dependentIn returns the field dependent_rows of a record.
 func dependentIn(t testing.TB, out, name string) bool {
 	t.Helper()
 	body, err := os.ReadFile(filepath.Join(out, name))

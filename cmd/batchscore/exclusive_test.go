@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestWithoutExclusiveCreate works in folders of a file system that has no hard
-// links, and in those of one that has no exclusive rename either.
+// TestWithoutExclusiveCreate works on a file system without hard links, and on one that
+// has no exclusive rename either.
 func TestWithoutExclusiveCreate(t *testing.T) {
 	in, model := pictures(t, 10), tiny(t, graphtest.Options{})
 	for _, test := range []struct {

@@ -13,9 +13,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// amidst is a folder of pictures among what is none, 7 entries that are passed
-// over and 7 that get a row: 3 beneath a link, and one each that is a JPEG in
-// spite of its name, one without an ending, a HEIC and a link that leads nowhere.
+// amidst returns a folder with 7 entries that are passed over and 7 that get a row: 3
+// images behind a link to a folder, a JPEG with another extension, an image without an
+// extension, a HEIC, and a broken link.
 func amidst(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -37,7 +37,7 @@ func amidst(t testing.TB) string {
 	return filepath.Join(root, "images")
 }
 
-// amidstPassed is what a listing of it passes over.
+// amidstPassed is what a listing of that folder passes over.
 var amidstPassed = listing.PassedOver{
 	listing.NotAPicture:                {".txt": 2, "none": 1, ".jpg?": 1},
 	"pipe":                             {".jpg": 1},
@@ -46,8 +46,8 @@ var amidstPassed = listing.PassedOver{
 	"AppleDouble (attributes that macOS keeps of another file)": {".jpg": 1},
 }
 
-// TestFault40_PassedOverIsCounted has every command that lists images tell what
-// it passed over.
+// TestFault40_PassedOverIsCounted checks that every command that lists images reports
+// what it passed over.
 func TestFault40_PassedOverIsCounted(t *testing.T) {
 	in, model := amidst(t), tiny(t, graphtest.Options{})
 	const counted = "8 files passed over (2 .txt, "
@@ -129,8 +129,8 @@ func TestFault40_NoImages(t *testing.T) {
 	}
 }
 
-// TestFault40_ClosedFolders passes over folders that may not be entered, unless
-// one of them was named.
+// TestFault40_ClosedFolders checks that folders without permission are passed over,
+// unless the user named one of them.
 func TestFault40_ClosedFolders(t *testing.T) {
 	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
 	closed := filepath.Join(in, "lost+found")

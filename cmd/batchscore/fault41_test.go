@@ -12,8 +12,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
-// TestFault41_UnreadableFiles gives files that cannot be read their rows, and
-// scores the others, alone and on two ranks.
+// TestFault41_UnreadableFiles checks that files which cannot be read get their rows, and
+// that the others are scored, with one rank and with two.
 func TestFault41_UnreadableFiles(t *testing.T) {
 	model := tiny(t, graphtest.Options{})
 	for _, test := range []struct {
@@ -58,7 +58,7 @@ func TestFault41_UnreadableFiles(t *testing.T) {
 	}
 }
 
-// TestFault41_ListedThenASocket opens what is a file no more.
+// TestFault41_ListedThenASocket replaces a file by a socket after the listing.
 func TestFault41_ListedThenASocket(t *testing.T) {
 	in, model := pictures(t, 60), slow(t)
 	t.Chdir(in) // the path of a socket is short

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestFault42_UnknownSchemes gives places with schemes that do not exist to every
-// command and launcher that takes a place.
+// TestFault42_UnknownSchemes passes places with unknown schemes to every command and
+// launcher that takes a place.
 func TestFault42_UnknownSchemes(t *testing.T) {
 	in, model := pictures(t, 2), tiny(t, graphtest.Options{})
 	jobs := t.TempDir()
@@ -56,8 +56,8 @@ func TestFault42_UnknownSchemes(t *testing.T) {
 	}
 }
 
-// TestFault42_NoPlace leaves the place empty, as a variable does that is not set,
-// in a folder that is an output itself.
+// TestFault42_NoPlace passes an empty place, as an unset variable does, in a working
+// directory that is an output.
 func TestFault42_NoPlace(t *testing.T) {
 	in, model, out := pictures(t, 2), tiny(t, graphtest.Options{}), filepath.Join(t.TempDir(), "out")
 	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
@@ -78,7 +78,8 @@ func TestFault42_NoPlace(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestFault42_LocalFolderOfThatName writes to a folder that is spelled as a path.
+// TestFault42_LocalFolderOfThatName writes to a folder that looks like a place, spelled
+// as a path.
 func TestFault42_LocalFolderOfThatName(t *testing.T) {
 	in, model := pictures(t, 2), tiny(t, graphtest.Options{})
 	cmd := command(t, nil, "run", "--images", in, "--out", "./s3://bucket", "--model", model)
@@ -88,8 +89,8 @@ func TestFault42_LocalFolderOfThatName(t *testing.T) {
 	}
 }
 
-// TestFault42_BlobsWhereFilesBelong names blob storage for what lies on this
-// machine only.
+// TestFault42_BlobsWhereFilesBelong passes blob storage where only a path on this
+// machine is allowed.
 func TestFault42_BlobsWhereFilesBelong(t *testing.T) {
 	cmd := command(t, nil, "jobs", "fetch", "job", "az://acme/labels")
 	cmd.Dir = t.TempDir()

@@ -50,8 +50,7 @@ func TestFault03_SignalsStopResumably(t *testing.T) {
 	}
 }
 
-// TestFault03_SecondSignalLeavesAtOnce stops a worker that would drain for
-// long, twice.
+// TestFault03_SecondSignalLeavesAtOnce signals a worker that takes long to drain twice.
 func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
 	in, model := pictures(t, 200), slow(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -120,8 +119,8 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestFault05_MpirunSaysZero has an mpirun that reports success without having
-// done anything, and one that did all but a chunk.
+// TestFault05_MpirunSaysZero runs an mpirun that reports success but did nothing, and
+// one that did everything except one chunk.
 func TestFault05_MpirunSaysZero(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
@@ -147,7 +146,7 @@ func TestFault05_MpirunSaysZero(t *testing.T) {
 	}
 }
 
-// TestFault07_RankVariables starts workers whose place cannot be known.
+// TestFault07_RankVariables starts workers that cannot know their rank.
 func TestFault07_RankVariables(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
@@ -182,7 +181,7 @@ func TestFault07_RankVariables(t *testing.T) {
 	}
 }
 
-// TestFault07_RanksThatAllThinkTheyAreAlone hides mpirun's variables from its
+// TestFault07_RanksThatAllThinkTheyAreAlone hides the variables of mpirun from its
 // ranks.
 func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
 	t.Parallel()
@@ -205,8 +204,8 @@ func TestFault07_RanksThatAllThinkTheyAreAlone(t *testing.T) {
 	}
 }
 
-// TestFault08_TwoJobsStartAtOnce starts two of the same job, and two of
-// different jobs, on one output.
+// TestFault08_TwoJobsStartAtOnce starts the same job twice, and two different jobs, with
+// the same output.
 func TestFault08_TwoJobsStartAtOnce(t *testing.T) {
 	t.Parallel()
 	in, other, model := pictures(t, 60), pictures(t, 20), tiny(t, graphtest.Options{})
@@ -278,7 +277,7 @@ func TestFault10_DiskFull(t *testing.T) {
 	}
 }
 
-// smallDisk mounts a file system of 256 KiB for the time of a test.
+// smallDisk mounts a file system of 256 KiB until the test ends.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "disk")
@@ -296,8 +295,8 @@ func smallDisk(t *testing.T) string {
 	return folder
 }
 
-// TestFault22_UnusableModels starts runs with models that cannot be used: they
-// end before anything is written.
+// TestFault22_UnusableModels starts runs with models that cannot be used. They end
+// before anything is written.
 func TestFault22_UnusableModels(t *testing.T) {
 	t.Parallel()
 	in := pictures(t, 3)
@@ -339,7 +338,8 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 	}
 }
 
-// TestFault30_SecretsStaySecret plants secrets where a worker could see them.
+// TestFault30_SecretsStaySecret puts secrets where a worker sees them, and searches its
+// output for them.
 func TestFault30_SecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const token = "sv2024planted5ecret"
@@ -377,7 +377,7 @@ func TestFault30_SecretsStaySecret(t *testing.T) {
 	}
 }
 
-// TestFault33_ProviderMissing asks for GPUs that are not there.
+// TestFault33_ProviderMissing requests GPU providers that are not installed.
 func TestFault33_ProviderMissing(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 3), tiny(t, graphtest.Options{})
@@ -398,7 +398,7 @@ func TestFault33_ProviderMissing(t *testing.T) {
 	}
 }
 
-// TestBadInput is what a user may get wrong; nothing may be lost by it.
+// TestBadInput checks the errors for wrong input. None of it may damage an output.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
@@ -477,7 +477,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	}
 }
 
-// TestMergeLeavesWhatIsNoFile merges into a pipe, and onto a part.
+// TestMergeLeavesWhatIsNoFile merges to a pipe, and over a part.
 func TestMergeLeavesWhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	in, model := pictures(t, 5), tiny(t, graphtest.Options{})
@@ -529,7 +529,7 @@ func TestUnreadableFolder(t *testing.T) {
 	}
 }
 
-// asNobody runs cmd as a user who is not root, and lets it reach the folders.
+// asNobody runs cmd as a user other than root, with access to the folders.
 func asNobody(t *testing.T, cmd *exec.Cmd, folders ...string) {
 	t.Helper()
 	self := filepath.Join(t.TempDir(), "batchscore")

@@ -78,7 +78,7 @@ func TestHostLost(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// commandsWith are the command lines of this machine that hold text.
+// commandsWith returns the command lines of processes that contain text.
 func commandsWith(t *testing.T, text string) []string {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")

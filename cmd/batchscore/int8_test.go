@@ -17,8 +17,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
-// TestFault39_TheRecordNamesTheArithmetic runs a float32 model and one of 8 bits
-// that was made of it.
+// TestFault39_TheRecordNamesTheArithmetic runs a float32 model and an 8-bit model that
+// was made from it.
 func TestFault39_TheRecordNamesTheArithmetic(t *testing.T) {
 	t.Parallel()
 	needRuntime(t)
@@ -49,7 +49,8 @@ func TestFault39_TheRecordNamesTheArithmetic(t *testing.T) {
 	}
 }
 
-// TestFault39_OlderJobsGoOnAsTheyBegan looks at the outputs that a run may find.
+// TestFault39_OlderJobsGoOnAsTheyBegan checks how a run continues outputs of older and
+// of current releases.
 func TestFault39_OlderJobsGoOnAsTheyBegan(t *testing.T) {
 	for _, test := range []struct {
 		name   string

@@ -21,7 +21,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// TestJobsWithoutARecord has nothing launched, and commands that name no job.
+// TestJobsWithoutARecord runs commands on an empty record, and with wrong arguments.
 func TestJobsWithoutARecord(t *testing.T) {
 	d := newDesk(t)
 	if r := d.must(t, 0, "jobs", "list"); !strings.Contains(r.stdout, "no job is on record") {
@@ -53,8 +53,8 @@ func TestJobsWithoutARecord(t *testing.T) {
 	}
 }
 
-// paused is the output of a job of 40 images that stopped half way, and the
-// flags that finish it.
+// paused returns the output of a job of 40 images that stopped half way, and the command
+// line that finishes it.
 func paused(t testing.TB) (out string, finish []string) {
 	t.Helper()
 	out = filepath.Join(t.TempDir(), "out")
@@ -63,8 +63,8 @@ func paused(t testing.TB) (out string, finish []string) {
 	return out, finish
 }
 
-// TestStatusOfAPlace reads progress where nothing is on record, by its path and
-// by a name that might be a job's.
+// TestStatusOfAPlace shows the progress of an output that is not on record, by its path
+// and by a name that could be that of a job.
 func TestStatusOfAPlace(t *testing.T) {
 	d := newDesk(t)
 	out, finish := paused(t)
@@ -104,8 +104,8 @@ func runIn(t testing.TB, cmd *exec.Cmd) processResult {
 	return r
 }
 
-// TestWatchInATerminal looks at the live screen in tmux: it is redrawn in place,
-// keeps to the size of the terminal, and ends with the job or with Ctrl-C.
+// TestWatchInATerminal checks the live screen in tmux: it is redrawn in place, fits the
+// terminal, and ends with the job or with Ctrl-C.
 func TestWatchInATerminal(t *testing.T) {
 	if _, err := exec.LookPath("tmux"); err != nil {
 		skipWithout(t, "tmux", "make deps")
@@ -152,7 +152,7 @@ func TestWatchInATerminal(t *testing.T) {
 	}
 }
 
-// terminal is one of tmux, with a program in it.
+// terminal is a terminal of tmux that runs a program.
 type terminal struct {
 	t      testing.TB
 	socket string
@@ -186,7 +186,7 @@ func (term *terminal) tmux(args ...string) string {
 	return string(out)
 }
 
-// screen is what stands on the terminal, without empty lines below.
+// screen returns what the terminal shows, without empty lines at the end.
 func (term *terminal) screen() string {
 	return strings.TrimRight(term.tmux("capture-pane", "-p"), "\n")
 }
@@ -207,7 +207,7 @@ func (term *terminal) until(what string, ok func(screen string) bool) string {
 	return last
 }
 
-// exitCode waits for the program's end.
+// exitCode waits until the program ends.
 func (term *terminal) exitCode() int {
 	term.t.Helper()
 	file := term.socket + ".code"
@@ -227,8 +227,8 @@ func (term *terminal) exitCode() int {
 	return code
 }
 
-// TestReportKeepsToTheScreen draws a job of many ranks, with everything that can
-// be said of it, at many sizes.
+// TestReportKeepsToTheScreen draws a report of many ranks, with every line that it can
+// have, at many sizes.
 func TestReportKeepsToTheScreen(t *testing.T) {
 	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	code := 137
@@ -294,7 +294,7 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 	}
 }
 
-// TestListAsksTheEngines shows the list of a user with jobs in every state.
+// TestListAsksTheEngines lists jobs in every state.
 func TestListAsksTheEngines(t *testing.T) {
 	d := newDesk(t)
 	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
@@ -323,8 +323,8 @@ func TestListAsksTheEngines(t *testing.T) {
 	}
 }
 
-// TestStatusTellsWhatItCan has records whose output cannot be opened, whose
-// engine this program does not know, and whose runs have a place each.
+// TestStatusTellsWhatItCan shows jobs whose output cannot be opened, whose engine is
+// unknown, and whose runs have a place each.
 func TestStatusTellsWhatItCan(t *testing.T) {
 	d := newDesk(t)
 	book := record.Open(filepath.Join(d.state, "batchscore", "jobs"))

@@ -26,9 +26,9 @@ func killRounds(t *testing.T) int {
 	return n
 }
 
-// TestKilledRanks runs 1,000 images on 4 ranks under mpirun, kills one or all of
-// them with SIGKILL at a random moment and runs the job again, round after
-// round. BATCHSCORE_KILL_SEED repeats the moments of a run.
+// TestKilledRanks scores 1,000 images on 4 ranks under mpirun, kills one or all of them
+// with SIGKILL at a random moment, and runs the job again, round after round.
+// BATCHSCORE_KILL_SEED repeats the moments of a run.
 func TestKilledRanks(t *testing.T) {
 	t.Parallel()
 	const images, ranks = 1000, 4

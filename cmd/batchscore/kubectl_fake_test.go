@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fakeKubectlVar names the folder in which a kubectl that is this test's own
-// binary keeps the objects of its cluster.
+// fakeKubectlVar is the environment variable with the folder in which the test binary,
+// run as kubectl, keeps the objects of its cluster.
 const fakeKubectlVar = "BATCHSCORE_TEST_KUBECTL"
 
 func init() {
@@ -32,9 +32,8 @@ type kubeObject struct {
 	Status   map[string]any `json:"status,omitempty"`
 }
 
-// fakeKubectl keeps what is applied and lists it, with a pod that runs for each
-// Job. How kubectl is called, and what a cluster may answer, package
-// kubernetes tests.
+// fakeKubectl keeps what is applied and lists it, with a running pod for each Job.
+// Package kubernetes tests how kubectl is called and what a cluster may answer.
 func fakeKubectl(folder string, args []string) error {
 	var words []string
 	for _, a := range args {

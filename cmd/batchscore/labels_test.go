@@ -9,8 +9,9 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// A file of labels is read as what it is, from a flag, a sidecar and the
-// registry, or refused by its form with both counts: 4 lines are no 4 labels.
+// TestFault38_LabelFiles checks that files of labels are read in their format, from a flag, from
+// model.yaml and from the registry, or refused with both counts: a file of 4 lines does
+// not always hold 4 labels.
 func TestFault38_LabelFiles(t *testing.T) {
 	needRuntime(t)
 	images := colourImages(t)

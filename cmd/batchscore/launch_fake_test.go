@@ -22,7 +22,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// killAt makes launch kill itself at a named point.
+// killAt is the environment variable that makes launch kill itself at a named point.
 const killAt = "BATCHSCORE_TEST_KILL_AT"
 
 func init() {
@@ -37,8 +37,8 @@ func init() {
 	}
 }
 
-// fakeOptions is the section of an engine that runs jobs as processes of this
-// machine, out of reach of the launcher, and misbehaves as it is told.
+// fakeOptions configure an engine that runs jobs as processes of this machine, not as
+// children of the launcher, and that misbehaves on request.
 type fakeOptions struct {
 	Folder string `yaml:"folder"`
 	// Silent makes every call fail as if the service were away, Refuses makes

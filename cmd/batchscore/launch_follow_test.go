@@ -77,7 +77,7 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 	}
 }
 
-// TestSignalEndsTheJudging sends the first signal while the result is read.
+// TestSignalEndsTheJudging sends the first signal while launch checks the result.
 func TestSignalEndsTheJudging(t *testing.T) {
 	stop := make(chan struct{})
 	w := &watched{
@@ -91,7 +91,7 @@ func TestSignalEndsTheJudging(t *testing.T) {
 	}
 }
 
-// ended is an engine whose jobs have ended.
+// ended is an engine on which every job has ended.
 type ended struct{ deploy.Launcher }
 
 func (ended) Wait(context.Context, string, io.Writer, io.Writer, <-chan struct{}) error { return nil }
@@ -100,7 +100,7 @@ func (ended) Status(context.Context, string) (deploy.Status, error) {
 	return deploy.Status{State: deploy.Succeeded}, nil
 }
 
-// unanswering is a store that gives no answer.
+// unanswering is a store that never answers.
 type unanswering struct {
 	store.Store
 	opened func()
@@ -112,7 +112,7 @@ func (u unanswering) Open(ctx context.Context, _, _ string) (io.ReadCloser, stor
 	return nil, store.Object{}, ctx.Err()
 }
 
-// TestProgressWithoutTheEngine takes the engine away in the middle of a job.
+// TestProgressWithoutTheEngine makes the engine unreachable during a job.
 func TestProgressWithoutTheEngine(t *testing.T) {
 	d := newDesk(t)
 	out := filepath.Join(t.TempDir(), "out")

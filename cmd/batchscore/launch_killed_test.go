@@ -11,8 +11,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestKilledLaunchers ends launch with SIGKILL at each point and finds the job
-// again with 'jobs'.
+// TestKilledLaunchers kills launch with SIGKILL at each point, and finds the job again
+// with 'jobs'.
 func TestKilledLaunchers(t *testing.T) {
 	needMpirun(t)
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
@@ -72,7 +72,7 @@ func TestKilledLaunchers(t *testing.T) {
 	}
 }
 
-// withJob are the processes that belong to a job.
+// withJob returns the processes that belong to a job.
 func withJob(t testing.TB, id string) (pids []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/environ")

@@ -15,7 +15,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestNoSecretIsLetIn puts secrets where they do not belong.
+// TestNoSecretIsLetIn puts secrets where they do not belong, and checks that they are
+// refused.
 func TestNoSecretIsLetIn(t *testing.T) {
 	const secret = "c2VjcmV0LWtleS1wbGFudGVk"
 	d := newDesk(t)
@@ -55,9 +56,8 @@ func TestNoSecretIsLetIn(t *testing.T) {
 	}
 }
 
-// TestSecretsStaySecret launches jobs with a secret by reference and looks for
-// its value in what is sent, kept and shown, and in the command lines of all
-// processes.
+// TestSecretsStaySecret launches jobs with a reference to a secret, and searches for its
+// value in everything that is sent, stored and printed, and in all command lines.
 func TestSecretsStaySecret(t *testing.T) {
 	needMpirun(t)
 	const secret = "c2VjcmV0LXZhbHVlLXBsYW50ZWQ"
@@ -104,8 +104,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// TestDryRunsShowReferences has secrets planted in everything that an engine
-// reads, and what each would send looked through.
+// TestDryRunsShowReferences puts secrets into everything that an engine reads, and
+// searches for them in what the engine would send.
 func TestDryRunsShowReferences(t *testing.T) {
 	const secret = "c2VjcmV0LXZhbHVlLXBsYW50ZWQ"
 	dir := t.TempDir()
@@ -151,8 +151,8 @@ func TestDryRunsShowReferences(t *testing.T) {
 	}
 }
 
-// TestSecretsReachPodsThroughStandardInput launches with a kubectl that writes
-// its command lines down.
+// TestSecretsReachPodsThroughStandardInput launches with a kubectl that records its
+// command lines.
 func TestSecretsReachPodsThroughStandardInput(t *testing.T) {
 	const secret = "c2VjcmV0LXZhbHVlLXBsYW50ZWQ"
 	o := newOffice(t)
@@ -176,7 +176,7 @@ func TestSecretsReachPodsThroughStandardInput(t *testing.T) {
 	}
 }
 
-// commandLines are those of all processes, by their number.
+// commandLines returns the command lines of all processes by their IDs.
 func commandLines(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -192,7 +192,7 @@ func commandLines(t testing.TB) map[string]string {
 	return lines
 }
 
-// TestRecordsHoldReferencesOnly reads a record as it lies on disk.
+// TestRecordsHoldReferencesOnly reads the file of a record.
 func TestRecordsHoldReferencesOnly(t *testing.T) {
 	d := newDesk(t)
 	out := filepath.Join(t.TempDir(), "out")

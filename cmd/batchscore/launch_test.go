@@ -12,8 +12,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestLaunchFollowsToTheEnd has a job of a file, with flags over it, followed on
-// an engine, and its labels fetched.
+// TestLaunchFollowsToTheEnd launches a job from a file, overridden by flags, follows it,
+// and fetches its labels.
 func TestLaunchFollowsToTheEnd(t *testing.T) {
 	d := newDesk(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -63,8 +63,8 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	}
 }
 
-// TestTheOutputIsTheJudge has an engine that calls a failed job a success, and a
-// program of the user's own, which only its engine can judge.
+// TestTheOutputIsTheJudge launches on an engine that reports success for a failed job,
+// and launches a program of the user's own, whose success only the engine knows.
 func TestTheOutputIsTheJudge(t *testing.T) {
 	d := newDesk(t)
 	lying := filepath.Join(t.TempDir(), "service.yaml")
@@ -105,7 +105,7 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 	}
 }
 
-// TestLaunchRefuses holds what is wrong before anything is sent.
+// TestLaunchRefuses checks the errors that are found before anything is sent.
 func TestLaunchRefuses(t *testing.T) {
 	d := newDesk(t)
 	in, model := t.TempDir(), "m.onnx"

@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// A model of random weights scores, and says in the log and in every row that
-// it is one.
+// TestModelsBuildRandom checks that a model with random weights scores, and that the log and
+// every label say that it has them.
 func TestModelsBuildRandom(t *testing.T) {
 	t.Parallel()
 	needRuntime(t)
@@ -36,8 +36,8 @@ func TestModelsBuildRandom(t *testing.T) {
 	says(t, processResult{stdout: string(text)}, `"label":"random:`)
 }
 
-// Weights do not tell whether Inception V3 of torchvision is to transform its
-// input: it is asked, and inspect shows what was said.
+// Weights do not show whether Inception V3 of torchvision transforms its input. The user
+// must say so, and inspect shows it.
 func TestModelsBuildTransformInput(t *testing.T) {
 	build := []string{"models", "build", "inception_v3", "--variant", "torchvision", "-o", filepath.Join(t.TempDir(), "m.onnx")}
 	says(t, must(t, 64, append(build, "--weights", "none.safetensors")...), "--transform-input=true or --transform-input=false", "weights=None")

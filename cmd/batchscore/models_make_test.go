@@ -8,8 +8,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestFusedAndConvertedModelsRun makes models of a model, each with golden
-// images, and scores a folder with them.
+// TestFusedAndConvertedModelsRun makes models from a model, each with golden images, and
+// scores a folder with them.
 func TestFusedAndConvertedModelsRun(t *testing.T) {
 	t.Parallel()
 	in := pictures(t, 12)
@@ -38,7 +38,7 @@ func TestFusedAndConvertedModelsRun(t *testing.T) {
 	}
 }
 
-// labelColumn is the labels of an output in order of the images.
+// labelColumn returns the labels of an output in the order of the images.
 func labelColumn(t *testing.T, out string) string {
 	t.Helper()
 	var b strings.Builder

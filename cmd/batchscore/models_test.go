@@ -96,7 +96,7 @@ func TestModelsRegistry(t *testing.T) {
 	must(t, 78, "models", "remove", "mine", "--models", dir)
 }
 
-// Processes that register at once lose nothing.
+// Processes that register models at the same time lose none.
 func TestModelsAddAtOnce(t *testing.T) {
 	t.Parallel()
 	dir, model := t.TempDir(), graphtest.Write(t, graphtest.Options{})
@@ -136,8 +136,8 @@ func TestModelsInspect(t *testing.T) {
 	must(t, 78, "models", "inspect", text)
 }
 
-// A model that carries golden images is refused, before anything is written,
-// by whoever would give them other scores.
+// A model with golden images is refused before anything is written if the images would
+// get other scores.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	images := pictures(t, 3)

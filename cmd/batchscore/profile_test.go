@@ -9,8 +9,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestProfilesCanBeRead: what run --profile leaves is what go tool pprof and go
-// tool trace take.
+// TestProfilesCanBeRead checks that go tool pprof and go tool trace can read what run
+// --profile writes.
 func TestProfilesCanBeRead(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

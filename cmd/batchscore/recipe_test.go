@@ -23,8 +23,8 @@ func labels(t *testing.T, out string) map[string]jsonRow {
 	return rows
 }
 
-// TestRecipeNamesAndPredictionsStayTogether puts bad files between good ones:
-// the recipe joined names to predictions by counting.
+// TestRecipeNamesAndPredictionsStayTogether puts bad files between good ones. The recipe
+// matched names and predictions by counting.
 func TestRecipeNamesAndPredictionsStayTogether(t *testing.T) {
 	t.Parallel()
 	model := tiny(t, graphtest.Options{})
@@ -82,7 +82,7 @@ func TestRecipeRerunTruncatesNothing(t *testing.T) {
 	}
 }
 
-// TestRecipeFoldersAreKept has the same base name in two folders.
+// TestRecipeFoldersAreKept scores images of the same name in two folders.
 func TestRecipeFoldersAreKept(t *testing.T) {
 	t.Parallel()
 	in, out := t.TempDir(), t.TempDir()
@@ -95,8 +95,8 @@ func TestRecipeFoldersAreKept(t *testing.T) {
 	}
 }
 
-// TestRecipeMissingListIsNoEmptyShard starts ranks of which one cannot see the
-// images: it fails instead of doing nothing.
+// TestRecipeMissingListIsNoEmptyShard starts ranks, one of which cannot see the images.
+// That rank fails instead of doing nothing.
 func TestRecipeMissingListIsNoEmptyShard(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")

@@ -20,7 +20,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 )
 
-// edited is a model after a change to its protocol buffer.
+// edited returns a model after a change to its protocol buffer.
 func edited(t testing.TB, model []byte, change func(*onnxpb.ModelProto)) []byte {
 	t.Helper()
 	var m onnxpb.ModelProto
@@ -49,7 +49,8 @@ func castTo(v graph.DType) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &to}
 }
 
-// twoOutputs is Colours with its raw scores and the means behind them.
+// twoOutputs returns a model with two outputs: the raw scores of Colours, and the means
+// behind them.
 func twoOutputs(first bool) []byte {
 	var m onnxpb.ModelProto
 	if err := proto.Unmarshal(graphtest.Colours(4, nil), &m); err != nil {
@@ -69,8 +70,8 @@ func twoOutputs(first bool) []byte {
 	return model
 }
 
-// Models as other tools export them are scored, or refused in words that name
-// the way on. What is scored has the one row that is right.
+// TestForeignShapes checks that models as other tools export them are scored, with the right
+// rows, or refused with a message that says what to do.
 func TestForeignShapes(t *testing.T) {
 	needRuntime(t)
 	const half, double = graph.DType(onnxpb.TensorProto_FLOAT16), graph.DType(onnxpb.TensorProto_DOUBLE)
@@ -193,7 +194,7 @@ func TestForeignShapes(t *testing.T) {
 	}
 }
 
-// The job is another one where another output is taken.
+// Taking another output of the model makes it another job.
 func TestOutputNameIsOfTheJob(t *testing.T) {
 	needRuntime(t)
 	dir := t.TempDir()
@@ -263,8 +264,7 @@ func TestAdviceCanBePasted(t *testing.T) {
 	run(0)
 }
 
-// A file of another kind is named as what it is, with the command that comes
-// next.
+// The error about a file of another kind names that kind, and the command to use next.
 func TestOtherKinds(t *testing.T) {
 	zipped := func(names ...string) []byte { return zipOf(t, names) }
 	for _, c := range []struct {
@@ -307,7 +307,7 @@ func TestOtherKinds(t *testing.T) {
 	}
 }
 
-// A folder that Optimum wrote is answered with the flags that score it.
+// The error about a folder written by Optimum names the flags that score it.
 func TestOptimumFolder(t *testing.T) {
 	needRuntime(t)
 	dir, images := filepath.Join(t.TempDir(), "my model"), colourImages(t)
@@ -336,8 +336,8 @@ func TestOptimumFolder(t *testing.T) {
 	}
 }
 
-// inspect names the axes, says what it saw of the scores, and refuses in the
-// words of run.
+// inspect names the axes, shows what it found about the scores, and prints the error
+// that run would.
 func TestInspectForeign(t *testing.T) {
 	dir := t.TempDir()
 	model := filepath.Join(dir, "model.onnx")

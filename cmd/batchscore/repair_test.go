@@ -11,7 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// damage changes one file of an output.
+// damage returns the changed content of a file of an output.
 type damage func(t *testing.T, body []byte) []byte // nil removes it
 
 // apply damages a file and returns what is in it then.
@@ -34,7 +34,7 @@ func removed(*testing.T, []byte) []byte { return nil }
 
 func cutOff(_ *testing.T, body []byte) []byte { return body[:len(body)/2] }
 
-// flipped changes a digit and no length.
+// flipped changes a digit and keeps the length.
 func flipped(t *testing.T, body []byte) []byte {
 	t.Helper()
 	at := regexp.MustCompile(`0\.\d\d\d`).FindIndex(body)
@@ -54,9 +54,9 @@ func flipped(t *testing.T, body []byte) []byte {
 	return body
 }
 
-// TestFault28_RepairWorksAsPrinted damages a complete output in each way, finds
-// the advice in what the next command says, follows it, runs the job again, and
-// has the result that was there before.
+// TestFault28_RepairWorksAsPrinted damages a complete output in every way, finds the
+// advice in what the next command prints, follows it, runs the job again, and gets the
+// same result as before.
 func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
 	writeFile(t, filepath.Join(in, "broken.jpg"), picture(t, 3)[:200])
@@ -140,8 +140,8 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 	}
 }
 
-// TestFault28_WhatCannotBeRepaired: a job's record and manifest are what all else
-// is compared with.
+// TestFault28_WhatCannotBeRepaired damages the job record and the manifest, with which
+// everything else is compared.
 func TestFault28_WhatCannotBeRepaired(t *testing.T) {
 	in, model := pictures(t, 10), tiny(t, graphtest.Options{})
 	for _, name := range []string{"job.json", "manifest.jsonl"} {
@@ -205,7 +205,8 @@ func TestFault28_RecordsOfARetry(t *testing.T) {
 	}
 }
 
-// TestFault28_AFolderInThePlaceOfAFile follows the messages to the end.
+// TestFault28_AFolderInThePlaceOfAFile replaces files of an output by folders, and
+// follows the advice until the result is complete.
 func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 	in, done := pictures(t, 8), filepath.Join(t.TempDir(), "done")
 	run := []string{"run", "--images", in, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
@@ -251,8 +252,8 @@ func TestFault28_AFolderInThePlaceOfAFile(t *testing.T) {
 	}
 }
 
-// TestFault28_RepairAfterARetry takes parts away from an output whose failed
-// images were scored again, of the output and of the retry: both come again.
+// TestFault28_RepairAfterARetry removes parts of an output whose failed images were
+// scored again, and parts of the retry. Both are made again.
 func TestFault28_RepairAfterARetry(t *testing.T) {
 	model := tiny(t, graphtest.Options{})
 	for _, tt := range []struct {

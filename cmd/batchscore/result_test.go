@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestTheLastLineTellsOfFailures: whoever reads nothing but the end of what run
-// and launch print learns how many images failed, why, and how to see them.
+// TestTheLastLineTellsOfFailures checks that the last line of run and launch says how
+// many images failed, why, and how to see them.
 func TestTheLastLineTellsOfFailures(t *testing.T) {
 	in, _ := brokenLinks(t, 10)
 	model := tiny(t, graphtest.Options{})

@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// TestFault43_LinksThatLeadSomewhereAgain scores a collection of which half leads
-// nowhere, has the links mended, and needs one command for the rest.
+// TestFault43_LinksThatLeadSomewhereAgain scores a collection in which half of the links
+// are broken, repairs them, and scores the rest with one command.
 func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 	model := tiny(t, graphtest.Options{})
 	for _, tt := range []struct {
@@ -52,7 +52,7 @@ func TestFault43_LinksThatLeadSomewhereAgain(t *testing.T) {
 	}
 }
 
-// TestFault43_AllFailedBefore: exit code 3 is no end.
+// TestFault43_AllFailedBefore retries a job that ended with exit code 3.
 func TestFault43_AllFailedBefore(t *testing.T) {
 	in, mend := brokenLinks(t, 5)
 	links := t.TempDir()
@@ -77,8 +77,7 @@ func TestFault43_AllFailedBefore(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestFault43_Blobs retries in blob storage, where parts are replaced under their
-// ETag.
+// TestFault43_Blobs retries in blob storage, where parts are replaced by their ETag.
 func TestFault43_Blobs(t *testing.T) {
 	server := azuritetest.Start(t)
 	model := tiny(t, graphtest.Options{})
@@ -130,8 +129,8 @@ func TestFault43_UnknownStatus(t *testing.T) {
 	}
 }
 
-// TestFault43_TheLauncherJudges a retry by the output: an engine that says that all
-// went well is not believed while images were not scored again.
+// TestFault43_TheLauncherJudges checks that launch judges a retry by the output: it
+// fails if images were not scored again, even if the engine reports success.
 func TestFault43_TheLauncherJudges(t *testing.T) {
 	in, mend := brokenLinks(t, 10)
 	out := filepath.Join(t.TempDir(), "out")

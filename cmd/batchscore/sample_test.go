@@ -10,8 +10,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
 )
 
-// TestSample takes samples of one collection, from a folder and from Azurite:
-// they are the same, hold the smaller ones, and are gone on with.
+// TestSample takes samples of one collection, from a folder and from Azurite. They are
+// the same, contain smaller ones, and can be continued.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	folder := pictures(t, 60)

@@ -12,8 +12,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// TestSimulatedSaysSo runs a simulated device and looks for the word wherever a
-// figure is told, and that simulated and computed rows do not mix.
+// TestSimulatedSaysSo runs a simulated device, and checks that every figure says so and
+// that simulated and computed rows do not mix.
 func TestSimulatedSaysSo(t *testing.T) {
 	t.Parallel()
 	in, out, model := pictures(t, 30), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
@@ -79,8 +79,8 @@ func TestMergeRefusesToMix(t *testing.T) {
 	}
 }
 
-// TestNamedDeviceNeedsAModelItKnows asks for a device whose rate on the tiny
-// model nobody has published.
+// TestNamedDeviceNeedsAModelItKnows requests a device for a model without a published
+// rate.
 func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
 	t.Parallel()
 	in, out, model := pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
@@ -97,8 +97,8 @@ func TestNamedDeviceNeedsAModelItKnows(t *testing.T) {
 	}
 }
 
-// TestNamedDeviceKnowsInception runs an Inception V3 on a P100 that is made a
-// hundred times as fast, and asks the output how fast it is.
+// TestNamedDeviceKnowsInception runs an Inception V3 on a simulated P100, made a hundred
+// times as fast, and reads the rate from the output.
 func TestNamedDeviceKnowsInception(t *testing.T) {
 	t.Parallel()
 	in, dir := pictures(t, 3), t.TempDir()
@@ -122,7 +122,8 @@ func TestBudgetPausesTheCommand(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestPreemptionDrains announces the end of the machine after the first part.
+// TestPreemptionDrains announces after the first part that the machine will be taken
+// away.
 func TestPreemptionDrains(t *testing.T) {
 	in, out, model := pictures(t, 80), filepath.Join(t.TempDir(), "out"), slow(t)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

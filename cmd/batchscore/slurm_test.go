@@ -19,9 +19,8 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestSlurm scores on a real Slurm: a job of two ranks is preempted and goes
-// back into the queue; when it is its turn again, one of its ranks is killed,
-// and the other does what is left.
+// TestSlurm scores on a real Slurm: a job of two ranks is preempted and queued again. When
+// it runs again, one of its ranks is killed, and the other scores the rest.
 func TestSlurm(t *testing.T) {
 	in, model := pictures(t, 600), slow(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -96,8 +95,8 @@ func TestSlurm(t *testing.T) {
 	}
 }
 
-// killRank kills the worker of a job that has a variable in its environment, as
-// soon as there is one: ranks do not all start at the same moment.
+// killRank kills the worker of a job that has a variable in its environment, as soon as
+// it exists: ranks do not all start at the same time.
 func killRank(t *testing.T, id, variable string) {
 	t.Helper()
 	var rank int

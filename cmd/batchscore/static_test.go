@@ -8,7 +8,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestStaticAlone starts one of two ranks, which takes nothing over.
+// TestStaticAlone starts one of two ranks. It takes over nothing.
 func TestStaticAlone(t *testing.T) {
 	in, model := pictures(t, 40), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
@@ -24,8 +24,8 @@ func TestStaticAlone(t *testing.T) {
 	must(t, 0, "verify", out)
 }
 
-// TestStaticRanksOfOneJob starts both under mpirun: none of them ends with a code
-// that would end the other.
+// TestStaticRanksOfOneJob starts both under mpirun. Neither exits with a code that would
+// make mpirun end the other.
 func TestStaticRanksOfOneJob(t *testing.T) {
 	needMpirun(t)
 	in, model := pictures(t, 40), slow(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// TestAutoMeasures lets two ranks choose, and reads the cache on a second job.
+// TestAutoMeasures lets two ranks measure, and a second job use the cache.
 func TestAutoMeasures(t *testing.T) {
 	in, model := pictures(t, 30), tiny(t, graphtest.Options{})
 	cache := filepath.Join(t.TempDir(), "cache")

@@ -17,14 +17,14 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// wild holds files of kinds that once gave a wrong answer; see its README.md.
+// wild is the folder of files that once gave a wrong result; see its README.md.
 const wild = "testdata/wild"
 
-// wildSide is the width and height of the pictures that Pillow made of those.
+// wildSide is the width and height of the images that Pillow made from them.
 const wildSide = 32
 
-// wildRefused are the pictures that have no pixels, or none that may be believed.
-// Every other one has those that Pillow gives it.
+// wildRefused are the images without pixels, or without reliable ones. All others have
+// the pixels that Pillow gives them.
 var wildRefused = map[string]string{
 	"heif/IMG_1.heic":                  "unsupported",
 	"heif/heim.jpg":                    "unsupported",
@@ -38,12 +38,12 @@ var wildRefused = map[string]string{
 	"tiff/float32.tif":                 "unsupported",
 }
 
-// wildBesidePillow are pictures that are shown whole though Pillow refuses them.
+// wildBesidePillow are images that are decoded completely although Pillow refuses them.
 var wildBesidePillow = map[string]string{
 	"jpeg/base_a_noEOI.jpg": "jpeg/base_00clean.jpg", // all of it is there but the end marker
 }
 
-// wildPictures are the names of the pictures under wild.
+// wildPictures returns the names of the images in wild.
 func wildPictures(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -59,7 +59,7 @@ func wildPictures(t *testing.T) []string {
 	return names
 }
 
-// pillows is what Pillow makes of a picture: wildSide x wildSide RGB.
+// pillows returns the pixels that Pillow makes from an image: wildSide x wildSide, RGB.
 func pillows(t *testing.T, name string) []byte {
 	t.Helper()
 	if other, ok := wildBesidePillow[name]; ok {
@@ -121,8 +121,8 @@ func TestWildPicturesHavePillowsPixels(t *testing.T) {
 	}
 }
 
-// wildBound is by how much pixels may differ from Pillow's. Of a JPEG, versions of
-// libjpeg-turbo differ by a step, and image/jpeg by three.
+// wildBound returns by how much pixels may differ from Pillow's. For a JPEG, versions of
+// libjpeg-turbo differ by 1, and image/jpeg by 3.
 func wildBound(src []byte, portable bool) int {
 	switch {
 	case !bytes.HasPrefix(src, []byte("\xff\xd8")):
@@ -133,7 +133,7 @@ func wildBound(src []byte, portable bool) int {
 	return 1
 }
 
-// farthest is the largest difference between two rows of pixels.
+// farthest returns the largest difference between two rows of pixels.
 func farthest(a, b []byte) int {
 	most := 0
 	for i := range a {
@@ -142,8 +142,8 @@ func farthest(a, b []byte) int {
 	return most
 }
 
-// TestWildPicturesEndToEnd has a run give each picture its row, with the class
-// and the score of the colours that Pillow shows.
+// TestWildPicturesEndToEnd checks that a run gives every image its row, with the class
+// and the score of the colours that Pillow decodes.
 func TestWildPicturesEndToEnd(t *testing.T) {
 	needRuntime(t)
 	images, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
@@ -178,8 +178,8 @@ func TestWildPicturesEndToEnd(t *testing.T) {
 	}
 }
 
-// wildClass is what models/base_model_m.onnx says of a picture: a softmax over
-// four times the mean of each colour, and 1 less all of them for black.
+// wildClass returns what models/base_model_m.onnx computes for an image: a softmax over
+// four times the mean of each colour, and over 1 minus all of them for black.
 func wildClass(rgb []byte) (class int, score float64) {
 	var mean [3]float64
 	for i, v := range rgb {
@@ -196,12 +196,12 @@ func wildClass(rgb []byte) (class int, score float64) {
 	return class, math.Exp(logits[class]) / sum
 }
 
-// wildModelFlags answer what the small models do not say of themselves.
+// wildModelFlags supply what the small models do not say about themselves.
 var wildModelFlags = []string{"--resize", "pillow-bilinear", "--fit", "stretch", "--bgr=false", "--scale", "1/255"}
 
-// TestWildModels has models of other tools give eight pictures of one colour the
-// scores that ONNX Runtime gives each of them alone, or be refused in words that
-// name what to do.
+// TestWildModels checks that models of other tools give eight images of one colour the
+// scores that ONNX Runtime gives each of them alone, or are refused with a message that
+// says what to do.
 func TestWildModels(t *testing.T) {
 	needRuntime(t)
 	const (
@@ -270,8 +270,8 @@ func TestWildModels(t *testing.T) {
 	}
 }
 
-// TestWildLabels reads label files in other forms than one label a line as what
-// they are, though their lines might fit the number of classes.
+// TestWildLabels checks that label files in other formats than one label per line are
+// read in their format, even if their number of lines equals that of the classes.
 func TestWildLabels(t *testing.T) {
 	want := map[string][]string{
 		"03jsonpretty2.json": {"red", "green"},

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// without is a variable that names what a process of batchscore does without:
-// links and renames, words separated by commas.
+// without is the environment variable that names what a process of batchscore must do
+// without, separated by commas: links and renames.
 const without = "BATCHSCORE_TEST_WITHOUT"
 
 const (
@@ -26,8 +26,8 @@ const (
 	noOverride = "override"
 )
 
-// giveUp does without what the words name, from here on, by becoming this
-// program once more.
+// giveUp makes this process do without what the words name, by executing this program
+// again.
 func giveUp(words string) {
 	if words == "" {
 		return
