@@ -29,7 +29,7 @@ func TestReadJob(t *testing.T) {
 		t.Error(err)
 	}
 	if job.Ranks() != 8 || time.Duration(job.TimeLimit) != 450*time.Minute {
-		t.Errorf("%d ranks, %v", job.Ranks(), job.TimeLimit)
+		t.Errorf("%d ranks, %v; want 8, 7h30m", job.Ranks(), job.TimeLimit)
 	}
 	want := []string{"/bin/worker", "run", "--images", "az://acme/photos", "--out", "az://acme/labels/tonight",
 		"--model", "inception.onnx", "--batch=32", "--static=true"}
@@ -38,7 +38,7 @@ func TestReadJob(t *testing.T) {
 	}
 	t.Setenv("STORAGE_KEY", "a value")
 	if values, err := job.Resolve(); err != nil || values["AZURE_STORAGE_KEY"] != "a value" {
-		t.Errorf("%v, %v", values, err)
+		t.Errorf("Resolve = %v, %v; want the value of the variable", values, err)
 	}
 }
 
@@ -90,6 +90,6 @@ func TestIDsAreNamesEverywhere(t *testing.T) {
 	at := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
 	a, b := NewID("nightly", at, 0), NewID("nightly", at, 1<<32-1)
 	if a != "nightly-261122-010203-0000" || a == b || len(b) != len(a) {
-		t.Errorf("%s, %s", a, b)
+		t.Errorf("NewID = %s and %s, want the name, the time and different ends", a, b)
 	}
 }

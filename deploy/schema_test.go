@@ -94,7 +94,7 @@ func TestSchemaHasTheFieldsOfTheTypes(t *testing.T) {
 		}
 	}
 	if have := schema.Properties["priority"].Enum; !slices.Equal(have, []Priority{Dedicated, Low}) {
-		t.Errorf("priorities: %v", have)
+		t.Errorf("priorities %v, want %v", have, []Priority{Dedicated, Low})
 	}
 	if have := schema.Properties["name"].Pattern; have != jobName.String() {
 		t.Errorf("name: the pattern is %s, in the code %s", have, jobName)
@@ -174,10 +174,10 @@ func TestSchemaAgreesWithCheck(t *testing.T) {
 			err = job.Check()
 		}
 		if (err == nil) != c.right {
-			t.Errorf("%s: the code says %v", c.job, err)
+			t.Errorf("%s: the code says %v, want success: %v", c.job, err, c.right)
 		}
 		if err := schema.Validate(generic(t, c.job)); (err == nil) != c.right {
-			t.Errorf("%s: the schema says %v", c.job, err)
+			t.Errorf("%s: the schema says %v, want success: %v", c.job, err, c.right)
 		}
 	}
 }
@@ -221,6 +221,6 @@ func TestExamplesOfTheGuides(t *testing.T) {
 		}
 	}
 	if found < 3 {
-		t.Errorf("%d jobs in the guides", found)
+		t.Errorf("%d jobs in the guides, want 3 or more", found)
 	}
 }

@@ -14,7 +14,7 @@ func TestCoresBusy(t *testing.T) {
 	}
 	for _, text := range []string{"", "cpu\n", "cpu 1 2 3 4 5 6 7 x 0 0\n", "intr 1 2 3 4 5 6 7 8 9\n"} {
 		if have := parseCores(text).since(parseCores(text)).share(); have != 0 {
-			t.Errorf("%q: %v", text, have)
+			t.Errorf("share of %q = %v, want 0", text, have)
 		}
 	}
 }

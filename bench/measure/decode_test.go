@@ -68,7 +68,7 @@ func TestReadSome(t *testing.T) {
 		names = append(names, p.Name)
 	}
 	if all, err := ReadFolder(folder); !slices.Equal(names, []string{"a.jpeg", "a.png", "b/a.jpeg", "b/a.png"}) || err != nil || len(all) != 6 {
-		t.Errorf("some are %v; all are %d, %v", names, len(all), err)
+		t.Errorf("some are %v; all are %d, %v; want four of six", names, len(all), err)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestReadable(t *testing.T) {
 	broken.Name, broken.Data = "broken", broken.Data[:len(broken.Data)/2]
 	readable, others, err := Readable(slices.Insert(slices.Clone(all), 2, broken), spec)
 	if err != nil || !reflect.DeepEqual(readable, all) || !slices.Equal(others, []string{"broken"}) {
-		t.Errorf("%d of %d can be read, %v cannot; %v", len(readable), len(all)+1, others, err)
+		t.Errorf("%d of %d can be read, %v cannot; %v; want broken alone", len(readable), len(all)+1, others, err)
 	}
 }
 
@@ -97,17 +97,17 @@ func TestDecodeComparesInEveryRound(t *testing.T) {
 	for _, decoder := range []string{Ours, OursScaled, Imaging, Go, Limit} {
 		rates, shares := values(samples, "jpeg", decoder, "images/s"), values(samples, "jpeg", decoder, "of-limit")
 		if len(rates) != 3 || slices.Min(rates) <= 0 || len(shares) != 3 {
-			t.Errorf("%s: rates %v, shares %v", decoder, rates, shares)
+			t.Errorf("%s: rates %v, shares %v; want three of each", decoder, rates, shares)
 		}
 		if decoder == Limit && (slices.Min(shares) != 1 || slices.Max(shares) != 1) {
-			t.Errorf("the limit is %v of itself", shares)
+			t.Errorf("the limit is %v of itself, want 1", shares)
 		}
 	}
 	if got := values(samples, "png", Ours, "images/s"); len(got) != 3 {
-		t.Errorf("png: %v", got)
+		t.Errorf("png: rates %v, want three", got)
 	}
 	if got := values(samples, "png", Limit, "images/s"); len(got) != 0 {
-		t.Errorf("libjpeg-turbo decoded png: %v", got)
+		t.Errorf("libjpeg-turbo decoded png: %v, want nothing", got)
 	}
 }
 
@@ -119,11 +119,11 @@ func TestDecodingAllocatesNothing(t *testing.T) {
 	}
 	for _, decoder := range []string{Ours, OursScaled, Limit} {
 		if got := values(samples, "jpeg", decoder, "allocs/image"); len(got) != 1 || got[0] != 0 {
-			t.Errorf("%s: %v allocations an image", decoder, got)
+			t.Errorf("%s: %v allocations per image, want 0", decoder, got)
 		}
 	}
 	if got := values(samples, "jpeg", Imaging, "allocs/image"); len(got) != 1 || got[0] < 1 {
-		t.Errorf("imaging is said to make %v allocations an image: nothing is counted", got)
+		t.Errorf("imaging: %v allocations per image, want some, or nothing is counted", got)
 	}
 }
 
@@ -131,14 +131,14 @@ func TestResampleLeavesSmallPicturesOut(t *testing.T) {
 	all := append(pictures(t, "jpeg"), pictures(t, "gif")...)
 	images := Resample(all, 10_000)
 	if len(images) != 6 {
-		t.Fatalf("%d images", len(images))
+		t.Fatalf("%d images, want 6", len(images))
 	}
 	for _, img := range images {
 		if n := img.Bounds().Dx() * img.Bounds().Dy(); n < 9_000 || n > 10_000 {
-			t.Errorf("%d pixels", n)
+			t.Errorf("%d pixels, want about 10000", n)
 		}
 	}
 	if images := Resample(all, 1_000_000); len(images) != 0 {
-		t.Errorf("%d images were enlarged", len(images))
+		t.Errorf("%d images were enlarged, want none", len(images))
 	}
 }

@@ -37,15 +37,15 @@ func TestInferSweeps(t *testing.T) {
 		if s.Name == "Peak" {
 			// From an old core under emulation to a large server.
 			if peak := s.Values[0].Value; peak < 1e7 || peak > 1e15 {
-				t.Errorf("a peak of %g multiply-adds a second", peak)
+				t.Errorf("a peak of %g multiply-adds per second, want a plausible one", peak)
 			}
 			continue
 		}
 		if rate, macs, share := s.Values[0].Value, s.Values[1].Value, s.Values[2].Value; rate <= 0 || macs != rate*work || share <= 0 {
-			t.Errorf("%v", s)
+			t.Errorf("sample %v, want a rate, its multiply-adds and a share", s)
 		}
 	}
 	if len(points) != 9 || len(samples) != 18 {
-		t.Errorf("%d samples of %d points: %v", len(samples), len(points), points)
+		t.Errorf("%d samples of %d points, want 18 of 9: %v", len(samples), len(points), points)
 	}
 }

@@ -46,12 +46,12 @@ func measureRun(t *testing.T, e scorer.Engine, o RunOptions) (map[string]float64
 		t.Fatal(err)
 	}
 	if len(samples) != 2 || samples[1].Iterations != 40 {
-		t.Fatalf("%+v", samples)
+		t.Fatalf("samples %+v, want two of 40 images", samples)
 	}
 	values := map[string]float64{}
 	for _, v := range samples[1].Values {
 		if !(v.Value > 0) {
-			t.Errorf("%v", v)
+			t.Errorf("%v, want a value above zero", v)
 		}
 		values[v.Unit] = v.Value
 	}
@@ -66,7 +66,7 @@ func TestRunAgainstItsLimits(t *testing.T) {
 	defer e.Close()
 	v, s := measureRun(t, e, RunOptions{Shared: true})
 	if s.Simulated || v["of-limit-cpu"] == 0 {
-		t.Errorf("%+v", s)
+		t.Errorf("sample %+v, want a measured one with of-limit-cpu", s)
 	}
 	if have, want := v["of-limit"], v["images/s"]*(1/v["session-images/s"]+1/v["decode-images/s"]); have < want*0.999 || have > want*1.001 {
 		t.Errorf("of-limit is %v, and the times add up to %v", have, want)
@@ -89,10 +89,10 @@ func TestRunOnASimulatedDevice(t *testing.T) {
 		t.Errorf("busy for %v of the time, want %v", have, want)
 	}
 	if v["of-limit"] != v["images/s"]/min(v["session-images/s"], v["decode-images/s"], v["cores-images/s"]) {
-		t.Errorf("of-limit is %v", v["of-limit"])
+		t.Errorf("of-limit is %v, want the share of the slowest part", v["of-limit"])
 	}
 	if _, ok := v["of-limit-cpu"]; ok {
-		t.Error("the device takes no processor time, and a share of it is told")
+		t.Error("the device takes no processor time, but the sample has of-limit-cpu")
 	}
 }
 

@@ -60,7 +60,7 @@ func TestPeerIsRunAsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Images != 2 || r.rate() != 4 || r.CPU != nil {
-		t.Errorf("%+v", r)
+		t.Errorf("report %+v, want 2 images at 4 per second", r)
 	}
 	args, err := os.ReadFile(filepath.Join(folder, "args"))
 	if err != nil {
@@ -73,7 +73,7 @@ func TestPeerIsRunAsAsked(t *testing.T) {
 	}
 	write(t, script, "#!/bin/sh\necho broken >&2; exit 1\n", 0o755)
 	if _, err := p.run(t.Context(), way{"threads", 4}, 0); err == nil || !strings.Contains(err.Error(), "broken") {
-		t.Errorf("a peer that fails: %v", err)
+		t.Errorf("run of a failing peer: %v, want its message", err)
 	}
 }
 
@@ -81,7 +81,7 @@ func TestPeerIsRunAsAsked(t *testing.T) {
 func TestProgramsAreSound(t *testing.T) {
 	programs, err := filepath.Glob("*.py")
 	if err != nil || len(programs) < len(all) {
-		t.Fatalf("%v, %v", programs, err)
+		t.Fatalf("programs %v, %v; want %d or more", programs, err, len(all))
 	}
 	for _, p := range all {
 		if _, err := os.Stat(p.program); err != nil {

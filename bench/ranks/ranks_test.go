@@ -33,10 +33,10 @@ func TestRecipe(t *testing.T) {
 	l := recipe(t)
 	r := Analyse(l.Ranks, Options{Asked: 100_000, OneGPU: 255 * 60, PerNode: 4, Price: 2})
 	if l.Simulated || len(r.Ranks) != 32 || r.Ranks[0].Seconds != 643.983157 || r.Ranks[30].Share != 3124 {
-		t.Fatalf("read %+v", l)
+		t.Fatalf("ReadLog = %+v, want the 32 ranks of the recipe", l)
 	}
 	if r.Labelled != 99_968 || r.Lost != 32 || math.Abs(r.Balanced-497) > 0.5 {
-		t.Errorf("%d labelled, %d lost, balanced %v", r.Labelled, r.Lost, r.Balanced)
+		t.Errorf("%d labelled, %d lost, balanced %v; want 99968, 32, 497", r.Labelled, r.Lost, r.Balanced)
 	}
 	var b bytes.Buffer
 	if err := WriteText(&b, r, l.Simulated); err != nil {
@@ -55,7 +55,7 @@ func TestRecipe(t *testing.T) {
 		}
 	}
 	if strings.Count(b.String(), "<- straggles") != 4 {
-		t.Errorf("not four rows are marked:\n%s", &b)
+		t.Errorf("want four marked rows in\n%s", &b)
 	}
 }
 
@@ -88,10 +88,10 @@ func TestReadLog(t *testing.T) {
 	killed, err := ReadLog(strings.NewReader("Worker 4 needs to process 90 images"),
 		strings.NewReader("Worker 4 Processed 50/90 images\nProcessed 90 images, took 0:00:04 (simulated)\n"))
 	if err != nil || !killed.Simulated || !reflect.DeepEqual(killed.Ranks, []Rank{{Rank: 4, Share: 90, Images: 50, Untimed: 50, Starts: 1}}) {
-		t.Errorf("have %+v, %v", killed, err)
+		t.Errorf("ReadLog = %+v, %v; want one rank that was killed", killed, err)
 	}
 	if r := Analyse(killed.Ranks, Options{Asked: 90}); !slices.Equal(r.Unfinished, []int{4}) || r.Lost != 40 || len(r.Stragglers) != 0 {
-		t.Errorf("of a rank that was killed: %+v", r)
+		t.Errorf("Analyse = %+v, want rank 4 unfinished and 40 images lost", r)
 	}
 	good := strings.NewReader("Worker 0 Processed 3 images, took 0:00:01")
 	for bad, says := range map[string]string{
@@ -108,7 +108,7 @@ func TestReadLog(t *testing.T) {
 	}
 	_, err = ReadLog(named{good, "a.log"}, named{strings.NewReader("Worker 0 Processed 3 images, took ages"), "b.log"})
 	if err == nil || !strings.HasPrefix(err.Error(), "b.log, line 1: ") {
-		t.Errorf("a bad line of the second file gives %v", err)
+		t.Errorf("ReadLog with a bad line: %v, want an error that names b.log, line 1", err)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestReadsOurOwnLines(t *testing.T) {
 	}
 	l, err := ReadLog(&b)
 	if err != nil || len(l.Ranks) != 3 {
-		t.Fatalf("have %+v, %v", l, err)
+		t.Fatalf("ReadLog = %+v, %v; want three ranks", l, err)
 	}
 	for rank, r := range l.Ranks {
 		if want := float64(rank)*13*3600 + 61 + float64(rank)*1e-6; r.Images != 250+rank || r.Share != 250 || math.Abs(r.Seconds-want) > 1e-7 {
@@ -207,16 +207,16 @@ func TestStragglers(t *testing.T) {
 		Seconds: 10,
 	}, {Rank: 1, Images: 99, Seconds: 10}, {Rank: 2, Images: 100, Seconds: 10.1}, {Rank: 3, Images: 100, Seconds: 10}}
 	if r := Analyse(even, Options{}); len(r.Stragglers) != 0 {
-		t.Errorf("of even ranks, %v straggle", r.Stragglers)
+		t.Errorf("ranks %v straggle, want none", r.Stragglers)
 	}
 	slow := slices.Clone(even)
 	slow[2].Images = 60
 	if r := Analyse(slow, Options{}); !slices.Equal(r.Stragglers, []int{2}) || r.Balance < 0.98 {
-		t.Errorf("%v straggle, balance %v", r.Stragglers, r.Balance)
+		t.Errorf("ranks %v straggle, balance %v; want rank 2, 0.98 or more", r.Stragglers, r.Balance)
 	}
 	// For a slower device the same is normal.
 	if r := Analyse(slow, Options{Rates: []float64{10, 10, 6, 10}}); len(r.Stragglers) != 0 {
-		t.Errorf("%v straggle on slower devices", r.Stragglers)
+		t.Errorf("ranks %v straggle on slower devices, want none", r.Stragglers)
 	}
 }
 
@@ -244,7 +244,7 @@ func FuzzReadLog(f *testing.F) {
 		}
 		r := Analyse(l.Ranks, Options{Asked: 5, OneGPU: 9, PerNode: 2, Price: 1})
 		if r.Balance < 0 || r.Balance > 1 || math.IsNaN(r.Makespan) {
-			t.Errorf("%+v", r)
+			t.Errorf("Analyse = %+v, want a balance between 0 and 1 and a makespan", r)
 		}
 	})
 }

@@ -98,7 +98,7 @@ func TestNoFigureWithoutSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v, err := one.Median("images/s"); v != 1002.5 || err != nil {
-		t.Errorf("median %v, %v", v, err)
+		t.Errorf("Median = %v, %v; want 1002.5", v, err)
 	}
 	mixed := scaling()
 	mixed.runs[0].Samples[0].Simulated = true
@@ -115,7 +115,7 @@ func TestNoFigureWithoutSamples(t *testing.T) {
 		},
 	} {
 		if call() == nil {
-			t.Errorf("%s: no error", name)
+			t.Errorf("%s returned no error", name)
 		}
 	}
 }
@@ -126,7 +126,7 @@ func TestSimulatedTablesSaySo(t *testing.T) {
 		s.runs[0].Samples[i].Simulated = true
 	}
 	if got, err := s.Table("images/s"); err != nil || !strings.HasPrefix(got, "*Simulated") {
-		t.Errorf("%v\n%s", err, got)
+		t.Errorf("Table: %v, want a simulated one, got\n%s", err, got)
 	}
 }
 
@@ -167,6 +167,6 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	if got := minutes(670.4); got != "11:10" {
-		t.Errorf("670.4 s are %s", got)
+		t.Errorf("minutes(670.4) = %s, want 11:10", got)
 	}
 }

@@ -55,7 +55,7 @@ func TestJSONKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(r, example()) {
-		t.Errorf("have %+v", r)
+		t.Errorf("read %+v, want %+v", r, example())
 	}
 }
 
@@ -75,10 +75,10 @@ func TestAppendedRunsStayApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(runs) != 2 || !reflect.DeepEqual(runs[0], example()) || len(runs[1].Samples) != len(second.Samples) {
-		t.Fatalf("have %+v", runs)
+		t.Fatalf("read %+v, want two runs", runs)
 	}
 	if !runs[1].Provenance.Date.Equal(second.Provenance.Date) {
-		t.Errorf("the second run's date is %v", runs[1].Provenance.Date)
+		t.Errorf("the second run's date is %v, want %v", runs[1].Provenance.Date, second.Provenance.Date)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestReadRefusesWhatItCannotRead(t *testing.T) {
 		"seed: many\nBenchmarkX 1 2 images/s\n",
 	} {
 		if runs, err := ReadBench(strings.NewReader(text), "f.txt"); err == nil || !strings.Contains(err.Error(), "f.txt") {
-			t.Errorf("%q gives %v, %v", text, runs, err)
+			t.Errorf("ReadBench(%q) = %v, %v; want an error that names the file", text, runs, err)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func TestConfigHoldsForWhatFollows(t *testing.T) {
 
 func TestCommit(t *testing.T) {
 	if got := Commit(); got != Unknown && len(strings.TrimSuffix(got, "+modified")) < 40 {
-		t.Errorf("the commit is %q", got)
+		t.Errorf("Commit() = %q, want a commit or %s", got, Unknown)
 	}
 	for _, c := range []struct {
 		settings []debug.BuildSetting
@@ -185,6 +185,6 @@ func TestHereNamesTheMachine(t *testing.T) {
 	p := Here(map[string]string{"batchscore": "v1"}, 3)
 	if p.Cores < 1 || p.Memory < 1<<20 || p.CPU == "" || p.Kernel == "" || p.Commit == "" || p.Seed != 3 ||
 		p.Versions["go"] == "" || p.Versions["batchscore"] != "v1" || time.Since(p.Date) > time.Minute {
-		t.Errorf("%+v", p)
+		t.Errorf("Here = %+v, want all fields", p)
 	}
 }

@@ -44,7 +44,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if names, err := os.ReadDir(images); err != nil || len(names) != n {
-		t.Fatalf("%d names, %v", len(names), err)
+		t.Fatalf("%d names, %v; want %d", len(names), err, n)
 	}
 	st, err := dir.New(out, dir.Options{})
 	if err != nil {
@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 	}
 	work(t, images, out, 0)
 	if o, err := Read(t.Context(), st, 2); err == nil {
-		t.Errorf("half a job is read as %+v", o)
+		t.Errorf("half a job is read as %+v, want an error", o)
 	}
 	work(t, images, out, 1)
 	o, err := Read(t.Context(), st, 2)
@@ -60,15 +60,15 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.Starts[0] != 0 || o.Starts[1].Seconds() < o.Ranks[0].Seconds*0.9 {
-		t.Errorf("rank 1 started after rank 0 had ended, but: %+v", o)
+		t.Errorf("outcome %+v, want rank 1 to start after the end of rank 0", o)
 	}
 	if o.Makespan < o.Ranks[0].Seconds || o.Ranks[0].Images+o.Ranks[1].Images != n || o.Ranks[1].Share != n-o.Ranks[0].Share {
-		t.Errorf("%+v", o)
+		t.Errorf("outcome %+v, want the shares and images of both ranks", o)
 	}
 	if o.Images != n || o.Scored != n || !o.Simulated || len(o.Devices) != 1 {
-		t.Errorf("%+v", o)
+		t.Errorf("outcome %+v, want %d simulated images on one device", o, n)
 	}
 	if o, err := Read(t.Context(), st, 3); err == nil {
-		t.Errorf("with a rank more it is read as %+v", o)
+		t.Errorf("with one rank more it is read as %+v, want an error", o)
 	}
 }

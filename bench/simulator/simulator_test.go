@@ -34,7 +34,7 @@ func run(t testing.TB, c Config) Result {
 		total += k.Images
 	}
 	if total != c.Images {
-		t.Fatalf("%d images are committed, of %d", total, c.Images)
+		t.Fatalf("%d images are committed, want %d", total, c.Images)
 	}
 	return r
 }
@@ -65,14 +65,14 @@ func TestRecipe(t *testing.T) {
 	c := recipe(t)
 	r := run(t, c)
 	if math.Abs(r.Makespan-670.4) > 0.1 || math.Abs(r.Ideal-497.1) > 0.1 {
-		t.Errorf("static: makespan %.2f s, ideal %.2f s; it was 670.4, and perfect balance 497", r.Makespan, r.Ideal)
+		t.Errorf("static: makespan %.2f s, ideal %.2f s; want 670.4 and 497.1", r.Makespan, r.Ideal)
 	}
 	if math.Abs(r.Ranks[0].End-643.98) > 0.1 || math.Abs(r.Ranks[25].End-449.9) > 0.1 {
-		t.Errorf("rank 0 ends at %v, rank 25 at %v", r.Ranks[0].End, r.Ranks[25].End)
+		t.Errorf("rank 0 ends at %v, rank 25 at %v; want 643.98, 449.9", r.Ranks[0].End, r.Ranks[25].End)
 	}
 	c.Static, c.Chunk, c.Batch = false, 64, 8
 	if r := run(t, c); r.Efficiency < 0.98 {
-		t.Errorf("with taking over the makespan is %.1f s, of an ideal %.1f", r.Makespan, r.Ideal)
+		t.Errorf("with stealing the makespan is %.1f s, want about the ideal, %.1f", r.Makespan, r.Ideal)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestSameSeedSameResult(t *testing.T) {
 		t.Error("another seed gives the same makespan")
 	}
 	if a.Departed == 0 || a.Wasted == 0 {
-		t.Errorf("nobody left: %+v", a)
+		t.Errorf("Result = %+v, want nodes that left", a)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestDoubling(t *testing.T) {
 	c.Devices[3].Slow = 1000
 	r := run(t, c)
 	if r.Doubled == 0 || r.LastCommit > 40 {
-		t.Errorf("%d chunks were doubled, the last part came after %.1f s", r.Doubled, r.LastCommit)
+		t.Errorf("%d chunks were doubled, the last part came after %.1f s; want some, at most 40 s", r.Doubled, r.LastCommit)
 	}
 }
 
@@ -226,14 +226,14 @@ func TestLargest(t *testing.T) {
 		c.Devices[i].Jitter = 0.05
 	}
 	if r := run(t, c); r.Efficiency < 0.5 {
-		t.Errorf("%+v", r.Efficiency)
+		t.Errorf("efficiency %v, want 0.5 or more", r.Efficiency)
 	}
 }
 
 func TestRefuses(t *testing.T) {
 	for _, c := range []Config{{}, {Images: 1}, {Devices: fleet(1, 1)}, {Images: 1, Devices: fleet(2, 1), Start: make([]time.Duration, 1)}} {
 		if _, err := Run(context.Background(), c); err == nil {
-			t.Errorf("%+v is run", c)
+			t.Errorf("Run(%+v) returned no error", c)
 		}
 	}
 	ended, cancel := context.WithCancel(context.Background())

@@ -59,6 +59,12 @@ func withCluster(t *testing.T) (*Engine, *armtest.AzureML) {
 	return e, fake
 }
 
+func withServer(t *testing.T) (armtest.Engine, *armtest.Server) {
+	t.Helper()
+	e, fake := withCluster(t)
+	return e, fake.Server
+}
+
 func labels() deploy.Job {
 	return deploy.Job{
 		Name: "labels", Images: "az://octopustext/batchaisample/images", Out: "az://octopustext/labels/run1",
@@ -347,10 +353,7 @@ func TestTokenFromTheEnvironment(t *testing.T) {
 }
 
 func TestSubmitTwice(t *testing.T) {
-	armtest.SubmitTwice(t, training(), id, func(t *testing.T) (armtest.Engine, *armtest.Server) {
-		e, fake := withCluster(t)
-		return e, fake.Server
-	}, map[string]armtest.Fault{
+	armtest.SubmitTwice(t, training(), id, withServer, map[string]armtest.Fault{
 		"well":            {Path: "nowhere"},
 		"the answer lost": {Method: "PUT", Path: "/jobs/", After: true},
 		"throttled":       {Method: "PUT", Path: "/jobs/", Status: 429, RetryAfter: "9"},
@@ -415,22 +418,13 @@ func TestCluster(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	armtest.Errors(t, training(), id, lowGPUs, func(t *testing.T) (armtest.Engine, *armtest.Server) {
-		e, fake := withCluster(t)
-		return e, fake.Server
-	})
+	armtest.Errors(t, training(), id, lowGPUs, withServer)
 }
 
 func TestOptions(t *testing.T) {
-	for name, change := range map[string]func(*Options){
+	armtest.RefusesOptions(t, options, New, map[string]func(*Options){
 		"subscription": func(o *Options) { o.Subscription = "" }, "resourceGroup": func(o *Options) { o.ResourceGroup = "a/b" },
 		"workspace": func(o *Options) { o.Workspace = "w" }, "compute": func(o *Options) { o.Compute = "1" },
 		"shmSize": func(o *Options) { o.ShmSize = "2" }, "identityId": func(o *Options) { o.IdentityClientID = "" },
-	} {
-		bad := options
-		change(&bad)
-		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
-		}
-	}
+	})
 }

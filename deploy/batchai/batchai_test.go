@@ -87,6 +87,12 @@ func withCluster(t *testing.T) (*Engine, *armtest.BatchAI) {
 	return e, fake
 }
 
+func withServer(t *testing.T) (armtest.Engine, *armtest.Server) {
+	t.Helper()
+	e, fake := withCluster(t)
+	return e, fake.Server
+}
+
 func recipe() deploy.Job {
 	return deploy.Job{
 		Name: "cloth", Images: "az://octopustext/batchaisample/images", Out: "az://octopustext/labels/run1",
@@ -235,10 +241,7 @@ func TestFailedAndCanceled(t *testing.T) {
 }
 
 func TestSubmitTwice(t *testing.T) {
-	armtest.SubmitTwice(t, training(), id, func(t *testing.T) (armtest.Engine, *armtest.Server) {
-		e, fake := withCluster(t)
-		return e, fake.Server
-	}, map[string]armtest.Fault{
+	armtest.SubmitTwice(t, training(), id, withServer, map[string]armtest.Fault{
 		"well":            {Path: "nowhere"},
 		"the answer lost": {Method: "PUT", Path: "/jobs/", After: true},
 		"throttled":       {Method: "PUT", Path: "/jobs/", Status: 429, RetryAfter: "9"},
@@ -355,10 +358,7 @@ func TestRetired(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	armtest.Errors(t, training(), id, lowGPUs, func(t *testing.T) (armtest.Engine, *armtest.Server) {
-		e, fake := withCluster(t)
-		return e, fake.Server
-	})
+	armtest.Errors(t, training(), id, lowGPUs, withServer)
 }
 
 // No error of any kind holds a secret, not even where the service repeats the
@@ -412,27 +412,15 @@ func TestOptions(t *testing.T) {
 	if err := e.Submit(t.Context(), training(), id); err == nil || !strings.Contains(err.Error(), "TEST_ACCOUNT_KEY is not set") {
 		t.Errorf("Submit: %v, want an error that names the variable", err)
 	}
-	for name, change := range map[string]func(*Options){
+	armtest.RefusesOptions(t, good, New, map[string]func(*Options){
 		"subscription": func(o *Options) { o.Subscription = "" }, "resourceGroup": func(o *Options) { o.ResourceGroup = "a/b" },
 		"workspace": func(o *Options) { o.Workspace = "w w" }, "cluster": func(o *Options) { o.Cluster = "" },
-	} {
-		bad := good
-		change(&bad)
-		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
-		}
-	}
-	for name, change := range map[string]func(*Options){
+	})
+	armtest.RefusesOptions(t, good, New, map[string]func(*Options){
 		"accountKey: kubernetes":       func(o *Options) { o.AccountKey = deploy.Secret{Kubernetes: "a/b"} },
 		"accountKey: keyVault":         func(o *Options) { o.AccountKey = deploy.Secret{KeyVault: "https://v/secrets/x"} },
 		"registryPassword: kubernetes": func(o *Options) { o.RegistryPassword = deploy.Secret{Kubernetes: "a/b"} },
-	} {
-		bad := good
-		change(&bad)
-		if _, err := New(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
-			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
-		}
-	}
+	})
 	good.Logs = ""
 	if e, err = New(good); err != nil {
 		t.Fatal(err)

@@ -55,16 +55,16 @@ environment: {NOTE: '$(HOME)'}
 	t.Run("no operator", func(t *testing.T) {
 		err := mpi.Submit(t.Context(), newJob(t, job), "none")
 		if !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), "--without-mpi") {
-			t.Errorf("%v", err)
+			t.Errorf("Submit: %v, want %v with advice", err, deploy.ErrService)
 		}
 		if left := c.kubectl(t, "get", "secrets", "-o", "name"); left != "" {
-			t.Errorf("left behind: %s", left)
+			t.Errorf("left behind: %s, want nothing", left)
 		}
 		for what, err := range map[string]error{
 			"status": second(mpi.Status(t.Context(), "none")), "cancel": mpi.Cancel(t.Context(), "none"),
 		} {
 			if !errors.Is(err, deploy.ErrNoJob) {
-				t.Errorf("%s: %v", what, err)
+				t.Errorf("%s of an unknown job: %v, want %v", what, err, deploy.ErrNoJob)
 			}
 		}
 	})
@@ -98,7 +98,7 @@ environment: {NOTE: '$(HOME)'}
 		}
 		s := c.state(t, indexed, id, deploy.Failed)
 		if s.ExitCode == nil || *s.ExitCode != 78 || s.Ended.IsZero() || !strings.Contains(s.Reason, "FailedIndexes") {
-			t.Errorf("%+v", s)
+			t.Errorf("Status = %+v, want code 78 and FailedIndexes", s)
 		}
 	})
 
@@ -112,7 +112,7 @@ environment: {NOTE: '$(HOME)'}
 			c.set(t, p, ended(0))
 		}
 		if s := c.state(t, indexed, id, deploy.Succeeded); s.ExitCode == nil || *s.ExitCode != 0 || s.Started.IsZero() || s.Ended.IsZero() {
-			t.Errorf("%+v", s)
+			t.Errorf("Status = %+v, want code 0 and both times", s)
 		}
 		if err := indexed.Cancel(t.Context(), id); err != nil {
 			t.Fatal(err)
@@ -168,11 +168,11 @@ environment: {NOTE: '$(HOME)'}
 	t.Run("unreachable", func(t *testing.T) {
 		t.Setenv("KUBECONFIG", c.kubeconfig(t, "https://127.0.0.1:1", c.token))
 		if _, err := indexed.Status(t.Context(), "any"); !errors.Is(err, deploy.ErrUnreachable) {
-			t.Errorf("%v", err)
+			t.Errorf("Status: %v, want %v", err, deploy.ErrUnreachable)
 		}
 		t.Setenv("KUBECONFIG", c.kubeconfig(t, c.url, "wrong"))
 		if _, err := indexed.Status(t.Context(), "any"); !errors.Is(err, deploy.ErrService) {
-			t.Errorf("%v", err)
+			t.Errorf("Status: %v, want %v", err, deploy.ErrService)
 		}
 	})
 }
@@ -234,7 +234,7 @@ func (c *cluster) start(t *testing.T, name string, args ...string) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (%s)", err, clusterVar)
+		t.Fatalf("start a server: %v (%s)", err, clusterVar)
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -361,6 +361,6 @@ func (c *cluster) cancels(t *testing.T, e *Engine, job deploy.Job, id string) {
 		return c.kubectl(t, "get", "jobs,cronjobs,pods,secrets", "-l", jobLabel+"="+id, "-o", "name") == ""
 	})
 	if _, err := e.Status(t.Context(), id); !errors.Is(err, deploy.ErrNoJob) {
-		t.Errorf("%v", err)
+		t.Errorf("Status of a canceled job: %v, want %v", err, deploy.ErrNoJob)
 	}
 }

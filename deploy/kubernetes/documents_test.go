@@ -146,7 +146,7 @@ func strictly(t *testing.T, body []byte) {
 			t.Errorf("cleanPodPolicy %q: without it workers keep their nodes", p)
 		}
 		if len(job.Spec.MPIReplicaSpecs) != 2 {
-			t.Errorf("replicas: %v", slices.Sorted(maps.Keys(job.Spec.MPIReplicaSpecs)))
+			t.Errorf("replicas %v, want a launcher and workers", slices.Sorted(maps.Keys(job.Spec.MPIReplicaSpecs)))
 		}
 	default:
 		t.Errorf("unexpected kind %q", kind)
@@ -184,7 +184,7 @@ func decode[T any](t *testing.T, body []byte, unmarshal func([]byte, any, ...yam
 	t.Helper()
 	var v T
 	if err := unmarshal(body, &v); err != nil {
-		t.Fatalf("%v\n%s", err, body)
+		t.Fatalf("decode: %v\n%s", err, body)
 	}
 	return v
 }
@@ -224,48 +224,48 @@ func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world strin
 		env[v.Name] = v
 	}
 	if env["BATCHSCORE_WORLD"].Value != world || env["BATCHSCORE_JOB"].Value != id {
-		t.Errorf("world %q, job %q", env["BATCHSCORE_WORLD"].Value, env["BATCHSCORE_JOB"].Value)
+		t.Errorf("world %q, job %q; want %q, %q", env["BATCHSCORE_WORLD"].Value, env["BATCHSCORE_JOB"].Value, world, id)
 	}
 	if v := env["NOTE"].Value; v != "on" {
-		t.Errorf("NOTE is %q", v)
+		t.Errorf("NOTE is %q, want on", v)
 	}
 	if ref := env["AZURE_STORAGE_KEY"].ValueFrom.SecretKeyRef; ref.Name != id || ref.Key != "AZURE_STORAGE_KEY" {
-		t.Errorf("%+v", ref)
+		t.Errorf("AZURE_STORAGE_KEY refers to %+v, want the Secret of the job", ref)
 	}
 	if ref := env["TOKEN"].ValueFrom.SecretKeyRef; ref.Name != "shared" || ref.Key != "token" {
-		t.Errorf("%+v", ref)
+		t.Errorf("TOKEN refers to %+v, want shared/token", ref)
 	}
 	if want := "--log=$$(HOME) $$x"; !slices.Contains(c.Command, want) {
 		t.Errorf("%q lacks %q", c.Command, want)
 	}
 	if *pod.Spec.TerminationGracePeriodSeconds < 30 {
-		t.Errorf("%d s of grace", *pod.Spec.TerminationGracePeriodSeconds)
+		t.Errorf("%d s of grace, want 30 or more", *pod.Spec.TerminationGracePeriodSeconds)
 	}
 	if !*pod.Spec.SecurityContext.RunAsNonRoot || pod.Labels["azure.workload.identity/use"] != "true" {
-		t.Errorf("%+v, %v", pod.Spec.SecurityContext, pod.Labels)
+		t.Errorf("security %+v, labels %v; want no root and the label of the identity", pod.Spec.SecurityContext, pod.Labels)
 	}
 	selector := map[string]string{
 		"pool": "gpu", "kubernetes.azure.com/scalesetpriority": "spot", "nvidia.com/gpu.product": "Tesla-V100",
 		"node.kubernetes.io/instance-type": "Standard_NC6s_v3",
 	}
 	if !maps.Equal(pod.Spec.NodeSelector, selector) {
-		t.Errorf("node selector %v", pod.Spec.NodeSelector)
+		t.Errorf("node selector %v, want %v", pod.Spec.NodeSelector, selector)
 	}
 }
 
 func checkCron(t *testing.T, docs map[string][]byte) {
 	spec := decode[batchv1.CronJob](t, docs["cronjob.yaml"], yaml.UnmarshalStrict).Spec
 	if spec.Schedule != "0 2 * * *" || spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || *spec.TimeZone != "Europe/Paris" {
-		t.Errorf("%+v", spec)
+		t.Errorf("CronJob %+v, want its schedule, its time zone and no concurrency", spec)
 	}
 	checkRank(t, spec.JobTemplate.Spec.Template, 2, "4")
 	c := spec.JobTemplate.Spec.Template.Spec.Containers[0]
 	if !slices.Contains(c.Command, "az://acme/labels/$(BATCHSCORE_RUN)") {
-		t.Errorf("every run has the same output: %q", c.Command)
+		t.Errorf("command %q, want the name of the run in the output", c.Command)
 	}
 	run := slices.IndexFunc(c.Env, func(v corev1.EnvVar) bool { return v.Name == "BATCHSCORE_RUN" })
 	if run < 0 || c.Env[run].ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/job-name']" {
-		t.Errorf("%+v", c.Env)
+		t.Errorf("variables %+v, want the name of the run from the label", c.Env)
 	}
 }
 
@@ -274,7 +274,7 @@ func checkMPI(t *testing.T, docs map[string][]byte) {
 	launcher, worker := spec.MPIReplicaSpecs["Launcher"], spec.MPIReplicaSpecs["Worker"]
 	w := worker.Template.Spec.Containers[0]
 	if n := w.Resources.Limits["nvidia.com/gpu"]; worker.Replicas != 2 || n.Value() != 4 {
-		t.Errorf("%d workers with %v GPUs", worker.Replicas, n)
+		t.Errorf("%d workers with %v GPUs, want 2 with 4", worker.Replicas, n)
 	}
 	l := launcher.Template.Spec.Containers[0]
 	if len(l.Resources.Limits) > 0 || len(launcher.Template.Spec.NodeSelector) > 1 {
@@ -300,7 +300,7 @@ func TestYAMLKeepsText(t *testing.T) {
 		}
 		var s corev1.Secret
 		if err := yaml.UnmarshalStrict(body, &s); err != nil {
-			t.Fatalf("%v\n%s", err, body)
+			t.Fatalf("decode: %v\n%s", err, body)
 		}
 		if s.StringData["K"] != text {
 			t.Fatalf("%q became %q\n%s", text, s.StringData["K"], body)
@@ -362,7 +362,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), text[:4]) {
-			t.Errorf("%s: %v", text, err)
+			t.Errorf("New with %s: %v, want an error that names it", text, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/launchtest"
 )
 
 var testTime = time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
@@ -275,16 +276,7 @@ func TestUnknownJob(t *testing.T) {
 	f.put(head("Job", id+"-other"))
 	// A cluster without an MPI operator says this when asked for its jobs.
 	f.failing("get mpijobs.kubeflow.org", `error: the server doesn't have a resource type "mpijobs"`)
-	for what, err := range map[string]error{
-		"status": second(e.Status(t.Context(), id)),
-		"cancel": e.Cancel(t.Context(), id),
-		"logs":   e.Logs(t.Context(), id, new(strings.Builder), false),
-		"fetch":  e.Fetch(t.Context(), id, t.TempDir()),
-	} {
-		if !errors.Is(err, deploy.ErrNoJob) {
-			t.Errorf("%s of an unknown job: %v, want %v", what, err, deploy.ErrNoJob)
-		}
-	}
+	launchtest.Unknown(t, e, id)
 }
 
 func TestCancel(t *testing.T) {

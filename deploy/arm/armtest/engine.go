@@ -46,6 +46,19 @@ func SubmitTwice(t *testing.T, job deploy.Job, id string, open func(t *testing.T
 	}
 }
 
+// RefusesOptions changes one of the engine's options at a time. Each change must be
+// refused with deploy.ErrService, in an error that contains the change's name.
+func RefusesOptions[O, E any](t *testing.T, good O, open func(O) (E, error), changes map[string]func(*O)) {
+	t.Helper()
+	for name, change := range changes {
+		bad := good
+		change(&bad)
+		if _, err := open(bad); !errors.Is(err, deploy.ErrService) || !strings.Contains(err.Error(), name) {
+			t.Errorf("New: %v, want %v that names %s", err, deploy.ErrService, name)
+		}
+	}
+}
+
 // DoesNotFit submits a job after each change, by the field that does not fit the
 // engine's cluster then.
 func DoesNotFit(t *testing.T, e Engine, fake *Server, job deploy.Job, changes map[string]func(*deploy.Job)) {

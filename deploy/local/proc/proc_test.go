@@ -29,7 +29,7 @@ func TestProcesses(t *testing.T) {
 	}
 	found, err := With(variable)
 	if err != nil || len(found) != 2 {
-		t.Fatalf("%v, %v", found, err)
+		t.Fatalf("With = %v, %v; want two processes", found, err)
 	}
 	all, err := All()
 	if err != nil {
@@ -51,6 +51,6 @@ func TestProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found, err = With(variable); err != nil || len(found) != 0 {
-		t.Errorf("%v, %v", found, err)
+		t.Errorf("With = %v, %v; want none", found, err)
 	}
 }
