@@ -142,17 +142,21 @@ func WantPixels(tb testing.TB, f codec.Format, src []byte, width, height int, wa
 	}
 }
 
-// WantStatus tests the status of decoding src, and that a failure has a reason.
-func WantStatus(tb testing.TB, f codec.Format, src []byte, want codec.Status) *codec.Failure {
+// WantStatus tests the status of decoding src, and that a failure has a reason, which it
+// returns.
+func WantStatus(tb testing.TB, f codec.Format, src []byte, want codec.Status) (reason string) {
 	tb.Helper()
 	_, fail := Decode(tb, f, Bounds, src)
 	if got := StatusOf(fail); got != want {
 		tb.Errorf("status %s (%v), want %s", got, fail, want)
 	}
-	if fail != nil && fail.Reason == "" {
+	if fail == nil {
+		return ""
+	}
+	if fail.Reason == "" {
 		tb.Errorf("%s without a reason", fail.Status)
 	}
-	return fail
+	return fail.Reason
 }
 
 // StatusOf returns the status of a decode with this failure.

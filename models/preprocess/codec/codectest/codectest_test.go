@@ -77,9 +77,20 @@ func TestPixels(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	codectest.WantStatus(t, toy, file(1, 1, 1), codec.StatusOK)
-	if fail := codectest.WantStatus(t, toy, []byte("TOY"), codec.StatusTruncated); fail.Reason != "no header" {
-		t.Errorf("reason %q, want %q", fail.Reason, "no header")
+	for _, c := range []struct {
+		name   string
+		src    []byte
+		want   codec.Status
+		reason string
+	}{
+		{name: "whole", src: file(1, 1, 1), want: codec.StatusOK},
+		{name: "cut", src: []byte("TOY"), want: codec.StatusTruncated, reason: "no header"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if reason := codectest.WantStatus(t, toy, c.src, c.want); reason != c.reason {
+				t.Errorf("WantStatus() = %q, want %q", reason, c.reason)
+			}
+		})
 	}
 }
 
