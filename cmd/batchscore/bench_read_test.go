@@ -23,13 +23,13 @@ func TestBenchReadOfTheRecipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if report.Labelled != 99_968 || report.Makespan != 670.4 || len(report.Stragglers) != 4 {
-		t.Errorf("%+v", report)
+		t.Errorf("report %+v, want that of the recipe", report)
 	}
 	file := filepath.Join(t.TempDir(), "saved.txt")
 	writeFile(t, file, []byte(must(t, 0, append(args, "--format", "bench")...).stdout))
 	runs, err := result.Read(file)
 	if err != nil || len(runs) != 1 || len(runs[0].Samples) != 33 {
-		t.Errorf("in the Go benchmark format: %+v, %v", runs, err)
+		t.Errorf("in the Go benchmark format: %+v, %v; want 33 samples", runs, err)
 	}
 }
 
@@ -51,7 +51,7 @@ func TestBenchReadRefuses(t *testing.T) {
 		says string
 		args []string
 	}{
-		{code: 64, says: "name the logs", args: nil},
+		{code: 64, says: "no log given", args: nil},
 		{code: 64, says: "--format", args: []string{"x.log", "--format", "xml"}},
 		{code: 64, says: "--asked", args: []string{"x.log", "--asked", "-1"}},
 		{code: 64, says: "--price", args: []string{"x.log", "--price", "NaN"}},

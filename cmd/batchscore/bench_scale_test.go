@@ -26,25 +26,25 @@ func TestBenchScale(t *testing.T) {
 	for _, s := range run.Samples {
 		order = append(order, s.Keys[0].Value)
 		if !s.Simulated {
-			t.Errorf("it is not said that the device is simulated: %+v", s)
+			t.Errorf("sample %+v, want a simulated one", s)
 		}
 		for _, unit := range []string{"makespan-s", "efficiency", "speed-up", "minutes/100k-images", "lost/100k-images", "model-makespan-s"} {
 			if v := figure(t, s, unit); !(v > 0) {
-				t.Errorf("%s is %v", unit, v)
+				t.Errorf("%s = %v, want more than 0", unit, v)
 			}
 		}
 		if e := figure(t, s, "efficiency"); e > 1 {
-			t.Errorf("an efficiency of %v", e)
+			t.Errorf("efficiency %v, want at most 1", e)
 		}
 	}
 	if strings.Join(order, ",") != "1,2,2,1" {
-		t.Errorf("the ranks ran in the order %v", order)
+		t.Errorf("the ranks ran in the order %v, want 1,2,2,1", order)
 	}
 	if kept, err := result.Read(file); err != nil || len(kept) != 1 || len(kept[0].Samples) != 4 {
-		t.Errorf("saved %+v, %v", kept, err)
+		t.Errorf("saved %+v, %v; want one run of four samples", kept, err)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
-		t.Errorf("it left %v, %v", left, err)
+		t.Errorf("left %v, %v; want nothing", left, err)
 	}
 }
 
@@ -64,20 +64,20 @@ func TestBenchScaleOfOnesOwn(t *testing.T) {
 		ranks := s.Keys[0].Value
 		order = append(order, ranks)
 		if s.Simulated || s.Iterations != 31 || !strings.HasPrefix(s.Keys[1].Value, "cpu") {
-			t.Errorf("%+v", s)
+			t.Errorf("sample %+v, want a measured one of 31 images on the CPU", s)
 		}
 		if e := figure(t, s, "efficiency"); !(e > 0) || ranks == "1" && e != 1 {
-			t.Errorf("an efficiency of %v on %s ranks", e, ranks)
+			t.Errorf("efficiency %v on %s ranks, want more than 0, and 1 on one rank", e, ranks)
 		}
 		if a, b := figure(t, s, "minutes/100k-images")*60, 100_000/figure(t, s, "images/s"); math.Abs(a/b-1) > 1e-9 {
-			t.Errorf("100,000 images in %v s and in %v s", a, b)
+			t.Errorf("100,000 images take %v s and %v s, want the same", a, b)
 		}
 	}
 	if strings.Join(order, ",") != "2,1,1,2" {
-		t.Errorf("the ranks ran in the order %v", order)
+		t.Errorf("the ranks ran in the order %v, want 2,1,1,2", order)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
-		t.Errorf("it left %v, %v", left, err)
+		t.Errorf("left %v, %v; want nothing", left, err)
 	}
 	table := must(t, 0, slices.Concat(scale[:3], []string{"1", "--rounds", "1"}, own)...).stdout
 	if !strings.Contains(table, "1 of the images failed") || strings.Contains(table, "simulated") {
@@ -93,11 +93,11 @@ func TestBenchScaleStragglers(t *testing.T) {
 		"--device", "rate=640", "--jitter", "0", "--straggler", "0:20"}
 	static := benchRun(t, append(args, "--static")...).Samples[0]
 	if got := figure(t, static, "makespan-s"); got < 2 {
-		t.Errorf("64 images at 32 a second took %v s", got)
+		t.Errorf("64 images at 32 per second took %v s, want 2 or more", got)
 	}
 	stealing := benchRun(t, args...).Samples[0]
 	if a, b := figure(t, stealing, "efficiency"), figure(t, static, "efficiency"); a <= b {
-		t.Errorf("an efficiency of %v with stealing, of %v without", a, b)
+		t.Errorf("efficiency %v with stealing and %v without, want more with", a, b)
 	}
 }
 
@@ -124,7 +124,7 @@ func TestBenchScaleIsInterrupted(t *testing.T) {
 		t.Errorf("got %v, want exit code 130", r)
 	}
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
-		t.Errorf("it left %v, %v", left, err)
+		t.Errorf("left %v, %v; want nothing", left, err)
 	}
 }
 
@@ -202,6 +202,6 @@ func TestModelAgainstMeasured(t *testing.T) {
 		}
 	}
 	if len(held) < 3 {
-		t.Errorf("only %v are kept", held)
+		t.Errorf("kept %v, want three or more", held)
 	}
 }

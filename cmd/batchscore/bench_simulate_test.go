@@ -27,7 +27,7 @@ func figure(t *testing.T, s result.Sample, unit string) float64 {
 			return v.Value
 		}
 	}
-	t.Fatalf("no %s in %+v", unit, s)
+	t.Fatalf("want a value of %s in %+v", unit, s)
 	return 0
 }
 
@@ -50,7 +50,7 @@ func TestBenchSimulate(t *testing.T) {
 		t.Errorf("static: %v s, want 12800 images at 50 a second", got)
 	}
 	if got := figure(t, stealing.Samples[0], "efficiency"); got < 0.98 {
-		t.Errorf("stealing: efficiency %v", got)
+		t.Errorf("efficiency with stealing %v, want 0.98 or more", got)
 	}
 	// A straggler speeds nothing up: 4 and 4 halves of what one rank does.
 	if got := figure(t, stealing.Samples[0], "speed-up"); got < 5.8 || got > 6 {
@@ -77,10 +77,10 @@ func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 		samples = append(samples, r.Samples...)
 	}
 	if rows := result.Rows(samples); len(rows) != 2 || figure(t, samples[0], "nodes-taken") < 1 {
-		t.Errorf("%d rows of %+v", len(rows), samples)
+		t.Errorf("%d rows of %+v, want two, and nodes that were taken", len(rows), samples)
 	}
 	if got := figure(t, samples[0], "speed-up"); got > 8 {
-		t.Errorf("8 ranks that are taken away at times are %v times one that is not", got)
+		t.Errorf("speed-up %v on 8 ranks, want at most 8", got)
 	}
 }
 

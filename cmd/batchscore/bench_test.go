@@ -19,7 +19,7 @@ func TestBenchDecode(t *testing.T) {
 	measured := map[string]bool{}
 	for _, s := range benchRun(t, append(args, "--sizes", "0.001", "--formats", "png,bmp")...).Samples {
 		if s.Simulated || !(figure(t, s, "images/s") > 0) {
-			t.Errorf("%+v", s)
+			t.Errorf("sample %+v, want a measured rate", s)
 		}
 		measured[s.Keys[0].Value+" "+s.Keys[2].Value] = true
 	}
@@ -46,7 +46,7 @@ func TestBenchRun(t *testing.T) {
 	says(t, must(t, 0, append(args, "--provider", "simulate:rate=1000")...), "Run (simulated), device simulated:1000_s", "device-busy ")
 	for _, s := range benchRun(t, append(args, "--provider", "simulate:rate=1000")...).Samples {
 		if busy := figure(t, s, "device-busy"); !s.Simulated || !(busy > 0 && busy <= 1) {
-			t.Errorf("%+v", s)
+			t.Errorf("sample %+v, want a simulated one with a share in device-busy", s)
 		}
 	}
 }
@@ -63,7 +63,7 @@ func TestBenchRefuses(t *testing.T) {
 		{code: 64, says: "--target", args: []string{"decode", "--target", "0"}},
 		{code: 64, says: "--formats", args: []string{"decode", "--formats", "webp"}},
 		{code: 64, says: "--sizes", args: []string{"decode", "--sizes", "huge"}},
-		{code: 78, says: "holds no pictures", args: []string{"decode", "--images", empty}},
+		{code: 78, says: "there are no pictures", args: []string{"decode", "--images", empty}},
 		{code: 78, says: "no such file", args: []string{"decode", "--images", none}},
 		{code: 64, says: "want auto, cpu,", args: []string{"infer", model, "--provider", "simulate:p100"}},
 		{code: 64, says: "--rounds", args: []string{"infer", model, "--rounds", "0"}},

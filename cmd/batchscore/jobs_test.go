@@ -74,24 +74,24 @@ func TestStatusOfAPlace(t *testing.T) {
 		r := runIn(t, cmd)
 		var s report
 		if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
-			t.Fatalf("%v\n%v", err, r)
+			t.Fatalf("jobs status %s --json: %v\n%v", arg, err, r)
 		}
 		p := s.Progress
 		if s.Job != nil || p.Stage != output.Scoring || p.Images != 40 || p.ImagesDone < 20 || p.ImagesDone == 40 || p.Alive() != 0 || p.Ranks[0].End != "stopped" {
-			t.Errorf("%s: %+v", arg, s)
+			t.Errorf("status of %s = %+v, want half a job without a record", arg, s)
 		}
 	}
 	text := d.must(t, 0, "jobs", "status", out).stdout
 	if !strings.Contains(text, "none is at work") || !strings.Contains(text, " of 40 images") {
-		t.Errorf("half way:\n%s", text)
+		t.Errorf("half way, want no rank at work and 40 images in\n%s", text)
 	}
 	must(t, 0, finish...)
 	if text := d.must(t, 0, "jobs", "status", out).stdout; !strings.Contains(text, "100%, complete: 40 of 40 images, 10 of 10 chunks") {
-		t.Errorf("at the end:\n%s", text)
+		t.Errorf("at the end, want a complete job in\n%s", text)
 	}
 	// In no terminal a watch is lines, and ends with the job.
 	if r := d.must(t, 0, "jobs", "status", "--watch", out); strings.Count(r.stdout, "\n") != 1 || strings.Contains(r.stdout, "\x1b") {
-		t.Errorf("watched:\n%q", r.stdout)
+		t.Errorf("watch printed %q, want one line without escape sequences", r.stdout)
 	}
 }
 
@@ -99,7 +99,7 @@ func runIn(t testing.TB, cmd *exec.Cmd) processResult {
 	t.Helper()
 	r := finish(t, cmd)
 	if r.code != 0 {
-		t.Fatalf("%s: %v", cmd, r)
+		t.Fatalf("%s: want exit code 0, have %v", cmd, r)
 	}
 	return r
 }
@@ -116,7 +116,7 @@ func TestWatchInATerminal(t *testing.T) {
 			term := newTerminal(t, 100, 20, command(t, newDesk(t).env, "jobs", "status", "--watch", "--every", "100ms", out))
 			screen := term.until("the table", func(s string) bool { return strings.Contains(s, "stopped") })
 			if strings.Contains(screen, "$ ") || !strings.HasPrefix(screen, "Output ") {
-				t.Errorf("the screen is not the report's alone:\n%s", screen)
+				t.Errorf("want only the report on the screen:\n%s", screen)
 			}
 			for _, size := range [][2]int{{40, 8}, {120, 30}, {30, 3}, {80, 24}} {
 				term.resize(size[0], size[1])
@@ -127,7 +127,7 @@ func TestWatchInATerminal(t *testing.T) {
 						(size[0] < 60) == strings.HasSuffix(lines[0], "...") && strings.Contains(s, "stopped") == (size[1] > 3 && size[0] > 60)
 				})
 				if strings.Count(screen, "Output ") != 1 {
-					t.Errorf("drawn twice at %v:\n%s", size, screen)
+					t.Errorf("at %v want the report once:\n%s", size, screen)
 				}
 			}
 			if end == "Ctrl-C" {
@@ -136,11 +136,11 @@ func TestWatchInATerminal(t *testing.T) {
 				must(t, 0, finish...)
 			}
 			if code := term.exitCode(); code != 0 {
-				t.Errorf("exit code %d", code)
+				t.Errorf("exit code %d, want 0", code)
 			}
 			screen = term.tmux("capture-pane", "-p", "-S", "-") // what has scrolled away, too
 			if strings.Count(screen, "Output ") != 1 || strings.Contains(screen, "100%, complete") != (end != "Ctrl-C") {
-				t.Errorf("what stays on the terminal:\n%s", screen)
+				t.Errorf("want the last report once on the terminal:\n%s", screen)
 			}
 			if end != "Ctrl-C" {
 				if err := os.RemoveAll(out); err != nil {
@@ -200,7 +200,7 @@ func (term *terminal) until(what string, ok func(screen string) bool) string {
 	last := ""
 	for end := time.Now().Add(processTimeout); !ok(last); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			term.t.Fatalf("waited in vain for %s; there stands\n%s", what, last)
+			term.t.Fatalf("waited in vain for %s; the screen shows\n%s", what, last)
 		}
 		last = term.screen()
 	}
@@ -213,7 +213,7 @@ func (term *terminal) exitCode() int {
 	file := term.socket + ".code"
 	for end := time.Now().Add(processTimeout); !exists(file); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			term.t.Fatalf("waited in vain for the end of the program; there stands\n%s", term.screen())
+			term.t.Fatalf("waited in vain for the end of the program; the screen shows\n%s", term.screen())
 		}
 	}
 	text, err := os.ReadFile(file)
@@ -271,11 +271,11 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 		for height := 1; height < 50; height++ {
 			lines := r.lines(width, height)
 			if len(lines) > height {
-				t.Fatalf("%d lines on a screen of %d", len(lines), height)
+				t.Fatalf("%d lines, want at most %d", len(lines), height)
 			}
 			for _, line := range lines {
 				if n := len([]rune(line)); n > width {
-					t.Fatalf("a line of %d characters on a screen of %d: %q", n, width, line)
+					t.Fatalf("%d characters, want at most %d: %q", n, width, line)
 				}
 			}
 		}
@@ -290,7 +290,7 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 	p.Storage = &output.Storage{Calls: 900, Retries: 31, Throttled: 30, Stalls: 1, PausedSeconds: 125.4}
 	const waited = "Storage   made ranks wait that have ended: 31 calls tried again, 30 throttled, 1 stalled, pauses of 2m5s in all"
 	if all := r.lines(0, 0); !slices.Contains(all, waited) {
-		t.Errorf("%q is not in\n%s", waited, strings.Join(all, "\n"))
+		t.Errorf("want %q in\n%s", waited, strings.Join(all, "\n"))
 	}
 }
 
@@ -307,16 +307,16 @@ func TestListAsksTheEngines(t *testing.T) {
 	launch("away", "fake", "--detach")
 	d.must(t, 0, "jobs", "logs", "-f", "away")
 	if jobs := d.list(t); len(jobs) != 2 || jobs[0].State != "succeeded" || jobs[1].State != complete {
-		t.Errorf("%+v", jobs)
+		t.Errorf("jobs list = %+v, want one that succeeded and one that is complete", jobs)
 	}
 	table := d.must(t, 0, "jobs", "list").stdout
 	if lines := strings.Split(table, "\n"); len(lines) != 4 || !strings.HasPrefix(lines[0], "JOB ") ||
 		!strings.HasPrefix(lines[1], "away-") || !strings.HasPrefix(lines[2], "done-") || !strings.Contains(lines[2], complete) {
-		t.Errorf("the table is\n%s", table)
+		t.Errorf("want a head and two jobs in\n%s", table)
 	}
 	writeFile(t, filepath.Join(d.fake, "silent"), nil)
 	if jobs := d.list(t); !strings.HasPrefix(jobs[0].State, "unknown: ") || jobs[1].State != complete {
-		t.Errorf("with a silent engine: %+v", jobs)
+		t.Errorf("jobs list = %+v, want the first unknown", jobs)
 	}
 	if r := d.must(t, 0, "jobs", "list", "--limit", "1"); !strings.Contains(r.stdout, "and 1 older") || strings.Contains(r.stdout, "done-") {
 		t.Errorf("got %v, want %q in stdout and no %q in stdout", r, "and 1 older", "done-")
@@ -367,14 +367,14 @@ func TestStatusTellsWhatItCan(t *testing.T) {
 		}
 		s := d.status(t, c.r.ID)
 		if !strings.Contains(s.EngineTrouble, c.engine) || !strings.Contains(s.Trouble, c.out) {
-			t.Errorf("%s: %+v", c.r.ID, s)
+			t.Errorf("status of %s = %+v, want %q and %q", c.r.ID, s, c.engine, c.out)
 		}
 		if r := d.must(t, 0, "jobs", "status", c.r.ID); !strings.Contains(r.stdout, c.engine) || !strings.Contains(r.stdout, c.out) {
-			t.Errorf("%s: %v", c.r.ID, r)
+			t.Errorf("status of %s: %v, want %q and %q", c.r.ID, r, c.engine, c.out)
 		}
 	}
 	if jobs := d.list(t); len(jobs) != 3 {
-		t.Errorf("%+v", jobs)
+		t.Errorf("jobs list = %+v, want three", jobs)
 	}
 }
 
@@ -395,7 +395,7 @@ func TestClusters(t *testing.T) {
 	var c deploy.Cluster
 	if err := json.Unmarshal([]byte(d.must(t, 0, "cluster", "show", "gpus", "--to", "fake", "--json").stdout), &c); err != nil ||
 		c.MinNodes != 1 || c.MaxNodes != 4 || c.Priority != deploy.Low {
-		t.Errorf("%+v, %v", c, err)
+		t.Errorf("cluster show = %+v, %v; want 1 to 4 nodes of low priority", c, err)
 	}
 	d.must(t, 0, "cluster", "delete", "gpus", "--to", "fake")
 	d.must(t, 0, "cluster", "delete", "gpus", "--to", "fake")

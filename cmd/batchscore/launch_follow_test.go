@@ -61,12 +61,12 @@ func TestSignalsEndTheFollowing(t *testing.T) {
 			s := d.status(t)
 			if !c.goesOn {
 				if s.Engine == nil || s.Engine.State != deploy.Canceled || !strings.Contains(r.stderr, "the job was canceled; ") {
-					t.Errorf("after it was drained: %+v", s)
+					t.Errorf("status after the drain = %+v, want a canceled job", s)
 				}
 				return
 			}
 			if !strings.Contains(r.stderr, "jobs status --watch "+id) || !strings.Contains(r.stderr, "jobs cancel "+id) {
-				t.Errorf("it does not say how the job is found again: %v", r)
+				t.Errorf("want how to find the job again in %v", r)
 			}
 			if s.Engine == nil || s.Engine.State != deploy.Running {
 				t.Errorf("status = %+v, want a running job", s)
@@ -87,7 +87,7 @@ func TestSignalEndsTheJudging(t *testing.T) {
 	}
 	err := w.follow(t.Context(), stop)
 	if exitCode(err, os.Interrupt) != 130 || !strings.Contains(fmt.Sprint(err), "verify the-result") {
-		t.Errorf("%v, exit code %d", err, exitCode(err, os.Interrupt))
+		t.Errorf("follow: %v with exit code %d, want 130 and the command to verify", err, exitCode(err, os.Interrupt))
 	}
 }
 
@@ -127,17 +127,17 @@ func TestProgressWithoutTheEngine(t *testing.T) {
 	writeFile(t, filepath.Join(d.fake, "silent"), nil)
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 0 || !strings.Contains(stdout.String(), "Processed 10 images") {
-		t.Errorf("exit code %d: the output was there to be judged\n%s%s", code, stdout.String(), stderr.String())
+		t.Errorf("exit code %d, want 0, since the output is complete\n%s%s", code, stdout.String(), stderr.String())
 	}
 	s := d.status(t)
 	if !strings.Contains(s.EngineTrouble, "does not answer") || s.Engine != nil || s.Progress.ImagesDone != 10 {
-		t.Errorf("%+v", s)
+		t.Errorf("status = %+v, want 10 images and an engine that does not answer", s)
 	}
 	if r := d.run(t, "jobs", "cancel", s.Job.ID); r.code != 75 {
 		t.Errorf("got %v, want 75", r)
 	}
 	to := t.TempDir()
 	if r := d.run(t, "jobs", "fetch", s.Job.ID, to); r.code != 75 || !exists(filepath.Join(to, "labels.jsonl")) {
-		t.Errorf("the labels do not hang on the engine: %v", r)
+		t.Errorf("fetch: %v, want exit code 75 and the labels nevertheless", r)
 	}
 }

@@ -26,41 +26,41 @@ func TestKilledLaunchers(t *testing.T) {
 				cmd := d.command(t, args...)
 				cmd.Env = append(cmd.Env, killAt+"="+point)
 				if r := finish(t, cmd); r.code != -1 {
-					t.Fatalf("it was to be killed: %v", r)
+					t.Fatalf("want launch killed, have %v", r)
 				}
 				jobs := d.list(t)
 				if point == "before record" {
 					atWork, err := filepath.Glob(filepath.Join(d.state, "batchscore", "local", "*"))
 					submitted, err2 := filepath.Glob(filepath.Join(d.fake, "*"))
 					if len(jobs) != 0 || len(atWork)+len(submitted) != 0 || err != nil || err2 != nil {
-						t.Errorf("on record %+v, at the engines %q and %q", jobs, atWork, submitted)
+						t.Errorf("on record %+v, on the engines %q and %q; want nothing", jobs, atWork, submitted)
 					}
 					return
 				}
 				if len(jobs) != 1 {
-					t.Fatalf("on record: %+v", jobs)
+					t.Fatalf("on record %+v, want one job", jobs)
 				}
 				id := jobs[0].ID
 				if point == "after record" {
 					if jobs[0].State != "never reached "+engine || len(withJob(t, id)) != 0 {
-						t.Errorf("%+v, %v at work", jobs[0], withJob(t, id))
+						t.Errorf("%+v with %v at work; want a job that never reached %s", jobs[0], withJob(t, id), engine)
 					}
 					if s := d.status(t, id); !strings.Contains(s.EngineTrouble, "never got the job") {
-						t.Errorf("%+v", s)
+						t.Errorf("status = %+v, want a job that never reached the engine", s)
 					}
 					if r := d.must(t, 0, "jobs", "status", "--watch", id); !strings.Contains(r.stdout, "never got the job") {
-						t.Errorf("watched: %v", r)
+						t.Errorf("watch: %v, want a job that never reached the engine", r)
 					}
 					d.must(t, 0, args...)
 					d.must(t, 0, "verify", out)
 					return
 				}
 				if log := d.must(t, 0, "jobs", "logs", "-f", id).stdout; !strings.Contains(log, "Worker 0 Processed 30 images") {
-					t.Errorf("the log is\n%s", log)
+					t.Errorf("want the end of rank 0 in the log\n%s", log)
 				}
 				d.must(t, 0, "verify", out)
 				if s := d.status(t, id); s.Engine == nil || s.Engine.State != deploy.Succeeded || s.Progress.ImagesDone != 30 {
-					t.Errorf("%+v", s)
+					t.Errorf("status = %+v, want 30 images and a job that succeeded", s)
 				}
 				to := t.TempDir()
 				d.must(t, 0, "jobs", "fetch", id, to)
@@ -100,12 +100,12 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 			cmd := d.command(t, "launch", "--to", engine, "-n", "1", "-f", jobFile(t, in, out, model, "run: {chunk: 2, batch: 1}\n"))
 			cmd.Env = append(cmd.Env, killAt+"=following")
 			if r := finish(t, cmd); r.code != -1 {
-				t.Fatalf("it was to be killed: %v", r)
+				t.Fatalf("want launch killed, have %v", r)
 			}
 			eventually(t, "the first part", func() bool { return countParts(t, out) > 0 })
 			s := d.status(t)
 			if s.Engine == nil || s.Engine.State != deploy.Running || s.Progress.Stage != "scoring" || s.Progress.Alive() != 1 {
-				t.Errorf("while it runs: %+v", s)
+				t.Errorf("status while it runs = %+v, want one rank at work", s)
 			}
 			d.must(t, 0, "jobs", "cancel", s.Job.ID)
 			d.must(t, 0, "jobs", "logs", "-f", s.Job.ID)
@@ -114,14 +114,14 @@ func TestCancelAfterTheLauncherDied(t *testing.T) {
 				t.Errorf("got %v, want %q in stdout", r, "had ended already")
 			}
 			if s.Engine == nil || !s.Engine.State.Ended() || s.Progress.Alive() != 0 || s.Progress.Ranks[0].End != "stopped" {
-				t.Errorf("after it was canceled: %+v", s)
+				t.Errorf("status after the cancel = %+v, want a rank that stopped", s)
 			}
 			if exists(filepath.Join(out, "_SUCCESS")) {
 				t.Error("_SUCCESS exists, want none")
 			}
 			left := len(withJob(t, s.Job.ID))
 			if left > 0 {
-				t.Errorf("%d processes are left", left)
+				t.Errorf("%d processes are left, want none", left)
 			}
 			to := t.TempDir()
 			if r := d.must(t, 0, "jobs", "fetch", s.Job.ID, to); !strings.Contains(r.stderr, "not complete yet") {

@@ -52,7 +52,7 @@ func TestNoSecretIsLetIn(t *testing.T) {
 		})
 	}
 	if jobs := d.list(t); len(jobs) != 0 {
-		t.Errorf("%d jobs on record", len(jobs))
+		t.Errorf("%d jobs on record, want none", len(jobs))
 	}
 }
 
@@ -73,7 +73,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				`printf %s "$TOKEN" | wc -c >`+ready+`.new; mv `+ready+`.new `+ready+`; while [ ! -e `+leave+` ]; do sleep 0.01; done`))
 			dry := d.must(t, 0, "launch", "--to", engine, "-f", file, "--dry-run")
 			if !strings.Contains(dry.stdout, "<secret from env PLANTED>") || strings.Contains(dry.stdout+dry.stderr, secret) {
-				t.Errorf("dry run: %v", dry)
+				t.Errorf("want a reference and no secret in %v", dry)
 			}
 			sent := d.must(t, 0, "launch", "--to", engine, "-f", file, "--detach")
 			eventually(t, "the program", func() bool { return exists(ready) })
@@ -86,16 +86,16 @@ func TestSecretsStaySecret(t *testing.T) {
 			shown := []processResult{sent, d.must(t, 0, "jobs", "logs", "-f"), d.must(t, 0, "jobs", "status"), d.must(t, 0, "jobs", "list")}
 			for _, r := range shown {
 				if strings.Contains(r.stdout+r.stderr, secret) {
-					t.Errorf("shown: %v", r)
+					t.Errorf("the secret is shown: %v", r)
 				}
 			}
 			if n, err := os.ReadFile(ready); err != nil || strings.TrimSpace(string(n)) != fmt.Sprint(len(secret)) {
-				t.Errorf("the program got %s bytes of secret, %v", n, err)
+				t.Errorf("the program got %s bytes of secret, %v; want %d", n, err, len(secret))
 			}
 			for _, folder := range []string{d.state, d.fake} {
 				_ = filepath.WalkDir(folder, func(path string, _ os.DirEntry, _ error) error {
 					if body, err := os.ReadFile(path); err == nil && bytes.Contains(body, []byte(secret)) {
-						t.Errorf("%s holds the secret", path)
+						t.Errorf("%s contains the secret", path)
 					}
 					return nil
 				})
@@ -163,15 +163,15 @@ func TestSecretsReachPodsThroughStandardInput(t *testing.T) {
 		"--images az://acme/photos --out az://acme/labels --model m.onnx --detach"})
 	calls, err := os.ReadFile(filepath.Join(cluster, "calls.log"))
 	if err != nil || strings.Count(string(calls), "apply ") < 2 || bytes.Contains(calls, []byte(secret)) {
-		t.Errorf("kubectl was called with\n%s%v", calls, err)
+		t.Errorf("want two applies without the secret, got %v\n%s", err, calls)
 	}
 	sent, err := filepath.Glob(filepath.Join(cluster, "Secret.*.json"))
 	if err != nil || len(sent) != 1 {
-		t.Fatalf("%v, %v", sent, err)
+		t.Fatalf("sent %v, %v; want one Secret", sent, err)
 	}
 	for name, body := range filesIn(t, o.folder) {
 		if strings.Contains(body, secret) {
-			t.Errorf("%s holds the secret", name)
+			t.Errorf("%s contains the secret", name)
 		}
 	}
 }
@@ -199,7 +199,7 @@ func TestRecordsHoldReferencesOnly(t *testing.T) {
 	d.must(t, 0, "launch", "--to", "fake", "-f", jobFile(t, pictures(t, 2), out, tiny(t, graphtest.Options{}), ""), "--secret", "HOMELY=env:HOME", "--detach")
 	files, err := filepath.Glob(filepath.Join(d.state, "batchscore", "jobs", "*.yaml"))
 	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
+		t.Fatalf("records %v, %v; want one", files, err)
 	}
 	body, err := os.ReadFile(files[0])
 	if err != nil {
@@ -219,7 +219,7 @@ func TestRecordsHoldReferencesOnly(t *testing.T) {
 	}
 	if r.ID+".yaml" != filepath.Base(files[0]) || r.Engine != "fake" || r.Phase != "submitted" || r.Launched.IsZero() ||
 		r.Service["folder"] != d.fake || r.Job.Out != out || r.Job.Secrets["HOMELY"]["env"] != "HOME" {
-		t.Errorf("%s", body)
+		t.Errorf("want the fields of the job and references in\n%s", body)
 	}
 	d.must(t, 0, "jobs", "logs", "-f")
 }

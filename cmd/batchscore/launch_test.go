@@ -23,24 +23,24 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 		t.Errorf("got %v, want %q in stdout and %q in stdout", r, "Worker 0 Processed 20 images", "Processed 20 images, took ")
 	}
 	if parts := countParts(t, out); parts != 5 {
-		t.Errorf("%d parts: the flag after -- does not stand over the file", parts)
+		t.Errorf("%d parts, want 5 as the flag after -- says", parts)
 	}
 	jobs := d.list(t)
 	if len(jobs) != 1 || jobs[0].State != complete || jobs[0].Engine != "fake" || !strings.HasPrefix(jobs[0].ID, "nightly-") {
-		t.Fatalf("%+v", jobs)
+		t.Fatalf("jobs list = %+v, want one complete job", jobs)
 	}
 	s := d.status(t)
 	if s.Engine.State != deploy.Succeeded || s.Progress.ImagesDone != 20 {
-		t.Errorf("%+v", s)
+		t.Errorf("status = %+v, want 20 images and a job that succeeded", s)
 	}
 	to := t.TempDir()
 	d.must(t, 0, "jobs", "fetch", "nightly", to)
 	labels, err := os.ReadFile(filepath.Join(to, "labels.jsonl"))
 	if err != nil || string(labels) != merged(t, out) {
-		t.Errorf("fetched %d bytes of labels, %v", len(labels), err)
+		t.Errorf("fetched %d bytes of labels, %v; want what merge writes", len(labels), err)
 	}
 	if log := d.must(t, 0, "jobs", "logs").stdout; !strings.Contains(log, "Worker 0 Processed 20 images") {
-		t.Errorf("the log is\n%s", log)
+		t.Errorf("want the end of rank 0 in the log\n%s", log)
 	}
 
 	// The same job from standard input finds its output complete.
@@ -83,7 +83,7 @@ func TestTheOutputIsTheJudge(t *testing.T) {
 		t.Errorf("got %v, want 75", r)
 	}
 	if jobs := d.list(t); jobs[0].State != "ended, incomplete" {
-		t.Errorf("%+v", jobs[0])
+		t.Errorf("state of %+v, want ended, incomplete", jobs[0])
 	}
 
 	// A folder without a record that can be judged.
@@ -176,7 +176,7 @@ func TestLaunchRefuses(t *testing.T) {
 				t.Errorf("got %v, want exit code %d and %q", r, c.code, c.says)
 			}
 			if jobs, err := filepath.Glob(filepath.Join(d.fake, "*.log")); err != nil || len(jobs) > 0 {
-				t.Errorf("something was started: %v, %v", jobs, err)
+				t.Errorf("started %v, %v; want nothing", jobs, err)
 			}
 		})
 	}
