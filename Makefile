@@ -217,7 +217,8 @@ readers-check: ## execute docs/readers.md with pandas, polars, DuckDB, PyArrow a
 .PHONY: chaos
 chaos: RANKS = 3
 chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify
-	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CHAOS=$(CHAOS) BATCHSCORE_CHAOS_SEED=$(CHAOS_SEED) BATCHSCORE_CHAOS_FIRST=$(CHAOS_FIRST) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_CHAOS=$(CHAOS) BATCHSCORE_CHAOS_SEED=$(CHAOS_SEED) \
+		BATCHSCORE_CHAOS_FIRST=$(CHAOS_FIRST) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
 		go test -count=1 -timeout 0 -run '^TestChaos$$' -v ./cmd/batchscore
 
 # The servers of a cluster come through the Go module proxy, verified by the

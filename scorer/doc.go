@@ -13,7 +13,7 @@
 //     What the worker holds is in hold.go; renew.go renews the claims on it.
 //  3. Feed (feeder.go). The feeder cuts a chunk into batches (chunk.go). The place
 //     of an image in its batch follows from the manifest alone. A chunk that
-//     workers died on is scored on its own, by halves (isolate.go).
+//     workers died on is scored on its own, by bisection (isolate.go).
 //  4. Fetch (fetch.go). Fetchers read the images' bytes (read.go), as many at once
 //     as latency and rate require (readahead.go), within a budget of memory.
 //  5. Decode (decode.go). Decoders write pixels straight into the batch's tensor.

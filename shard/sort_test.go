@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestOrder holds the sorting against that of strings, on paths that have much
-// in common, end early, hold NUL bytes and come twice.
+// TestOrder compares the sorting with that of strings, on paths that have long common
+// prefixes, end early, contain NUL bytes or occur twice.
 func TestOrder(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"", "a", "b", "\x00", "\xff", "/", "photos/2026/", "12345678", "\x00\x00\x00\x00\x00\x00\x00\x00"})
 	rapid.Check(t, func(t *rapid.T) {

@@ -231,7 +231,7 @@ func TestFault07_RankVariables(t *testing.T) {
 			}
 		}
 		if got != (World{}) {
-			t.Errorf("%s: %+v beside the error", tt.name, got)
+			t.Errorf("%s: got %+v with the error, want the zero value", tt.name, got)
 		}
 	}
 }

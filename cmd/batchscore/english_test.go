@@ -61,11 +61,8 @@ var allowedTurns = []struct {
 	path, phrase, reason string
 }{
 	{path: "cmd/batchscore/english_test.go", phrase: "", reason: "the list itself"},
-}
-
-// pendingEnglish are areas whose text is being rewritten. The list only shrinks.
-var pendingEnglish = []string{
-	"scorer/", "shard/", "models/preprocess/",
+	{path: "scorer/store/azblob/errors.go", phrase: "lies in", reason: "the error of a row, whose bytes stay as they are"},
+	{path: "scorer/fault41_test.go", phrase: "lies in", reason: "the error of a row, whose bytes stay as they are"},
 }
 
 // TestEnglish keeps turns of phrase out of the repository that are not English,
@@ -76,7 +73,7 @@ func TestEnglish(t *testing.T) {
 		for _, p := range passages(t, file) {
 			for _, m := range p.find() {
 				if !isAllowed(file.path, m.phrase) {
-					reportFault(t, pendingEnglish, file.path, "%s:%d: %q: write %q", file.path, m.line, m.phrase, m.instead)
+					t.Errorf("%s:%d: %q: write %q", file.path, m.line, m.phrase, m.instead)
 				}
 			}
 		}
@@ -119,7 +116,7 @@ func TestEnglishReports(t *testing.T) {
 			continue
 		}
 		for _, wrong := range wrongReports(t, file) {
-			reportFault(t, pendingEnglish, file.path, "%s", wrong)
+			t.Error(wrong)
 		}
 	}
 }

@@ -114,14 +114,3 @@ func isWritten(path string) bool {
 	}
 	return false
 }
-
-// reportFault fails the test, or only logs the message if path is in one of the
-// pending areas.
-func reportFault(t *testing.T, pending []string, path, format string, args ...any) {
-	t.Helper()
-	if slices.ContainsFunc(pending, func(area string) bool { return strings.HasPrefix(path, area) }) {
-		t.Logf("pending: "+format, args...)
-		return
-	}
-	t.Errorf(format, args...)
-}

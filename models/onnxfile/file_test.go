@@ -178,7 +178,9 @@ func TestDependenceString(t *testing.T) {
 	for want, d := range map[string]onnxfile.Dependence{
 		`scores of an image depend on the other images of its batch by Mix (at "n"): r`: {Operator: "Mix", Node: "n", Count: 1, Remedy: "r"},
 		`scores change from run to run by Dice (at "n", 3 times): r`:                    {Operator: "Dice", Node: "n", Count: 3, Remedy: "r", Chance: true},
-		`scores may change from run to run by Dice (at "n"): r`:                         {Operator: "Dice", Node: "n", Count: 1, Remedy: "r", Chance: true, Unsure: true},
+		`scores may change from run to run by Dice (at "n"): r`: {
+			Operator: "Dice", Node: "n", Count: 1, Remedy: "r", Chance: true, Unsure: true,
+		},
 	} {
 		if got := d.String(); got != want {
 			t.Errorf("String() = %q, want %q", got, want)

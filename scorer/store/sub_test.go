@@ -14,7 +14,7 @@ func TestSubConforms(t *testing.T) {
 		storetest.Suite{
 			Open: func(*testing.T) store.Store {
 				whole := new(mem.Store)
-				whole.Put("beside", nil)
+				whole.Put("next", nil)
 				return store.NewSub(whole, "a/b/")
 			},
 			Abilities: []storetest.Ability{storetest.Ranges, storetest.Replaces},

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTextIsJSON holds what is written against encoding/json, and what is read
-// against what was written.
+// TestTextIsJSON compares what is written with what encoding/json writes, and what is
+// read with what was written.
 func TestTextIsJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("a\"\\/\n\r\t\x00\x1f\x7f\u2028é")))).Draw(t, "s")

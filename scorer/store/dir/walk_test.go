@@ -124,9 +124,9 @@ func TestFault40_LinkedFolders(t *testing.T) {
 		},
 		{
 			name:      "the folder above",
-			files:     []string{"images/1", "beside/2"},
+			files:     []string{"images/1", "next/2"},
 			links:     map[string]string{"images/up": ".."},
-			want:      []string{"1", "up/beside/2"},
+			want:      []string{"1", "up/next/2"},
 			elsewhere: []string{"up/images"},
 		},
 		{
