@@ -38,6 +38,33 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+// TestTable tests that the entries of the table are complete and do not contradict
+// themselves.
+func TestTable(t *testing.T) {
+	names := map[string]bool{}
+	for _, f := range formats {
+		t.Run(f.Name, func(t *testing.T) {
+			switch {
+			case f.Name == "" || names[f.Name]:
+				t.Errorf("the name %q is empty or another entry's", f.Name)
+			case len(f.Signatures) == 0 && f.Match == nil:
+				t.Error("the entry matches every file")
+			case f.New != nil && f.Refuse != nil:
+				t.Error("the entry has New and Refuse, want one at most")
+			case f.Unmistakable && (f.New == nil || len(f.Signatures) == 0):
+				t.Error("the entry is Unmistakable without New or Signatures")
+			case f.New != nil && f.Extensions == "":
+				t.Error("the format is decoded and has no extension")
+			case f.Extensions != strings.ToLower(f.Extensions) || strings.Contains(f.Extensions, "."):
+				t.Errorf("extensions %q, want them in lower case and without dots", f.Extensions)
+			case slices.Contains(Decoded(), f.Name) != (f.New != nil):
+				t.Errorf("Decoded() = %q, want %s in it: %t", Decoded(), f.Name, f.New != nil)
+			}
+			names[f.Name] = true
+		})
+	}
+}
+
 // ftyp returns the first box of an ISO base media file.
 func ftyp(major string, compatible ...string) string {
 	size := binary.BigEndian.AppendUint32(nil, uint32(16+4*len(compatible)))
@@ -109,6 +136,7 @@ func TestFault17_KnownFormats(t *testing.T) {
 		{name: "PSD", src: "8BPS\x00\x01", status: codec.StatusUnsupported, reason: "PSD is not decoded"},
 		{name: "DDS", src: "DDS \x7c\x00\x00\x00", status: codec.StatusUnsupported, reason: "DDS is not decoded"},
 		{name: "PCX", src: "\x0a\x05\x01\x08" + pad, status: codec.StatusUnsupported, reason: "PCX is not decoded"},
+		{name: "not PCX: an encoding that does not exist", src: "\x0a\x05\x01\x07" + pad, status: codec.StatusNotImage, reason: "no image signature"},
 		{name: "SGI", src: "\x01\xda\x01\x01\x00\x03\x00\x04\x00\x04\x00\x03", status: codec.StatusUnsupported, reason: "SGI is not decoded"},
 		{name: "ICNS", src: "icns\x00\x00\x01\x00", status: codec.StatusUnsupported, reason: "ICNS is not decoded"},
 		{name: "QOI", src: "qoif\x00\x00\x00\x04", status: codec.StatusUnsupported, reason: "QOI is not decoded"},
