@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,24 +73,24 @@ func TestPresets(t *testing.T) {
 			s.Resize, s.Fit, s.ResizeTo, s.Mean = preprocess.TFBilinearLegacy, preprocess.SlimCenterCrop, 256, []float32{123.68, 116.78, 103.94}
 		})},
 	} {
-		m, err := models.Open(foreign(t, graphtest.FloatImage, c.size), flags(models.Answers{Preset: c.preset}))
-		if err != nil {
-			t.Errorf("%s: %v", c.preset, err)
-			continue
-		}
-		got := m.Contract
-		if got.Preprocess.Digest() != c.want.Digest() {
-			t.Errorf("%s: got %+v\nwant %+v", c.preset, got.Preprocess, c.want)
-		}
-		if got.Output != c.output || got.Classes != 10 || got.Name != "tiny" {
-			t.Errorf("%s: output %s of %d classes, name %q", c.preset, got.Output, got.Classes, got.Name)
-		}
-		d, err := preprocess.NewDecoder(got.Preprocess, preprocess.Options{})
-		if err != nil {
-			t.Errorf("%s: %v", c.preset, err)
-			continue
-		}
-		d.Close()
+		t.Run(fmt.Sprintf("%s/%d", c.preset, c.size), func(t *testing.T) {
+			m, err := models.Open(foreign(t, graphtest.FloatImage, c.size), flags(models.Answers{Preset: c.preset}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := m.Contract
+			if got.Preprocess.Digest() != c.want.Digest() {
+				t.Errorf("got %+v\nwant %+v", got.Preprocess, c.want)
+			}
+			if got.Output != c.output || got.Classes != 10 || got.Name != "tiny" {
+				t.Errorf("output %s of %d classes, name %q", got.Output, got.Classes, got.Name)
+			}
+			d, err := preprocess.NewDecoder(got.Preprocess, preprocess.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Close()
+		})
 	}
 }
 
@@ -125,10 +126,12 @@ func TestPresetsLeaveOpen(t *testing.T) {
 		"bytes":                {path: foreign(t, graphtest.Image, 224), preset: "torchvision", says: "--bgr", not: "--scale"},
 		"no such preset":       {path: foreign(t, graphtest.FloatImage, 32), preset: "pytorch", says: `no preset "pytorch"`, not: "--resize"},
 	} {
-		_, err := models.Open(c.path, flags(models.Answers{Preset: c.preset}))
-		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), c.not) {
-			t.Errorf("%s: got %v; want ErrModel with %q and without %q", name, err, c.says, c.not)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := models.Open(c.path, flags(models.Answers{Preset: c.preset}))
+			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), c.not) {
+				t.Errorf("got %v; want ErrModel with %q and without %q", err, c.says, c.not)
+			}
+		})
 	}
 }
 

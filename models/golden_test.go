@@ -88,16 +88,18 @@ func TestGoldenRefuses(t *testing.T) {
 		"all goes":  {change: func(g *models.Golden) { g.Tolerance = 1 }, says: "tolerance"},
 		"scores":    {change: func(g *models.Golden) { g.Images[0].Scores = make([]float32, 1<<19); g.Images = g.Images[:1] }, says: "fewer images"},
 	} {
-		out := filepath.Join(t.TempDir(), "golden.onnx")
-		g := golden(2)
-		c.change(g)
-		err := models.AddGolden(graphtest.Write(t, graphtest.Options{}), out, g)
-		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: got %v, want ErrModel about %q", name, err, c.says)
-		}
-		if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: a file was written: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "golden.onnx")
+			g := golden(2)
+			c.change(g)
+			err := models.AddGolden(graphtest.Write(t, graphtest.Options{}), out, g)
+			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want ErrModel about %q", err, c.says)
+			}
+			if _, err := os.Stat(out); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a file was written: %v", err)
+			}
+		})
 	}
 	// Golden images of another model are refused when the model is opened.
 	out := filepath.Join(t.TempDir(), "golden.onnx")
@@ -163,9 +165,11 @@ func TestDifference(t *testing.T) {
 		{want: []float32{1}, got: []float32{1, 1}, is: math.Inf(1)},
 		{want: []float32{1}, got: []float32{inf}, is: math.Inf(1)},
 	} {
-		if d := models.Difference(c.want, c.got); d != c.is {
-			t.Errorf("Difference(%v, %v) = %v, want %v", c.want, c.got, d, c.is)
-		}
+		t.Run(fmt.Sprint(c.want, c.got), func(t *testing.T) {
+			if d := models.Difference(c.want, c.got); d != c.is {
+				t.Errorf("Difference(%v, %v) = %v, want %v", c.want, c.got, d, c.is)
+			}
+		})
 	}
 }
 

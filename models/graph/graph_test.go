@@ -147,10 +147,12 @@ func TestSamePad(t *testing.T) {
 		{kernel: 3, stride: 1, dilation: 2, n: 9, before: 2, after: 2},
 		{kernel: 7, stride: 2, dilation: 1, n: 224, before: 2, after: 3},
 	} {
-		w := graph.Window{Kernel: [2]int64{c.kernel, 1}, Stride: [2]int64{c.stride, 1}, Dilation: [2]int64{c.dilation, 1}}.SamePad(c.n, 1)
-		if w.Pad != [4]int64{c.before, 0, c.after, 0} {
-			t.Errorf("%+v: padding %v", c, w.Pad)
-		}
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			w := graph.Window{Kernel: [2]int64{c.kernel, 1}, Stride: [2]int64{c.stride, 1}, Dilation: [2]int64{c.dilation, 1}}.SamePad(c.n, 1)
+			if w.Pad != [4]int64{c.before, 0, c.after, 0} {
+				t.Errorf("padding is %v, want %d before and %d after", w.Pad, c.before, c.after)
+			}
+		})
 	}
 }
 

@@ -176,25 +176,27 @@ func TestRegistryRefuses(t *testing.T) {
 		"not YAML":     {text: "\x00\x01", says: "registry"},
 		"huge":         {text: "# " + strings.Repeat("x", 17<<20), says: "more than"},
 	} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "registry.yaml")
-		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		_, err := library.Entries(dir)
-		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: got %v, want an error about %q in %s", name, err, c.says, path)
-		}
-		if !errors.Is(err, models.ErrModel) {
-			t.Errorf("%s: %v does not wrap ErrModel", name, err)
-		}
-		// A registry that cannot be read is not overwritten.
-		if err := library.Register(dir, library.Entry{Name: "b", File: "/b.onnx"}, true); err == nil {
-			t.Errorf("%s: a damaged registry was replaced", name)
-		}
-		if text, err := os.ReadFile(path); err != nil || string(text) != c.text {
-			t.Errorf("%s: the registry was changed, %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "registry.yaml")
+			if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := library.Entries(dir)
+			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want an error about %q in %s", err, c.says, path)
+			}
+			if !errors.Is(err, models.ErrModel) {
+				t.Errorf("%v does not wrap ErrModel", err)
+			}
+			// A registry that cannot be read is not overwritten.
+			if err := library.Register(dir, library.Entry{Name: "b", File: "/b.onnx"}, true); err == nil {
+				t.Error("a damaged registry was replaced")
+			}
+			if text, err := os.ReadFile(path); err != nil || string(text) != c.text {
+				t.Errorf("the registry was changed, %v", err)
+			}
+		})
 	}
 }
 

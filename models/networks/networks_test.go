@@ -205,20 +205,22 @@ func TestParameters(t *testing.T) {
 		{network: networks.InceptionV3, variant: networks.Torchvision, parameters: 23_834_568},
 		{network: networks.InceptionV3, variant: networks.Keras, parameters: 23_851_784 - statistics},
 	} {
-		n, counted := int64(0), networks.Tensors(c.network, c.variant)
-		for _, u := range counted {
-			if strings.Contains(u.Name, "running_") || strings.Contains(u.Name, "moving_") {
-				continue
+		t.Run(fmt.Sprintf("%s/%s", c.network, c.variant), func(t *testing.T) {
+			n, counted := int64(0), networks.Tensors(c.network, c.variant)
+			for _, u := range counted {
+				if strings.Contains(u.Name, "running_") || strings.Contains(u.Name, "moving_") {
+					continue
+				}
+				size := int64(1)
+				for _, d := range u.Shape {
+					size *= d
+				}
+				n += size
 			}
-			size := int64(1)
-			for _, d := range u.Shape {
-				size *= d
+			if n != c.parameters {
+				t.Errorf("%d parameters, want %d", n, c.parameters)
 			}
-			n += size
-		}
-		if n != c.parameters {
-			t.Errorf("%s, %s: %d parameters, want %d", c.network, c.variant, n, c.parameters)
-		}
+		})
 	}
 }
 

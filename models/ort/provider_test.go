@@ -316,9 +316,11 @@ func TestDefaults(t *testing.T) {
 		{opt: Options{}, provider: CPU, want: device.CPUs(1).Usable},
 		{opt: Options{LocalSize: 1 << 20}, provider: CPU, want: device.CPUs(1 << 20).Usable},
 	} {
-		if got := test.opt.lanes(test.provider); got != test.want {
-			t.Errorf("%s, %+v: %d lanes, want %d", test.provider, test.opt, got, test.want)
-		}
+		t.Run(fmt.Sprintf("%s/%d lanes", test.provider, test.opt.Lanes), func(t *testing.T) {
+			if got := test.opt.lanes(test.provider); got != test.want {
+				t.Errorf("%s, %+v: %d lanes, want %d", test.provider, test.opt, got, test.want)
+			}
+		})
 	}
 	for want, target := range map[string]target{
 		"cpu": {provider: CPU}, "cuda:1": {provider: CUDA, index: 1},

@@ -34,9 +34,11 @@ func TestHalf(t *testing.T) {
 		}, {name: "least", from: 1. / (1 << 24), want: 0x0001}, {name: "half of the least", from: 1. / (1 << 25), want: 0x0000},
 		{name: "rounded to the least normal", from: 0.99999 / (1 << 14), want: 0x0400}, {name: "infinity", from: float32(math.Inf(-1)), want: 0xfc00},
 	} {
-		if got := toHalf(c.from); got != c.want {
-			t.Errorf("%s: %v gives %#04x, want %#04x", c.name, c.from, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := toHalf(c.from); got != c.want {
+				t.Errorf("toHalf(%v) = %#04x, want %#04x", c.from, got, c.want)
+			}
+		})
 	}
 	if got := fromHalf(toHalf(float32(math.NaN()))); got == got {
 		t.Errorf("NaN gives %v", got)
@@ -75,9 +77,11 @@ func TestRowShape(t *testing.T) {
 		{name: "boxes", shape: []int64{any, 4, 100}, classes: 4, batch: 0, want: nil},
 		{name: "a width without a batch", shape: []int64{4}, classes: 4, batch: 0, want: nil},
 	} {
-		if got := rowShape(c.shape, c.classes, c.batch); !slices.Equal(got, c.want) {
-			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			if got := rowShape(c.shape, c.classes, c.batch); !slices.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -98,10 +102,12 @@ func TestPlain(t *testing.T) {
 		},
 		{name: "none", text: "out of paper", want: "out of paper"},
 	} {
-		err := &providerError{errText(c.text)}
-		if got := plain(err, "1.30.0"); got.Error() != c.want {
-			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			err := &providerError{errText(c.text)}
+			if got := plain(err, "1.30.0"); got.Error() != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -147,23 +148,25 @@ func TestNamedDevices(t *testing.T) {
 		{device: "k80", network: models.InceptionV3, batch: 32, rate: 117},
 		{device: "k80", network: models.InceptionV3, batch: 256, rate: 128},
 	} {
-		s, err := Parse(c.device)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s, err = s.For(c.network, ""); err != nil {
-			t.Fatal(err)
-		}
-		if got := s.At(c.batch); math.Abs(got-c.rate) > 1e-9*c.rate {
-			t.Errorf("%s on %s in batches of %d: %v images/s, want %v", c.network, c.device, c.batch, got, c.rate)
-		}
-		s.Slow = 40
-		if got := s.At(c.batch); math.Abs(got-c.rate/40) > 1e-9*c.rate {
-			t.Errorf("slowed 40 times it does %v images/s, want %v", got, c.rate/40)
-		}
-		if estimated := c.device == "p100" && c.network == models.VGG16; s.Estimated() != estimated {
-			t.Errorf("%s on %s: estimated is %v", c.network, c.device, s.Estimated())
-		}
+		t.Run(fmt.Sprintf("%s/%s/%d", c.device, c.network, c.batch), func(t *testing.T) {
+			s, err := Parse(c.device)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s, err = s.For(c.network, ""); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.At(c.batch); math.Abs(got-c.rate) > 1e-9*c.rate {
+				t.Errorf("At(%d) = %v images/s, want %v", c.batch, got, c.rate)
+			}
+			s.Slow = 40
+			if got := s.At(c.batch); math.Abs(got-c.rate/40) > 1e-9*c.rate {
+				t.Errorf("slowed 40 times: At(%d) = %v images/s, want %v", c.batch, got, c.rate/40)
+			}
+			if estimated := c.device == "p100" && c.network == models.VGG16; s.Estimated() != estimated {
+				t.Errorf("Estimated() = %v, want %v", s.Estimated(), estimated)
+			}
+		})
 	}
 }
 

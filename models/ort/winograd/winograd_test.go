@@ -283,10 +283,12 @@ func TestUnsupported(t *testing.T) {
 		{kernel: kernels[0], isa: 99},
 		{kernel: kernels[0], isa: -1},
 	} {
-		if k := newKernel(Convolution{Channels: 1, Filters: 1, Kernel: c.kernel}, weights, nil, c.isa); k != nil {
-			k.free()
-			t.Errorf("there is a kernel for %+v", c)
-		}
+		t.Run(fmt.Sprintf("%dx%d/%d", c.kernel[0], c.kernel[1], c.isa), func(t *testing.T) {
+			if k := newKernel(Convolution{Channels: 1, Filters: 1, Kernel: c.kernel}, weights, nil, c.isa); k != nil {
+				k.free()
+				t.Errorf("there is a kernel for %+v", c)
+			}
+		})
 	}
 }
 
@@ -308,10 +310,12 @@ func TestGains(t *testing.T) {
 		{channels: 64, filters: 96, kernel: 1, height: 35, width: 35, want: false},
 		{channels: 64, filters: 96, kernel: 4, height: 35, width: 35, want: false},
 	} {
-		is := Convolution{Channels: c.channels, Filters: c.filters, Kernel: [2]int{c.kernel, c.kernel}, Height: c.height, Width: c.width}
-		if got := is.Gains(); got != (c.want && Usable()) {
-			t.Errorf("%+v.Gains() = %v, want %v", is, got, c.want && Usable())
-		}
+		t.Run(fmt.Sprintf("%d-%d/%d@%dx%d", c.channels, c.filters, c.kernel, c.height, c.width), func(t *testing.T) {
+			is := Convolution{Channels: c.channels, Filters: c.filters, Kernel: [2]int{c.kernel, c.kernel}, Height: c.height, Width: c.width}
+			if got := is.Gains(); got != (c.want && Usable()) {
+				t.Errorf("%+v.Gains() = %v, want %v", is, got, c.want && Usable())
+			}
+		})
 	}
 }
 
