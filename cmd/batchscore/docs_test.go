@@ -379,59 +379,47 @@ func newReadmeFolder(t *testing.T) (folder string, env []string) {
 	return folder, append(newDesk(t).env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
 }
 
-// TestReadmeScore executes the commands under "Score your images" in README.md.
-func TestReadmeScore(t *testing.T) {
+// TestReadme executes the commands under "Score your images" in README.md, and
+// then what "make demo" does, whose output it compares with the one that README.md
+// shows. Rounding of scores, and which rank did how much, differ between machines.
+func TestReadme(t *testing.T) {
 	t.Parallel()
 	folder, env := newReadmeFolder(t)
+	execute := func(t *testing.T, script string) processResult {
+		t.Helper()
+		cmd := process(t, env, "bash", "-euc", script)
+		cmd.Dir = folder
+		r := finish(t, cmd)
+		if r.code != 0 {
+			t.Fatalf("%s\n%v", script, r)
+		}
+		return r
+	}
 	_, section, _ := strings.Cut(readDocument(t, "README.md"), "\n## Score your images\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	executed := 0
+	var demo []string // the lines that README.md shows
 	for _, b := range fencedBlocks(t, "README.md") {
-		if b.info != "sh" || !strings.Contains(section, b.text) {
-			continue
+		switch {
+		case b.info == "sh" && strings.Contains(section, b.text):
+			execute(t, b.text)
+			executed++
+		case b.info == "text" && strings.Contains(b.text, "demo-out"):
+			demo = demoLines(b.text, "/src/batchscore")
 		}
-		cmd := process(t, env, "bash", "-euc", b.text)
-		cmd.Dir = folder
-		if r := finish(t, cmd); r.code != 0 {
-			t.Fatalf("README.md:%d: %v", b.line, r)
-		}
-		executed++
 	}
-	if executed < 2 {
-		t.Errorf("%d blocks were executed, want 2 at least", executed)
+	if executed < 2 || len(demo) < 10 {
+		t.Fatalf("README.md has %d blocks to execute and %d lines of the demo, want 2 and 10 at least", executed, len(demo))
 	}
 	labels, err := os.ReadFile(filepath.Join(folder, "labels.jsonl"))
 	if n := bytes.Count(labels, []byte("\n")); err != nil || n != 27 {
 		t.Errorf("labels.jsonl has %d lines (%v), want 27", n, err)
 	}
-}
-
-// TestReadmeDemo executes what "make demo" does, and compares its output with the
-// one that README.md shows. Rounding of scores, and which rank did how much, differ
-// between machines.
-func TestReadmeDemo(t *testing.T) {
-	t.Parallel()
-	folder, env := newReadmeFolder(t)
-	cmd := process(t, env, "bash", "-euc", `
-		bin/batchscore models import .cache/nsfwjs-4.4.0.tgz --path dist/models/inception_v3 -o model.onnx >import.log
-		bin/batchscore launch --to local -n 2 -- --images .cache/images --out demo-out --model model.onnx --log-level warn
+	r := execute(t, `
+		bin/batchscore launch --to local -n 2 -- --images .cache/images --out demo-out --model moderation.onnx --log-level warn
 		bin/batchscore show demo-out --limit 8`)
-	cmd.Dir = folder
-	demo := finish(t, cmd)
-	if demo.code != 0 {
-		t.Fatalf("got %v, want exit code 0", demo)
-	}
-	got := demoLines(demo.stderr+demo.stdout, folder)
-	var want []string
-	for _, b := range fencedBlocks(t, "README.md") {
-		if b.info == "text" && strings.Contains(b.text, "demo-out") {
-			want = demoLines(b.text, "/src/batchscore")
-		}
-	}
-	if len(want) < 10 {
-		t.Fatalf("README.md shows %d lines of the demo, want 10 at least", len(want))
-	}
-	for _, line := range want {
+	got := demoLines(r.stderr+r.stdout, folder)
+	for _, line := range demo {
 		if !slices.Contains(got, line) && !strings.HasPrefix(line, "All rows: ") { // which make prints
 			t.Errorf("README.md shows %q, but the demo printed\n%s", line, strings.Join(got, "\n"))
 		}
