@@ -58,6 +58,18 @@ func TestArrows(t *testing.T) {
 			bad:  func(dep string) bool { return ours(dep) && !under(dep, "scorer/row", "models", "shard") },
 		},
 		{
+			name: "what places mean is said without knowing a storage",
+			of:   func(pkg string) bool { return pkg == "scorer/store/place" },
+			bad:  func(dep string) bool { return under(dep, "scorer/store") && dep != module+"/scorer/store" && dep != module+"/scorer/store/place" },
+		},
+		{
+			name: "a decorator of stores knows no storage",
+			of:   func(pkg string) bool { return pkg == "scorer/store/patient" },
+			bad: func(dep string) bool {
+				return under(dep, "scorer/store/dir", "scorer/store/azblob", "scorer/store/mem", "scorer/store/place")
+			},
+		},
+		{
 			name: "the graph builder knows its message types only",
 			of:   func(pkg string) bool { return under(pkg, "models/graph") && pkg != "models/graph/graphtest" },
 			bad:  func(dep string) bool { return ours(dep) && !under(dep, "models/graph") },

@@ -60,7 +60,7 @@ func (s *Store) OpenRange(ctx context.Context, name, etag string, offset, length
 }
 
 // download asks for a range of a blob, or for all of it if the range is zero.
-func (s *Store) download(ctx context.Context, name, etag string, asked blob.HTTPRange) (*reader, blob.DownloadStreamResponse, error) {
+func (s *Store) download(ctx context.Context, name, etag string, asked blob.HTTPRange) (io.ReadCloser, blob.DownloadStreamResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, blob.DownloadStreamResponse{}, err
 	}

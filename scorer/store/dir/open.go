@@ -38,7 +38,7 @@ func (s *Store) OpenRange(ctx context.Context, name, etag string, offset, length
 		err = s.unread("read", r.f.Name(), err)
 	}
 	if err != nil {
-		r.Close()
+		r.f.Close()
 		return nil, store.Object{}, err
 	}
 	return store.LimitRange(r, length), r.obj, nil
