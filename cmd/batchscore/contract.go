@@ -149,6 +149,11 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 	if err != nil {
 		return nil, err
 	}
+	return f.openModel(word, labels, answers)
+}
+
+// openModel is locate with the answers that the flags give.
+func (f *contractFlags) openModel(word, labels string, answers models.Answers) (*models.Model, error) {
 	var o models.OpenOptions
 	answers.LabelsPath = labels
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})

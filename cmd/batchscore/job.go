@@ -65,12 +65,12 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 
 // job opens the model that the flags name, and returns it with the description of
 // the job.
-func (f *jobFlags) job(cmd *cobra.Command, format row.Format) (*models.Model, output.Job, error) {
+func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model, output.Job, error) {
 	name := f.model
 	if name == "" {
 		name = f.inference
 	}
-	m, err := f.locate(cmd, name, f.labels)
+	m, err := f.openModel(name, f.labels, answers)
 	if err != nil {
 		return nil, output.Job{}, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,7 @@ import (
 )
 
 func newMerge() *cobra.Command {
-	var places placeFlags
-	var file, format string
+	var f mergeFlags
 	cmd := &cobra.Command{
 		Use:   "merge OUT -o FILE",
 		Short: "Write all rows of an output folder to one file, in manifest order",
@@ -28,40 +28,55 @@ is not replaced, which is an error.
   batchscore merge az://acme/labels/2019 -o labels.parquet`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if file == "" {
-				return usagef("-o is missing: the file to write, or - for standard output")
-			}
-			if _, err := spelled(file); err != nil {
-				return usagef("-o: %w", err)
-			}
-			f, err := mergeFormat(file, format)
-			if err != nil {
-				return err
-			}
-			if isPart(args[0], file) {
-				return usagef("-o %s: that name belongs to the output folder itself; give another", file)
-			}
-			st, err := places.open("OUT", args[0])
-			if err != nil {
-				return err
-			}
-			merge := func(w io.Writer) error {
-				buffered := bufio.NewWriterSize(w, 1<<20)
-				if err := output.Merge(cmd.Context(), st, buffered, f); err != nil {
-					return err
-				}
-				return buffered.Flush()
-			}
-			if file == "-" {
-				return merge(cmd.OutOrStdout())
-			}
-			return places.create(cmd.Context(), "-o", file, merge)
+			return f.run(cmd.Context(), cmd.OutOrStdout(), args[0])
 		},
 	}
-	cmd.Flags().StringVarP(&file, "output", "o", "", "write to `FILE`, a blob, or - for standard output (required)")
-	cmd.Flags().StringVar(&format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
-	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
+	f.register(cmd)
 	return cmd
+}
+
+// mergeFlags say which file to write, and how.
+type mergeFlags struct {
+	places       placeFlags
+	file, format string
+}
+
+func (f *mergeFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.file, "output", "o", "", "write to `FILE`, a blob, or - for standard output (required)")
+	cmd.Flags().StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
+	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
+}
+
+// run merges the output folder out.
+func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string) error {
+	if f.file == "" {
+		return usagef("-o is missing: the file to write, or - for standard output")
+	}
+	if _, err := spelled(f.file); err != nil {
+		return usagef("-o: %w", err)
+	}
+	format, err := mergeFormat(f.file, f.format)
+	if err != nil {
+		return err
+	}
+	if isPart(out, f.file) {
+		return usagef("-o %s: that name belongs to the output folder itself; give another", f.file)
+	}
+	st, err := f.places.open("OUT", out)
+	if err != nil {
+		return err
+	}
+	merge := func(w io.Writer) error {
+		buffered := bufio.NewWriterSize(w, 1<<20)
+		if err := output.Merge(ctx, st, buffered, format); err != nil {
+			return err
+		}
+		return buffered.Flush()
+	}
+	if f.file == "-" {
+		return merge(stdout)
+	}
+	return f.places.create(ctx, "-o", f.file, merge)
 }
 
 // isPart reports whether a local file has the place of a part or of _SUCCESS in an

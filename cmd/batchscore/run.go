@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -68,7 +69,11 @@ computes nothing but takes as long as a real one, for planning capacity.
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// The first signal drains the worker; only the second ends it at once.
-			return f.run(context.WithoutCancel(cmd.Context()), cmd, sig.stop)
+			o, err := f.options(cmd)
+			if err != nil {
+				return err
+			}
+			return f.run(context.WithoutCancel(cmd.Context()), o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
 		},
 	}
 	f.register(cmd)
@@ -119,6 +124,7 @@ type runOptions struct {
 	device    simulate.Spec // if simulated
 	simulated bool
 	world     shard.World
+	answers   models.Answers // about the model
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -155,16 +161,15 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 			return o, usagef("--retry and --static exclude each other: a rank that keeps to its share ends before the others are done")
 		}
 	}
+	if o.answers, err = f.answers(cmd); err != nil {
+		return o, err
+	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	return o, err
 }
 
 // run scores the job, as one rank of it, until it is complete or stop is closed.
-func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan struct{}) error {
-	o, err := f.options(cmd)
-	if err != nil {
-		return err
-	}
+func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writer, stop <-chan struct{}) error {
 	world := o.world
 	cores := cpu.CPUs(world.LocalSize).Usable
 	tuning := f.tuning(cores)
@@ -173,17 +178,17 @@ func (f *runFlags) run(ctx context.Context, cmd *cobra.Command, stop <-chan stru
 	}
 	progress := &telemetry.Progress{}
 	if world.Size == 1 {
-		progress.Bar = newBar(cmd.ErrOrStderr(), "scoring")
+		progress.Bar = newBar(stderr, "scoring")
 	}
-	stdout := progress.Bar.Above(cmd.OutOrStdout())
+	stdout = progress.Bar.Above(stdout)
 	progress.Lines = &telemetry.Lines{W: stdout, Rank: world.Rank}
-	log, err := f.logger(progress.Bar.Above(cmd.ErrOrStderr()), isTerminal(cmd.ErrOrStderr()))
+	log, err := f.logger(progress.Bar.Above(stderr), isTerminal(stderr))
 	if err != nil {
 		return err
 	}
 	log = log.With().Int("rank", world.Rank).Logger()
 
-	m, job, err := f.job(cmd, o.format)
+	m, job, err := f.job(o.answers, o.format)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newVerify() *cobra.Command {
@@ -25,22 +28,27 @@ manifest and _SUCCESS exists, else with 10.`,
 			if err != nil {
 				return err
 			}
-			report, err := output.Verify(cmd.Context(), st)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), report)
-			} else {
-				_, err = fmt.Fprint(cmd.OutOrStdout(), report.String())
-			}
-			if err != nil {
-				return err
-			}
-			return judge(&report)
+			return verify(cmd.Context(), cmd.OutOrStdout(), st, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
+}
+
+// verify prints the report on an output, and returns an error unless it is complete.
+func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) error {
+	report, err := output.Verify(ctx, st)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(stdout, report)
+	} else {
+		_, err = fmt.Fprint(stdout, report.String())
+	}
+	if err != nil {
+		return err
+	}
+	return judge(&report)
 }
