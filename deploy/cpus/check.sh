@@ -5,12 +5,12 @@
 #	deploy/cpus/check.sh short|full [CPU...]
 #
 #	short  the sums of 8-bit models and the kernels, in seconds
-#	full   all tests of models/, but for the few that take an emulated
+#	full   all tests of models/, except a few that take an emulated
 #	       processor too long, first on this one; prints for each how far the
 #	       8-bit model of the tests agrees with the float32 model
 #
-# Without a CPU those below: each stands for a kind that ONNX Runtime or the
-# kernels here tell apart.
+# Without a CPU it uses those below: each represents a kind that ONNX Runtime or the
+# kernels here distinguish.
 #
 #	native       this one, without emulation; in full only
 #	Nehalem      SSE4.2
@@ -18,7 +18,7 @@
 #	Haswell      AVX2 and FMA
 #	EPYC-Milan   the same, of AMD; in full only
 #
-# QEMU emulates no AVX-512: what has kernels for it is tested where it is native.
+# QEMU does not emulate AVX-512: kernels for it are tested only on processors with it.
 # ONNXRUNTIME_LIB and BATCHSCORE_CACHE are as for the tests.
 set -euo pipefail
 

@@ -4,9 +4,9 @@
 #
 #	check.sh ROOT BATCHSCORE LIBRARY MODEL IMAGES...
 #
-# ROOT is a folder that is made and left; BATCHSCORE the program, LIBRARY a
+# ROOT is a folder that is created and kept; BATCHSCORE the program, LIBRARY a
 # folder with ONNX Runtime's libraries, MODEL an ONNX file, IMAGES are images to
-# score. It takes root and debootstrap. Packages come from where apt has its own.
+# score. It needs root and debootstrap. Packages come from apt's own sources.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

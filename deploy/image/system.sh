@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a Debian or Ubuntu root an image that ranks run in: what the worker
-# needs, Open MPI, and a user that the MPI operator can start ranks as. Runs as
+# Turns the root of a Debian or Ubuntu system into an image that ranks run in: with
+# what the worker needs, Open MPI, and a user for the MPI operator's ranks. Runs as
 # root inside that root, with sshd_config next to it.
 set -eu
 
@@ -18,11 +18,11 @@ apt-cache show "$turbojpeg" >/dev/null 2>&1 || turbojpeg=libturbojpeg
 apt-get -qq install --yes --no-install-recommends \
 	ca-certificates libstdc++6 "$turbojpeg" openmpi-bin openssh-client openssh-server procps >/dev/null
 rm -rf /var/lib/apt/lists/*
-# Host keys that everybody has are none; the operator brings the job's own.
+# Host keys that everybody has are useless; the operator mounts the job's own.
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 
 groupadd --gid "$id" "$user"
-# No password opens the account, yet it is not locked: keys do.
+# The account has no valid password but is not locked, so that keys open it.
 useradd --uid "$id" --gid "$id" --create-home --shell /bin/bash --password '*' "$user"
 install -m 0644 "$here/sshd_config" "$home/.sshd_config"
 # The operator mounts the key here.

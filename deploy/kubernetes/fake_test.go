@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fakeVar names the folder of a fake cluster; a program named kubectl that is
-// this test's own binary then plays kubectl on it.
+// fakeVar names the folder of a fake cluster. With it, a program kubectl that is this
+// test's own binary acts as kubectl for that cluster.
 const fakeVar = "BATCHSCORE_TEST_FAKE_CLUSTER"
 
 func TestMain(m *testing.M) {
@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fake is a cluster of files: objects it was sent or that the test puts there,
-// logs by pod, and messages with which calls are to fail.
+// fake is a cluster of files: objects that it was sent or that the test puts there, logs
+// by pod, and messages of calls that should fail.
 type fake struct {
 	t      *testing.T
 	folder string
@@ -110,8 +110,8 @@ func (f fake) objects() []string {
 	return files
 }
 
-// flagsOf are the flags that each verb of kubectl is called with. A flag that
-// is missing or that is not listed is an error.
+// flagsOf are the flags that each verb of kubectl must be called with. A missing flag or
+// another one is an error.
 var flagsOf = map[string][]string{
 	"apply":  {"--server-side", "--field-manager=batchscore", "--filename=-", "--output=json", "--request-timeout=30s"},
 	"get":    {"--selector=*", "--output=json", "--request-timeout=30s"},

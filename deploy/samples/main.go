@@ -52,7 +52,7 @@ func write(dir string) error {
 	return nil
 }
 
-// A sample is one file: its name and how its bytes come about.
+// A sample is one file: its name and a function that makes its bytes.
 type sample struct {
 	name  string
 	bytes func() ([]byte, error)
@@ -100,8 +100,8 @@ func asGIF(m image.Image) func() ([]byte, error) {
 	}
 }
 
-// truncated keeps the first third of what encode gives, as a broken transfer
-// would: the header is whole, most of the scan is missing.
+// truncated keeps the first third of an encoded image, like a broken transfer: the header
+// is complete, and most of the scan is missing.
 func truncated(encode func() ([]byte, error)) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		data, err := encode()
@@ -113,7 +113,7 @@ func text(s string) func() ([]byte, error) {
 	return func() ([]byte, error) { return []byte(s), nil }
 }
 
-// paint makes a picture of w by h pixels from a function of the pixel.
+// paint returns a picture of w by h pixels, from a function of the pixel.
 func paint(w, h int, at func(x, y int) color.RGBA) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
@@ -147,7 +147,7 @@ func checkers(w, h, field int) image.Image {
 	})
 }
 
-// shapes is a blue sky with a sun, above a green field with a red house.
+// shapes returns a blue sky with a sun, above a green field with a red house.
 func shapes(w, h int) image.Image {
 	return paint(w, h, func(x, y int) color.RGBA {
 		u, v := float64(x)/float64(w), float64(y)/float64(h)

@@ -11,9 +11,9 @@ import (
 // its run history service. Its fields may be set before the first request.
 type AzureML struct {
 	*Server
-	// Logs are what the ranks of a job print, a list of pieces for each; one more
-	// piece of each is there at every look at a running job. Failure is why the
-	// job fails at its end, or empty.
+	// Logs are what the ranks of a job print, as a list of pieces for each rank. At
+	// every look at a running job one more piece of each has been printed. Failure
+	// is why the job fails at its end; empty for a job that succeeds.
 	Logs    [][]string
 	Failure string
 
@@ -23,7 +23,7 @@ type AzureML struct {
 
 const mlBase = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
 
-// The bodies, after the official Go SDK of that api-version.
+// The bodies, according to the official Go SDK of that api-version.
 var (
 	mlEnvironment = Object(Fields{"properties": Object(Fields{
 		"image": Text().Must(), "osType": String(`^(Linux|Windows)$`),
@@ -85,7 +85,7 @@ var (
 	mlResize = Object(Fields{"properties": Object(Fields{"properties": Object(Fields{"scaleSettings": mlScale}).Must()}).Must()})
 )
 
-// NewAzureML starts the fake. Its workspace is there.
+// NewAzureML starts the fake, which has a workspace.
 func NewAzureML(tb testing.TB) *AzureML {
 	m := &AzureML{Server: newServer(tb, "2024-04-01"), resources: map[string]map[string]any{}, jobs: map[string]*running{}}
 	m.Names = map[string]string{
@@ -134,7 +134,7 @@ func (m *AzureML) get(c *Call) Answer {
 	return Answer{Status: http.StatusOK, Body: body, Header: map[string]string{"Retry-After": m.RetryAfter}}
 }
 
-// lacks says what a command refers to that is not there.
+// lacks returns what a command refers to and does not exist.
 func (m *AzureML) lacks(properties any) (Answer, bool) {
 	command, _ := properties.(map[string]any)
 	for _, field := range []string{"computeId", "environmentId"} {
@@ -201,7 +201,7 @@ func (m *AzureML) remove(c *Call) Answer {
 	return m.long(Answer{Status: http.StatusOK})
 }
 
-// pieces is how many pieces a job prints.
+// pieces returns how many pieces a job prints.
 func (m *AzureML) pieces() (n int) {
 	for _, rank := range m.Logs {
 		n = max(n, len(rank))
@@ -209,8 +209,8 @@ func (m *AzureML) pieces() (n int) {
 	return n
 }
 
-// getJob takes the job one step further: NotStarted, Queued, then Running for as
-// many looks as it has pieces to print, Finalizing, and its end.
+// getJob advances the job by one step: NotStarted, Queued, then Running for as many
+// looks as it has pieces to print, Finalizing, and its end.
 func (m *AzureML) getJob(c *Call) Answer {
 	sent, job := m.resources[c.Path], m.jobs[c.Path]
 	if job == nil {

@@ -15,13 +15,13 @@ import (
 // set before the first request.
 type BatchAI struct {
 	*Server
-	// Lines are what a job prints, one more at every look at a running job, and
-	// Exit is how it ends.
+	// Lines are what a job prints, one more at every look at a running job. Exit is
+	// its exit code.
 	Lines []string
 	Exit  int
 	// Outputs are the files that a job leaves, by output directory and path.
 	Outputs map[string]map[string]string
-	// CreationFails lets the creation of clusters fail at its end.
+	// CreationFails makes the creation of clusters fail at its end.
 	CreationFails bool
 
 	resources map[string]map[string]any // by path
@@ -46,7 +46,7 @@ const (
 	batchBase = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.BatchAI/workspaces/{workspace}"
 )
 
-// The bodies, after the models of the service's own client (azure-mgmt-batchai
+// The bodies, according to the service's own client (azure-mgmt-batchai
 // 7.0.0).
 var (
 	resourceID = Object(Fields{"id": String(anyID).Must()})
@@ -173,8 +173,7 @@ func parent(path string) string {
 	return strings.Join(parts[:len(parts)-2], "/")
 }
 
-// put makes a resource beneath one that exists; making it again as it is does
-// nothing.
+// put creates a resource beneath one that exists. For an equal resource it does nothing.
 func (b *BatchAI) put(c *Call) Answer {
 	if above := parent(c.Path); strings.Contains(above, "/workspaces/") && b.resources[above] == nil {
 		return failure(http.StatusNotFound, "ParentResourceNotFound", "there is no %s", above)
@@ -204,7 +203,7 @@ func (b *BatchAI) putCluster(c *Call) Answer {
 	return b.put(c)
 }
 
-// show is a resource as the service tells it: secrets are left out.
+// show returns a resource as the service shows it, without secrets.
 func (b *BatchAI) show(path string) map[string]any {
 	parts := strings.Split(path, "/")
 	sent, _ := b.resources[path]["sent"].(map[string]any)
@@ -254,8 +253,8 @@ func (b *BatchAI) remove(c *Call) Answer {
 	return b.long(Answer{Status: http.StatusNoContent})
 }
 
-// getJob takes the job one step further: queued, then running for as many looks
-// as it has lines to print.
+// getJob advances the job by one step: queued, then running for as many looks as it has
+// lines to print.
 func (b *BatchAI) getJob(c *Call) Answer {
 	if b.resources[c.Path] == nil {
 		return b.get(c)
@@ -297,7 +296,7 @@ func (b *BatchAI) terminate(c *Call) Answer {
 	return b.long(Answer{Status: http.StatusOK})
 }
 
-// list gives the files of one folder of an output directory.
+// list returns the files of one folder of an output directory.
 func (b *BatchAI) list(c *Call) Answer {
 	path := strings.TrimSuffix(c.Path, "/listOutputFiles")
 	job := b.jobs[path]
@@ -342,8 +341,7 @@ func (b *BatchAI) list(c *Call) Answer {
 	return Answer{Status: http.StatusOK, Body: b.page(c, value)}
 }
 
-// page is what a page holds of a list, two items; the next one is asked for by
-// GET.
+// page returns one page of a list, with two items. The next one is requested with GET.
 func (b *BatchAI) page(c *Call, value []any) map[string]any {
 	const size = 2
 	skip, _ := strconv.Atoi(c.Query.Get("skip")) // 0 for the first

@@ -12,7 +12,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/arm"
 )
 
-// Config has a client sign in with Token, and wait no time.
+// Config returns a configuration that signs in with Token and never really waits.
 func Config() arm.Config {
 	return arm.Config{
 		Credential: arm.Token(Token),
@@ -26,8 +26,8 @@ type Engine interface {
 	deploy.Clusters
 }
 
-// SubmitTwice submits a job twice for each fault, to an engine of its own:
-// whatever happens to an answer, one ID is one job.
+// SubmitTwice submits a job twice for each fault, each time to a new engine. Whatever
+// happens to an answer, one ID must be one job.
 func SubmitTwice(t *testing.T, job deploy.Job, id string, open func(t *testing.T) (Engine, *Server), faults map[string]Fault) {
 	t.Helper()
 	for name, fault := range faults {
@@ -59,8 +59,8 @@ func RefusesOptions[O, E any](t *testing.T, good O, open func(O) (E, error), cha
 	}
 }
 
-// DoesNotFit submits a job after each change, by the field that does not fit the
-// engine's cluster then.
+// DoesNotFit submits a job after each change, which makes it unfit for the engine's
+// cluster. The change's name is that of the field.
 func DoesNotFit(t *testing.T, e Engine, fake *Server, job deploy.Job, changes map[string]func(*deploy.Job)) {
 	t.Helper()
 	for field, change := range changes {
@@ -75,10 +75,9 @@ func DoesNotFit(t *testing.T, e Engine, fake *Server, job deploy.Job, changes ma
 	}
 }
 
-// ClusterLives holds the life of a cluster that is there: it is shown with the
-// nodes that the fake tells of, in a state, then resized, and deleted twice over;
-// then whatever needs it is deploy.ErrNoCluster. The job is one that it could
-// run.
+// ClusterLives checks the life of an existing cluster: it is shown in that state with
+// the nodes of the fake, resized, and deleted twice. After that, methods that need it
+// return deploy.ErrNoCluster. The job is one that it could run.
 func ClusterLives(t *testing.T, e Engine, c deploy.Cluster, state string, job deploy.Job) {
 	t.Helper()
 	c.State, c.Nodes, c.Busy = state, 3, 2
@@ -108,7 +107,7 @@ func ClusterLives(t *testing.T, e Engine, c deploy.Cluster, state string, job de
 }
 
 // Errors checks the kinds of errors that an engine returns while its service
-// refuses or fails, and that they hold no secret.
+// refuses or fails, and that they contain no secret.
 func Errors(t *testing.T, job deploy.Job, id string, cluster deploy.Cluster, open func(t *testing.T) (Engine, *Server)) {
 	for name, test := range map[string]struct {
 		fault Fault

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Schema says what a JSON value may be: a small part of JSON Schema, which is
-// strict, so that a field that it does not know is an error.
+// Schema describes a JSON value. It is a small, strict part of JSON Schema: an unknown
+// field is an error.
 type Schema struct {
 	kind     string // string, integer, boolean, object, array, map
 	required bool
@@ -18,33 +18,33 @@ type Schema struct {
 	items    *Schema
 }
 
-// Fields are those of an object.
+// Fields are the fields of an object.
 type Fields = map[string]Schema
 
-// String is a text that the pattern matches.
+// String returns the schema of texts that match the pattern.
 func String(pattern string) Schema {
 	return Schema{kind: "string", pattern: regexp.MustCompile(pattern)}
 }
 
-// Text is any text but the empty one.
+// Text is the schema of any text except the empty one.
 func Text() Schema { return String(`^(?s).+$`) }
 
-// Integer is a number without fraction, not below least.
+// Integer returns the schema of whole numbers from least up.
 func Integer(least int) Schema { return Schema{kind: "integer", least: float64(least)} }
 
-// Boolean is true or false.
+// Boolean is the schema of true and false.
 func Boolean() Schema { return Schema{kind: "boolean"} }
 
-// Object has these fields and no others.
+// Object returns the schema of objects with these fields and no others.
 func Object(fields Fields) Schema { return Schema{kind: "object", fields: fields} }
 
-// List is an array of such items.
+// List returns the schema of arrays of such items.
 func List(items Schema) Schema { return Schema{kind: "array", items: &items} }
 
-// Map is an object of any names and such values.
+// Map returns the schema of objects with any names and such values.
 func Map(values Schema) Schema { return Schema{kind: "map", items: &values} }
 
-// Must is the schema of a field that may not be left out.
+// Must returns the schema of a field that may not be left out.
 func (s Schema) Must() Schema {
 	s.required = true
 	return s

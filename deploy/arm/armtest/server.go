@@ -1,8 +1,7 @@
 // Package armtest is a fake of Azure's resource manager and of the services
 // behind it that deploy uses. It checks every request against a table (method,
-// path, api-version, body) and keeps state, so that a job runs through its
-// states and its output grows. What real services do and it does not, it does
-// not prove.
+// path, api-version, body) and keeps state, so that a job passes through its states
+// and its output grows. It cannot prove anything about the real services.
 package armtest
 
 import (
@@ -20,21 +19,20 @@ import (
 	"time"
 )
 
-// Token is the bearer token that the servers take.
+// Token is the bearer token that the servers accept.
 const Token = "the-bearer-token-of-the-test" //nolint:gosec // G101: of a fake
 
 // Signature is in every link to a file.
 const Signature = "the/signature+of=links"
 
-// Route is one kind of request that a server takes.
+// Route is one kind of request that a server accepts.
 type Route struct {
 	Method string
 	// Path has {name} in place of names, which Names checks.
 	Path string
-	// Query are the parameters besides api-version, with patterns; all are
-	// needed.
+	// Query are the parameters besides api-version, with patterns. All are required.
 	Query map[string]string
-	// Body is nil where no body is sent.
+	// Body is nil for requests without a body.
 	Body *Schema
 	// Answer is called under the server's lock.
 	Answer func(*Call) Answer
@@ -56,16 +54,16 @@ type Answer struct {
 	Body   any
 }
 
-// Fault is an answer that is given in place of the right one.
+// Fault is an answer that replaces the right one.
 type Fault struct {
 	// Method and Path select requests; Path is a part of the path. Empty is any.
 	Method, Path string
-	// Skip is how many such requests are answered well before.
+	// Skip is how many such requests are answered correctly before.
 	Skip int
 	// Times is how often the fault occurs; 0 is once.
 	Times int
-	// Status, RetryAfter, Code and Message are what is answered; Status 0 breaks
-	// the connection.
+	// Status, RetryAfter, Code and Message are the answer. Status 0 breaks the
+	// connection.
 	Status        int
 	RetryAfter    string
 	Code, Message string
@@ -78,7 +76,7 @@ type Fault struct {
 // Server is a fake. Its fields may be set before the first request.
 type Server struct {
 	URL string
-	// Version is the api-version that requests must carry.
+	// Version is the api-version that requests must have.
 	Version string
 	// Names are the patterns of the names in paths.
 	Names map[string]string
@@ -127,14 +125,14 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
-// Calls are the requests so far that were taken, in order.
+// Calls returns the requests that were accepted so far, in order.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// Count is how many requests of a method to paths with that end were taken.
+// Count returns how many requests of a method to paths with that end were accepted.
 func (s *Server) Count(method, end string) (n int) {
 	for _, c := range s.Calls() {
 		if c.Method == method && strings.HasSuffix(c.Path, end) {
@@ -144,7 +142,7 @@ func (s *Server) Count(method, end string) (n int) {
 	return n
 }
 
-// Problems are the requests that a real service would not have taken.
+// Problems returns the requests that a real service would have rejected.
 func (s *Server) Problems() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +196,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fault returns the fault that this request meets.
+// fault returns the fault for this request.
 func (s *Server) fault(r *http.Request) *Fault {
 	for _, f := range s.faults {
 		if f.Times == 0 || f.Method != "" && f.Method != r.Method || !strings.Contains(r.URL.Path, f.Path) {
@@ -230,7 +228,7 @@ func (s *Server) fail(w http.ResponseWriter, f *Fault) {
 	_ = json.NewEncoder(w).Encode(Error(f.Code, f.Message))
 }
 
-// Error is the body of a failure.
+// Error returns the body of a failure.
 func Error(code, message string) any {
 	return map[string]any{"error": map[string]any{"code": code, "message": message}}
 }
@@ -310,7 +308,7 @@ func (s *Server) check(route Route, c *Call) (wrong []string) {
 	return append(wrong, route.Body.Check("body", c.Body)...)
 }
 
-// long answers that an operation has begun, which ends with final.
+// long answers that a long operation has begun. It ends with the answer final.
 func (s *Server) long(final Answer) Answer {
 	s.operations = append(s.operations, &operation{left: s.Polls, final: final})
 	header := map[string]string{}
@@ -345,7 +343,7 @@ func (s *Server) poll(o *operation) Answer {
 	return Answer{Status: http.StatusOK, Body: map[string]any{"status": "Succeeded"}}
 }
 
-// link makes or replaces a file and returns its signed link.
+// link creates or replaces a file and returns its signed link.
 func (s *Server) link(name, text string) string {
 	s.files[name] = file{text: text, at: time.Now()}
 	return s.URL + "/files/" + url.PathEscape(name) + "?sig=" + url.QueryEscape(Signature)

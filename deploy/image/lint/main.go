@@ -2,7 +2,7 @@
 //
 //	go run . FILE
 //
-// It pulls no image. It exits with 1 when there is anything to say.
+// It pulls no image. It exits with 1 if there is a finding.
 package main
 
 import (
@@ -68,7 +68,7 @@ func lint(ctx context.Context, file string) ([]string, error) {
 	return findings, nil
 }
 
-// bases stands for images that nobody has pulled: each is an empty one.
+// bases replaces base images, which are not pulled, with empty ones.
 type bases struct{}
 
 func (bases) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {

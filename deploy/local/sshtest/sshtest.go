@@ -1,5 +1,5 @@
-// Package sshtest gives tests machines to reach through ssh: each is a port on
-// the loopback interface with a real sshd behind it, under a name of its own.
+// Package sshtest gives tests hosts that are reached through ssh. Each has its own name
+// and is a port of the loopback interface with a real sshd.
 package sshtest
 
 import (
@@ -16,10 +16,9 @@ import (
 	"github.com/batchscore/batchscore/deploy/local/proc"
 )
 
-// Hosts are machines that a test can reach, and lose.
+// Hosts are hosts that a test can reach, and lose.
 type Hosts struct {
-	// Config is an ssh configuration that knows the hosts and the key of the
-	// user, for ssh -F.
+	// Config is an ssh configuration with the hosts and the user's key, for ssh -F.
 	Config string
 
 	sshd, serverConfig string
@@ -33,7 +32,7 @@ type host struct {
 	served   sync.WaitGroup
 }
 
-// Start lets hosts of these names be reached until the test ends.
+// Start starts hosts with these names, which run until the test ends.
 func Start(t testing.TB, names ...string) *Hosts {
 	t.Helper()
 	h := &Hosts{sshd: sshd(t), hosts: map[string]*host{}}
@@ -45,7 +44,7 @@ func Start(t testing.TB, names ...string) *Hosts {
 		}
 	}
 	if os.Geteuid() == 0 {
-		// Where sshd, started by root, puts its unprivileged half.
+		// The folder that sshd needs for its unprivileged process, if root starts it.
 		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +82,7 @@ PermitRootLogin prohibit-password
 	return h
 }
 
-// sshd is the path of the server. In CI a missing one fails the test.
+// sshd returns the path of the server. In CI a missing one fails the test.
 func sshd(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
@@ -105,7 +104,7 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// serve runs an sshd for each connection, until there are to be no more.
+// serve runs an sshd for each connection until the host is closed.
 func (h *Hosts) serve(one *host) {
 	for {
 		conn, err := one.listener.Accept()
@@ -128,7 +127,7 @@ func (h *Hosts) serve(one *host) {
 	}
 }
 
-// Lose ends a host with all that runs on it, as a loss of power would.
+// Lose ends a host and everything that runs on it, like a power failure.
 func (h *Hosts) Lose(t testing.TB, name string) {
 	t.Helper()
 	one := h.hosts[name]

@@ -1,6 +1,6 @@
 // Package slurmtest gives tests a Slurm cluster of one node: the distribution's
-// own daemons, started by the test, with two partitions. A job in High takes
-// the node from those in Low, which go back into the queue.
+// own daemons, started by the test, with two partitions. A job in High preempts those
+// in Low, which go back into the queue.
 package slurmtest
 
 import (
@@ -25,10 +25,10 @@ const (
 	High = "high"
 )
 
-// CPUs are those that the node claims to have.
+// CPUs is how many CPUs the node claims to have.
 const CPUs = 4
 
-// hangs is far above what Slurm takes for anything here.
+// hangs is far above the time that anything here takes.
 const hangs = 2 * time.Minute
 
 // Cluster is a Slurm that runs until its test ends.
@@ -36,15 +36,15 @@ type Cluster struct {
 	folder string
 }
 
-// Start starts a cluster and lets Slurm's commands find it for the time of the
-// test, which therefore cannot be parallel to others. In CI it fails the test
-// where Slurm or the rights of root are missing.
+// Start starts a cluster, which Slurm's commands find during the test. So the test cannot
+// run in parallel with others. In CI it fails the test if Slurm or root's rights are
+// missing.
 func Start(t *testing.T) *Cluster {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		lacking(t, "the right to start Slurm's daemons", "run the tests as root")
 	}
-	// Daemons are not always on the path.
+	// Daemons are not always on the PATH.
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	for _, program := range []string{"munged", "slurmctld", "slurmd", "sbatch"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -85,7 +85,7 @@ func lacking(t *testing.T, what, install string) {
 
 func (c *Cluster) in(name string) string { return filepath.Join(c.folder, name) }
 
-// munged starts what Slurm's parts know one another by.
+// munged starts the daemon by which Slurm's parts authenticate each other.
 func (c *Cluster) munged(t *testing.T, as *user.User) {
 	t.Helper()
 	uid, err1 := strconv.Atoi(as.Uid)
@@ -126,7 +126,7 @@ func (c *Cluster) configure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Without cred_expire a job that was put back would wait for two minutes.
+	// Without cred_expire a job that was requeued would wait for two minutes.
 	config := fmt.Sprintf(`ClusterName=test
 SlurmctldHost=%[1]s(127.0.0.1)
 SlurmctldPort=%[2]d
@@ -242,8 +242,8 @@ func (c *Cluster) Occupy(t *testing.T) (release func()) {
 	}
 }
 
-// Scripts are the texts of the jobs' scripts as Slurm keeps them, with all that
-// it shows of the jobs.
+// Scripts returns the jobs' scripts as Slurm keeps them, and everything that it shows
+// about the jobs.
 func (c *Cluster) Scripts(t *testing.T) string {
 	t.Helper()
 	all := c.say("scontrol", "--details", "show", "job")
