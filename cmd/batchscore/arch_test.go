@@ -60,7 +60,9 @@ func TestArrows(t *testing.T) {
 		{
 			name: "what places mean is said without knowing a storage",
 			of:   func(pkg string) bool { return pkg == "scorer/store/place" },
-			bad:  func(dep string) bool { return under(dep, "scorer/store") && dep != module+"/scorer/store" && dep != module+"/scorer/store/place" },
+			bad: func(dep string) bool {
+				return under(dep, "scorer/store") && dep != module+"/scorer/store" && dep != module+"/scorer/store/place"
+			},
 		},
 		{
 			name: "a decorator of stores knows no storage",

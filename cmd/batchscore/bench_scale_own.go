@@ -13,11 +13,10 @@ import (
 	"github.com/batchscore/batchscore/bench/scale"
 )
 
-// ownFlags are those flags of bench scale that mean something for a job of one's
-// own.
+// ownFlags are the flags of bench scale that apply to a job of the user's own.
 var ownFlags = []string{"format", "save", "ranks", "rounds", "price", "work", "mpirun"}
 
-// measureOwn runs the job that run's flags describe on each number of ranks.
+// measureOwn runs the job that the flags for run describe with each number of ranks.
 func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []string) error {
 	if err := checkOwn(cmd, runArgs); err != nil {
 		return err
@@ -56,8 +55,8 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 	return f.tell(cmd, run, result.TableOptions{Notes: notes})
 }
 
-// checkOwn refuses flags that mean nothing to a job of one's own, and those of
-// run that are not the user's to give.
+// checkOwn returns an error about flags that do not apply to a job of the user's own,
+// and about flags for run that bench scale sets.
 func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		if !slices.Contains(ownFlags, flag.Name) {

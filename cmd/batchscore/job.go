@@ -28,8 +28,8 @@ type jobFlags struct {
 	dependentRows    bool
 }
 
-// check returns the format of the result, or what is wrong with the flags as far
-// as they alone tell.
+// check returns the format of the result, or what is wrong with the flags by
+// themselves.
 func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 	format, err := row.ParseFormat(f.format)
 	set := cmd.Flags().Changed

@@ -61,7 +61,7 @@ func (in *inspector) watch(cmd *cobra.Command, every time.Duration) error {
 	}
 }
 
-// shower shows one report after another.
+// shower shows reports, one after another.
 type shower interface {
 	show(*report)
 	close()
@@ -83,26 +83,26 @@ func (l *lines) show(r *report) {
 
 func (l *lines) close() {}
 
-// screen draws reports in place, on the terminal's other screen, so that no
-// change of its size leaves traces. The last report stays on the first one.
+// screen draws reports in place, on the terminal's alternate screen, so that resizing
+// leaves no traces. The last report stays on the normal screen.
 type screen struct {
 	f    *os.File
 	last *report
 }
 
 const (
-	otherScreen = "\x1b[?1049h\x1b[?25l" // and no cursor
-	firstScreen = "\x1b[?25h\x1b[?1049l"
-	home        = "\x1b[H"
-	clearLine   = "\x1b[K" // from the cursor on
-	clearBelow  = "\x1b[J"
+	alternateScreen = "\x1b[?1049h\x1b[?25l" // and no cursor
+	normalScreen    = "\x1b[?25h\x1b[?1049l"
+	home            = "\x1b[H"
+	clearLine       = "\x1b[K" // from the cursor on
+	clearBelow      = "\x1b[J"
 )
 
 func (s *screen) show(r *report) {
 	width, height := s.size()
 	var b strings.Builder
 	if s.last == nil {
-		b.WriteString(otherScreen)
+		b.WriteString(alternateScreen)
 	}
 	s.last = r
 	b.WriteString(home)
@@ -110,7 +110,7 @@ func (s *screen) show(r *report) {
 		b.WriteString(line + clearLine + "\r\n")
 	}
 	b.WriteString(clearBelow)
-	// A terminal that went away shows nothing; the context ends the watch.
+	// Writing to a closed terminal fails; the context ends the watch.
 	_, _ = io.WriteString(s.f, b.String())
 }
 
@@ -120,10 +120,10 @@ func (s *screen) close() {
 	if s.last == nil {
 		return
 	}
-	_, _ = io.WriteString(s.f, firstScreen+strings.Join(s.last.lines(0, 0), "\n")+"\n")
+	_, _ = io.WriteString(s.f, normalScreen+strings.Join(s.last.lines(0, 0), "\n")+"\n")
 }
 
-// line is the report in one line.
+// line returns the report in one line.
 func (r *report) line() string {
 	var parts []string
 	if r.Engine != nil {
@@ -150,7 +150,7 @@ func (r *report) line() string {
 	return strings.Join(append(parts, fmt.Sprintf("%d ranks at work", p.Alive())), ", ")
 }
 
-// pace is the rate and the time left, where they can be said.
+// pace returns the rate and the time left or taken, as far as they are known.
 func (r *report) pace() []string {
 	p := r.Progress
 	if p.Rate == 0 {
@@ -178,15 +178,15 @@ func percent(n, of int) int {
 	return int(int64(n) * 100 / int64(of))
 }
 
-// Widths in characters: of the progress bar and of the column of hosts where
-// there is room, and of the table without that column.
+// Widths in characters: of the progress bar and of the column of hosts if there is
+// room, and of the table without that column.
 const (
 	barWidth   = 30
 	hostWidth  = 20
 	tableWidth = 54
 )
 
-// lines is the report for a screen of that size; 0 is any.
+// lines returns the report for a screen of this size; 0 means no limit.
 func (r *report) lines(width, height int) []string {
 	var all []string
 	say := func(name, format string, args ...any) {
@@ -284,9 +284,9 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 	}
 }
 
-// rankLines is the table of the ranks in what is left of the height after used
-// lines; where not all fit, those first that need a look. On a narrow screen
-// the hosts are cut short.
+// rankLines returns the table of the ranks, for the height that is left after used
+// lines. If not all ranks fit, those that need attention come first. On a narrow
+// screen the hosts are shortened.
 func (r *report) rankLines(width, height, used int) []string {
 	ranks := r.Progress.Ranks
 	if len(ranks) == 0 {
@@ -324,7 +324,7 @@ func (r *report) rankLines(width, height, used int) []string {
 	return table
 }
 
-// urgency is how soon a rank is to be looked at, the first at 0.
+// urgency returns how urgently a rank needs attention; 0 is the most urgent.
 func urgency(p *output.Progress, k output.RankProgress) int {
 	switch rankState(p, k) {
 	case silent, "failed":
@@ -337,14 +337,14 @@ func urgency(p *output.Progress, k output.RankProgress) int {
 	return 3
 }
 
-// States of a rank besides those that it gives as its end.
+// States of a rank, besides the ends that ranks report themselves.
 const (
 	atWork  = "at work"
 	notSeen = "not seen yet"
 	silent  = "silent"
 )
 
-// rankState is a word for what a rank does.
+// rankState returns the state of a rank in a word or two.
 func rankState(p *output.Progress, k output.RankProgress) string {
 	switch {
 	case k.Alive:
@@ -359,8 +359,8 @@ func rankState(p *output.Progress, k output.RankProgress) string {
 	return silent
 }
 
-// ago is the time between then and now, for people. A clock that is ahead of
-// this one shows as now.
+// ago returns the time between then and now, for people. A time in the future, by a
+// clock that is ahead, counts as now.
 func ago(now, then time.Time) string {
 	d := max(now.Sub(then), 0)
 	switch {
@@ -374,7 +374,7 @@ func ago(now, then time.Time) string {
 	return fmt.Sprintf("%dd", int(d.Hours())/24)
 }
 
-// cut shortens a line to the width of the screen; 0 is any.
+// cut shortens a line to this width; 0 means no limit.
 func cut(s string, width int) string {
 	runes := []rune(s)
 	if width <= 0 || len(runes) <= width {

@@ -23,14 +23,14 @@ import (
 type report struct {
 	// Job is nil for a place without a record.
 	Job *listed `json:"job,omitempty"`
-	// Engine is what the engine says, EngineTrouble why it says nothing.
+	// Engine is what the engine reports, EngineTrouble why it reports nothing.
 	Engine        *engineReport `json:"engine,omitempty"`
 	EngineTrouble string        `json:"engine_trouble,omitempty"`
-	// Progress is read from the output; nil before the first rank has written
-	// there, or for one that this machine cannot see: then Trouble says why.
+	// Progress is read from the output. It is nil before the first rank has written
+	// there, and if this machine cannot see the output. Trouble says which.
 	Progress *output.Progress `json:"progress,omitempty"`
 	Trouble  string           `json:"progress_trouble,omitempty"`
-	// Store is what reading the output went through.
+	// Store counts the trouble with reading the output.
 	Store *storeReport `json:"store,omitempty"`
 
 	now  time.Time
@@ -46,14 +46,14 @@ type engineReport struct {
 	Where    string       `json:"where,omitempty"`
 }
 
-// storeReport counts the trouble with the output place since the first look.
+// storeReport counts the trouble with the place of the output since the first report.
 type storeReport struct {
 	Retries   int64 `json:"retries"`
 	Throttled int64 `json:"throttled"`
 	Stalls    int64 `json:"stalls"`
 }
 
-// over reports whether nothing will change any more.
+// over reports whether the report is final.
 func (r *report) over() bool {
 	if r.Progress != nil && r.Progress.Stage == output.Complete {
 		return true
@@ -62,7 +62,7 @@ func (r *report) over() bool {
 	return ended && (r.Progress == nil || r.Progress.Alive() == 0)
 }
 
-// inspector makes reports of one job.
+// inspector makes reports on one job.
 type inspector struct {
 	w        *watched // nil for a place without a record
 	unopened error    // why w has no launcher
@@ -152,8 +152,8 @@ func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, err
 	return &inspector{out: st, observer: output.Observe(st)}, nil
 }
 
-// look asks the engine and reads the output. Trouble with either is in the
-// report, but for a place without a record, of which there is nothing else.
+// look asks the engine and reads the output. Trouble with either is in the report,
+// except for a place without a record, where trouble is an error.
 func (in *inspector) look(ctx context.Context) (report, error) {
 	r := report{now: time.Now()}
 	if in.w != nil {
@@ -185,7 +185,7 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 	return r, nil
 }
 
-// ask fills in what the record and the engine say.
+// ask adds what the record and the engine say to the report.
 func (in *inspector) ask(ctx context.Context, r *report) {
 	rec := in.w.r
 	r.Job = &listed{ID: rec.ID, Engine: rec.Engine, Launched: rec.Launched, Outcome: rec.Outcome, Out: rec.Job.Out, State: string(rec.Phase)}
@@ -210,7 +210,7 @@ func (in *inspector) ask(ctx context.Context, r *report) {
 	}
 }
 
-// knownTime is nil for the zero time.
+// knownTime returns nil for the zero time.
 func knownTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -218,13 +218,13 @@ func knownTime(t time.Time) *time.Time {
 	return &t
 }
 
-// isOutput reports whether a folder of this machine holds a job's output.
+// isOutput reports whether a folder on this machine is the output of a job.
 func isOutput(folder string) bool {
 	_, err := os.Stat(filepath.Join(folder, filepath.FromSlash(output.Folder)))
 	return err == nil
 }
 
-// fetchLabels writes the labels of a complete scoring job into a folder.
+// fetchLabels writes the labels of a complete scoring job to a folder.
 func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 	if !w.r.Job.Scores() {
 		return nil

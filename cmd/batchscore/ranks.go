@@ -38,7 +38,7 @@ var launchers = map[string]bool{
 
 // launcherAbove returns the name of the nearest launcher among the ancestors of
 // this process, or "". A worker that has such an ancestor but no rank variables
-// is one of several that would all believe to be rank 0 of 1.
+// is one of several that would all take themselves for rank 0 of 1.
 func launcherAbove() string {
 	pid := os.Getppid()
 	for range 32 { // no launcher starts its ranks deeper than this
