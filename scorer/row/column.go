@@ -19,9 +19,10 @@ type column[A any] interface {
 	// a number.
 	finite(a *A) error
 
-	// appendJSON appends a comma, the name and the value, and parseJSON takes them off.
+	// appendJSON appends a comma, the name and the value. parseJSON takes them off p and
+	// returns the rest; a parser that is passed by value costs no allocation.
 	appendJSON(buf []byte, a *A, typed bool) []byte
-	parseJSON(r *jsonReader, a *A)
+	parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser
 	// appendCSV appends a field, quoted where that is needed.
 	appendCSV(buf []byte, a *A, typed bool) []byte
 	parseCSV(field string, a *A) error
@@ -31,11 +32,8 @@ type column[A any] interface {
 	readParquet(r *parquetColumns, a *A)
 }
 
-// jsonReader reads the rows of one part, one line after another.
-type jsonReader struct {
-	jsonform.Parser         // of the line
-	classes         []Class // of all lists that were read
-}
+// memory holds the lists of the answers of one part, which is read line by line.
+type memory struct{ classes []Class }
 
 // kind is how values of one Go type are written. Its methods are those of column,
 // less the name.
@@ -43,7 +41,7 @@ type kind[V any] interface {
 	equal(a, b *V) bool
 	finite(v *V) error
 	appendJSON(buf []byte, v *V, typed bool) []byte
-	parseJSON(r *jsonReader, v *V)
+	parseJSON(p jsonform.Parser, v *V, m *memory) jsonform.Parser
 	appendCSV(buf []byte, v *V, typed bool) []byte
 	parseCSV(field string, v *V) error
 	goType() reflect.Type
@@ -99,9 +97,9 @@ func (f field[A, V]) appendJSON(buf []byte, a *A, typed bool) []byte {
 	return f.kind.appendJSON(append(buf, f.key...), f.of(a), typed)
 }
 
-func (f field[A, V]) parseJSON(r *jsonReader, a *A) {
-	r.Take(f.key)
-	f.kind.parseJSON(r, f.of(a))
+func (f field[A, V]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+	p.Take(f.key)
+	return f.kind.parseJSON(p, f.of(a), m)
 }
 
 func (f field[A, V]) appendCSV(buf []byte, a *A, typed bool) []byte {
@@ -127,10 +125,14 @@ var errNotFinite = errors.New("it is not a number")
 
 type text struct{ tag string }
 
+func (text) parseJSON(p jsonform.Parser, v *string, _ *memory) jsonform.Parser {
+	*v = p.Text()
+	return p
+}
+
 func (text) equal(a, b *string) bool                         { return *a == *b }
 func (text) finite(*string) error                            { return nil }
 func (text) appendJSON(buf []byte, v *string, _ bool) []byte { return jsonform.AppendString(buf, *v) }
-func (text) parseJSON(r *jsonReader, v *string)              { *v = r.Text() }
 func (text) appendCSV(buf []byte, v *string, _ bool) []byte  { return appendCSVText(buf, validText(*v)) }
 func (text) goType() reflect.Type                            { return reflect.TypeFor[string]() }
 func (t text) parquetTag() string                            { return t.tag }
@@ -144,12 +146,16 @@ func (text) parseCSV(field string, v *string) error {
 
 type integer struct{}
 
+func (integer) parseJSON(p jsonform.Parser, v *int, _ *memory) jsonform.Parser {
+	*v = int(p.Int())
+	return p
+}
+
 func (integer) equal(a, b *int) bool { return *a == *b }
 func (integer) finite(*int) error    { return nil }
 func (integer) appendJSON(buf []byte, v *int, _ bool) []byte {
 	return strconv.AppendInt(buf, int64(*v), 10)
 }
-func (integer) parseJSON(r *jsonReader, v *int) { *v = int(r.Int()) }
 func (integer) appendCSV(buf []byte, v *int, _ bool) []byte {
 	return strconv.AppendInt(buf, int64(*v), 10)
 }
@@ -165,11 +171,15 @@ func (integer) parseCSV(field string, v *int) (err error) {
 
 type float struct{}
 
+func (float) parseJSON(p jsonform.Parser, v *float32, _ *memory) jsonform.Parser {
+	*v = p.Float()
+	return p
+}
+
 func (float) equal(a, b *float32) bool { return *a == *b }
 func (float) appendJSON(buf []byte, v *float32, typed bool) []byte {
 	return appendFloat(buf, *v, typed)
 }
-func (float) parseJSON(r *jsonReader, v *float32)                 { *v = r.Float() }
 func (float) appendCSV(buf []byte, v *float32, typed bool) []byte { return appendFloat(buf, *v, typed) }
 func (float) goType() reflect.Type                                { return reflect.TypeFor[float32]() }
 func (float) parquetTag() string                                  { return "" }
@@ -233,30 +243,31 @@ func (classes) appendJSON(buf []byte, v *[]Class, typed bool) []byte {
 }
 
 // parseJSON reads an empty list as nil.
-func (classes) parseJSON(r *jsonReader, v *[]Class) {
-	from := len(r.classes)
-	r.Take(`[`)
-	for !r.Has(`]`) {
-		if len(r.classes) > from {
-			r.Take(`,`)
+func (classes) parseJSON(p jsonform.Parser, v *[]Class, m *memory) jsonform.Parser {
+	from := len(m.classes)
+	p.Take(`[`)
+	for !p.Has(`]`) {
+		if len(m.classes) > from {
+			p.Take(`,`)
 		}
-		if !r.Has(`{"class_id":`) {
-			r.Take(`]`) // which is not there
+		if !p.Has(`{"class_id":`) {
+			p.Take(`]`) // which does not come next
 			break
 		}
 		var c Class
-		c.ClassID = int(r.Int())
-		r.Take(`,"label":`)
-		c.Label = r.Text()
-		r.Take(`,"score":`)
-		c.Score = r.Float()
-		r.Take(`}`)
-		r.classes = append(r.classes, c)
+		c.ClassID = int(p.Int())
+		p.Take(`,"label":`)
+		c.Label = p.Text()
+		p.Take(`,"score":`)
+		c.Score = p.Float()
+		p.Take(`}`)
+		m.classes = append(m.classes, c)
 	}
 	*v = nil
-	if n := len(r.classes); n > from {
-		*v = r.classes[from:n:n]
+	if n := len(m.classes); n > from {
+		*v = m.classes[from:n:n]
 	}
+	return p
 }
 
 func (c classes) appendCSV(buf []byte, v *[]Class, typed bool) []byte {
@@ -264,8 +275,7 @@ func (c classes) appendCSV(buf []byte, v *[]Class, typed bool) []byte {
 }
 
 func (c classes) parseCSV(field string, v *[]Class) error {
-	r := jsonReader{Parser: jsonform.Parse(field)}
-	if c.parseJSON(&r, v); !r.Done() {
+	if p := c.parseJSON(jsonform.Parse(field), v, new(memory)); !p.Done() {
 		return fmt.Errorf("%q is not a list of classes", field)
 	}
 	return nil

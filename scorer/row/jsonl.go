@@ -17,11 +17,12 @@ func (t *task[A]) appendJSON(buf []byte, answer any, typed bool) []byte {
 	return buf
 }
 
-func (t *task[A]) parseJSON(r *jsonReader, answer any) {
+func (t *task[A]) parseJSON(p jsonform.Parser, answer any, m *memory) jsonform.Parser {
 	a := answer.(*A)
 	for _, c := range t.columns {
-		c.parseJSON(r, a)
+		p = c.parseJSON(p, a, m)
 	}
+	return p
 }
 
 // appendJSONRow appends one line.
@@ -42,31 +43,31 @@ func appendJSONRow(buf []byte, r *Row, s *Schema) []byte {
 	return append(buf, '}', '\n')
 }
 
-// row reads one line into a row and its answer. It is the inverse of
+// parseJSONRow reads one line into a row and its answer. It is the inverse of
 // appendJSONRow.
-func (r *jsonReader) row(line string, t Task, answer any) (row Row, ok bool) {
-	r.Parser = jsonform.Parse(line)
-	r.Take(`{"path":`)
-	row.Path = r.Text()
-	if r.Has(`,"path_base64":`) {
-		row.PathBase64 = r.Text()
+func parseJSONRow(line string, t Task, answer any, m *memory) (r Row, ok bool) {
+	p := jsonform.Parse(line)
+	p.Take(`{"path":`)
+	r.Path = p.Text()
+	if p.Has(`,"path_base64":`) {
+		r.PathBase64 = p.Text()
 	}
-	r.Take(`,"size":`)
-	row.Size = r.Int()
-	r.Take(`,"status":`)
-	row.Status = r.Text()
-	t.parseJSON(r, answer)
-	row.Answer = answer
-	r.Take(`,"error":`)
-	row.Error = r.Text()
-	r.Take("}\n")
-	return row, r.Done()
+	p.Take(`,"size":`)
+	r.Size = p.Int()
+	p.Take(`,"status":`)
+	r.Status = p.Text()
+	p = t.parseJSON(p, answer, m)
+	r.Answer = answer
+	p.Take(`,"error":`)
+	r.Error = p.Text()
+	p.Take("}\n")
+	return r, p.Done()
 }
 
 func decodeJSON(body []byte, s *Schema) ([]Row, error) {
 	n := bytes.Count(body, []byte{'\n'})
 	rows, answers := make([]Row, 0, n), s.Task.newAnswers(n)
-	var reader jsonReader
+	var m memory
 	var again []byte
 	text := string(body) // the rows' strings are parts of it
 	for n := 1; len(text) > 0; n++ {
@@ -74,7 +75,7 @@ func decodeJSON(body []byte, s *Schema) ([]Row, error) {
 		if end == 0 {
 			return nil, fmt.Errorf("line %d is cut off", n)
 		}
-		r, ok := reader.row(text[:end], s.Task, answers(n-1))
+		r, ok := parseJSONRow(text[:end], s.Task, answers(n-1), &m)
 		if ok {
 			again = appendJSONRow(again[:0], &r, s)
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // tasks lists every task. The first is the one of contracts that name none.
@@ -52,7 +53,7 @@ type coder interface {
 	equal(a, b any) bool
 	finite(answer any) error
 	appendJSON(buf []byte, answer any, typed bool) []byte
-	parseJSON(r *jsonReader, answer any)
+	parseJSON(p jsonform.Parser, answer any, m *memory) jsonform.Parser
 	appendCSV(buf []byte, answer any, typed bool) []byte
 	parseCSV(fields []string, answer any) error
 	parquetFields() []reflect.StructField
