@@ -187,9 +187,10 @@ func stateOf(ctx context.Context, book record.Book, r record.Record) string {
 func newJobsLogs() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use:   "logs [JOB]",
-		Short: "Print the logs of the ranks of a job, by default the newest",
-		Args:  atMostOne("JOB"),
+		Use:     "logs [JOB]",
+		Short:   "Print the logs of the ranks of a job, by default the newest",
+		Example: "  batchscore jobs logs -f",
+		Args:    atMostOne("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, unopened, err := findJob(cmd, firstArg(args))
 			if err := cmp.Or(err, unopened); err != nil {
@@ -208,7 +209,8 @@ func newJobsCancel() *cobra.Command {
 		Short: "Ask the engine to end a job, which can be resumed",
 		Long: `cancel asks the engine to end the job. The ranks commit what they are working on, as
 far as the engine gives them time. Launch the job again to continue it.`,
-		Args: oneArg("JOB"),
+		Example: "  batchscore jobs cancel nightly",
+		Args:    oneArg("JOB"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "" {
 				return usagef("cancel takes the ID of a job")
@@ -246,6 +248,7 @@ func newJobsFetch() *cobra.Command {
 		Long: `fetch downloads what the engine keeps of the job, such as its logs, to DIR. For a
 scoring job that is complete it also writes all labels to one file, DIR/labels with the
 extension of their format, as 'batchscore merge' does.`,
+		Example: "  batchscore jobs fetch nightly results",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef("%s takes two arguments, JOB and DIR; %d were given", cmd.CommandPath(), len(args))
