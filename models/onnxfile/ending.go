@@ -11,7 +11,7 @@ type Ending struct {
 	Width int64
 }
 
-// transparent are operators that leave a row's scores as they are, but for
+// transparent are operators that do not change a row's scores, except by
 // rounding. The scores are their first operand.
 var transparent = set("Identity Cast Reshape Flatten Squeeze Unsqueeze Dropout QuantizeLinear DequantizeLinear")
 

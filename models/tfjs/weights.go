@@ -3,16 +3,16 @@ package tfjs
 import "context"
 
 // Weights is the weights of a TensorFlow.js layers model without its topology.
-// Its methods may be called from several goroutines at once, but for Close.
+// Several goroutines may call its methods at the same time, except Close.
 type Weights struct {
 	source  *source
 	tensors tensors
 	names   []string
 }
 
-// OpenWeights opens the weights of the model in source, a folder or a .tgz, at
-// the path dir in it, which may be empty where there is one model only. Errors
-// about what the source holds wrap models.ErrModel.
+// OpenWeights opens the weights of the model in source, a folder or a .tgz. dir is the
+// model's folder in it, which may be empty if there is only one model. Errors about the
+// content of the source wrap models.ErrModel.
 func OpenWeights(ctx context.Context, source, dir string) (_ *Weights, err error) {
 	src, err := openSource(ctx, source, dir)
 	if err != nil {
@@ -37,7 +37,7 @@ func OpenWeights(ctx context.Context, source, dir string) (_ *Weights, err error
 // Names lists the tensors in the order of the manifest.
 func (w *Weights) Names() []string { return w.names }
 
-// Describe gives a tensor's shape and the type of its elements as stored:
+// Describe returns a tensor's shape and the type of its elements as stored:
 // float32, uint8 or uint16.
 func (w *Weights) Describe(name string) (shape []int64, dtype string) {
 	t := w.tensors[name]
@@ -59,10 +59,10 @@ func (w *Weights) Values(name string) ([]float32, error) {
 	return t.values()
 }
 
-// Source tells where the weights come from without naming the user's folders.
+// Source identifies the weights without naming the user's folders.
 func (w *Weights) Source() string { return w.source.describe() }
 
-// Digest is "sha256:" and hex, of what "sha256sum MODEL SHARD..." prints.
+// Digest returns "sha256:" and hex, of what "sha256sum MODEL SHARD..." prints.
 func (w *Weights) Digest() (string, error) { return w.source.digest(), nil }
 
 // Close closes the shards.

@@ -84,7 +84,7 @@ func summarize(classes int, scores []float32) summary {
 	return r
 }
 
-// unit reports whether all scores are from 0 to 1, but for rounding.
+// unit reports whether all scores are from 0 to 1, except for rounding.
 func (r summary) unit() bool { return r.least >= -rowTolerance && r.most <= 1+rowTolerance }
 
 func (r summary) probabilities(tolerance float64) bool {
