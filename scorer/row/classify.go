@@ -20,10 +20,10 @@ type Classification struct {
 var Classify Task = &task[Classification]{
 	name: models.Classify,
 	columns: []column[Classification]{
-		Word("label", func(a *Classification) *string { return &a.Label }),
-		Integer("class_id", func(a *Classification) *int { return &a.ClassID }),
-		Float("score", func(a *Classification) *float32 { return &a.Score }),
-		Classes("topk", func(a *Classification) *[]Class { return &a.TopK }),
+		wordColumn("label", func(a *Classification) *string { return &a.Label }),
+		integerColumn("class_id", func(a *Classification) *int { return &a.ClassID }),
+		floatColumn("score", func(a *Classification) *float32 { return &a.Score }),
+		classesColumn("topk", func(a *Classification) *[]Class { return &a.TopK }),
 	},
 	none:    Classification{ClassID: -1},
 	labelOf: func(a *Classification) *string { return &a.Label },

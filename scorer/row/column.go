@@ -11,7 +11,8 @@ import (
 )
 
 // column is one column of answers of type A: its name, and how its values are
-// written and read in every format. Text, Integer, Float and Classes make columns.
+// written and read in every format. textColumn, wordColumn, integerColumn,
+// floatColumn and classesColumn make columns.
 type column[A any] interface {
 	name() string
 	equal(a, b *A) bool
@@ -62,24 +63,24 @@ func newField[A, V any](name string, of func(a *A) *V, k kind[V]) column[A] {
 	return field[A, V]{column: name, key: `,"` + name + `":`, of: of, kind: k}
 }
 
-// Text returns a column of texts. Its distinct values are many.
-func Text[A any](name string, of func(a *A) *string) column[A] {
+// textColumn returns a column of texts. Its distinct values are many.
+func textColumn[A any](name string, of func(a *A) *string) column[A] {
 	return newField(name, of, kind[string](text{}))
 }
 
-// Word returns a column of texts with few distinct values, such as labels. In the
-// text formats it is like Text.
-func Word[A any](name string, of func(a *A) *string) column[A] {
+// wordColumn returns a column of texts with few distinct values, such as labels. In the
+// text formats it is like textColumn.
+func wordColumn[A any](name string, of func(a *A) *string) column[A] {
 	return newField(name, of, kind[string](text{tag: ",dict"}))
 }
 
-// Integer returns a column of integers of 32 bits.
-func Integer[A any](name string, of func(a *A) *int) column[A] {
+// integerColumn returns a column of integers of 32 bits.
+func integerColumn[A any](name string, of func(a *A) *int) column[A] {
 	return newField(name, of, kind[int](integer{}))
 }
 
-// Float returns a column of finite numbers.
-func Float[A any](name string, of func(a *A) *float32) column[A] {
+// floatColumn returns a column of finite numbers.
+func floatColumn[A any](name string, of func(a *A) *float32) column[A] {
 	return newField(name, of, kind[float32](float{}))
 }
 
@@ -206,9 +207,9 @@ type Class struct {
 	Score   float32
 }
 
-// Classes returns a column of lists of classes. In CSV a field holds the JSON of
+// classesColumn returns a column of lists of classes. In CSV a field holds the JSON of
 // its list.
-func Classes[A any](name string, of func(a *A) *[]Class) column[A] {
+func classesColumn[A any](name string, of func(a *A) *[]Class) column[A] {
 	return newField(name, of, kind[[]Class](classes{}))
 }
 

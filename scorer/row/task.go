@@ -160,7 +160,7 @@ func (t *task[A]) marked() Task {
 		return t
 	}
 	m := *t
-	m.columns = append(slices.Clone(t.columns), Text("precision", func(*A) *string { text := Simulated; return &text }))
+	m.columns = append(slices.Clone(t.columns), textColumn("precision", func(*A) *string { text := Simulated; return &text }))
 	m.headings = append(slices.Clone(t.headings), "PRECISION")
 	m.cells = func(a *A) []string { return append(t.cells(a), Simulated) }
 	m.caption = func(a *A) string { return labelMark + t.caption(a) }

@@ -18,9 +18,9 @@ type colour struct{ Red, Green, Blue float32 }
 var meanColour Task = &task[colour]{
 	name: "mean_colour",
 	columns: []column[colour]{
-		Float("red", func(a *colour) *float32 { return &a.Red }),
-		Float("green", func(a *colour) *float32 { return &a.Green }),
-		Float("blue", func(a *colour) *float32 { return &a.Blue }),
+		floatColumn("red", func(a *colour) *float32 { return &a.Red }),
+		floatColumn("green", func(a *colour) *float32 { return &a.Green }),
+		floatColumn("blue", func(a *colour) *float32 { return &a.Blue }),
 	},
 	width: func(*models.Contract) int { return 3 },
 	fill: func(a *colour, _ *binding, mean []float32) error {
