@@ -60,7 +60,7 @@ type field[A, V any] struct {
 }
 
 func newField[A, V any](name string, of func(a *A) *V, k kind[V]) column[A] {
-	return field[A, V]{column: name, key: `,"` + name + `":`, of: of, kind: k}
+	return &field[A, V]{column: name, key: `,"` + name + `":`, of: of, kind: k}
 }
 
 // textColumn returns a column of texts. Its distinct values are many.
@@ -84,42 +84,42 @@ func floatColumn[A any](name string, of func(a *A) *float32) column[A] {
 	return newField(name, of, kind[float32](float{}))
 }
 
-func (f field[A, V]) name() string       { return f.column }
-func (f field[A, V]) equal(a, b *A) bool { return f.kind.equal(f.of(a), f.of(b)) }
+func (f *field[A, V]) name() string       { return f.column }
+func (f *field[A, V]) equal(a, b *A) bool { return f.kind.equal(f.of(a), f.of(b)) }
 
-func (f field[A, V]) finite(a *A) error {
+func (f *field[A, V]) finite(a *A) error {
 	if err := f.kind.finite(f.of(a)); err != nil {
 		return fmt.Errorf("%s: %w", f.column, err)
 	}
 	return nil
 }
 
-func (f field[A, V]) appendJSON(buf []byte, a *A, typed bool) []byte {
+func (f *field[A, V]) appendJSON(buf []byte, a *A, typed bool) []byte {
 	return f.kind.appendJSON(append(buf, f.key...), f.of(a), typed)
 }
 
-func (f field[A, V]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+func (f *field[A, V]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
 	p.Take(f.key)
 	return f.kind.parseJSON(p, f.of(a), m)
 }
 
-func (f field[A, V]) appendCSV(buf []byte, a *A, typed bool) []byte {
+func (f *field[A, V]) appendCSV(buf []byte, a *A, typed bool) []byte {
 	return f.kind.appendCSV(buf, f.of(a), typed)
 }
 
-func (f field[A, V]) parseCSV(field string, a *A) error {
+func (f *field[A, V]) parseCSV(field string, a *A) error {
 	if err := f.kind.parseCSV(field, f.of(a)); err != nil {
 		return fmt.Errorf("%s: %w", f.column, err)
 	}
 	return nil
 }
 
-func (f field[A, V]) parquetField() reflect.StructField {
+func (f *field[A, V]) parquetField() reflect.StructField {
 	return parquetField(f.column, f.kind.goType(), f.kind.parquetTag())
 }
 
-func (f field[A, V]) appendParquet(w *parquetValues, a *A) { f.kind.appendParquet(w, f.of(a)) }
-func (f field[A, V]) readParquet(r *parquetColumns, a *A)  { f.kind.readParquet(r, f.of(a)) }
+func (f *field[A, V]) appendParquet(w *parquetValues, a *A) { f.kind.appendParquet(w, f.of(a)) }
+func (f *field[A, V]) readParquet(r *parquetColumns, a *A)  { f.kind.readParquet(r, f.of(a)) }
 
 // errNotFinite says that a number cannot be written.
 var errNotFinite = errors.New("it is not a number")
