@@ -37,7 +37,7 @@ func BenchmarkResidentMemory(b *testing.B) {
 			Images: photos, Model: m, Engine: engine, Shared: true, Batch: engine.DefaultBatch(),
 			Decoders: device.CPUs(1).Usable, Log: zerolog.Nop(),
 		}, counters)
-		if failed := counters.Snapshot().Failed; err != nil || s.Iterations != images || failed > 0 {
+		if failed := counters.Snapshot().Counts[telemetry.Failed]; err != nil || s.Iterations != images || failed > 0 {
 			b.Fatalf("%d images, %d failed, %v", s.Iterations, failed, err)
 		}
 		b.ReportMetric(<-tenth, "MB-at-tenth")
@@ -72,7 +72,7 @@ func resetPeak(b *testing.B) {
 
 // memoryAfter returns the resident memory once that many images are scored.
 func memoryAfter(b *testing.B, counters *telemetry.Counters, images int64) float64 {
-	for counters.Snapshot().Images < images && b.Context().Err() == nil {
+	for counters.Snapshot().Counts[telemetry.Images] < images && b.Context().Err() == nil {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return status(b, "VmRSS")

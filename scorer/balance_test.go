@@ -39,8 +39,8 @@ func TestStaticRankKeepsToItsShare(t *testing.T) {
 		case rank == 1 && (err != nil || s.Images != 100):
 			t.Errorf("the last: %v, _SUCCESS for %d images", err, s.Images)
 		}
-		if c := o.Counters.Snapshot(); c.Stolen != 0 || c.Chunks != 5 {
-			t.Errorf("rank %d did %d chunks, %d of them stolen: want its own 5", rank, c.Chunks, c.Stolen)
+		if c := o.Counters.Snapshot().Counts; c[telemetry.Stolen] != 0 || c[telemetry.Chunks] != 5 {
+			t.Errorf("rank %d did %d chunks, %d of them stolen: want its own 5", rank, c[telemetry.Chunks], c[telemetry.Stolen])
 		}
 	}
 	verified(t, out)
@@ -108,7 +108,7 @@ func TestBudgetPausesAndResumes(t *testing.T) {
 		if !errors.Is(err, ErrPaused) {
 			t.Fatal(err)
 		}
-		if n := o.Counters.Snapshot().Images; n != 30 {
+		if n := o.Counters.Snapshot().Counts[telemetry.Images]; n != 30 {
 			t.Errorf("run %d scored %d images for a budget of 25 in chunks of 10, want 30", runs, n)
 		}
 	}
@@ -176,8 +176,8 @@ func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 			if err := <-ended; err != nil {
 				t.Errorf("the slow rank: %v", err)
 			}
-			if c := slow.Counters.Snapshot(); c.Chunks != 0 || c.Lost == 0 {
-				t.Errorf("the slow rank committed %d chunks and lost %d: want none and some", c.Chunks, c.Lost)
+			if c := slow.Counters.Snapshot().Counts; c[telemetry.Chunks] != 0 || c[telemetry.Lost] == 0 {
+				t.Errorf("the slow rank committed %d chunks and lost %d: want none and some", c[telemetry.Chunks], c[telemetry.Lost])
 			}
 			verified(t, out)
 			if mergedText(t, out) != undisturbed(t, images) {
@@ -228,8 +228,8 @@ func TestDroppedChunkLeavesTheDevice(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("the stuck rank: %v", err)
 	}
-	if c := stuck.Counters.Snapshot(); c.Chunks != 0 || c.Images != 0 {
-		t.Errorf("the stuck rank committed %d chunks and counts %d images as scored", c.Chunks, c.Images)
+	if c := stuck.Counters.Snapshot().Counts; c[telemetry.Chunks] != 0 || c[telemetry.Images] != 0 {
+		t.Errorf("the stuck rank committed %d chunks and counts %d images as scored", c[telemetry.Chunks], c[telemetry.Images])
 	}
 	verified(t, out)
 }

@@ -45,7 +45,7 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 	defer c.counters.Busy(telemetry.Commit, time.Now())
 	if done.dropped() {
 		// Its rows may be incomplete, and another worker has committed it.
-		c.counters.Lost()
+		c.counters.Add(telemetry.Lost, 1)
 		return nil
 	}
 	c.hook.at("before-commit", done.index)
@@ -55,11 +55,14 @@ func (c *committer) commit(ctx context.Context, done *chunk) error {
 		return err
 	}
 	if result.Outcome != output.Created {
-		c.counters.Lost()
+		c.counters.Add(telemetry.Lost, 1)
 		c.log.Info().Int("chunk", done.index).Msg("another worker committed this chunk first; its part is kept")
 		return nil
 	}
-	c.counters.Committed(done.index < c.shareStart || done.index >= c.shareEnd)
+	c.counters.Add(telemetry.Chunks, 1)
+	if done.index < c.shareStart || done.index >= c.shareEnd {
+		c.counters.Add(telemetry.Stolen, 1)
+	}
 	for i := range done.rows {
 		c.statuses[done.rows[i].Status]++
 	}

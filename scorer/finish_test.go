@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // slowToList is a store whose first listing is slow. It closes second at the start of
@@ -40,7 +41,7 @@ func holdBack(t *testing.T, out store.Store, meanwhile func()) (Options, *slowTo
 	engine := newFakeEngine()
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
 	engine.score = func(ctx context.Context, _, _ int) error {
-		if o.Counters.Snapshot().Chunks < 34 {
+		if o.Counters.Snapshot().Counts[telemetry.Chunks] < 34 {
 			return nil
 		}
 		select {

@@ -58,7 +58,8 @@ type filler struct {
 
 // count adds n images whose rows are final, failed of them without a label.
 func (f *filler) count(n, failed int) {
-	f.counters.Scored(n, failed)
+	f.counters.Add(telemetry.Images, n)
+	f.counters.Add(telemetry.Failed, failed)
 	f.progress.Add(n, failed)
 }
 

@@ -202,7 +202,7 @@ func (r *reader) readInto(ctx context.Context, b *body, name, etag string, size 
 	case err != nil && err != io.EOF:
 		return err
 	}
-	r.counters.Read(int(size))
+	r.counters.Add(telemetry.Bytes, int(size))
 	r.ahead.fetched(time.Since(start), time.Now())
 	return nil
 }

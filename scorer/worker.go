@@ -111,12 +111,12 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 }
 
 func (w *worker) summary(started time.Time, took time.Duration, end error) output.WorkerSummary {
-	c := w.opt.Counters.Snapshot()
+	counts := w.opt.Counters.Snapshot().Counts
 	s := output.WorkerSummary{
 		Worker: w.me, Device: w.engine.Device(), Batch: w.job.Batch, Decoding: preprocess.Decoding,
 		Started: started, Seconds: took.Seconds(),
 		Share: w.share, Statuses: w.statuses,
-		Chunks: int(c.Chunks), Stolen: int(c.Stolen), Lost: int(c.Lost),
+		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
 		Storage: w.storage(), End: "done", Versions: w.opt.Versions,
 	}
 	for _, n := range w.statuses {

@@ -121,7 +121,7 @@ func (f *field[A, V]) parquetField() reflect.StructField {
 func (f *field[A, V]) appendParquet(w *parquetValues, a *A) { f.kind.appendParquet(w, f.of(a)) }
 func (f *field[A, V]) readParquet(r *parquetColumns, a *A)  { f.kind.readParquet(r, f.of(a)) }
 
-// errNotFinite says that a number cannot be written.
+// errNotFinite means that a number cannot be written.
 var errNotFinite = errors.New("it is not a number")
 
 type text struct{ tag string }

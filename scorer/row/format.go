@@ -20,7 +20,7 @@ const (
 	Parquet Format = "parquet"
 )
 
-// ErrDamaged says that bytes are not rows as they were written.
+// ErrDamaged means that bytes are not rows as they were written.
 var ErrDamaged = errors.New("the rows are damaged or of another job")
 
 // ParseFormat returns the format of that name.

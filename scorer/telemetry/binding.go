@@ -35,7 +35,7 @@ func Binding(before, after Snapshot, took time.Duration, p Pools) (stage Stage, 
 	}
 	share = busy(Fetch, 1)
 	// A fetch is counted when it ends. Without any images all fetches may be stuck.
-	if share < bound && after.Images > before.Images {
+	if share < bound && after.Counts[Images] > before.Counts[Images] {
 		return NoStage, share
 	}
 	return Fetch, share
@@ -55,7 +55,7 @@ type Condition struct {
 // Judge returns a worker's condition between two snapshots. The limit is in images
 // per second; 0 if it is not known.
 func Judge(before, after Snapshot, took time.Duration, p Pools, limit float64) Condition {
-	c := Condition{Rate: float64(after.Images-before.Images) / took.Seconds()}
+	c := Condition{Rate: float64(after.Counts[Images]-before.Counts[Images]) / took.Seconds()}
 	if limit > 0 {
 		c.OfLimit = c.Rate / limit
 	}

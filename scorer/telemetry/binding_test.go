@@ -28,7 +28,7 @@ func TestBinding(t *testing.T) {
 	}
 	short := busy(0.1, 12, 4, 0.1)
 	for images, want := range map[int64]Stage{40: NoStage, 0: Fetch} {
-		short.Images = images
+		short.Counts[Images] = images
 		if stage, share := Binding(Snapshot{}, short, 10*time.Second, Pools{Decoders: 4, Lanes: 2}); stage != want || share != 0.01 {
 			t.Errorf("of %d images: %v, %v", images, stage, share)
 		}
@@ -39,8 +39,8 @@ func TestBinding(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	before := Snapshot{Images: 100, BusySeconds: map[string]float64{"infer": 1}}
-	after := Snapshot{Images: 460, BusySeconds: map[string]float64{"infer": 20.8}}
+	before := Snapshot{Counts: [counters]int64{Images: 100}, BusySeconds: map[string]float64{"infer": 1}}
+	after := Snapshot{Counts: [counters]int64{Images: 460}, BusySeconds: map[string]float64{"infer": 20.8}}
 	for limit, want := range map[float64]string{40: "90% of the limit, infer binds", 0: "infer binds"} {
 		c := Judge(before, after, 10*time.Second, Pools{Decoders: 2, Lanes: 2}, limit)
 		if c.Rate != 36 || c.String() != want {

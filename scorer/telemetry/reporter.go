@@ -42,7 +42,7 @@ func (r Reporter) Run(ctx context.Context) {
 			continue
 		}
 		c := Judge(logged, now, at.Sub(loggedAt), r.Pools, r.Limit)
-		e := r.Log.Info().Int64("images", now.Images).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
+		e := r.Log.Info().Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}
