@@ -5,11 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
-	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 )
 
 func tiny(t *testing.T) *models.Model {
@@ -24,7 +22,7 @@ func tiny(t *testing.T) *models.Model {
 func TestInferSweeps(t *testing.T) {
 	const work = 1000
 	samples, err := Infer(t.Context(), InferOptions{
-		Model: tiny(t), Engine: ort.Options{Provider: ort.CPU, Logger: zerolog.Nop()},
+		Model: tiny(t), Engine: orttest.Options(t),
 		Sessions: []int{1, 2}, Threads: []int{1, 2}, Batches: []int{1, 3},
 		MultiplyAdds: work, Rounds: 2, Least: time.Millisecond,
 	})

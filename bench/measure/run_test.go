@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/ort/orttest"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -59,7 +60,7 @@ func measureRun(t *testing.T, e scorer.Engine, o RunOptions) (map[string]float64
 }
 
 func TestRunAgainstItsLimits(t *testing.T) {
-	e, err := ort.Open(tiny(t), ort.Options{Provider: ort.CPU, Logger: zerolog.Nop()})
+	e, err := ort.Open(tiny(t), orttest.Options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
