@@ -67,8 +67,8 @@ until it is added again.`,
 			for _, c := range m.Conflicts {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", c)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes\n",
-				e.Name, file, m.Contract.Preprocess.Width, m.Contract.Preprocess.Height, m.Contract.Classes)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %s\n",
+				e.Name, file, m.Contract.Preprocess.Width, m.Contract.Preprocess.Height, outputOf(&m.Contract))
 			return err
 		},
 	}

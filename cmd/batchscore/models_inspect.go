@@ -100,11 +100,19 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 	return nil
 }
 
+// outputOf says what a model gives for an image.
+func outputOf(c *models.Contract) string {
+	if c.Classifies() {
+		return fmt.Sprintf("%d classes", c.Classes)
+	}
+	return fmt.Sprintf("%d numbers per image, task %s", c.Classes, c.Task)
+}
+
 func printContract(w io.Writer, c *models.Contract) {
 	p := c.Preprocess
-	out := fmt.Sprintf("%d classes, %s", c.Classes, c.Output)
-	if !c.Classifies() {
-		out = fmt.Sprintf("%d numbers per image, task %s", c.Classes, c.Task)
+	out := outputOf(c)
+	if c.Classifies() {
+		out += ", " + string(c.Output)
 	}
 	fmt.Fprintf(w, "contract\t%s: %dx%d pixels, %s %s, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, out)
 	fit := string(p.Fit)
