@@ -153,7 +153,7 @@ generate-check: ## fail if generated code differs from what its generator writes
 	done
 
 .PHONY: reference
-reference: ## write the generated parts of docs/: commands and flags, and the rules of imports
+reference: ## write the generated parts of docs/: commands, flags, exit codes, and the rules of imports
 	go test -count=1 -run '^(TestReference|TestArchitecture)$$' ./cmd/batchscore -update
 
 .PHONY: picture

@@ -85,7 +85,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 		"use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU (default 1 and the number of cores)")
 	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "pass these numbers of images (`N,...`) in a call")
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample of every combination")
-	fs.DurationVar(&least, "least", time.Second, "measure each sample for at least this long")
+	fs.DurationVar(&least, "least", time.Second, "measure each sample for `DURATION` or longer")
 	f.register(cmd)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	return cmd

@@ -55,7 +55,7 @@ deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLe
 	f.register(cmd)
 	fs := cmd.Flags()
 	fs.IntVar(&o.Asked, "asked", 0, "the job was to label `N` images")
-	fs.DurationVar(&oneGPU, "one-gpu", 0, "one GPU takes this long for them, such as 255m")
+	fs.DurationVar(&oneGPU, "one-gpu", 0, "one GPU takes `DURATION` for them, such as 255m")
 	fs.IntVar(&o.World, "ranks", 0, "the job had `N` ranks (default as many as the highest rank in the log says)")
 	fs.IntVar(&o.PerNode, "ranks-per-node", 0, "`N` consecutive ranks share a node, to name the nodes of stragglers")
 	fs.Float64Var(&o.Price, "price", 0, "a GPU costs `PRICE` per hour, in any currency")

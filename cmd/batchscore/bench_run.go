@@ -105,7 +105,7 @@ storage would keep a GPU busy.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&images, "images", "", "score the images in `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&images, "images", "", "score the images in `PLACE`: "+placeKinds+" (required)")
 	fs.StringVar(&file, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required)")
 	fs.StringVar(&provider, "provider", "auto", "compute on `DEVICE`, as for batchscore run")
 	fs.IntVar(&limit, "max", 0, "score at most `N` images (default all)")
@@ -115,7 +115,7 @@ storage would keep a GPU busy.
 	fs.IntVar(&decoders, "decoders", 0, "decode images in `N` goroutines (default one per core)")
 	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding")
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample")
-	fs.DurationVar(&least, "least", 2*time.Second, "measure each stage alone for at least this long in each round")
+	fs.DurationVar(&least, "least", 2*time.Second, "measure each stage alone for `DURATION` or longer in each round")
 	f.register(cmd)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })

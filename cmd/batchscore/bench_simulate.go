@@ -54,15 +54,15 @@ their own rates all the time.`,
 	fs.BoolVar(&f.conf.Static, "static", false, "let ranks score only their own share")
 	fs.IntVar(&f.cores, "cores", 6, "a rank decodes on `N` cores")
 	fs.Float64Var(&f.decode, "decode", 440, "one core decodes `N` images per second")
-	fs.DurationVar(&f.conf.Load, "load", 0, "loading the model takes this long")
-	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "a request to the storage takes this long")
+	fs.DurationVar(&f.conf.Load, "load", 0, "loading the model takes `DURATION`")
+	fs.DurationVar(&f.conf.Store.Latency, "latency", 20*time.Millisecond, "a request to the storage takes `DURATION`")
 	fs.DurationVar(&f.conf.Store.ListPage, "list-page", 200*time.Millisecond, fmt.Sprintf(
-		"listing a page of %d names takes this long, one page after the other; the default is an assumption", simulator.PageObjects))
+		"listing a page of %d names takes `DURATION`, one page after the other; the default is an assumption", simulator.PageObjects))
 	fs.Float64Var(&f.conf.Store.Requests, "requests", 20_000, "the account serves `N` requests per second; 0 for no limit")
 	fs.Float64Var(&f.egress, "egress", 50, "the account sends `GIGABITS` per second; 0 for no limit")
 	fs.Float64Var(&f.departures, "preempted", 0, "a node is taken away `N` times per hour of its life")
-	fs.DurationVar(&f.away, "away", 5*time.Minute, "a node that was taken away is replaced after this long")
-	fs.DurationVar(&f.grace, "notice", 30*time.Second, "a node is told this long before it is taken away; 0 for not at all")
+	fs.DurationVar(&f.away, "away", 5*time.Minute, "a node that was taken away is replaced after `DURATION`")
+	fs.DurationVar(&f.grace, "notice", 30*time.Second, "a node is told `DURATION` before it is taken away; 0 for not at all")
 	return cmd
 }
 

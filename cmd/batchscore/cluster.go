@@ -62,7 +62,7 @@ func newClusterCreate() *cobra.Command {
 	var idle time.Duration
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use:     "create NAME --to ENGINE --vm-size SIZE --max N",
+		Use:     "create NAME --to ENGINE --vm-size SIZE [--max N]",
 		Short:   "Create a cluster and wait until it takes jobs",
 		Long:    "create creates a cluster and waits until it takes jobs. If it exists already with the\nsame settings, nothing changes.",
 		Example: "  batchscore cluster create gpus --to azureml --vm-size Standard_NC6s_v3 --max 8 --priority low",
@@ -104,7 +104,7 @@ func newClusterCreate() *cobra.Command {
 	fs.IntVar(&c.MinNodes, "min", 0, "keep `N` nodes when no job runs; they cost money all the time")
 	fs.IntVar(&c.MaxNodes, "max", 1, "grow to at most `N` nodes")
 	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "use nodes of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")
-	fs.DurationVar(&idle, "idle-time", 0, "remove a node after it has been idle for this long, such as 10m (default the engine's own)")
+	fs.DurationVar(&idle, "idle-time", 0, "remove a node after it has been idle for `DURATION`, such as 10m (default the engine's own)")
 	fs.BoolVar(&dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	return cmd
 }
@@ -183,7 +183,7 @@ func newClusterResize() *cobra.Command {
 	}
 	f.register(cmd)
 	cmd.Flags().IntVar(&least, "min", 0, "keep `N` nodes when no job runs (required)")
-	cmd.Flags().IntVar(&most, "max", 1, "grow to at most `N` nodes (required)")
+	cmd.Flags().IntVar(&most, "max", 0, "grow to at most `N` nodes (required)")
 	return cmd
 }
 

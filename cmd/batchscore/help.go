@@ -39,9 +39,15 @@ func groupCommands(parent *cobra.Command, heading string, commands ...*cobra.Com
 }
 
 // layOutHelp prepares the help of a command and those under it: flags in the
-// order in which they were added, the usual ones first.
+// order in which they were added, the usual ones first, and the default of a list
+// without the brackets, as users write it.
 func layOutHelp(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.DefValue != "[]" { // pflag prints no default for this one
+			f.DefValue = strings.Trim(f.DefValue, "[]")
+		}
+	})
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		_, err := fmt.Fprint(cmd.OutOrStderr(), usageText(cmd, helpWidth()))
 		return err

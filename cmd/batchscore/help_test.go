@@ -33,7 +33,7 @@ func checkFlag(t *testing.T, f *pflag.Flag) {
 		return
 	}
 	value, usage := pflag.UnquoteUsage(f)
-	if slices.Contains([]string{"string", "int", "float", "uint", "strings", "ints", "stringArray"}, value) {
+	if slices.Contains([]string{"string", "int", "float", "uint", "strings", "ints", "stringArray", "duration"}, value) {
 		t.Errorf("--%s takes a %q, want the value named in backquotes: %q", f.Name, value, f.Usage)
 	}
 	if strings.HasSuffix(usage, ".") || unicode.IsUpper(rune(usage[0])) && usage[0] != value[0] {

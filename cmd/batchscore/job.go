@@ -95,8 +95,8 @@ func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model
 
 func (f *jobFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "score the images in `PLACE`: a folder, or blob storage (required)")
-	fs.StringVar(&f.out, "out", "", "write the result to `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&f.images, "images", "", "score the images in `PLACE`: "+placeKinds+" (required)")
+	fs.StringVar(&f.out, "out", "", "write the result to `PLACE`: "+placeKinds+" (required)")
 	fs.StringVar(&f.model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model; instead of --inference")
 	fs.StringVar(&f.inference, "inference", "",
 		"score with the model registered for `TASK`: classification (Inception V3) or cloth_recognition (VGG-16); instead of --model")
@@ -104,7 +104,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.topK, "top-k", 5, "keep the `K` best classes of each image, or all if the model has fewer")
 	fs.IntVar(&f.max, "max", 0, "score at most `N` images, the first ones in the order of their names (default all)")
 	groupFlags(cmd, "Speed flags", func() {
-		fs.Var(&f.batch, "batch", "images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
+		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
 			" an existing job keeps the batch size it started with")
 		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+
 			" (default 16 to 128, depending on the size of the collection, and at least two batches)")

@@ -118,7 +118,7 @@ its result.
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "continue until the job has ended: a live screen in a terminal, lines elsewhere")
-	cmd.Flags().DurationVar(&every, "every", every, "with --watch: time between two reports")
+	cmd.Flags().DurationVar(&every, "every", every, "with --watch: report once per `DURATION`")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }

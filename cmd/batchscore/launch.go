@@ -34,7 +34,7 @@ type launchFlags struct {
 func newLaunch(sig *signals) *cobra.Command {
 	var f launchFlags
 	cmd := &cobra.Command{
-		Use:   "launch --to ENGINE [-f job.yaml] [flags] [-- RUN-FLAGS]",
+		Use:   "launch [--to ENGINE] [-f job.yaml] [flags] [-- RUN-FLAGS]",
 		Short: "Start a job on this machine or a cluster, follow it, and check its result",
 		Long: `launch submits a job to an engine, prints what its ranks print, and checks the result.
 The job is described by job.yaml, by flags, or by both; flags after -- are passed to
@@ -43,13 +43,15 @@ how to reach each engine.
 
 The output decides whether a scoring job is done, not the engine: launch succeeds if
 every image has its row, and fails if a chunk is missing, whatever the engine reports.
-Launch the job again to continue it.
+Launch the job again to continue it. When all is done, launch prints the time that the
+job took and the line that run ends with: how many images are ok and how many failed.
 
 With --to local, SIGTERM and Ctrl-C make the ranks commit what they are working on and
 exit. On other engines launch stops following the job, and the job continues. The job
 is recorded before it is submitted, so 'batchscore jobs' finds it whatever happens to
 launch.
 
+` + placesHelp + `
 ` + exitCodesHelp,
 		Example: `  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx
   batchscore launch --to kubernetes -f job.yaml --dry-run

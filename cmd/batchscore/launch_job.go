@@ -53,7 +53,7 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.environment, "env", nil, "set `NAME=VALUE` for every rank; may be repeated")
 	fs.StringArrayVar(&f.secrets, "secret", nil, "pass a secret to every rank by reference, `NAME=REFERENCE`: "+deploy.SecretSpelling+"; may be repeated")
 	fs.StringArrayVar(&f.mounts, "mount", nil, "mount a folder for the ranks: `SOURCE=PATH[:ro]`; may be repeated")
-	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after this long, such as 7h30m; launch it again to continue")
+	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after `DURATION`, such as 7h30m; launch it again to continue")
 	fs.StringVar(&f.over.Schedule, "schedule", "", "start the job by this `CRON` expression, such as '0 2 * * *', on engines that support it")
 }
 

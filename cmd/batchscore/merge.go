@@ -20,8 +20,8 @@ func newMerge() *cobra.Command {
 		Short: "Write all rows of an output folder to one file, in manifest order",
 		Long: `merge writes the parts of a complete output folder to one file. The file depends only on
 the images, the model and the options: with one rank or many, restarted or not, it is
-the same, byte for byte. "-o -" writes to standard output. A blob that exists already
-is not replaced, which is an error.
+the same, byte for byte. "-o -" writes to standard output. A local file that exists
+is replaced; to replace an object in object storage is an error.
 
 ` + placesHelp,
 		Example: `  batchscore merge result -o labels.csv
@@ -42,7 +42,7 @@ type mergeFlags struct {
 }
 
 func (f *mergeFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.file, "output", "o", "", "write to `FILE`, a blob, or - for standard output (required)")
+	cmd.Flags().StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
 	cmd.Flags().StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
 	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
 }

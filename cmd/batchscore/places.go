@@ -19,7 +19,11 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
-// placeFlags say how to reach places in blob storage.
+// placeKinds says in the help of a flag which places it takes. placesHelp gives
+// the spellings.
+const placeKinds = "a folder, or object storage"
+
+// placeFlags say how to reach places in object storage.
 type placeFlags struct {
 	endpoint, credentials string
 	// patience is for places on a network; set before a place is opened.
@@ -28,8 +32,9 @@ type placeFlags struct {
 
 func (f *placeFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.endpoint, "endpoint", "", "reach blob storage at `URL`: an emulator or a sovereign cloud")
-	fs.StringVar(&f.credentials, "credentials", "", "read credentials from `FILE`, in lines NAME=VALUE (default the environment, else Azure's default chain)")
+	fs.StringVar(&f.endpoint, "endpoint", "", "reach object storage at `URL`: an emulator or a sovereign cloud")
+	fs.StringVar(&f.credentials, "credentials", "",
+		"read credentials from `FILE`, in lines NAME=VALUE (default the environment, else the storage's default sign-in)")
 	var once sync.Once
 	f.patience.Report = func(what string, err error, _ time.Duration) {
 		once.Do(func() {
@@ -65,7 +70,7 @@ func localOnly(what, path string) error {
 	case err != nil:
 		return usagef("%s: %w", what, err)
 	case !scheme.Local():
-		return usagef("%s: it takes a path on this machine, not a place in blob storage", what)
+		return usagef("%s: it takes a path on this machine, not a place in object storage", what)
 	}
 	return nil
 }
@@ -95,8 +100,8 @@ func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) 
 // storage's own.
 var transport http.RoundTripper
 
-// create makes one file appear whole or not at all. A local file is replaced; a
-// blob that exists is store.ErrExist.
+// create makes one file appear whole or not at all. A local file is replaced; an
+// object that exists is store.ErrExist.
 func (f *placeFlags) create(ctx context.Context, what, spec string, write func(io.Writer) error) error {
 	scheme, p, err := storages.Parse(spec)
 	if err != nil {
@@ -107,7 +112,7 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	}
 	folder, name := p.Split()
 	if name == "" {
-		return usagef("%s: %s is a container, not a blob in it", what, p)
+		return usagef("%s: %s is a container, not an object in it", what, p)
 	}
 	st, err := f.openPlace(what, scheme, folder)
 	if err != nil {
@@ -115,7 +120,7 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	}
 	_, err = store.CreateFrom(ctx, st, name, write)
 	if errors.Is(err, store.ErrExist) {
-		return config(fmt.Errorf("%s: %w; no blob is replaced: name another, or delete that one", what, err))
+		return config(fmt.Errorf("%s: %w; no object is replaced: choose another name, or delete it", what, err))
 	}
 	return err
 }

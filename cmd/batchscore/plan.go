@@ -16,10 +16,12 @@ import (
 func newPlan() *cobra.Command {
 	var f planFlags
 	cmd := &cobra.Command{
-		Use:   "plan --images PLACE --world N",
+		Use:   "plan --images PLACE [--world N]",
 		Short: "Print which rank would start with which images, without scoring",
 		Long: `plan lists the images and prints the chunks that each rank would start with. Ranks
-that are faster steal chunks from slower ones later.`,
+that are faster steal chunks from slower ones later.
+
+` + placesHelp,
 		Example: "  batchscore plan --images photos --world 4",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,7 +43,7 @@ type planFlags struct {
 
 func (f *planFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "plan for the images in `PLACE`: a folder, or blob storage (required)")
+	fs.StringVar(&f.images, "images", "", "plan for the images in `PLACE`: "+placeKinds+" (required)")
 	fs.IntVar(&f.world, "world", 1, "plan for `N` ranks")
 	fs.IntVar(&f.limit, "max", 0, "plan for at most `N` images, the first ones in the order of their names (default all)")
 	fs.IntVar(&f.batch, "batch", 0, "assume batches of `N` images; a chunk holds at least two batches")

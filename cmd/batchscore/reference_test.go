@@ -29,10 +29,12 @@ import (
 
 var update = flag.Bool("update", false, "write the generated parts of the documents")
 
-// The generated part of docs/reference.md is between these two lines.
+// The generated parts of docs/reference.md are between these lines.
 const (
-	commandsBegin = "<!-- commands: \"make reference\" writes them from the program's help -->\n"
-	commandsEnd   = "<!-- end of the commands -->\n"
+	exitCodesBegin = "<!-- exit codes: \"make reference\" writes them from the program's help -->\n"
+	exitCodesEnd   = "<!-- end of the exit codes -->\n"
+	commandsBegin  = "<!-- commands: \"make reference\" writes them from the program's help -->\n"
+	commandsEnd    = "<!-- end of the commands -->\n"
 )
 
 // A flag is described once for all commands if so many have it with the same
@@ -42,10 +44,26 @@ const (
 	paragraphSharedBy = 2
 )
 
-// TestReference checks that docs/reference.md describes the commands and flags as
-// the program does. With -update it writes them.
+// TestReference checks that docs/reference.md describes the commands, flags and exit
+// codes as the program does. With -update it writes them.
 func TestReference(t *testing.T) {
 	checkGenerated(t, "docs/reference.md", commandsBegin, commandsEnd, describeCommands(newRoot(nil)))
+	checkGenerated(t, "docs/reference.md", exitCodesBegin, exitCodesEnd, describeExitCodes(t))
+}
+
+// describeExitCodes returns the exit codes of the help as a table in Markdown.
+func describeExitCodes(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| code | meaning |\n|---|---|\n")
+	codes := regexp.MustCompile(`(?m)^  (\d+) +(.+(?:\n {7}.+)*)$`).FindAllStringSubmatch(exitCodesHelp, -1)
+	for _, m := range codes {
+		fmt.Fprintf(&b, "| %s | %s |\n", m[1], cell(strings.Join(strings.Fields(m[2]), " ")))
+	}
+	if len(codes) < 10 {
+		t.Errorf("the help lists %d exit codes, want 10 or more", len(codes))
+	}
+	return b.String()
 }
 
 // checkGenerated checks that a document has a text between two lines. With -update
@@ -188,7 +206,7 @@ func flagRows(cmd *cobra.Command) []flagRow {
 		if slices.Contains([]string{"", "0", "0s", "false", "[]"}, value) {
 			value = ""
 		} else {
-			value = "`" + strings.Trim(value, "[]") + "`"
+			value = "`" + value + "`"
 		}
 		rows = append(rows, flagRow{f.Name, fmt.Sprintf("| `%s` | %s | %s |\n", strings.ReplaceAll(name, "|", `\|`), cell(usage), value)})
 	})

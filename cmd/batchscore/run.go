@@ -85,24 +85,25 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	f.jobFlags.register(cmd)
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
-			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N]")
+			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N,seed=N]")
 	fs.StringVar(&f.maxErrors, "max-errors", "", "exit with code 3 if more than `N` images or N% of them fail (default only if all do)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
 	groupFlags(cmd, "Rank flags", func() {
 		f.rankFlags.register(cmd)
-		fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over a remote worker's chunks if it has not renewed its claim for this long")
+		fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over a remote worker's chunks if it has not renewed its claim for `DURATION`")
 		fs.BoolVar(&f.static, "static", false, "score only this rank's share and take over nothing, to measure balance;"+
 			" exit with code 75 if other ranks have not scored theirs")
 	})
 	groupFlags(cmd, "Speed flags", func() {
-		fs.Var(&f.sessions, "sessions", "calls to the device at the same time, or auto to measure what suits it (default one per core on a CPU, two on a GPU)")
+		fs.Var(&f.sessions, "sessions", "make this many calls to the device at the same time, or auto to measure what suits it"+
+			" (default one per core on a CPU, two on a GPU)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
 	groupFlags(cmd, "Pause flags", func() {
-		fs.DurationVar(&f.deadline, "deadline", 0, "pause after this long, such as 7h30m, with exit code 75; run again to continue")
+		fs.DurationVar(&f.deadline, "deadline", 0, "pause after `DURATION`, such as 7h30m, with exit code 75; run again to continue")
 		fs.IntVar(&f.budget, "budget-images", 0, "pause after about `N` images over all ranks, with exit code 75; run again to continue")
 		fs.BoolVar(&f.preempted, "watch-preemption", false, "on Azure, drain and exit when this machine is about to be taken away")
 	})

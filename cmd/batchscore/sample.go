@@ -22,7 +22,7 @@ import (
 func newSample() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample --images PLACE -n N --out DIR",
+		Use:   "sample --images PLACE --out PLACE [-n N]",
 		Short: "Copy a deterministic sample of a collection, to try a job on",
 		Long: `sample copies N images of a collection under their names. It chooses them by their
 names and the seed alone: the same collection gives the same sample on any machine,
@@ -51,8 +51,8 @@ type sampleFlags struct {
 
 func (f *sampleFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "take images from `PLACE`: a folder, or blob storage (required)")
-	fs.StringVar(&f.out, "out", "", "copy them to `PLACE` (required)")
+	fs.StringVar(&f.images, "images", "", "take images from `PLACE`: "+placeKinds+" (required)")
+	fs.StringVar(&f.out, "out", "", "copy them to `PLACE`: "+placeKinds+" (required)")
 	fs.IntVarP(&f.n, "number", "n", 500, "copy `N` images")
 	fs.Uint64Var(&f.seed, "seed", 0, "choose the images by this `SEED`; another one gives another sample")
 	registerAllFiles(fs, &f.allFiles)

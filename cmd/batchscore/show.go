@@ -23,7 +23,9 @@ func newShow() *cobra.Command {
 		Short: "Print the first rows of a result as a table, and count labels and failures",
 		Long: `show prints the first rows of an output folder, and counts labels and failures. With
 --status not_found, or several separated by commas, or failed for all images without a
-result, it shows only those rows, with the reason.`,
+result, it shows only those rows, with the reason.
+
+` + placesHelp,
 		Example: `  batchscore show result
   batchscore show result --status failed --limit 100`,
 		Args: oneArg("OUT"),

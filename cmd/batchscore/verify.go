@@ -19,8 +19,12 @@ func newVerify() *cobra.Command {
 		Short: "Prove that an output folder holds exactly one row for every image",
 		Long: `verify reads every part of an output folder and compares its rows with the frozen
 manifest: paths, sizes and order, and the digests of manifest, job record and parts. It
-reports what is missing, duplicated or altered. It exits with 0 if the rows match the
-manifest and _SUCCESS exists, else with 10.`,
+reports what is missing, duplicated or altered.
+
+It exits with 0 if the rows match the manifest and _SUCCESS exists, and with 10 if not.
+Any other code means that it could not check: 78 if OUT is not an output folder.
+
+` + placesHelp,
 		Example: "  batchscore verify result",
 		Args:    oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
