@@ -165,8 +165,17 @@ func (f *contractFlags) openModel(word, labels string, answers models.Answers) (
 	if err != nil {
 		return nil, config(err)
 	}
-	if _, err := row.ForContract(&m.Contract); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Path, err)
+	if err := checkTask(m.Path, &m.Contract); err != nil {
+		return nil, err
 	}
 	return m, nil
+}
+
+// checkTask returns an error if there is no task that makes rows of what a model
+// with this contract gives.
+func checkTask(path string, c *models.Contract) error {
+	if _, err := row.ForContract(c); err != nil {
+		return config(fmt.Errorf("%s: %w", path, err))
+	}
+	return nil
 }

@@ -54,6 +54,9 @@ until it is added again.`,
 			if err != nil {
 				return config(err)
 			}
+			if err := checkTask(m.Path, &m.Contract); err != nil {
+				return err
+			}
 			if labels != "" {
 				answers.Labels = m.Contract.Labels
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 func newModelsInspect() *cobra.Command {
@@ -44,6 +45,11 @@ precision, and the multiply-adds of convolutions and matrix products for one ima
 			in, err := models.Inspect(path, o)
 			if err != nil {
 				return config(err)
+			}
+			if in.Contract != nil {
+				if _, err := row.ForContract(in.Contract); err != nil {
+					in.Contract, in.Refused = nil, err.Error()
+				}
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), in)

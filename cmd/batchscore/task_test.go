@@ -14,18 +14,23 @@ import (
 func TestTaskThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	in, out, model := pictures(t, 2), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
+	registry := filepath.Join(t.TempDir(), "models")
 	writeFile(t, strings.TrimSuffix(model, ".onnx")+".yaml", []byte("task: poetry\n"))
 	for _, args := range [][]string{
 		{"run", "--images", in, "--out", out, "--model", model},
 		{"models", "check", model},
+		{"models", "add", "verses", model, "--models", registry},
 	} {
 		r := batchscore(t, args...)
 		if r.code != 78 || !strings.Contains(r.stderr, `unknown task "poetry"; there are: classify`) {
 			t.Errorf("%s: want exit code 78 and the tasks that there are, got %v", args[0], r)
 		}
 	}
-	if exists(out) {
-		t.Error("the output folder was made")
+	if exists(out) || exists(registry) {
+		t.Error("the output folder or the registry was made")
+	}
+	if r := must(t, 0, "models", "inspect", model); !strings.Contains(r.stdout, "would refuse") || !strings.Contains(r.stdout, `unknown task "poetry"`) {
+		t.Errorf("inspect does not say that a run would refuse the model: %s", r.stdout)
 	}
 }
 

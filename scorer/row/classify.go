@@ -46,9 +46,6 @@ var Classify Task = &task[Classification]{
 	describe: func(a *Classification) string { return fmt.Sprintf("class %d", a.ClassID) },
 	headings: []string{"LABEL", "SCORE"},
 	cells: func(a *Classification) []string {
-		if a.ClassID < 0 {
-			return []string{a.Label, "-"}
-		}
 		return []string{a.Label, strconv.FormatFloat(float64(a.Score), 'f', 4, 64)}
 	},
 	caption: func(a *Classification) string { return a.Label },

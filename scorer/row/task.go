@@ -141,7 +141,14 @@ type binding struct {
 func (t *task[A]) Name() string       { return t.name }
 func (t *task[A]) Headings() []string { return t.headings }
 
-func (t *task[A]) Cells(r *Row) []string { return t.cells(t.of(r.Answer)) }
+func (t *task[A]) Cells(r *Row) []string {
+	if r.Status == StatusOK {
+		return t.cells(t.of(r.Answer))
+	}
+	none := make([]string, len(t.headings))
+	none[len(none)-1] = "-"
+	return none
+}
 
 func (t *task[A]) Caption(r *Row) string { return t.caption(t.of(r.Answer)) }
 

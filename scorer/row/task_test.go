@@ -87,6 +87,10 @@ func TestTaskWithColumnsOfItsOwn(t *testing.T) {
 				if got, want := strings.Join(s.Shown().Cells(&rows[0]), " "), "0.50"+map[bool]string{true: " simulated"}[simulated]; got != want {
 					t.Errorf("Cells() = %q, want %q", got, want)
 				}
+				cells := s.Shown().Cells(&failed)
+				if got := strings.Join(cells, ""); got != "-" || len(cells) != len(s.Shown().Headings()) {
+					t.Errorf("Cells() of a failed row = %q, want a dash below the last heading", cells)
+				}
 				if got := strings.HasPrefix(s.Shown().Caption(&rows[0]), "simulated:"); got != simulated {
 					t.Errorf("Caption() = %q", s.Shown().Caption(&rows[0]))
 				}

@@ -99,12 +99,21 @@ func (t *Temp) Name() string { return t.file.Name() }
 func (t *Temp) Fill(mode fs.FileMode, sync bool, write func(io.Writer) error) error {
 	err := write(t.file)
 	if err == nil {
-		err = t.file.Chmod(mode)
+		err = t.setMode(mode)
 	}
 	if err == nil && sync {
 		err = t.file.Sync()
 	}
 	return errors.Join(err, t.file.Close())
+}
+
+// setMode sets the mode unless the file has it. Some mounts refuse even to set it
+// to what it is.
+func (t *Temp) setMode(mode fs.FileMode) error {
+	if info, err := t.file.Stat(); err == nil && info.Mode().Perm() == mode {
+		return nil
+	}
+	return t.file.Chmod(mode)
 }
 
 // Remove removes the temporary name, which may be gone by now.
