@@ -78,7 +78,7 @@ func StateFolder(name string) (string, error) {
 	if !filepath.IsAbs(state) { // as the XDG specification has it
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("where to record jobs: %w; set XDG_STATE_HOME to a folder", err)
+			return "", fmt.Errorf("find the folder for job records: %w; set XDG_STATE_HOME to a folder", err)
 		}
 		state = filepath.Join(home, ".local", "state")
 	}

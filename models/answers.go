@@ -69,10 +69,10 @@ const (
 // checked when the model is opened.
 func (a Answers) Check() error {
 	if a.Resize != nil && !slices.Contains(Resizes(), string(*a.Resize)) {
-		return fmt.Errorf("resize %q is none of %s", *a.Resize, strings.Join(Resizes(), ", "))
+		return fmt.Errorf("invalid resize %q: want one of %s", *a.Resize, strings.Join(Resizes(), ", "))
 	}
 	if a.Fit != nil && !slices.Contains(Fits(), string(*a.Fit)) {
-		return fmt.Errorf("fit %q is none of %s", *a.Fit, strings.Join(Fits(), ", "))
+		return fmt.Errorf("invalid fit %q: want one of %s", *a.Fit, strings.Join(Fits(), ", "))
 	}
 	if _, ok := layouts[a.Layout]; a.Layout != "" && !ok {
 		return fmt.Errorf("layout %q is not NCHW or NHWC", a.Layout)
@@ -81,7 +81,7 @@ func (a Answers) Check() error {
 		return fmt.Errorf("orientation %q is not %s or %s", *a.Orientation, Upright, Stored)
 	}
 	if a.Output != nil && !slices.Contains(Activations(), string(*a.Output)) {
-		return fmt.Errorf("activation %q is none of %s", *a.Output, strings.Join(Activations(), ", "))
+		return fmt.Errorf("invalid activation %q: want one of %s", *a.Output, strings.Join(Activations(), ", "))
 	}
 	if a.Preset != "" {
 		if _, err := findPreset(a.Preset); err != nil {

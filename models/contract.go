@@ -56,8 +56,8 @@ func Activations() []string { return spelled(Probabilities, Logits, Sigmoid, Ind
 // travels in the ONNX file's metadata.
 type Contract struct {
 	Name string `json:"name"`
-	// Task is what is made of the model's output. Empty is Classify. Which other
-	// tasks exist is for whoever makes rows to say.
+	// Task is what is made of the model's output. Empty is Classify. Package row
+	// lists the other tasks.
 	Task       string          `json:"task,omitempty"`
 	Preprocess preprocess.Spec `json:"preprocess"`
 	Output     Activation      `json:"output"`

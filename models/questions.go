@@ -45,11 +45,11 @@ func (m *Model) openQuestions(a *merged) []question {
 	return open
 }
 
-// ask returns the error that spells the questions out. withPreset tells that a
-// preset was named, so there is no need to suggest one.
+// ask returns the error that spells the questions out. withPreset reports whether a
+// preset was named: then none is suggested.
 func (m *Model) ask(open []question, withPreset bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) leaves open:\n",
+	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) does not answer:\n",
 		MetadataKey, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
 		fmt.Fprintf(&b, "  - %s\n      %s\n", q.text, q.answer)

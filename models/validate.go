@@ -63,7 +63,7 @@ func (c Contract) Validate() error {
 	}
 	switch {
 	case !slices.Contains(Activations(), string(c.Output)) && (c.Output != "" || c.Classifies()):
-		return fmt.Errorf("contract: output %q is none of %s", c.Output, strings.Join(Activations(), ", "))
+		return fmt.Errorf("contract: invalid output %q: want one of %s", c.Output, strings.Join(Activations(), ", "))
 	case c.Classes < 1 || c.Classes > maxClasses:
 		return fmt.Errorf("contract: %d classes are not within 1..%d", c.Classes, maxClasses)
 	case c.Classifies() && c.Classes == 1 && !c.independent():

@@ -31,7 +31,7 @@ func ParseFormat(name string) (Format, error) {
 	if f := Format(name); slices.Contains([]Format{Table, JSON, Bench}, f) {
 		return f, nil
 	}
-	return "", fmt.Errorf("%q is none of %s, %s, %s", name, Table, JSON, Bench)
+	return "", fmt.Errorf("invalid format %q: want one of %s, %s, %s", name, Table, JSON, Bench)
 }
 
 // Write prints a run in a format. The options are for tables.

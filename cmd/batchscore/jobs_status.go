@@ -92,7 +92,7 @@ its result.
 				return usagef("--json and --watch exclude each other")
 			}
 			if every < 100*time.Millisecond {
-				return usagef("--every %v: less than 0.1s would only burden the storage", every)
+				return usagef("--every %v: more often than every 0.1s is too often for the storage", every)
 			}
 			in, err := inspect(cmd, firstArg(args), places)
 			if err != nil {

@@ -95,8 +95,7 @@ type ServiceOptions struct {
 	// Engine is the name that errors begin with.
 	Engine string
 	Config Config
-	// Connect makes the client, no earlier than something is to be sent; New
-	// when nil.
+	// Connect makes the client, on the first request. Nil means New.
 	Connect func(Config) (*Client, error)
 	// Explain adds to an error what it most likely means at this service.
 	Explain func(error) error

@@ -219,7 +219,7 @@ func TestSeparateRefuses(t *testing.T) {
 	}
 	for _, broken := range [][]byte{nil, []byte("not a model"), file[:len(file)-20]} {
 		if _, err := convert.Separate(broken, "", taker(new([]taken))); !errors.Is(err, models.ErrModel) {
-			t.Errorf("%d bytes of no model: %v", len(broken), err)
+			t.Errorf("Separate of %d bytes that are not a model = %v, want ErrModel", len(broken), err)
 		}
 	}
 }

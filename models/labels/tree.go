@@ -75,7 +75,7 @@ func parseJSON(text string) (value, error) {
 		return v, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return v, errors.New("more follows the first value")
+		return v, errors.New("unexpected data after the first value")
 	}
 	return v, nil
 }

@@ -74,7 +74,7 @@ func Find(dir, word string) (path string, entry *Entry, err error) {
 		return word, nil, nil
 	}
 	if word == "" {
-		return "", nil, fmt.Errorf("%w: no model is named", models.ErrModel)
+		return "", nil, fmt.Errorf("%w: no model name given", models.ErrModel)
 	}
 	if dir == "" {
 		if dir, err = Dir(); err != nil {
@@ -136,7 +136,7 @@ func findFile(dir, word string) (string, error) {
 	if _, err := os.Stat(word); err == nil && !isTask {
 		return word, nil // a file or a folder; opening it says what it is
 	}
-	return "", fmt.Errorf("%w: no model %s: %s names none, and there is no %s;"+
+	return "", fmt.Errorf("%w: no model %s: it is not in %s, and there is no %s;"+
 		" make one with \"batchscore models import SOURCE -o %s\" or \"batchscore models build\","+
 		" register one that you have with \"batchscore models add NAME FILE%s\","+
 		" or name another folder with --models DIR or %s",

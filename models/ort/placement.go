@@ -27,7 +27,7 @@ func (e *Engine) checkPlacement(provider string) error {
 	}
 	nodes, err := e.api.assigned(e.native)
 	if err != nil {
-		return fmt.Errorf("%w: find out which device runs what: %w", models.ErrProvider, err)
+		return fmt.Errorf("%w: read the operator placement: %w", models.ErrProvider, err)
 	}
 	return judgePlacement(provider, nodes)
 }

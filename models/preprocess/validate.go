@@ -53,7 +53,7 @@ func (s Spec) Validate() error {
 				s.ResizeTo, max(s.Width, s.Height), maxSide)
 		}
 	default:
-		return bad("fit", "%q is none of stretch, center-crop, slim-center-crop and central-fraction", s.Fit)
+		return bad("fit", "invalid value %q: want one of stretch, center-crop, slim-center-crop, central-fraction", s.Fit)
 	}
 	if s.ResizeTo != 0 && s.Fit != CenterCrop && s.Fit != SlimCenterCrop {
 		return bad("resize_to", "needs fit center-crop or slim-center-crop, not %s", s.Fit)

@@ -459,7 +459,7 @@ func TestImportRefusesModels(t *testing.T) {
 			says: []string{"layer 15 of 18", "dropout_Dropout1", "LSTM", "Dropout"},
 		},
 		"missing and surplus": {edit: replace(`"name": "dense_Dense1/kernel"`, `"name": "dense_Dense9/kernel"`), says: []string{
-			"2 tensors", "dense_Dense1/kernel [98 6] is missing", "dense_Dense9/kernel [98 6] is surplus"}},
+			"2 tensors", "dense_Dense1/kernel [98 6] is missing", "dense_Dense9/kernel [98 6] is unused"}},
 		"another shape": {
 			edit: replace(`"units": 6`, `"units": 7`),
 			says: []string{"dense_Dense1/kernel has the shape [98 6], and should have [98 7]", "moving_mean"},

@@ -34,7 +34,7 @@ type converter struct {
 	activated map[string]models.Activation
 }
 
-// convert builds the graph of net. One error names all tensors that are missing, surplus
+// convert builds the graph of net. One error names all tensors that are missing, unused
 // or of another shape than the layers need.
 func convert(net *network, weights tensors, pixels preprocess.DType) (*converter, error) {
 	c := &converter{
@@ -58,7 +58,7 @@ func convert(net *network, weights tensors, pixels preprocess.DType) (*converter
 	}
 	for _, name := range slices.Sorted(maps.Keys(weights)) {
 		if !c.asked[name] {
-			c.trouble = append(c.trouble, fmt.Sprintf("%s %v is surplus: no layer takes it", name, weights[name].shape))
+			c.trouble = append(c.trouble, fmt.Sprintf("%s %v is unused", name, weights[name].shape))
 		}
 	}
 	if len(c.trouble) > 0 {

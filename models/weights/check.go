@@ -10,7 +10,7 @@ import (
 const maxTrouble = 12
 
 // Check compares the tensors of s with the expected ones by name and shape. One error,
-// which wraps models.ErrModel, names all that are missing, surplus or of another shape.
+// which wraps models.ErrModel, names all that are missing, unused or of another shape.
 // Surplus tensors that spare accepts are ignored; a nil spare accepts none.
 func Check(s Source, expected []Tensor, spare func(Tensor) bool) error {
 	there := map[string]Tensor{}
@@ -31,7 +31,7 @@ func Check(s Source, expected []Tensor, spare func(Tensor) bool) error {
 	}
 	for _, t := range s.Tensors() {
 		if !wanted[t.Name] && (spare == nil || !spare(t)) {
-			surplus = append(surplus, fmt.Sprintf("%s %v is surplus: no layer takes it", t.Name, t.Shape))
+			surplus = append(surplus, fmt.Sprintf("%s %v is unused", t.Name, t.Shape))
 		}
 	}
 	n := len(lacking) + len(surplus)

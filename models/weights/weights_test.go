@@ -349,7 +349,7 @@ func TestCheck(t *testing.T) {
 		t.Error(err)
 	}
 	err := weights.Check(s, []weights.Tensor{{Name: "conv.weight", Shape: []int64{3, 2}}, {Name: "conv.bias", Shape: []int64{7}}}, spare)
-	for _, says := range []string{"3 tensors", "conv.weight has the shape [2 3], and should have [3 2]", "conv.bias [7] is missing", "extra [4] is surplus"} {
+	for _, says := range []string{"3 tensors", "conv.weight has the shape [2 3], and should have [3 2]", "conv.bias [7] is missing", "extra [4] is unused"} {
 		if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want ErrModel about %q", err, says)
 		}

@@ -91,9 +91,9 @@ func (p Place) check() error {
 	const form = "a place is " + azForm + " or " + httpsForm
 	switch {
 	case !simple(p.Account, 3, 24, ""):
-		return fmt.Errorf("%s: an account has 3 to 24 small letters and digits", form)
+		return fmt.Errorf("%s: an account has 3 to 24 lower-case letters and digits", form)
 	case p.Container != "$root" && p.Container != "$web" && !simple(p.Container, 3, 63, "-"):
-		return fmt.Errorf("%s: a container has 3 to 63 small letters, digits and hyphens", form)
+		return fmt.Errorf("%s: a container has 3 to 63 lower-case letters, digits and hyphens", form)
 	case !utf8.ValidString(p.Prefix):
 		return fmt.Errorf("%s: the prefix is not UTF-8", form)
 	}
@@ -129,7 +129,7 @@ func (p Place) serviceURL(asked, known string) (*url.URL, error) {
 			return nil, errors.New("the endpoint is not a URL such as https://blob.core.usgovcloudapi.net or http://127.0.0.1:10000")
 		}
 		if a.User != nil || a.RawQuery != "" || a.Fragment != "" {
-			return nil, fmt.Errorf("the endpoint at %s holds a user, a query or a fragment: it is an address alone", a.Host)
+			return nil, fmt.Errorf("the endpoint at %s has a user, a query or a fragment: give only the address", a.Host)
 		}
 		a.Path = strings.Trim(a.Path, "/")
 		switch {
@@ -152,7 +152,7 @@ func (p Place) serviceURL(asked, known string) (*url.URL, error) {
 	}
 	if asked == "" && !pathStyle(u) && !ofAzure(u.Hostname(), p.Account) {
 		return nil, fmt.Errorf("%s is not a host of Azure Blob Storage for the account %s, and credentials are not sent there: "+
-			"if it is meant, name it with --endpoint", u.Hostname(), p.Account)
+			"to use it anyway, pass it with --endpoint", u.Hostname(), p.Account)
 	}
 	return u, nil
 }
@@ -175,7 +175,7 @@ func ofAzure(host, account string) bool {
 func secure(u *url.URL) error {
 	switch {
 	case u.Host == "":
-		return errors.New("the URL of blob storage names no host")
+		return errors.New("the blob storage URL has no host")
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":

@@ -126,7 +126,7 @@ func TestFault31_Endpoints(t *testing.T) {
 		{place: "az://acme/photos", endpoint: "http://10.0.0.1:10000", values: key, says: "clear text"},
 		{place: "az://acme/photos", endpoint: "ftp://127.0.0.1", values: key, says: "https"},
 		{place: "az://acme/photos", endpoint: "storage.acme.example", values: key, says: "not a URL"},
-		{place: "az://acme/photos", endpoint: "https://storage.acme.example/?" + plantedSAS, values: key, says: "address alone"},
+		{place: "az://acme/photos", endpoint: "https://storage.acme.example/?" + plantedSAS, values: key, says: "only the address"},
 		{place: "az://acme/photos", endpoint: "http://127.0.0.1:10000", values: nil, says: "https only"},
 		{
 			place:    "az://acme/photos",

@@ -31,7 +31,7 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 			return nil, err
 		}
 		if head = append(head, line...); len(head) > maxHead {
-			return nil, errors.New("fault: the head of a message is too long")
+			return nil, errors.New("fault: message header too long")
 		}
 		if len(bytes.TrimRight(line, "\r\n")) == 0 && len(head) > len(line) {
 			return head, nil

@@ -26,7 +26,7 @@ func (s *spaces) parse(spec string) (place.Place, error) {
 	_, path := place.Cut(spec)
 	name, prefix, _ := strings.Cut(path, "/")
 	if name == "" {
-		return nil, errors.New("mem://NAME/PREFIX lacks a name")
+		return nil, errors.New("mem://NAME/PREFIX has no name")
 	}
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
