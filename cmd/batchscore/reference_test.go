@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/azureml"
 	"github.com/batchscore/batchscore/deploy/batchai"
+	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/kubernetes"
 	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/deploy/slurm"
@@ -47,6 +48,7 @@ const (
 // TestReference checks that docs/reference.md describes the commands, flags and exit
 // codes as the program does. With -update it writes them.
 func TestReference(t *testing.T) {
+	withListedEngines(t)
 	checkGenerated(t, "docs/reference.md", commandsBegin, commandsEnd, describeCommands(newRoot(nil)))
 	checkGenerated(t, "docs/reference.md", exitCodesBegin, exitCodesEnd, describeExitCodes(t))
 }
@@ -64,6 +66,17 @@ func describeExitCodes(t *testing.T) string {
 		t.Errorf("the help lists %d exit codes, want 10 or more", len(codes))
 	}
 	return b.String()
+}
+
+// listedEngines are the engines of the program, without those that tests add.
+var listedEngines = slices.Clone(engines.All)
+
+// withListedEngines removes for one test the engines that tests add. The test must
+// not be parallel.
+func withListedEngines(t *testing.T) {
+	all := engines.All
+	engines.All = listedEngines
+	t.Cleanup(func() { engines.All = all })
 }
 
 // checkGenerated checks that a document has a text between two lines. With -update
@@ -219,54 +232,97 @@ func cell(text string) string {
 }
 
 // TestReferenceIsComplete checks that docs/reference.md names every field of the
-// files that it describes, every environment variable, field of the log, exit code
-// and status.
+// files that it describes, every environment variable, field of the log, exit code,
+// status and form of a place, each in the part of the page that it belongs in.
 func TestReferenceIsComplete(t *testing.T) {
 	page := readDocument(t, "docs/reference.md")
-	for _, tt := range []struct {
+	type part struct {
 		name  string
+		begin string // the beginning of the part of the page
 		words []string
 		least int
-	}{
-		{name: "job record", words: fieldNames(output.Job{}), least: 25},
-		{name: "retry in the job record", words: fieldNames(output.Retry{}), least: 3},
-		{name: "_SUCCESS", words: fieldNames(output.Success{}), least: 20},
-		{name: "digests", words: fieldNames(output.Digests{}), least: 5},
-		{name: "outcome of a retry", words: fieldNames(output.RetryOutcome{}), least: 5},
-		{name: "drift", words: fieldNames(output.Drift{}), least: 3},
-		{name: "storage", words: fieldNames(output.Storage{}), least: 5},
-		{name: "worker summary", words: fieldNames(output.WorkerSummary{}), least: 10},
-		{name: "worker", words: fieldNames(claim.Worker{}), least: 8},
-		{name: "job.yaml", words: fieldNames(deploy.Job{}), least: 18},
-		{name: "mount", words: fieldNames(deploy.Mount{}), least: 3},
-		{name: "service.yaml, local", words: fieldNames(local.Options{}), least: 8},
-		{name: "service.yaml, slurm", words: fieldNames(slurm.Options{}), least: 8},
-		{name: "service.yaml, kubernetes", words: fieldNames(kubernetes.Options{}), least: 15},
-		{name: "service.yaml, azureml", words: fieldNames(azureml.Options{}), least: 10},
-		{name: "service.yaml, batchai", words: fieldNames(batchai.Options{}), least: 15},
-		{name: "model.yaml", words: fieldNames(models.Answers{}), least: 15},
-		{name: "environment variables", words: sourceNames(t, `"(BATCHSCORE_[A-Z_]+|ONNXRUNTIME_LIB|LIBTURBOJPEG|NO_COLOR|`+
-			`OMPI_COMM_WORLD_RANK|SLURM_PROCID|JOB_COMPLETION_INDEX)"`, ""), least: 10},
-		{name: "log fields", words: sourceNames(t, `(?m)(?:^\s+|[^g]\.)(?:Str|Int|Int64|Uint64|Float64|Bool|`+
+	}
+	const (
+		jobRecord, success, summary = "**`_batchscore/job.json`**", "**`_SUCCESS`**", "**`_batchscore/workers/*.json`**"
+		jobFile, environment        = "**`job.yaml`**", "## Environment variables\n"
+	)
+	parts := []part{
+		{name: "every record", begin: "## Records\n", words: sharedNames},
+		{name: "job record", begin: jobRecord, words: ownNames(output.Job{}), least: 25},
+		{name: "retry in the job record", begin: jobRecord, words: fieldNames(output.Retry{}), least: 3},
+		{name: "_SUCCESS", begin: success, words: ownNames(output.Success{}), least: 20},
+		{name: "digests", begin: success, words: fieldNames(output.Digests{}), least: 5},
+		{name: "outcome of a retry", begin: success, words: fieldNames(output.RetryOutcome{}), least: 5},
+		{name: "drift", begin: success, words: fieldNames(output.Drift{}), least: 3},
+		{name: "storage", begin: success, words: fieldNames(output.Storage{}), least: 5},
+		{name: "worker summary", begin: summary, words: ownNames(output.WorkerSummary{}), least: 10},
+		{name: "worker", begin: summary, words: fieldNames(claim.Worker{}), least: 8},
+		{name: "job.yaml", begin: jobFile, words: fieldNames(deploy.Job{}), least: 18},
+		{name: "mount", begin: jobFile, words: fieldNames(deploy.Mount{}), least: 3},
+		{name: "model.yaml", begin: "**`model.yaml`**", words: fieldNames(models.Answers{}), least: 15},
+		{name: "environment variables", begin: environment, words: sourceNames(t, `"(BATCHSCORE_[A-Z_]+|ONNXRUNTIME_LIB|LIBTURBOJPEG|NO_COLOR|`+
+			`LD_LIBRARY_PATH|OMPI_COMM_WORLD_RANK|SLURM_PROCID|JOB_COMPLETION_INDEX)"`, ""), least: 11},
+		{name: "log fields", begin: "## Log fields\n", words: sourceNames(t, `(?m)(?:^\s+|[^g]\.)(?:Str|Int|Int64|Uint64|Float64|Bool|`+
 			`Dur|Stringer|Interface|AnErr)\("([a-z_]+)", `, ".Msg"), least: 50},
-		{name: "statuses", words: append(row.FailureStatuses(), row.StatusOK), least: 12},
-	} {
+		{name: "statuses", begin: "## Statuses\n", words: append(row.FailureStatuses(), row.StatusOK), least: 12},
+	}
+	options := map[string]any{
+		"local": local.Options{}, "slurm": slurm.Options{}, "kubernetes": kubernetes.Options{},
+		"azureml": azureml.Options{}, "batchai": batchai.Options{},
+	}
+	for _, driver := range listedEngines {
+		section, ok := options[driver.Name]
+		if !ok {
+			t.Errorf("the options of the engine %s are missing in this test", driver.Name)
+			continue
+		}
+		parts = append(parts, part{
+			name: "service.yaml, " + driver.Name, begin: "\n| `" + driver.Name + "` | `", words: nestedNames(reflect.TypeOf(section)), least: 8,
+		})
+	}
+	for _, scheme := range storages {
+		if !scheme.Local() {
+			words := slices.Concat(scheme.Forms, scheme.Secrets)
+			parts = append(parts, part{name: fmt.Sprintf("places %q", scheme.Names), begin: "## Places\n", words: words, least: 1})
+		}
+	}
+	for _, tt := range parts {
 		t.Run(tt.name, func(t *testing.T) {
 			if len(tt.words) < tt.least {
 				t.Errorf("found %q, want %d names at least", tt.words, tt.least)
 			}
+			text := partOf(page, tt.begin)
+			if text == "" {
+				t.Fatalf("docs/reference.md has no %q", tt.begin)
+			}
 			for _, word := range tt.words {
-				if !strings.Contains(page, "`"+word+"`") {
-					t.Errorf("docs/reference.md does not name `%s`", word)
+				if !strings.Contains(text, "`"+word+"`") {
+					t.Errorf("docs/reference.md does not name `%s` in the part that begins with %q", word, tt.begin)
 				}
 			}
 		})
 	}
-	for _, m := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(exitCodesHelp, -1) {
-		if !strings.Contains(page, "\n| "+m[1]+" |") {
-			t.Errorf("docs/reference.md does not explain exit code %s", m[1])
-		}
+}
+
+// partOf returns the part of a page that begins with a text: a row of a table, a
+// table with the bold text before it, or a section. Empty if there is none.
+func partOf(page, begin string) string {
+	start := strings.Index(page, begin)
+	if start < 0 {
+		return ""
 	}
+	rest := page[start+len(begin):]
+	ends := []string{"\n## "}
+	switch {
+	case strings.HasPrefix(begin, "\n| "):
+		ends = append(ends, "\n")
+	case strings.HasPrefix(begin, "**"):
+		ends = append(ends, "\n**")
+	}
+	for _, end := range ends {
+		rest, _, _ = strings.Cut(rest, end)
+	}
+	return begin + rest
 }
 
 // fieldNames returns the names that the fields of a struct have in JSON or YAML.
@@ -276,6 +332,30 @@ func fieldNames(v any) []string {
 		tag := cmp.Or(f.Tag.Get("json"), f.Tag.Get("yaml"))
 		if name, _, _ := strings.Cut(tag, ","); name != "" && name != "-" {
 			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// sharedNames are the fields that every record has.
+var sharedNames = []string{"version", "checksum"}
+
+// ownNames returns the names of a record's fields without those of every record.
+func ownNames(record any) []string {
+	return slices.DeleteFunc(fieldNames(record), func(name string) bool { return slices.Contains(sharedNames, name) })
+}
+
+// nestedNames returns the names of the fields of a struct in YAML, and those of the
+// structs of the same package that it holds.
+func nestedNames(of reflect.Type) []string {
+	names := fieldNames(reflect.Zero(of).Interface())
+	for _, f := range reflect.VisibleFields(of) {
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		if !f.Anonymous && inner.Kind() == reflect.Struct && inner.PkgPath() == of.PkgPath() {
+			names = append(names, nestedNames(inner)...)
 		}
 	}
 	return names
