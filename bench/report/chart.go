@@ -25,7 +25,8 @@ type axes struct {
 type line struct {
 	name string
 	xy   plotter.XYs
-	// limit marks a line that shows the ideal. It is drawn dashed and without dots.
+	// limit marks a line that shows the ideal. It is drawn as a broad grey line
+	// below the others, without dots, and comes first.
 	limit bool
 }
 
@@ -76,12 +77,18 @@ var palette = []color.Color{
 	color.RGBA{204, 121, 167, 255}, color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},
 }
 
-var grey = color.Gray{128}
+// marks are the shapes of the points of a series.
+var marks = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CrossGlyph{}}
 
 func rises(series []line) bool {
 	first := series[0].xy
 	return first[len(first)-1].Y > first[0].Y
 }
+
+const (
+	margin = 8 * vg.Inch / 72 // above the title of a chart
+	dash   = 6 * vg.Inch / 72
+)
 
 // chart returns an SVG of lines, which have at least two points each.
 func chart(title string, a axes, series []line) ([]byte, error) {
@@ -91,7 +98,7 @@ func chart(title string, a axes, series []line) ([]byte, error) {
 	p.Title.Padding = vg.Points(8)
 	// In a corner without lines.
 	p.Legend.Top, p.Legend.Left = true, rises(series)
-	p.Legend.Padding, p.Legend.ThumbnailWidth = vg.Points(3), vg.Points(24)
+	p.Legend.Padding, p.Legend.ThumbnailWidth = vg.Points(3), vg.Points(36)
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
@@ -99,21 +106,32 @@ func chart(title string, a axes, series []line) ([]byte, error) {
 		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 		p.X.Tick.Marker, p.Y.Tick.Marker = powersOfTwo{}, powersOfTwo{}
 	}
-	n := 0
+	n, drawn := 0, len(series)
+	for _, s := range series {
+		if s.limit {
+			drawn--
+		}
+	}
 	for _, s := range series {
 		l, dots, err := plotter.NewLinePoints(s.xy)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", title, s.name, err)
 		}
-		l.Width = vg.Points(1.5)
+		l.Width = vg.Points(1.8)
 		if s.limit {
-			l.Color, l.Dashes = grey, []vg.Length{vg.Points(4), vg.Points(3)}
+			l.Color, l.Width = color.Gray{205}, vg.Points(7)
 			p.Add(l)
 			p.Legend.Add(s.name, l)
 			continue
 		}
 		l.Color, dots.Color = palette[n%len(palette)], palette[n%len(palette)]
-		dots.Shape, dots.Radius = draw.CircleGlyph{}, vg.Points(2.5)
+		// Lines may coincide, so of n series the second is dashed with 1 part in n left out, the
+		// third with 2, and so on, and marks get smaller and differ in shape. Where all
+		// coincide, each shows in turn.
+		if n > 0 {
+			l.Dashes = []vg.Length{vg.Length(drawn-n) * dash, vg.Length(n) * dash}
+		}
+		dots.Shape, dots.Radius = marks[n%len(marks)], vg.Points(2)+vg.Length(drawn-1-n)*vg.Points(1)
 		n++
 		p.Add(l, dots)
 		p.Legend.Add(s.name, l, dots)
@@ -122,7 +140,8 @@ func chart(title string, a axes, series []line) ([]byte, error) {
 		p.Y.Min = 0
 	}
 	c := vgsvg.New(16*vg.Centimeter, 10*vg.Centimeter)
-	p.Draw(draw.New(c))
+	// The title would touch the upper edge.
+	p.Draw(draw.Crop(draw.New(c), 0, 0, 0, -margin))
 	var out bytes.Buffer
 	_, err := c.WriteTo(&out)
 	return out.Bytes(), err
