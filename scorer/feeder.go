@@ -46,7 +46,7 @@ const deathsToSuspect = 2
 
 // suspect reports whether too many workers died while they held a chunk.
 func (f *feeder) suspect(ctx context.Context, index int) (bool, error) {
-	if f.holds.get(claim.OnChunk(index)).racing {
+	if f.holds.racing(claim.OnChunk(index)) {
 		return false, nil
 	}
 	deaths, err := f.claims.Deaths(ctx, index)

@@ -64,6 +64,14 @@ func (h *holds) get(r claim.Right) *hold {
 	return h.byRight[r]
 }
 
+// racing reports whether another worker has the claim on a right that this one holds.
+func (h *holds) racing(r claim.Right) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	one := h.byRight[r]
+	return one != nil && one.racing
+}
+
 // chunks returns the number of chunks in hand.
 func (h *holds) chunks() int {
 	h.mu.Lock()
@@ -123,7 +131,7 @@ func (h *holds) remove(chunk int) {
 	}
 	delete(h.byRight, r)
 	h.mu.Unlock()
-	h.claims.Forget(r) // last: a renewal that finds the hold gone takes that for no loss
+	h.claims.Forget(r) // last: a renewal that finds no hold does not count that as a loss
 	select {
 	case h.wake <- struct{}{}:
 	default:
