@@ -33,10 +33,24 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 	if err != nil {
 		return p, err
 	}
-	if err = cover(entries, p.rows); err != nil {
-		return p, damagedPart(p.name, st, fmt.Errorf("%w: %w", ErrMismatch, err))
+	if err := job.checkRows(entries, p.rows); err != nil {
+		return p, damagedPart(p.name, st, err)
 	}
 	return p, nil
+}
+
+// checkRows returns ErrMismatch if rows are not the results of those entries, in
+// order, or if their labels are marked as simulated and the job is not, or the other
+// way round.
+func (j *Job) checkRows(entries []shard.Entry, rows []row.Row) error {
+	err := cover(entries, rows)
+	if err == nil {
+		err = j.Schema().CheckMark(rows)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMismatch, err)
+	}
+	return nil
 }
 
 // decodePart reads the part of a chunk without comparing its rows with the manifest.

@@ -283,10 +283,7 @@ func (p *publication) check(chunk int, rows []row.Row) error {
 	if err != nil {
 		return err
 	}
-	if err := cover(entries, rows); err != nil {
-		return fmt.Errorf("%w: %w", ErrMismatch, err)
-	}
-	return nil
+	return p.job.checkRows(entries, rows)
 }
 
 // succeed ends step 3.

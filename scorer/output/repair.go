@@ -309,6 +309,9 @@ func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
 	if len(p.rows) != last-first {
 		return fmt.Sprintf("it has %d rows that can be read, for %d images", len(p.rows), last-first), nil
 	}
+	if err := r.job.Schema().CheckMark(p.rows); err != nil {
+		return err.Error(), nil
+	}
 	fitting := make([]bool, len(p.rows))
 	for _, m := range r.manifests {
 		entries, err := m.Entries(nil, first, last)

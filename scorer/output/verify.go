@@ -196,6 +196,9 @@ func (v *verifier) part(chunk int, body []byte) error {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil
 	}
+	if err := v.job.Schema().CheckMark(rows); err != nil {
+		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: name, Detail: err.Error()})
+	}
 	v.report.Parts++
 	v.report.Rows += len(rows)
 	for i := range rows {

@@ -82,15 +82,10 @@ func (t *textWriter) Close() error { return t.Write(nil) }
 
 // Encode writes rows as one file. The same rows make the same bytes. Texts are
 // made valid UTF-8, the exact path kept in PathBase64. An error means that a row
-// holds a number that is infinite or not a number, or a label that lacks the mark
-// of simulated jobs or has it wrongly.
+// holds a number that is not finite.
 func (s Schema) Encode(rows []Row) ([]byte, error) {
 	for i := range rows {
-		err := s.Task.finite(rows[i].Answer)
-		if err == nil {
-			err = s.checkMark(&rows[i])
-		}
-		if err != nil {
+		if err := s.Task.finite(rows[i].Answer); err != nil {
 			return nil, fmt.Errorf("row %d, %q: %w", i, rows[i].Path, err)
 		}
 	}
@@ -109,21 +104,23 @@ func (s Schema) Encode(rows []Row) ([]byte, error) {
 }
 
 // Decode reads what Encode wrote: the same rows, an empty list being nil. It
-// accepts exactly that, byte for byte. Its errors wrap ErrDamaged.
+// accepts exactly that, byte for byte; CheckMark checks their labels. Its errors are
+// ErrDamaged, and their text says only where the bytes are wrong.
 func (s Schema) Decode(body []byte) ([]Row, error) {
 	s.Task = s.Shown()
 	rows, err := s.decode(body)
-	for i := range rows {
-		if err = s.checkMark(&rows[i]); err != nil {
-			err = fmt.Errorf("row %d, %q: %w", i, rows[i].Path, err)
-			break
-		}
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, damagedError{err}
 	}
 	return rows, nil
 }
+
+// damagedError is ErrDamaged without its text: callers begin the message.
+type damagedError struct{ cause error }
+
+func (e damagedError) Error() string        { return e.cause.Error() }
+func (e damagedError) Unwrap() error        { return e.cause }
+func (e damagedError) Is(target error) bool { return target == ErrDamaged }
 
 func (s Schema) decode(body []byte) ([]Row, error) {
 	switch s.Format {

@@ -41,20 +41,24 @@ func (s Schema) Shown() Task {
 	return s.Task
 }
 
-// checkMark returns an error if a row lacks the mark of simulated jobs, or has it
-// in a job that is not simulated. Rows of images that failed carry no mark.
-func (s *Schema) checkMark(r *Row) error {
-	if r.Status != StatusOK {
-		return nil
+// CheckMark returns an error that names the first row whose label lacks the mark of
+// simulated jobs, or has it in a job that is not simulated. Rows of images that
+// failed carry no mark.
+func (s Schema) CheckMark(rows []Row) error {
+	for i := range rows {
+		if rows[i].Status != StatusOK {
+			continue
+		}
+		label, ok := s.Task.label(rows[i].Answer)
+		switch simulated := strings.HasPrefix(label, labelMark); {
+		case !ok || simulated == s.Simulated:
+		case simulated:
+			return fmt.Errorf("row %d has label %q of a simulated device, and the job is not simulated", i, label)
+		default:
+			return fmt.Errorf("row %d has label %q, and the job is simulated", i, label)
+		}
 	}
-	label, ok := s.Task.label(r.Answer)
-	if !ok || strings.HasPrefix(label, labelMark) == s.Simulated {
-		return nil
-	}
-	if s.Simulated {
-		return fmt.Errorf("the label %q does not begin with %q, and the job is simulated", label, labelMark)
-	}
-	return fmt.Errorf("the label %q is that of a simulated device, and the job is not simulated", label)
+	return nil
 }
 
 // Equal reports whether two rows are written identically.

@@ -125,18 +125,29 @@ func TestSimulatedRowsAreMarked(t *testing.T) {
 		if got, err := simulated.Decode(body); err != nil || len(got) != len(rows) {
 			t.Errorf("Decode() = %d rows, %v, want %d", len(got), err, len(rows))
 		}
-		if _, err := s.Decode(body); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "simulated device") {
-			t.Errorf("Decode() in another job = %v, want ErrDamaged that names a simulated device", err)
-		}
-		if _, err := s.Encode(rows); err == nil {
-			t.Error("Encode() wrote rows of a simulated device in another job")
-		}
-		real := []Row{of(t, s, c, 0.25, 0.5, 0.25)}
-		if _, err := simulated.Decode(encode(t, real, s)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "simulated") {
-			t.Errorf("Decode() of computed rows in a simulated job = %v, want ErrDamaged", err)
-		}
-		if _, err := simulated.Encode(real); err == nil {
-			t.Error("Encode() wrote computed rows in a simulated job")
+		computed := []Row{of(t, s, c, 0.25, 0.5, 0.25)}
+		for _, test := range []struct {
+			name   string
+			schema Schema // of the job
+			from   Schema // of the job that wrote the rows
+			rows   []Row
+			want   string // in the error; empty if there is none
+		}{
+			{name: "simulated in its job", schema: simulated, from: simulated, rows: rows},
+			{name: "computed in its job", schema: s, from: s, rows: computed},
+			{name: "simulated in another job", schema: s, from: simulated, rows: rows, want: `row 0 has label "simulated:dog" of a simulated device`},
+			{name: "computed in a simulated job", schema: simulated, from: s, rows: computed, want: `row 0 has label "dog", and the job is simulated`},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				got, err := test.schema.Decode(encode(t, test.rows, test.from))
+				if err != nil || len(got) != len(test.rows) {
+					t.Fatalf("Decode() = %d rows, %v, want %d: parsing does not depend on the labels", len(got), err, len(test.rows))
+				}
+				err = test.schema.CheckMark(got)
+				if (err != nil) != (test.want != "") || err != nil && !strings.Contains(err.Error(), test.want) {
+					t.Errorf("CheckMark() = %v, want %q", err, test.want)
+				}
+			})
 		}
 	})
 }
