@@ -3,7 +3,6 @@ package scorer
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"time"
 
@@ -144,43 +143,4 @@ func newRelister(ctx context.Context, list func(context.Context) relisting) (beg
 		cancel()
 		running.Wait()
 	}
-}
-
-// longListing is how long a listing takes that is worth beginning before the end.
-// A shorter one is done at the very end, and so includes all that changed.
-const longListing = time.Second
-
-// prepareEnd claims the right to finish the job when the end is near, and lists
-// the images again while there is still work. Only a worker that made the first
-// listing knows how long that takes.
-func (t *taker) prepareEnd(ctx context.Context) error {
-	commits, inHand := t.holds.counts()
-	near := 2 * t.finisher.listing
-	if t.endPrepared || t.finisher.listing < longListing || t.timeFor(t.shareEnd-t.next+inHand, commits) > near {
-		return nil
-	}
-	if time.Since(t.lookedAt) > t.finisher.listing/2 {
-		if err := t.refresh(ctx); err != nil {
-			return err
-		}
-	}
-	done := max(t.done.Count()-t.doneAtStart, commits)
-	if t.timeFor(t.done.Len()-t.doneAtStart-done, done) > near {
-		return nil // other workers, who are slower, are far from the end
-	}
-	t.endPrepared = true
-	mine, err := t.finisher.claimEnd(ctx)
-	if mine {
-		t.finisher.relist()
-	}
-	return err
-}
-
-// timeFor returns how long so many chunks take, given how many were done since the
-// start.
-func (t *taker) timeFor(chunks, done int) time.Duration {
-	if done == 0 {
-		return math.MaxInt64
-	}
-	return time.Since(t.began) / time.Duration(done) * time.Duration(chunks)
 }

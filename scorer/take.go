@@ -46,6 +46,18 @@ type taker struct {
 	endPrepared    bool
 }
 
+func (w *worker) newTaker(done *shard.Set) *taker {
+	o := &w.opt
+	t := &taker{
+		out: o.Out, format: w.job.Format, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
+		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, finisher: w.finisher,
+		progress: o.Progress, log: o.Log, hook: o.hook,
+		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
+	}
+	t.next, t.shareEnd = w.chunks.Share(o.World.Rank, o.World.Size)
+	return t
+}
+
 // remaining returns how many images of the own share are not committed.
 func (t *taker) remaining() int {
 	n := 0
@@ -239,7 +251,7 @@ func (t *taker) race(ctx context.Context, index int) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	t.log.Info().Int("chunk", index).Msg("doubling a chunk that another worker is slow with: the first to commit wins")
+	t.log.Info().Int("chunk", index).Msg("racing a slow worker for a chunk: the first to commit wins")
 	t.begin(index, newHold(true))
 	return true, nil
 }
@@ -253,4 +265,43 @@ func (t *taker) begin(index int, h *hold) {
 	if t.budget > 0 && t.images >= t.budget {
 		t.halt.request(fmt.Errorf("%w: the budget of %d images is spent", ErrPaused, t.budget))
 	}
+}
+
+// longListing is how long a listing takes that is worth beginning before the end.
+// A shorter one is done at the very end, and so includes all that changed.
+const longListing = time.Second
+
+// prepareEnd claims the right to finish the job when the end is near, and lists
+// the images again while there is still work. Only a worker that made the first
+// listing knows how long that takes.
+func (t *taker) prepareEnd(ctx context.Context) error {
+	commits, inHand := t.holds.counts()
+	near := 2 * t.finisher.listing
+	if t.endPrepared || t.finisher.listing < longListing || t.timeFor(t.shareEnd-t.next+inHand, commits) > near {
+		return nil
+	}
+	if time.Since(t.lookedAt) > t.finisher.listing/2 {
+		if err := t.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	done := max(t.done.Count()-t.doneAtStart, commits)
+	if t.timeFor(t.done.Len()-t.doneAtStart-done, done) > near {
+		return nil // other workers, which are slower, are far from the end
+	}
+	t.endPrepared = true
+	mine, err := t.finisher.claimEnd(ctx)
+	if mine {
+		t.finisher.relist()
+	}
+	return err
+}
+
+// timeFor returns how long so many chunks take, given how many were done since the
+// start.
+func (t *taker) timeFor(chunks, done int) time.Duration {
+	if done == 0 {
+		return math.MaxInt64
+	}
+	return time.Since(t.began) / time.Duration(done) * time.Duration(chunks)
 }

@@ -79,18 +79,6 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	return done, err
 }
 
-func (w *worker) newTaker(done *shard.Set) *taker {
-	o := &w.opt
-	t := &taker{
-		out: o.Out, format: w.job.Format, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
-		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, finisher: w.finisher,
-		progress: o.Progress, log: o.Log, hook: o.hook,
-		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
-	}
-	t.next, t.shareEnd = w.chunks.Share(o.World.Rank, o.World.Size)
-	return t
-}
-
 // judge reports whether the job is done, and returns why this worker ended if it
 // is not.
 func (w *worker) judge(ctx context.Context) (bool, error) {
