@@ -62,9 +62,11 @@ type body struct {
 func (b *body) open() (store.Object, error) {
 	var o store.Object
 	a, err := b.op.try(b.ctx, b.op.s.opt.Stall, func(a *attempt) (err error) {
-		if ranger, ok := store.As[store.Ranger](b.op.s.inner); ok && !b.whole() {
-			b.r, o, err = ranger.OpenRange(a.ctx, b.op.name, b.object.ETag, b.offset, b.length())
-			return err
+		if !b.whole() { // first: the search for a Ranger costs every image time
+			if ranger, ok := store.As[store.Ranger](b.op.s.inner); ok {
+				b.r, o, err = ranger.OpenRange(a.ctx, b.op.name, b.object.ETag, b.offset, b.length())
+				return err
+			}
 		}
 		b.r, o, err = b.op.s.inner.Open(a.ctx, b.op.name, b.object.ETag)
 		if err != nil || b.offset == 0 {
