@@ -46,7 +46,7 @@ func (i *isolator) isolate(ctx context.Context, index int) error {
 			return err
 		}
 	}
-	i.log.Warn().Int("chunk", index).Msg("workers died on this chunk: trying its images in halves to find the one that kills")
+	i.log.Warn().Int("chunk", index).Msg("workers died on this chunk: bisecting its images to find the one that crashes workers")
 	trials, err := i.claims.ReadTrials(ctx, index)
 	if err != nil {
 		return err

@@ -183,7 +183,7 @@ func (p *participant) warnOfDecoding(job *output.Job) {
 	if job.Decoding != preprocess.Decoding {
 		p.opt.Log.Warn().Int("job", job.Decoding).Int("this_program", preprocess.Decoding).
 			Msg("the job was begun by a program with other decoders: rows that exist are kept as they are, " +
-				"and rows that are made now may differ; for one answer throughout, choose another --out")
+				"and rows that are made now may differ; for consistent rows, use a new --out")
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *renewer) renew(ctx context.Context, right claim.Right) {
 		// The claim holds until the lease ends; the next tick tries again.
 		r.log.Warn().Err(err).Stringer("claim", right).Msg("could not renew a claim")
 	case !still:
-		r.log.Warn().Stringer("claim", right).Msg("another worker took this claim over: the first to commit wins")
+		r.log.Warn().Stringer("claim", right).Msg("another worker took this claim over")
 		r.holds.lose(right)
 	}
 }

@@ -53,7 +53,7 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 			return done, o.MaxErrors.check(done, o.Out.String())
 		}
 		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
-			o.Log.Info().Msg("rank 0 has begun no retry; this rank leaves")
+			o.Log.Info().Msg("rank 0 has begun no retry; this rank ends")
 			return done, o.MaxErrors.check(done, o.Out.String())
 		} else if err != nil {
 			return done, err

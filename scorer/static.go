@@ -11,7 +11,7 @@ import (
 )
 
 // staticWait is how long a static worker that is done with its share waits for
-// others of which it sees nothing: long enough for them to load a model.
+// workers that show no activity: long enough for them to load a model.
 var staticWait = 30 * time.Second
 
 // awaitOthers returns when all chunks are committed. It waits while other workers
@@ -40,7 +40,7 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 			return fmt.Errorf("%w (%d of %d chunks are committed)", err, set.Count(), w.chunks.Count())
 		}
 		if time.Since(heard) > min(w.opt.Lease, staticWait) {
-			return fmt.Errorf("%w: the share of rank %d is done, and no rank works on the others': %s; start those ranks, or run without --static",
+			return fmt.Errorf("%w: the share of rank %d is done, and no other rank is working on the rest: %s; start those ranks, or run without --static",
 				output.ErrIncomplete, w.opt.World.Rank, w.missing(set))
 		}
 		if err := w.halt.wait(ctx, pause); err != nil {

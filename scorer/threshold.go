@@ -56,10 +56,10 @@ func (t Threshold) check(s output.Success, place string) error {
 	if !over {
 		return nil
 	}
-	allowed := t.text
-	if allowed == "" {
-		allowed = "all but one"
+	allowed := "at most " + t.text
+	if t.text == "" {
+		allowed = "fewer than all"
 	}
-	return fmt.Errorf("%w: %d of %d (%s), allowed are %s; every image has its row, which says why: %s",
+	return fmt.Errorf("%w: %d of %d (%s), %s are allowed; every image has its row, which says why: %s",
 		ErrTooManyFailed, failed, s.Images, row.TallyFailures(s.Statuses), allowed, output.ShowCommand(place, s.Statuses))
 }

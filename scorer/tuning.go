@@ -104,7 +104,7 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 		return c, fmt.Errorf("tune for %s: %w", e.Device(), err)
 	}
 	if unkept != nil {
-		o.Log.Warn().Err(unkept).Str("folder", t.Cache).Msg("what was measured cannot be kept for the next run")
+		o.Log.Warn().Err(unkept).Str("folder", t.Cache).Msg("cannot cache the measurements")
 	}
 	threads := "1 a session, so that the scores do not depend on it"
 	if !t.Shared {

@@ -249,7 +249,7 @@ func (b *Builder) merge(most int, fn func(e Entry, line []byte) error) error {
 		}
 	}
 	if n+b.duplicates != b.added {
-		return fmt.Errorf("merge the manifest: its scratch was damaged: of %d entries %d came back", b.added, n+b.duplicates)
+		return fmt.Errorf("merge the manifest: the temporary file is damaged: of %d entries %d came back", b.added, n+b.duplicates)
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func (c *cursor) next() (bool, error) {
 	}
 	var err error
 	if c.entry, err = parseEntry(view(c.lines.Bytes())); err != nil {
-		return false, fmt.Errorf("merge the manifest: its scratch was damaged: %w", err)
+		return false, fmt.Errorf("merge the manifest: the temporary file is damaged: %w", err)
 	}
 	return true, nil
 }

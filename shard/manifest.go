@@ -60,7 +60,7 @@ func (m *Manifest) Entries(buf []Entry, first, last int) ([]Entry, error) {
 		if i >= first {
 			e, err := parseEntry(text[:end])
 			if err != nil {
-				return nil, fmt.Errorf("read entry %d of the manifest: its scratch was damaged: %w", i, err)
+				return nil, fmt.Errorf("read entry %d of the manifest: the temporary file is damaged: %w", i, err)
 			}
 			buf = append(buf, e)
 		}

@@ -116,7 +116,7 @@ func (f *folder) undisturbed(ctx context.Context, err error) error {
 // lines are the content of the file of digests.
 func (f *folder) proven(lines []byte) error {
 	if s := f.state.success; s != nil && digest(lines) != s.Digests.Parts {
-		return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
+		return fmt.Errorf("%s: the content %w: a part has changed since the job completed; 'batchscore verify' says which; %s",
 			f.st, ErrMismatch, repairAdvice(f.st))
 	}
 	return nil

@@ -85,7 +85,7 @@ type Job struct {
 	// ClaimForm is the version of how claims are named: 0 for jobs begun before
 	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
 	// in a retry, which has the form of the job. A program that does not know this
-	// field takes a record with it for damaged and leaves the job alone, so it
+	// field treats such a record as damaged and leaves the job alone, so it
 	// cannot miss the claims of others.
 	ClaimForm int `json:"claim_form,omitempty"`
 	// Retry is set in the record of a retry.

@@ -32,7 +32,7 @@ type publication struct {
 	state    state
 	manifest *shard.Manifest // with the entries of the retries
 	chunks   shard.Chunks
-	retries  []*folder // whose rows are to be put into the parts
+	retries  []*folder // with rows to publish
 
 	before   []byte     // the file of digests, of the parts as they were read
 	after    []byte     // and of the parts with the newer rows
@@ -117,7 +117,7 @@ func (p *publication) foresee(ctx context.Context) error {
 	var after []byte
 	if err := p.each(ctx, nil, func(chunk int, n newPart) error {
 		if known != nil && !known[string(appendDigest(nil, n.was, n.name))] {
-			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it is not what it was when the job was complete", ErrMismatch))
+			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it has changed since the job completed", ErrMismatch))
 		}
 		if n.body != nil {
 			p.changed.Add(chunk)
@@ -130,7 +130,7 @@ func (p *publication) foresee(ctx context.Context) error {
 	}
 	if s := p.state.success; s != nil {
 		if digest(p.before) != s.Digests.Parts {
-			return fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; %s", p.st, ErrMismatch, repairAdvice(p.st))
+			return fmt.Errorf("%s: the content %w: a part has changed since the job completed; %s", p.st, ErrMismatch, repairAdvice(p.st))
 		}
 		body, err := encodeRecord(s)
 		if err == nil {
@@ -180,7 +180,7 @@ func (p *publication) replace(ctx context.Context) error {
 	g.SetLimit(replacers)
 	err := p.each(ctx, p.changed, func(chunk int, n newPart) error {
 		if !bytes.Equal(appendDigest(nil, n.digest, n.name), lines[chunk]) {
-			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it is neither what it was nor what it is to be", ErrMismatch))
+			return damagedPart(n.name, p.st, fmt.Errorf("the content %w: it matches neither the old nor the new digest", ErrMismatch))
 		}
 		if n.body != nil {
 			g.Go(func() error { return p.replaceOne(ctx, n) })

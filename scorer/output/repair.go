@@ -289,7 +289,7 @@ func (r *repair) parts(ctx context.Context) error {
 	proven := s != nil && digest(fit) == s.Digests.Parts
 	if !proven && (len(r.known) > 0 || s != nil) {
 		for _, name := range unproven {
-			bad[name] = "it is not what it was when the job was complete"
+			bad[name] = "it has changed since the job completed"
 			r.done.Missing++
 		}
 	}

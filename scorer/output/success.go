@@ -157,7 +157,7 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 	if err == nil && r.Publishing && s.Generation() < r.Complete {
 		return nil
 	}
-	return errors.Join(err, fmt.Errorf("%s: the content %w: a part is not what it was when the job was complete; 'batchscore verify' says which; %s",
+	return errors.Join(err, fmt.Errorf("%s: the content %w: a part has changed since the job completed; 'batchscore verify' says which; %s",
 		st, ErrMismatch, repairAdvice(st)))
 }
 
@@ -177,7 +177,7 @@ func (s *Success) checkManifest(ctx context.Context, st store.Store) error {
 	}
 	defer m.Close() // twice does no harm
 	if m.Digest() != s.Digests.Manifest {
-		return fmt.Errorf("%s of %s: %w: it is not what it was when the job was complete; 'batchscore verify' says more; %s",
+		return fmt.Errorf("%s of %s: %w: it has changed since the job completed; 'batchscore verify' says more; %s",
 			manifestName, st, ErrMismatch, repairAdvice(st))
 	}
 	return nil

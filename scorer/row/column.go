@@ -122,7 +122,7 @@ func (f *field[A, V]) appendParquet(w *parquetValues, a *A) { f.kind.appendParqu
 func (f *field[A, V]) readParquet(r *parquetColumns, a *A)  { f.kind.readParquet(r, f.of(a)) }
 
 // errNotFinite means that a number cannot be written.
-var errNotFinite = errors.New("it is not a number")
+var errNotFinite = errors.New("not a finite number")
 
 type text struct{ tag string }
 

@@ -19,7 +19,7 @@ type Schema struct {
 	// readers that guess types from the first lines may take their scores for
 	// integers.
 	Typed bool
-	// Activation is what the model's output was taken for, as the job record says.
+	// Activation is how the model's output is interpreted, as the job record says.
 	Activation models.Activation
 	// Simulated marks every row: no model computed it.
 	Simulated bool
@@ -80,7 +80,7 @@ type Answers interface {
 	// change, and gives it to r. The answer is valid until that of another image i
 	// is made. Different images may be filled at once.
 	//
-	// An error means that the model gave what no answer can be made of. It wraps
+	// An error means that the model's output is not a valid answer. It wraps
 	// models.ErrModel.
 	Fill(i int, numbers []float32, r *Row) error
 }
@@ -117,7 +117,7 @@ func (m *answers[A]) Grow(n int) {
 	}
 }
 
-var errNotNumbers = errors.New("holds a value that is not a number; check the model file and its precision")
+var errNotNumbers = errors.New("contains NaN or infinity; check the model file and its precision")
 
 func (m *answers[A]) Fill(i int, numbers []float32, r *Row) error {
 	err := errNotNumbers

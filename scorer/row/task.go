@@ -120,7 +120,7 @@ type task[A any] struct {
 	// valid reports whether an image that did not fail can have the answer; nil
 	// takes every answer.
 	valid func(a *A) bool
-	// inRange returns an error if the model's output, taken for activation, cannot
+	// inRange returns an error if the model's output, interpreted as activation, cannot
 	// have led to the answer; nil takes every answer.
 	inRange func(a *A, activation models.Activation) error
 	// describe is the answer in an error.

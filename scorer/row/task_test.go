@@ -210,7 +210,7 @@ func TestForContract(t *testing.T) {
 }
 
 // TestAnswersOfAModel: activations are applied, the best classes come first, and
-// what no answer can be made of is ErrModel.
+// output that is not a valid answer is ErrModel.
 func TestAnswersOfAModel(t *testing.T) {
 	labels := []string{"cat", "dog", "cow"}
 	nan := float32(math.NaN())

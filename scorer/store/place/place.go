@@ -41,7 +41,7 @@ func (s Scheme) Local() bool { return len(s.Names) == 0 }
 
 // Place is a place of a known storage, which need not exist.
 type Place interface {
-	// String returns the one spelling of the place, however it was written. It
+	// String returns the canonical form of the place, however it was written. It
 	// holds no secret. A local path is absolute and without symbolic links.
 	String() string
 	// Split returns the folder that holds the place and the place's name in it:
