@@ -328,7 +328,8 @@ func TestGlossary(t *testing.T) {
 	}) {
 		t.Errorf("the terms are not sorted: %q", terms)
 	}
-	for _, want := range []string{"chunk", "part", "rank", "claim", "lane", "drift", "golden", "place", "manifest", "job record", "task", "contract"} {
+	for _, want := range []string{"chunk", "part", "rank", "claim", "lane", "drift", "golden", "place", "manifest", "job record", "task", "contract",
+		"activation", "engine", "inference engine", "provider", "stage"} {
 		if !slices.Contains(terms, want) {
 			t.Errorf("docs/glossary.md does not explain %q", want)
 		}

@@ -232,8 +232,8 @@ func cell(text string) string {
 }
 
 // TestReferenceIsComplete checks that docs/reference.md names every field of the
-// files that it describes, every environment variable, field of the log, exit code,
-// status and form of a place, each in the part of the page that it belongs in.
+// files that it describes, every environment variable, field of the log, status and
+// form of a place, each in the part of the page that it belongs in.
 func TestReferenceIsComplete(t *testing.T) {
 	page := readDocument(t, "docs/reference.md")
 	type part struct {

@@ -1,6 +1,6 @@
-// Package output is the ledger of a job: the files of an output folder, how workers
-// create them, and how they are checked, merged and repaired. It does not know what
-// rows say; that is package row.
+// Package output owns the output folder of a job: its files, how workers create them,
+// and how they are checked, merged and repaired. It does not know what rows say; that
+// is package row.
 //
 //	part-00000.jsonl          the rows of chunk 0, in manifest order
 //	part-00001.jsonl          ... one file per chunk; or .csv, or .parquet

@@ -7,8 +7,8 @@
 // Lines, CSV and Parquet and compares answers.
 //
 // A [Schema] is a task with all that a job's record decides about its rows. The
-// pipeline makes rows with [Schema.Answers], the ledger writes and reads them with
-// [Schema.Encode] and [Schema.Decode].
+// pipeline makes rows with [Schema.Answers], and package output writes and reads them
+// with [Schema.Encode] and [Schema.Decode].
 //
 // To add a task, write a file like classify.go and name its variable in tasks
 // (task.go).
