@@ -186,12 +186,6 @@ func (g *Golden) Check(scores [][]float32, decoder string) (Verdict, error) {
 	return v, nil
 }
 
-// AddGolden copies the model file in to out with these golden images in its
-// metadata instead of any it had; see Annotate.
-func AddGolden(in, out string, g *Golden) error {
-	return Annotate(in, out, Annotations{Golden: g})
-}
-
 // GoldenFiles returns the names and contents of the images in a folder that fit
 // into a Golden, the first in order of their names.
 func GoldenFiles(dir string) (names []string, images [][]byte, err error) {

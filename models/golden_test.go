@@ -27,10 +27,10 @@ func golden(n int) *models.Golden {
 	return g
 }
 
-func TestAddGolden(t *testing.T) {
+func TestAnnotateGolden(t *testing.T) {
 	in := graphtest.Write(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "golden.onnx")
-	if err := models.AddGolden(in, out, golden(3)); err != nil {
+	if err := models.Annotate(in, out, models.Annotations{Golden: golden(3)}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := models.Open(out, models.OpenOptions{})
@@ -49,11 +49,11 @@ func TestAddGolden(t *testing.T) {
 		t.Error("want golden images to change the digest of the file and not that of the contract")
 	}
 	// A second time, in place: they replace the first ones, and nothing else changes.
-	if err := models.AddGolden(out, out, golden(1)); err != nil {
+	if err := models.Annotate(out, out, models.Annotations{Golden: golden(1)}); err != nil {
 		t.Fatal(err)
 	}
 	direct := filepath.Join(t.TempDir(), "direct.onnx")
-	if err := models.AddGolden(in, direct, golden(1)); err != nil {
+	if err := models.Annotate(in, direct, models.Annotations{Golden: golden(1)}); err != nil {
 		t.Fatal(err)
 	}
 	a, err := os.ReadFile(out)
@@ -92,7 +92,7 @@ func TestGoldenRefuses(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "golden.onnx")
 			g := golden(2)
 			c.change(g)
-			err := models.AddGolden(graphtest.Write(t, graphtest.Options{}), out, g)
+			err := models.Annotate(graphtest.Write(t, graphtest.Options{}), out, models.Annotations{Golden: g})
 			if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want ErrModel about %q", err, c.says)
 			}
@@ -103,7 +103,7 @@ func TestGoldenRefuses(t *testing.T) {
 	}
 	// Golden images of another model are refused when the model is opened.
 	out := filepath.Join(t.TempDir(), "golden.onnx")
-	if err := models.AddGolden(graphtest.Write(t, graphtest.Options{Classes: 4}), out, golden(1)); err != nil {
+	if err := models.Annotate(graphtest.Write(t, graphtest.Options{Classes: 4}), out, models.Annotations{Golden: golden(1)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := models.Open(out, models.OpenOptions{}); !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "10 scores") {
@@ -213,11 +213,11 @@ func TestAnnotateWithWeightFile(t *testing.T) {
 		in.Size < 4*graphtest.ExternalParameters {
 		t.Errorf("inspected as %+v", in)
 	}
-	err = models.AddGolden(model, filepath.Join(t.TempDir(), "m.onnx"), golden(1))
+	err = models.Annotate(model, filepath.Join(t.TempDir(), "m.onnx"), models.Annotations{Golden: golden(1)})
 	if !errors.Is(err, models.ErrModel) || !strings.Contains(err.Error(), "same folder") {
 		t.Errorf("to another folder: got %v, want ErrModel", err)
 	}
-	if err := models.AddGolden(model, filepath.Join(filepath.Dir(model), "golden.onnx"), golden(1)); err != nil {
+	if err := models.Annotate(model, filepath.Join(filepath.Dir(model), "golden.onnx"), models.Annotations{Golden: golden(1)}); err != nil {
 		t.Error(err)
 	}
 }

@@ -44,13 +44,13 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 		defer func() { err = errors.Join(err, e.Close()) }()
 		devices[i], device = tune.NewDevice(e, o.Model.Contract, slices.Max(o.Batches)), e.Device()
 	}
-	product, err := OpenProduct(o.Engine)
+	best, err := openProduct(o.Engine)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, product.Close()) }()
+	defer func() { err = errors.Join(err, best.close()) }()
 	for round := range o.Rounds + 1 { // the first warms up
-		peak, err := product.MultiplyAdds(ctx, o.Least)
+		peak, err := best.multiplyAdds(ctx, o.Least)
 		if err != nil {
 			return nil, err
 		}

@@ -22,18 +22,18 @@ const (
 	peakBatch = 384
 )
 
-// Product is what ONNX Runtime does best on a provider: a float32 matrix product, of
+// product is what ONNX Runtime does best on a provider: a float32 matrix product, of
 // 384 x 3072 with 3072 x 3072, on every core or lane at once. It is used as the peak
 // of the machine. It is not a strict limit: a convolution whose operands stay in the
 // innermost caches may exceed it slightly.
-type Product struct {
+type product struct {
 	device *tune.Device
 	engine *ort.Engine
 	remove func() error
 }
 
-// OpenProduct loads the product on a provider. The caller closes it.
-func OpenProduct(o ort.Options) (*Product, error) {
+// openProduct loads the product on a provider. The caller closes it.
+func openProduct(o ort.Options) (*product, error) {
 	m, remove, err := peakModel()
 	if err != nil {
 		return nil, err
@@ -42,18 +42,18 @@ func OpenProduct(o ort.Options) (*Product, error) {
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
-	return &Product{tune.NewDevice(e, m.Contract, peakBatch), e, remove}, nil
+	return &product{tune.NewDevice(e, m.Contract, peakBatch), e, remove}, nil
 }
 
-// MultiplyAdds computes the product for at least that time and returns the
+// multiplyAdds computes the product for at least that time and returns the
 // multiply-adds per second.
-func (p *Product) MultiplyAdds(ctx context.Context, least time.Duration) (float64, error) {
+func (p *product) multiplyAdds(ctx context.Context, least time.Duration) (float64, error) {
 	rate, _, err := p.device.Rate(ctx, p.engine.Lanes(), peakBatch, least)
 	return rate * peakWidth * peakWidth, err
 }
 
-// Close frees the product.
-func (p *Product) Close() error { return errors.Join(p.engine.Close(), p.remove()) }
+// close frees the product.
+func (p *product) close() error { return errors.Join(p.engine.Close(), p.remove()) }
 
 // peakModel returns the product as a model of images.
 func peakModel() (m *models.Model, remove func() error, err error) {

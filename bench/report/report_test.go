@@ -51,7 +51,11 @@ func scaling() *samples {
 				if device == "k80" {
 					rate /= 4
 				}
-				r.Add("Scale", []result.Key{result.K("device", device), result.K("ranks", ranks)}, result.Value{Value: rate, Unit: "images/s"})
+				r.Samples = append(r.Samples, result.Sample{
+					Name:   "Scale",
+					Keys:   []result.Key{result.K("device", device), result.K("ranks", ranks)},
+					Values: []result.Value{{Value: rate, Unit: "images/s"}},
+				})
 			}
 		}
 	}

@@ -43,11 +43,6 @@ type Value struct {
 	Unit  string  `json:"unit"`
 }
 
-// Add adds a sample of measured values.
-func (r *Run) Add(name string, keys []Key, values ...Value) {
-	r.Samples = append(r.Samples, Sample{Name: name, Keys: keys, Values: values})
-}
-
 // Label returns text that a Key may contain, with underscores in place of other
 // characters.
 func Label(text string) string {

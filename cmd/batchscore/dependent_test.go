@@ -113,7 +113,7 @@ func TestFault36_GoldenImages(t *testing.T) {
 	g := &models.Golden{Tolerance: 1e-3, JPEGDecoder: jpegKind(), Images: []models.GoldenImage{
 		{Name: "a", Image: picture(t, 40), Scores: []float32{0.1, -0.1, 0.2}},
 	}}
-	if err := models.AddGolden(model, file, g); err != nil {
+	if err := models.Annotate(model, file, models.Annotations{Golden: g}); err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "out")

@@ -38,15 +38,15 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
-// PublicEndpoint is the resource manager of Azure's public cloud.
-const PublicEndpoint = "https://management.azure.com"
+// publicEndpoint is the resource manager of Azure's public cloud.
+const publicEndpoint = "https://management.azure.com"
 
 // Config says where a Client sends its requests.
 type Config struct {
-	// Endpoint is PublicEndpoint when empty. It is an https URL, or one of this
+	// Endpoint is publicEndpoint when empty. It is an https URL, or one of this
 	// machine, for tests.
 	Endpoint string
-	// Audience is what tokens are valid for; PublicEndpoint when empty.
+	// Audience is what tokens are valid for; publicEndpoint when empty.
 	Audience string
 	// APIVersion is added to every request without one; empty adds none.
 	APIVersion string
@@ -72,11 +72,11 @@ type Client struct {
 // New checks the configuration and sends nothing. It returns deploy.ErrService for
 // an endpoint to which no token may be sent.
 func New(c Config) (*Client, error) {
-	c.Endpoint = cmp.Or(c.Endpoint, PublicEndpoint)
-	c.Audience = cmp.Or(c.Audience, PublicEndpoint)
+	c.Endpoint = cmp.Or(c.Endpoint, publicEndpoint)
+	c.Audience = cmp.Or(c.Audience, publicEndpoint)
 	u, err := url.Parse(strings.TrimRight(c.Endpoint, "/"))
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("%w: endpoint %q: want a URL such as %s", deploy.ErrService, c.Endpoint, PublicEndpoint)
+		return nil, fmt.Errorf("%w: endpoint %q: want a URL such as %s", deploy.ErrService, c.Endpoint, publicEndpoint)
 	}
 	if !secure(u) {
 		return nil, fmt.Errorf("%w: endpoint %q: tokens are sent over https only", deploy.ErrService, c.Endpoint)
@@ -112,12 +112,12 @@ func New(c Config) (*Client, error) {
 // Document returns a request for a person to read: what a Client would send to a
 // path. A nil body is none.
 func (c Config) Document(method, path string, body any) (deploy.Document, error) {
-	d := deploy.Document{Name: method + " " + address(cmp.Or(c.Endpoint, PublicEndpoint), c.APIVersion, path)}
+	d := deploy.Document{Name: method + " " + address(cmp.Or(c.Endpoint, publicEndpoint), c.APIVersion, path)}
 	if body == nil {
 		return d, nil
 	}
 	var err error
-	d.Body, err = Encode(body)
+	d.Body, err = encode(body)
 	return d, err
 }
 
@@ -191,7 +191,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body, out any) (ne
 	}
 	req.Raw().Header.Set("Accept", "application/json")
 	if body != nil {
-		text, err := Encode(body)
+		text, err := encode(body)
 		if err != nil {
 			return 0, err
 		}
@@ -269,8 +269,8 @@ func (c *Client) Wait(ctx context.Context, asked, otherwise time.Duration) error
 	return c.sleep(ctx, max(asked, shortest))
 }
 
-// Encode returns a body as JSON, always in the same form.
-func Encode(v any) ([]byte, error) {
+// encode returns a body as JSON, always in the same form.
+func encode(v any) ([]byte, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

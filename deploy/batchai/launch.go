@@ -195,10 +195,3 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	}
 	return e.service.Save(ctx, files, folder)
 }
-
-// Delete removes a job that has ended, and its record, from the service. The files
-// that it wrote stay on the share.
-func (e *Engine) Delete(ctx context.Context, id string) error {
-	_, err := e.service.About(ctx, arm.Job(id), http.MethodDelete, e.job(id), nil, nil)
-	return err
-}

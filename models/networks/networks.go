@@ -209,17 +209,6 @@ func assemble(ctx context.Context, o Options) (*builder, *models.Contract, error
 	return b, c, err
 }
 
-// Tensors returns the tensors that a network uses of its variant's published weights:
-// their names here, their shapes, and the bounds for random ones. It returns nil for
-// an unknown network or variant.
-func Tensors(n Network, v Variant) []weights.Uniform {
-	b, _, err := assemble(context.Background(), Options{Network: n, Variant: v})
-	if err != nil {
-		return nil
-	}
-	return b.tensors
-}
-
 // describe adds the contract to the graph's metadata.
 func (b *builder) describe(c *models.Contract) error {
 	text, err := json.Marshal(c)

@@ -206,7 +206,7 @@ func TestParameters(t *testing.T) {
 		{network: networks.InceptionV3, variant: networks.Keras, parameters: 23_851_784 - statistics},
 	} {
 		t.Run(fmt.Sprintf("%s/%s", c.network, c.variant), func(t *testing.T) {
-			n, counted := int64(0), networks.Tensors(c.network, c.variant)
+			n, counted := int64(0), networks.Tensors(t, c.network, c.variant)
 			for _, u := range counted {
 				if strings.Contains(u.Name, "running_") || strings.Contains(u.Name, "moving_") {
 					continue
@@ -264,7 +264,7 @@ func TestRandomModels(t *testing.T) {
 // The weights may contain the auxiliary head, which has 3,326,696 parameters.
 func TestAuxiliaryHead(t *testing.T) {
 	trunk := fake{}
-	for _, u := range networks.Tensors(networks.InceptionV3, networks.Torchvision) {
+	for _, u := range networks.Tensors(t, networks.InceptionV3, networks.Torchvision) {
 		trunk[u.Name] = u.Shape
 		if layer, ok := strings.CutSuffix(u.Name, ".running_var"); ok {
 			trunk[layer+".num_batches_tracked"] = []int64{}

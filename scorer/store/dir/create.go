@@ -75,11 +75,11 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if err := s.ensureFolder(folder); err != nil {
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))
 	}
-	temp, err := atomicfile.NewTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, tempPrefix)
 	if errors.Is(err, fs.ErrNotExist) { // the folder was removed meanwhile
 		s.forget()
 		if err = s.ensureFolder(folder); err == nil {
-			temp, err = atomicfile.NewTemp(folder, TempPrefix)
+			temp, err = atomicfile.NewTemp(folder, tempPrefix)
 		}
 	}
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *Store) sweep(folder string) {
 	}
 	var now time.Time
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), TempPrefix) {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
 			continue
 		}
 		if now.IsZero() {
@@ -256,7 +256,7 @@ func (s *Store) sweep(folder string) {
 
 // fileClock returns the time by the clock of the file system.
 func fileClock(folder string) (time.Time, error) {
-	temp, err := atomicfile.NewTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, tempPrefix)
 	if err != nil {
 		return time.Time{}, err
 	}

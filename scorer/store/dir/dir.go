@@ -15,8 +15,8 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
-// TempPrefix begins the names of files that are being written.
-const TempPrefix = ".batchscore-tmp-"
+// tempPrefix begins the names of files that are being written.
+const tempPrefix = ".batchscore-tmp-"
 
 // fileMode is that of every object.
 const fileMode = 0o644
@@ -97,7 +97,7 @@ func (s *Store) path(name string) (string, error) {
 		return "", fmt.Errorf("%q is not the name of a file", name)
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || part == "." || part == ".." || strings.HasPrefix(part, TempPrefix) {
+		if part == "" || part == "." || part == ".." || strings.HasPrefix(part, tempPrefix) {
 			return "", fmt.Errorf("%q is not the name of a file: the element %q", name, part)
 		}
 	}

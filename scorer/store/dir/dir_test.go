@@ -130,7 +130,7 @@ func TestRoot(t *testing.T) {
 
 func TestNamesThatTheFileSystemWouldChangeAreRefused(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "root"))
-	for _, name := range []string{"", "/a", "a/", "a//b", ".", "..", "../x", "a/./b", "a/../b", "a\x00b", TempPrefix + "1", "a/" + TempPrefix + "/b"} {
+	for _, name := range []string{"", "/a", "a/", "a//b", ".", "..", "../x", "a/./b", "a/../b", "a\x00b", tempPrefix + "1", "a/" + tempPrefix + "/b"} {
 		if _, err := s.Create(t.Context(), name, nil); err == nil {
 			t.Errorf("Create(%q) succeeded, want an error", name)
 		}
@@ -195,9 +195,9 @@ func TestListFollowsLinksToFiles(t *testing.T) {
 func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
 	root := t.TempDir()
 	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": 23 * time.Hour} {
-		write(t, filepath.Join(root, TempPrefix+name), "half a pa")
+		write(t, filepath.Join(root, tempPrefix+name), "half a pa")
 		then := time.Now().Add(-age)
-		if err := os.Chtimes(filepath.Join(root, TempPrefix+name), then, then); err != nil {
+		if err := os.Chtimes(filepath.Join(root, tempPrefix+name), then, then); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -209,7 +209,7 @@ func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := files(t, root), []string{TempPrefix + "young", "other", "part"}; !slices.Equal(got, want) {
+	if got, want := files(t, root), []string{tempPrefix + "young", "other", "part"}; !slices.Equal(got, want) {
 		t.Errorf("left %q, want %q", got, want)
 	}
 }

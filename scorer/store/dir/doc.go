@@ -13,7 +13,7 @@
 // CreateVolatile does the same without syncing. After a crash of the machine the
 // object may be missing or empty.
 //
-// Temporary names begin with TempPrefix, which listings skip. A killed process
+// Temporary names begin with tempPrefix, which listings skip. A killed process
 // leaves such files. The first Create in their folder removes those that are a
 // day old by the file system's clock. If the owner of one is still alive, its link
 // fails, and it reports that the object was not created.

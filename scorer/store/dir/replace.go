@@ -23,7 +23,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		return store.Object{}, err
 	}
 	folder, size := filepath.Dir(final), int64(len(body))
-	temp, err := atomicfile.NewTemp(folder, TempPrefix)
+	temp, err := atomicfile.NewTemp(folder, tempPrefix)
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}

@@ -149,7 +149,7 @@ func (w *walker) passFolder(at string, why store.Reason) {
 // visit lists one entry of the folder at, and everything beneath it.
 func (w *walker) visit(at string, e fs.DirEntry) error {
 	name := at + e.Name()
-	if strings.HasPrefix(e.Name(), TempPrefix) {
+	if strings.HasPrefix(e.Name(), tempPrefix) {
 		w.pass(name, store.Unfinished)
 		return nil
 	}

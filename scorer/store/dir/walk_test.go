@@ -191,7 +191,7 @@ func TestFault40_LinkedFolders(t *testing.T) {
 
 func TestFault40_NotRegularFiles(t *testing.T) {
 	root := t.TempDir()
-	grow(t, root, []string{"images/1.jpg", "images/" + TempPrefix + "9", "images/folder.jpg/"},
+	grow(t, root, []string{"images/1.jpg", "images/" + tempPrefix + "9", "images/folder.jpg/"},
 		map[string]string{"images/null.jpg": "/dev/null", "images/zero.jpg": "/dev/zero", "images/to-pipe.jpg": "pipe.jpg"})
 	if err := syscall.Mkfifo(root+"/images/pipe.jpg", 0o644); err != nil {
 		t.Fatal(err)
@@ -208,7 +208,7 @@ func TestFault40_NotRegularFiles(t *testing.T) {
 	}
 	want := map[string]store.Reason{
 		"null.jpg": store.Device, "zero.jpg": store.Device, "pipe.jpg": store.Pipe, "to-pipe.jpg": store.Pipe,
-		"socket.jpg": store.Socket, TempPrefix + "9": store.Unfinished,
+		"socket.jpg": store.Socket, tempPrefix + "9": store.Unfinished,
 	}
 	if !maps.Equal(passed, want) {
 		t.Errorf("passed over %q, want %q", passed, want)
