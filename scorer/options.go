@@ -88,15 +88,17 @@ func (h testHook) at(point string, chunk int) {
 const (
 	// DefaultLease gives a worker on a busy machine time to renew its claims.
 	DefaultLease = time.Minute
-	// DefaultGrace lets a worker that is asked to stop leave within 25 seconds.
-	DefaultGrace = 20 * time.Second
-	// DefaultReadAhead is some 500 photographs.
-	DefaultReadAhead = 64 << 20
+	// DefaultFetchers mostly wait. The read-ahead decides how many are at work.
+	DefaultFetchers = 64
+	// defaultGrace lets a worker that is asked to stop leave within 25 seconds.
+	defaultGrace = 20 * time.Second
+	// defaultReadAhead is some 500 photographs.
+	defaultReadAhead = 64 << 20
 )
 
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
-	o.Grace = cmp.Or(o.Grace, DefaultGrace)
+	o.Grace = cmp.Or(o.Grace, defaultGrace)
 	o.Job.MaxPixels, o.Job.MaxBytes = o.Decode.MaxPixels, o.Decode.MaxBytes
 	o.Job.AutoMaxPixels = cmp.Or(o.Decode.MaxPixels, preprocess.DefaultMaxPixels)
 	o.Job.AutoMaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes(o.Job.AutoMaxPixels))
@@ -106,8 +108,7 @@ func (o Options) withDefaults() Options {
 
 // feedDefaults fills in what neither the caller nor measuring chose.
 func (o *Options) feedDefaults() {
-	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, DefaultReadAhead)
+	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, defaultReadAhead)
 	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
-	// Fetchers mostly wait. The read-ahead decides how many are at work.
-	o.Fetchers = cmp.Or(o.Fetchers, 64)
+	o.Fetchers = cmp.Or(o.Fetchers, DefaultFetchers)
 }

@@ -184,12 +184,8 @@ func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err 
 	return l, nil
 }
 
-const (
-	// fetchers is the number that the worker has.
-	fetchers = 64
-	// fetchedMost is how many images are read at most to measure reading.
-	fetchedMost = 1000
-)
+// fetchedMost is how many images are read at most to measure reading.
+const fetchedMost = 1000
 
 // fetch reads the first images of a store, many at a time, repeatedly for at least
 // that time. It returns their bytes.
@@ -214,7 +210,7 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	cores, start := readCores(), time.Now()
 	for {
 		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(fetchers)
+		g.SetLimit(scorer.DefaultFetchers)
 		for i, e := range entries {
 			g.Go(func() error {
 				r, _, err := st.Open(ctx, e.Path, e.ETag)

@@ -92,7 +92,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
 	groupFlags(cmd, "Rank flags", func() {
 		f.rankFlags.register(cmd)
-		fs.DurationVar(&f.lease, "lease", 60*time.Second, "take over a remote worker's chunks if it has not renewed its claim for `DURATION`")
+		fs.DurationVar(&f.lease, "lease", scorer.DefaultLease, "take over a remote worker's chunks if it has not renewed its claim for `DURATION`")
 		fs.BoolVar(&f.static, "static", false, "score only this rank's share and take over nothing, to measure balance;"+
 			" exit with code 75 if other ranks have not scored theirs")
 	})
