@@ -12,7 +12,6 @@ import (
 	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
-	"github.com/batchscore/batchscore/scorer/store/place"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -91,7 +90,7 @@ storage would keep a GPU busy.
 				decoders = cpu.CPUs(1).Usable
 			}
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
-				Images: st, Remote: !place.IsLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
+				Images: st, Remote: !isLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
 				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
 			})

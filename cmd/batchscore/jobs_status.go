@@ -16,7 +16,6 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
-	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // report is everything that 'jobs status' shows.
@@ -125,7 +124,7 @@ its result.
 
 // inspect finds what arg names: a job on record, or the place of a result.
 func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, error) {
-	isPlace := !place.IsLocal(arg) || filepath.IsAbs(arg) || arg != filepath.Base(arg) && arg != ""
+	isPlace := !isLocal(arg) || filepath.IsAbs(arg) || arg != filepath.Base(arg) && arg != ""
 	if !isPlace {
 		w, unopened, err := findJob(cmd, arg)
 		if err == nil {

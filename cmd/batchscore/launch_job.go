@@ -19,7 +19,6 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
-	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // jobFileFlags are job.yaml and the flags that override it.
@@ -73,7 +72,10 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 		return job, err
 	}
 	job = job.WithDefaults()
-	if err := job.Check(); err != nil {
+	if err = job.Check(); err == nil {
+		err = checkMounts(job)
+	}
+	if err != nil {
 		if f.file == "" {
 			return job, usage(err) // everything comes from flags
 		}
@@ -194,6 +196,20 @@ func parseMount(text string) (deploy.Mount, error) {
 	return deploy.Mount{Source: text[:i], Path: at, ReadOnly: readOnly}, nil
 }
 
+// checkMounts checks the sources of mounts that are places of a known storage, as
+// its store would. Other sources are for the engine to check.
+func checkMounts(job deploy.Job) error {
+	for _, m := range job.Mounts {
+		if scheme, err := storages.Scheme(m.Source); err != nil || scheme.Local() {
+			continue
+		}
+		if _, err := spelled(m.Source); err != nil {
+			return fmt.Errorf("mounts: %w", err)
+		}
+	}
+	return nil
+}
+
 // checkRun checks the flags for run in job.yaml.
 func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 	for _, name := range slices.Sorted(maps.Keys(run)) {
@@ -290,7 +306,7 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 		switch {
 		case err != nil:
 			return job, usagef("--%s: %w", flag, err)
-		case !place.IsLocal(*p) || mounted(job, *p) != nil:
+		case !isLocal(*p) || mounted(job, *p) != nil:
 		case !sharesFiles(engine): // it checks its paths itself
 		default:
 			*p = settled
@@ -331,7 +347,7 @@ func seenFromHere(engine string, job deploy.Job) string {
 	if job.Schedule != "" {
 		return ""
 	}
-	if !place.IsLocal(job.Out) {
+	if !isLocal(job.Out) {
 		return job.Out
 	}
 	if m := mounted(job, job.Out); m != nil {

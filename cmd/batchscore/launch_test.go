@@ -169,6 +169,7 @@ func TestLaunchRefuses(t *testing.T) {
 			says: "not set here",
 		},
 		{name: "half a mount", args: []string{"-f", good, "--mount", "/a:/b"}, code: 64, says: "SOURCE=PATH"},
+		{name: "a mount without a container", args: []string{"-f", good, "--mount", "az://acme/=/photos"}, code: 78, says: "3 to 63 lower-case letters"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := d.run(t, append([]string{"launch"}, c.args...)...)

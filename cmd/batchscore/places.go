@@ -62,6 +62,13 @@ func spelled(spec string) (string, error) {
 	return p.String(), nil
 }
 
+// isLocal reports whether a place is a path on this machine. One that begins with an
+// unknown scheme is not: opening it is an error that says so.
+func isLocal(spec string) bool {
+	scheme, err := storages.Scheme(spec)
+	return err == nil && scheme.Local()
+}
+
 // localOnly refuses a place elsewhere where a flag or argument takes a path on
 // this machine: without it, a folder named "az:" would be created.
 func localOnly(what, path string) error {

@@ -61,7 +61,7 @@ func within(path, folder string) bool {
 }
 
 // Blob splits az://ACCOUNT/CONTAINER[/PREFIX]. It reports whether source is of
-// that form.
+// that form. It does not check the names: commands do, as they know the storages.
 func Blob(source string) (account, container, prefix string, ok bool) {
 	scheme, rest := place.Cut(source)
 	if scheme != "az" {

@@ -122,7 +122,7 @@ func (e *Engine) check(job deploy.Job, id string) error {
 
 // checkOut returns an error for a result that would be lost with its pod.
 func checkOut(job deploy.Job) error {
-	if !job.Scores() || !place.IsLocal(job.Out) {
+	if scheme, _ := place.Cut(job.Out); !job.Scores() || scheme != "" {
 		return nil
 	}
 	for _, m := range job.Mounts {

@@ -72,10 +72,3 @@ func Cut(spec string) (scheme, rest string) {
 	}
 	return strings.ToLower(head), rest
 }
-
-// IsLocal reports whether a place is spelled as a path on this machine: it does
-// not begin like x://. Whether its scheme exists is for Table.Scheme to say.
-func IsLocal(spec string) bool {
-	_, rest := Cut(spec)
-	return rest == spec
-}

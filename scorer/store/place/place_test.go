@@ -48,8 +48,8 @@ func TestTable_Scheme(t *testing.T) {
 			if got != test.want || err != nil {
 				t.Errorf("Scheme(%q) = %q, %v; want %q", test.spec, got, err, test.want)
 			}
-			if got, want := place.IsLocal(test.spec), test.want == ""; got != want {
-				t.Errorf("IsLocal(%q) = %v, want %v", test.spec, got, want)
+			if got, want := s.Local(), test.want == ""; got != want {
+				t.Errorf("Scheme(%q).Local() = %v, want %v", test.spec, got, want)
 			}
 		})
 	}
