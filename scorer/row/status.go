@@ -23,12 +23,11 @@ const (
 
 // FailureStatuses returns the statuses of images that have no answer.
 func FailureStatuses() []string {
-	return []string{
-		string(codec.StatusEmpty), string(codec.StatusNotImage), string(codec.StatusUnsupported),
-		string(codec.StatusTruncated), string(codec.StatusCorrupt), string(codec.StatusTooLarge),
-		string(codec.StatusPanic),
-		StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined,
+	var all []string
+	for _, status := range codec.Failures() {
+		all = append(all, string(status))
 	}
+	return append(all, StatusNotFound, StatusChanged, StatusUnreadable, StatusQuarantined)
 }
 
 // AnyFailure in a Selection is every status but ok.

@@ -1,6 +1,9 @@
 package codec
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -142,5 +145,22 @@ func TestStateless(t *testing.T) {
 	defer d.Close()
 	if got, err := d.Decode(nil, Bounds{}, nil); got != fail || err != nil {
 		t.Errorf("Decode() = %v, %v, want %v", got, err, fail)
+	}
+}
+
+// TestFailuresAreComplete reads the constants from the source.
+func TestFailuresAreComplete(t *testing.T) {
+	source, err := os.ReadFile("failure.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Status
+	for _, m := range regexp.MustCompile(`Status\w+ +Status = "(\w+)"`).FindAllSubmatch(source, -1) {
+		if s := Status(m[1]); s != StatusOK {
+			want = append(want, s)
+		}
+	}
+	if got := Failures(); len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("Failures() = %v, want %v", got, want)
 	}
 }

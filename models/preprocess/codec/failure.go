@@ -17,6 +17,13 @@ const (
 	StatusPanic       Status = "decoder_panic" // the decoder panicked; recovered
 )
 
+// Failures returns every Status but StatusOK.
+func Failures() []Status {
+	return []Status{
+		StatusEmpty, StatusNotImage, StatusUnsupported, StatusTruncated, StatusCorrupt, StatusTooLarge, StatusPanic,
+	}
+}
+
 // A Failure is the error for an image that yields no pixels. It becomes the image's
 // row and never stops a run.
 type Failure struct {
