@@ -36,169 +36,155 @@ type column[A any] interface {
 // memory holds the lists of the answers of one part, which is read line by line.
 type memory struct{ classes []Class }
 
-// kind is how values of one Go type are written. Its methods are those of column,
-// less the name.
-type kind[V any] interface {
-	equal(a, b *V) bool
-	finite(v *V) error
-	appendJSON(buf []byte, v *V, typed bool) []byte
-	parseJSON(p jsonform.Parser, v *V, m *memory) jsonform.Parser
-	appendCSV(buf []byte, v *V, typed bool) []byte
-	parseCSV(field string, v *V) error
-	goType() reflect.Type
-	parquetTag() string
-	appendParquet(w *parquetValues, v *V)
-	readParquet(r *parquetColumns, v *V)
-}
+// errNotFinite means that a number cannot be written.
+var errNotFinite = errors.New("not a finite number")
 
-// field is a column of one kind.
+// field is what all columns have: a name, and where an answer holds the value.
 type field[A, V any] struct {
 	column string
 	key    string // the name as JSON has it, with a comma before it
 	of     func(a *A) *V
-	kind   kind[V]
 }
 
-func newField[A, V any](name string, of func(a *A) *V, k kind[V]) column[A] {
-	return &field[A, V]{column: name, key: `,"` + name + `":`, of: of, kind: k}
+func newField[A, V any](name string, of func(a *A) *V) field[A, V] {
+	return field[A, V]{column: name, key: `,"` + name + `":`, of: of}
+}
+
+func (f *field[A, V]) name() string { return f.column }
+
+// wrong adds the name of the column to an error; nil stays nil.
+func (f *field[A, V]) wrong(err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.column, err)
+	}
+	return nil
+}
+
+// text is a column of texts.
+type text[A any] struct {
+	field[A, string]
+	tag string // for parquet-go
 }
 
 // textColumn returns a column of texts. Its distinct values are many.
 func textColumn[A any](name string, of func(a *A) *string) column[A] {
-	return newField(name, of, kind[string](text{}))
+	return &text[A]{field: newField(name, of)}
 }
 
 // wordColumn returns a column of texts with few distinct values, such as labels. In the
 // text formats it is like textColumn.
 func wordColumn[A any](name string, of func(a *A) *string) column[A] {
-	return newField(name, of, kind[string](text{tag: ",dict"}))
+	return &text[A]{field: newField(name, of), tag: ",dict"}
 }
+
+func (t *text[A]) equal(a, b *A) bool { return *t.of(a) == *t.of(b) }
+func (t *text[A]) finite(*A) error    { return nil }
+
+func (t *text[A]) appendJSON(buf []byte, a *A, _ bool) []byte {
+	return jsonform.AppendString(append(buf, t.key...), *t.of(a))
+}
+
+func (t *text[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser {
+	p.Take(t.key)
+	*t.of(a) = p.Text()
+	return p
+}
+
+func (t *text[A]) appendCSV(buf []byte, a *A, _ bool) []byte {
+	return appendCSVText(buf, validText(*t.of(a)))
+}
+
+func (t *text[A]) parseCSV(field string, a *A) error {
+	*t.of(a) = field
+	return nil
+}
+
+func (t *text[A]) parquetField() reflect.StructField {
+	return parquetField(t.column, reflect.TypeFor[string](), t.tag)
+}
+
+func (t *text[A]) appendParquet(w *parquetValues, a *A) { w.text(validText(*t.of(a))) }
+func (t *text[A]) readParquet(r *parquetColumns, a *A)  { *t.of(a) = r.text() }
+
+type integer[A any] struct{ field[A, int] }
 
 // integerColumn returns a column of integers of 32 bits.
 func integerColumn[A any](name string, of func(a *A) *int) column[A] {
-	return newField(name, of, kind[int](integer{}))
+	return &integer[A]{newField(name, of)}
 }
+
+func (i *integer[A]) equal(a, b *A) bool { return *i.of(a) == *i.of(b) }
+func (i *integer[A]) finite(*A) error    { return nil }
+
+func (i *integer[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
+	return i.appendCSV(append(buf, i.key...), a, typed)
+}
+
+func (i *integer[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser {
+	p.Take(i.key)
+	*i.of(a) = int(p.Int())
+	return p
+}
+
+func (i *integer[A]) appendCSV(buf []byte, a *A, _ bool) []byte {
+	return strconv.AppendInt(buf, int64(*i.of(a)), 10)
+}
+
+func (i *integer[A]) parseCSV(field string, a *A) error {
+	n, err := strconv.Atoi(field)
+	*i.of(a) = n
+	return i.wrong(err)
+}
+
+func (i *integer[A]) parquetField() reflect.StructField {
+	return parquetField(i.column, reflect.TypeFor[int32](), "")
+}
+
+func (i *integer[A]) appendParquet(w *parquetValues, a *A) { w.integer(int32(*i.of(a))) }
+func (i *integer[A]) readParquet(r *parquetColumns, a *A)  { *i.of(a) = int(r.integer()) }
+
+type float[A any] struct{ field[A, float32] }
 
 // floatColumn returns a column of finite numbers.
 func floatColumn[A any](name string, of func(a *A) *float32) column[A] {
-	return newField(name, of, kind[float32](float{}))
+	return &float[A]{newField(name, of)}
 }
 
-func (f *field[A, V]) name() string       { return f.column }
-func (f *field[A, V]) equal(a, b *A) bool { return f.kind.equal(f.of(a), f.of(b)) }
+func (f *float[A]) equal(a, b *A) bool { return *f.of(a) == *f.of(b) }
 
-func (f *field[A, V]) finite(a *A) error {
-	if err := f.kind.finite(f.of(a)); err != nil {
-		return fmt.Errorf("%s: %w", f.column, err)
+func (f *float[A]) finite(a *A) error {
+	if v := *f.of(a); !finite(v) {
+		return fmt.Errorf("%s: %v: %w", f.column, v, errNotFinite)
 	}
 	return nil
 }
 
-func (f *field[A, V]) appendJSON(buf []byte, a *A, typed bool) []byte {
-	return f.kind.appendJSON(append(buf, f.key...), f.of(a), typed)
+func (f *float[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
+	return appendFloat(append(buf, f.key...), *f.of(a), typed)
 }
 
-func (f *field[A, V]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+func (f *float[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser {
 	p.Take(f.key)
-	return f.kind.parseJSON(p, f.of(a), m)
-}
-
-func (f *field[A, V]) appendCSV(buf []byte, a *A, typed bool) []byte {
-	return f.kind.appendCSV(buf, f.of(a), typed)
-}
-
-func (f *field[A, V]) parseCSV(field string, a *A) error {
-	if err := f.kind.parseCSV(field, f.of(a)); err != nil {
-		return fmt.Errorf("%s: %w", f.column, err)
-	}
-	return nil
-}
-
-func (f *field[A, V]) parquetField() reflect.StructField {
-	return parquetField(f.column, f.kind.goType(), f.kind.parquetTag())
-}
-
-func (f *field[A, V]) appendParquet(w *parquetValues, a *A) { f.kind.appendParquet(w, f.of(a)) }
-func (f *field[A, V]) readParquet(r *parquetColumns, a *A)  { f.kind.readParquet(r, f.of(a)) }
-
-// errNotFinite means that a number cannot be written.
-var errNotFinite = errors.New("not a finite number")
-
-type text struct{ tag string }
-
-func (text) parseJSON(p jsonform.Parser, v *string, _ *memory) jsonform.Parser {
-	*v = p.Text()
+	*f.of(a) = p.Float()
 	return p
 }
 
-func (text) equal(a, b *string) bool                         { return *a == *b }
-func (text) finite(*string) error                            { return nil }
-func (text) appendJSON(buf []byte, v *string, _ bool) []byte { return jsonform.AppendString(buf, *v) }
-func (text) appendCSV(buf []byte, v *string, _ bool) []byte  { return appendCSVText(buf, validText(*v)) }
-func (text) goType() reflect.Type                            { return reflect.TypeFor[string]() }
-func (t text) parquetTag() string                            { return t.tag }
-func (text) appendParquet(w *parquetValues, v *string)       { w.text(validText(*v)) }
-func (text) readParquet(r *parquetColumns, v *string)        { *v = r.text() }
-
-func (text) parseCSV(field string, v *string) error {
-	*v = field
-	return nil
+func (f *float[A]) appendCSV(buf []byte, a *A, typed bool) []byte {
+	return appendFloat(buf, *f.of(a), typed)
 }
 
-type integer struct{}
-
-func (integer) parseJSON(p jsonform.Parser, v *int, _ *memory) jsonform.Parser {
-	*v = int(p.Int())
-	return p
+func (f *float[A]) parseCSV(field string, a *A) error {
+	v, err := strconv.ParseFloat(field, 32)
+	*f.of(a) = float32(v)
+	return f.wrong(err)
 }
 
-func (integer) equal(a, b *int) bool { return *a == *b }
-func (integer) finite(*int) error    { return nil }
-func (integer) appendJSON(buf []byte, v *int, _ bool) []byte {
-	return strconv.AppendInt(buf, int64(*v), 10)
-}
-func (integer) appendCSV(buf []byte, v *int, _ bool) []byte {
-	return strconv.AppendInt(buf, int64(*v), 10)
-}
-func (integer) goType() reflect.Type                   { return reflect.TypeFor[int32]() }
-func (integer) parquetTag() string                     { return "" }
-func (integer) appendParquet(w *parquetValues, v *int) { w.integer(int32(*v)) }
-func (integer) readParquet(r *parquetColumns, v *int)  { *v = int(r.integer()) }
-
-func (integer) parseCSV(field string, v *int) (err error) {
-	*v, err = strconv.Atoi(field)
-	return err
+func (f *float[A]) parquetField() reflect.StructField {
+	return parquetField(f.column, reflect.TypeFor[float32](), "")
 }
 
-type float struct{}
-
-func (float) parseJSON(p jsonform.Parser, v *float32, _ *memory) jsonform.Parser {
-	*v = p.Float()
-	return p
-}
-
-func (float) equal(a, b *float32) bool { return *a == *b }
-func (float) appendJSON(buf []byte, v *float32, typed bool) []byte {
-	return appendFloat(buf, *v, typed)
-}
-func (float) appendCSV(buf []byte, v *float32, typed bool) []byte { return appendFloat(buf, *v, typed) }
-func (float) goType() reflect.Type                                { return reflect.TypeFor[float32]() }
-func (float) parquetTag() string                                  { return "" }
-func (float) appendParquet(w *parquetValues, v *float32)          { w.float(*v) }
-func (float) readParquet(r *parquetColumns, v *float32)           { *v = r.float() }
-
-func (float) finite(v *float32) error {
-	if !finite(*v) {
-		return fmt.Errorf("%v: %w", *v, errNotFinite)
-	}
-	return nil
-}
-
-func (float) parseCSV(field string, v *float32) error {
-	f, err := strconv.ParseFloat(field, 32)
-	*v = float32(f)
-	return err
-}
+func (f *float[A]) appendParquet(w *parquetValues, a *A) { w.float(*f.of(a)) }
+func (f *float[A]) readParquet(r *parquetColumns, a *A)  { *f.of(a) = r.float() }
 
 // Class is one of the best classes of an image.
 type Class struct {
@@ -207,28 +193,52 @@ type Class struct {
 	Score   float32
 }
 
+type classes[A any] struct{ field[A, []Class] }
+
 // classesColumn returns a column of lists of classes. In CSV a field holds the JSON of
 // its list.
 func classesColumn[A any](name string, of func(a *A) *[]Class) column[A] {
-	return newField(name, of, kind[[]Class](classes{}))
+	return &classes[A]{newField(name, of)}
 }
 
-type classes struct{}
+func (c *classes[A]) equal(a, b *A) bool { return slices.Equal(*c.of(a), *c.of(b)) }
 
-func (classes) equal(a, b *[]Class) bool { return slices.Equal(*a, *b) }
-
-func (classes) finite(v *[]Class) error {
-	for _, c := range *v {
-		if !finite(c.Score) {
-			return fmt.Errorf("the score %v of class %d: %w", c.Score, c.ClassID, errNotFinite)
+func (c *classes[A]) finite(a *A) error {
+	for _, one := range *c.of(a) {
+		if !finite(one.Score) {
+			return fmt.Errorf("%s: the score %v of class %d: %w", c.column, one.Score, one.ClassID, errNotFinite)
 		}
 	}
 	return nil
 }
 
-func (classes) appendJSON(buf []byte, v *[]Class, typed bool) []byte {
+func (c *classes[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
+	return appendClasses(append(buf, c.key...), *c.of(a), typed)
+}
+
+func (c *classes[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
+	p.Take(c.key)
+	p, *c.of(a) = parseClasses(p, m)
+	return p
+}
+
+func (c *classes[A]) appendCSV(buf []byte, a *A, typed bool) []byte {
+	return appendCSVText(buf, string(appendClasses(nil, *c.of(a), typed)))
+}
+
+func (c *classes[A]) parseCSV(field string, a *A) error {
+	p, list := parseClasses(jsonform.Parse(field), new(memory))
+	if !p.Done() {
+		return fmt.Errorf("%s: %q is not a list of classes", c.column, field)
+	}
+	*c.of(a) = list
+	return nil
+}
+
+// appendClasses appends a list as JSON.
+func appendClasses(buf []byte, list []Class, typed bool) []byte {
 	buf = append(buf, '[')
-	for i, c := range *v {
+	for i, c := range list {
 		if i > 0 {
 			buf = append(buf, ',')
 		}
@@ -243,8 +253,8 @@ func (classes) appendJSON(buf []byte, v *[]Class, typed bool) []byte {
 	return append(buf, ']')
 }
 
-// parseJSON reads an empty list as nil.
-func (classes) parseJSON(p jsonform.Parser, v *[]Class, m *memory) jsonform.Parser {
+// parseClasses takes a list off p and returns the rest. It reads an empty list as nil.
+func parseClasses(p jsonform.Parser, m *memory) (jsonform.Parser, []Class) {
 	from := len(m.classes)
 	p.Take(`[`)
 	for !p.Has(`]`) {
@@ -264,22 +274,10 @@ func (classes) parseJSON(p jsonform.Parser, v *[]Class, m *memory) jsonform.Pars
 		p.Take(`}`)
 		m.classes = append(m.classes, c)
 	}
-	*v = nil
 	if n := len(m.classes); n > from {
-		*v = m.classes[from:n:n]
+		return p, m.classes[from:n:n]
 	}
-	return p
-}
-
-func (c classes) appendCSV(buf []byte, v *[]Class, typed bool) []byte {
-	return appendCSVText(buf, string(c.appendJSON(nil, v, typed)))
-}
-
-func (c classes) parseCSV(field string, v *[]Class) error {
-	if p := c.parseJSON(jsonform.Parse(field), v, new(memory)); !p.Done() {
-		return fmt.Errorf("%q is not a list of classes", field)
-	}
-	return nil
+	return p, nil
 }
 
 // parquetClass is a Class in a Parquet file.
@@ -289,21 +287,24 @@ type parquetClass struct {
 	Score   float32 `parquet:"score"`
 }
 
-func (classes) goType() reflect.Type { return reflect.TypeFor[[]parquetClass]() }
-func (classes) parquetTag() string   { return ",list" }
-
-func (classes) appendParquet(w *parquetValues, v *[]Class) {
-	w.list(len(*v), func(i int) { w.integer(int32((*v)[i].ClassID)) })
-	w.list(len(*v), func(i int) { w.text(validText((*v)[i].Label)) })
-	w.list(len(*v), func(i int) { w.float((*v)[i].Score) })
+func (c *classes[A]) parquetField() reflect.StructField {
+	return parquetField(c.column, reflect.TypeFor[[]parquetClass](), ",list")
 }
 
-func (classes) readParquet(r *parquetColumns, v *[]Class) {
-	*v = nil
+func (c *classes[A]) appendParquet(w *parquetValues, a *A) {
+	list := *c.of(a)
+	w.list(len(list), func(i int) { w.integer(int32(list[i].ClassID)) })
+	w.list(len(list), func(i int) { w.text(validText(list[i].Label)) })
+	w.list(len(list), func(i int) { w.float(list[i].Score) })
+}
+
+func (c *classes[A]) readParquet(r *parquetColumns, a *A) {
+	var list []Class
 	if n := r.length(); n > 0 {
-		*v = make([]Class, n)
+		list = make([]Class, n)
 	}
-	r.list(func(i int) { (*v)[i].ClassID = int(r.integer()) })
-	r.list(func(i int) { (*v)[i].Label = r.text() })
-	r.list(func(i int) { (*v)[i].Score = r.float() })
+	*c.of(a) = list
+	r.list(func(i int) { list[i].ClassID = int(r.integer()) })
+	r.list(func(i int) { list[i].Label = r.text() })
+	r.list(func(i int) { list[i].Score = r.float() })
 }

@@ -307,7 +307,7 @@ func TestEqualComparesEveryColumn(t *testing.T) {
 	}
 }
 
-// TestFault22_ScoresThatAreNoNumbersAreRefused: a score that is not a number never
+// TestFault22_ScoresThatAreNoNumbersAreRefused: a score that is not finite never
 // gets into a part.
 func TestFault22_ScoresThatAreNoNumbersAreRefused(t *testing.T) {
 	inEach(t, func(t *testing.T, s Schema) {

@@ -161,7 +161,9 @@ func (t *task[A]) of(answer any) *A {
 }
 
 // marked returns the task of a simulated job. Where no column carries the mark,
-// one is added that does nothing else.
+// one is added that does nothing else. Classify has labels, and a task without them
+// should not need code of its own to be marked: its rows must not be taken for
+// results either.
 func (t *task[A]) marked() Task {
 	if t.labelOf != nil {
 		return t
