@@ -138,7 +138,11 @@ func TestFault40_ClosedFolders(t *testing.T) {
 	if err := os.Chmod(closed, 0); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Chmod(closed, 0o755)
+	t.Cleanup(func() {
+		if err := os.Chmod(closed, 0o755); err != nil {
+			t.Error(err)
+		}
+	})
 	env := []string{without + "=" + noOverride}
 	out := filepath.Join(t.TempDir(), "out")
 	r := finish(t, command(t, env, "run", "--images", in, "--out", out, "--model", model))

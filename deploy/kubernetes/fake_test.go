@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -139,8 +140,10 @@ func fakeKubectl(folder string, args []string) int {
 	if err != nil {
 		return fail("fake: %v", err)
 	}
-	fmt.Fprintf(log, "%s\n", strings.Join(args, " "))
-	log.Close()
+	_, err = fmt.Fprintf(log, "%s\n", strings.Join(args, " "))
+	if err = errors.Join(err, log.Close()); err != nil {
+		return fail("fake: %v", err)
+	}
 
 	var words, flags []string
 	for _, a := range args {

@@ -94,7 +94,11 @@ func TestNative(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer options.Destroy()
+	defer func() {
+		if err := options.Destroy(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if p, err := native(options, "o"); err != nil || p == nil {
 		t.Errorf("%v, %v", p, err)
 	}

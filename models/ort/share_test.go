@@ -52,7 +52,9 @@ func TestProcessesShareWeights(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			stdin.Close() // makes it end
+			if err := stdin.Close(); err != nil { // makes it end
+				t.Error(err)
+			}
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}

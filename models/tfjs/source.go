@@ -160,7 +160,7 @@ func (s *source) readPackage() error {
 // Close closes all files that were opened.
 func (s *source) Close() {
 	for _, c := range s.opened {
-		c.Close()
+		_ = c.Close() // only read
 	}
 }
 

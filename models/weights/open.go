@@ -41,7 +41,7 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
+			_ = f.Close()
 		}
 	}()
 	info, err := f.Stat()
@@ -49,7 +49,7 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		f.Close()
+		_ = f.Close()
 		return openTFJS(ctx, path, o.Path)
 	}
 	if !info.Mode().IsRegular() {
@@ -65,12 +65,12 @@ func open(ctx context.Context, path string, o Options) (_ Source, err error) {
 	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
 		return newNpz(on)
 	case bytes.HasPrefix(start, []byte("\x1f\x8b")):
-		f.Close()
+		_ = f.Close()
 		return openTFJS(ctx, path, o.Path)
 	case n == 9 && start[8] == '{' && binary.LittleEndian.Uint64(start) < 1<<56:
 		return newSafetensors(on)
 	case bytes.HasPrefix(bytes.TrimSpace(start), []byte("{")):
-		f.Close()
+		_ = f.Close()
 		return openTFJSFile(ctx, path)
 	}
 	return nil, bad("neither safetensors, nor NumPy's .npz, nor a TensorFlow.js layers model; " +

@@ -31,7 +31,7 @@ func open() (shard.Scratch, error) {
 		return nil, failed("create", err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, failed("unlink", err)
 	}
 	return file{f}, nil

@@ -121,7 +121,7 @@ func (h *Hosts) serve(one *host) {
 				one.served.Go(func() { _ = cmd.Wait() })
 			}
 			one.mu.Unlock()
-			socket.Close()
+			_ = socket.Close() // the child has its own
 		}
 		_ = conn.Close() // sshd has its own; without one the client reports it
 	}

@@ -115,7 +115,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 // does not exist: the folder was removed, a parent is a file, or the name is too
 // long for the file system.
 func classifyCreate(path string, bytes int64, err error) error {
-	if kind, _ := kindOf(err); kind == store.ErrNotExist {
+	if kind, _ := kindOf(err); errors.Is(kind, store.ErrNotExist) {
 		return fmt.Errorf("create %s (%d bytes): %w", path, bytes, bare(err))
 	}
 	return classify("create", path, bytes, err)

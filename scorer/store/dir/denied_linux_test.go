@@ -41,7 +41,7 @@ func TestDenied(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(root)
-	defer os.Chmod(root+"/secret", 0o755)
+	defer func() { _ = os.Chmod(root+"/secret", 0o755) }() // for RemoveAll
 	write(t, root+"/images/a", "x")
 	write(t, root+"/images/secret/b", "x")
 	for path, mode := range map[string]fs.FileMode{"": 0o755, "images": 0o555, "images/a": 0, "images/secret": 0} {

@@ -76,13 +76,13 @@ func kindOf(err error) (kind error, hint string) {
 // isNotExist reports whether err means that a name leads to nothing.
 func isNotExist(err error) bool {
 	kind, _ := kindOf(err)
-	return kind == store.ErrNotExist
+	return errors.Is(kind, store.ErrNotExist)
 }
 
 // isDenied reports whether err means that this user lacks permission.
 func isDenied(err error) bool {
 	kind, _ := kindOf(err)
-	return kind == store.ErrDenied
+	return errors.Is(kind, store.ErrDenied)
 }
 
 // isShort reports whether err means that this process or this machine lacks file

@@ -158,7 +158,11 @@ func TestFault41_FolderWithoutEntry(t *testing.T) {
 			if err := os.Chmod(root+path, mode); err != nil {
 				t.Fatal(err)
 			}
-			defer os.Chmod(root+path, 0o755)
+			t.Cleanup(func() {
+				if err := os.Chmod(root+path, 0o755); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 	}
 	s := open(t, root)

@@ -38,7 +38,7 @@ func (s *Store) OpenRange(ctx context.Context, name, etag string, offset, length
 		err = s.unread("read", r.f.Name(), err)
 	}
 	if err != nil {
-		r.f.Close()
+		_ = r.f.Close()
 		return nil, store.Object{}, err
 	}
 	return store.LimitRange(r, length), r.obj, nil
@@ -66,7 +66,7 @@ func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
 		err = fmt.Errorf("open %s: %w", path, store.ErrChanged)
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, err
 	}
 	return &reader{s: s, f: f, obj: object(name, info)}, nil

@@ -79,7 +79,7 @@ func (p *Proxy) accept() {
 // serve passes on the requests of one connection, one after the other.
 func (p *Proxy) serve(client *net.TCPConn) {
 	defer client.Close()
-	defer context.AfterFunc(p.ctx, func() { client.Close() })()
+	defer context.AfterFunc(p.ctx, func() { _ = client.Close() })()
 	upstream, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", p.target)
 	if err != nil {
 		reset(client)
@@ -87,7 +87,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	}
 	server := upstream.(*net.TCPConn)
 	defer server.Close()
-	defer context.AfterFunc(p.ctx, func() { server.Close() })()
+	defer context.AfterFunc(p.ctx, func() { _ = server.Close() })()
 
 	requests, answers := bufio.NewReaderSize(client, 64<<10), bufio.NewReaderSize(server, 64<<10)
 	for {

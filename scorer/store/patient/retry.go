@@ -196,7 +196,7 @@ func (a *attempt) verdict(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case context.Cause(a.ctx) == errStalled:
+	case errors.Is(context.Cause(a.ctx), errStalled):
 		a.s.stalls.Add(1)
 		return &store.Transient{Err: fmt.Errorf("%w: %w", errStalled, err)}
 	case a.ctx.Err() != nil:
