@@ -37,7 +37,7 @@ func (w *worker) awaitOthers(ctx context.Context) error {
 			heard, committed = time.Now(), set.Count()
 		}
 		if err := w.halt.err(); err != nil {
-			return fmt.Errorf("%w (%d of %d chunks are committed)", err, set.Count(), w.chunks.Count())
+			return fmt.Errorf("%w (%d of %d chunks committed)", err, set.Count(), w.chunks.Count())
 		}
 		if time.Since(heard) > min(w.opt.Lease, staticWait) {
 			return fmt.Errorf("%w: the share of rank %d is done, and no other rank is working on the rest: %s; start those ranks, or run without --static",

@@ -87,7 +87,7 @@ func (w *worker) judge(ctx context.Context) (bool, error) {
 		return err == nil, err
 	}
 	if reason := w.halt.err(); reason != nil {
-		return false, fmt.Errorf("%w (%d of %d chunks are committed)", reason, set.Count(), w.chunks.Count())
+		return false, fmt.Errorf("%w (%d of %d chunks committed)", reason, set.Count(), w.chunks.Count())
 	}
 	missing := w.chunks.Count() - set.Count()
 	if w.opt.Static {

@@ -41,9 +41,9 @@ func judge(r *output.Report) error {
 		return err
 	}
 	if r.Publishing {
-		return fmt.Errorf("%s: the content %w: the rows of a retry are being put into the parts; run the job again to finish that",
-			r.Output, output.ErrMismatch)
+		return marked{fmt.Errorf("%s: incomplete: the rows of a retry are being put into the parts; run the job again to finish that",
+			r.Output), output.ErrMismatch}
 	}
-	return fmt.Errorf("%s: the content %w: every part exists, but there is no %s; run the job again to finish it",
-		r.Output, output.ErrMismatch, output.SuccessName)
+	return marked{fmt.Errorf("%s: incomplete: every part exists, but there is no %s; run the job again to finish it",
+		r.Output, output.SuccessName), output.ErrMismatch}
 }

@@ -37,7 +37,7 @@ func Walk(ctx context.Context, images store.Store, files Files, fn func(store.Ob
 		return fn(o)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list images in %s: %w", images, err)
+		return nil, fmt.Errorf("images: %w", err)
 	}
 	return passed, nil
 }

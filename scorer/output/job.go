@@ -272,7 +272,7 @@ func compare(st store.Store, have, want Job) error {
 	var job, model []string
 	differ := func(list *[]string, field string, have, want any) {
 		if have != want {
-			*list = append(*list, fmt.Sprintf("%s: have %v, want %v", field, have, want))
+			*list = append(*list, fmt.Sprintf("%s: the job has %v, you gave %v", field, have, want))
 		}
 	}
 	differ(&job, "images", have.Images, want.Images)

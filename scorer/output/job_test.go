@@ -58,7 +58,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 		t.Errorf("Join() with the recorded batch = %v", err)
 	}
 	for want, change := range map[string]func(*Job){
-		"batch: have 16, want 8": func(j *Job) { j.Batch = 8 }, "chunk: have 64, want 128": func(j *Job) { j.Chunk = 128 },
+		"batch: the job has 16, you gave 8": func(j *Job) { j.Batch = 8 }, "chunk: the job has 64, you gave 128": func(j *Job) { j.Chunk = 128 },
 	} {
 		other := auto
 		change(&other)
@@ -85,7 +85,7 @@ func TestJoinWithoutARecordedChunk(t *testing.T) {
 		t.Errorf("Join() again = %+v with chunks %v, %v", second, c, err)
 	}
 	auto.Chunk = 64
-	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "chunk: have auto, want 64") {
+	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "chunk: the job has auto, you gave 64") {
 		t.Errorf("%v, want ErrOtherJob", err)
 	}
 }
@@ -114,27 +114,27 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		kind   error
 		says   []string
 	}{
-		"images":    {change: func(j *Job) { j.Images = "/other" }, kind: ErrOtherJob, says: []string{"images: have /data/images, want /other"}},
-		"max":       {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob, says: []string{"max: have 0, want 5"}},
-		"format":    {change: func(j *Job) { j.Format = row.CSV }, kind: ErrOtherJob, says: []string{"format: have jsonl, want csv"}},
-		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob, says: []string{"dependent rows allowed: have false, want true"}},
-		"topk":      {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob, says: []string{"top-k: have 2, want 9"}},
+		"images":    {change: func(j *Job) { j.Images = "/other" }, kind: ErrOtherJob, says: []string{"images: the job has /data/images, you gave /other"}},
+		"max":       {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob, says: []string{"max: the job has 0, you gave 5"}},
+		"format":    {change: func(j *Job) { j.Format = row.CSV }, kind: ErrOtherJob, says: []string{"format: the job has jsonl, you gave csv"}},
+		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob, says: []string{"dependent rows allowed: the job has false, you gave true"}},
+		"topk":      {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob, says: []string{"top-k: the job has 2, you gave 9"}},
 		"model": {
 			change: func(j *Job) { j.ModelDigest = "sha256:x" },
 			kind:   ErrMismatch,
-			says:   []string{"model tiny.onnx: have sha256:m, want sha256:x"},
+			says:   []string{"model tiny.onnx: the job has sha256:m, you gave sha256:x"},
 		},
 		"preprocessing": {
 			change: func(j *Job) { j.PreprocessDigest = "sha256:x" },
 			kind:   ErrMismatch,
-			says:   []string{"preprocessing: have sha256:p, want sha256:x"},
+			says:   []string{"preprocessing: the job has sha256:p, you gave sha256:x"},
 		},
 		"labels":    {change: func(j *Job) { j.LabelsDigest = "sha256:x" }, kind: ErrMismatch, says: []string{"labels"}},
-		"output":    {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch, says: []string{"output: have , want logits"}},
-		"decoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch, says: []string{"JPEG decoder: have libjpeg-turbo, want go"}},
+		"output":    {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch, says: []string{"output: the job has , you gave logits"}},
+		"decoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch, says: []string{"JPEG decoder: the job has libjpeg-turbo, you gave go"}},
 		"precision": {change: func(j *Job) { j.Precision = "fp16" }, kind: ErrMismatch, says: []string{"precision"}},
 		"both": {change: func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, kind: ErrOtherJob,
-			says: []string{"max: have 0, want 5", "have sha256:m, want sha256:x"}},
+			says: []string{"max: the job has 0, you gave 5", "the job has sha256:m, you gave sha256:x"}},
 	} {
 		st := new(mem.Store)
 		first := testJob(row.JSONL)

@@ -90,16 +90,33 @@ func (r *Report) Err() error {
 	if r.OK() {
 		return nil
 	}
+	if n := r.Found[Missing]; n > 0 && len(r.Found) == 1 && r.Chunks > 0 && !r.Complete {
+		return lacking(fmt.Sprintf("%s: incomplete: %d of %s missing; run the job again to complete it",
+			r.Output, n, counted(r.Chunks, "part")))
+	}
 	return fmt.Errorf("%s: the content %w: %s%s", r.Output, ErrMismatch, r.found(), r.advice())
+}
+
+// lacking is the error of an output that only lacks parts. It wraps ErrMismatch,
+// which its message leaves out: nothing that exists is wrong.
+type lacking string
+
+func (e lacking) Error() string { return string(e) }
+
+func (e lacking) Unwrap() error { return ErrMismatch }
+
+// counted returns a number and a noun, which takes an s unless the number is 1.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // advice returns what to do about the problems, empty if nothing helps.
 func (r *Report) advice() string {
-	switch {
-	case r.Chunks == 0:
+	if r.Chunks == 0 {
 		return ""
-	case !r.Complete && len(r.Found) == 1 && r.Found[Missing] > 0:
-		return "; run the job again to make it"
 	}
 	return "; to repair it: batchscore repair " + shellquote.Quote(r.Output)
 }
@@ -129,7 +146,8 @@ func (r *Report) String() string {
 		state += " (simulated)"
 	}
 	fmt.Fprintf(&b, "%s: %s\n", r.Output, state)
-	fmt.Fprintf(&b, "%d images in %d chunks; %d parts with %d rows", r.Images, r.Chunks, r.Parts, r.Rows)
+	fmt.Fprintf(&b, "%s in %s; %s with %s", counted(r.Images, "image"), counted(r.Chunks, "chunk"), counted(r.Parts, "part"),
+		counted(r.Rows, "row"))
 	for i, s := range slices.Sorted(maps.Keys(r.Statuses)) {
 		sep := ", "
 		if i == 0 {

@@ -325,7 +325,7 @@ func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 	for done.Has(first) {
 		first++
 	}
-	return fmt.Errorf("%d of %d parts are missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
+	return fmt.Errorf("%d of %d parts missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
 }
 
 // started moves Started back to t if t is earlier.

@@ -338,6 +338,10 @@ NOT OK: 1 missing
 	if got := report.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	wantErr := "memory: incomplete: 1 of 3 parts missing; run the job again to complete it"
+	if err := report.Err(); fmt.Sprint(err) != wantErr || !errors.Is(err, ErrMismatch) {
+		t.Errorf("Err() = %v, want ErrMismatch that says %q", err, wantErr)
+	}
 	if report.Missing != 1 || report.MissingImages != 8 || report.Complete {
 		t.Errorf("%+v", report)
 	}
