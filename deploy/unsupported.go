@@ -12,6 +12,19 @@ func Unsupported(engine, field, what string, args ...any) error {
 	return fmt.Errorf("%s: %s: %s: %w", engine, field, fmt.Sprintf(what, args...), ErrUnsupported)
 }
 
+// Lacking returns the error of a field without which the engine cannot start the
+// job: what says how to add it. It wraps ErrUnsupported, which its message leaves
+// out: the engine supports the job once the field is there.
+func Lacking(engine, field, what string) error {
+	return lacking(fmt.Sprintf("%s: %s: %s", engine, field, what))
+}
+
+type lacking string
+
+func (e lacking) Error() string { return string(e) }
+
+func (e lacking) Unwrap() error { return ErrUnsupported }
+
 // CheckMounts returns ErrUnsupported for a mount that would show a folder under
 // another path. It is for engines that mount nothing.
 func CheckMounts(engine string, job Job) error {

@@ -164,7 +164,7 @@ func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
 // unsupported returns an error for what the engine cannot do.
 func unsupported(job deploy.Job) error {
 	if job.Image == "" {
-		return deploy.Unsupported(engine, "image", "Azure ML runs containers: name an image that contains Open MPI")
+		return deploy.Lacking(engine, "image", "Azure ML runs containers: name an image that contains Open MPI")
 	}
 	if job.GPU != "" {
 		return deploy.Unsupported(engine, "gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")

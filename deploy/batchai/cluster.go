@@ -55,7 +55,7 @@ func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) 
 	case !resourceName.MatchString(c.Name):
 		return clusterBody{}, fmt.Errorf("%s: cluster %q: want a name of 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
 	case c.VMSize == "":
-		return clusterBody{}, deploy.Unsupported(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
+		return clusterBody{}, deploy.Lacking(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
 	case c.IdleTime != 0:
 		return clusterBody{}, deploy.Unsupported(engine, "idleTime", "Batch AI itself decides when a node has been idle for long enough")
 	case e.o.AdminPublicKey == "" && !e.adminPassword.given():

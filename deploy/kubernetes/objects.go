@@ -102,11 +102,11 @@ func (e *Engine) check(job deploy.Job, id string) error {
 	case len(longest) > limit:
 		return no("name", "%s has %d characters, and at most %d are allowed: choose a shorter name", longest, len(longest), limit)
 	case e.image(job) == "":
-		return no("image", "ranks run in a container image: name one here, or in service.yaml for all jobs")
+		return deploy.Lacking(engine, "image", "ranks run in a container image: name one with --image, or in service.yaml for all jobs")
 	case job.Priority == deploy.Low && e.o.Low == nil:
-		return no("priority", "service.yaml does not say which nodes have low priority (kubernetes, low, selector)")
+		return deploy.Lacking(engine, "priority", "service.yaml does not say which nodes have low priority (kubernetes, low, selector)")
 	case job.GPU != "" && job.GPUsPerNode == 0:
-		return no("gpu", "gpusPerNode does not say how many")
+		return deploy.Lacking(engine, "gpu", "gpusPerNode does not say how many")
 	case !e.mpi && job.GPUsPerNode%job.RanksPerNode != 0:
 		return no("gpusPerNode", "without MPI each rank has its own pod, and %d GPUs cannot be divided among %d ranks",
 			job.GPUsPerNode, job.RanksPerNode)
