@@ -119,9 +119,11 @@ func findEntry(entries []Entry, word string) (*Entry, error) {
 // findFile looks for the file of a word that is not registered.
 func findFile(dir, word string) (string, error) {
 	network, isTask := networkFor(word)
-	stems, title, taskFlag := []string{word}, word, ""
+	stems, taskFlag := []string{word}, ""
+	problem, hint := "no model is registered as "+word, "; tasks are "+strings.Join(Tasks(), " and ")
 	if isTask {
-		stems, title, taskFlag = append(stems, network.Name), network.Title+" for "+word, " --task "+word
+		stems, taskFlag = append(stems, network.Name), " --task "+word
+		problem, hint = fmt.Sprintf("no model is registered for %s (%s)", word, network.Title), ""
 	}
 	var looked []string
 	for _, stem := range stems {
@@ -136,11 +138,11 @@ func findFile(dir, word string) (string, error) {
 	if _, err := os.Stat(word); err == nil && !isTask {
 		return word, nil // a file or a folder; opening it says what it is
 	}
-	return "", fmt.Errorf("%w: no model %s: it is not in %s, and there is no %s;"+
-		" make one with \"batchscore models import SOURCE -o %s\" or \"batchscore models build\","+
+	return "", fmt.Errorf("%w: %s in %s, and there is no %s%s;"+
 		" register one that you have with \"batchscore models add NAME FILE%s\","+
+		" make one with \"batchscore models import SOURCE -o %s\" or \"batchscore models build\","+
 		" or name another folder with --models DIR or %s",
-		models.ErrModel, title, registryPath(dir), strings.Join(looked, " nor "), looked[0], taskFlag, DirVar)
+		models.ErrModel, problem, registryPath(dir), strings.Join(looked, " or "), hint, taskFlag, looked[0], DirVar)
 }
 
 // Open opens the model that Find finds. A registered model is opened with the

@@ -39,23 +39,29 @@ func FindLibrary(explicit string) (string, error) {
 		info, err := os.Stat(explicit)
 		switch {
 		case err != nil:
-			return "", fmt.Errorf("%w: ONNX Runtime, %s: %w; %s", models.ErrProvider, where, err, howToGetLibrary)
+			return "", noLibrary{fmt.Errorf("ONNX Runtime, %s: %w; %s", where, err, howToGetLibrary)}
 		case !info.IsDir():
 			return filepath.Abs(explicit)
 		}
 		if path := firstFile([]string{explicit}); path != "" {
 			return filepath.Abs(path)
 		}
-		return "", fmt.Errorf("%w: ONNX Runtime, %s: the folder %s holds none of %s; %s",
-			models.ErrProvider, where, explicit, strings.Join(libraryNames, ", "), howToGetLibrary)
+		return "", noLibrary{fmt.Errorf("ONNX Runtime, %s: the folder %s holds none of %s; %s",
+			where, explicit, strings.Join(libraryNames, ", "), howToGetLibrary)}
 	}
 	folders := searchFolders()
 	if path := firstFile(folders); path != "" {
 		return filepath.Abs(path)
 	}
-	return "", fmt.Errorf("%w: ONNX Runtime (%s) was not found in %s; %s", models.ErrProvider,
-		libraryNames[0], strings.Join(folders, ", "), howToGetLibrary)
+	return "", noLibrary{fmt.Errorf("ONNX Runtime (%s) was not found in %s; %s",
+		libraryNames[0], strings.Join(folders, ", "), howToGetLibrary)}
 }
+
+// noLibrary is the error of a library that was not found. It wraps
+// models.ErrProvider, which its message leaves out: no provider was looked for yet.
+type noLibrary struct{ error }
+
+func (e noLibrary) Unwrap() []error { return []error{e.error, models.ErrProvider} }
 
 func firstFile(folders []string) string {
 	for _, folder := range folders {
