@@ -252,7 +252,7 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return b.Flush()
 	})
 	if err == nil {
-		_, err = fmt.Fprintf(w.stdout, "%s: %d labels\n", file, s.Images)
+		_, err = fmt.Fprintf(w.stdout, "%s: %d rows\n", file, s.Images)
 	}
 	return err
 }

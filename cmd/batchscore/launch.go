@@ -105,6 +105,9 @@ func exporters() string {
 var testPoint = func(name string) {}
 
 func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals) error {
+	if _, known := engines.Find(f.to); !known {
+		return noEngine(f.to)
+	}
 	job, err := f.job(cmd, cmd.InOrStdin(), runArgs, newRun(sig).Flags())
 	if err != nil {
 		return err
@@ -181,8 +184,10 @@ func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, erro
 	}
 	switch {
 	case f.format == "":
-	case f.format != "yaml" || !f.dryRun:
-		return nil, section, invalid("format", f.format, "yaml, together with --dry-run")
+	case f.format != "yaml":
+		return nil, section, invalid("format", f.format, "yaml")
+	case !f.dryRun:
+		return nil, section, usagef("--format needs --dry-run")
 	default:
 		if _, ok := l.(deploy.Exporter); !ok {
 			return nil, section, usagef("--format yaml needs --to %s", exporters())

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
@@ -158,7 +161,9 @@ func TestLaunchRefuses(t *testing.T) {
 		{name: "a service.yaml that is none", args: []string{"-f", good, "--service", file("- local")}, code: 78, says: "service.yaml"},
 		{name: "a setting that there is not", args: []string{"--to", "fake", "-f", good, "--service", file("fake: {folders: x}")}, code: 78, says: "folders"},
 		{name: "settings that are missing", args: []string{"--to", "fake", "-f", good, "--service", file("")}, code: 78, says: "folder is missing"},
-		{name: "a format without a dry run", args: []string{"-f", good, "--format", "yaml"}, code: 64, says: "--dry-run"},
+		{name: "an engine that does not exist", args: []string{"--to", "azure", "-f", none}, code: 64, says: `"azure" for --to`},
+		{name: "a format without a dry run", args: []string{"-f", good, "--format", "yaml"}, code: 64, says: "--format needs --dry-run"},
+		{name: "another format", args: []string{"-f", good, "--format", "json", "--dry-run"}, code: 64, says: "want yaml"},
 		{name: "a format that the engine has not", args: []string{"--to", "fake", "-f", good, "--format", "yaml", "--dry-run"}, code: 64, says: "azureml"},
 		{name: "an mpirun of another engine", args: []string{"--to", "fake", "-f", good, "--mpirun", "x"}, code: 64, says: "--mpirun"},
 		{name: "half a variable", args: []string{"-f", good, "--env", "A"}, code: 64, says: "NAME=VALUE"},
@@ -187,6 +192,19 @@ func TestLaunchRefuses(t *testing.T) {
 	}
 	if states["refused"] != 1 || states["unknown"] != 1 || len(states) != 2 {
 		t.Errorf("states on record: %v; want one refused and one unknown", states)
+	}
+}
+
+// TestLaunchWithoutServiceFile: an engine that cannot do without service.yaml is
+// refused with the path of the file, and not for the first setting in it.
+func TestLaunchWithoutServiceFile(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", folder)
+	t.Setenv(serviceVar, "")
+	_, _, err := new(serviceFlags).launcher("azureml", yaml.Node{})
+	want := "azureml needs a section in service.yaml, and there is no " + filepath.Join(folder, "batchscore", "service.yaml")
+	if code := exitCode(err, nil); code != 78 || !strings.HasPrefix(fmt.Sprint(err), want) {
+		t.Errorf("launcher() = %v with exit code %d, want 78 and %q", err, code, want)
 	}
 }
 

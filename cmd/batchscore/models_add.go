@@ -76,7 +76,7 @@ until it is added again.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&task, "task", "", "the model does `TASK`: "+strings.Join(library.Tasks(), " or "))
+	fs.StringVar(&task, "task", "", "let run find the model by --inference `TASK`: "+strings.Join(library.Tasks(), " or "))
 	fs.BoolVar(&replace, "replace", false, "replace a registered model of this name")
 	fs.StringVar(&labels, "labels", "",
 		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,10 @@ registered.`,
 			for _, k := range library.Networks {
 				path, _, err := library.Find(dir, k.Task)
 				if errors.Is(err, models.ErrModel) {
-					path = "none, or several; add one with batchscore models add NAME FILE --task " + k.Task
+					path = "none; add one with batchscore models add NAME FILE --task " + k.Task
+					if slices.ContainsFunc(entries, func(e library.Entry) bool { return e.Task == k.Task }) {
+						path = "several; choose one with --model NAME"
+					}
 				} else if err != nil {
 					return err
 				}

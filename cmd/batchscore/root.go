@@ -31,7 +31,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(err, sig.received())
 	if s := sig.received(); s != nil && err != nil && err.Error() == context.Canceled.Error() {
 		err = fmt.Errorf("ended by a signal (%v)", s)
@@ -44,7 +44,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "batchscore: %s\n", text)
 	}
 	if errors.Is(err, errUsage) {
-		fmt.Fprintln(stderr, "Run 'batchscore --help' or 'batchscore COMMAND --help' for usage.")
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}
 	return code
 }

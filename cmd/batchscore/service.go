@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,15 +43,20 @@ func (f *serviceFlags) file() (path string, asked bool) {
 	return filepath.Join(folder, "batchscore", "service.yaml"), false
 }
 
+// noEngine returns the error of a --to that names no engine.
+func noEngine(name string) error {
+	return invalid("to", name, strings.Join(engines.Names(), ", "))
+}
+
 // section returns an engine's section of service.yaml. It is empty if the file or the
-// section is missing. source says where it is from, or that the file is missing, for
-// errors of engines that need it.
+// section is missing. source says where it is from, for errors; it is empty if the file
+// is missing.
 func (f *serviceFlags) section(engine string) (section yaml.Node, source string, err error) {
 	path, asked := f.file()
 	body, err := os.ReadFile(path)
 	switch {
 	case path == "" || errors.Is(err, fs.ErrNotExist) && !asked:
-		return yaml.Node{}, fmt.Sprintf("there is no service.yaml (%s; --service names another file)", path), nil
+		return yaml.Node{}, "", nil
 	case err != nil:
 		return yaml.Node{}, "", config(fmt.Errorf("service.yaml: %w", err))
 	}
@@ -71,7 +77,7 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher, yaml.Node, error) {
 	driver, known := engines.Find(engine)
 	if !known {
-		return nil, yaml.Node{}, invalid("to", engine, strings.Join(engines.Names(), ", "))
+		return nil, yaml.Node{}, noEngine(engine)
 	}
 	section, source, err := f.section(engine)
 	if err != nil {
@@ -79,14 +85,18 @@ func (f *serviceFlags) launcher(engine string, over yaml.Node) (deploy.Launcher,
 	}
 	if over.Kind != 0 {
 		if section, err = withSettings(section, over); err != nil {
-			return nil, section, config(fmt.Errorf("%s: %w", source, err))
+			return nil, section, config(fmt.Errorf("%s: %w", cmp.Or(source, "flags"), err))
 		}
 	}
 	l, err := driver.Open(&section)
-	if err != nil {
-		return nil, section, config(fmt.Errorf("%s: %w", source, err))
+	switch {
+	case err == nil:
+		return l, section, nil
+	case errors.Is(err, deploy.ErrService) && source == "" && section.Kind == 0:
+		path, _ := f.file()
+		return nil, section, config(fmt.Errorf("%s needs a section in service.yaml, and there is no %s; --service names another file", engine, path))
 	}
-	return l, section, nil
+	return nil, section, config(fmt.Errorf("%s: %w", cmp.Or(source, "flags"), err))
 }
 
 // withSettings returns a section with the settings in over replaced.

@@ -25,15 +25,17 @@ func firstLine(s string) string {
 	return line
 }
 
-// formatBytes returns a number of bytes in kB, MB or GB.
+// formatBytes returns a number of bytes in B, kB, MB or GB.
 func formatBytes(n int64) string {
 	switch {
 	case n >= 1e9:
 		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 	case n >= 1e6:
 		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
-	return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	return fmt.Sprintf("%d B", n)
 }
 
 // maxTallied is how many counts tally lists one by one.
