@@ -172,7 +172,8 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	altered := filepath.Join(t.TempDir(), "altered.onnx")
-	if err := models.Annotate(tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true, Seed: 1}), altered, models.Annotations{Golden: m.Golden}); err != nil {
+	other := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Logits: true, Seed: 1})
+	if err := models.Annotate(other, altered, models.Annotations{Golden: m.Golden}); err != nil {
 		t.Fatal(err)
 	}
 	out, r := run(78, altered)
