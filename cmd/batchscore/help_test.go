@@ -41,6 +41,27 @@ func checkFlag(t *testing.T, f *pflag.Flag) {
 	}
 }
 
+// TestUsageHint: an error in the command line names the help of the command itself.
+func TestUsageHint(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{args: []string{"bogus"}, want: "batchscore"},
+		{args: []string{"jobs", "bogus"}, want: "batchscore jobs"},
+		{args: []string{"run", "--bogus"}, want: "batchscore run"},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			t.Parallel()
+			r := must(t, 64, tt.args...)
+			if want := "Run '" + tt.want + " --help' for usage.\n"; !strings.HasSuffix(r.stderr, want) {
+				t.Errorf("got %v, want %q at the end of stderr", r, want)
+			}
+		})
+	}
+}
+
 func TestUsageText(t *testing.T) {
 	t.Parallel()
 	parent := &cobra.Command{Use: "tool"}

@@ -35,6 +35,16 @@ func asNobody(t *testing.T, fn func()) {
 	<-done
 }
 
+// TestFolderThatCannotBeCreated: the error names the folder, which is what the user
+// gave, and not the object that was to be created in it.
+func TestFolderThatCannotBeCreated(t *testing.T) {
+	const root = "/proc/batchscore" // nobody can create folders there
+	_, err := open(t, root).Create(t.Context(), "a", nil)
+	if want := "cannot create the folder " + root; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Create() = %v, want an error that begins with %q", err, want)
+	}
+}
+
 func TestDenied(t *testing.T) {
 	root, err := os.MkdirTemp("", "denied")
 	if err != nil {
