@@ -193,8 +193,8 @@ func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 					t.Errorf("a claim is named %q, want a match of %s", name, form.claims)
 				}
 			}
-			if !slices.ContainsFunc(names, form.doublings.MatchString) || !slices.Contains(names, form.end) {
-				t.Errorf("the claims are %q, want a match of %s and %s among them", names, form.doublings, form.end)
+			if !slices.ContainsFunc(names, form.races.MatchString) || !slices.Contains(names, form.end) {
+				t.Errorf("the claims are %q, want a match of %s and %s among them", names, form.races, form.end)
 			}
 		})
 	}

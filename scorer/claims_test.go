@@ -21,15 +21,15 @@ var claimForms = []struct {
 	// begin creates the record of the job of o; nil leaves that to Run.
 	begin func(t *testing.T, o Options)
 	// claims matches what follows the name of the folder in the names of all claims,
-	// doublings those of the doublings in a job of 10 chunks. end and publication are
+	// races those of the races in a job of 10 chunks. end and publication are
 	// the first claims on those.
-	claims, doublings *regexp.Regexp
-	end, publication  string
+	claims, races    *regexp.Regexp
+	end, publication string
 }{
 	{
 		name:        "named claims",
 		claims:      regexp.MustCompile(`^(chunk-\d{5}|double-\d{5}|end|publication)\.\d{6}$`),
-		doublings:   regexp.MustCompile(`^double-0000\d\.\d{6}$`),
+		races:       regexp.MustCompile(`^double-0000\d\.\d{6}$`),
 		end:         "end.000000",
 		publication: "publication.000000",
 	},
@@ -37,7 +37,7 @@ var claimForms = []struct {
 		name:        "numbered claims",
 		begin:       beginNumbered,
 		claims:      regexp.MustCompile(`^(\d{5}|2147483647)\.\d{6}$`),
-		doublings:   regexp.MustCompile(`^000(1[1-9]|20)\.\d{6}$`),
+		races:       regexp.MustCompile(`^000(1[1-9]|20)\.\d{6}$`),
 		end:         "00010.000000",
 		publication: "2147483647.000000",
 	},

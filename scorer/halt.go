@@ -59,7 +59,7 @@ func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Du
 	case <-stop:
 		h.request(ErrStopped)
 	case <-over:
-		h.request(fmt.Errorf("%w: the deadline of %v is over", ErrPaused, deadline))
+		h.request(fmt.Errorf("%w: the deadline of %v has passed", ErrPaused, deadline))
 	case <-ctx.Done():
 	}
 }

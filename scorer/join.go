@@ -182,8 +182,8 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 func (p *participant) warnOfDecoding(job *output.Job) {
 	if job.Decoding != preprocess.Decoding {
 		p.opt.Log.Warn().Int("job", job.Decoding).Int("this_program", preprocess.Decoding).
-			Msg("the job was begun by a program with other decoders: rows that exist are kept as they are, " +
-				"and rows that are made now may differ; for consistent rows, use a new --out")
+			Msg("the job was begun by a program with other decoders: existing rows are kept, " +
+				"and new rows may differ; for consistent rows, use a new --out")
 	}
 }
 

@@ -222,7 +222,7 @@ func endOfManifest(in *bufio.Reader, w *writer, text []byte, n int) (*Manifest, 
 	}
 	m, err := w.end()
 	if err == nil && !bytes.Equal(text, trailer(w.n, w.hash)) {
-		err = fmt.Errorf("%w: line %d: the trailer does not fit the %d entries before it", ErrCorrupt, n, w.n)
+		err = fmt.Errorf("%w: line %d: the trailer does not match the %d entries before it", ErrCorrupt, n, w.n)
 	}
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (r Right) String() string {
 	case onChunk:
 		return fmt.Sprintf("chunk %d", r.chunk)
 	case onDouble:
-		return fmt.Sprintf("the doubling of chunk %d", r.chunk)
+		return fmt.Sprintf("the race for chunk %d", r.chunk)
 	case onEnd:
 		return "the end of the job"
 	}
@@ -68,7 +68,7 @@ var Named = Names{}
 
 // Numbered are the names of jobs begun before rights had names. Each right is a
 // number of at least five digits: i for chunk i, the number of chunks for the
-// end, that plus 1+i for the doubling of chunk i, and 1<<31-1 for the publication
+// end, that plus 1+i for the race for chunk i, and 1<<31-1 for the publication
 // of a retry.
 func Numbered(chunks int) Names { return Names{numbered: true, chunks: chunks} }
 

@@ -270,7 +270,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	}
 	for i, o := range newer {
 		if m := p.retries[i].manifest; o.used != m.Len() {
-			return fmt.Errorf("%s: %w: of %d rows of a retry the parts have a place for %d", p.st, ErrMismatch, m.Len(), o.used)
+			return fmt.Errorf("%s: %w: the parts have a place for only %d of the %d rows of a retry", p.st, ErrMismatch, o.used, m.Len())
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ const sealSize = len(sealMark) + sha256.Size
 // footerEnd is the length of the footer, 4 bytes, and the magic.
 const footerEnd = 8
 
-var errUnsealed = errors.New("the file is damaged, or not written by this program: its checksum does not fit")
+var errUnsealed = errors.New("the file is damaged, or not written by this program: its checksum does not match")
 
 // footer is the position at which the footer of the file that ends in tail
 // begins in it.

@@ -147,7 +147,7 @@ type attempt struct {
 	ended  bool
 }
 
-var errStalled = errors.New("nothing came for too long")
+var errStalled = errors.New("no data came for too long")
 
 // begin waits until a call may be made, and begins it.
 func (op *operation) begin(ctx context.Context, slot bool) (*attempt, error) {
@@ -164,7 +164,7 @@ func (op *operation) begin(ctx context.Context, slot bool) (*attempt, error) {
 	ok, err := op.s.limit.awaitPause(ctx, op.until(ctx))
 	a.epoch = op.s.limit.begin()
 	if err == nil && !ok {
-		err = fmt.Errorf("%s %q: %w: %s asks to wait longer than patience lasts; run again later",
+		err = fmt.Errorf("%s %q: %w: %s asks for a longer pause than the limit on retries allows; run again later",
 			op.what, op.name, store.ErrUnavailable, op.s)
 		op.s.gaveUp.Add(1)
 	}
