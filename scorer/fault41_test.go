@@ -154,13 +154,13 @@ func TestFault41_OldJobsKeepTheirWords(t *testing.T) {
 	images := collection(t, 15)
 	denying := &storetest.Faulty{Store: images, BeforeOpen: func(_ context.Context, _ int, name string) error {
 		if name == pictureName(4) {
-			return fmt.Errorf("open: %w", &store.Unreadable{Why: "the blob is in the archive tier", Err: errors.New("HTTP 409")})
+			return fmt.Errorf("open: %w", &store.Unreadable{Why: "the blob lies in the archive tier", Err: errors.New("HTTP 409")})
 		}
 		return nil
 	}}
 	for files, want := range map[listing.Files]string{
 		listing.TenEndings: "the store does not let this object be read",
-		listing.Pictures:   "cannot be read: the blob is in the archive tier",
+		listing.Pictures:   "cannot be read: the blob lies in the archive tier",
 	} {
 		out := new(mem.Store)
 		o := options(t, denying, out)

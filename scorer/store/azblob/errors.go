@@ -105,7 +105,7 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 func unreadable(status int, code bloberror.Code) string {
 	switch {
 	case code == bloberror.BlobArchived || code == bloberror.BlobBeingRehydrated:
-		return "the blob is in the archive tier"
+		return "the blob lies in the archive tier"
 	case code == bloberror.BlobUsesCustomerSpecifiedEncryption:
 		return "the blob is encrypted with a key of its own"
 	case status == http.StatusConflict && strings.HasPrefix(string(code), "Blob"):
