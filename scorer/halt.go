@@ -82,7 +82,7 @@ func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel cont
 // cause returns the reason of the halt if that is why ctx was cancelled: every
 // error after that is a consequence. Otherwise it returns err.
 func (h *halt) cause(ctx context.Context, err error) error {
-	if reason := h.err(); err != nil && reason != nil && errors.Is(context.Cause(ctx), reason) {
+	if reason := h.err(); err != nil && reason != nil && context.Cause(ctx) == reason { //nolint:errorlint // an error that wraps it is another's
 		return reason
 	}
 	return err

@@ -196,7 +196,7 @@ func (a *attempt) verdict(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(context.Cause(a.ctx), errStalled):
+	case context.Cause(a.ctx) == errStalled: //nolint:errorlint // one that wraps it is of another call
 		a.s.stalls.Add(1)
 		return &store.Transient{Err: fmt.Errorf("%w: %w", errStalled, err)}
 	case a.ctx.Err() != nil:
