@@ -34,6 +34,16 @@ func removed(*testing.T, []byte) []byte { return nil }
 
 func cutOff(_ *testing.T, body []byte) []byte { return body[:len(body)/2] }
 
+// scored gives a score to an image that failed.
+func scored(t *testing.T, body []byte) []byte {
+	t.Helper()
+	changed := bytes.Replace(body, []byte(`"class_id":-1,"score":0.0`), []byte(`"class_id":-1,"score":0.5`), 1)
+	if bytes.Equal(changed, body) {
+		t.Fatalf("no image failed in\n%s", body)
+	}
+	return changed
+}
+
 // flipped changes a digit and keeps the length.
 func flipped(t *testing.T, body []byte) []byte {
 	t.Helper()
@@ -87,6 +97,12 @@ func TestFault28_RepairWorksAsPrinted(t *testing.T) {
 		{
 			name:  "part deleted, and _SUCCESS as was once advised",
 			files: map[string]damage{parts: removed, success: removed},
+			finds: []string{"verify"},
+			again: true,
+		},
+		{
+			name:  "score of an image that failed, digests and _SUCCESS gone",
+			files: map[string]damage{"part-00003.jsonl": scored, digests: removed, success: removed},
 			finds: []string{"verify"},
 			again: true,
 		},

@@ -312,6 +312,11 @@ func (r *repair) unfit(c shard.Chunks, p part) (string, error) {
 	if err := r.job.Schema().CheckMark(p.rows); err != nil {
 		return err.Error(), nil
 	}
+	for i := range p.rows {
+		if err := r.job.Schema().Check(&p.rows[i]); err != nil {
+			return fmt.Sprintf("row %d: %v", i, err), nil
+		}
+	}
 	fitting := make([]bool, len(p.rows))
 	for _, m := range r.manifests {
 		entries, err := m.Entries(nil, first, last)
