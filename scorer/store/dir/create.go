@@ -74,7 +74,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	folder := filepath.Dir(final)
 	if err := s.ensureFolder(folder); err != nil {
 		err = s.asUnfit(err)
-		if kind, _ := kindOf(err); kind == store.ErrNotExist {
+		if kind, _ := kindOf(err); errors.Is(kind, store.ErrNotExist) {
 			return store.Object{}, fmt.Errorf("cannot create the folder %s: %w", folder, bare(err))
 		}
 		return store.Object{}, classifyCreate(final, size, err)
