@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // claimForms are jobs of both ways to name claims: new jobs, and those begun before
@@ -75,7 +76,7 @@ func beginNumbered(t *testing.T, o Options) {
 func claimNames(t *testing.T, st store.Store) []string {
 	t.Helper()
 	var names []string
-	for _, object := range objectNames(t, st) {
+	for _, object := range storetest.ObjectNames(t, st) {
 		if name, ok := strings.CutPrefix(object, "_batchscore/claims/"); ok {
 			names = append(names, name)
 		}

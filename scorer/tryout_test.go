@@ -8,8 +8,8 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
+	"github.com/batchscore/batchscore/scorer/store/storetest"
 )
 
 // TestTryOutWithTheBatchOfTheJob: a model is tested with the batch size that the job
@@ -34,7 +34,7 @@ func TestTryOutWithTheBatchOfTheJob(t *testing.T) {
 	if have := tried(given, models.ErrModel); !slices.Equal(have, []int{3}) {
 		t.Errorf("tested with batches of %d, want 3", have)
 	}
-	if list := objectNames(t, out); len(list) > 0 {
+	if list := storetest.ObjectNames(t, out); len(list) > 0 {
 		t.Errorf("the model was refused, but %q were written", list)
 	}
 	if _, _, err := output.Join(t.Context(), out, given.Job); err != nil {
@@ -69,16 +69,4 @@ func TestTryOutWithAnothersBatch(t *testing.T) {
 	if want := []int{newFakeEngine().DefaultBatch(), 2}; !slices.Equal(batches, want) {
 		t.Errorf("tested with batches of %d, want %d", batches, want)
 	}
-}
-
-func objectNames(t *testing.T, st store.Store) []string {
-	t.Helper()
-	var names []string
-	if err := st.List(t.Context(), "", func(o store.Object) error {
-		names = append(names, o.Name)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return names
 }

@@ -80,19 +80,6 @@ func renew(t *testing.T, c *Claims, r Right) bool {
 	return ok
 }
 
-// objects returns the names of all objects of a store, in order.
-func objects(t *testing.T, st store.Store) []string {
-	t.Helper()
-	var names []string
-	if err := st.List(t.Context(), "", func(o store.Object) error {
-		names = append(names, o.Name)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
 func TestClaimIsExclusiveUntilTheLeaseEnds(t *testing.T) {
 	eachForm(t, func(t *testing.T, names Names) {
 		for _, r := range []Right{OnChunk(7), OnDouble(7), OnEnd, OnPublication} {
@@ -213,7 +200,7 @@ func TestNamesOnDisk(t *testing.T) {
 				if !acquire(t, c, r) {
 					t.Fatalf("%s was not acquired", r)
 				}
-				name := objects(t, st)[0]
+				name := storetest.ObjectNames(t, st)[0]
 				body, _, err := store.ReadAll(t.Context(), st, name)
 				if err != nil {
 					t.Fatal(err)

@@ -179,7 +179,7 @@ func TestFault27_TheStoresClockIsAskedAgain(t *testing.T) {
 	if now, err := c.Now(t.Context()); err != nil || now.Sub(first) != mono {
 		t.Errorf("carried forward to %v, %v, want %v more", now, err, mono)
 	}
-	if n := len(objects(t, st)); n != 1 {
+	if n := len(storetest.ObjectNames(t, st)); n != 1 {
 		t.Errorf("%d probes, want 1", n)
 	}
 	clk.advance(-time.Hour)
@@ -187,7 +187,7 @@ func TestFault27_TheStoresClockIsAskedAgain(t *testing.T) {
 	if now, err := c.Now(t.Context()); err != nil || !now.Equal(clk.now) {
 		t.Errorf("Now() = %v, %v, want what the store says now, %v", now, err, clk.now)
 	}
-	if n := len(objects(t, st)); n != 2 {
+	if n := len(storetest.ObjectNames(t, st)); n != 2 {
 		t.Errorf("%d probes, want 2", n)
 	}
 }
