@@ -47,6 +47,8 @@ type Log struct {
 	Ranks []Rank // by rank
 	// Simulated is true if a line mentions a simulated device.
 	Simulated bool
+	// Job is what lines of batchscore say of the whole job.
+	Job Job
 }
 
 // The forms of lines. Launchers may put anything in front of them.
@@ -72,6 +74,7 @@ const (
 func ReadLog(logs ...io.Reader) (Log, error) {
 	var l Log
 	byRank := map[int]*attempts{}
+	var facts jobFacts
 	var names []string
 	for i, log := range logs {
 		name := fmt.Sprintf("log %d", i+1)
@@ -79,7 +82,11 @@ func ReadLog(logs ...io.Reader) (Log, error) {
 			name = file.Name()
 		}
 		names = append(names, name)
-		lines := bufio.NewScanner(log)
+		text, err := plain(log)
+		if err != nil {
+			return l, fmt.Errorf("%s: %w", name, err)
+		}
+		lines := bufio.NewScanner(text)
 		lines.Buffer(nil, longestLine)
 		for n := 1; lines.Scan(); n++ {
 			line := lines.Bytes()
@@ -87,6 +94,7 @@ func ReadLog(logs ...io.Reader) (Log, error) {
 				line = colours.ReplaceAll(line, nil)
 			}
 			l.Simulated = l.Simulated || simulated.Match(line)
+			facts.read(line)
 			if err := readLine(byRank, line); err != nil {
 				return l, fmt.Errorf("%s, line %d: %w", name, n, err)
 			}
@@ -97,7 +105,8 @@ func ReadLog(logs ...io.Reader) (Log, error) {
 			return l, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if len(byRank) == 0 {
+	l.Job = facts.job()
+	if len(byRank) == 0 && l.Job.Images == 0 {
 		return l, fmt.Errorf("%s: there is no line of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
 	}
 	for _, rank := range slices.Sorted(maps.Keys(byRank)) {

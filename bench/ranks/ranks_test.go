@@ -44,7 +44,7 @@ func TestRecipe(t *testing.T) {
 	}
 	for _, want := range []string{
 		"99,968 images labelled of 100,000 asked for: 32 lost\n",
-		"makespan 11:10; 8:17 if the same ranks had shared the work without rest (74.2% of it)\n",
+		"makespan 11:10; 8:17 if the same ranks had divided the work perfectly (74.2% of it)\n",
 		"22.8 times one GPU on 32: efficiency 71.3% on the makespan\n",
 		"ranks 0 to 3 straggle, on node 0: ",
 		// 32 x 670.4 s less the sum of the seconds, 16,067.98.
@@ -137,8 +137,8 @@ func TestSentences(t *testing.T) {
 			o:     Options{Asked: 400, World: 4, OneGPU: 20, Price: 3600},
 			want: []string{
 				"200 images labelled of 400 asked for: 200 lost",
-				"ranks 1 and 3 of 4 told nothing",
-				"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+				"ranks 1 and 3 of 4 logged nothing",
+				"makespan 10 s; 10 s if the same ranks had divided the work perfectly (100.0% of it)",
 				"2.0 times one GPU on 4: efficiency 50.0% on the makespan",
 				"no rank straggles",
 				"0 GPU-seconds idle while the last rank was at work: 0.00 of the 40.00 paid",
@@ -147,28 +147,28 @@ func TestSentences(t *testing.T) {
 		},
 		{what: "two runs in one log", ranks: []Rank{ended(0), ended(1)}, o: Options{Asked: 100}, want: []string{
 			"200 images labelled of 100 asked for: 100 too many; some were labelled twice, or the logs are of several runs",
-			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+			"makespan 10 s; 10 s if the same ranks had divided the work perfectly (100.0% of it)",
 			"no rank straggles",
 			"0 GPU-seconds idle while the last rank was at work",
 		}},
 		{what: "a start without an end gives no speed", ranks: []Rank{ended(0), restarted, ended(2)}, o: Options{}, want: []string{
 			"300 images labelled",
-			"rank 1 had a start that never told its end: its images count, its time is not known",
-			"makespan 10 s; 8.33 s if the same ranks had shared the work without rest (83.3% of it)",
+			"rank 1 had a start whose end is not in the log: its images count, its time is not known",
+			"makespan 10 s; 8.33 s if the same ranks had divided the work perfectly (83.3% of it)",
 			"no rank straggles",
 			"5 GPU-seconds idle while the last rank was at work",
 		}},
 		{what: "the dead are not idle", ranks: []Rank{ended(0), killed}, o: Options{}, want: []string{
 			"150 images labelled",
-			"rank 1 never told the end: the images told of count, all times are of the other ranks",
-			"makespan 10 s; 10 s if the same ranks had shared the work without rest (100.0% of it)",
+			"rank 1 never logged the end: the images that they logged count, all times are of the other ranks",
+			"makespan 10 s; 10 s if the same ranks had divided the work perfectly (100.0% of it)",
 			"no rank straggles",
 			"0 GPU-seconds idle while the last rank was at work",
 		}},
 		{what: "all were killed", ranks: []Rank{killed}, o: Options{World: 2, Price: 1, OneGPU: 1}, want: []string{
 			"50 images labelled",
-			"rank 0 of 2 told nothing",
-			"no rank told its end: the images told of count, the makespan is not known",
+			"rank 0 of 2 logged nothing",
+			"no rank logged its end: the images that they logged count, the makespan is not known",
 		}},
 	} {
 		r := Analyse(c.ranks, c.o)

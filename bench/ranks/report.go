@@ -20,6 +20,8 @@ type Options struct {
 	// Rates are the expected rates of the ranks' devices, by rank, to compare ranks
 	// on different devices; nil if all devices are equal.
 	Rates []float64
+	// Job is what the log says of the whole job.
+	Job Job
 }
 
 // Judged is a rank and the findings about it.
@@ -37,12 +39,19 @@ type Report struct {
 	// World is how many ranks there were, Missing those that are not in the log.
 	World   int   `json:"world"`
 	Missing []int `json:"missing,omitempty"`
-	// Labelled is the sum over all ranks. Lost is how many images are missing from
-	// Asked, Surplus how many there are beyond it.
-	Asked    int `json:"asked,omitempty"`
-	Labelled int `json:"labelled"`
-	Lost     int `json:"lost"`
-	Surplus  int `json:"surplus,omitempty"`
+	// Job is what the log says of the whole job. Processed is the sum over all ranks,
+	// Labelled the number that the job gives or, if it gives none, the same sum. Lost is
+	// how many images are missing from Asked, Surplus how many there are beyond it.
+	Job       Job `json:"job"`
+	Asked     int `json:"asked,omitempty"`
+	Processed int `json:"processed"`
+	Labelled  int `json:"labelled"`
+	Lost      int `json:"lost"`
+	Surplus   int `json:"surplus,omitempty"`
+	// Twice is how many images were processed a second time, in a race for a chunk or
+	// after a restart, Earlier how many were labelled before this log begins.
+	Twice   int `json:"twice,omitempty"`
+	Earlier int `json:"earlier,omitempty"`
 	// Makespan is the time of the slowest rank, in seconds: ranks start together.
 	Makespan float64 `json:"makespan_seconds"`
 	// Balanced is the makespan of the work whose time is known if it were divided
@@ -87,16 +96,17 @@ const (
 
 // Analyse returns the report on a job's ranks.
 func Analyse(all []Rank, o Options) Report {
-	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}}
+	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}, Job: o.Job}
 	var perImage []float64 // of ranks whose time is known
 	rate, timed := 0.0, 0
 	fastest := 1.0
 	if len(o.Rates) > 0 {
 		fastest = slices.Max(o.Rates)
 	}
-	// slowness is the seconds per image, as if on the fastest device.
-	slowness := func(k Rank) float64 {
-		s := 1 / k.speed()
+	// slowness is the seconds per image, as if on the fastest device, if the rank had
+	// processed more images in the same time.
+	slowness := func(k Rank, more int) float64 {
+		s := k.Seconds / float64(k.Images-k.Untimed+more)
 		if k.Rank < len(o.Rates) {
 			s *= o.Rates[k.Rank] / fastest
 		}
@@ -106,13 +116,13 @@ func Analyse(all []Rank, o Options) Report {
 	for _, k := range all {
 		told[k.Rank] = true
 		r.World = max(r.World, k.Rank+1)
-		r.Labelled += k.Images
+		r.Processed += k.Images
 		r.Makespan = max(r.Makespan, k.Seconds)
 		if !k.Ended {
 			r.Unfinished = append(r.Unfinished, k.Rank)
 		}
 		if k.speed() > 0 {
-			perImage = append(perImage, slowness(k))
+			perImage = append(perImage, slowness(k, 0))
 			rate += k.speed()
 			timed += k.Images - k.Untimed
 		}
@@ -122,16 +132,15 @@ func Analyse(all []Rank, o Options) Report {
 			r.Missing = append(r.Missing, rank)
 		}
 	}
-	if o.Asked > 0 {
-		r.Lost, r.Surplus = max(0, o.Asked-r.Labelled), max(0, r.Labelled-o.Asked)
-	}
+	r.count()
 	r.StragglesAbove = bound(perImage)
+	grain := chunkOf(all)
 	for _, k := range all {
 		j := Judged{Rank: k, Node: -1}
 		if o.PerNode > 0 {
 			j.Node = k.Rank / o.PerNode
 		}
-		j.Straggles = k.speed() > 0 && slowness(k) > r.StragglesAbove
+		j.Straggles = k.speed() > 0 && slowness(k, grain) > r.StragglesAbove
 		if j.Straggles {
 			r.Stragglers = append(r.Stragglers, k.Rank)
 			if j.Node >= 0 && !slices.Contains(r.StragglerNodes, j.Node) {
@@ -156,6 +165,21 @@ func Analyse(all []Rank, o Options) Report {
 		r.LostCost = r.LostGPUSeconds / 3600 * o.Price
 	}
 	return r
+}
+
+// count compares the images that ranks processed with those of the job.
+func (r *Report) count() {
+	r.Labelled = r.Processed
+	if n := r.Job.Images; n > 0 {
+		r.Labelled, r.Twice, r.Earlier = n, max(0, r.Processed-n), max(0, n-r.Processed)
+	}
+	if r.Asked == 0 {
+		return
+	}
+	r.Lost, r.Surplus = max(0, r.Asked-r.Labelled), max(0, r.Labelled-r.Asked)
+	if r.Job.Images == 0 && r.Job.Races > 0 {
+		r.Labelled, r.Twice, r.Surplus = r.Labelled-r.Surplus, r.Surplus, 0
+	}
 }
 
 // bound returns the value above which one of these straggles.

@@ -32,7 +32,7 @@ func WriteText(out io.Writer, r Report, simulated bool) error {
 			say = "  <- straggles"
 		}
 		if !k.Ended {
-			took, say = "-", "  <- never told its end"
+			took, say = "-", "  <- never logged its end"
 		}
 		if k.Starts > 1 {
 			say += fmt.Sprintf("  (started %d times)", k.Starts)
@@ -57,24 +57,20 @@ func kind(simulated bool) string {
 func (r *Report) Sentences() []string {
 	var s []string
 	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
-	switch {
-	case r.Surplus > 0:
-		say("%s images labelled of %s asked for: %s too many; some were labelled twice, or the logs are of several runs",
-			Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Surplus))
-	case r.Asked > 0:
-		say("%s images labelled of %s asked for: %s lost", Thousands(r.Labelled), Thousands(r.Asked), Thousands(r.Lost))
-	default:
-		say("%s images labelled", Thousands(r.Labelled))
-	}
+	s = append(s, r.counted()...)
 	if len(r.Missing) > 0 {
-		say("%s of %d told nothing", Runs(r.Missing), r.World)
+		say("%s of %d logged nothing", Runs(r.Missing), r.World)
+	}
+	if len(r.Ranks) == 0 {
+		say("no rank worked in this log: the job was complete before it")
+		return s
 	}
 	if len(r.Unfinished) == len(r.Ranks) {
-		say("no rank told its end: the images told of count, the makespan is not known")
+		say("no rank logged its end: the images that they logged count, the makespan is not known")
 		return s
 	}
 	if len(r.Unfinished) > 0 {
-		say("%s never told the end: the images told of count, all times are of the other ranks", Runs(r.Unfinished))
+		say("%s never logged the end: the images that they logged count, all times are of the other ranks", Runs(r.Unfinished))
 	}
 	var again []int
 	for _, k := range r.Ranks {
@@ -83,11 +79,11 @@ func (r *Report) Sentences() []string {
 		}
 	}
 	if len(again) > 0 {
-		say("%s had a start that never told its end: its images count, its time is not known", Runs(again))
+		say("%s had a start whose end is not in the log: its images count, its time is not known", Runs(again))
 	}
 	makespan := "makespan " + Clock(r.Makespan)
 	if r.Balanced > 0 {
-		makespan += fmt.Sprintf("; %s if the same ranks had shared the work without rest (%.1f%% of it)", Clock(r.Balanced), 100*r.Balance)
+		makespan += fmt.Sprintf("; %s if the same ranks had divided the work perfectly (%.1f%% of it)", Clock(r.Balanced), 100*r.Balance)
 	}
 	say("%s", makespan)
 	if r.SpeedUp > 0 {
@@ -113,6 +109,43 @@ func (r *Report) Sentences() []string {
 	say("%s", idle)
 	if r.SpeedUp > 0 && r.Cost > 0 {
 		say("%.2f paid beyond what one GPU costs for the same work", r.LostCost)
+	}
+	return s
+}
+
+// counted returns what the report says about the number of images.
+func (r *Report) counted() []string {
+	s := []string{fmt.Sprintf("%s images labelled", Thousands(r.Labelled))}
+	switch closed := r.Job.Images > 0; {
+	case r.Surplus > 0 && !closed:
+		s[0] += fmt.Sprintf(" of %s asked for: %s too many; some were labelled twice, or the logs are of several runs",
+			Thousands(r.Asked), Thousands(r.Surplus))
+	case r.Surplus > 0:
+		s[0] += fmt.Sprintf(" of %s asked for: %s more than asked for", Thousands(r.Asked), Thousands(r.Surplus))
+	case r.Asked > 0 && r.Lost > 0 && r.Job.Ours && !closed:
+		s[0] += fmt.Sprintf(" of %s asked for; the log lacks the end of the job, so it does not say whether the other %s have a row",
+			Thousands(r.Asked), Thousands(r.Lost))
+	case r.Asked > 0:
+		s[0] += fmt.Sprintf(" of %s asked for: %s lost", Thousands(r.Asked), Thousands(r.Lost))
+	}
+	if len(r.Job.Several) > 0 {
+		return append(s, fmt.Sprintf("the log has the ends of %d jobs: images are not counted from it", len(r.Job.Several)))
+	}
+	if r.Job.Failed > 0 {
+		s = append(s, fmt.Sprintf("of these, %s failed and have a row that says why", Thousands(r.Job.Failed)))
+	}
+	switch {
+	case r.Twice > 0 && r.Job.Races > 0:
+		s = append(s, fmt.Sprintf("the ranks processed %s: %s of them twice, because ranks raced slow ones for the last chunks; each image has one row",
+			Thousands(r.Processed), Thousands(r.Twice)))
+	case r.Twice > 0:
+		s = append(s, fmt.Sprintf("the ranks processed %s: %s of them twice, in a race for a chunk or after a restart; each image has one row",
+			Thousands(r.Processed), Thousands(r.Twice)))
+	case r.Earlier > 0:
+		s = append(s, fmt.Sprintf("the ranks processed %s; the other %s were labelled before this log begins", Thousands(r.Processed), Thousands(r.Earlier)))
+	}
+	if r.Job.Ours {
+		s = append(s, `the log is no proof; "batchscore verify OUT" compares every image with its row`)
 	}
 	return s
 }

@@ -20,18 +20,21 @@ func newBenchRead() *cobra.Command {
 		Use:   "read LOG...",
 		Short: "Analyse a job by the lines that its ranks logged",
 		Long: fmt.Sprintf(`read finds out what each rank did from the lines that it logged: those of the 2018
-recipe or of batchscore, with any prefix that the launcher added:
+recipe or of batchscore, with any prefix that the launcher added, in a text file or in
+a Jupyter notebook (.ipynb) that printed them:
 
   Worker 30 needs to process 3124 images
   Worker 30 Processed 100/3124 images
   Worker 0 Processed 3124 images, took 0:10:43.983157
 
 It reports the makespan, the makespan that the same ranks could have reached with
-perfectly divided work, which ranks straggle, and which images are lost. "-" reads
-standard input. The log is the only evidence here; for a job of batchscore, "verify"
-proves what was labelled. A rank straggles if its time per image exceeds the median of
-all ranks by more than %g robust standard deviations (1.4826 times the median absolute
-deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+perfectly divided work, which ranks straggle, and how many images are lost. "-" reads
+standard input. The last line of a job of batchscore says how many images have a row;
+ranks that raced for a chunk both count its images. A log is no proof: "verify" is.
+
+A rank straggles if its time per image exceeds the median of all ranks by more than %g
+robust standard deviations (1.4826 times the median absolute deviation) and by more
+than %g%%. Where ranks take chunks from one another, a rank is granted one more chunk.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
 		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -48,7 +51,7 @@ deviation) and by more than %g%%.`, ranks.StragglerFactor, 100*ranks.StragglerLe
 			if err != nil {
 				return config(err)
 			}
-			o.OneGPU = oneGPU.Seconds()
+			o.OneGPU, o.Job = oneGPU.Seconds(), log.Job
 			return tellRanks(cmd, &f, ranks.Analyse(log.Ranks, o), log.Simulated)
 		},
 	}
