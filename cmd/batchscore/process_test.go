@@ -72,12 +72,13 @@ func process(t testing.TB, env []string, program string, args ...string) *exec.C
 }
 
 // cleanEnv returns the environment of this process without the variables of
-// launchers.
+// launchers, and without those of its terminal.
 func cleanEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "OMPI_") && !strings.HasPrefix(kv, "PMI") && !strings.HasPrefix(kv, "SLURM_") &&
-			!strings.HasPrefix(kv, "RANK=") && !strings.HasPrefix(kv, "WORLD_SIZE=") && !strings.HasPrefix(kv, "LOCAL_") {
+			!strings.HasPrefix(kv, "RANK=") && !strings.HasPrefix(kv, "WORLD_SIZE=") && !strings.HasPrefix(kv, "LOCAL_") &&
+			!strings.HasPrefix(kv, "TERM=") && !strings.HasPrefix(kv, "NO_COLOR=") {
 			env = append(env, kv)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/azureml"
 	"github.com/batchscore/batchscore/deploy/batchai"
 	"github.com/batchscore/batchscore/deploy/engines"
+	"github.com/batchscore/batchscore/deploy/goldentest"
 	"github.com/batchscore/batchscore/deploy/kubernetes"
 	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/deploy/slurm"
@@ -27,8 +27,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
-
-var update = flag.Bool("update", false, "write the generated parts of the documents")
 
 // The generated parts of docs/reference.md are between these lines.
 const (
@@ -89,7 +87,7 @@ func checkGenerated(t *testing.T, document, begin, end, want string) {
 	if !ok || !ok2 {
 		t.Fatalf("%s has no lines %q and %q", document, begin, end)
 	}
-	if *update {
+	if *goldentest.Update {
 		path := filepath.Join("..", "..", filepath.FromSlash(document))
 		if err := os.WriteFile(path, []byte(before+begin+want+end+after), 0o644); err != nil {
 			t.Fatal(err)

@@ -8,14 +8,18 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files again")
+// Update is the flag -update.
+var Update = flag.Bool("update", false, "write the golden files and the generated parts of documents again")
 
 // Check fails the test if the text differs from the file. With the flag -update
 // it writes the file instead.
 func Check(t testing.TB, file, text string) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
-	if *update {
+	if *Update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -13,16 +13,18 @@ import (
 	"html"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/docs/terminal/sgr"
 )
 
 func main() {
 	title := flag.String("title", "", "text of the title bar")
 	columns := flag.Int("columns", 0, "least width of the screen in characters")
+	look := dark
+	flag.BoolFunc("light", "draw a light terminal", func(string) error { look = light; return nil })
 	flag.Parse()
-	if err := draw(os.Stdin, os.Stdout, *title, *columns); err != nil {
+	if err := draw(os.Stdin, os.Stdout, look, *title, *columns); err != nil {
 		fmt.Fprintln(os.Stderr, "terminal:", err)
 		os.Exit(1)
 	}
@@ -36,32 +38,25 @@ const (
 	barHeight  = 28
 )
 
-// palette is the sixteen colours of SGR 30 to 37 and 90 to 97.
+// palette is the sixteen colours that have names.
 var palette = [16]string{
 	"#484f58", "#ff7b72", "#3fb950", "#d29922", "#58a6ff", "#bc8cff", "#39c5cf", "#b1bac4",
 	"#6e7681", "#ffa198", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#56d4dd", "#ffffff",
 }
 
-// style is how characters look.
-type style struct {
-	colour string // empty is the default
-	bold   bool
-}
+// theme is how a terminal looks.
+type theme struct{ background, text, bar string }
 
-// run is a piece of a line in one style.
-type run struct {
-	style
-	text string
-}
+var dark, light = theme{"#0d1117", "#e6edf3", "#8b949e"}, theme{"#ffffff", "#1f2328", "#59636e"}
 
 // draw writes the screen that r holds as SVG. Blank lines at its end are left out.
-func draw(r io.Reader, w io.Writer, title string, columns int) error {
-	var lines [][]run
-	var now style
+func draw(r io.Reader, w io.Writer, look theme, title string, columns int) error {
+	var lines [][]sgr.Run
+	var now sgr.Style
 	scanner := bufio.NewScanner(r)
 	for scanner.Scan() {
-		var line []run
-		line, now = parse(scanner.Text(), now)
+		var line []sgr.Run
+		line, now = sgr.Parse(scanner.Text(), now)
 		lines = append(lines, line)
 	}
 	if err := scanner.Err(); err != nil {
@@ -77,22 +72,22 @@ func draw(r io.Reader, w io.Writer, title string, columns int) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" `+
 		`font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13">`+"\n", right, bottom, right, bottom)
-	fmt.Fprintf(b, "<title>%s</title>\n<rect width=\"%d\" height=\"%d\" rx=\"8\" fill=\"#0d1117\"/>\n", html.EscapeString(title), right, bottom)
+	fmt.Fprintf(b, "<title>%s</title>\n<rect width=\"%d\" height=\"%d\" rx=\"8\" fill=\"%s\"/>\n", html.EscapeString(title), right, bottom, look.background)
 	for i, colour := range []string{"#ff5f57", "#febc2e", "#28c840"} {
 		fmt.Fprintf(b, "<circle cx=\"%d\" cy=\"%d\" r=\"5\" fill=\"%s\"/>\n", margin+4+i*18, barHeight/2+2, colour)
 	}
-	fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" fill=\"#8b949e\" text-anchor=\"middle\">%s</text>\n", right/2, barHeight/2+6, html.EscapeString(title))
+	fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" fill=\"%s\" text-anchor=\"middle\">%s</text>\n", right/2, barHeight/2+6, look.bar, html.EscapeString(title))
 	for i, line := range lines {
 		if width(line) == 0 {
 			continue
 		}
-		fmt.Fprintf(b, `<text x="%d" y="%d" fill="#e6edf3" xml:space="preserve">`, margin, barHeight+margin+i*lineHeight+12)
+		fmt.Fprintf(b, `<text x="%d" y="%d" fill="%s" xml:space="preserve">`, margin, barHeight+margin+i*lineHeight+12, look.text)
 		column := 0
 		for _, r := range line {
 			// Each run has its own place, so that columns align in any font.
 			fmt.Fprintf(b, `<tspan x="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs"%s>%s</tspan>`, margin+float64(column)*charWidth,
-				float64(utf8.RuneCountInString(r.text))*charWidth, r.attributes(), html.EscapeString(r.text))
-			column += utf8.RuneCountInString(r.text)
+				float64(utf8.RuneCountInString(r.Text))*charWidth, attributes(r.Style), html.EscapeString(r.Text))
+			column += utf8.RuneCountInString(r.Text)
 		}
 		fmt.Fprintln(b, "</text>")
 	}
@@ -101,70 +96,26 @@ func draw(r io.Reader, w io.Writer, title string, columns int) error {
 }
 
 // width returns the number of characters of a line.
-func width(line []run) int {
+func width(line []sgr.Run) int {
 	n := 0
 	for _, r := range line {
-		n += utf8.RuneCountInString(r.text)
+		n += utf8.RuneCountInString(r.Text)
 	}
 	return n
 }
 
-func (s style) attributes() string {
+// attributes returns how a run looks, as attributes of its element. Backgrounds are
+// not drawn.
+func attributes(s sgr.Style) string {
 	var text string
-	if s.colour != "" {
-		text += ` fill="` + s.colour + `"`
+	if s.Foreground >= sgr.Black && s.Foreground <= sgr.BrightWhite {
+		text += ` fill="` + palette[s.Foreground-sgr.Black] + `"`
 	}
-	if s.bold {
+	if s.Bold {
 		text += ` font-weight="bold"`
 	}
+	if s.Dim {
+		text += ` opacity="0.6"`
+	}
 	return text
-}
-
-// parse splits a line into runs, beginning in the given style, and returns the
-// style at its end. Spaces at the end of the line are dropped.
-func parse(line string, now style) ([]run, style) {
-	var runs []run
-	line = strings.TrimRight(line, " ")
-	for line != "" {
-		text, rest, escape := strings.Cut(line, "\x1b[")
-		if text != "" {
-			runs = append(runs, run{now, text})
-		}
-		if !escape {
-			break
-		}
-		end := strings.IndexFunc(rest, func(r rune) bool { return r >= '@' && r <= '~' })
-		if end < 0 {
-			break
-		}
-		if rest[end] == 'm' {
-			now = now.apply(rest[:end])
-		}
-		line = rest[end+1:]
-	}
-	return runs, now
-}
-
-// apply returns the style after the parameters of an SGR sequence. What it does not
-// know changes nothing.
-func (s style) apply(parameters string) style {
-	for _, p := range strings.Split(parameters, ";") {
-		n, err := strconv.Atoi(p)
-		switch {
-		case p == "" || n == 0:
-			s = style{}
-		case err != nil:
-		case n == 1:
-			s.bold = true
-		case n == 22:
-			s.bold = false
-		case n == 39:
-			s.colour = ""
-		case n >= 30 && n <= 37:
-			s.colour = palette[n-30]
-		case n >= 90 && n <= 97:
-			s.colour = palette[n-90+8]
-		}
-	}
-	return s
 }
