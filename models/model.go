@@ -60,6 +60,9 @@ type Model struct {
 	// Conflicts are sentences, one for each question to which answers differed,
 	// that say which answer was used.
 	Conflicts []string
+	// LabelsFile is the file that the labels were read from; empty if they are the
+	// model's own.
+	LabelsFile string
 	// LabelsForm says how a file of labels was read if it is not plain text.
 	LabelsForm string
 	// Golden is the file's golden images; nil if it has none.

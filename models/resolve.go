@@ -154,6 +154,9 @@ func (m *Model) readLabelFiles(layers []Given, own *Contract) error {
 			return err
 		}
 		layers[i].Labels = l.Names
+		if m.LabelsFile == "" { // the strongest answer comes first
+			m.LabelsFile = layers[i].LabelsPath
+		}
 		if l.Form != labels.Plain {
 			m.LabelsForm = fmt.Sprintf("%s was read as %s", layers[i].LabelsPath, l.Form)
 		}

@@ -98,7 +98,7 @@ func TestFault18_BoundsOfTheJob(t *testing.T) {
 				t.Errorf("the error of b.png is %q, want %q in it", e, c.mention)
 			}
 			o.Decode.MaxPixels = 12345
-			const names = "max-pixels (--retry too_large takes another): the job has "
+			const names = "--max-pixels: the job has "
 			if _, err := Run(t.Context(), o); !errors.Is(err, output.ErrOtherJob) || !strings.Contains(err.Error(), names) {
 				t.Errorf("other bounds: Run() = %v, want ErrOtherJob with %q", err, names)
 			}

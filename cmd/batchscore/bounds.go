@@ -19,9 +19,9 @@ type boundFlags struct {
 func (f *boundFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.Int64Var(&f.maxPixels, "max-pixels", 0, fmt.Sprintf("refuse to decode an image of more than `N` pixels, as its header gives them (default %d);"+
-		" its row has the status too_large; an existing job keeps its limit", preprocess.DefaultMaxPixels))
+		" its row has the status too_large; without it, an existing job continues with its limit", preprocess.DefaultMaxPixels))
 	fs.Var(&f.maxBytes, "max-bytes", "refuse to read an image file of more than `SIZE`, such as 800MB or 2GiB"+
-		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); an existing job keeps its limit")
+		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); without it, an existing job continues with its limit")
 }
 
 // maxMaxPixels is the largest --max-pixels that the decoders support: they count

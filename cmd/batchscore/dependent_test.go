@@ -69,12 +69,12 @@ func TestFault36_AllowedRowsAreOnRecord(t *testing.T) {
 		says(t, must(t, 0, command, out), "Rows may depend on the other images of their batch")
 	}
 	says(t, must(t, 0, "verify", out, "--json"), `"dependent_rows": true`)
-	says(t, run(11, out), "dependent rows allowed: the job has true, you gave false")
+	says(t, run(11, out), "--allow-dependent-rows: the job has true, this command has false")
 	run(0, out, "--allow-dependent-rows")
 
 	sound := filepath.Join(t.TempDir(), "sound")
 	run(0, sound, "--batch", "1")
-	says(t, run(11, sound, "--batch", "1", "--allow-dependent-rows"), "dependent rows allowed: the job has false, you gave true")
+	says(t, run(11, sound, "--batch", "1", "--allow-dependent-rows"), "--allow-dependent-rows: the job has false, this command has true")
 }
 
 // A model that depends on chance is refused for batches of one image, too.

@@ -24,9 +24,11 @@ const exitCodesHelp = `Exit codes:
   0    complete: every image has its row
   1    fatal error
   3    complete, but more images failed than --max-errors allows
-  10   manifest, model, job record or a part does not match the output folder;
-       'batchscore repair' restores parts, _SUCCESS and digests
-  11   the output folder belongs to another job
+  10   manifest, model (a simulated device counts as another), job record or a part
+       does not match the output folder; 'batchscore repair' restores parts,
+       _SUCCESS and digests
+  11   the job in the output folder has other options, or the folder holds something
+       else; the message names the flags
   64   wrong usage
   75   try again: storage, disk, deadline, budget, a service that does not answer,
        or chunks that other ranks have not finished

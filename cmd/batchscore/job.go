@@ -79,13 +79,18 @@ func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model
 	if err != nil {
 		return nil, output.Job{}, usagef("--images: %w", err)
 	}
+	pixels := m.Contract.Preprocess
 	job := output.Job{
 		Images: images, Files: filesTaken(f.allFiles), Max: f.max,
 		Model: filepath.Base(m.Path), ModelDigest: m.Digest,
 		PreprocessDigest: m.Contract.PreprocessDigest(), LabelsDigest: m.Contract.LabelsDigest(),
+		Preprocess: &pixels,
 		Activation: string(m.Contract.Output), OutputName: m.Contract.OutputName, JPEGDecoder: jpegKind(),
-		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), Format: format,
+		Batch: f.batch.n, Chunk: f.chunk, TopK: min(f.topK, m.Contract.Labelled()), AskedTopK: f.topK, Format: format,
 		DependentRows: f.dependentRows, Precision: m.Contract.Precision,
+	}
+	if m.LabelsFile != "" {
+		job.LabelsFile = filepath.Base(m.LabelsFile)
 	}
 	if m.Int8 {
 		job.Int8 = output.ExactInt8
@@ -105,9 +110,9 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.max, "max", 0, "score at most `N` images, the first ones in the order of their names (default all)")
 	groupFlags(cmd, "Speed flags", func() {
 		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
-			" an existing job keeps the batch size it started with")
+			" without it, an existing job continues with the batch size it started with")
 		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+
-			" (default 16 to 128, depending on the size of the collection, and at least two batches)")
+			" (default 16 to 128, depending on the size of the collection, and at least two batches); without it, an existing job continues with its own")
 	})
 	groupFlags(cmd, "Image flags", func() {
 		registerAllFiles(fs, &f.allFiles)

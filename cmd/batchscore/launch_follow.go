@@ -238,7 +238,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return err
 	}
 	if code := exitCode(failed, nil); code == 10 || code == 11 {
-		return fmt.Errorf("%w; %s holds the complete result of another job", failed, w.out)
+		return fmt.Errorf("%w; %s holds the complete result of a job with other options", failed, w.out)
 	}
 	simulated := ""
 	if s.Simulated {

@@ -60,8 +60,8 @@ func TestLaunchFollowsToTheEnd(t *testing.T) {
 	// Another job finds it complete as well, and it is not its own.
 	for _, engine := range []string{"fake", "local"} {
 		r := d.must(t, 11, "launch", "--to", engine, "-f", file, "--out", out, "--images", pictures(t, 5))
-		if !strings.Contains(r.stderr, "result of another job") || strings.Contains(r.stdout, "Processed") {
-			t.Errorf("got %v, want %q in stderr and no %q in stdout", r, "result of another job", "Processed")
+		if !strings.Contains(r.stderr, "result of a job with other options") || strings.Contains(r.stdout, "Processed") {
+			t.Errorf("got %v, want %q in stderr and no %q in stdout", r, "result of a job with other options", "Processed")
 		}
 	}
 }

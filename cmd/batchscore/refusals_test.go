@@ -206,7 +206,8 @@ func TestOutputNameIsOfTheJob(t *testing.T) {
 	}, graphtest.Pixels)
 	must(t, 0, append(args, "--output-name", "scores")...)
 	must(t, 0, append(args, "--output-name", "scores")...)
-	says(t, must(t, 10, append(args, "--output-name", "means")...), "output name: the job has scores, you gave means")
+	says(t, must(t, 10, append(args, "--output-name", "means")...),
+		"--output-name: the job has scores, this command has means; to continue the job, give --output-name scores")
 	must(t, 0, slices.Concat([]string{
 		"models", "golden", model, "--images", colourImages(t), "-o", filepath.Join(dir, "golden.onnx"), "--provider", "cpu",
 		"--activation", "logits", "--output-name", "scores",

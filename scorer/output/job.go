@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -35,6 +36,11 @@ type Job struct {
 	ModelDigest      string `json:"model_digest"`
 	PreprocessDigest string `json:"preprocess_digest"`
 	LabelsDigest     string `json:"labels_digest"`
+	// LabelsFile is the base name of the file that the labels were read from, for
+	// people; empty if they are the model's own. Preprocess is what PreprocessDigest is
+	// the digest of, so that people can be told what differs; nil in older records.
+	LabelsFile string           `json:"labels_file,omitempty"`
+	Preprocess *preprocess.Spec `json:"preprocess,omitempty"`
 	// Task is the name of the row.Task; see row.RecordedName.
 	Task string `json:"task,omitempty"`
 	// Activation says what the model's output holds: a models.Activation.
@@ -77,8 +83,11 @@ type Job struct {
 	// depends on the other images of its batch, or on chance.
 	DependentRows bool `json:"dependent_rows,omitempty"`
 
-	TopK   int        `json:"topk"`
-	Format row.Format `json:"format"`
+	// TopK is at most the number of classes. AskedTopK is what was asked for, where
+	// that may be more; 0 is TopK.
+	TopK      int        `json:"topk"`
+	AskedTopK int        `json:"-"`
+	Format    row.Format `json:"format"`
 	// RowForm is the version of how rows are written. Join fills it: 1, for rows of a
 	// row.Schema that is Typed. Jobs that older releases began have 0.
 	RowForm int `json:"row_form,omitempty"`
@@ -150,8 +159,9 @@ func (j *Job) Bounds() (pixels, bytes int64) {
 //
 // ErrOtherJob means that images or options differ, each of which the error names,
 // or that the folder has output but no record. ErrMismatch means that only the
-// model, its preprocessing, labels or precision differ, or that the record is
-// damaged. In both cases nothing was written.
+// model, its preprocessing, labels or precision differ, where a simulated device
+// counts as another model, or that the record is damaged. In both cases nothing was
+// written.
 func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 	if !utf8.ValidString(want.Images) {
 		want.Images = strconv.Quote(want.Images) // two such places must not look the same
@@ -253,74 +263,4 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 		return have, how == created, err
 	}
 	return have, false, compare(st, have, want)
-}
-
-// ownPrecision describes an empty Precision.
-const ownPrecision = "the model's own"
-
-// compare returns nil if a worker that wants one job can take part in the one that
-// exists, or else an error that names what differs.
-func compare(st store.Store, have, want Job) error {
-	// Encode and decode it, as was done to have, which may change its text.
-	body, err := encodeRecord(&want)
-	if err == nil {
-		err = decodeRecord(body, &want)
-	}
-	if err != nil {
-		return fmt.Errorf("job record: %w", err)
-	}
-	var job, model []string
-	differ := func(list *[]string, field string, have, want any) {
-		if have != want {
-			*list = append(*list, fmt.Sprintf("%s: the job has %v, you gave %v", field, have, want))
-		}
-	}
-	differ(&job, "images", have.Images, want.Images)
-	differ(&job, "max", have.Max, want.Max)
-	differ(&job, "all-files", have.Files == listing.AllFiles, want.Files == listing.AllFiles)
-	differ(&job, "format", have.Format, want.Format)
-	differ(&job, "top-k", have.TopK, want.TopK)
-	if have.Decoding > 0 || have.DependentRows { // older releases did not ask
-		differ(&job, "dependent rows allowed", have.DependentRows, want.DependentRows)
-	}
-	if want.Batch != 0 {
-		differ(&job, "batch", auto(have.Batch), auto(want.Batch))
-	}
-	if want.Chunk != 0 {
-		differ(&job, "chunk", auto(have.Chunk), auto(want.Chunk))
-	}
-	pixels, bytes := have.Bounds()
-	if want.MaxPixels != 0 {
-		differ(&job, "max-pixels (--retry too_large takes another)", pixels, want.MaxPixels)
-	}
-	if want.MaxBytes != 0 {
-		differ(&job, "max-bytes (--retry too_large takes another)", bytes, want.MaxBytes)
-	}
-	differ(&model, "model "+have.Model, have.ModelDigest, want.ModelDigest)
-	differ(&model, "preprocessing", have.PreprocessDigest, want.PreprocessDigest)
-	differ(&model, "labels", have.LabelsDigest, want.LabelsDigest)
-	differ(&model, "task", taskName(have.Task), taskName(want.Task))
-	differ(&model, "output", have.Activation, want.Activation)
-	differ(&model, "output name", have.OutputName, want.OutputName)
-	differ(&model, "JPEG decoder", have.JPEGDecoder, want.JPEGDecoder)
-	differ(&model, "precision", cmp.Or(have.Precision, ownPrecision), cmp.Or(want.Precision, ownPrecision))
-	switch {
-	case len(job) > 0:
-		return fmt.Errorf("%w: %s: %s; choose another folder, or the same options",
-			ErrOtherJob, st, strings.Join(append(job, model...), "; "))
-	case len(model) > 0:
-		return fmt.Errorf("%s: the model %w: %s; choose another folder, or continue with what the job was started with",
-			st, ErrMismatch, strings.Join(model, "; "))
-	}
-	return nil
-}
-
-// taskName returns the name of the task that a record means.
-func taskName(recorded string) string { return cmp.Or(recorded, row.Classify.Name()) }
-
-func auto(n int) string {
-	if n == 0 {
-		return "auto"
-	}
-	return fmt.Sprint(n)
 }

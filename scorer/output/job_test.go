@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -58,7 +60,8 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 		t.Errorf("Join() with the recorded batch = %v", err)
 	}
 	for want, change := range map[string]func(*Job){
-		"batch: the job has 16, you gave 8": func(j *Job) { j.Batch = 8 }, "chunk: the job has 64, you gave 128": func(j *Job) { j.Chunk = 128 },
+		"--batch: the job has 16, this command has 8; to continue the job, leave out --batch; or choose another --out": func(j *Job) { j.Batch = 8 },
+		"--chunk: the job has 64, this command has 128": func(j *Job) { j.Chunk = 128 },
 	} {
 		other := auto
 		change(&other)
@@ -85,7 +88,7 @@ func TestJoinWithoutARecordedChunk(t *testing.T) {
 		t.Errorf("Join() again = %+v with chunks %v, %v", second, c, err)
 	}
 	auto.Chunk = 64
-	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "chunk: the job has auto, you gave 64") {
+	if _, _, err := Join(t.Context(), st, auto); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "--chunk: the job has auto, this command has 64") {
 		t.Errorf("%v, want ErrOtherJob", err)
 	}
 }
@@ -114,36 +117,77 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		kind   error
 		says   []string
 	}{
-		"images":    {change: func(j *Job) { j.Images = "/other" }, kind: ErrOtherJob, says: []string{"images: the job has /data/images, you gave /other"}},
-		"max":       {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob, says: []string{"max: the job has 0, you gave 5"}},
-		"format":    {change: func(j *Job) { j.Format = row.CSV }, kind: ErrOtherJob, says: []string{"format: the job has jsonl, you gave csv"}},
-		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob, says: []string{"dependent rows allowed: the job has false, you gave true"}},
-		"topk":      {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob, says: []string{"top-k: the job has 2, you gave 9"}},
+		"images": {change: func(j *Job) { j.Images = "/my photos" }, kind: ErrOtherJob,
+			says: []string{"--images: the job has /data/images, this command has /my photos; to continue the job, give --images /data/images"}},
+		"max": {change: func(j *Job) { j.Max = 5 }, kind: ErrOtherJob,
+			says: []string{"started with other options: --max: the job has all, this command has 5; to continue the job, leave out --max"}},
+		"format": {change: func(j *Job) { j.Format = row.CSV }, kind: ErrOtherJob,
+			says: []string{"--format: the job has jsonl, this command has csv", "give --format jsonl"}},
+		"dependent": {change: func(j *Job) { j.DependentRows = true }, kind: ErrOtherJob,
+			says: []string{"--allow-dependent-rows: the job has false, this command has true", "leave out --allow-dependent-rows"}},
+		"files": {change: func(j *Job) { j.Files = listing.AllFiles }, kind: ErrOtherJob,
+			says: []string{"--all-files: the job has false, this command has true", "leave out --all-files"}},
+		"topk": {change: func(j *Job) { j.TopK = 9 }, kind: ErrOtherJob,
+			says: []string{"--top-k: the job has 2, this command has 9; to continue the job, give --top-k 2; or choose another --out"}},
 		"model": {
-			change: func(j *Job) { j.ModelDigest = "sha256:x" },
+			change: func(j *Job) { j.Model, j.ModelDigest = "big.onnx", "sha256:"+strings.Repeat("0123456789abcdef", 4) },
 			kind:   ErrMismatch,
-			says:   []string{"model tiny.onnx: the job has sha256:m, you gave sha256:x"},
+			says: []string{"started with another model: --model: the job has tiny.onnx (sha256:m), this command has big.onnx (sha256:0123456789ab); " +
+				"to continue the job, give the file that the job has"},
+		},
+		"model with more classes": {
+			change: func(j *Job) { j.ModelDigest, j.TopK, j.LabelsDigest, j.PreprocessDigest = "sha256:x", 5, "sha256:x", "sha256:x" },
+			kind:   ErrMismatch,
+			says:   []string{"started with another model: --model: the job has tiny.onnx (sha256:m), this command has tiny.onnx (sha256:x); to"},
+		},
+		"model and fewer classes asked for": {
+			change: func(j *Job) { j.ModelDigest, j.TopK = "sha256:x", 1 },
+			kind:   ErrOtherJob,
+			says:   []string{"--top-k: the job has 2, this command has 1", "--model: "},
+		},
+		"simulated": {
+			change: func(j *Job) { j.Precision = row.Simulated },
+			kind:   ErrMismatch,
+			says:   []string{"--provider: the job has a real device, this command has a simulated one"},
 		},
 		"preprocessing": {
-			change: func(j *Job) { j.PreprocessDigest = "sha256:x" },
-			kind:   ErrMismatch,
-			says:   []string{"preprocessing: the job has sha256:p, you gave sha256:x"},
+			change: func(j *Job) {
+				j.PreprocessDigest = "sha256:x"
+				j.Preprocess = &preprocess.Spec{Width: 299, Height: 224, BGR: true, Mean: []float32{0.5, 0.5, 0.25}, IgnoreOrientation: true}
+			},
+			kind: ErrMismatch,
+			says: []string{
+				"--width: the job has 224, this command has 299", "--bgr: the job has false, this command has true",
+				"--mean: the job has 0,0,0, this command has 0.5,0.5,0.25", "--orientation: the job has upright, this command has stored",
+				"to continue the job, give --width 224, and leave out --bgr and --orientation and --mean; or",
+			},
 		},
-		"labels":    {change: func(j *Job) { j.LabelsDigest = "sha256:x" }, kind: ErrMismatch, says: []string{"labels"}},
-		"output":    {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch, says: []string{"output: the job has , you gave logits"}},
-		"decoder":   {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch, says: []string{"JPEG decoder: the job has libjpeg-turbo, you gave go"}},
+		"preprocessing of an older record": {
+			change: func(j *Job) { j.PreprocessDigest, j.Preprocess = "sha256:x", nil },
+			kind:   ErrMismatch,
+			says:   []string{"preprocessing (--width, --mean and the other flags about the model): the job has sha256:p, this command has sha256:x"},
+		},
+		"labels": {change: func(j *Job) { j.LabelsFile, j.LabelsDigest = "dogs.txt", "sha256:x" }, kind: ErrMismatch,
+			says: []string{"--labels: the job has those in the model (sha256:l), this command has dogs.txt (sha256:x)"}},
+		"activation": {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch,
+			says: []string{"--activation: the job has none, this command has logits"}},
+		"output": {change: func(j *Job) { j.OutputName = "scores" }, kind: ErrMismatch,
+			says: []string{"--output-name: the job has none, this command has scores", "leave out --output-name"}},
+		"decoder": {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch,
+			says: []string{"JPEG decoder: the job has libjpeg-turbo, this command has go"}},
 		"precision": {change: func(j *Job) { j.Precision = "fp16" }, kind: ErrMismatch, says: []string{"precision"}},
 		"both": {change: func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, kind: ErrOtherJob,
-			says: []string{"max: the job has 0, you gave 5", "the job has sha256:m, you gave sha256:x"}},
+			says: []string{"--max: the job has all, this command has 5", "the job has tiny.onnx (sha256:m), this command has tiny.onnx (sha256:x)"}},
 	} {
 		st := new(mem.Store)
 		first := testJob(row.JSONL)
-		first.Decoding = 2
+		first.Decoding, first.Preprocess = 2, &preprocess.Spec{Width: 224, Height: 224}
 		if _, _, err := Join(t.Context(), st, first); err != nil {
 			t.Fatal(err)
 		}
 		before := objects(t, st)
 		want := testJob(row.JSONL)
+		want.Preprocess = first.Preprocess
 		tt.change(&want)
 		_, _, err := Join(t.Context(), st, want)
 		if !errors.Is(err, tt.kind) {
@@ -151,7 +195,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 			continue
 		}
 		for _, text := range tt.says {
-			if !strings.Contains(err.Error(), text) {
+			if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "another job") {
 				t.Errorf("%s: Join() = %v, want an error with %q", name, err, text)
 			}
 		}

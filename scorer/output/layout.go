@@ -29,8 +29,9 @@ var (
 	// ErrMismatch means that the model, a record, the manifest and the parts do not
 	// match one another.
 	ErrMismatch = errors.New("does not match the output folder")
-	// ErrOtherJob means that the folder holds the output of another job.
-	ErrOtherJob = errors.New("the output folder belongs to another job")
+	// ErrOtherJob means that the folder holds something else than the output of the
+	// job that was asked for.
+	ErrOtherJob = errors.New("the folder holds something else than the output of this job")
 	// ErrIncomplete means that chunks are still missing.
 	ErrIncomplete = errors.New("the output is incomplete")
 )

@@ -1,0 +1,322 @@
+package output
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// otherOptions is the error of a command whose options are not those of the job that
+// exists.
+type otherOptions struct {
+	text string
+	kind error // ErrOtherJob, or ErrMismatch if only the model differs
+}
+
+func (e *otherOptions) Error() string { return e.text }
+
+func (e *otherOptions) Unwrap() error { return e.kind }
+
+// difference is one thing that a job and a command do not have in common.
+type difference struct {
+	what       string // the flag, or what it is about
+	have, want string // of the job, and of the command
+	give       string // the flag to add to the command; empty for none
+	leave      string // the flag to leave out; empty for none
+	do         string // what to do instead; empty for nothing
+}
+
+// comparison collects what differs between the job that exists and a command.
+type comparison struct{ options, model []difference }
+
+// compare returns nil if a worker that wants one job can take part in the one that
+// exists, or else an error that names each flag that differs, and what to do.
+func compare(st store.Store, have, want Job) error {
+	asked := cmp.Or(want.AskedTopK, want.TopK)
+	// Encode and decode it, as was done to have, which may change its text.
+	body, err := encodeRecord(&want)
+	var wanted Job
+	if err == nil {
+		err = decodeRecord(body, &wanted)
+	}
+	if err != nil {
+		return fmt.Errorf("job record: %w", err)
+	}
+	var c comparison
+	c.compareOptions(&have, &wanted, asked)
+	c.compareModels(&have, &wanted)
+	switch {
+	case len(c.options) > 0:
+		return &otherOptions{c.text(st), ErrOtherJob}
+	case len(c.model) > 0:
+		return &otherOptions{c.text(st), ErrMismatch}
+	}
+	return nil
+}
+
+// compareOptions compares everything but the model. asked is the number of classes
+// that the command asks for.
+func (c *comparison) compareOptions(have, want *Job, asked int) {
+	option := func(d difference) {
+		if d.have != d.want {
+			c.options = append(c.options, d)
+		}
+	}
+	option(difference{what: "--images", have: have.Images, want: want.Images, give: "--images " + shellquote.Quote(have.Images)})
+	option(withFlag("--max", have.Max, want.Max, "all"))
+	option(switched("--all-files", have.Files == listing.AllFiles, want.Files == listing.AllFiles))
+	option(difference{what: "--format", have: string(have.Format), want: string(want.Format), give: "--format " + string(have.Format)})
+	// A model with fewer classes than were asked for has fewer. If the models differ,
+	// that is what is said of them.
+	if capped := have.ModelDigest != want.ModelDigest && have.TopK <= asked; !capped {
+		option(withFlag("--top-k", have.TopK, want.TopK, ""))
+	}
+	if have.Decoding > 0 || have.DependentRows { // older releases did not ask
+		option(switched("--allow-dependent-rows", have.DependentRows, want.DependentRows))
+	}
+	// Without these flags, a command takes what the job has.
+	pixels, bytes := have.Bounds()
+	for _, f := range []struct {
+		flag       string
+		have, want int64
+		do         string
+	}{
+		{flag: "--batch", have: int64(have.Batch), want: int64(want.Batch)},
+		{flag: "--chunk", have: int64(have.Chunk), want: int64(want.Chunk)},
+		{flag: "--max-pixels", have: pixels, want: want.MaxPixels, do: "(only --retry too_large takes another)"},
+		{flag: "--max-bytes", have: bytes, want: want.MaxBytes, do: "(only --retry too_large takes another)"},
+	} {
+		if f.want != 0 {
+			option(difference{what: f.flag, have: number(f.have, "auto"), want: number(f.want, "auto"),
+				leave: strings.TrimSpace(f.flag + " " + f.do)})
+		}
+	}
+}
+
+// compareModels compares what the scores depend on besides the pixels.
+func (c *comparison) compareModels(have, want *Job) {
+	model := func(d difference) {
+		if d.have != d.want {
+			c.model = append(c.model, d)
+		}
+	}
+	model(device(have, want))
+	if have.ModelDigest != want.ModelDigest { // and so everything that follows from it
+		model(difference{what: "--model", have: named(have.Model, have.ModelDigest), want: named(want.Model, want.ModelDigest),
+			do: "give the file that the job has"})
+		return
+	}
+	c.model = append(c.model, pixels(have, want)...)
+	model(difference{what: "task of the model", have: taskName(have.Task), want: taskName(want.Task)})
+	model(difference{what: "--activation", have: unnamed(have.Activation), want: unnamed(want.Activation), give: flagged("--activation", have.Activation)})
+	model(difference{what: "--output-name", have: unnamed(have.OutputName), want: unnamed(want.OutputName),
+		give: flagged("--output-name", have.OutputName), leave: unless(have.OutputName, "--output-name")})
+	model(difference{what: "JPEG decoder", have: have.JPEGDecoder, want: want.JPEGDecoder,
+		do: "use a machine with the JPEG decoder that the job has (batchscore doctor)"})
+	if have.LabelsDigest == want.LabelsDigest {
+		return
+	}
+	known := have.Preprocess != nil // older records do not have the file's name either
+	if known && have.LabelsFile == "" && want.LabelsFile == "" && len(c.model) > 0 {
+		return // the model's own labels differ because something else does
+	}
+	const own = "those in the model"
+	d := difference{what: "--labels", have: named(cmp.Or(have.LabelsFile, own), have.LabelsDigest),
+		want: named(cmp.Or(want.LabelsFile, own), want.LabelsDigest), do: "give the labels that the job has"}
+	if !known {
+		d.have = short(have.LabelsDigest)
+	}
+	model(d)
+}
+
+// ownPrecision describes an empty Precision.
+const ownPrecision = "the model's own"
+
+// device compares what computes. A simulated device computes nothing, so its labels
+// never mix with those of a model.
+func device(have, want *Job) difference {
+	was, is := cmp.Or(have.Precision, ownPrecision), cmp.Or(want.Precision, ownPrecision)
+	switch {
+	case was == is:
+		return difference{}
+	case was == row.Simulated:
+		return difference{what: "--provider", have: "a simulated device", want: "a real one", give: "--provider simulate:..."}
+	case is == row.Simulated:
+		return difference{what: "--provider", have: "a real device", want: "a simulated one", leave: "--provider simulate:..."}
+	}
+	return difference{what: "precision", have: was, want: is}
+}
+
+// pixels compares how images become pixels.
+func pixels(have, want *Job) []difference {
+	if have.PreprocessDigest == want.PreprocessDigest {
+		return nil
+	}
+	unknown := []difference{{what: "preprocessing (--width, --mean and the other flags about the model)", have: short(have.PreprocessDigest),
+		want: short(want.PreprocessDigest), do: "give the flags that the job was started with"}}
+	if have.Preprocess == nil || want.Preprocess == nil {
+		return unknown
+	}
+	var all []difference
+	was, is := fields(have.Preprocess), fields(want.Preprocess)
+	for _, f := range pixelFlags {
+		d := difference{what: f.flag, have: cmp.Or(was[f.field], f.none), want: cmp.Or(is[f.field], f.none)}
+		if d.have == d.want {
+			continue
+		}
+		switch {
+		case f.flag == "type of the input":
+		case was[f.field] == "":
+			d.leave = f.flag
+		case was[f.field] == "true":
+			d.give = f.flag
+		default:
+			d.give = f.flag + " " + d.have
+		}
+		all = append(all, d)
+	}
+	if all == nil {
+		return unknown
+	}
+	return all
+}
+
+// pixelFlags are the flags that decide the fields of a preprocess.Spec. none is the
+// value of a field that is absent.
+var pixelFlags = []struct{ flag, field, none string }{
+	{"--width", "width", "0"},
+	{"--height", "height", "0"},
+	{"--layout", "layout", "none"},
+	{"type of the input", "dtype", "none"},
+	{"--bgr", "bgr", "false"},
+	{"--resize", "resize", "none"},
+	{"--fit", "fit", "none"},
+	{"--resize-to", "resize_to", "none"},
+	{"--fraction", "fraction", "none"},
+	{"--orientation", "ignore_orientation", "upright"},
+	{"--scaled-decode", "scaled_decode", "false"},
+	{"--scale", "scale", "1"},
+	{"--mean", "mean", "0,0,0"},
+	{"--std", "std", "1,1,1"},
+}
+
+// fields returns the fields of a Spec as flags spell them.
+func fields(s *preprocess.Spec) map[string]string {
+	body, err := json.Marshal(s)
+	var raw map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(body, &raw)
+	}
+	if err != nil {
+		panic(err) // a Spec always has a JSON form
+	}
+	text := map[string]string{}
+	for name, value := range raw {
+		text[name] = strings.Trim(string(value), `"[]`)
+	}
+	if text["ignore_orientation"] == "true" {
+		text["ignore_orientation"] = "stored"
+	}
+	return text
+}
+
+// text says what differs and how to continue the job.
+func (c *comparison) text(st store.Store) string {
+	what := "with other options"
+	if len(c.options) == 0 {
+		what = "with another model"
+		if !slices.ContainsFunc(c.model, func(d difference) bool { return d.what == "--model" }) {
+			what = "with other options for the model"
+		}
+	}
+	var differ, give, leave, do []string
+	for _, d := range append(c.options, c.model...) {
+		differ = append(differ, fmt.Sprintf("%s: the job has %s, this command has %s", d.what, d.have, d.want))
+		for to, text := range map[*[]string]string{&give: d.give, &leave: d.leave, &do: d.do} {
+			if text != "" {
+				*to = append(*to, text)
+			}
+		}
+	}
+	if len(give) > 0 {
+		do = append(do, "give "+strings.Join(give, " "))
+	}
+	if len(leave) > 0 {
+		do = append(do, "leave out "+strings.Join(leave, " and "))
+	}
+	next := "; choose another --out"
+	if len(do) > 0 {
+		next = "; to continue the job, " + strings.Join(do, ", and ") + "; or choose another --out"
+	}
+	return fmt.Sprintf("%s: this job was started %s: %s%s", st, what, strings.Join(differ, "; "), next)
+}
+
+// withFlag compares a number. none is what 0 means, which is also what the command
+// means without the flag; empty if the flag is always needed.
+func withFlag(flag string, have, want int, none string) difference {
+	d := difference{what: flag, have: number(int64(have), none), want: number(int64(want), none)}
+	if have == 0 && none != "" {
+		d.leave = flag
+	} else {
+		d.give = fmt.Sprintf("%s %d", flag, have)
+	}
+	return d
+}
+
+// switched compares a flag without a value.
+func switched(flag string, have, want bool) difference {
+	d := difference{what: flag, have: strconv.FormatBool(have), want: strconv.FormatBool(want)}
+	if have {
+		d.give = flag
+	} else {
+		d.leave = flag
+	}
+	return d
+}
+
+// flagged returns a flag with its value, or nothing without a value.
+func flagged(flag, value string) string {
+	if value == "" {
+		return ""
+	}
+	return flag + " " + shellquote.Quote(value)
+}
+
+// unless returns text if value is empty, or else nothing.
+func unless(value, text string) string {
+	if value == "" {
+		return text
+	}
+	return ""
+}
+
+func unnamed(value string) string { return cmp.Or(value, "none") }
+
+// named returns the name of a file with its digest.
+func named(file, digest string) string { return fmt.Sprintf("%s (%s)", file, short(digest)) }
+
+// short returns enough of a digest to recognise it.
+func short(digest string) string {
+	const enough = len("sha256:") + 12
+	return digest[:min(len(digest), enough)]
+}
+
+// taskName returns the name of the task that a record means.
+func taskName(recorded string) string { return cmp.Or(recorded, row.Classify.Name()) }
+
+// number returns n, or what it means if it is 0.
+func number(n int64, none string) string {
+	if n == 0 && none != "" {
+		return none
+	}
+	return strconv.FormatInt(n, 10)
+}
