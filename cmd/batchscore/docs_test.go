@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/batchscore/batchscore/models/fetched"
+	"github.com/batchscore/batchscore/models/ort"
 )
 
 // markdownFiles returns the repository's Markdown files, relative to its root.
@@ -348,9 +350,10 @@ func TestGlossary(t *testing.T) {
 }
 
 // newReadmeFolder returns a folder in which the commands of README.md work: it has
-// bin/batchscore, the fetched files in .cache, and the photographs in photos. The
-// program make in bin does nothing.
-func newReadmeFolder(t *testing.T) (folder string, env []string) {
+// bin/batchscore, and the photographs in photos. The program make in bin does
+// nothing. The fetched files are in .cache, or, if elsewhere is true, in a folder that
+// BATCHSCORE_CACHE names; no other variable says where they are.
+func newReadmeFolder(t *testing.T, elsewhere bool) (folder string, env []string) {
 	t.Helper()
 	needRuntime(t)
 	needMpirun(t)
@@ -363,10 +366,15 @@ func newReadmeFolder(t *testing.T) (folder string, env []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	place, variable := ".cache", ""
+	if elsewhere {
+		place = "elsewhere"
+		variable = filepath.Join(folder, place)
+	}
 	for _, link := range []struct{ to, name string }{
 		{to: self, name: "bin/batchscore"},
 		{to: "/bin/true", name: "bin/make"},
-		{to: cache, name: ".cache"},
+		{to: cache, name: place},
 		{to: filepath.Join(cache, "images", "photos"), name: "photos"},
 	} {
 		if _, err := os.Stat(link.to); err != nil {
@@ -377,7 +385,45 @@ func newReadmeFolder(t *testing.T) (folder string, env []string) {
 			t.Fatal(err)
 		}
 	}
-	return folder, append(newDesk(t).env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"))
+	writeFile(t, filepath.Join(folder, "go.mod"), nil) // it is the root of a source tree
+	return folder, append(newDesk(t).env, "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"),
+		"BATCHSCORE_CACHE="+variable, ort.LibraryVariable+"=", "HOME="+filepath.Join(folder, "home"))
+}
+
+// readmeSection returns the shell blocks of a section of README.md.
+func readmeSection(t *testing.T, title string) []string {
+	t.Helper()
+	_, section, _ := strings.Cut(readDocument(t, "README.md"), "\n## "+title+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var scripts []string
+	for _, b := range fencedBlocks(t, "README.md") {
+		if b.info == "sh" && strings.Contains(section, b.text) {
+			scripts = append(scripts, b.text)
+		}
+	}
+	return scripts
+}
+
+// TestReadmeCaches executes the first commands under "Score your images", and those
+// under "Install", with each place of the cache.
+func TestReadmeCaches(t *testing.T) {
+	t.Parallel()
+	for _, elsewhere := range []bool{false, true} {
+		t.Run(fmt.Sprintf("elsewhere=%v", elsewhere), func(t *testing.T) {
+			folder, env := newReadmeFolder(t, elsewhere)
+			first, _, found := strings.Cut(readmeSection(t, "Score your images")[0], "\nbin/batchscore run ")
+			if !found || !strings.Contains(first, "models import") {
+				t.Fatalf("README.md does not import a model before it runs: %s", first)
+			}
+			for _, script := range []string{first, readmeSection(t, "Install")[0], "bin/batchscore doctor; ~/.local/bin/batchscore doctor"} {
+				cmd := process(t, env, "bash", "-euc", script)
+				cmd.Dir = folder
+				if r := finish(t, cmd); r.code != 0 {
+					t.Fatalf("%s\n%v", script, r)
+				}
+			}
+		})
+	}
 }
 
 // TestReadme executes the commands under "Score your images" in README.md, and
@@ -385,7 +431,7 @@ func newReadmeFolder(t *testing.T) (folder string, env []string) {
 // shows. Rounding of scores, and which rank did how much, differ between machines.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	folder, env := newReadmeFolder(t)
+	folder, env := newReadmeFolder(t, true)
 	execute := func(t *testing.T, script string) processResult {
 		t.Helper()
 		cmd := process(t, env, "bash", "-euc", script)
@@ -396,28 +442,25 @@ func TestReadme(t *testing.T) {
 		}
 		return r
 	}
-	_, section, _ := strings.Cut(readDocument(t, "README.md"), "\n## Score your images\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	executed := 0
+	scripts := readmeSection(t, "Score your images")
+	for _, script := range scripts {
+		execute(t, script)
+	}
 	var demo []string // the lines that README.md shows
 	for _, b := range fencedBlocks(t, "README.md") {
-		switch {
-		case b.info == "sh" && strings.Contains(section, b.text):
-			execute(t, b.text)
-			executed++
-		case b.info == "text" && strings.Contains(b.text, "demo-out"):
+		if b.info == "text" && strings.Contains(b.text, "demo-out") {
 			demo = demoLines(b.text, "/src/batchscore")
 		}
 	}
-	if executed < 2 || len(demo) < 10 {
-		t.Fatalf("README.md has %d blocks to execute and %d lines of the demo, want 2 and 10 at least", executed, len(demo))
+	if len(scripts) < 2 || len(demo) < 10 {
+		t.Fatalf("README.md has %d blocks to execute and %d lines of the demo, want 2 and 10 at least", len(scripts), len(demo))
 	}
 	labels, err := os.ReadFile(filepath.Join(folder, "labels.jsonl"))
 	if n := bytes.Count(labels, []byte("\n")); err != nil || n != 27 {
 		t.Errorf("labels.jsonl has %d lines (%v), want 27", n, err)
 	}
 	r := execute(t, `
-		bin/batchscore launch --to local -n 2 -- --images .cache/images --out demo-out --model moderation.onnx --log-level warn
+		bin/batchscore launch --to local -n 2 -- --images elsewhere/images --out demo-out --model moderation.onnx --log-level warn
 		bin/batchscore show demo-out --limit 8`)
 	got := demoLines(r.stderr+r.stdout, folder)
 	for _, line := range demo {

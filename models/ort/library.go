@@ -92,7 +92,7 @@ func searchFolders() []string {
 		folders = append(folders, filepath.Join(cache, "onnxruntime"))
 	}
 	for _, root := range roots {
-		if tree := sourceTree(root); tree != "" && !slices.Contains(folders, filepath.Join(tree, ".cache", "onnxruntime")) {
+		if tree := sourceTree(root); tree != "" {
 			folders = append(folders, filepath.Join(tree, ".cache", "onnxruntime"))
 		}
 	}
@@ -105,7 +105,22 @@ func searchFolders() []string {
 	if multiarch, err := filepath.Glob("/usr/lib/*-linux-gnu"); err == nil {
 		system = append(system, multiarch...)
 	}
-	return append(folders, system...)
+	return distinct(append(folders, system...))
+}
+
+// distinct returns the folders without those that are there already under the same
+// or another name, such as a symbolic link's.
+func distinct(folders []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(folders, func(folder string) bool {
+		name, err := filepath.EvalSymlinks(folder)
+		if err != nil {
+			name = filepath.Clean(folder)
+		}
+		double := seen[name]
+		seen[name] = true
+		return double
+	})
 }
 
 // sourceTree returns the nearest folder at or above folder that is the root of a Go

@@ -83,6 +83,41 @@ func TestFindLibrarySearches(t *testing.T) {
 	}
 }
 
+// TestFindLibraryNamesEachFolderOnce looks for a library where there is none.
+func TestFindLibraryNamesEachFolderOnce(t *testing.T) {
+	tree := t.TempDir()
+	cache := filepath.Join(tree, ".cache")
+	if err := os.MkdirAll(filepath.Join(cache, "onnxruntime"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(tree, "go.mod"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(cache, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(tree)
+	t.Setenv("BATCHSCORE_CACHE", cache)
+	runtime := filepath.Join(cache, "onnxruntime")
+	t.Setenv("LD_LIBRARY_PATH", "/usr/lib:"+runtime+":"+filepath.Join(link, "onnxruntime")+":/usr/local/lib/")
+	folders := searchFolders()
+	names := map[string]string{}
+	for _, folder := range folders {
+		name, err := filepath.EvalSymlinks(folder)
+		if err != nil {
+			name = filepath.Clean(folder)
+		}
+		if names[name] != "" {
+			t.Errorf("%s and %s are one folder", names[name], folder)
+		}
+		names[name] = folder
+	}
+	if names[runtime] == "" {
+		t.Errorf("%s is not looked through: %q", runtime, folders)
+	}
+}
+
 // sharedObject compiles C code into a shared library.
 func sharedObject(t *testing.T, path, code string, flags ...string) string {
 	t.Helper()
