@@ -25,6 +25,16 @@ var Classify Task = &task[Classification]{
 		floatColumn("score", func(a *Classification) *float32 { return &a.Score }),
 		classesColumn("topk", func(a *Classification) *[]Class { return &a.TopK }),
 	},
+	derived: []derived[Classification]{
+		{name: "label_2", kind: Word, of: func(a *Classification, _ models.Activation) Value {
+			return second(a, func(c Class) Value { return Value{Text: c.Label} })
+		}},
+		{name: "score_2", kind: Number, of: func(a *Classification, _ models.Activation) Value {
+			return second(a, func(c Class) Value { return Value{Number: float64(c.Score)} })
+		}},
+		{name: "margin", kind: Number, of: func(a *Classification, _ models.Activation) Value { return lead(a) }},
+		{name: Certainty, kind: Number, of: certainty},
+	},
 	none:    Classification{ClassID: -1},
 	labelOf: func(a *Classification) *string { return &a.Label },
 	reserve: func(answers []Classification, b *binding) {
@@ -49,6 +59,40 @@ var Classify Task = &task[Classification]{
 		return []string{a.Label, strconv.FormatFloat(float64(a.Score), 'f', 4, 64)}
 	},
 	caption: func(a *Classification) string { return a.Label },
+}
+
+// second returns what of says of the second best class; unknown if the answer lists
+// one class only.
+func second(a *Classification, of func(Class) Value) Value {
+	if len(a.TopK) < 2 {
+		return Value{Unknown: true}
+	}
+	return of(a.TopK[1])
+}
+
+// lead returns the best score less the second best.
+func lead(a *Classification) Value {
+	return second(a, func(c Class) Value { return Value{Number: float64(a.Score - c.Score)} })
+}
+
+// certainty returns how sure the answer is. Where an image has one class, that is by
+// how much the best score leads, or the score itself if the answer lists one class
+// only. Where each class is decided independently, at a score of 0.5, it is that of
+// the class that is closest to the decision: the distance from 0.5, doubled so that
+// it is 1 at a score of 0 or 1. For a model of two classes both are the same.
+func certainty(a *Classification, activation models.Activation) Value {
+	if activation != models.Sigmoid && activation != models.Independent {
+		v := lead(a)
+		if v.Unknown {
+			return Value{Number: float64(a.Score)}
+		}
+		return v
+	}
+	closest := max(2*a.Score-1, 1-2*a.Score)
+	for _, c := range a.TopK {
+		closest = min(closest, max(2*c.Score-1, 1-2*c.Score))
+	}
+	return Value{Number: float64(closest)}
 }
 
 // classify turns scores into those that rows have, in place, and takes the best.

@@ -31,6 +31,10 @@ type column[A any] interface {
 	parquetField() reflect.StructField
 	appendParquet(w *parquetValues, a *A)
 	readParquet(r *parquetColumns, a *A)
+
+	// kind and value are the column for people who choose rows by it.
+	kind() Kind
+	value(a *A) Value
 }
 
 // memory holds the lists of the answers of one part, which is read line by line.

@@ -25,6 +25,8 @@ type Task interface {
 	// Caption is what the answer of an image says in a few words, such as its
 	// label. Rows are counted by it.
 	Caption(r *Row) string
+	// answerColumns returns the columns of the answer, and those that follow from it.
+	answerColumns(models.Activation) []Column
 
 	rules
 	coder
@@ -104,6 +106,9 @@ func RecordedName(t Task) string {
 type task[A any] struct {
 	name    string
 	columns []column[A]
+	// derived are columns that people can ask for, and that no format writes. One
+	// called Certainty says how sure an answer is.
+	derived []derived[A]
 	// none is the answer of an image that failed.
 	none A
 	// labelOf returns the text that carries the mark of simulated jobs; nil if no
