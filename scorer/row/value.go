@@ -1,7 +1,6 @@
 package row
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -83,13 +82,13 @@ func (c *Column) AppendJSON(buf []byte, r *Row) []byte {
 	v := c.Of(r)
 	switch {
 	case v.Unknown:
-		return append(buf, "null"...)
+		return append(buf, null...)
 	case c.Kind == Whole:
 		return strconv.AppendInt(buf, int64(v.Number), 10)
 	case c.Kind == Number:
-		return appendFloat(buf, float32(v.Number), true)
+		return appendFloat(buf, float32(v.Number), Newest)
 	case c.Kind == List:
-		return appendClasses(buf, v.Classes, true)
+		return appendClasses(buf, v.Classes, Newest)
 	}
 	return jsonform.AppendString(buf, validText(v.Text))
 }
@@ -127,9 +126,6 @@ func (t *task[A]) answerColumns(activation models.Activation) []Column {
 		add(c.name(), c.kind(), c.value)
 	}
 	for _, d := range t.derived {
-		if slices.ContainsFunc(t.columns, func(c column[A]) bool { return c.name() == d.name }) {
-			continue
-		}
 		add(d.name, d.kind, func(a *A) Value { return d.of(a, activation) })
 	}
 	return all
