@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -37,7 +38,11 @@ func Walk(ctx context.Context, images store.Store, files Files, fn func(store.Ob
 		return fn(o)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("images: %w", err)
+		hint := ""
+		if errors.Is(err, store.ErrNotExist) {
+			hint = patternHint(images)
+		}
+		return nil, fmt.Errorf("images: %w%s", err, hint)
 	}
 	return passed, nil
 }
@@ -76,11 +81,22 @@ func Manifest(ctx context.Context, images store.Store, files Files, most int, lo
 	return m, passed, nil
 }
 
+// patternHint returns what to add to the error of a place that was not found or is
+// empty, if it looks like a pattern.
+func patternHint(images store.Store) string {
+	place := images.String()
+	at := strings.IndexAny(place, "*?[")
+	if at < 0 {
+		return ""
+	}
+	return fmt.Sprintf("; patterns are not expanded: give the folder %s, and all images beneath it are taken", place[:strings.LastIndexByte(place[:at], '/')+1])
+}
+
 // NoImages returns the ErrNoImages for a store in which everything was passed
 // over, or which is empty.
 func NoImages(images store.Store, passed PassedOver) error {
 	if len(passed) == 0 {
-		return fmt.Errorf("%w in %s: it is empty; check --images", ErrNoImages, images)
+		return fmt.Errorf("%w in %s: it is empty; check --images%s", ErrNoImages, images, patternHint(images))
 	}
 	return fmt.Errorf("%w in %s: %s; check --images, or use --all-files to take files whatever their names", ErrNoImages, images, passed)
 }

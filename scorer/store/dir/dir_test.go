@@ -358,10 +358,10 @@ func TestErrorsOfTheFileSystem(t *testing.T) {
 		if !errors.Is(err, want) || !errors.Is(err, no) {
 			t.Errorf("classify of %v = %v, want %v", no, err, want)
 		}
-		for _, part := range []string{"create /out/part-00007.jsonl (4711 bytes)", no.Error()} {
-			if !strings.Contains(err.Error(), part) {
-				t.Errorf("classify = %q, want it to contain %q", err, part)
-			}
+		// Where the words of package store mean the same, the system's are left out.
+		says := !errors.Is(no, syscall.ENOENT) && !errors.Is(no, syscall.EEXIST)
+		if !strings.Contains(err.Error(), "create /out/part-00007.jsonl (4711 bytes)") || strings.Contains(err.Error(), no.Error()) != says {
+			t.Errorf("classify = %q, want it to contain the path, the size and, unless that says the same, %q", err, no.Error())
 		}
 	}
 	other := fmt.Errorf("something else")

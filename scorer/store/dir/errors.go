@@ -23,11 +23,24 @@ func classify(doing, path string, bytes int64, err error) error {
 	if bytes > 0 {
 		size = fmt.Sprintf(" (%d bytes)", bytes)
 	}
-	if kind == nil {
+	switch {
+	case kind == nil:
 		return fmt.Errorf("%s %s%s: %w", doing, path, size, bare(err))
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EEXIST):
+		// The system says the same in other words.
+		return fmt.Errorf("%s %s%s: %w%s", doing, path, size, same{kind, bare(err)}, hint)
 	}
 	return fmt.Errorf("%s %s%s: %w: %w%s", doing, path, size, kind, bare(err), hint)
 }
+
+// same is an error of package store and that of the system with the same meaning,
+// which is not in the text.
+type same struct {
+	error
+	system error
+}
+
+func (s same) Unwrap() []error { return []error{s.error, s.system} }
 
 // bare removes the path and the operation from an error; the message has them.
 func bare(err error) error {
