@@ -154,6 +154,9 @@ func (f *contractFlags) locate(cmd *cobra.Command, word, labels string) (*models
 
 // openModel is locate with the answers that the flags give.
 func (f *contractFlags) openModel(word, labels string, answers models.Answers) (*models.Model, error) {
+	if err := localOnly("the model", word); err != nil {
+		return nil, fmt.Errorf("%w; copy the file to this machine first", err)
+	}
 	var o models.OpenOptions
 	answers.LabelsPath = labels
 	o.Given = append(o.Given, models.Given{From: "flags", Answers: answers})

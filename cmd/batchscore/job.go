@@ -126,5 +126,8 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 		fs.BoolVar(&f.dependentRows, "allow-dependent-rows", false, "accept a model whose scores for an image depend on the other images in its batch,"+
 			" or on chance; the job record and _SUCCESS say so")
 	})
-	groupFlags(cmd, "Storage flags", func() { f.placeFlags.register(cmd) })
+	groupFlags(cmd, "Storage flags", func() {
+		f.placeFlags.register(cmd)
+		f.registerCreate(cmd)
+	})
 }

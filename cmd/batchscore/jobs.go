@@ -242,7 +242,8 @@ far as the engine gives them time. Launch the job again to continue it.`,
 }
 
 func newJobsFetch() *cobra.Command {
-	return &cobra.Command{
+	var places placeFlags
+	cmd := &cobra.Command{
 		Use:   "fetch JOB DIR",
 		Short: "Download what the engine keeps of a job, and its labels once they are complete",
 		Long: `fetch downloads what the engine keeps of the job, such as its logs, to DIR. For a
@@ -263,6 +264,7 @@ extension of their format, as 'batchscore merge' does.`,
 			if err != nil {
 				return err
 			}
+			w.places = places
 			if err := os.MkdirAll(args[1], 0o777); err != nil {
 				return config(err)
 			}
@@ -274,4 +276,6 @@ extension of their format, as 'batchscore merge' does.`,
 			return errors.Join(fetched, w.fetchLabels(cmd.Context(), args[1]))
 		},
 	}
+	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
+	return cmd
 }

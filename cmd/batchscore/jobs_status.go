@@ -128,12 +128,7 @@ func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, err
 	if !isPlace {
 		w, unopened, err := findJob(cmd, arg)
 		if err == nil {
-			if places.endpoint != "" {
-				w.r.Endpoint = places.endpoint
-			}
-			if places.credentials != "" {
-				w.r.Credentials = places.credentials
-			}
+			w.places = places
 			in := &inspector{w: w, unopened: unopened, unread: w.openOutput()}
 			if in.out = w.out; in.out != nil {
 				in.observer = output.Observe(in.out)

@@ -24,6 +24,7 @@ import (
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
+	places placeFlags
 	to     string
 	dryRun bool
 	format string
@@ -80,17 +81,18 @@ launch.
 	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
 	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
+	groupFlags(cmd, "Storage flags", func() {
+		f.places.register(cmd)
+		f.places.registerCreate(cmd)
+	})
 	groupFlags(cmd, "Engine flags", func() {
 		f.serviceFlags.register(cmd)
 		for _, d := range engines.All {
 			for _, flag := range d.Flags {
 				usage := "with --to " + d.Name + ": " + flag.Usage
-				switch value := flag.Value.(type) {
-				case nil:
+				if flag.Value == nil {
 					fs.String(flag.Name, "", usage)
-				case int:
-					fs.Int(flag.Name, value, usage)
-				default:
+				} else {
 					fs.Bool(flag.Name, false, usage)
 				}
 			}
@@ -143,11 +145,17 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return config(err)
 	}
 	w := &watched{
-		l: l, book: record.Open(folder), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
+		l: l, book: record.Open(folder), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), places: f.places,
 		r: record.Record{
 			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC(),
 			Phase: record.Launching, Endpoint: job.Run["endpoint"],
 		},
+	}
+	if patience := job.Run["patience"]; patience != "" { // of job.yaml, or after --
+		if err := cmd.Flags().Set("patience", patience); err != nil {
+			return usagef("invalid value %q for --patience: %w", patience, err)
+		}
+		w.places.patience = f.places.patience
 	}
 	if file := job.Run["credentials"]; file != "" {
 		if w.r.Credentials, err = filepath.Abs(file); err != nil {
@@ -205,22 +213,15 @@ func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 	for _, d := range engines.All {
 		for _, flag := range d.Flags {
 			given := fs.Lookup(flag.Name)
-			if !given.Changed || given.Value.String() == "" || given.Value.String() == "false" {
+			if given.Value.String() == given.DefValue {
 				continue
 			}
 			if d.Name != f.to {
 				return yaml.Node{}, usagef("--%s needs --to %s", flag.Name, d.Name)
 			}
 			over[flag.Setting] = flag.Value
-			switch flag.Value.(type) {
-			case nil:
+			if flag.Value == nil {
 				over[flag.Setting] = given.Value.String()
-			case int:
-				n, err := fs.GetInt(flag.Name)
-				if err != nil {
-					return yaml.Node{}, err
-				}
-				over[flag.Setting] = n
 			}
 		}
 	}

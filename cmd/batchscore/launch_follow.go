@@ -24,6 +24,7 @@ type watched struct {
 	l              deploy.Launcher
 	book           record.Book
 	r              record.Record
+	places         placeFlags  // with which the output is opened
 	out            store.Store // nil if this machine cannot see it
 	stdout, stderr io.Writer
 	// retries is how many retries the output had before the launch.
@@ -36,7 +37,10 @@ func (w *watched) openOutput() error {
 	if !w.r.Job.Scores() || spec == "" {
 		return nil
 	}
-	places := placeFlags{endpoint: w.r.Endpoint, credentials: w.r.Credentials}
+	// What was given for this command takes the place of what is on record.
+	places := w.places
+	places.endpoint = cmp.Or(places.endpoint, w.r.Endpoint)
+	places.credentials = cmp.Or(places.credentials, w.r.Credentials)
 	var err error
 	w.out, err = places.open("--out", spec)
 	return err

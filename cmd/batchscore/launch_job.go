@@ -129,6 +129,11 @@ func (f *jobFileFlags) overlay(fs *pflag.FlagSet, job *deploy.Job) error {
 			field()
 		}
 	}
+	for _, name := range storageFlags {
+		if fs.Changed(name) {
+			set(&job.Run, name, fs.Lookup(name).Value.String())
+		}
+	}
 	switch {
 	case fs.Changed("nodes") && f.over.Nodes < 1:
 		return invalid("nodes", f.over.Nodes, "a number of machines above zero")
@@ -160,6 +165,9 @@ func (f *jobFileFlags) overlay(fs *pflag.FlagSet, job *deploy.Job) error {
 	}
 	return nil
 }
+
+// storageFlags are the flags of run that launch has too.
+var storageFlags = []string{"endpoint", "credentials", "patience", "create-container"}
 
 // set sets one entry of a map that may be nil, without touching others' copies.
 func set[V any](m *map[string]V, name string, value V) {

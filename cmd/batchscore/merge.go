@@ -44,7 +44,10 @@ type mergeFlags struct {
 func (f *mergeFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
 	cmd.Flags().StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
-	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
+	groupFlags(cmd, "Storage flags", func() {
+		f.places.register(cmd)
+		f.places.registerCreate(cmd)
+	})
 }
 
 // run merges the output folder out.

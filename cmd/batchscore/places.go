@@ -11,12 +11,14 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/store/patient"
 	"github.com/batchscore/batchscore/scorer/store/place"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // placeKinds says in the help of a flag which places it takes. placesHelp gives
@@ -26,21 +28,41 @@ const placeKinds = "a folder, or object storage"
 // placeFlags say how to reach places in object storage.
 type placeFlags struct {
 	endpoint, credentials string
-	// patience is for places on a network; set before a place is opened.
-	patience patient.Options
+	patience              time.Duration
+	makes                 bool // the container that is written to
+	// flags are those that register has added; nil if it was not called.
+	flags *pflag.FlagSet
+	// options are for places on a network; set before a place is opened.
+	options patient.Options
 }
 
 func (f *placeFlags) register(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	fs.StringVar(&f.endpoint, "endpoint", "", "reach object storage at `URL`: an emulator or a sovereign cloud")
-	fs.StringVar(&f.credentials, "credentials", "",
+	f.flags = cmd.Flags()
+	f.flags.StringVar(&f.endpoint, "endpoint", "", "reach object storage at `URL`: an emulator or a sovereign cloud")
+	f.flags.StringVar(&f.credentials, "credentials", "",
 		"read credentials from `FILE`, in lines NAME=VALUE (default the environment, else the storage's default sign-in)")
-	var once sync.Once
-	f.patience.Report = func(what string, err error, _ time.Duration) {
-		once.Do(func() {
-			fmt.Fprintf(cmd.ErrOrStderr(), "batchscore: %s failed: %v; trying again for up to %v\n", what, err, patient.DefaultPatience)
-		})
+	f.flags.DurationVar(&f.patience, "patience", patient.DefaultPatience,
+		"try again for `DURATION` when object storage does not answer; for at most 30s if it has not answered before")
+	f.options.Report = sayPauses(cmd.ErrOrStderr)
+}
+
+// registerCreate adds the flag for commands that write to a place.
+func (f *placeFlags) registerCreate(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.makes, "create-container", false, "make the container that is written to, unless it exists")
+}
+
+// patient returns the options of places on a network.
+func (f *placeFlags) patient() patient.Options {
+	o := f.options
+	o.Contact = patient.DefaultContact
+	given := f.flags != nil && f.flags.Changed("patience")
+	switch {
+	case f.patience > 0 && (given || o.Deadline.IsZero()):
+		o.Patience = f.patience
+	case given:
+		o.Patience = time.Nanosecond // nothing is tried again
 	}
+	return o
 }
 
 // storages are the storages that places may be in. A new storage takes its own
@@ -100,7 +122,29 @@ func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) 
 	if scheme.Local() {
 		return st, nil
 	}
-	return patient.New(st, f.patience), nil
+	return patient.New(st, f.patient()), nil
+}
+
+// openToWrite opens a place that is written to. With --create-container it makes
+// the container first.
+func (f *placeFlags) openToWrite(ctx context.Context, what, spec string) (store.Store, error) {
+	st, err := f.open(what, spec)
+	if err == nil {
+		err = f.makeRoot(ctx, what, st)
+	}
+	return st, err
+}
+
+// makeRoot makes the container of a place if that was asked for.
+func (f *placeFlags) makeRoot(ctx context.Context, what string, st store.Store) error {
+	maker, ok := store.As[store.Maker](st)
+	if !f.makes || !ok {
+		return nil
+	}
+	if _, err := maker.Make(ctx); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
 }
 
 // transport carries the requests to storages; nil, except in tests, is the
@@ -125,34 +169,99 @@ func (f *placeFlags) create(ctx context.Context, what, spec string, write func(i
 	if err != nil {
 		return err
 	}
+	if err := f.makeRoot(ctx, what, st); err != nil {
+		return err
+	}
+	// A place that cannot be written to shows before the work is done.
+	switch r, _, err := st.Open(ctx, name, ""); {
+	case err == nil:
+		r.Close()
+		return alreadyThere(what, fmt.Errorf("%s%s: %w", folder, name, store.ErrExist))
+	case !errors.Is(err, store.ErrNotExist):
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	_, err = store.CreateFrom(ctx, st, name, write)
 	if errors.Is(err, store.ErrExist) {
-		return config(fmt.Errorf("%s: %w; no object is replaced: choose another name, or delete it", what, err))
+		return alreadyThere(what, err)
 	}
 	return err
+}
+
+// alreadyThere returns the error of an object that would have to be replaced.
+func alreadyThere(what string, err error) error {
+	return config(fmt.Errorf("%s: %w; no object is replaced: choose another name, or delete it", what, err))
 }
 
 // setPatience prepares the places of a run: calls are tried again until the
 // deadline, and pauses are logged.
 func (f *placeFlags) setPatience(deadline time.Duration, log zerolog.Logger) {
 	if deadline > 0 {
-		f.patience.Deadline = time.Now().Add(deadline)
+		f.options.Deadline = time.Now().Add(deadline)
 	}
-	// Long throttling makes thousands of pauses. A few of them are enough here;
-	// logStorage gives the sum of all at the end.
-	some := log.Sample(&zerolog.BurstSampler{Burst: 5, Period: 10 * time.Second})
-	f.patience.Report = func(what string, err error, pause time.Duration) {
-		some.Warn().Err(err).Dur("pause", pause).Msg(what + " failed: trying again")
+	var some seldom
+	f.options.Report = func(p patient.Pause) {
+		if more, now := some.say(time.Now()); now {
+			log.Warn().Err(p.Err).Float64("pause_s", telemetry.Seconds(p.Wait)).Int("pauses", more).Time("until", p.Until.UTC()).
+				Msg(p.What + " failed: " + again(p.Until))
+		}
 	}
 }
 
-// logStorage logs how the calls to a place on a network went.
+// sayPauses returns a patient.Options.Report that prints to what stderr returns.
+func sayPauses(stderr func() io.Writer) func(patient.Pause) {
+	var some seldom
+	return func(p patient.Pause) {
+		if more, now := some.say(time.Now()); now && more == 1 {
+			fmt.Fprintf(stderr(), "batchscore: %v; %s\n", p.Err, again(p.Until))
+		} else if now {
+			fmt.Fprintf(stderr(), "batchscore: %v; %d more calls failed; %s\n", p.Err, more, again(p.Until))
+		}
+	}
+}
+
+// again says until when a call is tried again.
+func again(until time.Time) string {
+	if until.IsZero() {
+		return "trying again"
+	}
+	format := "15:04:05 UTC"
+	if time.Until(until) > 12*time.Hour {
+		format = "2006-01-02 15:04:05 UTC"
+	}
+	return "trying again until " + until.UTC().Format(format)
+}
+
+// seldom lets one of many messages through in a minute, the first at once. A
+// storage that does not answer makes thousands of pauses.
+type seldom struct {
+	mu   sync.Mutex
+	next time.Time
+	held int
+}
+
+// say reports whether a message may be printed now, and how many there have been
+// since the last one that was, including this one.
+func (s *seldom) say(now time.Time) (since int, may bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held++
+	if now.Before(s.next) {
+		return 0, false
+	}
+	since, s.held = s.held, 0
+	s.next = now.Add(time.Minute)
+	return since, true
+}
+
+// logStorage logs how the calls to a place on a network went, if some did not go
+// well.
 func logStorage(what string, st store.Store, log zerolog.Logger) {
 	s, ok := store.StatsOf(st)
-	if !ok {
+	if !ok || s.Retries+s.Throttled+s.Stalls+s.Resumed+s.Settled == 0 {
 		return
 	}
 	log.Info().Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).
 		Int64("throttled", s.Throttled).Int64("stalls", s.Stalls).Int64("resumed", s.Resumed).
-		Int64("settled", s.Settled).Dur("paused", s.Paused).Int("limit", s.Limit).Msg(what)
+		Int64("settled", s.Settled).Float64("paused_s", telemetry.Seconds(s.Paused)).Int("limit", s.Limit).
+		Msgf("%s: %d of %d calls were made again", what, s.Retries, s.Calls)
 }

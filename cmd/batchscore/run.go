@@ -202,15 +202,13 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	out, err := f.open("--out", f.out)
+	out, err := f.openToWrite(ctx, "--out", f.out)
 	if err != nil {
 		return err
 	}
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
-	defer logStorage("the store of the images", images, log)
-	defer logStorage("the store of the result", out, log)
 	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
 	endProfile, err := f.start(world.Rank)
 	if err != nil {
@@ -254,6 +252,8 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	})
 	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed); complete && done.Job != "" {
 		logResult(log, f.out, &done)
+		logStorage("the store of the images", images, log)
+		logStorage("the store of the result", out, log)
 		if world.Rank == 0 {
 			sayResult(stdout, f.out, &done)
 		}

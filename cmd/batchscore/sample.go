@@ -56,7 +56,10 @@ func (f *sampleFlags) register(cmd *cobra.Command) {
 	fs.IntVarP(&f.n, "number", "n", 500, "copy `N` images")
 	fs.Uint64Var(&f.seed, "seed", 0, "choose the images by this `SEED`; another one gives another sample")
 	registerAllFiles(fs, &f.allFiles)
-	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })
+	groupFlags(cmd, "Storage flags", func() {
+		f.places.register(cmd)
+		f.places.registerCreate(cmd)
+	})
 }
 
 // run copies the sample.
@@ -73,7 +76,7 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	to, err := f.places.open("--out", f.out)
+	to, err := f.places.openToWrite(ctx, "--out", f.out)
 	if err != nil {
 		return err
 	}

@@ -213,6 +213,34 @@ func Delete(ctx context.Context, st Store, name, etag string) error {
 	return r.Delete(ctx, name, etag)
 }
 
+// Reached is a Store that is somewhere else and can say how it is reached.
+type Reached interface {
+	Store
+	// HowReached returns the address that calls are sent to, where it is from,
+	// through which proxy they go, and which kind of credentials they carry. It
+	// contains no secret.
+	HowReached(ctx context.Context) string
+}
+
+// HowReached returns how the store inside all decorators is reached; empty if
+// nothing can be said about that.
+func HowReached(ctx context.Context, st Store) string {
+	switch s := st.(type) {
+	case Reached:
+		return s.HowReached(ctx)
+	case Decorator:
+		return HowReached(ctx, s.Unwrap())
+	}
+	return ""
+}
+
+// Maker is a Store whose root, such as a container, can be made.
+type Maker interface {
+	Store
+	// Make makes the root unless it exists. It reports whether it made it.
+	Make(ctx context.Context) (bool, error)
+}
+
 // Meter is a Store that counts its calls.
 type Meter interface {
 	Store

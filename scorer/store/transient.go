@@ -22,7 +22,10 @@ type Transient struct {
 	After time.Duration
 	// Throttled means that the place gets too many requests, from us or others.
 	Throttled bool
-	Err       error
+	// Answered means that the place itself gave an answer, and that its address is
+	// right for that reason.
+	Answered bool
+	Err      error
 }
 
 func (t *Transient) Error() string {

@@ -51,5 +51,8 @@ func (r Reporter) Run(ctx context.Context) {
 	}
 }
 
+// Seconds returns a time for a field of the log, whose name then ends in _s.
+func Seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e3) / 1e3 }
+
 // Tenths rounds a rate to tenths, for the log.
 func Tenths(rate float64) float64 { return math.Round(10*rate) / 10 }

@@ -19,6 +19,8 @@ const (
 	Account          = "AZURE_STORAGE_ACCOUNT" // the one that Key or SASToken is for; by default the place's
 	Key              = "AZURE_STORAGE_KEY"
 	SASToken         = "AZURE_STORAGE_SAS_TOKEN" //nolint:gosec // G101: the variable's name
+	// Endpoint is the address of the blob service, as for Azure's command line tool.
+	Endpoint = "AZURE_STORAGE_SERVICE_ENDPOINT"
 )
 
 // ErrCredentials means that there are no credentials for a place, or that they
@@ -37,7 +39,7 @@ type Credentials struct {
 // FromEnvironment reads the variables with lookup, such as os.LookupEnv.
 func FromEnvironment(lookup func(string) (string, bool)) Credentials {
 	c := Credentials{from: "the environment", values: map[string]string{}}
-	for _, name := range []string{ConnectionString, Account, Key, SASToken} {
+	for _, name := range []string{ConnectionString, Account, Key, SASToken, Endpoint} {
 		if v, ok := lookup(name); ok && v != "" {
 			c.values[name] = v
 		}
@@ -92,9 +94,19 @@ func (c Credentials) GoString() string { return c.String() }
 // Format is String, whatever the verb.
 func (c Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
 
+// kind is a kind of credentials, as messages call it.
+type kind string
+
+const (
+	accountKey kind = "key"
+	sasToken   kind = "SAS token"
+	identity   kind = "identity"
+)
+
 // signer signs in to one account.
 type signer struct {
 	how      string // for messages: "the key in AZURE_STORAGE_KEY of the environment"
+	kind     kind
 	endpoint string // where a connection string says the account is, or empty
 	key      string
 	sas      url.Values
@@ -130,7 +142,7 @@ func (c Credentials) signer(account string) (signer, error) {
 		}
 		s := signer{how: name + " of " + c.from}
 		if name == Key {
-			s.how, s.key, s.secrets = "the key in "+s.how, text, []string{text}
+			s.how, s.kind, s.key, s.secrets = "the key in "+s.how, accountKey, text, []string{text}
 			return s, nil
 		}
 		s.how = "the SAS token in " + s.how
@@ -152,7 +164,7 @@ func (s *signer) take(text string) error {
 	if err != nil || values.Get("sig") == "" {
 		return errors.New("this is not a SAS token: it has no sv=, sp= and sig=")
 	}
-	s.sas = values
+	s.kind, s.sas = sasToken, values
 	sig := values.Get("sig")
 	s.secrets = append(s.secrets, text, values.Encode(), sig, url.QueryEscape(sig), url.PathEscape(sig))
 	return nil
@@ -176,7 +188,7 @@ func parseConnectionString(text string) (s signer, account string, err error) {
 	}
 	s.secrets = []string{text}
 	if strings.EqualFold(values["usedevelopmentstorage"], "true") {
-		s.key, s.endpoint = emulatorKey, emulatorURL
+		s.kind, s.key, s.endpoint = accountKey, emulatorKey, emulatorURL
 		return s, emulatorAccount, nil
 	}
 	account = values["accountname"]
@@ -194,7 +206,7 @@ func parseConnectionString(text string) (s signer, account string, err error) {
 	}
 	switch key, token := values["accountkey"], values["sharedaccesssignature"]; {
 	case key != "":
-		s.key = key
+		s.kind, s.key = accountKey, key
 		s.secrets = append(s.secrets, key)
 		return s, account, nil
 	case token != "":
@@ -217,6 +229,7 @@ func (s *signer) client(account string, u *url.URL, opt *container.ClientOptions
 		signed.RawQuery = s.sas.Encode()
 		return container.NewClientWithNoCredential(signed.String(), opt)
 	}
+	s.kind = identity
 	s.how = "Azure's default credential chain (neither " + ConnectionString + " nor " + Key + " nor " + SASToken + " is set for this account)"
 	if u.Scheme != "https" {
 		return nil, fmt.Errorf("%w for the account %s: tried %s, whose tokens go over https only", ErrCredentials, account, s.how)

@@ -29,6 +29,7 @@ const (
 	opCreate  operation = "create"
 	opReplace operation = "replace"
 	opDelete  operation = "delete"
+	opMake    operation = "make"
 )
 
 // fail returns the error of an operation on an object or, for a listing, on a
@@ -38,8 +39,11 @@ func (s *Store) fail(ctx context.Context, op operation, name string, err error) 
 		return ended
 	}
 	what := fmt.Sprintf("%s %q in %s", op, name, s)
-	if op == opList {
+	switch op {
+	case opList:
 		what = fmt.Sprintf("list %s%s", s, name)
+	case opMake:
+		what = fmt.Sprintf("make the container %s in the account %s", s.place.Container, s.place.Account)
 	}
 	var answer *azcore.ResponseError
 	if errors.As(err, &answer) {
@@ -47,6 +51,21 @@ func (s *Store) fail(ctx context.Context, op operation, name string, err error) 
 	}
 	return s.unanswered(what, err)
 }
+
+// misplaced is a store.ErrDenied, or another error of package store, that has
+// nothing to do with permissions: the place is not there.
+type misplaced struct {
+	text string
+	is   error
+}
+
+func (m misplaced) Error() string { return m.text }
+
+// Is makes it the error that it stands for.
+func (m misplaced) Is(target error) bool { return target == m.is } //nolint:errorlint // a comparison with what errors.Is asks for
+
+// wrong returns a store.ErrDenied that says something else.
+func wrong(text string) misplaced { return misplaced{text, store.ErrDenied} }
 
 // judge returns the error of an answer that is not a success.
 func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error {
@@ -78,23 +97,30 @@ func (s *Store) judge(op operation, what string, e *azcore.ResponseError) error 
 		why := unreadable(status, code)
 		return &store.Unreadable{Why: why, Err: failed(store.ErrUnreadable, why)}
 	case status == http.StatusNotFound:
-		kind := store.ErrDenied
-		if op == opList {
-			kind = store.ErrNotExist
+		if e.ErrorCode == "" && header.Get("x-ms-request-id") == "" {
+			return failed(wrong("not blob storage"), fmt.Sprintf("something else answers at %s: correct the address, %s", s.address, s.source))
 		}
-		return failed(kind, fmt.Sprintf("the account %s has no container %s: create it, or correct the place",
+		kind := wrong("no such container")
+		if op == opList {
+			kind.is = store.ErrNotExist
+		}
+		return failed(kind, fmt.Sprintf("the account %s has no container %s: correct the place, or let a command that writes make it with --create-container",
 			s.place.Account, s.place.Container))
+	case op == opMake && code == bloberror.ContainerBeingDeleted:
+		return &store.Transient{Answered: true, Err: fmt.Errorf("%s: the container of that name is still being deleted (%s)", what, said)}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden,
 		code == bloberror.InvalidAuthenticationInfo, code == "PublicAccessNotPermitted":
-		return failed(store.ErrDenied, s.denied(code))
+		return failed(store.ErrDenied, s.denied(op, code))
 	case status >= 300 && status < 400:
-		return failed(store.ErrDenied, "the endpoint redirects to "+target(header)+
-			", where no credentials are sent: correct the account or --endpoint")
+		return failed(wrong("wrong endpoint"), fmt.Sprintf("%s redirects to %s, where no credentials are sent: correct the account or the address, %s",
+			s.address.Host, target(header), s.source))
 	case isTransient(status):
 		return &store.Transient{
 			After:     retryAfter(header),
 			Throttled: status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable,
-			Err:       fmt.Errorf("%s: %s", what, s.signer.redact("the service cannot answer now ("+said+")")),
+			// A proxy has the same statuses for a host that it cannot reach.
+			Answered: e.ErrorCode != "" || header.Get("x-ms-request-id") != "" || status == http.StatusTooManyRequests,
+			Err:      fmt.Errorf("%s: %s", what, s.signer.redact("the service cannot answer now ("+said+")")),
 		}
 	}
 	return fmt.Errorf("%s: %s", what, s.signer.redact("the service refuses this request ("+said+")"))
@@ -135,8 +161,11 @@ func isTransient(status int) bool {
 }
 
 // denied returns a text that says what was refused and what to check.
-func (s *Store) denied(code bloberror.Code) string {
+func (s *Store) denied(op operation, code bloberror.Code) string {
 	text := fmt.Sprintf("the account %s refuses access to the container %s to %s", s.place.Account, s.place.Container, s.signer.how)
+	if op == opMake {
+		text = fmt.Sprintf("the account %s refuses to make the container %s for %s", s.place.Account, s.place.Container, s.signer.how)
+	}
 	if end, err := time.Parse(time.RFC3339, s.signer.sas.Get("se")); err == nil && time.Now().After(end) {
 		return text + ": the token expired at " + end.UTC().Format(time.RFC3339) + "; set a new one and run again"
 	}
@@ -144,12 +173,27 @@ func (s *Store) denied(code bloberror.Code) string {
 	case bloberror.AuthorizationPermissionMismatch, "InsufficientAccountPermissions":
 		return text + ": it lacks permissions; reading takes read and list (Storage Blob Data Reader), " +
 			"writing takes create and write as well, repair delete too (Storage Blob Data Contributor)"
-	case bloberror.AuthorizationFailure, "AuthorizationSourceIPMismatch":
-		return text + ": check the account's firewall and network rules, and the permissions of the token"
+	case "KeyBasedAuthenticationNotPermitted":
+		return text + ": the account accepts no keys; sign in with an identity, such as 'az login', and leave the key out"
 	case bloberror.AccountIsDisabled:
 		return text + ": the account is disabled"
+	case bloberror.AuthorizationFailure, "AuthorizationSourceIPMismatch":
+		text += ": check the account's firewall and network rules"
+		switch s.signer.kind {
+		case sasToken:
+			text += ", and the permissions and the addresses that the token is for"
+		case identity:
+			text += ", and the roles of the identity"
+		}
+		return text
 	}
-	return text + ": check that it belongs to this account and is neither expired nor revoked, and that this machine's clock is right"
+	switch s.signer.kind {
+	case accountKey:
+		return text + ": check that the key is one of this account's two and has not been replaced, and that this machine's clock is right"
+	case identity:
+		return text + ": check that the identity belongs to the account's tenant and has a role on it, such as Storage Blob Data Reader"
+	}
+	return text + ": check that the token belongs to this account and is neither expired nor revoked, and that this machine's clock is right"
 }
 
 // target returns the host that a redirect leads to, without path and query.
@@ -195,13 +239,21 @@ func (s *Store) unanswered(what string, err error) error {
 		return fmt.Errorf("%s: %w: %w for the account %s: tried %s: %s", what, store.ErrDenied, ErrCredentials,
 			s.place.Account, s.signer.how, s.signer.redact(token.Error()))
 	case errors.As(err, &cert):
-		return fmt.Errorf("%s: %w: the endpoint's certificate is not valid: %s", what, store.ErrDenied, text)
+		return fmt.Errorf("%s: %w: the certificate of %s is not valid: %s", what, wrong("wrong endpoint"), s.address.Host, text)
 	case errors.As(err, &dns) && dns.IsNotFound && first:
-		return fmt.Errorf("%s: %w: there is no host %s: correct the account or --endpoint", what, store.ErrDenied, cmp.Or(dns.Name, "of that name"))
+		return fmt.Errorf("%s: %w: %s: %s", what, wrong("no such host"), cmp.Or(dns.Name, s.address.Hostname()), s.otherHost())
 	case errors.As(err, new(nonRetriable)):
 		return fmt.Errorf("%s: %s", what, text)
 	}
 	return &store.Transient{Err: fmt.Errorf("%s: %s", what, text)}
+}
+
+// otherHost returns what to do about a host that does not exist.
+func (s *Store) otherHost() string {
+	if s.place.Account == emulatorAccount {
+		return "that account is the emulator's: start Azurite and set " + ConnectionString + "=UseDevelopmentStorage=true"
+	}
+	return "correct the account or the address, " + s.source + "; --endpoint and " + Endpoint + " name another"
 }
 
 // nonRetriable is how the client library marks errors that another try cannot fix.

@@ -68,8 +68,9 @@ func TestAnswers(t *testing.T) {
 		says      string
 	}{
 		{op: "open", status: 404, code: "BlobNotFound", is: store.ErrNotExist},
-		{op: "open", status: 404, code: "ContainerNotFound", is: store.ErrDenied, says: "no container photos"},
-		{op: "list", status: 404, code: "ContainerNotFound", is: store.ErrNotExist, says: "no container photos"},
+		{op: "open", status: 404, code: "ContainerNotFound", is: store.ErrDenied, says: "no such container: the account acme has no container photos"},
+		{op: "create", status: 404, code: "ContainerNotFound", is: store.ErrDenied, says: "no such container: the account acme has no container photos"},
+		{op: "list", status: 404, code: "ContainerNotFound", is: store.ErrNotExist, says: "no such container: the account acme has no container photos"},
 		{op: "open", status: 412, code: "ConditionNotMet", is: store.ErrChanged},
 		{op: "open", status: 409, code: "BlobArchived", is: store.ErrUnreadable, says: "archive tier"},
 		{op: "open", status: 409, code: "BlobBeingRehydrated", is: store.ErrUnreadable, says: "archive tier"},
@@ -97,7 +98,7 @@ func TestAnswers(t *testing.T) {
 			status: 302,
 			header: http.Header{"Location": {"http://elsewhere.example/x?" + plantedSAS}},
 			is:     store.ErrDenied,
-			says:   "http://elsewhere.example",
+			says:   "wrong endpoint: acme.blob.core.windows.net redirects to http://elsewhere.example",
 		},
 		{op: "open", status: 400, code: "InvalidHeaderValue", says: "InvalidHeaderValue"},
 	} {
@@ -124,8 +125,8 @@ func TestAnswers(t *testing.T) {
 			if ok != test.transient {
 				t.Fatalf("%v is transient: %v, want %v", err, ok, test.transient)
 			}
-			if ok && (tr.After != test.after || tr.Throttled != test.throttled) {
-				t.Errorf("a wait of %v, throttled: %v; want %v and %v", tr.After, tr.Throttled, test.after, test.throttled)
+			if ok && (tr.After != test.after || tr.Throttled != test.throttled || !tr.Answered) {
+				t.Errorf("a wait of %v, throttled: %v, answered: %v; want %v, %v and true", tr.After, tr.Throttled, tr.Answered, test.after, test.throttled)
 			}
 			text := err.Error()
 			if leaks(text) || !strings.Contains(text, test.says) || !strings.Contains(text, "request-1") ||
@@ -133,6 +134,59 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("the error is %q, want one line with %q, the request id and the place, and no secret", text, test.says)
 			}
 		})
+	}
+}
+
+// TestAnswersOfOthers gets answers that are not from blob storage.
+func TestAnswersOfOthers(t *testing.T) {
+	for status, transient := range map[int]bool{404: false, 502: true, 503: true, 504: true} {
+		st := answering(t, func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Header: http.Header{}, Request: r,
+				Body: io.NopCloser(strings.NewReader("<html>not here</html>"))}, nil
+		})
+		for _, op := range []string{"open", "create", "list"} {
+			err := do(t.Context(), st, op)
+			tr, ok := store.AsTransient(err)
+			if ok != transient || ok && tr.Answered {
+				t.Errorf("%s with the status %d = %v, want a transient error: %v, of a place that has not answered", op, status, err, transient)
+			}
+			const says = "not blob storage: something else answers at https://acme.blob.core.windows.net"
+			if !transient && (!errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), says)) {
+				t.Errorf("%s with the status %d = %v, want ErrDenied with %q", op, status, err, says)
+			}
+		}
+	}
+}
+
+// TestDenied refuses each kind of credentials. The message is about that kind.
+func TestDenied(t *testing.T) {
+	valid := strings.Replace(plantedSAS, "2020-01-01", "2999-01-01", 1)
+	for _, test := range []struct {
+		values    map[string]string
+		code      string
+		says, not string
+	}{
+		{values: map[string]string{azblob.Key: plantedKey}, code: "AuthorizationFailure", says: "the key in AZURE_STORAGE_KEY of the environment: " +
+			"check the account's firewall and network rules", not: "token"},
+		{values: map[string]string{azblob.Key: plantedKey}, code: "AuthenticationFailed", says: "one of this account's two", not: "token"},
+		{values: map[string]string{azblob.Key: plantedKey}, code: "KeyBasedAuthenticationNotPermitted", says: "accepts no keys", not: "token"},
+		{values: map[string]string{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey}, code: "AuthenticationFailed",
+			says: "one of this account's two", not: "token"},
+		{values: map[string]string{azblob.SASToken: valid}, code: "AuthorizationFailure",
+			says: "the permissions and the addresses that the token is for", not: "key"},
+		{values: map[string]string{azblob.SASToken: valid}, code: "AuthenticationFailed", says: "neither expired nor revoked", not: "key"},
+		{values: map[string]string{azblob.ConnectionString: "AccountName=acme;SharedAccessSignature=" + valid}, code: "AuthenticationFailed",
+			says: "neither expired nor revoked", not: " key "},
+	} {
+		st := azuritetest.Open(t, azblob.Options{Place: placeOf(t, "az://acme/photos"), Credentials: planted(test.values),
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusForbidden, Status: "403", Request: r,
+					Header: http.Header{"X-Ms-Error-Code": {test.code}}, Body: http.NoBody}, nil
+			})})
+		text := strings.ReplaceAll(fmt.Sprint(do(t.Context(), st, "open")), test.code, "CODE")
+		if !strings.Contains(text, test.says) || strings.Contains(text, test.not) || leaks(text) {
+			t.Errorf("%s for %v: %s, want %q and not %q", test.code, test.values, text, test.says, test.not)
+		}
 	}
 }
 

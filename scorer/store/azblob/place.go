@@ -119,17 +119,38 @@ func (p Place) Split() (folder place.Place, name string) {
 	return p, path[at:]
 }
 
-// serviceURL returns the address of the place's account. asked is the endpoint that
-// the user named, known that of a connection string; either may be empty.
-func (p Place) serviceURL(asked, known string) (*url.URL, error) {
-	address := cmp.Or(p.endpoint, known, "https://"+p.Account+".blob."+domains[0])
-	if asked != "" {
-		a, err := url.Parse(asked)
+// endpoint is an address of the blob service, and what says so.
+type endpoint struct{ address, source string }
+
+// serviceURL returns the address of the place's account, and what says so. asked is
+// the endpoint that the user named, known that of a connection string; either may
+// be empty.
+func (p Place) serviceURL(asked, known endpoint) (u *url.URL, source string, err error) {
+	u, source, err = p.chooseURL(asked, known)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := secure(u); err != nil {
+		return nil, "", fmt.Errorf("%w (the address is %s)", err, source)
+	}
+	if asked.address == "" && !pathStyle(u) && !ofAzure(u.Hostname(), p.Account) {
+		return nil, "", fmt.Errorf("%s is not a host of Azure Blob Storage for the account %s, and credentials are not sent there: "+
+			"to use it anyway, pass it with --endpoint or in the variable %s", u.Hostname(), p.Account, Endpoint)
+	}
+	return u, source, nil
+}
+
+// chooseURL returns the address of the place's account, without checking it.
+func (p Place) chooseURL(asked, known endpoint) (*url.URL, string, error) {
+	standard := endpoint{"https://" + p.Account + ".blob." + domains[0], "the default of Azure's public cloud"}
+	use := cmp.Or(endpoint{p.endpoint, "from the place"}.orNone(), known.orNone(), standard)
+	if asked.address != "" {
+		a, err := url.Parse(asked.address)
 		if err != nil || a.Host == "" {
-			return nil, errors.New("the endpoint is not a URL such as https://blob.core.usgovcloudapi.net or http://127.0.0.1:10000")
+			return nil, "", fmt.Errorf("the endpoint %s is not a URL such as https://blob.core.usgovcloudapi.net or http://127.0.0.1:10000", asked.source)
 		}
 		if a.User != nil || a.RawQuery != "" || a.Fragment != "" {
-			return nil, fmt.Errorf("the endpoint at %s has a user, a query or a fragment: give only the address", a.Host)
+			return nil, "", fmt.Errorf("the endpoint at %s, %s, has a user, a query or a fragment: give only the address", a.Host, asked.source)
 		}
 		a.Path = strings.Trim(a.Path, "/")
 		switch {
@@ -139,22 +160,43 @@ func (p Place) serviceURL(asked, known string) (*url.URL, error) {
 			a.Host = p.Account + "." + a.Host
 		}
 		if p.endpoint != "" && strings.TrimRight(p.endpoint, "/") != strings.TrimRight(a.String(), "/") {
-			return nil, fmt.Errorf("the place is at %s and the endpoint is %s: write the place as %s…", p.endpoint, a, scheme)
+			return nil, "", fmt.Errorf("the place is at %s and the endpoint is %s: write the place as %s…", p.endpoint, a, scheme)
 		}
-		address = a.String()
+		use = endpoint{a.String(), asked.source}
 	}
-	u, err := url.Parse(address)
+	u, err := url.Parse(use.address)
 	if err != nil {
-		return nil, fmt.Errorf("the endpoint is not a URL: %w", withoutURL(err))
+		return nil, "", fmt.Errorf("the endpoint %s is not a URL: %w", use.source, withoutURL(err))
 	}
-	if err := secure(u); err != nil {
-		return nil, err
+	return u, use.source, nil
+}
+
+// orNone returns e, or the zero value if it has no address.
+func (e endpoint) orNone() endpoint {
+	if e.address == "" {
+		return endpoint{}
 	}
-	if asked == "" && !pathStyle(u) && !ofAzure(u.Hostname(), p.Account) {
-		return nil, fmt.Errorf("%s is not a host of Azure Blob Storage for the account %s, and credentials are not sent there: "+
-			"to use it anyway, pass it with --endpoint", u.Hostname(), p.Account)
+	return e
+}
+
+// isOf reports whether an endpoint in a variable is for an account: not if it is
+// that of another one.
+func (c Credentials) isOf(account, address string) bool {
+	u, err := url.Parse(address)
+	if address == "" {
+		return false
 	}
-	return u, nil
+	if err != nil { // which is reported when it is used
+		return true
+	}
+	if whose := c.values[Account]; whose != "" && whose != account {
+		return false
+	}
+	if whose := strings.Trim(u.Path, "/"); pathStyle(u) {
+		return whose == "" || whose == account
+	}
+	whose, _, _ := strings.Cut(strings.ToLower(u.Hostname()), ".")
+	return whose == account || !ofAzure(u.Hostname(), whose)
 }
 
 // ofAzure reports whether host is an address that Azure gives the account.

@@ -15,7 +15,7 @@ var Scheme = place.Scheme{
 	Forms: []string{azForm, httpsForm},
 	Help: "To sign in to Azure Blob Storage, set " + ConnectionString + ", " + Key + " or " + SASToken +
 		" in the environment or in the file that --credentials names; " + Account +
-		" says which account a key or token belongs to. Without them, Azure's default chain is used:" +
+		" says which account a key or token belongs to, and " + Endpoint + " where the service is, as --endpoint does. Without them, Azure's default chain is used:" +
 		" workload identity, managed identity, command line tools.",
 	Secrets: []string{
 		ConnectionString, Key, SASToken,

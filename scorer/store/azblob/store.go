@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -45,7 +46,12 @@ type Store struct {
 	place  Place
 	signer signer
 	client *container.Client
-	page   int32
+	// address is where requests are sent, and source what says so. via returns the
+	// proxy that they go through, or nil.
+	address *url.URL
+	source  string
+	via     func(*http.Request) (*url.URL, error)
+	page    int32
 	// answered reports whether the service has answered once. After that, an unknown
 	// host is not a mistyped name.
 	answered atomic.Bool
@@ -63,13 +69,15 @@ func New(o Options) (*Store, error) {
 	if s.signer, err = o.Credentials.signer(o.Place.Account); err != nil {
 		return nil, err
 	}
-	u, err := o.Place.serviceURL(o.Endpoint, s.signer.endpoint)
+	u, source, err := o.Place.serviceURL(o.endpoints(s.signer.endpoint))
 	if err != nil {
 		return nil, err
 	}
+	s.address, s.source = u, source
 	rt := o.Transport
 	if rt == nil {
 		rt = sharedTransport()
+		s.via = http.ProxyFromEnvironment
 	}
 	s.client, err = s.signer.client(o.Place.Account, u.JoinPath(o.Place.Container), &container.ClientOptions{
 		ClientOptions: policy.ClientOptions{
@@ -85,6 +93,18 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// endpoints returns the endpoint that the user named, and the one of a connection
+// string. An endpoint in a variable counts as named unless there is a better one.
+func (o *Options) endpoints(connection string) (asked, known endpoint) {
+	c := o.Credentials
+	asked = endpoint{o.Endpoint, "from --endpoint"}
+	known = endpoint{connection, "from " + ConnectionString + " of " + c.from}
+	if address := c.values[Endpoint]; o.Endpoint == "" && connection == "" && o.Place.endpoint == "" && c.isOf(o.Place.Account, address) {
+		asked = endpoint{address, "from " + Endpoint + " of " + c.from}
+	}
+	return asked, known
 }
 
 // String implements store.Store.

@@ -3,6 +3,8 @@ package patient
 import (
 	"cmp"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -18,6 +20,9 @@ const (
 	DefaultLongest = 30 * time.Second
 	// DefaultStall is well above the slowest answer of a healthy place.
 	DefaultStall = 30 * time.Second
+	// DefaultContact is enough for a slow network, and short for whoever waits to
+	// learn of a typing error in an address.
+	DefaultContact = 30 * time.Second
 	// DefaultConcurrency is more than one worker uses.
 	DefaultConcurrency = 256
 )
@@ -32,6 +37,10 @@ type Options struct {
 	// zero. The deadline of a call's context has the same effect. A first try
 	// is always made, so that finished work can still be committed.
 	Deadline time.Time
+	// Contact is how long all operations together may fail, from the first call on,
+	// as long as the place has not answered once. After its first answer, of
+	// whatever kind, it has no effect. None if zero.
+	Contact time.Duration
 	// First and Longest bound the pauses: before try n+1 the pause is random
 	// between 0 and the smaller of Longest and First times 2 to the n-1.
 	First, Longest time.Duration
@@ -42,11 +51,18 @@ type Options struct {
 	// it to as few as 1. A listing counts only while a store.PagedLister makes a
 	// request for it.
 	Concurrency int
-	// Report, if not nil, is called for every pause with what is done to which
-	// object, why it failed, and how long the pause is, by any goroutine.
-	Report func(what string, err error, pause time.Duration)
+	// Report, if not nil, is called before every pause, by any goroutine.
+	Report func(Pause)
 	// Rand returns numbers in [0, 1) for the jitter. Any goroutine may call it.
 	Rand func() float64
+}
+
+// Pause is a pause before a call is repeated.
+type Pause struct {
+	What  string // what is done to which object
+	Err   error  // why the last call failed, a store.Transient
+	Wait  time.Duration
+	Until time.Time // when patience ends; zero if it does not
 }
 
 // Store is a patient store.Decorator.
@@ -58,6 +74,24 @@ type Store struct {
 	opt   Options
 	limit *limiter
 	counters
+	contact
+}
+
+// contact is the first contact with the place.
+type contact struct {
+	begin    sync.Once
+	by       time.Time // when the place must have answered
+	answered atomic.Bool
+}
+
+// contactBy returns when the place must have answered for the first time; zero if
+// it has, or may take any time. The time begins with the first call of contactBy.
+func (s *Store) contactBy() time.Time {
+	if s.opt.Contact == 0 || s.answered.Load() {
+		return time.Time{}
+	}
+	s.begin.Do(func() { s.by = time.Now().Add(s.opt.Contact) })
+	return s.by
 }
 
 var _ store.Decorator = (*Store)(nil)

@@ -185,7 +185,7 @@ func testBurst(t *testing.T, burst, after time.Duration) {
 		BeforeOpen:   func(ctx context.Context, _ int, _ string) error { return call(ctx) },
 	}, patient.Options{
 		Concurrency: concurrency, Rand: seeded(),
-		Report: func(_ string, err error, pause time.Duration) { told(err, pause) },
+		Report: func(p patient.Pause) { told(p.Err, p.Wait) },
 	})
 	var wg sync.WaitGroup
 	for w := range workers {

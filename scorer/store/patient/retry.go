@@ -42,6 +42,9 @@ func (op *operation) tryAs(ctx context.Context, slot bool, limit time.Duration, 
 		if err != nil {
 			return nil, op.ended(ctx, err)
 		}
+		if by := op.s.contactBy(); !by.IsZero() {
+			limit = min(limit, time.Until(by))
+		}
 		a.watch(limit)
 		err = a.verdict(call(a))
 		a.unwatch()
@@ -70,13 +73,16 @@ func (op *operation) pause(ctx context.Context, err error) error {
 	wait := op.backOff(t)
 	if until := op.until(ctx); !until.IsZero() {
 		left := time.Until(until)
+		if !op.s.contactBy().IsZero() {
+			left -= shortest // the next call needs it
+		}
 		if left <= 0 || t.After > left {
 			return op.giveUp()
 		}
 		wait = min(wait, left)
 	}
 	if op.s.opt.Report != nil {
-		op.s.opt.Report(fmt.Sprintf("%s %q", op.what, op.name), err, wait)
+		op.s.opt.Report(Pause{What: fmt.Sprintf("%s %q", op.what, op.name), Err: err, Wait: wait, Until: op.until(ctx)})
 	}
 	op.s.paused.Add(int64(wait))
 	if err := sleep(ctx, wait); err != nil {
@@ -102,6 +108,9 @@ func (op *operation) until(ctx context.Context) time.Time {
 	if d, ok := ctx.Deadline(); ok && (until.IsZero() || d.Before(until)) {
 		until = d
 	}
+	if by := op.s.contactBy(); !by.IsZero() && (until.IsZero() || by.Before(until)) {
+		until = by
+	}
 	if op.s.opt.Patience > 0 {
 		since := op.since
 		if since.IsZero() {
@@ -118,6 +127,9 @@ func (op *operation) until(ctx context.Context) time.Time {
 // wrap a Transient, since another try would not help.
 func (op *operation) giveUp() error {
 	op.s.gaveUp.Add(1)
+	if !op.s.contactBy().IsZero() {
+		return op.noContact()
+	}
 	asks := ""
 	if op.last.After > 0 {
 		asks = fmt.Sprintf(", and it asks to wait %v", op.last.After)
@@ -125,6 +137,25 @@ func (op *operation) giveUp() error {
 	return fmt.Errorf("%s %q: %w: given up after %d tries in %v%s; run again when %s answers: %w",
 		op.what, op.name, store.ErrUnavailable, op.tries, time.Since(op.since).Round(time.Millisecond), asks, op.s, op.last.Err)
 }
+
+// noContact returns the error of an operation at a place that has never answered.
+func (op *operation) noContact() error {
+	// The context of the operation may have ended.
+	ctx, cancel := context.WithTimeout(context.Background(), describing)
+	defer cancel()
+	tried := ""
+	if how := store.HowReached(ctx, op.s.inner); how != "" {
+		tried = "\n  tried: " + how
+	}
+	return fmt.Errorf("%w: %s gave no answer to %d tries in %v\n  error: %w%s\n  Correct the address if it is wrong. Otherwise run again when it answers.",
+		store.ErrUnavailable, op.s, op.tries, time.Since(op.since).Round(time.Second), op.last.Err, tried)
+}
+
+// shortest is the least time that a call gets before the first answer.
+const shortest = time.Second
+
+// describing is how long the description of a place may take.
+const describing = 3 * time.Second
 
 // ended returns the error of an operation that ends because of err. When it
 // failed before and its context's deadline is over now, patience has ended.
@@ -193,11 +224,22 @@ func (a *attempt) unwatch() { a.timer.Stop() }
 // verdict returns err, or a store.Transient if the call stalled or its body ended
 // early.
 func (a *attempt) verdict(err error) error {
+	err = a.judge(err)
+	if t, ok := store.AsTransient(err); ok && t.Answered || !ok && a.ctx.Err() == nil {
+		a.s.answered.Store(true)
+	}
+	return err
+}
+
+func (a *attempt) judge(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case context.Cause(a.ctx) == errStalled: //nolint:errorlint // one that wraps it is of another call
 		a.s.stalls.Add(1)
+		if errors.Is(err, context.Canceled) {
+			return &store.Transient{Err: errStalled} // we cancelled it
+		}
 		return &store.Transient{Err: fmt.Errorf("%w: %w", errStalled, err)}
 	case a.ctx.Err() != nil:
 		return err

@@ -43,13 +43,7 @@ const hangs = 2 * time.Minute
 // Without one installed, the test is skipped, and fails in CI.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program := find()
-	if program == "" {
-		if os.Getenv("CI") != "" {
-			t.Fatal("Azurite is missing: make deps")
-		}
-		t.Skip("Azurite is missing: make deps")
-	}
+	program := Program(t)
 	key := make([]byte, 64)
 	_, _ = rand.Read(key) // never fails
 	s := &Server{Key: base64.StdEncoding.EncodeToString(key)}
@@ -109,6 +103,20 @@ func Start(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// Program returns the path of the emulator. Without one installed, the test is
+// skipped, and fails in CI.
+func Program(t testing.TB) string {
+	t.Helper()
+	program := find()
+	if program == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatal("Azurite is missing: make deps")
+		}
+		t.Skip("Azurite is missing: make deps")
+	}
+	return program
 }
 
 // find returns the path of the emulator, or empty.
