@@ -16,11 +16,10 @@ type ExitStatus struct {
 }
 
 func (e *ExitStatus) Error() string {
-	return fmt.Sprintf("%s; %s ended with status %d", e.Cause(), e.By, e.Code)
+	return fmt.Sprintf("%s; %s ended with status %d", e.cause(), e.By, e.Code)
 }
 
-// Cause returns which ranks failed.
-func (e *ExitStatus) Cause() string {
+func (e *ExitStatus) cause() string {
 	ranks := "no rank was named as failed"
 	switch len(e.Ranks) {
 	case 0:

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 var (
@@ -68,7 +70,7 @@ func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Du
 func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel context.CancelCauseFunc, log zerolog.Logger) {
 	select {
 	case <-h.requested:
-		log.Warn().Dur("grace", grace).AnErr("reason", h.err()).Msg("asked to stop: committing what is in progress")
+		log.Warn().Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", h.err()).Msg("asked to stop: committing what is in progress")
 	case <-ctx.Done():
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -227,7 +228,7 @@ func (p *participant) awaitManifest(ctx context.Context) error {
 		}
 		if pause == lastPause && !logged {
 			logged = true
-			p.opt.Log.Info().Stringer("at_most", most).Msg("waiting for another rank to list the images")
+			p.opt.Log.Info().Float64("at_most_s", telemetry.Seconds(most)).Msg("waiting for another rank to list the images")
 		}
 		if err := p.halt.wait(ctx, pause); err != nil {
 			return err

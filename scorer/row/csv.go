@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-func (t *task[A]) appendCSV(buf []byte, r *Row) []byte {
-	a, how := t.of(r.Answer), t.style(r)
+func (t *task[A]) appendCSV(buf []byte, answer any, typed bool) []byte {
+	a := t.of(answer)
 	for _, c := range t.columns {
-		buf = append(c.appendCSV(buf, a, how), ',')
+		buf = append(c.appendCSV(buf, a, typed), ',')
 	}
 	return buf
 }
@@ -37,7 +37,7 @@ func appendCSVRow(buf []byte, r *Row, s *Schema) []byte {
 	buf = append(appendCSVText(buf, r.PathBase64), ',')
 	buf = append(strconv.AppendInt(buf, r.Size, 10), ',')
 	buf = append(appendCSVText(buf, r.Status), ',')
-	buf = s.Task.appendCSV(buf, r)
+	buf = s.Task.appendCSV(buf, r.Answer, s.Typed)
 	return append(appendCSVText(buf, r.Error), '\n')
 }
 
