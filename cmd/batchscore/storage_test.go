@@ -145,7 +145,8 @@ func TestEndpointInTheEnvironment(t *testing.T) {
 	model, blobs := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 12))
 	for name, env := range map[string][]string{
 		"variable":          append(server.Env(), azblob.Endpoint+"="+server.Endpoint),
-		"connection string": {azblob.ConnectionString + "=AccountName=" + azuritetest.Account + ";AccountKey=" + server.Key + ";BlobEndpoint=" + server.Endpoint + "/" + azuritetest.Account},
+		"connection string": {azblob.ConnectionString + "=AccountName=" + azuritetest.Account + ";AccountKey=" + server.Key +
+			";BlobEndpoint=" + server.Endpoint + "/" + azuritetest.Account},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
