@@ -11,7 +11,7 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/batchscore/batchscore/bench/ranks"
+	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/result"
 )
 
@@ -26,17 +26,17 @@ func render(folder string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	t, err := template.New("BENCHMARKS.md").Option("missingkey=error").Funcs(template.FuncMap{
 		"samples": func(name string) (*samples, error) { return readSamples(filepath.Join(folder, name+".txt")) },
-		"chart": func(name, title string, axes axes, series ...line) (string, error) {
-			svg, err := chart(title, axes, series)
+		"chart": func(name, title string, axes chart.Axes, series ...chart.Line) (string, error) {
+			svg, err := chart.Lines(title, axes, series)
 			file := charts + "/" + name + ".svg"
 			files[file] = svg
 			return fmt.Sprintf("![%s](%s)", title, file), err
 		},
-		"axes":    func(x, y string) axes { return axes{x: x, y: y} },
-		"logAxes": func(x, y string) axes { return axes{x: x, y: y, log: true} },
-		"number":  number, "percent": percent, "ratio": ratio, "minutes": minutes,
+		"axes":    func(x, y string) chart.Axes { return chart.Axes{X: x, Y: y} },
+		"logAxes": func(x, y string) chart.Axes { return chart.Axes{X: x, Y: y, Log: true} },
+		"number":  chart.Number, "percent": percent, "ratio": ratio, "minutes": minutes,
 		"recipe": func() []published { return recipe }, "gpus": gpus,
-		"ideal": ideal,
+		"ideal": func(name string, lowest, highest float64) chart.Line { return chart.Ideal(name, lowest, highest, 1) },
 		"div":   func(a, b float64) float64 { return a / b },
 	}).Parse(page)
 	if err != nil {
@@ -48,26 +48,6 @@ func render(folder string) (map[string][]byte, error) {
 	}
 	files["BENCHMARKS.md"] = out.Bytes()
 	return files, nil
-}
-
-// number returns v with three significant digits, or as an integer with separators if
-// it has more.
-func number(v float64) string {
-	switch a := math.Abs(v); {
-	case math.IsInf(v, 0) || math.IsNaN(v):
-		return "-"
-	case a >= 999.5:
-		return ranks.Thousands(int(math.Round(v)))
-	case a >= 99.95 || a == math.Trunc(a):
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case a >= 9.995:
-		return strconv.FormatFloat(v, 'f', 1, 64)
-	case a >= 1:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	case a >= 0.0995:
-		return strconv.FormatFloat(v, 'f', 3, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 2, 64)
 }
 
 // ratio returns v with the digits that a comparison needs.

@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,42 +131,7 @@ func TestSimulatedTablesSaySo(t *testing.T) {
 	}
 }
 
-func TestCharts(t *testing.T) {
-	s, err := scaling().Where("device", "p100")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := s.Line("p100", "ranks", "images/s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	svg, err := chart("Scaling", axes{x: "ranks", y: "images/s", log: true}, []line{l, ideal("perfect", 1, 2)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
-		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, text := range []string{"Scaling", "ranks", "images/s", "p100"} {
-		if !bytes.Contains(svg, []byte(">"+text+"<")) {
-			t.Errorf("the chart lacks the text %q", text)
-		}
-	}
-}
-
-func TestNumbers(t *testing.T) {
-	for v, want := range map[float64]string{
-		0: "0", 4: "4", 0.0123: "0.012", 0.1234: "0.123", 9.994: "9.99", 12.34: "12.3", 123.4: "123",
-		1234567: "1,234,567", 999.7: "1,000", 100: "100", -1234: "-1,234",
-	} {
-		if got := number(v); got != want {
-			t.Errorf("%v is written %s, want %s", v, got, want)
-		}
-	}
+func TestMinutes(t *testing.T) {
 	if got := minutes(670.4); got != "11:10" {
 		t.Errorf("minutes(670.4) = %s, want 11:10", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/result"
 )
 
@@ -108,7 +109,7 @@ func cell(r *result.Row, unit string) string {
 	if !ok {
 		return "-"
 	}
-	text := number(s.Center)
+	text := chart.Number(s.Center)
 	if width := max(s.Hi-s.Center, s.Center-s.Lo) / s.Center; r.N(unit) > 1 && width > 0.0005 && !math.IsInf(width, 0) && !math.IsNaN(width) {
 		text += fmt.Sprintf(" ± %.0f %%", math.Ceil(100*width))
 	}

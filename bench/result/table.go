@@ -22,6 +22,14 @@ type TableOptions struct {
 	Best string
 	// Notes are lines below the table.
 	Notes []string
+	// First are the units that matter most. A table of several rows has only these
+	// unless Details is set; a table of one row has the others below them.
+	First   []string
+	Details bool
+	// Words explain the names of units and keys.
+	Words map[string]string
+	// Limits returns what limits a row, or "".
+	Limits func(*Row) string
 }
 
 // Row summarizes all samples of one configuration.
@@ -29,6 +37,8 @@ type Row struct {
 	Name      string
 	Keys      []Key
 	Simulated bool
+	// Iterations is that of the first sample.
+	Iterations int
 	// Units are in the order in which they first occur.
 	Units   []string
 	Summary map[string]benchmath.Summary
@@ -37,6 +47,40 @@ type Row struct {
 
 // N returns the number of samples of a unit.
 func (r *Row) N(unit string) int { return len(r.values[unit]) }
+
+// Sample returns the values of a unit for statistics.
+func (r *Row) Sample(unit string) *benchmath.Sample {
+	return benchmath.NewSample(slices.Clone(r.values[unit]), &benchmath.DefaultThresholds)
+}
+
+// Add adds values of a unit, one for each sample, and their summary.
+func (r *Row) Add(unit string, values ...float64) {
+	if !slices.Contains(r.Units, unit) {
+		r.Units = append(r.Units, unit)
+	}
+	r.values[unit] = append(r.values[unit], values...)
+	r.Summary[unit] = benchmath.AssumeNothing.Summary(r.Sample(unit), Confidence)
+}
+
+// Values returns the values of a unit, in the order of the samples.
+func (r *Row) Values(unit string) []float64 { return r.values[unit] }
+
+// Key returns the value of a key, or "".
+func (r *Row) Key(name string) string {
+	for _, k := range r.Keys {
+		if k.Name == name {
+			return k.Value
+		}
+	}
+	return ""
+}
+
+// Interval returns the confidence interval of a unit. ok is false if there are too few
+// samples for one.
+func (r *Row) Interval(unit string) (lo, hi float64, ok bool) {
+	s := r.Summary[unit]
+	return s.Lo, s.Hi, r.N(unit) > 1 && !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0)
+}
 
 // Rows gathers the samples of each configuration, in the order in which they
 // first occur, and finds median and confidence interval of each unit.
@@ -47,7 +91,7 @@ func Rows(samples []Sample) []*Row {
 		id := fmt.Sprint(s.Simulated, " ", s.fullName())
 		row := at[id]
 		if row == nil {
-			row = &Row{Name: s.Name, Keys: s.Keys, Simulated: s.Simulated,
+			row = &Row{Name: s.Name, Keys: s.Keys, Simulated: s.Simulated, Iterations: s.Iterations,
 				Summary: map[string]benchmath.Summary{}, values: map[string][]float64{}}
 			at[id] = row
 			rows = append(rows, row)
@@ -60,9 +104,8 @@ func Rows(samples []Sample) []*Row {
 		}
 	}
 	for _, row := range rows {
-		for unit, values := range row.values {
-			sample := benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
-			row.Summary[unit] = benchmath.AssumeNothing.Summary(sample, Confidence)
+		for unit := range row.values {
+			row.Summary[unit] = benchmath.AssumeNothing.Summary(row.Sample(unit), Confidence)
 		}
 	}
 	return rows
@@ -131,7 +174,23 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	if _, err := fmt.Fprintln(out, title); err != nil {
 		return false, err
 	}
-	lines := [][]string{append(head, units...)}
+	if len(rows) == 1 && len(head)+len(units) > mostAcross {
+		return writeDown(out, rows[0], head, units, o)
+	}
+	if len(o.First) > 0 && !o.Details {
+		units = slices.DeleteFunc(units, func(u string) bool { return !slices.Contains(o.First, u) })
+	}
+	limits := o.Limits != nil && slices.ContainsFunc(rows, func(r *Row) bool { return r.Key(keyBinds) == "" && o.Limits(r) != "" })
+	for i, name := range head {
+		if name == keyBinds {
+			head[i] = headLimits
+		}
+	}
+	heads := append(head, units...)
+	if limits {
+		heads = append(heads, headLimits)
+	}
+	lines := [][]string{heads}
 	for i, r := range rows {
 		var line []string
 		for i, k := range r.Keys {
@@ -143,38 +202,76 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			cell, tooFew := r.cell(unit)
 			line, few = append(line, cell), few || tooFew
 		}
+		if limits {
+			line = append(line, o.Limits(r))
+		}
 		if i == best && len(rows) > 1 {
 			line = append(line, "<- best")
 		}
 		lines = append(lines, line)
 	}
-	if len(rows) == 1 && len(lines[0]) > mostAcross {
-		lines = transposed(lines)
-	}
+	return few, flush(out, lines)
+}
+
+// keyBinds is a key that says what limits a run. It is shown with the head headLimits.
+const (
+	keyBinds   = "binds"
+	headLimits = "what limits"
+)
+
+// flush prints lines of cells, and an empty line.
+func flush(out io.Writer, lines [][]string) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, line := range lines {
 		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
-		return false, err
+		return err
 	}
-	_, err = fmt.Fprintln(out)
-	return few, err
+	_, err := fmt.Fprintln(out)
+	return err
 }
 
-// mostAcross is how many columns a table of one row has at most. With more, it has one
-// line for each instead.
-const mostAcross = 6
-
-func transposed(lines [][]string) [][]string {
-	turned := make([][]string, len(lines[0]))
-	for i := range turned {
-		for _, line := range lines {
-			turned[i] = append(turned[i], line[i])
+// writeDown prints a row that is too wide for a line with a line for each figure: first
+// those that matter most, then the others.
+func writeDown(out io.Writer, r *Row, keys, units []string, o TableOptions) (few bool, err error) {
+	line := func(name, value string) []string {
+		if words := o.Words[name]; words != "" {
+			return []string{name, value, words}
+		}
+		return []string{name, value}
+	}
+	var first, others [][]string
+	for _, name := range keys {
+		if name != keyBinds {
+			first = append(first, line(name, r.Key(name)))
 		}
 	}
-	return turned
+	for _, unit := range units {
+		cell, tooFew := r.cell(unit)
+		few = few || tooFew
+		if len(o.First) == 0 || slices.Contains(o.First, unit) {
+			first = append(first, line(unit, cell))
+		} else {
+			others = append(others, line(unit, cell))
+		}
+	}
+	limits := r.Key(keyBinds)
+	if limits == "" && o.Limits != nil {
+		limits = o.Limits(r)
+	}
+	if limits != "" {
+		first = append(first, []string{headLimits, limits})
+	}
+	if err := flush(out, first); err != nil || len(others) == 0 {
+		return few, err
+	}
+	return few, flush(out, others)
 }
+
+// mostAcross is how many columns a table of one row has at most. With more, each has a
+// line instead.
+const mostAcross = 6
 
 // unitsOf returns the units of all rows, and the index of the row with the best value of
 // one unit; -1 if no row has that unit.

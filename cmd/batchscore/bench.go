@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 )
@@ -21,13 +25,28 @@ with. Figures that a simulated device took part in say so.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchDecode(), newBenchInfer(), newBenchRun())
-	cmd.AddCommand(newBenchRead(), newBenchSimulate(), newBenchScale(), newBenchRank())
+	cmd.AddCommand(newBenchCompare(), newBenchRead(), newBenchSimulate(), newBenchScale(), newBenchRank())
 	return cmd
 }
 
 // benchFlags are the flags of every command that measures.
 type benchFlags struct {
 	format, save string
+	chart        string
+	price        float64
+	details      bool
+}
+
+// registerChart adds the flag that draws a chart.
+func registerChart(fs *pflag.FlagSet, chart *string) {
+	fs.StringVar(chart, "chart", "", "also draw the rates as a chart, an SVG `FILE`")
+}
+
+// registerFigures adds flags of the commands that measure rates of devices.
+func (f *benchFlags) registerFigures(fs *pflag.FlagSet) {
+	registerChart(fs, &f.chart)
+	fs.Float64Var(&f.price, "price", 0, "a device costs `PRICE` per hour, in any currency: also print what a million images cost")
+	fs.BoolVar(&f.details, "details", false, "print all figures in tables of several rows, not only those that matter most")
 }
 
 func (f *benchFlags) register(cmd *cobra.Command) {
@@ -42,12 +61,69 @@ func (f *benchFlags) check() error {
 	if _, err := result.ParseFormat(f.format); err != nil {
 		return usagef("--format: %w", err)
 	}
+	if !finite(f.price) {
+		return invalid("price", f.price, "a price above zero")
+	}
 	return f.keep(result.Run{})
+}
+
+// unitPrice is the unit of what a million images cost.
+const unitPrice = "price/million-images"
+
+// figures are the figures of rates that matter most, in the order of tables.
+var figures = []string{compare.Rate, unitPrice, "minutes/100k-images", "of-limit", "of-peak", "speed-up", "efficiency",
+	"lost/100k-images", "nodes-taken", "model-error"}
+
+// words explain the units of tables.
+var words = map[string]string{
+	compare.Rate: "of whole runs", unitPrice: "in the currency of --price",
+	"session-images/s": "of the device alone", "decode-images/s": "of the decoders alone", "fetch-images/s": "of reading alone",
+	"cores-images/s": "that the cores can read and decode", "of-session": "share of the device's rate that the run reached",
+	"of-limit": "share that was reached of what all stages allow together", "of-limit-cpu": "the same in processor time",
+	"cpu-ms/image": "processor time of an image", "device-busy": "share of the time", "decoders-busy": "share of the time",
+	"committer-busy": "share of the time", "cores-busy": "share of the time, all programs",
+	"makespan-s": "first start to last end", "minutes/100k-images": "for 100,000 images at full speed",
+	"speed-up": "against one device that is never idle", "efficiency": "share of the ideal speed",
+	"manifest-s": "listing the images", "tail-GPU-s": "idle at the end", "lost-GPU-s": "GPU time beyond the ideal",
+	"lost/100k-images": "price of it", "requests": "to the storage",
 }
 
 // tell prints a run, and saves its samples if --save asks for it.
 func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
+	o.First, o.Words, o.Limits, o.Details = figures, words, compare.Limits, f.details
+	for i := range r.Samples {
+		priced(&r.Samples[i], f.price)
+	}
 	return errors.Join(result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o), f.keep(r))
+}
+
+// priced adds what a million images cost to a sample with a rate, if the price of a
+// device for an hour is known.
+func priced(s *result.Sample, price float64) {
+	devices := 1.0
+	for _, k := range s.Keys {
+		if n, err := strconv.ParseFloat(k.Value, 64); k.Name == "ranks" && err == nil {
+			devices = n
+		}
+	}
+	for i, v := range s.Values {
+		if v.Unit == compare.Rate && price > 0 {
+			s.Values = slices.Insert(s.Values, i+1, result.Value{Value: 1e6 / v.Value / 3600 * price * devices, Unit: unitPrice})
+			return
+		}
+	}
+}
+
+// draw draws the samples of a run as a chart, by a key, if --chart asks for it.
+func (f *benchFlags) draw(r result.Run, by string) error {
+	if f.chart == "" {
+		return nil
+	}
+	t, err := compare.Of([]compare.File{{Runs: []result.Run{r}}}, compare.Options{By: by})
+	if err != nil {
+		return err
+	}
+	return saveChart(f.chart, t)
 }
 
 // keep appends the samples of a run to the file of --save, if there is one.

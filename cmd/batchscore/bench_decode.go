@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -84,11 +85,12 @@ that area and encoded again in each of --formats.`,
 			if len(unread) > 0 {
 				notes = append(notes, "Left out, because not all decoders can read them: "+strings.Join(unread, ", "))
 			}
-			return f.tell(cmd, run, result.TableOptions{Notes: notes})
+			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "decoder"))
 		},
 	}
 	fs := cmd.Flags()
 	f.register(cmd)
+	registerChart(fs, &f.chart)
 	fs.StringVar(&images, "images", "", "decode the first images in `FOLDER` (default generated scenes)")
 	fs.StringSliceVar(&sizes, "sizes", nil, "resize images to these areas, in `MEGAPIXELS` (default 0.7, or \""+asTheyAre+"\" with --images)")
 	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, "encode resized images in these `FORMATS`: "+strings.Join(measure.Formats, ", "))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,10 +73,10 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 				return fits(err, "--batches")
 			}
 			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
-			return f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
+			return errors.Join(f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
 				fmt.Sprintf("%.3g G multiply-adds per image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
 					float64(o.MultiplyAdds)/1e9),
-			}})
+			}}), f.draw(run, "device"))
 		},
 	}
 	fs := cmd.Flags()
@@ -87,6 +88,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample of every combination")
 	fs.DurationVar(&least, "least", time.Second, "measure each sample for `DURATION` or longer")
 	f.register(cmd)
+	f.registerFigures(fs)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	return cmd
 }

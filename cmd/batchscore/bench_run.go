@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -98,9 +99,9 @@ storage would keep a GPU busy.
 				return fits(err, "--batch")
 			}
 			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
-			return f.tell(cmd, run, result.TableOptions{Notes: []string{
-				fmt.Sprintf("What binds in the last round: %s.", binds),
-			}})
+			notes := append(advice(samples), fmt.Sprintf("The stage that was busiest in the last round: %s.", binds),
+				"docs/glossary.md explains the words.")
+			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.drawStages(run))
 		},
 	}
 	fs := cmd.Flags()
@@ -116,6 +117,7 @@ storage would keep a GPU busy.
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample")
 	fs.DurationVar(&least, "least", 2*time.Second, "measure each stage alone for `DURATION` or longer in each round")
 	f.register(cmd)
+	f.registerFigures(fs)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd

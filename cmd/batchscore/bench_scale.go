@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/ranks"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/bench/scale"
@@ -30,7 +31,6 @@ type benchScaleFlags struct {
 	rankJob
 	perRank, total int
 	rounds         int
-	price          float64
 	validate       bool
 	work, mpirun   string
 }
@@ -77,12 +77,12 @@ its device should do.`,
 	fs.IntVar(&f.perRank, "per-rank", 3125, "score `N` images per rank, so that all runs take about as long; 3125 on 32 ranks are the recipe's 100,000")
 	fs.IntVar(&f.total, "images", 0, "score `N` images in every run, instead of --per-rank")
 	fs.IntVar(&f.rounds, "rounds", 6, "run each number of ranks `N` times; a confidence interval needs six")
-	fs.Float64Var(&f.price, "price", 0, "a GPU costs `PRICE` per hour, in any currency")
 	fs.BoolVar(&f.validate, "validate", false, "show the time that bench simulate computes next to each run")
 	fs.StringVar(&f.work, "work", "", "keep collection and outputs in `FOLDER` (default a temporary one)")
 	fs.StringVar(&f.mpirun, "mpirun", "mpirun", "start ranks with this `PROGRAM`")
 	f.rankJob.register(cmd)
 	f.benchFlags.register(cmd)
+	f.registerFigures(fs)
 	return cmd
 }
 
@@ -181,7 +181,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 	if f.validate {
 		notes = append(notes, "model-makespan-s is computed by bench simulate from the start of each rank; model-error is its deviation")
 	}
-	return f.tell(cmd, run, result.TableOptions{Notes: notes})
+	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "device"))
 }
 
 // priced returns the note on the price.
@@ -273,6 +273,7 @@ func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64,
 	lost := (o.Makespan - ideal) * float64(n)
 	values := []result.Value{
 		{Value: o.Makespan, Unit: "makespan-s"},
+		{Value: 100_000 / (o.Makespan * perImages), Unit: compare.Rate},
 		{Value: o.Makespan * perImages / 60, Unit: "minutes/100k-images"},
 		{Value: speedUp, Unit: "speed-up"},
 		{Value: ideal / o.Makespan, Unit: "efficiency"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 )
 
 // ownFlags are the flags of bench scale that apply to a job of the user's own.
-var ownFlags = []string{"format", "save", "ranks", "rounds", "price", "work", "mpirun"}
+var ownFlags = []string{"format", "save", "ranks", "rounds", "price", "chart", "details", "work", "mpirun"}
 
 // measureOwn runs the job that the flags for run describe with each number of ranks.
 func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []string) error {
@@ -52,7 +53,7 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 	if failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the images failed", failed))
 	}
-	return f.tell(cmd, run, result.TableOptions{Notes: notes})
+	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "device"))
 }
 
 // checkOwn returns an error about flags that do not apply to a job of the user's own,
@@ -83,7 +84,6 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 func (f *benchScaleFlags) ownSample(n int, o scale.Outcome, fewest int, base scale.Outcome) result.Sample {
 	ideal := base.Makespan * float64(fewest) / float64(n)
 	values := f.values(n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)
-	values = slices.Insert(values, 1, result.Value{Value: float64(o.Images) / o.Makespan, Unit: "images/s"})
 	return result.Sample{
 		Name: "Scale", Simulated: o.Simulated, Iterations: o.Images, Values: values,
 		Keys: []result.Key{

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/bench/simulator"
 	"github.com/batchscore/batchscore/models/simulate"
@@ -45,6 +47,7 @@ their own rates all the time.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd) },
 	}
 	f.benchFlags.register(cmd)
+	f.registerFigures(cmd.Flags())
 	f.fleetFlags.register(cmd)
 	fs := cmd.Flags()
 	fs.IntVar(&f.conf.Images, "images", 100_000, "the job has `N` images")
@@ -120,7 +123,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	if f.departures > 0 {
 		notes = append(notes, "wasted-images were computed and lost with a node, or computed twice")
 	}
-	return f.tell(cmd, all, result.TableOptions{Notes: notes})
+	return errors.Join(f.tell(cmd, all, result.TableOptions{Notes: notes}), f.draw(all, "device"))
 }
 
 func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, one float64, r simulator.Result) result.Sample {
@@ -137,6 +140,7 @@ func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, on
 		}, given...),
 		Values: []result.Value{
 			{Value: r.Makespan, Unit: "makespan-s"},
+			{Value: float64(f.conf.Images) * f.slow / r.Makespan, Unit: compare.Rate},
 			{Value: r.Makespan / f.slow / float64(f.conf.Images) * 100_000 / 60, Unit: "minutes/100k-images"},
 			{Value: one / r.Makespan, Unit: "speed-up"},
 			{Value: r.Efficiency, Unit: "efficiency"},

@@ -42,7 +42,7 @@ func TestBenchInfer(t *testing.T) {
 func TestBenchRun(t *testing.T) {
 	t.Parallel()
 	args := []string{"bench", "run", "--images", pictures(t, 12), "--model", tiny(t, graphtest.Options{}), "--rounds", "1", "--least", "1ms"}
-	says(t, must(t, 0, append(args, "--provider", "cpu")...), "Run, device ", "of-limit ", "What binds in the last round: ")
+	says(t, must(t, 0, append(args, "--provider", "cpu")...), "Run, device ", "of-limit ", "what limits ")
 	says(t, must(t, 0, append(args, "--provider", "simulate:rate=1000")...), "Run (simulated), device simulated:1000_s", "device-busy ")
 	for _, s := range benchRun(t, append(args, "--provider", "simulate:rate=1000")...).Samples {
 		if busy := figure(t, s, "device-busy"); !s.Simulated || !(busy > 0 && busy <= 1) {

@@ -11,6 +11,7 @@
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
 #	tmux      a terminal to look at screens in, from the distribution, for the tests
+#	browser   chromium, from the distribution, which shows the charts in the tests
 #	checkers  shellcheck and systemd-analyze, from the distribution, for the tests
 #	emulator  QEMU's user mode, from the distribution, which runs tests on other
 #	          kinds of x86-64; on x86-64 only
@@ -253,6 +254,12 @@ get_cluster() {
 	apt_install "${missing[@]}"
 }
 
+get_browser() {
+	have chromium || have google-chrome || have chromium-browser && return
+	have apt-get || die 'chromium is missing, and this system has no apt-get: install it by hand'
+	apt_install chromium,chromium-browser
+}
+
 get_checkers() {
 	local -a missing=()
 	have shellcheck || missing+=(shellcheck)
@@ -274,10 +281,10 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime model photos samples azurite system protoc tmux checkers emulator cross cluster)
+all=(runtime model photos samples azurite system protoc tmux browser checkers emulator cross cluster)
 parts=("$@")
 if [ $# = 0 ]; then
-	parts=(system runtime model photos samples azurite tmux checkers emulator)
+	parts=(system runtime model photos samples azurite tmux browser checkers emulator)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else

@@ -1,0 +1,322 @@
+package compare
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/batchscore/batchscore/bench/chart"
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+// Formats are those in which a table is written.
+var Formats = []string{"text", "markdown", "csv", "json"}
+
+// Write writes a table. Text is at most width characters wide; 0 is no limit.
+func (t *Table) Write(w io.Writer, format string, width int) error {
+	switch format {
+	case "json":
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(t)
+	case "csv":
+		return t.writeCSV(w)
+	case "markdown":
+		return t.writeMarkdown(w)
+	}
+	return t.writeText(w, width)
+}
+
+// Title says what the table compares.
+func (t *Table) Title() string {
+	title := fmt.Sprintf("%s by %s, %s", t.Bench, t.By, t.Unit)
+	if t.all(func(g *Group) bool { return g.Simulated }) {
+		title += " (simulated)"
+	}
+	return title
+}
+
+// all reports whether something is true of all groups.
+func (t *Table) all(is func(g *Group) bool) bool {
+	for i := range t.Groups {
+		if !is(&t.Groups[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// column is a column of the table for people.
+type column struct {
+	head   string
+	figure bool
+	cell   func(g *Group) string
+}
+
+// columns returns the columns that have something to say.
+func (t *Table) columns() []column {
+	mixed := !t.all(func(g *Group) bool { return g.Simulated == t.Groups[0].Simulated })
+	all := []column{{head: t.By, cell: func(g *Group) string {
+		if mixed && g.Simulated {
+			return g.Name + " (simulated)"
+		}
+		return t.short(g.Name)
+	}}}
+	for i, name := range t.Dims {
+		all = append(all, column{head: name, cell: func(g *Group) string { return g.Keys[i].Value }})
+	}
+	all = append(all,
+		column{head: t.Unit, figure: true, cell: func(g *Group) string { return chart.Number(g.Value) }},
+		column{head: "±", figure: true, cell: func(g *Group) string {
+			if g.Low == nil {
+				return "-"
+			}
+			return fmt.Sprintf("%.0f%%", math.Ceil(100*max(*g.High-g.Value, g.Value-*g.Low)/g.Value))
+		}},
+		column{head: "ratio", figure: true, cell: func(g *Group) string {
+			switch {
+			case g.Ratio == 0:
+				return "-"
+			case g.P != nil && *g.P > 0.05:
+				return "same"
+			}
+			return strconv.FormatFloat(g.Ratio, 'f', 2, 64)
+		}},
+	)
+	if t.priced() {
+		all = append(all,
+			column{head: "images/price", figure: true, cell: func(g *Group) string { return known(g.PerUnit, chart.Number) }},
+			column{head: "price/1M", figure: true, cell: func(g *Group) string { return known(g.PerMillion, chart.Number) }})
+	}
+	return append(all,
+		column{head: "reached", figure: true, cell: func(g *Group) string {
+			return known(g.OfLimit, func(v float64) string { return fmt.Sprintf("%.0f%%", 100*v) })
+		}},
+		column{head: "what limits", cell: func(g *Group) string {
+			if g.Limits == "" {
+				return "-"
+			}
+			return g.Limits
+		}})
+}
+
+// short returns the name of a group without what the title says of all: that they are
+// simulated.
+func (t *Table) short(name string) string {
+	const prefix = "simulated:"
+	if !t.all(func(g *Group) bool { return g.Simulated && strings.HasPrefix(g.Name, prefix) }) {
+		return name
+	}
+	return strings.TrimPrefix(name, prefix)
+}
+
+func (t *Table) priced() bool {
+	return slices.ContainsFunc(t.Groups, func(g Group) bool { return g.PerUnit > 0 })
+}
+
+// known returns a figure, or a dash if it is not known.
+func known(v float64, text func(float64) string) string {
+	if v == 0 {
+		return "-"
+	}
+	return text(v)
+}
+
+// cells returns the heads and the lines of the table for people, without columns that
+// hold nothing.
+func (t *Table) cells() ([]column, [][]string) {
+	columns := slices.DeleteFunc(t.columns(), func(c column) bool {
+		return t.all(func(g *Group) bool { return c.cell(g) == "-" })
+	})
+	var lines [][]string
+	for i := range t.Groups {
+		var line []string
+		for _, c := range columns {
+			line = append(line, c.cell(&t.Groups[i]))
+		}
+		lines = append(lines, line)
+	}
+	return columns, lines
+}
+
+// remarks returns the notes, with those on how to read the table.
+func (t *Table) remarks() []string {
+	var notes []string
+	if len(t.names()) > 1 {
+		notes = append(notes, fmt.Sprintf("ratio compares with %s.", t.Groups[0].Name))
+	}
+	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.Low != nil }) {
+		notes = append(notes, fmt.Sprintf("±: the median's confidence interval at level %g.", result.Confidence))
+	}
+	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.OfLimit > 0 }) {
+		notes = append(notes, "reached: share of what the slowest stage allows, or of the ideal speed of all devices.")
+	}
+	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.P != nil && *g.P > 0.05 }) {
+		notes = append(notes, "same: the samples do not show a difference (p > 0.05, Mann-Whitney U test).")
+	}
+	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.Low == nil && g.Samples > 1 }) {
+		notes = append(notes, "without an interval: too few samples; measure with --rounds 6 or more.")
+	}
+	if t.priced() {
+		notes = append(notes, "images/price: for one unit of the currency of --price; price/1M: of a million images.")
+	}
+	return append(notes, t.Notes...)
+}
+
+func (t *Table) writeText(w io.Writer, width int) error {
+	columns, lines := t.cells()
+	across := make([]int, len(columns))
+	total := 0
+	for i, c := range columns {
+		across[i] = utf8.RuneCountInString(c.head)
+		for _, l := range lines {
+			across[i] = max(across[i], utf8.RuneCountInString(l[i]))
+		}
+		total += across[i] + 2
+	}
+	var b strings.Builder
+	for _, l := range wrapped(t.Title(), width) {
+		b.WriteString(l + "\n")
+	}
+	b.WriteString("\n")
+	if width > 0 && total-2 > width {
+		writeBlocks(&b, columns, lines, width)
+	} else {
+		heads := make([]string, len(columns))
+		for i, c := range columns {
+			heads[i] = c.head
+		}
+		for _, l := range append([][]string{heads}, lines...) {
+			var line strings.Builder
+			for i, text := range l {
+				room := strings.Repeat(" ", across[i]-utf8.RuneCountInString(text))
+				if columns[i].figure {
+					line.WriteString(room + text + "  ")
+				} else {
+					line.WriteString(text + room + "  ")
+				}
+			}
+			b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		}
+	}
+	b.WriteString("\n")
+	for _, note := range t.remarks() {
+		for _, l := range wrapped(note, width) {
+			b.WriteString(l + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeBlocks writes each line of a table as a block of lines, for narrow terminals.
+func writeBlocks(b *strings.Builder, columns []column, lines [][]string, width int) {
+	widest := 0
+	for _, c := range columns[1:] {
+		widest = max(widest, utf8.RuneCountInString(c.head))
+	}
+	for _, l := range lines {
+		b.WriteString(clipped(l[0], width) + "\n")
+		for i, c := range columns[1:] {
+			b.WriteString(clipped(fmt.Sprintf("  %-*s  %s", widest, c.head, l[i+1]), width) + "\n")
+		}
+	}
+}
+
+// clipped cuts a text to a number of characters.
+func clipped(text string, width int) string {
+	if width <= 0 || utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	return string([]rune(text)[:max(0, width-1)]) + "…"
+}
+
+// wrapped breaks a text into lines of at most width characters; 0 is no limit.
+func wrapped(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	for i, l := range append(lines, line) {
+		lines = append(lines[:i], clipped(l, width))
+	}
+	return lines
+}
+
+func (t *Table) writeMarkdown(w io.Writer) error {
+	columns, lines := t.cells()
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s**\n\n|", t.Title())
+	for _, c := range columns {
+		b.WriteString(" " + c.head + " |")
+	}
+	b.WriteString("\n|")
+	for _, c := range columns {
+		if c.figure {
+			b.WriteString("---:|")
+		} else {
+			b.WriteString("---|")
+		}
+	}
+	b.WriteString("\n")
+	for _, l := range lines {
+		b.WriteString("|")
+		for _, text := range l {
+			b.WriteString(" " + strings.ReplaceAll(text, "|", `\|`) + " |")
+		}
+		b.WriteString("\n")
+	}
+	for _, note := range t.remarks() {
+		b.WriteString("\n" + note + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeCSV writes all figures with all their digits.
+func (t *Table) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	head := append([]string{t.By}, t.Dims...)
+	head = append(head, "benchmark", "simulated", "samples", t.Unit, "low", "high", "ratio", "p",
+		"price", "images_per_currency", "price_per_million", "of_limit", "limits")
+	if err := out.Write(head); err != nil {
+		return err
+	}
+	figure := func(v float64) string {
+		if v == 0 {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	maybe := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return strconv.FormatFloat(*v, 'g', -1, 64)
+	}
+	for _, g := range t.Groups {
+		line := []string{g.Name}
+		for _, k := range g.Keys {
+			line = append(line, k.Value)
+		}
+		line = append(line, t.Bench, strconv.FormatBool(g.Simulated), strconv.Itoa(g.Samples), figure(g.Value), maybe(g.Low), maybe(g.High),
+			figure(g.Ratio), maybe(g.P), figure(g.Price), figure(g.PerUnit), figure(g.PerMillion), figure(g.OfLimit), g.Limits)
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}

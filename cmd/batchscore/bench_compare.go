@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/bench/compare"
+	"github.com/batchscore/batchscore/bench/result"
+)
+
+func newBenchCompare() *cobra.Command {
+	var o compare.Options
+	var format, chart string
+	var prices map[string]string
+	cmd := &cobra.Command{
+		Use:   "compare FILE...",
+		Short: "Compare saved samples side by side: devices, machines or settings, with prices and a chart",
+		Long: `compare reads files that --save wrote, and prints one table: for each device, the
+median rate in images/s with its 95% confidence interval, its ratio to the first one,
+how many images a unit of the currency buys, which share of its limit the run reached,
+and what limits it.
+
+--by says what is compared: a key of the samples, such as device, or what is known of
+their machine, such as cpu. "file" compares the files with one another; it is the
+default if all samples have the same device. Keys that differ within a device, such as
+the number of ranks, get a column of their own, and rows are compared at the same value.
+The price is that of one device for an hour; part of a device's name suffices.`,
+		Example: `  batchscore bench compare p100.txt k80.txt
+  batchscore bench compare p100.txt k80.txt --by device --price p100=3.1,k80=0.9 --chart compare.svg
+  batchscore bench compare before.txt after.txt --by file --format markdown`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("no file given: name the files that --save wrote")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(compare.Formats, format) {
+				return invalid("format", format, strings.Join(compare.Formats, ", "))
+			}
+			var err error
+			if o.Prices, err = parsePrices(prices); err != nil {
+				return err
+			}
+			files, err := readSamples(args)
+			if err != nil {
+				return config(err)
+			}
+			t, err := compare.Of(files, o)
+			if err != nil {
+				return usage(err)
+			}
+			if err := saveChart(chart, t); err != nil {
+				return err
+			}
+			return t.Write(cmd.OutOrStdout(), format, widthOf(cmd.OutOrStdout()))
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.By, "by", "", "compare the values of `KEY` (default device, or file if there is one device)")
+	fs.StringVar(&o.Bench, "bench", "", "compare the benchmark `NAME`, such as Run or Decode (default the one that says most)")
+	fs.StringVar(&o.Unit, "unit", "", "compare the figures in `UNIT` (default images/s)")
+	fs.StringToStringVar(&prices, "price", nil, "an hour on a device costs `DEVICE=PRICE,...`, in any currency")
+	fs.StringVar(&format, "format", "text", "print the table as `FORMAT`: "+strings.Join(compare.Formats, ", "))
+	registerChart(fs, &chart)
+	return cmd
+}
+
+// readSamples reads files of samples. Their names are those of the files, without what
+// all have in common.
+func readSamples(paths []string) ([]compare.File, error) {
+	var files []compare.File
+	for _, path := range paths {
+		runs, err := result.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) == 0 {
+			return nil, fmt.Errorf("%s has no samples: --save of the bench commands writes them", path)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+		if slices.ContainsFunc(files, func(f compare.File) bool { return f.Name == name }) {
+			name = path
+		}
+		files = append(files, compare.File{Name: name, Runs: runs})
+	}
+	return files, nil
+}
+
+// saveChart writes a table as a chart, if a file is named.
+func saveChart(file string, t *compare.Table) error {
+	if file == "" {
+		return nil
+	}
+	svg, err := t.Chart()
+	if err != nil {
+		return usage(fmt.Errorf("--chart: %w", err))
+	}
+	if err := os.WriteFile(file, svg, 0o644); err != nil {
+		return config(fmt.Errorf("--chart: %w", err))
+	}
+	return nil
+}
+
+// parsePrices reads the values of --price.
+func parsePrices(given map[string]string) (map[string]float64, error) {
+	prices := map[string]float64{}
+	for name, text := range given {
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(v > 0 && finite(v)) || name == "" {
+			return nil, invalid("price", name+"="+text, "DEVICE=PRICE,... with prices above zero, such as p100=3.1,k80=0.9")
+		}
+		prices[name] = v
+	}
+	return prices, nil
+}
+
+// widthOf returns the width of a terminal, or 0 for anything else.
+func widthOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !isTerminal(f) {
+		return 0
+	}
+	width, _ := terminalSize(f)
+	return width
+}
