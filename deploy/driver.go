@@ -28,8 +28,8 @@ type Flag struct {
 	Name string
 	// Setting is the name of the setting, as service.yaml spells it.
 	Setting string
-	// Value is the setting's value if the flag takes none; nil if the flag takes
-	// text, which becomes the value.
+	// Value is the setting's value if the flag takes none. It is nil if the flag takes
+	// text, which becomes the value, and an int, the default, if it takes a number.
 	Value any
 	Usage string
 }

@@ -16,10 +16,11 @@ type ExitStatus struct {
 }
 
 func (e *ExitStatus) Error() string {
-	return fmt.Sprintf("%s; %s ended with status %d", e.cause(), e.By, e.Code)
+	return fmt.Sprintf("%s; %s ended with status %d", e.Cause(), e.By, e.Code)
 }
 
-func (e *ExitStatus) cause() string {
+// Cause returns which ranks failed.
+func (e *ExitStatus) Cause() string {
 	ranks := "no rank was named as failed"
 	switch len(e.Ranks) {
 	case 0:

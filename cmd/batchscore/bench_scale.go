@@ -21,6 +21,7 @@ import (
 	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/bench/simulator"
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/local"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer/store/dir"
 )
@@ -213,13 +214,15 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string
 	}
 	argv = append(append(append(argv, self), args...), "--out", out)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
-	mpirun.Stderr = stderr
+	quiet := local.Quiet(stderr)
+	mpirun.Stderr = quiet
 	// mpirun ends its ranks when it is asked to end, but leaves them if it gets a second
 	// signal. So it runs in a process group that gets no signal from the terminal.
 	mpirun.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	mpirun.Cancel = func() error { return mpirun.Process.Signal(syscall.SIGTERM) }
 	mpirun.WaitDelay = 10 * time.Second
-	if err := mpirun.Run(); err != nil {
+	err = mpirun.Run()
+	if err := errors.Join(err, quiet.Close()); err != nil {
 		return scale.Outcome{}, fmt.Errorf("%s: %w; see the messages of its ranks above", f.mpirun, err)
 	}
 	st, err := dir.New(out, dir.Options{})

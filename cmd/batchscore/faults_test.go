@@ -73,30 +73,67 @@ func TestFault03_SecondSignalLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// TestFault04_OneRankKilledUnderMpirun kills a rank of a launched job.
+// TestFault04_OneRankKilledUnderMpirun kills a rank of a launched job: the ranks are
+// started again, or with --restarts 0 the launcher names the lost one.
 func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	t.Parallel()
 	needMpirun(t)
 	// Far more work than the surviving rank gets done before mpirun ends it.
 	in, model := pictures(t, 1000), slow(t)
-	out := filepath.Join(t.TempDir(), "out")
-	args := []string{"launch", "-n", "2", "--", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
-	cmd := command(t, nil, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name     string
+		restarts []string
+		code     int
+		says     []string
+	}{
+		{
+			name: "started again", code: 0,
+			says: []string{"batchscore: rank 1 failed\nbatchscore: starting the ranks again (1 of 3)", "Processed 1000 images, took "},
+		},
+		{name: "not started again", restarts: []string{"--restarts", "0"}, code: 75, says: []string{"batchscore: rank 1 failed; "}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			run := []string{"--", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
+			cmd := command(t, nil, append(append([]string{"launch", "-n", "2"}, c.restarts...), run...)...)
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the first part", func() bool {
+				parts, err := filepath.Glob(filepath.Join(out, "part-*"))
+				return err == nil && len(parts) > 0
+			})
+			killMPIRank(t, cmd.Process.Pid, 1)
+			r := wait(t, cmd, &stdout, &stderr)
+			if r.code != c.code {
+				t.Errorf("got %v, want exit code %d", r, c.code)
+			}
+			says(t, r, c.says...)
+			if strings.Contains(r.stderr, "Primary job") {
+				t.Errorf("got %v, want no explanations of mpirun", r)
+			}
+			if exists(filepath.Join(out, "_SUCCESS")) != (c.code == 0) {
+				t.Errorf("_SUCCESS exists: %v, want %v", c.code != 0, c.code == 0)
+			}
+			if c.code != 0 {
+				r = must(t, 0, append([]string{"launch", "-n", "2"}, run...)...)
+				says(t, r, "Processed 1000 images, took ")
+			}
+			must(t, 0, "verify", out)
+		})
 	}
-	part := func() bool {
-		parts, err := filepath.Glob(filepath.Join(out, "part-*"))
-		return err == nil && len(parts) > 0
-	}
-	eventually(t, "the first part", part)
+}
+
+// killMPIRank kills a rank among the descendants of a process, once it runs.
+func killMPIRank(t *testing.T, launcher, rank int) {
+	t.Helper()
 	var victim int
-	eventually(t, "rank 1", func() bool {
-		for _, pid := range children(t, cmd.Process.Pid) {
+	eventually(t, fmt.Sprint("rank ", rank), func() bool {
+		for _, pid := range children(t, launcher) {
 			if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil &&
-				bytes.Contains(env, []byte("OMPI_COMM_WORLD_RANK=1\x00")) {
+				bytes.Contains(env, fmt.Appendf(nil, "OMPI_COMM_WORLD_RANK=%d\x00", rank)) {
 				victim = pid
 			}
 		}
@@ -105,18 +142,6 @@ func TestFault04_OneRankKilledUnderMpirun(t *testing.T) {
 	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	r := wait(t, cmd, &stdout, &stderr)
-	if r.code != 75 || !strings.Contains(r.stderr, "batchscore: rank 1 failed") {
-		t.Errorf("got %v, want exit code 75 and rank 1 named", r)
-	}
-	if exists(filepath.Join(out, "_SUCCESS")) {
-		t.Error("_SUCCESS exists, want none")
-	}
-	r = must(t, 0, args...)
-	if !strings.Contains(r.stdout, "Processed 1000 images, took ") {
-		t.Errorf("the launcher's last line is missing: %v", r)
-	}
-	must(t, 0, "verify", out)
 }
 
 // TestFault05_MpirunSaysZero runs an mpirun that reports success but did nothing, and

@@ -90,9 +90,12 @@ launch.
 		for _, d := range engines.All {
 			for _, flag := range d.Flags {
 				usage := "with --to " + d.Name + ": " + flag.Usage
-				if flag.Value == nil {
+				switch value := flag.Value.(type) {
+				case nil:
 					fs.String(flag.Name, "", usage)
-				} else {
+				case int:
+					fs.Int(flag.Name, value, usage)
+				default:
 					fs.Bool(flag.Name, false, usage)
 				}
 			}
@@ -213,15 +216,22 @@ func (f *launchFlags) settings(fs *pflag.FlagSet) (yaml.Node, error) {
 	for _, d := range engines.All {
 		for _, flag := range d.Flags {
 			given := fs.Lookup(flag.Name)
-			if given.Value.String() == given.DefValue {
+			if !given.Changed || given.Value.String() == "" || given.Value.String() == "false" {
 				continue
 			}
 			if d.Name != f.to {
 				return yaml.Node{}, usagef("--%s needs --to %s", flag.Name, d.Name)
 			}
 			over[flag.Setting] = flag.Value
-			if flag.Value == nil {
+			switch flag.Value.(type) {
+			case nil:
 				over[flag.Setting] = given.Value.String()
+			case int:
+				n, err := fs.GetInt(flag.Name)
+				if err != nil {
+					return yaml.Node{}, err
+				}
+				over[flag.Setting] = n
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func cutOff(_ *testing.T, body []byte) []byte { return body[:len(body)/2] }
 // scored gives a score to an image that failed.
 func scored(t *testing.T, body []byte) []byte {
 	t.Helper()
-	changed := bytes.Replace(body, []byte(`"class_id":-1,"score":0.0`), []byte(`"class_id":-1,"score":0.5`), 1)
+	changed := bytes.Replace(body, []byte(`"class_id":null,"score":null`), []byte(`"class_id":-1,"score":0.5`), 1)
 	if bytes.Equal(changed, body) {
 		t.Fatalf("no image failed in\n%s", body)
 	}

@@ -1,125 +1,351 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/row/query"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newShow() *cobra.Command {
-	var places placeFlags
-	var limit int
-	var status string
+	var f showFlags
 	show := &cobra.Command{
 		Use:   "show OUT",
-		Short: "Print the first rows of a result as a table, and count labels and failures",
-		Long: `show prints the first rows of an output folder, and counts labels and failures. With
---status not_found, or several separated by commas, or failed for all images without a
-result, it shows only those rows, with the reason.
+		Short: "Print, choose and sort rows of a result, and count labels and failures",
+		Long: `show prints the first rows of an output folder as a table, and counts labels and
+failures. On a terminal, long names are shortened in the middle.
+
+--where chooses rows by their columns. All of several conditions must hold. Several
+values with commas between them are alternatives. ~ means contains, or with * and ?
+matches. Quote values that have spaces: --where 'label="hot dog" score<0.6'. An image
+that failed has no score and no label, so it matches only conditions on other columns.
+
+--sort puts the rows in order; a minus sign reverses it: --sort -score. The certainty
+tells how sure an answer is, from 0 to 1. If an image has one class, it is the margin:
+the best score less the second best. If classes are independent, it tells how far all
+scores are from 0.5. Sorting keeps --limit rows in memory, and with --limit 0 all rows:
+about 100 MB for 366,000 images.
 
 ` + placesHelp,
 		Example: `  batchscore show result
-  batchscore show result --status failed --limit 100`,
+  batchscore show result --status failed --limit 100
+  batchscore show result --where 'label=Sexy score<0.6' --sort certainty
+  batchscore show result --histogram
+  batchscore show result --columns address,label,score --json --limit 0`,
 		Args: oneArg("OUT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if limit < 1 {
-				return invalid("limit", limit, "a number of rows above zero")
-			}
-			var chosen row.Selection // nil is all
-			if c.Flags().Changed("status") {
-				var err error
-				if chosen, err = row.ParseSelection(status, append(row.FailureStatuses(), row.StatusOK)); err != nil {
-					return usagef("--status: %v", err)
-				}
-			}
-			st, err := places.open("OUT", args[0])
-			if err != nil {
-				return err
-			}
-			return showRows(c.Context(), c.OutOrStdout(), st, limit, chosen)
+			return f.run(c, args[0])
 		},
 	}
-	show.Flags().IntVar(&limit, "limit", 20, "show at most `N` rows")
-	show.Flags().StringVar(&status, "status", "", "show only rows with this `STATUS`, or with several, separated by commas: "+
+	fs := show.Flags()
+	fs.IntVar(&f.limit, "limit", 20, "show at most `N` rows; 0 shows all")
+	fs.StringVar(&f.status, "status", "", "show only rows with this `STATUS`, or with several, separated by commas: "+
 		strings.Join(append(row.FailureStatuses(), row.StatusOK), ", ")+", or failed for all except ok")
-	groupFlags(show, "Storage flags", func() { places.register(show) })
+	fs.StringVar(&f.where, "where", "", "show only rows for which all `CONDITIONS` hold, such as 'label=Sexy,Neutral score<0.6 path~2019/'; "+
+		"operators are =, !=, <, <=, >, >=, ~ (contains) and !~")
+	fs.StringVar(&f.sort, "sort", "", "sort by these `COLUMNS`, separated by commas; -COLUMN sorts in descending order")
+	fs.StringVar(&f.columns, "columns", "", "show these `COLUMNS`, separated by commas (default path, status and the answer; with --json all)")
+	fs.BoolVar(&f.json, "json", false, "print JSON, one line for each row")
+	fs.BoolVar(&f.histogram, "histogram", false, "show how scores and certainty are distributed, or the numbers in --columns, instead of rows")
+	groupFlags(show, "Storage flags", func() { f.places.register(show) })
 	return show
 }
 
-// showRows prints the first chosen rows, at most limit, and counts all of them.
-func showRows(ctx context.Context, stdout io.Writer, st store.Store, limit int, chosen row.Selection) error {
-	job, err := output.ExistingJob(ctx, st)
+// showFlags say which rows to show, and how.
+type showFlags struct {
+	places                       placeFlags
+	limit                        int
+	status, where, sort, columns string
+	json, histogram              bool
+}
+
+func (f *showFlags) run(c *cobra.Command, place string) error {
+	if f.limit < 0 {
+		return invalid("limit", f.limit, "a number of rows, or 0 for all")
+	}
+	if f.histogram && (f.sort != "" || c.Flags().Changed("limit")) {
+		return usagef("--histogram counts all rows that --where and --status choose: leave out --sort and --limit")
+	}
+	var chosen row.Selection // nil is all
+	if c.Flags().Changed("status") {
+		var err error
+		if chosen, err = row.ParseSelection(f.status, append(row.FailureStatuses(), row.StatusOK)); err != nil {
+			return usagef("--status: %v", err)
+		}
+	}
+	st, err := f.places.open("OUT", place)
 	if err != nil {
 		return err
 	}
-	task := job.Schema().Shown()
-	w := newTable(stdout)
-	printLine := func(cells ...string) error {
-		_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))
+	job, err := output.ExistingJob(c.Context(), st)
+	if err != nil {
 		return err
 	}
-	header := append([]string{"IMAGE", "STATUS"}, task.Headings()...)
-	if chosen != nil {
-		header = append(header, "ERROR")
+	v := view{st: st, job: &job, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr(), limit: f.limit, json: f.json, selection: chosen}
+	v.columns = columnsOf(&job)
+	if c.Flags().Changed("where") {
+		if v.filter, err = parseWhere(f.where, v.columns); err != nil {
+			return err
+		}
 	}
-	if err := printLine(header...); err != nil {
-		return err
+	if f.sort != "" {
+		if v.order, err = query.ParseOrder(f.sort, v.columns); err != nil {
+			return usagef("--sort: %w", suggested(err))
+		}
 	}
-	all, n := 0, 0
-	counts := map[string]int{}
-	err = output.Rows(ctx, st, func(r row.Row) error {
-		all++
-		if chosen != nil && !chosen.Has(r.Status) {
+	var named []row.Column
+	if f.columns != "" {
+		if named, err = parseColumns(f.columns, v.columns); err != nil {
+			return err
+		}
+	}
+	if f.histogram {
+		return v.histogram(c.Context(), named)
+	}
+	return v.rows(c.Context(), named)
+}
+
+// view shows the rows of an output folder.
+type view struct {
+	st             store.Store
+	job            *output.Job
+	stdout, stderr io.Writer
+	limit          int
+	json           bool
+	selection      row.Selection // nil is all
+	filter         query.Filter
+	order          query.Order
+	columns        []row.Column // that there are
+
+	all    int            // rows
+	chosen int            // rows that are chosen
+	counts map[string]int // of those, by what the answer says, or by status
+	values valuesSeen
+}
+
+// each calls fn for every chosen row, and counts rows.
+func (v *view) each(ctx context.Context, fn func(*row.Row) error) error {
+	task := v.job.Schema().Shown()
+	v.counts = map[string]int{}
+	return output.Rows(ctx, v.st, func(r row.Row) error {
+		v.all++
+		v.values.add(v.filter, &r)
+		if v.selection != nil && !v.selection.Has(r.Status) || !v.filter.Match(&r) {
 			return nil
 		}
+		v.chosen++
 		if r.Status == row.StatusOK {
-			counts[printable(task.Caption(&r))]++
+			v.counts[task.Caption(&r)]++
 		} else {
-			counts[r.Status]++
+			v.counts[r.Status]++
 		}
-		if n++; n > limit {
-			return nil
-		}
-		line := []string{printable(r.Path), r.Status}
-		for _, cell := range task.Cells(&r) {
-			line = append(line, printable(cell))
-		}
-		if chosen != nil {
-			line = append(line, printable(r.Error))
-		}
-		return printLine(line...)
+		return fn(&r)
 	})
+}
+
+// rows prints the first chosen rows, at most limit, and counts all of them. named are
+// the columns that were asked for; none is the default.
+func (v *view) rows(ctx context.Context, named []row.Column) error {
+	print := v.table(named)
+	if v.json {
+		if named == nil {
+			named = v.columns
+		}
+		print = jsonLines(v.stdout, named)
+	}
+	err := v.eachInOrder(ctx, print)
 	if err != nil {
 		return err
 	}
-	if n > limit {
-		fmt.Fprintf(w, "... and %d more, see --limit\n", n-limit)
+	more := v.chosen - v.limit
+	if v.limit == 0 {
+		more = 0
 	}
-	if err := w.Flush(); err != nil {
+	if err := print.end(); err != nil {
 		return err
 	}
-	if all == 0 {
-		return fmt.Errorf("%w: %s has no part yet", output.ErrIncomplete, st)
+	w := v.stdout
+	if v.json {
+		w = v.stderr
 	}
-	sum := fmt.Sprintf("%d images", n)
-	if n < all {
-		sum = fmt.Sprintf("%d of %d images", n, all)
+	if more > 0 {
+		if _, err := fmt.Fprintf(w, "... and %d more, see --limit\n", more); err != nil {
+			return err
+		}
 	}
-	if n > 0 {
-		sum += ": " + tally(counts)
+	return v.conclude(ctx, w)
+}
+
+// eachInOrder prints the chosen rows in order, at most limit.
+func (v *view) eachInOrder(ctx context.Context, print printer) error {
+	if v.order == nil {
+		return v.each(ctx, func(r *row.Row) error {
+			if v.limit > 0 && v.chosen > v.limit {
+				return nil
+			}
+			return print.add(print.cells(r))
+		})
 	}
-	if _, err := fmt.Fprintln(stdout, sum); err != nil {
+	type kept struct {
+		values []row.Value
+		number int // of the row
+		cells  []string
+	}
+	first := firstN[kept]{n: v.limit, less: func(a, b kept) bool {
+		n := v.order.Compare(a.values, b.values)
+		return n < 0 || n == 0 && a.number < b.number
+	}}
+	if err := v.each(ctx, func(r *row.Row) error {
+		k := kept{values: v.order.Values(r), number: v.all}
+		if first.takes(k) {
+			k.cells = print.cells(r)
+			first.add(k)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
-	return sayIncomplete(ctx, stdout, st, &job, all)
+	for _, k := range first.sorted() {
+		if err := print.add(k.cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude prints what all chosen rows say together, and whether rows may be missing.
+func (v *view) conclude(ctx context.Context, w io.Writer) error {
+	if v.all == 0 {
+		return fmt.Errorf("%w: %s has no part yet", output.ErrIncomplete, v.st)
+	}
+	sum := images(v.chosen)
+	if v.chosen < v.all {
+		sum = fmt.Sprintf("%d of %s", v.chosen, images(v.all))
+	}
+	if v.chosen > 0 {
+		sum += ": " + tally(v.counts)
+	}
+	if _, err := fmt.Fprintln(w, sum); err != nil {
+		return err
+	}
+	if v.chosen == 0 {
+		for _, line := range v.values.unseen(v.filter) {
+			if _, err := fmt.Fprintln(w, line); err != nil {
+				return err
+			}
+		}
+	}
+	return sayIncomplete(ctx, w, v.st, v.job, v.all)
+}
+
+// images returns a number of images in words.
+func images(n int) string {
+	if n == 1 {
+		return "1 image"
+	}
+	return fmt.Sprintf("%d images", n)
+}
+
+// printer prints rows. The cells of a row do not keep it in memory.
+type printer struct {
+	cells func(*row.Row) []string
+	add   func(cells []string) error
+	end   func() error
+}
+
+// table returns a printer of a table with these columns; nil are the default ones.
+func (v *view) table(named []row.Column) printer {
+	g := newGrid(v.stdout)
+	var headings []string
+	var cells []func(*row.Row) string
+	add := func(c row.Column) {
+		g.right[len(headings)] = c.Numeric()
+		heading := strings.ToUpper(c.Name)
+		if c.Name == "path" {
+			heading = "IMAGE"
+		}
+		headings = append(headings, heading)
+		cells = append(cells, c.Cell)
+		g.wrap = c.Name == "error"
+	}
+	if named == nil {
+		named = v.besides()
+		task := v.job.Schema().Shown()
+		headings = append([]string{"IMAGE", "STATUS"}, task.Headings()...)
+		cells = append(cells, func(r *row.Row) string { return r.Path }, func(r *row.Row) string { return r.Status })
+		for i := range task.Headings() {
+			cells = append(cells, func(r *row.Row) string { return task.Cells(r)[i] })
+		}
+	}
+	for _, c := range named {
+		add(c)
+	}
+	g.add(headings...)
+	return printer{
+		cells: func(r *row.Row) []string {
+			line := make([]string, len(cells))
+			for i, cell := range cells {
+				line[i] = strings.Clone(printable(cell(r)))
+			}
+			return line
+		},
+		add: func(cells []string) error { g.add(cells...); return g.flushBlock() },
+		end: g.flush,
+	}
+}
+
+// besides returns the columns that a table shows besides those that it always has:
+// those by which rows were chosen and sorted, and the error of images that failed.
+func (v *view) besides() []row.Column {
+	shown := []string{"path", "status", "error"}
+	for _, h := range v.job.Schema().Shown().Headings() {
+		shown = append(shown, strings.ToLower(h))
+	}
+	var all []row.Column
+	for _, c := range v.columns {
+		if !slices.Contains(shown, c.Name) && (v.filter.Has(c.Name) || v.order.Has(c.Name)) {
+			all = append(all, c)
+		}
+	}
+	if v.selection != nil || v.filter.Has("status") || v.filter.Has("error") {
+		c, _ := query.Find(v.columns, "error")
+		all = append(all, c)
+	}
+	return all
+}
+
+// jsonLines returns a printer of one JSON object for each row.
+func jsonLines(w io.Writer, columns []row.Column) printer {
+	out := bufio.NewWriter(w)
+	return printer{
+		cells: func(r *row.Row) []string { return []string{string(jsonLine(columns, r))} },
+		add: func(cells []string) error {
+			_, err := out.WriteString(cells[0])
+			return err
+		},
+		end: out.Flush,
+	}
+}
+
+// jsonLine returns a row as a JSON object with a line break.
+func jsonLine(columns []row.Column, r *row.Row) []byte {
+	var line []byte
+	for i, c := range columns {
+		line = append(line, "{,"[min(i, 1)])
+		line = append(line, `"`+c.Name+`":`...)
+		line = c.AppendJSON(line, r)
+	}
+	return append(line, "}\n"...)
 }
 
 // sayIncomplete prints a line if the rows that exist may not be all, and one for

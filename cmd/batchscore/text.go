@@ -38,6 +38,15 @@ func formatBytes(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
+// countable returns a label that can follow its number of images: quoted if it
+// begins like a number, as those of classes without names, or has a comma in it.
+func countable(label string) string {
+	if label == "" || strings.ContainsAny(label[:1], "0123456789+-.") || strings.Contains(label, ",") {
+		return strconv.Quote(label)
+	}
+	return printable(label)
+}
+
 // maxTallied is how many counts tally lists one by one.
 const maxTallied = 12
 
@@ -53,7 +62,7 @@ func tally(counts map[string]int) string {
 			parts = append(parts, fmt.Sprintf("%d more labels", len(names)-maxTallied))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], countable(name)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -81,15 +81,23 @@ func (e *Engine) Wait(ctx context.Context, id string, stdout, stderr io.Writer, 
 		case <-ctx.Done():
 		}
 	})
+	quiet := Quiet(stderr)
+	var failed failures
 	err := e.lines(ctx, id, true, func(l line) error {
 		w := stdout
-		if l.stderr {
+		switch {
+		case l.rank < 0:
+			w = quiet
+			if cause := failed.add(l.text); cause != "" {
+				fmt.Fprintf(w, "batchscore: %s\n", cause)
+			}
+		case l.stderr:
 			w = stderr
 		}
 		_, err := io.WriteString(w, l.String())
 		return err
 	})
-	if err != nil {
+	if err := errors.Join(err, quiet.Close()); err != nil {
 		return err
 	}
 	cancel()
@@ -123,24 +131,44 @@ var (
 	lostHost = regexp.MustCompile(`Remote daemon: \[\[\d+,\d+\],\d+\] on node (\S+)|^` + connectionEnded + `(\S+): the connection ended`)
 )
 
+// failures collects what mpirun reports as failed since it was last started.
+type failures struct {
+	ranks []int
+	lost  string // the first host that was lost
+}
+
+// add takes in a line that is not a rank's. If the ranks are started again after it,
+// it returns which of them failed before, as far as that is known, and forgets them.
+func (f *failures) add(text []byte) (cause string) {
+	if bytes.HasPrefix(text, []byte(restarting)) {
+		if len(f.ranks) > 0 {
+			cause = (&deploy.ExitStatus{Ranks: f.ranks}).Cause()
+		}
+		*f = failures{}
+		return cause
+	}
+	if m := failedRank.FindSubmatch(text); m != nil {
+		if n, err := strconv.Atoi(string(bytes.Join(m[1:], nil))); err == nil {
+			f.ranks = append(f.ranks, n)
+		}
+	}
+	if m := lostHost.FindSubmatch(text); m != nil && f.lost == "" {
+		f.lost = string(bytes.Join(m[1:], nil))
+	}
+	return ""
+}
+
 // failure returns what failed according to the log: the ranks that mpirun named or,
 // without any, those of the first host that was lost.
 func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
-	exit := &deploy.ExitStatus{By: "mpirun", Code: code}
+	var failed failures
 	err := e.lines(context.Background(), id, false, func(l line) error {
-		if l.rank >= 0 {
-			return nil
-		}
-		if m := failedRank.FindSubmatch(l.text); m != nil {
-			if n, err := strconv.Atoi(string(bytes.Join(m[1:], nil))); err == nil {
-				exit.Ranks = append(exit.Ranks, n)
-			}
-		}
-		if m := lostHost.FindSubmatch(l.text); m != nil && exit.Lost == "" {
-			exit.Lost = string(bytes.Join(m[1:], nil))
+		if l.rank < 0 {
+			failed.add(l.text)
 		}
 		return nil
 	})
+	exit := &deploy.ExitStatus{By: "mpirun", Code: code, Ranks: failed.ranks, Lost: failed.lost}
 	switch {
 	case errors.Is(err, deploy.ErrNoJob):
 		return exit, nil // its log was removed

@@ -4,7 +4,8 @@
 //  1. Each job has a folder. Submit writes the job's script there and starts it
 //     in a session of its own. The script claims the job by creating the file
 //     started. It runs mpirun, with its output in the file log, and writes
-//     mpirun's exit status to the file exit.
+//     mpirun's exit status to the file exit. If a rank was lost, it first starts
+//     all of them again, a few times.
 //  2. So a job does not depend on the process that launched it. A job without an
 //     exit status is still running if there are processes with its ID in their
 //     environment.
@@ -59,6 +60,9 @@ type Options struct {
 	// Grace is how long ranks get to commit what they are working on when a job is
 	// canceled or reaches its time limit; 30 s when zero.
 	Grace deploy.Duration `yaml:"grace,omitempty"`
+	// Restarts is how often the ranks of a scoring job are started again after one
+	// was killed or lacked something for a while; DefaultRestarts when nil.
+	Restarts *int `yaml:"restarts,omitempty"`
 
 	// Folder holds a folder for each job, named by its ID. It is not a setting of
 	// service.yaml.
@@ -76,7 +80,13 @@ var (
 // Driver opens Engines that keep their jobs in a folder of this user.
 var Driver = deploy.NewDriver(deploy.Traits{
 	Name: Name, SharedFiles: true,
-	Flags: []deploy.Flag{{Name: "mpirun", Setting: "mpirun", Usage: "start ranks with this `PROGRAM`"}},
+	Flags: []deploy.Flag{
+		{Name: "mpirun", Setting: "mpirun", Usage: "start ranks with this `PROGRAM`"},
+		{
+			Name: "restarts", Setting: "restarts", Value: DefaultRestarts,
+			Usage: "start the ranks again up to `N` times after one was killed, or lacked storage for a while",
+		},
+	},
 }, func(o Options) (*Engine, error) {
 	var err error
 	if o.Folder, err = deploy.StateFolder(Name); err != nil {
@@ -94,6 +104,8 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("%s: hosts and hostFile exclude each other", Name)
 	case o.Grace < 0:
 		return nil, fmt.Errorf("%s: grace %v: want more than zero, or leave it out", Name, o.Grace)
+	case o.Restarts != nil && *o.Restarts < 0:
+		return nil, fmt.Errorf("%s: restarts %d: want a number of restarts, or 0 for none", Name, *o.Restarts)
 	}
 	if (len(o.Hosts) > 0 || o.HostFile != "") && strings.ContainsAny(o.Folder, " \t") {
 		return nil, fmt.Errorf("%s: mpirun cannot start an agent in %q because of the space in the path: set XDG_STATE_HOME to another folder", Name, o.Folder)

@@ -102,6 +102,10 @@ func (e *Engine) ended(id string) (deploy.Status, error) {
 		return status, nil
 	}
 	status.State = e.unsuccessful(id)
+	if status.State == deploy.Canceled {
+		status.Reason = "it was asked to stop"
+		return status, nil
+	}
 	exit, err := e.failure(id, code)
 	if err != nil {
 		return deploy.Status{}, err

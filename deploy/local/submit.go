@@ -10,31 +10,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
-	"github.com/batchscore/batchscore/deploy/shellquote"
 )
-
-// script returns the script that runs mpirun and writes its exit status. If several
-// are started for one job, only the one that creates the file started continues.
-func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error) {
-	argv, err := e.argv(job, id, hosts)
-	if err != nil {
-		return nil, err
-	}
-	limit := ""
-	if job.TimeLimit > 0 {
-		limit = "[ $code != 124 ] || code=143 # the limit was met: stopped, resumable\n"
-		argv = append([]string{"timeout", "--foreground", "--signal=USR1",
-			"--kill-after=" + seconds(e.o.Grace), seconds(job.TimeLimit)}, argv...)
-	}
-	return fmt.Appendf(nil, `#!/bin/sh
-folder=${0%%/*}
-(set -C; uname -n >"$folder/%s") 2>/dev/null || exit 0
-%s
-code=$?
-%secho $code >"$folder/%s.new"
-mv "$folder/%[4]s.new" "$folder/%[4]s"
-`, startedFile, shellquote.Join(argv), limit, exitFile), nil
-}
 
 // agent returns the script with which mpirun reaches a host. The script prints which
 // host was not reached, or was lost. mpirun itself does not say so if it learns of

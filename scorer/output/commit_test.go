@@ -169,9 +169,10 @@ func TestFault09_TwoLiveRanksOnOneChunk(t *testing.T) {
 
 func TestFault09_APartOfSomethingElse(t *testing.T) {
 	for name, body := range map[string]string{
-		"other images": `{"path":"x","path_base64":"","size":1,"status":"ok","label":"","class_id":0,"score":0.0,"topk":[],"error":""}` + "\n",
-		"no rows":      "",
-		"not a part":   "hello\n",
+		"other images": `{"path":"x","path_base64":"","size":1,"status":"ok","label":"","class_id":0,"score":0.0,` +
+			`"label_2":"","score_2":null,"margin":null,"topk":[],"error":""}` + "\n",
+		"no rows":    "",
+		"not a part": "hello\n",
 	} {
 		st := new(mem.Store)
 		r := begin(t, st, testJob(row.JSONL), numbered(20))

@@ -88,9 +88,9 @@ type Job struct {
 	TopK      int        `json:"topk"`
 	AskedTopK int        `json:"-"`
 	Format    row.Format `json:"format"`
-	// RowForm is the version of how rows are written. Join fills it: 1, for rows of a
-	// row.Schema that is Typed. Jobs that older releases began have 0.
-	RowForm int `json:"row_form,omitempty"`
+	// RowForm is how rows are written. Join fills it: the newest form. Jobs that older
+	// releases began have an older one, and keep it.
+	RowForm row.Form `json:"row_form,omitempty"`
 	// ClaimForm is the version of how claims are named: 0 for jobs begun before
 	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
 	// in a retry, which has the form of the job. A program that does not know this
@@ -109,11 +109,8 @@ const ExactInt8 = "exact"
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
-// rowForm and claimForm are the RowForm and ClaimForm of new jobs.
-const (
-	rowForm   = 1
-	claimForm = 1
-)
+// claimForm is the ClaimForm of new jobs.
+const claimForm = 1
 
 // Schema returns what the job's rows say and how they are written. It panics if
 // there is no such Task; a record that was read names one that exists.
@@ -122,7 +119,7 @@ func (j *Job) Schema() row.Schema {
 	if err != nil {
 		panic(err)
 	}
-	return row.Schema{Task: task, Format: j.Format, Typed: j.RowForm > 0,
+	return row.Schema{Task: task, Format: j.Format, Form: j.RowForm,
 		Activation: models.Activation(j.Activation), Simulated: j.Simulated()}
 }
 
@@ -206,9 +203,9 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
 	}
-	if j.RowForm < 0 || j.RowForm > rowForm {
+	if j.RowForm < 0 || j.RowForm > row.Newest {
 		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
-			jobName, st, ErrMismatch, j.RowForm, rowForm)
+			jobName, st, ErrMismatch, j.RowForm, row.Newest)
 	}
 	if j.ClaimForm < 0 || j.ClaimForm > claimForm {
 		return Job{}, fmt.Errorf("%s of %s: %w: its claims have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
@@ -244,7 +241,7 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	if want.Chunk == 0 && want.Listed > 0 {
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
-	first.RowForm = rowForm
+	first.RowForm = row.Newest
 	if want.Retry == nil {
 		first.ClaimForm = claimForm
 	}

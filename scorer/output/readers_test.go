@@ -49,7 +49,7 @@ func misleading(t *testing.T) ([]row.Row, *shard.Manifest) {
 			label, s := labels[i%len(labels)], scores[i%len(scores)]
 			r = row.Row{Path: r.Path, Size: e.Size, Status: row.StatusOK, Answer: &row.Classification{
 				Label: label, ClassID: i % 1000, Score: s,
-				TopK: []row.Class{{ClassID: i % 1000, Label: label, Score: s}, {Label: "other"}},
+				TopK: []row.Class{{ClassID: i % 1000, Label: label, Score: s}, {Label: labels[(i+1)%len(labels)]}},
 			}}
 		}
 		rows = append(rows, r)
@@ -92,7 +92,7 @@ func TestReaders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expected, err := row.Schema{Task: row.Classify, Format: row.JSONL, Typed: true}.Encode(rows)
+	expected, err := row.Schema{Task: row.Classify, Format: row.JSONL, Form: row.Newest}.Encode(rows)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -422,7 +422,7 @@ func TestMerge(t *testing.T) {
 			if to == "" {
 				to = from
 			}
-			schema := row.Schema{Task: row.Classify, Format: to, Typed: true}
+			schema := row.Schema{Task: row.Classify, Format: to, Form: row.Newest}
 			got, err := schema.Decode(out.Bytes())
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("Merge() of %s to %s wrote %d rows, %v", from, to, len(got), err)

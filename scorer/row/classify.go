@@ -16,6 +16,22 @@ type Classification struct {
 	TopK    []Class // highest score first
 }
 
+// second returns the second-best class. It is false for an image that failed, and where
+// only the best class was kept.
+func (a *Classification) second() (Class, bool) {
+	if len(a.TopK) < 2 {
+		return Class{}, false
+	}
+	return a.TopK[1], true
+}
+
+// Margin returns how far the best class is ahead of the second-best: from 0, where the
+// model could not tell them apart, to 1. It is false where there is no second-best.
+func (a *Classification) Margin() (float32, bool) {
+	c, ok := a.second()
+	return a.Score - c.Score, ok
+}
+
 // Classify gives an image the class that the model scores highest.
 var Classify Task = &task[Classification]{
 	name: models.Classify,
@@ -23,7 +39,13 @@ var Classify Task = &task[Classification]{
 		wordColumn("label", func(a *Classification) *string { return &a.Label }),
 		integerColumn("class_id", func(a *Classification) *int { return &a.ClassID }),
 		floatColumn("score", func(a *Classification) *float32 { return &a.Score }),
+		impliedWordColumn("label_2", func(a *Classification) (string, bool) { c, ok := a.second(); return c.Label, ok }),
+		impliedFloatColumn("score_2", func(a *Classification) (float32, bool) { c, ok := a.second(); return c.Score, ok }),
+		impliedFloatColumn("margin", (*Classification).Margin),
 		classesColumn("topk", func(a *Classification) *[]Class { return &a.TopK }),
+	},
+	derived: []derived[Classification]{
+		{name: Certainty, kind: Number, of: certainty},
 	},
 	none:    Classification{ClassID: -1},
 	labelOf: func(a *Classification) *string { return &a.Label },
@@ -49,6 +71,25 @@ var Classify Task = &task[Classification]{
 		return []string{a.Label, strconv.FormatFloat(float64(a.Score), 'f', 4, 64)}
 	},
 	caption: func(a *Classification) string { return a.Label },
+}
+
+// certainty returns how sure the answer is. Where an image has one class, that is by
+// how much the best score leads, or the score itself if the answer lists one class
+// only. Where each class is decided independently, at a score of 0.5, it is that of
+// the class that is closest to the decision: the distance from 0.5, doubled so that
+// it is 1 at a score of 0 or 1. For a model of two classes both are the same.
+func certainty(a *Classification, activation models.Activation) Value {
+	if activation != models.Sigmoid && activation != models.Independent {
+		if margin, ok := a.Margin(); ok {
+			return Value{Number: float64(margin)}
+		}
+		return Value{Number: float64(a.Score)}
+	}
+	closest := max(2*a.Score-1, 1-2*a.Score)
+	for _, c := range a.TopK {
+		closest = min(closest, max(2*c.Score-1, 1-2*c.Score))
+	}
+	return Value{Number: float64(closest)}
 }
 
 // classify turns scores into those that rows have, in place, and takes the best.

@@ -7,14 +7,19 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/parquet-go/parquet-go"
+
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
 // column is one column of answers of type A: its name, and how its values are
 // written and read in every format. textColumn, wordColumn, integerColumn,
-// floatColumn and classesColumn make columns.
+// floatColumn and classesColumn make columns, impliedWordColumn and impliedFloatColumn
+// those that follow from others.
 type column[A any] interface {
 	name() string
+	// in reports whether files of that form have the column.
+	in(form Form) bool
 	equal(a, b *A) bool
 	// finite returns an error if the value holds a number that is infinite or not
 	// a number.
@@ -22,19 +27,26 @@ type column[A any] interface {
 
 	// appendJSON appends a comma, the name and the value. parseJSON takes them off p and
 	// returns the rest; a parser that is passed by value costs no allocation.
-	appendJSON(buf []byte, a *A, typed bool) []byte
+	appendJSON(buf []byte, a *A, how style) []byte
 	parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser
 	// appendCSV appends a field, quoted where that is needed.
-	appendCSV(buf []byte, a *A, typed bool) []byte
+	appendCSV(buf []byte, a *A, how style) []byte
 	parseCSV(field string, a *A) error
 	// parquetField is the column as a field of a Go struct, with parquet-go's tag.
-	parquetField() reflect.StructField
-	appendParquet(w *parquetValues, a *A)
+	parquetField(form Form) reflect.StructField
+	appendParquet(w *parquetValues, a *A, how style)
 	readParquet(r *parquetColumns, a *A)
+
+	// kind and value are the column for people who choose rows by it.
+	kind() Kind
+	value(a *A) Value
 }
 
 // memory holds the lists of the answers of one part, which is read line by line.
 type memory struct{ classes []Class }
+
+// null is how JSON writes that there is no number.
+const null = "null"
 
 // errNotFinite means that a number cannot be written.
 var errNotFinite = errors.New("not a finite number")
@@ -51,6 +63,16 @@ func newField[A, V any](name string, of func(a *A) *V) field[A, V] {
 }
 
 func (f *field[A, V]) name() string { return f.column }
+func (f *field[A, V]) in(Form) bool { return true }
+
+// parquetNumber is a column of numbers of type N as a field of a Go struct.
+func parquetNumber[N any](column string, form Form) reflect.StructField {
+	tag := ""
+	if form >= Nullable {
+		tag = ",optional"
+	}
+	return parquetField(column, reflect.TypeFor[N](), tag)
+}
 
 // wrong adds the name of the column to an error; nil stays nil.
 func (f *field[A, V]) wrong(err error) error {
@@ -80,7 +102,7 @@ func wordColumn[A any](name string, of func(a *A) *string) column[A] {
 func (t *text[A]) equal(a, b *A) bool { return *t.of(a) == *t.of(b) }
 func (t *text[A]) finite(*A) error    { return nil }
 
-func (t *text[A]) appendJSON(buf []byte, a *A, _ bool) []byte {
+func (t *text[A]) appendJSON(buf []byte, a *A, _ style) []byte {
 	return jsonform.AppendString(append(buf, t.key...), *t.of(a))
 }
 
@@ -90,7 +112,7 @@ func (t *text[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser 
 	return p
 }
 
-func (t *text[A]) appendCSV(buf []byte, a *A, _ bool) []byte {
+func (t *text[A]) appendCSV(buf []byte, a *A, _ style) []byte {
 	return appendCSVText(buf, validText(*t.of(a)))
 }
 
@@ -99,12 +121,12 @@ func (t *text[A]) parseCSV(field string, a *A) error {
 	return nil
 }
 
-func (t *text[A]) parquetField() reflect.StructField {
+func (t *text[A]) parquetField(Form) reflect.StructField {
 	return parquetField(t.column, reflect.TypeFor[string](), t.tag)
 }
 
-func (t *text[A]) appendParquet(w *parquetValues, a *A) { w.text(validText(*t.of(a))) }
-func (t *text[A]) readParquet(r *parquetColumns, a *A)  { *t.of(a) = r.text() }
+func (t *text[A]) appendParquet(w *parquetValues, a *A, _ style) { w.text(validText(*t.of(a))) }
+func (t *text[A]) readParquet(r *parquetColumns, a *A)           { *t.of(a) = r.text() }
 
 type integer[A any] struct{ field[A, int] }
 
@@ -116,32 +138,51 @@ func integerColumn[A any](name string, of func(a *A) *int) column[A] {
 func (i *integer[A]) equal(a, b *A) bool { return *i.of(a) == *i.of(b) }
 func (i *integer[A]) finite(*A) error    { return nil }
 
-func (i *integer[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
-	return i.appendCSV(append(buf, i.key...), a, typed)
+func (i *integer[A]) appendJSON(buf []byte, a *A, how style) []byte {
+	buf = append(buf, i.key...)
+	if how.blank {
+		return append(buf, null...)
+	}
+	return i.appendCSV(buf, a, how)
 }
 
 func (i *integer[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser {
 	p.Take(i.key)
-	*i.of(a) = int(p.Int())
+	if !p.Has(null) {
+		*i.of(a) = int(p.Int())
+	}
 	return p
 }
 
-func (i *integer[A]) appendCSV(buf []byte, a *A, _ bool) []byte {
+func (i *integer[A]) appendCSV(buf []byte, a *A, how style) []byte {
+	if how.blank {
+		return buf
+	}
 	return strconv.AppendInt(buf, int64(*i.of(a)), 10)
 }
 
 func (i *integer[A]) parseCSV(field string, a *A) error {
+	if field == "" {
+		return nil
+	}
 	n, err := strconv.Atoi(field)
 	*i.of(a) = n
 	return i.wrong(err)
 }
 
-func (i *integer[A]) parquetField() reflect.StructField {
-	return parquetField(i.column, reflect.TypeFor[int32](), "")
+func (i *integer[A]) parquetField(form Form) reflect.StructField {
+	return parquetNumber[int32](i.column, form)
 }
 
-func (i *integer[A]) appendParquet(w *parquetValues, a *A) { w.integer(int32(*i.of(a))) }
-func (i *integer[A]) readParquet(r *parquetColumns, a *A)  { *i.of(a) = int(r.integer()) }
+func (i *integer[A]) appendParquet(w *parquetValues, a *A, how style) {
+	w.number(parquet.Int32Value(int32(*i.of(a))), how, how.blank)
+}
+
+func (i *integer[A]) readParquet(r *parquetColumns, a *A) {
+	if !r.null() {
+		*i.of(a) = int(r.integer())
+	}
+}
 
 type float[A any] struct{ field[A, float32] }
 
@@ -159,32 +200,51 @@ func (f *float[A]) finite(a *A) error {
 	return nil
 }
 
-func (f *float[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
-	return appendFloat(append(buf, f.key...), *f.of(a), typed)
+func (f *float[A]) appendJSON(buf []byte, a *A, how style) []byte {
+	buf = append(buf, f.key...)
+	if how.blank {
+		return append(buf, null...)
+	}
+	return appendFloat(buf, *f.of(a), how.form)
 }
 
 func (f *float[A]) parseJSON(p jsonform.Parser, a *A, _ *memory) jsonform.Parser {
 	p.Take(f.key)
-	*f.of(a) = p.Float()
+	if !p.Has(null) {
+		*f.of(a) = p.Float()
+	}
 	return p
 }
 
-func (f *float[A]) appendCSV(buf []byte, a *A, typed bool) []byte {
-	return appendFloat(buf, *f.of(a), typed)
+func (f *float[A]) appendCSV(buf []byte, a *A, how style) []byte {
+	if how.blank {
+		return buf
+	}
+	return appendFloat(buf, *f.of(a), how.form)
 }
 
 func (f *float[A]) parseCSV(field string, a *A) error {
+	if field == "" {
+		return nil
+	}
 	v, err := strconv.ParseFloat(field, 32)
 	*f.of(a) = float32(v)
 	return f.wrong(err)
 }
 
-func (f *float[A]) parquetField() reflect.StructField {
-	return parquetField(f.column, reflect.TypeFor[float32](), "")
+func (f *float[A]) parquetField(form Form) reflect.StructField {
+	return parquetNumber[float32](f.column, form)
 }
 
-func (f *float[A]) appendParquet(w *parquetValues, a *A) { w.float(*f.of(a)) }
-func (f *float[A]) readParquet(r *parquetColumns, a *A)  { *f.of(a) = r.float() }
+func (f *float[A]) appendParquet(w *parquetValues, a *A, how style) {
+	w.number(parquet.FloatValue(*f.of(a)), how, how.blank)
+}
+
+func (f *float[A]) readParquet(r *parquetColumns, a *A) {
+	if !r.null() {
+		*f.of(a) = r.float()
+	}
+}
 
 // Class is one of the best classes of an image.
 type Class struct {
@@ -212,8 +272,8 @@ func (c *classes[A]) finite(a *A) error {
 	return nil
 }
 
-func (c *classes[A]) appendJSON(buf []byte, a *A, typed bool) []byte {
-	return appendClasses(append(buf, c.key...), *c.of(a), typed)
+func (c *classes[A]) appendJSON(buf []byte, a *A, how style) []byte {
+	return appendClasses(append(buf, c.key...), *c.of(a), how.form)
 }
 
 func (c *classes[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Parser {
@@ -222,8 +282,8 @@ func (c *classes[A]) parseJSON(p jsonform.Parser, a *A, m *memory) jsonform.Pars
 	return p
 }
 
-func (c *classes[A]) appendCSV(buf []byte, a *A, typed bool) []byte {
-	return appendCSVText(buf, string(appendClasses(nil, *c.of(a), typed)))
+func (c *classes[A]) appendCSV(buf []byte, a *A, how style) []byte {
+	return appendCSVText(buf, string(appendClasses(nil, *c.of(a), how.form)))
 }
 
 func (c *classes[A]) parseCSV(field string, a *A) error {
@@ -236,7 +296,7 @@ func (c *classes[A]) parseCSV(field string, a *A) error {
 }
 
 // appendClasses appends a list as JSON.
-func appendClasses(buf []byte, list []Class, typed bool) []byte {
+func appendClasses(buf []byte, list []Class, f Form) []byte {
 	buf = append(buf, '[')
 	for i, c := range list {
 		if i > 0 {
@@ -247,7 +307,7 @@ func appendClasses(buf []byte, list []Class, typed bool) []byte {
 		buf = append(buf, `,"label":`...)
 		buf = jsonform.AppendString(buf, c.Label)
 		buf = append(buf, `,"score":`...)
-		buf = appendFloat(buf, c.Score, typed)
+		buf = appendFloat(buf, c.Score, f)
 		buf = append(buf, '}')
 	}
 	return append(buf, ']')
@@ -287,11 +347,11 @@ type parquetClass struct {
 	Score   float32 `parquet:"score"`
 }
 
-func (c *classes[A]) parquetField() reflect.StructField {
+func (c *classes[A]) parquetField(Form) reflect.StructField {
 	return parquetField(c.column, reflect.TypeFor[[]parquetClass](), ",list")
 }
 
-func (c *classes[A]) appendParquet(w *parquetValues, a *A) {
+func (c *classes[A]) appendParquet(w *parquetValues, a *A, _ style) {
 	list := *c.of(a)
 	w.list(len(list), func(i int) { w.integer(int32(list[i].ClassID)) })
 	w.list(len(list), func(i int) { w.text(validText(list[i].Label)) })

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-func (t *task[A]) appendCSV(buf []byte, answer any, typed bool) []byte {
-	a := t.of(answer)
+func (t *task[A]) appendCSV(buf []byte, r *Row) []byte {
+	a, how := t.of(r.Answer), t.style(r)
 	for _, c := range t.columns {
-		buf = append(c.appendCSV(buf, a, typed), ',')
+		buf = append(c.appendCSV(buf, a, how), ',')
 	}
 	return buf
 }
@@ -37,7 +37,7 @@ func appendCSVRow(buf []byte, r *Row, s *Schema) []byte {
 	buf = append(appendCSVText(buf, r.PathBase64), ',')
 	buf = append(strconv.AppendInt(buf, r.Size, 10), ',')
 	buf = append(appendCSVText(buf, r.Status), ',')
-	buf = s.Task.appendCSV(buf, r.Answer, s.Typed)
+	buf = s.Task.appendCSV(buf, r)
 	return append(appendCSVText(buf, r.Error), '\n')
 }
 

@@ -41,7 +41,7 @@ type Writer interface {
 
 // NewWriter returns a writer of one file to w.
 func (s Schema) NewWriter(w io.Writer) (Writer, error) {
-	s.Task = s.Shown()
+	s.Task = s.written()
 	switch s.Format {
 	case JSONL:
 		return &textWriter{w: w, appendRow: appendJSONRow, schema: s}, nil
@@ -107,7 +107,7 @@ func (s Schema) Encode(rows []Row) ([]byte, error) {
 // accepts exactly that, byte for byte; CheckMark checks their labels. Its errors are
 // ErrDamaged, and their text says only where the bytes are wrong.
 func (s Schema) Decode(body []byte) ([]Row, error) {
-	s.Task = s.Shown()
+	s.Task = s.written()
 	rows, err := s.decode(body)
 	if err != nil {
 		return nil, damagedError{err}
@@ -136,15 +136,15 @@ func (s Schema) decode(body []byte) ([]Row, error) {
 }
 
 // appendFloat appends the shortest decimal that is s as a float32, in a form
-// that JSON takes. Typed, it has a point or an exponent.
-func appendFloat(buf []byte, s float32, typed bool) []byte {
+// that JSON takes. Unless f is Untyped, it has a point or an exponent.
+func appendFloat(buf []byte, s float32, f Form) []byte {
 	format := byte('f')
 	if a := math.Abs(float64(s)); a != 0 && (a < 1e-6 || a >= 1e21) {
 		format = 'e'
 	}
 	from := len(buf)
 	buf = strconv.AppendFloat(buf, float64(s), format, -1, 32)
-	if typed && !bytes.ContainsAny(buf[from:], ".e") {
+	if f >= Typed && !bytes.ContainsAny(buf[from:], ".e") {
 		buf = append(buf, ".0"...)
 	}
 	return buf

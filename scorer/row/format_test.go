@@ -24,9 +24,12 @@ import (
 // schemas are those of Classify in every format, as new jobs have them and as
 // older ones do.
 var schemas = map[string]Schema{
-	"jsonl":         {Task: Classify, Format: JSONL, Typed: true},
-	"csv":           {Task: Classify, Format: CSV, Typed: true},
-	"parquet":       {Task: Classify, Format: Parquet, Typed: true},
+	"jsonl":         {Task: Classify, Format: JSONL, Form: Newest},
+	"csv":           {Task: Classify, Format: CSV, Form: Newest},
+	"parquet":       {Task: Classify, Format: Parquet, Form: Newest},
+	"jsonl typed":   {Task: Classify, Format: JSONL, Form: Typed},
+	"csv typed":     {Task: Classify, Format: CSV, Form: Typed},
+	"parquet typed": {Task: Classify, Format: Parquet, Form: Typed},
 	"jsonl untyped": {Task: Classify, Format: JSONL},
 	"csv untyped":   {Task: Classify, Format: CSV},
 }
@@ -141,32 +144,54 @@ func TestFormatsGolden(t *testing.T) {
 		answered("a,b.jpg", 10, Class{ClassID: 7, Label: "dog", Score: 0.1}, Class{Label: "cat", Score: 1e-7}),
 		{Path: "\xff", Status: "empty", Error: "zero \"bytes\""},
 		answered("c", 3, Class{ClassID: 1, Score: 1}, Class{ClassID: 2}),
+		answered("d", 4, Class{Label: "cow"}), // of a job that keeps one class
 	}
 	want := map[string]string{
 		"jsonl": `{"path":"a,b.jpg","path_base64":"","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,` +
+			`"label_2":"cat","score_2":1e-07,"margin":0.099999905,` +
+			`"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
+{"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":null,"score":null,` +
+			`"label_2":"","score_2":null,"margin":null,"topk":[],"error":"zero \"bytes\""}
+{"path":"c","path_base64":"","size":3,"status":"ok","label":"","class_id":1,"score":1.0,` +
+			`"label_2":"","score_2":0.0,"margin":1.0,` +
+			`"topk":[{"class_id":1,"label":"","score":1.0},{"class_id":2,"label":"","score":0.0}],"error":""}
+{"path":"d","path_base64":"","size":4,"status":"ok","label":"cow","class_id":0,"score":0.0,` +
+			`"label_2":"","score_2":null,"margin":null,"topk":[{"class_id":0,"label":"cow","score":0.0}],"error":""}
+`,
+		"csv": `path,path_base64,size,status,label,class_id,score,label_2,score_2,margin,topk,error
+"a,b.jpg",,10,ok,dog,7,0.1,cat,1e-07,0.099999905,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
+` + "\uFFFD" + `,/w==,0,empty,,,,,,,[],"zero ""bytes"""
+c,,3,ok,,1,1.0,,0.0,1.0,"[{""class_id"":1,""label"":"""",""score"":1.0},{""class_id"":2,""label"":"""",""score"":0.0}]",
+d,,4,ok,cow,0,0.0,,,,"[{""class_id"":0,""label"":""cow"",""score"":0.0}]",
+`,
+		// As jobs that were begun before have them, and keep them.
+		"jsonl typed": `{"path":"a,b.jpg","path_base64":"","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,` +
 			`"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
 {"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":-1,"score":0.0,` +
 			`"topk":[],"error":"zero \"bytes\""}
 {"path":"c","path_base64":"","size":3,"status":"ok","label":"","class_id":1,"score":1.0,` +
 			`"topk":[{"class_id":1,"label":"","score":1.0},{"class_id":2,"label":"","score":0.0}],"error":""}
+{"path":"d","path_base64":"","size":4,"status":"ok","label":"cow","class_id":0,"score":0.0,"topk":[{"class_id":0,"label":"cow","score":0.0}],"error":""}
 `,
-		"csv": `path,path_base64,size,status,label,class_id,score,topk,error
+		"csv typed": `path,path_base64,size,status,label,class_id,score,topk,error
 "a,b.jpg",,10,ok,dog,7,0.1,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
 ` + "\uFFFD" + `,/w==,0,empty,,-1,0.0,[],"zero ""bytes"""
 c,,3,ok,,1,1.0,"[{""class_id"":1,""label"":"""",""score"":1.0},{""class_id"":2,""label"":"""",""score"":0.0}]",
+d,,4,ok,cow,0,0.0,"[{""class_id"":0,""label"":""cow"",""score"":0.0}]",
 `,
-		// As jobs that were begun before have it, and keep it.
 		"jsonl untyped": `{"path":"a,b.jpg","size":10,"status":"ok","label":"dog","class_id":7,"score":0.1,` +
 			`"topk":[{"class_id":7,"label":"dog","score":0.1},{"class_id":0,"label":"cat","score":1e-07}],"error":""}
 {"path":"` + "\uFFFD" + `","path_base64":"/w==","size":0,"status":"empty","label":"","class_id":-1,"score":0,` +
 			`"topk":[],"error":"zero \"bytes\""}
 {"path":"c","size":3,"status":"ok","label":"","class_id":1,"score":1,` +
 			`"topk":[{"class_id":1,"label":"","score":1},{"class_id":2,"label":"","score":0}],"error":""}
+{"path":"d","size":4,"status":"ok","label":"cow","class_id":0,"score":0,"topk":[{"class_id":0,"label":"cow","score":0}],"error":""}
 `,
 		"csv untyped": `path,path_base64,size,status,label,class_id,score,topk,error
 "a,b.jpg",,10,ok,dog,7,0.1,"[{""class_id"":7,""label"":""dog"",""score"":0.1},{""class_id"":0,""label"":""cat"",""score"":1e-07}]",
 ` + "\uFFFD" + `,/w==,0,empty,,-1,0,[],"zero ""bytes"""
 c,,3,ok,,1,1,"[{""class_id"":1,""label"":"""",""score"":1},{""class_id"":2,""label"":"""",""score"":0}]",
+d,,4,ok,cow,0,0,"[{""class_id"":0,""label"":""cow"",""score"":0}]",
 `,
 	}
 	for name, want := range want {
@@ -206,9 +231,12 @@ func someRows(n int) []Row {
 func TestBytesStayAsTheyWere(t *testing.T) {
 	sizes := []int{0, 1, 3, 1000, 70_000} // rows; the last are more than a row group of Parquet holds
 	want := map[string][]string{
-		"jsonl":         {"e3b0c44298fc1c14", "3fec7278f94629e9", "4fcf15c871f2e09a", "a89fc99ae70640d1", "d60c811bd920139b"},
-		"csv":           {"07f0dddab4006384", "648065cb9458ffb1", "211416bf2a184f29", "c6720986ed004620", "7f5ae55e14198d61"},
-		"parquet":       {"a05e04cebd755a7b", "cadac307223ca576", "f756784f5929887a", "546d13ff05928389", "18a3457ef70d5cff"},
+		"jsonl":         {"e3b0c44298fc1c14", "7c1dc880a8917f7c", "7816fe7f55dce055", "be29880491bf7f41", "9e3d39bc23922379"},
+		"csv":           {"e7e91a699904b3f4", "8e9cad0702d001b3", "d2295ce68e7dd6d6", "0e82b7b927247c54", "cb7e975f403e780f"},
+		"parquet":       {"21699aa7481e3922", "9914713db39d6f0f", "e52012213d321324", "d08545964bc8bb0b", "db124b9cfea33f6e"},
+		"jsonl typed":   {"e3b0c44298fc1c14", "3fec7278f94629e9", "4fcf15c871f2e09a", "a89fc99ae70640d1", "d60c811bd920139b"},
+		"csv typed":     {"07f0dddab4006384", "648065cb9458ffb1", "211416bf2a184f29", "c6720986ed004620", "7f5ae55e14198d61"},
+		"parquet typed": {"a05e04cebd755a7b", "cadac307223ca576", "f756784f5929887a", "546d13ff05928389", "18a3457ef70d5cff"},
 		"jsonl untyped": {"e3b0c44298fc1c14", "b8fc70c2489aecd5", "266510b0d9b2cc18", "52ededb943a79bf7", "5b3e5eb0cbfa4a8c"},
 		"csv untyped":   {"07f0dddab4006384", "8f464aa0a024c606", "651bed7266688d2d", "0e910609ae27f1dc", "beb8e4c3a9ad1a8f"},
 	}
@@ -352,11 +380,21 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 		{schema: "csv", old: "a,,1", new: `"a",,1`},
 		{schema: "csv", old: ",[],", new: ",null,"},
 		{schema: "csv", old: ",[],", new: ",,"},
-		{schema: "csv", old: "ok,,0,0.0", new: "ok,,0,0"},
+		{schema: "csv typed", old: "ok,,0,0.0", new: "ok,,0,0"},
 		{schema: "csv", old: "ok,,0,0.0", new: "ok,,x,0.0"},
 		{schema: "csv", old: "a,,1", new: "a,1"},
 		{schema: "csv", old: "path,", new: "name,"},
 		{schema: "csv untyped", old: "ok,,0,0,", new: "ok,,0,0.0,"},
+		{schema: "jsonl", old: `"class_id":0`, new: `"class_id":null`},
+		{schema: "jsonl", old: `"score":0.0`, new: `"score":null`},
+		{schema: "jsonl", old: `"margin":null`, new: `"margin":0.0`},
+		{schema: "jsonl", old: `"label_2":""`, new: `"label_2":"y"`},
+		{schema: "jsonl", old: `,"margin":null`, new: ``},
+		{schema: "jsonl typed", old: `"class_id":0`, new: `"class_id":null`},
+		{schema: "jsonl typed", old: `"topk":[]`, new: `"margin":null,"topk":[]`},
+		{schema: "csv", old: "ok,,0,0.0", new: "ok,,,"},
+		{schema: "csv", old: "ok,,0,0.0,,,", new: "ok,,0,0.0,,,0.0"},
+		{schema: "csv typed", old: "ok,,0,0.0", new: "ok,,,"},
 	} {
 		t.Run(tt.schema+" "+tt.new, func(t *testing.T) {
 			s := schemas[tt.schema]
@@ -370,6 +408,52 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestParquetLeavesNumbersOut reads a file as other programs do: the numbers of an image
+// that failed are null, and so is the margin where one class was kept.
+func TestParquetLeavesNumbersOut(t *testing.T) {
+	rows := []Row{
+		answered("a", 1, Class{ClassID: 7, Label: "dog", Score: 0.75}, Class{Label: "cat", Score: 0.25}),
+		{Path: "b", Status: "empty", Error: "no bytes"},
+		answered("c", 1, Class{Label: "cow"}),
+	}
+	type stored struct {
+		Label   string   `parquet:"label"`
+		ClassID *int32   `parquet:"class_id"`
+		Score   *float32 `parquet:"score"`
+		Label2  string   `parquet:"label_2"`
+		Score2  *float32 `parquet:"score_2"`
+		Margin  *float32 `parquet:"margin"`
+	}
+	body := encode(t, rows, schemas["parquet"])
+	got, err := parquet.Read[stored](bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dog, cow, zero := int32(7), int32(0), float32(0)
+	high, low, margin := float32(0.75), float32(0.25), float32(0.5)
+	want := []stored{
+		{Label: "dog", ClassID: &dog, Score: &high, Label2: "cat", Score2: &low, Margin: &margin},
+		{},
+		{Label: "cow", ClassID: &cow, Score: &zero},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Read() = %+v, want %+v", got, want)
+	}
+}
+
+// TestNumbersOfAFailedRowThatHasSome: what an altered row says is kept, for verify to
+// find.
+func TestNumbersOfAFailedRowThatHasSome(t *testing.T) {
+	inEach(t, func(t *testing.T, s Schema) {
+		odd := answered("a", 1, Class{ClassID: 1, Score: 0.5})
+		odd.Status, odd.Error = "empty", "no bytes"
+		got, err := s.Decode(encode(t, []Row{odd}, s))
+		if err != nil || !s.Equal(&got[0], &odd) || s.Check(&got[0]) == nil {
+			t.Errorf("Decode() = %+v, %v, want %+v, which Check refuses", got, err, odd)
+		}
+	})
 }
 
 // TestFault28_DamagedParquet: damage in any byte of a Parquet part is found before

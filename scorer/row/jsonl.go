@@ -9,10 +9,10 @@ import (
 	"github.com/batchscore/batchscore/shard/jsonform"
 )
 
-func (t *task[A]) appendJSON(buf []byte, answer any, typed bool) []byte {
-	a := t.of(answer)
+func (t *task[A]) appendJSON(buf []byte, r *Row) []byte {
+	a, how := t.of(r.Answer), t.style(r)
 	for _, c := range t.columns {
-		buf = c.appendJSON(buf, a, typed)
+		buf = c.appendJSON(buf, a, how)
 	}
 	return buf
 }
@@ -29,7 +29,7 @@ func (t *task[A]) parseJSON(p jsonform.Parser, answer any, m *memory) jsonform.P
 func appendJSONRow(buf []byte, r *Row, s *Schema) []byte {
 	buf = append(buf, `{"path":`...)
 	buf = jsonform.AppendString(buf, r.Path)
-	if s.Typed || r.PathBase64 != "" {
+	if s.Form >= Typed || r.PathBase64 != "" {
 		buf = append(buf, `,"path_base64":`...)
 		buf = jsonform.AppendString(buf, r.PathBase64)
 	}
@@ -37,7 +37,7 @@ func appendJSONRow(buf []byte, r *Row, s *Schema) []byte {
 	buf = strconv.AppendInt(buf, r.Size, 10)
 	buf = append(buf, `,"status":`...)
 	buf = jsonform.AppendString(buf, r.Status)
-	buf = s.Task.appendJSON(buf, r.Answer, s.Typed)
+	buf = s.Task.appendJSON(buf, r)
 	buf = append(buf, `,"error":`...)
 	buf = jsonform.AppendString(buf, r.Error)
 	return append(buf, '}', '\n')

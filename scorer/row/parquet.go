@@ -22,15 +22,15 @@ func parquetField(column string, typ reflect.Type, tag string) reflect.StructFie
 func (t *task[A]) parquetFields() []reflect.StructField {
 	var fields []reflect.StructField
 	for _, c := range t.columns {
-		fields = append(fields, c.parquetField())
+		fields = append(fields, c.parquetField(t.form))
 	}
 	return fields
 }
 
-func (t *task[A]) appendParquet(w *parquetValues, answer any) {
-	a := t.of(answer)
+func (t *task[A]) appendParquet(w *parquetValues, r *Row) {
+	a, how := t.of(r.Answer), t.style(r)
 	for _, c := range t.columns {
-		c.appendParquet(w, a)
+		c.appendParquet(w, a, how)
 	}
 }
 
@@ -82,6 +82,21 @@ func (w *parquetValues) text(s string) {
 func (w *parquetValues) long(n int64)    { w.add(parquet.Int64Value(n)) }
 func (w *parquetValues) integer(n int32) { w.add(parquet.Int32Value(n)) }
 func (w *parquetValues) float(f float32) { w.add(parquet.FloatValue(f)) }
+
+// number adds a value of a column of numbers, which null leaves out.
+func (w *parquetValues) number(v parquet.Value, how style, null bool) {
+	if how.form < Nullable {
+		w.add(v)
+		return
+	}
+	if null {
+		v = parquet.NullValue()
+	} else {
+		w.definition = 1
+	}
+	w.add(v)
+	w.definition = 0
+}
 
 // list adds one column of the n elements of a list; add adds that of element i.
 func (w *parquetValues) list(n int, add func(i int)) {
@@ -148,7 +163,7 @@ func (p *parquetWriter) add(row *Row) {
 	w.text(r.PathBase64)
 	w.long(r.Size)
 	w.text(r.Status)
-	p.task.appendParquet(w, r.Answer)
+	p.task.appendParquet(w, &r)
 	w.text(r.Error)
 	p.ends = append(p.ends, len(w.values))
 }
@@ -189,6 +204,15 @@ func (r *parquetColumns) text() string   { return string(r.next().ByteArray()) }
 func (r *parquetColumns) long() int64    { return r.next().Int64() }
 func (r *parquetColumns) integer() int32 { return r.next().Int32() }
 func (r *parquetColumns) float() float32 { return r.next().Float() }
+
+// null takes a value that is left out, and reports whether there was one.
+func (r *parquetColumns) null() bool {
+	null := r.values[0].IsNull()
+	if null {
+		r.next()
+	}
+	return null
+}
 
 // length returns how many elements the list has whose first column comes next.
 func (r *parquetColumns) length() int {

@@ -13,17 +13,33 @@ import (
 type Schema struct {
 	Task   Task
 	Format Format
-	// Typed says that in the text formats every row shows the types of its columns:
-	// a whole number in a column of floats has a decimal point, and each line of
-	// JSON has path_base64, if only empty. Older jobs have rows that are not typed:
-	// readers that guess types from the first lines may take their scores for
-	// integers.
-	Typed bool
+	Form   Form
 	// Activation is how the model's output is interpreted, as the job record says.
 	Activation models.Activation
 	// Simulated marks every row: no model computed it.
 	Simulated bool
 }
+
+// Form is the version of how rows are written. A job keeps the one that it was begun
+// with, which its record names.
+type Form int
+
+const (
+	// Untyped rows are those of the first releases: readers that guess types from the
+	// first lines may take their scores for integers.
+	Untyped Form = iota
+	// Typed rows show the types of their columns in the text formats: a whole number in
+	// a column of floats has a decimal point, and each line of JSON has path_base64, if
+	// only empty.
+	Typed
+	// Nullable rows of images that failed have no numbers, where older forms have 0 or
+	// -1: they are null, and empty in CSV. Rows also have the columns that were
+	// added with this form.
+	Nullable
+
+	// Newest is the form of new jobs.
+	Newest = Nullable
+)
 
 // Simulated is the precision of a job whose device computes nothing.
 const Simulated = "simulated"
@@ -40,6 +56,9 @@ func (s Schema) Shown() Task {
 	}
 	return s.Task
 }
+
+// written returns the task with the columns that the rows have in their file.
+func (s Schema) written() Task { return s.Shown().as(s.Form) }
 
 // CheckMark returns an error that names the first row whose label lacks the mark of
 // simulated jobs, or has it in a job that is not simulated. Rows of images that

@@ -25,6 +25,8 @@ type Task interface {
 	// Caption is what the answer of an image says in a few words, such as its
 	// label. Rows are counted by it.
 	Caption(r *Row) string
+	// answerColumns returns the columns of the answer, and those that follow from it.
+	answerColumns(models.Activation) []Column
 
 	rules
 	coder
@@ -43,21 +45,24 @@ type rules interface {
 	label(answer any) (text string, ok bool)
 	// marked returns the task whose columns the rows of a simulated job have.
 	marked() Task
+	// as returns the task with the columns that files of that form have.
+	as(form Form) Task
 }
 
 // coder writes, reads and compares answers, column after column. An answer is nil
-// or a pointer to the task's type.
+// or a pointer to the task's type. Writing and reading files is for what Task.as
+// returns.
 type coder interface {
 	columnNames() []string
 	newAnswers(n int) (at func(i int) any)
 	equal(a, b any) bool
 	finite(answer any) error
-	appendJSON(buf []byte, answer any, typed bool) []byte
+	appendJSON(buf []byte, r *Row) []byte
 	parseJSON(p jsonform.Parser, answer any, m *memory) jsonform.Parser
-	appendCSV(buf []byte, answer any, typed bool) []byte
+	appendCSV(buf []byte, r *Row) []byte
 	parseCSV(fields []string, answer any) error
 	parquetFields() []reflect.StructField
-	appendParquet(w *parquetValues, answer any)
+	appendParquet(w *parquetValues, r *Row)
 	readParquet(r *parquetColumns, answer any)
 }
 
@@ -104,6 +109,10 @@ func RecordedName(t Task) string {
 type task[A any] struct {
 	name    string
 	columns []column[A]
+	form    Form // of the files that as was called for
+	// derived are columns that people can ask for, and that no format writes. One
+	// called Certainty says how sure an answer is.
+	derived []derived[A]
 	// none is the answer of an image that failed.
 	none A
 	// labelOf returns the text that carries the mark of simulated jobs; nil if no
@@ -176,6 +185,30 @@ func (t *task[A]) marked() Task {
 	return &m
 }
 
+func (t *task[A]) as(form Form) Task {
+	w := *t
+	w.form, w.columns = form, nil
+	for _, c := range t.columns {
+		if c.in(form) {
+			w.columns = append(w.columns, c)
+		}
+	}
+	return &w
+}
+
+// style is how the columns of one row are written.
+type style struct {
+	form Form
+	// blank leaves out the numbers.
+	blank bool
+}
+
+// style returns how a row is written. An image that failed has no numbers; if it has
+// some all the same, they are written, for whoever looks for what is wrong.
+func (t *task[A]) style(r *Row) style {
+	return style{t.form, t.form >= Nullable && r.Status != StatusOK && t.equal(r.Answer, nil)}
+}
+
 func (t *task[A]) accepts(c *models.Contract) error {
 	if t.width == nil {
 		return nil
@@ -208,9 +241,10 @@ func (t *task[A]) label(answer any) (string, bool) {
 	return *t.labelOf(t.of(answer)), true
 }
 
-// newAnswers returns the memory of n answers.
+// newAnswers returns the memory of n answers. Numbers that are left out stay as they
+// are in it.
 func (t *task[A]) newAnswers(n int) func(i int) any {
-	all := make([]A, n)
+	all := slices.Repeat([]A{t.none}, n)
 	return func(i int) any { return &all[i] }
 }
 

@@ -51,22 +51,22 @@ func TestTaskWithColumnsOfItsOwn(t *testing.T) {
 	want := map[Format]map[bool]string{ // by whether the job is simulated
 		JSONL: {
 			false: `{"path":"a","path_base64":"","size":1,"status":"ok","red":0.5,"green":1.0,"blue":0.0,"error":""}
-{"path":"b","path_base64":"","size":2,"status":"empty","red":0.0,"green":0.0,"blue":0.0,"error":"no bytes"}
+{"path":"b","path_base64":"","size":2,"status":"empty","red":null,"green":null,"blue":null,"error":"no bytes"}
 `,
 			true: `{"path":"a","path_base64":"","size":1,"status":"ok","red":0.5,"green":1.0,"blue":0.0,"precision":"simulated","error":""}
-{"path":"b","path_base64":"","size":2,"status":"empty","red":0.0,"green":0.0,"blue":0.0,"precision":"simulated","error":"no bytes"}
+{"path":"b","path_base64":"","size":2,"status":"empty","red":null,"green":null,"blue":null,"precision":"simulated","error":"no bytes"}
 `,
 		},
 		CSV: {
-			false: "path,path_base64,size,status,red,green,blue,error\na,,1,ok,0.5,1.0,0.0,\nb,,2,empty,0.0,0.0,0.0,no bytes\n",
+			false: "path,path_base64,size,status,red,green,blue,error\na,,1,ok,0.5,1.0,0.0,\nb,,2,empty,,,,no bytes\n",
 			true: "path,path_base64,size,status,red,green,blue,precision,error\n" +
-				"a,,1,ok,0.5,1.0,0.0,simulated,\nb,,2,empty,0.0,0.0,0.0,simulated,no bytes\n",
+				"a,,1,ok,0.5,1.0,0.0,simulated,\nb,,2,empty,,,,simulated,no bytes\n",
 		},
 	}
 	for _, format := range []Format{JSONL, CSV, Parquet} {
 		for _, simulated := range []bool{false, true} {
 			t.Run(string(format)+" simulated "+strconv.FormatBool(simulated), func(t *testing.T) {
-				s := Schema{Task: meanColour, Format: format, Typed: true, Simulated: simulated}
+				s := Schema{Task: meanColour, Format: format, Form: Newest, Simulated: simulated}
 				rows := []Row{of(t, s, c, 0.5, 1, 0), failed}
 				body := encode(t, rows, s)
 				if want, ok := want[format][simulated]; ok && string(body) != want {

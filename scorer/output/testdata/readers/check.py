@@ -33,19 +33,32 @@ def records(df):
     raise TypeError(f"rows in a {type(df)}")
 
 
+def missing(x):
+    """Whether a library says that there is no number: None, NaN or its own NA."""
+    return x is None or x != x or type(x).__name__ == "NAType"
+
+
+def number(row, name, kind):
+    """A number of a row; None if there is none, which a 0 must not stand for."""
+    x = row[name]
+    if missing(x):
+        return None
+    if isinstance(x, bool) or kind is float and isinstance(x, int) or not hasattr(x, "__float__"):
+        raise TypeError(f"{name} of {row['path']!r} was read as {x!r}")
+    return float32(x) if kind is float else kind(x)
+
+
 def normal(row):
     topk = row["topk"]
     if isinstance(topk, str):
         topk = json.loads(topk)
     classes = [(int(c["class_id"]), c["label"], float32(c["score"])) for c in topk]
-    if isinstance(row["score"], int) and not isinstance(row["score"], bool):
-        raise TypeError(f"the score {row['score']} of {row['path']!r} was read as a whole number")
-    texts = {name: row[name] for name in ("path", "path_base64", "status", "label", "error")}
+    texts = {name: row[name] for name in ("path", "path_base64", "status", "label", "label_2", "error")}
     for name, text in texts.items():
         if not isinstance(text, str):
             raise TypeError(f"{name} of {row['path']!r} was read as {text!r}")
-    return texts | {"size": int(row["size"]), "class_id": int(row["class_id"]),
-                    "score": float32(row["score"]), "topk": classes}
+    return texts | {"size": int(row["size"]), "class_id": number(row, "class_id", int), "topk": classes} | {
+        name: number(row, name, float) for name in ("score", "score_2", "margin")}
 
 
 def spark_session():
@@ -62,7 +75,7 @@ def main(guide, folder):
     with open(guide, encoding="utf-8") as f:
         text = f.read()
     with open(os.path.join(folder, "expected.json"), encoding="utf-8") as f:
-        want = [row | {"score": float(row["score"])} for row in json.load(f)]
+        want = json.load(f)
     want = sorted(map(normal, want), key=lambda r: (r["path"], r["path_base64"]))
     # One folder for all, since Spark's stays the one that it was started in.
     os.makedirs(os.path.join(folder, "work"))

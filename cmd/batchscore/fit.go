@@ -1,0 +1,211 @@
+package main
+
+import (
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+// gap is between two columns of a table.
+const gap = "  "
+
+const (
+	// narrowest is the least width to which a column is shortened.
+	narrowest = 8
+	// widestPad is the greatest width to which the cells of a column are padded where
+	// nothing is shortened: one long name does not push away the columns of all rows.
+	widestPad = 60
+	// mostLines is how many lines a wrapped cell takes at most.
+	mostLines = 4
+)
+
+// grid is a table for people. On a terminal it is never wider than that: long cells
+// are shortened in the middle, and those of the last column are wrapped where wrap
+// says so. Elsewhere cells are whole. Widths are those of characters on a screen.
+type grid struct {
+	w     io.Writer
+	width int  // of the terminal; 0 if w is not a terminal
+	wrap  bool // of the last column
+	right map[int]bool
+	rows  [][]string
+	// widest are the widths of columns before cells are shortened.
+	widest []int
+}
+
+// newGrid returns a table on w.
+func newGrid(w io.Writer) *grid {
+	g := &grid{w: w, right: map[int]bool{}}
+	if isTerminal(w) {
+		g.width, _ = terminalSize(w.(*os.File))
+	}
+	return g
+}
+
+// add adds a row. Its cells hold nothing that moves the cursor.
+func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+
+// blockRows is how many rows of a long table are lined up at once.
+const blockRows = 10_000
+
+// flushBlock prints the rows if there are many, so that a long table takes little
+// memory.
+func (g *grid) flushBlock() error {
+	if len(g.rows) < blockRows {
+		return nil
+	}
+	return g.flush()
+}
+
+// flush prints the rows.
+func (g *grid) flush() error {
+	for _, row := range g.rows {
+		for i, cell := range row {
+			if i == len(g.widest) {
+				g.widest = append(g.widest, 0)
+			}
+			g.widest[i] = max(g.widest[i], uniseg.StringWidth(cell))
+		}
+	}
+	widths := slices.Clone(g.widest)
+	if g.width > 0 {
+		fit(widths, g.width-len(gap)*(len(widths)-1), g.wrap)
+	} else {
+		for i := range widths {
+			widths[i] = min(widths[i], widestPad)
+		}
+	}
+	var text strings.Builder
+	for _, row := range g.rows {
+		g.appendRow(&text, row, widths)
+	}
+	g.rows = nil
+	_, err := io.WriteString(g.w, text.String())
+	return err
+}
+
+// fit lowers the widths of columns until their sum is at most room: always the widest
+// one first. A last column that is wrapped is lowered to a third of the room only.
+func fit(widths []int, room int, wrap bool) {
+	sum := 0
+	for _, w := range widths {
+		sum += w
+	}
+	for ; sum > room; sum-- {
+		widest := 0
+		for i, w := range widths {
+			if w > widths[widest] && (i < len(widths)-1 || !wrap || w > room/3) {
+				widest = i
+			}
+		}
+		if widths[widest] <= narrowest {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// appendRow appends one row, and the lines that its last cell takes besides.
+func (g *grid) appendRow(text *strings.Builder, row []string, widths []int) {
+	last := len(widths) - 1
+	var more []string
+	var line strings.Builder
+	for i, cell := range row {
+		if i > 0 {
+			line.WriteString(gap)
+		}
+		if g.width > 0 {
+			if g.wrap && i == last {
+				if lines := wrapped(cell, widths[i]); len(lines) > 0 {
+					cell, more = lines[0], lines[1:]
+				}
+			}
+			cell = shortened(cell, widths[i])
+		}
+		pad := strings.Repeat(" ", max(0, widths[i]-uniseg.StringWidth(cell)))
+		switch {
+		case g.right[i]:
+			cell = pad + cell
+		case i < len(row)-1:
+			cell += pad
+		}
+		line.WriteString(cell)
+	}
+	g.appendLine(text, line.String())
+	indent := 0
+	for _, w := range widths[:max(0, last)] {
+		indent += w + len(gap)
+	}
+	for _, l := range more {
+		g.appendLine(text, strings.Repeat(" ", indent)+shortened(l, widths[last]))
+	}
+}
+
+// appendLine appends a line that is not wider than the terminal, however narrow that
+// is.
+func (g *grid) appendLine(text *strings.Builder, line string) {
+	line = strings.TrimRight(line, " ")
+	if g.width > 0 {
+		line = shortened(line, g.width)
+	}
+	text.WriteString(line)
+	text.WriteByte('\n')
+}
+
+// ellipsis is where text was left out.
+const ellipsis = "…"
+
+// shortened returns a text that is at most width wide: if it is wider, without its
+// middle. The end of a name says more than its beginning and keeps twice as much.
+func shortened(s string, width int) string {
+	if len(s) <= width || uniseg.StringWidth(s) <= width { // no character is wider than its bytes are many
+		return s
+	}
+	if width < 1 {
+		return ""
+	}
+	head := (width - 1) / 3
+	tail := width - 1 - head
+	var clusters []string
+	var widths []int
+	for rest, state := s, -1; rest != ""; {
+		var c string
+		var w int
+		c, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		clusters, widths = append(clusters, c), append(widths, w)
+	}
+	from, to := 0, len(clusters)
+	for ; from < to && widths[from] <= head; from++ {
+		head -= widths[from]
+	}
+	for ; to > from && widths[to-1] <= tail; to-- {
+		tail -= widths[to-1]
+	}
+	return strings.Join(clusters[:from], "") + ellipsis + strings.Join(clusters[to:], "")
+}
+
+// wrapped returns the lines of a text that is wrapped at spaces. A word that is wider
+// than a line has a line of its own, as does what is left after mostLines.
+func wrapped(s string, width int) []string {
+	var lines []string
+	line := ""
+	words := strings.Fields(s)
+	for i, word := range words {
+		switch {
+		case line == "":
+			line = word
+		case uniseg.StringWidth(line)+1+uniseg.StringWidth(word) <= width:
+			line += " " + word
+		case len(lines) == mostLines-1:
+			return append(lines, line+" "+strings.Join(words[i:], " "))
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	if line == "" {
+		return lines
+	}
+	return append(lines, line)
+}
