@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,18 +18,18 @@ import (
 
 // finisher writes _SUCCESS, or waits until another worker has.
 type finisher struct {
-	images    store.Store
-	out       store.Store
-	job       *output.Job
-	manifest  *shard.Manifest
-	versions  map[string]string
-	maxErrors Threshold
-	claims    *claim.Claims
-	holds     *holds
-	renewer   *renewer
-	halt      *halt
-	relist    func() <-chan relisting
-	log       zerolog.Logger
+	images   store.Store
+	out      store.Store
+	job      *output.Job
+	manifest *shard.Manifest
+	versions map[string]string
+	verdict  verdict
+	claims   *claim.Claims
+	holds    *holds
+	renewer  *renewer
+	halt     *halt
+	relist   func() <-chan relisting
+	log      zerolog.Logger
 
 	// listing is how long this worker took to list the images, 0 if it did not.
 	listing time.Duration
@@ -41,7 +42,7 @@ func (f *finisher) finish(ctx context.Context) (output.Success, error) {
 	for pause := firstPause; ; pause = min(2*pause, 5*firstPause) {
 		s, err := output.ReadSuccess(ctx, f.out)
 		if err == nil {
-			return s, f.maxErrors.check(s, f.out.String())
+			return s, f.verdict.check(f.job, s, f.out.String())
 		}
 		if !errors.Is(err, store.ErrNotExist) {
 			return s, err
@@ -96,7 +97,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, f.maxErrors.check(s, f.out.String())
+	return s, f.verdict.check(f.job, s, f.out.String())
 }
 
 // relisting is the outcome of listing the images of a job again.
@@ -123,7 +124,7 @@ func (r *relisting) report(log zerolog.Logger) *output.Drift {
 	}
 	if r.drift != (output.Drift{}) {
 		log.Warn().Int("added", r.drift.Added).Int("removed", r.drift.Removed).Int("changed", r.drift.Changed).
-			Msg("the collection changed after the manifest was frozen; images added are not in this job")
+			Msg(r.drift.String())
 	}
 	return &r.drift
 }
@@ -143,4 +144,40 @@ func newRelister(ctx context.Context, list func(context.Context) relisting) (beg
 		cancel()
 		running.Wait()
 	}
+}
+
+// Drift lists the images of a complete job again, and returns how they differ from
+// those that its rows are of.
+func Drift(ctx context.Context, images, out store.Store, done output.Success) (output.Drift, error) {
+	job, err := output.ReadJob(ctx, out)
+	if err != nil {
+		return output.Drift{}, err
+	}
+	m, err := done.Manifest(ctx, out)
+	if err != nil {
+		return output.Drift{}, err
+	}
+	defer m.Close()
+	r := listAgain(ctx, images, &job, m)
+	return r.drift, r.err
+}
+
+// lookAgain puts into done how the images of a job that was complete before differ
+// from its rows now. One rank is enough: rank 0 does it, and the others know nothing. If
+// the images cannot be listed, that is a warning, and an error only if the drift was
+// to be strict.
+func (p *participant) lookAgain(ctx context.Context, done *output.Success) error {
+	o := &p.opt
+	done.Drift = nil
+	if o.World.Rank != 0 {
+		done.Drift = new(output.Drift)
+		return nil
+	}
+	var r relisting
+	r.drift, r.err = Drift(ctx, o.Images, o.Out, *done)
+	if r.err != nil && o.StrictDrift {
+		return fmt.Errorf("list the images again to see what changed: %w", r.err)
+	}
+	done.Drift = r.report(o.Log)
+	return nil
 }

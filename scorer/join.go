@@ -94,7 +94,8 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 	if err != nil {
 		return done, false, err
 	}
-	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
+	job, _, err := output.Join(ctx, o.Out, o.Job)
+	if err != nil {
 		return done, false, err
 	}
 	if o.World.Rank == 0 { // one reader is enough
@@ -108,10 +109,16 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 	if o.Job.Retry != nil {
 		return done, true, nil
 	}
+	before := done.Generation()
 	if done, err = p.published(ctx, done); err != nil {
 		return done, false, err
 	}
-	return done, true, o.MaxErrors.check(done, o.Out.String())
+	if o.Retry == nil && done.Generation() == before {
+		if err := p.lookAgain(ctx, &done); err != nil {
+			return done, false, err
+		}
+	}
+	return done, true, o.verdict().check(&job, done, o.Out.String())
 }
 
 // join makes this worker a member of the job: it creates or checks the record,
@@ -173,7 +180,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
 		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{},
 		finisher: &finisher{
-			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, maxErrors: o.MaxErrors,
+			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed,
 		},
 	}, nil

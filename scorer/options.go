@@ -33,6 +33,9 @@ type Options struct {
 	TryOut    func(ctx context.Context, batch int) error
 	World     shard.World
 	MaxErrors Threshold
+	// StrictDrift makes it an error that images were added, removed or changed since
+	// the job listed them.
+	StrictDrift bool
 	// Retry scores the images whose rows have these statuses again, once the job is
 	// complete; nil scores none again.
 	Retry row.Selection

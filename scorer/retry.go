@@ -39,6 +39,7 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 		return output.Success{}, err
 	}
 	first := r.job
+	first.opt.StrictDrift = false // checked once all rows are together
 	done, err := first.run(ctx, start)
 	for {
 		if err != nil && !errors.Is(err, ErrTooManyFailed) || done.Job == "" {
@@ -50,11 +51,14 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 			return done, planErr
 		}
 		if next == nil {
-			return done, o.MaxErrors.check(done, o.Out.String())
+			if driftErr := r.job.lookAgain(ctx, &done); driftErr != nil {
+				return done, driftErr
+			}
+			return done, r.check(ctx, done)
 		}
 		if err := r.scoreAgain(ctx, next); errors.Is(err, errNotBegun) {
 			o.Log.Info().Msg("rank 0 has begun no retry; this rank ends")
-			return done, o.MaxErrors.check(done, o.Out.String())
+			return done, r.check(ctx, done)
 		} else if err != nil {
 			return done, err
 		}
@@ -62,9 +66,19 @@ func (r *retrier) run(ctx context.Context, start time.Time) (output.Success, err
 		// Another worker may have begun the retry at the same moment for other statuses.
 		// Then what was asked for is still to be done.
 		if err == nil && next.generation > last && done.Retry.Statuses.String() == o.Retry.String() && next.bounds == r.bounds {
-			return done, o.MaxErrors.check(done, o.Out.String())
+			return done, r.check(ctx, done)
 		}
 	}
+}
+
+// check returns ErrTooManyFailed if the job has more failed images than allowed.
+func (r *retrier) check(ctx context.Context, done output.Success) error {
+	o := &r.job.opt
+	job, err := output.ReadJob(ctx, o.Out)
+	if err != nil {
+		return err
+	}
+	return o.verdict().check(&job, done, o.Out.String())
 }
 
 // retryPlan is the retry to take part in next.
@@ -157,6 +171,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again.opt.Job.Int8 = job.Int8
 	again.opt.Job.Retry = &output.Retry{Of: job.ID, Generation: plan.generation, Statuses: plan.statuses}
 	again.opt.MaxErrors = Threshold{text: "100%", percent: 100} // checked once all rows are together
+	again.opt.StrictDrift = false
 	again.opt.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {
 		if err := listing.Present(ctx, o.Images); err != nil {

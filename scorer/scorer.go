@@ -16,6 +16,10 @@ import (
 // allowed.
 var ErrTooManyFailed = errors.New("too many images failed")
 
+// ErrDrifted means that the job is complete, but images were added, removed or changed
+// since it listed them, which Options.StrictDrift does not accept.
+var ErrDrifted = errors.New("the images are not those of the job")
+
 // Run takes part in a job until all its chunks are committed, by this worker or
 // by others, and returns what _SUCCESS says. A static worker waits for the others,
 // and returns output.ErrIncomplete if there are none. Run may be called by any

@@ -53,6 +53,7 @@ func options(t testing.TB, images, out store.Store) Options {
 		OpenEngine: func() (Engine, error) { return newFakeEngine(), nil },
 		World:      shard.World{Rank: 0, Size: 1, LocalSize: 1},
 		Lease:      time.Hour,
+		MaxErrors:  UnlessAllFail,
 		Counters:   new(telemetry.Counters),
 		Progress:   &telemetry.Progress{Lines: &telemetry.Lines{W: io.Discard}},
 		Log:        log,

@@ -22,6 +22,7 @@ func Worker(o scorer.Options) scorer.Options {
 	o.Job.PreprocessDigest, o.Job.LabelsDigest = o.Contract.PreprocessDigest(), o.Contract.LabelsDigest()
 	o.Job.Precision = cmp.Or(o.Job.Precision, o.Contract.Precision)
 	o.Job.Format = cmp.Or(o.Job.Format, row.JSONL)
+	o.MaxErrors = scorer.UnlessAllFail
 	if o.World.Size == 0 {
 		o.World = shard.World{Size: 1, LocalSize: 1}
 	}

@@ -23,7 +23,10 @@ import (
 const exitCodesHelp = `Exit codes:
   0    complete: every image has its row
   1    fatal error
-  3    complete, but more images failed than --max-errors allows
+  3    complete, but more images failed than --max-errors allows: by default 10% of
+       at least 20 images, or all of fewer
+  4    complete, but images were added, removed or changed since they were listed;
+       only with --strict-drift
   10   manifest, model (a simulated device counts as another), job record or a part
        does not match the output folder; 'batchscore repair' restores parts,
        _SUCCESS and digests
@@ -52,6 +55,8 @@ func exitCode(err error, sig os.Signal) int {
 		return 64
 	case errors.Is(err, scorer.ErrTooManyFailed):
 		return 3
+	case errors.Is(err, scorer.ErrDrifted):
+		return 4
 	case errors.Is(err, output.ErrMismatch), errors.Is(err, claim.ErrVanished):
 		return 10
 	case errors.Is(err, output.ErrOtherJob):

@@ -169,9 +169,9 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if err := w.openOutput(); err != nil {
 		return err
 	}
-	if w.out != nil && job.Run["retry"] != "" {
+	if w.out != nil {
 		if s, err := output.ReadSuccess(cmd.Context(), w.out); err == nil {
-			w.retries = s.Generation()
+			w.before, w.retries = true, s.Generation()
 		}
 	}
 	if err := f.submit(cmd.Context(), w); err != nil {

@@ -29,11 +29,13 @@ type watched struct {
 	stdout, stderr io.Writer
 	// retries is how many retries the output had before the launch.
 	retries int
+	// before reports whether the output was complete before the launch.
+	before bool
 }
 
 // openOutput opens the output of a scoring job, if this machine sees it.
 func (w *watched) openOutput() error {
-	spec := seenFromHere(w.r.Engine, w.r.Job)
+	spec := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Out)
 	if !w.r.Job.Scores() || spec == "" {
 		return nil
 	}
@@ -44,6 +46,26 @@ func (w *watched) openOutput() error {
 	var err error
 	w.out, err = places.open("--out", spec)
 	return err
+}
+
+// driftNow lists the images of a complete job again, if this machine sees them, and
+// returns how they differ from its rows; nil if that is not known.
+func (w *watched) driftNow(ctx context.Context, s output.Success) *output.Drift {
+	spec := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Images)
+	if spec == "" {
+		return nil
+	}
+	places := placeFlags{endpoint: w.r.Endpoint, credentials: w.r.Credentials}
+	images, err := places.open("--images", spec)
+	var d output.Drift
+	if err == nil {
+		d, err = scorer.Drift(ctx, images, w.out, s)
+	}
+	if err != nil {
+		fmt.Fprintf(w.stderr, "batchscore: the images could not be listed again to see what changed: %v\n", err)
+		return nil
+	}
+	return &d
 }
 
 // unseen returns why the output of a scoring job cannot be read from here.
@@ -251,9 +273,15 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	// The number of ranks is left out: earlier ones may have scored a part of it.
 	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
 		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
-	seen := seenFromHere(w.r.Engine, w.r.Job)
+	seen := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Out)
+	if w.before { // what _SUCCESS says of the images is as old as the result
+		s.Drift = w.driftNow(ctx, s)
+	}
+	sayDrift(w.stdout, s.Drift)
 	sayResult(w.stdout, seen, &s)
 	switch {
+	case status.ExitCode != nil && *status.ExitCode == 4:
+		return fmt.Errorf("%w (--strict-drift)", scorer.ErrDrifted)
 	case status.ExitCode != nil && *status.ExitCode == 3:
 		return fmt.Errorf("%w: %d of %d (%s): %s", scorer.ErrTooManyFailed, s.Failed, s.Images,
 			row.TallyFailures(s.Statuses), output.ShowCommand(seen, s.Statuses))

@@ -348,18 +348,18 @@ func mounted(job deploy.Job, p string) *deploy.Mount {
 	return found
 }
 
-// seenFromHere returns the place where this machine finds what the ranks write to
-// job.Out. It is "" if there is none: for a share or a volume of the engine, and for
-// a scheduled job, whose runs have a place each.
-func seenFromHere(engine string, job deploy.Job) string {
+// seenFromHere returns the place where this machine finds what the ranks call spec,
+// the Images or Out of a job. It is "" if there is none: for a share or a volume of the
+// engine, and for a scheduled job, whose runs have a place each.
+func seenFromHere(engine string, job deploy.Job, spec string) string {
 	if job.Schedule != "" {
 		return ""
 	}
-	if !isLocal(job.Out) {
-		return job.Out
+	if !isLocal(spec) {
+		return spec
 	}
-	if m := mounted(job, job.Out); m != nil {
-		rest := strings.TrimPrefix(path.Clean(job.Out), path.Clean(m.Path))
+	if m := mounted(job, spec); m != nil {
+		rest := strings.TrimPrefix(path.Clean(spec), path.Clean(m.Path))
 		switch scheme, err := storages.Scheme(m.Source); {
 		case err != nil: // the engine's own, such as pvc://
 			return ""
@@ -370,5 +370,5 @@ func seenFromHere(engine string, job deploy.Job) string {
 		}
 		return m.Source + rest
 	}
-	return job.Out
+	return spec
 }

@@ -21,6 +21,13 @@ func sayResult(w io.Writer, place string, s *output.Success) {
 	fmt.Fprintln(w, line)
 }
 
+// sayDrift says which images are not those of the job. nil says nothing.
+func sayDrift(w io.Writer, d *output.Drift) {
+	if d != nil && *d != (output.Drift{}) {
+		fmt.Fprintln(w, d)
+	}
+}
+
 // logResult logs what sayResult prints.
 func logResult(log zerolog.Logger, place string, s *output.Success) {
 	e := log.Info().Int("images", s.Images).Int("ok", s.Statuses[row.StatusOK]).Int("failed", s.Failed).

@@ -28,7 +28,13 @@ func TestTheLastLineTellsOfFailures(t *testing.T) {
 			}
 			out := filepath.Join(t.TempDir(), "an out")
 			args := append(tt.start, "--images", in, "--out", out, "--model", model, "--chunk", "4")
-			r := must(t, 0, args...)
+			// Half of 20 images is more than the default of --max-errors.
+			r := must(t, 3, args...)
+			if !strings.Contains(r.stderr, "10 of 20 (not_found 10)") {
+				t.Errorf("got %v, want %q in stderr", r, "10 of 20 (not_found 10)")
+			}
+			must(t, 3, args...) // although there is nothing left to do
+			r = must(t, 0, append(args, "--max-errors", "50%")...)
 			command := "batchscore show '" + out + "' --status not_found"
 			if want := "20 images: 10 ok, 10 failed (not_found 10); see: " + command; lastLine(r.stdout) != want {
 				t.Errorf("the last line is not %q, but %v", want, r)

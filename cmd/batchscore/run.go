@@ -28,19 +28,20 @@ type runFlags struct {
 	rankFlags
 	logFlags
 	profileFlags
-	provider  string
-	maxErrors string
-	rescore   bool
-	retry     string
-	decoders  int
-	sessions  amount
-	tuneCache string
-	lease     time.Duration
-	static    bool
-	deadline  time.Duration
-	budget    int
-	preempted bool
-	metadata  string
+	provider    string
+	maxErrors   string
+	strictDrift bool
+	rescore     bool
+	retry       string
+	decoders    int
+	sessions    amount
+	tuneCache   string
+	lease       time.Duration
+	static      bool
+	deadline    time.Duration
+	budget      int
+	preempted   bool
+	metadata    string
 }
 
 func newRun(sig *signals) *cobra.Command {
@@ -86,7 +87,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
 			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N,seed=N]")
-	fs.StringVar(&f.maxErrors, "max-errors", "", "exit with code 3 if more than `N` images or N% of them fail (default only if all do)")
+	fs.StringVar(&f.maxErrors, "max-errors", "",
+		"exit with code 3 if more than `N` images or N% of them fail (default 10% of a collection of at least 20, or all of a smaller one)")
+	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
+		" (default a warning with their number)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
@@ -245,16 +249,17 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		},
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
-		MaxErrors: o.maxErrors, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
+		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
 		Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
-	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed); complete && done.Job != "" {
+	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted); complete && done.Job != "" {
 		logResult(log, f.out, &done)
 		logStorage("the store of the images", images, log)
 		logStorage("the store of the result", out, log)
 		if world.Rank == 0 {
+			sayDrift(stdout, done.Drift)
 			sayResult(stdout, f.out, &done)
 		}
 	}

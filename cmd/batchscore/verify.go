@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newVerify() *cobra.Command {
 	var places placeFlags
-	var asJSON bool
+	var asJSON, strictDrift bool
 	cmd := &cobra.Command{
 		Use:   "verify OUT",
 		Short: "Prove that an output folder holds exactly one row for every image",
@@ -24,6 +25,9 @@ reports what is missing, duplicated or altered.
 It exits with 0 if the rows match the manifest and _SUCCESS exists, and with 10 if not.
 Any other code means that it could not check: 78 if OUT is not an output folder.
 
+With --strict-drift it also lists the images again, and exits with 4 if some were
+added, removed or changed since the job listed them.
+
 ` + placesHelp,
 		Example: "  batchscore verify result",
 		Args:    oneArg("OUT"),
@@ -32,10 +36,14 @@ Any other code means that it could not check: 78 if OUT is not an output folder.
 			if err != nil {
 				return err
 			}
-			return verify(cmd.Context(), cmd.OutOrStdout(), st, asJSON)
+			if err := verify(cmd.Context(), cmd.OutOrStdout(), st, asJSON); err != nil || !strictDrift {
+				return err
+			}
+			return verifyImages(cmd.Context(), places, st)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&strictDrift, "strict-drift", false, "list the images again too, and exit with code 4 if they are not those of the job")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }
@@ -55,4 +63,26 @@ func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) 
 		return err
 	}
 	return judge(&report)
+}
+
+// verifyImages lists the images of a complete job again, and returns scorer.ErrDrifted
+// if they are not those that its rows are of.
+func verifyImages(ctx context.Context, places placeFlags, st store.Store) error {
+	job, err := output.ReadJob(ctx, st)
+	if err != nil {
+		return err
+	}
+	done, err := output.ReadSuccess(ctx, st)
+	if err != nil {
+		return err
+	}
+	images, err := places.open("the images of the job", job.Images)
+	if err != nil {
+		return err
+	}
+	d, err := scorer.Drift(ctx, images, st, done)
+	if err == nil && d != (output.Drift{}) {
+		err = fmt.Errorf("%w: %s", scorer.ErrDrifted, d)
+	}
+	return err
 }

@@ -1,6 +1,9 @@
 package output
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -10,6 +13,31 @@ type Drift struct {
 	Added   int `json:"added"`
 	Removed int `json:"removed"`
 	Changed int `json:"changed"`
+}
+
+// String says what differs, and what to do about images that were added; empty for
+// no drift.
+func (d Drift) String() string {
+	var all []string
+	if d.Added > 0 {
+		all = append(all, choose(d.Added, "1 image is not in this job: it was added", "%d images are not in this job: they were added")+
+			" after the images were listed; to score what is new, use another --out, and if it has a folder or prefix of its own, give that as --images")
+	}
+	if d.Removed > 0 {
+		all = append(all, choose(d.Removed, "1 image of this job was removed", "%d images of this job were removed")+" after that")
+	}
+	if d.Changed > 0 {
+		all = append(all, choose(d.Changed, "1 image of this job has changed", "%d images of this job have changed")+" since they were listed")
+	}
+	return strings.Join(all, "; ")
+}
+
+// choose returns one if n is 1, else many with n in it.
+func choose(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
 }
 
 // MeasureDrift compares the manifest with the images that list lists now, in the

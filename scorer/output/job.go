@@ -97,12 +97,19 @@ type Job struct {
 	// field treats such a record as damaged and leaves the job alone, so it
 	// cannot miss the claims of others.
 	ClaimForm int `json:"claim_form,omitempty"`
+	// MaxErrors is the share of failed images up to which the job is successful if a
+	// command does not say: DefaultMaxErrors. It is empty in jobs begun before there was
+	// such a default. Join fills it, except in a retry.
+	MaxErrors string `json:"max_errors,omitempty"`
 	// Retry is set in the record of a retry.
 	Retry   *Retry    `json:"retry,omitempty"`
 	Created time.Time `json:"created"` // by the creator's own clock, for people
 	// Checksum is "sha256:" and the digest of the record without it.
 	Checksum string `json:"checksum"`
 }
+
+// DefaultMaxErrors is the MaxErrors of new jobs.
+const DefaultMaxErrors = "10%"
 
 // ExactInt8 is the value of Job.Int8 in new records.
 const ExactInt8 = "exact"
@@ -243,7 +250,7 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	}
 	first.RowForm = row.Newest
 	if want.Retry == nil {
-		first.ClaimForm = claimForm
+		first.ClaimForm, first.MaxErrors = claimForm, DefaultMaxErrors
 	}
 	first.ID = strings.ToLower(rand.Text())
 	first.Created = time.Now().UTC().Round(0)

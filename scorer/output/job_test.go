@@ -61,7 +61,7 @@ func TestJoinAdoptsBatchAndChunk(t *testing.T) {
 	}
 	for want, change := range map[string]func(*Job){
 		"--batch: the job has 16, this command has 8; to continue the job, leave out --batch; or choose another --out": func(j *Job) { j.Batch = 8 },
-		"--chunk: the job has 64, this command has 128": func(j *Job) { j.Chunk = 128 },
+		"--chunk: the job has 64, this command has 128":                                                                func(j *Job) { j.Chunk = 128 },
 	} {
 		other := auto
 		change(&other)
@@ -136,9 +136,11 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 				"to continue the job, give the file that the job has"},
 		},
 		"model with more classes": {
-			change: func(j *Job) { j.ModelDigest, j.TopK, j.LabelsDigest, j.PreprocessDigest = "sha256:x", 5, "sha256:x", "sha256:x" },
-			kind:   ErrMismatch,
-			says:   []string{"started with another model: --model: the job has tiny.onnx (sha256:m), this command has tiny.onnx (sha256:x); to"},
+			change: func(j *Job) {
+				j.ModelDigest, j.TopK, j.LabelsDigest, j.PreprocessDigest = "sha256:x", 5, "sha256:x", "sha256:x"
+			},
+			kind: ErrMismatch,
+			says: []string{"started with another model: --model: the job has tiny.onnx (sha256:m), this command has tiny.onnx (sha256:x); to"},
 		},
 		"model and fewer classes asked for": {
 			change: func(j *Job) { j.ModelDigest, j.TopK = "sha256:x", 1 },

@@ -161,21 +161,30 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 		st, ErrMismatch, repairAdvice(st)))
 }
 
-// checkManifest returns ErrMismatch if the manifest of a complete job has changed.
-func (s *Success) checkManifest(ctx context.Context, st store.Store) error {
+// Manifest returns the manifest of a complete job, with the last entry of each image
+// that was scored again. The caller closes it.
+func (s *Success) Manifest(ctx context.Context, st store.Store) (*shard.Manifest, error) {
 	base, err := ReadManifest(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
-		return goneRecord(st, manifestName)
+		return nil, goneRecord(st, manifestName)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer base.Close()
 	m, err := current(ctx, st, base, s.Generation())
+	if m != base {
+		base.Close()
+	}
+	return m, err
+}
+
+// checkManifest returns ErrMismatch if the manifest of a complete job has changed.
+func (s *Success) checkManifest(ctx context.Context, st store.Store) error {
+	m, err := s.Manifest(ctx, st)
 	if err != nil {
 		return err
 	}
-	defer m.Close() // twice does no harm
+	defer m.Close()
 	if m.Digest() != s.Digests.Manifest {
 		return fmt.Errorf("%s of %s: %w: it has changed since the job completed; 'batchscore verify' says more; %s",
 			manifestName, st, ErrMismatch, repairAdvice(st))

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/store/azblob"
+	"github.com/batchscore/batchscore/scorer/store/azblob/azuritetest"
+)
+
+// TestFault44_ACompleteOutputOfAFolder adds images to a folder whose output is complete.
+func TestFault44_ACompleteOutputOfAFolder(t *testing.T) {
+	needMpirun(t)
+	in, out := pictures(t, 8), filepath.Join(t.TempDir(), "out")
+	job := []string{"--images", in, "--out", out, "--model", tiny(t, graphtest.Options{})}
+	run := append([]string{"run"}, job...)
+	launch := append([]string{"launch", "-n", "2", "--"}, job...)
+	strictly := func(args []string) []string { return append(args[:len(args):len(args)], "--strict-drift") }
+	for _, args := range [][]string{run, run, launch, strictly(run), strictly(launch)} {
+		if r := must(t, 0, args...); strings.Contains(r.stdout+r.stderr, "not in this job") {
+			t.Errorf("got %v, want no word on images that are not in the job", r)
+		}
+	}
+	must(t, 0, "verify", "--strict-drift", out)
+
+	writeFile(t, filepath.Join(in, "new 1.jpg"), picture(t, 100))
+	writeFile(t, filepath.Join(in, "new 2.jpg"), picture(t, 101))
+	const line = "\n2 images are not in this job: they were added after the images were listed; to score what is new, use another --out"
+	for _, args := range [][]string{run, launch} {
+		r := must(t, 0, args...)
+		if !strings.Contains("\n"+r.stdout, line) || lastLine(r.stdout) != "8 images: 8 ok, 0 failed" {
+			t.Errorf("got %v, want %q in stdout and the result in its last line", r, line)
+		}
+		says(t, must(t, 4, strictly(args)...), "2 images are not in this job", "--strict-drift")
+	}
+	must(t, 0, "verify", out)
+	says(t, must(t, 4, "verify", "--strict-drift", out), "2 images are not in this job")
+}
+
+// TestFault44_ACompleteOutputOfBlobs adds a blob to a prefix whose output is complete.
+func TestFault44_ACompleteOutputOfBlobs(t *testing.T) {
+	t.Parallel()
+	server := azuritetest.Start(t)
+	model, blobs, out := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 6)), newPlace(t, server)
+	run := func(code int, args ...string) processResult {
+		t.Helper()
+		r := withBlobs(t, server, server.Endpoint, args...)
+		if r.code != code {
+			t.Fatalf("got %v, want exit code %d", r, code)
+		}
+		return r
+	}
+	job := []string{"run", "--images", blobs, "--out", out, "--model", model}
+	run(0, append(job, "--strict-drift")...)
+	p, err := azblob.ParsePlace(blobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := streaming.NopCloser(bytes.NewReader(picture(t, 100)))
+	client := server.Client().NewContainerClient(p.Container).NewBlockBlobClient("in/batch 2/new.jpg")
+	if _, err := client.Upload(context.Background(), body, nil); err != nil {
+		t.Fatal(err)
+	}
+	says(t, run(0, job...), "1 image is not in this job: it was added")
+	says(t, run(4, append(job, "--strict-drift")...), "1 image is not in this job: it was added")
+	says(t, run(4, "verify", "--strict-drift", out), "1 image is not in this job: it was added")
+}
