@@ -165,6 +165,9 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 	varies := varying(rows)
 	var head []string
 	for i, k := range rows[0].Keys {
+		if k.Name == keyBinds {
+			varies[i] = true // a result
+		}
 		if varies[i] {
 			head = append(head, k.Name)
 		} else {

@@ -39,7 +39,7 @@ func TestBenchCompare(t *testing.T) {
 		"no file given":                         nil,
 		"want text, markdown, csv, json":        append(files[:1:1], "--format", "xlsx"),
 		"prices above zero":                     append(files[:1:1], "--price", "a=-1"),
-		"no file is called that":              append(files[:1:1], "--price", "k80=1"),
+		"no file is called that":                append(files[:1:1], "--price", "k80=1"),
 		"samples in 50 have no gpu; compare by": append(files[:1:1], "--by", "gpu"),
 	} {
 		if r := batchscore(t, append([]string{"bench", "compare"}, extra...)...); r.code != 64 || !strings.Contains(r.stderr, says) {

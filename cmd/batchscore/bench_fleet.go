@@ -18,6 +18,7 @@ import (
 type fleetFlags struct {
 	devices    []string
 	model      string
+	precision  string
 	ranks      []int
 	perNode    int
 	stragglers []string
@@ -28,16 +29,25 @@ type fleetFlags struct {
 
 // benchModels are the values of --model.
 var benchModels = map[string]models.Architecture{
-	"vgg16": models.VGG16, "inception": models.InceptionV3, "inception_v3": models.InceptionV3,
+	"vgg16": models.VGG16, "inception": models.InceptionV3, "inception_v3": models.InceptionV3, "resnet50": simulate.ResNet50,
 }
 
-// mixed is the value of --device for a cluster of both kinds.
-const mixed = "mix"
+// benchPrecisions are the values of --precision, and what contracts call them.
+var benchPrecisions = map[string]string{"fp32": "", "fp16": "fp16", "int8": "int8"}
+
+// mixed is the value of --device for a cluster of two kinds, together the other
+// spelling.
+const (
+	mixed    = "mix"
+	together = "+"
+)
 
 func (f *fleetFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringSliceVar(&f.devices, "device", []string{"p100"}, "simulate this `DEVICE`: p100, k80 or rate=N; the nodes have several in turn; mix means p100,k80")
-	fs.StringVar(&f.model, "model", "vgg16", "the devices run this `MODEL`: vgg16 or inception")
+	fs.StringSliceVar(&f.devices, "device", []string{"p100"}, "simulate these `DEVICES`, one after another: "+strings.Join(simulate.Devices(), ", ")+
+		" or rate=N; p100+k80, or mix, is one cluster whose nodes have them in turn")
+	fs.StringVar(&f.model, "model", "vgg16", "the devices run this `MODEL`: vgg16, inception or resnet50")
+	fs.StringVar(&f.precision, "precision", "fp32", "the model is in `PRECISION`: fp32, fp16 or int8")
 	fs.IntSliceVar(&f.ranks, "ranks", []int{1, 2, 4, 8, 16, 32}, "use these numbers of ranks (`N,...`), one GPU each")
 	fs.IntVar(&f.perNode, "ranks-per-node", 4, "put `N` consecutive ranks on a node")
 	fs.StringArrayVar(&f.stragglers, "straggler", nil, "make ranks slower: `RANKS:FACTOR`, such as 0-3:1.35, take that many times as long; may be repeated")
@@ -46,10 +56,10 @@ func (f *fleetFlags) register(cmd *cobra.Command) {
 	fs.Uint64Var(&f.seed, "seed", 1, "draw random numbers from this `SEED`")
 }
 
-// args returns the flags again, for one of n ranks.
-func (f *fleetFlags) args(n int) []string {
+// args returns the flags again, for one of n ranks of a fleet.
+func (f *fleetFlags) args(fl *fleet, n int) []string {
 	args := []string{
-		"--device", strings.Join(f.devices, ","), "--model", f.model, "--ranks", strconv.Itoa(n),
+		"--device", fl.names, "--model", f.model, "--precision", f.precision, "--ranks", strconv.Itoa(n),
 		"--ranks-per-node", strconv.Itoa(f.perNode), "--slow", fmt.Sprint(f.slow), "--jitter", fmt.Sprint(f.jitter),
 		"--seed", fmt.Sprint(f.seed),
 	}
@@ -87,15 +97,41 @@ type fleet struct {
 	given []simulate.Spec
 	// names are the devices without details, such as "p100+k80".
 	names string
-	model models.Architecture
+	kinds []simulate.Spec
 }
 
-// fleet returns the fleet that the flags describe, for batches of this size. Errors
-// are usage errors.
-func (f *fleetFlags) fleet(batch int) (*fleet, error) {
+// fleets returns the fleets that the flags describe, one for each device, for batches of
+// this size. Errors are usage errors.
+func (f *fleetFlags) fleets(batch int) ([]*fleet, error) {
+	if len(f.devices) == 0 {
+		return nil, usagef("--device is empty: name at least one device")
+	}
+	var all []*fleet
+	for _, names := range f.devices {
+		if names == mixed {
+			names = "p100" + together + "k80"
+		}
+		if slices.ContainsFunc(all, func(fl *fleet) bool { return fl.names == names }) {
+			return nil, usagef("--device: %s is there twice", names)
+		}
+		fl, err := f.fleet(names, batch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, fl)
+	}
+	return all, nil
+}
+
+// fleet returns the fleet of one device, or of several joined by a plus.
+func (f *fleetFlags) fleet(device string, batch int) (*fleet, error) {
 	arch, ok := benchModels[f.model]
 	if !ok {
-		return nil, invalid("model", f.model, "vgg16 or inception")
+		return nil, invalid("model", f.model, "vgg16, inception or resnet50")
+	}
+	precision, ok := benchPrecisions[f.precision]
+	if !ok {
+		return nil, invalid("precision", f.precision, "fp32, fp16 or int8")
 	}
 	if err := f.checkRanks(); err != nil {
 		return nil, err
@@ -104,15 +140,12 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 		return nil, usagef("--ranks-per-node and --slow must be above zero, and --jitter at least 0 and below 1")
 	}
 	most := slices.Max(f.ranks)
-	names := f.devices
-	if len(names) == 1 && names[0] == mixed {
-		names = []string{"p100", "k80"}
-	}
+	names := strings.Split(device, together)
 	var kinds []simulate.Spec
 	for _, name := range names {
 		s, err := simulate.Parse(name)
 		if err == nil {
-			s, err = s.For(arch, "")
+			s, err = s.For(arch, precision)
 		}
 		if err != nil {
 			return nil, usagef("--device: %w", err)
@@ -126,10 +159,7 @@ func (f *fleetFlags) fleet(batch int) (*fleet, error) {
 		s.Slow, s.Jitter, s.Seed = f.slow, f.jitter, f.seed
 		kinds = append(kinds, s)
 	}
-	if len(kinds) == 0 {
-		return nil, usagef("--device is empty: name at least one device")
-	}
-	out := &fleet{names: strings.Join(names, "+"), model: arch}
+	out := &fleet{names: device, kinds: kinds}
 	for r := range most {
 		out.given = append(out.given, kinds[r/f.perNode%len(kinds)])
 	}
@@ -176,14 +206,19 @@ func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	return lo, hi, factor, nil
 }
 
-// mixture returns notes on what else there is to know about the fleet.
-func (f *fleetFlags) mixture(fl *fleet) []string {
+// mixture returns notes on what else there is to know about the fleets.
+func (f *fleetFlags) mixture(fleets []*fleet) []string {
 	var notes []string
-	for _, s := range fl.given {
-		if s.Estimated() {
-			notes = append(notes, "the rate of "+s.Device+" on "+string(fl.model)+" is an estimate: none has been published")
-			break
+	for _, fl := range fleets {
+		for _, s := range fl.kinds {
+			if text := s.Source(); text != "" && !slices.Contains(notes, text) {
+				notes = append(notes, text)
+			}
 		}
+	}
+	if len(fleets) > 1 {
+		notes = append(notes, fmt.Sprintf("each device is a cluster of its own; --device %s is one cluster of both",
+			strings.ReplaceAll(fleets[0].names+together+fleets[1].names, ",", together)))
 	}
 	if f.slow != 1 {
 		notes = append(notes, fmt.Sprintf("all devices are slowed down %g times; times in the table include that, minutes/100k-images do not", f.slow))

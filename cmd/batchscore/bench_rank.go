@@ -40,10 +40,11 @@ func newBenchRank() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rank", Hidden: true, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fl, err := f.fleet(j.batch)
+			fleets, err := f.fleets(j.batch)
 			if err != nil {
 				return err
 			}
+			fl := fleets[0]
 			w, err := world.resolve(cmd)
 			if err != nil {
 				return err

@@ -60,7 +60,7 @@ its cost at --price. A rank straggles by the rule of "bench read", compared with
 its device should do.`,
 		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
   batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
-  batchscore bench scale --ranks 32 --slow 20 --device mix --validate
+  batchscore bench scale --ranks 32 --slow 20 --device p100+k80 --validate
   batchscore bench scale --ranks 1,2,4 --price 2 -- --images photos --model inception.onnx --provider cuda`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dash := cmd.ArgsLenAtDash()
@@ -131,7 +131,7 @@ func (f *benchScaleFlags) eachRound(ctx context.Context, one func(round, n int) 
 // measureSimulated measures with simulated devices.
 func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) error {
 	ctx := cmd.Context()
-	fl, err := f.fleet(f.batch)
+	fleets, err := f.fleets(f.batch)
 	if err != nil {
 		return err
 	}
@@ -149,33 +149,35 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 			return err
 		}
 	}
-	given := givenKeys(cmd, "jitter", "ranks-per-node", "batch", "chunk")
+	given := givenKeys(cmd, "precision", "jitter", "ranks-per-node", "batch", "chunk")
 	run := result.Run{Provenance: provenance(f.seed, nil)}
 	var stragglers []string
 	err = f.eachRound(ctx, func(round, n int) error {
-		args := []string{"bench", "rank", "--images-at", collections[f.images(n)]}
-		args = append(append(args, f.fleetFlags.args(n)...), f.rankJob.args()...)
-		o, err := f.one(ctx, cmd.ErrOrStderr(), work, round, n, args)
-		if err != nil {
-			return err
-		}
-		if o.Scored != f.images(n) {
-			return fmt.Errorf("%d of %d images were scored", o.Scored, f.images(n))
-		}
-		sample, slow, err := f.sample(ctx, fl, given, n, o)
-		if err != nil {
-			return err
-		}
-		run.Samples = append(run.Samples, sample)
-		if len(slow) > 0 && round == f.rounds-1 {
-			stragglers = append(stragglers, fmt.Sprintf("of %d, %s", n, ranks.Runs(slow)))
+		for _, fl := range fleets {
+			args := []string{"bench", "rank", "--images-at", collections[f.images(n)]}
+			args = append(append(args, f.fleetFlags.args(fl, n)...), f.rankJob.args()...)
+			o, err := f.one(ctx, cmd.ErrOrStderr(), work, round, n, args)
+			if err != nil {
+				return err
+			}
+			if o.Scored != f.images(n) {
+				return fmt.Errorf("%d of %d images were scored", o.Scored, f.images(n))
+			}
+			sample, slow, err := f.sample(ctx, fl, given, n, o)
+			if err != nil {
+				return err
+			}
+			run.Samples = append(run.Samples, sample)
+			if len(slow) > 0 && round == f.rounds-1 {
+				stragglers = append(stragglers, fmt.Sprintf("of %d %s, %s", n, fl.names, ranks.Runs(slow)))
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	notes := append(f.mixture(fl), f.priced()...)
+	notes := append(f.mixture(fleets), f.priced()...)
 	for _, s := range stragglers {
 		notes = append(notes, "in the last round, straggling "+s)
 	}

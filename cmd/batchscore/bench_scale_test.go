@@ -137,7 +137,7 @@ func TestBenchScaleRefuses(t *testing.T) {
 	}{
 		{code: 64, says: "--rounds", args: []string{"--rounds", "0"}},
 		{code: 64, says: "--format", args: []string{"--format", "xml"}},
-		{code: 64, says: "--device", args: []string{"--device", "v100"}},
+		{code: 64, says: "--device", args: []string{"--device", "v900"}},
 		{code: 64, says: "--straggler", args: []string{"--straggler", "x:2"}},
 		{code: 64, says: "out of memory", args: []string{"--device", "k80", "--batch", "128"}},
 		{code: 78, says: "--save", args: []string{"--save", filepath.Join(t.TempDir(), "none", "samples.txt")}},
@@ -175,7 +175,7 @@ func TestModelAgainstMeasured(t *testing.T) {
 			for _, k := range s.Keys {
 				keys[k.Name] = k.Value
 			}
-			args := []string{"bench", "simulate", "--ranks", keys["ranks"], "--device", strings.ReplaceAll(keys["device"], "+", ","),
+			args := []string{"bench", "simulate", "--ranks", keys["ranks"], "--device", keys["device"],
 				"--model", keys["model"], "--slow", keys["slow"], "--images", fmt.Sprint(s.Iterations),
 				"--latency", "1ms", "--list-page", "1ms"}
 			if keys["policy"] == "static" {

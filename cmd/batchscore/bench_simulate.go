@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,8 @@ Efficiency is the ideal makespan divided by the simulated one, from the first ra
 start to the last rank's end. Ideal means that all devices, even stragglers, compute at
 their own rates all the time.`,
 		Example: `  batchscore bench simulate --ranks 1,8,32,1024 --images 366111 --device k80
-  batchscore bench simulate --ranks 32 --device mix --static
+  batchscore bench simulate --ranks 8 --device t4,l4,a100,h100 --model resnet50 --precision int8 --chart gpus.svg
+  batchscore bench simulate --ranks 32 --device p100+k80 --static
   batchscore bench simulate --ranks 4096 --images 1000000000 --model inception`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), cmd) },
@@ -73,7 +75,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	if err := f.check(); err != nil {
 		return err
 	}
-	fl, err := f.fleet(f.conf.Batch)
+	fleets, err := f.fleets(f.conf.Batch)
 	if err != nil {
 		return err
 	}
@@ -103,27 +105,42 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 		}
 		return r, err
 	}
-	one, err := run(fl.given[:1])
-	if err != nil {
-		return err
-	}
-	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
-	given := givenKeys(cmd, "slow", "jitter", "ranks-per-node", "batch", "chunk", "image-bytes", "decode", "load", "latency", "list-page",
-		"requests", "egress", "preempted", "away", "notice")
-	all := result.Run{Provenance: provenance(f.seed, nil)}
-	for _, ranks := range f.ranks {
-		r, err := run(fl.specs[:ranks])
+	ones := map[*fleet]float64{}
+	for _, fl := range fleets {
+		one, err := run(fl.given[:1])
 		if err != nil {
 			return err
 		}
-		all.Samples = append(all.Samples, f.sample(fl, given, ranks, one.Makespan, r))
+		ones[fl] = one.Makespan
 	}
-	notes := append(f.mixture(fl), "speed-up compares with one rank of the first device that neither straggles nor is taken away;"+
-		" binds is what delayed most images; manifest-s is the time to list the images and pass the list to all ranks")
+	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
+	given := givenKeys(cmd, "precision", "slow", "jitter", "ranks-per-node", "batch", "chunk", "image-bytes", "decode", "load", "latency", "list-page",
+		"requests", "egress", "preempted", "away", "notice")
+	all := result.Run{Provenance: provenance(f.seed, nil)}
+	for _, ranks := range f.ranks {
+		for _, fl := range fleets {
+			r, err := run(fl.specs[:ranks])
+			if err != nil {
+				return err
+			}
+			all.Samples = append(all.Samples, f.sample(fl, given, ranks, ones[fl], r))
+		}
+	}
+	notes := append(f.mixture(fleets), "speed-up compares with one rank of the first device that neither straggles nor is taken away;"+
+		" what limits is what delayed most images")
+	if binds(all.Samples, simulator.Decode) {
+		notes = append(notes, fmt.Sprintf("devices that wait for decoding: %d cores decode %.0f images/s for each; --cores gives a rank more",
+			f.cores, c.Decode))
+	}
 	if f.departures > 0 {
 		notes = append(notes, "wasted-images were computed and lost with a node, or computed twice")
 	}
 	return errors.Join(f.tell(cmd, all, result.TableOptions{Notes: notes}), f.draw(all, "device"))
+}
+
+// binds reports whether a stage limits any of the simulated jobs.
+func binds(samples []result.Sample, stage simulator.Stage) bool {
+	return slices.ContainsFunc(samples, func(s result.Sample) bool { return slices.Contains(s.Keys, result.K("binds", stage)) })
 }
 
 func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, one float64, r simulator.Result) result.Sample {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -60,6 +62,38 @@ func TestBenchSimulate(t *testing.T) {
 		"Simulate (simulated)", "p100+k80", "4096", "is an estimate")
 }
 
+// TestBenchSimulateSideBySide simulates devices one after another, as the same devices
+// alone would be, and two of them in one cluster.
+func TestBenchSimulateSideBySide(t *testing.T) {
+	t.Parallel()
+	chart := filepath.Join(t.TempDir(), "devices.svg")
+	args := []string{"bench", "simulate", "--ranks", "4,8", "--images", "20000"}
+	both := benchRun(t, append(args, "--device", "k80", "--device", "p100", "--chart", chart)...).Samples
+	if len(both) != 4 {
+		t.Fatalf("%d samples, want two devices with two numbers of ranks", len(both))
+	}
+	for i, device := range []string{"k80", "p100"} {
+		alone := benchRun(t, append(args, "--device", device)...).Samples
+		for j := range alone {
+			if got, want := both[2*j+i], alone[j]; !reflect.DeepEqual(got, want) {
+				t.Errorf("side by side %+v, alone %+v", got, want)
+			}
+		}
+	}
+	if svg, err := os.ReadFile(chart); err != nil || !strings.Contains(string(svg), ">k80<") || !strings.Contains(string(svg), ">p100<") {
+		t.Errorf("the chart: %v, want a line for each device", err)
+	}
+	says(t, must(t, 0, append(args, "--device", "k80,p100", "--price", "2")...), "each device is a cluster of its own; --device k80+p100 is one cluster of both",
+		"what limits", "price/million-images", "synthetic input")
+	mixed := benchRun(t, append(args, "--device", "p100+k80")...).Samples
+	if mix := benchRun(t, append(args, "--device", "mix")...).Samples; !reflect.DeepEqual(mix, mixed) || len(mix) != 2 {
+		t.Errorf("mix: %+v, p100+k80: %+v; want the same", mix, mixed)
+	}
+	says(t, must(t, 0, append(args, "--device", "t4,l4,a100,h100,h200", "--model", "resnet50", "--precision", "int8")...),
+		"MLPerf Inference v4.0", "devices that wait for decoding: 6 cores decode 2640 images/s for each")
+	says(t, must(t, 0, append(args, "--device", "v100,a100,t4", "--model", "resnet50")...), "TF32", "DeepLearningExamples")
+}
+
 // TestBenchSimulateKeysTellRunsApart saves the simulations of two accounts to one file.
 func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 	t.Parallel()
@@ -87,22 +121,25 @@ func TestBenchSimulateKeysTellRunsApart(t *testing.T) {
 func TestBenchSimulateRefuses(t *testing.T) {
 	t.Parallel()
 	for says, args := range map[string][]string{
-		"last rank of --ranks 32":   {"--straggler", "30-32:2"},
-		"\"0:inf\" for --straggler": {"--straggler", "0:inf"},
-		"--slow":                    {"--slow", "inf"},
-		"--egress":                  {"--egress", "NaN"},
-		"--preempted":               {"--preempted", "inf"},
-		"--latency":                 {"--latency", "-1s"},
-		"out of memory":             {"--device", "mix", "--batch", "128"},
-		"0 for --batch":             {"--batch", "0"},
-		"from one to":               {"--images", "9223372036854775807"},
-		"larger chunks":             {"--images", "1000000000", "--chunk", "1"},
-		"--model":                   {"--model", "alexnet"},
-		"--device":                  {"--device", "v100"},
-		"--ranks":                   {"--ranks", "0"},
-		"--straggler":               {"--straggler", "3"},
-		"--static":                  {"--static", "--preempted", "1"},
-		"above zero":                {"--images", "0"},
+		"last rank of --ranks 32":    {"--straggler", "30-32:2"},
+		"\"0:inf\" for --straggler":  {"--straggler", "0:inf"},
+		"--slow":                     {"--slow", "inf"},
+		"--egress":                   {"--egress", "NaN"},
+		"--preempted":                {"--preempted", "inf"},
+		"--latency":                  {"--latency", "-1s"},
+		"out of memory":              {"--device", "mix", "--batch", "128"},
+		"0 for --batch":              {"--batch", "0"},
+		"from one to":                {"--images", "9223372036854775807"},
+		"larger chunks":              {"--images", "1000000000", "--chunk", "1"},
+		"--model":                    {"--model", "alexnet"},
+		"want fp32, fp16 or int8":    {"--precision", "fp8"},
+		"k80 is there twice":         {"--device", "k80,k80"},
+		"only for ResNet-50 in int8": {"--device", "l4"},
+		"--device":                   {"--device", "v900"},
+		"--ranks":                    {"--ranks", "0"},
+		"--straggler":                {"--straggler", "3"},
+		"--static":                   {"--static", "--preempted", "1"},
+		"above zero":                 {"--images", "0"},
 	} {
 		t.Run(says, func(t *testing.T) {
 			r := batchscore(t, append([]string{"bench", "simulate"}, args...)...)

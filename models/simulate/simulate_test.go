@@ -204,3 +204,36 @@ func TestK80RunsOutOfMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRatesHaveASource checks that each rate but the estimate says where it was
+// published, and that time grows with the batch.
+func TestRatesHaveASource(t *testing.T) {
+	estimates := 0
+	for device, profiles := range devices {
+		for _, p := range profiles {
+			s, err := Spec{Device: device, Batch: 32}.For(p.network, p.precision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Estimated() {
+				estimates++
+			} else if !strings.Contains(s.Source(), device+": ") || !strings.Contains(s.Source(), p.source) {
+				t.Errorf("%s on %s: source %q", p.network, device, s.Source())
+			}
+			if one, many := s.Seconds(1), s.Seconds(256); !(one > 0 && many > one) {
+				t.Errorf("%s on %s: %v s for an image, %v for 256", p.network, device, one, many)
+			}
+		}
+	}
+	if estimates != 1 {
+		t.Errorf("%d estimates, want that of VGG-16 on a P100 alone", estimates)
+	}
+	_, err := Spec{Device: "l4"}.For(models.VGG16, "")
+	if err == nil || !strings.Contains(err.Error(), "VGG-16 in float32 was not published, only for ResNet-50 in int8;") {
+		t.Errorf("VGG-16 on an L4: %v", err)
+	}
+	_, err = Spec{Device: "v100"}.For("", "int8")
+	if err == nil || !strings.Contains(err.Error(), "only for Inception V3 and ResNet-50 and VGG-16 in float32 and float16;") {
+		t.Errorf("an unknown model on a V100: %v", err)
+	}
+}

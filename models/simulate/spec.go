@@ -40,6 +40,7 @@ type Spec struct {
 	call        float64 // seconds of a batch in addition to those of its images
 	outOfMemory int     // the smallest batch that does not fit; 0 is none
 	estimated   bool    // the rate was not measured
+	source      string  // what the rate is of, and where it was published
 }
 
 // Parse parses "rate=430,jitter=0.05,load=2s,batch=64,seed=1", or the same after the name
@@ -126,6 +127,10 @@ func (s Spec) Fits(batch int) bool { return s.outOfMemory == 0 || batch < s.outO
 
 // Estimated reports whether the rate is an estimate and was never published.
 func (s Spec) Estimated() bool { return s.estimated }
+
+// Source says what the rate of a named device is a rate of, and where it was published;
+// empty for a rate that was given.
+func (s Spec) Source() string { return s.source }
 
 // String returns the device's name, such as "simulated:430/s" or
 // "simulated:k80:115/s", with the rate in batches of the default size.
