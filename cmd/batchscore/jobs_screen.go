@@ -204,7 +204,11 @@ func (r *report) lines(width, height int) []string {
 		say("Output", "%s", printable(r.Job.Out))
 	}
 	if r.Trouble != "" {
-		say("Progress", "%s", r.Trouble)
+		name := "Progress"
+		for line := range strings.Lines(r.Trouble) {
+			say(name, "%s", strings.TrimSpace(line))
+			name = ""
+		}
 	}
 	if s := r.Store; s != nil && s.Retries+s.Throttled+s.Stalls > 0 {
 		say("Storage", "is slow to answer: %d calls tried again, %d throttled, %d stalled", s.Retries, s.Throttled, s.Stalls)

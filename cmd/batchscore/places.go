@@ -119,8 +119,11 @@ func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) 
 	if err != nil {
 		return nil, config(fmt.Errorf("%s: %w", what, err))
 	}
-	if scheme.Local() {
+	switch {
+	case scheme.Local():
 		return st, nil
+	case f.patience < 0:
+		return nil, invalid("patience", f.patience, "a time from zero up, such as 15m")
 	}
 	return patient.New(st, f.patient()), nil
 }
@@ -202,9 +205,17 @@ func (f *placeFlags) setPatience(deadline time.Duration, log zerolog.Logger) {
 	f.options.Report = func(p patient.Pause) {
 		if more, now := some.say(time.Now()); now {
 			log.Warn().Err(p.Err).Float64("pause_s", telemetry.Seconds(p.Wait)).Int("pauses", more).Time("until", p.Until.UTC()).
-				Msg(p.What + " failed: " + again(p.Until))
+				Msg(p.What + how(p) + again(p.Until))
 		}
 	}
+}
+
+// how says whether a call has failed, in the middle of a message.
+func how(p patient.Pause) string {
+	if p.Wait == 0 {
+		return " has no answer yet: "
+	}
+	return " failed: "
 }
 
 // sayPauses returns a patient.Options.Report that prints to what stderr returns.

@@ -52,7 +52,7 @@ func TestFault11_FirstContact(t *testing.T) {
 				t.Errorf("got %v, want 75, one message that says until when, and no statistics", r)
 			}
 			for _, want := range []string{
-				"storage unavailable: az://acme/labels/o/ gave no answer to ", "connection refused",
+				"storage unavailable: az://acme/labels/o/ gave no answer in ", "connection refused",
 				"tried: " + endpoint + "/acme (from --endpoint), without a proxy, with the key in AZURE_STORAGE_KEY of the environment",
 				"Correct the address if it is wrong",
 			} {
@@ -61,6 +61,25 @@ func TestFault11_FirstContact(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPatience takes other times than the default.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	env := append(newDesk(t).env, azblob.ConnectionString+"=", azblob.SASToken+"=", azblob.Key+"=bm90IGEga2V5", azblob.Endpoint+"="+closedPort(t))
+	for patience, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"0":    {code: 75, says: "gave no answer in 0s to one call"},
+		"-3s":  {code: 64, says: "invalid value -3s for --patience: want a time from zero up"},
+		"long": {code: 64, says: "invalid argument"},
+	} {
+		r := finish(t, command(t, env, "show", "az://acme/labels/o", "--patience="+patience))
+		if r.code != want.code || !strings.Contains(r.stderr, want.says) || strings.Contains(r.stderr, "trying again") {
+			t.Errorf("--patience=%s: %v, want %d and %q", patience, r, want.code, want.says)
+		}
 	}
 }
 
@@ -144,7 +163,7 @@ func TestEndpointInTheEnvironment(t *testing.T) {
 	server := azuritetest.Start(t)
 	model, blobs := tiny(t, graphtest.Options{}), upload(t, server, pictures(t, 12))
 	for name, env := range map[string][]string{
-		"variable":          append(server.Env(), azblob.Endpoint+"="+server.Endpoint),
+		"variable": append(server.Env(), azblob.Endpoint+"="+server.Endpoint),
 		"connection string": {azblob.ConnectionString + "=AccountName=" + azuritetest.Account + ";AccountKey=" + server.Key +
 			";BlobEndpoint=" + server.Endpoint + "/" + azuritetest.Account},
 	} {

@@ -180,6 +180,8 @@ func (s *Store) denied(op operation, code bloberror.Code) string {
 	case bloberror.AuthorizationFailure, "AuthorizationSourceIPMismatch":
 		text += ": check the account's firewall and network rules"
 		switch s.signer.kind {
+		case accountKey:
+			text += ", and that the key is one of this account's two"
 		case sasToken:
 			text += ", and the permissions and the addresses that the token is for"
 		case identity:

@@ -167,7 +167,7 @@ func TestDenied(t *testing.T) {
 		says, not string
 	}{
 		{values: map[string]string{azblob.Key: plantedKey}, code: "AuthorizationFailure", says: "the key in AZURE_STORAGE_KEY of the environment: " +
-			"check the account's firewall and network rules", not: "token"},
+			"check the account's firewall and network rules, and that the key is one of this account's two", not: "token"},
 		{values: map[string]string{azblob.Key: plantedKey}, code: "AuthenticationFailed", says: "one of this account's two", not: "token"},
 		{values: map[string]string{azblob.Key: plantedKey}, code: "KeyBasedAuthenticationNotPermitted", says: "accepts no keys", not: "token"},
 		{values: map[string]string{azblob.ConnectionString: "AccountName=acme;AccountKey=" + plantedKey}, code: "AuthenticationFailed",

@@ -59,7 +59,7 @@ func TestFault11_FirstContact(t *testing.T) {
 					if !errors.Is(err, store.ErrUnavailable) || transient {
 						t.Fatalf("%v, want a final ErrUnavailable", err)
 					}
-					for _, part := range []string{"gave no answer to ", "memory", "tried: http://nowhere.example, with the key of a test", "Correct the address"} {
+					for _, part := range []string{"gave no answer in ", "memory", "tried: http://nowhere.example, with the key of a test", "Correct the address"} {
 						if !strings.Contains(err.Error(), part) {
 							t.Errorf("the message lacks %q: %v", part, err)
 						}
@@ -67,6 +67,9 @@ func TestFault11_FirstContact(t *testing.T) {
 				}
 				if took := time.Since(begin); took > patient.DefaultContact+2*time.Second {
 					t.Errorf("it took %v, want no more than %v", took, patient.DefaultContact)
+				}
+				if len(until) == 0 {
+					t.Error("nothing was reported")
 				}
 				for _, u := range until {
 					if !u.Equal(begin.Add(patient.DefaultContact)) {

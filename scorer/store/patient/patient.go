@@ -51,16 +51,18 @@ type Options struct {
 	// it to as few as 1. A listing counts only while a store.PagedLister makes a
 	// request for it.
 	Concurrency int
-	// Report, if not nil, is called before every pause, by any goroutine.
+	// Report, if not nil, is called before every pause, and when the place takes
+	// long for its first answer, by any goroutine.
 	Report func(Pause)
 	// Rand returns numbers in [0, 1) for the jitter. Any goroutine may call it.
 	Rand func() float64
 }
 
-// Pause is a pause before a call is repeated.
+// Pause is a pause before a call is repeated, or the wait for a first answer.
 type Pause struct {
-	What  string // what is done to which object
-	Err   error  // why the last call failed, a store.Transient
+	What string // what is done to which object
+	Err  error  // why the last call failed, or that there is no answer yet
+	// Wait is the length of the pause; 0 if the call is still under way.
 	Wait  time.Duration
 	Until time.Time // when patience ends; zero if it does not
 }
@@ -80,7 +82,8 @@ type Store struct {
 // contact is the first contact with the place.
 type contact struct {
 	begin    sync.Once
-	by       time.Time // when the place must have answered
+	began    time.Time // when it was first called
+	by       time.Time // when it must have answered
 	answered atomic.Bool
 }
 
@@ -90,7 +93,13 @@ func (s *Store) contactBy() time.Time {
 	if s.opt.Contact == 0 || s.answered.Load() {
 		return time.Time{}
 	}
-	s.begin.Do(func() { s.by = time.Now().Add(s.opt.Contact) })
+	s.begin.Do(func() {
+		s.began = time.Now()
+		s.by = s.began.Add(s.opt.Contact)
+		if s.opt.Patience > 0 && s.opt.Patience < s.opt.Contact {
+			s.by = s.began.Add(s.opt.Patience)
+		}
+	})
 	return s.by
 }
 

@@ -42,11 +42,14 @@ func (op *operation) tryAs(ctx context.Context, slot bool, limit time.Duration, 
 		if err != nil {
 			return nil, op.ended(ctx, err)
 		}
+		heard := func() bool { return true }
 		if by := op.s.contactBy(); !by.IsZero() {
 			limit = min(limit, time.Until(by))
+			heard = op.reportSilence(ctx)
 		}
 		a.watch(limit)
 		err = a.verdict(call(a))
+		heard()
 		a.unwatch()
 		if err == nil {
 			return a, nil
@@ -56,6 +59,28 @@ func (op *operation) tryAs(ctx context.Context, slot bool, limit time.Duration, 
 			return nil, err
 		}
 	}
+}
+
+// silence is how long a place may take for its first answer before that is reported.
+const silence = 5 * time.Second
+
+// reportSilence reports that the place gives no answer yet, unless the function that it
+// returns is called soon.
+func (op *operation) reportSilence(ctx context.Context) (heard func() bool) {
+	if op.s.opt.Report == nil {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(silence, func() {
+		op.s.opt.Report(Pause{What: op.text(), Until: op.until(ctx), Err: fmt.Errorf("%s in %s: no answer yet", op.text(), op.s)})
+	}).Stop
+}
+
+// text says what is done to which object.
+func (op *operation) text() string {
+	if op.name == "" { // a listing of everything
+		return op.what
+	}
+	return fmt.Sprintf("%s %q", op.what, op.name)
 }
 
 // pause returns nil when it is time for another try after err, and otherwise
@@ -82,7 +107,7 @@ func (op *operation) pause(ctx context.Context, err error) error {
 		wait = min(wait, left)
 	}
 	if op.s.opt.Report != nil {
-		op.s.opt.Report(Pause{What: fmt.Sprintf("%s %q", op.what, op.name), Err: err, Wait: wait, Until: op.until(ctx)})
+		op.s.opt.Report(Pause{What: op.text(), Err: err, Wait: wait, Until: op.until(ctx)})
 	}
 	op.s.paused.Add(int64(wait))
 	if err := sleep(ctx, wait); err != nil {
@@ -147,8 +172,12 @@ func (op *operation) noContact() error {
 	if how := store.HowReached(ctx, op.s.inner); how != "" {
 		tried = "\n  tried: " + how
 	}
-	return fmt.Errorf("%w: %s gave no answer to %d tries in %v\n  error: %w%s\n  Correct the address if it is wrong. Otherwise run again when it answers.",
-		store.ErrUnavailable, op.s, op.tries, time.Since(op.since).Round(time.Second), op.last.Err, tried)
+	calls := "one call"
+	if n := op.s.calls.Load(); n > 1 {
+		calls = fmt.Sprintf("%d calls", n)
+	}
+	return fmt.Errorf("%w: %s gave no answer in %v to %s\n  error: %w%s\n  Correct the address if it is wrong. Otherwise run again when it answers.",
+		store.ErrUnavailable, op.s, time.Since(op.s.began).Round(time.Second), calls, op.last.Err, tried)
 }
 
 // shortest is the least time that a call gets before the first answer.
