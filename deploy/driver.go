@@ -13,10 +13,16 @@ type Traits struct {
 	// Name is what --to takes, and the name of the engine's section in
 	// service.yaml.
 	Name string
+	// Example is a job.yaml that the engine accepts, for 'batchscore launch
+	// --example'. Its comment shows the section of service.yaml that it needs or may
+	// have; each line of the section begins with "#   ".
+	Example string
 	// SharedFiles is true if ranks see the files of this machine under the same
 	// paths. On other engines they run in containers or on machines of a cloud,
 	// which have paths of their own.
 	SharedFiles bool
+	// Schedules is true if the engine starts jobs by the clock.
+	Schedules bool
 	// Flags are the flags of 'batchscore launch' that only this engine has.
 	Flags []Flag
 }

@@ -150,81 +150,88 @@ func (j Job) WithDefaults() Job {
 	return j
 }
 
-// Check returns an error, which names the field, for what is wrong with the job
-// on every engine.
+// Check returns an error for everything that is wrong with the job on every engine.
+// It names the fields.
 func (j Job) Check() error {
-	switch {
-	case !jobName.MatchString(j.Name):
-		return fmt.Errorf("name %q: want 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
-	case j.Nodes < 0 || j.RanksPerNode < 0 || j.GPUsPerNode < 0:
-		return errors.New("nodes, ranksPerNode and gpusPerNode must not be negative")
-	case j.Priority != "" && j.Priority != Dedicated && j.Priority != Low:
-		return fmt.Errorf("priority %q: want dedicated or low", j.Priority)
-	case j.TimeLimit < 0:
-		return fmt.Errorf("timeLimit %v: want more than zero, or leave it out", j.TimeLimit)
-	case j.Schedule != "" && len(strings.Fields(j.Schedule)) != 5:
-		return fmt.Errorf("schedule %q: want a cron expression of five fields, such as '0 2 * * *'", j.Schedule)
+	var faults Faults
+	if !jobName.MatchString(j.Name) {
+		faults.Say("name %q: want 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
 	}
-	if err := j.checkWork(); err != nil {
-		return err
+	if j.Nodes < 0 || j.RanksPerNode < 0 || j.GPUsPerNode < 0 {
+		faults.Say("nodes, ranksPerNode and gpusPerNode must not be negative")
 	}
+	if j.Priority != "" && j.Priority != Dedicated && j.Priority != Low {
+		faults.Say("priority %q: want dedicated or low", j.Priority)
+	}
+	if j.TimeLimit < 0 {
+		faults.Say("timeLimit %v: want more than zero, or leave it out", j.TimeLimit)
+	}
+	if j.Schedule != "" && len(strings.Fields(j.Schedule)) != 5 {
+		faults.Say("schedule %q: want a cron expression of five fields, such as '0 2 * * *'", j.Schedule)
+	}
+	j.checkWork(&faults)
 	for _, name := range slices.Sorted(maps.Keys(j.Environment)) {
 		if !variableName.MatchString(name) {
-			return fmt.Errorf("environment: %q is not a valid name of a variable", name)
+			faults.Say("environment: %q is not a valid name of a variable", name)
 		}
 		if _, both := j.Secrets[name]; both {
-			return fmt.Errorf("%s is both in environment and in secrets", name)
+			faults.Say("%s is both in environment and in secrets", name)
 		}
 	}
 	if _, ours := j.Environment[JobVariable]; ours {
-		return fmt.Errorf("environment: %s is set for every job: leave it out", JobVariable)
+		faults.Say("environment: %s is set for every job: leave it out", JobVariable)
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Secrets)) {
-		if err := j.Secrets[name].check(name); err != nil {
-			return err
-		}
+		faults.Add(j.Secrets[name].check(name))
 	}
 	if _, ours := j.Secrets[JobVariable]; ours {
-		return fmt.Errorf("secrets: %s is set for every job: leave it out", JobVariable)
+		faults.Say("secrets: %s is set for every job: leave it out", JobVariable)
 	}
 	for _, m := range j.Mounts {
 		if m.Source == "" || !strings.HasPrefix(m.Path, "/") {
-			return fmt.Errorf("mounts: source %q, path %q: want a source, and the absolute path under which the ranks see it", m.Source, m.Path)
+			faults.Say("mounts: source %q, path %q: want a source, and the absolute path under which the ranks see it", m.Source, m.Path)
 		}
 	}
-	return nil
+	return faults.Err()
 }
 
 // checkWork checks that the job says what to do, and only once.
-func (j Job) checkWork() error {
+func (j Job) checkWork(faults *Faults) {
 	if len(j.Command) > 0 {
-		for field, set := range map[string]bool{
-			"images": j.Images != "", "task": j.Task != "", "model": j.Model != "", "run": len(j.Run) > 0,
+		for _, other := range []struct {
+			field string
+			set   bool
+		}{
+			{field: "images", set: j.Images != ""},
+			{field: "task", set: j.Task != ""},
+			{field: "model", set: j.Model != ""},
+			{field: "run", set: len(j.Run) > 0},
 		} {
-			if set {
-				return fmt.Errorf("command and %s exclude each other: a job either runs a program of your own or scores images", field)
+			if other.set {
+				faults.Say("command and %s exclude each other: a job either runs a program of your own or scores images", other.field)
 			}
 		}
-		return nil
+		return
+	}
+	if j.Images == "" {
+		faults.Say("images is missing: want the place of the images (or command, for a program of your own)")
 	}
 	switch {
-	case j.Images == "":
-		return errors.New("images is missing: want the place of the images (or command, for a program of your own)")
 	case j.Out == "":
-		return errors.New("out is missing: want the place for the result")
+		faults.Say("out is missing: want the place for the result")
 	case j.Schedule != "" && !strings.Contains(j.Out, RunName):
-		return fmt.Errorf("out: a scheduled job needs a place of its own for every run: put %s into it, such as labels/%s", RunName, RunName)
+		faults.Say("out: a scheduled job needs a place of its own for every run: put %s into it, such as labels/%s", RunName, RunName)
 	case j.Schedule == "" && strings.Contains(j.Out, RunName):
-		return fmt.Errorf("out: %s is for scheduled jobs, and this one has no schedule", RunName)
-	case (j.Task == "") == (j.Model == ""):
-		return errors.New("a scoring job needs either a model (a file, or the name of a registered one) or a task")
+		faults.Say("out: %s is for scheduled jobs, and this one has no schedule", RunName)
 	}
-	for name := range j.Run {
+	if (j.Task == "") == (j.Model == "") {
+		faults.Say("a scoring job needs either a model (a file, or the name of a registered one) or a task")
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.Run)) {
 		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || strings.HasPrefix(name, "-") {
-			return fmt.Errorf("run: %q: want further flags of 'batchscore run' by name, without hyphens in front", name)
+			faults.Say("run: %q: want further flags of 'batchscore run' by name, without hyphens in front", name)
 		}
 	}
-	return nil
 }
 
 // Ranks returns how many processes take part.

@@ -24,12 +24,13 @@ import (
 type launchFlags struct {
 	jobFileFlags
 	serviceFlags
-	places placeFlags
-	to     string
-	dryRun bool
-	format string
-	detach bool
-	schema bool
+	places  placeFlags
+	to      string
+	dryRun  bool
+	format  string
+	detach  bool
+	schema  bool
+	example string
 }
 
 func newLaunch(sig *signals) *cobra.Command {
@@ -55,6 +56,7 @@ launch.
 ` + placesHelp + `
 ` + exitCodesHelp,
 		Example: `  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx
+  batchscore launch --example kubernetes >job.yaml
   batchscore launch --to kubernetes -f job.yaml --dry-run
   batchscore launch --to azureml -f job.yaml --nodes 8 --detach`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +65,14 @@ launch.
 			}
 			if f.schema {
 				_, err := io.WriteString(cmd.OutOrStdout(), deploy.JobSchema)
+				return err
+			}
+			if f.example != "" {
+				d, known := engines.Find(f.example)
+				if !known || d.Example == "" {
+					return invalid("example", f.example, strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Example != "" }), ", "))
+				}
+				_, err := io.WriteString(cmd.OutOrStdout(), d.Example)
 				return err
 			}
 			return f.launch(cmd, args, sig)
@@ -80,6 +90,7 @@ launch.
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
 	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
+	fs.StringVar(&f.example, "example", "", "print a job.yaml to start from, for `ENGINE`, and the section of service.yaml that it needs")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)

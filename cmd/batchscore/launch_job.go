@@ -53,7 +53,8 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.secrets, "secret", nil, "pass a secret to every rank by reference, `NAME=REFERENCE`: "+deploy.SecretSpelling+"; may be repeated")
 	fs.StringArrayVar(&f.mounts, "mount", nil, "mount a folder for the ranks: `SOURCE=PATH[:ro]`; may be repeated")
 	fs.DurationVar(&f.timeLimit, "time-limit", 0, "end the job after `DURATION`, such as 7h30m; launch it again to continue")
-	fs.StringVar(&f.over.Schedule, "schedule", "", "start the job by this `CRON` expression, such as '0 2 * * *', on engines that support it")
+	fs.StringVar(&f.over.Schedule, "schedule", "", "start the job by this `CRON` expression, such as '0 2 * * *'; with --to "+
+		strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Schedules }), " or ")+"; elsewhere let cron or a systemd timer launch the job")
 }
 
 // job returns job.yaml, overridden by the flags and those for run, and checked.
@@ -65,17 +66,15 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 	if err := f.overlay(cmd.Flags(), &job); err != nil {
 		return job, err
 	}
-	if err := checkRun(job.Run, runFlags); err != nil {
-		return job, config(fmt.Errorf("%s: %w", f.file, err))
-	}
+	var faults deploy.Faults
+	faults.Add(checkRun(job.Run, runFlags))
 	if err := addRunFlags(&job, runArgs, runFlags); err != nil {
 		return job, err
 	}
 	job = job.WithDefaults()
-	if err = job.Check(); err == nil {
-		err = checkMounts(job)
-	}
-	if err != nil {
+	faults.Add(job.Check())
+	faults.Add(checkMounts(job))
+	if err := faults.Err(); err != nil {
 		if f.file == "" {
 			return job, usage(err) // everything comes from flags
 		}
@@ -207,30 +206,33 @@ func parseMount(text string) (deploy.Mount, error) {
 // checkMounts checks the sources of mounts that are places of a known storage, as
 // its store would. Other sources are for the engine to check.
 func checkMounts(job deploy.Job) error {
+	var faults deploy.Faults
 	for _, m := range job.Mounts {
 		if scheme, err := storages.Scheme(m.Source); err != nil || scheme.Local() {
 			continue
 		}
 		if _, err := spelled(m.Source); err != nil {
-			return fmt.Errorf("mounts: %w", err)
+			faults.Say("mounts: %w", err)
 		}
 	}
-	return nil
+	return faults.Err()
 }
 
 // checkRun checks the flags for run in job.yaml.
 func checkRun(run map[string]string, fs *pflag.FlagSet) error {
+	var faults deploy.Faults
 	for _, name := range slices.Sorted(maps.Keys(run)) {
 		flag := fs.Lookup(name)
 		if flag == nil {
-			return fmt.Errorf("run: 'batchscore run' has no flag --%s", name)
+			faults.Say("run: 'batchscore run' has no flag --%s", name)
+			continue
 		}
 		if err := flag.Value.Set(run[name]); err != nil {
 			_, takes := pflag.UnquoteUsage(flag)
-			return fmt.Errorf("run: %s: invalid value %q for --%s: %s", name, run[name], name, takes)
+			faults.Say("run: %s: invalid value %q for --%s: %s", name, run[name], name, takes)
 		}
 	}
-	return nil
+	return faults.Err()
 }
 
 // parseRunFlags parses the arguments after --, as run does.

@@ -47,10 +47,14 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 			words[i] += shellquote.Quote(rest)
 		}
 	}
+	var faults deploy.Faults
 	for k, f := range folders {
 		if !used[k] {
-			return "", deploy.Unsupported(engine, "mounts", "the engine chooses where %s is mounted, and no argument of the job begins with that path", f.Path)
+			faults.Add(deploy.Unsupported(engine, "mounts", "the engine chooses where %s is mounted, and no argument of the job begins with that path", f.Path))
 		}
+	}
+	if err := faults.Err(); err != nil {
+		return "", err
 	}
 	return strings.Join(words, " "), nil
 }
@@ -86,15 +90,17 @@ func Shared(job deploy.Job) (path string, found bool) {
 // fits checks that a job can run on a cluster.
 func fits(engine string, job deploy.Job, c deploy.Cluster) error {
 	job = job.WithDefaults()
-	switch {
-	case job.Nodes > c.MaxNodes:
-		return deploy.Unsupported(engine, "nodes", "the job needs %d, and the cluster %s has at most %d", job.Nodes, c.Name, c.MaxNodes)
-	case job.VMSize != "" && !strings.EqualFold(job.VMSize, c.VMSize):
-		return deploy.Unsupported(engine, "vmSize", "the job needs %s, and the cluster %s has %s", job.VMSize, c.Name, c.VMSize)
-	case job.Priority != c.Priority:
-		return deploy.Unsupported(engine, "priority", "the job needs %s nodes, and those of the cluster %s are %s", job.Priority, c.Name, c.Priority)
+	var faults deploy.Faults
+	if job.Nodes > c.MaxNodes {
+		faults.Add(deploy.Unsupported(engine, "nodes", "the job needs %d, and the cluster %s has at most %d", job.Nodes, c.Name, c.MaxNodes))
 	}
-	return nil
+	if job.VMSize != "" && !strings.EqualFold(job.VMSize, c.VMSize) {
+		faults.Add(deploy.Unsupported(engine, "vmSize", "the job needs %s, and the cluster %s has %s", job.VMSize, c.Name, c.VMSize))
+	}
+	if job.Priority != c.Priority {
+		faults.Add(deploy.Unsupported(engine, "priority", "the job needs %s nodes, and those of the cluster %s are %s", job.Priority, c.Name, c.Priority))
+	}
+	return faults.Err()
 }
 
 // Duration returns a time in ISO 8601, such as PT7H30M, rounded to the second.

@@ -50,15 +50,26 @@ type Setting struct {
 	Pattern     *regexp.Regexp
 }
 
-// CheckSettings returns deploy.ErrService for the first setting that does not
-// match.
+// CheckSettings returns deploy.ErrService for the settings that are missing or do
+// not match.
 func CheckSettings(engine string, settings ...Setting) error {
+	var missing, faults []string
 	for _, s := range settings {
-		if !s.Pattern.MatchString(s.Value) {
-			return fmt.Errorf("%s: %s %q in service.yaml does not match %s: %w", engine, s.Name, s.Value, s.Pattern, deploy.ErrService)
+		switch {
+		case s.Pattern.MatchString(s.Value):
+		case s.Value == "":
+			missing = append(missing, s.Name)
+		default:
+			faults = append(faults, fmt.Sprintf("%s %q in service.yaml does not match %s", s.Name, s.Value, s.Pattern))
 		}
 	}
-	return nil
+	if len(missing) > 0 {
+		faults = append([]string{"its section in service.yaml lacks " + strings.Join(missing, ", ")}, faults...)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s: %w", engine, strings.Join(faults, "; "), deploy.ErrService)
 }
 
 // Request is a PUT.

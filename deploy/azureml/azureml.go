@@ -19,6 +19,7 @@
 package azureml
 
 import (
+	_ "embed"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -73,8 +74,11 @@ var (
 	sharedMemory  = regexp.MustCompile(`^([1-9]\d*[bkmg])?$`)
 )
 
+//go:embed example.yaml
+var example string
+
 // Driver opens Engines.
-var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example, Schedules: true}, New)
 
 // New checks the options. It sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }

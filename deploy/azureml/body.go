@@ -100,9 +100,6 @@ func (e *Engine) environmentOf(image string) string {
 // command returns the command job. It contains no secret.
 func (e *Engine) command(job deploy.Job, id string) (command, error) {
 	job = job.WithDefaults()
-	if err := unsupported(job); err != nil {
-		return command{}, err
-	}
 	c := command{
 		Type: "Command", Name: job.Name, Experiment: e.o.Experiment,
 		Compute: e.compute(e.o.Compute), Environment: e.environmentOf(job.Image),
@@ -122,7 +119,10 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 		c.Limits = &limits{"Command", arm.Duration(time.Duration(job.TimeLimit))}
 	}
 	folders, err := c.mount(job.Mounts)
-	if err != nil {
+	var faults deploy.Faults
+	faults.Add(unsupported(job))
+	faults.Add(err)
+	if err := faults.Err(); err != nil {
 		return command{}, err
 	}
 	if c.Command, err = arm.Line(engine, job.Argv(e.o.Worker), folders); err != nil {
@@ -138,10 +138,12 @@ func (e *Engine) command(job deploy.Job, id string) (command, error) {
 // mount turns the job's mounts into inputs and outputs.
 func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
 	var folders []arm.Folder
+	var faults deploy.Faults
 	for i, m := range mounts {
 		account, container, prefix, ok := arm.Blob(m.Source)
 		if !ok {
-			return nil, deploy.Unsupported(engine, "mounts", "%s: Azure ML mounts az://ACCOUNT/CONTAINER[/PREFIX]", m.Source)
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: Azure ML mounts az://ACCOUNT/CONTAINER[/PREFIX]", m.Source))
+			continue
 		}
 		uri := "wasbs://" + container + "@" + account + ".blob.core.windows.net/" + prefix
 		name, kind := "mount"+strconv.Itoa(i), "inputs"
@@ -158,26 +160,28 @@ func (c *command) mount(mounts []deploy.Mount) ([]arm.Folder, error) {
 		}
 		folders = append(folders, arm.Folder{Path: m.Path, Expression: "${{" + kind + "." + name + "}}"})
 	}
-	return folders, nil
+	return folders, faults.Err()
 }
 
 // unsupported returns an error for what the engine cannot do.
 func unsupported(job deploy.Job) error {
+	var faults deploy.Faults
+	no := func(field, what string, args ...any) { faults.Add(deploy.Unsupported(engine, field, what, args...)) }
 	if job.Image == "" {
-		return deploy.Lacking(engine, "image", "Azure ML runs containers: name an image that contains Open MPI")
+		faults.Add(deploy.Lacking(engine, "image", "Azure ML runs containers: name an image that contains Open MPI"))
 	}
 	if job.GPU != "" {
-		return deploy.Unsupported(engine, "gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
+		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	if path, ok := arm.Shared(job); ok {
-		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+		no("out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
 	}
 	if names := slices.Sorted(maps.Keys(job.Secrets)); len(names) > 0 {
-		return deploy.Unsupported(engine, "secrets", "%s: the workspace shows the variables of a command job in clear text: "+
+		no("secrets", "%s: the workspace shows the variables of a command job in clear text: "+
 			"give the cluster's managed identity the role Storage Blob Data Contributor, "+
 			"and let a program of your own read Key Vault with it", strings.Join(names, ", "))
 	}
-	return nil
+	return faults.Err()
 }
 
 // scheduled returns the command as a schedule.

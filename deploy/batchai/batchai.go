@@ -11,6 +11,7 @@
 package batchai
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -76,8 +77,11 @@ var (
 	groupName    = regexp.MustCompile(`^[-\w._]{1,90}$`)
 )
 
+//go:embed example.yaml
+var example string
+
 // Driver opens Engines.
-var Driver = deploy.NewDriver(deploy.Traits{Name: engine}, New)
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example}, New)
 
 // New reads the configuration, if the options name one, and checks everything. It
 // sends nothing.

@@ -254,7 +254,7 @@ func TestUnsupported(t *testing.T) {
 		"mounts: pvc://claim": func(_ *Engine, j *deploy.Job) { j.Mounts[0].Source = "pvc://claim" },
 		"mounts: the engine":  func(_ *Engine, j *deploy.Job) { j.Mounts[0].Path = "/unused" },
 		"out: on the mounted": func(_ *Engine, j *deploy.Job) { j.Out, j.Mounts[0].Source = "/abc/out", "az://a/c" },
-		"secrets: TOKEN: service.yaml names no keyVault": func(e *Engine, _ *deploy.Job) { e.o.KeyVault = "" },
+		"secrets: TOKEN: service.yaml names no key vault": func(e *Engine, _ *deploy.Job) { e.o.KeyVault = "" },
 	} {
 		t.Run(field, func(t *testing.T) {
 			e := engineOf(t, armtest.NewBatchAI(t))

@@ -1,7 +1,6 @@
 package batchai
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -129,11 +128,11 @@ func (v values) text(s secret) string {
 // body returns the body that creates the job.
 func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
 	job = job.WithDefaults()
-	if err := e.unsupported(job); err != nil {
-		return jobBody{}, err
-	}
+	var faults deploy.Faults
+	faults.Add(e.unsupported(job))
 	mounts, folders, inputs, err := e.mounts(job, v)
-	if err != nil {
+	faults.Add(err)
+	if err := faults.Err(); err != nil {
 		return jobBody{}, err
 	}
 	line, err := e.line(job, folders)
@@ -175,28 +174,30 @@ func (e *Engine) body(job deploy.Job, id string, v values) (jobBody, error) {
 
 // unsupported returns an error for what the engine cannot do.
 func (e *Engine) unsupported(job deploy.Job) error {
+	var faults deploy.Faults
+	no := func(field, what string, args ...any) { faults.Add(deploy.Unsupported(engine, field, what, args...)) }
 	if job.Schedule != "" {
-		return deploy.Unsupported(engine, "schedule", "Batch AI starts every job once: use the systemd timer, or --to kubernetes")
+		no("schedule", "Batch AI starts every job once: use the systemd timer, or --to kubernetes")
 	}
 	if job.GPU != "" {
-		return deploy.Unsupported(engine, "gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
+		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	if path, ok := arm.Shared(job); ok {
-		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+		no("out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
 	}
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		s := job.Secrets[name]
 		if s.Kubernetes != "" {
-			return deploy.Unsupported(engine, "secrets", "%s: Batch AI cannot read a Secret of Kubernetes: use env, file or keyVault", name)
+			no("secrets", "%s: Batch AI cannot read a Secret of Kubernetes: use env, file or keyVault", name)
 		}
 		if s.KeyVault != "" && e.o.KeyVault == "" {
-			return deploy.Unsupported(engine, "secrets", "%s: service.yaml names no keyVault of batchai", name)
+			faults.Add(deploy.Lacking(engine, "secrets", "%s: service.yaml names no key vault: add keyVault to its section batchai", name))
 		}
 	}
 	if e.o.Logs == "" || !e.accountKey.given() {
-		return fmt.Errorf("%s: service.yaml names no share for logs (logs: azurefile://ACCOUNT/SHARE) or no accountKey: %w", engine, deploy.ErrService)
+		faults.Say("%s: service.yaml names no share for logs (logs: azurefile://ACCOUNT/SHARE) or no accountKey: %w", engine, deploy.ErrService)
 	}
-	return nil
+	return faults.Err()
 }
 
 // mounts returns the volumes of the job: the share for logs, and its own.
@@ -220,8 +221,9 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 		}
 		return ok
 	}
-	if !share(e.o.Logs, logsMount) {
-		return volumes, nil, nil, fmt.Errorf("%s: logs %q in service.yaml: want azurefile://ACCOUNT/SHARE: %w", engine, e.o.Logs, deploy.ErrService)
+	var faults deploy.Faults
+	if e.o.Logs != "" && !share(e.o.Logs, logsMount) {
+		faults.Say("%s: logs %q in service.yaml: want azurefile://ACCOUNT/SHARE: %w", engine, e.o.Logs, deploy.ErrService)
 	}
 	for i, m := range job.Mounts {
 		at, id := "mount"+strconv.Itoa(i), "MOUNT"+strconv.Itoa(i)
@@ -240,12 +242,12 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 			}
 		case scheme == "azurefile" && share(m.Source, at):
 		default:
-			return volumes, nil, nil, deploy.Unsupported(engine, "mounts", "%s: Batch AI mounts az://ACCOUNT/CONTAINER[/PREFIX] and azurefile://ACCOUNT/SHARE", m.Source)
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: Batch AI mounts az://ACCOUNT/CONTAINER[/PREFIX] and azurefile://ACCOUNT/SHARE", m.Source))
 		}
 		inputs = append(inputs, inputFolder{id, path})
 		folders = append(folders, arm.Folder{Path: m.Path, Expression: `"$AZ_BATCHAI_INPUT_` + id + `"`})
 	}
-	return volumes, folders, inputs, nil
+	return volumes, folders, inputs, faults.Err()
 }
 
 func (e *Engine) vault(url string) *vaultLink { return &vaultLink{resource{e.o.KeyVault}, url} }

@@ -36,15 +36,22 @@ func TestTraits(t *testing.T) {
 	for _, test := range []struct {
 		engine                          string
 		clusters, exporter, sharedFiles bool
+		schedules                       bool
 	}{
-		{engine: "azureml", clusters: true, exporter: true},
+		{engine: "azureml", clusters: true, exporter: true, schedules: true},
 		{engine: "batchai", clusters: true},
-		{engine: "kubernetes"},
+		{engine: "kubernetes", schedules: true},
 		{engine: "local", sharedFiles: true},
 		{engine: "slurm", sharedFiles: true},
 	} {
 		t.Run(test.engine, func(t *testing.T) {
 			d, _ := Find(test.engine)
+			if d.Schedules != test.schedules {
+				t.Errorf("schedules %v, want %v", d.Schedules, test.schedules)
+			}
+			if d.Example == "" {
+				t.Error("it has no example of job.yaml")
+			}
 			if d.Clusters != test.clusters || d.Exporter != test.exporter || d.SharedFiles != test.sharedFiles {
 				t.Errorf("clusters %v, exporter %v, shared files %v; want %v, %v, %v",
 					d.Clusters, d.Exporter, d.SharedFiles, test.clusters, test.exporter, test.sharedFiles)

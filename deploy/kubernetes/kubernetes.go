@@ -17,6 +17,7 @@ package kubernetes
 
 import (
 	"cmp"
+	_ "embed"
 	"errors"
 	"fmt"
 	"maps"
@@ -134,9 +135,12 @@ type Engine struct {
 
 var _ deploy.Launcher = (*Engine)(nil)
 
+//go:embed example.yaml
+var example string
+
 // Driver opens Engines.
 var Driver = deploy.NewDriver(deploy.Traits{
-	Name: engine,
+	Name: engine, Example: example, Schedules: true,
 	Flags: []deploy.Flag{{
 		Name: "without-mpi", Setting: "mpi", Value: false,
 		Usage: "start an Indexed Job, which needs no MPI operator",

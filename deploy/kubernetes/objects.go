@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -52,14 +51,12 @@ const startingDeadline = time.Hour
 // Secret with them; the last one is the job itself.
 func (e *Engine) objects(job deploy.Job, id string, values map[string]string) ([]object, error) {
 	job = job.WithDefaults()
-	if err := e.check(job, id); err != nil {
-		return nil, err
-	}
 	b := builder{Engine: e, job: job, id: id, labels: map[string]string{jobLabel: id}}
-	if err := b.volumes(); err != nil {
-		return nil, err
+	var faults deploy.Faults
+	for _, err := range []error{e.check(job, id), b.volumes(), b.env()} {
+		faults.Add(err)
 	}
-	if err := b.env(); err != nil {
+	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	var list []object
@@ -88,36 +85,42 @@ func (e *Engine) objects(job deploy.Job, id string, values map[string]string) ([
 
 // check returns an error for what Kubernetes cannot do.
 func (e *Engine) check(job deploy.Job, id string) error {
-	no := func(field, what string, args ...any) error { return deploy.Unsupported(engine, field, what, args...) }
+	var faults deploy.Faults
+	no := func(field, what string, args ...any) { faults.Add(deploy.Unsupported(engine, field, what, args...)) }
 	longest, limit := id+"-"+strconv.Itoa(job.Ranks()-1), maxName
 	switch {
 	case job.Schedule != "" && e.mpi:
-		return no("schedule", "schedules start Jobs, not MPIJobs: launch it without MPI (--without-mpi)")
+		no("schedule", "schedules start Jobs, not MPIJobs: launch it without MPI (--without-mpi)")
 	case job.Schedule != "":
 		longest, limit = id, maxCronJob
 	case e.mpi:
 		longest = id + "-worker-" + strconv.Itoa(job.Nodes-1)
 	}
-	switch {
-	case len(longest) > limit:
-		return no("name", "%s has %d characters, and at most %d are allowed: choose a shorter name", longest, len(longest), limit)
-	case e.image(job) == "":
-		return deploy.Lacking(engine, "image", "ranks run in a container image: name one with --image, or in service.yaml for all jobs")
-	case job.Priority == deploy.Low && e.o.Low == nil:
-		return deploy.Lacking(engine, "priority", "service.yaml does not say which nodes have low priority (kubernetes, low, selector)")
-	case job.GPU != "" && job.GPUsPerNode == 0:
-		return deploy.Lacking(engine, "gpu", "gpusPerNode does not say how many")
-	case !e.mpi && job.GPUsPerNode%job.RanksPerNode != 0:
-		return no("gpusPerNode", "without MPI each rank has its own pod, and %d GPUs cannot be divided among %d ranks",
+	if len(longest) > limit {
+		no("name", "%s has %d characters, and at most %d are allowed: choose a shorter name", longest, len(longest), limit)
+	}
+	if e.image(job) == "" {
+		faults.Add(deploy.Lacking(engine, "image", "ranks run in a container image: name one with --image, or in service.yaml for all jobs"))
+	}
+	if job.Priority == deploy.Low && e.o.Low == nil {
+		faults.Add(deploy.Lacking(engine, "priority",
+			"service.yaml does not say which nodes have low priority: add low: {selector: {LABEL: VALUE}} to its section kubernetes"))
+	}
+	if job.GPU != "" && job.GPUsPerNode == 0 {
+		faults.Add(deploy.Lacking(engine, "gpu", "gpusPerNode does not say how many"))
+	}
+	if !e.mpi && job.GPUsPerNode%job.RanksPerNode != 0 {
+		no("gpusPerNode", "without MPI each rank has its own pod, and %d GPUs cannot be divided among %d ranks",
 			job.GPUsPerNode, job.RanksPerNode)
 	}
 	for _, reserved := range []string{runVar, shard.WorldVar} {
 		_, plain := job.Environment[reserved]
 		if _, secret := job.Secrets[reserved]; plain || secret {
-			return no("environment", "%s is set by the launcher", reserved)
+			no("environment", "%s is set by the launcher", reserved)
 		}
 	}
-	return checkOut(job)
+	faults.Add(checkOut(job))
+	return faults.Err()
 }
 
 // checkOut returns an error for a result that would be lost with its pod.
@@ -155,6 +158,7 @@ func (b *builder) metadata() metadata { return metadata{Name: b.id, Labels: b.la
 
 // volumes turns the mounts into volumes.
 func (b *builder) volumes() error {
+	var faults deploy.Faults
 	for i, m := range b.job.Mounts {
 		v := volume{Name: "mount-" + strconv.Itoa(i)}
 		scheme, rest := place.Cut(m.Source)
@@ -164,10 +168,10 @@ func (b *builder) volumes() error {
 		case scheme == "pvc" && rest != "" && !strings.Contains(rest, "/"):
 			v.PersistentVolumeClaim = &claimVolume{ClaimName: rest, ReadOnly: m.ReadOnly}
 		case scheme != "" && scheme != "pvc":
-			return deploy.Unsupported(engine, "mounts", "%s: create a persistent volume claim for it and mount pvc://CLAIM;"+
-				" images and out need no mount to be in blob storage (az://)", m.Source)
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: create a persistent volume claim for it and mount pvc://CLAIM;"+
+				" images and out need no mount to be in blob storage (az://)", m.Source))
 		default:
-			return deploy.Unsupported(engine, "mounts", "%s: want pvc://CLAIM, or an absolute path on the nodes", m.Source)
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: want pvc://CLAIM, or an absolute path on the nodes", m.Source))
 		}
 		b.vols = append(b.vols, v)
 		b.mounted = append(b.mounted, volumeMount{Name: v.Name, MountPath: m.Path, ReadOnly: m.ReadOnly})
@@ -176,11 +180,12 @@ func (b *builder) volumes() error {
 		b.vols = append(b.vols, volume{Name: "shm", EmptyDir: &emptyDir{Medium: "Memory", SizeLimit: b.o.SharedMemory}})
 		b.mounted = append(b.mounted, volumeMount{Name: "shm", MountPath: "/dev/shm"})
 	}
-	return nil
+	return faults.Err()
 }
 
 // env sets the variables of the ranks.
 func (b *builder) env() error {
+	var faults deploy.Faults
 	b.vars = []envVar{{Name: deploy.JobVariable, Value: b.id}}
 	if b.job.Schedule != "" {
 		// A job of a CronJob is named after its minute.
@@ -198,18 +203,18 @@ func (b *builder) env() error {
 		ref := secretKey{Name: b.id, Key: name}
 		switch s := b.job.Secrets[name]; {
 		case s.KeyVault != "":
-			return deploy.Unsupported(engine, "secrets", "%s: pods cannot read a key vault: synchronise it into a Secret"+
-				" (Secrets Store CSI driver) and name that as kubernetes: NAME/KEY", name)
+			faults.Add(deploy.Unsupported(engine, "secrets", "%s: pods cannot read a key vault: synchronise it into a Secret"+
+				" (Secrets Store CSI driver) and name that as kubernetes: NAME/KEY", name))
 		case s.Kubernetes != "":
 			secret, key, ok := strings.Cut(s.Kubernetes, "/")
 			if !ok || secret == "" || key == "" {
-				return fmt.Errorf("secrets: %s: kubernetes: %q is not NAME/KEY", name, s.Kubernetes)
+				faults.Say("secrets: %s: kubernetes: %q is not NAME/KEY", name, s.Kubernetes)
 			}
 			ref = secretKey{Name: secret, Key: key}
 		}
 		b.vars = append(b.vars, envVar{Name: name, ValueFrom: &valueFrom{SecretKeyRef: &ref}})
 	}
-	return nil
+	return faults.Err()
 }
 
 // literal escapes text for Kubernetes, which replaces $(NAME) with variables in

@@ -19,6 +19,7 @@ package local
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"maps"
 	"os"
@@ -77,9 +78,12 @@ var (
 	_ deploy.Waiter   = (*Engine)(nil)
 )
 
+//go:embed example.yaml
+var example string
+
 // Driver opens Engines that keep their jobs in a folder of this user.
 var Driver = deploy.NewDriver(deploy.Traits{
-	Name: Name, SharedFiles: true,
+	Name: Name, Example: example, SharedFiles: true,
 	Flags: []deploy.Flag{
 		{Name: "mpirun", Setting: "mpirun", Usage: "start ranks with this `PROGRAM`"},
 		{
@@ -164,34 +168,39 @@ func exported(job deploy.Job) []string {
 
 // check returns an error for what mpirun cannot do.
 func (e *Engine) check(job deploy.Job, hosts []host) error {
-	unsupported := func(field, what string, args ...any) error {
-		return deploy.Unsupported(Name, field, what, args...)
+	var faults deploy.Faults
+	unsupported := func(field, what string, args ...any) {
+		faults.Add(deploy.Unsupported(Name, field, what, args...))
 	}
-	switch {
-	case len(hosts) == 0 && job.Nodes > 1:
-		return unsupported("nodes", "%d nodes, and this machine is one: name others with hosts or hostFile in service.yaml", job.Nodes)
-	case len(hosts) > 0 && job.Nodes > len(hosts):
-		return unsupported("nodes", "%d nodes, and service.yaml names %d hosts", job.Nodes, len(hosts))
-	case job.GPU != "":
-		return unsupported("gpu", "ranks use the GPUs that their machine has: leave the type out")
-	case job.VMSize != "":
-		return unsupported("vmSize", "the machines exist already")
-	case job.Priority == deploy.Low:
-		return unsupported("priority", "there is only one kind of node")
-	case job.Image != "":
-		return unsupported("image", "ranks run without a container")
-	case job.Schedule != "":
-		return unsupported("schedule", "mpirun has no schedules: let a systemd timer launch the job")
+	if len(hosts) == 0 && job.Nodes > 1 {
+		faults.Add(deploy.Lacking(Name, "nodes", "%d nodes, and this machine is one: name others with hosts or hostFile in service.yaml", job.Nodes))
+	}
+	if len(hosts) > 0 && job.Nodes > len(hosts) {
+		faults.Add(deploy.Lacking(Name, "nodes", "%d nodes, and service.yaml names %d hosts", job.Nodes, len(hosts)))
+	}
+	if job.GPU != "" {
+		unsupported("gpu", "ranks use the GPUs that their machine has: leave the type out")
+	}
+	if job.VMSize != "" {
+		unsupported("vmSize", "the machines exist already")
+	}
+	if job.Priority == deploy.Low {
+		unsupported("priority", "there is only one kind of node")
+	}
+	if job.Image != "" {
+		unsupported("image", "ranks run without a container")
+	}
+	if job.Schedule != "" {
+		unsupported("schedule", "mpirun has no schedules: let a systemd timer launch the job")
 	}
 	for _, h := range hosts[:min(len(hosts), job.Nodes)] {
 		if h.slots > 0 && h.slots < job.RanksPerNode {
-			return unsupported("ranksPerNode", "%d ranks, and host %s has %d slots", job.RanksPerNode, h.name, h.slots)
+			unsupported("ranksPerNode", "%d ranks, and host %s has %d slots", job.RanksPerNode, h.name, h.slots)
 		}
 	}
-	if err := deploy.CheckMounts(Name, job); err != nil {
-		return err
-	}
-	return deploy.CheckSecrets(Name, job, "env", "file")
+	faults.Add(deploy.CheckMounts(Name, job))
+	faults.Add(deploy.CheckSecrets(Name, job, "env", "file"))
+	return faults.Err()
 }
 
 // argv returns the command line of mpirun.

@@ -18,6 +18,7 @@ package slurm
 
 import (
 	"cmp"
+	_ "embed"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -84,9 +85,12 @@ var (
 	plainWord = regexp.MustCompile(`^[]A-Za-z0-9_@+=:,.&|*()[-]*$`)
 )
 
+//go:embed example.yaml
+var example string
+
 // Driver opens Engines that keep their logs in a folder of this user, unless
 // service.yaml names another: compute nodes mostly see the home folders.
-var Driver = deploy.NewDriver(deploy.Traits{Name: Name, SharedFiles: true}, func(o Options) (*Engine, error) {
+var Driver = deploy.NewDriver(deploy.Traits{Name: Name, Example: example, SharedFiles: true}, func(o Options) (*Engine, error) {
 	if o.Folder == "" {
 		var err error
 		if o.Folder, err = deploy.StateFolder(Name); err != nil {
@@ -146,35 +150,37 @@ func secretsFrom(job deploy.Job, kind string) []string {
 
 // check returns an error for what Slurm cannot do.
 func (e *Engine) check(job deploy.Job) error {
-	unsupported := func(field, what string, args ...any) error {
-		return deploy.Unsupported(Name, field, what, args...)
+	var faults deploy.Faults
+	unsupported := func(field, what string, args ...any) {
+		faults.Add(deploy.Unsupported(Name, field, what, args...))
 	}
-	switch {
-	case job.VMSize != "":
-		return unsupported("vmSize", "nodes are chosen by partition and constraint in service.yaml")
-	case job.Image != "":
-		return unsupported("image", "ranks run without a container: load what they need with setup in service.yaml")
-	case job.Schedule != "":
-		return unsupported("schedule", "let cron or scrontab run 'batchscore launch --to slurm' instead")
-	case job.Priority == deploy.Low && e.o.Low == nil:
-		return unsupported("priority", "service.yaml has no queue for low priority (low: {partition: NAME})")
-	case job.GPU != "" && job.GPUsPerNode == 0:
-		return unsupported("gpu", "%s is a type of GPU, and gpusPerNode does not say how many of them", job.GPU)
-	case !plainWord.MatchString(job.GPU):
-		return unsupported("gpu", "%q is not a type of GPU", job.GPU)
-	case job.TimeLimit > 0 && job.TimeLimit <= e.o.Grace:
-		return unsupported("timeLimit", "%v is not more than the %v that ranks get to stop", job.TimeLimit, e.o.Grace)
+	if job.VMSize != "" {
+		unsupported("vmSize", "nodes are chosen by partition and constraint in service.yaml")
 	}
-	if err := deploy.CheckMounts(Name, job); err != nil {
-		return err
+	if job.Image != "" {
+		unsupported("image", "ranks run without a container: load what they need with setup in service.yaml")
 	}
-	if err := deploy.CheckSecrets(Name, job, "env", "file"); err != nil {
-		return err
+	if job.Schedule != "" {
+		unsupported("schedule", "let cron or scrontab run 'batchscore launch --to slurm' instead")
 	}
+	if job.Priority == deploy.Low && e.o.Low == nil {
+		faults.Add(deploy.Lacking(Name, "priority", "service.yaml has no queue for low priority: add low: {partition: NAME} to its section slurm"))
+	}
+	if job.GPU != "" && job.GPUsPerNode == 0 {
+		faults.Add(deploy.Lacking(Name, "gpu", "%s is a type of GPU, and gpusPerNode does not say how many of them", job.GPU))
+	}
+	if !plainWord.MatchString(job.GPU) {
+		unsupported("gpu", "%q is not a type of GPU", job.GPU)
+	}
+	if job.TimeLimit > 0 && job.TimeLimit <= e.o.Grace {
+		unsupported("timeLimit", "%v is not more than the %v that ranks get to stop", job.TimeLimit, e.o.Grace)
+	}
+	faults.Add(deploy.CheckMounts(Name, job))
+	faults.Add(deploy.CheckSecrets(Name, job, "env", "file"))
 	for _, name := range secretsFrom(job, "file") {
 		if s := job.Secrets[name]; !filepath.IsAbs(s.File) {
-			return unsupported("secrets", "%s: file %s is read on a node: want an absolute path", name, s.File)
+			unsupported("secrets", "%s: file %s is read on a node: want an absolute path", name, s.File)
 		}
 	}
-	return nil
+	return faults.Err()
 }
