@@ -104,6 +104,9 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// shellWord is a word of a command line, with spaces only in quotation marks.
+var shellWord = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`)
+
 // documentedCommandLines returns the commands in a document's sh blocks, one per line, split
 // into words.
 func documentedCommandLines(t *testing.T, file string) [][]string {
@@ -116,7 +119,7 @@ func documentedCommandLines(t *testing.T, file string) [][]string {
 		for line := range strings.Lines(strings.ReplaceAll(b.text, "\\\n", "")) {
 			line, _, _ = strings.Cut(line, " #")
 			var words []string
-			for _, word := range strings.Fields(line) {
+			for _, word := range shellWord.FindAllString(line, -1) {
 				if word == "|" || word == "&&" || word[0] == '>' {
 					break
 				}

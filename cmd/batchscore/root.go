@@ -41,7 +41,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		fmt.Fprintf(stderr, "batchscore: %s\n", text)
+		fmt.Fprintf(stderr, "batchscore: %s\n", visible(text))
 	}
 	if errors.Is(err, errUsage) {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"container/heap"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,17 +23,33 @@ import (
 func newSample() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample --images PLACE --out PLACE [-n N]",
-		Short: "Copy a deterministic sample of a collection, to try a job on",
+		Use:   "sample {--images PLACE | --from OUT} --out PLACE",
+		Short: "Copy a deterministic sample of a collection, or images of a result chosen by their rows",
 		Long: `sample copies N images of a collection under their names. It chooses them by their
 names and the seed alone: the same collection gives the same sample on any machine,
 and a larger sample contains a smaller one. An image that has been copied before is
 not copied again.
 
+With --from OUT it chooses from the images of a result, and also writes their rows to
+rows.csv and rows.jsonl next to them, with the address that each image has in the
+collection. --where takes the conditions that "show --where" takes. --least-sure N
+takes those of the least certainty, the least certain first. --per-label N takes at
+most N of each label. An image that was changed or deleted since it was scored is
+left out, and named. The images are where the job found them; --images names
+another place that has them under the same names.
+
 ` + placesHelp,
-		Example: "  batchscore sample --images az://acme/photos/2019 -n 500 --out sample",
-		Args:    noArgs,
+		Example: `  batchscore sample --images az://acme/photos/2019 -n 500 --out sample
+  batchscore sample --from result --least-sure 200 --per-label 20 --out to-label
+  batchscore sample --from result --where 'status=truncated,corrupt' -n 50 --out broken`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			if f.from != "" {
+				return f.runFrom(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return f.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -42,19 +59,27 @@ not copied again.
 
 // sampleFlags say which images to copy, and where to.
 type sampleFlags struct {
-	places      placeFlags
-	images, out string
-	n           int
-	seed        uint64
-	allFiles    bool
+	places            placeFlags
+	images, from, out string
+	n                 int
+	seed              uint64
+	allFiles          bool
+
+	// With from:
+	where               string
+	leastSure, perLabel int // 0 if not given
 }
 
 func (f *sampleFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.images, "images", "", "take images from `PLACE`: "+placeKinds+" (required)")
+	fs.StringVar(&f.images, "images", "", "take images from `PLACE`: "+placeKinds+" (required without --from)")
+	fs.StringVar(&f.from, "from", "", "choose by the rows of the output folder `OUT`, and copy the rows too")
 	fs.StringVar(&f.out, "out", "", "copy them to `PLACE`: "+placeKinds+" (required)")
-	fs.IntVarP(&f.n, "number", "n", 500, "copy `N` images")
+	fs.IntVarP(&f.n, "number", "n", 500, "copy `N` images; with --per-label the default is as many as that allows")
 	fs.Uint64Var(&f.seed, "seed", 0, "choose the images by this `SEED`; another one gives another sample")
+	fs.IntVar(&f.leastSure, "least-sure", 0, "copy the `N` images of the least certainty (with --from)")
+	fs.IntVar(&f.perLabel, "per-label", 0, "copy at most `N` images of each label; those that failed count by status (with --from)")
+	fs.StringVar(&f.where, "where", "", "copy only images whose row fulfils these `CONDITIONS`, such as 'label=Sexy score<0.6' (with --from)")
 	registerAllFiles(fs, &f.allFiles)
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -62,26 +87,56 @@ func (f *sampleFlags) register(cmd *cobra.Command) {
 	})
 }
 
-// run copies the sample.
-func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
-	switch {
-	case f.images == "":
-		return usagef("--images is missing: the place of the images")
-	case f.out == "":
+// check returns an error if flags contradict one another. given reports whether a flag
+// was given.
+func (f *sampleFlags) check(given func(flag string) bool) error {
+	if f.images == "" && f.from == "" {
+		return usagef("--images is missing: the place of the images, or --from: the output folder to choose from")
+	}
+	if f.out == "" {
 		return usagef("--out is missing: the place for the sample")
-	case f.n < 1:
+	}
+	if f.n < 1 {
 		return usagef("invalid value %d for -n: want a number of images above zero", f.n)
 	}
-	from, err := f.places.open("--images", f.images)
+	for _, flag := range []struct {
+		name  string
+		value int
+	}{{"least-sure", f.leastSure}, {"per-label", f.perLabel}} {
+		if given(flag.name) && flag.value < 1 {
+			return invalid(flag.name, flag.value, "a number of images above zero")
+		}
+	}
+	if f.from == "" {
+		for _, flag := range []string{"where", "least-sure", "per-label"} {
+			if given(flag) {
+				return usagef("--%s chooses by rows: name the output folder that has them with --from", flag)
+			}
+		}
+		return nil
+	}
+	if given("all-files") {
+		return usagef("--all-files is not for --from: the images are those that were scored")
+	}
+	for _, flag := range []string{"number", "seed"} {
+		if given("least-sure") && given(flag) {
+			return usagef("--least-sure says how many images, and which: leave out --%s", flag)
+		}
+	}
+	if given("per-label") && !given("number") {
+		f.n = math.MaxInt
+	}
+	if given("least-sure") {
+		f.n = f.leastSure
+	}
+	return nil
+}
+
+// run copies a sample of a collection.
+func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	from, to, err := f.open(ctx, f.images)
 	if err != nil {
 		return err
-	}
-	to, err := f.places.openToWrite(ctx, "--out", f.out)
-	if err != nil {
-		return err
-	}
-	if from.String() == to.String() {
-		return usagef("--images and --out are the same place, %s", to)
 	}
 	chosen, total, passed, err := choose(ctx, from, filesTaken(f.allFiles), f.n, f.seed)
 	if err != nil {
@@ -94,14 +149,22 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := c.copy(ctx, chosen); err != nil {
 		return err
 	}
-	unread := ""
-	if n := c.unread.Load(); n > 0 {
-		unread = fmt.Sprintf(", %d could not be read", n)
-	}
-	there := len(chosen) - int(c.unread.Load())
-	_, err = fmt.Fprintf(stdout, "%d of %d images of %s are in %s: %d copied (%s), %d were there already%s%s\n",
-		there, total, from, to, there-int(c.had.Load()), formatBytes(c.bytes.Load()), c.had.Load(), unread, andPassedOver(passed))
+	_, err = fmt.Fprintf(stdout, "%s%s\n", c.summary(len(chosen), total), andPassedOver(passed))
 	return err
+}
+
+// open opens the place of the images and the one for the sample.
+func (f *sampleFlags) open(ctx context.Context, images string) (from, to store.Store, err error) {
+	if from, err = f.places.open("--images", images); err != nil {
+		return nil, nil, err
+	}
+	if to, err = f.places.openToWrite(ctx, "--out", f.out); err != nil {
+		return nil, nil, err
+	}
+	if from.String() == to.String() {
+		return nil, nil, usagef("the images and --out are the same place, %s", to)
+	}
+	return from, to, nil
 }
 
 // maxCopies is how many images are copied at the same time.
@@ -112,14 +175,41 @@ type copier struct {
 	from, to store.Store
 	stderr   io.Writer
 
-	bytes  atomic.Int64 // copied
-	had    atomic.Int64 // images that were copied before
-	unread atomic.Int64 // images that could not be read
+	bytes atomic.Int64 // copied
+	had   atomic.Int64 // images that were copied before
+
+	mu     sync.Mutex
+	unread map[string]error // images that could not be read, by name
+}
+
+// summary says what came of chosen images of a total.
+func (c *copier) summary(chosen, total int) string {
+	there, had := chosen-len(c.unread), int(c.had.Load())
+	line := fmt.Sprintf("%d of %s of %s are in %s: %d copied (%s), %d were there already",
+		there, images(total), c.from, c.to, there-had, formatBytes(c.bytes.Load()), had)
+	if len(c.unread) == 0 {
+		return line
+	}
+	var changed, deleted int
+	for _, err := range c.unread {
+		switch {
+		case errors.Is(err, store.ErrChanged):
+			changed++
+		case errors.Is(err, store.ErrNotExist):
+			deleted++
+		}
+	}
+	line += fmt.Sprintf(", %d could not be read", len(c.unread))
+	if changed+deleted > 0 {
+		line += fmt.Sprintf(" (%d changed since, %d deleted since)", changed, deleted)
+	}
+	return line
 }
 
 // copy copies the chosen images, except those that have been copied before.
 func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 	start := time.Now()
+	c.unread = map[string]error{}
 	sizes := map[string]int64{} // of what is there, by name
 	err := c.to.List(ctx, "", func(o store.Object) error {
 		sizes[o.Name] = o.Size
@@ -147,8 +237,10 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
 				c.had.Add(1)
 			case isOfOneImage(err):
-				c.unread.Add(1)
-				fmt.Fprintf(stderr, "batchscore: not in the sample: %v\n", err)
+				c.mu.Lock()
+				c.unread[o.Name] = err
+				c.mu.Unlock()
+				fmt.Fprintf(stderr, "batchscore: not in the sample: %s\n", visible(err.Error()))
 			case err != nil:
 				return err
 			default:
@@ -186,6 +278,9 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 	if err != nil {
 		return unreadImage{fmt.Errorf("read %q of %s: %w", o.Name, from, err)}
 	}
+	if n := int64(len(body)); n != o.Size {
+		return unreadImage{fmt.Errorf("read %q of %s: %w: it has %d bytes instead of %d", o.Name, from, store.ErrChanged, n, o.Size)}
+	}
 	if _, err := to.Create(ctx, o.Name, body); err != nil {
 		return fmt.Errorf("write %q to %s: %w", o.Name, to, err)
 	}
@@ -195,23 +290,16 @@ func copyObject(ctx context.Context, from, to store.Store, o store.Object) error
 // choose returns the n images of a collection whose names have the lowest hashes,
 // in any order, how many images there are, and which files were passed over.
 func choose(ctx context.Context, images store.Store, files listing.Files, n int, seed uint64) ([]store.Object, int, listing.PassedOver, error) {
-	var best lowest
+	best := firstN[candidate]{n: n, less: candidate.before}
 	total := 0
 	passed, err := listing.Walk(ctx, images, files, func(o store.Object) error {
 		total++
-		c := candidate{hash(o.Name, seed), o}
-		switch {
-		case len(best) < n:
-			heap.Push(&best, c)
-		case c.before(best[0]):
-			best[0] = c
-			heap.Fix(&best, 0)
-		}
+		best.add(candidate{hash(o.Name, seed), o})
 		return nil
 	})
-	chosen := make([]store.Object, len(best))
-	for i, c := range best {
-		chosen[i] = c.object
+	var chosen []store.Object
+	for _, c := range best.items {
+		chosen = append(chosen, c.object)
 	}
 	return chosen, total, passed, err
 }
@@ -228,16 +316,3 @@ type candidate struct {
 }
 
 func (c candidate) before(o candidate) bool { return string(c.hash[:]) < string(o.hash[:]) }
-
-// lowest is a heap of candidates with the highest hash on top.
-type lowest []candidate
-
-func (l lowest) Len() int           { return len(l) }
-func (l lowest) Less(i, j int) bool { return l[j].before(l[i]) }
-func (l lowest) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
-func (l *lowest) Push(c any)        { *l = append(*l, c.(candidate)) }
-func (l *lowest) Pop() any {
-	last := (*l)[len(*l)-1]
-	*l = (*l)[:len(*l)-1]
-	return last
-}

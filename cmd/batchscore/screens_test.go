@@ -10,7 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 
 	"github.com/batchscore/batchscore/deploy/goldentest"
 	"github.com/batchscore/batchscore/docs/terminal/sgr"
@@ -68,8 +69,8 @@ func (term *terminal) keep(name string, masks ...mask) {
 				term.t.Errorf("%s: %q is %s, which cannot be read on %s", name, run.Text, run.Style, bad)
 			}
 		}
-		if n := utf8.RuneCountInString(shown); n > width {
-			term.t.Errorf("%s: line %d is %d characters wide, and the terminal %d: %s", name, i+1, n, width, shown)
+		if n := uniseg.StringWidth(shown); n > width {
+			term.t.Errorf("%s: line %d is %d columns wide, and the terminal %d: %s", name, i+1, n, width, shown)
 		}
 		fmt.Fprintln(&plain, strings.TrimRight(shown, " "))
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -337,7 +339,8 @@ func jsonLines(w io.Writer, columns []row.Column) printer {
 	}
 }
 
-// jsonLine returns a row as a JSON object with a line break.
+// jsonLine returns a row as a JSON object with a line break. Characters that could move
+// the cursor are escaped, which means the same.
 func jsonLine(columns []row.Column, r *row.Row) []byte {
 	var line []byte
 	for i, c := range columns {
@@ -345,7 +348,21 @@ func jsonLine(columns []row.Column, r *row.Row) []byte {
 		line = append(line, `"`+c.Name+`":`...)
 		line = c.AppendJSON(line, r)
 	}
-	return append(line, "}\n"...)
+	text := string(append(line, "}\n"...))
+	if strings.IndexFunc(text, isHidden) < 0 {
+		return []byte(text)
+	}
+	line = line[:0]
+	for _, c := range text {
+		if !isHidden(c) {
+			line = utf8.AppendRune(line, c)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{c}) {
+			line = fmt.Appendf(line, `\u%04x`, unit)
+		}
+	}
+	return line
 }
 
 // sayIncomplete prints a line if the rows that exist may not be all, and one for

@@ -127,6 +127,11 @@ func (f *folder) proven(lines []byte) error {
 // manifest is ErrMismatch. So is, after all rows, a part of a complete job that is no
 // longer what it was. Rows holds a few parts in memory at a time.
 func Rows(ctx context.Context, st store.Store, fn func(row.Row) error) error {
+	return Results(ctx, st, func(_ shard.Entry, r row.Row) error { return fn(r) })
+}
+
+// Results is Rows with the manifest entry of each image.
+func Results(ctx context.Context, st store.Store, fn func(shard.Entry, row.Row) error) error {
 	f, err := openFolder(ctx, st)
 	if err != nil {
 		return err
@@ -135,12 +140,12 @@ func Rows(ctx context.Context, st store.Store, fn func(row.Row) error) error {
 	return f.undisturbed(ctx, f.eachRow(ctx, fn))
 }
 
-func (f *folder) eachRow(ctx context.Context, fn func(row.Row) error) error {
+func (f *folder) eachRow(ctx context.Context, fn func(shard.Entry, row.Row) error) error {
 	var lines []byte
 	if err := f.parts(ctx, func(p part) error {
 		lines = appendDigest(lines, p.digest, p.name)
-		for _, r := range p.rows {
-			if err := fn(r); err != nil {
+		for i, r := range p.rows {
+			if err := fn(p.entries[i], r); err != nil {
 				return err
 			}
 		}

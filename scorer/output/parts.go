@@ -16,7 +16,8 @@ type part struct {
 	chunk    int
 	name     string
 	rows     []row.Row
-	digest   string // hex
+	entries  []shard.Entry // of the rows; from readPart only
+	digest   string        // hex
 	etag     string
 	modified time.Time
 }
@@ -29,11 +30,10 @@ func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, 
 		return p, err
 	}
 	first, last := job.Chunks(m.Len()).Range(chunk)
-	entries, err := m.Entries(nil, first, last)
-	if err != nil {
+	if p.entries, err = m.Entries(nil, first, last); err != nil {
 		return p, err
 	}
-	if err := job.checkRows(entries, p.rows); err != nil {
+	if err := job.checkRows(p.entries, p.rows); err != nil {
 		return p, damagedPart(p.name, st, err)
 	}
 	return p, nil
