@@ -106,6 +106,7 @@ func (p *participant) completed(ctx context.Context) (done output.Success, ok bo
 	if err != nil {
 		return done, false, err
 	}
+	done.Mine = o.World.Rank == 0
 	if o.Job.Retry != nil {
 		return done, true, nil
 	}

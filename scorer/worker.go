@@ -103,7 +103,7 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 	s := output.WorkerSummary{
 		Worker: w.me, Device: w.engine.Device(), Batch: w.job.Batch, Decoding: preprocess.Decoding,
 		Started: started, Seconds: took.Seconds(),
-		Share: w.share, Statuses: w.statuses,
+		Share: w.share, Scored: int(counts[telemetry.Images]), Statuses: w.statuses,
 		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
 		Storage: w.storage(), End: "done", Versions: w.opt.Versions,
 	}

@@ -181,3 +181,16 @@ func Owners(ctx context.Context, st store.Store, names Names, skip func(chunk in
 	}
 	return owners, nil
 }
+
+// Times calls fn with the time of each link of a job's claims, by the store's clock:
+// workers that were at work then created or renewed a claim.
+func Times(ctx context.Context, st store.Store, fn func(time.Time)) error {
+	err := st.List(ctx, folder, func(o store.Object) error {
+		fn(o.Modified)
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("list the claims: %w", err)
+	}
+	return nil
+}

@@ -38,7 +38,8 @@ type publication struct {
 	after    []byte     // and of the parts with the newer rows
 	changed  *shard.Set // parts that differ; nil if not known
 	statuses map[string]int
-	last     time.Time // when the last part was created or replaced
+	answers  *row.Summing
+	modified []time.Time // when the parts were created or replaced
 }
 
 // publish puts the rows of all complete retries into the parts of an output, updates
@@ -225,7 +226,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 	}
 	skip := func(chunk int) bool { return only != nil && !only.Has(chunk) }
 	if only == nil {
-		p.statuses = map[string]int{}
+		p.statuses, p.answers, p.modified = map[string]int{}, p.job.Schema().NewSumming(), nil
 	}
 	err := inOrder(ctx, p.chunks.Count(), func(ctx context.Context, chunk int) (part, error) {
 		if skip(chunk) {
@@ -259,9 +260,8 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 			for i := range stored.rows {
 				p.statuses[stored.rows[i].Status]++
 			}
-			if stored.modified.After(p.last) {
-				p.last = stored.modified
-			}
+			p.answers.Add(stored.rows)
+			p.modified = append(p.modified, stored.modified)
 		}
 		return fn(chunk, n)
 	})
@@ -306,15 +306,15 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 		s = *p.state.success // which has the makespan of the job without its retries
 	} else {
 		s = newSuccess(p.job, p.chunks, opt.Versions)
-		s.ended(p.last)
-		if err := s.timing(ctx, p.st, p.job); err != nil {
+		if err := s.timing(ctx, p.st, p.job, p.modified); err != nil {
 			return Success{}, err
 		}
 	}
 	for _, f := range p.retries {
 		s.MixedDecoding = s.MixedDecoding || f.job.Decoding != p.job.Decoding || f.state.success != nil && f.state.success.MixedDecoding
 	}
-	s.Statuses, s.Drift = p.statuses, nil
+	s.Statuses, s.Answers, s.Drift = p.statuses, p.answers.Summary(), nil
+	s.ImagesPlace = p.job.Images
 	s.Digests = digestsOf(p.job, p.manifest, p.after)
 	s.Retry = &RetryOutcome{
 		Generation: p.state.Complete, Statuses: record.Retry.Statuses, Images: retried.Images,
@@ -338,7 +338,9 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	if err := put(ctx, p.st, SuccessName, body); err != nil {
 		return Success{}, fmt.Errorf("replace %s: %w", SuccessName, err)
 	}
-	return ReadSuccess(ctx, p.st)
+	stored, err := ReadSuccess(ctx, p.st)
+	stored.Mine = err == nil
+	return stored, err
 }
 
 // overtaken returns _SUCCESS if another worker has replaced it in the meantime, for

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
@@ -19,18 +18,24 @@ type Success struct {
 	Version int    `json:"version"`
 	Job     string `json:"job"`
 	Images  int    `json:"images"`
+	// ImagesPlace is Job.Images: where the images are, without secrets. Older records
+	// do not have it.
+	ImagesPlace string `json:"images_place,omitempty"`
 	// Simulated reports whether no model computed the rows. The times are then those of
 	// a simulated device.
 	Simulated bool           `json:"simulated,omitempty"`
 	Statuses  map[string]int `json:"statuses"` // images by status
 	// Failed is the number of images with any status but ok; See is the command that
 	// shows them.
-	Failed    int        `json:"failed,omitempty"`
-	See       string     `json:"see,omitempty"`
-	Chunks    int        `json:"chunks"`
-	ChunkSize int        `json:"chunk_size"`
-	Format    row.Format `json:"format"`
-	Digests   Digests    `json:"digests"`
+	Failed int    `json:"failed,omitempty"`
+	See    string `json:"see,omitempty"`
+	// Answers says what the labels are; nil in older records, and if the task has
+	// neither labels nor a certainty.
+	Answers   *row.Summary `json:"answers,omitempty"`
+	Chunks    int          `json:"chunks"`
+	ChunkSize int          `json:"chunk_size"`
+	Format    row.Format   `json:"format"`
+	Digests   Digests      `json:"digests"`
 	// Activation is Job.Activation.
 	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder is Job.JPEGDecoder: libjpeg-turbo decodes a few JPEGs that Go's
@@ -49,6 +54,13 @@ type Success struct {
 	Ended           time.Time `json:"ended"`
 	MakespanSeconds float64   `json:"makespan_seconds"`
 	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
+	// WorkedSeconds is for how long at least one worker was at work, without the
+	// pauses between runs. Older records do not have it.
+	WorkedSeconds         float64 `json:"worked_seconds,omitempty"`
+	WorkedImagesPerSecond float64 `json:"worked_images_per_second,omitempty"`
+	// ScoredTwice is the number of images that a worker scored after another had
+	// committed them, as far as workers had ended when the record was written.
+	ScoredTwice int `json:"scored_twice,omitempty"`
 	// Retry is what the last retry did, nil before the first.
 	Retry *RetryOutcome `json:"retry,omitempty"`
 	// Drift is nil if the images were not listed again.
@@ -62,6 +74,10 @@ type Success struct {
 	Storage  *Storage          `json:"storage,omitempty"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
+
+	// Mine reports whether this process is the one that says what came of the job: the
+	// one that wrote the record or, if the job was complete before, rank 0.
+	Mine bool `json:"-"`
 }
 
 // RetryOutcome is what a retry did.
@@ -245,21 +261,24 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	}
 	s := newSuccess(&job, c, opt.Versions)
 	var lines []byte
+	var modified []time.Time
+	answers := job.Schema().NewSumming()
 	err = inOrder(ctx, c.Count(), func(ctx context.Context, chunk int) (part, error) {
 		return readPart(ctx, st, &job, m, chunk)
 	}, func(_ int, p part) error {
 		for i := range p.rows {
 			s.Statuses[p.rows[i].Status]++
 		}
+		answers.Add(p.rows)
 		lines = appendDigest(lines, p.digest, p.name)
-		s.ended(p.modified)
+		modified = append(modified, p.modified)
 		return nil
 	})
 	if err != nil {
 		return Success{}, err
 	}
-	s.Digests = digestsOf(&job, m, lines)
-	if err := s.timing(ctx, st, &job); err != nil {
+	s.Answers, s.Digests = answers.Summary(), digestsOf(&job, m, lines)
+	if err := s.timing(ctx, st, &job, modified); err != nil {
 		return Success{}, err
 	}
 	stored, _, _, err := createOrRead(ctx, st, digestsName, lines)
@@ -280,17 +299,19 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if err != nil {
 		return Success{}, err
 	}
-	stored, _, _, err = createOrRead(ctx, st, SuccessName, body)
+	stored, _, how, err := createOrRead(ctx, st, SuccessName, body)
 	if err != nil {
 		return Success{}, fmt.Errorf("create %s: %w", SuccessName, err)
 	}
-	return parseSuccess(st, stored)
+	s, err = parseSuccess(st, stored)
+	s.Mine = how == created
+	return s, err
 }
 
 // newSuccess returns a Success with everything that does not depend on the rows.
 func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	return Success{
-		Job: job.ID, Images: c.Entries, Statuses: map[string]int{}, Simulated: job.Simulated(),
+		Job: job.ID, Images: c.Entries, ImagesPlace: job.Images, Statuses: map[string]int{}, Simulated: job.Simulated(),
 		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation,
 		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions,
 	}
@@ -335,50 +356,4 @@ func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 		first++
 	}
 	return fmt.Errorf("%d of %d parts missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
-}
-
-// started moves Started back to t if t is earlier.
-func (s *Success) started(t time.Time) {
-	if s.Started.IsZero() || t.Before(s.Started) {
-		s.Started = t.UTC()
-	}
-}
-
-// ended moves Ended on to t if t is later.
-func (s *Success) ended(t time.Time) {
-	if t.After(s.Ended) {
-		s.Ended = t.UTC()
-	}
-}
-
-// timing fills in when the job ran and on what. Workers that were killed left no
-// summary; the times of the record and the parts include them.
-func (s *Success) timing(ctx context.Context, st store.Store, job *Job) error {
-	_, record, err := store.ReadAll(ctx, st, jobName)
-	if err != nil {
-		return err
-	}
-	s.started(record.Modified)
-	s.ended(record.Modified)
-	workers, err := ReadSummaries(ctx, st)
-	if err != nil {
-		return err
-	}
-	s.Devices = []string{}
-	for _, w := range workers {
-		s.started(w.Started)
-		s.ended(w.Started.Add(time.Duration(w.Seconds * float64(time.Second))))
-		s.MixedDecoding = s.MixedDecoding || w.Images > 0 && w.Decoding != job.Decoding
-		if !slices.Contains(s.Devices, w.Device) {
-			s.Devices = append(s.Devices, w.Device)
-		}
-	}
-	slices.Sort(s.Devices)
-	s.Workers = len(workers)
-	s.Storage = sumStorage(workers)
-	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
-	if s.MakespanSeconds > 0 {
-		s.ImagesPerSecond = float64(s.Images) / s.MakespanSeconds
-	}
-	return nil
 }

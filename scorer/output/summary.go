@@ -25,7 +25,10 @@ type WorkerSummary struct {
 	Seconds float64   `json:"seconds"`
 	// Share is the number of images in its share at the start, Images the number that
 	// it committed; Statuses counts the latter.
+	// Scored is how many it scored, including those of chunks that another worker
+	// committed first; 0 in older records.
 	Share    int            `json:"share"`
+	Scored   int            `json:"scored,omitempty"`
 	Images   int            `json:"images"`
 	Statuses map[string]int `json:"statuses"`
 	// Chunks is the number of chunks that it committed, Stolen the number of those from

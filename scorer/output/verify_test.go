@@ -62,13 +62,18 @@ func TestFinish(t *testing.T) {
 	}
 	all := objects(t, st)
 	want := Success{
-		Version: 1, Job: r.j.ID, Images: 20, Statuses: statuses, Failed: statuses["truncated"],
+		Version: 1, Job: r.j.ID, Images: 20, ImagesPlace: r.j.Images, Statuses: statuses, Failed: statuses["truncated"],
 		See: "batchscore show memory --status truncated", Chunks: 3, ChunkSize: 8, Format: row.JSONL, JPEGDecoder: "libjpeg-turbo",
 		Digests: Digests{Manifest: r.m.Digest(), Model: "sha256:m", Preprocess: "sha256:p", Labels: "sha256:l",
 			Parts: digest([]byte(all[digestsName]))},
 		Started: begun.Add(-time.Second), Ended: begun.Add(10 * time.Second), MakespanSeconds: 11, ImagesPerSecond: 20. / 11,
+		WorkedSeconds: 11, WorkedImagesPerSecond: 20. / 11,
 		Drift: &Drift{Added: 2}, Workers: 1, Devices: []string{"cpu"}, Versions: opt.Versions, Checksum: s.Checksum,
 	}
+	if s.Answers == nil || s.Answers.Certainty == nil || len(s.Answers.Labels) == 0 {
+		t.Fatalf("Finish() says of the answers %+v, want labels and a certainty", s.Answers)
+	}
+	s.Answers, want.Mine = nil, true
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
 	}
@@ -76,6 +81,7 @@ func TestFinish(t *testing.T) {
 		t.Fatalf("the sample has no row of some kind: %v", statuses)
 	}
 	again, err := Finish(t.Context(), st, r.j, r.m, FinishOptions{})
+	again.Answers, s.Mine = nil, false // the first call wrote it
 	if err != nil || !reflect.DeepEqual(again, s) {
 		t.Errorf("Finish() again = %+v, %v, want the same", again, err)
 	}

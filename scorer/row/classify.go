@@ -65,6 +65,7 @@ var Classify Task = &task[Classification]{
 		}
 		return fmt.Errorf("the score %v is not from 0 to 1, as those of %s are", a.Score, activation)
 	},
+	counted:  func(a *Classification, count func(string)) { count(a.Label) },
 	describe: func(a *Classification) string { return fmt.Sprintf("class %d", a.ClassID) },
 	headings: []string{"LABEL", "SCORE"},
 	cells: func(a *Classification) []string {

@@ -43,6 +43,9 @@ type rules interface {
 	// label returns the text that carries the mark of simulated jobs; false if
 	// there is none.
 	label(answer any) (text string, ok bool)
+	// eachLabel calls count with each label by which the answer is counted. Tasks
+	// such as embeddings have none.
+	eachLabel(answer any, count func(label string))
 	// marked returns the task whose columns the rows of a simulated job have.
 	marked() Task
 	// as returns the task with the columns that files of that form have.
@@ -132,6 +135,9 @@ type task[A any] struct {
 	// inRange returns an error if the model's output, interpreted as activation, cannot
 	// have led to the answer; nil takes every answer.
 	inRange func(a *A, activation models.Activation) error
+	// counted calls count with each label of an answer: one for a class, several or
+	// none where several labels apply. Nil counts nothing.
+	counted func(a *A, count func(label string))
 	// describe is the answer in an error.
 	describe func(a *A) string
 	headings []string

@@ -1,0 +1,150 @@
+package output
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// started moves Started back to t if t is earlier.
+func (s *Success) started(t time.Time) {
+	if s.Started.IsZero() || t.Before(s.Started) {
+		s.Started = t.UTC()
+	}
+}
+
+// ended moves Ended on to t if t is later.
+func (s *Success) ended(t time.Time) {
+	if t.After(s.Ended) {
+		s.Ended = t.UTC()
+	}
+}
+
+// timing fills in when the job ran and on what. modified are the times of its parts.
+// Workers that were killed left no summary; the times of the record and the parts
+// include them.
+func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified []time.Time) error {
+	_, record, err := store.ReadAll(ctx, st, jobName)
+	if err != nil {
+		return err
+	}
+	for _, t := range append([]time.Time{record.Modified}, modified...) {
+		s.started(t)
+		s.ended(t)
+	}
+	workers, err := ReadSummaries(ctx, st)
+	if err != nil {
+		return err
+	}
+	s.Devices = []string{}
+	var spans []span
+	for i := range workers {
+		w := &workers[i]
+		at := span{w.Started, w.Started.Add(time.Duration(w.Seconds * float64(time.Second)))}
+		spans = append(spans, at)
+		s.started(at.from)
+		s.ended(at.to)
+		s.MixedDecoding = s.MixedDecoding || w.Images > 0 && w.Decoding != job.Decoding
+		if !slices.Contains(s.Devices, w.Device) {
+			s.Devices = append(s.Devices, w.Device)
+		}
+	}
+	slices.Sort(s.Devices)
+	s.Workers, s.ScoredTwice = len(workers), scoredTwice(workers)
+	s.Storage = sumStorage(workers)
+	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
+	if !covered(modified, spans) {
+		signs := append([]time.Time{record.Modified}, modified...)
+		if err := claim.Times(ctx, st, func(t time.Time) { signs = append(signs, t) }); err != nil {
+			return err
+		}
+		spans = append(spans, atWork(signs)...)
+	}
+	s.WorkedSeconds = min(total(spans).Seconds(), s.MakespanSeconds)
+	if s.MakespanSeconds > 0 {
+		s.ImagesPerSecond = float64(s.Images) / s.MakespanSeconds
+	}
+	if s.WorkedSeconds > 0 {
+		s.WorkedImagesPerSecond = float64(s.Images) / s.WorkedSeconds
+	}
+	return nil
+}
+
+// span is a time in which a worker was at work.
+type span struct{ from, to time.Time }
+
+// slack is how much later than the end of a worker the store may say that its last
+// part was created.
+const slack = 2 * time.Second
+
+// covered reports whether every time is within one of the spans. If not, a worker was
+// killed, and left no summary.
+func covered(times []time.Time, spans []span) bool {
+	for _, t := range times {
+		if !slices.ContainsFunc(spans, func(s span) bool {
+			return !t.Before(s.from.Add(-slack)) && !t.After(s.to.Add(slack))
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// signInterval is the longest time between two signs of a worker at work: it renews
+// what it has claimed more often.
+const signInterval = time.Minute
+
+// atWork returns the spans between signs of workers that follow one another closely.
+func atWork(signs []time.Time) []span {
+	slices.SortFunc(signs, time.Time.Compare)
+	var spans []span
+	for i := 1; i < len(signs); i++ {
+		if signs[i].Sub(signs[i-1]) <= signInterval {
+			spans = append(spans, span{signs[i-1], signs[i]})
+		}
+	}
+	return spans
+}
+
+// total returns how long the spans are together. What several have in common counts
+// once.
+func total(spans []span) time.Duration {
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
+	var sum time.Duration
+	var end time.Time
+	for _, s := range spans {
+		if s.from.Before(end) {
+			s.from = end
+		}
+		if s.to.After(s.from) {
+			sum += s.to.Sub(s.from)
+			end = s.to
+		}
+	}
+	return sum
+}
+
+// scoredTwice returns how many images workers scored whose part another worker
+// committed first.
+func scoredTwice(workers []WorkerSummary) int {
+	n := 0
+	for i := range workers {
+		if w := &workers[i]; w.End == "done" {
+			n += max(w.Scored-w.Images, 0)
+		}
+	}
+	return n
+}
+
+// CountScoredTwice sets ScoredTwice to what the summaries of all workers say, those
+// included that ended after the record was written.
+func (s *Success) CountScoredTwice(ctx context.Context, st store.Store) error {
+	workers, err := ReadSummaries(ctx, st)
+	if err == nil {
+		s.ScoredTwice = scoredTwice(workers)
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package output
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+// TestWorkedTimeLeavesOutPauses: hours between two starts count in the makespan only.
+func TestWorkedTimeLeavesOutPauses(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		// killed says that the first worker left no summary.
+		killed bool
+		want   float64
+	}{
+		{name: "stopped", killed: false, want: 10 + 5},
+		{name: "killed", killed: true, want: 8 + 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clk := newClock()
+			st := clk.store()
+			r := begin(t, st, testJob(row.JSONL), numbered(24))
+			first := elsewhere(0)
+			claims, start := claimsOf(st, first, clk), clk.now
+			for chunk := range 2 {
+				if _, err := claims.TryAcquire(t.Context(), claim.OnChunk(chunk)); err != nil {
+					t.Fatal(err)
+				}
+				clk.now = clk.now.Add(4 * time.Second)
+				r.commit(t, chunk)
+			}
+			if !tt.killed {
+				if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: first, Started: start, Seconds: 10, End: "stopped"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			clk.now = clk.now.Add(time.Hour)
+			start = clk.now
+			clk.now = clk.now.Add(5 * time.Second)
+			r.commit(t, 2)
+			for _, rank := range []int{1, 2} { // at the same time
+				w := WorkerSummary{Worker: elsewhere(rank), Started: start, Seconds: 5, Images: 8, Scored: 8 + 3*(rank-1), End: "done"}
+				if err := WriteSummary(t.Context(), st, w); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := r.finish(t)
+			if math.Abs(s.WorkedSeconds-tt.want) > 1e-6 || s.MakespanSeconds != 8+3600+5 || s.ScoredTwice != 3 ||
+				math.Abs(s.WorkedImagesPerSecond-24/tt.want) > 1e-6 || math.Abs(s.ImagesPerSecond-24./3613) > 1e-6 {
+				t.Errorf("%+v, want %v s of work", s, tt.want)
+			}
+		})
+	}
+}
+
+// TestScoredTwiceCountsLateWorkers: the worker that lost a race may end after _SUCCESS
+// was written.
+func TestScoredTwiceCountsLateWorkers(t *testing.T) {
+	clk := newClock()
+	st := clk.store()
+	r := complete(t, st, testJob(row.JSONL), 20)
+	s := r.finish(t)
+	if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(3), Images: 4, Scored: 12, End: "done"}); err != nil {
+		t.Fatal(err)
+	}
+	// A worker that was stopped scored images that others had to score again.
+	if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(4), Images: 4, Scored: 12, End: "stopped"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CountScoredTwice(t.Context(), st); err != nil || s.ScoredTwice != 8 {
+		t.Errorf("CountScoredTwice() = %v, %d images, want 8", err, s.ScoredTwice)
+	}
+}
