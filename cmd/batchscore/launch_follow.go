@@ -277,7 +277,10 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	if w.before { // what _SUCCESS says of the images is as old as the result
 		s.Drift = w.driftNow(ctx, s)
 	}
-	sayDrift(w.stdout, s.Drift)
+	// All ranks have ended, so all have said what they scored in vain.
+	if err := s.CountScoredTwice(ctx, w.out); err != nil {
+		return err
+	}
 	sayResult(w.stdout, seen, &s)
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 4:

@@ -3,29 +3,115 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
-// sayResult prints the last line of a command whose job is complete: how many
-// images have which status, what the listing passed over, and the command that
-// shows the failures.
+// sayResult says what came of a job that is complete: labels, certainty, speed and
+// place, and last the line of tallyLine. On a terminal nothing is wider than that,
+// except a command or a path that does not fit into one line.
 func sayResult(w io.Writer, place string, s *output.Success) {
+	p := newPage(w)
+	if p.width > 0 {
+		place = fromHere(place)
+	}
+	p.result(place, s)
+	p.print(w)
+}
+
+// result adds what sayResult says.
+func (p *page) result(place string, s *output.Success) {
+	if s.Answers != nil {
+		p.answers(s.Answers)
+	}
+	p.say("Speed", speed(s))
+	if s.ScoredTwice > 0 {
+		p.say("Twice", scoredTwice(s.ScoredTwice))
+	}
+	if s.ImagesPlace != "" {
+		p.say("Images", printable(s.ImagesPlace))
+	}
+	p.say("Result", printable(place))
+	quoted := shellquote.Quote(place)
+	p.say("Next", "batchscore show "+quoted)
+	p.say("", "batchscore merge "+quoted+" -o labels.csv")
+	p.ending(place, s)
+}
+
+// ending adds which images are not those of the job, if there are any, and the last
+// line.
+func (p *page) ending(place string, s *output.Success) {
+	if s.Drift != nil && *s.Drift != (output.Drift{}) {
+		p.wrap("", s.Drift.String())
+	}
+	p.wrap("", tallyLine(place, s))
+}
+
+// tallyLine says how many images have which status, what the listing passed over,
+// and the command that shows the failures.
+func tallyLine(place string, s *output.Success) string {
 	line := row.Tally(s.Statuses) + andPassedOver(s.PassedOver)
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		line += "; see: " + see
 	}
-	fmt.Fprintln(w, line)
+	return line
 }
 
-// sayDrift says which images are not those of the job. nil says nothing.
-func sayDrift(w io.Writer, d *output.Drift) {
-	if d != nil && *d != (output.Drift{}) {
-		fmt.Fprintln(w, d)
+// speed returns the rate over the time in which workers were at work and, if they
+// paused, over the whole time.
+func speed(s *output.Success) string {
+	mark := ""
+	if s.Simulated {
+		mark = " (simulated)"
 	}
+	if s.WorkedSeconds == 0 || s.MakespanSeconds-s.WorkedSeconds < 0.01*s.MakespanSeconds {
+		return rate(s.ImagesPerSecond) + " in " + duration(s.MakespanSeconds) + mark
+	}
+	return fmt.Sprintf("%s in %s of work%s; %s in %s with the pauses", rate(s.WorkedImagesPerSecond), duration(s.WorkedSeconds), mark,
+		rate(s.ImagesPerSecond), duration(s.MakespanSeconds))
+}
+
+// rate returns a speed with about three digits.
+func rate(perSecond float64) string {
+	digits := 0
+	switch {
+	case perSecond < 10:
+		digits = 2
+	case perSecond < 100:
+		digits = 1
+	}
+	return strconv.FormatFloat(perSecond, 'f', digits, 64) + " images/s"
+}
+
+// duration returns a time in its two largest units.
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		d = d.Round(time.Second)
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// scoredTwice explains why the workers' numbers of images add up to more than there
+// are.
+func scoredTwice(n int) string {
+	if n == 1 {
+		return "1 image was scored twice, because two workers raced for its chunk; it has one row"
+	}
+	return fmt.Sprintf("%d images were scored twice, because two workers raced for their chunks; each has one row", n)
 }
 
 // logResult logs what sayResult prints.

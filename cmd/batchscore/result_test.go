@@ -2,9 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
@@ -70,5 +75,68 @@ func TestShowRefusesAnUnknownStatus(t *testing.T) {
 	r := must(t, 64, "show", t.TempDir(), "--status", "missing")
 	if !strings.Contains(r.stderr, `"missing"`) || !strings.Contains(r.stderr, "not_found") {
 		t.Errorf("got %v, want %q in stderr and %q in stderr", r, `"missing"`, "not_found")
+	}
+}
+
+// TestOneRankSaysWhatCameOfTheJob: of ranks that no launcher of ours follows, one ends with
+// the summary, and the others say that the job is finished. Run again, rank 0 says it.
+func TestOneRankSaysWhatCameOfTheJob(t *testing.T) {
+	in, out, model := pictures(t, 30), t.TempDir(), tiny(t, graphtest.Options{})
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "2", "--batch", "1", "--world", "2", "--rank"}
+	for _, again := range []bool{false, true} {
+		results := make([]processResult, 2)
+		var ranks sync.WaitGroup
+		for rank := range results {
+			ranks.Go(func() { results[rank] = batchscore(t, append(slices.Clone(args), strconv.Itoa(rank))...) })
+		}
+		ranks.Wait()
+		told := 0
+		for rank, r := range results {
+			if r.code != 0 {
+				t.Fatal(r)
+			}
+			said := lastLine(r.stdout) == "30 images: 30 ok, 0 failed"
+			if said {
+				told++
+			}
+			for _, want := range []string{"\nCertainty  ", "\nSpeed      ", "\nImages     " + in, "\nResult     " + out, "\nNext       batchscore show "} {
+				if strings.Contains("\n"+r.stdout, want) != said {
+					t.Errorf("rank %d, which says the result: %v, %q in %v", rank, said, want, r)
+				}
+			}
+			if other := fmt.Sprintf("Worker %d is done; another worker has finished the job", rank); !said && lastLine(r.stdout) != other {
+				t.Errorf("rank %d ends with %q, want %q", rank, lastLine(r.stdout), other)
+			}
+			if again && said != (rank == 0) {
+				t.Errorf("rank %d of the job that was complete says the result: %v", rank, said)
+			}
+		}
+		if told != 1 {
+			t.Errorf("%d ranks say what came of the job, want 1: %v", told, results)
+		}
+	}
+}
+
+// TestCountsOfWorkersAddUp: the images that the workers say they processed are those of
+// the job and those that launch says were scored twice.
+func TestCountsOfWorkersAddUp(t *testing.T) {
+	needMpirun(t)
+	out := t.TempDir()
+	r := must(t, 0, "launch", "-n", "4", "--", "--images", pictures(t, 60), "--out", out, "--model", tiny(t, graphtest.Options{}),
+		"--chunk", "4", "--batch", "2", "--provider", "simulate:rate=60,slow=8")
+	processed := 0
+	for _, m := range regexp.MustCompile(`Worker \d Processed (\d+) images, took`).FindAllStringSubmatch(r.stdout, -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		processed += n
+	}
+	twice := 0
+	if m := regexp.MustCompile(`\nTwice +(\d+) images? w(?:as|ere) scored twice`).FindStringSubmatch(r.stdout); m != nil {
+		twice, _ = strconv.Atoi(m[1])
+	}
+	if processed != 60+twice {
+		t.Errorf("the workers processed %d images, of 60 and %d that were scored twice: %v", processed, twice, r)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -185,12 +187,11 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if world.Size == 1 {
 		progress.Bar = newBar(stderr, "scoring")
 	}
-	stdout = progress.Bar.Above(stdout)
-	progress.Lines = &telemetry.Lines{W: stdout, Rank: world.Rank}
 	log, err := f.logger(progress.Bar.Above(stderr), isTerminal(stderr))
 	if err != nil {
 		return err
 	}
+	progress.Lines = &telemetry.Lines{W: progress.Bar.Above(stdout), Rank: world.Rank, Shared: world.Size > 1, Quiet: log.GetLevel() > zerolog.InfoLevel}
 	log = log.With().Int("rank", world.Rank).Logger()
 
 	m, job, err := f.job(o.answers, o.format)
@@ -255,18 +256,32 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
 	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted); complete && done.Job != "" {
-		logResult(log, f.out, &done)
+		if !isTerminal(stdout) || !isTerminal(stderr) { // else it would be there twice
+			logResult(log, f.out, &done)
+		}
 		logStorage("the store of the images", images, log)
 		logStorage("the store of the result", out, log)
-		if world.Rank == 0 {
-			sayDrift(stdout, done.Drift)
-			sayResult(stdout, f.out, &done)
-		}
+		f.sayEnd(stdout, world, &done)
 	}
 	if profileErr := endProfile(); profileErr != nil && err == nil {
 		err = fmt.Errorf("the job is done, but its profile could not be written: %w", profileErr)
 	}
 	return err
+}
+
+// sayEnd says what came of the job that is complete, on one of its ranks, and on the
+// others that it is. Where a launcher of ours follows the ranks, it says the rest.
+func (f *runFlags) sayEnd(w io.Writer, world shard.World, done *output.Success) {
+	switch {
+	case !done.Mine:
+		fmt.Fprintf(w, "Worker %d is done; another worker has finished the job\n", world.Rank)
+	case os.Getenv(deploy.JobVariable) != "":
+		p := &page{}
+		p.ending(f.out, done)
+		p.print(w)
+	default:
+		sayResult(w, f.out, done)
+	}
 }
 
 // logModel logs what a user should know about a model before it is used.

@@ -22,7 +22,11 @@ func Failed(statuses map[string]int) int {
 // as "20 images: 10 ok, 10 failed (not_found 9, truncated 1)".
 func Tally(statuses map[string]int) string {
 	n := Failed(statuses)
-	text := fmt.Sprintf("%d images: %d ok, %d failed", n+statuses[StatusOK], statuses[StatusOK], n)
+	images := "images"
+	if n+statuses[StatusOK] == 1 {
+		images = "image"
+	}
+	text := fmt.Sprintf("%d %s: %d ok, %d failed", n+statuses[StatusOK], images, statuses[StatusOK], n)
 	if n > 0 {
 		text += " (" + TallyFailures(statuses) + ")"
 	}

@@ -357,6 +357,7 @@ func TestTally(t *testing.T) {
 		want     string
 	}{
 		{statuses: nil, want: "0 images: 0 ok, 0 failed"},
+		{statuses: map[string]int{"ok": 1}, want: "1 image: 1 ok, 0 failed"},
 		{statuses: map[string]int{"ok": 3}, want: "3 images: 3 ok, 0 failed"},
 		{statuses: map[string]int{"ok": 10, "truncated": 1, "not_found": 9, "empty": 1, "changed": 0},
 			want: "21 images: 10 ok, 11 failed (not_found 9, empty 1, truncated 1)"},

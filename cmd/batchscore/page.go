@@ -1,0 +1,137 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/batchscore/batchscore/scorer/row"
+)
+
+// page is text for people, in lines of a name and what there is to say under it.
+type page struct {
+	strings.Builder
+	width int // of the terminal; 0 if lines may have any width
+}
+
+// newPage returns a page for w.
+func newPage(w io.Writer) *page {
+	p := &page{}
+	if isTerminal(w) {
+		p.width, _ = terminalSize(w.(*os.File))
+	}
+	return p
+}
+
+// print writes the page. Nothing is lost if the terminal is gone.
+func (p *page) print(w io.Writer) { _, _ = io.WriteString(w, p.String()) }
+
+// nameWidth is the width of the names, with the space behind them.
+const nameWidth = 11
+
+// say adds a line, or several if it does not fit.
+func (p *page) say(name, text string) { p.wrap(pad(name, nameWidth), text) }
+
+// wrap adds text behind head, in lines that fit. A command, which ends the text, is
+// never broken. It has a line of its own if there is no room for it in the first,
+// because it is easier to copy from there.
+func (p *page) wrap(head, text string) {
+	indent := strings.Repeat(" ", uniseg.StringWidth(head))
+	lines := []string{text}
+	if room := p.width - len(indent); p.width > 0 && uniseg.StringWidth(text) > room {
+		command := ""
+		if i := strings.LastIndex(text, "batchscore "); i >= 0 {
+			text, command = text[:i], text[i:]
+		}
+		lines = wrapped(text, room)
+		for i := range lines {
+			lines[i] = shortened(lines[i], room)
+		}
+		if command != "" {
+			lines = append(lines, command)
+		}
+	}
+	for _, line := range lines {
+		p.WriteString(head + line + "\n")
+		head = indent
+	}
+}
+
+// chartLabels is how many labels a chart shows.
+const chartLabels = 10
+
+// answers adds a chart of the labels, and how certain the answers are.
+func (p *page) answers(a *row.Summary) {
+	if len(a.Labels) > 0 {
+		p.chart(a)
+	}
+	if c := a.Certainty; c != nil {
+		p.say("Certainty", fmt.Sprintf("%.2f on average; the least is %.2f, of %s", c.Mean, c.Least, printable(c.Path)))
+	}
+}
+
+// chart adds a line with a bar for each of the labels of most images.
+func (p *page) chart(a *row.Summary) {
+	width := cmp.Or(p.width, 80)
+	shown := a.Labels[:min(len(a.Labels), chartLabels)]
+	most, other, rest := shown[0].Images, a.OtherLabels+len(a.Labels)-len(shown), a.OtherImages
+	for _, l := range a.Labels[len(shown):] {
+		rest += l.Images
+	}
+	all, labels := rest, nameWidth-1
+	for _, l := range shown {
+		all += l.Images
+		labels = max(labels, uniseg.StringWidth(printable(l.Label)))
+	}
+	labels = min(labels, width/3)
+	digits := len(strconv.Itoa(most))
+	longest := max(min(width-labels-digits-len("   100%  "), longestBar), 0)
+	for _, l := range shown {
+		fmt.Fprintf(p, "%s  %*d %4s  %s\n", pad(shortened(printable(l.Label), labels), labels), digits, l.Images,
+			share(l.Images, all), bar(l.Images, most, longest))
+	}
+	if other > 0 {
+		more := "labels"
+		if other == 1 {
+			more = "label"
+		}
+		p.wrap("", fmt.Sprintf("and %d more %s, of %s", other, more, images(rest)))
+	}
+}
+
+// share returns n of all in per cent.
+func share(n, all int) string {
+	switch percent := 100 * float64(n) / float64(all); {
+	case percent < 1:
+		return "<1%"
+	case percent > 99 && n < all:
+		return "99%"
+	default:
+		return fmt.Sprintf("%.0f%%", percent)
+	}
+}
+
+// pad returns s with spaces behind it, up to this many columns.
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(width-uniseg.StringWidth(s), 0))
+}
+
+// fromHere returns a local path relative to the working directory if it is below that,
+// and else the place as it is.
+func fromHere(place string) string {
+	here, err := os.Getwd()
+	if err != nil || !isLocal(place) || !filepath.IsAbs(place) {
+		return place
+	}
+	short, err := filepath.Rel(here, place)
+	if err != nil || !filepath.IsLocal(short) {
+		return place
+	}
+	return short
+}
