@@ -263,11 +263,9 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 	if width > 0 {
 		bar = min(max(width-70, 10), barWidth)
 	}
-	filled := bar * percent(p.ImagesDone, p.Images) / 100
 	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete", output.Retrying: ", complete"}[p.Stage]
-	say("Progress", "[%s%s] %d%%%s: %d of %d images, %d of %d chunks",
-		strings.Repeat("#", filled), strings.Repeat(".", bar-filled), percent(p.ImagesDone, p.Images), stage,
-		p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
+	done := percent(p.ImagesDone, p.Images)
+	say("Progress", "%s %d%%%s: %d of %d images, %d of %d chunks", drawBar(bar, done), done, stage, p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
 	if q := p.Retry; q != nil {
 		say("Retry", "%d of %d images are scored again", q.ImagesDone, q.Images)
 	}

@@ -29,6 +29,7 @@ type launchFlags struct {
 	dryRun  bool
 	format  string
 	detach  bool
+	logs    bool
 	schema  bool
 	example string
 }
@@ -38,7 +39,8 @@ func newLaunch(sig *signals) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "launch [--to ENGINE] [-f job.yaml] [flags] [-- RUN-FLAGS]",
 		Short: "Start a job on this machine or a cluster, follow it, and check its result",
-		Long: `launch submits a job to an engine, prints what its ranks print, and checks the result.
+		Long: `launch submits a job to an engine, follows it, and checks the result. On a terminal it
+shows the progress and what the ranks warn of, elsewhere all that the ranks print.
 The job is described by job.yaml, by flags, or by both; flags after -- are passed to
 'batchscore run' on every rank. service.yaml, which an administrator writes once, says
 how to reach each engine.
@@ -91,6 +93,7 @@ launch.
 	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
 	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
 	fs.StringVar(&f.example, "example", "", "print a job.yaml to start from, for `ENGINE`, and the section of service.yaml that it needs")
+	fs.BoolVar(&f.logs, "logs", false, "print all that the ranks log; by default a terminal shows the progress, warnings and errors")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
@@ -159,7 +162,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return config(err)
 	}
 	w := &watched{
-		l: l, book: record.Open(folder), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), places: f.places,
+		l: l, book: record.Open(folder), logs: f.logs, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), places: f.places,
 		r: record.Record{
 			ID: id, Engine: f.to, Service: section, Job: job, Launched: time.Now().UTC(),
 			Phase: record.Launching, Endpoint: job.Run["endpoint"],

@@ -27,6 +27,8 @@ type watched struct {
 	places         placeFlags  // with which the output is opened
 	out            store.Store // nil if this machine cannot see it
 	stdout, stderr io.Writer
+	// logs asks for all that the ranks print, on a terminal, too.
+	logs bool
 	// retries is how many retries the output had before the launch.
 	retries int
 	// before reports whether the output was complete before the launch.
@@ -125,10 +127,12 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 }
 
 // toTheEnd follows the job and returns its last status.
-func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.Status, error) {
+func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status deploy.Status, err error) {
+	stdout, stderr, end := w.followed(ctx, stop)
+	defer func() { err = errors.Join(err, end()) }()
 	if l, ok := w.l.(deploy.Waiter); ok {
 		// The status says, too, that ranks failed.
-		if err := l.Wait(ctx, w.r.ID, w.stdout, w.stderr, stop); err != nil && !errors.Is(err, deploy.ErrRankFailed) {
+		if err := l.Wait(ctx, w.r.ID, stdout, stderr, stop); err != nil && !errors.Is(err, deploy.ErrRankFailed) {
 			return deploy.Status{}, err
 		}
 		return w.l.Status(ctx, w.r.ID)
@@ -142,11 +146,11 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (deploy.St
 		case <-ctx.Done():
 		}
 	}()
-	logs := w.l.Logs(ctx, w.r.ID, w.stdout, true)
+	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
 	if logs != nil && ctx.Err() == nil {
-		fmt.Fprintf(w.stderr, "batchscore: cannot follow what the ranks print: %v\n", logs)
+		fmt.Fprintf(stderr, "batchscore: cannot follow what the ranks print: %v\n", logs)
 	}
-	status, err := w.ended(ctx)
+	status, err = w.ended(ctx, stderr)
 	if err != nil && ctx.Err() != nil {
 		return status, marked{fmt.Errorf("stopped following; the job continues\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
 	}
@@ -161,14 +165,14 @@ const (
 
 // ended waits until the engine reports the end of the job. While the engine does not
 // answer, a complete output ends the wait, too.
-func (w *watched) ended(ctx context.Context) (deploy.Status, error) {
+func (w *watched) ended(ctx context.Context, stderr io.Writer) (deploy.Status, error) {
 	told := false
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		status, err := w.l.Status(ctx, w.r.ID)
 		switch {
 		case errors.Is(err, deploy.ErrUnreachable):
 			if !told {
-				fmt.Fprintf(w.stderr, "batchscore: %v; trying again\n", err)
+				fmt.Fprintf(stderr, "batchscore: %v; trying again\n", err)
 				told = true
 			}
 			if w.out == nil {

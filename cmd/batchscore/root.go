@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,12 +42,22 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		fmt.Fprintf(stderr, "batchscore: %s\n", visible(text))
+		sayError(stderr, visible(text))
 	}
 	if errors.Is(err, errUsage) {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// sayError prints why a command failed: on a terminal wrapped at spaces.
+func sayError(stderr io.Writer, text string) {
+	if isTerminal(stderr) {
+		stderr = toWidth(stderr, 0)
+	}
+	for line := range strings.Lines("batchscore: " + text) {
+		fmt.Fprintln(stderr, strings.TrimSuffix(line, "\n"))
+	}
 }
 
 func newRoot(sig *signals) *cobra.Command {

@@ -93,7 +93,7 @@ var everywhere = []mask{
 	newMask(`/tmp/screen-[0-9a-z]{10}`, exampleFolder),
 	newMask(`-\d{6}-\d{6}-[0-9a-z]{4}\b`, "-261129-120000-k3fa"),
 	newMask(`\b\d{4}-\d\d-\d\d([ T])`, "2026-11-29${1}"),
-	newMask(`\b\d\d:\d\d:\d\d\b`, "12:00:00"),
+	newMask(`(\b|m)\d\d:\d\d:\d\d\b`, "${1}12:00:00"), // m ends an escape sequence
 	newMask(`\b\d+:\d\d:\d\d\.\d{6}\b`, "0:00:01.234567"),
 	newMask(`\b\d+(?:\.\d+)? images/(?:s|min|hr)\b`, "10.0 images/s"),
 	newMask(`\b\d+(?:s|m\d\ds) ago\b`, "1s ago"),

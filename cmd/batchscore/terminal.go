@@ -1,10 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
@@ -31,9 +35,67 @@ func terminalSize(f *os.File) (width, height int) {
 // defines it: by any value except the empty one.
 func noColor() bool { return os.Getenv("NO_COLOR") != "" }
 
-// console returns a writer that formats JSON log lines for people.
+// console returns a writer that formats JSON log lines for people. On a terminal it
+// wraps them at its width.
 func console(w io.Writer, terminal bool) io.Writer {
-	return zerolog.ConsoleWriter{Out: w, NoColor: !terminal || noColor(), TimeFormat: time.TimeOnly}
+	colour := terminal && !noColor()
+	if terminal {
+		w = toWidth(w, len(time.TimeOnly)+1)
+	}
+	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FormatTimestamp: func(v any) string {
+		text := fmt.Sprint(v)
+		if t, err := time.Parse(time.RFC3339, text); err == nil {
+			text = t.Local().Format(time.TimeOnly)
+		}
+		if colour {
+			return dim + text + normal // zerolog's dark grey is the background of some terminals
+		}
+		return text
+	}}
+}
+
+const (
+	dim    = "\x1b[2m"
+	normal = "\x1b[0m"
+)
+
+// toWidth returns a writer of lines, each of them in one Write, to standard error. It
+// wraps them at spaces, to the width of the terminal, with an indent below the first.
+func toWidth(w io.Writer, indent int) io.Writer {
+	return wrapping{w, indent, func() int { width, _ := terminalSize(os.Stderr); return width }}
+}
+
+type wrapping struct {
+	io.Writer
+	indent int
+	width  func() int
+}
+
+// escapes are the sequences that choose colours and styles.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+func (w wrapping) Write(p []byte) (int, error) {
+	width, used := w.width(), 0
+	var b strings.Builder
+	for i, word := range strings.Split(strings.TrimSuffix(string(p), "\n"), " ") {
+		n := uniseg.StringWidth(escapes.ReplaceAllString(word, ""))
+		switch {
+		case i == 0:
+		case used+1+n > width:
+			b.WriteString("\n" + strings.Repeat(" ", w.indent))
+			used = w.indent
+		default:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	b.WriteByte('\n')
+	if _, err := io.WriteString(w.Writer, b.String()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // newBar returns a progress bar on w, labelled what, or nil if w is not a

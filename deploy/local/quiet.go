@@ -14,8 +14,12 @@ var rule = []byte("-------------------------------------------------------------
 var expected = regexp.MustCompile(`Primary job +terminated normally, but|` +
 	`detected that one or more processes exited with non-zero status|noticed that process rank \d+ with PID`)
 
+// forwarding begins what mpirun prints when ranks are asked to stop.
+var forwarding = []byte("mpirun: Forwarding signal ")
+
 // Quiet returns a writer to w for the messages of mpirun that leaves out those that it
-// prints whenever a rank has failed: some twenty lines below the message that matters.
+// prints whenever a rank has failed, some twenty lines below the message that matters,
+// or was asked to stop.
 // Close writes what is left of the last line and message.
 func Quiet(w io.Writer) io.WriteCloser { return &quiet{w: w} }
 
@@ -47,6 +51,8 @@ func (q *quiet) add(line []byte) error {
 	switch {
 	case q.message == nil && border:
 		q.message = line
+		return nil
+	case q.message == nil && bytes.HasPrefix(line, forwarding):
 		return nil
 	case q.message == nil:
 		_, err := q.w.Write(line)

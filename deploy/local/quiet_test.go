@@ -24,6 +24,7 @@ func TestQuiet(t *testing.T) {
 		{name: "another message", text: other + failed + "bye\n", want: other + "bye\n"},
 		{name: "a message without an end", text: rules + "It looks\n", want: rules + "It looks\n"},
 		{name: "a line without an end", text: "up\ndo", want: "up\ndo"},
+		{name: "a signal", text: "mpirun: Forwarding signal 10 to job\nmpirun: odd\n", want: "mpirun: odd\n"},
 		{name: "nothing", text: "", want: ""},
 	} {
 		for _, piece := range []int{1, 7, 1000} {
