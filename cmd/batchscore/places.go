@@ -140,11 +140,10 @@ func (f *placeFlags) openToWrite(ctx context.Context, what, spec string) (store.
 
 // makeRoot makes the container of a place if that was asked for.
 func (f *placeFlags) makeRoot(ctx context.Context, what string, st store.Store) error {
-	maker, ok := store.As[store.Maker](st)
-	if !f.makes || !ok {
+	if !f.makes {
 		return nil
 	}
-	if _, err := maker.Make(ctx); err != nil {
+	if _, err := store.Make(ctx, st); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

@@ -241,6 +241,16 @@ type Maker interface {
 	Make(ctx context.Context) (bool, error)
 }
 
+// Make is Maker.Make for every store. Without the ability, nothing need be made: the
+// first create makes the root.
+func Make(ctx context.Context, st Store) (bool, error) {
+	m, ok := As[Maker](st)
+	if !ok {
+		return false, nil
+	}
+	return m.Make(ctx)
+}
+
 // Meter is a Store that counts its calls.
 type Meter interface {
 	Store

@@ -32,7 +32,9 @@ var (
 	// Another error next to it names the kind of trouble; a Transient among them
 	// means that another try may help.
 	ErrUnreadable = errors.New("object is not readable")
-	// ErrDenied means that the place refuses these credentials or permissions.
+	// ErrDenied means that the place refuses these credentials or permissions, or
+	// that there is no such place, as a host or a container that does not exist. Its
+	// text then says so.
 	ErrDenied = errors.New("access refused")
 	// ErrUnavailable means that the place cannot serve now (no space left, quota,
 	// read-only, throttled past the deadline); trying again later may help.

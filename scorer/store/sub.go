@@ -22,6 +22,7 @@ var (
 	_ Streamer    = (*Sub)(nil)
 	_ Volatile    = (*Sub)(nil)
 	_ Replacer    = (*Sub)(nil)
+	_ Maker       = (*Sub)(nil)
 )
 
 // NewSub returns the part of whole below folder, which ends in a slash.
@@ -98,6 +99,9 @@ func (s *Sub) Replace(ctx context.Context, name string, body []byte, etag string
 	o, err := Replace(ctx, s.whole, s.folder+name, body, etag)
 	return s.inside(o), err
 }
+
+// Make implements Maker. It makes the root of the whole store.
+func (s *Sub) Make(ctx context.Context) (bool, error) { return Make(ctx, s.whole) }
 
 // Delete implements Replacer.
 func (s *Sub) Delete(ctx context.Context, name, etag string) error {

@@ -24,8 +24,9 @@ func TestConformance(t *testing.T) {
 				Open: func(t *testing.T) store.Store {
 					return azuritetest.Open(t, server.Options(t, server.Container(t), prefix))
 				},
-				Abilities: []storetest.Ability{storetest.Ranges, storetest.Pages, storetest.Streams, storetest.Replaces},
-				Refuses:   func(name string) bool { return cannotBe(prefix + name) },
+				Abilities: []storetest.Ability{storetest.Ranges, storetest.Pages, storetest.Streams, storetest.Replaces,
+					storetest.Makes, storetest.Reached},
+				Refuses: func(name string) bool { return cannotBe(prefix + name) },
 			}.Run(t)
 		})
 	}

@@ -115,15 +115,11 @@ func (s *Store) retry(what, name string, limit time.Duration) store.Retry {
 
 var _ store.Maker = (*Store)(nil)
 
-// Make implements store.Maker. A place that cannot make its root needs none made.
+// Make implements store.Maker.
 func (s *Store) Make(ctx context.Context) (made bool, err error) {
-	maker, ok := store.As[store.Maker](s.inner)
-	if !ok {
-		return false, nil
-	}
 	err = s.retry("make the container of", s.String(), s.opt.Stall)(ctx, func(ctx context.Context) error {
-		var err error
-		made, err = maker.Make(ctx)
+		tried, err := store.Make(ctx, s.inner)
+		made = made || tried
 		return err
 	})
 	return made, err

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -19,6 +20,8 @@ const (
 	Volatile Ability = "Volatile" // store.Volatile
 	Replaces Ability = "Replaces" // store.Replacer
 	Meters   Ability = "Meters"   // store.Meter
+	Makes    Ability = "Makes"    // store.Maker
+	Reached  Ability = "Reached"  // store.Reached
 )
 
 // abilities are all abilities, each with its suite.
@@ -40,6 +43,10 @@ var abilities = []struct {
 	{name: Meters, needed: true, tests: meterTests, has: func(st store.Store) bool {
 		_, ok := store.StatsOf(st)
 		return ok
+	}},
+	{name: Makes, has: has[store.Maker], tests: makeTests},
+	{name: Reached, needed: true, tests: reachedTests, has: func(st store.Store) bool {
+		return store.HowReached(context.Background(), st) != ""
 	}},
 }
 
