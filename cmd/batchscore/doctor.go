@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
@@ -25,8 +29,9 @@ func newDoctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Report what this machine has for scoring, and what to install",
-		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores and
-GPUs. It exits with code 78 if something is missing that scoring needs.`,
+		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores, GPUs,
+registered models, free disk space and credentials for storage, whose values it does
+not show. It exits with code 78 if something is missing that scoring needs.`,
 		Example: "  batchscore doctor",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,11 +58,23 @@ func diagnose(w io.Writer) error {
 // examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
-	return append(list, jpegDecoder(), openMPI(), cores(), gpus())
+	list = append(list, jpegDecoder(), openMPI(), cores(), gpus())
+	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
+		list = append(list, fetchedFiles(cache))
+	}
+	return append(list, registeredModels(), disk(), credentials())
 }
 
 func printFindings(w io.Writer, findings []finding) error {
-	t := newTable(w)
+	widest := 0
+	for _, f := range findings {
+		widest = max(widest, len(f.what))
+	}
+	indent := strings.Repeat(" ", len("MISSING")+2+widest+2) // of the third column
+	width := 100
+	if isTerminal(w) {
+		width = helpWidth()
+	}
 	for _, f := range findings {
 		mark := "ok"
 		switch {
@@ -66,9 +83,12 @@ func printFindings(w io.Writer, findings []finding) error {
 		case f.missing != "":
 			mark = "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", mark, f.what, strings.TrimSpace(f.state+" "+f.missing))
+		text := strings.Join(wrapped(strings.TrimSpace(f.state+" "+f.missing), width-len(indent), 0), "\n"+indent)
+		if _, err := fmt.Fprintf(w, "%-9s%-*s%s\n", mark, widest+2, f.what, text); err != nil {
+			return err
+		}
 	}
-	return t.Flush()
+	return nil
 }
 
 // onnxRuntime returns one finding for the library and one for each provider.
@@ -80,7 +100,11 @@ func onnxRuntime() []finding {
 	list := []finding{{what: "ONNX Runtime", state: info.Version + ", " + info.Library}}
 	for _, p := range info.Providers {
 		f := finding{what: "  provider " + p.Name, state: "usable"}
-		if p.Err != nil {
+		switch {
+		case p.Err == nil:
+		case p.Name != ort.CPU && device.GPUs().Visible() == 0:
+			f.state, f.missing = "", "no NVIDIA GPU is visible"
+		default:
 			f.state, f.missing = "", p.Err.Error()
 		}
 		list = append(list, f)
@@ -136,5 +160,79 @@ func gpus() finding {
 		names = append(names, strings.TrimSpace(g.Name+" "+g.Bus))
 	}
 	f.state = fmt.Sprintf("%d visible of %d: %s", list.Visible(), len(list.All), strings.Join(names, ", "))
+	return f
+}
+
+// fetchedFiles returns what is in the folder that BATCHSCORE_CACHE names.
+func fetchedFiles(cache string) finding {
+	f := finding{what: "fetched files", state: "in BATCHSCORE_CACHE=" + cache}
+	if _, err := os.Stat(filepath.Join(cache, "onnxruntime")); err != nil {
+		f.state, f.missing = "", "BATCHSCORE_CACHE="+cache+" has no ONNX Runtime; \"make deps\" in the source tree fetches it there"
+	}
+	return f
+}
+
+// registeredModels returns the models that --model takes by name.
+func registeredModels() finding {
+	f := finding{what: "models"}
+	dir, err := library.Dir()
+	if err != nil {
+		f.missing = err.Error()
+		return f
+	}
+	entries, err := library.Entries(dir)
+	if err != nil {
+		f.missing = err.Error()
+		return f
+	}
+	var names, faults []string
+	for _, e := range entries {
+		names = append(names, e.Name)
+		if state, err := e.State(); err != nil {
+			faults = append(faults, err.Error())
+		} else if state != library.StateOK {
+			faults = append(faults, fmt.Sprintf("the file of %s is %s: %s", e.Name, state, e.File))
+		}
+	}
+	if len(names) == 0 {
+		f.missing = "none registered in " + dir + "; --model takes a file, too"
+		return f
+	}
+	f.state = strings.Join(names, ", ") + "; in " + dir
+	f.missing = strings.Join(faults, "; ")
+	return f
+}
+
+// disk returns the free space where runs write: in the working folder, and where
+// files are spooled.
+func disk() finding {
+	f := finding{what: "disk"}
+	var parts []string
+	for _, folder := range []struct{ name, what string }{{name: ".", what: "this folder"}, {name: os.TempDir(), what: os.TempDir()}} {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(folder.name, &s); err != nil {
+			f.missing = folder.what + ": " + err.Error()
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s free in %s", formatBytes(int64(s.Bavail)*s.Bsize), folder.what))
+	}
+	f.state = strings.Join(parts, ", ")
+	return f
+}
+
+// credentials returns the names of the variables that hold credentials.
+func credentials() finding {
+	f := finding{what: "credentials"}
+	var set []string
+	for _, name := range storages.Secrets() {
+		if os.Getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	if len(set) == 0 {
+		f.missing = "none in the environment; for object storage, --credentials names a file, or the storage's default chain is used"
+		return f
+	}
+	f.state = strings.Join(set, ", ")
 	return f
 }

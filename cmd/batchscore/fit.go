@@ -118,7 +118,7 @@ func (g *grid) appendRow(text *strings.Builder, row []string, widths []int) {
 		}
 		if g.width > 0 {
 			if g.wrap && i == last {
-				if lines := wrapped(cell, widths[i]); len(lines) > 0 {
+				if lines := wrapped(cell, widths[i], mostLines); len(lines) > 0 {
 					cell, more = lines[0], lines[1:]
 				}
 			}
@@ -187,8 +187,9 @@ func shortened(s string, width int) string {
 }
 
 // wrapped returns the lines of a text that is wrapped at spaces. A word that is wider
-// than a line has a line of its own, as does what is left after mostLines.
-func wrapped(s string, width int) []string {
+// than a line has a line of its own. The last of most lines has all that is left; with
+// a most of 0 there may be any number.
+func wrapped(s string, width, most int) []string {
 	var lines []string
 	line := ""
 	words := strings.Fields(s)
@@ -198,7 +199,7 @@ func wrapped(s string, width int) []string {
 			line = word
 		case uniseg.StringWidth(line)+1+uniseg.StringWidth(word) <= width:
 			line += " " + word
-		case len(lines) == mostLines-1:
+		case len(lines) == most-1:
 			return append(lines, line+" "+strings.Join(words[i:], " "))
 		default:
 			lines, line = append(lines, line), word

@@ -49,7 +49,7 @@ func (p *page) wrap(head, text string) {
 		if i := strings.LastIndex(text, "batchscore "); i >= 0 {
 			text, command = text[:i], text[i:]
 		}
-		lines = wrapped(text, room)
+		lines = wrapped(text, room, 0)
 		for i := range lines {
 			lines[i] = shortened(lines[i], room)
 		}

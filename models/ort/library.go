@@ -14,8 +14,8 @@ import (
 // library.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
-const howToGetLibrary = "install ONNX Runtime 1.24 or newer (\"make deps\" in the source tree, or the release archive" +
-	" of the ONNX Runtime project) and set " + LibraryVariable + " to its libonnxruntime.so"
+const howToGetLibrary = "run \"make deps\" in the source tree, or install ONNX Runtime 1.24 or newer from the release archive" +
+	" of the ONNX Runtime project and set " + LibraryVariable + " to its libonnxruntime.so"
 
 // libraryNames are the file names of the library, the most specific first.
 var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
@@ -53,8 +53,8 @@ func FindLibrary(explicit string) (string, error) {
 	if path := firstFile(folders); path != "" {
 		return filepath.Abs(path)
 	}
-	return "", noLibrary{fmt.Errorf("ONNX Runtime (%s) was not found in %s; %s",
-		libraryNames[0], strings.Join(folders, ", "), howToGetLibrary)}
+	return "", noLibrary{fmt.Errorf("ONNX Runtime was not found: %s; %s is in none of %s",
+		howToGetLibrary, libraryNames[0], strings.Join(folders, ", "))}
 }
 
 // noLibrary is the error of a library that was not found. It wraps

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+)
+
+// TestDoctor runs doctor where things are missing, and where they are there: its
+// lines are short enough to read, and no secret is shown.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	needRuntime(t)
+	dir := t.TempDir()
+	model := filepath.Join(dir, "street.onnx")
+	body, err := os.ReadFile(tiny(t, graphtest.Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, model, body)
+	library := os.Getenv("ONNXRUNTIME_LIB")
+	env := []string{"BATCHSCORE_MODELS=" + filepath.Join(dir, "models"), "AZURE_STORAGE_KEY=c2VjcmV0"}
+	for _, test := range []struct {
+		name   string
+		env    []string
+		before string // the arguments of a command that comes first
+		code   int
+		want   []string
+	}{
+		{
+			name: "all is missing", env: []string{"ONNXRUNTIME_LIB=" + filepath.Join(dir, "none.so"), "BATCHSCORE_CACHE=" + dir}, code: 78,
+			want: []string{"MISSING  ONNX Runtime", "make deps", "-        fetched files", "-        models", "none registered", "ok       disk"},
+		},
+		{
+			name: "library", env: []string{"ONNXRUNTIME_LIB=" + library},
+			want: []string{"ok       ONNX Runtime", "ok         provider cpu", "usable", "ok       credentials", "AZURE_STORAGE_KEY"},
+		},
+		{
+			name: "registered model whose file is gone", env: []string{"ONNXRUNTIME_LIB=" + library}, before: "models add street " + model,
+			want: []string{"-        models", "street; in " + dir, "the file of street is missing"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.before != "" {
+				if r := finish(t, command(t, append(env, test.env...), strings.Fields(test.before)...)); r.code != 0 {
+					t.Fatal(r)
+				}
+				if err := os.Remove(model); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := finish(t, command(t, append(env, test.env...), "doctor"))
+			if r.code != test.code {
+				t.Errorf("exit code %d, want %d", r.code, test.code)
+			}
+			text := strings.Join(strings.Fields(r.stdout), " ")
+			for _, want := range test.want {
+				if !strings.Contains(r.stdout, want) && !strings.Contains(text, want) {
+					t.Errorf("doctor does not say %q:\n%s", want, r.stdout)
+				}
+			}
+			if strings.Contains(r.stdout, "c2VjcmV0") {
+				t.Errorf("doctor shows a secret:\n%s", r.stdout)
+			}
+			for line := range strings.Lines(r.stdout) {
+				if len(line) > 110 && len(strings.Fields(line)) > 4 {
+					t.Errorf("a line of %d characters: %s", len(line), line)
+				}
+			}
+		})
+	}
+}
