@@ -15,6 +15,8 @@ const gap = "  "
 const (
 	// narrowest is the least width to which a column is shortened.
 	narrowest = 8
+	// legible is a width to which a column is shortened before one that people copy.
+	legible = 16
 	// widestPad is the greatest width to which the cells of a column are padded where
 	// nothing is shortened: one long name does not push away the columns of all rows.
 	widestPad = 60
@@ -26,18 +28,19 @@ const (
 // are shortened in the middle, and those of the last column are wrapped where wrap
 // says so. Elsewhere cells are whole. Widths are those of characters on a screen.
 type grid struct {
-	w     io.Writer
-	width int  // of the terminal; 0 if w is not a terminal
-	wrap  bool // of the last column
-	right map[int]bool
-	rows  [][]string
+	w      io.Writer
+	width  int  // of the terminal; 0 if w is not a terminal
+	wrap   bool // of the last column
+	right  map[int]bool
+	copied int // the column that is shortened last, because people copy its cells; -1 if there is none
+	rows   [][]string
 	// widest are the widths of columns before cells are shortened.
 	widest []int
 }
 
 // newGrid returns a table on w.
 func newGrid(w io.Writer) *grid {
-	g := &grid{w: w, right: map[int]bool{}}
+	g := &grid{w: w, right: map[int]bool{}, copied: -1}
 	if isTerminal(w) {
 		g.width, _ = terminalSize(w.(*os.File))
 	}
@@ -71,7 +74,7 @@ func (g *grid) flush() error {
 	}
 	widths := slices.Clone(g.widest)
 	if g.width > 0 {
-		fit(widths, g.width-len(gap)*(len(widths)-1), g.wrap)
+		g.fit(widths, g.width-len(gap)*(len(widths)-1))
 	} else {
 		for i := range widths {
 			widths[i] = min(widths[i], widestPad)
@@ -87,20 +90,28 @@ func (g *grid) flush() error {
 }
 
 // fit lowers the widths of columns until their sum is at most room: always the widest
-// one first. A last column that is wrapped is lowered to a third of the room only.
-func fit(widths []int, room int, wrap bool) {
+// one first. A last column that is wrapped is lowered to a third of the room only, and
+// others are lowered to legible before the one that people copy.
+func (g *grid) fit(widths []int, room int) {
 	sum := 0
 	for _, w := range widths {
 		sum += w
 	}
 	for ; sum > room; sum-- {
-		widest := 0
+		widest, kept := -1, false
 		for i, w := range widths {
-			if w > widths[widest] && (i < len(widths)-1 || !wrap || w > room/3) {
+			switch {
+			case g.wrap && i == len(widths)-1 && w <= room/3:
+			case i == g.copied:
+				kept = true
+			case widest < 0 || w > widths[widest]:
 				widest = i
 			}
 		}
-		if widths[widest] <= narrowest {
+		if kept && (widest < 0 || widths[widest] <= legible && widths[g.copied] > legible) {
+			widest = g.copied
+		}
+		if widest < 0 || widths[widest] <= narrowest {
 			return
 		}
 		widths[widest]--

@@ -25,7 +25,7 @@ func TestGridFits(t *testing.T) {
 		for _, wrap := range []bool{false, true} {
 			t.Run(fmt.Sprint(width, " wrap ", wrap), func(t *testing.T) {
 				var out bytes.Buffer
-				g := grid{w: &out, width: width, wrap: wrap, right: map[int]bool{2: true}}
+				g := grid{w: &out, width: width, wrap: wrap, right: map[int]bool{2: true}, copied: -1 + width%2}
 				for _, name := range names {
 					g.add(name, "truncated", "0.5000", "the coded data end before the picture does, and "+name)
 				}

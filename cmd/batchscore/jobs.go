@@ -120,12 +120,13 @@ seen to end. 'jobs status' reads from the output whether a result is complete.`,
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\n", book)
 				return err
 			}
-			w := newTable(cmd.OutOrStdout())
-			fmt.Fprintln(w, "JOB\tENGINE\tLAUNCHED\tSTATE\tOUTPUT")
+			g := newGrid(cmd.OutOrStdout())
+			g.copied = 0
+			g.add("JOB", "ENGINE", "LAUNCHED", "STATE", "OUTPUT")
 			for _, j := range jobs {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04"), j.State, printable(j.Out))
+				g.add(j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04"), printable(j.State), printable(j.Out))
 			}
-			if err := w.Flush(); err != nil {
+			if err := g.flush(); err != nil {
 				return err
 			}
 			if more > 0 {

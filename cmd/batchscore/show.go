@@ -35,8 +35,8 @@ that failed has no score and no label, so it matches only conditions on other co
 --sort puts the rows in order; a minus sign reverses it: --sort -score. The certainty
 tells how sure an answer is, from 0 to 1. If an image has one class, it is the margin:
 the best score less the second best. If classes are independent, it tells how far all
-scores are from 0.5. Sorting keeps --limit rows in memory, and with --limit 0 all rows:
-about 100 MB for 366,000 images.
+scores are from 0.5. Sorting keeps --limit rows in memory, and with --limit 0 all rows,
+about 1 kB each.
 
 ` + placesHelp,
 		Example: `  batchscore show result
@@ -188,6 +188,9 @@ func (v *view) rows(ctx context.Context, named []row.Column) error {
 	return v.conclude(ctx, w)
 }
 
+// manyKept is how many rows are sorted in memory without a remark.
+const manyKept = 100_000
+
 // eachInOrder prints the chosen rows in order, at most limit.
 func (v *view) eachInOrder(ctx context.Context, print printer) error {
 	if v.order == nil {
@@ -212,6 +215,9 @@ func (v *view) eachInOrder(ctx context.Context, print printer) error {
 		if first.takes(k) {
 			k.cells = print.cells(r)
 			first.add(k)
+		}
+		if len(first.items) == manyKept && v.limit != manyKept {
+			fmt.Fprintf(v.stderr, "batchscore: sorting more than %d rows in memory, about 1 kB each; --limit N keeps N of them\n", manyKept)
 		}
 		return nil
 	}); err != nil {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -51,4 +53,19 @@ func TestScreenOfShow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestScreenOfJobsList keeps the list of a job with a name of 40 letters.
+func TestScreenOfJobsList(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
+	for _, name := range []string{"photos", strings.Repeat("collection", 4)} {
+		out := filepath.Join(screenFolder(t), "labels", name)
+		if r := d.run(t, "launch", "--to", "fake", "-f", jobFile(t, in, out, model, ""), "--name", name); r.code != 0 {
+			t.Fatal(r)
+		}
+	}
+	screens(t, "jobs-list", func(t *testing.T) *exec.Cmd { return d.command(t, "jobs", "list") },
+		newMask(`\b\d\d:\d\d\b`, "12:00"), newMask(`…\d{5}-\d{6}-[0-9a-z]{4}\b`, "…61129-120000-k3fa"), newMask(`/tmp/\S*`, "/tmp/…"))
 }
