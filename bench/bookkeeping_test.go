@@ -62,7 +62,7 @@ func read(b *testing.B, out store.Store) {
 	}
 	b.ReportMetric(time.Since(start).Seconds(), "s-verify")
 	start = time.Now()
-	if err := output.Merge(b.Context(), out, io.Discard, ""); err != nil {
+	if err := output.Merge(b.Context(), out, io.Discard, output.MergeOptions{}); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(time.Since(start).Seconds(), "s-merge")

@@ -320,7 +320,7 @@ func unharmed(t testing.TB, out store.Store, images int) {
 	if err != nil || report.Err() != nil || report.Rows != images || report.Complete == report.Publishing {
 		t.Fatalf("%v\n%s", err, report.String())
 	}
-	err = output.Merge(t.Context(), out, new(bytes.Buffer), "")
+	err = output.Merge(t.Context(), out, new(bytes.Buffer), output.MergeOptions{})
 	if report.Publishing != errors.Is(err, output.ErrIncomplete) || err != nil && !report.Publishing {
 		t.Fatalf("merge: %v\n%s", err, report.String())
 	}

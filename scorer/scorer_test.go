@@ -72,7 +72,7 @@ func mustRun(t testing.TB, o Options) output.Success {
 func mergedText(t testing.TB, out store.Store) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := output.Merge(context.Background(), out, &b, ""); err != nil {
+	if err := output.Merge(context.Background(), out, &b, output.MergeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/row"
 )
 
 func newMerge() *cobra.Command {
@@ -20,15 +18,23 @@ func newMerge() *cobra.Command {
 		Short: "Write all rows of an output folder to one file, in manifest order",
 		Long: `merge writes the parts of a complete output folder to one file. The file depends only on
 the images, the model and the options: with one rank or many, restarted or not, it is
-the same, byte for byte. "-o -" writes to standard output. A local file that exists
-is replaced; to replace an object in object storage is an error.
+the same, byte for byte. "-o -" writes to standard output.
+
+FILE ends in .jsonl, .csv or .parquet, unless --format says what it holds. It appears
+whole or not at all. A file that exists and holds something else is replaced only with
+--force, or if you say so on the terminal; one that holds these rows is left as it is.
+
+With --absolute, rows have the full address of each image instead of its name below
+--images: an absolute path, or one that begins with az://. It is that of the job
+record, as the ranks saw it. Parts never hold it.
 
 ` + placesHelp,
 		Example: `  batchscore merge result -o labels.csv
+  batchscore merge result -o labels.csv --absolute --force
   batchscore merge az://acme/labels/2019 -o labels.parquet`,
 		Args: oneArg("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.run(cmd.Context(), cmd.OutOrStdout(), args[0])
+			return f.run(cmd.Context(), cmd.OutOrStdout(), args[0], asker(cmd.InOrStdin(), cmd.ErrOrStderr()))
 		},
 	}
 	f.register(cmd)
@@ -39,47 +45,43 @@ is replaced; to replace an object in object storage is an error.
 type mergeFlags struct {
 	places       placeFlags
 	file, format string
+	absolute     bool
+	force        bool
 }
 
 func (f *mergeFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
-	cmd.Flags().StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's extension, else that of the parts)")
+	fs := cmd.Flags()
+	fs.StringVarP(&f.file, "output", "o", "", "write to `FILE`: a local file, an object in object storage, or - for standard output (required)")
+	fs.StringVar(&f.format, "format", "", "write rows as `FORMAT`: jsonl, csv or parquet (default by the file's ending, else that of the parts)")
+	fs.BoolVar(&f.absolute, "absolute", false, "give each image its full address instead of its name below --images")
+	fs.BoolVar(&f.force, "force", false, "replace the file if it exists and holds something else")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
 		f.places.registerCreate(cmd)
 	})
 }
 
-// run merges the output folder out.
-func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string) error {
+// run merges the output folder out. ask asks the user; nil if there is nobody to ask.
+func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask func(string) bool) error {
 	if f.file == "" {
 		return usagef("-o is missing: the file to write, or - for standard output")
 	}
-	if _, err := spelled(f.file); err != nil {
-		return usagef("-o: %w", err)
-	}
-	format, err := mergeFormat(f.file, f.format)
+	format, err := fileFormat("-o", f.file, f.format)
 	if err != nil {
 		return err
 	}
-	if isPart(out, f.file) {
-		return usagef("-o %s: that name belongs to the output folder itself; give another", f.file)
+	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, force: f.force, ask: ask}
+	if err := to.check(out); err != nil {
+		return err
 	}
 	st, err := f.places.open("OUT", out)
 	if err != nil {
 		return err
 	}
-	merge := func(w io.Writer) error {
-		buffered := bufio.NewWriterSize(w, 1<<20)
-		if err := output.Merge(ctx, st, buffered, format); err != nil {
-			return err
-		}
-		return buffered.Flush()
-	}
 	if f.file == "-" {
-		return merge(stdout)
+		return to.mergeTo(ctx, st, stdout)
 	}
-	return f.places.create(ctx, "-o", f.file, merge)
+	return to.write(ctx, &f.places, st)
 }
 
 // isPart reports whether a local file has the place of a part or of _SUCCESS in an
@@ -91,22 +93,4 @@ func isPart(out, file string) bool {
 		return false
 	}
 	return name == output.SuccessName || strings.HasPrefix(name, "part-")
-}
-
-// mergeFormat returns the format to write: the one given, else the one of the file's
-// extension. "" means that of the parts.
-func mergeFormat(file, format string) (row.Format, error) {
-	if format == "" {
-		format = strings.TrimPrefix(filepath.Ext(file), ".")
-		f, err := row.ParseFormat(format)
-		if err != nil {
-			return "", nil
-		}
-		return f, nil
-	}
-	f, err := row.ParseFormat(format)
-	if err != nil {
-		return "", usagef("--format: %v", err)
-	}
-	return f, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -152,47 +151,6 @@ func (f *placeFlags) makeRoot(ctx context.Context, what string, st store.Store) 
 // transport carries the requests to storages; nil, except in tests, is the
 // storage's own.
 var transport http.RoundTripper
-
-// create makes one file appear whole or not at all. A local file is replaced; an
-// object that exists is store.ErrExist.
-func (f *placeFlags) create(ctx context.Context, what, spec string, write func(io.Writer) error) error {
-	scheme, p, err := storages.Parse(spec)
-	if err != nil {
-		return usagef("%s: %w", what, err)
-	}
-	if scheme.Local() {
-		return writeWhole(spec, write)
-	}
-	folder, name := p.Split()
-	if name == "" {
-		return usagef("%s: %s is a container, not an object in it", what, p)
-	}
-	st, err := f.openPlace(what, scheme, folder)
-	if err != nil {
-		return err
-	}
-	if err := f.makeRoot(ctx, what, st); err != nil {
-		return err
-	}
-	// A place that cannot be written to shows before the work is done.
-	switch r, _, err := st.Open(ctx, name, ""); {
-	case err == nil:
-		r.Close()
-		return alreadyThere(what, fmt.Errorf("%s%s: %w", folder, name, store.ErrExist))
-	case !errors.Is(err, store.ErrNotExist):
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	_, err = store.CreateFrom(ctx, st, name, write)
-	if errors.Is(err, store.ErrExist) {
-		return alreadyThere(what, err)
-	}
-	return err
-}
-
-// alreadyThere returns the error of an object that would have to be replaced.
-func alreadyThere(what string, err error) error {
-	return config(fmt.Errorf("%s: %w; no object is replaced: choose another name, or delete it", what, err))
-}
 
 // setPatience prepares the places of a run: calls are tried again until the
 // deadline, and pauses are logged.

@@ -37,7 +37,7 @@ func TestAnOlderJobKeepsItsForm(t *testing.T) {
 				}
 				for _, to := range formats {
 					var merged bytes.Buffer
-					if err := Merge(t.Context(), st, &merged, to); err != nil {
+					if err := Merge(t.Context(), st, &merged, MergeOptions{Format: to}); err != nil {
 						t.Fatal(err)
 					}
 					schema := row.Schema{Task: row.Classify, Format: to, Form: form}

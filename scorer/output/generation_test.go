@@ -335,7 +335,7 @@ func TestAPlaceThatOnlyCreates(t *testing.T) {
 	r.finish(t)
 	checkRows(t, st, numbered(20))
 	var merged bytes.Buffer
-	if err := Merge(t.Context(), st, &merged, ""); err != nil || strings.Contains(merged.String(), "truncated") {
+	if err := Merge(t.Context(), st, &merged, MergeOptions{}); err != nil || strings.Contains(merged.String(), "truncated") {
 		t.Errorf("%v\n%s", err, merged.String())
 	}
 }
@@ -369,7 +369,7 @@ func TestFault43_ReadersWhileARetryIsPublished(t *testing.T) {
 			return nil
 		}}
 		var serial sync.Mutex
-		if err := Merge(t.Context(), &serialized{midway, &serial}, io.Discard, ""); err != nil && !errors.Is(err, ErrIncomplete) {
+		if err := Merge(t.Context(), &serialized{midway, &serial}, io.Discard, MergeOptions{}); err != nil && !errors.Is(err, ErrIncomplete) {
 			t.Fatalf("merge, published before read %d: %v", reads, err)
 		}
 	}

@@ -151,6 +151,16 @@ func (j *Job) ClaimNames(chunks int) claim.Names {
 	return claim.Named
 }
 
+// Address returns the full address of the image called name: an absolute path, or what
+// the place of the images begins with. It holds no secret.
+func (j *Job) Address(name string) string {
+	place := j.Images
+	if quoted, err := strconv.Unquote(place); err == nil && strings.HasPrefix(place, `"`) {
+		place = quoted // Join quotes a place that is not UTF-8; others begin with no quote
+	}
+	return strings.TrimSuffix(place, "/") + "/" + name
+}
+
 // Bounds returns the most pixels and encoded bytes of an image that is decoded.
 // Records from before the limits could be chosen do not have them.
 func (j *Job) Bounds() (pixels, bytes int64) {

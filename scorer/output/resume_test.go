@@ -110,7 +110,7 @@ func TestFault06_KilledAndResized(t *testing.T) {
 		}
 		checkRows(t, st, names)
 		var got, expected bytes.Buffer
-		if err := errors.Join(Merge(t.Context(), st, &got, ""), Merge(t.Context(), alone, &expected, "")); err != nil {
+		if err := errors.Join(Merge(t.Context(), st, &got, MergeOptions{}), Merge(t.Context(), alone, &expected, MergeOptions{})); err != nil {
 			rt.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), expected.Bytes()) {

@@ -204,7 +204,7 @@ func TestFault26_MoreRanksThanWork(t *testing.T) {
 			r.finish(t)
 			checkRows(t, st, numbered(images))
 			var out bytes.Buffer
-			if err := Merge(t.Context(), st, &out, ""); err != nil {
+			if err := Merge(t.Context(), st, &out, MergeOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			merged = append(merged, out.Bytes())
@@ -378,7 +378,7 @@ func TestVerifyOfWhatIsNoOutput(t *testing.T) {
 	if _, err := Verify(t.Context(), st); !errors.Is(err, store.ErrNotExist) || !strings.Contains(err.Error(), "not an output folder") {
 		t.Errorf("got %v", err)
 	}
-	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, store.ErrNotExist) {
+	if err := Merge(t.Context(), st, io.Discard, MergeOptions{}); !errors.Is(err, store.ErrNotExist) {
 		t.Errorf("Merge() = %v, want store.ErrNotExist", err)
 	}
 }
@@ -422,7 +422,7 @@ func TestMerge(t *testing.T) {
 		}
 		for _, to := range append(slices.Clone(formats), "") {
 			var out bytes.Buffer
-			if err := Merge(t.Context(), st, &out, to); err != nil {
+			if err := Merge(t.Context(), st, &out, MergeOptions{Format: to}); err != nil {
 				t.Fatalf("Merge() of %s to %s = %v", from, to, err)
 			}
 			if to == "" {
@@ -437,7 +437,7 @@ func TestMerge(t *testing.T) {
 				t.Errorf("Merge() of %s to %s did not write the bytes of one file", from, to)
 			}
 		}
-		if err := Merge(t.Context(), st, io.Discard, "xml"); err == nil {
+		if err := Merge(t.Context(), st, io.Discard, MergeOptions{Format: "xml"}); err == nil {
 			t.Error("Merge() to xml succeeded")
 		}
 	}
@@ -449,19 +449,19 @@ func TestMergeRefusesWhatIsIncompleteOrAltered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrIncomplete) {
+	if err := Merge(t.Context(), st, io.Discard, MergeOptions{}); !errors.Is(err, ErrIncomplete) {
 		t.Errorf("Merge() without a manifest = %v, want ErrIncomplete", err)
 	}
 	r := begin(t, st, job, numbered(20))
 	r.commit(t, 0)
 	r.commit(t, 2)
 	var out bytes.Buffer
-	if err := Merge(t.Context(), st, &out, ""); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
+	if err := Merge(t.Context(), st, &out, MergeOptions{}); !errors.Is(err, ErrIncomplete) || out.Len() != 0 {
 		t.Errorf("Merge() with a part missing = %v after %d bytes, want ErrIncomplete after none", err, out.Len())
 	}
 	r.commit(t, 1)
 	st.Put("part-00001.jsonl", []byte(objects(t, st)["part-00000.jsonl"]))
-	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
+	if err := Merge(t.Context(), st, io.Discard, MergeOptions{}); !errors.Is(err, ErrMismatch) {
 		t.Errorf("Merge() with a part altered = %v, want ErrMismatch", err)
 	}
 }
@@ -478,7 +478,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 	st.Remove("part-00001.jsonl")
 	for what, err := range map[string]error{
 		"list":  s.CheckParts(t.Context(), st),
-		"merge": Merge(t.Context(), st, io.Discard, ""),
+		"merge": Merge(t.Context(), st, io.Discard, MergeOptions{}),
 	} {
 		if !errors.Is(err, ErrMismatch) || !strings.Contains(fmt.Sprint(err), "part-00001.jsonl") || !strings.Contains(fmt.Sprint(err), "batchscore repair memory") {
 			t.Errorf("%s = %v, want ErrMismatch that names the part and repair", what, err)
@@ -491,7 +491,7 @@ func TestFault28_PartGoneFromACompleteOutput(t *testing.T) {
 func TestFault28_MergeComparesPartsWithTheirDigests(t *testing.T) {
 	st := new(mem.Store)
 	complete(t, st, testJob(row.JSONL), 20)
-	if err := Merge(t.Context(), st, io.Discard, ""); err != nil {
+	if err := Merge(t.Context(), st, io.Discard, MergeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	body := objects(t, st)["part-00001.jsonl"]
@@ -500,7 +500,7 @@ func TestFault28_MergeComparesPartsWithTheirDigests(t *testing.T) {
 		t.Fatal("the part has no label")
 	}
 	st.Put("part-00001.jsonl", []byte(altered))
-	if err := Merge(t.Context(), st, io.Discard, ""); !errors.Is(err, ErrMismatch) {
+	if err := Merge(t.Context(), st, io.Discard, MergeOptions{}); !errors.Is(err, ErrMismatch) {
 		t.Errorf("Merge() with a label altered = %v, want ErrMismatch", err)
 	}
 }

@@ -204,6 +204,33 @@ func Replace(ctx context.Context, st Store, name string, body []byte, etag strin
 	return r.Replace(ctx, name, body, etag)
 }
 
+// StreamReplacer is a Replacer that can replace objects larger than memory.
+type StreamReplacer interface {
+	Replacer
+	// ReplaceFrom is Replace for a body that write writes. It calls write once and
+	// makes each of its requests through retry. When write fails, nothing is
+	// replaced and its error is returned.
+	ReplaceFrom(ctx context.Context, name, etag string, retry Retry, write func(io.Writer) error) (Object, error)
+}
+
+// ReplaceFrom is StreamReplacer.ReplaceFrom for every store, without another try at a
+// request. Without the ability, it holds the whole body in memory, and without that
+// of a Replacer it is ErrDenied.
+func ReplaceFrom(ctx context.Context, st Store, name, etag string, write func(io.Writer) error) (Object, error) {
+	return replaceFrom(ctx, st, name, etag, Once, write)
+}
+
+func replaceFrom(ctx context.Context, st Store, name, etag string, retry Retry, write func(io.Writer) error) (Object, error) {
+	if s, ok := As[StreamReplacer](st); ok {
+		return s.ReplaceFrom(ctx, name, etag, retry, write)
+	}
+	var body bytes.Buffer
+	if err := write(&body); err != nil {
+		return Object{}, err
+	}
+	return Replace(ctx, st, name, body.Bytes(), etag)
+}
+
 // Delete is Replacer.Delete for every store. Without the ability it is ErrDenied.
 func Delete(ctx context.Context, st Store, name, etag string) error {
 	r, ok := As[Replacer](st)

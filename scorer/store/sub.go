@@ -15,14 +15,15 @@ type Sub struct {
 }
 
 var (
-	_ Decorator   = (*Sub)(nil)
-	_ Ranger      = (*Sub)(nil)
-	_ Namer       = (*Sub)(nil)
-	_ PagedLister = (*Sub)(nil)
-	_ Streamer    = (*Sub)(nil)
-	_ Volatile    = (*Sub)(nil)
-	_ Replacer    = (*Sub)(nil)
-	_ Maker       = (*Sub)(nil)
+	_ Decorator      = (*Sub)(nil)
+	_ Ranger         = (*Sub)(nil)
+	_ Namer          = (*Sub)(nil)
+	_ PagedLister    = (*Sub)(nil)
+	_ Streamer       = (*Sub)(nil)
+	_ Volatile       = (*Sub)(nil)
+	_ Replacer       = (*Sub)(nil)
+	_ StreamReplacer = (*Sub)(nil)
+	_ Maker          = (*Sub)(nil)
 )
 
 // NewSub returns the part of whole below folder, which ends in a slash.
@@ -102,6 +103,12 @@ func (s *Sub) Replace(ctx context.Context, name string, body []byte, etag string
 
 // Make implements Maker. It makes the root of the whole store.
 func (s *Sub) Make(ctx context.Context) (bool, error) { return Make(ctx, s.whole) }
+
+// ReplaceFrom implements StreamReplacer.
+func (s *Sub) ReplaceFrom(ctx context.Context, name, etag string, retry Retry, write func(io.Writer) error) (Object, error) {
+	o, err := replaceFrom(ctx, s.whole, s.folder+name, etag, retry, write)
+	return s.inside(o), err
+}
 
 // Delete implements Replacer.
 func (s *Sub) Delete(ctx context.Context, name, etag string) error {

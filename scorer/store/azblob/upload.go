@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"golang.org/x/sync/errgroup"
@@ -27,7 +28,10 @@ const (
 	stagers = 4
 )
 
-var _ store.Streamer = (*Store)(nil)
+var (
+	_ store.Streamer       = (*Store)(nil)
+	_ store.StreamReplacer = (*Store)(nil)
+)
 
 // CreateFrom implements store.Streamer. It holds at most five blocks of 8 MiB
 // at a time.
@@ -35,7 +39,32 @@ func (s *Store) CreateFrom(ctx context.Context, name string, retry store.Retry, 
 	if err := s.checkCreate(ctx, name); err != nil {
 		return store.Object{}, err
 	}
+	return s.upload(ctx, commitment{op: opCreate, lost: store.ErrExist, on: unlessExists()}, name, retry, write)
+}
+
+// ReplaceFrom implements store.StreamReplacer, with as much memory as CreateFrom.
+func (s *Store) ReplaceFrom(
+	ctx context.Context, name, etag string, retry store.Retry, write func(io.Writer) error,
+) (store.Object, error) {
+	if err := s.checkChange(ctx, opReplace, name); err != nil {
+		return store.Object{}, err
+	}
+	return s.upload(ctx, commitment{op: opReplace, lost: store.ErrChanged, on: ifMatch(etag)}, name, retry, write)
+}
+
+// commitment is what an upload ends with.
+type commitment struct {
+	op   operation
+	on   *blob.AccessConditions
+	lost error // if the condition is not met
+}
+
+// upload stages what write writes and commits it on a condition.
+func (s *Store) upload(
+	ctx context.Context, end commitment, name string, retry store.Retry, write func(io.Writer) error,
+) (store.Object, error) {
 	u := newUpload(ctx, s, name, retry)
+	u.end = end
 	defer u.cancel()
 	if err := write(u); err != nil {
 		u.abandon()
@@ -49,6 +78,7 @@ type upload struct {
 	store *Store
 	name  string
 	retry store.Retry
+	end   commitment
 	blob  *blockblob.Client
 	block []byte
 	ids   []string
@@ -107,7 +137,7 @@ func (u *upload) buffer() []byte {
 // stage begins to send the full block.
 func (u *upload) stage() error {
 	if len(u.ids) == maxBlocks {
-		return fmt.Errorf("create %q in %s: it is larger than %d blocks of %d bytes", u.name, u.store, maxBlocks, blockSize)
+		return fmt.Errorf("%s %q in %s: it is larger than %d blocks of %d bytes", u.end.op, u.name, u.store, maxBlocks, blockSize)
 	}
 	// All ids of a blob must have the same length, those of other uploads too.
 	id := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(u.run[:], uint32(len(u.ids)))) //nolint:gosec // G115: below maxBlocks
@@ -117,7 +147,7 @@ func (u *upload) stage() error {
 	u.group.Go(func() error {
 		err := u.retry(u.ctx, func(ctx context.Context) error {
 			if _, err := u.blob.StageBlock(ctx, id, streaming.NopCloser(bytes.NewReader(block)), nil); err != nil {
-				return u.store.fail(ctx, opCreate, u.name, err)
+				return u.store.fail(ctx, u.end.op, u.name, err)
 			}
 			return nil
 		})
@@ -149,19 +179,22 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 	tries := 0
 	err := u.retry(ctx, func(ctx context.Context) error {
 		tries++
-		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: unlessExists()})
+		resp, err := u.blob.CommitBlockList(ctx, u.ids, &blockblob.CommitBlockListOptions{AccessConditions: u.end.on})
 		if err == nil {
 			o = store.Object{Name: u.name, Size: u.size, ETag: bare(resp.ETag), Modified: value(resp.LastModified).UTC()}
 			return nil
 		}
 		if bloberror.HasCode(err, bloberror.InvalidBlockList) {
 			// Another upload of that name was committed, and the service dropped our blocks.
-			err = fmt.Errorf("create %q in %s: %w", u.name, u.store, store.ErrExist)
+			err = fmt.Errorf("%s %q in %s: %w", u.end.op, u.name, u.store, u.end.lost)
 		} else {
-			err = u.store.fail(ctx, opCreate, u.name, err)
+			if u.end.op == opReplace {
+				err = u.store.gone(ctx, u.name, err)
+			}
+			err = u.store.fail(ctx, u.end.op, u.name, err)
 		}
-		if tries > 1 && errors.Is(err, store.ErrExist) {
-			// Perhaps an earlier try created it, and its answer was lost.
+		if tries > 1 && errors.Is(err, u.end.lost) {
+			// Perhaps an earlier try committed it, and its answer was lost.
 			o, err = u.committed(ctx, err)
 		}
 		return err
@@ -174,7 +207,7 @@ func (u *upload) commit(ctx context.Context) (store.Object, error) {
 func (u *upload) committed(ctx context.Context, exists error) (store.Object, error) {
 	list, err := u.blob.GetBlockList(ctx, blockblob.BlockListTypeCommitted, nil)
 	if err != nil {
-		return store.Object{}, u.store.fail(ctx, opCreate, u.name, err)
+		return store.Object{}, u.store.fail(ctx, u.end.op, u.name, err)
 	}
 	ours := len(list.CommittedBlocks) == len(u.ids) && value(list.BlobContentLength) == u.size
 	if len(u.ids) > 0 { // an empty blob is the same, whichever upload created it

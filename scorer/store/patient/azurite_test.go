@@ -57,7 +57,8 @@ func TestConformsBeforeAzurite(t *testing.T) {
 			o.Transport = &losing{RoundTripper: &fault.Transport{Schedule: schedule}}
 			return patient.New(azuritetest.Open(t, o), patient.Options{First: time.Microsecond, Longest: time.Microsecond})
 		},
-		Abilities: []storetest.Ability{storetest.Ranges, storetest.Streams, storetest.Replaces, storetest.Meters, storetest.Makes, storetest.Reached},
+		Abilities: []storetest.Ability{storetest.Ranges, storetest.Streams, storetest.Replaces, storetest.StreamReplaces, storetest.Meters,
+			storetest.Makes, storetest.Reached},
 		Refuses: func(name string) bool {
 			return !utf8.ValidString(name) || strings.ContainsAny(name, "\x07\\") || utf8.RuneCountInString(name) > 1024
 		},

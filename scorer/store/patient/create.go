@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	_ store.Streamer = (*Store)(nil)
-	_ store.Volatile = (*Store)(nil)
+	_ store.Streamer       = (*Store)(nil)
+	_ store.StreamReplacer = (*Store)(nil)
+	_ store.Volatile       = (*Store)(nil)
 )
 
 // slowest is the slowest upload, in bytes a second, that is not a stall yet.
@@ -95,10 +96,27 @@ func (s *Store) CreateFrom(ctx context.Context, name string, retry store.Retry, 
 	if !ok {
 		return store.CreateFrom(ctx, s, name, write) // which creates from memory
 	}
-	own := s.retry("create", name, s.uploadTime(largest))
-	return inner.CreateFrom(ctx, name, func(ctx context.Context, request func(context.Context) error) error {
+	return inner.CreateFrom(ctx, name, s.around(retry, "create", name), write)
+}
+
+// ReplaceFrom implements store.StreamReplacer. retry comes around the store's own tries.
+func (s *Store) ReplaceFrom(
+	ctx context.Context, name, etag string, retry store.Retry, write func(io.Writer) error,
+) (store.Object, error) {
+	inner, ok := store.As[store.StreamReplacer](s.inner)
+	if !ok {
+		return store.ReplaceFrom(ctx, s, name, etag, write) // which replaces from memory
+	}
+	return inner.ReplaceFrom(ctx, name, etag, s.around(retry, "replace", name), write)
+}
+
+// around returns what a place makes the requests of a stream through: the store's own
+// tries within those of retry.
+func (s *Store) around(retry store.Retry, what, name string) store.Retry {
+	own := s.retry(what, name, s.uploadTime(largest))
+	return func(ctx context.Context, request func(context.Context) error) error {
 		return retry(ctx, func(ctx context.Context) error { return own(ctx, request) })
-	}, write)
+	}
 }
 
 // retry returns what a place makes its own requests through. limit bounds each of

@@ -22,6 +22,8 @@ const (
 	Meters   Ability = "Meters"   // store.Meter
 	Makes    Ability = "Makes"    // store.Maker
 	Reached  Ability = "Reached"  // store.Reached
+	// StreamReplaces is store.StreamReplacer.
+	StreamReplaces Ability = "StreamReplaces"
 )
 
 // abilities are all abilities, each with its suite.
@@ -40,6 +42,7 @@ var abilities = []struct {
 	{name: Streams, has: has[store.Streamer], tests: streamTests},
 	{name: Volatile, has: has[store.Volatile], tests: volatileTests},
 	{name: Replaces, has: has[store.Replacer], needed: true, tests: replaceTests},
+	{name: StreamReplaces, has: has[store.StreamReplacer], needed: true, tests: streamReplaceTests},
 	{name: Meters, needed: true, tests: meterTests, has: func(st store.Store) bool {
 		_, ok := store.StatsOf(st)
 		return ok

@@ -111,18 +111,20 @@ func testStreamCancelled(t *testing.T, s store.Store) {
 	}
 }
 
+// twice is a store.Retry that makes every request twice.
+func twice(ctx context.Context, request func(context.Context) error) error {
+	if err := request(ctx); err != nil {
+		return err
+	}
+	return request(ctx)
+}
+
 // testStreamTwice makes every request twice, as when the first answer was lost. A
 // store without the ability makes none.
 func testStreamTwice(t *testing.T, s store.Store) {
 	streamer, ok := store.As[store.Streamer](s)
 	if !ok {
 		return
-	}
-	twice := func(ctx context.Context, request func(context.Context) error) error {
-		if err := request(ctx); err != nil {
-			return err
-		}
-		return request(ctx)
 	}
 	for name, size := range map[string]int{"empty": 0, "one": 1, "large": 9 << 20} {
 		body := bytes.Repeat([]byte("x"), size)

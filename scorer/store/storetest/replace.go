@@ -17,6 +17,71 @@ var replaceTests = []test{
 	{name: "NeverPartial", run: testReplaceNeverPartial},
 }
 
+var streamReplaceTests = []test{
+	{name: "ReplaceFrom", run: testReplaceFrom},
+	{name: "EveryRequestTwice", run: testReplaceFromTwice},
+}
+
+func testReplaceFrom(t *testing.T, s store.Store) {
+	first := create(t, s, "x/part", []byte("first"))
+	calls, enough := 0, errors.New("enough")
+	replace := func(name, etag string, write func(io.Writer) error) error {
+		_, err := store.ReplaceFrom(t.Context(), s, name, etag, write)
+		return err
+	}
+	if err := replace("x/part", first.ETag+"0", writing([]byte("other"), &calls)); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("ReplaceFrom of another version = %v, want ErrChanged", err)
+	}
+	if err := replace("none", first.ETag, writing(nil, &calls)); !errors.Is(err, store.ErrNotExist) {
+		t.Errorf("ReplaceFrom of nothing = %v, want ErrNotExist", err)
+	}
+	if err := replace("x/part", first.ETag, func(w io.Writer) error {
+		return errors.Join(writing(make([]byte, 9<<20), &calls)(w), enough)
+	}); !errors.Is(err, enough) {
+		t.Errorf("ReplaceFrom = %v, want the writer's error", err)
+	}
+	if got, o := read(t, s, "x/part", first.ETag); string(got) != "first" || !same(o, first) {
+		t.Errorf("after failed calls it holds %d bytes, want %q", len(got), "first")
+	}
+	version := first
+	for _, size := range []int{17<<20 + 5, 1, 0} {
+		body := bytes.Repeat([]byte("x"), size)
+		calls = 0
+		next, err := store.ReplaceFrom(t.Context(), s, "x/part", version.ETag, writing(body, &calls))
+		if err != nil || calls != 1 {
+			t.Fatalf("ReplaceFrom = %v, and called write %d times", err, calls)
+		}
+		got, opened := read(t, s, "x/part", next.ETag)
+		if !bytes.Equal(got, body) || !same(next, opened) || next.ETag == version.ETag {
+			t.Errorf("it holds %d bytes, want %d; replace and open return\n%+v\n%+v", len(got), size, next, opened)
+		}
+		version = next
+	}
+	if n := len(list(t, s, "")); n != 1 {
+		t.Errorf("%d objects, want 1", n)
+	}
+}
+
+// testReplaceFromTwice makes every request twice, as when the first answer was lost.
+func testReplaceFromTwice(t *testing.T, s store.Store) {
+	streamer, ok := store.As[store.StreamReplacer](s)
+	if !ok {
+		t.Fatal("the store replaces nothing by a stream")
+	}
+	version := create(t, s, "part", []byte("first"))
+	for _, size := range []int{1, 9 << 20} {
+		body, calls := bytes.Repeat([]byte("x"), size), 0
+		o, err := streamer.ReplaceFrom(t.Context(), "part", version.ETag, twice, writing(body, &calls))
+		if err != nil || calls != 1 {
+			t.Fatalf("ReplaceFrom = %v, and called write %d times", err, calls)
+		}
+		if got, _ := read(t, s, "part", o.ETag); !bytes.Equal(got, body) {
+			t.Errorf("%d bytes came back, want %d", len(got), size)
+		}
+		version = o
+	}
+}
+
 func replacer(t *testing.T, s store.Store) store.Replacer {
 	t.Helper()
 	r, ok := store.As[store.Replacer](s)

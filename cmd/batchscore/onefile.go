@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
+)
+
+// oneFile is the file that the rows of an output are written to: that of merge -o and
+// of run --merge.
+type oneFile struct {
+	flag   string // which names the file, for errors
+	file   string
+	format row.Format // empty is that of the parts
+	// absolute gives images their full address.
+	absolute bool
+	// force replaces a file that holds something else.
+	force bool
+	// ask asks the user whether to; nil if there is nobody to ask.
+	ask func(question string) bool
+}
+
+// endings are the formats that the name of a file can say.
+var endings = []row.Format{row.JSONL, row.CSV, row.Parquet}
+
+// fileFormat returns the format to write a file in: the one given, else the one that its
+// name ends in. It is empty for a name without an ending, and for standard output.
+func fileFormat(flag, file, given string) (row.Format, error) {
+	if given != "" {
+		f, err := row.ParseFormat(given)
+		if err != nil {
+			return "", usagef("--format: %v", err)
+		}
+		return f, nil
+	}
+	ending := filepath.Ext(file)
+	if ending == "" || file == "-" {
+		return "", nil
+	}
+	var known []string
+	for _, f := range endings {
+		if strings.EqualFold(ending, "."+string(f)) {
+			return f, nil
+		}
+		known = append(known, "."+string(f))
+	}
+	return "", usagef("%s %s: unknown ending %q: want %s or %s", flag, file, ending,
+		strings.Join(known[:len(known)-1], ", "), known[len(known)-1])
+}
+
+// check returns what is wrong with the name of the file, for the output folder out.
+func (o *oneFile) check(out string) error {
+	if _, err := spelled(o.file); err != nil {
+		return usagef("%s: %w", o.flag, err)
+	}
+	if isPart(out, o.file) {
+		return usagef("%s %s: that name belongs to the output folder itself; give another", o.flag, o.file)
+	}
+	return nil
+}
+
+// write writes the rows of an output, unless the file holds them already. It appears
+// whole or not at all. A file that holds something else is replaced if the user wants
+// that, and is an error otherwise.
+func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store) error {
+	merge := func(w io.Writer) error { return o.mergeTo(ctx, out, w) }
+	to, err := places.destination(ctx, o.flag, o.file)
+	if err != nil {
+		return err
+	}
+	was, err := to.open(ctx)
+	if errors.Is(err, store.ErrNotExist) || errors.Is(err, fs.ErrNotExist) {
+		err := to.create(ctx, merge)
+		if !errors.Is(err, store.ErrExist) && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		was, err = to.open(ctx) // another process was faster
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	if was == nil { // a device or a pipe
+		return to.create(ctx, merge)
+	}
+	defer was.Close()
+	if !o.force {
+		same, err := holds(was, merge)
+		if same || err != nil {
+			return err
+		}
+		if err := o.mayReplace(); err != nil {
+			return err
+		}
+	}
+	return to.replace(ctx, merge)
+}
+
+// mergeTo writes the rows of an output to w.
+func (o *oneFile) mergeTo(ctx context.Context, out store.Store, w io.Writer) error {
+	buffered := bufio.NewWriterSize(w, 1<<20)
+	if err := output.Merge(ctx, out, buffered, output.MergeOptions{Format: o.format, Absolute: o.absolute}); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// mayReplace returns nil if the user wants to replace the file.
+func (o *oneFile) mayReplace() error {
+	if o.force || o.ask != nil && o.ask(fmt.Sprintf("%s exists already and holds something else. Replace it?", o.file)) {
+		return nil
+	}
+	return config(fmt.Errorf("%s: %s exists already and holds something else; it was not changed: give another name, or add --force to replace it",
+		o.flag, o.file))
+}
+
+// exists reports whether there is such a file. A device or a pipe does not count.
+func (o *oneFile) exists(ctx context.Context, places *placeFlags) (bool, error) {
+	to, err := places.destination(ctx, o.flag, o.file)
+	if err != nil {
+		return false, err
+	}
+	was, err := to.open(ctx)
+	if errors.Is(err, store.ErrNotExist) || errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if was == nil || err != nil {
+		return false, err
+	}
+	return true, was.Close()
+}
+
+// errDiffers ends a comparison.
+var errDiffers = errors.New("the file holds something else")
+
+// holds reports whether r holds exactly what write writes.
+func holds(r io.Reader, write func(io.Writer) error) (bool, error) {
+	c := comparison{r: bufio.NewReaderSize(r, 1<<20)}
+	err := write(&c)
+	switch {
+	case c.err != nil:
+		err = c.err
+	case err == nil:
+		if _, err = c.r.ReadByte(); errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err == nil {
+			err = errDiffers // it is longer
+		}
+	}
+	if errors.Is(err, errDiffers) {
+		err = nil
+	}
+	return false, err
+}
+
+// comparison compares what is written to it with what a reader reads.
+type comparison struct {
+	r   *bufio.Reader
+	buf []byte
+	err error // that ended it
+}
+
+func (c *comparison) Write(p []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	c.buf = append(c.buf[:0], p...)
+	n, err := io.ReadFull(c.r, c.buf)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), err == nil && !bytes.Equal(c.buf, p):
+		c.err = errDiffers
+	case err != nil:
+		c.err = err
+	}
+	return n, c.err
+}
+
+// destination is where one file is written.
+type destination interface {
+	// open opens what is there. Nil without an error is something that is written to
+	// and never replaced: a device or a pipe.
+	open(ctx context.Context) (io.ReadCloser, error)
+	// create writes the file, unless it exists; replace writes it in place of the one
+	// that open found. In both cases it appears whole or not at all.
+	create(ctx context.Context, write func(io.Writer) error) error
+	replace(ctx context.Context, write func(io.Writer) error) error
+}
+
+// destination returns where a file of that name is. It makes the container, if that was
+// asked for.
+func (f *placeFlags) destination(ctx context.Context, flag, file string) (destination, error) {
+	scheme, p, err := storages.Parse(file)
+	if err != nil {
+		return nil, usagef("%s: %w", flag, err)
+	}
+	if scheme.Local() {
+		return localFile(file), nil
+	}
+	folder, name := p.Split()
+	if name == "" {
+		return nil, usagef("%s: %s is a container, not an object in it", flag, p)
+	}
+	st, err := f.openPlace(flag, scheme, folder)
+	if err != nil {
+		return nil, err
+	}
+	return &object{st: st, name: name}, f.makeRoot(ctx, flag, st)
+}
+
+// localFile is a file of this machine.
+type localFile string
+
+func (f localFile) open(context.Context) (io.ReadCloser, error) {
+	switch info, err := os.Stat(string(f)); {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, usagef("%s is a folder: name a file in it", f)
+	case !info.Mode().IsRegular():
+		return nil, nil
+	}
+	return os.Open(string(f))
+}
+
+func (f localFile) create(_ context.Context, write func(io.Writer) error) error {
+	if info, err := os.Stat(string(f)); err == nil && !info.Mode().IsRegular() {
+		return writeInto(string(f), write)
+	}
+	err := atomicfile.Create(string(f), 0o644, write)
+	if errors.Is(err, atomicfile.ErrNoExclusive) {
+		return atomicfile.Write(string(f), 0o644, write)
+	}
+	return err
+}
+
+func (f localFile) replace(_ context.Context, write func(io.Writer) error) error {
+	return atomicfile.Write(string(f), 0o644, write)
+}
+
+// object is an object in object storage.
+type object struct {
+	st   store.Store
+	name string
+	etag string // of the version that open found
+}
+
+func (o *object) open(ctx context.Context) (io.ReadCloser, error) {
+	r, found, err := o.st.Open(ctx, o.name, "")
+	o.etag = found.ETag
+	return r, err
+}
+
+func (o *object) create(ctx context.Context, write func(io.Writer) error) error {
+	_, err := store.CreateFrom(ctx, o.st, o.name, write)
+	return err
+}
+
+func (o *object) replace(ctx context.Context, write func(io.Writer) error) error {
+	_, err := store.ReplaceFrom(ctx, o.st, o.name, o.etag, write)
+	return err
+}
