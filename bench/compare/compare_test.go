@@ -157,6 +157,11 @@ func TestLimits(t *testing.T) {
 		}
 		return result.Rows([]result.Sample{s})[0]
 	}
+	ranks := func(device string, values ...any) *result.Row {
+		r := row("100", values...)
+		r.Name, r.Keys = "Scale", []result.Key{result.K("device", device)}
+		return r
+	}
 	gpu := []any{"session-images/s", 500., "decode-images/s", 900., "cores-images/s", 700., "fetch-images/s", 200., "of-limit", 0.95, "cores-busy", 0.5}
 	cpu := []any{"session-images/s", 50., "decode-images/s", 500., "fetch-images/s", 9e4, "of-limit", 0.95, "of-limit-cpu", 0.98}
 	with := func(values []any, more ...any) []any { return append(append([]any{}, values...), more...) }
@@ -174,6 +179,11 @@ func TestLimits(t *testing.T) {
 		{row: row("folder", "session-images/s", 50., "decode-images/s", 500., "of-limit", 0.57, "of-limit-cpu", 0.98), want: BusyCores},
 		{row: row("folder", "session-images/s", 500., "decode-images/s", 900., "of-limit", 0.3, "cores-busy", 0.4), want: NoStage},
 		{row: row("folder", "session-images/s", 50., "decode-images/s", 500., "of-limit", 0.3, "of-limit-cpu", 0.4), want: NoStage},
+		{row: ranks("p100", "efficiency", 0.95, "cores-busy", 1.), want: "devices"},
+		{row: ranks("p100", "efficiency", 0.5, "cores-busy", 0.99), want: Shared},
+		{row: ranks("p100", "efficiency", 0.5, "cores-busy", 0.3, "stragglers", 1.), want: "slow ranks"},
+		{row: ranks("p100", "efficiency", 0.5, "cores-busy", 0.3, "stragglers", 0.), want: "start and end (a short run)"},
+		{row: ranks("cpu_winograd", "efficiency", 1.), want: Shared},
 		{row: row("folder", with(nil, "images/s", 3.)...), want: ""},
 	} {
 		if got := Limits(c.row); got != c.want {

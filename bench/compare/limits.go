@@ -1,6 +1,8 @@
 package compare
 
 import (
+	"strings"
+
 	"github.com/batchscore/batchscore/bench/result"
 )
 
@@ -27,6 +29,12 @@ func Limits(r *result.Row) string {
 		return binds
 	}
 	median := func(unit string) float64 { return r.Summary[unit].Center }
+	if r.Name == "Scale" {
+		if strings.HasPrefix(r.Key("device"), "cpu") {
+			return Shared
+		}
+		return limitsRanks(median)
+	}
 	session, decode := median("session-images/s"), median("decode-images/s")
 	if session == 0 || decode == 0 {
 		return ""
@@ -62,6 +70,22 @@ func Limits(r *result.Row) string {
 	}
 	return what
 }
+
+// limitsRanks returns what limits ranks that share a machine.
+func limitsRanks(median func(unit string) float64) string {
+	switch {
+	case median("efficiency") >= most:
+		return "devices"
+	case median("cores-busy") >= busy:
+		return Shared
+	case median("stragglers") > 0:
+		return "slow ranks"
+	}
+	return "start and end (a short run)"
+}
+
+// Shared is what limits ranks that keep the cores of their machine busy.
+const Shared = "cores (all ranks share them)"
 
 // Reached returns the share of the limit that a row reached, 0 if it is not known.
 func Reached(r *result.Row) (share float64, unit string) {

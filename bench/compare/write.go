@@ -181,7 +181,7 @@ func (t *Table) writeText(w io.Writer, width int) error {
 		total += across[i] + 2
 	}
 	var b strings.Builder
-	for _, l := range wrapped(t.Title(), width) {
+	for _, l := range result.Wrap(t.Title(), width) {
 		b.WriteString(l + "\n")
 	}
 	b.WriteString("\n")
@@ -207,7 +207,7 @@ func (t *Table) writeText(w io.Writer, width int) error {
 	}
 	b.WriteString("\n")
 	for _, note := range t.remarks() {
-		for _, l := range wrapped(note, width) {
+		for _, l := range result.Wrap(note, width) {
 			b.WriteString(l + "\n")
 		}
 	}
@@ -222,37 +222,11 @@ func writeBlocks(b *strings.Builder, columns []column, lines [][]string, width i
 		widest = max(widest, utf8.RuneCountInString(c.head))
 	}
 	for _, l := range lines {
-		b.WriteString(clipped(l[0], width) + "\n")
+		b.WriteString(result.Clip(l[0], width) + "\n")
 		for i, c := range columns[1:] {
-			b.WriteString(clipped(fmt.Sprintf("  %-*s  %s", widest, c.head, l[i+1]), width) + "\n")
+			b.WriteString(result.Clip(fmt.Sprintf("  %-*s  %s", widest, c.head, l[i+1]), width) + "\n")
 		}
 	}
-}
-
-// clipped cuts a text to a number of characters.
-func clipped(text string, width int) string {
-	if width <= 0 || utf8.RuneCountInString(text) <= width {
-		return text
-	}
-	return string([]rune(text)[:max(0, width-1)]) + "…"
-}
-
-// wrapped breaks a text into lines of at most width characters; 0 is no limit.
-func wrapped(text string, width int) (lines []string) {
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	for i, l := range append(lines, line) {
-		lines = append(lines[:i], clipped(l, width))
-	}
-	return lines
 }
 
 func (t *Table) writeMarkdown(w io.Writer) error {

@@ -10,6 +10,13 @@ import (
 // seconds.
 type coreTimes struct{ busy, all float64 }
 
+// CoresBusy returns a function that returns the share of the time since now in which the
+// machine's cores worked, for any process; 0 if it is not known.
+func CoresBusy() func() float64 {
+	before := readCores()
+	return func() float64 { return readCores().since(before).share() }
+}
+
 // readCores returns the present times; zero where the system does not report them.
 func readCores() coreTimes {
 	text, err := os.ReadFile("/proc/stat")

@@ -188,3 +188,43 @@ func TestHereNamesTheMachine(t *testing.T) {
 		t.Errorf("Here = %+v, want all fields", p)
 	}
 }
+
+// TestTablesFitTheTerminal prints tables of one and of two rows on terminals of many
+// widths.
+func TestTablesFitTheTerminal(t *testing.T) {
+	one := Run{Samples: []Sample{{Name: "Run", Keys: []Key{K("model", "m"), K("binds", "decode")}}}}
+	for _, unit := range []string{"images/s", "of-limit", "c", "d", "e", "f"} {
+		one.Samples[0].Values = append(one.Samples[0].Values, Value{123.4, unit})
+	}
+	other := Sample{Name: "Run", Keys: []Key{K("model", "a-long-name"), K("binds", "device")}, Values: one.Samples[0].Values}
+	two := Run{Samples: append([]Sample{other}, one.Samples...)}
+	o := TableOptions{First: []string{"images/s", "of-limit"}, Words: map[string]string{"images/s": "of whole runs, and nothing else"},
+		Notes: []string{"a note of very many words that does not fit on any small terminal"}}
+	for width := 24; width < 120; width += 6 {
+		o.Width = width
+		for _, r := range []Run{one, two} {
+			var b bytes.Buffer
+			if err := Write(&b, Table, r, o); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.SplitSeq(b.String(), "\n") {
+				if n := len([]rune(line)); n > width {
+					t.Errorf("at %d columns a line has %d: %s", width, n, line)
+				}
+			}
+			if !strings.Contains(b.String(), "what limits") {
+				t.Errorf("at %d columns it does not say what limits:\n%s", width, &b)
+			}
+		}
+	}
+	var b bytes.Buffer
+	o.Width, o.Details = 0, true
+	if err := Write(&b, Table, two, o); err != nil || !strings.Contains(b.String(), "  f") {
+		t.Errorf("with all figures: %v\n%s", err, &b)
+	}
+	b.Reset()
+	o.Details = false
+	if err := Write(&b, Table, two, o); err != nil || !strings.Contains(b.String(), "model        what limits  images/s  of-limit\n") {
+		t.Errorf("with the first figures: %v\n%s", err, &b)
+	}
+}

@@ -1,6 +1,7 @@
 package result
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -28,6 +29,8 @@ type TableOptions struct {
 	Details bool
 	// Words explain the names of units and keys.
 	Words map[string]string
+	// Width is how many characters wide the table may be; 0 is no limit.
+	Width int
 	// Limits returns what limits a row, or "".
 	Limits func(*Row) string
 }
@@ -135,7 +138,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 		fmt.Fprintln(w, "without ±: the median of too few samples for a confidence interval at level", Confidence)
 	}
 	for _, note := range o.Notes {
-		fmt.Fprintln(w, note)
+		fmt.Fprintln(w, strings.Join(Wrap(note, o.Width), "\n"))
 	}
 	p := r.Provenance
 	program := p.Versions["batchscore"]
@@ -145,8 +148,9 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	if p.Seed != 0 {
 		program += fmt.Sprintf("; seed %d", p.Seed)
 	}
-	_, err := fmt.Fprintf(w, "%s, %d cores, %.1f GB, %s %s; batchscore %s; %s\n",
+	origin := fmt.Sprintf("%s, %d cores, %.1f GB, %s %s; batchscore %s; %s",
 		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Date.Format("2006-01-02"))
+	_, err := fmt.Fprintln(w, strings.Join(Wrap(origin, o.Width), "\n"))
 	return err
 }
 
@@ -174,7 +178,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			title += ", " + k.Name + " " + k.Value
 		}
 	}
-	if _, err := fmt.Fprintln(out, title); err != nil {
+	if _, err := fmt.Fprintln(out, strings.Join(Wrap(title, o.Width), "\n")); err != nil {
 		return false, err
 	}
 	if len(rows) == 1 && len(head)+len(units) > mostAcross {
@@ -213,7 +217,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 		}
 		lines = append(lines, line)
 	}
-	return few, flush(out, lines)
+	return few, flush(out, lines, o.Width)
 }
 
 // keyBinds is a key that says what limits a run. It is shown with the head headLimits.
@@ -223,15 +227,19 @@ const (
 )
 
 // flush prints lines of cells, and an empty line.
-func flush(out io.Writer, lines [][]string) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+func flush(out io.Writer, lines [][]string, width int) error {
+	var text bytes.Buffer
+	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
 	for _, line := range lines {
 		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(out)
+	if tooWide(text.Bytes(), width) {
+		return blocks(out, lines, width)
+	}
+	_, err := fmt.Fprintln(out, text.String())
 	return err
 }
 
@@ -266,10 +274,34 @@ func writeDown(out io.Writer, r *Row, keys, units []string, o TableOptions) (few
 	if limits != "" {
 		first = append(first, []string{headLimits, limits})
 	}
-	if err := flush(out, first); err != nil || len(others) == 0 {
+	if err := down(out, first, o.Width); err != nil || len(others) == 0 {
 		return few, err
 	}
-	return few, flush(out, others)
+	return few, down(out, others, o.Width)
+}
+
+// down prints lines of a name, a value and words, without the words if the terminal is
+// too narrow for them, and an empty line.
+func down(out io.Writer, lines [][]string, width int) error {
+	var text bytes.Buffer
+	if err := flush(&text, lines, 0); err != nil {
+		return err
+	}
+	if tooWide(text.Bytes(), width) {
+		text.Reset()
+		for i := range lines {
+			lines[i] = lines[i][:2]
+		}
+		if err := flush(&text, lines, 0); err != nil {
+			return err
+		}
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(out, Clip(strings.TrimRight(line, "\n"), width)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mostAcross is how many columns a table of one row has at most. With more, each has a

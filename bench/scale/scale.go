@@ -81,6 +81,11 @@ type Outcome struct {
 	// Starts are the times from the first worker's start to each start, by rank.
 	Starts []time.Duration
 	Ranks  []ranks.Rank
+	// Chunks is how many chunks the images were divided into.
+	Chunks int
+	// Cores is the share of the time in which the machine's cores worked, for any
+	// process; 0 if it is not known. The caller measures it.
+	Cores float64
 }
 
 // Read returns the outcome of a job of world ranks. It returns an error for a job that
@@ -95,7 +100,7 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	o.Model = job.Model
+	o.Model, o.Chunks = job.Model, job.Chunks(done.Images).Count()
 	workers, err := output.ReadSummaries(ctx, out)
 	if err != nil {
 		return o, err

@@ -91,6 +91,7 @@ var words = map[string]string{
 // tell prints a run, and saves its samples if --save asks for it.
 func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
 	o.First, o.Words, o.Limits, o.Details = figures, words, compare.Limits, f.details
+	o.Width = widthOf(cmd.OutOrStdout())
 	for i := range r.Samples {
 		priced(&r.Samples[i], f.price)
 	}

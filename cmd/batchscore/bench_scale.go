@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/bench/compare"
+	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/ranks"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/bench/scale"
@@ -51,13 +53,16 @@ and each time from the start. speed-up and efficiency then compare with the fewe
 ranks of --ranks in the same round. "bench read" analyses the log of a job on several
 machines.
 
-The makespan is the time from the first rank's start to the last rank's end. Efficiency
-is the ideal makespan divided by the measured one. Ideal means that all devices, even
-stragglers, compute at their own rates all the time. speed-up compares with one device
-of the first kind that is never without work. minutes/100k-images is the figure that
-the recipe quotes. lost-GPU-s is the GPU time beyond the ideal, and lost/100k-images is
-its cost at --price. A rank straggles by the rule of "bench read", compared with what
-its device should do.`,
+The makespan is the time from the first rank's start to the last rank's end. speed-up
+says how many times as fast the ranks are as one device that always has work. Efficiency
+is the share of the speed that all devices have together, each at its own rate: at 1, no
+device waited. minutes/100k-images is the figure that the recipe quotes. lost-GPU-s is
+the GPU time beyond the ideal, and lost/100k-images is its cost at --price. A rank
+straggles by the rule of "bench read", compared with what its device should do.
+
+A good measurement has ten chunks or more for each rank and takes ten seconds or more.
+Otherwise a warning says so, and also if the ranks keep the cores of this machine busy.
+With --slow 20 and the default sizes a round takes some 2.5 minutes.`,
 		Example: `  batchscore bench scale --ranks 1,8,32 --slow 20
   batchscore bench scale --ranks 32 --slow 20 --straggler 0:1.33 --straggler 1:1.2 --straggler 2-3:1.37
   batchscore bench scale --ranks 32 --slow 20 --device p100+k80 --validate
@@ -121,7 +126,7 @@ func (f *benchScaleFlags) eachRound(ctx context.Context, one func(round, n int) 
 				return ctx.Err()
 			}
 			if err != nil {
-				return fmt.Errorf("%d ranks: %w", f.ranks[i], err)
+				return fmt.Errorf("%s: %w", numberOf(f.ranks[i], "rank"), err)
 			}
 		}
 	}
@@ -152,6 +157,8 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 	given := givenKeys(cmd, "precision", "jitter", "ranks-per-node", "batch", "chunk")
 	run := result.Run{Provenance: provenance(f.seed, nil)}
 	var stragglers []string
+	var small warnings
+	f.announce(cmd.ErrOrStderr(), fleets)
 	err = f.eachRound(ctx, func(round, n int) error {
 		for _, fl := range fleets {
 			args := []string{"bench", "rank", "--images-at", collections[f.images(n)]}
@@ -168,6 +175,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 				return err
 			}
 			run.Samples = append(run.Samples, sample)
+			small.add(n, o)
 			if len(slow) > 0 && round == f.rounds-1 {
 				stragglers = append(stragglers, fmt.Sprintf("of %d %s, %s", n, fl.names, ranks.Runs(slow)))
 			}
@@ -181,6 +189,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 	for _, s := range stragglers {
 		notes = append(notes, "in the last round, straggling "+s)
 	}
+	notes = append(notes, small.notes()...)
 	if f.validate {
 		notes = append(notes, "model-makespan-s is computed by bench simulate from the start of each rank; model-error is its deviation")
 	}
@@ -216,16 +225,19 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string
 	}
 	argv = append(append(append(argv, self), args...), "--out", out)
 	mpirun := exec.CommandContext(ctx, f.mpirun, argv...)
-	quiet := local.Quiet(stderr)
+	said := &lastError{w: stderr}
+	quiet := local.Quiet(said)
 	mpirun.Stderr = quiet
 	// mpirun ends its ranks when it is asked to end, but leaves them if it gets a second
 	// signal. So it runs in a process group that gets no signal from the terminal.
 	mpirun.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	mpirun.Cancel = func() error { return mpirun.Process.Signal(syscall.SIGTERM) }
 	mpirun.WaitDelay = 10 * time.Second
+	cores := measure.CoresBusy()
 	err = mpirun.Run()
+	share := cores()
 	if err := errors.Join(err, quiet.Close()); err != nil {
-		return scale.Outcome{}, fmt.Errorf("%s: %w; see the messages of its ranks above", f.mpirun, err)
+		return scale.Outcome{}, f.failed(err, said.last)
 	}
 	st, err := dir.New(out, dir.Options{})
 	if err != nil {
@@ -235,7 +247,38 @@ func (f *benchScaleFlags) one(ctx context.Context, stderr io.Writer, work string
 	if err != nil {
 		return o, err
 	}
+	o.Cores = share
 	return o, os.RemoveAll(out)
+}
+
+// failed returns the error of mpirun, with the last message of its ranks, if they wrote
+// one, and with their exit code.
+func (f *benchScaleFlags) failed(err error, message string) error {
+	var exit *exec.ExitError
+	if message == "" || !errors.As(err, &exit) {
+		return fmt.Errorf("%s: %w; see the messages of its ranks above", f.mpirun, err)
+	}
+	const most = 100
+	if len(message) > most {
+		message = strings.ToValidUTF8(message[:most], "") + "..."
+	}
+	return marked{fmt.Errorf("the job failed: %s (exit code %d; see the messages of its ranks above)", message, exit.ExitCode()),
+		&deploy.ExitStatus{By: f.mpirun, Code: exit.ExitCode()}}
+}
+
+// lastError passes lines on, and keeps the last error message of batchscore.
+type lastError struct {
+	w    io.Writer
+	last string
+}
+
+func (l *lastError) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "batchscore: "); ok {
+			l.last = text
+		}
+	}
+	return l.w.Write(p)
 }
 
 // sample returns the sample of one run on n ranks, and the ranks that straggled.
@@ -284,6 +327,9 @@ func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64,
 		{Value: ideal / o.Makespan, Unit: "efficiency"},
 		{Value: float64(len(stragglers)), Unit: "stragglers"},
 		{Value: lost, Unit: "lost-GPU-s"},
+	}
+	if o.Cores > 0 {
+		values = append(values, result.Value{Value: o.Cores, Unit: "cores-busy"})
 	}
 	if f.price > 0 {
 		values = append(values, result.Value{Value: lost * perImages / 3600 * f.price, Unit: "lost/100k-images"})

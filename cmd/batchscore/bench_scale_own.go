@@ -41,15 +41,18 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 		return err
 	}
 	failed := 0
+	var small warnings
 	run := result.Run{Provenance: provenance(0, nil)}
 	for _, r := range runs {
 		run.Samples = append(run.Samples, f.ownSample(r.ranks, r.Outcome, fewest, base[r.round]))
 		failed = max(failed, r.Images-r.Scored)
+		small.add(r.ranks, r.Outcome)
 	}
 	notes := append([]string{
 		fmt.Sprintf("speed-up and efficiency are against the fewest ranks, %d, in the same round; the time to load the model is part of all", fewest),
 		"the ranks share the cores, the memory and the disks of this machine",
 	}, f.priced()...)
+	notes = append(notes, small.notes()...)
 	if failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the images failed", failed))
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
@@ -53,10 +54,10 @@ func TestBenchScaleOfOnesOwn(t *testing.T) {
 	needMpirun(t)
 	in, model, work := pictures(t, 30), tiny(t, graphtest.Options{}), t.TempDir()
 	writeFile(t, filepath.Join(in, "bad.jpg"), []byte("not an image"))
-	scale := []string{"bench", "scale", "--ranks", "2,1", "--rounds", "2", "--price", "2", "--work", work}
+	args := []string{"bench", "scale", "--ranks", "2,1", "--rounds", "2", "--price", "2", "--work", work}
 	own := []string{"--", "--images", in, "--model", model, "--chunk", "8"}
 	var run result.Run
-	if err := json.Unmarshal([]byte(must(t, 0, slices.Concat(scale, []string{"--format", "json"}, own)...).stdout), &run); err != nil {
+	if err := json.Unmarshal([]byte(must(t, 0, slices.Concat(args, []string{"--format", "json"}, own)...).stdout), &run); err != nil {
 		t.Fatal(err)
 	}
 	var order []string
@@ -79,10 +80,49 @@ func TestBenchScaleOfOnesOwn(t *testing.T) {
 	if left, err := os.ReadDir(work); err != nil || len(left) > 0 {
 		t.Errorf("left %v, %v; want nothing", left, err)
 	}
-	table := must(t, 0, slices.Concat(scale[:3], []string{"1", "--rounds", "1"}, own)...).stdout
+	table := must(t, 0, slices.Concat(args[:3], []string{"1", "--rounds", "1"}, own)...).stdout
 	if !strings.Contains(table, "1 of the images failed") || strings.Contains(table, "simulated") {
 		t.Errorf("got %v, want %q in it and no %q in it", table, "1 of the images failed", "simulated")
 	}
+}
+
+// TestBenchScaleWarns checks that a measurement that says little about its devices warns,
+// and that a good one does not.
+func TestBenchScaleWarns(t *testing.T) {
+	outcome := func(chunks int, makespan, cores float64, device string) scale.Outcome {
+		return scale.Outcome{Chunks: chunks, Makespan: makespan, Cores: cores, Devices: []string{device}}
+	}
+	for _, c := range []struct {
+		what string
+		runs map[int]scale.Outcome // by ranks
+		want []string
+	}{
+		{what: "good", runs: map[int]scale.Outcome{1: outcome(49, 60, 0.3, "simulated:p100"), 8: outcome(400, 60, 0.9, "simulated:p100")}},
+		{what: "one rank", runs: map[int]scale.Outcome{1: outcome(3, 60, 1, "cuda:0")}},
+		{what: "few chunks", runs: map[int]scale.Outcome{2: outcome(4, 60, 0.3, "cuda:0")}, want: []string{"too few chunks to divide evenly: 4 chunks on 2 ranks"}},
+		{what: "short", runs: map[int]scale.Outcome{1: outcome(40, 3, 0.3, "cuda:0")}, want: []string{"runs on 1 rank took less than 10 s"}},
+		{what: "busy", runs: map[int]scale.Outcome{8: outcome(400, 60, 0.99, "cuda:0")}, want: []string{"on 8 ranks the "}},
+		{what: "a CPU", runs: map[int]scale.Outcome{2: outcome(400, 60, 1, "cpu/winograd")}, want: []string{"the ranks compute on the "}},
+	} {
+		var w warnings
+		for n, o := range c.runs {
+			w.add(n, o)
+			w.add(n, o) // another round
+		}
+		notes := w.notes()
+		if len(notes) != len(c.want) {
+			t.Errorf("%s: %q, want %q", c.what, notes, c.want)
+			continue
+		}
+		for i, want := range c.want {
+			if !strings.Contains(notes[i], want) {
+				t.Errorf("%s: %q, want %q", c.what, notes[i], want)
+			}
+		}
+	}
+	needMpirun(t)
+	says(t, must(t, 0, "bench", "scale", "--ranks", "2", "--per-rank", "64", "--rounds", "1", "--batch", "4", "--device", "rate=2000"),
+		"warning: too few chunks", "what limits")
 }
 
 // TestBenchScaleStragglers slows one of two ranks down. With static shares the job takes
@@ -146,7 +186,7 @@ func TestBenchScaleRefuses(t *testing.T) {
 		{code: 64, says: "bench scale sets --out itself", args: []string{"--", "--out", "x"}},
 		{code: 64, says: "run takes no argument", args: []string{"--", "x"}},
 		{code: 64, says: "put flags for run after --", args: []string{"x"}},
-		{code: 1, says: "see the messages of its ranks above", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
+		{code: 78, says: "1 rank: the job failed: ", args: []string{"--ranks", "1", "--", "--images", "/nowhere", "--model", "none.onnx"}},
 		{code: 78, says: "no such file", args: []string{"--work", filepath.Join(t.TempDir(), "none")}},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
