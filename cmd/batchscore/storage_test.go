@@ -54,7 +54,7 @@ func TestFault11_FirstContact(t *testing.T) {
 			for _, want := range []string{
 				"storage unavailable: az://acme/labels/o/ gave no answer in ", "connection refused",
 				"tried: " + endpoint + "/acme (from --endpoint), without a proxy, with the key in AZURE_STORAGE_KEY of the environment",
-				"Correct the address if it is wrong",
+				"correct the address if it is wrong",
 			} {
 				if !strings.Contains(r.stderr, want) {
 					t.Errorf("stderr has no %q: %v", want, r)
@@ -99,7 +99,7 @@ func TestFault11_Outage(t *testing.T) {
 		}
 		requests.Add(1)
 		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			c.Close()
+			_ = c.Close() // what the client gets is no answer
 		}
 		return true
 	})

@@ -62,7 +62,7 @@ type misplaced struct {
 func (m misplaced) Error() string { return m.text }
 
 // Is makes it the error that it stands for.
-func (m misplaced) Is(target error) bool { return target == m.is } //nolint:errorlint // a comparison with what errors.Is asks for
+func (m misplaced) Is(target error) bool { return target == m.is }
 
 // wrong returns a store.ErrDenied that says something else.
 func wrong(text string) misplaced { return misplaced{text, store.ErrDenied} }

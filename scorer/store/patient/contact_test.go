@@ -59,7 +59,7 @@ func TestFault11_FirstContact(t *testing.T) {
 					if !errors.Is(err, store.ErrUnavailable) || transient {
 						t.Fatalf("%v, want a final ErrUnavailable", err)
 					}
-					for _, part := range []string{"gave no answer in ", "memory", "tried: http://nowhere.example, with the key of a test", "Correct the address"} {
+					for _, part := range []string{"gave no answer in ", "memory", "tried: http://nowhere.example, with the key of a test", "correct the address"} {
 						if !strings.Contains(err.Error(), part) {
 							t.Errorf("the message lacks %q: %v", part, err)
 						}

@@ -176,7 +176,7 @@ func (op *operation) noContact() error {
 	if n := op.s.calls.Load(); n > 1 {
 		calls = fmt.Sprintf("%d calls", n)
 	}
-	return fmt.Errorf("%w: %s gave no answer in %v to %s\n  error: %w%s\n  Correct the address if it is wrong. Otherwise run again when it answers.",
+	return fmt.Errorf("%w: %s gave no answer in %v to %s\n  error: %w%s\n  correct the address if it is wrong, or else run again when it answers",
 		store.ErrUnavailable, op.s, time.Since(op.s.began).Round(time.Second), calls, op.last.Err, tried)
 }
 
