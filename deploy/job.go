@@ -82,6 +82,9 @@ const (
 	Low       Priority = "low"
 )
 
+// Priorities are all of them.
+var Priorities = []Priority{Dedicated, Low}
+
 // Mount is a folder that the ranks see.
 type Mount struct {
 	// Source is az://ACCOUNT/CONTAINER[/PREFIX], azurefile://ACCOUNT/SHARE,

@@ -18,6 +18,9 @@ const (
 	Stored  Orientation = "stored"  // keep the pixels as they are in the file
 )
 
+// Orientations returns all of them, as flags and sidecars spell them.
+func Orientations() []string { return spelled(Upright, Stored) }
+
 // Answers are the parts of a contract that a graph does not tell. Each is given
 // or left open (nil). Layout, element type, size and classes are read from the
 // graph; Width and Height answer for a graph that accepts any size. The YAML

@@ -2,12 +2,16 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
 	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
 )
+
+// Layouts returns the orders of an input's axes, as flags and sidecars spell them.
+func Layouts() []string { return slices.Sorted(maps.Keys(layouts)) }
 
 // layouts are the orders of an input's axes, by the names that people use.
 var (

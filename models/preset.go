@@ -77,7 +77,8 @@ var Presets = []Preset{
 
 func to[T any](v T) *T { return &v }
 
-func presetNames() []string {
+// PresetNames returns the names of all presets.
+func PresetNames() []string {
 	var names []string
 	for _, p := range Presets {
 		names = append(names, p.Name)
@@ -91,7 +92,7 @@ func findPreset(name string) (*Preset, error) {
 			return &Presets[i], nil
 		}
 	}
-	return nil, fmt.Errorf("there is no preset %q; the presets are %s", name, strings.Join(presetNames(), ", "))
+	return nil, fmt.Errorf("there is no preset %q; the presets are %s", name, strings.Join(PresetNames(), ", "))
 }
 
 // presetAnswers returns what a preset answers for m. A graph that takes bytes

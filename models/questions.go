@@ -56,7 +56,8 @@ func (m *Model) ask(open []question, withPreset bool) error {
 	}
 	fmt.Fprintf(&b, "answer with these flags, or in a file %s (the same keys, with _ for -)", sidecarPath(m.Path))
 	if !withPreset {
-		fmt.Fprintf(&b, ",\nor name where the model comes from: --preset %s", strings.Join(presetNames(), "|"))
+		b.WriteString(",\nor name where the model comes from: --preset " + strings.Join(PresetNames(), "|") +
+			"\n(\"batchscore models list\" says what each stands for)")
 	}
 	return errors.New(b.String())
 }

@@ -26,9 +26,12 @@ const (
 	Bench Format = "bench" // the Go benchmark format
 )
 
+// Formats are all of them.
+var Formats = []Format{Table, JSON, Bench}
+
 // ParseFormat reads the name of a format.
 func ParseFormat(name string) (Format, error) {
-	if f := Format(name); slices.Contains([]Format{Table, JSON, Bench}, f) {
+	if f := Format(name); slices.Contains(Formats, f) {
 		return f, nil
 	}
 	return "", fmt.Errorf("invalid format %q: want one of %s, %s, %s", name, Table, JSON, Bench)

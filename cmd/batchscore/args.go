@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 // noArgs is the argument rule of commands that take none.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no argument %q", cmd.CommandPath(), args[0])
+		return strayArgument(cmd, args[0], "")
 	}
 	return nil
 }
@@ -16,10 +16,7 @@ func subcommandOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if !cmd.HasParent() {
-		return usagef("there is no command %q", args[0])
-	}
-	return usagef("%s has no command %q", cmd.Name(), args[0])
+	return unknownCommand(cmd, args[0])
 }
 
 // oneArg is the argument rule of commands that take exactly one, called name in

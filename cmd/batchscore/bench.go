@@ -52,14 +52,15 @@ func (f *benchFlags) registerFigures(fs *pflag.FlagSet) {
 func (f *benchFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.format, "format", string(result.Table), "print figures as `FORMAT`: table, json, or bench: the Go benchmark format, which benchstat reads")
+	chooseOne(cmd, "format", asWords(result.Formats))
 	fs.StringVar(&f.save, "save", "", "also append the raw samples to `FILE`, in the Go benchmark format")
 }
 
 // check checks the flags and that --save can be written. Call it before anything is
 // measured.
 func (f *benchFlags) check() error {
-	if _, err := result.ParseFormat(f.format); err != nil {
-		return usagef("--format: %w", err)
+	if err := oneOf("format", f.format, asWords(result.Formats)); err != nil {
+		return err
 	}
 	if !finite(f.price) {
 		return invalid("price", f.price, "a price above zero")

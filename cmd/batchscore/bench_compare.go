@@ -42,8 +42,8 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(compare.Formats, format) {
-				return invalid("format", format, strings.Join(compare.Formats, ", "))
+			if err := oneOf("format", format, compare.Formats); err != nil {
+				return err
 			}
 			var err error
 			if o.Prices, err = parsePrices(prices); err != nil {
@@ -69,6 +69,7 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 	fs.StringVar(&o.Unit, "unit", "", "compare the figures in `UNIT` (default images/s)")
 	fs.StringToStringVar(&prices, "price", nil, "an hour on a device costs `DEVICE=PRICE,...`, in any currency")
 	fs.StringVar(&format, "format", "text", "print the table as `FORMAT`: "+strings.Join(compare.Formats, ", "))
+	chooseOne(cmd, "format", compare.Formats)
 	registerChart(fs, &chart)
 	return cmd
 }

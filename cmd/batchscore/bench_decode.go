@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,8 +44,8 @@ that area and encoded again in each of --formats.`,
 				return usagef("--target, --rounds and --count must be above zero")
 			}
 			for _, format := range formats {
-				if !slices.Contains(measure.Formats, format) {
-					return invalid("formats", format, strings.Join(measure.Formats, ", "))
+				if err := oneOf("formats", format, measure.Formats); err != nil {
+					return err
 				}
 			}
 			spec := preprocess.Spec{Width: target, Height: target, Layout: preprocess.HWC, DType: preprocess.Uint8,
@@ -94,6 +93,7 @@ that area and encoded again in each of --formats.`,
 	fs.StringVar(&images, "images", "", "decode the first images in `FOLDER` (default generated scenes)")
 	fs.StringSliceVar(&sizes, "sizes", nil, "resize images to these areas, in `MEGAPIXELS` (default 0.7, or \""+asTheyAre+"\" with --images)")
 	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, "encode resized images in these `FORMATS`: "+strings.Join(measure.Formats, ", "))
+	chooseSome(cmd, "formats", measure.Formats)
 	fs.IntVar(&target, "target", 299, "decode to tensors with a side of `PIXELS`")
 	fs.IntVar(&rounds, "rounds", 10, "measure `N` rounds, each a sample")
 	fs.IntVar(&count, "count", 16, "decode `N` images of each format and size")

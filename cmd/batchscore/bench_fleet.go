@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,9 @@ func (f *fleetFlags) register(cmd *cobra.Command) {
 		" or rate=N; p100+k80, or mix, is one cluster whose nodes have them in turn")
 	fs.StringVar(&f.model, "model", "vgg16", "the devices run this `MODEL`: vgg16, inception or resnet50")
 	fs.StringVar(&f.precision, "precision", "fp32", "the model is in `PRECISION`: fp32, fp16 or int8")
+	chooseSome(cmd, "device", append(simulate.Devices(), mixed))
+	chooseOne(cmd, "model", slices.Sorted(maps.Keys(benchModels)))
+	chooseOne(cmd, "precision", slices.Sorted(maps.Keys(benchPrecisions)))
 	fs.IntSliceVar(&f.ranks, "ranks", []int{1, 2, 4, 8, 16, 32}, "use these numbers of ranks (`N,...`), one GPU each")
 	fs.IntVar(&f.perNode, "ranks-per-node", 4, "put `N` consecutive ranks on a node")
 	fs.StringArrayVar(&f.stragglers, "straggler", nil, "make ranks slower: `RANKS:FACTOR`, such as 0-3:1.35, take that many times as long; may be repeated")
@@ -127,11 +131,11 @@ func (f *fleetFlags) fleets(batch int) ([]*fleet, error) {
 func (f *fleetFlags) fleet(device string, batch int) (*fleet, error) {
 	arch, ok := benchModels[f.model]
 	if !ok {
-		return nil, invalid("model", f.model, "vgg16, inception or resnet50")
+		return nil, oneOf("model", f.model, slices.Sorted(maps.Keys(benchModels)))
 	}
 	precision, ok := benchPrecisions[f.precision]
 	if !ok {
-		return nil, invalid("precision", f.precision, "fp32, fp16 or int8")
+		return nil, oneOf("precision", f.precision, slices.Sorted(maps.Keys(benchPrecisions)))
 	}
 	if err := f.checkRanks(); err != nil {
 		return nil, err

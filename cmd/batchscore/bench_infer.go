@@ -81,6 +81,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	chooseOne(cmd, "provider", providers)
 	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores)")
 	fs.IntSliceVar(&threads, "threads", nil,
 		"use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU (default 1 and the number of cores)")

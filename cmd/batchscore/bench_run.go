@@ -108,6 +108,7 @@ storage would keep a GPU busy.
 	fs.StringVar(&images, "images", "", "score the images in `PLACE`: "+placeKinds+" (required)")
 	fs.StringVar(&file, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required)")
 	fs.StringVar(&provider, "provider", "auto", "compute on `DEVICE`, as for batchscore run")
+	chooseOne(cmd, "provider", allProviders())
 	fs.IntVar(&limit, "max", 0, "score at most `N` images (default all)")
 	fs.IntVar(&batch, "batch", 0, "score batches of `N` images (default what suits the device)")
 	fs.IntVar(&chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")

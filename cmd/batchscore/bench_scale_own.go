@@ -70,12 +70,12 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 	if err != nil {
 		return err
 	}
-	run := newRun(nil).Flags()
+	run := runCommand(nil)
 	if err := parseRunFlags(run, runArgs); err != nil {
 		return err
 	}
 	for _, name := range []string{"out", "rank", "world"} {
-		if run.Changed(name) {
+		if run.Flags().Changed(name) {
 			return usagef("after --: bench scale sets --%s itself", name)
 		}
 	}

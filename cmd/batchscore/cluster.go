@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ type clusterFlags struct {
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.to, "to", "", "the cluster is on `ENGINE`: "+strings.Join(clusterEngines(), " or ")+" (required)")
+	chooseOne(cmd, "to", clusterEngines())
 	f.serviceFlags.register(cmd)
 }
 
@@ -46,7 +48,7 @@ func clusterEngines() []string {
 // open opens the engine.
 func (f *clusterFlags) open() (deploy.Clusters, error) {
 	if d, _ := engines.Find(f.to); !d.Clusters {
-		return nil, invalid("to", f.to, strings.Join(clusterEngines(), " or ")+"; the machines of other engines exist already")
+		return nil, invalid("to", f.to, orList(clusterEngines())+didYouMean(f.to, clusterEngines())+"; the machines of other engines exist already")
 	}
 	l, _, err := f.launcher(f.to, yaml.Node{})
 	if err != nil {
@@ -72,8 +74,8 @@ func newClusterCreate() *cobra.Command {
 			switch {
 			case c.VMSize == "":
 				return usagef("--vm-size is missing: the cloud's name for a kind of machine, such as Standard_NC6s_v3")
-			case c.Priority != deploy.Dedicated && c.Priority != deploy.Low:
-				return invalid("priority", priority, "dedicated or low")
+			case !slices.Contains(deploy.Priorities, c.Priority):
+				return oneOf("priority", priority, asWords(deploy.Priorities))
 			case idle < 0:
 				return invalid("idle-time", idle, "a time above zero")
 			}
@@ -104,6 +106,7 @@ func newClusterCreate() *cobra.Command {
 	fs.IntVar(&c.MinNodes, "min", 0, "keep `N` nodes when no job runs; they cost money all the time")
 	fs.IntVar(&c.MaxNodes, "max", 1, "grow to at most `N` nodes")
 	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "use nodes of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")
+	chooseOne(cmd, "priority", asWords(deploy.Priorities))
 	fs.DurationVar(&idle, "idle-time", 0, "remove a node after it has been idle for `DURATION`, such as 10m (default the engine's own)")
 	fs.BoolVar(&dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	return cmd

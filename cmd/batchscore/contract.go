@@ -32,12 +32,8 @@ type contractFlags struct {
 func (f *contractFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	registerModels(cmd, &f.dir)
-	var presets []string
-	for _, p := range models.Presets {
-		presets = append(presets, p.Name)
-	}
 	fs.StringVar(&f.preset, "preset", "",
-		"for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(presets, ", ")+"; see models list")
+		"for a model without a contract, use the answers for models of this `ORIGIN`: "+strings.Join(models.PresetNames(), ", ")+"; see models list")
 	fs.StringVar(&f.layout, "layout", "", "the input's axes are in this `ORDER`, if the graph leaves all of them open: NCHW or NHWC")
 	fs.StringVar(&f.outputName, "output-name", "", "the output called `NAME` holds the scores, if the graph has several outputs")
 	fs.IntVar(&f.width, "width", 0, "the model takes images `PIXELS` wide, if its graph takes any width")
@@ -54,6 +50,27 @@ func (f *contractFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.orientation, "orientation", "", "take images `HOW`: upright (rotated as EXIF says, the default) or stored (as their pixels are stored)")
 	fs.StringVar(&f.outputs, "activation", "", "the model's scores are of this `KIND`: probabilities (they sum to 1), logits (a softmax is applied),"+
 		" independent (each from 0 to 1, used unchanged) or sigmoid (a sigmoid is applied to each, unless the graph ends in one)")
+	for _, c := range f.choices() {
+		chooseOne(cmd, c.flag, c.words)
+	}
+}
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	flag, value string
+	words       []string
+}
+
+// choices returns the flags that take one of a few words.
+func (f *contractFlags) choices() []choice {
+	return []choice{
+		{flag: "preset", value: f.preset, words: models.PresetNames()},
+		{flag: "layout", value: strings.ToUpper(f.layout), words: models.Layouts()},
+		{flag: "resize", value: f.resize, words: models.Resizes()},
+		{flag: "fit", value: f.fit, words: models.Fits()},
+		{flag: "orientation", value: f.orientation, words: models.Orientations()},
+		{flag: "activation", value: f.outputs, words: models.Activations()},
+	}
 }
 
 // registerModels adds the flag for the models folder.
@@ -74,6 +91,14 @@ func modelsDir(flag string) (string, error) {
 func (f *contractFlags) answers(cmd *cobra.Command) (models.Answers, error) {
 	a := models.Answers{Preset: f.preset, Layout: strings.ToUpper(f.layout), OutputName: f.outputName}
 	set := cmd.Flags().Changed
+	for _, c := range f.choices() {
+		if !set(c.flag) {
+			continue
+		}
+		if err := oneOf(c.flag, c.value, c.words); err != nil {
+			return a, err
+		}
+	}
 	for _, n := range []struct {
 		flag  string
 		value *int
@@ -164,6 +189,10 @@ func (f *contractFlags) openModel(word, labels string, answers models.Answers) (
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, models.ErrModel) {
 		here, _ := os.Getwd()
 		err = fmt.Errorf("%w; name an ONNX file as it is seen from %s, or a registered model", err, here)
+	}
+	if _, _, unknown := library.Find(f.dir, word); errors.Is(unknown, models.ErrModel) {
+		folder, _ := modelsDir(f.dir)
+		err = fmt.Errorf("%w%s", err, didYouMean(word, append(library.Names(folder), library.Tasks()...)))
 	}
 	if err != nil {
 		return nil, config(err)

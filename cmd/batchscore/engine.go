@@ -22,14 +22,23 @@ import (
 // providers are the values of --provider, besides simulated devices.
 var providers = []string{ort.Auto, ort.CPU, ort.CPUDirect, ort.CUDA, ort.TensorRT}
 
+// allProviders returns them, and the simulated devices that have names.
+func allProviders() []string {
+	all := slices.Clone(providers)
+	for _, device := range simulate.Devices() {
+		all = append(all, simulate.Prefix+device)
+	}
+	return all
+}
+
 // simulated returns the device that a provider of the form simulate:... describes,
 // or false for any other provider.
 func simulated(provider string) (simulate.Spec, bool, error) {
 	text, ok := strings.CutPrefix(provider, simulate.Prefix)
 	if !ok {
 		if !slices.Contains(providers, provider) {
-			return simulate.Spec{}, false, invalid("provider", provider,
-				fmt.Sprintf("%s, %[2]sDEVICE or %[2]srate=N", strings.Join(providers, ", "), simulate.Prefix))
+			return simulate.Spec{}, false, invalid("provider", provider, fmt.Sprintf("%s, %[2]sDEVICE or %[2]srate=N%s",
+				strings.Join(providers, ", "), simulate.Prefix, didYouMean(provider, allProviders())))
 		}
 		return simulate.Spec{}, false, nil
 	}

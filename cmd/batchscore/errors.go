@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/spf13/cobra"
 )
 
 var (
@@ -39,3 +41,17 @@ func invalid(flag string, value any, want string) error {
 
 // config marks err as an error in what the command line refers to.
 func config(err error) error { return marked{err, errConfig} }
+
+// commandError is an error in the command line of another command than the one that
+// runs, such as in the flags for run after launch's --.
+type commandError struct {
+	error
+	command string // its path
+}
+
+// ofCommand marks err as an error in the command line of cmd.
+func ofCommand(cmd *cobra.Command, err error) error {
+	return usage(commandError{err, cmd.CommandPath()})
+}
+
+func (c commandError) Unwrap() error { return c.error }

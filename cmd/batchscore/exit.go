@@ -19,7 +19,10 @@ import (
 	"github.com/batchscore/batchscore/shard"
 )
 
-// exitCodesHelp is the paragraph on exit codes in the help of commands.
+// exitCodesHint is the paragraph of help that says where exit codes are explained.
+const exitCodesHint = "'batchscore help exit-codes' says what each exit code means."
+
+// exitCodesHelp explains the exit codes.
 const exitCodesHelp = `Exit codes:
   0    complete: every image has its row
   1    fatal error

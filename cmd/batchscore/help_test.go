@@ -51,6 +51,9 @@ func TestUsageHint(t *testing.T) {
 		{args: []string{"bogus"}, want: "batchscore"},
 		{args: []string{"jobs", "bogus"}, want: "batchscore jobs"},
 		{args: []string{"run", "--bogus"}, want: "batchscore run"},
+		{args: []string{"models", "build", "--bogus"}, want: "batchscore models build"},
+		{args: []string{"launch", "--", "--bogus"}, want: "batchscore run"},
+		{args: []string{"launch", "--bogus"}, want: "batchscore launch"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			t.Parallel()
@@ -80,9 +83,9 @@ func TestUsageText(t *testing.T) {
 Examples:
   tool work
 
-Flags:
-      --at PLACE   work at PLACE, which has a
-                   description that is longer than the line
+Common flags:
+      --at PLACE   work at PLACE, which has a description
+                   that is longer than the line
 
 Rare flags:
       --zeal N   work with N hands

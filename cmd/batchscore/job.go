@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
@@ -31,7 +35,7 @@ type jobFlags struct {
 // check returns the format of the result, or what is wrong with the flags by
 // themselves.
 func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
-	format, err := row.ParseFormat(f.format)
+	format, err := row.Format(f.format), oneOf("format", f.format, asWords(row.Formats))
 	set := cmd.Flags().Changed
 	switch {
 	case f.images == "":
@@ -39,9 +43,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 	case f.out == "":
 		return "", usagef("--out is missing: the place for the result")
 	case f.model == "" && f.inference == "":
-		return "", usagef("no model: give --model FILE or --inference classification|cloth_recognition")
+		return "", usagef("no model: give --model FILE or --task %s", strings.Join(library.Tasks(), "|"))
 	case f.model != "" && f.inference != "":
-		return "", usagef("--model and --inference exclude each other")
+		return "", usagef("--model and --task exclude each other")
 	case f.max < 0 || set("max") && f.max == 0:
 		return "", invalid("max", f.max, "a number of images above zero")
 	case f.chunk < 0 || set("chunk") && f.chunk == 0:
@@ -49,7 +53,7 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 	case f.topK < 1:
 		return "", invalid("top-k", f.topK, "a number of classes above zero")
 	case err != nil:
-		return "", usagef("--format: %v", err)
+		return "", err
 	}
 	if err := f.boundFlags.check(cmd); err != nil {
 		return "", err
@@ -72,6 +76,9 @@ func (f *jobFlags) job(answers models.Answers, format row.Format) (*models.Model
 	}
 	m, err := f.openModel(name, f.labels, answers)
 	if err != nil {
+		if _, _, unknown := library.Find(f.dir, name); f.model == "" && errors.Is(unknown, models.ErrModel) && !slices.Contains(library.Tasks(), name) {
+			err = oneOf("task", name, library.Tasks())
+		}
 		return nil, output.Job{}, err
 	}
 	m.Contract.Preprocess.ScaledDecode = m.Contract.Preprocess.ScaledDecode || f.scaledDecode
@@ -102,13 +109,15 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.images, "images", "", "score the images in `PLACE`: "+placeKinds+" (required)")
 	fs.StringVar(&f.out, "out", "", "write the result to `PLACE`: "+placeKinds+" (required)")
-	fs.StringVar(&f.model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model; instead of --inference")
-	fs.StringVar(&f.inference, "inference", "",
-		"score with the model registered for `TASK`: classification (Inception V3) or cloth_recognition (VGG-16); instead of --model")
+	fs.StringVar(&f.model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required, or --task)")
+	fs.StringVar(&f.inference, "task", "",
+		"score with the model registered for `TASK`: classification (Inception V3) or cloth_recognition (VGG-16); --inference is the same (required, or --model)")
+	taskFlag(cmd)
 	fs.StringVar(&f.format, "format", "jsonl", "write rows as `FORMAT`: jsonl, csv or parquet")
+	chooseOne(cmd, "format", asWords(row.Formats))
 	fs.IntVar(&f.topK, "top-k", 5, "keep the `K` best classes of each image, or all if the model has fewer")
 	fs.IntVar(&f.max, "max", 0, "score at most `N` images, the first ones in the order of their names (default all)")
-	groupFlags(cmd, "Speed flags", func() {
+	groupFlags(cmd, "Tuning flags", func() {
 		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
 			" without it, an existing job continues with the batch size it started with")
 		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+

@@ -93,8 +93,9 @@ func newJobsList() *cobra.Command {
 	var asJSON bool
 	limit := 20
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List launched jobs, the newest first",
+		SuggestFor: []string{"ls", "ps"},
+		Use:        "list",
+		Short:      "List launched jobs, the newest first",
 		Long: `list shows the launched jobs. It asks the engines for the state of those that were not
 seen to end. 'jobs status' reads from the output whether a result is complete.`,
 		Example: "  batchscore jobs list --limit 5",
@@ -206,8 +207,9 @@ func newJobsLogs() *cobra.Command {
 
 func newJobsCancel() *cobra.Command {
 	return &cobra.Command{
-		Use:   "cancel JOB",
-		Short: "Ask the engine to end a job, which can be resumed",
+		SuggestFor: []string{"stop", "kill", "end"},
+		Use:        "cancel JOB",
+		Short:      "Ask the engine to end a job, which can be resumed",
 		Long: `cancel asks the engine to end the job. The ranks commit what they are working on, as
 far as the engine gives them time. Launch the job again to continue it.`,
 		Example: "  batchscore jobs cancel nightly",

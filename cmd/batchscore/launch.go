@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,14 +57,15 @@ is recorded before it is submitted, so 'batchscore jobs' finds it whatever happe
 launch.
 
 ` + placesHelp + `
-` + exitCodesHelp,
+
+` + exitCodesHint,
 		Example: `  batchscore launch --to local -n 4 -- --images photos --out result --model inception.onnx
   batchscore launch --example kubernetes >job.yaml
   batchscore launch --to kubernetes -f job.yaml --dry-run
   batchscore launch --to azureml -f job.yaml --nodes 8 --detach`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
-				return usagef("launch takes no argument %q; put flags for run after --", args[0])
+				return strayArgument(cmd, args[0], "flags for run come after --")
 			}
 			if f.schema {
 				_, err := io.WriteString(cmd.OutOrStdout(), deploy.JobSchema)
@@ -72,7 +74,7 @@ launch.
 			if f.example != "" {
 				d, known := engines.Find(f.example)
 				if !known || d.Example == "" {
-					return invalid("example", f.example, strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Example != "" }), ", "))
+					return oneOf("example", f.example, exampleEngines())
 				}
 				_, err := io.WriteString(cmd.OutOrStdout(), d.Example)
 				return err
@@ -80,11 +82,16 @@ launch.
 			return f.launch(cmd, args, sig)
 		},
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		if unknown := new(pflag.NotExistError); errors.As(err, &unknown) {
-			err = fmt.Errorf("%w of launch; flags for 'batchscore run' come after --", err)
+	cmd.ValidArgsFunction = completeRunFlags
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		unknown := new(pflag.NotExistError)
+		if !errors.As(err, &unknown) {
+			return flagError(cmd, err)
 		}
-		return usage(err)
+		if name := unknown.GetSpecifiedName(); runCommand(sig).Flags().Lookup(name) != nil {
+			return usagef("launch has no flag --%s; it is a flag of 'batchscore run', whose flags come after --: batchscore launch -- --%[1]s ...", name)
+		}
+		return usagef("%w of launch; flags for 'batchscore run' come after --%s", err, meantFlag(cmd, unknown))
 	})
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "local", "start the job on `ENGINE`: "+strings.Join(engines.Names(), ", "))
@@ -93,12 +100,15 @@ launch.
 	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
 	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
 	fs.StringVar(&f.example, "example", "", "print a job.yaml to start from, for `ENGINE`, and the section of service.yaml that it needs")
+	chooseOne(cmd, "example", exampleEngines())
 	fs.BoolVar(&f.logs, "logs", false, "print all that the ranks log; by default a terminal shows the progress, warnings and errors")
 	fs.BoolVar(&f.schema, "schema", false, "print the JSON schema of job.yaml, for editors")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
 		f.places.registerCreate(cmd)
 	})
+	chooseOne(cmd, "to", engines.Names())
+	chooseOne(cmd, "format", exportFormats)
 	groupFlags(cmd, "Engine flags", func() {
 		f.serviceFlags.register(cmd)
 		for _, d := range engines.All {
@@ -118,6 +128,14 @@ launch.
 	return cmd
 }
 
+// exampleEngines are the values of --example.
+func exampleEngines() []string {
+	return engines.Names(func(d deploy.Driver) bool { return d.Example != "" })
+}
+
+// exportFormats are the values of --format.
+var exportFormats = []string{"yaml"}
+
 // exporters returns the names of the engines that support --format.
 func exporters() string {
 	return strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Exporter }), " or ")
@@ -130,7 +148,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if _, known := engines.Find(f.to); !known {
 		return noEngine(f.to)
 	}
-	job, err := f.job(cmd, cmd.InOrStdin(), runArgs, newRun(sig).Flags())
+	job, err := f.job(cmd, cmd.InOrStdin(), runArgs, runCommand(sig))
 	if err != nil {
 		return err
 	}
@@ -212,8 +230,8 @@ func (f *launchFlags) open(cmd *cobra.Command) (deploy.Launcher, yaml.Node, erro
 	}
 	switch {
 	case f.format == "":
-	case f.format != "yaml":
-		return nil, section, invalid("format", f.format, "yaml")
+	case !slices.Contains(exportFormats, f.format):
+		return nil, section, oneOf("format", f.format, exportFormats)
 	case !f.dryRun:
 		return nil, section, usagef("--format needs --dry-run")
 	default:

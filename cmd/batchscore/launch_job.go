@@ -40,7 +40,8 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.over.Name, "name", "", "call the job `NAME`")
 	fs.StringVar(&f.over.Images, "images", "", "score the images in `PLACE`, as for run")
 	fs.StringVar(&f.over.Out, "out", "", "write the result to `PLACE`, as for run")
-	fs.StringVar(&f.over.Task, "task", "", "score with the model registered for `TASK`, such as classification; instead of --model")
+	fs.StringVar(&f.over.Task, "task", "", "score with the model registered for `TASK`, such as classification; instead of --model; --inference is the same")
+	taskFlag(cmd)
 	fs.StringVar(&f.over.Model, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model, as the ranks see it")
 	fs.IntVar(&f.over.Nodes, "nodes", 1, "run on `N` machines")
 	fs.IntVarP(&f.ranksPerNode, "ranks-per-node", "n", 1, "start `N` ranks on each machine")
@@ -48,6 +49,7 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.over.GPU, "gpu", "", "request GPUs of this `TYPE`, as the engine calls it, such as v100")
 	fs.StringVar(&f.over.VMSize, "vm-size", "", "run on machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3")
 	fs.StringVar(&f.priority, "priority", "dedicated", "request machines of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")
+	chooseOne(cmd, "priority", asWords(deploy.Priorities))
 	fs.StringVar(&f.over.Image, "image", "", "run in this container `IMAGE`")
 	fs.StringArrayVar(&f.environment, "env", nil, "set `NAME=VALUE` for every rank; may be repeated")
 	fs.StringArrayVar(&f.secrets, "secret", nil, "pass a secret to every rank by reference, `NAME=REFERENCE`: "+deploy.SecretSpelling+"; may be repeated")
@@ -58,7 +60,7 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 }
 
 // job returns job.yaml, overridden by the flags and those for run, and checked.
-func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string, runFlags *pflag.FlagSet) (deploy.Job, error) {
+func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string, run *cobra.Command) (deploy.Job, error) {
 	job, err := f.read(stdin)
 	if err != nil {
 		return job, err
@@ -67,8 +69,8 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 		return job, err
 	}
 	var faults deploy.Faults
-	faults.Add(checkRun(job.Run, runFlags))
-	if err := addRunFlags(&job, runArgs, runFlags); err != nil {
+	faults.Add(checkRun(job.Run, run.Flags()))
+	if err := addRunFlags(&job, runArgs, run); err != nil {
 		return job, err
 	}
 	job = job.WithDefaults()
@@ -138,6 +140,8 @@ func (f *jobFileFlags) overlay(fs *pflag.FlagSet, job *deploy.Job) error {
 		return invalid("nodes", f.over.Nodes, "a number of machines above zero")
 	case fs.Changed("ranks-per-node") && f.ranksPerNode < 1:
 		return usagef("invalid value %d for -n: want a number of ranks above zero", f.ranksPerNode)
+	case fs.Changed("priority") && !slices.Contains(deploy.Priorities, deploy.Priority(f.priority)):
+		return oneOf("priority", f.priority, asWords(deploy.Priorities))
 	case fs.Changed("model") && fs.Changed("task"):
 		return usagef("--model and --task exclude each other")
 	}
@@ -224,7 +228,7 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 	for _, name := range slices.Sorted(maps.Keys(run)) {
 		flag := fs.Lookup(name)
 		if flag == nil {
-			faults.Say("run: 'batchscore run' has no flag --%s", name)
+			faults.Say("run: 'batchscore run' has no flag --%s%s", name, didYouMean(name, flagNames(fs)))
 			continue
 		}
 		if err := flag.Value.Set(run[name]); err != nil {
@@ -236,25 +240,25 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 }
 
 // parseRunFlags parses the arguments after --, as run does.
-func parseRunFlags(run *pflag.FlagSet, args []string) error {
-	if err := run.Parse(args); err != nil {
-		return usagef("after --: %w", err)
+func parseRunFlags(run *cobra.Command, args []string) error {
+	if err := run.ParseFlags(args); err != nil {
+		return ofCommand(run, fmt.Errorf("after --: %w", explainFlag(run, err)))
 	}
-	if run.NArg() > 0 {
-		return usagef("after --: run takes no argument %q", run.Arg(0))
+	if operands := run.Flags().Args(); len(operands) > 0 {
+		return ofCommand(run, fmt.Errorf("after --: %w", strayArgument(run, operands[0], "")))
 	}
 	return nil
 }
 
 // addRunFlags adds the flags for run to the job. They override job.yaml.
-func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
+func addRunFlags(job *deploy.Job, args []string, run *cobra.Command) error {
 	if len(args) > 0 && len(job.Command) > 0 {
 		return usagef("flags after -- are for 'batchscore run', but the job runs a command of its own")
 	}
-	if err := parseRunFlags(fs, args); err != nil {
+	if err := parseRunFlags(run, args); err != nil {
 		return err
 	}
-	fs.Visit(func(flag *pflag.Flag) {
+	run.Flags().Visit(func(flag *pflag.Flag) {
 		value := flag.Value.String()
 		switch flag.Name {
 		case "images":
@@ -263,7 +267,7 @@ func addRunFlags(job *deploy.Job, args []string, fs *pflag.FlagSet) error {
 			job.Out = value
 		case "model":
 			job.Model, job.Task = value, ""
-		case "inference":
+		case "task":
 			job.Task, job.Model = value, ""
 		default:
 			set(&job.Run, flag.Name, value)

@@ -210,7 +210,7 @@ func TestLaunchWithoutServiceFile(t *testing.T) {
 
 func TestLaunchSaysWhereFlagsOfRunStand(t *testing.T) {
 	r := must(t, 64, "launch", "--images", "in", "--out", "out", "--preset", "torchvision")
-	if !strings.Contains(r.stderr, "--preset of launch; flags for 'batchscore run' come after --") {
+	if !strings.Contains(r.stderr, "launch has no flag --preset; it is a flag of 'batchscore run', whose flags come after --") {
 		t.Errorf("got %v, want where flags of run belong", r)
 	}
 }

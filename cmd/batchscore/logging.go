@@ -14,14 +14,22 @@ type logFlags struct {
 
 func (f *logFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.format, "log-format", "auto", "log as `FORMAT`: text, json, or auto: text on a terminal, else JSON")
-	cmd.Flags().StringVar(&f.level, "log-level", "info", "log messages from `LEVEL` upwards: debug, info, warn or error")
+	cmd.Flags().StringVar(&f.level, "log-level", "info", "log messages from `LEVEL` upwards: "+orList(logLevels))
+	chooseOne(cmd, "log-format", logFormats)
+	chooseOne(cmd, "log-level", logLevels)
 }
+
+// The values of the flags.
+var (
+	logFormats = []string{"auto", "json", "text"}
+	logLevels  = []string{"debug", "info", "warn", "error"}
+)
 
 // logger returns a log that writes to w.
 func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(f.level)
 	if err != nil || f.level == "" {
-		return zerolog.Nop(), invalid("log-level", f.level, "debug, info, warn or error")
+		return zerolog.Nop(), oneOf("log-level", f.level, logLevels)
 	}
 	switch f.format {
 	case "json":
@@ -32,7 +40,7 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 			w = console(w, terminal)
 		}
 	default:
-		return zerolog.Nop(), invalid("log-format", f.format, "auto, json or text")
+		return zerolog.Nop(), oneOf("log-format", f.format, logFormats)
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
 }

@@ -9,13 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 func newMerge() *cobra.Command {
 	var f mergeFlags
 	cmd := &cobra.Command{
-		Use:   "merge OUT -o FILE",
-		Short: "Write all rows of an output folder to one file, in manifest order",
+		SuggestFor: []string{"export", "concat", "join"},
+		Use:        "merge OUT -o FILE",
+		Short:      "Write all rows of an output folder to one file, in manifest order",
 		Long: `merge writes the parts of a complete output folder to one file. The file depends only on
 the images, the model and the options: with one rank or many, restarted or not, it is
 the same, byte for byte. "-o -" writes to standard output.
@@ -59,6 +61,7 @@ func (f *mergeFlags) register(cmd *cobra.Command) {
 		f.places.register(cmd)
 		f.places.registerCreate(cmd)
 	})
+	chooseOne(cmd, "format", asWords(row.Formats))
 }
 
 // run merges the output folder out. ask asks the user; nil if there is nobody to ask.

@@ -74,5 +74,6 @@ contract: input size, preprocessing and labels.`,
 	fs.StringVar(&o.Path, "path", "", "take the model in `FOLDER` of the source, if it holds several")
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default that of its folder)")
 	goldenFlag(cmd, &golden)
+	chooseOne(cmd, "activation", rawActivations)
 	return cmd
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +16,12 @@ func newModelsAdd() *cobra.Command {
 	var task, labels string
 	var replace bool
 	cmd := &cobra.Command{
-		Use:   "add NAME FILE.onnx",
-		Short: "Register a model under a name, and for a task if it does one",
+		SuggestFor: []string{"register"},
+		Use:        "add NAME FILE.onnx",
+		Short:      "Register a model under a name, and for a task if it does one",
 		Long: `add writes the name, file, digest and task of a model, and what the flags say about it,
 to registry.yaml in the models folder. run finds it there by --model NAME or by
---inference TASK. The file stays where it is. If it changes afterwards, it is refused
+--task TASK. The file stays where it is. If it changes afterwards, it is refused
 until it is added again.`,
 		Example: `  batchscore models add moderation moderation.onnx --task classification
   batchscore models add vgg vgg16.onnx --task cloth_recognition --preset torchvision --labels classes.txt`,
@@ -33,8 +32,10 @@ until it is added again.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if task != "" && !slices.Contains(library.Tasks(), task) {
-				return invalid("task", task, strings.Join(library.Tasks(), " or "))
+			if task != "" {
+				if err := oneOf("task", task, library.Tasks()); err != nil {
+					return err
+				}
 			}
 			answers, err := f.answers(cmd)
 			if err != nil {
@@ -76,7 +77,8 @@ until it is added again.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&task, "task", "", "let run find the model by --inference `TASK`: "+strings.Join(library.Tasks(), " or "))
+	fs.StringVar(&task, "task", "", "let run and launch find the model by --task `TASK` (or --inference): "+orList(library.Tasks()))
+	taskFlag(cmd)
 	fs.BoolVar(&replace, "replace", false, "replace a registered model of this name")
 	fs.StringVar(&labels, "labels", "",
 		"read the names of the classes, in the model's order, from `FILE`: one per line, JSON, YAML, a numbered list, or a table with a header")
@@ -87,9 +89,10 @@ until it is added again.`,
 func newModelsRemove() *cobra.Command {
 	var flag string
 	cmd := &cobra.Command{
-		Use:   "remove NAME",
-		Short: "Remove a model from the registry; its file stays",
-		Args:  oneArg("NAME"),
+		SuggestFor: []string{"rm", "delete", "unregister"},
+		Use:        "remove NAME",
+		Short:      "Remove a model from the registry; its file stays",
+		Args:       oneArg("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir, err := modelsDir(flag)
 			if err != nil {
@@ -97,6 +100,12 @@ func newModelsRemove() *cobra.Command {
 			}
 			return library.Unregister(dir, args[0])
 		},
+	}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return completeRegistered(cmd, args, toComplete)
 	}
 	registerModels(cmd, &flag)
 	return cmd

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,10 @@ import (
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/weights"
 )
+
+// rawActivations are the values of --activation for networks whose last layer is
+// linear.
+var rawActivations = []string{string(models.Logits), string(models.Sigmoid)}
 
 // randomWeights is the value of --weights for random numbers instead of a file.
 const randomWeights = "random"
@@ -38,10 +43,11 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Network, o.Variant = networks.Network(args[0]), networks.Variant(variant)
 			switch {
-			case o.Network != networks.VGG16 && o.Network != networks.InceptionV3:
-				return usagef("unknown network %q: want vgg16 or inception_v3", args[0])
-			case o.Variant != networks.Torchvision && o.Variant != networks.Keras:
-				return invalid("variant", variant, "where the weights were published: torchvision or keras")
+			case !slices.Contains(networks.Networks, o.Network):
+				return usagef("unknown network %q: want %s%s", args[0], orList(asWords(networks.Networks)), didYouMean(args[0], asWords(networks.Networks)))
+			case !slices.Contains(networks.Variants, o.Variant):
+				return invalid("variant", variant, "where the weights were published: "+orList(asWords(networks.Variants))+
+					didYouMean(variant, asWords(networks.Variants)))
 			case from == "":
 				return usagef("--weights is missing: a file of weights, or random")
 			case cmd.Flags().Changed("seed") && from != randomWeights:
@@ -112,6 +118,9 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default network and variant)")
 	fs.StringVarP(&file, "output", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)
+	completeFlag(cmd, "weights", cobra.FixedCompletions([]string{randomWeights}, cobra.ShellCompDirectiveDefault))
+	chooseOne(cmd, "variant", asWords(networks.Variants))
+	chooseOne(cmd, "activation", rawActivations)
 	return cmd
 }
 

@@ -50,6 +50,7 @@ the library or the weights differ from those the model was made with.`,
 		},
 	}
 	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	chooseOne(cmd, "provider", providers)
 	cmd.Flags().IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
@@ -94,6 +95,7 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 	fs.Float64Var(&tolerance, "tolerance", 0,
 		"accept scores that differ by at most `PART` of the row's largest score (default depending on the model's precision)")
 	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	chooseOne(cmd, "provider", providers)
 	fs.IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd

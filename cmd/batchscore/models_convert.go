@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -44,8 +45,8 @@ A model that agrees on less than 99% of the images in --check (default those in
 			switch {
 			case file == "":
 				return usagef("-o is missing: the ONNX file to write")
-			case precision != convert.FP16 && precision != convert.INT8:
-				return invalid("precision", precision, "fp16 or int8")
+			case !slices.Contains(convert.Precisions, precision):
+				return oneOf("precision", precision, convert.Precisions)
 			case precision == convert.INT8 && calibrate == "":
 				return usagef("--calibrate is missing: a folder of images to learn the scales from")
 			case calibrate == "" && check == "":
@@ -98,6 +99,7 @@ A model that agrees on less than 99% of the images in --check (default those in
 	fs.StringVar(&check, "check", "", "compare the models on the images in `FOLDER` (default that of --calibrate)")
 	fs.Float64Var(&least, "accept-below", convert.GoodAgreement, "accept a model that agrees on `PERCENT` of the images or more")
 	goldenFlag(cmd, &golden)
+	chooseOne(cmd, "precision", convert.Precisions)
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
 	return cmd
 }

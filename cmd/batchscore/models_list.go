@@ -15,8 +15,9 @@ import (
 func newModelsList() *cobra.Command {
 	var flag string
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List tasks, presets and registered models",
+		SuggestFor: []string{"ls"},
+		Use:        "list",
+		Short:      "List tasks, presets and registered models",
 		Long: `list shows the names that --inference, --preset and --model take: the tasks, with the
 model that does each, the presets for models without a contract, and the registered
 models, each with the state of its file: ok, missing, or changed since it was

@@ -18,7 +18,7 @@ func nearest(word string, candidates []string) []string {
 	least := max(1, (len(word)+1)/3) // more errors than that make another word
 	for _, c := range candidates {
 		lower := strings.ToLower(c)
-		switch d := edlib.OSADamerauLevenshteinDistance(word, lower); {
+		switch d := errorsBetween(word, lower); {
 		case d < least:
 			near, least = []string{c}, d
 		case d == least:
@@ -33,6 +33,9 @@ func nearest(word string, candidates []string) []string {
 	}
 	return near[:min(len(near), maxSuggested)]
 }
+
+// errorsBetween returns how many typing errors make one word of another.
+func errorsBetween(a, b string) int { return edlib.OSADamerauLevenshteinDistance(a, b) }
 
 // didYouMean returns the end of an error about a word that is none of the
 // candidates; empty if no candidate is near.

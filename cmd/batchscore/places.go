@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,8 +72,12 @@ var storages = place.Table{
 	azblob.Scheme,
 }
 
-// placesHelp is for the help text of commands that take places.
-var placesHelp = storages.Help()
+// placesHelp is for the help text of commands that take places. placesTopic says
+// how to sign in to each storage, too.
+var (
+	placesHelp  = strings.ToUpper(storages.Forms()[:1]) + storages.Forms()[1:] + ".\n'batchscore help places' says how to sign in."
+	placesTopic = storages.Help()
+)
 
 // spelled returns the one spelling of a place, whatever the working directory.
 func spelled(spec string) (string, error) {

@@ -54,6 +54,7 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.limit, "max", 0, "plan for at most `N` images, the first ones in the order of their names (default all)")
 	fs.IntVar(&f.batch, "batch", 0, "assume batches of `N` images; a chunk holds at least two batches (default what run takes on the device)")
 	fs.StringVar(&f.provider, "provider", ort.Auto, "plan for `DEVICE`, as for run: auto means that of this machine")
+	chooseOne(cmd, "provider", allProviders())
 	fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")
 	registerAllFiles(fs, &f.allFiles)
 	groupFlags(cmd, "Storage flags", func() { f.places.register(cmd) })

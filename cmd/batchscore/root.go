@@ -45,7 +45,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		sayError(stderr, visible(text))
 	}
 	if errors.Is(err, errUsage) {
-		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+		path := cmd.CommandPath()
+		if of := new(commandError); errors.As(err, of) {
+			path = of.command
+		}
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", path)
 	}
 	return code
 }
@@ -67,20 +71,23 @@ func newRoot(sig *signals) *cobra.Command {
 		Long: `batchscore scores every image of a collection with a neural network, on one
 machine or on many ranks, and proves afterwards that every image got exactly one
 result. Ranks need no coordinator: they meet only in the output folder. A job that
-was stopped continues where it was when you start it again.
-
-` + exitCodesHelp,
+was stopped continues where it was when you start it again.`,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          subcommandOnly,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(flagError)
 	groupCommands(root, "Score a collection", newRun(sig), newLaunch(sig), newJobs(), newPlan(), newSample())
 	groupCommands(root, "Read and check a result", newShow(), newMerge(), newVerify(), newRepair())
 	groupCommands(root, "Models and machines", newModels(), newDoctor(), newBench(), newCluster())
+	groupCommands(root, "This program", newVersion(), newCompletion())
+	root.AddCommand(
+		&cobra.Command{Use: "exit-codes", Short: "What each exit code means, and what to do", Long: exitCodesHelp},
+		&cobra.Command{Use: "places", Short: "How places are written, and how to sign in to storage", Long: placesTopic},
+	)
 	layOutHelp(root)
+	completeAll(root)
 	return root
 }

@@ -49,8 +49,9 @@ type runFlags struct {
 func newRun(sig *signals) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run --images PLACE --out PLACE (--model FILE|NAME | --inference TASK)",
-		Short: "Score a collection, alone or as one rank of many",
+		SuggestFor: []string{"score", "predict", "infer", "label", "start"},
+		Use:        "run --images PLACE --out PLACE (--model FILE|NAME | --task TASK)",
+		Short:      "Score a collection, alone or as one rank of many",
 		Long: `run scores every image in --images and writes one row for each to --out. Started by
 a launcher (mpirun, srun, torchrun, a Kubernetes Indexed Job), it takes its rank and
 the number of ranks from the environment. Started again with the same output, it
@@ -64,10 +65,11 @@ With --provider simulate:..., it replaces ONNX Runtime with a simulated device t
 computes nothing but takes as long as a real one, for planning capacity.
 
 ` + placesHelp + `
-` + exitCodesHelp,
+
+` + exitCodesHint,
 		Example: `  batchscore run --images photos --out result --model inception.onnx
   batchscore run --images photos --out result --model inception.onnx --retry failed
-  mpirun -np 4 batchscore run --images photos --out result --inference classification
+  mpirun -np 4 batchscore run --images photos --out result --task classification
   batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,18 +85,31 @@ computes nothing but takes as long as a real one, for planning capacity.
 	return cmd
 }
 
+// runCommand returns 'batchscore run' without running it.
+func runCommand(sig *signals) *cobra.Command {
+	for _, cmd := range newRoot(sig).Commands() {
+		if cmd.Name() == "run" {
+			return cmd
+		}
+	}
+	panic("there is no command run")
+}
+
 func (f *runFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.jobFlags.register(cmd)
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
-			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each with [,rate=N,slow=N,jitter=J,load=T,batch=N,seed=N]")
+			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each"+
+			" with more after it: ,rate=N ,slow=N ,jitter=J ,load=T ,batch=N ,seed=N")
+	chooseOne(cmd, "provider", allProviders())
 	fs.StringVar(&f.maxErrors, "max-errors", "",
 		"exit with code 3 if more than `N` images or N% of them fail (default 10% of a collection of at least 20, or all of a smaller one)")
 	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
 		" (default a warning with their number)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
+	chooseSome(cmd, "retry", append(row.FailureStatuses(), row.AnyFailure))
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
 	groupFlags(cmd, "Rank flags", func() {
 		f.rankFlags.register(cmd)
@@ -102,7 +117,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.BoolVar(&f.static, "static", false, "score only this rank's share and take over nothing, to measure balance;"+
 			" exit with code 75 if other ranks have not scored theirs")
 	})
-	groupFlags(cmd, "Speed flags", func() {
+	groupFlags(cmd, "Tuning flags", func() {
 		fs.Var(&f.sessions, "sessions", "make this many calls to the device at the same time, or auto to measure what suits it"+
 			" (default one per core on a CPU, two on a GPU)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
@@ -161,8 +176,8 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, err
 	}
 	if cmd.Flags().Changed("retry") {
-		if o.retry, err = row.ParseSelection(f.retry, row.FailureStatuses()); err != nil {
-			return o, usagef("--retry: %v", err)
+		if o.retry, err = parseStatuses("retry", f.retry, row.FailureStatuses()); err != nil {
+			return o, err
 		}
 		if f.static {
 			return o, usagef("--retry and --static exclude each other: a rank that keeps to its share ends before the others are done")

@@ -45,7 +45,7 @@ func (f *serviceFlags) file() (path string, asked bool) {
 
 // noEngine returns the error of a --to that names no engine.
 func noEngine(name string) error {
-	return invalid("to", name, strings.Join(engines.Names(), ", "))
+	return oneOf("to", name, engines.Names())
 }
 
 // section returns an engine's section of service.yaml. It is empty if the file or the

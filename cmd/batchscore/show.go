@@ -59,6 +59,9 @@ about 1 kB each.
 	fs.StringVar(&f.columns, "columns", "", "show these `COLUMNS`, separated by commas (default path, status and the answer; with --json all)")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one line for each row")
 	fs.BoolVar(&f.histogram, "histogram", false, "show how scores and certainty are distributed, or the numbers in --columns, instead of rows")
+	chooseSome(show, "status", append(row.FailureStatuses(), row.StatusOK, row.AnyFailure))
+	completeFlag(show, "columns", completeColumns)
+	completeFlag(show, "sort", completeColumns)
 	groupFlags(show, "Storage flags", func() { f.places.register(show) })
 	return show
 }
@@ -81,8 +84,8 @@ func (f *showFlags) run(c *cobra.Command, place string) error {
 	var chosen row.Selection // nil is all
 	if c.Flags().Changed("status") {
 		var err error
-		if chosen, err = row.ParseSelection(f.status, append(row.FailureStatuses(), row.StatusOK)); err != nil {
-			return usagef("--status: %v", err)
+		if chosen, err = parseStatuses("status", f.status, append(row.FailureStatuses(), row.StatusOK)); err != nil {
+			return err
 		}
 	}
 	st, err := f.places.open("OUT", place)

@@ -3,8 +3,15 @@ package main
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // byteSize is the value of a flag that takes a number of bytes, with or without
@@ -83,3 +90,40 @@ func (a *amount) Type() string { return "N|auto" }
 
 // finite reports whether v is a finite number from zero up.
 func finite(v float64) bool { return v >= 0 && !math.IsInf(v, 1) }
+
+// asWords returns names as strings.
+func asWords[T ~string](names []T) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, string(name))
+	}
+	return all
+}
+
+// parseStatuses parses the value of a flag that takes statuses of rows, separated by
+// commas.
+func parseStatuses(flag, text string, known []string) (row.Selection, error) {
+	s, err := row.ParseSelection(text, known)
+	if err == nil {
+		return s, nil
+	}
+	hint := ""
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); hint == "" && word != row.AnyFailure && !slices.Contains(known, word) {
+			hint = didYouMean(word, append(slices.Clone(known), row.AnyFailure))
+		}
+	}
+	return nil, usagef("--%s: %v%s", flag, err, hint)
+}
+
+// taskFlag lets --task complete the tasks, and be spelled --inference, as older
+// scripts do.
+func taskFlag(cmd *cobra.Command) {
+	chooseOne(cmd, "task", library.Tasks())
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "inference" {
+			name = "task"
+		}
+		return pflag.NormalizedName(name)
+	})
+}

@@ -16,6 +16,9 @@ const (
 	INT8 = "int8"
 )
 
+// Precisions are all of them.
+var Precisions = []string{FP16, INT8}
+
 // GoodAgreement is the percentage of images for which a good converted model names
 // the same first class as the float32 model.
 const GoodAgreement = 99

@@ -39,6 +39,23 @@ func Tasks() []string {
 	return tasks
 }
 
+// Names returns the words that Find finds in a models folder: the names of
+// registered models, and the files WORD.onnx. What cannot be read is left out.
+func Names(dir string) []string {
+	var names []string
+	entries, _ := Entries(dir)
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.onnx"))
+	for _, file := range files {
+		if stem := strings.TrimSuffix(filepath.Base(file), ".onnx"); !slices.Contains(names, stem) {
+			names = append(names, stem)
+		}
+	}
+	return names
+}
+
 // networkFor returns the network for a task, if the word is one.
 func networkFor(task string) (n Network, ok bool) {
 	i := slices.IndexFunc(Networks, func(n Network) bool { return n.Task == task })

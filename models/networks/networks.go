@@ -45,6 +45,9 @@ const (
 	InceptionV3 Network = "inception_v3"
 )
 
+// Networks are all of them.
+var Networks = []Network{VGG16, InceptionV3}
+
 // Variant is where a network's weights were published, which decides its details.
 type Variant string
 
@@ -53,6 +56,9 @@ const (
 	Torchvision Variant = "torchvision"
 	Keras       Variant = "keras"
 )
+
+// Variants are all of them.
+var Variants = []Variant{Torchvision, Keras}
 
 // ImageNetClasses is the default number of classes of a network with random weights.
 const ImageNetClasses = 1000

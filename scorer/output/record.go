@@ -6,10 +6,16 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // recordVersion is the version of the records that this program writes and reads.
 const recordVersion = 1
+
+// Versions returns the versions that a new job has: of its records, of how its rows
+// are written, and of how its claims are named.
+func Versions() (records, rows, claims int) { return recordVersion, int(row.Newest), claimForm }
 
 // record is a JSON object that contains its own checksum: the SHA-256 of the same
 // object with an empty checksum.

@@ -20,13 +20,15 @@ const (
 	Parquet Format = "parquet"
 )
 
+// Formats are all of them.
+var Formats = []Format{JSONL, CSV, Parquet}
+
 // ErrDamaged means that bytes are not rows as they were written.
 var ErrDamaged = errors.New("the rows are damaged or of another job")
 
 // ParseFormat returns the format of that name.
 func ParseFormat(name string) (Format, error) {
-	switch f := Format(name); f {
-	case JSONL, CSV, Parquet:
+	if f := Format(name); slices.Contains(Formats, f) {
 		return f, nil
 	}
 	return "", fmt.Errorf("unknown format %q; there are %s, %s and %s", name, JSONL, CSV, Parquet)

@@ -140,11 +140,9 @@ func TestPlace_Open(t *testing.T) {
 }
 
 func TestTable_Help(t *testing.T) {
-	const want = `A place is a local path, mem://NAME/PREFIX or cloud://BUCKET. Set CLOUD_KEY to
-sign in.
-`
+	const want = `A place is a local path, mem://NAME/PREFIX or cloud://BUCKET. Set CLOUD_KEY to sign in.`
 	if got := table().Help(); got != want {
-		t.Errorf("Help() =\n%swant\n%s", got, want)
+		t.Errorf("Help() =\n%s\nwant\n%s", got, want)
 	}
 }
 

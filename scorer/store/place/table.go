@@ -85,14 +85,13 @@ func (t Table) forms() []string {
 	return forms
 }
 
-// Help returns the paragraph on places for the help of commands, in lines of at
-// most 79 characters.
+// Help returns the paragraph on places for the help of commands, in one line.
 func (t Table) Help() string {
 	text := "A place is " + list(t.forms(), "or") + "."
 	for _, s := range t {
 		text += " " + s.Help
 	}
-	return wrap(text, 79)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // Secrets returns the environment variables whose values are always secret.
@@ -116,26 +115,4 @@ func list(words []string, last string) string {
 	}
 	n := len(words) - 1
 	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
-}
-
-// wrap breaks a text into lines of at most width bytes, each ended by a line
-// feed. A longer word gets a line of its own.
-func wrap(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case column == 0:
-		case column+1+len(word) > width:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	b.WriteByte('\n')
-	return b.String()
 }
