@@ -201,7 +201,7 @@ func (d *distribution) print(v *view) error {
 	if d.all.n > 0 {
 		heading += fmt.Sprintf(": mean %s, lowest %s, highest %s", d.text(d.all.mean()), d.text(d.all.lowest), d.text(d.all.most))
 	}
-	if _, err := fmt.Fprintf(v.stdout, "%s\n", heading); err != nil || d.all.n == 0 {
+	if err := sayLine(v.stdout, heading); err != nil || d.all.n == 0 {
 		return err
 	}
 	g := newGrid(v.stdout)
@@ -271,6 +271,10 @@ func (d *distribution) span(n int) string {
 	}
 }
 
+// roomForBuckets is the least width of a terminal on which each label's buckets are
+// shown.
+const roomForBuckets = 64
+
 // mostLabels is how many labels have a line of their own.
 const mostLabels = 20
 
@@ -278,6 +282,9 @@ const mostLabels = 20
 func (d *distribution) printLabels(v *view) error {
 	g := newGrid(v.stdout)
 	shown := d.all.shown()
+	if g.width > 0 && g.width < roomForBuckets {
+		shown = nil
+	}
 	headings := []string{"LABEL", "IMAGES", "MEAN"}
 	for _, n := range shown {
 		headings = append(headings, strings.TrimPrefix(strings.Fields(d.span(n))[0], "0"))
@@ -303,7 +310,11 @@ func (d *distribution) printLabels(v *view) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(v.stdout, "(percent of the label's images, by %s)\n\n", d.column.Name)
+	note := ""
+	if shown != nil {
+		note = fmt.Sprintf("(percent of the label's images, by %s)\n", d.column.Name)
+	}
+	_, err := fmt.Fprintln(v.stdout, note)
 	return err
 }
 

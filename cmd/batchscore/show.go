@@ -246,17 +246,25 @@ func (v *view) conclude(ctx context.Context, w io.Writer) error {
 	if v.chosen > 0 {
 		sum += ": " + tally(v.counts)
 	}
-	if _, err := fmt.Fprintln(w, sum); err != nil {
+	if err := sayLine(w, sum); err != nil {
 		return err
 	}
 	if v.chosen == 0 {
-		for _, line := range v.values.unseen(v.filter) {
-			if _, err := fmt.Fprintln(w, line); err != nil {
+		for _, line := range v.values.unseen(v.filter, v.job.TopK) {
+			if err := sayLine(w, line); err != nil {
 				return err
 			}
 		}
 	}
 	return sayIncomplete(ctx, w, v.st, v.job, v.all)
+}
+
+// sayLine prints a line, wrapped if it is wider than the terminal.
+func sayLine(w io.Writer, text string) error {
+	p := newPage(w)
+	p.wrap("", text)
+	_, err := io.WriteString(w, p.String())
+	return err
 }
 
 // images returns a number of images in words.
@@ -378,19 +386,18 @@ func jsonLine(columns []row.Column, r *row.Row) []byte {
 // each reason for which they may not be what they should be.
 func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *output.Job, rows int) error {
 	if job.DependentRows {
-		if _, err := fmt.Fprintln(stdout, output.DependentRowsNote); err != nil {
+		if err := sayLine(stdout, output.DependentRowsNote); err != nil {
 			return err
 		}
 	}
 	s, err := output.ReadSuccess(ctx, st)
 	if s.MixedDecoding {
-		if _, err := fmt.Fprintln(stdout, output.MixedDecodingNote); err != nil {
+		if err := sayLine(stdout, output.MixedDecodingNote); err != nil {
 			return err
 		}
 	}
 	if errors.Is(err, store.ErrNotExist) {
-		_, err = fmt.Fprintf(stdout, "There is no %s: the job is not complete.\n", output.SuccessName)
-		return err
+		return sayLine(stdout, fmt.Sprintf("There is no %s: the job is not complete.", output.SuccessName))
 	}
 	if err == nil && s.Images != rows {
 		err = s.CheckParts(ctx, st)

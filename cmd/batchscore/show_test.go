@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -171,6 +173,18 @@ func TestShowNumberedLabels(t *testing.T) {
 	}
 	if r := must(t, 0, "show", out, "--where", "path=a"); lastLine(r.stdout) != `1 of 2 images: 1 "2"` {
 		t.Errorf("the last line is %q", lastLine(r.stdout))
+	}
+}
+
+// TestShowOneClass: a job that kept one class has no second one.
+func TestShowOneClass(t *testing.T) {
+	t.Parallel()
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, 0, "run", "--images", pictures(t, 3), "--out", out, "--model", tiny(t, graphtest.Options{}), "--top-k", "1")
+	r := must(t, 0, "show", out, "--where", "margin<2 label_2~c")
+	says(t, processResult{stdout: r.stdout}, "0 of 3 images", "No row has the margin: the job kept one class of each image (--top-k 1)", "has the label_2")
+	if r := must(t, 0, "show", out, "--where", "certainty>0"); lastLine(r.stdout)[:8] != "3 images" {
+		t.Errorf("got %v, want all images: the certainty is the score", r)
 	}
 }
 

@@ -108,9 +108,14 @@ func (s *valuesSeen) add(f query.Filter, r *row.Row) {
 }
 
 // unseen returns a line for each value that a filter asks for and no row has.
-func (s valuesSeen) unseen(f query.Filter) []string {
+// topK is how many classes the job kept of an image.
+func (s valuesSeen) unseen(f query.Filter, topK int) []string {
 	var lines []string
 	for _, c := range f {
+		if topK == 1 && slices.Contains([]string{"label_2", "score_2", "margin"}, c.Column.Name) {
+			lines = append(lines, fmt.Sprintf("No row has the %s: the job kept one class of each image (--top-k 1)", c.Column.Name))
+			continue
+		}
 		seen := s[c.Column.Name]
 		if c.Operator != "=" || seen == nil || len(seen) == mostSeen || c.Column.Name == "status" {
 			continue
