@@ -46,7 +46,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if len(chosen) == 0 {
 		return config(fmt.Errorf("no image is chosen: of the %d rows in %s, none fulfils the conditions", p.rows, st))
 	}
-	from, to, err := f.open(ctx, cmp.Or(f.images, imagesOf(&job)))
+	from, to, err := f.open(ctx, cmp.Or(f.images, job.ImagesPlace()))
 	if err != nil {
 		return err
 	}

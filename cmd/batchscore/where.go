@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/output"
@@ -27,26 +26,12 @@ func columnsOf(job *output.Job) []row.Column {
 		}
 	}
 	return append(all, row.Column{Name: "address", Kind: row.Text, Of: func(r *row.Row) row.Value {
-		return row.Value{Text: address(imagesOf(job), r)}
+		name, err := r.Name()
+		if err != nil {
+			name = r.Path
+		}
+		return row.Value{Text: job.Address(name)}
 	}})
-}
-
-// imagesOf returns the place of a job's images as it is opened. The record quotes one
-// that is not valid UTF-8.
-func imagesOf(job *output.Job) string {
-	if text, err := strconv.Unquote(job.Images); err == nil {
-		return text
-	}
-	return job.Images
-}
-
-// address returns where an image is: its place and its path in it.
-func address(images string, r *row.Row) string {
-	name, err := r.Name()
-	if err != nil {
-		name = r.Path
-	}
-	return strings.TrimSuffix(images, "/") + "/" + name
 }
 
 // parseWhere reads the value of --where.

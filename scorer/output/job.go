@@ -154,11 +154,15 @@ func (j *Job) ClaimNames(chunks int) claim.Names {
 // Address returns the full address of the image called name: an absolute path, or what
 // the place of the images begins with. It holds no secret.
 func (j *Job) Address(name string) string {
-	place := j.Images
-	if quoted, err := strconv.Unquote(place); err == nil && strings.HasPrefix(place, `"`) {
-		place = quoted // Join quotes a place that is not UTF-8; others begin with no quote
+	return strings.TrimSuffix(j.ImagesPlace(), "/") + "/" + name
+}
+
+// ImagesPlace returns the place of the images as it is opened.
+func (j *Job) ImagesPlace() string {
+	if quoted, err := strconv.Unquote(j.Images); err == nil && strings.HasPrefix(j.Images, `"`) {
+		return quoted // Join quotes a place that is not UTF-8; others begin with no quote
 	}
-	return strings.TrimSuffix(place, "/") + "/" + name
+	return j.Images
 }
 
 // Bounds returns the most pixels and encoded bytes of an image that is decoded.
