@@ -184,10 +184,12 @@ func how(p patient.Pause) string {
 func sayPauses(stderr func() io.Writer) func(patient.Pause) {
 	var some seldom
 	return func(p patient.Pause) {
-		if more, now := some.say(time.Now()); now && more == 1 {
-			fmt.Fprintf(stderr(), "batchscore: %v; %s\n", p.Err, again(p.Until))
-		} else if now {
-			fmt.Fprintf(stderr(), "batchscore: %v; %d more calls failed; %s\n", p.Err, more, again(p.Until))
+		more, now := some.say(time.Now())
+		switch {
+		case now && more == 1:
+			sayError(stderr(), fmt.Sprintf("%v; %s", p.Err, again(p.Until)))
+		case now:
+			sayError(stderr(), fmt.Sprintf("%v; %d calls failed since the last message; %s", p.Err, more, again(p.Until)))
 		}
 	}
 }
