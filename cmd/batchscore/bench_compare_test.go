@@ -2,10 +2,13 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
@@ -49,5 +52,39 @@ func TestBenchCompare(t *testing.T) {
 	writeFile(t, chart, nil)
 	if r := batchscore(t, "bench", "compare", chart); r.code != 78 || !strings.Contains(r.stderr, "has no samples") {
 		t.Errorf("bench compare of an empty file: %v, want exit code 78", r)
+	}
+}
+
+// TestBenchstatComparesDevices runs the command that docs/measuring.md gives for benchstat,
+// on samples of two devices in two machines.
+func TestBenchstatComparesDevices(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/measuring.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^benchstat (.*) p100\.txt k80\.txt$`).FindSubmatch(page)
+	if m == nil {
+		t.Fatal("docs/measuring.md has no command for benchstat")
+	}
+	args := append([]string{"run", "golang.org/x/perf/cmd/benchstat"}, strings.Fields(string(m[1]))...)
+	for i, device := range []string{"p100", "k80"} {
+		r := result.Run{Provenance: result.Provenance{CPU: "processor " + device, Cores: 8 * (i + 1), Memory: int64(i + 1), Kernel: device, Commit: device,
+			Seed: uint64(i), Versions: map[string]string{"batchscore": "v1"}}}
+		for n := range 6 {
+			r.Samples = append(r.Samples, result.Sample{Name: "Run", Keys: []result.Key{result.K("device", device), result.K("decoders", 8*(i+1))},
+				Values: []result.Value{{Value: float64(400/(3*i+1) + n), Unit: "images/s"}}})
+		}
+		file := filepath.Join(t.TempDir(), device+".txt")
+		if err := result.Append(file, r); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, file)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = "../.."
+	out, err := cmd.CombinedOutput()
+	if text := string(out); err != nil || strings.Count(text, "images/s") != 2 || !regexp.MustCompile(`Run +402.5 ± 1% +102.5 ± 2% +-74.53%`).Match(out) {
+		t.Errorf("%v\n%s\nwant one table with both devices", err, text)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -99,8 +100,11 @@ storage would keep a GPU busy.
 				return fits(err, "--batch")
 			}
 			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
-			notes := append(advice(samples), fmt.Sprintf("The stage that was busiest in the last round: %s.", binds),
-				"docs/glossary.md explains the words.")
+			notes := advice(samples)
+			if binds != telemetry.NoStage {
+				notes = append(notes, fmt.Sprintf("The stage that was busiest in the last round: %s.", binds))
+			}
+			notes = append(notes, "docs/glossary.md explains the words.")
 			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.drawStages(run))
 		},
 	}
