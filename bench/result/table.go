@@ -193,31 +193,50 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			head[i] = headLimits
 		}
 	}
-	heads := append(head, units...)
-	if limits {
-		heads = append(heads, headLimits)
-	}
-	lines := [][]string{heads}
-	for i, r := range rows {
-		var line []string
-		for i, k := range r.Keys {
-			if varies[i] {
-				line = append(line, k.Value)
-			}
-		}
-		for _, unit := range units {
-			cell, tooFew := r.cell(unit)
-			line, few = append(line, cell), few || tooFew
-		}
+	table := func(units []string) [][]string {
+		heads := slices.Concat(head, units)
 		if limits {
-			line = append(line, o.Limits(r))
+			heads = append(heads, headLimits)
 		}
-		if i == best && len(rows) > 1 {
-			line = append(line, "<- best")
+		lines := [][]string{heads}
+		for i, r := range rows {
+			var line []string
+			for i, k := range r.Keys {
+				if varies[i] {
+					line = append(line, k.Value)
+				}
+			}
+			for _, unit := range units {
+				cell, tooFew := r.cell(unit)
+				line, few = append(line, cell), few || tooFew
+			}
+			if limits {
+				line = append(line, o.Limits(r))
+			}
+			if i == best && len(rows) > 1 {
+				line = append(line, "<- best")
+			}
+			lines = append(lines, line)
 		}
-		lines = append(lines, line)
+		return lines
 	}
-	return few, flush(out, lines, o.Width)
+	// On a narrow terminal the last figures are left out, if that suffices.
+	for n := len(units); n > 0; n-- {
+		var text bytes.Buffer
+		if err := flush(&text, table(units[:n])); err != nil {
+			return few, err
+		}
+		if tooWide(text.Bytes(), o.Width) {
+			continue
+		}
+		if n < len(units) {
+			note := "The terminal is too narrow for " + strings.Join(units[n:], ", ") + "."
+			fmt.Fprintln(&text, strings.Join(Wrap(note, o.Width), "\n"))
+		}
+		_, err := text.WriteTo(out)
+		return few, err
+	}
+	return few, blocks(out, table(units), o.Width)
 }
 
 // keyBinds is a key that says what limits a run. It is shown with the head headLimits.
@@ -227,19 +246,15 @@ const (
 )
 
 // flush prints lines of cells, and an empty line.
-func flush(out io.Writer, lines [][]string, width int) error {
-	var text bytes.Buffer
-	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+func flush(out io.Writer, lines [][]string) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, line := range lines {
 		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if tooWide(text.Bytes(), width) {
-		return blocks(out, lines, width)
-	}
-	_, err := fmt.Fprintln(out, text.String())
+	_, err := fmt.Fprintln(out)
 	return err
 }
 
@@ -284,7 +299,7 @@ func writeDown(out io.Writer, r *Row, keys, units []string, o TableOptions) (few
 // too narrow for them, and an empty line.
 func down(out io.Writer, lines [][]string, width int) error {
 	var text bytes.Buffer
-	if err := flush(&text, lines, 0); err != nil {
+	if err := flush(&text, lines); err != nil {
 		return err
 	}
 	if tooWide(text.Bytes(), width) {
@@ -292,7 +307,7 @@ func down(out io.Writer, lines [][]string, width int) error {
 		for i := range lines {
 			lines[i] = lines[i][:2]
 		}
-		if err := flush(&text, lines, 0); err != nil {
+		if err := flush(&text, lines); err != nil {
 			return err
 		}
 	}
