@@ -83,6 +83,19 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// TestFault30_Proxy reaches no proxy. The message names it, without its password.
+func TestFault30_Proxy(t *testing.T) {
+	t.Parallel()
+	host := strings.TrimPrefix(closedPort(t), "http://")
+	env := append(newDesk(t).env, azblob.ConnectionString+"=", azblob.SASToken+"=", azblob.Key+"=bm90IGEga2V5", azblob.Endpoint+"=",
+		"NO_PROXY=", "no_proxy=", "https_proxy=", "HTTPS_PROXY=http://planted:planted@"+host)
+	r := finish(t, command(t, env, "show", "az://acme/labels/o", "--patience", "2s"))
+	const address = "tried: https://acme.blob.core.windows.net (the default of Azure's public cloud), through the proxy http://"
+	if r.code != 75 || !strings.Contains(r.stderr, address+host+", with the key") || strings.Contains(r.stderr, "planted") {
+		t.Errorf("got %v, want 75 with the proxy and without its password", r)
+	}
+}
+
 // TestFault11_Outage takes the storage away from a run that has begun. Patience is what
 // --patience says, and one line says until when.
 func TestFault11_Outage(t *testing.T) {
