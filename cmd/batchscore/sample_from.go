@@ -72,8 +72,11 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if err := rows.write(ctx); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s; their rows are in %s and %s\n", c.summary(len(chosen), p.rows), rowsCSV, rowsJSONL)
-	return err
+	text := fmt.Sprintf("%s; their rows are in %s and %s", c.summary(len(chosen), p.rows), rowsCSV, rowsJSONL)
+	if err := sayLine(stdout, text); err != nil {
+		return err
+	}
+	return sayIncomplete(ctx, stdout, st, &job, p.rows)
 }
 
 // hasObjects returns an error unless a place exists and has an object.

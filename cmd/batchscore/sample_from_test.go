@@ -226,6 +226,22 @@ func TestSampleFromChooses(t *testing.T) {
 	}
 }
 
+// TestSampleFromUnfinished: rows that exist can be chosen, and it is said that others
+// may follow.
+func TestSampleFromUnfinished(t *testing.T) {
+	t.Parallel()
+	folder, _ := photos(t)
+	out := crafted{images: folder, entries: entriesOf(t, folder), unfinished: true, format: row.Parquet, rows: func(e shard.Entry) row.Row {
+		return answer("cat", 0.5+float32(e.Path[1]-'0')/32, "dog")
+	}}.write(t)
+	into := filepath.Join(t.TempDir(), "sample")
+	r := must(t, 0, "sample", "--from", out, "--least-sure", "2", "--out", into)
+	says(t, processResult{stdout: r.stdout}, "2 of 8 images", "the job is not complete")
+	if got := sampled(t, into); got[0].Path != "00.jpg" || got[1].Path != "01.jpg" {
+		t.Errorf("rows: %+v", got)
+	}
+}
+
 func TestSampleFromRefuses(t *testing.T) {
 	t.Parallel()
 	folder, out := photos(t)
