@@ -94,7 +94,7 @@ func TestFault03_StopDrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := output.Done(t.Context(), out, shard.Chunks{Entries: 100, Size: 10}, row.JSONL)
+	done, err := output.Done(t.Context(), out, &output.Job{Format: row.JSONL}, shard.Chunks{Entries: 100, Size: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

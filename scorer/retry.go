@@ -163,7 +163,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again.opt.Retry = nil
 	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job.Batch, again.opt.Job.Chunk, again.opt.Job.Max = job.Batch, 0, job.Max
-	again.opt.Job.Files, again.opt.Job.ClaimForm = job.Files, job.ClaimForm
+	again.opt.Job.Files, again.opt.Job.ClaimForm, again.opt.Job.PartForm = job.Files, job.ClaimForm, job.PartForm
 	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = job.Bounds()
 	if plan.bounds.MaxPixels != 0 { // the job existed before
 		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = plan.bounds.MaxPixels, plan.bounds.MaxBytes

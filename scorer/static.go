@@ -21,7 +21,7 @@ var staticWait = 30 * time.Second
 func (w *worker) awaitOthers(ctx context.Context) error {
 	heard, committed := time.Now(), 0
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		set, err := output.Done(ctx, w.opt.Out, w.chunks, w.job.Format)
+		set, err := output.Done(ctx, w.opt.Out, w.job, w.chunks)
 		if err != nil || set.All() {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -22,7 +21,7 @@ import (
 // still in progress. Only the feeder's goroutine uses it.
 type taker struct {
 	out      store.Store
-	format   row.Format
+	job      *output.Job
 	chunks   shard.Chunks
 	world    shard.World
 	claims   *claim.Claims
@@ -49,7 +48,7 @@ type taker struct {
 func (w *worker) newTaker(done *shard.Set) *taker {
 	o := &w.opt
 	t := &taker{
-		out: o.Out, format: w.job.Format, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
+		out: o.Out, job: w.job, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
 		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, finisher: w.finisher,
 		progress: o.Progress, log: o.Log, hook: o.hook,
 		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
@@ -158,7 +157,7 @@ func (t *taker) look(ctx context.Context) error {
 // refresh lists the chunks that are committed.
 func (t *taker) refresh(ctx context.Context) (err error) {
 	t.lookedAt = time.Now()
-	t.done, err = output.Done(ctx, t.out, t.chunks, t.format)
+	t.done, err = output.Done(ctx, t.out, t.job, t.chunks)
 	return err
 }
 

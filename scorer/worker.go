@@ -43,7 +43,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 		return false, err
 	}
 	started = started.Add(-time.Since(start)) // including what was before
-	set, err := output.Done(ctx, o.Out, w.chunks, w.job.Format)
+	set, err := output.Done(ctx, o.Out, w.job, w.chunks)
 	if err != nil {
 		return false, err
 	}
@@ -82,7 +82,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 // judge reports whether the job is done, and returns why this worker ended if it
 // is not.
 func (w *worker) judge(ctx context.Context) (bool, error) {
-	set, err := output.Done(ctx, w.opt.Out, w.chunks, w.job.Format)
+	set, err := output.Done(ctx, w.opt.Out, w.job, w.chunks)
 	if err != nil || set.All() {
 		return err == nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,10 +89,16 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 // isPart reports whether a local file has the place of a part or of _SUCCESS in an
 // output folder.
 func isPart(out, file string) bool {
-	name := filepath.Base(file)
-	folder, err := spelled(filepath.Dir(file))
-	if own, err2 := spelled(out); err != nil || err2 != nil || own != folder {
+	own, err := spelled(out)
+	if err != nil {
 		return false
 	}
-	return name == output.SuccessName || strings.HasPrefix(name, "part-")
+	name := filepath.Base(file)
+	for _, at := range []string{filepath.Dir(file), filepath.Dir(filepath.Dir(file))} {
+		if folder, err := spelled(at); err == nil && folder == own {
+			return name == output.SuccessName || output.IsPart(name)
+		}
+		name = filepath.Join(filepath.Base(at), name) // it may be in a folder of parts
+	}
+	return false
 }

@@ -27,7 +27,7 @@ func TestVerifyComparesScoresWithTheActivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			st.Put(PartName(0, row.JSONL), part)
+			st.Put(PartNames{format: row.JSONL}.Name(0), part)
 			r.finish(t)
 			if s, err := ReadSuccess(t.Context(), st); err != nil || s.Activation != activation {
 				t.Errorf("_SUCCESS has the activation %q, %v, want %q", s.Activation, err, activation)

@@ -35,8 +35,9 @@ type CommitResult struct {
 // After any other error the part may or may not exist. Commit may then be called
 // again with the same rows.
 func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int, rows []row.Row) (CommitResult, error) {
-	name, schema := PartName(chunk, job.Format), job.Schema()
-	first, last := job.Chunks(m.Len()).Range(chunk)
+	c, schema := job.Chunks(m.Len()), job.Schema()
+	name := job.PartNames(c).Name(chunk)
+	first, last := c.Range(chunk)
 	entries, err := m.Entries(nil, first, last)
 	if err == nil {
 		err = cover(entries, rows)

@@ -19,7 +19,7 @@ func TestCommit(t *testing.T) {
 		r := begin(t, new(mem.Store), testJob(f), numbered(20))
 		for chunk := range r.c.Count() {
 			first := r.commit(t, chunk)
-			body := objects(t, r.st)[PartName(chunk, f)]
+			body := objects(t, r.st)[PartNames{format: f}.Name(chunk)]
 			if first.Outcome != Created || first.Digest != digest([]byte(body)) || first.Bytes != len(body) {
 				t.Errorf("%s: Commit() = %+v for %d bytes, want Created", f, first, len(body))
 			}
@@ -110,7 +110,7 @@ func TestFault10_ACreateThatFailsLeavesNothing(t *testing.T) {
 	if _, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "part-00000.jsonl") {
 		t.Errorf("Commit() = %v, want the error of the store", err)
 	}
-	if done, err := Done(t.Context(), f, r.c, row.JSONL); err != nil || done.Count() != 0 {
+	if done, err := Done(t.Context(), f, &r.j, r.c); err != nil || done.Count() != 0 {
 		t.Errorf("Done() = %d parts, %v, want none", done.Count(), err)
 	}
 	if res, err := Commit(t.Context(), f, &r.j, r.m, 0, rows); err != nil || res.Outcome != Created {
@@ -202,7 +202,7 @@ func TestDoneKnowsItsOwnPartsOnly(t *testing.T) {
 	for _, name := range []string{"part-00001.jsonl", "part-1.jsonl", "part-00002.csv", "part-00003.jsonl", "part-00000.jsonl.bak", "part-x.jsonl"} {
 		st.Put(name, nil)
 	}
-	done, err := Done(t.Context(), st, r.c, row.JSONL)
+	done, err := Done(t.Context(), st, &r.j, r.c)
 	if err != nil || done.Len() != 3 || done.Count() != 1 || !done.Has(1) || done.All() {
 		t.Errorf("Done() = %+v, %v", done, err)
 	}

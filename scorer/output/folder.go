@@ -61,7 +61,7 @@ func (f *folder) settle(ctx context.Context) (err error) {
 		return err
 	}
 	f.manifest = m
-	f.done, err = Done(ctx, f.st, f.chunks, f.job.Format)
+	f.done, err = Done(ctx, f.st, &f.job, f.chunks)
 	return err
 }
 

@@ -213,7 +213,7 @@ func TestFault28_ARepairThatDiesAnywhere(t *testing.T) {
 						t.Fatal(err)
 					}
 					for chunk := range r.c.Count() {
-						if _, ok := objects(t, st)[PartName(chunk, row.JSONL)]; !ok {
+						if _, ok := objects(t, st)[PartNames{format: row.JSONL}.Name(chunk)]; !ok {
 							r.commit(t, chunk)
 						}
 					}

@@ -97,6 +97,10 @@ type Job struct {
 	// field treats such a record as damaged and leaves the job alone, so it
 	// cannot miss the claims of others.
 	ClaimForm int `json:"claim_form,omitempty"`
+	// PartForm is the version of how parts are named; see PartNames. It is 0 for jobs
+	// begun before there was one, whose parts are all in the output folder, and for
+	// their retries. Join fills it, except in a retry, which has the form of the job.
+	PartForm int `json:"part_form,omitempty"`
 	// MaxErrors is the share of failed images up to which the job is successful if a
 	// command does not say: DefaultMaxErrors. It is empty in jobs begun before there was
 	// such a default. Join fills it, except in a retry.
@@ -116,8 +120,11 @@ const ExactInt8 = "exact"
 
 func (j *Job) seal() (*int, *string) { return &j.Version, &j.Checksum }
 
-// claimForm is the ClaimForm of new jobs.
-const claimForm = 1
+// claimForm and partForm are the ClaimForm and PartForm of new jobs.
+const (
+	claimForm = 1
+	partForm  = 1
+)
 
 // Schema returns what the job's rows say and how they are written. It panics if
 // there is no such Task; a record that was read names one that exists.
@@ -232,6 +239,10 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, fmt.Errorf("%s of %s: %w: its claims have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
 			jobName, st, ErrMismatch, j.ClaimForm, claimForm)
 	}
+	if j.PartForm < 0 || j.PartForm > partForm {
+		return Job{}, fmt.Errorf("%s of %s: %w: its parts have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
+			jobName, st, ErrMismatch, j.PartForm, partForm)
+	}
 	if _, err := row.Named(j.Task); err != nil {
 		return Job{}, fmt.Errorf("%s of %s: %w: %w; use the program that began the job, or a newer one", jobName, st, ErrMismatch, err)
 	}
@@ -264,7 +275,7 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	}
 	first.RowForm = row.Newest
 	if want.Retry == nil {
-		first.ClaimForm, first.MaxErrors = claimForm, DefaultMaxErrors
+		first.ClaimForm, first.PartForm, first.MaxErrors = claimForm, partForm, DefaultMaxErrors
 	}
 	first.ID = strings.ToLower(rand.Text())
 	first.Created = time.Now().UTC().Round(0)

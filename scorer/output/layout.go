@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strconv"
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // Names in an output folder.
@@ -36,22 +38,52 @@ var (
 	ErrIncomplete = errors.New("the output is incomplete")
 )
 
-// PartName returns the name of the part that holds chunk i.
-func PartName(i int, f row.Format) string { return fmt.Sprintf("%s%05d.%s", partPrefix, i, f) }
+// perFolder is how many parts lie together at most: file systems, and people, are slow
+// with folders of very many files.
+const perFolder = 1000
 
-// partChunk returns the chunk whose part has that name; false for other names.
-func partChunk(name string, f row.Format) (int, bool) {
-	digits, ok := strings.CutPrefix(name, partPrefix)
+// PartNames names the parts of a job. The parts of a job with more than perFolder
+// chunks are in folders, unless it was begun before there were folders. Names sort as
+// chunks do: the widths are enough for ten million of them.
+type PartNames struct {
+	format  row.Format
+	folders bool
+}
+
+// partNames returns how the parts of a job with that many chunks are named. form is
+// Job.PartForm.
+func partNames(form, chunks int, f row.Format) PartNames {
+	return PartNames{format: f, folders: form > 0 && chunks > perFolder}
+}
+
+// PartNames returns how the parts of the job are named.
+func (j *Job) PartNames(c shard.Chunks) PartNames { return partNames(j.PartForm, c.Count(), j.Format) }
+
+// Name returns the name of the part that holds chunk i.
+func (p PartNames) Name(i int) string {
+	if p.folders {
+		return fmt.Sprintf("%s%04d/%s%07d.%s", partPrefix, i/perFolder, partPrefix, i, p.format)
+	}
+	return fmt.Sprintf("%s%05d.%s", partPrefix, i, p.format)
+}
+
+// chunk returns the chunk whose part has that name; false for other names.
+func (p PartNames) chunk(name string) (int, bool) {
+	digits, ok := strings.CutPrefix(path.Base(name), partPrefix)
 	if !ok {
 		return 0, false
 	}
-	digits, ok = strings.CutSuffix(digits, "."+string(f))
+	digits, ok = strings.CutSuffix(digits, "."+string(p.format))
 	if !ok {
 		return 0, false
 	}
 	i, err := strconv.Atoi(digits)
-	return i, err == nil && i >= 0 && PartName(i, f) == name
+	return i, err == nil && i >= 0 && p.Name(i) == name
 }
+
+// IsPart reports whether a name may be that of a part of some job, or is in a folder
+// of parts.
+func IsPart(name string) bool { return strings.HasPrefix(name, partPrefix) }
 
 // outcome is the result of creating an object.
 type outcome int

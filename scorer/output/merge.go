@@ -39,7 +39,7 @@ func Merge(ctx context.Context, st store.Store, w io.Writer, opt MergeOptions) e
 }
 
 func (f *folder) merge(ctx context.Context, w io.Writer, opt MergeOptions) error {
-	if missing := missingParts(f.st, f.done, f.job.Format); missing != nil && f.state.success != nil {
+	if missing := missingParts(f.st, f.done, f.job.PartNames(f.chunks)); missing != nil && f.state.success != nil {
 		return goneParts(f.st, missing)
 	} else if missing != nil {
 		return unfinished(missing)

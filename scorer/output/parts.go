@@ -25,11 +25,12 @@ type part struct {
 // readPart reads the part of a chunk and checks that its rows are the results of
 // the chunk's entries. If they are not, it is ErrMismatch.
 func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int) (part, error) {
-	p, err := decodePart(ctx, st, job, chunk)
+	c := job.Chunks(m.Len())
+	p, err := decodePart(ctx, st, job, job.PartNames(c), chunk)
 	if err != nil {
 		return p, err
 	}
-	first, last := job.Chunks(m.Len()).Range(chunk)
+	first, last := c.Range(chunk)
 	if p.entries, err = m.Entries(nil, first, last); err != nil {
 		return p, err
 	}
@@ -54,8 +55,8 @@ func (j *Job) checkRows(entries []shard.Entry, rows []row.Row) error {
 }
 
 // decodePart reads the part of a chunk without comparing its rows with the manifest.
-func decodePart(ctx context.Context, st store.Store, job *Job, chunk int) (part, error) {
-	p := part{chunk: chunk, name: PartName(chunk, job.Format)}
+func decodePart(ctx context.Context, st store.Store, job *Job, names PartNames, chunk int) (part, error) {
+	p := part{chunk: chunk, name: names.Name(chunk)}
 	body, o, err := store.ReadAll(ctx, st, p.name)
 	if err != nil {
 		return p, err
@@ -109,11 +110,15 @@ func appendDigest(buf []byte, hex, name string) []byte {
 	return fmt.Appendf(buf, "%s  %s\n", hex, name)
 }
 
-// Done lists the output and returns which chunks have their part.
-func Done(ctx context.Context, st store.Store, c shard.Chunks, f row.Format) (*shard.Set, error) {
+// Done lists the output and returns which chunks of a job have their part.
+func Done(ctx context.Context, st store.Store, job *Job, c shard.Chunks) (*shard.Set, error) {
+	return doneParts(ctx, st, job.PartNames(c), c)
+}
+
+func doneParts(ctx context.Context, st store.Store, names PartNames, c shard.Chunks) (*shard.Set, error) {
 	done := shard.NewSet(c.Count())
 	err := store.Names(ctx, st, partPrefix, func(name string) error {
-		if i, ok := partChunk(name, f); ok && i < done.Len() {
+		if i, ok := names.chunk(name); ok && i < done.Len() {
 			done.Add(i)
 		}
 		return nil

@@ -211,9 +211,9 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 // parts returns the existing parts and when they were created, and counts the rows of
 // new ones.
 func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
-	parts := map[int]time.Time{}
+	parts, names := map[int]time.Time{}, o.job.PartNames(*o.chunks)
 	err := o.st.List(ctx, partPrefix, func(object store.Object) error {
-		if chunk, ok := partChunk(object.Name, o.job.Format); ok && chunk < o.chunks.Count() {
+		if chunk, ok := names.chunk(object.Name); ok && chunk < o.chunks.Count() {
 			parts[chunk] = object.Modified
 		}
 		return nil
@@ -228,7 +228,7 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 		}
 	}
 	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]row.Row, error) {
-		name := PartName(unread[i], o.job.Format)
+		name := names.Name(unread[i])
 		body, _, err := store.ReadAll(ctx, o.st, name)
 		if err != nil {
 			return nil, err

@@ -179,10 +179,10 @@ func TestProgressOfADamagedPart(t *testing.T) {
 	clock := newClock()
 	st := clock.store()
 	begin(t, st, testJob(row.JSONL), numbered(20))
-	if _, err := st.Create(t.Context(), PartName(1, row.JSONL), []byte("no row\n")); err != nil {
+	if _, err := st.Create(t.Context(), PartNames{format: row.JSONL}.Name(1), []byte("no row\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartName(1, row.JSONL)) {
+	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), PartNames{format: row.JSONL}.Name(1)) {
 		t.Errorf("Look() = %v, want ErrMismatch that names the part", err)
 	}
 }

@@ -232,7 +232,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 		if skip(chunk) {
 			return part{}, nil
 		}
-		return decodePart(ctx, p.st, p.job, chunk)
+		return decodePart(ctx, p.st, p.job, p.job.PartNames(p.chunks), chunk)
 	}, func(chunk int, stored part) error {
 		if skip(chunk) {
 			return nil

@@ -67,30 +67,8 @@ func TestReaders(t *testing.T) {
 	folder := t.TempDir()
 	rows, m := misleading(t)
 	for _, f := range formats {
-		st, err := dir.New(filepath.Join(folder, string(f), "result"), dir.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		job := testJob(f)
-		job.Chunk = 1000
-		if job, _, err = Join(t.Context(), st, job); err != nil {
-			t.Fatal(err)
-		}
-		frozen, err := Freeze(t.Context(), st, freeze(m))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer frozen.Close()
-		chunk := 0
-		for of := range slices.Chunk(rows, job.Chunk) {
-			if _, err := Commit(t.Context(), st, &job, m, chunk, of); err != nil {
-				t.Fatal(err)
-			}
-			chunk++
-		}
-		if _, err := Finish(t.Context(), st, job, m, FinishOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		writeResult(t, filepath.Join(folder, "flat", string(f), "result"), f, 1000, rows, m)
+		writeResult(t, filepath.Join(folder, "folders", string(f), "result"), f, 24, rows, m)
 	}
 	expected, err := row.Schema{Task: row.Classify, Format: row.JSONL, Form: row.Newest}.Encode(rows)
 	if err != nil {
@@ -105,5 +83,42 @@ func TestReaders(t *testing.T) {
 	t.Logf("%s", text)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// writeResult writes a complete output with those rows, in chunks of that size. Rows of
+// a retry are in it that readers must not take for its own.
+func writeResult(t *testing.T, folder string, f row.Format, size int, rows []row.Row, m *shard.Manifest) {
+	t.Helper()
+	st, err := dir.New(folder, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := testJob(f)
+	job.Chunk = size
+	if job, _, err = Join(t.Context(), st, job); err != nil {
+		t.Fatal(err)
+	}
+	frozen, err := Freeze(t.Context(), st, freeze(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	chunk := 0
+	for of := range slices.Chunk(rows, job.Chunk) {
+		if _, err := Commit(t.Context(), st, &job, m, chunk, of); err != nil {
+			t.Fatal(err)
+		}
+		chunk++
+	}
+	if _, err := Finish(t.Context(), st, job, m, FinishOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(folder, filepath.FromSlash(retryFolder), "0001", "part-00000."+string(f))
+	if err := os.MkdirAll(filepath.Dir(again), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(again, []byte("no rows of the result\n"), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -240,10 +240,11 @@ func (r *repair) summaries(ctx context.Context) error {
 // then.
 func (r *repair) parts(ctx context.Context) error {
 	c := r.job.Chunks(r.base.Len())
+	names := r.job.PartNames(c)
 	there := shard.NewSet(c.Count())
 	bad := map[string]string{}
 	err := r.st.List(ctx, partPrefix, func(o store.Object) error {
-		if chunk, ok := partChunk(o.Name, r.job.Format); ok && chunk < c.Count() {
+		if chunk, ok := names.chunk(o.Name); ok && chunk < c.Count() {
 			there.Add(chunk)
 		} else {
 			bad[o.Name] = fmt.Sprintf("the job has %d chunks in %s", c.Count(), r.job.Format)
@@ -259,7 +260,7 @@ func (r *repair) parts(ctx context.Context) error {
 		if !there.Has(chunk) {
 			return part{}, nil
 		}
-		p, err := decodePart(ctx, r.st, &r.job, chunk)
+		p, err := decodePart(ctx, r.st, &r.job, names, chunk)
 		if errors.Is(err, ErrMismatch) {
 			err = nil // unfit will find that it has no rows
 		}

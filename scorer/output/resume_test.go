@@ -48,7 +48,7 @@ func process(ctx context.Context, st store.Store, w claim.Worker, clk *clock, wa
 		return err
 	}
 	c := j.Chunks(m.Len())
-	done, err := Done(ctx, st, c, j.Format)
+	done, err := Done(ctx, st, &j, c)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func TestWrongMark(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			name := PartName(1, format)
+			name := PartNames{format: format}.Name(1)
 			st.Put(name, body)
 
 			report, err := Verify(t.Context(), st)

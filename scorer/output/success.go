@@ -35,7 +35,9 @@ type Success struct {
 	Chunks    int          `json:"chunks"`
 	ChunkSize int          `json:"chunk_size"`
 	Format    row.Format   `json:"format"`
-	Digests   Digests      `json:"digests"`
+	// PartForm is Job.PartForm.
+	PartForm int     `json:"part_form,omitempty"`
+	Digests  Digests `json:"digests"`
 	// Activation is Job.Activation.
 	Activation string `json:"activation,omitempty"`
 	// JPEGDecoder is Job.JPEGDecoder: libjpeg-turbo decodes a few JPEGs that Go's
@@ -102,6 +104,9 @@ type Digests struct {
 	Parts string `json:"parts"`
 }
 
+// partNames returns how the parts are named.
+func (s *Success) partNames() PartNames { return partNames(s.PartForm, s.Chunks, s.Format) }
+
 func (s *Success) seal() (*int, *string) { return &s.Version, &s.Checksum }
 
 // ReadSuccess returns the content of _SUCCESS. The error is store.ErrNotExist while
@@ -138,11 +143,11 @@ func (d *damagedRecord) Unwrap() error { return d.err }
 // CheckParts lists the parts of a complete job and returns ErrMismatch if some are
 // missing. It does not read them, as Intact and Verify do.
 func (s *Success) CheckParts(ctx context.Context, st store.Store) error {
-	done, err := Done(ctx, st, shard.Chunks{Entries: s.Images, Size: s.ChunkSize}, s.Format)
+	done, err := doneParts(ctx, st, s.partNames(), shard.Chunks{Entries: s.Images, Size: s.ChunkSize})
 	if err != nil {
 		return err
 	}
-	return goneParts(st, missingParts(st, done, s.Format))
+	return goneParts(st, missingParts(st, done, s.partNames()))
 }
 
 // Intact compares the digests of the manifest and the parts of a complete job with
@@ -156,11 +161,12 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 		return err
 	}
 	var lines []byte
+	names := s.partNames()
 	if err := inOrder(ctx, s.Chunks, func(ctx context.Context, chunk int) (string, error) {
-		body, _, err := store.ReadAll(ctx, st, PartName(chunk, s.Format))
+		body, _, err := store.ReadAll(ctx, st, names.Name(chunk))
 		return hexDigest(body), err
 	}, func(chunk int, hex string) error {
-		lines = appendDigest(lines, hex, PartName(chunk, s.Format))
+		lines = appendDigest(lines, hex, names.Name(chunk))
 		return nil
 	}); err != nil {
 		return err
@@ -246,11 +252,11 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return *was.success, nil
 	}
 	c := job.Chunks(m.Len())
-	done, err := Done(ctx, st, c, job.Format)
+	done, err := Done(ctx, st, &job, c)
 	if err != nil {
 		return Success{}, err
 	}
-	if err := missingParts(st, done, job.Format); err != nil {
+	if err := missingParts(st, done, job.PartNames(c)); err != nil {
 		if was.success != nil {
 			return Success{}, goneParts(st, err)
 		}
@@ -312,7 +318,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 func newSuccess(job *Job, c shard.Chunks, versions map[string]string) Success {
 	return Success{
 		Job: job.ID, Images: c.Entries, ImagesPlace: job.Images, Statuses: map[string]int{}, Simulated: job.Simulated(),
-		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, Activation: job.Activation,
+		Chunks: c.Count(), ChunkSize: c.Size, Format: job.Format, PartForm: job.PartForm, Activation: job.Activation,
 		JPEGDecoder: job.JPEGDecoder, DependentRows: job.DependentRows, Versions: versions,
 	}
 }
@@ -346,7 +352,7 @@ func unfinished(missing error) error {
 
 // missingParts returns an error that says how many parts are missing, and the first
 // of them; nil if none is.
-func missingParts(st store.Store, done *shard.Set, f row.Format) error {
+func missingParts(st store.Store, done *shard.Set, names PartNames) error {
 	missing := done.Len() - done.Count()
 	if missing == 0 {
 		return nil
@@ -355,5 +361,5 @@ func missingParts(st store.Store, done *shard.Set, f row.Format) error {
 	for done.Has(first) {
 		first++
 	}
-	return fmt.Errorf("%d of %d parts missing from %s, the first is %s", missing, done.Len(), st, PartName(first, f))
+	return fmt.Errorf("%d of %d parts missing from %s, the first is %s", missing, done.Len(), st, names.Name(first))
 }

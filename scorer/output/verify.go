@@ -65,6 +65,7 @@ type verifier struct {
 	manifest *shard.Manifest // with the entries of retried images
 	older    []*shard.Manifest
 	chunks   shard.Chunks
+	names    PartNames
 	exist    *shard.Set    // chunks that have a part
 	seen     *shard.Set    // manifest entries that have a row somewhere
 	entries  []shard.Entry // of the current chunk
@@ -131,6 +132,7 @@ func (v *verifier) open(ctx context.Context) (bool, error) {
 		}
 	}
 	v.chunks = v.job.Chunks(v.manifest.Len())
+	v.names = v.job.PartNames(v.chunks)
 	v.exist, v.seen = shard.NewSet(v.chunks.Count()), shard.NewSet(v.manifest.Len())
 	v.report.Images, v.report.Chunks = v.manifest.Len(), v.chunks.Count()
 	return true, nil
@@ -155,7 +157,7 @@ func (v *verifier) unreadable(err error) (bool, error) {
 // list finds the parts, and objects that only look like one.
 func (v *verifier) list(ctx context.Context) error {
 	return v.st.List(ctx, partPrefix, func(o store.Object) error {
-		chunk, ok := partChunk(o.Name, v.job.Format)
+		chunk, ok := v.names.chunk(o.Name)
 		if ok && chunk < v.chunks.Count() {
 			v.exist.Add(chunk)
 			return nil
@@ -171,7 +173,7 @@ func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
 	if !v.exist.Has(chunk) {
 		return nil, nil
 	}
-	body, _, err := store.ReadAll(ctx, v.st, PartName(chunk, v.job.Format))
+	body, _, err := store.ReadAll(ctx, v.st, v.names.Name(chunk))
 	return body, err
 }
 
@@ -183,7 +185,7 @@ func (v *verifier) part(chunk int, body []byte) error {
 		return err
 	}
 	v.entries = entries
-	name := PartName(chunk, v.job.Format)
+	name := v.names.Name(chunk)
 	if !v.exist.Has(chunk) {
 		v.report.Missing++
 		v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: name, Path: strings.Clone(entries[0].Path),
@@ -233,7 +235,7 @@ func (v *verifier) row(chunk int, name string, first, i int, r *row.Row) error {
 	if !v.seen.Add(at) {
 		say(Doubled, path, "this image has a row already")
 	} else if at != first+i {
-		say(Misplaced, path, "it belongs in %s as row %d", PartName(at/v.chunks.Size, v.job.Format), at%v.chunks.Size)
+		say(Misplaced, path, "it belongs in %s as row %d", v.names.Name(at/v.chunks.Size), at%v.chunks.Size)
 	}
 	if r.Size != e.Size && !v.hadSize(r.Size, path) {
 		say(Altered, path, "the size is %d, in the manifest %d", r.Size, e.Size)
@@ -300,7 +302,7 @@ func (v *verifier) unseen() error {
 			if err != nil {
 				return err
 			}
-			v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: PartName(chunk, v.job.Format),
+			v.report.add(Problem{Kind: Missing, Chunk: chunk, Object: v.names.Name(chunk),
 				Path: strings.Clone(e.Path), Detail: "this image has no row"})
 		}
 	}
@@ -338,7 +340,7 @@ func (v *verifier) digests(ctx context.Context) error {
 			continue
 		}
 		_, name, _ := bytes.Cut(bytes.TrimSpace(line), []byte("  "))
-		chunk, _ := partChunk(string(name), v.job.Format)
+		chunk, _ := v.names.chunk(string(name))
 		v.report.add(Problem{Kind: Altered, Chunk: chunk, Object: string(name),
 			Detail: "its digest is not the one in " + digestsName})
 	}
@@ -374,6 +376,7 @@ func (v *verifier) success(ctx context.Context) error {
 	differ("job", s.Job, v.job.ID)
 	differ("format", s.Format, v.job.Format)
 	differ("dependent rows allowed", s.DependentRows, v.job.DependentRows)
+	differ("form of the parts", s.PartForm, v.job.PartForm)
 	differ("images", s.Images, v.manifest.Len())
 	differ("chunks", s.Chunks, v.chunks.Count())
 	differ("chunk size", s.ChunkSize, v.chunks.Size)

@@ -63,7 +63,7 @@ func TestFinish(t *testing.T) {
 	all := objects(t, st)
 	want := Success{
 		Version: 1, Job: r.j.ID, Images: 20, ImagesPlace: r.j.Images, Statuses: statuses, Failed: statuses["truncated"],
-		See: "batchscore show memory --status truncated", Chunks: 3, ChunkSize: 8, Format: row.JSONL, JPEGDecoder: "libjpeg-turbo",
+		See: "batchscore show memory --status truncated", Chunks: 3, ChunkSize: 8, Format: row.JSONL, PartForm: 1, JPEGDecoder: "libjpeg-turbo",
 		Digests: Digests{Manifest: r.m.Digest(), Model: "sha256:m", Preprocess: "sha256:p", Labels: "sha256:l",
 			Parts: digest([]byte(all[digestsName]))},
 		Started: begun.Add(-time.Second), Ended: begun.Add(10 * time.Second), MakespanSeconds: 11, ImagesPerSecond: 20. / 11,

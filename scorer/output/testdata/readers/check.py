@@ -1,7 +1,7 @@
 """Executes the Python of docs/readers.md on results, and compares what it reads.
 
-usage: check.py GUIDE FOLDER, where FOLDER/FORMAT/result is a result in each
-format, and FOLDER/expected.json holds their rows. Each block of the guide that
+usage: check.py GUIDE FOLDER, where FOLDER/flat/FORMAT/result is a result in each
+format, FOLDER/folders/FORMAT/result one with parts in folders, and FOLDER/expected.json holds their rows. Each block of the guide that
 is marked "python FORMAT" leaves its rows in df. Blocks marked "spark" are passed
 over where PySpark is not installed.
 """
@@ -71,6 +71,28 @@ def spark_session():
     return session
 
 
+def reads(what, result, code, spark, want):
+    """Executes a block of code on a result, and reports whether it reads the rows."""
+    if os.path.islink("result"):
+        os.unlink("result")
+    os.symlink(result, "result")
+    try:
+        names = {"spark": spark}
+        exec(code, names)
+        rows = sorted(map(normal, records(names["df"])), key=lambda r: (r["path"], r["path_base64"]))
+    except Exception as e:  # whatever a library raises
+        print(f"{what}: {type(e).__name__}: {e}")
+        return False
+    wrong = [(r, w) for r, w in zip(rows, want) if r != w]
+    if len(rows) != len(want) or wrong:
+        print(f"{what}: {len(rows)} rows of {len(want)}, {len(wrong)} differ, such as")
+        for r, w in wrong[:3]:
+            print(f"  read {r}\n  want {w}")
+        return False
+    print(f"{what}: {len(rows)} rows, equal")
+    return True
+
+
 def main(guide, folder):
     with open(guide, encoding="utf-8") as f:
         text = f.read()
@@ -91,26 +113,9 @@ def main(guide, folder):
         if match[3] and spark is None:
             print(f"{library}, {form}: passed over, PySpark is not installed")
             continue
-        if os.path.islink("result"):
-            os.unlink("result")
-        os.symlink(os.path.join(folder, form, "result"), "result")
         n += 1
-        try:
-            names = {"spark": spark}
-            exec(code, names)
-            rows = sorted(map(normal, records(names["df"])), key=lambda r: (r["path"], r["path_base64"]))
-        except Exception as e:  # whatever a library raises
-            print(f"{library}, {form}: {type(e).__name__}: {e}")
-            bad += 1
-            continue
-        wrong = [(r, w) for r, w in zip(rows, want) if r != w]
-        if len(rows) != len(want) or wrong:
-            print(f"{library}, {form}: {len(rows)} rows of {len(want)}, {len(wrong)} differ, such as")
-            for r, w in wrong[:3]:
-                print(f"  read {r}\n  want {w}")
-            bad += 1
-        else:
-            print(f"{library}, {form}: {len(rows)} rows, equal")
+        for layout in ("flat", "folders"):
+            bad += not reads(f"{library}, {form}, {layout}", os.path.join(folder, layout, form, "result"), code, spark, want)
     if n < 10:
         print(f"only {n} blocks of code were found in {guide}")
         bad += 1
