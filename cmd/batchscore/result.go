@@ -3,14 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // sayResult says what came of a job that is complete: labels, certainty, speed and
@@ -71,38 +70,10 @@ func speed(s *output.Success) string {
 		mark = " (simulated)"
 	}
 	if s.WorkedSeconds == 0 || s.MakespanSeconds-s.WorkedSeconds < 0.01*s.MakespanSeconds {
-		return rate(s.ImagesPerSecond) + " in " + duration(s.MakespanSeconds) + mark
+		return telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds) + mark
 	}
-	return fmt.Sprintf("%s in %s of work%s; %s in %s with the pauses", rate(s.WorkedImagesPerSecond), duration(s.WorkedSeconds), mark,
-		rate(s.ImagesPerSecond), duration(s.MakespanSeconds))
-}
-
-// rate returns a speed with about three digits.
-func rate(perSecond float64) string {
-	digits := 0
-	switch {
-	case perSecond < 10:
-		digits = 2
-	case perSecond < 100:
-		digits = 1
-	}
-	return strconv.FormatFloat(perSecond, 'f', digits, 64) + " images/s"
-}
-
-// duration returns a time in its two largest units.
-func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Hour:
-		d = d.Round(time.Second)
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		d = d.Round(time.Minute)
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%d days %d h", int(d.Hours())/24, int(d.Hours())%24)
+	return fmt.Sprintf("%s in %s of work%s; %s in %s with the pauses", telemetry.Rate(s.WorkedImagesPerSecond), telemetry.Duration(s.WorkedSeconds), mark,
+		telemetry.Rate(s.ImagesPerSecond), telemetry.Duration(s.MakespanSeconds))
 }
 
 // scoredTwice explains why the workers' numbers of images add up to more than there

@@ -109,5 +109,5 @@ func newBar(w io.Writer, what string) *telemetry.Bar {
 	if width() < telemetry.BarWidth {
 		return nil
 	}
-	return telemetry.NewBar(f, what, width, !noColor())
+	return telemetry.NewBar(f, what, width)
 }

@@ -3,53 +3,54 @@ package telemetry
 import (
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 )
 
 // Bar is a progress bar on a terminal, with rate, time left and failures. A nil Bar
 // does nothing.
 type Bar struct {
-	mu     sync.Mutex
-	bar    *progressbar.ProgressBar
-	what   string
-	width  func() int
-	total  int
-	failed int
-	note   string
-	closed bool
+	w     io.Writer
+	what  string
+	width func() int
+	now   func() time.Time
+
+	mu      sync.Mutex
+	done    int
+	total   int
+	failed  int
+	note    string
+	samples []sample
+	drawn   int // characters of the line on the terminal
+	dirty   bool
+	closed  chan struct{} // nil before the bar has anything to show
 }
 
-// BarWidth is the least width, in columns, of a terminal for a bar. A bar that does
-// not fit into one line cannot be drawn over.
-const BarWidth = 64
+// sample is how many images were done at a time.
+type sample struct {
+	at   time.Time
+	done int
+}
+
+const (
+	// BarWidth is the least width, in columns, of a terminal for a bar.
+	BarWidth = 30
+	// drawEvery is the time between two drawings.
+	drawEvery = 200 * time.Millisecond
+	// rateOver is how long the rate that the bar shows is measured, at most.
+	rateOver = 20 * time.Second
+	// rateAfter is how long it is measured at least.
+	rateAfter = time.Second
+)
 
 // NewBar returns a bar on w, a terminal. what names the activity, such as
-// "scoring", and width returns the number of columns. The caller decides about
-// colour, which NO_COLOR turns off.
-func NewBar(w io.Writer, what string, width func() int, colour bool) *Bar {
-	return &Bar{what: what, width: width, bar: progressbar.NewOptions(0,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionSetWidth(30),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("images"),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(200*time.Millisecond),
-		progressbar.OptionEnableColorCodes(colour),
-		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionClearOnFinish(),
-	)}
+// "scoring", and width returns the number of columns.
+func NewBar(w io.Writer, what string, width func() int) *Bar {
+	return &Bar{w: w, what: what, width: width, now: time.Now}
 }
 
-// Above returns a writer of lines above the bar. It clears the bar, writes to w, and
-// the bar is drawn again below.
+// Above returns a writer of lines above the bar, which is drawn again below them.
 func (b *Bar) Above(w io.Writer) io.Writer {
 	if b == nil {
 		return w
@@ -63,21 +64,18 @@ type above struct {
 }
 
 func (a *above) Write(p []byte) (int, error) {
-	a.bar.mu.Lock()
-	defer a.bar.mu.Unlock()
-	if a.bar.closed || a.bar.total == 0 {
-		return a.w.Write(p)
-	}
-	if err := a.bar.bar.Clear(); err != nil {
-		return 0, err
-	}
+	b := a.bar
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clear()
 	n, err := a.w.Write(p)
-	if err == nil {
-		err = a.bar.bar.RenderBlank()
+	if b.shown() {
+		b.draw()
 	}
 	return n, err
 }
 
+// grow adds n images to the total, and shows the bar from then on.
 func (b *Bar) grow(n int) {
 	if b == nil {
 		return
@@ -85,7 +83,46 @@ func (b *Bar) grow(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total += n
-	b.bar.ChangeMax(b.total)
+	if b.closed == nil && b.total > 0 {
+		b.samples = []sample{{b.now(), b.done}}
+		b.closed = make(chan struct{})
+		go b.redraw(b.closed)
+		b.draw()
+	}
+	b.dirty = true
+}
+
+// shown reports whether there is a bar to draw. The caller has the lock.
+func (b *Bar) shown() bool {
+	if b.closed == nil {
+		return false
+	}
+	select {
+	case <-b.closed:
+		return false
+	default:
+		return true
+	}
+}
+
+// redraw draws the bar again and again, until closed is.
+func (b *Bar) redraw(closed <-chan struct{}) {
+	tick := time.NewTicker(drawEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-closed:
+			return
+		case <-tick.C:
+		}
+		b.mu.Lock()
+		// A terminal that has become narrower shows the old line in several.
+		if b.shown() && (b.dirty || b.drawn >= b.width()) {
+			b.clear()
+			b.draw()
+		}
+		b.mu.Unlock()
+	}
 }
 
 func (b *Bar) add(n, failed int) {
@@ -94,15 +131,12 @@ func (b *Bar) add(n, failed int) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if failed > 0 {
-		b.failed += failed
-		b.describe()
-	}
-	// Scoring continues even if the terminal is gone.
-	_ = b.bar.Add(n)
+	b.done += n
+	b.failed += failed
+	b.dirty = true
 }
 
-// annotate sets the text next to the bar.
+// annotate sets the text at the end of the bar.
 func (b *Bar) annotate(note string) {
 	if b == nil {
 		return
@@ -110,34 +144,85 @@ func (b *Bar) annotate(note string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.note = note
-	b.describe()
+	b.dirty = true
 }
 
-func (b *Bar) describe() {
-	const figures = " 100% || (/, 1000 images/s) [10h59m59s:10h59m59s]"
-	b.bar.Describe(b.description(b.width() - len(figures) - 2*len(strconv.Itoa(b.total))))
-}
-
-// description returns the text before the bar, as much as there is room for. The
-// most important is how many images failed, then which stage is the bottleneck.
-func (b *Bar) description(room int) string {
-	_, short, cut := strings.Cut(b.note, ", ")
-	if !cut {
-		short = b.note
+// clear removes the bar from the terminal. Where the terminal has become narrower since
+// it was drawn, the bar is in several lines, the last of which has the cursor. The
+// caller has the lock.
+func (b *Bar) clear() {
+	if b.drawn == 0 {
+		return
 	}
-	failures := ""
+	text := "\r"
+	if up := (b.drawn - 1) / max(b.width(), 1); up > 0 {
+		text += fmt.Sprintf("\x1b[%dA", up)
+	}
+	b.drawn = 0
+	// Scoring continues even if the terminal is gone.
+	_, _ = io.WriteString(b.w, text+"\x1b[J")
+}
+
+// draw draws the bar, where the cursor is. The caller has the lock, and has cleared it.
+func (b *Bar) draw() {
+	now := b.now()
+	b.samples = append(b.samples, sample{now, b.done})
+	for len(b.samples) > 2 && now.Sub(b.samples[1].at) >= rateOver {
+		b.samples = b.samples[1:]
+	}
+	line := b.line(b.width() - len("^C") - 1) // so that the cursor stays in the line, even after Ctrl-C
+	b.drawn, b.dirty = len(line), false
+	_, _ = io.WriteString(b.w, line)
+}
+
+// rate returns the images per second of late, 0 if that is not known yet. The caller
+// has the lock.
+func (b *Bar) rate() float64 {
+	first, last := b.samples[0], b.samples[len(b.samples)-1]
+	took := last.at.Sub(first.at)
+	if took < rateAfter {
+		return 0
+	}
+	return float64(last.done-first.done) / took.Seconds()
+}
+
+// line returns the bar in at most width characters. Of what there is no room for, the
+// most important is how many images failed, then the rate, the time left, and which
+// stage is the bottleneck.
+func (b *Bar) line(width int) string {
+	percent := 100
+	if b.total > 0 {
+		percent = min(100*b.done/b.total, 100)
+	}
+	count := fmt.Sprintf("%3d%% %d/%d", percent, b.done, b.total)
+	line := b.what + " " + count
+	if len(line) > width {
+		return count[:min(len(count), max(width, 0))]
+	}
+	var parts []string
 	if b.failed > 0 {
-		failures = fmt.Sprintf("%d failed", b.failed)
+		parts = append(parts, fmt.Sprintf("%d failed", b.failed))
 	}
-	for _, parts := range [][]string{
-		{b.what, b.note, failures}, {b.note, failures}, {short, failures}, {failures}, {short}, {b.what},
-	} {
-		text := strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
-		if text != "" && len(text) <= room {
-			return text
+	if r := b.rate(); r > 0 {
+		parts = append(parts, Rate(r))
+		if left := float64(b.total-b.done) / r; left > 0 {
+			parts = append(parts, Duration(left)+" left")
 		}
 	}
-	return ""
+	if b.note != "" {
+		parts = append(parts, b.note)
+	}
+	for _, part := range parts {
+		if len(line)+len(part)+2 <= width {
+			line += ", " + part
+		}
+	}
+	if room := width - len(line) - len("[] "); room >= 10 {
+		size := min(room, 30)
+		filled := size * percent / 100
+		line = b.what + " [" + strings.Repeat("#", filled) + strings.Repeat(".", size-filled) + "]" + line[len(b.what):]
+	}
+	return line
 }
 
 func (b *Bar) close() {
@@ -146,6 +231,8 @@ func (b *Bar) close() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
-	_ = b.bar.Clear()
+	if b.shown() {
+		close(b.closed)
+	}
+	b.clear()
 }

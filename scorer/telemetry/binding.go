@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -63,11 +64,15 @@ func Judge(before, after Snapshot, took time.Duration, p Pools, limit float64) C
 	return c
 }
 
-// String returns a text such as "97% of the limit, infer binds".
+// String returns a text such as "97% of the limit, bottleneck: infer". It is empty if
+// nothing is known.
 func (c Condition) String() string {
-	text := fmt.Sprintf("%s binds", c.Binds)
+	var parts []string
 	if c.OfLimit > 0 {
-		text = fmt.Sprintf("%.0f%% of the limit, %s", 100*c.OfLimit, text)
+		parts = append(parts, fmt.Sprintf("%.0f%% of the limit", 100*c.OfLimit))
 	}
-	return text
+	if c.Binds != NoStage {
+		parts = append(parts, "bottleneck: "+c.Binds.String())
+	}
+	return strings.Join(parts, ", ")
 }

@@ -41,10 +41,13 @@ func TestBinding(t *testing.T) {
 func TestJudge(t *testing.T) {
 	before := Snapshot{Counts: [counters]int64{Images: 100}, BusySeconds: map[string]float64{"infer": 1}}
 	after := Snapshot{Counts: [counters]int64{Images: 460}, BusySeconds: map[string]float64{"infer": 20.8}}
-	for limit, want := range map[float64]string{40: "90% of the limit, infer binds", 0: "infer binds"} {
+	for limit, want := range map[float64]string{40: "90% of the limit, bottleneck: infer", 0: "bottleneck: infer"} {
 		c := Judge(before, after, 10*time.Second, Pools{Decoders: 2, Lanes: 2}, limit)
 		if c.Rate != 36 || c.String() != want {
 			t.Errorf("%+v is %q, want %q", c, c, want)
 		}
+	}
+	if c := (Condition{Rate: 36, Binds: NoStage}); c.String() != "" {
+		t.Errorf("%+v is %q, want nothing", c, c)
 	}
 }

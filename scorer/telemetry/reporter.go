@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,7 +47,7 @@ func (r Reporter) Run(ctx context.Context) {
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}
-		e.Msg("under way: " + c.String())
+		e.Msg("under way: " + Rate(c.Rate) + strings.TrimSuffix(", "+c.String(), ", "))
 		logged, loggedAt = now, at
 	}
 }
