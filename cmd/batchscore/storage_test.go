@@ -74,7 +74,7 @@ func TestPatience(t *testing.T) {
 	}{
 		"0":    {code: 75, says: "gave no answer in 0s to one call"},
 		"-3s":  {code: 64, says: "invalid value -3s for --patience: want a time from zero up"},
-		"long": {code: 64, says: "invalid argument"},
+		"long": {code: 64, says: "invalid value \"long\" for --patience"},
 	} {
 		r := finish(t, command(t, env, "show", "az://acme/labels/o", "--patience="+patience))
 		if r.code != want.code || !strings.Contains(r.stderr, want.says) || strings.Contains(r.stderr, "trying again") {
