@@ -39,7 +39,7 @@ func TestRecipe(t *testing.T) {
 		t.Errorf("%d labelled, %d lost, balanced %v; want 99968, 32, 497", r.Labelled, r.Lost, r.Balanced)
 	}
 	var b bytes.Buffer
-	if err := WriteText(&b, r, l.Simulated); err != nil {
+	if err := WriteText(&b, r, l.Simulated, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{

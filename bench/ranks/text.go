@@ -11,9 +11,9 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 )
 
-// WriteText prints a report for people. With simulated it says that the figures are
-// those of simulated devices.
-func WriteText(out io.Writer, r Report, simulated bool) error {
+// WriteText prints a report for people, with sentences of at most width characters; 0 is
+// no limit. With simulated it says that the figures are those of simulated devices.
+func WriteText(out io.Writer, r Report, simulated bool, width int) error {
 	fmt.Fprintf(out, "Ranks (%s)\n", kind(simulated))
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "rank\tnode\tshare\timages\ttook\timages/s\t")
@@ -42,7 +42,11 @@ func WriteText(out io.Writer, r Report, simulated bool) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", strings.Join(r.Sentences(), "\n"))
+	lines := []string{""}
+	for _, sentence := range r.Sentences() {
+		lines = append(lines, result.Wrap(sentence, width)...)
+	}
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
 }
 

@@ -102,5 +102,5 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated
 	case result.Bench:
 		return result.WriteBench(cmd.OutOrStdout(), run)
 	}
-	return ranks.WriteText(cmd.OutOrStdout(), report, simulated)
+	return ranks.WriteText(cmd.OutOrStdout(), report, simulated, widthOf(cmd.OutOrStdout()))
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/shard"
@@ -105,9 +107,10 @@ func (f *planFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, why)
-	_, err = fmt.Fprintf(stdout, "%d images in %d chunks of %d on %d ranks; manifest %s%s\n",
+	count := fmt.Sprintf("%d images in %d chunks of %d on %d ranks; manifest %s%s",
 		m.Len(), c.Count(), chunk, f.world, m.Digest(), andPassedOver(passed))
+	lines := append(result.Wrap(why, widthOf(stdout)), result.Wrap(count, widthOf(stdout))...)
+	_, err = fmt.Fprintln(stdout, strings.Join(lines, "\n"))
 	return err
 }
 
