@@ -39,6 +39,9 @@ type Options struct {
 	// Retry scores the images whose rows have these statuses again, once the job is
 	// complete; nil scores none again.
 	Retry row.Selection
+	// Delivery is the file that the rows are written to once the job is complete; nil
+	// for none.
+	Delivery *Delivery
 	// Rescore scores an image that changed after the listing as it is now. Without
 	// it such an image gets a row that says so.
 	Rescore bool

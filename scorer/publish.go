@@ -3,7 +3,6 @@ package scorer
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -71,14 +70,10 @@ func (p *participant) publish(ctx context.Context, n int) (output.Success, error
 }
 
 // publishClaimed publishes a retry. This worker holds the right to do so.
-func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) (output.Success, error) {
+func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) (s output.Success, err error) {
 	o := &p.opt
-	holds := newHolds(claims)
-	holds.add(claim.OnPublication, newHold(false))
-	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, log: o.Log}
-	renewing, stop := context.WithCancel(ctx)
-	defer stop()
-	go renewer.run(renewing)
+	end := p.hold(ctx, claims, claim.OnPublication)
+	defer func() { err = errors.Join(err, end(err)) }()
 
 	job, err := output.ReadJob(ctx, o.Out)
 	if err != nil {
@@ -90,7 +85,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	}
 	defer m.Close()
 	var again relisting
-	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
+	s, err = output.Finish(ctx, o.Out, job, m, output.FinishOptions{
 		Versions: o.Versions,
 		Drift: func(now *shard.Manifest) *output.Drift {
 			again = listAgain(ctx, o.Images, &job, now)
@@ -99,10 +94,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 		PassedOver: func() listing.PassedOver { return again.passed },
 	})
 	if err != nil {
-		// Others, and the next run, need not wait for the lease to end.
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-		defer cancel()
-		return s, errors.Join(err, claims.Release(ending, claim.OnPublication))
+		return s, err
 	}
 	o.Log.Info().Int("retry", s.Retry.Generation).Int("images", s.Retry.Images).Interface("now", s.Retry.Now).
 		Msg("scored again: " + row.Tally(s.Retry.Now))

@@ -43,7 +43,7 @@ func Run(ctx context.Context, o Options) (output.Success, error) {
 		run = (&retrier{job: *p}).run
 	}
 	done, err := run(ctx, start)
-	return done, halt.cause(ctx, err)
+	return done, halt.cause(ctx, p.delivered(ctx, &done, err))
 }
 
 // scoreChunks connects the stages and runs them until every chunk that the taker

@@ -206,6 +206,9 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 			w.before, w.retries = true, s.Generation()
 		}
 	}
+	if err := w.askBefore(cmd.Context(), asker(cmd.InOrStdin(), cmd.ErrOrStderr())); err != nil {
+		return err
+	}
 	if err := f.submit(cmd.Context(), w); err != nil {
 		return err
 	}

@@ -35,6 +35,14 @@ type watched struct {
 	before bool
 }
 
+// reach returns how this machine reaches object storage for the job.
+func (w *watched) reach() placeFlags {
+	places := w.places
+	places.endpoint = cmp.Or(places.endpoint, w.r.Endpoint)
+	places.credentials = cmp.Or(places.credentials, w.r.Credentials)
+	return places
+}
+
 // openOutput opens the output of a scoring job, if this machine sees it.
 func (w *watched) openOutput() error {
 	spec := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Out)
@@ -42,9 +50,7 @@ func (w *watched) openOutput() error {
 		return nil
 	}
 	// What was given for this command takes the place of what is on record.
-	places := w.places
-	places.endpoint = cmp.Or(places.endpoint, w.r.Endpoint)
-	places.credentials = cmp.Or(places.credentials, w.r.Credentials)
+	places := w.reach()
 	var err error
 	w.out, err = places.open("--out", spec)
 	return err
@@ -286,6 +292,9 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return err
 	}
 	sayResult(w.stdout, seen, &s)
+	if err := w.unmerged(ctx, failed); err != nil {
+		return err
+	}
 	switch {
 	case status.ExitCode != nil && *status.ExitCode == 4:
 		return fmt.Errorf("%w (--strict-drift)", scorer.ErrDrifted)

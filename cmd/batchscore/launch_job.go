@@ -326,6 +326,9 @@ func settle(engine string, job deploy.Job) (deploy.Job, error) {
 			*p = settled
 		}
 	}
+	if err := settleMerge(engine, &job); err != nil {
+		return job, err
+	}
 	if _, err := os.Stat(job.Model); job.Model != "" && err == nil && sharesFiles(engine) {
 		abs, err := filepath.Abs(job.Model)
 		if err != nil {

@@ -98,7 +98,7 @@ func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store
 	}
 	defer was.Close()
 	if !o.force {
-		same, err := holds(was, merge)
+		same, err := o.heldBy(ctx, out, was)
 		if same || err != nil {
 			return err
 		}
@@ -107,6 +107,11 @@ func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store
 		}
 	}
 	return to.replace(ctx, merge)
+}
+
+// heldBy reports whether r holds the rows of an output.
+func (o *oneFile) heldBy(ctx context.Context, out store.Store, r io.Reader) (bool, error) {
+	return holds(r, func(w io.Writer) error { return o.mergeTo(ctx, out, w) })
 }
 
 // mergeTo writes the rows of an output to w.

@@ -30,6 +30,7 @@ type runFlags struct {
 	rankFlags
 	logFlags
 	profileFlags
+	runMergeFlags
 	provider    string
 	maxErrors   string
 	strictDrift bool
@@ -61,6 +62,10 @@ With --retry failed, or --retry not_found,truncated, it completes the job, then
 scores those images again, as they are now, and no others. The new rows replace the
 old ones once all of those images are scored.
 
+With --merge labels.csv, the rank that completes the job writes all rows to one file as
+well, whole or not at all, as 'batchscore merge' does; started again, the command
+writes it if it is missing.
+
 With --provider simulate:..., it replaces ONNX Runtime with a simulated device that
 computes nothing but takes as long as a real one, for planning capacity.
 
@@ -69,6 +74,7 @@ computes nothing but takes as long as a real one, for planning capacity.
 ` + exitCodesHint,
 		Example: `  batchscore run --images photos --out result --model inception.onnx
   batchscore run --images photos --out result --model inception.onnx --retry failed
+  batchscore run --images photos --out result --model inception.onnx --merge labels.csv
   mpirun -np 4 batchscore run --images photos --out result --task classification
   batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model inception.onnx`,
 		Args: noArgs,
@@ -98,6 +104,7 @@ func runCommand(sig *signals) *cobra.Command {
 func (f *runFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	f.jobFlags.register(cmd)
+	groupFlags(cmd, "Merge flags", func() { f.runMergeFlags.register(cmd) })
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
 			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each"+
@@ -147,6 +154,7 @@ type runOptions struct {
 	simulated bool
 	world     shard.World
 	answers   models.Answers // about the model
+	file      *oneFile       // that all rows are written to; nil for none
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -186,6 +194,12 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	if o.answers, err = f.answers(cmd); err != nil {
 		return o, err
 	}
+	if o.file, err = f.runMergeFlags.file(f.out); err != nil {
+		return o, err
+	}
+	if o.file != nil {
+		o.file.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
+	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	return o, err
 }
@@ -223,6 +237,10 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		return err
 	}
 	out, err := f.openToWrite(ctx, "--out", f.out)
+	if err != nil {
+		return err
+	}
+	delivery, err := o.file.delivery(ctx, &f.placeFlags, out, world.Rank, o.retry, log)
 	if err != nil {
 		return err
 	}
@@ -266,11 +284,12 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
-		Lease: f.lease, Stop: stop,
+		Delivery: delivery, Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
-	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted); complete && done.Job != "" {
+	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted) ||
+		errors.Is(err, scorer.ErrNotDelivered); complete && done.Job != "" {
 		if !isTerminal(stdout) || !isTerminal(stderr) { // else it would be there twice
 			logResult(log, f.out, &done)
 		}

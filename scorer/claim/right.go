@@ -20,6 +20,7 @@ const (
 	onDouble
 	onEnd
 	onPublication
+	onDelivery
 )
 
 // OnChunk is the right to score chunk i.
@@ -35,6 +36,8 @@ var (
 	// OnPublication is the right to put the rows of a retry into the parts. It is
 	// claimed in the place of the retry.
 	OnPublication = Right{kind: onPublication}
+	// OnDelivery is the right to write the rows of a complete job to one file.
+	OnDelivery = Right{kind: onDelivery}
 )
 
 // Chunk returns the chunk that r is the right to score, and false for every other
@@ -50,6 +53,8 @@ func (r Right) String() string {
 		return fmt.Sprintf("the race for chunk %d", r.chunk)
 	case onEnd:
 		return "the end of the job"
+	case onDelivery:
+		return "the file of the rows"
 	}
 	return "the publication of a retry"
 }
@@ -63,22 +68,24 @@ type Names struct {
 // Named are the names of jobs that record a claim form of 1. They do not depend
 // on how many chunks the job has, so a chunk can be claimed before that is known:
 //
-//	chunk-00007, double-00007, end, publication
+//	chunk-00007, double-00007, end, publication, delivery
 var Named = Names{}
 
 // Numbered are the names of jobs begun before rights had names. Each right is a
 // number of at least five digits: i for chunk i, the number of chunks for the
-// end, that plus 1+i for the race for chunk i, and 1<<31-1 for the publication
-// of a retry.
+// end, that plus 1+i for the race for chunk i, 1<<31-1 for the publication of a
+// retry, and 1<<31-2 for the file of the rows.
 func Numbered(chunks int) Names { return Names{numbered: true, chunks: chunks} }
 
 const (
 	publicationNumber = 1<<31 - 1
+	deliveryNumber    = 1<<31 - 2
 
 	chunkPrefix     = "chunk-"
 	doublePrefix    = "double-"
 	endName         = "end"
 	publicationName = "publication"
+	deliveryName    = "delivery"
 )
 
 // number is the number of r in a job of numbered rights.
@@ -90,6 +97,8 @@ func (n Names) number(r Right) int {
 		return n.chunks
 	case onDouble:
 		return n.chunks + 1 + r.chunk
+	case onDelivery:
+		return deliveryNumber
 	}
 	return publicationNumber
 }
@@ -106,6 +115,8 @@ func (n Names) name(r Right) string {
 		return fmt.Sprintf("%s%05d", doublePrefix, r.chunk)
 	case onEnd:
 		return endName
+	case onDelivery:
+		return deliveryName
 	}
 	return publicationName
 }
@@ -130,6 +141,8 @@ func (n Names) parse(name string) (Right, bool) {
 			return Right{}, false
 		case i == publicationNumber:
 			r = OnPublication
+		case i == deliveryNumber:
+			r = OnDelivery
 		case i < n.chunks:
 			r = OnChunk(i)
 		case i == n.chunks:
@@ -141,6 +154,8 @@ func (n Names) parse(name string) (Right, bool) {
 		return OnEnd, true
 	case name == publicationName:
 		return OnPublication, true
+	case name == deliveryName:
+		return OnDelivery, true
 	default:
 		digits, ok := strings.CutPrefix(name, chunkPrefix)
 		if !ok {
