@@ -13,16 +13,17 @@ type Faults struct{ all []error }
 // Add adds an error, with all its parts if it is one of Err. Nil is not added, nor
 // is an error whose text is there already.
 func (f *Faults) Add(err error) {
-	switch e := err.(type) {
-	case nil:
-	case *several:
+	if err == nil {
+		return
+	}
+	if e, is := err.(*several); is { //nolint:errorlint // one that is wrapped has text of its own
 		for _, part := range e.all {
 			f.Add(part)
 		}
-	default:
-		if !slices.ContainsFunc(f.all, func(other error) bool { return other.Error() == err.Error() }) {
-			f.all = append(f.all, err)
-		}
+		return
+	}
+	if !slices.ContainsFunc(f.all, func(other error) bool { return other.Error() == err.Error() }) {
+		f.all = append(f.all, err)
 	}
 }
 

@@ -14,7 +14,7 @@ func TestFaults(t *testing.T) {
 	}
 	f.Add(ErrNoJob)
 	f.Add(nil)
-	if err := f.Err(); err != ErrNoJob { //nolint:errorlint // it is not wrapped
+	if err := f.Err(); err != ErrNoJob {
 		t.Errorf("one fault: %v, want %v itself", err, ErrNoJob)
 	}
 	f.Say("second: %w", ErrService)

@@ -146,7 +146,7 @@ func TestLightAndDark(t *testing.T) {
 			t.Fatal(err)
 		}
 		img, err := png.Decode(f)
-		f.Close()
+		_ = f.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
