@@ -91,6 +91,12 @@ type verdict struct {
 
 func (o *Options) verdict() verdict { return verdict{maxErrors: o.MaxErrors, strict: o.StrictDrift} }
 
+// Verdict returns ErrTooManyFailed or ErrDrifted, or both, for a complete job that a
+// run with this threshold, and with --strict-drift if strict is set, calls no success.
+func Verdict(job *output.Job, s output.Success, place string, maxErrors Threshold, strict bool) error {
+	return verdict{maxErrors: maxErrors, strict: strict}.check(job, s, place)
+}
+
 // check returns ErrTooManyFailed or ErrDrifted, or both, if a complete job is not a
 // success. place is the output, for the error.
 func (v verdict) check(job *output.Job, s output.Success, place string) error {

@@ -60,6 +60,8 @@ func exitCode(err error, sig os.Signal) int {
 		return 3
 	case errors.Is(err, scorer.ErrDrifted):
 		return 4
+	case errors.Is(err, errStillGoing):
+		return 5
 	case errors.Is(err, output.ErrMismatch), errors.Is(err, claim.ErrVanished):
 		return 10
 	case errors.Is(err, output.ErrOtherJob):

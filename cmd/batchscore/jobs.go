@@ -5,15 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newJobs() *cobra.Command {
@@ -52,6 +56,9 @@ func findJob(cmd *cobra.Command, what string) (w *watched, unopened, err error) 
 		return nil, nil, err
 	}
 	w, unopened = onRecord(cmd, book, r)
+	if f := book.LastFailure(); what == "" && f.At.After(r.Launched) {
+		w.note = fmt.Sprintf("the last launch, %s ago, failed and is not on record: %s; this is the job before it", ago(time.Now(), f.At), f.Text)
+	}
 	return w, unopened, nil
 }
 
@@ -81,9 +88,17 @@ type listed struct {
 	Engine   string    `json:"engine"`
 	Launched time.Time `json:"launched"`
 	State    string    `json:"state"`
-	// Outcome is the result of the check after the job had ended.
+	// Outcome is "complete" once the result is, or what is known to be wrong after the
+	// job has ended.
 	Outcome string `json:"outcome,omitempty"`
+	Images  string `json:"images,omitempty"`
 	Out     string `json:"out,omitempty"`
+}
+
+func newListed(r *record.Record) listed {
+	return listed{
+		ID: r.ID, Engine: r.Engine, Launched: r.Launched, State: string(r.Phase), Outcome: r.Outcome, Images: r.Job.Images, Out: r.Job.Out,
+	}
 }
 
 // answerTime is how long the list waits for the answer of an engine.
@@ -97,7 +112,9 @@ func newJobsList() *cobra.Command {
 		Use:        "list",
 		Short:      "List launched jobs, the newest first",
 		Long: `list shows the launched jobs. It asks the engines for the state of those that were not
-seen to end. 'jobs status' reads from the output whether a result is complete.`,
+seen to end, and reads from the output whether its result is complete. Jobs started
+with 'run' are not on record: see 'batchscore jobs status OUT'. On a narrow terminal some
+columns are left out; --json has everything.`,
 		Example: "  batchscore jobs list --limit 5",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -118,16 +135,10 @@ seen to end. 'jobs status' reads from the output whether a result is complete.`,
 				return printJSON(cmd.OutOrStdout(), jobs)
 			}
 			if len(jobs) == 0 {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\n", book)
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\nfor a job started with 'run', see: batchscore jobs status OUT\n", book)
 				return err
 			}
-			g := newGrid(cmd.OutOrStdout())
-			g.copied = 0
-			g.add("JOB", "ENGINE", "LAUNCHED", "STATE", "OUTPUT")
-			for _, j := range jobs {
-				g.add(j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04"), printable(j.State), printable(j.Out))
-			}
-			if err := g.flush(); err != nil {
+			if err := printJobs(cmd.OutOrStdout(), jobs); err != nil {
 				return err
 			}
 			if more > 0 {
@@ -141,6 +152,61 @@ seen to end. 'jobs status' reads from the output whether a result is complete.`,
 	return cmd
 }
 
+// printJobs prints a table of jobs. On a terminal that is too narrow for all of it, the
+// columns that matter least are left out and paths are shortened, but IDs are whole.
+func printJobs(w io.Writer, jobs []listed) error {
+	columns := []struct {
+		name string
+		of   func(*listed) string
+		// drop says in which order columns are left out; 0 is never.
+		drop int
+	}{
+		{name: "JOB", of: func(j *listed) string { return j.ID }},
+		{name: "ENGINE", drop: 2, of: func(j *listed) string { return j.Engine }},
+		{name: "LAUNCHED", drop: 1, of: func(j *listed) string { return j.Launched.Local().Format("2006-01-02 15:04") }},
+		{name: "STATE", of: func(j *listed) string { return printable(j.State) }},
+		{name: "IMAGES", drop: 4, of: func(j *listed) string { return printable(j.Images) }},
+		{name: "OUTPUT", drop: 3, of: func(j *listed) string { return printable(j.Out) }},
+	}
+	g := newGrid(w)
+	g.copied = 0
+	for drop := 1; g.width > 0 && drop <= 4; drop++ {
+		least := 0
+		for _, c := range columns {
+			widest := len(c.name)
+			for i := range jobs {
+				widest = max(widest, uniseg.StringWidth(c.of(&jobs[i])))
+			}
+			if c.name != "JOB" {
+				widest = min(widest, len(incomplete))
+			}
+			least += widest + len(gap)
+		}
+		if least-len(gap) <= g.width {
+			break
+		}
+		for i, c := range columns {
+			if c.drop == drop {
+				columns = append(columns[:i], columns[i+1:]...)
+				break
+			}
+		}
+	}
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.name)
+	}
+	g.add(names...)
+	for i := range jobs {
+		var cells []string
+		for _, c := range columns {
+			cells = append(cells, c.of(&jobs[i]))
+		}
+		g.add(cells...)
+	}
+	return g.flush()
+}
+
 // askAll asks the engines of all jobs at once.
 func askAll(ctx context.Context, book record.Book, records []record.Record) []listed {
 	jobs := make([]listed, len(records))
@@ -149,41 +215,54 @@ func askAll(ctx context.Context, book record.Book, records []record.Record) []li
 		asking.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, answerTime)
 			defer cancel()
-			jobs[i] = listed{
-				ID: r.ID, Engine: r.Engine, Launched: r.Launched,
-				State: stateOf(ctx, book, r), Outcome: r.Outcome, Out: r.Job.Out,
-			}
+			jobs[i] = newListed(&r)
+			jobs[i].State, jobs[i].Outcome = stateOf(ctx, book, r)
 		})
 	}
 	asking.Wait()
 	return jobs
 }
 
-// stateOf returns the state of a job in a few words.
-func stateOf(ctx context.Context, book record.Book, r record.Record) string {
+// incomplete is the state of a job that has ended without a complete result.
+const incomplete = "ended, incomplete"
+
+// stateOf returns the state of a job in a few words, and its outcome once it has ended.
+func stateOf(ctx context.Context, book record.Book, r record.Record) (state, outcome string) {
 	switch r.Phase {
 	case record.Refused:
-		return "refused"
+		return "refused", r.Outcome
 	case record.Done:
 		if r.Outcome == complete {
-			return complete
+			return complete, complete
 		}
-		return "ended, incomplete"
+		return incomplete, r.Outcome
 	}
 	l, err := recorded(r)
 	if err != nil {
-		return "unknown: " + firstLine(err.Error())
+		return "unknown: " + firstLine(err.Error()), ""
 	}
 	status, err := l.Status(ctx, r.ID)
 	switch {
 	case errors.Is(err, deploy.ErrNoJob) && r.Phase == record.Launching:
-		return "never reached " + r.Engine
+		return "never reached " + r.Engine, ""
 	case errors.Is(err, deploy.ErrNoJob):
-		return "gone from " + r.Engine
+		return "gone from " + r.Engine, ""
 	case err != nil:
-		return "unknown: " + firstLine(err.Error())
+		return "unknown: " + firstLine(err.Error()), ""
 	}
-	return string(status.State)
+	w := &watched{l: l, book: book, r: r}
+	if !status.State.Ended() || !r.Job.Scores() || w.openOutput() != nil || w.out == nil {
+		return string(status.State), ""
+	}
+	// Nobody was there to check the result when the job ended.
+	switch _, err := output.ReadSuccess(ctx, w.out); {
+	case err == nil:
+		return complete, complete
+	case errors.Is(err, store.ErrNotExist):
+		return incomplete, cmp.Or(firstLine(status.Reason), "the result is not complete")
+	default:
+		return string(status.State), firstLine(err.Error())
+	}
 }
 
 func newJobsLogs() *cobra.Command {
@@ -197,6 +276,9 @@ func newJobsLogs() *cobra.Command {
 			w, unopened, err := findJob(cmd, firstArg(args))
 			if err := cmp.Or(err, unopened); err != nil {
 				return err
+			}
+			if w.note != "" {
+				fmt.Fprintf(w.stderr, "batchscore: %s\n", w.note)
 			}
 			return w.l.Logs(cmd.Context(), w.r.ID, w.stdout, follow)
 		},

@@ -21,9 +21,9 @@ import (
 )
 
 // watch shows one report after another until the job has ended: redrawn in place in a
-// terminal, one line each elsewhere. Stopping it with a signal is not an error, and
-// the job continues.
-func (in *inspector) watch(cmd *cobra.Command, every time.Duration) error {
+// terminal, one line each elsewhere. Stopping it, with a signal or with the key q, is not
+// an error, and the job continues. It returns the last report.
+func (in *inspector) watch(cmd *cobra.Command, every time.Duration) (r report, err error) {
 	ctx := cmd.Context()
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
@@ -32,30 +32,37 @@ func (in *inspector) watch(cmd *cobra.Command, every time.Duration) error {
 	defer signal.Stop(resized)
 
 	var show shower = &lines{w: cmd.OutOrStdout()}
+	var quit <-chan struct{}
 	if f, ok := cmd.OutOrStdout().(*os.File); ok && isTerminal(f) {
 		show = &screen{f: f}
+		var restore func()
+		quit, restore = quitKey(os.Stdin)
+		defer restore()
 	}
 	defer show.close()
 	for {
-		r, err := in.look(ctx)
+		now, err := in.look(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return r, nil
 		}
 		if err != nil {
-			return err
+			return r, err
 		}
-		show.show(&r)
+		r = now
+		show.show(&now)
 		if r.over() {
-			return nil
+			return r, nil
 		}
 		for waiting := true; waiting; {
 			select {
 			case <-resized:
-				show.show(&r)
+				show.show(&now)
 			case <-ticks.C:
 				waiting = false
+			case <-quit:
+				return r, nil
 			case <-ctx.Done():
-				return nil
+				return r, nil
 			}
 		}
 	}
@@ -75,6 +82,9 @@ type lines struct {
 
 func (l *lines) show(r *report) {
 	line := r.line()
+	if l.last == "" && r.Note != "" {
+		fmt.Fprintf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), r.Note)
+	}
 	if line != l.last {
 		fmt.Fprintf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), line)
 	}
@@ -89,6 +99,9 @@ type screen struct {
 	f    *os.File
 	last *report
 }
+
+// leave is the last line of the live screen.
+const leave = "q leaves this screen; the job continues"
 
 const (
 	alternateScreen = "\x1b[?1049h\x1b[?25l" // and no cursor
@@ -106,7 +119,11 @@ func (s *screen) show(r *report) {
 	}
 	s.last = r
 	b.WriteString(home)
-	for _, line := range r.lines(width, height-1) {
+	drawn := r.lines(width, height-1)
+	if len(drawn) < height-2 {
+		drawn = append(drawn, "", cut(leave, width))
+	}
+	for _, line := range drawn {
 		b.WriteString(line + clearLine + "\r\n")
 	}
 	b.WriteString(clearBelow)
@@ -120,7 +137,8 @@ func (s *screen) close() {
 	if s.last == nil {
 		return
 	}
-	_, _ = io.WriteString(s.f, normalScreen+strings.Join(s.last.lines(0, 0), "\n")+"\n")
+	width, _ := s.size()
+	_, _ = io.WriteString(s.f, normalScreen+strings.Join(s.last.lines(width, 0), "\n")+"\n")
 }
 
 // line returns the report in one line.
@@ -188,33 +206,41 @@ const (
 
 // lines returns the report for a screen of this size; 0 means no limit.
 func (r *report) lines(width, height int) []string {
-	var all []string
-	say := func(name, format string, args ...any) {
-		all = append(all, fmt.Sprintf("%-10s", name)+fmt.Sprintf(format, args...))
+	s := &page{width: width}
+	p := r.Progress
+	if r.Note != "" {
+		s.say("Note", r.Note)
 	}
 	if j := r.Job; j != nil {
-		say("Job", "%s on %s, launched %s (%s ago)", j.ID, j.Engine, j.Launched.Local().Format("2006-01-02 15:04:05"), ago(r.now, j.Launched))
-	}
-	r.engineLines(say)
-	p := r.Progress
-	switch {
-	case p != nil:
-		say("Output", "%s", printable(p.Output))
-	case r.Job != nil && r.Job.Out != "":
-		say("Output", "%s", printable(r.Job.Out))
-	}
-	if r.Trouble != "" {
-		name := "Progress"
-		for line := range strings.Lines(r.Trouble) {
-			say(name, "%s", strings.TrimSpace(line))
-			name = ""
+		launched := fmt.Sprintf("launched %s (%s ago)", j.Launched.Local().Format("2006-01-02 15:04:05"), ago(r.now, j.Launched))
+		if line := fmt.Sprintf("%s on %s, %s", j.ID, j.Engine, launched); width == 0 || len(line) <= width-nameWidth {
+			s.sayf("Job", "%s", line)
+		} else {
+			s.toCopy("Job", j.ID)
+			s.sayf("", "on %s, %s", j.Engine, launched)
 		}
 	}
-	if s := r.Store; s != nil && s.Retries+s.Throttled+s.Stalls > 0 {
-		say("Storage", "is slow to answer: %d calls tried again, %d throttled, %d stalled", s.Retries, s.Throttled, s.Stalls)
+	r.engineLines(s)
+	if r.Job != nil && r.Job.Images != "" {
+		s.toCopy("Images", r.Job.Images)
+	}
+	switch {
+	case p != nil:
+		s.toCopy("Output", p.Output)
+	case r.Job != nil && r.Job.Out != "":
+		s.toCopy("Output", r.Job.Out)
+	}
+	if r.Trouble != "" {
+		s.sayf("Progress", "%s", r.Trouble)
+	}
+	if t := r.Store; t != nil && t.Retries+t.Throttled+t.Stalls > 0 {
+		s.sayf("Storage", "is slow to answer: %d calls tried again, %d throttled, %d stalled", t.Retries, t.Throttled, t.Stalls)
 	}
 	if p != nil {
-		r.progressLines(width, say)
+		r.progressLines(s)
+	}
+	all := strings.Split(strings.TrimSuffix(s.String(), "\n"), "\n")
+	if p != nil {
 		all = append(all, r.rankLines(width, height, len(all))...)
 	}
 	for i := range all {
@@ -226,9 +252,9 @@ func (r *report) lines(width, height int) []string {
 	return all
 }
 
-func (r *report) engineLines(say func(name, format string, args ...any)) {
+func (r *report) engineLines(s *page) {
 	if r.EngineTrouble != "" {
-		say("Engine", "%s", firstLine(r.EngineTrouble))
+		s.sayf("Engine", "%s", firstLine(r.EngineTrouble))
 	}
 	e := r.Engine
 	if e == nil {
@@ -247,13 +273,18 @@ func (r *report) engineLines(say func(name, format string, args ...any)) {
 	if e.Reason != "" {
 		text += ": " + firstLine(e.Reason)
 	}
-	say("Engine", "%s", text)
+	s.sayf("Engine", "%s", text)
 	if e.Where != "" {
-		say("See", "%s", e.Where)
+		where := e.Where
+		if home, err := os.UserHomeDir(); err == nil && s.width > 0 {
+			where = strings.ReplaceAll(where, home+"/", "~/")
+		}
+		s.toCopy("See", where)
 	}
 }
 
-func (r *report) progressLines(width int, say func(name, format string, args ...any)) {
+func (r *report) progressLines(s *page) {
+	say, width := s.sayf, s.width
 	p := r.Progress
 	if p.Stage == output.Listing {
 		say("Progress", "the images are being listed")
@@ -277,11 +308,11 @@ func (r *report) progressLines(width int, say func(name, format string, args ...
 		delete(failures, row.StatusOK)
 		say("Failures", "%d of these images: %s", p.Failed(), tally(failures))
 	}
-	if s := p.Storage; s != nil && s.Trouble() {
+	if t := p.Storage; t != nil && t.Trouble() {
 		say("Storage", "made ranks wait that have ended: %d calls tried again, %d throttled, %d stalled, pauses of %v in all",
-			s.Retries, s.Throttled, s.Stalls, s.Paused().Round(time.Second))
+			t.Retries, t.Throttled, t.Stalls, t.Paused().Round(time.Second))
 	}
-	if p.Stage == output.Scoring && p.Alive() == 0 {
+	if p.Stage == output.Stopped {
 		say("Ranks", "none is at work; launch the job again to continue")
 	}
 }

@@ -8,18 +8,22 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // report is everything that 'jobs status' shows.
 type report struct {
+	// Note says that the job launched last failed at once, and that this is another.
+	Note string `json:"note,omitempty"`
 	// Job is nil for a place without a record.
 	Job *listed `json:"job,omitempty"`
 	// Engine is what the engine reports, EngineTrouble why it reports nothing.
@@ -32,8 +36,9 @@ type report struct {
 	// Store counts the trouble with reading the output.
 	Store *storeReport `json:"store,omitempty"`
 
-	now  time.Time
-	gone bool // the engine knows no such job
+	now    time.Time
+	gone   bool  // the engine knows no such job
+	unread error // why there is no progress
 }
 
 type engineReport struct {
@@ -71,7 +76,8 @@ type inspector struct {
 }
 
 func newJobsStatus() *cobra.Command {
-	var asJSON, watch bool
+	var asJSON, watch, check bool
+	var maxErrors string
 	var places placeFlags
 	every := 2 * time.Second
 	cmd := &cobra.Command{
@@ -80,15 +86,27 @@ func newJobsStatus() *cobra.Command {
 		Long: `status shows the state of a job on its engine, and its progress as read from the output:
 images done, rate, time left, failures and what each rank does. It reads the output
 even if the engine does not answer. For a job that is not on record, give the place of
-its result.
+its result. Without any name it is the job launched last.
+
+The stage of a job is listing, scoring, stopped (parts are missing, and no rank is at
+work), checking, complete or retrying. A rank that starts is at work once it has loaded
+its model; until then the engine knows more, if the job was launched.
+
+` + checkHelp + `
 
 ` + placesHelp,
 		Example: `  batchscore jobs status --watch
-  batchscore jobs status az://acme/labels/2019`,
+  batchscore jobs status --check --json az://acme/labels/2019`,
 		Args: atMostOne("JOB or OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && watch {
 				return usagef("--json and --watch exclude each other")
+			}
+			if maxErrors != "" && !check {
+				return usagef("--max-errors needs --check")
+			}
+			if _, err := scorer.ParseThreshold(maxErrors); err != nil {
+				return usagef("--max-errors: %v", err)
 			}
 			if every < 100*time.Millisecond {
 				return usagef("--every %v: more often than every 0.1s is too often for the storage", every)
@@ -97,29 +115,42 @@ its result.
 			if err != nil {
 				return err
 			}
-			if watch {
-				return in.watch(cmd, every)
-			}
-			r, err := in.look(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), r)
-			}
-			for _, line := range r.lines(0, 0) {
-				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
-					return err
+			var r report
+			switch {
+			case watch:
+				r, err = in.watch(cmd, every)
+			default:
+				if r, err = in.look(cmd.Context()); err == nil {
+					err = r.print(cmd.OutOrStdout(), asJSON)
 				}
 			}
-			return nil
+			if err != nil || !check {
+				return err
+			}
+			return in.check(context.WithoutCancel(cmd.Context()), &r, maxErrors)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "continue until the job has ended: a live screen in a terminal, lines elsewhere")
 	cmd.Flags().DurationVar(&every, "every", every, "with --watch: report once per `DURATION`")
+	cmd.Flags().BoolVar(&check, "check", false, "let the exit code say how the job is: 0 only if it is complete")
+	cmd.Flags().StringVar(&maxErrors, "max-errors", "",
+		"with --check: exit with code 3 if more than `N` images or N% of them failed (default as the job was launched)")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
+}
+
+// print prints the report as text, or as JSON.
+func (r *report) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, r)
+	}
+	width := 0
+	if f, ok := w.(*os.File); ok && isTerminal(f) {
+		width, _ = terminalSize(f)
+	}
+	_, err := fmt.Fprintln(w, strings.Join(r.lines(width, 0), "\n"))
+	return err
 }
 
 // inspect finds what arg names: a job on record, or the place of a result.
@@ -151,12 +182,13 @@ func inspect(cmd *cobra.Command, arg string, places placeFlags) (*inspector, err
 func (in *inspector) look(ctx context.Context) (report, error) {
 	r := report{now: time.Now()}
 	if in.w != nil {
+		r.Note = in.w.note
 		in.ask(ctx, &r)
 	}
 	if in.observer == nil {
 		switch {
 		case in.unread != nil:
-			r.Trouble = in.unread.Error()
+			r.Trouble, r.unread = in.unread.Error(), in.unread
 		case in.w.r.Job.Scores():
 			r.Trouble = in.w.unseen()
 		}
@@ -166,12 +198,15 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 	switch {
 	case err == nil:
 		r.Progress = &p
+		if e := r.Engine; p.Stage == output.Stopped && e != nil && !e.State.Ended() {
+			p.Stage = output.Scoring // its ranks are starting
+		}
 	case in.w == nil || ctx.Err() != nil:
 		return r, err
 	case errors.Is(err, store.ErrNotExist):
 		r.Trouble = "no rank has written anything yet"
 	default:
-		r.Trouble = err.Error()
+		r.Trouble, r.unread = err.Error(), err
 	}
 	if s, ok := store.StatsOf(in.out); ok {
 		r.Store = &storeReport{Retries: s.Retries, Throttled: s.Throttled, Stalls: s.Stalls}
@@ -182,7 +217,8 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 // ask adds what the record and the engine say to the report.
 func (in *inspector) ask(ctx context.Context, r *report) {
 	rec := in.w.r
-	r.Job = &listed{ID: rec.ID, Engine: rec.Engine, Launched: rec.Launched, Outcome: rec.Outcome, Out: rec.Job.Out, State: string(rec.Phase)}
+	j := newListed(&rec)
+	r.Job = &j
 	if in.unopened != nil {
 		r.EngineTrouble = in.unopened.Error()
 		return

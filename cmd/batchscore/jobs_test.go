@@ -75,7 +75,7 @@ func TestStatusOfAPlace(t *testing.T) {
 			t.Fatalf("jobs status %s --json: %v\n%v", arg, err, r)
 		}
 		p := s.Progress
-		if s.Job != nil || p.Stage != output.Scoring || p.Images != 40 || p.ImagesDone < 20 || p.ImagesDone == 40 || p.Alive() != 0 || p.Ranks[0].End != "stopped" {
+		if s.Job != nil || p.Stage != output.Stopped || p.Images != 40 || p.ImagesDone < 20 || p.ImagesDone == 40 || p.Alive() != 0 || p.Ranks[0].End != "stopped" {
 			t.Errorf("status of %s = %+v, want half a job without a record", arg, s)
 		}
 	}
@@ -106,11 +106,11 @@ func runIn(t testing.TB, cmd *exec.Cmd) processResult {
 // terminal, and ends with the job or with Ctrl-C.
 func TestWatchInATerminal(t *testing.T) {
 	out, finish := paused(t)
-	for _, end := range []string{"the job ends", "Ctrl-C"} {
+	for _, end := range []string{"the job ends", "Ctrl-C", "the key q"} {
 		t.Run(end, func(t *testing.T) {
 			term := newTerminal(t, 100, 20, command(t, newDesk(t).env, "jobs", "status", "--watch", "--every", "100ms", out))
 			screen := term.until("the table", func(s string) bool { return strings.Contains(s, "stopped") })
-			if strings.Contains(screen, "$ ") || !strings.HasPrefix(screen, "Output ") {
+			if strings.Contains(screen, "$ ") || !strings.HasPrefix(screen, "Output") {
 				t.Errorf("want only the report on the screen:\n%s", screen)
 			}
 			for _, size := range [][2]int{{40, 8}, {120, 30}, {30, 3}, {80, 24}} {
@@ -118,26 +118,30 @@ func TestWatchInATerminal(t *testing.T) {
 				screen := term.until(fmt.Sprint("a screen of ", size), func(s string) bool {
 					// What is cut, and how often, tells which size was drawn for.
 					lines := strings.Split(s, "\n")
-					return strings.HasPrefix(s, "Output ") && len(lines) <= size[1] &&
-						(size[0] < 60) == strings.HasSuffix(lines[0], "...") && strings.Contains(s, "stopped") == (size[1] > 3 && size[0] > 60)
+					return strings.HasPrefix(s, "Output") && len(lines) <= size[1] &&
+						(size[0] < 60) == (lines[0] == "Output") && strings.Contains(s, "stopped") == (size[1] > 3 && size[0] > 60)
 				})
-				if strings.Count(screen, "Output ") != 1 {
+				if strings.Count(screen, "Output") != 1 {
 					t.Errorf("at %v want the report once:\n%s", size, screen)
 				}
 			}
-			if end == "Ctrl-C" {
+			switch end {
+			case "Ctrl-C":
 				term.tmux("send-keys", "C-c")
-			} else {
+			case "the key q":
+				term.tmux("send-keys", "x", "q")
+			default:
 				must(t, 0, finish...)
 			}
+			ends := end == "the job ends"
 			if code := term.exitCode(); code != 0 {
 				t.Errorf("exit code %d, want 0", code)
 			}
 			screen = term.tmux("capture-pane", "-p", "-S", "-") // what has scrolled away, too
-			if strings.Count(screen, "Output ") != 1 || strings.Contains(screen, "100%, complete") != (end != "Ctrl-C") {
+			if strings.Count(screen, "Output") != 1 || strings.Contains(screen, "100%, complete") != ends {
 				t.Errorf("want the last report once on the terminal:\n%s", screen)
 			}
-			if end != "Ctrl-C" {
+			if ends {
 				if err := os.RemoveAll(out); err != nil {
 					t.Fatal(err)
 				}
@@ -167,14 +171,14 @@ func TestReportKeepsToTheScreen(t *testing.T) {
 		Engine:   &engineReport{State: deploy.Failed, Reason: "rank 2 failed\nmore of it", ExitCode: &code, Where: "sacct -j 4711"},
 		Progress: p, Store: &storeReport{Retries: 5, Throttled: 4, Stalls: 1},
 	}
-	want := `Job       nightly-260302-074800-x3k9 on slurm, launched 2026-03-02 07:48:00 (12m00s ago)
-Engine    failed, exit code 137: rank 2 failed
-See       sacct -j 4711
-Output    az://acme/labels/2019
-Storage   is slow to answer: 5 calls tried again, 4 throttled, 1 stalled
-Progress  [############........] 60%: 223104 of 366111 images, 1743 of 2861 chunks
-Rate      412.3 images/s, 5m47s left
-Failures  12 of these images: 9 truncated, 3 not_found
+	want := `Job        nightly-260302-074800-x3k9 on slurm, launched 2026-03-02 07:48:00 (12m00s ago)
+Engine     failed, exit code 137: rank 2 failed
+See        sacct -j 4711
+Output     az://acme/labels/2019
+Storage    is slow to answer: 5 calls tried again, 4 throttled, 1 stalled
+Progress   [############........] 60%: 223104 of 366111 images, 1743 of 2861 chunks
+Rate       412.3 images/s, 5m47s left
+Failures   12 of these images: 9 truncated, 3 not_found
 
 RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 2     node0.cluster.exa...      54     6912      1  10m00s     silent
@@ -208,7 +212,7 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 		t.Errorf("line() = %q, want %q", got, wantLine)
 	}
 	p.Storage = &output.Storage{Calls: 900, Retries: 31, Throttled: 30, Stalls: 1, PausedSeconds: 125.4}
-	const waited = "Storage   made ranks wait that have ended: 31 calls tried again, 30 throttled, 1 stalled, pauses of 2m5s in all"
+	const waited = "Storage    made ranks wait that have ended: 31 calls tried again, 30 throttled, 1 stalled, pauses of 2m5s in all"
 	if all := r.lines(0, 0); !slices.Contains(all, waited) {
 		t.Errorf("want %q in\n%s", waited, strings.Join(all, "\n"))
 	}

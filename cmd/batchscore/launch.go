@@ -33,6 +33,8 @@ type launchFlags struct {
 	logs    bool
 	schema  bool
 	example string
+	// recorded is set once the job is on record.
+	recorded bool
 }
 
 func newLaunch(sig *signals) *cobra.Command {
@@ -79,11 +81,16 @@ launch.
 				_, err := io.WriteString(cmd.OutOrStdout(), d.Example)
 				return err
 			}
-			return f.launch(cmd, args, sig)
+			err := f.launch(cmd, args, sig)
+			if err != nil && !f.recorded && !f.dryRun {
+				noteFailure(err)
+			}
+			return err
 		},
 	}
 	cmd.ValidArgsFunction = completeRunFlags
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		noteFailure(err)
 		unknown := new(pflag.NotExistError)
 		if !errors.As(err, &unknown) {
 			return flagError(cmd, err)
@@ -139,6 +146,13 @@ var exportFormats = []string{"yaml"}
 // exporters returns the names of the engines that support --format.
 func exporters() string {
 	return strings.Join(engines.Names(func(d deploy.Driver) bool { return d.Exporter }), " or ")
+}
+
+// noteFailure keeps the failure of a launch that is not on record, for jobs status.
+func noteFailure(err error) {
+	if book, unknown := openBook(); unknown == nil {
+		_ = book.NoteFailure(record.Failure{At: time.Now().UTC(), Text: firstLine(err.Error())}) // the launch has its own error
+	}
 }
 
 // testPoint is called at named moments of a launch. Tests kill the process there.
@@ -284,6 +298,7 @@ func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	if err := w.book.Create(w.r); err != nil {
 		return config(err)
 	}
+	f.recorded = true
 	testPoint("after record")
 	err := w.l.Submit(ctx, w.r.Job, w.r.ID)
 	testPoint("after submit")

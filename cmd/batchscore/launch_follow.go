@@ -27,6 +27,8 @@ type watched struct {
 	places         placeFlags  // with which the output is opened
 	out            store.Store // nil if this machine cannot see it
 	stdout, stderr io.Writer
+	// note says that a launch after this one failed, if nobody asked for this one.
+	note string
 	// logs asks for all that the ranks print, on a terminal, too.
 	logs bool
 	// retries is how many retries the output had before the launch.

@@ -73,6 +73,9 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 	if err := addRunFlags(&job, runArgs, run); err != nil {
 		return job, err
 	}
+	if job.Name == "" && job.Scores() {
+		job.Name = nameAfter(job.Images)
+	}
 	job = job.WithDefaults()
 	faults.Add(job.Check())
 	faults.Add(checkMounts(job))
@@ -83,6 +86,22 @@ func (f *jobFileFlags) job(cmd *cobra.Command, stdin io.Reader, runArgs []string
 		return job, config(fmt.Errorf("%s: %w", f.file, err))
 	}
 	return job, refuseSecrets(job)
+}
+
+// unnamable are the characters that the name of a job may not have.
+var unnamable = regexp.MustCompile(`[^a-z0-9]+`)
+
+// nameAfter returns a name for a job that scores these images: that of their folder as
+// far as a job's name can be like it, else "".
+func nameAfter(images string) string {
+	const longest = 30
+	name := path.Base(filepath.ToSlash(images))
+	name = strings.Trim(unnamable.ReplaceAllString(strings.ToLower(name), "-"), "-")
+	name = strings.TrimRight(name[:min(len(name), longest)], "-")
+	if name != "" && (name[0] < 'a' || name[0] > 'z') {
+		name = "score-" + name
+	}
+	return name
 }
 
 func (f *jobFileFlags) read(stdin io.Reader) (deploy.Job, error) {

@@ -38,6 +38,25 @@ const nameWidth = 11
 // say adds a line, or several if it does not fit.
 func (p *page) say(name, text string) { p.wrap(pad(name, nameWidth), text) }
 
+// sayf is say with a format.
+func (p *page) sayf(name, format string, args ...any) { p.say(name, fmt.Sprintf(format, args...)) }
+
+// toCopy adds a text that people copy, such as an ID or a path. It is never shortened:
+// if there is no room for it behind its name, it begins in the line below.
+func (p *page) toCopy(name, text string) {
+	text = printable(text)
+	if p.width <= 0 || uniseg.StringWidth(text) <= p.width-nameWidth {
+		p.WriteString(pad(name, nameWidth) + text + "\n")
+		return
+	}
+	p.WriteString(name + "\n")
+	runes := []rune(text)
+	for ; len(runes) > p.width; runes = runes[p.width:] {
+		p.WriteString(string(runes[:p.width]) + "\n")
+	}
+	p.WriteString(string(runes) + "\n")
+}
+
 // wrap adds text behind head, in lines that fit. A command, which ends the text, is
 // never broken. It has a line of its own if there is no room for it in the first,
 // because it is easier to copy from there.

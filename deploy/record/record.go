@@ -84,34 +84,63 @@ func (b Book) String() string { return b.folder }
 // Create writes the record of a new job. Once it returns, the record survives a crash
 // of this machine. For an ID that has a record already it returns os.ErrExist.
 func (b Book) Create(r Record) error {
-	err := b.write(r, atomicfile.Create)
+	err := b.write(r.ID+ending, r, atomicfile.Create)
 	if errors.Is(err, atomicfile.ErrNoExclusive) {
 		return fmt.Errorf("record job %s: %s has neither hard links nor an exclusive rename; set XDG_STATE_HOME to a folder on a local disk", r.ID, b.folder)
+	}
+	if err == nil {
+		_ = os.Remove(filepath.Join(b.folder, failureFile)) // what it says is older than the job
 	}
 	return err
 }
 
 // Update replaces the record of a job atomically.
 func (b Book) Update(r Record) error {
-	return b.write(r, atomicfile.Write)
+	return b.write(r.ID+ending, r, atomicfile.Write)
 }
 
-// write lets put write the file of a record.
-func (b Book) write(r Record, put func(path string, mode fs.FileMode, write func(io.Writer) error) error) error {
-	body, err := yaml.Marshal(r)
+// write lets put write a file of the book.
+func (b Book) write(name string, what any, put func(path string, mode fs.FileMode, write func(io.Writer) error) error) error {
+	body, err := yaml.Marshal(what)
 	if err == nil {
 		err = os.MkdirAll(b.folder, 0o700)
 	}
 	if err == nil {
-		err = put(b.path(r.ID), 0o600, func(w io.Writer) error {
+		err = put(filepath.Join(b.folder, name), 0o600, func(w io.Writer) error {
 			_, err := w.Write(body)
 			return err
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("record job %s in %s: %w", r.ID, b.folder, err)
+		return fmt.Errorf("record job %s in %s: %w", strings.TrimSuffix(name, ending), b.folder, err)
 	}
 	return nil
+}
+
+// Failure is a launch that failed before the job had a record.
+type Failure struct {
+	At   time.Time `yaml:"at"`
+	Text string    `yaml:"text"`
+}
+
+// failureFile holds the Failure of the last launch, if it failed.
+const failureFile = "failed-launch"
+
+// NoteFailure keeps the failure of the last launch until a job is recorded, so that
+// nobody takes an older job for it.
+func (b Book) NoteFailure(f Failure) error {
+	return b.write(failureFile, f, atomicfile.Write)
+}
+
+// LastFailure returns the failure of the last launch. It is the zero Failure if that
+// became a job, or if nothing is known.
+func (b Book) LastFailure() Failure {
+	var f Failure
+	body, err := os.ReadFile(filepath.Join(b.folder, failureFile))
+	if err != nil || yaml.Unmarshal(body, &f) != nil {
+		return Failure{}
+	}
+	return f
 }
 
 // List returns all records, the newest first. The error names files that cannot be

@@ -23,6 +23,7 @@ type Stage string
 const (
 	Listing  Stage = "listing"  // the job exists, its manifest is being made
 	Scoring  Stage = "scoring"  // parts are missing
+	Stopped  Stage = "stopped"  // parts are missing, and no rank is working
 	Checking Stage = "checking" // every part exists, _SUCCESS does not
 	Complete Stage = "complete"
 	Retrying Stage = "retrying" // complete, and some images are being scored again
@@ -194,6 +195,9 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
 	}
+	if p.Stage == Scoring && o.stopped(&p) {
+		p.Stage = Stopped
+	}
 	if complete {
 		// The Observer does not see parts that were replaced since it read them.
 		p.Statuses = success.Statuses
@@ -206,6 +210,24 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)
 	}
 	return p, nil
+}
+
+// stopped reports whether no rank is working on an unfinished job. A rank that has
+// not been seen yet may be starting, for a while: it claims a chunk once its model is
+// loaded.
+func (o *Observer) stopped(p *Progress) bool {
+	if p.Alive() > 0 {
+		return false
+	}
+	last, starting := o.started, len(p.Ranks) == 0
+	for _, r := range p.Ranks {
+		if r.Sign.IsZero() {
+			starting = true
+		} else if r.Sign.After(last) {
+			last = r.Sign
+		}
+	}
+	return !starting || o.now().Sub(last) >= silent
 }
 
 // parts returns the existing parts and when they were created, and counts the rows of

@@ -123,8 +123,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	clock.now = clock.now.Add(silent)
 	p = look()
 	want(p, rank{"host0", 2, 16, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
-	if p.LeftSeconds != 0 || p.Alive() != 0 {
-		t.Errorf("left %v with %d ranks alive", p.LeftSeconds, p.Alive())
+	if p.LeftSeconds != 0 || p.Alive() != 0 || p.Stage != Stopped {
+		t.Errorf("left %v with %d ranks alive, stage %s; want no rank and %s", p.LeftSeconds, p.Alive(), p.Stage, Stopped)
 	}
 
 	// Rank 0 takes over, does the rest and says so.

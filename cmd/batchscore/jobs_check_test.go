@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// TestCheckOfAPlace asks for the exit code of an output without a record.
+func TestCheckOfAPlace(t *testing.T) {
+	d := newDesk(t)
+	out, finish := paused(t)
+	check := func(code int, says string, more ...string) {
+		t.Helper()
+		r := d.must(t, code, append([]string{"jobs", "status", "--check", out}, more...)...)
+		if !strings.Contains(r.stderr, says) {
+			t.Errorf("got %v, want %q in stderr", r, says)
+		}
+	}
+	check(75, "stopped, ")
+	var s report
+	r := d.must(t, 75, "jobs", "status", "--check", "--json", out)
+	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil || s.Progress.Stage != output.Stopped {
+		t.Errorf("got %v, %v, want JSON with the stage %s", r, err, output.Stopped)
+	}
+	must(t, 0, finish...)
+	check(0, "")
+	part := filepath.Join(out, "part-00001.jsonl")
+	if err := os.Truncate(part, 10); err != nil {
+		t.Fatal(err)
+	}
+	check(10, "part-00001")
+	if err := os.Remove(filepath.Join(out, "_SUCCESS")); err != nil {
+		t.Fatal(err)
+	}
+	check(10, "part-00001")
+	d.must(t, 78, "jobs", "status", "--check", filepath.Join(t.TempDir(), "none"))
+	d.must(t, 64, "jobs", "status", "--max-errors", "3", out)
+	d.must(t, 64, "jobs", "status", "--check", "--max-errors", "many", out)
+}
+
+// TestCheckOfFailures: a result with too many failed images is no success, by the
+// default, by what the job was launched with, and by what the monitor asks for.
+func TestCheckOfFailures(t *testing.T) {
+	needMpirun(t)
+	d := newDesk(t)
+	in, out := pictures(t, 40), filepath.Join(t.TempDir(), "out")
+	for i := range 2 {
+		writeFile(t, filepath.Join(in, fmt.Sprintf("broken %d.jpg", i)), []byte("<html>"))
+	}
+	model := tiny(t, graphtest.Options{})
+	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
+	d.must(t, 0, "jobs", "status", "--check", out)
+	d.must(t, 3, "jobs", "status", "--check", "--max-errors", "1", out)
+	d.must(t, 3, "launch", "--", "--images", in, "--out", out, "--model", model, "--max-errors", "1")
+	d.must(t, 3, "jobs", "status", "--check")
+	d.must(t, 0, "jobs", "status", "--check", "--max-errors", "2")
+}
+
+// TestCheckOfAJob follows the exit code over the life of a launched job.
+func TestCheckOfAJob(t *testing.T) {
+	d := newDesk(t)
+	out := filepath.Join(t.TempDir(), "out")
+	d.must(t, 0, "launch", "--to", "fake", "--detach", "-f", jobFile(t, pictures(t, 200), out, slow(t), "run: {chunk: 2, batch: 1}\n"))
+	d.must(t, 5, "jobs", "status", "--check")
+	eventually(t, "the first part", func() bool { return countParts(t, out) > 0 })
+	if r := d.must(t, 5, "jobs", "status", "--check"); !strings.Contains(r.stderr, "still going: running, scoring") {
+		t.Errorf("got %v, want that it continues", r)
+	}
+	d.must(t, 5, "jobs", "status", "--check", out)
+	d.must(t, 0, "jobs", "cancel", d.list(t)[0].ID)
+	d.must(t, 0, "jobs", "logs", "-f")
+	eventually(t, "the end", func() bool { s := d.status(t); return s.Engine != nil && s.Engine.State.Ended() })
+	d.must(t, 75, "jobs", "status", "--check")
+	if s := d.status(t); s.Progress.Stage != output.Stopped {
+		t.Errorf("stage %q, want %q", s.Progress.Stage, output.Stopped)
+	}
+	if j := d.list(t)[0]; j.State != incomplete || j.Outcome == "" || j.Images == "" {
+		t.Errorf("listed as %+v, want an incomplete job with its outcome and images", j)
+	}
+	writeFile(t, filepath.Join(d.fake, "silent"), nil)
+	d.must(t, 75, "jobs", "status", "--check")
+}
+
+// TestCheckOfConfiguration: a job that cannot run as configured has the exit code of
+// its ranks, since starting it again does not help.
+func TestCheckOfConfiguration(t *testing.T) {
+	d := newDesk(t)
+	out := filepath.Join(t.TempDir(), "out")
+	d.run(t, "launch", "--to", "fake", "-f", jobFile(t, pictures(t, 2), out, tiny(t, graphtest.Options{}), "run: {provider: cuda}\n"))
+	d.must(t, 78, "jobs", "status", "--check")
+}
+
+// TestListOfUncheckedJobs: outcome and state agree for a job whose launcher was gone
+// when it ended.
+func TestListOfUncheckedJobs(t *testing.T) {
+	d := newDesk(t)
+	out := filepath.Join(t.TempDir(), "out")
+	d.must(t, 0, "launch", "--to", "fake", "--detach", "-f", jobFile(t, pictures(t, 4), out, tiny(t, graphtest.Options{}), ""))
+	eventually(t, "the end", func() bool { s := d.status(t); return s.Engine != nil && s.Engine.State == deploy.Succeeded })
+	if j := d.list(t)[0]; j.State != complete || j.Outcome != complete {
+		t.Errorf("listed as %+v, want a complete job", j)
+	}
+	d.must(t, 0, "jobs", "status", "--check")
+}
+
+// TestFailedLaunchIsNotTheJobBefore: after a launch that failed at once, jobs status
+// says that it shows another job.
+func TestFailedLaunchIsNotTheJobBefore(t *testing.T) {
+	d := newDesk(t)
+	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
+	job := func() string { return jobFile(t, in, filepath.Join(t.TempDir(), "out"), model, "") }
+	d.must(t, 0, "launch", "--to", "fake", "-f", job())
+	const note = "failed and is not on record: "
+	if r := d.must(t, 0, "jobs", "status"); strings.Contains(r.stdout, note) {
+		t.Errorf("got %v, want no note", r)
+	}
+	for _, failing := range [][]string{{"--name", strings.Repeat("a", 41)}, {"--no-such-flag"}} {
+		if r := d.run(t, append([]string{"launch", "--to", "fake", "-f", job()}, failing...)...); r.code == 0 {
+			t.Fatalf("launch %q: %v, want an error", failing, r)
+		}
+		says(t, d.must(t, 0, "jobs", "status"), note, "this is the job before it")
+		if s := d.status(t); !strings.Contains(s.Note, note) {
+			t.Errorf("note %q, want %q", s.Note, note)
+		}
+		says(t, d.must(t, 0, "jobs", "status", "--watch"), note)
+		says(t, d.must(t, 0, "jobs", "logs"), note)
+		if s := d.status(t, "nightly"); s.Note != "" {
+			t.Errorf("note %q about a job that was asked for", s.Note)
+		}
+	}
+	d.must(t, 0, "launch", "--to", "fake", "-f", job())
+	if s := d.status(t); s.Note != "" {
+		t.Errorf("note %q after another launch", s.Note)
+	}
+}
+
+func TestNamesOfJobs(t *testing.T) {
+	for images, want := range map[string]string{
+		"/data/Photos of 2019/": "photos-of-2019", "az://acme/photos/2019": "score-2019", "photos": "photos", "": "", "../..": "",
+		"/data/" + strings.Repeat("a", 29) + " b": strings.Repeat("a", 29), "/data/Ümlaut": "mlaut",
+	} {
+		if got := nameAfter(images); got != want {
+			t.Errorf("nameAfter(%q) = %q, want %q", images, got, want)
+		}
+	}
+}
+
+// TestScreenOfAJob keeps the status of a launched job.
+func TestScreenOfAJob(t *testing.T) {
+	needMpirun(t)
+	model := tiny(t, graphtest.Options{})
+	for _, width := range screenWidths {
+		folder := screenFolder(t)
+		env := []string{"XDG_STATE_HOME=" + folder, "HOME=" + folder}
+		in := filepath.Join(folder, "photos")
+		if err := os.CopyFS(in, os.DirFS(pictures(t, 4))); err != nil {
+			t.Fatal(err)
+		}
+		job := []string{"launch", "--images", in, "--out", filepath.Join(folder, "labels"), "--model", model}
+		if r := finish(t, command(t, env, job...)); r.code != 0 {
+			t.Fatalf("launch: %v", r)
+		}
+		rate := newMask(`\b\d+\.\d images/s, took 0:00:\d\d(?:\.\d+)?`, "10.0 images/s, took 0:00:01.234567")
+		term := newTerminal(t, width, screenHeight, command(t, env, "jobs", "status", "photos"))
+		term.exitCode()
+		term.keep("status-job", rate, newMask(`(?m)^(0 {5}.{20}).{8}.{9}.{7}  \d+s +`, "${1}       1        4      0  1s "))
+	}
+}
