@@ -181,6 +181,9 @@ func (r *report) pace() []string {
 	switch {
 	case p.LeftSeconds > 0:
 		return []string{rate, seconds(p.LeftSeconds).String() + " left"}
+	case p.WorkedSeconds > 0 && rested(p.WorkedSeconds, p.MakespanSeconds):
+		return []string{telemetry.Rate(p.WorkedRate) + " in " + telemetry.Duration(p.WorkedSeconds) + " of work",
+			rate + " in " + telemetry.Duration(p.MakespanSeconds) + " with the pauses"}
 	case p.MakespanSeconds > 0:
 		return []string{rate, "took " + telemetry.Timedelta(seconds(p.MakespanSeconds).Round(time.Millisecond))}
 	}

@@ -69,12 +69,16 @@ func speed(s *output.Success) string {
 	if s.Simulated {
 		mark = " (simulated)"
 	}
-	if s.WorkedSeconds == 0 || s.MakespanSeconds-s.WorkedSeconds < 0.01*s.MakespanSeconds {
+	if s.WorkedSeconds == 0 || !rested(s.WorkedSeconds, s.MakespanSeconds) {
 		return telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds) + mark
 	}
 	return fmt.Sprintf("%s in %s of work%s; %s in %s with the pauses", telemetry.Rate(s.WorkedImagesPerSecond), telemetry.Duration(s.WorkedSeconds), mark,
 		telemetry.Rate(s.ImagesPerSecond), telemetry.Duration(s.MakespanSeconds))
 }
+
+// rested reports whether a job was at rest for a part of its makespan that is worth
+// mentioning.
+func rested(worked, makespan float64) bool { return makespan-worked >= 0.01*makespan }
 
 // scoredTwice explains why the workers' numbers of images add up to more than there
 // are.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
@@ -138,5 +139,23 @@ func TestCountsOfWorkersAddUp(t *testing.T) {
 	}
 	if processed != 60+twice {
 		t.Errorf("the workers processed %d images, of 60 and %d that were scored twice: %v", processed, twice, r)
+	}
+}
+
+// TestVerifySaysTheSpeed: verify and jobs status tell the time that workers were at work
+// from that with the pauses.
+func TestVerifySaysTheSpeed(t *testing.T) {
+	in, out := pictures(t, 12), t.TempDir()
+	args := []string{"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "2", "--batch", "1"}
+	must(t, 75, append(args, "--budget-images", "4")...)
+	time.Sleep(500 * time.Millisecond) // a pause that is more than a hundredth
+	must(t, 0, args...)
+	r := must(t, 0, "verify", out)
+	if !regexp.MustCompile(`\n[\d.]+ images/s in .* of work; [\d.]+ images/s in .* with the pauses\nOK: rows equal manifest\n$`).MatchString(r.stdout) {
+		t.Errorf("verify does not tell the speed: %v", r)
+	}
+	r = must(t, 0, "jobs", "status", out)
+	if !regexp.MustCompile(`(?m)^Rate +[\d.]+ images/s in .* of work, [\d.]+ images/s in .* with the pauses$`).MatchString(r.stdout) {
+		t.Errorf("jobs status does not tell the speed: %v", r)
 	}
 }

@@ -55,6 +55,10 @@ type Progress struct {
 	Rate            float64 `json:"images_per_second"`
 	LeftSeconds     float64 `json:"left_seconds"`
 	MakespanSeconds float64 `json:"makespan_seconds"`
+	// WorkedSeconds and WorkedRate are those of a complete job without the pauses
+	// between runs; 0 before, and of jobs of older releases.
+	WorkedSeconds float64 `json:"worked_seconds,omitempty"`
+	WorkedRate    float64 `json:"worked_images_per_second,omitempty"`
 	// Storage sums the calls of stores on a network by the processes that have ended;
 	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
@@ -191,6 +195,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
+		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
 	}
 	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
 		return p, err
@@ -424,6 +429,6 @@ func (o *Observer) lookAtRetry(ctx context.Context, p *Progress, s *Success) err
 		return err
 	}
 	p.Stage, p.Retry, p.Ranks = Retrying, &retry, retry.Ranks
-	p.Rate, p.LeftSeconds, p.MakespanSeconds = retry.Rate, retry.LeftSeconds, 0
+	p.Rate, p.LeftSeconds, p.MakespanSeconds, p.WorkedSeconds, p.WorkedRate = retry.Rate, retry.LeftSeconds, 0, 0, 0
 	return nil
 }

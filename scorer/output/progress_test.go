@@ -142,7 +142,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	s := r.finish(t)
 	p = look()
 	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.LeftSeconds != 0 ||
-		p.MakespanSeconds != s.MakespanSeconds || p.Rate != s.ImagesPerSecond {
+		p.MakespanSeconds != s.MakespanSeconds || p.Rate != s.ImagesPerSecond ||
+		p.WorkedSeconds != s.WorkedSeconds || p.WorkedRate != s.WorkedImagesPerSecond || p.WorkedSeconds == 0 {
 		t.Errorf("Look() of a complete job = %+v, want what _SUCCESS says, %+v", p, s)
 	}
 	want(p, rank{"host0", 5, 36, 0, false}, rank{"host1", 1, 8, 0, false}, rank{})
