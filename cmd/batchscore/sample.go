@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,6 +175,7 @@ const maxCopies = 16
 type copier struct {
 	from, to store.Store
 	stderr   io.Writer
+	scored   bool // the images are those of a result
 
 	bytes atomic.Int64 // copied
 	had   atomic.Int64 // images that were copied before
@@ -190,18 +192,27 @@ func (c *copier) summary(chosen, total int) string {
 	if len(c.unread) == 0 {
 		return line
 	}
-	var changed, deleted int
-	for _, err := range c.unread {
-		switch {
-		case errors.Is(err, store.ErrChanged):
-			changed++
-		case errors.Is(err, store.ErrNotExist):
-			deleted++
+	line += fmt.Sprintf(", %d could not be read", len(c.unread))
+	if !c.scored {
+		return line
+	}
+	var since []string
+	for _, kind := range []struct {
+		err  error
+		what string
+	}{{store.ErrChanged, "changed"}, {store.ErrNotExist, "deleted"}} {
+		n := 0
+		for _, err := range c.unread {
+			if errors.Is(err, kind.err) {
+				n++
+			}
+		}
+		if n > 0 {
+			since = append(since, fmt.Sprintf("%d %s since", n, kind.what))
 		}
 	}
-	line += fmt.Sprintf(", %d could not be read", len(c.unread))
-	if changed+deleted > 0 {
-		line += fmt.Sprintf(" (%d changed since, %d deleted since)", changed, deleted)
+	if since != nil {
+		line += " (" + strings.Join(since, ", ") + ")"
 	}
 	return line
 }

@@ -54,7 +54,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if err := rows.check(ctx); err != nil {
 		return err
 	}
-	c := copier{from: from, to: to, stderr: stderr}
+	c := copier{from: from, to: to, stderr: stderr, scored: true}
 	objects := make([]store.Object, len(chosen))
 	for i, one := range chosen {
 		objects[i] = one.object
