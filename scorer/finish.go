@@ -184,7 +184,7 @@ func (p *participant) lookAgain(ctx context.Context, done *output.Success) error
 
 // ErrNotDelivered means that the job is complete, and its rows could not be written to
 // the file that was asked for.
-var ErrNotDelivered = errors.New("the job is complete, and the file of its rows was not written; start it again to write it")
+var ErrNotDelivered = errors.New("the job is complete, but the file of its rows was not written")
 
 // Delivery is a file that the rows of a complete job are written to.
 type Delivery struct {
