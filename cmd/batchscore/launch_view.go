@@ -226,7 +226,7 @@ func (l *rankLines) line(line []byte) error {
 	if rank != "" {
 		text = "rank " + rank + ": " + strings.TrimPrefix(text, "batchscore: ")
 	}
-	_, err := io.WriteString(l.text, text+"\n")
+	_, err := io.WriteString(l.text, visible(text)+"\n")
 	return err
 }
 
