@@ -174,16 +174,17 @@ func (r *report) pace() []string {
 	if p.Rate == 0 {
 		return nil
 	}
-	rate := fmt.Sprintf("%.1f images/s", p.Rate)
+	mark := ""
 	if p.Simulated {
-		rate += " (simulated)"
+		mark = " (simulated)"
 	}
+	rate := fmt.Sprintf("%.1f images/s", p.Rate) + mark
 	switch {
 	case p.LeftSeconds > 0:
 		return []string{rate, seconds(p.LeftSeconds).String() + " left"}
 	case p.WorkedSeconds > 0 && rested(p.WorkedSeconds, p.MakespanSeconds):
 		return []string{telemetry.Rate(p.WorkedRate) + " in " + telemetry.Duration(p.WorkedSeconds) + " of work",
-			rate + " in " + telemetry.Duration(p.MakespanSeconds) + " with the pauses"}
+			telemetry.Rate(p.Rate) + " in " + telemetry.Duration(p.MakespanSeconds) + " with the pauses" + mark}
 	case p.MakespanSeconds > 0:
 		return []string{rate, "took " + telemetry.Timedelta(seconds(p.MakespanSeconds).Round(time.Millisecond))}
 	}

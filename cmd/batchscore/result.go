@@ -72,8 +72,8 @@ func speed(s *output.Success) string {
 	if s.WorkedSeconds == 0 || !rested(s.WorkedSeconds, s.MakespanSeconds) {
 		return telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds) + mark
 	}
-	return fmt.Sprintf("%s in %s of work%s; %s in %s with the pauses", telemetry.Rate(s.WorkedImagesPerSecond), telemetry.Duration(s.WorkedSeconds), mark,
-		telemetry.Rate(s.ImagesPerSecond), telemetry.Duration(s.MakespanSeconds))
+	return fmt.Sprintf("%s in %s of work; %s in %s with the pauses%s", telemetry.Rate(s.WorkedImagesPerSecond), telemetry.Duration(s.WorkedSeconds),
+		telemetry.Rate(s.ImagesPerSecond), telemetry.Duration(s.MakespanSeconds), mark)
 }
 
 // rested reports whether a job was at rest for a part of its makespan that is worth
