@@ -40,7 +40,7 @@ func TestBenchCompare(t *testing.T) {
 	says(t, must(t, 0, append(args, "--by", "file", "--format", "markdown")...), "| file | images/s | ratio |")
 	for says, extra := range map[string][]string{
 		"no file given":                         nil,
-		"want text, markdown, csv, json":        append(files[:1:1], "--format", "xlsx"),
+		"want text, markdown, csv":              append(files[:1:1], "--format", "xlsx"),
 		"prices above zero":                     append(files[:1:1], "--price", "a=-1"),
 		"no file is called that":                append(files[:1:1], "--price", "k80=1"),
 		"samples in 50 have no gpu; compare by": append(files[:1:1], "--by", "gpu"),

@@ -132,7 +132,7 @@ func TestBenchSimulateRefuses(t *testing.T) {
 		"from one to":                {"--images", "9223372036854775807"},
 		"larger chunks":              {"--images", "1000000000", "--chunk", "1"},
 		"--model":                    {"--model", "alexnet"},
-		"want fp32, fp16 or int8":    {"--precision", "fp8"},
+		"\"fp8\" for --precision":    {"--precision", "fp8"},
 		"k80 is there twice":         {"--device", "k80,k80"},
 		"only for ResNet-50 in int8": {"--device", "l4"},
 		"--device":                   {"--device", "v900"},
