@@ -216,6 +216,17 @@ readers-check: ## execute docs/readers.md with pandas, polars, DuckDB, PyArrow a
 		$$(! command -v java >/dev/null || echo -r scorer/output/testdata/readers/spark.txt)
 	BATCHSCORE_READERS='$(READERS)/bin/python' go test -count=1 -timeout 20m -run '^TestReaders$$' -v ./scorer/output
 
+OWN_MODEL := $(CACHE)/own-model
+
+.PHONY: own-model-check
+own-model-check: deps ## execute docs/own-model.md with PyTorch, timm, Keras and Optimum (8 GB of disk)
+	@for name in torch keras; do \
+		test -x '$(OWN_MODEL)'/$$name/bin/python || python3 -m venv '$(OWN_MODEL)'/$$name; \
+		'$(OWN_MODEL)'/$$name/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+			-r cmd/batchscore/testdata/own-model/$$name.txt; \
+	done
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_OWN_MODEL='$(OWN_MODEL)' go test -count=1 -timeout 60m -run '^TestOwnModel$$' -v ./cmd/batchscore
+
 .PHONY: chaos
 chaos: RANKS = 3
 chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS_SEED, RANKS), and verify

@@ -20,6 +20,8 @@ type Model struct {
 	Size int64
 	// External reports whether there are weight files next to the file.
 	External bool
+	// WeightFiles are their names.
+	WeightFiles []string
 	// Contract is complete: Labels has Classes entries, which are the class
 	// numbers if nothing names the classes.
 	Contract Contract
@@ -112,7 +114,7 @@ func readFile(path string) (*onnxfile.File, error) {
 }
 
 func newModel(path string, f *onnxfile.File) *Model {
-	return &Model{Path: path, Digest: f.Digest, Size: f.Size + f.ExternalSize, External: f.HasExternal()}
+	return &Model{Path: path, Digest: f.Digest, Size: f.Size + f.ExternalSize, External: f.HasExternal(), WeightFiles: f.External()}
 }
 
 // complete adds what the file declares and finds the contract.

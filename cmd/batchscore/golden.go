@@ -168,6 +168,8 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 	if err := models.Annotate(m.Path, o.file, models.Annotations{Contract: &m.Contract, Golden: g}); err != nil {
 		return config(err)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", o.file, len(names), g.Tolerance)
+	written := *m
+	written.Path = o.file
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n%s", o.file, len(names), g.Tolerance, weightFiles(&written))
 	return err
 }

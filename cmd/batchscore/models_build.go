@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,6 +98,7 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, m.Size/1e6)
+			fmt.Fprint(cmd.OutOrStdout(), weightFiles(m))
 			if c.TransformInput != nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: transform_input is %v\n", file, *c.TransformInput)
 			}
@@ -122,6 +124,25 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 	chooseOne(cmd, "variant", asWords(networks.Variants))
 	chooseOne(cmd, "activation", rawActivations)
 	return cmd
+}
+
+// weightFiles returns a line that names the files of a model whose weights are in a
+// file of their own; empty for a model of one file.
+func weightFiles(m *models.Model) string {
+	if !m.External {
+		return ""
+	}
+	text := m.Path
+	if info, err := os.Stat(m.Path); err == nil {
+		text += " (" + formatBytes(info.Size()) + ")"
+	}
+	for _, name := range m.WeightFiles {
+		text += " and " + filepath.Join(filepath.Dir(m.Path), name)
+		if info, err := os.Stat(filepath.Join(filepath.Dir(m.Path), name)); err == nil {
+			text += " (" + formatBytes(info.Size()) + ")"
+		}
+	}
+	return "the model is in " + text + ": keep them in one folder\n"
 }
 
 // warnOfRandomWeights returns a warning if the scores of a model mean nothing, else

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 
@@ -33,45 +35,57 @@ registered.`,
 			if err != nil {
 				return err
 			}
-			w := newTable(cmd.OutOrStdout())
-			fmt.Fprintln(w, "TASK\tMODEL\tNAME\tFILE")
+			out := cmd.OutOrStdout()
+			if err := listRegistered(out, dir, entries); err != nil {
+				return err
+			}
+			w := newTable(out)
+			fmt.Fprintln(w, "\nTASK\tIS FOR\tMODEL")
 			for _, k := range library.Networks {
-				path, _, err := library.Find(dir, k.Task)
-				if errors.Is(err, models.ErrModel) {
-					path = "none; add one with batchscore models add NAME FILE --task " + k.Task
-					if slices.ContainsFunc(entries, func(e library.Entry) bool { return e.Task == k.Task }) {
-						path = "several; choose one with --model NAME"
-					}
-				} else if err != nil {
+				path, entry, err := library.Find(dir, k.Task)
+				switch {
+				case errors.Is(err, models.ErrModel) && slices.ContainsFunc(entries, func(e library.Entry) bool { return e.Task == k.Task }):
+					path = "several; choose one with --model NAME"
+				case errors.Is(err, models.ErrModel):
+					path = "none registered for it"
+				case err != nil:
 					return err
+				case entry != nil:
+					path = entry.Name
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.Task, k.Title, k.Name, path)
-			}
-			fmt.Fprintln(w, "\nPRESET\tMATCHES")
-			for _, p := range models.Presets {
-				fmt.Fprintf(w, "%s\t%s\n", p.Name, p.Matches)
-			}
-			if len(entries) > 0 {
-				fmt.Fprintln(w, "\nREGISTERED\tTASK\tSTATE\tFILE")
-			}
-			for _, e := range entries {
-				state, err := e.State()
-				if err != nil {
-					state = library.State(err.Error())
-				}
-				task := e.Task
-				if task == "" {
-					task = "-"
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, task, state, e.File)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", k.Task, k.Title, printable(path))
 			}
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nmodels folder: %s\n", filepath.Clean(dir))
+			fmt.Fprintln(out, "\nPresets, for models without a contract:")
+			for _, p := range models.Presets {
+				fmt.Fprintln(out, reflow(fmt.Sprintf("  %-16s  %s", p.Name, p.Matches), helpWidth()))
+			}
+			_, err = fmt.Fprintf(out, "\nmodels folder: %s\n", filepath.Clean(dir))
 			return err
 		},
 	}
 	registerModels(cmd, &flag)
 	return cmd
+}
+
+// listRegistered prints the registered models, or how to register one.
+func listRegistered(out io.Writer, dir string, entries []library.Entry) error {
+	if len(entries) == 0 {
+		_, err := fmt.Fprintln(out, reflow("No model is registered. Any ONNX classifier can be:\n"+
+			"  batchscore models add NAME FILE.onnx --preset torchvision --labels classes.txt\n"+
+			"A model need not be registered: run --model takes a file, too.", helpWidth()))
+		return err
+	}
+	w := newTable(out)
+	fmt.Fprintln(w, "REGISTERED\tTASK\tSTATE\tFILE")
+	for _, e := range entries {
+		state, err := e.State()
+		if err != nil {
+			state = library.State(err.Error())
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, cmp.Or(e.Task, "-"), state, printable(e.File))
+	}
+	return w.Flush()
 }

@@ -32,32 +32,24 @@ type oneFile struct {
 	ask func(question string) bool
 }
 
-// endings are the formats that the name of a file can say.
-var endings = []row.Format{row.JSONL, row.CSV, row.Parquet}
-
 // fileFormat returns the format to write a file in: the one given, else the one that its
 // name ends in. It is empty for a name without an ending, and for standard output.
 func fileFormat(flag, file, given string) (row.Format, error) {
 	if given != "" {
-		f, err := row.ParseFormat(given)
-		if err != nil {
-			return "", usagef("--format: %v", err)
-		}
-		return f, nil
+		return row.Format(given), oneOf("format", given, asWords(row.Formats))
 	}
 	ending := filepath.Ext(file)
 	if ending == "" || file == "-" {
 		return "", nil
 	}
 	var known []string
-	for _, f := range endings {
+	for _, f := range row.Formats {
 		if strings.EqualFold(ending, "."+string(f)) {
 			return f, nil
 		}
 		known = append(known, "."+string(f))
 	}
-	return "", usagef("%s %s: unknown ending %q: want %s or %s", flag, file, ending,
-		strings.Join(known[:len(known)-1], ", "), known[len(known)-1])
+	return "", usagef("%s %s: unknown ending %q: want %s%s", flag, file, ending, orList(known), didYouMean(ending, known))
 }
 
 // check returns what is wrong with the name of the file, for the output folder out.

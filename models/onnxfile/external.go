@@ -56,6 +56,9 @@ func (r *externalRange) set(text []byte) error {
 	return nil
 }
 
+// External returns the names of the files next to the model that hold weights.
+func (f *File) External() []string { return slices.Sorted(maps.Keys(f.external)) }
+
 // HasExternal reports whether some weights are in files next to the model.
 func (f *File) HasExternal() bool { return len(f.external) > 0 }
 
