@@ -320,13 +320,29 @@ func goDeclarations(t *testing.T, files []string) map[string]bool {
 	return declared
 }
 
-// TestGlossary checks that docs/glossary.md is sorted, and that it explains the
-// words that the other documents link to it for.
+// TestGlossary checks that docs/glossary.md is sorted, that it explains the words that
+// the other documents link to it for, and that its words of measurements are those of the
+// benchmarks.
 func TestGlossary(t *testing.T) {
-	glossary := readDocument(t, "docs/glossary.md")
+	term := regexp.MustCompile(`(?m)^\*\*([^*]+)\*\*`)
+	glossary, measurements, found := strings.Cut(readDocument(t, "docs/glossary.md"), "\n## Words of measurements\n")
+	if !found {
+		t.Fatal("docs/glossary.md has no words of measurements")
+	}
 	var terms []string
-	for _, m := range regexp.MustCompile(`(?m)^\*\*([^*]+)\*\*`).FindAllStringSubmatch(glossary, -1) {
+	for _, m := range term.FindAllStringSubmatch(glossary, -1) {
 		terms = append(terms, m[1])
+	}
+	bench := ""
+	for _, name := range trackedFiles(t) {
+		if (strings.HasPrefix(name, "bench/") || strings.HasPrefix(name, "cmd/batchscore/bench")) && strings.HasSuffix(name, ".go") {
+			bench += readDocument(t, name)
+		}
+	}
+	for _, m := range term.FindAllStringSubmatch(measurements, -1) {
+		if !strings.Contains(bench, m[1]) {
+			t.Errorf("docs/glossary.md explains %q, which no benchmark prints", m[1])
+		}
 	}
 	if !slices.IsSortedFunc(terms, func(a, b string) int {
 		return bytes.Compare([]byte(strings.ToLower(a)), []byte(strings.ToLower(b)))
@@ -458,12 +474,12 @@ func TestReadme(t *testing.T) {
 	if len(scripts) < 2 || len(demo) < 10 {
 		t.Fatalf("README.md has %d blocks to execute and %d lines of the demo, want 2 and 10 at least", len(scripts), len(demo))
 	}
-	labels, err := os.ReadFile(filepath.Join(folder, "labels.jsonl"))
-	if n := bytes.Count(labels, []byte("\n")); err != nil || n != 27 {
-		t.Errorf("labels.jsonl has %d lines (%v), want 27", n, err)
+	labels, err := os.ReadFile(filepath.Join(folder, "labels.csv"))
+	if n := bytes.Count(labels, []byte("\n")); err != nil || n != 28 {
+		t.Errorf("labels.csv has %d lines (%v), want 28", n, err)
 	}
 	r := execute(t, `
-		bin/batchscore launch --to local -n 2 -- --images elsewhere/demo --out demo-out --model moderation.onnx --log-level warn`)
+		bin/batchscore launch --to local -n 2 -- --images elsewhere/demo --out demo-out --model moderation.onnx --log-level warn --max-errors 3`)
 	got := demoLines(r.stderr+r.stdout, folder)
 	for _, line := range demo {
 		if !slices.Contains(got, line) {
