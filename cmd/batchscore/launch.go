@@ -30,6 +30,7 @@ type launchFlags struct {
 	dryRun  bool
 	format  string
 	detach  bool
+	yes     bool
 	logs    bool
 	schema  bool
 	example string
@@ -105,6 +106,7 @@ launch.
 	f.jobFileFlags.register(cmd)
 	fs.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, and send nothing")
 	fs.StringVar(&f.format, "format", "", "with --dry-run --to "+exporters()+": print `FORMAT` yaml, for the engine's own command-line tool")
+	fs.BoolVar(&f.yes, "yes", false, yesHelp)
 	fs.BoolVar(&f.detach, "detach", false, "return once the job is submitted; follow it with 'batchscore jobs'")
 	fs.StringVar(&f.example, "example", "", "print a job.yaml to start from, for `ENGINE`, and the section of service.yaml that it needs")
 	chooseOne(cmd, "example", exampleEngines())
@@ -169,6 +171,9 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if job, err = settle(f.to, job); err != nil {
 		return err
 	}
+	if f.yes && job.Scores() {
+		set(&job.Run, "yes", "true")
+	}
 	l, section, err := f.open(cmd)
 	if err != nil {
 		return err
@@ -218,6 +223,14 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	if w.out != nil {
 		if s, err := output.ReadSuccess(cmd.Context(), w.out); err == nil {
 			w.before, w.retries = true, s.Generation()
+		}
+	}
+	if w.out != nil && job.Run["yes"] != "true" {
+		if mixed := mixes(cmd.Context(), job.Images, job.Out, w.out); mixed != "" {
+			if err := agreed(mixed, asker(cmd.InOrStdin(), cmd.ErrOrStderr())); err != nil {
+				return err
+			}
+			set(&w.r.Job.Run, "yes", "true") // the ranks have no terminal
 		}
 	}
 	if err := w.askBefore(cmd.Context(), asker(cmd.InOrStdin(), cmd.ErrOrStderr())); err != nil {

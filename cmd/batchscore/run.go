@@ -45,6 +45,9 @@ type runFlags struct {
 	budget      int
 	preempted   bool
 	metadata    string
+	yes         bool
+	// ask asks the user; nil if there is nobody to ask.
+	ask func(question string) bool
 }
 
 func newRun(sig *signals) *cobra.Command {
@@ -84,6 +87,7 @@ computes nothing but takes as long as a real one, for planning capacity.
 			if err != nil {
 				return err
 			}
+			f.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
 			return f.run(context.WithoutCancel(cmd.Context()), o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
 		},
 	}
@@ -112,6 +116,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	chooseOne(cmd, "provider", allProviders())
 	fs.StringVar(&f.maxErrors, "max-errors", "",
 		"exit with code 3 if more than `N` images or N% of them fail (default 10% of a collection of at least 20, or all of a smaller one)")
+	fs.BoolVar(&f.yes, "yes", false, yesHelp)
 	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
 		" (default a warning with their number)")
 	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
@@ -239,6 +244,17 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	out, err := f.openToWrite(ctx, "--out", f.out)
 	if err != nil {
 		return err
+	}
+	if !f.yes {
+		if mixed := mixes(ctx, f.images, f.out, out); mixed != "" {
+			ask := f.ask
+			if world.Size > 1 {
+				ask = nil // one answer would not do for all ranks
+			}
+			if err := agreed(mixed, ask); err != nil {
+				return err
+			}
+		}
 	}
 	delivery, err := o.file.delivery(ctx, &f.placeFlags, out, world.Rank, o.retry, log)
 	if err != nil {

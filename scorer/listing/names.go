@@ -24,6 +24,13 @@ var systemFolders = map[string]bool{
 	".snapshots": true, ".zfs": true, ".git": true, ".ipynb_checkpoints": true, "lost+found": true,
 }
 
+// Hidden reports whether a file belongs to the system or is hidden, so that nobody takes
+// its folder for one in use.
+func Hidden(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return strings.HasPrefix(first, ".") || systemFolders[first]
+}
+
 // documents are names without an ending that no picture has, in lower case. Other
 // names without one are taken: collections name pictures by digest or number.
 var documents = map[string]bool{

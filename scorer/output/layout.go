@@ -85,6 +85,11 @@ func (p PartNames) chunk(name string) (int, bool) {
 // of parts.
 func IsPart(name string) bool { return strings.HasPrefix(name, partPrefix) }
 
+// IsOwn reports whether a name in an output folder is one that jobs give.
+func IsOwn(name string) bool {
+	return IsPart(name) || name == SuccessName || strings.HasPrefix(name, Folder)
+}
+
 // outcome is the result of creating an object.
 type outcome int
 

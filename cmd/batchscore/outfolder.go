@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// yesHelp describes the flag --yes.
+const yesHelp = "write the result to --out even if that overlaps --images, or holds files of others (default ask on a terminal, else exit with code 64)"
+
+// mixes returns what a new result in out would be mixed with; empty for nothing. images
+// and out are the places, st is the store of out. Once out holds a job there is nothing
+// to ask: to continue it is what the user wants.
+func mixes(ctx context.Context, images, out string, st store.Store) string {
+	if _, err := output.ReadJob(ctx, st); !errors.Is(err, store.ErrNotExist) {
+		return ""
+	}
+	if text := overlap(images, out); text != "" {
+		return text
+	}
+	found := ""
+	stop := errors.New("found")
+	// A place that cannot be listed is reported when the job begins.
+	if err := store.Names(ctx, st, "", func(name string) error {
+		if output.IsOwn(name) || listing.Hidden(name) {
+			return nil
+		}
+		found = name
+		return stop
+	}); !errors.Is(err, stop) {
+		return ""
+	}
+	return fmt.Sprintf("%s holds other files, such as %q", st, found)
+}
+
+// overlap says how two places overlap; empty if they do not.
+func overlap(images, out string) string {
+	in, err := spelled(images)
+	to, err2 := spelled(out)
+	if err != nil || err2 != nil {
+		return "" // which is an error elsewhere
+	}
+	folder := func(p string) string { return strings.TrimSuffix(p, "/") + "/" }
+	switch {
+	case folder(in) == folder(to):
+		return fmt.Sprintf("--out is the same as --images, %s", in)
+	case strings.HasPrefix(folder(to), folder(in)):
+		return fmt.Sprintf("--out %s is inside --images %s", to, in)
+	case strings.HasPrefix(folder(in), folder(to)):
+		return fmt.Sprintf("--images %s is inside --out %s", in, to)
+	}
+	return ""
+}
+
+// agreed returns nil if the user wants the result to be mixed with what mixes
+// found. ask asks the user; nil if there is nobody to ask.
+func agreed(mixed string, ask func(string) bool) error {
+	switch {
+	case ask == nil:
+		return usagef("%s: choose another --out, or give --yes to put the result there", mixed)
+	case !ask(mixed + ". Put the result there?"):
+		return usagef("nothing was written; choose another --out")
+	}
+	return nil
+}
