@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -12,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 )
 
@@ -106,14 +108,23 @@ func TestFault18_BoundsOfTheJob(t *testing.T) {
 	}
 }
 
-// frozenWith begins the job of o and stops it once its manifest is frozen.
+// partless is a store that takes no part.
+type partless struct{ store.Store }
+
+func (p partless) Create(ctx context.Context, name string, body []byte) (store.Object, error) {
+	if strings.HasPrefix(name, "part-") {
+		return store.Object{}, store.ErrDenied
+	}
+	return p.Store.Create(ctx, name, body)
+}
+
+// frozenWith begins the job of o, which fails once its manifest is frozen: it has no
+// part then.
 func frozenWith(t *testing.T, o Options) {
 	t.Helper()
-	stop := make(chan struct{})
-	close(stop)
-	o.Stop = stop
-	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
-		t.Fatalf("Run() = %v, want ErrStopped", err)
+	o.Out = partless{o.Out}
+	if _, err := Run(t.Context(), o); !errors.Is(err, store.ErrDenied) {
+		t.Fatalf("Run() = %v, want the error of the first part", err)
 	}
 }
 
