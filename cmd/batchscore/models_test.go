@@ -51,12 +51,12 @@ func TestForeignModel(t *testing.T) {
 	// Again on the same folder: nothing to do. With another answer: another
 	// preprocessing.
 	run(0, torch...)
-	says(t, run(10, append(torch, "--bgr")...), "preprocessing")
+	says(t, run(10, append(torch, "--bgr")...), "--bgr: the job has false, this command has true")
 
 	beside := strings.TrimSuffix(model, ".onnx") + ".yaml"
 	writeFile(t, beside, []byte("preset: torchvision\noutput: probabilities\n"))
 	run(0)
-	says(t, run(10, "--resize", "pillow-bicubic"), "preprocessing")
+	says(t, run(10, "--resize", "pillow-bicubic"), "--resize: the job has pillow-bilinear, this command has pillow-bicubic")
 	writeFile(t, beside, []byte("preset: torchvision\noutptu: probabilities\n"))
 	says(t, run(78), "outptu", beside)
 }
