@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,7 +104,7 @@ func TestOwnModel(t *testing.T) {
 				}
 			}
 			if len(rows) != 3 {
-				t.Error(fmt.Sprintf("%d rows, want 3", len(rows)))
+				t.Errorf("%d rows, want 3", len(rows))
 			}
 		})
 	}

@@ -76,8 +76,6 @@ func Folder() (string, error) { return deploy.StateFolder("jobs") }
 
 const ending = ".yaml"
 
-func (b Book) path(id string) string { return filepath.Join(b.folder, id+ending) }
-
 // String returns the folder.
 func (b Book) String() string { return b.folder }
 
