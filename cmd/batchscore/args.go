@@ -1,6 +1,41 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// leastSecret is the least length of a secret: a shorter value of a variable may
+// occur in any text.
+const leastSecret = 16
+
+// refuseSecretArguments returns an error if a command line holds a secret, before
+// the command can print, log or record it. The error does not repeat it. The command
+// launch says better where a job names its secrets, and records nothing before.
+func refuseSecretArguments(root *cobra.Command, args []string) (*cobra.Command, error) {
+	cmd, _, err := root.Find(args)
+	if err != nil || cmd == nil {
+		cmd = root
+	}
+	for i, arg := range args {
+		known := storages.HoldsSecret(arg)
+		// It may be taken for a flag, or for what follows a flag of one letter.
+		flag := strings.TrimLeft(arg, "-")
+		hidden := !known && flag != "" && (storages.HoldsSecret(flag) || storages.HoldsSecret(flag[1:]))
+		secret := hidden || known && cmd.Name() != "launch"
+		for _, name := range storages.Secrets() {
+			value := os.Getenv(name)
+			secret = secret || len(value) >= leastSecret && strings.Contains(arg, value)
+		}
+		if secret {
+			return cmd, usagef("argument %d of the command line holds a key or a signature, which other users of this machine can see:"+
+				" give credentials in the environment or in a file that --credentials names ('batchscore help places' says how)", i+1)
+		}
+	}
+	return cmd, nil
+}
 
 // noArgs is the argument rule of commands that take none.
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -32,7 +32,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := refuseSecretArguments(root, args)
+	if err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	code := exitCode(err, sig.received())
 	if s := sig.received(); s != nil && err != nil && err.Error() == context.Canceled.Error() {
 		err = fmt.Errorf("ended by a signal (%v)", s)
@@ -42,7 +45,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		sayError(stderr, visible(text))
+		sayError(stderr, visible(storages.Redact(text)))
 	}
 	if errors.Is(err, errUsage) {
 		path := cmd.CommandPath()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -66,13 +67,24 @@ func TestScheme(t *testing.T) {
 	if _, p, err := table.Parse("az://acme"); err == nil {
 		t.Errorf("Parse of an account = %v, want an error", p)
 	}
-	for text, want := range map[string]bool{
-		"https://acme.blob.core.windows.net/photos?" + plantedSAS: true,
-		"AccountName=acme;AccountKey=" + plantedKey:               true,
-		"https://acme.blob.core.windows.net/photos":               false,
+	const url = "https://acme.blob.core.windows.net/photos"
+	unsigned := plantedSAS[:strings.Index(plantedSAS, "sig=")]
+	wholeKey := strings.Repeat("planted+Key", 8)[:86] + "=="
+	for text, want := range map[string]string{
+		url + "?" + plantedSAS:                               url + "?" + unsigned + "sig=REDACTED",
+		"no " + strconv.Quote(url+"?"+plantedSAS) + " here":  "no " + strconv.Quote(url+"?"+unsigned+"sig=REDACTED") + " here",
+		"sig=planted%2Fsignature":                            "sig=REDACTED",
+		`{"url":"x?a=b\u0026sig=planted%2Fsignature","n":1}`: `{"url":"x?a=b\u0026sig=REDACTED","n":1}`,
+		"x%3Fsig%3Dplanted%2Fsignature":                      "x%3Fsig%3DREDACTED",
+		"AccountName=acme;AccountKey=" + plantedKey + ";a=b": "AccountName=acme;AccountKey=REDACTED;a=b",
+		wholeKey:                     "REDACTED",
+		"KEY=" + wholeKey + " ":      "KEY=REDACTED ",
+		url:                          url,
+		"sha512-" + wholeKey:         "sha512-" + wholeKey,
+		"a design=12345678 --sig=no": "a design=12345678 --sig=no",
 	} {
-		if got := table.HoldsSecret(text); got != want {
-			t.Errorf("HoldsSecret(%q) = %v, want %v", text, got, want)
+		if got := table.Redact(text); got != want || table.HoldsSecret(text) != (text != want) {
+			t.Errorf("Redact(%q) = %q and HoldsSecret %v, want %q", text, got, table.HoldsSecret(text), want)
 		}
 	}
 	_, p, err := table.Parse("az://acme/photos")

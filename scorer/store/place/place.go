@@ -29,7 +29,8 @@ type Scheme struct {
 	// Secrets are the environment variables whose values are always secret.
 	Secrets []string
 	// SecretText matches a text that holds a secret of this storage, such as a
-	// signature in a URL. Nil matches nothing.
+	// signature in a URL. Its groups, if any, match what comes before the secret itself.
+	// Nil matches nothing.
 	SecretText *regexp.Regexp
 	// Parse reads a place whose scheme is one of Names, in lower case. It opens
 	// nothing. Its errors repeat no secret that the place may hold.

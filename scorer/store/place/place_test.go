@@ -156,6 +156,9 @@ func TestTable_Secrets(t *testing.T) {
 			t.Errorf("HoldsSecret(%q) = %v, want %v", text, got, want)
 		}
 	}
+	if got, want := all.Redact("x?token=a y"), "x?REDACTED y"; got != want {
+		t.Errorf("Redact = %q, want %q", got, want)
+	}
 }
 
 func TestCut(t *testing.T) {

@@ -108,6 +108,21 @@ func (t Table) HoldsSecret(text string) bool {
 	return slices.ContainsFunc(t, func(s Scheme) bool { return s.SecretText != nil && s.SecretText.MatchString(text) })
 }
 
+// Redact returns a text without the secrets of the storages.
+func (t Table) Redact(text string) string {
+	for _, s := range t {
+		if s.SecretText == nil {
+			continue
+		}
+		kept := ""
+		for i := range s.SecretText.NumSubexp() {
+			kept += fmt.Sprintf("${%d}", i+1)
+		}
+		text = s.SecretText.ReplaceAllString(text, kept+"REDACTED")
+	}
+	return text
+}
+
 // list joins words as English does: "a, b or c".
 func list(words []string, last string) string {
 	if len(words) < 2 {
