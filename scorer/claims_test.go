@@ -52,6 +52,12 @@ var (
 // beginNumbered creates the record of a job that was begun before claims had names.
 func beginNumbered(t *testing.T, o Options) {
 	t.Helper()
+	beginWith(t, o, func(record string) string { return claimFormField.ReplaceAllLiteralString(record, "") })
+}
+
+// beginWith creates the record of a job, changed by older to that of an older release.
+func beginWith(t *testing.T, o Options, older func(record string) string) {
+	t.Helper()
 	made := new(mem.Store)
 	o = o.withDefaults()
 	o.Job.AutoBatch = newFakeEngine().DefaultBatch()
@@ -59,16 +65,14 @@ func beginNumbered(t *testing.T, o Options) {
 		t.Fatal(err)
 	}
 	const name = "_batchscore/job.json"
-	record, _, err := store.ReadAll(t.Context(), made, name)
-	if err != nil {
-		t.Fatal(err)
+	record := object(t, made, name)
+	changed := older(record)
+	if changed == record {
+		t.Fatalf("the record has nothing that an older release lacks:\n%s", record)
 	}
-	if !claimFormField.Match(record) {
-		t.Fatalf("the record of a new job has no claim form:\n%s", record)
-	}
-	unsealed := checksumField.ReplaceAllLiteral(claimFormField.ReplaceAllLiteral(record, nil), []byte(`"checksum": ""`))
-	sum := sha256.Sum256([]byte(strings.TrimSuffix(string(unsealed), "\n")))
-	put(t, o.Out, name, checksumField.ReplaceAll(unsealed, fmt.Appendf(nil, `"checksum": "sha256:%x"`, sum)))
+	unsealed := checksumField.ReplaceAllLiteralString(changed, `"checksum": ""`)
+	sum := sha256.Sum256([]byte(strings.TrimSuffix(unsealed, "\n")))
+	put(t, o.Out, name, []byte(checksumField.ReplaceAllLiteralString(changed, fmt.Sprintf(`"checksum": "sha256:%x"`, sum))))
 }
 
 // claimNames returns what follows the name of the folder in the names of all

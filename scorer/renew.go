@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/output"
 )
 
 // renewer renews the claims of a worker, so that others see that it is alive.
@@ -21,9 +22,10 @@ type renewer struct {
 // renewals is how many claims are renewed at once.
 const renewals = 16
 
-// run renews every claim three times per lease, until ctx ends.
+// run renews every claim three times per lease, and often enough for those who ask later
+// when somebody was at work, until ctx ends.
 func (r *renewer) run(ctx context.Context) {
-	tick := time.NewTicker(r.lease / 3)
+	tick := time.NewTicker(min(r.lease, output.SignInterval) / 3)
 	defer tick.Stop()
 	for {
 		select {

@@ -162,14 +162,12 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again := participant{opt: *o, halt: r.job.halt}
 	again.opt.Retry = nil
 	again.opt.Out = output.Generation(o.Out, plan.generation)
-	again.opt.Job.Batch, again.opt.Job.Chunk, again.opt.Job.Max = job.Batch, 0, job.Max
-	again.opt.Job.Files, again.opt.Job.ClaimForm, again.opt.Job.PartForm = job.Files, job.ClaimForm, job.PartForm
+	again.opt.Job = job.NewRetry(o.Job, output.Retry{Generation: plan.generation, Statuses: plan.statuses})
+	again.opt.Job.Batch, again.opt.Job.Chunk = job.Batch, 0
 	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = job.Bounds()
 	if plan.bounds.MaxPixels != 0 { // the job existed before
 		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = plan.bounds.MaxPixels, plan.bounds.MaxBytes
 	}
-	again.opt.Job.Int8 = job.Int8
-	again.opt.Job.Retry = &output.Retry{Of: job.ID, Generation: plan.generation, Statuses: plan.statuses}
 	again.opt.MaxErrors = Threshold{text: "100%", percent: 100} // checked once all rows are together
 	again.opt.StrictDrift = false
 	again.opt.Counters = new(telemetry.Counters)

@@ -110,6 +110,9 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 	for _, n := range w.statuses {
 		s.Images += n
 	}
+	if w.job.Older() { // a rank of the older release reads it, too
+		s.Scored = 0
+	}
 	switch {
 	case errors.Is(end, ErrStopped), errors.Is(end, ErrPaused):
 		s.End = "stopped"

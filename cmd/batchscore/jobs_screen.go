@@ -182,9 +182,9 @@ func (r *report) pace() []string {
 	switch {
 	case p.LeftSeconds > 0:
 		return []string{rate, seconds(p.LeftSeconds).String() + " left"}
-	case p.WorkedSeconds > 0 && rested(p.WorkedSeconds, p.MakespanSeconds):
-		return []string{telemetry.Rate(p.WorkedRate) + " in " + telemetry.Duration(p.WorkedSeconds) + " of work",
-			telemetry.Rate(p.Rate) + " in " + telemetry.Duration(p.MakespanSeconds) + " with the pauses" + mark}
+	case rested(p.WorkedSeconds, p.MakespanSeconds):
+		return []string{telemetry.Rate(p.Rate) + " in " + telemetry.Duration(p.MakespanSeconds),
+			withoutPauses(p.WorkedRate, p.WorkedSeconds) + mark}
 	case p.MakespanSeconds > 0:
 		return []string{rate, "took " + telemetry.Timedelta(seconds(p.MakespanSeconds).Round(time.Millisecond))}
 	}

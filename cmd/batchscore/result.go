@@ -62,23 +62,28 @@ func tallyLine(place string, s *output.Success) string {
 	return line
 }
 
-// speed returns the rate over the time in which workers were at work and, if they
-// paused, over the whole time.
+// speed returns the rate over the whole time and, if workers paused and it is known for
+// how long they were at work, over that.
 func speed(s *output.Success) string {
 	mark := ""
 	if s.Simulated {
 		mark = " (simulated)"
 	}
-	if s.WorkedSeconds == 0 || !rested(s.WorkedSeconds, s.MakespanSeconds) {
-		return telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds) + mark
+	whole := telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds)
+	if !rested(s.WorkedSeconds, s.MakespanSeconds) {
+		return whole + mark
 	}
-	return fmt.Sprintf("%s in %s of work; %s in %s with the pauses%s", telemetry.Rate(s.WorkedImagesPerSecond), telemetry.Duration(s.WorkedSeconds),
-		telemetry.Rate(s.ImagesPerSecond), telemetry.Duration(s.MakespanSeconds), mark)
+	return whole + "; " + withoutPauses(s.WorkedImagesPerSecond, s.WorkedSeconds) + mark
 }
 
-// rested reports whether a job was at rest for a part of its makespan that is worth
-// mentioning.
-func rested(worked, makespan float64) bool { return makespan-worked >= 0.01*makespan }
+// withoutPauses returns the rate over the time in which workers were at work.
+func withoutPauses(rate, worked float64) string {
+	return telemetry.Rate(rate) + " in " + telemetry.Duration(worked) + " of work, without the pauses"
+}
+
+// rested reports whether a job is known to have been at rest for a part of its makespan
+// that is worth mentioning.
+func rested(worked, makespan float64) bool { return worked > 0 && makespan-worked >= 0.01*makespan }
 
 // scoredTwice explains why the workers' numbers of images add up to more than there
 // are.

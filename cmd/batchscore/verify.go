@@ -93,7 +93,7 @@ func verifyImages(ctx context.Context, places placeFlags, st store.Store) error 
 	if err != nil {
 		return err
 	}
-	images, err := places.open("the images of the job", job.Images)
+	images, err := places.open("the images of the job", job.ImagesPlace())
 	if err != nil {
 		return err
 	}

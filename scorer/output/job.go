@@ -89,7 +89,8 @@ type Job struct {
 	AskedTopK int        `json:"-"`
 	Format    row.Format `json:"format"`
 	// RowForm is how rows are written. Join fills it: the newest form. Jobs that older
-	// releases began have an older one, and keep it.
+	// releases began have an older one, and keep it; see Older. A retry has that of
+	// its job.
 	RowForm row.Form `json:"row_form,omitempty"`
 	// ClaimForm is the version of how claims are named: 0 for jobs begun before
 	// there was one, and for their retries, 1 for claim.Named. Join fills it, except
@@ -125,6 +126,24 @@ const (
 	claimForm = 1
 	partForm  = 1
 )
+
+// Older reports whether an older release began the job, and may work on it next to this
+// one. It does not know the fields of records that came with row.Nullable, and takes a
+// record that has them for damaged. So no record of such a job may have them.
+func (j *Job) Older() bool { return j.RowForm < row.Nullable }
+
+// NewRetry returns what a retry of j shares with it: how rows, claims and parts are
+// written, and which fields records have. want is what a new job would have.
+func (j *Job) NewRetry(want Job, r Retry) Job {
+	want.Max, want.Files, want.Int8 = j.Max, j.Files, j.Int8
+	want.RowForm, want.ClaimForm, want.PartForm = max(j.RowForm, row.Typed), j.ClaimForm, j.PartForm
+	if j.Older() {
+		want.LabelsFile, want.Preprocess = "", nil
+	}
+	r.Of = j.ID
+	want.Retry = &r
+	return want
+}
 
 // Schema returns what the job's rows say and how they are written. It panics if
 // there is no such Task; a record that was read names one that exists.
@@ -273,8 +292,8 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	if want.Chunk == 0 && want.Listed > 0 {
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}
-	first.RowForm = row.Newest
 	if want.Retry == nil {
+		first.RowForm = row.Newest
 		first.ClaimForm, first.PartForm, first.MaxErrors = claimForm, partForm, DefaultMaxErrors
 	}
 	first.ID = strings.ToLower(rand.Text())

@@ -326,7 +326,7 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	if opt.PassedOver != nil {
 		s.PassedOver = opt.PassedOver()
 	}
-	body, err := s.encode(p.st)
+	body, err := s.encode(p.st, p.job)
 	if err != nil {
 		return Success{}, err
 	}

@@ -18,8 +18,8 @@ type Success struct {
 	Version int    `json:"version"`
 	Job     string `json:"job"`
 	Images  int    `json:"images"`
-	// ImagesPlace is Job.Images: where the images are, without secrets. Older records
-	// do not have it.
+	// ImagesPlace is Job.Images: where the images are, without secrets. Records of jobs
+	// that are Older do not have it.
 	ImagesPlace string `json:"images_place,omitempty"`
 	// Simulated reports whether no model computed the rows. The times are then those of
 	// a simulated device.
@@ -29,8 +29,8 @@ type Success struct {
 	// shows them.
 	Failed int    `json:"failed,omitempty"`
 	See    string `json:"see,omitempty"`
-	// Answers says what the labels are; nil in older records, and if the task has
-	// neither labels nor a certainty.
+	// Answers says what the labels are; nil in records of jobs that are Older, and if the
+	// task has neither labels nor a certainty.
 	Answers   *row.Summary `json:"answers,omitempty"`
 	Chunks    int          `json:"chunks"`
 	ChunkSize int          `json:"chunk_size"`
@@ -57,11 +57,13 @@ type Success struct {
 	MakespanSeconds float64   `json:"makespan_seconds"`
 	ImagesPerSecond float64   `json:"images_per_second"` // over the makespan
 	// WorkedSeconds is for how long at least one worker was at work, without the
-	// pauses between runs. Older records do not have it.
+	// pauses between runs. It is 0 if that is not known to within a tenth, because
+	// workers were killed, and in records of jobs that are Older.
 	WorkedSeconds         float64 `json:"worked_seconds,omitempty"`
 	WorkedImagesPerSecond float64 `json:"worked_images_per_second,omitempty"`
 	// ScoredTwice is the number of images that a worker scored after another had
-	// committed them, as far as workers had ended when the record was written.
+	// committed them, as far as workers had ended when the record was written. Records of
+	// jobs that are Older do not have it.
 	ScoredTwice int `json:"scored_twice,omitempty"`
 	// Retry is what the last retry did, nil before the first.
 	Retry *RetryOutcome `json:"retry,omitempty"`
@@ -301,7 +303,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 	if opt.PassedOver != nil {
 		s.PassedOver = opt.PassedOver()
 	}
-	body, err := s.encode(st)
+	body, err := s.encode(st, &job)
 	if err != nil {
 		return Success{}, err
 	}
@@ -331,8 +333,11 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 	}
 }
 
-// encode returns the content of _SUCCESS in that place.
-func (s *Success) encode(st store.Store) ([]byte, error) {
+// encode returns the content of _SUCCESS of a job in that place.
+func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
+	if job.Older() { // a rank of the older release reads it, too
+		s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
+	}
 	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)
 	if err != nil {

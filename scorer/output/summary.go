@@ -26,7 +26,7 @@ type WorkerSummary struct {
 	// Share is the number of images in its share at the start, Images the number that
 	// it committed; Statuses counts the latter.
 	// Scored is how many it scored, including those of chunks that another worker
-	// committed first; 0 in older records.
+	// committed first; 0 in records of jobs that are Older.
 	Share    int            `json:"share"`
 	Scored   int            `json:"scored,omitempty"`
 	Images   int            `json:"images"`

@@ -61,7 +61,10 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 		if err := claim.Times(ctx, st, func(t time.Time) { signs = append(signs, t) }); err != nil {
 			return err
 		}
-		spans = append(spans, atWork(signs)...)
+		found, unsure := atWork(signs, spans)
+		if spans = append(spans, found...); unsure > total(spans)/10 {
+			spans = nil
+		}
 	}
 	s.WorkedSeconds = min(total(spans).Seconds(), s.MakespanSeconds)
 	if s.MakespanSeconds > 0 {
@@ -83,30 +86,34 @@ const slack = 2 * time.Second
 // covered reports whether every time is within one of the spans. If not, a worker was
 // killed, and left no summary.
 func covered(times []time.Time, spans []span) bool {
-	for _, t := range times {
-		if !slices.ContainsFunc(spans, func(s span) bool {
-			return !t.Before(s.from.Add(-slack)) && !t.After(s.to.Add(slack))
-		}) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(times, func(t time.Time) bool { return !within(t, spans) })
 }
 
-// signInterval is the longest time between two signs of a worker at work: it renews
-// what it has claimed more often.
-const signInterval = time.Minute
+// within reports whether a time is within one of the spans.
+func within(t time.Time, spans []span) bool {
+	return slices.ContainsFunc(spans, func(s span) bool {
+		return !t.Before(s.from.Add(-slack)) && !t.After(s.to.Add(slack))
+	})
+}
 
-// atWork returns the spans between signs of workers that follow one another closely.
-func atWork(signs []time.Time) []span {
+// SignInterval is the longest time between two signs of a worker at work, whatever its
+// lease: it renews what it has claimed three times as often.
+const SignInterval = time.Minute
+
+// atWork returns the spans between signs of workers that follow one another closely,
+// and how much longer they may have been at work: a worker that was killed worked for a
+// while after its last sign. reported are the spans of workers that were not killed.
+func atWork(signs []time.Time, reported []span) (spans []span, unsure time.Duration) {
 	slices.SortFunc(signs, time.Time.Compare)
-	var spans []span
 	for i := 1; i < len(signs); i++ {
-		if signs[i].Sub(signs[i-1]) <= signInterval {
-			spans = append(spans, span{signs[i-1], signs[i]})
+		last := signs[i-1]
+		if signs[i].Sub(last) <= SignInterval {
+			spans = append(spans, span{last, signs[i]})
+		} else if !within(last, reported) {
+			unsure += SignInterval
 		}
 	}
-	return spans
+	return spans, unsure
 }
 
 // total returns how long the spans are together. What several have in common counts

@@ -12,13 +12,15 @@ import (
 // TestWorkedTimeLeavesOutPauses: hours between two starts count in the makespan only.
 func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		// killed says that the first worker left no summary.
-		killed bool
-		want   float64
+		name   string
+		chunk  time.Duration // how long a chunk takes
+		killed bool          // says that the first worker left no summary
+		want   float64       // 0 if that cannot be known
 	}{
-		{name: "stopped", killed: false, want: 10 + 5},
-		{name: "killed", killed: true, want: 8 + 5},
+		{name: "stopped", chunk: 4 * time.Second, killed: false, want: 10 + 5},
+		{name: "killed", chunk: 6 * time.Minute, killed: true, want: 720 + 5},
+		{name: "killed soon", chunk: 4 * time.Second, killed: true, want: 0},
+		{name: "killed in a long chunk", chunk: 100 * time.Second, killed: true, want: 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := newClock()
@@ -30,7 +32,12 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 				if _, err := claims.TryAcquire(t.Context(), claim.OnChunk(chunk)); err != nil {
 					t.Fatal(err)
 				}
-				clk.now = clk.now.Add(4 * time.Second)
+				for range tt.chunk / (2 * time.Second) {
+					clk.now = clk.now.Add(2 * time.Second)
+					if _, err := claims.Renew(t.Context(), claim.OnChunk(chunk)); err != nil {
+						t.Fatal(err)
+					}
+				}
 				r.commit(t, chunk)
 			}
 			if !tt.killed {
@@ -49,8 +56,12 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 				}
 			}
 			s := r.finish(t)
-			if math.Abs(s.WorkedSeconds-tt.want) > 1e-6 || s.MakespanSeconds != 8+3600+5 || s.ScoredTwice != 3 ||
-				math.Abs(s.WorkedImagesPerSecond-24/tt.want) > 1e-6 || math.Abs(s.ImagesPerSecond-24./3613) > 1e-6 {
+			makespan, rate := 2*tt.chunk.Seconds()+3600+5, 0.
+			if tt.want > 0 {
+				rate = 24 / tt.want
+			}
+			if math.Abs(s.WorkedSeconds-tt.want) > 1e-6 || s.MakespanSeconds != makespan || s.ScoredTwice != 3 ||
+				math.Abs(s.WorkedImagesPerSecond-rate) > 1e-6 || math.Abs(s.ImagesPerSecond-24/makespan) > 1e-6 {
 				t.Errorf("%+v, want %v s of work", s, tt.want)
 			}
 		})
