@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/plot/plotter"
-
 	"github.com/batchscore/batchscore/bench/chart"
 )
 
@@ -62,7 +60,7 @@ func (t *Table) lines() ([]chart.Line, chart.Axes, bool) {
 			lines[g.Name] = &chart.Line{Name: t.short(g.Name)}
 		}
 		l := lines[g.Name]
-		l.XY = append(l.XY, plotter.XY{X: x, Y: g.Value})
+		l.XY = append(l.XY, chart.Point{X: x, Y: g.Value})
 		least, most = min(least, x), max(most, x)
 	}
 	a := chart.Axes{X: t.Dims[0], Y: t.Unit, Log: t.Dims[0] == "ranks"}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot/plotter"
-
 	"github.com/batchscore/batchscore/bench/chart"
 )
 
@@ -26,9 +24,9 @@ func (s *samples) Line(name, key, unit string) (chart.Line, error) {
 		if !ok {
 			return l, fmt.Errorf("%s: no %s, but %v", s.from, unit, r.Units)
 		}
-		l.XY = append(l.XY, plotter.XY{X: x, Y: sum.Center})
+		l.XY = append(l.XY, chart.Point{X: x, Y: sum.Center})
 	}
-	slices.SortFunc(l.XY, func(a, b plotter.XY) int { return int(a.X - b.X) })
+	slices.SortFunc(l.XY, func(a, b chart.Point) int { return int(a.X - b.X) })
 	for i := 1; i < len(l.XY); i++ {
 		if l.XY[i].X == l.XY[i-1].X {
 			return l, fmt.Errorf("%s: two configurations have %s=%v", s.from, key, l.XY[i].X)
