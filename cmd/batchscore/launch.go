@@ -206,7 +206,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		},
 	}
 	if patience := job.Run["patience"]; patience != "" { // of job.yaml, or after --
-		if err := cmd.Flags().Set("patience", patience); err != nil {
+		if err := overrideFlag(cmd.Flags().Lookup("patience"), patience); err != nil {
 			return usagef("invalid value %q for --patience: %w", patience, err)
 		}
 		w.places.patience = f.places.patience

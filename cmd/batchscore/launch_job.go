@@ -254,7 +254,7 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 			faults.Say("run: 'batchscore run' has no flag --%s%s", name, didYouMean(name, flagNames(fs)))
 			continue
 		}
-		if err := flag.Value.Set(run[name]); err != nil {
+		if err := overrideFlag(flag, run[name]); err != nil {
 			_, takes := pflag.UnquoteUsage(flag)
 			faults.Say("run: %s: invalid value %q for --%s: %s", name, run[name], name, takes)
 		}

@@ -91,6 +91,7 @@ was stopped continues where it was when you start it again.`,
 		&cobra.Command{Use: "places", Short: "How places are written, and how to sign in to storage", Long: placesTopic},
 	)
 	layOutHelp(root)
+	refuseRepeated(root)
 	completeAll(root)
 	return root
 }

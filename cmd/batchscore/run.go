@@ -119,7 +119,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.yes, "yes", false, yesHelp)
 	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
 		" (default a warning with their number)")
-	fs.StringVar(&f.retry, "retry", "", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
+	registerJoined(fs, &f.retry, "retry", ",", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
 	chooseSome(cmd, "retry", append(row.FailureStatuses(), row.AnyFailure))
 	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")

@@ -80,7 +80,7 @@ func (f *sampleFlags) register(cmd *cobra.Command) {
 	fs.Uint64Var(&f.seed, "seed", 0, "choose the images by this `SEED`; another one gives another sample")
 	fs.IntVar(&f.leastSure, "least-sure", 0, "copy the `N` images of the least certainty (with --from)")
 	fs.IntVar(&f.perLabel, "per-label", 0, "copy at most `N` images of each label; those that failed count by status (with --from)")
-	fs.StringVar(&f.where, "where", "", "copy only images whose row fulfils these `CONDITIONS`, such as 'label=Sexy score<0.6' (with --from)")
+	registerJoined(fs, &f.where, "where", " ", "copy only images whose row fulfils these `CONDITIONS`, such as 'label=Sexy score<0.6' (with --from)")
 	registerAllFiles(fs, &f.allFiles)
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)

@@ -27,10 +27,11 @@ func newShow() *cobra.Command {
 		Long: `show prints the first rows of an output folder as a table, and counts labels and
 failures. On a terminal, long names are shortened in the middle.
 
---where chooses rows by their columns. All of several conditions must hold. Several
-values with commas between them are alternatives. ~ means contains, or with * and ?
-matches. Quote values that have spaces: --where 'label="hot dog" score<0.6'. An image
-that failed has no score and no label, so it matches only conditions on other columns.
+--where chooses rows by their columns. All of several conditions must hold, in one
+--where or in several. Several values with commas between them are alternatives. ~
+means contains, or with * and ? matches. Quote values that have spaces: --where
+'label="hot dog" score<0.6'. An image that failed has no score and no label, so it
+matches only conditions on other columns.
 
 --sort puts the rows in order; a minus sign reverses it: --sort -score. The certainty
 tells how sure an answer is, from 0 to 1. If an image has one class, it is the margin:
@@ -51,12 +52,12 @@ about 1 kB each.
 	}
 	fs := show.Flags()
 	fs.IntVar(&f.limit, "limit", 20, "show at most `N` rows; 0 shows all")
-	fs.StringVar(&f.status, "status", "", "show only rows with this `STATUS`, or with several, separated by commas: "+
+	registerJoined(fs, &f.status, "status", ",", "show only rows with this `STATUS`, or with several, separated by commas: "+
 		strings.Join(append(row.FailureStatuses(), row.StatusOK), ", ")+", or failed for all except ok")
-	fs.StringVar(&f.where, "where", "", "show only rows for which all `CONDITIONS` hold, such as 'label=Sexy,Neutral score<0.6 path~2019/'; "+
+	registerJoined(fs, &f.where, "where", " ", "show only rows for which all `CONDITIONS` hold, such as 'label=Sexy,Neutral score<0.6 path~2019/'; "+
 		"operators are =, !=, <, <=, >, >=, ~ (contains) and !~")
-	fs.StringVar(&f.sort, "sort", "", "sort by these `COLUMNS`, separated by commas; -COLUMN sorts in descending order")
-	fs.StringVar(&f.columns, "columns", "", "show these `COLUMNS`, separated by commas (default path, status and the answer; with --json all)")
+	registerJoined(fs, &f.sort, "sort", ",", "sort by these `COLUMNS`, separated by commas; -COLUMN sorts in descending order")
+	registerJoined(fs, &f.columns, "columns", ",", "show these `COLUMNS`, separated by commas (default path, status and the answer; with --json all)")
 	fs.BoolVar(&f.json, "json", false, "print JSON, one line for each row")
 	fs.BoolVar(&f.histogram, "histogram", false, "show how scores and certainty are distributed, or the numbers in --columns, instead of rows")
 	chooseSome(show, "status", append(row.FailureStatuses(), row.StatusOK, row.AnyFailure))

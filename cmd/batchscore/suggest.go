@@ -72,7 +72,10 @@ func flagError(cmd *cobra.Command, err error) error {
 func explainFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var bad *pflag.InvalidValueError
+	var twice twiceError
 	switch {
+	case errors.As(err, &bad) && errors.As(err, &twice):
+		return usagef("--%s is %w", bad.GetFlag().Name, twice)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w%s", err, meantFlag(cmd, unknown))
 	case errors.As(err, &bad):
