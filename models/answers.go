@@ -175,7 +175,7 @@ func show(v reflect.Value) string {
 	case v.Kind() == reflect.Pointer:
 		return fmt.Sprint(v.Elem())
 	case v.Len() > 3:
-		return fmt.Sprintf("%d values", v.Len())
+		return fmt.Sprintf("%v and %d more", v.Slice(0, 3), v.Len()-3)
 	}
 	return fmt.Sprint(v)
 }

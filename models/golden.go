@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // GoldenKey is the ONNX metadata_props key that carries a Golden as JSON.
@@ -199,7 +201,7 @@ func GoldenFiles(dir string) (names []string, images [][]byte, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("golden images: %w", err)
 		}
-		if len(names) == MaxGoldenImages || !info.Mode().IsRegular() || strings.HasPrefix(e.Name(), ".") ||
+		if len(names) == MaxGoldenImages || !info.Mode().IsRegular() || !preprocess.KnownExtension(e.Name()) || strings.HasPrefix(e.Name(), ".") ||
 			size+info.Size() > MaxGoldenBytes {
 			continue
 		}
@@ -211,7 +213,7 @@ func GoldenFiles(dir string) (names []string, images [][]byte, err error) {
 		names, images = append(names, e.Name()), append(images, image)
 	}
 	if len(names) == 0 {
-		return nil, nil, fmt.Errorf("golden images: there is no file of at most %d bytes in %s", MaxGoldenBytes, dir)
+		return nil, nil, fmt.Errorf("golden images: there is no image of at most %d bytes in %s", MaxGoldenBytes, dir)
 	}
 	return names, images, nil
 }

@@ -58,7 +58,7 @@ the library or the weights differ from those the model was made with.`,
 
 func newModelsGolden() *cobra.Command {
 	var f contractFlags
-	var images, file, provider string
+	var images, file, provider, labels string
 	var tolerance float64
 	var batch int
 	cmd := &cobra.Command{
@@ -82,7 +82,7 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 			if err := localOnly("--images", images); err != nil {
 				return err
 			}
-			m, err := f.locate(cmd, args[0], "")
+			m, err := f.locate(cmd, args[0], labels)
 			if err != nil {
 				return err
 			}
@@ -92,6 +92,7 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 	fs := cmd.Flags()
 	fs.StringVar(&images, "images", "", "take the images in `FOLDER` (required)")
 	fs.StringVarP(&file, "onnx", "o", "", "write the ONNX model to `FILE`, which may be the one that is read (required)")
+	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`, as for batchscore run")
 	fs.Float64Var(&tolerance, "tolerance", 0,
 		"accept scores that differ by at most `PART` of the row's largest score (default depending on the model's precision)")
 	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")

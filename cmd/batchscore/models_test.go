@@ -192,8 +192,10 @@ func TestGolden(t *testing.T) {
 	grey := t.TempDir()
 	writeFile(t, filepath.Join(grey, "grey.png"), greyPNG(t))
 	says(t, must(t, 78, "models", "golden", plain, "--images", grey, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu"), "they would tell nothing")
-	writeFile(t, filepath.Join(samples, "notes.txt"), []byte("not an image"))
-	says(t, must(t, 78, "models", "golden", plain, "--images", samples, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu"), "notes.txt")
+	writeFile(t, filepath.Join(samples, "notes.txt"), []byte("passed over, as run does"))
+	must(t, 0, "models", "golden", plain, "--images", samples, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu")
+	writeFile(t, filepath.Join(samples, "notes.png"), []byte("not an image"))
+	says(t, must(t, 78, "models", "golden", plain, "--images", samples, "-o", filepath.Join(t.TempDir(), "m.onnx"), "--provider", "cpu"), "notes.png")
 }
 
 func greyPNG(t testing.TB) []byte {

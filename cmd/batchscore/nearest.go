@@ -1,11 +1,18 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	edlib "github.com/hbollon/go-edlib"
 )
+
+// otherValues are what other programs call values of flags.
+var otherValues = map[string]string{
+	"gpu": "cuda", "nvidia": "cuda", "trt": "tensorrt", "json": "jsonl",
+	"k8s": "kubernetes", "aml": "azureml", "mpi": "local", "mpirun": "local",
+}
 
 // maxSuggested is the most words that an error suggests.
 const maxSuggested = 3
@@ -14,6 +21,9 @@ const maxSuggested = 3
 // the fewest typing errors make of it, else those that begin with it.
 func nearest(word string, candidates []string) []string {
 	word = strings.ToLower(word)
+	if other := otherValues[word]; slices.Contains(candidates, other) {
+		return []string{other}
+	}
 	var near, longer []string
 	least := max(1, (len(word)+1)/3) // more errors than that make another word
 	for _, c := range candidates {

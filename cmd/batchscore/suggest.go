@@ -114,6 +114,9 @@ func meantFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 			return fmt.Sprintf("; did you mean --%s?", word)
 		}
 	}
+	if text := elsewhereCalled(cmd.Flags(), word); text != "" {
+		return "; " + text
+	}
 	var near, others []string
 	if len(word) > 1 {
 		near = nearest(word, flagNames(cmd.Flags()))
@@ -132,6 +135,44 @@ func meantFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 		return "; it is a flag of " + others[0]
 	}
 	return "; it is a flag of " + strings.Join(others[:len(others)-1], ", ") + " and " + others[len(others)-1]
+}
+
+// otherNames are what other programs call flags of this one. Of several flags, those
+// that the command has are meant.
+var otherNames = map[string][]string{
+	"output": {"out"}, "output-dir": {"out"}, "outdir": {"out"}, "dest": {"out"}, "result": {"out"}, "results": {"out"},
+	"input": {"images"}, "inputs": {"images"}, "input-dir": {"images"}, "folder": {"images"}, "dir": {"images"}, "data": {"images"}, "path": {"images"},
+	"limit": {"max"}, "head": {"limit", "max"}, "count": {"limit", "max"}, "max-images": {"max"}, "first": {"limit", "max"},
+	"device": {"provider"}, "gpu": {"provider"}, "cuda": {"provider"}, "backend": {"provider"}, "ep": {"provider"},
+	"classes": {"labels"}, "class-names": {"labels"}, "names": {"labels"},
+	"batch-size": {"batch"}, "batchsize": {"batch"}, "bs": {"batch"}, "chunk-size": {"chunk"},
+	"workers": {"ranks-per-node", "decoders"}, "num-workers": {"ranks-per-node", "decoders"}, "threads": {"decoders"}, "ranks": {"ranks-per-node"},
+	"image-size": {"width", "height"}, "img-size": {"width", "height"}, "input-size": {"width", "height"},
+	"filter": {"where"}, "label": {"where", "labels"}, "query": {"where"}, "order-by": {"sort"}, "fields": {"columns"},
+	"overwrite": {"force", "yes"}, "csv": {"format", "merge"}, "parquet": {"format", "merge"}, "timeout": {"patience", "deadline"},
+}
+
+// elsewhereCalled returns what to say about a flag that other programs have, if this
+// command does the same under another name, or without a flag.
+func elsewhereCalled(fs *pflag.FlagSet, word string) string {
+	if fs.Lookup("images") != nil && fs.Lookup("out") != nil {
+		switch word {
+		case "resume", "continue":
+			return "no flag is needed: the same command continues what is in --out"
+		case "recursive":
+			return "no flag is needed: all images beneath a folder are taken"
+		}
+	}
+	var own []string
+	for _, name := range otherNames[strings.ToLower(word)] {
+		if fs.Lookup(name) != nil {
+			own = append(own, "--"+name)
+		}
+	}
+	if len(own) == 0 {
+		return ""
+	}
+	return "did you mean " + orList(own) + "?"
 }
 
 // flagNames returns the names of the flags that the help shows.

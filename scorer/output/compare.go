@@ -129,7 +129,7 @@ func (c *comparison) compareModels(have, want *Job) {
 	if known && have.LabelsFile == "" && want.LabelsFile == "" && len(c.model) > 0 {
 		return // the model's own labels differ because something else does
 	}
-	const own = "those in the model"
+	const own = "the model's own, or none"
 	d := difference{what: "--labels", have: named(cmp.Or(have.LabelsFile, own), have.LabelsDigest),
 		want: named(cmp.Or(want.LabelsFile, own), want.LabelsDigest), do: "give the labels that the job has"}
 	if !known {

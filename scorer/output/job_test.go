@@ -170,7 +170,7 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 			says:   []string{"preprocessing (--width, --mean and the other flags about the model): the job has sha256:p, this command has sha256:x"},
 		},
 		"labels": {change: func(j *Job) { j.LabelsFile, j.LabelsDigest = "dogs.txt", "sha256:x" }, kind: ErrMismatch,
-			says: []string{"--labels: the job has those in the model (sha256:l), this command has dogs.txt (sha256:x)"}},
+			says: []string{"--labels: the job has the model's own, or none (sha256:l), this command has dogs.txt (sha256:x)"}},
 		"activation": {change: func(j *Job) { j.Activation = "logits" }, kind: ErrMismatch,
 			says: []string{"--activation: the job has none, this command has logits"}},
 		"output": {change: func(j *Job) { j.OutputName = "scores" }, kind: ErrMismatch,

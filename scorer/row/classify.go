@@ -78,13 +78,18 @@ var Classify Task = &task[Classification]{
 // how much the best score leads, or the score itself if the answer lists one class
 // only. Where each class is decided independently, at a score of 0.5, it is that of
 // the class that is closest to the decision: the distance from 0.5, doubled so that
-// it is 1 at a score of 0 or 1. For a model of two classes both are the same.
+// it is 1 at a score of 0 or 1. For a model of two classes both are the same. It is
+// unknown if the answer lists only classes above 0.5: one that it does not list may be
+// closer. Below 0.5 there is none, because the classes are listed in order.
 func certainty(a *Classification, activation models.Activation) Value {
 	if activation != models.Sigmoid && activation != models.Independent {
 		if margin, ok := a.Margin(); ok {
 			return Value{Number: float64(margin)}
 		}
 		return Value{Number: float64(a.Score)}
+	}
+	if last := a.TopK[max(len(a.TopK)-1, 0):]; len(last) == 0 || last[0].Score > 0.5 {
+		return Value{Unknown: true}
 	}
 	closest := max(2*a.Score-1, 1-2*a.Score)
 	for _, c := range a.TopK {

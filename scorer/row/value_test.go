@@ -68,7 +68,7 @@ func TestCertainty(t *testing.T) {
 		{name: "one class kept", activation: models.Probabilities, scores: []float32{0.75}, want: "0.7500"},
 		{name: "independent", activation: models.Independent, scores: []float32{0.875, 0.75, 0.125}, want: "0.5000"},
 		{name: "independent, none of them", activation: models.Sigmoid, scores: []float32{0.25, 0.125}, want: "0.5000"},
-		{name: "independent, one kept", activation: models.Sigmoid, scores: []float32{0.625}, want: "0.2500"},
+		{name: "independent, all that are kept above the decision", activation: models.Sigmoid, scores: []float32{0.625}, want: "-"},
 		{name: "two classes in one score", activation: models.Sigmoid, scores: []float32{0.75, 0.25}, want: "0.5000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
