@@ -2,9 +2,12 @@ package ranks
 
 import (
 	"bytes"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 )
 
 // Job is what lines of batchscore say of a whole job.
@@ -21,6 +24,13 @@ type Job struct {
 	// Several are the numbers of images of several jobs whose ends are in the log.
 	// Images is 0 then.
 	Several []int `json:"several,omitempty"`
+	// Out is where the job writes its result; "" if the log does not say.
+	Out string `json:"out,omitempty"`
+	// Begun is true if the log has the line about a new job, and so all of the job.
+	Begun bool `json:"begun,omitempty"`
+	// Seconds is the makespan that the job itself reports, from its first start to its
+	// last part, pauses included; 0 if it is not in the log.
+	Seconds float64 `json:"reported_seconds,omitempty"`
 }
 
 // The lines of batchscore about a job. Those about a race and the first of a log are
@@ -28,8 +38,11 @@ type Job struct {
 var (
 	ours    = regexp.MustCompile(`^batchscore: |"level":"(?:info|warn|error)".*"message":"`)
 	tallied = regexp.MustCompile(`(scored again: )?\b([\d,]+) images: ([\d,]+) ok, ([\d,]+) failed`)
-	closing = regexp.MustCompile(`(Worker \d+ )?Processed ([\d,]+) images(?: on \d+ ranks)?, took `)
-	racing  = regexp.MustCompile(`racing a slow worker for a chunk|doubling a chunk that another`)
+	closing = regexp.MustCompile(`(Worker \d+ )?Processed ([\d,]+) images(?: on \d+ ranks)?, took (\d[\d:.]*(?: days?, [\d:.]+)?)?`)
+	// speed is the line about a result. The last rate in it is that with the pauses.
+	speed  = regexp.MustCompile(`\bSpeed +(?:\S+ images/s in .* of work; )?([\d,.]+) images/s in \d`)
+	begins = regexp.MustCompile(`"out":("(?:[^"\\]|\\.)*").*"message":"new job"`)
+	racing = regexp.MustCompile(`racing a slow worker for a chunk|doubling a chunk that another`)
 )
 
 // jobFacts gathers what lines say of a job.
@@ -38,6 +51,10 @@ type jobFacts struct {
 	failed int
 	races  int
 	ours   bool
+	out    string
+	begun  bool
+	took   []time.Duration // different times of whole jobs
+	rate   float64         // of the whole job, with few digits
 }
 
 // read enters what a line says.
@@ -53,10 +70,22 @@ func (f *jobFacts) read(line []byte) {
 		}
 	}
 	for _, m := range closing.FindAllSubmatch(line, -1) {
-		if len(m[1]) == 0 {
-			f.total(m[2])
+		if len(m[1]) > 0 || !f.total(m[2]) {
+			continue
+		}
+		if d, err := Timedelta(string(m[3])); err == nil && !slices.Contains(f.took, d) {
+			f.took = append(f.took, d)
 		}
 	}
+	if m := speed.FindSubmatch(line); m != nil {
+		f.rate, _ = strconv.ParseFloat(strings.ReplaceAll(string(m[1]), ",", ""), 64)
+	}
+}
+
+// newJob returns the output of a job that a line says is new.
+func newJob(line []byte) (out string, ok bool) {
+	m := begins.FindSubmatch(line)
+	return out, m != nil && json.Unmarshal(m[1], &out) == nil
 }
 
 // total enters the number of images of a whole job.
@@ -79,13 +108,21 @@ func grouped(text []byte) (int, bool) {
 }
 
 func (f *jobFacts) job() Job {
-	j := Job{Ours: f.ours, Races: f.races}
-	switch len(f.totals) {
-	case 0:
-	case 1:
-		j.Images, j.Failed = f.totals[0], f.failed
-	default:
+	j := Job{Ours: f.ours, Races: f.races, Out: f.out, Begun: f.begun}
+	switch {
+	case len(f.totals) > 1:
 		j.Several = f.totals
+	case len(f.took) > 1:
+		for range f.took {
+			j.Several = append(j.Several, f.totals[0])
+		}
+	case len(f.totals) == 1:
+		j.Images, j.Failed = f.totals[0], f.failed
+		if len(f.took) > 0 {
+			j.Seconds = f.took[0].Seconds()
+		} else if f.rate > 0 {
+			j.Seconds = float64(j.Images) / f.rate
+		}
 	}
 	return j
 }

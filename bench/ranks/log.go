@@ -1,14 +1,10 @@
 package ranks
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,13 +64,24 @@ const (
 	MostRanks = 1 << 17
 )
 
-// ReadLog reads logs one after the other: the lines of all ranks in any order, and
-// ignores anything else. It returns an error for logs without a line of any rank.
-// Errors name a log by its method Name, which files have, or by its number.
+// ReadLog is ReadLogs for logs of one job. It returns an error for those of several.
 func ReadLog(logs ...io.Reader) (Log, error) {
-	var l Log
-	byRank := map[int]*attempts{}
-	var facts jobFacts
+	all, err := ReadLogs(logs...)
+	switch {
+	case err != nil:
+		return Log{}, err
+	case len(all) > 1:
+		return Log{}, fmt.Errorf("the logs are of %d jobs", len(all))
+	}
+	return all[0], nil
+}
+
+// ReadLogs reads logs one after the other: the lines of all ranks in any order, and
+// ignores anything else. Logs of several jobs give one Log each (see section). It
+// returns an error for logs without a line of any rank. Errors name a log by its method
+// Name, which files have, or by its number.
+func ReadLogs(logs ...io.Reader) ([]Log, error) {
+	var r reader
 	var names []string
 	for i, log := range logs {
 		name := fmt.Sprintf("log %d", i+1)
@@ -82,37 +89,21 @@ func ReadLog(logs ...io.Reader) (Log, error) {
 			name = file.Name()
 		}
 		names = append(names, name)
-		text, err := plain(log)
+		texts, err := plain(log)
 		if err != nil {
-			return l, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		lines := bufio.NewScanner(text)
-		lines.Buffer(nil, longestLine)
-		for n := 1; lines.Scan(); n++ {
-			line := lines.Bytes()
-			if bytes.IndexByte(line, '\x1b') >= 0 {
-				line = colours.ReplaceAll(line, nil)
-			}
-			l.Simulated = l.Simulated || simulated.Match(line)
-			facts.read(line)
-			if err := readLine(byRank, line); err != nil {
-				return l, fmt.Errorf("%s, line %d: %w", name, n, err)
+		for _, text := range texts {
+			if err := r.read(text); err != nil {
+				return nil, fmt.Errorf("%s%w", name, err)
 			}
 		}
-		if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-			return l, fmt.Errorf("%s: a line is longer than %d bytes: this is not a log", name, longestLine)
-		} else if err != nil {
-			return l, fmt.Errorf("%s: %w", name, err)
-		}
 	}
-	l.Job = facts.job()
-	if len(byRank) == 0 && l.Job.Images == 0 {
-		return l, fmt.Errorf("%s: there is no line of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
+	all := r.jobs()
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: there is no line of a rank, such as %q", strings.Join(names, ", "), "Worker 0 Processed 3124 images, took 0:10:43.983157")
 	}
-	for _, rank := range slices.Sorted(maps.Keys(byRank)) {
-		l.Ranks = append(l.Ranks, byRank[rank].sum(rank))
-	}
-	return l, nil
+	return all, nil
 }
 
 // attempt is one start of a rank.
@@ -138,6 +129,20 @@ func (a *attempts) current() *attempt {
 	}
 	*a = append(*a, attempt{share: -1})
 	return &(*a)[len(*a)-1]
+}
+
+// add adds a start from a later log: one without a share is the rest of the last, if that
+// has not ended.
+func (a *attempts) add(try attempt) {
+	last := len(*a) - 1
+	switch {
+	case try.share < 0 && last >= 0 && !(*a)[last].ended:
+		try.share = (*a)[last].share
+		(*a)[last] = try
+	case try.share < 0 && try.ended && a.repeats(try.done, try.took):
+	default:
+		*a = append(*a, try)
+	}
 }
 
 func (a *attempts) sum(rank int) Rank {

@@ -12,17 +12,17 @@ import (
 // lookAhead is how much of a log is read to recognise a notebook.
 const lookAhead = 4096
 
-// plain returns the text of a log. If the log is a Jupyter notebook, that is what its
-// cells printed.
-func plain(log io.Reader) (io.Reader, error) {
+// plain returns the texts of a log: the log itself or, if it is a Jupyter notebook, what
+// each of its cells printed.
+func plain(log io.Reader) ([]io.Reader, error) {
 	in := bufio.NewReaderSize(log, lookAhead)
 	head, err := in.Peek(lookAhead)
 	if err != nil && len(head) == 0 {
-		return in, nil // the reader of its lines reports the error
+		return []io.Reader{in}, nil // the reader of its lines reports the error
 	}
 	if start := bytes.TrimLeft(head, " \t\r\n\uFEFF"); len(start) == 0 || start[0] != '{' ||
 		!bytes.Contains(head, []byte(`"cells"`)) && !bytes.Contains(head, []byte(`"nbformat"`)) {
-		return in, nil
+		return []io.Reader{in}, nil
 	}
 	body, err := io.ReadAll(in)
 	if err != nil {
@@ -35,13 +35,15 @@ func plain(log io.Reader) (io.Reader, error) {
 	for _, sheet := range n.Worksheets {
 		n.Cells = append(n.Cells, sheet.Cells...)
 	}
-	var text strings.Builder
+	var texts []io.Reader
 	for _, c := range n.Cells {
+		var text strings.Builder
 		for _, o := range c.Outputs {
 			text.WriteString(string(o.Text) + string(o.Data.Plain) + "\n")
 		}
+		texts = append(texts, strings.NewReader(text.String()))
 	}
-	return strings.NewReader(text.String()), nil
+	return texts, nil
 }
 
 // notebook is what a log has of a Jupyter notebook: its fourth format, and the third,

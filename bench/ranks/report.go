@@ -49,13 +49,21 @@ type Report struct {
 	Lost      int `json:"lost"`
 	Surplus   int `json:"surplus,omitempty"`
 	// Twice is how many images were processed a second time, in a race for a chunk or
-	// after a restart, Earlier how many were labelled before this log begins.
-	Twice   int `json:"twice,omitempty"`
-	Earlier int `json:"earlier,omitempty"`
-	// Makespan is the time of the slowest rank, in seconds: ranks start together.
+	// after a restart. Earlier is how many were labelled before this log begins, Unlogged
+	// how many have a row, but no rank logged them: because it was killed, or because the
+	// log lacks it.
+	Twice    int `json:"twice,omitempty"`
+	Earlier  int `json:"earlier,omitempty"`
+	Unlogged int `json:"unlogged,omitempty"`
+	// Makespan is that of the job in seconds, as the job reports it: until its last part.
+	// If the log lacks that, it is LastRank, or 0 if that is not known.
 	Makespan float64 `json:"makespan_seconds"`
-	// Balanced is the makespan of the work whose time is known if it were divided
-	// perfectly among ranks with the same rates as these.
+	// LastRank is the time of the slowest rank: ranks start together. It is 0 if the time
+	// of a start is not in the log. A rank may end after the job, in a race that it lost.
+	LastRank float64 `json:"last_rank_seconds,omitempty"`
+	// Balanced is the makespan of the images whose time is known, each counted once, if
+	// they were divided perfectly among ranks with the same rates as these; 0 if the log
+	// does not show it.
 	Balanced float64 `json:"balanced_seconds"`
 	// Balance is Balanced divided by Makespan, at most 1.
 	Balance float64 `json:"balance"`
@@ -79,6 +87,11 @@ type Report struct {
 	// LostGPUSeconds is the time that all ranks were paid for beyond that of one GPU.
 	LostGPUSeconds float64 `json:"lost_gpu_seconds,omitempty"`
 	LostCost       float64 `json:"lost_cost,omitempty"`
+
+	all    []Rank
+	timed  int  // ranks whose rate is known
+	paused bool // a rank was started more than once
+	apart  float64
 }
 
 // StragglerFactor and StragglerLeast are the rule for stragglers: a rank
@@ -96,9 +109,9 @@ const (
 
 // Analyse returns the report on a job's ranks.
 func Analyse(all []Rank, o Options) Report {
-	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}, Job: o.Job}
-	var perImage []float64 // of ranks whose time is known
-	rate, timed := 0.0, 0
+	r := Report{Asked: o.Asked, World: o.World, Stragglers: []int{}, Job: o.Job, all: all}
+	var perImage []float64             // of ranks whose time is known
+	rate, timed, whole := 0.0, 0, true // whole: the time of each start that ended is known
 	fastest := 1.0
 	if len(o.Rates) > 0 {
 		fastest = slices.Max(o.Rates)
@@ -117,10 +130,13 @@ func Analyse(all []Rank, o Options) Report {
 		told[k.Rank] = true
 		r.World = max(r.World, k.Rank+1)
 		r.Processed += k.Images
-		r.Makespan = max(r.Makespan, k.Seconds)
+		r.LastRank = max(r.LastRank, k.Seconds)
 		if !k.Ended {
 			r.Unfinished = append(r.Unfinished, k.Rank)
+		} else if k.Untimed > 0 {
+			whole = false
 		}
+		r.paused = r.paused || k.Starts > 1
 		if k.speed() > 0 {
 			perImage = append(perImage, slowness(k, 0))
 			rate += k.speed()
@@ -133,7 +149,22 @@ func Analyse(all []Rank, o Options) Report {
 		}
 	}
 	r.count()
+	if !whole || len(o.Job.Several) > 0 {
+		r.LastRank = 0
+	}
+	r.Makespan = r.LastRank
+	if o.Job.Seconds > 0 {
+		r.Makespan = o.Job.Seconds
+	}
+	paid := max(r.LastRank, r.Makespan)
+	if r.LastRank == 0 || r.Earlier > 0 {
+		paid = 0 // not known
+	}
+	r.timed = len(perImage)
 	r.StragglesAbove = bound(perImage)
+	if len(perImage) == 2 {
+		r.apart = slices.Max(perImage) / slices.Min(perImage)
+	}
 	grain := chunkOf(all)
 	for _, k := range all {
 		j := Judged{Rank: k, Node: -1}
@@ -147,22 +178,26 @@ func Analyse(all []Rank, o Options) Report {
 				r.StragglerNodes = append(r.StragglerNodes, j.Node)
 			}
 		}
-		if k.Ended {
-			r.IdleGPUSeconds += r.Makespan - k.Seconds
+		if k.Ended && r.LastRank > 0 {
+			r.IdleGPUSeconds += r.LastRank - k.Seconds
 		}
 		r.Ranks = append(r.Ranks, j)
 	}
-	if rate > 0 && r.Makespan > 0 {
-		r.Balanced = float64(timed) / rate
-		r.Balance = min(1, r.Balanced/r.Makespan)
+	if once := timed - r.Twice; rate > 0 && r.LastRank > 0 && once > 0 && r.Earlier == 0 {
+		// Rates that would take longer than the job did are of ranks that worked on after it.
+		if b := float64(once) / rate; b <= 1.01*r.Makespan {
+			r.Balanced, r.Balance = b, min(1, b/r.Makespan)
+		}
 	}
-	paid := r.Makespan * float64(r.World)
+	paid *= float64(r.World)
 	r.Cost, r.IdleCost = paid/3600*o.Price, r.IdleGPUSeconds/3600*o.Price
-	if o.OneGPU > 0 && r.Makespan > 0 {
+	if o.OneGPU > 0 && r.Makespan > 0 && len(o.Job.Several) == 0 {
 		r.SpeedUp = o.OneGPU / r.Makespan
 		r.Efficiency = r.SpeedUp / float64(r.World)
-		r.LostGPUSeconds = max(0, paid-o.OneGPU)
-		r.LostCost = r.LostGPUSeconds / 3600 * o.Price
+		if paid > 0 {
+			r.LostGPUSeconds = max(0, paid-o.OneGPU)
+			r.LostCost = r.LostGPUSeconds / 3600 * o.Price
+		}
 	}
 	return r
 }
@@ -171,7 +206,13 @@ func Analyse(all []Rank, o Options) Report {
 func (r *Report) count() {
 	r.Labelled = r.Processed
 	if n := r.Job.Images; n > 0 {
-		r.Labelled, r.Twice, r.Earlier = n, max(0, r.Processed-n), max(0, n-r.Processed)
+		r.Labelled, r.Twice = n, max(0, r.Processed-n)
+		killed := slices.ContainsFunc(r.all, func(k Rank) bool { return k.Untimed > 0 || !k.Ended })
+		if more := max(0, n-r.Processed); r.Job.Begun || killed || len(r.Missing) > 0 {
+			r.Unlogged = more
+		} else {
+			r.Earlier = more
+		}
 	}
 	if r.Asked == 0 {
 		return

@@ -4,12 +4,33 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/batchscore/batchscore/bench/result"
 )
+
+// WriteTexts prints the reports of several jobs, each below a line that names its output.
+func WriteTexts(out io.Writer, all []Report, simulated []bool, width int) error {
+	for i, r := range all {
+		if len(all) > 1 {
+			name := r.Job.Out
+			if name == "" {
+				name = "the log does not name its output"
+			}
+			if i > 0 {
+				fmt.Fprintln(out)
+			}
+			fmt.Fprintln(out, strings.Join(result.Wrap(fmt.Sprintf("Job %d of %d: %s", i+1, len(all), name), width), "\n"))
+		}
+		if err := WriteText(out, r, simulated[i], width); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // WriteText prints a report for people, with sentences of at most width characters; 0 is
 // no limit. With simulated it says that the figures are those of simulated devices.
@@ -36,6 +57,9 @@ func WriteText(out io.Writer, r Report, simulated bool, width int) error {
 		}
 		if k.Starts > 1 {
 			say += fmt.Sprintf("  (started %d times)", k.Starts)
+		}
+		if k.Untimed > 0 && k.speed() > 0 {
+			say += fmt.Sprintf("  (time and rate are of %d images)", k.Images-k.Untimed)
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%s\t%s\t%s\n", k.Rank.Rank, node, share, k.Images, took, rate, say)
 	}
@@ -69,6 +93,10 @@ func (r *Report) Sentences() []string {
 		say("no rank worked in this log: the job was complete before it")
 		return s
 	}
+	if len(r.Job.Several) > 0 {
+		say("what belongs to which job is not known, so there is no makespan: read the log of each job by itself")
+		return s
+	}
 	if len(r.Unfinished) == len(r.Ranks) {
 		say("no rank logged its end: the images that they logged count, the makespan is not known")
 		return s
@@ -85,36 +113,73 @@ func (r *Report) Sentences() []string {
 	if len(again) > 0 {
 		say("%s had a start whose end is not in the log: its images count, its time is not known", Runs(again))
 	}
-	makespan := "makespan " + Clock(r.Makespan)
-	if r.Balanced > 0 {
-		makespan += fmt.Sprintf("; %s if the same ranks had divided the work perfectly (%.1f%% of it)", Clock(r.Balanced), 100*r.Balance)
-	}
-	say("%s", makespan)
+	s = append(s, r.times()...)
 	if r.SpeedUp > 0 {
 		say("%.1f times one GPU on %d: efficiency %.1f%% on the makespan", r.SpeedUp, r.World, 100*r.Efficiency)
 	}
-	switch {
-	case len(r.Stragglers) == 0:
-		say("no rank straggles")
-	default:
-		verb, nodes := "straggles", ""
-		if len(r.Stragglers) > 1 {
-			verb = "straggle"
-		}
-		if len(r.StragglerNodes) > 0 {
-			nodes = ", on " + strings.Replace(Runs(r.StragglerNodes), "rank", "node", 1)
-		}
-		say("%s %s%s: above %.3g s an image, the median and %g robust deviations", Runs(r.Stragglers), verb, nodes, r.StragglesAbove, StragglerFactor)
+	s = append(s, r.straggling()...)
+	if r.LastRank == 0 {
+		return s
 	}
 	idle := fmt.Sprintf("%s GPU-seconds idle while the last rank was at work", Thousands(int(math.Round(r.IdleGPUSeconds))))
 	if r.Cost > 0 {
 		idle += fmt.Sprintf(": %.2f of the %.2f paid", r.IdleCost, r.Cost)
 	}
 	say("%s", idle)
-	if r.SpeedUp > 0 && r.Cost > 0 {
+	if r.LostCost > 0 {
 		say("%.2f paid beyond what one GPU costs for the same work", r.LostCost)
 	}
 	return s
+}
+
+// times returns what the report says about the makespan.
+func (r *Report) times() []string {
+	switch {
+	case r.Makespan == 0:
+		return []string{"the makespan is not known, because the log does not say how long all starts took"}
+	case r.LastRank == 0:
+		return []string{fmt.Sprintf("makespan %s, as the job reports it, with the time between starts; the log does not say how long all starts took",
+			Clock(r.Makespan))}
+	case r.Earlier > 0:
+		if r.Job.Seconds > 0 {
+			return []string{fmt.Sprintf("makespan %s, as the job reports it, from its first start; the ranks in this log took %s", Clock(r.Makespan), Clock(r.LastRank))}
+		}
+		return []string{fmt.Sprintf("the ranks in this log took %s; the makespan of the whole job is not known", Clock(r.LastRank))}
+	}
+	s := "makespan " + Clock(r.Makespan)
+	if r.Balanced > 0 {
+		s += fmt.Sprintf("; %s if the same ranks had divided the work perfectly (%.1f%% of it)", Clock(r.Balanced), 100*r.Balance)
+	}
+	all := []string{s}
+	if r.paused && r.Job.Seconds > 0 {
+		all = append(all, "the makespan is from the first start to the last part, with the time between starts")
+	} else if late := r.LastRank - r.Makespan; r.Job.Seconds > 0 && late > 0.02*r.Makespan {
+		all = append(all, fmt.Sprintf("quote that makespan: it ends with the last part; the last rank ended %s later, with work that another had done", Clock(late)))
+	}
+	return all
+}
+
+// straggling returns what the report says about stragglers.
+func (r *Report) straggling() []string {
+	switch {
+	case r.timed < 2:
+		return nil
+	case r.timed == 2 && r.apart > 1+StragglerLeast:
+		return []string{fmt.Sprintf("one rank takes %.3g times as long per image as the other; the rule for stragglers needs three ranks", r.apart)}
+	case r.timed == 2:
+		return []string{"both ranks are about as fast"}
+	case len(r.Stragglers) == 0:
+		return []string{"no rank straggles"}
+	}
+	verb, nodes := "straggles", ""
+	if len(r.Stragglers) > 1 {
+		verb = "straggle"
+	}
+	if len(r.StragglerNodes) > 0 {
+		nodes = ", on " + strings.Replace(Runs(r.StragglerNodes), "rank", "node", 1)
+	}
+	return []string{fmt.Sprintf("%s %s%s: above %.3g s an image, the median and %g robust deviations", Runs(r.Stragglers), verb, nodes,
+		r.StragglesAbove, StragglerFactor)}
 }
 
 // counted returns what the report says about the number of images.
@@ -139,12 +204,18 @@ func (r *Report) counted() []string {
 		s = append(s, fmt.Sprintf("of these, %s failed and have a row that says why", Thousands(r.Job.Failed)))
 	}
 	switch {
-	case r.Twice > 0 && r.Job.Races > 0:
+	case r.Twice > 0 && r.Job.Races > 0 && !r.paused:
 		s = append(s, fmt.Sprintf("the ranks processed %s: %s of them twice, because ranks raced slow ones for the last chunks; each image has one row",
 			Thousands(r.Processed), Thousands(r.Twice)))
 	case r.Twice > 0:
 		s = append(s, fmt.Sprintf("the ranks processed %s: %s of them twice, in a race for a chunk or after a restart; each image has one row",
 			Thousands(r.Processed), Thousands(r.Twice)))
+	case r.Unlogged > 0 && r.Job.Begun && len(r.Missing) == 0:
+		s = append(s, fmt.Sprintf("the ranks logged %s; the other %s have a row as well: a rank that is killed does not log its last images",
+			Thousands(r.Processed), Thousands(r.Unlogged)))
+	case r.Unlogged > 0:
+		s = append(s, fmt.Sprintf("the ranks logged %s; the other %s have a row as well, but this log does not say of which rank or start",
+			Thousands(r.Processed), Thousands(r.Unlogged)))
 	case r.Earlier > 0:
 		s = append(s, fmt.Sprintf("the ranks processed %s; the other %s were labelled before this log begins", Thousands(r.Processed), Thousands(r.Earlier)))
 	}
@@ -203,21 +274,23 @@ func Thousands(n int) string {
 }
 
 // Samples returns the report in the Go benchmark format: one line per rank, and one for
-// the job.
-func (r *Report) Samples(simulated bool) []result.Sample {
+// the job, with more keys if some are given.
+func (r *Report) Samples(simulated bool, keys ...result.Key) []result.Sample {
 	var all []result.Sample
 	for _, k := range r.Ranks {
 		all = append(all, result.Sample{Name: "Rank", Simulated: simulated, Iterations: k.Images,
-			Keys:   []result.Key{result.K("rank", k.Rank.Rank)},
+			Keys:   append([]result.Key{result.K("rank", k.Rank.Rank)}, keys...),
 			Values: []result.Value{{Value: k.Seconds, Unit: "rank-s"}, {Value: float64(k.Images), Unit: "images"}}})
 	}
 	job := result.Sample{Name: "Job", Simulated: simulated, Iterations: r.Labelled,
-		Keys: []result.Key{result.K("ranks", r.World)},
+		Keys: append([]result.Key{result.K("ranks", r.World)}, keys...),
 		Values: []result.Value{
 			{Value: r.Makespan, Unit: "makespan-s"}, {Value: r.Balance, Unit: "balance"},
 			{Value: float64(r.Lost), Unit: "lost-images"}, {Value: float64(r.Surplus), Unit: "surplus-images"}, {Value: float64(len(r.Stragglers)), Unit: "stragglers"},
 			{Value: r.IdleGPUSeconds, Unit: "idle-GPU-s"},
 		}}
+	unknown := map[string]bool{"makespan-s": r.Makespan == 0, "balance": r.Balanced == 0, "idle-GPU-s": r.LastRank == 0}
+	job.Values = slices.DeleteFunc(job.Values, func(v result.Value) bool { return unknown[v.Unit] })
 	if r.SpeedUp > 0 {
 		job.Values = append(job.Values, result.Value{Value: r.SpeedUp, Unit: "speed-up"}, result.Value{Value: r.Efficiency, Unit: "efficiency"})
 	}

@@ -29,12 +29,15 @@ a Jupyter notebook (.ipynb) that printed them:
 
 It reports the makespan, the makespan that the same ranks could have reached with
 perfectly divided work, which ranks straggle, and how many images are lost. "-" reads
-standard input. The last line of a job of batchscore says how many images have a row;
-ranks that raced for a chunk both count its images. A log is no proof: "verify" is.
+standard input. The last lines of a job of batchscore say how many images have a row and
+how long the job took until its last part: that is the makespan to quote. Two ranks may
+race for a chunk near the end; then both count its images. Logs of jobs with different
+outputs get a report each. A log is no proof: "verify" is.
 
 A rank straggles if its time per image exceeds the median of all ranks by more than %g
 robust standard deviations (1.4826 times the median absolute deviation) and by more
-than %g%%. Where ranks take chunks from one another, a rank is granted one more chunk.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
+than %g%%, if there are three ranks or more. Where ranks take chunks
+from one another, a rank is granted one more chunk.`, ranks.StragglerFactor, 100*ranks.StragglerLeast),
 		Example: "  batchscore bench read stdout.txt --asked 100000 --one-gpu 255m --ranks-per-node 4 --price 2",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -47,12 +50,12 @@ than %g%%. Where ranks take chunks from one another, a rank is granted one more 
 			if err := f.check(); err != nil {
 				return err
 			}
-			log, err := readLogs(cmd.InOrStdin(), args)
+			logs, err := readLogs(cmd.InOrStdin(), args)
 			if err != nil {
 				return config(err)
 			}
-			o.OneGPU, o.Job = oneGPU.Seconds(), log.Job
-			return tellRanks(cmd, &f, ranks.Analyse(log.Ranks, o), log.Simulated)
+			o.OneGPU = oneGPU.Seconds()
+			return tellRanks(cmd, &f, logs, o)
 		},
 	}
 	f.register(cmd)
@@ -66,7 +69,7 @@ than %g%%. Where ranks take chunks from one another, a rank is granted one more 
 }
 
 // readLogs reads the logs with these names, or standard input for "-".
-func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
+func readLogs(stdin io.Reader, names []string) ([]ranks.Log, error) {
 	var logs []io.Reader
 	for _, name := range names {
 		if name == "-" {
@@ -75,32 +78,51 @@ func readLogs(stdin io.Reader, names []string) (ranks.Log, error) {
 		}
 		file, err := os.Open(name)
 		if err != nil {
-			return ranks.Log{}, err
+			return nil, err
 		}
 		defer file.Close()
 		logs = append(logs, file)
 	}
-	return ranks.ReadLog(logs...)
+	return ranks.ReadLogs(logs...)
 }
 
-// tellRanks prints a report. Its figures are those of the machines that wrote the
-// log, which are unknown.
-func tellRanks(cmd *cobra.Command, f *benchFlags, report ranks.Report, simulated bool) error {
+// tellRanks prints a report on each job. Its figures are those of the machines that wrote
+// the log, which are unknown.
+func tellRanks(cmd *cobra.Command, f *benchFlags, logs []ranks.Log, o ranks.Options) error {
 	run := result.Run{
 		Provenance: result.Provenance{Date: time.Now().UTC().Truncate(time.Second), Versions: map[string]string{"batchscore": version}},
-		Samples:    report.Samples(simulated),
+	}
+	type told struct {
+		Simulated bool `json:"simulated"`
+		ranks.Report
+	}
+	var all []told
+	var reports []ranks.Report
+	var simulated []bool
+	for i, log := range logs {
+		o.Job = log.Job
+		r := ranks.Analyse(log.Ranks, o)
+		var keys []result.Key
+		if len(logs) > 1 {
+			keys = []result.Key{result.K("job", i+1)}
+		}
+		run.Samples = append(run.Samples, r.Samples(log.Simulated, keys...)...)
+		all = append(all, told{log.Simulated, r})
+		reports, simulated = append(reports, r), append(simulated, log.Simulated)
 	}
 	if err := f.keep(run); err != nil {
 		return err
 	}
 	switch result.Format(f.format) {
 	case result.JSON:
+		if len(all) == 1 {
+			return printJSON(cmd.OutOrStdout(), all[0])
+		}
 		return printJSON(cmd.OutOrStdout(), struct {
-			Simulated bool `json:"simulated"`
-			ranks.Report
-		}{simulated, report})
+			Jobs []told `json:"jobs"`
+		}{all})
 	case result.Bench:
 		return result.WriteBench(cmd.OutOrStdout(), run)
 	}
-	return ranks.WriteText(cmd.OutOrStdout(), report, simulated, widthOf(cmd.OutOrStdout()))
+	return ranks.WriteTexts(cmd.OutOrStdout(), reports, simulated, widthOf(cmd.OutOrStdout()))
 }
