@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	edlib "github.com/hbollon/go-edlib"
 )
 
 // otherValues are what other programs call values of flags.
@@ -44,8 +42,31 @@ func nearest(word string, candidates []string) []string {
 	return near[:min(len(near), maxSuggested)]
 }
 
-// errorsBetween returns how many typing errors make one word of another.
-func errorsBetween(a, b string) int { return edlib.OSADamerauLevenshteinDistance(a, b) }
+// errorsBetween returns how many typing errors make one word of another: a letter
+// too many, missing or wrong, or two neighbours exchanged. No letter is changed twice.
+func errorsBetween(a, b string) int {
+	from, to := []rune(a), []rune(b)
+	// Rows of distances between the first i letters of one and the first j of the other.
+	older, last, row := make([]int, len(to)+1), make([]int, len(to)+1), make([]int, len(to)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(from); i++ {
+		older, last, row = last, row, older
+		row[0] = i
+		for j := 1; j <= len(to); j++ {
+			wrong := 1
+			if from[i-1] == to[j-1] {
+				wrong = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+wrong)
+			if i > 1 && j > 1 && from[i-1] == to[j-2] && from[i-2] == to[j-1] {
+				row[j] = min(row[j], older[j-2]+1)
+			}
+		}
+	}
+	return row[len(to)]
+}
 
 // didYouMean returns the end of an error about a word that is none of the
 // candidates; empty if no candidate is near.

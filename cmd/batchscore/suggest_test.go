@@ -28,6 +28,31 @@ func TestNearest(t *testing.T) {
 	}
 }
 
+func TestErrorsBetween(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{a: "", b: "", want: 0},
+		{a: "", b: "run", want: 3},
+		{a: "run", b: "run", want: 0},
+		{a: "images", b: "image", want: 1},
+		{a: "imges", b: "images", want: 1},
+		{a: "inages", b: "images", want: 1},
+		{a: "bnech", b: "bench", want: 1},
+		{a: "kitten", b: "sitting", want: 3},
+		{a: "ca", b: "abc", want: 3}, // with no letter changed twice
+		{a: "größe", b: "grösse", want: 2},
+	} {
+		for _, got := range []int{errorsBetween(tt.a, tt.b), errorsBetween(tt.b, tt.a)} {
+			if got != tt.want {
+				t.Errorf("%q and %q differ by %d errors, want %d", tt.a, tt.b, got, tt.want)
+			}
+		}
+	}
+}
+
 // TestDidYouMean: errors about misspelt commands, flags, values and arguments
 // suggest what was probably meant, on every level.
 func TestDidYouMean(t *testing.T) {
