@@ -31,7 +31,7 @@ func TestRenewalsOfALongLease(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				synctest.Wait()
 				var last time.Time
-				if err := claim.Times(t.Context(), st, func(at time.Time) {
+				if err := claim.Times(t.Context(), st, claim.Named, func(at time.Time) {
 					if !last.IsZero() && at.Sub(last) > output.SignInterval {
 						t.Errorf("%v between two signs, want at most %v", at.Sub(last), output.SignInterval)
 					}

@@ -168,7 +168,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	if plan.bounds.MaxPixels != 0 { // the job existed before
 		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = plan.bounds.MaxPixels, plan.bounds.MaxBytes
 	}
-	again.opt.MaxErrors = Threshold{text: "100%", percent: 100} // checked once all rows are together
+	again.opt.MaxErrors = anyNumber // checked once all rows are together
 	again.opt.StrictDrift = false
 	again.opt.Counters = new(telemetry.Counters)
 	again.list = func(ctx context.Context, retry *output.Job) (*shard.Manifest, error) {

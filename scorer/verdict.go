@@ -16,13 +16,26 @@ import (
 // smaller jobs all images but one. A job begun before there was this default fails only
 // if every image failed.
 type Threshold struct {
+	kind    thresholdKind
 	text    string
 	count   int
 	percent float64
 }
 
+type thresholdKind int
+
+const (
+	ofTheJob      thresholdKind = iota
+	ofCount                     // count images
+	ofShare                     // percent of the images
+	allButOneFail               // all images but one
+)
+
 // UnlessAllFail is a Threshold that a job fails only if every image failed.
-var UnlessAllFail = Threshold{text: "99.999999%", percent: 99.999999}
+var UnlessAllFail = Threshold{kind: allButOneFail}
+
+// anyNumber is a Threshold that no job fails.
+var anyNumber = Threshold{kind: ofShare, text: "100%", percent: 100}
 
 // leastImages is how many images a job has before output.MaxErrors counts: in a
 // smaller one, a few bad images are a large share.
@@ -40,14 +53,14 @@ func ParseThreshold(text string) (Threshold, error) {
 		if err != nil || !(p >= 0 && p <= 100) {
 			return t, fmt.Errorf("%q is not a percentage from 0%% to 100%%", text)
 		}
-		t.percent = p
+		t.kind, t.percent = ofShare, p
 		return t, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return t, fmt.Errorf("%q is neither a number of images nor a percentage", text)
 	}
-	t.count = n
+	t.kind, t.count = ofCount, n
 	return t, nil
 }
 
@@ -58,9 +71,9 @@ func (t Threshold) check(job *output.Job, s output.Success, place string) error 
 	var over bool
 	allowed := "at most " + t.text + " are allowed"
 	switch {
-	case t.text == "" && failed == s.Images:
-		over, allowed = failed > 0, "fewer than all are allowed"
-	case t.text == "" && job.MaxErrors != "" && s.Images >= leastImages:
+	case t.kind == allButOneFail, t.kind == ofTheJob && failed == s.Images:
+		over, allowed = failed == s.Images && failed > 0, "fewer than all are allowed"
+	case t.kind == ofTheJob && job.MaxErrors != "" && s.Images >= leastImages:
 		share, err := ParseThreshold(job.MaxErrors)
 		if err == nil {
 			err = share.check(job, s, place)
@@ -70,8 +83,8 @@ func (t Threshold) check(job *output.Job, s output.Success, place string) error 
 		} else if err != nil {
 			return err
 		}
-	case t.text == "":
-	case strings.HasSuffix(t.text, "%"):
+	case t.kind == ofTheJob:
+	case t.kind == ofShare:
 		over = float64(failed) > t.percent/100*float64(s.Images)
 	default:
 		over = failed > t.count

@@ -14,6 +14,7 @@ func TestThreshold(t *testing.T) {
 	for _, tt := range []struct {
 		name, flag     string
 		images, failed int
+		unlessAll      bool // the threshold is UnlessAllFail
 		before         bool // the job was begun before there was a default
 		says           string
 	}{
@@ -34,12 +35,18 @@ func TestThreshold(t *testing.T) {
 		{name: "a lower share", flag: "1%", images: 100, failed: 2, says: "at most 1% are allowed"},
 		{name: "a number", flag: "5", images: 10, failed: 5},
 		{name: "more than a number", flag: "5", images: 10, failed: 6, says: "at most 5 are allowed"},
+		{name: "unless all fail", unlessAll: true, images: 300_000_000, failed: 299_999_999},
+		{name: "all of many", unlessAll: true, images: 300_000_000, failed: 300_000_000, says: "fewer than all are allowed"},
+		{name: "none of no images", unlessAll: true},
 		{name: "none", flag: "0", images: 10, failed: 1, says: "at most 0 are allowed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			limit, err := ParseThreshold(tt.flag)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if tt.unlessAll {
+				limit = UnlessAllFail
 			}
 			job := &output.Job{MaxErrors: output.DefaultMaxErrors}
 			if tt.before {

@@ -197,7 +197,7 @@ func (v *view) histogram(ctx context.Context, named []row.Column) error {
 
 // print prints a bar for each bucket, and a line for each label.
 func (d *distribution) print(v *view) error {
-	heading := fmt.Sprintf("%s of %s", d.column.Name, images(d.all.n))
+	heading := fmt.Sprintf("%s of %s", d.column.Name, images(d.all.n)) + markOf(v.job.Simulated())
 	if d.all.n > 0 {
 		heading += fmt.Sprintf(": mean %s, lowest %s, highest %s", d.text(d.all.mean()), d.text(d.all.lowest), d.text(d.all.most))
 	}

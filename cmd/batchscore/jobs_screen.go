@@ -174,10 +174,7 @@ func (r *report) pace() []string {
 	if p.Rate == 0 {
 		return nil
 	}
-	mark := ""
-	if p.Simulated {
-		mark = " (simulated)"
-	}
+	mark := markOf(p.Simulated)
 	rate := fmt.Sprintf("%.1f images/s", p.Rate) + mark
 	switch {
 	case p.LeftSeconds > 0:

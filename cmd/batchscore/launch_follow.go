@@ -58,26 +58,6 @@ func (w *watched) openOutput() error {
 	return err
 }
 
-// driftNow lists the images of a complete job again, if this machine sees them, and
-// returns how they differ from its rows; nil if that is not known.
-func (w *watched) driftNow(ctx context.Context, s output.Success) *output.Drift {
-	spec := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Images)
-	if spec == "" {
-		return nil
-	}
-	places := placeFlags{endpoint: w.r.Endpoint, credentials: w.r.Credentials}
-	images, err := places.open("--images", spec)
-	var d output.Drift
-	if err == nil {
-		d, err = scorer.Drift(ctx, images, w.out, s)
-	}
-	if err != nil {
-		fmt.Fprintf(w.stderr, "batchscore: the images could not be listed again to see what changed: %v\n", err)
-		return nil
-	}
-	return &d
-}
-
 // unseen returns why the output of a scoring job cannot be read from here.
 func (w *watched) unseen() string {
 	if w.r.Job.Schedule != "" {
@@ -278,16 +258,12 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	if code := exitCode(failed, nil); code == 10 || code == 11 {
 		return fmt.Errorf("%w; %s holds the complete result of a job with other options", failed, w.out)
 	}
-	simulated := ""
-	if s.Simulated {
-		simulated = " (simulated)"
-	}
 	// The number of ranks is left out: earlier ones may have scored a part of it.
 	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
-		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), simulated)
+		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), markOf(s.Simulated))
 	seen := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Out)
-	if w.before { // what _SUCCESS says of the images is as old as the result
-		s.Drift = w.driftNow(ctx, s)
+	if w.before { // what _SUCCESS says of the images is old, and a rank has said what is new
+		s.Drift = nil
 	}
 	// All ranks have ended, so all have said what they scored in vain.
 	if err := s.CountScoredTwice(ctx, w.out); err != nil {

@@ -121,11 +121,7 @@ func progressLine(p *output.Progress, width int) string {
 			parts = append(parts, seconds(q.LeftSeconds).String()+" left")
 		}
 		if q.Rate > 0 {
-			rate := fmt.Sprintf("%.1f images/s", q.Rate)
-			if q.Simulated {
-				rate += " (simulated)"
-			}
-			parts = append(parts, rate)
+			parts = append(parts, fmt.Sprintf("%.1f images/s", q.Rate)+markOf(q.Simulated))
 		}
 		if n := p.Alive(); n == 1 {
 			parts = append(parts, "1 rank")

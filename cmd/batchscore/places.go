@@ -232,7 +232,7 @@ func (s *seldom) say(now time.Time) (since int, may bool) {
 // well.
 func logStorage(what string, st store.Store, log zerolog.Logger) {
 	s, ok := store.StatsOf(st)
-	if !ok || s.Retries+s.Throttled+s.Stalls+s.Resumed+s.Settled == 0 {
+	if !ok || !s.Answered || s.Retries+s.Throttled+s.Stalls+s.Resumed+s.Settled == 0 {
 		return
 	}
 	log.Info().Str("place", st.String()).Int64("calls", s.Calls).Int64("retries", s.Retries).

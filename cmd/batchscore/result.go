@@ -26,7 +26,7 @@ func sayResult(w io.Writer, place string, s *output.Success) {
 
 // result adds what sayResult says.
 func (p *page) result(place string, s *output.Success) {
-	if s.Answers != nil {
+	if s.Answers != nil && !s.Simulated { // its labels mean nothing
 		p.answers(s.Answers)
 	}
 	p.say("Speed", speed(s))
@@ -65,15 +65,20 @@ func tallyLine(place string, s *output.Success) string {
 // speed returns the rate over the whole time and, if workers paused and it is known for
 // how long they were at work, over that.
 func speed(s *output.Success) string {
-	mark := ""
-	if s.Simulated {
-		mark = " (simulated)"
-	}
+	mark := markOf(s.Simulated)
 	whole := telemetry.Rate(s.ImagesPerSecond) + " in " + telemetry.Duration(s.MakespanSeconds)
 	if !rested(s.WorkedSeconds, s.MakespanSeconds) {
 		return whole + mark
 	}
 	return whole + "; " + withoutPauses(s.WorkedImagesPerSecond, s.WorkedSeconds) + mark
+}
+
+// markOf returns what follows a figure of a device that may be simulated.
+func markOf(simulated bool) string {
+	if simulated {
+		return " (simulated)"
+	}
+	return ""
 }
 
 // withoutPauses returns the rate over the time in which workers were at work.

@@ -219,7 +219,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	}
 	progress := &telemetry.Progress{}
 	if world.Size == 1 {
-		progress.Bar = newBar(stderr, "scoring")
+		progress.Bar = newBar(stderr, "scoring"+markOf(o.simulated))
 	}
 	log, err := f.logger(progress.Bar.Above(stderr), isTerminal(stderr))
 	if err != nil {
@@ -304,13 +304,15 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
+	if code := exitCode(err, nil); code != 64 && code != 78 {
+		logStorage("the store of the images", images, log)
+		logStorage("the store of the result", out, log)
+	}
 	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted) ||
 		errors.Is(err, scorer.ErrNotDelivered); complete && done.Job != "" {
 		if !isTerminal(stdout) || !isTerminal(stderr) { // else it would be there twice
 			logResult(log, f.out, &done)
 		}
-		logStorage("the store of the images", images, log)
-		logStorage("the store of the result", out, log)
 		f.sayEnd(stdout, world, &done)
 	}
 	if profileErr := endProfile(); profileErr != nil && err == nil {

@@ -26,6 +26,12 @@ func TestSimulatedSaysSo(t *testing.T) {
 	if !s.Simulated || len(s.Devices) != 1 || !strings.HasPrefix(s.Devices[0], "simulated:") {
 		t.Errorf("_SUCCESS: simulated %v, devices %v", s.Simulated, s.Devices)
 	}
+	if strings.Contains(r.stdout, "Certainty") || strings.Contains(r.stdout, "#") {
+		t.Errorf("got %v, want no labels and no certainty, which mean nothing", r)
+	}
+	if r := must(t, 0, "show", out, "--histogram"); strings.Count(r.stdout, " images (simulated): mean ") != 2 {
+		t.Errorf("got %v, want (simulated) in the headings", r)
+	}
 	if r := must(t, 0, "verify", out); !strings.Contains(r.stdout, "complete (simulated)") {
 		t.Errorf("verify does not say it: %v", r)
 	}

@@ -121,6 +121,9 @@ func TestFault11_Outage(t *testing.T) {
 	if r.code != 75 || !strings.Contains(r.stderr, "given up after") || strings.Contains(r.stderr, "gave no answer") {
 		t.Errorf("got %v, want 75 and the error of a storage that has answered before", r)
 	}
+	if sums := regexp.MustCompile(`"message":"the store of the images: \d+ of \d+ calls were made again"}\n(.*\n)*batchscore: `); !sums.MatchString(r.stderr) {
+		t.Errorf("got %v, want the statistics of the storage before the error", r)
+	}
 	line := regexp.MustCompile(`\{"level":"warn".*"pause_s":[0-9.]+,"pauses":1,"until":"[0-9T:-]+Z?".*failed: trying again until \d\d:\d\d:\d\d UTC"\}`)
 	if n := strings.Count(r.stderr, "trying again"); n != 1 || !line.MatchString(r.stderr) || requests.Load() < 5 {
 		t.Errorf("%d lines for %d requests, want one line like %s: %v", n, requests.Load(), line, r)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,28 +57,18 @@ func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) 
 	if asJSON {
 		err = printJSON(stdout, report)
 	} else {
-		err = printReport(ctx, stdout, st, &report)
+		if report.Complete {
+			// If _SUCCESS cannot be read, the report says so.
+			if s, err := output.ReadSuccess(ctx, st); err == nil {
+				report.Speed = speed(&s)
+			}
+		}
+		_, err = io.WriteString(stdout, report.String())
 	}
 	if err != nil {
 		return err
 	}
 	return judge(&report)
-}
-
-// printReport prints the report, and before its last line the speed of a complete job.
-func printReport(ctx context.Context, stdout io.Writer, st store.Store, report *output.Report) error {
-	text, last := report.String(), ""
-	if i := strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n'); i >= 0 {
-		text, last = text[:i+1], text[i+1:]
-	}
-	if report.Complete {
-		// If _SUCCESS cannot be read, the report says so.
-		if s, err := output.ReadSuccess(ctx, st); err == nil {
-			text += speed(&s) + "\n"
-		}
-	}
-	_, err := io.WriteString(stdout, text+last)
-	return err
 }
 
 // verifyImages lists the images of a complete job again, and returns scorer.ErrDrifted

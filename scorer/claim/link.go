@@ -182,11 +182,13 @@ func Owners(ctx context.Context, st store.Store, names Names, skip func(chunk in
 	return owners, nil
 }
 
-// Times calls fn with the time of each link of a job's claims, by the store's clock:
-// workers that were at work then created or renewed a claim.
-func Times(ctx context.Context, st store.Store, fn func(time.Time)) error {
+// Times calls fn with the time of each link of the claims on a job's chunks, by the
+// store's clock: workers that were at work then created or renewed a claim.
+func Times(ctx context.Context, st store.Store, names Names, fn func(time.Time)) error {
 	err := st.List(ctx, folder, func(o store.Object) error {
-		fn(o.Modified)
+		if r, _, ok := names.parseLink(o.Name); ok && (r.kind == onChunk || r.kind == onDouble) {
+			fn(o.Modified)
+		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, store.ErrNotExist) {

@@ -135,7 +135,8 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	if p = look(); p.Stage != Checking || p.ImagesDone != 44 {
 		t.Errorf("Look() before _SUCCESS = %+v", p)
 	}
-	sum := WorkerSummary{Worker: rankZero, Started: clock.now, Seconds: 5, End: "done", Statuses: map[string]int{}}
+	took := clock.now.Sub(p.Started) + 5*time.Second
+	sum := WorkerSummary{Worker: rankZero, Started: p.Started, Seconds: took.Seconds(), End: "done", Statuses: map[string]int{}}
 	if err := WriteSummary(t.Context(), st, sum); err != nil {
 		t.Fatal(err)
 	}

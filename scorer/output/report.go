@@ -69,6 +69,8 @@ type Report struct {
 	Found      map[Kind]int `json:"found"` // problems by kind
 	// Problems are the first 1000 of them.
 	Problems []Problem `json:"problems"`
+	// Speed is what String says of it; nothing if it is empty.
+	Speed string `json:"-"`
 }
 
 func (r *Report) add(p Problem) {
@@ -178,6 +180,9 @@ func (r *Report) String() string {
 	}
 	if r.Unfinished > 0 && !r.Publishing {
 		fmt.Fprintf(&b, "retry %d was begun and is not done: run the job again with --retry to finish it\n", r.Unfinished)
+	}
+	if r.Speed != "" {
+		b.WriteString(r.Speed + "\n")
 	}
 	if r.OK() {
 		b.WriteString("OK: rows equal manifest\n")

@@ -31,7 +31,8 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 	if err != nil {
 		return err
 	}
-	for _, t := range append([]time.Time{record.Modified}, modified...) {
+	signs := append([]time.Time{record.Modified}, modified...)
+	for _, t := range signs {
 		s.started(t)
 		s.ended(t)
 	}
@@ -56,11 +57,11 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 	s.Workers, s.ScoredTwice = len(workers), scoredTwice(workers)
 	s.Storage = sumStorage(workers)
 	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
-	if !covered(modified, spans) {
-		signs := append([]time.Time{record.Modified}, modified...)
-		if err := claim.Times(ctx, st, func(t time.Time) { signs = append(signs, t) }); err != nil {
-			return err
-		}
+	// A worker that was killed may have left nothing but claims.
+	if err := claim.Times(ctx, st, job.ClaimNames(s.Chunks), func(t time.Time) { signs = append(signs, t) }); err != nil {
+		return err
+	}
+	if !covered(signs, spans) {
 		found, unsure := atWork(signs, spans)
 		if spans = append(spans, found...); unsure > total(spans)/10 {
 			spans = nil

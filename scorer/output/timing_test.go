@@ -15,12 +15,15 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 		name   string
 		chunk  time.Duration // how long a chunk takes
 		killed bool          // says that the first worker left no summary
+		none   bool          // says that it had no part either
 		want   float64       // 0 if that cannot be known
 	}{
 		{name: "stopped", chunk: 4 * time.Second, killed: false, want: 10 + 5},
 		{name: "killed", chunk: 6 * time.Minute, killed: true, want: 720 + 5},
 		{name: "killed soon", chunk: 4 * time.Second, killed: true, want: 0},
 		{name: "killed in a long chunk", chunk: 100 * time.Second, killed: true, want: 0},
+		{name: "killed before the first part", chunk: 100 * time.Second, killed: true, none: true, want: 0},
+		{name: "killed long before the first part", chunk: time.Hour, killed: true, none: true, want: 7200 + 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := newClock()
@@ -38,7 +41,9 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				r.commit(t, chunk)
+				if !tt.none {
+					r.commit(t, chunk)
+				}
 			}
 			if !tt.killed {
 				if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: first, Started: start, Seconds: 10, End: "stopped"}); err != nil {
@@ -48,7 +53,11 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 			clk.now = clk.now.Add(time.Hour)
 			start = clk.now
 			clk.now = clk.now.Add(5 * time.Second)
-			r.commit(t, 2)
+			for chunk := range 3 {
+				if tt.none || chunk == 2 {
+					r.commit(t, chunk)
+				}
+			}
 			for _, rank := range []int{1, 2} { // at the same time
 				w := WorkerSummary{Worker: elsewhere(rank), Started: start, Seconds: 5, Images: 8, Scored: 8 + 3*(rank-1), End: "done"}
 				if err := WriteSummary(t.Context(), st, w); err != nil {

@@ -294,6 +294,7 @@ type Stats struct {
 	Resumed   int64 // bodies that were continued after they broke
 	Settled   int64 // creates whose lost answer turned out to be success
 	GaveUp    int64 // operations that ended with ErrUnavailable
+	Answered  bool  // whether the place has answered at all
 
 	Paused time.Duration // summed over all pauses
 	// Limit is how many calls may be under way at present, UnderWay how many are.

@@ -18,7 +18,7 @@ func (s *Store) Stats() store.Stats {
 	st := store.Stats{
 		Calls: s.calls.Load(), Retries: s.retries.Load(), Throttled: s.throttled.Load(),
 		Stalls: s.stalls.Load(), Resumed: s.resumed.Load(), Settled: s.settled.Load(),
-		GaveUp: s.gaveUp.Load(), Paused: time.Duration(s.paused.Load()),
+		GaveUp: s.gaveUp.Load(), Answered: s.answered.Load(), Paused: time.Duration(s.paused.Load()),
 	}
 	st.Limit, st.UnderWay = s.limit.gauges()
 	return st
