@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 )
 
@@ -47,3 +51,36 @@ func filesIn(t testing.TB, folder string) map[string]string {
 
 // sortedNames returns the names of files, sorted.
 func sortedNames(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
+
+// TestPipeEnds: a signal ends a write to a pipe that nobody reads, before it is opened and
+// when it is full.
+func TestPipeEnds(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := writeWhole(ctx, pipe, func(io.Writer) error { t.Error("it was opened without a reader"); return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("without a reader: %v", err)
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	ctx, cancel = context.WithCancel(t.Context())
+	err = writeWhole(ctx, pipe, func(w io.Writer) error {
+		cancel()
+		_, err := w.Write(make([]byte, 16<<20)) // more than a pipe holds
+		return err
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("with a reader that reads nothing: %v", err)
+	}
+	if err := writeWhole(t.Context(), pipe, func(io.Writer) error { return nil }); err != nil {
+		t.Errorf("with a reader: %v", err)
+	}
+}

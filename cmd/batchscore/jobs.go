@@ -342,7 +342,7 @@ extension of their format, as 'batchscore merge' does.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := localOnly("DIR", args[1]); err != nil {
+			if err := errors.Join(localOnly("DIR", args[1]), notOwned("DIR", args[1])); err != nil {
 				return err
 			}
 			w, unopened, err := findJob(cmd, args[0])

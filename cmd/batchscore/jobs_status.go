@@ -275,7 +275,7 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return err
 	}
 	file := filepath.Join(folder, "labels."+string(s.Format))
-	err = writeWhole(file, func(to io.Writer) error {
+	err = writeWhole(ctx, file, func(to io.Writer) error {
 		b := bufio.NewWriterSize(to, 1<<20)
 		if err := output.Merge(ctx, w.out, b, output.MergeOptions{Format: s.Format}); err != nil {
 			return err

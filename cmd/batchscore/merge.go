@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"io"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -81,24 +79,15 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 		return err
 	}
 	if f.file == "-" {
-		return to.mergeTo(ctx, st, stdout)
+		// A write that nobody reads does not hear a signal.
+		done := make(chan error, 1)
+		go func() { done <- to.mergeTo(ctx, st, stdout) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return to.write(ctx, &f.places, st)
-}
-
-// isPart reports whether a local file has the place of a part or of _SUCCESS in an
-// output folder.
-func isPart(out, file string) bool {
-	own, err := spelled(out)
-	if err != nil {
-		return false
-	}
-	name := filepath.Base(file)
-	for _, at := range []string{filepath.Dir(file), filepath.Dir(filepath.Dir(file))} {
-		if folder, err := spelled(at); err == nil && folder == own {
-			return name == output.SuccessName || output.IsPart(name)
-		}
-		name = filepath.Join(filepath.Base(at), name) // it may be in a folder of parts
-	}
-	return false
 }

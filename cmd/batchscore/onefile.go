@@ -57,10 +57,7 @@ func (o *oneFile) check(out string) error {
 	if _, err := spelled(o.file); err != nil {
 		return usagef("%s: %w", o.flag, err)
 	}
-	if isPart(out, o.file) {
-		return usagef("%s %s: that name belongs to the output folder itself; give another", o.flag, o.file)
-	}
-	return nil
+	return notOwnedBy(o.flag, o.file, out)
 }
 
 // write writes the rows of an output, unless the file holds them already. It appears
@@ -205,7 +202,7 @@ func (f *placeFlags) destination(ctx context.Context, flag, file string) (destin
 		return nil, usagef("%s: %w", flag, err)
 	}
 	if scheme.Local() {
-		return localFile(file), nil
+		return localFile(file), notOwned(flag, file)
 	}
 	folder, name := p.Split()
 	if name == "" {
@@ -215,7 +212,10 @@ func (f *placeFlags) destination(ctx context.Context, flag, file string) (destin
 	if err != nil {
 		return nil, err
 	}
-	return &object{st: st, name: name}, f.makeRoot(ctx, flag, st)
+	if err := f.makeRoot(ctx, flag, st); err != nil {
+		return nil, err
+	}
+	return &object{st: st, name: name}, f.notOwnedObject(ctx, flag, scheme, p)
 }
 
 // localFile is a file of this machine.
@@ -233,9 +233,9 @@ func (f localFile) open(context.Context) (io.ReadCloser, error) {
 	return os.Open(string(f))
 }
 
-func (f localFile) create(_ context.Context, write func(io.Writer) error) error {
+func (f localFile) create(ctx context.Context, write func(io.Writer) error) error {
 	if info, err := os.Stat(string(f)); err == nil && !info.Mode().IsRegular() {
-		return writeInto(string(f), write)
+		return writeInto(ctx, string(f), info.Mode(), write)
 	}
 	err := atomicfile.Create(string(f), 0o644, write)
 	if errors.Is(err, atomicfile.ErrNoExclusive) {

@@ -80,6 +80,8 @@ was stopped continues where it was when you start it again.`,
 		SilenceUsage:  true,
 		Args:          subcommandOnly,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// No file may be written over one of an output folder.
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noneOwned(cmd.Flags()) },
 	}
 	root.SetFlagErrorFunc(flagError)
 	groupCommands(root, "Score a collection", newRun(sig), newLaunch(sig), newJobs(), newPlan(), newSample())

@@ -56,7 +56,7 @@ func (f *runMergeFlags) file(out string) (*oneFile, error) {
 		if info, err := os.Stat(f.merge); err == nil && !info.Mode().IsRegular() {
 			return nil, usagef("--merge %s: this is a folder or a device: name a file", f.merge)
 		}
-		if _, err := os.Stat(filepath.Dir(f.merge)); err != nil {
+		if _, err := os.Stat(filepath.Dir(f.merge)); err != nil && !sameFolder(filepath.Dir(f.merge), out) { // the job makes its folder
 			return nil, config(err)
 		}
 	}

@@ -165,7 +165,7 @@ func (f *sampleFlags) open(ctx context.Context, images string) (from, to store.S
 	if from.String() == to.String() {
 		return nil, nil, usagef("the images and --out are the same place, %s", to)
 	}
-	return from, to, nil
+	return from, to, f.places.aside(ctx, "--out", f.out, to)
 }
 
 // maxCopies is how many images are copied at the same time.

@@ -14,13 +14,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Write writes a file. It replaces a file of that name; its folder must exist.
 // write is called once, and its writes are buffered. When Write returns nil, the
 // file survives a crash of this machine. After an error, the old file or none is
 // there, except that an error to sync the folder leaves the new one. Errors are
-// those of write, or name path.
+// those of write, or name path. A link is followed: the file that it leads to is
+// written. Temporary files of that name that a killed process left behind are removed.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	return put(path, mode, os.Rename, write)
 }
@@ -33,8 +35,11 @@ func Create(path string, mode fs.FileMode, write func(io.Writer) error) error {
 }
 
 func put(path string, mode fs.FileMode, name func(temp, final string) error, write func(io.Writer) error) error {
+	path = Resolve(path)
 	folder := filepath.Dir(path)
-	t, err := NewTemp(folder, "."+filepath.Base(path)+".")
+	begin := "." + filepath.Base(path) + "."
+	removeAbandoned(folder, begin)
+	t, err := NewTemp(folder, begin+"*"+tempEnd)
 	if err != nil {
 		return forFile(err, folder, path)
 	}
@@ -50,6 +55,60 @@ func put(path string, mode fs.FileMode, name func(temp, final string) error, wri
 		return forFile(err, folder, path)
 	}
 	return nil
+}
+
+const (
+	// tempEnd ends the names of temporary files of put.
+	tempEnd = ".tmp"
+	// abandoned is how long nobody has written to a temporary file of a process that was
+	// killed. It is longer than any pause of a store that does not answer.
+	abandoned = 24 * time.Hour
+)
+
+// removeAbandoned removes temporary files of put in a folder whose names begin with begin
+// and that nobody will finish. What cannot be removed stays.
+func removeAbandoned(folder, begin string) {
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	for _, file := range files {
+		rest, ok := strings.CutPrefix(file.Name(), begin)
+		digits, isTemp := strings.CutSuffix(rest, tempEnd)
+		if !ok || !isTemp || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			continue
+		}
+		if info, err := file.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			os.Remove(filepath.Join(folder, file.Name()))
+		}
+	}
+}
+
+// mostLinks is how many links Resolve follows, as Linux does.
+const mostLinks = 40
+
+// Resolve returns the path of the file that a path leads to through links, even if there
+// is no such file yet. What cannot be resolved is returned as it is.
+func Resolve(path string) string {
+	for range mostLinks {
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			return resolved
+		}
+		target, err := os.Readlink(path)
+		switch {
+		case err == nil && filepath.IsAbs(target):
+			path = target
+		case err == nil:
+			path = filepath.Join(Resolve(filepath.Dir(path)), target)
+		default:
+			above := filepath.Dir(path)
+			if above == path {
+				return path
+			}
+			return filepath.Join(Resolve(above), filepath.Base(path))
+		}
+	}
+	return path
 }
 
 func buffered(write func(io.Writer) error) func(io.Writer) error {
@@ -82,9 +141,10 @@ func forFile(err error, begin, file string) error {
 // Create suit most callers; Temp is for those that have more to do in between.
 type Temp struct{ file *os.File }
 
-// NewTemp creates a temporary file in a folder. Its name begins with prefix.
-func NewTemp(folder, prefix string) (*Temp, error) {
-	f, err := os.CreateTemp(folder, prefix)
+// NewTemp creates a temporary file in a folder. Its name follows a pattern, as that of
+// os.CreateTemp does.
+func NewTemp(folder, pattern string) (*Temp, error) {
+	f, err := os.CreateTemp(folder, pattern)
 	if err != nil {
 		return nil, err
 	}

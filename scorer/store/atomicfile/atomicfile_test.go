@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // text returns a function that writes a text.
@@ -149,5 +150,69 @@ func TestSyncFolder(t *testing.T) {
 	}
 	if err := SyncFolder("/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("SyncFolder of a folder that does not exist = %v, want ErrNotExist", err)
+	}
+}
+
+// TestLinks: a link stays, and the file that it leads to is written, even if that does not
+// exist yet.
+func TestLinks(t *testing.T) {
+	for name, write := range map[string]func(string, fs.FileMode, func(io.Writer) error) error{"Write": Write, "Create": Create} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			target := filepath.Join(folder, "far", "target.csv")
+			if err := os.Mkdir(filepath.Dir(target), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			for from, to := range map[string]string{"direct.csv": filepath.Join("far", "target.csv"), "twice.csv": filepath.Join(folder, "direct.csv")} {
+				if err := os.Symlink(to, filepath.Join(folder, from)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			link := filepath.Join(folder, "twice.csv")
+			hello := text("hello")
+			if err := write(link, 0o644, hello); err != nil {
+				t.Fatal(err)
+			}
+			if body, err := os.ReadFile(target); err != nil || string(body) != "hello" {
+				t.Errorf("the target holds %q, %v", body, err)
+			}
+			if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+				t.Errorf("the link is gone: %v, %v", info, err)
+			}
+			if err := write(link, 0o644, hello); name == "Create" && !errors.Is(err, fs.ErrExist) || name == "Write" && err != nil {
+				t.Errorf("a second time: %v", err)
+			}
+		})
+	}
+}
+
+// TestAbandoned: what a killed process left behind goes away, and nothing else does.
+func TestAbandoned(t *testing.T) {
+	folder := t.TempDir()
+	long := time.Now().Add(-2 * abandoned)
+	for name, old := range map[string]bool{
+		".labels.csv.123.tmp": true, ".labels.csv.456.tmp": false, ".labels.csv.2019": true, ".labels.csv.x.tmp": true, ".other.csv.1.tmp": true,
+	} {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if old {
+			if err := os.Chtimes(path, long, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := Write(filepath.Join(folder, "labels.csv"), 0o644, text("")); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	files, err := os.ReadDir(folder)
+	for _, file := range files {
+		names = append(names, file.Name())
+	}
+	want := ".labels.csv.2019 .labels.csv.456.tmp .labels.csv.x.tmp .other.csv.1.tmp labels.csv"
+	if got := strings.Join(names, " "); err != nil || got != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
 	}
 }
