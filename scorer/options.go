@@ -37,7 +37,8 @@ type Options struct {
 	// the job listed them.
 	StrictDrift bool
 	// Retry scores the images whose rows have these statuses again, once the job is
-	// complete; nil scores none again.
+	// complete; nil scores none again. "changed" includes images that have changed since
+	// they were listed, whatever their rows say.
 	Retry row.Selection
 	// Delivery is the file that the rows are written to once the job is complete; nil
 	// for none.

@@ -100,9 +100,9 @@ func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time
 		return nil, err
 	}
 	if retries.Begun == nil {
-		if o.Retry.Count(done.Statuses) == 0 {
-			o.Log.Info().Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
-			return nil, nil
+		some, err := r.some(ctx, done, retries.Complete)
+		if !some || err != nil {
+			return nil, err
 		}
 		return &retryPlan{generation: done.Generation() + 1, statuses: o.Retry, bounds: r.bounds}, nil
 	}
@@ -116,6 +116,29 @@ func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time
 			Msg("a retry that was begun before is finished first")
 	}
 	return begun, nil
+}
+
+// some reports whether there are images to score again, and logs it if there are none.
+// complete is the last retry that is complete.
+func (r *retrier) some(ctx context.Context, done output.Success, complete int) (bool, error) {
+	o := &r.job.opt
+	if o.Retry.Count(done.Statuses) > 0 || complete > done.Generation() {
+		return true, nil // or another rank has scored them again in the meantime
+	}
+	if !o.Retry.Drifted() {
+		o.Log.Info().Stringer("status", o.Retry).Msg("no image has this status; there is nothing to score again")
+		return false, nil
+	}
+	// Every rank looks, so that none waits for a retry that rank 0 does not begin.
+	d, err := Drift(ctx, o.Images, o.Out, done)
+	if err != nil {
+		return false, fmt.Errorf("list the images to see which have changed: %w", err)
+	}
+	if d.Changed == 0 {
+		o.Log.Info().Stringer("status", o.Retry).
+			Msg("no image has this status, and none has changed since it was listed; there is nothing to score again")
+	}
+	return d.Changed > 0, nil
 }
 
 // startTime returns the time by the store's clock if the job exists. If not, it returns
@@ -175,7 +198,10 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 		if err := listing.Present(ctx, o.Images); err != nil {
 			return nil, err
 		}
-		return output.RetryManifest(ctx, o.Out, o.Images, retry.Retry.Statuses)
+		return output.RetryManifest(ctx, o.Out, o.Images, retry.Retry.Statuses, func(fn func(store.Object) error) error {
+			_, err := listing.Walk(ctx, o.Images, job.Files, fn)
+			return err
+		})
 	}
 	o.Log.Info().Int("retry", plan.generation).Stringer("status", plan.statuses).Msg("scoring images again")
 	s, err := again.run(ctx, time.Now())

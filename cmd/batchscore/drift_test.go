@@ -31,7 +31,8 @@ func TestFault44_ACompleteOutputOfAFolder(t *testing.T) {
 
 	writeFile(t, filepath.Join(in, "new 1.jpg"), picture(t, 100))
 	writeFile(t, filepath.Join(in, "new 2.jpg"), picture(t, 101))
-	const line = "\n2 images are not in this job: they were added after the images were listed; to score what is new, use another --out"
+	const line = "\n2 images are not in this job: they were added after the images were listed (\"new 1.jpg\", \"new 2.jpg\"); " +
+		"to score what is new, use another --out"
 	for _, args := range [][]string{run, launch} {
 		r := must(t, 0, args...)
 		stdout := "\n" + strings.ReplaceAll(r.stdout, "rank 0 | ", "") // only the rank lists the images, and it says so
@@ -41,7 +42,53 @@ func TestFault44_ACompleteOutputOfAFolder(t *testing.T) {
 		says(t, must(t, 4, strictly(args)...), "2 images are not in this job", "--strict-drift")
 	}
 	must(t, 0, "verify", out)
-	says(t, must(t, 4, "verify", "--strict-drift", out), "2 images are not in this job")
+	says(t, must(t, 4, "verify", "--strict-drift", out), `2 images are not in this job`, `"new 1.jpg"`)
+}
+
+// TestFault15_AChangedImageOfACompleteOutput replaces photos once the job is complete. The
+// same command with --rescore-changed scores those again, and writes them to the file
+// of --merge.
+func TestFault15_AChangedImageOfACompleteOutput(t *testing.T) {
+	model := tiny(t, graphtest.Options{})
+	for _, tt := range []struct {
+		name  string
+		start []string
+	}{
+		{name: "run", start: []string{"run"}},
+		{name: "launch", start: []string{"launch", "-n", "2", "--"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.name == "launch" {
+				needMpirun(t)
+			}
+			in, folder := pictures(t, 12), t.TempDir()
+			job := func(out string, more ...string) []string {
+				args := []string{"--images", in, "--out", filepath.Join(folder, out), "--model", model, "--chunk", "3",
+					"--merge", filepath.Join(folder, out+".csv")}
+				return append(append(tt.start[:len(tt.start):len(tt.start)], args...), more...)
+			}
+			must(t, 0, job("out")...)
+			says(t, must(t, 0, job("out", "--rescore-changed")...), "none has changed since it was listed; there is nothing to score again")
+			names, err := filepath.Glob(filepath.Join(in, "*", "*.jpg"))
+			if err != nil || len(names) < 5 {
+				t.Fatalf("%d pictures, %v", len(names), err)
+			}
+			for i := range 5 {
+				writeFile(t, names[i], picture(t, 500+i))
+			}
+			says(t, must(t, 0, job("out")...), "5 images of this job have changed since they were listed (", " and 2 more); ",
+				"run the same command with --rescore-changed")
+			r := must(t, 0, job("out", "--rescore-changed")...)
+			if strings.Contains(r.stdout+r.stderr, "have changed") || lastLine(r.stdout) != "12 images: 12 ok, 0 failed" {
+				t.Errorf("got %v, want all images scored and none changed", r)
+			}
+			must(t, 0, "verify", "--strict-drift", filepath.Join(folder, "out"))
+			must(t, 0, job("fresh")...)
+			if readFile(t, filepath.Join(folder, "out.csv")) != readFile(t, filepath.Join(folder, "fresh.csv")) {
+				t.Error("the merged file is not that of a fresh run over the changed images")
+			}
+		})
+	}
 }
 
 // TestFault44_ACompleteOutputOfBlobs adds a blob to a prefix whose output is complete.

@@ -20,6 +20,7 @@ import (
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
 )
@@ -63,7 +64,9 @@ continues the job; started twice at the same time, both share the work.
 
 With --retry failed, or --retry not_found,truncated, it completes the job, then
 scores those images again, as they are now, and no others. The new rows replace the
-old ones once all of those images are scored.
+old ones once all of those images are scored. --retry changed, and --rescore-changed
+for a job that is complete, also score images again that have changed since they were
+listed.
 
 With --merge labels.csv, the rank that completes the job writes all rows to one file as
 well, whole or not at all, as 'batchscore merge' does; started again, the command
@@ -122,7 +125,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	registerJoined(fs, &f.retry, "retry", ",", "once the job is complete, score the images with this `STATUS` again, or with several, separated by commas: "+
 		strings.Join(row.FailureStatuses(), ", ")+", or failed for all of them")
 	chooseSome(cmd, "retry", append(row.FailureStatuses(), row.AnyFailure))
-	fs.BoolVar(&f.rescore, "rescore-changed", false, "score images that have changed since they were listed as they are now (default their rows say changed)")
+	fs.BoolVar(&f.rescore, "rescore-changed", false, "score an image that has changed since it was listed as it is now, and once the job is complete, again;"+
+		" without this flag a change during the job makes a row with the status changed")
 	groupFlags(cmd, "Rank flags", func() {
 		f.rankFlags.register(cmd)
 		fs.DurationVar(&f.lease, "lease", scorer.DefaultLease, "take over a remote worker's chunks if it has not renewed its claim for `DURATION`")
@@ -256,6 +260,9 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 			}
 		}
 	}
+	if o.retry, err = f.changedToo(ctx, o.retry, out); err != nil {
+		return err
+	}
 	delivery, err := o.file.delivery(ctx, &f.placeFlags, out, world.Rank, o.retry, log)
 	if err != nil {
 		return err
@@ -319,6 +326,25 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		err = fmt.Errorf("the job is done, but its profile could not be written: %w", profileErr)
 	}
 	return err
+}
+
+// changedToo returns the statuses to score again. With --rescore-changed they include
+// images that have changed since a job that is complete listed them; while it is not,
+// they are scored as they are anyway.
+func (f *runFlags) changedToo(ctx context.Context, retry row.Selection, out store.Store) (row.Selection, error) {
+	if !f.rescore || f.static {
+		return retry, nil
+	}
+	if retry == nil {
+		_, err := output.ReadSuccess(ctx, out)
+		if errors.Is(err, store.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return retry.WithDrifted(), nil
 }
 
 // sayEnd says what came of the job that is complete, on one of its ranks, and on the

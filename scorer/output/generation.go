@@ -234,14 +234,22 @@ func eachEntry(m *shard.Manifest, fn func(shard.Entry) error) error {
 }
 
 // RetryManifest returns the manifest of a retry: the images of a complete output
-// whose rows have one of the chosen statuses, as they are now. It opens each of them;
-// an image that cannot be opened keeps its entry. The caller closes the manifest.
-func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selection) (*shard.Manifest, error) {
+// whose rows have one of the chosen statuses, as they are now. If the status "changed"
+// is among them, these are also the images that have changed since they were listed,
+// whatever their rows say: list lists them. It opens each image; one that cannot be
+// opened keeps its entry. The caller closes the manifest.
+func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selection, list Lister) (*shard.Manifest, error) {
 	f, err := openFolder(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	changed := shard.NewSet(f.manifest.Len())
+	if chosen.Drifted() {
+		if _, err := measureDrift(f.manifest, true, list, func(i int) { changed.Add(i) }); err != nil {
+			return nil, fmt.Errorf("list the images to see which have changed: %w", err)
+		}
+	}
 	b := shard.Builder{Room: room}
 	defer b.Close()
 	if err := f.parts(ctx, func(p part) error {
@@ -252,7 +260,7 @@ func RetryManifest(ctx context.Context, st, images store.Store, chosen row.Selec
 		}
 		var again []shard.Entry
 		for i, e := range entries {
-			if chosen.Has(p.rows[i].Status) {
+			if chosen.Has(p.rows[i].Status) || changed.Has(first+i) {
 				again = append(again, e)
 			}
 		}

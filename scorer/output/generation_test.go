@@ -48,7 +48,7 @@ func beginRetry(t testing.TB, r run, n int) run {
 		t.Fatal(err)
 	}
 	m, err := Freeze(t.Context(), place, func(ctx context.Context) (*shard.Manifest, error) {
-		return RetryManifest(ctx, r.st, images, chosen)
+		return RetryManifest(ctx, r.st, images, chosen, nil)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestFault43_WhatWasOvertakenChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := Freeze(t.Context(), place, func(ctx context.Context) (*shard.Manifest, error) {
-		return RetryManifest(ctx, st, new(mem.Store), row.Selection{row.StatusOK})
+		return RetryManifest(ctx, st, new(mem.Store), row.Selection{row.StatusOK}, nil)
 	})
 	if err != nil {
 		t.Fatal(err)

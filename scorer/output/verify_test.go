@@ -165,7 +165,10 @@ func TestFault16_DriftIsReported(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return d
+		if (d.Names == nil) != (d == Drift{}) {
+			t.Errorf("MeasureDrift() = %+v with the names %+v", d, d.Names)
+		}
+		return d.Counts()
 	}
 	if d := measure(m, false); d != (Drift{}) {
 		t.Errorf("MeasureDrift() of an unchanged place = %+v", d)

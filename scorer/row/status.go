@@ -47,10 +47,27 @@ func ParseSelection(text string, known []string) (Selection, error) {
 		s = append(s, word)
 	}
 	if slices.Contains(s, AnyFailure) && !slices.Contains(s, StatusOK) {
+		if s.Drifted() {
+			return Selection{StatusChanged, AnyFailure}, nil
+		}
 		return Selection{AnyFailure}, nil
 	}
 	slices.Sort(s)
 	return slices.Compact(s), nil
+}
+
+// Drifted reports whether a retry of these statuses also scores images that have changed
+// since they were listed and whose rows have other statuses: "changed" is named.
+func (s Selection) Drifted() bool { return slices.Contains(s, StatusChanged) }
+
+// WithDrifted returns the choice together with StatusChanged.
+func (s Selection) WithDrifted() Selection {
+	if s.Drifted() {
+		return s
+	}
+	all := append(slices.Clone(s), StatusChanged)
+	slices.Sort(all)
+	return all
 }
 
 // Has reports whether rows of that status are chosen.
