@@ -168,19 +168,21 @@ func pixels(have, want *Job) []difference {
 	}
 	var all []difference
 	was, is := fields(have.Preprocess), fields(want.Preprocess)
-	for _, f := range pixelFlags {
-		d := difference{what: f.flag, have: cmp.Or(was[f.field], f.none), want: cmp.Or(is[f.field], f.none)}
+	for _, f := range pixelFields {
+		flag := "--" + strings.ReplaceAll(f.name, "_", "-")
+		d := difference{what: flag, have: cmp.Or(was[f.name], f.none), want: cmp.Or(is[f.name], f.none)}
 		if d.have == d.want {
 			continue
 		}
 		switch {
-		case f.flag == "type of the input":
-		case was[f.field] == "":
-			d.leave = f.flag
-		case was[f.field] == "true":
-			d.give = f.flag
+		case f.name == "dtype":
+			d.what = "type of the input" // no flag, for the graph decides
+		case was[f.name] == "":
+			d.leave = flag
+		case was[f.name] == "true":
+			d.give = flag
 		default:
-			d.give = f.flag + " " + d.have
+			d.give = flag + " " + d.have
 		}
 		all = append(all, d)
 	}
@@ -190,26 +192,26 @@ func pixels(have, want *Job) []difference {
 	return all
 }
 
-// pixelFlags are the flags that decide the fields of a preprocess.Spec. none is the
-// value of a field that is absent.
-var pixelFlags = []struct{ flag, field, none string }{
-	{"--width", "width", "0"},
-	{"--height", "height", "0"},
-	{"--layout", "layout", "none"},
-	{"type of the input", "dtype", "none"},
-	{"--bgr", "bgr", "false"},
-	{"--resize", "resize", "none"},
-	{"--fit", "fit", "none"},
-	{"--resize-to", "resize_to", "none"},
-	{"--fraction", "fraction", "none"},
-	{"--orientation", "ignore_orientation", "upright"},
-	{"--scaled-decode", "scaled_decode", "false"},
-	{"--scale", "scale", "1"},
-	{"--mean", "mean", "0,0,0"},
-	{"--std", "std", "1,1,1"},
+// pixelFields are the fields of a preprocess.Spec. A flag of the same name decides
+// each. none is the value of a field that is absent.
+var pixelFields = []struct{ name, none string }{
+	{"width", "0"},
+	{"height", "0"},
+	{"layout", "none"},
+	{"dtype", "none"},
+	{"bgr", "false"},
+	{"resize", "none"},
+	{"fit", "none"},
+	{"resize_to", "none"},
+	{"fraction", "none"},
+	{"orientation", "upright"},
+	{"scaled_decode", "false"},
+	{"scale", "1"},
+	{"mean", "0,0,0"},
+	{"std", "1,1,1"},
 }
 
-// fields returns the fields of a Spec as flags spell them.
+// fields returns the fields of a Spec as flags call and spell them.
 func fields(s *preprocess.Spec) map[string]string {
 	body, err := json.Marshal(s)
 	var raw map[string]json.RawMessage
@@ -223,8 +225,11 @@ func fields(s *preprocess.Spec) map[string]string {
 	for name, value := range raw {
 		text[name] = strings.Trim(string(value), `"[]`)
 	}
-	if text["ignore_orientation"] == "true" {
-		text["ignore_orientation"] = "stored"
+	if s.IgnoreOrientation {
+		text["orientation"] = "stored"
+	}
+	if s.Layout != "" {
+		text["layout"] = "N" + string(s.Layout)
 	}
 	return text
 }
