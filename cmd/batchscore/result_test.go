@@ -118,6 +118,24 @@ func TestOneRankSaysWhatCameOfTheJob(t *testing.T) {
 	}
 }
 
+// TestEachStartSaysWhatCameOfTheJob starts a job of one rank twice at the same time: each
+// has somebody who reads its result.
+func TestEachStartSaysWhatCameOfTheJob(t *testing.T) {
+	args := []string{"run", "--images", pictures(t, 30), "--out", t.TempDir(), "--model", tiny(t, graphtest.Options{}), "--chunk", "2", "--batch", "1",
+		"--provider", "simulate:rate=20"}
+	results := make([]processResult, 2)
+	var starts sync.WaitGroup
+	for i := range results {
+		starts.Go(func() { results[i] = batchscore(t, args...) })
+	}
+	starts.Wait()
+	for _, r := range results {
+		if r.code != 0 || !strings.Contains(r.stdout, "\nNext       batchscore show ") || lastLine(r.stdout) != "30 images: 30 ok, 0 failed" {
+			t.Errorf("got %v, want 0 and the result", r)
+		}
+	}
+}
+
 // TestCountsOfWorkersAddUp: the images that the workers say they processed are those of
 // the job and those that launch says were scored twice.
 func TestCountsOfWorkersAddUp(t *testing.T) {

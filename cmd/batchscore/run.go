@@ -348,10 +348,10 @@ func (f *runFlags) changedToo(ctx context.Context, retry row.Selection, out stor
 }
 
 // sayEnd says what came of the job that is complete, on one of its ranks, and on the
-// others that it is. Where a launcher of ours follows the ranks, it says the rest.
+// others that it is. If the job was started twice, each start that has no other ranks says it. Where a launcher of ours follows the ranks, it says the rest.
 func (f *runFlags) sayEnd(w io.Writer, world shard.World, done *output.Success) {
 	switch {
-	case !done.Mine:
+	case !done.Mine && world.Size > 1:
 		fmt.Fprintf(w, "Worker %d is done; another worker has finished the job\n", world.Rank)
 	case os.Getenv(deploy.JobVariable) != "":
 		p := &page{}
