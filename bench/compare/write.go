@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // Formats are those in which a table is written.
@@ -59,8 +59,8 @@ type column struct {
 	cell   func(g *Group) string
 }
 
-// columns returns the columns that have something to say.
-func (t *Table) columns() []column {
+// shown returns the columns that have something to say.
+func (t *Table) shown() []column {
 	mixed := !t.all(func(g *Group) bool { return g.Simulated == t.Groups[0].Simulated })
 	all := []column{{head: t.By, cell: func(g *Group) string {
 		if mixed && g.Simulated {
@@ -131,18 +131,18 @@ func known(v float64, text func(float64) string) string {
 // cells returns the heads and the lines of the table for people, without columns that
 // hold nothing.
 func (t *Table) cells() ([]column, [][]string) {
-	columns := slices.DeleteFunc(t.columns(), func(c column) bool {
+	shown := slices.DeleteFunc(t.shown(), func(c column) bool {
 		return t.all(func(g *Group) bool { return c.cell(g) == "-" })
 	})
 	var lines [][]string
 	for i := range t.Groups {
 		var line []string
-		for _, c := range columns {
+		for _, c := range shown {
 			line = append(line, c.cell(&t.Groups[i]))
 		}
 		lines = append(lines, line)
 	}
-	return columns, lines
+	return shown, lines
 }
 
 // remarks returns the notes, with those on how to read the table.
@@ -170,36 +170,35 @@ func (t *Table) remarks() []string {
 }
 
 func (t *Table) writeText(w io.Writer, width int) error {
-	columns, lines := t.cells()
-	across := make([]int, len(columns))
+	shown, lines := t.cells()
+	across := make([]int, len(shown))
 	total := 0
-	for i, c := range columns {
-		across[i] = utf8.RuneCountInString(c.head)
+	for i, c := range shown {
+		across[i] = columns.Width(c.head)
 		for _, l := range lines {
-			across[i] = max(across[i], utf8.RuneCountInString(l[i]))
+			across[i] = max(across[i], columns.Width(l[i]))
 		}
 		total += across[i] + 2
 	}
 	var b strings.Builder
-	for _, l := range result.Wrap(t.Title(), width) {
+	for _, l := range columns.Fit(t.Title(), width) {
 		b.WriteString(l + "\n")
 	}
 	b.WriteString("\n")
 	if width > 0 && total-2 > width {
-		writeBlocks(&b, columns, lines, width)
+		writeBlocks(&b, shown, lines, width)
 	} else {
-		heads := make([]string, len(columns))
-		for i, c := range columns {
+		heads := make([]string, len(shown))
+		for i, c := range shown {
 			heads[i] = c.head
 		}
 		for _, l := range append([][]string{heads}, lines...) {
 			var line strings.Builder
 			for i, text := range l {
-				room := strings.Repeat(" ", across[i]-utf8.RuneCountInString(text))
-				if columns[i].figure {
-					line.WriteString(room + text + "  ")
+				if shown[i].figure {
+					line.WriteString(columns.PadLeft(text, across[i]) + "  ")
 				} else {
-					line.WriteString(text + room + "  ")
+					line.WriteString(columns.Pad(text, across[i]) + "  ")
 				}
 			}
 			b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
@@ -207,7 +206,7 @@ func (t *Table) writeText(w io.Writer, width int) error {
 	}
 	b.WriteString("\n")
 	for _, note := range t.remarks() {
-		for _, l := range result.Wrap(note, width) {
+		for _, l := range columns.Fit(note, width) {
 			b.WriteString(l + "\n")
 		}
 	}
@@ -216,28 +215,28 @@ func (t *Table) writeText(w io.Writer, width int) error {
 }
 
 // writeBlocks writes each line of a table as a block of lines, for narrow terminals.
-func writeBlocks(b *strings.Builder, columns []column, lines [][]string, width int) {
+func writeBlocks(b *strings.Builder, shown []column, lines [][]string, width int) {
 	widest := 0
-	for _, c := range columns[1:] {
-		widest = max(widest, utf8.RuneCountInString(c.head))
+	for _, c := range shown[1:] {
+		widest = max(widest, columns.Width(c.head))
 	}
 	for _, l := range lines {
-		b.WriteString(result.Clip(l[0], width) + "\n")
-		for i, c := range columns[1:] {
-			b.WriteString(result.Clip(fmt.Sprintf("  %-*s  %s", widest, c.head, l[i+1]), width) + "\n")
+		b.WriteString(columns.Cut(l[0], width) + "\n")
+		for i, c := range shown[1:] {
+			b.WriteString(columns.Cut("  "+columns.Pad(c.head, widest)+"  "+l[i+1], width) + "\n")
 		}
 	}
 }
 
 func (t *Table) writeMarkdown(w io.Writer) error {
-	columns, lines := t.cells()
+	shown, lines := t.cells()
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s**\n\n|", t.Title())
-	for _, c := range columns {
+	for _, c := range shown {
 		b.WriteString(" " + c.head + " |")
 	}
 	b.WriteString("\n|")
-	for _, c := range columns {
+	for _, c := range shown {
 		if c.figure {
 			b.WriteString("---:|")
 		} else {

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // WriteTexts prints the reports of several jobs, each below a line that names its output.
@@ -23,7 +24,7 @@ func WriteTexts(out io.Writer, all []Report, simulated []bool, width int) error 
 			if i > 0 {
 				fmt.Fprintln(out)
 			}
-			fmt.Fprintln(out, strings.Join(result.Wrap(fmt.Sprintf("Job %d of %d: %s", i+1, len(all), name), width), "\n"))
+			fmt.Fprintln(out, strings.Join(columns.Fit(fmt.Sprintf("Job %d of %d: %s", i+1, len(all), name), width), "\n"))
 		}
 		if err := WriteText(out, r, simulated[i], width); err != nil {
 			return err
@@ -68,7 +69,7 @@ func WriteText(out io.Writer, r Report, simulated bool, width int) error {
 	}
 	lines := []string{""}
 	for _, sentence := range r.Sentences() {
-		lines = append(lines, result.Wrap(sentence, width)...)
+		lines = append(lines, columns.Fit(sentence, width)...)
 	}
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err

@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchunit"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // Confidence is the confidence level of the intervals in tables.
@@ -138,7 +140,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 		fmt.Fprintln(w, "without ±: the median of too few samples for a confidence interval at level", Confidence)
 	}
 	for _, note := range o.Notes {
-		fmt.Fprintln(w, strings.Join(Wrap(note, o.Width), "\n"))
+		fmt.Fprintln(w, strings.Join(columns.Fit(note, o.Width), "\n"))
 	}
 	p := r.Provenance
 	program := p.Versions["batchscore"]
@@ -150,7 +152,7 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	}
 	origin := fmt.Sprintf("%s, %d cores, %.1f GB, %s %s; batchscore %s; %s",
 		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Date.Format("2006-01-02"))
-	_, err := fmt.Fprintln(w, strings.Join(Wrap(origin, o.Width), "\n"))
+	_, err := fmt.Fprintln(w, strings.Join(columns.Fit(origin, o.Width), "\n"))
 	return err
 }
 
@@ -178,7 +180,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 			title += ", " + k.Name + " " + k.Value
 		}
 	}
-	if _, err := fmt.Fprintln(out, strings.Join(Wrap(title, o.Width), "\n")); err != nil {
+	if _, err := fmt.Fprintln(out, strings.Join(columns.Fit(title, o.Width), "\n")); err != nil {
 		return false, err
 	}
 	if len(rows) == 1 && len(head)+len(units) > mostAcross {
@@ -231,7 +233,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 		}
 		if n < len(units) {
 			note := "The terminal is too narrow for " + strings.Join(units[n:], ", ") + "."
-			fmt.Fprintln(&text, strings.Join(Wrap(note, o.Width), "\n"))
+			fmt.Fprintln(&text, strings.Join(columns.Fit(note, o.Width), "\n"))
 		}
 		_, err := text.WriteTo(out)
 		return few, err
@@ -312,7 +314,7 @@ func down(out io.Writer, lines [][]string, width int) error {
 		}
 	}
 	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(out, Clip(strings.TrimRight(line, "\n"), width)); err != nil {
+		if _, err := fmt.Fprintln(out, columns.Cut(strings.TrimRight(line, "\n"), width)); err != nil {
 			return err
 		}
 	}

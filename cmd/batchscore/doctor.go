@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // finding is one line of doctor's report.
@@ -83,7 +84,7 @@ func printFindings(w io.Writer, findings []finding) error {
 		case f.missing != "":
 			mark = "-"
 		}
-		text := strings.Join(wrapped(strings.TrimSpace(f.state+" "+f.missing), width-len(indent), 0), "\n"+indent)
+		text := strings.Join(columns.Wrap(strings.TrimSpace(f.state+" "+f.missing), width-len(indent)), "\n"+indent)
 		if _, err := fmt.Fprintf(w, "%-9s%-*s%s\n", mark, widest+2, f.what, text); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rivo/uniseg"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // gap is between two columns of a table.
@@ -69,7 +69,7 @@ func (g *grid) flush() error {
 			if i == len(g.widest) {
 				g.widest = append(g.widest, 0)
 			}
-			g.widest[i] = max(g.widest[i], uniseg.StringWidth(cell))
+			g.widest[i] = max(g.widest[i], columns.Width(cell))
 		}
 	}
 	widths := slices.Clone(g.widest)
@@ -129,18 +129,17 @@ func (g *grid) appendRow(text *strings.Builder, row []string, widths []int) {
 		}
 		if g.width > 0 {
 			if g.wrap && i == last {
-				if lines := wrapped(cell, widths[i], mostLines); len(lines) > 0 {
+				if lines := columns.WrapMost(cell, widths[i], mostLines); len(lines) > 0 {
 					cell, more = lines[0], lines[1:]
 				}
 			}
-			cell = shortened(cell, widths[i])
+			cell = columns.Shorten(cell, widths[i])
 		}
-		pad := strings.Repeat(" ", max(0, widths[i]-uniseg.StringWidth(cell)))
 		switch {
 		case g.right[i]:
-			cell = pad + cell
+			cell = columns.PadLeft(cell, widths[i])
 		case i < len(row)-1:
-			cell += pad
+			cell = columns.Pad(cell, widths[i])
 		}
 		line.WriteString(cell)
 	}
@@ -150,7 +149,7 @@ func (g *grid) appendRow(text *strings.Builder, row []string, widths []int) {
 		indent += w + len(gap)
 	}
 	for _, l := range more {
-		g.appendLine(text, strings.Repeat(" ", indent)+shortened(l, widths[last]))
+		g.appendLine(text, strings.Repeat(" ", indent)+columns.Shorten(l, widths[last]))
 	}
 }
 
@@ -159,65 +158,8 @@ func (g *grid) appendRow(text *strings.Builder, row []string, widths []int) {
 func (g *grid) appendLine(text *strings.Builder, line string) {
 	line = strings.TrimRight(line, " ")
 	if g.width > 0 {
-		line = shortened(line, g.width)
+		line = columns.Shorten(line, g.width)
 	}
 	text.WriteString(line)
 	text.WriteByte('\n')
-}
-
-// ellipsis is where text was left out.
-const ellipsis = "…"
-
-// shortened returns a text that is at most width wide: if it is wider, without its
-// middle. The end of a name says more than its beginning and keeps twice as much.
-func shortened(s string, width int) string {
-	if len(s) <= width || uniseg.StringWidth(s) <= width { // no character is wider than its bytes are many
-		return s
-	}
-	if width < 1 {
-		return ""
-	}
-	head := (width - 1) / 3
-	tail := width - 1 - head
-	var clusters []string
-	var widths []int
-	for rest, state := s, -1; rest != ""; {
-		var c string
-		var w int
-		c, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
-		clusters, widths = append(clusters, c), append(widths, w)
-	}
-	from, to := 0, len(clusters)
-	for ; from < to && widths[from] <= head; from++ {
-		head -= widths[from]
-	}
-	for ; to > from && widths[to-1] <= tail; to-- {
-		tail -= widths[to-1]
-	}
-	return strings.Join(clusters[:from], "") + ellipsis + strings.Join(clusters[to:], "")
-}
-
-// wrapped returns the lines of a text that is wrapped at spaces. A word that is wider
-// than a line has a line of its own. The last of most lines has all that is left; with
-// a most of 0 there may be any number.
-func wrapped(s string, width, most int) []string {
-	var lines []string
-	line := ""
-	words := strings.Fields(s)
-	for i, word := range words {
-		switch {
-		case line == "":
-			line = word
-		case uniseg.StringWidth(line)+1+uniseg.StringWidth(word) <= width:
-			line += " " + word
-		case len(lines) == most-1:
-			return append(lines, line+" "+strings.Join(words[i:], " "))
-		default:
-			lines, line = append(lines, line), word
-		}
-	}
-	if line == "" {
-		return lines
-	}
-	return append(lines, line)
 }

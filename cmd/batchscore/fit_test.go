@@ -64,28 +64,6 @@ func TestGridElsewhere(t *testing.T) {
 	}
 }
 
-func TestShortened(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		text  string
-		width int
-		want  string
-	}{
-		{text: "album/2019/photo.jpg", width: 20, want: "album/2019/photo.jpg"},
-		{text: "album/2019/photo.jpg", width: 13, want: "albu…hoto.jpg"},
-		{text: "album", width: 1, want: "…"},
-		{text: "album", width: 0, want: ""},
-		{text: "写真の名前.jpg", width: 9, want: "写…前.jpg"},
-		{text: "e\u0301e\u0301e\u0301e\u0301e\u0301", width: 4, want: "e\u0301…e\u0301e\u0301"},
-	} {
-		t.Run(fmt.Sprint(test.text, " ", test.width), func(t *testing.T) {
-			if got := shortened(test.text, test.width); got != test.want {
-				t.Errorf("shortened(%q, %d) = %q, want %q", test.text, test.width, got, test.want)
-			}
-		})
-	}
-}
-
 // TestFirstN: it keeps what a sort of everything puts first, and no more.
 func TestFirstN(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // groupKey is the annotation of a flag that names its heading in the help.
@@ -150,7 +152,7 @@ func writeCommands(b *strings.Builder, heading string, width int, cmd *cobra.Com
 			heading = ""
 		}
 		indent := strings.Repeat(" ", sub.NamePadding()+3)
-		short := strings.ReplaceAll(fill(sub.Short, width-len(indent)), "\n", "\n"+indent)
+		short := strings.Join(columns.Wrap(sub.Short, width-len(indent)), "\n"+indent)
 		fmt.Fprintf(b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), short)
 	}
 }
@@ -196,7 +198,7 @@ func reflow(text string, width int) string {
 	flush := func() {
 		if len(words) > 0 {
 			indent := "\n" + strings.Repeat(" ", len(head))
-			b.WriteString(head + strings.ReplaceAll(fill(strings.Join(words, " "), width-len(head)), "\n", indent) + "\n")
+			b.WriteString(head + strings.Join(columns.Wrap(strings.Join(words, " "), width-columns.Width(head)), indent) + "\n")
 		}
 		head, words = "", nil
 	}
@@ -222,27 +224,6 @@ func reflow(text string, width int) string {
 	}
 	flush()
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// fill breaks a text between words into lines of at most width bytes. A longer
-// word gets a line of its own.
-func fill(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case column == 0:
-		case column+1+len(word) > width:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
 }
 
 // foldCommand breaks a command line before flags, into lines of at most width

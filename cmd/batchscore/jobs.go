@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rivo/uniseg"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/deploy"
@@ -18,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 func newJobs() *cobra.Command {
@@ -155,10 +155,10 @@ columns are left out; --json has everything.`,
 // printJobs prints a table of jobs. On a terminal that is too narrow for all of it, the
 // columns that matter least are left out and paths are shortened, but IDs are whole.
 func printJobs(w io.Writer, jobs []listed) error {
-	columns := []struct {
+	shown := []struct {
 		name string
 		of   func(*listed) string
-		// drop says in which order columns are left out; 0 is never.
+		// drop says in which order shown are left out; 0 is never.
 		drop int
 	}{
 		{name: "JOB", of: func(j *listed) string { return j.ID }},
@@ -172,10 +172,10 @@ func printJobs(w io.Writer, jobs []listed) error {
 	g.copied = 0
 	for drop := 1; g.width > 0 && drop <= 4; drop++ {
 		least := 0
-		for _, c := range columns {
+		for _, c := range shown {
 			widest := len(c.name)
 			for i := range jobs {
-				widest = max(widest, uniseg.StringWidth(c.of(&jobs[i])))
+				widest = max(widest, columns.Width(c.of(&jobs[i])))
 			}
 			if c.name != "JOB" {
 				widest = min(widest, len(incomplete))
@@ -185,21 +185,21 @@ func printJobs(w io.Writer, jobs []listed) error {
 		if least-len(gap) <= g.width {
 			break
 		}
-		for i, c := range columns {
+		for i, c := range shown {
 			if c.drop == drop {
-				columns = append(columns[:i], columns[i+1:]...)
+				shown = append(shown[:i], shown[i+1:]...)
 				break
 			}
 		}
 	}
 	var names []string
-	for _, c := range columns {
+	for _, c := range shown {
 		names = append(names, c.name)
 	}
 	g.add(names...)
 	for i := range jobs {
 		var cells []string
-		for _, c := range columns {
+		for _, c := range shown {
 			cells = append(cells, c.of(&jobs[i]))
 		}
 		g.add(cells...)

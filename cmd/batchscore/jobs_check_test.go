@@ -168,7 +168,7 @@ func TestScreenOfAJob(t *testing.T) {
 		if r := finish(t, command(t, env, job...)); r.code != 0 {
 			t.Fatalf("launch: %v", r)
 		}
-		rate := newMask(`\b\d+\.\d images/s, took 0:00:\d\d(?:\.\d+)?`, "10.0 images/s, took 0:00:01.234567")
+		rate := newMask(`\b[\d.]+ images/s, took 0:00:\d\d(?:\.\d+)?`, "10.0 images/s, took 0:00:01.234567")
 		term := newTerminal(t, width, screenHeight, command(t, env, "jobs", "status", "photos"))
 		term.exitCode()
 		term.keep("status-job", rate, newMask(`(?m)^(0 {5}.{20}).{8}.{9}.{7}  \d+s +`, "${1}       1        4      0  1s "))

@@ -18,6 +18,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // watch shows one report after another until the job has ended: redrawn in place in a
@@ -121,7 +122,7 @@ func (s *screen) show(r *report) {
 	b.WriteString(home)
 	drawn := r.lines(width, height-1)
 	if len(drawn) < height-2 {
-		drawn = append(drawn, "", cut(leave, width))
+		drawn = append(drawn, "", columns.Cut(leave, width))
 	}
 	for _, line := range drawn {
 		b.WriteString(line + clearLine + "\r\n")
@@ -175,10 +176,10 @@ func (r *report) pace() []string {
 		return nil
 	}
 	mark := markOf(p.Simulated)
-	rate := fmt.Sprintf("%.1f images/s", p.Rate) + mark
+	rate := telemetry.Rate(p.Rate) + mark
 	switch {
 	case p.LeftSeconds > 0:
-		return []string{rate, seconds(p.LeftSeconds).String() + " left"}
+		return []string{rate, telemetry.Duration(p.LeftSeconds) + " left"}
 	case rested(p.WorkedSeconds, p.MakespanSeconds):
 		return []string{telemetry.Rate(p.Rate) + " in " + telemetry.Duration(p.MakespanSeconds),
 			withoutPauses(p.WorkedRate, p.WorkedSeconds) + mark}
@@ -210,11 +211,11 @@ func (r *report) lines(width, height int) []string {
 	s := &page{width: width}
 	p := r.Progress
 	if r.Note != "" {
-		s.say("Note", r.Note)
+		s.trouble("Note", r.Note)
 	}
 	if j := r.Job; j != nil {
 		launched := fmt.Sprintf("launched %s (%s ago)", j.Launched.Local().Format("2006-01-02 15:04:05"), ago(r.now, j.Launched))
-		if line := fmt.Sprintf("%s on %s, %s", j.ID, j.Engine, launched); width == 0 || len(line) <= width-nameWidth {
+		if line := fmt.Sprintf("%s on %s, %s", j.ID, j.Engine, launched); width == 0 || columns.Width(line) <= width-nameWidth {
 			s.sayf("Job", "%s", line)
 		} else {
 			s.toCopy("Job", j.ID)
@@ -232,7 +233,7 @@ func (r *report) lines(width, height int) []string {
 		s.toCopy("Output", r.Job.Out)
 	}
 	if r.Trouble != "" {
-		s.sayf("Progress", "%s", r.Trouble)
+		s.trouble("Progress", r.Trouble)
 	}
 	if t := r.Store; t != nil && t.Retries+t.Throttled+t.Stalls > 0 {
 		s.sayf("Storage", "is slow to answer: %d calls tried again, %d throttled, %d stalled", t.Retries, t.Throttled, t.Stalls)
@@ -245,7 +246,7 @@ func (r *report) lines(width, height int) []string {
 		all = append(all, r.rankLines(width, height, len(all))...)
 	}
 	for i := range all {
-		all[i] = cut(all[i], width)
+		all[i] = columns.Cut(all[i], width)
 	}
 	if height > 0 && len(all) > height {
 		all = all[:height]
@@ -255,7 +256,7 @@ func (r *report) lines(width, height int) []string {
 
 func (r *report) engineLines(s *page) {
 	if r.EngineTrouble != "" {
-		s.sayf("Engine", "%s", firstLine(r.EngineTrouble))
+		s.trouble("Engine", firstLine(r.EngineTrouble))
 	}
 	e := r.Engine
 	if e == nil {
@@ -297,7 +298,7 @@ func (r *report) progressLines(s *page) {
 	}
 	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete", output.Retrying: ", complete"}[p.Stage]
 	done := percent(p.ImagesDone, p.Images)
-	say("Progress", "%s %d%%%s: %d of %d images, %d of %d chunks", drawBar(bar, done), done, stage, p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
+	say("Progress", "%s %d%%%s: %d of %d images, %d of %d chunks", telemetry.Gauge(bar, done), done, stage, p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
 	if q := p.Retry; q != nil {
 		say("Retry", "%d of %d images are scored again", q.ImagesDone, q.Images)
 	}
@@ -331,7 +332,7 @@ func (r *report) rankLines(width, height, used int) []string {
 		hosts = min(max(width-tableWidth, 5), hostWidth)
 	}
 	row := func(rank, host string, chunks, images, holds any, sign, state string) string {
-		return fmt.Sprintf("%-6s%-*s%8v%9v%7v  %-11s%s", rank, hosts, cut(host, hosts), chunks, images, holds, sign, state)
+		return fmt.Sprintf("%-6s%s%8v%9v%7v  %-11s%s", rank, columns.Pad(columns.Cut(host, hosts), hosts), chunks, images, holds, sign, state)
 	}
 	table := []string{"", row("RANK", "HOST", "CHUNKS", "IMAGES", "HOLDS", "LAST SIGN", "STATE")}
 	fit := len(ranks)
@@ -406,16 +407,4 @@ func ago(now, then time.Time) string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%dd", int(d.Hours())/24)
-}
-
-// cut shortens a line to this width; 0 means no limit.
-func cut(s string, width int) string {
-	runes := []rune(s)
-	if width <= 0 || len(runes) <= width {
-		return s
-	}
-	if width < 4 {
-		return string(runes[:width])
-	}
-	return string(runes[:width-3]) + "..."
 }

@@ -177,13 +177,13 @@ See        sacct -j 4711
 Output     az://acme/labels/2019
 Storage    is slow to answer: 5 calls tried again, 4 throttled, 1 stalled
 Progress   [############........] 60%: 223104 of 366111 images, 1743 of 2861 chunks
-Rate       412.3 images/s, 5m47s left
+Rate       412 images/s, 5 min 47 s left
 Failures   12 of these images: 9 truncated, 3 not_found
 
 RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
-2     node0.cluster.exa...      54     6912      1  10m00s     silent
+2     node0.cluster.examp…      54     6912      1  10m00s     silent
 1     -                          0        0      0  -          not seen yet
-0     node0.cluster.exa...      54     6912      1  3s         at work
+0     node0.cluster.examp…      54     6912      1  3s         at work
 ... and 29 more ranks`
 	here := time.Local
 	time.Local = time.UTC
@@ -207,7 +207,7 @@ RANK  HOST                  CHUNKS   IMAGES  HOLDS  LAST SIGN  STATE
 	if all := r.lines(0, 0); len(all) != 10+32 || strings.Contains(strings.Join(all, ""), "more ranks") {
 		t.Errorf("lines = %d, want all 42", len(all))
 	}
-	const wantLine = "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412.3 images/s, 5m47s left, 12 failed, 30 ranks at work"
+	const wantLine = "failed, scoring, 60% of 366111 images, 1743 of 2861 chunks, 412 images/s, 5 min 47 s left, 12 failed, 30 ranks at work"
 	if got := r.line(); got != wantLine {
 		t.Errorf("line() = %q, want %q", got, wantLine)
 	}

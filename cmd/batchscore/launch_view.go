@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,93 +16,97 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
-
-// liveLine shows on a terminal how a job is doing: one line with its progress, drawn again
-// and again, and above it what the ranks have to say. Its methods may be called from
-// several goroutines.
-type liveLine struct {
-	f io.Writer
-
-	mu    sync.Mutex
-	shown string // the line of progress; empty if there is none
-}
-
-// above writes whole lines above the line of progress.
-func (v *liveLine) above(text []byte) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var b bytes.Buffer
-	if v.shown != "" {
-		b.WriteString("\r" + clearLine)
-	}
-	b.Write(text)
-	b.WriteString(v.shown)
-	_, err := v.f.Write(b.Bytes())
-	return err
-}
-
-// draw replaces the line of progress.
-func (v *liveLine) draw(line string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if line == v.shown {
-		return
-	}
-	v.shown = line
-	// The job continues even if the terminal is gone.
-	_, _ = io.WriteString(v.f, "\r"+line+clearLine)
-}
-
-// close removes the line of progress.
-func (v *liveLine) close() { v.draw("") }
 
 // refresh is the time between two looks at the output of a job.
 const refresh = time.Second
 
-// watch draws the progress of the job until ctx ends. Once stop is closed it says that
+// liveLine shows on a terminal how a job is doing, below what its ranks have to say.
+type liveLine struct {
+	*telemetry.Line
+	f io.Writer
+
+	mu   sync.Mutex
+	text func(width int) string // nil if there is nothing to show
+}
+
+func newLiveLine(f io.Writer, width func() int) *liveLine {
+	v := &liveLine{f: f}
+	v.Line = telemetry.NewLine(f, width, func(width int) string {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.text == nil {
+			return ""
+		}
+		return v.text(width)
+	})
+	return v
+}
+
+// show replaces what the line says.
+func (v *liveLine) show(text func(width int) string) {
+	v.mu.Lock()
+	v.text = text
+	v.mu.Unlock()
+	v.Draw()
+}
+
+// watch shows the progress of the job until ctx ends. Once stop is closed it says that
 // the ranks are stopping, if they are.
-func (w *watched) watch(ctx context.Context, v *liveLine, width func() int, stop <-chan struct{}) {
-	defer v.close()
+func (w *watched) watch(ctx context.Context, v *liveLine, stop <-chan struct{}) {
+	defer v.Close()
 	observer := output.Observe(w.out)
-	tick := time.NewTicker(refresh)
-	defer tick.Stop()
+	look, draw := time.NewTicker(refresh), time.NewTicker(telemetry.DrawEvery)
+	defer look.Stop()
+	defer draw.Stop()
 	if _, drains := w.l.(deploy.Waiter); !drains {
 		stop = nil
 	}
 	for stopping := ""; ; {
-		if line := w.progress(ctx, observer, width()-len(stopping)); ctx.Err() == nil {
-			v.draw(line + stopping)
-		}
-		select {
-		case <-tick.C:
-		case <-stop:
-			stop, stopping = nil, ", stopping"
-		case <-ctx.Done():
+		line := w.progress(ctx, observer)
+		if ctx.Err() != nil {
 			return
+		}
+		v.show(func(width int) string { return line(width-len(stopping)) + stopping })
+		for waiting := true; waiting; {
+			select {
+			case <-draw.C:
+				v.Draw() // the terminal may have become narrower
+			case <-look.C:
+				waiting = false
+			case <-stop:
+				stop, stopping, waiting = nil, ", stopping", false
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
 
-// progress returns how far the job is, in one line of at most width characters.
-func (w *watched) progress(ctx context.Context, observer *output.Observer, width int) string {
+// progress returns how far the job is, as a line of at most so many columns.
+func (w *watched) progress(ctx context.Context, observer *output.Observer) func(width int) string {
+	say := func(text string) func(int) string {
+		return func(width int) string { return columns.Cut(text, max(width, 1)) }
+	}
 	p, err := observer.Look(ctx)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
 		status, err := w.l.Status(ctx, w.r.ID)
 		if err == nil && status.State != deploy.Running {
-			return cut(fmt.Sprintf("%s on %s", status.State, w.r.Engine), width)
+			return say(fmt.Sprintf("%s on %s", status.State, w.r.Engine))
 		}
-		return cut("the ranks are starting", width)
+		return say("the ranks are starting")
 	case err != nil:
-		return cut("progress is not known: "+firstLine(err.Error()), width)
+		return say("progress is not known: " + visible(firstLine(err.Error())))
 	case p.Stage == output.Listing:
-		return cut("the images are being listed", width)
+		return say("the images are being listed")
 	}
-	return progressLine(&p, width)
+	return func(width int) string { return progressLine(&p, width) }
 }
 
-// progressLine returns the progress of a job in one line of at most width characters:
+// progressLine returns the progress of a job in one line of at most width columns:
 // what is most important first, and as much as there is room for.
 func progressLine(p *output.Progress, width int) string {
 	q := p
@@ -118,10 +123,10 @@ func progressLine(p *output.Progress, width int) string {
 		parts = append(parts, "the result is being checked")
 	} else {
 		if q.LeftSeconds > 0 {
-			parts = append(parts, seconds(q.LeftSeconds).String()+" left")
+			parts = append(parts, telemetry.Duration(q.LeftSeconds)+" left")
 		}
 		if q.Rate > 0 {
-			parts = append(parts, fmt.Sprintf("%.1f images/s", q.Rate)+markOf(q.Simulated))
+			parts = append(parts, telemetry.Rate(q.Rate)+markOf(q.Simulated))
 		}
 		if n := p.Alive(); n == 1 {
 			parts = append(parts, "1 rank")
@@ -137,15 +142,9 @@ func progressLine(p *output.Progress, width int) string {
 	}
 	bar := min(barWidth, width-len(line)-3)
 	if bar < 5 {
-		return cut(line, width)
+		return columns.Cut(line, max(width, 1))
 	}
-	return drawBar(bar, done) + " " + line
-}
-
-// drawBar returns a bar that is so many characters wide, without its brackets.
-func drawBar(width, percent int) string {
-	filled := width * percent / 100
-	return "[" + strings.Repeat("#", filled) + strings.Repeat(".", width-filled) + "]"
+	return telemetry.Gauge(bar, done) + " " + line
 }
 
 // rankLines passes on what ranks print, line by line, for people: the log as text
@@ -156,17 +155,23 @@ type rankLines struct {
 	text io.Writer // writes a line of text there
 	all  bool
 	rest []byte
-	said map[string]string // the rank that said a text first
+	// said is the rank that said a text first, by the digest of the text: of the last
+	// texts, and of those before them.
+	said, saidBefore map[[sha256.Size]byte]string
 }
+
+const (
+	// mostSaid is how many texts said has at most. Ranks that say the same say it at
+	// nearly the same time.
+	mostSaid = 1000
+	// longestLine is how much of a line without an end is kept.
+	longestLine = 1 << 20
+)
 
 func newRankLines(v *liveLine, all bool) *rankLines {
-	above := writerFunc(func(p []byte) (int, error) { return len(p), v.above(p) })
-	return &rankLines{all: all, log: console(above, true), text: toWidth(above, 2), said: map[string]string{}}
+	above := v.Above(v.f)
+	return &rankLines{all: all, log: console(above, true), text: toWidth(above, 2), said: map[[sha256.Size]byte]string{}}
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 var (
 	// rankPrefix is what engines put in front of a rank's line.
@@ -182,7 +187,7 @@ func (l *rankLines) Write(p []byte) (int, error) {
 	l.rest = append(l.rest, p...)
 	for {
 		line, rest, whole := bytes.Cut(l.rest, []byte("\n"))
-		if !whole {
+		if !whole && len(line) < longestLine {
 			return len(p), nil
 		}
 		if err := l.line(line); err != nil {
@@ -200,18 +205,35 @@ func (l *rankLines) close() error {
 	return l.line(l.rest)
 }
 
+// saidFirst returns the rank that said a text before, if one did, and notes that this one
+// has.
+func (l *rankLines) saidFirst(text [sha256.Size]byte, rank string) (first string, before bool) {
+	if first, before = l.said[text]; before {
+		return first, true
+	}
+	if first, before = l.saidBefore[text]; !before {
+		first = rank
+	}
+	if len(l.said) == mostSaid {
+		l.saidBefore, l.said = l.said, map[[sha256.Size]byte]string{}
+	}
+	l.said[text] = first
+	return first, before
+}
+
 func (l *rankLines) line(line []byte) error {
 	rank := ""
 	if m := rankPrefix.FindSubmatch(line); m != nil {
 		rank, line = string(bytes.Join(m[1:], nil)), line[len(m[0]):]
 	}
 	if !l.all {
-		text := string(unlike.ReplaceAll(line, nil))
-		first, before := l.said[text]
-		if routine.Match(line) || len(bytes.TrimSpace(line)) == 0 || before && rank != "" && first != rank {
+		if routine.Match(line) || len(bytes.TrimSpace(line)) == 0 {
 			return nil
 		}
-		l.said[text] = rank
+		text := sha256.Sum256(unlike.ReplaceAll(line, nil))
+		if first, before := l.saidFirst(text, rank); before && rank != "" && first != rank {
+			return nil
+		}
 	}
 	if bytes.HasPrefix(line, []byte(`{"level":`)) {
 		if _, err := l.log.Write(append(bytes.Clone(line), '\n')); err == nil {
@@ -234,7 +256,7 @@ func (w *watched) followed(ctx context.Context, stop <-chan struct{}) (stdout, s
 	if !ok || !isTerminal(f) || !w.r.Job.Scores() || w.out == nil && !w.logs {
 		return w.stdout, w.stderr, func() error { return nil }
 	}
-	v := &liveLine{f: f}
+	v := newLiveLine(f, func() int { width, _ := terminalSize(f); return width })
 	lines := newRankLines(v, w.logs)
 	stdout, stderr = w.stdout, lines
 	if isTerminal(w.stdout) {
@@ -243,8 +265,7 @@ func (w *watched) followed(ctx context.Context, stop <-chan struct{}) (stdout, s
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	if w.out != nil {
-		width := func() int { columns, _ := terminalSize(f); return columns - 3 } // there is room for ^C
-		watching.Go(func() { w.watch(ctx, v, width, stop) })
+		watching.Go(func() { w.watch(ctx, v, stop) })
 	}
 	return stdout, stderr, func() error {
 		cancel()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // TestScreenOfLaunch keeps the screen of a job under way, and what stands after Ctrl-C.
@@ -21,7 +24,7 @@ func TestScreenOfLaunch(t *testing.T) {
 		term := newTerminal(t, width, screenHeight, launch)
 		term.until("the rate", func(s string) bool { return strings.Contains(s, "images/s") && !strings.Contains(s, " 0 ranks") })
 		masks := []mask{
-			newMask(`(?m)^\[[#.]+\] +\d+%  \d+/400 images  .*$`, "[###.......]  30%  120/400 images  14s left  20.0 images/s (simulated)"),
+			newMask(`(?m)^\[[#.]+\] +\d+%  \d+/400 images  .*$`, "[###.......]  30%  120/400 images  14.0 s left  20.0 images/s (simulated)"),
 			newMask(`\d+ of 400 images have`, "120 of 400 images have"),
 			newMask(`rank=((?:\x1b\[[0-9;]*m)?)[01]\b`, "rank=${1}0"),
 		}
@@ -85,7 +88,7 @@ func TestRankLines(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("NO_COLOR", "1")
 			var got strings.Builder
-			l := newRankLines(&liveLine{f: &got}, c.all)
+			l := newRankLines(newLiveLine(&got, func() int { return 80 }), c.all)
 			for _, piece := range strings.SplitAfter(c.text, "a") {
 				if _, err := l.Write([]byte(piece)); err != nil {
 					t.Fatal(err)
@@ -109,17 +112,45 @@ func TestRankLines(t *testing.T) {
 	}
 }
 
-// TestLiveLine writes above the line of progress, which stays below.
+// TestSaidIsBounded: of endless different texts few are kept, and what the ranks say alike
+// is passed on once all the same.
+func TestSaidIsBounded(t *testing.T) {
+	var got strings.Builder
+	l := newRankLines(newLiveLine(&got, func() int { return 80 }), false)
+	for i := range 5 * mostSaid {
+		for _, rank := range []string{"0", "1"} {
+			if _, err := fmt.Fprintf(l, "rank %s | odd number %d\n", rank, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if kept := len(l.said) + len(l.saidBefore); kept > 2*mostSaid {
+		t.Errorf("%d texts are kept, want at most %d", kept, 2*mostSaid)
+	}
+	if n := strings.Count(got.String(), "odd number"); n != 5*mostSaid {
+		t.Errorf("%d texts are passed on, want %d", n, 5*mostSaid)
+	}
+	if _, err := fmt.Fprint(l, strings.Repeat("x", 3*longestLine)); err != nil || len(l.rest) >= longestLine {
+		t.Errorf("%d bytes of a line without an end are kept, %v", len(l.rest), err)
+	}
+}
+
+// TestLiveLine: what ranks say is written above the line of progress, which fits a
+// terminal that has become narrower.
 func TestLiveLine(t *testing.T) {
 	var b strings.Builder
-	v := &liveLine{f: &b}
-	v.draw("10%")
-	v.draw("10%")
-	if err := v.above([]byte("odd\n")); err != nil {
+	width := 80
+	v := newLiveLine(&b, func() int { return width })
+	v.show(func(width int) string { return strings.Repeat("x", min(width, 50)) })
+	v.Draw()
+	if _, err := io.WriteString(v.Above(&b), "odd\n"); err != nil {
 		t.Fatal(err)
 	}
-	v.close()
-	if want := "\r10%\x1b[K" + "\r\x1b[Kodd\n10%" + "\r\x1b[K"; b.String() != want {
+	width = 20
+	v.Draw()
+	v.Close()
+	line, short := strings.Repeat("x", 50), strings.Repeat("x", 17)
+	if want := line + "\r\x1b[Jodd\n" + line + "\r\x1b[2A\x1b[J" + short + "\r\x1b[J"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
@@ -129,12 +160,12 @@ func TestProgressLineFits(t *testing.T) {
 		Images: 1_000_000, ImagesDone: 450_000, Chunks: 100, ChunksDone: 45, Rate: 98.34, LeftSeconds: 5593, Simulated: true,
 		Statuses: map[string]int{"ok": 449_997, "truncated": 3}, Ranks: []output.RankProgress{{Alive: true}, {Alive: true}},
 	}
-	const whole = "[#############................]  45%  450000/1000000 images  3 failed  1h33m13s left  98.3 images/s (simulated)  2 ranks"
+	const whole = "[############...............]  45%  450000/1000000 images  3 failed  1 h 33 min left  98.3 images/s (simulated)  2 ranks"
 	if got := progressLine(&p, 120); got != whole {
 		t.Errorf("at 120 columns: %q, want %q", got, whole)
 	}
 	for width := 1; width < 140; width++ {
-		if got := progressLine(&p, width); len(got) > width {
+		if got := progressLine(&p, width); columns.Width(got) > width {
 			t.Errorf("at %d columns: %q", width, got)
 		}
 	}

@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // page is text for people, in lines of a name and what there is to say under it.
@@ -36,49 +35,63 @@ func (p *page) print(w io.Writer) { _, _ = io.WriteString(w, p.String()) }
 const nameWidth = 11
 
 // say adds a line, or several if it does not fit.
-func (p *page) say(name, text string) { p.wrap(pad(name, nameWidth), text) }
+func (p *page) say(name, text string) { p.wrap(columns.Pad(name, nameWidth), text, "") }
 
 // sayf is say with a format.
 func (p *page) sayf(name, format string, args ...any) { p.say(name, fmt.Sprintf(format, args...)) }
+
+// command adds a command to copy. It is never broken or shortened.
+func (p *page) command(name, command string) { p.wrap(columns.Pad(name, nameWidth), "", command) }
 
 // toCopy adds a text that people copy, such as an ID or a path. It is never shortened:
 // if there is no room for it behind its name, it begins in the line below.
 func (p *page) toCopy(name, text string) {
 	text = printable(text)
-	if p.width <= 0 || uniseg.StringWidth(text) <= p.width-nameWidth {
-		p.WriteString(pad(name, nameWidth) + text + "\n")
+	if p.width <= 0 || columns.Width(text) <= p.width-nameWidth {
+		p.WriteString(columns.Pad(name, nameWidth) + text + "\n")
 		return
 	}
 	p.WriteString(name + "\n")
-	runes := []rune(text)
-	for ; len(runes) > p.width; runes = runes[p.width:] {
-		p.WriteString(string(runes[:p.width]) + "\n")
+	for _, line := range columns.Fold(text, p.width) {
+		p.WriteString(line + "\n")
 	}
-	p.WriteString(string(runes) + "\n")
 }
 
-// wrap adds text behind head, in lines that fit. A command, which ends the text, is
-// never broken. It has a line of its own if there is no room for it in the first,
-// because it is easier to copy from there.
-func (p *page) wrap(head, text string) {
-	indent := strings.Repeat(" ", uniseg.StringWidth(head))
-	lines := []string{text}
-	if room := p.width - len(indent); p.width > 0 && uniseg.StringWidth(text) > room {
-		command := ""
-		if i := strings.LastIndex(text, "batchscore "); i >= 0 {
-			text, command = text[:i], text[i:]
+// trouble adds what went wrong. It is never shortened, because it may hold a path or a
+// command.
+func (p *page) trouble(name, text string) {
+	head := columns.Pad(name, nameWidth)
+	for _, line := range columns.Wrap(text, p.room(head)) {
+		for _, piece := range columns.Fold(line, p.room(head)) {
+			p.WriteString(head + piece + "\n")
+			head = strings.Repeat(" ", nameWidth)
 		}
-		lines = wrapped(text, room, 0)
-		for i := range lines {
-			lines[i] = shortened(lines[i], room)
-		}
+	}
+}
+
+// room returns how many columns there are behind a head: 0 for any number.
+func (p *page) room(head string) int {
+	if p.width <= 0 {
+		return 0
+	}
+	return max(p.width-columns.Width(head), 1)
+}
+
+// wrap adds text behind head, in lines that fit, and a command behind the text. The
+// command is never broken. It has a line of its own if there is no room for it in the
+// first, because it is easier to copy from there.
+func (p *page) wrap(head, text, command string) {
+	room := p.room(head)
+	lines := []string{text + command}
+	if room > 0 && columns.Width(lines[0]) > room {
+		lines = columns.Fit(text, room)
 		if command != "" {
 			lines = append(lines, command)
 		}
 	}
 	for _, line := range lines {
 		p.WriteString(head + line + "\n")
-		head = indent
+		head = strings.Repeat(" ", columns.Width(head))
 	}
 }
 
@@ -106,13 +119,13 @@ func (p *page) chart(a *row.Summary) {
 	all, labels := rest, nameWidth-1
 	for _, l := range shown {
 		all += l.Images
-		labels = max(labels, uniseg.StringWidth(printable(l.Label)))
+		labels = max(labels, columns.Width(printable(l.Label)))
 	}
 	labels = min(labels, width/3)
 	digits := len(strconv.Itoa(most))
 	longest := max(min(width-labels-digits-len("   100%  "), longestBar), 0)
 	for _, l := range shown {
-		fmt.Fprintf(p, "%s  %*d %4s  %s\n", pad(shortened(printable(l.Label), labels), labels), digits, l.Images,
+		fmt.Fprintf(p, "%s  %*d %4s  %s\n", columns.Pad(columns.Shorten(printable(l.Label), labels), labels), digits, l.Images,
 			share(l.Images, all), bar(l.Images, most, longest))
 	}
 	if other > 0 {
@@ -120,7 +133,7 @@ func (p *page) chart(a *row.Summary) {
 		if other == 1 {
 			more = "label"
 		}
-		p.wrap("", fmt.Sprintf("and %d more %s, of %s", other, more, images(rest)))
+		p.wrap("", fmt.Sprintf("and %d more %s, of %s", other, more, images(rest)), "")
 	}
 }
 
@@ -134,11 +147,6 @@ func share(n, all int) string {
 	default:
 		return fmt.Sprintf("%.0f%%", percent)
 	}
-}
-
-// pad returns s with spaces behind it, up to this many columns.
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(width-uniseg.StringWidth(s), 0))
 }
 
 // fromHere returns a local path relative to the working directory if it is below that,

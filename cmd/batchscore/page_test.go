@@ -54,6 +54,38 @@ func TestSummaryFitsTheTerminal(t *testing.T) {
 	}
 }
 
+// TestCommandsStayWhole: a command to copy is whole, whatever the name of the place.
+func TestCommandsStayWhole(t *testing.T) {
+	place := "batchscore runs in a " + strings.Repeat("long ", 20) + "place: batchscore show/x"
+	for _, width := range []int{0, 40, 80} {
+		p := &page{width: width}
+		p.result(place, &output.Success{Images: 2, Statuses: map[string]int{row.StatusOK: 1, "truncated": 1}})
+		for _, command := range []string{"show '" + place + "'", "merge '" + place + "' -o labels.csv", "show '" + place + "' --status truncated"} {
+			if !strings.Contains(p.String(), "batchscore "+command+"\n") {
+				t.Errorf("on %d columns, the command to %s is broken in\n%s", width, command, p)
+			}
+		}
+	}
+}
+
+// TestTextToCopyFits: an ID or a path is folded, and nothing of it is lost.
+func TestTextToCopyFits(t *testing.T) {
+	const width = 30
+	for _, text := range []string{strings.Repeat("写真", 40), strings.Repeat("album/", 20)} {
+		p := &page{width: width}
+		p.toCopy("Output", text)
+		p.trouble("Progress", "no such place: "+text)
+		for line := range strings.Lines(p.String()) {
+			if n := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("a line has %d columns: %q", n, line)
+			}
+		}
+		if whole := strings.NewReplacer("\n", "", " ", "").Replace(p.String()); strings.Count(whole, text) != 2 {
+			t.Errorf("something is lost in\n%s", p)
+		}
+	}
+}
+
 // TestSummaryOfOtherTasksAndReleases: where there are no labels, or nothing is known of
 // them, the rest is said.
 func TestSummaryOfOtherTasksAndReleases(t *testing.T) {

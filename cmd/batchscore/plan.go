@@ -11,9 +11,9 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer/listing"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -109,7 +109,7 @@ func (f *planFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	count := fmt.Sprintf("%d images in %d chunks of %d on %d ranks; manifest %s%s",
 		m.Len(), c.Count(), chunk, f.world, m.Digest(), andPassedOver(passed))
-	lines := append(result.Wrap(why, widthOf(stdout)), result.Wrap(count, widthOf(stdout))...)
+	lines := append(columns.Fit(why, widthOf(stdout)), columns.Fit(count, widthOf(stdout))...)
 	_, err = fmt.Fprintln(stdout, strings.Join(lines, "\n"))
 	return err
 }

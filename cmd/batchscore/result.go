@@ -38,8 +38,8 @@ func (p *page) result(place string, s *output.Success) {
 	}
 	p.say("Result", printable(place))
 	quoted := shellquote.Quote(place)
-	p.say("Next", "batchscore show "+quoted)
-	p.say("", "batchscore merge "+quoted+" -o labels.csv")
+	p.command("Next", "batchscore show "+quoted)
+	p.command("", "batchscore merge "+quoted+" -o labels.csv")
 	p.ending(place, s)
 }
 
@@ -47,19 +47,20 @@ func (p *page) result(place string, s *output.Success) {
 // line.
 func (p *page) ending(place string, s *output.Success) {
 	if s.Drift != nil && *s.Drift != (output.Drift{}) {
-		p.wrap("", s.Drift.String())
+		p.wrap("", s.Drift.String(), "")
 	}
-	p.wrap("", tallyLine(place, s))
+	text, command := tallyLine(place, s)
+	p.wrap("", text, command)
 }
 
 // tallyLine says how many images have which status, what the listing passed over,
-// and the command that shows the failures.
-func tallyLine(place string, s *output.Success) string {
-	line := row.Tally(s.Statuses) + andPassedOver(s.PassedOver)
+// and the command that shows the failures, if there are any.
+func tallyLine(place string, s *output.Success) (text, command string) {
+	text = row.Tally(s.Statuses) + andPassedOver(s.PassedOver)
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
-		line += "; see: " + see
+		return text + "; see: ", see
 	}
-	return line
+	return text, ""
 }
 
 // speed returns the rate over the whole time and, if workers paused and it is known for

@@ -263,7 +263,7 @@ func (v *view) conclude(ctx context.Context, w io.Writer) error {
 // sayLine prints a line, wrapped if it is wider than the terminal.
 func sayLine(w io.Writer, text string) error {
 	p := newPage(w)
-	p.wrap("", text)
+	p.wrap("", text, "")
 	_, err := io.WriteString(w, p.String())
 	return err
 }

@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
-	"github.com/rivo/uniseg"
 	"github.com/rs/zerolog"
 	"golang.org/x/term"
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 // isTerminal reports whether w is a terminal.
@@ -71,28 +70,9 @@ type wrapping struct {
 	width  func() int
 }
 
-// escapes are the sequences that choose colours and styles.
-var escapes = regexp.MustCompile(`\x1b\[[0-9;]*m`)
-
 func (w wrapping) Write(p []byte) (int, error) {
-	width, used := w.width(), 0
-	var b strings.Builder
-	for i, word := range strings.Split(strings.TrimSuffix(string(p), "\n"), " ") {
-		n := uniseg.StringWidth(escapes.ReplaceAllString(word, ""))
-		switch {
-		case i == 0:
-		case used+1+n > width:
-			b.WriteString("\n" + strings.Repeat(" ", w.indent))
-			used = w.indent
-		default:
-			b.WriteByte(' ')
-			used++
-		}
-		b.WriteString(word)
-		used += n
-	}
-	b.WriteByte('\n')
-	if _, err := io.WriteString(w.Writer, b.String()); err != nil {
+	line := strings.TrimSuffix(string(p), "\n")
+	if _, err := io.WriteString(w.Writer, strings.Join(columns.Hang(line, w.width(), w.indent), "\n")+"\n"); err != nil {
 		return 0, err
 	}
 	return len(p), nil

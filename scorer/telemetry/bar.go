@@ -3,7 +3,6 @@ package telemetry
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 )
@@ -11,10 +10,9 @@ import (
 // Bar is a progress bar on a terminal, with rate, time left and failures. A nil Bar
 // does nothing.
 type Bar struct {
-	w     io.Writer
-	what  string
-	width func() int
-	now   func() time.Time
+	what string
+	live *Line
+	now  func() time.Time
 
 	mu      sync.Mutex
 	done    int
@@ -22,9 +20,9 @@ type Bar struct {
 	failed  int
 	note    string
 	samples []sample
-	drawn   int // characters of the line on the terminal
-	dirty   bool
 	closed  chan struct{} // nil before the bar has anything to show
+	over    bool          // closed is
+	dirty   bool          // the last sample is old
 }
 
 // sample is how many images were done at a time.
@@ -36,8 +34,8 @@ type sample struct {
 const (
 	// BarWidth is the least width, in columns, of a terminal for a bar.
 	BarWidth = 30
-	// drawEvery is the time between two drawings.
-	drawEvery = 200 * time.Millisecond
+	// DrawEvery is the time between two drawings.
+	DrawEvery = 200 * time.Millisecond
 	// rateOver is how long the rate that the bar shows is measured, at most.
 	rateOver = 20 * time.Second
 	// rateAfter is how long it is measured at least.
@@ -47,7 +45,9 @@ const (
 // NewBar returns a bar on w, a terminal. what names the activity, such as
 // "scoring", and width returns the number of columns.
 func NewBar(w io.Writer, what string, width func() int) *Bar {
-	return &Bar{w: w, what: what, width: width, now: time.Now}
+	b := &Bar{what: what, now: time.Now}
+	b.live = NewLine(w, width, b.text)
+	return b
 }
 
 // Above returns a writer of lines above the bar, which is drawn again below them.
@@ -55,24 +55,7 @@ func (b *Bar) Above(w io.Writer) io.Writer {
 	if b == nil {
 		return w
 	}
-	return &above{b, w}
-}
-
-type above struct {
-	bar *Bar
-	w   io.Writer
-}
-
-func (a *above) Write(p []byte) (int, error) {
-	b := a.bar
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.clear()
-	n, err := a.w.Write(p)
-	if b.shown() {
-		b.draw()
-	}
-	return n, err
+	return b.live.Above(w)
 }
 
 // grow adds n images to the total, and shows the bar from then on.
@@ -81,33 +64,23 @@ func (b *Bar) grow(n int) {
 		return
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.total += n
-	if b.closed == nil && b.total > 0 {
+	b.dirty = true
+	first := b.closed == nil && b.total > 0
+	if first {
 		b.samples = []sample{{b.now(), b.done}}
 		b.closed = make(chan struct{})
 		go b.redraw(b.closed)
-		b.draw()
 	}
-	b.dirty = true
-}
-
-// shown reports whether there is a bar to draw. The caller has the lock.
-func (b *Bar) shown() bool {
-	if b.closed == nil {
-		return false
-	}
-	select {
-	case <-b.closed:
-		return false
-	default:
-		return true
+	b.mu.Unlock()
+	if first {
+		b.live.Draw()
 	}
 }
 
 // redraw draws the bar again and again, until closed is.
 func (b *Bar) redraw(closed <-chan struct{}) {
-	tick := time.NewTicker(drawEvery)
+	tick := time.NewTicker(DrawEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -115,13 +88,7 @@ func (b *Bar) redraw(closed <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		b.mu.Lock()
-		// A terminal that has become narrower shows the old line in several.
-		if b.shown() && (b.dirty || b.drawn >= b.width()) {
-			b.clear()
-			b.draw()
-		}
-		b.mu.Unlock()
+		b.live.Draw()
 	}
 }
 
@@ -147,32 +114,26 @@ func (b *Bar) annotate(note string) {
 	b.dirty = true
 }
 
-// clear removes the bar from the terminal. Where the terminal has become narrower since
-// it was drawn, the bar is in several lines, the last of which has the cursor. The
-// caller has the lock.
-func (b *Bar) clear() {
-	if b.drawn == 0 {
-		return
+// text returns the bar for so many columns, or "" before there is one.
+func (b *Bar) text(width int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed == nil {
+		return ""
 	}
-	text := "\r"
-	if up := (b.drawn - 1) / max(b.width(), 1); up > 0 {
-		text += fmt.Sprintf("\x1b[%dA", up)
+	if b.dirty {
+		b.sample()
 	}
-	b.drawn = 0
-	// Scoring continues even if the terminal is gone.
-	_, _ = io.WriteString(b.w, text+"\x1b[J")
+	return b.line(width)
 }
 
-// draw draws the bar, where the cursor is. The caller has the lock, and has cleared it.
-func (b *Bar) draw() {
+// sample notes how many images are done by now. The caller has the lock.
+func (b *Bar) sample() {
 	now := b.now()
-	b.samples = append(b.samples, sample{now, b.done})
+	b.samples, b.dirty = append(b.samples, sample{now, b.done}), false
 	for len(b.samples) > 2 && now.Sub(b.samples[1].at) >= rateOver {
 		b.samples = b.samples[1:]
 	}
-	line := b.line(b.width() - len("^C") - 1) // so that the cursor stays in the line, even after Ctrl-C
-	b.drawn, b.dirty = len(line), false
-	_, _ = io.WriteString(b.w, line)
 }
 
 // rate returns the images per second of late, 0 if that is not known yet. The caller
@@ -218,9 +179,7 @@ func (b *Bar) line(width int) string {
 		}
 	}
 	if room := width - len(line) - len("[] "); room >= 10 {
-		size := min(room, 30)
-		filled := size * percent / 100
-		line = b.what + " [" + strings.Repeat("#", filled) + strings.Repeat(".", size-filled) + "]" + line[len(b.what):]
+		line = b.what + " " + Gauge(min(room, 30), percent) + line[len(b.what):]
 	}
 	return line
 }
@@ -230,9 +189,10 @@ func (b *Bar) close() {
 		return
 	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.shown() {
+	if b.closed != nil && !b.over {
 		close(b.closed)
+		b.over = true
 	}
-	b.clear()
+	b.mu.Unlock()
+	b.live.Close()
 }

@@ -61,9 +61,7 @@ func TestBarIsNeverAbsent(t *testing.T) {
 	// A line of some 50 characters takes three lines of 20.
 	width = 20
 	b.Reset()
-	bar.mu.Lock()
-	bar.clear()
-	bar.mu.Unlock()
+	bar.live.Draw()
 	if !strings.HasPrefix(b.String(), "\r\x1b[2A\x1b[J") {
 		t.Errorf("on a terminal that has become narrower: %q", &b)
 	}
