@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -129,7 +130,31 @@ func ReadJob(r io.Reader) (Job, error) {
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return job, errors.New("there is a second document: one file describes one job")
 	}
-	return job, nil
+	return job, refuseZeros(body)
+}
+
+// refuseZeros returns an error for a field of job.yaml that is zero and must not be:
+// in a Job, zero is what was left out.
+func refuseZeros(body []byte) error {
+	var given struct {
+		Nodes        *int      `yaml:"nodes"`
+		RanksPerNode *int      `yaml:"ranksPerNode"`
+		TimeLimit    *Duration `yaml:"timeLimit"`
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(body)).Decode(&given); err != nil && !errors.Is(err, io.EOF) {
+		return YAMLError(err)
+	}
+	var faults Faults
+	if n := given.Nodes; n != nil && *n == 0 {
+		faults.Say("nodes: 0: want a number above zero, or leave it out")
+	}
+	if n := given.RanksPerNode; n != nil && *n == 0 {
+		faults.Say("ranksPerNode: 0: want a number above zero, or leave it out")
+	}
+	if d := given.TimeLimit; d != nil && *d == 0 {
+		faults.Say("timeLimit: 0s: want more than zero, or leave it out")
+	}
+	return faults.Err()
 }
 
 var (
@@ -139,8 +164,8 @@ var (
 
 // WithDefaults returns the job with defaults for what was left out.
 func (j Job) WithDefaults() Job {
-	j.Nodes = max(j.Nodes, 1)
-	j.RanksPerNode = max(j.RanksPerNode, 1)
+	j.Nodes = cmp.Or(j.Nodes, 1)
+	j.RanksPerNode = cmp.Or(j.RanksPerNode, 1)
 	if j.Priority == "" {
 		j.Priority = Dedicated
 	}
@@ -160,8 +185,17 @@ func (j Job) Check() error {
 	if !jobName.MatchString(j.Name) {
 		faults.Say("name %q: want 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
 	}
-	if j.Nodes < 0 || j.RanksPerNode < 0 || j.GPUsPerNode < 0 {
-		faults.Say("nodes, ranksPerNode and gpusPerNode must not be negative")
+	for _, number := range []struct {
+		field string
+		n     int
+	}{
+		{field: "nodes", n: j.Nodes},
+		{field: "ranksPerNode", n: j.RanksPerNode},
+		{field: "gpusPerNode", n: j.GPUsPerNode},
+	} {
+		if number.n < 0 {
+			faults.Say("%s: %d: want a number above zero, or leave it out", number.field, number.n)
+		}
 	}
 	if j.Priority != "" && j.Priority != Dedicated && j.Priority != Low {
 		faults.Say("priority %q: want dedicated or low", j.Priority)
@@ -169,8 +203,8 @@ func (j Job) Check() error {
 	if j.TimeLimit < 0 {
 		faults.Say("timeLimit %v: want more than zero, or leave it out", j.TimeLimit)
 	}
-	if j.Schedule != "" && len(strings.Fields(j.Schedule)) != 5 {
-		faults.Say("schedule %q: want a cron expression of five fields, such as '0 2 * * *'", j.Schedule)
+	if j.Schedule != "" {
+		faults.Add(checkSchedule(j.Schedule))
 	}
 	j.checkWork(&faults)
 	for _, name := range slices.Sorted(maps.Keys(j.Environment)) {

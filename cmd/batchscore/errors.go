@@ -40,7 +40,12 @@ func invalid(flag string, value any, want string) error {
 }
 
 // config marks err as an error in what the command line refers to.
-func config(err error) error { return marked{err, errConfig} }
+func config(err error) error {
+	if diskFull(err) {
+		return err // the same command succeeds once there is room
+	}
+	return marked{err, errConfig}
+}
 
 // commandError is an error in the command line of another command than the one that
 // runs, such as in the flags for run after launch's --.

@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // launchFlags are the flags of 'batchscore launch', those of the job included.
@@ -221,8 +222,12 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return err
 	}
 	if w.out != nil {
-		if s, err := output.ReadSuccess(cmd.Context(), w.out); err == nil {
+		s, err := output.ReadSuccess(cmd.Context(), w.out)
+		switch {
+		case err == nil:
 			w.before, w.retries = true, s.Generation()
+		case errors.Is(err, store.ErrUnavailable):
+			return err // ranks would wait for it as long again
 		}
 	}
 	if w.out != nil && job.Run["yes"] != "true" {

@@ -96,9 +96,10 @@ func TestLaunchNamesAllFaults(t *testing.T) {
 		want                       []string
 	}{
 		{
-			name: "file", engine: "local", job: "name: Nightly Run\nschedule: daily\ntimeLimit: -1s\n" +
-				"run: {batches: 3, top-k: many}\nmounts: [{source: photos, path: photos}]\n",
-			want: []string{"9 faults:", "run: 'batchscore run' has no flag --batches", "run: top-k: invalid value \"many\"",
+			name: "file", engine: "local", job: "name: Nightly Run\nschedule: daily\ntimeLimit: -1s\nnodes: -1\n" +
+				"run: {batches: 3, top-k: many, max-errors: 200%}\nmounts: [{source: photos, path: photos}]\n",
+			want: []string{"11 faults:", "run: max-errors: \"200%\" is not a percentage", "nodes: -1: want a number above zero",
+				"run: 'batchscore run' has no flag --batches", "run: top-k: invalid value \"many\"",
 				"name \"Nightly Run\": want", "timeLimit -1s: want",
 				"schedule \"daily\": want", "images is missing", "out is missing", "a scoring job needs either a model", "mounts: source \"photos\""},
 		},
@@ -118,6 +119,24 @@ func TestLaunchNamesAllFaults(t *testing.T) {
 			name: "local", engine: "local", job: whole + "priority: low\nvmSize: Standard_NC6s_v3\nnodes: 2\nsecrets: {A: {keyVault: b}}\n",
 			want: []string{"4 faults:", "local: nodes: 2 nodes, and this machine is one: name others with hosts or hostFile in service.yaml",
 				"local: priority: ", "local: vmSize: ", "local: secrets: A comes from keyVault"},
+		},
+		{
+			name: "zeros", engine: "local", job: whole + "nodes: 0\nranksPerNode: 0\ntimeLimit: 0h\n",
+			want: []string{"3 faults:", "nodes: 0: want", "ranksPerNode: 0: want", "timeLimit: 0s: want"},
+		},
+		{
+			name: "words", engine: "local", job: whole + "run: {provider: gpu, log-format: jsonn, log-level: loud, retry: faild, format: xlsx}\n",
+			want: []string{"5 faults:", `run: provider: invalid value "gpu"`, `run: log-format: invalid value "jsonn"`, "run: log-level: ",
+				"run: retry: ", "run: format: "},
+		},
+		{
+			name: "schedule", engine: "kubernetes", job: strings.Replace(whole, "labels", "labels/{run}", 1) + "image: x\nschedule: 60 2 * * *\n",
+			want: []string{`schedule "60 2 * * *": "60" is not a minute`},
+		},
+		{
+			name: "azureml and a local output", engine: "azureml", job: strings.Replace(whole, "az://acme/labels", "/data/labels", 1) + "image: x\n",
+			service: "azureml: {subscription: s, workspace: work, resourceGroup: vision, compute: gpus}\n",
+			want:    []string{"azureml: out: /data/labels would be lost with the machine: write to az://"},
 		},
 		{
 			name: "azureml without service.yaml", engine: "azureml", job: whole + "image: x\n",

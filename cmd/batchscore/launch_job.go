@@ -19,6 +19,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
+	"github.com/batchscore/batchscore/scorer"
 )
 
 // jobFileFlags are job.yaml and the flags that override it.
@@ -257,9 +258,34 @@ func checkRun(run map[string]string, fs *pflag.FlagSet) error {
 		if err := overrideFlag(flag, run[name]); err != nil {
 			_, takes := pflag.UnquoteUsage(flag)
 			faults.Say("run: %s: invalid value %q for --%s: %s", name, run[name], name, takes)
+		} else if err := checkRunValue(flag, run[name]); err != nil {
+			faults.Say("run: %s: %v", name, err) // not usage of this command
 		}
 	}
 	return faults.Err()
+}
+
+// checkRunValue checks what run itself would refuse on every rank: a word that is none
+// of those that its flag takes, and a threshold.
+func checkRunValue(flag *pflag.Flag, value string) error {
+	switch flag.Name {
+	case "provider":
+		_, _, err := simulated(value)
+		return err
+	case "max-errors":
+		_, err := scorer.ParseThreshold(value)
+		return err
+	case "task": // ranks may know other tasks than this machine
+		return nil
+	}
+	if words := flag.Annotations[choicesKey]; len(words) > 0 && flag.Value.Type() == "string" {
+		for word := range strings.SplitSeq(value, ",") {
+			if err := oneOf(flag.Name, word, words); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // parseRunFlags parses the arguments after --, as run does.
@@ -281,8 +307,10 @@ func addRunFlags(job *deploy.Job, args []string, run *cobra.Command) error {
 	if err := parseRunFlags(run, args); err != nil {
 		return err
 	}
+	var faults deploy.Faults
 	run.Flags().Visit(func(flag *pflag.Flag) {
 		value := flag.Value.String()
+		faults.Add(checkRunValue(flag, value))
 		switch flag.Name {
 		case "images":
 			job.Images = value
@@ -296,6 +324,9 @@ func addRunFlags(job *deploy.Job, args []string, run *cobra.Command) error {
 			set(&job.Run, flag.Name, value)
 		}
 	})
+	if err := faults.Err(); err != nil {
+		return ofCommand(run, fmt.Errorf("after --: %w", err))
+	}
 	for _, name := range []string{"rank", "world"} {
 		if _, ok := job.Run[name]; ok {
 			return usagef("--%s: the engine sets it for the ranks of a launched job", name)

@@ -43,7 +43,7 @@ func TestScreenOfARefusal(t *testing.T) {
 	needMpirun(t)
 	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
 	codes := screens(t, "launch-refused", func(t *testing.T) *exec.Cmd {
-		launch := command(t, newDesk(t).env, "launch", "--", "--images", in, "--out", "labels", "--model", model, "--provider", "simulate:k99")
+		launch := command(t, newDesk(t).env, "launch", "--", "--images", in, "--out", "labels", "--model", model, "--static", "--retry", "failed")
 		launch.Dir = screenFolder(t)
 		return launch
 	})

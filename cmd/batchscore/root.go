@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -45,7 +46,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		sayError(stderr, visible(storages.Redact(text)))
+		text = visible(storages.Redact(text))
+		if logsJSON(cmd) {
+			log := zerolog.New(stderr).With().Timestamp().Logger()
+			log.Error().Int("exit_code", code).Msg(text)
+			return code
+		}
+		sayError(stderr, text)
 	}
 	if errors.Is(err, errUsage) {
 		path := cmd.CommandPath()
@@ -55,6 +62,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", path)
 	}
 	return code
+}
+
+// logsJSON reports whether a command was asked for a log of JSON lines, which its last
+// one is then, too.
+func logsJSON(cmd *cobra.Command) bool {
+	format := cmd.Flags().Lookup("log-format")
+	return format != nil && format.Changed && format.Value.String() == "json"
 }
 
 // sayError prints why a command failed: on a terminal wrapped at spaces.

@@ -3,6 +3,7 @@ package arm
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,15 +77,28 @@ func Blob(source string) (account, container, prefix string, ok bool) {
 	return account, container, strings.Trim(prefix, "/"), account != "" && container != ""
 }
 
-// Shared returns the mount that a scoring job's output would be on, if that mount
+// shared returns the mount that a scoring job's output would be on, if that mount
 // is a blob container: ranks could not create files exclusively there.
-func Shared(job deploy.Job) (path string, found bool) {
+func shared(job deploy.Job) (path string, found bool) {
 	for _, m := range job.Mounts {
 		if _, _, _, blob := Blob(m.Source); blob && job.Scores() && within(job.Out, m.Path) {
 			return m.Path, true
 		}
 	}
 	return "", false
+}
+
+// CheckOut returns deploy.ErrUnsupported for a scoring job whose output would be lost
+// with the machine, or that cannot be written where it is.
+func CheckOut(engine string, job deploy.Job) error {
+	if path, ok := shared(job); ok {
+		return deploy.Unsupported(engine, "out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
+	}
+	if scheme, _ := place.Cut(job.Out); !job.Scores() || scheme != "" ||
+		slices.ContainsFunc(job.Mounts, func(m deploy.Mount) bool { return within(job.Out, m.Path) }) {
+		return nil
+	}
+	return deploy.Unsupported(engine, "out", "%s would be lost with the machine: write to az://ACCOUNT/CONTAINER/PREFIX", job.Out)
 }
 
 // fits checks that a job can run on a cluster.

@@ -173,9 +173,7 @@ func unsupported(job deploy.Job) error {
 	if job.GPU != "" {
 		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
-	if path, ok := arm.Shared(job); ok {
-		no("out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
-	}
+	faults.Add(arm.CheckOut(engine, job))
 	if names := slices.Sorted(maps.Keys(job.Secrets)); len(names) > 0 {
 		no("secrets", "%s: the workspace shows the variables of a command job in clear text: "+
 			"give the cluster's managed identity the role Storage Blob Data Contributor, "+

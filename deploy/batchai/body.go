@@ -182,9 +182,7 @@ func (e *Engine) unsupported(job deploy.Job) error {
 	if job.GPU != "" {
 		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
-	if path, ok := arm.Shared(job); ok {
-		no("out", "on the mounted container %s ranks cannot create files exclusively: write to az://ACCOUNT/CONTAINER/PREFIX", path)
-	}
+	faults.Add(arm.CheckOut(engine, job))
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		s := job.Secrets[name]
 		if s.Kubernetes != "" {
