@@ -22,12 +22,15 @@ const checkHelp = `With --check, the exit code says how the job is, for monitors
   3    complete, but more images failed than --max-errors allows
   4    complete, but images were added, removed or changed since they were listed;
        only for a job launched with --strict-drift
-  5    still going: ranks are at work or starting, or the job waits for machines
-  10   damaged: a record or a part is not what was written
+  5    still going: a rank runs on this machine or has written to the output within
+       two minutes, or its engine says that the job runs or waits for machines
+  10   damaged: a record or a part is missing, or not what was written
   75   stopped before it was complete, so start it again; or its storage or engine
        does not answer
   78   it cannot run as configured, or there is no such job or output
-A job that failed with 10, 11, 64 or 78 and is not complete has that exit code. A job
+A job that failed with 10, 11, 64 or 78 and is not complete has that exit code. To say
+that a job is complete, it reads every part and compares their digests with those in
+_SUCCESS; 'batchscore verify' compares each row with the images, too. A job
 with a command of its own has 0, 5, 75 or, if it failed, 1.`
 
 // check returns nil if a job is complete, else an error whose exit code says how it is.
@@ -75,6 +78,9 @@ func (in *inspector) verdict(ctx context.Context, maxErrors string) error {
 	}
 	s, err := output.ReadSuccess(ctx, in.out)
 	if err != nil {
+		return err
+	}
+	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
 	}
 	return scorer.Verdict(&job, s, in.out.String(), threshold, strict)

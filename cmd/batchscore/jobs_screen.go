@@ -292,6 +292,10 @@ func (r *report) progressLines(s *page) {
 		say("Progress", "the images are being listed")
 		return
 	}
+	if p.Stage == output.Stopped && p.Chunks == 0 {
+		say("Progress", "the list of images was not written; start the job again to continue")
+		return
+	}
 	bar := barWidth
 	if width > 0 {
 		bar = min(max(width-70, 10), barWidth)
@@ -362,7 +366,7 @@ func (r *report) rankLines(width, height, used int) []string {
 // urgency returns how urgently a rank needs attention; 0 is the most urgent.
 func urgency(p *output.Progress, k output.RankProgress) int {
 	switch rankState(p, k) {
-	case silent, "failed":
+	case silent, gone, "failed":
 		return 0
 	case notSeen:
 		return 1
@@ -377,6 +381,7 @@ const (
 	atWork  = "at work"
 	notSeen = "not seen yet"
 	silent  = "silent"
+	gone    = "gone" // the process is not there any more
 )
 
 // rankState returns the state of a rank in a word or two.
@@ -390,6 +395,8 @@ func rankState(p *output.Progress, k output.RankProgress) string {
 		return notSeen
 	case p.Stage == output.Complete:
 		return "ended"
+	case k.Gone:
+		return gone
 	}
 	return silent
 }

@@ -88,7 +88,7 @@ images done, rate, time left, failures and what each rank does. It reads the out
 even if the engine does not answer. For a job that is not on record, give the place of
 its result. Without any name it is the job launched last.
 
-The stage of a job is listing, scoring, stopped (parts are missing, and no rank is at
+The stage of a job is listing, scoring, stopped (it is not complete, and no rank is at
 work), checking, complete or retrying. A rank that starts is at work once it has loaded
 its model; until then the engine knows more, if the job was launched.
 

@@ -136,13 +136,24 @@ const readers = 16
 func (c chains) lastOfChunks(ctx context.Context, skip func(chunk int) bool,
 	read func(ctx context.Context, r Right, generation int) (link, error),
 ) ([]link, error) {
-	ends, err := c.ends(ctx, c.names.chunkNames())
+	return c.lastOf(ctx, c.names.chunkNames(), func(r Right) bool {
+		chunk, ok := r.Chunk()
+		return ok && (skip == nil || !skip(chunk))
+	}, read)
+}
+
+// lastOf returns the last link of every right that is wanted and has one, among those
+// whose links' names begin with prefix.
+func (c chains) lastOf(ctx context.Context, prefix string, wanted func(Right) bool,
+	read func(ctx context.Context, r Right, generation int) (link, error),
+) ([]link, error) {
+	ends, err := c.ends(ctx, prefix)
 	if err != nil {
 		return nil, err
 	}
 	var rights []Right
 	for r := range ends {
-		if chunk, ok := r.Chunk(); ok && (skip == nil || !skip(chunk)) {
+		if wanted(r) {
 			rights = append(rights, r)
 		}
 	}
@@ -158,9 +169,9 @@ func (c chains) lastOfChunks(ctx context.Context, skip func(chunk int) bool,
 	return links, g.Wait()
 }
 
-// Owner is who claimed a chunk last.
+// Owner is who claimed a right last.
 type Owner struct {
-	Chunk    int
+	Chunk    int    // -1 for a right that is not a chunk
 	Worker   Worker // its ID is empty if the claim cannot be understood
 	Released bool
 	Modified time.Time // when the claim was made or last renewed, by the store's clock
@@ -172,14 +183,29 @@ type Owner struct {
 func Owners(ctx context.Context, st store.Store, names Names, skip func(chunk int) bool) ([]Owner, error) {
 	c := chains{st, names}
 	links, err := c.lastOfChunks(ctx, skip, c.read)
-	if err != nil {
-		return nil, err
-	}
+	return ownersOf(links), err
+}
+
+// OtherOwners is Owners for all rights that are not chunks: the end of the job, and
+// races for a chunk.
+func OtherOwners(ctx context.Context, st store.Store, names Names) ([]Owner, error) {
+	c := chains{st, names}
+	links, err := c.lastOf(ctx, "", func(r Right) bool {
+		_, isChunk := r.Chunk()
+		return !isChunk
+	}, c.read)
+	return ownersOf(links), err
+}
+
+func ownersOf(links []link) []Owner {
 	owners := make([]Owner, len(links))
 	for i, l := range links {
-		owners[i] = Owner{Chunk: l.right.chunk, Worker: l.Worker, Released: l.Released, Modified: l.modified}
+		owners[i] = Owner{Chunk: -1, Worker: l.Worker, Released: l.Released, Modified: l.modified}
+		if chunk, ok := l.right.Chunk(); ok {
+			owners[i].Chunk = chunk
+		}
 	}
-	return owners, nil
+	return owners
 }
 
 // Times calls fn with the time of each link of the claims on a job's chunks, by the

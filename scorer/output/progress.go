@@ -23,7 +23,7 @@ type Stage string
 const (
 	Listing  Stage = "listing"  // the job exists, its manifest is being made
 	Scoring  Stage = "scoring"  // parts are missing
-	Stopped  Stage = "stopped"  // parts are missing, and no rank is working
+	Stopped  Stage = "stopped"  // it is not complete, and no rank is working
 	Checking Stage = "checking" // every part exists, _SUCCESS does not
 	Complete Stage = "complete"
 	Retrying Stage = "retrying" // complete, and some images are being scored again
@@ -49,7 +49,8 @@ type Progress struct {
 	Started time.Time `json:"started"`
 	Last    time.Time `json:"last"`
 	// Rate is the images per second of the last parts or, once the job is complete, of
-	// the makespan: the time from its start to its end. LeftSeconds is how long the
+	// the makespan: the time from its start to its end. A job that has stopped has none,
+	// since its parts may have been copied or moved. LeftSeconds is how long the
 	// missing images take at that rate; 0 if it is not known, for example because no
 	// rank is working.
 	Rate            float64 `json:"images_per_second"`
@@ -99,11 +100,13 @@ type RankProgress struct {
 	Sign  time.Time `json:"sign"`
 	Alive bool      `json:"alive"`
 	// End is how its last process ended: done, stopped or failed. It is empty while
-	// the process runs, and if it was killed.
+	// the process runs, and if it could not say so: it was killed, or the disk was full.
 	End string `json:"end"`
+	// Gone reports whether its last process ran on this machine and ended without End.
+	Gone bool `json:"gone,omitempty"`
 
-	worker  string    // ID of its last process
-	started time.Time // when that process started, by its own clock
+	process claim.Worker // its last
+	here    bool         // that process is on this machine
 }
 
 // silent is how long a rank on another machine is shown as alive after it last renewed
@@ -163,6 +166,12 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		// It is read whole, because its number of entries is at its end.
 		m, err := ReadManifest(ctx, o.st)
 		if errors.Is(err, store.ErrNotExist) {
+			if ended, err := exists(ctx, o.st, SuccessName); ended || err != nil {
+				return p, cmp.Or(err, goneRecord(o.st, manifestName))
+			}
+			if o.now().Sub(o.started) >= silent {
+				p.Stage = Stopped // listing comes before the record of the job
+			}
 			return p, nil
 		}
 		if err != nil {
@@ -191,17 +200,21 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	}
 	if p.ChunksDone == p.Chunks {
 		p.Stage = Checking
+	} else if complete {
+		if err := success.CheckParts(ctx, o.st); err != nil {
+			return p, err
+		}
 	}
 	p.Last, p.Rate = o.rate(parts)
 	if complete {
 		p.Stage, p.Rate, p.MakespanSeconds = Complete, success.ImagesPerSecond, success.MakespanSeconds
 		p.WorkedSeconds, p.WorkedRate = success.WorkedSeconds, success.WorkedImagesPerSecond
 	}
-	if p.Ranks, err = o.ranks(ctx, parts); err != nil {
+	if p.Ranks, err = o.ranks(ctx, parts, complete); err != nil {
 		return p, err
 	}
-	if p.Stage == Scoring && o.stopped(&p) {
-		p.Stage = Stopped
+	if !complete && o.stopped(&p) {
+		p.Stage, p.Rate = Stopped, 0
 	}
 	if complete {
 		// The Observer does not see parts that were replaced since it read them.
@@ -217,18 +230,24 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	return p, nil
 }
 
-// stopped reports whether no rank is working on an unfinished job. A rank that has
-// not been seen yet may be starting, for a while: it claims a chunk once its model is
-// loaded.
+// stopped reports whether no rank is working on an unfinished job: no process runs on
+// this machine, and none on another has given a sign for a while. A rank that has not
+// been seen yet may be starting, for as long: it claims a chunk once its model is loaded.
 func (o *Observer) stopped(p *Progress) bool {
 	if p.Alive() > 0 {
 		return false
 	}
 	last, starting := o.started, len(p.Ranks) == 0
 	for _, r := range p.Ranks {
-		if r.Sign.IsZero() {
+		switch {
+		case r.Sign.IsZero():
 			starting = true
-		} else if r.Sign.After(last) {
+			continue
+		case r.End != "" || r.Gone:
+		case r.here || o.now().Sub(r.Sign) < silent: // between two chunks, or before the end
+			return false
+		}
+		if r.Sign.After(last) {
 			last = r.Sign
 		}
 	}
@@ -261,6 +280,9 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 			return nil, err
 		}
 		rows, err := o.job.decode(body)
+		if first, last := o.chunks.Range(unread[i]); err == nil && len(rows) != last-first {
+			err = fmt.Errorf("%w: %d rows for %d images", ErrMismatch, len(rows), last-first)
+		}
 		if err != nil {
 			return nil, damagedPart(name, o.st, err)
 		}
@@ -308,8 +330,8 @@ func (o *Observer) rate(parts map[int]time.Time) (last time.Time, rate float64) 
 }
 
 // ranks returns what each rank did, according to its claims and summaries.
-func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankProgress, error) {
-	owners, err := o.claimed(ctx, parts)
+func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time, complete bool) ([]RankProgress, error) {
+	owners, err := o.claimed(ctx, parts, complete)
 	if err != nil {
 		return nil, err
 	}
@@ -324,8 +346,8 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 			r = &RankProgress{Rank: w.Rank}
 			ranks[w.Rank] = r
 		}
-		if r.worker == "" || w.Started.After(r.started) {
-			r.worker, r.started, r.Host = w.ID, w.Started, w.Host
+		if r.process.ID == "" || w.Started.After(r.process.Started) {
+			r.process, r.Host, r.here = *w, w.Host, w.SameMachine(&o.me)
 		}
 		if at.After(r.Sign) {
 			r.Sign = at
@@ -335,7 +357,6 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 		}
 		return r
 	}
-	now := o.now()
 	for _, owner := range owners {
 		if owner.Worker.ID == "" {
 			continue // the claim cannot be read
@@ -347,17 +368,11 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 			r.Images += last - first
 			continue
 		}
-		_, ended := o.ends[owner.Worker.ID]
-		if owner.Released || ended {
-			continue
-		}
-		alive := now.Sub(owner.Modified) < silent
-		if owner.Worker.SameMachine(&o.me) {
-			alive = owner.Worker.Running()
-		}
-		if alive {
-			r.Holding++
+		if o.holds(&owner) {
 			r.Alive = true
+			if owner.Chunk >= 0 {
+				r.Holding++
+			}
 		}
 	}
 	for _, s := range o.ends {
@@ -370,15 +385,29 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time) ([]RankPr
 	}
 	all := make([]RankProgress, 0, len(ranks))
 	for _, r := range ranks {
-		r.End = o.ends[r.worker].End
+		r.End = o.ends[r.process.ID].End
+		r.Gone = r.here && r.End == "" && !r.process.Running()
 		all = append(all, *r)
 	}
 	slices.SortFunc(all, func(a, b RankProgress) int { return cmp.Compare(a.Rank, b.Rank) })
 	return all, nil
 }
 
-// claimed returns the last claim on every chunk that has one.
-func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time) ([]claim.Owner, error) {
+// holds reports whether the owner of a right may be at work on it now.
+func (o *Observer) holds(owner *claim.Owner) bool {
+	_, ended := o.ends[owner.Worker.ID]
+	switch {
+	case owner.Released || ended:
+		return false
+	case owner.Worker.SameMachine(&o.me):
+		return owner.Worker.Running()
+	}
+	return o.now().Sub(owner.Modified) < silent
+}
+
+// claimed returns the last claim on every chunk that has one and, if nobody works on one
+// of them and the job is not complete, on the other rights.
+func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time, complete bool) ([]claim.Owner, error) {
 	all := slices.Collect(maps.Values(o.owners))
 	owners, err := claim.Owners(ctx, o.st, o.job.ClaimNames(o.chunks.Count()), func(chunk int) bool {
 		_, known := o.owners[chunk]
@@ -392,7 +421,16 @@ func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time) ([]clai
 			o.owners[owner.Chunk] = owner
 		}
 	}
-	return append(all, owners...), nil
+	owners = append(all, owners...)
+	if complete || slices.ContainsFunc(owners, func(owner claim.Owner) bool {
+		_, done := parts[owner.Chunk]
+		return !done && o.holds(&owner)
+	}) {
+		return owners, nil
+	}
+	// Whoever checks the parts at the end of the job, or races for one, is at work, too.
+	others, err := claim.OtherOwners(ctx, o.st, o.job.ClaimNames(o.chunks.Count()))
+	return append(owners, others...), err
 }
 
 // summaries reads the summaries of processes that have ended.

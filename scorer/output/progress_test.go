@@ -188,3 +188,65 @@ func TestProgressOfADamagedPart(t *testing.T) {
 		t.Errorf("Look() = %v, want ErrMismatch that names the part", err)
 	}
 }
+
+// TestProgressAfterTheLastPart: until _SUCCESS exists, a job is being checked only while
+// a rank renews its claims.
+func TestProgressAfterTheLastPart(t *testing.T) {
+	clock := newClock()
+	st := clock.store()
+	r := begin(t, st, testJob(row.JSONL), numbered(16))
+	c := claimsOf(st, elsewhere(0), clock)
+	o := Observe(st)
+	o.now = func() time.Time { return clock.now }
+	stage := func(want Stage, alive int) {
+		t.Helper()
+		p, err := o.Look(t.Context())
+		if err != nil || p.Stage != want || p.Alive() != alive {
+			t.Errorf("stage %s with %d ranks alive, %v; want %s and %d", p.Stage, p.Alive(), err, want, alive)
+		}
+	}
+	acquire := func(right claim.Right) {
+		t.Helper()
+		if ok, err := c.TryAcquire(t.Context(), right); !ok || err != nil {
+			t.Fatalf("TryAcquire(%s) = %v, %v", right, ok, err)
+		}
+	}
+	for chunk := range 2 {
+		acquire(claim.OnChunk(chunk))
+		r.commit(t, chunk)
+	}
+	stage(Checking, 0)
+	clock.now = clock.now.Add(silent * 4)
+	stage(Stopped, 0)
+	acquire(claim.OnEnd)
+	stage(Checking, 1)
+	clock.now = clock.now.Add(silent - time.Second)
+	if ok, err := c.Renew(t.Context(), claim.OnEnd); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	clock.now = clock.now.Add(silent - time.Second)
+	stage(Checking, 1)
+	clock.now = clock.now.Add(time.Second)
+	stage(Stopped, 0)
+}
+
+// TestProgressOfAPartThatIsGone: a job is not complete without one of its parts.
+func TestProgressOfAPartThatIsGone(t *testing.T) {
+	st := newClock().store()
+	r := begin(t, st, testJob(row.JSONL), numbered(20))
+	for chunk := range 3 {
+		r.commit(t, chunk)
+	}
+	r.finish(t)
+	name := PartNames{format: row.JSONL}.Name(1)
+	_, object, err := store.ReadAll(t.Context(), st, name)
+	if err == nil {
+		err = store.Delete(t.Context(), st, name, object.ETag)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Observe(st).Look(t.Context()); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), name) {
+		t.Errorf("Look() = %v, want ErrMismatch that names the part", err)
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// TestCheckOfDamage: a monitor is never told that a result is complete of which a part
+// is not what was written.
+func TestCheckOfDamage(t *testing.T) {
+	d := newDesk(t)
+	in, model := pictures(t, 20), tiny(t, graphtest.Options{})
+	rewrite := func(t *testing.T, name string, change func([]byte) []byte) {
+		t.Helper()
+		body, err := os.ReadFile(name)
+		if err == nil {
+			err = os.WriteFile(name, change(body), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	damages := map[string]func(t *testing.T, out, part string){
+		"gone": func(t *testing.T, _, part string) {
+			if err := os.Remove(part); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"emptied": func(t *testing.T, _, part string) {
+			rewrite(t, part, func([]byte) []byte { return nil })
+		},
+		"longer": func(t *testing.T, _, part string) {
+			rewrite(t, part, func(body []byte) []byte { return append(body, '\n') })
+		},
+		"another digit": func(t *testing.T, _, part string) {
+			rewrite(t, part, func(body []byte) []byte {
+				i := bytes.LastIndexAny(body, "0123456789")
+				body[i] = '0' + (body[i]-'0'+1)%10
+				return body
+			})
+		},
+		"another part": func(t *testing.T, out, part string) {
+			other, err := filepath.Glob(filepath.Join(out, "part-00002.*"))
+			if err != nil || len(other) != 1 {
+				t.Fatal(other, err)
+			}
+			body, err := os.ReadFile(other[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			rewrite(t, part, func([]byte) []byte { return body })
+		},
+		"no manifest": func(t *testing.T, out, _ string) {
+			manifests, err := filepath.Glob(filepath.Join(out, "_batchscore", "manifest*"))
+			if err != nil || len(manifests) != 1 || os.Remove(manifests[0]) != nil {
+				t.Fatal(manifests, err)
+			}
+		},
+	}
+	for _, format := range []string{"jsonl", "csv", "parquet"} {
+		whole := filepath.Join(t.TempDir(), "out")
+		must(t, 0, "run", "--images", in, "--out", whole, "--model", model, "--chunk", "4", "--format", format)
+		d.must(t, 0, "jobs", "status", "--check", whole)
+		for name, damage := range damages {
+			t.Run(format+", "+name, func(t *testing.T) {
+				out := filepath.Join(t.TempDir(), "out")
+				if err := os.CopyFS(out, os.DirFS(whole)); err != nil {
+					t.Fatal(err)
+				}
+				damage(t, out, filepath.Join(out, "part-00001."+format))
+				for _, how := range [][]string{nil, {"--json"}} {
+					r := d.must(t, 10, append(append([]string{"jobs", "status", "--check"}, how...), out)...)
+					if strings.Contains(r.stdout, `"stage":"complete"`) && how != nil {
+						t.Errorf("got %v, want no word of a complete job", r)
+					}
+				}
+				must(t, 10, "verify", out)
+			})
+		}
+	}
+}
+
+// TestCheckOfAKilledJob: a job whose ranks are dead is not still going, also between its
+// last part and _SUCCESS.
+func TestCheckOfAKilledJob(t *testing.T) {
+	d := newDesk(t)
+	out, finish := filepath.Join(t.TempDir(), "out"), []string(nil)
+	finish = []string{"run", "--images", pictures(t, 12), "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 0, finish...)
+	for _, name := range []string{output.SuccessName, filepath.Join("_batchscore", "workers")} { // which a killed rank leaves out
+		if err := os.RemoveAll(filepath.Join(out, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := d.must(t, 75, "jobs", "status", "--check", out)
+	says(t, r, "stopped, 100% of 12 images, 3 of 3 chunks", "start it again", "none is at work", "gone")
+	if strings.Contains(r.stdout+r.stderr, "images/s") {
+		t.Errorf("got %v, want no rate of a job that has stopped", r)
+	}
+	must(t, 0, finish...)
+	d.must(t, 0, "jobs", "status", "--check", out)
+}
