@@ -109,3 +109,17 @@ func TestOutIsAskedAbout(t *testing.T) {
 		}
 	}
 }
+
+// TestResultsAreNoImages: neither the job's own files nor those of another result are
+// taken for images, if they are among them.
+func TestResultsAreNoImages(t *testing.T) {
+	t.Parallel()
+	in, model := pictures(t, 4), tiny(t, graphtest.Options{})
+	for _, out := range []string{"one", "two"} {
+		args := []string{"run", "--images", in, "--out", filepath.Join(in, out), "--model", model, "--all-files", "--yes", "--strict-drift"}
+		for range 2 {
+			says(t, must(t, 0, args...), "4 images")
+		}
+		must(t, 0, "verify", "--strict-drift", filepath.Join(in, out))
+	}
+}

@@ -181,7 +181,7 @@ type copier struct {
 	had   atomic.Int64 // images that were copied before
 
 	mu     sync.Mutex
-	unread map[string]error // images that could not be read, by name
+	unread map[string]error // images that could not be read, or named as they are, by name
 }
 
 // summary says what came of chosen images of a total.
@@ -192,7 +192,18 @@ func (c *copier) summary(chosen, total int) string {
 	if len(c.unread) == 0 {
 		return line
 	}
-	line += fmt.Sprintf(", %d could not be read", len(c.unread))
+	unnamed := 0
+	for _, err := range c.unread {
+		if errors.Is(err, store.ErrName) {
+			unnamed++
+		}
+	}
+	if n := len(c.unread) - unnamed; n > 0 {
+		line += fmt.Sprintf(", %d could not be read", n)
+	}
+	if unnamed > 0 {
+		line += fmt.Sprintf(", %d could not keep their names there", unnamed)
+	}
 	if !c.scored {
 		return line
 	}
@@ -242,7 +253,7 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 				progress.Add(1, 0)
 				return nil
 			} else if ok {
-				return fmt.Errorf("%s already has another %q, of %d bytes instead of %d: choose another place", c.to, o.Name, size, o.Size)
+				return config(fmt.Errorf("%s already has another %q, of %d bytes instead of %d: choose another place", c.to, o.Name, size, o.Size))
 			}
 			switch err := copyObject(ctx, c.from, c.to, o); {
 			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
@@ -266,8 +277,11 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 	return err
 }
 
-// isOfOneImage reports whether err concerns only the image that was being read.
+// isOfOneImage reports whether err concerns only the image that was being copied.
 func isOfOneImage(err error) bool {
+	if errors.Is(err, store.ErrName) {
+		return true
+	}
 	var u unreadImage
 	return errors.As(err, &u) &&
 		(errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrChanged))

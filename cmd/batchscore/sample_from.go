@@ -224,7 +224,7 @@ func (s *sampleRows) check(ctx context.Context) error {
 	}
 	for name, body := range files {
 		if slices.ContainsFunc(s.chosen, func(p picked) bool { return p.object.Name == name }) {
-			return fmt.Errorf("an image is called %s, as the rows of the sample are: choose with --where 'path!=%s'", name, name)
+			return config(fmt.Errorf("an image is called %s, as the rows of the sample are: choose with --where 'path!=%s'", name, name))
 		}
 		have, o, err := store.ReadAll(ctx, s.to, name)
 		if errors.Is(err, store.ErrNotExist) {

@@ -87,7 +87,7 @@ func TestSampleRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{args: []string{"--images", in, "--out", out, "-n", "3"}, code: 1, says: "already has another"},
+		{args: []string{"--images", in, "--out", out, "-n", "3"}, code: 78, says: "already has another"},
 		{args: []string{"--images", in, "--out", in, "-n", "3"}, code: 64, says: "same place"},
 		{args: []string{"--images", in, "--out", out, "-n", "0"}, code: 64, says: "0 for -n"},
 		{args: []string{"--images", in}, code: 64, says: "--out"},
@@ -100,5 +100,19 @@ func TestSampleRefuses(t *testing.T) {
 				t.Errorf("%q: got %v, want %q", c.args, r, c.says)
 			}
 		})
+	}
+}
+
+// TestSampleNames: an image whose name the place cannot hold is left out and named, and
+// the others are copied.
+func TestSampleNames(t *testing.T) {
+	t.Parallel()
+	in := pictures(t, 4)
+	writeFile(t, filepath.Join(in, "odd \xff.jpg"), []byte("no image"))
+	server := azuritetest.Start(t)
+	r := withBlobs(t, server, server.Endpoint, "sample", "--images", in, "--out", newPlace(t, server))
+	if r.code != 0 || !strings.Contains(r.stdout, "4 copied") || !strings.Contains(r.stdout, "1 could not keep their names there") ||
+		!strings.Contains(r.stderr, `"odd \xff.jpg"`) || !strings.Contains(r.stderr, "the name is not UTF-8") {
+		t.Errorf("got %v, want four copies and the name that is left out", r)
 	}
 }

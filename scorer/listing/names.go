@@ -2,6 +2,7 @@ package listing
 
 import (
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -46,7 +47,18 @@ const (
 	inFolder        = "in "     // and the name of a system folder
 	freedesktopID   = ".Trash-" // and a user's number
 	freedesktopName = ".Trash"
+	ofResult        = "of a result"
 )
+
+// resultPart matches the names of parts of a result, without their folder.
+var resultPart = regexp.MustCompile(`^part-([0-9]{5}|[0-9]{7})\.(jsonl|csv|parquet)$`)
+
+// inResult reports whether a name is one that a job gives in its output folder, which
+// may be among the images. Package output says which names these are.
+func inResult(name string) bool {
+	base := path.Base(name)
+	return base == "_SUCCESS" || resultPart.MatchString(base) || strings.HasPrefix(name, "_batchscore/") || strings.Contains(name, "/_batchscore/")
+}
 
 // passedOver returns why an object is not taken for an image, or "" if it is
 // taken. Only its name, size and links count here; decoding decides later
@@ -55,6 +67,8 @@ func passedOver(files Files, o *store.Object) string {
 	switch {
 	case strings.HasSuffix(o.Name, "/") && o.Size == 0:
 		return string(store.FolderMarker)
+	case files != TenEndings && inResult(o.Name):
+		return ofResult
 	case files == AllFiles:
 		return ""
 	case files == TenEndings && o.Linked:

@@ -25,6 +25,11 @@ func TestFault40_WhatIsTakenForAnImage(t *testing.T) {
 		{name: "@eaDir/a.jpg", pictures: "in @eaDir"}, {name: "b/@eaDir/a.jpg/SYNO_M.jpg", pictures: "in @eaDir"},
 		{name: ".Trash-1000/files/a.jpg", pictures: "in .Trash"}, {name: "$RECYCLE.BIN/a.jpg", pictures: "in $RECYCLE.BIN"},
 		{name: ".git/a.jpg", pictures: "in .git"}, {name: "git/a.jpg"}, {name: ".hidden/a.jpg"}, {name: "@eaDir.jpg"},
+		{name: "r/_SUCCESS", ten: NotAPicture, pictures: ofResult, files: ofResult},
+		{name: "part-00012.csv", ten: NotAPicture, pictures: ofResult, files: ofResult},
+		{name: "r/part-0000/part-0000012.jsonl", ten: NotAPicture, pictures: ofResult, files: ofResult},
+		{name: "r/_batchscore/clock/x", ten: NotAPicture, pictures: ofResult, files: ofResult},
+		{name: "part-00012.jpg"}, {name: "part-0000/1.jpg"}, {name: "my_batchscore/1.jpg"},
 		{name: "photos.jpg/", ten: "folder marker", pictures: "folder marker", files: "folder marker"},
 	} {
 		for files, want := range map[Files]string{

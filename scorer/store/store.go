@@ -39,6 +39,8 @@ var (
 	// ErrUnavailable means that the place cannot serve now (no space left, quota,
 	// read-only, throttled past the deadline); trying again later may help.
 	ErrUnavailable = errors.New("storage unavailable")
+	// ErrName means that no object of the place can have that name.
+	ErrName = errors.New("the place cannot hold this name")
 	// ErrUnfit means that the place cannot do what every store must: create an
 	// object whole and once.
 	ErrUnfit = errors.New("this place cannot hold a result")

@@ -174,7 +174,7 @@ func (s *Store) checkCreate(ctx context.Context, name string) error {
 		return err
 	}
 	if err := checkName(s.place.Prefix + name); err != nil {
-		return fmt.Errorf("create %q in %s: %w", name, s, err)
+		return fmt.Errorf("create %q in %s: %w: %w", name, s, store.ErrName, err)
 	}
 	return nil
 }

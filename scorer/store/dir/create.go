@@ -65,7 +65,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	}
 	final, err := s.path(name)
 	if err != nil {
-		return store.Object{}, fmt.Errorf("create: %w", err)
+		return store.Object{}, fmt.Errorf("create: %w: %w", store.ErrName, err)
 	}
 	// Most creates that lose do so long after the winner, so look first.
 	if _, err := os.Lstat(final); err == nil {
@@ -74,6 +74,9 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	folder := filepath.Dir(final)
 	if err := s.ensureFolder(folder); err != nil {
 		err = s.asUnfit(err)
+		if errors.Is(err, syscall.ENAMETOOLONG) {
+			return store.Object{}, classifyCreate(final, size, err)
+		}
 		if kind, _ := kindOf(err); errors.Is(kind, store.ErrNotExist) {
 			return store.Object{}, fmt.Errorf("cannot create the folder %s: %w", folder, bare(err))
 		}
@@ -119,6 +122,9 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 // does not exist: the folder was removed, a parent is a file, or the name is too
 // long for the file system.
 func classifyCreate(path string, bytes int64, err error) error {
+	if errors.Is(err, syscall.ENAMETOOLONG) {
+		return fmt.Errorf("create %s: %w: %w", path, store.ErrName, bare(err))
+	}
 	if kind, _ := kindOf(err); errors.Is(kind, store.ErrNotExist) {
 		return fmt.Errorf("create %s (%d bytes): %w", path, bytes, bare(err))
 	}

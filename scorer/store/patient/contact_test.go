@@ -135,3 +135,32 @@ func TestMake_OfMemory(t *testing.T) {
 		t.Errorf("Make = %v, %v; want false and no error", made, err)
 	}
 }
+
+// TestNoPatience: with next to no patience calls are given up at once, and the first one
+// gets the time that it takes.
+func TestNoPatience(t *testing.T) {
+	for _, patience := range []time.Duration{time.Nanosecond, time.Millisecond} {
+		t.Run(patience.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				st := contacted(func(ctx context.Context) error {
+					if calls++; calls > 1 {
+						return reset()
+					}
+					select {
+					case <-time.After(5 * time.Second):
+						return store.ErrNotExist
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}, patient.Options{Contact: patient.DefaultContact, Patience: patience})
+				if _, err := read(t.Context(), st, "a", ""); !errors.Is(err, store.ErrNotExist) {
+					t.Errorf("a slow first answer: %v", err)
+				}
+				if _, err := read(t.Context(), st, "a", ""); !errors.Is(err, store.ErrUnavailable) || calls > 3 {
+					t.Errorf("a call that fails: %v after %d calls, want ErrUnavailable", err, calls)
+				}
+			})
+		})
+	}
+}

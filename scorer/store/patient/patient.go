@@ -96,7 +96,9 @@ func (s *Store) contactBy() time.Time {
 	s.begin.Do(func() {
 		s.began = time.Now()
 		s.by = s.began.Add(s.opt.Contact)
-		if s.opt.Patience > 0 && s.opt.Patience < s.opt.Contact {
+		// With next to no patience the first call may take its time all the same: it
+		// may have to sign in first.
+		if s.opt.Patience >= shortest && s.opt.Patience < s.opt.Contact {
 			s.by = s.began.Add(s.opt.Patience)
 		}
 	})

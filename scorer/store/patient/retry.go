@@ -176,8 +176,12 @@ func (op *operation) noContact() error {
 	if n := op.s.calls.Load(); n > 1 {
 		calls = fmt.Sprintf("%d calls", n)
 	}
+	waited := time.Since(op.s.began)
+	if waited = waited.Round(time.Second); waited == 0 {
+		waited = time.Since(op.s.began).Round(time.Millisecond)
+	}
 	return fmt.Errorf("%w: %s gave no answer in %v to %s\n  error: %w%s\n  correct the address if it is wrong, or else run again when it answers",
-		store.ErrUnavailable, op.s, time.Since(op.s.began).Round(time.Second), calls, op.last.Err, tried)
+		store.ErrUnavailable, op.s, waited, calls, op.last.Err, tried)
 }
 
 // shortest is the least time that a call gets before the first answer.
