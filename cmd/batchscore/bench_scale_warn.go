@@ -103,11 +103,3 @@ func (f *benchScaleFlags) announce(stderr io.Writer, fleets []*fleet) {
 			took.Round(time.Second))
 	}
 }
-
-// numberOf writes a number of things: 1 rank, 2 ranks.
-func numberOf(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}

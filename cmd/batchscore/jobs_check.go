@@ -37,7 +37,7 @@ with a command of its own has 0, 5, 75 or, if it failed, 1.`
 // maxErrors overrides what the job was launched with.
 func (in *inspector) check(ctx context.Context, r *report, maxErrors string) error {
 	if p := r.Progress; p != nil && (p.Stage == output.Complete || p.Stage == output.Retrying) {
-		return in.verdict(ctx, maxErrors)
+		return in.judge(ctx, maxErrors)
 	}
 	if in.w != nil && !in.w.r.Job.Scores() {
 		return in.checkCommand(r)
@@ -61,8 +61,8 @@ func (in *inspector) check(ctx context.Context, r *report, maxErrors string) err
 	return marked{errors.New(how + "; start it again to continue"), output.ErrIncomplete}
 }
 
-// verdict judges a complete result as the run did that finished it.
-func (in *inspector) verdict(ctx context.Context, maxErrors string) error {
+// judge judges a complete result as the run did that finished it.
+func (in *inspector) judge(ctx context.Context, maxErrors string) error {
 	strict := false
 	if in.w != nil {
 		run := in.w.r.Job.Run

@@ -128,11 +128,7 @@ func progressLine(p *output.Progress, width int) string {
 		if q.Rate > 0 {
 			parts = append(parts, telemetry.Rate(q.Rate)+markOf(q.Simulated))
 		}
-		if n := p.Alive(); n == 1 {
-			parts = append(parts, "1 rank")
-		} else {
-			parts = append(parts, fmt.Sprintf("%d ranks", n))
-		}
+		parts = append(parts, numberOf(p.Alive(), "rank"))
 	}
 	line := parts[0]
 	for _, part := range parts[1:] {

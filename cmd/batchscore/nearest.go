@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // otherValues are what other programs call values of flags.
@@ -82,10 +84,4 @@ func didYouMean(word string, candidates []string) string {
 }
 
 // orList joins words as English does: "a, b or c".
-func orList(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	n := len(words) - 1
-	return strings.Join(words[:n], ", ") + " or " + words[n]
-}
+func orList(words []string) string { return place.List(words, "or") }

@@ -142,7 +142,7 @@ var errDiffers = errors.New("the file holds something else")
 
 // holds reports whether r holds exactly what write writes.
 func holds(r io.Reader, write func(io.Writer) error) (bool, error) {
-	c := comparison{r: bufio.NewReaderSize(r, 1<<20)}
+	c := matcher{r: bufio.NewReaderSize(r, 1<<20)}
 	err := write(&c)
 	switch {
 	case c.err != nil:
@@ -161,14 +161,14 @@ func holds(r io.Reader, write func(io.Writer) error) (bool, error) {
 	return false, err
 }
 
-// comparison compares what is written to it with what a reader reads.
-type comparison struct {
+// matcher compares what is written to it with what a reader reads.
+type matcher struct {
 	r   *bufio.Reader
 	buf []byte
 	err error // that ended it
 }
 
-func (c *comparison) Write(p []byte) (int, error) {
+func (c *matcher) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}

@@ -129,11 +129,7 @@ func (p *page) chart(a *row.Summary) {
 			share(l.Images, all), bar(l.Images, most, longest))
 	}
 	if other > 0 {
-		more := "labels"
-		if other == 1 {
-			more = "label"
-		}
-		p.wrap("", fmt.Sprintf("and %d more %s, of %s", other, more, images(rest)), "")
+		p.wrap("", fmt.Sprintf("and %s, of %s", numberOf(other, "more label"), images(rest)), "")
 	}
 }
 

@@ -268,14 +268,6 @@ func sayLine(w io.Writer, text string) error {
 	return err
 }
 
-// images returns a number of images in words.
-func images(n int) string {
-	if n == 1 {
-		return "1 image"
-	}
-	return fmt.Sprintf("%d images", n)
-}
-
 // printer prints rows. The cells of a row do not keep it in memory.
 type printer struct {
 	cells func(*row.Row) []string

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // oneOf returns an error unless the value of a flag is one of the choices.
@@ -131,10 +132,8 @@ func meantFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 		return "; did you mean --" + orList(strings.Split(strings.Join(near, ",--"), ",")) + "?"
 	case len(others) == 0 || len(others) > maxSuggested:
 		return ""
-	case len(others) == 1:
-		return "; it is a flag of " + others[0]
 	}
-	return "; it is a flag of " + strings.Join(others[:len(others)-1], ", ") + " and " + others[len(others)-1]
+	return "; it is a flag of " + place.List(others, "and")
 }
 
 // otherNames are what other programs call flags of this one. Of several flags, those

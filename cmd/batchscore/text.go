@@ -89,3 +89,14 @@ func tally(counts map[string]int) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// numberOf writes a number of things: 1 rank, 2 ranks.
+func numberOf(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// images returns a number of images in words.
+func images(n int) string { return numberOf(n, "image") }

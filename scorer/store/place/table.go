@@ -75,7 +75,7 @@ func (t Table) Parse(spec string) (Scheme, Place, error) {
 
 // Forms returns a sentence that shows how places are spelled, without a full
 // stop, for messages.
-func (t Table) Forms() string { return "a place is " + list(t.forms(), "or") }
+func (t Table) Forms() string { return "a place is " + List(t.forms(), "or") }
 
 func (t Table) forms() []string {
 	var forms []string
@@ -87,7 +87,7 @@ func (t Table) forms() []string {
 
 // Help returns the paragraph on places for the help of commands, in one line.
 func (t Table) Help() string {
-	text := "A place is " + list(t.forms(), "or") + "."
+	text := "A place is " + List(t.forms(), "or") + "."
 	for _, s := range t {
 		text += " " + s.Help
 	}
@@ -123,8 +123,8 @@ func (t Table) Redact(text string) string {
 	return text
 }
 
-// list joins words as English does: "a, b or c".
-func list(words []string, last string) string {
+// List joins words as English does: "a, b or c", where last is "or".
+func List(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
