@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,8 @@ type Options struct {
 	Bench string
 	// Unit is what is compared, images/s by default.
 	Unit string
-	// Prices are those of a device for an hour, by the value of By or a part of it.
+	// Prices are those of a device for an hour, by the value of By or a part of it; "" is
+	// the price of any.
 	Prices map[string]float64
 }
 
@@ -55,6 +57,9 @@ type Group struct {
 	Price      float64 `json:"price,omitempty"`
 	PerUnit    float64 `json:"images_per_currency,omitempty"`
 	PerMillion float64 `json:"price_per_million,omitempty"`
+	// PerMillionLow and PerMillionHigh are the ends of its confidence interval.
+	PerMillionLow  float64 `json:"price_per_million_low,omitempty"`
+	PerMillionHigh float64 `json:"price_per_million_high,omitempty"`
 	// OfLimit is the share of the limit that was reached, Limits what limits.
 	OfLimit float64 `json:"of_limit,omitempty"`
 	Limits  string  `json:"limits,omitempty"`
@@ -361,7 +366,7 @@ func (t *Table) price(prices map[string]float64) error {
 		g := &t.Groups[i]
 		var fit []string
 		for name := range prices {
-			if strings.EqualFold(name, g.Name) {
+			if strings.EqualFold(name, g.Name) || t.By == ByFile && strings.TrimSuffix(filepath.Base(name), filepath.Ext(name)) == g.Name {
 				fit = []string{name}
 				break
 			}
@@ -385,10 +390,16 @@ func (t *Table) price(prices map[string]float64) error {
 		if t.Unit == Rate && g.Price > 0 && g.Value > 0 {
 			g.PerUnit = g.Value * 3600 / g.Price
 			g.PerMillion = 1e6 / g.PerUnit
+			if g.Low != nil && *g.Low > 0 {
+				g.PerMillionLow, g.PerMillionHigh = g.PerMillion*g.Value/(*g.High), g.PerMillion*g.Value/(*g.Low)
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(prices)) {
 		if !used[name] {
+			if name == "" {
+				return errors.New("--price: there is nothing with a price")
+			}
 			return fmt.Errorf("--price %s=%g: no %s is called that; they are %s", name, prices[name], t.By, strings.Join(t.names(), ", "))
 		}
 	}

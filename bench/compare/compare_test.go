@@ -17,7 +17,7 @@ func measured(file, device string, rate float64) File {
 	for i := range 6 {
 		v := rate * (1 + float64(i)/1000)
 		r.Samples = append(r.Samples, result.Sample{
-			Name: "Run", Iterations: 100,
+			Name: "Run", Iterations: 10000,
 			Keys: []result.Key{result.K("model", "m"), result.K("device", device), result.K("images", "folder"), result.K("batch", int(rate/10))},
 			Values: []result.Value{{Value: v, Unit: "images/s"}, {Value: rate * 1.1, Unit: "session-images/s"}, {Value: 5000, Unit: "decode-images/s"},
 				{Value: 9000, Unit: "cores-images/s"}, {Value: 0.91, Unit: "of-limit"}},
@@ -49,13 +49,14 @@ func TestTwoDevices(t *testing.T) {
 	table := of(t, Options{Prices: map[string]float64{"v100": 3.6, "K80": 0.9}}, measured("a", "cuda:V100-16GB", 800), measured("b", "cuda:k80", 100))
 	want := `Run by device, images/s
 
-device          images/s   ±  ratio  images/price  price/1M  reached  what limits
-cuda:V100-16GB       802  1%   1.00       802,000      1.25      91%  device
-cuda:k80             100  1%   0.12       401,000      2.49      91%  device
+device          images/s   ±  ratio  images/price   price/1M  reached  what limits
+cuda:V100-16GB       802  1%   1.00       802,000  1.25 ± 1%      91%  device
+cuda:k80             100  1%   0.12       401,000  2.49 ± 1%      91%  device
 
 ratio compares with cuda:V100-16GB.
-±: the median's confidence interval at level 0.95.
-reached: share of what the slowest stage allows, or of the ideal speed of all devices.
+±: how far the farther end of the median's confidence interval at level 0.95 is from it.
+reached: share of what all stages together allow, or of the ideal speed of all devices.
+each row is the median of 6 samples.
 images/price: for one unit of the currency of --price; price/1M: of a million images.
 batch differs, too: cuda:V100-16GB 80, cuda:k80 10.
 `
@@ -92,12 +93,53 @@ func TestNoWiderThanTheTerminal(t *testing.T) {
 	}
 }
 
+// TestSamplesAreCounted checks that a table says how many samples its rows have, and warns
+// of short runs and of more than the limit.
+func TestSamplesAreCounted(t *testing.T) {
+	few := measured("few", "cuda:1", 100)
+	few.Runs[0].Samples = few.Runs[0].Samples[:1]
+	six := measured("six", "cuda:0", 100)
+	for i := range six.Runs[0].Samples {
+		six.Runs[0].Samples[i].Iterations = 26
+		six.Runs[0].Samples[i].Values[4].Value = 1.44
+	}
+	for _, c := range []struct {
+		files []File
+		says  string
+	}{
+		{files: []File{few}, says: "one sample only: a difference may be chance"},
+		{files: []File{six, few}, says: "  samples  "},
+		{files: []File{six}, says: "each row is the median of 6 samples."},
+		{files: []File{six, few}, says: "warning: runs of cuda:0 took less than 10 s"},
+		{files: []File{six, few}, says: "warning: more than 100% was reached"},
+	} {
+		table := of(t, Options{By: "device"}, c.files...)
+		for _, format := range []string{"text", "markdown"} {
+			if got := text(t, table, format, 0); !strings.Contains(got, strings.TrimSpace(c.says)) {
+				t.Errorf("%s does not say %q:\n%s", format, c.says, got)
+			}
+		}
+	}
+}
+
+// TestNarrowTerminal checks that columns are left out before rows become blocks.
+func TestNarrowTerminal(t *testing.T) {
+	table := of(t, Options{Prices: map[string]float64{"": 2}}, measured("a", "cuda:V100-16GB", 800), measured("b", "cuda:k80", 100))
+	got := text(t, table, "text", 70)
+	if !strings.Contains(got, "cuda:k80             100  1%   0.12   5.54 ± 1%") || !strings.Contains(got, "The terminal is too narrow for images/price") {
+		t.Errorf("at 70 columns:\n%s", got)
+	}
+}
+
 // TestByFile compares files with one another if they have the same device.
 func TestByFile(t *testing.T) {
 	same := []File{measured("before", "cuda:0", 800), measured("after", "cuda:0", 801)}
 	table := of(t, Options{}, same...)
 	if table.By != ByFile || len(table.Groups) != 2 || !strings.Contains(text(t, table, "text", 0), "before") {
 		t.Errorf("compared %+v, want files", table)
+	}
+	if priced := of(t, Options{Prices: map[string]float64{"old/before.txt": 2}}, same...); priced.Groups[0].Price != 2 {
+		t.Errorf("priced %+v, want the price of the file that is named with its ending", priced.Groups[0])
 	}
 	equal := of(t, Options{}, measured("before", "cuda:0", 800), measured("after", "cuda:0", 800))
 	if got := text(t, equal, "text", 0); !strings.Contains(got, " same ") {
@@ -174,6 +216,8 @@ func TestLimits(t *testing.T) {
 		{row: row("folder", "session-images/s", 500., "decode-images/s", 90., "cores-images/s", 700., "of-limit", 0.95), want: "decoding"},
 		{row: row("folder", "session-images/s", 500., "decode-images/s", 900., "cores-images/s", 70., "of-limit", 0.95), want: "cores"},
 		{row: row("folder", "session-images/s", 500., "decode-images/s", 900., "of-limit", 0.5, "cores-busy", 1.), want: "cores"},
+		{row: row("folder", "images/s", 78., "session-images/s", 430., "decode-images/s", 148., "cores-images/s", 558., "of-limit", 0.53, "cores-busy", 1.),
+			want: BusyCores},
 		{row: row("folder", cpu...), want: "cores (computing the model)"},
 		{row: row("folder", "session-images/s", 500., "decode-images/s", 50., "of-limit", 0.95, "of-limit-cpu", 0.98), want: "cores (decoding)"},
 		{row: row("folder", "session-images/s", 50., "decode-images/s", 500., "of-limit", 0.57, "of-limit-cpu", 0.98), want: BusyCores},

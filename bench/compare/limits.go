@@ -20,7 +20,22 @@ const (
 	little = 0.5
 	// busy is the share of busy cores from which on they are the limit.
 	busy = 0.95
+	// above is the share of a limit that no correct measurement reaches.
+	above = 1.05
 )
+
+// EnoughSeconds is how long a run takes in which its start and its end are a small part.
+const EnoughSeconds = 10
+
+// Brief reports whether the runs of a row took less than EnoughSeconds.
+func Brief(r *result.Row) bool {
+	if r.Name == "Scale" {
+		s, ok := r.Summary["makespan-s"]
+		return ok && s.Center < EnoughSeconds
+	}
+	s, ok := r.Summary[Rate]
+	return r.Name == "Run" && ok && s.Center > 0 && r.Iterations > 0 && float64(r.Iterations)/s.Center < EnoughSeconds
+}
 
 // Limits returns what limits a row of bench run, simulate or scale, in words, or "" if
 // its figures do not show it.
@@ -52,6 +67,9 @@ func Limits(r *result.Row) string {
 		return "cores (decoding)"
 	}
 	if short && median("cores-busy") >= busy {
+		if cores := median("cores-images/s"); cores > 0 && median(Rate) > 0 && median(Rate) < most*cores {
+			return BusyCores // the cores allow more than the run reached
+		}
 		return "cores"
 	}
 	if far {

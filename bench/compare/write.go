@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,7 +76,7 @@ func (t *Table) shown() []column {
 			if g.Low == nil {
 				return "-"
 			}
-			return fmt.Sprintf("%.0f%%", math.Ceil(100*max(*g.High-g.Value, g.Value-*g.Low)/g.Value))
+			return result.PlusMinus(g.Value, *g.Low, *g.High) + "%"
 		}},
 		column{head: "ratio", figure: true, cell: func(g *Group) string {
 			switch {
@@ -92,7 +91,16 @@ func (t *Table) shown() []column {
 	if t.priced() {
 		all = append(all,
 			column{head: "images/price", figure: true, cell: func(g *Group) string { return known(g.PerUnit, chart.Number) }},
-			column{head: "price/1M", figure: true, cell: func(g *Group) string { return known(g.PerMillion, chart.Number) }})
+			column{head: "price/1M", figure: true, cell: func(g *Group) string {
+				text := known(g.PerMillion, chart.Number)
+				if g.PerMillionLow > 0 {
+					text += " ± " + result.PlusMinus(g.PerMillion, g.PerMillionLow, g.PerMillionHigh) + "%"
+				}
+				return text
+			}})
+	}
+	if !t.all(func(g *Group) bool { return g.Samples == t.Groups[0].Samples }) {
+		all = append(all, column{head: "samples", figure: true, cell: func(g *Group) string { return strconv.Itoa(g.Samples) }})
 	}
 	return append(all,
 		column{head: "reached", figure: true, cell: func(g *Group) string {
@@ -118,6 +126,16 @@ func (t *Table) short(name string) string {
 
 func (t *Table) priced() bool {
 	return slices.ContainsFunc(t.Groups, func(g Group) bool { return g.PerUnit > 0 })
+}
+
+// brief returns the names of groups whose runs took less than EnoughSeconds.
+func (t *Table) brief() (names []string) {
+	for _, g := range t.Groups {
+		if Brief(g.row) && !slices.Contains(names, g.Name) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }
 
 // known returns a figure, or a dash if it is not known.
@@ -152,10 +170,23 @@ func (t *Table) remarks() []string {
 		notes = append(notes, fmt.Sprintf("ratio compares with %s.", t.Groups[0].Name))
 	}
 	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.Low != nil }) {
-		notes = append(notes, fmt.Sprintf("±: the median's confidence interval at level %g.", result.Confidence))
+		notes = append(notes, fmt.Sprintf("±: how far the farther end of the median's confidence interval at level %g is from it.", result.Confidence))
 	}
 	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.OfLimit > 0 }) {
-		notes = append(notes, "reached: share of what the slowest stage allows, or of the ideal speed of all devices.")
+		notes = append(notes, "reached: share of what all stages together allow, or of the ideal speed of all devices.")
+	}
+	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.OfLimit > above }) {
+		notes = append(notes, "warning: more than 100% was reached, so the stages were slower when they were measured alone: measure again, longer"+
+			" (--least) and on an idle machine.")
+	}
+	if n := t.Groups[0].Samples; t.all(func(g *Group) bool { return g.Samples == n }) && n > 1 {
+		notes = append(notes, fmt.Sprintf("each row is the median of %d samples.", n))
+	} else if n == 1 && t.Bench != "Simulate" {
+		notes = append(notes, "one sample only: a difference may be chance; measure with --rounds 6 or more.")
+	}
+	if short := t.brief(); len(short) > 0 {
+		notes = append(notes, fmt.Sprintf("warning: runs of %s took less than %d s, and starting and ending is a large part of that: take more images.",
+			strings.Join(short, ", "), EnoughSeconds))
 	}
 	if slices.ContainsFunc(t.Groups, func(g Group) bool { return g.P != nil && *g.P > 0.05 }) {
 		notes = append(notes, "same: the samples do not show a difference (p > 0.05, Mann-Whitney U test).")
@@ -169,16 +200,49 @@ func (t *Table) remarks() []string {
 	return append(notes, t.Notes...)
 }
 
-func (t *Table) writeText(w io.Writer, width int) error {
-	shown, lines := t.cells()
-	across := make([]int, len(shown))
-	total := 0
+// leastFirst are the heads of columns that are left out where there is little room, in
+// this order.
+var leastFirst = []string{"images/price", "what limits", "reached", "samples"}
+
+// widths returns how wide each column is, and all of them with the room between them.
+func widths(shown []column, lines [][]string) (across []int, total int) {
+	across = make([]int, len(shown))
 	for i, c := range shown {
 		across[i] = columns.Width(c.head)
 		for _, l := range lines {
 			across[i] = max(across[i], columns.Width(l[i]))
 		}
 		total += across[i] + 2
+	}
+	return across, total
+}
+
+func (t *Table) writeText(w io.Writer, width int) error {
+	shown, lines := t.cells()
+	across, total := widths(shown, lines)
+	// On a narrow terminal some columns are left out, if that suffices.
+	var left []string
+	if width > 0 && total-2 > width {
+		few, fewLines := slices.Clone(shown), lines
+		for _, head := range leastFirst {
+			i := slices.IndexFunc(few, func(c column) bool { return c.head == head })
+			if i < 0 {
+				continue
+			}
+			few = slices.Delete(slices.Clone(few), i, i+1)
+			shorter := make([][]string, len(fewLines))
+			for j, l := range fewLines {
+				shorter[j] = slices.Delete(slices.Clone(l), i, i+1)
+			}
+			fewLines, left = shorter, append(left, head)
+			if a, n := widths(few, fewLines); n-2 <= width {
+				shown, lines, across, total = few, fewLines, a, n
+				break
+			}
+		}
+		if total-2 > width {
+			left = nil // in blocks there is room for all
+		}
 	}
 	var b strings.Builder
 	for _, l := range columns.Fit(t.Title(), width) {
@@ -205,7 +269,11 @@ func (t *Table) writeText(w io.Writer, width int) error {
 		}
 	}
 	b.WriteString("\n")
-	for _, note := range t.remarks() {
+	notes := t.remarks()
+	if len(left) > 0 {
+		notes = append(notes, "The terminal is too narrow for "+strings.Join(left, ", ")+".")
+	}
+	for _, note := range notes {
 		for _, l := range columns.Fit(note, width) {
 			b.WriteString(l + "\n")
 		}
@@ -263,7 +331,7 @@ func (t *Table) writeCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := append([]string{t.By}, t.Dims...)
 	head = append(head, "benchmark", "simulated", "samples", t.Unit, "low", "high", "ratio", "p",
-		"price", "images_per_currency", "price_per_million", "of_limit", "limits")
+		"price", "images_per_currency", "price_per_million", "of_limit", "limits", "price_per_million_low", "price_per_million_high")
 	if err := out.Write(head); err != nil {
 		return err
 	}
@@ -285,7 +353,8 @@ func (t *Table) writeCSV(w io.Writer) error {
 			line = append(line, k.Value)
 		}
 		line = append(line, t.Bench, strconv.FormatBool(g.Simulated), strconv.Itoa(g.Samples), figure(g.Value), maybe(g.Low), maybe(g.High),
-			figure(g.Ratio), maybe(g.P), figure(g.Price), figure(g.PerUnit), figure(g.PerMillion), figure(g.OfLimit), g.Limits)
+			figure(g.Ratio), maybe(g.P), figure(g.Price), figure(g.PerUnit), figure(g.PerMillion), figure(g.OfLimit), g.Limits,
+			figure(g.PerMillionLow), figure(g.PerMillionHigh))
 		if err := out.Write(line); err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // Table returns a table with a row for every configuration: the keys that differ, then
-// the units, each as its median with the half width of its confidence interval. A unit
+// the units, each as its median with its confidence interval (result.PlusMinus). A unit
 // is given as "images/s", or as "images/s=name of the column". Without any, the table
 // has all units.
 func (s *samples) Table(units ...string) (string, error) {
@@ -111,7 +111,7 @@ func cell(r *result.Row, unit string) string {
 	}
 	text := chart.Number(s.Center)
 	if width := max(s.Hi-s.Center, s.Center-s.Lo) / s.Center; r.N(unit) > 1 && width > 0.0005 && !math.IsInf(width, 0) && !math.IsNaN(width) {
-		text += fmt.Sprintf(" ± %.0f %%", math.Ceil(100*width))
+		text += " ± " + result.PlusMinus(s.Center, s.Lo, s.Hi) + " %"
 	}
 	return text
 }

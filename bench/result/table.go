@@ -35,6 +35,8 @@ type TableOptions struct {
 	Width int
 	// Limits returns what limits a row, or "".
 	Limits func(*Row) string
+	// Derive changes figures that follow from the medians of others.
+	Derive func(*Row)
 }
 
 // Row summarizes all samples of one configuration.
@@ -87,6 +89,21 @@ func (r *Row) Interval(unit string) (lo, hi float64, ok bool) {
 	return s.Lo, s.Hi, r.N(unit) > 1 && !math.IsInf(s.Lo, 0) && !math.IsInf(s.Hi, 0)
 }
 
+// PlusMinus returns what is behind the sign ± everywhere: how far the farther end of the
+// confidence interval is from the median, in per cent of the median, rounded up.
+func PlusMinus(median, lo, hi float64) string {
+	far := max(hi-median, median-lo)
+	if far == 0 {
+		return "0"
+	}
+	const rounding = 1e-9
+	percent := math.Ceil(100*far/math.Abs(median) - rounding)
+	if math.IsInf(percent, 0) || math.IsNaN(percent) {
+		return "∞"
+	}
+	return strconv.FormatFloat(percent, 'f', 0, 64)
+}
+
 // Rows gathers the samples of each configuration, in the order in which they
 // first occur, and finds median and confidence interval of each unit.
 func Rows(samples []Sample) []*Row {
@@ -119,6 +136,11 @@ func Rows(samples []Sample) []*Row {
 // WriteTable prints medians with confidence intervals, one table per benchmark.
 func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	rows := Rows(r.Samples)
+	for _, row := range rows {
+		if o.Derive != nil {
+			o.Derive(row)
+		}
+	}
 	few := false
 	for len(rows) > 0 {
 		first := rows[0]
@@ -187,7 +209,7 @@ func writeRows(out io.Writer, rows []*Row, o TableOptions) (few bool, err error)
 		return writeDown(out, rows[0], head, units, o)
 	}
 	if len(o.First) > 0 && !o.Details {
-		units = slices.DeleteFunc(units, func(u string) bool { return !slices.Contains(o.First, u) })
+		units = slices.DeleteFunc(slices.Clone(o.First), func(u string) bool { return !slices.Contains(units, u) })
 	}
 	limits := o.Limits != nil && slices.ContainsFunc(rows, func(r *Row) bool { return r.Key(keyBinds) == "" && o.Limits(r) != "" })
 	for i, name := range head {
@@ -355,7 +377,7 @@ func (r *Row) cell(unit string) (text string, tooFew bool) {
 	case math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0):
 		return show(s.Center), true
 	}
-	return show(s.Center) + " ± " + s.PctRangeString(), false
+	return show(s.Center) + " ± " + PlusMinus(s.Center, s.Lo, s.Hi) + "%", false
 }
 
 // varying returns the keys that get a column: those that differ between the rows or, if

@@ -12,6 +12,9 @@ const (
 	Decode  Stage = "decode"
 	Compute Stage = "device"
 	Listing Stage = "listing"
+	// Ends is the listing together with the time near the end in which ranks have nothing
+	// left to do.
+	Ends Stage = "start and end"
 )
 
 // Rank is what one rank did.
@@ -82,8 +85,16 @@ func (s *simulation) finish() Result {
 			r.Binds, r.BindsShare = stage, share
 		}
 	}
-	if r.Listed = s.listing(); r.Listed > r.Makespan/2 {
+	r.Listed = s.listing()
+	lost, tail := 1-r.Efficiency, r.Tail/float64(len(s.ranks))
+	idle := r.Binds == Compute && lost > 0.1 && !s.Static
+	// Listing limits if it takes most of the time, or most of the time that devices which
+	// are the slowest stage lose.
+	switch {
+	case r.Listed > r.Makespan/2 || idle && r.Listed > r.Makespan*lost/2:
 		r.Binds, r.BindsShare = Listing, r.Listed/r.Makespan
+	case idle && r.Listed+tail > r.Makespan*lost/2:
+		r.Binds, r.BindsShare = Ends, (r.Listed+tail)/r.Makespan
 	}
 	return r
 }

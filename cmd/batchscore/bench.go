@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -33,7 +31,7 @@ with. Figures that a simulated device took part in say so.`,
 type benchFlags struct {
 	format, save string
 	chart        string
-	price        float64
+	price        prices
 	details      bool
 }
 
@@ -45,7 +43,7 @@ func registerChart(fs *pflag.FlagSet, chart *string) {
 // registerFigures adds flags of the commands that measure rates of devices.
 func (f *benchFlags) registerFigures(fs *pflag.FlagSet) {
 	registerChart(fs, &f.chart)
-	fs.Float64Var(&f.price, "price", 0, "a device costs `PRICE` per hour, in any currency: also print what a million images cost")
+	fs.Var(&f.price, "price", "a device costs `PRICE` per hour, in any currency, or DEVICE=PRICE,...: also print what a million images cost")
 	fs.BoolVar(&f.details, "details", false, "print all figures in tables of several rows, not only those that matter most")
 }
 
@@ -62,9 +60,6 @@ func (f *benchFlags) check() error {
 	if err := oneOf("format", f.format, asWords(result.Formats)); err != nil {
 		return err
 	}
-	if !finite(f.price) {
-		return invalid("price", f.price, "a price above zero")
-	}
 	return f.keep(result.Run{})
 }
 
@@ -72,8 +67,8 @@ func (f *benchFlags) check() error {
 const unitPrice = "price/million-images"
 
 // figures are the figures of rates that matter most, in the order of tables.
-var figures = []string{compare.Rate, unitPrice, "minutes/100k-images", "of-limit", "of-peak", "speed-up", "efficiency",
-	"lost/100k-images", "nodes-taken", "model-error"}
+var figures = []string{compare.Rate, unitPrice, "speed-up", "efficiency", "of-limit", "of-peak", "nodes-taken", "model-error",
+	"model-makespan-s", "minutes/100k-images", "lost/100k-images"}
 
 // words explain the units of tables.
 var words = map[string]string{
@@ -92,28 +87,12 @@ var words = map[string]string{
 // tell prints a run, and saves its samples if --save asks for it.
 func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOptions) error {
 	o.First, o.Words, o.Limits, o.Details = figures, words, compare.Limits, f.details
+	o.Derive = priceOfMedian
 	o.Width = widthOf(cmd.OutOrStdout())
 	for i := range r.Samples {
-		priced(&r.Samples[i], f.price)
+		f.price.priced(&r.Samples[i])
 	}
 	return errors.Join(result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o), f.keep(r))
-}
-
-// priced adds what a million images cost to a sample with a rate, if the price of a
-// device for an hour is known.
-func priced(s *result.Sample, price float64) {
-	devices := 1.0
-	for _, k := range s.Keys {
-		if n, err := strconv.ParseFloat(k.Value, 64); k.Name == "ranks" && err == nil {
-			devices = n
-		}
-	}
-	for i, v := range s.Values {
-		if v.Unit == compare.Rate && price > 0 {
-			s.Values = slices.Insert(s.Values, i+1, result.Value{Value: 1e6 / v.Value / 3600 * price * devices, Unit: unitPrice})
-			return
-		}
-	}
 }
 
 // draw draws the samples of a run as a chart, by a key, if --chart asks for it.

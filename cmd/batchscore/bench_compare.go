@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ import (
 func newBenchCompare() *cobra.Command {
 	var o compare.Options
 	var format, chart string
-	var prices map[string]string
+	var given prices
 	cmd := &cobra.Command{
 		Use:   "compare FILE...",
 		Short: "Compare saved samples side by side: devices, machines or settings, with prices and a chart",
@@ -45,10 +44,7 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 			if err := oneOf("format", format, compare.Formats); err != nil {
 				return err
 			}
-			var err error
-			if o.Prices, err = parsePrices(prices); err != nil {
-				return err
-			}
+			o.Prices = given
 			files, err := readSamples(args)
 			if err != nil {
 				return config(err)
@@ -67,7 +63,7 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 	fs.StringVar(&o.By, "by", "", "compare the values of `KEY` (default device, or file if there is one device)")
 	fs.StringVar(&o.Bench, "bench", "", "compare the benchmark `NAME`, such as Run or Decode (default the one that says most)")
 	fs.StringVar(&o.Unit, "unit", "", "compare the figures in `UNIT` (default images/s)")
-	fs.StringToStringVar(&prices, "price", nil, "an hour on a device costs `DEVICE=PRICE,...`, in any currency")
+	fs.Var(&given, "price", "an hour on a device costs `DEVICE=PRICE,...`, in any currency, or PRICE on any of them")
 	fs.StringVar(&format, "format", "text", "print the table as `FORMAT`: "+strings.Join(compare.Formats, ", "))
 	chooseOne(cmd, "format", compare.Formats)
 	registerChart(fs, &chart)
@@ -108,19 +104,6 @@ func saveChart(file string, t *compare.Table) error {
 		return config(fmt.Errorf("--chart: %w", err))
 	}
 	return nil
-}
-
-// parsePrices reads the values of --price.
-func parsePrices(given map[string]string) (map[string]float64, error) {
-	prices := map[string]float64{}
-	for name, text := range given {
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(v > 0 && finite(v)) || name == "" {
-			return nil, invalid("price", name+"="+text, "DEVICE=PRICE,... with prices above zero, such as p100=3.1,k80=0.9")
-		}
-		prices[name] = v
-	}
-	return prices, nil
 }
 
 // widthOf returns the width of a terminal, or 0 for anything else.

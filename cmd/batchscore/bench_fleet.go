@@ -112,6 +112,7 @@ func (f *fleetFlags) fleets(batch int) ([]*fleet, error) {
 	}
 	var all []*fleet
 	for _, names := range f.devices {
+		names = strings.ToLower(names)
 		if names == mixed {
 			names = "p100" + together + "k80"
 		}
@@ -210,13 +211,37 @@ func parseStraggler(text string) (lo, hi int, factor float64, err error) {
 	return lo, hi, factor, nil
 }
 
+// lacks warns of numbers of ranks on which a mixed cluster has not all of its devices.
+func (f *fleetFlags) lacks(fl *fleet) string {
+	least := f.perNode*(len(fl.kinds)-1) + 1
+	var few []string
+	for _, n := range f.ranks {
+		if n < least {
+			few = append(few, strconv.Itoa(n))
+		}
+	}
+	if len(few) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("warning: on %s ranks %s has not all of its devices, because %d ranks share a node and a node has one kind: take %d ranks or more,"+
+		" or a smaller --ranks-per-node", strings.Join(few, ", "), fl.names, f.perNode, least)
+}
+
 // mixture returns notes on what else there is to know about the fleets.
-func (f *fleetFlags) mixture(fleets []*fleet) []string {
+func (f *fleetFlags) mixture(fleets []*fleet, batch int) []string {
 	var notes []string
+	for _, fl := range fleets {
+		if lacks := f.lacks(fl); lacks != "" {
+			notes = append(notes, lacks)
+		}
+	}
 	for _, fl := range fleets {
 		for _, s := range fl.kinds {
 			if text := s.Source(); text != "" && !slices.Contains(notes, text) {
 				notes = append(notes, text)
+				if at := s.AtBatch(batch); at != "" {
+					notes = append(notes, at)
+				}
 			}
 		}
 	}
@@ -225,7 +250,8 @@ func (f *fleetFlags) mixture(fleets []*fleet) []string {
 			strings.ReplaceAll(fleets[0].names+together+fleets[1].names, ",", together)))
 	}
 	if f.slow != 1 {
-		notes = append(notes, fmt.Sprintf("all devices are slowed down %g times; times in the table include that, minutes/100k-images do not", f.slow))
+		notes = append(notes, fmt.Sprintf("all devices are slowed down %g times; makespan-s includes that;"+
+			" images/s, its price and minutes/100k-images are those of devices that are not slowed down", f.slow))
 	}
 	if len(f.stragglers) > 0 {
 		notes = append(notes, "straggling ranks: "+strings.Join(f.stragglers, ", "))

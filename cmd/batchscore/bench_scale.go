@@ -97,8 +97,8 @@ func (f *benchScaleFlags) run(cmd *cobra.Command, measure func(cmd *cobra.Comman
 	if err := f.check(); err != nil {
 		return err
 	}
-	if f.rounds < 1 || !finite(f.price) {
-		return usagef("--rounds must be above zero, and --price not below zero")
+	if f.rounds < 1 {
+		return usagef("--rounds must be above zero")
 	}
 	if err := f.checkRanks(); err != nil {
 		return err
@@ -185,10 +185,11 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 	if err != nil {
 		return err
 	}
-	notes := append(f.mixture(fleets), f.priced()...)
+	notes := append(f.mixture(fleets, f.batch), f.priced()...)
 	for _, s := range stragglers {
 		notes = append(notes, "in the last round, straggling "+s)
 	}
+	small.judge(run.Samples)
 	notes = append(notes, small.notes()...)
 	if f.validate {
 		notes = append(notes, "model-makespan-s is computed by bench simulate from the start of each rank; model-error is its deviation")
@@ -198,10 +199,10 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 
 // priced returns the note on the price.
 func (f *benchScaleFlags) priced() []string {
-	if f.price == 0 {
+	if len(f.price) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("lost/100k-images is in the currency of --price, %g per GPU and hour", f.price)}
+	return []string{fmt.Sprintf("lost/100k-images is in the currency of --price, %s per GPU and hour", &f.price)}
 }
 
 // images returns how many images a run on n ranks scores.
@@ -302,7 +303,7 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 			result.K("straggling", f.straggling()), result.K("slow", f.slow),
 		}, given...),
 	}
-	s.Values = f.values(n, o, ideal, float64(o.Images)/o.Makespan/rate(fl.given[0]), judged.Stragglers)
+	s.Values = f.values(fl.names, n, o, ideal, float64(o.Images)/o.Makespan/rate(fl.given[0]), judged.Stragglers)
 	if f.validate {
 		model, err := f.computed(ctx, fl, n, o)
 		if err != nil {
@@ -314,9 +315,9 @@ func (f *benchScaleFlags) sample(ctx context.Context, fl *fleet, given []result.
 	return s, judged.Stragglers, nil
 }
 
-// values returns the figures of a run on n ranks, which would ideally take ideal
+// values returns the figures of a run on n ranks of a device, which would ideally take ideal
 // seconds.
-func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64, stragglers []int) []result.Value {
+func (f *benchScaleFlags) values(device string, n int, o scale.Outcome, ideal, speedUp float64, stragglers []int) []result.Value {
 	perImages := 100_000 / float64(o.Images) / f.slow // a time, for 100,000 images at full speed
 	lost := (o.Makespan - ideal) * float64(n)
 	values := []result.Value{
@@ -331,8 +332,8 @@ func (f *benchScaleFlags) values(n int, o scale.Outcome, ideal, speedUp float64,
 	if o.Cores > 0 {
 		values = append(values, result.Value{Value: o.Cores, Unit: "cores-busy"})
 	}
-	if f.price > 0 {
-		values = append(values, result.Value{Value: lost * perImages / 3600 * f.price, Unit: "lost/100k-images"})
+	if price := f.price.of(device); price > 0 {
+		values = append(values, result.Value{Value: lost * perImages / 3600 * price, Unit: "lost/100k-images"})
 	}
 	return values
 }

@@ -52,6 +52,7 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 		fmt.Sprintf("speed-up and efficiency are against the fewest ranks, %d, in the same round; the time to load the model is part of all", fewest),
 		"the ranks share the cores, the memory and the disks of this machine",
 	}, f.priced()...)
+	small.judge(run.Samples)
 	notes = append(notes, small.notes()...)
 	if failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the images failed", failed))
@@ -86,11 +87,12 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 // fewest.
 func (f *benchScaleFlags) ownSample(n int, o scale.Outcome, fewest int, base scale.Outcome) result.Sample {
 	ideal := base.Makespan * float64(fewest) / float64(n)
-	values := f.values(n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)
+	device := strings.Join(o.Devices, "+")
+	values := f.values(device, n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)
 	return result.Sample{
 		Name: "Scale", Simulated: o.Simulated, Iterations: o.Images, Values: values,
 		Keys: []result.Key{
-			result.K("ranks", n), result.K("device", strings.Join(o.Devices, "+")), result.K("model", o.Model), result.K("images", o.Images),
+			result.K("ranks", n), result.K("device", device), result.K("model", o.Model), result.K("images", o.Images),
 		},
 	}
 }

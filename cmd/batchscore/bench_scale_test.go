@@ -102,12 +102,15 @@ func TestBenchScaleWarns(t *testing.T) {
 		{what: "few chunks", runs: map[int]scale.Outcome{2: outcome(4, 60, 0.3, "cuda:0")}, want: []string{"too few chunks to divide evenly: 4 chunks on 2 ranks"}},
 		{what: "short", runs: map[int]scale.Outcome{1: outcome(40, 3, 0.3, "cuda:0")}, want: []string{"runs on 1 rank took less than 10 s"}},
 		{what: "busy", runs: map[int]scale.Outcome{8: outcome(400, 60, 0.99, "cuda:0")}, want: []string{"on 8 ranks the "}},
+		{what: "busy, but the devices limit", runs: map[int]scale.Outcome{8: outcome(400, 40, 0.99, "cuda:0")}},
 		{what: "a CPU", runs: map[int]scale.Outcome{2: outcome(400, 60, 1, "cpu/winograd")}, want: []string{"the ranks compute on the "}},
 	} {
 		var w warnings
 		for n, o := range c.runs {
 			w.add(n, o)
 			w.add(n, o) // another round
+			w.judge([]result.Sample{{Name: "Scale", Keys: []result.Key{result.K("ranks", n), result.K("device", o.Devices[0])},
+				Values: []result.Value{{Value: 36 / o.Makespan, Unit: "efficiency"}, {Value: o.Cores, Unit: "cores-busy"}}}})
 		}
 		notes := w.notes()
 		if len(notes) != len(c.want) {

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/batchscore/batchscore/bench/compare"
+	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/bench/scale"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
@@ -18,9 +21,7 @@ const (
 	enoughChunks = 10
 	// enoughSeconds is how long a run takes in which the start of the ranks is a small
 	// part.
-	enoughSeconds = 10
-	// busyCores is the share of busy cores from which on ranks wait for them.
-	busyCores = 0.95
+	enoughSeconds = compare.EnoughSeconds
 )
 
 // warnings are the reasons why figures of bench scale say little about devices.
@@ -44,10 +45,17 @@ func (w *warnings) add(n int, o scale.Outcome) {
 	if o.Makespan < enoughSeconds {
 		once(&w.short)
 	}
-	if n > 1 && o.Cores >= busyCores {
-		once(&w.cores)
-	}
 	w.onCPU = w.onCPU || slices.ContainsFunc(o.Devices, ort.OnCPU)
+}
+
+// judge notes which numbers of ranks the cores limit, by the rule for what limits.
+func (w *warnings) judge(samples []result.Sample) {
+	for _, r := range result.Rows(samples) {
+		n, err := strconv.Atoi(r.Key("ranks"))
+		if err == nil && n > 1 && compare.Limits(r) == compare.Shared && !slices.Contains(w.cores, n) {
+			w.cores = append(w.cores, n)
+		}
+	}
 }
 
 // notes returns the warnings as lines below a table.

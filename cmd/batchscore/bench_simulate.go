@@ -105,14 +105,6 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 		}
 		return r, err
 	}
-	ones := map[*fleet]float64{}
-	for _, fl := range fleets {
-		one, err := run(fl.given[:1])
-		if err != nil {
-			return err
-		}
-		ones[fl] = one.Makespan
-	}
 	c.Preemption = simulator.Preemption{PerHour: f.departures, Away: f.away, Notice: f.grace}
 	given := givenKeys(cmd, "precision", "slow", "jitter", "ranks-per-node", "batch", "chunk", "image-bytes", "decode", "load", "latency", "list-page",
 		"requests", "egress", "preempted", "away", "notice")
@@ -123,19 +115,37 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 			if err != nil {
 				return err
 			}
-			all.Samples = append(all.Samples, f.sample(fl, given, ranks, ones[fl], r))
+			all.Samples = append(all.Samples, f.sample(fl, given, ranks, r))
 		}
 	}
-	notes := append(f.mixture(fleets), "speed-up compares with one rank of the first device that neither straggles nor is taken away;"+
-		" what limits is what delayed most images")
-	if binds(all.Samples, simulator.Decode) {
-		notes = append(notes, fmt.Sprintf("devices that wait for decoding: %d cores decode %.0f images/s for each; --cores gives a rank more",
-			f.cores, c.Decode))
-	}
+	notes := append(f.mixture(fleets, c.Batch), "speed-up compares with one device of the same kind that always has work (of a mixed cluster, of its first kind);"+
+		" what limits: the stage that most images waited for")
+	notes = append(notes, f.lift(all.Samples, c)...)
 	if f.departures > 0 {
 		notes = append(notes, "wasted-images were computed and lost with a node, or computed twice")
 	}
 	return errors.Join(f.tell(cmd, all, result.TableOptions{Notes: notes}), f.draw(all, "device"))
+}
+
+// lift says which flags lift what limits the simulated jobs, besides their devices.
+func (f *benchSimulateFlags) lift(samples []result.Sample, c simulator.Config) []string {
+	var notes []string
+	for _, limit := range []struct {
+		stage simulator.Stage
+		note  string
+	}{
+		{simulator.Decode, fmt.Sprintf("decoding: %d cores decode %.0f images/s for each rank; --cores and --decode give it more", f.cores, c.Decode)},
+		{simulator.Account, fmt.Sprintf("account limits: the storage serves %g requests/s and sends %g Gbit/s; --requests and --egress give it more, 0 is no limit",
+			c.Store.Requests, f.egress)},
+		{simulator.Fetch, fmt.Sprintf("fetch latency: a request takes %s; --latency makes it shorter", c.Store.Latency)},
+		{simulator.Listing, fmt.Sprintf("listing: a page of %d names takes %s; --list-page makes it shorter", simulator.PageObjects, c.Store.ListPage)},
+		{simulator.Ends, "start and end: the job is short for so many ranks; more --images, or fewer --ranks"},
+	} {
+		if binds(samples, limit.stage) {
+			notes = append(notes, "what limits, "+limit.note)
+		}
+	}
+	return notes
 }
 
 // binds reports whether a stage limits any of the simulated jobs.
@@ -143,7 +153,7 @@ func binds(samples []result.Sample, stage simulator.Stage) bool {
 	return slices.ContainsFunc(samples, func(s result.Sample) bool { return slices.Contains(s.Keys, result.K("binds", stage)) })
 }
 
-func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, one float64, r simulator.Result) result.Sample {
+func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, r simulator.Result) result.Sample {
 	policy := "stealing"
 	if f.conf.Static {
 		policy = "static"
@@ -159,7 +169,7 @@ func (f *benchSimulateFlags) sample(fl *fleet, given []result.Key, ranks int, on
 			{Value: r.Makespan, Unit: "makespan-s"},
 			{Value: float64(f.conf.Images) * f.slow / r.Makespan, Unit: compare.Rate},
 			{Value: r.Makespan / f.slow / float64(f.conf.Images) * 100_000 / 60, Unit: "minutes/100k-images"},
-			{Value: one / r.Makespan, Unit: "speed-up"},
+			{Value: float64(f.conf.Images) / r.Makespan / fl.given[0].At(f.conf.Batch), Unit: "speed-up"},
 			{Value: r.Efficiency, Unit: "efficiency"},
 			{Value: r.Busy, Unit: "device-busy"},
 			{Value: r.Listed, Unit: "manifest-s"},

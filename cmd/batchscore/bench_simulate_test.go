@@ -90,7 +90,7 @@ func TestBenchSimulateSideBySide(t *testing.T) {
 		t.Errorf("mix: %+v, p100+k80: %+v; want the same", mix, mixed)
 	}
 	says(t, must(t, 0, append(args, "--device", "t4,l4,a100,h100,h200", "--model", "resnet50", "--precision", "int8")...),
-		"MLPerf Inference v4.0", "devices that wait for decoding: 6 cores decode 2640 images/s for each")
+		"MLPerf Inference v4.0", "what limits, decoding: 6 cores decode 2640 images/s for each")
 	says(t, must(t, 0, append(args, "--device", "v100,a100,t4", "--model", "resnet50")...), "TF32", "DeepLearningExamples")
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"os"
 
@@ -51,9 +52,19 @@ func (f *benchFlags) drawStages(run result.Run) error {
 // advice says what else the figures of bench run show.
 func advice(samples []result.Sample) []string {
 	r := result.Rows(samples)[0]
-	if compare.Limits(r) == compare.BusyCores {
-		return []string{"The run reached less than what its stages allow, but used the processor as well as they do: other programs keep the" +
-			" cores busy. Measure again on an idle machine."}
+	var notes []string
+	if compare.Brief(r) {
+		rate := r.Summary[compare.Rate].Center
+		notes = append(notes, fmt.Sprintf("warning: a run of %d images took %.2g s, and starting and ending is a large part of that: take images for %d s or more",
+			r.Iterations, float64(r.Iterations)/rate, compare.EnoughSeconds))
 	}
-	return nil
+	if of := r.Summary["of-limit"].Center; of > 1.05 {
+		notes = append(notes, fmt.Sprintf("warning: of-limit is %.0f%%, so the stages were slower when they were measured alone: measure again, with a"+
+			" larger --least and on an idle machine", 100*of))
+	}
+	if compare.Limits(r) == compare.BusyCores {
+		notes = append(notes, "The run reached less than what its stages allow, but used the processor as well as they do: other programs keep the"+
+			" cores busy. Measure again on an idle machine.")
+	}
+	return notes
 }

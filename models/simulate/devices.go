@@ -36,7 +36,11 @@ type rateAt struct {
 
 // The sources of rates.
 const (
-	mxnet = `MXNet, "Some Tips for Improving MXNet Performance", section "Scoring", synthetic input`
+	//
+	// MXNet's page had several editions. The first is that of commit 0a03417 of its
+	// repository; in it a K80 reaches 106 images/s with Inception V3. The last has no P100.
+	mxnetFirst = `MXNet, "Some Tips for Improving MXNet Performance", section "Scoring", synthetic input, an older edition (cuDNN 5.1), in which a K80 reaches 106`
+	mxnet      = `MXNet, "Some Tips for Improving MXNet Performance", section "Scoring", synthetic input, last edition (1.2.0rc1, cuDNN 7.0.5)`
 	// NVIDIA's repository NVIDIA/DeepLearningExamples on GitHub, the sections "Inference
 	// performance results" of the README.md of both frameworks.
 	pytorch    = "NVIDIA DeepLearningExamples, PyTorch ResNet-50 v1.5, container 21.03"
@@ -49,7 +53,7 @@ const (
 // devices are the named devices. All rates are those of a network alone, without reading
 // or decoding, in images per second of one GPU (of a K80, one of its two dies).
 //
-// K80 and P100 are from two versions of MXNet's page, V100 from its last. No rate of VGG-16
+// K80 and V100 are from the last edition of MXNet's page, P100 from an older one. No rate of VGG-16
 // on a P100 was published: 430 is an estimate. It is somewhat below what the K80's rate
 // suggests: 115 times 4.2, the ratio for Inception V3, is 486, and times 4.4, the ratio
 // for training in TensorFlow's benchmarks of May 2017, is 506. VGG-16 is slower on a
@@ -65,7 +69,7 @@ var devices = map[string][]profile{
 	},
 	"p100": {
 		{network: models.VGG16, rates: []rateAt{{32, 430}}},
-		{network: models.InceptionV3, rates: []rateAt{{32, 494}}, source: mxnet},
+		{network: models.InceptionV3, rates: []rateAt{{32, 494}}, source: mxnetFirst},
 	},
 	"v100": {
 		{network: models.VGG16, rates: []rateAt{{32, 708.43}}, source: mxnet},
@@ -124,7 +128,7 @@ func (s Spec) For(a models.Architecture, precision string) (Spec, error) {
 		s.call = small - perImage*float64(first.batch)
 	}
 	s.outOfMemory, s.estimated = p.outOfMemory, p.source == ""
-	s.source = p.describe(s.Device)
+	s.source, s.published = p.describe(s.Device), first.batch
 	return s, nil
 }
 

@@ -40,6 +40,7 @@ type Spec struct {
 	call        float64 // seconds of a batch in addition to those of its images
 	outOfMemory int     // the smallest batch that does not fit; 0 is none
 	estimated   bool    // the rate was not measured
+	published   int     // the batch of the rate in source; 0 if it was not published
 	source      string  // what the rate is of, and where it was published
 }
 
@@ -53,8 +54,8 @@ func Parse(text string) (Spec, error) {
 	}
 	for i, field := range strings.Split(text, ",") {
 		key, value, given := strings.Cut(field, "=")
-		if i == 0 && !given && devices[key] != nil {
-			s.Device = key
+		if name := strings.ToLower(key); i == 0 && !given && devices[name] != nil {
+			s.Device = name
 			continue
 		}
 		if seen[key] {
@@ -131,6 +132,20 @@ func (s Spec) Estimated() bool { return s.estimated }
 // Source says what the rate of a named device is a rate of, and where it was published;
 // empty for a rate that was given.
 func (s Spec) Source() string { return s.source }
+
+// AtBatch says where the rate for batches of a size comes from, if it was not published for
+// that size; else it returns "".
+func (s Spec) AtBatch(batch int) string {
+	if s.source == "" || s.published == 0 || batch == s.published {
+		return ""
+	}
+	if s.call == 0 {
+		return fmt.Sprintf("%s at batch %d: the same rate, because no other was published", s.Device, batch)
+	}
+	plain := s
+	plain.Slow = 0
+	return fmt.Sprintf("%s at batch %d: %.4g images/s, computed from the published rates of two batch sizes", s.Device, batch, plain.At(batch))
+}
 
 // String returns the device's name, such as "simulated:430/s" or
 // "simulated:k80:115/s", with the rate in batches of the default size.
