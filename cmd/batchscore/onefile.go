@@ -33,14 +33,20 @@ type oneFile struct {
 }
 
 // fileFormat returns the format to write a file in: the one given, else the one that its
-// name ends in. It is empty for a name without an ending, and for standard output.
+// name ends in. It is empty for standard output, and for a device or a pipe.
 func fileFormat(flag, file, given string) (row.Format, error) {
 	if given != "" {
 		return row.Format(given), oneOf("format", given, asWords(row.Formats))
 	}
 	ending := filepath.Ext(file)
-	if ending == "" || file == "-" {
+	if file == "-" || ending == "" && isSpecial(file) {
 		return "", nil
+	}
+	if _, err := spelled(file); err != nil {
+		return "", usagef("%s: %w", flag, err)
+	}
+	if info, err := os.Stat(file); isLocal(file) && err == nil && info.IsDir() {
+		return "", usagef("%s %s: this is a folder: name a file in it", flag, file)
 	}
 	var known []string
 	for _, f := range row.Formats {
@@ -49,7 +55,20 @@ func fileFormat(flag, file, given string) (row.Format, error) {
 		}
 		known = append(known, "."+string(f))
 	}
+	if ending == "" {
+		more := ""
+		if flag == "-o" {
+			more = ", or --format"
+		}
+		return "", usagef("%s %s: the name has no ending, which says the format: want %s%s", flag, file, orList(known), more)
+	}
 	return "", usagef("%s %s: unknown ending %q: want %s%s", flag, file, ending, orList(known), didYouMean(ending, known))
+}
+
+// isSpecial reports whether a local file exists and is a device or a pipe.
+func isSpecial(file string) bool {
+	info, err := os.Stat(file)
+	return isLocal(file) && err == nil && !info.IsDir() && !info.Mode().IsRegular()
 }
 
 // check returns what is wrong with the name of the file, for the output folder out.

@@ -46,17 +46,26 @@ func overlap(images, out string) string {
 	if err != nil || err2 != nil {
 		return "" // which is an error elsewhere
 	}
-	folder := func(p string) string { return strings.TrimSuffix(p, "/") + "/" }
 	switch {
-	case folder(in) == folder(to):
+	case asFolder(in) == asFolder(to):
 		return fmt.Sprintf("--out is the same as --images, %s", in)
-	case strings.HasPrefix(folder(to), folder(in)):
+	case inside(images, out):
 		return fmt.Sprintf("--out %s is inside --images %s", to, in)
-	case strings.HasPrefix(folder(in), folder(to)):
+	case inside(out, images):
 		return fmt.Sprintf("--images %s is inside --out %s", in, to)
 	}
 	return ""
 }
+
+// inside reports whether the place inner is below the place outer.
+func inside(outer, inner string) bool {
+	out, err := spelled(outer)
+	in, err2 := spelled(inner)
+	return err == nil && err2 == nil && out != in && strings.HasPrefix(asFolder(in), asFolder(out))
+}
+
+// asFolder returns a place with a slash at its end.
+func asFolder(place string) string { return strings.TrimSuffix(place, "/") + "/" }
 
 // agreed returns nil if the user wants the result to be mixed with what mixes
 // found. ask asks the user; nil if there is nobody to ask.

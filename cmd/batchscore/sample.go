@@ -68,7 +68,8 @@ type sampleFlags struct {
 
 	// With from:
 	where               string
-	leastSure, perLabel int // 0 if not given
+	leastSure, perLabel int  // 0 if not given
+	numbered            bool // the user said how many images
 }
 
 func (f *sampleFlags) register(cmd *cobra.Command) {
@@ -124,6 +125,7 @@ func (f *sampleFlags) check(given func(flag string) bool) error {
 			return usagef("--least-sure says how many images, and which: leave out --%s", flag)
 		}
 	}
+	f.numbered = given("least-sure") || given("number")
 	if given("per-label") && !given("number") {
 		f.n = math.MaxInt
 	}
@@ -135,7 +137,7 @@ func (f *sampleFlags) check(given func(flag string) bool) error {
 
 // run copies a sample of a collection.
 func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
-	from, to, err := f.open(ctx, f.images)
+	from, to, err := f.open(ctx, f.images, stderr)
 	if err != nil {
 		return err
 	}
@@ -155,7 +157,7 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // open opens the place of the images and the one for the sample.
-func (f *sampleFlags) open(ctx context.Context, images string) (from, to store.Store, err error) {
+func (f *sampleFlags) open(ctx context.Context, images string, stderr io.Writer) (from, to store.Store, err error) {
 	if from, err = f.places.open("--images", images); err != nil {
 		return nil, nil, err
 	}
@@ -164,6 +166,10 @@ func (f *sampleFlags) open(ctx context.Context, images string) (from, to store.S
 	}
 	if from.String() == to.String() {
 		return nil, nil, usagef("the images and --out are the same place, %s", to)
+	}
+	if inside(images, f.out) {
+		fmt.Fprintf(stderr, "batchscore: --out %s is inside the place of the images, %s: the next job that scores that place scores the copies too\n",
+			visible(f.out), visible(from.String()))
 	}
 	return from, to, f.places.aside(ctx, "--out", f.out, to)
 }

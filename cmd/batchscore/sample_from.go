@@ -46,7 +46,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if len(chosen) == 0 {
 		return config(fmt.Errorf("no image is chosen: of the %d rows in %s, none fulfils the conditions", p.rows, st))
 	}
-	from, to, err := f.open(ctx, cmp.Or(f.images, job.ImagesPlace()))
+	from, to, err := f.open(ctx, cmp.Or(f.images, job.ImagesPlace()), stderr)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if err := rows.write(ctx); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s; their rows are in %s and %s", c.summary(len(chosen), p.rows), rowsCSV, rowsJSONL)
+	text := fmt.Sprintf("%s%s; their rows are in %s and %s", c.summary(len(chosen), p.rows), p.fewer(len(chosen)), rowsCSV, rowsJSONL)
 	if err := sayLine(stdout, text); err != nil {
 		return err
 	}
@@ -115,6 +115,7 @@ type picker struct {
 	// groups are the images chosen so far, by label if there is a limit for each.
 	groups map[string]*firstN[picked]
 	rows   int // seen
+	fit    int // that fulfil the conditions
 }
 
 // add takes one row into account.
@@ -134,6 +135,7 @@ func (p *picker) add(e shard.Entry, r row.Row) error {
 		}
 		one.sure = v.Number
 	}
+	p.fit++
 	label, n := "", p.flags.n
 	if p.flags.perLabel > 0 {
 		n = min(n, p.flags.perLabel)
@@ -169,6 +171,18 @@ func (p *picker) chosen() []picked {
 		}
 	}
 	return all.sorted()
+}
+
+// fewer says why fewer images are chosen than were asked for; empty if that many are.
+func (p *picker) fewer(chosen int) string {
+	switch asked := p.flags.n; {
+	case !p.flags.numbered || chosen >= asked:
+		return ""
+	case chosen < p.fit:
+		return fmt.Sprintf(" (%d of the %d asked for: there are at most %d of each label)", chosen, asked, p.flags.perLabel)
+	default:
+		return fmt.Sprintf(" (%d of the %d asked for: no more can be chosen)", chosen, asked)
+	}
 }
 
 // The files with the rows of a sample.

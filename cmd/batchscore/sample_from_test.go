@@ -200,19 +200,26 @@ func TestSampleFromChooses(t *testing.T) {
 		name  string
 		flags []string
 		want  map[string]int // images by label
+		fewer string         // why they are fewer than asked for
 	}{
 		{name: "each label", flags: []string{"--per-label", "2"}, want: map[string]int{"cat": 2, "dog": 2, "cow": 2}},
 		{name: "number", flags: []string{"-n", "3", "--where", "label=dog"}, want: map[string]int{"dog": 3}},
 		{name: "number and label", flags: []string{"-n", "3", "--per-label", "1"}, want: map[string]int{"cat": 1, "dog": 1, "cow": 1}},
 		{name: "where", flags: []string{"--where", "score<0.6"}, want: map[string]int{"cat": 1, "dog": 1, "cow": 1}},
 		{name: "least sure", flags: []string{"--least-sure", "4"}, want: map[string]int{"cat": 1, "dog": 2, "cow": 1}},
-		{name: "least sure of each", flags: []string{"--least-sure", "100", "--per-label", "3"}, want: map[string]int{"cat": 3, "dog": 3, "cow": 3}},
+		{name: "least sure of each", flags: []string{"--least-sure", "100", "--per-label", "3"}, want: map[string]int{"cat": 3, "dog": 3, "cow": 3},
+			fewer: "(9 of the 100 asked for: there are at most 3 of each label)"},
+		{name: "too few", flags: []string{"-n", "100", "--where", "score<0.6"}, want: map[string]int{"cat": 1, "dog": 1, "cow": 1},
+			fewer: "(3 of the 100 asked for: no more can be chosen)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var all [2][]sampledRow
 			for i := range all {
 				into := filepath.Join(t.TempDir(), "sample")
-				must(t, 0, append([]string{"sample", "--from", out, "--out", into}, test.flags...)...)
+				r := must(t, 0, append([]string{"sample", "--from", out, "--out", into}, test.flags...)...)
+				if !strings.Contains(r.stdout, test.fewer) || strings.Contains(r.stdout, "asked for") != (test.fewer != "") {
+					t.Errorf("got %v, want %q", r, test.fewer)
+				}
 				all[i] = sampled(t, into)
 			}
 			got := map[string]int{}
@@ -223,6 +230,24 @@ func TestSampleFromChooses(t *testing.T) {
 				t.Errorf("got %v, then %v; want %v twice", all[0], all[1], test.want)
 			}
 		})
+	}
+}
+
+// TestSampleInsideTheImages: a sample in the folder of the images is made, with a warning
+// that it will be scored with them.
+func TestSampleInsideTheImages(t *testing.T) {
+	t.Parallel()
+	folder, out := photos(t)
+	const warning = "the next job that scores that place scores the copies too"
+	for _, from := range [][]string{{"--from", out}, {"--images", folder}} {
+		args := append([]string{"sample", "-n", "2", "--out"}, filepath.Join(folder, "sample"+from[0]))
+		if r := must(t, 0, append(args, from...)...); !strings.Contains(r.stderr, warning) {
+			t.Errorf("got %v, want %q", r, warning)
+		}
+		args[4] = t.TempDir()
+		if r := must(t, 0, append(args, from...)...); strings.Contains(r.stderr, warning) {
+			t.Errorf("got %v, want no warning", r)
+		}
 	}
 }
 
@@ -259,7 +284,7 @@ func TestSampleFromRefuses(t *testing.T) {
 		{args: []string{"--from", out, "--all-files"}, code: 64, says: "--all-files"},
 		{args: []string{"--from", out, "--where", "lable=cat"}, code: 64, says: `did you mean "label"`},
 		{args: []string{"--from", out, "--where", "label=horse"}, code: 78, says: "no image is chosen"},
-		{args: []string{"--from", folder}, code: 78, says: "not an output folder"},
+		{args: []string{"--from", folder}, code: 78, says: "is not an output folder: it has no _batchscore/job.json"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			if r := must(t, c.code, append([]string{"sample", "--out", into}, c.args...)...); !strings.Contains(r.stderr, c.says) {

@@ -77,16 +77,33 @@ func (f *folder) Close() {
 // ErrMismatch.
 func ExistingJob(ctx context.Context, st store.Store) (Job, error) {
 	job, err := ReadJob(ctx, st)
-	return job, notOutput(st, err)
+	return job, notOutput(ctx, st, err)
 }
 
-// notOutput adds to the error of a missing record that the place is not an output folder.
-func notOutput(st store.Store, err error) error {
-	if errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("%s is not an output folder: %w", st, err)
+// notOutput says of the error of a missing record that the place is not an output folder,
+// and whether the place exists.
+func notOutput(ctx context.Context, st store.Store, err error) error {
+	if !errors.Is(err, store.ErrNotExist) {
+		return err
 	}
-	return err
+	found := errors.New("there is an object")
+	switch listErr := st.List(ctx, "", func(store.Object) error { return found }); {
+	case errors.Is(listErr, store.ErrNotExist):
+		return noOutput{fmt.Sprintf("%s is not an output folder: it does not exist", st), err}
+	case listErr == nil:
+		return noOutput{fmt.Sprintf("%s is not an output folder: it is empty", st), err}
+	}
+	return noOutput{fmt.Sprintf("%s is not an output folder: it has no %s", st, jobName), err}
 }
+
+// noOutput is the error of a place that is not an output folder.
+type noOutput struct {
+	text string
+	err  error // of reading the record
+}
+
+func (n noOutput) Error() string { return n.text }
+func (n noOutput) Unwrap() error { return n.err }
 
 // parts calls fn for every part that exists, in order, one at a time.
 func (f *folder) parts(ctx context.Context, fn func(part) error) error {

@@ -150,7 +150,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if o.job == nil {
 		body, object, err := store.ReadAll(ctx, o.st, jobName)
 		if err != nil {
-			return Progress{}, notOutput(o.st, err)
+			return Progress{}, notOutput(ctx, o.st, err)
 		}
 		job, err := parseJob(o.st, body)
 		if err != nil {
