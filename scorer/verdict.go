@@ -64,6 +64,17 @@ func ParseThreshold(text string) (Threshold, error) {
 	return t, nil
 }
 
+// Of returns how many failed images a job with that many images may have, as N or P%.
+func (t Threshold) Of(job *output.Job, images int) string {
+	switch {
+	case t.text != "":
+		return t.text
+	case job.MaxErrors != "" && images >= leastImages:
+		return job.MaxErrors
+	}
+	return strconv.Itoa(max(images-1, 0))
+}
+
 // check returns ErrTooManyFailed if a complete job has more failed images than
 // allowed. place is the output, for the error.
 func (t Threshold) check(job *output.Job, s output.Success, place string) error {

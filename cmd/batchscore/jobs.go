@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
@@ -88,8 +91,8 @@ type listed struct {
 	Engine   string    `json:"engine"`
 	Launched time.Time `json:"launched"`
 	State    string    `json:"state"`
-	// Outcome is "complete" once the result is, or what is known to be wrong after the
-	// job has ended.
+	// Outcome is "complete" if the result is and nothing is wrong with it, or what is
+	// known to be wrong after the job has ended.
 	Outcome string `json:"outcome,omitempty"`
 	Images  string `json:"images,omitempty"`
 	Out     string `json:"out,omitempty"`
@@ -223,6 +226,20 @@ func askAll(ctx context.Context, book record.Book, records []record.Record) []li
 	return jobs
 }
 
+// completeCodes are the exit codes of jobs that are complete and no success.
+var completeCodes = []int{3, 4}
+
+// completeCode returns which of these codes the launch of a job ended with, or 0. Older
+// releases kept only what the launch said.
+func completeCode(r *record.Record) int {
+	for i, said := range []error{scorer.ErrTooManyFailed, scorer.ErrDrifted} {
+		if code := completeCodes[i]; r.ExitCode == code || r.ExitCode == 0 && strings.HasPrefix(r.Outcome, said.Error()) {
+			return code
+		}
+	}
+	return 0
+}
+
 // incomplete is the state of a job that has ended without a complete result.
 const incomplete = "ended, incomplete"
 
@@ -234,6 +251,9 @@ func stateOf(ctx context.Context, book record.Book, r record.Record) (state, out
 	case record.Done:
 		if r.Outcome == complete {
 			return complete, complete
+		}
+		if code := completeCode(&r); code > 0 {
+			return fmt.Sprintf("%s, exit %d", complete, code), r.Outcome
 		}
 		return incomplete, r.Outcome
 	}
@@ -256,6 +276,8 @@ func stateOf(ctx context.Context, book record.Book, r record.Record) (state, out
 	}
 	// Nobody was there to check the result when the job ended.
 	switch _, err := output.ReadSuccess(ctx, w.out); {
+	case err == nil && status.ExitCode != nil && slices.Contains(completeCodes, *status.ExitCode):
+		return fmt.Sprintf("%s, exit %d", complete, *status.ExitCode), cmp.Or(firstLine(status.Reason), complete)
 	case err == nil:
 		return complete, complete
 	case errors.Is(err, store.ErrNotExist):

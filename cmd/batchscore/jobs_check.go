@@ -30,14 +30,57 @@ const checkHelp = `With --check, the exit code says how the job is, for monitors
   78   it cannot run as configured, or there is no such job or output
 A job that failed with 10, 11, 64 or 78 and is not complete has that exit code. To say
 that a job is complete, it reads every part and compares their digests with those in
-_SUCCESS; 'batchscore verify' compares each row with the images, too. A job
+_SUCCESS; 'batchscore verify' compares each row with the images, too. With --json, the
+object "check" has the code, a verdict in words, the reason and, of a complete job, how
+many images failed and how many may. A job
 with a command of its own has 0, 5, 75 or, if it failed, 1.`
+
+// checked is what --check found, in JSON.
+type checked struct {
+	ExitCode int    `json:"exit_code"`
+	Verdict  string `json:"verdict"`
+	Reason   string `json:"reason,omitempty"`
+	// Failed and MaxErrors, how many images failed and how many may, are known of
+	// a complete job.
+	Failed    *int   `json:"failed,omitempty"`
+	MaxErrors string `json:"max_errors,omitempty"`
+}
+
+// verdicts are the words for the exit codes of --check. 75 has two: see newChecked.
+var verdicts = map[int]string{
+	0: "complete", 3: "too many failed", 4: "images changed", 5: "still going", 10: "damaged", 11: "other options",
+	64: "wrong usage", 75: "no answer", 78: "wrong configuration",
+}
+
+// newChecked returns what --check found: err, as check returned it.
+func newChecked(err error) *checked {
+	c := &checked{ExitCode: exitCode(err, nil)}
+	c.Verdict = cmp.Or(verdicts[c.ExitCode], "failed")
+	if errors.Is(err, output.ErrIncomplete) {
+		c.Verdict = "stopped"
+	}
+	if err != nil {
+		c.Reason = storages.Redact(err.Error())
+	}
+	return c
+}
+
+// addCheck adds to the report what check finds, and returns the error of check.
+func (in *inspector) addCheck(ctx context.Context, r *report, maxErrors string) error {
+	err := in.check(ctx, r, maxErrors)
+	if p := r.Progress; p != nil && errors.Is(err, output.ErrMismatch) {
+		p.Stage = output.Broken
+	}
+	r.Check = newChecked(err)
+	r.Check.Failed, r.Check.MaxErrors = in.failed, in.allowed
+	return err
+}
 
 // check returns nil if a job is complete, else an error whose exit code says how it is.
 // maxErrors overrides what the job was launched with.
 func (in *inspector) check(ctx context.Context, r *report, maxErrors string) error {
 	if p := r.Progress; p != nil && (p.Stage == output.Complete || p.Stage == output.Retrying) {
-		return in.judge(ctx, maxErrors)
+		return in.judge(ctx, r, maxErrors)
 	}
 	if in.w != nil && !in.w.r.Job.Scores() {
 		return in.checkCommand(r)
@@ -62,7 +105,7 @@ func (in *inspector) check(ctx context.Context, r *report, maxErrors string) err
 }
 
 // judge judges a complete result as the run did that finished it.
-func (in *inspector) judge(ctx context.Context, maxErrors string) error {
+func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) error {
 	strict := false
 	if in.w != nil {
 		run := in.w.r.Job.Run
@@ -80,10 +123,22 @@ func (in *inspector) judge(ctx context.Context, maxErrors string) error {
 	if err != nil {
 		return err
 	}
+	in.failed, in.allowed = &s.Failed, threshold.Of(&job, s.Images)
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
 	}
+	if strict && in.drifted(r) {
+		// The result was complete before this job, whose ranks listed the images again.
+		return errors.Join(scorer.Verdict(&job, s, in.out.String(), threshold, false),
+			fmt.Errorf("%w when the job ended (--strict-drift)", scorer.ErrDrifted))
+	}
 	return scorer.Verdict(&job, s, in.out.String(), threshold, strict)
+}
+
+// drifted reports whether the launch of a job, or its ranks, ended with exit code 4.
+func (in *inspector) drifted(r *report) bool {
+	e := r.Engine
+	return in.w.r.Phase == record.Done && completeCode(&in.w.r) == 4 || e != nil && e.ExitCode != nil && *e.ExitCode == 4
 }
 
 // checkCommand judges a job with a command of its own by what its engine reports.

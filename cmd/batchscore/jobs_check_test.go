@@ -61,6 +61,9 @@ func TestCheckOfFailures(t *testing.T) {
 	d.must(t, 3, "jobs", "status", "--check", "--max-errors", "1", out)
 	d.must(t, 3, "launch", "--", "--images", in, "--out", out, "--model", model, "--max-errors", "1")
 	d.must(t, 3, "jobs", "status", "--check")
+	if j := d.list(t)[0]; j.State != "complete, exit 3" || !strings.Contains(j.Outcome, "too many images failed: 2 of 42") {
+		t.Errorf("listed as %+v, want a complete job with exit code 3", j)
+	}
 	d.must(t, 0, "jobs", "status", "--check", "--max-errors", "2")
 }
 

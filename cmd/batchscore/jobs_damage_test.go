@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,14 +77,77 @@ func TestCheckOfDamage(t *testing.T) {
 				damage(t, out, filepath.Join(out, "part-00001."+format))
 				for _, how := range [][]string{nil, {"--json"}} {
 					r := d.must(t, 10, append(append([]string{"jobs", "status", "--check"}, how...), out)...)
-					if strings.Contains(r.stdout, `"stage":"complete"`) && how != nil {
+					if strings.Contains(r.stdout, ", complete") || strings.Contains(r.stdout, `"complete"`) {
 						t.Errorf("got %v, want no word of a complete job", r)
+					}
+					if how != nil {
+						checkVerdict(t, r, "damaged")
 					}
 				}
 				must(t, 10, "verify", out)
 			})
 		}
 	}
+}
+
+// checkVerdict compares the verdict in JSON with the exit code and with what is said on
+// standard error.
+func checkVerdict(t *testing.T, r processResult, verdict string) (s report) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil || s.Check == nil {
+		t.Fatalf("%v in %v, want JSON with a verdict", err, r)
+	}
+	c := s.Check
+	if c.Verdict != verdict || c.ExitCode != r.code || (c.Reason == "") != (r.code == 0) || !strings.Contains(r.stderr, c.Reason) {
+		t.Errorf("check %+v in %v, want the verdict %q", *c, r, verdict)
+	}
+	return s
+}
+
+// TestVerdictInJSON: what a monitor needs is on standard output, whatever the exit code.
+func TestVerdictInJSON(t *testing.T) {
+	needMpirun(t)
+	d := newDesk(t)
+	check := func(code int, verdict string, more ...string) *checked {
+		t.Helper()
+		return checkVerdict(t, d.must(t, code, append([]string{"jobs", "status", "--check", "--json"}, more...)...), verdict).Check
+	}
+	check(78, "wrong configuration")
+	check(78, "wrong configuration", filepath.Join(t.TempDir(), "none"))
+	out, finish := paused(t)
+	check(75, "stopped", out)
+	must(t, 0, finish...)
+	if c := check(0, "complete", out); c.Failed == nil || *c.Failed != 0 || c.MaxErrors != "10%" {
+		t.Errorf("check %+v, want no image failed of 10%% that may", *c)
+	}
+	if r := d.must(t, 0, "jobs", "status", "--json", out); strings.Contains(r.stdout, "verdict") {
+		t.Errorf("got %v, want no verdict without --check", r)
+	}
+
+	// The lines of --watch are one object each, and the last has the verdict.
+	r := d.must(t, 0, "jobs", "status", "--check", "--json", "--watch", out)
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	if len(lines) != 2 || strings.Contains(lines[0], "verdict") {
+		t.Fatalf("got %v, want two lines", r)
+	}
+	checkVerdict(t, processResult{stdout: lines[1], code: r.code}, "complete")
+
+	// What a launch found of a result that was complete before it is not forgotten.
+	in := filepath.Join(t.TempDir(), "in")
+	if err := os.CopyFS(in, os.DirFS(pictures(t, 4))); err != nil {
+		t.Fatal(err)
+	}
+	out = filepath.Join(t.TempDir(), "out")
+	job := []string{"launch", "--", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--strict-drift"}
+	d.must(t, 0, job...)
+	check(0, "complete")
+	writeFile(t, filepath.Join(in, "new.jpg"), []byte("<html>"))
+	d.must(t, 4, job...)
+	check(4, "images changed")
+	if j := d.list(t)[0]; j.State != "complete, exit 4" || j.Outcome == complete || j.Outcome == "" {
+		t.Errorf("listed as %+v, want a complete job with exit code 4", j)
+	}
+	check(0, "complete", out)
 }
 
 // TestCheckOfAKilledJob: a job whose ranks are dead is not still going, also between its

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -24,7 +25,7 @@ import (
 // watch shows one report after another until the job has ended: redrawn in place in a
 // terminal, one line each elsewhere. Stopping it, with a signal or with the key q, is not
 // an error, and the job continues. It returns the last report.
-func (in *inspector) watch(cmd *cobra.Command, every time.Duration) (r report, err error) {
+func (in *inspector) watch(cmd *cobra.Command, every time.Duration, asJSON bool) (r report, err error) {
 	ctx := cmd.Context()
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
@@ -34,7 +35,9 @@ func (in *inspector) watch(cmd *cobra.Command, every time.Duration) (r report, e
 
 	var show shower = &lines{w: cmd.OutOrStdout()}
 	var quit <-chan struct{}
-	if f, ok := cmd.OutOrStdout().(*os.File); ok && isTerminal(f) {
+	if asJSON {
+		show = jsonReports{json.NewEncoder(cmd.OutOrStdout())}
+	} else if f, ok := cmd.OutOrStdout().(*os.File); ok && isTerminal(f) {
 		show = &screen{f: f}
 		var restore func()
 		quit, restore = quitKey(os.Stdin)
@@ -93,6 +96,14 @@ func (l *lines) show(r *report) {
 }
 
 func (l *lines) close() {}
+
+// jsonReports writes one JSON object per line for each report.
+type jsonReports struct{ e *json.Encoder }
+
+// Writing to a closed pipe fails; the signal that comes with it ends the watch.
+func (j jsonReports) show(r *report) { _ = j.e.Encode(r) }
+
+func (jsonReports) close() {}
 
 // screen draws reports in place, on the terminal's alternate screen, so that resizing
 // leaves no traces. The last report stays on the normal screen.
@@ -300,7 +311,9 @@ func (r *report) progressLines(s *page) {
 	if width > 0 {
 		bar = min(max(width-70, 10), barWidth)
 	}
-	stage := map[output.Stage]string{output.Checking: ", being checked", output.Complete: ", complete", output.Retrying: ", complete"}[p.Stage]
+	stage := map[output.Stage]string{
+		output.Checking: ", being checked", output.Complete: ", complete", output.Retrying: ", complete", output.Broken: ", damaged",
+	}[p.Stage]
 	done := percent(p.ImagesDone, p.Images)
 	say("Progress", "%s %d%%%s: %d of %d images, %d of %d chunks", telemetry.Gauge(bar, done), done, stage, p.ImagesDone, p.Images, p.ChunksDone, p.Chunks)
 	if q := p.Retry; q != nil {

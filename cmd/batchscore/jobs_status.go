@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +37,9 @@ type report struct {
 	Trouble  string           `json:"progress_trouble,omitempty"`
 	// Store counts the trouble with reading the output.
 	Store *storeReport `json:"store,omitempty"`
+
+	// Check is what --check found.
+	Check *checked `json:"check,omitempty"`
 
 	now    time.Time
 	gone   bool  // the engine knows no such job
@@ -73,6 +78,9 @@ type inspector struct {
 	unread   error    // why its output could not be opened
 	out      store.Store
 	observer *output.Observer
+
+	failed  *int   // images of a complete job that was checked
+	allowed string // how many of them may fail
 }
 
 func newJobsStatus() *cobra.Command {
@@ -99,9 +107,6 @@ its model; until then the engine knows more, if the job was launched.
   batchscore jobs status --check --json az://acme/labels/2019`,
 		Args: atMostOne("JOB or OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if asJSON && watch {
-				return usagef("--json and --watch exclude each other")
-			}
 			if maxErrors != "" && !check {
 				return usagef("--max-errors needs --check")
 			}
@@ -111,26 +116,34 @@ its model; until then the engine knows more, if the job was launched.
 			if every < 100*time.Millisecond {
 				return usagef("--every %v: more often than every 0.1s is too often for the storage", every)
 			}
-			in, err := inspect(cmd, firstArg(args), places)
-			if err != nil {
-				return err
-			}
 			var r report
+			in, err := inspect(cmd, firstArg(args), places)
 			switch {
+			case err != nil:
 			case watch:
-				r, err = in.watch(cmd, every)
+				r, err = in.watch(cmd, every, asJSON)
 			default:
-				if r, err = in.look(cmd.Context()); err == nil {
-					err = r.print(cmd.OutOrStdout(), asJSON)
-				}
+				r, err = in.look(cmd.Context())
 			}
-			if err != nil || !check {
+			switch {
+			case check && err == nil:
+				err = in.addCheck(context.WithoutCancel(cmd.Context()), &r, maxErrors)
+			case check: // without a report there is a verdict all the same
+				r.Check = newChecked(err)
+			case err != nil:
 				return err
 			}
-			return in.check(context.WithoutCancel(cmd.Context()), &r, maxErrors)
+			var printed error
+			switch {
+			case watch && asJSON && check:
+				printed = json.NewEncoder(cmd.OutOrStdout()).Encode(&r)
+			case !watch && (asJSON || !r.now.IsZero()):
+				printed = r.print(cmd.OutOrStdout(), asJSON)
+			}
+			return cmp.Or(err, printed)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; with --watch one object per line")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "continue until the job has ended: a live screen in a terminal, lines elsewhere")
 	cmd.Flags().DurationVar(&every, "every", every, "with --watch: report once per `DURATION`")
 	cmd.Flags().BoolVar(&check, "check", false, "let the exit code say how the job is: 0 only if it is complete")
@@ -202,7 +215,7 @@ func (in *inspector) look(ctx context.Context) (report, error) {
 			p.Stage = output.Scoring // its ranks are starting
 		}
 	case in.w == nil || ctx.Err() != nil:
-		return r, err
+		return report{}, err
 	case errors.Is(err, store.ErrNotExist):
 		r.Trouble = "no rank has written anything yet"
 	default:

@@ -109,7 +109,7 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	}
 	outcome := complete
 	if err != nil {
-		outcome = err.Error()
+		outcome, w.r.ExitCode = err.Error(), exitCode(err, nil)
 	}
 	return errors.Join(err, w.update(record.Done, outcome))
 }

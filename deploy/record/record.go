@@ -58,9 +58,12 @@ type Record struct {
 	Endpoint    string `yaml:"endpoint,omitempty"`
 	Credentials string `yaml:"credentials,omitempty"`
 	// Launched is by the clock of the machine that launched the job.
-	Launched time.Time  `yaml:"launched"`
-	Phase    Phase      `yaml:"phase"`
-	Outcome  string     `yaml:"outcome,omitempty"`
+	Launched time.Time `yaml:"launched"`
+	Phase    Phase     `yaml:"phase"`
+	Outcome  string    `yaml:"outcome,omitempty"`
+	// ExitCode is that of the launch that followed the job to its end. It is 0 in
+	// records of older releases, too.
+	ExitCode int        `yaml:"exit_code,omitempty"`
 	Job      deploy.Job `yaml:"job"`
 }
 

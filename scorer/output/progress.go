@@ -27,6 +27,8 @@ const (
 	Checking Stage = "checking" // every part exists, _SUCCESS does not
 	Complete Stage = "complete"
 	Retrying Stage = "retrying" // complete, and some images are being scored again
+	// Broken is not a stage that Look returns: it does not compare digests.
+	Broken Stage = "damaged" // complete once, and no longer what was written
 )
 
 // Progress is how far a job is, according to its output folder.
