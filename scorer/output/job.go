@@ -243,7 +243,7 @@ func ReadJob(ctx context.Context, st store.Store) (Job, error) {
 func parseJob(st store.Store, body []byte) (Job, error) {
 	var j Job
 	if err := decodeRecord(body, &j); err != nil {
-		return Job{}, fmt.Errorf("%s of %s: %w; choose another folder, or remove this one to begin again", jobName, st, err)
+		return Job{}, recordError(jobName, st.String(), err, "choose another folder, or remove this one to begin again")
 	}
 	if _, err := row.ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
 		j.MaxPixels < 0 || j.MaxBytes < 0 {

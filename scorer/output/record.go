@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/batchscore/batchscore/scorer/row"
@@ -53,16 +54,24 @@ func encodeRecord(r record) ([]byte, error) {
 // decodeRecord reads exactly what encodeRecord wrote. Its errors wrap ErrMismatch.
 func decodeRecord(body []byte, r record) error {
 	var head struct {
-		Version int `json:"version"`
+		Version  int    `json:"version"`
+		Checksum string `json:"checksum"`
 	}
 	if err := json.Unmarshal(body, &head); err != nil {
 		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
+	}
+	if head.Version > recordVersion && intact(body, head.Checksum) {
+		return errNewer
 	}
 	if head.Version != recordVersion {
 		return fmt.Errorf("%w: the record has version %d, this program knows version %d",
 			ErrMismatch, head.Version, recordVersion)
 	}
+	whole := intact(body, head.Checksum)
 	if err := json.Unmarshal(body, r); err != nil {
+		if whole {
+			return errNewer // a field of another kind
+		}
 		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
 	}
 	_, sum := r.seal()
@@ -71,6 +80,9 @@ func decodeRecord(body []byte, r record) error {
 	if err != nil {
 		return fmt.Errorf("%w: the record is damaged: %v", ErrMismatch, err)
 	}
+	if *sum != stored && whole {
+		return errNewer // it has fields that this release does not know
+	}
 	if *sum != stored {
 		return fmt.Errorf("%w: the record is damaged: its checksum is %q, its content has %q", ErrMismatch, stored, *sum)
 	}
@@ -78,6 +90,38 @@ func decodeRecord(body []byte, r record) error {
 		return fmt.Errorf("%w: the record is damaged: it is not in the form that was written", ErrMismatch)
 	}
 	return nil
+}
+
+// errNewer is ErrMismatch for a record that is not damaged, but that this release does not
+// know.
+var errNewer error = newer{}
+
+type newer struct{}
+
+func (newer) Error() string {
+	return "it was written by a newer release of batchscore, and is not damaged: use that release, or a newer one; nothing was changed"
+}
+
+func (newer) Unwrap() error { return ErrMismatch }
+
+// recordError says which record could not be read, and what to do if it is damaged.
+func recordError(name, place string, err error, advice string) error {
+	if errors.Is(err, errNewer) {
+		return fmt.Errorf("%s of %s: %w", name, place, err)
+	}
+	return fmt.Errorf("%s of %s: %w; %s", name, place, err, advice)
+}
+
+// intact reports whether a record is as it was written, whatever its fields: whether its
+// bytes have that checksum.
+func intact(body []byte, checksum string) bool {
+	const field = `"checksum": "`
+	sealed := []byte(field + checksum + `"`)
+	if checksum == "" || bytes.Count(body, sealed) != 1 {
+		return false
+	}
+	body, ended := bytes.CutSuffix(bytes.Replace(body, sealed, []byte(field+`"`), 1), []byte("\n"))
+	return ended && digest(body) == checksum
 }
 
 // digest returns "sha256:" and the SHA-256 of body in hex.

@@ -227,7 +227,7 @@ func (r *repair) summaries(ctx context.Context) error {
 			return err
 		}
 		var s WorkerSummary
-		if err := decodeRecord(body, &s); err != nil {
+		if err := decodeRecord(body, &s); err != nil && !errors.Is(err, errNewer) {
 			if err := r.setAside(ctx, r.st, name, err.Error()); err != nil {
 				return err
 			}

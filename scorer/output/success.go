@@ -123,7 +123,11 @@ func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
 
 func parseSuccess(st store.Store, body []byte) (Success, error) {
 	var s Success
-	if err := decodeRecord(body, &s); err != nil {
+	err := decodeRecord(body, &s)
+	if errors.Is(err, errNewer) {
+		return Success{}, recordError(SuccessName, st.String(), err, "")
+	}
+	if err != nil {
 		return Success{}, &damagedRecord{SuccessName, st.String(), err}
 	}
 	s.Failed = row.Failed(s.Statuses) // which older records do not have

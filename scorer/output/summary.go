@@ -84,7 +84,7 @@ func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error)
 		}
 		var s WorkerSummary
 		if err := decodeRecord(body, &s); err != nil {
-			return nil, fmt.Errorf("%s of %s: %w; %s", name, st, err, repairAdvice(st))
+			return nil, recordError(name, st.String(), err, repairAdvice(st))
 		}
 		all = append(all, s)
 	}

@@ -81,9 +81,10 @@ func (v *verifier) close() {
 	}
 }
 
-// damaged adds err to the report if it is ErrMismatch, and reports whether it is.
+// damaged adds err to the report if it is ErrMismatch, and reports whether it is. A record
+// of a newer release is not damaged.
 func (v *verifier) damaged(name string, err error) bool {
-	if !errors.Is(err, ErrMismatch) {
+	if !errors.Is(err, ErrMismatch) || errors.Is(err, errNewer) {
 		return false
 	}
 	v.report.add(Problem{Kind: Damaged, Chunk: -1, Object: name, Detail: err.Error()})
