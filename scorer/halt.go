@@ -21,6 +21,13 @@ var (
 	ErrPaused = errors.New("paused before the job was done; run it again to continue")
 )
 
+// paused is ErrPaused, with the reason of it.
+type paused struct{ why string }
+
+func (p paused) Error() string { return ErrPaused.Error() + ": " + p.why }
+
+func (paused) Unwrap() error { return ErrPaused }
+
 // halt is a request to take no more work, with its reason.
 type halt struct {
 	once      sync.Once
@@ -61,7 +68,7 @@ func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Du
 	case <-stop:
 		h.request(ErrStopped)
 	case <-over:
-		h.request(fmt.Errorf("%w: the deadline of %v has passed", ErrPaused, deadline))
+		h.request(paused{fmt.Sprintf("the deadline of %v has passed", deadline)})
 	case <-ctx.Done():
 	}
 }
@@ -70,7 +77,12 @@ func (h *halt) watch(ctx context.Context, stop <-chan struct{}, deadline time.Du
 func (h *halt) cancelAfter(ctx context.Context, grace time.Duration, cancel context.CancelCauseFunc, log zerolog.Logger) {
 	select {
 	case <-h.requested:
-		log.Warn().Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", h.err()).Msg("asked to stop: committing what is in progress")
+		reason := h.err()
+		var p paused
+		if errors.As(reason, &p) {
+			reason = errors.New(p.why) // what is in progress may complete the job
+		}
+		log.Warn().Float64("grace_s", telemetry.Seconds(grace)).AnErr("reason", reason).Msg("asked to stop: committing what is in progress")
 	case <-ctx.Done():
 		return
 	}

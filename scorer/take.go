@@ -262,7 +262,7 @@ func (t *taker) begin(index int, h *hold) {
 	first, last := t.chunks.Range(index)
 	t.images += last - first
 	if t.budget > 0 && t.images >= t.budget {
-		t.halt.request(fmt.Errorf("%w: the budget of %d images is spent", ErrPaused, t.budget))
+		t.halt.request(paused{fmt.Sprintf("the budget of %d images is spent", t.budget)})
 	}
 }
 

@@ -84,6 +84,25 @@ func layOutHelp(cmd *cobra.Command) {
 	}
 }
 
+// checkHelpWords makes help refuse words that name neither a command nor a topic.
+func checkHelpWords(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "help" {
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				found, rest, err := root.Find(args)
+				if err != nil || found == nil {
+					found, rest = root, args
+				}
+				if len(rest) > 0 {
+					return unknownCommand(found, rest[0])
+				}
+				return nil
+			}
+		}
+	}
+}
+
 // helpWidth returns the columns that help may use.
 func helpWidth() int {
 	if !isTerminal(os.Stdout) {

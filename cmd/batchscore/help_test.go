@@ -105,3 +105,24 @@ Everything:
 		t.Errorf("usageText =\n%swant\n%s", got, want)
 	}
 }
+
+// TestHelpOfNothing: help of a command that does not exist is wrong usage.
+func TestHelpOfNothing(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		args []string
+		says string
+	}{
+		{args: []string{"help", "nosuch"}, says: `there is no command "nosuch"`},
+		{args: []string{"help", "jobs", "nosuch"}, says: `jobs has no command "nosuch"`},
+		{args: []string{"help", "shwo"}, says: `did you mean "show"?`},
+		{args: []string{"launch", "--example", ""}, says: "--example"},
+	} {
+		if r := must(t, 64, test.args...); !strings.Contains(r.stderr, test.says) {
+			t.Errorf("%q: got %v, want %q", test.args, r, test.says)
+		}
+	}
+	for _, args := range [][]string{{"help"}, {"help", "jobs", "list"}, {"help", "places"}} {
+		must(t, 0, args...)
+	}
+}

@@ -145,7 +145,7 @@ columns are left out; --json has everything.`,
 				return err
 			}
 			if more > 0 {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "... and %d older, see --limit\n", more)
+				err = sayLine(cmd.OutOrStdout(), fmt.Sprintf("... and %d older, see --limit", more))
 			}
 			return err
 		},

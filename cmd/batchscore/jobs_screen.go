@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -323,8 +322,12 @@ func (r *report) progressLines(s *page) {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
 	if p.Failed() > 0 {
-		failures := maps.Clone(p.Statuses)
-		delete(failures, row.StatusOK)
+		failures := map[string]int{}
+		for status, n := range p.Statuses {
+			if status != row.StatusOK {
+				failures[printable(status)] += n
+			}
+		}
 		say("Failures", "%d of these images: %s", p.Failed(), tally(failures))
 	}
 	if t := p.Storage; t != nil && t.Trouble() {

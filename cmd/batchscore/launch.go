@@ -75,7 +75,7 @@ launch.
 				_, err := io.WriteString(cmd.OutOrStdout(), deploy.JobSchema)
 				return err
 			}
-			if f.example != "" {
+			if cmd.Flags().Changed("example") {
 				d, known := engines.Find(f.example)
 				if !known || d.Example == "" {
 					return oneOf("example", f.example, exampleEngines())

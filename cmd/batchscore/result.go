@@ -37,7 +37,7 @@ func (p *page) result(place string, s *output.Success) {
 		p.say("Images", printable(s.ImagesPlace))
 	}
 	p.say("Result", printable(place))
-	quoted := shellquote.Quote(place)
+	quoted := shellquote.Path(place)
 	p.command("Next", "batchscore show "+quoted)
 	p.command("", "batchscore merge "+quoted+" -o labels.csv")
 	p.ending(place, s)

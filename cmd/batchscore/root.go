@@ -109,5 +109,6 @@ was stopped continues where it was when you start it again.`,
 	layOutHelp(root)
 	refuseRepeated(root)
 	completeAll(root)
+	checkHelpWords(root)
 	return root
 }

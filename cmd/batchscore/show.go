@@ -151,9 +151,9 @@ func (v *view) each(ctx context.Context, fn func(*row.Row) error) error {
 		}
 		v.chosen++
 		if r.Status == row.StatusOK {
-			v.counts[task.Caption(&r)]++
+			v.counts[countable(task.Caption(&r))]++
 		} else {
-			v.counts[r.Status]++
+			v.counts[printable(r.Status)]++
 		}
 		return fn(&r)
 	})
@@ -185,7 +185,7 @@ func (v *view) rows(ctx context.Context, named []row.Column) error {
 		w = v.stderr
 	}
 	if more > 0 {
-		if _, err := fmt.Fprintf(w, "... and %d more, see --limit\n", more); err != nil {
+		if err := sayLine(w, fmt.Sprintf("... and %d more, see --limit", more)); err != nil {
 			return err
 		}
 	}

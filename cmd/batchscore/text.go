@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // printable returns s, quoted if printing it as it is could move the cursor or
@@ -62,9 +64,11 @@ func formatBytes(n int64) string {
 }
 
 // countable returns a label that can follow its number of images: quoted if it
-// begins like a number, as those of classes without names, or has a comma in it.
+// begins like a number, as those of classes without names, has a comma in it, or is the
+// word of a status.
 func countable(label string) string {
-	if label == "" || strings.ContainsAny(label[:1], "0123456789+-.") || strings.Contains(label, ",") {
+	if label == "" || strings.ContainsAny(label[:1], "0123456789+-.") || strings.Contains(label, ",") ||
+		label == row.StatusOK || label == row.AnyFailure || slices.Contains(row.FailureStatuses(), label) {
 		return strconv.Quote(label)
 	}
 	return printable(label)
@@ -73,8 +77,8 @@ func countable(label string) string {
 // maxTallied is how many counts tally lists one by one.
 const maxTallied = 12
 
-// tally lists counts, the largest first, and only how many there are of those
-// after the first maxTallied.
+// tally lists counts of words that are countable or printable, the largest first, and only
+// how many there are of those after the first maxTallied.
 func tally(counts map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
 		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
@@ -85,7 +89,7 @@ func tally(counts map[string]int) string {
 			parts = append(parts, fmt.Sprintf("%d more labels", len(names)-maxTallied))
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], countable(name)))
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -26,3 +26,15 @@ func TestOutputOf(t *testing.T) {
 		}
 	}
 }
+
+func TestCountable(t *testing.T) {
+	t.Parallel()
+	for label, want := range map[string]string{
+		"cat": "cat", "": `""`, "7": `"7"`, "a, b": `"a, b"`, "ok": `"ok"`, "failed": `"failed"`, "truncated": `"truncated"`,
+		"not_found": `"not_found"`, "truncated cone": "truncated cone",
+	} {
+		if got := countable(label); got != want {
+			t.Errorf("countable(%q) = %s, want %s", label, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@
 package shellquote
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -17,6 +18,27 @@ func Quote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Path returns a path or a place as one argument of a command line, which is neither taken
+// for a flag nor spread over lines.
+func Path(s string) string {
+	if strings.HasPrefix(s, "-") {
+		s = "./" + s
+	}
+	control := func(r rune) bool { return r < ' ' || r == 0x7f }
+	if !strings.ContainsFunc(s, control) || strings.HasSuffix(s, "\n") { // $() drops the last line breaks
+		return Quote(s)
+	}
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if control(rune(c)) || strings.IndexByte(`\%'`, c) >= 0 {
+			fmt.Fprintf(&b, `\%03o`, c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return `"$(printf '` + b.String() + `')"`
 }
 
 // Join returns argv as a command line.

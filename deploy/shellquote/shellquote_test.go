@@ -2,6 +2,7 @@ package shellquote
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -19,6 +20,19 @@ func TestQuoteIsReadBack(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s x"+Quote(want)).CombinedOutput()
 		if got := string(out); err != nil || got != "x"+want {
 			t.Errorf("sh reads Quote(%q) = %s as %q, %v", want, Quote(want), got, err)
+		}
+	}
+}
+
+// A shell reads a path back as it was, in one line, and no command takes it for a flag.
+func TestPathIsReadBack(t *testing.T) {
+	for path, want := range map[string]string{
+		"a b": "a b", "-dash": "./-dash", "a\nb": "a\nb", "-a\tb\\c%d'e\n\nf": "./-a\tb\\c%d'e\n\nf", "a\nb\\061": "a\nb\\061",
+	} {
+		quoted := Path(path)
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+quoted).CombinedOutput()
+		if got := string(out); err != nil || got != want || strings.ContainsAny(quoted, "\n\t") {
+			t.Errorf("sh reads Path(%q) = %s as %q, %v", path, quoted, got, err)
 		}
 	}
 }

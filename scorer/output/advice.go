@@ -14,12 +14,12 @@ func ShowCommand(place string, statuses map[string]int) string {
 	case 0:
 		return ""
 	case 1:
-		return "batchscore show " + shellquote.Quote(place) + " --status " + failures[0]
+		return "batchscore show " + shellquote.Path(place) + " --status " + failures[0]
 	}
-	return "batchscore show " + shellquote.Quote(place) + " --status " + row.AnyFailure
+	return "batchscore show " + shellquote.Path(place) + " --status " + row.AnyFailure
 }
 
 // repairAdvice says how to repair an output that is damaged.
 func repairAdvice(st store.Store) string {
-	return "to repair it: batchscore repair " + shellquote.Quote(st.String())
+	return "to repair it: batchscore repair " + shellquote.Path(st.String())
 }

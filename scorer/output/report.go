@@ -120,7 +120,7 @@ func (r *Report) advice() string {
 	if r.Chunks == 0 {
 		return ""
 	}
-	return "; to repair it: batchscore repair " + shellquote.Quote(r.Output)
+	return "; to repair it: batchscore repair " + shellquote.Path(r.Output)
 }
 
 // found counts the problems by kind.

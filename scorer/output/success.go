@@ -141,7 +141,7 @@ type damagedRecord struct {
 }
 
 func (d *damagedRecord) Error() string {
-	return fmt.Sprintf("%s of %s: %v; to repair it: batchscore repair %s", d.name, d.place, d.err, shellquote.Quote(d.place))
+	return fmt.Sprintf("%s of %s: %v; to repair it: batchscore repair %s", d.name, d.place, d.err, shellquote.Path(d.place))
 }
 
 func (d *damagedRecord) Unwrap() error { return d.err }
