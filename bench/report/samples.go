@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/batchscore/batchscore/bench/result"
 )
@@ -140,6 +141,19 @@ func (s *samples) N() (n int) {
 		n += len(r.Samples)
 	}
 	return n
+}
+
+// Made returns the commits and days of the samples, each once.
+func (s *samples) Made() string {
+	var all []string
+	for _, r := range s.runs {
+		commit, _, _ := strings.Cut(r.Provenance.Commit, "+")
+		text := "commit " + commit[:min(len(commit), 10)] + ", " + r.Provenance.Date.Format(time.DateOnly)
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // Provenance returns where the samples come from, one line for each machine and commit.

@@ -87,7 +87,7 @@ func (s *simulation) finish() Result {
 	}
 	r.Listed = s.listing()
 	lost, tail := 1-r.Efficiency, r.Tail/float64(len(s.ranks))
-	idle := r.Binds == Compute && lost > 0.1 && !s.Static
+	idle := r.Binds == Compute && lost > 0.25 && !s.Static
 	// Listing limits if it takes most of the time, or most of the time that devices which
 	// are the slowest stage lose.
 	switch {
