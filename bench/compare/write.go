@@ -204,25 +204,26 @@ func (t *Table) remarks() []string {
 // this order.
 var leastFirst = []string{"images/price", "what limits", "reached", "samples"}
 
-// widths returns how wide each column is, and all of them with the room between them.
-func widths(shown []column, lines [][]string) (across []int, total int) {
-	across = make([]int, len(shown))
+// table returns the lines of a table with its heads.
+func table(shown []column, lines [][]string) []string {
+	heads := make([]string, len(shown))
 	for i, c := range shown {
-		across[i] = columns.Width(c.head)
-		for _, l := range lines {
-			across[i] = max(across[i], columns.Width(l[i]))
-		}
-		total += across[i] + 2
+		heads[i] = c.head
 	}
-	return across, total
+	return columns.Table(append([][]string{heads}, lines...), func(i int) bool { return shown[i].figure })
+}
+
+// tooWide reports whether a line of a table has more than width columns; 0 is no limit.
+func tooWide(table []string, width int) bool {
+	return width > 0 && slices.ContainsFunc(table, func(line string) bool { return columns.Width(line) > width })
 }
 
 func (t *Table) writeText(w io.Writer, width int) error {
 	shown, lines := t.cells()
-	across, total := widths(shown, lines)
+	across := table(shown, lines)
 	// On a narrow terminal some columns are left out, if that suffices.
 	var left []string
-	if width > 0 && total-2 > width {
+	if tooWide(across, width) {
 		few, fewLines := slices.Clone(shown), lines
 		for _, head := range leastFirst {
 			i := slices.IndexFunc(few, func(c column) bool { return c.head == head })
@@ -235,12 +236,12 @@ func (t *Table) writeText(w io.Writer, width int) error {
 				shorter[j] = slices.Delete(slices.Clone(l), i, i+1)
 			}
 			fewLines, left = shorter, append(left, head)
-			if a, n := widths(few, fewLines); n-2 <= width {
-				shown, lines, across, total = few, fewLines, a, n
+			if a := table(few, fewLines); !tooWide(a, width) {
+				across = a
 				break
 			}
 		}
-		if total-2 > width {
+		if tooWide(across, width) {
 			left = nil // in blocks there is room for all
 		}
 	}
@@ -249,24 +250,10 @@ func (t *Table) writeText(w io.Writer, width int) error {
 		b.WriteString(l + "\n")
 	}
 	b.WriteString("\n")
-	if width > 0 && total-2 > width {
+	if tooWide(across, width) {
 		writeBlocks(&b, shown, lines, width)
 	} else {
-		heads := make([]string, len(shown))
-		for i, c := range shown {
-			heads[i] = c.head
-		}
-		for _, l := range append([][]string{heads}, lines...) {
-			var line strings.Builder
-			for i, text := range l {
-				if shown[i].figure {
-					line.WriteString(columns.PadLeft(text, across[i]) + "  ")
-				} else {
-					line.WriteString(columns.Pad(text, across[i]) + "  ")
-				}
-			}
-			b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-		}
+		b.WriteString(strings.Join(across, "\n") + "\n")
 	}
 	b.WriteString("\n")
 	notes := t.remarks()

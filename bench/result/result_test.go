@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
 func example() Run {
@@ -196,7 +198,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	for _, unit := range []string{"images/s", "of-limit", "c", "d", "e", "f"} {
 		one.Samples[0].Values = append(one.Samples[0].Values, Value{123.4, unit})
 	}
-	other := Sample{Name: "Run", Keys: []Key{K("model", "a-long-name"), K("binds", "device")}, Values: one.Samples[0].Values}
+	other := Sample{Name: "Run", Keys: []Key{K("model", "長い名前-long"), K("binds", "device")}, Values: one.Samples[0].Values}
 	two := Run{Samples: append([]Sample{other}, one.Samples...)}
 	o := TableOptions{First: []string{"images/s", "of-limit"}, Words: map[string]string{"images/s": "of whole runs, and nothing else"},
 		Notes: []string{"a note of very many words that does not fit on any small terminal"}}
@@ -208,7 +210,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 				t.Fatal(err)
 			}
 			for line := range strings.SplitSeq(b.String(), "\n") {
-				if n := len([]rune(line)); n > width {
+				if n := columns.Width(line); n > width {
 					t.Errorf("at %d columns a line has %d: %s", width, n, line)
 				}
 			}
@@ -224,7 +226,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}
 	b.Reset()
 	o.Details = false
-	if err := Write(&b, Table, two, o); err != nil || !strings.Contains(b.String(), "model        what limits  images/s  of-limit\n") {
+	if err := Write(&b, Table, two, o); err != nil || !strings.Contains(b.String(), "model          what limits  images/s  of-limit\n") {
 		t.Errorf("with the first figures: %v\n%s", err, &b)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchunit"
@@ -271,12 +270,10 @@ const (
 
 // flush prints lines of cells, and an empty line.
 func flush(out io.Writer, lines [][]string) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	for _, line := range lines {
-		fmt.Fprintln(w, strings.Join(line, "\t"))
-	}
-	if err := w.Flush(); err != nil {
-		return err
+	for _, line := range columns.Table(lines, nil) {
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
 	}
 	_, err := fmt.Fprintln(out)
 	return err

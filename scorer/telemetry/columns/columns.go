@@ -164,3 +164,35 @@ func Pad(s string, width int) string { return s + spaces(s, width) }
 func PadLeft(s string, width int) string { return spaces(s, width) + s }
 
 func spaces(s string, width int) string { return strings.Repeat(" ", max(width-Width(s), 0)) }
+
+// Table returns lines of cells in columns, two apart. right says which columns are
+// aligned to the right; nil is none. The last cell of a line may be wider than its column.
+func Table(rows [][]string, right func(column int) bool) []string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			if i < len(row)-1 || right != nil && right(i) {
+				widths[i] = max(widths[i], Width(cell))
+			}
+		}
+	}
+	all := make([]string, len(rows))
+	for n, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			if i > 0 {
+				line.WriteString("  ")
+			}
+			if right != nil && right(i) {
+				line.WriteString(PadLeft(cell, widths[i]))
+			} else {
+				line.WriteString(Pad(cell, widths[i]))
+			}
+		}
+		all[n] = strings.TrimRight(line.String(), " ")
+	}
+	return all
+}

@@ -88,3 +88,11 @@ func TestPad(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestTable(t *testing.T) {
+	got := Table([][]string{{"name", "n", "what"}, {"写真の", "123", "x"}, {"a", "1", "", "<- best"}}, func(i int) bool { return i == 1 })
+	want := []string{"name      n  what", "写真の  123  x", "a         1    <- best"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
