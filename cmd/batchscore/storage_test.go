@@ -266,3 +266,15 @@ func TestImagesThatAreNoFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestProxyThatDoesNotExist: the error names the proxy's variable, not the account, and
+// nothing of its password.
+func TestProxyThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	env := []string{"HTTPS_PROXY=http://user:secret@[::bad", "NO_PROXY=", "AZURE_STORAGE_KEY=a2V5"}
+	r := finish(t, command(t, env, "verify", "az://acme/photos/out"))
+	if r.code != 78 || !strings.Contains(r.stderr, "the proxy that HTTPS_PROXY names") || strings.Contains(r.stderr, "correct the account") ||
+		strings.Contains(r.stderr, "secret") {
+		t.Errorf("got %v, want exit code 78 and the proxy", r)
+	}
+}

@@ -242,6 +242,10 @@ func (s *Store) unanswered(what string, err error) error {
 			s.place.Account, s.signer.how, s.signer.redact(token.Error()))
 	case errors.As(err, &cert):
 		return fmt.Errorf("%s: %w: the certificate of %s is not valid: %s", what, wrong("wrong endpoint"), s.address.Host, text)
+	case errors.As(err, &dns) && dns.IsNotFound && first && s.proxy() != nil: // which resolves all other names
+		variable := strings.ToUpper(s.address.Scheme) + "_PROXY"
+		return fmt.Errorf("%s: %w: %q is the proxy that %s names: correct the variable, or add %s to NO_PROXY", what, wrong("no such host"),
+			s.proxy().Host, variable, s.address.Hostname())
 	case errors.As(err, &dns) && dns.IsNotFound && first:
 		return fmt.Errorf("%s: %w: %s: %s", what, wrong("no such host"), cmp.Or(dns.Name, s.address.Hostname()), s.otherHost())
 	case errors.As(err, new(nonRetriable)):
