@@ -28,8 +28,8 @@
 // same steps with a manifest of those images (retry.go), whose rows then replace
 // the old ones (publish.go).
 //
-// If [Options.Delivery] is set, one worker at the end writes all rows to one file, and
-// the others wait for it (finish.go).
+// If [Options.Delivery] is set, one worker at the end writes all rows to one file. The
+// others do not wait for it (deliver.go).
 //
 // If [Options.Tune] is set, a worker first measures what suits its device and
 // cores (tuning.go).

@@ -182,96 +182,22 @@ func (p *participant) lookAgain(ctx context.Context, done *output.Success) error
 	return nil
 }
 
-// ErrNotDelivered means that the job is complete, and its rows could not be written to
-// the file that was asked for.
-var ErrNotDelivered = errors.New("the job is complete, but the file of its rows was not written")
-
-// Delivery is a file that the rows of a complete job are written to.
-type Delivery struct {
-	// Existed reports whether the file existed before this worker started. It may hold
-	// anything, so that one worker has to look at it.
-	Existed bool
-	Exists  func(ctx context.Context) (bool, error)
-	// Write writes the file whole, unless it holds the rows already.
-	Write func(ctx context.Context) error
-}
-
-// complete reports whether a job that ended with err is complete.
-func complete(done *output.Success, err error) bool {
-	return done.Job != "" && (err == nil || errors.Is(err, ErrTooManyFailed) || errors.Is(err, ErrDrifted))
-}
-
-// deliver returns once the file of a complete job exists. The worker that claims the
-// right writes it: the first to find the job complete, or, after that one died,
-// another one or one that is started later.
-func (p *participant) deliver(ctx context.Context) error {
-	o := &p.opt
-	if o.Delivery.Existed {
-		if o.World.Rank != 0 {
-			return nil
-		}
-		return o.Delivery.Write(ctx)
-	}
-	job, err := output.ReadJob(ctx, o.Out)
-	if err != nil {
-		return err
-	}
-	// The name of this right does not depend on the number of chunks.
-	claims := claim.New(claim.Config{Store: o.Out, Worker: claim.ThisProcess(o.World), Lease: o.Lease, Names: job.ClaimNames(0)})
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		if there, err := o.Delivery.Exists(ctx); there || err != nil {
-			return err
-		}
-		mine, err := claims.TryAcquire(ctx, claim.OnDelivery)
-		if err != nil {
-			return err
-		}
-		if mine {
-			return p.deliverClaimed(ctx, claims)
-		}
-		if err := p.halt.err(); err != nil {
-			return err
-		}
-		if err := p.halt.wait(ctx, pause); err != nil {
-			return err
-		}
-	}
-}
-
-// deliverClaimed writes the file. This worker holds the right to do so.
-func (p *participant) deliverClaimed(ctx context.Context, claims *claim.Claims) error {
-	end := p.hold(ctx, claims, claim.OnDelivery)
-	err := p.opt.Delivery.Write(ctx)
-	return errors.Join(err, end(err))
-}
-
-// hold renews the claim on a right until the function that it returns is called with
-// the outcome of the work. After an error that function gives the right up: others,
-// and the next run, need not wait for the lease to end.
-func (p *participant) hold(ctx context.Context, claims *claim.Claims, r claim.Right) (end func(error) error) {
+// hold renews the claim on a right until the function that it returns is called. That
+// gives the right up, so that others, and the next run, need not wait for the lease to
+// end.
+func (p *participant) hold(ctx context.Context, claims *claim.Claims, r claim.Right) (end func()) {
 	holds := newHolds(claims)
 	holds.add(r, newHold(false))
 	renewing, stop := context.WithCancel(ctx)
-	go (&renewer{claims: claims, holds: holds, lease: p.opt.Lease, log: p.opt.Log}).run(renewing)
-	return func(err error) error {
+	var running sync.WaitGroup
+	running.Go(func() { (&renewer{claims: claims, holds: holds, lease: p.opt.Lease, log: p.opt.Log}).run(renewing) })
+	return func() {
 		stop()
-		if err == nil {
-			return nil
-		}
+		running.Wait()
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
-		return claims.Release(ending, r)
+		if err := claims.Release(ending, r); err != nil {
+			p.opt.Log.Warn().Err(err).Msgf("the claim on %s stays until its lease ends", r)
+		}
 	}
-}
-
-// delivered returns the outcome of a complete job and of its delivery. What went wrong
-// with the delivery counts for more.
-func (p *participant) delivered(ctx context.Context, done *output.Success, err error) error {
-	if p.opt.Delivery == nil || !complete(done, err) {
-		return err
-	}
-	if failed := p.deliver(ctx); failed != nil {
-		return fmt.Errorf("%w: %w", ErrNotDelivered, failed)
-	}
-	return err
 }

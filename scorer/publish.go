@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"context"
-	"errors"
 
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -70,11 +69,9 @@ func (p *participant) publish(ctx context.Context, n int) (output.Success, error
 }
 
 // publishClaimed publishes a retry. This worker holds the right to do so.
-func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) (s output.Success, err error) {
+func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) (output.Success, error) {
 	o := &p.opt
-	end := p.hold(ctx, claims, claim.OnPublication)
-	defer func() { err = errors.Join(err, end(err)) }()
-
+	defer p.hold(ctx, claims, claim.OnPublication)()
 	job, err := output.ReadJob(ctx, o.Out)
 	if err != nil {
 		return output.Success{}, err
@@ -85,7 +82,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	}
 	defer m.Close()
 	var again relisting
-	s, err = output.Finish(ctx, o.Out, job, m, output.FinishOptions{
+	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
 		Versions: o.Versions,
 		Drift: func(now *shard.Manifest) *output.Drift {
 			again = listAgain(ctx, o.Images, &job, now)

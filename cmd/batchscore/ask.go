@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,4 +27,21 @@ func asker(stdin io.Reader, stderr io.Writer) func(question string) bool {
 		answer = strings.ToLower(strings.TrimSpace(answer))
 		return answer == "y" || answer == "yes"
 	}
+}
+
+// consent is how a user agrees to what a command does not do unasked.
+type consent struct {
+	given bool // with a flag, or on the terminal before
+	// ask asks the user; nil if there is nobody to ask.
+	ask func(question string) bool
+}
+
+// to returns nil if the user agrees, and else an error with the problem and what to do
+// instead.
+func (c *consent) to(problem, question, instead string) error {
+	if !c.given && (c.ask == nil || !c.ask(problem+". "+question)) {
+		return config(errors.New(problem + ": " + instead))
+	}
+	c.given = true
+	return nil
 }

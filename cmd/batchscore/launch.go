@@ -230,15 +230,17 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 			return err // ranks would wait for it as long again
 		}
 	}
-	if w.out != nil && job.Run["yes"] != "true" {
-		if mixed := mixes(cmd.Context(), job.Images, job.Out, w.out); mixed != "" {
-			if err := agreed(mixed, asker(cmd.InOrStdin(), cmd.ErrOrStderr())); err != nil {
-				return err
-			}
+	ask := asker(cmd.InOrStdin(), cmd.ErrOrStderr())
+	if w.out != nil {
+		mix := consent{given: job.Run["yes"] == "true", ask: ask}
+		if err := mayMix(cmd.Context(), job.Images, job.Out, w.out, &mix); err != nil {
+			return err
+		}
+		if mix.given {
 			set(&w.r.Job.Run, "yes", "true") // the ranks have no terminal
 		}
 	}
-	if err := w.askBefore(cmd.Context(), asker(cmd.InOrStdin(), cmd.ErrOrStderr())); err != nil {
+	if err := w.askBefore(cmd.Context(), ask); err != nil {
 		return err
 	}
 	if err := f.submit(cmd.Context(), w); err != nil {

@@ -270,7 +270,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return err
 	}
 	sayResult(w.stdout, seen, &s)
-	if err := w.unmerged(ctx, failed); err != nil {
+	if err := w.unmerged(ctx, &s, failed); err != nil {
 		return err
 	}
 	switch {

@@ -70,7 +70,7 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 	if err != nil {
 		return err
 	}
-	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, force: f.force, ask: ask}
+	to := oneFile{flag: "-o", file: f.file, format: format, absolute: f.absolute, replace: consent{given: f.force, ask: ask}}
 	if err := to.check(out); err != nil {
 		return err
 	}

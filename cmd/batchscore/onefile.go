@@ -4,8 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -26,10 +27,10 @@ type oneFile struct {
 	format row.Format // empty is that of the parts
 	// absolute gives images their full address.
 	absolute bool
-	// force replaces a file that holds something else.
-	force bool
-	// ask asks the user whether to; nil if there is nobody to ask.
-	ask func(question string) bool
+	// replace is whether to replace a file that holds something else.
+	replace consent
+	// written, unless nil, is called with the digest of the file before that appears.
+	written func(digest string) error
 }
 
 // fileFormat returns the format to write a file in: the one given, else the one that its
@@ -83,7 +84,13 @@ func (o *oneFile) check(out string) error {
 // whole or not at all. A file that holds something else is replaced if the user wants
 // that, and is an error otherwise.
 func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store) error {
-	merge := func(w io.Writer) error { return o.mergeTo(ctx, out, w) }
+	merge := func(w io.Writer) error {
+		h := sha256.New()
+		if err := o.mergeTo(ctx, out, io.MultiWriter(w, h)); err != nil || o.written == nil {
+			return err
+		}
+		return o.written(hexOf(h.Sum(nil)))
+	}
 	to, err := places.destination(ctx, o.flag, o.file)
 	if err != nil {
 		return err
@@ -105,7 +112,7 @@ func (o *oneFile) write(ctx context.Context, places *placeFlags, out store.Store
 		return to.create(ctx, merge)
 	}
 	defer was.Close()
-	if !o.force {
+	if !o.replace.given {
 		same, err := o.heldBy(ctx, out, was)
 		if same || err != nil {
 			return err
@@ -122,10 +129,15 @@ func (o *oneFile) heldBy(ctx context.Context, out store.Store, r io.Reader) (boo
 	return holds(r, func(w io.Writer) error { return o.mergeTo(ctx, out, w) })
 }
 
+// options say how the rows are written.
+func (o *oneFile) options() output.MergeOptions {
+	return output.MergeOptions{Format: o.format, Absolute: o.absolute}
+}
+
 // mergeTo writes the rows of an output to w.
 func (o *oneFile) mergeTo(ctx context.Context, out store.Store, w io.Writer) error {
 	buffered := bufio.NewWriterSize(w, 1<<20)
-	if err := output.Merge(ctx, out, buffered, output.MergeOptions{Format: o.format, Absolute: o.absolute}); err != nil {
+	if err := output.Merge(ctx, out, buffered, o.options()); err != nil {
 		return err
 	}
 	return buffered.Flush()
@@ -133,28 +145,32 @@ func (o *oneFile) mergeTo(ctx context.Context, out store.Store, w io.Writer) err
 
 // mayReplace returns nil if the user wants to replace the file.
 func (o *oneFile) mayReplace() error {
-	if o.force || o.ask != nil && o.ask(fmt.Sprintf("%s exists already and holds something else. Replace it?", o.file)) {
-		return nil
-	}
-	return config(fmt.Errorf("%s: %s exists already and holds something else; it was not changed: give another name, or add --force to replace it",
-		o.flag, o.file))
+	return o.replace.to(o.file+" exists already and holds something else", "Replace it?", "give another name, or add --force to replace it")
 }
 
-// exists reports whether there is such a file. A device or a pipe does not count.
-func (o *oneFile) exists(ctx context.Context, places *placeFlags) (bool, error) {
+// digest returns the digest of the file; empty if there is none.
+func (o *oneFile) digest(ctx context.Context, places *placeFlags) (string, error) {
 	to, err := places.destination(ctx, o.flag, o.file)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	was, err := to.open(ctx)
 	if errors.Is(err, store.ErrNotExist) || errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return "", nil
 	}
 	if was == nil || err != nil {
-		return false, err
+		return "", err
 	}
-	return true, was.Close()
+	defer was.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, was); err != nil {
+		return "", err
+	}
+	return hexOf(h.Sum(nil)), nil
 }
+
+// hexOf returns a digest as records have it.
+func hexOf(sum []byte) string { return "sha256:" + hex.EncodeToString(sum) }
 
 // errDiffers ends a comparison.
 var errDiffers = errors.New("the file holds something else")

@@ -12,7 +12,7 @@ import (
 )
 
 // yesHelp describes the flag --yes.
-const yesHelp = "write the result to --out even if that overlaps --images, or holds files of others (default ask on a terminal, else exit with code 64)"
+const yesHelp = "write the result to --out even if that overlaps --images, or holds files of others (default ask on a terminal, else exit with code 78)"
 
 // mixes returns what a new result in out would be mixed with; empty for nothing. images
 // and out are the places, st is the store of out. Once out holds a job there is nothing
@@ -67,14 +67,14 @@ func inside(outer, inner string) bool {
 // asFolder returns a place with a slash at its end.
 func asFolder(place string) string { return strings.TrimSuffix(place, "/") + "/" }
 
-// agreed returns nil if the user wants the result to be mixed with what mixes
-// found. ask asks the user; nil if there is nobody to ask.
-func agreed(mixed string, ask func(string) bool) error {
-	switch {
-	case ask == nil:
-		return usagef("%s: choose another --out, or give --yes to put the result there", mixed)
-	case !ask(mixed + ". Put the result there?"):
-		return usagef("nothing was written; choose another --out")
+// mayMix returns nil if a new result in out is mixed with nothing, or if the user agrees.
+func mayMix(ctx context.Context, images, out string, st store.Store, agreed *consent) error {
+	if agreed.given {
+		return nil
 	}
-	return nil
+	mixed := mixes(ctx, images, out, st)
+	if mixed == "" {
+		return nil
+	}
+	return agreed.to(mixed, "Put the result there?", "choose another --out, or give --yes to put the result there")
 }

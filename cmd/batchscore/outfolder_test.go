@@ -39,7 +39,7 @@ func TestOutAmongOtherFiles(t *testing.T) {
 				}
 				out := tt.out(in)
 				args := append(start, "--images", in, "--out", out, "--model", model)
-				says(t, must(t, 64, args...), tt.says, "give --yes")
+				says(t, must(t, 78, args...), tt.says, "give --yes")
 				if exists(filepath.Join(out, "_batchscore")) {
 					t.Error("something was written")
 				}
@@ -75,8 +75,8 @@ func TestOutAmongOtherBlobs(t *testing.T) {
 		upload(t, server, pictures(t, 1)):       "holds other files",
 	} {
 		args := []string{"run", "--images", blobs, "--out", out, "--model", model}
-		if r := withBlobs(t, server, server.Endpoint, args...); r.code != 64 || !strings.Contains(r.stderr, want) {
-			t.Errorf("%s: got %v, want exit code 64 and %q in stderr", out, r, want)
+		if r := withBlobs(t, server, server.Endpoint, args...); r.code != 78 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: got %v, want exit code 78 and %q in stderr", out, r, want)
 		}
 	}
 	args := []string{"run", "--images", blobs, "--out", blobs, "--model", model, "--yes"}
@@ -90,7 +90,7 @@ func TestOutIsAskedAbout(t *testing.T) {
 	needMpirun(t)
 	model := tiny(t, graphtest.Options{})
 	for _, start := range [][]string{{"run"}, {"launch", "-n", "2", "--"}} {
-		for answer, code := range map[string]int{"n": 64, "y": 0} {
+		for answer, code := range map[string]int{"n": 78, "y": 0} {
 			t.Run(start[0]+", "+answer, func(t *testing.T) {
 				in := pictures(t, 4)
 				term := newTerminal(t, 80, 24, command(t, nil, append(start, "--images", in, "--out", in, "--model", model)...))

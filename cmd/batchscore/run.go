@@ -15,7 +15,6 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
 	cpu "github.com/batchscore/batchscore/models/device"
-	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -47,8 +46,6 @@ type runFlags struct {
 	preempted   bool
 	metadata    string
 	yes         bool
-	// ask asks the user; nil if there is nobody to ask.
-	ask func(question string) bool
 }
 
 func newRun(sig *signals) *cobra.Command {
@@ -90,7 +87,6 @@ computes nothing but takes as long as a real one, for planning capacity.
 			if err != nil {
 				return err
 			}
-			f.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
 			return f.run(context.WithoutCancel(cmd.Context()), o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
 		},
 	}
@@ -164,6 +160,7 @@ type runOptions struct {
 	world     shard.World
 	answers   models.Answers // about the model
 	file      *oneFile       // that all rows are written to; nil for none
+	mix       consent        // to write the result among other files
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -206,10 +203,14 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	if o.file, err = f.runMergeFlags.file(f.out); err != nil {
 		return o, err
 	}
-	if o.file != nil {
-		o.file.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
-	}
 	o.world, err = f.rankFlags.resolve(cmd)
+	o.mix.given = f.yes
+	if o.world.Size == 1 { // one answer does not do for several ranks
+		o.mix.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
+	}
+	if o.file != nil {
+		o.file.replace.ask = o.mix.ask
+	}
 	return o, err
 }
 
@@ -241,29 +242,14 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		job.Precision = row.Simulated
 	}
 	f.setPatience(f.deadline, log)
-	images, err := f.open("--images", f.images)
+	images, out, err := f.openPlaces(ctx, &o)
 	if err != nil {
 		return err
-	}
-	out, err := f.openToWrite(ctx, "--out", f.out)
-	if err != nil {
-		return err
-	}
-	if !f.yes {
-		if mixed := mixes(ctx, f.images, f.out, out); mixed != "" {
-			ask := f.ask
-			if world.Size > 1 {
-				ask = nil // one answer would not do for all ranks
-			}
-			if err := agreed(mixed, ask); err != nil {
-				return err
-			}
-		}
 	}
 	if o.retry, err = f.changedToo(ctx, o.retry, out); err != nil {
 		return err
 	}
-	delivery, err := o.file.delivery(ctx, &f.placeFlags, out, world.Rank, o.retry, log)
+	delivery, err := o.file.delivery(ctx, &f.placeFlags, out, world, log)
 	if err != nil {
 		return err
 	}
@@ -275,35 +261,10 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	var real *ort.Engine
+	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, versions: versions, log: log}
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
-		OpenEngine: func() (scorer.Engine, error) {
-			if o.simulated {
-				return openSimulated(ctx, o.device, m, world, log)
-			}
-			saturate, err := beganSaturating(ctx, out, m, log)
-			if err != nil {
-				return nil, err
-			}
-			real, err = openReal(ort.Options{
-				Provider: f.provider, Lanes: f.lanes(), Batch: f.batch.n, LocalRank: world.LocalRank, LocalSize: world.LocalSize,
-				Saturate: saturate, Logger: log,
-			}, m, versions)
-			if err != nil {
-				return nil, err
-			}
-			if tuning != nil {
-				tuning.Shared = ort.OnCPU(real.Device())
-			}
-			return real, nil
-		},
-		TryOut: func(ctx context.Context, batch int) error {
-			if o.simulated {
-				return nil // it computes nothing
-			}
-			return tryOut(ctx, real, m, batch, f.dependentRows, log)
-		},
+		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut,
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
@@ -315,8 +276,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		logStorage("the store of the images", images, log)
 		logStorage("the store of the result", out, log)
 	}
-	if complete := err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted) ||
-		errors.Is(err, scorer.ErrNotDelivered); complete && done.Job != "" {
+	if hasResult(&done, err) {
 		if !isTerminal(stdout) || !isTerminal(stderr) { // else it would be there twice
 			logResult(log, f.out, &done)
 		}
@@ -345,6 +305,23 @@ func (f *runFlags) changedToo(ctx context.Context, retry row.Selection, out stor
 		}
 	}
 	return retry.WithDrifted(), nil
+}
+
+// openPlaces opens the stores of the images and of the result.
+func (f *runFlags) openPlaces(ctx context.Context, o *runOptions) (images, out store.Store, err error) {
+	if images, err = f.open("--images", f.images); err != nil {
+		return nil, nil, err
+	}
+	if out, err = f.openToWrite(ctx, "--out", f.out); err != nil {
+		return nil, nil, err
+	}
+	return images, out, mayMix(ctx, f.images, f.out, out, &o.mix)
+}
+
+// hasResult reports whether a job that ended with err is complete.
+func hasResult(done *output.Success, err error) bool {
+	return done.Job != "" && (err == nil || errors.Is(err, scorer.ErrTooManyFailed) || errors.Is(err, scorer.ErrDrifted) ||
+		errors.Is(err, scorer.ErrNotDelivered))
 }
 
 // sayEnd says what came of the job that is complete, on one of its ranks, and on the

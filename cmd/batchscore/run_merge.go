@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -14,8 +15,8 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
-	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // runMergeFlags name the file that a run writes all rows to.
@@ -48,7 +49,7 @@ func (f *runMergeFlags) file(out string) (*oneFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &oneFile{flag: "--merge", file: f.merge, format: format, absolute: f.absolute, force: f.force}
+	o := &oneFile{flag: "--merge", file: f.merge, format: format, absolute: f.absolute, replace: consent{given: f.force}}
 	if err := o.check(out); err != nil {
 		return nil, err
 	}
@@ -64,54 +65,105 @@ func (f *runMergeFlags) file(out string) (*oneFile, error) {
 }
 
 // early looks at the file before the job begins, so that nobody waits for a job whose
-// file cannot be written in the end. It reports whether the file exists.
-func (o *oneFile) early(ctx context.Context, places *placeFlags, out store.Store) (existed bool, err error) {
+// file cannot be written in the end.
+func (o *oneFile) early(ctx context.Context, places *placeFlags, out store.Store) error {
 	// The file comes first: another rank may write _SUCCESS and then the file now.
-	if existed, err = o.exists(ctx, places); !existed || err != nil {
-		return existed, err
+	state, digest, err := o.find(ctx, places, out, nil)
+	if state != foreign || err != nil || o.replace.given {
+		return err
 	}
-	_, err = output.ReadSuccess(ctx, out)
-	if errors.Is(err, store.ErrNotExist) {
-		// There was nothing yet that this job could have written to it.
-		err = o.mayReplace()
-		o.force = err == nil
+	s, err := output.ReadSuccess(ctx, out)
+	switch {
+	case errors.Is(err, store.ErrNotExist): // there are no rows that it could hold
+		return o.mayReplace()
+	case err != nil:
+		return err
 	}
-	return existed, err
+	held, err := o.current(ctx, places, out)
+	switch {
+	case err != nil:
+		return err
+	case held: // merge wrote it; from now on it is the job's own
+		return output.RecordDelivery(ctx, out, s.Delivers(digest, o.options()))
+	}
+	return o.mayReplace()
 }
 
-// delivery returns the file of a run as the pipeline wants it. retry is whether the run
-// scores images of a complete job again; rank is that of this process.
-func (o *oneFile) delivery(
-	ctx context.Context, places *placeFlags, out store.Store, rank int, retry row.Selection, log zerolog.Logger,
-) (*scorer.Delivery, error) {
+// fileState is what the file of a job holds.
+type fileState int
+
+const (
+	absent    fileState = iota // there is no file
+	delivered                  // the rows of the job as they are
+	own                        // other rows that this job wrote
+	foreign                    // something that this job did not write
+)
+
+// find returns what the file holds, as the records in the output tell, and its digest.
+// A nil s is for a job that is not complete: nothing is delivered then.
+func (o *oneFile) find(ctx context.Context, places *placeFlags, out store.Store, s *output.Success) (fileState, string, error) {
+	digest, err := o.digest(ctx, places)
+	if digest == "" || err != nil {
+		return absent, "", err
+	}
+	written, err := output.Deliveries(ctx, out, digest)
+	switch {
+	case err != nil:
+		return absent, "", err
+	case len(written) == 0:
+		return foreign, digest, nil
+	case s != nil && slices.Contains(written, s.Delivers(digest, o.options())):
+		return delivered, digest, nil
+	}
+	return own, digest, nil
+}
+
+// delivery returns the file of a run as the pipeline wants it.
+func (o *oneFile) delivery(ctx context.Context, places *placeFlags, out store.Store, world shard.World, log zerolog.Logger) (*scorer.Delivery, error) {
 	if o == nil {
 		return nil, nil
 	}
-	existed, err := o.early(ctx, places, out)
-	if err != nil {
+	if err := o.early(ctx, places, out); err != nil {
 		return nil, err
 	}
-	if existed && retry != nil && rank == 0 && !o.force {
-		// A file with the rows of before the retry is the job's own.
-		if o.force, err = o.current(ctx, places, out); err != nil {
-			return nil, err
-		}
-	}
-	if retry != nil || !existed {
-		o.ask = nil // nobody may be there any more in the end
+	o.replace.ask = nil // nobody may be there any more in the end
+	if world.Rank == 0 && world.LocalSize < world.Size && isLocal(o.file) {
+		log.Warn().Str("file", o.file).Msg("one rank writes this file, on its own machine: if the ranks are on several machines," +
+			" give --merge a file in object storage or in a folder that all of them share")
 	}
 	return &scorer.Delivery{
-		Existed: existed,
-		Exists:  func(ctx context.Context) (bool, error) { return o.exists(ctx, places) },
-		Write: func(ctx context.Context) error {
+		Holds: func(ctx context.Context, done *output.Success) (bool, error) {
+			state, _, err := o.find(ctx, places, out, done)
+			return state == delivered, err
+		},
+		Write: func(ctx context.Context, done *output.Success) error {
 			testPoint("before delivery")
-			if err := o.write(ctx, places, out); err != nil {
+			if err := o.deliver(ctx, places, out, done); err != nil {
 				return err
 			}
 			log.Info().Str("file", o.file).Msg("all rows are in one file")
 			return nil
 		},
 	}, nil
+}
+
+// deliver writes the rows of a complete job to the file, and records that. A file that
+// the job wrote before is replaced.
+func (o *oneFile) deliver(ctx context.Context, places *placeFlags, out store.Store, s *output.Success) error {
+	for again := true; ; again = false {
+		state, _, err := o.find(ctx, places, out, s)
+		if state == delivered || err != nil {
+			return err
+		}
+		now := *o
+		now.replace.given = o.replace.given || state == own
+		now.written = func(digest string) error {
+			return output.RecordDelivery(ctx, out, s.Delivers(digest, o.options()))
+		}
+		if err = now.write(ctx, places, out); !errors.Is(err, store.ErrChanged) || !again {
+			return err // else another rank was faster
+		}
+	}
 }
 
 // current reports whether the file holds the rows of a complete output.
@@ -172,36 +224,40 @@ func (w *watched) mergeFile() (*oneFile, placeFlags, error) {
 // ranks have nobody to ask.
 func (w *watched) askBefore(ctx context.Context, ask func(string) bool) error {
 	o, places, err := w.mergeFile()
-	if o == nil || err != nil || o.force {
+	if o == nil || err != nil {
 		return err
 	}
-	o.ask = ask
-	if _, err := o.early(ctx, &places, w.out); err != nil {
+	o.replace.ask = ask
+	if err := o.early(ctx, &places, w.out); err != nil {
 		return err
 	}
-	if o.force {
+	if o.replace.given {
 		set(&w.r.Job.Run, "force", "true")
 	}
 	return nil
 }
 
-// unmerged returns an error if the --merge file of a complete job is missing, or if a
-// rank failed and the file does not hold the rows.
-func (w *watched) unmerged(ctx context.Context, failed error) error {
+// unmerged returns an error if the --merge file of a complete job does not hold its rows.
+// failed is what the engine reports, or nil.
+func (w *watched) unmerged(ctx context.Context, s *output.Success, failed error) error {
 	o, places, err := w.mergeFile()
 	if o == nil || err != nil {
 		return err
 	}
-	switch there, err := o.exists(ctx, &places); {
+	state, _, err := o.find(ctx, &places, w.out, s)
+	switch {
 	case err != nil:
 		return err
-	case !there:
+	case state == absent:
 		return fmt.Errorf("%w: the result is complete, but %s was not written; launch it again to write it", output.ErrIncomplete, o.file)
-	case failed == nil:
+	case state == delivered:
 		return nil
 	}
 	if held, err := o.current(ctx, &places, w.out); held || err != nil {
 		return err
+	}
+	if failed == nil {
+		failed = output.ErrIncomplete
 	}
 	return fmt.Errorf("%w; the result is complete, but %s holds something else", failed, o.file)
 }

@@ -98,6 +98,12 @@ func (c *Claims) Release(ctx context.Context, r Right) error {
 	return err
 }
 
+// Owner returns the worker that claimed a right last. There must have been one.
+func (c *Claims) Owner(ctx context.Context, r Right) (Worker, error) {
+	l, err := c.last(ctx, r)
+	return l.Worker, err
+}
+
 // Forget removes a right from those held without telling others: its work is
 // done, or another worker took it over.
 func (c *Claims) Forget(r Right) {

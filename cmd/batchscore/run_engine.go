@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer"
+	"github.com/batchscore/batchscore/scorer/store"
+)
+
+// runEngine opens the engine of a run and tries it out.
+type runEngine struct {
+	f        *runFlags
+	o        *runOptions
+	model    *models.Model
+	out      store.Store
+	tuning   *scorer.Tuning // nil for none
+	versions map[string]string
+	log      zerolog.Logger
+
+	real *ort.Engine // once it is open, unless the device is simulated
+}
+
+// open opens the engine.
+func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
+	world := e.o.world
+	if e.o.simulated {
+		return openSimulated(ctx, e.o.device, e.model, world, e.log)
+	}
+	saturate, err := beganSaturating(ctx, e.out, e.model, e.log)
+	if err != nil {
+		return nil, err
+	}
+	e.real, err = openReal(ort.Options{
+		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n, LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+		Saturate: saturate, Logger: e.log,
+	}, e.model, e.versions)
+	if err != nil {
+		return nil, err
+	}
+	if e.tuning != nil {
+		e.tuning.Shared = ort.OnCPU(e.real.Device())
+	}
+	return e.real, nil
+}
+
+// tryOut returns an error if the engine cannot score the model in batches of that many
+// images.
+func (e *runEngine) tryOut(ctx context.Context, batch int) error {
+	if e.o.simulated {
+		return nil // it computes nothing
+	}
+	return tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.log)
+}
