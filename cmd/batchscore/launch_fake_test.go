@@ -22,8 +22,12 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
-// killAt is the environment variable that makes launch kill itself at a named point.
-const killAt = "BATCHSCORE_TEST_KILL_AT"
+// Environment variables for named points: killAt makes the process kill itself there,
+// writeAt has a point, = and a file that appears there.
+const (
+	killAt  = "BATCHSCORE_TEST_KILL_AT"
+	writeAt = "BATCHSCORE_TEST_WRITE_AT"
+)
 
 func init() {
 	engines.All = append(engines.All, deploy.NewDriver(deploy.Traits{Name: "fake", SharedFiles: true}, newFake))
@@ -32,6 +36,16 @@ func init() {
 			if name == point {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
+			}
+		}
+	}
+	if point, file, ok := strings.Cut(os.Getenv(writeAt), "="); ok {
+		testPoint = func(name string) {
+			if name != point {
+				return
+			}
+			if err := os.WriteFile(file, []byte("foreign"), 0o600); err != nil {
+				panic(err)
 			}
 		}
 	}

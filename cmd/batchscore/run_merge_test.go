@@ -155,3 +155,112 @@ func TestRunMergeRetry(t *testing.T) {
 		t.Errorf("with --force the file has %d bytes, want %d", len(got), len(want))
 	}
 }
+
+// TestRunMergeIsOnRecord: only the content of the file counts, and the records of what
+// the job wrote. That a file exists says nothing, nor does which ranks took part.
+func TestRunMergeIsOnRecord(t *testing.T) {
+	t.Parallel()
+	model := tiny(t, graphtest.Options{})
+	for name, test := range map[string]func(t *testing.T, m *mergeCase){
+		"a lost rank 0": func(t *testing.T, m *mergeCase) {
+			writeFile(t, m.file, []byte("labels of last night"))
+			must(t, 0, append(m.args, "--rank", "1", "--world", "2", "--force")...)
+			m.written(t)
+		},
+		"a lost rank 0, later": func(t *testing.T, m *mergeCase) {
+			must(t, 0, m.args...)
+			writeFile(t, m.file, []byte("labels of last night"))
+			must(t, 0, append(m.args, "--rank", "1", "--world", "2", "--force")...)
+			m.written(t)
+		},
+		"a file that appears during the run": func(t *testing.T, m *mergeCase) {
+			cmd := command(t, nil, m.args...)
+			cmd.Env = append(cmd.Env, writeAt+"=before delivery="+m.file)
+			r := finish(t, cmd)
+			if r.code != 78 || readFile(t, m.file) != "foreign" {
+				t.Errorf("got %v and %q, want exit code 78 and the file as it was", r, readFile(t, m.file))
+			}
+			says(t, r, "the job is complete", "holds something else", "--force")
+			readSuccess(t, m.out)
+			must(t, 78, m.args...)
+			must(t, 0, append(m.args, "--force")...)
+			m.written(t)
+		},
+		"the claim of a dead host": func(t *testing.T, m *mergeCase) {
+			must(t, 0, m.args...)
+			damage(removed).apply(t, m.file)
+			claims, err := filepath.Glob(filepath.Join(m.out, "_batchscore", "claims", "delivery.*"))
+			if err != nil || len(claims) == 0 {
+				t.Fatal(claims, err)
+			}
+			last := claims[len(claims)-1] // which gives the right up
+			changed := strings.NewReplacer(`"released":true`, `"released":false`, `"host":"`, `"host":"elsewhere-`).Replace(readFile(t, last))
+			damage(removed).apply(t, last)
+			writeFile(t, last, []byte(changed))
+			must(t, 0, append(m.args, "--lease", "24h")...)
+			m.written(t)
+		},
+		"repair": func(t *testing.T, m *mergeCase) {
+			must(t, 0, m.args...)
+			damage(cutOff).apply(t, filepath.Join(m.out, "part-00001.jsonl"))
+			must(t, 10, m.args...)
+			must(t, 0, "repair", m.out)
+			must(t, 0, m.args...)
+			m.written(t)
+		},
+		"repair, and other rows then": func(t *testing.T, m *mergeCase) {
+			must(t, 0, m.args...)
+			damage(removed).apply(t, filepath.Join(m.out, "part-00001.jsonl"))
+			must(t, 0, "repair", m.out)
+			writeFile(t, filepath.Join(m.images, "batch 1", "00004.jpg"), []byte("no image"))
+			must(t, 0, m.args...)
+			m.written(t)
+		},
+		"a file of merge": func(t *testing.T, m *mergeCase) {
+			must(t, 0, m.args[:len(m.args)-2]...)
+			must(t, 0, "merge", m.out, "-o", m.file)
+			must(t, 0, append(m.args, "--retry", "failed")...)
+			m.written(t)
+		},
+		"a retry that is killed": func(t *testing.T, m *mergeCase) {
+			broken := filepath.Join(m.images, "broken.jpg")
+			writeFile(t, broken, []byte("no image"))
+			must(t, 0, m.args...)
+			before := readFile(t, m.file)
+			writeFile(t, broken, picture(t, 99))
+			cmd := command(t, nil, append(m.args, "--retry", "failed")...)
+			cmd.Env = append(cmd.Env, killAt+"=before delivery")
+			if r := finish(t, cmd); r.code != -1 || readFile(t, m.file) != before {
+				t.Fatalf("want a retry that was killed before the file, got %v", r)
+			}
+			must(t, 0, m.args...)
+			m.written(t)
+			if readFile(t, m.file) == before {
+				t.Error("the retry changed nothing")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			m := &mergeCase{images: pictures(t, 12), out: filepath.Join(folder, "out"), file: filepath.Join(folder, "labels.csv")}
+			m.args = []string{"run", "--images", m.images, "--out", m.out, "--model", model, "--chunk", "5", "--merge", m.file}
+			test(t, m)
+		})
+	}
+}
+
+// mergeCase is a run with --merge.
+type mergeCase struct {
+	images, out, file string
+	args              []string // of the run, --merge and the file last
+}
+
+// written fails the test unless the file holds the rows.
+func (m *mergeCase) written(t *testing.T) {
+	t.Helper()
+	must(t, 0, "verify", m.out)
+	if got, want := readFile(t, m.file), must(t, 0, "merge", m.out, "-o", "-", "--format", "csv").stdout; got != want {
+		t.Errorf("the file holds %d bytes, %.40q, want %d", len(got), got, len(want))
+	}
+}
