@@ -29,7 +29,7 @@
 // the old ones (publish.go).
 //
 // If [Options.Delivery] is set, one worker at the end writes all rows to one file. The
-// others do not wait for it (deliver.go).
+// others do not wait for it (finish.go).
 //
 // If [Options.Tune] is set, a worker first measures what suits its device and
 // cores (tuning.go).

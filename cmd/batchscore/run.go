@@ -205,7 +205,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	o.mix.given = f.yes
-	if o.world.Size == 1 { // one answer does not do for several ranks
+	if o.world.Size == 1 { // several ranks have one terminal
 		o.mix.ask = asker(cmd.InOrStdin(), cmd.ErrOrStderr())
 	}
 	if o.file != nil {
