@@ -147,8 +147,12 @@ func (s *samples) N() (n int) {
 func (s *samples) Made() string {
 	var all []string
 	for _, r := range s.runs {
-		commit, _, _ := strings.Cut(r.Provenance.Commit, "+")
-		text := "commit " + commit[:min(len(commit), 10)] + ", " + r.Provenance.Date.Format(time.DateOnly)
+		commit, _, modified := strings.Cut(r.Provenance.Commit, "+")
+		text := "commit " + commit[:min(len(commit), 10)]
+		if modified {
+			text += " with changes"
+		}
+		text += ", " + r.Provenance.Date.Format(time.DateOnly)
 		if !slices.Contains(all, text) {
 			all = append(all, text)
 		}
