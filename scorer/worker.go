@@ -65,6 +65,9 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	err = w.halt.cause(ctx, err)
 
 	if err != nil {
+		if s := w.summary(started, 0, err); s.Images < s.Scored {
+			o.Log.Info().Int("images", s.Scored).Int("rows", s.Images).Msg("not every image that was processed has a row yet: the chunks in hand were not committed")
+		}
 		// Others learn what became of this worker even if ctx has ended.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -73,7 +76,11 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	if !done {
 		w.renewer.releaseAll(ctx)
 	}
-	if sumErr := output.WriteSummary(ctx, o.Out, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
+	summary := w.summary(started, time.Since(start), err)
+	if w.job.Older() { // a rank of the older release reads it, too
+		summary.Scored = 0
+	}
+	if sumErr := output.WriteSummary(ctx, o.Out, summary); sumErr != nil && err == nil {
 		err = sumErr
 	}
 	return done, err
@@ -109,9 +116,6 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 	}
 	for _, n := range w.statuses {
 		s.Images += n
-	}
-	if w.job.Older() { // a rank of the older release reads it, too
-		s.Scored = 0
 	}
 	switch {
 	case errors.Is(end, ErrStopped), errors.Is(end, ErrPaused):

@@ -24,17 +24,17 @@ const exitCodesHint = "'batchscore help exit-codes' says what each exit code mea
 
 // exitCodesHelp explains the exit codes.
 const exitCodesHelp = `Exit codes:
-  0    complete: every image has its row
+  0    complete: every image has its row; of commands that score nothing: done
   1    fatal error
   3    complete, but more images failed than --max-errors allows: by default 10% of
        at least 20 images, or all of fewer
   4    complete, but images were added, removed or changed since they were listed;
        only with --strict-drift
-  10   manifest, model (a simulated device counts as another), job record or a part
-       does not match the output folder; 'batchscore repair' restores parts,
-       _SUCCESS and digests
-  11   the job in the output folder has other options, or the folder holds something
-       else; the message names the flags
+  10   the output folder is damaged, or of another model or kind of device (simulated
+       or real); 'batchscore repair' restores parts, _SUCCESS and digests. Only 'verify'
+       ends so, too, if the job is not finished: 'batchscore run' continues it
+  11   the job in the output folder has another option than those of 10, or the folder
+       holds something else; the message names the flags
   64   wrong usage
   75   try again: storage, disk, deadline, budget, a service that does not answer,
        or chunks that other ranks have not finished
@@ -42,7 +42,7 @@ const exitCodesHelp = `Exit codes:
        service.yaml, or something that the engine cannot do
   130  interrupted (SIGINT); everything already committed is kept
   143  stopped (SIGTERM, SIGUSR1); start it again to continue
-Any other code means failure.`
+Any other code means failure. 'jobs status --check' has codes of its own.`
 
 // exitCode is the only place where errors become exit codes. sig is the signal
 // that stopped the command, or nil.

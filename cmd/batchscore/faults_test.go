@@ -285,6 +285,12 @@ func TestFault10_DiskFull(t *testing.T) {
 			t.Errorf("%s is not whole: %d bytes, %v", p, len(body), err)
 		}
 	}
+	// The chunk that did not fit was processed, and has no row.
+	says(t, r, "not every image that was processed has a row yet", fmt.Sprintf(`"rows":%d`, 20*len(parts)))
+	says(t, batchscore(t, "jobs", "status", "--check", out), "stopped, ", fmt.Sprintf("%d of 20 chunks", len(parts)))
+	if r := must(t, 75, "jobs", "status", "--check", out); strings.Contains(r.stdout, silent) {
+		t.Errorf("got %v, want no rank that is only silent", r)
+	}
 	if err := syscall.Mount("", out, "", syscall.MS_REMOUNT, "size=16m"); err != nil {
 		t.Fatal(err)
 	}

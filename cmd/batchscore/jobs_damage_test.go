@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -169,4 +171,69 @@ func TestCheckOfAKilledJob(t *testing.T) {
 	}
 	must(t, 0, finish...)
 	d.must(t, 0, "jobs", "status", "--check", out)
+}
+
+// TestCodesOfAnUnfinishedJob compares the exit codes of the commands with the table of the
+// reference.
+func TestCodesOfAnUnfinishedJob(t *testing.T) {
+	page, err := os.ReadFile(filepath.FromSlash("../../docs/reference.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, finish := paused(t)
+	copied := func() string {
+		folder := filepath.Join(t.TempDir(), "out")
+		if err := os.CopyFS(folder, os.DirFS(out)); err != nil {
+			t.Fatal(err)
+		}
+		return folder
+	}
+	partly := copied()
+	must(t, 0, finish...)
+	unsealed, damaged := copied(), copied()
+	if err := os.Remove(filepath.Join(unsealed, output.SuccessName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(damaged, "part-00003.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		words string
+		codes [3]int // of the three outputs
+		args  []string
+	}{
+		{words: "`verify`", codes: [3]int{10, 10, 10}, args: []string{"verify", "OUT"}},
+		{words: "`merge`", codes: [3]int{75, 0, 10}, args: []string{"merge", "OUT", "-o", "FILE"}},
+		{words: "`show`", codes: [3]int{0, 0, 10}, args: []string{"show", "OUT"}},
+		{words: "`jobs status --check`", codes: [3]int{75, 75, 10}, args: []string{"jobs", "status", "--check", "OUT"}},
+		{words: "`run` again", codes: [3]int{0, 0, 10}, args: finish}, // last: it finishes them
+	} {
+		t.Run(row.words, func(t *testing.T) {
+			i := bytes.Index(page, []byte("\n| "+row.words+" | "))
+			if i < 0 {
+				t.Fatal("the reference has no such row")
+			}
+			line, _, _ := strings.Cut(string(page[i+1:]), "\n")
+			cells := strings.Split(line, " | ")[1:]
+			for k, place := range []string{partly, unsealed, damaged} {
+				args := slices.Clone(row.args)
+				for j, arg := range args {
+					switch arg {
+					case "OUT", out:
+						args[j] = place
+					case "FILE":
+						args[j] = filepath.Join(t.TempDir(), "labels.csv")
+					}
+				}
+				r := must(t, row.codes[k], args...)
+				want := strconv.Itoa(r.code)
+				if strings.HasPrefix(cells[k], "finishes") {
+					want = "finishes"
+				}
+				if !strings.Contains(strings.ReplaceAll(cells[k], ",", ""), want) {
+					t.Errorf("column %d says %q, the exit code is %d", k+1, cells[k], r.code)
+				}
+			}
+		})
+	}
 }

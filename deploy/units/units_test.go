@@ -103,12 +103,12 @@ func TestRunNames(t *testing.T) {
 	run := func(setting, status string) string {
 		// What systemd makes of a line: $$ and %% stand for one of each.
 		line := strings.NewReplacer("$$", "$", "%%", "%").Replace(unit[setting][0])
-		script, ok := strings.CutPrefix(line, "/bin/sh -c '")
+		script, ok := strings.CutPrefix(strings.TrimPrefix(line, "-"), "/bin/sh -c '")
 		if !ok {
 			t.Fatalf("%s=%s", setting, line)
 		}
 		cmd := exec.Command("/bin/sh", "-c", strings.TrimSuffix(script, "'"))
-		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state, "EXIT_STATUS="+status)
+		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state, "EXIT_STATUS="+status, "OUT=az://acme/a b's \"labels\"", "RUN=2026")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", setting, err, out)
 		}
@@ -130,10 +130,15 @@ func TestRunNames(t *testing.T) {
 			t.Errorf("after %s the run begins again as %q, want %q", status, again, first)
 		}
 	}
-	for _, status := range []string{"0", "3"} {
+	run("ExecStartPost", "")
+	for _, status := range []string{"0", "3", "4"} {
 		run("ExecStartPre", "")
 		if left := run("ExecStopPost", status); left != "" {
 			t.Errorf("after %s the next run would continue with %q", status, left)
+		}
+		const place = "az://acme/a b's \"labels\"/2026\n"
+		if last, err := os.ReadFile(filepath.Join(state, "last-run")); err != nil || string(last) != place {
+			t.Errorf("after %s monitors find the last run in %q, %v; want %q", status, last, err, place)
 		}
 	}
 }
