@@ -123,6 +123,16 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 	if err != nil {
 		return err
 	}
+	retries, err := output.ReadRetries(ctx, in.out)
+	switch unsettled := retries.Publishing && s.Generation() < retries.Complete; {
+	case err != nil:
+		return err
+	case unsettled && r.Progress.Alive() > 0:
+		return fmt.Errorf("%w: the rows of retry %d are being put into the parts", errStillGoing, retries.Complete)
+	case unsettled: // nothing proves the parts until it is done
+		return fmt.Errorf("%w: the rows of retry %d are in some parts of %s and not in others; run the job again to finish that",
+			output.ErrIncomplete, retries.Complete, in.out)
+	}
 	in.failed, in.allowed = &s.Failed, threshold.Of(&job, s.Images)
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err

@@ -159,10 +159,12 @@ func TestCheckOfAKilledJob(t *testing.T) {
 	out, finish := filepath.Join(t.TempDir(), "out"), []string(nil)
 	finish = []string{"run", "--images", pictures(t, 12), "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
 	must(t, 0, finish...)
-	for _, name := range []string{output.SuccessName, filepath.Join("_batchscore", "workers")} { // which a killed rank leaves out
-		if err := os.RemoveAll(filepath.Join(out, name)); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Remove(filepath.Join(out, output.SuccessName)); err != nil {
+		t.Fatal(err)
+	}
+	says(t, d.must(t, 75, "jobs", "status", "--check", out), "stopped, 100% of 12 images, 3 of 3 chunks")
+	if err := os.RemoveAll(filepath.Join(out, "_batchscore", "workers")); err != nil { // which a killed rank leaves out
+		t.Fatal(err)
 	}
 	r := d.must(t, 75, "jobs", "status", "--check", out)
 	says(t, r, "stopped, 100% of 12 images, 3 of 3 chunks", "start it again", "none is at work", "gone")
@@ -170,6 +172,41 @@ func TestCheckOfAKilledJob(t *testing.T) {
 		t.Errorf("got %v, want no rate of a job that has stopped", r)
 	}
 	must(t, 0, finish...)
+	d.must(t, 0, "jobs", "status", "--check", out)
+}
+
+// TestCheckOfAKilledRetry: while the rows of a retry are in some parts only, nothing
+// proves the parts, so the job is not complete.
+func TestCheckOfAKilledRetry(t *testing.T) {
+	d := newDesk(t)
+	in, out := filepath.Join(t.TempDir(), "in"), filepath.Join(t.TempDir(), "out")
+	if err := os.CopyFS(in, os.DirFS(pictures(t, 8))); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := filepath.Glob(filepath.Join(in, "*", "*.*"))
+	if err != nil || len(whole) < 8 {
+		t.Fatal(whole, err)
+	}
+	picture, err := os.ReadFile(whole[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(in, "broken.jpg"), []byte("<html>"))
+	job := []string{"run", "--images", in, "--out", out, "--model", tiny(t, graphtest.Options{}), "--chunk", "4"}
+	must(t, 0, job...)
+	writeFile(t, filepath.Join(in, "broken.jpg"), picture)
+	retry := append(slices.Clone(job), "--retry", "failed")
+	must(t, 0, retry...)
+	d.must(t, 0, "jobs", "status", "--check", out)
+
+	before, err := os.ReadFile(filepath.Join(out, "_batchscore", "retry", "0001", "_batchscore", "previous_SUCCESS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(out, output.SuccessName), before) // as if killed before the last step
+	checkVerdict(t, d.must(t, 75, "jobs", "status", "--check", "--json", out), "stopped")
+	must(t, 10, "verify", out)
+	must(t, 0, retry...)
 	d.must(t, 0, "jobs", "status", "--check", out)
 }
 

@@ -109,6 +109,7 @@ type RankProgress struct {
 
 	process claim.Worker // its last
 	here    bool         // that process is on this machine
+	running bool         // and runs
 }
 
 // silent is how long a rank on another machine is shown as alive after it last renewed
@@ -245,8 +246,8 @@ func (o *Observer) stopped(p *Progress) bool {
 		case r.Sign.IsZero():
 			starting = true
 			continue
-		case r.End != "" || r.Gone:
-		case r.here || o.now().Sub(r.Sign) < silent: // between two chunks, or before the end
+		case r.End != "" && r.End != "done": // who is done with its chunks comes to the end of the job
+		case r.here && r.running, !r.here && o.now().Sub(r.Sign) < silent:
 			return false
 		}
 		if r.Sign.After(last) {
@@ -388,7 +389,8 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time, complete 
 	all := make([]RankProgress, 0, len(ranks))
 	for _, r := range ranks {
 		r.End = o.ends[r.process.ID].End
-		r.Gone = r.here && r.End == "" && !r.process.Running()
+		r.running = r.here && r.process.Running()
+		r.Gone = r.here && !r.running && r.End == ""
 		all = append(all, *r)
 	}
 	slices.SortFunc(all, func(a, b RankProgress) int { return cmp.Compare(a.Rank, b.Rank) })
@@ -397,9 +399,9 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time, complete 
 
 // holds reports whether the owner of a right may be at work on it now.
 func (o *Observer) holds(owner *claim.Owner) bool {
-	_, ended := o.ends[owner.Worker.ID]
+	end := o.ends[owner.Worker.ID].End
 	switch {
-	case owner.Released || ended:
+	case owner.Released || end != "" && (owner.Chunk >= 0 || end != "done"):
 		return false
 	case owner.Worker.SameMachine(&o.me):
 		return owner.Worker.Running()
@@ -424,7 +426,8 @@ func (o *Observer) claimed(ctx context.Context, parts map[int]time.Time, complet
 		}
 	}
 	owners = append(all, owners...)
-	if complete || slices.ContainsFunc(owners, func(owner claim.Owner) bool {
+	// A complete retry is put into the parts of the output after its own end.
+	if complete && o.job.Retry == nil || slices.ContainsFunc(owners, func(owner claim.Owner) bool {
 		_, done := parts[owner.Chunk]
 		return !done && o.holds(&owner)
 	}) {

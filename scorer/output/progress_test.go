@@ -216,6 +216,11 @@ func TestProgressAfterTheLastPart(t *testing.T) {
 		r.commit(t, chunk)
 	}
 	stage(Checking, 0)
+	sum := WorkerSummary{Worker: elsewhere(0), Started: clock.now, End: "done", Statuses: map[string]int{}}
+	if err := WriteSummary(t.Context(), st, sum); err != nil {
+		t.Fatal(err)
+	}
+	stage(Checking, 0) // it is done with its chunks, and not with the job
 	clock.now = clock.now.Add(silent * 4)
 	stage(Stopped, 0)
 	acquire(claim.OnEnd)
