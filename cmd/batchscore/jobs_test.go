@@ -37,7 +37,7 @@ func TestJobsWithoutARecord(t *testing.T) {
 		{args: []string{"fetch", "x"}, code: 64, says: "DIR"},
 		{args: []string{"fetch", "x", t.TempDir()}, code: 78, says: "no such job"},
 		{args: []string{"status", "a", "b"}, code: 64, says: "at most one"},
-		{args: []string{"status", "--json", "--watch"}, code: 64, says: "exclude"},
+		{args: []string{"status", "--json", "--watch"}, code: 78, says: "not launched anything yet"},
 		{args: []string{"status", "--watch", "--every", "1ms"}, code: 64, says: "--every"},
 		{args: []string{"status", filepath.Join(t.TempDir(), "none")}, code: 78, says: "none is not an output folder: it does not exist"},
 		{args: []string{"list", "--limit", "0"}, code: 64, says: "--limit"},
