@@ -89,6 +89,8 @@ func Number(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsInf(v, 0) || math.IsNaN(v):
 		return "-"
+	case a >= 1e15:
+		return strconv.FormatFloat(v, 'g', 3, 64)
 	case a >= 999.5:
 		return ranks.Thousands(int(math.Round(v)))
 	case a >= 99.95 || a == math.Trunc(a):

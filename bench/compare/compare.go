@@ -350,13 +350,23 @@ func (t *Table) compare() {
 				continue
 			}
 			g.Ratio = g.Value / b.Value
-			if g.Name != base && g.Samples > 1 && b.Samples > 1 {
+			if g.Name != base && mayDiffer(g.Samples, b.Samples) {
 				p := benchmath.AssumeNothing.Compare(b.row.Sample(t.Unit), g.row.Sample(t.Unit)).P
 				g.P = &p
 			}
 			break
 		}
 	}
+}
+
+// mayDiffer reports whether so many samples can show a difference at all: the least
+// p of the U test, which is that of samples that do not overlap, is at most 0.05.
+func mayDiffer(n, m int) bool {
+	p := 2.0
+	for i := 1; i <= min(n, m); i++ { // divided by the ways to choose n of n+m
+		p *= float64(i) / float64(max(n, m)+i)
+	}
+	return min(n, m) > 0 && p <= 0.05
 }
 
 // price enters what images cost.

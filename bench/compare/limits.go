@@ -41,7 +41,7 @@ func Brief(r *result.Row) bool {
 // its figures do not show it.
 func Limits(r *result.Row) string {
 	if binds := r.Key("binds"); binds != "" {
-		return binds
+		return strings.ReplaceAll(binds, "_", " ") // which a key does not hold
 	}
 	median := func(unit string) float64 { return r.Summary[unit].Center }
 	if r.Name == "Scale" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -150,6 +151,12 @@ func ReadBench(r io.Reader, file string) ([]Run, error) {
 			if err != nil {
 				_, line := rec.Pos()
 				return nil, fmt.Errorf("%s, line %d: %w", file, line, err)
+			}
+			for _, v := range s.Values {
+				if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+					_, line := rec.Pos()
+					return nil, fmt.Errorf("%s, line %d: %s is %v: want a number", file, line, v.Unit, v.Value)
+				}
 			}
 			if last := len(runs) - 1; last < 0 || !reflect.DeepEqual(runs[last].Provenance, p) {
 				runs = append(runs, Run{Provenance: p})

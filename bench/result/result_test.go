@@ -230,3 +230,13 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		t.Errorf("with the first figures: %v\n%s", err, &b)
 	}
 }
+
+// TestReadRefusesWhatIsNotANumber names the line.
+func TestReadRefusesWhatIsNotANumber(t *testing.T) {
+	for _, value := range []string{"NaN", "Inf", "-Inf"} {
+		text := "kind: measured\n\nBenchmarkInfer/device=cpu 1 " + value + " images/s\n"
+		if _, err := ReadBench(strings.NewReader(text), "a.txt"); err == nil || !strings.Contains(err.Error(), "a.txt, line 3") {
+			t.Errorf("%s: %v, want an error that names the line", value, err)
+		}
+	}
+}

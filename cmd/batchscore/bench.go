@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -60,7 +62,18 @@ func (f *benchFlags) check() error {
 	if err := oneOf("format", f.format, asWords(result.Formats)); err != nil {
 		return err
 	}
+	if err := checkChart(f.chart); err != nil {
+		return err
+	}
 	return f.keep(result.Run{})
+}
+
+// checkChart refuses a file for a chart that does not end as an SVG does.
+func checkChart(file string) error {
+	if file != "" && !strings.EqualFold(filepath.Ext(file), ".svg") {
+		return invalid("chart", file, "a file that ends in .svg; other programs turn it into other formats")
+	}
+	return nil
 }
 
 // unitPrice is the unit of what a million images cost.

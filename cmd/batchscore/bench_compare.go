@@ -44,6 +44,9 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 			if err := oneOf("format", format, compare.Formats); err != nil {
 				return err
 			}
+			if err := checkChart(chart); err != nil {
+				return err
+			}
 			o.Prices = given
 			files, err := readSamples(args)
 			if err != nil {
