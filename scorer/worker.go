@@ -34,6 +34,21 @@ type worker struct {
 	limit float64
 }
 
+// sayContinued logs how many images have their rows when this worker begins.
+func (w *worker) sayContinued(set *shard.Set) {
+	n := 0
+	for chunk := range set.Len() {
+		if set.Has(chunk) {
+			first, last := w.chunks.Range(chunk)
+			n += last - first
+		}
+	}
+	if n > 0 && n < w.manifest.Len() {
+		w.opt.Log.Info().Int("done", n).Int("images", w.manifest.Len()).
+			Msgf("continuing: %d of %d images are done", n, w.manifest.Len())
+	}
+}
+
 // work scores chunks until none is left, and writes the worker's summary. done
 // reports whether all chunks are committed.
 func (w *worker) work(ctx context.Context, start time.Time) (done bool, err error) {
@@ -49,6 +64,9 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	}
 	taker := w.newTaker(set)
 	w.share = taker.remaining()
+	if o.World.Rank == 0 {
+		w.sayContinued(set)
+	}
 	o.Progress.Start(w.share)
 
 	background, stop := context.WithCancel(ctx)

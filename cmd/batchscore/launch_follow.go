@@ -269,8 +269,12 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	if err := s.CountScoredTwice(ctx, w.out); err != nil {
 		return err
 	}
-	sayResult(w.stdout, seen, &s)
-	if err := w.unmerged(ctx, &s, failed); err != nil {
+	unmerged, merged := w.unmerged(ctx, &s, failed), ""
+	if unmerged == nil {
+		merged = w.r.Job.Run["merge"]
+	}
+	sayResult(w.stdout, seen, merged, &s)
+	if err := unmerged; err != nil {
 		return err
 	}
 	switch {

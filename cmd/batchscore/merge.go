@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 )
 
@@ -89,5 +91,12 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 			return ctx.Err()
 		}
 	}
-	return to.write(ctx, &f.places, st)
+	if err := to.write(ctx, &f.places, st); err != nil || isSpecial(f.file) {
+		return err
+	}
+	s, err := output.ReadSuccess(ctx, st)
+	if err != nil {
+		return err
+	}
+	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", visible(f.file), images(s.Images)))
 }

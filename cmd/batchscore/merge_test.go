@@ -62,6 +62,9 @@ func TestMergeEndings(t *testing.T) {
 				}
 				return
 			}
+			if !strings.HasSuffix(r.stdout, " images\n") || !strings.Contains(r.stdout, test.file+" has the rows of ") {
+				t.Errorf("got %v, want a line that names the file", r)
+			}
 			if r.code != 0 || !strings.HasPrefix(readFile(t, file), test.begin) {
 				t.Errorf("got %v and %.20q, want a file that begins with %q", r, readFile(t, file), test.begin)
 			}

@@ -17,6 +17,8 @@ import (
 type page struct {
 	strings.Builder
 	width int // of the terminal; 0 if lines may have any width
+	// merged is the file that has all rows of the result; empty for none.
+	merged string
 }
 
 // newPage returns a page for w.

@@ -14,9 +14,11 @@ import (
 
 // sayResult says what came of a job that is complete: labels, certainty, speed and
 // place, and last the line of tallyLine. On a terminal nothing is wider than that,
-// except a command or a path that does not fit into one line.
-func sayResult(w io.Writer, place string, s *output.Success) {
+// except a command or a path that does not fit into one line. merged is the file that has
+// all rows; empty for none.
+func sayResult(w io.Writer, place, merged string, s *output.Success) {
 	p := newPage(w)
+	p.merged = merged
 	if p.width > 0 {
 		place = fromHere(place)
 	}
@@ -37,9 +39,14 @@ func (p *page) result(place string, s *output.Success) {
 		p.say("Images", printable(s.ImagesPlace))
 	}
 	p.say("Result", printable(place))
+	if p.merged != "" {
+		p.say("All rows", printable(p.merged))
+	}
 	quoted := shellquote.Path(place)
 	p.command("Next", "batchscore show "+quoted)
-	p.command("", "batchscore merge "+quoted+" -o labels.csv")
+	if p.merged == "" {
+		p.command("", "batchscore merge "+quoted+" -o labels.csv")
+	}
 	p.ending(place, s)
 }
 

@@ -114,7 +114,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 			" with more after it: ,rate=N ,slow=N ,jitter=J ,load=T ,batch=N ,seed=N")
 	chooseOne(cmd, "provider", allProviders())
 	fs.StringVar(&f.maxErrors, "max-errors", "",
-		"exit with code 3 if more than `N` images or N% of them fail (default 10% of a collection of at least 20, or all of a smaller one)")
+		"exit with code 3 if more than `N` images or N% of them fail (default 10% of them; if there are fewer than 20, only if all fail)")
 	fs.BoolVar(&f.yes, "yes", false, yesHelp)
 	fs.BoolVar(&f.strictDrift, "strict-drift", false, "exit with code 4 if images were added, removed or changed since the job listed them"+
 		" (default a warning with their number)")
@@ -280,7 +280,11 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		if !isTerminal(stdout) || !isTerminal(stderr) { // else it would be there twice
 			logResult(log, f.out, &done)
 		}
-		f.sayEnd(stdout, world, &done)
+		merged := f.merge
+		if errors.Is(err, scorer.ErrNotDelivered) {
+			merged = ""
+		}
+		f.sayEnd(stdout, world, merged, &done)
 	}
 	if profileErr := endProfile(); profileErr != nil && err == nil {
 		err = fmt.Errorf("the job is done, but its profile could not be written: %w", profileErr)
@@ -326,7 +330,7 @@ func hasResult(done *output.Success, err error) bool {
 
 // sayEnd says what came of the job that is complete, on one of its ranks, and on the
 // others that it is. If the job was started twice, each start that has no other ranks says it. Where a launcher of ours follows the ranks, it says the rest.
-func (f *runFlags) sayEnd(w io.Writer, world shard.World, done *output.Success) {
+func (f *runFlags) sayEnd(w io.Writer, world shard.World, merged string, done *output.Success) {
 	switch {
 	case !done.Mine && world.Size > 1:
 		fmt.Fprintf(w, "Worker %d is done; another worker has finished the job\n", world.Rank)
@@ -335,7 +339,7 @@ func (f *runFlags) sayEnd(w io.Writer, world shard.World, done *output.Success) 
 		p.ending(f.out, done)
 		p.print(w)
 	default:
-		sayResult(w, f.out, done)
+		sayResult(w, f.out, merged, done)
 	}
 }
 

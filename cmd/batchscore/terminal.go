@@ -41,7 +41,8 @@ func console(w io.Writer, terminal bool) io.Writer {
 	if terminal {
 		w = toWidth(w, len(time.TimeOnly)+1)
 	}
-	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FormatTimestamp: func(v any) string {
+	// The message has what this field has, in fewer words.
+	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FieldsExclude: []string{"passed_over"}, FormatTimestamp: func(v any) string {
 		text := fmt.Sprint(v)
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			text = t.Local().Format(time.TimeOnly)

@@ -122,7 +122,7 @@ func (p PassedOver) String() string {
 	var parts []string
 	rest := 0
 	for i, g := range groups {
-		if i < mostNamed {
+		if i < mostNamed || len(groups) == mostNamed+1 { // one more is named rather than counted
 			parts = append(parts, fmt.Sprintf("%d %s", g.n, g.what))
 			continue
 		}

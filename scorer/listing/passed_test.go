@@ -40,6 +40,15 @@ func TestFault40_PassedOverForPeople(t *testing.T) {
 			want: "13 files passed over (10 .heic, 1 device, 1 folder that may not be entered, 1 without an ending)",
 		},
 		{
+			name: "one more than are named",
+			add: func(p *PassedOver) {
+				for i := range 6 {
+					p.Add(NotAPicture, fmt.Sprintf("a.%d", i))
+				}
+			},
+			want: "6 files passed over (1 .0, 1 .1, 1 .2, 1 .3, 1 .4, 1 .5)",
+		},
+		{
 			name: "many endings",
 			add: func(p *PassedOver) {
 				for i := range 7 {
