@@ -43,6 +43,9 @@ func (p *prices) Set(text string) error {
 		if err != nil || v < 0 || !finite(v) || named && (name == "" || v == 0) {
 			return fmt.Errorf("want a price, or DEVICE=PRICE,... with prices above zero, such as p100=3.1,k80=0.9")
 		}
+		if was, given := (*p)[strings.TrimSpace(name)]; given && was != v {
+			return twiceError{strconv.FormatFloat(was, 'g', -1, 64), strconv.FormatFloat(v, 'g', -1, 64)}
+		}
 		if v > 0 { // 0 is as good as no price
 			(*p)[strings.TrimSpace(name)] = v
 		}

@@ -90,7 +90,7 @@ func overrideFlag(flag *pflag.Flag, text string) error {
 func refuseRepeated(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		switch v := f.Value.(type) {
-		case pflag.SliceValue, *joined, *once:
+		case pflag.SliceValue, *joined, *prices, *once:
 		default:
 			if v.Type() != "stringToString" { // whose values add up, too
 				f.Value = &once{Value: v}
