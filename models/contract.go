@@ -89,6 +89,17 @@ const Classify = "classify"
 // that Output and Labels say something.
 func (c *Contract) Classifies() bool { return c.Task == "" || c.Task == Classify }
 
+// Numbered reports whether the classes have no names: each label is a number, counted
+// from 0.
+func (c *Contract) Numbered() bool {
+	for i, label := range c.Labels {
+		if label != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return true
+}
+
 // Label returns the label of a class, its number if it has none.
 func (c *Contract) Label(class int) string {
 	if class < len(c.Labels) {

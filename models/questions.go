@@ -46,16 +46,19 @@ func (m *Model) openQuestions(a *merged) []question {
 }
 
 // ask returns the error that spells the questions out. withPreset reports whether a
-// preset was named: then none is suggested.
-func (m *Model) ask(open []question, withPreset bool) error {
+// preset was named, and own whether the file has a contract: then none is suggested.
+func (m *Model) ask(open []question, withPreset, own bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "carries no contract (metadata key %q), and its graph (%s%s %v -> %v) does not answer:\n",
-		MetadataKey, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
+	what := fmt.Sprintf("carries no contract (metadata key %q), and", MetadataKey)
+	if own {
+		what = "carries a contract, which these flags change: more must be known, and"
+	}
+	fmt.Fprintf(&b, "%s its graph (%s%s %v -> %v) does not answer:\n", what, m.DType, strings.TrimSuffix(" "+string(m.Layout), " "), m.InputShape, m.OutputShape)
 	for _, q := range open {
 		fmt.Fprintf(&b, "  - %s\n      %s\n", q.text, q.answer)
 	}
 	fmt.Fprintf(&b, "answer with these flags, or in a file %s (the same keys, with _ for -)", sidecarPath(m.Path))
-	if !withPreset {
+	if !withPreset && !own {
 		b.WriteString(",\nor name where the model comes from: --preset " + strings.Join(PresetNames(), "|") +
 			"\n(\"batchscore models list\" says what each stands for)")
 	}

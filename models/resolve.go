@@ -59,7 +59,7 @@ func (m *Model) resolve(layers []Given, own *Contract) error {
 		return err
 	}
 	if open := m.openQuestions(a); len(open) > 0 {
-		return m.ask(open, slices.ContainsFunc(layers, func(g Given) bool { return g.Preset != "" }))
+		return m.ask(open, slices.ContainsFunc(layers, func(g Given) bool { return g.Preset != "" }), own != nil)
 	}
 	if own == nil || len(layers) > 1 {
 		m.apply(a)

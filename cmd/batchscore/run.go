@@ -351,7 +351,7 @@ func logModel(log zerolog.Logger, m *models.Model) {
 	for _, c := range m.Conflicts {
 		log.Warn().Str("model", m.Path).Msg("contract: " + c)
 	}
-	if c := &m.Contract; c.Classifies() && c.Classes > 1 && len(c.Labels) == 0 {
+	if c := &m.Contract; c.Classifies() && c.Classes > 1 && c.Numbered() {
 		log.Warn().Str("model", m.Path).Msg("there are no labels: rows name classes by number, from 0; --labels FILE names them, and cannot be given later")
 	}
 	if text := warnOfRandomWeights(&m.Contract); text != "" {

@@ -146,6 +146,9 @@ func (p *parser) value() (string, error) {
 		if word == "" {
 			return "", errors.New(`a value is missing; write "" for an empty one`)
 		}
+		if i := strings.IndexAny(word, "<>=~"); i > 0 {
+			return "", fmt.Errorf("%q looks like a condition of its own: put a space between conditions, or quote a value that holds %q", word, word[i:i+1])
+		}
 		return word, nil
 	}
 	quote := p.rest[:1]

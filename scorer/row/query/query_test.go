@@ -111,6 +111,7 @@ func TestParseErrors(t *testing.T) {
 		{where: "label= score<0.5", says: `label=""`},
 		{where: "label=,cat", says: "a value is missing"},
 		{where: "label=cat,", says: "a value is missing"},
+		{where: "label=cat,score<0.5", says: "looks like a condition of its own"},
 		{where: "=cat", says: "begins with the name of a column"},
 		{where: "(label=cat)", says: "begins with the name of a column"},
 		{where: "label<cat", says: "label is a text, which takes =, !=, ~, !~, not <"},
