@@ -183,10 +183,11 @@ func Analyse(all []Rank, o Options) Report {
 		}
 		r.Ranks = append(r.Ranks, j)
 	}
-	if once := timed - r.Twice; rate > 0 && r.LastRank > 0 && once > 0 && r.Earlier == 0 {
+	if once := timed - r.Twice; rate > 0 && r.LastRank > 0 && once > 0 && r.Earlier == 0 && r.Unlogged == 0 {
 		// Rates that would take longer than the job did are of ranks that worked on after it.
 		if b := float64(once) / rate; b <= 1.01*r.Makespan {
-			r.Balanced, r.Balance = b, min(1, b/r.Makespan)
+			r.Balanced = min(b, r.Makespan)
+			r.Balance = r.Balanced / r.Makespan
 		}
 	}
 	paid *= float64(r.World)

@@ -77,7 +77,16 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 // all have in common.
 func readSamples(paths []string) ([]compare.File, error) {
 	var files []compare.File
+	var seen []os.FileInfo
 	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(seen, func(other os.FileInfo) bool { return os.SameFile(info, other) }) {
+			return nil, fmt.Errorf("%s is named twice: its samples would count twice", path)
+		}
+		seen = append(seen, info)
 		runs, err := result.Read(path)
 		if err != nil {
 			return nil, err

@@ -54,10 +54,15 @@ func (p *prices) Set(text string) error {
 }
 
 // of returns the price of a device, 0 if none is known. The longest name that is a part
-// of the device's name counts.
+// of the device's name counts. A mixture such as p100+k80 has a price of its own, which
+// is not that of one of its devices.
 func (p prices) of(device string) float64 {
 	price, longest := 0.0, -1
+	mixture := strings.Contains(device, "+")
 	for _, name := range slices.Sorted(maps.Keys(p)) {
+		if mixture && name != "" && !strings.Contains(name, "+") {
+			continue
+		}
 		if len(name) > longest && strings.Contains(strings.ToLower(device), strings.ToLower(name)) {
 			price, longest = p[name], len(name)
 		}

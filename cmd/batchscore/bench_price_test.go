@@ -39,6 +39,22 @@ func TestPrices(t *testing.T) {
 	}
 }
 
+// TestPriceOfAMixture: the price of one device of a mixture is not that of the mixture.
+func TestPriceOfAMixture(t *testing.T) {
+	for _, test := range []struct {
+		prices prices
+		want   float64
+	}{
+		{prices: prices{"p100": 3.1, "k80": 0.9}},
+		{prices: prices{"p100+k80": 2, "p100": 3.1}, want: 2},
+		{prices: prices{"": 2}, want: 2},
+	} {
+		if got := test.prices.of("simulated:p100+k80"); got != test.want {
+			t.Errorf("the price of %v is %v, want %v", test.prices, got, test.want)
+		}
+	}
+}
+
 // TestPriceOfTheMedian checks that a row's price is that of its median rate, as in compare.
 func TestPriceOfTheMedian(t *testing.T) {
 	var samples []result.Sample
