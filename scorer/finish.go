@@ -79,7 +79,7 @@ func (f *finisher) succeed(ctx context.Context) (output.Success, error) {
 	defer stop()
 	go f.renewer.run(renewing)
 
-	opt := output.FinishOptions{Versions: f.versions, PassedOver: func() listing.PassedOver { return f.passed }}
+	opt := output.FinishOptions{Versions: f.versions, MaxErrors: f.verdict.maxErrors.String(), PassedOver: func() listing.PassedOver { return f.passed }}
 	if f.job.Retry == nil {
 		relisted := f.relist()
 		opt.Drift = func(now *shard.Manifest) *output.Drift {

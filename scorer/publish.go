@@ -83,7 +83,7 @@ func (p *participant) publishClaimed(ctx context.Context, claims *claim.Claims) 
 	defer m.Close()
 	var again relisting
 	s, err := output.Finish(ctx, o.Out, job, m, output.FinishOptions{
-		Versions: o.Versions,
+		Versions: o.Versions, MaxErrors: o.MaxErrors.String(),
 		Drift: func(now *shard.Manifest) *output.Drift {
 			again = listAgain(ctx, o.Images, &job, now)
 			return again.report(o.Log)

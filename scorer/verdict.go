@@ -64,6 +64,9 @@ func ParseThreshold(text string) (Threshold, error) {
 	return t, nil
 }
 
+// String returns the text that was read; empty for the zero value.
+func (t Threshold) String() string { return t.text }
+
 // Of returns how many failed images a job with that many images may have, as N or P%.
 func (t Threshold) Of(job *output.Job, images int) string {
 	switch {

@@ -45,7 +45,8 @@ func registerChart(fs *pflag.FlagSet, chart *string) {
 // registerFigures adds flags of the commands that measure rates of devices.
 func (f *benchFlags) registerFigures(fs *pflag.FlagSet) {
 	registerChart(fs, &f.chart)
-	fs.Var(&f.price, "price", "a device costs `PRICE` per hour, in any currency, or DEVICE=PRICE,... (of a mixture, the mean: p100+k80=2): also print what a million images cost")
+	fs.Var(&f.price, "price", "a device costs `PRICE` per hour, in any currency, or DEVICE=PRICE,..."+
+		" (of a mixture, the mean: p100+k80=2): also print what a million images cost")
 	fs.BoolVar(&f.details, "details", false, "print all figures in tables of several rows, not only those that matter most")
 }
 

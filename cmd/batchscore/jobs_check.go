@@ -19,7 +19,8 @@ var errStillGoing = errors.New("still going")
 // checkHelp explains the exit codes of 'jobs status --check'.
 const checkHelp = `With --check, the exit code says how the job is, for monitors:
   0    complete
-  3    complete, but more images failed than --max-errors allows
+  3    complete, but more images failed than --max-errors allows, or than that of the
+       command that completed the job
   4    complete, but images were added, removed or changed since they were listed;
        only for a job launched with --strict-drift
   5    still going: a rank runs on this machine or has written to the output within
@@ -111,8 +112,7 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 		run := in.w.r.Job.Run
 		maxErrors, strict = cmp.Or(maxErrors, run["max-errors"]), run["strict-drift"] == "true"
 	}
-	threshold, err := scorer.ParseThreshold(maxErrors)
-	if err != nil {
+	if _, err := scorer.ParseThreshold(maxErrors); err != nil {
 		return usagef("--max-errors: %v", err)
 	}
 	job, err := output.ExistingJob(ctx, in.out)
@@ -120,6 +120,10 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 		return err
 	}
 	s, err := output.ReadSuccess(ctx, in.out)
+	if err != nil {
+		return err
+	}
+	threshold, err := scorer.ParseThreshold(cmp.Or(maxErrors, s.MaxErrors))
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,11 @@ func TestCheckOfFailures(t *testing.T) {
 	must(t, 0, "run", "--images", in, "--out", out, "--model", model)
 	d.must(t, 0, "jobs", "status", "--check", out)
 	d.must(t, 3, "jobs", "status", "--check", "--max-errors", "1", out)
+	// A place is judged as the command did that completed it.
+	strict := filepath.Join(t.TempDir(), "strict")
+	must(t, 3, "run", "--images", in, "--out", strict, "--model", model, "--max-errors", "1")
+	d.must(t, 3, "jobs", "status", "--check", strict)
+	d.must(t, 0, "jobs", "status", "--check", "--max-errors", "2", strict)
 	d.must(t, 3, "launch", "--", "--images", in, "--out", out, "--model", model, "--max-errors", "1")
 	d.must(t, 3, "jobs", "status", "--check")
 	if j := d.list(t)[0]; j.State != "complete, exit 3" || !strings.Contains(j.Outcome, "too many images failed: 2 of 42") {

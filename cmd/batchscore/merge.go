@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 func newMerge() *cobra.Command {
@@ -95,6 +97,9 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 		return err
 	}
 	s, err := output.ReadSuccess(ctx, st)
+	if errors.Is(err, store.ErrNotExist) {
+		return sayLine(stdout, visible(f.file)+" has the rows of all parts; run the job again to finish it")
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -314,7 +315,7 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 		s.MixedDecoding = s.MixedDecoding || f.job.Decoding != p.job.Decoding || f.state.success != nil && f.state.success.MixedDecoding
 	}
 	s.Statuses, s.Answers, s.Drift = p.statuses, p.answers.Summary(), nil
-	s.ImagesPlace = p.job.Images
+	s.ImagesPlace, s.MaxErrors = p.job.Images, cmp.Or(opt.MaxErrors, s.MaxErrors)
 	s.Digests = digestsOf(p.job, p.manifest, p.after)
 	s.Retry = &RetryOutcome{
 		Generation: p.state.Complete, Statuses: record.Retry.Statuses, Images: retried.Images,

@@ -65,6 +65,9 @@ type Success struct {
 	// committed them, as far as workers had ended when the record was written. Records of
 	// jobs that are Older do not have it.
 	ScoredTwice int `json:"scored_twice,omitempty"`
+	// MaxErrors is how many images might fail by the command that completed the job, if
+	// it said so. Records of jobs that are Older do not have it.
+	MaxErrors string `json:"max_errors,omitempty"`
 	// Retry is what the last retry did, nil before the first.
 	Retry *RetryOutcome `json:"retry,omitempty"`
 	// Drift is nil if the images were not listed again.
@@ -237,6 +240,8 @@ type FinishOptions struct {
 	// PassedOver, if not nil, is called after Drift.
 	PassedOver func() listing.PassedOver
 	Versions   map[string]string
+	// MaxErrors is empty if the command did not say how many images may fail.
+	MaxErrors string
 }
 
 // Finish checks that every part exists and that its rows are the results of its
@@ -272,6 +277,7 @@ func Finish(ctx context.Context, st store.Store, job Job, m *shard.Manifest, opt
 		return publish(ctx, st, &job, m, was, opt)
 	}
 	s := newSuccess(&job, c, opt.Versions)
+	s.MaxErrors = opt.MaxErrors
 	var lines []byte
 	var modified []time.Time
 	answers := job.Schema().NewSumming()
@@ -341,6 +347,7 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
 	if job.Older() { // a rank of the older release reads it, too
 		s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
+		s.MaxErrors = ""
 	}
 	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)
