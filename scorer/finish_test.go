@@ -3,10 +3,13 @@ package scorer
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -68,9 +71,18 @@ func TestLongListingIsRepeatedBeforeTheEnd(t *testing.T) {
 // TestRightToFinishIsGivenUp: a worker that has claimed the end of the job, but stops
 // before, releases that claim.
 func TestRightToFinishIsGivenUp(t *testing.T) {
-	out, stop := new(mem.Store), make(chan struct{})
-	o, images := holdBack(t, out, sync.OnceFunc(func() { close(stop) }))
+	out, stop, noticed := new(mem.Store), make(chan struct{}), make(chan struct{})
+	o, images := holdBack(t, out, sync.OnceFunc(func() {
+		close(stop)
+		<-noticed // otherwise the job might be done before
+	}))
 	o.Stop, o.Grace = stop, time.Hour
+	say := sync.OnceFunc(func() { close(noticed) })
+	o.Log = o.Log.Hook(zerolog.HookFunc(func(_ *zerolog.Event, _ zerolog.Level, message string) {
+		if strings.HasPrefix(message, "asked to stop") {
+			say()
+		}
+	}))
 	if _, err := Run(t.Context(), o); !errors.Is(err, ErrStopped) {
 		t.Fatalf("Run() = %v, want ErrStopped", err)
 	}
