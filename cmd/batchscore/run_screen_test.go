@@ -43,7 +43,7 @@ func TestBarOnANarrowerTerminal(t *testing.T) {
 	run := command(t, nil, "run", "--images", pictures(t, 60), "--out", t.TempDir(), "--model", tiny(t, graphtest.Options{}),
 		"--batch", "1", "--chunk", "1", "--provider", "simulate:rate=0.5", "--log-level", "error")
 	term := newTerminal(t, 120, screenHeight, run)
-	bar := regexp.MustCompile(`^scoring (\[#*\.*\])? +\d+% \d+/60[^\n]*$`)
+	bar := regexp.MustCompile(`^scoring \(simulated\) (\[#*\.*\])? *\d+% \d+/60[^\n]*$`)
 	for _, width := range []int{120, 90, 70, 50, 40, 60, 35} {
 		term.resize(width, screenHeight)
 		term.until(fmt.Sprintf("one whole bar on %d columns, and nothing else", width), bar.MatchString)

@@ -143,7 +143,7 @@ func TestPreemptionDrains(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	}))
 	defer service.Close()
-	args := []string{"run", "--images", in, "--out", out, "--model", model, "--provider", "cpu"}
+	args := []string{"run", "--images", in, "--out", out, "--model", model}
 	// A rate that leaves the machine no chance to end before it is asked.
 	simulated := append(args, "--provider", "simulate:rate=2,batch=1", "--chunk", "1",
 		"--watch-preemption", "--metadata-endpoint", service.URL)

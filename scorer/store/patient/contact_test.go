@@ -68,6 +68,8 @@ func TestFault11_FirstContact(t *testing.T) {
 				if took := time.Since(begin); took > patient.DefaultContact+2*time.Second {
 					t.Errorf("it took %v, want no more than %v", took, patient.DefaultContact)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				if len(until) == 0 {
 					t.Error("nothing was reported")
 				}
