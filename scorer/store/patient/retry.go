@@ -70,7 +70,7 @@ func (op *operation) reportSilence(ctx context.Context) (heard func() bool) {
 	if op.s.opt.Report == nil {
 		return func() bool { return true }
 	}
-	until := op.until(ctx) // now: the operation goes on while the timer's function runs
+	until := op.until(ctx) // now: the operation continues while the timer's function runs
 	return time.AfterFunc(silence, func() {
 		op.s.opt.Report(Pause{What: op.text(), Until: until, Err: fmt.Errorf("%s in %s: no answer yet", op.text(), op.s)})
 	}).Stop
