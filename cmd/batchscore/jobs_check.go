@@ -95,7 +95,7 @@ func (in *inspector) check(ctx context.Context, r *report, maxErrors string) err
 		return fmt.Errorf("%w: %s", errStillGoing, how)
 	case e != nil && e.ExitCode != nil && slices.Contains(deploy.FinalCodes, *e.ExitCode):
 		return marked{errors.New(how), &deploy.ExitStatus{By: r.Job.Engine, Code: *e.ExitCode}}
-	case r.gone && in.w.r.Phase == record.Refused:
+	case in.w != nil && in.w.r.Phase == record.Refused:
 		return config(errors.New(how))
 	case r.unread != nil && r.Progress == nil:
 		return cmp.Or(r.unread, in.unread)
@@ -140,6 +140,12 @@ func (in *inspector) judge(ctx context.Context, r *report, maxErrors string) err
 	in.failed, in.allowed = &s.Failed, threshold.Of(&job, s.Images)
 	if err := output.Intact(ctx, in.out, s); err != nil {
 		return err
+	}
+	if in.w != nil && in.w.r.ExitCode == 75 { // of a complete result: its file of all rows was not written
+		in.w.out = in.out
+		if err := in.w.unmerged(ctx, &s, nil); err != nil {
+			return err
+		}
 	}
 	if strict && in.drifted(r) {
 		// The result was complete before this job, whose ranks listed the images again.

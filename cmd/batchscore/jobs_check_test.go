@@ -182,3 +182,32 @@ func TestScreenOfAJob(t *testing.T) {
 		term.keep("status-job", rate, newMask(`(?m)^(0 {5}.{20}).{8}.{9}.{7}  \d+s +`, "${1}       1        4      0  1s "))
 	}
 }
+
+// TestCheckOfAFileThatWasNotWritten: a launch that ended because it could not write the
+// file of all rows is not complete until the file is there.
+func TestCheckOfAFileThatWasNotWritten(t *testing.T) {
+	needMpirun(t)
+	d := newDesk(t)
+	folder := t.TempDir()
+	file, out := filepath.Join(folder, "all.csv"), filepath.Join(folder, "out")
+	d.must(t, 0, "launch", "--", "--images", pictures(t, 4), "--out", out, "--model", tiny(t, graphtest.Options{}), "--merge", file)
+	d.must(t, 0, "jobs", "status", "--check")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	d.must(t, 0, "jobs", "status", "--check") // whoever fetched it may remove it
+
+	jobs, err := filepath.Glob(filepath.Join(d.state, "batchscore", "jobs", "*.yaml"))
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("%q, %v, want one record", jobs, err)
+	}
+	record, err := os.ReadFile(jobs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, jobs[0], append(record, "exit_code: 75\n"...))
+	r := d.must(t, 75, "jobs", "status", "--check")
+	says(t, r, "all.csv was not written")
+	d.must(t, 0, "merge", out, "-o", file)
+	d.must(t, 0, "jobs", "status", "--check")
+}
