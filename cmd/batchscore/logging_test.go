@@ -116,9 +116,12 @@ func typedPackages(t *testing.T) []typedPackage {
 			own = append(own, columns)
 		}
 	}
+	// One importer for all packages reads what they import once.
+	fset := token.NewFileSet()
+	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	var all []typedPackage
 	for _, columns := range own {
-		p := typedPackage{fset: token.NewFileSet(), info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
+		p := typedPackage{fset: fset, info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
 			Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}}
 		for name := range strings.SplitSeq(columns[5], ",") {
 			if name == "" {
@@ -130,9 +133,7 @@ func typedPackages(t *testing.T) []typedPackage {
 			}
 			p.files = append(p.files, file)
 		}
-		check := types.Config{FakeImportC: true, Importer: importer.ForCompiler(p.fset, "gc", func(path string) (io.ReadCloser, error) {
-			return os.Open(exports[path])
-		})}
+		check := types.Config{FakeImportC: true, Importer: imports}
 		// The types of C are not known here.
 		c := !strings.HasSuffix(columns[5], ",")
 		if c {

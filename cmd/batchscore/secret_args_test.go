@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +38,8 @@ func TestNoCommandEchoesASecret(t *testing.T) {
 			t.Errorf("the secret is shown by %q:\n%s", args[:len(args)-1], said)
 		}
 	}
-	for name, text := range texts {
+	for number, name := range slices.Sorted(maps.Keys(texts)) {
+		text, turn := texts[name], 0
 		t.Run(name, func(t *testing.T) {
 			for _, flag := range []string{"--" + text, "--imagse=" + text, "-x" + text, "--env=A=" + text, "--images=" + text, "-n=" + text} {
 				check(t, "launch", flag)
@@ -52,12 +55,15 @@ func TestNoCommandEchoesASecret(t *testing.T) {
 				if c.Name() == "launch" {
 					return
 				}
-				check(t, append(path, text)...)
-				check(t, append(path, "a", "b", text)...)
-				check(t, append(path, "--", text)...)
-				check(t, append(path, "--"+text)...)
-				check(t, append(path, "--imagse", text)...)
-				c.Flags().VisitAll(func(f *pflag.Flag) { check(t, append(path, "--"+f.Name+"="+text)...) })
+				lines := [][]string{{text}, {"a", "b", text}, {"--", text}, {"--" + text}, {"--imagse", text}}
+				c.Flags().VisitAll(func(f *pflag.Flag) { lines = append(lines, []string{"--" + f.Name + "=" + text}) })
+				for _, line := range lines {
+					// Each line gets one of the secrets, and run gets all: a command line
+					// makes all commands again, and cobra keeps each of them.
+					if turn++; turn%len(texts) == number || c.Name() == "run" {
+						check(t, append(path, line...)...)
+					}
+				}
 			})
 		})
 	}
