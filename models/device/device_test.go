@@ -147,6 +147,14 @@ func TestGPUs(t *testing.T) {
 	}
 }
 
+func TestGPURoot(t *testing.T) {
+	t.Setenv("BATCHSCORE_GPU_ROOT", tree(t, map[string]string{"dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidia2": ""}))
+	t.Setenv(VisibleVariable, "0,2")
+	if l := GPUs(); len(l.All) != 3 || l.Visible() != 2 {
+		t.Errorf("%+v; want two of three GPUs", l)
+	}
+}
+
 func TestIndex(t *testing.T) {
 	four := GPUList{All: make([]GPU, 4)}
 	narrowed := GPUList{All: make([]GPU, 4), Restricted: true, Selected: []string{"3", "1"}}

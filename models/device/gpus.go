@@ -33,7 +33,18 @@ const VisibleVariable = "CUDA_VISIBLE_DEVICES"
 // CUDA, nor its signal handlers, into the process.
 func GPUs() GPUList {
 	value, set := os.LookupEnv(VisibleVariable)
-	return gpus("/", value, set)
+	return gpus(gpuRoot(), value, set)
+}
+
+// rootVariable is for tests; see the package's comment.
+const rootVariable = "BATCHSCORE_GPU_ROOT"
+
+// gpuRoot returns the folder that holds proc, dev and sys of GPUs.
+func gpuRoot() string {
+	if root := os.Getenv(rootVariable); root != "" {
+		return root
+	}
+	return "/"
 }
 
 // Visible returns how many GPUs CUDA will number from 0 in this process.
