@@ -16,14 +16,17 @@
 #	checkers  shellcheck and systemd-analyze, from the distribution, for the tests
 #	emulator  QEMU's user mode, from the distribution, which runs tests on other
 #	          kinds of x86-64; on x86-64 only
+#	cudatest  ONNX Runtime's GPU libraries and NVIDIA's headers, for the tests with
+#	          a stand-in for CUDA's libraries   CACHE/cudatest/; on x86-64 only
 #	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request, in CI, and where no systemd would start them as services
 #
 # Without a PART: all but those on request. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
-# one. Downloads go through npm and apt-get only. Those from npm are compared with
-# the SHA-256 in pins.sh, both when fetched and on every later call. The storage
+# one. Downloads go through npm, pip and apt-get only. Those from npm are compared
+# with the SHA-256 in pins.sh, both when fetched and on every later call. Those from
+# pip are compared with the SHA-256 in the .txt files here when fetched. The storage
 # emulator and the 370 packages it depends on are compared with the SHA-512 in
 # azurite/package-lock.json when fetched. A distribution's packages are checked by
 # the signatures of the distribution.
@@ -59,6 +62,27 @@ pack() {
 	local sum
 	sum=$(sha256 "$packed")
 	[ "$sum" = "$3" ] || die "$name is not the pinned archive and was thrown away: SHA-256 is $sum, pinned is $3 (deploy/deps/pins.sh)"
+}
+
+# wheels REQUIREMENTS SIZE PURPOSE: fetches the Python packages that a file of this
+# folder pins by SHA-256, and unpacks them all into the empty folder $unpacked.
+wheels() {
+	unpacked=$scratch/wheels.unpacked
+	need python3 'Debian and Ubuntu: apt-get install python3-pip'
+	python3 -m pip --version >/dev/null 2>&1 || die 'pip is missing: install it (Debian and Ubuntu: apt-get install python3-pip) and run this again'
+	say "fetching $3: the packages in deploy/deps/$1, with pip ($2), into $cache"
+	rm -rf "$unpacked" "$scratch/wheels"
+	python3 -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+		--python-version 3.12 --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
+		--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+		--dest "$scratch/wheels" --requirement "$here/$1" ||
+		die "pip could not fetch the packages in deploy/deps/$1: see its message above, check the network and pip's index setting, and run this again"
+	mkdir "$unpacked"
+	local wheel
+	for wheel in "$scratch"/wheels/*.whl; do
+		python3 -m zipfile --extract "$wheel" "$unpacked"
+		rm "$wheel"
+	done
 }
 
 # place FILE TARGET: puts a finished file in place in one step.
@@ -305,16 +329,39 @@ get_emulator() {
 	apt_install qemu-user
 }
 
+# get_cudatest keeps ONNX Runtime apart from what it would run on: the folders have
+# no CUDA library, so nothing but the tests should find them.
+get_cudatest() {
+	[ "$(uname -sm)" = 'Linux x86_64' ] || return 0
+	local line pins made target libraries
+	for line in cuda12 cuda13; do
+		pins=cudatest-$line.txt target=$cache/cudatest/$line
+		made=$({ cat "$here/$pins" && declare -f get_cudatest wheels; } | sha256sum | cut -d' ' -f1)
+		[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && continue
+		wheels "$pins" '280 MB' "ONNX Runtime's library for $line"
+		libraries=$unpacked/onnxruntime/capi
+		mkdir "$scratch/$line"
+		mv "$libraries"/libonnxruntime.so.1.* "$scratch/$line/libonnxruntime.so.1"
+		mv "$libraries"/libonnxruntime_providers_{shared,cuda}.so "$scratch/$line/"
+		cp -R "$unpacked"/nvidia/*/include "$scratch/$line/"
+		printf '%s\n' "$made" >"$scratch/$line/stamp"
+		chmod -R u=rwX,go=rX "$scratch/$line"
+		rm -rf "$unpacked"
+		replace "$scratch/$line" "$target"
+		say "ONNX Runtime's library for $line, for tests: $target"
+	done
+}
+
 get_cross() {
 	[ "$(uname -m)" != aarch64 ] && ! have aarch64-linux-gnu-gcc || return 0
 	have apt-get || die 'aarch64-linux-gnu-gcc is missing, and this system has no apt-get: install a C compiler for arm64 by hand'
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cross cluster)
+all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cudatest cross cluster)
 parts=("$@")
 if [ $# = 0 ]; then
-	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator)
+	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator cudatest)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else
