@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,8 +50,8 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if rounds < 1 || least <= 0 || slices.Min(sessions) < 1 || slices.Min(threads) < 1 || slices.Min(batches) < 1 {
 				return usagef("--sessions, --threads, --batches, --rounds and --least must be above zero")
 			}
-			if !slices.Contains(providers, provider) {
-				return invalid("provider", provider, strings.Join(providers, ", "))
+			if err := realProvider(provider); err != nil {
+				return err
 			}
 			m, err := model.locate(cmd, args[0], "")
 			if err != nil {
@@ -80,7 +79,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct or cuda")
 	chooseOne(cmd, "provider", providers)
 	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores)")
 	fs.IntSliceVar(&threads, "threads", nil,

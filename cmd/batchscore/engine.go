@@ -20,7 +20,24 @@ import (
 )
 
 // providers are the values of --provider, besides simulated devices.
-var providers = []string{ort.Auto, ort.CPU, ort.CPUDirect, ort.CUDA, ort.TensorRT}
+var providers = []string{ort.Auto, ort.CPU, ort.CPUDirect, ort.CUDA}
+
+// removedProviders are names of a provider that earlier releases had.
+var removedProviders = map[string]bool{"tensorrt": true, "trt": true}
+
+const noTensorRT = "--provider tensorrt was taken out, because it had never run: every rank would have built its engines again," +
+	" in minutes, float32 would have been TF32, and as TensorRT times its kernels, ranks could differ in the bits of scores; use cuda"
+
+// realProvider returns an error unless provider is one of ONNX Runtime's.
+func realProvider(provider string) error {
+	switch {
+	case removedProviders[strings.ToLower(provider)]:
+		return usagef("%s", noTensorRT)
+	case !slices.Contains(providers, provider):
+		return invalid("provider", provider, strings.Join(providers, ", ")+didYouMean(provider, providers))
+	}
+	return nil
+}
 
 // allProviders returns them, and the simulated devices that have names.
 func allProviders() []string {
@@ -36,6 +53,9 @@ func allProviders() []string {
 func simulated(provider string) (simulate.Spec, bool, error) {
 	text, ok := strings.CutPrefix(provider, simulate.Prefix)
 	if !ok {
+		if removedProviders[strings.ToLower(provider)] {
+			return simulate.Spec{}, false, usagef("%s", noTensorRT)
+		}
 		if !slices.Contains(providers, provider) {
 			return simulate.Spec{}, false, invalid("provider", provider, fmt.Sprintf("%s, %[2]sDEVICE or %[2]srate=N%s",
 				strings.Join(providers, ", "), simulate.Prefix, didYouMean(provider, allProviders())))

@@ -25,6 +25,9 @@ the library or the weights differ from those the model was made with.`,
 		Example: "  batchscore models check model.onnx",
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := realProvider(provider); err != nil {
+				return err
+			}
 			m, err := f.locate(cmd, args[0], "")
 			if err != nil {
 				return err
@@ -49,7 +52,7 @@ the library or the weights differ from those the model was made with.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	cmd.Flags().StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct or cuda")
 	chooseOne(cmd, "provider", providers)
 	cmd.Flags().IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
@@ -79,7 +82,7 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 			case cmd.Flags().Changed("tolerance") && (tolerance <= 0 || tolerance >= 1):
 				return invalid("tolerance", tolerance, "a number between 0 and 1")
 			}
-			if err := localOnly("--images", images); err != nil {
+			if err := errors.Join(realProvider(provider), localOnly("--images", images)); err != nil {
 				return err
 			}
 			m, err := f.locate(cmd, args[0], labels)
@@ -95,7 +98,7 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 	fs.StringVar(&labels, "labels", "", "read the names of the classes from `FILE`, as for batchscore run")
 	fs.Float64Var(&tolerance, "tolerance", 0,
 		"accept scores that differ by at most `PART` of the row's largest score (default depending on the model's precision)")
-	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct, cuda or tensorrt")
+	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct or cuda")
 	chooseOne(cmd, "provider", providers)
 	fs.IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })

@@ -31,9 +31,9 @@ both models give the same first class, and the largest difference of a score.
   fp16  16-bit weights and activations, for GPUs. On a CPU it runs, but slower than
         float32. Operators that could overflow stay float32: the images in --calibrate
         (default those in --check) show which.
-  int8  8-bit convolutions, for CPUs with VNNI and for TensorRT. Other x86-64 CPUs
-        give the same scores, but slower than float32. The scales are learnt from the
-        images in --calibrate: some dozens to hundreds of the kind to be scored.
+  int8  8-bit convolutions, for CPUs with VNNI. Other x86-64 CPUs give the same
+        scores, but slower than float32. The scales are learnt from the images in
+        --calibrate: some dozens to hundreds of the kind to be scored.
 
 A model that agrees on less than 99% of the images in --check (default those in
 --calibrate, which makes an int8 model look better than it is) is refused;

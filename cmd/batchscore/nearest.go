@@ -10,7 +10,7 @@ import (
 
 // otherValues are what other programs call values of flags.
 var otherValues = map[string]string{
-	"gpu": "cuda", "nvidia": "cuda", "trt": "tensorrt", "json": "jsonl",
+	"gpu": "cuda", "nvidia": "cuda", "json": "jsonl",
 	"k8s": "kubernetes", "aml": "azureml", "mpi": "local", "mpirun": "local",
 }
 

@@ -110,7 +110,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	groupFlags(cmd, "Merge flags", func() { f.runMergeFlags.register(cmd) })
 	fs.StringVar(&f.provider, "provider", "auto",
 		"compute on `DEVICE`: auto (a GPU if one can be used, else the CPU), cpu, cpu-direct (every convolution as in the"+
-			" model), cuda, tensorrt, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each"+
+			" model), cuda, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each"+
 			" with more after it: ,rate=N ,slow=N ,jitter=J ,load=T ,batch=N ,seed=N")
 	chooseOne(cmd, "provider", allProviders())
 	fs.StringVar(&f.maxErrors, "max-errors", "",

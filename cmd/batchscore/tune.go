@@ -30,7 +30,7 @@ const maxSessions = 3
 // lanes returns how many simultaneous calls the engine must be ready for; 0 means
 // its default.
 func (f *runFlags) lanes() int {
-	gpu := f.provider == ort.CUDA || f.provider == ort.TensorRT || f.provider == ort.Auto && device.GPUs().Visible() > 0
+	gpu := f.provider == ort.CUDA || f.provider == ort.Auto && device.GPUs().Visible() > 0
 	if f.sessions.auto && gpu {
 		return maxSessions
 	}

@@ -21,8 +21,8 @@ type Calibration struct {
 }
 
 // Quantize reads the float32 model in and writes it to out with 8-bit convolutions.
-// QuantizeLinear and DequantizeLinear around them (QDQ) are what ONNX Runtime and
-// TensorRT fuse into integer kernels. Weights are int8, with a scale for each output
+// ONNX Runtime fuses the QuantizeLinear and DequantizeLinear around them (QDQ) into
+// integer kernels. Weights are int8, with a scale for each output
 // channel. Activations are uint8, with a scale and a zero point for each tensor and
 // with rectifiers folded in. Pooling, concatenation and addition between convolutions
 // stay in 8 bits. Everything before the first convolution stays in float32, and so

@@ -59,7 +59,7 @@ func DescribeFile(file string) string {
 	case begins("GGUF"):
 		return "it is GGUF, weights for llama.cpp; batchscore scores images with ONNX models"
 	case begins("ptrt"), ending == ".engine", ending == ".plan", ending == ".trt":
-		return "it is an engine of TensorRT; use the .onnx file it was made from, with --provider tensorrt"
+		return "it is an engine of TensorRT; use the .onnx file it was made from, with --provider cuda"
 	case begins("\x1f\x8b"):
 		return "it is compressed (gzip); unpack it, or if it is a TensorFlow.js package: batchscore models import " + shellquote.Quote(file) + " -o " + out
 	case begins("version https://git-lfs"):

@@ -138,7 +138,7 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 }
 
 // Device returns the provider, the GPU, and any arithmetic that differs from the
-// graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0", "tensorrt:1/fp16".
+// graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0".
 func (e *Engine) Device() string { return e.device }
 
 // Version returns ONNX Runtime's release.

@@ -37,7 +37,7 @@ func classify(err error) error {
 
 // gpuFaults are phrases, in lower case, with which errors of CUDA and its libraries
 // begin.
-var gpuFaults = []string{"cuda failure", "cuda error", "cudnn failure", "cublas failure", "tensorrt ep", "no kernel image"}
+var gpuFaults = []string{"cuda failure", "cuda error", "cudnn failure", "cublas failure", "no kernel image"}
 
 // explainProbe says what an error of the probe batch means. A GPU that is too old
 // for the build is only detected in the first run.

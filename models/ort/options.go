@@ -11,7 +11,7 @@ import (
 // Options choose where and how a model runs. The zero value runs it on an
 // NVIDIA GPU if there is one, else on the cores of this process.
 type Options struct {
-	// Provider is Auto, CPU, CPUDirect, CUDA or TensorRT; empty means Auto.
+	// Provider is Auto, CPU, CPUDirect or CUDA; empty means Auto.
 	Provider string
 	// Library is the path of ONNX Runtime; see FindLibrary.
 	Library string
@@ -33,15 +33,10 @@ type Options struct {
 	// MemoryLimit is the most memory that ONNX Runtime uses on a GPU, in bytes; 0
 	// means no limit.
 	MemoryLimit int64
-	// FP16 lets TensorRT compute in half precision, which changes scores.
-	FP16 bool
 	// Saturate lets sums of 8-bit products saturate where that is faster, as the
 	// first releases did. A job that one of them began needs it to be finished with
 	// the same bytes.
 	Saturate bool
-	// EngineCache is a folder where TensorRT keeps the engines that it builds.
-	// Building takes minutes; with an empty EngineCache it happens every time.
-	EngineCache string
 	// Logger receives what a person should know and no error reports.
 	Logger zerolog.Logger
 }

@@ -10,9 +10,8 @@ import (
 
 // providerNames maps providers to ONNX Runtime's names for them.
 var providerNames = map[string]string{
-	CPU:      "CPUExecutionProvider",
-	CUDA:     "CUDAExecutionProvider",
-	TensorRT: "TensorrtExecutionProvider",
+	CPU:  "CPUExecutionProvider",
+	CUDA: "CUDAExecutionProvider",
 }
 
 // heavy are the operators in which a network spends its time. ONNX Runtime places

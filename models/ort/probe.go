@@ -41,7 +41,7 @@ func Probe(library string) (Info, error) {
 	info := Info{Library: path, Version: l.version}
 	if info.Built, err = l.api.providers(); err == nil {
 		slices.Sort(info.Built)
-		for _, name := range []string{CPU, CUDA, TensorRT} {
+		for _, name := range []string{CPU, CUDA} {
 			info.Providers = append(info.Providers, ProviderInfo{name, try(name, path)})
 		}
 	}

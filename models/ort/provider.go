@@ -17,17 +17,13 @@ type target struct {
 	provider string
 	// index counts among the GPUs that this process sees.
 	index int
-	fp16  bool
 	// direct leaves convolutions to ONNX Runtime.
 	direct bool
 }
 
 func (t target) String() string {
-	switch {
-	case t.provider == CPU:
+	if t.provider == CPU {
 		return CPU
-	case t.fp16:
-		return fmt.Sprintf("%s:%d/fp16", t.provider, t.index)
 	}
 	return fmt.Sprintf("%s:%d", t.provider, t.index)
 }
@@ -46,7 +42,7 @@ func choose(opt Options, library string) (target, error) {
 		return target{provider: CPU}, nil
 	case CPUDirect:
 		return target{provider: CPU, direct: true}, nil
-	case CUDA, TensorRT:
+	case CUDA:
 		return chooseGPU(opt.Provider, opt, library)
 	case Auto, "":
 		gpus := device.GPUs()
@@ -61,7 +57,7 @@ func choose(opt Options, library string) (target, error) {
 		return target{provider: CPU}, nil
 	}
 	return target{}, fmt.Errorf("%w: unknown provider %q; it is one of %s", models.ErrProvider, opt.Provider,
-		strings.Join([]string{Auto, CPU, CPUDirect, CUDA, TensorRT}, ", "))
+		strings.Join([]string{Auto, CPU, CPUDirect, CUDA}, ", "))
 }
 
 func chooseGPU(provider string, opt Options, library string) (target, error) {
@@ -73,7 +69,7 @@ func chooseGPU(provider string, opt Options, library string) (target, error) {
 		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
 			Msg("processes of this machine share a GPU: start one per GPU")
 	}
-	return target{provider: provider, index: gpus.Index(opt.LocalRank), fp16: provider == TensorRT && opt.FP16}, nil
+	return target{provider: provider, index: gpus.Index(opt.LocalRank)}, nil
 }
 
 // explain says what an error of creating the session means.
@@ -99,9 +95,8 @@ const shared = "shared"
 
 // libraries maps providers to their shared libraries.
 var libraries = map[string]string{
-	shared:   "libonnxruntime_providers_shared.so",
-	CUDA:     "libonnxruntime_providers_cuda.so",
-	TensorRT: "libonnxruntime_providers_tensorrt.so",
+	shared: "libonnxruntime_providers_shared.so",
+	CUDA:   "libonnxruntime_providers_cuda.so",
 }
 
 // providerFile returns the file of a provider, which ONNX Runtime looks for next to
@@ -120,10 +115,7 @@ func available(provider, library string, gpus device.GPUList) error {
 	if gpus.Visible() == 0 {
 		missing = append(missing, gpus.Missing())
 	}
-	needed := []string{shared, CUDA}
-	if provider == TensorRT {
-		needed = append(needed, TensorRT)
-	}
+	needed := []string{shared, provider}
 	var absent []string
 	for _, p := range needed {
 		if file := providerFile(library, p); !fileExists(file) {
@@ -161,8 +153,6 @@ func hint(name string) string {
 	for _, h := range []struct{ prefix, install string }{
 		{"libcuda.so", "the NVIDIA driver"},
 		{"libcudnn", "cuDNN"},
-		{"libnvinfer", "TensorRT"},
-		{"libnvonnxparser", "TensorRT"},
 		{"libcu", "the CUDA toolkit's libraries"},
 		{"libnv", "the CUDA toolkit's libraries"},
 	} {

@@ -27,7 +27,6 @@ func TestSettings(t *testing.T) {
 		}
 		return m
 	}
-	trtBase := map[string]string{"device_id": "2", "trt_fp16_enable": "0"}
 	gpuConfig := map[string]string{"session.intra_op.allow_spinning": "0", "session.record_ep_graph_assignment_info": "1"}
 	for _, test := range []struct {
 		name     string
@@ -40,20 +39,6 @@ func TestSettings(t *testing.T) {
 		{name: "cuda", provider: CUDA, opt: Options{}, want: settings{1, 1, true, true, gpuConfig, []provider{{CUDA, cudaBase}}}},
 		{name: "cuda with a limit", provider: CUDA, opt: Options{MemoryLimit: 4 << 30}, want: settings{1, 1, true, true, gpuConfig,
 			[]provider{{CUDA, with(cudaBase, "gpu_mem_limit", "4294967296")}}}},
-		{name: "tensorrt before cuda", provider: TensorRT, opt: Options{}, want: settings{1, 1, true, true, gpuConfig,
-			[]provider{{TensorRT, trtBase}, {CUDA, cudaBase}}}},
-		{
-			name:     "tensorrt with all",
-			provider: TensorRT,
-			opt:      Options{FP16: true, EngineCache: "/c", MemoryLimit: 1 << 20},
-			want: settings{1, 1, true, true, gpuConfig,
-				[]provider{
-					{TensorRT, with(trtBase, "trt_fp16_enable", "1", "trt_max_workspace_size", "1048576",
-						"trt_engine_cache_enable", "1", "trt_engine_cache_path", "/c",
-						"trt_timing_cache_enable", "1", "trt_timing_cache_path", "/c")},
-					{CUDA, with(cudaBase, "gpu_mem_limit", "1048576")},
-				}},
-		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := settingsFor(test.provider, 2, test.opt); !reflect.DeepEqual(got, test.want) {
@@ -87,7 +72,6 @@ func TestMissingProvider(t *testing.T) {
 	}
 	check(CUDA, device.GPUList{}, "not next to "+library+": libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so;", "no NVIDIA GPU", "K80", "P100")
 	check(CUDA, device.GPUList{All: one.All, Restricted: true}, "CUDA_VISIBLE_DEVICES selects none")
-	check(TensorRT, one, "libonnxruntime_providers_cuda.so, libonnxruntime_providers_tensorrt.so;", "without tensorrt")
 
 	// A provider on a machine without CUDA and cuDNN: it needs libraries that existed only
 	// when it was linked.
@@ -120,20 +104,18 @@ func TestOpenWithoutGPU(t *testing.T) {
 		t.Skip("this machine has a GPU")
 	}
 	m := tiny(t, graphtest.Options{})
-	for _, provider := range []string{CUDA, TensorRT} {
-		e, err := Open(m, Options{Provider: provider})
-		if err == nil {
-			_ = e.Close()
-			t.Fatalf("%s opened on %s", provider, e.Device())
-		}
-		if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "no NVIDIA GPU") {
-			t.Error(err)
-		}
+	e, err := Open(m, Options{Provider: CUDA})
+	if err == nil {
+		_ = e.Close()
+		t.Fatalf("cuda opened on %s", e.Device())
+	}
+	if !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "no NVIDIA GPU") {
+		t.Error(err)
 	}
 	if e := open(t, m, Options{Provider: Auto}); e.Device() != "cpu" {
 		t.Errorf("auto chose %s", e.Device())
 	}
-	if _, err := Open(m, Options{Provider: "rocm"}); !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "tensorrt") {
+	if _, err := Open(m, Options{Provider: "rocm"}); !errors.Is(err, models.ErrProvider) || !strings.Contains(err.Error(), "cpu-direct, cuda") {
 		t.Errorf("an unknown provider: %v", err)
 	}
 }
@@ -146,18 +128,16 @@ func TestRuntimeRefusesCUDA(t *testing.T) {
 	if fileExists(providerFile(library, CUDA)) {
 		t.Skip("this ONNX Runtime is built with CUDA")
 	}
-	for _, name := range []string{CUDA, TensorRT} {
-		o, err := settingsFor(name, 0, Options{}).sessionOptions()
-		if err == nil {
-			_ = o.Destroy()
-			t.Fatalf("%s was appended", name)
-		}
-		err = target{provider: name}.explain("model.onnx", &providerError{err})
-		if !errors.Is(err, models.ErrProvider) {
-			t.Errorf("%v does not wrap ErrProvider", err)
-		}
-		t.Log(err)
+	o, err := settingsFor(CUDA, 0, Options{}).sessionOptions()
+	if err == nil {
+		_ = o.Destroy()
+		t.Fatal("cuda was appended")
 	}
+	err = target{provider: CUDA}.explain("model.onnx", &providerError{err})
+	if !errors.Is(err, models.ErrProvider) {
+		t.Errorf("%v does not wrap ErrProvider", err)
+	}
+	t.Log(err)
 }
 
 func TestPlacement(t *testing.T) {
@@ -177,8 +157,6 @@ func TestPlacement(t *testing.T) {
 			want:     "1 Gemm, 2 Conv",
 		},
 		{name: "nothing on cuda", provider: CUDA, nodes: nodes{"CPUExecutionProvider": {"Relu": 1}}, want: "no part"},
-		{name: "rest on cuda", provider: TensorRT, nodes: nodes{"TensorrtExecutionProvider": {"Conv": 3}, "CUDAExecutionProvider": {"Gemm": 1}}, want: ""},
-		{name: "nothing on tensorrt", provider: TensorRT, nodes: nodes{"CUDAExecutionProvider": {"Gemm": 1}}, want: "no part"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := judgePlacement(test.provider, test.nodes)
@@ -268,7 +246,7 @@ func TestProbe(t *testing.T) {
 	if len(info.Built) == 0 || !strings.Contains(strings.Join(info.Built, " "), "CPUExecutionProvider") {
 		t.Errorf("built for %q", info.Built)
 	}
-	if len(info.Providers) != 3 || info.Providers[0].Name != CPU || info.Providers[0].Err != nil {
+	if len(info.Providers) != 2 || info.Providers[0].Name != CPU || info.Providers[0].Err != nil {
 		t.Errorf("providers %+v", info.Providers)
 	}
 	for _, p := range info.Providers[1:] {
@@ -290,15 +268,13 @@ func TestDefaults(t *testing.T) {
 		auto = 4
 	}
 	for on, want := range map[string]int{
-		CPU:               4,
-		CPUDirect:         4,
-		"cpu/winograd":    4,
-		CUDA:              32,
-		TensorRT:          32,
-		"cuda:1":          32,
-		"tensorrt:0/fp16": 32,
-		Auto:              auto,
-		"":                auto,
+		CPU:            4,
+		CPUDirect:      4,
+		"cpu/winograd": 4,
+		CUDA:           32,
+		"cuda:1":       32,
+		Auto:           auto,
+		"":             auto,
 	} {
 		if got := DefaultBatch(on); got != want {
 			t.Errorf("%q: a batch of %d, want %d", on, got, want)
@@ -310,7 +286,6 @@ func TestDefaults(t *testing.T) {
 		want     int
 	}{
 		{opt: Options{}, provider: CUDA, want: 2},
-		{opt: Options{}, provider: TensorRT, want: 2},
 		{opt: Options{Lanes: 3}, provider: CUDA, want: 3},
 		{opt: Options{Lanes: 3}, provider: CPU, want: 3},
 		{opt: Options{}, provider: CPU, want: device.CPUs(1).Usable},
@@ -324,7 +299,6 @@ func TestDefaults(t *testing.T) {
 	}
 	for want, target := range map[string]target{
 		"cpu": {provider: CPU}, "cuda:1": {provider: CUDA, index: 1},
-		"tensorrt:0": {provider: TensorRT}, "tensorrt:2/fp16": {provider: TensorRT, index: 2, fp16: true},
 	} {
 		if got := target.String(); got != want {
 			t.Errorf("%+v is %q, want %q", target, got, want)

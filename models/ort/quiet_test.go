@@ -39,7 +39,7 @@ func troubles(folder string) (silent int) {
 	for _, try := range []struct {
 		model *models.Model
 		opt   Options
-	}{{model: nan, opt: Options{Provider: CPU}}, {model: broken, opt: Options{Provider: CPU}}, {model: good, opt: Options{Provider: TensorRT}}} {
+	}{{model: nan, opt: Options{Provider: CPU}}, {model: broken, opt: Options{Provider: CPU}}, {model: good, opt: Options{Provider: CUDA}}} {
 		if e, err := Open(try.model, try.opt); err == nil {
 			silent++
 			_ = e.Close()

@@ -14,7 +14,6 @@ const (
 	CPU       = "cpu"
 	CPUDirect = "cpu-direct"
 	CUDA      = "cuda"
-	TensorRT  = "tensorrt"
 )
 
 // Keys of session configuration entries.
@@ -61,9 +60,6 @@ func settingsFor(name string, device int, opt Options) settings {
 	// faster and needs half as much memory again.
 	s.pattern = true
 	s.config[recordAssignment] = "1"
-	if name == TensorRT {
-		s.providers = append(s.providers, provider{TensorRT, tensorRTOptions(device, opt)})
-	}
 	s.providers = append(s.providers, provider{CUDA, cudaOptions(device, opt)})
 	return s
 }
@@ -90,26 +86,6 @@ func cudaOptions(device int, opt Options) map[string]string {
 	}
 	if opt.MemoryLimit > 0 {
 		o["gpu_mem_limit"] = strconv.FormatInt(opt.MemoryLimit, 10)
-	}
-	return o
-}
-
-func tensorRTOptions(device int, opt Options) map[string]string {
-	o := map[string]string{
-		"device_id":       strconv.Itoa(device),
-		"trt_fp16_enable": "0",
-	}
-	if opt.FP16 {
-		o["trt_fp16_enable"] = "1"
-	}
-	if opt.MemoryLimit > 0 {
-		o["trt_max_workspace_size"] = strconv.FormatInt(opt.MemoryLimit, 10)
-	}
-	if opt.EngineCache != "" {
-		o["trt_engine_cache_enable"] = "1"
-		o["trt_engine_cache_path"] = opt.EngineCache
-		o["trt_timing_cache_enable"] = "1"
-		o["trt_timing_cache_path"] = opt.EngineCache
 	}
 	return o
 }
@@ -161,16 +137,6 @@ func (p provider) appendTo(o *onnx.SessionOptions) error {
 			return err
 		}
 		return o.AppendExecutionProviderCUDA(c)
-	case TensorRT:
-		t, err := onnx.NewTensorRTProviderOptions()
-		if err != nil {
-			return err
-		}
-		defer func() { _ = t.Destroy() }()
-		if err := t.Update(p.options); err != nil {
-			return err
-		}
-		return o.AppendExecutionProviderTensorRT(t)
 	}
 	return fmt.Errorf("unknown execution provider %q", p.name)
 }
