@@ -56,6 +56,13 @@ char *ortc_loadable(const char *path) {
   return NULL;
 }
 
+char *ortc_load_globally(const char *path) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+  if (!handle) return strdup(dlerror());
+  dlclose(handle);
+  return NULL;
+}
+
 char *ortc_providers(const void *api, char ***names, int *count) {
   return report(api, FN(api, GetAvailableProviders, Status *, char ***, int *)(names, count));
 }

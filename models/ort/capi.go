@@ -64,6 +64,14 @@ func loadable(path string) error {
 	return toError(C.ortc_loadable(name))
 }
 
+// loadGlobally loads a shared library for the life of the process, in a way that lets
+// libraries loaded later use it.
+func loadGlobally(path string) error {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	return toError(C.ortc_load_globally(name))
+}
+
 // providers lists the execution providers that the library was built for.
 func (a capi) providers() ([]string, error) {
 	var names **C.char

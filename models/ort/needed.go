@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// missingLibraries returns all libraries that a shared library needs and the loader
-// does not find. The loader itself names only the first.
-func missingLibraries(path string) ([]string, error) {
+// missingLibraries returns all libraries that a shared library needs and that are neither
+// in its folder nor in the given ones, and that the loader does not find. The loader
+// itself names only the first.
+func missingLibraries(path string, given ...string) ([]string, error) {
 	f, err := elf.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
@@ -19,7 +20,7 @@ func missingLibraries(path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)
 	}
-	folders := []string{filepath.Dir(path)}
+	folders := append([]string{filepath.Dir(path)}, given...)
 	for _, tag := range []elf.DynTag{elf.DT_RUNPATH, elf.DT_RPATH} {
 		values, err := f.DynString(tag)
 		if err != nil {

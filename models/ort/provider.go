@@ -126,12 +126,18 @@ func available(provider, library string, gpus device.GPUList) error {
 		missing = append(missing, fmt.Sprintf("not next to %s: %s; it is a build without %s (install ONNX Runtime's GPU build,"+
 			" for CUDA 12 and cuDNN 9, and set %s to it)", library, strings.Join(absent, ", "), provider, LibraryVariable))
 	}
+	// Without a GPU, the libraries would take time and memory for nothing.
+	if gpus.Visible() > 0 && len(absent) == 0 {
+		if err := preload(library); err != nil {
+			missing = append(missing, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
 	for _, p := range needed {
 		file := providerFile(library, p)
 		if !fileExists(file) {
 			continue
 		}
-		absent, err := missingLibraries(file)
+		absent, err := missingLibraries(file, homes(library)...)
 		if err != nil {
 			missing = append(missing, err.Error())
 		}
