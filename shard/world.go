@@ -17,6 +17,8 @@ type World struct {
 	// LocalRank and LocalSize count the workers of this machine. They are 0 and 1 if
 	// the launcher does not provide them.
 	LocalRank, LocalSize int
+	// Placed reports whether the launcher provides them.
+	Placed bool
 	// Source names the flags or variables that gave Rank and Size.
 	Source string
 }
@@ -83,7 +85,7 @@ func FromEnv(lookup func(string) (string, bool), f Flags, under string) (World, 
 
 // withLocal returns w with the local rank of s.
 func (w World) withLocal(s source) (World, error) {
-	w.LocalRank, w.LocalSize = s.localRank.n, s.localRank.n+1
+	w.LocalRank, w.LocalSize, w.Placed = s.localRank.n, s.localRank.n+1, true
 	if s.localSize.set {
 		w.LocalSize = s.localSize.n
 	}

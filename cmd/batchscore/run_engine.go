@@ -34,8 +34,13 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	local := world.LocalRank
+	if !world.Placed {
+		local = world.Rank
+	}
 	e.real, err = openReal(ort.Options{
-		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n, LocalRank: world.LocalRank, LocalSize: world.LocalSize,
+		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
+		LocalRank: local, LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
 		Saturate: saturate, Logger: e.log,
 	}, e.model, e.versions)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"testing"
 )
 
@@ -85,87 +84,3 @@ func TestProcessor(t *testing.T) {
 		}
 	}
 }
-
-func TestGPUs(t *testing.T) {
-	two := map[string]string{
-		"proc/driver/nvidia/gpus/0000:81:00.0/information": "Model: \t\t Tesla P100-PCIE-16GB\nIRQ: 40\n",
-		"proc/driver/nvidia/gpus/0000:04:00.0/information": "Model: \t\t Tesla K80\n",
-		"dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidiactl": "", "dev/nvidia-uvm": "",
-	}
-	for _, test := range []struct {
-		name    string
-		files   map[string]string
-		visible *string
-		all     []GPU
-		want    int
-	}{
-		{name: "none", files: nil, visible: nil, all: nil, want: 0},
-		{name: "none, though selected", files: nil, visible: ptr("0,1"), all: nil, want: 0},
-		{name: "two", files: two, visible: nil, all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 2},
-		{name: "one of two", files: two, visible: ptr("1"), all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 1},
-		{
-			name:    "by name",
-			files:   two,
-			visible: ptr("GPU-5a1c, MIG-77"),
-			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
-			want:    2,
-		},
-		{name: "hidden", files: two, visible: ptr(""), all: []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}}, want: 0},
-		{
-			name:    "up to an invalid one",
-			files:   two,
-			visible: ptr("0,-1,1"),
-			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
-			want:    1,
-		},
-		{
-			name:    "up to one that is not there",
-			files:   two,
-			visible: ptr("1,7,0"),
-			all:     []GPU{{"Tesla K80", "0000:04:00.0"}, {"Tesla P100-PCIE-16GB", "0000:81:00.0"}},
-			want:    1,
-		},
-		{name: "device nodes only", files: map[string]string{"dev/nvidia0": "", "dev/nvidiactl": ""}, visible: nil, all: []GPU{{}}, want: 1},
-		{name: "one node of two", files: map[string]string{
-			"proc/driver/nvidia/gpus/a/information": "", "proc/driver/nvidia/gpus/b/information": "", "dev/nvidia1": ""},
-			visible: nil, all: []GPU{{"", "a"}}, want: 1},
-		{name: "a guest of Windows", files: map[string]string{"dev/dxg": ""}, visible: nil, all: []GPU{{Name: "GPU of the host"}}, want: 1},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var value string
-			if test.visible != nil {
-				value = *test.visible
-			}
-			got := gpus(tree(t, test.files), value, test.visible != nil)
-			if !slices.Equal(got.All, test.all) || got.Visible() != test.want {
-				t.Errorf("%+v, %d visible; want %+v, %d visible", got, got.Visible(), test.all, test.want)
-			}
-			if (got.Missing() == "") != (test.want > 0) {
-				t.Errorf("Missing() = %q with %d visible GPUs", got.Missing(), test.want)
-			}
-		})
-	}
-}
-
-func TestGPURoot(t *testing.T) {
-	t.Setenv("BATCHSCORE_GPU_ROOT", tree(t, map[string]string{"dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidia2": ""}))
-	t.Setenv(VisibleVariable, "0,2")
-	if l := GPUs(); len(l.All) != 3 || l.Visible() != 2 {
-		t.Errorf("%+v; want two of three GPUs", l)
-	}
-}
-
-func TestIndex(t *testing.T) {
-	four := GPUList{All: make([]GPU, 4)}
-	narrowed := GPUList{All: make([]GPU, 4), Restricted: true, Selected: []string{"3", "1"}}
-	for rank, want := range []int{0, 1, 2, 3, 0, 1} {
-		if got := four.Index(rank); got != want {
-			t.Errorf("local rank %d of four GPUs: %d, want %d", rank, got, want)
-		}
-		if got := narrowed.Index(rank); got != rank%2 {
-			t.Errorf("local rank %d of two visible GPUs: %d, want %d", rank, got, rank%2)
-		}
-	}
-}
-
-func ptr(s string) *string { return &s }

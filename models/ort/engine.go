@@ -37,15 +37,27 @@ type Engine struct {
 // Open loads the model into a session on the requested provider, compares it with
 // its contract and scores one probe batch. Errors wrap models.ErrModel for a model
 // that cannot be used as its contract says, models.ErrProvider for a library,
-// provider or device that is not available, or models.ErrOutOfMemory.
-func Open(m *models.Model, opt Options) (_ *Engine, err error) {
+// provider or device that is not available, or models.ErrOutOfMemory. With Auto, a GPU
+// that cannot be used is a warning, and the CPU is used.
+func Open(m *models.Model, opt Options) (*Engine, error) {
+	e, on, err := openOn(m, opt)
+	if on.provider == CUDA && opt.Provider != CUDA && errors.Is(err, models.ErrProvider) {
+		opt.Logger.Warn().Err(err).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
+		opt.Provider = CPU
+		e, _, err = openOn(m, opt)
+	}
+	return e, err
+}
+
+// openOn does what Open does, and returns what it chose to run the model on.
+func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	library, err := FindLibrary(opt.Library)
 	if err != nil {
-		return nil, err
+		return nil, on, err
 	}
 	l, err := acquire(library)
 	if err != nil {
-		return nil, err
+		return nil, on, err
 	}
 	e := &Engine{api: l.api, model: m, version: l.version}
 	defer func() {
@@ -55,13 +67,13 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 	}()
 	target, err := choose(opt, library)
 	if err != nil {
-		return nil, err
+		return nil, target, err
 	}
 	e.device, e.rebind = target.String(), target.provider != CPU
 	e.slots = make(chan struct{}, opt.lanes(target.provider))
 
 	if _, err := os.Stat(m.Path); err != nil {
-		return nil, fmt.Errorf("%w: %w", models.ErrModel, err)
+		return nil, target, fmt.Errorf("%w: %w", models.ErrModel, err)
 	}
 	start := func() error {
 		s := settingsFor(target.provider, target.index, opt)
@@ -102,9 +114,9 @@ func Open(m *models.Model, opt Options) (_ *Engine, err error) {
 		err = start()
 	}
 	if err != nil {
-		return nil, err
+		return nil, target, err
 	}
-	return e, nil
+	return e, target, nil
 }
 
 // createSession loads the model, or graph if that is not nil. It does not keep

@@ -30,6 +30,9 @@ type Options struct {
 	// machine, and their number. They choose the GPU and divide the cores. A
 	// LocalSize of 0 means 1.
 	LocalRank, LocalSize int
+	// Unplaced says that the rank of this process on its machine is unknown: LocalRank
+	// is then its rank among all processes.
+	Unplaced bool
 	// MemoryLimit is the most memory that ONNX Runtime uses on a GPU, in bytes; 0
 	// means no limit.
 	MemoryLimit int64

@@ -35,7 +35,8 @@ func (e *providerError) Error() string { return e.err.Error() }
 func (e *providerError) Unwrap() error { return e.err }
 
 // choose resolves Auto and picks the GPU. A requested provider that is not available
-// is an error that says what is missing; nothing falls back to the CPU.
+// is an error that says what is missing. If Auto finds a GPU, the target is that GPU even
+// if the error says why it cannot be used.
 func choose(opt Options, library string) (target, error) {
 	switch opt.Provider {
 	case CPU:
@@ -43,7 +44,7 @@ func choose(opt Options, library string) (target, error) {
 	case CPUDirect:
 		return target{provider: CPU, direct: true}, nil
 	case CUDA:
-		return chooseGPU(opt.Provider, opt, library)
+		return chooseGPU(opt, library)
 	case Auto, "":
 		gpus := device.GPUs()
 		switch has := fileExists(providerFile(library, CUDA)); {
@@ -52,7 +53,7 @@ func choose(opt Options, library string) (target, error) {
 			opt.Logger.Warn().Int("gpus", gpus.Visible()).Str("library", library).
 				Msg("scoring on the CPU: there is a GPU, but this ONNX Runtime is built without CUDA")
 		default:
-			return chooseGPU(CUDA, opt, library)
+			return chooseGPU(opt, library)
 		}
 		return target{provider: CPU}, nil
 	}
@@ -60,16 +61,37 @@ func choose(opt Options, library string) (target, error) {
 		strings.Join([]string{Auto, CPU, CPUDirect, CUDA}, ", "))
 }
 
-func chooseGPU(provider string, opt Options, library string) (target, error) {
+// chooseGPU picks the GPU of this rank. It sets the environment variables by which CUDA
+// finds it, before anything loads CUDA.
+func chooseGPU(opt Options, library string) (target, error) {
+	t := target{provider: CUDA}
 	gpus := device.GPUs()
-	if err := available(provider, library, gpus); err != nil {
-		return target{}, err
+	if gpus.Visible() > 0 {
+		choice := gpus.Choose(opt.LocalRank)
+		if err := choice.Apply(); err != nil {
+			return t, err
+		}
+		t.index = choice.Index
+		sayChoice(opt, gpus, choice)
 	}
-	if opt.LocalSize > gpus.Visible() {
+	return t, available(CUDA, library, gpus)
+}
+
+// sayChoice logs how the GPU of this rank was chosen if there was a choice that may not be
+// what the user expects.
+func sayChoice(opt Options, gpus device.GPUList, choice device.Choice) {
+	if gpus.Shared(opt.LocalSize) {
 		opt.Logger.Warn().Int("processes", opt.LocalSize).Int("gpus", gpus.Visible()).
 			Msg("processes of this machine share a GPU: start one per GPU")
 	}
-	return target{provider: provider, index: gpus.Index(opt.LocalRank)}, nil
+	if opt.Unplaced && gpus.Visible() > 1 {
+		opt.Logger.Info().Int("gpus", gpus.Visible()).Int("gpu", opt.LocalRank%gpus.Visible()).
+			Msg("nothing says which rank this is on its machine: the GPU is the rank modulo the number of GPUs")
+	}
+	if choice.Only != "" {
+		opt.Logger.Info().Str("mig", choice.Only).Int("gpus", gpus.Visible()).
+			Msg("CUDA shows a process one MIG device: this rank has set " + device.VisibleVariable + " to its own")
+	}
 }
 
 // explain says what an error of creating the session means.
