@@ -18,6 +18,8 @@
 #	          kinds of x86-64; on x86-64 only
 #	cudatest  ONNX Runtime's GPU libraries and NVIDIA's headers, for the tests with
 #	          a stand-in for CUDA's libraries   CACHE/cudatest/; on x86-64 only
+#	nvimgcodec  NVIDIA's nvImageCodec and nvJPEG, for --decode-device gpu and the tests
+#	          of its CPU back end   CACHE/nvimgcodec/; on x86-64 only
 #	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request, in CI, and where no systemd would start them as services
@@ -352,16 +354,34 @@ get_cudatest() {
 	done
 }
 
+# get_nvimgcodec leaves out the decoders of other formats and what is for Python.
+get_nvimgcodec() {
+	[ "$(uname -sm)" = 'Linux x86_64' ] || return 0
+	local pins=nvimgcodec.txt target=$cache/nvimgcodec made
+	made=$({ cat "$here/$pins" && declare -f get_nvimgcodec wheels; } | sha256sum | cut -d' ' -f1)
+	[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && return
+	wheels "$pins" '37 MB' 'nvImageCodec and nvJPEG'
+	local from=$unpacked/nvidia/nvimgcodec
+	mkdir -p "$scratch/nvimgcodec/extensions"
+	mv "$from/libnvimgcodec.so.0" "$from/include" "$unpacked/nvidia/nvjpeg/lib/libnvjpeg.so.12" "$scratch/nvimgcodec/"
+	mv "$from"/extensions/lib{jpeg_turbo,nvjpeg}_ext.so.* "$scratch/nvimgcodec/extensions/"
+	printf '%s\n' "$made" >"$scratch/nvimgcodec/stamp"
+	chmod -R u=rwX,go=rX "$scratch/nvimgcodec"
+	rm -rf "$unpacked"
+	replace "$scratch/nvimgcodec" "$target"
+	say "nvImageCodec and nvJPEG: $target"
+}
+
 get_cross() {
 	[ "$(uname -m)" != aarch64 ] && ! have aarch64-linux-gnu-gcc || return 0
 	have apt-get || die 'aarch64-linux-gnu-gcc is missing, and this system has no apt-get: install a C compiler for arm64 by hand'
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cudatest cross cluster)
+all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec cross cluster)
 parts=("$@")
 if [ $# = 0 ]; then
-	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator cudatest)
+	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator cudatest nvimgcodec)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else
