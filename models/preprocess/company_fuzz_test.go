@@ -29,7 +29,7 @@ func FuzzCompany(f *testing.F) {
 		f.Add(src, byte(0))
 	}
 	f.Fuzz(func(t *testing.T, src []byte, company byte) {
-		var verdicts [2]verdict
+		verdicts := make([]verdict, len(backends))
 		for i, b := range backends {
 			opt := b.opt
 			opt.MaxPixels = 1 << 16
@@ -39,6 +39,11 @@ func FuzzCompany(f *testing.F) {
 		turbo, portable := verdicts[0].failure, verdicts[1].failure
 		if turbo != "" && portable == "" {
 			t.Errorf("libjpeg-turbo: %q, want ok as with image/jpeg", turbo)
+		}
+		for i, device := range verdicts[2:] {
+			if device.failure != turbo {
+				t.Errorf("%s: %q, want %q as with libjpeg-turbo", backends[2+i].name, device.failure, turbo)
+			}
 		}
 	})
 }

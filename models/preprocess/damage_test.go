@@ -60,7 +60,8 @@ func TestFault34_Files(t *testing.T) {
 // TestFault34_Mutations tests that every mutation of every kind has one verdict, whatever
 // was decoded before, over any memory, and with any number of decoders. libjpeg-turbo
 // accepts what image/jpeg accepts. The reverse, for damage that libjpeg does not see, is
-// rare. What both refuse, they refuse in the same words.
+// rare. What both refuse, they refuse in the same words. nvImageCodec has the verdicts of
+// libjpeg-turbo.
 func TestFault34_Mutations(t *testing.T) {
 	each := 12
 	if testing.Short() {
@@ -77,7 +78,7 @@ func TestFault34_Mutations(t *testing.T) {
 			}
 		}
 	}
-	var verdicts [2][]verdict
+	verdicts := make([][]verdict, len(backends))
 	for i, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
 			verdicts[i] = checkCompany(t, b.opt, images, 8)
@@ -93,6 +94,13 @@ func TestFault34_Mutations(t *testing.T) {
 			only++
 		case turbo.failure != portable.failure:
 			t.Errorf("image %d: %q, and portable %q: %x", i, turbo.failure, portable.failure, images[i])
+		}
+	}
+	for i, device := range verdicts[2:] {
+		for k, v := range device {
+			if v.failure != verdicts[0][k].failure {
+				t.Errorf("image %d: %s %q, and libjpeg-turbo %q: %x", k, backends[2+i].name, v.failure, verdicts[0][k].failure, images[k])
+			}
 		}
 	}
 	t.Logf("%d of %d are ok, %d with libjpeg-turbo only", ok, len(images), only)

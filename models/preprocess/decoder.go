@@ -36,7 +36,7 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		if f.New == nil {
 			continue
 		}
-		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable}); err != nil {
+		if d.codecs[i], err = f.New(codec.Config{GoOnly: opt.ForcePortable, JPEG: opt.JPEG}); err != nil {
 			d.Close()
 			return nil, err
 		}

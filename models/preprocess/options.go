@@ -14,8 +14,8 @@ const (
 	leastMaxBytes = 256 << 20
 )
 
-// Options bound what one image may cost. They decide which images fail as too_large,
-// and change no pixels.
+// Options bound what one image may cost, and choose decoders. The bounds decide which
+// images fail as too_large, and change no pixels.
 type Options struct {
 	// MaxPixels bounds the width times the height that an image's header
 	// declares; 0 means DefaultMaxPixels. A side of more than 1,048,576 pixels is
@@ -28,6 +28,9 @@ type Options struct {
 	MaxBytes int64
 	// ForcePortable never uses libjpeg-turbo.
 	ForcePortable bool
+	// JPEG is what decodes JPEG: "" for libjpeg-turbo where it is installed, or a
+	// device of jpeg.Device. It changes pixels.
+	JPEG string
 }
 
 // DefaultMaxBytes is the default of MaxBytes for a MaxPixels: 9 bytes a pixel, so

@@ -9,18 +9,26 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	turbo "github.com/batchscore/batchscore/models/preprocess/jpeg"
 )
 
-var backends = []struct {
+type backend struct {
 	name string
 	opt  Options
-}{
-	{name: "turbo", opt: Options{}},
-	{name: "portable", opt: Options{ForcePortable: true}},
 }
 
+// backends are the JPEG decoders that are tested: libjpeg-turbo, image/jpeg, and nvImageCodec
+// on the CPU if it is there, which TestDeviceIsTested requires of CI.
+var backends = func() []backend {
+	list := []backend{{name: "turbo", opt: Options{}}, {name: "portable", opt: Options{ForcePortable: true}}}
+	if _, _, err := turbo.Device(turbo.DeviceCPU); err == nil {
+		list = append(list, backend{name: "nvimgcodec", opt: Options{JPEG: turbo.DeviceCPU}})
+	}
+	return list
+}()
+
 // TestFault17_Statuses tests that what is not an image, or not a whole one, has one stable
-// status, the same with both JPEG decoders.
+// status, the same with all JPEG decoders.
 func TestFault17_Statuses(t *testing.T) {
 	jpg := readFixture(t, "jpeg-420.jpg")
 	png := readFixture(t, "png-rgb.png")

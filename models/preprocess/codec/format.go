@@ -35,6 +35,8 @@ type Format struct {
 type Config struct {
 	// GoOnly excludes libraries that are loaded at run time.
 	GoOnly bool
+	// JPEG is what decodes JPEG, as package jpeg names it; "" is the default.
+	JPEG string
 }
 
 // A Decoder decodes the images of one format. It may reuse its memory from image to

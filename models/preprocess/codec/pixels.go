@@ -5,7 +5,8 @@ type Canvas interface {
 	// Prepare returns memory for an image whose stored pixels are width x height and
 	// are made upright by o. A codec calls it once for each image, after every check
 	// that is possible without pixels, and then fills all of the memory. Its content
-	// is undefined before.
+	// is undefined before. A codec may call it again with the same size, for another
+	// decoder, if the one that it called it for does not decode the image.
 	//
 	// A codec that can shrink while it decodes passes the factors; the Pixels may then
 	// be smaller than width x height by one of them. Other codecs pass nil.

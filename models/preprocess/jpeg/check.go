@@ -23,9 +23,11 @@ type rewritten struct {
 // walk found. declare is how the rewritten JPEG says that its colours are coded.
 //
 // The picture ends when every coefficient has been read to its last bit. What follows is
-// ignored, unless there is no end-of-image marker: see whole.
-func check(src []byte, h header, bounds codec.Bounds, declare colour) (rewritten, *codec.Failure) {
-	c := checker{src: src, h: &h, at: 2}
+// ignored, unless there is no end-of-image marker: see whole. What it returns is in m, and
+// valid until the next call.
+func check(m *memory, src []byte, h header, bounds codec.Bounds, declare colour) (rewritten, *codec.Failure) {
+	c := checker{src: src, h: &h, at: 2, coded: m.coded, plain: rewritten{data: m.plain}}
+	defer func() { m.keep(c.plain.data, c.coded) }()
 	for i := range h.frame.components {
 		c.comps[i].init(&h, i)
 	}
@@ -45,6 +47,21 @@ func check(src []byte, h header, bounds codec.Bounds, declare colour) (rewritten
 		if c.scans > bounds.MaxScans {
 			return c.plain, codec.Fail(codec.StatusTooLarge, "more than %d scans", bounds.MaxScans)
 		}
+	}
+}
+
+// A memory is what check reuses from image to image.
+type memory struct{ plain, coded []byte }
+
+// keep keeps buffers for the next image, unless they are large.
+func (m *memory) keep(plain, coded []byte) {
+	const most = 8 << 20
+	*m = memory{}
+	if cap(plain) <= most {
+		m.plain = plain
+	}
+	if cap(coded) <= most {
+		m.coded = coded
 	}
 }
 

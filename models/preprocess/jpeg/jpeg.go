@@ -1,7 +1,8 @@
 // Package jpeg decodes JPEG.
 //
 // Two decoders make the pixels: libjpeg-turbo, loaded at run time, and image/jpeg where it
-// is not installed. Both share a strict check of the coded data, which decides whether a
+// is not installed. A third, nvImageCodec on a GPU, is used on request: device.go. All
+// share a strict check of the coded data, which decides whether a
 // picture is whole:
 //
 //  1. walk follows the markers and finds the size, the orientation, and whether there is
@@ -31,6 +32,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 )
 
 // Format is JPEG's entry in the table of formats.
@@ -43,11 +45,16 @@ var Format = codec.Format{
 }
 
 type decoder struct {
-	turbo  *Turbo        // nil where image/jpeg decodes
-	chroma codec.RowPair // one row of upsampled Cb and Cr
+	turbo  *Turbo              // nil where image/jpeg decodes
+	device *nvimgcodec.Decoder // nil for none
+	chroma codec.RowPair       // one row of upsampled Cb and Cr
+	memory memory              // of check
 }
 
 func newDecoder(c codec.Config) (codec.Decoder, error) {
+	if c.JPEG != "" && !c.GoOnly {
+		return newDeviceDecoder(c.JPEG)
+	}
 	d := &decoder{}
 	if _, err := Backend(); err == nil && !c.GoOnly {
 		if d.turbo, err = NewTurbo(); err != nil {
@@ -71,6 +78,12 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	if d.turbo == nil {
 		return d.decodeInGo(src, h, bounds, to), nil
 	}
+	if d.device != nil && onDevice(&h) {
+		done, err := d.decodeOnDevice(src, h, bounds, to)
+		if done || err != nil {
+			return nil, err
+		}
+	}
 	px := to.Prepare(h.width, h.height, h.orientation, d.turbo.scales)
 	cmyk := h.frame.components == 4
 	if !h.doubt {
@@ -79,7 +92,7 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 			return nil, err
 		}
 	}
-	plain, fail := check(src, h, bounds, h.colour())
+	plain, fail := check(&d.memory, src, h, bounds, h.colour())
 	if fail != nil {
 		return fail, nil
 	}
@@ -107,7 +120,7 @@ func (d *decoder) decodeInGo(src []byte, h header, bounds codec.Bounds, to codec
 	case 4:
 		declare = colourCMYK
 	}
-	plain, fail := check(src, h, bounds, declare)
+	plain, fail := check(&d.memory, src, h, bounds, declare)
 	switch {
 	case fail != nil:
 		return fail

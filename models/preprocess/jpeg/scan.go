@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
@@ -320,7 +321,7 @@ func (c *checker) arithmeticData() (any bool) {
 // start writes the head of the plain JPEG.
 func (c *checker) start(declare colour) {
 	f := &c.h.frame
-	c.plain.data = append(make([]byte, 0, len(c.src)+1024), 0xff, mSOI)
+	c.plain.data = append(slices.Grow(c.plain.data[:0], len(c.src)+1024), 0xff, mSOI)
 	const adobe = "Adobe\x00\x64\x00\x00\x00\x00"
 	switch declare {
 	case colourYCbCr:

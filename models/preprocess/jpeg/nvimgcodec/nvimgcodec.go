@@ -1,0 +1,176 @@
+// Package nvimgcodec decodes JPEG with NVIDIA's nvImageCodec, which is loaded at run time.
+//
+//  1. [Open] finds the library and one of its back ends, on a GPU or on the CPU, makes
+//     its decoders and tries them on a small picture. No other back end is loaded, so
+//     that an image always meets the same one.
+//  2. Each goroutine that decodes has a [Decoder]. Those that wait at the same time are
+//     decoded together, as a batch: pool.go.
+//  3. The pixels come back to the host's memory, at full size. The caller resizes them.
+//
+// On a GPU the back end is nvJPEG's decoder in CUDA, which every kind of GPU has. Not used
+// are the decoding engines of some GPUs: whether an image goes to an engine depends on
+// how busy they are, and their pixels differ.
+//
+// The GPU back end has not yet been run on a GPU. The CPU back end, which is for tests
+// and comparisons, is libjpeg-turbo in NVIDIA's build; everything but the choice of back
+// end is the same for both.
+package nvimgcodec
+
+// #cgo CFLAGS: -std=c11 -O3 -Wall
+// #cgo linux LDFLAGS: -ldl
+// #cgo noescape bs_nv_decode
+// #cgo nocallback bs_nv_decode
+// #cgo noescape bs_nv_widen
+// #cgo nocallback bs_nv_widen
+// #include "decode.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// LibraryVariable is the environment variable with the path of nvImageCodec's library.
+const LibraryVariable = "NVIMGCODEC_LIB"
+
+// ErrMissing is the error of a library or a device that is not there.
+var ErrMissing = errors.New("nvImageCodec cannot be used")
+
+const howToInstall = `run "deploy/deps/fetch.sh nvimgcodec" in the source tree, or "pip install nvidia-nvimgcodec-cu12[nvjpeg]" and set ` +
+	LibraryVariable + " to its libnvimgcodec.so.0"
+
+// CPU is the device of the CPU back end. Devices from 0 are GPUs, as CUDA numbers those
+// that are visible.
+const CPU = -1
+
+var (
+	poolsLock sync.Mutex
+	pools     = map[int]*Pool{}
+)
+
+// Open returns the decoders of a device, which the whole process shares. The error, which
+// wraps ErrMissing, says what is missing and how to install it.
+func Open(device int) (*Pool, error) {
+	poolsLock.Lock()
+	defer poolsLock.Unlock()
+	if p := pools[device]; p != nil {
+		return p, nil
+	}
+	p, err := open(device)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
+	}
+	pools[device] = p
+	return p, nil
+}
+
+func open(device int) (*Pool, error) {
+	library, err := findLibrary()
+	if err != nil {
+		return nil, err
+	}
+	extension, name := "libjpeg_turbo_ext", "cpu"
+	var jpegVersion [3]C.int
+	if device >= 0 {
+		extension = "libnvjpeg_ext"
+		if name, err = findNvJPEG(filepath.Dir(library), &jpegVersion); err != nil {
+			return nil, err
+		}
+	}
+	found, _ := filepath.Glob(filepath.Join(filepath.Dir(library), "extensions", extension+".so*"))
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s has no extensions/%s.so next to it: %s", library, extension, howToInstall)
+	}
+	cLibrary, cExtension := C.CString(library), C.CString(found[0])
+	defer C.free(unsafe.Pointer(cLibrary))
+	defer C.free(unsafe.Pointer(cExtension))
+	var why [C.BS_NV_ERROR_SIZE]C.char
+	var v C.uint32_t
+	backEnd := C.bs_nv_load(cLibrary, cExtension, &v, &why[0])
+	if backEnd == nil {
+		return nil, fmt.Errorf("%s: %s", C.GoString(&why[0]), howToInstall)
+	}
+	version := fmt.Sprintf("%d.%d.%d", v/1000, v%1000/100, v%100)
+	p := &Pool{kind: "nvimgcodec " + version + " " + name, library: library}
+	for range inFlight {
+		h := C.bs_nv_new(backEnd, C.int(device), C.int(runtime.GOMAXPROCS(0)), &why[0])
+		if h == nil {
+			return nil, errors.New(C.GoString(&why[0]))
+		}
+		p.free = append(p.free, h)
+	}
+	return p, p.try()
+}
+
+// findNvJPEG loads nvJPEG, which the extension for GPUs then finds by its name, and returns
+// what to call its back end. The extension itself would say on stderr what is missing.
+func findNvJPEG(folder string, version *[3]C.int) (string, error) {
+	if !canOpen("libcuda.so.1") {
+		return "", errors.New("there is no NVIDIA driver (libcuda.so.1): use a machine with an NVIDIA GPU, or --decode-device cpu")
+	}
+	const soname = "libnvjpeg.so.12"
+	for _, path := range []string{filepath.Join(folder, soname), filepath.Join(folder, "..", "nvjpeg", "lib", soname), soname} {
+		c := C.CString(path)
+		rc := C.bs_nv_jpeg_version(c, &version[0])
+		C.free(unsafe.Pointer(c))
+		if rc == 0 {
+			return fmt.Sprintf("gpu, nvjpeg %d.%d.%d", version[0], version[1], version[2]), nil
+		}
+	}
+	return "", fmt.Errorf("%s is missing: %s", soname, howToInstall)
+}
+
+func canOpen(name string) bool {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	return C.bs_nv_can_open(c) != 0
+}
+
+// findLibrary returns the path of the library: that in NVIMGCODEC_LIB, or the first in the
+// folders of NVIDIA's packages and of deploy/deps/fetch.sh.
+func findLibrary() (string, error) {
+	const soname = "libnvimgcodec.so.0"
+	if given := os.Getenv(LibraryVariable); given != "" {
+		if _, err := os.Stat(given); err != nil {
+			return "", fmt.Errorf("%s: %w: %s", LibraryVariable, err, howToInstall)
+		}
+		return filepath.Abs(given)
+	}
+	var folders []string
+	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
+		folders = append(folders, filepath.Join(cache, "nvimgcodec"))
+	}
+	exe, _ := os.Executable()
+	wd, _ := os.Getwd()
+	for _, folder := range []string{filepath.Dir(exe), wd} {
+		if tree := sourceTree(folder); tree != "" {
+			folders = append(folders, filepath.Join(tree, ".cache", "nvimgcodec"))
+		}
+	}
+	folders = append(folders, filepath.Dir(exe), "/opt/nvidia/nvimgcodec_cuda12/lib64", "/usr/lib64/libnvimgcodec/12",
+		"/usr/lib/x86_64-linux-gnu/libnvimgcodec/12", "/usr/local/lib")
+	for _, folder := range folders {
+		path := filepath.Join(folder, soname)
+		if _, err := os.Stat(path); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", fmt.Errorf("%s is in none of %s: %s", soname, strings.Join(folders, ", "), howToInstall)
+}
+
+// sourceTree returns the root of the Go module that holds folder, "" if there is none.
+func sourceTree(folder string) string {
+	for ; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+	}
+	return ""
+}
