@@ -1,0 +1,137 @@
+package cudatest
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// shared is made once for all tests of the process: the program, without the race
+// detector, a model and pictures.
+var shared struct {
+	once          sync.Once
+	folder        string
+	err           error
+	binary, model string
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.folder != "" {
+		_ = os.RemoveAll(shared.folder)
+	}
+	os.Exit(code)
+}
+
+// program returns the path of a batchscore program, and of a model: Inception V3 with
+// random weights and 5 classes.
+func program(t testing.TB) (binary, model string) {
+	t.Helper()
+	shared.once.Do(func() {
+		if shared.folder, shared.err = os.MkdirTemp("", "cudatest-"); shared.err != nil {
+			return
+		}
+		shared.binary, shared.model = filepath.Join(shared.folder, "batchscore"), filepath.Join(shared.folder, "inception.onnx")
+		for _, args := range [][]string{
+			{"go", "build", "-race=false", "-o", shared.binary, "github.com/batchscore/batchscore/cmd/batchscore"},
+			{shared.binary, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", shared.model},
+		} {
+			out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+			if err != nil {
+				shared.err = errors.New(err.Error() + ": " + string(out))
+				return
+			}
+		}
+	})
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.binary, shared.model
+}
+
+// pictures returns a folder of n small pictures that all differ.
+func pictures(t testing.TB, n int) string {
+	t.Helper()
+	folder := t.TempDir()
+	for i := range n {
+		p := image.NewRGBA(image.Rect(0, 0, 16, 16))
+		for x := range 16 {
+			for y := range 16 {
+				p.Set(x, y, color.RGBA{uint8(i), uint8(i>>8) + uint8(x), uint8(17 * y), 255})
+			}
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, strconv.Itoa(10000+i)+".png"), b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// A result is what a finished command left.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// batchscore runs the program on the machine.
+func (m *Machine) batchscore(t testing.TB, args ...string) result {
+	t.Helper()
+	binary, _ := program(t)
+	cmd := exec.Command(binary, args...)
+	cmd.Env = m.Env()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// run scores a folder on the GPU.
+func (m *Machine) run(t testing.TB, images, out string, more ...string) result {
+	t.Helper()
+	_, model := program(t)
+	return m.batchscore(t, append([]string{"run", "--provider", "cuda", "--model", model, "--images", images, "--out", out}, more...)...)
+}
+
+// must fails the test if the command has failed.
+func (r result) must(t testing.TB) result {
+	t.Helper()
+	if r.code != 0 {
+		t.Fatalf("exit status %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	return r
+}
+
+// rows returns the bytes of all parts of a result, merged.
+func rows(t testing.TB, m *Machine, out string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "merged.jsonl")
+	m.batchscore(t, "merge", out, "-o", file).must(t)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// lines runs a test on both lines of CUDA.
+func lines(t *testing.T, test func(t *testing.T, line Line)) {
+	for name, line := range map[string]Line{"CUDA 12": CUDA12, "CUDA 13": CUDA13} {
+		t.Run(name, func(t *testing.T) { test(t, line) })
+	}
+}

@@ -1,0 +1,119 @@
+// What the parts of the stand-in share. Every part is the body of one of NVIDIA's
+// libraries, or one subject that several of them need.
+#ifndef CUDATEST_H
+#define CUDATEST_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- config.c: what the environment says ----
+
+enum { MAX_DEVICES = 64 };
+
+// Times are nanoseconds of the monotonic clock.
+typedef int64_t nanos;
+
+// An engine does one piece of work at a time. busy holds reserved times, in order,
+// which do not touch.
+typedef struct {
+  struct { nanos from, to; } busy[256];
+  int count;
+  nanos total;  // the sum of all reserved times
+} Engine;
+
+typedef struct {
+  char name[96];
+  char uuid[64];    // GPU-... or MIG-...
+  char parent[64];  // of a MIG device: the UUID of its GPU
+  char bus[32];     // domain:bus:device.function
+  int major, minor;
+  int physical;  // the number of the GPU among all GPUs of the machine
+  size_t memory, used;
+  Engine compute, to_device, to_host;
+} Device;
+
+typedef struct {
+  Device all[MAX_DEVICES];  // every GPU and MIG device of the machine, in PCI order
+  int all_count;
+  Device *visible[MAX_DEVICES];  // what CUDA enumerates
+  int count;
+  int driver;  // CUDA version of the driver, as 12040
+  int cudnn;   // as 91002
+  const char *driver_name;
+  nanos plan, conv, batch, launch;
+  double h2d_gbs;
+  char output;  // h: float16 outputs, f: float32, 0: leave outputs alone
+} Config;
+
+// config reads the environment at the first call.
+Config *config(void);
+
+// ---- faults.c: errors on request ----
+
+// fault returns the code that CUDATEST_FAIL asks the call to end with, or 0.
+int fault(const char *call);
+
+// ---- log.c: what was asked ----
+
+// note writes one JSON object: the event, time, process and thread, and then the
+// fields, which format gives without braces.
+void note(const char *event, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// unexpected is the body of every function that ONNX Runtime could call and that has
+// no other body: it says so in the log and reports success.
+int unexpected(const char *call);
+
+// ---- clock.c: simulated time ----
+
+typedef struct {
+  int id;
+  Device *device;
+  int index;     // of the device among the visible ones
+  nanos end;     // when all that was asked of it will be done
+} Stream;
+
+nanos now(void);
+void wait_until(nanos t);
+
+// reserve makes the engine busy for a time, as soon as it can after the stream's
+// work, and moves the stream's end.
+void reserve(Stream *s, Engine *e, nanos duration);
+
+// ---- streams.c ----
+
+// current is the device that the calling thread has set.
+int current(void);
+Stream *stream_of(void *handle);
+Stream *new_stream(void);
+void free_stream(Stream *s);
+// drained returns the time when all streams of a device will be done.
+nanos drained(int device);
+
+// ---- memory.c ----
+
+enum { PAGEABLE, PINNED, ON_DEVICE };
+
+// allocate returns memory of zeros, or NULL if the device has not that much left.
+void *allocate(int kind, int device, size_t size);
+bool release(void *p);
+// owner returns the kind of memory at p, and sets *device.
+int owner(const void *p, int *device);
+
+// ---- kernels.c ----
+
+// launched counts one piece of work of a library on a stream.
+void launched(Stream *s, const char *name, nanos duration);
+
+// ---- answer.c ----
+
+// batch_arrived says that the calling thread has copied bytes to the device.
+void batch_arrived(const void *bytes, size_t size);
+// batch_starts says that a convolution runs, with an input of so many images, of so many
+// numbers each. It reports whether that is the batch that has arrived.
+bool batch_starts(int images, size_t numbers);
+// answer writes the scores of the thread's last batch, and reports whether it did.
+bool answer(void *to, size_t size);
+
+#endif

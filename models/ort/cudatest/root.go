@@ -1,0 +1,33 @@
+package cudatest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// writeRoot writes what NVIDIA's driver shows of its GPUs in the file system.
+func writeRoot(root string, devices []Device) error {
+	files := map[string]string{
+		"proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  stand-in\n",
+	}
+	for i, d := range devices {
+		bus := d.Bus
+		if len(bus) > 12 { // The file system has four digits of the domain, NVML eight.
+			bus = bus[len(bus)-12:]
+		}
+		files[filepath.Join("proc/driver/nvidia/gpus", bus, "information")] = fmt.Sprintf(
+			"Model: \t\t %s\nGPU UUID: \t %s\nBus Type: \t PCIe\nBus Location: \t %s\nDevice Minor: \t %d\n", d.Name, d.UUID, bus, i)
+		files[fmt.Sprintf("dev/nvidia%d", i)] = ""
+	}
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
