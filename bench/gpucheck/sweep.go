@@ -1,0 +1,165 @@
+package gpucheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/batchscore/batchscore/bench/compare"
+	"github.com/batchscore/batchscore/bench/result"
+	"github.com/batchscore/batchscore/models/ort"
+)
+
+// setting is a model and how it is computed: what one child process measures.
+type setting struct {
+	model     string
+	precision string // fp32, tf32, fp16
+	nhwc      bool   // convolutions in the order of channels that tensor cores read
+}
+
+func (p setting) String() string {
+	text := p.model + " " + p.precision
+	if p.nhwc {
+		text += " nhwc"
+	}
+	return text
+}
+
+// point is a cell of the sweep of a setting.
+type point struct {
+	setting
+	Cell
+	device string
+	rate   float64 // images/s
+}
+
+// sweep is what was measured of all settings.
+type sweep struct {
+	points []point
+	err    error // what could not be measured; the points are valid all the same
+}
+
+// The precisions of the sweep, the most important first.
+const (
+	fp32 = "fp32"
+	tf32 = "tf32"
+	fp16 = "fp16"
+)
+
+var precisions = []string{fp32, fp16, tf32}
+
+// Cells of the sweep. The first ones tell most, and are measured of all settings before
+// the others of any.
+var (
+	firstCells = []Cell{{32, 2}, {64, 2}, {128, 2}, {32, 1}}
+	otherCells = cellsBut(firstCells, []int{8, 1, 64, 128, 32}, []int{2, 1, 3})
+)
+
+// cellsBut returns the cells of all batches and sessions, without those that are given.
+func cellsBut(given []Cell, batches, sessions []int) []Cell {
+	seen := map[Cell]bool{}
+	for _, c := range given {
+		seen[c] = true
+	}
+	var all []Cell
+	for _, b := range batches {
+		for _, n := range sessions {
+			if c := (Cell{b, n}); !seen[c] {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// reserve is what the sweep leaves of the budget for the claims after it.
+const reserve = 25 * time.Second
+
+// swept measures all settings, as many cells as the budget has time for, and lists the
+// others as not measured. It measures once, for all claims. The error is that of ctx.
+func (s *Session) swept(ctx context.Context) (*sweep, error) {
+	if s.sweep != nil {
+		s.commands = append(s.commands, s.sweepCommands...)
+		return s.sweep, nil
+	}
+	before := len(s.commands)
+	w := &sweep{}
+	for _, cells := range [][]Cell{firstCells, otherCells} {
+		for _, nhwc := range []bool{false, true} {
+			for _, precision := range precisions {
+				for _, model := range s.Speed {
+					p := setting{model, precision, nhwc}
+					err := s.measureSetting(ctx, w, p, cells)
+					if err != nil {
+						w.err = errors.Join(w.err, fmt.Errorf("%v: %w", p, err))
+					}
+					if ctx.Err() != nil {
+						return w, ctx.Err()
+					}
+				}
+			}
+		}
+	}
+	s.sweep, s.sweepCommands = w, s.commands[before:]
+	return w, nil
+}
+
+// measureSetting measures cells of a setting, and adds them to w.
+func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells []Cell) error {
+	within := s.left() - reserve
+	var all []Reading
+	var err error
+	if within > 0 {
+		var file string
+		if file, err = s.speedModel(ctx, p); err == nil {
+			all, err = s.readings(ctx, Plan{
+				Model: file, Lanes: 3, Cells: cells, Least: s.Least, Within: s.left() - reserve,
+				TF32: p.precision == tf32, NHWC: p.nhwc,
+			})
+		}
+	}
+	for i, c := range cells {
+		why := "there was no time"
+		if i < len(all) {
+			if r := all[i]; r.Error == "" {
+				w.points = append(w.points, point{p, c, r.Device, r.Rate})
+				s.figures.samples = append(s.figures.samples, result.Sample{
+					Name: "GPU", Iterations: r.Images,
+					Keys: []result.Key{result.K("model", p.model), result.K("device", r.Device), result.K("precision", p.precision),
+						result.K("nhwc", p.nhwc), result.K("sessions", c.Sessions), result.K("batch", c.Batch)},
+					Values: []result.Value{{Value: r.Rate, Unit: compare.Rate}},
+				})
+				continue
+			}
+			why = all[i].Error
+		} else if err != nil {
+			why = err.Error()
+		}
+		s.figures.unmeasured = append(s.figures.unmeasured,
+			fmt.Sprintf("%v, batch %d, %d sessions: %s", p, c.Batch, c.Sessions, oneLine(why)))
+	}
+	return err
+}
+
+// speedModel returns the file of the model of a setting.
+func (s *Session) speedModel(ctx context.Context, p setting) (string, error) {
+	file, err := s.once(ctx, p.model+".onnx", func(path string) error {
+		_, err := s.must(ctx, 0, nil, "models", "build", p.model, "--variant", "torchvision", "--weights", "random", "-o", path)
+		return err
+	})
+	if err != nil || p.precision != fp16 {
+		return file, err
+	}
+	return s.once(ctx, p.model+"-fp16.onnx", func(path string) error {
+		images, err := s.few(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = s.must(ctx, 0, nil, "models", "convert", "--precision", "fp16", "--accept-below", "0", "--check", images, "-o", path, file)
+		return err
+	})
+}
+
+// provider is what claims are about.
+const provider = ort.CUDA
