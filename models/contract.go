@@ -33,6 +33,10 @@ var ErrProvider = errors.New("execution provider unavailable")
 // may fit.
 var ErrOutOfMemory = errors.New("device out of memory")
 
+// ErrNothingFits means that no batch, however small, fits into a device's memory. An
+// error that wraps it wraps ErrOutOfMemory, too.
+var ErrNothingFits = errors.New("no batch fits into the device's memory")
+
 // MetadataKey is the ONNX metadata_props key that carries the Contract as JSON.
 const MetadataKey = "batchscore.contract"
 

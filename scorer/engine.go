@@ -30,8 +30,10 @@ type Engine interface {
 	NewBatch(capacity int) (*models.Batch, error)
 	// Score runs images lo <= i < hi of b.Pixels and fills the same rows of
 	// b.Scores. When ctx ends it asks the device to terminate the run, waits
-	// for it, and returns ctx's error: no native call outlives Score. After an
-	// error wrapping models.ErrOutOfMemory, fewer images may be tried.
+	// for it, and returns ctx's error: no native call outlives Score. An error
+	// wrapping models.ErrOutOfMemory means that the images do not fit although no
+	// other Score was running; fewer may be tried, unless the error wraps
+	// models.ErrNothingFits.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
 }
@@ -41,18 +43,19 @@ type device struct {
 	engine   Engine
 	counters *telemetry.Counters
 	log      zerolog.Logger
+	batch    int          // images in a batch of the job
 	limit    atomic.Int32 // images in one call of the engine
 }
 
 func newDevice(engine Engine, batch int, counters *telemetry.Counters, log zerolog.Logger) *device {
-	d := &device{engine: engine, counters: counters, log: log}
+	d := &device{engine: engine, counters: counters, log: log, batch: batch}
 	d.limit.Store(int32(batch))
 	return d
 }
 
 // infer runs a batch. Once the device has shown that it cannot hold that many
-// images, batches run in halves. It returns early when the batch's chunk is
-// dropped.
+// images, batches run in halves, down to single images. It returns early when the
+// batch's chunk is dropped.
 func (d *device) infer(ctx context.Context, b *batch) error {
 	defer d.counters.Busy(telemetry.Infer, time.Now())
 	run, end := context.WithCancel(ctx)
@@ -65,15 +68,16 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 		}
 	}(b.chunk.hold.gone)
 	for lo := 0; lo < b.n; {
-		n := min(b.n-lo, int(d.limit.Load()))
+		size := int(d.limit.Load())
+		n := min(b.n-lo, size)
 		err := d.engine.Score(run, b.Batch, lo, lo+n)
 		switch {
 		case err == nil:
 			lo += n
 		case b.chunk.dropped() && ctx.Err() == nil:
 			return nil
-		case errors.Is(err, models.ErrOutOfMemory) && n > 1:
-			d.lower(n)
+		case errors.Is(err, models.ErrOutOfMemory) && !errors.Is(err, models.ErrNothingFits) && size > 1:
+			d.lower(size)
 		default:
 			return fmt.Errorf("score images of chunk %d on %s: %w", b.chunk.index, d.engine.Device(), err)
 		}
@@ -81,13 +85,16 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// lower halves the limit after a call with n images ran out of memory. Several
-// lanes may do so at once; the limit only ever falls.
-func (d *device) lower(n int) {
-	for old := d.limit.Load(); int(old) > n/2; old = d.limit.Load() {
-		if d.limit.CompareAndSwap(old, int32(n/2)) {
-			d.log.Warn().Str("device", d.engine.Device()).Int("batch", n).Int("now", n/2).
-				Msg("device out of memory: batch halved, the run continues")
-		}
+// lower halves the limit after a call under it ran out of memory. Several lanes may
+// find that out; one of them halves it.
+func (d *device) lower(size int) {
+	if !d.limit.CompareAndSwap(int32(size), int32(size/2)) {
+		return
 	}
+	d.counters.Add(telemetry.Halved, 1)
+	text := "device out of memory: batch halved, the run continues"
+	if size == d.batch {
+		text += "; on a GPU, scores may differ in their last digits from those of whole batches"
+	}
+	d.log.Warn().Str("device", d.engine.Device()).Int("batch", size).Int("now", size/2).Msg(text)
 }

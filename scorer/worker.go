@@ -130,7 +130,8 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		Started: started, Seconds: took.Seconds(),
 		Share: w.share, Scored: int(counts[telemetry.Images]), Statuses: w.statuses,
 		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
-		Storage: w.storage(), End: "done", Versions: w.opt.Versions,
+		BatchHalved: int(counts[telemetry.Halved]),
+		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
 	}
 	for _, n := range w.statuses {
 		s.Images += n

@@ -141,9 +141,43 @@ char *ortc_run(const void *api, void *session, const void *run_options, void *bi
     TRY(FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
     TRY(FN(api, SynchronizeBoundInputs, Status *, void *)(binding));
   }
-  TRY(FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
-  if (value) TRY(FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
-  return NULL;
+  char *message = report(api, FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
+  if (value) {
+    if (!message) message = report(api, FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
+    // Every batch would otherwise hold its input's memory on the device until its next run.
+    FN(api, ClearBoundInputs, void, void *)(binding);
+  }
+  return message;
+}
+
+char *ortc_shrink(const void *api, void *session, const char *arenas,
+             const char *input, const void *value, const char *output, void *result) {
+  void *options = NULL;
+  TRY(FN(api, CreateRunOptions, Status *, void **)(&options));
+  char *message = report(api, FN(api, AddRunConfigEntry, Status *, void *, const char *, const char *)(
+      options, "memory.enable_memory_arena_shrinkage", arenas));
+  if (!message) message = report(api, FN(api, RunOptionsSetTerminate, Status *, void *)(options));
+  if (!message) message = report(api, FN(api, Run, Status *, void *, const void *, const char *const *, const void *const *, size_t,
+      const char *const *, size_t, void **)(session, options, &input, &value, 1, &output, 1, &result));
+  FN(api, ReleaseRunOptions, void, void *)(options);
+  return message;
+}
+
+char *ortc_gpu_memory(int device, size_t *free, size_t *total) {
+  static const char *const names[] = {"libcudart.so.13", "libcudart.so.12"};
+  void *cudart = NULL;
+  for (size_t i = 0; !cudart && i < sizeof names / sizeof names[0]; i++)
+    cudart = dlopen(names[i], RTLD_LAZY | RTLD_NOLOAD);
+  if (!cudart) return strdup("CUDA is not loaded");
+  int (*get)(int *) = (int (*)(int *))dlsym(cudart, "cudaGetDevice");
+  int (*set)(int) = (int (*)(int))dlsym(cudart, "cudaSetDevice");
+  int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(cudart, "cudaMemGetInfo");
+  int before = 0;
+  char *message = NULL;
+  if (!get || !set || !info || get(&before) || set(device) || info(free, total)) message = strdup("CUDA does not say");
+  if (set) set(before);
+  dlclose(cudart);
+  return message;
 }
 
 char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator) {

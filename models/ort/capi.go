@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/cgo"
+	"strings"
 	"unsafe"
+
+	"github.com/batchscore/batchscore/models"
 )
 
 // capi is ONNX Runtime's table of functions.
@@ -154,6 +157,33 @@ type bound struct {
 func (a capi) run(b *bound) error {
 	return toError(C.ortc_run(a.table, b.session, b.options, b.binding, b.input, b.value))
 }
+
+// shrink makes a session give back the memory of its arenas that no run uses. arenas
+// names them, as in "gpu:0". Input and output are tensors with which a run could begin.
+func (a capi) shrink(session unsafe.Pointer, arenas, input string, value unsafe.Pointer, output string, result unsafe.Pointer) error {
+	names := [...]cName{newCName(arenas), newCName(input), newCName(output)}
+	defer func() {
+		for i := range names {
+			names[i].free()
+		}
+	}()
+	err := toError(C.ortc_shrink(a.table, session, names[0].c, names[1].c, value, names[2].c, result))
+	if err == nil || strings.Contains(err.Error(), terminated) || errors.Is(classify(err), models.ErrOutOfMemory) {
+		return nil // it ended as early as it was meant to
+	}
+	return err
+}
+
+// gpuMemory returns how much memory of a GPU that a session uses is free, and how much
+// it has, in bytes.
+func (capi) gpuMemory(device int) (free, total int64, err error) {
+	var f, t C.size_t
+	err = toError(C.ortc_gpu_memory(C.int(device), &f, &t))
+	return int64(f), int64(t), err
+}
+
+// terminated is in the error of a run that was told to end.
+const terminated = "terminate flag"
 
 // allocator is one of a session's allocators; the zero value is none.
 type allocator struct{ native unsafe.Pointer }

@@ -9,12 +9,15 @@
 // function in every release. TestPositions compares these with the header.
 #define ORT_FUNCTIONS(X) \
   X(GetErrorMessage, 2) \
+  X(Run, 9) \
   X(SessionGetInputCount, 30) \
   X(SessionGetOutputCount, 31) \
   X(SessionGetInputTypeInfo, 33) \
   X(SessionGetOutputTypeInfo, 34) \
   X(SessionGetInputName, 36) \
   X(SessionGetOutputName, 37) \
+  X(CreateRunOptions, 39) \
+  X(RunOptionsSetTerminate, 46) \
   X(CastTypeInfoToTensorInfo, 55) \
   X(GetTensorElementType, 60) \
   X(GetDimensionsCount, 61) \
@@ -25,6 +28,7 @@
   X(GetAllocatorWithDefaultOptions, 78) \
   X(ReleaseStatus, 93) \
   X(ReleaseMemoryInfo, 94) \
+  X(ReleaseRunOptions, 97) \
   X(ReleaseTypeInfo, 98) \
   X(GetAvailableProviders, 125) \
   X(ReleaseAvailableProviders, 126) \
@@ -32,6 +36,8 @@
   X(ReleaseAllocator, 132) \
   X(RunWithBinding, 133) \
   X(BindInput, 136) \
+  X(ClearBoundInputs, 141) \
+  X(AddRunConfigEntry, 165) \
   X(SynchronizeBoundInputs, 202) \
   X(SynchronizeBoundOutputs, 203) \
   X(Session_GetEpGraphAssignmentInfo, 407) \
@@ -79,9 +85,19 @@ char *ortc_get_port(const void *api, const void *session, int output, size_t ind
 char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 
 // ortc_run runs a bound session. A value that is not NULL is first bound to the
-// input again, which copies it to a device.
+// input again, which copies it to a device; the copy ends with the run.
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
+
+// ortc_shrink makes a session give back the memory of its arenas that nothing uses.
+// arenas names them, as in "gpu:0". It starts a run that ends before its first operator,
+// as only a run can do so; the error of that is returned.
+char *ortc_shrink(const void *api, void *session, const char *arenas,
+             const char *input, const void *value, const char *output, void *result);
+
+// ortc_gpu_memory asks the CUDA library that a session has loaded how much memory a
+// GPU has, in bytes.
+char *ortc_gpu_memory(int device, size_t *free, size_t *total);
 
 // ortc_allocator creates one of a session's allocators of memory that the host can
 // address, by its name and the number of its device.

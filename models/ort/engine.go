@@ -20,12 +20,13 @@ type Engine struct {
 	api     capi
 	model   *models.Model
 	device  string
+	target  target
 	version string
 	session *onnx.DynamicAdvancedSession
 	native  unsafe.Pointer
 	ports   ports
-	rebind  bool          // the input goes to a device before every run
-	slots   chan struct{} // holds a token for every running Score
+	rebind  bool // the input goes to a device before every run
+	lanes   *lanes
 	memory  hostMemory
 	// replaced are the convolutions that ONNX Runtime does not compute; nil if none.
 	replaced *winograd.Set
@@ -70,7 +71,11 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		return nil, target, err
 	}
 	e.device, e.rebind = target.String(), target.provider != CPU
-	e.slots = make(chan struct{}, opt.lanes(target.provider))
+	e.target = target
+	e.lanes = newLanes(opt.lanes(target.provider), func(n int) {
+		opt.Logger.Warn().Str("device", e.device).Int("batch", n).Int("lanes", 1).
+			Msg("device short of memory: batches of this size run one at a time")
+	})
 
 	if _, err := os.Stat(m.Path); err != nil {
 		return nil, target, fmt.Errorf("%w: %w", models.ErrModel, err)
@@ -106,6 +111,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if opt.Batch == 1 && e.ports.batch == 0 {
 			e.ports.batch = 1
 		}
+		e.lanes.least = max(e.ports.batch, 1)
 		return e.explainMixing(e.probe())
 	}
 	if e.rebind {
@@ -157,7 +163,7 @@ func (e *Engine) Device() string { return e.device }
 func (e *Engine) Version() string { return e.version }
 
 // Lanes returns how many Score calls run at the same time; further ones wait.
-func (e *Engine) Lanes() int { return cap(e.slots) }
+func (e *Engine) Lanes() int { return int(e.lanes.count) }
 
 // DefaultBatch returns the batch size that suits the engine's provider.
 func (e *Engine) DefaultBatch() int {

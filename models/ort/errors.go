@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -13,12 +14,25 @@ import (
 // cuDNN, cuBLAS and the C++ library when memory is short.
 var outOfMemory = []string{
 	"out of memory",
+	"out_of_memory",
 	"failed to allocate memory",
-	"smaller than requested bytes", // an arena at its limit
-	"status_alloc_failed",          // cudnn, cublas
+	"smaller than requested bytes",       // an arena at its limit
+	"failed to find a free memory block", // an arena in pieces
+	"alloc_failed",                       // cudnn before 9, cublas, cufft
+	"allocation_failed",                  // cudnn
 	"bad_alloc",
 	"cudaerrormemoryallocation",
 }
+
+// unclear are phrases, in lower case, in errors that are about memory or about
+// anything else. cuDNN's front end says no more than this of what its back end reports.
+var unclear = []string{"cudnn_backend_api_failed"}
+
+// unclearError may be about memory. It wraps models.ErrOutOfMemory.
+type unclearError struct{ err error }
+
+func (e *unclearError) Error() string   { return e.err.Error() }
+func (e *unclearError) Unwrap() []error { return []error{models.ErrOutOfMemory, e.err} }
 
 // classify wraps models.ErrOutOfMemory around errors of a run that a smaller batch
 // may avoid.
@@ -27,12 +41,20 @@ func classify(err error) error {
 		return nil
 	}
 	text := strings.ToLower(err.Error())
-	for _, phrase := range outOfMemory {
-		if strings.Contains(text, phrase) {
-			return fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
-		}
+	in := func(phrase string) bool { return strings.Contains(text, phrase) }
+	switch {
+	case slices.ContainsFunc(outOfMemory, in):
+		return fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+	case slices.ContainsFunc(unclear, in):
+		return &unclearError{err}
 	}
 	return err
+}
+
+// nothingFits explains that the smallest batch failed for want of memory, with the
+// device to itself. It wraps models.ErrNothingFits.
+func (e *Engine) nothingFits(err error) error {
+	return fmt.Errorf("%w: %w; %s", models.ErrNothingFits, plain(err, e.version), e.target.makeRoom(e.api))
 }
 
 // gpuFaults are phrases, in lower case, with which errors of CUDA and its libraries

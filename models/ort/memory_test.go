@@ -8,22 +8,24 @@ import (
 
 	"github.com/rs/zerolog"
 	onnx "github.com/yalue/onnxruntime_go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/ort/rowcheck"
 )
 
-// Row 32 of the faults without a GPU: ONNX Runtime reaches a real limit on the CPU, the
-// error says so, and half of the batch still fits.
-func TestOutOfMemory(t *testing.T) {
-	const n, limit = 128, 8 << 20
-	e := open(t, tiny(t, graphtest.Options{Size: 64, Work: 2}), Options{Lanes: 1})
+// limited opens an engine whose memory on the CPU is an arena of that many bytes, as a
+// GPU's is.
+func limited(t *testing.T, limit, lanes int) *Engine {
+	t.Helper()
+	e := open(t, tiny(t, graphtest.Options{Size: 64, Work: 2}), Options{Lanes: lanes})
 	info, err := onnx.GetMemoryInfo()
 	if err != nil {
 		t.Fatal(err)
 	}
-	arena, err := onnx.NewArenaCfg(limit, 1, 1<<20, -1)
+	const asRequested = 1
+	arena, err := onnx.NewArenaCfg(limit, asRequested, 1<<20, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,11 +33,11 @@ func TestOutOfMemory(t *testing.T) {
 	if err := onnx.CreateAndRegisterAllocator(info, arena); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := onnx.UnregisterAllocator(info); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	if err := e.session.Destroy(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,13 +46,20 @@ func TestOutOfMemory(t *testing.T) {
 	if err := e.createSession(s, nil); err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
 
+// Row 32 of the faults without a GPU: ONNX Runtime reaches a real limit on the CPU, the
+// error says so, and half of the batch still fits.
+func TestOutOfMemory(t *testing.T) {
+	const n, limit = 128, 8 << 20
+	e := limited(t, limit, 1)
 	b := newBatch(t, e, n)
 	for i := range n {
 		fill(b, &e.model.Contract, i, i)
 	}
 	size := n
-	err = e.Score(t.Context(), b, 0, size)
+	err := e.Score(t.Context(), b, 0, size)
 	if !errors.Is(err, models.ErrOutOfMemory) {
 		t.Fatalf("%d images within %d bytes: %v", size, limit, err)
 	}
@@ -66,6 +75,53 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("image %d: %v", i, err)
 		}
 	}
+}
+
+// What fits into empty memory fits after any other batch sizes, whose memory ONNX Runtime
+// keeps, and beside other lanes that need as much.
+func TestMemoryIsGivenBack(t *testing.T) {
+	const most, limit = 64, 8 << 20
+	fits := 0
+	t.Run("empty", func(t *testing.T) {
+		e := limited(t, limit, 1)
+		b := newBatch(t, e, most)
+		for size := most; size > 0 && fits == 0; size-- {
+			if e.Score(t.Context(), b, 0, size) == nil {
+				fits = size
+			}
+		}
+		if fits < 4 || fits == most {
+			t.Fatalf("%d images fit, which does not suit the test", fits)
+		}
+		t.Logf("%d images fit", fits)
+	})
+	t.Run("after others", func(t *testing.T) {
+		e := limited(t, limit, 1)
+		b := newBatch(t, e, most)
+		for size := 1; size <= fits; size++ {
+			if err := e.Score(t.Context(), b, 0, size); err != nil {
+				t.Errorf("%d images after fewer: %v", size, err)
+			}
+		}
+	})
+	t.Run("beside others", func(t *testing.T) {
+		e := limited(t, limit, 3)
+		var g errgroup.Group
+		for i := range e.Lanes() {
+			b := newBatch(t, e, most)
+			g.Go(func() error {
+				for range 20 {
+					if err := e.Score(t.Context(), b, 0, fits-i%2); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatalf("%d images in %d lanes: %v", fits, e.Lanes(), err)
+		}
+	})
 }
 
 // Batches come from an allocator of ONNX Runtime, as in a GPU's engine, here from that of

@@ -465,7 +465,9 @@ func TestCancellation(t *testing.T) {
 func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 1})
 	b := newBatch(t, e, 1)
-	e.slots <- struct{}{} // another Score holds the lane
+	if err := e.lanes.running.Acquire(t.Context(), 1); err != nil { // another Score holds the lane
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- e.Score(ctx, b, 0, 1) }()
@@ -473,7 +475,7 @@ func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting: %v", err)
 	}
-	<-e.slots
+	e.lanes.running.Release(1)
 	if err := e.Score(t.Context(), b, 0, 1); err != nil {
 		t.Error(err)
 	}

@@ -28,6 +28,14 @@ func (t target) String() string {
 	return fmt.Sprintf("%s:%d", t.provider, t.index)
 }
 
+// arenas names the memory of the device, as ortc_shrink takes it.
+func (t target) arenas() string {
+	if t.provider == CPU {
+		return "cpu:0"
+	}
+	return fmt.Sprintf("gpu:%d", t.index)
+}
+
 // providerError marks an error of ONNX Runtime about setting up a provider.
 type providerError struct{ err error }
 

@@ -11,8 +11,9 @@ import (
 // Score scores images lo <= i < hi of the batch and fills their rows of b.Scores;
 // it changes no other row. It waits for a lane. When ctx ends, it asks ONNX Runtime
 // to terminate the run, waits until the run has returned, and returns ctx's error;
-// the rows are then undefined. After an error wrapping models.ErrOutOfMemory, fewer
-// images may succeed.
+// the rows are then undefined. An error wrapping models.ErrOutOfMemory means that the
+// images did not fit although no other run was under way; fewer may, unless it wraps
+// models.ErrNothingFits.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	own, ok := b.Engine.(*batch)
 	if !ok || own.engine != e {
@@ -24,17 +25,38 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	n := hi - lo
+	score := func() error { return own.score(ctx, lo, hi) }
+	reclaim := func() error { return own.reclaim(lo, hi) }
+	if fixed := e.ports.batch; fixed > 0 {
+		n = fixed
+		score = func() error { return own.scoreFixed(ctx, lo, hi) }
+		reclaim = func() error { return own.padded.reclaim(0, fixed) }
 	}
-	defer func() { <-e.slots }()
+	err := e.lanes.run(ctx, n, score, reclaim)
+	if n <= e.lanes.least && errors.Is(err, models.ErrOutOfMemory) {
+		return e.nothingFits(err)
+	}
+	return err
+}
 
-	if e.ports.batch > 0 {
-		return own.scoreFixed(ctx, lo, hi)
+// reclaim makes ONNX Runtime give back the memory that it keeps for later runs. Images
+// lo <= i < hi are those with which a run could begin; nothing is scored.
+func (b *batch) reclaim(lo, hi int) error {
+	w, err := b.window(lo, hi)
+	if err != nil {
+		return err
 	}
-	return own.score(ctx, lo, hi)
+	value, err := native(w.input, "ortValue")
+	if err != nil {
+		return err
+	}
+	result, err := native(w.output, "ortValue")
+	if err != nil {
+		return err
+	}
+	e := b.engine
+	return e.api.shrink(e.native, e.target.arenas(), e.ports.input, value, e.ports.output, result)
 }
 
 func (b *batch) score(ctx context.Context, lo, hi int) error {

@@ -36,6 +36,8 @@ type WorkerSummary struct {
 	Chunks int `json:"chunks"`
 	Stolen int `json:"stolen"`
 	Lost   int `json:"lost"`
+	// BatchHalved is how often it halved its batch, for want of memory on its device.
+	BatchHalved int `json:"batch_halved,omitempty"`
 	// Storage counts its calls of stores on a network, by "images" and "out".
 	Storage map[string]Storage `json:"storage,omitempty"`
 	// End is why it ended: "done", "stopped" or "failed".

@@ -40,6 +40,7 @@ const (
 	Chunks                // chunks that this worker committed
 	Stolen                // of Chunks, those from the shares of other ranks
 	Lost                  // chunks that this worker scored and another committed first
+	Halved                // times that the batch was halved, as the device could not hold it
 	counters
 )
 
