@@ -19,8 +19,8 @@ import (
 type Engine struct {
 	api     capi
 	model   *models.Model
-	device  string
 	target  target
+	device  string
 	version string
 	session *onnx.DynamicAdvancedSession
 	native  unsafe.Pointer

@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -55,25 +54,6 @@ func classify(err error) error {
 // device to itself. It wraps models.ErrNothingFits.
 func (e *Engine) nothingFits(err error) error {
 	return fmt.Errorf("%w: %w; %s", models.ErrNothingFits, plain(err, e.version), e.target.makeRoom(e.api))
-}
-
-// gpuFaults are phrases, in lower case, with which errors of CUDA and its libraries
-// begin.
-var gpuFaults = []string{"cuda failure", "cuda error", "cudnn failure", "cublas failure", "no kernel image"}
-
-// explainProbe says what an error of the probe batch means. A GPU that is too old
-// for the build is only detected in the first run.
-func explainProbe(err error) error {
-	if errors.Is(err, models.ErrOutOfMemory) {
-		return err
-	}
-	text := strings.ToLower(err.Error())
-	for _, phrase := range gpuFaults {
-		if strings.Contains(text, phrase) {
-			return fmt.Errorf("%w: the probe batch failed: %w; %s", models.ErrProvider, err, gpuGenerations)
-		}
-	}
-	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, plain(err, ""))
 }
 
 // plainError is an error of ONNX Runtime in plain words.

@@ -61,7 +61,7 @@ func try(name, library string) error {
 	return signals.Keep(zerolog.Nop(), func() error {
 		o, err := settingsFor(name, 0, Options{}).sessionOptions()
 		if err != nil {
-			return target{provider: name}.explain("", &providerError{err})
+			return target{provider: name, library: library}.explain("", &providerError{err})
 		}
 		return o.Destroy()
 	})

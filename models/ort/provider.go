@@ -19,6 +19,8 @@ type target struct {
 	index int
 	// direct leaves convolutions to ONNX Runtime.
 	direct bool
+	// library is the path of ONNX Runtime, on a GPU.
+	library string
 }
 
 func (t target) String() string {
@@ -72,7 +74,7 @@ func choose(opt Options, library string) (target, error) {
 // chooseGPU picks the GPU of this rank. It sets the environment variables by which CUDA
 // finds it, before anything loads CUDA.
 func chooseGPU(opt Options, library string) (target, error) {
-	t := target{provider: CUDA}
+	t := target{provider: CUDA, library: library}
 	gpus := device.GPUs()
 	if gpus.Visible() > 0 {
 		choice := gpus.Choose(opt.LocalRank)
@@ -113,12 +115,10 @@ func (t target) explain(model string, err error) error {
 	case t.provider == CPU && errors.As(err, &p):
 		return fmt.Errorf("%w: %s: %w", models.ErrProvider, t, err)
 	case t.provider != CPU:
-		return fmt.Errorf("%w: %s: %w; %s", models.ErrProvider, t, err, gpuGenerations)
+		return t.explainGPU("", err)
 	}
 	return fmt.Errorf("%w: %s: %w", models.ErrModel, model, err)
 }
-
-const gpuGenerations = "a K80 needs CUDA 11 and an ONNX Runtime of its time, a P100 a build that still targets it (sm_60)"
 
 // shared names the library through which ONNX Runtime loads every provider.
 const shared = "shared"
@@ -152,51 +152,29 @@ func available(provider, library string, gpus device.GPUList) error {
 			absent = append(absent, filepath.Base(file))
 		}
 	}
-	if len(absent) > 0 {
-		missing = append(missing, fmt.Sprintf("not next to %s: %s; it is a build without %s (install ONNX Runtime's GPU build,"+
-			" for CUDA 12 and cuDNN 9, and set %s to it)", library, strings.Join(absent, ", "), provider, LibraryVariable))
-	}
-	// Without a GPU, the libraries would take time and memory for nothing.
-	if gpus.Visible() > 0 && len(absent) == 0 {
+	switch {
+	case len(absent) > 0:
+		missing = append(missing, fmt.Sprintf("%s is a build without %s: not next to it: %s; %s fetches one with CUDA and cuDNN, or set %s to one",
+			library, provider, strings.Join(absent, ", "), getGPU, LibraryVariable))
+	case gpus.Visible() > 0: // else the libraries would take time and memory for nothing
 		if err := preload(library); err != nil {
 			missing = append(missing, strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
 	for _, p := range needed {
-		file := providerFile(library, p)
-		if !fileExists(file) {
-			continue
-		}
-		absent, err := missingLibraries(file, homes(library)...)
-		if err != nil {
-			missing = append(missing, err.Error())
-		}
-		for _, name := range absent {
-			line := fmt.Sprintf("%s, which %s needs, cannot be loaded%s", name, filepath.Base(file), hint(name))
-			if !slices.Contains(missing, line) {
-				missing = append(missing, line)
+		if file := providerFile(library, p); fileExists(file) {
+			text, err := missingFor(file, homes(library)...)
+			if err != nil {
+				text = err.Error()
 			}
+			missing = append(missing, text)
 		}
 	}
+	missing = slices.DeleteFunc(missing, func(text string) bool { return text == "" })
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s: %s; %s", models.ErrProvider, provider, strings.Join(missing, "; "), gpuGenerations)
-}
-
-// hint says what to install for a shared library.
-func hint(name string) string {
-	for _, h := range []struct{ prefix, install string }{
-		{"libcuda.so", "the NVIDIA driver"},
-		{"libcudnn", "cuDNN"},
-		{"libcu", "the CUDA toolkit's libraries"},
-		{"libnv", "the CUDA toolkit's libraries"},
-	} {
-		if strings.HasPrefix(name, h.prefix) {
-			return " (install " + h.install + ", or add its folder to LD_LIBRARY_PATH)"
-		}
-	}
-	return ""
+	return fmt.Errorf("%w: %s: %s", models.ErrProvider, provider, strings.Join(missing, "; "))
 }
 
 func fileExists(path string) bool {

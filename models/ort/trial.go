@@ -34,7 +34,7 @@ func (e *Engine) probe() error {
 			return fmt.Errorf("%w: %s accepts one image at a time: it scores one, and fails on a batch of %d, though its graph declares any;"+
 				" run it with --batch 1, or export it with a batch that may vary", models.ErrModel, e.model.Path, n)
 		}
-		return explainProbe(err)
+		return e.target.explainProbe(err)
 	}
 	if err := rowcheck.Scores(&e.model.Contract, b.Scores); err != nil {
 		return fmt.Errorf("%w: %s, probe batch: %w", models.ErrModel, e.model.Path, err)
@@ -91,5 +91,5 @@ func (e trialEngine) Score(ctx context.Context, b *models.Batch, lo, hi int) err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return explainProbe(err)
+	return e.target.explainProbe(err)
 }

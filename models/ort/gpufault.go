@@ -1,0 +1,283 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+)
+
+// gpuFault is an error of CUDA or of one of its libraries, as ONNX Runtime reports it.
+type gpuFault struct {
+	library string // CUDA, CUDNN, CUDNN_FE (cuDNN's front end), CUBLAS ...
+	code    int
+	text    string // the library's description, or the name of the code
+}
+
+func (f gpuFault) String() string { return fmt.Sprintf("%s failure %d: %s", f.library, f.code, f.text) }
+
+// is reports whether the error is one of these of the CUDA runtime.
+func (f gpuFault) is(codes ...int) bool {
+	return f.library == "CUDA" && slices.Contains(codes, f.code)
+}
+
+var (
+	faultForm = regexp.MustCompile(`\b(CUDA|CUDNN|CUDNN_FE|CUBLAS|CUFFT|CURAND) failure (-?\d+): ([^;\n]*)`)
+	nodeForm  = regexp.MustCompile(`while running (\w+) node\. Name:'([^']*)'`)
+)
+
+// parseFault returns the error of CUDA or its libraries that an error of ONNX Runtime is
+// about.
+func parseFault(err error) (gpuFault, bool) {
+	m := faultForm.FindStringSubmatch(err.Error())
+	if m == nil {
+		return gpuFault{}, false
+	}
+	code, _ := strconv.Atoi(m[2])
+	return gpuFault{m[1], code, strings.TrimSpace(m[3])}, true
+}
+
+// brief returns an error of ONNX Runtime on a GPU as one line, with the layer that it is
+// about: without ONNX Runtime's source, the C++ call, and the plan of cuDNN in JSON.
+func brief(err error) error {
+	text := err.Error()
+	if f, ok := parseFault(err); ok {
+		text = f.String()
+		if node := nodeForm.FindStringSubmatch(err.Error()); node != nil {
+			text = fmt.Sprintf("%s (in the %s node %q)", text, node[1], node[2])
+		}
+	} else {
+		text = sourcePlace.ReplaceAllString(text, "")
+		text, _, _ = strings.Cut(text, "\n")
+		text, _, _ = strings.Cut(text, " ; GPU=")
+		text = strings.TrimRight(text, " .;")
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &plainError{text, err}
+}
+
+// gpuPhrases are in errors, in lower case, of CUDA and its libraries that do not have the
+// form of a gpuFault.
+var gpuPhrases = []string{
+	"cuda error", "cudnn is ", "cudnn frontend", "cufft is ", "no kernel image", "libcu", "libnv", "invalid device id",
+	"library libonnxruntime_providers",
+}
+
+// modelPhrases are in errors, in lower case, of a model that does not fit what it is
+// given.
+var modelPhrases = []string{"shape", "dimension", "rank", "axis", "broadcast", "invalid input", "missing input", "out of bounds", "invalid_argument"}
+
+// blamesModel reports whether an error of the first run on a GPU is about the model, and
+// would be the same on the CPU.
+func blamesModel(err error) bool {
+	if _, ok := parseFault(err); ok {
+		return false
+	}
+	text := strings.ToLower(root(err).Error())
+	in := func(phrase string) bool { return strings.Contains(text, phrase) }
+	return slices.ContainsFunc(modelPhrases, in) && !slices.ContainsFunc(gpuPhrases, in)
+}
+
+// root returns what ONNX Runtime said, without what was put before it, such as the path
+// of the model.
+func root(err error) error {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err
+}
+
+// explainGPU returns an error of ONNX Runtime on a GPU as one line that says what to do.
+// It wraps models.ErrProvider.
+func (t target) explainGPU(doing string, err error) error {
+	text := t.String()
+	if doing != "" {
+		text += ", " + doing
+	}
+	if advice := t.circumstances().advise(err); advice != "" {
+		return fmt.Errorf("%w: %s: %w; %s", models.ErrProvider, text, brief(err), advice)
+	}
+	return fmt.Errorf("%w: %s: %w", models.ErrProvider, text, brief(err))
+}
+
+// circumstances are what the advice about an error of a GPU depends on.
+type circumstances struct {
+	facts   gpuFacts
+	cuda    int    // CUDA's release that ONNX Runtime is built for: 12, 13; 0 if unknown
+	runtime string // ONNX Runtime's release; empty if unknown
+	index   int    // of the GPU, as CUDA counts
+	visible int    // GPUs that the driver shows
+	driver  bool   // the driver's library can be loaded
+}
+
+// gpuFacts are what is known of a GPU and its software.
+type gpuFacts struct {
+	Name, Capability, Driver, CUDNN string
+}
+
+// The first drivers for Linux that run a release of CUDA.
+var neededDriver = map[int]string{12: "525.60", 13: "580.65"}
+
+// The lowest compute capability that ONNX Runtime's builds for a release of CUDA serve.
+var leastCapability = map[int]string{12: "6.0", 13: "7.5"}
+
+const (
+	oldGPUs = "a K80 is not supported; a P100 or V100 needs ONNX Runtime 1.24 to 1.26 for CUDA 12 with cuDNN 9.10 or older"
+	getGPU  = `"make deps-gpu" in the source tree, or deploy/deps/fetch.sh gpu,`
+)
+
+// advise returns what to do about an error; empty if nothing is known.
+func (c circumstances) advise(err error) string {
+	f, _ := parseFault(err)
+	text := strings.ToLower(err.Error())
+	has := func(phrase string) bool { return strings.Contains(text, phrase) }
+	cuda := "CUDA"
+	if c.cuda > 0 {
+		cuda += " " + strconv.Itoa(c.cuda)
+	}
+	switch {
+	case f.is(34):
+		return "the libcuda.so.1 that was found is the stub of the CUDA toolkit: remove its folder from LD_LIBRARY_PATH"
+	case f.is(35, 36):
+		return c.adviseDriver(cuda)
+	case f.is(100):
+		return fmt.Sprintf("the driver lists %s, but CUDA may use none: start the container with its GPUs (docker run --gpus all), and see nvidia-smi",
+			count(c.visible, "GPU"))
+	case f.is(101), has("invalid device id"):
+		return fmt.Sprintf("the driver lists %s, but CUDA shows this process fewer: see %s, the limits of the container, and nvidia-smi for GPUs in MIG mode",
+			count(c.visible, "GPU"), device.VisibleVariable)
+	case f.is(46):
+		return "another process has this GPU for itself: see the compute mode and the processes in nvidia-smi"
+	case f.is(209, 222, 200, 218), has("no kernel image"), has("arch_mismatch"):
+		return c.adviseCapability(cuda)
+	case f.is(214, 226, 220):
+		return "the GPU's memory or links are damaged: nvidia-smi -q says more; take the GPU out of use"
+	case f.is(700, 702, 708, 710, 714, 715, 716, 717, 718, 719, 721):
+		return "the GPU has broken off its work, by a fault of the hardware or the driver (an Xid in dmesg) or of ONNX Runtime:" +
+			` start again, and see "batchscore doctor --device"`
+	case f.is(802):
+		return "the switch between the GPUs is not ready: start nvidia-fabricmanager in the release of the driver"
+	case f.is(803):
+		return "the driver's library and its kernel module are of different releases: load the new module, or restart the machine"
+	case f.is(804):
+		return "the CUDA compatibility libraries of the container do not serve this GPU: remove their folder (compat) from LD_LIBRARY_PATH, or update the driver"
+	case f.is(3, 304, 999):
+		return "CUDA does not start: see nvidia-smi and dmesg; after an update of the driver, restart the machine"
+	case has("version_mismatch"), has("sublibrary_loading_failed"), has("sublibrary_unavailable"):
+		return "cuDNN's libraries are not all there, or are of different releases: see LD_LIBRARY_PATH; " + getGPU + " fetches one release"
+	case has("cudnn is un"), has("cudnn is not"), has("libcudnn"):
+		return "cuDNN 9 for " + cuda + " cannot be loaded: " + getGPU + " fetches it, or add its folder to LD_LIBRARY_PATH"
+	case has("cufft is un"), has("cannot open shared object"):
+		return "a library of " + cuda + " cannot be loaded: " + getGPU + " fetches all, or add their folders to LD_LIBRARY_PATH"
+	case f.library == "CUDNN", f.library == "CUDNN_FE":
+		return c.adviseCUDNN(cuda)
+	case f.library == "CUBLAS":
+		return "cuBLAS has to be that of " + cuda + ", and a GPU whose memory is full fails like this, too: see nvidia-smi"
+	}
+	return c.old()
+}
+
+func (c circumstances) adviseDriver(cuda string) string {
+	least := neededDriver[c.cuda]
+	switch {
+	case !c.driver:
+		return "there is no NVIDIA driver that can be loaded (libcuda.so.1): install it, or start the container with its GPUs"
+	case least == "":
+		return "the NVIDIA driver is older than CUDA needs: update it"
+	}
+	text := fmt.Sprintf("%s needs the NVIDIA driver %s or newer", cuda, least)
+	if c.facts.Driver != "" {
+		text += ", and this is " + c.facts.Driver
+	}
+	text += ": update it"
+	if c.cuda > 12 {
+		text += ", or use the build for CUDA 12 (" + getGPU + " fetches both)"
+	}
+	return text
+}
+
+func (c circumstances) adviseCapability(cuda string) string {
+	var text string
+	if least := leastCapability[c.cuda]; least != "" {
+		text = fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer", cuda, least)
+		if c.facts.Capability != "" {
+			text += ", and this one has " + c.facts.Capability
+		}
+	}
+	if c.facts.Capability == "" || c.isOld() {
+		if text != "" {
+			text += "; "
+		}
+		text += oldGPUs
+	}
+	return text
+}
+
+func (c circumstances) adviseCUDNN(cuda string) string {
+	text := "cuDNN"
+	if c.facts.CUDNN != "" {
+		text += " " + c.facts.CUDNN
+	}
+	text += " cannot compute this model on this GPU"
+	if c.facts.Name != "" {
+		text += " (" + c.facts.Name + ")"
+	}
+	text += ", or is not for " + cuda + ": " + getGPU + " fetches one that fits"
+	if old := c.old(); old != "" {
+		text += "; " + old
+	}
+	return text
+}
+
+// old returns the sentence about old GPUs if this is one.
+func (c circumstances) old() string {
+	if c.isOld() {
+		return oldGPUs
+	}
+	return ""
+}
+
+// isOld reports whether the GPU has a compute capability below 7.5.
+func (c circumstances) isOld() bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(c.facts.Capability, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major < 7 || major == 7 && minor < 5
+}
+
+// circumstances returns those of a GPU. It is for errors: it asks the GPU's libraries.
+func (t target) circumstances() circumstances {
+	gpus := device.GPUs()
+	c := circumstances{index: t.index, visible: gpus.Visible(), cuda: cudaRelease(providerFile(t.library, CUDA))}
+	c.driver = loadable(driverLibrary) == nil
+	c.facts.Driver = gpus.Driver
+	return c
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// explainProbe says what an error of the first runs means. A GPU that is too old for the
+// build is only detected then.
+func (t target) explainProbe(err error) error {
+	f, _ := parseFault(err)
+	switch {
+	case errors.Is(err, models.ErrOutOfMemory) && f.library != "CUDNN_FE":
+		return err
+	case t.provider == CUDA && !blamesModel(err):
+		return t.explainGPU("the probe batch failed", err)
+	}
+	return fmt.Errorf("%w: the probe batch failed: %w", models.ErrModel, plain(err, ""))
+}

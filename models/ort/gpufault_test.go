@@ -1,0 +1,136 @@
+package ort
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models"
+)
+
+// place is what ONNX Runtime puts before its errors.
+const place = "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:129 std::conditional_t<THRW, void, onnxruntime::common::Status> " +
+	"onnxruntime::CudaCall(ERRTYPE, const char*, const char*, SUCCTYPE, const char*, const char*, int) [with ERRTYPE = cudaError; bool THRW = true] "
+
+// cudaError is an error of CUDA as ONNX Runtime reports it.
+func cudaError(text string) error {
+	return errors.New(place + text + " ; GPU=0 ; hostname=n1 ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider.cc ;" +
+		" line=280 ; expr=cudaSetDevice(info_.device_id); ")
+}
+
+func TestBrief(t *testing.T) {
+	for text, want := range map[string]string{
+		"Exception during initialization: " + cudaError("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version").Error(): "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
+		"Non-zero status code returned while running Conv node. Name:'mixed_3/conv' Status Message: CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; " +
+			"hostname=n1 ; file=/x.cc ; line=2 ; expr=graph->build_plans(); \n{\"context\": {\"compute_data_type\": \"FLOAT\"}}": `CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED (in the Conv node "mixed_3/conv")`,
+		"Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: cannot open shared object file\nmore": "Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: cannot open shared object file",
+		"CUDA failure 100: no CUDA-capable device is detected":                                                                      "CUDA failure 100: no CUDA-capable device is detected",
+	} {
+		if got := brief(errors.New(text)).Error(); got != want {
+			t.Errorf("%q\nbecame %q\nwant   %q", text, got, want)
+		}
+	}
+	if err := cudaError("CUDA failure 100: none"); !errors.Is(brief(err), err) {
+		t.Error("the error of ONNX Runtime is lost")
+	}
+}
+
+// What to do depends on the error, the build and the GPU.
+func TestAdvise(t *testing.T) {
+	p100 := gpuFacts{Name: "Tesla P100-PCIE-16GB", Capability: "6.0", Driver: "470.82.01", CUDNN: "9.12.0"}
+	h100 := gpuFacts{Name: "NVIDIA H100", Capability: "9.0", Driver: "550.54.15", CUDNN: "9.10.2"}
+	for _, test := range []struct {
+		err  string
+		in   circumstances
+		want string
+		old  bool // the sentence about old GPUs is there
+	}{
+		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12, driver: true, facts: p100},
+			want: "CUDA 12 needs the NVIDIA driver 525.60 or newer, and this is 470.82.01: update it"},
+		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 13, driver: true, facts: h100}, want: "580.65 or newer, and this is 550.54.15: update it, or use the build for CUDA 12"},
+		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12, driver: true}, want: "525.60 or newer: update it"},
+		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12}, want: "no NVIDIA driver that can be loaded"},
+		{err: "CUDA failure 100: none", in: circumstances{visible: 1}, want: "the driver lists 1 GPU, but CUDA may use none: start the container with its GPUs"},
+		{err: "Invalid device ID: 1, must be between 0 (inclusive) and 1 (exclusive)", in: circumstances{visible: 8, facts: p100}, want: "the driver lists 8 GPUs, but CUDA shows this process fewer"},
+		{err: "CUDA failure 209: no kernel image is available for execution on the device", in: circumstances{cuda: 13, facts: p100},
+			want: "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer, and this one has 6.0", old: true},
+		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 12}, want: "6.0 and newer", old: true},
+		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 12, facts: h100}, want: "this one has 9.0"},
+		{err: "CUDA failure 700: an illegal memory access was encountered", in: circumstances{facts: h100}, want: "Xid"},
+		{err: "CUDA failure 802: system not yet initialized", want: "nvidia-fabricmanager"},
+		{err: "CUDA failure 9999: new", in: circumstances{facts: h100}, want: ""},
+		{err: "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so.9", in: circumstances{cuda: 13},
+			want: "cuDNN 9 for CUDA 13 cannot be loaded: \"make deps-gpu\""},
+		{err: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED", in: circumstances{cuda: 12, facts: p100}, want: "cuDNN 9.12.0 cannot compute", old: true},
+		{err: "CUDNN_FE failure 6: CUDNN", in: circumstances{cuda: 12, facts: h100}, want: "cuDNN 9.10.2 cannot compute this model on this GPU (NVIDIA H100)"},
+		{err: "CUDNN failure 1002: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", want: "different releases"},
+		{err: "CUDNN failure 3007: CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH", in: circumstances{cuda: 12, facts: p100}, want: "6.0 and newer", old: true},
+		{err: "CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED", in: circumstances{cuda: 12}, want: "cuBLAS has to be that of CUDA 12"},
+		{err: "Failed to load library libonnxruntime_providers_cuda.so with error: libcufft.so.11: cannot open shared object file", in: circumstances{cuda: 12},
+			want: "a library of CUDA 12 cannot be loaded"},
+	} {
+		got := test.in.advise(errors.New(test.err))
+		if !strings.Contains(got, test.want) || strings.Contains(got, "K80") != test.old || test.want == "" && got != "" {
+			t.Errorf("%s, %+v: %q, want %q and about old GPUs: %v", test.err, test.in, got, test.want, test.old)
+		}
+	}
+}
+
+// An error of the first run on a GPU is the model's fault only if it would be the same on
+// the CPU.
+func TestExplainProbe(t *testing.T) {
+	const shape = "Non-zero status code returned while running Reshape node. Name:'r' Status Message: Input shape:{2,8}, requested shape:{1,8}"
+	gpu := target{provider: CUDA}
+	for _, test := range []struct {
+		on   target
+		text string
+		want error
+	}{
+		{on: gpu, text: "CUDA failure 2: out of memory", want: models.ErrOutOfMemory},
+		{on: gpu, text: cudaError("CUDA failure 209: no kernel image is available for execution on device").Error(), want: models.ErrProvider},
+		{on: gpu, text: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0", want: models.ErrProvider},
+		{on: gpu, text: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; x\n{\"dim\":[1,2], \"shape\": 3}", want: models.ErrProvider},
+		{on: gpu, text: "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so", want: models.ErrProvider},
+		{on: gpu, text: "something that nobody has seen", want: models.ErrProvider},
+		{on: gpu, text: "OrtValue shape verification failed. Current shape:{1,5} Requested: {2,5}", want: models.ErrModel},
+		{on: gpu, text: shape, want: models.ErrModel},
+		{on: target{provider: CPU}, text: shape, want: models.ErrModel},
+		{on: target{provider: CPU}, text: "something that nobody has seen", want: models.ErrModel},
+	} {
+		err := test.on.explainProbe(classify(errors.New(test.text)))
+		if !errors.Is(err, test.want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hostname") {
+			t.Errorf("%q on %s: %v, want %v in one line", test.text, test.on, err, test.want)
+		}
+	}
+}
+
+// The libraries of another release of CUDA do not do, and cuDNN is needed even if the
+// provider loads it later.
+func TestMixedReleases(t *testing.T) {
+	dir, stubs := t.TempDir(), t.TempDir()
+	runtime := sharedObject(t, filepath.Join(stubs, "libcudart.so.13"), "int x;", "-Wl,-soname,libcudart.so.13")
+	sharedObject(t, filepath.Join(dir, "libcudart.so.12"), "int x;", "-Wl,-soname,libcudart.so.12")
+	provider := sharedObject(t, filepath.Join(dir, "libonnxruntime_providers_cuda.so"), "int y;", "-Wl,--no-as-needed", runtime)
+	text, err := missingFor(provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"needs libcudart.so.13, libcudnn.so.9, which cannot be loaded", "libcudart.so.12 is there, of another release of CUDA"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q does not say %q", text, want)
+		}
+	}
+	if n := cudaRelease(provider); n != 13 {
+		t.Errorf("the provider is for CUDA %d", n)
+	}
+	for _, name := range []string{"libcudart.so.13", "libcudnn.so.9"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := missingFor(provider); text != "" || err != nil {
+		t.Errorf("with all libraries: %q, %v", text, err)
+	}
+}
