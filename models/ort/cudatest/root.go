@@ -19,6 +19,12 @@ func writeRoot(root string, devices []Device) error {
 		files[filepath.Join("proc/driver/nvidia/gpus", bus, "information")] = fmt.Sprintf(
 			"Model: \t\t %s\nGPU UUID: \t %s\nBus Type: \t PCIe\nBus Location: \t %s\nDevice Minor: \t %d\n", d.Name, d.UUID, bus, i)
 		files[fmt.Sprintf("dev/nvidia%d", i)] = ""
+		// The second half of the GPUs is near the second socket, as NVML says here.
+		node := 0
+		if len(devices) > 1 && i >= (len(devices)+1)/2 {
+			node = 1
+		}
+		files[filepath.Join("sys/bus/pci/devices", bus, "numa_node")] = fmt.Sprintln(node)
 	}
 	for name, text := range files {
 		path := filepath.Join(root, name)
