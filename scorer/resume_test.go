@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -296,8 +297,52 @@ func TestFault32_OutOfMemoryHalvesTheBatch(t *testing.T) {
 	if most.Load() != 2 { // 10, 5, 2
 		t.Errorf("batches of %d were run, want 2", most.Load())
 	}
-	if !strings.Contains(log.String(), "batch halved") {
-		t.Errorf("the log does not report it:\n%s", log.String())
+	if n := strings.Count(log.String(), "batch halved"); n != 2 || strings.Count(log.String(), "last digits") != 1 {
+		t.Errorf("the log does not report each time, and once what it means:\n%s", log.String())
+	}
+	all, err := output.ReadSummaries(t.Context(), out)
+	if err != nil || len(all) != 1 || all[0].BatchHalved != 2 {
+		t.Errorf("the summaries are %+v, %v, want one with the batch halved twice", all, err)
+	}
+}
+
+// TestFault32_LastBatchDoesNotFit has an engine that computes whole batches, however few
+// images it is given, and runs out of memory only near the end. A failure then says
+// nothing about the few images of the last batch.
+func TestFault32_LastBatchDoesNotFit(t *testing.T) {
+	images, out := collection(t, 21), new(mem.Store)
+	engine := newFakeEngine()
+	var sizes []int
+	engine.score = func(_ context.Context, lo, hi int) error {
+		if sizes = append(sizes, hi-lo); len(sizes) == 3 || len(sizes) == 4 {
+			return fmt.Errorf("%d images: %w", hi-lo, models.ErrOutOfMemory)
+		}
+		return nil
+	}
+	o := options(t, images, out)
+	o.Sessions, o.Job.Chunk, o.Job.Batch = 1, 21, 8
+	o.OpenEngine = func() (Engine, error) { return engine, nil }
+	mustRun(t, o)
+	verified(t, out)
+	if want := []int{8, 8, 5, 4, 2, 2, 1}; !slices.Equal(sizes, want) {
+		t.Errorf("%v images were scored at a time, want %v", sizes, want)
+	}
+}
+
+// TestFault32_NothingFits has an engine that knows that no batch fits.
+func TestFault32_NothingFits(t *testing.T) {
+	images, out := collection(t, 10), new(mem.Store)
+	engine := newFakeEngine()
+	var runs atomic.Int64
+	engine.score = func(context.Context, int, int) error {
+		runs.Add(1)
+		return fmt.Errorf("%w: %w", models.ErrNothingFits, models.ErrOutOfMemory)
+	}
+	o := options(t, images, out)
+	o.Sessions, o.Job.Batch = 1, 8
+	o.OpenEngine = func() (Engine, error) { return engine, nil }
+	if _, err := Run(t.Context(), o); !errors.Is(err, models.ErrNothingFits) || runs.Load() != 1 {
+		t.Errorf("Run() = %v after %d attempts, want ErrNothingFits after 1", err, runs.Load())
 	}
 }
 

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/models"
 )
 
 // TestEnginesKnowEveryExitCode checks that every exit code in the help that an engine
@@ -25,5 +27,16 @@ func TestEnginesKnowEveryExitCode(t *testing.T) {
 	slices.Sort(told)
 	if !slices.Equal(documented, told) {
 		t.Errorf("documented: %v; listed for engines, with 0, 1 and 130: %v", documented, told)
+	}
+}
+
+// TestOutOfMemoryMayBeTriedAgain: another program may have taken the device's memory.
+func TestOutOfMemoryMayBeTriedAgain(t *testing.T) {
+	err := fmt.Errorf("score images of chunk 3: %w: %w", models.ErrNothingFits, models.ErrOutOfMemory)
+	if code := exitCode(err, nil); code != 75 {
+		t.Errorf("exit code %d, want 75", code)
+	}
+	if code := exitCode(fits(err, "--batches"), nil); code != 78 {
+		t.Errorf("exit code %d of a benchmark, want 78", code)
 	}
 }

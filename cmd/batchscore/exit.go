@@ -36,8 +36,9 @@ const exitCodesHelp = `Exit codes:
   11   the job in the output folder has another option than those of 10, or the folder
        holds something else; the message names the flags
   64   wrong usage
-  75   try again: storage, disk, deadline, budget, a service that does not answer,
-       or chunks that other ranks have not finished
+  75   try again: storage, disk, deadline, budget, a service that does not answer, a
+       device whose memory does not hold one image, or chunks that other ranks have
+       not finished
   78   wrong configuration: no images, credentials, rank variables, provider, model,
        service.yaml, or something that the engine cannot do
   130  interrupted (SIGINT); everything already committed is kept
@@ -81,7 +82,7 @@ func exitCode(err error, sig os.Signal) int {
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
-		errors.Is(err, deploy.ErrRankFailed), diskFull(err):
+		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
 		return 75
 	}
 	return 1

@@ -10,6 +10,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 	"github.com/batchscore/batchscore/models/ort/internal/signals"
 	"github.com/batchscore/batchscore/models/ort/winograd"
 )
@@ -19,14 +20,14 @@ import (
 type Engine struct {
 	api     capi
 	model   *models.Model
-	target  target
 	device  string
+	target  target
 	version string
 	session *onnx.DynamicAdvancedSession
 	native  unsafe.Pointer
 	ports   ports
 	rebind  bool // the input goes to a device before every run
-	lanes   *lanes
+	lanes   *lanes.Lanes
 	memory  hostMemory
 	// replaced are the convolutions that ONNX Runtime does not compute; nil if none.
 	replaced *winograd.Set
@@ -72,7 +73,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	}
 	e.device, e.rebind = target.String(), target.provider != CPU
 	e.target = target
-	e.lanes = newLanes(opt.lanes(target.provider), func(n int) {
+	e.lanes = lanes.New(opt.lanes(target.provider), func(n int) {
 		opt.Logger.Warn().Str("device", e.device).Int("batch", n).Int("lanes", 1).
 			Msg("device short of memory: batches of this size run one at a time")
 	})
@@ -111,7 +112,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if opt.Batch == 1 && e.ports.batch == 0 {
 			e.ports.batch = 1
 		}
-		e.lanes.least = max(e.ports.batch, 1)
+		e.lanes.Least = max(e.ports.batch, 1)
 		return e.explainMixing(e.probe())
 	}
 	if e.rebind {
@@ -163,7 +164,7 @@ func (e *Engine) Device() string { return e.device }
 func (e *Engine) Version() string { return e.version }
 
 // Lanes returns how many Score calls run at the same time; further ones wait.
-func (e *Engine) Lanes() int { return int(e.lanes.count) }
+func (e *Engine) Lanes() int { return e.lanes.Count() }
 
 // DefaultBatch returns the batch size that suits the engine's provider.
 func (e *Engine) DefaultBatch() int {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 )
 
 // outOfMemory are phrases, in lower case, in the errors of ONNX Runtime, CUDA,
@@ -27,12 +28,6 @@ var outOfMemory = []string{
 // anything else. cuDNN's front end says no more than this of what its back end reports.
 var unclear = []string{"cudnn_backend_api_failed"}
 
-// unclearError may be about memory. It wraps models.ErrOutOfMemory.
-type unclearError struct{ err error }
-
-func (e *unclearError) Error() string   { return e.err.Error() }
-func (e *unclearError) Unwrap() []error { return []error{models.ErrOutOfMemory, e.err} }
-
 // classify wraps models.ErrOutOfMemory around errors of a run that a smaller batch
 // may avoid.
 func classify(err error) error {
@@ -45,7 +40,7 @@ func classify(err error) error {
 	case slices.ContainsFunc(outOfMemory, in):
 		return fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
 	case slices.ContainsFunc(unclear, in):
-		return &unclearError{err}
+		return &lanes.UnclearError{Err: err}
 	}
 	return err
 }
@@ -54,6 +49,22 @@ func classify(err error) error {
 // device to itself. It wraps models.ErrNothingFits.
 func (e *Engine) nothingFits(err error) error {
 	return fmt.Errorf("%w: %w; %s", models.ErrNothingFits, plain(err, e.version), e.target.makeRoom(e.api))
+}
+
+// makeRoom says how much memory a device has and what to do if that is too little.
+func (t target) makeRoom(api capi) string {
+	if t.provider == CPU {
+		return "give the process more memory, or use a smaller model"
+	}
+	const remedy = "stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES," +
+		" or a model of 16 bits, made by 'batchscore models convert --precision fp16'"
+	free, total, err := api.gpuMemory(t.index)
+	if err != nil {
+		return remedy
+	}
+	const gb = 1e9
+	return fmt.Sprintf("%.1f of the %.1f GB of %s:%d are free once this process has given back what it can: %s",
+		float64(free)/gb, float64(total)/gb, t.provider, t.index, remedy)
 }
 
 // plainError is an error of ONNX Runtime in plain words.

@@ -78,7 +78,7 @@ func TestOutOfMemory(t *testing.T) {
 }
 
 // What fits into empty memory fits after any other batch sizes, whose memory ONNX Runtime
-// keeps, and beside other lanes that need as much.
+// keeps, and while other lanes need as much.
 func TestMemoryIsGivenBack(t *testing.T) {
 	const most, limit = 64, 8 << 20
 	fits := 0
@@ -104,7 +104,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 			}
 		}
 	})
-	t.Run("beside others", func(t *testing.T) {
+	t.Run("with others", func(t *testing.T) {
 		e := limited(t, limit, 3)
 		var g errgroup.Group
 		for i := range e.Lanes() {

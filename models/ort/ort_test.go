@@ -465,9 +465,15 @@ func TestCancellation(t *testing.T) {
 func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 1})
 	b := newBatch(t, e, 1)
-	if err := e.lanes.running.Acquire(t.Context(), 1); err != nil { // another Score holds the lane
-		t.Fatal(err)
-	}
+	release, held := make(chan struct{}), make(chan struct{})
+	go func() { // another Score holds the lane
+		_ = e.lanes.Run(t.Context(), 1, func() error {
+			close(held)
+			<-release
+			return nil
+		}, nil)
+	}()
+	<-held
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- e.Score(ctx, b, 0, 1) }()
@@ -475,7 +481,7 @@ func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting: %v", err)
 	}
-	e.lanes.running.Release(1)
+	close(release)
 	if err := e.Score(t.Context(), b, 0, 1); err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 )
 
 func TestSettings(t *testing.T) {
@@ -204,6 +205,11 @@ func TestClassify(t *testing.T) {
 		"CUDNN failure 4: CUDNN_STATUS_ALLOC_FAILED ; GPU=0",
 		"CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
 		"Exception during initialization: std::bad_alloc",
+		"CUDNN failure 4004: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ; GPU=0",
+		"CUDNN failure 4003: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ; GPU=0",
+		"CUFFT failure 2: CUFFT_ALLOC_FAILED",
+		"CUDA error: CUDA_ERROR_OUT_OF_MEMORY",
+		"Failed to find a free memory block despite calling Extend. rounded_bytes=1024",
 	} {
 		if err := classify(errors.New(text)); !errors.Is(err, models.ErrOutOfMemory) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: got %v", text, err)
@@ -215,6 +221,18 @@ func TestClassify(t *testing.T) {
 	}
 	if classify(nil) != nil {
 		t.Error("classify(nil) is an error")
+	}
+}
+
+// cuDNN's front end does not say whether its back end lacks memory.
+func TestClassifyUnclear(t *testing.T) {
+	const text = "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; hostname=node ; expr=s_.cudnn_fe_graph->build_plans(handle)"
+	var unclear *lanes.UnclearError
+	if err := classify(errors.New(text)); !errors.As(err, &unclear) || !errors.Is(err, models.ErrOutOfMemory) || err.Error() != text {
+		t.Errorf("got %v", err)
+	}
+	if err := classify(errors.New("CUDNN_FE failure 6: CUDNN_GRAPH_NOT_SUPPORTED")); errors.Is(err, models.ErrOutOfMemory) {
+		t.Errorf("an operator that is not supported counts as too little memory: %v", err)
 	}
 }
 

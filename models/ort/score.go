@@ -33,8 +33,8 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 		score = func() error { return own.scoreFixed(ctx, lo, hi) }
 		reclaim = func() error { return own.padded.reclaim(0, fixed) }
 	}
-	err := e.lanes.run(ctx, n, score, reclaim)
-	if n <= e.lanes.least && errors.Is(err, models.ErrOutOfMemory) {
+	err := e.lanes.Run(ctx, n, score, reclaim)
+	if n <= e.lanes.Least && errors.Is(err, models.ErrOutOfMemory) {
 		return e.nothingFits(err)
 	}
 	return err

@@ -1,4 +1,4 @@
-package ort
+package lanes
 
 import (
 	"context"
@@ -45,24 +45,24 @@ func (r *room) reclaim() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.runs > 0 {
-		return errors.New("memory was reclaimed beside a run")
+		return errors.New("memory was reclaimed during a run")
 	}
 	r.left = 0
 	r.reclaimed++
 	return nil
 }
 
-func quietLanes(n int) *lanes { return newLanes(n, func(int) {}) }
+func quietLanes(n int) *Lanes { return New(n, func(int) {}) }
 
-// A lane that finds no memory beside another one waits for it and then has what it needs.
+// A lane that finds too little memory while another one runs waits for it and then has what it needs.
 func TestLanesWaitForMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := quietLanes(2), &room{size: 10}
 		end := make(chan struct{})
 		results := make(chan error, 2)
-		go func() { results <- l.run(t.Context(), 8, r.score(8, end), r.reclaim) }()
+		go func() { results <- l.Run(t.Context(), 8, r.score(8, end), r.reclaim) }()
 		synctest.Wait()
-		go func() { results <- l.run(t.Context(), 8, r.score(8, nil), r.reclaim) }()
+		go func() { results <- l.Run(t.Context(), 8, r.score(8, nil), r.reclaim) }()
 		synctest.Wait()
 		select {
 		case err := <-results:
@@ -83,11 +83,11 @@ func TestLanesWaitForMemory(t *testing.T) {
 
 func TestLanesReclaimMemory(t *testing.T) {
 	l, r := quietLanes(1), &room{size: 10, left: 5}
-	if err := l.run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
+	if err := l.Run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
 		t.Errorf("memory that nothing used was not given back: %v", err)
 	}
 	r.left = 5
-	if err := l.run(t.Context(), 11, r.score(11, nil), r.reclaim); !errors.Is(err, models.ErrOutOfMemory) {
+	if err := l.Run(t.Context(), 11, r.score(11, nil), r.reclaim); !errors.Is(err, models.ErrOutOfMemory) {
 		t.Errorf("11 images in memory for 10: %v", err)
 	}
 	if r.left != 0 {
@@ -99,14 +99,14 @@ func TestLanesReclaimMemory(t *testing.T) {
 func TestCrowdedLanesRunOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []int
-		r, l := &room{size: 10}, newLanes(2, func(n int) { told = append(told, n) })
+		r, l := &room{size: 10}, New(2, func(n int) { told = append(told, n) })
 		pair := func(n int) (most int) {
 			r.most = 0
 			end := make(chan struct{})
 			var g sync.WaitGroup
 			for range 2 {
 				g.Go(func() {
-					if err := l.run(t.Context(), n, r.score(n, end), r.reclaim); err != nil {
+					if err := l.Run(t.Context(), n, r.score(n, end), r.reclaim); err != nil {
 						t.Error(err)
 					}
 				})
@@ -139,10 +139,10 @@ func TestCrowdedLanesRunOneAtATime(t *testing.T) {
 
 // A single lane has always been alone, so there is nothing to tell.
 func TestOneLaneIsNotCrowded(t *testing.T) {
-	l, r := newLanes(1, func(n int) { t.Errorf("told of %d", n) }), &room{size: 10}
+	l, r := New(1, func(n int) { t.Errorf("told of %d", n) }), &room{size: 10}
 	for range 3 {
 		r.left = 5
-		if err := l.run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
+		if err := l.Run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,17 +153,17 @@ func TestWaitingForMemoryEndsWithTheContext(t *testing.T) {
 		l, r := quietLanes(2), &room{size: 10}
 		end := make(chan struct{})
 		first, second := make(chan error, 1), make(chan error, 1)
-		go func() { first <- l.run(t.Context(), 8, r.score(8, end), r.reclaim) }()
+		go func() { first <- l.Run(t.Context(), 8, r.score(8, end), r.reclaim) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { second <- l.run(ctx, 8, r.score(8, nil), r.reclaim) }()
+		go func() { second <- l.Run(ctx, 8, r.score(8, nil), r.reclaim) }()
 		synctest.Wait()
 		cancel()
 		if err := <-second; !errors.Is(err, context.Canceled) {
 			t.Errorf("the waiting run ended with %v, want the context's error", err)
 		}
 		// The lane that it left is free.
-		if err := l.run(t.Context(), 2, r.score(2, nil), r.reclaim); err != nil {
+		if err := l.Run(t.Context(), 2, r.score(2, nil), r.reclaim); err != nil {
 			t.Error(err)
 		}
 		close(end)
@@ -194,7 +194,7 @@ func TestErrorsOfTheSecondTry(t *testing.T) {
 		{name: "enough although nothing was reclaimed", tries: []error{memory, nil}, reclaim: func() error { return stuck }},
 	} {
 		l, tries := quietLanes(2), c.tries
-		err := l.run(t.Context(), 4, func() error {
+		err := l.Run(t.Context(), 4, func() error {
 			err := tries[0]
 			tries = tries[1:]
 			return err
@@ -213,10 +213,10 @@ func TestErrorsOfTheSecondTry(t *testing.T) {
 // An error that may be about memory is that once. If a smaller batch, or the smallest,
 // fails in the same way, the device is at fault.
 func TestUnclearErrors(t *testing.T) {
-	fault := classify(errors.New("CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0"))
+	fault := error(&UnclearError{errors.New("it did not work")})
 	l := quietLanes(2)
 	fail := func(n int) error {
-		return l.run(t.Context(), n, func() error { return fault }, func() error { return nil })
+		return l.Run(t.Context(), n, func() error { return fault }, func() error { return nil })
 	}
 	for range 2 { // two lanes find it
 		if err := fail(32); !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrProvider) {

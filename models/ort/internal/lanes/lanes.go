@@ -1,4 +1,5 @@
-package ort
+// Package lanes lets several runs share the memory of a device.
+package lanes
 
 import (
 	"context"
@@ -11,7 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 )
 
-// lanes share a device between calls: several run at the same time, or one has the
+// Lanes share a device between calls: several run at the same time, or one has the
 // device alone.
 //
 // A run that finds too little memory may have failed because of the others, or because
@@ -21,15 +22,15 @@ import (
 // one lane with whole batches gives the scores that the job's batch size gives, which
 // two lanes with halves may not, and costs little, as a second lane only hides the
 // copying of the next batch.
-type lanes struct {
+type Lanes struct {
+	// Least is the smallest number of images in a run; 0 means 1.
+	Least int
+
 	count int64
-	// least is the smallest number of images in a run.
-	least int
 	// running has a weight of 1 for each run of several, and of count for one that is
 	// alone.
 	running *semaphore.Weighted
-	// crowd is told once that batches of n images run one at a time.
-	crowd func(n int)
+	crowd   func(images int)
 
 	mu      sync.Mutex
 	alone   map[int]int // runs that only succeeded alone, by number of images
@@ -40,14 +41,19 @@ type lanes struct {
 // size run alone. The first may have been due to leftovers of other sizes.
 const crowded = 2
 
-func newLanes(n int, crowd func(n int)) *lanes {
-	return &lanes{count: int64(n), least: 1, running: semaphore.NewWeighted(int64(n)), crowd: crowd, alone: map[int]int{}}
+// New returns n lanes. They call crowd once for a number of images, after which batches
+// of that many or more run one at a time.
+func New(n int, crowd func(images int)) *Lanes {
+	return &Lanes{count: int64(n), running: semaphore.NewWeighted(int64(n)), crowd: crowd, alone: map[int]int{}}
 }
 
-// run scores n images in a lane; reclaim makes ONNX Runtime give back the memory that
+// Count returns how many runs there may be at a time.
+func (l *Lanes) Count() int { return int(l.count) }
+
+// Run scores n images in a lane; reclaim makes ONNX Runtime give back the memory that
 // it does not use. An error that wraps models.ErrOutOfMemory means that n images do
 // not fit even alone. While it waits for the device, the end of ctx ends it.
-func (l *lanes) run(ctx context.Context, n int, score, reclaim func() error) error {
+func (l *Lanes) Run(ctx context.Context, n int, score, reclaim func() error) error {
 	weight := int64(1)
 	if l.needAll(n) {
 		weight = l.count
@@ -72,7 +78,7 @@ func (l *lanes) run(ctx context.Context, n int, score, reclaim func() error) err
 	})
 }
 
-func (l *lanes) hold(ctx context.Context, weight int64, f func() error) error {
+func (l *Lanes) hold(ctx context.Context, weight int64, f func() error) error {
 	if err := l.running.Acquire(ctx, weight); err != nil {
 		return err
 	}
@@ -80,7 +86,7 @@ func (l *lanes) hold(ctx context.Context, weight int64, f func() error) error {
 	return f()
 }
 
-func (l *lanes) needAll(n int) bool {
+func (l *Lanes) needAll(n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for images, times := range l.alone {
@@ -91,7 +97,7 @@ func (l *lanes) needAll(n int) bool {
 	return false
 }
 
-func (l *lanes) fitted(n int) {
+func (l *Lanes) fitted(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.alone[n]++; l.alone[n] == crowded && l.count > 1 {
@@ -102,16 +108,25 @@ func (l *lanes) fitted(n int) {
 // judge returns what it means that n images failed alone, with all memory free. An
 // error that may be about memory is taken for that once; if fewer images fail in the
 // same way, the fault is another one.
-func (l *lanes) judge(n int, err error) error {
-	var u *unclearError
+func (l *Lanes) judge(n int, err error) error {
+	var u *UnclearError
 	if !errors.As(err, &u) {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n <= l.least || n < l.unclear {
-		return fmt.Errorf("%w: not for want of memory, as a smaller batch fails too: %w", models.ErrProvider, u.err)
+	if n <= max(l.Least, 1) || n < l.unclear {
+		return fmt.Errorf("%w: not for want of memory, as a smaller batch fails too: %w", models.ErrProvider, u.Err)
 	}
 	l.unclear = max(l.unclear, n)
 	return err
 }
+
+// UnclearError is about memory, or about anything else. It wraps
+// models.ErrOutOfMemory until Run knows better.
+type UnclearError struct{ Err error }
+
+func (e *UnclearError) Error() string { return e.Err.Error() }
+
+// Unwrap returns models.ErrOutOfMemory and the error itself.
+func (e *UnclearError) Unwrap() []error { return []error{models.ErrOutOfMemory, e.Err} }
