@@ -22,6 +22,7 @@ type Engine struct {
 	model   *models.Model
 	device  string
 	target  target
+	library string // ONNX Runtime's, as it was found
 	version string
 	session *onnx.DynamicAdvancedSession
 	native  unsafe.Pointer
@@ -72,7 +73,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		return nil, target, err
 	}
 	e.device, e.rebind = target.String(), target.provider != CPU
-	e.target = target
+	e.target, e.library = target, library
 	e.lanes = lanes.New(opt.lanes(target.provider), func(n int) {
 		opt.Logger.Warn().Str("device", e.device).Int("batch", n).Int("lanes", 1).
 			Msg("device short of memory: batches of this size run one at a time")
@@ -159,6 +160,16 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 // Device returns the provider, the GPU, and any arithmetic that differs from the
 // graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0".
 func (e *Engine) Device() string { return e.device }
+
+// GPU returns the number that CUDA gives the engine's GPU in this process, and the
+// folders of ONNX Runtime's library, next to which copies of NVIDIA's libraries may lie.
+// ok is false if the engine computes on the CPU.
+func (e *Engine) GPU() (index int, folders []string, ok bool) {
+	if e.target.provider == CPU {
+		return 0, nil, false
+	}
+	return e.target.index, homes(e.library), true
+}
 
 // Version returns ONNX Runtime's release.
 func (e *Engine) Version() string { return e.version }
