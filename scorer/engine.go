@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
@@ -36,6 +37,12 @@ type Engine interface {
 	// models.ErrNothingFits.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
+}
+
+// GPU is what is known of the GPU that an engine computes on.
+type GPU interface {
+	Facts() hardware.GPUFacts
+	telemetry.Meter
 }
 
 // device runs batches on the engine.

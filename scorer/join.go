@@ -22,6 +22,7 @@ type participant struct {
 	halt *halt
 	// list makes the manifest; nil lists all images.
 	list lister
+	gpu  GPU // of the engine that is open; nil if it computes on none
 }
 
 // lister makes the manifest of a job.
@@ -39,6 +40,12 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	defer engine.Close()
 	p.opt.Job.Device = engine.Device()
 	p.opt.Job.AutoBatch = engine.DefaultBatch()
+	if p.opt.GPU != nil {
+		if p.gpu = p.opt.GPU(); p.gpu != nil {
+			facts := p.gpu.Facts()
+			p.opt.Job.GPU = &facts
+		}
+	}
 	var choice tune.Choice
 	if p.opt.Tune != nil {
 		if choice, err = p.tuneDevice(ctx, engine); err != nil {
@@ -154,6 +161,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 		return nil, err
 	}
 	p.warnOfDecoding(&job)
+	p.warnOfGPU(&job)
 	if listed != nil && !job.Retry.Equal(o.Job.Retry) {
 		listed.Close() // of another retry, which was begun first
 		listed = nil
@@ -179,7 +187,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	renewer := &renewer{claims: claims, holds: holds, lease: o.Lease, log: o.Log}
 	return &worker{
 		opt: o, engine: engine, halt: p.halt, job: &job, manifest: m, chunks: chunks, me: me,
-		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{},
+		claims: claims, holds: holds, renewer: renewer, statuses: map[string]int{}, gpu: p.gpu,
 		finisher: &finisher{
 			images: o.Images, out: o.Out, job: &job, manifest: m, versions: o.Versions, verdict: o.verdict(),
 			claims: claims, holds: holds, renewer: renewer, halt: p.halt, log: o.Log, listing: took, passed: passed,
@@ -194,6 +202,22 @@ func (p *participant) warnOfDecoding(job *output.Job) {
 			Msg("the job was begun by a program with other decoders: existing rows are kept, " +
 				"and new rows may differ; for consistent rows, use a new --out")
 	}
+}
+
+// warnOfGPU warns if this worker computes on a device of another kind than the worker
+// that began the job. p.opt.Job is what this worker would have recorded.
+func (p *participant) warnOfGPU(job *output.Job) {
+	mine := &p.opt.Job
+	if job.GPU == nil && mine.GPU == nil {
+		return
+	}
+	was, is := output.GPUKind(job.GPU, job.Device), output.GPUKind(mine.GPU, mine.Device)
+	if was == "" || is == "" || was == is {
+		return
+	}
+	p.opt.Log.Warn().Str("job", was).Str("this_rank", is).
+		Msg("this rank computes on another kind of device than the one that began the job: the last digits of scores may differ" +
+			" between rows; for equal bytes, use the same GPUs, driver and cuDNN everywhere")
 }
 
 // While there is no manifest, a rank waits for those before it for its number

@@ -27,6 +27,9 @@ type Options struct {
 	// OpenEngine loads the model and tests it. It is called before anything is
 	// written, and not at all if the job is already complete.
 	OpenEngine func() (Engine, error)
+	// GPU returns the GPU of the opened engine, or nil if it computes on none; nil if
+	// no engine does.
+	GPU func() GPU
 	// TryOut returns an error if the opened engine cannot score the model in
 	// batches of that many images. It is called before anything is written; nil
 	// accepts every model.

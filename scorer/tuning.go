@@ -28,6 +28,9 @@ type Tuning struct {
 	Shared bool
 	// Processor names the machine's processor, since machines may share a Cache.
 	Processor string
+	// GPU is the model of the GPU that the engine computes on; empty for none. A device's
+	// name only numbers it.
+	GPU string
 	// Cache is the folder that stores what was measured of devices; empty stores
 	// nothing.
 	Cache string
@@ -98,6 +101,9 @@ func (p *participant) tuneDevice(ctx context.Context, e Engine) (tune.Choice, er
 		c, err = measure()
 	} else {
 		key := []string{o.Job.ModelDigest, e.Device(), fmt.Sprint(o.Versions), t.Processor, fmt.Sprint(t.Cores, from)}
+		if t.GPU != "" {
+			key = append(key, t.GPU)
+		}
 		c, kept, unkept, err = tune.Cached(t.Cache, key, measure)
 	}
 	if err != nil {

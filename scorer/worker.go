@@ -31,7 +31,9 @@ type worker struct {
 	share    int            // images of the own share at the start
 	// limit is the rate that device and cores allow, in images per second; 0 if it
 	// was not measured.
-	limit float64
+	limit   float64
+	gpu     GPU                // that the engine computes on; nil for none
+	sampler *telemetry.Sampler // of it, while images are scored; nil for none
 }
 
 // sayContinued logs how many images have their rows when this worker begins.
@@ -71,11 +73,15 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 
 	background, stop := context.WithCancel(ctx)
 	go w.renewer.run(background)
+	if w.gpu != nil {
+		w.sampler = telemetry.StartSampler(w.gpu)
+	}
 	reporter := telemetry.Reporter{Counters: o.Counters, Progress: o.Progress, Log: o.Log,
-		Pools: telemetry.Pools{Decoders: o.Decoders, Lanes: o.Sessions}, Limit: w.limit}
+		Pools: telemetry.Pools{Decoders: o.Decoders, Lanes: o.Sessions}, Limit: w.limit, Sampler: w.sampler}
 	go reporter.Run(background)
 	err = w.scoreChunks(ctx, taker)
 	stop()
+	w.sampler.Stop()
 	o.Progress.Finish(time.Since(start))
 	if err == nil {
 		done, err = w.judge(ctx)
@@ -96,7 +102,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	}
 	summary := w.summary(started, time.Since(start), err)
 	if w.job.Older() { // a rank of the older release reads it, too
-		summary.Scored = 0
+		summary.Scored, summary.GPU, summary.GPUUse = 0, nil, nil
 	}
 	if sumErr := output.WriteSummary(ctx, o.Out, summary); sumErr != nil && err == nil {
 		err = sumErr
@@ -132,6 +138,10 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		Chunks: int(counts[telemetry.Chunks]), Stolen: int(counts[telemetry.Stolen]), Lost: int(counts[telemetry.Lost]),
 		BatchHalved: int(counts[telemetry.Halved]),
 		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
+	}
+	if w.gpu != nil {
+		facts := w.gpu.Facts()
+		s.GPU, s.GPUUse = &facts, w.sampler.Use()
 	}
 	for _, n := range w.statuses {
 		s.Images += n

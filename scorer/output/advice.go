@@ -1,6 +1,8 @@
 package output
 
 import (
+	"strings"
+
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -22,4 +24,22 @@ func ShowCommand(place string, statuses map[string]int) string {
 // repairAdvice says how to repair an output that is damaged.
 func repairAdvice(st store.Store) string {
 	return "to repair it: batchscore repair " + shellquote.Path(st.String())
+}
+
+// What people are told of an output whose rows may not be what they should be.
+const (
+	// MixedDecodingNote explains Success.MixedDecoding.
+	MixedDecodingNote = "Some rows come from a program with other decoders than that which began the job: they may differ from what it would have said."
+	// DependentRowsNote explains Job.DependentRows.
+	DependentRowsNote = "Rows may depend on the other images of their batch, or on chance: the job runs with --allow-dependent-rows."
+)
+
+// MixedGPUsNote says that rows come from devices of several kinds, as Success.GPUKinds
+// lists them; empty if that is not so.
+func MixedGPUsNote(kinds []string) string {
+	if len(kinds) < 2 {
+		return ""
+	}
+	return "Rows of this output come from different GPUs or from different software of theirs, so equal bytes are not promised: " +
+		strings.Join(kinds, "; ") + "."
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/batchscore/batchscore/models"
+	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -56,6 +57,9 @@ type Job struct {
 	Int8 string `json:"int8,omitempty"`
 	// Device is the device of the worker that created the record, for people.
 	Device string `json:"device"`
+	// GPU is that of the same worker, so that others can tell that theirs is of another
+	// kind; nil if it computes on none, and in older records.
+	GPU *hardware.GPUFacts `json:"gpu,omitempty"`
 	// Batch is the number of images per batch. A worker that passes 0 uses the
 	// recorded number, or records AutoBatch if it is the first.
 	Batch     int `json:"batch"`
@@ -138,7 +142,7 @@ func (j *Job) NewRetry(want Job, r Retry) Job {
 	want.Max, want.Files, want.Int8 = j.Max, j.Files, j.Int8
 	want.RowForm, want.ClaimForm, want.PartForm = max(j.RowForm, row.Typed), j.ClaimForm, j.PartForm
 	if j.Older() {
-		want.LabelsFile, want.Preprocess = "", nil
+		want.LabelsFile, want.Preprocess, want.GPU = "", nil, nil
 	}
 	r.Of = j.ID
 	want.Retry = &r

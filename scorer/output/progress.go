@@ -62,6 +62,10 @@ type Progress struct {
 	// between runs; 0 before, and of jobs of older releases.
 	WorkedSeconds float64 `json:"worked_seconds,omitempty"`
 	WorkedRate    float64 `json:"worked_images_per_second,omitempty"`
+	// GPUs are the models of the job's GPUs, as far as they are recorded, and GPUKinds
+	// those of a complete job as Success.GPUKinds has them.
+	GPUs     []string `json:"gpus,omitempty"`
+	GPUKinds []string `json:"gpu_kinds,omitempty"`
 	// Storage sums the calls of stores on a network by the processes that have ended;
 	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
@@ -226,7 +230,11 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 			return p, err
 		}
 	}
-	p.Storage = sumStorage(slices.Collect(maps.Values(o.ends)))
+	ended := slices.Collect(maps.Values(o.ends))
+	p.Storage, p.GPUs, p.GPUKinds = sumStorage(ended), gpuModels(o.job, ended), gpuKinds(ended)
+	if complete {
+		p.GPUKinds = success.GPUKinds // which may include retries
+	}
 	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {
 		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)
 	}

@@ -313,6 +313,9 @@ func (p *publication) succeed(ctx context.Context, opt FinishOptions) (Success, 
 	}
 	for _, f := range p.retries {
 		s.MixedDecoding = s.MixedDecoding || f.job.Decoding != p.job.Decoding || f.state.success != nil && f.state.success.MixedDecoding
+		if again := f.state.success; again != nil && len(s.GPUKinds)+len(again.GPUKinds) > 0 {
+			s.GPUKinds = joined(s.GPUKinds, again.GPUKinds)
+		}
 	}
 	s.Statuses, s.Answers, s.Drift = p.statuses, p.answers.Summary(), nil
 	s.ImagesPlace, s.MaxErrors = p.job.Images, cmp.Or(opt.MaxErrors, s.MaxErrors)

@@ -48,10 +48,12 @@ type Report struct {
 	DependentRows bool `json:"dependent_rows,omitempty"`
 	// MixedDecoding is Success.MixedDecoding.
 	MixedDecoding bool `json:"mixed_decoding,omitempty"`
-	Images        int  `json:"images"` // in the manifest
-	Chunks        int  `json:"chunks"`
-	Parts         int  `json:"parts"` // that could be read
-	Rows          int  `json:"rows"`
+	// GPUKinds is Success.GPUKinds.
+	GPUKinds []string `json:"gpu_kinds,omitempty"`
+	Images   int      `json:"images"` // in the manifest
+	Chunks   int      `json:"chunks"`
+	Parts    int      `json:"parts"` // that could be read
+	Rows     int      `json:"rows"`
 	// Missing is the number of chunks without a part, MissingImages that of images
 	// without a row.
 	Missing       int            `json:"missing_parts"`
@@ -163,6 +165,9 @@ func (r *Report) String() string {
 	}
 	if r.MixedDecoding {
 		b.WriteString(MixedDecodingNote + "\n")
+	}
+	if note := MixedGPUsNote(r.GPUKinds); note != "" {
+		b.WriteString(note + "\n")
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(&b, "%s: %s", p.Kind, p.Object)

@@ -76,8 +76,13 @@ type Success struct {
 	PassedOver listing.PassedOver `json:"passed_over,omitempty"`
 	// Workers is the number of workers that stored a summary, Devices are theirs, and
 	// Storage sums their calls of stores on a network, nil if there were none.
-	Workers  int               `json:"workers"`
-	Devices  []string          `json:"devices"`
+	Workers int      `json:"workers"`
+	Devices []string `json:"devices"`
+	// GPUKinds are the kinds of device that made the rows, if any of them is a GPU: name,
+	// compute capability, cuDNN and driver. GPU is what the GPUs reported. Records of jobs
+	// that are Older have neither.
+	GPUKinds []string          `json:"gpu_kinds,omitempty"`
+	GPU      *GPUTotal         `json:"gpu,omitempty"`
 	Storage  *Storage          `json:"storage,omitempty"`
 	Versions map[string]string `json:"versions"`
 	Checksum string            `json:"checksum"`
@@ -347,7 +352,7 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
 	if job.Older() { // a rank of the older release reads it, too
 		s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
-		s.MaxErrors = ""
+		s.MaxErrors, s.GPUKinds, s.GPU = "", nil, nil
 	}
 	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/store"
 )
@@ -18,6 +19,10 @@ type WorkerSummary struct {
 	Worker  claim.Worker `json:"worker"`
 	Device  string       `json:"device"`
 	Batch   int          `json:"batch"`
+	// GPU is the GPU that it computed on, and GPUUse what that reported while images
+	// were scored; nil if it computed on none, and in records of jobs that are Older.
+	GPU    *hardware.GPUFacts `json:"gpu,omitempty"`
+	GPUUse *hardware.GPUUse   `json:"gpu_use,omitempty"`
 	// Decoding is the preprocess.Decoding of its program; 0 in older records.
 	Decoding int `json:"decoding,omitempty"`
 	// Started is by the store's clock, Seconds by the worker's monotonic one.

@@ -54,6 +54,7 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 		}
 	}
 	slices.Sort(s.Devices)
+	s.GPUKinds, s.GPU = gpuKinds(workers), gpuTotal(workers)
 	s.Workers, s.ScoredTwice = len(workers), scoredTwice(workers)
 	s.Storage = sumStorage(workers)
 	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()

@@ -367,7 +367,7 @@ func (v *verifier) success(ctx context.Context) error {
 	if v.state.unsettled() {
 		return nil // it describes the output of before the retry
 	}
-	v.report.Complete, v.report.MixedDecoding = true, s.MixedDecoding
+	v.report.Complete, v.report.MixedDecoding, v.report.GPUKinds = true, s.MixedDecoding, s.GPUKinds
 	differ := func(what string, have, want any) {
 		if have != want {
 			v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,

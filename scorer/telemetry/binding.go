@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // Pools are the numbers of goroutines of a worker's stages. There are always enough
@@ -51,6 +53,9 @@ type Condition struct {
 	// Binds is the stage that is the bottleneck; Share is as Binding returns it.
 	Binds Stage
 	Share float64
+	// GPU is what the GPU reported over the time; nil if there is none, or it says
+	// nothing.
+	GPU *device.GPUUse
 }
 
 // Judge returns a worker's condition between two snapshots. The limit is in images
@@ -64,15 +69,35 @@ func Judge(before, after Snapshot, took time.Duration, p Pools, limit float64) C
 	return c
 }
 
-// String returns a text such as "97% of the limit, bottleneck: infer". It is empty if
-// nothing is known.
-func (c Condition) String() string {
+// Idles reports whether calls of the GPU bind the worker and the GPU itself is known to
+// compute for a part of the time only.
+func (c Condition) Idles() bool {
+	return c.Binds == Infer && c.GPU != nil && c.GPU.Busy != nil && *c.GPU.Busy < bound
+}
+
+// String returns a text such as "97% of the limit, bottleneck: infer, GPU 99% 182 W". It
+// is empty if nothing is known.
+func (c Condition) String() string { return c.text("") }
+
+// Explained returns the text of String, in which "infer" says more where calls of the
+// GPU bind and the GPU idles.
+func (c Condition) Explained() string {
+	if !c.Idles() {
+		return c.String()
+	}
+	return c.text(fmt.Sprintf(" (GPU %.0f%% busy: its calls wait for copies or for each other)", 100**c.GPU.Busy))
+}
+
+func (c Condition) text(more string) string {
 	var parts []string
 	if c.OfLimit > 0 {
 		parts = append(parts, fmt.Sprintf("%.0f%% of the limit", 100*c.OfLimit))
 	}
 	if c.Binds != NoStage {
-		parts = append(parts, "bottleneck: "+c.Binds.String())
+		parts = append(parts, "bottleneck: "+c.Binds.String()+more)
+	}
+	if gpu := gpuText(c.GPU); gpu != "" {
+		parts = append(parts, gpu)
 	}
 	return strings.Join(parts, ", ")
 }

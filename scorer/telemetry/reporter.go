@@ -2,11 +2,15 @@ package telemetry
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // Reporter shows how a worker is doing, next to the bar and in the log.
@@ -15,7 +19,8 @@ type Reporter struct {
 	Progress *Progress
 	Log      zerolog.Logger
 	Pools    Pools
-	Limit    float64 // of the worker, in images per second; 0 if it is not known
+	Limit    float64  // of the worker, in images per second; 0 if it is not known
+	Sampler  *Sampler // of its GPU; nil if it has none
 }
 
 // The bar shows the condition every barEvery, and the log every logEvery-th time.
@@ -30,26 +35,55 @@ func (r Reporter) Run(ctx context.Context) {
 	defer tick.Stop()
 	last, logged := r.Counters.Snapshot(), r.Counters.Snapshot()
 	lastAt, loggedAt := time.Now(), time.Now()
+	lastGPU, loggedGPU := r.Sampler.Samples(), r.Sampler.Samples()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now, at := r.Counters.Snapshot(), time.Now()
-		r.Progress.Annotate(Judge(last, now, at.Sub(lastAt), r.Pools, r.Limit))
-		last, lastAt = now, at
+		now, at, gpu := r.Counters.Snapshot(), time.Now(), r.Sampler.Samples()
+		c := Judge(last, now, at.Sub(lastAt), r.Pools, r.Limit)
+		c.GPU = gpu.Since(lastGPU)
+		r.Progress.Annotate(c)
+		last, lastAt, lastGPU = now, at, gpu
 		if n%logEvery > 0 {
 			continue
 		}
-		c := Judge(logged, now, at.Sub(loggedAt), r.Pools, r.Limit)
+		c = Judge(logged, now, at.Sub(loggedAt), r.Pools, r.Limit)
+		c.GPU = gpu.Since(loggedGPU)
 		e := r.Log.Info().Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}
-		e.Msg("under way: " + Rate(c.Rate) + strings.TrimSuffix(", "+c.String(), ", "))
-		logged, loggedAt = now, at
+		gpuFields(e, c.GPU).Msg("under way: " + Rate(c.Rate) + strings.TrimSuffix(", "+c.Explained(), ", "))
+		logged, loggedAt, loggedGPU = now, at, gpu
 	}
+}
+
+// gpuFields adds what a GPU reported to a line of the log.
+func gpuFields(e *zerolog.Event, u *device.GPUUse) *zerolog.Event {
+	if u == nil {
+		return e
+	}
+	if u.Busy != nil {
+		e = e.Float64("gpu_busy", *u.Busy)
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{
+		{"gpu_watts", u.Watts}, {"gpu_clock_mhz", u.ClockMHz}, {"gpu_memory_mb", u.MemoryMB}, {"gpu_celsius", u.Celsius},
+		{"gpu_throttled_s", u.ThrottledSeconds},
+	} {
+		if f.value > 0 {
+			e = e.Float64(f.name, f.value)
+		}
+	}
+	if len(u.Throttle) > 0 {
+		e = e.Strs("gpu_throttled_by", slices.Sorted(maps.Keys(u.Throttle)))
+	}
+	return e
 }
 
 // Seconds returns a time for a field of the log, whose name then ends in _s.

@@ -1,0 +1,132 @@
+package telemetry
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/batchscore/batchscore/models/device"
+)
+
+// readings is a meter that reports them one after another, and then the last one again.
+type readings []device.Reading
+
+func (r *readings) Read() device.Reading {
+	first := (*r)[0]
+	if len(*r) > 1 {
+		*r = (*r)[1:]
+	}
+	return first
+}
+
+// sampled returns a sampler that has read the meter every so many seconds.
+func sampled(seconds float64, all ...device.Reading) *Sampler {
+	at := time.Unix(0, 0)
+	r := readings(all)
+	s := &Sampler{meter: &r, now: func() time.Time { return at }}
+	for range all {
+		s.sample()
+		at = at.Add(time.Duration(seconds * float64(time.Second)))
+	}
+	return s
+}
+
+func TestSampler(t *testing.T) {
+	reading := func(busy, watts, joules float64, why device.Throttle) device.Reading {
+		return device.Reading{Busy: busy, MemoryMB: 1000 * busy, ClockMHz: 1300, Watts: watts, Celsius: 50 + 10*busy, Joules: joules, Throttle: why}
+	}
+	s := sampled(2,
+		reading(0.1, 30, 1000, device.ThrottleHeat), // before the start: its memory and heat count only
+		reading(1, 200, 1400, device.ThrottlePower),
+		reading(0.5, 100, 1600, device.ThrottlePower|device.ThrottleHeat),
+		reading(0.9, 150, 1900, 0))
+	u := s.Use()
+	if u.Seconds != 6 || *u.Busy != 0.8 || u.Joules != 900 || u.Watts != 150 || u.ClockMHz != 1300 || u.MemoryMB != 1000 || u.Celsius != 60 ||
+		u.ThrottledSeconds != 4 || u.Throttle["power"] != 4 || u.Throttle["heat"] != 2 || len(u.Throttle) != 2 {
+		t.Errorf("%+v, busy %v", u, *u.Busy)
+	}
+	// Of a shorter time, the memory and the temperature are the last ones.
+	before := s.Samples()
+	s.now = func() time.Time { return time.Unix(8, 0) }
+	s.sample()
+	if u := s.Samples().Since(before); u.Seconds != 2 || *u.Busy != 0.9 || u.Joules != 0 || u.MemoryMB != 900 || u.Celsius != 59 || u.Throttle != nil {
+		t.Errorf("%+v", u)
+	}
+	if u := s.Samples().Since(s.Samples()); u != nil {
+		t.Errorf("in no time: %+v", u)
+	}
+}
+
+// TestSamplerWithout: what a GPU does not report is not made up.
+func TestSamplerWithout(t *testing.T) {
+	none := device.NoReading()
+	u := sampled(1, none, none).Use()
+	if u == nil || u.Busy != nil || u.Joules != 0 || u.Watts != 0 || u.MemoryMB != 0 || gpuText(u) != "" {
+		t.Errorf("%+v", u)
+	}
+	power := none
+	power.Watts = 100 // of a GPU that does not count its energy
+	if u := sampled(1, power, power, power).Use(); u.Joules != 200 || u.Watts != 100 {
+		t.Errorf("%+v", u)
+	}
+	reset := device.Reading{Watts: 50, Joules: 10, Busy: math.NaN()} // the driver was loaded again
+	if u := sampled(1, device.Reading{Watts: 50, Joules: 9e6}, reset).Use(); u.Joules != 50 {
+		t.Errorf("%+v", u)
+	}
+	var nobody *Sampler
+	nobody.Stop()
+	if u := nobody.Use(); u != nil || StartSampler(nil) != nil {
+		t.Errorf("%+v", u)
+	}
+}
+
+// TestSamplerStop: the last reading is at the end, and a driver that hangs is left alone.
+func TestSamplerStop(t *testing.T) {
+	s := StartSampler(&readings{{Joules: 1}, {Joules: 5}})
+	for begun := false; !begun; {
+		s.mu.Lock()
+		begun = s.begun
+		s.mu.Unlock()
+	}
+	s.Stop()
+	if u := s.Use(); u == nil || u.Joules != 4 {
+		t.Errorf("%+v", u)
+	}
+	hung := hanging(make(chan struct{}))
+	defer close(hung)
+	StartSampler(hung).Stop() // returns
+}
+
+type hanging chan struct{}
+
+func (h hanging) Read() device.Reading { <-h; return device.NoReading() }
+
+func TestConditionOfGPU(t *testing.T) {
+	busy := func(share float64) *device.GPUUse { return &device.GPUUse{Seconds: 1, Busy: &share, Watts: 182} }
+	for _, test := range []struct {
+		c               Condition
+		short, explains string
+	}{
+		{c: Condition{Binds: Infer, GPU: busy(0.97)}, short: "bottleneck: infer, GPU 97% 182 W"},
+		{c: Condition{Binds: Infer, GPU: busy(0.41)}, short: "bottleneck: infer, GPU 41% 182 W",
+			explains: "bottleneck: infer (GPU 41% busy: its calls wait for copies or for each other), GPU 41% 182 W"},
+		{c: Condition{Binds: Decode, GPU: busy(0.41)}, short: "bottleneck: decode, GPU 41% 182 W"},
+		{c: Condition{Binds: Infer, GPU: &device.GPUUse{Seconds: 1}}, short: "bottleneck: infer"},
+		{c: Condition{Binds: Infer}, short: "bottleneck: infer"},
+	} {
+		explains := test.explains
+		if explains == "" {
+			explains = test.short
+		}
+		if got := test.c.String(); got != test.short {
+			t.Errorf("%q, want %q", got, test.short)
+		}
+		if got := test.c.Explained(); got != explains {
+			t.Errorf("%q, want %q", got, explains)
+		}
+	}
+	if strings.Contains(gpuText(&device.GPUUse{Watts: 50}), "%") {
+		t.Error("a share that is not known")
+	}
+}
