@@ -198,6 +198,9 @@ func (t *Table) gather(files []File) ([]result.Sample, error) {
 // origin returns what figures depend on besides their keys.
 func origin(p result.Provenance) string {
 	text := fmt.Sprintf("%s, %d cores", p.CPU, p.Cores)
+	if p.GPU != "" {
+		text = p.GPU + ", " + text
+	}
 	if v := p.Versions["batchscore"]; v != "" {
 		text += ", batchscore " + v
 	}
@@ -214,7 +217,7 @@ func valueOf(s *result.Sample, p result.Provenance, file, by string) (string, bo
 			return k.Value, true
 		}
 	}
-	known := map[string]string{"cpu": p.CPU, "kernel": p.Kernel, "commit": p.Commit}
+	known := map[string]string{"cpu": p.CPU, "kernel": p.Kernel, "commit": p.Commit, "gpu": p.GPU}
 	if p.Cores > 0 {
 		known["cores"] = strconv.Itoa(p.Cores)
 	}

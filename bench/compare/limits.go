@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/batchscore/batchscore/bench/result"
@@ -85,6 +86,9 @@ func Limits(r *result.Row) string {
 		if rate := median(part.unit); rate > 0 && rate < least {
 			what, least = part.what, rate
 		}
+	}
+	if busy, known := r.Summary["gpu-busy"]; known && what == "device" && busy.Center < most {
+		what += fmt.Sprintf(" (GPU %.0f%% busy: its calls wait for copies or for each other)", 100*busy.Center)
 	}
 	return what
 }

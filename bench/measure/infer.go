@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
@@ -26,6 +27,9 @@ type InferOptions struct {
 	// Each of the Rounds gives a sample of each point, measured for at least Least.
 	Rounds int
 	Least  time.Duration
+	// Meter returns what reads the GPU of an engine that was opened, nil if it computes
+	// on none. A nil function means none.
+	Meter func(*ort.Engine) telemetry.Meter
 }
 
 // Infer measures every point of a sweep in every round. Before them it measures a
@@ -33,6 +37,7 @@ type InferOptions struct {
 // (multiply-adds per second) and of-peak.
 func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err error) {
 	devices := make([]*tune.Device, len(o.Threads))
+	meters := make([]telemetry.Meter, len(o.Threads))
 	var device string
 	for i, threads := range o.Threads {
 		opt := o.Engine
@@ -42,6 +47,9 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
+		if o.Meter != nil {
+			meters[i] = o.Meter(e)
+		}
 		devices[i], device = tune.NewDevice(e, o.Model.Contract, slices.Max(o.Batches)), e.Device()
 	}
 	best, err := openProduct(o.Engine)
@@ -61,7 +69,9 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 		for i, threads := range o.Threads {
 			for _, sessions := range o.Sessions {
 				for _, batch := range o.Batches {
+					sampler := telemetry.StartSampler(meters[i])
 					rate, n, err := devices[i].Rate(ctx, sessions, batch, o.Least)
+					sampler.Stop()
 					if err != nil {
 						return nil, fmt.Errorf("%d sessions of %d threads, batch %d: %w", sessions, threads, batch, err)
 					}
@@ -77,6 +87,7 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 					if work := rate * float64(o.MultiplyAdds); work > 0 {
 						s.Values = append(s.Values, result.Value{Value: work, Unit: "MAC/s"}, result.Value{Value: work / peak, Unit: "of-peak"})
 					}
+					s.Values = append(s.Values, gpuValues(sampler.Use(), float64(n))...)
 					samples = append(samples, s)
 				}
 			}

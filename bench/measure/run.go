@@ -15,6 +15,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -42,6 +43,8 @@ type RunOptions struct {
 	// Least is how long the limits are measured in each round.
 	Least time.Duration
 	Log   zerolog.Logger
+	// Meter reads the engine's GPU; nil if it computes on none.
+	Meter telemetry.Meter
 }
 
 // Run scores a collection in every round, into a new folder on the local disk. Before
@@ -62,6 +65,9 @@ type RunOptions struct {
 //     processor time, and the processor time of an image;
 //   - device-busy, decoders-busy and committer-busy, the shares of the time in which
 //     the device computed, a decoder decoded, and a part was committed;
+//   - gpu-busy, gpu-watts, images/J and gpu-throttled-s, on a GPU that reports them: the
+//     share of the time in which it computed, its power, the images per joule of the
+//     whole GPU, and the seconds in which its clock was lowered;
 //   - cores-busy, on Linux: the share of the time in which the machine's cores worked
 //     for any process. At 1, nothing can be gained by waiting less.
 func Run(ctx context.Context, o RunOptions) ([]result.Sample, telemetry.Stage, error) {
@@ -108,6 +114,7 @@ func (o *RunOptions) sample(r scored) result.Sample {
 	if r.cores > 0 {
 		s.Values = append(s.Values, result.Value{Value: r.cores, Unit: "cores-busy"})
 	}
+	s.Values = append(s.Values, gpuValues(r.gpu, float64(r.images))...)
 	return s
 }
 
@@ -240,6 +247,7 @@ type scored struct {
 	busy, decoding, committing float64
 	cores                      float64 // 0 if it is not known
 	binds                      telemetry.Stage
+	gpu                        *device.GPUUse // nil if it is not known
 }
 
 func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_ scored, err error) {
@@ -265,6 +273,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	if computed != nil {
 		before = computed.Busy()
 	}
+	sampler := telemetry.StartSampler(o.Meter)
 	cpu, cores, start := CPUTime(), readCores(), time.Now()
 	s, err := scorer.Run(ctx, Worker(scorer.Options{
 		Images: o.Images, Out: out, Job: job, Contract: *c,
@@ -272,6 +281,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 		Decoders:   o.Decoders, Counters: counters, Log: o.Log,
 	}))
 	took := time.Since(start)
+	sampler.Stop()
 	if err != nil {
 		return scored{}, err
 	}
@@ -280,7 +290,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	}
 	n, lanes := float64(s.Images), o.Engine.Lanes()
 	r := scored{part: part{n / took.Seconds(), (CPUTime() - cpu).Seconds() / n}, images: s.Images}
-	r.cores = readCores().since(cores).share()
+	r.cores, r.gpu = readCores().since(cores).share(), sampler.Use()
 	after := counters.Snapshot()
 	r.binds, _ = telemetry.Binding(telemetry.Snapshot{}, after, took, telemetry.Pools{Decoders: o.Decoders, Lanes: lanes})
 	share := func(s telemetry.Stage, goroutines int) float64 {

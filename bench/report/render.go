@@ -63,14 +63,18 @@ func minutes(seconds float64) string {
 
 // provenance returns a line about the origin of a run.
 func provenance(p result.Provenance) string {
-	parts := []string{p.CPU}
+	var parts []string
+	if p.GPU != "" {
+		parts = append(parts, p.GPU)
+	}
+	parts = append(parts, p.CPU)
 	if p.Cores > 0 {
 		parts = append(parts, fmt.Sprintf("%d cores", p.Cores))
 	}
 	if p.Memory > 0 {
 		parts = append(parts, fmt.Sprintf("%.0f GB", float64(p.Memory)/1e9))
 	}
-	for _, name := range []string{"onnxruntime", "jpeg", "go"} {
+	for _, name := range []string{"onnxruntime", "cuda", "cudnn", "nvidia_driver", "jpeg", "go"} {
 		if v, _, _ := strings.Cut(p.Versions[name], " ("); v != "" {
 			parts = append(parts, strings.TrimPrefix(name+" "+v, "go "))
 		}

@@ -58,6 +58,7 @@ const (
 	keyOS     = "goos"
 	keyArch   = "goarch"
 	keyCPU    = "cpu"
+	keyGPU    = "gpu"
 	keyCores  = "cores"
 	keyMemory = "memory-bytes"
 	keyKernel = "kernel"
@@ -91,6 +92,7 @@ func config(p Provenance) []benchfmt.Config {
 	set(keyOS, p.OS)
 	set(keyArch, p.Arch)
 	set(keyCPU, p.CPU)
+	set(keyGPU, p.GPU)
 	if p.Cores > 0 { // otherwise the figures are of another, unknown machine
 		set(keyCores, strconv.Itoa(p.Cores))
 		set(keyMemory, strconv.FormatInt(p.Memory, 10))
@@ -185,6 +187,8 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 			p.Arch = value
 		case keyCPU:
 			p.CPU = value
+		case keyGPU:
+			p.GPU = value
 		case keyCores:
 			p.Cores, errs[1] = strconv.Atoi(value)
 		case keyMemory:

@@ -22,6 +22,8 @@ type Provenance struct {
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory"` // of the machine, in bytes
 	Kernel string `json:"kernel"`
+	// GPU is the name of the GPU that computed; empty for none.
+	GPU string `json:"gpu,omitempty"`
 	// Commit is that of the program, as Commit returns it; empty if another, unknown
 	// program wrote what was analysed.
 	Commit string `json:"commit,omitempty"`

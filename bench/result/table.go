@@ -171,8 +171,12 @@ func WriteTable(w io.Writer, r Run, o TableOptions) error {
 	if p.Seed != 0 {
 		program += fmt.Sprintf("; seed %d", p.Seed)
 	}
-	origin := fmt.Sprintf("%s, %d cores, %.1f GB, %s %s; batchscore %s; %s",
-		p.CPU, p.Cores, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Date.Format("2006-01-02"))
+	processors := fmt.Sprintf("%s, %d cores", p.CPU, p.Cores)
+	if p.GPU != "" {
+		processors = p.GPU + "; " + processors
+	}
+	origin := fmt.Sprintf("%s, %.1f GB, %s %s; batchscore %s; %s",
+		processors, float64(p.Memory)/1e9, p.OS, p.Kernel, program, p.Date.Format("2006-01-02"))
 	_, err := fmt.Fprintln(w, strings.Join(columns.Fit(origin, o.Width), "\n"))
 	return err
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	cpu "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 func newBenchInfer() *cobra.Command {
@@ -64,6 +66,15 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			opt := ort.Options{Provider: provider, Logger: warningLog(cmd.ErrOrStderr())}
 			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
 				Rounds: rounds, Least: least}
+			var g *gpu.GPU
+			versions := map[string]string{"onnxruntime": ortVersion()}
+			o.Meter = func(e *ort.Engine) telemetry.Meter {
+				if g = gpuOf(e, opt.Logger); g != nil {
+					facts := g.Facts()
+					facts.Versions(versions)
+				}
+				return meterOf(g)
+			}
 			if inspection.MultiplyAdds != nil {
 				o.MultiplyAdds = *inspection.MultiplyAdds
 			}
@@ -71,7 +82,8 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if err != nil {
 				return fits(err, "--batches")
 			}
-			run := result.Run{Provenance: provenance(0, map[string]string{"onnxruntime": ortVersion()}), Samples: samples}
+			run := result.Run{Provenance: provenance(0, versions), Samples: samples}
+			run.Provenance.GPU = gpuName(g)
 			return errors.Join(f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
 				fmt.Sprintf("%.3g G multiply-adds per image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
 					float64(o.MultiplyAdds)/1e9),

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/bench/measure"
 	"github.com/batchscore/batchscore/bench/result"
 	cpu "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/telemetry"
@@ -70,10 +71,11 @@ storage would keep a GPU busy.
 			versions := map[string]string{"jpeg": jpegName()}
 			var engine scorer.Engine
 			var real *ort.Engine
+			var g *gpu.GPU
 			if simulating {
 				engine, err = openSimulated(cmd.Context(), device, m, shard.World{Size: 1, LocalSize: 1}, log)
 			} else {
-				real, err = openReal(ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
+				real, g, err = openReal(ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
 				engine = real
 			}
 			if err != nil {
@@ -94,15 +96,16 @@ storage would keep a GPU busy.
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
 				Images: st, Remote: !isLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
-				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
+				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log, Meter: meterOf(g),
 			})
 			if err != nil {
 				return fits(err, "--batch")
 			}
 			run := result.Run{Provenance: provenance(0, maps.Clone(versions)), Samples: samples}
+			run.Provenance.GPU = gpuName(g)
 			notes := advice(samples)
 			if binds != telemetry.NoStage {
-				notes = append(notes, fmt.Sprintf("The stage that was busiest in the last round: %s.", binds))
+				notes = append(notes, fmt.Sprintf("The stage that was busiest in the last round: %s.%s", binds, idleGPU(binds, samples)))
 			}
 			notes = append(notes, "docs/glossary.md explains the words.")
 			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.drawStages(run))

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/ort/rowcheck"
 	"github.com/batchscore/batchscore/models/simulate"
@@ -109,15 +110,22 @@ func beganSaturating(ctx context.Context, out store.Store, m *models.Model, log 
 	return true, nil
 }
 
-// openReal loads a model into ONNX Runtime, and adds its version to versions.
-func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.Engine, error) {
+// openReal loads a model into ONNX Runtime, and adds its version to versions, with those
+// of what a GPU needs. The GPU is nil if the engine computes on none.
+func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.Engine, *gpu.GPU, error) {
 	e, err := ort.Open(m, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	versions["onnxruntime"] = e.Version()
-	o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version()).Msg("model loaded")
-	return e, nil
+	g := gpuOf(e, o.Logger)
+	if g != nil {
+		facts := g.Facts()
+		facts.Versions(versions)
+	}
+	line := o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version())
+	logGPU(line, g).Msg("model loaded")
+	return e, g, nil
 }
 
 // tryOut checks a model before anything is written. It returns an error if the

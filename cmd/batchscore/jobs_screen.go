@@ -321,6 +321,12 @@ func (r *report) progressLines(s *page) {
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
+	if len(p.GPUs) > 0 {
+		say("GPU", "%s", printable(strings.Join(p.GPUs, ", ")))
+	}
+	if note := output.MixedGPUsNote(p.GPUKinds); note != "" {
+		s.trouble("Note", note)
+	}
 	if p.Failed() > 0 {
 		failures := map[string]int{}
 		for status, n := range p.Statuses {

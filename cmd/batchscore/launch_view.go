@@ -176,7 +176,7 @@ var (
 	routine = regexp.MustCompile(`^(?:Worker \d+ |\d+ images: |batchscore: stopped before the job was done|` +
 		`\d\d:\d\d:\d\d (?:INF|DBG|TRC) |\{"level":"(?:info|debug|trace)")`)
 	// unlike are the fields of a log line in which ranks differ that say the same.
-	unlike = regexp.MustCompile(`"(?:rank|time|device|worker)":(?:"[^"]*"|\d+),?`)
+	unlike = regexp.MustCompile(`"(?:rank|time|device|gpu_uuid|worker)":(?:"[^"]*"|\d+),?`)
 )
 
 func (l *rankLines) Write(p []byte) (int, error) {

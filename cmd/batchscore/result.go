@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -32,6 +33,9 @@ func (p *page) result(place string, s *output.Success) {
 		p.answers(s.Answers)
 	}
 	p.say("Speed", speed(s))
+	if text := gpuFigures(s); text != "" {
+		p.say("GPU", text)
+	}
 	if s.ScoredTwice > 0 {
 		p.say("Twice", scoredTwice(s.ScoredTwice))
 	}
@@ -56,6 +60,9 @@ func (p *page) ending(place string, s *output.Success) {
 	if s.Drift != nil && *s.Drift != (output.Drift{}) {
 		p.wrap("", s.Drift.String(), "")
 	}
+	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
+		p.wrap("", note, "")
+	}
 	text, command := tallyLine(place, s)
 	p.wrap("", text, command)
 }
@@ -79,6 +86,27 @@ func speed(s *output.Success) string {
 		return whole + mark
 	}
 	return whole + "; " + withoutPauses(s.WorkedImagesPerSecond, s.WorkedSeconds) + mark
+}
+
+// gpuFigures returns which GPU scored, and what GPUs reported; empty if nothing is known.
+func gpuFigures(s *output.Success) string {
+	var parts []string
+	if len(s.GPUKinds) == 1 {
+		name, _, _ := strings.Cut(s.GPUKinds[0], " (")
+		parts = append(parts, printable(name))
+	}
+	if g := s.GPU; g != nil {
+		if g.Busy != nil {
+			parts = append(parts, fmt.Sprintf("busy for %.0f%% of the time", 100**g.Busy))
+		}
+		if g.ImagesPerJoule > 0 {
+			parts = append(parts, fmt.Sprintf("%.3g images per joule", g.ImagesPerJoule))
+		}
+		if g.ThrottledSeconds > 0 {
+			parts = append(parts, "throttled for "+telemetry.Duration(g.ThrottledSeconds))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // markOf returns what follows a figure of a device that may be simulated.
@@ -117,7 +145,21 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 	if see := output.ShowCommand(place, s.Statuses); see != "" {
 		e = e.Str("see", see)
 	}
+	if g := s.GPU; g != nil {
+		if g.Busy != nil {
+			e = e.Float64("gpu_busy", *g.Busy)
+		}
+		if g.ImagesPerJoule > 0 {
+			e = e.Float64("gpu_joules", g.Joules).Float64("images_per_joule", g.ImagesPerJoule)
+		}
+		if g.ThrottledSeconds > 0 {
+			e = e.Float64("gpu_throttled_s", g.ThrottledSeconds)
+		}
+	}
 	e.Msg("complete: " + row.Tally(s.Statuses))
+	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
+		log.Warn().Strs("kinds", s.GPUKinds).Msg(note)
+	}
 }
 
 // judge returns nil if the report proves that the output is complete, else an

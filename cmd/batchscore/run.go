@@ -264,7 +264,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, versions: versions, log: log}
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
-		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut,
+		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut, GPU: engine.device,
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,

@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -22,6 +23,7 @@ type runEngine struct {
 	log      zerolog.Logger
 
 	real *ort.Engine // once it is open, unless the device is simulated
+	gpu  *gpu.GPU    // that it computes on; nil for none
 }
 
 // open opens the engine.
@@ -38,7 +40,7 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	if !world.Placed {
 		local = world.Rank
 	}
-	e.real, err = openReal(ort.Options{
+	e.real, e.gpu, err = openReal(ort.Options{
 		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
 		LocalRank: local, LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
 		Saturate: saturate, Logger: e.log,
@@ -48,8 +50,20 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	}
 	if e.tuning != nil {
 		e.tuning.Shared = ort.OnCPU(e.real.Device())
+		if e.gpu != nil {
+			facts := e.gpu.Facts()
+			e.tuning.GPU = facts.Model()
+		}
 	}
 	return e.real, nil
+}
+
+// device returns the GPU of the engine that is open, nil if it computes on none.
+func (e *runEngine) device() scorer.GPU {
+	if e.gpu == nil {
+		return nil // and not an interface that holds nil
+	}
+	return e.gpu
 }
 
 // tryOut returns an error if the engine cannot score the model in batches of that many

@@ -389,6 +389,11 @@ func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *o
 			return err
 		}
 	}
+	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
+		if err := sayLine(stdout, note); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, store.ErrNotExist) {
 		return sayLine(stdout, fmt.Sprintf("There is no %s: the job is not complete.", output.SuccessName))
 	}
