@@ -132,6 +132,12 @@ type Batch struct {
 	Pixels []byte
 	// Scores is [capacity][classes], as the model returns them.
 	Scores []float32
+	// Size is how many images a GPU computes in each call: fewer are filled up with
+	// zeros. Its libraries make plans for one number of images, and the bits of scores
+	// may depend on that number. 0 means the capacity. Set it to less once that many do
+	// not fit into the device's memory. Other devices compute the images that they are
+	// given.
+	Size int
 	// Engine is private to the engine that made the batch.
 	Engine any
 }

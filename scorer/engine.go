@@ -30,11 +30,12 @@ type Engine interface {
 	// NewBatch allocates the memory of a batch of at most capacity images.
 	NewBatch(capacity int) (*models.Batch, error)
 	// Score runs images lo <= i < hi of b.Pixels and fills the same rows of
-	// b.Scores. When ctx ends it asks the device to terminate the run, waits
-	// for it, and returns ctx's error: no native call outlives Score. An error
-	// wrapping models.ErrOutOfMemory means that the images do not fit although no
-	// other Score was running; fewer may be tried, unless the error wraps
-	// models.ErrNothingFits.
+	// b.Scores. A GPU computes b.Size images at a time, also if it is asked for
+	// fewer. When ctx ends it asks the device to terminate the run, waits for it, and
+	// returns ctx's error: no native call outlives Score. An error wrapping
+	// models.ErrOutOfMemory means that the images do not fit although no other Score
+	// was running; fewer images and a smaller Size may be tried, unless the error
+	// wraps models.ErrNothingFits.
 	Score(ctx context.Context, b *models.Batch, lo, hi int) error
 	Close() error
 }
@@ -77,6 +78,7 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 	for lo := 0; lo < b.n; {
 		size := int(d.limit.Load())
 		n := min(b.n-lo, size)
+		b.Size = size
 		err := d.engine.Score(run, b.Batch, lo, lo+n)
 		switch {
 		case err == nil:

@@ -21,6 +21,7 @@ func newBenchInfer() *cobra.Command {
 	var f benchFlags
 	var model contractFlags
 	var provider string
+	var tf32, nhwc bool
 	var sessions, threads, batches []int
 	var rounds int
 	var least time.Duration
@@ -55,6 +56,12 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if err := realProvider(provider); err != nil {
 				return err
 			}
+			if err := checkTF32(tf32, provider); err != nil {
+				return err
+			}
+			if nhwc && provider != ort.Auto && provider != ort.CUDA {
+				return usagef("--nhwc and --provider %s exclude each other: it is an order of activations on NVIDIA GPUs", provider)
+			}
 			m, err := model.locate(cmd, args[0], "")
 			if err != nil {
 				return err
@@ -63,7 +70,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if err != nil {
 				return config(err)
 			}
-			opt := ort.Options{Provider: provider, Logger: warningLog(cmd.ErrOrStderr())}
+			opt := ort.Options{Provider: provider, TF32: tf32, NHWC: nhwc, Logger: warningLog(cmd.ErrOrStderr())}
 			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
 				Rounds: rounds, Least: least}
 			var g *gpu.GPU
@@ -93,6 +100,9 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 	fs := cmd.Flags()
 	fs.StringVar(&provider, "provider", ort.Auto, "compute on `DEVICE`: auto, cpu, cpu-direct or cuda")
 	chooseOne(cmd, "provider", providers)
+	tf32Flag(fs, &tf32)
+	fs.BoolVar(&nhwc, "nhwc", false, "let a GPU order activations by pixel and fuse the biases of convolutions, which run does not do,"+
+		" to measure what it would gain")
 	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores)")
 	fs.IntSliceVar(&threads, "threads", nil,
 		"use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU (default 1 and the number of cores)")

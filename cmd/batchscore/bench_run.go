@@ -24,7 +24,7 @@ func newBenchRun() *cobra.Command {
 	var model contractFlags
 	var images, file, provider string
 	var limit, batch, chunk, decoders, lanes, rounds int
-	var scaled bool
+	var scaled, tf32 bool
 	var least time.Duration
 	cmd := &cobra.Command{
 		Use:   "run --images PLACE --model FILE|NAME",
@@ -58,6 +58,9 @@ storage would keep a GPU busy.
 			if err != nil {
 				return err
 			}
+			if err := checkTF32(tf32, provider); err != nil {
+				return err
+			}
 			m, err := model.locate(cmd, file, "")
 			if err != nil {
 				return err
@@ -75,7 +78,7 @@ storage would keep a GPU busy.
 			if simulating {
 				engine, err = openSimulated(cmd.Context(), device, m, shard.World{Size: 1, LocalSize: 1}, log)
 			} else {
-				real, g, err = openReal(ort.Options{Provider: provider, Lanes: lanes, Logger: log}, m, versions)
+				real, g, err = openReal(ort.Options{Provider: provider, Lanes: lanes, TF32: tf32, Logger: log}, m, versions)
 				engine = real
 			}
 			if err != nil {
@@ -116,6 +119,7 @@ storage would keep a GPU busy.
 	fs.StringVar(&file, "model", "", "score with `MODEL`: an ONNX file, or the name of a registered model (required)")
 	fs.StringVar(&provider, "provider", "auto", "compute on `DEVICE`, as for batchscore run")
 	chooseOne(cmd, "provider", allProviders())
+	tf32Flag(fs, &tf32)
 	fs.IntVar(&limit, "max", 0, "score at most `N` images (default all)")
 	fs.IntVar(&batch, "batch", 0, "score batches of `N` images (default what suits the device)")
 	fs.IntVar(&chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device/gpu"
@@ -36,6 +37,20 @@ func realProvider(provider string) error {
 		return usagef("%s", noTensorRT)
 	case !slices.Contains(providers, provider):
 		return invalid("provider", provider, strings.Join(providers, ", ")+didYouMean(provider, providers))
+	}
+	return nil
+}
+
+// tf32Flag adds the flag for TF32.
+func tf32Flag(fs *pflag.FlagSet, tf32 *bool) {
+	fs.BoolVar(tf32, "tf32", false, "let a GPU round the factors of float32 products to 10 bits (TF32), which is faster on Ampere GPUs and newer"+
+		" and changes scores; all ranks of a job must agree")
+}
+
+// checkTF32 returns an error if --tf32 is given for a device that has no TF32.
+func checkTF32(tf32 bool, provider string) error {
+	if tf32 && provider != ort.Auto && provider != ort.CUDA {
+		return usagef("--tf32 and --provider %s exclude each other: TF32 is arithmetic of NVIDIA GPUs", provider)
 	}
 	return nil
 }

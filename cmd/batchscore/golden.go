@@ -27,11 +27,13 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 		return nil, err
 	}
 	defer d.Close()
+	size := max(batch, 1) // of the run
 	batch = max(min(batch, len(images)+1, e.DefaultBatch()), 1)
 	b, err := e.NewBatch(batch)
 	if err != nil {
 		return nil, err
 	}
+	b.Size = size
 	order := make([]int, len(images))
 	for i := range order {
 		order[i] = i
@@ -49,7 +51,11 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 				return nil, fmt.Errorf("%w: image %q: %w", models.ErrModel, names[i], err)
 			}
 		}
-		if err := e.Score(ctx, b, 0, blank+len(some)); err != nil {
+		err := e.Score(ctx, b, 0, blank+len(some))
+		for ; b.Size > 1 && errors.Is(err, models.ErrOutOfMemory); err = e.Score(ctx, b, 0, blank+len(some)) {
+			b.Size /= 2 // as the run will do
+		}
+		if err != nil {
 			return nil, err
 		}
 		for place, i := range some {

@@ -117,7 +117,7 @@ func TestRecordsNameExistingFlags(t *testing.T) {
 			all[name] = true
 		}
 	})
-	named := regexp.MustCompile(`(?:^|[\s("'])--([a-z]+(?:-[a-z]+)*)`)
+	named := regexp.MustCompile(`(?:^|[\s("'])--([a-z]+[0-9]*(?:-[a-z]+)*)`)
 	found := 0
 	for _, file := range writtenFiles(t) {
 		if !strings.HasPrefix(file.path, "scorer/output/") || !strings.HasSuffix(file.path, ".go") || strings.HasSuffix(file.path, "_test.go") {

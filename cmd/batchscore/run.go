@@ -32,6 +32,7 @@ type runFlags struct {
 	profileFlags
 	runMergeFlags
 	provider    string
+	tf32        bool
 	maxErrors   string
 	strictDrift bool
 	rescore     bool
@@ -113,6 +114,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 			" model), cuda, or a simulated one: simulate:p100, simulate:k80 or simulate:rate=N, each"+
 			" with more after it: ,rate=N ,slow=N ,jitter=J ,load=T ,batch=N ,seed=N")
 	chooseOne(cmd, "provider", allProviders())
+	tf32Flag(fs, &f.tf32)
 	fs.StringVar(&f.maxErrors, "max-errors", "",
 		"exit with code 3 if more than `N` images or N% of them fail (default 10% of them; if there are fewer than 20, only if all fail)")
 	fs.BoolVar(&f.yes, "yes", false, yesHelp)
@@ -174,6 +176,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, usagef("--max-errors: %v", err)
 	}
 	if o.device, o.simulated, err = simulated(f.provider); err != nil {
+		return o, err
+	}
+	if err := checkTF32(f.tf32, f.provider); err != nil {
 		return o, err
 	}
 	switch {
@@ -240,6 +245,9 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	logModel(log, m)
 	if o.simulated {
 		job.Precision = row.Simulated
+	}
+	if f.tf32 {
+		job.Precision = output.TF32
 	}
 	f.setPatience(f.deadline, log)
 	images, out, err := f.openPlaces(ctx, &o)

@@ -43,7 +43,7 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	e.real, e.gpu, err = openReal(ort.Options{
 		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
 		LocalRank: local, LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
-		Saturate: saturate, Logger: e.log,
+		TF32: e.f.tf32, Saturate: saturate, Logger: e.log,
 	}, e.model, e.versions)
 	if err != nil {
 		return nil, err
@@ -71,6 +71,10 @@ func (e *runEngine) device() scorer.GPU {
 func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 	if e.o.simulated {
 		return nil // it computes nothing
+	}
+	if chunk := e.f.chunk; chunk%batch != 0 && !ort.OnCPU(e.real.Device()) {
+		e.log.Warn().Int("chunk", chunk).Int("batch", batch).Str("device", e.real.Device()).
+			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
 	return tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.log)
 }

@@ -15,17 +15,16 @@ import (
 
 // batch is the engine's side of a models.Batch.
 type batch struct {
-	engine *Engine
-	memory []byte // pixels, then scores
-	pixels []byte
-	scores []float32
+	engine   *Engine
+	capacity int
+	memory   []byte // pixels, then scores
+	pixels   []byte
+	scores   []float32
 	// options carry the terminate flag of the one run at a time.
 	options *onnx.RunOptions
 	watch   watcher
 	windows map[span]*window
 	stage   stage
-	// padded is where an incomplete batch of fixed size is filled up.
-	padded *batch
 }
 
 // span is the range of images lo <= i < hi.
@@ -49,11 +48,6 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memory for a batch of %d images: %w", capacity, err)
 	}
-	if fixed := e.ports.batch; fixed > 0 {
-		if b.padded, err = e.newBatch(fixed); err != nil {
-			return nil, errors.Join(fmt.Errorf("memory for a batch of %d images: %w", fixed, err), b.free())
-		}
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.released {
@@ -72,7 +66,7 @@ func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	}
 	pixels := capacity * c.Preprocess.RowBytes()
 	start := (pixels + page - 1) / page * page
-	b := &batch{engine: e, windows: map[span]*window{}}
+	b := &batch{engine: e, capacity: capacity, windows: map[span]*window{}}
 	if b.memory, err = e.memory.get(start + capacity*c.Classes*4); err != nil {
 		return nil, fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
 	}
@@ -90,9 +84,6 @@ func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 
 func (b *batch) free() error {
 	var errs []error
-	if b.padded != nil {
-		errs = append(errs, b.padded.free())
-	}
 	b.watch.stop()
 	for _, w := range b.windows {
 		errs = append(errs, w.free())

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -28,12 +29,14 @@ type Engine struct {
 	native  unsafe.Pointer
 	ports   ports
 	rebind  bool // the input goes to a device before every run
+	pads    bool // every call computes the Size of its batch
 	lanes   *lanes.Lanes
 	memory  hostMemory
 	// replaced are the convolutions that ONNX Runtime does not compute; nil if none.
 	replaced *winograd.Set
 	mu       sync.Mutex
 	batches  []*batch
+	spare    []*batch // to fill up incomplete batches in; not in use
 	released bool
 }
 
@@ -58,6 +61,11 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	if err != nil {
 		return nil, on, err
 	}
+	tf32 := opt.TF32
+	arithmetic, err := opt.setArithmetic(m)
+	if err != nil {
+		return nil, on, err
+	}
 	l, err := acquire(library)
 	if err != nil {
 		return nil, on, err
@@ -69,10 +77,15 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		}
 	}()
 	target, err := choose(opt, library)
+	if err == nil && tf32 && target.provider == CPU {
+		err = errNoTF32
+	}
+	target.arithmetic = arithmetic
 	if err != nil {
 		return nil, target, err
 	}
 	e.device, e.rebind = target.String(), target.provider != CPU
+	e.pads = e.rebind
 	e.target, e.library = target, library
 	e.lanes = lanes.New(opt.lanes(target.provider), func(n int) {
 		opt.Logger.Warn().Str("device", e.device).Int("batch", n).Int("lanes", 1).
@@ -114,7 +127,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 			e.ports.batch = 1
 		}
 		e.lanes.Least = max(e.ports.batch, 1)
-		return e.explainMixing(e.probe())
+		return e.explainMixing(e.probe(cmp.Or(opt.Batch, e.DefaultBatch())))
 	}
 	if e.rebind {
 		err = signals.Keep(opt.Logger, start)
@@ -158,7 +171,8 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 }
 
 // Device returns the provider, the GPU, and any arithmetic that differs from the
-// graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0".
+// graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0",
+// "cuda:1/fp16", "cuda:0/tf32".
 func (e *Engine) Device() string { return e.device }
 
 // GPU returns the number that CUDA gives the engine's GPU in this process, and the
@@ -195,10 +209,10 @@ func (e *Engine) Close() error {
 	}
 	e.released = true
 	var errs []error
-	for _, b := range e.batches {
+	for _, b := range append(e.batches, e.spare...) {
 		errs = append(errs, b.free())
 	}
-	e.batches = nil
+	e.batches, e.spare = nil, nil
 	e.memory.close()
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())

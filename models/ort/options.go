@@ -36,6 +36,13 @@ type Options struct {
 	// MemoryLimit is the most memory that ONNX Runtime uses on a GPU, in bytes; 0
 	// means no limit.
 	MemoryLimit int64
+	// TF32 lets a GPU round the factors of float32 products to 10 bits where it has
+	// tensor cores for that (Ampere and newer), which changes scores. Open refuses it
+	// on the CPU, and for a model of 16 bits.
+	TF32 bool
+	// NHWC lets a GPU order activations by pixel, with the bias fused into the
+	// convolution. It is for measurements only, and changes scores.
+	NHWC bool
 	// Saturate lets sums of 8-bit products saturate where that is faster, as the
 	// first releases did. A job that one of them began needs it to be finished with
 	// the same bytes.

@@ -17,6 +17,8 @@ type target struct {
 	provider string
 	// index counts among the GPUs that this process sees.
 	index int
+	// arithmetic is the parts of Engine.Device after the GPU.
+	arithmetic string
 	// direct leaves convolutions to ONNX Runtime.
 	direct bool
 	// library is the path of ONNX Runtime, on a GPU.
@@ -27,7 +29,7 @@ func (t target) String() string {
 	if t.provider == CPU {
 		return CPU
 	}
-	return fmt.Sprintf("%s:%d", t.provider, t.index)
+	return fmt.Sprintf("%s:%d%s", t.provider, t.index, t.arithmetic)
 }
 
 // arenas names the memory of the device, as ortc_shrink takes it.

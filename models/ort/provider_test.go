@@ -19,7 +19,7 @@ import (
 func TestSettings(t *testing.T) {
 	cudaBase := map[string]string{
 		"device_id": "2", "arena_extend_strategy": "kSameAsRequested", "cudnn_conv_algo_search": "HEURISTIC",
-		"cudnn_conv_use_max_workspace": "1", "do_copy_in_default_stream": "1", "use_tf32": "0",
+		"do_copy_in_default_stream": "1", "use_tf32": "0",
 	}
 	with := func(base map[string]string, extra ...string) map[string]string {
 		m := maps.Clone(base)

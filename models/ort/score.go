@@ -4,23 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/batchscore/batchscore/models"
 )
 
 // Score scores images lo <= i < hi of the batch and fills their rows of b.Scores;
-// it changes no other row. It waits for a lane. When ctx ends, it asks ONNX Runtime
-// to terminate the run, waits until the run has returned, and returns ctx's error;
-// the rows are then undefined. An error wrapping models.ErrOutOfMemory means that the
-// images did not fit although no other run was under way; fewer may, unless it wraps
-// models.ErrNothingFits.
+// it changes no other row. On a GPU it computes b.Size images at a time, whatever
+// lo and hi are, and fills up with zeros. It waits for a lane. When ctx ends, it asks
+// ONNX Runtime to terminate the run, waits until the run has returned, and returns
+// ctx's error; the rows are then undefined. An error wrapping models.ErrOutOfMemory
+// means that the images did not fit although no other run was under way; fewer images
+// of a smaller b.Size may, unless it wraps models.ErrNothingFits.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	own, ok := b.Engine.(*batch)
 	if !ok || own.engine != e {
 		return errors.New("the batch was made by another engine")
 	}
-	if n := len(own.scores) / e.model.Contract.Classes; lo < 0 || hi > n || lo >= hi {
-		return fmt.Errorf("images %d to %d of a batch of %d", lo, hi, n)
+	if lo < 0 || hi > own.capacity || lo >= hi {
+		return fmt.Errorf("images %d to %d of a batch of %d", lo, hi, own.capacity)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -28,10 +30,10 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	n := hi - lo
 	score := func() error { return own.score(ctx, lo, hi) }
 	reclaim := func() error { return own.reclaim(lo, hi) }
-	if fixed := e.ports.batch; fixed > 0 {
-		n = fixed
-		score = func() error { return own.scoreFixed(ctx, lo, hi) }
-		reclaim = func() error { return own.padded.reclaim(0, fixed) }
+	if size := e.fixedSize(own, b.Size); size > 0 {
+		n = size
+		score = func() error { return own.scoreFixed(ctx, lo, hi, size) }
+		reclaim = func() error { return own.reclaimFixed(lo, size) }
 	}
 	err := e.lanes.Run(ctx, n, score, reclaim)
 	if n <= e.lanes.Least && errors.Is(err, models.ErrOutOfMemory) {
@@ -59,6 +61,33 @@ func (b *batch) reclaim(lo, hi int) error {
 	return e.api.shrink(e.native, e.target.arenas(), e.ports.input, value, e.ports.output, result)
 }
 
+// fixedSize returns how many images every call with a batch computes; 0 means those
+// that are asked for. size is models.Batch.Size.
+func (e *Engine) fixedSize(b *batch, size int) int {
+	switch {
+	case e.ports.batch > 0:
+		return e.ports.batch
+	case !e.pads:
+		return 0
+	case size > 0:
+		return size
+	}
+	return b.capacity
+}
+
+// reclaimFixed does what reclaim does if runs have size images.
+func (b *batch) reclaimFixed(lo, size int) error {
+	if lo+size <= b.capacity {
+		return b.reclaim(lo, lo+size)
+	}
+	spare, err := b.engine.takeSpare(size)
+	if err != nil {
+		return err
+	}
+	defer b.engine.returnSpare(spare)
+	return spare.reclaim(0, size)
+}
+
 func (b *batch) score(ctx context.Context, lo, hi int) error {
 	w, err := b.window(lo, hi)
 	if err != nil {
@@ -78,25 +107,70 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	return nil
 }
 
-// scoreFixed proceeds in steps of the only batch size that the model accepts. The
-// rest is filled up with zeros in separate memory, so that no row outside of the
-// caller's range is written.
-func (b *batch) scoreFixed(ctx context.Context, lo, hi int) error {
-	c := &b.engine.model.Contract
-	fixed, row := b.engine.ports.batch, c.Preprocess.RowBytes()
-	for ; lo+fixed <= hi; lo += fixed {
-		if err := b.score(ctx, lo, lo+fixed); err != nil {
+// scoreFixed proceeds in steps of size images. The rest is filled up with zeros in
+// separate memory, so that no row outside of the caller's range is written.
+func (b *batch) scoreFixed(ctx context.Context, lo, hi, size int) error {
+	for ; lo+size <= hi; lo += size {
+		if err := b.score(ctx, lo, lo+size); err != nil {
 			return err
 		}
 	}
 	if lo == hi {
 		return nil
 	}
-	n := copy(b.padded.pixels, b.pixels[lo*row:hi*row])
-	clear(b.padded.pixels[n:])
-	if err := b.padded.score(ctx, 0, fixed); err != nil {
+	padded, err := b.engine.takeSpare(size)
+	if err != nil {
 		return err
 	}
-	copy(b.scores[lo*c.Classes:hi*c.Classes], b.padded.scores)
+	defer b.engine.returnSpare(padded)
+	c := &b.engine.model.Contract
+	row := c.Preprocess.RowBytes()
+	n := copy(padded.pixels, b.pixels[lo*row:hi*row])
+	clear(padded.pixels[n:])
+	if err := padded.score(ctx, 0, size); err != nil {
+		return err
+	}
+	copy(b.scores[lo*c.Classes:hi*c.Classes], padded.scores)
 	return nil
+}
+
+// takeSpare returns a batch of that size that nobody uses. As a call has a lane, there
+// are at most as many spare batches as lanes.
+func (e *Engine) takeSpare(size int) (*batch, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, b := range e.spare {
+		if b.capacity == size {
+			e.spare = slices.Delete(e.spare, i, i+1)
+			return b, nil
+		}
+	}
+	var errs []error
+	for _, b := range e.spare { // of a size that is no longer used
+		errs = append(errs, b.free())
+	}
+	e.spare = nil
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	b, err := e.newBatch(size)
+	if err != nil {
+		return nil, fmt.Errorf("memory to fill up a batch of %d images: %w", size, err)
+	}
+	return b, nil
+}
+
+// makeSpare turns a batch that the caller no longer needs into a spare one.
+func (e *Engine) makeSpare(b *models.Batch) {
+	own := b.Engine.(*batch)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.batches = slices.DeleteFunc(e.batches, func(other *batch) bool { return other == own })
+	e.spare = append(e.spare, own)
+}
+
+func (e *Engine) returnSpare(b *batch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.spare = append(e.spare, b)
 }

@@ -76,13 +76,21 @@ func cudaOptions(device int, opt Options) map[string]string {
 		// Grow by what is needed. Doubling would leave up to half of the memory
 		// unused, even though the batch is chosen to fill it.
 		"arena_extend_strategy": "kSameAsRequested",
-		// An exhaustive search times the algorithms and may choose another one in
-		// the next process, so that the scores of two ranks would differ.
-		"cudnn_conv_algo_search":       "HEURISTIC",
-		"cudnn_conv_use_max_workspace": "1",
-		"do_copy_in_default_stream":    "1",
-		// float32 means float32, on every generation of GPUs.
-		"use_tf32": "0",
+		// cuDNN's first heuristic. In releases before 1.20 an exhaustive search timed
+		// the algorithms, so that ranks could differ; since then it is cuDNN's second
+		// heuristic.
+		"cudnn_conv_algo_search": "HEURISTIC",
+		// Copies are in the order of the kernels that need them.
+		"do_copy_in_default_stream": "1",
+		"use_tf32":                  "0",
+	}
+	if opt.TF32 {
+		o["use_tf32"] = "1"
+	}
+	if opt.NHWC {
+		// Never one without the other: without NHWC, a fused bias clears memory on a
+		// stream that is not in order with ONNX Runtime's own.
+		o["prefer_nhwc"], o["fuse_conv_bias"] = "1", "1"
 	}
 	if opt.MemoryLimit > 0 {
 		o["gpu_mem_limit"] = strconv.FormatInt(opt.MemoryLimit, 10)

@@ -15,12 +15,16 @@ import (
 const probeImages = 2
 
 // probe scores a fixed pattern and refuses a model whose scores are not what its
-// contract says. The run also makes ONNX Runtime build what it builds at its
-// first run.
-func (e *Engine) probe() error {
+// contract says. The run also makes ONNX Runtime build what it builds at its first
+// run. For a GPU that depends on the number of images, so batch is that of the job, or
+// the nearest that fits into its memory.
+func (e *Engine) probe(batch int) error {
 	n := probeImages
-	if e.ports.batch > 0 {
+	switch {
+	case e.ports.batch > 0:
 		n = e.ports.batch
+	case e.pads:
+		n = batch
 	}
 	b, err := e.NewBatch(n)
 	if err != nil {
@@ -29,8 +33,14 @@ func (e *Engine) probe() error {
 	for i, row := 0, len(b.Pixels)/n; i < n; i++ {
 		fillPattern(b.Pixels[i*row:][:row], i, e.model.Contract.Preprocess)
 	}
-	if err := e.Score(context.Background(), b, 0, n); err != nil {
-		if n > 1 && e.ports.batch == 0 && e.Score(context.Background(), b, 0, 1) == nil {
+	ctx := context.Background()
+	err = e.Score(ctx, b, 0, n)
+	for b.Size = n; e.pads && b.Size > 1 && errors.Is(err, models.ErrOutOfMemory); {
+		b.Size /= 2 // the run will do the same
+		err = e.Score(ctx, b, 0, n)
+	}
+	if err != nil {
+		if b.Size = 1; n > 1 && e.ports.batch == 0 && !errors.Is(err, models.ErrOutOfMemory) && e.Score(ctx, b, 0, 1) == nil {
 			return fmt.Errorf("%w: %s accepts one image at a time: it scores one, and fails on a batch of %d, though its graph declares any;"+
 				" run it with --batch 1, or export it with a batch that may vary", models.ErrModel, e.model.Path, n)
 		}
@@ -38,6 +48,9 @@ func (e *Engine) probe() error {
 	}
 	if err := rowcheck.Scores(&e.model.Contract, b.Scores); err != nil {
 		return fmt.Errorf("%w: %s, probe batch: %w", models.ErrModel, e.model.Path, err)
+	}
+	if e.pads {
+		e.makeSpare(b)
 	}
 	return nil
 }
@@ -77,6 +90,9 @@ func (e *Engine) explainMixing(err error) error {
 // depends on that image alone; see rowcheck.Independence, whose errors it returns.
 func (e *Engine) CheckRows(ctx context.Context, batch int, images [][]byte) error {
 	subject := rowcheck.Subject{Model: e.model, Device: e.device, FixedBatch: e.ports.batch, GPU: e.rebind}
+	if e.pads && subject.FixedBatch == 0 {
+		subject.FixedBatch = batch // that is what every call computes
+	}
 	return rowcheck.Independence(ctx, trialEngine{e}, subject, batch, images)
 }
 

@@ -138,6 +138,9 @@ func (c *comparison) compareModels(have, want *Job) {
 	model(d)
 }
 
+// TF32 is the Precision of a float32 model whose factors a GPU rounds to 10 bits.
+const TF32 = "tf32"
+
 // ownPrecision describes an empty Precision.
 const ownPrecision = "the model's own"
 
@@ -153,7 +156,14 @@ func device(have, want *Job) difference {
 	case is == row.Simulated:
 		return difference{what: "--provider", have: "a real device", want: "a simulated one", leave: "--provider simulate:..."}
 	}
-	return difference{what: "precision", have: was, want: is}
+	d := difference{what: "precision", have: was, want: is}
+	if was == TF32 {
+		d.give = "--tf32"
+	}
+	if is == TF32 {
+		d.leave = "--tf32"
+	}
+	return d
 }
 
 // pixels compares how images become pixels.

@@ -50,7 +50,9 @@ type Job struct {
 	OutputName string `json:"output_name,omitempty"`
 	// JPEGDecoder names the decoder, because decoders differ in the last bit.
 	JPEGDecoder string `json:"jpeg_decoder"`
-	Precision   string `json:"precision"` // of the computation; row.Simulated if there is none
+	// Precision of the computation: that of the model, or TF32, or row.Simulated if
+	// nothing is computed.
+	Precision string `json:"precision"`
 	// Int8 is ExactInt8 if sums of 8-bit products never saturate. If it is empty, as
 	// in records of the first releases, they may saturate on processors without VNNI,
 	// and whoever continues the job computes in the same way.

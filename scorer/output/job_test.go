@@ -178,6 +178,8 @@ func TestFault22_AnotherModelOnResume(t *testing.T) {
 		"decoder": {change: func(j *Job) { j.JPEGDecoder = "go" }, kind: ErrMismatch,
 			says: []string{"JPEG decoder: the job has libjpeg-turbo, this command has go"}},
 		"precision": {change: func(j *Job) { j.Precision = "fp16" }, kind: ErrMismatch, says: []string{"precision"}},
+		"tf32": {change: func(j *Job) { j.Precision = TF32 }, kind: ErrMismatch,
+			says: []string{"precision: the job has fp32, this command has tf32", "leave out --tf32"}},
 		"both": {change: func(j *Job) { j.Max = 5; j.ModelDigest = "sha256:x" }, kind: ErrOtherJob,
 			says: []string{"--max: the job has all, this command has 5", "the job has tiny.onnx (sha256:m), this command has tiny.onnx (sha256:x)"}},
 	} {

@@ -53,6 +53,7 @@ func (d *Device) Rate(ctx context.Context, sessions, batch int, least time.Durat
 	g, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
 	for i := range sessions {
+		d.batches[i].Size = batch
 		g.Go(func() error {
 			start := time.Now()
 			for done[i] == 0 || time.Since(start) < least {
