@@ -39,7 +39,7 @@
 //
 // The sums of an 8-bit model are exact on every processor. On x86-64 without
 // VNNI, ONNX Runtime's fastest kernels would let them saturate, so slower kernels
-// are requested (int8.go), and [Engine.Device] says so. Models whose weights have
+// are requested (arithmetic.go), and [Engine.Device] says so. Models whose weights have
 // at most 7 bits, -64 to 64, keep the fast kernels.
 //
 // # Memory
