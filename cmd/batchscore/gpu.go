@@ -21,7 +21,7 @@ func gpuOf(e *ort.Engine, log zerolog.Logger) *gpu.GPU {
 	}
 	g, err := gpu.Open(folders, index)
 	if err != nil {
-		log.Warn().Err(err).Str("device", e.Device()).Msg("not everything is known of the GPU: its figures are left out")
+		log.Info().Err(err).Str("device", e.Device()).Msg("not everything is known of the GPU, and its figures are left out")
 	}
 	return g
 }

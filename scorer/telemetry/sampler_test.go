@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/models/device"
 )
 
@@ -128,5 +130,26 @@ func TestConditionOfGPU(t *testing.T) {
 	}
 	if strings.Contains(gpuText(&device.GPUUse{Watts: 50}), "%") {
 		t.Error("a share that is not known")
+	}
+}
+
+// TestGPUFields: the log has what the GPU reports, and nothing in place of what it does
+// not.
+func TestGPUFields(t *testing.T) {
+	busy := 0.0
+	for want, u := range map[string]*device.GPUUse{
+		`{}`: nil,
+		`{"gpu_busy":0,"gpu_watts":182,"gpu_clock_mhz":1328,"gpu_memory_mb":900,"gpu_celsius":71,"gpu_throttled_s":3,"gpu_throttled_by":["heat","power"]}`: {
+			Seconds: 60, Busy: &busy, Watts: 182, ClockMHz: 1328, MemoryMB: 900, Celsius: 71, ThrottledSeconds: 3,
+			Throttle: map[string]float64{"power": 3, "heat": 1},
+		},
+		`{"gpu_memory_mb":900}`: {Seconds: 60, MemoryMB: 900},
+	} {
+		var b strings.Builder
+		log := zerolog.New(&b)
+		gpuFields(log.Log(), u).Send()
+		if got := strings.TrimSpace(b.String()); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }

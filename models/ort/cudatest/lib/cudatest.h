@@ -116,4 +116,7 @@ bool batch_starts(int images, size_t numbers);
 // answer writes the scores of the thread's last batch, and reports whether it did.
 bool answer(void *to, size_t size);
 
+// cudatest_bytes turns GPU-01234567-..., or MIG-..., into the 16 bytes that it spells.
+void cudatest_bytes(const char *uuid, char to[16]);
+
 #endif

@@ -58,6 +58,21 @@ CUresult cuDeviceTotalMem(size_t *size, CUdevice d) {
   return CUDA_SUCCESS;
 }
 
+// Of a MIG device it is that of its GPU.
+#undef cuDeviceGetUuid
+CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice d) {
+  ENTER_DEVICE(d);
+  const Device *it = config()->visible[d];
+  cudatest_bytes(*it->parent ? it->parent : it->uuid, uuid->bytes);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice d) {
+  ENTER_DEVICE(d);
+  cudatest_bytes(config()->visible[d]->uuid, uuid->bytes);
+  return CUDA_SUCCESS;
+}
+
 CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice d) {
   ENTER_DEVICE(d);
   *value = attribute == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR   ? config()->visible[d]->major

@@ -129,8 +129,7 @@ cudaError_t cudaSetDevice(int d) {
   return cudaSuccess;
 }
 
-// bytes turns GPU-01234567-... into the 16 bytes it spells.
-static void bytes(const char *uuid, char to[16]) {
+void cudatest_bytes(const char *uuid, char to[16]) {
   int n = 0;
   for (const char *s = uuid + 4; *s && n < 32; s++) {
     int digit = *s >= '0' && *s <= '9' ? *s - '0' : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10 : -1;
@@ -140,6 +139,14 @@ static void bytes(const char *uuid, char to[16]) {
   }
 }
 
+cudaError_t cudaDeviceGetPCIBusId(char *bus, int size, int d) {
+  ENTER();
+  if (d < 0 || d >= config()->count) return cudatest_fail(cudaErrorInvalidDevice);
+  if ((int)strlen(config()->visible[d]->bus) >= size) return cudatest_fail(cudaErrorInvalidValue);
+  strcpy(bus, config()->visible[d]->bus);
+  return cudaSuccess;
+}
+
 // cudaGetDeviceProperties is a macro for the name of the line's current layout.
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d) {
   ENTER();
@@ -147,7 +154,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int d) {
   const Device *it = config()->visible[d];
   memset(p, 0, sizeof *p);
   snprintf(p->name, sizeof p->name, "%s", it->name);
-  bytes(it->uuid, p->uuid.bytes);
+  cudatest_bytes(it->uuid, p->uuid.bytes);
   p->totalGlobalMem = it->memory;
   p->major = it->major;
   p->minor = it->minor;

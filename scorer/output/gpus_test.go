@@ -1,0 +1,77 @@
+package output
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	hardware "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/scorer/claim"
+)
+
+// gpuWorker returns the summary of a worker that was at work from one second to another.
+func gpuWorker(id, uuid string, from, to, images int, joules float64) WorkerSummary {
+	busy := 0.5
+	return WorkerSummary{
+		Worker: claim.Worker{ID: id}, Device: "cuda:0", Images: images, Started: time.Unix(int64(from), 0), Seconds: float64(to - from),
+		GPU:    &hardware.GPUFacts{Name: "Tesla P100", UUID: uuid, Capability: "6.0", CUDNN: "9.10.2", Driver: "550.54"},
+		GPUUse: &hardware.GPUUse{Seconds: float64(to - from), Busy: &busy, Joules: joules, ThrottledSeconds: 1},
+	}
+}
+
+func TestGPUTotal(t *testing.T) {
+	if got := gpuTotal([]WorkerSummary{{Device: "cpu", Images: 5}}); got != nil {
+		t.Errorf("without a GPU: %+v", got)
+	}
+	for _, test := range []struct {
+		name    string
+		workers []WorkerSummary
+		joules  float64
+	}{
+		{name: "two GPUs", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-2", 0, 10, 100, 600)}, joules: 1600},
+		{name: "one after the other", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 10, 20, 100, 1000), gpuWorker("b", "GPU-1", 0, 10, 100, 600)}, joules: 1600},
+		// Both saw 100 W of the same GPU, which was watched for 15 s.
+		{name: "at the same time", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-1", 5, 15, 100, 1000)}, joules: 1500},
+		{name: "unknown GPUs", workers: []WorkerSummary{gpuWorker("a", "", 0, 10, 100, 1000), gpuWorker("b", "", 0, 10, 100, 1000)}, joules: 2000},
+	} {
+		got := gpuTotal(test.workers)
+		if got.Workers != 2 || got.Joules != test.joules || got.ImagesPerJoule != thousandths(200/test.joules) || *got.Busy != 0.5 || got.ThrottledSeconds != 2 {
+			t.Errorf("%s: %+v, want %v J", test.name, got, test.joules)
+		}
+	}
+	longer := gpuWorker("b", "GPU-2", 0, 30, 0, 0)
+	*longer.GPUUse.Busy = 0.9
+	if got := gpuTotal([]WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), longer}); *got.Busy != 0.8 || got.ImagesPerJoule != 0.1 {
+		t.Errorf("%+v: want the share of all the time, and the images of the worker with energy", got)
+	}
+}
+
+func TestGPUKinds(t *testing.T) {
+	one, two := gpuWorker("a", "GPU-1", 0, 1, 1, 1), gpuWorker("b", "GPU-2", 0, 1, 1, 1)
+	cpu := WorkerSummary{Device: "cpu/winograd", Images: 3}
+	const kind = "Tesla P100 (compute capability 6.0), cuDNN 9.10.2, driver 550"
+	other := gpuWorker("c", "GPU-3", 0, 1, 1, 1)
+	other.GPU.CUDNN = "9.8.0"
+	idle := other
+	idle.Images = 0
+	two.GPU.Driver = "550.99"
+	for _, test := range []struct {
+		name    string
+		workers []WorkerSummary
+		kinds   []string
+	}{
+		{name: "no GPU", workers: []WorkerSummary{cpu}},
+		{name: "one kind", workers: []WorkerSummary{one, two, idle}, kinds: []string{kind}},
+		{name: "another cuDNN", workers: []WorkerSummary{one, other}, kinds: []string{kind, strings.Replace(kind, "9.10.2", "9.8.0", 1)}},
+		{name: "a processor", workers: []WorkerSummary{one, cpu}, kinds: []string{"CPU", kind}},
+		{name: "a GPU of an older release", workers: []WorkerSummary{one, {Device: "cuda:0", Images: 1}}, kinds: []string{kind}},
+	} {
+		if got := gpuKinds(test.workers); !slices.Equal(got, test.kinds) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.kinds)
+		}
+		if mixed := MixedGPUsNote(gpuKinds(test.workers)) != ""; mixed != (len(test.kinds) > 1) {
+			t.Errorf("%s: mixed is %v", test.name, mixed)
+		}
+	}
+}
