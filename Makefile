@@ -41,6 +41,11 @@ help: ## list the targets
 deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missing Debian packages
 	@deploy/deps/fetch.sh
 
+# CUDA=cuda12 or CUDA=cuda13 fetches the libraries for another machine than this one.
+.PHONY: deps-gpu
+deps-gpu: ## fetch ONNX Runtime for NVIDIA's GPUs, with CUDA and cuDNN (2 GB; CUDA=cuda12 or cuda13)
+	@deploy/deps/fetch.sh gpu $(CUDA)
+
 .PHONY: build
 build: ## build bin/batchscore
 	go build -trimpath -ldflags '-X=main.version=$(VERSION) $(STAMP)' -o bin/batchscore ./cmd/batchscore
@@ -61,7 +66,7 @@ demo: demo-says build ## score 26 sample images on two ranks, and say what came 
 		echo "$$made" >'$(MODEL).stamp'; \
 	fi
 	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
-	ONNXRUNTIME_LIB='$(LIBRARY)' bin/batchscore launch --to local -n $(RANKS) -- \
+	bin/batchscore launch --to local -n $(RANKS) -- \
 		--images '$(CACHE)/demo' --out demo-out --model '$(MODEL)' --log-level warn --max-errors 3
 
 .PHONY: demo-says
@@ -248,7 +253,7 @@ kubernetes-check: ## send jobs to a real Kubernetes control plane and MPI operat
 IMAGE_ROOT ?= $(CACHE)/image-root
 
 .PHONY: image-check
-image-check: deps build ## run the steps of the container image in a fresh root, then the worker; as root, with debootstrap (1 GB of disk)
+image-check: deps build ## run the steps of the container image in a fresh root, then the worker; as root, with debootstrap (8 GB of disk)
 	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
 	rm -rf --one-file-system '$(IMAGE_ROOT)'
 	mkdir -p '$(CACHE)/models'

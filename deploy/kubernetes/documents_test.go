@@ -45,7 +45,7 @@ nodes: 2
 ranksPerNode: 2
 gpusPerNode: 4
 gpu: Tesla-V100
-vmSize: Standard_NC6s_v3
+vmSize: Standard_NC24ads_A100_v4
 priority: low
 environment: {NOTE: 'on', PRICE: '$$5'}
 secrets:
@@ -246,7 +246,7 @@ func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world strin
 	}
 	selector := map[string]string{
 		"pool": "gpu", "kubernetes.azure.com/scalesetpriority": "spot", "nvidia.com/gpu.product": "Tesla-V100",
-		"node.kubernetes.io/instance-type": "Standard_NC6s_v3",
+		"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4",
 	}
 	if !maps.Equal(pod.Spec.NodeSelector, selector) {
 		t.Errorf("node selector %v, want %v", pod.Spec.NodeSelector, selector)
@@ -283,6 +283,11 @@ func checkMPI(t *testing.T, docs map[string][]byte) {
 	for _, v := range l.Env {
 		if at := slices.Index(l.Command, v.Name); at < 0 || l.Command[at-1] != "-x" {
 			t.Errorf("%s does not reach the ranks: %q", v.Name, l.Command)
+		}
+	}
+	for _, name := range []string{"LD_LIBRARY_PATH", "PATH"} {
+		if at := slices.Index(l.Command, name); at < 0 || l.Command[at-1] != "-x" {
+			t.Errorf("the ranks may not find the GPUs' driver: %s does not reach them: %q", name, l.Command)
 		}
 	}
 }

@@ -268,12 +268,27 @@ const drain = `pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; 
 // that one of them names is in every pod of the job.
 var identityVars = []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"}
 
+// driverVars returns mpirun's options that pass on where the image looks for the driver of
+// GPUs. sshd starts the ranks without it. Variables of the job are passed on already.
+func driverVars(job []envVar) []string {
+	var options []string
+	for _, name := range []string{"LD_LIBRARY_PATH", "PATH"} {
+		if !slices.ContainsFunc(job, func(v envVar) bool { return v.Name == name }) {
+			options = append(options, "-x", name)
+		}
+	}
+	return options
+}
+
 func (b *builder) mpiJob() mpiJobSpec {
 	mpirun := []string{"mpirun", "-np", strconv.Itoa(b.job.Ranks()),
 		// The worker itself divides a node's cores among its ranks.
 		"--bind-to", "none"}
 	for _, v := range b.vars {
 		mpirun = append(mpirun, "-x", v.Name)
+	}
+	if b.job.GPUsPerNode > 0 {
+		mpirun = append(mpirun, driverVars(b.vars)...)
 	}
 	if b.o.WorkloadIdentity {
 		for _, name := range identityVars {
