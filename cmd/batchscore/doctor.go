@@ -98,7 +98,7 @@ func onnxRuntime() []finding {
 	if err != nil {
 		return []finding{{what: "ONNX Runtime", missing: err.Error(), needed: true}}
 	}
-	list := []finding{{what: "ONNX Runtime", state: info.Version + ", " + info.Library}}
+	list := []finding{{what: "ONNX Runtime", state: builtFor(info.Version, info.CUDA) + ", " + info.Library}}
 	for _, p := range info.Providers {
 		f := finding{what: "  provider " + p.Name, state: "usable"}
 		switch {
@@ -111,6 +111,15 @@ func onnxRuntime() []finding {
 		list = append(list, f)
 	}
 	return list
+}
+
+// builtFor returns the version of a library, and the release of CUDA for which it is
+// built.
+func builtFor(version string, cuda int) string {
+	if cuda == 0 {
+		return version
+	}
+	return fmt.Sprintf("%s for CUDA %d", version, cuda)
 }
 
 func jpegDecoder() finding {

@@ -125,7 +125,7 @@ func (f *gpuCheckFlags) options(cmd *cobra.Command) (o gpucheck.Options, err err
 	if text := device.GPUs().Missing(); text != "" {
 		missing = append(missing, text)
 	}
-	if _, err := ort.FindLibrary(""); err != nil {
+	if _, err := ort.FindLibrary("", ort.CUDA); err != nil {
 		missing = append(missing, err.Error())
 	}
 	if info, err := os.Stat(o.Images); o.Images == "" || err != nil || !info.IsDir() {

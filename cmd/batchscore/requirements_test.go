@@ -21,7 +21,7 @@ func skipWithout(t testing.TB, what, install string) {
 // needRuntime skips a test if there is no ONNX Runtime.
 func needRuntime(t testing.TB) {
 	t.Helper()
-	if _, err := ort.FindLibrary(""); err != nil {
+	if _, err := ort.FindLibrary("", ort.Auto); err != nil {
 		skipWithout(t, "ONNX Runtime", "make deps")
 	}
 }

@@ -25,7 +25,9 @@ func versionText() string {
 // foundLibrary is a shared library as 'batchscore version' finds it.
 type foundLibrary struct {
 	Version string `json:"version,omitempty"`
-	Path    string `json:"path,omitempty"`
+	// CUDA is the release of CUDA that it is built for.
+	CUDA int    `json:"cuda,omitempty"`
+	Path string `json:"path,omitempty"`
 	// Missing says why it cannot be used.
 	Missing string `json:"missing,omitempty"`
 }
@@ -34,7 +36,7 @@ func (l *foundLibrary) String() string {
 	if l.Missing != "" {
 		return "none that can be used, see batchscore doctor"
 	}
-	return l.Version + ", " + l.Path
+	return builtFor(l.Version, l.CUDA) + ", " + l.Path
 }
 
 // versionReport holds the versions of everything that may decide the bytes of a result.
@@ -95,7 +97,7 @@ func findVersions() versionReport {
 	if info, err := ort.Probe(""); err != nil {
 		v.ONNXRuntime = foundLibrary{Path: info.Library, Missing: err.Error()}
 	} else {
-		v.ONNXRuntime = foundLibrary{Version: info.Version, Path: info.Library}
+		v.ONNXRuntime = foundLibrary{Version: info.Version, CUDA: info.CUDA, Path: info.Library}
 	}
 	if name, err := jpeg.Backend(); err != nil {
 		v.LibJPEG = foundLibrary{Missing: err.Error()}

@@ -57,7 +57,7 @@ func Open(m *models.Model, opt Options) (*Engine, error) {
 
 // openOn does what Open does, and returns what it chose to run the model on.
 func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
-	library, err := FindLibrary(opt.Library)
+	library, err := libraryFor(opt)
 	if err != nil {
 		return nil, on, err
 	}

@@ -2,6 +2,7 @@ package ort
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -17,6 +18,20 @@ var environment struct {
 	users   int
 	library string
 	loaded  loaded
+}
+
+// libraryFor returns the library for an engine. A process has one, so on the CPU the one
+// that it has already is used unless another is named.
+func libraryFor(opt Options) (string, error) {
+	if opt.Library == "" && os.Getenv(LibraryVariable) == "" && OnCPU(opt.Provider) {
+		e := &environment
+		e.Lock()
+		defer e.Unlock()
+		if e.library != "" {
+			return e.library, nil
+		}
+	}
+	return FindLibrary(opt.Library, opt.Provider)
 }
 
 // acquire loads the library and starts the environment, or joins the one that runs.

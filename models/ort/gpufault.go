@@ -198,7 +198,7 @@ func (c circumstances) adviseDriver(cuda string) string {
 	}
 	text += ": update it"
 	if c.cuda > 12 {
-		text += ", or use the build for CUDA 12 (" + getGPU + " fetches both)"
+		text += `, or use the build for CUDA 12 ("make deps-gpu CUDA=cuda12", or deploy/deps/fetch.sh gpu cuda12)`
 	}
 	return text
 }

@@ -8,14 +8,15 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // LibraryVariable is the environment variable with the path of ONNX Runtime's shared
 // library.
 const LibraryVariable = "ONNXRUNTIME_LIB"
 
-const howToGetLibrary = "run \"make deps\" in the source tree, or install ONNX Runtime 1.24 or newer from the release archive" +
-	" of the ONNX Runtime project and set " + LibraryVariable + " to its libonnxruntime.so"
+const howToGetLibrary = "run \"make deps\" in the source tree, for a GPU \"make deps-gpu\", or install ONNX Runtime 1.24 or newer" +
+	" from the release archive of the ONNX Runtime project and set " + LibraryVariable + " to its libonnxruntime.so"
 
 // libraryNames are the file names of the library, the most specific first.
 var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
@@ -24,13 +25,14 @@ var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
 // not empty, else ONNXRUNTIME_LIB, else the first that exists in
 //
 //   - the folder of the executable and the folder ../lib next to it,
-//   - onnxruntime in the folder BATCHSCORE_CACHE, or in .cache of the source
-//     tree that holds the executable or the working directory,
+//   - the folder BATCHSCORE_CACHE, or .cache of the source tree that holds the
+//     executable or the working directory: there in onnxruntime-gpu, for the providers
+//     Auto and CUDA where there is a GPU, and in onnxruntime,
 //   - LD_LIBRARY_PATH and the system's library folders.
 //
 // A given path must exist; nothing else is tried instead. The error wraps
 // models.ErrProvider and says how to get the library.
-func FindLibrary(explicit string) (string, error) {
+func FindLibrary(explicit, provider string) (string, error) {
 	where := "given path"
 	if explicit == "" {
 		explicit, where = os.Getenv(LibraryVariable), LibraryVariable
@@ -49,7 +51,7 @@ func FindLibrary(explicit string) (string, error) {
 		return "", noLibrary{fmt.Errorf("ONNX Runtime, %s: the folder %s holds none of %s; %s",
 			where, explicit, strings.Join(libraryNames, ", "), howToGetLibrary)}
 	}
-	folders := searchFolders()
+	folders := searchFolders(provider)
 	if path := firstFile(folders); path != "" {
 		return filepath.Abs(path)
 	}
@@ -75,7 +77,8 @@ func firstFile(folders []string) string {
 	return ""
 }
 
-func searchFolders() []string {
+// searchFolders returns where FindLibrary looks for a library for a provider.
+func searchFolders(provider string) []string {
 	var folders, roots []string
 	if exe, err := os.Executable(); err == nil {
 		if resolved, err := filepath.EvalSymlinks(exe); err == nil {
@@ -88,13 +91,18 @@ func searchFolders() []string {
 	if wd, err := os.Getwd(); err == nil {
 		roots = append(roots, wd)
 	}
+	var caches []string
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
-		folders = append(folders, filepath.Join(cache, "onnxruntime"))
+		caches = append(caches, cache)
 	}
 	for _, root := range roots {
 		if tree := sourceTree(root); tree != "" {
-			folders = append(folders, filepath.Join(tree, ".cache", "onnxruntime"))
+			caches = append(caches, filepath.Join(tree, ".cache"))
 		}
+	}
+	for _, cache := range distinct(caches) {
+		folders = append(folders, gpuFolders(cache, provider)...)
+		folders = append(folders, filepath.Join(cache, "onnxruntime"))
 	}
 	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
 		if folder != "" {
@@ -106,6 +114,28 @@ func searchFolders() []string {
 		system = append(system, multiarch...)
 	}
 	return distinct(append(folders, system...))
+}
+
+// gpuFolders returns the folders of a cache with ONNX Runtime for GPUs, as "make deps-gpu"
+// fetches it: the one for the line of CUDA that suits this machine first. It is empty
+// where no GPU is used.
+func gpuFolders(cache, provider string) []string {
+	if provider != CUDA && provider != Auto && provider != "" {
+		return nil
+	}
+	folder := filepath.Join(cache, "onnxruntime-gpu")
+	if _, err := os.Stat(folder); err != nil {
+		return nil
+	}
+	gpus := device.GPUs()
+	if gpus.Visible() == 0 && provider != CUDA {
+		return nil
+	}
+	lines := []string{filepath.Join(folder, "cuda12"), filepath.Join(folder, "cuda13")}
+	if gpus.CUDA13() {
+		slices.Reverse(lines)
+	}
+	return lines
 }
 
 // distinct returns the folders without those that are there already under the same

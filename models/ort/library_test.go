@@ -37,7 +37,7 @@ func TestFindLibrary(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(LibraryVariable, test.variable)
 			t.Setenv("LD_LIBRARY_PATH", test.path)
-			got, err := FindLibrary(test.explicit)
+			got, err := FindLibrary(test.explicit, Auto)
 			if got != test.want || (err == nil) != (test.want != "") {
 				t.Errorf("%q, %v; want %q", got, err, test.want)
 			}
@@ -69,17 +69,99 @@ func TestFindLibrarySearches(t *testing.T) {
 
 	t.Setenv("LD_LIBRARY_PATH", filepath.Join(tree, "elsewhere"))
 	want := write("elsewhere/libonnxruntime.so")
-	if got, err := FindLibrary(""); err != nil || got != want {
+	if got, err := FindLibrary("", Auto); err != nil || got != want {
 		t.Errorf("%q, %v; want %q from the loader's path", got, err, want)
 	}
 	want = write(".cache/onnxruntime/libonnxruntime.so.1")
-	if got, err := FindLibrary(""); err != nil || got != want {
+	if got, err := FindLibrary("", Auto); err != nil || got != want {
 		t.Errorf("%q, %v; want %q from the source tree", got, err, want)
 	}
 	want = write("cache/onnxruntime/libonnxruntime.so.1")
 	t.Setenv("BATCHSCORE_CACHE", filepath.Join(tree, "cache"))
-	if got, err := FindLibrary(""); err != nil || got != want {
+	if got, err := FindLibrary("", Auto); err != nil || got != want {
 		t.Errorf("%q, %v; want %q from the cache that is named", got, err, want)
+	}
+}
+
+// TestFindLibraryForGPU looks for libraries on machines with and without a GPU.
+func TestFindLibraryForGPU(t *testing.T) {
+	const (
+		old, turing      = "Tesla V100-SXM2-16GB", "Tesla T4"
+		cpu, cu12, cu13  = "onnxruntime", "onnxruntime-gpu/cuda12", "onnxruntime-gpu/cuda13"
+		oldDriver, newer = "570.2", "580.1"
+	)
+	for _, test := range []struct {
+		name, provider string
+		gpu, driver    string // no GPU without a driver
+		visible        string // CUDA_VISIBLE_DEVICES
+		fetched        []string
+		want           string
+	}{
+		{name: "no GPU", provider: Auto, fetched: []string{cpu, cu12}, want: cpu},
+		{name: "no GPU but asked for", provider: CUDA, fetched: []string{cpu, cu12}, want: cu12},
+		{name: "GPU hidden", provider: Auto, gpu: turing, driver: newer, visible: "-1", fetched: []string{cpu, cu12}, want: cpu},
+		{name: "GPU not to be used", provider: CPU, gpu: turing, driver: newer, fetched: []string{cpu, cu12}, want: cpu},
+		{name: "GPU without its libraries", provider: Auto, gpu: turing, driver: newer, fetched: []string{cpu}, want: cpu},
+		{name: "new driver", provider: Auto, gpu: turing, driver: newer, fetched: []string{cu12, cu13}, want: cu13},
+		{name: "old driver", provider: Auto, gpu: turing, driver: oldDriver, fetched: []string{cu12, cu13}, want: cu12},
+		{name: "old GPU", provider: CUDA, gpu: old, driver: newer, fetched: []string{cu12, cu13}, want: cu12},
+		{name: "only the other line", provider: Auto, gpu: turing, driver: newer, fetched: []string{cpu, cu12}, want: cu12},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cache, root := t.TempDir(), t.TempDir()
+			write := func(path, text string) {
+				t.Helper()
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.driver != "" {
+				write(filepath.Join(root, "proc/driver/nvidia/version"),
+					"NVRM version: NVIDIA UNIX x86_64 Kernel Module  "+test.driver+"  Mon Jan  1 00:00:00 UTC 2024\n")
+				write(filepath.Join(root, "proc/driver/nvidia/gpus/0000:04:00.0/information"), "Model: \t\t "+test.gpu+"\n")
+			}
+			for _, folder := range test.fetched {
+				write(filepath.Join(cache, folder, "libonnxruntime.so.1"), "")
+			}
+			t.Chdir(t.TempDir())
+			t.Setenv(LibraryVariable, "")
+			t.Setenv("LD_LIBRARY_PATH", "")
+			t.Setenv("BATCHSCORE_CACHE", cache)
+			t.Setenv("BATCHSCORE_GPU_ROOT", root)
+			if test.visible != "" {
+				t.Setenv("CUDA_VISIBLE_DEVICES", test.visible)
+			}
+			want := filepath.Join(cache, test.want, "libonnxruntime.so.1")
+			if got, err := FindLibrary("", test.provider); err != nil || got != want {
+				t.Errorf("%q, %v; want %q", got, err, want)
+			}
+		})
+	}
+}
+
+// On the CPU, an engine uses the library that the process runs already, such as the one
+// for GPUs.
+func TestOpenJoinsLibrary(t *testing.T) {
+	library := needLibrary(t)
+	m := tiny(t, graphtest.Options{})
+	open(t, m, Options{Library: library, Provider: CPU})
+	cache := t.TempDir()
+	other := filepath.Join(cache, "onnxruntime", "libonnxruntime.so.1")
+	if err := os.MkdirAll(filepath.Dir(other), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(other, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(LibraryVariable, "")
+	t.Setenv("BATCHSCORE_CACHE", cache)
+	open(t, m, Options{Provider: CPU})
+	if e, err := Open(m, Options{Provider: CPU, Library: other}); err == nil {
+		_ = e.Close()
+		t.Error("a library that is named was not used")
 	}
 }
 
@@ -101,7 +183,7 @@ func TestFindLibraryNamesEachFolderOnce(t *testing.T) {
 	t.Setenv("BATCHSCORE_CACHE", cache)
 	runtime := filepath.Join(cache, "onnxruntime")
 	t.Setenv("LD_LIBRARY_PATH", "/usr/lib:"+runtime+":"+filepath.Join(link, "onnxruntime")+":/usr/local/lib/")
-	folders := searchFolders()
+	folders := searchFolders(Auto)
 	names := map[string]string{}
 	for _, folder := range folders {
 		name, err := filepath.EvalSymlinks(folder)

@@ -26,7 +26,7 @@ import (
 // in CI.
 func needLibrary(t testing.TB) string {
 	t.Helper()
-	path, err := FindLibrary("")
+	path, err := FindLibrary("", Auto)
 	fetched.Need(t, err)
 	return path
 }

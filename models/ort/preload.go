@@ -27,7 +27,7 @@ var cudaLibraries = []string{
 	"libcudnn_*.so.[0-9]*",
 }
 
-// preload loads the CUDA libraries that lie next to ONNX Runtime, and keeps them in the
+// preload loads the CUDA libraries that are next to ONNX Runtime, and keeps them in the
 // process. The CUDA provider asks the loader for them by name and has no search path of
 // its own; it gets a library of that name that is already loaded. Libraries that are not
 // there are left to the loader. The error names those that are there and cannot be
@@ -57,7 +57,7 @@ func preload(library string) error {
 	return errors.Join(errs...)
 }
 
-// homes returns the folders next to whose files ONNX Runtime's own lie: the folder of
+// homes returns the folders where the files of ONNX Runtime are: the folder of
 // the library, and that of the file to which a symbolic link leads.
 func homes(library string) []string {
 	folders := []string{filepath.Dir(library)}

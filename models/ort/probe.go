@@ -13,6 +13,9 @@ import (
 type Info struct {
 	// Library is the path of ONNX Runtime, Version its release.
 	Library, Version string
+	// CUDA is the release of CUDA for which the library was built, such as 12; 0 if it
+	// was built for the CPU only.
+	CUDA int
 	// Built lists the execution providers that the library was built for, by
 	// ONNX Runtime's names.
 	Built []string
@@ -30,7 +33,7 @@ type ProviderInfo struct {
 // Probe loads the library that FindLibrary finds and tries every provider. The
 // error wraps models.ErrProvider if there is no usable library.
 func Probe(library string) (Info, error) {
-	path, err := FindLibrary(library)
+	path, err := FindLibrary(library, Auto)
 	if err != nil {
 		return Info{}, err
 	}
@@ -38,7 +41,7 @@ func Probe(library string) (Info, error) {
 	if err != nil {
 		return Info{Library: path}, err
 	}
-	info := Info{Library: path, Version: l.version}
+	info := Info{Library: path, Version: l.version, CUDA: cudaRelease(providerFile(path, CUDA))}
 	if info.Built, err = l.api.providers(); err == nil {
 		slices.Sort(info.Built)
 		for _, name := range []string{CPU, CUDA} {

@@ -13,7 +13,7 @@ import (
 // test, or fails it in CI.
 func Options(t testing.TB) ort.Options {
 	t.Helper()
-	library, err := ort.FindLibrary("")
+	library, err := ort.FindLibrary("", ort.Auto)
 	fetched.Need(t, err)
 	return ort.Options{Library: library, Provider: ort.CPU}
 }
