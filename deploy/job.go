@@ -45,7 +45,7 @@ type Job struct {
 	RanksPerNode int `yaml:"ranksPerNode,omitempty" json:"ranksPerNode,omitempty"`
 	// GPUsPerNode is how many GPUs of a node the job needs; 0 is none. GPU is
 	// their type as the engine calls it, such as v100. VMSize is the cloud's
-	// name for a kind of machine, such as Standard_NC6s_v3.
+	// name for a kind of machine, such as Standard_NC24ads_A100_v4.
 	GPUsPerNode int    `yaml:"gpusPerNode,omitempty" json:"gpusPerNode,omitempty"`
 	GPU         string `yaml:"gpu,omitempty" json:"gpu,omitempty"`
 	VMSize      string `yaml:"vmSize,omitempty" json:"vmSize,omitempty"`

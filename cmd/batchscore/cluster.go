@@ -67,13 +67,13 @@ func newClusterCreate() *cobra.Command {
 		Use:     "create NAME --to ENGINE --vm-size SIZE [--max N]",
 		Short:   "Create a cluster and wait until it takes jobs",
 		Long:    "create creates a cluster and waits until it takes jobs. If it exists already with the\nsame settings, nothing changes.",
-		Example: "  batchscore cluster create gpus --to azureml --vm-size Standard_NC6s_v3 --max 8 --priority low",
+		Example: "  batchscore cluster create gpus --to azureml --vm-size Standard_NC24ads_A100_v4 --max 8 --priority low",
 		Args:    oneArg("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Name, c.Priority, c.IdleTime = args[0], deploy.Priority(priority), deploy.Duration(idle)
 			switch {
 			case c.VMSize == "":
-				return usagef("--vm-size is missing: the cloud's name for a kind of machine, such as Standard_NC6s_v3")
+				return usagef("--vm-size is missing: the cloud's name for a kind of machine, such as Standard_NC24ads_A100_v4")
 			case !slices.Contains(deploy.Priorities, c.Priority):
 				return oneOf("priority", priority, asWords(deploy.Priorities))
 			case idle < 0:
@@ -102,7 +102,7 @@ func newClusterCreate() *cobra.Command {
 	}
 	f.register(cmd)
 	fs := cmd.Flags()
-	fs.StringVar(&c.VMSize, "vm-size", "", "use machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3 (required)")
+	fs.StringVar(&c.VMSize, "vm-size", "", "use machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC24ads_A100_v4 (required)")
 	fs.IntVar(&c.MinNodes, "min", 0, "keep `N` nodes when no job runs; they cost money all the time")
 	fs.IntVar(&c.MaxNodes, "max", 1, "grow to at most `N` nodes")
 	fs.StringVar(&priority, "priority", string(deploy.Dedicated), "use nodes of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")

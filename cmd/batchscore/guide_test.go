@@ -252,7 +252,7 @@ func TestPractitionerGuide(t *testing.T) {
 			o.env = append(o.env, serviceVar+"="+path)
 		}
 	}
-	o.run(block{text: "batchscore cluster create gpus --to azureml --vm-size Standard_NC24s_v3 --max 8 --priority low"})
+	o.run(block{text: "batchscore cluster create gpus --to azureml --vm-size Standard_NC96ads_A100_v4 --max 8 --priority low"})
 	o.before["batchscore launch --to azureml -f job.yaml"] = func() {
 		o.run(block{text: "batchscore run --images az://acme/photos/2019 --out az://acme/labels/2019 --model model.onnx --chunk 4"})
 	}

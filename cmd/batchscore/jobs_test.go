@@ -304,7 +304,8 @@ func TestStatusTellsWhatItCan(t *testing.T) {
 
 func TestClusters(t *testing.T) {
 	d := newDesk(t)
-	create := []string{"cluster", "create", "gpus", "--to", "fake", "--vm-size", "Standard_NC6s_v3", "--max", "8", "--priority", "low", "--idle-time", "10m"}
+	create := []string{"cluster", "create", "gpus", "--to", "fake", "--vm-size", "Standard_NC24ads_A100_v4",
+		"--max", "8", "--priority", "low", "--idle-time", "10m"}
 	if r := d.must(t, 0, append(create, "--dry-run")...); !strings.Contains(r.stdout, `"maxNodes": 8`) {
 		t.Errorf("got %v, want %q in stdout", r, `"maxNodes": 8`)
 	}
@@ -312,7 +313,7 @@ func TestClusters(t *testing.T) {
 	d.must(t, 0, create...)
 	d.must(t, 0, "cluster", "resize", "gpus", "--to", "fake", "--min", "1", "--max", "4")
 	want := "CLUSTER  STATE   VM SIZE           PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\n" +
-		"gpus     steady  Standard_NC6s_v3  low       0      0     1    4    10m0s\n"
+		"gpus     steady  Standard_NC24ads_A100_v4  low       0      0     1    4    10m0s\n"
 	if r := d.must(t, 0, "cluster", "show", "gpus", "--to", "fake"); r.stdout != want {
 		t.Errorf("have\n%swant\n%s", r.stdout, want)
 	}

@@ -111,12 +111,12 @@ func TestLaunchNamesAllFaults(t *testing.T) {
 					" images and out need no mount to be in blob storage (az://): not supported by this engine"},
 		},
 		{
-			name: "slurm", engine: "slurm", job: whole + "priority: low\nvmSize: Standard_NC6s_v3\nimage: x\n",
+			name: "slurm", engine: "slurm", job: whole + "priority: low\nvmSize: Standard_NC24ads_A100_v4\nimage: x\n",
 			want: []string{"3 faults:", "slurm: vmSize: nodes are chosen by partition and constraint in service.yaml: not supported by this engine", "slurm: image: ",
 				"slurm: priority: service.yaml has no queue for low priority: add low: {partition: NAME} to its section slurm"},
 		},
 		{
-			name: "local", engine: "local", job: whole + "priority: low\nvmSize: Standard_NC6s_v3\nnodes: 2\nsecrets: {A: {keyVault: b}}\n",
+			name: "local", engine: "local", job: whole + "priority: low\nvmSize: Standard_NC24ads_A100_v4\nnodes: 2\nsecrets: {A: {keyVault: b}}\n",
 			want: []string{"4 faults:", "local: nodes: 2 nodes, and this machine is one: name others with hosts or hostFile in service.yaml",
 				"local: priority: ", "local: vmSize: ", "local: secrets: A comes from keyVault"},
 		},

@@ -52,7 +52,7 @@ func (f *jobFileFlags) register(cmd *cobra.Command) {
 		fs.IntVarP(&f.ranksPerNode, "ranks-per-node", "n", 1, "start `N` ranks on each machine")
 		fs.IntVar(&f.over.GPUsPerNode, "gpus-per-node", 0, "request `N` GPUs on each machine")
 		fs.StringVar(&f.over.GPU, "gpu", "", "request GPUs of this `TYPE`, as the engine calls it, such as v100")
-		fs.StringVar(&f.over.VMSize, "vm-size", "", "run on machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC6s_v3")
+		fs.StringVar(&f.over.VMSize, "vm-size", "", "run on machines of `SIZE`, the cloud's name for a kind of machine, such as Standard_NC24ads_A100_v4")
 		fs.StringVar(&f.priority, "priority", "dedicated", "request machines of this `PRIORITY`: dedicated, or low: cheaper, but the cloud may take them away")
 		chooseOne(cmd, "priority", asWords(deploy.Priorities))
 		fs.StringVar(&f.over.Image, "image", "", "run in this container `IMAGE`")

@@ -33,7 +33,7 @@ var options = Options{
 }
 
 var lowGPUs = deploy.Cluster{
-	Name: "gpus", VMSize: "Standard_NC6s_v3", Priority: deploy.Low, MaxNodes: 8, IdleTime: deploy.Duration(5 * time.Minute),
+	Name: "gpus", VMSize: "Standard_NC24ads_A100_v4", Priority: deploy.Low, MaxNodes: 8, IdleTime: deploy.Duration(5 * time.Minute),
 }
 
 func engineOf(t *testing.T, fake *armtest.AzureML) *Engine {

@@ -74,7 +74,7 @@ func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
 	case !clusterName.MatchString(c.Name):
 		return computeBody{}, deploy.Unsupported(engine, "name", "%q: want 3 to 24 letters, digits and hyphens, a letter first", c.Name)
 	case c.VMSize == "":
-		return computeBody{}, deploy.Lacking(engine, "vmSize", "a cluster needs one, such as Standard_NC6s_v3")
+		return computeBody{}, deploy.Lacking(engine, "vmSize", "a cluster needs one, such as Standard_NC24ads_A100_v4")
 	case e.o.Location == "":
 		return computeBody{}, fmt.Errorf("%s: a cluster needs location in service.yaml: %w", engine, deploy.ErrService)
 	}
