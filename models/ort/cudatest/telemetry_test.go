@@ -82,7 +82,7 @@ func TestCUDATelemetry(t *testing.T) {
 			Vars: []string{"CUDA_VISIBLE_DEVICES=" + gpu.UUID, "CUDATEST_UTILIZATION=41", "CUDATEST_POWER_MW=182000", "CUDATEST_THROTTLE=4"}})
 		out := filepath.Join(t.TempDir(), "out")
 		ran := m.run(t, pictures(t, 12), out).must(t)
-		want := facts{Name: gpu.Name, UUID: gpu.UUID, Capability: gpu.Capability, MemoryMB: 16280, Driver: "570.124.06", CUDA: "12.9", CUDNN: "9.10.2"}
+		want := facts{Name: gpu.Name, UUID: gpu.UUID, Capability: gpu.Capability, MemoryMB: 16280, Driver: "570.124.06", CUDA: "12.8", CUDNN: "9.10.2"}
 		if line == CUDA13 {
 			want.Driver, want.CUDA = "580.65.06", "13.0"
 		}
