@@ -197,7 +197,7 @@ asan: deps ## test the C code under AddressSanitizer and UndefinedBehaviorSaniti
 		CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
 		CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++' \
 		go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
-		-skip 'ScoreAllocatesNothing|CloseFreesReplaced' ./models/preprocess/... ./models/ort/...
+		-skip 'ScoreAllocatesNothing|CloseFreesReplaced' ./models/preprocess/... ./models/device/... ./models/ort/...
 
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over

@@ -5,6 +5,15 @@ import (
 	"github.com/batchscore/batchscore/models/device"
 )
 
+// Device returns how figures name a device: with the name of its GPU, if that is not
+// empty. The device alone only numbers it.
+func Device(device, gpu string) string {
+	if gpu == "" {
+		return device
+	}
+	return device + " (" + gpu + ")"
+}
+
 // gpuValues returns what a GPU reported while it scored that many images; nothing if u is
 // nil.
 func gpuValues(u *device.GPUUse, images float64) []result.Value {

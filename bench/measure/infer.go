@@ -27,9 +27,9 @@ type InferOptions struct {
 	// Each of the Rounds gives a sample of each point, measured for at least Least.
 	Rounds int
 	Least  time.Duration
-	// Meter returns what reads the GPU of an engine that was opened, nil if it computes
-	// on none. A nil function means none.
-	Meter func(*ort.Engine) telemetry.Meter
+	// GPU returns what reads the GPU of an engine that was opened, and its name; nil and
+	// empty if it computes on none. A nil function means none.
+	GPU func(*ort.Engine) (telemetry.Meter, string)
 }
 
 // Infer measures every point of a sweep in every round. Before them it measures a
@@ -47,10 +47,11 @@ func Infer(ctx context.Context, o InferOptions) (samples []result.Sample, err er
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, e.Close()) }()
-		if o.Meter != nil {
-			meters[i] = o.Meter(e)
+		gpu := ""
+		if o.GPU != nil {
+			meters[i], gpu = o.GPU(e)
 		}
-		devices[i], device = tune.NewDevice(e, o.Model.Contract, slices.Max(o.Batches)), e.Device()
+		devices[i], device = tune.NewDevice(e, o.Model.Contract, slices.Max(o.Batches)), Device(e.Device(), gpu)
 	}
 	best, err := openProduct(o.Engine)
 	if err != nil {

@@ -43,8 +43,10 @@ type RunOptions struct {
 	// Least is how long the limits are measured in each round.
 	Least time.Duration
 	Log   zerolog.Logger
-	// Meter reads the engine's GPU; nil if it computes on none.
+	// Meter reads the engine's GPU, whose name is GPU; nil and empty if it computes on
+	// none.
 	Meter telemetry.Meter
+	GPU   string
 }
 
 // Run scores a collection in every round, into a new folder on the local disk. Before
@@ -102,7 +104,7 @@ func Score(ctx context.Context, o RunOptions, counters *telemetry.Counters) (res
 func (o *RunOptions) sample(r scored) result.Sample {
 	s := result.Sample{
 		Name: "Run", Simulated: o.Simulated, Iterations: r.images,
-		Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", o.Engine.Device()),
+		Keys: []result.Key{result.K("model", o.Model.Contract.Name), result.K("device", Device(o.Engine.Device(), o.GPU)),
 			result.K("images", o.source()), result.K("batch", o.Batch), result.K("decoders", o.Decoders)},
 		Values: []result.Value{{Value: r.rate, Unit: "images/s"}},
 	}

@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/batchscore/batchscore/bench/ranks"
@@ -75,6 +76,11 @@ type Outcome struct {
 	Model          string
 	Devices        []string
 	Simulated      bool
+	// GPUs are the models of the ranks' GPUs, each once, and GPU is what they reported;
+	// none if they compute on none. Versions are those of the job.
+	GPUs     []string
+	GPU      *output.GPUTotal
+	Versions map[string]string
 	// Makespan is the time from the first worker's start to the last worker's end,
 	// in seconds by the store's clock.
 	Makespan float64
@@ -95,7 +101,8 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, fmt.Errorf("the job is not complete: %w", err)
 	}
-	o := Outcome{Images: done.Images, Scored: done.Statuses[row.StatusOK], Devices: done.Devices, Simulated: done.Simulated}
+	o := Outcome{Images: done.Images, Scored: done.Statuses[row.StatusOK], Devices: done.Devices, Simulated: done.Simulated,
+		GPU: done.GPU, Versions: done.Versions}
 	job, err := output.ReadJob(ctx, out)
 	if err != nil {
 		return o, err
@@ -120,6 +127,9 @@ func Read(ctx context.Context, out store.Store, world int) (Outcome, error) {
 	for rank, w := range workers {
 		if w.Worker.Rank != rank {
 			return o, fmt.Errorf("the summary of rank %d is that of rank %d", rank, w.Worker.Rank)
+		}
+		if w.GPU != nil && w.GPU.Name != "" && !slices.Contains(o.GPUs, w.GPU.Name) {
+			o.GPUs = append(o.GPUs, w.GPU.Name)
 		}
 		o.Starts = append(o.Starts, w.Started.Sub(first))
 		o.Ranks = append(o.Ranks, ranks.Rank{Rank: rank, Share: w.Share, Images: w.Images, Seconds: w.Seconds, Ended: true, Starts: 1})

@@ -75,12 +75,12 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 				Rounds: rounds, Least: least}
 			var g *gpu.GPU
 			versions := map[string]string{"onnxruntime": ortVersion()}
-			o.Meter = func(e *ort.Engine) telemetry.Meter {
+			o.GPU = func(e *ort.Engine) (telemetry.Meter, string) {
 				if g = gpuOf(e, opt.Logger); g != nil {
 					facts := g.Facts()
 					facts.Versions(versions)
 				}
-				return meterOf(g)
+				return meterOf(g), gpuName(g)
 			}
 			if inspection.MultiplyAdds != nil {
 				o.MultiplyAdds = *inspection.MultiplyAdds

@@ -99,7 +99,7 @@ storage would keep a GPU busy.
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
 				Images: st, Remote: !isLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
-				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log, Meter: meterOf(g),
+				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log, Meter: meterOf(g), GPU: gpuName(g),
 			})
 			if err != nil {
 				return fits(err, "--batch")

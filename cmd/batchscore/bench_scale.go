@@ -332,6 +332,12 @@ func (f *benchScaleFlags) values(device string, n int, o scale.Outcome, ideal, s
 	if o.Cores > 0 {
 		values = append(values, result.Value{Value: o.Cores, Unit: "cores-busy"})
 	}
+	if g := o.GPU; g != nil && g.Busy != nil {
+		values = append(values, result.Value{Value: *g.Busy, Unit: "gpu-busy"}, result.Value{Value: g.ThrottledSeconds, Unit: "gpu-throttled-s"})
+	}
+	if g := o.GPU; g != nil && g.ImagesPerJoule > 0 {
+		values = append(values, result.Value{Value: g.ImagesPerJoule, Unit: "images/J"})
+	}
 	if price := f.price.of(device); price > 0 {
 		values = append(values, result.Value{Value: lost * perImages / 3600 * price, Unit: "lost/100k-images"})
 	}

@@ -47,6 +47,14 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 		run.Samples = append(run.Samples, f.ownSample(r.ranks, r.Outcome, fewest, base[r.round]))
 		failed = max(failed, r.Images-r.Scored)
 		small.add(r.ranks, r.Outcome)
+		if len(r.GPUs) > 0 {
+			run.Provenance.GPU = strings.Join(r.GPUs, " + ")
+			for _, name := range []string{"onnxruntime", "cuda", "cudnn", "nvidia_driver"} {
+				if v := r.Versions[name]; v != "" {
+					run.Provenance.Versions[name] = v
+				}
+			}
+		}
 	}
 	notes := append([]string{
 		fmt.Sprintf("speed-up and efficiency are against the fewest ranks, %d, in the same round; the time to load the model is part of all", fewest),
@@ -88,6 +96,9 @@ func checkOwn(cmd *cobra.Command, runArgs []string) (err error) {
 func (f *benchScaleFlags) ownSample(n int, o scale.Outcome, fewest int, base scale.Outcome) result.Sample {
 	ideal := base.Makespan * float64(fewest) / float64(n)
 	device := strings.Join(o.Devices, "+")
+	if len(o.GPUs) > 0 { // a number of a GPU says nothing
+		device = strings.Join(o.GPUs, "+")
+	}
 	values := f.values(device, n, o, ideal, base.Makespan/o.Makespan, ranks.Analyse(o.Ranks, ranks.Options{}).Stragglers)
 	return result.Sample{
 		Name: "Scale", Simulated: o.Simulated, Iterations: o.Images, Values: values,

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -21,6 +22,8 @@ type Reporter struct {
 	Pools    Pools
 	Limit    float64  // of the worker, in images per second; 0 if it is not known
 	Sampler  *Sampler // of its GPU; nil if it has none
+
+	every time.Duration // between two reports of the bar; 0 is barEvery
 }
 
 // The bar shows the condition every barEvery, and the log every logEvery-th time.
@@ -31,7 +34,7 @@ const (
 
 // Run reports until ctx ends.
 func (r Reporter) Run(ctx context.Context) {
-	tick := time.NewTicker(barEvery)
+	tick := time.NewTicker(cmp.Or(r.every, barEvery))
 	defer tick.Stop()
 	last, logged := r.Counters.Snapshot(), r.Counters.Snapshot()
 	lastAt, loggedAt := time.Now(), time.Now()

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -152,4 +153,41 @@ func TestGPUFields(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
+}
+
+// TestReporterOfGPU: the bar and the log have what the GPU reported since they were last
+// written.
+func TestReporterOfGPU(t *testing.T) {
+	s := sampled(1, device.Reading{Busy: 0.93, Watts: 182, Joules: math.NaN()})
+	ticks := 0
+	s.now = func() time.Time { ticks++; return time.Unix(int64(ticks), 0) }
+	logged := make(chan string)
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	go func() {
+		for ctx.Err() == nil {
+			s.sample()
+		}
+	}()
+	bar := &Bar{}
+	go Reporter{Counters: new(Counters), Progress: &Progress{Bar: bar}, Log: zerolog.New(lineWriter(logged)),
+		Pools: Pools{Decoders: 1, Lanes: 1}, Sampler: s, every: time.Millisecond}.Run(ctx)
+	if line := <-logged; !strings.Contains(line, `"gpu_busy":0.93`) || !strings.Contains(line, `"gpu_watts":182`) || !strings.Contains(line, "GPU 93% 182 W") {
+		t.Errorf("the log has %s", line)
+	}
+	bar.mu.Lock()
+	defer bar.mu.Unlock()
+	if !strings.Contains(bar.note, "GPU 93% 182 W") {
+		t.Errorf("the bar has %q", bar.note)
+	}
+}
+
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	select {
+	case w <- string(p):
+	default: // nobody waits any more
+	}
+	return len(p), nil
 }

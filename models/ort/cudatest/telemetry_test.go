@@ -228,6 +228,7 @@ func TestCUDABenchmarks(t *testing.T) {
 				Versions map[string]string
 			}
 			Samples []struct {
+				Keys   []struct{ Name, Value string }
 				Values []struct {
 					Value float64
 					Unit  string
@@ -240,12 +241,58 @@ func TestCUDABenchmarks(t *testing.T) {
 		if p := run.Provenance; p.GPU != p100.Name || p.Versions["cudnn"] != "9.10.2" {
 			t.Errorf("%q: %+v", args[:2], p)
 		}
-		values := map[string]float64{}
-		for _, v := range run.Samples[len(run.Samples)-1].Values {
+		values, last := map[string]float64{}, run.Samples[len(run.Samples)-1]
+		if !slices.ContainsFunc(last.Keys, func(k struct{ Name, Value string }) bool {
+			return k.Name == "device" && k.Value == "cuda:0_(Tesla_P100-PCIE-16GB)"
+		}) {
+			t.Errorf("%q: the keys are %v", args[:2], last.Keys)
+		}
+		for _, v := range last.Values {
 			values[v.Unit] = v.Value
 		}
 		if values["gpu-busy"] != 0.41 || values["images/J"] <= 0 || values["gpu-watts"] != 100 {
 			t.Errorf("%q: %v", args[:2], values)
+		}
+	}
+}
+
+// TestCUDATuneCache: what was measured of one kind of GPU is not taken for another, nor
+// for the same with another driver or cuDNN.
+func TestCUDATuneCache(t *testing.T) {
+	images, cache := pictures(t, 4), t.TempDir()
+	cached := func(c Config) bool {
+		t.Helper()
+		r := New(t, c).run(t, images, filepath.Join(t.TempDir(), "out"), "--sessions", "auto", "--tune-cache", cache).must(t)
+		yes, no := strings.Contains(r.stderr, `"from_cache":true`), strings.Contains(r.stderr, `"from_cache":false`)
+		if yes == no {
+			t.Fatalf("no line that says where the settings are from:\n%s", r.stderr)
+		}
+		return yes
+	}
+	first := Config{Devices: []Device{p100}}
+	if cached(first) || !cached(first) {
+		t.Error("the first run measures, and the second takes that")
+	}
+	for name, c := range map[string]Config{
+		"GPU":    {Devices: []Device{{Name: "Tesla V100", Capability: "7.0"}}},
+		"driver": {Devices: []Device{p100}, Vars: []string{"CUDATEST_DRIVER_NAME=535.10"}},
+		"cuDNN":  {Devices: []Device{p100}, Vars: []string{"CUDATEST_CUDNN=90800"}},
+	} {
+		if cached(c) {
+			t.Errorf("another %s takes what was measured of the first", name)
+		}
+	}
+}
+
+// TestCUDAScale: a job of the user's own is measured on GPUs by their names.
+func TestCUDAScale(t *testing.T) {
+	_, model := program(t)
+	m := New(t, Config{Devices: []Device{p100}, Vars: []string{"CUDATEST_UTILIZATION=41"}})
+	r := m.batchscore(t, "bench", "scale", "--ranks", "1", "--rounds", "1", "--format", "json", "--",
+		"--images", pictures(t, 12), "--model", model, "--provider", "cuda").must(t)
+	for _, text := range []string{`"gpu": "Tesla P100-PCIE-16GB"`, `"Tesla_P100-PCIE-16GB"`, `"gpu-busy"`, `"images/J"`, `"cudnn": "9.10.2"`} {
+		if !strings.Contains(r.stdout, text) {
+			t.Errorf("%s is missing:\n%s", text, r.stdout)
 		}
 	}
 }
