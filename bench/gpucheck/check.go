@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // Options say what is checked, and with what.
@@ -35,7 +36,7 @@ type Options struct {
 	Least time.Duration
 	// Budget is how long all checks may take together.
 	Budget time.Duration
-	// Only are the subjects to check; nil is all.
+	// Only are the subjects to check, besides Machine; nil is all.
 	Only []string
 	// Told is called with each result once it is known; nil for nothing.
 	Told func(Result)
@@ -72,6 +73,7 @@ type checker struct {
 	logs     int // files of logs
 	prepared prepared
 	figures  figures
+	gpus     []device.GPUFacts // nil if they have not been opened
 	// sweep is what was measured of speeds; nil before that.
 	sweep         *sweep
 	sweepCommands []Command
@@ -87,13 +89,17 @@ func Check(ctx context.Context, claims []Claim, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	r := &Report{Schema: Schema, Provenance: o.Provenance, Hardware: hardware(), Budget: o.Budget.Seconds()}
+	r := &Report{Schema: Schema, Provenance: o.Provenance, Budget: o.Budget.Seconds()}
 	for i := range claims {
 		result := c.check(ctx, &claims[i])
 		r.Claims = append(r.Claims, result)
 		if o.Told != nil {
 			o.Told(result)
 		}
+	}
+	r.Hardware = hardware(c.gpus)
+	for i := range c.gpus {
+		c.gpus[i].Versions(r.Provenance.Versions)
 	}
 	r.Interrupted = ctx.Err() != nil
 	r.Seconds = time.Since(c.began).Seconds()
@@ -112,7 +118,7 @@ func (c *checker) check(ctx context.Context, claim *Claim) Result {
 	r := Result{Subject: claim.Subject, Claim: claim.Name, Says: claim.Says, Limit: claim.Limit}
 	left := c.left()
 	switch {
-	case len(c.Only) > 0 && !slices.Contains(c.Only, claim.Subject):
+	case len(c.Only) > 0 && !slices.Contains(c.Only, claim.Subject) && claim.Subject != Machine: // the report names the GPUs
 		r.Verdict, r.Reason = NotMeasured, "not asked for with --only"
 		return r
 	case ctx.Err() != nil:

@@ -62,7 +62,7 @@ var titles = map[string]string{
 // machine describes what was checked.
 func (r *Report) machine(b *strings.Builder) {
 	p := &r.Provenance
-	rows := [][2]string{{"GPUs", r.Hardware.names()}}
+	rows := [][2]string{{"GPUs", describe(r.Hardware.GPUs)}}
 	rows = append(rows, [2]string{"processor", fmt.Sprintf("%s, %d cores, %.0f GB, %d NUMA nodes", p.CPU, p.Cores, float64(p.Memory)/1e9, r.Hardware.NUMA)},
 		[2]string{"system", p.OS + " " + p.Kernel},
 		[2]string{"batchscore", fmt.Sprintf("%s (%s), %s", p.Versions["batchscore"], p.Commit, p.Date.Format("2006-01-02 15:04 MST"))})

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
@@ -21,6 +24,9 @@ type Plan struct {
 	Provider string `json:"provider"`
 	// Lanes is the most calls at the same time.
 	Lanes int `json:"lanes"`
+	// LocalRank chooses the GPU, as the rank among LocalSize processes of a machine does.
+	LocalRank int `json:"local_rank,omitempty"`
+	LocalSize int `json:"local_size,omitempty"`
 	// Calls are made once each, one after the other; then Cells are measured.
 	Calls []Call `json:"calls,omitempty"`
 	Cells []Cell `json:"cells,omitempty"`
@@ -48,8 +54,11 @@ type Cell struct {
 // Reading is one thing that a child has measured: a line of its standard output.
 type Reading struct {
 	Device string `json:"device"`
-	Call   *Call  `json:"call,omitempty"`
-	Cell   *Cell  `json:"cell,omitempty"`
+	// GPU is which GPU that is, Use what it reported meanwhile; nil if it is not known.
+	GPU  *device.GPUFacts `json:"gpu,omitempty"`
+	Use  *device.GPUUse   `json:"use,omitempty"`
+	Call *Call            `json:"call,omitempty"`
+	Cell *Cell            `json:"cell,omitempty"`
 	// Seconds is how long a call took; Rate is in images/s.
 	Seconds float64 `json:"seconds,omitempty"`
 	Rate    float64 `json:"rate,omitempty"`
@@ -71,15 +80,16 @@ func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (e
 	if err != nil {
 		return err
 	}
-	o.Provider, o.Lanes = p.Provider, p.Lanes
+	o.Provider, o.Lanes, o.LocalRank, o.LocalSize = p.Provider, p.Lanes, p.LocalRank, p.LocalSize
 	e, err := ort.Open(m, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	of, facts := meterOf(e, o)
 	write := json.NewEncoder(out).Encode
 	devices := map[int]*tune.Device{}
-	of := func(capacity int) *tune.Device {
+	sized := func(capacity int) *tune.Device {
 		if devices[capacity] == nil {
 			devices[capacity] = tune.NewDevice(e, m.Contract, capacity)
 			devices[capacity].Serial = true
@@ -97,7 +107,7 @@ func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (e
 		if err := e.Score(ctx, batches[c.Capacity], 0, c.Images); err != nil {
 			return err
 		}
-		if err := write(Reading{Device: e.Device(), Call: &c, Seconds: time.Since(start).Seconds()}); err != nil {
+		if err := write(Reading{Device: e.Device(), GPU: facts, Call: &c, Seconds: time.Since(start).Seconds()}); err != nil {
 			return err
 		}
 	}
@@ -105,11 +115,14 @@ func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (e
 		if p.Within > 0 && time.Since(began) > p.Within {
 			return nil
 		}
-		r := Reading{Device: e.Device(), Cell: &c}
+		r := Reading{Device: e.Device(), GPU: facts, Cell: &c}
 		// The first calls of a batch size prepare it.
-		_, _, err := of(c.Batch).Rate(ctx, c.Sessions, c.Batch, 0)
+		_, _, err := sized(c.Batch).Rate(ctx, c.Sessions, c.Batch, 0)
 		if err == nil {
-			r.Rate, r.Images, err = of(c.Batch).Rate(ctx, c.Sessions, c.Batch, p.Least)
+			sampler := telemetry.StartSampler(of)
+			r.Rate, r.Images, err = sized(c.Batch).Rate(ctx, c.Sessions, c.Batch, p.Least)
+			sampler.Stop()
+			r.Use = sampler.Use()
 		}
 		if err != nil && !errors.Is(err, models.ErrOutOfMemory) {
 			return err
@@ -124,10 +137,25 @@ func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (e
 	return nil
 }
 
+// meterOf returns what reads the GPU of an engine, and which one that is; nil if it
+// computes on none.
+func meterOf(e *ort.Engine, o ort.Options) (telemetry.Meter, *device.GPUFacts) {
+	index, folders, ok := e.GPU()
+	if !ok {
+		return nil, nil
+	}
+	g, err := gpu.Open(folders, index)
+	if err != nil {
+		o.Logger.Warn().Err(err).Msg("not everything is known of the GPU")
+	}
+	facts := g.Facts()
+	return g, &facts
+}
+
 // readings runs a child that carries out a plan. It returns what the child has measured,
 // also with an error.
 func (s *Session) readings(ctx context.Context, p Plan) ([]Reading, error) {
-	p.Provider = provider
+	p.Provider = ort.CUDA
 	text, err := json.Marshal(p)
 	if err != nil {
 		return nil, err

@@ -3,8 +3,11 @@ package gpucheck
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/batchscore/batchscore/models"
 )
 
 // The limits of speeds.
@@ -12,6 +15,10 @@ const (
 	// leastOfOneSession is the share of the speed of one session that two must reach. The
 	// rest is for chance.
 	leastOfOneSession = 0.95
+	// leastBusy is the share of the time in which the GPU must compute, at its best point.
+	leastBusy = 0.95
+	// tensorCores is the compute capability from which GPUs have tensor cores.
+	tensorCores = 7.0
 )
 
 // speedClaims are about the speed of devices on ready tensors.
@@ -30,12 +37,17 @@ func speedClaims() []Claim {
 			return measured(w.err == nil, "%d points were measured, and %d were not, which the report lists%s", len(w.points), len(s.figures.unmeasured), w.trouble())
 		},
 	}, {
-		Subject: Speed, Name: "fp16", Says: "Models in float16 are faster than in float32.",
+		Subject: Speed, Name: "fp16", Says: fmt.Sprintf("Models in float16 are faster than in float32, from compute capability %.1f.", tensorCores),
 		Limit: "faster, at each one's best point", Cost: time.Second,
 		Check: func(ctx context.Context, s *Session) (Outcome, error) {
 			w, err := s.swept(ctx)
 			if err != nil {
 				return Outcome{}, err
+			}
+			if gpus, err := s.facts(ctx); err != nil {
+				return Outcome{}, err
+			} else if c, err := strconv.ParseFloat(gpus[0].Capability, 64); err != nil || c < tensorCores {
+				return Outcome{}, skipf("not applicable: the GPU has the compute capability %q", gpus[0].Capability)
 			}
 			ok, said := true, []string(nil)
 			for _, model := range s.Speed {
@@ -72,7 +84,121 @@ func speedClaims() []Claim {
 			}
 			return measured(least >= leastOfOneSession, "the least gain: %s", said)
 		},
+	}, {
+		Subject: Speed, Name: "busy", Says: "At the best point of each model the GPU is never idle.",
+		Limit: fmt.Sprintf("it computes %g of the time", leastBusy), Cost: 15 * time.Second,
+		Check: func(ctx context.Context, s *Session) (Outcome, error) {
+			w, err := s.swept(ctx)
+			if err != nil {
+				return Outcome{}, err
+			}
+			least, said := 1.0, []string(nil)
+			for _, model := range s.Speed {
+				if p := w.best(model, ""); p != nil {
+					busy, text, err := s.busy(ctx, p)
+					if err != nil {
+						return Outcome{}, err
+					}
+					least, said = min(least, busy), append(said, text)
+				}
+			}
+			if len(said) == 0 {
+				return Outcome{}, skipf("there was no time to measure speeds")
+			}
+			return measured(least >= leastBusy, "%s", strings.Join(said, "; "))
+		},
+	}, {
+		Subject: Speed, Name: "copy", Says: "Float32 images are copied to the GPU faster than the fastest model takes them.",
+		Limit: "more bytes per second", Cost: 8 * time.Second,
+		Check: func(ctx context.Context, s *Session) (Outcome, error) {
+			w, err := s.swept(ctx)
+			if err != nil {
+				return Outcome{}, err
+			}
+			return s.copied(ctx, w)
+		},
 	}}
+}
+
+// busy measures a point again, for long enough that the GPU's own figures count, and
+// returns the share of the time in which it computed.
+func (s *Session) busy(ctx context.Context, p *point) (float64, string, error) {
+	file, err := s.speedModel(ctx, p.setting)
+	if err != nil {
+		return 0, "", err
+	}
+	const times = 4 // the GPU is read once a second
+	all, err := s.readings(ctx, p.plan(file, []Cell{p.Cell}, times*max(s.Least, time.Second/2)))
+	switch {
+	case err != nil:
+		return 0, "", err
+	case len(all) == 0 || all[0].Error != "":
+		return 0, "", fmt.Errorf("%v, batch %d: it was measured before, and cannot be measured again", p.setting, p.Batch)
+	case all[0].Use == nil || all[0].Use.Busy == nil:
+		return 0, "", skipf("the driver does not say how busy this GPU is")
+	}
+	u := all[0].Use
+	text := fmt.Sprintf("%v, batch %d, %d sessions: %.0f images/s, busy %.0f%%", p.setting, p.Batch, p.Sessions, all[0].Rate, 100**u.Busy)
+	if u.ClockMHz > 0 {
+		text += fmt.Sprintf(", %.0f MHz", u.ClockMHz)
+	}
+	if u.Watts > 0 {
+		text += fmt.Sprintf(", %.0f W", u.Watts)
+	}
+	if u.ThrottledSeconds > 0 {
+		text += fmt.Sprintf(", its clock was lowered for %.1f s", u.ThrottledSeconds)
+	}
+	return *u.Busy, text, nil
+}
+
+// copied compares how many bytes per second are copied to the GPU with how many the
+// fastest model takes.
+func (s *Session) copied(ctx context.Context, w *sweep) (Outcome, error) {
+	model, err := s.copier(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	copier := setting{model: "copier", precision: fp32}
+	all, err := s.readings(ctx, copier.plan(model, []Cell{{32, 1}, {32, 2}, {128, 2}}, s.Least))
+	if err != nil {
+		return Outcome{}, err
+	}
+	const giga = 1e9
+	most := 0.0
+	for _, r := range all {
+		if r.Error == "" {
+			most = max(most, r.Rate*copierBytes/giga)
+			s.figures.samples = append(s.figures.samples, sampleOf(copier, *r.Cell, r))
+		}
+	}
+	needed, said := 0.0, ""
+	for i := range w.points {
+		p := &w.points[i]
+		file, err := s.speedModel(ctx, p.setting)
+		if err != nil {
+			return Outcome{}, err
+		}
+		m, err := models.Open(file, models.OpenOptions{})
+		if err != nil {
+			return Outcome{}, err
+		}
+		if takes := p.rate * float64(m.Contract.Preprocess.RowBytes()) / giga; takes > needed {
+			needed, said = takes, fmt.Sprintf("%v takes %.3g GB/s", p.setting, takes)
+		}
+	}
+	if said == "" {
+		return measured(most > 0, "%.3g GB/s are copied; there was no time to measure models", most)
+	}
+	return measured(most > needed, "%.3g GB/s are copied; %s", most, said)
+}
+
+// plan returns the plan for cells of a setting.
+func (p setting) plan(file string, cells []Cell, least time.Duration) Plan {
+	lanes := 1
+	for _, c := range cells {
+		lanes = max(lanes, c.Sessions)
+	}
+	return Plan{Model: file, Lanes: lanes, Cells: cells, Least: least, TF32: p.precision == tf32, NHWC: p.nhwc}
 }
 
 // trouble returns the errors of the sweep for the end of a sentence.
@@ -83,12 +209,13 @@ func (w *sweep) trouble() string {
 	return ": " + w.err.Error()
 }
 
-// best returns the fastest point of a model in a precision; nil for none.
+// best returns the fastest point of a model in a precision, or in any if that is empty;
+// nil for none.
 func (w *sweep) best(model, precision string) *point {
 	var best *point
 	for i := range w.points {
 		p := &w.points[i]
-		if p.model == model && p.precision == precision && (best == nil || p.rate > best.rate) {
+		if p.model == model && (precision == "" || p.precision == precision) && (best == nil || p.rate > best.rate) {
 			best = p
 		}
 	}

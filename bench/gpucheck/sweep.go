@@ -8,7 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
-	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // setting is a model and how it is computed: what one child process measures.
@@ -32,6 +32,7 @@ type point struct {
 	Cell
 	device string
 	rate   float64 // images/s
+	use    *device.GPUUse
 }
 
 // sweep is what was measured of all settings.
@@ -113,23 +114,17 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 	if within > 0 {
 		var file string
 		if file, err = s.speedModel(ctx, p); err == nil {
-			all, err = s.readings(ctx, Plan{
-				Model: file, Lanes: 3, Cells: cells, Least: s.Least, Within: s.left() - reserve,
-				TF32: p.precision == tf32, NHWC: p.nhwc,
-			})
+			plan := p.plan(file, cells, s.Least)
+			plan.Within = s.left() - reserve
+			all, err = s.readings(ctx, plan)
 		}
 	}
 	for i, c := range cells {
 		why := "there was no time"
 		if i < len(all) {
 			if r := all[i]; r.Error == "" {
-				w.points = append(w.points, point{p, c, r.Device, r.Rate})
-				s.figures.samples = append(s.figures.samples, result.Sample{
-					Name: "GPU", Iterations: r.Images,
-					Keys: []result.Key{result.K("model", p.model), result.K("device", r.Device), result.K("precision", p.precision),
-						result.K("nhwc", p.nhwc), result.K("sessions", c.Sessions), result.K("batch", c.Batch)},
-					Values: []result.Value{{Value: r.Rate, Unit: compare.Rate}},
-				})
+				w.points = append(w.points, point{p, c, r.Device, r.Rate, r.Use})
+				s.figures.samples = append(s.figures.samples, sampleOf(p, c, r))
 				continue
 			}
 			why = all[i].Error
@@ -161,5 +156,24 @@ func (s *Session) speedModel(ctx context.Context, p setting) (string, error) {
 	})
 }
 
-// provider is what claims are about.
-const provider = ort.CUDA
+// sampleOf returns what was measured at a point as a sample.
+func sampleOf(p setting, c Cell, r Reading) result.Sample {
+	s := result.Sample{
+		Name: "GPU", Iterations: r.Images,
+		Keys: []result.Key{result.K("model", p.model), result.K("device", r.Device), result.K("precision", p.precision),
+			result.K("nhwc", p.nhwc), result.K("sessions", c.Sessions), result.K("batch", c.Batch)},
+		Values: []result.Value{{Value: r.Rate, Unit: compare.Rate}},
+	}
+	if u := r.Use; u != nil {
+		if u.Busy != nil {
+			s.Values = append(s.Values, result.Value{Value: *u.Busy, Unit: "gpu-busy"}, result.Value{Value: u.ThrottledSeconds, Unit: "gpu-throttled-s"})
+		}
+		if u.ClockMHz > 0 {
+			s.Values = append(s.Values, result.Value{Value: u.ClockMHz, Unit: "gpu-MHz"})
+		}
+		if u.Watts > 0 {
+			s.Values = append(s.Values, result.Value{Value: u.Watts, Unit: "gpu-watts"})
+		}
+	}
+	return s
+}
