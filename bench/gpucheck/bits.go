@@ -91,7 +91,7 @@ func (s *Session) ranks(ctx context.Context, n int) (string, error) {
 		var all []*process
 		var failed error
 		for rank := range n {
-			p, err := s.start(ctx, nil, nil, s.job("ranks", images, s.Model, append(chunked(batch), "--rank", fmt.Sprint(rank), "--world", fmt.Sprint(n))...)...)
+			p, err := s.start(ctx, nil, s.job("ranks", images, s.Model, append(chunked(batch), "--rank", fmt.Sprint(rank), "--world", fmt.Sprint(n))...)...)
 			if err != nil {
 				failed = err
 				cancel() // the others are not needed

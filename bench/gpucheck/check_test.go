@@ -104,7 +104,7 @@ func TestInterrupted(t *testing.T) {
 	r, folder := checked(t, ctx, Options{},
 		claimed("before", script(0, "true")),
 		claimed("during", func(ctx context.Context, s *Session) (Outcome, error) {
-			p, err := s.start(ctx, nil, nil, "-c", "while :; do sleep 0.01; done")
+			p, err := s.start(ctx, nil, "-c", "while :; do sleep 0.01; done")
 			if err != nil {
 				return Outcome{}, err
 			}

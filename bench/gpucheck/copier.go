@@ -40,7 +40,7 @@ func (s *Session) copier(ctx context.Context) (string, error) {
 		x = g.Flatten("means", g.GlobalAveragePool("pool", x))
 		kernel := g.Weights("kernel", func() ([]float32, error) { return []float32{1, 0, 0, 1, 1, -1}, nil }, 3, classes)
 		bias := g.Weights("bias", func() ([]float32, error) { return make([]float32, classes), nil }, classes)
-		g.Output("scores", g.Gemm("scores", x, kernel, bias))
+		g.Output("scores", g.Gemm("dense", x, kernel, bias))
 		return models.Save(path, func(w io.Writer) error { _, err := g.WriteTo(w); return err })
 	})
 }

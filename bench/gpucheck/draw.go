@@ -1,6 +1,7 @@
 package gpucheck
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,11 +34,11 @@ func (r *speedRow) name() string {
 	return r.precision
 }
 
-// rows returns the samples of the sweep by row, in the order in which they were measured.
+// rows returns the samples of the sweep by row: those of a precision below each other.
 func (r *Report) rows() []*speedRow {
 	var rows []*speedRow
 	for _, sample := range r.Samples {
-		if sample.Name != "GPU" {
+		if sample.Name != sweepName {
 			continue
 		}
 		row := &result.Row{Keys: sample.Keys}
@@ -63,10 +64,21 @@ func (r *Report) rows() []*speedRow {
 			}
 		}
 	}
+	order := func(r *speedRow) int { return slices.Index([]string{fp32, tf32, fp16}, r.precision) }
+	slices.SortStableFunc(rows, func(a, b *speedRow) int {
+		nhwc := 0
+		if a.nhwc != b.nhwc {
+			nhwc = -1
+			if a.nhwc {
+				nhwc = 1
+			}
+		}
+		return cmp.Or(order(a)-order(b), nhwc, strings.Compare(a.sessions, b.sessions))
+	})
 	return rows
 }
 
-// models returns the models of rows, in their order.
+// modelsOf returns the models of rows, in their order.
 func modelsOf(rows []*speedRow) []string {
 	var names []string
 	for _, r := range rows {

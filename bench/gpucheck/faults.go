@@ -47,7 +47,7 @@ func (s *Session) resumed(ctx context.Context, name string, code int, signal sys
 		return Outcome{}, err
 	}
 	job := s.job(name, images, s.Model, chunked(batch)...)
-	p, err := s.start(ctx, nil, nil, job...)
+	p, err := s.start(ctx, nil, job...)
 	if err != nil {
 		return Outcome{}, err
 	}

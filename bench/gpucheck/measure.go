@@ -1,12 +1,12 @@
 package gpucheck
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/models"
@@ -17,7 +17,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/tune"
 )
 
-// Plan is what a child process measures of one model. It is the standard input of the
+// Plan is what a child process measures of one model. In JSON it is the argument of the
 // hidden command "gpu-check measure".
 type Plan struct {
 	Model    string `json:"model"`
@@ -68,12 +68,12 @@ type Reading struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Measure carries out the plan in a reader, and writes a Reading in JSON on a line of its
-// own once it is known.
-func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (err error) {
+// Measure carries out a plan in JSON, and writes each Reading in JSON, on a line of its
+// own, once it is known.
+func Measure(ctx context.Context, plan string, out io.Writer, o ort.Options) (err error) {
 	var p Plan
 	began := time.Now()
-	if err := json.NewDecoder(in).Decode(&p); err != nil {
+	if err := json.Unmarshal([]byte(plan), &p); err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
 	m, err := models.Open(p.Model, models.OpenOptions{})
@@ -81,6 +81,7 @@ func Measure(ctx context.Context, in io.Reader, out io.Writer, o ort.Options) (e
 		return err
 	}
 	o.Provider, o.Lanes, o.LocalRank, o.LocalSize = p.Provider, p.Lanes, p.LocalRank, p.LocalSize
+	o.TF32, o.NHWC = p.TF32, p.NHWC
 	e, err := ort.Open(m, o)
 	if err != nil {
 		return err
@@ -160,16 +161,9 @@ func (s *Session) readings(ctx context.Context, p Plan) ([]Reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	child, err := s.start(ctx, nil, bytes.NewReader(text), "gpu-check", "measure")
-	if err != nil {
-		return nil, err
-	}
-	e, err := child.wait(ctx)
-	if err == nil {
-		err = e.expect(0)
-	}
+	e, err := s.must(ctx, 0, nil, "gpu-check", "measure", string(text))
 	var all []Reading
-	d := json.NewDecoder(bytes.NewReader([]byte(e.stdout)))
+	d := json.NewDecoder(strings.NewReader(e.stdout))
 	for {
 		var r Reading
 		if d.Decode(&r) != nil {

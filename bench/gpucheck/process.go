@@ -62,14 +62,13 @@ type ended struct {
 // grace is how long a child process has to end itself once it was asked to.
 const grace = 10 * time.Second
 
-// start starts batchscore with variables and arguments. Its standard input is stdin.
-// The caller must call wait.
-func (s *Session) start(ctx context.Context, env []string, stdin io.Reader, args ...string) (*process, error) {
-	return s.begin(ctx, env, stdin, append([]string{s.Program}, args...))
+// start starts batchscore with variables and arguments. The caller must call wait.
+func (s *Session) start(ctx context.Context, env []string, args ...string) (*process, error) {
+	return s.begin(ctx, env, append([]string{s.Program}, args...))
 }
 
 // begin starts any program. The output of a process is read until its end.
-func (s *Session) begin(ctx context.Context, env []string, stdin io.Reader, argv []string) (*process, error) {
+func (s *Session) begin(ctx context.Context, env []string, argv []string) (*process, error) {
 	p := &process{session: s, began: time.Now()}
 	s.logs++
 	p.command.Log = filepath.Join("logs", fmt.Sprintf("%03d-%s-%s.log", s.logs, s.claim.Subject, s.claim.Name))
@@ -82,7 +81,6 @@ func (s *Session) begin(ctx context.Context, env []string, stdin io.Reader, argv
 	fmt.Fprintf(log, "$ %s\n", p.command.Line)
 	p.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
 	p.cmd.Env = append(append(environment(), s.Env...), env...)
-	p.cmd.Stdin = stdin
 	p.cmd.Stdout, p.cmd.Stderr = io.MultiWriter(log, &p.stdout), io.MultiWriter(log, &p.stderr)
 	// A signal from the terminal is for this process, which passes it on.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -116,7 +114,7 @@ func (p *process) wait(ctx context.Context) (ended, error) {
 
 // run runs batchscore to its end.
 func (s *Session) run(ctx context.Context, env []string, args ...string) (ended, error) {
-	p, err := s.start(ctx, env, nil, args...)
+	p, err := s.start(ctx, env, args...)
 	if err != nil {
 		return ended{}, err
 	}
@@ -125,7 +123,7 @@ func (s *Session) run(ctx context.Context, env []string, args ...string) (ended,
 
 // other runs another program, which must end with exit code 0.
 func (s *Session) other(ctx context.Context, argv ...string) (ended, error) {
-	p, err := s.begin(ctx, nil, nil, argv)
+	p, err := s.begin(ctx, nil, argv)
 	if err != nil {
 		return ended{}, err
 	}

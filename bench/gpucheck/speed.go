@@ -28,13 +28,13 @@ func speedClaims() []Claim {
 		Limit: "no error", Cost: 60 * time.Second,
 		Check: func(ctx context.Context, s *Session) (Outcome, error) {
 			w, err := s.swept(ctx)
-			if err == nil && len(w.points) == 0 {
+			if err == nil && len(w.failed) == 0 && len(w.points) == 0 {
 				err = skipf("there was no time for any of the %d points", len(s.figures.unmeasured))
 			}
 			if err != nil {
 				return Outcome{}, err
 			}
-			return measured(w.err == nil, "%d points were measured, and %d were not, which the report lists%s", len(w.points), len(s.figures.unmeasured), w.trouble())
+			return measured(len(w.failed) == 0, "%d points were measured, and %d were not, which the report lists%s", len(w.points), len(s.figures.unmeasured), w.trouble())
 		},
 	}, {
 		Subject: Speed, Name: "fp16", Says: fmt.Sprintf("Models in float16 are faster than in float32, from compute capability %.1f.", tensorCores),
@@ -53,7 +53,7 @@ func speedClaims() []Claim {
 			for _, model := range s.Speed {
 				a, b := w.best(model, fp32), w.best(model, fp16)
 				if a == nil || b == nil {
-					return Outcome{}, skipf("there was no time to measure %s in both precisions", model)
+					return Outcome{}, skipf("%s was not measured in both precisions", model)
 				}
 				ok = ok && b.rate > a.rate
 				said = append(said, fmt.Sprintf("%s: %.0f images/s in float16, %.0f in float32 (%.2f times)", model, b.rate, a.rate, b.rate/a.rate))
@@ -80,7 +80,7 @@ func speedClaims() []Claim {
 				}
 			}
 			if said == "" {
-				return Outcome{}, skipf("there was no time to measure one and two sessions")
+				return Outcome{}, skipf("one and two sessions were not measured")
 			}
 			return measured(least >= leastOfOneSession, "the least gain: %s", said)
 		},
@@ -103,7 +103,7 @@ func speedClaims() []Claim {
 				}
 			}
 			if len(said) == 0 {
-				return Outcome{}, skipf("there was no time to measure speeds")
+				return Outcome{}, skipf("no speed was measured")
 			}
 			return measured(least >= leastBusy, "%s", strings.Join(said, "; "))
 		},
@@ -168,7 +168,9 @@ func (s *Session) copied(ctx context.Context, w *sweep) (Outcome, error) {
 	for _, r := range all {
 		if r.Error == "" {
 			most = max(most, r.Rate*copierBytes/giga)
-			s.figures.samples = append(s.figures.samples, sampleOf(copier, *r.Cell, r))
+			sample := sampleOf(copier, *r.Cell, r)
+			sample.Name = copyName
+			s.figures.samples = append(s.figures.samples, sample)
 		}
 	}
 	needed, said := 0.0, ""
@@ -183,13 +185,13 @@ func (s *Session) copied(ctx context.Context, w *sweep) (Outcome, error) {
 			return Outcome{}, err
 		}
 		if takes := p.rate * float64(m.Contract.Preprocess.RowBytes()) / giga; takes > needed {
-			needed, said = takes, fmt.Sprintf("%v takes %.3g GB/s", p.setting, takes)
+			needed, said = takes, fmt.Sprintf("%v takes %.2f GB/s", p.setting, takes)
 		}
 	}
 	if said == "" {
-		return measured(most > 0, "%.3g GB/s are copied; there was no time to measure models", most)
+		return measured(most > 0, "%.1f GB/s are copied; no model was measured", most)
 	}
-	return measured(most > needed, "%.3g GB/s are copied; %s", most, said)
+	return measured(most > needed, "%.1f GB/s are copied; %s", most, said)
 }
 
 // plan returns the plan for cells of a setting.
@@ -201,12 +203,16 @@ func (p setting) plan(file string, cells []Cell, least time.Duration) Plan {
 	return Plan{Model: file, Lanes: lanes, Cells: cells, Least: least, TF32: p.precision == tf32, NHWC: p.nhwc}
 }
 
-// trouble returns the errors of the sweep for the end of a sentence.
+// trouble returns what failed, for the end of a sentence.
 func (w *sweep) trouble() string {
-	if w.err == nil {
+	if len(w.failed) == 0 {
 		return ""
 	}
-	return ": " + w.err.Error()
+	text := fmt.Sprintf(": %v failed: %v", w.failed[0].setting, w.failed[0].err)
+	if n := len(w.failed) - 1; n > 0 {
+		text += fmt.Sprintf("; and %d more", n)
+	}
+	return text
 }
 
 // best returns the fastest point of a model in a precision, or in any if that is empty;

@@ -1,8 +1,8 @@
 package gpucheck
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +38,23 @@ type point struct {
 // sweep is what was measured of all settings.
 type sweep struct {
 	points []point
-	err    error // what could not be measured; the points are valid all the same
+	failed []failure // the points are valid all the same
+}
+
+// failure is a setting that could not be measured, or not to the end.
+type failure struct {
+	setting
+	err error
+}
+
+// of returns the failure of a setting; nil if it can be measured.
+func (w *sweep) of(p setting) error {
+	for _, f := range w.failed {
+		if f.setting == p {
+			return f.err
+		}
+	}
+	return nil
 }
 
 // The precisions of the sweep, the most important first.
@@ -91,9 +107,8 @@ func (s *Session) swept(ctx context.Context) (*sweep, error) {
 			for _, precision := range precisions {
 				for _, model := range s.Speed {
 					p := setting{model, precision, nhwc}
-					err := s.measureSetting(ctx, w, p, cells)
-					if err != nil {
-						w.err = errors.Join(w.err, fmt.Errorf("%v: %w", p, err))
+					if err := s.measureSetting(ctx, w, p, cells); err != nil {
+						w.failed = append(w.failed, failure{p, err})
 					}
 					if ctx.Err() != nil {
 						return w, ctx.Err()
@@ -111,7 +126,8 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 	within := s.left() - reserve
 	var all []Reading
 	var err error
-	if within > 0 {
+	failed := w.of(p) // it would fail again
+	if within > 0 && failed == nil {
 		var file string
 		if file, err = s.speedModel(ctx, p); err == nil {
 			plan := p.plan(file, cells, s.Least)
@@ -128,7 +144,7 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 				continue
 			}
 			why = all[i].Error
-		} else if err != nil {
+		} else if err := cmp.Or(err, failed); err != nil {
 			why = err.Error()
 		}
 		s.figures.unmeasured = append(s.figures.unmeasured,
@@ -140,7 +156,7 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 // speedModel returns the file of the model of a setting.
 func (s *Session) speedModel(ctx context.Context, p setting) (string, error) {
 	file, err := s.once(ctx, p.model+".onnx", func(path string) error {
-		_, err := s.must(ctx, 0, nil, "models", "build", p.model, "--variant", "torchvision", "--weights", "random", "-o", path)
+		_, err := s.must(ctx, 0, nil, "models", "build", p.model, "--variant", "keras", "--weights", "random", "-o", path)
 		return err
 	})
 	if err != nil || p.precision != fp16 {
@@ -156,10 +172,16 @@ func (s *Session) speedModel(ctx context.Context, p setting) (string, error) {
 	})
 }
 
+// The names of samples: of the sweep, and of copying alone.
+const (
+	sweepName = "GPU"
+	copyName  = "GPUCopy"
+)
+
 // sampleOf returns what was measured at a point as a sample.
 func sampleOf(p setting, c Cell, r Reading) result.Sample {
 	s := result.Sample{
-		Name: "GPU", Iterations: r.Images,
+		Name: sweepName, Iterations: r.Images,
 		Keys: []result.Key{result.K("model", p.model), result.K("device", r.Device), result.K("precision", p.precision),
 			result.K("nhwc", p.nhwc), result.K("sessions", c.Sessions), result.K("batch", c.Batch)},
 		Values: []result.Value{{Value: r.Rate, Unit: compare.Rate}},

@@ -74,9 +74,9 @@ Each claim ends as pass, FAIL or not measured. The exit code is 1 if one fails.`
 // newGPUMeasure returns the hidden command that gpu-check starts to measure a device.
 func newGPUMeasure() *cobra.Command {
 	return &cobra.Command{
-		Use: "measure", Hidden: true, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return gpucheck.Measure(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), ort.Options{Logger: warningLog(cmd.ErrOrStderr())})
+		Use: "measure PLAN", Hidden: true, Args: oneArg("PLAN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return gpucheck.Measure(cmd.Context(), args[0], cmd.OutOrStdout(), ort.Options{Logger: warningLog(cmd.ErrOrStderr())})
 		},
 	}
 }
