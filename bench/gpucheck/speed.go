@@ -34,7 +34,8 @@ func speedClaims() []Claim {
 			if err != nil {
 				return Outcome{}, err
 			}
-			return measured(len(w.failed) == 0, "%d points were measured, and %d were not, which the report lists%s", len(w.points), len(s.figures.unmeasured), w.trouble())
+			return measured(len(w.failed) == 0, "%d points were measured, and %d were not, which the report lists%s",
+				len(w.points), len(s.figures.unmeasured), w.trouble())
 		},
 	}, {
 		Subject: Speed, Name: "fp16", Says: fmt.Sprintf("Models in float16 are faster than in float32, from compute capability %.1f.", tensorCores),
