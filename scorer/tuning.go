@@ -156,7 +156,7 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 		w.opt.Log.Info().Msg("none of the first images could be read, so decoders and read-ahead are the default")
 		return nil
 	}
-	perCore, _, err := tune.Decode(ctx, bodies, w.opt.Contract.Preprocess, 1, w.opt.Tune.budget()/12)
+	perCore, _, err := tune.Decode(ctx, bodies, w.opt.Contract.Preprocess, w.opt.Decode, 1, w.opt.Tune.budget()/12)
 	if err != nil {
 		return err
 	}

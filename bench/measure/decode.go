@@ -30,6 +30,8 @@ const (
 	Go = "go-image"
 	// Limit is libjpeg-turbo's full decode alone.
 	Limit = "libjpeg-turbo"
+	// OurDevice begins the name of Ours on a device: "ours-gpu:0".
+	OurDevice = "ours-"
 )
 
 // decoder is one way to decode a picture.
@@ -43,15 +45,18 @@ type decoder struct {
 // Each round gives one sample of each decoder. size describes the pictures in words.
 // The units:
 //
-//   - images/s, of processor time of one core;
+//   - images/s, of processor time of one core; on a device that leaves out the device's
+//     own work;
 //   - of-limit, for JPEG: the rate divided by that of the limit in the same round;
 //   - allocs/image, Go's allocations once the decoder is warm.
-func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {
+//
+// device is a preprocess.Options.JPEG to compare as well; "" for none.
+func Decode(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, rounds int) ([]result.Sample, error) {
 	// Otherwise imaging would use all cores.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var samples []result.Sample
 	for _, group := range byFormat(pictures) {
-		more, err := decodeGroup(ctx, group, size, spec, rounds)
+		more, err := decodeGroup(ctx, group, size, spec, device, rounds)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +69,7 @@ func Decode(ctx context.Context, pictures []Picture, size string, spec preproces
 // and the names of the others.
 func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, others []string, err error) {
 	for _, group := range byFormat(pictures) {
-		decoders, closeAll, err := decodersFor(group, spec)
+		decoders, closeAll, err := decodersFor(group, spec, "")
 		if err == nil {
 			for _, p := range group {
 				if slices.ContainsFunc(decoders, func(d decoder) bool { return d.decode(p) != nil }) {
@@ -82,8 +87,8 @@ func Readable(pictures []Picture, spec preprocess.Spec) (readable []Picture, oth
 	return readable, others, nil
 }
 
-func decodeGroup(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, rounds int) ([]result.Sample, error) {
-	decoders, closeAll, err := decodersFor(pictures, spec)
+func decodeGroup(ctx context.Context, pictures []Picture, size string, spec preprocess.Spec, device string, rounds int) ([]result.Sample, error) {
+	decoders, closeAll, err := decodersFor(pictures, spec, device)
 	defer closeAll()
 	if err != nil {
 		return nil, err
@@ -133,7 +138,7 @@ func decodeGroup(ctx context.Context, pictures []Picture, size string, spec prep
 
 // decodersFor returns the decoders for pictures of one format. The limit, if there is
 // one, is the last. The caller must call closeAll, even after an error.
-func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, closeAll func(), err error) {
+func decodersFor(pictures []Picture, spec preprocess.Spec, device string) (list []decoder, closeAll func(), err error) {
 	var open []interface{ Close() }
 	closeAll = func() {
 		for _, d := range open {
@@ -141,9 +146,9 @@ func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, clos
 		}
 	}
 	dst := make([]byte, spec.RowBytes())
-	ours := func(name string, scaled bool) error {
+	ours := func(name string, scaled bool, device string) error {
 		spec.ScaledDecode = scaled
-		d, err := preprocess.NewDecoder(spec, preprocess.Options{})
+		d, err := preprocess.NewDecoder(spec, preprocess.Options{JPEG: device})
 		if err != nil {
 			return err
 		}
@@ -151,12 +156,17 @@ func decodersFor(pictures []Picture, spec preprocess.Spec) (list []decoder, clos
 		list = append(list, decoder{name: name, decode: func(p Picture) error { return d.Decode(dst, p.Data) }})
 		return nil
 	}
-	if err := ours(Ours, false); err != nil {
+	if err := ours(Ours, false, ""); err != nil {
 		return nil, closeAll, err
 	}
 	isJPEG := pictures[0].Format == "jpeg"
 	if isJPEG {
-		if err := ours(OursScaled, true); err != nil {
+		if err := ours(OursScaled, true, ""); err != nil {
+			return nil, closeAll, err
+		}
+	}
+	if isJPEG && device != "" {
+		if err := ours(OurDevice+device, false, device); err != nil {
 			return nil, closeAll, err
 		}
 	}

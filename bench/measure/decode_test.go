@@ -90,7 +90,7 @@ func TestDecodeComparesInEveryRound(t *testing.T) {
 	if _, err := jpeg.Backend(); err != nil {
 		t.Fatal(err)
 	}
-	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, 3)
+	samples, err := Decode(t.Context(), pictures(t, "jpeg", "png"), "0.03", spec, "", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestDecodeComparesInEveryRound(t *testing.T) {
 
 // TestDecodingAllocatesNothing holds our decoder to what its package promises.
 func TestDecodingAllocatesNothing(t *testing.T) {
-	samples, err := Decode(t.Context(), pictures(t, "jpeg"), "0.03", spec, 1)
+	samples, err := Decode(t.Context(), pictures(t, "jpeg"), "0.03", spec, "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -39,7 +40,9 @@ type RunOptions struct {
 	// times of both add up; Simulated, if it does not compute.
 	Shared, Simulated bool
 	Batch, Decoders   int
-	Rounds            int
+	// Decode chooses what decodes; its bounds are the default.
+	Decode preprocess.Options
+	Rounds int
 	// Least is how long the limits are measured in each round.
 	Least time.Duration
 	Log   zerolog.Logger
@@ -185,7 +188,7 @@ func (o *RunOptions) limits(ctx context.Context, d *tune.Device) (l limits, err 
 		return l, err
 	}
 	start = CPUTime()
-	rate, n, err = tune.Decode(ctx, bodies, o.Model.Contract.Preprocess, o.Decoders, o.Least)
+	rate, n, err = tune.Decode(ctx, bodies, o.Model.Contract.Preprocess, o.Decode, o.Decoders, o.Least)
 	if err != nil {
 		return l, err
 	}
@@ -280,7 +283,7 @@ func (o *RunOptions) score(ctx context.Context, counters *telemetry.Counters) (_
 	s, err := scorer.Run(ctx, Worker(scorer.Options{
 		Images: o.Images, Out: out, Job: job, Contract: *c,
 		OpenEngine: func() (scorer.Engine, error) { return kept{o.Engine}, nil },
-		Decoders:   o.Decoders, Counters: counters, Log: o.Log,
+		Decode:     o.Decode, Decoders: o.Decoders, Counters: counters, Log: o.Log,
 	}))
 	took := time.Since(start)
 	sampler.Stop()

@@ -20,6 +20,7 @@ func newBenchDecode() *cobra.Command {
 	var formats []string
 	var target, rounds, count int
 	var seed uint64
+	var decode decodeFlag
 	cmd := &cobra.Command{
 		Use:   "decode [--images FOLDER]",
 		Short: "Measure decoders: images/s of one core by format and size, compared with libjpeg-turbo alone",
@@ -34,7 +35,7 @@ that area and encoded again in each of --formats.`,
   batchscore bench decode --images photos --sizes 0.2,0.7,3 --formats jpeg,png --format bench`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := errors.Join(f.check(), decode.check(withoutAuto())); err != nil {
 				return err
 			}
 			if err := localOnly("--images", images); err != nil {
@@ -64,7 +65,15 @@ that area and encoded again in each of --formats.`,
 					return config(fmt.Errorf("%s has no image that all decoders can read: %s", images, strings.Join(unread, ", ")))
 				}
 			}
-			run := result.Run{Provenance: provenance(seed, map[string]string{"jpeg": jpegName()})}
+			device, err := decode.openDecoder(0, warningLog(cmd.ErrOrStderr()))
+			if err != nil {
+				return err
+			}
+			versions := map[string]string{"jpeg": jpegName()}
+			if decode.on() {
+				versions["jpeg_device"] = device.name
+			}
+			run := result.Run{Provenance: provenance(seed, versions)}
 			for _, size := range sizes {
 				pictures := given
 				if size != asTheyAre || images == "" {
@@ -73,7 +82,7 @@ that area and encoded again in each of --formats.`,
 						return err
 					}
 				}
-				samples, err := measure.Decode(cmd.Context(), pictures, size, spec, rounds)
+				samples, err := measure.Decode(cmd.Context(), pictures, size, spec, device.device, rounds)
 				if err != nil {
 					return err
 				}
@@ -81,6 +90,10 @@ that area and encoded again in each of --formats.`,
 			}
 			notes := []string{fmt.Sprintf(
 				"One core, to %dx%d pixels; sizes in megapixels; of-limit compares with a full decode by libjpeg-turbo alone.", target, target)}
+			if decode.on() {
+				notes = append(notes, "On a device, images/s tells how many images one core can check and resize,"+
+					" not how many the device decodes: bench run measures that.")
+			}
 			if len(unread) > 0 {
 				notes = append(notes, "Left out, because not all decoders can read them: "+strings.Join(unread, ", "))
 			}
@@ -94,6 +107,7 @@ that area and encoded again in each of --formats.`,
 	fs.StringSliceVar(&sizes, "sizes", nil, "resize images to these areas, in `MEGAPIXELS` (default 0.7, or \""+asTheyAre+"\" with --images)")
 	fs.StringSliceVar(&formats, "formats", []string{"jpeg"}, "encode resized images in these `FORMATS`: "+strings.Join(measure.Formats, ", "))
 	chooseSome(cmd, "formats", measure.Formats)
+	decode.register(cmd, withoutAuto(), "compare decoding of JPEG on `DEVICE`, too: gpu; the processor time does not contain the GPU's work")
 	fs.IntVar(&target, "target", 299, "decode to tensors with a side of `PIXELS`")
 	fs.IntVar(&rounds, "rounds", 10, "measure `N` rounds, each a sample")
 	fs.IntVar(&count, "count", 16, "decode `N` images of each format and size")

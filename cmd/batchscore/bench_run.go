@@ -13,6 +13,7 @@ import (
 	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/shard"
@@ -25,6 +26,7 @@ func newBenchRun() *cobra.Command {
 	var images, file, provider string
 	var limit, batch, chunk, decoders, lanes, rounds int
 	var scaled, tf32 bool
+	var decode decodeFlag
 	var least time.Duration
 	cmd := &cobra.Command{
 		Use:   "run --images PLACE --model FILE|NAME",
@@ -43,7 +45,7 @@ storage would keep a GPU busy.
   batchscore bench run --images photos --model vgg16.onnx --provider simulate:p100`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
+			if err := errors.Join(f.check(), decode.check(withoutAuto())); err != nil {
 				return err
 			}
 			switch {
@@ -71,7 +73,14 @@ storage would keep a GPU busy.
 				return err
 			}
 			log := warningLog(cmd.ErrOrStderr())
-			versions := map[string]string{"jpeg": jpegName()}
+			if err := decode.refuse(m.Contract.Preprocess.ScaledDecode); err != nil {
+				return err
+			}
+			jpeg, err := decode.openDecoder(0, log)
+			if err != nil {
+				return err
+			}
+			versions := map[string]string{"jpeg": jpeg.name}
 			var engine scorer.Engine
 			var real *ort.Engine
 			var g *gpu.GPU
@@ -89,17 +98,18 @@ storage would keep a GPU busy.
 				batch = engine.DefaultBatch()
 			}
 			if real != nil {
-				if err := tryOut(cmd.Context(), real, m, batch, true, log); err != nil {
+				if err := tryOut(cmd.Context(), real, m, batch, true, jpeg, log); err != nil {
 					return err
 				}
 			}
 			if decoders == 0 {
-				decoders = cpu.CPUs(1).Usable
+				decoders = decode.decodersFor(cpu.CPUs(1).Usable)
 			}
 			samples, binds, err := measure.Run(cmd.Context(), measure.RunOptions{
 				Images: st, Remote: !isLocal(images), Max: limit, Chunk: chunk, Model: m, Engine: engine,
 				Shared: ort.OnCPU(engine.Device()), Simulated: simulating,
-				Batch: batch, Decoders: decoders, Rounds: rounds, Least: least, Log: log, Meter: meterOf(g), GPU: gpuName(g),
+				Batch: batch, Decode: preprocess.Options{JPEG: jpeg.device}, Decoders: decoders, Rounds: rounds, Least: least, Log: log,
+				Meter: meterOf(g), GPU: gpuName(g),
 			})
 			if err != nil {
 				return fits(err, "--batch")
@@ -126,6 +136,7 @@ storage would keep a GPU busy.
 	fs.IntVar(&lanes, "sessions", 0, "make `N` calls to the device at the same time (default one per core on a CPU, two on a GPU)")
 	fs.IntVar(&decoders, "decoders", 0, "decode images in `N` goroutines (default one per core)")
 	fs.BoolVar(&scaled, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding")
+	decode.register(cmd, withoutAuto(), "decode JPEG on `DEVICE`, as for batchscore run")
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample")
 	fs.DurationVar(&least, "least", 2*time.Second, "measure each stage alone for `DURATION` or longer in each round")
 	f.register(cmd)

@@ -146,7 +146,7 @@ func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.
 // tryOut checks a model before anything is written. It returns an error if the
 // scores of an image depend on the rest of a batch of this size, unless dependent
 // allows it, or if the model's golden images do not get their scores.
-func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, dependent bool, log zerolog.Logger) error {
+func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, dependent bool, decoder decodeChoice, log zerolog.Logger) error {
 	err := checkRows(ctx, e, m, batch)
 	var depends *rowcheck.DependentError
 	if errors.As(err, &depends) && dependent {
@@ -161,7 +161,7 @@ func tryOut(ctx context.Context, e *ort.Engine, m *models.Model, batch int, depe
 	if err != nil {
 		return err
 	}
-	return checkGolden(ctx, e, m, batch, log)
+	return checkGolden(ctx, e, m, batch, decoder, log)
 }
 
 // checkRows checks with a few images, the model's golden ones and generated ones,

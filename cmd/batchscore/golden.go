@@ -21,8 +21,10 @@ import (
 // more than one, the first image is blank and the others are in another order than
 // in images, so that images which were scored alone show whether they get the same
 // scores in a batch.
-func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte, batch int) ([][]float32, error) {
-	d, err := preprocess.NewDecoder(spec, preprocess.Options{})
+func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec preprocess.Spec, names []string, images [][]byte, batch int,
+	decoder decodeChoice,
+) ([][]float32, error) {
+	d, err := preprocess.NewDecoder(spec, preprocess.Options{JPEG: decoder.device})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 
 // judgeGolden scores the golden images in a model, in batches of this size, and
 // compares the scores with those in the model.
-func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int) (models.Verdict, error) {
+func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int, decoder decodeChoice) (models.Verdict, error) {
 	var names []string
 	var images [][]byte
 	for _, g := range m.Golden.Images {
@@ -75,11 +77,11 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int)
 	}
 	spec := m.Contract.Preprocess
 	spec.ScaledDecode = m.Golden.ScaledDecode // --scaled-decode is a choice, not a fault
-	scores, err := scoreImages(ctx, e, m, spec, names, images, batch)
+	scores, err := scoreImages(ctx, e, m, spec, names, images, batch, decoder)
 	if err != nil {
 		return models.Verdict{}, fmt.Errorf("golden images of %s: %w", m.Path, err)
 	}
-	v, err := m.Golden.Check(scores, jpegKind())
+	v, err := m.Golden.Check(scores, decoder.kind)
 	if err != nil {
 		err = fmt.Errorf("%s on %s: %w", m.Path, e.Device(), err)
 		if i := slices.IndexFunc(m.Dependences, func(d onnxfile.Dependence) bool { return !d.Chance }); i >= 0 && batch == 1 {
@@ -92,11 +94,11 @@ func judgeGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int)
 
 // checkGolden returns an error if a model's golden images, in batches of this size,
 // do not get the scores in the model.
-func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int, log zerolog.Logger) error {
+func checkGolden(ctx context.Context, e *ort.Engine, m *models.Model, batch int, decoder decodeChoice, log zerolog.Logger) error {
 	if m.Golden == nil {
 		return nil
 	}
-	v, err := judgeGolden(ctx, e, m, batch)
+	v, err := judgeGolden(ctx, e, m, batch, decoder)
 	if err != nil {
 		return err
 	}
@@ -142,7 +144,7 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents, 1)
+	scores, err := scoreImages(cmd.Context(), e, m, m.Contract.Preprocess, names, contents, 1, onCPU())
 	if err != nil {
 		return config(err)
 	}
@@ -151,7 +153,7 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 	}
 	swapped := m.Contract.Preprocess
 	swapped.BGR = !swapped.BGR
-	wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents, 1)
+	wrong, err := scoreImages(cmd.Context(), e, m, swapped, names, contents, 1, onCPU())
 	if err != nil {
 		return config(err)
 	}

@@ -20,6 +20,7 @@ type jobFlags struct {
 	contractFlags
 	placeFlags
 	boundFlags
+	decodeFlag
 	images, out      string
 	inference, model string
 	labels           string
@@ -56,6 +57,9 @@ func (f *jobFlags) check(cmd *cobra.Command) (row.Format, error) {
 		return "", err
 	}
 	if err := f.boundFlags.check(cmd); err != nil {
+		return "", err
+	}
+	if err := f.decodeFlag.check(decodeDevices); err != nil {
 		return "", err
 	}
 	if _, err := spelled(f.images); err != nil {
@@ -126,6 +130,8 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	groupFlags(cmd, "Image flags", func() {
 		registerAllFiles(fs, &f.allFiles)
 		f.boundFlags.register(cmd)
+		f.decodeFlag.register(cmd, decodeDevices, "decode JPEG on `DEVICE`: cpu (with libjpeg-turbo), gpu (with NVIDIA's nvImageCodec, whose pixels differ;"+
+			" not yet tried on a GPU), or auto (what an existing job began with, else cpu)")
 		fs.BoolVar(&f.scaledDecode, "scaled-decode", false, "let the JPEG decoder shrink large photographs while decoding: faster, but the pixels differ")
 	})
 	groupFlags(cmd, "Model flags", func() {

@@ -43,7 +43,7 @@ the library or the weights differ from those the model was made with.`,
 			if err := checkRows(cmd.Context(), e, m, e.DefaultBatch()); err != nil {
 				return err
 			}
-			v, err := judgeGolden(cmd.Context(), e, m, e.DefaultBatch())
+			v, err := judgeGolden(cmd.Context(), e, m, e.DefaultBatch(), onCPU())
 			if err != nil {
 				return err
 			}

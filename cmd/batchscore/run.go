@@ -224,9 +224,6 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	world := o.world
 	cores := cpu.CPUs(world.LocalSize).Usable
 	tuning := f.tuning(cores)
-	if f.decoders == 0 && tuning == nil {
-		f.decoders = cores
-	}
 	progress := &telemetry.Progress{}
 	if world.Size == 1 {
 		progress.Bar = newBar(stderr, "scoring"+markOf(o.simulated))
@@ -264,18 +261,34 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if f.preempted {
 		stop = orPreempted(ctx, stop, f.metadata, log)
 	}
-	versions := map[string]string{"batchscore": version, "jpeg": logDecoder(log)}
+	if err := f.settle(ctx, out); err != nil {
+		return err
+	}
+	if err := f.refuse(m.Contract.Preprocess.ScaledDecode); err != nil {
+		return err
+	}
+	decoder, err := f.openDecoder(world.LocalRank, log)
+	if err != nil {
+		return err
+	}
+	job.JPEGDecoder = decoder.kind
+	if f.decoders == 0 && (tuning == nil || f.on()) {
+		f.decoders = f.decodersFor(cores)
+	}
+	bounds := f.boundFlags.options()
+	bounds.JPEG = decoder.device
+	versions := map[string]string{"batchscore": version, "jpeg": decoder.name}
 	endProfile, err := f.start(world.Rank)
 	if err != nil {
 		return err
 	}
-	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, versions: versions, log: log}
+	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut, GPU: engine.device,
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
-		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: f.boundFlags.options(), Decoders: f.decoders,
+		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
 		Delivery: delivery, Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,

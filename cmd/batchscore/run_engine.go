@@ -19,6 +19,7 @@ type runEngine struct {
 	model    *models.Model
 	out      store.Store
 	tuning   *scorer.Tuning // nil for none
+	decoder  decodeChoice
 	versions map[string]string
 	log      zerolog.Logger
 
@@ -76,5 +77,5 @@ func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 		e.log.Warn().Int("chunk", chunk).Int("batch", batch).Str("device", e.real.Device()).
 			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
-	return tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.log)
+	return tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.decoder, e.log)
 }

@@ -57,7 +57,7 @@ func photographs(tb testing.TB) []string {
 }
 
 // TestDevicePixels compares nvImageCodec's pixels on the CPU with libjpeg-turbo's, for every
-// sample photograph, every chroma ratio, and sizes that are no multiple of a block. The two
+// sample photograph, every chroma ratio, and sizes that blocks do not divide. The two
 // are builds of the same decoder, so what differs would be an option that the wrapper gets
 // wrong. On a GPU other pixels are to be expected.
 func TestDevicePixels(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -120,8 +121,7 @@ func (c *comparison) compareModels(have, want *Job) {
 	model(difference{what: "--activation", have: unnamed(have.Activation), want: unnamed(want.Activation), give: flagged("--activation", have.Activation)})
 	model(difference{what: "--output-name", have: unnamed(have.OutputName), want: unnamed(want.OutputName),
 		give: flagged("--output-name", have.OutputName), leave: unless(have.OutputName, "--output-name")})
-	model(difference{what: "JPEG decoder", have: have.JPEGDecoder, want: want.JPEGDecoder,
-		do: "use a machine with the JPEG decoder that the job has (batchscore doctor)"})
+	model(decoder(have.JPEGDecoder, want.JPEGDecoder))
 	if have.LabelsDigest == want.LabelsDigest {
 		return
 	}
@@ -162,6 +162,20 @@ func device(have, want *Job) difference {
 	}
 	if is == TF32 {
 		d.leave = "--tf32"
+	}
+	return d
+}
+
+// decoder compares what decodes JPEG.
+func decoder(have, want string) difference {
+	d := difference{what: "JPEG decoder", have: have, want: want}
+	switch was, is := jpeg.DeviceOf(have), jpeg.DeviceOf(want); {
+	case was == is:
+		d.do = "use a machine with the JPEG decoder that the job has (batchscore doctor)"
+	case was == "":
+		d.leave = "--decode-device"
+	default:
+		d.give = "--decode-device " + was
 	}
 	return d
 }

@@ -15,13 +15,13 @@ import (
 // Decode decodes images in memory over and over, on a number of goroutines, for at
 // least the given time. It returns images per second and the number of images. An
 // image that cannot be decoded counts: it takes its time in a run, too.
-func Decode(ctx context.Context, bodies [][]byte, spec preprocess.Spec, decoders int, least time.Duration) (float64, int, error) {
+func Decode(ctx context.Context, bodies [][]byte, spec preprocess.Spec, opt preprocess.Options, decoders int, least time.Duration) (float64, int, error) {
 	var next atomic.Int64
 	rates, counts := make([]float64, decoders), make([]int, decoders)
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range decoders {
 		g.Go(func() error {
-			d, err := preprocess.NewDecoder(spec, preprocess.Options{})
+			d, err := preprocess.NewDecoder(spec, opt)
 			if err != nil {
 				return err
 			}

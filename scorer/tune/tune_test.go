@@ -144,7 +144,7 @@ func TestDecode(t *testing.T) {
 	if err := jpeg.Encode(&good, image.NewRGBA(image.Rect(0, 0, 8, 8)), nil); err != nil {
 		t.Fatal(err)
 	}
-	rate, n, err := Decode(t.Context(), [][]byte{good.Bytes(), []byte("no image")}, contract.Preprocess, 2, time.Millisecond)
+	rate, n, err := Decode(t.Context(), [][]byte{good.Bytes(), []byte("no image")}, contract.Preprocess, preprocess.Options{}, 2, time.Millisecond)
 	if err != nil || rate <= 0 || n < 2 {
 		t.Errorf("Decode() = %v images/s, %d, %v, want at least 2 images", rate, n, err)
 	}

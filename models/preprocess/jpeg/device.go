@@ -17,6 +17,18 @@ const DeviceCPU = "nvimgcodec-cpu"
 // are visible.
 func DeviceGPU(n int) string { return "gpu:" + strconv.Itoa(n) }
 
+// DeviceOf returns the device that a job was begun on, by what its record calls the JPEG
+// decoder: DeviceCPU, "gpu", or "" for libjpeg-turbo and image/jpeg.
+func DeviceOf(kind string) string {
+	switch {
+	case !strings.HasPrefix(kind, nvimgcodec.KindPrefix):
+		return ""
+	case strings.HasSuffix(kind, " cpu"):
+		return DeviceCPU
+	}
+	return "gpu"
+}
+
 // Device returns the kind of decoder that device is, as job records name it, with its
 // version, and its name with the library's file. It opens the device. The error says what
 // is missing and how to install it.

@@ -89,6 +89,13 @@ func TestDevice(t *testing.T) {
 	if _, _, err := Device("gpu:x"); err == nil || errors.Is(err, nvimgcodec.ErrMissing) {
 		t.Errorf("a device that does not exist: %v, want an error, and not that something is missing", err)
 	}
+	for kind, want := range map[string]string{
+		"libjpeg-turbo": "", "go": "", "": "", "nvimgcodec 0.9.0 cpu": DeviceCPU, "nvimgcodec 0.9.0 gpu, nvjpeg 12.4.0": "gpu",
+	} {
+		if got := DeviceOf(kind); got != want {
+			t.Errorf("DeviceOf(%q) = %q, want %q", kind, got, want)
+		}
+	}
 	requireDevice(t)
 	kind, name, err := Device(DeviceCPU)
 	if err != nil || kind != "nvimgcodec 0.9.0 cpu" || len(name) <= len(kind) {

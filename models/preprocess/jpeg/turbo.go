@@ -24,11 +24,11 @@ import (
 var turboNames = []string{
 	"libturbojpeg.so.0",
 	"libturbojpeg.so",
-	"/bounds/libjpeg-turbo/lib64/libturbojpeg.so.0",
+	"/opt/libjpeg-turbo/lib64/libturbojpeg.so.0",
 	"/usr/local/lib/libturbojpeg.so.0",
 	"libturbojpeg.0.dylib",
-	"/bounds/homebrew/bounds/jpeg-turbo/lib/libturbojpeg.dylib",
-	"/usr/local/bounds/jpeg-turbo/lib/libturbojpeg.dylib",
+	"/opt/homebrew/opt/jpeg-turbo/lib/libturbojpeg.dylib",
+	"/usr/local/opt/jpeg-turbo/lib/libturbojpeg.dylib",
 }
 
 type turboLibrary struct {

@@ -21,21 +21,33 @@ func TestHeader(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("#include <assert.h>\n#include <stddef.h>\n#include \"nvimgcodec.h\"\n#include \"api.h\"\n")
 	for _, s := range []struct{ theirs, ours, fields string }{
-		{"nvimgcodecProperties_t", "nvi_properties", "struct_type=type struct_size=size struct_next=next version=version cudart_version=cudart"},
-		{"nvimgcodecDebugMessageData_t", "nvi_message", "message=message internal_status_id=status codec=codec codec_id=codec_id codec_version=codec_version"},
-		{"nvimgcodecDebugMessengerDesc_t", "nvi_messenger", "message_severity=severity message_category=category user_callback=callback user_data=user"},
-		{"nvimgcodecInstanceCreateInfo_t", "nvi_instance", "load_builtin_modules=builtin load_extension_modules=extensions extension_modules_path=path" +
-			" create_debug_messenger=messenger debug_messenger_desc=messenger_desc message_severity=severity message_category=category"},
-		{"nvimgcodecExtensionDesc_t", "nvi_extension", "instance=instance id=id version=version ext_api_version=api create=create destroy=destroy"},
-		{"nvimgcodecBackendParams_t", "nvi_backend_params", "load_hint=load load_hint_policy=policy"},
-		{"nvimgcodecBackend_t", "nvi_backend", "kind=kind params=params"},
-		{"nvimgcodecExecutionParams_t", "nvi_execution", "device_allocator=device_allocator pinned_allocator=pinned_allocator max_num_cpu_threads=threads" +
-			" executor=executor device_id=device pre_init=pre_init skip_pre_sync=skip_pre_sync num_backends=n_backends backends=backends"},
-		{"nvimgcodecDecodeParams_t", "nvi_decode", "apply_exif_orientation=orient"},
-		{"nvimgcodecOrientation_t", "nvi_orientation", "rotated=rotated flip_x=flip_x flip_y=flip_y"},
-		{"nvimgcodecImagePlaneInfo_t", "nvi_plane", "width=width height=height row_stride=stride num_channels=channels sample_type=sample precision=precision"},
-		{"nvimgcodecImageInfo_t", "nvi_image", "codec_name=codec color_spec=colour chroma_subsampling=sampling sample_format=format orientation=orientation" +
-			" num_planes=n_planes plane_info=planes buffer=buffer buffer_kind=kind cuda_stream=stream"},
+		{theirs: "nvimgcodecProperties_t", ours: "nvi_properties",
+			fields: "struct_type=type struct_size=size struct_next=next version=version cudart_version=cudart"},
+		{theirs: "nvimgcodecDebugMessageData_t", ours: "nvi_message",
+			fields: "message=message internal_status_id=status codec=codec codec_id=codec_id codec_version=codec_version"},
+		{theirs: "nvimgcodecDebugMessengerDesc_t", ours: "nvi_messenger",
+			fields: "message_severity=severity message_category=category user_callback=callback user_data=user"},
+		{theirs: "nvimgcodecInstanceCreateInfo_t", ours: "nvi_instance",
+			fields: "load_builtin_modules=builtin load_extension_modules=extensions extension_modules_path=path" +
+				" create_debug_messenger=messenger debug_messenger_desc=messenger_desc message_severity=severity message_category=category"},
+		{theirs: "nvimgcodecExtensionDesc_t", ours: "nvi_extension",
+			fields: "instance=instance id=id version=version ext_api_version=api create=create destroy=destroy"},
+		{theirs: "nvimgcodecBackendParams_t", ours: "nvi_backend_params",
+			fields: "load_hint=load load_hint_policy=policy"},
+		{theirs: "nvimgcodecBackend_t", ours: "nvi_backend",
+			fields: "kind=kind params=params"},
+		{theirs: "nvimgcodecExecutionParams_t", ours: "nvi_execution",
+			fields: "device_allocator=device_allocator pinned_allocator=pinned_allocator max_num_cpu_threads=threads" +
+				" executor=executor device_id=device pre_init=pre_init skip_pre_sync=skip_pre_sync num_backends=n_backends backends=backends"},
+		{theirs: "nvimgcodecDecodeParams_t", ours: "nvi_decode",
+			fields: "apply_exif_orientation=orient"},
+		{theirs: "nvimgcodecOrientation_t", ours: "nvi_orientation",
+			fields: "rotated=rotated flip_x=flip_x flip_y=flip_y"},
+		{theirs: "nvimgcodecImagePlaneInfo_t", ours: "nvi_plane",
+			fields: "width=width height=height row_stride=stride num_channels=channels sample_type=sample precision=precision"},
+		{theirs: "nvimgcodecImageInfo_t", ours: "nvi_image",
+			fields: "codec_name=codec color_spec=colour chroma_subsampling=sampling sample_format=format orientation=orientation" +
+				" num_planes=n_planes plane_info=planes buffer=buffer buffer_kind=kind cuda_stream=stream"},
 	} {
 		fmt.Fprintf(&b, "static_assert(sizeof(%s) == sizeof(%s), \"%[1]s\");\n", s.theirs, s.ours)
 		for _, f := range strings.Fields(s.fields) {

@@ -43,8 +43,12 @@ const LibraryVariable = "NVIMGCODEC_LIB"
 // ErrMissing is the error of a library or a device that is not there.
 var ErrMissing = errors.New("nvImageCodec cannot be used")
 
-const howToInstall = `run "deploy/deps/fetch.sh nvimgcodec" in the source tree, or "pip install nvidia-nvimgcodec-cu12[nvjpeg]" and set ` +
+// HowToInstall says how to install the library.
+const HowToInstall = `run "deploy/deps/fetch.sh nvimgcodec" in the source tree, or "pip install nvidia-nvimgcodec-cu12[nvjpeg]" and set ` +
 	LibraryVariable + " to its libnvimgcodec.so.0"
+
+// KindPrefix is how the Kind of every Pool begins.
+const KindPrefix = "nvimgcodec "
 
 // CPU is the device of the CPU back end. Devices from 0 are GPUs, as CUDA numbers those
 // that are visible.
@@ -86,7 +90,7 @@ func open(device int) (*Pool, error) {
 	}
 	found, _ := filepath.Glob(filepath.Join(filepath.Dir(library), "extensions", extension+".so*"))
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s has no extensions/%s.so next to it: %s", library, extension, howToInstall)
+		return nil, fmt.Errorf("%s has no extensions/%s.so next to it: %s", library, extension, HowToInstall)
 	}
 	cLibrary, cExtension := C.CString(library), C.CString(found[0])
 	defer C.free(unsafe.Pointer(cLibrary))
@@ -95,10 +99,10 @@ func open(device int) (*Pool, error) {
 	var v C.uint32_t
 	backEnd := C.bs_nv_load(cLibrary, cExtension, &v, &why[0])
 	if backEnd == nil {
-		return nil, fmt.Errorf("%s: %s", C.GoString(&why[0]), howToInstall)
+		return nil, fmt.Errorf("%s: %s", C.GoString(&why[0]), HowToInstall)
 	}
 	version := fmt.Sprintf("%d.%d.%d", v/1000, v%1000/100, v%100)
-	p := &Pool{kind: "nvimgcodec " + version + " " + name, library: library}
+	p := &Pool{kind: KindPrefix + version + " " + name, library: library}
 	for range inFlight {
 		h := C.bs_nv_new(backEnd, C.int(device), C.int(runtime.GOMAXPROCS(0)), &why[0])
 		if h == nil {
@@ -124,7 +128,7 @@ func findNvJPEG(folder string, version *[3]C.int) (string, error) {
 			return fmt.Sprintf("gpu, nvjpeg %d.%d.%d", version[0], version[1], version[2]), nil
 		}
 	}
-	return "", fmt.Errorf("%s is missing: %s", soname, howToInstall)
+	return "", fmt.Errorf("%s is missing: %s", soname, HowToInstall)
 }
 
 func canOpen(name string) bool {
@@ -139,7 +143,7 @@ func findLibrary() (string, error) {
 	const soname = "libnvimgcodec.so.0"
 	if given := os.Getenv(LibraryVariable); given != "" {
 		if _, err := os.Stat(given); err != nil {
-			return "", fmt.Errorf("%s: %w: %s", LibraryVariable, err, howToInstall)
+			return "", fmt.Errorf("%s: %w: %s", LibraryVariable, err, HowToInstall)
 		}
 		return filepath.Abs(given)
 	}
@@ -162,7 +166,7 @@ func findLibrary() (string, error) {
 			return filepath.Abs(path)
 		}
 	}
-	return "", fmt.Errorf("%s is in none of %s: %s", soname, strings.Join(folders, ", "), howToInstall)
+	return "", fmt.Errorf("%s is in none of %s: %s", soname, strings.Join(folders, ", "), HowToInstall)
 }
 
 // sourceTree returns the root of the Go module that holds folder, "" if there is none.

@@ -164,7 +164,7 @@ func TestNotDecoded(t *testing.T) {
 		src []byte
 		px  codec.Pixels
 	}{
-		"text":           {src: []byte("this is no JPEG, and no picture at all"), px: pixels(20, 10)},
+		"text":           {src: []byte("a text, which has nothing of a picture"), px: pixels(20, 10)},
 		"another size":   {src: src, px: pixels(21, 10)},
 		"too many":       {src: src, px: codec.Pixels{Width: 1 << 14, Height: 1 << 14}},
 		"only its start": {src: src[:2], px: pixels(20, 10)},
@@ -256,7 +256,7 @@ func TestMissing(t *testing.T) {
 	}
 	t.Setenv(LibraryVariable, alone)
 	if _, err := open(CPU); err == nil || !strings.Contains(err.Error(), alone) {
-		t.Errorf("a file that is no library: %v", err)
+		t.Errorf("an empty extension: %v", err)
 	}
 	t.Setenv(LibraryVariable, "")
 	if canOpen("libcuda.so.1") {

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/scorer/output"
+)
+
+// needDevice skips a test if nvImageCodec or libjpeg-turbo is missing, and fails it in CI
+// on the kind of machine that nvImageCodec exists for.
+func needDevice(t testing.TB) {
+	t.Helper()
+	_, _, err := jpeg.Device(jpeg.DeviceCPU)
+	if _, missing := jpeg.Backend(); missing != nil {
+		err = missing
+	}
+	switch {
+	case err == nil:
+	case runtime.GOOS == "linux" && runtime.GOARCH == "amd64":
+		skipWithout(t, err.Error(), "make deps")
+	default:
+		t.Skip(err)
+	}
+}
+
+// jpegs returns a folder of JPEGs of many kinds, damaged ones and a PNG among them.
+func jpegs(t *testing.T) string {
+	t.Helper()
+	dir := pictures(t, 12)
+	files, err := filepath.Glob("../../models/preprocess/testdata/*.jpg")
+	if err != nil || len(files) < 20 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range append(files, "../../models/preprocess/testdata/png-rgb.png") {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, filepath.Base(file)), b)
+		if strings.HasSuffix(file, ".jpg") {
+			writeFile(t, filepath.Join(dir, "cut-"+filepath.Base(file)), b[:len(b)*2/3])
+			writeFile(t, filepath.Join(dir, "hole-"+filepath.Base(file)), append(b[:len(b)*2/3:len(b)*2/3], b[len(b)-20:]...))
+		}
+	}
+	return dir
+}
+
+// TestDecodeDevice scores with nvImageCodec on the CPU: the rows of one rank and of two are
+// the same, statuses and reasons are those of libjpeg-turbo, and the records name the
+// decoder.
+func TestDecodeDevice(t *testing.T) {
+	t.Parallel()
+	needDevice(t)
+	in, model := jpegs(t), tiny(t, graphtest.Options{})
+	run := func(device, ranks string, more ...string) string {
+		out := filepath.Join(t.TempDir(), "out")
+		args := append([]string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "8", "--max-errors", "100%"}, more...)
+		if device != "" {
+			args = append(args, "--decode-device", device)
+		}
+		if ranks == "2" {
+			must(t, 75, append(args, "--rank", "0", "--world", "2", "--static")...)
+			must(t, 0, append(args, "--rank", "1", "--world", "2")...)
+		} else {
+			must(t, 0, args...)
+		}
+		return out
+	}
+	cpu, one, two := run("", "1"), run(jpeg.DeviceCPU, "1"), run(jpeg.DeviceCPU, "2")
+	if merged(t, one) != merged(t, two) {
+		t.Error("one rank and two have other rows")
+	}
+	ok := 0
+	rows, want := rowsOf(t, one), rowsOf(t, cpu)
+	if len(rows) != len(want) {
+		t.Fatalf("%d rows, want %d", len(rows), len(want))
+	}
+	for i, r := range rows {
+		if r.Path != want[i].Path || r.Status != want[i].Status || r.Error != want[i].Error {
+			t.Errorf("%s: %s %q, want %s %q as with libjpeg-turbo", r.Path, r.Status, r.Error, want[i].Status, want[i].Error)
+		}
+		if r.Status == "ok" {
+			ok++
+		}
+	}
+	if ok < 30 || ok == len(rows) {
+		t.Errorf("%d of %d images are ok: the collection tests too little", ok, len(rows))
+	}
+	const kind = "nvimgcodec 0.9.0 cpu"
+	s := readSuccess(t, one)
+	if s.JPEGDecoder != kind || !strings.HasPrefix(s.Versions["jpeg"], kind+" (") {
+		t.Errorf("_SUCCESS: decoder %q, version %q; want %q and the library", s.JPEGDecoder, s.Versions["jpeg"], kind)
+	}
+	if was := readSuccess(t, cpu).JPEGDecoder; was != "libjpeg-turbo" {
+		t.Errorf("without the flag the decoder is %q", was)
+	}
+}
+
+// TestDecodeDeviceMixed: a job continues only with the decoder that it began with, and the
+// error says which flag to give or to leave out. auto takes the job's.
+func TestDecodeDeviceMixed(t *testing.T) {
+	t.Parallel()
+	needDevice(t)
+	in, model := pictures(t, 12), tiny(t, graphtest.Options{})
+	for _, c := range []struct{ first, other, says string }{
+		{first: jpeg.DeviceCPU, other: "cpu", says: "give --decode-device nvimgcodec-cpu"},
+		{first: "cpu", other: jpeg.DeviceCPU, says: "leave out --decode-device"},
+		{first: "auto", other: jpeg.DeviceCPU, says: "the job has libjpeg-turbo, this command has nvimgcodec 0.9.0 cpu"},
+	} {
+		t.Run(c.first, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "out")
+			args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4"}
+			must(t, 75, append(args, "--budget-images", "4", "--decode-device", c.first)...)
+			r := must(t, 10, append(args, "--decode-device", c.other)...)
+			says(t, r, "JPEG decoder: the job has ", c.says)
+			must(t, 0, append(args, "--decode-device", "auto")...)
+			body, err := os.ReadFile(filepath.Join(out, "_batchscore", "job.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var job output.Job
+			if err := json.Unmarshal(body, &job); err != nil {
+				t.Fatal(err)
+			}
+			if begun := c.first == jpeg.DeviceCPU; begun != (job.JPEGDecoder == "nvimgcodec 0.9.0 cpu") {
+				t.Errorf("begun with %s, the record has %q", c.first, job.JPEGDecoder)
+			}
+		})
+	}
+}
+
+// TestDecodeDeviceRefused: what cannot be done is refused in one line, before anything is
+// written.
+func TestDecodeDeviceRefused(t *testing.T) {
+	t.Parallel()
+	in, model := pictures(t, 1), tiny(t, graphtest.Options{})
+	for _, c := range []struct {
+		name string
+		env  []string
+		args []string
+		code int
+		says []string
+	}{
+		{name: "no GPU", env: []string{"BATCHSCORE_GPU_ROOT=" + t.TempDir()}, args: []string{"--decode-device", "gpu"}, code: 78,
+			says: []string{"--decode-device gpu: no NVIDIA GPU is visible", "fetch.sh nvimgcodec", "nvidia-nvimgcodec-cu12"}},
+		{name: "no library", env: []string{"NVIMGCODEC_LIB=/nonexistent"}, args: []string{"--decode-device", jpeg.DeviceCPU}, code: 78,
+			says: []string{"NVIMGCODEC_LIB", "fetch.sh nvimgcodec", "nvidia-nvimgcodec-cu12[nvjpeg]"}},
+		{name: "another device", args: []string{"--decode-device", "cuda"}, code: 64, says: []string{"--decode-device: want cpu, gpu or auto"}},
+		{name: "scaled", env: []string{"BATCHSCORE_GPU_ROOT=" + t.TempDir()}, args: []string{"--decode-device", "gpu", "--scaled-decode"}, code: 64,
+			says: []string{"--scaled-decode exclude each other"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "out")
+			r := finish(t, command(t, c.env, append([]string{"run", "--images", in, "--out", out, "--model", model, "--log-level", "error"}, c.args...)...))
+			if r.code != c.code {
+				t.Fatalf("got %v, want exit code %d", r, c.code)
+			}
+			says(t, r, c.says...)
+			if c.code == 78 && strings.Count(strings.TrimSpace(r.stderr), "\n") > 0 {
+				t.Errorf("%q is not one line", r.stderr)
+			}
+			if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+				t.Errorf("%s was written to", out)
+			}
+		})
+	}
+}
+
+// TestBenchDecodeDevice: bench decode has a row for the device.
+func TestBenchDecodeDevice(t *testing.T) {
+	t.Parallel()
+	needDevice(t)
+	r := must(t, 0, "bench", "decode", "--rounds", "1", "--count", "1", "--sizes", "0.02", "--decode-device", jpeg.DeviceCPU)
+	says(t, r, "ours-nvimgcodec-cpu", "not how many the device decodes")
+	says(t, must(t, 64, "bench", "decode", "--decode-device", "auto"), fmt.Sprintf("want %s or %s", decodeCPU, decodeGPU))
+}
