@@ -46,6 +46,15 @@ type GPU interface {
 	telemetry.Meter
 }
 
+// factsOf returns what a GPU is; nil if g is nil.
+func factsOf(g GPU) *hardware.GPUFacts {
+	if g == nil {
+		return nil
+	}
+	facts := g.Facts()
+	return &facts
+}
+
 // device runs batches on the engine.
 type device struct {
 	engine   Engine

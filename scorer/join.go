@@ -23,6 +23,8 @@ type participant struct {
 	// list makes the manifest; nil lists all images.
 	list lister
 	gpu  GPU // of the engine that is open; nil if it computes on none
+	// of is the job that this one is a retry of; nil if it is none.
+	of *output.Job
 }
 
 // lister makes the manifest of a job.
@@ -41,10 +43,10 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	p.opt.Job.Device = engine.Device()
 	p.opt.Job.AutoBatch = engine.DefaultBatch()
 	if p.opt.GPU != nil {
-		if p.gpu = p.opt.GPU(); p.gpu != nil {
-			facts := p.gpu.Facts()
-			p.opt.Job.GPU = &facts
-		}
+		p.gpu = p.opt.GPU()
+	}
+	if p.of == nil || !p.of.Older() { // a rank of the older release reads the record, too
+		p.opt.Job.GPU = factsOf(p.gpu)
 	}
 	var choice tune.Choice
 	if p.opt.Tune != nil {
@@ -161,7 +163,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 		return nil, err
 	}
 	p.warnOfDecoding(&job)
-	p.warnOfGPU(&job)
+	p.warnOfGPU(cmp.Or(p.of, &job))
 	if listed != nil && !job.Retry.Equal(o.Job.Retry) {
 		listed.Close() // of another retry, which was begun first
 		listed = nil
@@ -205,13 +207,13 @@ func (p *participant) warnOfDecoding(job *output.Job) {
 }
 
 // warnOfGPU warns if this worker computes on a device of another kind than the worker
-// that began the job. p.opt.Job is what this worker would have recorded.
+// that began the job.
 func (p *participant) warnOfGPU(job *output.Job) {
-	mine := &p.opt.Job
-	if job.GPU == nil && mine.GPU == nil {
+	mine := factsOf(p.gpu)
+	if job.GPU == nil && mine == nil {
 		return
 	}
-	was, is := output.GPUKind(job.GPU, job.Device), output.GPUKind(mine.GPU, mine.Device)
+	was, is := output.GPUKind(job.GPU, job.Device), output.GPUKind(mine, p.opt.Job.Device)
 	if was == "" || is == "" || was == is {
 		return
 	}

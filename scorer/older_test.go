@@ -80,11 +80,14 @@ func TestOlderReleaseCanReadItsJob(t *testing.T) {
 			o := options(t, images, out)
 			o.Job.Format = f
 			beginOlder(t, o)
+			o.GPU = onGPU("P100")
 			mustRun(t, o)
 			checkOlderFields(t, out)
 			verified(t, out)
 			mend()
-			if s := mustRun(t, retrying(t, images, out, f)); s.Generation() != 1 {
+			again := retrying(t, images, out, f)
+			again.GPU = o.GPU
+			if s := mustRun(t, again); s.Generation() != 1 {
 				t.Errorf("nothing was scored again: %+v", s)
 			}
 			checkOlderFields(t, out)

@@ -182,7 +182,7 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 		return err
 	}
 	r.job.warnOfDecoding(&job)
-	again := participant{opt: *o, halt: r.job.halt}
+	again := participant{opt: *o, halt: r.job.halt, of: &job}
 	again.opt.Retry = nil
 	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job = job.NewRetry(o.Job, output.Retry{Generation: plan.generation, Statuses: plan.statuses})

@@ -139,10 +139,7 @@ func (w *worker) summary(started time.Time, took time.Duration, end error) outpu
 		BatchHalved: int(counts[telemetry.Halved]),
 		Storage:     w.storage(), End: "done", Versions: w.opt.Versions,
 	}
-	if w.gpu != nil {
-		facts := w.gpu.Facts()
-		s.GPU, s.GPUUse = &facts, w.sampler.Use()
-	}
+	s.GPU, s.GPUUse = factsOf(w.gpu), w.sampler.Use()
 	for _, n := range w.statuses {
 		s.Images += n
 	}

@@ -105,7 +105,8 @@ func TestCUDATelemetry(t *testing.T) {
 		if line == CUDA12 && u != nil && (u.Watts != 182 || u.Joules < 181*u.Seconds || u.Joules > 183*u.Seconds+1) {
 			t.Errorf("%v W, %v J in %v s", u.Watts, u.Joules, u.Seconds)
 		}
-		if u == nil || u.Seconds <= 0 || u.Busy == nil || *u.Busy != 0.41 || u.Celsius != 45 || u.Joules <= 0 || u.Throttled != u.Seconds || u.Throttle["power"] != u.Seconds {
+		if u == nil || u.Seconds <= 0 || u.Busy == nil || *u.Busy != 0.41 || u.Celsius != 45 || u.Joules <= 0 ||
+			u.Throttled != u.Seconds || u.Throttle["power"] != u.Seconds {
 			t.Errorf("the summary has %+v", u)
 		}
 		if g := r.success.GPU; g == nil || g.Busy == nil || *g.Busy != 0.41 || g.PerJoule <= 0 || g.Throttled <= 0 {
