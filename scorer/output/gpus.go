@@ -107,7 +107,7 @@ func gpuTotal(workers []WorkerSummary) *GPUTotal {
 		t.Joules += joules(draws)
 	}
 	if t.Joules > 0 {
-		t.ImagesPerJoule = thousandths(images / t.Joules)
+		t.ImagesPerJoule = math.Round(1e6*images/t.Joules) / 1e6
 	}
 	t.Joules, t.ThrottledSeconds = thousandths(t.Joules), thousandths(t.ThrottledSeconds)
 	return &t

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func TestGPUTotal(t *testing.T) {
 		{name: "unknown GPUs", workers: []WorkerSummary{gpuWorker("a", "", 0, 10, 100, 1000), gpuWorker("b", "", 0, 10, 100, 1000)}, joules: 2000},
 	} {
 		got := gpuTotal(test.workers)
-		if got.Workers != 2 || got.Joules != test.joules || got.ImagesPerJoule != thousandths(200/test.joules) || *got.Busy != 0.5 || got.ThrottledSeconds != 2 {
+		if got.Workers != 2 || got.Joules != test.joules || math.Abs(got.ImagesPerJoule*test.joules-200) > 0.01 || *got.Busy != 0.5 || got.ThrottledSeconds != 2 {
 			t.Errorf("%s: %+v, want %v J", test.name, got, test.joules)
 		}
 	}

@@ -190,7 +190,7 @@ func (t Samples) use() *device.GPUUse {
 		return nil
 	}
 	u := &device.GPUUse{
-		Seconds: rounded(t.seconds), Joules: rounded(t.joules), ClockMHz: rounded(known(t.clock.mean())),
+		Seconds: t.seconds, Joules: rounded(t.joules), ClockMHz: rounded(known(t.clock.mean())),
 		MemoryMB: rounded(t.mostMemory), Celsius: rounded(t.mostCelsius), ThrottledSeconds: rounded(t.slowed),
 	}
 	if busy := t.busy.mean(); !math.IsNaN(busy) {

@@ -66,14 +66,13 @@ func (l Line) libraryOf(function string) string {
 func build(line Line, fetched, cache string) (string, error) {
 	digest := sha256.New()
 	fmt.Fprintln(digest, line)
-	for _, path := range []string{"stamp", "libonnxruntime.so.1"} {
-		info, err := os.Stat(filepath.Join(fetched, path))
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintln(digest, path, info.Size())
+	// The stamp names the packages, and so the headers, that were fetched.
+	stamp, err := os.ReadFile(filepath.Join(fetched, "stamp"))
+	if err != nil {
+		return "", err
 	}
-	err := fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
+	digest.Write(stamp)
+	err = fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
