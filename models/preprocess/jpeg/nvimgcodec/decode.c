@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
+struct api {
   int (*GetProperties)(nvi_properties *);
   int (*InstanceCreate)(void **, const nvi_instance *);
   int (*ExtensionCreate)(void *, void **, nvi_extension *);
@@ -25,9 +25,10 @@ static struct {
   int (*FutureWaitForAll)(void *);
   int (*FutureGetProcessingStatus)(void *, uint32_t *, size_t *);
   int (*FutureDestroy)(void *);
-} nv;
+};
 
 struct bs_nv_back_end {
+  struct api nv;
   void *instance;
   nvi_messenger messenger; // the library may keep pointers to both
   nvi_extension extension;
@@ -73,9 +74,9 @@ int bs_nv_jpeg_version(const char *name, int version[3]) {
 }
 
 // find fills nv, and returns the name of a symbol that is missing, or NULL.
-static const char *find(void *lib) {
+static const char *find(struct api *nv, void *lib) {
 #define FIND(name)                                                             \
-  if ((*(void **)&nv.name = dlsym(lib, "nvimgcodec" #name)) == NULL)           \
+  if ((*(void **)&nv->name = dlsym(lib, "nvimgcodec" #name)) == NULL)           \
     return "nvimgcodec" #name;
   FIND(GetProperties)
   FIND(InstanceCreate)
@@ -106,7 +107,8 @@ bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
   }
   int (*entry)(nvi_extension *);
   *(void **)&entry = dlsym(more, "nvimgcodecExtensionModuleEntry");
-  const char *missing = find(lib);
+  struct api nv;
+  const char *missing = find(&nv, lib);
   if (missing != NULL || entry == NULL) {
     snprintf(error, BS_NV_ERROR_SIZE, "%s: no symbol %s",
              missing ? library : extension,
@@ -128,6 +130,7 @@ bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
     snprintf(error, BS_NV_ERROR_SIZE, "out of memory");
     return NULL;
   }
+  b->nv = nv;
   b->messenger =
       (nvi_messenger){.type = NVI_MESSENGER,
                       .size = sizeof b->messenger,
@@ -158,7 +161,8 @@ bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
 }
 
 struct bs_nv {
-  void *instance, *decoder;
+  const bs_nv_back_end *back_end;
+  void *decoder;
   void *streams[BS_NV_BATCH], *images[BS_NV_BATCH]; // used again and again
 };
 
@@ -169,7 +173,7 @@ bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads,
     snprintf(error, BS_NV_ERROR_SIZE, "out of memory");
     return NULL;
   }
-  d->instance = b->instance;
+  d->back_end = b;
   nvi_backend backend = {.type = NVI_BACKEND,
                          .size = sizeof backend,
                          .kind = device < 0 ? NVI_CPU_ONLY : NVI_HYBRID,
@@ -184,7 +188,7 @@ bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads,
                              .n_backends = 1,
                              .backends = &backend};
   // Chroma is upsampled as libjpeg does by default.
-  int status = nv.DecoderCreate(d->instance, &d->decoder, &execution,
+  int status = b->nv.DecoderCreate(b->instance, &d->decoder, &execution,
                                 ":fancy_upsampling=1");
   if (status != 0) {
     explain(error, "nvimgcodecDecoderCreate", status);
@@ -195,23 +199,26 @@ bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads,
 }
 
 void bs_nv_free(bs_nv *d) {
+  const struct api *nv = &d->back_end->nv;
   for (int i = 0; i < BS_NV_BATCH; i++) {
     if (d->images[i] != NULL)
-      nv.ImageDestroy(d->images[i]);
+      nv->ImageDestroy(d->images[i]);
     if (d->streams[i] != NULL)
-      nv.CodeStreamDestroy(d->streams[i]);
+      nv->CodeStreamDestroy(d->streams[i]);
   }
-  nv.DecoderDestroy(d->decoder);
+  nv->DecoderDestroy(d->decoder);
   free(d);
 }
 
 // prepare opens image i of a batch. It returns 0 if the library reads its header as
 // batchscore does.
 static int prepare(bs_nv *d, int i, const bs_nv_image *im) {
+  const struct api *nv = &d->back_end->nv;
+  void *instance = d->back_end->instance;
   nvi_image info = {.type = NVI_IMAGE, .size = sizeof info};
-  if (nv.CodeStreamCreateFromHostMem(d->instance, &d->streams[i], im->src,
+  if (nv->CodeStreamCreateFromHostMem(instance, &d->streams[i], im->src,
                                      im->n, NULL) != 0 ||
-      nv.CodeStreamGetImageInfo(d->streams[i], &info) != 0 ||
+      nv->CodeStreamGetImageInfo(d->streams[i], &info) != 0 ||
       info.planes[0].width != (uint32_t)im->width ||
       info.planes[0].height != (uint32_t)im->height)
     return -1;
@@ -231,10 +238,11 @@ static int prepare(bs_nv *d, int i, const bs_nv_image *im) {
                              .stride = im->pitch,
                              .channels = 3,
                              .sample = NVI_UINT8};
-  return nv.ImageCreate(d->instance, &d->images[i], &to);
+  return nv->ImageCreate(instance, &d->images[i], &to);
 }
 
 void bs_nv_decode(bs_nv *d, bs_nv_image *images, int n, char *error) {
+  const struct api *nv = &d->back_end->nv;
   void *streams[BS_NV_BATCH], *outs[BS_NV_BATCH];
   int at[BS_NV_BATCH], some = 0;
   for (int i = 0; i < n; i++) {
@@ -251,14 +259,14 @@ void bs_nv_decode(bs_nv *d, bs_nv_image *images, int n, char *error) {
   void *future = NULL;
   uint32_t status[BS_NV_BATCH] = {0};
   size_t size = BS_NV_BATCH;
-  int rc = nv.DecoderDecode(d->decoder, streams, outs, some, &params, &future);
+  int rc = nv->DecoderDecode(d->decoder, streams, outs, some, &params, &future);
   if (rc == 0) {
-    rc = nv.FutureWaitForAll(future);
+    rc = nv->FutureWaitForAll(future);
     if (rc == 0)
-      rc = nv.FutureGetProcessingStatus(future, status, &size);
+      rc = nv->FutureGetProcessingStatus(future, status, &size);
   }
   if (future != NULL)
-    nv.FutureDestroy(future);
+    nv->FutureDestroy(future);
   for (int k = 0; k < some; k++) {
     uint32_t s = rc == 0 ? status[k] : NVI_FAIL;
     // FAIL does not say whether the image or the machine is to blame.

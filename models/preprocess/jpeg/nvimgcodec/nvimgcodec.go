@@ -116,7 +116,7 @@ func open(device int) (*Pool, error) {
 // findNvJPEG loads nvJPEG, which the extension for GPUs then finds by its name, and returns
 // what to call its back end. The extension itself would say on stderr what is missing.
 func findNvJPEG(folder string, version *[3]C.int) (string, error) {
-	if !canOpen("libcuda.so.1") {
+	if !canOpen(filepath.Join(folder, "libcuda.so.1")) && !canOpen("libcuda.so.1") { // the first is for tests
 		return "", errors.New("there is no NVIDIA driver (libcuda.so.1): use a machine with an NVIDIA GPU, or --decode-device cpu")
 	}
 	const soname = "libnvjpeg.so.12"
