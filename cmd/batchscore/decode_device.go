@@ -83,9 +83,9 @@ type decodeChoice struct {
 // onCPU returns the decoder of commands that decode a few images only.
 func onCPU() decodeChoice { return decodeChoice{kind: jpegKind(), name: jpegName()} }
 
-// openDecoder returns the decoder that the flag chooses, and logs it. localRank chooses among
-// several GPUs as it does for the model.
-func (f *decodeFlag) openDecoder(localRank int, log zerolog.Logger) (d decodeChoice, err error) {
+// openDecoder returns the decoder that the flag chooses, and logs it. local is the number by which
+// this rank chooses its GPU.
+func (f *decodeFlag) openDecoder(local int, log zerolog.Logger) (d decodeChoice, err error) {
 	switch f.device {
 	case jpeg.DeviceCPU:
 		d.device = jpeg.DeviceCPU
@@ -95,7 +95,7 @@ func (f *decodeFlag) openDecoder(localRank int, log zerolog.Logger) (d decodeCho
 			return d, config(fmt.Errorf("--decode-device gpu: %s; it also needs nvImageCodec: %s; without a GPU, leave the flag out",
 				gpus.Missing(), nvimgcodec.HowToInstall))
 		}
-		choice := gpus.Choose(localRank)
+		choice := gpus.Choose(local)
 		if err := choice.Apply(); err != nil { // before CUDA is loaded
 			return d, err
 		}

@@ -1,16 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	stdjpeg "image/jpeg"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec/standin"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -53,6 +60,24 @@ func jpegs(t *testing.T) string {
 	return dir
 }
 
+// bothRanks runs two ranks of a job at the same time, which must end with 0.
+func bothRanks(t *testing.T, env []string, args ...string) [2]processResult {
+	t.Helper()
+	var r [2]processResult
+	var g sync.WaitGroup
+	for rank := range r {
+		cmd := command(t, env, append(slices.Clone(args), "--world", "2", "--rank", strconv.Itoa(rank))...)
+		g.Go(func() { r[rank] = finish(t, cmd) })
+	}
+	g.Wait()
+	for _, r := range r {
+		if r.code != 0 {
+			t.Fatalf("got %v, want exit code 0", r)
+		}
+	}
+	return r
+}
+
 // TestDecodeDevice scores with nvImageCodec on the CPU: the rows of one rank and of two are
 // the same, statuses and reasons are those of libjpeg-turbo, and the records name the
 // decoder.
@@ -67,8 +92,7 @@ func TestDecodeDevice(t *testing.T) {
 			args = append(args, "--decode-device", device)
 		}
 		if ranks == "2" {
-			must(t, 75, append(args, "--rank", "0", "--world", "2", "--static")...)
-			must(t, 0, append(args, "--rank", "1", "--world", "2")...)
+			bothRanks(t, nil, args...)
 		} else {
 			must(t, 0, args...)
 		}
@@ -173,6 +197,51 @@ func TestDecodeDeviceRefused(t *testing.T) {
 				t.Errorf("%s was written to", out)
 			}
 		})
+	}
+}
+
+// TestDecodeDeviceGPU scores with --decode-device gpu over a stand-in for nvImageCodec, which
+// decodes nothing: each rank decodes on its GPU, the record names the libraries, and a GPU
+// that fails ends the run with 75, one line, and no row for that image.
+func TestDecodeDeviceGPU(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the stand-in is for Linux")
+	}
+	needDevice(t)
+	lib, log := standin.Build(t)
+	env := append(lib, standin.Root(t, 2))
+	in, out, model := pictures(t, 12), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
+	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--decode-device", "gpu", "--provider", "cpu",
+		"--log-format", "json"}
+	const kind = "nvimgcodec 0.9.0 gpu, nvjpeg 12.4.0"
+	for rank, r := range bothRanks(t, env, args...) {
+		says(t, r, fmt.Sprintf(`"device":"gpu:%d"`, rank), "JPEG is decoded by nvImageCodec")
+	}
+	if got := strings.Join(standin.Lines(t, log), "\n"); !strings.Contains(got, "device 0, 1 back ends, kind 3") || !strings.Contains(got, "device 1, ") {
+		t.Errorf("decoders were made as\n%s\nwant one rank on each GPU", got)
+	}
+	if s := readSuccess(t, out); s.JPEGDecoder != kind || s.Statuses["ok"] != 12 {
+		t.Errorf("_SUCCESS: decoder %q, %v; want %q and 12 ok", s.JPEGDecoder, s.Statuses, kind)
+	}
+	bad := t.TempDir()
+	var b bytes.Buffer
+	if err := stdjpeg.Encode(&b, image.NewRGBA(image.Rect(0, 0, standin.FailsAlways, 8)), nil); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(bad, "a.jpg"), b.Bytes())
+	out = filepath.Join(t.TempDir(), "out")
+	r := finish(t, command(t, env, "run", "--images", bad, "--out", out, "--model", model, "--decode-device", "gpu", "--provider", "cpu", "--log-level", "error",
+		"--log-format", "text"))
+	if r.code != 75 {
+		t.Fatalf("got %v, want exit code 75", r)
+	}
+	says(t, r, "a JPEG of 114x8 pixels, twice", "out of memory", "--decode-device cpu")
+	if strings.Count(strings.TrimSpace(r.stderr), "\n") > 0 {
+		t.Errorf("%q is not one line", r.stderr)
+	}
+	if _, err := os.Stat(filepath.Join(out, "_SUCCESS")); err == nil {
+		t.Error("the job is complete")
 	}
 }
 

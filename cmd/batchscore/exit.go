@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -82,7 +83,7 @@ func exitCode(err error, sig os.Signal) int {
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
-		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
+		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, nvimgcodec.ErrFailed), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
 		return 75
 	}
 	return 1

@@ -267,7 +267,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err := f.refuse(m.Contract.Preprocess.ScaledDecode); err != nil {
 		return err
 	}
-	decoder, err := f.openDecoder(world.LocalRank, log)
+	decoder, err := f.openDecoder(rankOnMachine(world), log)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // runEngine opens the engine of a run and tries it out.
@@ -27,6 +28,14 @@ type runEngine struct {
 	gpu  *gpu.GPU    // that it computes on; nil for none
 }
 
+// rankOnMachine returns the number by which a rank chooses its GPU.
+func rankOnMachine(world shard.World) int {
+	if !world.Placed {
+		return world.Rank
+	}
+	return world.LocalRank
+}
+
 // open opens the engine.
 func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	world := e.o.world
@@ -37,13 +46,9 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	local := world.LocalRank
-	if !world.Placed {
-		local = world.Rank
-	}
 	e.real, e.gpu, err = openReal(ort.Options{
 		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
-		LocalRank: local, LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
+		LocalRank: rankOnMachine(world), LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
 		TF32: e.f.tf32, Saturate: saturate, Logger: e.log,
 	}, e.model, e.versions)
 	if err != nil {

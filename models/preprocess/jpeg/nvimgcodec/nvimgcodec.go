@@ -43,6 +43,10 @@ const LibraryVariable = "NVIMGCODEC_LIB"
 // ErrMissing is the error of a library or a device that is not there.
 var ErrMissing = errors.New("nvImageCodec cannot be used")
 
+// ErrFailed is the error of a device that did not decode an image, for a reason that may be
+// gone when it is tried again.
+var ErrFailed = errors.New("nvImageCodec failed")
+
 // HowToInstall says how to install the library.
 const HowToInstall = `run "deploy/deps/fetch.sh nvimgcodec" in the source tree, or "pip install nvidia-nvimgcodec-cu12[nvjpeg]" and set ` +
 	LibraryVariable + " to its libnvimgcodec.so.0"

@@ -95,8 +95,8 @@ func (d *Decoder) Decode(px codec.Pixels, src []byte) (bool, error) {
 	case C.BS_NV_NOT:
 		return false, nil
 	}
-	return false, fmt.Errorf("%s could not decode a JPEG of %dx%d pixels, twice: %s: see whether the GPU is healthy and has memory left"+
-		" (nvidia-smi), and run again; or score into a new --out with --decode-device cpu", d.pool.kind, px.Width, px.Height, d.why)
+	return false, fmt.Errorf("%w: %s could not decode a JPEG of %dx%d pixels, twice: %s: see whether the GPU is healthy and has memory left"+
+		" (nvidia-smi), and run again; or score into a new --out with --decode-device cpu", ErrFailed, d.pool.kind, px.Width, px.Height, d.why)
 }
 
 // enter adds d to those that wait, and gives it a handle if one is free.
