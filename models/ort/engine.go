@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	onnx "github.com/yalue/onnxruntime_go"
@@ -38,6 +39,7 @@ type Engine struct {
 	batches  []*batch
 	spare    []*batch // to fill up incomplete batches in; not in use
 	released bool
+	broken   atomic.Bool // CUDA is unusable in this process
 }
 
 // Open loads the model into a session on the requested provider, compares it with
@@ -208,6 +210,14 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.released = true
+	if e.broken.Load() {
+		// What ONNX Runtime frees on the GPU would fail, in destructors, which ends the
+		// process. It keeps the memory until it ends.
+		for _, b := range e.batches {
+			b.watch.stop()
+		}
+		return nil
+	}
 	var errs []error
 	for _, b := range append(e.batches, e.spare...) {
 		errs = append(errs, b.free())

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/device/gpu"
 )
 
 // gpuFault is an error of CUDA or of one of its libraries, as ONNX Runtime reports it.
@@ -26,20 +28,40 @@ func (f gpuFault) is(codes ...int) bool {
 	return f.library == "CUDA" && slices.Contains(codes, f.code)
 }
 
+// lasts reports whether no call of CUDA succeeds any more in this process.
+func (f gpuFault) lasts() bool {
+	return f.is(214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721)
+}
+
+// namedCodes are the codes of CUDA's errors that some of ONNX Runtime's messages only
+// name.
+var namedCodes = map[string]int{
+	"cudaErrorMemoryAllocation": 2, "cudaErrorInitializationError": 3, "cudaErrorInsufficientDriver": 35,
+	"cudaErrorDevicesUnavailable": 46, "cudaErrorNoDevice": 100, "cudaErrorInvalidDevice": 101, "cudaErrorInvalidKernelImage": 200,
+	"cudaErrorNoKernelImageForDevice": 209, "cudaErrorECCUncorrectable": 214, "cudaErrorInvalidPtx": 218, "cudaErrorNvlinkUncorrectable": 220,
+	"cudaErrorUnsupportedPtxVersion": 222, "cudaErrorIllegalAddress": 700, "cudaErrorLaunchTimeout": 702, "cudaErrorAssert": 710,
+	"cudaErrorHardwareStackError": 714, "cudaErrorIllegalInstruction": 715, "cudaErrorMisalignedAddress": 716,
+	"cudaErrorInvalidAddressSpace": 717, "cudaErrorInvalidPc": 718, "cudaErrorLaunchFailure": 719, "cudaErrorSystemNotReady": 802,
+	"cudaErrorSystemDriverMismatch": 803, "cudaErrorCompatNotSupportedOnDevice": 804, "cudaErrorUnknown": 999,
+}
+
 var (
 	faultForm = regexp.MustCompile(`\b(CUDA|CUDNN|CUDNN_FE|CUBLAS|CUFFT|CURAND) failure (-?\d+): ([^;\n]*)`)
+	namedForm = regexp.MustCompile(`\bCUDA error (cudaError\w+):([^;\n]*)`)
 	nodeForm  = regexp.MustCompile(`while running (\w+) node\. Name:'([^']*)'`)
 )
 
 // parseFault returns the error of CUDA or its libraries that an error of ONNX Runtime is
 // about.
 func parseFault(err error) (gpuFault, bool) {
-	m := faultForm.FindStringSubmatch(err.Error())
-	if m == nil {
-		return gpuFault{}, false
+	if m := faultForm.FindStringSubmatch(err.Error()); m != nil {
+		code, _ := strconv.Atoi(m[2])
+		return gpuFault{m[1], code, strings.TrimSpace(m[3])}, true
 	}
-	code, _ := strconv.Atoi(m[2])
-	return gpuFault{m[1], code, strings.TrimSpace(m[3])}, true
+	if m := namedForm.FindStringSubmatch(err.Error()); m != nil && namedCodes[m[1]] > 0 {
+		return gpuFault{"CUDA", namedCodes[m[1]], strings.TrimSpace(m[2])}, true
+	}
+	return gpuFault{}, false
 }
 
 // brief returns an error of ONNX Runtime on a GPU as one line, with the layer that it is
@@ -107,19 +129,27 @@ func (t target) explainGPU(doing string, err error) error {
 	return fmt.Errorf("%w: %s: %w", models.ErrProvider, text, brief(err))
 }
 
-// circumstances are what the advice about an error of a GPU depends on.
-type circumstances struct {
-	facts   gpuFacts
-	cuda    int    // CUDA's release that ONNX Runtime is built for: 12, 13; 0 if unknown
-	runtime string // ONNX Runtime's release; empty if unknown
-	index   int    // of the GPU, as CUDA counts
-	visible int    // GPUs that the driver shows
-	driver  bool   // the driver's library can be loaded
+// explainRun returns an error of a run on a GPU as one line, which says what to do if it
+// is about the GPU.
+func (t target) explainRun(err error) error {
+	short := brief(err)
+	if errors.Is(classify(err), models.ErrOutOfMemory) {
+		return short
+	}
+	if _, ok := parseFault(err); ok {
+		if advice := t.circumstances().advise(err); advice != "" {
+			return &plainError{short.Error() + "; " + advice, err}
+		}
+	}
+	return short
 }
 
-// gpuFacts are what is known of a GPU and its software.
-type gpuFacts struct {
-	Name, Capability, Driver, CUDNN string
+// circumstances are what the advice about an error of a GPU depends on.
+type circumstances struct {
+	facts   device.GPUFacts
+	cuda    int  // CUDA's release that ONNX Runtime is built for: 12, 13; 0 if unknown
+	visible int  // GPUs that the driver shows
+	driver  bool // the driver's library can be loaded
 }
 
 // The first drivers for Linux that run a release of CUDA.
@@ -193,6 +223,9 @@ func (c circumstances) adviseDriver(cuda string) string {
 		return "the NVIDIA driver is older than CUDA needs: update it"
 	}
 	text := fmt.Sprintf("%s needs the NVIDIA driver %s or newer", cuda, least)
+	if atLeast(c.facts.Driver, least) {
+		return text + "; the driver is " + c.facts.Driver + ", so the libcuda.so.1 that was found is another one: see LD_LIBRARY_PATH"
+	}
 	if c.facts.Driver != "" {
 		text += ", and this is " + c.facts.Driver
 	}
@@ -225,10 +258,11 @@ func (c circumstances) adviseCUDNN(cuda string) string {
 	if c.facts.CUDNN != "" {
 		text += " " + c.facts.CUDNN
 	}
-	text += " cannot compute this model on this GPU"
+	on := "this GPU"
 	if c.facts.Name != "" {
-		text += " (" + c.facts.Name + ")"
+		on = c.facts.Model()
 	}
+	text += " cannot compute this model on " + on
 	text += ", or is not for " + cuda + ": " + getGPU + " fetches one that fits"
 	if old := c.old(); old != "" {
 		text += "; " + old
@@ -244,21 +278,32 @@ func (c circumstances) old() string {
 	return ""
 }
 
-// isOld reports whether the GPU has a compute capability below 7.5.
-func (c circumstances) isOld() bool {
-	var major, minor int
-	if _, err := fmt.Sscanf(c.facts.Capability, "%d.%d", &major, &minor); err != nil {
+// atLeast reports whether a version has at least these two numbers.
+func atLeast(version, least string) bool {
+	var major, minor, leastMajor, leastMinor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
 		return false
 	}
-	return major < 7 || major == 7 && minor < 5
+	if _, err := fmt.Sscanf(least, "%d.%d", &leastMajor, &leastMinor); err != nil {
+		return false
+	}
+	return major > leastMajor || major == leastMajor && minor >= leastMinor
+}
+
+// isOld reports whether the GPU has a compute capability below 7.5.
+func (c circumstances) isOld() bool {
+	return c.facts.Capability != "" && !atLeast(c.facts.Capability, "7.5")
 }
 
 // circumstances returns those of a GPU. It is for errors: it asks the GPU's libraries.
 func (t target) circumstances() circumstances {
 	gpus := device.GPUs()
-	c := circumstances{index: t.index, visible: gpus.Visible(), cuda: cudaRelease(providerFile(t.library, CUDA))}
-	c.driver = loadable(driverLibrary) == nil
-	c.facts.Driver = gpus.Driver
+	c := circumstances{visible: gpus.Visible(), cuda: cudaRelease(providerFile(t.library, CUDA)), driver: loadable(driverLibrary) == nil}
+	if t.library != "" {
+		g, _ := gpu.Open(homes(t.library), t.index) // what is not known stays empty
+		c.facts = g.Facts()
+	}
+	c.facts.Driver = cmp.Or(gpus.Driver, c.facts.Driver)
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 )
 
 // place is what ONNX Runtime puts before its errors.
@@ -39,8 +40,8 @@ func TestBrief(t *testing.T) {
 
 // What to do depends on the error, the build and the GPU.
 func TestAdvise(t *testing.T) {
-	p100 := gpuFacts{Name: "Tesla P100-PCIE-16GB", Capability: "6.0", Driver: "470.82.01", CUDNN: "9.12.0"}
-	h100 := gpuFacts{Name: "NVIDIA H100", Capability: "9.0", Driver: "550.54.15", CUDNN: "9.10.2"}
+	p100 := device.GPUFacts{Name: "Tesla P100-PCIE-16GB", Capability: "6.0", Driver: "470.82.01", CUDNN: "9.12.0"}
+	h100 := device.GPUFacts{Name: "NVIDIA H100", Capability: "9.0", Driver: "550.54.15", CUDNN: "9.10.2"}
 	for _, test := range []struct {
 		err  string
 		in   circumstances
@@ -64,7 +65,7 @@ func TestAdvise(t *testing.T) {
 		{err: "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so.9", in: circumstances{cuda: 13},
 			want: "cuDNN 9 for CUDA 13 cannot be loaded: \"make deps-gpu\""},
 		{err: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED", in: circumstances{cuda: 12, facts: p100}, want: "cuDNN 9.12.0 cannot compute", old: true},
-		{err: "CUDNN_FE failure 6: CUDNN", in: circumstances{cuda: 12, facts: h100}, want: "cuDNN 9.10.2 cannot compute this model on this GPU (NVIDIA H100)"},
+		{err: "CUDNN_FE failure 6: CUDNN", in: circumstances{cuda: 12, facts: h100}, want: "cuDNN 9.10.2 cannot compute this model on NVIDIA H100 (compute capability 9.0), or is not for CUDA 12"},
 		{err: "CUDNN failure 1002: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", want: "different releases"},
 		{err: "CUDNN failure 3007: CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH", in: circumstances{cuda: 12, facts: p100}, want: "6.0 and newer", old: true},
 		{err: "CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED", in: circumstances{cuda: 12}, want: "cuBLAS has to be that of CUDA 12"},

@@ -100,6 +100,12 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if err != nil && b.engine.rebind {
+		if f, _ := parseFault(err); f.lasts() {
+			b.engine.broken.Store(true)
+		}
+		err = b.engine.target.explainRun(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s on %s, batch of %d: %w", b.engine.model.Path, b.engine.device, hi-lo, classify(err))
 	}
