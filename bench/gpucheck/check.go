@@ -30,7 +30,8 @@ type Options struct {
 	// ModelFile is the file of the model, Contract its contract.
 	ModelFile string
 	Contract  models.Contract
-	// Speed are the networks whose speed is measured, as models build names them.
+	// Speed are the models whose speed is measured: networks, as models build names them,
+	// with random weights, or ONNX files that say what they need.
 	Speed []string
 	// Least is how long each point of the sweep is measured.
 	Least time.Duration

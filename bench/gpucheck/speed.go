@@ -54,10 +54,10 @@ func speedClaims() []Claim {
 			for _, model := range s.Speed {
 				a, b := w.best(model, fp32), w.best(model, fp16)
 				if a == nil || b == nil {
-					return Outcome{}, skipf("%s was not measured in both precisions", model)
+					return Outcome{}, skipf("%s was not measured in both precisions", nameOf(model))
 				}
 				ok = ok && b.rate > a.rate
-				said = append(said, fmt.Sprintf("%s: %.0f images/s in float16, %.0f in float32 (%.2f times)", model, b.rate, a.rate, b.rate/a.rate))
+				said = append(said, fmt.Sprintf("%s: %.0f images/s in float16, %.0f in float32 (%.2f times)", nameOf(model), b.rate, a.rate, b.rate/a.rate))
 			}
 			return measured(ok, "%s", strings.Join(said, "; "))
 		},

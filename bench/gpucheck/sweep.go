@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/bench/compare"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/networks"
 )
 
 // setting is a model and how it is computed: what one child process measures.
@@ -19,7 +23,7 @@ type setting struct {
 }
 
 func (p setting) String() string {
-	text := p.model + " " + p.precision
+	text := nameOf(p.model) + " " + p.precision
 	if p.nhwc {
 		text += " nhwc"
 	}
@@ -153,16 +157,22 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 	return err
 }
 
+// nameOf returns the name of a model of the sweep: that of a network, or of a file.
+func nameOf(model string) string { return strings.TrimSuffix(filepath.Base(model), ".onnx") }
+
 // speedModel returns the file of the model of a setting.
 func (s *Session) speedModel(ctx context.Context, p setting) (string, error) {
-	file, err := s.once(ctx, p.model+".onnx", func(path string) error {
-		_, err := s.must(ctx, 0, nil, "models", "build", p.model, "--variant", "keras", "--weights", "random", "-o", path)
-		return err
-	})
+	file, err := p.model, error(nil)
+	if slices.Contains(networks.Networks, networks.Network(p.model)) {
+		file, err = s.once(ctx, p.model+".onnx", func(path string) error {
+			_, err := s.must(ctx, 0, nil, "models", "build", p.model, "--variant", "keras", "--weights", "random", "-o", path)
+			return err
+		})
+	}
 	if err != nil || p.precision != fp16 {
 		return file, err
 	}
-	return s.once(ctx, p.model+"-fp16.onnx", func(path string) error {
+	return s.once(ctx, nameOf(p.model)+"-fp16.onnx", func(path string) error {
 		images, err := s.few(ctx)
 		if err != nil {
 			return err
@@ -182,7 +192,7 @@ const (
 func sampleOf(p setting, c Cell, r Reading) result.Sample {
 	s := result.Sample{
 		Name: sweepName, Iterations: r.Images,
-		Keys: []result.Key{result.K("model", p.model), result.K("device", r.Device), result.K("precision", p.precision),
+		Keys: []result.Key{result.K("model", nameOf(p.model)), result.K("device", r.Device), result.K("precision", p.precision),
 			result.K("nhwc", p.nhwc), result.K("sessions", c.Sessions), result.K("batch", c.Batch)},
 		Values: []result.Value{{Value: r.Rate, Unit: compare.Rate}},
 	}

@@ -64,7 +64,8 @@ Each claim ends as pass, FAIL or not measured. The exit code is 1 if one fails.`
 	fs.StringSliceVar(&f.only, "only", nil, "check only these `SUBJECTS`: "+strings.Join(gpucheck.Subjects, ", "))
 	chooseSome(cmd, "only", gpucheck.Subjects)
 	fs.DurationVar(&f.budget, "time", 10*time.Minute, "take `DURATION` at most; what does not fit is listed as not measured")
-	fs.StringSliceVar(&f.speed, "speed", asWords(networks.Networks), "measure the speed of these `NETWORKS`, with random weights")
+	fs.StringSliceVar(&f.speed, "speed", asWords(networks.Networks),
+		"measure the speed of these `MODELS`: "+orList(asWords(networks.Networks))+" with random weights, or ONNX files")
 	chooseSome(cmd, "speed", asWords(networks.Networks))
 	fs.DurationVar(&f.least, "least", 700*time.Millisecond, "measure each point of the sweep of speeds for `DURATION` or longer")
 	cmd.AddCommand(newGPUMeasure())
@@ -90,9 +91,13 @@ func (f *gpuCheckFlags) options(cmd *cobra.Command) (o gpucheck.Options, err err
 	if f.least <= 0 {
 		return o, invalid("least", f.least, "a time above zero")
 	}
-	for _, network := range f.speed {
-		if err := oneOf("speed", network, asWords(networks.Networks)); err != nil {
-			return o, err
+	var missing []string
+	for _, model := range f.speed {
+		if slices.Contains(networks.Networks, networks.Network(model)) {
+			continue
+		}
+		if _, err := f.model.openModel(model, "", models.Answers{}); err != nil {
+			missing = append(missing, fmt.Sprintf("--speed: %v", err))
 		}
 	}
 	for _, subject := range f.only {
@@ -121,7 +126,6 @@ func (f *gpuCheckFlags) options(cmd *cobra.Command) (o gpucheck.Options, err err
 		o.Model = fetched("models/classification.onnx")
 	}
 	const make = `; "make gpu-check" in the source tree fetches what is needed`
-	var missing []string
 	if text := device.GPUs().Missing(); text != "" {
 		missing = append(missing, text)
 	}
