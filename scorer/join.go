@@ -81,7 +81,7 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 			return output.Success{}, err
 		}
 	}
-	w.opt.feedDefaults()
+	w.opt.feedDefaults(w.job.Batch)
 	done, err := w.work(ctx, start)
 	if err == nil && !done {
 		err = w.awaitOthers(ctx)

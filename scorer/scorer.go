@@ -53,12 +53,7 @@ func (w *worker) scoreChunks(ctx context.Context, taker *taker) error {
 	o, spec := &w.opt, w.opt.Contract.Preprocess
 	// While every lane runs one batch, as many again are being filled.
 	core := 2 * o.Sessions
-	// Enough for all fetchers to be at work, and as many images waiting for them,
-	// within the budget of memory.
-	most := 2 * o.Fetchers
-	if size := int64(spec.RowBytes()); int64(most)*size > o.ReadAheadBytes {
-		most = int(o.ReadAheadBytes / size)
-	}
+	most := o.mostAhead(spec.RowBytes())
 	batchCount := core + 1 + most/w.job.Batch
 
 	toFetch := make(chan item)

@@ -64,10 +64,10 @@ func TestRecipe100000ImagesOn32Ranks(t *testing.T) {
 
 func TestRecipe366111NamesOn32Ranks(t *testing.T) {
 	const images, ranks = 366_111, 32
-	for _, size := range []int{DefaultChunk(images, 32), 1, 8, 16, 32, 64, 128, 1000} {
+	for _, size := range []int{DefaultChunk(images, 4), DefaultChunk(images, 32), 1, 8, 16, 32, 64, 128, 1000} {
 		checkShares(t, Chunks{Entries: images, Size: size}, ranks)
 	}
-	if got := DefaultChunk(images, 32); got != 128 {
+	if got := DefaultChunk(images, 4); got != 128 {
 		t.Errorf("DefaultChunk(%d) = %d, want 128", images, got)
 	}
 }
@@ -110,17 +110,33 @@ func TestDefaultChunk(t *testing.T) {
 			batch:  4,
 			want:   16,
 		}, {images: 16_385, batch: 4, want: 16}, {images: 32_768, batch: 1, want: 16}, {images: 32_769, batch: 1, want: 32},
-		{images: 100_000, batch: 0, want: 64}, {images: 100_000, batch: 32, want: 64}, {images: 131_073, batch: 32, want: 128},
+		{images: 100_000, batch: 0, want: 64}, {images: 131_073, batch: 4, want: 128},
 		{images: 65_536 * 128, batch: 8, want: 128}, {images: 65_536*128 + 1, batch: 8, want: 256}, {images: 50_000_000, batch: 8, want: 1024},
 		// Whole batches, two at least.
 		{
 			images: 10,
 			batch:  32,
 			want:   64,
-		}, {images: 100_000, batch: 64, want: 128}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
+		}, {images: 100_000, batch: 64, want: 128}, {images: 65_536, batch: 32, want: 64}, {images: 65_537, batch: 32, want: 128},
+		{images: 262_145, batch: 32, want: 512}, {images: 10_000_000, batch: 32, want: 512}, {images: 50_000_000, batch: 32, want: 1024}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
 	} {
 		if got := DefaultChunk(tt.images, tt.batch); got != tt.want {
 			t.Errorf("DefaultChunk(%d, %d) = %d, want %d", tt.images, tt.batch, got, tt.want)
+		}
+	}
+}
+
+// TestUnrecordedChunk: the chunks of jobs begun by older releases do not change.
+func TestUnrecordedChunk(t *testing.T) {
+	for _, test := range []struct{ images, batch, want int }{
+		{images: 10, batch: 0, want: 16},
+		{images: 100_000, batch: 32, want: 64},
+		{images: 366_111, batch: 32, want: 128},
+		{images: 366_111, batch: 256, want: 512},
+		{images: 50_000_000, batch: 8, want: 1024},
+	} {
+		if got := UnrecordedChunk(test.images, test.batch); got != test.want {
+			t.Errorf("UnrecordedChunk(%d, %d) = %d, want %d", test.images, test.batch, got, test.want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ type Job struct {
 	// recorded number. If it is the first, it records shard.DefaultChunk of the
 	// number of images that it Listed, so that a release with another rule does not
 	// change the chunks of a job. A record of 0, from when the number of images was
-	// not known, means shard.DefaultChunk of the manifest.
+	// not known, means shard.UnrecordedChunk of the manifest.
 	Chunk  int `json:"chunk"`
 	Listed int `json:"-"`
 	// MaxPixels and MaxBytes are the limits of an image; beyond them it is
@@ -169,7 +169,7 @@ func (j *Job) Simulated() bool { return j.Precision == row.Simulated }
 func (j *Job) Chunks(entries int) shard.Chunks {
 	size := j.Chunk
 	if size == 0 {
-		size = shard.DefaultChunk(entries, j.Batch)
+		size = shard.UnrecordedChunk(entries, j.Batch)
 	}
 	return shard.Chunks{Entries: entries, Size: size}
 }
