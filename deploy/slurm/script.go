@@ -29,10 +29,11 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	cpus := e.cpusPerRank(job)
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("#!/bin/sh")
-	for _, option := range e.options(job, id) {
+	for _, option := range e.options(job, id, cpus) {
 		line("#SBATCH %s", option)
 	}
 	line("export %s=%s", deploy.JobVariable, id)
@@ -47,7 +48,7 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 		line("%s", setup)
 	}
 	line(`echo "batchscore: start ${SLURM_RESTART_COUNT:-0} of %s on $SLURM_JOB_NODELIST"`, id)
-	line("%s", shellquote.Join(append(e.srun(job), job.Argv(binary)...)))
+	line("%s", shellquote.Join(append(e.srun(job, cpus), job.Argv(binary)...)))
 	line(`code=$?
 # Ranks that made room for another job continue when it is their turn again. Slurm
 # itself requeues a job that does not end within the time granted.
@@ -59,8 +60,8 @@ exit $code`, e.exitFile(id))
 	return []byte(b.String()), nil
 }
 
-// options returns the options of sbatch.
-func (e *Engine) options(job deploy.Job, id string) []string {
+// options returns the options of sbatch. cpus is how many each rank gets; 0 is not said.
+func (e *Engine) options(job deploy.Job, id string, cpus int) []string {
 	options := []string{
 		"--job-name=" + id,
 		"--output=" + e.logFile(id),
@@ -73,8 +74,8 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 			options = append(options, name+"="+value)
 		}
 	}
-	if e.o.CPUsPerRank > 0 {
-		add("--cpus-per-task", fmt.Sprint(e.o.CPUsPerRank))
+	if cpus > 0 {
+		add("--cpus-per-task", fmt.Sprint(cpus))
 	}
 	if e.o.Exclusive {
 		options = append(options, "--exclusive")
@@ -86,10 +87,7 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 		}
 		add("--gres", fmt.Sprint(gres, job.GPUsPerNode))
 	}
-	queue := e.o.Queue
-	if job.Priority == deploy.Low {
-		queue = *e.o.Low
-	}
+	queue := e.queue(job)
 	add("--partition", queue.Partition)
 	add("--account", queue.Account)
 	add("--qos", queue.QOS)
@@ -117,10 +115,10 @@ func (e *Engine) options(job deploy.Job, id string) []string {
 }
 
 // srun returns the command line up to the program of the ranks.
-func (e *Engine) srun(job deploy.Job) []string {
+func (e *Engine) srun(job deploy.Job, cpus int) []string {
 	argv := []string{"srun", "--label", "--export=ALL"}
-	if e.o.CPUsPerRank > 0 {
-		argv = append(argv, fmt.Sprintf("--cpus-per-task=%d", e.o.CPUsPerRank)) // srun does not take it from sbatch
+	if cpus > 0 {
+		argv = append(argv, fmt.Sprintf("--cpus-per-task=%d", cpus)) // srun does not take it from sbatch
 	}
 	if job.Scores() {
 		// A rank that dies must not end the others.

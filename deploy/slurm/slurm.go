@@ -53,8 +53,9 @@ type Options struct {
 	// Binary is the path of batchscore on the nodes; that of this program when
 	// empty.
 	Binary string `yaml:"binary,omitempty"`
-	// CPUsPerRank is how many CPUs Slurm gives to each rank; when zero it is
-	// Slurm's default, which is one. Ranks decode with as many threads as they
+	// CPUsPerRank is how many CPUs Slurm gives to each rank. When zero, a rank of a
+	// job with GPUs gets as many as belong to its share of a node's GPUs, and any other
+	// gets Slurm's default, which is one. Ranks decode with as many threads as they
 	// have CPUs.
 	CPUsPerRank int `yaml:"cpusPerRank,omitempty"`
 	// Exclusive takes whole nodes.

@@ -28,6 +28,7 @@ func engine(t *testing.T, o Options) *Engine {
 }
 
 func TestScriptGolden(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // a cluster of this machine must not show
 	scoring := deploy.Job{
 		Name: "nightly", Images: "photos of 2019", Out: "labels", Model: "inception.onnx", Nodes: 2, RanksPerNode: 4,
 		GPUsPerNode: 4, Run: map[string]string{"batch": "32"},
