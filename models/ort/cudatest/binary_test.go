@@ -3,6 +3,7 @@ package cudatest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -11,16 +12,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
+
+	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// shared is made once for all tests of the process: the program, without the race
-// detector, a model and pictures.
+// shared is made once for all tests of the process.
 var shared struct {
-	once          sync.Once
-	folder        string
-	err           error
-	binary, model string
+	once   sync.Once
+	folder string
+	err    error
 }
 
 func TestMain(m *testing.M) {
@@ -31,30 +33,32 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// program returns the path of a batchscore program, and of a model: Inception V3 with
-// random weights and 5 classes.
-func program(t testing.TB) (binary, model string) {
+// folder returns the folder with the program, which is built without the race detector.
+func folder(t testing.TB) string {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.folder, shared.err = os.MkdirTemp("", "cudatest-"); shared.err != nil {
 			return
 		}
-		shared.binary, shared.model = filepath.Join(shared.folder, "batchscore"), filepath.Join(shared.folder, "inception.onnx")
-		for _, args := range [][]string{
-			{"go", "build", "-race=false", "-o", shared.binary, "github.com/batchscore/batchscore/cmd/batchscore"},
-			{shared.binary, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", shared.model},
-		} {
-			out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-			if err != nil {
-				shared.err = errors.New(err.Error() + ": " + string(out))
-				return
-			}
+		out, err := exec.Command("go", "build", "-race=false", "-o", filepath.Join(shared.folder, "batchscore"),
+			"github.com/batchscore/batchscore/cmd/batchscore").CombinedOutput()
+		if err != nil {
+			shared.err = fmt.Errorf("go build: %w: %s", err, out)
 		}
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	return shared.binary, shared.model
+	return shared.folder
+}
+
+// convolutions is how many the small model has.
+const convolutions = 3
+
+// program returns the paths of the program and of a small model for float32 images.
+func program(t testing.TB) (binary, model string) {
+	t.Helper()
+	return filepath.Join(folder(t), "batchscore"), graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Work: convolutions - 1})
 }
 
 // pictures returns a folder of n small pictures that all differ.
@@ -88,24 +92,53 @@ type result struct {
 // batchscore runs the program on the machine.
 func (m *Machine) batchscore(t testing.TB, args ...string) result {
 	t.Helper()
-	binary, _ := program(t)
-	cmd := exec.Command(binary, args...)
-	cmd.Env = m.Env()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	return m.start(t, nil, args...).wait(t)
+}
+
+// run scores a folder on the GPU with the small model.
+func (m *Machine) run(t testing.TB, images, out string, more ...string) result {
+	t.Helper()
+	_, model := program(t)
+	return m.batchscore(t, scoring(model, images, out, more...)...)
+}
+
+// A process is a command that runs.
+type process struct {
+	*exec.Cmd
+	stdout, stderr bytes.Buffer
+}
+
+// start starts the program on the machine, with further variables.
+func (m *Machine) start(t testing.TB, vars []string, args ...string) *process {
+	t.Helper()
+	binary := filepath.Join(folder(t), "batchscore")
+	p := &process{Cmd: exec.Command(binary, args...)}
+	p.Env = append(m.Env(), vars...)
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Process.Kill() })
+	return p
+}
+
+func (p *process) wait(t testing.TB) result {
+	t.Helper()
+	err := p.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+	code := p.ProcessState.ExitCode()
+	if status := p.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
+		code = 128 + int(status.Signal())
+	}
+	return result{code, p.stdout.String(), p.stderr.String()}
 }
 
-// run scores a folder on the GPU.
-func (m *Machine) run(t testing.TB, images, out string, more ...string) result {
-	t.Helper()
-	_, model := program(t)
-	return m.batchscore(t, append([]string{"run", "--provider", "cuda", "--model", model, "--images", images, "--out", out}, more...)...)
+// scoring is the arguments that score a folder on the GPU.
+func scoring(model, images, out string, more ...string) []string {
+	return append([]string{"run", "--provider", "cuda", "--model", model, "--images", images, "--out", out}, more...)
 }
 
 // must fails the test if the command has failed.
@@ -127,6 +160,14 @@ func rows(t testing.TB, m *Machine, out string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// reference returns the rows of a run that nothing disturbs.
+func reference(t testing.TB, line Line, model, images string) string {
+	t.Helper()
+	m, out := New(t, Config{Line: line}), filepath.Join(t.TempDir(), "out")
+	m.batchscore(t, scoring(model, images, out, "--chunk", "8")...).must(t)
+	return rows(t, m, out)
 }
 
 // lines runs a test on both lines of CUDA.

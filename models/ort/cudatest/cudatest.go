@@ -1,12 +1,14 @@
 package cudatest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,6 +46,10 @@ type MIG struct {
 type Config struct {
 	Line    Line
 	Devices []Device
+	// DriverCUDA is the newest CUDA that the driver serves, as 12080, and Driver its
+	// version, as "570.124.06"; by default those of the line.
+	DriverCUDA int
+	Driver     string
 	// Without names libraries that are missing, such as "libcudnn.so.9".
 	Without []string
 	// Vars are further variables of the stand-in, such as CUDATEST_PLAN_US=2000 or
@@ -90,6 +96,11 @@ func Make(folder string, c Config) (*Machine, error) {
 		return nil, fmt.Errorf("the stand-in for CUDA: %w", err)
 	}
 	c.Devices = complete(c.Devices)
+	newest, driver := 12080, "570.124.06"
+	if c.line() == CUDA13 {
+		newest, driver = 13000, "580.65.06"
+	}
+	c.DriverCUDA, c.Driver = cmp.Or(c.DriverCUDA, newest), cmp.Or(c.Driver, driver)
 	m := &Machine{Folder: filepath.Join(folder, "lib"), Root: filepath.Join(folder, "root"), config: c, log: filepath.Join(folder, "log")}
 	if err := os.MkdirAll(m.Folder, 0o755); err != nil {
 		return nil, err
@@ -107,7 +118,7 @@ func Make(folder string, c Config) (*Machine, error) {
 			return nil, err
 		}
 	}
-	return m, writeRoot(m.Root, c.Devices)
+	return m, writeRoot(m.Root, c.Devices, m.config.Driver)
 }
 
 func (c Config) line() Line {
@@ -187,6 +198,8 @@ func (m *Machine) Vars() []string {
 		"CUDATEST_LOG=" + m.log,
 		"CUDATEST_DEVICES=" + strings.Join(devices, ";"),
 		"CUDATEST_MIG=" + strings.Join(parts, ";"),
+		"CUDATEST_DRIVER=" + strconv.Itoa(m.config.DriverCUDA),
+		"CUDATEST_DRIVER_NAME=" + m.config.Driver,
 	}, m.config.Vars...)
 }
 

@@ -7,9 +7,9 @@ import (
 )
 
 // writeRoot writes what NVIDIA's driver shows of its GPUs in the file system.
-func writeRoot(root string, devices []Device) error {
+func writeRoot(root string, devices []Device, driver string) error {
 	files := map[string]string{
-		"proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.124.06  stand-in\n",
+		"proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  " + driver + "  stand-in\n",
 	}
 	for i, d := range devices {
 		bus := d.Bus

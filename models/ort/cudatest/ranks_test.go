@@ -1,0 +1,83 @@
+package cudatest
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// rank returns the variables of a rank under Open MPI, all ranks on one machine.
+func rank(i, world int) []string {
+	r, w := strconv.Itoa(i), strconv.Itoa(world)
+	return []string{"OMPI_COMM_WORLD_RANK=" + r, "OMPI_COMM_WORLD_SIZE=" + w, "OMPI_COMM_WORLD_LOCAL_RANK=" + r, "OMPI_COMM_WORLD_LOCAL_SIZE=" + w}
+}
+
+// TestCUDARanks: every rank of a machine computes on a GPU of its own, and on no other.
+func TestCUDARanks(t *testing.T) {
+	gpus := func(n int) []Device { return make([]Device, n) }
+	parts := func(gpu int) []MIG {
+		return []MIG{{UUID: fmt.Sprintf("MIG-%d-a", gpu), MemoryMB: 9000}, {UUID: fmt.Sprintf("MIG-%d-b", gpu), MemoryMB: 9000}}
+	}
+	uuid := func(i int) string { return complete(gpus(i + 1))[i].UUID }
+	for _, c := range []struct {
+		name    string
+		devices []Device
+		visible string // CUDA_VISIBLE_DEVICES; "-" leaves it unset
+		want    []string
+	}{
+		{"one GPU", gpus(1), "-", []string{uuid(0)}},
+		{"two GPUs", gpus(2), "-", []string{uuid(0), uuid(1)}},
+		{"four GPUs", gpus(4), "-", []string{uuid(0), uuid(1), uuid(2), uuid(3)}},
+		{"eight GPUs", gpus(8), "-", []string{uuid(0), uuid(1), uuid(2), uuid(3), uuid(4), uuid(5), uuid(6), uuid(7)}},
+		{"two of four", gpus(4), "3,1", []string{uuid(3), uuid(1)}},
+		{"by UUID", gpus(4), uuid(2) + "," + uuid(0), []string{uuid(2), uuid(0)}},
+		{"the slower GPU first on the bus", []Device{{UUID: "GPU-slow", Capability: "6.0"}, {UUID: "GPU-fast", Capability: "8.0"}}, "-",
+			[]string{"GPU-slow", "GPU-fast"}},
+		{"parts of one GPU", []Device{{MIG: parts(0)}}, "MIG-0-a,MIG-0-b", []string{"MIG-0-a", "MIG-0-b"}},
+		{"parts of two GPUs", []Device{{MIG: parts(0)}, {MIG: parts(1)}}, "MIG-0-a,MIG-0-b,MIG-1-a,MIG-1-b",
+			[]string{"MIG-0-a", "MIG-0-b", "MIG-1-a", "MIG-1-b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, out := New(t, Config{Devices: c.devices}), filepath.Join(t.TempDir(), "out")
+			_, model := program(t)
+			// The ranks come one after the other, and each leaves work to the next.
+			args := scoring(model, pictures(t, len(c.want)+1), out, "--batch", "1", "--chunk", "1", "--budget-images", "1")
+			for i, want := range c.want {
+				vars := rank(i, len(c.want))
+				if c.visible != "-" {
+					vars = append(vars, "CUDA_VISIBLE_DEVICES="+c.visible)
+				}
+				m.Forget(t)
+				if r := m.start(t, vars, args...).wait(t); r.code != 75 {
+					t.Fatalf("rank %d: exit status %d, want 75: %s%s", i, r.code, r.stdout, r.stderr)
+				}
+				var got []string
+				for _, e := range m.Log(t).Of("device") {
+					got = append(got, e.UUID)
+				}
+				if !slices.Equal(got, []string{want}) {
+					t.Errorf("rank %d of %d used %q, want %s", i, len(c.want), got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestCUDATogether: four ranks on four GPUs write the rows that one rank writes.
+func TestCUDATogether(t *testing.T) {
+	_, model := program(t)
+	images := pictures(t, 64)
+	m, out := New(t, Config{Devices: make([]Device, 4)}), filepath.Join(t.TempDir(), "out")
+	var ranks []*process
+	for i := range 4 {
+		ranks = append(ranks, m.start(t, rank(i, 4), scoring(model, images, out, "--chunk", "8")...))
+	}
+	for _, r := range ranks {
+		r.wait(t).must(t)
+	}
+	if got, want := rows(t, m, out), reference(t, CUDA12, model, images); got != want {
+		t.Errorf("rows of four ranks:\n%s\nof one:\n%s", got, want)
+	}
+}
