@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,7 @@ type device struct {
 	log      zerolog.Logger
 	batch    int          // images in a batch of the job
 	limit    atomic.Int32 // images in one call of the engine
+	lowering sync.Mutex
 }
 
 func newDevice(engine Engine, batch int, counters *telemetry.Counters, log zerolog.Logger) *device {
@@ -106,6 +108,8 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 // lower halves the limit after a call under it ran out of memory. Several lanes may
 // find that out; one of them halves it.
 func (d *device) lower(size int) {
+	d.lowering.Lock()
+	defer d.lowering.Unlock()
 	if !d.limit.CompareAndSwap(int32(size), int32(size/2)) {
 		return
 	}

@@ -137,14 +137,16 @@ char *ortc_assigned(const void *api, const void *session, uintptr_t handle) {
 
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value) {
+  char *message = NULL;
   if (value) {
-    TRY(FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
-    TRY(FN(api, SynchronizeBoundInputs, Status *, void *)(binding));
+    message = report(api, FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
+    if (!message) message = report(api, FN(api, SynchronizeBoundInputs, Status *, void *)(binding));
   }
-  char *message = report(api, FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
+  if (!message) message = report(api, FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
   if (value) {
     if (!message) message = report(api, FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
-    // Every batch would otherwise hold its input's memory on the device until its next run.
+    // Every batch would otherwise hold its input's memory on the device until its next
+    // run. And after a BindInput that failed, the next one would crash.
     FN(api, ClearBoundInputs, void, void *)(binding);
   }
   return message;

@@ -176,7 +176,7 @@ func (a capi) shrink(session unsafe.Pointer, arenas, input string, value unsafe.
 
 // gpuMemory returns how much memory of a GPU that a session uses is free, and how much
 // it has, in bytes.
-func (capi) gpuMemory(device int) (free, total int64, err error) {
+func gpuMemory(device int) (free, total int64, err error) {
 	var f, t C.size_t
 	err = toError(C.ortc_gpu_memory(C.int(device), &f, &t))
 	return int64(f), int64(t), err

@@ -48,17 +48,17 @@ func classify(err error) error {
 // nothingFits explains that the smallest batch failed for want of memory, with the
 // device to itself. It wraps models.ErrNothingFits.
 func (e *Engine) nothingFits(err error) error {
-	return fmt.Errorf("%w: %w; %s", models.ErrNothingFits, plain(err, e.version), e.target.makeRoom(e.api))
+	return fmt.Errorf("%w: %w; %s", models.ErrNothingFits, plain(err, e.version), e.target.makeRoom())
 }
 
 // makeRoom says how much memory a device has and what to do if that is too little.
-func (t target) makeRoom(api capi) string {
+func (t target) makeRoom() string {
 	if t.provider == CPU {
 		return "give the process more memory, or use a smaller model"
 	}
 	const remedy = "stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES," +
 		" or a model of 16 bits, made by 'batchscore models convert --precision fp16'"
-	free, total, err := api.gpuMemory(t.index)
+	free, total, err := gpuMemory(t.index)
 	if err != nil {
 		return remedy
 	}

@@ -317,9 +317,8 @@ func count(n int, what string) string {
 // explainProbe says what an error of the first runs means. A GPU that is too old for the
 // build is only detected then.
 func (t target) explainProbe(err error) error {
-	f, _ := parseFault(err)
 	switch {
-	case errors.Is(err, models.ErrOutOfMemory) && f.library != "CUDNN_FE":
+	case errors.Is(err, models.ErrOutOfMemory): // or it may be
 		return err
 	case t.provider == CUDA && !blamesModel(err):
 		return t.explainGPU("the probe batch failed", err)

@@ -92,7 +92,8 @@ func TestExplainProbe(t *testing.T) {
 		{on: gpu, text: "CUDA failure 2: out of memory", want: models.ErrOutOfMemory},
 		{on: gpu, text: cudaError("CUDA failure 209: no kernel image is available for execution on device").Error(), want: models.ErrProvider},
 		{on: gpu, text: "CUDNN failure 1001: CUDNN_STATUS_NOT_INITIALIZED ; GPU=0", want: models.ErrProvider},
-		{on: gpu, text: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; x\n{\"dim\":[1,2], \"shape\": 3}", want: models.ErrProvider},
+		{on: gpu, text: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; x", want: models.ErrOutOfMemory}, // until a smaller batch fails, too
+		{on: gpu, text: "CUDNN_FE failure 6: CUDNN_GRAPH_NOT_SUPPORTED ; GPU=0 ; x\n{\"dim\":[1,2], \"shape\": 3}", want: models.ErrProvider},
 		{on: gpu, text: "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so", want: models.ErrProvider},
 		{on: gpu, text: "something that nobody has seen", want: models.ErrProvider},
 		{on: gpu, text: "OrtValue shape verification failed. Current shape:{1,5} Requested: {2,5}", want: models.ErrModel},

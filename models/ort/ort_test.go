@@ -467,7 +467,7 @@ func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	b := newBatch(t, e, 1)
 	release, held := make(chan struct{}), make(chan struct{})
 	go func() { // another Score holds the lane
-		_ = e.lanes.Run(t.Context(), 1, func() error {
+		_ = e.lanes.Run(t.Context(), 1, func(context.Context) error {
 			close(held)
 			<-release
 			return nil

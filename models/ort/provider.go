@@ -111,7 +111,7 @@ func (t target) explain(model string, err error) error {
 	var p *providerError
 	switch {
 	case errors.Is(classify(err), models.ErrOutOfMemory):
-		return fmt.Errorf("%s on %s: %w", model, t, classify(err))
+		return fmt.Errorf("%w: %s on %s: %w; %s", models.ErrNothingFits, model, t, classify(err), t.makeRoom())
 	case errors.Is(err, models.ErrModel):
 		return err
 	case t.provider == CPU && errors.As(err, &p):

@@ -28,16 +28,19 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 		return err
 	}
 	n := hi - lo
-	score := func() error { return own.score(ctx, lo, hi) }
+	score := func(ctx context.Context) error { return own.score(ctx, lo, hi) }
 	reclaim := func() error { return own.reclaim(lo, hi) }
 	if size := e.fixedSize(own, b.Size); size > 0 {
 		n = size
-		score = func() error { return own.scoreFixed(ctx, lo, hi, size) }
+		score = func(ctx context.Context) error { return own.scoreFixed(ctx, lo, hi, size) }
 		reclaim = func() error { return own.reclaimFixed(lo, size) }
 	}
 	err := e.lanes.Run(ctx, n, score, reclaim)
-	if n <= e.lanes.Least && errors.Is(err, models.ErrOutOfMemory) {
+	switch {
+	case errors.Is(err, models.ErrOutOfMemory) && n <= e.lanes.Least:
 		return e.nothingFits(err)
+	case errors.Is(err, models.ErrProvider):
+		return e.target.explainGPU("", err)
 	}
 	return err
 }

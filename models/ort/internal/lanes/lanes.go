@@ -25,6 +25,15 @@ import (
 type Lanes struct {
 	// Least is the smallest number of images in a run; 0 means 1.
 	Least int
+	// Planned is set if ONNX Runtime makes plans for the number of images in a run, as
+	// it does for a GPU. The first run of another number then has the device alone and
+	// all of its memory, and nothing ends it early.
+	//
+	// This is necessary, not only faster: a convolution that fails for want of memory
+	// when the number changes keeps its old plan and takes it for the new one. Any
+	// later run of that number, in any lane, would give wrong scores or write where it
+	// must not. Only a run of yet another number that succeeds mends that.
+	Planned bool
 
 	count int64
 	// running has a weight of 1 for each run of several, and of count for one that is
@@ -35,6 +44,10 @@ type Lanes struct {
 	mu      sync.Mutex
 	alone   map[int]int // runs that only succeeded alone, by number of images
 	unclear int         // the most images with which a run failed for an unclear reason
+	plans   int         // the number of images that all plans are for; 0 if there is none
+	// broken has the errors of first runs, by number of images: there may be plans that
+	// are wrong for it.
+	broken map[int]error
 }
 
 // crowded is the number of runs that succeeded only alone after which all of their
@@ -44,7 +57,8 @@ const crowded = 2
 // New returns n lanes. They call crowd once for a number of images, after which batches
 // of that many or more run one at a time.
 func New(n int, crowd func(images int)) *Lanes {
-	return &Lanes{count: int64(n), running: semaphore.NewWeighted(int64(n)), crowd: crowd, alone: map[int]int{}}
+	return &Lanes{count: int64(n), running: semaphore.NewWeighted(int64(n)), crowd: crowd,
+		alone: map[int]int{}, broken: map[int]error{}}
 }
 
 // Count returns how many runs there may be at a time.
@@ -53,37 +67,79 @@ func (l *Lanes) Count() int { return int(l.count) }
 // Run scores n images in a lane; reclaim makes ONNX Runtime give back the memory that
 // it does not use. An error that wraps models.ErrOutOfMemory means that n images do
 // not fit even alone. While it waits for the device, the end of ctx ends it.
-func (l *Lanes) Run(ctx context.Context, n int, score, reclaim func() error) error {
-	weight := int64(1)
-	if l.needAll(n) {
-		weight = l.count
+func (l *Lanes) Run(ctx context.Context, n int, score func(context.Context) error, reclaim func() error) error {
+	free, err := l.enter(ctx, n)
+	if err != nil {
+		return err
 	}
-	err := l.hold(ctx, weight, score)
+	if l.unplanned(n) {
+		defer free()
+		return l.plan(ctx, n, score, reclaim)
+	}
+	err = score(ctx)
+	free()
 	if !errors.Is(err, models.ErrOutOfMemory) {
 		return err
 	}
-	return l.hold(ctx, l.count, func() error {
-		kept := reclaim()
-		err := score()
-		if err == nil {
-			l.fitted(n)
-		}
-		if !errors.Is(err, models.ErrOutOfMemory) {
-			return err
-		}
-		if kept = errors.Join(kept, reclaim()); kept != nil {
-			err = fmt.Errorf("%w; memory that is not used could not be given back: %w", err, kept)
-		}
-		return l.judge(n, err)
-	})
-}
-
-func (l *Lanes) hold(ctx context.Context, weight int64, f func() error) error {
-	if err := l.running.Acquire(ctx, weight); err != nil {
+	if free, err = l.hold(ctx, l.count); err != nil {
 		return err
 	}
-	defer l.running.Release(weight)
-	return f()
+	defer free()
+	if l.unplanned(n) { // since it failed
+		return l.plan(ctx, n, score, reclaim)
+	}
+	kept := reclaim()
+	if err = score(ctx); err == nil {
+		l.fitted(n)
+	}
+	return l.judge(n, err, kept, reclaim)
+}
+
+// enter waits for a lane, or for all if n images need them.
+func (l *Lanes) enter(ctx context.Context, n int) (free func(), err error) {
+	if !l.unplanned(n) && !l.needAll(n) {
+		free, err := l.hold(ctx, 1)
+		if err != nil || !l.unplanned(n) {
+			return free, err
+		}
+		free() // another run has changed the plans in the meantime
+	}
+	return l.hold(ctx, l.count)
+}
+
+func (l *Lanes) hold(ctx context.Context, weight int64) (free func(), err error) {
+	if err := l.running.Acquire(ctx, weight); err != nil {
+		return nil, err
+	}
+	return func() { l.running.Release(weight) }, nil
+}
+
+// unplanned reports whether n images need new plans. What it says holds while the
+// caller has a lane.
+func (l *Lanes) unplanned(n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Planned && l.plans != n
+}
+
+// plan makes the first run of n images. The caller has all lanes.
+func (l *Lanes) plan(ctx context.Context, n int, score func(context.Context) error, reclaim func() error) error {
+	if err := l.broken[n]; err != nil {
+		return err
+	}
+	kept := reclaim()
+	err := l.judge(n, score(context.WithoutCancel(ctx)), kept, reclaim)
+	l.mu.Lock()
+	if l.plans = n; err == nil {
+		clear(l.broken)
+	} else {
+		l.plans, l.broken[n] = 0, err
+	}
+	l.mu.Unlock()
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
 }
 
 func (l *Lanes) needAll(n int) bool {
@@ -105,10 +161,17 @@ func (l *Lanes) fitted(n int) {
 	}
 }
 
-// judge returns what it means that n images failed alone, with all memory free. An
-// error that may be about memory is taken for that once; if fewer images fail in the
-// same way, the fault is another one.
-func (l *Lanes) judge(n int, err error) error {
+// judge returns what it means that n images gave that error although they were alone
+// and memory had been given back, or kept is why it was not. An error that may be about
+// memory is taken for that once; if fewer images fail in the same way, the fault is
+// another one.
+func (l *Lanes) judge(n int, err, kept error, reclaim func() error) error {
+	if !errors.Is(err, models.ErrOutOfMemory) {
+		return err
+	}
+	if kept = errors.Join(kept, reclaim()); kept != nil {
+		err = fmt.Errorf("%w; memory that is not used could not be given back: %w", err, kept)
+	}
 	var u *UnclearError
 	if !errors.As(err, &u) {
 		return err

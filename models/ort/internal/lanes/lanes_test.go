@@ -21,8 +21,8 @@ type room struct {
 }
 
 // score returns a run that, once it has its memory, lasts until end is closed.
-func (r *room) score(n int, end <-chan struct{}) func() error {
-	return func() error {
+func (r *room) score(n int, end <-chan struct{}) func(context.Context) error {
+	return func(context.Context) error {
 		r.mu.Lock()
 		if n > r.size-r.used-r.left {
 			defer r.mu.Unlock()
@@ -194,7 +194,7 @@ func TestErrorsOfTheSecondTry(t *testing.T) {
 		{name: "enough although nothing was reclaimed", tries: []error{memory, nil}, reclaim: func() error { return stuck }},
 	} {
 		l, tries := quietLanes(2), c.tries
-		err := l.Run(t.Context(), 4, func() error {
+		err := l.Run(t.Context(), 4, func(context.Context) error {
 			err := tries[0]
 			tries = tries[1:]
 			return err
@@ -216,7 +216,7 @@ func TestUnclearErrors(t *testing.T) {
 	fault := error(&UnclearError{errors.New("it did not work")})
 	l := quietLanes(2)
 	fail := func(n int) error {
-		return l.Run(t.Context(), n, func() error { return fault }, func() error { return nil })
+		return l.Run(t.Context(), n, func(context.Context) error { return fault }, func() error { return nil })
 	}
 	for range 2 { // two lanes find it
 		if err := fail(32); !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrProvider) {
