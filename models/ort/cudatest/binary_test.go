@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,11 +19,13 @@ import (
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
-// shared is made once for all tests of the process.
+// shared is made once for all tests of the process: the program, without the race
+// detector, and Inception V3 with random weights and 5 classes.
 var shared struct {
-	once   sync.Once
-	folder string
-	err    error
+	once          sync.Once
+	folder        string
+	err           error
+	binary, model string
 }
 
 func TestMain(m *testing.M) {
@@ -33,32 +36,36 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// folder returns the folder with the program, which is built without the race detector.
-func folder(t testing.TB) string {
+// program returns the paths of the program and of Inception V3.
+func program(t testing.TB) (binary, model string) {
 	t.Helper()
 	shared.once.Do(func() {
 		if shared.folder, shared.err = os.MkdirTemp("", "cudatest-"); shared.err != nil {
 			return
 		}
-		out, err := exec.Command("go", "build", "-race=false", "-o", filepath.Join(shared.folder, "batchscore"),
-			"github.com/batchscore/batchscore/cmd/batchscore").CombinedOutput()
-		if err != nil {
-			shared.err = fmt.Errorf("go build: %w: %s", err, out)
+		shared.binary, shared.model = filepath.Join(shared.folder, "batchscore"), filepath.Join(shared.folder, "inception.onnx")
+		for _, args := range [][]string{
+			{"go", "build", "-race=false", "-o", shared.binary, "github.com/batchscore/batchscore/cmd/batchscore"},
+			{shared.binary, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", shared.model},
+		} {
+			out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+			if err != nil {
+				shared.err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, out)
+				return
+			}
 		}
 	})
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
-	return shared.folder
+	return shared.binary, shared.model
 }
 
-// convolutions is how many the small model has.
-const convolutions = 3
-
-// program returns the paths of the program and of a small model for float32 images.
-func program(t testing.TB) (binary, model string) {
+// small returns the path of a model that runs at once, of three convolutions over float32
+// images of 32x32.
+func small(t testing.TB) string {
 	t.Helper()
-	return filepath.Join(folder(t), "batchscore"), graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Work: convolutions - 1})
+	return graphtest.Write(t, graphtest.Options{Input: graphtest.FloatImage, Work: 2})
 }
 
 // pictures returns a folder of n small pictures that all differ.
@@ -95,7 +102,7 @@ func (m *Machine) batchscore(t testing.TB, args ...string) result {
 	return m.start(t, nil, args...).wait(t)
 }
 
-// run scores a folder on the GPU with the small model.
+// run scores a folder on the GPU with Inception V3.
 func (m *Machine) run(t testing.TB, images, out string, more ...string) result {
 	t.Helper()
 	_, model := program(t)
@@ -111,7 +118,7 @@ type process struct {
 // start starts the program on the machine, with further variables.
 func (m *Machine) start(t testing.TB, vars []string, args ...string) *process {
 	t.Helper()
-	binary := filepath.Join(folder(t), "batchscore")
+	binary, _ := program(t)
 	p := &process{Cmd: exec.Command(binary, args...)}
 	p.Env = append(m.Env(), vars...)
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr

@@ -41,9 +41,8 @@ func TestCUDARanks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, out := New(t, Config{Devices: c.devices}), filepath.Join(t.TempDir(), "out")
-			_, model := program(t)
 			// The ranks come one after the other, and each leaves work to the next.
-			args := scoring(model, pictures(t, len(c.want)+1), out, "--batch", "1", "--chunk", "1", "--budget-images", "1")
+			args := scoring(small(t), pictures(t, len(c.want)+1), out, "--batch", "1", "--chunk", "1", "--budget-images", "1")
 			for i, want := range c.want {
 				vars := rank(i, len(c.want))
 				if c.visible != "-" {
@@ -67,8 +66,7 @@ func TestCUDARanks(t *testing.T) {
 
 // TestCUDATogether: four ranks on four GPUs write the rows that one rank writes.
 func TestCUDATogether(t *testing.T) {
-	_, model := program(t)
-	images := pictures(t, 64)
+	model, images := small(t), pictures(t, 64)
 	m, out := New(t, Config{Devices: make([]Device, 4)}), filepath.Join(t.TempDir(), "out")
 	var ranks []*process
 	for i := range 4 {

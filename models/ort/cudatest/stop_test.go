@@ -11,8 +11,7 @@ import (
 // later run completes it with the rows of one that was not stopped.
 func TestCUDAStop(t *testing.T) {
 	lines(t, func(t *testing.T, line Line) {
-		_, model := program(t)
-		images := pictures(t, 64)
+		model, images := small(t), pictures(t, 64)
 		want := reference(t, line, model, images)
 		for _, c := range []struct {
 			name   string
