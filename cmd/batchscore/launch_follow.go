@@ -266,7 +266,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		s.Drift = nil
 	}
 	// All ranks have ended, so all have said what they scored in vain.
-	if err := s.CountScoredTwice(ctx, w.out); err != nil {
+	if err := s.CountWorkers(ctx, w.out); err != nil {
 		return err
 	}
 	unmerged, merged := w.unmerged(ctx, &s, failed), ""

@@ -389,6 +389,9 @@ func sayIncomplete(ctx context.Context, stdout io.Writer, st store.Store, job *o
 			return err
 		}
 	}
+	if err == nil {
+		_ = s.CountWorkers(ctx, st) // what _SUCCESS says is known without the summaries
+	}
 	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
 		if err := sayLine(stdout, note); err != nil {
 			return err

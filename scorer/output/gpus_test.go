@@ -9,6 +9,7 @@ import (
 
 	hardware "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/scorer/claim"
+	"github.com/batchscore/batchscore/scorer/row"
 )
 
 // gpuWorker returns the summary of a worker that was at work from one second to another.
@@ -74,5 +75,36 @@ func TestGPUKinds(t *testing.T) {
 		if mixed := MixedGPUsNote(gpuKinds(test.workers)) != ""; mixed != (len(test.kinds) > 1) {
 			t.Errorf("%s: mixed is %v", test.name, mixed)
 		}
+	}
+}
+
+// TestGPUKindsOfLateWorkers: a worker that ended after _SUCCESS was written counts, too.
+func TestGPUKindsOfLateWorkers(t *testing.T) {
+	st := newClock().store()
+	r := begin(t, st, testJob(row.JSONL), numbered(20))
+	for chunk := range r.c.Count() {
+		r.commit(t, chunk)
+	}
+	early, late := gpuWorker("early", "GPU-1", 0, 10, 12, 100), gpuWorker("late", "GPU-2", 0, 12, 8, 100)
+	late.GPU.Name = "Tesla V100"
+	early.Worker, late.Worker = elsewhere(1), elsewhere(2)
+	if err := WriteSummary(t.Context(), st, early); err != nil {
+		t.Fatal(err)
+	}
+	s := r.finish(t)
+	if len(s.GPUKinds) != 1 || s.GPU.ImagesPerJoule != 0.12 {
+		t.Errorf("before: %q, %+v", s.GPUKinds, s.GPU)
+	}
+	if err := WriteSummary(t.Context(), st, late); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := Verify(t.Context(), st); err != nil || len(v.GPUKinds) != 2 || !strings.Contains(v.String(), MixedGPUsNote(v.GPUKinds)) {
+		t.Errorf("Verify: %v, %v", v, err)
+	}
+	if p, err := Observe(st).Look(t.Context()); err != nil || len(p.GPUKinds) != 2 {
+		t.Errorf("Look: %q, %v", p.GPUKinds, err)
+	}
+	if err := s.CountWorkers(t.Context(), st); err != nil || len(s.GPUKinds) != 2 || s.GPU.ImagesPerJoule != 0.1 {
+		t.Errorf("CountWorkers: %q, %+v, %v", s.GPUKinds, s.GPU, err)
 	}
 }

@@ -233,7 +233,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	ended := slices.Collect(maps.Values(o.ends))
 	p.Storage, p.GPUs, p.GPUKinds = sumStorage(ended), gpuModels(o.job, ended), gpuKinds(ended)
 	if complete {
-		p.GPUKinds = success.GPUKinds // which may include retries
+		p.GPUKinds = joined(p.GPUKinds, success.GPUKinds) // which may include retries
 	}
 	if p.Rate > 0 && p.Stage == Scoring && p.Alive() > 0 {
 		p.LeftSeconds = math.Round(float64(p.Images-p.ImagesDone) / p.Rate)

@@ -148,12 +148,13 @@ func scoredTwice(workers []WorkerSummary) int {
 	return n
 }
 
-// CountScoredTwice sets ScoredTwice to what the summaries of all workers say, those
+// CountWorkers sets ScoredTwice and what is known of GPUs to what the summaries of all workers say, those
 // included that ended after the record was written.
-func (s *Success) CountScoredTwice(ctx context.Context, st store.Store) error {
+func (s *Success) CountWorkers(ctx context.Context, st store.Store) error {
 	workers, err := ReadSummaries(ctx, st)
 	if err == nil {
-		s.ScoredTwice = scoredTwice(workers)
+		s.ScoredTwice, s.GPU = scoredTwice(workers), gpuTotal(workers)
+		s.GPUKinds = joined(s.GPUKinds, gpuKinds(workers)) // which may include retries
 	}
 	return err
 }

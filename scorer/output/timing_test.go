@@ -91,7 +91,7 @@ func TestScoredTwiceCountsLateWorkers(t *testing.T) {
 	if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(4), Images: 4, Scored: 12, End: "stopped"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CountScoredTwice(t.Context(), st); err != nil || s.ScoredTwice != 8 {
-		t.Errorf("CountScoredTwice() = %v, %d images, want 8", err, s.ScoredTwice)
+	if err := s.CountWorkers(t.Context(), st); err != nil || s.ScoredTwice != 8 {
+		t.Errorf("CountWorkers() = %v, %d images, want 8", err, s.ScoredTwice)
 	}
 }

@@ -368,6 +368,9 @@ func (v *verifier) success(ctx context.Context) error {
 		return nil // it describes the output of before the retry
 	}
 	v.report.Complete, v.report.MixedDecoding, v.report.GPUKinds = true, s.MixedDecoding, s.GPUKinds
+	if counted := s; counted.CountWorkers(ctx, v.st) == nil { // those included that ended last
+		v.report.GPUKinds = counted.GPUKinds
+	}
 	differ := func(what string, have, want any) {
 		if have != want {
 			v.report.add(Problem{Kind: Altered, Chunk: -1, Object: SuccessName,
