@@ -26,6 +26,7 @@ type batch struct {
 	watch   watcher
 	windows map[span]*window
 	stage   stage
+	call    call // the one under way
 }
 
 // span is the range of images lo <= i < hi.

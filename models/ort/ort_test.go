@@ -462,16 +462,23 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
+// occupant is a call that holds its lane until it is told to release it.
+type occupant struct{ held, release chan struct{} }
+
+func (o *occupant) Score(context.Context) error {
+	close(o.held)
+	<-o.release
+	return nil
+}
+
+func (*occupant) Reclaim() error { return nil }
+
 func TestWaitingForALaneEndsWithTheContext(t *testing.T) {
 	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 1})
 	b := newBatch(t, e, 1)
 	release, held := make(chan struct{}), make(chan struct{})
 	go func() { // another Score holds the lane
-		_ = e.lanes.Run(t.Context(), 1, func(context.Context) error {
-			close(held)
-			<-release
-			return nil
-		}, nil)
+		_ = e.lanes.Run(t.Context(), 1, &occupant{held, release})
 	}()
 	<-held
 	ctx, cancel := context.WithCancel(t.Context())

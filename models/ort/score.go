@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,15 +28,9 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	n := hi - lo
-	score := func(ctx context.Context) error { return own.score(ctx, lo, hi) }
-	reclaim := func() error { return own.reclaim(lo, hi) }
-	if size := e.fixedSize(own, b.Size); size > 0 {
-		n = size
-		score = func(ctx context.Context) error { return own.scoreFixed(ctx, lo, hi, size) }
-		reclaim = func() error { return own.reclaimFixed(lo, size) }
-	}
-	err := e.lanes.Run(ctx, n, score, reclaim)
+	own.call = call{batch: own, lo: lo, hi: hi, size: e.fixedSize(own, b.Size)}
+	n := cmp.Or(own.call.size, hi-lo)
+	err := e.lanes.Run(ctx, n, &own.call)
 	switch {
 	case errors.Is(err, models.ErrOutOfMemory) && n <= e.lanes.Least:
 		return e.nothingFits(err)
@@ -43,6 +38,26 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 		return e.target.explainGPU("", err)
 	}
 	return err
+}
+
+// call is what a Score does once it has a lane.
+type call struct {
+	batch        *batch
+	lo, hi, size int // size is that of fixedSize
+}
+
+func (c *call) Score(ctx context.Context) error {
+	if c.size > 0 {
+		return c.batch.scoreFixed(ctx, c.lo, c.hi, c.size)
+	}
+	return c.batch.score(ctx, c.lo, c.hi)
+}
+
+func (c *call) Reclaim() error {
+	if c.size > 0 {
+		return c.batch.reclaimFixed(c.lo, c.size)
+	}
+	return c.batch.reclaim(c.lo, c.hi)
 }
 
 // reclaim makes ONNX Runtime give back the memory that it keeps for later runs. Images

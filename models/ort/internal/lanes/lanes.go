@@ -64,54 +64,54 @@ func New(n int, crowd func(images int)) *Lanes {
 // Count returns how many runs there may be at a time.
 func (l *Lanes) Count() int { return int(l.count) }
 
-// Run scores n images in a lane; reclaim makes ONNX Runtime give back the memory that
-// it does not use. An error that wraps models.ErrOutOfMemory means that n images do
-// not fit even alone. While it waits for the device, the end of ctx ends it.
-func (l *Lanes) Run(ctx context.Context, n int, score func(context.Context) error, reclaim func() error) error {
-	free, err := l.enter(ctx, n)
+// A Call is what one run does.
+type Call interface {
+	// Score scores the images. It may be called twice.
+	Score(ctx context.Context) error
+	// Reclaim makes ONNX Runtime give back the memory that no run uses.
+	Reclaim() error
+}
+
+// Run scores n images in a lane. An error that wraps models.ErrOutOfMemory means that
+// they do not fit even alone. While it waits for the device, the end of ctx ends it.
+func (l *Lanes) Run(ctx context.Context, n int, c Call) error {
+	weight, err := l.enter(ctx, n)
 	if err != nil {
 		return err
 	}
 	if l.unplanned(n) {
-		defer free()
-		return l.plan(ctx, n, score, reclaim)
+		defer l.running.Release(weight)
+		return l.plan(ctx, n, c)
 	}
-	err = score(ctx)
-	free()
+	err = c.Score(ctx)
+	l.running.Release(weight)
 	if !errors.Is(err, models.ErrOutOfMemory) {
 		return err
 	}
-	if free, err = l.hold(ctx, l.count); err != nil {
+	if err := l.running.Acquire(ctx, l.count); err != nil {
 		return err
 	}
-	defer free()
+	defer l.running.Release(l.count)
 	if l.unplanned(n) { // since it failed
-		return l.plan(ctx, n, score, reclaim)
+		return l.plan(ctx, n, c)
 	}
-	kept := reclaim()
-	if err = score(ctx); err == nil {
+	kept := c.Reclaim()
+	if err = c.Score(ctx); err == nil {
 		l.fitted(n)
 	}
-	return l.judge(n, err, kept, reclaim)
+	return l.judge(n, err, kept, c)
 }
 
-// enter waits for a lane, or for all if n images need them.
-func (l *Lanes) enter(ctx context.Context, n int) (free func(), err error) {
+// enter waits for a lane, or for all if n images need them. The caller releases the
+// weight.
+func (l *Lanes) enter(ctx context.Context, n int) (weight int64, err error) {
 	if !l.unplanned(n) && !l.needAll(n) {
-		free, err := l.hold(ctx, 1)
-		if err != nil || !l.unplanned(n) {
-			return free, err
+		if err := l.running.Acquire(ctx, 1); err != nil || !l.unplanned(n) {
+			return 1, err
 		}
-		free() // another run has changed the plans in the meantime
+		l.running.Release(1) // another run has changed the plans in the meantime
 	}
-	return l.hold(ctx, l.count)
-}
-
-func (l *Lanes) hold(ctx context.Context, weight int64) (free func(), err error) {
-	if err := l.running.Acquire(ctx, weight); err != nil {
-		return nil, err
-	}
-	return func() { l.running.Release(weight) }, nil
+	return l.count, l.running.Acquire(ctx, l.count)
 }
 
 // unplanned reports whether n images need new plans. What it says holds while the
@@ -123,12 +123,12 @@ func (l *Lanes) unplanned(n int) bool {
 }
 
 // plan makes the first run of n images. The caller has all lanes.
-func (l *Lanes) plan(ctx context.Context, n int, score func(context.Context) error, reclaim func() error) error {
+func (l *Lanes) plan(ctx context.Context, n int, c Call) error {
 	if err := l.broken[n]; err != nil {
 		return err
 	}
-	kept := reclaim()
-	err := l.judge(n, score(context.WithoutCancel(ctx)), kept, reclaim)
+	kept := c.Reclaim()
+	err := l.judge(n, c.Score(context.WithoutCancel(ctx)), kept, c)
 	l.mu.Lock()
 	if l.plans = n; err == nil {
 		clear(l.broken)
@@ -165,11 +165,11 @@ func (l *Lanes) fitted(n int) {
 // and memory had been given back, or kept is why it was not. An error that may be about
 // memory is taken for that once; if fewer images fail in the same way, the fault is
 // another one.
-func (l *Lanes) judge(n int, err, kept error, reclaim func() error) error {
+func (l *Lanes) judge(n int, err, kept error, c Call) error {
 	if !errors.Is(err, models.ErrOutOfMemory) {
 		return err
 	}
-	if kept = errors.Join(kept, reclaim()); kept != nil {
+	if kept = errors.Join(kept, c.Reclaim()); kept != nil {
 		err = fmt.Errorf("%w; memory that is not used could not be given back: %w", err, kept)
 	}
 	var u *UnclearError

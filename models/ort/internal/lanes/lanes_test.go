@@ -52,6 +52,15 @@ func (r *room) reclaim() error {
 	return nil
 }
 
+// funcs is a Call.
+type funcs struct {
+	score   func(context.Context) error
+	reclaim func() error
+}
+
+func (f funcs) Score(ctx context.Context) error { return f.score(ctx) }
+func (f funcs) Reclaim() error                  { return f.reclaim() }
+
 func quietLanes(n int) *Lanes { return New(n, func(int) {}) }
 
 // A lane that finds too little memory while another one runs waits for it and then has what it needs.
@@ -60,9 +69,9 @@ func TestLanesWaitForMemory(t *testing.T) {
 		l, r := quietLanes(2), &room{size: 10}
 		end := make(chan struct{})
 		results := make(chan error, 2)
-		go func() { results <- l.Run(t.Context(), 8, r.score(8, end), r.reclaim) }()
+		go func() { results <- l.Run(t.Context(), 8, funcs{r.score(8, end), r.reclaim}) }()
 		synctest.Wait()
-		go func() { results <- l.Run(t.Context(), 8, r.score(8, nil), r.reclaim) }()
+		go func() { results <- l.Run(t.Context(), 8, funcs{r.score(8, nil), r.reclaim}) }()
 		synctest.Wait()
 		select {
 		case err := <-results:
@@ -83,11 +92,11 @@ func TestLanesWaitForMemory(t *testing.T) {
 
 func TestLanesReclaimMemory(t *testing.T) {
 	l, r := quietLanes(1), &room{size: 10, left: 5}
-	if err := l.Run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
+	if err := l.Run(t.Context(), 8, funcs{r.score(8, nil), r.reclaim}); err != nil {
 		t.Errorf("memory that nothing used was not given back: %v", err)
 	}
 	r.left = 5
-	if err := l.Run(t.Context(), 11, r.score(11, nil), r.reclaim); !errors.Is(err, models.ErrOutOfMemory) {
+	if err := l.Run(t.Context(), 11, funcs{r.score(11, nil), r.reclaim}); !errors.Is(err, models.ErrOutOfMemory) {
 		t.Errorf("11 images in memory for 10: %v", err)
 	}
 	if r.left != 0 {
@@ -106,7 +115,7 @@ func TestCrowdedLanesRunOneAtATime(t *testing.T) {
 			var g sync.WaitGroup
 			for range 2 {
 				g.Go(func() {
-					if err := l.Run(t.Context(), n, r.score(n, end), r.reclaim); err != nil {
+					if err := l.Run(t.Context(), n, funcs{r.score(n, end), r.reclaim}); err != nil {
 						t.Error(err)
 					}
 				})
@@ -142,7 +151,7 @@ func TestOneLaneIsNotCrowded(t *testing.T) {
 	l, r := New(1, func(n int) { t.Errorf("told of %d", n) }), &room{size: 10}
 	for range 3 {
 		r.left = 5
-		if err := l.Run(t.Context(), 8, r.score(8, nil), r.reclaim); err != nil {
+		if err := l.Run(t.Context(), 8, funcs{r.score(8, nil), r.reclaim}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -153,17 +162,17 @@ func TestWaitingForMemoryEndsWithTheContext(t *testing.T) {
 		l, r := quietLanes(2), &room{size: 10}
 		end := make(chan struct{})
 		first, second := make(chan error, 1), make(chan error, 1)
-		go func() { first <- l.Run(t.Context(), 8, r.score(8, end), r.reclaim) }()
+		go func() { first <- l.Run(t.Context(), 8, funcs{r.score(8, end), r.reclaim}) }()
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { second <- l.Run(ctx, 8, r.score(8, nil), r.reclaim) }()
+		go func() { second <- l.Run(ctx, 8, funcs{r.score(8, nil), r.reclaim}) }()
 		synctest.Wait()
 		cancel()
 		if err := <-second; !errors.Is(err, context.Canceled) {
 			t.Errorf("the waiting run ended with %v, want the context's error", err)
 		}
 		// The lane that it left is free.
-		if err := l.Run(t.Context(), 2, r.score(2, nil), r.reclaim); err != nil {
+		if err := l.Run(t.Context(), 2, funcs{r.score(2, nil), r.reclaim}); err != nil {
 			t.Error(err)
 		}
 		close(end)
@@ -194,11 +203,11 @@ func TestErrorsOfTheSecondTry(t *testing.T) {
 		{name: "enough although nothing was reclaimed", tries: []error{memory, nil}, reclaim: func() error { return stuck }},
 	} {
 		l, tries := quietLanes(2), c.tries
-		err := l.Run(t.Context(), 4, func(context.Context) error {
+		err := l.Run(t.Context(), 4, funcs{func(context.Context) error {
 			err := tries[0]
 			tries = tries[1:]
 			return err
-		}, c.reclaim)
+		}, c.reclaim})
 		if len(c.want) == 0 && err != nil || len(tries) > 0 {
 			t.Errorf("%s: got %v, with %d tries left", c.name, err, len(tries))
 		}
@@ -216,7 +225,7 @@ func TestUnclearErrors(t *testing.T) {
 	fault := error(&UnclearError{errors.New("it did not work")})
 	l := quietLanes(2)
 	fail := func(n int) error {
-		return l.Run(t.Context(), n, func(context.Context) error { return fault }, func() error { return nil })
+		return l.Run(t.Context(), n, funcs{func(context.Context) error { return fault }, func() error { return nil }})
 	}
 	for range 2 { // two lanes find it
 		if err := fail(32); !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrProvider) {

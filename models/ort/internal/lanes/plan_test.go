@@ -92,7 +92,7 @@ func TestPlansFit(t *testing.T) {
 				random := rand.New(rand.NewPCG(seed, lane))
 				for range 100 {
 					n := 1 + random.IntN(most)
-					err := l.Run(t.Context(), n, g.score(n), func() error { return nil })
+					err := l.Run(t.Context(), n, funcs{g.score(n), func() error { return nil }})
 					if fits := 5*n <= 40; err != nil && (fits || !errors.Is(err, models.ErrOutOfMemory)) {
 						t.Errorf("%d images: %v", n, err)
 					}
@@ -113,10 +113,10 @@ func TestBrokenPlans(t *testing.T) {
 	l.Planned = true
 	runs := 0
 	run := func(n int) error {
-		return l.Run(t.Context(), n, func(ctx context.Context) error {
+		return l.Run(t.Context(), n, funcs{func(ctx context.Context) error {
 			runs++
 			return r.score(n, nil)(ctx)
-		}, r.reclaim)
+		}, r.reclaim})
 	}
 	for range 2 { // both lanes begin with whole batches
 		if err := run(16); !errors.Is(err, models.ErrOutOfMemory) {
@@ -143,7 +143,7 @@ func TestFirstRunIsAlone(t *testing.T) {
 		l.Planned = true
 		run := func(ctx context.Context, n int, end <-chan struct{}) <-chan error {
 			done := make(chan error, 1)
-			go func() { done <- l.Run(ctx, n, r.score(n, end), r.reclaim) }()
+			go func() { done <- l.Run(ctx, n, funcs{r.score(n, end), r.reclaim}) }()
 			synctest.Wait()
 			return done
 		}
