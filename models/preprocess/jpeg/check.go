@@ -26,7 +26,7 @@ type rewritten struct {
 // ignored, unless there is no end-of-image marker: see whole. What it returns is in m, and
 // valid until the next call.
 func check(m *memory, src []byte, h header, bounds codec.Bounds, declare colour) (rewritten, *codec.Failure) {
-	c := checker{src: src, h: &h, at: 2, coded: m.coded, plain: rewritten{data: m.plain}}
+	c := checker{src: src, h: &h, at: 2, coded: m.coded, plain: rewritten{data: m.plain}, quick: m.quick}
 	defer func() { m.keep(c.plain.data, c.coded) }()
 	for i := range h.frame.components {
 		c.comps[i].init(&h, i)
@@ -51,12 +51,15 @@ func check(m *memory, src []byte, h header, bounds codec.Bounds, declare colour)
 }
 
 // A memory is what check reuses from image to image.
-type memory struct{ plain, coded []byte }
+type memory struct {
+	plain, coded []byte
+	quick        *wholeScan // nil to read with bitReader only
+}
 
 // keep keeps buffers for the next image, unless they are large.
 func (m *memory) keep(plain, coded []byte) {
 	const most = 8 << 20
-	*m = memory{}
+	m.plain, m.coded = nil, nil
 	if cap(plain) <= most {
 		m.plain = plain
 	}
@@ -77,6 +80,7 @@ type checker struct {
 	scans   int
 	surplus bool // bytes between the segments were skipped
 
+	quick    *wholeScan // nil for none
 	plain    rewritten
 	coded    []byte // the last coded data, without stuffing
 	codedAt  int    // where in src they begin

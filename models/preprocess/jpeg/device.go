@@ -59,7 +59,7 @@ func newDeviceDecoder(device string) (codec.Decoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{device: pool.NewDecoder()}
+	d := &decoder{device: pool.NewDecoder(), memory: memory{quick: new(wholeScan)}}
 	if d.turbo, err = NewTurbo(); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,10 @@ func (c *checker) scanData(s *scan) error {
 		wide, high = ceilDiv(c.h.width, 8*int(f.maxH)), ceilDiv(c.h.height, 8*int(f.maxV))
 	}
 	units := wide * high
+	quick := c.quick != nil && !c.h.frame.progressive
+	if quick {
+		c.quick.prepare(s)
+	}
 	for done, restarts := 0, byte(0); ; restarts++ {
 		c.codedAt = c.at
 		c.coded, c.at = unstuff(c.coded, c.src, c.at)
@@ -203,6 +207,9 @@ func (c *checker) scanData(s *scan) error {
 			s.comps[k].last = 0
 		}
 		for i := range n {
+			if i == 0 && quick && c.quick.read(&b, s, n) {
+				break
+			}
 			if err := b.unit(s, (done+i)%wide, (done+i)/wide, &run); err != nil {
 				return err
 			}
