@@ -27,17 +27,17 @@ func TestCUDARanks(t *testing.T) {
 		visible string // CUDA_VISIBLE_DEVICES; "-" leaves it unset
 		want    []string
 	}{
-		{"one GPU", gpus(1), "-", []string{uuid(0)}},
-		{"two GPUs", gpus(2), "-", []string{uuid(0), uuid(1)}},
-		{"four GPUs", gpus(4), "-", []string{uuid(0), uuid(1), uuid(2), uuid(3)}},
-		{"eight GPUs", gpus(8), "-", []string{uuid(0), uuid(1), uuid(2), uuid(3), uuid(4), uuid(5), uuid(6), uuid(7)}},
-		{"two of four", gpus(4), "3,1", []string{uuid(3), uuid(1)}},
-		{"by UUID", gpus(4), uuid(2) + "," + uuid(0), []string{uuid(2), uuid(0)}},
-		{"the slower GPU first on the bus", []Device{{UUID: "GPU-slow", Capability: "6.0"}, {UUID: "GPU-fast", Capability: "8.0"}}, "-",
-			[]string{"GPU-slow", "GPU-fast"}},
-		{"parts of one GPU", []Device{{MIG: parts(0)}}, "MIG-0-a,MIG-0-b", []string{"MIG-0-a", "MIG-0-b"}},
-		{"parts of two GPUs", []Device{{MIG: parts(0)}, {MIG: parts(1)}}, "MIG-0-a,MIG-0-b,MIG-1-a,MIG-1-b",
-			[]string{"MIG-0-a", "MIG-0-b", "MIG-1-a", "MIG-1-b"}},
+		{name: "one GPU", devices: gpus(1), visible: "-", want: []string{uuid(0)}},
+		{name: "two GPUs", devices: gpus(2), visible: "-", want: []string{uuid(0), uuid(1)}},
+		{name: "four GPUs", devices: gpus(4), visible: "-", want: []string{uuid(0), uuid(1), uuid(2), uuid(3)}},
+		{name: "eight GPUs", devices: gpus(8), visible: "-", want: []string{uuid(0), uuid(1), uuid(2), uuid(3), uuid(4), uuid(5), uuid(6), uuid(7)}},
+		{name: "two of four", devices: gpus(4), visible: "3,1", want: []string{uuid(3), uuid(1)}},
+		{name: "by UUID", devices: gpus(4), visible: uuid(2) + "," + uuid(0), want: []string{uuid(2), uuid(0)}},
+		{name: "the slower GPU first on the bus", devices: []Device{{UUID: "GPU-slow", Capability: "6.0"}, {UUID: "GPU-fast", Capability: "8.0"}}, visible: "-",
+			want: []string{"GPU-slow", "GPU-fast"}},
+		{name: "parts of one GPU", devices: []Device{{MIG: parts(0)}}, visible: "MIG-0-a,MIG-0-b", want: []string{"MIG-0-a", "MIG-0-b"}},
+		{name: "parts of two GPUs", devices: []Device{{MIG: parts(0)}, {MIG: parts(1)}}, visible: "MIG-0-a,MIG-0-b,MIG-1-a,MIG-1-b",
+			want: []string{"MIG-0-a", "MIG-0-b", "MIG-1-a", "MIG-1-b"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, out := New(t, Config{Devices: c.devices}), filepath.Join(t.TempDir(), "out")

@@ -18,8 +18,8 @@ func TestCUDAStop(t *testing.T) {
 			signal syscall.Signal
 			code   int
 		}{
-			{"SIGTERM", syscall.SIGTERM, 143},
-			{"SIGKILL", syscall.SIGKILL, 137},
+			{name: "SIGTERM", signal: syscall.SIGTERM, code: 143},
+			{name: "SIGKILL", signal: syscall.SIGKILL, code: 137},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				// A batch of 8 takes 100 ms, so the run 800 ms.
