@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,10 @@ func faultsClaims() []Claim {
 	return []Claim{
 		stopped("sigterm", "A run that is stopped with SIGTERM ends with 143, and completes with the same bytes when it is started again.", 143, syscall.SIGTERM),
 		stopped("kill", "A run that is killed completes with the same bytes when it is started again.", -1, syscall.SIGKILL),
+		{
+			Subject: Faults, Name: "memory", Says: "A run that runs out of the GPU's memory halves its batch, and completes with the same scores.",
+			Limit: fmt.Sprintf("exit code 0, no score differs by more than %g", limitFloat32), Cost: 40 * time.Second, Check: outOfMemory,
+		},
 		{
 			Subject: Faults, Name: "hidden", Says: "A run that may use no GPU (CUDA_VISIBLE_DEVICES is empty) ends with 78, and not on the CPU.",
 			Limit: "exit code 78", Cost: 10 * time.Second,
@@ -94,4 +99,39 @@ func (s *Session) disturb(ctx context.Context, p *process, parts string, signal 
 		case <-tick.C:
 		}
 	}
+}
+
+// limits are limits of memory to try, in MiB. Which one is too little for a batch depends
+// on the GPU and the model; one that is too little for the model itself comes last.
+var limits = []int{4096, 2560, 1536, 1024, 640, 448, 320}
+
+// halved is in the message of a run about a batch that is too large.
+const halved = "batch halved"
+
+// outOfMemory scores the collection in large batches with less and less memory, until a
+// run halves its batch.
+func outOfMemory(ctx context.Context, s *Session) (Outcome, error) {
+	const large = 4 * batch
+	whole, err := s.whole(ctx, batch, "")
+	if err != nil {
+		return Outcome{}, err
+	}
+	images, err := s.collection(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for _, limit := range limits {
+		name := fmt.Sprintf("memory-%d", limit)
+		e, err := s.must(ctx, 0, nil, s.job(name, images, s.Model, append([]string{"--batch", fmt.Sprint(large), "--chunk", fmt.Sprint(large),
+			"--gpu-memory", fmt.Sprint(limit)}, cuda...)...)...)
+		if err != nil {
+			return Outcome{}, fmt.Errorf("with %d MiB: %w", limit, err)
+		}
+		if times := strings.Count(e.stderr, halved); times > 0 {
+			o, err := alike(whole, s.work(name+".jsonl"), limitFloat32)
+			o.Measured = fmt.Sprintf("with %d MiB the batch of %d was halved %d times; %s", limit, large, times, o.Measured)
+			return o, err
+		}
+	}
+	return Outcome{}, skipf("a batch of %d images needs no more than %d MiB", large, limits[len(limits)-1])
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
 	cpu "github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -33,6 +34,7 @@ type runFlags struct {
 	runMergeFlags
 	provider    string
 	tf32        bool
+	gpuMemory   int // MiB; 0 for no limit
 	maxErrors   string
 	strictDrift bool
 	rescore     bool
@@ -134,6 +136,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	groupFlags(cmd, "Tuning flags", func() {
 		fs.Var(&f.sessions, "sessions", "make this many calls to the device at the same time, or auto to measure what suits it"+
 			" (default one per core on a CPU, two on a GPU)")
+		fs.IntVar(&f.gpuMemory, "gpu-memory", 0, "let ONNX Runtime use at most `N` MiB of the GPU's memory (default all of it)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
@@ -188,6 +191,10 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, invalid("budget-images", f.budget, "a number of images above zero, or 0 for no limit")
 	case f.decoders < 0:
 		return o, invalid("decoders", f.decoders, "a number of goroutines above zero, or 0 for the default")
+	case f.gpuMemory < 0 || cmd.Flags().Changed("gpu-memory") && f.gpuMemory == 0:
+		return o, invalid("gpu-memory", f.gpuMemory, "a number of MiB above zero")
+	case f.gpuMemory > 0 && f.provider != ort.Auto && f.provider != ort.CUDA:
+		return o, usagef("--gpu-memory and --provider %s exclude each other", f.provider)
 	case f.lease < time.Second:
 		return o, invalid("lease", f.lease, "at least 1s, so that a worker has time to renew its claims")
 	}

@@ -49,7 +49,7 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	e.real, e.gpu, err = openReal(ort.Options{
 		Provider: e.f.provider, Lanes: e.f.lanes(), Batch: e.f.batch.n,
 		LocalRank: rankOnMachine(world), LocalSize: world.LocalSize, Unplaced: !world.Placed && world.Size > 1,
-		TF32: e.f.tf32, Saturate: saturate, Logger: e.log,
+		TF32: e.f.tf32, MemoryLimit: int64(e.f.gpuMemory) << 20, Saturate: saturate, Logger: e.log,
 	}, e.model, e.versions)
 	if err != nil {
 		return nil, err
