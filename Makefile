@@ -59,15 +59,36 @@ MODEL_SOURCES := $(ARCHIVE) models/tfjs/*.go models/graph/*.go models/onnxfile/*
 .PHONY: demo
 demo: demo-says build ## score 26 sample images on two ranks, and say what came of it
 	@deploy/deps/fetch.sh system runtime model demo
+	@$(MAKE) --no-print-directory demo-model
+	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
+	bin/batchscore launch --to local -n $(RANKS) -- \
+		--images '$(CACHE)/demo' --out demo-out --model '$(MODEL)' --log-level warn --max-errors 3
+
+.PHONY: demo-model
+demo-model: build
+	@deploy/deps/fetch.sh model
 	@made=$$(cat $(MODEL_SOURCES) | sha256sum | cut -d' ' -f1); \
 	if [ ! -f '$(MODEL)' ] || [ "$$(cat '$(MODEL).stamp' 2>/dev/null)" != "$$made" ]; then \
 		mkdir -p '$(dir $(MODEL))'; \
 		bin/batchscore models import '$(ARCHIVE)' --path dist/models/inception_v3 -o '$(MODEL)'; \
 		echo "$$made" >'$(MODEL).stamp'; \
 	fi
-	@if [ -d demo-out/_batchscore ]; then rm -rf demo-out; fi
-	bin/batchscore launch --to local -n $(RANKS) -- \
-		--images '$(CACHE)/demo' --out demo-out --model '$(MODEL)' --log-level warn --max-errors 3
+
+.PHONY: gpu-check
+gpu-check: build ## check on a machine with GPUs what is claimed of them, and write gpu-report (ten minutes; GPU_CHECK has more flags)
+	@deploy/deps/fetch.sh system gpu photos samples
+	@$(MAKE) --no-print-directory demo-model
+	bin/batchscore gpu-check --model '$(MODEL)' --images '$(CACHE)/images' $(GPU_CHECK)
+
+GPU_ARCHIVE ?= batchscore-gpu-check.tar.gz
+
+# CUDA=cuda13 packs the newer libraries; SLIM=slim packs none of CUDA and cuDNN.
+.PHONY: gpu-archive
+gpu-archive: CUDA := $(or $(CUDA),cuda12)
+gpu-archive: build ## pack all that gpu-check needs into GPU_ARCHIVE, for a machine without network (CUDA, SLIM=slim)
+	@deploy/deps/fetch.sh system gpu '$(CUDA)' photos samples
+	@$(MAKE) --no-print-directory demo-model
+	bench/gpucheck/travel/archive.sh '$(GPU_ARCHIVE)' bin/batchscore '$(CACHE)/onnxruntime-gpu/$(CUDA)' '$(MODEL)' '$(CACHE)/images' $(SLIM)
 
 .PHONY: demo-says
 demo-says:
