@@ -118,7 +118,8 @@ func TestDefaultChunk(t *testing.T) {
 			batch:  32,
 			want:   64,
 		}, {images: 100_000, batch: 64, want: 128}, {images: 65_536, batch: 32, want: 64}, {images: 65_537, batch: 32, want: 128},
-		{images: 262_145, batch: 32, want: 512}, {images: 10_000_000, batch: 32, want: 512}, {images: 50_000_000, batch: 32, want: 1024}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
+		{images: 262_145, batch: 32, want: 512}, {images: 10_000_000, batch: 32, want: 512},
+		{images: 50_000_000, batch: 32, want: 1024}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
 	} {
 		if got := DefaultChunk(tt.images, tt.batch); got != tt.want {
 			t.Errorf("DefaultChunk(%d, %d) = %d, want %d", tt.images, tt.batch, got, tt.want)

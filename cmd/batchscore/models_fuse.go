@@ -19,6 +19,9 @@ func newModelsFuse() *cobra.Command {
 a model that takes float32 pixels. The host then passes 8-bit pixels, a quarter of the
 bytes, and the scores stay the same.
 
+This is recommended for GPUs: a quarter of the data is copied to the GPU. To compute in
+16 bits as well, give the result to 'batchscore models convert --precision fp16'.
+
 Scores change only if the model's method of resizing keeps fractions, as TensorFlow's
 does: pixels are then rounded to 8 bits after resizing.`,
 		Example: `  batchscore models fuse inception.onnx -o inception-u8.onnx`,

@@ -85,7 +85,9 @@ func TestGPULine(t *testing.T) {
 	}{
 		{name: "no GPU", line: "cuda12", why: "no GPU is visible"},
 		{name: "H100", smi: "9.0, 580.65.06, NVIDIA H100 80GB HBM3", line: "cuda13", why: "580.65.06"},
-		{name: "B200", smi: "10.0, 595.10, NVIDIA B200", line: "cuda13", why: "B200"},
+		{name: "B200", smi: "10.0, 595.10, NVIDIA B200", line: "cuda12", why: "B200"},
+		{name: "RTX PRO 6000", smi: "12.0, 595.10, NVIDIA RTX PRO 6000 Blackwell", line: "cuda13", why: "595.10"},
+		{name: "files, B200", driver: "580.65.06", gpus: []string{"NVIDIA B200"}, line: "cuda12", why: "B200"},
 		{name: "T4", smi: "7.5, 580.65.06, Tesla T4", line: "cuda13", why: "Tesla T4"},
 		{name: "old driver", smi: "8.0, 535.104.05, NVIDIA A100-SXM4-80GB", line: "cuda12", why: "driver 535.104.05"},
 		{name: "V100", smi: "7.0, 580.65.06, Tesla V100-SXM2-16GB", line: "cuda12", why: "V100"},

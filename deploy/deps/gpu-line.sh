@@ -26,6 +26,8 @@ judge() {
 			"to plan for it, use batchscore bench simulate"
 	[ -z "$major" ] || [ "$major" -ge 525 ] || refuse "the NVIDIA driver $driver is too old: CUDA 12 needs 525 or newer, CUDA 13 needs 580 or newer"
 	[ -z "$tenths" ] || [ "$tenths" -ge 75 ] || answer cuda12 "$name needs it: the libraries for CUDA 13 support no GPU older than a T4 (compute capability 7.5)"
+	[ -z "$tenths" ] || [ "$tenths" -lt 100 ] || [ "$tenths" -ge 120 ] ||
+		answer cuda12 "$name needs it: ONNX Runtime for CUDA 13 has no code for it (compute capability 10)"
 	[ -z "$major" ] || [ "$major" -ge 580 ] || answer cuda12 "the NVIDIA driver $driver needs it: CUDA 13 needs 580 or newer"
 	[ -n "$major" ] || answer cuda12 "it suits every supported GPU and driver, and nothing says which driver this machine has"
 	answer cuda13 "${name:-the GPU} and the NVIDIA driver $driver support it"
@@ -50,7 +52,8 @@ for generation in \
 	'30:K80|K40|K20|GTX 7|GRID K' \
 	'52:M40|M60|M4|M6|GTX 9|TITAN X$' \
 	'60:P100|P40|P6|P4|GTX 10|Quadro P|Quadro GP|TITAN Xp' \
-	'70:V100|TITAN V|Quadro GV'; do
+	'70:V100|TITAN V|Quadro GV' \
+	'100:B100|B200|B300|GB200|GB300'; do
 	old=$(grep -E "(^| )(${generation#*:})" <<<"$models" | head -n 1 || true)
 	[ -z "$old" ] || judge "${generation%%:*}" "$driver" "$old"
 done

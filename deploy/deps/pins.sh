@@ -3,6 +3,12 @@
 # sha256sum the file it writes.
 # shellcheck shell=bash disable=SC2034
 
+# ONNX Runtime for GPUs is pinned in cuda12.txt and cuda13.txt, and of other releases than
+# the CPU library here: for CUDA 12 there is none after 1.26.0, and npm has none after
+# 1.30.0. For CUDA 13 there is 1.30.0, too, but no row would be the same as on a CPU for
+# that, so it is the newest release, which the tests run with a stand-in for CUDA. Results
+# record the release.
+#
 # ONNX Runtime, CPU library (MIT). One archive carries every platform; only the
 # library of this machine's Linux is kept.
 onnxruntime_version=1.30.0

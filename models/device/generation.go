@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// beforeTuring matches the names of GPUs with a compute capability below 7.5.
-// deploy/deps/gpu-line.sh has the same names.
-var beforeTuring = regexp.MustCompile(`(^| )(K80|K40|K20|GTX 7|GRID K|M40|M60|M4|M6|GTX 9|TITAN X$|` +
-	`P100|P40|P6|P4|GTX 10|Quadro P|Quadro GP|TITAN Xp|V100|TITAN V|Quadro GV)`)
+// onlyCUDA12 matches the names of GPUs for which the libraries for CUDA 13 have no code:
+// those with a compute capability below 7.5, and of 10. deploy/deps/gpu-line.sh has the same
+// names.
+var onlyCUDA12 = regexp.MustCompile(`(^| )(K80|K40|K20|GTX 7|GRID K|M40|M60|M4|M6|GTX 9|TITAN X$|` +
+	`P100|P40|P6|P4|GTX 10|Quadro P|Quadro GP|TITAN Xp|V100|TITAN V|Quadro GV|B100|B200|B300|GB200|GB300)`)
 
-// CUDA13 reports whether the GPUs that this process may use and their driver support
-// CUDA 13, as far as the files of the driver say: all GPUs are of Turing (compute
-// capability 7.5) or newer, and the driver is of release 580 or newer.
+// CUDA13 reports whether ONNX Runtime for CUDA 13 supports the GPUs that this process may
+// use and their driver, as far as the files of the driver say. The driver must be of
+// release 580 or newer.
 func (l GPUList) CUDA13() bool {
 	major, _, _ := strings.Cut(l.Driver, ".")
 	if release, err := strconv.Atoi(major); err != nil || release < 580 {
@@ -29,7 +30,7 @@ func (l GPUList) CUDA13() bool {
 		}
 	}
 	for _, g := range used {
-		if beforeTuring.MatchString(g.Name) {
+		if onlyCUDA12.MatchString(g.Name) {
 			return false
 		}
 	}

@@ -13,6 +13,7 @@ func TestCUDA13(t *testing.T) {
 		{name: "old driver", driver: "535.104.05", gpus: []string{"NVIDIA A100-SXM4-80GB"}},
 		{name: "unknown driver", gpus: []string{"NVIDIA A100-SXM4-80GB"}},
 		{name: "V100", driver: "580.65.06", gpus: []string{"Tesla V100-SXM2-16GB"}},
+		{name: "B200", driver: "580.65.06", gpus: []string{"NVIDIA B200"}},
 		{name: "P100", driver: "580.65.06", gpus: []string{"Tesla P100-PCIE-16GB"}},
 		{name: "P4", driver: "580.65.06", gpus: []string{"Tesla P4"}},
 		{name: "one of two is old", driver: "580.65.06", gpus: []string{"NVIDIA A100-PCIE-40GB", "Tesla V100-PCIE-16GB"}},

@@ -41,9 +41,16 @@ func GPUKind(gpu *hardware.GPUFacts, name string) string {
 }
 
 // gpuKinds returns the kinds of the devices that made the rows, sorted; nil if none of
-// them is a GPU that is known.
+// them is a GPU that is known. If releases of ONNX Runtime differ, each kind has its own.
 func gpuKinds(workers []WorkerSummary) []string {
+	const runtime = "onnxruntime"
 	var kinds []string
+	releases := map[string]bool{}
+	for i := range workers {
+		if w := &workers[i]; w.Images > 0 {
+			releases[w.Versions[runtime]] = true
+		}
+	}
 	known := false
 	for i := range workers {
 		w := &workers[i]
@@ -51,7 +58,11 @@ func gpuKinds(workers []WorkerSummary) []string {
 			continue
 		}
 		known = known || w.GPU != nil
-		if kind := GPUKind(w.GPU, w.Device); kind != "" {
+		kind := GPUKind(w.GPU, w.Device)
+		if release := w.Versions[runtime]; kind != "" && release != "" && len(releases) > 1 {
+			kind += ", ONNX Runtime " + release
+		}
+		if kind != "" {
 			kinds = append(kinds, kind)
 		}
 	}

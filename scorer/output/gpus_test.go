@@ -58,6 +58,10 @@ func TestGPUKinds(t *testing.T) {
 	idle := other
 	idle.Images = 0
 	two.GPU.Driver = "550.99"
+	const newer = "1.31.1"
+	releases := []WorkerSummary{one, two}
+	releases[0].Versions = map[string]string{"onnxruntime": "1.26.0"}
+	releases[1].Versions = map[string]string{"onnxruntime": newer}
 	for _, test := range []struct {
 		name    string
 		workers []WorkerSummary
@@ -66,6 +70,8 @@ func TestGPUKinds(t *testing.T) {
 		{name: "no GPU", workers: []WorkerSummary{cpu}},
 		{name: "one kind", workers: []WorkerSummary{one, two, idle}, kinds: []string{kind}},
 		{name: "another cuDNN", workers: []WorkerSummary{one, other}, kinds: []string{kind, strings.Replace(kind, "9.10.2", "9.8.0", 1)}},
+		{name: "two releases of ONNX Runtime", workers: releases, kinds: []string{kind + ", ONNX Runtime 1.26.0", kind + ", ONNX Runtime " + newer}},
+		{name: "one release of ONNX Runtime", workers: releases[1:], kinds: []string{kind}},
 		{name: "a processor", workers: []WorkerSummary{one, cpu}, kinds: []string{"CPU", kind}},
 		{name: "a GPU of an older release", workers: []WorkerSummary{one, {Device: "cuda:0", Images: 1}}, kinds: []string{kind}},
 	} {
