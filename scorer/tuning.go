@@ -52,6 +52,9 @@ func (t *Tuning) budget() time.Duration { return cmp.Or(t.Budget, DefaultTuning)
 func (p *participant) candidates(ctx context.Context, e Engine) (from tune.Candidates, why string, err error) {
 	o, t := &p.opt, p.opt.Tune
 	from = tune.Candidates{Batches: []int{e.DefaultBatch()}, Sessions: []int{cmp.Or(o.Sessions, e.Lanes())}, Serial: !t.Shared}
+	if !t.Shared {
+		from.Usual = e.DefaultBatch()
+	}
 	recorded, why := o.Job.Batch, "given"
 	if recorded == 0 {
 		if recorded, err = p.recordedBatch(ctx); err != nil {

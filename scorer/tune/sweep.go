@@ -26,6 +26,9 @@ type Candidates struct {
 	Batches, Sessions []int
 	// Serial is Device.Serial.
 	Serial bool
+	// Usual is the batch size to choose if it would take too long to measure it; 0 is
+	// the largest that was measured.
+	Usual int
 }
 
 const (
@@ -35,70 +38,128 @@ const (
 	// share is the part of the budget that one point may take before larger
 	// ones are left out.
 	share = 0.25
+	// patience is how many budgets the first calls of one batch size may take. A GPU's
+	// libraries make plans in them: on some, a second for every convolution.
+	patience = 10
 )
 
 // Sweep measures a device within about a budget of time: every batch size with the
 // most sessions, then every number of sessions with the batch size chosen. It
 // chooses the smallest of each that gives at least 0.98 of the best rate, so that a
 // noisy machine does not lead to large batches. It leaves out what does not fit into
-// the device's memory or would take too long.
+// the device's memory or would take too long. If not even the smallest candidate
+// fits, it tries halves of it.
+//
+// The first calls of a device, and those of each batch size on a device of its own,
+// are neither measured nor part of the budget.
 func Sweep(ctx context.Context, e Engine, c models.Contract, from Candidates, budget time.Duration) (Choice, error) {
 	d := NewDevice(e, c, slices.Max(from.Batches))
 	d.Serial = from.Serial
-	return sweep(ctx, d.Rate, from, budget)
+	s := &sweeper{rate: d.Rate, now: time.Now, from: from, budget: budget}
+	return s.sweep(ctx)
 }
 
-// rater is Device.Rate.
-type rater func(ctx context.Context, sessions, batch int, least time.Duration) (float64, int, error)
+type sweeper struct {
+	rate   func(ctx context.Context, sessions, batch int, least time.Duration) (float64, int, error) // Device.Rate
+	now    func() time.Time
+	from   Candidates
+	budget time.Duration
+}
 
-func sweep(ctx context.Context, rate rater, from Candidates, budget time.Duration) (Choice, error) {
-	batches, sessions := from.Batches, from.Sessions
-	// The first call of an engine takes memory and time that later ones do not.
-	if _, _, err := rate(ctx, 1, batches[0], 0); err != nil {
-		return Choice{}, err
-	}
-	least := budget / time.Duration(2*(len(batches)+len(sessions)))
-	measure := func(points []int, at func(n int) (float64, error)) ([]float64, error) {
-		var rates []float64
-		for _, n := range points {
-			start := time.Now()
-			r, err := at(n)
-			if errors.Is(err, models.ErrOutOfMemory) && len(rates) > 0 {
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			rates = append(rates, r)
-			if time.Since(start).Seconds() > share*budget.Seconds() {
-				break
-			}
-		}
-		return rates, nil
-	}
+func (s *sweeper) sweep(ctx context.Context) (Choice, error) {
+	batches, sessions := s.from.Batches, s.from.Sessions
 	most := slices.Max(sessions)
-	rates, err := measure(batches, func(n int) (float64, error) {
-		r, _, err := rate(ctx, most, n, least)
-		return r, err
-	})
+	m, err := s.measure(ctx, batches, s.from.Serial, func(n int) (int, int) { return most, n })
+	for first := batches[0]; tooLarge(err) && first > 1; {
+		first /= 2
+		m, err = s.measure(ctx, []int{first}, true, func(n int) (int, int) { return most, n })
+	}
 	if err != nil {
 		return Choice{}, err
 	}
-	choice := Choice{Batch: batches[leastOf(rates)], Sessions: most, Rate: rates[leastOf(rates)]}
-	choice.Why = describe("batch", batches, rates)
+	choice := Choice{Sessions: most}
+	choice.Batch, choice.Rate = m.best()
+	choice.Why = m.describe("batch")
+	switch usual := s.from.Usual; {
+	case len(batches) == 1:
+		choice.Batch = batches[0] // the run halves it as it must
+	case m.late && usual > m.points[len(m.points)-1]:
+		choice.Batch = usual
+		choice.Why += fmt.Sprintf(", so it is %d, as usual", usual)
+	}
 	if len(sessions) > 1 {
-		rates, err := measure(sessions, func(n int) (float64, error) {
-			r, _, err := rate(ctx, n, choice.Batch, least)
-			return r, err
-		})
+		batch, _ := m.best()
+		m, err := s.measure(ctx, sessions, false, func(n int) (int, int) { return n, batch })
 		if err != nil {
 			return Choice{}, err
 		}
-		i := leastOf(rates)
-		choice.Sessions, choice.Rate = sessions[i], rates[i]
-		choice.Why += "; " + describe("sessions", sessions, rates)
+		choice.Sessions, choice.Rate = m.best()
+		choice.Why += "; " + m.describe("sessions")
 	}
 	return choice, nil
+}
+
+func tooLarge(err error) bool {
+	return errors.Is(err, models.ErrOutOfMemory) && !errors.Is(err, models.ErrNothingFits)
+}
+
+// measured is what was measured of the first points of a list.
+type measured struct {
+	points []int
+	rates  []float64 // images per second
+	left   string    // which points were left out, and why
+	late   bool      // they would have taken too long
+}
+
+// measure measures points, each at a number of sessions and a batch size, until one
+// does not fit or the time is used up. The first point is run once before, and every
+// point if each has first calls that differ.
+func (s *sweeper) measure(ctx context.Context, points []int, first bool, at func(n int) (sessions, batch int)) (m measured, err error) {
+	least := s.budget / time.Duration(2*(len(s.from.Batches)+len(s.from.Sessions)))
+	leave := func(n int, why string) {
+		m.left = fmt.Sprintf("%d", n)
+		if n != points[len(points)-1] {
+			m.left += " and more"
+		}
+		m.left += " left out: " + why
+	}
+	for i, n := range points {
+		sessions, batch := at(n)
+		start, rate := s.now(), 0.0
+		if first || i == 0 {
+			rate, _, err = s.rate(ctx, sessions, batch, 0)
+		}
+		took := s.now().Sub(start)
+		slow := took > patience*s.budget
+		start = s.now()
+		if err == nil && !slow {
+			rate, _, err = s.rate(ctx, sessions, batch, least)
+		}
+		switch {
+		case tooLarge(err) && i > 0:
+			leave(n, "out of memory")
+			return m, nil
+		case err != nil:
+			return m, err
+		case slow && i > 0:
+			leave(n, fmt.Sprintf("its first calls took %.0f s", took.Seconds()))
+			m.late = true
+			return m, nil
+		}
+		m.points, m.rates = append(m.points, n), append(m.rates, rate)
+		if i+1 < len(points) && (slow || s.now().Sub(start).Seconds() > share*s.budget.Seconds()) {
+			leave(points[i+1], "measuring takes too long")
+			m.late = true
+			return m, nil
+		}
+	}
+	return m, nil
+}
+
+// best returns the first point whose rate is good enough, and its rate.
+func (m *measured) best() (point int, rate float64) {
+	i := leastOf(m.rates)
+	return m.points[i], m.rates[i]
 }
 
 // leastOf returns the index of the first rate that is good enough.
@@ -108,13 +169,17 @@ func leastOf(rates []float64) int {
 }
 
 // describe returns what was measured, such as "batch 1: 17.2, 4: 18.1 images/s".
-func describe(what string, points []int, rates []float64) string {
+func (m *measured) describe(what string) string {
 	text := what
-	for i, r := range rates {
+	for i, r := range m.rates {
 		if i > 0 {
 			text += ","
 		}
-		text += fmt.Sprintf(" %d: %.4g", points[i], r)
+		text += fmt.Sprintf(" %d: %.4g", m.points[i], r)
 	}
-	return text + " images/s"
+	text += " images/s"
+	if m.left != "" {
+		text += ", " + m.left
+	}
+	return text
 }

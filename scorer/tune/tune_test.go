@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,14 +79,15 @@ func TestSweep(t *testing.T) {
 				return 0, fmt.Errorf("8 GB: %w", models.ErrOutOfMemory)
 			}
 			return float64(10 * b * s), nil
-		}, want: Choice{Batch: 2, Sessions: 2, Rate: 40}, tells: "batch 1: 20, 2: 40 images/s;"},
+		}, want: Choice{Batch: 2, Sessions: 2, Rate: 40}, tells: "batch 1: 20, 2: 40 images/s, 4 and more left out: out of memory;"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rate := func(_ context.Context, s, b int, _ time.Duration) (float64, int, error) {
 				r, err := c.rate(s, b)
 				return r, 1, err
 			}
-			have, err := sweep(t.Context(), rate, Candidates{Batches: batches, Sessions: sessions}, time.Hour)
+			s := &sweeper{rate: rate, now: time.Now, from: Candidates{Batches: batches, Sessions: sessions}, budget: time.Hour}
+			have, err := s.sweep(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,15 +102,100 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-func TestSweepKeepsToItsBudget(t *testing.T) {
-	measured := map[[2]int]bool{}
-	rate := func(_ context.Context, s, b int, _ time.Duration) (float64, int, error) {
-		measured[[2]int{s, b}] = true
-		return 1, 1, nil
+// simulated is a device with a clock of its own, on which calls take time.
+type simulated struct {
+	time time.Time
+	// plan is what the first call of each batch size takes.
+	plan time.Duration
+	// batch is what a batch of that many images takes.
+	batch func(images int) time.Duration
+	// fits is the largest batch size; 0 means any.
+	fits    int
+	planned map[int]bool
+	asked   []int // batch sizes
+}
+
+func (d *simulated) rate(_ context.Context, sessions, batch int, least time.Duration) (float64, int, error) {
+	d.asked = append(d.asked, batch)
+	if d.fits > 0 && batch > d.fits {
+		return 0, 0, fmt.Errorf("%d: %w", batch, models.ErrOutOfMemory)
 	}
-	c, err := sweep(t.Context(), rate, Candidates{Batches: []int{4, 8, 16}, Sessions: []int{2}}, 0)
-	if err != nil || c.Batch != 4 || c.Sessions != 2 || measured[[2]int{2, 8}] {
-		t.Errorf("sweep() = %+v, %v, measured %v, want batch 4 and no batch of 8", c, err, measured)
+	start := d.time
+	if !d.planned[batch] {
+		d.planned[batch] = true
+		d.time = d.time.Add(d.plan)
+	}
+	images := 0
+	for images == 0 || d.time.Sub(start) < least {
+		d.time = d.time.Add(time.Duration(sessions) * d.batch(batch))
+		images += sessions * batch
+	}
+	return float64(images) / d.time.Sub(start).Seconds(), images, nil
+}
+
+func (d *simulated) sweep(t *testing.T, from Candidates) Choice {
+	t.Helper()
+	d.planned = map[int]bool{}
+	s := &sweeper{rate: d.rate, now: func() time.Time { return d.time }, from: from, budget: 4 * time.Second}
+	c, err := s.sweep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// fast takes 0.19 ms an image, and as long as two of them for each batch.
+func fast(images int) time.Duration { return time.Duration(images+2) * 190 * time.Microsecond }
+
+// TestSweepOfAGPU: how long a GPU's libraries take to make plans does not decide which
+// batch size is chosen.
+func TestSweepOfAGPU(t *testing.T) {
+	from := Candidates{Batches: []int{8, 16, 32, 64, 128}, Sessions: []int{2, 3}, Serial: true, Usual: 32}
+	second := func(images int) time.Duration { return time.Duration(images) * time.Second }
+	for _, c := range []struct {
+		name   string
+		device simulated
+		batch  int
+		tells  string
+	}{
+		{name: "no plans", device: simulated{batch: fast}, batch: 64, tells: "batch 8: 4211, 16: 4678,"},
+		{name: "plans", device: simulated{batch: fast, plan: 94 * 6 * time.Millisecond}, batch: 64, tells: "batch 8: 4211, 16: 4678,"},
+		{name: "slow plans", device: simulated{batch: fast, plan: 94 * 70 * time.Millisecond}, batch: 64, tells: "batch 8: 4211, 16: 4678,"},
+		{name: "plans that take minutes", device: simulated{batch: fast, plan: 94 * time.Second}, batch: 32,
+			tells: "16 and more left out: measuring takes too long, so it is 32, as usual"},
+		{name: "a slow device", device: simulated{batch: second}, batch: 32,
+			tells: "batch 8: 1 images/s, 16 and more left out: measuring takes too long, so it is 32, as usual"},
+		{name: "memory for 64", device: simulated{batch: fast, fits: 64}, batch: 64, tells: "128 left out: out of memory; sessions"},
+		{name: "memory for 16", device: simulated{batch: fast, fits: 16}, batch: 16, tells: "32 and more left out: out of memory; sessions"},
+		{name: "memory for 3", device: simulated{batch: fast, fits: 3}, batch: 2, tells: "batch 2: "},
+		{name: "memory for 3, slowly", device: simulated{batch: second, fits: 3}, batch: 2, tells: "batch 2: "},
+	} {
+		if have := c.device.sweep(t, from); have.Batch != c.batch || !strings.Contains(have.Why, c.tells) || have.Rate <= 0 {
+			t.Errorf("%s: batch %d at %v/s, %s; want %d, and %q", c.name, have.Batch, have.Rate, have.Why, c.batch, c.tells)
+		}
+		// After one that does not fit there is no larger one.
+		for i, n := range c.device.asked[1:] {
+			if before := c.device.asked[i]; c.device.fits > 0 && before > c.device.fits && n > before {
+				t.Errorf("%s: %d was tried after %d had not fitted", c.name, n, before)
+			}
+		}
+	}
+}
+
+// TestSweepOfAGivenBatch: a batch that a job has is not changed, also if it does not fit.
+func TestSweepOfAGivenBatch(t *testing.T) {
+	d := simulated{batch: fast, fits: 10}
+	if c := d.sweep(t, Candidates{Batches: []int{32}, Sessions: []int{1, 2}, Serial: true}); c.Batch != 32 || c.Rate <= 0 {
+		t.Errorf("got %+v, want batch 32", c)
+	}
+}
+
+// TestSweepKeepsToItsBudget has a device that computes on the cores of the worker.
+func TestSweepKeepsToItsBudget(t *testing.T) {
+	d := simulated{batch: func(images int) time.Duration { return time.Duration(images) * 300 * time.Millisecond }}
+	c := d.sweep(t, Candidates{Batches: []int{4, 8, 16}, Sessions: []int{2}})
+	if c.Batch != 4 || c.Sessions != 2 || slices.Contains(d.asked, 8) {
+		t.Errorf("got %+v after %v, want batch 4 and no batch of 8", c, d.asked)
 	}
 }
 
