@@ -158,18 +158,22 @@ func TestCUDAErrors(t *testing.T) {
 		wantNot string
 	}{
 		{name: "old driver", config: cudatest.Config{Vars: []string{"CUDATEST_DRIVER=11040"}}, driver: "470.82.01", code: 78,
-			want: "cuda:0: CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version; CUDA 12 needs the NVIDIA driver 525.60 or newer, and this is 470.82.01", wantNot: old},
+			want: "cuda:0: CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version; CUDA 12 needs the NVIDIA driver 525.60 or " +
+				"newer, and this is 470.82.01", wantNot: old},
 		{name: "old driver for CUDA 13", config: cudatest.Config{Line: cudatest.CUDA13, Vars: []string{"CUDATEST_DRIVER=12080"}}, code: 78,
 			want: "CUDA 13 needs the NVIDIA driver 580.65 or newer, and this is 570.124.06: update it, or use the build for CUDA 12"},
 		{name: "no device", config: cudatest.Config{Vars: []string{"CUDATEST_FAIL=cudaGetDeviceCount=100"}}, code: 78,
 			want: "CUDA failure 100: no CUDA-capable device is detected; the driver lists 1 GPU, but CUDA may use none", wantNot: old},
 		{name: "busy", config: cudatest.Config{Vars: []string{"CUDATEST_FAIL=cudaSetDevice=46"}}, code: 78, want: "another process has this GPU for itself"},
-		{name: "old GPU", config: cudatest.Config{Devices: []cudatest.Device{{Name: "Tesla K80", Capability: "3.7"}}, Vars: []string{"CUDATEST_FAIL=cudaLaunchKernel=209"}}, code: 78,
+		{name: "old GPU", config: cudatest.Config{Devices: []cudatest.Device{{Name: "Tesla K80", Capability: "3.7"}},
+			Vars: []string{"CUDATEST_FAIL=cudaLaunchKernel=209"}}, code: 78,
 			want: "serve GPUs of compute capability 6.0 and newer, and this one has 3.7; a K80 is not supported", wantNot: "unusable model"},
 		{name: "old GPU with CUDA 13", config: cudatest.Config{Line: cudatest.CUDA13, Vars: []string{"CUDATEST_FAIL=cudaLaunchKernel=209"}}, code: 78,
 			want: "builds for CUDA 13 serve GPUs of compute capability 7.5 and newer, and this one has 8.0", wantNot: old},
-		{name: "no cuDNN", config: cudatest.Config{Line: cudatest.CUDA13, Without: []string{"libcudnn.so.9"}}, code: 78, want: "needs libcudnn.so.9, which cannot be loaded"},
-		{name: "no CUDA", config: cudatest.Config{Without: []string{"libcudart.so.12", "libcublas.so.12"}}, code: 78, want: "needs libcublas.so.12, libcudart.so.12, which cannot be loaded"},
+		{name: "no cuDNN", config: cudatest.Config{Line: cudatest.CUDA13, Without: []string{"libcudnn.so.9"}}, code: 78,
+			want: "needs libcudnn.so.9, which cannot be loaded"},
+		{name: "no CUDA", config: cudatest.Config{Without: []string{"libcudart.so.12", "libcublas.so.12"}}, code: 78,
+			want: "needs libcublas.so.12, libcudart.so.12, which cannot be loaded"},
 		{name: "cuDNN does not start", config: cudatest.Config{Vars: []string{"CUDATEST_FAIL=cudnnCreate=1001"}}, code: 78, want: "CUDNN failure 1001"},
 		{name: "cuDNN has no kernel", config: cudatest.Config{Vars: []string{"CUDATEST_FAIL=cudnnBackendExecute=3000"}}, code: 78,
 			want: `CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED (in the Conv node "conv"); cuDNN`, wantNot: "unusable model"},
@@ -202,7 +206,8 @@ func TestCUDAErrors(t *testing.T) {
 
 			// The same with auto: the CPU, and why.
 			r = s.run(t, env, "auto")
-			if warned := strings.Contains(r.stderr, `"level":"warn"`) && strings.Contains(r.stderr, "scoring on the CPU: there is a GPU, but it cannot be used"); r.code != 0 ||
+			if warned := strings.Contains(r.stderr, `"level":"warn"`) && strings.Contains(r.stderr,
+				"scoring on the CPU: there is a GPU, but it cannot be used"); r.code != 0 ||
 				warned != (test.env == "") || !strings.Contains(r.stderr, `"device":"cpu`) {
 				t.Errorf("auto: exit code %d, warned: %v\n%s", r.code, warned, r.stderr)
 			}
@@ -219,10 +224,58 @@ func TestCUDABreaks(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"--batch", "1", "--chunk", "1"}
 	r := s.on(t, append(s.m.Vars(), "CUDATEST_FAIL=cudaMemcpyAsync=700@100"), "cuda", out, args...)
-	if r.code != 1 || !strings.Contains(r.stderr, "batch of 1: CUDA failure 700: an illegal memory access was encountered") || strings.Contains(r.stderr, "goroutine") {
+	if r.code != 1 || !strings.Contains(r.stderr,
+		"batch of 1: CUDA failure 700: an illegal memory access was encountered") || strings.Contains(r.stderr, "goroutine") {
 		t.Fatalf("exit code %d, want 1\n%s", r.code, r.stderr)
 	}
 	if r := s.on(t, s.m.Vars(), "cuda", out, args...); r.code != 0 || !strings.Contains(r.stdout, "80 images: 80 ok, 0 failed") {
 		t.Errorf("the rerun: %s", r)
+	}
+}
+
+// TestCUDADoctor: doctor --device tries every device. The stand-in computes nothing, so
+// that its scores must be found to be wrong.
+func TestCUDADoctor(t *testing.T) {
+	t.Parallel()
+	parts := []cudatest.MIG{{UUID: "MIG-00000000-0000-4000-8000-00000000000a", MemoryMB: 4864}, {UUID: "MIG-00000000-0000-4000-8000-00000000000b", MemoryMB: 9856}}
+	for _, test := range []struct {
+		name    string
+		devices []cudatest.Device
+		env     string
+		fail    string
+		used    []string // the devices that were tried, in order
+		want    []string
+	}{
+		{name: "two", devices: make([]cudatest.Device, 2), used: []string{uuid(0), uuid(1)}, want: []string{
+			"ok provider cuda libraries found; not tried, which --device does",
+			"FAIL GPU 0 NVIDIA A100-SXM4-40GB, at 0000:10:00.0, compute capability 8.0, 40960 MiB, NUMA node 0, driver 570.124.06, CUDA 12.",
+			"cuDNN 9.10.2: wrong scores: they differ from the CPU's by",
+			"FAIL GPU 1 NVIDIA A100-SXM4-40GB, at 0000:11:00.0", "ok for GPUs", "convert --precision fp16"}},
+		{name: "one of two", devices: make([]cudatest.Device, 2), env: "CUDA_VISIBLE_DEVICES=1", used: []string{uuid(1)},
+			want: []string{"FAIL GPU 0 NVIDIA A100-SXM4-40GB, at 0000:11:00.0", "wrong scores"}},
+		{name: "MIG", devices: []cudatest.Device{{MIG: parts}}, env: "CUDA_VISIBLE_DEVICES=" + parts[0].UUID + "," + parts[1].UUID,
+			used: []string{parts[0].UUID, parts[1].UUID}, want: []string{"FAIL GPU 0", "FAIL GPU 1", "a MIG device", "wrong scores"}},
+		{name: "too old", devices: []cudatest.Device{{Name: "Tesla K80", Capability: "3.7"}}, env: "CUDATEST_FAIL=cudaLaunchKernel=209", used: []string{uuid(0)},
+			want: []string{"FAIL GPU 0 Tesla K80", "CUDA failure 209", "this one has 3.7; a K80 is not supported"}},
+		{name: "none", env: "CUDA_VISIBLE_DEVICES=", want: []string{"FAIL a GPU CUDA_VISIBLE_DEVICES selects none of the 1 GPUs"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			m := cudatest.New(t, cudatest.Config{Devices: test.devices})
+			r := finish(t, command(t, append(m.Vars(), test.env), "doctor", "--device"))
+			text := strings.Join(strings.Fields(r.stdout), " ")
+			if r.code != 78 || !strings.Contains(r.stderr, "cannot be used; see above") {
+				t.Errorf("exit code %d, want 78: %s", r.code, r.stderr)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("doctor does not say %q:\n%s", want, r.stdout)
+				}
+			}
+			s := scoring{m: m}
+			if used := s.used(t); used != strings.Join(test.used, " ") {
+				t.Errorf("tried %q, want %q", used, test.used)
+			}
+		})
 	}
 }

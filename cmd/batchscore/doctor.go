@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
@@ -24,31 +25,49 @@ type finding struct {
 	what, state string
 	missing     string // what is missing and how to get it, or ""
 	needed      bool   // nothing can be scored without it
+	failed      bool   // it is there and cannot be used
 }
 
 func newDoctor() *cobra.Command {
-	return &cobra.Command{
+	var f doctorFlags
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Report what this machine has for scoring, and what to install",
 		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores, GPUs,
 registered models, free disk space and credentials for storage, whose values it does
-not show. It exits with code 78 if something is missing that scoring needs.`,
-		Example: "  batchscore doctor",
+not show. It exits with code 78 if something is missing that scoring needs.
+
+With --device it also computes a small network on every GPU that this process may use,
+compares the result with the CPU's, and shows the GPU's name, memory, compute
+capability, NUMA node, and the versions of its driver, CUDA and cuDNN. It exits with
+code 78 if a GPU cannot be used or computes something else.`,
+		Example: "  batchscore doctor\n  batchscore doctor --device",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return diagnose(cmd.OutOrStdout())
+			if f.try >= 0 {
+				return tryOne(cmd.Context(), cmd.OutOrStdout(), f.try)
+			}
+			findings := examine()
+			if f.device {
+				findings = append(findings, tryDevices(cmd.Context())...)
+			}
+			return diagnose(cmd.OutOrStdout(), findings)
 		},
 	}
+	f.register(cmd)
+	return cmd
 }
 
 // diagnose prints what this machine has, and returns an error if scoring needs
 // something that is missing.
-func diagnose(w io.Writer) error {
-	findings := examine()
+func diagnose(w io.Writer, findings []finding) error {
 	if err := printFindings(w, findings); err != nil {
 		return err
 	}
 	for _, f := range findings {
+		if f.failed {
+			return config(fmt.Errorf("%s cannot be used; see above", f.what))
+		}
 		if f.needed && f.missing != "" {
 			return config(fmt.Errorf("nothing can be scored without %s; see above", f.what))
 		}
@@ -79,6 +98,8 @@ func printFindings(w io.Writer, findings []finding) error {
 	for _, f := range findings {
 		mark := "ok"
 		switch {
+		case f.failed:
+			mark = "FAIL"
 		case f.missing != "" && f.needed:
 			mark = "MISSING"
 		case f.missing != "":
@@ -101,12 +122,14 @@ func onnxRuntime() []finding {
 	list := []finding{{what: "ONNX Runtime", state: builtFor(info.Version, info.CUDA) + ", " + info.Library}}
 	for _, p := range info.Providers {
 		f := finding{what: "  provider " + p.Name, state: "usable"}
-		switch {
+		switch visible := device.GPUs().Visible(); {
+		case p.Err == nil && p.Name != ort.CPU:
+			f.state = "libraries found; not tried, which --device does"
 		case p.Err == nil:
-		case p.Name != ort.CPU && device.GPUs().Visible() == 0:
+		case p.Name != ort.CPU && visible == 0:
 			f.state, f.missing = "", "no NVIDIA GPU is visible"
 		default:
-			f.state, f.missing = "", p.Err.Error()
+			f.state, f.missing = "", strings.TrimPrefix(p.Err.Error(), models.ErrProvider.Error()+": ")
 		}
 		list = append(list, f)
 	}
@@ -165,11 +188,23 @@ func gpus() finding {
 		f.missing = "none; the CPU is used"
 		return f
 	}
+	f.state = fmt.Sprintf("%d visible of %d", list.Visible(), len(list.All))
 	var names []string
 	for _, g := range list.All {
-		names = append(names, strings.TrimSpace(g.Name+" "+g.Bus))
+		if name := strings.TrimSpace(g.Name + " " + g.Bus); name != "" {
+			names = append(names, name)
+		}
 	}
-	f.state = fmt.Sprintf("%d visible of %d: %s", list.Visible(), len(list.All), strings.Join(names, ", "))
+	if len(names) > 0 {
+		f.state += ": " + strings.Join(names, ", ")
+	}
+	if list.Driver != "" {
+		f.state += "; driver " + list.Driver
+	}
+	if why := list.Missing(); why != "" {
+		f.state += ";"
+		f.missing = why
+	}
 	return f
 }
 

@@ -22,6 +22,10 @@ func TestDoctor(t *testing.T) {
 	}
 	writeFile(t, model, body)
 	library := os.Getenv("ONNXRUNTIME_LIB")
+	nodes := filepath.Join(dir, "root")
+	for _, name := range []string{"nvidia0", "nvidia1"} {
+		writeFile(t, filepath.Join(nodes, "dev", name), nil)
+	}
 	env := []string{"BATCHSCORE_MODELS=" + filepath.Join(dir, "models"), "AZURE_STORAGE_KEY=c2VjcmV0"}
 	for _, test := range []struct {
 		name   string
@@ -37,6 +41,10 @@ func TestDoctor(t *testing.T) {
 		{
 			name: "library", env: []string{"ONNXRUNTIME_LIB=" + library},
 			want: []string{"ok       ONNX Runtime", "ok         provider cpu", "usable", "ok       credentials", "AZURE_STORAGE_KEY"},
+		},
+		{
+			name: "device nodes only", env: []string{"ONNXRUNTIME_LIB=" + library, "BATCHSCORE_GPU_ROOT=" + nodes},
+			want: []string{"GPUs 2 visible of 2 "},
 		},
 		{
 			name: "registered model whose file is gone", env: []string{"ONNXRUNTIME_LIB=" + library}, before: "models add street " + model,

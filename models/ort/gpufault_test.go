@@ -22,15 +22,22 @@ func cudaError(text string) error {
 }
 
 func TestBrief(t *testing.T) {
-	for text, want := range map[string]string{
-		"Exception during initialization: " + cudaError("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version").Error(): "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version",
-		"Non-zero status code returned while running Conv node. Name:'mixed_3/conv' Status Message: CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; GPU=0 ; " +
-			"hostname=n1 ; file=/x.cc ; line=2 ; expr=graph->build_plans(); \n{\"context\": {\"compute_data_type\": \"FLOAT\"}}": `CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED (in the Conv node "mixed_3/conv")`,
-		"Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: cannot open shared object file\nmore": "Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: cannot open shared object file",
-		"CUDA failure 100: no CUDA-capable device is detected":                                                                      "CUDA failure 100: no CUDA-capable device is detected",
+	const (
+		driver  = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
+		missing = "Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: cannot open shared object file"
+		none    = "CUDA failure 100: no CUDA-capable device is detected"
+	)
+	for _, test := range []struct{ text, want string }{
+		{text: "Exception during initialization: " + cudaError(driver).Error(), want: driver},
+		{text: "Non-zero status code returned while running Conv node. Name:'mixed_3/conv' Status Message: CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED ; " +
+			"GPU=0 ; hostname=n1 ; file=/x.cc ; line=2 ; expr=graph->build_plans(); \n{\"context\": {\"compute_data_type\": \"FLOAT\"}}",
+			want: `CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED (in the Conv node "mixed_3/conv")`},
+		{text: missing + "\nmore", want: missing},
+		{text: none, want: none},
+		{text: "Status Message: CUDA error cudaErrorNoKernelImageForDevice:no kernel image", want: "CUDA failure 209: no kernel image"},
 	} {
-		if got := brief(errors.New(text)).Error(); got != want {
-			t.Errorf("%q\nbecame %q\nwant   %q", text, got, want)
+		if got := brief(errors.New(test.text)).Error(); got != test.want {
+			t.Errorf("%q\nbecame %q\nwant   %q", test.text, got, test.want)
 		}
 	}
 	if err := cudaError("CUDA failure 100: none"); !errors.Is(brief(err), err) {
@@ -50,11 +57,13 @@ func TestAdvise(t *testing.T) {
 	}{
 		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12, driver: true, facts: p100},
 			want: "CUDA 12 needs the NVIDIA driver 525.60 or newer, and this is 470.82.01: update it"},
-		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 13, driver: true, facts: h100}, want: "580.65 or newer, and this is 550.54.15: update it, or use the build for CUDA 12"},
+		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 13, driver: true, facts: h100},
+			want: "580.65 or newer, and this is 550.54.15: update it, or use the build for CUDA 12"},
 		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12, driver: true}, want: "525.60 or newer: update it"},
 		{err: "CUDA failure 35: insufficient", in: circumstances{cuda: 12}, want: "no NVIDIA driver that can be loaded"},
 		{err: "CUDA failure 100: none", in: circumstances{visible: 1}, want: "the driver lists 1 GPU, but CUDA may use none: start the container with its GPUs"},
-		{err: "Invalid device ID: 1, must be between 0 (inclusive) and 1 (exclusive)", in: circumstances{visible: 8, facts: p100}, want: "the driver lists 8 GPUs, but CUDA shows this process fewer"},
+		{err: "Invalid device ID: 1, must be between 0 (inclusive) and 1 (exclusive)", in: circumstances{visible: 8, facts: p100},
+			want: "the driver lists 8 GPUs, but CUDA shows this process fewer"},
 		{err: "CUDA failure 209: no kernel image is available for execution on the device", in: circumstances{cuda: 13, facts: p100},
 			want: "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer, and this one has 6.0", old: true},
 		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 12}, want: "6.0 and newer", old: true},
@@ -65,7 +74,8 @@ func TestAdvise(t *testing.T) {
 		{err: "cuDNN is unavailable or disabled for CUDA Execution Provider: dlopen failed for libcudnn.so.9", in: circumstances{cuda: 13},
 			want: "cuDNN 9 for CUDA 13 cannot be loaded: \"make deps-gpu\""},
 		{err: "CUDNN_FE failure 11: CUDNN_BACKEND_API_FAILED", in: circumstances{cuda: 12, facts: p100}, want: "cuDNN 9.12.0 cannot compute", old: true},
-		{err: "CUDNN_FE failure 6: CUDNN", in: circumstances{cuda: 12, facts: h100}, want: "cuDNN 9.10.2 cannot compute this model on NVIDIA H100 (compute capability 9.0), or is not for CUDA 12"},
+		{err: "CUDNN_FE failure 6: CUDNN", in: circumstances{cuda: 12, facts: h100},
+			want: "cuDNN 9.10.2 cannot compute this model on NVIDIA H100 (compute capability 9.0), or is not for CUDA 12"},
 		{err: "CUDNN failure 1002: CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", want: "different releases"},
 		{err: "CUDNN failure 3007: CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH", in: circumstances{cuda: 12, facts: p100}, want: "6.0 and newer", old: true},
 		{err: "CUBLAS failure 1: CUBLAS_STATUS_NOT_INITIALIZED", in: circumstances{cuda: 12}, want: "cuBLAS has to be that of CUDA 12"},
