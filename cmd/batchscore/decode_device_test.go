@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
@@ -242,6 +243,49 @@ func TestDecodeDeviceGPU(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(out, "_SUCCESS")); err == nil {
 		t.Error("the job is complete")
+	}
+}
+
+// TestDecodeDeviceStopped: a signal ends a run that decodes on a device as it ends any
+// other, and the same command continues it.
+func TestDecodeDeviceStopped(t *testing.T) {
+	t.Parallel()
+	needDevice(t)
+	out := filepath.Join(t.TempDir(), "out")
+	args := []string{"run", "--images", pictures(t, 80), "--out", out, "--model", slow(t), "--chunk", "2", "--batch", "1",
+		"--decode-device", jpeg.DeviceCPU}
+	cmd := command(t, nil, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first part", func() bool { return exists(filepath.Join(out, "part-00000.jsonl")) })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if r := wait(t, cmd, &stdout, &stderr); r.code != 143 {
+		t.Fatalf("got %v, want exit code 143", r)
+	}
+	must(t, 0, args...)
+	must(t, 0, "verify", out)
+}
+
+// TestDecodeDeviceInJobFile: a job file chooses the device for the ranks, here over the
+// stand-in.
+func TestDecodeDeviceInJobFile(t *testing.T) {
+	t.Parallel()
+	needDevice(t)
+	needMpirun(t)
+	lib, _ := standin.Build(t)
+	env := append(append(newDesk(t).env, lib...), standin.Root(t, 2))
+	out := filepath.Join(t.TempDir(), "out")
+	job := jobFile(t, pictures(t, 12), out, tiny(t, graphtest.Options{}), "ranksPerNode: 2\nrun: {chunk: 4, provider: cpu, decode-device: gpu}\n")
+	if r := finish(t, command(t, env, "launch", "--to", "local", "-f", job)); r.code != 0 {
+		t.Fatalf("got %v, want exit code 0", r)
+	}
+	if s := readSuccess(t, out); s.JPEGDecoder != "nvimgcodec 0.9.0 gpu, nvjpeg 12.4.0" || s.Statuses["ok"] != 12 {
+		t.Errorf("_SUCCESS: decoder %q, %v", s.JPEGDecoder, s.Statuses)
 	}
 }
 

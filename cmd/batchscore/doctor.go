@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
 )
 
@@ -78,7 +79,7 @@ func diagnose(w io.Writer, findings []finding) error {
 // examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
-	list = append(list, jpegDecoder(), openMPI(), cores(), gpus())
+	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores(), gpus())
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
 		list = append(list, fetchedFiles(cache))
 	}
@@ -154,6 +155,21 @@ func jpegDecoder() finding {
 		return f
 	}
 	f.state = name
+	return f
+}
+
+// gpuDecoder looks for the library of --decode-device gpu. It does not open a device.
+func gpuDecoder() finding {
+	f := finding{what: "JPEG on a GPU"}
+	library, err := nvimgcodec.Find()
+	switch {
+	case err == nil:
+		f.state = "nvImageCodec, " + library + ", for --decode-device gpu"
+	case device.GPUs().Visible() == 0:
+		f.missing = "no NVIDIA GPU is visible"
+	default:
+		f.missing = "nvImageCodec, needed for --decode-device gpu only; " + nvimgcodec.HowToInstall
+	}
 	return f
 }
 

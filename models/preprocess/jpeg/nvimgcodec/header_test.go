@@ -13,7 +13,7 @@ import (
 // of structs, the places of their fields, and the values of constants.
 func TestHeader(t *testing.T) {
 	require(t)
-	library, err := findLibrary()
+	library, err := Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func Open(device int) (*Pool, error) {
 }
 
 func open(device int) (*Pool, error) {
-	library, err := findLibrary()
+	library, err := Find()
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +141,9 @@ func canOpen(name string) bool {
 	return C.bs_nv_can_open(c) != 0
 }
 
-// findLibrary returns the path of the library: that in NVIMGCODEC_LIB, or the first in the
+// Find returns the path of the library: that in NVIMGCODEC_LIB, or the first in the
 // folders of NVIDIA's packages and of deploy/deps/fetch.sh.
-func findLibrary() (string, error) {
+func Find() (string, error) {
 	const soname = "libnvimgcodec.so.0"
 	if given := os.Getenv(LibraryVariable); given != "" {
 		if _, err := os.Stat(given); err != nil {

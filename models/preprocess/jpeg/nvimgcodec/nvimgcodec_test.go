@@ -21,7 +21,7 @@ import (
 // machine that it exists for.
 func require(tb testing.TB) {
 	tb.Helper()
-	if _, err := findLibrary(); err != nil {
+	if _, err := Find(); err != nil {
 		if os.Getenv("CI") == "true" && runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
 			tb.Fatal(err)
 		}
