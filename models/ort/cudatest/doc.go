@@ -29,7 +29,10 @@
 //     the memory of the host when the first convolution starts: a run that mixes up
 //     rows, or changes a batch too early, has other rows than one that does not. The
 //     model must begin with a convolution over its input.
-//  8. Every call of interest is a line of the log, one JSON object, which [Machine.Log]
+//  8. Scores reach pinned memory once the host has waited for them. Until then they are
+//     not numbers. Pinned memory that changes before it was copied to a device is logged
+//     as "overwritten".
+//  9. Every call of interest is a line of the log, one JSON object, which [Machine.Log]
 //     reads. It outlives a killed process.
 //
 // These variables set what the machine does, as [Config.Vars] or by hand. Devices and

@@ -101,6 +101,19 @@ bool release(void *p);
 // owner returns the kind of memory at p, and sets *device.
 int owner(const void *p, int *device);
 
+// ---- pending.c ----
+
+// leaves_host says that the stream copies from pinned memory, which must not change
+// before its end.
+void leaves_host(Stream *s, void *host, size_t size);
+
+// reaches_host says that the stream copies to pinned memory. At its end the host gets the
+// bytes of arriving, which are freed then.
+void reaches_host(Stream *s, void *host, void *arriving, size_t size);
+
+// settle ends the device's copies that are done by a time that the host has waited for.
+void settle(Device *device, nanos until);
+
 // ---- kernels.c ----
 
 // launched counts one piece of work of a library on a stream.

@@ -13,6 +13,12 @@ static cudaError_t broken;  // an error that the process cannot recover from
 
 int current(void) { return device; }
 
+// waited is what the host does for work of a device that is done at a time.
+static void waited(Device *d, nanos until) {
+  wait_until(until);
+  settle(d, until);
+}
+
 static bool fatal(cudaError_t e) {
   return e == cudaErrorIllegalAddress || e == cudaErrorLaunchTimeout || e == cudaErrorLaunchFailure ||
          e == cudaErrorECCUncorrectable || e == cudaErrorHardwareStackError;
@@ -210,7 +216,7 @@ cudaError_t cudaDeviceSynchronize(void) {
   ENTER();
   nanos end = drained(device), before = now();
   note("synchronize", "\"what\":\"device\",\"device\":%d,\"wait_us\":%lld", device, (long long)(end > before ? (end - before) / 1000 : 0));
-  wait_until(end);
+  waited(config()->visible[device], end);
   return cudaSuccess;
 }
 
@@ -227,7 +233,7 @@ cudaError_t cudaMalloc(void **p, size_t size) {
 // Freeing waits for the device, as NVIDIA's library does.
 static cudaError_t freed(void *p, const char *kind) {
   if (!p) return cudaSuccess;
-  wait_until(drained(device));
+  waited(config()->visible[device], drained(device));
   note("free", "\"kind\":\"%s\",\"device\":%d", kind, device);
   return release(p) ? cudaSuccess : cudatest_fail(cudaErrorInvalidValue);
 }
@@ -290,6 +296,19 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *a, const void
 
 // ---- copies ----
 
+// arrive gives the host the batch's scores, or what the device holds.
+static void arrive(Stream *s, void *to, const void *from, size_t size, bool at_once) {
+  void *bytes = malloc(size + 1);
+  if (!bytes) abort();
+  if (!answer(bytes, size)) memcpy(bytes, from, size);
+  if (at_once) {
+    memcpy(to, bytes, size);
+    free(bytes);
+  } else {
+    reaches_host(s, to, bytes, size);
+  }
+}
+
 static cudaError_t copy(void *to, const void *from, size_t size, cudaStream_t stream, bool async) {
   Stream *s = stream_of(stream);
   int to_device, from_device;
@@ -304,10 +323,12 @@ static cudaError_t copy(void *to, const void *from, size_t size, cudaStream_t st
   reserve(s, up ? &s->device->to_device : down ? &s->device->to_host : &s->device->compute, duration);
   // What the device holds stays zero: nothing computes with it, and an output that
   // is never written must not show older bytes.
+  bool waits = !async || ((up || down) && !pinned);
   if (up && async) batch_arrived(from, size);
-  if (down && !answer(to, size)) memcpy(to, from, size);
+  if (up && !waits) leaves_host(s, (void *)from, size);
+  if (down) arrive(s, to, from, size, waits);
   if (!up && !down) memmove(to, from, size);
-  if (!async || ((up || down) && !pinned)) wait_until(s->end);
+  if (waits) waited(s->device, s->end);
   return cudaSuccess;
 }
 
@@ -365,7 +386,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   nanos before = now();
   note("synchronize", "\"what\":\"stream\",\"device\":%d,\"stream\":%d,\"wait_us\":%lld", s->index, s->id,
        (long long)(s->end > before ? (s->end - before) / 1000 : 0));
-  wait_until(s->end);
+  waited(s->device, s->end);
   return cudaSuccess;
 }
 
@@ -380,6 +401,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *data)
   ENTER();
   Stream *s = stream_of(stream);
   note("hostfunc", "\"device\":%d,\"stream\":%d", s->index, s->id);
+  settle(s->device, s->end);
   fn(data);
   return cudaSuccess;
 }
@@ -388,6 +410,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *data)
 
 typedef struct {
   nanos at;
+  Device *device;
 } Event;
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags) {
@@ -409,6 +432,7 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, uns
   ENTER();
   (void)flags;
   ((Event *)event)->at = stream_of(stream)->end;
+  ((Event *)event)->device = stream_of(stream)->device;
   return cudaSuccess;
 }
 
@@ -418,13 +442,16 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   ENTER();
-  return ((Event *)event)->at > now() ? cudaErrorNotReady : cudaSuccess;
+  Event *e = (Event *)event;
+  if (e->at > now()) return cudaErrorNotReady;
+  settle(e->device, e->at);
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ENTER();
   note("synchronize", "\"what\":\"event\",\"device\":%d", device);
-  wait_until(((Event *)event)->at);
+  waited(((Event *)event)->device, ((Event *)event)->at);
   return cudaSuccess;
 }
 
