@@ -35,6 +35,7 @@ type span struct{ lo, hi int }
 // window is the tensors over one span of a batch's memory, and their binding.
 type window struct {
 	input, output onnx.Value
+	shape         onnx.Shape // of the input, on a GPU
 	binding       *onnx.IoBinding
 	name          cName
 	run           bound
@@ -144,11 +145,10 @@ func (b *batch) newWindow(lo, hi int) (_ *window, err error) {
 		return nil, err
 	}
 	if e.rebind {
-		// Binding an input copies it to the device, so it waits for the pixels.
 		w.name = newCName(e.ports.input)
-		w.run.input = w.name.c
-		w.run.value, err = native(w.input, "ortValue")
-		return w, err
+		w.run.input = w.name.c // and its value with every run
+		w.shape = imageShape(e.model.Contract.Preprocess, int64(hi-lo))
+		return w, nil
 	}
 	return w, w.binding.BindInput(e.ports.input, w.input)
 }

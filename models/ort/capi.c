@@ -138,15 +138,13 @@ char *ortc_assigned(const void *api, const void *session, uintptr_t handle) {
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value) {
   char *message = NULL;
-  if (value) {
-    message = report(api, FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
-    if (!message) message = report(api, FN(api, SynchronizeBoundInputs, Status *, void *)(binding));
-  }
+  if (value) message = report(api, FN(api, BindInput, Status *, void *, const char *, const void *)(binding, input, value));
+  // It waits for its own streams at its end, not for those of other runs.
   if (!message) message = report(api, FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
   if (value) {
-    if (!message) message = report(api, FN(api, SynchronizeBoundOutputs, Status *, void *)(binding));
-    // Every batch would otherwise hold its input's memory on the device until its next
-    // run. And after a BindInput that failed, the next one would crash.
+    // A run that failed may have left kernels behind that still use its memory.
+    if (message) free(report(api, FN(api, SynchronizeBoundOutputs, Status *, void *)(binding)));
+    // After a BindInput that failed, the next one would crash.
     FN(api, ClearBoundInputs, void, void *)(binding);
   }
   return message;
@@ -182,14 +180,32 @@ char *ortc_gpu_memory(int device, size_t *free, size_t *total) {
   return message;
 }
 
-char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator) {
-  enum { device_allocator = 0, cpu_output = -1 };  // OrtAllocatorType, OrtMemType
+static char *memory_info(const void *api, const char *name, int device, int type, void **info) {
+  enum { device_allocator = 0 };  // OrtAllocatorType
+  return report(api, FN(api, CreateMemoryInfo, Status *, const char *, int, int, int, void **)(name, device_allocator, device, type, info));
+}
+
+char *ortc_allocator(const void *api, const void *session, const char *name, int device, int type, void **allocator) {
   void *info = NULL;
-  TRY(FN(api, CreateMemoryInfo, Status *, const char *, int, int, int, void **)(name, device_allocator, device, cpu_output, &info));
-  char *message = report(api, FN(api, CreateAllocator, Status *, const void *, const void *, void **)(session, info, allocator));
+  char *message = memory_info(api, name, device, type, &info);
+  if (message) return message;
+  message = report(api, FN(api, CreateAllocator, Status *, const void *, const void *, void **)(session, info, allocator));
   FN(api, ReleaseMemoryInfo, void, void *)(info);
   return message;
 }
+
+char *ortc_tensor(const void *api, const char *name, int device, void *memory, size_t size,
+             const int64_t *shape, size_t rank, int dtype, void **value) {
+  void *info = NULL;
+  char *message = memory_info(api, name, device, 0, &info);
+  if (message) return message;
+  message = report(api, FN(api, CreateTensorWithDataAsOrtValue, Status *, const void *, void *, size_t, const int64_t *, size_t, int, void **)(
+      info, memory, size, shape, rank, dtype, value));
+  FN(api, ReleaseMemoryInfo, void, void *)(info);
+  return message;
+}
+
+void ortc_release_value(const void *api, void *value) { FN(api, ReleaseValue, void, void *)(value); }
 
 char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory) {
   return report(api, FN(api, AllocatorAlloc, Status *, void *, size_t, void **)(allocator, size, memory));

@@ -146,8 +146,8 @@ func ortcAssigned(handle C.uintptr_t, provider, operator *C.char) {
 // bound is the arguments of one run, as C pointers.
 type bound struct {
 	session, options, binding unsafe.Pointer
-	// input and value are set if the input must be copied to a device before every
-	// run.
+	// input and value are set if the input is bound again before every run, to a
+	// value on a device.
 	input *C.char
 	value unsafe.Pointer
 }
@@ -188,16 +188,35 @@ const terminated = "terminate flag"
 // allocator is one of a session's allocators; the zero value is none.
 type allocator struct{ native unsafe.Pointer }
 
+// Types of the memory of a device, as OrtMemType has them.
+const (
+	ownMemory  = 0  // the device's
+	hostOutput = -1 // the host's, which the device can address
+)
+
 // allocator creates an allocator by its name in ONNX Runtime. It must be released
 // before the session.
-func (a capi) allocator(session unsafe.Pointer, name string, device int) (allocator, error) {
+func (a capi) allocator(session unsafe.Pointer, name string, device, memory int) (allocator, error) {
 	c := newCName(name)
 	defer c.free()
 	var m allocator
-	err := toError(C.ortc_allocator(a.table, session, c.c, C.int(device), &m.native))
+	err := toError(C.ortc_allocator(a.table, session, c.c, C.int(device), C.int(memory), &m.native))
 	return m, err
 }
 
+// tensor makes a tensor over memory of the device of such an allocator. It must be
+// released before the memory.
+func (a capi) tensor(name string, device int, memory []byte, shape []int64, dtype int) (value unsafe.Pointer, err error) {
+	c := newCName(name)
+	defer c.free()
+	err = toError(C.ortc_tensor(a.table, c.c, C.int(device), unsafe.Pointer(unsafe.SliceData(memory)), C.size_t(len(memory)),
+		(*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int(dtype), &value))
+	return value, err
+}
+
+func (a capi) releaseValue(value unsafe.Pointer) { C.ortc_release_value(a.table, value) }
+
+// alloc returns memory that Go may address only if the allocator's is the host's.
 func (a capi) alloc(from allocator, size int) ([]byte, error) {
 	var memory unsafe.Pointer
 	if err := toError(C.ortc_alloc(a.table, from.native, C.size_t(size), &memory)); err != nil {

@@ -18,6 +18,7 @@
   X(SessionGetOutputName, 37) \
   X(CreateRunOptions, 39) \
   X(RunOptionsSetTerminate, 46) \
+  X(CreateTensorWithDataAsOrtValue, 49) \
   X(CastTypeInfoToTensorInfo, 55) \
   X(GetTensorElementType, 60) \
   X(GetDimensionsCount, 61) \
@@ -28,6 +29,7 @@
   X(GetAllocatorWithDefaultOptions, 78) \
   X(ReleaseStatus, 93) \
   X(ReleaseMemoryInfo, 94) \
+  X(ReleaseValue, 96) \
   X(ReleaseRunOptions, 97) \
   X(ReleaseTypeInfo, 98) \
   X(GetAvailableProviders, 125) \
@@ -38,7 +40,6 @@
   X(BindInput, 136) \
   X(ClearBoundInputs, 141) \
   X(AddRunConfigEntry, 165) \
-  X(SynchronizeBoundInputs, 202) \
   X(SynchronizeBoundOutputs, 203) \
   X(Session_GetEpGraphAssignmentInfo, 407) \
   X(EpAssignedSubgraph_GetEpName, 408) \
@@ -84,8 +85,8 @@ char *ortc_get_port(const void *api, const void *session, int output, size_t ind
 // ortc_assigned calls ortcAssigned for every node of the session's graph.
 char *ortc_assigned(const void *api, const void *session, uintptr_t handle);
 
-// ortc_run runs a bound session. A value that is not NULL is first bound to the
-// input again, which copies it to a device; the copy ends with the run.
+// ortc_run runs a bound session. A value that is not NULL is first bound to the input;
+// it is on the device already, and complete. The outputs are complete at the return.
 char *ortc_run(const void *api, void *session, const void *run_options, void *binding,
              const char *input, const void *value);
 
@@ -99,11 +100,15 @@ char *ortc_shrink(const void *api, void *session, const char *arenas,
 // GPU has, in bytes.
 char *ortc_gpu_memory(int device, size_t *free, size_t *total);
 
-// ortc_allocator creates one of a session's allocators of memory that the host can
-// address, by its name and the number of its device.
-char *ortc_allocator(const void *api, const void *session, const char *name, int device, void **allocator);
+// ortc_allocator creates one of a session's allocators, by its name, the number of its
+// device and the type of its memory, an OrtMemType.
+char *ortc_allocator(const void *api, const void *session, const char *name, int device, int type, void **allocator);
 char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory);
 void ortc_free(const void *api, void *allocator, void *memory);
+// ortc_tensor makes a tensor over memory of such a device. It does not own the memory.
+char *ortc_tensor(const void *api, const char *name, int device, void *memory, size_t size,
+             const int64_t *shape, size_t rank, int dtype, void **value);
+void ortc_release_value(const void *api, void *value);
 void ortc_release_allocator(const void *api, void *allocator);
 
 // ortc_trim returns freed memory to the system.

@@ -53,6 +53,17 @@
 // # What a GPU adds
 //
 // Signal handlers are saved and restored around the creation of the session. The
-// session's placement on the GPU is verified. Batches are in page-locked memory,
-// and the input is bound again before every run, which copies it to the device.
+// session's placement on the GPU is verified. Threads that wait for the GPU sleep.
+//
+// Batches are in page-locked memory. Before a run, the pixels of a batch are copied to
+// memory of the device that a lane has, on a stream of the lane's own (input.go). The
+// lane waits for that copy only, and then for the streams of its run, so that the GPU
+// computes one batch while another is copied.
+//
+// Every run has [models.Batch.Size] images, filled up with zeros (score.go). cuDNN makes
+// a plan for each convolution and number of images, which takes milliseconds to a second,
+// and ONNX Runtime keeps the last one only. The bits of an image's scores then do not
+// depend on how full its batch is. They do depend on the size, the kind of GPU, and
+// the releases of cuDNN and ONNX Runtime. arithmetic.go decides between float32, TF32
+// and float16.
 package ort

@@ -12,6 +12,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/internal/cuda"
 	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 	"github.com/batchscore/batchscore/models/ort/internal/signals"
 	"github.com/batchscore/batchscore/models/ort/winograd"
@@ -29,10 +30,11 @@ type Engine struct {
 	session *onnx.DynamicAdvancedSession
 	native  unsafe.Pointer
 	ports   ports
-	rebind  bool // the input goes to a device before every run
+	rebind  bool // the input is copied to inputs before every run
 	pads    bool // every call computes the Size of its batch
 	lanes   *lanes.Lanes
 	memory  hostMemory
+	inputs  *inputs // on the GPU; nil on the CPU
 	// replaced are the convolutions that ONNX Runtime does not compute; nil if none.
 	replaced *winograd.Set
 	mu       sync.Mutex
@@ -98,6 +100,11 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		return nil, target, fmt.Errorf("%w: %w", models.ErrModel, err)
 	}
 	start := func() error {
+		if e.rebind {
+			if err := cuda.Block(target.index); err != nil { // it only costs time
+				opt.Logger.Debug().Err(err).Msg("threads that wait for the GPU will poll")
+			}
+		}
 		s := settingsFor(target.provider, target.index, opt)
 		if m.External && target.provider == CPU {
 			s.shareWeights()
@@ -124,6 +131,9 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		}
 		if e.rebind {
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
+			if err := e.openGPU(); err != nil {
+				return target.explain(m.Path, err)
+			}
 		}
 		if opt.Batch == 1 && e.ports.batch == 0 {
 			e.ports.batch = 1
@@ -223,6 +233,7 @@ func (e *Engine) Close() error {
 		errs = append(errs, b.free())
 	}
 	e.batches, e.spare = nil, nil
+	errs = append(errs, e.inputs.close())
 	e.memory.close()
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())

@@ -25,8 +25,8 @@ const pageLocked = "CudaPinned"
 // without one is not an error; it only copies more slowly.
 func (h *hostMemory) lock(e *Engine, name string, device int, log zerolog.Logger) {
 	var err error
-	if h.locked, err = e.api.allocator(e.native, name, device); err != nil {
-		log.Debug().Err(err).Msg("batches are in ordinary memory: page-locked memory is not available")
+	if h.locked, err = e.api.allocator(e.native, name, device, hostOutput); err != nil {
+		log.Warn().Err(err).Msg("batches are in ordinary memory, and copying them to the GPU is slower: page-locked memory is not available")
 		return
 	}
 	h.api = e.api

@@ -345,7 +345,9 @@ func TestScoreAllocatesNothing(t *testing.T) {
 	for _, o := range []graphtest.Options{{}, {Batch: 4}} {
 		for _, rebind := range []bool{false, true} {
 			e := open(t, tiny(t, o), Options{Lanes: 1})
-			e.rebind = rebind
+			if rebind {
+				copyFirst(t, e)
+			}
 			b := newBatch(t, e, 6)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -357,23 +359,6 @@ func TestScoreAllocatesNothing(t *testing.T) {
 			if n := testing.AllocsPerRun(50, score); n != 0 {
 				t.Errorf("%+v, rebind %v: %v allocations per Score, want 0", o, rebind, n)
 			}
-		}
-	}
-}
-
-// The input is bound again before every run, as for a GPU, here on the CPU.
-func TestRebinding(t *testing.T) {
-	e := open(t, tiny(t, graphtest.Options{}), Options{})
-	want := [][]float32{scoresOf(t, e, 1)[0], scoresOf(t, e, 2)[0]}
-	e.rebind = true
-	b := newBatch(t, e, 1)
-	for i, seed := range []int{1, 2} {
-		fill(b, &e.model.Contract, 0, seed)
-		if err := e.Score(t.Context(), b, 0, 1); err != nil {
-			t.Fatal(err)
-		}
-		if !equalBits(b.Scores, want[i]) {
-			t.Errorf("picture %d: %v, bound once %v", seed, b.Scores, want[i])
 		}
 	}
 }

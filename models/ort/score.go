@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/batchscore/batchscore/models"
@@ -63,6 +64,9 @@ func (c *call) Reclaim() error {
 // reclaim makes ONNX Runtime give back the memory that it keeps for later runs. Images
 // lo <= i < hi are those with which a run could begin; nothing is scored.
 func (b *batch) reclaim(lo, hi int) error {
+	if err := b.engine.inputs.release(); err != nil {
+		return err
+	}
 	w, err := b.window(lo, hi)
 	if err != nil {
 		return err
@@ -112,6 +116,17 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(err))
 	}
 	b.convertPixels(lo, hi)
+	if e := b.engine; e.rebind {
+		// CUDA has state for each thread, so one thread copies and runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		in, err := e.copyIn(b, w, lo, hi)
+		if err != nil {
+			return fmt.Errorf("copy images to %s, batch of %d: %w", e.device, hi-lo, classify(err))
+		}
+		defer e.inputs.put(in)
+		w.run.value = in.value
+	}
 	b.watch.begin(ctx)
 	err = b.engine.api.run(&w.run)
 	b.watch.end()

@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	onnx "github.com/yalue/onnxruntime_go"
+
+	"github.com/batchscore/batchscore/models/preprocess"
 )
 
 // stage is memory in addition to a batch's own, for a model with other element
@@ -51,6 +53,19 @@ func (b *batch) input(lo, hi int) (onnx.Value, error) {
 	}
 	own := b.stage.memory[lo*row/2 : hi*row/2]
 	return onnx.NewCustomDataTensor(imageShape(spec, n), own, onnx.TensorElementDataTypeFloat16)
+}
+
+// inputBytes returns what input is a tensor over, and the type of its elements.
+func (b *batch) inputBytes(lo, hi int) ([]byte, onnx.TensorElementDataType) {
+	spec := b.engine.model.Contract.Preprocess
+	row := spec.RowBytes()
+	switch {
+	case b.engine.ports.half:
+		return b.stage.memory[lo*row/2 : hi*row/2], onnx.TensorElementDataTypeFloat16
+	case spec.DType == preprocess.Float32:
+		return b.pixels[lo*row : hi*row], onnx.TensorElementDataTypeFloat
+	}
+	return b.pixels[lo*row : hi*row], onnx.TensorElementDataTypeUint8
 }
 
 // output returns the tensor of their scores.

@@ -1,0 +1,158 @@
+package cudatest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Of the small model: the size of an image as it takes it, and the number of convolutions,
+// each of which has one plan for one number of images.
+const (
+	pixelBytes   = 3 * 32 * 32 * 4
+	convolutions = 3
+)
+
+// TestCUDABatches scores chunks that are no multiple of the batch: every call computes the
+// whole batch, so that cuDNN makes each plan once.
+func TestCUDABatches(t *testing.T) {
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line})
+		images, out := pictures(t, 50), filepath.Join(t.TempDir(), "out")
+		r := m.batchscore(t, scoring(small(t), images, out, "--batch", "8", "--chunk", "20")...).must(t)
+		if !strings.Contains(r.stderr, "--chunk should be a multiple of --batch") {
+			t.Errorf("no warning about the chunks: %s", r.stderr)
+		}
+		l := m.Log(t)
+		plans := l.Of("plan")
+		if len(plans) != convolutions {
+			t.Errorf("%d plans, want %d", len(plans), convolutions)
+		}
+		for _, e := range plans {
+			if e.X[0] != 8 || e.Type != "float32" || e.TensorCores {
+				t.Errorf("a plan for %d images of %s, tensor cores %v; want 8, float32, none", e.X[0], e.Type, e.TensorCores)
+				break
+			}
+		}
+		started := false
+		pixels, results := 0, 0
+		for _, e := range l {
+			started = started || e.Event == "plan"
+			switch {
+			case !started: // the model is being loaded
+			case e.Event == "synchronize" && e.What == "device":
+				t.Error("a call waits for everything that the device does")
+			case e.Event == "copy" && (!e.Pinned || !e.Async):
+				t.Errorf("a copy %s of %d bytes: pinned %v, asynchronous %v", e.Kind, e.Bytes, e.Pinned, e.Async)
+			case e.Event == "copy" && e.Kind == "d2h":
+				results++
+			case e.Event == "copy" && e.Kind == "h2d" && e.Bytes == 8*pixelBytes:
+				pixels++
+			}
+		}
+		// 50 images in chunks of 20 are 8 batches, before which the row check runs at
+		// least 2. The copy of the probe precedes the first plan.
+		if pixels < 10 || results != pixels+1 {
+			t.Errorf("%d copies of pixels and %d of scores; want at least 10, and the scores of the probe besides", pixels, results)
+		}
+	})
+}
+
+// TestCUDALanes checks that the copy of one lane does not wait for what another computes.
+func TestCUDALanes(t *testing.T) {
+	m := New(t, Config{Vars: []string{"CUDATEST_BATCH_US=40000", "CUDATEST_H2D_GBS=8"}})
+	images, out := pictures(t, 160), filepath.Join(t.TempDir(), "out")
+	m.batchscore(t, scoring(small(t), images, out, "--batch", "16", "--chunk", "160")...).must(t)
+	l := m.Log(t)
+	for len(l) > 0 && l[0].Event != "plan" { // the model is being loaded
+		l = l[1:]
+	}
+	streams := map[int]bool{}
+	for _, e := range l.Of("copy").Where(func(e Event) bool { return e.Kind == "h2d" && e.Bytes == 16*pixelBytes }) {
+		streams[e.Stream] = true
+	}
+	if len(streams) != 2 {
+		t.Errorf("pixels are copied on %d streams, want one for each of 2 lanes", len(streams))
+	}
+	kernels := map[int]bool{}
+	for _, e := range l.Of("launch") {
+		if streams[e.Stream] {
+			t.Fatalf("%s runs on the stream of copies %d", e.Name, e.Stream)
+		}
+		kernels[e.Stream] = true
+	}
+	if len(kernels) < 2 {
+		t.Errorf("kernels run on %d streams, want one for each of 2 lanes", len(kernels))
+	}
+}
+
+// TestCUDAWaiting checks that threads which wait for the GPU sleep, which must be asked for
+// before the GPU is used.
+func TestCUDAWaiting(t *testing.T) {
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line})
+		m.batchscore(t, scoring(small(t), pictures(t, 4), filepath.Join(t.TempDir(), "out"))...).must(t)
+		l := m.Log(t)
+		flags := l.Of("context_flags")
+		if len(flags) != 1 || !flags[0].BlockingSync {
+			t.Fatalf("flags %+v, want one that asks for it", flags)
+		}
+		if used := l.Of("allocate", "stream", "copy", "handle"); len(used) == 0 || used[0].Micros < flags[0].Micros {
+			t.Errorf("device used %d times, before the flags were set", len(used))
+		}
+	})
+}
+
+// TestCUDAArithmetic checks which plans may use tensor cores: all of a model in 16 bits, and
+// those of a float32 model if --tf32 allows it.
+func TestCUDAArithmetic(t *testing.T) {
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line})
+		model := small(t)
+		half := filepath.Join(t.TempDir(), "half.onnx")
+		images := pictures(t, 2)
+		m.batchscore(t, "models", "convert", "--precision", "fp16", "--check", images, "--accept-below", "0", model, "-o", half).must(t)
+		for _, c := range []struct {
+			name, model string
+			flags       []string
+			device      string
+			kind        string
+			cores       bool
+		}{
+			{name: "float32", model: model, device: "cuda:0", kind: "float32"},
+			{name: "tf32", model: model, flags: []string{"--tf32"}, device: "cuda:0/tf32", kind: "float32", cores: true},
+			{name: "float16", model: half, device: "cuda:0/fp16", kind: "float16", cores: true},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				m.Forget(t)
+				out := filepath.Join(t.TempDir(), "out")
+				args := append([]string{"run", "--provider", "cuda", "--model", c.model, "--images", images, "--out", out, "--batch", "4"}, c.flags...)
+				m.batchscore(t, args...).must(t)
+				plans := m.Log(t).Of("plan")
+				for _, e := range plans {
+					if e.Type != c.kind || e.TensorCores != c.cores {
+						t.Fatalf("a plan of %s, tensor cores %v; want %s, %v", e.Type, e.TensorCores, c.kind, c.cores)
+					}
+				}
+				if len(plans) != convolutions {
+					t.Errorf("%d plans, want %d", len(plans), convolutions)
+				}
+				record, err := os.ReadFile(filepath.Join(out, "_batchscore", "job.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(string(record), `"device": "`+c.device+`"`) && !strings.Contains(string(record), `"device":"`+c.device+`"`) {
+					t.Errorf("the device is not %s: %s", c.device, record)
+				}
+				if c.name != "tf32" {
+					return
+				}
+				r := m.batchscore(t, scoring(model, images, out, "--batch", "4")...)
+				if r.code != 10 || !strings.Contains(r.stderr, "--tf32") {
+					t.Errorf("a rank without --tf32: exit status %d, %s; want 10 and the flag", r.code, r.stderr)
+				}
+			})
+		}
+	})
+}
