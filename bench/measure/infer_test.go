@@ -47,3 +47,19 @@ func TestInferSweeps(t *testing.T) {
 		t.Errorf("%d samples of %d points, want 18 of 9: %v", len(samples), len(points), points)
 	}
 }
+
+// TestInferChoosesPoints leaves the points to the device.
+func TestInferChoosesPoints(t *testing.T) {
+	samples, err := Infer(t.Context(), InferOptions{Model: tiny(t), Engine: orttest.Options(t), Cores: 2, Rounds: 1, Least: time.Microsecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 1 and 2 sessions, 1 and 2 threads, 3 batch sizes, and the peak.
+	if len(samples) != 13 {
+		t.Errorf("%d samples, want 13: %v", len(samples), samples)
+	}
+	var o InferOptions
+	if o.complete(true); len(o.Threads) != 1 || len(o.Sessions) != 2 || len(o.Batches) != 3 {
+		t.Errorf("on a GPU: %+v, want no choice of threads", o)
+	}
+}

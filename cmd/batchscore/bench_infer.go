@@ -32,7 +32,8 @@ func newBenchInfer() *cobra.Command {
 ONNX Runtime each, in batches of several sizes. Every round measures every combination.
 It prints images/s, multiply-adds/s, and their share of what ONNX Runtime reaches here
 in a large float32 matrix product (of-peak). Multiply-adds are counted in the model as
-written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
+written: the device cpu/winograd does fewer, so of-peak may exceed 1. On a GPU there are
+no threads, and the first calls of each batch size are not measured.`,
 		Example: `  batchscore bench infer inception.onnx
   batchscore bench infer inception.onnx --sessions 1,2,4 --threads 1 --batches 1,4,16`,
 		Args: oneArg("FILE"),
@@ -40,18 +41,16 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			oneAndAll := slices.Compact([]int{1, cpu.CPUs(1).Usable})
-			if !cmd.Flags().Changed("sessions") {
-				sessions = oneAndAll
+			for name, list := range map[string][]int{"sessions": sessions, "threads": threads, "batches": batches} {
+				if cmd.Flags().Changed(name) && (len(list) == 0 || slices.Min(list) < 1) {
+					return usagef("--%s must be numbers above zero", name)
+				}
 			}
-			if !cmd.Flags().Changed("threads") {
-				threads = oneAndAll
+			if rounds < 1 || least <= 0 {
+				return usagef("--rounds and --least must be above zero")
 			}
-			if len(sessions) == 0 || len(threads) == 0 || len(batches) == 0 {
-				return usagef("--sessions, --threads and --batches must not be empty")
-			}
-			if rounds < 1 || least <= 0 || slices.Min(sessions) < 1 || slices.Min(threads) < 1 || slices.Min(batches) < 1 {
-				return usagef("--sessions, --threads, --batches, --rounds and --least must be above zero")
+			if provider == ort.CUDA && cmd.Flags().Changed("threads") {
+				return usagef("--threads and --provider cuda exclude each other: they are threads of ONNX Runtime on the CPU")
 			}
 			if err := realProvider(provider); err != nil {
 				return err
@@ -72,7 +71,7 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 			}
 			opt := ort.Options{Provider: provider, TF32: tf32, NHWC: nhwc, Logger: warningLog(cmd.ErrOrStderr())}
 			o := measure.InferOptions{Model: m, Engine: opt, Sessions: sessions, Threads: threads, Batches: batches,
-				Rounds: rounds, Least: least}
+				Cores: cpu.CPUs(1).Usable, Rounds: rounds, Least: least}
 			var g *gpu.GPU
 			versions := map[string]string{"onnxruntime": ortVersion()}
 			o.GPU = func(e *ort.Engine) (telemetry.Meter, string) {
@@ -103,10 +102,10 @@ written: the device cpu/winograd does fewer, so of-peak may exceed 1.`,
 	tf32Flag(fs, &tf32)
 	fs.BoolVar(&nhwc, "nhwc", false, "let a GPU order activations by pixel and fuse the biases of convolutions, which run does not do,"+
 		" to measure what it would gain")
-	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores)")
+	fs.IntSliceVar(&sessions, "sessions", nil, "make these numbers of calls (`N,...`) at the same time (default 1 and the number of cores; on a GPU 1,2)")
 	fs.IntSliceVar(&threads, "threads", nil,
 		"use these numbers of threads (`N,...`) of ONNX Runtime for each call, on the CPU (default 1 and the number of cores)")
-	fs.IntSliceVar(&batches, "batches", []int{1, 4, 16}, "pass these numbers of images (`N,...`) in a call")
+	fs.IntSliceVar(&batches, "batches", nil, "pass these numbers of images (`N,...`) in a call (default 1,4,16; on a GPU 8,32,128)")
 	fs.IntVar(&rounds, "rounds", 6, "measure `N` rounds, each a sample of every combination")
 	fs.DurationVar(&least, "least", time.Second, "measure each sample for `DURATION` or longer")
 	f.register(cmd)

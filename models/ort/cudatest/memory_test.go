@@ -93,3 +93,21 @@ func TestCUDANothingFits(t *testing.T) {
 		}
 	})
 }
+
+// TestCUDABenchInfer measures sessions and batch sizes, and no threads, which a GPU does
+// not have.
+func TestCUDABenchInfer(t *testing.T) {
+	m := New(t, Config{})
+	_, model := program(t)
+	bench := func(more ...string) result {
+		return m.batchscore(t, append([]string{"bench", "infer", model, "--rounds", "1", "--least", "1ms", "--batches", "2,4", "--format", "json"}, more...)...)
+	}
+	for _, r := range []result{bench("--provider", "cuda").must(t), bench("--threads", "2,3").must(t)} {
+		if n := strings.Count(r.stdout, `"unit": "images/s"`); n != 4 || strings.Contains(r.stdout, "threads") {
+			t.Errorf("%d rates, want 4 and no threads: %s", n, r.stdout)
+		}
+	}
+	if r := bench("--provider", "cuda", "--threads", "2"); r.code != 64 {
+		t.Errorf("with --threads: exit code %d: %s", r.code, r.stderr)
+	}
+}
