@@ -16,7 +16,10 @@ var providerNames = map[string]string{
 
 // heavy are the operators in which a network spends its time. ONNX Runtime places
 // small operators, which compute shapes, on the CPU on purpose.
-var heavy = []string{"Conv", "FusedConv", "Gemm", "MatMul", "FusedMatMul", "ConvTranspose"}
+var heavy = []string{
+	"Conv", "FusedConv", "Gemm", "MatMul", "FusedMatMul", "ConvTranspose",
+	"QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm",
+}
 
 // checkPlacement checks that ONNX Runtime has placed the work of the session on the
 // requested provider.

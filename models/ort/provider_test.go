@@ -158,6 +158,12 @@ func TestPlacement(t *testing.T) {
 			nodes:    nodes{"CUDAExecutionProvider": {"Conv": 3}, "CPUExecutionProvider": {"Conv": 2, "Gemm": 1}},
 			want:     "1 Gemm, 2 Conv",
 		},
+		{
+			name:     "integers on the cpu",
+			provider: CUDA,
+			nodes:    nodes{"CUDAExecutionProvider": {"Relu": 3}, "CPUExecutionProvider": {"QLinearConv": 2, "MatMulInteger": 1}},
+			want:     "1 MatMulInteger, 2 QLinearConv",
+		},
 		{name: "nothing on cuda", provider: CUDA, nodes: nodes{"CPUExecutionProvider": {"Relu": 1}}, want: "no part"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
