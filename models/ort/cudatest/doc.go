@@ -31,7 +31,8 @@
 //     model must begin with a convolution over its input.
 //  8. Scores reach pinned memory once the host has waited for them. Until then they are
 //     not numbers. Pinned memory that changes before it was copied to a device is logged
-//     as "overwritten".
+//     as "overwritten", and a convolution that does not wait for its input as
+//     "unordered".
 //  9. Every call of interest is a line of the log, one JSON object, which [Machine.Log]
 //     reads. It outlives a killed process.
 //

@@ -13,11 +13,13 @@
 static __thread struct {
   const uint8_t *bytes;
   size_t size;
+  nanos copied;  // when the copy is done
   uint64_t hashes[4096];
   int images;
 } batch;
 
-void batch_arrived(const void *bytes, size_t size) {
+void batch_arrived(Stream *s, const void *bytes, size_t size) {
+  batch.copied = s->end;
   batch.bytes = bytes;
   batch.size = size;
 }
@@ -33,13 +35,15 @@ static uint64_t hash(const uint8_t *p, size_t size) {
   return h ^ h >> 29;
 }
 
-bool batch_starts(int images, size_t numbers) {
+bool batch_starts(Stream *s, int images, size_t numbers) {
   if (!batch.bytes || images <= 0 || images > 4096 || numbers == 0) return false;
   size_t row = batch.size / images;
   if (batch.size % images || (row != numbers && row != 2 * numbers && row != 4 * numbers)) return false;
   for (int i = 0; i < images; i++) batch.hashes[i] = hash(batch.bytes + i * row, row);
   batch.images = images;
   batch.bytes = NULL;
+  if (s->end < batch.copied && now() < batch.copied)
+    note("unordered", "\"device\":%d,\"stream\":%d,\"bytes\":%zu", s->index, s->id, batch.size);
   return true;
 }
 

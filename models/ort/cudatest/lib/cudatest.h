@@ -121,11 +121,12 @@ void launched(Stream *s, const char *name, nanos duration);
 
 // ---- answer.c ----
 
-// batch_arrived says that the calling thread has copied bytes to the device.
-void batch_arrived(const void *bytes, size_t size);
+// batch_arrived says that the calling thread has copied bytes to the device, in a stream.
+void batch_arrived(Stream *s, const void *bytes, size_t size);
 // batch_starts says that a convolution runs, with an input of so many images, of so many
-// numbers each. It reports whether that is the batch that has arrived.
-bool batch_starts(int images, size_t numbers);
+// numbers each. It reports whether that is the batch that has arrived, and notes in the
+// log if it need not be there yet.
+bool batch_starts(Stream *s, int images, size_t numbers);
 // answer writes the scores of the thread's last batch, and reports whether it did.
 bool answer(void *to, size_t size);
 

@@ -324,7 +324,7 @@ static cudaError_t copy(void *to, const void *from, size_t size, cudaStream_t st
   // What the device holds stays zero: nothing computes with it, and an output that
   // is never written must not show older bytes.
   bool waits = !async || ((up || down) && !pinned);
-  if (up && async) batch_arrived(from, size);
+  if (up && async) batch_arrived(s, from, size);
   if (up && !waits) leaves_host(s, (void *)from, size);
   if (down) arrive(s, to, from, size, waits);
   if (!up && !down) memmove(to, from, size);
