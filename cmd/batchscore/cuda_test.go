@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -277,5 +278,34 @@ func TestCUDADoctor(t *testing.T) {
 				t.Errorf("tried %q, want %q", used, test.used)
 			}
 		})
+	}
+}
+
+// TestCUDANearCores: a rank runs on the cores near its GPU, unless the flag or the
+// launcher says otherwise, or it computes on the CPU after all.
+func TestCUDANearCores(t *testing.T) {
+	t.Parallel()
+	if runtime.NumCPU() < 2 {
+		t.Skip("this machine has one core")
+	}
+	s := newScoring(t, cudatest.Config{Devices: make([]cudatest.Device, 2)})
+	for node, cores := range []string{"0", "1-1024"} {
+		writeFile(t, filepath.Join(s.m.Root, fmt.Sprintf("sys/devices/system/node/node%d/cpulist", node)), []byte(cores+"\n"))
+	}
+	const near = "this rank runs on the cores near its GPU"
+	for _, test := range []struct {
+		args, env string
+		want      string
+		bound     bool
+	}{
+		{want: `"numa_node":0,"cores":1,`, bound: true},
+		{args: "--rank 1 --world 2", want: `"numa_node":1,`, bound: true},
+		{args: "--numa off"},
+		{env: "CUDATEST_FAIL=cudaSetDevice=46", want: fmt.Sprintf(`"device":"cpu","lanes":%d,`, runtime.NumCPU()), bound: true},
+	} {
+		r := s.run(t, []string{test.env}, "auto", strings.Fields(test.args)...)
+		if r.code != 0 || strings.Contains(r.stderr, near) != test.bound || !strings.Contains(r.stderr, test.want) {
+			t.Errorf("%+v: %s", test, r)
+		}
 	}
 }

@@ -42,6 +42,7 @@ type runFlags struct {
 	decoders    int
 	sessions    amount
 	tuneCache   string
+	numa        string
 	lease       time.Duration
 	static      bool
 	deadline    time.Duration
@@ -138,6 +139,9 @@ func (f *runFlags) register(cmd *cobra.Command) {
 			" (default one per core on a CPU, two on a GPU)")
 		fs.IntVar(&f.gpuMemory, "gpu-memory", 0, "let ONNX Runtime use at most `N` MiB of the GPU's memory (default all of it)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
+		fs.StringVar(&f.numa, "numa", numaAuto, "`MODE`: auto runs a rank on the cores near its GPU, if it may use all cores of a machine with several"+
+			" NUMA nodes; off leaves it where it is")
+		chooseOne(cmd, "numa", []string{numaAuto, numaOff})
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
 	groupFlags(cmd, "Pause flags", func() {
@@ -198,6 +202,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	case f.lease < time.Second:
 		return o, invalid("lease", f.lease, "at least 1s, so that a worker has time to renew its claims")
 	}
+	if f.numa != numaAuto && f.numa != numaOff {
+		return o, invalid("numa", f.numa, numaAuto+" or "+numaOff)
+	}
 	if err := localOnly("--tune-cache", f.tuneCache); err != nil {
 		return o, err
 	}
@@ -229,6 +236,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 // run scores the job, as one rank of it, until it is complete or stop is closed.
 func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writer, stop <-chan struct{}) error {
 	world := o.world
+	near, isNear, nearErr := f.bind(&o)
 	cores := cpu.CPUs(world.LocalSize).Usable
 	tuning := f.tuning(cores)
 	progress := &telemetry.Progress{}
@@ -241,6 +249,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	}
 	progress.Lines = &telemetry.Lines{W: progress.Bar.Above(stdout), Rank: world.Rank, Shared: world.Size > 1, Quiet: log.GetLevel() > zerolog.InfoLevel}
 	log = log.With().Int("rank", world.Rank).Logger()
+	sayNear(log, near, isNear, nearErr)
 
 	m, job, err := f.job(o.answers, o.format)
 	if err != nil {

@@ -28,7 +28,15 @@ type CPUSet struct {
 // CPUs counts the cores of this process, which is one of localSize on this machine (0
 // means 1). A mask that a launcher has narrowed belongs to this process only. A mask of
 // all cores, and the quota, are shared with the other processes.
-func CPUs(localSize int) CPUSet { return cpus(localSize, "/", affinity()) }
+//
+// After Bind they are this rank's share of the cores near its GPU.
+func CPUs(localSize int) CPUSet {
+	c := cpus(localSize, "/", affinity())
+	if share := boundShare(); share > 0 {
+		c.Usable = min(c.Usable, share)
+	}
+	return c
+}
 
 // Processor returns the processor's name, or the architecture's if /proc/cpuinfo does not
 // name one, as on arm64.

@@ -12,6 +12,7 @@ import (
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort/internal/cuda"
 	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 	"github.com/batchscore/batchscore/models/ort/internal/signals"
@@ -83,6 +84,11 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	target, err := choose(opt, library)
 	if err == nil && tf32 && target.provider == CPU {
 		err = errNoTF32
+	}
+	if target.provider == CPU {
+		if err := device.Unbind(); err != nil { // all cores compute
+			return nil, target, err
+		}
 	}
 	target.arithmetic = arithmetic
 	if err != nil {
