@@ -1,7 +1,6 @@
 package gpucheck
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +38,9 @@ type Options struct {
 	Budget time.Duration
 	// Only are the subjects to check, besides Machine; nil is all.
 	Only []string
+	// Begun is called with the name of each claim before it is checked, its number from 1
+	// and how many there are; nil for nothing.
+	Begun func(id string, n, of int)
 	// Told is called with each result once it is known; nil for nothing.
 	Told func(Result)
 	// Provenance is that of this program.
@@ -92,6 +94,9 @@ func Check(ctx context.Context, claims []Claim, o Options) (*Report, error) {
 	}
 	r := &Report{Schema: Schema, Provenance: o.Provenance, Budget: o.Budget.Seconds()}
 	for i := range claims {
+		if o.Begun != nil {
+			o.Begun(claims[i].ID(), i+1, len(claims))
+		}
 		result := c.check(ctx, &claims[i])
 		r.Claims = append(r.Claims, result)
 		if o.Told != nil {
@@ -142,7 +147,7 @@ func (c *checker) check(ctx context.Context, claim *Claim) Result {
 	case err == nil && outcome.Holds:
 		r.Verdict = Pass
 	case err == nil:
-		r.Verdict, r.Reason = Fail, "the limit is "+cmp.Or(claim.Limit, "not kept")
+		r.Verdict, r.Reason = Fail, "the limit: "+claim.Limit
 	case errors.Is(err, errSkipped):
 		r.Verdict, r.Reason = NotMeasured, err.Error()
 	case ctx.Err() != nil:

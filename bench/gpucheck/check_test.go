@@ -59,7 +59,7 @@ func TestVerdicts(t *testing.T) {
 		measured, reason string
 	}{
 		{verdict: Pass, measured: "some words\n"},
-		{verdict: Fail, measured: "2", reason: "the limit is 1"},
+		{verdict: Fail, measured: "2", reason: "the limit: 1"},
 		{verdict: Fail, reason: "exit code 3 instead of 0: it is broken (logs/002-bits-crash.log)"},
 		{verdict: Fail, reason: "exit code -1 instead of 0: it wrote nothing (logs/003-bits-signal.log)"},
 		{verdict: NotMeasured, reason: "there is one GPU"},
@@ -182,14 +182,14 @@ func TestClaims(t *testing.T) {
 func TestScreen(t *testing.T) {
 	r := Report{Claims: []Result{
 		{Subject: "bits", Claim: "twice", Verdict: Pass, Measured: "3200 rows are equal"},
-		{Subject: "correctness", Claim: "fp16", Verdict: Fail, Measured: "37 of 40", Reason: "the limit is 99%"},
+		{Subject: "correctness", Claim: "fp16", Verdict: Fail, Measured: "37 of 40", Reason: "the limit: 99%"},
 	}}
 	var b strings.Builder
 	if err := r.Write(&b, Screen{}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `pass          bits/twice            3200 rows are equal
-FAIL          correctness/fp16      37 of 40; the limit is 99%
+FAIL          correctness/fp16      37 of 40; the limit: 99%
 
 1 of 2 claims hold, 1 fail, 0 not measured
 `

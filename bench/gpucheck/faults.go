@@ -129,7 +129,7 @@ func outOfMemory(ctx context.Context, s *Session) (Outcome, error) {
 		}
 		if times := strings.Count(e.stderr, halved); times > 0 {
 			o, err := alike(whole, s.work(name+".jsonl"), limitFloat32)
-			o.Measured = fmt.Sprintf("with %d MiB the batch of %d was halved %d times; %s", limit, large, times, o.Measured)
+			o.Measured = fmt.Sprintf("with %d MiB the batch of %d was halved (times: %d); %s", limit, large, times, o.Measured)
 			return o, err
 		}
 	}

@@ -104,10 +104,13 @@ const batch = 32
 
 // collection returns a folder of the same batch of images, many times over. Its names
 // sort in such a way that each batch of a run has the same images in the same order.
-func (s *Session) collection(ctx context.Context) (string, error) {
-	return s.once(ctx, "collection", func(folder string) error {
+func (s *Session) collection(ctx context.Context) (string, error) { return s.copies(ctx, repeats) }
+
+// copies returns a folder of the same batch of images n times.
+func (s *Session) copies(ctx context.Context, n int) (string, error) {
+	return s.once(ctx, fmt.Sprintf("collection-%d", n), func(folder string) error {
 		files, err := regular(s.Images)
-		for i := 0; i < repeats && err == nil; i++ {
+		for i := 0; i < n && err == nil; i++ {
 			err = errors.Join(ctx.Err(), os.MkdirAll(filepath.Join(folder, fmt.Sprintf("%04d", i)), 0o755))
 			for k := 0; k < batch && err == nil; k++ {
 				from := files[k%len(files)]

@@ -163,15 +163,22 @@ var errRed = errors.New("a claim does not hold")
 func (f *gpuCheckFlags) check(cmd *cobra.Command, o gpucheck.Options) error {
 	stdout, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	screen := gpucheck.Screen{Width: widthOf(stdout), Colour: isTerminal(stdout) && !noColor()}
-	progress := gpucheck.Screen{Width: widthOf(stderr), Colour: isTerminal(stderr) && !noColor()}
-	o.Told = func(r gpucheck.Result) {
-		if !slices.Contains(f.only, r.Subject) && len(f.only) > 0 {
-			return
+	if isTerminal(stderr) {
+		o.Begun = func(id string, n, of int) {
+			fmt.Fprint(stderr, "\r"+clearLine+columns.Cut(fmt.Sprintf("checking %s, %d of %d", id, n, of), widthOf(stderr)))
 		}
-		fmt.Fprint(stderr, progress.Line(&r))
+	} else {
+		o.Told = func(r gpucheck.Result) {
+			if len(f.only) == 0 || slices.Contains(f.only, r.Subject) {
+				fmt.Fprint(stderr, gpucheck.Screen{}.Line(&r))
+			}
+		}
 	}
 	// The report of an interrupted check is written all the same.
 	r, err := gpucheck.Check(cmd.Context(), gpucheck.Claims(), o)
+	if isTerminal(stderr) {
+		fmt.Fprint(stderr, "\r"+clearLine)
+	}
 	if err != nil {
 		return config(err)
 	}
