@@ -6,6 +6,7 @@
 //  2. Each goroutine that decodes has a [Decoder]. Those that wait at the same time are
 //     decoded together, as a batch: pool.go.
 //  3. The pixels come back to the host's memory, at full size. The caller resizes them.
+//     That, and its check of the coded data before, bound what a GPU can save.
 //
 // On a GPU the back end is nvJPEG's decoder in CUDA, which every kind of GPU has. Not used
 // are the decoding engines of some GPUs: whether an image goes to an engine depends on
