@@ -14,7 +14,7 @@ const (
 	convolutions = 3
 )
 
-// TestCUDABatches scores chunks that are no multiple of the batch: every call computes the
+// TestCUDABatches scores chunks whose size is not a multiple of the batch: every call computes the
 // whole batch, so that cuDNN makes each plan once.
 func TestCUDABatches(t *testing.T) {
 	lines(t, func(t *testing.T, line Line) {
