@@ -53,10 +53,7 @@ func scoreImages(ctx context.Context, e *ort.Engine, m *models.Model, spec prepr
 				return nil, fmt.Errorf("%w: image %q: %w", models.ErrModel, names[i], err)
 			}
 		}
-		err := e.Score(ctx, b, 0, blank+len(some))
-		for ; b.Size > 1 && errors.Is(err, models.ErrOutOfMemory); err = e.Score(ctx, b, 0, blank+len(some)) {
-			b.Size /= 2 // as the run will do
-		}
+		err := b.InParts(0, blank+len(some), func(lo, hi int) error { return e.Score(ctx, b, lo, hi) }) // as the run will do
 		if err != nil {
 			return nil, err
 		}

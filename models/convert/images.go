@@ -125,7 +125,7 @@ func (w *worker) score(ctx context.Context, paths []string, rows [][]float32) er
 	if len(at) == 0 {
 		return nil
 	}
-	if err := w.engine.Score(ctx, w.batch, 0, len(at)); err != nil {
+	if err := w.batch.InParts(0, len(at), func(lo, hi int) error { return w.engine.Score(ctx, w.batch, lo, hi) }); err != nil {
 		return err
 	}
 	for n, i := range at {

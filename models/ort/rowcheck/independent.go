@@ -48,11 +48,13 @@ func Independence(ctx context.Context, e Engine, s Subject, batch int, images []
 		return err
 	}
 	for {
+		batch = s.size(batch)
 		err := try(ctx, e, s, batch, rows)
-		if batch = min(batch, compared) / 2; batch < 1 || !errors.Is(err, models.ErrOutOfMemory) {
+		if batch == 1 || !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrNothingFits) {
 			return err
 		}
-		// The run will halve its batch in the same way.
+		batch /= 2 // as the run will do
+		s.FixedBatch = min(s.FixedBatch, batch)
 	}
 }
 
@@ -141,13 +143,17 @@ func decodeImages(spec preprocess.Spec, images [][]byte) ([][]byte, error) {
 }
 
 func newSeries(e Engine, subject Subject, batch int, rows [][]byte) (*series, error) {
+	b, err := e.NewBatch(batch)
+	return &series{engine: e, subject: subject, scale: newScale(subject), batch: b, size: batch, rows: rows}, err
+}
+
+// size returns the most images in a trial, if a run has batches of that size.
+func (s *Subject) size(batch int) int {
 	limit := largestBatch
-	if subject.FixedBatch > 0 {
-		limit = subject.FixedBatch
+	if s.FixedBatch > 0 {
+		limit = s.FixedBatch
 	}
-	size := min(max(batch, 1), limit)
-	b, err := e.NewBatch(size)
-	return &series{engine: e, subject: subject, scale: newScale(subject), batch: b, size: size, rows: rows}, err
+	return min(max(batch, 1), limit)
 }
 
 // orders lists the trials: which images are scored together, and in which order.

@@ -117,6 +117,18 @@ func TestIndependenceHalvesTheBatch(t *testing.T) {
 	}
 }
 
+// The run continues with half of its batch, and so does the check.
+func TestIndependenceTriesTheBatchOfTheRun(t *testing.T) {
+	e, subject := newFake(func(_, place int, sums []float32) float32 { return sums[place] })
+	e.limit, subject.FixedBatch = 16, 32
+	if err := Independence(t.Context(), e, subject, 32, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Max(e.sizes); got != 16 {
+		t.Errorf("the largest batch had %d images, want 16", got)
+	}
+}
+
 func TestIndependenceIsCancelled(t *testing.T) {
 	e, subject := newFake(func(_, place int, sums []float32) float32 { return sums[place] })
 	ctx, cancel := context.WithCancel(t.Context())
