@@ -161,7 +161,7 @@ func TestCUDAErrors(t *testing.T) {
 		{name: "old driver", config: cudatest.Config{Vars: []string{"CUDATEST_DRIVER=11040"}}, driver: "470.82.01", code: 78,
 			want: "cuda:0: CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version; CUDA 12 needs the NVIDIA driver 525.60 or " +
 				"newer, and this is 470.82.01", wantNot: old},
-		{name: "old driver for CUDA 13", config: cudatest.Config{Line: cudatest.CUDA13, Vars: []string{"CUDATEST_DRIVER=12080"}}, code: 78,
+		{name: "old driver for CUDA 13", config: cudatest.Config{Line: cudatest.CUDA13, Vars: []string{"CUDATEST_DRIVER=12080"}}, driver: "570.124.06", code: 78,
 			want: "CUDA 13 needs the NVIDIA driver 580.65 or newer, and this is 570.124.06: update it, or use the build for CUDA 12"},
 		{name: "no device", config: cudatest.Config{Vars: []string{"CUDATEST_FAIL=cudaGetDeviceCount=100"}}, code: 78,
 			want: "CUDA failure 100: no CUDA-capable device is detected; the driver lists 1 GPU, but CUDA may use none", wantNot: old},

@@ -122,7 +122,7 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 		defer runtime.UnlockOSThread()
 		in, err := e.copyIn(b, w, lo, hi)
 		if err != nil {
-			return fmt.Errorf("copy images to %s, batch of %d: %w", e.device, hi-lo, classify(err))
+			return fmt.Errorf("copy images to %s, batch of %d: %w", e.device, hi-lo, classify(e.noteFault(err)))
 		}
 		defer e.inputs.put(in)
 		w.run.value = in.value
@@ -130,14 +130,9 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	b.watch.begin(ctx)
 	err = b.engine.api.run(&w.run)
 	b.watch.end()
+	err = b.engine.noteFault(err)
 	if ctx.Err() != nil {
 		return ctx.Err()
-	}
-	if err != nil && b.engine.rebind {
-		if f, _ := parseFault(err); f.lasts() {
-			b.engine.broken.Store(true)
-		}
-		err = b.engine.target.explainRun(err)
 	}
 	if err != nil {
 		return fmt.Errorf("%s on %s, batch of %d: %w", b.engine.model.Path, b.engine.device, hi-lo, classify(err))
@@ -212,4 +207,16 @@ func (e *Engine) returnSpare(b *batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.spare = append(e.spare, b)
+}
+
+// noteFault explains an error of a call on a GPU, and notes if CUDA is unusable from then
+// on.
+func (e *Engine) noteFault(err error) error {
+	if err == nil || !e.rebind {
+		return err
+	}
+	if f, _ := parseFault(err); f.lasts() {
+		e.broken.Store(true)
+	}
+	return e.target.explainRun(err)
 }
