@@ -386,7 +386,7 @@ get_gpu() {
 		say "GPU libraries: $line, because $why"
 	fi
 	target=$cache/onnxruntime-gpu/$line
-	made=$({ cat "$here/$line.txt" && declare -f get_gpu onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
+	made=$({ grep "^[^#]*==" "$here/$line.txt" && declare -f get_gpu onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
 	if [ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ]; then
 		say "GPU libraries, $line: $target"
 		return
@@ -416,7 +416,7 @@ get_cudatest() {
 	local line made target
 	for line in cuda12 cuda13; do
 		target=$cache/cudatest/$line
-		made=$({ cat "$here/$line.txt" "$here/cudatest.txt" && declare -f get_cudatest onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
+		made=$({ grep -h "^[^#]*==" "$here/$line.txt" "$here/cudatest.txt" && declare -f get_cudatest onnxruntime_gpu; } | sha256sum | cut -d' ' -f1)
 		[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && continue
 		mkdir "$scratch/$line"
 		wheels "$line.txt" "ONNX Runtime for $line, for the tests" onnxruntime-gpu nvidia-cuda-runtime nvidia-cuda-runtime-cu12
