@@ -88,10 +88,14 @@ func mark(v Verdict) string {
 	return "➖ not measured"
 }
 
-// links returns links to the logs of commands.
+// links returns links to the logs of commands; of many, to the last ones.
 func links(commands []Command) string {
+	const most = 4
 	var all []string
 	for i, c := range commands {
+		if i < len(commands)-most {
+			continue
+		}
 		all = append(all, fmt.Sprintf("[%d](%s)", i+1, c.Log))
 	}
 	return strings.Join(all, " ")

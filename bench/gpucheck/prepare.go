@@ -25,7 +25,11 @@ type made struct {
 // every claim that needs it.
 func (s *Session) once(ctx context.Context, name string, make func(path string) error) (string, error) {
 	if m := s.prepared[name]; m != nil {
-		s.commands = append(s.commands, m.commands...)
+		for _, c := range m.commands {
+			if !slices.Contains(s.commands, c) {
+				s.commands = append(s.commands, c)
+			}
+		}
 		return m.path, m.err
 	}
 	before := len(s.commands)
