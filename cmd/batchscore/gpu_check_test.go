@@ -81,8 +81,8 @@ func TestGPUCheckControlFlow(t *testing.T) {
 // CPU must fail.
 func TestGPUCheckCorrectness(t *testing.T) {
 	t.Parallel()
-	claims, _, r := gpuCheck(t, 1, nil, "--only", "correctness")
-	claimsEnded(t, claims, gpucheck.Fail, "correctness/fp32", "correctness/tf32", "correctness/fp16", "correctness/uint8")
+	claims, _, r := gpuCheck(t, 1, nil, "--only", "doctor,correctness")
+	claimsEnded(t, claims, gpucheck.Fail, "doctor/device", "correctness/fp32", "correctness/tf32", "correctness/fp16", "correctness/uint8")
 	for _, id := range []string{"correctness/fp32", "correctness/tf32", "correctness/fp16", "correctness/uint8"} {
 		if c := claims[id]; !strings.Contains(c.Measured, "have the same first class, largest difference") {
 			t.Errorf("%s was not compared: %s; %s", id, c.Measured, c.Reason)
