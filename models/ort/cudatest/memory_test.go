@@ -111,3 +111,13 @@ func TestCUDABenchInfer(t *testing.T) {
 		t.Errorf("with --threads: exit code %d: %s", r.code, r.stderr)
 	}
 }
+
+// TestCUDAUnclearFault has a fault in mid-run of which cuDNN's front end does not say what
+// it is. A smaller batch is tried once; as it fails in the same way, it is not memory.
+func TestCUDAUnclearFault(t *testing.T) {
+	m := New(t, Config{Vars: []string{"CUDATEST_FAIL=cudnnBackendExecute=5000@400"}})
+	r := m.run(t, pictures(t, 40), filepath.Join(t.TempDir(), "out"), "--batch", "8")
+	if halved := strings.Count(r.stderr, "batch halved"); r.code != 78 || halved != 1 || !strings.Contains(r.stderr, "CUDNN_BACKEND_API_FAILED") {
+		t.Errorf("exit code %d, halved %d times, want 78, once, and cuDNN's error: %s", r.code, halved, r.stderr)
+	}
+}
