@@ -59,7 +59,8 @@ func TestCUDABatches(t *testing.T) {
 	})
 }
 
-// TestCUDALanes checks that the copy of one lane does not wait for what another computes.
+// TestCUDALanes checks that the copy of one lane does not wait for what another computes:
+// copies and kernels of each lane have streams of their own.
 func TestCUDALanes(t *testing.T) {
 	m := New(t, Config{Vars: []string{"CUDATEST_BATCH_US=40000", "CUDATEST_H2D_GBS=8"}})
 	images, out := pictures(t, 160), filepath.Join(t.TempDir(), "out")

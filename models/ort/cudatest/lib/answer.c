@@ -74,5 +74,6 @@ bool answer(void *to, size_t size) {
     for (size_t k = 0; k < classes; k++)
       put(to, i * classes + k, k == best ? (classes == 1 ? 1 : top) : (1 - top) / (float)(classes - 1));
   }
+  batch.images = 0;  // the thread may run another model next
   return true;
 }
