@@ -90,6 +90,43 @@ func TestGPUOfRetry(t *testing.T) {
 	}
 }
 
+// TestRuntimeRecorded: a rank with another release of ONNX Runtime than the one that began
+// the job warns when it joins, with both.
+func TestRuntimeRecorded(t *testing.T) {
+	const began = "1.31.1"
+	for _, test := range []struct {
+		name, mine string
+		warned     bool
+	}{
+		{name: "the same", mine: began},
+		{name: "another", mine: "1.26.0", warned: true},
+		{name: "none, as nothing is computed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			images, out := collection(t, 40), new(mem.Store)
+			o := options(t, images, out)
+			o.Versions, o.Budget = map[string]string{output.Runtime: began}, 10
+			if _, err := Run(context.Background(), o); err == nil {
+				t.Fatal("the first rank scored everything")
+			}
+			var log bytes.Buffer
+			o = options(t, images, out)
+			o.Versions, o.Log = map[string]string{output.Runtime: test.mine}, zerolog.New(&log)
+			mustRun(t, o)
+			line := ""
+			for l := range strings.Lines(log.String()) {
+				if strings.Contains(l, "another release of ONNX Runtime") {
+					line += l
+				}
+			}
+			if test.warned != (strings.Contains(line, `"job":"`+began+`"`) && strings.Contains(line, `"this_rank":"`+test.mine+`"`)) ||
+				strings.Count(line, "\n") > 1 {
+				t.Errorf("warned: %q, want %v", line, test.warned)
+			}
+		})
+	}
+}
+
 // named is an engine with the name of a device, unless that is empty.
 type named struct {
 	Engine

@@ -47,6 +47,7 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	}
 	if p.of == nil || !p.of.Older() { // a rank of the older release reads the record, too
 		p.opt.Job.GPU = factsOf(p.gpu)
+		p.opt.Job.ONNXRuntime = p.opt.Versions[output.Runtime]
 	}
 	var choice tune.Choice
 	if p.opt.Tune != nil {
@@ -164,6 +165,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	}
 	p.warnOfDecoding(&job)
 	p.warnOfGPU(cmp.Or(p.of, &job))
+	p.warnOfRuntime(cmp.Or(p.of, &job))
 	if listed != nil && !job.Retry.Equal(o.Job.Retry) {
 		listed.Close() // of another retry, which was begun first
 		listed = nil
@@ -220,6 +222,18 @@ func (p *participant) warnOfGPU(job *output.Job) {
 	p.opt.Log.Warn().Str("job", was).Str("this_rank", is).
 		Msg("this rank computes on another kind of device than the one that began the job: the last digits of scores may differ" +
 			" between rows; for equal bytes, use the same GPUs, driver and cuDNN everywhere")
+}
+
+// warnOfRuntime warns if this worker has another release of ONNX Runtime than the worker
+// that began the job.
+func (p *participant) warnOfRuntime(job *output.Job) {
+	was, is := job.ONNXRuntime, p.opt.Versions[output.Runtime]
+	if was == "" || is == "" || was == is {
+		return
+	}
+	p.opt.Log.Warn().Str("job", was).Str("this_rank", is).
+		Msg("this rank has another release of ONNX Runtime than the one that began the job: the last digits of scores may differ" +
+			" between rows; for equal bytes, use the same release everywhere")
 }
 
 // While there is no manifest, a rank waits for those before it for its number

@@ -45,6 +45,9 @@ func correctnessClaims() []Claim {
 			}),
 		claim("tf32", "CUDA with TF32 gives the scores of the CPU.", limitTF32, 10*time.Second,
 			func(ctx context.Context, s *Session) (string, string, error) {
+				if err := s.capable(ctx, firstTF32); err != nil {
+					return "", "", err
+				}
 				return s.both(ctx, s.cpu, func(ctx context.Context) (string, error) {
 					return s.score(ctx, "cuda-tf32", s.Images, s.Model, append(cuda, "--tf32")...)
 				})

@@ -19,7 +19,21 @@ const (
 	leastBusy = 0.95
 	// tensorCores is the compute capability from which GPUs have tensor cores.
 	tensorCores = 7.0
+	// firstTF32 is the one from which they have TF32.
+	firstTF32 = 8.0
 )
+
+// capable returns an error of skipf if the first GPU has a lower compute capability.
+func (s *Session) capable(ctx context.Context, least float64) error {
+	gpus, err := s.facts(ctx)
+	if err != nil {
+		return err
+	}
+	if c, err := strconv.ParseFloat(gpus[0].Capability, 64); err != nil || c < least {
+		return skipf("not applicable: the GPU has the compute capability %q, and %.1f is needed", gpus[0].Capability, least)
+	}
+	return nil
+}
 
 // speedClaims are about the speed of devices on ready tensors.
 func speedClaims() []Claim {
@@ -45,10 +59,8 @@ func speedClaims() []Claim {
 			if err != nil {
 				return Outcome{}, err
 			}
-			if gpus, err := s.facts(ctx); err != nil {
+			if err := s.capable(ctx, tensorCores); err != nil {
 				return Outcome{}, err
-			} else if c, err := strconv.ParseFloat(gpus[0].Capability, 64); err != nil || c < tensorCores {
-				return Outcome{}, skipf("not applicable: the GPU has the compute capability %q", gpus[0].Capability)
 			}
 			ok, said := true, []string(nil)
 			for _, model := range s.Speed {

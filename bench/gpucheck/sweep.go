@@ -3,6 +3,7 @@ package gpucheck
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func (s *Session) swept(ctx context.Context) (*sweep, error) {
 			for _, precision := range precisions {
 				for _, model := range s.Speed {
 					p := setting{model, precision, nhwc}
-					if err := s.measureSetting(ctx, w, p, cells); err != nil {
+					if err := s.measureSetting(ctx, w, p, cells); err != nil && !errors.Is(err, errSkipped) {
 						w.failed = append(w.failed, failure{p, err})
 					}
 					if ctx.Err() != nil {
@@ -134,6 +135,11 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 	if within > 0 && failed == nil {
 		var file string
 		if file, err = s.speedModel(ctx, p); err == nil {
+			if p.precision == tf32 {
+				err = s.capable(ctx, firstTF32)
+			}
+		}
+		if err == nil {
 			plan := p.plan(file, cells, s.Least)
 			plan.Within = s.left() - reserve
 			all, err = s.readings(ctx, plan)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph"
 	"github.com/batchscore/batchscore/models/ort"
@@ -38,6 +40,7 @@ func openProduct(o ort.Options) (*product, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Logger = zerolog.Nop() // the model has warned
 	e, err := ort.Open(m, o)
 	if err != nil {
 		return nil, errors.Join(err, remove())

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
+	"sync"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/cpu"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device/gpu"
 )
 
 // Parts of Engine.Device, for arithmetic on a GPU other than float32 as in the graph.
@@ -35,6 +39,7 @@ func (o *Options) setArithmetic(m *models.Model) (parts string, err error) {
 	if o.Provider == CPU || o.Provider == CPUDirect {
 		return "", nil
 	}
+	asked := o.TF32
 	switch {
 	case half(m) && o.TF32:
 		return "", fmt.Errorf("%w: %s has 16-bit weights and uses tensor cores without TF32: leave out --tf32", models.ErrModel, m.Path)
@@ -46,11 +51,61 @@ func (o *Options) setArithmetic(m *models.Model) (parts string, err error) {
 	if o.NHWC {
 		parts += nhwcPart
 	}
-	if o.TF32 {
-		return parts, os.Unsetenv(tf32Override) // the user's 0 would forbid it
+	allowed, err := override.set(o.TF32)
+	if err == nil && asked && !allowed {
+		err = errTF32Forbidden
 	}
-	// ONNX Runtime builds a plan with TF32 if cuDNN has none without it.
-	return parts, os.Setenv(tf32Override, "0")
+	return parts, err
+}
+
+// tf32Switch is the value of tf32Override. NVIDIA's libraries may read it at any time,
+// so all engines of a process have that of the first one that may compute on a GPU.
+type tf32Switch struct {
+	sync.Mutex
+	decided, allowed bool
+}
+
+var override tf32Switch
+
+// set allows or forbids TF32 to NVIDIA's libraries unless that is decided, and reports
+// whether it is allowed. If it is although an engine does not want it, ONNX Runtime's own
+// option forbids it, except where cuDNN has no plan without it. If it is not although the
+// engine has a model in 16 bits, what is left in float32 in that is computed in float32.
+func (s *tf32Switch) set(allow bool) (allowed bool, err error) {
+	s.Lock()
+	defer s.Unlock()
+	if s.decided {
+		return s.allowed, nil
+	}
+	if allow {
+		err = os.Unsetenv(tf32Override) // the user's 0 would forbid it
+	} else {
+		// ONNX Runtime builds a plan with TF32 if cuDNN has none without it.
+		err = os.Setenv(tf32Override, "0")
+	}
+	s.decided, s.allowed = err == nil, allow
+	return allow, err
+}
+
+// errTF32Forbidden is the error for Options.TF32 after an engine without it.
+var errTF32Forbidden = fmt.Errorf("%w: this process has computed without TF32, which NVIDIA's libraries may have read once:"+
+	" use another process for TF32", models.ErrProvider)
+
+// firstTF32 is the compute capability from which GPUs have TF32.
+const firstTF32 = "8.0"
+
+// checkTF32 takes TF32 out of the name of the device if the GPU has none, and warns. The
+// GPU computes in float32 then. CUDA must be loaded.
+func (e *Engine) checkTF32(log zerolog.Logger) {
+	g, _ := gpu.Open(homes(e.library), e.target.index) // what is not known stays empty
+	facts := g.Facts()
+	if facts.Capability == "" || atLeast(facts.Capability, firstTF32) {
+		return
+	}
+	e.target.arithmetic = strings.Replace(e.target.arithmetic, tf32Part, "", 1)
+	e.device = e.target.String()
+	log.Warn().Str("device", e.device).Str("gpu_name", facts.Name).Str("compute_capability", facts.Capability).
+		Msg("--tf32 does nothing: GPUs have TF32 from compute capability " + firstTF32 + " on; this one computes in float32")
 }
 
 // errNoTF32 is the error for Options.TF32 on the CPU.

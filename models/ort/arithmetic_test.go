@@ -23,6 +23,7 @@ func TestNoTF32OnTheCPU(t *testing.T) {
 
 func TestArithmetic(t *testing.T) {
 	t.Setenv(tf32Override, "")
+	t.Cleanup(func() { override = tf32Switch{} })
 	plain, converted, halves := &models.Model{Path: "m.onnx"}, &models.Model{}, &models.Model{Half: true}
 	converted.Contract.Precision = "fp16"
 	for _, c := range []struct {
@@ -49,6 +50,7 @@ func TestArithmetic(t *testing.T) {
 			if err := os.Setenv(tf32Override, c.override); err != nil {
 				t.Fatal(err)
 			}
+			override = tf32Switch{}
 			c.opt.Provider = c.provider
 			parts, err := c.opt.setArithmetic(c.model)
 			if c.refused != nil {
@@ -75,6 +77,41 @@ func TestArithmetic(t *testing.T) {
 			}
 			if o["fuse_conv_bias"] != o["prefer_nhwc"] || (o["prefer_nhwc"] == "1") != c.opt.NHWC {
 				t.Errorf("prefer_nhwc %q, fuse_conv_bias %q; want both or none", o["prefer_nhwc"], o["fuse_conv_bias"])
+			}
+		})
+	}
+}
+
+// TestOneOverride: NVIDIA's libraries may read the variable once, so a process does not
+// change it. What then would be refused is.
+func TestOneOverride(t *testing.T) {
+	t.Setenv(tf32Override, "")
+	t.Cleanup(func() { override = tf32Switch{} })
+	plain, halves := &models.Model{Path: "m.onnx"}, &models.Model{Half: true}
+	for _, c := range []struct {
+		name          string
+		first, second *models.Model
+		tf32          [2]bool
+		then          string
+		refused       error
+	}{
+		{name: "float32, then 16 bits", first: plain, second: halves, then: "0"},
+		{name: "16 bits, then float32", first: halves, second: plain},
+		{name: "16 bits, then TF32", first: halves, second: plain, tf32: [2]bool{false, true}},
+		{name: "TF32, then float32", first: plain, second: plain, tf32: [2]bool{true, false}},
+		{name: "float32, then TF32", first: plain, second: plain, tf32: [2]bool{false, true}, then: "0", refused: models.ErrProvider},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			override = tf32Switch{}
+			for i, m := range []*models.Model{c.first, c.second} {
+				o := Options{Provider: CUDA, TF32: c.tf32[i]}
+				_, err := o.setArithmetic(m)
+				if refused := i == 1 && c.refused != nil; refused != (err != nil) || refused && !errors.Is(err, c.refused) {
+					t.Errorf("engine %d: %v, want %v", i, err, c.refused)
+				}
+				if then, set := os.LookupEnv(tf32Override); then != c.then || set != (c.then != "") {
+					t.Errorf("after engine %d %s is %q, set %v; want %q", i, tf32Override, then, set, c.then)
+				}
 			}
 		})
 	}

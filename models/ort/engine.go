@@ -135,6 +135,10 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if err := e.checkPlacement(target.provider); err != nil {
 			return err
 		}
+		if e.rebind && tf32 {
+			e.checkTF32(opt.Logger)
+			target = e.target
+		}
 		if e.rebind {
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
 			if err := e.openGPU(); err != nil {
@@ -188,7 +192,7 @@ func (e *Engine) createSession(s settings, graph []byte) error {
 	return nil
 }
 
-// Device returns the provider, the GPU, and any arithmetic that differs from the
+// Device returns the provider, the GPU, and any arithmetic of it that differs from the
 // graph's: "cpu", "cpu/winograd", "cpu/int8-precise", "cuda:0",
 // "cuda:1/fp16", "cuda:0/tf32".
 func (e *Engine) Device() string { return e.device }

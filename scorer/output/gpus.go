@@ -40,15 +40,17 @@ func GPUKind(gpu *hardware.GPUFacts, name string) string {
 	return ""
 }
 
+// Runtime is the name of ONNX Runtime among the versions of a worker.
+const Runtime = "onnxruntime"
+
 // gpuKinds returns the kinds of the devices that made the rows, sorted; nil if none of
 // them is a GPU that is known. If releases of ONNX Runtime differ, each kind has its own.
 func gpuKinds(workers []WorkerSummary) []string {
-	const runtime = "onnxruntime"
 	var kinds []string
 	releases := map[string]bool{}
 	for i := range workers {
 		if w := &workers[i]; w.Images > 0 {
-			releases[w.Versions[runtime]] = true
+			releases[w.Versions[Runtime]] = true
 		}
 	}
 	known := false
@@ -59,7 +61,7 @@ func gpuKinds(workers []WorkerSummary) []string {
 		}
 		known = known || w.GPU != nil
 		kind := GPUKind(w.GPU, w.Device)
-		if release := w.Versions[runtime]; kind != "" && release != "" && len(releases) > 1 {
+		if release := w.Versions[Runtime]; kind != "" && release != "" && len(releases) > 1 {
 			kind += ", ONNX Runtime " + release
 		}
 		if kind != "" {

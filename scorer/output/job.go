@@ -62,6 +62,9 @@ type Job struct {
 	// GPU is that of the same worker, so that others can tell that theirs is of another
 	// kind; nil if it computes on none, and in older records.
 	GPU *hardware.GPUFacts `json:"gpu,omitempty"`
+	// ONNXRuntime is the release that the same worker has, for the same purpose; empty if
+	// nothing is computed, and in older records.
+	ONNXRuntime string `json:"onnxruntime,omitempty"`
 	// Batch is the number of images per batch. A worker that passes 0 uses the
 	// recorded number, or records AutoBatch if it is the first.
 	Batch     int `json:"batch"`
@@ -144,7 +147,7 @@ func (j *Job) NewRetry(want Job, r Retry) Job {
 	want.Max, want.Files, want.Int8 = j.Max, j.Files, j.Int8
 	want.RowForm, want.ClaimForm, want.PartForm = max(j.RowForm, row.Typed), j.ClaimForm, j.PartForm
 	if j.Older() {
-		want.LabelsFile, want.Preprocess, want.GPU = "", nil, nil
+		want.LabelsFile, want.Preprocess, want.GPU, want.ONNXRuntime = "", nil, nil, ""
 	}
 	r.Of = j.ID
 	want.Retry = &r

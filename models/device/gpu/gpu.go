@@ -46,7 +46,11 @@ func Open(folders []string, index int) (*GPU, error) {
 
 	bus := text(func(to *C.char) C.int { return C.nv_bus(cudart.c(), n, to) })
 	g.find(bus)
-	if err == nil && g.whole == nil {
+	switch {
+	case err != nil || g.whole != nil:
+	case bus == "":
+		err = fmt.Errorf("CUDA does not say where its GPU %d is, so NVIDIA's management library cannot find it", index)
+	default:
 		err = fmt.Errorf("NVIDIA's management library does not know the GPU %d of CUDA, at %q", index, bus)
 	}
 	var mode C.uint

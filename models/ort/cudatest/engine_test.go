@@ -157,3 +157,30 @@ func TestCUDAArithmetic(t *testing.T) {
 		}
 	})
 }
+
+// TestCUDAWithoutTF32: a GPU that has no TF32 computes in float32 although --tf32 asks for
+// TF32. It says so once, and the name of the device does not claim it. A newer GPU can
+// work on the same job.
+func TestCUDAWithoutTF32(t *testing.T) {
+	const warning = "--tf32 does nothing"
+	model, images, out := small(t), pictures(t, 20), filepath.Join(t.TempDir(), "out")
+	args := scoring(model, images, out, "--batch", "4", "--chunk", "4", "--tf32")
+	m := New(t, Config{Devices: []Device{{Name: "Tesla T4", Capability: "7.5"}}})
+	r := m.batchscore(t, append(args, "--max", "4")...).must(t)
+	if n := strings.Count(r.stderr, warning); n != 1 || !strings.Contains(r.stderr, "Tesla T4") {
+		t.Errorf("%d warnings: %s", n, r.stderr)
+	}
+	record, err := os.ReadFile(filepath.Join(out, "_batchscore", "job.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(record), `": "`, `":"`)
+	if !strings.Contains(text, `"device":"cuda:0"`) || !strings.Contains(text, `"precision":"tf32"`) {
+		t.Errorf("the device is not cuda:0, or the precision not tf32: %s", record)
+	}
+	newer := New(t, Config{})
+	r = newer.batchscore(t, append(args, "--max", "4")...).must(t)
+	if strings.Contains(r.stderr, warning) {
+		t.Errorf("a GPU with TF32: %s", r.stderr)
+	}
+}
