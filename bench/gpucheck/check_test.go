@@ -19,7 +19,7 @@ func claimed(name string, check func(ctx context.Context, s *Session) (Outcome, 
 }
 
 // checked checks claims, and returns the report and its folder.
-func checked(t *testing.T, ctx context.Context, o Options, claims ...Claim) (*Report, string) {
+func checked(ctx context.Context, t *testing.T, o Options, claims ...Claim) (*Report, string) {
 	t.Helper()
 	o.Out, o.Program = filepath.Join(t.TempDir(), "report"), "/bin/sh"
 	if o.Budget == 0 {
@@ -45,7 +45,7 @@ func script(code int, text string) func(ctx context.Context, s *Session) (Outcom
 }
 
 func TestVerdicts(t *testing.T) {
-	r, folder := checked(t, t.Context(), Options{},
+	r, folder := checked(t.Context(), t, Options{},
 		claimed("good", script(0, `echo "$WORD"`)),
 		claimed("red", func(context.Context, *Session) (Outcome, error) { return measured(false, "2") }),
 		claimed("crash", script(0, "echo 'batchscore: it is broken' >&2; echo more >&2; exit 3")),
@@ -101,7 +101,7 @@ func TestVerdicts(t *testing.T) {
 // before.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r, folder := checked(t, ctx, Options{},
+	r, folder := checked(ctx, t, Options{},
 		claimed("before", script(0, "true")),
 		claimed("during", func(ctx context.Context, s *Session) (Outcome, error) {
 			p, err := s.start(ctx, nil, "-c", "while :; do sleep 0.01; done")
@@ -125,7 +125,7 @@ func TestInterrupted(t *testing.T) {
 
 // TestBudget ends a claim that takes more time than there is.
 func TestBudget(t *testing.T) {
-	r, _ := checked(t, t.Context(), Options{Budget: 50 * time.Millisecond},
+	r, _ := checked(t.Context(), t, Options{Budget: 50 * time.Millisecond},
 		claimed("endless", script(0, "while :; do sleep 0.01; done")), claimed("next", script(0, "true")))
 	want := []string{"--time 50ms was over before the end of the check", "it takes about 0s, and 0s of --time 50ms are left"}
 	for i, c := range r.Claims {
@@ -137,7 +137,7 @@ func TestBudget(t *testing.T) {
 
 func TestOnly(t *testing.T) {
 	var told []string
-	r, _ := checked(t, t.Context(), Options{Only: []string{Bits}, Told: func(r Result) { told = append(told, r.ID()) }},
+	r, _ := checked(t.Context(), t, Options{Only: []string{Bits}, Told: func(r Result) { told = append(told, r.ID()) }},
 		Claim{Subject: Speed, Name: "a"}, claimed("b", script(0, "true")))
 	if r.Summary() != "1 of 2 claims hold, 0 fail, 1 not measured" || strings.Join(told, " ") != "speed/a bits/b" {
 		t.Errorf("%s, told %v", r.Summary(), told)
@@ -156,7 +156,7 @@ func TestOnceIsShared(t *testing.T) {
 		})
 		return Outcome{Holds: filepath.Base(path) == "file"}, err
 	}
-	r, _ := checked(t, t.Context(), Options{}, claimed("a", check), claimed("b", check))
+	r, _ := checked(t.Context(), t, Options{}, claimed("a", check), claimed("b", check))
 	if runs != 1 || r.Count(Pass) != 2 || len(r.Claims[1].Commands) != 1 || r.Claims[0].Commands[0] != r.Claims[1].Commands[0] {
 		t.Errorf("made %d times; %+v", runs, r.Claims)
 	}

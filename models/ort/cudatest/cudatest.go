@@ -19,6 +19,7 @@ import (
 // it: 1.26.0 for CUDA 12, 1.31.1 for CUDA 13.
 type Line int
 
+// The lines of CUDA that ONNX Runtime is run over.
 const (
 	CUDA12 Line = 12
 	CUDA13 Line = 13

@@ -122,7 +122,9 @@ func TestCheckReusesMemory(t *testing.T) {
 		t.Fatal(fail)
 	}
 	want := string(alone.data)
-	check(&m, large, hl, codectest.Bounds, hl.colour())
+	if _, fail := check(&m, large, hl, codectest.Bounds, hl.colour()); fail != nil {
+		t.Fatal(fail)
+	}
 	if got, _ := check(&m, small, hs, codectest.Bounds, hs.colour()); string(got.data) != want {
 		t.Error("another JPEG in the memory of a larger one")
 	}
@@ -130,7 +132,9 @@ func TestCheckReusesMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range times {
-		check(&m, large, hl, codectest.Bounds, hl.colour())
+		if _, fail := check(&m, large, hl, codectest.Bounds, hl.colour()); fail != nil {
+			t.Fatal(fail)
+		}
 	}
 	runtime.ReadMemStats(&after)
 	bytes := (after.TotalAlloc - before.TotalAlloc) / times
