@@ -145,7 +145,21 @@ func (p *process) wait(t testing.TB) result {
 
 // scoring is the arguments that score a folder on the GPU.
 func scoring(model, images, out string, more ...string) []string {
-	return append([]string{"run", "--provider", "cuda", "--model", model, "--images", images, "--out", out}, more...)
+	return scoringOn("cuda", model, images, out, more...)
+}
+
+// scoringOn is the arguments that score a folder with a provider.
+func scoringOn(provider, model, images, out string, more ...string) []string {
+	return append([]string{"run", "--provider", provider, "--model", model, "--images", images, "--out", out}, more...)
+}
+
+// begin begins a job on the CPU and scores one image. A rank other than 0 would wait for
+// another one to begin it.
+func (m *Machine) begin(t testing.TB, model, images, out string) {
+	t.Helper()
+	if r := m.batchscore(t, scoringOn("cpu", model, images, out, "--batch", "1", "--chunk", "1", "--budget-images", "1")...); r.code != 75 {
+		t.Fatalf("the beginning of a job: exit status %d: %s%s", r.code, r.stdout, r.stderr)
+	}
 }
 
 // must fails the test if the command has failed.
@@ -177,9 +191,12 @@ func reference(t testing.TB, line Line, model, images string) string {
 	return rows(t, m, out)
 }
 
-// lines runs a test on both lines of CUDA.
+// lines runs a test on both lines of CUDA, at once.
 func lines(t *testing.T, test func(t *testing.T, line Line)) {
 	for name, line := range map[string]Line{"CUDA 12": CUDA12, "CUDA 13": CUDA13} {
-		t.Run(name, func(t *testing.T) { test(t, line) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, line)
+		})
 	}
 }

@@ -50,8 +50,9 @@
 //	CUDATEST_CUDNN                   version of cuDNN, such as 91002
 //	CUDATEST_OUTPUT                  type of the model's scores: float32, float16 or zero,
 //	                                 which leaves them zero
-//	CUDATEST_UTILIZATION             what NVML says, in percent; by default from the
-//	                                 simulated time
+//	CUDATEST_UTILIZATION             what NVML says, in percent; by default the share of
+//	                                 the last second, in simulated time, in which the
+//	                                 process computed
 //	CUDATEST_CLOCK_MHZ, CUDATEST_TEMPERATURE, CUDATEST_POWER_MW, CUDATEST_THROTTLE
 //	                                 what NVML says of the GPU's state
 //	CUDATEST_LOG                     file of the log

@@ -12,7 +12,7 @@ import (
 func TestCUDALibrary(t *testing.T) {
 	lines(t, func(t *testing.T, line Line) {
 		host := filepath.Join(t.TempDir(), "host")
-		m := New(t, Config{Line: line})
+		m := New(t, Config{Line: line, Devices: make([]Device, 2)})
 		folder, err := fetchedFolder(line)
 		if err != nil {
 			t.Fatal(err)
@@ -30,6 +30,7 @@ func TestCUDALibrary(t *testing.T) {
 			{name: "memory", vars: "CUDATEST_FAIL=cudaMalloc=46@3", want: "0 0 46 46 40900 of 40960 46"},
 			{name: "memory", vars: "CUDATEST_FAIL=cudaMemGetInfo=999", want: "0 0 0 0 error 999"},
 			{name: "streams", vars: "CUDATEST_H2D_GBS=0.1", want: "419 waited together"},
+			{name: "busy", vars: "CUDATEST_LAUNCH_US=5000000", want: "0 100 0 0"},
 			{name: "early", want: "-nan 0.000000"},
 			{name: "changed", overwritten: 1},
 			{name: "unchanged"},

@@ -26,22 +26,19 @@ func (m *Machine) complete(t testing.TB) {
 // float32 images. Every function that it calls has a body, and the rows depend neither on
 // the size of the batches nor on the line.
 func TestCUDARun(t *testing.T) {
+	t.Parallel()
 	images := pictures(t, 20)
 	for name, input := range map[string]graphtest.Input{"uint8": graphtest.Image, "float32": graphtest.FloatImage} {
 		t.Run(name, func(t *testing.T) {
 			model := graphtest.Write(t, graphtest.Options{Input: input, Work: 2})
-			want := ""
+			want := reference(t, CUDA12, model, images)
 			lines(t, func(t *testing.T, line Line) {
 				for _, batch := range []string{"8", "3"} {
 					// Copying a batch takes tens of milliseconds, and nobody may come before its end.
 					m, out := New(t, Config{Line: line, Vars: []string{"CUDATEST_H2D_GBS=0.001"}}), filepath.Join(t.TempDir(), "out")
 					m.batchscore(t, scoring(model, images, out, "--batch", batch, "--chunk", "8")...).must(t)
 					m.complete(t)
-					got := rows(t, m, out)
-					if want == "" {
-						want = got
-					}
-					if got != want {
+					if got := rows(t, m, out); got != want {
 						t.Errorf("rows of batches of %s:\n%s\nwant\n%s", batch, got, want)
 					}
 				}
@@ -52,6 +49,7 @@ func TestCUDARun(t *testing.T) {
 
 // TestCUDAInception runs a real network: what ONNX Runtime calls for it has a body.
 func TestCUDAInception(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		m := New(t, Config{Line: line})
 		m.run(t, pictures(t, 4), filepath.Join(t.TempDir(), "out"), "--batch", "4").must(t)

@@ -39,6 +39,30 @@ static void insert(Engine *e, int at, nanos from, nanos to) {
   e->busy[at].to = to;
 }
 
+// remember adds a reserved time to the slices that it touches.
+static void remember(Engine *e, nanos from, nanos to) {
+  if (to > from + (nanos)SLICE * SLICES / 2) to = from + (nanos)SLICE * SLICES / 2;
+  while (from < to) {
+    nanos number = from / SLICE, end = (number + 1) * SLICE < to ? (number + 1) * SLICE : to;
+    int at = (int)(number % SLICES);
+    if (e->use[at].number != (int32_t)number) e->use[at].busy = 0;
+    e->use[at].number = (int32_t)number;
+    e->use[at].busy += (int32_t)(end - from);
+    from = end;
+  }
+}
+
+double busy_share(Engine *e) {
+  nanos sum = 0, last = now() / SLICE - 1, slices = 1000000000 / SLICE;
+  pthread_mutex_lock(&lock);
+  for (nanos number = last; number > last - slices && number > 0; number--) {
+    int at = (int)(number % SLICES);
+    if (e->use[at].number == (int32_t)number) sum += e->use[at].busy;
+  }
+  pthread_mutex_unlock(&lock);
+  return (double)sum / (double)(slices * SLICE);
+}
+
 void reserve(Stream *s, Engine *e, nanos duration) {
   pthread_mutex_lock(&lock);
   nanos t = now(), start = s->end > t ? s->end : t;
@@ -62,6 +86,7 @@ void reserve(Stream *s, Engine *e, nanos duration) {
       insert(e, at, start, start + duration);
     }
     e->total += duration;
+    remember(e, start, start + duration);
   }
   s->end = start + duration;
   pthread_mutex_unlock(&lock);

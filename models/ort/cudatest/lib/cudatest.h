@@ -15,12 +15,16 @@ enum { MAX_DEVICES = 64 };
 // Times are nanoseconds of the monotonic clock.
 typedef int64_t nanos;
 
+enum { SLICE = 10000000, SLICES = 4096 };  // 10 ms; 41 s
+
 // An engine does one piece of work at a time. busy holds reserved times, in order,
-// which do not touch.
+// which do not touch. use is how much of each slice of time is reserved, as far back
+// and ahead as it reaches; a slice has its place by its number.
 typedef struct {
   struct { nanos from, to; } busy[256];
   int count;
   nanos total;  // the sum of all reserved times
+  struct { int32_t number, busy; } use[SLICES];
 } Engine;
 
 typedef struct {
@@ -80,6 +84,9 @@ void wait_until(nanos t);
 // reserve makes the engine busy for a time, as soon as it can after the stream's
 // work, and moves the stream's end.
 void reserve(Stream *s, Engine *e, nanos duration);
+
+// busy_share returns in which share of the last second the engine was reserved.
+double busy_share(Engine *e);
 
 // ---- streams.c ----
 

@@ -254,17 +254,11 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t d, nvmlMemory_v2_t *memory)
   return NVML_SUCCESS;
 }
 
-// The share of the simulated time since the last question in which the GPU computed.
+// The share of the last second in which the GPU computed, in simulated time.
 nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t d, nvmlUtilization_t *use) {
   ENTER();
   if (is_mig(of(d))) return NVML_ERROR_NOT_SUPPORTED;
-  static struct { nanos at, busy; } last[MAX_DEVICES];
-  nanos at = now(), busy = of(d)->compute.total;
-  int i = of(d)->physical;
-  double share = last[i].at && at > last[i].at ? (double)(busy - last[i].busy) / (double)(at - last[i].at) : 0;
-  last[i].at = at;
-  last[i].busy = busy;
-  use->gpu = (unsigned)number("CUDATEST_UTILIZATION", (int)(100 * (share < 1 ? share : 1)));
+  use->gpu = (unsigned)number("CUDATEST_UTILIZATION", (int)(100 * busy_share(&of(d)->compute) + 0.5));
   use->memory = use->gpu / 2;
   return NVML_SUCCESS;
 }

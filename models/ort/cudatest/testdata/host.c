@@ -1,5 +1,7 @@
 // A program that uses a GPU by hand, to test the stand-in itself. It prints what it sees.
 #include <cuda_runtime_api.h>
+#define NVML_NO_UNVERSIONED_FUNC_DEFS
+#include <nvml.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,10 +85,35 @@ static void changed(int wait) {
   must(cudaStreamSynchronize(NULL));
 }
 
+static unsigned use(unsigned gpu) {
+  nvmlDevice_t device;
+  nvmlUtilization_t percent = {0, 0};
+  if (nvmlDeviceGetHandleByIndex_v2(gpu, &device) || nvmlDeviceGetUtilizationRates(device, &percent)) exit(1);
+  return percent.gpu;
+}
+
+// A GPU is as busy as it was in the last second, whenever that is asked: not at all, all
+// of a second into work that takes long, and not at all later. The other GPU is idle.
+static void busy(void) {
+  if (nvmlInit_v2()) exit(1);
+  printf("%u ", use(0));
+  must(cudaLaunchKernel(busy, (dim3){1, 1, 1}, (dim3){1, 1, 1}, NULL, 0, NULL));
+  double start = milliseconds();
+  unsigned most = 0, before = 100;
+  while (milliseconds() < start + 60e3 && before > 0) {
+    before = use(0);
+    if (before > most) most = before;
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    if (most < 100) before = 100;
+  }
+  printf("%u %u %u\n", most, before, use(1));
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (!strcmp(what, "memory")) memory();
   if (!strcmp(what, "streams")) streams();
+  if (!strcmp(what, "busy")) busy();
   if (!strcmp(what, "early")) early();
   if (!strcmp(what, "changed")) changed(0);
   if (!strcmp(what, "unchanged")) changed(1);
