@@ -17,6 +17,7 @@ const (
 // TestCUDABatches scores chunks whose size is not a multiple of the batch: every call computes the
 // whole batch, so that cuDNN makes each plan once.
 func TestCUDABatches(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		m := New(t, Config{Line: line})
 		images, out := pictures(t, 50), filepath.Join(t.TempDir(), "out")
@@ -36,13 +37,15 @@ func TestCUDABatches(t *testing.T) {
 			}
 		}
 		started := false
-		pixels, results := 0, 0
+		pixels, results, waits := 0, 0, 0
 		for _, e := range l {
 			started = started || e.Event == "plan"
 			switch {
 			case !started: // the model is being loaded
 			case e.Event == "synchronize" && e.What == "device":
 				t.Error("a call waits for everything that the device does")
+			case e.Event == "synchronize":
+				waits++
 			case e.Event == "copy" && (!e.Pinned || !e.Async):
 				t.Errorf("a copy %s of %d bytes: pinned %v, asynchronous %v", e.Kind, e.Bytes, e.Pinned, e.Async)
 			case e.Event == "copy" && e.Kind == "d2h":
@@ -50,6 +53,11 @@ func TestCUDABatches(t *testing.T) {
 			case e.Event == "copy" && e.Kind == "h2d" && e.Bytes == 8*pixelBytes:
 				pixels++
 			}
+		}
+		// A batch waits for the copy of its pixels and for its scores. ONNX Runtime waits
+		// for the default stream besides, in which nothing runs.
+		if waits > 3*results {
+			t.Errorf("%d synchronisations for %d batches, want at most 3 for each", waits, results)
 		}
 		// 50 images in chunks of 20 are 8 batches, before which the row check runs at
 		// least 2. The copy of the probe precedes the first plan.
@@ -62,6 +70,7 @@ func TestCUDABatches(t *testing.T) {
 // TestCUDALanes checks that the copy of one lane does not wait for what another computes:
 // copies and kernels of each lane have streams of their own.
 func TestCUDALanes(t *testing.T) {
+	t.Parallel()
 	m := New(t, Config{Vars: []string{"CUDATEST_BATCH_US=40000", "CUDATEST_H2D_GBS=8"}})
 	images, out := pictures(t, 160), filepath.Join(t.TempDir(), "out")
 	m.batchscore(t, scoring(small(t), images, out, "--batch", "16", "--chunk", "160")...).must(t)
@@ -91,6 +100,7 @@ func TestCUDALanes(t *testing.T) {
 // TestCUDAWaiting checks that threads which wait for the GPU sleep, which must be asked for
 // before the GPU is used.
 func TestCUDAWaiting(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		m := New(t, Config{Line: line})
 		m.batchscore(t, scoring(small(t), pictures(t, 4), filepath.Join(t.TempDir(), "out"))...).must(t)
@@ -108,6 +118,7 @@ func TestCUDAWaiting(t *testing.T) {
 // TestCUDAArithmetic checks which plans may use tensor cores: all of a model in 16 bits, and
 // those of a float32 model if --tf32 allows it.
 func TestCUDAArithmetic(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		m := New(t, Config{Line: line})
 		model := small(t)

@@ -10,6 +10,7 @@ import (
 // TestCUDALibrary tests the stand-in itself, with a program in C: limits of memory, time,
 // and that it notices a host which does not wait.
 func TestCUDALibrary(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		host := filepath.Join(t.TempDir(), "host")
 		m := New(t, Config{Line: line, Devices: make([]Device, 2)})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,71 +33,99 @@ func (r result) lastBatch(t testing.TB, batch int) (size int, alone bool) {
 	return size, alone
 }
 
-// TestCUDAMemory runs jobs on GPUs with little memory, in ONNX Runtime's own arena. A
-// job ends well wherever a batch fits, with the rows that it would have on any GPU. Two
-// sessions do not make its batches smaller, although they find the other one's memory
-// taken.
-func TestCUDAMemory(t *testing.T) {
-	const batch = 32
+// TestFault32_CUDAMemory runs jobs on GPUs with little memory, in ONNX Runtime's own arena. A
+// job ends well wherever one image fits, with the rows that it would have on any GPU, and
+// with a message elsewhere. Two sessions do not make its batches smaller, although they
+// find the other one's memory taken.
+func TestFault32_CUDAMemory(t *testing.T) {
+	t.Parallel()
+	const (
+		batch = 32
+		least = 80  // MB; less does not hold the model
+		some  = 100 // MB; one image fits
+		all   = 1000
+	)
 	images := pictures(t, 2*batch+5)
-	run := func(t *testing.T, mb, sessions int) (size int, rows string) {
+	run := func(t *testing.T, line Line, mb, sessions, batch int) (r result, rows string) {
 		// A batch takes long enough for sessions to overlap.
-		m := New(t, Config{Devices: []Device{{MemoryMB: mb}}, Vars: []string{"CUDATEST_BATCH_US=20000"}})
+		m := New(t, Config{Line: line, Devices: []Device{{MemoryMB: mb}}, Vars: []string{"CUDATEST_BATCH_US=20000"}})
 		folder := t.TempDir()
-		file := filepath.Join(folder, "merged.jsonl")
-		r := m.run(t, images, filepath.Join(folder, "out"), "--sessions", strconv.Itoa(sessions), "--batch", strconv.Itoa(batch),
-			"--log-format", "json", "--merge", file)
+		out, file := filepath.Join(folder, "out"), filepath.Join(folder, "merged.jsonl")
+		r = m.run(t, images, out, "--sessions", strconv.Itoa(sessions), "--batch", strconv.Itoa(batch), "--log-format", "json", "--merge", file)
 		if r.code != 0 {
-			t.Fatalf("exit code %d: %s", r.code, r.stderr)
+			if exists(out) {
+				t.Errorf("%d MB, %d sessions: something was written", mb, sessions)
+			}
+			return r, ""
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		size, alone := r.lastBatch(t, batch)
-		t.Logf("%d sessions: batches of %d, one at a time: %v", sessions, size, alone)
-		return size, string(data)
+		return r, string(data)
 	}
-	size, want := run(t, 40000, 2)
-	if size != batch {
-		t.Fatalf("with enough memory it ended with batches of %d", size)
-	}
-	for _, mb := range []int{100, 120, 160, 200, 250, 300, 350, 400, 500, 1000} {
-		t.Run(fmt.Sprintf("%d MB", mb), func(t *testing.T) {
-			one, rows := run(t, mb, 1)
-			two, more := run(t, mb, 2)
-			if rows != want || more != want {
-				t.Error("the rows differ from those with enough memory")
-			}
-			if one != two {
-				t.Errorf("batches of %d with 1 session, and of %d with 2", one, two)
-			}
-			if mb == 100 && one > 1 || mb == 1000 && one < batch {
-				t.Errorf("batches of %d", one)
-			}
-		})
-	}
-}
-
-// TestCUDANothingFits has a GPU with too little memory for the model.
-func TestCUDANothingFits(t *testing.T) {
 	lines(t, func(t *testing.T, line Line) {
-		m := New(t, Config{Line: line, Devices: []Device{{MemoryMB: 60}}})
-		r := m.run(t, pictures(t, 3), filepath.Join(t.TempDir(), "out"))
-		if r.code != 75 {
-			t.Errorf("exit code %d, want 75: %s", r.code, r.stderr)
+		r, want := run(t, line, 40000, 2, batch)
+		if size, _ := r.must(t).lastBatch(t, batch); size != batch {
+			t.Fatalf("with enough memory it ended with batches of %d", size)
 		}
-		for _, want := range []string{"of the 0.1 GB of cuda:0 are free", "stop other programs", "--precision fp16"} {
-			if !strings.Contains(r.stderr, want) {
-				t.Errorf("the message does not say %q: %s", want, r.stderr)
-			}
+		for _, mb := range []int{60, least, 92, some, 130, 200, 300, 350, 500, all} {
+			t.Run(fmt.Sprintf("%d MB", mb), func(t *testing.T) {
+				t.Parallel()
+				var sizes [2]int
+				for i := range sizes {
+					r, rows := run(t, line, mb, i+1, batch)
+					switch {
+					case r.code == 75 && mb < some:
+						if r, _ := run(t, line, mb, 1, 1); r.code != 75 {
+							t.Errorf("%d sessions: exit code 75, and one image fits: %s", i+1, r.stderr)
+						}
+						r.nothingFits(t)
+					case r.code != 0 || mb <= least:
+						t.Errorf("%d sessions: exit code %d: %s", i+1, r.code, r.stderr)
+					case rows != want:
+						t.Errorf("%d sessions: the rows differ from those with enough memory", i+1)
+					default:
+						var alone bool
+						sizes[i], alone = r.lastBatch(t, batch)
+						t.Logf("%d sessions: batches of %d, one at a time: %v", i+1, sizes[i], alone)
+					}
+				}
+				if sizes[0] != sizes[1] {
+					t.Errorf("batches of %d with 1 session, and of %d with 2", sizes[0], sizes[1])
+				}
+				if mb == some && sizes[0] != 1 || mb == all && sizes[0] != batch {
+					t.Errorf("batches of %d", sizes[0])
+				}
+			})
 		}
 	})
+}
+
+// nothingFits fails the test if the last line of a run is not the message that no batch
+// fits.
+func (r result) nothingFits(t testing.TB) {
+	t.Helper()
+	var last struct {
+		Code    int `json:"exit_code"`
+		Message string
+	}
+	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatalf("%v: %s", err, r.stderr)
+	}
+	const want = `^no batch fits into the device's memory: \S+ on cuda:0(, batch of 1)?: device out of memory: .*; 0\.[01] of the 0\.1 GB of cuda:0 are free ` +
+		`once this process has given back what it can: stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES, ` +
+		`or a model of 16 bits, made by 'batchscore models convert --precision fp16'$`
+	if last.Code != 75 || !regexp.MustCompile(want).MatchString(last.Message) {
+		t.Errorf("exit code %d, and the last line is\n%s\nwant\n%s", last.Code, last.Message, want)
+	}
 }
 
 // TestCUDABenchInfer measures sessions and batch sizes, and no threads, which a GPU does
 // not have.
 func TestCUDABenchInfer(t *testing.T) {
+	t.Parallel()
 	m := New(t, Config{})
 	_, model := program(t)
 	bench := func(more ...string) result {
@@ -115,6 +144,7 @@ func TestCUDABenchInfer(t *testing.T) {
 // TestCUDAUnclearFault has a fault in mid-run of which cuDNN's front end does not say what
 // it is. A smaller batch is tried once; as it fails in the same way, it is not memory.
 func TestCUDAUnclearFault(t *testing.T) {
+	t.Parallel()
 	m := New(t, Config{Vars: []string{"CUDATEST_FAIL=cudnnBackendExecute=5000@400"}})
 	r := m.run(t, pictures(t, 40), filepath.Join(t.TempDir(), "out"), "--batch", "8")
 	if halved := strings.Count(r.stderr, "batch halved"); r.code != 78 || halved != 1 || !strings.Contains(r.stderr, "CUDNN_BACKEND_API_FAILED") {

@@ -10,8 +10,9 @@ import (
 // TestCUDAStop: a run that is stopped on a GPU ends with the documented status, and a
 // later run completes it with the rows of one that was not stopped.
 func TestCUDAStop(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
-		model, images := small(t), pictures(t, 64)
+		model, images := small(t), pictures(t, 400)
 		want := reference(t, line, model, images)
 		for _, c := range []struct {
 			name   string
@@ -22,14 +23,18 @@ func TestCUDAStop(t *testing.T) {
 			{name: "SIGKILL", signal: syscall.SIGKILL, code: 137},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				// A batch of 8 takes 100 ms, so the run 800 ms.
-				m, out := New(t, Config{Line: line, Vars: []string{"CUDATEST_BATCH_US=400000"}}), filepath.Join(t.TempDir(), "out")
-				p := m.start(t, nil, scoring(model, images, out, "--batch", "8", "--chunk", "8")...)
-				part := func() bool {
+				m, out := New(t, Config{Line: line}), filepath.Join(t.TempDir(), "out")
+				args := scoring(model, images, out, "--batch", "8", "--chunk", "8")
+				// A batch takes 0.2 s, so the run 10 s at least.
+				p := m.start(t, []string{"CUDATEST_BATCH_US=800000"}, args...)
+				parts := func() int {
 					found, err := filepath.Glob(filepath.Join(out, "part-*"))
-					return err == nil && len(found) > 0
+					if err != nil {
+						t.Fatal(err)
+					}
+					return len(found)
 				}
-				for deadline := time.Now().Add(time.Minute); !part() && time.Now().Before(deadline); {
+				for deadline := time.Now().Add(2 * time.Minute); parts() == 0 && time.Now().Before(deadline); {
 					time.Sleep(2 * time.Millisecond)
 				}
 				if err := p.Process.Signal(c.signal); err != nil {
@@ -38,10 +43,10 @@ func TestCUDAStop(t *testing.T) {
 				if r := p.wait(t); r.code != c.code {
 					t.Fatalf("exit status %d, want %d: %s%s", r.code, c.code, r.stdout, r.stderr)
 				}
-				if exists(filepath.Join(out, "_SUCCESS")) {
-					t.Fatal("the run was complete before it was stopped")
+				if n := parts(); n == 0 || n >= 50 || exists(filepath.Join(out, "_SUCCESS")) {
+					t.Fatalf("stopped after %d of 50 chunks, want some and not all", n)
 				}
-				m.batchscore(t, scoring(model, images, out, "--batch", "8", "--chunk", "8")...).must(t)
+				m.batchscore(t, args...).must(t)
 				if got := rows(t, m, out); got != want {
 					t.Errorf("rows after %s:\n%s\nwant\n%s", c.name, got, want)
 				}

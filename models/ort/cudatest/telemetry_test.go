@@ -74,6 +74,7 @@ var p100 = Device{Name: "Tesla P100-PCIE-16GB", UUID: "GPU-5a1c0000-0000-4000-80
 // TestCUDATelemetry: the records, the log and the last lines of a run name the GPU and
 // its software, and say how busy it was. CUDA's only GPU is not NVML's first.
 func TestCUDATelemetry(t *testing.T) {
+	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
 		gpu := p100
 		if line == CUDA13 { // which does not serve a P100
@@ -129,6 +130,7 @@ func TestCUDATelemetry(t *testing.T) {
 
 // TestCUDAEnergy: a GPU that counts its energy is asked for that.
 func TestCUDAEnergy(t *testing.T) {
+	t.Parallel()
 	m := New(t, Config{Vars: []string{"CUDATEST_POWER_MW=9000000"}})
 	out := filepath.Join(t.TempDir(), "out")
 	m.run(t, pictures(t, 12), out).must(t)
@@ -139,6 +141,7 @@ func TestCUDAEnergy(t *testing.T) {
 
 // TestCUDAMixed continues a job on another kind of GPU, and on one with another cuDNN.
 func TestCUDAMixed(t *testing.T) {
+	t.Parallel()
 	images := pictures(t, 16)
 	for name, other := range map[string]Config{
 		"GPU":    {},
@@ -179,6 +182,7 @@ func TestCUDAMixed(t *testing.T) {
 
 // TestCUDATelemetryOfMIG: of a part of a GPU only what is its own is recorded.
 func TestCUDATelemetryOfMIG(t *testing.T) {
+	t.Parallel()
 	part := MIG{UUID: "MIG-11111111-2222-4333-8444-555555555555", MemoryMB: 9856}
 	m := New(t, Config{Devices: []Device{{MIG: []MIG{part}}}})
 	out := filepath.Join(t.TempDir(), "out")
@@ -194,6 +198,7 @@ func TestCUDATelemetryOfMIG(t *testing.T) {
 
 // TestCUDAWithoutNVML: a run needs nothing of the management library.
 func TestCUDAWithoutNVML(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]Config{
 		"missing": {Without: []string{"libnvidia-ml.so.1"}},
 		"broken":  {Vars: []string{"CUDATEST_FAIL=nvmlInit=9"}},
@@ -217,6 +222,7 @@ func TestCUDAWithoutNVML(t *testing.T) {
 
 // TestCUDABenchmarks: the figures of benchmarks name the GPU, and have its use.
 func TestCUDABenchmarks(t *testing.T) {
+	t.Parallel()
 	_, model := program(t)
 	m := New(t, Config{Devices: []Device{p100}, Vars: []string{"CUDATEST_UTILIZATION=41"}})
 	images := pictures(t, 12)
@@ -261,6 +267,7 @@ func TestCUDABenchmarks(t *testing.T) {
 // TestCUDATuneCache: what was measured of one kind of GPU is not taken for another, nor
 // for the same with another driver or cuDNN.
 func TestCUDATuneCache(t *testing.T) {
+	t.Parallel()
 	images, cache := pictures(t, 4), t.TempDir()
 	cached := func(c Config) bool {
 		t.Helper()
@@ -288,6 +295,7 @@ func TestCUDATuneCache(t *testing.T) {
 
 // TestCUDAScale: a job of the user's own is measured on GPUs by their names.
 func TestCUDAScale(t *testing.T) {
+	t.Parallel()
 	_, model := program(t)
 	m := New(t, Config{Devices: []Device{p100}, Vars: []string{"CUDATEST_UTILIZATION=41"}})
 	r := m.batchscore(t, "bench", "scale", "--ranks", "1", "--rounds", "1", "--format", "json", "--",
