@@ -30,6 +30,7 @@ func newCanvas(spec Spec) *canvas {
 	c := &canvas{spec: spec, policy: policies[spec.Resize]}
 	j := &c.job
 	j.method = c.policy.method()
+	j.nearest = cBool(c.policy.nearest)
 	j.f32 = cBool(spec.DType == Float32)
 	j.chw = cBool(spec.Layout == CHW)
 	j.bgr = cBool(spec.BGR)

@@ -420,11 +420,26 @@ static void turn(const sink *s) {
   }
 }
 
+// nearest_row is what a BS_LERP gives where every frac is 0, in bytes.
+static void nearest_row(const bs_job *job, int32_t y, uint8_t *out) {
+  const uint8_t *src = job->pixels + job->v.first[y] * job->pitch;
+  const int32_t *first = job->h.first, n = job->h.n;
+  // Steps differ by 1 at most, so all of these are 1.
+  if (first[n - 1] - first[0] == n - 1) {
+    memcpy(out, src + (size_t)first[0] * 4, (size_t)n * 4);
+    return;
+  }
+  for (int32_t x = 0; x < n; x++)
+    memcpy(out + (size_t)x * 4, src + (size_t)first[x] * 4, 4);
+}
+
 void bs_render(const bs_job *job, void *dst) {
   const sink out = {job, pick(job), job->work + mid_size(job), dst};
   if (job->method != BS_FILTER)
     for (int32_t y = 0; y < job->v.n; y++) {
-      if (job->method == BS_LERP)
+      if (job->method == BS_LERP && job->nearest && pixel_size(job) == 4)
+        nearest_row(job, y, sink_row(&out, y));
+      else if (job->method == BS_LERP)
         out.k->lerp(job, y, 0, sink_row(&out, y));
       else
         out.k->area(job, y, (float *)job->work, sink_row(&out, y));

@@ -44,6 +44,7 @@ typedef struct {
   bs_axis h; // source columns to window columns
   bs_axis v; // source rows to window rows
   int32_t method;    // of both axes
+  int32_t nearest;   // of a BS_LERP: every frac is 0
   int32_t half_even; // a BS_AREA rounds halves to even, not up
   int32_t transpose; // swap the window's axes after its flips
   int32_t flip_x;
