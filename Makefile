@@ -90,6 +90,11 @@ gpu-archive: build ## pack all that gpu-check needs into GPU_ARCHIVE, for a mach
 	@$(MAKE) --no-print-directory demo-model
 	bench/gpucheck/travel/archive.sh '$(GPU_ARCHIVE)' bin/batchscore '$(CACHE)/onnxruntime-gpu/$(CUDA)' '$(MODEL)' '$(CACHE)/images' $(SLIM)
 
+.PHONY: gpu-busy
+gpu-busy: build ## measure how busy a simulated GPU is kept, over the stand-in for CUDA (minutes; GPU_BUSY has flags)
+	@deploy/deps/fetch.sh system cudatest
+	go run ./models/ort/cudatest/busy -batchscore bin/batchscore $(GPU_BUSY)
+
 .PHONY: demo-says
 demo-says:
 	@echo 'The demo scores 26 images with a model for image moderation, which finds pictures that not everybody should see. All of these are harmless.'

@@ -56,6 +56,15 @@
 //	CUDATEST_CLOCK_MHZ, CUDATEST_TEMPERATURE, CUDATEST_POWER_MW, CUDATEST_THROTTLE
 //	                                 what NVML says of the GPU's state
 //	CUDATEST_LOG                     file of the log
+//	CUDATEST_LOG_ONLY=EVENT,...      the events that are logged; by default all
+//	CUDATEST_HOST_US                 processor time of a launch, in the caller
+//	CUDATEST_SAMPLE                  bytes of pixels of which 8 are looked at; by default 8.
+//	                                 A large number takes the stand-in's own work out of
+//	                                 what is measured.
+//	CUDATEST_AHEAD=FROM-TO           batches of these numbers are complete only once the
+//	                                 next one has been launched. A program that waits
+//	                                 for one before it launches the next is logged as
+//	                                 "alone" after a minute.
 //
 // Some errors need no CUDATEST_FAIL: a driver older than the line, no visible device, a
 // GPU that the line's ONNX Runtime has no kernels for, a cuDNN from 9.11 on a GPU before

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"testing"
@@ -40,6 +41,15 @@ type Event struct {
 	Name       string `json:"name"`
 	BusyMicros int64  `json:"busy_us"`
 
+	// Of batch: its images, when its first kernel begins and when its scores are on the
+	// host, and how long the device has computed (BusyMicros) and the program has taken
+	// processors since they started.
+	Images          int   `json:"images"`
+	Number          int   `json:"number"`
+	FromMicros      int64 `json:"from_us"`
+	ToMicros        int64 `json:"to_us"`
+	ProcessorMicros int64 `json:"processor_us"`
+
 	// Of plan: float16, float32 or other; the input's and the weights' dimensions.
 	Type         string `json:"type"`
 	X            []int  `json:"x"`
@@ -58,12 +68,21 @@ type Log []Event
 // Log reads what has been logged so far, by all processes.
 func (m *Machine) Log(t testing.TB) Log {
 	t.Helper()
-	f, err := os.Open(m.log)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	l, err := m.Read()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return l
+}
+
+// Read reads what has been logged so far, by all processes.
+func (m *Machine) Read() (Log, error) {
+	f, err := os.Open(m.log)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	var l Log
@@ -71,14 +90,11 @@ func (m *Machine) Log(t testing.TB) Log {
 	for lines.Scan() {
 		var e Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatalf("%s: %v: %s", m.log, err, lines.Bytes())
+			return nil, fmt.Errorf("%s: %w: %s", m.log, err, lines.Bytes())
 		}
 		l = append(l, e)
 	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return l
+	return l, lines.Err()
 }
 
 // Forget empties the log.

@@ -6,6 +6,7 @@
 #include "cudatest.h"
 
 #include <string.h>
+#include <time.h>
 
 // What the calling thread copied last, and the batch that it runs. A batch is copied,
 // run and read by one call into ONNX Runtime, on one thread. What is copied is a batch if
@@ -16,6 +17,7 @@ static __thread struct {
   nanos copied;  // when the copy is done
   uint64_t hashes[4096];
   int images;
+  nanos from;  // when its first convolution begins
 } batch;
 
 void batch_arrived(Stream *s, const void *bytes, size_t size) {
@@ -26,11 +28,13 @@ void batch_arrived(Stream *s, const void *bytes, size_t size) {
 
 static uint64_t hash(const uint8_t *p, size_t size) {
   uint64_t h = 0x9E3779B97F4A7C15ull, word;
-  for (; size >= 8; p += 8, size -= 8) {
+  const size_t step = config()->sample;
+  for (; size >= step; p += step, size -= step) {
     memcpy(&word, p, 8);
     h = (h ^ word) * 0xFF51AFD7ED558CCDull;
     h ^= h >> 32;
   }
+  if (step > 8) size = 0;
   for (; size > 0; p++, size--) h = (h ^ *p) * 0xFF51AFD7ED558CCDull;
   return h ^ h >> 29;
 }
@@ -63,7 +67,9 @@ static void put(char *to, size_t at, float f) {
   }
 }
 
-bool answer(void *to, size_t size) {
+void batch_started(nanos from) { batch.from = from; }
+
+bool answer(Stream *s, void *to, size_t size) {
   size_t element = config()->output == 'h' ? 2 : 4;
   if (!config()->output || batch.images == 0 || size % (batch.images * element)) return false;
   size_t classes = size / batch.images / element;
@@ -71,9 +77,16 @@ bool answer(void *to, size_t size) {
     uint64_t h = batch.hashes[i];
     size_t best = h % classes;
     float top = 0.5f + (float)(h >> 40 & 0xffff) / 262144;
+    float other = (1 - top) / (float)(classes - 1);
     for (size_t k = 0; k < classes; k++)
-      put(to, i * classes + k, k == best ? (classes == 1 ? 1 : top) : (1 - top) / (float)(classes - 1));
+      put(to, i * classes + k, k == best ? (classes == 1 ? 1 : top) : other);
   }
+  struct timespec processor;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processor);
+  note("batch", "\"device\":%d,\"stream\":%d,\"images\":%d,\"from_us\":%lld,\"to_us\":%lld,\"busy_us\":%lld,\"processor_us\":%lld",
+       s->index, s->id, batch.images, (long long)(batch.from / 1000), (long long)(s->end / 1000),
+       (long long)(s->device->compute.total / 1000), processor.tv_sec * 1000000LL + processor.tv_nsec / 1000);
+  batch_asked(s);
   batch.images = 0;  // the thread may run another model next
   return true;
 }

@@ -137,6 +137,10 @@ static void read_environment(void) {
   c.conv = micros("CUDATEST_CONV_US");
   c.batch = micros("CUDATEST_BATCH_US");
   c.launch = micros("CUDATEST_LAUNCH_US");
+  sscanf(env("CUDATEST_AHEAD", ""), "%ld-%ld", &c.ahead_from, &c.ahead_to);
+  c.host = micros("CUDATEST_HOST_US");
+  c.sample = (size_t)atoll(env("CUDATEST_SAMPLE", "8"));
+  if (c.sample < 8) c.sample = 8;
   c.h2d_gbs = atof(env("CUDATEST_H2D_GBS", "0"));
   const char *output = env("CUDATEST_OUTPUT", "float32");
   c.output = !strcmp(output, "float16") ? 'h' : !strcmp(output, "float32") ? 'f' : 0;

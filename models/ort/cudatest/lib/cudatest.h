@@ -47,6 +47,9 @@ typedef struct {
   int cudnn;   // as 91002
   const char *driver_name;
   nanos plan, conv, batch, launch;
+  long ahead_from, ahead_to;  // the numbers of the batches that wait for the next one
+  nanos host;     // processor time that a launch takes
+  size_t sample;  // bytes of pixels of which 8 are looked at
   double h2d_gbs;
   char output;  // h: float16 outputs, f: float32, 0: leave outputs alone
 } Config;
@@ -134,8 +137,20 @@ void batch_arrived(Stream *s, const void *bytes, size_t size);
 // numbers each. It reports whether that is the batch that has arrived, and notes in the
 // log if it need not be there yet.
 bool batch_starts(Stream *s, int images, size_t numbers);
-// answer writes the scores of the thread's last batch, and reports whether it did.
-bool answer(void *to, size_t size);
+// batch_started says when that convolution begins.
+void batch_started(nanos from);
+// answer writes the scores of the thread's last batch, which the stream copies to the
+// host, and reports whether it did.
+bool answer(Stream *s, void *to, size_t size);
+
+// ---- ahead.c ----
+
+// batch_asked says that the scores of a batch have been asked for in a stream: all of its
+// work has been launched.
+void batch_asked(Stream *s);
+// wait_ahead waits for what must be launched before the work of the stream is complete, or
+// that of all streams if it is NULL.
+void wait_ahead(Stream *s);
 
 // cudatest_bytes turns GPU-01234567-..., or MIG-..., into the 16 bytes that it spells.
 void cudatest_bytes(const char *uuid, char to[16]);

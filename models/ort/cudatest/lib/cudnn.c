@@ -284,8 +284,11 @@ int cudnnBackendExecute(Handle *handle, Descriptor *plan, Descriptor *pack) {
   int64_t images = plan->shape.x[0];
   size_t numbers = 1;
   for (int i = 1; i < plan->shape.dimensions; i++) numbers *= (size_t)plan->shape.x[i];
-  if (batch_starts(handle->stream, (int)images, numbers)) duration += c->batch;
-  launched(handle->stream, "cudnn:convolution", duration * images / 32);
+  bool first = batch_starts(handle->stream, (int)images, numbers);
+  if (first) duration += c->batch;
+  duration = duration * images / 32;
+  launched(handle->stream, "cudnn:convolution", duration);
+  if (first) batch_started(handle->stream->end - duration);
   return CUDNN_STATUS_SUCCESS;
 }
 

@@ -23,7 +23,8 @@ enum { STEP = 512 };  // bytes from one sample of a fingerprint to the next
 
 static uint64_t fingerprint(const char *p, size_t size) {
   uint64_t h = size, word = 0;
-  for (size_t at = 0; at + 8 <= size; at += STEP) {
+  size_t step = config()->sample > STEP ? config()->sample : STEP;
+  for (size_t at = 0; at + 8 <= size; at += step) {
     memcpy(&word, p + at, 8);
     h = (h ^ word) * 0x9E3779B97F4A7C15ull;
     h ^= h >> 29;

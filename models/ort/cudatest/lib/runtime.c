@@ -216,6 +216,7 @@ cudaError_t cudaDeviceSynchronize(void) {
   ENTER();
   nanos end = drained(device), before = now();
   note("synchronize", "\"what\":\"device\",\"device\":%d,\"wait_us\":%lld", device, (long long)(end > before ? (end - before) / 1000 : 0));
+  wait_ahead(NULL);
   waited(config()->visible[device], end);
   return cudaSuccess;
 }
@@ -300,7 +301,7 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *a, const void
 static void arrive(Stream *s, void *to, const void *from, size_t size, bool at_once) {
   void *bytes = malloc(size + 1);
   if (!bytes) abort();
-  if (!answer(bytes, size)) memcpy(bytes, from, size);
+  if (!answer(s, bytes, size)) memcpy(bytes, from, size);
   if (at_once) {
     memcpy(to, bytes, size);
     free(bytes);
@@ -386,6 +387,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   nanos before = now();
   note("synchronize", "\"what\":\"stream\",\"device\":%d,\"stream\":%d,\"wait_us\":%lld", s->index, s->id,
        (long long)(s->end > before ? (s->end - before) / 1000 : 0));
+  wait_ahead(s);
   waited(s->device, s->end);
   return cudaSuccess;
 }
