@@ -160,6 +160,7 @@ var leastCapability = map[int]string{12: "6.0", 13: "7.5"}
 
 const (
 	oldGPUs = "a K80 is not supported; a P100 or V100 needs ONNX Runtime 1.24 to 1.26 for CUDA 12 with cuDNN 9.10 or older"
+	cuda12  = `the build for CUDA 12 ("make deps-gpu CUDA=cuda12", or deploy/deps/fetch.sh gpu cuda12)`
 	getGPU  = `"make deps-gpu" in the source tree, or deploy/deps/fetch.sh gpu,`
 )
 
@@ -231,26 +232,26 @@ func (c circumstances) adviseDriver(cuda string) string {
 	}
 	text += ": update it"
 	if c.cuda > 12 {
-		text += `, or use the build for CUDA 12 ("make deps-gpu CUDA=cuda12", or deploy/deps/fetch.sh gpu cuda12)`
+		text += ", or use " + cuda12
 	}
 	return text
 }
 
 func (c circumstances) adviseCapability(cuda string) string {
-	var text string
-	if least := leastCapability[c.cuda]; least != "" {
-		text = fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer", cuda, least)
-		if c.facts.Capability != "" {
-			text += ", and this one has " + c.facts.Capability
-		}
+	has, least := c.facts.Capability, leastCapability[c.cuda]
+	switch {
+	case has == "" && least == "":
+		return oldGPUs
+	case has == "":
+		return fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer; %s", cuda, least, oldGPUs)
+	case c.isOld() && least == "":
+		return oldGPUs
+	case c.isOld():
+		return fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer, and this one has %s; %s", cuda, least, has, oldGPUs)
+	case c.cuda > 12: // such as 10.0
+		return fmt.Sprintf("the libraries for %s have no kernels for GPUs of compute capability %s: use %s", cuda, has, cuda12)
 	}
-	if c.facts.Capability == "" || c.isOld() {
-		if text != "" {
-			text += "; "
-		}
-		text += oldGPUs
-	}
-	return text
+	return fmt.Sprintf("the libraries for %s have no kernels for GPUs of compute capability %s: take those of a newer ONNX Runtime", cuda, has)
 }
 
 func (c circumstances) adviseCUDNN(cuda string) string {

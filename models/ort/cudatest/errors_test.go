@@ -49,6 +49,10 @@ func TestFault33_CUDA(t *testing.T) {
 		{name: "no kernel image for a K80", line: CUDA12, config: Config{Devices: []Device{{Name: "Tesla K80", Capability: "3.7"}}},
 			want: image + serve12 + "3.7" + old},
 		{name: "no kernel image for a P100", line: CUDA13, config: Config{Devices: []Device{p100}}, want: image + serve13 + "6.0" + old},
+		{name: "no kernel image for a B200", line: CUDA13, config: Config{Devices: []Device{{Name: "NVIDIA B200", Capability: "10.0"}},
+			Vars: []string{"CUDATEST_FAIL=cudaLaunchKernel=209"}},
+			want: image + "the libraries for CUDA 13 have no kernels for GPUs of compute capability 10.0: use the build for CUDA 12 " +
+				`("make deps-gpu CUDA=cuda12", or deploy/deps/fetch.sh gpu cuda12)`},
 		{name: "cuDNN too new for a P100", line: CUDA12, config: Config{Devices: []Device{p100}, Vars: []string{"CUDATEST_CUDNN=91100"}},
 			want: "cuda:0: CUDNN failure 3007: CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH; " + serve12 + "6.0" + old},
 		{name: "no cuDNN", config: Config{Without: []string{"libcudnn.so.9"}}, want: needs + "libcudnn.so.9" + missing},
