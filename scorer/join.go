@@ -45,10 +45,8 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	if p.opt.GPU != nil {
 		p.gpu = p.opt.GPU()
 	}
-	if p.of == nil || !p.of.Older() { // a rank of the older release reads the record, too
-		p.opt.Job.GPU = factsOf(p.gpu)
-		p.opt.Job.ONNXRuntime = p.opt.Versions[output.Runtime]
-	}
+	p.opt.Job.GPU = factsOf(p.gpu)
+	p.opt.Job.ONNXRuntime = p.opt.Versions[output.Runtime]
 	var choice tune.Choice
 	if p.opt.Tune != nil {
 		if choice, err = p.tuneDevice(ctx, engine); err != nil {

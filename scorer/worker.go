@@ -100,11 +100,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	if !done {
 		w.renewer.releaseAll(ctx)
 	}
-	summary := w.summary(started, time.Since(start), err)
-	if w.job.Older() { // a rank of the older release reads it, too
-		summary.Scored, summary.GPU, summary.GPUUse = 0, nil, nil
-	}
-	if sumErr := output.WriteSummary(ctx, o.Out, summary); sumErr != nil && err == nil {
+	if sumErr := output.WriteSummary(ctx, o.Out, w.job, w.summary(started, time.Since(start), err)); sumErr != nil && err == nil {
 		err = sumErr
 	}
 	return done, err

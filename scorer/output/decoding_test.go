@@ -46,9 +46,7 @@ func TestMixedDecodingIsOnRecord(t *testing.T) {
 				r.commit(t, chunk)
 			}
 			for rank, w := range c.workers {
-				if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(rank), Images: w.images, Decoding: w.decoding}); err != nil {
-					t.Fatal(err)
-				}
+				writeSummary(t, st, WorkerSummary{Worker: elsewhere(rank), Images: w.images, Decoding: w.decoding})
 			}
 			s := r.finish(t)
 			if c.retry >= 0 {

@@ -94,16 +94,12 @@ func TestGPUKindsOfLateWorkers(t *testing.T) {
 	early, late := gpuWorker("early", "GPU-1", 0, 10, 12, 100), gpuWorker("late", "GPU-2", 0, 12, 8, 100)
 	late.GPU.Name = "Tesla V100"
 	early.Worker, late.Worker = elsewhere(1), elsewhere(2)
-	if err := WriteSummary(t.Context(), st, early); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, early)
 	s := r.finish(t)
 	if len(s.GPUKinds) != 1 || s.GPU.ImagesPerJoule != 0.12 {
 		t.Errorf("before: %q, %+v", s.GPUKinds, s.GPU)
 	}
-	if err := WriteSummary(t.Context(), st, late); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, late)
 	if v, err := Verify(t.Context(), st); err != nil || len(v.GPUKinds) != 2 || !strings.Contains(v.String(), MixedGPUsNote(v.GPUKinds)) {
 		t.Errorf("Verify: %v, %v", v, err)
 	}

@@ -196,6 +196,14 @@ var errLost = errors.New("connection reset before the answer came")
 
 const lease = time.Minute
 
+// writeSummary stores the summary of a worker of a new job.
+func writeSummary(t testing.TB, st store.Store, s WorkerSummary) {
+	t.Helper()
+	if err := WriteSummary(t.Context(), st, &Job{RowForm: row.Newest}, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // elsewhere returns a worker on a machine of its own.
 func elsewhere(n int) claim.Worker {
 	return claim.Worker{ID: fmt.Sprint("w", n), Host: fmt.Sprint("host", n), BootID: fmt.Sprint("boot", n),

@@ -136,19 +136,11 @@ const (
 	partForm  = 1
 )
 
-// Older reports whether an older release began the job, and may work on it next to this
-// one. It does not know the fields of records that came with row.Nullable, and takes a
-// record that has them for damaged. So no record of such a job may have them.
-func (j *Job) Older() bool { return j.RowForm < row.Nullable }
-
 // NewRetry returns what a retry of j shares with it: how rows, claims and parts are
-// written, and which fields records have. want is what a new job would have.
+// written, and so which fields its records have. want is what a new job would have.
 func (j *Job) NewRetry(want Job, r Retry) Job {
 	want.Max, want.Files, want.Int8 = j.Max, j.Files, j.Int8
 	want.RowForm, want.ClaimForm, want.PartForm = max(j.RowForm, row.Typed), j.ClaimForm, j.PartForm
-	if j.Older() {
-		want.LabelsFile, want.Preprocess, want.GPU, want.ONNXRuntime = "", nil, nil, ""
-	}
 	r.Of = j.ID
 	want.Retry = &r
 	return want
@@ -304,6 +296,9 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	if want.Retry == nil {
 		first.RowForm = row.Newest
 		first.ClaimForm, first.PartForm, first.MaxErrors = claimForm, partForm, DefaultMaxErrors
+	}
+	if first.Older() {
+		first.forOlder()
 	}
 	first.ID = strings.ToLower(rand.Text())
 	first.Created = time.Now().UTC().Round(0)

@@ -137,9 +137,7 @@ func TestProgressOverTheLifeOfAJob(t *testing.T) {
 	}
 	took := clock.now.Sub(p.Started) + 5*time.Second
 	sum := WorkerSummary{Worker: rankZero, Started: p.Started, Seconds: took.Seconds(), End: "done", Statuses: map[string]int{}}
-	if err := WriteSummary(t.Context(), st, sum); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, sum)
 	s := r.finish(t)
 	p = look()
 	if p.Stage != Complete || !maps.Equal(p.Statuses, s.Statuses) || p.LeftSeconds != 0 ||
@@ -217,9 +215,7 @@ func TestProgressAfterTheLastPart(t *testing.T) {
 	}
 	stage(Checking, 0)
 	sum := WorkerSummary{Worker: elsewhere(0), Started: clock.now, End: "done", Statuses: map[string]int{}}
-	if err := WriteSummary(t.Context(), st, sum); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, sum)
 	stage(Checking, 0) // it is done with its chunks, and not with the job
 	clock.now = clock.now.Add(silent * 4)
 	stage(Stopped, 0)

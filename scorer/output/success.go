@@ -350,9 +350,8 @@ func digestsOf(job *Job, m *shard.Manifest, lines []byte) Digests {
 
 // encode returns the content of _SUCCESS of a job in that place.
 func (s *Success) encode(st store.Store, job *Job) ([]byte, error) {
-	if job.Older() { // a rank of the older release reads it, too
-		s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
-		s.MaxErrors, s.GPUKinds, s.GPU = "", nil, nil
+	if job.Older() {
+		s.forOlder()
 	}
 	s.Failed, s.See = row.Failed(s.Statuses), ShowCommand(st.String(), s.Statuses)
 	body, err := encodeRecord(s)

@@ -41,7 +41,8 @@ type WorkerSummary struct {
 	Chunks int `json:"chunks"`
 	Stolen int `json:"stolen"`
 	Lost   int `json:"lost"`
-	// BatchHalved is how often it halved its batch, for want of memory on its device.
+	// BatchHalved is how often it halved its batch, for want of memory on its device; 0 in
+	// records of jobs that are Older.
 	BatchHalved int `json:"batch_halved,omitempty"`
 	// Storage counts its calls of stores on a network, by "images" and "out".
 	Storage map[string]Storage `json:"storage,omitempty"`
@@ -53,8 +54,11 @@ type WorkerSummary struct {
 
 func (s *WorkerSummary) seal() (*int, *string) { return &s.Version, &s.Checksum }
 
-// WriteSummary stores the summary of a worker, once.
-func WriteSummary(ctx context.Context, st store.Store, s WorkerSummary) error {
+// WriteSummary stores the summary of a worker of a job, once.
+func WriteSummary(ctx context.Context, st store.Store, job *Job, s WorkerSummary) error {
+	if job.Older() {
+		s.forOlder()
+	}
 	body, err := encodeRecord(&s)
 	if err == nil {
 		var how outcome

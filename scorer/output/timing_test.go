@@ -46,9 +46,7 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 				}
 			}
 			if !tt.killed {
-				if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: first, Started: start, Seconds: 10, End: "stopped"}); err != nil {
-					t.Fatal(err)
-				}
+				writeSummary(t, st, WorkerSummary{Worker: first, Started: start, Seconds: 10, End: "stopped"})
 			}
 			clk.now = clk.now.Add(time.Hour)
 			start = clk.now
@@ -60,9 +58,7 @@ func TestWorkedTimeLeavesOutPauses(t *testing.T) {
 			}
 			for _, rank := range []int{1, 2} { // at the same time
 				w := WorkerSummary{Worker: elsewhere(rank), Started: start, Seconds: 5, Images: 8, Scored: 8 + 3*(rank-1), End: "done"}
-				if err := WriteSummary(t.Context(), st, w); err != nil {
-					t.Fatal(err)
-				}
+				writeSummary(t, st, w)
 			}
 			s := r.finish(t)
 			makespan, rate := 2*tt.chunk.Seconds()+3600+5, 0.
@@ -84,13 +80,9 @@ func TestScoredTwiceCountsLateWorkers(t *testing.T) {
 	st := clk.store()
 	r := complete(t, st, testJob(row.JSONL), 20)
 	s := r.finish(t)
-	if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(3), Images: 4, Scored: 12, End: "done"}); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, WorkerSummary{Worker: elsewhere(3), Images: 4, Scored: 12, End: "done"})
 	// A worker that was stopped scored images that others had to score again.
-	if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(4), Images: 4, Scored: 12, End: "stopped"}); err != nil {
-		t.Fatal(err)
-	}
+	writeSummary(t, st, WorkerSummary{Worker: elsewhere(4), Images: 4, Scored: 12, End: "stopped"})
 	if err := s.CountWorkers(t.Context(), st); err != nil || s.ScoredTwice != 8 {
 		t.Errorf("CountWorkers() = %v, %d images, want 8", err, s.ScoredTwice)
 	}

@@ -41,10 +41,8 @@ func TestFinish(t *testing.T) {
 		Worker: elsewhere(1), Device: "cpu", Started: begun.Add(-time.Second), Seconds: 11, Images: 20,
 		Statuses: map[string]int{row.StatusOK: 20}, Chunks: 3, End: "done",
 	}
-	if err := WriteSummary(t.Context(), st, w); err != nil {
-		t.Fatal(err)
-	}
-	if err := WriteSummary(t.Context(), st, w); !errors.Is(err, store.ErrExist) {
+	writeSummary(t, st, w)
+	if err := WriteSummary(t.Context(), st, &r.j, w); !errors.Is(err, store.ErrExist) {
 		t.Errorf("WriteSummary() again = %v, want store.ErrExist", err)
 	}
 	opt := FinishOptions{Drift: func(*shard.Manifest) *Drift { return &Drift{Added: 2} }, Versions: map[string]string{"onnxruntime": "1.30.0"}}
@@ -514,9 +512,7 @@ func TestReadSummariesInOrderOfRank(t *testing.T) {
 		t.Errorf("%v, %v", all, err)
 	}
 	for _, rank := range []int{2, 0, 1} {
-		if err := WriteSummary(t.Context(), st, WorkerSummary{Worker: elsewhere(rank)}); err != nil {
-			t.Fatal(err)
-		}
+		writeSummary(t, st, WorkerSummary{Worker: elsewhere(rank)})
 	}
 	all, err := ReadSummaries(t.Context(), st)
 	if err != nil || len(all) != 3 || all[0].Worker.Rank != 0 || all[2].Worker.Rank != 2 {
