@@ -2,7 +2,9 @@ package scorer
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -12,20 +14,16 @@ import (
 )
 
 // TestACommitDoesNotHoldTheDevice delays the first part until the only lane has
-// scored four batches: both of its chunk, the first of the second chunk and, since
-// that chunk must not be finished yet, the first of the third.
+// scored four batches: both of its chunk, and others. Of no other chunk may both be
+// scored until then.
 func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	const batches = 4
 	engine := newFakeEngine()
 	engine.lanes = 1
-	var scored, parts atomic.Int32
+	var mu sync.Mutex
+	scored, total := map[int]int{}, 0 // batches by chunk, and of all
 	enough := make(chan struct{})
-	engine.score = func(context.Context, int, int) error {
-		if scored.Add(1) == batches {
-			close(enough)
-		}
-		return nil
-	}
+	var parts atomic.Int32
 	place := new(mem.Store)
 	out := &storetest.Faulty{Store: place, BeforeCreate: func(ctx context.Context, _ int, name string, _ []byte) error {
 		if strings.HasPrefix(name, "part-") && parts.Add(1) == 1 {
@@ -34,9 +32,12 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			// The last batch of the second chunk waits for this part.
-			if n := scored.Load(); n != batches {
-				t.Errorf("%d batches were scored before the first part, want %d", n, batches)
+			mu.Lock()
+			defer mu.Unlock()
+			for chunk, n := range scored {
+				if mine := name == fmt.Sprintf("part-%05d.jsonl", chunk); (n == 2) != mine {
+					t.Errorf("%d batches of chunk %d were scored before %s", n, chunk, name)
+				}
 			}
 		}
 		return nil
@@ -44,6 +45,17 @@ func TestACommitDoesNotHoldTheDevice(t *testing.T) {
 	o := options(t, collection(t, 40), out)
 	o.Job.Chunk, o.Job.Batch = 8, 4
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
+	o.hook = func(point string, chunk int) {
+		if point != "after-infer" {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		scored[chunk]++
+		if total++; total == batches {
+			close(enough)
+		}
+	}
 	if s := mustRun(t, o); s.Statuses[row.StatusOK] != 40 {
 		t.Errorf("_SUCCESS is %+v, want 40 ok", s)
 	}

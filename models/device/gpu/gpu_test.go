@@ -120,7 +120,8 @@ func TestFailures(t *testing.T) {
 	if _, err := Open([]string{folder(t, false)}, 0); err == nil || !strings.Contains(err.Error(), "nvmlInit returns 9") {
 		t.Errorf("%v", err)
 	}
-	if g, err := Open([]string{folder(t, false, "-DOLD")}, 7); err == nil || g.Facts().Name != "" {
+	g, err = Open([]string{folder(t, false, "-DOLD")}, 7)
+	if err == nil || g.Facts().Name != "" || !strings.Contains(err.Error(), "GPU 7") || strings.Contains(err.Error(), `""`) {
 		t.Errorf("a GPU that CUDA does not know: %+v, %v", g.Facts(), err)
 	}
 }
