@@ -71,12 +71,12 @@ func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	start := (pixels + page - 1) / page * page
 	b := &batch{engine: e, capacity: capacity, windows: map[span]*window{}}
 	if b.memory, err = e.memory.get(start + capacity*c.Classes*4); err != nil {
-		return nil, fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+		return nil, e.noMemory(err)
 	}
 	b.pixels = b.memory[:pixels:pixels]
 	b.scores = unsafe.Slice((*float32)(unsafe.Pointer(&b.memory[start])), capacity*c.Classes)
 	if b.stage, err = e.newStage(capacity); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", models.ErrOutOfMemory, err), b.free())
+		return nil, errors.Join(e.noMemory(err), b.free())
 	}
 	if b.options, err = onnx.NewRunOptions(); err != nil {
 		return nil, errors.Join(err, b.free())

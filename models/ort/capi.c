@@ -1,6 +1,7 @@
 #include "capi.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,10 +173,22 @@ char *ortc_gpu_memory(int device, size_t *free, size_t *total) {
   int (*get)(int *) = (int (*)(int *))dlsym(cudart, "cudaGetDevice");
   int (*set)(int) = (int (*)(int))dlsym(cudart, "cudaSetDevice");
   int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(cudart, "cudaMemGetInfo");
-  int before = 0;
+  const char *(*text)(int) = (const char *(*)(int))dlsym(cudart, "cudaGetErrorString");
+  int before = 0, code = 0;
   char *message = NULL;
-  if (!get || !set || !info || get(&before) || set(device) || info(free, total)) message = strdup("CUDA does not say");
-  if (set) set(before);
+  if (!get || !set || !info || !text) {
+    message = strdup("CUDA does not say");
+  } else {
+    code = get(&before);
+    if (!code) code = set(device);
+    if (!code) code = info(free, total);
+    if (code) {
+      char line[256];
+      snprintf(line, sizeof line, "CUDA failure %d: %s", code, text(code));
+      message = strdup(line);
+    }
+    set(before);
+  }
   dlclose(cudart);
   return message;
 }
@@ -211,8 +224,8 @@ char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory) {
   return report(api, FN(api, AllocatorAlloc, Status *, void *, size_t, void **)(allocator, size, memory));
 }
 
-void ortc_free(const void *api, void *allocator, void *memory) {
-  free(report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, memory)));
+char *ortc_free(const void *api, void *allocator, void *memory) {
+  return report(api, FN(api, AllocatorFree, Status *, void *, void *)(allocator, memory));
 }
 
 void ortc_release_allocator(const void *api, void *allocator) {

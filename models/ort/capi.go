@@ -175,7 +175,7 @@ func (a capi) shrink(session unsafe.Pointer, arenas, input string, value unsafe.
 }
 
 // gpuMemory returns how much memory of a GPU that a session uses is free, and how much
-// it has, in bytes.
+// it has, in bytes. If CUDA cannot be used any more, the error says why.
 func gpuMemory(device int) (free, total int64, err error) {
 	var f, t C.size_t
 	err = toError(C.ortc_gpu_memory(C.int(device), &f, &t))
@@ -225,8 +225,8 @@ func (a capi) alloc(from allocator, size int) ([]byte, error) {
 	return unsafe.Slice((*byte)(memory), size), nil
 }
 
-func (a capi) free(from allocator, memory []byte) {
-	C.ortc_free(a.table, from.native, unsafe.Pointer(unsafe.SliceData(memory)))
+func (a capi) free(from allocator, memory []byte) error {
+	return toError(C.ortc_free(a.table, from.native, unsafe.Pointer(unsafe.SliceData(memory))))
 }
 
 func (a capi) releaseAllocator(m allocator) { C.ortc_release_allocator(a.table, m.native) }

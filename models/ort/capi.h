@@ -104,7 +104,7 @@ char *ortc_gpu_memory(int device, size_t *free, size_t *total);
 // device and the type of its memory, an OrtMemType.
 char *ortc_allocator(const void *api, const void *session, const char *name, int device, int type, void **allocator);
 char *ortc_alloc(const void *api, void *allocator, size_t size, void **memory);
-void ortc_free(const void *api, void *allocator, void *memory);
+char *ortc_free(const void *api, void *allocator, void *memory);
 // ortc_tensor makes a tensor over memory of such a device. It does not own the memory.
 char *ortc_tensor(const void *api, const char *name, int device, void *memory, size_t size,
              const int64_t *shape, size_t rank, int dtype, void **value);

@@ -129,7 +129,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		}
 		err := e.createSession(s, graph)
 		if err = errors.Join(err, unmap(graph)); err != nil {
-			return target.explain(m.Path, plain(err, e.version))
+			return target.explain(m.Path, plain(e.findFault(err), e.version))
 		}
 		trim()
 		if err := e.checkPlacement(target.provider); err != nil {
@@ -142,7 +142,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if e.rebind {
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
 			if err := e.openGPU(); err != nil {
-				return target.explain(m.Path, err)
+				return target.explain(m.Path, e.findFault(err))
 			}
 		}
 		if opt.Batch == 1 && e.ports.batch == 0 {
@@ -230,9 +230,9 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.released = true
+	// What ONNX Runtime frees on a broken GPU would fail, in destructors, which ends the
+	// process. It keeps the memory until it ends.
 	if e.broken.Load() {
-		// What ONNX Runtime frees on the GPU would fail, in destructors, which ends the
-		// process. It keeps the memory until it ends.
 		for _, b := range e.batches {
 			b.watch.stop()
 		}
@@ -240,11 +240,17 @@ func (e *Engine) Close() error {
 	}
 	var errs []error
 	for _, b := range append(e.batches, e.spare...) {
-		errs = append(errs, b.free())
+		errs = append(errs, e.noteFault(b.free()))
 	}
 	e.batches, e.spare = nil, nil
-	errs = append(errs, e.inputs.close())
+	errs = append(errs, e.noteFault(e.inputs.close()))
 	e.memory.close()
+	if e.rebind && !e.broken.Load() { // there may be a fault that no call has met yet
+		errs = append(errs, e.lastingFault())
+	}
+	if e.broken.Load() {
+		return errors.Join(errs...)
+	}
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())
 	}

@@ -14,6 +14,57 @@ import (
 	"github.com/batchscore/batchscore/models/device/gpu"
 )
 
+// noteFault explains an error of ONNX Runtime or CUDA on a GPU, and notes if CUDA is
+// unusable from then on. The errors of all native calls of an engine that computes on a
+// GPU pass through it, or through findFault.
+func (e *Engine) noteFault(err error) error {
+	if err == nil || !e.rebind {
+		return err
+	}
+	return e.target.explainRun(e.findFault(err))
+}
+
+// findFault notes if an error means that CUDA is unusable in this process. ONNX Runtime's
+// allocators say of every error that there is no memory: then it returns CUDA's own.
+func (e *Engine) findFault(err error) error {
+	if err == nil || !e.rebind {
+		return err
+	}
+	if f, _ := parseFault(err); f.lasts() {
+		e.broken.Store(true)
+		return err
+	}
+	if !errors.Is(classify(err), models.ErrOutOfMemory) {
+		return err
+	}
+	if why := e.lastingFault(); why != nil {
+		return &plainError{why.Error(), err}
+	}
+	return err
+}
+
+// lastingFault returns the error with which every call of CUDA fails, and notes it; nil if
+// there is none.
+func (e *Engine) lastingFault() error {
+	_, _, err := gpuMemory(e.target.index)
+	if err == nil {
+		return nil
+	}
+	if f, _ := parseFault(err); !f.lasts() {
+		return nil
+	}
+	e.broken.Store(true)
+	return err
+}
+
+// noMemory returns the error of an allocation that failed.
+func (e *Engine) noMemory(err error) error {
+	if err = e.noteFault(err); e.broken.Load() {
+		return err
+	}
+	return fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+}
+
 // gpuFault is an error of CUDA or of one of its libraries, as ONNX Runtime reports it.
 type gpuFault struct {
 	library string // CUDA, CUDNN, CUDNN_FE (cuDNN's front end), CUBLAS ...

@@ -141,8 +141,7 @@ func (p *inputs) free(in *input) error {
 	if in.value != nil {
 		p.api.releaseValue(in.value)
 	}
-	p.api.free(p.allocator, in.memory)
-	return err
+	return errors.Join(err, p.api.free(p.allocator, in.memory))
 }
 
 // close must be called when no run is under way, before the session is destroyed.

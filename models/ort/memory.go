@@ -49,8 +49,7 @@ func (h *hostMemory) put(memory []byte) error {
 	case h.locked.native == nil:
 		return syscall.Munmap(memory)
 	}
-	h.api.free(h.locked, memory)
-	return nil
+	return h.api.free(h.locked, memory)
 }
 
 // close must be called after the last put and before the session is destroyed.

@@ -56,9 +56,9 @@ func (c *call) Score(ctx context.Context) error {
 
 func (c *call) Reclaim() error {
 	if c.size > 0 {
-		return c.batch.reclaimFixed(c.lo, c.size)
+		return c.batch.engine.noteFault(c.batch.reclaimFixed(c.lo, c.size))
 	}
-	return c.batch.reclaim(c.lo, c.hi)
+	return c.batch.engine.noteFault(c.batch.reclaim(c.lo, c.hi))
 }
 
 // reclaim makes ONNX Runtime give back the memory that it keeps for later runs. Images
@@ -113,7 +113,7 @@ func (b *batch) reclaimFixed(lo, size int) error {
 func (b *batch) score(ctx context.Context, lo, hi int) error {
 	w, err := b.window(lo, hi)
 	if err != nil {
-		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(err))
+		return fmt.Errorf("tensors over images %d to %d: %w", lo, hi, classify(b.engine.noteFault(err)))
 	}
 	b.convertPixels(lo, hi)
 	if e := b.engine; e.rebind {
@@ -184,7 +184,7 @@ func (e *Engine) takeSpare(size int) (*batch, error) {
 		errs = append(errs, b.free())
 	}
 	e.spare = nil
-	if err := errors.Join(errs...); err != nil {
+	if err := e.noteFault(errors.Join(errs...)); err != nil {
 		return nil, err
 	}
 	b, err := e.newBatch(size)
@@ -207,16 +207,4 @@ func (e *Engine) returnSpare(b *batch) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.spare = append(e.spare, b)
-}
-
-// noteFault explains an error of a call on a GPU, and notes if CUDA is unusable from then
-// on.
-func (e *Engine) noteFault(err error) error {
-	if err == nil || !e.rebind {
-		return err
-	}
-	if f, _ := parseFault(err); f.lasts() {
-		e.broken.Store(true)
-	}
-	return e.target.explainRun(err)
 }

@@ -27,7 +27,10 @@ func (e *Engine) probe(batch int) error {
 		n = batch
 	}
 	b, err := e.NewBatch(n)
-	if err != nil {
+	switch {
+	case err != nil && e.broken.Load():
+		return e.target.explainProbe(err)
+	case err != nil:
 		return err
 	}
 	for i, row := 0, len(b.Pixels)/n; i < n; i++ {
