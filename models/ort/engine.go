@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/rs/zerolog"
 	onnx "github.com/yalue/onnxruntime_go"
 
 	"github.com/batchscore/batchscore/models"
@@ -108,7 +109,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 	start := func() error {
 		if e.rebind {
 			if err := cuda.Block(target.index); err != nil { // it only costs time
-				opt.Logger.Debug().Err(err).Msg("threads that wait for the GPU will poll")
+				opt.Logger.Debug().Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
 			}
 		}
 		s := settingsFor(target.provider, target.index, opt)
@@ -140,6 +141,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 			target = e.target
 		}
 		if e.rebind {
+			checkWaiting(target.index, opt.Logger)
 			e.memory.lock(e, pageLocked, target.index, opt.Logger)
 			if err := e.openGPU(); err != nil {
 				return target.explain(m.Path, e.findFault(err))
@@ -160,6 +162,16 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		return nil, target, err
 	}
 	return e, target, nil
+}
+
+// checkWaiting warns if threads that wait for a GPU do not sleep. The process uses the GPU.
+func checkWaiting(device int, log zerolog.Logger) {
+	switch blocks, err := cuda.Blocks(device); {
+	case err != nil:
+		log.Debug().Err(err).Msg("the driver does not say how threads wait for the GPU")
+	case !blocks:
+		log.Warn().Msg("threads that wait for the GPU poll, which takes time of the processor from the decoders")
+	}
 }
 
 // createSession loads the model, or graph if that is not nil. It does not keep

@@ -25,12 +25,15 @@ var sources embed.FS
 // NVIDIA's need it and hold nothing themselves, so that all of them share one state.
 const core = "libcudatest.so"
 
+// driverLibrary is the driver's library. Unloading it ends the driver's state.
+const driverLibrary = "libcuda.so.1"
+
 // onnxRuntime are the files of ONNX Runtime that run over the stand-in.
 var onnxRuntime = []string{"libonnxruntime.so.1", "libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"}
 
 // sonames returns the names of NVIDIA's libraries of a line.
 func (l Line) sonames() []string {
-	names := []string{"libcuda.so.1", "libcudnn.so.9", "libcurand.so.10", "libnvidia-ml.so.1"}
+	names := []string{driverLibrary, "libcudnn.so.9", "libcurand.so.10", "libnvidia-ml.so.1"}
 	for _, name := range []string{"libcudart", "libcublas", "libcublasLt", "libnvrtc"} {
 		names = append(names, fmt.Sprintf("%s.so.%d", name, l))
 	}
@@ -51,7 +54,7 @@ func (l Line) libraryOf(function string) string {
 		{"nvrtc", fmt.Sprintf("libnvrtc.so.%d", l)},
 		{"cuda", fmt.Sprintf("libcudart.so.%d", l)},
 		{"__cuda", fmt.Sprintf("libcudart.so.%d", l)},
-		{"cu", "libcuda.so.1"},
+		{"cu", driverLibrary},
 	} {
 		if strings.HasPrefix(function, p.prefix) {
 			return p.library
@@ -117,7 +120,7 @@ func exists(path string) bool {
 
 // recipe is a part of the digest of what is built: raise it when this file changes what
 // it builds.
-const recipe = "1"
+const recipe = "2"
 
 type compiler struct {
 	line                 Line
@@ -279,7 +282,11 @@ func (c compiler) named(soname string) error {
 		return err
 	}
 	source := symbol + ".c"
-	if err := os.WriteFile(filepath.Join(c.folder, source), fmt.Appendf(nil, "const int %s = 1;\n", symbol), 0o600); err != nil {
+	text := fmt.Sprintf("const int %s = 1;\n", symbol)
+	if soname == driverLibrary {
+		text += "void cuUnloaded(void);\n__attribute__((destructor)) static void unloaded(void) { cuUnloaded(); }\n"
+	}
+	if err := os.WriteFile(filepath.Join(c.folder, source), []byte(text), 0o600); err != nil {
 		return err
 	}
 	return c.gcc("-shared", "-fPIC", "-o", filepath.Join(c.out, soname), "-Wl,-soname,"+soname, "-Wl,--version-script="+script, source,

@@ -97,22 +97,70 @@ func TestCUDALanes(t *testing.T) {
 	}
 }
 
+// pollWarning is what a run says if threads that wait for the GPU do not sleep.
+const pollWarning = "threads that wait for the GPU poll"
+
 // TestCUDAWaiting checks that threads which wait for the GPU sleep, which must be asked for
-// before the GPU is used.
+// before the GPU is used. The driver's library may be next to ONNX Runtime, or elsewhere,
+// where nothing else keeps it loaded.
 func TestCUDAWaiting(t *testing.T) {
 	t.Parallel()
 	lines(t, func(t *testing.T, line Line) {
-		m := New(t, Config{Line: line})
-		m.batchscore(t, scoring(small(t), pictures(t, 4), filepath.Join(t.TempDir(), "out"))...).must(t)
-		l := m.Log(t)
-		flags := l.Of("context_flags")
-		if len(flags) != 1 || !flags[0].BlockingSync {
-			t.Fatalf("flags %+v, want one that asks for it", flags)
-		}
-		if used := l.Of("allocate", "stream", "copy", "handle"); len(used) == 0 || used[0].Micros < flags[0].Micros {
-			t.Errorf("device used %d times, before the flags were set", len(used))
+		for _, elsewhere := range []bool{false, true} {
+			c := Config{Line: line}
+			var vars []string
+			if elsewhere {
+				c.Without = []string{driverLibrary}
+			}
+			m := New(t, c)
+			if elsewhere {
+				vars = []string{"LD_LIBRARY_PATH=" + m.apart(t, driverLibrary)}
+			}
+			r := m.start(t, vars, scoring(small(t), pictures(t, 4), filepath.Join(t.TempDir(), "out"))...).wait(t).must(t)
+			l := m.Log(t)
+			flags := l.Of("context_flags")
+			if len(flags) != 1 || !flags[0].BlockingSync {
+				t.Fatalf("flags %+v, want one that asks for it", flags)
+			}
+			if used := l.Of("allocate", "stream", "copy", "handle"); len(used) == 0 || used[0].Micros < flags[0].Micros {
+				t.Errorf("device used %d times, before the flags were set", len(used))
+			}
+			if used := l.Of("device"); len(used) == 0 || !used[0].BlockingSync {
+				t.Errorf("driver elsewhere %v: the flags are lost when the device is used: %+v", elsewhere, used)
+			}
+			if strings.Contains(r.stderr, pollWarning) {
+				t.Errorf("driver elsewhere %v: %s", elsewhere, r.stderr)
+			}
 		}
 	})
+}
+
+// TestCUDAPolling: a driver that does not let threads sleep costs a warning.
+func TestCUDAPolling(t *testing.T) {
+	t.Parallel()
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line, Vars: []string{"CUDATEST_FAIL=cuDevicePrimaryCtxSetFlags_v2=1"}})
+		r := m.batchscore(t, scoring(small(t), pictures(t, 4), filepath.Join(t.TempDir(), "out"))...).must(t)
+		if n := strings.Count(r.stderr, pollWarning); n != 1 {
+			t.Errorf("%d warnings, want 1: %s", n, r.stderr)
+		}
+	})
+}
+
+// apart returns a folder that holds one of the stand-in's libraries.
+func (m *Machine) apart(t testing.TB, name string) string {
+	t.Helper()
+	built, err := filepath.EvalSymlinks(filepath.Join(m.Folder, core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for _, file := range []string{name, core} {
+		if err := os.Symlink(filepath.Join(filepath.Dir(built), file), filepath.Join(folder, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
 }
 
 // TestCUDAArithmetic checks which plans may use tensor cores: all of a model in 16 bits, and

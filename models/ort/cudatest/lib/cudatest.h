@@ -35,6 +35,7 @@ typedef struct {
   int major, minor;
   int physical;  // the number of the GPU among all GPUs of the machine
   size_t memory, used;
+  bool active;  // the process has a context on it
   Engine compute, to_device, to_host;
 } Device;
 
@@ -90,6 +91,11 @@ void reserve(Stream *s, Engine *e, nanos duration);
 
 // busy_share returns in which share of the last second the engine was reserved.
 double busy_share(Engine *e);
+
+// ---- driver.c ----
+
+// sleeps says whether threads that wait for a device have been asked to sleep.
+bool sleeps(int device);
 
 // ---- streams.c ----
 

@@ -81,20 +81,28 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
   return CUDA_SUCCESS;
 }
 
+// The flags of each device's context. Like all of the driver's state they are lost when
+// its library is unloaded.
 static unsigned flags_of[MAX_DEVICES];
+
+bool sleeps(int d) { return (flags_of[d] & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_BLOCKING_SYNC; }
+
+// cuUnloaded is called by the stand-in's libcuda.so.1 when it is unloaded. It has no
+// namesake in NVIDIA's library.
+void cuUnloaded(void);
+void cuUnloaded(void) { memset(flags_of, 0, sizeof flags_of); }
 
 CUresult cuDevicePrimaryCtxSetFlags(CUdevice d, unsigned flags) {
   ENTER_DEVICE(d);
   flags_of[d] = flags;
-  note("context_flags", "\"device\":%d,\"flags\":%u,\"blocking_sync\":%s", d, flags,
-       (flags & CU_CTX_SCHED_MASK) == CU_CTX_SCHED_BLOCKING_SYNC ? "true" : "false");
+  note("context_flags", "\"device\":%d,\"flags\":%u,\"blocking_sync\":%s", d, flags, sleeps(d) ? "true" : "false");
   return CUDA_SUCCESS;
 }
 
 CUresult cuDevicePrimaryCtxGetState(CUdevice d, unsigned *flags, int *active) {
   ENTER_DEVICE(d);
   *flags = flags_of[d];
-  *active = 0;
+  *active = config()->visible[d]->active;
   return CUDA_SUCCESS;
 }
 

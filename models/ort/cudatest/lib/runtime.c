@@ -126,10 +126,10 @@ cudaError_t cudaGetDevice(int *d) {
 cudaError_t cudaSetDevice(int d) {
   ENTER();
   if (d < 0 || d >= config()->count) return cudatest_fail(cudaErrorInvalidDevice);
-  static bool used[MAX_DEVICES];
-  if (!used[d]) {
-    used[d] = true;
-    note("device", "\"device\":%d,\"physical\":%d,\"uuid\":\"%s\"", d, config()->visible[d]->physical, config()->visible[d]->uuid);
+  Device *it = config()->visible[d];
+  if (!it->active) {
+    it->active = true;
+    note("device", "\"device\":%d,\"physical\":%d,\"uuid\":\"%s\",\"blocking_sync\":%s", d, it->physical, it->uuid, sleeps(d) ? "true" : "false");
   }
   device = d;
   return cudaSuccess;

@@ -70,21 +70,51 @@ char *cuda_copy_in(const cuda_runtime *runtime, int device, void *stream, void *
   return NULL;
 }
 
-char *cuda_block(int device) {
-  enum { blocking_sync = 4 };  // CU_CTX_SCHED_BLOCKING_SYNC
-  void *driver = dlopen("libcuda.so.1", RTLD_LAZY);
+enum { sched_mask = 7, blocking_sync = 4 };  // CU_CTX_SCHED_MASK, CU_CTX_SCHED_BLOCKING_SYNC
+
+typedef int (*driver_function)();
+
+// in_driver finds a function of the driver's library under the first of two names that it
+// has. The library stays in the process: unloading it ends the driver's state, the flags
+// of devices included, and ONNX Runtime need not have loaded it yet.
+static char *in_driver(const char *name, const char *older, driver_function *function) {
+  void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NODELETE);
   if (!driver) return strdup(dlerror());
-  int (*init)(unsigned) = (int (*)(unsigned))dlsym(driver, "cuInit");
-  int (*get)(int *, int) = (int (*)(int *, int))dlsym(driver, "cuDeviceGet");
-  int (*set)(int, unsigned) = (int (*)(int, unsigned))dlsym(driver, "cuDevicePrimaryCtxSetFlags_v2");
-  if (!set) set = (int (*)(int, unsigned))dlsym(driver, "cuDevicePrimaryCtxSetFlags");
-  int handle, code;
-  char *message = NULL;
-  if (!init || !get || !set) {
-    message = strdup("libcuda.so.1 lacks a function");
-  } else if ((code = init(0)) || (code = get(&handle, device)) || (code = set(handle, blocking_sync))) {
-    message = format("the driver failed with code %d", code);
-  }
+  *function = (driver_function)dlsym(driver, name);
+  if (!*function && older) *function = (driver_function)dlsym(driver, older);
   dlclose(driver);
-  return message;
+  return *function ? NULL : format("libcuda.so.1 has no %s", name);
+}
+
+// open_device prepares the driver, and finds its handle of a device.
+static char *open_device(int device, int *handle) {
+  driver_function init, get;
+  char *message = in_driver("cuInit", NULL, &init);
+  if (!message) message = in_driver("cuDeviceGet", NULL, &get);
+  if (message) return message;
+  int code = ((int (*)(unsigned))init)(0);
+  if (!code) code = ((int (*)(int *, int))get)(handle, device);
+  return code ? format("the driver failed with code %d", code) : NULL;
+}
+
+char *cuda_block(int device) {
+  driver_function set;
+  int handle;
+  char *message = open_device(device, &handle);
+  if (!message) message = in_driver("cuDevicePrimaryCtxSetFlags_v2", "cuDevicePrimaryCtxSetFlags", &set);
+  if (message) return message;
+  int code = ((int (*)(int, unsigned))set)(handle, blocking_sync);
+  return code ? format("the driver failed with code %d", code) : NULL;
+}
+
+char *cuda_blocks(int device, int *blocks) {
+  driver_function get;
+  int handle, active;
+  unsigned flags = 0;
+  char *message = open_device(device, &handle);
+  if (!message) message = in_driver("cuDevicePrimaryCtxGetState", NULL, &get);
+  if (message) return message;
+  int code = ((int (*)(int, unsigned *, int *))get)(handle, &flags, &active);
+  *blocks = (flags & sched_mask) == blocking_sync;
+  return code ? format("the driver failed with code %d", code) : NULL;
 }

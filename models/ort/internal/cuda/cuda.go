@@ -58,6 +58,13 @@ func (r *Runtime) CopyIn(stream unsafe.Pointer, to, from []byte) error {
 // cores that could decode images. It must be called before the process uses the GPU.
 func Block(device int) error { return toError(C.cuda_block(C.int(device))) }
 
+// Blocks reports whether threads that wait for a GPU sleep.
+func Blocks(device int) (bool, error) {
+	var blocks C.int
+	err := toError(C.cuda_blocks(C.int(device), &blocks))
+	return blocks != 0, err
+}
+
 // toError turns a message of cuda.c into an error and frees the message.
 func toError(message *C.char) error {
 	if message == nil {

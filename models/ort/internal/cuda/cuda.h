@@ -29,4 +29,7 @@ char *cuda_copy_in(const cuda_runtime *runtime, int device, void *stream, void *
 // called before the process uses the device.
 char *cuda_block(int device);
 
+// cuda_blocks says whether they sleep.
+char *cuda_blocks(int device, int *blocks);
+
 #endif
