@@ -41,6 +41,11 @@ help: ## list the targets
 deps: ## fetch ONNX Runtime, the model, sample images and Azurite; install missing Debian packages
 	@deploy/deps/fetch.sh
 
+# Only tests need these; Python and pip fetch them.
+.PHONY: test-deps
+test-deps: deps ## fetch in addition what the tests of GPU code need, on x86-64 (580 MB; installs python3-pip)
+	@deploy/deps/fetch.sh cudatest nvimgcodec
+
 # CUDA=cuda12 or CUDA=cuda13 fetches the libraries for another machine than this one.
 .PHONY: deps-gpu
 deps-gpu: ## fetch ONNX Runtime for NVIDIA's GPUs, with CUDA and cuDNN (2 GB; CUDA=cuda12 or cuda13)
@@ -100,7 +105,7 @@ demo-says:
 	@echo 'The demo scores 26 images with a model for image moderation, which finds pictures that not everybody should see. All of these are harmless.'
 
 .PHONY: test
-test: deps format-check vet cross-check lint generate-check cpus-short ## run everything that CI checks, under the race detector
+test: test-deps format-check vet cross-check lint generate-check cpus-short ## run everything that CI checks, under the race detector
 	@# -count=1: a cached result may come from another state of the machine.
 	@# GORACE: by default the race detector lets every process sleep for a second at
 	@# its end, and the tests start hundreds of processes.
@@ -144,7 +149,7 @@ cross-check: ## compile and vet for arm64
 	export GOOS=linux GOARCH=arm64 CGO_ENABLED=1 CC="$$(command -v aarch64-linux-gnu-gcc || echo gcc)"; go build ./... && go vet ./...
 
 .PHONY: cpus-check
-cpus-check: deps ## run the tests of models/ on emulated processors: SSE4.2, AVX, AVX2 of Intel and AMD (about half an hour)
+cpus-check: test-deps ## run the tests of models/ on emulated processors: SSE4.2, AVX, AVX2 of Intel and AMD (about half an hour)
 	ONNXRUNTIME_LIB='$(LIBRARY)' deploy/cpus/check.sh full
 
 .PHONY: cpus-short
@@ -218,7 +223,7 @@ bench-peers: deps ## compare batchscore with other tools, in PEERROUNDS alternat
 # allocations are left out. It reports leaks at the end; leaks.txt lists the known
 # leaks of libraries.
 .PHONY: asan
-asan: deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
+asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
 	ONNXRUNTIME_LIB='$(LIBRARY)' LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
 		CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
 		CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++' \

@@ -33,7 +33,7 @@ func needDevice(t testing.TB) {
 	switch {
 	case err == nil:
 	case runtime.GOOS == "linux" && runtime.GOARCH == "amd64":
-		skipWithout(t, err.Error(), "make deps")
+		skipWithout(t, err.Error(), "make test-deps")
 	default:
 		t.Skip(err)
 	}

@@ -22,9 +22,11 @@
 #	emulator  QEMU's user mode, from the distribution, which runs tests on other
 #	          kinds of x86-64; on x86-64 only
 #	cudatest  ONNX Runtime's GPU libraries and NVIDIA's headers, for the tests with
-#	          a stand-in for CUDA's libraries   CACHE/cudatest/; on x86-64 only
+#	          a stand-in for CUDA's libraries   CACHE/cudatest/ (540 MB to fetch,
+#	          730 MB on disk); only on request, on x86-64
 #	nvimgcodec  NVIDIA's nvImageCodec and nvJPEG, for --decode-device gpu and the tests
-#	          of its CPU back end   CACHE/nvimgcodec/; on x86-64 only
+#	          of its CPU back end   CACHE/nvimgcodec/ (40 MB to fetch, 20 MB on
+#	          disk); only on request, on x86-64
 #	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request, in CI, and where no systemd would start them as services
@@ -33,7 +35,8 @@
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
 # one. Downloads go through npm, pip and apt-get only. Those from npm are compared
 # with the SHA-256 in pins.sh, both when fetched and on every later call. Those from
-# pip are compared with the SHA-256 in the .txt files here when fetched. The storage
+# pip are compared with the SHA-256 in the .txt files here when fetched; pip itself is
+# installed from the distribution where it is missing. The storage
 # emulator and the 370 packages it depends on are compared with the SHA-512 in
 # azurite/package-lock.json when fetched. A distribution's packages are checked by
 # the signatures of the distribution.
@@ -95,10 +98,7 @@ wheels() {
 	[ "$free" -gt $((download + files + 100)) ] ||
 		die "$purpose needs $((download + files + 100)) MB of disk while it is unpacked:" \
 			"$cache has $free MB free; make room, or let BATCHSCORE_CACHE name a folder elsewhere"
-	if [ ${#wanted[@]} != 0 ]; then
-		need python3 'Debian and Ubuntu: apt-get install python3-pip'
-		python3 -m pip --version >/dev/null 2>&1 || die 'pip is missing: install it (Debian and Ubuntu: apt-get install python3-pip) and run this again'
-	fi
+	need_pip
 	for pin in "${wanted[@]}"; do
 		name=${pin%% *} size=${pin##*# } sum=$(digest "$pin")
 		say "fetching $name (${size%%,*})"
@@ -117,6 +117,16 @@ wheels() {
 	done
 	for pin in "${chosen[@]}"; do rm "$kept/$(digest "$pin").whl"; done
 	rmdir --ignore-fail-on-non-empty "$kept"
+}
+
+has_pip() { python3 -m pip --version >/dev/null 2>&1; }
+
+# need_pip installs Python 3 with pip unless they are there.
+need_pip() {
+	has_pip && return
+	have apt-get || die 'Python 3 with pip is missing, and this system has no apt-get: install both by hand and run this again'
+	apt_install python3-pip
+	has_pip || die "python3-pip is installed, yet $(command -v python3) has no pip: put the distribution's python3 first on PATH"
 }
 
 # digest PIN: prints the SHA-256 in a line of a requirements file.
@@ -467,7 +477,7 @@ for part in "$@"; do
 	before=$part
 done
 if [ $# = 0 ]; then
-	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator cudatest nvimgcodec)
+	parts=(system runtime model photos samples demo azurite tmux browser checkers emulator)
 	if [ "${CI:-}" = true ] || [ ! -d /run/systemd/system ]; then
 		parts+=(cluster)
 	else

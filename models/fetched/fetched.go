@@ -18,11 +18,17 @@ func Path(elem ...string) string {
 // Need skips the test, or fails it in CI, if err is not nil.
 func Need(t testing.TB, err error) {
 	t.Helper()
+	NeedFrom(t, "make deps", err)
+}
+
+// NeedFrom is Need for what another command fetches.
+func NeedFrom(t testing.TB, command string, err error) {
+	t.Helper()
 	if err == nil {
 		return
 	}
 	if os.Getenv("CI") == "true" {
 		t.Fatal(err)
 	}
-	t.Skipf("%v (run \"make deps\")", err)
+	t.Skipf("%v (run %q)", err, command)
 }

@@ -78,7 +78,7 @@ func New(t testing.TB, c Config) *Machine {
 		t.Skip("ONNX Runtime's GPU library is for Linux on x86-64")
 	}
 	_, err := fetchedFolder(c.line())
-	fetched.Need(t, err)
+	fetched.NeedFrom(t, "make test-deps", err)
 	m, err := Make(t.TempDir(), c)
 	if err != nil {
 		t.Fatal(err)
