@@ -13,7 +13,7 @@ import (
 )
 
 // metadata is a metadata service of machine vm-7 whose n-th answer about
-// events is answers[n], the last for good.
+// events is answers[n], the last from then on.
 func metadata(t *testing.T, answers ...string) *httptest.Server {
 	t.Helper()
 	var n atomic.Int64

@@ -140,8 +140,8 @@ func TestDeadlinePauses(t *testing.T) {
 	verified(t, out)
 }
 
-// TestIdleRankDoublesWhatASlowOneHas holds one rank up in the middle of a chunk
-// for good. The other rank scores what the slow one has in hand as well, and the
+// TestIdleRankDoublesWhatASlowOneHas holds one rank up in the middle of a chunk,
+// without an end. The other rank scores what the slow one has in hand as well, and the
 // slow one drops that when it continues. In both forms of claims.
 func TestIdleRankDoublesWhatASlowOneHas(t *testing.T) {
 	for _, form := range claimForms {

@@ -26,7 +26,7 @@ type body struct {
 }
 
 // keepBody is the largest body buffer that is kept for the next image, so that
-// one huge file does not occupy its size for good.
+// one huge file does not occupy its size from then on.
 const keepBody = 4 << 20
 
 // reader reads images within a budget of bytes in memory. Its methods may be

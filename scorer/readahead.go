@@ -25,7 +25,7 @@ type readAhead struct {
 const readAheadTick = 50 * time.Millisecond
 
 // latencyRise is the factor by which the least latency rises per tick. A store
-// that has become slower for good is recognized after some seconds.
+// that has become and stays slower is recognized after some seconds.
 const latencyRise = 1.01
 
 func newReadAhead(least, most int) *readAhead {

@@ -44,6 +44,17 @@ var turns = []turn{
 	},
 	{pattern: `\bsigns? of life\b`, instead: "say what it is: a renewed claim, a heartbeat", bad: "without a sign of life", good: "signs"},
 	{pattern: `\b(do|does|did) not do for\b`, instead: "is not valid for, cannot", bad: "x does not do for --to", good: "does not do this"},
+	{
+		pattern: `\b((that|which) (do|does|did) not do([.,;:)]|$)|(do|does|did) not do, (and|but|or)\b)`,
+		instead: "is not accepted, cannot replace it", bad: "of another release, which does not do", good: "which run does not do, to measure it",
+	},
+	{pattern: `\bwould rather\b`, instead: "say what it does: prefers, uses by default", bad: "that would rather use TF32", good: "rather large"},
+	{
+		pattern: `\bfor good\b( [\w-]+)?`, unless: ` reasons?$`,
+		instead: "from then on, permanently, never again", bad: "loads a library for good", good: "left alone for good reasons",
+	},
+	{pattern: `\bthe way of\b`, instead: "say where it goes", bad: "the way of the pixels", good: "the way that pixels go"},
+	{pattern: `\bfor the way([.,;:)]|$)`, instead: "say for what", bad: "too large for the way", good: "in the way"},
 	{pattern: `\bby halves\b`, instead: "partly", bad: "does it by halves", good: "in two halves"},
 	{pattern: `\b(is|are|was) asked about\b`, instead: "say who asks whom", bad: "a model is asked about", good: "asked for"},
 	{pattern: `\bat hand\b`, instead: "available", bad: "the client at hand", good: "by hand"},

@@ -128,7 +128,7 @@ func TestFault11_Outage(t *testing.T) {
 	if n := strings.Count(r.stderr, "trying again"); n != 1 || !line.MatchString(r.stderr) || requests.Load() < 5 {
 		t.Errorf("%d lines for %d requests, want one line like %s: %v", n, requests.Load(), line, r)
 	}
-	down.Store(-1) // for good: images come back
+	down.Store(-1) // from now on: images come back
 	if r := withBlobs(t, server, server.Endpoint, args...); r.code != 0 || strings.Contains(r.stderr, "the store of") {
 		t.Errorf("with the storage back: %v, want 0 and no statistics of calls that all went well", r)
 	}

@@ -13,7 +13,7 @@
 // file system that the nodes see. A secret from the environment is passed in the
 // environment of sbatch. Slurm keeps that until the job has ended, readable by the
 // user and by administrators. Where accounting stores the environment of jobs
-// (AccountingStoreFlags=job_env), Slurm keeps it for good: use files there.
+// (AccountingStoreFlags=job_env), Slurm keeps it: use files there.
 package slurm
 
 import (

@@ -66,7 +66,7 @@ const void *ortc_api(const void *base);
 
 // ortc_loadable tries to load a library, and unloads it.
 char *ortc_loadable(const char *path);
-// ortc_load_globally loads a library for good, for others to find its symbols.
+// ortc_load_globally loads a library, which is never unloaded, for others to find its symbols.
 char *ortc_load_globally(const char *path);
 
 char *ortc_providers(const void *api, char ***names, int *count);

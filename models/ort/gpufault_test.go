@@ -120,7 +120,7 @@ func TestExplainProbe(t *testing.T) {
 	}
 }
 
-// The libraries of another release of CUDA do not do, and cuDNN is needed even if the
+// The libraries of another release of CUDA are not accepted, and cuDNN is needed even if the
 // provider loads it later.
 func TestMixedReleases(t *testing.T) {
 	dir, stubs := t.TempDir(), t.TempDir()
@@ -131,7 +131,7 @@ func TestMixedReleases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"needs libcudart.so.13, libcudnn.so.9, which cannot be loaded", "libcudart.so.12 is there, of another release of CUDA"} {
+	for _, want := range []string{"needs libcudart.so.13, libcudnn.so.9, which cannot be loaded", "libcudart.so.12, of another release of CUDA, is there"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q does not say %q", text, want)
 		}

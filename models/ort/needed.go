@@ -91,7 +91,7 @@ func missingFor(file string, given ...string) (string, error) {
 	if len(missing) > 0 {
 		text := filepath.Base(file) + " needs " + strings.Join(missing, ", ") + ", which cannot be loaded"
 		if other := otherRelease(missing, append([]string{filepath.Dir(file)}, given...)); other != "" {
-			text += "; " + other + " is there, of another release of CUDA, which does not do"
+			text += "; " + other + ", of another release of CUDA, is there and cannot replace it"
 		}
 		texts = append(texts, text+": "+getGPU+" fetches CUDA's libraries and cuDNN, or add their folders to LD_LIBRARY_PATH")
 	}

@@ -62,7 +62,7 @@ func TestFault02_LostAnswers(t *testing.T) {
 	})
 }
 
-// TestFault11_PastTheDeadline lets the place throttle for good.
+// TestFault11_PastTheDeadline lets the place throttle without an end.
 func TestFault11_PastTheDeadline(t *testing.T) {
 	long := 100 * time.Hour
 	for _, test := range []struct {
@@ -286,7 +286,7 @@ func (s *stallingList) List(ctx context.Context, prefix string, fn func(store.Ob
 	return err
 }
 
-// TestFault13_DeniedIsNotRetried makes calls fail for good, as when a token expires:
+// TestFault13_DeniedIsNotRetried makes calls fail permanently, as when a token expires:
 // each is made once.
 func TestFault13_DeniedIsNotRetried(t *testing.T) {
 	for _, want := range []error{store.ErrDenied, store.ErrUnavailable, store.ErrUnreadable, store.ErrNotExist, errors.New("bug")} {

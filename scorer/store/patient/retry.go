@@ -29,7 +29,7 @@ func (s *Store) operation(what, name string) *operation {
 // progress restarts patience.
 func (op *operation) progress() { op.tries, op.since, op.last = 0, time.Time{}, nil }
 
-// try makes the call until it succeeds, fails for good, or patience ends. limit
+// try makes the call until it succeeds, fails permanently, or patience ends. limit
 // bounds each call as attempt.watch does. The attempt that succeeded is still
 // under way: the caller ends it.
 func (op *operation) try(ctx context.Context, limit time.Duration, call func(*attempt) error) (*attempt, error) {
