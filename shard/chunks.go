@@ -18,26 +18,28 @@ const maxChunks = 1 << 16
 // entries that are scored in batches of the given size. Without large batches it is that
 // of UnrecordedChunk. With LargeBatch or more it aims at about 1,024 chunks with a power of
 // two up to 512: a worker commits one chunk at a time, so a store that takes 30 ms for
-// that allows no more than 4,000 images per second in chunks of 128.
+// that allows no more than 4,000 images per second in chunks of 128. There are four batches
+// in a chunk at least: with two sessions, the last one takes as long as two others, and
+// until its chunk is committed, that of the next chunk waits.
 func DefaultChunk(n, batch int) int {
 	if batch < LargeBatch {
 		return UnrecordedChunk(n, batch)
 	}
-	return chunkOf(n, batch, 512, 1024)
+	return chunkOf(n, batch, 512, 1024, 4)
 }
 
 // UnrecordedChunk returns the chunk size of a job whose record has none. It aims at about
 // 2,048 chunks with a power of two from 16 to 128, so that 32 ranks end within a few
 // percent of one another.
-func UnrecordedChunk(n, batch int) int { return chunkOf(n, batch, 128, 2048) }
+func UnrecordedChunk(n, batch int) int { return chunkOf(n, batch, 128, 2048, 2) }
 
 // chunkOf returns a power of two from 16 to most, for about that many chunks. It exceeds
 // most only if there would be more than maxChunks.
 //
-// The result is rounded up to whole batches, at least two: the last batch of a
-// chunk waits for the commit of the chunk before, and the other batches hide that
-// wait. A batch of 0 means that the size is unknown, and nothing is rounded.
-func chunkOf(n, batch, most, many int) int {
+// The result is rounded up to whole batches, of which there are that many at least: the
+// last batch of a chunk waits for the commit of the chunk before, and the other batches
+// hide that wait. A batch of 0 means that the size is unknown, and nothing is rounded.
+func chunkOf(n, batch, most, many, batches int) int {
 	size := 16
 	for size < most && size*many < n {
 		size *= 2
@@ -46,7 +48,7 @@ func chunkOf(n, batch, most, many int) int {
 		size *= 2
 	}
 	if batch > 0 {
-		size = max(2, (size+batch-1)/batch) * batch
+		size = max(batches, (size+batch-1)/batch) * batch
 	}
 	return size
 }

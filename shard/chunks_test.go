@@ -112,14 +112,15 @@ func TestDefaultChunk(t *testing.T) {
 		}, {images: 16_385, batch: 4, want: 16}, {images: 32_768, batch: 1, want: 16}, {images: 32_769, batch: 1, want: 32},
 		{images: 100_000, batch: 0, want: 64}, {images: 131_073, batch: 4, want: 128},
 		{images: 65_536 * 128, batch: 8, want: 128}, {images: 65_536*128 + 1, batch: 8, want: 256}, {images: 50_000_000, batch: 8, want: 1024},
-		// Whole batches, two at least.
+		// Whole batches, two at least, and four large ones.
 		{
 			images: 10,
 			batch:  32,
-			want:   64,
-		}, {images: 100_000, batch: 64, want: 128}, {images: 65_536, batch: 32, want: 64}, {images: 65_537, batch: 32, want: 128},
+			want:   128,
+		}, {images: 100_000, batch: 64, want: 256}, {images: 131_072, batch: 32, want: 128}, {images: 131_073, batch: 32, want: 256},
 		{images: 262_145, batch: 32, want: 512}, {images: 10_000_000, batch: 32, want: 512},
-		{images: 50_000_000, batch: 32, want: 1024}, {images: 100_000, batch: 24, want: 72}, {images: 366_111, batch: 256, want: 512},
+		{images: 50_000_000, batch: 32, want: 1024}, {images: 100_000, batch: 24, want: 72},
+		{images: 10, batch: 24, want: 48}, {images: 366_111, batch: 256, want: 1024},
 	} {
 		if got := DefaultChunk(tt.images, tt.batch); got != tt.want {
 			t.Errorf("DefaultChunk(%d, %d) = %d, want %d", tt.images, tt.batch, got, tt.want)

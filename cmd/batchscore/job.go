@@ -125,7 +125,7 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU);"+
 			" without it, an existing job continues with the batch size it started with")
 		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+
-			" (default 16 to 128, or to 512 with batches of 32 or more, depending on the size of the collection, and at least two batches);"+
+			" (default 16 to 128, or to 512 with batches of 32 or more, depending on the size of the collection, and at least two batches, or four of 32 or more);"+
 			" without it, an existing job continues with its own")
 	})
 	groupFlags(cmd, "Image flags", func() {

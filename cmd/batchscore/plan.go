@@ -54,7 +54,8 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.images, "images", "", "plan for the images in `PLACE`: "+placeKinds+" (required)")
 	fs.IntVar(&f.world, "world", 1, "plan for `N` ranks")
 	fs.IntVar(&f.limit, "max", 0, "plan for at most `N` images, the first ones in the order of their names (default all)")
-	fs.IntVar(&f.batch, "batch", 0, "assume batches of `N` images; a chunk holds at least two batches (default what run takes on the device)")
+	fs.IntVar(&f.batch, "batch", 0,
+		"assume batches of `N` images; a chunk holds at least two batches, or four of 32 or more (default what run takes on the device)")
 	fs.StringVar(&f.provider, "provider", ort.Auto, "plan for `DEVICE`, as for run: auto means that of this machine")
 	chooseOne(cmd, "provider", allProviders())
 	fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk (default depending on the size of the collection)")

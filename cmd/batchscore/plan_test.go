@@ -20,7 +20,7 @@ func TestPlanIsThatOfTheRun(t *testing.T) {
 		why   string
 	}{
 		{args: []string{"--provider", "cpu"}, chunk: 16, why: "whole batches of 4, the default of a CPU"},
-		{args: []string{"--provider", "simulate:rate=inf"}, chunk: 64, why: "whole batches of 32, the default of simulate:rate=inf"},
+		{args: []string{"--provider", "simulate:rate=inf"}, chunk: 128, why: "whole batches of 32, the default of simulate:rate=inf"},
 		{args: []string{"--provider", "simulate:rate=inf,batch=10"}, chunk: 20, why: "whole batches of 10, the default of simulate:rate=inf,batch=10"},
 		{args: []string{"--provider", "simulate:rate=inf", "--batch", "25"}, chunk: 50, why: "whole batches of 25, as --batch says"},
 		{args: []string{"--provider", "simulate:rate=inf", "--chunk", "70"}, chunk: 70, why: "--chunk"},

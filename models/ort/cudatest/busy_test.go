@@ -12,7 +12,7 @@ import (
 // and pixels of 8 bits: every batch is copied and launched, whole, before the one before
 // it is complete. Nothing here depends on how long something takes.
 func TestCUDABusy(t *testing.T) {
-	const images, batch = 512, 32 // 8 chunks
+	const images, batch = 512, 32
 	model := graphtest.Write(t, graphtest.Options{Input: graphtest.Image, Work: 2})
 	folder := pictures(t, images)
 	lines(t, func(t *testing.T, line Line) {
@@ -35,8 +35,8 @@ func TestCUDABusy(t *testing.T) {
 		}
 
 		// A batch is complete only once the next one has been launched. As the last one of a
-		// chunk waits for the commit of the chunk before, the others may all come first; of
-		// those there are as many as chunks.
+		// chunk waits for the commit of the chunk before, the others may all come first; they
+		// are more than half.
 		score(fmt.Sprintf("CUDATEST_AHEAD=%d-%d", first, first+images/batch/2-1))
 		l := m.Log(t)
 		if alone := l.Of("alone"); len(alone) > 0 {
