@@ -59,6 +59,9 @@ func (c *canvas) free() {
 	c.work.free()
 }
 
+// abandon keeps the memory of the pixels from being used or freed, as others may use it.
+func (c *canvas) abandon() { c.pixels = buffer[uint8]{} }
+
 // settle frees what is too large to be kept between images.
 func (c *canvas) settle() {
 	c.pixels.settle()

@@ -64,7 +64,7 @@ func (d *Decoder) Close() {
 //
 // An image that yields no pixels gives a *codec.Failure, and dst is all zero. A panic of
 // a codec is recovered and becomes a Failure too. Any other error is a mistake of the
-// caller, or libjpeg-turbo is out of memory and the Decoder can no longer be used.
+// caller, or one of libjpeg-turbo or a device, and the Decoder can no longer be used.
 func (d *Decoder) Decode(dst, src []byte) (err error) {
 	if d.closed {
 		return errors.New("preprocess: Decode after Close")
@@ -78,6 +78,9 @@ func (d *Decoder) Decode(dst, src []byte) (err error) {
 		}
 		if err != nil {
 			clear(dst)
+		}
+		if errors.Is(err, codec.ErrInUse) {
+			d.canvas.abandon()
 		}
 		d.canvas.settle()
 	}()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/jpeg"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
 	turbo "github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec/standin"
 )
 
 // TestDeviceIsTested fails in CI, on the kind of machine that nvImageCodec exists for, if
@@ -160,4 +162,33 @@ func TestDeviceNeedsTurbo(t *testing.T) {
 	}
 	requireDevice(t)
 	wantStatus(t, decodeSmall(t, readFixture(t, "jpeg-420.jpg"), Options{JPEG: turbo.DeviceCPU}), codec.StatusOK)
+}
+
+// TestPixelsInUse: pixels that a device may still write to are not freed with their Decoder.
+func TestPixelsInUse(t *testing.T) {
+	requireTurbo(t)
+	if runtime.GOOS != "linux" {
+		t.Skip("the stand-in is for Linux")
+	}
+	env, _ := standin.Build(t)
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		t.Setenv(name, value)
+	}
+	spec := Spec{Width: 8, Height: 8, Layout: HWC, DType: Uint8, Resize: PillowBilinear, Fit: Stretch}
+	d, err := NewDecoder(spec, Options{JPEG: turbo.DeviceGPU(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var src bytes.Buffer
+	if err := jpeg.Encode(&src, image.NewRGBA(image.Rect(0, 0, standin.Lost, 20)), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Decode(make([]byte, spec.RowBytes()), src.Bytes()); !errors.Is(err, codec.ErrInUse) {
+		t.Fatalf("the error is %v", err)
+	}
+	if d.canvas.pixels.pointer() != nil {
+		t.Error("the decoder would free the pixels, or use them for another image")
+	}
 }

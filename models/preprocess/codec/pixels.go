@@ -1,5 +1,11 @@
 package codec
 
+import "errors"
+
+// ErrInUse is the error of a codec that cannot say when it is done with the pixels and the
+// encoded image. Their memory may not be used or freed.
+var ErrInUse = errors.New("its memory may still be in use")
+
 // A Canvas provides the memory for the pixels of one image.
 type Canvas interface {
 	// Prepare returns memory for an image whose stored pixels are width x height and

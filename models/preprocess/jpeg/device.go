@@ -1,6 +1,7 @@
 package jpeg
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -102,5 +103,9 @@ func (d *decoder) decodeOnDevice(src []byte, h header, bounds codec.Bounds, to c
 		return false, nil
 	}
 	// The device cannot shrink while it decodes.
-	return d.device.Decode(to.Prepare(h.width, h.height, h.orientation, nil), plain.data)
+	done, err := d.device.Decode(to.Prepare(h.width, h.height, h.orientation, nil), plain.data)
+	if errors.Is(err, codec.ErrInUse) {
+		d.memory.plain = nil
+	}
+	return done, err
 }

@@ -259,14 +259,21 @@ void bs_nv_decode(bs_nv *d, bs_nv_image *images, int n, char *error) {
   void *future = NULL;
   uint32_t status[BS_NV_BATCH] = {0};
   size_t size = BS_NV_BATCH;
+  const char *failed = NULL;
   int rc = nv->DecoderDecode(d->decoder, streams, outs, some, &params, &future);
-  if (rc == 0) {
-    rc = nv->FutureWaitForAll(future);
-    if (rc == 0)
-      rc = nv->FutureGetProcessingStatus(future, status, &size);
+  if (rc != 0)
+    failed = "nvimgcodecDecoderDecode";
+  else if ((rc = nv->FutureWaitForAll(future)) != 0)
+    failed = "nvimgcodecFutureWaitForAll";
+  if (failed != NULL) {
+    // The library's threads may have begun, and nothing says when they end.
+    for (int k = 0; k < some; k++)
+      images[at[k]].outcome = BS_NV_IN_USE;
+    explain(error, failed, (unsigned)rc);
+    return;
   }
-  if (future != NULL)
-    nv->FutureDestroy(future);
+  rc = nv->FutureGetProcessingStatus(future, status, &size);
+  nv->FutureDestroy(future);
   for (int k = 0; k < some; k++) {
     uint32_t s = rc == 0 ? status[k] : NVI_FAIL;
     // FAIL does not say whether the image or the machine is to blame.

@@ -8,8 +8,8 @@
 enum { BS_NV_BATCH = 16, BS_NV_ERROR_SIZE = 512 };
 
 // What became of an image. BS_NV_NOT means that the back end does not decode such a
-// JPEG, BS_NV_FAILED that it could not.
-enum { BS_NV_OK, BS_NV_NOT, BS_NV_FAILED };
+// JPEG, BS_NV_FAILED that it could not, BS_NV_IN_USE that it may still be at work on it.
+enum { BS_NV_OK, BS_NV_NOT, BS_NV_FAILED, BS_NV_IN_USE };
 
 typedef struct bs_nv bs_nv;
 
@@ -38,7 +38,9 @@ bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads, char *error);
 void bs_nv_free(bs_nv *nv);
 
 // bs_nv_decode decodes up to BS_NV_BATCH JPEGs. One thread at a time may use a decoder.
-// After a BS_NV_FAILED, error has a reason.
+// After a BS_NV_FAILED, error has a reason. After a BS_NV_IN_USE too: it is the outcome of
+// all images that were given to the library, whose memory must then stay as it is for as
+// long as the process lasts, and the decoder may not be used or freed.
 void bs_nv_decode(bs_nv *nv, bs_nv_image *images, int n, char *error);
 
 // bs_nv_widen makes RGBX of RGB in place: each row of width pixels begins as 3 bytes a

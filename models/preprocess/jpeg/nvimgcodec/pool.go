@@ -36,6 +36,13 @@ type Pool struct {
 	// Decoders wait only while no handle is free.
 	waiting []*Decoder
 	free    []*C.bs_nv
+	lost    string // why the library may be at work on a batch for ever; else empty
+}
+
+// inUse are the pins of batches that the library may be at work on for ever.
+var inUse struct {
+	sync.Mutex
+	pins []*runtime.Pinner
 }
 
 // Kind returns the name and version of what makes the pixels, as job records name it:
@@ -69,7 +76,8 @@ func (p *Pool) NewDecoder() *Decoder { return &Decoder{pool: p, turn: make(chan 
 // Decode decodes src, a whole JPEG of one or three components with the size of px, to px.
 // It reports false for a JPEG that the back end does not decode, which depends on src
 // alone. The error is not about the image: decoding failed, twice, for a reason that the
-// back end does not know to be the image's.
+// back end does not know to be the image's. If it wraps codec.ErrInUse, the library may
+// be at work on px and src for ever, and the Pool decodes nothing more.
 func (d *Decoder) Decode(px codec.Pixels, src []byte) (bool, error) {
 	if px.Width*px.Height > MaxPixels {
 		return false, nil
@@ -95,14 +103,21 @@ func (d *Decoder) Decode(px codec.Pixels, src []byte) (bool, error) {
 	case C.BS_NV_NOT:
 		return false, nil
 	}
-	return false, fmt.Errorf("%w: %s could not decode a JPEG of %dx%d pixels, twice: %s: see whether the GPU is healthy and has memory left"+
-		" (nvidia-smi), and run again; or score into a new --out with --decode-device cpu", ErrFailed, d.pool.kind, px.Width, px.Height, d.why)
+	const remedy = "see whether the GPU is healthy and has memory left (nvidia-smi), and run again; or score into a new --out with --decode-device cpu"
+	if d.outcome == C.BS_NV_IN_USE {
+		return false, fmt.Errorf("%w: %s: %s: %w: %s", ErrFailed, d.pool.kind, d.why, codec.ErrInUse, remedy)
+	}
+	return false, fmt.Errorf("%w: %s could not decode a JPEG of %dx%d pixels, twice: %s: %s", ErrFailed, d.pool.kind, px.Width, px.Height, d.why, remedy)
 }
 
 // enter adds d to those that wait, and gives it a handle if one is free.
 func (p *Pool) enter(d *Decoder) work {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.lost != "" {
+		d.lose(p.lost)
+		return work{}
+	}
 	p.waiting = append(p.waiting, d)
 	n := len(p.free)
 	if n == 0 {
@@ -128,18 +143,35 @@ func (p *Pool) take() []*Decoder {
 	return batch
 }
 
+// lose ends the turn of a Decoder whose pool decodes nothing more.
+func (d *Decoder) lose(why string) {
+	d.outcome, d.why = C.BS_NV_IN_USE, why
+	d.turn <- work{}
+}
+
 // run decodes a batch, then passes the handle on to the first of those that wait.
 func (p *Pool) run(w work) {
 	var why [C.BS_NV_ERROR_SIZE]C.char
-	decode(w.handle, w.batch, &why)
+	settled := decode(w.handle, w.batch, &why)
 	for i, d := range w.batch {
-		if d.outcome == C.BS_NV_FAILED { // on its own: it may have been another's fault
-			decode(w.handle, w.batch[i:i+1], &why)
+		if settled && d.outcome == C.BS_NV_FAILED { // on its own: it may have been another's fault
+			settled = decode(w.handle, w.batch[i:i+1], &why)
 			d.why = C.GoString(&why[0])
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !settled {
+		p.lost = C.GoString(&why[0])
+		for _, d := range w.batch {
+			d.why = p.lost
+		}
+		for _, d := range p.waiting {
+			d.lose(p.lost)
+		}
+		p.waiting = nil
+		return
+	}
 	if len(p.waiting) == 0 {
 		p.free = append(p.free, w.handle)
 		return
@@ -148,11 +180,11 @@ func (p *Pool) run(w work) {
 	next[0].turn <- work{handle: w.handle, batch: next}
 }
 
-// decode decodes the images of a batch to the ends of their rows, as RGB.
-func decode(h *C.bs_nv, batch []*Decoder, why *[C.BS_NV_ERROR_SIZE]C.char) {
+// decode decodes the images of a batch to the ends of their rows, as RGB. It reports
+// false if the library may still be at work on them, and then they stay pinned.
+func decode(h *C.bs_nv, batch []*Decoder, why *[C.BS_NV_ERROR_SIZE]C.char) (settled bool) {
 	var images [Batch]C.bs_nv_image
-	var pins runtime.Pinner
-	defer pins.Unpin()
+	pins := new(runtime.Pinner)
 	for i, d := range batch {
 		src, px := unsafe.SliceData(d.src), unsafe.SliceData(d.px.Bytes)
 		pins.Pin(src)
@@ -164,9 +196,19 @@ func decode(h *C.bs_nv, batch []*Decoder, why *[C.BS_NV_ERROR_SIZE]C.char) {
 		}
 	}
 	C.bs_nv_decode(h, &images[0], C.int(len(batch)), &why[0])
+	settled = true
 	for i, d := range batch {
 		d.outcome = images[i].outcome
+		settled = settled && d.outcome != C.BS_NV_IN_USE
 	}
+	if settled {
+		pins.Unpin()
+		return true
+	}
+	inUse.Lock()
+	defer inUse.Unlock()
+	inUse.pins = append(inUse.pins, pins)
+	return false
 }
 
 // try decodes a small picture with every handle, and compares it with what was encoded.

@@ -1,11 +1,15 @@
 package nvimgcodec
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec/standin"
 )
 
@@ -74,4 +78,49 @@ func decodeOne(t *testing.T, p *Pool, width int) (bool, error) {
 	t.Helper()
 	src, _ := picture(t, width, 20, 1)
 	return p.NewDecoder().Decode(pixels(width, 20), src)
+}
+
+// TestBatchInUse: once the library cannot say when it is done with a batch, the batch keeps
+// its memory, every image of the pool fails, and none waits.
+func TestBatchInUse(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the stand-in is for Linux")
+	}
+	env, _ := standin.Build(t)
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		t.Setenv(name, value)
+	}
+	p, err := open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, _ := picture(t, standin.Lost, 20, 1)
+	px := pixels(standin.Lost, 20)
+	var freed atomic.Bool
+	runtime.AddCleanup(&px.Bytes[0], func(*atomic.Bool) { freed.Store(true) }, &freed)
+	_, err = p.NewDecoder().Decode(px, src)
+	if !errors.Is(err, codec.ErrInUse) || !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "nvimgcodecFutureWaitForAll: status 8") {
+		t.Fatalf("the error is %v", err)
+	}
+	px.Bytes = nil
+	for range 3 {
+		runtime.GC()
+		time.Sleep(50 * time.Millisecond) // the library writes in this time
+	}
+	if freed.Load() {
+		t.Error("the pixels were freed while the library may write to them")
+	}
+	if len(inUse.pins) == 0 {
+		t.Error("the pixels are not pinned")
+	}
+	var g sync.WaitGroup
+	for range 3 * Batch {
+		g.Go(func() {
+			if _, err := decodeOne(t, p, 112); !errors.Is(err, codec.ErrInUse) {
+				t.Errorf("the error of another image is %v", err)
+			}
+		})
+	}
+	g.Wait()
 }

@@ -21,6 +21,9 @@ const (
 	FailsOnce   = 113 // fails once in the process
 	FailsAlways = 114
 	Unsupported = 115
+	// Lost makes waiting for its batch fail. A thread of the library writes to its pixels
+	// later, in some milliseconds.
+	Lost = 116
 )
 
 // Source is the stand-in in C.

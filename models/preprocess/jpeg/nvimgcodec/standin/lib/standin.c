@@ -1,10 +1,13 @@
 // Four libraries in one file; a macro chooses. See package standin.
+#define _GNU_SOURCE
 #include "api.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #ifdef DRIVER
 int cuInit(unsigned flags) { return (int)flags; }
@@ -25,7 +28,7 @@ int nvimgcodecExtensionModuleEntry(nvi_extension *desc) {
 #endif
 
 #ifdef LIBRARY
-enum { FAILS_ONCE = 113, FAILS_ALWAYS = 114, UNSUPPORTED = 115 };
+enum { FAILS_ONCE = 113, FAILS_ALWAYS = 114, UNSUPPORTED = 115, LOST = 116 };
 
 static const nvi_messenger *messenger;
 static atomic_int failed;
@@ -38,7 +41,19 @@ typedef struct {
 typedef struct {
   uint32_t status[64];
   size_t n;
+  int lost;
 } future;
+
+// later overwrites the pixels of an image after a while.
+static void *later(void *arg) {
+  nvi_image *im = arg;
+  const nvi_plane *p = &im->planes[0];
+  nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+  for (uint32_t y = 0; y < p->height; y++)
+    memset((uint8_t *)im->buffer + y * p->stride, 77, 3 * (size_t)p->width);
+  free(im);
+  return NULL;
+}
 
 int nvimgcodecGetProperties(nvi_properties *p) {
   p->version = 900;
@@ -128,18 +143,32 @@ int nvimgcodecDecoderDecode(void *decoder, void *const *streams,
                             const nvi_decode *params, void **out) {
   future *f = calloc(1, sizeof *f);
   f->n = (size_t)n;
-  for (int i = 0; i < n; i++)
-    f->status[i] = decode(images[i]);
+  for (int i = 0; i < n; i++) {
+    const nvi_image *im = images[i];
+    if (im->planes[0].width == LOST) {
+      nvi_image *copy = malloc(sizeof *copy);
+      pthread_t thread;
+      *copy = *im;
+      f->lost = 1;
+      if (pthread_create(&thread, NULL, later, copy) != 0)
+        abort();
+      pthread_detach(thread);
+    } else {
+      f->status[i] = decode(im);
+    }
+  }
   *out = f;
   return 0;
 }
-int nvimgcodecFutureWaitForAll(void *f) { return 0; }
+int nvimgcodecFutureWaitForAll(void *f) { return ((future *)f)->lost ? 8 : 0; }
 int nvimgcodecFutureGetProcessingStatus(void *f, uint32_t *status, size_t *n) {
   *n = ((future *)f)->n;
   memcpy(status, ((future *)f)->status, *n * sizeof *status);
   return 0;
 }
 int nvimgcodecFutureDestroy(void *f) {
+  if (((future *)f)->lost)
+    abort(); // its threads are at work
   free(f);
   return 0;
 }
