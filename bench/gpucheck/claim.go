@@ -65,8 +65,9 @@ const (
 	Shapes      = "shapes"
 	Faults      = "faults"
 	Scale       = "scale"
+	Decode      = "decode"
 	Speed       = "speed"
 )
 
 // Subjects are all of them.
-var Subjects = []string{Machine, Doctor, Correctness, Bits, Shapes, Faults, Scale, Speed}
+var Subjects = []string{Machine, Doctor, Correctness, Bits, Shapes, Faults, Scale, Decode, Speed}

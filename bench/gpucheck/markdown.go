@@ -56,7 +56,8 @@ func (r *Report) markdown(charts []drawing) []byte {
 // titles are the headings of subjects.
 var titles = map[string]string{
 	Machine: "Machine", Doctor: "Doctor", Correctness: "Correctness: the GPU compared with the CPU", Bits: "Bits: the same bytes every time",
-	Shapes: "Shapes: batches of other sizes", Faults: "Faults", Scale: "Scale: several GPUs, whole runs", Speed: "Speed on ready tensors",
+	Shapes: "Shapes: batches of other sizes", Faults: "Faults", Scale: "Scale: several GPUs, whole runs",
+	Decode: "Decode: JPEG on a GPU", Speed: "Speed on ready tensors",
 }
 
 // machine describes what was checked.

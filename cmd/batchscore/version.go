@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
+	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
@@ -47,6 +48,8 @@ type versionReport struct {
 	Platform    string       `json:"platform"`
 	ONNXRuntime foundLibrary `json:"onnxruntime"`
 	LibJPEG     foundLibrary `json:"libjpeg_turbo"`
+	// NvImageCodec is that of --decode-device gpu; nil if there is none.
+	NvImageCodec *foundLibrary `json:"nvimagecodec,omitempty"`
 	// Decoding is the version of how images become pixels.
 	Decoding int `json:"decoding"`
 	// Records, RowForm and ClaimForm are the versions of job records, of how rows
@@ -62,8 +65,9 @@ func newVersion() *cobra.Command {
 		Use:   "version",
 		Short: "Print the versions of the program, its libraries and its records",
 		Long: `version prints the version of the program and of what decides the bytes of a result:
-ONNX Runtime and libjpeg-turbo as they are found on this machine, the decoding of
-images, and the records of jobs. 'batchscore doctor' says how to get what is missing.`,
+ONNX Runtime, libjpeg-turbo and nvImageCodec as they are found on this machine, the
+decoding of images, and the records of jobs. 'batchscore doctor' says how to get what is
+missing.`,
 		Example: "  batchscore version --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -77,6 +81,9 @@ images, and the records of jobs. 'batchscore doctor' says how to get what is mis
 			fmt.Fprintf(w, "Go\t%s, %s\n", v.Go, v.Platform)
 			fmt.Fprintf(w, "ONNX Runtime\t%s\n", &v.ONNXRuntime)
 			fmt.Fprintf(w, "libjpeg-turbo\t%s\n", &v.LibJPEG)
+			if v.NvImageCodec != nil {
+				fmt.Fprintf(w, "nvImageCodec\t%s\n", v.NvImageCodec)
+			}
 			fmt.Fprintf(w, "decoding\t%d\n", v.Decoding)
 			fmt.Fprintf(w, "job records\t%d; form of rows %d, of claims %d\n", v.Records, v.RowForm, v.ClaimForm)
 			return w.Flush()
@@ -104,6 +111,12 @@ func findVersions() versionReport {
 	} else {
 		number, path, _ := strings.Cut(strings.TrimPrefix(name, "libjpeg-turbo "), " (")
 		v.LibJPEG = foundLibrary{Version: number, Path: strings.TrimSuffix(path, ")")}
+	}
+	if path, err := nvimgcodec.Find(); err == nil {
+		v.NvImageCodec = &foundLibrary{Path: path}
+		if v.NvImageCodec.Version, err = nvimgcodec.Version(path); err != nil {
+			v.NvImageCodec.Missing = err.Error()
+		}
 	}
 	return v
 }

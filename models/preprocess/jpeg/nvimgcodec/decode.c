@@ -96,6 +96,28 @@ static const char *find(struct api *nv, void *lib) {
   return NULL;
 }
 
+int bs_nv_version(const char *library, uint32_t *version, char *error) {
+  void *lib = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+  if (lib == NULL) {
+    const char *why = dlerror();
+    snprintf(error, BS_NV_ERROR_SIZE, "%s", why ? why : library);
+    return -1;
+  }
+  struct api nv;
+  const char *missing = find(&nv, lib);
+  if (missing != NULL) {
+    snprintf(error, BS_NV_ERROR_SIZE, "%s: no symbol %s", library, missing);
+    return -1;
+  }
+  nvi_properties p = {.type = NVI_PROPERTIES, .size = sizeof p};
+  if (nv.GetProperties(&p) != 0) {
+    snprintf(error, BS_NV_ERROR_SIZE, "%s does not say its version", library);
+    return -1;
+  }
+  *version = p.version;
+  return 0;
+}
+
 bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
                            uint32_t *version, char *error) {
   void *lib = dlopen(library, RTLD_NOW | RTLD_LOCAL);

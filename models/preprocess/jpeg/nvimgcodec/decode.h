@@ -25,6 +25,10 @@ typedef struct {
 // A back end is the library with one extension, which alone decodes.
 typedef struct bs_nv_back_end bs_nv_back_end;
 
+// bs_nv_version loads a library and sets version to its release. It returns 0, or -1 and
+// the reason in error.
+int bs_nv_version(const char *library, uint32_t *version, char *error);
+
 // bs_nv_load loads a back end, which lasts as long as the process, and sets version as
 // the library writes it: 1000 * major + 100 * minor + patch. NULL leaves the reason in
 // error, of BS_NV_ERROR_SIZE bytes.

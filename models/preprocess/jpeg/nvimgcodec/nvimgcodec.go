@@ -106,8 +106,7 @@ func open(device int) (*Pool, error) {
 	if backEnd == nil {
 		return nil, fmt.Errorf("%s: %s", C.GoString(&why[0]), HowToInstall)
 	}
-	version := fmt.Sprintf("%d.%d.%d", v/1000, v%1000/100, v%100)
-	p := &Pool{kind: KindPrefix + version + " " + name, library: library}
+	p := &Pool{kind: KindPrefix + release(v) + " " + name, library: library}
 	for range inFlight {
 		h := C.bs_nv_new(backEnd, C.int(device), C.int(runtime.GOMAXPROCS(0)), &why[0])
 		if h == nil {
@@ -173,6 +172,21 @@ func Find() (string, error) {
 	}
 	return "", fmt.Errorf("%s is in none of %s: %s", soname, strings.Join(folders, ", "), HowToInstall)
 }
+
+// Version returns the release of the library at a path.
+func Version(path string) (string, error) {
+	c := C.CString(path)
+	defer C.free(unsafe.Pointer(c))
+	var why [C.BS_NV_ERROR_SIZE]C.char
+	var v C.uint32_t
+	if C.bs_nv_version(c, &v, &why[0]) != 0 {
+		return "", errors.New(C.GoString(&why[0]))
+	}
+	return release(v), nil
+}
+
+// release returns the library's number of its version as text.
+func release(v C.uint32_t) string { return fmt.Sprintf("%d.%d.%d", v/1000, v%1000/100, v%100) }
 
 // sourceTree returns the root of the Go module that holds folder, "" if there is none.
 func sourceTree(folder string) string {
