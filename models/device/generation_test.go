@@ -1,6 +1,14 @@
 package device
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
 
 func TestCUDA13(t *testing.T) {
 	for _, test := range []struct {
@@ -35,4 +43,100 @@ func TestCUDA13(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLines compares the table with deploy/deps/gpu-line.sh, for machines that have no
+// batchscore yet, and with what administrators read.
+func TestLines(t *testing.T) {
+	const script = "../../deploy/deps/gpu-line.sh"
+	text := readFile(t, script)
+	for _, g := range generations {
+		if want := fmt.Sprintf("'%s:%s'", strings.Replace(g.capability, ".", "", 1), g.names); !strings.Contains(text, want) {
+			t.Errorf("gpu-line.sh has not the GPUs %s", want)
+		}
+	}
+	if n := len(regexp.MustCompile(`(?m)^\t'\d+:`).FindAllString(text, -1)); n != len(generations) {
+		t.Errorf("gpu-line.sh has %d generations, the table %d", n, len(generations))
+	}
+	bin := t.TempDir()
+	for _, capability := range []string{"3.7", "5.2", "6.0", "6.1", "7.0", "7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "10.3", "12.0", "12.1"} {
+		for _, driver := range []string{"470.82.01", "524.99", "525.60.13", "570.124.06", "579.99", "580.65.06", "595.10"} {
+			smi := fmt.Sprintf("#!/bin/sh\necho '%s, %s, NVIDIA GPU'\n", capability, driver)
+			if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(smi), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(script)
+			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "BATCHSCORE_GPU_ROOT="+bin)
+			out, err := cmd.Output()
+			got, _, _ := strings.Cut(string(out), "\n")
+			want := ""
+			for _, l := range cudaLines { // the newest that serves both
+				if l.Serves(capability) && l.runsOn(driver) {
+					want = fmt.Sprint("cuda", l.CUDA)
+				}
+			}
+			if got != want || (err == nil) != (want != "") {
+				t.Errorf("compute capability %s, driver %s: gpu-line.sh chooses %q (%v), the table %q", capability, driver, got, err, want)
+			}
+		}
+	}
+
+	guide := readFile(t, "../../docs/administrator.md")
+	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| ([0-9., ]+) \| (yes|no)[^|]* \| (yes|no)[^|]* \|`).FindAllStringSubmatch(guide, -1)
+	if len(rows) < 8 {
+		t.Errorf("administrator.md has %d kinds of GPUs, want 8 or more", len(rows))
+	}
+	for _, row := range rows {
+		for capability := range strings.SplitSeq(row[1], ", ") {
+			for i, l := range cudaLines {
+				if says := row[2+i] == "yes"; says != l.Serves(capability) {
+					t.Errorf("administrator.md: %q, and cuda%d serves it: %t", row[0], l.CUDA, !says)
+				}
+			}
+		}
+	}
+	for _, l := range cudaLines {
+		major, _, _ := strings.Cut(l.Driver, ".")
+		row := fmt.Sprintf(`(?m)^\| .cuda%d. \|.*\| %s or newer \| compute capability %s `, l.CUDA, major, regexp.QuoteMeta(l.Capability))
+		if !regexp.MustCompile(row).MatchString(guide) {
+			t.Errorf("administrator.md has no row %s", row)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	for _, test := range []struct {
+		capability string
+		serves     string // the releases of CUDA
+		newest     int
+	}{
+		{"3.7", "", 0}, {"6.0", "12", 12}, {"7.0", "12", 12}, {"7.5", "12 13", 13}, {"9.0", "12 13", 13}, {"10.0", "12", 12},
+		{"10.3", "12", 12}, {"12.0", "12 13", 13}, {"", "12 13", 13},
+	} {
+		var got []string
+		for _, l := range cudaLines {
+			if l.Serves(test.capability) {
+				got = append(got, fmt.Sprint(l.CUDA))
+			}
+		}
+		newest, ok := LineFor(test.capability)
+		if strings.Join(got, " ") != test.serves || newest.CUDA != test.newest || ok != (test.newest > 0) {
+			t.Errorf("%q is served by %q, and %d is the newest; want %q and %d", test.capability, got, newest.CUDA, test.serves, test.newest)
+		}
+	}
+	if got, want := LineOfCUDA(13).Served(), "7.5 and newer except 10.x and 11.x"; got != want {
+		t.Errorf("CUDA 13 serves %q, want %q", got, want)
+	}
+	if l := LineOfCUDA(14); !l.Serves("6.0") || l.Served() != "" {
+		t.Errorf("a release that is not known has limits: %+v", l)
+	}
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	body, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

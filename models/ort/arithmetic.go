@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
 )
 
@@ -99,7 +100,7 @@ const firstTF32 = "8.0"
 func (e *Engine) checkTF32(log zerolog.Logger) {
 	g, _ := gpu.Open(homes(e.library), e.target.index) // what is not known stays empty
 	facts := g.Facts()
-	if facts.Capability == "" || atLeast(facts.Capability, firstTF32) {
+	if facts.Capability == "" || device.AtLeast(facts.Capability, firstTF32) {
 		return
 	}
 	e.target.arithmetic = strings.Replace(e.target.arithmetic, tf32Part, "", 1)

@@ -203,12 +203,6 @@ type circumstances struct {
 	driver  bool // the driver's library can be loaded
 }
 
-// The first drivers for Linux that run a release of CUDA.
-var neededDriver = map[int]string{12: "525.60", 13: "580.65"}
-
-// The lowest compute capability that ONNX Runtime's builds for a release of CUDA serve.
-var leastCapability = map[int]string{12: "6.0", 13: "7.5"}
-
 const (
 	oldGPUs = "a K80 is not supported; a P100 or V100 needs ONNX Runtime 1.24 to 1.26 for CUDA 12 with cuDNN 9.10 or older"
 	cuda12  = `the build for CUDA 12 ("make deps-gpu CUDA=cuda12", or deploy/deps/fetch.sh gpu cuda12)`
@@ -267,7 +261,7 @@ func (c circumstances) advise(err error) string {
 }
 
 func (c circumstances) adviseDriver(cuda string) string {
-	least := neededDriver[c.cuda]
+	least := device.LineOfCUDA(c.cuda).Driver
 	switch {
 	case !c.driver:
 		return "there is no NVIDIA driver that can be loaded (libcuda.so.1): install it, or start the container with its GPUs"
@@ -275,7 +269,7 @@ func (c circumstances) adviseDriver(cuda string) string {
 		return "the NVIDIA driver is older than CUDA needs: update it"
 	}
 	text := fmt.Sprintf("%s needs the NVIDIA driver %s or newer", cuda, least)
-	if atLeast(c.facts.Driver, least) {
+	if device.AtLeast(c.facts.Driver, least) {
 		return text + "; the driver is " + c.facts.Driver + ", so the libcuda.so.1 that was found is another one: see LD_LIBRARY_PATH"
 	}
 	if c.facts.Driver != "" {
@@ -289,20 +283,23 @@ func (c circumstances) adviseDriver(cuda string) string {
 }
 
 func (c circumstances) adviseCapability(cuda string) string {
-	has, least := c.facts.Capability, leastCapability[c.cuda]
-	switch {
-	case has == "" && least == "":
-		return oldGPUs
-	case has == "":
-		return fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer; %s", cuda, least, oldGPUs)
-	case c.isOld() && least == "":
-		return oldGPUs
-	case c.isOld():
-		return fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s and newer, and this one has %s; %s", cuda, least, has, oldGPUs)
-	case c.cuda > 12: // such as 10.0
-		return fmt.Sprintf("the libraries for %s have no kernels for GPUs of compute capability %s: use %s", cuda, has, cuda12)
+	line, has := device.LineOfCUDA(c.cuda), c.facts.Capability
+	if has == "" || c.isOld() {
+		text := oldGPUs
+		if served := line.Served(); served != "" {
+			text = fmt.Sprintf("ONNX Runtime's builds for %s serve GPUs of compute capability %s", cuda, served)
+			if has != "" {
+				text += ", and this one has " + has
+			}
+			text += "; " + oldGPUs
+		}
+		return text
 	}
-	return fmt.Sprintf("the libraries for %s have no kernels for GPUs of compute capability %s: take those of a newer ONNX Runtime", cuda, has)
+	text := fmt.Sprintf("the libraries for %s have no kernels for GPUs of compute capability %s: ", cuda, has)
+	if other, ok := device.LineFor(has); ok && !line.Serves(has) && other.CUDA == 12 {
+		return text + "use " + cuda12
+	}
+	return text + "take those of a newer ONNX Runtime"
 }
 
 func (c circumstances) adviseCUDNN(cuda string) string {
@@ -330,21 +327,9 @@ func (c circumstances) old() string {
 	return ""
 }
 
-// atLeast reports whether a version has at least these two numbers.
-func atLeast(version, least string) bool {
-	var major, minor, leastMajor, leastMinor int
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
-		return false
-	}
-	if _, err := fmt.Sscanf(least, "%d.%d", &leastMajor, &leastMinor); err != nil {
-		return false
-	}
-	return major > leastMajor || major == leastMajor && minor >= leastMinor
-}
-
-// isOld reports whether the GPU has a compute capability below 7.5.
+// isOld reports whether the GPU is older than those that the newest libraries serve.
 func (c circumstances) isOld() bool {
-	return c.facts.Capability != "" && !atLeast(c.facts.Capability, "7.5")
+	return c.facts.Capability != "" && !device.AtLeast(c.facts.Capability, device.LineOfCUDA(13).Capability)
 }
 
 // circumstances returns those of a GPU. It is for errors: it asks the GPU's libraries.

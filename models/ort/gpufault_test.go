@@ -49,6 +49,7 @@ func TestBrief(t *testing.T) {
 func TestAdvise(t *testing.T) {
 	p100 := device.GPUFacts{Name: "Tesla P100-PCIE-16GB", Capability: "6.0", Driver: "470.82.01", CUDNN: "9.12.0"}
 	h100 := device.GPUFacts{Name: "NVIDIA H100", Capability: "9.0", Driver: "550.54.15", CUDNN: "9.10.2"}
+	b200 := device.GPUFacts{Name: "NVIDIA B200", Capability: "10.0", Driver: "580.65.06", CUDNN: "9.19.0"}
 	for _, test := range []struct {
 		err  string
 		in   circumstances
@@ -65,11 +66,14 @@ func TestAdvise(t *testing.T) {
 		{err: "Invalid device ID: 1, must be between 0 (inclusive) and 1 (exclusive)", in: circumstances{visible: 8, facts: p100},
 			want: "the driver lists 8 GPUs, but CUDA shows this process fewer"},
 		{err: "CUDA failure 209: no kernel image is available for execution on the device", in: circumstances{cuda: 13, facts: p100},
-			want: "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer, and this one has 6.0", old: true},
+			want: "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer except 10.x and 11.x, and this one has 6.0", old: true},
 		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 12}, want: "6.0 and newer", old: true},
 		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 12, facts: h100},
 			want: "the libraries for CUDA 12 have no kernels for GPUs of compute capability 9.0: take those of a newer ONNX Runtime"},
-		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 13, facts: h100}, want: "capability 9.0: use the build for CUDA 12 ("},
+		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 13, facts: b200}, want: "capability 10.0: use the build for CUDA 12 ("},
+		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 13, facts: h100},
+			want: "the libraries for CUDA 13 have no kernels for GPUs of compute capability 9.0: take those of a newer ONNX Runtime"},
+		{err: "CUDA failure 209: no kernel image is available", in: circumstances{cuda: 13}, want: "7.5 and newer except 10.x and 11.x; ", old: true},
 		{err: "CUDA failure 700: an illegal memory access was encountered", in: circumstances{facts: h100}, want: "Xid"},
 		{err: "CUDA failure 802: system not yet initialized", want: "nvidia-fabricmanager"},
 		{err: "CUDA failure 9999: new", in: circumstances{facts: h100}, want: ""},

@@ -21,7 +21,7 @@ func TestFault33_CUDA(t *testing.T) {
 		probe   = "cuda:0, the probe batch failed: "
 		image   = probe + `CUDA failure 209: no kernel image is available for execution on the device (in the Sub node "centred"); `
 		serve12 = "ONNX Runtime's builds for CUDA 12 serve GPUs of compute capability 6.0 and newer, and this one has "
-		serve13 = "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer, and this one has "
+		serve13 = "ONNX Runtime's builds for CUDA 13 serve GPUs of compute capability 7.5 and newer except 10.x and 11.x, and this one has "
 		old     = "; a K80 is not supported; a P100 or V100 needs ONNX Runtime 1.24 to 1.26 for CUDA 12 with cuDNN 9.10 or older"
 		driver  = "cuda:0: CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version; "
 	)
