@@ -42,6 +42,9 @@ func (p *participant) run(ctx context.Context, start time.Time) (output.Success,
 	defer engine.Close()
 	p.opt.Job.Device = engine.Device()
 	p.opt.Job.AutoBatch = engine.DefaultBatch()
+	if p.opt.Decoders == 0 && p.opt.CountDecoders != nil {
+		p.opt.Decoders = p.opt.CountDecoders()
+	}
 	if p.opt.GPU != nil {
 		p.gpu = p.opt.GPU()
 	}

@@ -52,8 +52,11 @@ type Options struct {
 	// Decode limits the images. A MaxPixels or MaxBytes of 0 takes what the job's
 	// record says, or a default.
 	Decode preprocess.Options
-	// Decoders and Fetchers are numbers of goroutines; 0 chooses.
+	// Decoders and Fetchers are numbers of goroutines; 0 chooses. For 0 Decoders,
+	// CountDecoders is asked, unless nil, once the engine is open: that may change which
+	// cores this process runs on.
 	Decoders, Fetchers int
+	CountDecoders      func() int
 	// Sessions is how many Score calls run at once; 0 is the engine's Lanes.
 	Sessions int
 	// Tune chooses by measuring; nil takes the defaults.

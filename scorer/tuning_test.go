@@ -173,3 +173,30 @@ func TestTuningWithoutImages(t *testing.T) {
 		t.Errorf("statuses %v, want 20 ok", s.Statuses)
 	}
 }
+
+// TestDecodersAreCounted: opening the engine may change how many there should be.
+func TestDecodersAreCounted(t *testing.T) {
+	o := options(t, collection(t, 20), new(mem.Store))
+	opened, counted := false, 0
+	o.OpenEngine = func() (Engine, error) {
+		opened = true
+		return newFakeEngine(), nil
+	}
+	o.CountDecoders = func() int {
+		if counted++; !opened {
+			t.Error("the decoders were counted before the engine was open")
+		}
+		return 3
+	}
+	mustRun(t, o)
+	if counted != 1 {
+		t.Errorf("the decoders were counted %d times, want once", counted)
+	}
+	o = options(t, collection(t, 20), new(mem.Store))
+	o.Decoders = 2
+	o.CountDecoders = func() int {
+		t.Error("the decoders were counted although their number was given")
+		return 3
+	}
+	mustRun(t, o)
+}

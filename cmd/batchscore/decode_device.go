@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -98,6 +99,9 @@ func (f *decodeFlag) openDecoder(local int, log zerolog.Logger) (d decodeChoice,
 		choice := gpus.Choose(local)
 		if err := choice.Apply(); err != nil { // before CUDA is loaded
 			return d, err
+		}
+		if err := ort.SleepOnGPU(choice.Index); err != nil { // it only costs time
+			log.Debug().Err(err).Msg("the driver does not let threads sleep that wait for the GPU")
 		}
 		d.device = jpeg.DeviceGPU(choice.Index)
 	default:

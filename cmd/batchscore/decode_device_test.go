@@ -211,7 +211,8 @@ func TestDecodeDeviceGPU(t *testing.T) {
 	}
 	needDevice(t)
 	lib, log := standin.Build(t)
-	env := append(lib, standin.Root(t, 2))
+	// A driver lies elsewhere than the library.
+	env := append(lib, standin.Root(t, 2), "LD_LIBRARY_PATH="+filepath.Dir(log))
 	in, out, model := pictures(t, 12), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--decode-device", "gpu", "--provider", "cpu",
 		"--log-format", "json"}
@@ -219,8 +220,14 @@ func TestDecodeDeviceGPU(t *testing.T) {
 	for rank, r := range bothRanks(t, env, args...) {
 		says(t, r, fmt.Sprintf(`"device":"gpu:%d"`, rank), "JPEG is decoded by nvImageCodec")
 	}
-	if got := strings.Join(standin.Lines(t, log), "\n"); !strings.Contains(got, "device 0, 1 back ends, kind 3") || !strings.Contains(got, "device 1, ") {
+	lines := standin.Lines(t, log)
+	if got := strings.Join(lines, "\n"); !strings.Contains(got, "device 0, 1 back ends, kind 3") || !strings.Contains(got, "device 1, ") {
 		t.Errorf("decoders were made as\n%s\nwant one rank on each GPU", got)
+	}
+	for _, line := range lines {
+		if !strings.HasSuffix(line, "context flags 4") { // CU_CTX_SCHED_BLOCKING_SYNC
+			t.Errorf("a decoder was made before threads that wait for the GPU sleep: %s", line)
+		}
 	}
 	if s := readSuccess(t, out); s.JPEGDecoder != kind || s.Statuses["ok"] != 12 {
 		t.Errorf("_SUCCESS: decoder %q, %v; want %q and 12 ok", s.JPEGDecoder, s.Statuses, kind)

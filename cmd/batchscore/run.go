@@ -14,7 +14,6 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
-	cpu "github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
@@ -237,8 +236,7 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writer, stop <-chan struct{}) error {
 	world := o.world
 	near, isNear, nearErr := f.bind(&o)
-	cores := cpu.CPUs(world.LocalSize).Usable
-	tuning := f.tuning(cores)
+	tuning := f.tuning()
 	progress := &telemetry.Progress{}
 	if world.Size == 1 {
 		progress.Bar = newBar(stderr, "scoring"+markOf(o.simulated))
@@ -288,9 +286,6 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		return err
 	}
 	job.JPEGDecoder = decoder.kind
-	if f.decoders == 0 && (tuning == nil || f.on()) {
-		f.decoders = f.decodersFor(cores)
-	}
 	bounds := f.boundFlags.options()
 	bounds.JPEG = decoder.device
 	versions := map[string]string{"batchscore": version, "jpeg": decoder.name}
@@ -305,7 +300,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
-		Delivery: delivery, Lease: f.lease, Stop: stop,
+		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop,
 		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})

@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
 	"github.com/batchscore/batchscore/models/ort"
 	"github.com/batchscore/batchscore/scorer"
@@ -39,6 +40,9 @@ func rankOnMachine(world shard.World) int {
 // open opens the engine.
 func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 	world := e.o.world
+	if e.tuning != nil {
+		defer func() { e.tuning.Cores = e.cores() }()
+	}
 	if e.o.simulated {
 		return openSimulated(ctx, e.o.device, e.model, world, e.log)
 	}
@@ -62,6 +66,21 @@ func (e *runEngine) open(ctx context.Context) (scorer.Engine, error) {
 		}
 	}
 	return e.real, nil
+}
+
+// cores counts the cores of this rank. Opening the engine may change them: a rank that was
+// bound to those near a GPU computes on the CPU after all.
+func (e *runEngine) cores() int { return device.CPUs(e.o.world.LocalSize).Usable }
+
+// decoders returns how many goroutines decode images; 0 leaves it to measuring.
+func (e *runEngine) decoders() int {
+	if e.tuning != nil && !e.f.on() {
+		return 0
+	}
+	cores := e.cores()
+	n := e.f.decodersFor(cores)
+	e.log.Debug().Int("cores", cores).Int("decoders", n).Msg("decoders counted")
+	return n
 }
 
 // device returns the GPU of the engine that is open, nil if it computes on none.

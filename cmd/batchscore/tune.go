@@ -10,7 +10,7 @@ import (
 )
 
 // tuning returns what the worker should measure, or nil if no flag is auto.
-func (f *runFlags) tuning(cores int) *scorer.Tuning {
+func (f *runFlags) tuning() *scorer.Tuning {
 	if !f.batch.auto && !f.sessions.auto {
 		return nil
 	}
@@ -21,7 +21,7 @@ func (f *runFlags) tuning(cores int) *scorer.Tuning {
 			cache = filepath.Join(folder, "batchscore")
 		}
 	}
-	return &scorer.Tuning{Batch: f.batch.auto, Sessions: f.sessions.auto, Cores: cores, Processor: device.Processor(), Cache: cache}
+	return &scorer.Tuning{Batch: f.batch.auto, Sessions: f.sessions.auto, Processor: device.Processor(), Cache: cache}
 }
 
 // maxSessions is the largest number of sessions worth trying on a GPU.

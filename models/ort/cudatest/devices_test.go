@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/batchscore/batchscore/models/fetched"
 )
 
@@ -179,13 +181,26 @@ func TestCUDANearCores(t *testing.T) {
 	if runtime.NumCPU() < 2 {
 		fetched.Need(t, errors.New("this machine has one core"))
 	}
+	var mask unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &mask); err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	for !mask.IsSet(first) {
+		first++
+	}
 	m := New(t, Config{Devices: gpus(2)})
-	for node, cores := range []string{"0", "1-1024"} {
-		file := filepath.Join(m.Root, fmt.Sprintf("sys/devices/system/node/node%d/cpulist", node))
+	list := func(file, cores string) {
+		t.Helper()
+		file = filepath.Join(m.Root, "sys/devices/system", file)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(cores+"\n"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// The process may use all cores of the machine, of which the first is node 0.
+	list("node/node0/cpulist", fmt.Sprint(first))
+	list("node/node1/cpulist", fmt.Sprintf("%d-1024", first+1))
+	list("cpu/online", fmt.Sprintf("0-%d", mask.Count()-1))
 	const near = "this rank runs on the cores near its GPU"
 	model, images := small(t), pictures(t, 2)
 	for _, c := range []struct {
@@ -197,6 +212,7 @@ func TestCUDANearCores(t *testing.T) {
 		{flags: "--rank 1 --world 2", want: `"numa_node":1,`, bound: true},
 		{flags: "--numa off"},
 		{vars: "CUDATEST_FAIL=cudaSetDevice=46", want: fmt.Sprintf(`"lanes":%d,`, runtime.NumCPU()), bound: true},
+		{vars: "CUDATEST_FAIL=cudaSetDevice=46", flags: "--log-level debug", want: fmt.Sprintf(`"cores":%d,"decoders":%[1]d,`, runtime.NumCPU()), bound: true},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		m.begin(t, model, images, out)
@@ -204,5 +220,11 @@ func TestCUDANearCores(t *testing.T) {
 		if strings.Contains(r.stderr, near) != c.bound || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%+v: %s", c, r.stderr)
 		}
+	}
+	list("cpu/online", fmt.Sprintf("0-%d", mask.Count()))
+	out := filepath.Join(t.TempDir(), "out")
+	m.begin(t, model, images, out)
+	if r := m.start(t, nil, scoring(model, images, out)...).wait(t).must(t); strings.Contains(r.stderr, near) {
+		t.Errorf("a launcher has chosen cores, and others are used: %s", r.stderr)
 	}
 }

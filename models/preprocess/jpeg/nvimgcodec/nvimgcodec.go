@@ -108,7 +108,7 @@ func open(device int) (*Pool, error) {
 	}
 	p := &Pool{kind: KindPrefix + release(v) + " " + name, library: library}
 	for range inFlight {
-		h := C.bs_nv_new(backEnd, C.int(device), C.int(runtime.GOMAXPROCS(0)), &why[0])
+		h := C.bs_nv_new(backEnd, C.int(device), C.int(threads()), &why[0])
 		if h == nil {
 			return nil, errors.New(C.GoString(&why[0]))
 		}
@@ -116,6 +116,9 @@ func open(device int) (*Pool, error) {
 	}
 	return p, p.try()
 }
+
+// threads returns the threads of a decoder, which all share the cores.
+func threads() int { return max(runtime.GOMAXPROCS(0)/inFlight, 1) }
 
 // findNvJPEG loads nvJPEG, which the extension for GPUs then finds by its name, and returns
 // what to call its back end. The extension itself would say on stderr what is missing.

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "api.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,7 +11,21 @@
 #include <time.h>
 
 #ifdef DRIVER
+static unsigned context_flags;
 int cuInit(unsigned flags) { return (int)flags; }
+int cuDeviceGet(int *device, int ordinal) {
+  *device = ordinal;
+  return 0;
+}
+int cuDevicePrimaryCtxSetFlags_v2(int device, unsigned flags) {
+  context_flags = flags;
+  return device < 0;
+}
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active) {
+  *flags = context_flags;
+  *active = 0;
+  return device < 0;
+}
 #endif
 
 #ifdef NVJPEG
@@ -44,6 +59,19 @@ typedef struct {
   int lost;
 } future;
 
+// flags returns those of a device's context, 0 without a driver.
+static unsigned flags(int device) {
+  void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+  int (*get)(int, unsigned *, int *) = NULL;
+  if (driver != NULL)
+    *(void **)&get = dlsym(driver, "cuDevicePrimaryCtxGetState");
+  unsigned is = 0;
+  int active;
+  if (get == NULL || get(device, &is, &active) != 0)
+    return 0;
+  return is;
+}
+
 // later overwrites the pixels of an image after a while.
 static void *later(void *arg) {
   nvi_image *im = arg;
@@ -74,8 +102,11 @@ int nvimgcodecDecoderCreate(void *instance, void **decoder,
   FILE *log = fopen(getenv("NVIMGCODEC_STANDIN_LOG"), "a");
   if (log == NULL)
     return 8;
-  fprintf(log, "device %d, %d back ends, kind %d, options %s\n", e->device,
-          e->n_backends, e->backends[0].kind, options);
+  fprintf(log,
+          "device %d, %d back ends, kind %d, options %s, %d threads, context "
+          "flags %u\n",
+          e->device, e->n_backends, e->backends[0].kind, options, e->threads,
+          flags(e->device));
   return fclose(log);
 }
 int nvimgcodecDecoderDestroy(void *decoder) { return 0; }
