@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -38,9 +39,9 @@ func (e *Engine) queue(job deploy.Job) Queue {
 
 // gpuCPUs returns how many CPUs each rank of a job may have on every node that has the
 // GPUs that the job asks for, by what "scontrol show node --oneliner" prints; 0 if there
-// is no such node.
+// is no such node. Nodes on which Slurm starts no job count only if there are no others.
 func gpuCPUs(nodes, partition string, job deploy.Job) int {
-	least := 0
+	least := map[bool]int{} // by whether the node takes jobs
 	for line := range strings.Lines(nodes) {
 		n := nodeFields(line)
 		if partition != "" && !shareAny(strings.Split(n["Partitions"], ","), strings.Split(partition, ",")) {
@@ -55,11 +56,23 @@ func gpuCPUs(nodes, partition string, job deploy.Job) int {
 			cpus, _ = strconv.Atoi(n["CPUTot"]) // before Slurm 22.05
 		}
 		rank := cpus * job.GPUsPerNode / gpus / job.RanksPerNode
-		if least == 0 || rank < least {
-			least = rank
+		if takes := takesJobs(n["State"]); least[takes] == 0 || rank < least[takes] {
+			least[takes] = rank
 		}
 	}
-	return least
+	return cmp.Or(least[true], least[false])
+}
+
+// takesJobs reports whether Slurm starts jobs on a node, now or when it is free, by its
+// state, such as "IDLE", "MIXED+DRAIN" or "DOWN*".
+func takesJobs(state string) bool {
+	return !slices.ContainsFunc(strings.Split(state, "+"), func(part string) bool {
+		switch strings.TrimRight(part, "*~#!%$@^-") {
+		case "DOWN", "DRAIN", "DRAINED", "DRAINING", "FAIL", "FAILING", "ERROR", "FUTURE", "UNKNOWN", "INVAL", "INVALID_REG", "NOT_RESPONDING":
+			return true
+		}
+		return false
+	})
 }
 
 // nodeFields returns the fields of a line such as "NodeName=a1 CPUTot=48 Gres=gpu:4".

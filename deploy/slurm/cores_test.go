@@ -37,6 +37,29 @@ NodeName=c1 Arch=x86_64 CPUTot=128 Gres=(null) Partitions=all
 	}
 }
 
+// TestGPUCPUsOfNodesThatAreOut: nodes on which no job starts do not lower what ranks get
+// on the others.
+func TestGPUCPUsOfNodesThatAreOut(t *testing.T) {
+	const rest = " Gres=gpu:4 Partitions=gpu\n"
+	job := deploy.Job{RanksPerNode: 4, GPUsPerNode: 4}
+	for _, test := range []struct {
+		state string
+		want  int
+	}{
+		{"DOWN", 16}, {"DOWN*", 16}, {"IDLE+DRAIN", 16}, {"MIXED+DRAIN", 16}, {"DOWN*+DRAIN", 16}, {"FUTURE", 16}, {"FAIL", 16},
+		{"IDLE+NOT_RESPONDING", 16}, {"IDLE", 2}, {"MIXED", 2}, {"ALLOCATED", 2}, {"IDLE+CLOUD+POWERED_DOWN", 2}, {"IDLE~", 2},
+		{"MIXED+PLANNED", 2}, {"IDLE+MAINTENANCE+RESERVED", 2}, {"", 2},
+	} {
+		nodes := "NodeName=small CPUTot=8 State=" + test.state + rest + "NodeName=large CPUTot=64 State=IDLE" + rest
+		if got := gpuCPUs(nodes, "gpu", job); got != test.want {
+			t.Errorf("next to a small node in state %q: %d CPUs a rank, want %d", test.state, got, test.want)
+		}
+	}
+	if got := gpuCPUs("NodeName=small CPUTot=8 State=DOWN*"+rest, "gpu", job); got != 2 {
+		t.Errorf("with no other node: %d CPUs a rank, want 2", got)
+	}
+}
+
 // TestCPUsOfGPURanks: a job with GPUs asks for the CPUs that belong to them, unless
 // service.yaml says how many.
 func TestCPUsOfGPURanks(t *testing.T) {

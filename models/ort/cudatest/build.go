@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // sources are the stand-in's libraries, in C. They are in a folder of their own because
@@ -89,7 +90,9 @@ func build(line Line, fetched, cache string) (string, error) {
 	}
 	digest.Write([]byte(recipe))
 	folder := filepath.Join(cache, fmt.Sprintf("cuda%d-%s", line, hex.EncodeToString(digest.Sum(nil))[:16]))
-	if _, err := os.Stat(folder); err == nil {
+	if exists(folder) {
+		now := time.Now()
+		_ = os.Chtimes(folder, now, now) // so that removeOld keeps it
 		return folder, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
@@ -110,7 +113,31 @@ func build(line Line, fetched, cache string) (string, error) {
 	if err := os.Rename(c.out, folder); err != nil && !exists(folder) {
 		return "", err
 	}
-	return folder, nil
+	return folder, removeOld(cache, folder, time.Now().Add(-keptFor))
+}
+
+// keptFor is how long builds of other sources are kept: other source trees that share the
+// cache may be testing with them.
+const keptFor = 24 * time.Hour
+
+// removeOld removes the builds in the cache, and what interrupted ones have left, that
+// were made before a time, except one.
+func removeOld(cache, except string, before time.Time) error {
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(cache, e.Name())
+		info, err := e.Info()
+		if path == except || err != nil || !info.ModTime().Before(before) { // another process may have removed it
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func exists(path string) bool {
