@@ -321,8 +321,12 @@ func (r *report) progressLines(s *page) {
 	if pace := r.pace(); pace != nil {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
-	if len(p.GPUs) > 0 {
-		say("GPU", "%s", printable(strings.Join(p.GPUs, ", ")))
+	if names := p.GPUs; len(names) > 0 {
+		text := strings.Join(append([]string{printable(strings.Join(names, " and "))}, gpuReported(p.GPU, p.ImagesDone)...), ", ")
+		if p.Stage == output.Scoring && p.Alive() > 0 {
+			text += "; of the ranks at work more is known once they have ended"
+		}
+		say("GPU", "%s", text)
 	}
 	if note := output.MixedGPUsNote(p.GPUKinds); note != "" {
 		s.trouble("Note", note)

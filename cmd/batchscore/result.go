@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -33,7 +35,7 @@ func (p *page) result(place string, s *output.Success) {
 		p.answers(s.Answers)
 	}
 	p.say("Speed", speed(s))
-	if text := gpuFigures(s); text != "" {
+	if text := gpuFigures(s.GPUKinds, s.GPU, s.Images); text != "" {
 		p.say("GPU", text)
 	}
 	if s.ScoredTwice > 0 {
@@ -63,6 +65,9 @@ func (p *page) ending(place string, s *output.Success) {
 	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
 		p.wrap("", note, "")
 	}
+	if note := output.HalvedNote(s.LeastBatch); note != "" {
+		p.wrap("", note, "")
+	}
 	text, command := tallyLine(place, s)
 	p.wrap("", text, command)
 }
@@ -88,25 +93,36 @@ func speed(s *output.Success) string {
 	return whole + "; " + withoutPauses(s.WorkedImagesPerSecond, s.WorkedSeconds) + mark
 }
 
-// gpuFigures returns which GPU scored, and what GPUs reported; empty if nothing is known.
-func gpuFigures(s *output.Success) string {
+// gpuFigures returns which GPU scored, and what GPUs reported, of a job with so many images;
+// empty if nothing is known.
+func gpuFigures(kinds []string, g *output.GPUTotal, images int) string {
 	var parts []string
-	if len(s.GPUKinds) == 1 {
-		name, _, _ := strings.Cut(s.GPUKinds[0], " (")
+	if len(kinds) == 1 {
+		name, _, _ := strings.Cut(kinds[0], " (")
 		parts = append(parts, printable(name))
 	}
-	if g := s.GPU; g != nil {
+	return strings.Join(append(parts, gpuReported(g, images)...), ", ")
+}
+
+// gpuReported returns what GPUs reported. If that covers only some of the images, the
+// energy says of how many it is.
+func gpuReported(g *output.GPUTotal, images int) (parts []string) {
+	if g != nil {
 		if g.Busy != nil {
 			parts = append(parts, fmt.Sprintf("busy for %.0f%% of the time", 100**g.Busy))
 		}
 		if g.ImagesPerJoule > 0 {
-			parts = append(parts, fmt.Sprintf("%.3g images per joule", g.ImagesPerJoule))
+			text := fmt.Sprintf("%.3g images per joule", g.ImagesPerJoule)
+			if g.Images < images {
+				text += fmt.Sprintf(" (of %d of %d images)", g.Images, images)
+			}
+			parts = append(parts, text)
 		}
-		if g.ThrottledSeconds > 0 {
-			parts = append(parts, "throttled for "+telemetry.Duration(g.ThrottledSeconds))
+		if text := g.ThrottledText(); text != "" {
+			parts = append(parts, text)
 		}
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 // markOf returns what follows a figure of a device that may be simulated.
@@ -150,15 +166,19 @@ func logResult(log zerolog.Logger, place string, s *output.Success) {
 			e = e.Float64("gpu_busy", *g.Busy)
 		}
 		if g.ImagesPerJoule > 0 {
-			e = e.Float64("gpu_joules", g.Joules).Float64("images_per_joule", g.ImagesPerJoule)
+			e = e.Int("gpu_images", g.Images).Float64("gpu_joules", g.Joules).Float64("images_per_joule", g.ImagesPerJoule)
 		}
 		if g.ThrottledSeconds > 0 {
-			e = e.Float64("gpu_throttled_s", g.ThrottledSeconds)
+			e = e.Float64("gpu_throttled_s", g.ThrottledSeconds).Strs("gpu_throttled_by", slices.Sorted(maps.Keys(g.Throttle)))
 		}
+		e = e.Int("gpu_workers", g.Workers)
 	}
 	e.Msg("complete: " + row.Tally(s.Statuses))
 	if note := output.MixedGPUsNote(s.GPUKinds); note != "" {
 		log.Warn().Strs("kinds", s.GPUKinds).Msg(note)
+	}
+	if note := output.HalvedNote(s.LeastBatch); note != "" {
+		log.Warn().Int("least_batch", s.LeastBatch).Msg(note)
 	}
 }
 

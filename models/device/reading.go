@@ -32,8 +32,14 @@ const (
 	ThrottleHardware                      // the hardware slows it: heat, or a power supply's signal
 )
 
+// The names of two reasons, as GPUUse.Throttle has them.
+const (
+	NameHeat     = "heat"
+	NameHardware = "hardware"
+)
+
 // throttleNames are the reasons' names, in the order of their bits.
-var throttleNames = []string{"power", "heat", "hardware"}
+var throttleNames = []string{"power", NameHeat, NameHardware}
 
 // Names returns the names of the reasons, in order.
 func (t Throttle) Names() []string {

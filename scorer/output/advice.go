@@ -1,6 +1,7 @@
 package output
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
@@ -33,6 +34,16 @@ const (
 	// DependentRowsNote explains Job.DependentRows.
 	DependentRowsNote = "Rows may depend on the other images of their batch, or on chance: the job runs with --allow-dependent-rows."
 )
+
+// HalvedNote says that batches were halved to Success.LeastBatch, and what to do about it;
+// empty if that is 0.
+func HalvedNote(least int) string {
+	if least == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The memory of a device was full, so its batches were halved, down to %d: it was slower than it can be. "+
+		"Next time end other programs on it, or begin with --batch %d.", least, least)
+}
 
 // MixedGPUsNote says that rows come from devices of several kinds, as Success.GPUKinds
 // lists them; empty if that is not so.

@@ -2,6 +2,8 @@ package output
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -18,13 +20,29 @@ type GPUTotal struct {
 	// Busy is the share of the workers' time in which their GPU computed; nil if none
 	// says so.
 	Busy *float64 `json:"busy,omitempty"`
-	// Joules is the energy of the whole GPUs. What several workers of one GPU report of
-	// the same time counts once. ImagesPerJoule are the images of those workers. Both are
-	// 0 if no GPU says so.
+	// Joules is the energy of the whole GPUs, Images how many images the workers that
+	// report it committed, and ImagesPerJoule the quotient of these two. All are 0 if no
+	// GPU says so.
 	Joules         float64 `json:"joules,omitempty"`
+	Images         int     `json:"images,omitempty"`
 	ImagesPerJoule float64 `json:"images_per_joule,omitempty"`
-	// ThrottledSeconds is for how long their clocks were lowered, added up.
-	ThrottledSeconds float64 `json:"throttled_seconds,omitempty"`
+	// ThrottledSeconds is for how long their clocks were lowered, added up over the GPUs,
+	// Throttle the same by reason, several of which may hold at a time.
+	ThrottledSeconds float64            `json:"throttled_seconds,omitempty"`
+	Throttle         map[string]float64 `json:"throttle_seconds,omitempty"`
+}
+
+// ThrottledText says for how long and why the clocks of the GPUs were lowered; empty if
+// they were not.
+func (t *GPUTotal) ThrottledText() string {
+	if t.ThrottledSeconds == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("clocks lowered for %.3g GPU-seconds", t.ThrottledSeconds)
+	if reasons := slices.Sorted(maps.Keys(t.Throttle)); len(reasons) > 0 {
+		text += " (" + strings.Join(reasons, ", ") + ")"
+	}
+	return text
 }
 
 // GPUKind returns the kind of device that scores depend on: that of the GPU or, if it is
@@ -85,8 +103,9 @@ func joined(a, b []string) []string {
 // gpuTotal returns what the workers' GPUs reported; nil if that is nothing.
 func gpuTotal(workers []WorkerSummary) *GPUTotal {
 	var t GPUTotal
-	var busy, watched, images float64
-	energy := map[string][]draw{}
+	var busy, watched float64
+	// By GPU: what several workers of one report of the same time counts once.
+	energy, throttled, reasons := map[string][]draw{}, map[string][]draw{}, map[string]map[string][]draw{}
 	for i := range workers {
 		w := &workers[i]
 		u := w.GPUUse
@@ -94,19 +113,28 @@ func gpuTotal(workers []WorkerSummary) *GPUTotal {
 			continue
 		}
 		t.Workers++
-		t.ThrottledSeconds += u.ThrottledSeconds
 		if u.Busy != nil {
 			busy += *u.Busy * u.Seconds
 			watched += u.Seconds
 		}
+		which := w.Worker.ID // each has its own
+		if w.GPU != nil && w.GPU.UUID != "" {
+			which = w.GPU.UUID
+		}
+		end := w.Started.Add(time.Duration(w.Seconds * float64(time.Second)))
+		of := func(amount float64) draw {
+			return draw{span{end.Add(-time.Duration(u.Seconds * float64(time.Second))), end}, amount}
+		}
 		if u.Joules > 0 {
-			images += float64(w.Images)
-			which := w.Worker.ID // each has its own
-			if w.GPU != nil && w.GPU.UUID != "" {
-				which = w.GPU.UUID
+			t.Images += w.Images
+			energy[which] = append(energy[which], of(u.Joules))
+		}
+		throttled[which] = append(throttled[which], of(u.ThrottledSeconds))
+		for reason, seconds := range u.Throttle {
+			if reasons[reason] == nil {
+				reasons[reason] = map[string][]draw{}
 			}
-			end := w.Started.Add(time.Duration(w.Seconds * float64(time.Second)))
-			energy[which] = append(energy[which], draw{span{end.Add(-time.Duration(u.Seconds * float64(time.Second))), end}, u.Joules})
+			reasons[reason][which] = append(reasons[reason][which], of(seconds))
 		}
 	}
 	if t.Workers == 0 {
@@ -116,25 +144,40 @@ func gpuTotal(workers []WorkerSummary) *GPUTotal {
 		share := thousandths(busy / watched)
 		t.Busy = &share
 	}
-	for _, draws := range energy {
-		t.Joules += joules(draws)
+	if t.Joules = summed(energy); t.Joules > 0 {
+		t.ImagesPerJoule = math.Round(1e6*float64(t.Images)/t.Joules) / 1e6
 	}
-	if t.Joules > 0 {
-		t.ImagesPerJoule = math.Round(1e6*images/t.Joules) / 1e6
+	t.ThrottledSeconds = summed(throttled)
+	for reason, draws := range reasons {
+		if seconds := summed(draws); seconds > 0 {
+			if t.Throttle == nil {
+				t.Throttle = map[string]float64{}
+			}
+			t.Throttle[reason] = seconds
+		}
 	}
-	t.Joules, t.ThrottledSeconds = thousandths(t.Joules), thousandths(t.ThrottledSeconds)
 	return &t
 }
 
-// draw is the energy that a GPU used in some time.
+// draw is what a GPU reported of some time: the energy that it used, or for how long its
+// clock was lowered.
 type draw struct {
 	span
-	joules float64
+	amount float64
 }
 
-// joules returns the energy that one GPU used in all. Of times that overlap it takes the
-// average power, and the time that they cover.
-func joules(draws []draw) float64 {
+// summed returns what all GPUs reported together, to a thousandth.
+func summed(byGPU map[string][]draw) float64 {
+	sum := 0.0
+	for _, draws := range byGPU {
+		sum += amount(draws)
+	}
+	return thousandths(sum)
+}
+
+// amount returns what one GPU reported in all. Of times that overlap it takes the
+// average by time, and the time that they cover.
+func amount(draws []draw) float64 {
 	slices.SortFunc(draws, func(a, b draw) int { return cmp.Or(a.from.Compare(b.from), a.to.Compare(b.to)) })
 	sum := 0.0
 	for len(draws) > 0 {
@@ -147,7 +190,7 @@ func joules(draws []draw) float64 {
 		}
 		var used, seconds float64
 		for _, d := range draws[:n] {
-			used += d.joules
+			used += d.amount
 			seconds += d.to.Sub(d.from).Seconds()
 		}
 		if seconds > 0 {

@@ -18,7 +18,7 @@ func gpuWorker(id, uuid string, from, to, images int, joules float64) WorkerSumm
 	return WorkerSummary{
 		Worker: claim.Worker{ID: id}, Device: "cuda:0", Images: images, Started: time.Unix(int64(from), 0), Seconds: float64(to - from),
 		GPU:    &hardware.GPUFacts{Name: "Tesla P100", UUID: uuid, Capability: "6.0", CUDNN: "9.10.2", Driver: "550.54"},
-		GPUUse: &hardware.GPUUse{Seconds: float64(to - from), Busy: &busy, Joules: joules, ThrottledSeconds: 1},
+		GPUUse: &hardware.GPUUse{Seconds: float64(to - from), Busy: &busy, Joules: joules, ThrottledSeconds: 1, Throttle: map[string]float64{"heat": 1}},
 	}
 }
 
@@ -27,18 +27,20 @@ func TestGPUTotal(t *testing.T) {
 		t.Errorf("without a GPU: %+v", got)
 	}
 	for _, test := range []struct {
-		name    string
-		workers []WorkerSummary
-		joules  float64
+		name      string
+		workers   []WorkerSummary
+		joules    float64
+		throttled float64
 	}{
-		{name: "two GPUs", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-2", 0, 10, 100, 600)}, joules: 1600},
-		{name: "one after the other", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 10, 20, 100, 1000), gpuWorker("b", "GPU-1", 0, 10, 100, 600)}, joules: 1600},
+		{name: "two GPUs", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-2", 0, 10, 100, 600)}, joules: 1600, throttled: 2},
+		{name: "one after the other", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 10, 20, 100, 1000), gpuWorker("b", "GPU-1", 0, 10, 100, 600)}, joules: 1600, throttled: 2},
 		// Both saw 100 W of the same GPU, which was watched for 15 s.
-		{name: "at the same time", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-1", 5, 15, 100, 1000)}, joules: 1500},
-		{name: "unknown GPUs", workers: []WorkerSummary{gpuWorker("a", "", 0, 10, 100, 1000), gpuWorker("b", "", 0, 10, 100, 1000)}, joules: 2000},
+		{name: "at the same time", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-1", 5, 15, 100, 1000)}, joules: 1500, throttled: 1.5},
+		{name: "unknown GPUs", workers: []WorkerSummary{gpuWorker("a", "", 0, 10, 100, 1000), gpuWorker("b", "", 0, 10, 100, 1000)}, joules: 2000, throttled: 2},
 	} {
 		got := gpuTotal(test.workers)
-		if got.Workers != 2 || got.Joules != test.joules || math.Abs(got.ImagesPerJoule*test.joules-200) > 0.01 || *got.Busy != 0.5 || got.ThrottledSeconds != 2 {
+		if got.Workers != 2 || got.Joules != test.joules || math.Abs(got.ImagesPerJoule*test.joules-200) > 0.01 || *got.Busy != 0.5 || got.Images != 200 || got.ThrottledSeconds != test.throttled ||
+			got.Throttle["heat"] != test.throttled || len(got.Throttle) != 1 {
 			t.Errorf("%s: %+v, want %v J", test.name, got, test.joules)
 		}
 	}
@@ -93,20 +95,44 @@ func TestGPUKindsOfLateWorkers(t *testing.T) {
 	}
 	early, late := gpuWorker("early", "GPU-1", 0, 10, 12, 100), gpuWorker("late", "GPU-2", 0, 12, 8, 100)
 	late.GPU.Name = "Tesla V100"
+	late.Batch, late.BatchHalved = 32, 3
 	early.Worker, late.Worker = elsewhere(1), elsewhere(2)
 	writeSummary(t, st, early)
 	s := r.finish(t)
-	if len(s.GPUKinds) != 1 || s.GPU.ImagesPerJoule != 0.12 {
+	if len(s.GPUKinds) != 1 || s.GPU.ImagesPerJoule != 0.12 || s.GPU.Images != 12 {
 		t.Errorf("before: %q, %+v", s.GPUKinds, s.GPU)
 	}
 	writeSummary(t, st, late)
 	if v, err := Verify(t.Context(), st); err != nil || len(v.GPUKinds) != 2 || !strings.Contains(v.String(), MixedGPUsNote(v.GPUKinds)) {
 		t.Errorf("Verify: %v, %v", v, err)
 	}
-	if p, err := Observe(st).Look(t.Context()); err != nil || len(p.GPUKinds) != 2 {
+	if p, err := Observe(st).Look(t.Context()); err != nil || len(p.GPUKinds) != 2 || p.GPU.Workers != 2 || p.GPU.Images != 20 {
 		t.Errorf("Look: %q, %v", p.GPUKinds, err)
 	}
-	if err := s.CountWorkers(t.Context(), st); err != nil || len(s.GPUKinds) != 2 || s.GPU.ImagesPerJoule != 0.1 {
+	if err := s.CountWorkers(t.Context(), st); err != nil || len(s.GPUKinds) != 2 || s.GPU.ImagesPerJoule != 0.1 || s.LeastBatch != 4 {
 		t.Errorf("CountWorkers: %q, %+v, %v", s.GPUKinds, s.GPU, err)
+	}
+}
+
+func TestLeastBatch(t *testing.T) {
+	for want, workers := range map[int][]WorkerSummary{
+		0: {{Batch: 32}},
+		8: {{Batch: 32, BatchHalved: 1}, {Batch: 32, BatchHalved: 2}, {Batch: 4}},
+		1: {{Batch: 2, BatchHalved: 1}, {Batch: 32, BatchHalved: 1}},
+	} {
+		if got := leastBatch(workers); got != want || (HalvedNote(got) == "") != (want == 0) {
+			t.Errorf("%+v: %d, want %d", workers, got, want)
+		}
+	}
+}
+
+func TestThrottledText(t *testing.T) {
+	for want, total := range map[string]GPUTotal{
+		"": {},
+		"clocks lowered for 16.4 GPU-seconds (heat, power)": {ThrottledSeconds: 16.42, Throttle: map[string]float64{"power": 3, "heat": 16}},
+	} {
+		if got := total.ThrottledText(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -66,6 +66,9 @@ type Progress struct {
 	// those of a complete job as Success.GPUKinds has them.
 	GPUs     []string `json:"gpus,omitempty"`
 	GPUKinds []string `json:"gpu_kinds,omitempty"`
+	// GPU is what the GPUs of the processes that have ended reported, as Success.GPU has
+	// it; nil before the first has ended.
+	GPU *GPUTotal `json:"gpu,omitempty"`
 	// Storage sums the calls of stores on a network by the processes that have ended;
 	// nil if there were none.
 	Storage *Storage `json:"storage,omitempty"`
@@ -231,7 +234,7 @@ func (o *Observer) Look(ctx context.Context) (Progress, error) {
 		}
 	}
 	ended := slices.Collect(maps.Values(o.ends))
-	p.Storage, p.GPUs, p.GPUKinds = sumStorage(ended), gpuModels(o.job, ended), gpuKinds(ended)
+	p.Storage, p.GPUs, p.GPUKinds, p.GPU = sumStorage(ended), gpuModels(o.job, ended), gpuKinds(ended), gpuTotal(ended)
 	if complete {
 		p.GPUKinds = joined(p.GPUKinds, success.GPUKinds) // which may include retries
 	}

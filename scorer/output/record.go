@@ -150,5 +150,5 @@ func (s *WorkerSummary) forOlder() {
 
 func (s *Success) forOlder() {
 	s.Answers, s.ImagesPlace, s.WorkedSeconds, s.WorkedImagesPerSecond, s.ScoredTwice = nil, "", 0, 0, 0
-	s.MaxErrors, s.GPUKinds, s.GPU = "", nil, nil
+	s.MaxErrors, s.GPUKinds, s.GPU, s.LeastBatch = "", nil, nil, 0
 }

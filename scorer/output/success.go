@@ -81,11 +81,14 @@ type Success struct {
 	// GPUKinds are the kinds of device that made the rows, if any of them is a GPU: name,
 	// compute capability, cuDNN and driver. GPU is what the GPUs reported. Records of jobs
 	// that are Older have neither.
-	GPUKinds []string          `json:"gpu_kinds,omitempty"`
-	GPU      *GPUTotal         `json:"gpu,omitempty"`
-	Storage  *Storage          `json:"storage,omitempty"`
-	Versions map[string]string `json:"versions"`
-	Checksum string            `json:"checksum"`
+	GPUKinds []string  `json:"gpu_kinds,omitempty"`
+	GPU      *GPUTotal `json:"gpu,omitempty"`
+	// LeastBatch is the smallest batch to which a worker had to halve its own, for want of
+	// memory on its device; 0 if none had to, and in records of jobs that are Older.
+	LeastBatch int               `json:"least_batch,omitempty"`
+	Storage    *Storage          `json:"storage,omitempty"`
+	Versions   map[string]string `json:"versions"`
+	Checksum   string            `json:"checksum"`
 
 	// Mine reports whether this process is the one that says what came of the job: the
 	// one that wrote the record or, if the job was complete before, rank 0.

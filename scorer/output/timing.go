@@ -54,7 +54,7 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 		}
 	}
 	slices.Sort(s.Devices)
-	s.GPUKinds, s.GPU = gpuKinds(workers), gpuTotal(workers)
+	s.GPUKinds, s.GPU, s.LeastBatch = gpuKinds(workers), gpuTotal(workers), leastBatch(workers)
 	s.Workers, s.ScoredTwice = len(workers), scoredTwice(workers)
 	s.Storage = sumStorage(workers)
 	s.MakespanSeconds = s.Ended.Sub(s.Started).Seconds()
@@ -148,12 +148,24 @@ func scoredTwice(workers []WorkerSummary) int {
 	return n
 }
 
-// CountWorkers sets ScoredTwice and what is known of GPUs to what the summaries of all workers say, those
-// included that ended after the record was written.
+// leastBatch returns the smallest batch to which a worker halved its own; 0 for none.
+func leastBatch(workers []WorkerSummary) int {
+	least := 0
+	for i := range workers {
+		w := &workers[i]
+		if b := max(w.Batch>>w.BatchHalved, 1); w.BatchHalved > 0 && (least == 0 || b < least) {
+			least = b
+		}
+	}
+	return least
+}
+
+// CountWorkers sets ScoredTwice, LeastBatch and what is known of GPUs to what the summaries
+// of all workers say, those included that ended after the record was written.
 func (s *Success) CountWorkers(ctx context.Context, st store.Store) error {
 	workers, err := ReadSummaries(ctx, st)
 	if err == nil {
-		s.ScoredTwice, s.GPU = scoredTwice(workers), gpuTotal(workers)
+		s.ScoredTwice, s.GPU, s.LeastBatch = scoredTwice(workers), gpuTotal(workers), leastBatch(workers)
 		s.GPUKinds = joined(s.GPUKinds, gpuKinds(workers)) // which may include retries
 	}
 	return err

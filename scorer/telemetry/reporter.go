@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -55,13 +56,35 @@ func (r Reporter) Run(ctx context.Context) {
 		}
 		c = Judge(logged, now, at.Sub(loggedAt), r.Pools, r.Limit)
 		c.GPU = gpu.Since(loggedGPU)
-		e := r.Log.Info().Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
+		level, lowered := zerolog.InfoLevel, slowedByFault(c.GPU)
+		if lowered != "" {
+			level = zerolog.WarnLevel
+		}
+		e := r.Log.WithLevel(level).Int64("images", now.Counts[Images]).Float64("images_per_s", Tenths(c.Rate)).Stringer("binds", c.Binds).Float64("busy", c.Share)
 		if c.OfLimit > 0 {
 			e = e.Float64("of_limit", c.OfLimit)
 		}
-		gpuFields(e, c.GPU).Msg("under way: " + Rate(c.Rate) + strings.TrimSuffix(", "+c.Explained(), ", "))
+		gpuFields(e, c.GPU).Msg("under way: " + Rate(c.Rate) + strings.TrimSuffix(", "+c.Explained(), ", ") + lowered)
 		logged, loggedAt, loggedGPU = now, at, gpu
 	}
+}
+
+// slowedByFault says that heat or the hardware lowered the clock of a GPU for half of the
+// time or longer; empty if not. A GPU at the limit of its power is as it should be.
+func slowedByFault(u *device.GPUUse) string {
+	if u == nil {
+		return ""
+	}
+	const share = 0.5
+	for _, f := range []struct{ reason, text string }{
+		{device.NameHeat, "heat lowered the GPU's clock for %.0f of %.0f s (%.0f °C): look after its cooling"},
+		{device.NameHardware, "the hardware lowered the GPU's clock for %.0f of %.0f s (%.0f °C): look after its power supply and its cooling"},
+	} {
+		if s := u.Throttle[f.reason]; s > 0 && s >= share*u.Seconds {
+			return "; " + fmt.Sprintf(f.text, s, u.Seconds, u.Celsius)
+		}
+	}
+	return ""
 }
 
 // gpuFields adds what a GPU reported to a line of the log.

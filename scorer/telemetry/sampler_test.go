@@ -172,13 +172,63 @@ func TestReporterOfGPU(t *testing.T) {
 	bar := &Bar{}
 	go Reporter{Counters: new(Counters), Progress: &Progress{Bar: bar}, Log: zerolog.New(lineWriter(logged)),
 		Pools: Pools{Decoders: 1, Lanes: 1}, Sampler: s, every: time.Millisecond}.Run(ctx)
-	if line := <-logged; !strings.Contains(line, `"gpu_busy":0.93`) || !strings.Contains(line, `"gpu_watts":182`) || !strings.Contains(line, "GPU 93% 182 W") {
+	line := <-logged
+	for !strings.Contains(line, `"gpu_busy"`) { // the GPU was not read in that time
+		line = <-logged
+	}
+	if !strings.Contains(line, `"gpu_busy":0.93`) || !strings.Contains(line, `"gpu_watts":182`) || !strings.Contains(line, "GPU 93% 182 W") {
 		t.Errorf("the log has %s", line)
 	}
-	bar.mu.Lock()
-	defer bar.mu.Unlock()
-	if !strings.Contains(bar.note, "GPU 93% 182 W") {
-		t.Errorf("the bar has %q", bar.note)
+	note := ""
+	for !strings.Contains(note, "GPU") {
+		bar.mu.Lock()
+		note = bar.note
+		bar.mu.Unlock()
+		<-logged
+	}
+	if !strings.Contains(note, "GPU 93% 182 W") {
+		t.Errorf("the bar has %q", note)
+	}
+}
+
+// TestSlowedByFault: heat that lowers the clock for half of the time is a warning, the
+// limit of the power is none.
+func TestSlowedByFault(t *testing.T) {
+	for _, test := range []struct {
+		use  *device.GPUUse
+		want string
+	}{
+		{},
+		{use: &device.GPUUse{Seconds: 60, Throttle: map[string]float64{"power": 60, "heat": 20}}},
+		{use: &device.GPUUse{Seconds: 60, Celsius: 91, Throttle: map[string]float64{"heat": 59}},
+			want: "; heat lowered the GPU's clock for 59 of 60 s (91 °C): look after its cooling"},
+		{use: &device.GPUUse{Seconds: 60, Celsius: 50, Throttle: map[string]float64{"hardware": 30}},
+			want: "; the hardware lowered the GPU's clock for 30 of 60 s (50 °C): look after its power supply and its cooling"},
+	} {
+		if got := slowedByFault(test.use); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.use, got, test.want)
+		}
+	}
+	hot := device.Reading{Busy: 1, Celsius: 91, Throttle: device.ThrottleHeat}
+	s := sampled(1, hot)
+	ticks := 0
+	s.now = func() time.Time { ticks++; return time.Unix(int64(ticks), 0) }
+	logged := make(chan string)
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	go func() {
+		for ctx.Err() == nil {
+			s.sample()
+		}
+	}()
+	go Reporter{Counters: new(Counters), Progress: &Progress{Bar: &Bar{}}, Log: zerolog.New(lineWriter(logged)),
+		Pools: Pools{Decoders: 1, Lanes: 1}, Sampler: s, every: time.Millisecond}.Run(ctx)
+	line := <-logged
+	for !strings.Contains(line, `"gpu_throttled_s"`) { // the GPU was not read in that time
+		line = <-logged
+	}
+	if !strings.Contains(line, `"level":"warn"`) || !strings.Contains(line, "heat lowered the GPU's clock") {
+		t.Errorf("the log has %s", line)
 	}
 }
 
