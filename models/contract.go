@@ -29,6 +29,10 @@ var ErrModel = onnxfile.ErrUnusable
 // ErrProvider means that the requested execution provider is not available.
 var ErrProvider = errors.New("execution provider unavailable")
 
+// ErrDevice means that a device which could be used has failed. Another process, or another
+// device, may do the same work.
+var ErrDevice = errors.New("device failed")
+
 // ErrOutOfMemory means that a device could not hold a batch; a smaller batch
 // may fit.
 var ErrOutOfMemory = errors.New("device out of memory")
@@ -36,6 +40,16 @@ var ErrOutOfMemory = errors.New("device out of memory")
 // ErrNothingFits means that no batch, however small, fits into a device's memory. An
 // error that wraps it wraps ErrOutOfMemory, too.
 var ErrNothingFits = errors.New("no batch fits into the device's memory")
+
+// ErrHostMemory means that the memory of the machine does not hold what was asked for.
+// An error that wraps it is an ErrOutOfMemory, too.
+var ErrHostMemory error = hostMemoryError{}
+
+type hostMemoryError struct{}
+
+func (hostMemoryError) Error() string { return "the machine has too little memory" }
+
+func (hostMemoryError) Is(target error) bool { return target == ErrOutOfMemory }
 
 // MetadataKey is the ONNX metadata_props key that carries the Contract as JSON.
 const MetadataKey = "batchscore.contract"

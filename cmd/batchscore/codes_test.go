@@ -40,3 +40,21 @@ func TestOutOfMemoryMayBeTriedAgain(t *testing.T) {
 		t.Errorf("exit code %d of a benchmark, want 78", code)
 	}
 }
+
+// TestDeviceFaultMayBeTriedAgain: a GPU that fails during the run is tried again, one that
+// cannot be used at the start is not. Nor is a batch that the machine's memory cannot hold.
+func TestDeviceFaultMayBeTriedAgain(t *testing.T) {
+	fault := fmt.Errorf("chunk 3: %w: CUDA failure 700", models.ErrDevice)
+	for _, test := range []struct {
+		err  error
+		want int
+	}{
+		{fault, 75},
+		{fmt.Errorf("%w: the probe batch failed: %w", models.ErrProvider, fault), 78},
+		{fmt.Errorf("memory for a batch: %w", models.ErrHostMemory), 78},
+	} {
+		if code := exitCode(test.err, nil); code != test.want {
+			t.Errorf("%v: exit code %d, want %d", test.err, code, test.want)
+		}
+	}
+}

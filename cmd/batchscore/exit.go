@@ -38,10 +38,11 @@ const exitCodesHelp = `Exit codes:
        holds something else; the message names the flags
   64   wrong usage
   75   try again: storage, disk, deadline, budget, a service that does not answer, a
-       device whose memory does not hold one image, or chunks that other ranks have
-       not finished
+       GPU that fails during the run or whose memory does not hold one image, or
+       chunks that other ranks have not finished
   78   wrong configuration: no images, credentials, rank variables, provider, model,
-       service.yaml, or something that the engine cannot do
+       service.yaml, a batch too large for the machine's memory, or something that
+       the engine cannot do
   130  interrupted (SIGINT); everything already committed is kept
   143  stopped (SIGTERM, SIGUSR1); start it again to continue
 Any other code means failure. 'jobs status --check' has codes of its own.`
@@ -69,7 +70,7 @@ func exitCode(err error, sig os.Signal) int {
 	case errors.Is(err, output.ErrOtherJob):
 		return 11
 	case errors.As(err, &ranks), errors.Is(err, errConfig),
-		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider),
+		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider), errors.Is(err, models.ErrHostMemory),
 		errors.Is(err, listing.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster),
@@ -83,7 +84,8 @@ func exitCode(err error, sig os.Signal) int {
 		return launched.Code
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, output.ErrIncomplete),
 		errors.Is(err, scorer.ErrPaused), errors.Is(err, deploy.ErrUnreachable),
-		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, nvimgcodec.ErrFailed), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
+		errors.Is(err, deploy.ErrRankFailed), errors.Is(err, nvimgcodec.ErrFailed),
+		errors.Is(err, models.ErrDevice), errors.Is(err, models.ErrOutOfMemory), diskFull(err):
 		return 75
 	}
 	return 1

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"unsafe"
 
 	onnx "github.com/yalue/onnxruntime_go"
@@ -48,7 +49,10 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 		return nil, fmt.Errorf("a batch of %d images; it must have at least 1", capacity)
 	}
 	b, err := e.newBatch(capacity)
-	if err != nil {
+	switch {
+	case errors.Is(err, models.ErrHostMemory):
+		return nil, fmt.Errorf("memory for a batch of %d images: %w; choose a smaller batch (--batch)", capacity, err)
+	case err != nil:
 		return nil, fmt.Errorf("memory for a batch of %d images: %w", capacity, err)
 	}
 	e.mu.Lock()
@@ -60,12 +64,34 @@ func (e *Engine) NewBatch(capacity int) (*models.Batch, error) {
 	return &models.Batch{Pixels: b.pixels, Scores: b.scores, Engine: b}, nil
 }
 
+// checkMemory returns the error of a batch of that size which the machine's memory cannot
+// hold, before a job is begun with it. On a GPU the probe batch has that size.
+func (e *Engine) checkMemory(batch int) error {
+	if batch < 1 || e.pads {
+		return nil
+	}
+	b, err := e.NewBatch(batch)
+	if err != nil {
+		return err
+	}
+	return e.drop(b)
+}
+
+// drop frees a batch that NewBatch has returned.
+func (e *Engine) drop(b *models.Batch) error {
+	own := b.Engine.(*batch)
+	e.mu.Lock()
+	e.batches = slices.DeleteFunc(e.batches, func(other *batch) bool { return other == own })
+	e.mu.Unlock()
+	return own.free()
+}
+
 func (e *Engine) newBatch(capacity int) (_ *batch, err error) {
 	c := &e.model.Contract
 	// The scores start on a page of their own.
 	page := os.Getpagesize()
 	if capacity > (math.MaxInt-page)/(c.Preprocess.RowBytes()+c.Classes*4) {
-		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrOutOfMemory)
+		return nil, fmt.Errorf("%w: more than can be addressed", models.ErrHostMemory)
 	}
 	pixels := capacity * c.Preprocess.RowBytes()
 	start := (pixels + page - 1) / page * page

@@ -143,8 +143,6 @@ char *ortc_run(const void *api, void *session, const void *run_options, void *bi
   // It waits for its own streams at its end, not for those of other runs.
   if (!message) message = report(api, FN(api, RunWithBinding, Status *, void *, const void *, const void *)(session, run_options, binding));
   if (value) {
-    // A run that failed may have left kernels behind that still use its memory.
-    if (message) free(report(api, FN(api, SynchronizeBoundOutputs, Status *, void *)(binding)));
     // After a BindInput that failed, the next one would crash.
     FN(api, ClearBoundInputs, void, void *)(binding);
   }
@@ -161,35 +159,6 @@ char *ortc_shrink(const void *api, void *session, const char *arenas,
   if (!message) message = report(api, FN(api, Run, Status *, void *, const void *, const char *const *, const void *const *, size_t,
       const char *const *, size_t, void **)(session, options, &input, &value, 1, &output, 1, &result));
   FN(api, ReleaseRunOptions, void, void *)(options);
-  return message;
-}
-
-char *ortc_gpu_memory(int device, size_t *free, size_t *total) {
-  static const char *const names[] = {"libcudart.so.13", "libcudart.so.12"};
-  void *cudart = NULL;
-  for (size_t i = 0; !cudart && i < sizeof names / sizeof names[0]; i++)
-    cudart = dlopen(names[i], RTLD_LAZY | RTLD_NOLOAD);
-  if (!cudart) return strdup("CUDA is not loaded");
-  int (*get)(int *) = (int (*)(int *))dlsym(cudart, "cudaGetDevice");
-  int (*set)(int) = (int (*)(int))dlsym(cudart, "cudaSetDevice");
-  int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(cudart, "cudaMemGetInfo");
-  const char *(*text)(int) = (const char *(*)(int))dlsym(cudart, "cudaGetErrorString");
-  int before = 0, code = 0;
-  char *message = NULL;
-  if (!get || !set || !info || !text) {
-    message = strdup("CUDA does not say");
-  } else {
-    code = get(&before);
-    if (!code) code = set(device);
-    if (!code) code = info(free, total);
-    if (code) {
-      char line[256];
-      snprintf(line, sizeof line, "CUDA failure %d: %s", code, text(code));
-      message = strdup(line);
-    }
-    set(before);
-  }
-  dlclose(cudart);
   return message;
 }
 

@@ -174,14 +174,6 @@ func (a capi) shrink(session unsafe.Pointer, arenas, input string, value unsafe.
 	return err
 }
 
-// gpuMemory returns how much memory of a GPU that a session uses is free, and how much
-// it has, in bytes. If CUDA cannot be used any more, the error says why.
-func gpuMemory(device int) (free, total int64, err error) {
-	var f, t C.size_t
-	err = toError(C.ortc_gpu_memory(C.int(device), &f, &t))
-	return int64(f), int64(t), err
-}
-
 // terminated is in the error of a run that was told to end.
 const terminated = "terminate flag"
 

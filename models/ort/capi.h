@@ -40,7 +40,6 @@
   X(BindInput, 136) \
   X(ClearBoundInputs, 141) \
   X(AddRunConfigEntry, 165) \
-  X(SynchronizeBoundOutputs, 203) \
   X(Session_GetEpGraphAssignmentInfo, 407) \
   X(EpAssignedSubgraph_GetEpName, 408) \
   X(EpAssignedSubgraph_GetNodes, 409) \
@@ -95,10 +94,6 @@ char *ortc_run(const void *api, void *session, const void *run_options, void *bi
 // as only a run can do so; the error of that is returned.
 char *ortc_shrink(const void *api, void *session, const char *arenas,
              const char *input, const void *value, const char *output, void *result);
-
-// ortc_gpu_memory asks the CUDA library that a session has loaded how much memory a
-// GPU has, in bytes.
-char *ortc_gpu_memory(int device, size_t *free, size_t *total);
 
 // ortc_allocator creates one of a session's allocators, by its name, the number of its
 // device and the type of its memory, an OrtMemType.

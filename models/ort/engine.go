@@ -150,6 +150,9 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		if opt.Batch == 1 && e.ports.batch == 0 {
 			e.ports.batch = 1
 		}
+		if err := e.checkMemory(opt.Batch); err != nil {
+			return err
+		}
 		e.lanes.Least, e.lanes.Planned = max(e.ports.batch, 1), e.pads
 		return e.explainMixing(e.probe(cmp.Or(opt.Batch, e.DefaultBatch())))
 	}

@@ -58,7 +58,7 @@ func (t target) makeRoom() string {
 	}
 	const remedy = "stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES," +
 		" or a model of 16 bits, made by 'batchscore models convert --precision fp16'"
-	free, total, err := gpuMemory(t.index)
+	free, total, err := t.memory()
 	if err != nil {
 		return remedy
 	}

@@ -46,7 +46,7 @@ func (e *Engine) findFault(err error) error {
 // lastingFault returns the error with which every call of CUDA fails, and notes it; nil if
 // there is none.
 func (e *Engine) lastingFault() error {
-	_, _, err := gpuMemory(e.target.index)
+	_, _, err := e.target.memory()
 	if err == nil {
 		return nil
 	}
@@ -57,12 +57,12 @@ func (e *Engine) lastingFault() error {
 	return err
 }
 
-// noMemory returns the error of an allocation that failed.
+// noMemory returns the error of an allocation of the machine's memory that failed.
 func (e *Engine) noMemory(err error) error {
 	if err = e.noteFault(err); e.broken.Load() {
-		return err
+		return fmt.Errorf("%w: %w", models.ErrDevice, err)
 	}
-	return fmt.Errorf("%w: %w", models.ErrOutOfMemory, err)
+	return fmt.Errorf("%w: %w", models.ErrHostMemory, err)
 }
 
 // gpuFault is an error of CUDA or of one of its libraries, as ONNX Runtime reports it.
@@ -79,10 +79,14 @@ func (f gpuFault) is(codes ...int) bool {
 	return f.library == "CUDA" && slices.Contains(codes, f.code)
 }
 
+// After these errors of the CUDA runtime no call of CUDA succeeds any more in the process.
+var (
+	damaged   = []int{214, 220, 226} // memory or links
+	brokenOff = []int{700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721}
+)
+
 // lasts reports whether no call of CUDA succeeds any more in this process.
-func (f gpuFault) lasts() bool {
-	return f.is(214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721)
-}
+func (f gpuFault) lasts() bool { return f.is(damaged...) || f.is(brokenOff...) }
 
 // namedCodes are the codes of CUDA's errors that some of ONNX Runtime's messages only
 // name.
@@ -90,9 +94,11 @@ var namedCodes = map[string]int{
 	"cudaErrorMemoryAllocation": 2, "cudaErrorInitializationError": 3, "cudaErrorInsufficientDriver": 35,
 	"cudaErrorDevicesUnavailable": 46, "cudaErrorNoDevice": 100, "cudaErrorInvalidDevice": 101, "cudaErrorInvalidKernelImage": 200,
 	"cudaErrorNoKernelImageForDevice": 209, "cudaErrorECCUncorrectable": 214, "cudaErrorInvalidPtx": 218, "cudaErrorNvlinkUncorrectable": 220,
-	"cudaErrorUnsupportedPtxVersion": 222, "cudaErrorIllegalAddress": 700, "cudaErrorLaunchTimeout": 702, "cudaErrorAssert": 710,
+	"cudaErrorUnsupportedPtxVersion": 222, "cudaErrorContained": 226, "cudaErrorIllegalAddress": 700, "cudaErrorLaunchTimeout": 702,
+	"cudaErrorContextIsDestroyed": 709, "cudaErrorAssert": 710,
 	"cudaErrorHardwareStackError": 714, "cudaErrorIllegalInstruction": 715, "cudaErrorMisalignedAddress": 716,
-	"cudaErrorInvalidAddressSpace": 717, "cudaErrorInvalidPc": 718, "cudaErrorLaunchFailure": 719, "cudaErrorSystemNotReady": 802,
+	"cudaErrorInvalidAddressSpace": 717, "cudaErrorInvalidPc": 718, "cudaErrorLaunchFailure": 719,
+	"cudaErrorTensorMemoryLeak": 721, "cudaErrorSystemNotReady": 802,
 	"cudaErrorSystemDriverMismatch": 803, "cudaErrorCompatNotSupportedOnDevice": 804, "cudaErrorUnknown": 999,
 }
 
@@ -113,6 +119,14 @@ func parseFault(err error) (gpuFault, bool) {
 		return gpuFault{"CUDA", namedCodes[m[1]], strings.TrimSpace(m[2])}, true
 	}
 	return gpuFault{}, false
+}
+
+func isFault(err error) bool {
+	if err == nil {
+		return false
+	}
+	_, ok := parseFault(err)
+	return ok
 }
 
 // brief returns an error of ONNX Runtime on a GPU as one line, with the layer that it is
@@ -170,14 +184,19 @@ func root(err error) error {
 // explainGPU returns an error of ONNX Runtime on a GPU as one line that says what to do.
 // It wraps models.ErrProvider.
 func (t target) explainGPU(doing string, err error) error {
+	return t.explainAs(models.ErrProvider, doing, err)
+}
+
+// explainAs does what explainGPU does for an error that is of another kind.
+func (t target) explainAs(kind error, doing string, err error) error {
 	text := t.String()
 	if doing != "" {
 		text += ", " + doing
 	}
 	if advice := t.circumstances().advise(err); advice != "" {
-		return fmt.Errorf("%w: %s: %w; %s", models.ErrProvider, text, brief(err), advice)
+		return fmt.Errorf("%w: %s: %w; %s", kind, text, brief(err), advice)
 	}
-	return fmt.Errorf("%w: %s: %w", models.ErrProvider, text, brief(err))
+	return fmt.Errorf("%w: %s: %w", kind, text, brief(err))
 }
 
 // explainRun returns an error of a run on a GPU as one line, which says what to do if it
@@ -233,9 +252,9 @@ func (c circumstances) advise(err error) string {
 		return "another process has this GPU for itself: see the compute mode and the processes in nvidia-smi"
 	case f.is(209, 222, 200, 218), has("no kernel image"), has("arch_mismatch"):
 		return c.adviseCapability(cuda)
-	case f.is(214, 226, 220):
+	case f.is(damaged...):
 		return "the GPU's memory or links are damaged: nvidia-smi -q says more; take the GPU out of use"
-	case f.is(700, 702, 708, 710, 714, 715, 716, 717, 718, 719, 721):
+	case f.is(brokenOff...):
 		return "the GPU has broken off its work, by a fault of the hardware or the driver (an Xid in dmesg) or of ONNX Runtime:" +
 			` start again, and see "batchscore doctor --device"`
 	case f.is(802):
@@ -355,6 +374,8 @@ func count(n int, what string) string {
 // build is only detected then.
 func (t target) explainProbe(err error) error {
 	switch {
+	case errors.Is(err, models.ErrOutOfMemory) && t.provider == CPU:
+		return fmt.Errorf("%w: %w", models.ErrHostMemory, err)
 	case errors.Is(err, models.ErrOutOfMemory): // or it may be
 		return err
 	case t.provider == CUDA && !blamesModel(err):

@@ -2,8 +2,10 @@ package ort
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +93,34 @@ func TestAdvise(t *testing.T) {
 		got := test.in.advise(errors.New(test.err))
 		if !strings.Contains(got, test.want) || strings.Contains(got, "K80") != test.old || test.want == "" && got != "" {
 			t.Errorf("%s, %+v: %q, want %q and about old GPUs: %v", test.err, test.in, got, test.want, test.old)
+		}
+	}
+}
+
+// Every error after which CUDA is unusable is recognised by its code and its name, and has
+// advice.
+func TestLastingFaults(t *testing.T) {
+	for _, code := range slices.Concat(damaged, brokenOff) {
+		err := fmt.Errorf("CUDA failure %d: text", code)
+		if f, ok := parseFault(err); !ok || !f.lasts() {
+			t.Errorf("%v is not recognised", err)
+		}
+		if (circumstances{}).advise(err) == "" {
+			t.Errorf("%v has no advice", err)
+		}
+		name := ""
+		for n, c := range namedCodes {
+			if c == code {
+				name = n
+			}
+		}
+		if f, ok := parseFault(fmt.Errorf("CUDA error %s:text", name)); !ok || !f.lasts() {
+			t.Errorf("%d by its name %q is not recognised", code, name)
+		}
+	}
+	for _, code := range []int{1, 2, 100, 708, 999} {
+		if f, _ := parseFault(fmt.Errorf("CUDA failure %d: text", code)); f.lasts() {
+			t.Errorf("%v is taken for one that lasts", f)
 		}
 	}
 }

@@ -35,6 +35,8 @@ type mover interface {
 	FreeStream(stream unsafe.Pointer) error
 	// CopyIn returns when the copy is complete, and waits for nothing else.
 	CopyIn(stream unsafe.Pointer, to, from []byte) error
+	// Wait returns when the device has done everything that was asked of it.
+	Wait() error
 }
 
 // input is the memory of one batch, the tensor over it, and the stream of its copies.
@@ -81,20 +83,17 @@ func (e *Engine) copyIn(b *batch, w *window, lo, hi int) (*input, error) {
 	return in, nil
 }
 
-// take returns an input of that shape and type, with size bytes.
+// take returns an input of that shape and type, with size bytes. No lock is held while the
+// device allocates and frees, which may take long.
 func (p *inputs) take(shape onnx.Shape, dtype onnx.TensorElementDataType, size int) (*input, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, in := range p.idle {
-		if slices.Equal(in.shape, shape) {
-			p.idle = slices.Delete(p.idle, i, i+1)
-			return in, nil
-		}
+	in, others := p.pick(shape)
+	if in != nil {
+		return in, nil
 	}
-	if err := p.clear(); err != nil { // they are of a size that is no longer used
+	if err := p.clear(others); err != nil {
 		return nil, err
 	}
-	in := &input{shape: shape}
+	in = &input{shape: shape}
 	var err error
 	if in.memory, err = p.api.alloc(p.allocator, size); err != nil {
 		return nil, err
@@ -108,6 +107,21 @@ func (p *inputs) take(shape onnx.Shape, dtype onnx.TensorElementDataType, size i
 	return in, nil
 }
 
+// pick takes an idle input of that shape. If there is none, it takes all: they are of a
+// size that is no longer used.
+func (p *inputs) pick(shape onnx.Shape) (in *input, others []*input) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, in := range p.idle {
+		if slices.Equal(in.shape, shape) {
+			p.idle = slices.Delete(p.idle, i, i+1)
+			return in, nil
+		}
+	}
+	others, p.idle = p.idle, nil
+	return nil, others
+}
+
 func (p *inputs) put(in *input) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,17 +133,15 @@ func (p *inputs) release() error {
 	if p == nil {
 		return nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.clear()
+	_, others := p.pick(nil)
+	return p.clear(others)
 }
 
-func (p *inputs) clear() error {
+func (p *inputs) clear(all []*input) error {
 	var errs []error
-	for _, in := range p.idle {
+	for _, in := range all {
 		errs = append(errs, p.free(in))
 	}
-	p.idle = nil
 	return errors.Join(errs...)
 }
 

@@ -6,17 +6,25 @@ import (
 	"testing"
 	"unsafe"
 
+	onnx "github.com/yalue/onnxruntime_go"
+
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 )
 
 // hostMover copies to memory of the CPU, as if that were a device.
 type hostMover struct {
-	streams, copies atomic.Int32
-	fails           error
+	streams, copies, waits atomic.Int32
+	fails                  error
+	// If hangs is set, NewStream sends to hung and returns once hangs is closed.
+	hangs, hung chan bool
 }
 
 func (m *hostMover) NewStream() (unsafe.Pointer, error) {
+	if m.hangs != nil {
+		m.hung <- true
+		<-m.hangs
+	}
 	m.streams.Add(1)
 	return unsafe.Pointer(m), nil
 }
@@ -30,6 +38,11 @@ func (m *hostMover) CopyIn(_ unsafe.Pointer, to, from []byte) error {
 	m.copies.Add(1)
 	copy(to, from)
 	return m.fails
+}
+
+func (m *hostMover) Wait() error {
+	m.waits.Add(1)
+	return nil
 }
 
 // copyFirst makes an engine on the CPU copy its input before every run, as one on a GPU
@@ -118,4 +131,31 @@ func TestCopyFails(t *testing.T) {
 	if len(e.inputs.idle) > 1 {
 		t.Errorf("%d idle inputs, want at most 1", len(e.inputs.idle))
 	}
+}
+
+// While the device allocates for one run, another one can return its input, and a third
+// one take it.
+func TestInputsWhileDeviceHangs(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 2})
+	m := copyFirst(t, e)
+	take := func(n int64) *input {
+		shape := imageShape(e.model.Contract.Preprocess, n)
+		in, err := e.inputs.take(shape, onnx.TensorElementDataTypeUint8, int(shape.FlattenedSize()))
+		if err != nil {
+			t.Error(err)
+		}
+		return in
+	}
+	first := take(2)
+	m.hangs, m.hung = make(chan bool), make(chan bool)
+	done := make(chan *input)
+	go func() { done <- take(1) }()
+	<-m.hung
+	e.inputs.put(first)
+	if again := take(2); again != first {
+		t.Error("the input that was returned is not used again")
+	}
+	e.inputs.put(first)
+	close(m.hangs)
+	e.inputs.put(<-done)
 }

@@ -189,6 +189,24 @@ func TestBatchSize(t *testing.T) {
 	t.Logf("in %d of 8 batch sizes the bits differ from those of a batch of 1", differ)
 }
 
+// TestBatchTooLarge: memory of batches is the machine's, also where a GPU computes.
+func TestBatchTooLarge(t *testing.T) {
+	e := open(t, tiny(t, graphtest.Options{}), Options{Lanes: 1})
+	for _, n := range []int{1 << 46, math.MaxInt / 2} {
+		_, err := e.NewBatch(n)
+		if !errors.Is(err, models.ErrHostMemory) || !errors.Is(err, models.ErrOutOfMemory) || !strings.Contains(err.Error(), "choose a smaller batch") {
+			t.Errorf("a batch of %d images: %v, want ErrHostMemory", n, err)
+		}
+	}
+	// A job is not begun with such a batch.
+	if e, err := Open(tiny(t, graphtest.Options{}), Options{Provider: CPU, Batch: 1 << 46}); !errors.Is(err, models.ErrHostMemory) {
+		t.Errorf("Open: %v, want ErrHostMemory", err)
+		if err == nil {
+			_ = e.Close()
+		}
+	}
+}
+
 func TestPartialBatchLeavesOtherRowsAlone(t *testing.T) {
 	for _, o := range []graphtest.Options{{}, {Batch: 4}, {Input: graphtest.FloatImage}, {Input: graphtest.FloatImage, Batch: 3}} {
 		e := open(t, tiny(t, o), Options{})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort/internal/cuda"
 )
 
 // target is the provider and the GPU on which a session runs.
@@ -38,6 +39,16 @@ func (t target) arenas() string {
 		return "cpu:0"
 	}
 	return fmt.Sprintf("gpu:%d", t.index)
+}
+
+// memory returns how much memory of a GPU that a session uses is free, and how much it
+// has, in bytes. If CUDA cannot be used any more, the error says why.
+func (t target) memory() (free, total int64, err error) {
+	r, err := cuda.Open(providerFile(t.library, CUDA), t.index)
+	if err != nil {
+		return 0, 0, err
+	}
+	return r.Memory()
 }
 
 // providerError marks an error of ONNX Runtime about setting up a provider.
@@ -111,7 +122,11 @@ func (t target) explain(model string, err error) error {
 	var p *providerError
 	switch {
 	case errors.Is(classify(err), models.ErrOutOfMemory):
-		return fmt.Errorf("%w: %s on %s: %w; %s", models.ErrNothingFits, model, t, classify(err), t.makeRoom())
+		err = fmt.Errorf("%w: %s on %s: %w; %s", models.ErrNothingFits, model, t, classify(err), t.makeRoom())
+		if t.provider == CPU {
+			err = fmt.Errorf("%w: %w", models.ErrHostMemory, err)
+		}
+		return err
 	case errors.Is(err, models.ErrModel):
 		return err
 	case t.provider == CPU && errors.As(err, &p):

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/ort/internal/lanes"
 )
 
 // Score scores images lo <= i < hi of the batch and fills their rows of b.Scores;
@@ -17,7 +18,8 @@ import (
 // ONNX Runtime to terminate the run, waits until the run has returned, and returns
 // ctx's error; the rows are then undefined. An error wrapping models.ErrOutOfMemory
 // means that the images did not fit although no other run was under way; fewer images
-// of a smaller b.Size may, unless it wraps models.ErrNothingFits.
+// of a smaller b.Size may, unless it wraps models.ErrNothingFits. An error wrapping
+// models.ErrDevice is one of the GPU.
 func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	own, ok := b.Engine.(*batch)
 	if !ok || own.engine != e {
@@ -33,10 +35,14 @@ func (e *Engine) Score(ctx context.Context, b *models.Batch, lo, hi int) error {
 	n := cmp.Or(own.call.size, hi-lo)
 	err := e.lanes.Run(ctx, n, &own.call)
 	switch {
-	case errors.Is(err, models.ErrOutOfMemory) && n <= e.lanes.Least:
-		return e.nothingFits(err)
-	case errors.Is(err, models.ErrProvider):
-		return e.target.explainGPU("", err)
+	case errors.Is(err, models.ErrOutOfMemory):
+		if n <= e.lanes.Least {
+			return e.nothingFits(err)
+		}
+	case errors.Is(err, lanes.ErrSmallest):
+		return e.target.explainAs(models.ErrDevice, "", err)
+	case e.rebind && isFault(err) && !errors.Is(err, models.ErrDevice):
+		return fmt.Errorf("%w: %w", models.ErrDevice, err)
 	}
 	return err
 }
@@ -130,6 +136,10 @@ func (b *batch) score(ctx context.Context, lo, hi int) error {
 	b.watch.begin(ctx)
 	err = b.engine.api.run(&w.run)
 	b.watch.end()
+	if err != nil && b.engine.rebind {
+		// It may have left kernels behind that still use its memory.
+		err = errors.Join(err, b.engine.inputs.mover.Wait())
+	}
 	err = b.engine.noteFault(err)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -169,21 +179,17 @@ func (b *batch) scoreFixed(ctx context.Context, lo, hi, size int) error {
 }
 
 // takeSpare returns a batch of that size that nobody uses. As a call has a lane, there
-// are at most as many spare batches as lanes.
+// are at most as many spare batches as lanes. No lock is held while memory is allocated
+// and freed, which may take long.
 func (e *Engine) takeSpare(size int) (*batch, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i, b := range e.spare {
-		if b.capacity == size {
-			e.spare = slices.Delete(e.spare, i, i+1)
-			return b, nil
-		}
+	b, others := e.pickSpare(size)
+	if b != nil {
+		return b, nil
 	}
 	var errs []error
-	for _, b := range e.spare { // of a size that is no longer used
+	for _, b := range others {
 		errs = append(errs, b.free())
 	}
-	e.spare = nil
 	if err := e.noteFault(errors.Join(errs...)); err != nil {
 		return nil, err
 	}
@@ -192,6 +198,21 @@ func (e *Engine) takeSpare(size int) (*batch, error) {
 		return nil, fmt.Errorf("memory to fill up a batch of %d images: %w", size, err)
 	}
 	return b, nil
+}
+
+// pickSpare takes a spare batch of that size. If there is none, it takes all: they are of
+// a size that is no longer used.
+func (e *Engine) pickSpare(size int) (b *batch, others []*batch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, b := range e.spare {
+		if b.capacity == size {
+			e.spare = slices.Delete(e.spare, i, i+1)
+			return b, nil
+		}
+	}
+	others, e.spare = e.spare, nil
+	return nil, others
 }
 
 // makeSpare turns a batch that the caller no longer needs into a spare one.

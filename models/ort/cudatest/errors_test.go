@@ -128,8 +128,8 @@ func TestFault33_CUDABreaks(t *testing.T) {
 		args := scoring(model, images, out, "--batch", "1", "--chunk", "1")
 		r := m.start(t, []string{"CUDATEST_FAIL=cudaMemcpyAsync=700@100"}, args...).wait(t)
 		const want = "batch of 1: CUDA failure 700: an illegal memory access was encountered"
-		if r.code != 1 || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "goroutine") {
-			t.Fatalf("exit code %d, want 1 and %q:\n%s", r.code, want, r.stderr)
+		if r.code != 75 || !strings.Contains(r.stderr, want) || strings.Contains(r.stderr, "goroutine") {
+			t.Fatalf("exit code %d, want 75 and %q:\n%s", r.code, want, r.stderr)
 		}
 		if r = m.batchscore(t, args...).must(t); !strings.Contains(r.stdout, "80 images: 80 ok, 0 failed") {
 			t.Errorf("the rerun: %s%s", r.stdout, r.stderr)

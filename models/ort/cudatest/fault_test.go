@@ -28,15 +28,15 @@ func TestCUDAFaults(t *testing.T) {
 		}{
 			{call: "cudaMalloc", code: 700, from: []int{1, 2, 9}, codes: []int{78}, says: broken},
 			{call: "cudaHostAlloc", code: 700, from: []int{1}, codes: []int{78}, says: broken},
-			{call: "cudaStreamCreateWithFlags", code: 700, from: []int{1, 2}, codes: []int{1, 78}, says: broken},
-			{call: "cudaMemcpyAsync", code: 700, from: []int{1, 9, 12, 14, 18}, codes: []int{1, 78}, says: broken},
-			{call: "cudaStreamSynchronize", code: 700, from: []int{1, 9, 20}, codes: []int{1, 78}, says: broken},
-			{call: "cudaSetDevice", code: 700, from: []int{1, 9, 15}, codes: []int{1, 78}, says: broken},
-			{call: "cudaGetLastError", code: 700, from: []int{1, 30}, codes: []int{1, 78}, says: broken},
-			{call: "cudaLaunchKernel", code: 719, from: []int{1, 30}, codes: []int{1, 78}, says: broken},
+			{call: "cudaStreamCreateWithFlags", code: 700, from: []int{1, 2}, codes: []int{75, 78}, says: broken},
+			{call: "cudaMemcpyAsync", code: 700, from: []int{1, 9, 12, 14, 18}, codes: []int{75, 78}, says: broken},
+			{call: "cudaStreamSynchronize", code: 700, from: []int{1, 9, 20}, codes: []int{75, 78}, says: broken},
+			{call: "cudaSetDevice", code: 700, from: []int{1, 9, 15}, codes: []int{75, 78}, says: broken},
+			{call: "cudaGetLastError", code: 700, from: []int{1, 30}, codes: []int{75, 78}, says: broken},
+			{call: "cudaLaunchKernel", code: 719, from: []int{1, 30}, codes: []int{75, 78}, says: broken},
 			{call: "cudnnBackendFinalize", code: 4000, from: []int{1}, codes: []int{78}, says: "CUDNN"},
-			{call: "cudnnBackendExecute", code: 5000, from: []int{1, 20}, codes: []int{1, 75, 78}, says: "CUDNN"},
-			{call: "cublasSgemm_v2", code: 13, from: []int{1, 5}, codes: []int{1, 78}, says: "CUBLAS failure 13"},
+			{call: "cudnnBackendExecute", code: 5000, from: []int{1, 20}, codes: []int{75, 78}, says: "CUDNN"},
+			{call: "cublasSgemm_v2", code: 13, from: []int{1, 5}, codes: []int{75, 78}, says: "CUBLAS failure 13"},
 			// It fails first when all rows are there, and does not matter then.
 			{call: "cudaStreamDestroy", code: 700, from: []int{1}, codes: []int{0}},
 		} {

@@ -142,12 +142,23 @@ func TestCUDABenchInfer(t *testing.T) {
 }
 
 // TestCUDAUnclearFault has a fault in mid-run of which cuDNN's front end does not say what
-// it is. A smaller batch is tried once; as it fails in the same way, it is not memory.
+// it is. Smaller batches are tried; as even one image fails in the same way, it is not
+// memory. After each failure the program waits for what the GPU still does.
 func TestCUDAUnclearFault(t *testing.T) {
 	t.Parallel()
-	m := New(t, Config{Vars: []string{"CUDATEST_FAIL=cudnnBackendExecute=5000@400"}})
-	r := m.run(t, pictures(t, 40), filepath.Join(t.TempDir(), "out"), "--batch", "8")
-	if halved := strings.Count(r.stderr, "batch halved"); r.code != 78 || halved != 1 || !strings.Contains(r.stderr, "CUDNN_BACKEND_API_FAILED") {
-		t.Errorf("exit code %d, halved %d times, want 78, once, and cuDNN's error: %s", r.code, halved, r.stderr)
-	}
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line, Vars: []string{"CUDATEST_FAIL=cudnnBackendExecute=5000@20"}})
+		r := m.batchscore(t, scoring(small(t), pictures(t, 64), filepath.Join(t.TempDir(), "out"), "--batch", "8", "--chunk", "8")...)
+		if halved := strings.Count(r.stderr, "batch halved"); r.code != 75 || halved != 3 || !strings.Contains(r.stderr, "CUDNN_BACKEND_API_FAILED") {
+			t.Errorf("exit code %d, halved %d times, want 75, 3 times, and cuDNN's error: %s", r.code, halved, r.stderr)
+		}
+		failed, waited := false, false
+		for _, e := range m.Log(t) {
+			failed = failed || e.Event == "fault"
+			waited = waited || failed && e.Event == "synchronize" && e.What == "device"
+		}
+		if !failed || !waited {
+			t.Errorf("failed %v, and waited for the GPU after it %v", failed, waited)
+		}
+	})
 }

@@ -30,6 +30,8 @@ char *cuda_open(const char *provider, cuda_runtime *runtime) {
       {"cudaStreamDestroy", (void **)&runtime->destroy_stream},
       {"cudaStreamSynchronize", (void **)&runtime->synchronize},
       {"cudaMemcpyAsync", (void **)&runtime->copy},
+      {"cudaDeviceSynchronize", (void **)&runtime->synchronize_device},
+      {"cudaMemGetInfo", (void **)&runtime->memory},
       {"cudaGetErrorString", (void **)&runtime->describe},
   };
   char *message = NULL;
@@ -67,6 +69,18 @@ char *cuda_copy_in(const cuda_runtime *runtime, int device, void *stream, void *
   TRY(runtime, runtime->set_device(device));
   TRY(runtime, runtime->copy(to, from, size, host_to_device, stream));
   TRY(runtime, runtime->synchronize(stream));
+  return NULL;
+}
+
+char *cuda_wait(const cuda_runtime *runtime, int device) {
+  TRY(runtime, runtime->set_device(device));
+  TRY(runtime, runtime->synchronize_device());
+  return NULL;
+}
+
+char *cuda_memory(const cuda_runtime *runtime, int device, size_t *free, size_t *total) {
+  TRY(runtime, runtime->set_device(device));
+  TRY(runtime, runtime->memory(free, total));
   return NULL;
 }
 

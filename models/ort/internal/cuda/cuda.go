@@ -54,6 +54,16 @@ func (r *Runtime) CopyIn(stream unsafe.Pointer, to, from []byte) error {
 		unsafe.Pointer(unsafe.SliceData(from)), C.size_t(len(from))))
 }
 
+// Wait returns when the GPU has done everything that this process has asked of it.
+func (r *Runtime) Wait() error { return toError(C.cuda_wait(&r.functions, r.device)) }
+
+// Memory returns how much memory of the GPU is free, and how much it has, in bytes.
+func (r *Runtime) Memory() (free, total int64, err error) {
+	var f, t C.size_t
+	err = toError(C.cuda_memory(&r.functions, r.device, &f, &t))
+	return int64(f), int64(t), err
+}
+
 // Block makes threads that wait for a GPU sleep. CUDA's default is that they poll, on
 // cores that could decode images. It must be called before the process uses the GPU.
 func Block(device int) error { return toError(C.cuda_block(C.int(device))) }

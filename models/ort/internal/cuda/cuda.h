@@ -12,6 +12,8 @@ typedef struct {
   int (*destroy_stream)(void *);
   int (*synchronize)(void *);
   int (*copy)(void *, const void *, size_t, int, void *);
+  int (*synchronize_device)(void);
+  int (*memory)(size_t *, size_t *);
   const char *(*describe)(int);
 } cuda_runtime;
 
@@ -24,6 +26,12 @@ char *cuda_destroy_stream(const cuda_runtime *runtime, int device, void *stream)
 
 // cuda_copy_in copies from page-locked memory to a device, and waits for that copy only.
 char *cuda_copy_in(const cuda_runtime *runtime, int device, void *stream, void *to, const void *from, size_t size);
+
+// cuda_wait waits for everything that a device does.
+char *cuda_wait(const cuda_runtime *runtime, int device);
+
+// cuda_memory says how much memory of a device is free, and how much it has, in bytes.
+char *cuda_memory(const cuda_runtime *runtime, int device, size_t *free, size_t *total);
 
 // cuda_block makes threads that wait for a device sleep instead of polling. It must be
 // called before the process uses the device.

@@ -41,10 +41,9 @@ type Lanes struct {
 	running *semaphore.Weighted
 	crowd   func(images int)
 
-	mu      sync.Mutex
-	alone   map[int]int // runs that only succeeded alone, by number of images
-	unclear int         // the most images with which a run failed for an unclear reason
-	plans   int         // the number of images that all plans are for; 0 if there is none
+	mu    sync.Mutex
+	alone map[int]int // runs that only succeeded alone, by number of images
+	plans int         // the number of images that all plans are for; 0 if there is none
 	// broken has the errors of first runs, by number of images: there may be plans that
 	// are wrong for it.
 	broken map[int]error
@@ -163,8 +162,7 @@ func (l *Lanes) fitted(n int) {
 
 // judge returns what it means that n images gave that error although they were alone
 // and memory had been given back, or kept is why it was not. An error that may be about
-// memory is taken for that once; if fewer images fail in the same way, the fault is
-// another one.
+// memory is taken for that until the fewest images fail in the same way.
 func (l *Lanes) judge(n int, err, kept error, c Call) error {
 	if !errors.Is(err, models.ErrOutOfMemory) {
 		return err
@@ -176,14 +174,15 @@ func (l *Lanes) judge(n int, err, kept error, c Call) error {
 	if !errors.As(err, &u) {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n <= max(l.Least, 1) || n < l.unclear {
-		return fmt.Errorf("%w: not for want of memory, as a smaller batch fails too: %w", models.ErrProvider, u.Err)
+	if n <= max(l.Least, 1) {
+		return fmt.Errorf("%w: %w", ErrSmallest, u.Err)
 	}
-	l.unclear = max(l.unclear, n)
 	return err
 }
+
+// ErrSmallest means that an error was taken for one about memory until the fewest images
+// that a run can have failed with it.
+var ErrSmallest = errors.New("not for want of memory, as the smallest batch fails too")
 
 // UnclearError is about memory, or about anything else. It wraps
 // models.ErrOutOfMemory until Run knows better.

@@ -219,24 +219,23 @@ func TestErrorsOfTheSecondTry(t *testing.T) {
 	}
 }
 
-// An error that may be about memory is that once. If a smaller batch, or the smallest,
-// fails in the same way, the device is at fault.
+// An error that may be about memory is taken for that, however often the batch must be
+// halved, until the smallest fails in the same way: then the device is at fault.
 func TestUnclearErrors(t *testing.T) {
 	fault := error(&UnclearError{errors.New("it did not work")})
-	l := quietLanes(2)
-	fail := func(n int) error {
-		return l.Run(t.Context(), n, funcs{func(context.Context) error { return fault }, func() error { return nil }})
-	}
-	for range 2 { // two lanes find it
-		if err := fail(32); !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrProvider) {
-			t.Errorf("32 images: %v, want ErrOutOfMemory", err)
+	for _, least := range []int{0, 4} {
+		l := quietLanes(2)
+		l.Least = least
+		fail := func(n int) error {
+			return l.Run(t.Context(), n, funcs{func(context.Context) error { return fault }, func() error { return nil }})
 		}
-	}
-	if err := fail(16); !errors.Is(err, models.ErrProvider) || errors.Is(err, models.ErrOutOfMemory) {
-		t.Errorf("16 images after 32: %v, want ErrProvider", err)
-	}
-	l = quietLanes(2)
-	if err := fail(1); !errors.Is(err, models.ErrProvider) || errors.Is(err, models.ErrOutOfMemory) {
-		t.Errorf("1 image: %v, want ErrProvider", err)
+		for _, n := range []int{32, 32, 16, 8} { // two lanes find it first
+			if err := fail(n); !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, ErrSmallest) {
+				t.Errorf("%d images: %v, want ErrOutOfMemory", n, err)
+			}
+		}
+		if err := fail(max(least, 1)); !errors.Is(err, ErrSmallest) || errors.Is(err, models.ErrOutOfMemory) {
+			t.Errorf("%d images: %v, want ErrSmallest", max(least, 1), err)
+		}
 	}
 }
