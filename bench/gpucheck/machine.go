@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/ort"
 )
 
 // Hardware is the machine that was checked, besides what the provenance says.
@@ -24,6 +25,9 @@ type Hardware struct {
 // opened; of the others, the system's names are known.
 func hardware(facts []device.GPUFacts) Hardware {
 	h := Hardware{GPUs: facts}
+	if library, err := ort.FindLibrary("", ort.CUDA); err == nil {
+		h.StandIn = ort.StandIn(library)
+	}
 	if len(facts) == 0 {
 		for _, g := range device.GPUs().All {
 			h.GPUs = append(h.GPUs, device.GPUFacts{Name: g.Name})
@@ -31,9 +35,6 @@ func hardware(facts []device.GPUFacts) Hardware {
 	}
 	nodes, _ := filepath.Glob("/sys/devices/system/node/node[0-9]*") // the pattern is valid
 	h.NUMA = len(nodes)
-	for _, g := range h.GPUs {
-		h.StandIn = h.StandIn || strings.Contains(strings.ToLower(g.Name), "stand-in")
-	}
 	return h
 }
 

@@ -120,7 +120,11 @@ func onnxRuntime() []finding {
 	if err != nil {
 		return []finding{{what: "ONNX Runtime", missing: err.Error(), needed: true}}
 	}
-	list := []finding{{what: "ONNX Runtime", state: builtFor(info.Version, info.CUDA) + ", " + info.Library}}
+	state := builtFor(info.Version, info.CUDA) + ", " + info.Library
+	if ort.StandIn(info.Library) {
+		state += ", with a stand-in for CUDA, which computes nothing"
+	}
+	list := []finding{{what: "ONNX Runtime", state: state}}
 	for _, p := range info.Providers {
 		f := finding{what: "  provider " + p.Name, state: "usable"}
 		switch visible := device.GPUs().Visible(); {

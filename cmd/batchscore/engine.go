@@ -138,6 +138,10 @@ func openReal(o ort.Options, m *models.Model, versions map[string]string) (*ort.
 		facts := g.Facts()
 		facts.Versions(versions)
 	}
+	if e.StandIn() {
+		versions["cuda_stand_in"] = "computes nothing"
+		o.Logger.Warn().Str("device", e.Device()).Msg("stand-in for CUDA: nothing is computed, and neither the labels nor the speed mean anything")
+	}
 	line := o.Logger.Info().Str("device", e.Device()).Int("lanes", e.Lanes()).Str("onnxruntime", e.Version())
 	logGPU(line, g).Msg("model loaded")
 	return e, g, nil

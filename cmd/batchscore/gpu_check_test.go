@@ -16,7 +16,7 @@ import (
 // gpuCheck runs gpu-check over the stand-in for CUDA, and returns the report by claim.
 func gpuCheck(t *testing.T, code int, vars []string, args ...string) (map[string]gpucheck.Result, *gpucheck.Report, processResult) {
 	t.Helper()
-	m := cudatest.New(t, cudatest.Config{Devices: []cudatest.Device{{Name: "stand-in for a GPU"}}, Vars: vars})
+	m := cudatest.New(t, cudatest.Config{Vars: vars})
 	out := filepath.Join(t.TempDir(), "report")
 	model := tiny(t, graphtest.Options{Input: graphtest.FloatImage, Work: 1})
 	r := finish(t, command(t, m.Vars(), append([]string{"gpu-check", "--images", pictures(t, 20), "--model", model, "--out", out}, args...)...))
@@ -107,7 +107,7 @@ func TestGPUCheckFindsFaults(t *testing.T) {
 func TestGPUCheckSpeed(t *testing.T) {
 	t.Parallel()
 	own := tiny(t, graphtest.Options{Input: graphtest.FloatImage})
-	m := cudatest.New(t, cudatest.Config{Devices: []cudatest.Device{{Name: "stand-in for a GPU"}}})
+	m := cudatest.New(t, cudatest.Config{})
 	out := filepath.Join(t.TempDir(), "report")
 	r := finish(t, command(t, m.Vars(), "gpu-check", "--images", pictures(t, 4), "--model", own, "--out", out, "--only", "speed,shapes",
 		"--speed", own, "--least", "1ms"))

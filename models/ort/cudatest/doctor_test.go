@@ -21,6 +21,7 @@ func TestCUDADoctor(t *testing.T) {
 		used    []string // the devices that were tried, in order
 	}{
 		{name: "two", devices: gpus(2), used: uuids(0, 1), want: []string{
+			", with a stand-in for CUDA, which computes nothing",
 			"ok provider cuda libraries found; not tried, which --device does",
 			"FAIL GPU 0 NVIDIA A100-SXM4-40GB, at 0000:10:00.0, compute capability 8.0, 40960 MiB, NUMA node 0, driver DRIVER, CUDA N.",
 			"cuDNN 9.10.2: wrong scores: they differ from the CPU's by",
