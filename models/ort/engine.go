@@ -133,7 +133,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 			return target.explain(m.Path, plain(e.findFault(err), e.version))
 		}
 		trim()
-		if err := e.checkPlacement(target.provider); err != nil {
+		if err := e.checkPlacement(target.provider, opt); err != nil {
 			return err
 		}
 		if e.rebind && tf32 {

@@ -23,7 +23,7 @@ var heavy = []string{
 
 // checkPlacement checks that ONNX Runtime has placed the work of the session on the
 // requested provider.
-func (e *Engine) checkPlacement(provider string) error {
+func (e *Engine) checkPlacement(provider string, opt Options) error {
 	if provider == CPU {
 		return nil
 	}
@@ -31,7 +31,22 @@ func (e *Engine) checkPlacement(provider string) error {
 	if err != nil {
 		return fmt.Errorf("%w: read the operator placement: %w", models.ErrProvider, err)
 	}
+	if n := unordered(nodes, opt); n > 0 {
+		opt.Logger.Warn().Str("model", e.model.Path).Int("nodes", n).
+			Msg("the model was saved after ONNX Runtime's optimizer had fused its convolutions (FusedConv)," +
+				" which on a GPU may use memory before it is cleared: use the model from before that")
+	}
 	return judgePlacement(provider, nodes)
+}
+
+// unordered returns how many nodes on a GPU clear memory on a stream that is not in order
+// with that of their kernels. Settings avoid it for convolutions that ONNX Runtime itself
+// fuses, and not for those that are fused in the model's file.
+func unordered(nodes map[string]map[string]int, opt Options) int {
+	if opt.NHWC {
+		return 0
+	}
+	return nodes[providerNames[CUDA]]["FusedConv"]
 }
 
 // judgePlacement checks the number of nodes, which is given by ONNX Runtime's

@@ -194,10 +194,10 @@ func TestPlacementIsRead(t *testing.T) {
 	if n := nodes["CPUExecutionProvider"]; len(nodes) != 1 || len(n) < 3 {
 		t.Errorf("nodes: %v", nodes)
 	}
-	if err := e.checkPlacement(CUDA); !errors.Is(err, models.ErrProvider) {
+	if err := e.checkPlacement(CUDA, Options{}); !errors.Is(err, models.ErrProvider) {
 		t.Errorf("a session on the CPU passed as one on CUDA: %v", err)
 	}
-	if err := e.checkPlacement(CPU); err != nil {
+	if err := e.checkPlacement(CPU, Options{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -311,5 +311,20 @@ func TestDefaults(t *testing.T) {
 		if got := target.String(); got != want {
 			t.Errorf("%+v is %q, want %q", target, got, want)
 		}
+	}
+}
+
+// Convolutions that are fused in the file are found on the GPU only.
+func TestUnorderedNodes(t *testing.T) {
+	nodes := map[string]map[string]int{providerNames[CUDA]: {"FusedConv": 3, "Conv": 2}, providerNames[CPU]: {"FusedConv": 1}}
+	if n := unordered(nodes, Options{}); n != 3 {
+		t.Errorf("%d nodes, want 3", n)
+	}
+	if n := unordered(nodes, Options{NHWC: true}); n != 0 {
+		t.Errorf("%d nodes with NHWC, want 0", n)
+	}
+	delete(nodes, providerNames[CUDA])
+	if n := unordered(nodes, Options{}); n != 0 {
+		t.Errorf("%d nodes without a GPU, want 0", n)
 	}
 }
