@@ -66,6 +66,9 @@ type Result struct {
 // ID returns the name of the claim among all: "subject/name".
 func (r *Result) ID() string { return r.Subject + "/" + r.Claim }
 
+// limitReason begins the reason of a claim whose measured value is beyond its limit.
+const limitReason = "the limit: "
+
 // patience is how many times its cost a check may take. One that takes longer hangs.
 const patience = 4
 
@@ -147,7 +150,7 @@ func (c *checker) check(ctx context.Context, claim *Claim) Result {
 	case err == nil && outcome.Holds:
 		r.Verdict = Pass
 	case err == nil:
-		r.Verdict, r.Reason = Fail, "the limit: "+claim.Limit
+		r.Verdict, r.Reason = Fail, limitReason+claim.Limit
 	case errors.Is(err, errSkipped):
 		r.Verdict, r.Reason = NotMeasured, err.Error()
 	case ctx.Err() != nil:

@@ -204,3 +204,30 @@ FAIL          correctness/fp16      37 of 40; the limit: 99%
 		t.Errorf("in colours:\n%s", &b)
 	}
 }
+
+func TestFailures(t *testing.T) {
+	report := "ok       cores  2\nFAIL     GPU 0  Tesla T4: wrong\n                scores\nok       disk   3\n                more\nFAIL     GPU 1  lost\n"
+	if got := failures(report); got != "GPU 0 Tesla T4: wrong scores; GPU 1 lost" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestUnmeasured: points without time are one line, the others have their reasons.
+func TestUnmeasured(t *testing.T) {
+	var b strings.Builder
+	(&Report{Unmeasured: []string{"a, batch 1: " + noTime, "b, batch 8: too little memory", "c, batch 1: " + noTime}}).speeds(&b, nil)
+	got := b.String()
+	if strings.Count(got, "\n- ") != 2 || !strings.Contains(got, "There was no time for 2 points") || !strings.Contains(got, "too little memory") {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestBestSessions: the chart has the fastest number of sessions.
+func TestBestSessions(t *testing.T) {
+	row := func(sessions string, rate float64) *speedRow {
+		return &speedRow{model: "m", precision: fp32, sessions: sessions, rates: map[int]float64{1: 1, 32: rate}}
+	}
+	if got := bestSessions([]*speedRow{row("1", 90), row("2", 80), row("3", 70)}); len(got) != 1 || got[0].sessions != "1" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -89,8 +89,30 @@ func modelsOf(rows []*speedRow) []string {
 	return names
 }
 
-// drawn is the number of sessions of the rows that charts show.
-const drawn = "2"
+// bestSessions returns of rows that differ in their sessions only the one with the highest
+// rate at any batch, which charts show.
+func bestSessions(rows []*speedRow) []*speedRow {
+	var best []*speedRow
+	peak := func(r *speedRow) (most float64) {
+		for _, rate := range r.rates {
+			most = max(most, rate)
+		}
+		return most
+	}
+	for _, r := range rows {
+		if len(r.rates) < 2 {
+			continue
+		}
+		i := slices.IndexFunc(best, func(o *speedRow) bool { return o.model == r.model && o.name() == r.name() })
+		switch {
+		case i < 0:
+			best = append(best, r)
+		case peak(r) > peak(best[i]):
+			best[i] = r
+		}
+	}
+	return best
+}
 
 // charts draws the rate of each model over the size of the batch, with a line for each
 // way to compute it.
@@ -99,11 +121,11 @@ func (r *Report) charts() ([]drawing, error) {
 	var all []drawing
 	for _, model := range modelsOf(rows) {
 		var lines []chart.Line
-		for _, row := range rows {
-			if row.model != model || row.sessions != drawn || len(row.rates) < 2 {
+		for _, row := range bestSessions(rows) {
+			if row.model != model {
 				continue
 			}
-			line := chart.Line{Name: row.name()}
+			line := chart.Line{Name: fmt.Sprintf("%s, sessions: %s", row.name(), row.sessions)}
 			for _, b := range sorted(row.rates) {
 				line.XY = append(line.XY, chart.Point{X: float64(b), Y: row.rates[b]})
 			}
@@ -112,7 +134,7 @@ func (r *Report) charts() ([]drawing, error) {
 		if len(lines) == 0 {
 			continue
 		}
-		title := fmt.Sprintf("%s: images/s by batch, two sessions", model)
+		title := fmt.Sprintf("%s: images/s by batch, with the fastest number of sessions", model)
 		if r.Hardware.StandIn {
 			title += " (a stand-in that computes nothing)"
 		}
@@ -149,8 +171,16 @@ func (r *Report) speeds(b *strings.Builder, charts []drawing) {
 	}
 	if len(r.Unmeasured) > 0 {
 		fmt.Fprintf(b, "\n### Not measured\n\n")
+		late := 0
 		for _, text := range r.Unmeasured {
+			if strings.HasSuffix(text, ": "+noTime) {
+				late++ // report.json names them
+				continue
+			}
 			fmt.Fprintf(b, "- %s\n", strings.NewReplacer("_", `\_`, "*", `\*`, "<", "&lt;").Replace(text))
+		}
+		if late > 0 {
+			fmt.Fprintf(b, "- There was no time for %s of the sweep: give more with `--time`.\n", counted(late, "point"))
 		}
 	}
 }

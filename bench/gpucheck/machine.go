@@ -2,6 +2,7 @@ package gpucheck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -128,14 +129,38 @@ func (s *Session) facts(ctx context.Context) ([]device.GPUFacts, error) {
 	return all, nil
 }
 
+// failures returns what doctor found to be unusable, as one text: its lines that begin with
+// FAIL, and those that continue them.
+func failures(report string) string {
+	var all []string
+	inside := false
+	for line := range strings.Lines(report) {
+		if continues := strings.HasPrefix(line, " "); !continues {
+			inside = strings.HasPrefix(line, "FAIL")
+			if inside {
+				all = append(all, "")
+			}
+		}
+		if inside {
+			last := &all[len(all)-1]
+			*last = oneLine(*last + " " + strings.TrimPrefix(line, "FAIL"))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
 // doctorClaims are about what doctor finds.
 func doctorClaims() []Claim {
 	return []Claim{{
 		Subject: Doctor, Name: "device", Says: "Every GPU computes a small network as the CPU does (doctor --device).",
 		Limit: "exit code 0", Cost: 20 * time.Second,
 		Check: func(ctx context.Context, s *Session) (Outcome, error) {
-			if _, err := s.must(ctx, 0, nil, "doctor", "--device"); err != nil {
-				return Outcome{}, err
+			e, err := s.run(ctx, nil, "doctor", "--device")
+			if err == nil {
+				err = e.expect(0)
+			}
+			if err != nil {
+				return Outcome{}, errors.Join(err, errors.New(failures(e.stdout)))
 			}
 			return measured(true, "every GPU can be used")
 		},

@@ -34,7 +34,7 @@ func (r *Report) markdown(charts []drawing) []byte {
 			fmt.Fprintf(&b, "\n## %s\n\n| | claim | limit | measured | log |\n|---|---|---|---|---|\n", titles[subject])
 		}
 		said := c.Measured
-		if c.Reason != "" && c.Verdict != Pass {
+		if c.Reason != "" && c.Verdict != Pass && c.Reason != limitReason+c.Limit { // the limit has a column
 			said = strings.TrimPrefix(said+"; "+c.Reason, "; ")
 		}
 		fmt.Fprintf(&b, "| %s | **%s** %s | %s | %s | %s |\n", mark(c.Verdict), c.Claim, cell(c.Says), cell(c.Limit), cell(said), links(c.Commands))
@@ -64,7 +64,8 @@ var titles = map[string]string{
 func (r *Report) machine(b *strings.Builder) {
 	p := &r.Provenance
 	rows := [][2]string{{"GPUs", describe(r.Hardware.GPUs)}}
-	rows = append(rows, [2]string{"processor", fmt.Sprintf("%s, %d cores, %.0f GB, %d NUMA nodes", p.CPU, p.Cores, float64(p.Memory)/1e9, r.Hardware.NUMA)},
+	nodes := counted(r.Hardware.NUMA, "NUMA node")
+	rows = append(rows, [2]string{"processor", fmt.Sprintf("%s, %d cores, %.0f GB, %s", p.CPU, p.Cores, float64(p.Memory)/1e9, nodes)},
 		[2]string{"system", p.OS + " " + p.Kernel},
 		[2]string{"batchscore", fmt.Sprintf("%s (%s), %s", p.Versions["batchscore"], p.Commit, p.Date.Format("2006-01-02 15:04 MST"))})
 	for _, name := range []string{"onnxruntime", "jpeg", "go"} {

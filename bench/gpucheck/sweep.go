@@ -146,7 +146,7 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 		}
 	}
 	for i, c := range cells {
-		why := "there was no time"
+		why := noTime
 		if i < len(all) {
 			if r := all[i]; r.Error == "" {
 				w.points = append(w.points, point{p, c, r.Device, r.Rate, r.Use})
@@ -158,9 +158,20 @@ func (s *Session) measureSetting(ctx context.Context, w *sweep, p setting, cells
 			why = err.Error()
 		}
 		s.figures.unmeasured = append(s.figures.unmeasured,
-			fmt.Sprintf("%v, batch %d, %d sessions: %s", p, c.Batch, c.Sessions, oneLine(why)))
+			fmt.Sprintf("%v, batch %d, %s: %s", p, c.Batch, counted(c.Sessions, "session"), oneLine(why)))
 	}
 	return err
+}
+
+// noTime is why a point was not measured that the budget had no time for.
+const noTime = "there was no time"
+
+// counted returns a number of things in words.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // nameOf returns the name of a model of the sweep: that of a network, or of a file.

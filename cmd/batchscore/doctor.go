@@ -167,8 +167,10 @@ func gpuDecoder() finding {
 	f := finding{what: "JPEG on a GPU"}
 	library, err := nvimgcodec.Find()
 	switch {
+	case err == nil && device.GPUs().Visible() == 0:
+		f.missing = "nvImageCodec was found, " + library + ", but no NVIDIA GPU is visible"
 	case err == nil:
-		f.state = "nvImageCodec, " + library + ", for --decode-device gpu"
+		f.state = "nvImageCodec was found, " + library + ", for --decode-device gpu; not tried"
 	case device.GPUs().Visible() == 0:
 		f.missing = "no NVIDIA GPU is visible"
 	default:
@@ -231,7 +233,8 @@ func gpus() finding {
 // fetchedFiles returns what is in the folder that BATCHSCORE_CACHE names.
 func fetchedFiles(cache string) finding {
 	f := finding{what: "fetched files", state: "in BATCHSCORE_CACHE=" + cache}
-	if _, err := os.Stat(filepath.Join(cache, "onnxruntime")); err != nil {
+	_, err := os.Stat(filepath.Join(cache, "onnxruntime"))
+	if _, gpuErr := os.Stat(filepath.Join(cache, "onnxruntime-gpu")); err != nil && gpuErr != nil {
 		f.state, f.missing = "", "BATCHSCORE_CACHE="+cache+" has no ONNX Runtime; \"make deps\" in the source tree fetches it there"
 	}
 	return f

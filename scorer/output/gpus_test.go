@@ -32,14 +32,21 @@ func TestGPUTotal(t *testing.T) {
 		joules    float64
 		throttled float64
 	}{
-		{name: "two GPUs", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-2", 0, 10, 100, 600)}, joules: 1600, throttled: 2},
-		{name: "one after the other", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 10, 20, 100, 1000), gpuWorker("b", "GPU-1", 0, 10, 100, 600)}, joules: 1600, throttled: 2},
+		{name: "two GPUs",
+			workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-2", 0, 10, 100, 600)},
+			joules:  1600, throttled: 2},
+		{name: "one after the other",
+			workers: []WorkerSummary{gpuWorker("a", "GPU-1", 10, 20, 100, 1000), gpuWorker("b", "GPU-1", 0, 10, 100, 600)},
+			joules:  1600, throttled: 2},
 		// Both saw 100 W of the same GPU, which was watched for 15 s.
-		{name: "at the same time", workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-1", 5, 15, 100, 1000)}, joules: 1500, throttled: 1.5},
+		{name: "at the same time",
+			workers: []WorkerSummary{gpuWorker("a", "GPU-1", 0, 10, 100, 1000), gpuWorker("b", "GPU-1", 5, 15, 100, 1000)},
+			joules:  1500, throttled: 1.5},
 		{name: "unknown GPUs", workers: []WorkerSummary{gpuWorker("a", "", 0, 10, 100, 1000), gpuWorker("b", "", 0, 10, 100, 1000)}, joules: 2000, throttled: 2},
 	} {
 		got := gpuTotal(test.workers)
-		if got.Workers != 2 || got.Joules != test.joules || math.Abs(got.ImagesPerJoule*test.joules-200) > 0.01 || *got.Busy != 0.5 || got.Images != 200 || got.ThrottledSeconds != test.throttled ||
+		if got.Workers != 2 || got.Joules != test.joules || math.Abs(got.ImagesPerJoule*test.joules-200) > 0.01 || *got.Busy != 0.5 ||
+			got.Images != 200 || got.ThrottledSeconds != test.throttled ||
 			got.Throttle["heat"] != test.throttled || len(got.Throttle) != 1 {
 			t.Errorf("%s: %+v, want %v J", test.name, got, test.joules)
 		}
