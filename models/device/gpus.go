@@ -46,6 +46,8 @@ type GPUList struct {
 	Unordered bool
 	// rejected says which entry of CUDA_VISIBLE_DEVICES ended the selection.
 	rejected string
+	// withheld reports whether its value says that no GPU is wanted.
+	withheld bool
 }
 
 // GPUs lists NVIDIA GPUs as the driver shows them in the file system. It does not load

@@ -91,6 +91,13 @@ func TestVisible(t *testing.T) {
 		{value: "7,0", why: `("7": there are the GPUs 0 to 1)`},
 		{value: "none", why: `("none": there are the GPUs 0 to 1)`},
 		{value: "NoDevFiles", why: "selects none"},
+		{value: "+1", want: []Device{{1, ""}}},
+		{value: "0;1", want: []Device{{0, ""}}},
+		{value: "1.0", want: []Device{{1, ""}}},
+		{value: "0x1", want: []Device{{0, ""}}},
+		{value: "-0", why: `("-0": there are the GPUs 0 to 1)`},
+		{value: "99999999999999999999", why: "there are the GPUs 0 to 1"},
+		{value: "gpu-5a1c0000-0002", why: "there are the GPUs 0 to 1"},
 		{value: "0,0", why: `"0" is there twice`},
 		{value: ",0", why: "an entry is empty"},
 		{value: b + "," + a, want: []Device{{1, ""}, {0, ""}}},
@@ -119,6 +126,26 @@ func TestVisible(t *testing.T) {
 	nodes.restrict("GPU-1,GPU-2")
 	if nodes.Visible() != 2 {
 		t.Errorf("two names without anything to compare them with select %d", nodes.Visible())
+	}
+}
+
+// A list that selects nothing is a mistake unless its value says that none is wanted.
+func TestMistaken(t *testing.T) {
+	for value, want := range map[string]bool{
+		"": false, "-1": false, " -1 ": false, "NoDevFiles": false, "none": false, "0": false, "1,7": false, "MIG-77": false,
+		"2": true, "0,0": true, "all": true, "void": true, "GPU-": true, "gpu-5a1c0000-0001": true, ",0": true,
+	} {
+		l := GPUList{All: []GPU{k80, p100}}
+		if l.restrict(value); l.Mistaken() != want {
+			t.Errorf("%q is a mistake: %v, want %v", value, !want, want)
+		}
+		l = GPUList{}
+		if l.restrict(value); l.Mistaken() {
+			t.Errorf("%q without a GPU is a mistake", value)
+		}
+	}
+	if l := (GPUList{All: []GPU{k80}}); l.Mistaken() {
+		t.Error("no list is a mistake")
 	}
 }
 
@@ -161,6 +188,10 @@ func TestChoose(t *testing.T) {
 		{name: "one of two divided", all: []GPU{divided("GPU-a"), divided("GPU-b")}, visible: ptr("1"),
 			want: choices{"0 MIG-GPU-b/1/0", "0 MIG-GPU-b/2/0"}},
 		{name: "divided and whole", all: []GPU{divided("GPU-a"), p100}, want: choices{"0 MIG-GPU-a/1/0", "0 MIG-GPU-a/2/0", "0 " + p100.UUID}},
+		{name: "whole ones have the first numbers", all: []GPU{divided("GPU-a"), p100}, visible: ptr("0,1"),
+			want: choices{"0 " + p100.UUID, "0 MIG-GPU-a/1/0", "0 MIG-GPU-a/2/0"}},
+		{name: "the whole one alone", all: []GPU{divided("GPU-a"), p100}, visible: ptr("0"), want: choices{"0", "0"}},
+		{name: "a whole one without a name", all: []GPU{divided("GPU-a"), unknownGPU()}, want: choices{"0 MIG-GPU-a/1/0", "0 MIG-GPU-a/2/0", "0 0"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := GPUList{All: test.all}

@@ -30,11 +30,16 @@ type Device struct {
 	Part string
 }
 
+// onPurpose are the values of CUDA_VISIBLE_DEVICES by which users and Slurm say that a
+// process is to have no GPU.
+var onPurpose = []string{"", "-1", "NoDevFiles", "none"}
+
 // restrict applies a value of CUDA_VISIBLE_DEVICES, as CUDA does. The first entry decides
 // whether the list has numbers, names of GPUs or names of MIG devices. The entries before
 // the first one that selects nothing count. If a device is selected twice, none is.
 func (l *GPUList) restrict(value string) {
 	l.Restricted, l.Selected, l.rejected = true, nil, ""
+	l.withheld = slices.Contains(onPurpose, strings.TrimSpace(value))
 	if len(l.All) == 0 || value == "" {
 		return
 	}
@@ -73,8 +78,9 @@ func (l *GPUList) find(entry, prefix string) (d Device, why string) {
 	case prefix == gpuPrefix:
 		return l.byUUID(entry)
 	}
-	// CUDA reads the digits at the beginning.
-	digits := entry[:len(entry)-len(strings.TrimLeft(entry, "0123456789"))]
+	// CUDA reads them as C's strtoul does: a sign and the digits at the beginning.
+	digits := strings.TrimPrefix(entry, "+")
+	digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
 	n := number(digits)
 	if n < 0 || n >= len(l.All) {
 		return Device{}, "there are the GPUs 0 to " + strconv.Itoa(len(l.All)-1)
@@ -82,7 +88,21 @@ func (l *GPUList) find(entry, prefix string) (d Device, why string) {
 	if l.Unordered {
 		return Device{-1, ""}, ""
 	}
-	return Device{n, ""}, ""
+	return Device{l.numbered()[n], ""}, ""
+}
+
+// numbered returns the places in All of the GPUs with CUDA's numbers 0, 1 ...: those that
+// are divided come after the others.
+func (l *GPUList) numbered() []int {
+	var whole, divided []int
+	for i := range l.All {
+		if len(l.All[i].Parts) == 0 {
+			whole = append(whole, i)
+		} else {
+			divided = append(divided, i)
+		}
+	}
+	return append(whole, divided...)
 }
 
 // byUUID returns the GPU whose UUID begins with entry.
@@ -184,7 +204,7 @@ func (l GPUList) name(d Device) string {
 	case d.Part != "":
 		return d.Part
 	case d.GPU >= 0:
-		return cmp.Or(l.All[d.GPU].UUID, strconv.Itoa(d.GPU))
+		return cmp.Or(l.All[d.GPU].UUID, strconv.Itoa(slices.Index(l.numbered(), d.GPU)))
 	}
 	return ""
 }
@@ -227,6 +247,12 @@ func (l GPUList) Shared(localSize int) bool {
 		}
 	}
 	return localSize > l.Visible()
+}
+
+// Mistaken reports whether there are GPUs of which CUDA_VISIBLE_DEVICES selects none,
+// and its value does not say that none is wanted.
+func (l GPUList) Mistaken() bool {
+	return len(l.All) > 0 && l.Restricted && len(l.Selected) == 0 && !l.withheld
 }
 
 func isSet(name string) bool {

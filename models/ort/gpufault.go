@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,6 +130,9 @@ func isFault(err error) bool {
 	return ok
 }
 
+// numberForm matches what ONNX Runtime says of a GPU that CUDA does not enumerate.
+var numberForm = regexp.MustCompile(`Invalid device ID: (\d+), must be between 0 \(inclusive\) and (\d+) \(exclusive\)`)
+
 // brief returns an error of ONNX Runtime on a GPU as one line, with the layer that it is
 // about: without ONNX Runtime's source, the C++ call, and the plan of cuDNN in JSON.
 func brief(err error) error {
@@ -138,6 +142,8 @@ func brief(err error) error {
 		if node := nodeForm.FindStringSubmatch(err.Error()); node != nil {
 			text = fmt.Sprintf("%s (in the %s node %q)", text, node[1], node[2])
 		}
+	} else if n := numberForm.FindStringSubmatch(text); n != nil {
+		text = fmt.Sprintf("there is no device %s among the %s that CUDA shows this process", n[1], n[2])
 	} else {
 		text = sourcePlace.ReplaceAllString(text, "")
 		text, _, _ = strings.Cut(text, "\n")
@@ -217,9 +223,10 @@ func (t target) explainRun(err error) error {
 // circumstances are what the advice about an error of a GPU depends on.
 type circumstances struct {
 	facts   device.GPUFacts
-	cuda    int  // CUDA's release that ONNX Runtime is built for: 12, 13; 0 if unknown
-	visible int  // GPUs that the driver shows
-	driver  bool // the driver's library can be loaded
+	cuda    int     // CUDA's release that ONNX Runtime is built for: 12, 13; 0 if unknown
+	visible int     // GPUs that the driver shows
+	driver  bool    // the driver's library can be loaded
+	list    *string // CUDA_VISIBLE_DEVICES; nil if it is not set
 }
 
 const (
@@ -242,12 +249,18 @@ func (c circumstances) advise(err error) string {
 		return "the libcuda.so.1 that was found is the stub of the CUDA toolkit: remove its folder from LD_LIBRARY_PATH"
 	case f.is(35, 36):
 		return c.adviseDriver(cuda)
+	case f.is(100) && c.list != nil:
+		return fmt.Sprintf("%s is %q, and CUDA finds none of these devices: nvidia-smi -L names those that there are", device.VisibleVariable, *c.list)
 	case f.is(100):
 		return fmt.Sprintf("the driver lists %s, but CUDA may use none: start the container with its GPUs (docker run --gpus all), and see nvidia-smi",
 			count(c.visible, "GPU"))
 	case f.is(101), has("invalid device id"):
+		list := device.VisibleVariable
+		if c.list != nil {
+			list += fmt.Sprintf(" (now %q)", *c.list)
+		}
 		return fmt.Sprintf("the driver lists %s, but CUDA shows this process fewer: see %s, the limits of the container, and nvidia-smi for GPUs in MIG mode",
-			count(c.visible, "GPU"), device.VisibleVariable)
+			count(c.visible, "GPU"), list)
 	case f.is(46):
 		return "another process has this GPU for itself: see the compute mode and the processes in nvidia-smi"
 	case f.is(209, 222, 200, 218), has("no kernel image"), has("arch_mismatch"):
@@ -355,6 +368,9 @@ func (c circumstances) isOld() bool {
 func (t target) circumstances() circumstances {
 	gpus := device.GPUs()
 	c := circumstances{visible: gpus.Visible(), cuda: cudaRelease(providerFile(t.library, CUDA)), driver: loadable(driverLibrary) == nil}
+	if list, set := os.LookupEnv(device.VisibleVariable); set {
+		c.list = &list
+	}
 	if t.library != "" {
 		g, _ := gpu.Open(homes(t.library), t.index) // what is not known stays empty
 		c.facts = g.Facts()

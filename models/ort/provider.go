@@ -71,6 +71,8 @@ func choose(opt Options, library string) (target, error) {
 	case Auto, "":
 		gpus := device.GPUs()
 		switch has := fileExists(providerFile(library, CUDA)); {
+		case gpus.Mistaken():
+			opt.Logger.Warn().Str("error", gpus.Missing()).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
 		case gpus.Visible() == 0:
 		case !has:
 			opt.Logger.Warn().Int("gpus", gpus.Visible()).Str("library", library).

@@ -67,6 +67,8 @@ func TestCUDADevices(t *testing.T) {
 		part   = "CUDA shows a process one MIG device"
 	)
 	mig, parts := divided(2)
+	mixed := append(slices.Clip(mig[:1]), gpus(1)...)
+	whole := complete(mixed)[1].UUID
 	for _, c := range []struct {
 		name     string
 		devices  []Device
@@ -91,6 +93,12 @@ func TestCUDADevices(t *testing.T) {
 		{name: "a list", devices: gpus(4), visible: []string{"3", "1"}, want: uuids(3, 1)},
 		{name: "a list of names", devices: gpus(4), visible: uuids(2, 0), want: uuids(2, 0)},
 		{name: "each sees its own", devices: gpus(4), visible: []string{"2", "3"}, own: true, want: uuids(2, 3)},
+		{name: "a number and more", devices: gpus(2), visible: []string{"1.0;x", "+0"}, want: uuids(1, 0)},
+		{name: "a name, then a number", devices: gpus(2), visible: append(uuids(1), "0"), want: uuids(1, 1)},
+		{name: "MIG devices and a whole GPU", devices: mixed, want: []string{parts[0], parts[1], whole}, says: part},
+		{name: "their numbers", devices: mixed, visible: []string{"0", "1"}, want: []string{whole, parts[0], parts[1]}, says: part},
+		{name: "the whole GPU", devices: mixed, visible: []string{"0"}, want: []string{whole}},
+		{name: "all MIG devices", devices: mig, want: parts, says: part},
 		{name: "MIG devices of one GPU", devices: mig[:1], visible: parts[:2], want: parts[:2], says: part},
 		{name: "MIG devices of two GPUs", devices: mig, visible: parts, want: parts, says: part},
 		{name: "each sees its own MIG device", devices: mig, visible: parts, own: true, want: parts},
@@ -135,6 +143,25 @@ func TestCUDADevices(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCUDAHiddenParts has a container that does not see that a GPU is divided: CUDA then
+// enumerates fewer devices than the driver lists.
+func TestCUDAHiddenParts(t *testing.T) {
+	t.Parallel()
+	mig, _ := divided(1)
+	lines(t, func(t *testing.T, line Line) {
+		m := New(t, Config{Line: line, Devices: append(mig, gpus(1)...)})
+		if err := os.RemoveAll(filepath.Join(m.Root, "proc/driver/nvidia/capabilities")); err != nil {
+			t.Fatal(err)
+		}
+		r := m.start(t, rank(1, 2), scoring(small(t), pictures(t, 2), filepath.Join(t.TempDir(), "out"))...).wait(t)
+		const want = "batchscore: execution provider unavailable: cuda:1: there is no device 1 among the 1 that CUDA shows this process; the driver lists 2 GPUs, " +
+			"but CUDA shows this process fewer: see CUDA_VISIBLE_DEVICES, the limits of the container, and nvidia-smi for GPUs in MIG mode\n"
+		if r.code != 78 || r.stderr != want {
+			t.Errorf("exit code %d, want 78 and %q:\n%s", r.code, want, r.stderr)
+		}
+	})
 }
 
 // TestCUDAOrder: GPUs of several kinds have the numbers that doctor shows, and not those

@@ -71,6 +71,7 @@
 // Turing, too little memory, and a library that [Config.Without] leaves out.
 //
 // Not simulated: memory that processes share, and the order of work in CUDA's default
-// stream against other streams. With GPUs in MIG mode CUDA enumerates one MIG device, the
-// first that CUDA_VISIBLE_DEVICES names.
+// stream against other streams. With GPUs in MIG mode CUDA enumerates one MIG device and
+// no other device: the first that CUDA_VISIBLE_DEVICES names, or the first of the machine.
+// A number names the first MIG device of a GPU, and whole GPUs have the first numbers.
 package cudatest

@@ -19,6 +19,9 @@ func writeRoot(root string, devices []Device, driver string) error {
 		files[filepath.Join("proc/driver/nvidia/gpus", bus, "information")] = fmt.Sprintf(
 			"Model: \t\t %s\nGPU UUID: \t %s\nBus Type: \t PCIe\nBus Location: \t %s\nDevice Minor: \t %d\n", d.Name, d.UUID, bus, i)
 		files[fmt.Sprintf("dev/nvidia%d", i)] = ""
+		for k := range d.MIG {
+			files[fmt.Sprintf("proc/driver/nvidia/capabilities/gpu%d/mig/gi%d/ci0/access", i, k+1)] = fmt.Sprintf("DeviceFileMinor: %d\n", 10*i+k+1)
+		}
 		// The second half of the GPUs is near the second socket, as NVML says here.
 		node := 0
 		if len(devices) > 1 && i >= (len(devices)+1)/2 {

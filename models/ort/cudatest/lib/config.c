@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static Config c;
 
@@ -72,52 +71,83 @@ static int faster(const void *a, const void *b) {
   return by ? by : x->physical - y->physical;
 }
 
-static Device *named(const char *uuid, size_t n) {
+// first_part returns the first MIG device of a GPU that is divided, or else the GPU.
+static Device *first_part(Device *gpu) {
   for (int i = 0; i < c.all_count; i++)
-    if (!strncasecmp(c.all[i].uuid, uuid, n)) return &c.all[i];
-  return NULL;
+    if (is_mig(&c.all[i]) && c.all[i].physical == gpu->physical) return &c.all[i];
+  return gpu;
 }
 
-// see decides what CUDA enumerates. With MIG it is one device: the first MIG device
-// that CUDA_VISIBLE_DEVICES names, or the first of the machine where every GPU is
-// divided. A list ends at the first entry that names nothing.
+// older writes the older name of a MIG device: that of its GPU, and the numbers of its
+// instances, from 1 and 0.
+static void older(const Device *part, char *to, size_t size) {
+  int instance = 0;
+  for (const Device *d = c.all; d <= part; d++) instance += is_mig(d) && d->physical == part->physical;
+  snprintf(to, size, "MIG-%s/%d/0", part->parent, instance);
+}
+
+// named returns the device whose name begins with this text, if there is one only.
+static Device *named(const char *text, size_t n) {
+  Device *found = NULL;
+  for (int i = 0; i < c.all_count; i++) {
+    Device *d = &c.all[i];
+    char name[96] = "";
+    if (is_mig(d)) older(d, name, sizeof name);
+    if (strncmp(d->uuid, text, n) && strncmp(name, text, n)) continue;
+    if (found) return NULL;
+    found = d;
+  }
+  return found;
+}
+
+// keep_one leaves one MIG device alone, the first: CUDA enumerates no other device then.
+static void keep_one(void) {
+  for (int i = 0; i < c.count; i++)
+    if (is_mig(c.visible[i])) {
+      c.visible[0] = c.visible[i];
+      c.count = 1;
+    }
+}
+
+// see decides what CUDA enumerates. GPUs have numbers, and those that are divided come
+// after the others. A list has numbers, as strtoul reads them, or names of one kind. It
+// ends at the first entry that names nothing, and one that names a device twice is empty.
 static void see(void) {
-  Device *gpus[MAX_DEVICES];
-  int n = 0;
+  Device *gpus[MAX_DEVICES], *numbered[MAX_DEVICES];
+  int n = 0, all = 0;
   for (int i = 0; i < c.all_count; i++)
     if (!is_mig(&c.all[i])) gpus[n++] = &c.all[i];
   if (strcmp(env("CUDA_DEVICE_ORDER", ""), "PCI_BUS_ID"))
     qsort(gpus, n, sizeof gpus[0], faster);
+  for (int divided = 0; divided < 2; divided++)
+    for (int i = 0; i < n; i++)
+      if (has_mig(gpus[i]) == divided) numbered[all++] = first_part(gpus[i]);
 
   const char *list = getenv("CUDA_VISIBLE_DEVICES");
   if (!list) {
-    for (int i = 0; i < n; i++)
-      if (!has_mig(gpus[i])) c.visible[c.count++] = gpus[i];
-    for (int i = 0; i < c.all_count && c.count == 0; i++)
-      if (is_mig(&c.all[i])) c.visible[c.count++] = &c.all[i];
+    for (int i = 0; i < n; i++) c.visible[c.count++] = numbered[i];
+    keep_one();
     return;
   }
-  while (*list) {
-    size_t length = strcspn(list, ",");
+  const char *kind = !strncmp(list, "GPU-", 4) ? "GPU-" : !strncmp(list, "MIG-", 4) ? "MIG-" : "";
+  for (size_t length; *list; list += length + (list[length] == ',')) {
+    length = strcspn(list, ",");
     Device *d = NULL;
-    char *end;
-    if (!strncasecmp(list, "GPU-", 4) || !strncasecmp(list, "MIG-", 4)) {
+    if (strncmp(list, kind, strlen(kind))) break;
+    if (*kind) {
       d = named(list, length);
+      if (d && !is_mig(d)) d = first_part(d);
     } else {
+      char *end;
       long i = strtol(list, &end, 10);
-      if (end == list + length && length > 0 && i >= 0 && i < n) d = gpus[i];
+      if (end > list && end <= list + length && i >= 0 && i < n) d = numbered[i];
     }
-    if (d && !is_mig(d) && has_mig(d)) {
-      for (int i = 0; i < c.all_count; i++)
-        if (is_mig(&c.all[i]) && c.all[i].physical == d->physical) { d = &c.all[i]; break; }
-    }
-    if (!d) return;
+    if (!d) break;
     for (int i = 0; i < c.count; i++)
       if (c.visible[i] == d) { c.count = 0; return; }
     c.visible[c.count++] = d;
-    if (is_mig(d)) { c.visible[0] = d; c.count = 1; return; }
-    list += length + (list[length] == ',');
   }
+  keep_one();
 }
 
 static void read_environment(void) {
