@@ -5,6 +5,12 @@ import (
 	"errors"
 )
 
+// TooLarge reports whether an error says that a batch did not fit on the device, and that
+// a smaller one may.
+func TooLarge(err error) bool {
+	return errors.Is(err, ErrOutOfMemory) && !errors.Is(err, ErrNothingFits)
+}
+
 // InParts scores images lo <= i < hi of the batch with score, in one call or, if a
 // device cannot hold that many, in halves, quarters and so on. It sets b.Size to what
 // fits.
@@ -16,7 +22,7 @@ func (b *Batch) InParts(lo, hi int, score func(lo, hi int) error) error {
 		switch {
 		case err == nil:
 			lo += n
-		case size > 1 && errors.Is(err, ErrOutOfMemory) && !errors.Is(err, ErrNothingFits):
+		case size > 1 && TooLarge(err):
 			size /= 2
 			b.Size = size
 		default:

@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -96,7 +95,7 @@ func (d *device) infer(ctx context.Context, b *batch) error {
 			lo += n
 		case b.chunk.dropped() && ctx.Err() == nil:
 			return nil
-		case errors.Is(err, models.ErrOutOfMemory) && !errors.Is(err, models.ErrNothingFits) && size > 1:
+		case size > 1 && models.TooLarge(err):
 			d.lower(size)
 		default:
 			return fmt.Errorf("score images of chunk %d on %s: %w", b.chunk.index, d.engine.Device(), err)

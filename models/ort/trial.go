@@ -38,7 +38,7 @@ func (e *Engine) probe(batch int) error {
 	}
 	ctx := context.Background()
 	err = e.Score(ctx, b, 0, n)
-	for b.Size = n; e.pads && b.Size > 1 && errors.Is(err, models.ErrOutOfMemory) && !errors.Is(err, models.ErrNothingFits); {
+	for b.Size = n; e.pads && b.Size > 1 && models.TooLarge(err); {
 		b.Size /= 2 // the run will do the same
 		err = e.Score(ctx, b, 0, n)
 	}

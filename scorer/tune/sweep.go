@@ -2,7 +2,6 @@ package tune
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,7 +69,7 @@ func (s *sweeper) sweep(ctx context.Context) (Choice, error) {
 	batches, sessions := s.from.Batches, s.from.Sessions
 	most := slices.Max(sessions)
 	m, err := s.measure(ctx, batches, s.from.Serial, func(n int) (int, int) { return most, n })
-	for first := batches[0]; tooLarge(err) && first > 1; {
+	for first := batches[0]; models.TooLarge(err) && first > 1; {
 		first /= 2
 		m, err = s.measure(ctx, []int{first}, true, func(n int) (int, int) { return most, n })
 	}
@@ -97,10 +96,6 @@ func (s *sweeper) sweep(ctx context.Context) (Choice, error) {
 		choice.Why += "; " + m.describe("sessions")
 	}
 	return choice, nil
-}
-
-func tooLarge(err error) bool {
-	return errors.Is(err, models.ErrOutOfMemory) && !errors.Is(err, models.ErrNothingFits)
 }
 
 // measured is what was measured of the first points of a list.
@@ -136,7 +131,7 @@ func (s *sweeper) measure(ctx context.Context, points []int, first bool, at func
 			rate, _, err = s.rate(ctx, sessions, batch, least)
 		}
 		switch {
-		case tooLarge(err) && i > 0:
+		case models.TooLarge(err) && i > 0:
 			leave(n, "out of memory")
 			return m, nil
 		case err != nil:

@@ -50,7 +50,7 @@ func Independence(ctx context.Context, e Engine, s Subject, batch int, images []
 	for {
 		batch = s.size(batch)
 		err := try(ctx, e, s, batch, rows)
-		if batch == 1 || !errors.Is(err, models.ErrOutOfMemory) || errors.Is(err, models.ErrNothingFits) {
+		if batch == 1 || !models.TooLarge(err) {
 			return err
 		}
 		batch /= 2 // as the run will do
