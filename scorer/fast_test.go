@@ -98,9 +98,9 @@ func TestMostAhead(t *testing.T) {
 		dtype  preprocess.DType
 		lo, hi int
 	}{
-		{name: "processor", batch: 4, dtype: preprocess.Float32, lo: 40, hi: 2 * DefaultFetchers},
+		{name: "processor", batch: 4, dtype: preprocess.Float32, lo: 40, hi: 2 * shard.DefaultFetchers(4)},
 		{name: "GPU, float32", batch: 32, dtype: preprocess.Float32, lo: 150, hi: 300},
-		{name: "GPU, uint8", batch: 32, dtype: preprocess.Uint8, lo: 300, hi: 2 * fastFetchers},
+		{name: "GPU, uint8", batch: 32, dtype: preprocess.Uint8, lo: 300, hi: 2 * shard.DefaultFetchers(32)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			spec := float

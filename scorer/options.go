@@ -101,11 +101,8 @@ func (h testHook) at(point string, chunk int) {
 const (
 	// DefaultLease gives a worker on a busy machine time to renew its claims.
 	DefaultLease = time.Minute
-	// DefaultFetchers mostly wait. The read-ahead decides how many are at work.
-	DefaultFetchers = 64
-	// fastFetchers and fastReadAhead are for devices that take large batches. They allow
-	// 8,000 images per second from a store that takes 30 ms for each.
-	fastFetchers  = 512
+	// fastReadAhead is for devices that take large batches. It lets all of their
+	// shard.DefaultFetchers work.
 	fastReadAhead = 256 << 20
 	// defaultGrace lets a worker that is asked to stop leave within 25 seconds.
 	defaultGrace = 20 * time.Second
@@ -126,13 +123,13 @@ func (o Options) withDefaults() Options {
 // feedDefaults fills in what neither the caller nor measuring chose, for a device that
 // scores batches of that many images.
 func (o *Options) feedDefaults(batch int) {
-	fetchers, ahead := DefaultFetchers, int64(defaultReadAhead)
+	ahead := int64(defaultReadAhead)
 	if batch >= shard.LargeBatch {
-		fetchers, ahead = fastFetchers, fastReadAhead
+		ahead = fastReadAhead
 	}
 	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, ahead)
 	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
-	o.Fetchers = cmp.Or(o.Fetchers, fetchers)
+	o.Fetchers = cmp.Or(o.Fetchers, shard.DefaultFetchers(batch))
 }
 
 // mostAhead returns how many images may be fetched or wait to be scored, beyond those

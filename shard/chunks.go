@@ -6,9 +6,20 @@ import (
 	"math/bits"
 )
 
-// LargeBatch is the batch size from which on a device counts as fast. Processors take
-// smaller batches, GPUs this or larger ones.
+// LargeBatch is the batch size from which on a device counts as fast, whatever it is.
+// Processors take smaller batches unless a user asks for larger ones; GPUs take this or
+// larger ones.
 const LargeBatch = 32
+
+// DefaultFetchers returns how many images a worker requests at the same time for a device
+// that scores batches of that size. The requests mostly wait. For large batches they
+// allow 8,000 images per second from a store that takes 30 ms for each.
+func DefaultFetchers(batch int) int {
+	if batch >= LargeBatch {
+		return 512
+	}
+	return 64
+}
 
 // maxChunks is the number of chunks beyond which chunks become larger than the rules of
 // DefaultChunk and UnrecordedChunk say.

@@ -224,3 +224,11 @@ func TestStealOrderSpreadsThieves(t *testing.T) {
 		t.Errorf("32 thieves begin at %d different chunks, want 32", len(first))
 	}
 }
+
+func TestDefaultFetchers(t *testing.T) {
+	for batch, want := range map[int]int{0: 64, 4: 64, LargeBatch - 1: 64, LargeBatch: 512, 256: 512} {
+		if got := DefaultFetchers(batch); got != want {
+			t.Errorf("batches of %d: %d fetchers, want %d", batch, got, want)
+		}
+	}
+}

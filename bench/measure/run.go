@@ -25,6 +25,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/tune"
+	"github.com/batchscore/batchscore/shard"
 )
 
 // RunOptions are the options of Run.
@@ -222,7 +223,7 @@ func fetch(ctx context.Context, st store.Store, most int, least time.Duration, l
 	cores, start := readCores(), time.Now()
 	for {
 		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(scorer.DefaultFetchers)
+		g.SetLimit(shard.DefaultFetchers(0))
 		for i, e := range entries {
 			g.Go(func() error {
 				r, _, err := st.Open(ctx, e.Path, e.ETag)

@@ -83,9 +83,7 @@ type Config struct {
 
 // The worker's defaults.
 const (
-	defaultFetchers = 64
-	fastFetchers    = 512 // with large batches
-	defaultLease    = time.Minute
+	defaultLease = time.Minute
 	// aheadBatches is how many batches a rank holds: two for each of the two lanes
 	// of a device, and one for images on their way from a nearby store.
 	aheadBatches = 5
@@ -122,10 +120,7 @@ func (c Config) withDefaults() (Config, error) {
 			c.Images, c.Chunk, n, mostChunks)
 	}
 	set(&c.Ahead, aheadBatches*c.Batch)
-	if c.Batch >= shard.LargeBatch {
-		set(&c.Fetchers, fastFetchers)
-	}
-	set(&c.Fetchers, defaultFetchers)
+	set(&c.Fetchers, shard.DefaultFetchers(c.Batch))
 	set(&c.PerNode, 1)
 	if c.Lease == 0 {
 		c.Lease = defaultLease
