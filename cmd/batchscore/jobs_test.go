@@ -312,7 +312,7 @@ func TestClusters(t *testing.T) {
 	d.must(t, 78, "cluster", "show", "gpus", "--to", "fake")
 	d.must(t, 0, create...)
 	d.must(t, 0, "cluster", "resize", "gpus", "--to", "fake", "--min", "1", "--max", "4")
-	want := "CLUSTER  STATE   VM SIZE           PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\n" +
+	want := "CLUSTER  STATE   VM SIZE                   PRIORITY  NODES  BUSY  MIN  MAX  IDLE TIME\n" +
 		"gpus     steady  Standard_NC24ads_A100_v4  low       0      0     1    4    10m0s\n"
 	if r := d.must(t, 0, "cluster", "show", "gpus", "--to", "fake"); r.stdout != want {
 		t.Errorf("have\n%swant\n%s", r.stdout, want)

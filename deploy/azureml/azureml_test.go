@@ -69,7 +69,7 @@ func labels() deploy.Job {
 	return deploy.Job{
 		Name: "labels", Images: "az://octopustext/batchaisample/images", Out: "az://octopustext/labels/run1",
 		Model: "/models/cloth.onnx", Run: map[string]string{"batch": "64"},
-		Nodes: 8, RanksPerNode: 4, VMSize: "standard_nc6s_v3", Priority: deploy.Low,
+		Nodes: 8, RanksPerNode: 4, VMSize: "standard_nc24ads_a100_v4", Priority: deploy.Low,
 		Image: "registry.example/team/batchscore:1", Environment: map[string]string{"LEVEL": "a b"},
 		Mounts:    []deploy.Mount{{Source: "az://octopustext/models/cloth", Path: "/models", ReadOnly: true}},
 		TimeLimit: deploy.Duration(7*time.Hour + 30*time.Minute),

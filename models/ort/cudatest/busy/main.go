@@ -44,7 +44,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.program, "batchscore", "bin/batchscore", "`program` to measure")
 	flag.StringVar(&o.model, "model", "", "`model` to score, in ONNX (default Inception V3 with random weights and pixels of 8 bits)")
-	flag.IntVar(&o.pixels, "pixels", 224, "width and height of the images")
+	flag.IntVar(&o.pixels, "pixels", 128, "width and height of the images")
 	flag.Float64Var(&o.seconds, "seconds", 12, "how long a device that never waits would need")
 	flag.StringVar(&o.batches, "batch-us", "21000,6000", "times to compute 32 images, in microseconds")
 	flag.BoolVar(&o.each, "each", false, "divide that time among the convolutions of Inception V3, in place of the first one having it all")
