@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -65,13 +66,30 @@ func bitsClaims() []Claim {
 	}
 }
 
-// whole returns the rows of the collection, scored in chunks of that many images.
+// whole returns the rows of the collection, scored in chunks of that many images. The error
+// is one of skipf if no image has scores: such rows are equal without a GPU.
 func (s *Session) whole(ctx context.Context, chunk int, again string) (string, error) {
 	images, err := s.collection(ctx)
 	if err != nil {
 		return "", err
 	}
-	return s.score(ctx, fmt.Sprintf("chunk-%d%s", chunk, again), images, s.Model, chunked(chunk)...)
+	file, err := s.score(ctx, fmt.Sprintf("chunk-%d%s", chunk, again), images, s.Model, chunked(chunk)...)
+	if err != nil {
+		return "", err
+	}
+	return file, anyScores(file)
+}
+
+// anyScores returns an error of skipf if no row of a file has scores.
+func anyScores(file string) error {
+	rows, err := readRows(file)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(rows, func(r scored) bool { return r.Class != nil }) {
+		return skipf("no image has scores (%d rows): give other --images", len(rows))
+	}
+	return nil
 }
 
 // chunked are the flags of a run on a GPU in chunks of that many images.

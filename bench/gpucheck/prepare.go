@@ -100,6 +100,12 @@ func regular(folder string) (files []string, err error) {
 	return files, err
 }
 
+// CheckImages returns an error if a folder has no file to score, at any depth.
+func CheckImages(folder string) error {
+	_, err := regular(folder)
+	return err
+}
+
 // repeats is how often the images of the collection are in it.
 const repeats = 100
 

@@ -134,6 +134,8 @@ func (f *gpuCheckFlags) options(cmd *cobra.Command) (o gpucheck.Options, err err
 	}
 	if info, err := os.Stat(o.Images); o.Images == "" || err != nil || !info.IsDir() {
 		missing = append(missing, fmt.Sprintf("no folder of images %q: give --images FOLDER", o.Images))
+	} else if err := gpucheck.CheckImages(o.Images); err != nil {
+		missing = append(missing, fmt.Sprintf("--images: %v", err))
 	}
 	if o.Model == "" {
 		missing = append(missing, "no model: give --model FILE")
