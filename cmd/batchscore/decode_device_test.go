@@ -211,7 +211,7 @@ func TestDecodeDeviceGPU(t *testing.T) {
 	}
 	needDevice(t)
 	lib, log := standin.Build(t)
-	// A driver lies elsewhere than the library.
+	// A driver is elsewhere than the library.
 	env := append(lib, standin.Root(t, 2), "LD_LIBRARY_PATH="+filepath.Dir(log))
 	in, out, model := pictures(t, 12), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{})
 	args := []string{"run", "--images", in, "--out", out, "--model", model, "--chunk", "4", "--decode-device", "gpu", "--provider", "cpu",

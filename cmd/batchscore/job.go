@@ -122,7 +122,8 @@ func (f *jobFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.topK, "top-k", 5, "keep the `K` best classes of each image, or all if the model has fewer")
 	fs.IntVar(&f.max, "max", 0, "score at most `N` images, the first ones in the order of their names (default all)")
 	groupFlags(cmd, "Tuning flags", func() {
-		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU; with 32 or more, also on a CPU, chunks are larger and more images are requested at the same time);"+
+		fs.Var(&f.batch, "batch", "score this many images per batch, or auto to measure what suits the device (default 4 on a CPU, 32 on a GPU;"+
+			" with 32 or more, also on a CPU, chunks are larger and more images are requested at the same time);"+
 			" without it, an existing job continues with the batch size it started with")
 		fs.IntVar(&f.chunk, "chunk", 0, "put `N` images into a chunk, the unit of work, and so into a part"+
 			" (default 16 to 128, or to 512 with batches of 32 or more, depending on the size of the collection, and at least two batches, or four of 32 or more);"+

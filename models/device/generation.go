@@ -105,7 +105,7 @@ var generations = []generation{
 	{"10.0", `B100|B200|B300|GB200|GB300`},
 }
 
-// capabilityOf returns a compute capability that stands for the generation of a GPU; empty
+// capabilityOf returns the lowest compute capability of the generation of a GPU; empty
 // if its name does not say that it is in one of generations.
 func capabilityOf(name string) string {
 	for _, g := range generations {
