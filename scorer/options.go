@@ -104,15 +104,15 @@ const (
 	// fastReadAhead is for devices that take large batches. It lets all of their
 	// shard.DefaultFetchers work.
 	fastReadAhead = 256 << 20
-	// defaultGrace lets a worker that is asked to stop leave within 25 seconds.
-	defaultGrace = 20 * time.Second
+	// DefaultGrace lets a worker that is asked to stop leave within 25 seconds.
+	DefaultGrace = 20 * time.Second
 	// defaultReadAhead is some 500 photographs.
 	defaultReadAhead = 64 << 20
 )
 
 func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
-	o.Grace = cmp.Or(o.Grace, defaultGrace)
+	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.Job.MaxPixels, o.Job.MaxBytes = o.Decode.MaxPixels, o.Decode.MaxBytes
 	o.Job.AutoMaxPixels = cmp.Or(o.Decode.MaxPixels, preprocess.DefaultMaxPixels)
 	o.Job.AutoMaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes(o.Job.AutoMaxPixels))

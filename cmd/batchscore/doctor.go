@@ -50,7 +50,7 @@ code 78 if a GPU cannot be used or computes something else.`,
 			}
 			findings := examine()
 			if f.device {
-				findings = append(findings, tryDevices(cmd.Context())...)
+				findings = append(findings, tryDevices(cmd.Context(), f.limit)...)
 			}
 			return diagnose(cmd.OutOrStdout(), findings)
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +22,18 @@ import (
 type doctorFlags struct {
 	device bool
 	try    int // the local rank whose device a process of its own tries; -1 for none
+	limit  time.Duration
 }
 
 func (f *doctorFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.BoolVar(&f.device, "device", false, "compute a small network on every visible GPU, and compare it with the CPU's result")
 	fs.IntVar(&f.try, "try-device", -1, "print as JSON what comes of the device of the local rank `N`")
-	if err := fs.MarkHidden("try-device"); err != nil {
-		panic(err) // there is no such flag
+	fs.DurationVar(&f.limit, "try-limit", 3*time.Minute, "let the trial of one GPU take `DURATION`")
+	for _, name := range []string{"try-device", "try-limit"} {
+		if err := fs.MarkHidden(name); err != nil {
+			panic(err) // there is no such flag
+		}
 	}
 }
 
@@ -43,7 +49,7 @@ func tryOne(ctx context.Context, w io.Writer, localRank int) error {
 // tryDevices returns one finding for each visible device, which a process of its own
 // tries: CUDA shows a process one MIG device only, and a GPU may end the process that
 // uses it.
-func tryDevices(ctx context.Context) []finding {
+func tryDevices(ctx context.Context, limit time.Duration) []finding {
 	gpus := device.GPUs()
 	if why := gpus.Missing(); why != "" {
 		return []finding{{what: "a GPU", missing: why, failed: true}}
@@ -52,7 +58,7 @@ func tryDevices(ctx context.Context) []finding {
 	fast := false
 	for n := range gpus.Visible() {
 		f := finding{what: fmt.Sprintf("GPU %d", n)}
-		r, err := tryElsewhere(ctx, n)
+		r, err := tryElsewhere(ctx, n, limit)
 		if err != nil {
 			f.missing = err.Error()
 		} else {
@@ -71,24 +77,41 @@ func tryDevices(ctx context.Context) []finding {
 	return append(findings, finding{what: "for GPUs", state: advice})
 }
 
-// tryElsewhere tries a device in a process of its own.
-func tryElsewhere(ctx context.Context, localRank int) (r gputrial.Report, err error) {
+// tryElsewhere tries a device in a process of its own, which is killed after the limit.
+func tryElsewhere(ctx context.Context, localRank int, limit time.Duration) (r gputrial.Report, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return r, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, self, "doctor", "--try-device", strconv.Itoa(localRank))
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
+	var printed, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &printed, &errs, time.Second
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run() }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select {
+		case err = <-ended:
+		case <-time.After(5 * time.Second): // the driver does not even let it be killed
+			err = ctx.Err()
+		}
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return r, fmt.Errorf("it was not done within %v: the GPU or its driver hangs; see nvidia-smi, and dmesg for an Xid", limit)
+	case ctx.Err() != nil:
+		return r, context.Cause(ctx)
+	case err != nil:
 		first, _, _ := strings.Cut(strings.TrimSpace(errs.String()), "\n")
 		if first = strings.TrimPrefix(first, "batchscore: "); first != "" {
 			return r, errors.New(first)
 		}
 		return r, fmt.Errorf("the process that tried it failed: %w", err)
 	}
-	if err := json.Unmarshal(out, &r); err != nil {
+	if err := json.Unmarshal(printed.Bytes(), &r); err != nil {
 		return r, fmt.Errorf("the process that tried it printed something else: %w", err)
 	}
 	return r, nil

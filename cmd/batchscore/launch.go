@@ -252,6 +252,7 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	}
 	fmt.Fprintf(w.stderr, "batchscore: launched job %s on %s\n", id, f.to)
 	testPoint("following")
+	sig.patient.Store(true) // the engine ends the ranks, in its own time
 	return w.follow(context.WithoutCancel(cmd.Context()), sig.stop)
 }
 

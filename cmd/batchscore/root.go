@@ -15,7 +15,12 @@ import (
 
 // Main runs one command line and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
-	sig := listen()
+	sig := newSignals()
+	root := newRoot(sig)
+	sig.listen(func(code int) {
+		cmd, _, _ := root.Find(args) // the root if there is no such command
+		endOverdue(stderr, cmd, code)
+	})
 	defer sig.close()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -29,7 +34,6 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		}
 	}()
 
-	root := newRoot(sig)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -46,13 +50,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		text = visible(storages.Redact(text))
-		if logsJSON(cmd) {
-			log := zerolog.New(stderr).With().Timestamp().Logger()
-			log.Error().Int("exit_code", code).Msg(text)
+		if sayWhy(stderr, cmd, code, visible(storages.Redact(text))) {
 			return code
 		}
-		sayError(stderr, text)
 	}
 	if errors.Is(err, errUsage) {
 		path := cmd.CommandPath()
@@ -62,6 +62,18 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", path)
 	}
 	return code
+}
+
+// sayWhy says why a command ends with that code: as a line of its log if that is JSON,
+// and returns true then.
+func sayWhy(stderr io.Writer, cmd *cobra.Command, code int, text string) bool {
+	if logsJSON(cmd) {
+		log := zerolog.New(stderr).With().Timestamp().Logger()
+		log.Error().Int("exit_code", code).Msg(text)
+		return true
+	}
+	sayError(stderr, text)
+	return false
 }
 
 // logsJSON reports whether a command was asked for a log of JSON lines, which its last

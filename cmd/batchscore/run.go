@@ -90,6 +90,7 @@ computes nothing but takes as long as a real one, for planning capacity.
 			if err != nil {
 				return err
 			}
+			o.overdue = func(code int) { endOverdue(cmd.ErrOrStderr(), cmd, code) }
 			return f.run(context.WithoutCancel(cmd.Context()), o, cmd.OutOrStdout(), cmd.ErrOrStderr(), sig.stop)
 		},
 	}
@@ -169,6 +170,7 @@ type runOptions struct {
 	answers   models.Answers // about the model
 	file      *oneFile       // that all rows are written to; nil for none
 	mix       consent        // to write the result among other files
+	overdue   func(code int) // ends the process
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -294,6 +296,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		return err
 	}
 	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
+	defer endLate(stop, f.deadline, o.overdue)()
 	done, err := scorer.Run(ctx, scorer.Options{
 		Images: images, Out: out, Job: job, Contract: m.Contract,
 		OpenEngine: func() (scorer.Engine, error) { return engine.open(ctx) }, TryOut: engine.tryOut, GPU: engine.device,

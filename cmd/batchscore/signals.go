@@ -4,29 +4,38 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // signals turns the first SIGINT, SIGTERM or SIGUSR1 into a request to stop. The
-// second ends the process.
+// second ends the process, and so does overdue if the process still runs a while after
+// the first.
 type signals struct {
-	stop chan struct{} // closed by the first signal
-	c    chan os.Signal
-	quit chan struct{}
+	stop    chan struct{} // closed by the first signal
+	c       chan os.Signal
+	quit    chan struct{}
+	overdue func(code int)
+	patient atomic.Bool // the command may take any time to stop
 
 	mu    sync.Mutex
 	first os.Signal
 }
 
+func newSignals() *signals {
+	return &signals{stop: make(chan struct{}), c: make(chan os.Signal, 2), quit: make(chan struct{})}
+}
+
 // listen starts to catch signals.
-func listen() *signals {
-	s := &signals{stop: make(chan struct{}), c: make(chan os.Signal, 2), quit: make(chan struct{})}
+func (s *signals) listen(overdue func(code int)) {
+	s.overdue = overdue
 	signal.Notify(s.c, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
 	go s.watch()
-	return s
 }
 
 func (s *signals) watch() {
+	var late <-chan time.Time
 	for {
 		select {
 		case sig := <-s.c:
@@ -40,6 +49,11 @@ func (s *signals) watch() {
 				os.Exit(stopCode(sig))
 			}
 			close(s.stop)
+			late = time.After(overdueAfter)
+		case <-late:
+			if !s.patient.Load() {
+				s.overdue(stopCode(s.received()))
+			}
 		case <-s.quit:
 			return
 		}

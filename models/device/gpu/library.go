@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -52,12 +53,37 @@ func openManagement(folders []string) (*library, error) {
 	if l, ok := m.from[path]; ok {
 		return l, m.errs[path]
 	}
-	l, err := startManagement(path)
+	l, err := within(startLimit, func() (*library, error) { return startManagement(path) })
 	if m.from == nil {
 		m.from, m.errs = map[string]*library{}, map[string]error{}
 	}
 	m.from[path], m.errs[path] = l, err
 	return l, err
+}
+
+// startLimit is how long NVML may take to load and start.
+const startLimit = 10 * time.Second
+
+// within returns what start returns, or an error once it has taken too long. It then
+// still runs, and what it returns is dropped.
+func within(limit time.Duration, start func() (*library, error)) (*library, error) {
+	type result struct {
+		l   *library
+		err error
+	}
+	c := make(chan result, 1)
+	go func() {
+		l, err := start()
+		c <- result{l, err}
+	}()
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case r := <-c:
+		return r.l, r.err
+	case <-late.C:
+		return nil, fmt.Errorf("NVIDIA's management library has not started within %v: the driver or a GPU may hang, see dmesg", limit)
+	}
 }
 
 func startManagement(path string) (*library, error) {

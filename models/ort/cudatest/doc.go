@@ -39,7 +39,8 @@
 // These variables set what the machine does, as [Config.Vars] or by hand. Devices and
 // drivers are fields of [Config].
 //
-//	CUDATEST_FAIL=CALL=CODE[@N];...  end a call with an error, from the N-th time on.
+//	CUDATEST_FAIL=CALL=CODE[@N];...  end a call with an error, from the N-th time on. With
+//	                                 the CODE hang it does not return.
 //	                                 cudnnPlan is the making of a plan.
 //	CUDATEST_PLAN_US                 time to make a plan, in the caller
 //	CUDATEST_BATCH_US                time to compute a batch of 32, as a whole

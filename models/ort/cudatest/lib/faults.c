@@ -1,14 +1,18 @@
 #include "cudatest.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // One entry of CUDATEST_FAIL: call=code, or call=code@n for the n-th call and all
-// later ones.
+// later ones. The code is a number, or "hang" for a call that does not return.
 typedef struct {
   char call[64];
   int code, from, calls;
 } Fault;
+
+enum { HANG = INT_MIN };
 
 static Fault faults[32];
 static int count;
@@ -23,7 +27,12 @@ static void read_faults(void) {
     if (s[n] == '=' && n < sizeof f->call) {
       memcpy(f->call, s, n);
       char *end;
-      f->code = (int)strtol(s + n + 1, &end, 10);
+      if (!strncmp(s + n + 1, "hang", 4)) {
+        f->code = HANG;
+        end = (char *)s + n + 5;
+      } else {
+        f->code = (int)strtol(s + n + 1, &end, 10);
+      }
       f->from = *end == '@' ? atoi(end + 1) : 1;
       count++;
     }
@@ -41,5 +50,6 @@ int fault(const char *call) {
     if (!strcmp(faults[i].call, call) && ++faults[i].calls >= faults[i].from) code = faults[i].code;
   pthread_mutex_unlock(&lock);
   if (code) note("fault", "\"call\":\"%s\",\"code\":%d", call, code);
+  while (code == HANG) pause();
   return code;
 }
