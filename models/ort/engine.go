@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/rs/zerolog"
@@ -43,7 +42,6 @@ type Engine struct {
 	batches  []*batch
 	spare    []*batch // to fill up incomplete batches in; not in use
 	released bool
-	broken   atomic.Bool // CUDA is unusable in this process
 }
 
 // Open loads the model into a session on the requested provider, compares it with
@@ -157,6 +155,7 @@ func openOn(m *models.Model, opt Options) (_ *Engine, on target, err error) {
 		return e.explainMixing(e.probe(cmp.Or(opt.Batch, e.DefaultBatch())))
 	}
 	if e.rebind {
+		freeRetired()
 		err = signals.Keep(opt.Logger, start)
 	} else {
 		err = start()
@@ -238,6 +237,10 @@ func (e *Engine) DefaultBatch() int {
 
 // Close frees the session and the memory of every batch. No Batch of this engine
 // may be used afterwards, and no Score may be running. Further calls do nothing.
+//
+// On a GPU they are freed when the next engine is opened on one, or by the driver when
+// the process ends: the destructors of ONNX Runtime end the process if a call of CUDA
+// fails in them, and there may be a fault that no call has met yet.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -245,14 +248,19 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.released = true
-	// What ONNX Runtime frees on a broken GPU would fail, in destructors, which ends the
-	// process. It keeps the memory until it ends.
-	if e.broken.Load() {
+	if e.rebind && e.session != nil {
 		for _, b := range e.batches {
 			b.watch.stop()
 		}
+		retire(e)
 		return nil
 	}
+	return e.free()
+}
+
+// free frees what the engine holds. On a GPU it stops at an error, and leaves the rest
+// to the end of the process.
+func (e *Engine) free() error {
 	var errs []error
 	for _, b := range append(e.batches, e.spare...) {
 		errs = append(errs, e.noteFault(b.free()))
@@ -260,11 +268,11 @@ func (e *Engine) Close() error {
 	e.batches, e.spare = nil, nil
 	errs = append(errs, e.noteFault(e.inputs.close()))
 	e.memory.close()
-	if e.rebind && !e.broken.Load() { // there may be a fault that no call has met yet
+	if e.rebind && !gpuBroken.Load() { // there may be a fault that no call has met yet
 		errs = append(errs, e.lastingFault())
 	}
-	if e.broken.Load() {
-		return errors.Join(errs...)
+	if err := errors.Join(errs...); gpuBroken.Load() || e.rebind && err != nil {
+		return err
 	}
 	if e.session != nil {
 		errs = append(errs, e.session.Destroy())
@@ -274,4 +282,28 @@ func (e *Engine) Close() error {
 	}
 	errs = append(errs, release())
 	return errors.Join(errs...)
+}
+
+// retired are the engines on GPUs that were closed and not freed yet.
+var retired struct {
+	sync.Mutex
+	engines []*Engine
+}
+
+func retire(e *Engine) {
+	retired.Lock()
+	defer retired.Unlock()
+	retired.engines = append(retired.engines, e)
+}
+
+// freeRetired frees them, unless CUDA is unusable.
+func freeRetired() {
+	retired.Lock()
+	defer retired.Unlock()
+	for _, e := range retired.engines {
+		if !gpuBroken.Load() {
+			_ = e.free() // what it does not free, the end of the process does
+		}
+	}
+	retired.engines = nil
 }

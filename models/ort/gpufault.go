@@ -9,11 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/gpu"
 )
+
+// gpuBroken reports that CUDA is unusable in this process, for every engine in it.
+var gpuBroken atomic.Bool
 
 // noteFault explains an error of ONNX Runtime or CUDA on a GPU, and notes if CUDA is
 // unusable from then on. The errors of all native calls of an engine that computes on a
@@ -32,7 +36,7 @@ func (e *Engine) findFault(err error) error {
 		return err
 	}
 	if f, _ := parseFault(err); f.lasts() {
-		e.broken.Store(true)
+		gpuBroken.Store(true)
 		return err
 	}
 	if !errors.Is(classify(err), models.ErrOutOfMemory) {
@@ -54,13 +58,13 @@ func (e *Engine) lastingFault() error {
 	if f, _ := parseFault(err); !f.lasts() {
 		return nil
 	}
-	e.broken.Store(true)
+	gpuBroken.Store(true)
 	return err
 }
 
 // noMemory returns the error of an allocation of the machine's memory that failed.
 func (e *Engine) noMemory(err error) error {
-	if err = e.noteFault(err); e.broken.Load() {
+	if err = e.noteFault(err); gpuBroken.Load() {
 		return fmt.Errorf("%w: %w", models.ErrDevice, err)
 	}
 	return fmt.Errorf("%w: %w", models.ErrHostMemory, err)

@@ -28,7 +28,7 @@ func (e *Engine) probe(batch int) error {
 	}
 	b, err := e.NewBatch(n)
 	switch {
-	case err != nil && e.broken.Load():
+	case err != nil && gpuBroken.Load():
 		return e.target.explainProbe(err)
 	case err != nil:
 		return err
