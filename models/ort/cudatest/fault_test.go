@@ -37,8 +37,6 @@ func TestCUDAFaults(t *testing.T) {
 			{call: "cudnnBackendFinalize", code: 4000, from: []int{1}, codes: []int{78}, says: "CUDNN"},
 			{call: "cudnnBackendExecute", code: 5000, from: []int{1, 20}, codes: []int{75, 78}, says: "CUDNN"},
 			{call: "cublasSgemm_v2", code: 13, from: []int{1, 5}, codes: []int{75, 78}, says: "CUBLAS failure 13"},
-			// It fails first when all rows are there, and does not matter then.
-			{call: "cudaStreamDestroy", code: 700, from: []int{1}, codes: []int{0}},
 		} {
 			for _, from := range c.from {
 				if n++; (n%2 == 0) != (line == CUDA13) { // each fault on one of the lines
@@ -78,6 +76,23 @@ func TestCUDAFaults(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCUDAFaultAtTheEnd: what frees the GPU's memory, streams and events fails. All rows
+// are there then, and the run says so.
+func TestCUDAFaultAtTheEnd(t *testing.T) {
+	t.Parallel()
+	model, images := small(t), pictures(t, 64)
+	for _, fault := range []string{"cudaFreeHost=700", "cudaFreeHost=2", "cudaFreeHost=999", "cudaStreamDestroy=700"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			m := New(t, Config{Vars: []string{"CUDATEST_FAIL=" + fault}})
+			r := m.batchscore(t, scoring(model, images, filepath.Join(t.TempDir(), "out"))...).must(t)
+			if !strings.Contains(r.stdout, "64 images: 64 ok") {
+				t.Errorf("no result: %s%s", r.stdout, r.stderr)
+			}
+		})
+	}
 }
 
 // errors returns the lines of an error that ended a command.
