@@ -65,10 +65,16 @@ func diagnose(w io.Writer, findings []finding) error {
 	if err := printFindings(w, findings); err != nil {
 		return err
 	}
+	var unusable []string
 	for _, f := range findings {
 		if f.failed {
-			return config(fmt.Errorf("%s cannot be used; see above", f.what))
+			unusable = append(unusable, f.what)
 		}
+	}
+	if len(unusable) > 0 {
+		return config(fmt.Errorf("%s cannot be used; see above", strings.Join(unusable, ", ")))
+	}
+	for _, f := range findings {
 		if f.needed && f.missing != "" {
 			return config(fmt.Errorf("nothing can be scored without %s; see above", f.what))
 		}

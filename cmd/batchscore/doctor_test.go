@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,5 +80,13 @@ func TestDoctor(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The error names everything that cannot be used.
+func TestDoctorNamesAll(t *testing.T) {
+	err := diagnose(io.Discard, []finding{{what: "GPU 0", failed: true}, {what: "GPU 1"}, {what: "GPU 2", failed: true}})
+	if err == nil || !strings.Contains(err.Error(), "GPU 0, GPU 2 cannot be used") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -47,6 +47,15 @@ func TestBrief(t *testing.T) {
 	}
 }
 
+// Want of memory at the start is said without ONNX Runtime's source, too.
+func TestExplainMemory(t *testing.T) {
+	err := target{provider: CUDA}.explain("a.onnx", cudaError("CUDA failure 2: out of memory"))
+	const want = "a.onnx on cuda:0: device out of memory: CUDA failure 2: out of memory; "
+	if !errors.Is(err, models.ErrNothingFits) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "ERRTYPE") {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // What to do depends on the error, the build and the GPU.
 func TestAdvise(t *testing.T) {
 	p100 := device.GPUFacts{Name: "Tesla P100-PCIE-16GB", Capability: "6.0", Driver: "470.82.01", CUDNN: "9.12.0"}

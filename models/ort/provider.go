@@ -124,7 +124,11 @@ func (t target) explain(model string, err error) error {
 	var p *providerError
 	switch {
 	case errors.Is(classify(err), models.ErrOutOfMemory):
-		err = fmt.Errorf("%w: %s on %s: %w; %s", models.ErrNothingFits, model, t, classify(err), t.makeRoom())
+		cause := err
+		if t.provider != CPU {
+			cause = brief(err)
+		}
+		err = fmt.Errorf("%w: %s on %s: %w; %s", models.ErrNothingFits, model, t, classify(cause), t.makeRoom())
 		if t.provider == CPU {
 			err = fmt.Errorf("%w: %w", models.ErrHostMemory, err)
 		}
