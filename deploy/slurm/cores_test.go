@@ -46,9 +46,22 @@ func TestGPUCPUsOfNodesThatAreOut(t *testing.T) {
 		state string
 		want  int
 	}{
-		{"DOWN", 16}, {"DOWN*", 16}, {"IDLE+DRAIN", 16}, {"MIXED+DRAIN", 16}, {"DOWN*+DRAIN", 16}, {"FUTURE", 16}, {"FAIL", 16},
-		{"IDLE+NOT_RESPONDING", 16}, {"IDLE", 2}, {"MIXED", 2}, {"ALLOCATED", 2}, {"IDLE+CLOUD+POWERED_DOWN", 2}, {"IDLE~", 2},
-		{"MIXED+PLANNED", 2}, {"IDLE+MAINTENANCE+RESERVED", 2}, {"", 2},
+		{state: "DOWN", want: 16},
+		{state: "DOWN*", want: 16},
+		{state: "IDLE+DRAIN", want: 16},
+		{state: "MIXED+DRAIN", want: 16},
+		{state: "DOWN*+DRAIN", want: 16},
+		{state: "FUTURE", want: 16},
+		{state: "FAIL", want: 16},
+		{state: "IDLE+NOT_RESPONDING", want: 16},
+		{state: "IDLE", want: 2},
+		{state: "MIXED", want: 2},
+		{state: "ALLOCATED", want: 2},
+		{state: "IDLE+CLOUD+POWERED_DOWN", want: 2},
+		{state: "IDLE~", want: 2},
+		{state: "MIXED+PLANNED", want: 2},
+		{state: "IDLE+MAINTENANCE+RESERVED", want: 2},
+		{state: "", want: 2},
 	} {
 		nodes := "NodeName=small CPUTot=8 State=" + test.state + rest + "NodeName=large CPUTot=64 State=IDLE" + rest
 		if got := gpuCPUs(nodes, "gpu", job); got != test.want {

@@ -110,8 +110,15 @@ func TestServes(t *testing.T) {
 		serves     string // the releases of CUDA
 		newest     int
 	}{
-		{"3.7", "", 0}, {"6.0", "12", 12}, {"7.0", "12", 12}, {"7.5", "12 13", 13}, {"9.0", "12 13", 13}, {"10.0", "12", 12},
-		{"10.3", "12", 12}, {"12.0", "12 13", 13}, {"", "12 13", 13},
+		{capability: "3.7", serves: "", newest: 0},
+		{capability: "6.0", serves: "12", newest: 12},
+		{capability: "7.0", serves: "12", newest: 12},
+		{capability: "7.5", serves: "12 13", newest: 13},
+		{capability: "9.0", serves: "12 13", newest: 13},
+		{capability: "10.0", serves: "12", newest: 12},
+		{capability: "10.3", serves: "12", newest: 12},
+		{capability: "12.0", serves: "12 13", newest: 13},
+		{capability: "", serves: "12 13", newest: 13},
 	} {
 		var got []string
 		for _, l := range cudaLines {
