@@ -90,7 +90,7 @@ func peakModel() (m *models.Model, remove func() error, err error) {
 		return nil, nil, err
 	}
 	m, err = models.Open(file, models.OpenOptions{Contract: &models.Contract{
-		// It is no classifier: nothing is asked of its rows.
+		// It is not a classifier: nothing is asked of its rows.
 		Name: "peak", Task: "product", Classes: peakWidth,
 		Preprocess: preprocess.Spec{Width: peakSide, Height: peakSide, Layout: preprocess.CHW, DType: preprocess.Float32,
 			Resize: preprocess.PillowBilinear, Fit: preprocess.Stretch},

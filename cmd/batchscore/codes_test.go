@@ -49,9 +49,9 @@ func TestDeviceFaultMayBeTriedAgain(t *testing.T) {
 		err  error
 		want int
 	}{
-		{fault, 75},
-		{fmt.Errorf("%w: the probe batch failed: %w", models.ErrProvider, fault), 78},
-		{fmt.Errorf("memory for a batch: %w", models.ErrHostMemory), 78},
+		{err: fault, want: 75},
+		{err: fmt.Errorf("%w: the probe batch failed: %w", models.ErrProvider, fault), want: 78},
+		{err: fmt.Errorf("memory for a batch: %w", models.ErrHostMemory), want: 78},
 	} {
 		if code := exitCode(test.err, nil); code != test.want {
 			t.Errorf("%v: exit code %d, want %d", test.err, code, test.want)

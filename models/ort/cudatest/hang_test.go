@@ -92,7 +92,7 @@ func (m *Machine) hasFailed(t testing.TB) bool {
 	return strings.Contains(string(data), `"event":"fault"`)
 }
 
-// TestCUDATelemetryHangs: NVML does not start, and the run goes on without it.
+// TestCUDATelemetryHangs: NVML does not start, and the run continues without it.
 func TestCUDATelemetryHangs(t *testing.T) {
 	t.Parallel()
 	m, out := New(t, Config{Vars: []string{"CUDATEST_FAIL=nvmlInit=hang"}}), filepath.Join(t.TempDir(), "out")
