@@ -111,6 +111,7 @@ func TestInputsOfOtherSizes(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
+	freeRetired()
 	if n := m.streams.Load(); n != 0 {
 		t.Errorf("%d streams are left", n)
 	}

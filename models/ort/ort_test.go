@@ -51,6 +51,7 @@ func open(t testing.TB, m *models.Model, opt Options) *Engine {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+		freeRetired() // an engine that a test has taken for one on a GPU
 	})
 	return e
 }
