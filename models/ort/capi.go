@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
 // capi is ONNX Runtime's table of functions.
@@ -40,6 +41,9 @@ func toError(message *C.char) error {
 }
 
 func load(path string) (loaded, error) {
+	if err := sharedlib.Check(path); err != nil {
+		return loaded{}, err
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var l loaded
@@ -62,6 +66,9 @@ func load(path string) (loaded, error) {
 
 // loadable returns the reason why a shared library cannot be loaded; nil if it can.
 func loadable(path string) error {
+	if err := sharedlib.Check(path); err != nil {
+		return err
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	return toError(C.ortc_loadable(name))
@@ -70,6 +77,9 @@ func loadable(path string) error {
 // loadGlobally loads a shared library for the life of the process, in a way that lets
 // libraries loaded later use it.
 func loadGlobally(path string) error {
+	if err := sharedlib.Check(path); err != nil {
+		return err
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	return toError(C.ortc_load_globally(name))

@@ -42,8 +42,10 @@ func FindLibrary(explicit, provider string) (string, error) {
 		switch {
 		case err != nil:
 			return "", noLibrary{fmt.Errorf("ONNX Runtime, %s: %w; %s", where, err, howToGetLibrary)}
-		case !info.IsDir():
+		case info.Mode().IsRegular():
 			return filepath.Abs(explicit)
+		case !info.IsDir():
+			return "", noLibrary{fmt.Errorf("ONNX Runtime, %s: %s is not a regular file; %s", where, explicit, howToGetLibrary)}
 		}
 		if path := firstFile([]string{explicit}); path != "" {
 			return filepath.Abs(path)
@@ -69,7 +71,7 @@ func firstFile(folders []string) string {
 	for _, folder := range folders {
 		for _, name := range libraryNames {
 			path := filepath.Join(folder, name)
-			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				return path
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
@@ -21,7 +22,11 @@ func TestFindLibrary(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	empty := t.TempDir()
+	empty, pipes := t.TempDir(), t.TempDir()
+	pipe := filepath.Join(pipes, "libonnxruntime.so.1")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		name, explicit, variable, path string
 		want                           string // empty: an error
@@ -33,6 +38,9 @@ func TestFindLibrary(t *testing.T) {
 		{name: "the variable before the loader's path", variable: other, path: dir, want: other},
 		{name: "no such file", explicit: filepath.Join(empty, "x.so"), path: dir},
 		{name: "an empty folder", variable: empty, path: dir},
+		{name: "a pipe", variable: pipe, path: dir},
+		{name: "a device", explicit: "/dev/zero", path: dir},
+		{name: "a folder with a pipe", variable: pipes, path: dir},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv(LibraryVariable, test.variable)
@@ -71,6 +79,12 @@ func TestFindLibrarySearches(t *testing.T) {
 	want := write("elsewhere/libonnxruntime.so")
 	if got, err := FindLibrary("", Auto); err != nil || got != want {
 		t.Errorf("%q, %v; want %q from the loader's path", got, err, want)
+	}
+	if err := syscall.Mkfifo(filepath.Join(tree, "elsewhere/libonnxruntime.so.1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := FindLibrary("", Auto); err != nil || got != want {
+		t.Errorf("%q, %v; want %q: a pipe is not a library", got, err, want)
 	}
 	want = write(".cache/onnxruntime/libonnxruntime.so.1")
 	if got, err := FindLibrary("", Auto); err != nil || got != want {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -44,6 +45,13 @@ func TestPreload(t *testing.T) {
 		}
 	}
 
+	pipe := filepath.Join(real, "libcufft.so.99")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := preload(library); err == nil || !strings.Contains(err.Error(), pipe+" is not a regular file") {
+		t.Errorf("got %v, want an error that names %s", err, pipe)
+	}
 	broken := filepath.Join(real, "libcurand.so.99")
 	if err := os.WriteFile(broken, []byte("half a file"), 0o644); err != nil {
 		t.Fatal(err)

@@ -202,7 +202,7 @@ func available(provider, library string, gpus device.GPUList) error {
 
 func fileExists(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // SleepOnGPU makes threads that wait for a GPU sleep, as CUDA numbers those that are

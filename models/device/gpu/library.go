@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
 // managementName is NVML's name in the driver.
@@ -99,6 +101,9 @@ func startManagement(path string) (*library, error) {
 
 // load loads a library for as long as the process runs.
 func load(path string) (*library, error) {
+	if err := sharedlib.Check(path); err != nil {
+		return nil, err
+	}
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var why [C.NV_TEXT]C.char

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
@@ -46,6 +47,10 @@ func loadTurbo() (turboLibrary, error) {
 	}
 	var tried []string
 	for _, name := range names {
+		if err := sharedlib.Check(name); err != nil {
+			tried = append(tried, err.Error())
+			continue
+		}
 		c := C.CString(name)
 		why := C.bs_turbo_open(c)
 		C.free(unsafe.Pointer(c))

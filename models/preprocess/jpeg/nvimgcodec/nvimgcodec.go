@@ -36,6 +36,8 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
+
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
 // LibraryVariable is the environment variable with the path of nvImageCodec's library.
@@ -97,6 +99,11 @@ func open(device int) (*Pool, error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s has no extensions/%s.so next to it: %s", library, extension, HowToInstall)
 	}
+	for _, path := range []string{library, found[0]} {
+		if err := sharedlib.Check(path); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, HowToInstall)
+		}
+	}
 	cLibrary, cExtension := C.CString(library), C.CString(found[0])
 	defer C.free(unsafe.Pointer(cLibrary))
 	defer C.free(unsafe.Pointer(cExtension))
@@ -128,6 +135,9 @@ func findNvJPEG(folder string, version *[3]C.int) (string, error) {
 	}
 	const soname = "libnvjpeg.so.12"
 	for _, path := range []string{filepath.Join(folder, soname), filepath.Join(folder, "..", "nvjpeg", "lib", soname), soname} {
+		if err := sharedlib.Check(path); err != nil {
+			return "", fmt.Errorf("%w: %s", err, HowToInstall)
+		}
 		c := C.CString(path)
 		rc := C.bs_nv_jpeg_version(c, &version[0])
 		C.free(unsafe.Pointer(c))
@@ -139,6 +149,9 @@ func findNvJPEG(folder string, version *[3]C.int) (string, error) {
 }
 
 func canOpen(name string) bool {
+	if sharedlib.Check(name) != nil {
+		return false
+	}
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
 	return C.bs_nv_can_open(c) != 0
@@ -178,6 +191,9 @@ func Find() (string, error) {
 
 // Version returns the release of the library at a path.
 func Version(path string) (string, error) {
+	if err := sharedlib.Check(path); err != nil {
+		return "", err
+	}
 	c := C.CString(path)
 	defer C.free(unsafe.Pointer(c))
 	var why [C.BS_NV_ERROR_SIZE]C.char
