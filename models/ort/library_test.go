@@ -228,6 +228,17 @@ func sharedObject(t *testing.T, path, code string, flags ...string) string {
 	return path
 }
 
+// cutObject builds a library and cuts off its end, in a way that the loader does not
+// notice: it maps the file, and the process would end with SIGBUS.
+func cutObject(t *testing.T, path string) string {
+	t.Helper()
+	sharedObject(t, path, "char big[1000000] = {1}; int cut(void) { return big[0]; }")
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // oldRuntime builds a library that claims to be some release of ONNX Runtime.
 const oldRuntime = `
 #include <stdint.h>
@@ -244,8 +255,13 @@ func TestOpenRefusesLibraries(t *testing.T) {
 	if err := os.WriteFile(text, []byte("hello"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	cut := cutObject(t, filepath.Join(dir, "cut.so"))
+	if _, err := missingLibraries(cut); err == nil || !strings.Contains(err.Error(), "incomplete") {
+		t.Errorf("of a provider's library that is cut short: %v", err)
+	}
 	m := tiny(t, graphtest.Options{})
 	for _, test := range []struct{ name, path, want string }{
+		{name: "cut short", path: cut, want: cut + " is incomplete: fetch it again"},
 		{name: "missing", path: filepath.Join(dir, "none.so"), want: "no such file"},
 		{name: "no library", path: text, want: text},
 		{name: "another library", path: sharedObject(t, filepath.Join(dir, "other.so"), "int x;"), want: "OrtGetApiBase"},

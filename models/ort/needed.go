@@ -7,12 +7,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
 // missingLibraries returns all libraries that a shared library needs and that are neither
 // in its folder nor in the given ones, and that the loader does not find. The loader
 // itself names only the first.
 func missingLibraries(path string, given ...string) ([]string, error) {
+	if err := sharedlib.Check(path); err != nil {
+		return nil, err
+	}
 	f, err := elf.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", path, err)

@@ -52,6 +52,10 @@ func TestPreload(t *testing.T) {
 	if err := preload(library); err == nil || !strings.Contains(err.Error(), pipe+" is not a regular file") {
 		t.Errorf("got %v, want an error that names %s", err, pipe)
 	}
+	cut := cutObject(t, filepath.Join(folder, "libcurand.so.98"))
+	if err := preload(library); err == nil || !strings.Contains(err.Error(), cut+" is incomplete: fetch it again") {
+		t.Errorf("got %v, want an error that names %s", err, cut)
+	}
 	broken := filepath.Join(real, "libcurand.so.99")
 	if err := os.WriteFile(broken, []byte("half a file"), 0o644); err != nil {
 		t.Fatal(err)

@@ -171,3 +171,16 @@ func same(a, b device.Reading) bool {
 	}
 	return true
 }
+
+// TestIncompleteLibrary: a copy of NVML that ends early is an error, and not the end of
+// the process.
+func TestIncompleteLibrary(t *testing.T) {
+	path := filepath.Join(folder(t, false), managementName)
+	if err := os.Truncate(path, 1000); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open([]string{filepath.Dir(path)}, 0)
+	if err == nil || !strings.Contains(err.Error(), path+" is incomplete: fetch it again") {
+		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+}
