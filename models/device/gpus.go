@@ -122,7 +122,7 @@ func described(root, folder string) GPU {
 	g.Bus = filepath.Base(folder)
 	for line := range strings.Lines(read(folder, "information")) {
 		key, value, _ := strings.Cut(line, ":")
-		switch value = strings.TrimSpace(value); key {
+		switch value = Clean(strings.TrimSpace(value)); key {
 		case "Model":
 			g.Name = value
 		case "GPU UUID":

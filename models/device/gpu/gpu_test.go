@@ -184,3 +184,16 @@ func TestIncompleteLibrary(t *testing.T) {
 		t.Errorf("got %v, want an error that names %s", err, path)
 	}
 }
+
+// TestNameIsClean: whatever the driver calls the GPU can be printed.
+func TestNameIsClean(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	t.Setenv("FAKE_NAME", "P100\x1b]0;x\x07\xff\n"+strings.Repeat("x", 100))
+	g, err := Open([]string{folder(t, true)}, 0)
+	want := "P100�]0;x���" + strings.Repeat("x", 68)
+	if err != nil || g.Facts().Name != want {
+		t.Errorf("%q, %v; want %q", g.Facts().Name, err, want)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
@@ -127,12 +128,12 @@ func loaded(names ...string) *library {
 	return nil
 }
 
-// text returns what a call fills in; empty if it fails.
+// text returns what a call fills in, cleaned for printing; empty if it fails.
 func text(call func(to *C.char) C.int) string {
 	var b [C.NV_TEXT]C.char
 	if call(&b[0]) != 0 {
 		return ""
 	}
 	b[len(b)-1] = 0
-	return C.GoString(&b[0])
+	return device.Clean(C.GoString(&b[0]))
 }

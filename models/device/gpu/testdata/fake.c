@@ -1,5 +1,6 @@
 // The libraries that the package asks, with two GPUs: CUDA's number 0 is NVML's number 1.
 // FAKE_MIG=1 divides the GPU, FAKE_FAIL=1 lets every function of NVML but nvmlInit fail.
+// FAKE_NAME is the name of every GPU.
 // With -DOLD the driver is one that lacks the newer functions of NVML.
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,8 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
 
 int nvmlDeviceGetName(void *d, char *text, unsigned n) {
   FAILS;
-  return put(text, n, d == &gpus[0] ? "Tesla K80" : d == &gpus[1] ? "Tesla P100-PCIE-16GB" : "NVIDIA A100-SXM4-40GB MIG 1g.5gb");
+  const char *given = getenv("FAKE_NAME");
+  return put(text, n, given ? given : d == &gpus[0] ? "Tesla K80" : d == &gpus[1] ? "Tesla P100-PCIE-16GB" : "NVIDIA A100-SXM4-40GB MIG 1g.5gb");
 }
 
 int nvmlDeviceGetUUID(void *d, char *text, unsigned n) { FAILS; return put(text, n, d == &gpus[1] ? "GPU-5a1c" : "GPU-77"); }
