@@ -24,7 +24,7 @@ func TestCUDADoctor(t *testing.T) {
 			", with a stand-in for CUDA, which computes nothing",
 			"ok provider cuda libraries found; not tried, which --device does",
 			"FAIL GPU 0 NVIDIA A100-SXM4-40GB, at 0000:10:00.0, compute capability 8.0, 40960 MiB, NUMA node 0, driver DRIVER, CUDA N.",
-			"cuDNN 9.10.2: wrong scores: they differ from the CPU's by",
+			"cuDNN 9.10.2: wrong scores: the largest difference from the CPU's is",
 			"FAIL GPU 1 NVIDIA A100-SXM4-40GB, at 0000:11:00.0", "ok for GPUs", "convert --precision fp16"}},
 		{name: "one of two", devices: gpus(2), visible: new("1"), used: uuids(1),
 			want: []string{"FAIL GPU 0 NVIDIA A100-SXM4-40GB, at 0000:11:00.0", "wrong scores"}},

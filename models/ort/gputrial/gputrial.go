@@ -92,7 +92,7 @@ func (r *Report) compare(got, want []float32) {
 	if r.Difference <= Tolerance {
 		return
 	}
-	r.Problem = fmt.Sprintf("wrong scores: they differ from the CPU's by %.2g of the largest, and may by %g", r.Difference, Tolerance)
+	r.Problem = fmt.Sprintf("wrong scores: the largest difference from the CPU's is %.2g (allowed: %g, relative to the largest score)", r.Difference, Tolerance)
 	if math.IsNaN(r.Difference) || math.IsInf(r.Difference, 0) {
 		r.Difference = math.MaxFloat64 // JSON has neither
 	}
