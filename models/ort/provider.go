@@ -3,6 +3,7 @@ package ort
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,7 +71,8 @@ func choose(opt Options, library string) (target, error) {
 		return chooseGPU(opt, library)
 	case Auto, "":
 		gpus := device.GPUs()
-		switch has := fileExists(providerFile(library, CUDA)); {
+		has := !errors.Is(checkFile(providerFile(library, CUDA)), fs.ErrNotExist)
+		switch {
 		case gpus.Mistaken():
 			opt.Logger.Warn().Str("error", gpus.Missing()).Msg("scoring on the CPU: there is a GPU, but it cannot be used")
 		case gpus.Visible() == 0:
@@ -171,8 +173,12 @@ func available(provider, library string, gpus device.GPUList) error {
 	needed := []string{shared, provider}
 	var absent []string
 	for _, p := range needed {
-		if file := providerFile(library, p); !fileExists(file) {
+		file := providerFile(library, p)
+		switch err := checkFile(file); {
+		case errors.Is(err, fs.ErrNotExist):
 			absent = append(absent, filepath.Base(file))
+		case err != nil:
+			missing = append(missing, err.Error())
 		}
 	}
 	switch {
@@ -200,10 +206,22 @@ func available(provider, library string, gpus device.GPUList) error {
 	return fmt.Errorf("%w: %s: %s", models.ErrProvider, provider, strings.Join(missing, "; "))
 }
 
-func fileExists(path string) bool {
+// checkFile returns why a file cannot be used: nil if it can, an error that wraps
+// fs.ErrNotExist if it does not exist.
+func checkFile(path string) error {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	return nil
 }
+
+func fileExists(path string) bool { return checkFile(path) == nil }
 
 // SleepOnGPU makes threads that wait for a GPU sleep, as CUDA numbers those that are
 // visible; CUDA's default is that they poll. It must be called before anything in this

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/models"
@@ -74,6 +75,19 @@ func TestMissingProvider(t *testing.T) {
 	check(CUDA, device.GPUList{}, library+" is a build without cuda: not next to it: libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so;",
 		"no NVIDIA GPU", "deps-gpu", "fetch.sh gpu")
 	check(CUDA, device.GPUList{All: one.All, Restricted: true}, "CUDA_VISIBLE_DEVICES selects none")
+
+	// Files that exist and cannot be used are not called missing.
+	folder, loop := filepath.Join(dir, "libonnxruntime_providers_shared.so"), filepath.Join(dir, "libonnxruntime_providers_cuda.so")
+	if err := errors.Join(os.Mkdir(folder, 0o755), os.Symlink(filepath.Base(loop), loop)); err != nil {
+		t.Fatal(err)
+	}
+	check(CUDA, one, folder+" is a folder", loop+": "+syscall.ELOOP.Error())
+	if err := available(CUDA, library, one); strings.Contains(err.Error(), "is a build without") {
+		t.Errorf("%v calls files missing that exist", err)
+	}
+	if err := errors.Join(os.Remove(folder), os.Remove(loop)); err != nil {
+		t.Fatal(err)
+	}
 
 	// A provider on a machine without CUDA and cuDNN: it needs libraries that existed only
 	// when it was linked.
