@@ -62,9 +62,18 @@ func (t target) makeRoom() string {
 	if err != nil {
 		return remedy
 	}
-	const gb = 1e9
-	return fmt.Sprintf("%.1f of the %.1f GB of %s:%d are free once this process has given back what it can: %s",
-		float64(free)/gb, float64(total)/gb, t.provider, t.index, remedy)
+	return fmt.Sprintf("%s of %s:%d are free once this process has given back what it can: %s",
+		share(free, total), t.provider, t.index, remedy)
+}
+
+// share returns a part of a GPU's memory and the whole, both in the unit that suits the
+// whole.
+func share(part, whole int64) string {
+	const mb, gb = 1e6, 1e9
+	if whole < 10*gb {
+		return fmt.Sprintf("%.0f of the %.0f MB", float64(part)/mb, float64(whole)/mb)
+	}
+	return fmt.Sprintf("%.1f of the %.1f GB", float64(part)/gb, float64(whole)/gb)
 }
 
 // plainError is an error of ONNX Runtime in plain words.

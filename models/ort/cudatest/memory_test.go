@@ -114,7 +114,7 @@ func (r result) nothingFits(t testing.TB) {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
 		t.Fatalf("%v: %s", err, r.stderr)
 	}
-	const want = `^no batch fits into the device's memory: \S+ on cuda:0(, batch of 1)?: device out of memory: .*; 0\.[01] of the 0\.1 GB of cuda:0 are free ` +
+	const want = `^no batch fits into the device's memory: \S+ on cuda:0(, batch of 1)?: device out of memory: .*; \d+ of the \d+ MB of cuda:0 are free ` +
 		`once this process has given back what it can: stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES, ` +
 		`or a model of 16 bits, made by 'batchscore models convert --precision fp16'$`
 	if last.Code != 75 || !regexp.MustCompile(want).MatchString(last.Message) {
