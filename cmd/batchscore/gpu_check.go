@@ -129,8 +129,10 @@ func (f *gpuCheckFlags) options(cmd *cobra.Command) (o gpucheck.Options, err err
 	if text := device.GPUs().Missing(); text != "" {
 		missing = append(missing, text)
 	}
-	if _, err := ort.FindLibrary("", ort.CUDA); err != nil {
+	if library, err := ort.FindLibrary("", ort.CUDA); err != nil {
 		missing = append(missing, err.Error())
+	} else if text := ort.Lacks(library); text != "" {
+		missing = append(missing, text)
 	}
 	if info, err := os.Stat(o.Images); o.Images == "" || err != nil || !info.IsDir() {
 		missing = append(missing, fmt.Sprintf("no folder of images %q: give --images FOLDER", o.Images))

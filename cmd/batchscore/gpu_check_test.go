@@ -148,6 +148,12 @@ func TestGPUCheckNeedsAll(t *testing.T) {
 	if r := finish(t, command(t, nil, "gpu-check", "--out", dir)); r.code != 78 || !strings.Contains(r.stderr, "exists already") {
 		t.Errorf("into a folder that exists: %v, want exit code 78", r)
 	}
+	m, model := cudatest.New(t, cudatest.Config{Without: []string{"libcudnn.so.9"}}), tiny(t, graphtest.Options{Input: graphtest.FloatImage})
+	r = finish(t, command(t, m.Vars(), "gpu-check", "--images", pictures(t, 4), "--model", model, "--out", filepath.Join(dir, "none")))
+	if _, err := os.Lstat(filepath.Join(dir, "none")); r.code != 78 || err == nil {
+		t.Errorf("without cuDNN: %v, want exit code 78 and no report", r)
+	}
+	says(t, r, "the check cannot begin: libonnxruntime_providers_cuda.so needs libcudnn.so.9, which cannot be loaded")
 	for _, args := range [][]string{{"--only", "bytes"}, {"--time", "0s"}, {"--least", "-1s"}} {
 		if r := batchscore(t, append([]string{"gpu-check", "--out", filepath.Join(dir, "x")}, args...)...); r.code != 64 {
 			t.Errorf("%v: got %v, want exit code 64", args, r)

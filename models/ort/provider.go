@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/models"
@@ -179,9 +178,30 @@ func available(provider, library string, gpus device.GPUList) error {
 	if gpus.Visible() == 0 {
 		missing = append(missing, gpus.Missing())
 	}
-	needed := []string{shared, provider}
+	files := lacksFiles(provider, library)
+	missing = append(missing, files...)
+	if len(files) == 0 && gpus.Visible() > 0 { // else the libraries would take time and memory for nothing
+		if err := preload(library); err != nil {
+			missing = append(missing, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+	missing = append(missing, lacksLibraries(provider, library)...)
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s", models.ErrProvider, provider, strings.Join(missing, "; "))
+}
+
+// Lacks says what ONNX Runtime at that path lacks for CUDA; empty if nothing. It does not
+// load CUDA's libraries that are next to it.
+func Lacks(library string) string {
+	return strings.Join(append(lacksFiles(CUDA, library), lacksLibraries(CUDA, library)...), "; ")
+}
+
+// lacksFiles says which of a provider's own libraries cannot be used.
+func lacksFiles(provider, library string) (missing []string) {
 	var absent []string
-	for _, p := range needed {
+	for _, p := range []string{shared, provider} {
 		file := providerFile(library, p)
 		switch err := checkFile(file); {
 		case errors.Is(err, fs.ErrNotExist):
@@ -190,29 +210,27 @@ func available(provider, library string, gpus device.GPUList) error {
 			missing = append(missing, err.Error())
 		}
 	}
-	switch {
-	case len(absent) > 0:
+	if len(absent) > 0 {
 		missing = append(missing, fmt.Sprintf("%s is a build without %s: not next to it: %s; %s fetches one with CUDA and cuDNN, or set %s to one",
 			library, provider, strings.Join(absent, ", "), getGPU, LibraryVariable))
-	case gpus.Visible() > 0: // else the libraries would take time and memory for nothing
-		if err := preload(library); err != nil {
-			missing = append(missing, strings.ReplaceAll(err.Error(), "\n", "; "))
-		}
 	}
-	for _, p := range needed {
+	return missing
+}
+
+// lacksLibraries says which libraries a provider's own libraries need that are not found.
+func lacksLibraries(provider, library string) (missing []string) {
+	for _, p := range []string{shared, provider} {
 		if file := providerFile(library, p); fileExists(file) {
 			text, err := missingFor(file, homes(library)...)
 			if err != nil {
 				text = err.Error()
 			}
-			missing = append(missing, text)
+			if text != "" {
+				missing = append(missing, text)
+			}
 		}
 	}
-	missing = slices.DeleteFunc(missing, func(text string) bool { return text == "" })
-	if len(missing) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %s: %s", models.ErrProvider, provider, strings.Join(missing, "; "))
+	return missing
 }
 
 // checkFile returns why a file cannot be used: nil if it can, an error that wraps
