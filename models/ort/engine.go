@@ -269,7 +269,7 @@ func (e *Engine) free() error {
 	errs = append(errs, e.noteFault(e.inputs.close()))
 	e.memory.close()
 	if e.rebind && !gpuBroken.Load() { // there may be a fault that no call has met yet
-		errs = append(errs, e.fault())
+		errs = append(errs, e.lastingFault())
 	}
 	if err := errors.Join(errs...); gpuBroken.Load() || e.rebind && err != nil {
 		return err

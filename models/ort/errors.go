@@ -56,21 +56,14 @@ func (t target) makeRoom() string {
 	if t.provider == CPU {
 		return "give the process more memory, or use a smaller model"
 	}
-	const (
-		stop  = "stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES"
-		large = "choose a GPU with more memory with CUDA_VISIBLE_DEVICES"
-		model = ", or a model of 16 bits, made by 'batchscore models convert --precision fp16'"
-	)
+	const remedy = "stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES," +
+		" or a model of 16 bits, made by 'batchscore models convert --precision fp16'"
 	free, total, err := t.memory()
 	if err != nil {
-		return stop + model
+		return remedy
 	}
-	remedy := stop
-	if free >= total-total/10 { // CUDA itself takes a few percent of a small GPU
-		remedy = large
-	}
-	return fmt.Sprintf("%s of %s:%d are free once this process has given back what it can: %s%s",
-		share(free, total), t.provider, t.index, remedy, model)
+	return fmt.Sprintf("%s of %s:%d are free once this process has given back what it can: %s",
+		share(free, total), t.provider, t.index, remedy)
 }
 
 // share returns a part of a GPU's memory and the whole, both in the unit that suits the

@@ -42,33 +42,29 @@ func (e *Engine) findFault(err error) error {
 	if !errors.Is(classify(err), models.ErrOutOfMemory) {
 		return err
 	}
-	if why := e.fault(); why != nil {
+	if why := e.lastingFault(); why != nil {
 		return &plainError{why.Error(), err}
 	}
 	return err
 }
 
-// fault returns the error with which CUDA gives no memory; nil if it gives a little, or if
-// there is no memory. It notes if CUDA is unusable.
-func (e *Engine) fault() error {
-	err := e.target.allocate()
+// lastingFault returns the error with which every call of CUDA fails, and notes it; nil if
+// there is none.
+func (e *Engine) lastingFault() error {
+	_, _, err := e.target.memory()
 	if err == nil {
 		return nil
 	}
-	f, known := parseFault(err)
-	if !known || f.is(outOfGPUMemory) {
+	if f, _ := parseFault(err); !f.lasts() {
 		return nil
 	}
-	if f.lasts() {
-		gpuBroken.Store(true)
-	}
+	gpuBroken.Store(true)
 	return err
 }
 
 // noMemory returns the error of an allocation of the machine's memory that failed.
 func (e *Engine) noMemory(err error) error {
-	err = e.noteFault(err)
-	if f, known := parseFault(err); gpuBroken.Load() || known && f.library == "CUDA" && !f.is(outOfGPUMemory) {
+	if err = e.noteFault(err); gpuBroken.Load() {
 		return fmt.Errorf("%w: %w", models.ErrDevice, err)
 	}
 	return fmt.Errorf("%w: %w", models.ErrHostMemory, err)
@@ -93,9 +89,6 @@ var (
 	damaged   = []int{214, 220, 226} // memory or links
 	brokenOff = []int{700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721}
 )
-
-// outOfGPUMemory is the code of the CUDA runtime for want of memory.
-const outOfGPUMemory = 2
 
 // lasts reports whether no call of CUDA succeeds any more in this process.
 func (f gpuFault) lasts() bool { return f.is(damaged...) || f.is(brokenOff...) }

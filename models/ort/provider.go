@@ -51,15 +51,6 @@ func (t target) memory() (free, total int64, err error) {
 	return r.Memory()
 }
 
-// allocate tries whether the GPU that a session uses gives it a little memory.
-func (t target) allocate() error {
-	r, err := cuda.Open(providerFile(t.library, CUDA), t.index)
-	if err != nil {
-		return err
-	}
-	return r.Allocate()
-}
-
 // providerError marks an error of ONNX Runtime about setting up a provider.
 type providerError struct{ err error }
 

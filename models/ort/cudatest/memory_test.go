@@ -115,8 +115,7 @@ func (r result) nothingFits(t testing.TB) {
 		t.Fatalf("%v: %s", err, r.stderr)
 	}
 	const want = `^no batch fits into the device's memory: \S+ on cuda:0(, batch of 1)?: device out of memory: .*; \d+ of the \d+ MB of cuda:0 are free ` +
-		`once this process has given back what it can: ` +
-		`(stop other programs that use this GPU, or choose another one|choose a GPU with more memory) with CUDA_VISIBLE_DEVICES, ` +
+		`once this process has given back what it can: stop other programs that use this GPU, or choose another one with CUDA_VISIBLE_DEVICES, ` +
 		`or a model of 16 bits, made by 'batchscore models convert --precision fp16'$`
 	if last.Code != 75 || !regexp.MustCompile(want).MatchString(last.Message) {
 		t.Errorf("exit code %d, and the last line is\n%s\nwant\n%s", last.Code, last.Message, want)

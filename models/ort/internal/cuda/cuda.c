@@ -32,8 +32,6 @@ char *cuda_open(const char *provider, cuda_runtime *runtime) {
       {"cudaMemcpyAsync", (void **)&runtime->copy},
       {"cudaDeviceSynchronize", (void **)&runtime->synchronize_device},
       {"cudaMemGetInfo", (void **)&runtime->memory},
-      {"cudaMalloc", (void **)&runtime->allocate},
-      {"cudaFree", (void **)&runtime->release},
       {"cudaGetErrorString", (void **)&runtime->describe},
   };
   char *message = NULL;
@@ -83,14 +81,6 @@ char *cuda_wait(const cuda_runtime *runtime, int device) {
 char *cuda_memory(const cuda_runtime *runtime, int device, size_t *free, size_t *total) {
   TRY(runtime, runtime->set_device(device));
   TRY(runtime, runtime->memory(free, total));
-  return NULL;
-}
-
-char *cuda_allocate(const cuda_runtime *runtime, int device) {
-  void *memory = NULL;
-  TRY(runtime, runtime->set_device(device));
-  TRY(runtime, runtime->allocate(&memory, 1));
-  TRY(runtime, runtime->release(memory));
   return NULL;
 }
 

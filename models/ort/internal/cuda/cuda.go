@@ -64,10 +64,6 @@ func (r *Runtime) Memory() (free, total int64, err error) {
 	return int64(f), int64(t), err
 }
 
-// Allocate allocates a little memory of the GPU and frees it. The error is CUDA's own
-// for why the GPU gives no memory.
-func (r *Runtime) Allocate() error { return toError(C.cuda_allocate(&r.functions, r.device)) }
-
 // Block makes threads that wait for a GPU sleep. CUDA's default is that they poll, on
 // cores that could decode images. It must be called before the process uses the GPU.
 func Block(device int) error { return toError(C.cuda_block(C.int(device))) }

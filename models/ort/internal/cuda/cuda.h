@@ -14,8 +14,6 @@ typedef struct {
   int (*copy)(void *, const void *, size_t, int, void *);
   int (*synchronize_device)(void);
   int (*memory)(size_t *, size_t *);
-  int (*allocate)(void **, size_t);
-  int (*release)(void *);
   const char *(*describe)(int);
 } cuda_runtime;
 
@@ -34,9 +32,6 @@ char *cuda_wait(const cuda_runtime *runtime, int device);
 
 // cuda_memory says how much memory of a device is free, and how much it has, in bytes.
 char *cuda_memory(const cuda_runtime *runtime, int device, size_t *free, size_t *total);
-
-// cuda_allocate allocates a little memory of a device, and frees it.
-char *cuda_allocate(const cuda_runtime *runtime, int device);
 
 // cuda_block makes threads that wait for a device sleep instead of polling. It must be
 // called before the process uses the device.
