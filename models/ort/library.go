@@ -9,6 +9,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
+	"github.com/batchscore/batchscore/models/device/sharedlib"
 )
 
 // LibraryVariable is the environment variable with the path of ONNX Runtime's shared
@@ -81,28 +82,11 @@ func firstFile(folders []string) string {
 
 // searchFolders returns where FindLibrary looks for a library for a provider.
 func searchFolders(provider string) []string {
-	var folders, roots []string
-	if exe, err := os.Executable(); err == nil {
-		if resolved, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = resolved
-		}
-		bin := filepath.Dir(exe)
+	var folders []string
+	if bin := sharedlib.Program(); bin != "" {
 		folders = append(folders, bin, filepath.Join(filepath.Dir(bin), "lib"))
-		roots = append(roots, bin)
 	}
-	if wd, err := os.Getwd(); err == nil {
-		roots = append(roots, wd)
-	}
-	var caches []string
-	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
-		caches = append(caches, cache)
-	}
-	for _, root := range roots {
-		if tree := sourceTree(root); tree != "" {
-			caches = append(caches, filepath.Join(tree, ".cache"))
-		}
-	}
-	for _, cache := range distinct(caches) {
+	for _, cache := range distinct(sharedlib.Caches()) {
 		folders = append(folders, gpuFolders(cache, provider)...)
 		folders = append(folders, filepath.Join(cache, "onnxruntime"))
 	}
@@ -153,20 +137,6 @@ func distinct(folders []string) []string {
 		seen[name] = true
 		return double
 	})
-}
-
-// sourceTree returns the nearest folder at or above folder that is the root of a Go
-// module; "" if there is none.
-func sourceTree(folder string) string {
-	for {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder
-		}
-		if folder == filepath.Dir(folder) {
-			return ""
-		}
-		folder = filepath.Dir(folder)
-	}
 }
 
 // StandIn reports whether next to a library of ONNX Runtime lies the stand-in for the

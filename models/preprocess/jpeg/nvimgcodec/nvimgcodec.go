@@ -168,16 +168,10 @@ func Find() (string, error) {
 		return filepath.Abs(given)
 	}
 	var folders []string
-	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
+	for _, cache := range sharedlib.Caches() {
 		folders = append(folders, filepath.Join(cache, "nvimgcodec"))
 	}
 	exe, _ := os.Executable()
-	wd, _ := os.Getwd()
-	for _, folder := range []string{filepath.Dir(exe), wd} {
-		if tree := sourceTree(folder); tree != "" {
-			folders = append(folders, filepath.Join(tree, ".cache", "nvimgcodec"))
-		}
-	}
 	folders = append(folders, filepath.Dir(exe), "/opt/nvidia/nvimgcodec_cuda12/lib64", "/usr/lib64/libnvimgcodec/12",
 		"/usr/lib/x86_64-linux-gnu/libnvimgcodec/12", "/usr/local/lib")
 	for _, folder := range folders {
@@ -206,13 +200,3 @@ func Version(path string) (string, error) {
 
 // release returns the library's number of its version as text.
 func release(v C.uint32_t) string { return fmt.Sprintf("%d.%d.%d", v/1000, v%1000/100, v%100) }
-
-// sourceTree returns the root of the Go module that holds folder, "" if there is none.
-func sourceTree(folder string) string {
-	for ; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder
-		}
-	}
-	return ""
-}
