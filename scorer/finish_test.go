@@ -14,7 +14,6 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
-	"github.com/batchscore/batchscore/scorer/telemetry"
 )
 
 // slowToList is a store whose first listing is slow. It closes second at the start of
@@ -35,16 +34,18 @@ func (s *slowToList) List(ctx context.Context, prefix string, fn func(store.Obje
 	return s.Store.List(ctx, prefix, fn)
 }
 
-// holdBack returns the options of a job of 40 chunks, whose last chunks are scored
-// only once the second listing has begun. Then it calls meanwhile.
+// holdBack returns the options of a job of 40 chunks, whose last 80 images are scored
+// only once the second listing has begun. Then it calls meanwhile. It counts what was
+// scored, for commits may lag far behind.
 func holdBack(t *testing.T, out store.Store, meanwhile func()) (Options, *slowToList) {
 	images := &slowToList{Store: collection(t, 400), second: make(chan struct{})}
 	o := options(t, images, out)
 	o.Fetchers = 1 // so that few batches are ahead
 	engine := newFakeEngine()
 	o.OpenEngine = func() (Engine, error) { return engine, nil }
-	engine.score = func(ctx context.Context, _, _ int) error {
-		if o.Counters.Snapshot().Counts[telemetry.Chunks] < 34 {
+	var scored atomic.Int64
+	engine.score = func(ctx context.Context, lo, hi int) error {
+		if scored.Add(int64(hi-lo)) < 320 {
 			return nil
 		}
 		select {
