@@ -222,12 +222,13 @@ bench-peers: deps ## compare batchscore with other tools, in PEERROUNDS alternat
 # libstdc++ is linked. AddressSanitizer has its own allocator, so tests that count
 # allocations are left out. It reports leaks at the end; leaks.txt lists the known
 # leaks of libraries.
+SANITIZED := LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
+	CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
+	CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++'
+
 .PHONY: asan
 asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
-	ONNXRUNTIME_LIB='$(LIBRARY)' LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
-		CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
-		CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++' \
-		go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
+	ONNXRUNTIME_LIB='$(LIBRARY)' $(SANITIZED) go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
 		-skip 'ScoreAllocatesNothing|CloseFreesReplaced' ./models/preprocess/... ./models/device/... ./models/ort/...
 
 .PHONY: kill
@@ -292,14 +293,27 @@ image-check: deps build ## run the steps of the container image in a fresh root,
 	deploy/image/check.sh '$(IMAGE_ROOT)' bin/batchscore '$(dir $(LIBRARY))' '$(CACHE)/models/image-check.onnx' $$(ls '$(CACHE)'/images/photos/*.jpg | head -n 4)
 	rm -rf --one-file-system '$(IMAGE_ROOT)'
 
+# The inputs that reached new code, which the next run starts from.
+FUZZ_CACHE ?= $(CACHE)/fuzz
+
+# FUZZTIME is a duration, or a number of inputs as 200x. FUZZ has packages and flags, as
+# in FUZZ='-run FuzzRead'.
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$$package"; \
-		done; \
-	done
+fuzz: ## run every fuzz target for FUZZTIME, and print a table of them (FUZZ has packages and flags)
+	go run ./deploy/fuzz -time $(FUZZTIME) -cache '$(FUZZ_CACHE)' $(FUZZ)
+
+.PHONY: fuzz-nightly
+fuzz-nightly: ## the same for 10 minutes each, those that reach C code also under sanitizers (a night)
+	$(MAKE) --keep-going --no-print-directory fuzz fuzz-asan FUZZTIME=10m
+
+.PHONY: fuzz-asan
+fuzz-asan: ## run the fuzz targets that reach C code under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(SANITIZED) go run ./deploy/fuzz -asan -time $(FUZZTIME) -cache '$(FUZZ_CACHE)' $(FUZZ)
+
+# Only inputs of at most 4 KiB, and at most 16 of a target, are taken.
+.PHONY: fuzz-seeds
+fuzz-seeds: ## add to testdata/fuzz those inputs of former runs that reach code of their own
+	go run ./deploy/fuzz -seeds -cache '$(FUZZ_CACHE)' $(FUZZ)
 
 .PHONY: clean
 clean: ## remove build results and the demo's output, but not what was fetched

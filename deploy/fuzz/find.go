@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A target is one fuzz function.
+type target struct {
+	path   string // of the package, to import it
+	pkg    string // the same, within the module
+	folder string
+	name   string
+}
+
+// A listed is what go list says of a package.
+type listed struct {
+	ImportPath, Dir           string
+	Module                    *struct{ Path string }
+	CFiles, Deps              []string
+	TestGoFiles, XTestGoFiles []string
+	TestImports, XTestImports []string
+}
+
+var function = regexp.MustCompile(`(?m)^func (Fuzz\w*)\(\w+ \*testing\.F\)`)
+
+// find lists the fuzz targets of packages, by default of the whole module, in the order
+// of their names.
+func find(ctx context.Context, o options, packages []string) ([]target, error) {
+	if len(packages) == 0 {
+		packages = []string{"./..."}
+	}
+	chosen, err := list(ctx, packages)
+	if err != nil {
+		return nil, err
+	}
+	var inC map[string]bool
+	if o.asan {
+		all, err := list(ctx, []string{"./..."})
+		if err != nil {
+			return nil, err
+		}
+		inC = reachC(all)
+	}
+	var targets []target
+	for _, p := range chosen {
+		if o.asan && !inC[p.ImportPath] {
+			continue
+		}
+		for _, file := range append(slices.Clone(p.TestGoFiles), p.XTestGoFiles...) {
+			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range function.FindAllSubmatch(text, -1) {
+				t := target{path: p.ImportPath, pkg: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), folder: p.Dir, name: string(m[1])}
+				if o.run.MatchString(t.pkg + " " + t.name) {
+					targets = append(targets, t)
+				}
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return nil, errors.New("there is no such fuzz target")
+	}
+	slices.SortFunc(targets, func(a, b target) int { return strings.Compare(a.pkg+" "+a.name, b.pkg+" "+b.name) })
+	return targets, nil
+}
+
+func list(ctx context.Context, packages []string) ([]listed, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json"}, packages...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w: %s", err, stderr.Bytes())
+	}
+	var all []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		switch err := d.Decode(&p); {
+		case err == io.EOF:
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, p)
+	}
+}
+
+// reachC returns the packages that have C code of the module, or depend on some, in their
+// tests too.
+func reachC(all []listed) map[string]bool {
+	reach := map[string]bool{}
+	for _, p := range all {
+		reach[p.ImportPath] = len(p.CFiles) > 0
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, p := range all {
+			for _, dep := range slices.Concat(p.Deps, p.TestImports, p.XTestImports) {
+				if reach[dep] && !reach[p.ImportPath] {
+					reach[p.ImportPath], changed = true, true
+				}
+			}
+		}
+	}
+	return reach
+}
