@@ -226,6 +226,7 @@ func checkRank(t *testing.T, pod corev1.PodTemplateSpec, gpus int64, world strin
 	if env["BATCHSCORE_WORLD"].Value != world || env["BATCHSCORE_JOB"].Value != id {
 		t.Errorf("world %q, job %q; want %q, %q", env["BATCHSCORE_WORLD"].Value, env["BATCHSCORE_JOB"].Value, world, id)
 	}
+	checkMemory(t, c)
 	if v := env["NOTE"].Value; v != "on" {
 		t.Errorf("NOTE is %q, want on", v)
 	}
@@ -269,15 +270,25 @@ func checkCron(t *testing.T, docs map[string][]byte) {
 	}
 }
 
+// checkMemory checks that a pod's limit is what it requests.
+func checkMemory(t *testing.T, c corev1.Container) {
+	t.Helper()
+	if asked, limit := c.Resources.Requests.Memory().String(), c.Resources.Limits.Memory().String(); asked != "16Gi" || limit != asked {
+		t.Errorf("the pod requests %s of memory and its limit is %s, want 16Gi", asked, limit)
+	}
+}
+
 func checkMPI(t *testing.T, docs map[string][]byte) {
 	spec := decode[mpiJob](t, docs["mpijob.yaml"], yaml.UnmarshalStrict).Spec
 	launcher, worker := spec.MPIReplicaSpecs["Launcher"], spec.MPIReplicaSpecs["Worker"]
 	w := worker.Template.Spec.Containers[0]
+	checkMemory(t, w)
 	if n := w.Resources.Limits["nvidia.com/gpu"]; worker.Replicas != 2 || n.Value() != 4 {
 		t.Errorf("%d workers with %v GPUs, want 2 with 4", worker.Replicas, n)
 	}
 	l := launcher.Template.Spec.Containers[0]
-	if len(l.Resources.Limits) > 0 || len(launcher.Template.Spec.NodeSelector) > 1 {
+	if len(l.Resources.Limits) != 1 || len(l.Resources.Requests) != 1 || l.Resources.Limits.Memory().String() != launcherMemory ||
+		l.Resources.Requests.Memory().String() != launcherMemory || len(launcher.Template.Spec.NodeSelector) > 1 {
 		t.Errorf("the launcher asks for the ranks' nodes: %v, %v", l.Resources.Limits, launcher.Template.Spec.NodeSelector)
 	}
 	for _, v := range l.Env {

@@ -64,8 +64,10 @@ type Options struct {
 	GPUResource string `yaml:"gpuResource,omitempty" json:"gpuResource,omitempty"`
 	GPULabel    string `yaml:"gpuLabel,omitempty" json:"gpuLabel,omitempty"`
 
-	// CPU and Memory are what a pod requests, SharedMemory the size of its
-	// /dev/shm, as quantities such as 4 or 16Gi.
+	// CPU and Memory are what a pod requests, as quantities such as 4 or 16Gi. Memory
+	// is its limit as well, which its ranks divide; without it a pod has none, and
+	// counts on the memory of the whole node. SharedMemory is the size of its
+	// /dev/shm, which counts as memory of the pod.
 	CPU          string `yaml:"cpu,omitempty" json:"cpu,omitempty"`
 	Memory       string `yaml:"memory,omitempty" json:"memory,omitempty"`
 	SharedMemory string `yaml:"sharedMemory,omitempty" json:"sharedMemory,omitempty"`

@@ -37,6 +37,9 @@ const (
 	sshPort   = 2222
 )
 
+// launcherMemory is several times what mpirun takes for hundreds of ranks.
+const launcherMemory = "512Mi"
+
 // maxName is how long the name of a pod may be, which is also a host name.
 // maxCronJob is the limit for a CronJob, whose jobs have longer names.
 const (
@@ -316,7 +319,7 @@ func (b *builder) mpiJob() mpiJobSpec {
 	launcher.NodeSelector, launcher.Tolerations = b.o.Nodes.Selector, b.o.Nodes.Tolerations
 	launcher.PriorityClassName = b.o.Nodes.PriorityClass
 	launcher.Volumes, launcher.Containers[0].VolumeMounts = nil, nil
-	launcher.Containers[0].Resources = resources{}
+	launcher.Containers[0].Resources = b.launcherResources()
 	launcher.Containers[0].Command = mpirun
 	return mpiJobSpec{
 		SlotsPerWorker: b.job.RanksPerNode, SSHAuthMountPath: sshFolder,
@@ -330,6 +333,18 @@ func (b *builder) mpiJob() mpiJobSpec {
 			"Launcher": {Replicas: 1, RestartPolicy: "Never", Template: b.template(roleLauncher, launcher)},
 			"Worker":   {Replicas: b.job.Nodes, RestartPolicy: "OnFailure", Template: b.template(roleWorker, worker)},
 		},
+	}
+}
+
+// launcherResources returns the resources of MPI's launcher, which starts processes and
+// passes on what they print.
+func (b *builder) launcherResources() resources {
+	if b.o.Memory == "" {
+		return resources{}
+	}
+	return resources{
+		Requests: map[string]string{"memory": launcherMemory},
+		Limits:   map[string]string{"memory": launcherMemory},
 	}
 }
 
@@ -363,10 +378,12 @@ func (b *builder) pod(role string, gpus int) podSpec {
 		c.Resources.Requests = with(c.Resources.Requests, "cpu", b.o.CPU)
 	}
 	if b.o.Memory != "" {
+		// With a limit above it, the pods of a node could together take more than it has.
 		c.Resources.Requests = with(c.Resources.Requests, "memory", b.o.Memory)
+		c.Resources.Limits = with(c.Resources.Limits, "memory", b.o.Memory)
 	}
 	if gpus > 0 {
-		c.Resources.Limits = map[string]string{b.o.GPUResource: strconv.Itoa(gpus)}
+		c.Resources.Limits = with(c.Resources.Limits, b.o.GPUResource, strconv.Itoa(gpus))
 		gpu := Nodes{Tolerations: []Toleration{{Key: b.o.GPUResource, Operator: "Exists", Effect: "NoSchedule"}}}
 		if b.job.GPU != "" {
 			gpu.Selector = map[string]string{b.o.GPULabel: b.job.GPU}
