@@ -30,14 +30,14 @@ var cronFields = []cronField{
 // them: lists of *, numbers and ranges, each with /STEP or without.
 func checkSchedule(text string) error {
 	fields := strings.Fields(text)
-	if len(fields) != len(cronFields) {
-		return fmt.Errorf("schedule %q: want a cron expression of five fields, such as '0 2 * * *'", text)
+	if len(fields) != len(cronFields) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }) {
+		return fmt.Errorf("schedule %s: want a cron expression of five fields, such as '0 2 * * *'", Shown(text))
 	}
 	for i, f := range cronFields {
 		for item := range strings.SplitSeq(fields[i], ",") {
 			if !f.takes(item) {
-				return fmt.Errorf("schedule %q: %q is not %s: want *, a number from %d to %d, a range such as %d-%d, or one of these with a step, such as */2",
-					text, item, f.name, f.least, f.most, f.least, f.most)
+				return fmt.Errorf("schedule %s: %s is not %s: want *, a number from %d to %d, a range such as %d-%d, or one of these with a step, such as */2",
+					Shown(text), Shown(item), f.name, f.least, f.most, f.least, f.most)
 			}
 		}
 	}
@@ -46,7 +46,7 @@ func checkSchedule(text string) error {
 
 func (f cronField) takes(item string) bool {
 	item, step, stepped := strings.Cut(item, "/")
-	if n, err := strconv.Atoi(step); stepped && (err != nil || n < 1) {
+	if n, err := strconv.ParseUint(step, 10, 16); stepped && (err != nil || n < 1) {
 		return false
 	}
 	if item == "*" {
@@ -66,6 +66,6 @@ func (f cronField) number(word string) (int, bool) {
 	if i := slices.Index(f.names, strings.ToLower(word)); i >= 0 {
 		return f.least + i, true
 	}
-	n, err := strconv.Atoi(word)
-	return n, err == nil && n >= f.least && n <= f.most
+	n, err := strconv.ParseUint(word, 10, 8) // which takes no sign
+	return int(n), err == nil && int(n) >= f.least && int(n) <= f.most
 }

@@ -183,7 +183,7 @@ func (j Job) WithDefaults() Job {
 func (j Job) Check() error {
 	var faults Faults
 	if !jobName.MatchString(j.Name) {
-		faults.Say("name %q: want 1 to 40 lower-case letters, digits and hyphens, a letter first", j.Name)
+		faults.Say("name %s: want 1 to 40 lower-case letters, digits and hyphens, a letter first", Shown(j.Name))
 	}
 	for _, number := range []struct {
 		field string
@@ -198,7 +198,7 @@ func (j Job) Check() error {
 		}
 	}
 	if j.Priority != "" && j.Priority != Dedicated && j.Priority != Low {
-		faults.Say("priority %q: want dedicated or low", j.Priority)
+		faults.Say("priority %s: want dedicated or low", Shown(string(j.Priority)))
 	}
 	if j.TimeLimit < 0 {
 		faults.Say("timeLimit %v: want more than zero, or leave it out", j.TimeLimit)
@@ -206,10 +206,11 @@ func (j Job) Check() error {
 	if j.Schedule != "" {
 		faults.Add(checkSchedule(j.Schedule))
 	}
+	j.checkValues(&faults)
 	j.checkWork(&faults)
 	for _, name := range slices.Sorted(maps.Keys(j.Environment)) {
 		if !variableName.MatchString(name) {
-			faults.Say("environment: %q is not a valid name of a variable", name)
+			faults.Say("environment: %s is not a valid name of a variable", Shown(name))
 		}
 		if _, both := j.Secrets[name]; both {
 			faults.Say("%s is both in environment and in secrets", name)
@@ -226,7 +227,7 @@ func (j Job) Check() error {
 	}
 	for _, m := range j.Mounts {
 		if m.Source == "" || !strings.HasPrefix(m.Path, "/") {
-			faults.Say("mounts: source %q, path %q: want a source, and the absolute path under which the ranks see it", m.Source, m.Path)
+			faults.Say("mounts: source %s, path %s: want a source, and the absolute path under which the ranks see it", Shown(m.Source), Shown(m.Path))
 		}
 	}
 	return faults.Err()
@@ -265,8 +266,8 @@ func (j Job) checkWork(faults *Faults) {
 		faults.Say("a scoring job needs either a model (a file, or the name of a registered one) or a task")
 	}
 	for _, name := range slices.Sorted(maps.Keys(j.Run)) {
-		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || strings.HasPrefix(name, "-") {
-			faults.Say("run: %q: want further flags of 'batchscore run' by name, without hyphens in front", name)
+		if slices.Contains([]string{"images", "out", "model", "inference"}, name) || !flagName.MatchString(name) {
+			faults.Say("run: %s: want further flags of 'batchscore run' by name, without hyphens in front", Shown(name))
 		}
 	}
 }
@@ -315,3 +316,10 @@ func Program(given string) (string, error) {
 func NewID(name string, now time.Time, random uint32) string {
 	return fmt.Sprintf("%s-%s-%s", name, now.UTC().Format("060102-150405"), strconv.FormatUint(uint64(random)%(36*36*36*36)+36*36*36*36, 36)[1:])
 }
+
+// isID is what an ID may be, in all engines' names, paths and lists.
+var isID = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+// IsID reports whether the text can be the ID of a job: 1 to 63 lower-case letters, digits
+// and hyphens, no hyphen first or last.
+func IsID(id string) bool { return isID.MatchString(id) }

@@ -70,7 +70,7 @@ func (s Secret) String() string {
 // check returns an error if the secret cannot become the variable of that name.
 func (s Secret) check(name string) error {
 	if !variableName.MatchString(name) {
-		return fmt.Errorf("secrets: %q is not a valid name of a variable", name)
+		return fmt.Errorf("secrets: %s is not a valid name of a variable", Shown(name))
 	}
 	var names, given []string
 	for _, source := range s.sources() {

@@ -25,7 +25,7 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 	used := make([]bool, len(folders))
 	words := make([]string, len(argv))
 	for i, arg := range argv {
-		words[i] = shellquote.Quote(arg)
+		words[i] = quote(arg)
 		flag, value := "", arg
 		if name, v, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(name, "-") {
 			flag, value = name+"=", v
@@ -42,10 +42,10 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 		used[best] = true
 		words[i] = folders[best].Expression
 		if flag != "" {
-			words[i] = shellquote.Quote(flag) + words[i]
+			words[i] = quote(flag) + words[i]
 		}
 		if rest := strings.TrimPrefix(value, strings.TrimRight(folders[best].Path, "/")); rest != "" {
-			words[i] += shellquote.Quote(rest)
+			words[i] += quote(rest)
 		}
 	}
 	var faults deploy.Faults
@@ -54,11 +54,24 @@ func Line(engine string, argv []string, folders []Folder) (string, error) {
 			faults.Add(deploy.Unsupported(engine, "mounts", "the engine chooses where %s is mounted, and no argument of the job begins with that path", f.Path))
 		}
 	}
+	line := strings.Join(words, " ")
+	if len(line) > longestLine {
+		faults.Add(deploy.Unsupported(engine, "command", "the line that starts the ranks has %d bytes, and a shell takes at most %d",
+			len(line), longestLine))
+	}
 	if err := faults.Err(); err != nil {
 		return "", err
 	}
-	return strings.Join(words, " "), nil
+	return line, nil
 }
+
+// longestLine is how many bytes of a line are certainly taken by sh -c, as one argument:
+// 128 KiB less what engines put around the line.
+const longestLine = 120 << 10
+
+// quote returns a word as a shell reads it. It does not contain ${{, which begins an
+// expression of Azure ML, even between quotes.
+func quote(word string) string { return strings.ReplaceAll(shellquote.Quote(word), "${{", "$''{{") }
 
 func within(path, folder string) bool {
 	folder = strings.TrimRight(folder, "/")

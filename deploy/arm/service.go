@@ -56,11 +56,13 @@ func CheckSettings(engine string, settings ...Setting) error {
 	var missing, faults []string
 	for _, s := range settings {
 		switch {
+		case strings.Trim(s.Value, ".") == "" && s.Value != "":
+			faults = append(faults, fmt.Sprintf("%s %q in service.yaml is not a name", s.Name, s.Value))
 		case s.Pattern.MatchString(s.Value):
 		case s.Value == "":
 			missing = append(missing, s.Name)
 		default:
-			faults = append(faults, fmt.Sprintf("%s %q in service.yaml does not match %s", s.Name, s.Value, s.Pattern))
+			faults = append(faults, fmt.Sprintf("%s %s in service.yaml does not match %s", s.Name, deploy.Shown(s.Value), s.Pattern))
 		}
 	}
 	if len(missing) > 0 {

@@ -174,6 +174,7 @@ func unsupported(job deploy.Job) error {
 		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	faults.Add(arm.CheckOut(engine, job))
+	faults.Add(deploy.CheckUTF8(engine, job))
 	if names := slices.Sorted(maps.Keys(job.Secrets)); len(names) > 0 {
 		no("secrets", "%s: the workspace shows the variables of a command job in clear text: "+
 			"give the cluster's managed identity the role Storage Blob Data Contributor, "+

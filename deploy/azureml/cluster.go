@@ -68,11 +68,19 @@ func withDefaults(c deploy.Cluster) deploy.Cluster {
 	return c
 }
 
+// checkCluster checks the name of a cluster, which becomes part of a path.
+func checkCluster(name string) error {
+	if !clusterName.MatchString(name) {
+		return deploy.Unsupported(engine, "name", "%s: want 3 to 24 letters, digits and hyphens, a letter first", deploy.Shown(name))
+	}
+	return nil
+}
+
 func (e *Engine) computeBody(c deploy.Cluster) (computeBody, error) {
 	c = withDefaults(c)
 	switch {
 	case !clusterName.MatchString(c.Name):
-		return computeBody{}, deploy.Unsupported(engine, "name", "%q: want 3 to 24 letters, digits and hyphens, a letter first", c.Name)
+		return computeBody{}, checkCluster(c.Name)
 	case c.VMSize == "":
 		return computeBody{}, deploy.Lacking(engine, "vmSize", "a cluster needs one, such as Standard_NC24ads_A100_v4")
 	case e.o.Location == "":
@@ -133,6 +141,9 @@ func checkSame(asked, there deploy.Cluster) error {
 
 // ShowCluster implements deploy.Clusters.
 func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
+	if err := checkCluster(name); err != nil {
+		return deploy.Cluster{}, err
+	}
 	var body computeBody
 	if _, err := e.service.About(ctx, arm.Cluster(name), http.MethodGet, e.compute(name), nil, &body); err != nil {
 		return deploy.Cluster{}, err
@@ -161,6 +172,9 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
+	if err := checkCluster(name); err != nil {
+		return err
+	}
 	if err := arm.CheckSizes(engine, minNodes, maxNodes); err != nil {
 		return err
 	}
@@ -176,5 +190,8 @@ func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNo
 
 // DeleteCluster implements deploy.Clusters.
 func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
+	if err := checkCluster(name); err != nil {
+		return err
+	}
 	return e.service.DeleteCluster(ctx, name, e.compute(name)+"?underlyingResourceAction=Delete")
 }

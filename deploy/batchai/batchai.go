@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/arm"
@@ -75,7 +77,15 @@ var (
 var (
 	resourceName = regexp.MustCompile(`^[-\w]{1,64}$`)
 	groupName    = regexp.MustCompile(`^[-\w._]{1,90}$`)
+	// Azure's rules. An account becomes part of a host's name, to which its key is sent.
+	accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+	shareName   = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){2,62}$`)
 )
+
+// plainPrefix reports whether the service takes a folder in a container as it is.
+func plainPrefix(prefix string) bool {
+	return !strings.Contains(prefix, "$") && !slices.Contains(strings.Split(prefix, "/"), "..")
+}
 
 //go:embed example.yaml
 var example string

@@ -183,6 +183,13 @@ func (e *Engine) unsupported(job deploy.Job) error {
 		no("gpu", "the GPU depends on the cluster's vmSize: name vmSize instead")
 	}
 	faults.Add(arm.CheckOut(engine, job))
+	faults.Add(deploy.CheckUTF8(engine, job))
+	faults.Add(deploy.CheckMPI(engine, job))
+	for _, m := range job.Mounts {
+		if _, _, prefix, blob := arm.Blob(m.Source); blob && !plainPrefix(prefix) {
+			no("mounts", "%s: Batch AI replaces $NAME and .. in the paths of mounts: want a prefix without them", deploy.Shown(m.Source))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(job.Secrets)) {
 		s := job.Secrets[name]
 		if s.Kubernetes != "" {
@@ -212,7 +219,7 @@ func (e *Engine) mounts(job deploy.Job, v values) (mountVolumes, []arm.Folder, [
 	share := func(source, at string) bool {
 		_, rest := place.Cut(source)
 		account, name, ok := strings.Cut(rest, "/")
-		if ok {
+		if ok = ok && accountName.MatchString(account) && shareName.MatchString(name); ok {
 			volumes.FileShares = append(volumes.FileShares, fileShare{
 				Account: account, URL: "https://" + account + ".file.core.windows.net/" + name, Credentials: key, Path: at,
 			})
@@ -273,7 +280,7 @@ func (e *Engine) container(image string, v values) *container {
 // not bound to cores, as mpirun does by default for two or fewer: the worker
 // divides a node's cores among its ranks.
 func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
-	command, err := arm.Line(engine, job.Argv(e.o.Worker), folders)
+	command, err := arm.Line(engine, deploy.MPIArgv(job.Argv(e.o.Worker)), folders)
 	if err != nil {
 		return "", err
 	}
@@ -288,10 +295,11 @@ func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
 	for _, name := range export {
 		start += " -x " + name
 	}
-	// A SIGTERM can arrive before p is set. If wait returns 143, it was interrupted
+	// A SIGTERM can arrive before _p is set. If wait returns 143, it was interrupted
 	// by the signal, or mpirun itself ended with 143; in the latter case a second
 	// wait returns 127.
-	return `p=; t=; trap 'if [ -z "$p" ]; then t=1; else kill -USR1 $p; fi' TERM; ` + start + " " + command + " & p=$!; " +
-		`[ -z "$t" ] || kill -USR1 $p; wait $p; s=$?; trap '' TERM; ` +
-		"if [ $s -eq 143 ]; then wait $p; r=$?; [ $r -eq 127 ] || s=$r; fi; exit $s", nil
+	// Its variables begin with an underscore, as no variable of a job does.
+	return `_p=; _t=; trap 'if [ -z "$_p" ]; then _t=1; else kill -USR1 $_p; fi' TERM; ` + start + " " + command + " & _p=$!; " +
+		`[ -z "$_t" ] || kill -USR1 $_p; wait $_p; _s=$?; trap '' TERM; ` +
+		"if [ $_s -eq 143 ]; then wait $_p; _r=$?; [ $_r -eq 127 ] || _s=$_r; fi; exit $_s", nil
 }

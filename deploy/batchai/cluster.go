@@ -47,13 +47,21 @@ type (
 // priorities are the service's words for them.
 var priorities = map[deploy.Priority]string{deploy.Dedicated: "dedicated", deploy.Low: "lowpriority"}
 
+// checkCluster checks the name of a cluster, which becomes part of a path.
+func checkCluster(name string) error {
+	if !resourceName.MatchString(name) {
+		return fmt.Errorf("%s: cluster %s: want a name of 1 to 64 letters, digits, hyphens and underscores: %w", engine, deploy.Shown(name), deploy.ErrUnsupported)
+	}
+	return nil
+}
+
 func (e *Engine) clusterBody(c deploy.Cluster, shown bool) (clusterBody, error) {
 	if c.Priority == "" {
 		c.Priority = deploy.Dedicated
 	}
 	switch {
 	case !resourceName.MatchString(c.Name):
-		return clusterBody{}, fmt.Errorf("%s: cluster %q: want a name of 1 to 64 letters, digits, hyphens and underscores: %w", engine, c.Name, deploy.ErrUnsupported)
+		return clusterBody{}, checkCluster(c.Name)
 	case c.VMSize == "":
 		return clusterBody{}, deploy.Lacking(engine, "vmSize", "a cluster needs one, such as STANDARD_NC6")
 	case c.IdleTime != 0:
@@ -112,6 +120,9 @@ func (e *Engine) CreateCluster(ctx context.Context, c deploy.Cluster) error {
 
 // ShowCluster implements deploy.Clusters.
 func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, error) {
+	if err := checkCluster(name); err != nil {
+		return deploy.Cluster{}, err
+	}
 	var body clusterBody
 	if _, err := e.service.About(ctx, arm.Cluster(name), http.MethodGet, e.cluster(name), nil, &body); err != nil {
 		return deploy.Cluster{}, err
@@ -133,6 +144,9 @@ func (e *Engine) ShowCluster(ctx context.Context, name string) (deploy.Cluster, 
 
 // ResizeCluster implements deploy.Clusters.
 func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNodes int) error {
+	if err := checkCluster(name); err != nil {
+		return err
+	}
 	if err := arm.CheckSizes(engine, minNodes, maxNodes); err != nil {
 		return err
 	}
@@ -143,5 +157,8 @@ func (e *Engine) ResizeCluster(ctx context.Context, name string, minNodes, maxNo
 
 // DeleteCluster implements deploy.Clusters.
 func (e *Engine) DeleteCluster(ctx context.Context, name string) error {
+	if err := checkCluster(name); err != nil {
+		return err
+	}
 	return e.service.DeleteCluster(ctx, name, e.cluster(name))
 }

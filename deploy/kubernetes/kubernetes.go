@@ -162,6 +162,11 @@ func New(o Options) (*Engine, error) {
 	if o.Retries != nil {
 		e.retries = *o.Retries
 	}
+	if o.Image != "" {
+		if err := deploy.CheckImage(o.Image); err != nil {
+			return nil, fmt.Errorf("kubernetes: %w", err)
+		}
+	}
 	switch {
 	case o.User < 0:
 		return nil, errors.New("kubernetes: user: want a number above zero")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,15 @@ func (e *Engine) check(job deploy.Job, id string) error {
 	if e.image(job) == "" {
 		faults.Add(deploy.Lacking(engine, "image", "ranks run in a container image: name one with --image, or in service.yaml for all jobs"))
 	}
+	for _, kind := range []struct{ field, value string }{{"gpu", job.GPU}, {"vmSize", job.VMSize}} {
+		if !labelValue.MatchString(kind.value) {
+			no(kind.field, "%s is not a value of a node's label: want letters, digits and ._-, a letter or digit first and last", deploy.Shown(kind.value))
+		}
+	}
+	faults.Add(deploy.CheckUTF8(engine, job))
+	if e.mpi {
+		faults.Add(deploy.CheckMPI(engine, job))
+	}
 	if job.Priority == deploy.Low && e.o.Low == nil {
 		faults.Add(deploy.Lacking(engine, "priority",
 			"service.yaml does not say which nodes have low priority: add low: {selector: {LABEL: VALUE}} to its section kubernetes"))
@@ -166,15 +176,20 @@ func (b *builder) volumes() error {
 		v := volume{Name: "mount-" + strconv.Itoa(i)}
 		scheme, rest := place.Cut(m.Source)
 		switch {
+		case strings.Contains(m.Path, ":"):
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: the path in a pod cannot have a colon", deploy.Shown(m.Path)))
+		case scheme == "" && slices.Contains(strings.Split(m.Source, "/"), ".."):
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: the path on a node cannot have ..", deploy.Shown(m.Source)))
 		case scheme == "" && path.IsAbs(m.Source):
 			v.HostPath = &hostPath{Path: m.Source, Type: "Directory"}
-		case scheme == "pvc" && rest != "" && !strings.Contains(rest, "/"):
+		case scheme == "pvc" && isName(rest):
 			v.PersistentVolumeClaim = &claimVolume{ClaimName: rest, ReadOnly: m.ReadOnly}
 		case scheme != "" && scheme != "pvc":
 			faults.Add(deploy.Unsupported(engine, "mounts", "%s: create a persistent volume claim for it and mount pvc://CLAIM;"+
 				" images and out need no mount to be in blob storage (az://)", m.Source))
 		default:
-			faults.Add(deploy.Unsupported(engine, "mounts", "%s: want pvc://CLAIM, or an absolute path on the nodes", m.Source))
+			faults.Add(deploy.Unsupported(engine, "mounts", "%s: want pvc://CLAIM with lower-case letters, digits, hyphens and dots in CLAIM,"+
+				" or an absolute path on the nodes", deploy.Shown(m.Source)))
 		}
 		b.vols = append(b.vols, v)
 		b.mounted = append(b.mounted, volumeMount{Name: v.Name, MountPath: m.Path, ReadOnly: m.ReadOnly})
@@ -210,8 +225,9 @@ func (b *builder) env() error {
 				" (Secrets Store CSI driver) and name that as kubernetes: NAME/KEY", name))
 		case s.Kubernetes != "":
 			secret, key, ok := strings.Cut(s.Kubernetes, "/")
-			if !ok || secret == "" || key == "" {
-				faults.Say("secrets: %s: kubernetes: %q is not NAME/KEY", name, s.Kubernetes)
+			if !ok || !isName(secret) || !secretKeyName.MatchString(key) {
+				faults.Say("secrets: %s: kubernetes: %s is not NAME/KEY: want lower-case letters, digits, hyphens and dots in NAME,"+
+					" and letters, digits and ._- in KEY", name, deploy.Shown(s.Kubernetes))
 			}
 			ref = secretKey{Name: secret, Key: key}
 		}
@@ -219,6 +235,16 @@ func (b *builder) env() error {
 	}
 	return faults.Err()
 }
+
+// Kubernetes' own rules for names, values of labels and keys of secrets.
+var (
+	objectName    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	labelValue    = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
+	secretKeyName = regexp.MustCompile(`^[-._A-Za-z0-9]{1,253}$`)
+)
+
+// isName reports whether an object can have the name.
+func isName(text string) bool { return len(text) <= 253 && objectName.MatchString(text) }
 
 // literal escapes text for Kubernetes, which replaces $(NAME) with variables in
 // commands and in values of variables.
@@ -232,11 +258,16 @@ func literal(text string) string {
 // argv returns the command of a rank.
 func (b *builder) argv() []string {
 	argv := b.job.Argv(b.o.Binary)
+	if b.mpi {
+		argv = deploy.MPIArgv(argv)
+	}
 	for i, a := range argv {
-		argv[i] = literal(a)
-		if b.job.Schedule != "" {
-			argv[i] = strings.ReplaceAll(argv[i], deploy.RunName, "$("+runVar+")")
+		if b.job.Schedule == "" || !strings.Contains(a, deploy.RunName) {
+			argv[i] = literal(a)
+			continue
 		}
+		// Every $ is doubled, since one before the variable would escape that.
+		argv[i] = strings.ReplaceAll(strings.ReplaceAll(a, "$", "$$"), deploy.RunName, "$("+runVar+")")
 	}
 	return argv
 }

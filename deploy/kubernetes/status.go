@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // item has the fields that are read from an object of the cluster: a Job, CronJob,
@@ -105,7 +106,7 @@ func split(items []item, id string) (work item, pods []item, err error) {
 	found := false
 	for _, i := range items {
 		switch {
-		case i.Kind == "Pod":
+		case i.Kind == "Pod" && isName(i.Metadata.Name): // it becomes the name of a file
 			pods = append(pods, i)
 		case i.Metadata.Name == id:
 			work, found = i, true
@@ -138,7 +139,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 		return deploy.Status{}, err
 	}
 	s := work.status()
-	s.Where = strings.Join(append(append([]string{e.o.Kubectl}, e.where()...), "get", "pods", "--selector="+jobLabel+"="+id), " ")
+	s.Where = shellquote.Join(append(append([]string{e.o.Kubectl}, e.where()...), "get", "pods", "--selector="+jobLabel+"="+id))
 	if work.Kind == "CronJob" {
 		return ofRuns(s, work, items), nil
 	}

@@ -3,9 +3,23 @@ package local
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/batchscore/batchscore/deploy"
 )
+
+// hostName matches the names of hosts, in the form [USER@]NAME[:SLOTS] that mpirun takes;
+// also addresses. ssh would take a name that begins with a hyphen for a flag.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._:-]*$`)
+
+func checkHost(name string) error {
+	if !hostName.MatchString(name) {
+		return fmt.Errorf("%s is not the name of a host: want letters, digits and ._:-, a letter or digit first, or USER@ in front", deploy.Shown(name))
+	}
+	return nil
+}
 
 // host is a machine that ranks run on.
 type host struct {
@@ -44,6 +58,9 @@ func parseHosts(text string) ([]host, error) {
 		words := strings.Fields(line)
 		if len(words) == 0 {
 			continue
+		}
+		if err := checkHost(words[0]); err != nil {
+			return nil, err
 		}
 		i, again := index[words[0]]
 		if !again {

@@ -25,12 +25,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // Name is the name of this engine.
@@ -78,6 +80,14 @@ var (
 	_ deploy.Waiter   = (*Engine)(nil)
 )
 
+// What service.yaml may contain. Shells on other hosts read these values, and mpirun has
+// its own rules for them.
+var (
+	parameterName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
+	binding       = regexp.MustCompile(`^[a-z0-9][a-z0-9:,-]*$`)
+	plainPath     = regexp.MustCompile(`^([A-Za-z0-9_./][A-Za-z0-9_@+=:,./-]*)?$`)
+)
+
 //go:embed example.yaml
 var example string
 
@@ -111,8 +121,29 @@ func New(o Options) (*Engine, error) {
 	case o.Restarts != nil && *o.Restarts < 0:
 		return nil, fmt.Errorf("%s: restarts %d: want a number of restarts, or 0 for none", Name, *o.Restarts)
 	}
-	if (len(o.Hosts) > 0 || o.HostFile != "") && strings.ContainsAny(o.Folder, " \t") {
-		return nil, fmt.Errorf("%s: mpirun cannot start an agent in %q because of the space in the path: set XDG_STATE_HOME to another folder", Name, o.Folder)
+	for _, name := range o.Hosts {
+		if err := checkHost(name); err != nil {
+			return nil, fmt.Errorf("%s: hosts: %w", Name, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.MCA)) {
+		if !parameterName.MatchString(name) || !deploy.MPISafe(o.MCA[name]) || strings.ContainsRune(o.MCA[name], 0) {
+			return nil, fmt.Errorf("%s: mca: %s=%s: want a name of letters, digits and underscores, and a value without \", $, `, \\, ! and line ends,"+
+				" which shells on other hosts would change", Name, deploy.Shown(name), deploy.Shown(o.MCA[name]))
+		}
+	}
+	if o.Bind != "" && !binding.MatchString(o.Bind) {
+		return nil, fmt.Errorf("%s: bind %s: want a word such as core or numa", Name, deploy.Shown(o.Bind))
+	}
+	if len(o.Hosts) > 0 || o.HostFile != "" {
+		if strings.ContainsAny(o.Folder, " \t:") || !deploy.MPISafe(o.Folder) {
+			return nil, fmt.Errorf("%s: mpirun cannot start an agent in %q because of a space, or one of : \" $ ` \\ !, in the path:"+
+				" set XDG_STATE_HOME to another folder", Name, o.Folder)
+		}
+		// mpirun writes its own folder into the command lines for other hosts.
+		if !plainPath.MatchString(o.Mpirun) {
+			return nil, fmt.Errorf("%s: mpirun %s: want a path of letters, digits and _@+=:,./- if there are hosts", Name, deploy.Shown(o.Mpirun))
+		}
 	}
 	if o.HostFile != "" && !filepath.IsAbs(o.HostFile) {
 		return nil, fmt.Errorf("%s: hostFile %s: want an absolute path", Name, o.HostFile)
@@ -152,6 +183,9 @@ func environment(job deploy.Job, id string) []byte {
 		}
 		if name == deploy.JobVariable {
 			value = id
+		}
+		if _, secret := job.Secrets[name]; !secret {
+			value = shellquote.Quote(value) // which may have several lines
 		}
 		fmt.Fprintf(&b, "%s=%s\n", name, value)
 	}
@@ -200,6 +234,7 @@ func (e *Engine) check(job deploy.Job, hosts []host) error {
 	}
 	faults.Add(deploy.CheckMounts(Name, job))
 	faults.Add(deploy.CheckSecrets(Name, job, "env", "file"))
+	faults.Add(deploy.CheckMPI(Name, job))
 	return faults.Err()
 }
 
@@ -241,7 +276,7 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	for _, name := range exported(job) {
 		argv = append(argv, "-x", name)
 	}
-	return append(argv, job.Argv(binary)...), nil
+	return append(argv, deploy.MPIArgv(job.Argv(binary))...), nil
 }
 
 // installed returns deploy.ErrNoEngine if there is no mpirun.

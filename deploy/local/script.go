@@ -35,45 +35,46 @@ func (e *Engine) restarts(job deploy.Job) int {
 }
 
 // script returns the script that runs mpirun and writes its exit status. If several
-// are started for one job, only the one that creates the file started continues.
+// are started for one job, only the one that creates the file started continues. Its
+// variables begin with an underscore, as no variable of a job does.
 func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error) {
 	argv, err := e.argv(job, id, hosts)
 	if err != nil {
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#!/bin/sh\nfolder=${0%%/*}\n(set -C; uname -n >\"$folder/%s\") 2>/dev/null || exit 0\n", startedFile)
+	fmt.Fprintf(&b, "#!/bin/sh\n_folder=${0%%/*}\n(set -C; uname -n >\"$_folder/%s\") 2>/dev/null || exit 0\n", startedFile)
 	run := shellquote.Join(argv)
 	limited := job.TimeLimit > 0
 	timeout := func(limit string) string {
 		return "timeout --foreground --signal=USR1 --kill-after=" + seconds(e.o.Grace) + " " + limit + " " + run
 	}
-	const met = "[ $code != 124 ] || code=143 # the limit was met: stopped, resumable\n"
+	const met = "[ $_code != 124 ] || _code=143 # the limit was met: stopped, resumable\n"
 	switch n := e.restarts(job); {
 	case n == 0 && !limited:
-		fmt.Fprintf(&b, "%s\ncode=$?\n", run)
+		fmt.Fprintf(&b, "%s\n_code=$?\n", run)
 	case n == 0:
-		fmt.Fprintf(&b, "%s\ncode=$?\n%s", timeout(seconds(job.TimeLimit)), met)
+		fmt.Fprintf(&b, "%s\n_code=$?\n%s", timeout(seconds(job.TimeLimit)), met)
 	default:
-		b.WriteString("n=0\n")
+		b.WriteString("_n=0\n")
 		if limited {
-			fmt.Fprintf(&b, "end=$(($(date +%%s) + %s)) # the limit holds for all starts together\n", seconds(job.TimeLimit))
+			fmt.Fprintf(&b, "_end=$(($(date +%%s) + %s)) # the limit holds for all starts together\n", seconds(job.TimeLimit))
 		}
 		b.WriteString("while :; do\n")
 		if limited {
-			fmt.Fprintf(&b, "\tleft=$((end - $(date +%%s)))\n\t[ $left -gt 0 ] || { code=143; break; }\n\t%s\n\tcode=$?\n\t%s", timeout("$left"), met)
+			fmt.Fprintf(&b, "\t_left=$((_end - $(date +%%s)))\n\t[ $_left -gt 0 ] || { _code=143; break; }\n\t%s\n\t_code=$?\n\t%s", timeout("$_left"), met)
 		} else {
-			fmt.Fprintf(&b, "\t%s\n\tcode=$?\n", run)
+			fmt.Fprintf(&b, "\t%s\n\t_code=$?\n", run)
 		}
-		fmt.Fprintf(&b, `	case $code in %s) ;; *) break ;; esac
-	if [ $n -ge %d ] || [ -e "$folder/%s" ]; then break; fi
-	n=$((n + 1))
-	echo "%s ($n of %[2]d): mpirun ended with status $code; everything committed is kept" >&2
-	sleep $((n * n))
-	if [ -e "$folder/%[3]s" ]; then break; fi
+		fmt.Fprintf(&b, `	case $_code in %s) ;; *) break ;; esac
+	if [ $_n -ge %d ] || [ -e "$_folder/%s" ]; then break; fi
+	_n=$((_n + 1))
+	echo "%s ($_n of %[2]d): mpirun ended with status $_code; everything committed is kept" >&2
+	sleep $((_n * _n))
+	if [ -e "$_folder/%[3]s" ]; then break; fi
 done
 `, mendable, n, canceledFile, restarting)
 	}
-	fmt.Fprintf(&b, "echo $code >\"$folder/%s.new\"\nmv \"$folder/%[1]s.new\" \"$folder/%[1]s\"\n", exitFile)
+	fmt.Fprintf(&b, "echo $_code >\"$_folder/%s.new\"\nmv \"$_folder/%[1]s.new\" \"$_folder/%[1]s\"\n", exitFile)
 	return []byte(b.String()), nil
 }

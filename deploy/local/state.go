@@ -13,6 +13,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/local/proc"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 )
 
 // Files in the folder of a job.
@@ -51,7 +52,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	if err != nil {
 		return deploy.Status{}, err
 	}
-	status := deploy.Status{State: deploy.Running, Where: "tail -f " + e.file(id, logFile)}
+	status := deploy.Status{State: deploy.Running, Where: "tail -f " + shellquote.Path(e.file(id, logFile))}
 	machine, started, err := readWithTime(e.file(id, startedFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(running) == 0:

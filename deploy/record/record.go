@@ -85,6 +85,9 @@ func (b Book) String() string { return b.folder }
 // Create writes the record of a new job. Once it returns, the record survives a crash
 // of this machine. For an ID that has a record already it returns os.ErrExist.
 func (b Book) Create(r Record) error {
+	if !deploy.IsID(r.ID) {
+		return fmt.Errorf("record job %s: that is not the ID of a job", deploy.Shown(r.ID))
+	}
 	err := b.write(r.ID+ending, r, atomicfile.Create)
 	if errors.Is(err, atomicfile.ErrNoExclusive) {
 		return fmt.Errorf("record job %s: %s has neither hard links nor an exclusive rename; set XDG_STATE_HOME to a folder on a local disk", r.ID, b.folder)
@@ -176,6 +179,9 @@ func read(path string) (Record, error) {
 	d := yaml.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&r); err != nil {
 		return Record{}, fmt.Errorf("%s is not a record of a job: %w", path, err)
+	}
+	if !deploy.IsID(r.ID) {
+		return Record{}, fmt.Errorf("%s is not a record of a job: %s is not the ID of one", path, deploy.Shown(r.ID))
 	}
 	if r.ID+ending != filepath.Base(path) {
 		return Record{}, fmt.Errorf("%s contains the record of another job, %q", path, r.ID)

@@ -2,6 +2,7 @@ package record
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -141,5 +142,30 @@ func TestFolderFollowsXDG(t *testing.T) {
 		if got, err := Folder(); got != want || err != nil {
 			t.Errorf("XDG_STATE_HOME=%q: %q, %v; want %q", state, got, err, want)
 		}
+	}
+}
+
+// TestForeignIDs: an ID becomes a path, a name in a list and an argument of commands.
+func TestForeignIDs(t *testing.T) {
+	folder := t.TempDir()
+	book := Open(folder)
+	for _, id := range []string{"", "../../x", "a/b", "-x", "a,b", "a b", "a\nb", "$(id)", "A", "a_", "*"} {
+		if err := book.Create(Record{ID: id}); err == nil || !strings.Contains(err.Error(), "not the ID of a job") {
+			t.Errorf("Create with the ID %q: %v, want a refusal", id, err)
+		}
+	}
+	// One that something else has put there.
+	for _, id := range []string{"-x", "a,b", "a\nb"} {
+		text := fmt.Sprintf("id: %q\nengine: local\n", id)
+		if err := os.WriteFile(filepath.Join(folder, id+ending), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, damaged := book.List()
+	if len(all) != 0 || damaged == nil || strings.Count(damaged.Error(), "not the ID of one") != 3 {
+		t.Errorf("List = %v, %v; want three refusals", all, damaged)
+	}
+	if _, err := book.Find("a,b"); !errors.Is(err, ErrNone) {
+		t.Errorf("Find = %v, want %v", err, ErrNone)
 	}
 }

@@ -84,6 +84,8 @@ const poll = 5 * time.Second
 var (
 	plainPath = regexp.MustCompile(`^/[A-Za-z0-9_@+=:,./-]*$`)
 	plainWord = regexp.MustCompile(`^[]A-Za-z0-9_@+=:,.&|*()[-]*$`)
+	// A colon or a comma in it would ask for another resource.
+	gpuType = regexp.MustCompile(`^[A-Za-z0-9._+-]*$`)
 )
 
 //go:embed example.yaml
@@ -104,7 +106,7 @@ var Driver = deploy.NewDriver(deploy.Traits{Name: Name, Example: example, Shared
 // New checks the options.
 func New(o Options) (*Engine, error) {
 	if !plainPath.MatchString(o.Folder) {
-		return nil, fmt.Errorf("%s: folder %q: want an absolute path of letters, digits and _@+=:,.-", Name, o.Folder)
+		return nil, fmt.Errorf("%s: folder %s: want an absolute path of letters, digits and _@+=:,.-", Name, deploy.Shown(o.Folder))
 	}
 	if o.Grace < 0 || o.CPUsPerRank < 0 {
 		return nil, fmt.Errorf("%s: grace and cpusPerRank must not be negative", Name)
@@ -112,7 +114,7 @@ func New(o Options) (*Engine, error) {
 	for _, q := range []Queue{o.Queue, *cmp.Or(o.Low, &Queue{})} {
 		for _, word := range []string{q.Partition, q.Account, q.QOS, q.Constraint} {
 			if !plainWord.MatchString(word) {
-				return nil, fmt.Errorf("%s: %q is not a valid name of a partition, an account, a QOS or a constraint", Name, word)
+				return nil, fmt.Errorf("%s: %s is not a valid name of a partition, an account, a QOS or a constraint", Name, deploy.Shown(word))
 			}
 		}
 	}
@@ -170,8 +172,8 @@ func (e *Engine) check(job deploy.Job) error {
 	if job.GPU != "" && job.GPUsPerNode == 0 {
 		faults.Add(deploy.Lacking(Name, "gpu", "%s is a type of GPU, and gpusPerNode does not say how many of them", job.GPU))
 	}
-	if !plainWord.MatchString(job.GPU) {
-		unsupported("gpu", "%q is not a type of GPU", job.GPU)
+	if !gpuType.MatchString(job.GPU) {
+		unsupported("gpu", "%s is not a type of GPU: want letters, digits and ._+-", deploy.Shown(job.GPU))
 	}
 	if job.TimeLimit > 0 && job.TimeLimit <= e.o.Grace {
 		unsupported("timeLimit", "%v is not more than the %v that ranks get to stop", job.TimeLimit, e.o.Grace)

@@ -26,7 +26,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 }
 
 func (e *Engine) find(ctx context.Context, id string) (found, error) {
-	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id,
+	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id, mine(),
 		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|")
 	if err != nil {
 		return found{}, err
@@ -61,6 +61,9 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	}
 	return j, nil
 }
+
+// mine is the option for this user's jobs only: others may have jobs of the same name.
+func mine() string { return "--user=" + strconv.Itoa(os.Getuid()) }
 
 // states are Slurm's words for the states of a job.
 var states = map[string]deploy.State{
@@ -139,7 +142,7 @@ func parseTime(text string) time.Time {
 // accounting looks for a job that has left the queue. Not every cluster keeps
 // accounts, so an error only means that nothing is known.
 func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
-	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id,
+	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id, mine(),
 		"--starttime=now-365days", "--format=JobIDRaw,State,ExitCode,Start,End")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	fields := strings.Split(lines[len(lines)-1], "|")
