@@ -194,6 +194,10 @@ generate-check: ## fail if generated code differs from what its generator writes
 reference: ## write the generated parts of docs/: commands, flags, exit codes, and the rules of imports
 	go test -count=1 -run '^(TestReference|TestArchitecture)$$' ./cmd/batchscore -update
 
+.PHONY: notice
+notice: ## write NOTICE: what is linked into the program or fetched for it, with the licences
+	go run ./deploy/notice -o NOTICE
+
 .PHONY: picture
 picture: build ## draw docs/terminal/status.svg, the live screen of a job, in tmux; after make demo
 	ONNXRUNTIME_LIB='$(LIBRARY)' docs/terminal/record.sh bin/batchscore '$(CACHE)/images' '$(MODEL)'

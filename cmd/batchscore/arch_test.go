@@ -220,7 +220,7 @@ func TestImporters(t *testing.T) {
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
 		"cmd", "scorer", "shard", "models", "bench", "deploy", "docs",
-		"go.mod", "go.sum", "Makefile", "BENCHMARKS.md", "README.md", "LICENSE",
+		"go.mod", "go.sum", "Makefile", "BENCHMARKS.md", "README.md", "LICENSE", "NOTICE", "SECURITY.md",
 	}
 	for _, file := range trackedFiles(t) {
 		top, _, _ := strings.Cut(file, "/")

@@ -42,6 +42,80 @@ func TestScripts(t *testing.T) {
 	}
 }
 
+// pinned matches an image with a version, and with a digest if it has one.
+var pinned = regexp.MustCompile(`^[a-z][a-z0-9./-]*:[a-z-]*\d[\w.-]*(@sha256:[0-9a-f]{64})?$`)
+
+// bases returns the images that a Dockerfile names in arguments before its first stage.
+func bases(dockerfile string) map[string]string {
+	before, _, _ := strings.Cut(dockerfile, "\nFROM ")
+	images := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^ARG ([A-Z]+)=(\S+)$`).FindAllStringSubmatch(before, -1) {
+		images[m[1]] = m[2]
+	}
+	return images
+}
+
+func TestPinned(t *testing.T) {
+	sum := strings.Repeat("0123456789abcdef", 4)
+	for image, want := range map[string]bool{
+		"ubuntu:24.04": true, "ubuntu:24.04@sha256:" + sum: true, "mirror.example/golang:1.26.8-bookworm": true,
+		"ubuntu": false, "ubuntu:latest": false, "ubuntu:24.04@sha256:" + sum[1:]: false, "ubuntu:24.04@" + sum: false,
+		"ubuntu@sha256:" + sum: false, "ubuntu:24.04@": false,
+	} {
+		if pinned.MatchString(image) != want {
+			t.Errorf("%s is pinned: %v, want %v", image, !want, want)
+		}
+	}
+}
+
+// TestPin pins with a program in the place of crane, twice: the second digest replaces the
+// first. A digest that is none changes nothing.
+func TestPin(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "Dockerfile")
+	before := read(t, "Dockerfile")
+	if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	pin := func(sum string) error {
+		if err := os.WriteFile(filepath.Join(dir, "crane"), []byte("#!/bin/sh\n[ \"$1\" = digest ] && echo "+sum+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("./pin.sh")
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DOCKERFILE="+file)
+		return cmd.Run()
+	}
+	for _, digit := range []string{"a", "b"} {
+		sum := "sha256:" + strings.Repeat(digit, 64)
+		if err := pin(sum); err != nil {
+			t.Fatal(err)
+		}
+		for name, image := range bases(before) {
+			want, _, _ := strings.Cut(image, "@")
+			if got := bases(read(t, file))[name]; got != want+"@"+sum || !pinned.MatchString(got) {
+				t.Errorf("%s is %s, want %s@%s", name, got, want, sum)
+			}
+		}
+	}
+	after := read(t, file)
+	if err := pin("sha256:b"); err == nil || read(t, file) != after {
+		t.Errorf("a malformed digest was accepted: %v", err)
+	}
+}
+
+// TestSnapshot: a snapshot that is no time is refused before anything is installed.
+func TestSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "apt-get"), []byte("#!/bin/sh\n[ \"$2\" = update ]\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("./system.sh", "yesterday")
+	cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+	if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 64 {
+		t.Errorf("%v: %s", cmd.ProcessState, out)
+	}
+}
+
 // TestDockerfile: what the Dockerfile copies is there, what it runs is a script
 // that image-check runs too, bases are pinned, and nothing runs as root.
 func TestDockerfile(t *testing.T) {
@@ -49,6 +123,7 @@ func TestDockerfile(t *testing.T) {
 	var stage, user string
 	stages := map[string]string{} // who a stage's processes are
 	checked := 0
+	images := bases(text)
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) == 0 {
@@ -57,8 +132,11 @@ func TestDockerfile(t *testing.T) {
 		switch words[0] {
 		case "FROM":
 			stage, user = words[3], "root"
-			if !regexp.MustCompile(`:[^:]*\d+\.?\d*[^:]*$`).MatchString(words[1]) {
-				t.Errorf("%s: the base %s has no version", stage, words[1])
+			image, ok := images[strings.Trim(words[1], "${}")]
+			if !ok {
+				t.Errorf("%s: the base %s is not an argument", stage, words[1])
+			} else if !pinned.MatchString(image) {
+				t.Errorf("%s: the base %s has no version, or a malformed digest", stage, image)
 			}
 		case "USER":
 			user = words[1]
@@ -117,7 +195,7 @@ func TestAgreements(t *testing.T) {
 		}
 	}
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../../go.mod"))
-	if version == nil || !strings.Contains(read(t, "Dockerfile"), "FROM golang:"+version[1]+".") {
+	if version == nil || !strings.Contains(read(t, "Dockerfile"), "ARG GOLANG=golang:"+version[1]+".") {
 		t.Errorf("go.mod requires Go %v, and the Dockerfile builds with another version", version)
 	}
 }

@@ -2,6 +2,11 @@
 # Turns the root of a Debian or Ubuntu system into an image that ranks run in: with
 # what the worker needs, Open MPI, and a user for the MPI operator's ranks. Runs as
 # root inside that root, with sshd_config next to it.
+#
+#	system.sh [SNAPSHOT]
+#
+# With SNAPSHOT, a time in UTC as 20261101T000000Z, the packages are those of that time;
+# the apt of Ubuntu 24.04 and of Debian 13, or newer, can do this.
 set -eu
 
 here=$(dirname "$0")
@@ -11,13 +16,26 @@ home=/home/$user
 
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
+case ${1:-} in
+'') ;;
+[0-9][0-9][0-9][0-9][0-1][0-9][0-3][0-9]T[0-2][0-9][0-5][0-9][0-5][0-9]Z)
+	# Snapshots are read over TLS, and a base image has no certificates.
+	apt-get -qq install --yes --no-install-recommends ca-certificates >/dev/null
+	echo "APT::Snapshot \"$1\";" >/etc/apt/apt.conf.d/50batchscore-snapshot
+	apt-get -qq update
+	;;
+*)
+	echo "system.sh: the snapshot $1 is no time as 20261101T000000Z" >&2
+	exit 64
+	;;
+esac
 # The library is named without its version in Ubuntu. procps has pgrep and pkill,
 # by which ranks are asked to drain before a pod ends.
 turbojpeg=libturbojpeg0
 apt-cache show "$turbojpeg" >/dev/null 2>&1 || turbojpeg=libturbojpeg
 apt-get -qq install --yes --no-install-recommends \
 	ca-certificates libstdc++6 "$turbojpeg" openmpi-bin openssh-client openssh-server procps >/dev/null
-rm -rf /var/lib/apt/lists/*
+rm -rf /var/lib/apt/lists/* /etc/apt/apt.conf.d/50batchscore-snapshot
 # Host keys that everybody has are useless; the operator mounts the job's own.
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 

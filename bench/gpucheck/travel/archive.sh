@@ -24,6 +24,7 @@ mkdir -p "$root/lib" "$(dirname "$out")"
 
 cp "$binary" "$root/batchscore"
 cp "$here/run.sh" "$root/run.sh"
+cp "$here"/../../../{LICENSE,NOTICE} "$root/"
 cp "$model" "$root/model.onnx"
 cp -RL "$images" "$root/images"
 if [ -n "$slim" ]; then

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A part is a module that is linked into the program.
+type part struct {
+	name     string // with its version
+	licences []string
+	texts    []string // of its licences and notices
+}
+
+// The text is that of the release that go.mod asks for. It hardly ever changes.
+//
+//go:embed texts/go.txt
+var goLicence string
+
+//go:embed texts/onnxruntime.txt
+var onnxRuntimeLicence string
+
+func onnxRuntime() part {
+	return part{name: "ONNX Runtime", texts: []string{tidy([]byte(onnxRuntimeLicence))}}
+}
+
+// A listed is what go list says of a package.
+type listed struct {
+	Dir    string
+	Module *struct {
+		Path, Version, Dir string
+		Main               bool
+	}
+}
+
+var legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|unlicense)(\.(txt|md))?$`)
+
+// linked returns the modules that the program is linked of, on each kind of processor.
+func linked(ctx context.Context) ([]part, error) {
+	files := map[string]map[string]bool{} // of each module, with its version
+	for _, arch := range []string{"amd64", "arm64"} {
+		packages, err := list(ctx, arch)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range packages {
+			if p.Module == nil || p.Module.Main {
+				continue // Go's own library, and this module
+			}
+			name := p.Module.Path + " " + p.Module.Version
+			if files[name] == nil {
+				files[name] = map[string]bool{}
+			}
+			// A folder of a module may have a licence of its own.
+			for folder := p.Dir; strings.HasPrefix(folder, p.Module.Dir); folder = filepath.Dir(folder) {
+				entries, err := os.ReadDir(folder)
+				if err != nil {
+					return nil, err
+				}
+				for _, e := range entries {
+					if !e.IsDir() && legal.MatchString(e.Name()) {
+						files[name][filepath.Join(folder, e.Name())] = true
+					}
+				}
+			}
+		}
+	}
+	parts := []part{{name: "Go's runtime and standard library", texts: []string{tidy([]byte(goLicence))}}}
+	for name, paths := range files {
+		p := part{name: name}
+		var sorted []string
+		for path := range paths {
+			sorted = append(sorted, path)
+		}
+		slices.Sort(sorted)
+		for _, path := range sorted {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			p.texts = append(p.texts, tidy(text))
+		}
+		parts = append(parts, p)
+	}
+	slices.SortFunc(parts[1:], func(a, b part) int { return strings.Compare(a.name, b.name) })
+	for i := range parts {
+		licences, err := recognise(parts[i].texts)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", parts[i].name, err)
+		}
+		parts[i].licences = licences
+	}
+	return parts, nil
+}
+
+func list(ctx context.Context, arch string) ([]listed, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Dir,Module", "github.com/batchscore/batchscore/cmd/batchscore")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=1")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w: %s", err, stderr.Bytes())
+	}
+	var all []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		switch err := d.Decode(&p); {
+		case err == io.EOF:
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, p)
+	}
+}
+
+// tidy returns a text without what differs for no reason: the ends of lines and of the file.
+func tidy(text []byte) string {
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		b.WriteString(strings.TrimRight(line, " \t\r\n") + "\n")
+	}
+	return strings.Trim(b.String(), "\n")
+}
