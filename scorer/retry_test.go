@@ -120,7 +120,7 @@ func TestFault43_FailedImagesAreScoredAgain(t *testing.T) {
 
 func object(t testing.TB, st store.Store, name string) string {
 	t.Helper()
-	body, _, err := store.ReadAll(t.Context(), st, name)
+	body, _, err := store.ReadAll(t.Context(), st, name, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func readBlob(t testing.TB, server *azuritetest.Server, place, name string) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, _, err := store.ReadAll(t.Context(), azuritetest.Open(t, server.Options(t, p.Container, p.Prefix)), name)
+	body, _, err := store.ReadAll(t.Context(), azuritetest.Open(t, server.Options(t, p.Container, p.Prefix)), name, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

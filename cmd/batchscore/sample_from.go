@@ -240,9 +240,12 @@ func (s *sampleRows) check(ctx context.Context) error {
 		if slices.ContainsFunc(s.chosen, func(p picked) bool { return p.object.Name == name }) {
 			return config(fmt.Errorf("an image is called %s, as the rows of the sample are: choose with --where 'path!=%s'", name, name))
 		}
-		have, o, err := store.ReadAll(ctx, s.to, name)
+		have, o, err := store.ReadAll(ctx, s.to, name, int64(len(body)))
 		if errors.Is(err, store.ErrNotExist) {
 			continue
+		}
+		if errors.As(err, new(*store.TooLarge)) { // it has rows that are not among the chosen ones
+			return config(fmt.Errorf("%s has the %s of another sample: choose another place, or delete that file", s.to, name))
 		}
 		if err != nil {
 			return fmt.Errorf("read %s of %s: %w", name, s.to, err)

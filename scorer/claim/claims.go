@@ -150,11 +150,11 @@ func (c *Claims) extend(ctx context.Context, r Right, generation int, release bo
 	case ctx.Err() != nil:
 		return false, err
 	default: // the answer may have been lost
-		stored, _, readErr := store.ReadAll(ctx, c.st, name)
+		stored, _, readErr := store.ReadAll(ctx, c.st, name, claimMost)
 		if errors.Is(readErr, store.ErrNotExist) {
 			return false, fmt.Errorf("claim %s: %w", r, err)
 		}
-		if readErr != nil {
+		if readErr != nil && !errors.As(readErr, new(*store.TooLarge)) {
 			return false, fmt.Errorf("claim %s: %w", r, errors.Join(err, readErr))
 		}
 		if string(stored) != string(body) {

@@ -203,7 +203,7 @@ func TestNamesOnDisk(t *testing.T) {
 					t.Fatalf("%s was not acquired", r)
 				}
 				name := storetest.ObjectNames(t, st)[0]
-				body, _, err := store.ReadAll(t.Context(), st, name)
+				body, _, err := store.ReadAll(t.Context(), st, name, 1<<20)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -214,7 +214,7 @@ func TestNamesOnDisk(t *testing.T) {
 				if err := c.Release(t.Context(), r); err != nil {
 					t.Fatal(err)
 				}
-				body, _, err = store.ReadAll(t.Context(), st, strings.TrimSuffix(name, "0")+"1")
+				body, _, err = store.ReadAll(t.Context(), st, strings.TrimSuffix(name, "0")+"1", 1<<20)
 				want := `"generation":1,"released":true,"held_seconds":1.5,` + worker
 				if err != nil || !strings.HasSuffix(string(body), want) {
 					t.Errorf("its release is %s, %v, want it to end with %s", body, err, want)

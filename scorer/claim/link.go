@@ -17,6 +17,9 @@ import (
 // folder has one object per link.
 const folder = "_batchscore/claims/"
 
+// claimMost is the most bytes of a link and of a trial. They have less than 1 kB.
+const claimMost = 64 << 10
+
 // ErrVanished means that a claim that exists cannot be found.
 var ErrVanished = errors.New("a claim vanished from the output folder")
 
@@ -114,8 +117,8 @@ func (c chains) ends(ctx context.Context, prefix string) (map[Right]int, error) 
 // read returns one link. If its content cannot be understood, its owner is
 // unknown, and it is judged by its age.
 func (c chains) read(ctx context.Context, r Right, generation int) (link, error) {
-	body, o, err := store.ReadAll(ctx, c.st, c.names.linkName(r, generation))
-	if err != nil {
+	body, o, err := store.ReadAll(ctx, c.st, c.names.linkName(r, generation), claimMost)
+	if err != nil && !errors.As(err, new(*store.TooLarge)) {
 		return link{}, fmt.Errorf("read the claim on %s: %w", r, err)
 	}
 	var l link

@@ -73,8 +73,8 @@ func (c *Claims) ReadTrials(ctx context.Context, chunk int) (*Trials, error) {
 
 // diedIn reports whether the worker that began a trial is dead.
 func (c *Claims) diedIn(ctx context.Context, trial string) (bool, error) {
-	body, o, err := store.ReadAll(ctx, c.st, trial)
-	if err != nil {
+	body, o, err := store.ReadAll(ctx, c.st, trial, claimMost)
+	if err != nil && !errors.As(err, new(*store.TooLarge)) {
 		return false, fmt.Errorf("read a trial: %w", err)
 	}
 	var w Worker

@@ -49,6 +49,10 @@ func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, ch
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit %s: %w", name, err)
 	}
+	if most := job.partMost(len(rows)); int64(len(body)) > most {
+		return CommitResult{}, fmt.Errorf("commit %s: its %d rows take %d bytes, and a part has %d at most; names or labels are very long, "+
+			"or the job has large chunks: begin with a smaller --chunk in another folder", name, len(rows), len(body), most)
+	}
 	stored, _, how, err := createOrRead(ctx, st, name, body)
 	if err != nil {
 		return CommitResult{}, fmt.Errorf("commit %s: %w", name, err)
@@ -64,7 +68,7 @@ func Commit(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, ch
 		return CommitResult{}, fmt.Errorf("%w: %s of %s has the digest %s and not that of this worker's rows, %s; "+
 			"choose another folder", ErrOtherJob, name, st, res.Digest, digest(body))
 	}
-	theirs, err := schema.Decode(stored)
+	theirs, err := schema.Decode(stored, len(rows))
 	if err == nil {
 		err = cover(entries, theirs)
 	}

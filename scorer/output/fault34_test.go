@@ -15,7 +15,7 @@ import (
 func TestFault34_SuccessNamesTheDecoder(t *testing.T) {
 	r := complete(t, new(mem.Store), testJob(row.JSONL), 10)
 	s := r.finish(t)
-	body, _, err := store.ReadAll(t.Context(), r.st, SuccessName)
+	body, _, err := store.ReadAll(t.Context(), r.st, SuccessName, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func TestPartsInFolders(t *testing.T) {
 func repairsFolders(t *testing.T, st store.Store, r run) {
 	t.Helper()
 	const name = "part-0001/part-0001003.jsonl"
-	whole, o, err := store.ReadAll(t.Context(), st, name)
+	whole, o, err := store.ReadAll(t.Context(), st, name, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestAnOlderJobKeepsItsForm(t *testing.T) {
 						t.Fatal(err)
 					}
 					schema := row.Schema{Task: row.Classify, Format: to, Form: form}
-					if got, err := schema.Decode(merged.Bytes()); err != nil || !reflect.DeepEqual(got, want) {
+					if got, err := schema.Decode(merged.Bytes(), 1<<20); err != nil || !reflect.DeepEqual(got, want) {
 						t.Errorf("to %s: the rows do not have the older form: %v", to, err)
 					}
 				}

@@ -104,7 +104,7 @@ func exists(ctx context.Context, st store.Store, name string) (bool, error) {
 
 // RetryStarted returns when retry n of an output was begun, by the store's clock.
 func RetryStarted(ctx context.Context, st store.Store, n int) (time.Time, error) {
-	_, o, err := store.ReadAll(ctx, Generation(st, n), jobName)
+	_, o, err := readWhole(ctx, Generation(st, n), jobName, recordMost)
 	return o.Modified, err
 }
 

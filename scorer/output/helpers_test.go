@@ -176,7 +176,7 @@ func objects(t testing.TB, st store.Store) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	if err := st.List(t.Context(), "", func(o store.Object) error {
-		body, _, err := store.ReadAll(t.Context(), st, o.Name)
+		body, _, err := store.ReadAll(t.Context(), st, o.Name, 1<<20)
 		all[o.Name] = string(body)
 		return err
 	}); err != nil {

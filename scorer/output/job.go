@@ -234,17 +234,30 @@ func Join(ctx context.Context, st store.Store, want Job) (Job, bool, error) {
 // ReadJob returns the record. The error is store.ErrNotExist if there is none, and
 // ErrMismatch if it is damaged.
 func ReadJob(ctx context.Context, st store.Store) (Job, error) {
-	body, _, err := store.ReadAll(ctx, st, jobName)
-	if err != nil {
-		return Job{}, err
-	}
-	return parseJob(st, body)
+	job, _, err := readJob(ctx, st)
+	return job, err
 }
+
+// readJob is ReadJob. It also returns what the store says of the record.
+func readJob(ctx context.Context, st store.Store) (Job, store.Object, error) {
+	body, o, err := readWhole(ctx, st, jobName, recordMost)
+	if errors.Is(err, ErrMismatch) {
+		return Job{}, o, recordError(jobName, st.String(), err, jobAdvice)
+	}
+	if err != nil {
+		return Job{}, o, err
+	}
+	job, err := parseJob(st, body)
+	return job, o, err
+}
+
+// jobAdvice is what to do about a damaged job record.
+const jobAdvice = "choose another folder, or remove this one to begin again"
 
 func parseJob(st store.Store, body []byte) (Job, error) {
 	var j Job
 	if err := decodeRecord(body, &j); err != nil {
-		return Job{}, recordError(jobName, st.String(), err, "choose another folder, or remove this one to begin again")
+		return Job{}, recordError(jobName, st.String(), err, jobAdvice)
 	}
 	if _, err := row.ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
 		j.MaxPixels < 0 || j.MaxBytes < 0 {

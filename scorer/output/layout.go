@@ -110,7 +110,7 @@ func createOrRead(ctx context.Context, st store.Store, name string, body []byte)
 	if !exists && ctx.Err() != nil {
 		return nil, o, ambiguous, err
 	}
-	stored, o, readErr := store.ReadAll(ctx, st, name)
+	stored, o, readErr := readWhole(ctx, st, name, max(recordMost, 2*int64(len(body))))
 	switch {
 	case exists && errors.Is(readErr, store.ErrNotExist):
 		return nil, o, found, fmt.Errorf("%s of %s: %w: the name belongs to something other than a file (a folder, or a link that leads nowhere); "+

@@ -140,7 +140,10 @@ func Deliveries(ctx context.Context, st store.Store, digest string) ([]Delivery,
 	}
 	var all []Delivery
 	for _, name := range names {
-		body, _, err := store.ReadAll(ctx, st, name)
+		body, _, err := readWhole(ctx, st, name, recordMost)
+		if errors.Is(err, ErrMismatch) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

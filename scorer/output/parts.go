@@ -26,7 +26,7 @@ type part struct {
 // the chunk's entries. If they are not, it is ErrMismatch.
 func readPart(ctx context.Context, st store.Store, job *Job, m *shard.Manifest, chunk int) (part, error) {
 	c := job.Chunks(m.Len())
-	p, err := decodePart(ctx, st, job, job.PartNames(c), chunk)
+	p, err := decodePart(ctx, st, job, c, chunk)
 	if err != nil {
 		return p, err
 	}
@@ -55,14 +55,18 @@ func (j *Job) checkRows(entries []shard.Entry, rows []row.Row) error {
 }
 
 // decodePart reads the part of a chunk without comparing its rows with the manifest.
-func decodePart(ctx context.Context, st store.Store, job *Job, names PartNames, chunk int) (part, error) {
-	p := part{chunk: chunk, name: names.Name(chunk)}
-	body, o, err := store.ReadAll(ctx, st, p.name)
+func decodePart(ctx context.Context, st store.Store, job *Job, c shard.Chunks, chunk int) (part, error) {
+	p := part{chunk: chunk, name: job.PartNames(c).Name(chunk)}
+	first, last := c.Range(chunk)
+	body, o, err := readWhole(ctx, st, p.name, job.partMost(last-first))
+	if errors.Is(err, ErrMismatch) {
+		return p, fmt.Errorf("%w; %s", err, repairAdvice(st))
+	}
 	if err != nil {
 		return p, err
 	}
 	p.digest, p.etag, p.modified = hexDigest(body), o.ETag, o.Modified
-	if p.rows, err = job.decode(body); err != nil {
+	if p.rows, err = job.decode(body, last-first); err != nil {
 		return p, damagedPart(p.name, st, err)
 	}
 	return p, nil
@@ -73,14 +77,15 @@ func damagedPart(name string, st store.Store, err error) error {
 	return fmt.Errorf("%s of %s: %w; %s", name, st, err, repairAdvice(st))
 }
 
-// decode returns the rows of a part. If body does not hold rows of the job, the error
-// is ErrMismatch.
-func (j *Job) decode(body []byte) ([]row.Row, error) {
-	rows, err := j.Schema().Decode(body)
+// decode returns the rows of a part that should have that many. If body does not hold rows
+// of the job, the error is ErrMismatch. There may be more rows, for people to be told
+// which, but not so many that they take much more memory than those of the job.
+func (j *Job) decode(body []byte, rows int) ([]row.Row, error) {
+	all, err := j.Schema().Decode(body, 2*rows+64)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
 	}
-	return rows, nil
+	return all, nil
 }
 
 // fits reports whether a row is the result of that entry.

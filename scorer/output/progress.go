@@ -158,13 +158,9 @@ func Observe(st store.Store) *Observer {
 // place has no job record, and ErrMismatch if a record or part is damaged.
 func (o *Observer) Look(ctx context.Context) (Progress, error) {
 	if o.job == nil {
-		body, object, err := store.ReadAll(ctx, o.st, jobName)
+		job, object, err := readJob(ctx, o.st)
 		if err != nil {
 			return Progress{}, notOutput(ctx, o.st, err)
-		}
-		job, err := parseJob(o.st, body)
-		if err != nil {
-			return Progress{}, err
 		}
 		o.job, o.started = &job, object.Modified
 	}
@@ -289,12 +285,15 @@ func (o *Observer) parts(ctx context.Context) (map[int]time.Time, error) {
 	}
 	err = inOrder(ctx, len(unread), func(ctx context.Context, i int) ([]row.Row, error) {
 		name := names.Name(unread[i])
-		body, _, err := store.ReadAll(ctx, o.st, name)
-		if err != nil {
+		first, last := o.chunks.Range(unread[i])
+		body, _, err := readWhole(ctx, o.st, name, o.job.partMost(last-first))
+		var rows []row.Row
+		if err == nil {
+			rows, err = o.job.decode(body, last-first)
+		} else if !errors.Is(err, ErrMismatch) {
 			return nil, err
 		}
-		rows, err := o.job.decode(body)
-		if first, last := o.chunks.Range(unread[i]); err == nil && len(rows) != last-first {
+		if err == nil && len(rows) != last-first {
 			err = fmt.Errorf("%w: %d rows for %d images", ErrMismatch, len(rows), last-first)
 		}
 		if err != nil {

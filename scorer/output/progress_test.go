@@ -240,7 +240,7 @@ func TestProgressOfAPartThatIsGone(t *testing.T) {
 	}
 	r.finish(t)
 	name := PartNames{format: row.JSONL}.Name(1)
-	_, object, err := store.ReadAll(t.Context(), st, name)
+	_, object, err := store.ReadAll(t.Context(), st, name, 1<<20)
 	if err == nil {
 		err = store.Delete(t.Context(), st, name, object.ETag)
 	}

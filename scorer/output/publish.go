@@ -101,7 +101,7 @@ func (p *publication) prepare(ctx context.Context) error {
 
 // prepared reports whether step 1 is done already, and reads what it stored.
 func (p *publication) prepared(ctx context.Context) (bool, error) {
-	stored, _, err := store.ReadAll(ctx, p.place(), publishedName)
+	stored, _, err := readWhole(ctx, p.place(), publishedName, digestsMost(p.chunks.Count()))
 	if errors.Is(err, store.ErrNotExist) {
 		return false, nil
 	}
@@ -155,7 +155,7 @@ func (p *publication) foresee(ctx context.Context) error {
 // knownDigests returns the lines of the file of the parts' digests, nil if it is
 // missing.
 func (p *publication) knownDigests(ctx context.Context) (map[string]bool, error) {
-	body, _, err := store.ReadAll(ctx, p.st, digestsName)
+	body, _, err := readWhole(ctx, p.st, digestsName, digestsMost(p.chunks.Count()))
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
@@ -195,7 +195,7 @@ func (p *publication) replace(ctx context.Context) error {
 func (p *publication) replaceOne(ctx context.Context, n newPart) error {
 	_, err := store.Replace(ctx, p.st, n.name, n.body, n.etag)
 	if errors.Is(err, store.ErrChanged) { // by another worker, or by this call, whose answer was lost
-		stored, _, readErr := store.ReadAll(ctx, p.st, n.name)
+		stored, _, readErr := readWhole(ctx, p.st, n.name, int64(len(n.body)))
 		if readErr == nil && hexDigest(stored) == n.digest {
 			return nil
 		}
@@ -233,7 +233,7 @@ func (p *publication) each(ctx context.Context, only *shard.Set, fn func(chunk i
 		if skip(chunk) {
 			return part{}, nil
 		}
-		return decodePart(ctx, p.st, p.job, p.job.PartNames(p.chunks), chunk)
+		return decodePart(ctx, p.st, p.job, p.chunks, chunk)
 	}, func(chunk int, stored part) error {
 		if skip(chunk) {
 			return nil

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // recordVersion is the version of the records that this program writes and reads.
@@ -17,6 +19,46 @@ const recordVersion = 1
 // Versions returns the versions that a new job has: of its records, of how its rows
 // are written, and of how its claims are named.
 func Versions() (records, rows, claims int) { return recordVersion, int(row.Newest), claimForm }
+
+// The most bytes of what is read whole. A record of a job whose names and paths are as
+// long as systems allow has some 100 kB.
+const (
+	recordMost = 1 << 20
+	// digestMost is one line of the file of the parts' digests.
+	digestMost = 128
+	// partMost is the largest part that can be created or read. A part has rows of less
+	// than rowMost on average, and classMost for each class that a row lists.
+	partMost  = 1 << 30
+	rowMost   = 32 << 10
+	classMost = 1 << 10
+)
+
+// digestsMost is the most bytes of the file of the digests of that many parts.
+func digestsMost(parts int) int64 { return digestMost * (int64(parts) + 1) }
+
+// partMost is the most bytes of a part of the job that has that many rows.
+func (j *Job) partMost(rows int) int64 {
+	row := int64(rowMost) + classMost*min(int64(j.TopK), partMost/classMost)
+	if int64(rows) >= partMost/row {
+		return partMost
+	}
+	return 1<<20 + row*int64(rows)
+}
+
+// readWhole is store.ReadAll, but an object of more than most bytes is ErrMismatch.
+func readWhole(ctx context.Context, st store.Store, name string, most int64) ([]byte, store.Object, error) {
+	body, o, err := store.ReadAll(ctx, st, name, most)
+	if large := new(store.TooLarge); errors.As(err, &large) {
+		err = tooLarge{err}
+	}
+	return body, o, err
+}
+
+// tooLarge is ErrMismatch for an object that was not read because of its size. Its text is
+// that of the store.TooLarge, which names the object.
+type tooLarge struct{ error }
+
+func (t tooLarge) Unwrap() []error { return []error{ErrMismatch, t.error} }
 
 // record is a JSON object that contains its own checksum: the SHA-256 of the same
 // object with an empty checksum.
@@ -108,6 +150,9 @@ func (newer) Unwrap() error { return ErrMismatch }
 func recordError(name, place string, err error, advice string) error {
 	if errors.Is(err, errNewer) {
 		return fmt.Errorf("%s of %s: %w", name, place, err)
+	}
+	if errors.As(err, new(tooLarge)) {
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	return fmt.Errorf("%s of %s: %w; %s", name, place, err, advice)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -186,16 +187,19 @@ func (r *repair) retries(ctx context.Context) error {
 
 // readDigests reads the digests that the parts may have.
 func (r *repair) readDigests(ctx context.Context) error {
-	body, _, err := store.ReadAll(ctx, r.st, digestsName)
-	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return err
-	}
-	if err == nil {
+	most := digestsMost(r.job.Chunks(r.base.Len()).Count())
+	body, _, err := readWhole(ctx, r.st, digestsName, most)
+	switch {
+	case err == nil:
 		r.list = body
+	case errors.Is(err, ErrMismatch):
+		r.list = []byte{} // it is there, and proves nothing
+	case !errors.Is(err, store.ErrNotExist):
+		return err
 	}
 	var newer []byte
 	if r.state.Publishing {
-		if newer, _, err = store.ReadAll(ctx, Generation(r.st, r.state.Complete), publishedName); err != nil {
+		if newer, _, err = readWhole(ctx, Generation(r.st, r.state.Complete), publishedName, most); err != nil {
 			return err
 		}
 	}
@@ -219,15 +223,12 @@ func (r *repair) summaries(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		body, _, err := store.ReadAll(ctx, r.st, name)
-		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
-			continue
-		}
-		if err != nil {
+		switch _, err := readSummary(ctx, r.st, name); {
+		case err == nil, errors.Is(err, errNewer):
+		case errors.Is(err, store.ErrNotExist): // a link that leads nowhere
+		case !errors.Is(err, ErrMismatch):
 			return err
-		}
-		var s WorkerSummary
-		if err := decodeRecord(body, &s); err != nil && !errors.Is(err, errNewer) {
+		default:
 			if err := r.setAside(ctx, r.st, name, err.Error()); err != nil {
 				return err
 			}
@@ -260,7 +261,7 @@ func (r *repair) parts(ctx context.Context) error {
 		if !there.Has(chunk) {
 			return part{}, nil
 		}
-		p, err := decodePart(ctx, r.st, &r.job, names, chunk)
+		p, err := decodePart(ctx, r.st, &r.job, c, chunk)
 		if errors.Is(err, ErrMismatch) {
 			err = nil // unfit will find that it has no rows
 		}
@@ -387,9 +388,14 @@ func (r *repair) describes(s *Success) bool {
 
 // setAside moves an object into the folder of this repair.
 func (r *repair) setAside(ctx context.Context, place store.Store, name, why string) error {
-	body, o, err := store.ReadAll(ctx, place, name)
+	from, o, err := place.Open(ctx, name, "")
 	if err != nil {
 		return err
+	}
+	defer from.Close()
+	if o.Size > partMost {
+		return fmt.Errorf("%w; that is more than is kept: delete it, and run this again",
+			tooLarge{&store.TooLarge{Name: name, Place: place.String(), Size: o.Size, Most: partMost}})
 	}
 	if r.into == "" {
 		if r.into, err = r.nextFolder(ctx); err != nil {
@@ -400,7 +406,13 @@ func (r *repair) setAside(ctx context.Context, place store.Store, name, why stri
 	if sub, ok := place.(*store.Sub); ok && place != r.st {
 		kept = r.into + sub.Folder() + name
 	}
-	if _, err := r.st.Create(ctx, kept, body); err != nil {
+	if _, err := store.CreateFrom(ctx, r.st, kept, func(w io.Writer) error {
+		n, err := io.Copy(w, io.LimitReader(from, o.Size+1))
+		if err == nil && n != o.Size {
+			err = fmt.Errorf("%w: %d bytes of %d", store.ErrUnavailable, n, o.Size)
+		}
+		return err
+	}); err != nil {
 		return fmt.Errorf("keep %s of %s: %w", name, place, err)
 	}
 	if err := store.Delete(ctx, place, name, o.ETag); err != nil {

@@ -70,7 +70,7 @@ func TestWrongMark(t *testing.T) {
 // match.
 func TestDamagedRowsHaveOneText(t *testing.T) {
 	j := testJob(row.JSONL)
-	_, err := j.decode([]byte("no row\n"))
+	_, err := j.decode([]byte("no row\n"), 8)
 	if !errors.Is(err, ErrMismatch) || !errors.Is(err, row.ErrDamaged) || strings.Contains(err.Error(), row.ErrDamaged.Error()) {
 		t.Errorf("decode() = %q, want ErrMismatch and ErrDamaged without the text of the latter", err)
 	}

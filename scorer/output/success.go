@@ -125,7 +125,10 @@ func (s *Success) seal() (*int, *string) { return &s.Version, &s.Checksum }
 // ReadSuccess returns the content of _SUCCESS. The error is store.ErrNotExist while
 // the job is not complete, and ErrMismatch if the file is damaged.
 func ReadSuccess(ctx context.Context, st store.Store) (Success, error) {
-	body, _, err := store.ReadAll(ctx, st, SuccessName)
+	body, _, err := readWhole(ctx, st, SuccessName, recordMost)
+	if errors.Is(err, ErrMismatch) {
+		return Success{}, &damagedRecord{SuccessName, st.String(), err}
+	}
 	if err != nil {
 		return Success{}, err
 	}
@@ -152,6 +155,9 @@ type damagedRecord struct {
 }
 
 func (d *damagedRecord) Error() string {
+	if errors.As(d.err, new(tooLarge)) {
+		return fmt.Sprintf("%v; to repair it: batchscore repair %s", d.err, shellquote.Path(d.place))
+	}
 	return fmt.Sprintf("%s of %s: %v; to repair it: batchscore repair %s", d.name, d.place, d.err, shellquote.Path(d.place))
 }
 
@@ -180,7 +186,7 @@ func Intact(ctx context.Context, st store.Store, s Success) error {
 	var lines []byte
 	names := s.partNames()
 	if err := inOrder(ctx, s.Chunks, func(ctx context.Context, chunk int) (string, error) {
-		body, _, err := store.ReadAll(ctx, st, names.Name(chunk))
+		body, _, err := readWhole(ctx, st, names.Name(chunk), partMost)
 		return hexDigest(body), err
 	}, func(chunk int, hex string) error {
 		lines = appendDigest(lines, hex, names.Name(chunk))

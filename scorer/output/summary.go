@@ -73,6 +73,15 @@ func WriteSummary(ctx context.Context, st store.Store, job *Job, s WorkerSummary
 	return nil
 }
 
+// readSummary returns the summary of that name. A damaged one is ErrMismatch.
+func readSummary(ctx context.Context, st store.Store, name string) (s WorkerSummary, err error) {
+	body, _, err := readWhole(ctx, st, name, recordMost)
+	if err == nil {
+		err = decodeRecord(body, &s)
+	}
+	return s, err
+}
+
 // ReadSummaries returns the summaries of all workers that stored one, by rank and
 // name. A damaged one is ErrMismatch.
 func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error) {
@@ -86,16 +95,15 @@ func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error)
 	}
 	var all []WorkerSummary
 	for _, name := range names {
-		body, _, err := store.ReadAll(ctx, st, name)
+		s, err := readSummary(ctx, st, name)
 		if errors.Is(err, store.ErrNotExist) { // a link that leads nowhere
 			continue
 		}
+		if errors.Is(err, ErrMismatch) {
+			return nil, recordError(name, st.String(), err, repairAdvice(st))
+		}
 		if err != nil {
 			return nil, err
-		}
-		var s WorkerSummary
-		if err := decodeRecord(body, &s); err != nil {
-			return nil, recordError(name, st.String(), err, repairAdvice(st))
 		}
 		all = append(all, s)
 	}

@@ -27,7 +27,7 @@ func (s *Success) ended(t time.Time) {
 // Workers that were killed left no summary; the times of the record and the parts
 // include them.
 func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified []time.Time) error {
-	_, record, err := store.ReadAll(ctx, st, jobName)
+	_, record, err := readWhole(ctx, st, jobName, recordMost)
 	if err != nil {
 		return err
 	}

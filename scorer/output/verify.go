@@ -169,17 +169,28 @@ func (v *verifier) list(ctx context.Context) error {
 	})
 }
 
-// read returns the stored part of a chunk, nil if there is none.
-func (v *verifier) read(ctx context.Context, chunk int) ([]byte, error) {
-	if !v.exist.Has(chunk) {
-		return nil, nil
-	}
-	body, _, err := store.ReadAll(ctx, v.st, v.names.Name(chunk))
-	return body, err
+// stored is the stored part of a chunk. bad is why it cannot be that of the job, and was
+// not read.
+type stored struct {
+	body []byte
+	bad  error
 }
 
-// part compares the rows of a chunk with its entries. body is the stored part.
-func (v *verifier) part(chunk int, body []byte) error {
+// read returns the stored part of a chunk, nothing if there is none.
+func (v *verifier) read(ctx context.Context, chunk int) (s stored, err error) {
+	if !v.exist.Has(chunk) {
+		return s, nil
+	}
+	first, last := v.chunks.Range(chunk)
+	s.body, _, err = readWhole(ctx, v.st, v.names.Name(chunk), v.job.partMost(last-first))
+	if errors.Is(err, ErrMismatch) {
+		s.bad, err = err, nil
+	}
+	return s, err
+}
+
+// part compares the rows of a chunk with its entries.
+func (v *verifier) part(chunk int, s stored) error {
 	first, last := v.chunks.Range(chunk)
 	entries, err := v.manifest.Entries(v.entries, first, last)
 	if err != nil {
@@ -193,8 +204,12 @@ func (v *verifier) part(chunk int, body []byte) error {
 			Detail: fmt.Sprintf("no part for %d images, from this path on", last-first)})
 		return nil
 	}
-	v.lines = appendDigest(v.lines, hexDigest(body), name)
-	rows, err := v.job.decode(body)
+	if s.bad != nil {
+		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: s.bad.Error()})
+		return nil
+	}
+	v.lines = appendDigest(v.lines, hexDigest(s.body), name)
+	rows, err := v.job.decode(s.body, last-first)
 	if err != nil {
 		v.report.add(Problem{Kind: Damaged, Chunk: chunk, Object: name, Detail: err.Error()})
 		return nil
@@ -314,9 +329,12 @@ func (v *verifier) unseen() error {
 // complete.
 func (v *verifier) digests(ctx context.Context) error {
 	v.sums = digest(v.lines)
-	body, _, err := store.ReadAll(ctx, v.st, digestsName)
+	body, _, err := readWhole(ctx, v.st, digestsName, digestsMost(v.chunks.Count()))
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // the job is not complete, or only the digest in _SUCCESS proves the parts
+	}
+	if v.damaged(digestsName, err) {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -327,7 +345,7 @@ func (v *verifier) digests(ctx context.Context) error {
 		want[string(line)] = true
 	}
 	if v.state.unsettled() {
-		newer, _, err := store.ReadAll(ctx, Generation(v.st, v.state.Complete), publishedName)
+		newer, _, err := readWhole(ctx, Generation(v.st, v.state.Complete), publishedName, digestsMost(v.chunks.Count()))
 		if err != nil && !errors.Is(err, store.ErrNotExist) {
 			return err
 		}

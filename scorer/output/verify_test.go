@@ -430,7 +430,7 @@ func TestMerge(t *testing.T) {
 				to = from
 			}
 			schema := row.Schema{Task: row.Classify, Format: to, Form: row.Newest}
-			got, err := schema.Decode(out.Bytes())
+			got, err := schema.Decode(out.Bytes(), 1<<20)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("Merge() of %s to %s wrote %d rows, %v", from, to, len(got), err)
 			}

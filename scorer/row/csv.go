@@ -83,17 +83,20 @@ func cutCSVRecord(body []byte) (fields []string, rest []byte, err error) {
 	return nil, nil, errors.New("the record is cut off")
 }
 
-func decodeCSV(body []byte, s *Schema) ([]Row, error) {
+func decodeCSV(body []byte, s *Schema, most int) ([]Row, error) {
 	header := csvHeader(s.Task)
 	body, ok := bytes.CutPrefix(body, []byte(header))
 	if !ok {
 		return nil, errors.New("the first line is not the header")
 	}
 	rows := []Row{}
-	answers := s.Task.newAnswers(bytes.Count(body, []byte{'\n'})) // a record has one at least
+	answers := s.Task.newAnswers(min(bytes.Count(body, []byte{'\n'}), most)) // a record has one at least
 	columns := strings.Count(header, ",") + 1
 	var again []byte
 	for n := 1; len(body) > 0; n++ {
+		if n > most {
+			return nil, tooMany(most)
+		}
 		fields, rest, err := cutCSVRecord(body)
 		var r Row
 		if err == nil {

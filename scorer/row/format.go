@@ -107,15 +107,20 @@ func (s Schema) Encode(rows []Row) ([]byte, error) {
 
 // Decode reads what Encode wrote: the same rows, an empty list being nil. It
 // accepts exactly that, byte for byte; CheckMark checks their labels. Its errors are
-// ErrDamaged, and their text says only where the bytes are wrong.
-func (s Schema) Decode(body []byte) ([]Row, error) {
+// ErrDamaged, and their text says only where the bytes are wrong. More than most rows
+// are such an error, too: memory is taken for the rows that are allowed, not for those
+// that the bytes promise.
+func (s Schema) Decode(body []byte, most int) ([]Row, error) {
 	s.Task = s.written()
-	rows, err := s.decode(body)
+	rows, err := s.decode(body, most)
 	if err != nil {
 		return nil, damagedError{err}
 	}
 	return rows, nil
 }
+
+// tooMany is the error of a file with more rows than it can have.
+func tooMany(most int) error { return fmt.Errorf("it has more than %d rows", most) }
 
 // damagedError is ErrDamaged without its text: callers begin the message.
 type damagedError struct{ cause error }
@@ -124,14 +129,14 @@ func (e damagedError) Error() string        { return e.cause.Error() }
 func (e damagedError) Unwrap() error        { return e.cause }
 func (e damagedError) Is(target error) bool { return target == ErrDamaged }
 
-func (s Schema) decode(body []byte) ([]Row, error) {
+func (s Schema) decode(body []byte, most int) ([]Row, error) {
 	switch s.Format {
 	case JSONL:
-		return decodeJSON(body, &s)
+		return decodeJSON(body, &s, most)
 	case CSV:
-		return decodeCSV(body, &s)
+		return decodeCSV(body, &s, most)
 	case Parquet:
-		return decodeParquet(body, s.Task)
+		return decodeParquet(body, s.Task, most)
 	}
 	_, err := ParseFormat(string(s.Format))
 	return nil, err

@@ -88,7 +88,7 @@ func TestFault23_NamesReadBackEqual(t *testing.T) {
 		rows = append(rows, answered(name, 1, Class{ClassID: 3, Label: name, Score: 0.25}))
 	}
 	inEach(t, func(t *testing.T, s Schema) {
-		got, err := s.Decode(encode(t, rows, s))
+		got, err := s.Decode(encode(t, rows, s), 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestRowsRoundTripInEveryFormat(t *testing.T) {
 			if again, err := s.Encode(rows); err != nil || !bytes.Equal(body, again) {
 				t.Fatalf("%s: the same rows made other bytes, %v", name, err)
 			}
-			got, err := s.Decode(body)
+			got, err := s.Decode(body, 1<<20)
 			if err != nil {
 				t.Fatalf("%s: Decode() = %v", name, err)
 			}
@@ -358,11 +358,11 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 	inEach(t, func(t *testing.T, s Schema) {
 		good := encode(t, rows, s)
 		for _, n := range []int{1, len(good) / 3, len(good) / 2, len(good) - 1} {
-			if _, err := s.Decode(good[:n]); !errors.Is(err, ErrDamaged) {
+			if _, err := s.Decode(good[:n], 1<<20); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Decode(the first %d bytes of %d) = %v, want ErrDamaged", n, len(good), err)
 			}
 		}
-		if _, err := s.Decode([]byte("<html>\n")); !errors.Is(err, ErrDamaged) {
+		if _, err := s.Decode([]byte("<html>\n"), 1<<20); !errors.Is(err, ErrDamaged) {
 			t.Errorf("Decode(HTML) = %v, want ErrDamaged", err)
 		}
 	})
@@ -403,7 +403,7 @@ func TestDecodeRefusesWhatWasNotWritten(t *testing.T) {
 			if body == good {
 				t.Fatalf("there is no %s in\n%s", tt.old, good)
 			}
-			if _, err := s.Decode([]byte(body)); !errors.Is(err, ErrDamaged) {
+			if _, err := s.Decode([]byte(body), 1<<20); !errors.Is(err, ErrDamaged) {
 				t.Errorf("Decode() = %v, want ErrDamaged", err)
 			}
 		})
@@ -449,7 +449,7 @@ func TestNumbersOfAFailedRowThatHasSome(t *testing.T) {
 	inEach(t, func(t *testing.T, s Schema) {
 		odd := answered("a", 1, Class{ClassID: 1, Score: 0.5})
 		odd.Status, odd.Error = "empty", "no bytes"
-		got, err := s.Decode(encode(t, []Row{odd}, s))
+		got, err := s.Decode(encode(t, []Row{odd}, s), 1<<20)
 		if err != nil || !s.Equal(&got[0], &odd) || s.Check(&got[0]) == nil {
 			t.Errorf("Decode() = %+v, %v, want %+v, which Check refuses", got, err, odd)
 		}
@@ -464,15 +464,15 @@ func TestFault28_DamagedParquet(t *testing.T) {
 	for i := range good {
 		body := bytes.Clone(good)
 		body[i] ^= 0x10
-		if _, err := s.Decode(body); !errors.Is(err, ErrDamaged) {
+		if _, err := s.Decode(body, 1<<20); !errors.Is(err, ErrDamaged) {
 			t.Errorf("Decode(a bit of byte %d flipped) = %v, want ErrDamaged", i, err)
 		}
-		if _, err := s.Decode(good[:i]); !errors.Is(err, ErrDamaged) {
+		if _, err := s.Decode(good[:i], 1<<20); !errors.Is(err, ErrDamaged) {
 			t.Errorf("Decode(the first %d bytes) = %v, want ErrDamaged", i, err)
 		}
 	}
 	unsealed := bytes.Replace(good, good[bytes.Index(good, []byte(sealMark)):][:sealSize], nil, 1)
-	if _, err := s.Decode(unsealed); !errors.Is(err, ErrDamaged) {
+	if _, err := s.Decode(unsealed, 1<<20); !errors.Is(err, ErrDamaged) {
 		t.Errorf("Decode(without the seal) = %v, want ErrDamaged", err)
 	}
 	if _, err := parquet.OpenFile(bytes.NewReader(unsealed), int64(len(unsealed))); err != nil {
@@ -510,7 +510,7 @@ func TestParseFormat(t *testing.T) {
 		if _, err := s.Encode(nil); err == nil {
 			t.Errorf("Encode() as %q succeeded", bad)
 		}
-		if _, err := s.Decode(nil); err == nil {
+		if _, err := s.Decode(nil, 1<<20); err == nil {
 			t.Errorf("Decode() as %q succeeded", bad)
 		}
 	}
@@ -529,7 +529,7 @@ func FuzzDecodeText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, s := range texts {
-			got, err := s.Decode(body)
+			got, err := s.Decode(body, 1<<20)
 			if err != nil {
 				if !errors.Is(err, ErrDamaged) {
 					t.Fatalf("Decode(%q) = %v, want ErrDamaged", body, err)
@@ -559,7 +559,7 @@ func FuzzDecodeParquet(f *testing.F) {
 	f.Add(body[:len(body)/2])
 	f.Add([]byte("PAR1PAR1"))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if _, err := s.Decode(body); err != nil && !errors.Is(err, ErrDamaged) {
+		if _, err := s.Decode(body, 1<<20); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("Decode(%q) = %v, want ErrDamaged", body, err)
 		}
 	})

@@ -64,8 +64,11 @@ func parseJSONRow(line string, t Task, answer any, m *memory) (r Row, ok bool) {
 	return r, p.Done()
 }
 
-func decodeJSON(body []byte, s *Schema) ([]Row, error) {
+func decodeJSON(body []byte, s *Schema, most int) ([]Row, error) {
 	n := bytes.Count(body, []byte{'\n'})
+	if n > most {
+		return nil, tooMany(most)
+	}
 	rows, answers := make([]Row, 0, n), s.Task.newAnswers(n)
 	var m memory
 	var again []byte

@@ -241,7 +241,7 @@ func (r *parquetColumns) list(read func(i int)) {
 }
 
 // decodeParquet reads what a parquetWriter wrote.
-func decodeParquet(body []byte, t Task) (rows []Row, err error) {
+func decodeParquet(body []byte, t Task, most int) (rows []Row, err error) {
 	// parquet-go panics or loops on some damaged files, so it only reads those that
 	// are not.
 	if err := checkSeal(body); err != nil {
@@ -258,6 +258,9 @@ func decodeParquet(body []byte, t Task) (rows []Row, err error) {
 	}
 	if got, want := file.Schema().String(), parquetSchema(t).String(); got != want {
 		return nil, fmt.Errorf("the Parquet schema is %s", got)
+	}
+	if n := file.NumRows(); n < 0 || n > int64(most) {
+		return nil, tooMany(most)
 	}
 	r := parquet.NewGenericReader[any](file)
 	defer r.Close()

@@ -72,7 +72,7 @@ func TestTaskWithColumnsOfItsOwn(t *testing.T) {
 				if want, ok := want[format][simulated]; ok && string(body) != want {
 					t.Errorf("Encode() =\n%s\nwant\n%s", body, want)
 				}
-				got, err := s.Decode(body)
+				got, err := s.Decode(body, 1<<20)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -96,7 +96,7 @@ func TestTaskWithColumnsOfItsOwn(t *testing.T) {
 				}
 				other := s
 				other.Simulated = !simulated
-				if _, err := other.Decode(body); !errors.Is(err, ErrDamaged) {
+				if _, err := other.Decode(body, 1<<20); !errors.Is(err, ErrDamaged) {
 					t.Errorf("Decode() in a job that is simulated %v = %v, want ErrDamaged", other.Simulated, err)
 				}
 			})
@@ -122,7 +122,7 @@ func TestSimulatedRowsAreMarked(t *testing.T) {
 			}
 		}
 		body := encode(t, rows, simulated)
-		if got, err := simulated.Decode(body); err != nil || len(got) != len(rows) {
+		if got, err := simulated.Decode(body, 1<<20); err != nil || len(got) != len(rows) {
 			t.Errorf("Decode() = %d rows, %v, want %d", len(got), err, len(rows))
 		}
 		computed := []Row{of(t, s, c, 0.25, 0.5, 0.25)}
@@ -139,7 +139,7 @@ func TestSimulatedRowsAreMarked(t *testing.T) {
 			{name: "computed in a simulated job", schema: simulated, from: s, rows: computed, want: `row 0 has label "dog", and the job is simulated`},
 		} {
 			t.Run(test.name, func(t *testing.T) {
-				got, err := test.schema.Decode(encode(t, test.rows, test.from))
+				got, err := test.schema.Decode(encode(t, test.rows, test.from), 1<<20)
 				if err != nil || len(got) != len(test.rows) {
 					t.Fatalf("Decode() = %d rows, %v, want %d: parsing does not depend on the labels", len(got), err, len(test.rows))
 				}

@@ -83,7 +83,7 @@ func (op *operation) holds(ctx context.Context, body []byte) (store.Object, bool
 	if o.Size != int64(len(body)) {
 		return o, false, nil
 	}
-	stored, err := io.ReadAll(r)
+	stored, err := io.ReadAll(io.LimitReader(r, o.Size+1))
 	return o, bytes.Equal(stored, body), err
 }
 
