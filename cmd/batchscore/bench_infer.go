@@ -111,6 +111,7 @@ no threads, and the first calls of each batch size are not measured.`,
 	f.register(cmd)
 	f.registerFigures(fs)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }
 

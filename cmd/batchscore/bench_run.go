@@ -143,5 +143,6 @@ storage would keep a GPU busy.
 	f.registerFigures(fs)
 	groupFlags(cmd, "Model flags", func() { model.register(cmd) })
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }

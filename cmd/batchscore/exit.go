@@ -41,8 +41,8 @@ const exitCodesHelp = `Exit codes:
        GPU that fails during the run or whose memory does not hold one image, or
        chunks that other ranks have not finished
   78   wrong configuration: no images, credentials, rank variables, provider, model,
-       service.yaml, a batch too large for the machine's memory, or something that
-       the engine cannot do
+       service.yaml, a batch or a model too large for the machine's memory or for
+       --memory-limit, or something that the engine cannot do
   130  interrupted (SIGINT); everything already committed is kept
   143  stopped (SIGTERM, SIGUSR1); start it again to continue
 Any other code means failure. 'jobs status --check' has codes of its own.`

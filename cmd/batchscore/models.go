@@ -34,7 +34,9 @@ func newModelsImport() *cobra.Command {
 		Short: "Make an ONNX model from a TensorFlow.js layers model",
 		Long: `import reads a TensorFlow.js layers model (topology and quantised weights) from a
 folder, an unpacked npm package or a .tgz of one. It writes an ONNX model with its
-contract: input size, preprocessing and labels.`,
+contract: input size, preprocessing and labels. Nothing of the source is unpacked to
+disk. A model is trusted like a program: import only from people whose programs you
+would run.`,
 		Example: `  npm pack nsfwjs@4.4.0
   batchscore models import nsfwjs-4.4.0.tgz --path dist/models/inception_v3 -o moderation.onnx`,
 		Args: oneArg("SOURCE"),
@@ -75,5 +77,6 @@ contract: input size, preprocessing and labels.`,
 	fs.StringVar(&o.Name, "name", "", "call the model `NAME` (default that of its folder)")
 	goldenFlag(cmd, &golden)
 	chooseOne(cmd, "activation", rawActivations)
+	limitMemory(cmd)
 	return cmd
 }

@@ -22,7 +22,10 @@ func newModelsAdd() *cobra.Command {
 		Long: `add writes the name, file, digest and task of a model, and what the flags say about it,
 to registry.yaml in the models folder. run finds it there by --model NAME or by
 --task TASK. The file stays where it is. If it changes afterwards, it is refused
-until it is added again.`,
+until it is added again.
+
+A model is trusted like a program: it may use any memory and any time. Add only those
+from people whose programs you would run.`,
 		Example: `  batchscore models add moderation moderation.onnx --task classification
   batchscore models add vgg vgg16.onnx --task cloth_recognition --preset torchvision --labels classes.txt`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -123,6 +123,7 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 	completeFlag(cmd, "weights", cobra.FixedCompletions([]string{randomWeights}, cobra.ShellCompDirectiveDefault))
 	chooseOne(cmd, "variant", asWords(networks.Variants))
 	chooseOne(cmd, "activation", rawActivations)
+	limitMemory(cmd)
 	return cmd
 }
 

@@ -56,6 +56,7 @@ the library or the weights differ from those the model was made with.`,
 	chooseOne(cmd, "provider", providers)
 	cmd.Flags().IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }
 
@@ -102,5 +103,6 @@ golden where the model is known to be right.`, models.MaxGoldenImages, models.Ma
 	chooseOne(cmd, "provider", providers)
 	fs.IntVar(&batch, "batch", 0, "score `N` images at a time: 1 for a model that takes one (default what suits the device)")
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }

@@ -101,5 +101,6 @@ A model that agrees on less than 99% of the images in --check (default those in
 	goldenFlag(cmd, &golden)
 	chooseOne(cmd, "precision", convert.Precisions)
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }

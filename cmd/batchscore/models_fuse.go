@@ -49,5 +49,6 @@ does: pixels are then rounded to 8 bits after resizing.`,
 	cmd.Flags().StringVarP(&file, "onnx", "o", "", "write the ONNX model to `FILE` (required)")
 	goldenFlag(cmd, &golden)
 	groupFlags(cmd, "Model flags", func() { f.register(cmd) })
+	limitMemory(cmd)
 	return cmd
 }

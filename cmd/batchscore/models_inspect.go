@@ -25,7 +25,8 @@ func newModelsInspect() *cobra.Command {
 		Long: `inspect reads a model without its weights. It shows inputs and outputs, the contract
 that a run would use or what is missing from it, operators, learned parameters by
 precision, and the multiply-adds of convolutions and matrix products for one image
-("unknown" if a size cannot be determined).`,
+("unknown" if a size cannot be determined). It computes nothing, so it is safe for a
+model that you do not trust, which run, check and golden are not.`,
 		Example: "  batchscore models inspect model.onnx",
 		Args:    oneArg("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -62,16 +61,7 @@ func endOverdue(stderr io.Writer, cmd *cobra.Command, code int) {
 		text += ", because calls into libraries do not return (" + strings.Join(calls, ", ") + ")"
 	}
 	text += ", and is ended now; everything already committed is kept"
-	said := make(chan struct{})
-	go func() { // nobody may be reading
-		sayWhy(stderr, cmd, code, text)
-		close(said)
-	}()
-	select {
-	case <-said:
-	case <-time.After(time.Second):
-	}
-	os.Exit(code)
+	endNow(stderr, cmd, code, text)
 }
 
 var nativeForm = regexp.MustCompile(`\b_Cfunc_(\w+)\(`)

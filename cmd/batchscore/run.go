@@ -142,6 +142,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.StringVar(&f.numa, "numa", numaAuto, "`MODE`: auto runs a rank on the cores near its GPU, if it may use all cores of a machine with several"+
 			" NUMA nodes; off leaves it where it is")
 		chooseOne(cmd, "numa", []string{numaAuto, numaOff})
+		limitMemory(cmd)
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
 	groupFlags(cmd, "Pause flags", func() {

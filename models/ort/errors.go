@@ -105,7 +105,7 @@ func plain(err error, version string) error {
 		text = fmt.Sprintf("it uses opset %s of %s, and %s knows up to %s: update ONNX Runtime, or export the model with opset %s",
 			opset[1], opset[2], runtime, opset[3], opset[3])
 	default:
-		text = sourcePlace.ReplaceAllString(text, "")
+		text = strings.TrimSpace(sourcePlace.ReplaceAllString(text, ""))
 	}
 	if text == err.Error() {
 		return err

@@ -395,7 +395,7 @@ func count(n int, what string) string {
 func (t target) explainProbe(err error) error {
 	switch {
 	case errors.Is(err, models.ErrOutOfMemory) && t.provider == CPU:
-		return fmt.Errorf("%w: %w", models.ErrHostMemory, err)
+		return fmt.Errorf("%w: %w", models.ErrHostMemory, plain(err, ""))
 	case errors.Is(err, models.ErrOutOfMemory): // or it may be
 		return err
 	case t.provider == CUDA && !blamesModel(err):
