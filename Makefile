@@ -226,7 +226,8 @@ bench-peers: deps ## compare batchscore with other tools, in PEERROUNDS alternat
 # libstdc++ is linked. AddressSanitizer has its own allocator, so tests that count
 # allocations are left out. It reports leaks at the end; leaks.txt lists the known
 # leaks of libraries.
-SANITIZED := LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
+SANITIZED := SANITIZE_C='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
 	CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
 	CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++'
 

@@ -103,7 +103,7 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// TestSnapshot: a snapshot that is no time is refused before anything is installed.
+// TestSnapshot: a snapshot that is not a time is refused before anything is installed.
 func TestSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "apt-get"), []byte("#!/bin/sh\n[ \"$2\" = update ]\n"), 0o755); err != nil {

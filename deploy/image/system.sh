@@ -25,7 +25,7 @@ case ${1:-} in
 	apt-get -qq update
 	;;
 *)
-	echo "system.sh: the snapshot $1 is no time as 20261101T000000Z" >&2
+	echo "system.sh: the snapshot $1 is not a time such as 20261101T000000Z" >&2
 	exit 64
 	;;
 esac

@@ -38,7 +38,7 @@ func TestRecognise(t *testing.T) {
 		{name: "unknown", texts: []string{"Do what you want."}},
 		{name: "none"},
 		{name: "copyleft", texts: []string{"GNU\n  GENERAL PUBLIC LICENSE"}},
-		{name: "copyleft beside another", texts: []string{mit, "Mozilla Public License Version 2.0"}},
+		{name: "copyleft and another", texts: []string{mit, "Mozilla Public License Version 2.0"}},
 		{name: "half a licence", texts: []string{"Permission is hereby granted, free of charge, to any person obtaining a copy"}},
 	} {
 		got, err := recognise(c.texts)

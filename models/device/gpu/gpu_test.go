@@ -23,6 +23,7 @@ func folder(t *testing.T, cuda bool, flags ...string) string {
 	}
 	for _, name := range names {
 		args := append([]string{"-shared", "-fPIC", "-w", "-o", filepath.Join(dir, name), "-Wl,-soname," + name, "testdata/fake.c"}, flags...)
+		args = append(args, strings.Fields(os.Getenv("SANITIZE_C"))...)
 		if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 			t.Fatalf("gcc: %v\n%s", err, out)
 		}

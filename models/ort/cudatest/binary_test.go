@@ -44,8 +44,12 @@ func program(t testing.TB) (binary, model string) {
 			return
 		}
 		shared.binary, shared.model = filepath.Join(shared.folder, "batchscore"), filepath.Join(shared.folder, "inception.onnx")
+		build := []string{"go", "build", "-race=false"}
+		if len(sanitize()) > 0 {
+			build = []string{"go", "build", "-asan", "-ldflags=-s=false -w=false"}
+		}
 		for _, args := range [][]string{
-			{"go", "build", "-race=false", "-o", shared.binary, "github.com/batchscore/batchscore/cmd/batchscore"},
+			append(build, "-o", shared.binary, "github.com/batchscore/batchscore/cmd/batchscore"),
 			{shared.binary, "models", "build", "inception_v3", "--variant", "keras", "--weights", "random", "--classes", "5", "-o", shared.model},
 		} {
 			out, err := exec.Command(args[0], args[1:]...).CombinedOutput()

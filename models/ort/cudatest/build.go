@@ -70,6 +70,9 @@ func (l Line) libraryOf(function string) string {
 func build(line Line, fetched, cache string) (string, error) {
 	digest := sha256.New()
 	fmt.Fprintln(digest, line)
+	for _, flag := range sanitize() {
+		fmt.Fprintln(digest, flag)
+	}
 	// The stamp names the packages, and so the headers, that were fetched.
 	stamp, err := os.ReadFile(filepath.Join(fetched, "stamp"))
 	if err != nil {
@@ -190,8 +193,12 @@ func (c compiler) all() error {
 	return nil
 }
 
+// sanitize returns the compiler's flags for C code of tests under sanitizers, which "make
+// asan" sets.
+func sanitize() []string { return strings.Fields(os.Getenv("SANITIZE_C")) }
+
 func (c compiler) gcc(args ...string) error {
-	cmd := exec.Command("gcc", args...)
+	cmd := exec.Command("gcc", append(sanitize(), args...)...)
 	cmd.Dir = c.folder
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("gcc %s: %w: %s", strings.Join(args, " "), err, out)

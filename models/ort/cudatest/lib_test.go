@@ -18,8 +18,8 @@ func TestCUDALibrary(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("gcc", "-Wall", "-Werror", "-I", "lib", "-isystem", filepath.Join(folder, "include"), "-o", host, "testdata/host.c",
-			"-L", m.Folder, "-l:"+core, "-Wl,-rpath,"+m.Folder).CombinedOutput()
+		out, err := exec.Command("gcc", append(sanitize(), "-Wall", "-Werror", "-I", "lib", "-isystem", filepath.Join(folder, "include"), "-o", host,
+			"testdata/host.c", "-L", m.Folder, "-l:"+core, "-Wl,-rpath,"+m.Folder)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

@@ -49,8 +49,9 @@ func Build(tb testing.TB) (env []string, log string) {
 		"libnvimgcodec.so.0": "LIBRARY", "extensions/libnvjpeg_ext.so.0.9.0": "EXTENSION",
 		"libnvjpeg.so.12": "NVJPEG", "libcuda.so.1": "DRIVER",
 	} {
-		out, err := exec.Command("gcc", "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-D"+part, "-I", filepath.Dir(filepath.Dir(here)),
-			"-Wl,-soname,"+filepath.Base(name), "-o", filepath.Join(folder, name), file).CombinedOutput()
+		args := append(strings.Fields(os.Getenv("SANITIZE_C")), "-std=c11", "-Wall", "-Werror", "-shared", "-fPIC", "-D"+part,
+			"-I", filepath.Dir(filepath.Dir(here)), "-Wl,-soname,"+filepath.Base(name), "-o", filepath.Join(folder, name), file)
+		out, err := exec.Command("gcc", args...).CombinedOutput()
 		if err != nil {
 			tb.Fatalf("%v\n%s", err, out)
 		}
