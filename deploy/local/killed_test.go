@@ -24,7 +24,7 @@ const asLauncher = "BATCHSCORE_TEST_LAUNCHER"
 func TestMain(m *testing.M) {
 	folder := os.Getenv(asLauncher)
 	if folder == "" {
-		os.Exit(m.Run())
+		launchtest.EchoMain(m)
 	}
 	e, err := New(Options{Folder: folder})
 	if err == nil {
