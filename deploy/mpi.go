@@ -38,9 +38,9 @@ func CheckMPI(engine string, job Job) error {
 	return faults.Err()
 }
 
-// MPIArgv returns argv in a form that mpirun passes on as it is. mpirun takes an argument
+// RankArgv returns argv in a form that mpirun and srun pass on as it is. They take an argument
 // ":" for the beginning of another program.
-func MPIArgv(argv []string) []string {
+func RankArgv(argv []string) []string {
 	if !slices.Contains(argv, ":") {
 		return argv
 	}

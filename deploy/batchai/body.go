@@ -280,7 +280,7 @@ func (e *Engine) container(image string, v values) *container {
 // not bound to cores, as mpirun does by default for two or fewer: the worker
 // divides a node's cores among its ranks.
 func (e *Engine) line(job deploy.Job, folders []arm.Folder) (string, error) {
-	command, err := arm.Line(engine, deploy.MPIArgv(job.Argv(e.o.Worker)), folders)
+	command, err := arm.Line(engine, deploy.RankArgv(job.Argv(e.o.Worker)), folders)
 	if err != nil {
 		return "", err
 	}

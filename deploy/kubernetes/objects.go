@@ -259,7 +259,7 @@ func literal(text string) string {
 func (b *builder) argv() []string {
 	argv := b.job.Argv(b.o.Binary)
 	if b.mpi {
-		argv = deploy.MPIArgv(argv)
+		argv = deploy.RankArgv(argv)
 	}
 	for i, a := range argv {
 		if b.job.Schedule == "" || !strings.Contains(a, deploy.RunName) {

@@ -276,7 +276,7 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	for _, name := range exported(job) {
 		argv = append(argv, "-x", name)
 	}
-	return append(argv, deploy.MPIArgv(job.Argv(binary))...), nil
+	return append(argv, deploy.RankArgv(job.Argv(binary))...), nil
 }
 
 // installed returns deploy.ErrNoEngine if there is no mpirun.

@@ -38,17 +38,17 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 	}
 	line("export %s=%s", deploy.JobVariable, id)
 	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
-		line("export %s=%s", name, shellquote.Quote(job.Environment[name]))
+		line("export %s=%s", name, quote(job.Environment[name]))
 	}
 	for _, name := range secretsFrom(job, "file") {
-		line("%s=$(cat %s) || exit 78", name, shellquote.Quote(job.Secrets[name].File))
+		line("%s=$(cat %s) || exit 78", name, quote(job.Secrets[name].File))
 		line("export %s", name)
 	}
 	for _, setup := range e.o.Setup {
 		line("%s", setup)
 	}
 	line(`echo "batchscore: start ${SLURM_RESTART_COUNT:-0} of %s on $SLURM_JOB_NODELIST"`, id)
-	line("%s", shellquote.Join(append(e.srun(job, cpus), job.Argv(binary)...)))
+	line("%s", join(append(e.srun(job, cpus), deploy.RankArgv(job.Argv(binary))...)))
 	line(`code=$?
 # Ranks that made room for another job continue when it is their turn again. Slurm
 # itself requeues a job that does not end within the time granted.
@@ -58,6 +58,19 @@ fi
 echo $code >%s
 exit $code`, e.exitFile(id))
 	return []byte(b.String()), nil
+}
+
+// quote returns a word as a shell reads it. sbatch refuses a script with line ends of DOS,
+// so the quotes end and begin again within one.
+func quote(word string) string { return strings.ReplaceAll(shellquote.Quote(word), "\r\n", "\r''\n") }
+
+// join returns argv as a command line.
+func join(argv []string) string {
+	words := make([]string, len(argv))
+	for i, a := range argv {
+		words[i] = quote(a)
+	}
+	return strings.Join(words, " ")
 }
 
 // options returns the options of sbatch. cpus is how many each rank gets; 0 is not said.

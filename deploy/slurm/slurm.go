@@ -112,9 +112,11 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("%s: grace and cpusPerRank must not be negative", Name)
 	}
 	for _, q := range []Queue{o.Queue, *cmp.Or(o.Low, &Queue{})} {
-		for _, word := range []string{q.Partition, q.Account, q.QOS, q.Constraint} {
-			if !plainWord.MatchString(word) {
-				return nil, fmt.Errorf("%s: %s is not a valid name of a partition, an account, a QOS or a constraint", Name, deploy.Shown(word))
+		for _, word := range []struct{ field, value string }{
+			{"partition", q.Partition}, {"account", q.Account}, {"qos", q.QOS}, {"constraint", q.Constraint},
+		} {
+			if !plainWord.MatchString(word.value) {
+				return nil, fmt.Errorf("%s: %s %s: want letters, digits and _@+=:,.&|*()[]-", Name, word.field, deploy.Shown(word.value))
 			}
 		}
 	}

@@ -246,6 +246,7 @@ func TestSlurm(t *testing.T) {
 			}
 		}
 	}
+	t.Run("hostile values", hostileValues)
 	status := func(t *testing.T, id string, state deploy.State, exit int) deploy.Status {
 		t.Helper()
 		s, err := e.Status(t.Context(), id)
