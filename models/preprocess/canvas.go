@@ -75,7 +75,7 @@ func (c *canvas) Prepare(width, height int, o codec.Orientation, scales []codec.
 	}
 	g := c.spec.plan(width, height, o)
 	if c.spec.ScaledDecode {
-		width, height = c.shrink(width, height, scales, g)
+		width, height = c.spec.shrink(width, height, scales, g)
 	}
 	left, inputsW := c.spec.kept(width)
 	top, inputsH := c.spec.kept(height)
@@ -110,12 +110,12 @@ func unaligned(p unsafe.Pointer) int {
 
 // shrink returns the smallest size that a codec with these scales can decode to without
 // falling below the size to resize to.
-func (c *canvas) shrink(width, height int, scales []codec.Scale, g geometry) (int, int) {
+func (s Spec) shrink(width, height int, scales []codec.Scale, g geometry) (int, int) {
 	w, h := width, height
-	for _, s := range scales {
-		sw, sh := s.Apply(width), s.Apply(height)
-		_, keptW := c.spec.kept(sw)
-		_, keptH := c.spec.kept(sh)
+	for _, scale := range scales {
+		sw, sh := scale.Apply(width), scale.Apply(height)
+		_, keptW := s.kept(sw)
+		_, keptH := s.kept(sh)
 		if keptW >= g.resizedW && keptH >= g.resizedH && sw <= w && sh <= h {
 			w, h = sw, sh
 		}

@@ -13,7 +13,7 @@ var Format = codec.Format{
 	Name:       "BMP",
 	Extensions: "bmp dib",
 	Match:      func(src []byte) bool { return isBMP(src) || isDIB(src) },
-	New:        codec.Stateless(decode),
+	New:        codec.Stateless(decode, need),
 }
 
 // A header is what the headers of a BMP say.

@@ -138,7 +138,7 @@ func TestRowPair(t *testing.T) {
 
 func TestStateless(t *testing.T) {
 	fail := Fail(StatusCorrupt, "no pixels")
-	d, err := Stateless(func([]byte, Bounds, Canvas) *Failure { return fail })(Config{})
+	d, err := Stateless(func([]byte, Bounds, Canvas) *Failure { return fail }, func([]byte, Bounds) Need { return Need{Width: 7} })(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

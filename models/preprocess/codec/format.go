@@ -42,6 +42,11 @@ type Config struct {
 // A Decoder decodes the images of one format. It may reuse its memory from image to
 // image. One goroutine at a time may use it.
 type Decoder interface {
+	// Need returns what decoding src with these bounds takes. It reads the headers
+	// only and changes nothing in the decoder: it may be called by any goroutine, also
+	// while another decodes.
+	Need(src []byte, bounds Bounds) Need
+
 	// Decode decodes the first picture in src, which it only reads:
 	//
 	//  1. It walks over the container without decoding, finds the size, the
@@ -81,15 +86,20 @@ func HasSignature(src []byte, signature string) bool {
 }
 
 // Stateless returns a Format's New for a decoder that keeps nothing from image to
-// image.
-func Stateless(decode func(src []byte, bounds Bounds, to Canvas) *Failure) func(Config) (Decoder, error) {
-	return func(Config) (Decoder, error) { return stateless(decode), nil }
+// image. The functions are Decode and Need of [Decoder].
+func Stateless(decode func(src []byte, bounds Bounds, to Canvas) *Failure, need func(src []byte, bounds Bounds) Need) func(Config) (Decoder, error) {
+	return func(Config) (Decoder, error) { return stateless{decode, need}, nil }
 }
 
-type stateless func(src []byte, bounds Bounds, to Canvas) *Failure
-
-func (decode stateless) Decode(src []byte, bounds Bounds, to Canvas) (*Failure, error) {
-	return decode(src, bounds, to), nil
+type stateless struct {
+	decode func(src []byte, bounds Bounds, to Canvas) *Failure
+	need   func(src []byte, bounds Bounds) Need
 }
+
+func (s stateless) Decode(src []byte, bounds Bounds, to Canvas) (*Failure, error) {
+	return s.decode(src, bounds, to), nil
+}
+
+func (s stateless) Need(src []byte, bounds Bounds) Need { return s.need(src, bounds) }
 
 func (stateless) Close() {}

@@ -12,7 +12,7 @@ var Format = codec.Format{
 	Name:       "GIF",
 	Extensions: "gif",
 	Signatures: []string{"GIF87a", "GIF89a"},
-	New:        codec.Stateless(decode),
+	New:        codec.Stateless(decode, need),
 }
 
 // A frame is the first frame of a GIF and the screen that it is shown on.

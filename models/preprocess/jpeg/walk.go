@@ -15,6 +15,8 @@ type header struct {
 	jfif          bool
 	adobe         int // the Adobe segment's code for how colours are coded; -1 without one
 	scans         int
+	alone         bool // the first scan has not all components
+	joined        int  // bytes of EXIF that were put together from several segments
 	ended         bool // has an end-of-image marker
 	followed      bool // has a start of image after its scans
 	// doubt says that only check can decide about the image: it has no end, or is
@@ -67,6 +69,12 @@ func isSOF(marker byte) bool {
 // says that there is doubt. What follows the end is ignored. What only one of the decoders
 // supports is left to them: the package's documentation lists it.
 func walk(src []byte, bounds codec.Bounds) (header, *codec.Failure) {
+	return walkHead(src, bounds, false)
+}
+
+// walkHead is walk. With headers it stops before the first coded data, and leaves the
+// orientation out.
+func walkHead(src []byte, bounds codec.Bounds, headers bool) (header, *codec.Failure) {
 	h := header{orientation: 1, adobe: -1}
 	var m metadata
 	var defined tableSet
@@ -144,6 +152,13 @@ func walk(src []byte, bounds codec.Bounds) (header, *codec.Failure) {
 			}
 			h.scans++
 			if h.scans == 1 {
+				h.alone = len(body) > 0 && int(body[0]) < h.frame.components
+				if m.joined {
+					h.joined = cap(m.EXIF)
+				}
+				if headers {
+					return h, nil
+				}
 				h.orientation = m.Orientation()
 			}
 			if h.scans > bounds.MaxScans {

@@ -21,7 +21,7 @@ var Format = codec.Format{
 	Extensions:   "png apng",
 	Signatures:   []string{signature},
 	Unmistakable: true,
-	New:          codec.Stateless(decode),
+	New:          codec.Stateless(decode, need),
 }
 
 // A file is what the chunks of a PNG say about its pixels.

@@ -19,7 +19,7 @@ var Format = codec.Format{
 	Name:       "TIFF",
 	Extensions: "tif tiff",
 	Signatures: signatures,
-	New:        codec.Stateless(decode),
+	New:        codec.Stateless(decode, need),
 }
 
 // BigTIFF has offsets of 64 bits. It is not decoded.

@@ -36,7 +36,7 @@ var toy = codec.Format{
 			codec.Set(px.Row(i/w), i%w, rgb[3*i], rgb[3*i+1], rgb[3*i+2])
 		}
 		return nil
-	}),
+	}, func([]byte, codec.Bounds) codec.Need { return codec.Need{} }),
 }
 
 // file returns a toy of the pixels 0, 1, 2 and so on.

@@ -1,0 +1,12 @@
+package gif
+
+import "github.com/batchscore/batchscore/models/preprocess/codec"
+
+// need is codec.Decoder's Need.
+func need(src []byte, bounds codec.Bounds) codec.Need {
+	f, fail := read(src)
+	if fail != nil || bounds.CheckSize(f.width, f.height) != nil || !f.enough() {
+		return codec.Need{}
+	}
+	return codec.Need{Width: f.width, Height: f.height, Bytes: 2 * int64(f.w) * int64(f.h)} // indices, until they are collected
+}

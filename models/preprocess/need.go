@@ -1,0 +1,106 @@
+package preprocess
+
+// #include "kernel.h"
+import "C"
+
+import (
+	"math"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+)
+
+// A Need is what decoding one image takes at most, as its headers say.
+type Need struct {
+	// Width and Height are the sides that the headers declare, in stored pixels; 0
+	// where the image fails before memory is taken for its pixels.
+	Width, Height int
+	// Bytes is how much memory Decode holds at most at once for the image, in Go, in C
+	// and in libraries: the pixels, the codec's buffers, and those of the resize. It
+	// leaves out src, the tensor row, and what the decoder keeps from images before.
+	// It is at least 1.
+	Bytes int64
+}
+
+// leastNeed is for what is small for every image.
+const leastNeed = 1 << 20
+
+// Need returns what Decode of src takes. It reads headers and decodes nothing, so that it
+// takes a small part of the time of Decode. It may be called by any goroutine, also while
+// another decodes, but not after Close. An image that is damaged takes no more than that.
+func (d *Decoder) Need(src []byte) Need {
+	if int64(len(src)) > d.opt.MaxBytes {
+		return Need{Bytes: leastNeed}
+	}
+	i, fail := sniff(src)
+	if fail != nil {
+		return Need{Bytes: leastNeed}
+	}
+	n := d.codecs[i].Need(src, d.bounds)
+	need := Need{Width: n.Width, Height: n.Height, Bytes: leastNeed + n.Bytes}
+	if n.Width > 0 && n.Height > 0 {
+		need.Bytes += d.spec.canvasNeed(n)
+	}
+	return need
+}
+
+// canvasNeed returns the most bytes that a canvas takes for an image, whatever its
+// orientation.
+func (s Spec) canvasNeed(n codec.Need) int64 {
+	most := int64(0)
+	for _, o := range []codec.Orientation{1, 6} { // as stored, and with its sides swapped
+		width, height := n.Width, n.Height
+		g := s.plan(width, height, o)
+		if s.ScaledDecode {
+			width, height = s.shrink(width, height, n.Scales, g)
+		}
+		_, inputsW := s.kept(width)
+		_, inputsH := s.kept(height)
+		p := policies[s.Resize]
+		bytes := int64(height)*((int64(width)*4+storeAlign-1)&^(storeAlign-1)) + storeAlign + C.BS_TAIL
+		bytes += p.axisNeed(inputsW, g.resizedW, g.w) + p.axisNeed(inputsH, g.resizedH, g.h)
+		bytes += s.workNeed(p, width, inputsH, g)
+		most = max(most, bytes)
+	}
+	return most
+}
+
+// taps returns the most weights of an output.
+func (p policy) taps(inputs, outputs int) int64 {
+	switch {
+	case p.filter != nil:
+		stretch := max(float64(inputs)/float64(outputs), 1)
+		return min(int64(math.Ceil(p.support*stretch))*2+1, int64(inputs))&^3 + 4
+	case p.area:
+		return int64(inputs/outputs) + 2
+	}
+	return 0
+}
+
+// axisNeed returns the most bytes of the tables of an axis of n outputs.
+func (p policy) axisNeed(inputs, outputs, n int) int64 {
+	bytes := int64(n+4) * 12 // first, second and frac, or first and counts
+	switch {
+	case p.filter != nil: // exact, weights and digits
+		bytes += int64(n+4) * p.taps(inputs, outputs) * (8 + 4 + 3)
+	case p.area:
+		bytes += int64(n) * p.taps(inputs, outputs) * 4
+	}
+	return bytes
+}
+
+// workNeed returns the most bytes of bs_work_size.
+func (s Spec) workNeed(p policy, width, inputsH int, g geometry) int64 {
+	row := int64(max(g.w, g.h))*16 + 2*C.BS_TAIL
+	bytes := row * int64(g.h+4)
+	switch {
+	case p.filter != nil:
+		ring := int64(8)
+		for ring < p.taps(inputsH, g.resizedH)+4 {
+			ring *= 2
+		}
+		bytes += max(ring*(int64(g.w)*4+C.BS_TAIL), 4*(int64(width)*4+2*C.BS_TAIL))
+	case p.area:
+		bytes += (int64(width)*4+64)*4 + C.BS_TAIL
+	}
+	return bytes
+}
