@@ -22,7 +22,7 @@ import (
 // TestSlurm scores on a real Slurm: a job of two ranks is preempted and queued again. When
 // it runs again, one of its ranks is killed, and the other scores the rest.
 func TestSlurm(t *testing.T) {
-	in, model := pictures(t, 600), slow(t)
+	in, model := pictures(t, 400), tiny(t, graphtest.Options{})
 	out := filepath.Join(t.TempDir(), "out")
 	cluster := slurmtest.Start(t)
 	engine, err := slurm.New(slurm.Options{Folder: t.TempDir(), Low: &slurm.Queue{Partition: slurmtest.Low}})
@@ -31,7 +31,8 @@ func TestSlurm(t *testing.T) {
 	}
 	job := deploy.Job{
 		Name: "preempted", Images: in, Out: out, Model: model, RanksPerNode: 2, Priority: deploy.Low,
-		Run:         map[string]string{"chunk": "4"},
+		// On any processor it is neither done before Slurm preempts it nor before the kill.
+		Run:         map[string]string{"chunk": "4", "provider": "simulate:rate=12,batch=4"},
 		Environment: map[string]string{asBatchscore: "1", "ONNXRUNTIME_LIB": os.Getenv("ONNXRUNTIME_LIB")},
 	}
 	const id = "preempted-1"
