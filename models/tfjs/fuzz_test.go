@@ -1,12 +1,16 @@
 package tfjs
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -68,6 +72,70 @@ func fuzzImport(t *testing.T, model, shard []byte) {
 	if _, err := models.Open(path, models.OpenOptions{}); err != nil {
 		t.Errorf("written, but not opened: %v", err)
 	}
+}
+
+// FuzzArchive opens any bytes as a package in a .tgz. What is unpacked has names within the
+// package.
+func FuzzArchive(f *testing.F) {
+	for _, name := range []string{"package/m/model.json", "package/../../x/model.json", "/model.json"} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		w := tar.NewWriter(z)
+		const text = `{"modelTopology":{},"weightsManifest":[]}`
+		err := w.WriteHeader(&tar.Header{Name: name, Size: int64(len(text)), Mode: 0o644})
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err := errors.Join(err, w.Close(), z.Close()); err != nil {
+			f.Fatal(err)
+		}
+		// The inputs are not compressed: hardly any change of compressed data can be unpacked.
+		r, err := gzip.NewReader(&b)
+		if err != nil {
+			f.Fatal(err)
+		}
+		plain, err := io.ReadAll(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(plain)
+	}
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := z.Write(plain); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "p.tgz")
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s := &source{sum: sha256.New()}
+		defer s.Close()
+		if err := s.openArchive(context.Background(), path, ""); err != nil {
+			if !errors.Is(err, models.ErrModel) {
+				t.Errorf("%v does not wrap ErrModel", err)
+			}
+			return
+		}
+		for name := range s.files.(memory) {
+			if !fs.ValidPath(name) {
+				t.Errorf("unpacked %q", name)
+			}
+		}
+		if err := s.readPackage(); err != nil && !errors.Is(err, models.ErrModel) {
+			t.Errorf("%v does not wrap ErrModel", err)
+		}
+		if _, err := s.readModel(); err != nil && !errors.Is(err, models.ErrModel) {
+			t.Errorf("%v does not wrap ErrModel", err)
+		}
+	})
 }
 
 func FuzzLiteral(f *testing.F) {
