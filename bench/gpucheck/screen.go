@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Screen says how a table is shown.
@@ -26,7 +27,7 @@ const verdictWidth = len(NotMeasured) + 2
 // why it was not.
 func (s Screen) Line(r *Result) string {
 	const nameWidth = 22
-	head := columns.Pad(r.ID(), nameWidth)
+	head := columns.Pad(printable.Line(r.ID()), nameWidth)
 	indent := verdictWidth + nameWidth
 	text := r.Measured
 	switch {
@@ -39,7 +40,7 @@ func (s Screen) Line(r *Result) string {
 	if s.Width > 0 {
 		room = max(s.Width-indent, 20)
 	}
-	lines := columns.Fit(oneLine(text), room)
+	lines := columns.Fit(printable.Text(oneLine(text)), room)
 	verdict := columns.Pad(string(r.Verdict), verdictWidth)
 	if s.Colour {
 		verdict = colours[r.Verdict] + string(r.Verdict) + noColour + verdict[len(r.Verdict):]
@@ -59,7 +60,7 @@ func (r *Report) Summary() string {
 func (r *Report) Write(w io.Writer, s Screen) error {
 	var b strings.Builder
 	for _, text := range r.warnings() {
-		b.WriteString(strings.Join(columns.Fit(text, s.Width), "\n") + "\n\n")
+		b.WriteString(strings.Join(columns.Fit(printable.Text(text), s.Width), "\n") + "\n\n")
 	}
 	for i := range r.Claims {
 		b.WriteString(s.Line(&r.Claims[i]))

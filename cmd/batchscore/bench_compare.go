@@ -120,8 +120,8 @@ func saveChart(file string, t *compare.Table) error {
 
 // widthOf returns the width of a terminal, or 0 for anything else.
 func widthOf(w io.Writer) int {
-	f, ok := w.(*os.File)
-	if !ok || !isTerminal(f) {
+	f, ok := terminalOf(w)
+	if !ok {
 		return 0
 	}
 	width, _ := terminalSize(f)

@@ -2,11 +2,11 @@ package main
 
 import (
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // gap is between two columns of a table.
@@ -41,14 +41,17 @@ type grid struct {
 // newGrid returns a table on w.
 func newGrid(w io.Writer) *grid {
 	g := &grid{w: w, right: map[int]bool{}, copied: -1}
-	if isTerminal(w) {
-		g.width, _ = terminalSize(w.(*os.File))
-	}
+	g.width = widthOf(w)
 	return g
 }
 
-// add adds a row. Its cells hold nothing that moves the cursor.
-func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+// add adds a row, of cells that are each a printable.Line.
+func (g *grid) add(cells ...string) {
+	for i := range cells {
+		cells[i] = printable.Line(cells[i])
+	}
+	g.rows = append(g.rows, cells)
+}
 
 // blockRows is how many rows of a long table are lined up at once.
 const blockRows = 10_000

@@ -11,6 +11,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -101,12 +102,12 @@ func TestNothingMovesTheCursor(t *testing.T) {
 	}}.write(t)
 	for _, flags := range [][]string{{}, {"--status", "failed"}, {"--json"}, {"--columns", "address,error"}, {"--where", "path~\x1b status=ok"}} {
 		r := must(t, 0, append([]string{"show", out}, flags...)...)
-		if strings.ContainsFunc(r.stdout+r.stderr, isHidden) {
+		if strings.ContainsFunc(r.stdout+r.stderr, printable.Hidden) {
 			t.Errorf("%q: %q, %q", flags, r.stdout, r.stderr)
 		}
 	}
 	r := must(t, 78, "sample", "--from", out, "--out", t.TempDir()+"/s")
-	if strings.ContainsFunc(r.stdout+r.stderr, isHidden) {
+	if strings.ContainsFunc(r.stdout+r.stderr, printable.Hidden) {
 		t.Errorf("sample: %q, %q", r.stdout, r.stderr)
 	}
 }

@@ -169,7 +169,7 @@ func (f *gpuCheckFlags) check(cmd *cobra.Command, o gpucheck.Options) error {
 	screen := gpucheck.Screen{Width: widthOf(stdout), Colour: isTerminal(stdout) && !noColor()}
 	if isTerminal(stderr) {
 		o.Begun = func(id string, n, of int) {
-			fmt.Fprint(stderr, "\r"+clearLine+columns.Cut(fmt.Sprintf("checking %s, %d of %d", id, n, of), widthOf(stderr)))
+			fmt.Fprint(styled(stderr), "\r"+clearLine+columns.Cut(fmt.Sprintf("checking %s, %d of %d", id, n, of), widthOf(stderr)))
 		}
 	} else {
 		o.Told = func(r gpucheck.Result) {
@@ -181,12 +181,12 @@ func (f *gpuCheckFlags) check(cmd *cobra.Command, o gpucheck.Options) error {
 	// The report of an interrupted check is written all the same.
 	r, err := gpucheck.Check(cmd.Context(), gpucheck.Claims(), o)
 	if isTerminal(stderr) {
-		fmt.Fprint(stderr, "\r"+clearLine)
+		fmt.Fprint(styled(stderr), "\r"+clearLine)
 	}
 	if err != nil {
 		return config(err)
 	}
-	if err := r.Write(stdout, screen); err != nil {
+	if err := r.Write(styled(stdout), screen); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, strings.Join(columns.Fit("The report: "+filepath.Join(o.Out, gpucheck.MarkdownFile), screen.Width), "\n"))

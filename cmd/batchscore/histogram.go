@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // buckets counts values by how large they are. Its zero value is empty.
@@ -296,7 +297,7 @@ func (d *distribution) printLabels(v *view) error {
 	names := d.byImages()
 	for _, name := range names[:min(len(names), mostLabels)] {
 		b := d.labels[name]
-		cells := []string{printable(name), fmt.Sprint(b.n), d.text(b.mean())}
+		cells := []string{printable.Field(name), fmt.Sprint(b.n), d.text(b.mean())}
 		for _, n := range shown {
 			cells = append(cells, shareOf(b.counts[n], b.n))
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newJobs() *cobra.Command {
@@ -167,9 +168,9 @@ func printJobs(w io.Writer, jobs []listed) error {
 		{name: "JOB", of: func(j *listed) string { return j.ID }},
 		{name: "ENGINE", drop: 2, of: func(j *listed) string { return j.Engine }},
 		{name: "LAUNCHED", drop: 1, of: func(j *listed) string { return j.Launched.Local().Format("2006-01-02 15:04") }},
-		{name: "STATE", of: func(j *listed) string { return printable(j.State) }},
-		{name: "IMAGES", drop: 4, of: func(j *listed) string { return printable(j.Images) }},
-		{name: "OUTPUT", drop: 3, of: func(j *listed) string { return printable(j.Out) }},
+		{name: "STATE", of: func(j *listed) string { return printable.Field(j.State) }},
+		{name: "IMAGES", drop: 4, of: func(j *listed) string { return printable.Field(j.Images) }},
+		{name: "OUTPUT", drop: 3, of: func(j *listed) string { return printable.Field(j.Out) }},
 	}
 	g := newGrid(w)
 	g.copied = 0
@@ -302,7 +303,7 @@ func newJobsLogs() *cobra.Command {
 			if w.note != "" {
 				fmt.Fprintf(w.stderr, "batchscore: %s\n", w.note)
 			}
-			return w.l.Logs(cmd.Context(), w.r.ID, w.stdout, follow)
+			return w.l.Logs(cmd.Context(), w.r.ID, verbatim(w.stdout), follow)
 		},
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "continue until the job has ended")

@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // watch shows one report after another until the job has ended: redrawn in place in a
@@ -36,7 +37,7 @@ func (in *inspector) watch(cmd *cobra.Command, every time.Duration, asJSON bool)
 	var quit <-chan struct{}
 	if asJSON {
 		show = jsonReports{json.NewEncoder(cmd.OutOrStdout())}
-	} else if f, ok := cmd.OutOrStdout().(*os.File); ok && isTerminal(f) {
+	} else if f, ok := terminalOf(cmd.OutOrStdout()); ok {
 		show = &screen{f: f}
 		var restore func()
 		quit, restore = quitKey(os.Stdin)
@@ -256,7 +257,7 @@ func (r *report) lines(width, height int) []string {
 		all = append(all, r.rankLines(width, height, len(all))...)
 	}
 	for i := range all {
-		all[i] = columns.Cut(all[i], width)
+		all[i] = columns.Cut(printable.Line(all[i]), width)
 	}
 	if height > 0 && len(all) > height {
 		all = all[:height]
@@ -322,7 +323,7 @@ func (r *report) progressLines(s *page) {
 		say("Rate", "%s", strings.Join(pace, ", "))
 	}
 	if names := p.GPUs; len(names) > 0 {
-		text := strings.Join(append([]string{printable(strings.Join(names, " and "))}, gpuReported(p.GPU, p.ImagesDone)...), ", ")
+		text := strings.Join(append([]string{printable.Field(strings.Join(names, " and "))}, gpuReported(p.GPU, p.ImagesDone)...), ", ")
 		if p.Stage == output.Scoring && p.Alive() > 0 {
 			text += "; of the ranks at work more is known once they have ended"
 		}
@@ -335,7 +336,7 @@ func (r *report) progressLines(s *page) {
 		failures := map[string]int{}
 		for status, n := range p.Statuses {
 			if status != row.StatusOK {
-				failures[printable(status)] += n
+				failures[printable.Field(status)] += n
 			}
 		}
 		say("Failures", "%d of these images: %s", p.Failed(), tally(failures))
@@ -376,7 +377,7 @@ func (r *report) rankLines(width, height, used int) []string {
 	for _, k := range ranks[:fit] {
 		host, sign := "-", "-"
 		if k.Host != "" {
-			host = printable(k.Host)
+			host = printable.Field(k.Host)
 		}
 		if !k.Sign.IsZero() {
 			sign = ago(r.now, k.Sign)

@@ -158,11 +158,7 @@ func (r *report) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, r)
 	}
-	width := 0
-	if f, ok := w.(*os.File); ok && isTerminal(f) {
-		width, _ = terminalSize(f)
-	}
-	_, err := fmt.Fprintln(w, strings.Join(r.lines(width, 0), "\n"))
+	_, err := fmt.Fprintln(w, strings.Join(r.lines(widthOf(w), 0), "\n"))
 	return err
 }
 

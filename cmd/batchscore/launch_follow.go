@@ -17,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // watched is a job on its engine, with its record.
@@ -136,7 +137,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 	}()
 	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
 	if logs != nil && ctx.Err() == nil {
-		fmt.Fprintf(stderr, "batchscore: cannot follow what the ranks print: %v\n", logs)
+		fmt.Fprintf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
 	}
 	status, err = w.ended(ctx, stderr)
 	if err != nil && ctx.Err() != nil {
@@ -160,7 +161,7 @@ func (w *watched) ended(ctx context.Context, stderr io.Writer) (deploy.Status, e
 		switch {
 		case errors.Is(err, deploy.ErrUnreachable):
 			if !told {
-				fmt.Fprintf(stderr, "batchscore: %v; trying again\n", err)
+				fmt.Fprintf(stderr, "batchscore: %s; trying again\n", printable.Line(err.Error()))
 				told = true
 			}
 			if w.out == nil {

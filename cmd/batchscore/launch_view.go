@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // refresh is the time between two looks at the output of a job.
@@ -99,7 +99,7 @@ func (w *watched) progress(ctx context.Context, observer *output.Observer) func(
 		}
 		return say("the ranks are starting")
 	case err != nil:
-		return say("progress is not known: " + visible(firstLine(err.Error())))
+		return say("progress is not known: " + printable.Text(firstLine(err.Error())))
 	case p.Stage == output.Listing:
 		return say("the images are being listed")
 	}
@@ -240,7 +240,7 @@ func (l *rankLines) line(line []byte) error {
 	if rank != "" {
 		text = "rank " + rank + ": " + strings.TrimPrefix(text, "batchscore: ")
 	}
-	_, err := io.WriteString(l.text, visible(text)+"\n")
+	_, err := io.WriteString(l.text, printable.Text(text)+"\n")
 	return err
 }
 
@@ -248,13 +248,13 @@ func (l *rankLines) line(line []byte) error {
 // the job has ended. On a terminal they show the progress of a scoring job and what
 // the ranks warn of or, with --logs, all that they print.
 func (w *watched) followed(ctx context.Context, stop <-chan struct{}) (stdout, stderr io.Writer, end func() error) {
-	f, ok := w.stderr.(*os.File)
-	if !ok || !isTerminal(f) || !w.r.Job.Scores() || w.out == nil && !w.logs {
-		return w.stdout, w.stderr, func() error { return nil }
+	f, ok := terminalOf(w.stderr)
+	if !ok || !w.r.Job.Scores() || w.out == nil && !w.logs {
+		return verbatim(w.stdout), verbatim(w.stderr), func() error { return nil }
 	}
 	v := newLiveLine(f, func() int { width, _ := terminalSize(f); return width })
 	lines := newRankLines(v, w.logs)
-	stdout, stderr = w.stdout, lines
+	stdout, stderr = verbatim(w.stdout), lines
 	if isTerminal(w.stdout) {
 		stdout = lines
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // logFlags choose the format and level of the log.
@@ -25,7 +27,7 @@ var (
 	logLevels  = []string{"debug", "info", "warn", "error"}
 )
 
-// logger returns a log that writes to w.
+// logger returns a log that writes to w, printable in each format.
 func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(f.level)
 	if err != nil || f.level == "" {
@@ -33,11 +35,14 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	}
 	switch f.format {
 	case "json":
+		w = printable.NewWriter(w)
 	case "text":
 		w = console(w, terminal)
 	case "auto":
 		if terminal {
 			w = console(w, terminal)
+		} else {
+			w = printable.NewWriter(w)
 		}
 	default:
 		return zerolog.Nop(), oneOf("log-format", f.format, logFormats)
@@ -49,5 +54,5 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 // errors only.
 func warningLog(stderr io.Writer) zerolog.Logger {
 	terminal := isTerminal(stderr)
-	return zerolog.New(console(stderr, terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
+	return zerolog.New(console(styled(stderr), terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newMerge() *cobra.Command {
@@ -98,10 +99,10 @@ func (f *mergeFlags) run(ctx context.Context, stdout io.Writer, out string, ask 
 	}
 	s, err := output.ReadSuccess(ctx, st)
 	if errors.Is(err, store.ErrNotExist) {
-		return sayLine(stdout, visible(f.file)+" has the rows of all parts; run the job again to finish it")
+		return sayLine(stdout, printable.Text(f.file)+" has the rows of all parts; run the job again to finish it")
 	}
 	if err != nil {
 		return err
 	}
-	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", visible(f.file), images(s.Images)))
+	return sayLine(stdout, fmt.Sprintf("%s has the rows of %s", printable.Text(f.file), images(s.Images)))
 }

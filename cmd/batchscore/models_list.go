@@ -12,6 +12,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/library"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newModelsList() *cobra.Command {
@@ -53,7 +54,7 @@ registered.`,
 				case entry != nil:
 					path = entry.Name
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", k.Task, k.Title, printable(path))
+				fmt.Fprintf(w, "%s\t%s\t%s\n", k.Task, k.Title, printable.Field(path))
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -85,7 +86,7 @@ func listRegistered(out io.Writer, dir string, entries []library.Entry) error {
 		if err != nil {
 			state = library.State(err.Error())
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, cmp.Or(e.Task, "-"), state, printable(e.File))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, cmp.Or(e.Task, "-"), state, printable.Field(e.File))
 	}
 	return w.Flush()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // page is text for people, in lines of a name and what there is to say under it.
@@ -23,11 +24,7 @@ type page struct {
 
 // newPage returns a page for w.
 func newPage(w io.Writer) *page {
-	p := &page{}
-	if isTerminal(w) {
-		p.width, _ = terminalSize(w.(*os.File))
-	}
-	return p
+	return &page{width: widthOf(w)}
 }
 
 // print writes the page. Nothing is lost if the terminal is gone.
@@ -48,7 +45,7 @@ func (p *page) command(name, command string) { p.wrap(columns.Pad(name, nameWidt
 // toCopy adds a text that people copy, such as an ID or a path. It is never shortened:
 // if there is no room for it behind its name, it begins in the line below.
 func (p *page) toCopy(name, text string) {
-	text = printable(text)
+	text = printable.Field(text)
 	if p.width <= 0 || columns.Width(text) <= p.width-nameWidth {
 		p.WriteString(columns.Pad(name, nameWidth) + text + "\n")
 		return
@@ -84,6 +81,7 @@ func (p *page) room(head string) int {
 // first, because it is easier to copy from there.
 func (p *page) wrap(head, text, command string) {
 	room := p.room(head)
+	text, command = printable.Line(text), printable.Line(command)
 	lines := []string{text + command}
 	if room > 0 && columns.Width(lines[0]) > room {
 		lines = columns.Fit(text, room)
@@ -106,7 +104,7 @@ func (p *page) answers(a *row.Summary) {
 		p.chart(a)
 	}
 	if c := a.Certainty; c != nil {
-		p.say("Certainty", fmt.Sprintf("%.2f on average; the least is %.2f, of %s", c.Mean, c.Least, printable(c.Path)))
+		p.say("Certainty", fmt.Sprintf("%.2f on average; the least is %.2f, of %s", c.Mean, c.Least, printable.Field(c.Path)))
 	}
 }
 
@@ -121,13 +119,13 @@ func (p *page) chart(a *row.Summary) {
 	all, labels := rest, nameWidth-1
 	for _, l := range shown {
 		all += l.Images
-		labels = max(labels, columns.Width(printable(l.Label)))
+		labels = max(labels, columns.Width(printable.Field(l.Label)))
 	}
 	labels = min(labels, width/3)
 	digits := len(strconv.Itoa(most))
 	longest := max(min(width-labels-digits-len("   100%  "), longestBar), 0)
 	for _, l := range shown {
-		fmt.Fprintf(p, "%s  %*d %4s  %s\n", columns.Pad(columns.Shorten(printable(l.Label), labels), labels), digits, l.Images,
+		fmt.Fprintf(p, "%s  %*d %4s  %s\n", columns.Pad(columns.Shorten(printable.Field(l.Label), labels), labels), digits, l.Images,
 			share(l.Images, all), bar(l.Images, most, longest))
 	}
 	if other > 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // sayResult says what came of a job that is complete: labels, certainty, speed and
@@ -42,11 +43,11 @@ func (p *page) result(place string, s *output.Success) {
 		p.say("Twice", scoredTwice(s.ScoredTwice))
 	}
 	if s.ImagesPlace != "" {
-		p.say("Images", printable(s.ImagesPlace))
+		p.say("Images", printable.Field(s.ImagesPlace))
 	}
-	p.say("Result", printable(place))
+	p.say("Result", printable.Field(place))
 	if p.merged != "" {
-		p.say("All rows", printable(p.merged))
+		p.say("All rows", printable.Field(p.merged))
 	}
 	quoted := shellquote.Path(place)
 	p.command("Next", "batchscore show "+quoted)
@@ -99,7 +100,7 @@ func gpuFigures(kinds []string, g *output.GPUTotal, images int) string {
 	var parts []string
 	if len(kinds) == 1 {
 		name, _, _ := strings.Cut(kinds[0], " (")
-		parts = append(parts, printable(name))
+		parts = append(parts, printable.Field(name))
 	}
 	return strings.Join(append(parts, gpuReported(g, images)...), ", ")
 }

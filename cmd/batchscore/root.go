@@ -11,10 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Main runs one command line and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr, closeDoors := openDoors(stdout, stderr)
+	defer closeDoors()
 	sig := newSignals()
 	root := newRoot(sig)
 	sig.listen(func(code int) {
@@ -50,7 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		if sayWhy(stderr, cmd, code, visible(storages.Redact(text))) {
+		if sayWhy(stderr, cmd, code, storages.Redact(text)) {
 			return code
 		}
 	}
@@ -64,9 +67,17 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
+// longestWhy is how many bytes of an error are printed at most. It may have texts from files
+// and answers of services in it.
+const longestWhy = 16_000
+
 // sayWhy says why a command ends with that code: as a line of its log if that is JSON,
 // and returns true then.
 func sayWhy(stderr io.Writer, cmd *cobra.Command, code int, text string) bool {
+	if n := len(text) - longestWhy; n > 0 {
+		at := longestWhy * 3 / 4
+		text = fmt.Sprintf("%s ... (%d bytes) ... %s", text[:at], n, text[at+n:])
+	}
 	if logsJSON(cmd) {
 		log := zerolog.New(stderr).With().Timestamp().Logger()
 		log.Error().Int("exit_code", code).Msg(text)
@@ -88,8 +99,10 @@ func sayError(stderr io.Writer, text string) {
 	if isTerminal(stderr) {
 		stderr = toWidth(stderr, 0)
 	}
-	for line := range strings.Lines("batchscore: " + text) {
-		fmt.Fprintln(stderr, strings.TrimSuffix(line, "\n"))
+	indent := "" // of the lines below the first, none of which is a message of its own
+	for line := range strings.Lines("batchscore: " + printable.Text(text)) {
+		fmt.Fprintln(stderr, indent+strings.TrimSuffix(line, "\n"))
+		indent = "  "
 	}
 }
 

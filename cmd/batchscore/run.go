@@ -244,7 +244,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if world.Size == 1 {
 		progress.Bar = newBar(stderr, "scoring"+markOf(o.simulated))
 	}
-	log, err := f.logger(progress.Bar.Above(stderr), isTerminal(stderr))
+	log, err := f.logger(progress.Bar.Above(styled(stderr)), isTerminal(stderr))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/telemetry"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newSample() *cobra.Command {
@@ -169,7 +170,7 @@ func (f *sampleFlags) open(ctx context.Context, images string, stderr io.Writer)
 	}
 	if inside(images, f.out) {
 		fmt.Fprintf(stderr, "batchscore: --out %s is inside the place of the images, %s: the next job that scores that place scores the copies too\n",
-			visible(f.out), visible(from.String()))
+			printable.Text(f.out), printable.Text(from.String()))
 	}
 	return from, to, f.places.aside(ctx, "--out", f.out, to)
 }
@@ -268,7 +269,7 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 				c.mu.Lock()
 				c.unread[o.Name] = err
 				c.mu.Unlock()
-				fmt.Fprintf(stderr, "batchscore: not in the sample: %s\n", visible(err.Error()))
+				fmt.Fprintf(stderr, "batchscore: not in the sample: %s\n", printable.Text(err.Error()))
 			case err != nil:
 				return err
 			default:

@@ -8,8 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 func newShow() *cobra.Command {
@@ -153,7 +152,7 @@ func (v *view) each(ctx context.Context, fn func(*row.Row) error) error {
 		if r.Status == row.StatusOK {
 			v.counts[countable(task.Caption(&r))]++
 		} else {
-			v.counts[printable(r.Status)]++
+			v.counts[printable.Field(r.Status)]++
 		}
 		return fn(&r)
 	})
@@ -307,7 +306,7 @@ func (v *view) table(named []row.Column) printer {
 		cells: func(r *row.Row) []string {
 			line := make([]string, len(cells))
 			for i, cell := range cells {
-				line[i] = strings.Clone(printable(cell(r)))
+				line[i] = strings.Clone(printable.Field(cell(r)))
 			}
 			return line
 		},
@@ -358,21 +357,7 @@ func jsonLine(columns []row.Column, r *row.Row) []byte {
 		line = append(line, `"`+c.Name+`":`...)
 		line = c.AppendJSON(line, r)
 	}
-	text := string(append(line, "}\n"...))
-	if strings.IndexFunc(text, isHidden) < 0 {
-		return []byte(text)
-	}
-	line = line[:0]
-	for _, c := range text {
-		if !isHidden(c) {
-			line = utf8.AppendRune(line, c)
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{c}) {
-			line = fmt.Appendf(line, `\u%04x`, unit)
-		}
-	}
-	return line
+	return []byte(printable.Text(string(append(line, "}\n"...))))
 }
 
 // sayIncomplete prints a line if the rows that exist may not be all, and one for

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -12,13 +14,8 @@ import (
 
 	"github.com/batchscore/batchscore/scorer/telemetry"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
 
 // terminalSize returns the size of a terminal in characters, or 80 by 24 if it
 // cannot be read.
@@ -34,25 +31,59 @@ func terminalSize(f *os.File) (width, height int) {
 // defines it: by any value except the empty one.
 func noColor() bool { return os.Getenv("NO_COLOR") != "" }
 
-// console returns a writer that formats JSON log lines for people. On a terminal it
-// wraps them at its width.
+// console returns a writer that formats JSON log lines for people, printable but for its
+// colours. On a terminal it wraps them at its width.
 func console(w io.Writer, terminal bool) io.Writer {
 	colour := terminal && !noColor()
 	if terminal {
-		w = toWidth(w, len(time.TimeOnly)+1)
+		w = toWidth(w, logIndent)
 	}
 	// The message has what this field has, in fewer words.
-	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FieldsExclude: []string{"passed_over"}, FormatTimestamp: func(v any) string {
-		text := fmt.Sprint(v)
-		if t, err := time.Parse(time.RFC3339, text); err == nil {
-			text = t.Local().Format(time.TimeOnly)
-		}
-		if colour {
-			return dim + text + normal // zerolog's dark grey is the background of some terminals
-		}
-		return text
-	}}
+	return zerolog.ConsoleWriter{Out: w, NoColor: !colour, FieldsExclude: []string{"passed_over"}, FormatPrepare: printableEvent,
+		FormatTimestamp: func(v any) string {
+			text := fmt.Sprint(v)
+			if t, err := time.Parse(time.RFC3339, text); err == nil {
+				text = t.Local().Format(time.TimeOnly)
+			}
+			if colour {
+				return dim + text + normal // zerolog's dark grey is the background of some terminals
+			}
+			return text
+		}}
 }
+
+// printableEvent makes a line of the log printable, but for fields that are a string: those
+// are quoted where it is needed. Lines of a message below its first are indented, so that they
+// do not look like lines of the log.
+func printableEvent(event map[string]any) error {
+	for name, value := range maps.Clone(event) {
+		if shown := printable.Line(name); shown != name {
+			delete(event, name)
+			name = shown
+			event[name] = value
+		}
+		switch value := value.(type) {
+		case string:
+			switch name {
+			case zerolog.MessageFieldName:
+				event[name] = strings.ReplaceAll(printable.Text(value), "\n", "\n"+strings.Repeat(" ", logIndent))
+			case zerolog.TimestampFieldName, zerolog.LevelFieldName, zerolog.CallerFieldName:
+				event[name] = printable.Line(value)
+			}
+		case json.Number:
+		default:
+			nested, err := json.Marshal(value)
+			if err != nil {
+				return err
+			}
+			event[name] = json.RawMessage(printable.Text(string(nested)))
+		}
+	}
+	return nil
+}
+
+// logIndent is the width of the time that a line of the log begins with, and of its space.
+const logIndent = len(time.TimeOnly) + 1
 
 const (
 	dim    = "\x1b[2m"
@@ -82,13 +113,13 @@ func (w wrapping) Write(p []byte) (int, error) {
 // newBar returns a progress bar on w, labelled what, or nil if w is not a
 // terminal or is too narrow for one.
 func newBar(w io.Writer, what string) *telemetry.Bar {
-	f, ok := w.(*os.File)
-	if !ok || !isTerminal(f) {
+	f, ok := terminalOf(w)
+	if !ok {
 		return nil
 	}
 	width := func() int { columns, _ := terminalSize(f); return columns }
 	if width() < telemetry.BarWidth {
 		return nil
 	}
-	return telemetry.NewBar(f, what, width)
+	return telemetry.NewBar(styled(w), what, width)
 }

@@ -9,40 +9,8 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
-
-// printable returns s, quoted if printing it as it is could move the cursor or
-// break a table.
-func printable(s string) string {
-	q := strconv.Quote(s)
-	if inner := q[1 : len(q)-1]; inner != s {
-		return q
-	}
-	return s
-}
-
-// visible returns s with a backslash form in place of every character that could
-// move the cursor, line breaks and tabs excepted. It suits a message with names of files in it,
-// which printable would quote as a whole.
-func visible(s string) string {
-	s = strings.ToValidUTF8(s, "\ufffd")
-	if strings.IndexFunc(s, isHidden) < 0 {
-		return s
-	}
-	var text strings.Builder
-	for _, c := range s {
-		if !isHidden(c) {
-			text.WriteRune(c)
-			continue
-		}
-		q := strconv.QuoteRune(c)
-		text.WriteString(q[1 : len(q)-1])
-	}
-	return text.String()
-}
-
-// isHidden reports whether a character is neither printed nor a line break or tab.
-func isHidden(c rune) bool { return c != '\n' && c != '\t' && !strconv.IsPrint(c) }
 
 // firstLine returns s up to its first line break.
 func firstLine(s string) string {
@@ -71,7 +39,7 @@ func countable(label string) string {
 		label == row.StatusOK || label == row.AnyFailure || slices.Contains(row.FailureStatuses(), label) {
 		return strconv.Quote(label)
 	}
-	return printable(label)
+	return printable.Field(label)
 }
 
 // maxTallied is how many counts tally lists one by one.

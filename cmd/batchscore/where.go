@@ -10,6 +10,7 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/row/query"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // columnsOf returns the columns by which the rows of a job can be chosen: those of the
@@ -114,7 +115,7 @@ func (s valuesSeen) unseen(f query.Filter, topK int) []string {
 			if hint := didYouMean(v.Text, known); hint != "" {
 				line += hint
 			} else if len(known) > 0 {
-				line += ". There are " + printable(strings.Join(known[:min(len(known), maxTallied)], ", "))
+				line += ". There are " + printable.Field(strings.Join(known[:min(len(known), maxTallied)], ", "))
 				if len(known) > maxTallied {
 					line += fmt.Sprintf(" and %d more", len(known)-maxTallied)
 				}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Line is a line at the bottom of a terminal, which is drawn again and again, below all
@@ -22,7 +23,7 @@ type Line struct {
 	closed bool
 }
 
-// NewLine returns a line on w, a terminal. width returns the number of its columns, and
+// NewLine returns a line on w, a terminal that takes escape sequences. width returns the number of its columns, and
 // text what the line says in at most so many; nothing is drawn if that is empty.
 func NewLine(w io.Writer, width func() int, text func(width int) string) *Line {
 	return &Line{w: w, width: width, text: text}
@@ -47,7 +48,7 @@ func (l *Line) say(width int) string {
 	if l.closed {
 		return ""
 	}
-	return l.text(max(width-len("^C")-1, 1)) // so that the cursor stays in the line, even after Ctrl-C
+	return printable.Line(l.text(max(width-len("^C")-1, 1))) // so that the cursor stays in the line, even after Ctrl-C
 }
 
 // clear returns what removes the line from a terminal of this width. Where that has become

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/rivo/uniseg"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // escapes are the sequences that choose colours and styles.
@@ -21,13 +23,14 @@ func Width(s string) int {
 	return uniseg.StringWidth(s)
 }
 
-// Wrap breaks a text between words into lines of at most width columns. A wider word has
-// a line of its own. With a width of 0 the text is one line.
+// Wrap breaks a printable.Line between words into lines of at most width columns. A wider
+// word has a line of its own. With a width of 0 the text is one line.
 func Wrap(s string, width int) []string { return WrapMost(s, width, 0) }
 
 // WrapMost is Wrap with a number of lines at most, the last of which has all that is
 // left. With a most of 0 there may be any number.
 func WrapMost(s string, width, most int) []string {
+	s = printable.Line(s)
 	if width == 0 {
 		return []string{s}
 	}
@@ -165,12 +168,14 @@ func PadLeft(s string, width int) string { return spaces(s, width) + s }
 
 func spaces(s string, width int) string { return strings.Repeat(" ", max(width-Width(s), 0)) }
 
-// Table returns lines of cells in columns, two apart. right says which columns are
+// Table returns lines of cells in columns, two apart, each a printable.Line. right says which columns are
 // aligned to the right; nil is none. The last cell of a line may be wider than its column.
 func Table(rows [][]string, right func(column int) bool) []string {
 	var widths []int
 	for _, row := range rows {
-		for i, cell := range row {
+		for i := range row {
+			row[i] = printable.Line(row[i])
+			cell := row[i]
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}

@@ -47,7 +47,8 @@ func TestWrap(t *testing.T) {
 		{text: "写真 の 名前", width: 7, want: []string{"写真 の", "名前"}},
 		{text: "a longword b", width: 4, want: []string{"a", "longword", "b"}},
 		{text: "a b c d e", width: 3, most: 2, want: []string{"a b", "c d e"}},
-		{text: red + "a" + red + " b c", width: 3, want: []string{red + "a" + red + " b", "c"}},
+		{text: red + "a b", width: 13, want: []string{`\u001b[31ma b`}},
+		{text: "a\nb", width: 0, want: []string{"a b"}},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			if got := WrapMost(test.text, test.width, test.most); !slices.Equal(got, test.want) {
