@@ -57,7 +57,7 @@ func FollowLog(ctx context.Context, path string, pause time.Duration,
 // SaveLog is Fetch for an engine that keeps nothing of a job except what its
 // ranks printed: it writes that to log.txt in the folder, which it creates.
 func SaveLog(ctx context.Context, l Launcher, id, folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
 	f, err := os.Create(filepath.Join(folder, "log.txt"))

@@ -91,7 +91,7 @@ type checker struct {
 func Check(ctx context.Context, claims []Claim, o Options) (*Report, error) {
 	c := &checker{Options: o, began: time.Now(), prepared: prepared{}}
 	for _, folder := range []string{o.Out, c.path("logs"), c.path(workFolder)} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
+		if err := os.Mkdir(folder, 0o777); err != nil {
 			return nil, err
 		}
 	}

@@ -77,7 +77,7 @@ func (s *Session) few(ctx context.Context) (string, error) {
 	const most = 4
 	return s.once(ctx, "few", func(folder string) error {
 		files, err := regular(s.Images)
-		err = errors.Join(err, os.MkdirAll(folder, 0o755))
+		err = errors.Join(err, os.MkdirAll(folder, 0o777))
 		for i := 0; i < min(most, len(files)) && err == nil; i++ {
 			from := files[i*len(files)/most%len(files)]
 			err = link(from, filepath.Join(folder, fmt.Sprintf("%02d%s", i, filepath.Ext(from))))
@@ -121,7 +121,7 @@ func (s *Session) copies(ctx context.Context, n int) (string, error) {
 	return s.once(ctx, fmt.Sprintf("collection-%d", n), func(folder string) error {
 		files, err := regular(s.Images)
 		for i := 0; i < n && err == nil; i++ {
-			err = errors.Join(ctx.Err(), os.MkdirAll(filepath.Join(folder, fmt.Sprintf("%04d", i)), 0o755))
+			err = errors.Join(ctx.Err(), os.MkdirAll(filepath.Join(folder, fmt.Sprintf("%04d", i)), 0o777))
 			for k := 0; k < batch && err == nil; k++ {
 				from := files[k%len(files)]
 				err = link(from, filepath.Join(folder, fmt.Sprintf("%04d", i), fmt.Sprintf("%02d%s", k, filepath.Ext(from))))

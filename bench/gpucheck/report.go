@@ -66,7 +66,7 @@ func (r *Report) write(folder string) error {
 }
 
 func writeFile(folder, name string, body []byte) error {
-	return atomicfile.Write(folder+"/"+name, 0o644, func(w io.Writer) error {
+	return atomicfile.Write(folder+"/"+name, 0o666, func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})

@@ -227,7 +227,7 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 
 // Append adds a run to a file in the Go benchmark format. It creates a missing file.
 func Append(file string, r Run) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
 	if err != nil {
 		return err
 	}

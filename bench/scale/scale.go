@@ -52,7 +52,7 @@ func Collection(folder string, n int) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(name, body, 0o644); err != nil {
+		if err := os.WriteFile(name, body, 0o666); err != nil {
 			return err
 		}
 		first = name

@@ -150,7 +150,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 			continue
 		}
 		collections[images] = filepath.Join(work, fmt.Sprintf("images-%d", images))
-		if err := errors.Join(os.Mkdir(collections[images], 0o755), scale.Collection(collections[images], images)); err != nil {
+		if err := errors.Join(os.Mkdir(collections[images], 0o777), scale.Collection(collections[images], images)); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ func writeWhole(ctx context.Context, file string, write func(io.Writer) error) e
 	} else if err == nil && !info.Mode().IsRegular() {
 		return writeInto(ctx, file, info.Mode(), write)
 	}
-	return atomicfile.Write(file, 0o644, write)
+	return atomicfile.Write(file, 0o666, write)
 }
 
 // readerPoll is how often writeInto looks whether a pipe has a reader.

@@ -272,15 +272,15 @@ func (f localFile) create(ctx context.Context, write func(io.Writer) error) erro
 	if info, err := os.Stat(string(f)); err == nil && !info.Mode().IsRegular() {
 		return writeInto(ctx, string(f), info.Mode(), write)
 	}
-	err := atomicfile.Create(string(f), 0o644, write)
+	err := atomicfile.Create(string(f), 0o666, write)
 	if errors.Is(err, atomicfile.ErrNoExclusive) {
-		return atomicfile.Write(string(f), 0o644, write)
+		return atomicfile.Write(string(f), 0o666, write)
 	}
 	return err
 }
 
 func (f localFile) replace(_ context.Context, write func(io.Writer) error) error {
-	return atomicfile.Write(string(f), 0o644, write)
+	return atomicfile.Write(string(f), 0o666, write)
 }
 
 // object is an object in object storage.

@@ -28,7 +28,7 @@ func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if err := localOnly("--profile", f.folder); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(f.folder, 0o755); err != nil {
+	if err := os.MkdirAll(f.folder, 0o777); err != nil {
 		return nil, config(fmt.Errorf("--profile: %w", err))
 	}
 	var files []*os.File

@@ -101,7 +101,7 @@ func (n *network) saveAs(in, out, precision string) (*models.Contract, error) {
 // space for that file anyway.
 func scratch(out string) (string, error) {
 	dir := filepath.Dir(out)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("convert model: %w", err)
 	}
 	folder, err := os.MkdirTemp(dir, "."+filepath.Base(out)+".*")

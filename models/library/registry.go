@@ -165,10 +165,10 @@ func Unregister(dir, name string) error {
 // changeRegistry reads, changes and replaces the registry while it holds a lock
 // on a file next to it. The lock ends with the process that holds it.
 func changeRegistry(dir string, change func([]Entry) ([]Entry, error)) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("models registry: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "."+registryFile+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := os.OpenFile(filepath.Join(dir, "."+registryFile+".lock"), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return fmt.Errorf("models registry: %w", err)
 	}

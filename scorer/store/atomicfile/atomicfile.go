@@ -2,6 +2,20 @@
 // not at all. The bytes go to a temporary file in the same folder, which is synced
 // and then renamed or linked; then the folder is synced. It is a leaf: any package
 // of the project that writes files may use it.
+//
+// # Modes
+//
+// A new file has the mode that the caller gives, less the umask, as every new file
+// of the system. A file that replaces another one keeps the mode and the group of
+// that, and belongs to whoever wrote it. If the other one belonged to somebody else,
+// its mode counts only as far as the umask allows: otherwise another user could decide
+// in advance who may read what this one will write.
+//
+// # Folders of several users
+//
+// Others may write to the folder too, and put anything under any name. The temporary
+// file has a name that nobody can guess, and is created only if nothing has that name.
+// Its content and mode go to the open file. Nothing is opened by its final name.
 package atomicfile
 
 import (
@@ -13,46 +27,78 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // Write writes a file. It replaces a file of that name; its folder must exist.
-// write is called once, and its writes are buffered. When Write returns nil, the
-// file survives a crash of this machine. After an error, the old file or none is
-// there, except that an error to sync the folder leaves the new one. Errors are
-// those of write, or name path. A link is followed: the file that it leads to is
-// written. Temporary files of that name that a killed process left behind are removed.
+// mode is that of a new file, less the umask. write is called once, and its writes
+// are buffered. When Write returns nil, the file survives a crash of this machine.
+// After an error, the old file or none is there, except that an error to sync the
+// folder leaves the new one. Errors are those of write, or name path. A link is
+// followed: the file that it leads to is written. Temporary files of that name that a
+// killed process left behind are removed.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	return put(path, mode, os.Rename, write)
+	folder, base := split(path)
+	return folder.put(base, mode, true, write)
 }
 
 // Create is Write for a file that must not exist yet: if it does, Create returns
 // fs.ErrExist and changes nothing. A file system where that is not possible is
 // ErrNoExclusive.
 func Create(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	return put(path, mode, LinkExclusive, write)
+	folder, base := split(path)
+	return folder.put(base, mode, false, write)
 }
 
-func put(path string, mode fs.FileMode, name func(temp, final string) error, write func(io.Writer) error) error {
+// split returns the folder and the name of the file that a path leads to.
+func split(path string) (folder Folder, base string) {
 	path = Resolve(path)
-	folder := filepath.Dir(path)
-	begin := "." + filepath.Base(path) + "."
-	removeAbandoned(folder, begin)
-	t, err := NewTemp(folder, begin+"*"+tempEnd)
+	return At(filepath.Dir(path)), filepath.Base(path)
+}
+
+// WriteIn is Write for a name, without a slash, in a folder where others may have put
+// something under it. It follows no link. If anything but a regular file has the name,
+// that stays, and the error is ErrNotRegular.
+func WriteIn(folder *os.Root, base string, mode fs.FileMode, write func(io.Writer) error) error {
+	in := In(folder)
+	if info, err := in.Lstat(base); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("write %s: %w", in.Path(base), ErrNotRegular)
+	}
+	return in.put(base, mode, true, write)
+}
+
+// ErrNotRegular means that a link, a folder, a pipe or a device has the name of a file
+// that is to be written.
+var ErrNotRegular = errors.New("something that is not a regular file has this name: remove it")
+
+func (f Folder) put(base string, mode fs.FileMode, replace bool, write func(io.Writer) error) error {
+	path, begin := f.Path(base), "."+base+"."
+	f.removeAbandoned(begin)
+	var like fs.FileInfo
+	if replace {
+		if info, err := f.Lstat(base); err == nil && info.Mode().IsRegular() {
+			like = info
+		}
+	}
+	t, err := f.NewTemp(begin, tempEnd, mode, like)
 	if err != nil {
-		return forFile(err, folder, path)
+		return forFile(err, "", path)
 	}
 	defer t.Remove()
-	if err := t.Fill(mode, true, buffered(write)); err != nil {
-		return forFile(err, t.Name(), path)
+	if _, err := t.Fill(true, buffered(write)); err != nil {
+		return forFile(err, t.file.Name(), path)
 	}
-	if err := name(t.Name(), path); err != nil {
-		return forFile(err, t.Name(), path)
+	if replace {
+		err = f.rename(t.name, base)
+	} else {
+		err = f.LinkExclusive(t.name, base)
+	}
+	if err != nil {
+		return forFile(err, t.file.Name(), path)
 	}
 	// A folder that this user may write to and not read cannot be synced.
-	if err := SyncFolder(folder); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return forFile(err, folder, path)
+	if err := f.Sync(); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return forFile(err, "", path)
 	}
 	return nil
 }
@@ -65,10 +111,10 @@ const (
 	abandoned = 24 * time.Hour
 )
 
-// removeAbandoned removes temporary files of put in a folder whose names begin with begin
-// and that nobody will finish. What cannot be removed stays.
-func removeAbandoned(folder, begin string) {
-	files, err := os.ReadDir(folder)
+// removeAbandoned removes temporary files of put whose names begin with begin and that
+// nobody will finish. What cannot be removed stays.
+func (f Folder) removeAbandoned(begin string) {
+	files, err := f.ReadDir()
 	if err != nil {
 		return
 	}
@@ -78,8 +124,8 @@ func removeAbandoned(folder, begin string) {
 		if !ok || !isTemp || digits == "" || strings.Trim(digits, "0123456789") != "" {
 			continue
 		}
-		if info, err := file.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
-			os.Remove(filepath.Join(folder, file.Name()))
+		if info, err := f.Lstat(file.Name()); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
+			f.Remove(file.Name())
 		}
 	}
 }
@@ -121,13 +167,13 @@ func buffered(write func(io.Writer) error) func(io.Writer) error {
 	}
 }
 
-// forFile turns an error about a path that begins with begin, such as a temporary
-// file, into one about the file that is written.
-func forFile(err error, begin, file string) error {
+// forFile turns an error about the temporary file temp, or about any file if that is
+// empty, into one about the file that is written.
+func forFile(err error, temp, file string) error {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {
-	case errors.As(err, &path) && strings.HasPrefix(filepath.Clean(path.Path), filepath.Clean(begin)):
+	case errors.As(err, &path) && (temp == "" || path.Path == temp):
 		err = path.Err
 	case errors.As(err, &link):
 		err = link.Err
@@ -135,80 +181,4 @@ func forFile(err error, begin, file string) error {
 		return err
 	}
 	return fmt.Errorf("write %s: %w", file, err)
-}
-
-// Temp is a temporary file that is to get another name in its folder. Write and
-// Create suit most callers; Temp is for those that have more to do in between.
-type Temp struct{ file *os.File }
-
-// NewTemp creates a temporary file in a folder. Its name follows a pattern, as that of
-// os.CreateTemp does.
-func NewTemp(folder, pattern string) (*Temp, error) {
-	f, err := os.CreateTemp(folder, pattern)
-	if err != nil {
-		return nil, err
-	}
-	return &Temp{f}, nil
-}
-
-// Name returns the path of the temporary file.
-func (t *Temp) Name() string { return t.file.Name() }
-
-// Fill lets write write the file, sets its mode, syncs it if it is to survive a
-// crash, and closes it. It is called once.
-func (t *Temp) Fill(mode fs.FileMode, sync bool, write func(io.Writer) error) error {
-	err := write(t.file)
-	if err == nil {
-		err = t.setMode(mode)
-	}
-	if err == nil && sync {
-		err = t.file.Sync()
-	}
-	return errors.Join(err, t.file.Close())
-}
-
-// setMode sets the mode unless the file has it. Some mounts refuse even to set it
-// to what it is.
-func (t *Temp) setMode(mode fs.FileMode) error {
-	if info, err := t.file.Stat(); err == nil && info.Mode().Perm() == mode {
-		return nil
-	}
-	return t.file.Chmod(mode)
-}
-
-// Remove removes the temporary name, which may be gone by now.
-func (t *Temp) Remove() { os.Remove(t.file.Name()) }
-
-// ErrNoExclusive means that a file system cannot give a file a name on condition
-// that the name is free.
-var ErrNoExclusive = errors.New("it has neither hard links nor an exclusive rename")
-
-// LinkExclusive gives temp the name final as well, or moves it there, unless
-// that name is taken: then it returns fs.ErrExist. Of any number of callers, on
-// any number of machines, one succeeds. A file system that can do neither is
-// ErrNoExclusive.
-func LinkExclusive(temp, final string) error {
-	err := os.Link(temp, final)
-	var no syscall.Errno
-	if errors.As(err, &no) {
-		switch no {
-		case syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EMLINK, syscall.EINVAL, syscall.EXDEV:
-			return RenameExclusive(temp, final)
-		}
-	}
-	return err
-}
-
-// SyncFolder makes the names in a folder survive a crash. Some file systems have
-// no such call, and need none.
-func SyncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
 }

@@ -13,13 +13,18 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // tempPrefix begins the names of files that are being written.
 const tempPrefix = ".batchscore-tmp-"
 
-// fileMode is that of every object.
-const fileMode = 0o644
+// fileMode and folderMode are those of every object and of the folders above it, less
+// the umask.
+const (
+	fileMode   = 0o666
+	folderMode = 0o777
+)
 
 // Options changes what New sets up; its zero value is right for most uses.
 type Options struct {
@@ -46,11 +51,11 @@ type Store struct {
 	// was none.
 	first    fs.FileInfo
 	openFile func(path string) (File, error)
-	// link gives the file at temp the name final unless that is taken.
-	link func(temp, final string) error
+	// link gives a folder's file temp the name final unless that is taken.
+	link func(in atomicfile.Folder, temp, final string) error
 
 	mu   sync.Mutex
-	seen map[string]bool // folders that exist and were swept
+	seen map[string]bool // folders that exist and were swept, by their path beneath the root
 	made []string        // folders that this Store made
 
 	unfit atomic.Bool // whether no create can succeed here

@@ -48,7 +48,7 @@ func TestConforms(t *testing.T) {
 func TestConformsWhereLinksAreMissing(t *testing.T) {
 	conforms(t, func(t *testing.T) store.Store {
 		s := open(t, t.TempDir())
-		s.link = atomicfile.RenameExclusive
+		s.link = atomicfile.Folder.RenameExclusive
 		return s
 	})
 }
@@ -218,11 +218,11 @@ func TestSweepRemovesOnlyWhatWasAbandonedLongAgo(t *testing.T) {
 // fails and leaves nothing.
 func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 	s := open(t, t.TempDir())
-	s.link = func(temp, final string) error {
-		if err := os.Remove(temp); err != nil {
+	s.link = func(in atomicfile.Folder, temp, final string) error {
+		if err := in.Remove(temp); err != nil {
 			t.Error(err)
 		}
-		return linkExclusive(temp, final)
+		return linkExclusive(in, temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("x")); err == nil || errors.Is(err, store.ErrExist) {
 		t.Errorf("Create = %v, want an error other than ErrExist", err)
@@ -235,7 +235,7 @@ func TestCreateWhoseTemporaryFileWasSwept(t *testing.T) {
 func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
 	above := t.TempDir()
 	s := open(t, above+"/to/out")
-	s.link = func(temp, final string) error {
+	s.link = func(in atomicfile.Folder, temp, final string) error {
 		return &os.LinkError{Op: "rename", Old: temp, New: final, Err: errNoExclusive}
 	}
 	var creates sync.WaitGroup
@@ -258,11 +258,11 @@ func TestCreateWithoutAnyExclusiveWayIsRefused(t *testing.T) {
 // the link and its answer was lost, so the client's second try finds the name taken.
 func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 	s := open(t, t.TempDir())
-	s.link = func(temp, final string) error {
-		if err := linkExclusive(temp, final); err != nil {
+	s.link = func(in atomicfile.Folder, temp, final string) error {
+		if err := linkExclusive(in, temp, final); err != nil {
 			return err
 		}
-		return linkExclusive(temp, final)
+		return linkExclusive(in, temp, final)
 	}
 	if _, err := s.Create(t.Context(), "part", []byte("mine")); err != nil {
 		t.Errorf("Create = %v, want success", err)
@@ -273,11 +273,11 @@ func TestFault02_LinkWhoseAnswerWasLost(t *testing.T) {
 }
 
 func TestLinkExclusiveLosesWhenTheNameIsTakenAfterTheFirstLook(t *testing.T) {
-	for name, link := range map[string]func(string, string) error{"link": linkExclusive, "rename": atomicfile.RenameExclusive} {
+	for name, link := range map[string]func(atomicfile.Folder, string, string) error{"link": linkExclusive, "rename": atomicfile.Folder.RenameExclusive} {
 		s := open(t, t.TempDir())
-		s.link = func(temp, final string) error {
-			write(t, final, "faster")
-			return link(temp, final)
+		s.link = func(in atomicfile.Folder, temp, final string) error {
+			write(t, in.Path(final), "faster")
+			return link(in, temp, final)
 		}
 		if _, err := s.Create(t.Context(), "part", []byte("slower")); !errors.Is(err, store.ErrExist) {
 			t.Errorf("%s: Create = %v, want ErrExist", name, err)

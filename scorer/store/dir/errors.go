@@ -62,6 +62,9 @@ func bare(err error) error {
 func kindOf(err error) (kind error, hint string) {
 	var no syscall.Errno
 	if !errors.As(err, &no) {
+		if escapes(err) {
+			return store.ErrDenied, "; a link in it leads out of the folder that holds the objects: remove the link"
+		}
 		return nil, ""
 	}
 	switch no {
@@ -84,6 +87,13 @@ func kindOf(err error) (kind error, hint string) {
 		return store.ErrUnavailable, said
 	}
 	return nil, ""
+}
+
+// escapes reports whether err is that of an os.Root for a path that leads out of it. That
+// package does not export the error.
+func escapes(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Err.Error() == "path escapes from parent"
 }
 
 // isNotExist reports whether err means that a name leads to nothing.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
@@ -18,29 +18,30 @@ var _ store.Replacer = (*Store)(nil)
 // replaces, so two callers that replace one version at the same moment may both
 // succeed.
 func (s *Store) Replace(ctx context.Context, name string, body []byte, etag string) (store.Object, error) {
-	final, err := s.current(ctx, "replace", name, etag)
+	final, root, like, err := s.current(ctx, "replace", name, etag)
 	if err != nil {
 		return store.Object{}, err
 	}
-	folder, size := filepath.Dir(final), int64(len(body))
-	temp, err := atomicfile.NewTemp(folder, tempPrefix)
+	defer root.Close()
+	in, size := atomicfile.In(root), int64(len(body))
+	temp, err := in.NewTemp(tempPrefix, "", fileMode, like)
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}
 	defer temp.Remove()
-	if err := temp.Fill(fileMode, bool(durable), whole(body)); err != nil {
+	if _, err := temp.Fill(bool(durable), whole(body)); err != nil {
 		return store.Object{}, classify("replace", final, size, err)
 	}
 	// Check again, since the writing took a while.
-	if _, err := s.current(ctx, "replace", name, etag); err != nil {
+	if _, err := isCurrent(in, "replace", final, name, etag); err != nil {
 		return store.Object{}, err
 	}
-	info, err := os.Lstat(temp.Name())
+	info, err := in.Lstat(temp.Name())
 	if err == nil {
-		err = os.Rename(temp.Name(), final)
+		err = temp.Rename(path.Base(name))
 	}
 	if err == nil {
-		err = atomicfile.SyncFolder(folder)
+		err = in.Sync()
 	}
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
@@ -50,16 +51,18 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 
 // Delete implements store.Replacer.
 func (s *Store) Delete(ctx context.Context, name, etag string) error {
-	final, err := s.current(ctx, "delete", name, etag)
+	final, root, _, err := s.current(ctx, "delete", name, etag)
 	if err != nil {
 		return err
 	}
-	err = os.Remove(final)
+	defer root.Close()
+	in := atomicfile.In(root)
+	err = in.Remove(path.Base(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete %s: %w", final, store.ErrNotExist)
 	}
 	if err == nil {
-		err = atomicfile.SyncFolder(filepath.Dir(final))
+		err = in.Sync()
 	}
 	if err != nil {
 		return classify("delete", final, 0, err)
@@ -67,23 +70,39 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 	return nil
 }
 
-// current returns the path of an object that has that ETag.
-func (s *Store) current(ctx context.Context, doing, name, etag string) (string, error) {
+// current returns the path of an object that has that ETag, its open folder, and what
+// describes it.
+func (s *Store) current(ctx context.Context, doing, name, etag string) (string, *os.Root, fs.FileInfo, error) {
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return "", nil, nil, err
 	}
-	path, err := s.path(name)
+	final, err := s.path(name)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: %w", doing, store.ErrNotExist, err)
+		return "", nil, nil, fmt.Errorf("%s: %w: %w", doing, store.ErrNotExist, err)
 	}
-	info, err := os.Lstat(path)
+	root, err := s.openFolder(path.Dir(name))
+	if err != nil {
+		return "", nil, nil, classify(doing, final, 0, err)
+	}
+	info, err := isCurrent(atomicfile.In(root), doing, final, name, etag)
+	if err != nil {
+		root.Close()
+		return "", nil, nil, err
+	}
+	return final, root, info, nil
+}
+
+// isCurrent describes an object in its open folder. It returns an error unless the object
+// has that ETag.
+func isCurrent(in atomicfile.Folder, doing, final, name, etag string) (fs.FileInfo, error) {
+	info, err := in.Lstat(path.Base(name))
 	switch {
 	case err != nil:
-		return "", classify(doing, path, 0, err)
+		return nil, classify(doing, final, 0, err)
 	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("%s %s: %w: not a regular file", doing, path, store.ErrNotExist)
+		return nil, fmt.Errorf("%s %s: %w: not a regular file", doing, final, store.ErrNotExist)
 	case object(name, info).ETag != etag:
-		return "", fmt.Errorf("%s %s: %w", doing, path, store.ErrChanged)
+		return nil, fmt.Errorf("%s %s: %w", doing, final, store.ErrChanged)
 	}
-	return path, nil
+	return info, nil
 }
