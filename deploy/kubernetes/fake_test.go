@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/batchscore/batchscore/deploy/launchtest"
 )
 
 // fakeVar names the folder of a fake cluster. With it, a program kubectl that is this
@@ -22,7 +24,7 @@ func TestMain(m *testing.M) {
 	if folder := os.Getenv(fakeVar); folder != "" && filepath.Base(os.Args[0]) == "kubectl" {
 		os.Exit(fakeKubectl(folder, os.Args[1:]))
 	}
-	os.Exit(m.Run())
+	launchtest.EchoMain(m)
 }
 
 // fake is a cluster of files: objects that it was sent or that the test puts there, logs

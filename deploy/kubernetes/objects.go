@@ -246,10 +246,14 @@ var (
 // isName reports whether an object can have the name.
 func isName(text string) bool { return len(text) <= 253 && objectName.MatchString(text) }
 
-// literal escapes text for Kubernetes, which replaces $(NAME) with variables in
-// commands and in values of variables.
+// changed matches what Kubernetes changes in commands and in values of variables: it
+// replaces $(NAME) with variables and $$ with $, and it takes the first byte of a letter
+// behind $ that is not ASCII for a letter of its own.
+var changed = regexp.MustCompile(`\$[($\x{80}-\x{10FFFF}]`)
+
+// literal escapes text for Kubernetes.
 func literal(text string) string {
-	if strings.Contains(text, "$(") || strings.Contains(text, "$$") {
+	if changed.MatchString(text) {
 		return strings.ReplaceAll(text, "$", "$$")
 	}
 	return text
