@@ -228,7 +228,7 @@ bench-peers: deps ## compare batchscore with other tools, in PEERROUNDS alternat
 # leaks of libraries.
 SANITIZED := SANITIZE_C='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
 	LSAN_OPTIONS='suppressions=$(CURDIR)/models/ort/testdata/leaks.txt' \
-	CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=undefined' \
+	CC='$(CURDIR)/deploy/sanitize/cc.sh' CGO_CFLAGS='-g -fsanitize=undefined -fno-sanitize-recover=undefined' \
 	CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++'
 
 .PHONY: asan

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,8 +32,6 @@ type listed struct {
 	TestGoFiles, XTestGoFiles []string
 	TestImports, XTestImports []string
 }
-
-var function = regexp.MustCompile(`(?m)^func (Fuzz\w*)\(\w+ \*testing\.F\)`)
 
 // find lists the fuzz targets of packages, by default of the whole module, in the order
 // of their names.
@@ -58,12 +57,16 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 			continue
 		}
 		for _, file := range append(slices.Clone(p.TestGoFiles), p.XTestGoFiles...) {
-			text, err := os.ReadFile(filepath.Join(p.Dir, file))
+			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
 			if err != nil {
 				return nil, err
 			}
-			for _, m := range function.FindAllSubmatch(text, -1) {
-				t := target{path: p.ImportPath, pkg: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), folder: p.Dir, name: string(m[1])}
+			for _, d := range parsed.Decls {
+				f, ok := d.(*ast.FuncDecl)
+				if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Fuzz") {
+					continue
+				}
+				t := target{path: p.ImportPath, pkg: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), folder: p.Dir, name: f.Name.Name}
 				if o.run.MatchString(t.pkg + " " + t.name) {
 					targets = append(targets, t)
 				}

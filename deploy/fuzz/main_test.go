@@ -114,6 +114,10 @@ func TestFuzz(t *testing.T) {
 
 import "testing"
 
+/*
+func FuzzComment(f *testing.F) {
+*/
+
 func FuzzGood(f *testing.F) {
 	f.Add([]byte("a"))
 	f.Fuzz(func(t *testing.T, b []byte) {})
@@ -145,6 +149,9 @@ func FuzzBad(f *testing.F) {
 	}
 	if !regexp.MustCompile(`2000 .* ok  p FuzzGood`).MatchString(out.String()) {
 		t.Errorf("FuzzGood has not run 2000 inputs:\n%s", out.String())
+	}
+	if strings.Contains(out.String(), "FuzzComment") {
+		t.Errorf("a comment was taken for a target:\n%s", out.String())
 	}
 	_, command, _ := strings.Cut(out.String(), "to reproduce: ")
 	kept, err := os.ReadDir("p/testdata/fuzz/FuzzBad")

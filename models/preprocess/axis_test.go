@@ -44,7 +44,7 @@ func TestAxis(t *testing.T) {
 			switch {
 			case p.filter != nil:
 				w := unsafe.Slice((*int16)(a.weights.pointer()), n*taps*2)[2*i*taps:]
-				sum := 0
+				sum, size := 0, 0
 				for k := range taps {
 					weight := int(w[k])<<11 + int(w[taps+k])
 					if weight != 0 && int(lo)+k >= key.start+key.inputs {
@@ -55,6 +55,11 @@ func TestAxis(t *testing.T) {
 						t.Fatalf("output %d has the digits of %d, want %d", i, v, weight)
 					}
 					sum += weight
+					size += max(weight, -weight)
+				}
+				// The kernels add up in 32 bits, in any order.
+				if most := size*255 + 1<<(22-1); most > math.MaxInt32 {
+					t.Fatalf("output %d of white and black pixels reaches %d, which 32 bits do not hold", i, most)
 				}
 				if off := sum - 1<<22; off < -taps || off > taps {
 					t.Fatalf("output %d has weights of %d in all, want %d", i, sum, 1<<22)
