@@ -6,23 +6,59 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"time"
 )
 
-// Limits of an archive: bytes unpacked to memory, and bytes that may be skipped.
-const (
-	maxUnpacked = 2 << 30
-	maxArchive  = 16 << 30
-)
+// bounds are the limits of an archive. A small .tgz may hold any number of bytes, files
+// and long names.
+type bounds struct {
+	unpacked int64 // bytes of files in memory
+	all      int64 // bytes of everything, most of which is skipped
+	files    int   // in the model's folder
+	models   int
+	name     int // bytes of a name
+}
 
-// archiveFiles calls visit for every regular file of a .tgz, in the order of the
-// archive. What visit does not read is skipped.
-func archiveFiles(ctx context.Context, name string, visit func(name string, size int64, r io.Reader) error) error {
-	f, err := os.Open(name)
+var usualBounds = bounds{unpacked: 2 << 30, all: 4 << 30, files: 10_000, models: 1000, name: 4096}
+
+// archive is a .tgz within bounds. Links, devices and files with names that lead out of it
+// are passed over, and nothing is written to disk.
+type archive struct {
+	name string
+	bounds
+}
+
+// bounded reads the unpacked stream of an archive until the context ends.
+type bounded struct {
+	ctx  context.Context
+	from io.Reader
+	left int64
+}
+
+var errLarge = errors.New("it is too large")
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if b.left <= 0 {
+		return 0, errLarge
+	}
+	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// each calls visit for every regular file, in the order of the archive. What visit does
+// not read is skipped.
+func (a archive) each(ctx context.Context, visit func(name string, size int64, r io.Reader) error) error {
+	f, err := os.Open(a.name)
 	if err != nil {
 		return err
 	}
@@ -31,17 +67,18 @@ func archiveFiles(ctx context.Context, name string, visit func(name string, size
 	if err != nil {
 		return bad("not a .tgz: %w", err)
 	}
-	t := tar.NewReader(&io.LimitedReader{R: z, N: maxArchive})
+	t := tar.NewReader(&bounded{ctx, z, a.all})
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		h, err := t.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
-			return bad("damaged .tgz: %w", err)
+			return a.explain(err)
+		case len(h.Name) > a.bounds.name:
+			return bad("the archive holds a name of %d bytes", len(h.Name))
 		case h.Typeflag != tar.TypeReg || !fs.ValidPath(path.Clean(h.Name)):
 			continue
 		}
@@ -51,25 +88,69 @@ func archiveFiles(ctx context.Context, name string, visit func(name string, size
 	}
 }
 
+func (a archive) explain(err error) error {
+	if errors.Is(err, errLarge) {
+		return bad("the archive holds more than %d bytes", a.all)
+	}
+	return bad("damaged .tgz: %w", err)
+}
+
+// folders returns the folders that hold a model.
+func (a archive) folders(ctx context.Context) ([]string, error) {
+	var dirs []string
+	err := a.each(ctx, func(file string, _ int64, _ io.Reader) error {
+		if dir := path.Dir(file); slices.Contains(modelFiles, path.Base(file)) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+		if len(dirs) > a.models {
+			return bad("the archive holds more than %d models", a.models)
+		}
+		return nil
+	})
+	return dirs, err
+}
+
 // unpack reads the files that want selects into memory.
-func unpack(ctx context.Context, name string, want func(name string) bool) (memory, error) {
-	m, left := memory{}, int64(maxUnpacked)
-	err := archiveFiles(ctx, name, func(name string, size int64, r io.Reader) error {
+func (a archive) unpack(ctx context.Context, want func(name string) bool) (memory, error) {
+	m, left := memory{}, a.unpacked
+	err := a.each(ctx, func(name string, size int64, r io.Reader) error {
 		if !want(name) {
 			return nil
 		}
 		if left -= size; size < 0 || left < 0 {
-			return bad("%s: more than %d bytes to unpack", name, int64(maxUnpacked))
+			return bad("%s: more than %d bytes to unpack", name, a.unpacked)
 		}
-		// The buffer grows with the data, whatever the header claims.
-		var b bytes.Buffer
-		if _, err := io.Copy(&b, r); err != nil {
-			return bad("%s: damaged .tgz: %w", name, err)
+		if _, twice := m[name]; twice {
+			return bad("the archive holds %s twice", name)
 		}
-		m[name] = b.Bytes()
+		if len(m) >= a.files {
+			return bad("the archive holds more than %d files next to the model", a.files)
+		}
+		body, err := readSized(r, size)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return a.explain(fmt.Errorf("%s: %w", name, err))
+		}
+		m[name] = body
 		return nil
 	})
 	return m, err
+}
+
+// proven is how many bytes must exist before a header is believed that claims more.
+const proven = 16 << 20
+
+// readSized reads size bytes. Memory is at most size and what was proven.
+func readSized(r io.Reader, size int64) ([]byte, error) {
+	body := make([]byte, min(size, proven))
+	if _, err := io.ReadFull(r, body); err != nil || size <= proven {
+		return body, err
+	}
+	whole := make([]byte, size) // the system gives pages when they are written to
+	_, err := io.ReadFull(r, whole[copy(whole, body):])
+	return whole, err
 }
 
 // memory is a file system of files by their full names.

@@ -111,13 +111,8 @@ func isNSFWJS(file string) bool {
 // openArchive reads the model's folder of a .tgz into memory, together with the files that
 // identify the package.
 func (s *source) openArchive(ctx context.Context, name, dir string) error {
-	var dirs []string
-	err := archiveFiles(ctx, name, func(file string, _ int64, _ io.Reader) error {
-		if slices.Contains(modelFiles, path.Base(file)) {
-			dirs = append(dirs, path.Dir(file))
-		}
-		return nil
-	})
+	a := archive{name, usualBounds}
+	dirs, err := a.folders(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,7 +120,7 @@ func (s *source) openArchive(ctx context.Context, name, dir string) error {
 	case len(dirs) == 0:
 		return bad("the archive holds no %s", strings.Join(modelFiles, " and no "))
 	case dir == "" && len(dirs) > 1:
-		return bad("the archive holds %d models; name one of the folders %s", len(dirs), strings.Join(dirs, ", "))
+		return bad("the archive holds %d models; name one of the folders %s", len(dirs), some(dirs))
 	case dir == "":
 		s.dir = dirs[0]
 	default:
@@ -133,14 +128,22 @@ func (s *source) openArchive(ctx context.Context, name, dir string) error {
 		if i := slices.IndexFunc(dirs, func(d string) bool { return d == s.dir || strings.HasSuffix(d, "/"+s.dir) }); i >= 0 {
 			s.dir = dirs[i]
 		} else {
-			return bad("the archive has no model in %s; it has some in %s", dir, strings.Join(dirs, ", "))
+			return bad("the archive has no model in %s; it has some in %s", dir, some(dirs))
 		}
 	}
 	s.pkgDir, _, _ = strings.Cut(s.dir, "/") // npm puts everything under package/
-	s.files, err = unpack(ctx, name, func(file string) bool {
+	s.files, err = a.unpack(ctx, func(file string) bool {
 		return path.Dir(file) == s.dir || file == path.Join(s.pkgDir, "package.json") || file == path.Join(s.pkgDir, classTable)
 	})
 	return err
+}
+
+// some lists folders, at most ten of them.
+func some(dirs []string) string {
+	if more := len(dirs) - 10; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(dirs[:10], ", "), more)
+	}
+	return strings.Join(dirs, ", ")
 }
 
 func (s *source) readPackage() error {
