@@ -19,13 +19,14 @@ import (
 // and long names.
 type bounds struct {
 	unpacked int64 // bytes of files in memory
+	text     int64 // bytes of a model file or package.json among them
 	all      int64 // bytes of everything, most of which is skipped
 	files    int   // in the model's folder
 	models   int
 	name     int // bytes of a name
 }
 
-var usualBounds = bounds{unpacked: 2 << 30, all: 4 << 30, files: 10_000, models: 1000, name: 4096}
+var usualBounds = bounds{unpacked: 2 << 30, all: 4 << 30, text: maxModelFile, files: 10_000, models: 1000, name: 4096}
 
 // archive is a .tgz within bounds. Links, devices and files with names that lead out of it
 // are passed over, and nothing is written to disk.
@@ -117,8 +118,11 @@ func (a archive) unpack(ctx context.Context, want func(name string) bool) (memor
 		if !want(name) {
 			return nil
 		}
-		if left -= size; size < 0 || left < 0 {
+		switch left -= size; {
+		case size < 0 || left < 0:
 			return bad("%s: more than %d bytes to unpack", name, a.unpacked)
+		case size > a.text && !isShard(name):
+			return bad("%s has more than %d bytes", name, a.text)
 		}
 		if _, twice := m[name]; twice {
 			return bad("the archive holds %s twice", name)
@@ -137,6 +141,12 @@ func (a archive) unpack(ctx context.Context, want func(name string) bool) (memor
 		return nil
 	})
 	return m, err
+}
+
+// isShard reports whether a file may hold weights; others are text that is read whole.
+func isShard(name string) bool {
+	base := path.Base(name)
+	return !slices.Contains(modelFiles, base) && base != path.Base(classTable) && base != "package.json"
 }
 
 // proven is how many bytes must exist before a header is believed that claims more.

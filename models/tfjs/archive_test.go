@@ -26,6 +26,15 @@ func file(name, body string) member {
 	return member{tar.Header{Name: name, Typeflag: tar.TypeReg}, body, 0}
 }
 
+func zeros(name string, n int64) member {
+	return member{tar.Header{Name: name, Typeflag: tar.TypeReg}, "", n}
+}
+
+// claims returns a member of that size that ends after a few bytes.
+func claims(name string, size int64, format tar.Format) member {
+	return member{tar.Header{Name: name, Typeflag: tar.TypeReg, Size: size, Format: format}, "{}", 0}
+}
+
 // craft writes a .tgz. A header's size is that of the body and the zeros unless it says
 // another one, of which the archive is not aware: it ends there.
 func craft(t *testing.T, members ...member) string {
@@ -79,7 +88,7 @@ func TestCraftedArchives(t *testing.T) {
 		names = append(names, file(fmt.Sprintf("p/%d/model.json", i), ""))
 		copies = append(copies, file("p/a/model.json", model))
 	}
-	small := bounds{unpacked: 32 << 20, all: 64 << 20, files: 1000, models: 1000, name: 4096}
+	small := bounds{unpacked: 32 << 20, all: 64 << 20, text: 1 << 20, files: 1000, models: 1000, name: 4096}
 	link := func(name, to string, kind byte) member {
 		return member{header: tar.Header{Name: name, Linkname: to, Typeflag: kind}}
 	}
@@ -94,14 +103,15 @@ func TestCraftedArchives(t *testing.T) {
 		}},
 		"only a link":              {members: []member{link("p/a/model.json", "/etc/passwd", tar.TypeSymlink)}, says: "holds no model.json"},
 		"the same file twice":      {members: copies[:2], says: "p/a/model.json twice"},
-		"zeros to skip":            {members: []member{{header: tar.Header{Name: "x"}, zeros: 128 << 20}, file("p/a/model.json", model)}, says: "more than 67108864 bytes"},
-		"zeros to unpack":          {members: []member{file("p/a/model.json", model), {header: tar.Header{Name: "p/a/x"}, zeros: 48 << 20}}, says: "more than 33554432 bytes to unpack"},
+		"zeros to skip":            {members: []member{zeros("x", 128<<20), file("p/a/model.json", model)}, says: "more than 67108864 bytes"},
+		"zeros to unpack":          {members: []member{file("p/a/model.json", model), zeros("p/a/x", 48<<20)}, says: "more than 33554432 bytes to unpack"},
+		"zeros as a model":         {members: []member{zeros("p/a/model.json", 24<<20)}, says: "more than 1048576 bytes"},
 		"many files":               {members: append(many, file("p/a/model.json", model)), says: "more than 1000 files"},
 		"many models":              {members: names, says: "more than 1000 models"},
 		"a long name":              {members: []member{file(strings.Repeat("n/", 200_000)+"model.json", model)}, says: "a name of 400010 bytes"},
-		"a size beyond the end":    {members: []member{{header: tar.Header{Name: "p/a/model.json", Size: 31 << 20}, body: model}}, says: "damaged .tgz"},
-		"the largest size":         {members: []member{{header: tar.Header{Name: "p/a/model.json", Size: 1<<63 - 1, Format: tar.FormatPAX}, body: model}}, says: "damaged .tgz"},
-		"a size beyond all memory": {members: []member{file("p/a/model.json", model), {header: tar.Header{Name: "p/a/x", Size: 1 << 50, Format: tar.FormatGNU}, body: "x"}}, says: "damaged .tgz"},
+		"a size beyond the end":    {members: []member{claims("p/a/model.json", 900<<10, tar.FormatUSTAR)}, says: "damaged .tgz"},
+		"the largest size":         {members: []member{claims("p/a/model.json", 1<<63-1, tar.FormatPAX)}, says: "damaged .tgz"},
+		"a size beyond all memory": {members: []member{file("p/a/model.json", model), claims("p/a/x", 1<<50, tar.FormatGNU)}, says: "damaged .tgz"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := craft(t, c.members...)
