@@ -25,7 +25,7 @@ func refuseSecretArguments(root *cobra.Command, args []string) (*cobra.Command, 
 		flag := strings.TrimLeft(arg, "-")
 		hidden := !known && flag != "" && (storages.HoldsSecret(flag) || storages.HoldsSecret(flag[1:]))
 		secret := hidden || known && cmd.Name() != "launch"
-		for _, name := range storages.Secrets() {
+		for _, name := range secretVariables() {
 			value := os.Getenv(name)
 			secret = secret || len(value) >= leastSecret && strings.Contains(arg, value)
 		}

@@ -64,7 +64,7 @@ func newBenchRank() *cobra.Command {
 				Images: from, Out: to, Contract: scale.Contract(),
 				Job:   output.Job{TopK: 1, Batch: j.batch, Chunk: j.chunk},
 				World: w, Static: j.static, Decoders: 1,
-				Log: zerolog.New(cmd.ErrOrStderr()).Level(zerolog.WarnLevel),
+				Log: zerolog.New(redacting(cmd.ErrOrStderr())).Level(zerolog.WarnLevel),
 			}))
 			return err
 		},

@@ -61,7 +61,7 @@ func newChecked(err error) *checked {
 		c.Verdict = "stopped"
 	}
 	if err != nil {
-		c.Reason = storages.Redact(err.Error())
+		c.Reason = redact(err.Error())
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -154,7 +155,7 @@ func exporters() string {
 // noteFailure keeps the failure of a launch that is not on record, for jobs status.
 func noteFailure(err error) {
 	if book, unknown := openBook(); unknown == nil {
-		_ = book.NoteFailure(record.Failure{At: time.Now().UTC(), Text: firstLine(err.Error())}) // the launch has its own error
+		_ = book.NoteFailure(record.Failure{At: time.Now().UTC(), Text: firstLine(redact(err.Error()))}) // the launch has its own error
 	}
 }
 
@@ -192,9 +193,11 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 	}
 
 	// A missing secret is an error before anything is recorded or submitted.
-	if _, err := job.Resolve(); err != nil {
+	values, err := job.Resolve()
+	if err != nil {
 		return config(err)
 	}
+	hide(slices.Collect(maps.Values(values))...)
 	folder, err := record.Folder()
 	if err != nil {
 		return config(err)

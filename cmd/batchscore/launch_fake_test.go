@@ -97,8 +97,9 @@ func (f *fake) Submit(_ context.Context, job deploy.Job, id string) error {
 	if err := f.silent(); err != nil {
 		return err
 	}
-	if f.o.Refuses {
-		return fmt.Errorf("fake: quota exceeded: %w", deploy.ErrService)
+	if f.o.Refuses { // and repeats what it was sent
+		values, err := job.Resolve()
+		return errors.Join(fmt.Errorf("fake: quota exceeded for %q: %w", values, deploy.ErrService), err)
 	}
 	self, err := os.Executable()
 	if err != nil {

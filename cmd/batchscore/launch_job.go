@@ -342,7 +342,7 @@ var privateKey = regexp.MustCompile(`(?i)-----BEGIN [A-Z ]*PRIVATE KEY`)
 // job is written to disk, sent in documents and shown. The error does not repeat the
 // secret.
 func refuseSecrets(job deploy.Job) error {
-	for _, name := range storages.Secrets() {
+	for _, name := range secretVariables() {
 		if _, ok := job.Environment[name]; ok {
 			return config(fmt.Errorf("environment: %s is a secret: name it under secrets, or with --secret %s=env:%s", name, name, name))
 		}

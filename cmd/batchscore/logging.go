@@ -47,12 +47,12 @@ func (f *logFlags) logger(w io.Writer, terminal bool) (zerolog.Logger, error) {
 	default:
 		return zerolog.Nop(), oneOf("log-format", f.format, logFormats)
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+	return zerolog.New(redacting(w)).Level(level).With().Timestamp().Logger(), nil
 }
 
 // warningLog returns a log for commands that print figures: it shows warnings and
 // errors only.
 func warningLog(stderr io.Writer) zerolog.Logger {
 	terminal := isTerminal(stderr)
-	return zerolog.New(console(styled(stderr), terminal)).Level(zerolog.WarnLevel).With().Timestamp().Logger()
+	return zerolog.New(redacting(console(styled(stderr), terminal))).Level(zerolog.WarnLevel).With().Timestamp().Logger()
 }

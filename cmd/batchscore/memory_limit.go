@@ -146,7 +146,7 @@ func (b *memoryBound) remedy() string {
 func endNow(stderr io.Writer, cmd *cobra.Command, code int, text string) {
 	said := make(chan struct{})
 	go func() { // nobody may be reading
-		sayWhy(stderr, cmd, code, storages.Redact(text))
+		sayWhy(stderr, cmd, code, text)
 		close(said)
 	}()
 	select {

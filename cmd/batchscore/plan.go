@@ -81,7 +81,7 @@ func (f *planFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log := zerolog.New(console(styled(stderr), isTerminal(stderr))).With().Timestamp().Logger()
+	log := zerolog.New(redacting(console(styled(stderr), isTerminal(stderr)))).With().Timestamp().Logger()
 	m, passed, err := listing.Manifest(ctx, st, filesTaken(f.allFiles), f.limit, log)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 func Main(args []string, stdout, stderr io.Writer) int {
 	stdout, stderr, closeDoors := openDoors(stdout, stderr)
 	defer closeDoors()
+	noCore()
 	sig := newSignals()
 	root := newRoot(sig)
 	sig.listen(func(code int) {
@@ -53,7 +54,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if errors.Is(err, store.ErrUnfit) {
 			text += "; " + storages.Forms()
 		}
-		if sayWhy(stderr, cmd, code, storages.Redact(text)) {
+		if sayWhy(stderr, cmd, code, text) {
 			return code
 		}
 	}
@@ -74,6 +75,7 @@ const longestWhy = 16_000
 // sayWhy says why a command ends with that code: as a line of its log if that is JSON,
 // and returns true then.
 func sayWhy(stderr io.Writer, cmd *cobra.Command, code int, text string) bool {
+	text = redact(text)
 	if n := len(text) - longestWhy; n > 0 {
 		at := longestWhy * 3 / 4
 		text = fmt.Sprintf("%s ... (%d bytes) ... %s", text[:at], n, text[at+n:])

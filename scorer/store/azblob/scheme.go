@@ -25,8 +25,8 @@ var Scheme = place.Scheme{
 	// The signature of a SAS token, the key in a connection string, or a key alone: 64
 	// bytes in base64. In JSON and in a URL, the characters before a signature may be
 	// escaped.
-	SecretText: regexp.MustCompile(`(?i)((?:^|[?&;\s"'=(,]|\\u0026|%3F|%26)sig(?:=|%3D))[^&\s"']{8,}` +
-		`|((?:AccountKey|SharedAccessKey|SharedAccessSignature)=)[^;\s"']+` +
+	SecretText: regexp.MustCompile(`(?i)((?:^|[?&;\s"'=(,]|\\u0026|%3F|%26)sig(?:=|%3D))[^&\s"'\\]{8,}` +
+		`|((?:AccountKey|SharedAccessKey|SharedAccessSignature)=)[^;\s"'\\]+` +
 		`|(^|[\s"'=])[a-z0-9+/]{86}==`),
 	Parse: func(spec string) (place.Place, error) {
 		p, err := ParsePlace(spec)

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/batchscore/batchscore/deploy/arm"
+)
+
+// secretText are secrets that are recognised wherever they come from, besides those of a
+// storage: what follows the scheme of an Authorization header, and the password of a URL.
+var secretText = []*regexp.Regexp{
+	regexp.MustCompile(`(?i)(\bBearer\s+)[a-z0-9._~+/=-]{16,}`),
+	regexp.MustCompile(`(?i)(\bSharedKey\s+[a-z0-9-]+:)[a-z0-9+/=]{16,}`),
+	regexp.MustCompile(`(?i)(\b[a-z][a-z0-9+.-]*://[^\s/@:"'\\]*:)[^\s/@"'\\]+(?:@)`),
+}
+
+// secretVariables returns the variables whose values are always secret.
+func secretVariables() []string { return append(storages.Secrets(), arm.TokenVariable) }
+
+// hidden are further values that no text of this process shows.
+var hidden struct {
+	sync.Mutex
+	values []string
+}
+
+// hide keeps values out of every error and log line from now on.
+func hide(values ...string) {
+	hidden.Lock()
+	defer hidden.Unlock()
+	for _, v := range values {
+		if len(v) >= leastSecret && !slices.Contains(hidden.values, v) {
+			hidden.values = append(hidden.values, v)
+		}
+	}
+}
+
+// redact returns a text without secrets: those that a storage or secretText recognises,
+// the values of variables that are always secret, and those of hide.
+func redact(text string) string {
+	hidden.Lock()
+	values := slices.Clone(hidden.values)
+	hidden.Unlock()
+	for _, name := range secretVariables() {
+		if v := os.Getenv(name); len(v) >= leastSecret {
+			values = append(values, v)
+		}
+	}
+	// The longest first: one secret may hold another.
+	slices.SortFunc(values, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, v := range values {
+		text = strings.ReplaceAll(text, v, "REDACTED")
+		if escaped, err := json.Marshal(v); err == nil {
+			text = strings.ReplaceAll(text, string(escaped[1:len(escaped)-1]), "REDACTED")
+		}
+	}
+	text = storages.Redact(text)
+	for i, form := range secretText {
+		with := "${1}REDACTED"
+		if i == len(secretText)-1 {
+			with += "@"
+		}
+		text = form.ReplaceAllString(text, with)
+	}
+	return text
+}
+
+// redacting returns a writer without secrets. Every write is a line or several.
+func redacting(w io.Writer) io.Writer { return redactor{w} }
+
+type redactor struct{ to io.Writer }
+
+func (r redactor) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(r.to, redact(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
