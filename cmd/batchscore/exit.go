@@ -28,7 +28,7 @@ const exitCodesHelp = `Exit codes:
   0    complete: every image has its row; of commands that score nothing: done
   1    fatal error
   3    complete, but more images failed than --max-errors allows: by default 10% of
-       at least 20 images, or all of fewer
+       at least 20 images, or all of fewer; of 'sample': images were left out
   4    complete, but images were added, removed or changed since they were listed;
        only with --strict-drift
   10   the output folder is damaged, or of another model or kind of device (simulated
@@ -59,7 +59,7 @@ func exitCode(err error, sig os.Signal) int {
 		return stopCode(sig)
 	case errors.Is(err, errUsage):
 		return 64
-	case errors.Is(err, scorer.ErrTooManyFailed):
+	case errors.Is(err, scorer.ErrTooManyFailed), errors.Is(err, errLeftOut):
 		return 3
 	case errors.Is(err, scorer.ErrDrifted):
 		return 4

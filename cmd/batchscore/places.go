@@ -32,6 +32,8 @@ type placeFlags struct {
 	makes                 bool // the container that is written to
 	// flags are those that register has added; nil if it was not called.
 	flags *pflag.FlagSet
+	// within opens folders so that no link out of them is followed.
+	within bool
 	// options are for places on a network; set before a place is opened.
 	options patient.Options
 }
@@ -119,7 +121,7 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 
 // openPlace opens a place. A store on a network is wrapped in a patient one.
 func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) (store.Store, error) {
-	st, err := p.Open(place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport})
+	st, err := p.Open(place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport, Within: f.within})
 	if err != nil {
 		return nil, config(fmt.Errorf("%s: %w", what, err))
 	}

@@ -30,7 +30,9 @@ func newSample() *cobra.Command {
 		Long: `sample copies N images of a collection under their names. It chooses them by their
 names and the seed alone: the same collection gives the same sample on any machine,
 and a larger sample contains a smaller one. An image that has been copied before is
-not copied again.
+not copied again. Left out, named and counted are images that the place cannot hold
+under their names, links that leave the place of the images, and files larger than
+what a run decodes; then the exit code is 3.
 
 With --from OUT it chooses from the images of a result, and also writes their rows to
 rows.csv and rows.jsonl next to them, with the address that each image has in the
@@ -65,7 +67,7 @@ type sampleFlags struct {
 	images, from, out string
 	n                 int
 	seed              uint64
-	allFiles          bool
+	allFiles, follow  bool
 
 	// With from:
 	where               string
@@ -84,6 +86,7 @@ func (f *sampleFlags) register(cmd *cobra.Command) {
 	fs.IntVar(&f.perLabel, "per-label", 0, "copy at most `N` images of each label; those that failed count by status (with --from)")
 	registerJoined(fs, &f.where, "where", " ", "copy only images whose row fulfils these `CONDITIONS`, such as 'label=Sexy score<0.6' (with --from)")
 	registerAllFiles(fs, &f.allFiles)
+	fs.BoolVar(&f.follow, "follow-links", false, "copy also what links lead to that leave the place of the images")
 	groupFlags(cmd, "Storage flags", func() {
 		f.places.register(cmd)
 		f.places.registerCreate(cmd)
@@ -153,13 +156,18 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := c.copy(ctx, chosen); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s%s\n", c.summary(len(chosen), total), andPassedOver(passed))
-	return err
+	if _, err = fmt.Fprintf(stdout, "%s%s\n", c.summary(len(chosen), total), andPassedOver(passed)); err != nil {
+		return err
+	}
+	return c.complete()
 }
 
 // open opens the place of the images and the one for the sample.
 func (f *sampleFlags) open(ctx context.Context, images string, stderr io.Writer) (from, to store.Store, err error) {
-	if from, err = f.places.open("--images", images); err != nil {
+	f.places.within = !f.follow
+	from, err = f.places.open("--images", images)
+	f.places.within = false
+	if err != nil {
 		return nil, nil, err
 	}
 	if to, err = f.places.openToWrite(ctx, "--out", f.out); err != nil {
@@ -175,14 +183,13 @@ func (f *sampleFlags) open(ctx context.Context, images string, stderr io.Writer)
 	return from, to, f.places.aside(ctx, "--out", f.out, to)
 }
 
-// maxCopies is how many images are copied at the same time.
-const maxCopies = 16
-
 // copier copies images and counts what became of them.
 type copier struct {
 	from, to store.Store
 	stderr   io.Writer
 	scored   bool // the images are those of a result
+	// streams has room for the images that pass through in pieces at one time.
+	streams chan struct{}
 
 	bytes atomic.Int64 // copied
 	had   atomic.Int64 // images that were copied before
@@ -199,17 +206,19 @@ func (c *copier) summary(chosen, total int) string {
 	if len(c.unread) == 0 {
 		return line
 	}
-	unnamed := 0
-	for _, err := range c.unread {
-		if errors.Is(err, store.ErrName) {
-			unnamed++
+	unread := len(c.unread)
+	var wrong []string
+	for _, kind := range leftOut {
+		if n := c.count(kind.err); n > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d %s", n, kind.what))
+			unread -= n
 		}
 	}
-	if n := len(c.unread) - unnamed; n > 0 {
-		line += fmt.Sprintf(", %d could not be read", n)
+	if unread > 0 {
+		line += fmt.Sprintf(", %d could not be read", unread)
 	}
-	if unnamed > 0 {
-		line += fmt.Sprintf(", %d could not keep their names there", unnamed)
+	for _, w := range wrong {
+		line += ", " + w
 	}
 	if !c.scored {
 		return line
@@ -219,13 +228,7 @@ func (c *copier) summary(chosen, total int) string {
 		err  error
 		what string
 	}{{store.ErrChanged, "changed"}, {store.ErrNotExist, "deleted"}} {
-		n := 0
-		for _, err := range c.unread {
-			if errors.Is(err, kind.err) {
-				n++
-			}
-		}
-		if n > 0 {
+		if n := c.count(kind.err); n > 0 {
 			since = append(since, fmt.Sprintf("%d %s since", n, kind.what))
 		}
 	}
@@ -235,10 +238,34 @@ func (c *copier) summary(chosen, total int) string {
 	return line
 }
 
+// count returns how many images were left out for a reason.
+func (c *copier) count(reason error) int {
+	n := 0
+	for _, err := range c.unread {
+		if errors.Is(err, reason) {
+			n++
+		}
+	}
+	return n
+}
+
+// complete returns errLeftOut if images are missing because of themselves.
+func (c *copier) complete() error {
+	n := 0
+	for _, kind := range leftOut {
+		n += c.count(kind.err)
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d %w: each is named above", n, errLeftOut)
+}
+
 // copy copies the chosen images, except those that have been copied before.
 func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 	start := time.Now()
 	c.unread = map[string]error{}
+	c.streams = make(chan struct{}, maxStreams)
 	sizes := map[string]int64{} // of what is there, by name
 	err := c.to.List(ctx, "", func(o store.Object) error {
 		sizes[o.Name] = o.Size
@@ -262,7 +289,7 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 			} else if ok {
 				return config(fmt.Errorf("%s already has another %q, of %d bytes instead of %d: choose another place", c.to, o.Name, size, o.Size))
 			}
-			switch err := copyObject(ctx, c.from, c.to, o); {
+			switch err := c.copyObject(ctx, o); {
 			case errors.Is(err, store.ErrExist): // another sample was faster, or the listing named it twice
 				c.had.Add(1)
 			case isOfOneImage(err):
@@ -282,41 +309,6 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 	err = g.Wait()
 	progress.Finish(time.Since(start))
 	return err
-}
-
-// isOfOneImage reports whether err concerns only the image that was being copied.
-func isOfOneImage(err error) bool {
-	if errors.Is(err, store.ErrName) {
-		return true
-	}
-	var u unreadImage
-	return errors.As(err, &u) &&
-		(errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrChanged))
-}
-
-// unreadImage marks errors of reading an image.
-type unreadImage struct{ error }
-
-func (u unreadImage) Unwrap() error { return u.error }
-
-// copyObject copies one image. Errors of reading it are unreadImage.
-func copyObject(ctx context.Context, from, to store.Store, o store.Object) error {
-	r, _, err := from.Open(ctx, o.Name, o.ETag)
-	if err != nil {
-		return unreadImage{fmt.Errorf("read %q of %s: %w", o.Name, from, err)}
-	}
-	defer r.Close()
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return unreadImage{fmt.Errorf("read %q of %s: %w", o.Name, from, err)}
-	}
-	if n := int64(len(body)); n != o.Size {
-		return unreadImage{fmt.Errorf("read %q of %s: %w: it has %d bytes instead of %d", o.Name, from, store.ErrChanged, n, o.Size)}
-	}
-	if _, err := to.Create(ctx, o.Name, body); err != nil {
-		return fmt.Errorf("write %q to %s: %w", o.Name, to, err)
-	}
-	return nil
 }
 
 // choose returns the n images of a collection whose names have the lowest hashes,

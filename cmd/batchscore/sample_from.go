@@ -76,7 +76,10 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if err := sayLine(stdout, text); err != nil {
 		return err
 	}
-	return sayIncomplete(ctx, stdout, st, &job, p.rows)
+	if err := sayIncomplete(ctx, stdout, st, &job, p.rows); err != nil {
+		return err
+	}
+	return c.complete()
 }
 
 // hasObjects returns an error unless a place exists and has an object.

@@ -41,6 +41,9 @@ var (
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrName means that no object of the place can have that name.
 	ErrName = errors.New("the place cannot hold this name")
+	// ErrOutside means that an object is a link to something outside the place, where
+	// such links are not followed.
+	ErrOutside = errors.New("a link leads out of the place")
 	// ErrUnfit means that the place cannot do what every store must: create an
 	// object whole and once.
 	ErrUnfit = errors.New("this place cannot hold a result")

@@ -31,6 +31,9 @@ type Options struct {
 	// TempAge is how old an abandoned temporary file must be to be removed; a
 	// day if zero.
 	TempAge time.Duration
+	// Within makes Open return store.ErrOutside for files that links lead to and that are
+	// not beneath the root. Listings name them nevertheless.
+	Within bool
 	// OpenFile opens a file for reading, and does not wait for the writer of a
 	// pipe. By default the operating system does it; tests let it fail.
 	OpenFile func(path string) (File, error)
@@ -88,8 +91,12 @@ func New(root string, opt Options) (*Store, error) {
 	if opt.OpenFile == nil {
 		opt.OpenFile = openFile
 	}
-	return &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
-		link: linkExclusive, seen: map[string]bool{}}, nil
+	s := &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
+		link: linkExclusive, seen: map[string]bool{}}
+	if opt.Within {
+		s.openFile = s.openWithin
+	}
+	return s, nil
 }
 
 // String is the absolute path of the folder.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/batchscore/batchscore/scorer/store"
@@ -77,6 +79,33 @@ func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
 func openFile(path string) (File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// openWithin is openFile for a file beneath the root, unless links lead out of it.
+func (s *Store) openWithin(path string) (File, error) {
+	root, err := os.OpenRoot(s.root + thisFolder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	open := func(name string) (*os.File, error) { return root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) }
+	f, err := open(path[len(s.root)+1:])
+	if err != nil && escapes(err) {
+		// An os.Root follows no absolute link, even if that stays within.
+		real, errReal := filepath.EvalSymlinks(path)
+		top, errTop := filepath.EvalSymlinks(s.root)
+		below, errBelow := filepath.Rel(top, real)
+		if errReal == nil && errTop == nil && errBelow == nil && filepath.IsLocal(below) {
+			f, err = open(below)
+		}
+	}
+	switch {
+	case err != nil && escapes(err):
+		return nil, &fs.PathError{Op: "open", Path: path, Err: store.ErrOutside}
+	case err != nil:
 		return nil, err
 	}
 	return f, nil

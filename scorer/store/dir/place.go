@@ -38,9 +38,9 @@ func (f folder) Split() (place.Place, string) {
 	return folder{filepath.Dir(f.given), filepath.Dir(f.absolute)}, filepath.Base(f.absolute)
 }
 
-// Open implements place.Place. It is New with the defaults.
-func (f folder) Open(place.Options) (store.Store, error) {
-	s, err := New(f.given, Options{})
+// Open implements place.Place.
+func (f folder) Open(o place.Options) (store.Store, error) {
+	s, err := New(f.given, Options{Within: o.Within})
 	if err != nil {
 		return nil, err
 	}

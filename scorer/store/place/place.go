@@ -62,6 +62,9 @@ type Options struct {
 	Credentials string
 	// Transport carries the requests; by default the storage's own.
 	Transport http.RoundTripper
+	// Within makes it an error, store.ErrOutside, to read a file through links that
+	// leave the place. Only folders have links.
+	Within bool
 }
 
 // Cut splits a place, or the source of a mount, into its scheme in lower case
