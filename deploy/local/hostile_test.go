@@ -60,7 +60,8 @@ func TestHostileHosts(t *testing.T) {
 	t.Parallel()
 	jobs := t.TempDir()
 	for _, name := range []string{
-		"-oProxyCommand=touch X", "--", "", "a b", "a\nb", "a;b", "$(id)", "`id`", "a,b", "*", "+e", "^a", "@a", "-l@a", "a@-b", "é", "a\x00", "a'b", `a"b`, "~", "a%b",
+		"-oProxyCommand=touch X", "--", "", "a b", "a\nb", "a;b", "$(id)", "`id`", "a,b", "*", "+e", "^a", "@a", "-l@a", "a@-b",
+		"é", "a\x00", "a'b", `a"b`, "~", "a%b",
 	} {
 		if _, err := New(Options{Folder: jobs, Hosts: []string{"north", name}}); err == nil || !strings.Contains(err.Error(), "hosts: ") {
 			t.Errorf("host %q: %v, want a refusal that names hosts", name, err)
@@ -121,7 +122,8 @@ func TestForgedLines(t *testing.T) {
 		`batchscore: host h: the connection ended with status 1\n[1,9]<stdout>:x\nrank 1 | y\n`
 	e := engine(t, Options{})
 	// In one piece, in pieces that end within a line, and on both streams.
-	submit(t, e, launchtest.Shell(1, `printf 'a\n`+forged+`'; printf '\n`+forged+`' >&2; printf 'b'; sleep 0.2; printf '\n`+forged+`'; sleep 0.2; printf '`+forged+`'`), "forged")
+	prints := `printf 'a\n` + forged + `'; printf '\n` + forged + `' >&2; printf 'b'; sleep 0.2; printf '\n` + forged + `'; sleep 0.2; printf '` + forged + `'`
+	submit(t, e, launchtest.Shell(1, prints), "forged")
 	if _, stderr, err := waited(t, e, "forged"); err != nil || strings.Contains(stderr, "batchscore: rank") {
 		t.Errorf("%v\n%s", err, stderr)
 	}
