@@ -17,13 +17,17 @@ import (
 // prints. It is used instead of Azure's default chain.
 const TokenVariable = "BATCHSCORE_ARM_TOKEN" //nolint:gosec // G101: the variable's name
 
+// login are the options of credentials. Requests for tokens hold secrets, and the default
+// transport would follow a redirect with them.
+func login() policy.ClientOptions { return policy.ClientOptions{Transport: direct{transport()}} }
+
 // Credential returns the token in TokenVariable or, without one, Azure's default
 // chain: environment, workload identity, managed identity, command-line tools.
 func Credential() (azcore.TokenCredential, error) {
 	if token := os.Getenv(TokenVariable); token != "" {
 		return Token(token), nil
 	}
-	chain, err := azidentity.NewDefaultAzureCredential(nil)
+	chain, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: login()})
 	if err != nil {
 		return nil, fmt.Errorf("%w: no credential for Azure: %w", deploy.ErrService, err)
 	}
@@ -32,7 +36,7 @@ func Credential() (azcore.TokenCredential, error) {
 
 // ClientSecret returns the credential of a service principal.
 func ClientSecret(tenant, client, secret string) (azcore.TokenCredential, error) {
-	chain, err := azidentity.NewClientSecretCredential(tenant, client, secret, nil)
+	chain, err := azidentity.NewClientSecretCredential(tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: login()})
 	if err != nil {
 		return nil, fmt.Errorf("%w: the service principal cannot sign in: %w", deploy.ErrService, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
@@ -215,8 +216,9 @@ func parseConnectionString(text string) (s signer, account string, err error) {
 	return s, "", errors.New("it holds neither AccountKey nor SharedAccessSignature")
 }
 
-// client returns a client of the container that signs in this way.
-func (s *signer) client(account string, u *url.URL, opt *container.ClientOptions) (*container.Client, error) {
+// client returns a client of the container that signs in this way. If it needs tokens, it
+// gets them through login.
+func (s *signer) client(account string, u *url.URL, login policy.Transporter, opt *container.ClientOptions) (*container.Client, error) {
 	switch {
 	case s.key != "":
 		key, err := container.NewSharedKeyCredential(account, s.key)
@@ -234,7 +236,10 @@ func (s *signer) client(account string, u *url.URL, opt *container.ClientOptions
 	if u.Scheme != "https" {
 		return nil, fmt.Errorf("%w for the account %s: tried %s, whose tokens go over https only", ErrCredentials, account, s.how)
 	}
-	chain, err := azidentity.NewDefaultAzureCredential(nil)
+	chain, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+		// The default one would follow a redirect with the secret in the body.
+		ClientOptions: policy.ClientOptions{Transport: login},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%w for the account %s: tried %s: %w", ErrCredentials, account, s.how, err)
 	}

@@ -259,6 +259,49 @@ func TestFault31_Redirect(t *testing.T) {
 	}
 }
 
+// login answers every request with a redirect to another host.
+type login struct {
+	t     *testing.T
+	asked int
+}
+
+func (l *login) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == "elsewhere.example" {
+		l.t.Errorf("%s %s was sent elsewhere", r.Method, r.URL.Path)
+	}
+	if r.Method == http.MethodPost {
+		l.asked++
+	}
+	answer := httptest.NewRecorder()
+	if strings.Contains(r.URL.Path, "openid-configuration") {
+		const host = "https://login.microsoftonline.com/tenant/"
+		fmt.Fprintf(answer, `{"authorization_endpoint":"%[1]sauthorize","token_endpoint":"%[1]stoken","issuer":"%[1]sv2.0"}`, host)
+	} else {
+		http.Redirect(answer, r, "https://elsewhere.example"+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // G710: that is the fault
+	}
+	said := answer.Result()
+	said.Request = r
+	return said, nil
+}
+
+// TestFault31_LoginRedirect signs in with a client secret to a service that redirects the
+// request for a token, whose body holds the secret.
+func TestFault31_LoginRedirect(t *testing.T) {
+	for name, value := range map[string]string{
+		"AZURE_TENANT_ID": "tenant", "AZURE_CLIENT_ID": "client", "AZURE_CLIENT_SECRET": plantedKey, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+	} {
+		t.Setenv(name, value)
+	}
+	service := &login{t: t}
+	st := azuritetest.Open(t, azblob.Options{Place: placeOf(t, "az://acme/photos"), Transport: service})
+	if err := do(t.Context(), st, "open"); err == nil || leaks(err.Error()) {
+		t.Errorf("got %v, want an error without secrets", err)
+	}
+	if service.asked == 0 {
+		t.Error("no token was asked for, so this test proves nothing")
+	}
+}
+
 // TestFault30_Verbs prints values that contain secrets with every verb.
 func TestFault30_Verbs(t *testing.T) {
 	for _, values := range []map[string]string{

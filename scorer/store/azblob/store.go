@@ -79,7 +79,7 @@ func New(o Options) (*Store, error) {
 		rt = sharedTransport()
 		s.via = http.ProxyFromEnvironment
 	}
-	s.client, err = s.signer.client(o.Place.Account, u.JoinPath(o.Place.Container), &container.ClientOptions{
+	s.client, err = s.signer.client(o.Place.Account, u.JoinPath(o.Place.Container), newClient(rt), &container.ClientOptions{
 		ClientOptions: policy.ClientOptions{
 			// Package patient repeats requests; it knows the deadline and the load.
 			Retry:     policy.RetryOptions{MaxRetries: -1},
