@@ -116,6 +116,7 @@ func TestHostileValues(t *testing.T) {
 	scoring.Out = "az://acme/" + scoring.Out
 	clock := scoring
 	clock.Schedule, clock.Out = "0 2 * * *", "az://acme/${run}/$${run}/$({run})/$é{run}"
+	clock.Images = "az://acme/${run}" // nothing else in it needs an escape
 	bin := mpirunOf(t)
 	for name, c := range map[string]struct {
 		options string

@@ -99,7 +99,12 @@ func TestVerify(t *testing.T) {
 // another.
 func TestRunNames(t *testing.T) {
 	unit := settings(t, service)
-	state := t.TempDir()
+	// The shells of the lines must not run what is in a value or in the folder's name.
+	state := filepath.Join(t.TempDir(), "it's $(touch canary) `touch canary`")
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	place := "az://acme/a b's \"labels\" $(touch canary) `touch canary` %h %% \\n ; touch canary"
 	run := func(setting, status string) string {
 		// What systemd makes of a line: $$ and %% stand for one of each.
 		line := strings.NewReplacer("$$", "$", "%%", "%").Replace(unit[setting][0])
@@ -108,7 +113,7 @@ func TestRunNames(t *testing.T) {
 			t.Fatalf("%s=%s", setting, line)
 		}
 		cmd := exec.Command("/bin/sh", "-c", strings.TrimSuffix(script, "'"))
-		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state, "EXIT_STATUS="+status, "OUT=az://acme/a b's \"labels\"", "RUN=2026")
+		cmd.Env = append(os.Environ(), "STATE_DIRECTORY="+state, "EXIT_STATUS="+status, "OUT="+place, "RUN=2026")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", setting, err, out)
 		}
@@ -136,9 +141,11 @@ func TestRunNames(t *testing.T) {
 		if left := run("ExecStopPost", status); left != "" {
 			t.Errorf("after %s the next run would continue with %q", status, left)
 		}
-		const place = "az://acme/a b's \"labels\"/2026\n"
-		if last, err := os.ReadFile(filepath.Join(state, "last-run")); err != nil || string(last) != place {
+		if last, err := os.ReadFile(filepath.Join(state, "last-run")); err != nil || string(last) != place+"/2026\n" {
 			t.Errorf("after %s monitors find the last run in %q, %v; want %q", status, last, err, place)
 		}
+	}
+	if _, err := os.Lstat("canary"); err == nil {
+		t.Error("a value was run as a command")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Process is a process that has not ended.
@@ -23,11 +24,14 @@ func All() ([]Process, error) {
 	return where(func(string) bool { return true })
 }
 
-// With returns the processes that were started with a variable, NAME=VALUE, in their
-// environment. Those of other users cannot be read and are left out.
+// With returns this user's processes that were started with a variable, NAME=VALUE, in
+// their environment. Other users may give theirs any variable, which root could read.
 func With(variable string) ([]Process, error) {
 	want := []byte(variable)
 	return where(func(folder string) bool {
+		if info, err := os.Stat(folder); err != nil || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()) {
+			return false
+		}
 		environment, err := os.ReadFile(filepath.Join(folder, "environ"))
 		return err == nil && slices.ContainsFunc(bytes.Split(environment, []byte{0}), func(v []byte) bool { return bytes.Equal(v, want) })
 	})

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 )
 
@@ -53,4 +54,36 @@ func TestProcesses(t *testing.T) {
 	if found, err = With(variable); err != nil || len(found) != 0 {
 		t.Errorf("With = %v, %v; want none", found, err)
 	}
+}
+
+// TestProcessesOfOthers: another user's process is none of ours, whatever its variables are.
+func TestProcessesOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process of another user, and read its variables")
+	}
+	const variable = "BATCHSCORE_PROC_TEST_OTHER=x"
+	cmd := exec.Command("sh", "-c", "echo up; read line")
+	cmd.Env, cmd.Dir = append(os.Environ(), variable), "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.Read(make([]byte, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := With(variable); err != nil || len(found) != 0 {
+		t.Errorf("With = %v, %v; want none", found, err)
+	}
+	if err := hold.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // read ends with an error
 }
