@@ -67,14 +67,13 @@ func FuzzSidecar(f *testing.F) {
 	f.Add([]byte("resize: area\nfit: central-fraction\nfraction: 0.5\nbgr: true\nscale: 0.1\nmean: [1, 2, 3]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("width: 99999999999\nheight: -1\n"))
-	model := graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, NoContract: true})
+	path := filepath.Join(f.TempDir(), "m.onnx") // for all inputs of a process, one after another
+	if err := os.WriteFile(path, graphtest.Tiny(graphtest.Options{Input: graphtest.FloatImage, NoContract: true}), 0o644); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "m.onnx")
-		for file, body := range map[string][]byte{path: model, filepath.Join(dir, "m.yaml"): text} {
-			if err := os.WriteFile(file, body, 0o644); err != nil {
-				t.Fatal(err)
-			}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "m.yaml"), text, 0o644); err != nil {
+			t.Fatal(err)
 		}
 		m, err := models.Open(path, models.OpenOptions{})
 		switch {
@@ -97,8 +96,8 @@ func FuzzInspect(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	path := filepath.Join(f.TempDir(), "m.onnx")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "m.onnx")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}

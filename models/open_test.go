@@ -202,8 +202,8 @@ func FuzzONNXHeader(f *testing.F) {
 	f.Add(withMetadata("{"))
 	f.Add([]byte("\x08\x08\x3a\xff\xff\xff\xff\xff\xff\xff\x7f"))
 	f.Add([]byte{})
+	path := filepath.Join(f.TempDir(), "model.onnx")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "model.onnx")
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -166,6 +166,9 @@ func (t target) fuzz(ctx context.Context, o options, binary string) result {
 	err := cmd.Run()
 	r := read(text.String())
 	r.target, r.took = t, time.Since(begin)
+	if p := cmd.ProcessState; p != nil {
+		r.cpu = p.UserTime() + p.SystemTime() // with those of the processes that it starts
+	}
 	if err != nil && r.crash == "" {
 		r.broken = fmt.Sprintf("%v\n%s", err, text.String())
 	}

@@ -46,7 +46,7 @@ fuzz: elapsed: 5s, execs: 204 (50/sec), new interesting: 6 (total: 18)
 
 func TestTable(t *testing.T) {
 	a := target{pkg: "models/a", name: "FuzzA"}
-	good := result{target: a, took: 2 * time.Second, inputs: 100, fresh: 3, corpus: 7}
+	good := result{target: a, took: 2 * time.Second, cpu: 4 * time.Second, inputs: 100, fresh: 3, corpus: 7}
 	bad := good
 	bad.crash = "testdata/fuzz/FuzzA/97a8"
 	for _, c := range []struct {
@@ -55,7 +55,7 @@ func TestTable(t *testing.T) {
 		want    string
 		good    bool
 	}{
-		{name: "good", results: []result{good}, want: "   100        50    3       7      ok  models/a FuzzA\n", good: true},
+		{name: "good", results: []result{good}, want: " 50      25    3       7      ok  models/a FuzzA\n", good: true},
 		{name: "few", results: []result{good, {target: a, took: time.Second, inputs: 9}}, want: "TOO FEW", good: false},
 		{name: "crash", results: []result{bad, good}, want: "go test -count=1 -run '^FuzzA$/^97a8$' ./models/a\n", good: false},
 		{name: "broken", results: []result{{target: a, broken: "no compiler"}}, want: "DID NOT RUN", good: false},

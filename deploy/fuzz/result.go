@@ -15,6 +15,7 @@ import (
 type result struct {
 	target
 	took   time.Duration
+	cpu    time.Duration // of all processors
 	inputs int
 	fresh  int    // inputs that reached new code
 	corpus int    // inputs that the run started from, and those
@@ -55,8 +56,11 @@ func read(text string) (r result) {
 	return r
 }
 
-// rate returns the inputs per second, with the time that it took to start.
-func (r result) rate() float64 { return float64(r.inputs) / r.took.Seconds() }
+// rates returns the inputs per second and per second of a processor, which does not depend
+// on what else the machine does, both with the time that it took to start.
+func (r result) rates() (perSecond, perCPU float64) {
+	return float64(r.inputs) / max(r.took.Seconds(), 1e-3), float64(r.inputs) / max(r.cpu.Seconds(), 1e-3)
+}
 
 // line is said of a target when it has ended.
 func (r result) line() string {
@@ -67,7 +71,7 @@ func (r result) line() string {
 	case r.crash != "":
 		return name + ": FAILED\n" + r.report
 	}
-	return fmt.Sprintf("%s: %d inputs in %.0f s", name, r.inputs, r.took.Seconds())
+	return fmt.Sprintf("%s: %d inputs in %.0f s, %.0f s of a processor", name, r.inputs, r.took.Seconds(), r.cpu.Seconds())
 }
 
 // table prints all results and how to reproduce the failures, and reports whether there
@@ -76,7 +80,7 @@ func table(out io.Writer, results []result, o options) (good bool) {
 	good = len(results) > 0
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "inputs\tinputs/s\tnew\tcorpus\tresult\t  target")
+	fmt.Fprintln(w, "inputs\t/s\t/CPU s\tnew\tcorpus\tresult\t  target")
 	for _, r := range results {
 		verdict := "ok"
 		switch {
@@ -88,7 +92,8 @@ func table(out io.Writer, results []result, o options) (good bool) {
 			verdict = "TOO FEW"
 		}
 		good = good && verdict == "ok"
-		fmt.Fprintf(w, "%d\t%.0f\t%d\t%d\t%s\t  %s %s\n", r.inputs, r.rate(), r.fresh, r.corpus, verdict, r.pkg, r.name)
+		perSecond, perCPU := r.rates()
+		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%d\t%d\t%s\t  %s %s\n", r.inputs, perSecond, perCPU, r.fresh, r.corpus, verdict, r.pkg, r.name)
 	}
 	_ = w.Flush() // as Fprintf, it writes text for a person
 	for _, r := range results {
