@@ -19,7 +19,7 @@ func asker(stdin io.Reader, stderr io.Writer) func(question string) bool {
 		return nil
 	}
 	return func(question string) bool {
-		fmt.Fprintf(stderr, "%s [y/N] ", question)
+		printf(stderr, "%s [y/N] ", question)
 		answer, err := bufio.NewReader(in).ReadString('\n')
 		if err != nil {
 			fmt.Fprintln(stderr)

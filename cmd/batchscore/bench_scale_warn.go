@@ -107,7 +107,7 @@ func (f *benchScaleFlags) announce(stderr io.Writer, fleets []*fleet) {
 		}
 	}
 	if took := time.Duration(seconds * float64(time.Second)); took > longRun {
-		fmt.Fprintf(stderr, "batchscore: the measurement takes %s or longer; less with fewer --rounds, a smaller --per-rank or less --slow\n",
+		printf(stderr, "batchscore: the measurement takes %s or longer; less with fewer --rounds, a smaller --per-rank or less --slow\n",
 			took.Round(time.Second))
 	}
 }

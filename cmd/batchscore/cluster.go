@@ -96,7 +96,7 @@ func newClusterCreate() *cobra.Command {
 			if err := clusters.CreateCluster(cmd.Context(), c); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s takes jobs: %d to %d nodes of %s, %s\n", c.Name, c.MinNodes, c.MaxNodes, c.VMSize, c.Priority)
+			_, err = printf(cmd.OutOrStdout(), "cluster %s takes jobs: %d to %d nodes of %s, %s\n", c.Name, c.MinNodes, c.MaxNodes, c.VMSize, c.Priority)
 			return err
 		},
 	}
@@ -155,7 +155,7 @@ func printCluster(w io.Writer, c deploy.Cluster) error {
 	if c.IdleTime > 0 {
 		idle = c.IdleTime.String()
 	}
-	fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", c.Name, c.State, c.VMSize, c.Priority, c.Nodes, c.Busy, c.MinNodes, c.MaxNodes, idle)
+	printf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n", c.Name, c.State, c.VMSize, c.Priority, c.Nodes, c.Busy, c.MinNodes, c.MaxNodes, idle)
 	return t.Flush()
 }
 
@@ -180,7 +180,7 @@ func newClusterResize() *cobra.Command {
 			if err := clusters.ResizeCluster(cmd.Context(), args[0], least, most); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s scales between %d and %d nodes\n", args[0], least, most)
+			_, err = printf(cmd.OutOrStdout(), "cluster %s scales between %d and %d nodes\n", args[0], least, most)
 			return err
 		},
 	}
@@ -204,7 +204,7 @@ func newClusterDelete() *cobra.Command {
 			if err := clusters.DeleteCluster(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "cluster %s is gone\n", args[0])
+			_, err = printf(cmd.OutOrStdout(), "cluster %s is gone\n", args[0])
 			return err
 		},
 	}

@@ -175,6 +175,7 @@ func addGolden(cmd *cobra.Command, m *models.Model, o goldenOptions) (err error)
 	}
 	written := *m
 	written.Path = o.file
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n%s", o.file, len(names), g.Tolerance, weightFiles(&written))
+	printf(cmd.OutOrStdout(), "%s: %d golden images, tolerance %.2g\n", o.file, len(names), g.Tolerance)
+	_, err = fmt.Fprint(cmd.OutOrStdout(), weightFiles(&written))
 	return err
 }

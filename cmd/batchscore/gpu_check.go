@@ -174,7 +174,7 @@ func (f *gpuCheckFlags) check(cmd *cobra.Command, o gpucheck.Options) error {
 	} else {
 		o.Told = func(r gpucheck.Result) {
 			if len(f.only) == 0 || slices.Contains(f.only, r.Subject) {
-				fmt.Fprintf(stderr, "checked %s: %s\n", r.ID(), r.Verdict) // the table at the end says more
+				printf(stderr, "checked %s: %s\n", r.ID(), r.Verdict) // the table at the end says more
 			}
 		}
 	}

@@ -307,7 +307,7 @@ func (d *distribution) printLabels(v *view) error {
 		return err
 	}
 	if n := len(names) - mostLabels; n > 0 {
-		if _, err := fmt.Fprintf(v.stdout, "... and %d more labels, see --json\n", n); err != nil {
+		if _, err := printf(v.stdout, "... and %d more labels, see --json\n", n); err != nil {
 			return err
 		}
 	}

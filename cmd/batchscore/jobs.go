@@ -131,7 +131,7 @@ columns are left out; --json has everything.`,
 			}
 			all, damaged := book.List()
 			if damaged != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "batchscore: %v\n", damaged)
+				printf(cmd.ErrOrStderr(), "batchscore: %v\n", damaged)
 			}
 			more := max(len(all)-limit, 0)
 			jobs := askAll(cmd.Context(), book, all[:len(all)-more])
@@ -139,7 +139,7 @@ columns are left out; --json has everything.`,
 				return printJSON(cmd.OutOrStdout(), jobs)
 			}
 			if len(jobs) == 0 {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "no job is on record in %s\nfor a job started with 'run', see: batchscore jobs status OUT\n", book)
+				_, err := printf(cmd.OutOrStdout(), "no job is on record in %s\nfor a job started with 'run', see: batchscore jobs status OUT\n", book)
 				return err
 			}
 			if err := printJobs(cmd.OutOrStdout(), jobs); err != nil {
@@ -301,7 +301,7 @@ func newJobsLogs() *cobra.Command {
 				return err
 			}
 			if w.note != "" {
-				fmt.Fprintf(w.stderr, "batchscore: %s\n", w.note)
+				printf(w.stderr, "batchscore: %s\n", w.note)
 			}
 			return w.l.Logs(cmd.Context(), w.r.ID, verbatim(w.stdout), follow)
 		},
@@ -340,10 +340,10 @@ far as the engine gives them time. Launch the job again to continue it.`,
 				return err
 			}
 			if unknown == nil && before.State.Ended() {
-				_, err = fmt.Fprintf(w.stdout, "%s had ended already: %s\n", w.r.ID, before.State)
+				_, err = printf(w.stdout, "%s had ended already: %s\n", w.r.ID, before.State)
 				return err
 			}
-			_, err = fmt.Fprintf(w.stdout, "%s was asked to end %s; everything already committed is kept\n", w.r.Engine, w.r.ID)
+			_, err = printf(w.stdout, "%s was asked to end %s; everything already committed is kept\n", w.r.Engine, w.r.ID)
 			return err
 		},
 	}

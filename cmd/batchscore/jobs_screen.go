@@ -87,10 +87,10 @@ type lines struct {
 func (l *lines) show(r *report) {
 	line := r.line()
 	if l.last == "" && r.Note != "" {
-		fmt.Fprintf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), r.Note)
+		printf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), r.Note)
 	}
 	if line != l.last {
-		fmt.Fprintf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), line)
+		printf(l.w, "%s %s\n", r.now.Format(time.TimeOnly), line)
 	}
 	l.last = line
 }

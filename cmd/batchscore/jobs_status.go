@@ -17,6 +17,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -272,12 +273,12 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return err
 	}
 	if w.out == nil {
-		fmt.Fprintf(w.stderr, "batchscore: no labels were fetched: %s\n", w.unseen())
+		printf(w.stderr, "batchscore: no labels were fetched: %s\n", w.unseen())
 		return nil
 	}
 	s, err := output.ReadSuccess(ctx, w.out)
 	if errors.Is(err, store.ErrNotExist) {
-		fmt.Fprintf(w.stderr, "batchscore: the labels are not complete yet, see: batchscore jobs status %s\n", w.r.ID)
+		printf(w.stderr, "batchscore: the labels are not complete yet, see: batchscore jobs status %s\n", shellquote.Quote(w.r.ID))
 		return nil
 	}
 	if err != nil {
@@ -292,7 +293,7 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 		return b.Flush()
 	})
 	if err == nil {
-		_, err = fmt.Fprintf(w.stdout, "%s: %d rows\n", file, s.Images)
+		_, err = printf(w.stdout, "%s: %d rows\n", file, s.Images)
 	}
 	return err
 }

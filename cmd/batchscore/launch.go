@@ -19,6 +19,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/engines"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 )
@@ -250,10 +251,11 @@ func (f *launchFlags) launch(cmd *cobra.Command, runArgs []string, sig *signals)
 		return err
 	}
 	if f.detach || job.Schedule != "" {
-		fmt.Fprintf(w.stdout, "launched job %s on %s\n%s", id, f.to, w.howTo())
+		printf(w.stdout, "launched job %s on %s\n", id, f.to)
+		fmt.Fprint(w.stdout, w.howTo())
 		return nil
 	}
-	fmt.Fprintf(w.stderr, "batchscore: launched job %s on %s\n", id, f.to)
+	printf(w.stderr, "batchscore: launched job %s on %s\n", id, f.to)
 	testPoint("following")
 	sig.patient.Store(true) // the engine ends the ranks, in its own time
 	return w.follow(context.WithoutCancel(cmd.Context()), sig.stop)
@@ -332,5 +334,5 @@ func (f *launchFlags) submit(ctx context.Context, w *watched) error {
 	case errors.Is(err, deploy.ErrNoEngine), errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported):
 		return errors.Join(err, w.update(record.Refused, ""))
 	}
-	return fmt.Errorf("%w\nit is not known whether %s has the job: batchscore jobs status %s", err, w.r.Engine, w.r.ID)
+	return fmt.Errorf("%w\nit is not known whether %s has the job: batchscore jobs status %s", err, w.r.Engine, shellquote.Quote(w.r.ID))
 }

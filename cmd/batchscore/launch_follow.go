@@ -12,6 +12,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -80,7 +81,7 @@ const complete = "complete"
 func (w *watched) howTo() string {
 	return fmt.Sprintf("  progress: batchscore jobs status --watch %[1]s\n"+
 		"  output:   batchscore jobs logs -f %[1]s\n"+
-		"  end it:   batchscore jobs cancel %[1]s\n", w.r.ID)
+		"  end it:   batchscore jobs cancel %[1]s\n", shellquote.Quote(w.r.ID))
 }
 
 // follow prints what the ranks print until the job has ended, then checks its result.
@@ -106,7 +107,8 @@ func (w *watched) follow(ctx context.Context, stop <-chan struct{}) error {
 	}
 	err = w.judge(judging, status)
 	if err != nil && judging.Err() != nil {
-		return marked{fmt.Errorf("the ranks have ended, but checking the result was interrupted: batchscore verify %s", w.r.Job.Out), context.Canceled}
+		return marked{fmt.Errorf("the ranks have ended, but checking the result was interrupted: batchscore verify %s",
+			shellquote.Path(w.r.Job.Out)), context.Canceled}
 	}
 	outcome := complete
 	if err != nil {
@@ -137,7 +139,7 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 	}()
 	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
 	if logs != nil && ctx.Err() == nil {
-		fmt.Fprintf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
+		printf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
 	}
 	status, err = w.ended(ctx, stderr)
 	if err != nil && ctx.Err() != nil {
@@ -161,7 +163,7 @@ func (w *watched) ended(ctx context.Context, stderr io.Writer) (deploy.Status, e
 		switch {
 		case errors.Is(err, deploy.ErrUnreachable):
 			if !told {
-				fmt.Fprintf(stderr, "batchscore: %s; trying again\n", printable.Line(err.Error()))
+				printf(stderr, "batchscore: %s; trying again\n", printable.Line(err.Error()))
 				told = true
 			}
 			if w.out == nil {
@@ -225,7 +227,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		if failed != nil {
 			return failed
 		}
-		fmt.Fprintf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' on one that can\n", w.r.Engine, w.unseen())
+		printf(w.stderr, "batchscore: %s reports success; %s: run 'batchscore verify' on one that can\n", w.r.Engine, w.unseen())
 		return nil
 	}
 	report, err := output.Verify(ctx, w.out)
@@ -260,7 +262,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 		return fmt.Errorf("%w; %s holds the complete result of a job with other options", failed, w.out)
 	}
 	// The number of ranks is left out: earlier ones may have scored a part of it.
-	fmt.Fprintf(w.stdout, "Processed %d images, took %s%s\n",
+	printf(w.stdout, "Processed %d images, took %s%s\n",
 		s.Images, telemetry.Timedelta(s.Ended.Sub(s.Started)), markOf(s.Simulated))
 	seen := seenFromHere(w.r.Engine, w.r.Job, w.r.Job.Out)
 	if w.before { // what _SUCCESS says of the images is old, and a rank has said what is new
@@ -287,7 +289,7 @@ func (w *watched) judge(ctx context.Context, status deploy.Status) error {
 	case failed != nil:
 		// A rank failed after others had taken over its chunks. The job is
 		// complete all the same.
-		fmt.Fprintf(w.stderr, "batchscore: %v, but the result is complete\n", failed)
+		printf(w.stderr, "batchscore: %v, but the result is complete\n", failed)
 	}
 	return nil
 }

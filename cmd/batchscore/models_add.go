@@ -72,9 +72,9 @@ from people whose programs you would run.`,
 				return config(err)
 			}
 			for _, c := range m.Conflicts {
-				fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", c)
+				printf(cmd.ErrOrStderr(), "note: %s\n", c)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %s\n",
+			_, err = printf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %s\n",
 				e.Name, file, m.Contract.Preprocess.Width, m.Contract.Preprocess.Height, outputOf(&m.Contract))
 			return err
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/batchscore/batchscore/models/formats"
 	"github.com/batchscore/batchscore/models/networks"
 	"github.com/batchscore/batchscore/models/weights"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // rawActivations are the values of --activation for networks whose last layer is
@@ -96,11 +97,11 @@ makes a model of random numbers, the same ones for the same --seed, to measure s
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
+			printf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d classes, %d MB\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Classes, m.Size/1e6)
 			fmt.Fprint(cmd.OutOrStdout(), weightFiles(m))
 			if c.TransformInput != nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: transform_input is %v\n", file, *c.TransformInput)
+				printf(cmd.OutOrStdout(), "%s: transform_input is %v\n", file, *c.TransformInput)
 			}
 			return withGolden(cmd, file, golden)
 		},
@@ -133,12 +134,12 @@ func weightFiles(m *models.Model) string {
 	if !m.External {
 		return ""
 	}
-	text := m.Path
+	text := printable.Line(m.Path)
 	if info, err := os.Stat(m.Path); err == nil {
 		text += " (" + formatBytes(info.Size()) + ")"
 	}
 	for _, name := range m.WeightFiles {
-		text += " and " + filepath.Join(filepath.Dir(m.Path), name)
+		text += " and " + printable.Line(filepath.Join(filepath.Dir(m.Path), name))
 		if info, err := os.Stat(filepath.Join(filepath.Dir(m.Path), name)); err == nil {
 			text += " (" + formatBytes(info.Size()) + ")"
 		}

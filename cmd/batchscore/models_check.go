@@ -47,7 +47,7 @@ the library or the weights differ from those the model was made with.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d golden images agree on %s; largest difference %.2g (%s), tolerance %.2g\n",
+			_, err = printf(cmd.OutOrStdout(), "%s: %d golden images agree on %s; largest difference %.2g (%s), tolerance %.2g\n",
 				m.Path, v.Images, e.Device(), v.Largest, v.Worst, v.Tolerance)
 			return err
 		},

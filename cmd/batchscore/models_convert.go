@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -81,10 +80,10 @@ A model that agrees on less than 99% of the images in --check (default those in
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %d MB instead of %d MB\n%s on %s\n",
+			_, err = printf(cmd.OutOrStdout(), "%s: %s, %s, %d MB instead of %d MB\n%s on %s\n",
 				file, c.Name, c.Precision, after.Size()/1e6, before.Size/1e6, agreement, cmp.Or(check, calibrate))
 			if agreement.Skipped > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%d files are not images that can be decoded\n", agreement.Skipped)
+				printf(cmd.ErrOrStderr(), "%d files are not images that can be decoded\n", agreement.Skipped)
 			}
 			if err != nil {
 				return err

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/batchscore/batchscore/models"
@@ -38,7 +36,7 @@ does: pixels are then rounded to 8 bits after resizing.`,
 			if err != nil {
 				return config(err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d bytes per image instead of %d\n",
+			_, err = printf(cmd.OutOrStdout(), "%s: %s, %dx%d pixels, %d bytes per image instead of %d\n",
 				file, c.Name, c.Preprocess.Width, c.Preprocess.Height, c.Preprocess.RowBytes(), before.Contract.Preprocess.RowBytes())
 			if err != nil {
 				return err

@@ -66,27 +66,27 @@ model that you do not trust, which run, check and golden are not.`,
 
 func printInspection(out io.Writer, in *models.Inspection) error {
 	w := newTable(out)
-	fmt.Fprintf(w, "file\t%s\n", in.Path)
-	fmt.Fprintf(w, "size\t%.1f MB\n", float64(in.Size)/1e6)
-	fmt.Fprintf(w, "digest\t%s\n", in.Digest)
-	fmt.Fprintf(w, "operator set\t%d\n", in.Opset)
+	printf(w, "file\t%s\n", in.Path)
+	printf(w, "size\t%.1f MB\n", float64(in.Size)/1e6)
+	printf(w, "digest\t%s\n", in.Digest)
+	printf(w, "operator set\t%d\n", in.Opset)
 	for _, p := range in.Inputs {
-		fmt.Fprintf(w, "input\t%s %s %s\n", p.Name, p.Type, axes(p))
+		printf(w, "input\t%s %s %s\n", p.Name, p.Type, axes(p))
 	}
 	for _, p := range in.Outputs {
-		fmt.Fprintf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p))
+		printf(w, "output\t%s %s %s\n", p.Name, p.Type, axes(p))
 	}
 	if in.Ending != "" {
-		fmt.Fprintf(w, "scores\tthe graph %s\n", in.Ending)
+		printf(w, "scores\tthe graph %s\n", in.Ending)
 	}
-	fmt.Fprintf(w, "operators\t%s\n", counted(in.Operators))
-	fmt.Fprintf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in))
+	printf(w, "operators\t%s\n", counted(in.Operators))
+	printf(w, "parameters\t%s%s\n", grouped(in.Parameters), precisions(in))
 	work := "unknown: the sizes of " + counted(in.Unknown)
 	if in.MultiplyAdds != nil {
 		work = fmt.Sprintf("%s per image (%.2f G)", grouped(*in.MultiplyAdds), float64(*in.MultiplyAdds)/1e9)
 	}
-	fmt.Fprintf(w, "multiply-adds\t%s\n", work)
-	fmt.Fprintf(w, "golden images\t%d\n", in.GoldenImages)
+	printf(w, "multiply-adds\t%s\n", work)
+	printf(w, "golden images\t%d\n", in.GoldenImages)
 	if c := in.Contract; c != nil {
 		printContract(w, c)
 	} else {
@@ -96,13 +96,13 @@ func printInspection(out io.Writer, in *models.Inspection) error {
 		return err
 	}
 	for _, c := range in.Conflicts {
-		fmt.Fprintf(out, "note: %s\n", c)
+		printf(out, "note: %s\n", c)
 	}
 	for _, d := range in.Dependences {
-		fmt.Fprintf(out, "note: %s\n", d)
+		printf(out, "note: %s\n", d)
 	}
 	if in.Refused != "" {
-		fmt.Fprintf(out, "\nA run would refuse this model:\n%s: %s\n", in.Path, in.Refused)
+		printf(out, "\nA run would refuse this model:\n%s: %s\n", in.Path, in.Refused)
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func printContract(w io.Writer, c *models.Contract) {
 	if c.Classifies() {
 		out += ", " + string(c.Output)
 	}
-	fmt.Fprintf(w, "contract\t%s: %dx%d pixels, %s %s, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, out)
+	printf(w, "contract\t%s: %dx%d pixels, %s %s, %s\n", c.Name, p.Width, p.Height, p.DType, p.Layout, out)
 	fit := string(p.Fit)
 	if p.ResizeTo > 0 {
 		fit += fmt.Sprintf(" from a shortest side of %d", p.ResizeTo)
@@ -136,22 +136,22 @@ func printContract(w io.Writer, c *models.Contract) {
 	if p.IgnoreOrientation {
 		turn = "as stored"
 	}
-	fmt.Fprintf(w, "  pixels\t%s, %s, %s, %s\n", p.Resize, fit, order, turn)
+	printf(w, "  pixels\t%s, %s, %s, %s\n", p.Resize, fit, order, turn)
 	if p.DType == preprocess.Float32 {
 		scale := p.Scale
 		if scale == 0 {
 			scale = 1
 		}
-		fmt.Fprintf(w, "  values\tscale %g, mean %v, std %v\n", scale, p.Mean, p.Std)
+		printf(w, "  values\tscale %g, mean %v, std %v\n", scale, p.Mean, p.Std)
 	}
 	if c.TransformInput != nil {
-		fmt.Fprintf(w, "  network\ttransform_input %v\n", *c.TransformInput)
+		printf(w, "  network\ttransform_input %v\n", *c.TransformInput)
 	}
 	if c.Source != "" {
-		fmt.Fprintf(w, "  source\t%s %s\n", c.Source, c.SourceDigest)
+		printf(w, "  source\t%s %s\n", c.Source, c.SourceDigest)
 	}
-	fmt.Fprintf(w, "  labels\t%s\n", strings.Join(some(c.Labels), ", "))
-	fmt.Fprintf(w, "  digests\tpreprocess %s\n\tlabels %s\n", c.PreprocessDigest(), c.LabelsDigest())
+	printf(w, "  labels\t%s\n", strings.Join(some(c.Labels), ", "))
+	printf(w, "  digests\tpreprocess %s\n\tlabels %s\n", c.PreprocessDigest(), c.LabelsDigest())
 }
 
 // some returns the first few labels.

@@ -54,7 +54,7 @@ registered.`,
 				case entry != nil:
 					path = entry.Name
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\n", k.Task, k.Title, printable.Field(path))
+				printf(w, "%s\t%s\t%s\n", k.Task, k.Title, printable.Field(path))
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -63,7 +63,7 @@ registered.`,
 			for _, p := range models.Presets {
 				fmt.Fprintln(out, reflow(fmt.Sprintf("  %-16s  %s", p.Name, p.Matches), helpWidth()))
 			}
-			_, err = fmt.Fprintf(out, "\nmodels folder: %s\n", filepath.Clean(dir))
+			_, err = printf(out, "\nmodels folder: %s\n", filepath.Clean(dir))
 			return err
 		},
 	}
@@ -86,7 +86,7 @@ func listRegistered(out io.Writer, dir string, entries []library.Entry) error {
 		if err != nil {
 			state = library.State(err.Error())
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", e.Name, cmp.Or(e.Task, "-"), state, printable.Field(e.File))
+		printf(w, "%s\t%s\t%s\t%s\n", e.Name, cmp.Or(e.Task, "-"), state, printable.Field(e.File))
 	}
 	return w.Flush()
 }

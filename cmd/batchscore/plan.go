@@ -103,7 +103,7 @@ func (f *planFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		if hi > lo {
 			span = fmt.Sprintf("%d\t%d", lo, hi-1)
 		}
-		fmt.Fprintf(w, "%d\t%d\t%s\t%d\t\n", r, hi-lo, span, c.ShareImages(r, f.world))
+		printf(w, "%d\t%d\t%s\t%d\t\n", r, hi-lo, span, c.ShareImages(r, f.world))
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -4,11 +4,31 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
+
+// printf prints a line or several of a format. Each text among the values is a printable.Line,
+// so that none has a line or a column of a table of its own.
+func printf(w io.Writer, format string, values ...any) (int, error) {
+	for i, v := range values {
+		switch text := v.(type) {
+		case error:
+			values[i] = printable.Line(text.Error())
+		case fmt.Stringer:
+			values[i] = printable.Line(text.String())
+		default:
+			if reflect.ValueOf(v).Kind() == reflect.String {
+				values[i] = printable.Line(fmt.Sprint(v))
+			}
+		}
+	}
+	return fmt.Fprintf(w, format, values...)
+}
 
 // printJSON prints v as indented JSON, for programs to read.
 func printJSON(w io.Writer, v any) error {

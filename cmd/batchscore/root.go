@@ -63,7 +63,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if of := new(commandError); errors.As(err, of) {
 			path = of.command
 		}
-		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", path)
+		printf(stderr, "Run '%s --help' for usage.\n", path)
 	}
 	return code
 }
@@ -102,7 +102,7 @@ func sayError(stderr io.Writer, text string) {
 		stderr = toWidth(stderr, 0)
 	}
 	indent := "" // of the lines below the first, none of which is a message of its own
-	for line := range strings.Lines("batchscore: " + printable.Text(text)) {
+	for line := range strings.Lines("batchscore: " + strings.ReplaceAll(printable.Text(text), "\t", " ")) {
 		fmt.Fprintln(stderr, indent+strings.TrimSuffix(line, "\n"))
 		indent = "  "
 	}

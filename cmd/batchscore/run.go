@@ -369,7 +369,7 @@ func hasResult(done *output.Success, err error) bool {
 func (f *runFlags) sayEnd(w io.Writer, world shard.World, merged string, done *output.Success) {
 	switch {
 	case !done.Mine && world.Size > 1:
-		fmt.Fprintf(w, "Worker %d is done; another worker has finished the job\n", world.Rank)
+		printf(w, "Worker %d is done; another worker has finished the job\n", world.Rank)
 	case os.Getenv(deploy.JobVariable) != "":
 		p := &page{}
 		p.ending(f.out, done)

@@ -156,7 +156,7 @@ func (f *sampleFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := c.copy(ctx, chosen); err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(stdout, "%s%s\n", c.summary(len(chosen), total), andPassedOver(passed)); err != nil {
+	if _, err = printf(stdout, "%s%s\n", c.summary(len(chosen), total), andPassedOver(passed)); err != nil {
 		return err
 	}
 	return c.complete()
@@ -177,7 +177,7 @@ func (f *sampleFlags) open(ctx context.Context, images string, stderr io.Writer)
 		return nil, nil, usagef("the images and --out are the same place, %s", to)
 	}
 	if inside(images, f.out) {
-		fmt.Fprintf(stderr, "batchscore: --out %s is inside the place of the images, %s: the next job that scores that place scores the copies too\n",
+		printf(stderr, "batchscore: --out %s is inside the place of the images, %s: the next job that scores that place scores the copies too\n",
 			printable.Text(f.out), printable.Text(from.String()))
 	}
 	return from, to, f.places.aside(ctx, "--out", f.out, to)
@@ -296,7 +296,7 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 				c.mu.Lock()
 				c.unread[o.Name] = err
 				c.mu.Unlock()
-				fmt.Fprintf(stderr, "batchscore: not in the sample: %s\n", printable.Text(err.Error()))
+				printf(stderr, "batchscore: not in the sample: %s\n", printable.Text(err.Error()))
 			case err != nil:
 				return err
 			default:

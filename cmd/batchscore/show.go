@@ -220,7 +220,7 @@ func (v *view) eachInOrder(ctx context.Context, print printer) error {
 			first.add(k)
 		}
 		if len(first.items) == manyKept && v.limit != manyKept {
-			fmt.Fprintf(v.stderr, "batchscore: sorting more than %d rows in memory, about 1 kB each; --limit N keeps N of them\n", manyKept)
+			printf(v.stderr, "batchscore: sorting more than %d rows in memory, about 1 kB each; --limit N keeps N of them\n", manyKept)
 		}
 		return nil
 	}); err != nil {

@@ -76,16 +76,16 @@ missing.`,
 				return printJSON(cmd.OutOrStdout(), v)
 			}
 			w := newTable(cmd.OutOrStdout())
-			fmt.Fprintf(w, "batchscore\t%s\n", v.Version)
-			fmt.Fprintf(w, "commit\t%s\n", v.Commit)
-			fmt.Fprintf(w, "Go\t%s, %s\n", v.Go, v.Platform)
-			fmt.Fprintf(w, "ONNX Runtime\t%s\n", &v.ONNXRuntime)
-			fmt.Fprintf(w, "libjpeg-turbo\t%s\n", &v.LibJPEG)
+			printf(w, "batchscore\t%s\n", v.Version)
+			printf(w, "commit\t%s\n", v.Commit)
+			printf(w, "Go\t%s, %s\n", v.Go, v.Platform)
+			printf(w, "ONNX Runtime\t%s\n", &v.ONNXRuntime)
+			printf(w, "libjpeg-turbo\t%s\n", &v.LibJPEG)
 			if v.NvImageCodec != nil {
-				fmt.Fprintf(w, "nvImageCodec\t%s\n", v.NvImageCodec)
+				printf(w, "nvImageCodec\t%s\n", v.NvImageCodec)
 			}
-			fmt.Fprintf(w, "decoding\t%d\n", v.Decoding)
-			fmt.Fprintf(w, "job records\t%d; form of rows %d, of claims %d\n", v.Records, v.RowForm, v.ClaimForm)
+			printf(w, "decoding\t%d\n", v.Decoding)
+			printf(w, "job records\t%d; form of rows %d, of claims %d\n", v.Records, v.RowForm, v.ClaimForm)
 			return w.Flush()
 		},
 	}

@@ -6,7 +6,9 @@ package shellquote
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // safe matches text that a shell takes as one literal word.
@@ -21,22 +23,26 @@ func Quote(s string) string {
 }
 
 // Path returns a path or a place as one argument of a command line, which is neither taken
-// for a flag nor spread over lines.
+// for a flag nor spread over lines, and has only characters that are printed.
 func Path(s string) string {
 	if strings.HasPrefix(s, "-") {
 		s = "./" + s
 	}
-	control := func(r rune) bool { return r < ' ' || r == 0x7f }
-	if !strings.ContainsFunc(s, control) || strings.HasSuffix(s, "\n") { // $() drops the last line breaks
+	hidden := func(r rune) bool { return !strconv.IsPrint(r) }
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) || strings.HasSuffix(s, "\n") { // $() drops the last line breaks
 		return Quote(s)
 	}
 	var b strings.Builder
-	for _, c := range []byte(s) {
-		if control(rune(c)) || strings.IndexByte(`\%'`, c) >= 0 {
-			fmt.Fprintf(&b, `\%03o`, c)
-			continue
+	for rest := s; rest != ""; {
+		r, n := utf8.DecodeRuneInString(rest)
+		if hidden(r) || r == utf8.RuneError && n == 1 || strings.ContainsRune(`\%'`, r) {
+			for _, c := range []byte(rest[:n]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		} else {
+			b.WriteString(rest[:n])
 		}
-		b.WriteByte(c)
+		rest = rest[n:]
 	}
 	return `"$(printf '` + b.String() + `')"`
 }

@@ -2,6 +2,7 @@ package shellquote
 
 import (
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,10 +29,11 @@ func TestQuoteIsReadBack(t *testing.T) {
 func TestPathIsReadBack(t *testing.T) {
 	for path, want := range map[string]string{
 		"a b": "a b", "-dash": "./-dash", "a\nb": "a\nb", "-a\tb\\c%d'e\n\nf": "./-a\tb\\c%d'e\n\nf", "a\nb\\061": "a\nb\\061",
+		"a\x1b\u202e\u009b\xff\u00a0é": "a\x1b\u202e\u009b\xff\u00a0é",
 	} {
 		quoted := Path(path)
 		out, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+quoted).CombinedOutput()
-		if got := string(out); err != nil || got != want || strings.ContainsAny(quoted, "\n\t") {
+		if got := string(out); err != nil || got != want || strings.ContainsFunc(quoted, func(r rune) bool { return !strconv.IsPrint(r) }) {
 			t.Errorf("sh reads Path(%q) = %s as %q, %v", path, quoted, got, err)
 		}
 	}

@@ -61,7 +61,7 @@ func DescribeFile(file string) string {
 	case begins("ptrt"), ending == ".engine", ending == ".plan", ending == ".trt":
 		return "it is an engine of TensorRT; use the .onnx file it was made from, with --provider cuda"
 	case begins("\x1f\x8b"):
-		return "it is compressed (gzip); unpack it, or if it is a TensorFlow.js package: batchscore models import " + shellquote.Quote(file) + " -o " + out
+		return "it is compressed (gzip); unpack it, or if it is a TensorFlow.js package: batchscore models import " + shellquote.Path(file) + " -o " + out
 	case begins("version https://git-lfs"):
 		return "it is a Git LFS pointer, not the model itself; fetch that with git lfs pull"
 	case strings.HasPrefix(text, "<") && strings.Contains(text, "<net"):
@@ -104,7 +104,7 @@ func tf2onnx(flag, file, out string, more ...string) string {
 
 // importHint says how to import the TensorFlow.js model in a folder.
 func importHint(dir string) string {
-	return "import it: batchscore models import " + shellquote.Quote(dir) + " -o " + shellquote.Quote(filepath.Join(dir, "model.onnx"))
+	return "import it: batchscore models import " + shellquote.Path(dir) + " -o " + shellquote.Path(filepath.Join(dir, "model.onnx"))
 }
 
 func savedModel(dir string) string {

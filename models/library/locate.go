@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models"
 )
 
@@ -173,7 +174,7 @@ func Open(dir, word string, o models.OpenOptions) (*models.Model, error) {
 	if entry == nil {
 		return models.Open(path, o)
 	}
-	remedy := fmt.Sprintf("register it again with \"batchscore models add --replace %s FILE\"", entry.Name)
+	remedy := fmt.Sprintf("register it again with \"batchscore models add --replace %s FILE\"", shellquote.Quote(entry.Name))
 	o.Given = append(slices.Clone(o.Given), entry.Given())
 	m, err := models.Open(path, o)
 	switch {

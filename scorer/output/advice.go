@@ -17,7 +17,7 @@ func ShowCommand(place string, statuses map[string]int) string {
 	case 0:
 		return ""
 	case 1:
-		return "batchscore show " + shellquote.Path(place) + " --status " + failures[0]
+		return "batchscore show " + shellquote.Path(place) + " --status " + shellquote.Quote(failures[0])
 	}
 	return "batchscore show " + shellquote.Path(place) + " --status " + row.AnyFailure
 }

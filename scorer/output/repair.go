@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 	"github.com/batchscore/batchscore/shard"
 )
 
@@ -438,21 +439,22 @@ func (r *repair) nextFolder(ctx context.Context) (string, error) {
 // String describes for people what was done and what to do next.
 func (r *Repaired) String() string {
 	var b strings.Builder
+	output := printable.Line(r.Output)
 	for _, k := range r.Aside {
-		fmt.Fprintf(&b, "set aside: %s: %s; it is kept as %s\n", k.Name, k.Why, k.In)
+		fmt.Fprintf(&b, "set aside: %s: %s; it is kept as %s\n", printable.Line(k.Name), printable.Line(k.Why), printable.Line(k.In))
 	}
 	for _, name := range r.Rebuilt {
-		fmt.Fprintf(&b, "made again: %s\n", name)
+		fmt.Fprintf(&b, "made again: %s\n", printable.Line(name))
 	}
 	switch {
 	case r.Missing > 0:
-		fmt.Fprintf(&b, "parts missing from %[2]s: %[1]d; run the same command again, which makes them\n", r.Missing, r.Output)
+		fmt.Fprintf(&b, "parts missing from %[2]s: %[1]d; run the same command again, which makes them\n", r.Missing, output)
 	case r.Unfinished:
-		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", r.Output)
+		fmt.Fprintf(&b, "%s is not complete: run the same command again, which finishes it\n", output)
 	case len(r.Aside)+len(r.Rebuilt) == 0:
-		fmt.Fprintf(&b, "nothing in %s needs repair\n", r.Output)
+		fmt.Fprintf(&b, "nothing in %s needs repair\n", output)
 	default:
-		fmt.Fprintf(&b, "%s is complete again\n", r.Output)
+		fmt.Fprintf(&b, "%s is complete again\n", output)
 	}
 	return b.String()
 }

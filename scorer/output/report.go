@@ -8,6 +8,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer/row"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Kind is a kind of problem.
@@ -149,7 +150,7 @@ func (r *Report) String() string {
 	if r.Simulated {
 		state += " (simulated)"
 	}
-	fmt.Fprintf(&b, "%s: %s\n", r.Output, state)
+	fmt.Fprintf(&b, "%s: %s\n", printable.Line(r.Output), state)
 	fmt.Fprintf(&b, "%s in %s; %s with %s", counted(r.Images, "image"), counted(r.Chunks, "chunk"), counted(r.Parts, "part"),
 		counted(r.Rows, "row"))
 	for i, s := range slices.Sorted(maps.Keys(r.Statuses)) {
@@ -157,7 +158,7 @@ func (r *Report) String() string {
 		if i == 0 {
 			sep = ": "
 		}
-		fmt.Fprintf(&b, "%s%d %s", sep, r.Statuses[s], s)
+		fmt.Fprintf(&b, "%s%d %s", sep, r.Statuses[s], printable.Field(s))
 	}
 	b.WriteByte('\n')
 	if r.DependentRows {
@@ -167,14 +168,14 @@ func (r *Report) String() string {
 		b.WriteString(MixedDecodingNote + "\n")
 	}
 	if note := MixedGPUsNote(r.GPUKinds); note != "" {
-		b.WriteString(note + "\n")
+		b.WriteString(printable.Line(note) + "\n")
 	}
 	for _, p := range r.Problems {
-		fmt.Fprintf(&b, "%s: %s", p.Kind, p.Object)
+		fmt.Fprintf(&b, "%s: %s", p.Kind, printable.Line(p.Object))
 		if p.Path != "" {
 			fmt.Fprintf(&b, ", %q", p.Path)
 		}
-		fmt.Fprintf(&b, ": %s\n", p.Detail)
+		fmt.Fprintf(&b, ": %s\n", printable.Line(p.Detail))
 	}
 	total := 0
 	for _, n := range r.Found {
@@ -187,7 +188,7 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "retry %d was begun and is not done: run the job again with --retry to finish it\n", r.Unfinished)
 	}
 	if r.Speed != "" {
-		b.WriteString(r.Speed + "\n")
+		b.WriteString(printable.Line(r.Speed) + "\n")
 	}
 	if r.OK() {
 		b.WriteString("OK: rows equal manifest\n")

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Failed returns how many of those images, counted by status, failed.
@@ -38,7 +40,7 @@ func Tally(statuses map[string]int) string {
 func TallyFailures(statuses map[string]int) string {
 	var parts []string
 	for _, status := range Failures(statuses) {
-		parts = append(parts, fmt.Sprintf("%s %d", status, statuses[status]))
+		parts = append(parts, fmt.Sprintf("%s %d", printable.Field(status), statuses[status]))
 	}
 	return strings.Join(parts, ", ")
 }
