@@ -6,175 +6,216 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// expand decodes a block of some rows of rowBytes bytes. It returns buf, which it may grow,
-// or data itself if the pixels are not compressed.
-func (t *picture) expand(buf, data []uint8, rows, rowBytes int) ([]uint8, *codec.Failure) {
-	n := rows * rowBytes
-	if t.compression == uncompressed {
-		return data, nil
-	}
-	if cap(buf) < n {
-		buf = make([]uint8, n)
-	}
-	buf = buf[:n]
-	var got int
-	var err error
-	switch t.compression {
-	case packBits:
-		got = unpackBits(buf, data)
-	case lzw:
-		got, err = unpackLZW(buf, data)
-	case deflate, oldDeflate:
-		got, err = inflate(buf, data)
-	default:
-		f := faxDecoder{data: data, width: t.blockW, order: t.compression, twoD: t.twoD}
-		got, err = f.decode(buf, rows, rowBytes)
-	}
-	switch {
-	case errors.Is(err, errFaxUncompressed), errors.Is(err, errFaxMarks):
-		return buf, unsupportedTag(tagCompression, fmt.Sprintf("%d %v", t.compression, err))
-	case err == nil && got < n:
-		err = errShort
-	}
-	short := errors.Is(err, errShort) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errFaxEnd)
-	switch {
-	case err == nil:
-		return buf, nil
-	case short && t.counts.count == 0: // the data extend to the end of the file
-		return buf, codec.Fail(codec.StatusTruncated, "%d bytes instead of %d: %v", got, n, err)
-	}
-	return buf, codec.Fail(codec.StatusCorrupt, "%d bytes instead of %d: %v", got, n, err)
+// An expander decodes the blocks of a picture one after the other, each from its first byte
+// to its last, and keeps little of it.
+type expander struct {
+	t    *picture
+	flip [256]uint8 // what each byte of the file means
+	n    int        // bytes of the block that are decoded
+	data []uint8    // what is left of it, uncompressed
+
+	packed packBitsReader
+	lzw    *lzwReader
+	plain  bytes.Reader
+	zlib   io.ReadCloser // nil before the first block
+	failed error         // of opening the block
+	fax    faxDecoder
+	skips  []uint8
 }
 
-// unpackBits expands Apple's run lengths, and returns how many bytes of dst it filled.
-func unpackBits(dst, src []uint8) int {
+func newExpander(t *picture) *expander {
+	e := &expander{t: t}
+	for i := range e.flip {
+		e.flip[i] = uint8(i)
+		if t.reversed {
+			e.flip[i] = bits.Reverse8(uint8(i))
+		}
+	}
+	if t.compression == lzw {
+		e.lzw = &lzwReader{}
+	}
+	return e
+}
+
+// open begins a block of rows of rowBytes bytes.
+func (e *expander) open(data []uint8, rows, rowBytes int) {
+	e.n, e.failed, e.data = 0, nil, nil
+	switch e.t.compression {
+	case uncompressed:
+		e.data = data
+	case packBits:
+		e.packed = packBitsReader{src: data, flip: &e.flip}
+	case lzw:
+		e.lzw.open(data, &e.flip, rows*rowBytes)
+	case deflate, oldDeflate:
+		e.plain.Reset(data)
+		var coded io.Reader = &e.plain
+		if e.t.reversed {
+			coded = &flipReader{&e.plain, &e.flip}
+		}
+		if e.zlib == nil {
+			e.zlib, e.failed = zlib.NewReader(coded)
+		} else {
+			e.failed = e.zlib.(zlib.Resetter).Reset(coded, nil)
+		}
+	default:
+		e.fax.open(data, &e.flip, e.t)
+	}
+}
+
+// read decodes the next row of rowBytes bytes, the first of them to buf. The rest is the part
+// of a tile to the right of the picture.
+func (e *expander) read(buf []uint8, rowBytes int) error {
+	err := e.failed
+	switch {
+	case err != nil:
+	case e.t.compression == uncompressed:
+		e.n += rowBytes
+		for i, b := range e.data[:len(buf)] {
+			buf[i] = e.flip[b]
+		}
+		e.data = e.data[rowBytes:]
+	case e.t.compression == group3 || e.t.compression == group4:
+		if err = e.fax.next(buf); err == nil {
+			e.n += rowBytes
+		}
+	default:
+		if err = e.fill(buf); err == nil && len(buf) < rowBytes {
+			err = e.skip(rowBytes - len(buf))
+		}
+	}
+	return err
+}
+
+// skip decodes n bytes that are not needed.
+func (e *expander) skip(n int) error {
+	if e.skips == nil {
+		e.skips = make([]uint8, 4096)
+	}
+	for n > 0 {
+		m := min(n, len(e.skips))
+		if err := e.fill(e.skips[:m]); err != nil {
+			return err
+		}
+		n -= m
+	}
+	return nil
+}
+
+// fill decodes bytes to all of dst, or returns why there are no more.
+func (e *expander) fill(dst []uint8) (err error) {
+	n := 0
+	switch e.t.compression {
+	case packBits:
+		n = e.packed.read(dst)
+	case lzw:
+		n, err = e.lzw.read(dst)
+	default:
+		if n, err = io.ReadFull(e.zlib, dst); errors.Is(err, io.EOF) && e.n > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+	}
+	if err == nil && n < len(dst) {
+		err = errShort
+	}
+	e.n += n
+	return err
+}
+
+// close looks at what follows the block's last row.
+func (e *expander) close() error {
+	if e.t.compression == deflate || e.t.compression == oldDeflate {
+		// Check the checksum, if there is one.
+		var more [1]byte
+		if _, err := e.zlib.Read(more[:]); errors.Is(err, zlib.ErrChecksum) {
+			return err
+		}
+	}
+	return nil
+}
+
+var errShort = errors.New("the data end")
+
+// failure returns the failure of a block of n bytes with this error.
+func (e *expander) failure(n int, err error) *codec.Failure {
+	if errors.Is(err, errFaxUncompressed) || errors.Is(err, errFaxMarks) {
+		return unsupportedTag(tagCompression, fmt.Sprintf("%d %v", e.t.compression, err))
+	}
+	f := codec.Fail(codec.StatusCorrupt, "%d bytes instead of %d: %v", e.n, n, err)
+	short := errors.Is(err, errShort) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errFaxEnd)
+	if short && e.t.counts.count == 0 { // the data extend to the end of the file
+		f.Status = codec.StatusTruncated
+	}
+	return f
+}
+
+// A packBitsReader expands Apple's run lengths.
+type packBitsReader struct {
+	src    []uint8
+	flip   *[256]uint8
+	copies int   // bytes of src to copy
+	run    int   // times to repeat value
+	value  uint8 // of the run
+}
+
+// read returns how many bytes of dst it filled: all, unless the data end.
+func (p *packBitsReader) read(dst []uint8) int {
 	at := 0
-	for len(src) > 0 && at < len(dst) {
-		n := int(int8(src[0]))
-		src = src[1:]
+	for at < len(dst) {
 		switch {
-		case n == -128:
-		case n >= 0:
-			m := min(n+1, len(src))
-			at += copy(dst[at:], src[:m])
-			src = src[m:]
-		case len(src) > 0:
-			run := dst[at:min(at+1-n, len(dst))]
+		case p.copies > 0:
+			n := min(p.copies, len(dst)-at)
+			for i, b := range p.src[:n] {
+				dst[at+i] = p.flip[b]
+			}
+			at += n
+			p.copies -= n
+			p.src = p.src[n:]
+		case p.run > 0:
+			run := dst[at:min(at+p.run, len(dst))]
 			for i := range run {
-				run[i] = src[0]
+				run[i] = p.value
 			}
 			at += len(run)
-			src = src[1:]
+			p.run -= len(run)
+		case len(p.src) == 0:
+			return at
+		default:
+			n := int(int8(p.flip[p.src[0]]))
+			p.src = p.src[1:]
+			switch {
+			case n == -128:
+			case n >= 0:
+				p.copies = min(n+1, len(p.src))
+			case len(p.src) > 0:
+				p.run, p.value = 1-n, p.flip[p.src[0]]
+				p.src = p.src[1:]
+			}
 		}
 	}
 	return at
 }
 
-// inflate expands zlib's format, and returns how many bytes of dst it filled.
-func inflate(dst, src []uint8) (int, error) {
-	r, err := zlib.NewReader(bytes.NewReader(src))
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	n, err := io.ReadFull(r, dst)
-	if err != nil {
-		return n, err
-	}
-	// Check the checksum, if there is one.
-	var more [1]byte
-	if _, err := r.Read(more[:]); errors.Is(err, zlib.ErrChecksum) {
-		return n, err
-	}
-	return n, nil
+// A flipReader reads bytes as they are meant. It has ReadByte, as zlib wants it.
+type flipReader struct {
+	from *bytes.Reader
+	flip *[256]uint8
 }
 
-// unpackLZW expands TIFF's LZW, and returns how many bytes of dst it filled. A string of the
-// table is the string before it and one more byte, so that it is copied from where it was
-// first written.
-func unpackLZW(dst, src []uint8) (int, error) {
-	const (
-		clearCode, endCode, firstCode = 256, 257, 258
-		codes                         = 4096
-	)
-	// Codes become longer one code early, and have their highest bit first. Neither
-	// was so before TIFF 6; the first code shows which kind it is.
-	old := len(src) >= 2 && src[0] == 0 && src[1]&1 != 0
-	early := 1
-	if old {
-		early = 0
+func (r *flipReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	for i, b := range p[:n] {
+		p[i] = r.flip[b]
 	}
-	var (
-		start  [codes]int32
-		length [codes]int32
-		acc    uint32
-		have   int
-		width  = 9
-		next   = firstCode
-		last   = -1 // the length of the last string; -1 after a clear code
-	)
-	at := 0
-	for first := true; at < len(dst); first = false {
-		for have < width {
-			if len(src) == 0 {
-				return at, nil
-			}
-			if old {
-				acc |= uint32(src[0]) << have
-			} else {
-				acc = acc<<8 | uint32(src[0])
-			}
-			src = src[1:]
-			have += 8
-		}
-		have -= width
-		var code int
-		if old {
-			code = int(acc & (1<<width - 1))
-			acc >>= width
-		} else {
-			code = int(acc >> have & (1<<width - 1))
-		}
-		switch {
-		case first && code != clearCode:
-			return at, errLZW
-		case code == clearCode:
-			width, next, last = 9, firstCode, -1
-			continue
-		case code == endCode:
-			return at, nil
-		}
-		if last >= 0 && next < codes {
-			start[next], length[next] = int32(at-last), int32(last+1)
-			next++
-			if next+early == 1<<width && width < 12 {
-				width++
-			}
-		}
-		switch {
-		case code < clearCode:
-			dst[at] = uint8(code)
-			at++
-			last = 1
-		case code >= next || last < 0:
-			return at, errLZW
-		default:
-			from, n := int(start[code]), min(int(length[code]), len(dst)-at)
-			for i := range n { // the last byte may be the first of them
-				dst[at+i] = dst[from+i]
-			}
-			at += n
-			last = n
-		}
-	}
-	return at, nil
+	return n, err
 }
 
-var (
-	errLZW   = errors.New("a bad LZW code")
-	errShort = errors.New("the data end")
-)
+func (r *flipReader) ReadByte() (byte, error) {
+	b, err := r.from.ReadByte()
+	return r.flip[b], err
+}

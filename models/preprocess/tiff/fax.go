@@ -82,25 +82,28 @@ var faxTables = sync.OnceValue(func() *[3][1 << faxCodeBits]faxCode {
 	return tables
 })
 
-// A faxDecoder decodes one strip or tile of CCITT data. Unlike libtiff, which invents the
-// rest of a damaged row, it stops with an error.
+// A faxDecoder decodes the strips or tiles of CCITT data, row by row. Unlike libtiff, which
+// invents the rest of a damaged row, it stops with an error.
 type faxDecoder struct {
-	data  []uint8
-	width int
-	order uint64 // the value of Compression
-	twoD  bool   // Group 3 of two dimensions
+	data   []uint8
+	flip   *[256]uint8 // applied to each byte of data
+	width  int
+	order  uint64 // the value of Compression
+	twoD   bool   // Group 3 of two dimensions
+	marked bool   // the rows begin with end-of-line codes
+	y      int    // of the next row
 
 	bits uint64 // the next ones first
 	have int    // how many of bits are data
 
 	// Where the runs of this row and of the row above end. The first run is white.
-	ends, above []int
+	ends, above []int32
 }
 
 // peek returns the next n bits, at most 32, with zeros after the end.
 func (f *faxDecoder) peek(n int) int {
 	for f.have <= 56 && len(f.data) > 0 {
-		f.bits |= uint64(f.data[0]) << (56 - f.have)
+		f.bits |= uint64(f.flip[f.data[0]]) << (56 - f.have)
 		f.data = f.data[1:]
 		f.have += 8
 	}
@@ -153,45 +156,51 @@ func (f *faxDecoder) run(tables *[3][1 << faxCodeBits]faxCode, colour int) (int,
 	}
 }
 
-// decode fills dst with rows of rowBytes bytes, a bit for each pixel, 1 for black. It
-// returns how many bytes it filled.
-func (f *faxDecoder) decode(dst []uint8, rows, rowBytes int) (int, error) {
+// open begins a strip or tile.
+func (f *faxDecoder) open(data []uint8, flip *[256]uint8, t *picture) {
+	w := int32(t.blockW)
+	*f = faxDecoder{data: data, flip: flip, width: t.blockW, order: t.compression, twoD: t.twoD,
+		ends: f.ends[:0], above: append(f.above[:0], w, w, w, w)}
+	f.marked = f.order == group3 && f.hasMark()
+}
+
+// next decodes a row and fills dst with the first bits of it, one for each pixel, 1 for
+// black.
+func (f *faxDecoder) next(dst []uint8) error {
 	tables := faxTables()
-	f.above = append(f.above, f.width, f.width, f.width, f.width)
-	marked := f.order == group3 && f.hasMark()
-	clear(dst)
-	for y := range rows {
-		flat := f.order != group4
-		if marked && !f.mark() {
-			return y * rowBytes, fmt.Errorf("row %d: no end-of-line code before it", y)
-		}
-		if f.twoD {
-			flat = f.peek(1) == 1
-			f.take(1)
-		}
-		f.ends = f.ends[:0]
-		var err error
-		if flat {
-			err = f.flatRow(tables)
-		} else {
-			err = f.row(tables)
-		}
-		switch {
-		case err != nil && f.order == group3 && !marked && f.peek(11) == 0:
-			return y * rowBytes, errFaxMarks // libtiff skips to the first mark
-		case err != nil:
-			return y * rowBytes, fmt.Errorf("row %d: %w", y, err)
-		}
-		for i := 0; i+1 < len(f.ends); i += 2 {
-			fillBits(dst[y*rowBytes:][:rowBytes], f.ends[i], f.ends[i+1])
-		}
-		if len(f.ends)%2 != 0 {
-			fillBits(dst[y*rowBytes:][:rowBytes], f.ends[len(f.ends)-1], f.width)
-		}
-		f.ends = append(f.ends, f.width, f.width, f.width, f.width)
-		f.ends, f.above = f.above, f.ends
+	flat := f.order != group4
+	if f.marked && !f.mark() {
+		return fmt.Errorf("row %d: no end-of-line code before it", f.y)
 	}
-	return len(dst), nil
+	if f.twoD {
+		flat = f.peek(1) == 1
+		f.take(1)
+	}
+	f.ends = f.ends[:0]
+	var err error
+	if flat {
+		err = f.flatRow(tables)
+	} else {
+		err = f.row(tables)
+	}
+	switch {
+	case err != nil && f.order == group3 && !f.marked && f.peek(11) == 0:
+		return errFaxMarks // libtiff skips to the first mark
+	case err != nil:
+		return fmt.Errorf("row %d: %w", f.y, err)
+	}
+	clear(dst)
+	w := int32(f.width)
+	if len(f.ends)%2 != 0 {
+		f.ends = append(f.ends, w)
+	}
+	for i := 0; i < len(f.ends); i += 2 {
+		fillBits(dst, int(f.ends[i]), min(int(f.ends[i+1]), 8*len(dst)))
+	}
+	f.ends = append(f.ends, w, w, w, w)
+	f.ends, f.above = f.above, f.ends
+	f.y++
+	return nil
 }
 
 // hasMark reports whether the data begin with an end-of-line code. Some writers leave out
@@ -217,7 +226,7 @@ func (f *faxDecoder) end(at int) error {
 	if len(f.ends) > 2*f.width {
 		return errFaxRuns
 	}
-	f.ends = append(f.ends, at)
+	f.ends = append(f.ends, int32(at))
 	return nil
 }
 
@@ -253,12 +262,12 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 		if i&1 != colour {
 			i++
 		}
-		for f.above[i] <= at && f.above[i] < f.width {
+		for above := int(f.above[i]); above <= at && above < f.width; above = int(f.above[i]) {
 			i += 2
 		}
 		switch mode {
 		case faxPass:
-			at = f.above[i+1]
+			at = int(f.above[i+1])
 		case faxHorizontal:
 			at = max(at, 0)
 			for k := range 2 {
@@ -280,7 +289,7 @@ func (f *faxDecoder) row(tables *[3][1 << faxCodeBits]faxCode) error {
 			if by > 3 {
 				by = 3 - by
 			}
-			to := f.above[i] + by
+			to := int(f.above[i]) + by
 			if to < max(at, 0) || to > f.width {
 				return errFaxWidth
 			}

@@ -20,9 +20,11 @@ func TestFault18_FaxRuns(t *testing.T) {
 		}
 		data[i] = byte(n)
 	}
-	f := faxDecoder{data: data, width: width, order: group3}
-	if _, err := f.decode(make([]byte, 1), 1, 1); !errors.Is(err, errFaxRuns) {
-		t.Errorf("decode() = %v, want %v", err, errFaxRuns)
+	e := newExpander(&picture{compression: group3, blockW: width})
+	e.open(data, 1, 1)
+	f := &e.fax
+	if err := e.read(make([]byte, 1), 1); !errors.Is(err, errFaxRuns) {
+		t.Errorf("read() = %v, want %v", err, errFaxRuns)
 	}
 	if n := cap(f.ends); n > 8*width {
 		t.Errorf("memory for %d runs in a row of %d pixels, want at most %d", n, width, 8*width)

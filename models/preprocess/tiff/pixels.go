@@ -3,21 +3,14 @@ package tiff
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
 // decode writes the pixels.
 func (t *picture) decode(px codec.Pixels) *codec.Failure {
-	if t.reversed { // reverse the whole file, since blocks may share bytes
-		src := make([]uint8, len(t.src))
-		for i, b := range t.src {
-			src[i] = bits.Reverse8(b)
-		}
-		t.src = src
-	}
-	var buf []uint8
+	e := newExpander(t)
+	buf := make([]uint8, t.partBytes(min(t.blockW, t.width)))
 	for i := range t.planes() * t.across * t.down {
 		plane, j, k := i/(t.across*t.down), i/t.across%t.down, i%t.across
 		if plane >= t.used {
@@ -28,20 +21,28 @@ func (t *picture) decode(px codec.Pixels) *codec.Failure {
 			return fail
 		}
 		rows, rowBytes := t.rows(j), t.rowBytes()
-		if buf, fail = t.expand(buf, data, rows, rowBytes); fail != nil {
+		left := k * t.blockW
+		w := min(t.blockW, t.width-left)
+		e.open(data, rows, rowBytes)
+		var err error
+		for y := 0; y < rows && err == nil; y++ {
+			if err = e.read(buf[:t.partBytes(w)], rowBytes); err == nil {
+				row := buf[:t.partBytes(w)]
+				if t.predicted {
+					t.unpredict(row)
+				}
+				t.spread(px.Row(j*t.blockH + y)[4*left:][:4*w], row, plane)
+			}
+		}
+		if err == nil {
+			err = e.close()
+		}
+		if err != nil {
+			fail := e.failure(rows*rowBytes, err)
 			if fail.Status == codec.StatusCorrupt {
 				fail.Reason = fmt.Sprintf("block %d: %s", i, fail.Reason)
 			}
 			return fail
-		}
-		left := k * t.blockW
-		w := min(t.blockW, t.width-left)
-		for y := range rows {
-			row := buf[y*rowBytes:][:rowBytes]
-			if t.predicted {
-				t.unpredict(row)
-			}
-			t.spread(px.Row(j*t.blockH + y)[4*left:][:4*w], row, plane)
 		}
 	}
 	finish := t.finisher()

@@ -78,6 +78,15 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 
 // walk reads the first directory and checks all of it, without decoding.
 func walk(src []byte, bounds codec.Bounds) (*picture, *codec.Failure) {
+	t, fail := walkHead(src, bounds)
+	if fail != nil {
+		return nil, fail
+	}
+	return t, t.checkBlocks()
+}
+
+// walkHead is walk, without looking for the blocks.
+func walkHead(src []byte, bounds codec.Bounds) (*picture, *codec.Failure) {
 	dir, fail := readDirectory(src)
 	if fail != nil {
 		return nil, fail
@@ -101,7 +110,7 @@ func walk(src []byte, bounds codec.Bounds) (*picture, *codec.Failure) {
 	if dir.fail != nil {
 		return nil, dir.fail
 	}
-	return t, t.checkBlocks()
+	return t, nil
 }
 
 // orientation returns how the picture is to be turned.
@@ -359,7 +368,10 @@ func (t *picture) planes() int {
 func (t *picture) rows(j int) int { return min(t.blockH, t.height-j*t.blockH) }
 
 // rowBytes returns the length of a row of one block in bytes.
-func (t *picture) rowBytes() int { return (t.blockW*t.perBlock()*t.bits + 7) / 8 }
+func (t *picture) rowBytes() int { return t.partBytes(t.blockW) }
+
+// partBytes returns the bytes of the first w pixels of a row of one block.
+func (t *picture) partBytes(w int) int { return (w*t.perBlock()*t.bits + 7) / 8 }
 
 // checkBlocks checks that the file holds every block, before memory is taken for pixels.
 func (t *picture) checkBlocks() *codec.Failure {
