@@ -233,30 +233,36 @@ func (b *header) unpack(row []uint8, line []byte) {
 	}
 }
 
-func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+// find reads the headers, and returns what the file has of the pixels.
+func find(src []byte, bounds codec.Bounds) (*header, []byte, *codec.Failure) {
+	head, left := src, 0
 	if isDIB(src) {
 		// Add the first header, which a clipboard leaves out.
-		src = append([]byte("BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"), src...)
+		const first, most = "BM\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 4096 // more than other headers and a palette
+		head, left = append([]byte(first), src[:min(len(src), most)]...), len(first)
 	}
-	b, fail := read(src)
+	b, fail := read(head)
+	if fail != nil {
+		return nil, nil, fail
+	}
+	if fail := bounds.CheckSize(b.width, b.height); fail != nil {
+		return nil, nil, fail
+	}
+	if b.pixels-left > len(src) {
+		return nil, nil, codec.Fail(codec.StatusTruncated, "ends before the pixels")
+	}
+	return b, src[b.pixels-left:], nil
+}
+
+func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	b, stored, fail := find(src, bounds)
 	if fail != nil {
 		return fail
 	}
-	if fail := bounds.CheckSize(b.width, b.height); fail != nil {
-		return fail
-	}
-	if b.pixels > len(src) {
-		return codec.Fail(codec.StatusTruncated, "ends before the pixels")
-	}
-	stored := src[b.pixels:]
-	stride := (b.width*b.bits + 31) / 32 * 4
 	if b.compression == rle4 || b.compression == rle8 {
-		if stored, fail = b.runs(stored, b.pixels); fail != nil {
-			return fail
-		}
-		// Now they have one byte a pixel.
-		b.bits, stride = 8, b.width
+		return b.runs(stored, to.Prepare(b.width, b.height, 1, nil))
 	}
+	stride := (b.width*b.bits + 31) / 32 * 4
 	// Only the padding of the last row may be missing.
 	if len(stored) < stride*(b.height-1)+(b.width*b.bits+7)/8 {
 		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")

@@ -2,28 +2,55 @@ package bmp
 
 import "github.com/batchscore/batchscore/models/preprocess/codec"
 
-// runs expands RLE4 and RLE8 to one index a pixel, in the order in which rows are stored. at
-// is where src begins in the file, in which lengths are even. Pixels that a jump leaves out
-// have index 0. A bitmap that ends before its last pixel is refused, since nothing says what
-// the rest looks like.
-func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
-	need := b.width * b.height
-	out := make([]uint8, 0, need)
-	skip := func(n int) { out = out[:min(need, len(out)+n)] } // which make cleared
+// A runWriter writes pixels by their indices, in the order in which rows are stored.
+type runWriter struct {
+	b        *header
+	px       codec.Pixels
+	at, need int // pixels, written and of the picture
+	x        int
+	row      []uint8 // that of at
+}
+
+// put writes n pixels of an index.
+func (w *runWriter) put(index uint8, n int) {
+	c := w.b.palette[index]
+	for ; n > 0; n-- {
+		if w.x == w.b.width {
+			w.x = 0
+			w.row = w.px.Row(w.b.row(w.at / w.b.width))
+		}
+		codec.Set(w.row, w.x, c[0], c[1], c[2])
+		w.x++
+		w.at++
+	}
+}
+
+// skip writes up to n pixels of index 0.
+func (w *runWriter) skip(n int) { w.put(0, min(n, w.need-w.at)) }
+
+// runs expands RLE4 and RLE8, whose data are src. Pixels that a jump leaves out have index 0.
+// A bitmap that ends before its last pixel is refused, since nothing says what the rest
+// looks like.
+func (b *header) runs(src []byte, px codec.Pixels) *codec.Failure {
+	w := &runWriter{b: b, px: px, need: b.width * b.height, x: b.width}
 	nibbles := b.compression == rle4
 	x, i := 0, 0
-	for len(out) < need && i+2 <= len(src) {
+	for w.at < w.need && i+2 <= len(src) {
 		count, code := int(src[i]), src[i+1]
 		i += 2
 		switch {
 		case count > 0: // a run, cut at the end of its row
 			n := max(0, min(count, b.width-x))
-			for k := range min(n, need-len(out)) {
-				out = append(out, index(code, k, nibbles))
+			if most := min(n, w.need-w.at); nibbles {
+				for k := range most {
+					w.put(index(code, k), 1)
+				}
+			} else {
+				w.put(code, most)
 			}
 			x += n
 		case code == 0: // the end of a row
-			skip((b.width - len(out)%b.width) % b.width)
+			w.skip((b.width - w.at%b.width) % b.width)
 			x = 0
 		case code == 1: // the end of the bitmap
 			i = len(src)
@@ -31,11 +58,11 @@ func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
 			if i+2 > len(src) {
 				break
 			}
-			skip(int(src[i]) + int(src[i+1])*b.width)
+			w.skip(int(src[i]) + int(src[i+1])*b.width)
 			i += 2
-			x = len(out) % b.width
+			x = w.at % b.width
 		default: // code indices follow
-			n := min(int(code), need-len(out))
+			n := min(int(code), w.need-w.at)
 			stored := n
 			if nibbles {
 				stored = (n + 1) / 2
@@ -46,28 +73,25 @@ func (b *header) runs(src []byte, at int) ([]uint8, *codec.Failure) {
 			}
 			for k := range n {
 				if nibbles {
-					out = append(out, index(src[i+k/2], k, true))
+					w.put(index(src[i+k/2], k), 1)
 				} else {
-					out = append(out, src[i+k])
+					w.put(src[i+k], 1)
 				}
 			}
 			x += int(code)
 			i += stored
-			i += (at + i) % 2
+			i += (b.pixels + i) % 2 // lengths in the file are even
 		}
 	}
-	if len(out) < need {
-		return nil, codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
+	if w.at < w.need {
+		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 	}
-	return out, nil
+	return nil
 }
 
-// index returns the index of pixel k of a run of code.
-func index(code uint8, k int, nibbles bool) uint8 {
-	switch {
-	case !nibbles:
-		return code
-	case k%2 == 0:
+// index returns the index of pixel k of a run of RLE4.
+func index(code uint8, k int) uint8 {
+	if k%2 == 0 {
 		return code >> 4
 	}
 	return code & 15

@@ -120,121 +120,24 @@ func (f *frame) image(src []byte, at int) *codec.Failure {
 	return nil
 }
 
-const (
-	lzwBits  = 12 // of the longest code
-	lzwCodes = 1 << lzwBits
-)
-
-// An lzwTable has the strings of LZW: a code is another code and one more index.
-type lzwTable struct {
-	prefix [lzwCodes]uint16
-	last   [lzwCodes]uint8
-	length [lzwCodes]uint16
-}
-
-// indices decodes the first len(out) indices, and ignores what follows.
-func (f *frame) indices(out []uint8) *codec.Failure {
-	var (
-		t         lzwTable
-		reset     = 1 << f.codeBits
-		end       = reset + 1
-		next      = end + 1
-		width     = f.codeBits + 1
-		bits      uint32
-		have      int
-		previous  = -1
-		first     uint8 // first index of the string of previous
-		at, block int   // in f.data, and bytes left in its block
-		n         int
-	)
-	for n < len(out) {
-		for have < width {
-			if block == 0 {
-				if at >= len(f.data) || f.data[at] == 0 {
-					return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
-				}
-				block = int(f.data[at])
-				at++
-			}
-			if at >= len(f.data) {
-				return codec.Fail(codec.StatusTruncated, "ends within the pixels")
-			}
-			bits |= uint32(f.data[at]) << have
-			at++
-			have += 8
-			block--
-		}
-		code := int(bits & (1<<width - 1))
-		bits >>= width
-		have -= width
-		switch {
-		case code == reset:
-			next, width, previous = end+1, f.codeBits+1, -1
-			continue
-		case code == end:
-			return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
-		case code > next || previous < 0 && code > reset || code == next && next >= lzwCodes:
-			return codec.Fail(codec.StatusCorrupt, "code %d of %d", code, next)
-		}
-		// Write the string of code, from its end. The code after the last of the
-		// table is the string of previous and its first index.
-		length, c := 1, code
-		if code == next {
-			c = previous
-			length++
-		}
-		if c > reset {
-			length += int(t.length[c]) - 1
-		}
-		to := n + length - 1
-		if code == next {
-			if to < len(out) {
-				out[to] = first
-			}
-			to--
-		}
-		for ; c > reset; c = int(t.prefix[c]) {
-			if to < len(out) {
-				out[to] = t.last[c]
-			}
-			to--
-		}
-		first = uint8(c)
-		out[n] = first
-		n += length
-		if previous >= 0 && next < lzwCodes {
-			t.prefix[next], t.last[next], t.length[next] = uint16(previous), first, 2
-			if previous > reset {
-				t.length[next] = t.length[previous] + 1
-			}
-			if next == 1<<width-1 && width < lzwBits {
-				width++
-			}
-			next++
-		}
-		previous = code
-	}
-	return nil
-}
-
 // enough reports whether the data are long enough for the pixels: a code has at least one
 // bit, and stands for at most lzwCodes indices.
 func (f *frame) enough() bool {
 	return int64(len(f.data))*8*lzwCodes >= int64(f.w)*int64(f.h)
 }
 
-// rows calls yield with each row of the frame, counted from its top, in the order in which
-// they are stored.
-func (f *frame) rows(yield func(y int)) {
-	if !f.interlaced {
-		for y := range f.h {
-			yield(y)
-		}
-		return
+// rows yields each row of the frame, counted from its top, in the order in which they are
+// stored.
+func (f *frame) rows(yield func(y int) bool) {
+	passes := [][2]int{{0, 1}}
+	if f.interlaced {
+		passes = [][2]int{{0, 8}, {4, 8}, {2, 4}, {1, 2}}
 	}
-	for _, pass := range [][2]int{{0, 8}, {4, 8}, {2, 4}, {1, 2}} {
+	for _, pass := range passes {
 		for y := pass[0]; y < f.h; y += pass[1] {
-			yield(y)
+			if !yield(y) {
+				return
+			}
 		}
 	}
 }
@@ -250,10 +153,6 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	if !f.enough() {
 		return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 	}
-	indices := make([]uint8, f.w*f.h)
-	if fail := f.indices(indices); fail != nil {
-		return fail
-	}
 	px := to.Prepare(f.width, f.height, 1, nil)
 	if f.w < f.width || f.h < f.height {
 		c := f.palette[f.fill]
@@ -264,13 +163,16 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 			}
 		}
 	}
-	f.rows(func(y int) {
+	z, indices := newLZWReader(f), make([]uint8, f.w)
+	for y := range f.rows {
+		if fail := z.read(indices); fail != nil {
+			return fail
+		}
 		row := px.Row(f.y + y)[4*f.x:]
-		for x, i := range indices[:f.w] {
+		for x, i := range indices {
 			c := f.palette[i]
 			codec.Set(row, x, c[0], c[1], c[2])
 		}
-		indices = indices[f.w:]
-	})
+	}
 	return nil
 }

@@ -8,5 +8,5 @@ func need(src []byte, bounds codec.Bounds) codec.Need {
 	if fail != nil || bounds.CheckSize(f.width, f.height) != nil || !f.enough() {
 		return codec.Need{}
 	}
-	return codec.Need{Width: f.width, Height: f.height, Bytes: 2 * int64(f.w) * int64(f.h)} // indices, until they are collected
+	return codec.Need{Width: f.width, Height: f.height, Bytes: int64(f.w)} // indices of a row
 }
