@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
-	"encoding/hex"
 	"io"
 	"unicode/utf8"
 
@@ -65,6 +64,10 @@ type metadata struct {
 	shown   bool // the pixels of the first frame have begun
 	done    bool // what follows belongs to later frames
 	text    int  // bytes of text that were decompressed
+
+	packed   bytes.Reader
+	zlib     io.ReadCloser // nil before the first text
+	unpacked []byte
 }
 
 // orientation returns how the picture is to be turned.
@@ -91,16 +94,21 @@ func rawProfile(text []byte) ([]byte, bool) {
 		}
 		text = after
 	}
-	text = bytes.Map(func(r rune) rune {
-		switch r {
-		case ' ', '\t', '\n', '\v', '\f', '\r':
-			return -1
+	b, high := make([]byte, 0, len(text)/2), -1
+	for _, c := range text {
+		v := bytes.IndexByte([]byte("0123456789abcdef"), c|0x20)
+		switch {
+		case c == ' ', '\t' <= c && c <= '\r':
+			continue
+		case v < 0 || c < '0':
+			return b, false
+		case high < 0:
+			high = v
+		default:
+			b, high = append(b, uint8(high<<4|v)), -1
 		}
-		return r
-	}, text)
-	b := make([]byte, hex.DecodedLen(len(text)))
-	n, err := hex.Decode(b, text)
-	return b[:n], err == nil
+	}
+	return b, high < 0
 }
 
 // add reads a chunk, before the pixels or after them. Of several chunks the last counts.
@@ -169,26 +177,39 @@ func (m *metadata) addText(key, text []byte) {
 	case keyXMP:
 		m.xmpText = text
 	case keyProfile:
-		m.profile = append([]byte{}, text...)
+		if m.profile = text; text == nil {
+			m.profile = []byte{}
+		}
 	}
 }
+
+// How much text Pillow reads, of a chunk and of a picture.
+const mostText, mostOfAll = 1 << 20, 64 << 20
 
 // inflate returns the text, or nothing if it is damaged, longer than any text that Pillow
 // reads, or comes after more text than Pillow reads of one picture.
 func (m *metadata) inflate(b []byte) []byte {
-	const most, mostOfAll = 1 << 20, 64 << 20
 	if m.text > mostOfAll {
 		return nil
 	}
-	r, err := zlib.NewReader(bytes.NewReader(b))
-	if err != nil {
+	if m.packed.Reset(b); m.zlib == nil {
+		z, err := zlib.NewReader(&m.packed)
+		if err != nil {
+			return nil
+		}
+		m.zlib, m.unpacked = z, make([]byte, mostText+1)
+	} else if m.zlib.(zlib.Resetter).Reset(&m.packed, nil) != nil {
 		return nil
 	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, most+1))
-	m.text += len(text)
-	if err != nil || len(text) > most {
+	n, err := 0, error(nil)
+	for err == nil && n < len(m.unpacked) {
+		var more int
+		more, err = m.zlib.Read(m.unpacked[n:])
+		n += more
+	}
+	m.text += n
+	if err != io.EOF || n > mostText {
 		return nil
 	}
-	return text
+	return bytes.Clone(m.unpacked[:n])
 }

@@ -1,34 +1,46 @@
 package png
 
 import (
-	"encoding/binary"
+	"bytes"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
-// need is codec.Decoder's Need. Checksums are not verified: a wrong one only makes the
-// decode fail earlier.
+// need is codec.Decoder's Need: rows before and after their filter, and the text of metadata.
+// Checksums are not verified: a wrong one makes the decode fail earlier.
 func need(src []byte, bounds codec.Bounds) codec.Need {
 	var p file
-	n := codec.Need{Bytes: 8 << 20} // text that is inflated
-	chunks, text := int64(0), int64(0)
-	for at := int64(len(signature)); at+8 <= int64(len(src)); {
-		size := int64(binary.BigEndian.Uint32(src[at:]))
-		body := src[at+8 : min(at+8+size, int64(len(src)))]
-		switch string(src[at+4 : at+8]) {
-		case "IHDR":
-			if p.header(chunk{body: body, size: uint32(size)}) != nil || bounds.CheckSize(p.width, p.height) != nil {
-				return n
-			}
-		case "tEXt", "iTXt":
-			text += int64(len(body))
-		case "IDAT":
-			chunks++
+	pixels, profile, packed := false, 0, int64(0)
+	for at := len(signature); ; {
+		c, next, ok := nextChunk(src, at)
+		if !ok || !c.known() {
+			break
 		}
-		at += 12 + size
+		switch at = next; c.kind {
+		case "IHDR":
+			c.sum = nil
+			if !pixels && (p.header(c) != nil || bounds.CheckSize(p.width, p.height) != nil) {
+				return codec.Need{}
+			}
+		case "IDAT":
+			pixels = true
+		case "tEXt", "zTXt", "iTXt":
+			key, _, _ := bytes.Cut(c.body[:min(len(c.body), 80)], []byte{0})
+			if !isMetadata(key) {
+				break
+			}
+			if c.kind != "tEXt" {
+				packed += min(1100*int64(len(c.body)), mostText)
+			}
+			if string(key) == keyProfile {
+				profile = max(profile, len(c.body))
+			}
+		}
 	}
-	n.Bytes += 3*text + 256*chunks
-	n.Width, n.Height = p.width, p.height
+	n := codec.Need{Width: p.width, Height: p.height, Bytes: int64(profile / 2)}
+	if packed > 0 {
+		n.Bytes += min(packed, mostOfAll+mostText) + mostText + mostText/2 // a profile in hexadecimal digits
+	}
 	n.Bytes += 2*int64(p.rowBytes(p.width)) + 4*int64(p.width)
 	return n
 }

@@ -30,19 +30,11 @@ type file struct {
 	depth, colour uint8 // as IHDR has them
 	interlaced    bool
 	palette       [256][3]uint8
-	colours       int      // of palette; 0 without one
-	data          [][]byte // the IDAT chunks
-	sum           checksum // of them all
-	cut           bool     // the file ends within the last of them
+	colours       int   // of palette; 0 without one
+	data          *idat // nil without pixels
+	long          int64 // bytes of the IDAT chunks
+	last          chunk // of them
 }
-
-// A checksum says whether one is right. One that is missing counts as right.
-type checksum uint8
-
-const (
-	sumRight checksum = iota
-	sumWrong
-)
 
 // Values of file.colour.
 const (
@@ -58,7 +50,7 @@ type chunk struct {
 	kind string
 	body []byte
 	size uint32 // that the header says; more than body has where the file ends early
-	sum  checksum
+	sum  []byte // the checksum; nil where the file ends before it
 }
 
 // nextChunk returns the chunk at src[at:] and where the next one begins, or false if the
@@ -72,10 +64,19 @@ func nextChunk(src []byte, at int) (chunk, int, bool) {
 	end := min(int64(at)+header+int64(c.size), int64(len(src)))
 	c.body = src[at+header : end]
 	next := int(end) + trailer
-	if next <= len(src) && crc32.ChecksumIEEE(src[at+4:end]) != binary.BigEndian.Uint32(src[end:]) {
-		c.sum = sumWrong
+	if next <= len(src) {
+		c.sum = src[end:next]
 	}
 	return c, next, true
+}
+
+// wrong reports whether the checksum is wrong. One that is missing is not.
+func (c chunk) wrong() bool {
+	if c.sum == nil {
+		return false
+	}
+	sum := crc32.Update(crc32.ChecksumIEEE([]byte(c.kind)), crc32.IEEETable, c.body)
+	return sum != binary.BigEndian.Uint32(c.sum)
 }
 
 // cut reports whether the file ends within the body.
@@ -98,7 +99,6 @@ func read(src []byte) (*file, *codec.Failure) {
 	p := &file{}
 	for at := len(signature); ; {
 		c, next, ok := nextChunk(src, at)
-		at = next
 		if !ok || !c.known() || p.data != nil && c.kind != "IDAT" {
 			break
 		}
@@ -111,9 +111,9 @@ func read(src []byte) (*file, *codec.Failure) {
 			}
 		case "PLTE":
 			if p.width == 0 {
-				continue // a palette before the header
+				break // a palette before the header
 			}
-			if c.sum == sumWrong {
+			if c.wrong() {
 				return nil, codec.Fail(codec.StatusCorrupt, "PLTE chunk with a wrong checksum")
 			}
 			p.colours = min(len(c.body)/3, len(p.palette))
@@ -121,10 +121,13 @@ func read(src []byte) (*file, *codec.Failure) {
 				p.palette[i] = [3]uint8(c.body[3*i:])
 			}
 		case "IDAT":
-			p.data = append(p.data, c.body)
-			p.sum = max(p.sum, c.sum)
-			p.cut = c.cut()
+			if p.data == nil {
+				p.data = newIDAT(src, at)
+			}
+			p.long += int64(len(c.body))
+			p.last = c
 		}
+		at = next
 	}
 	switch {
 	case p.width == 0:
@@ -142,7 +145,7 @@ func (p *file) header(c chunk) *codec.Failure {
 	if len(c.body) < size {
 		return codec.Fail(codec.StatusCorrupt, "short IHDR chunk")
 	}
-	if c.sum == sumWrong {
+	if c.wrong() {
 		return codec.Fail(codec.StatusCorrupt, "IHDR chunk with a wrong checksum")
 	}
 	w, h := binary.BigEndian.Uint32(c.body), binary.BigEndian.Uint32(c.body[4:])
@@ -202,20 +205,12 @@ func (p *file) rowBytes(pixels int) int { return 1 + (pixels*p.bits()+7)/8 }
 // 1,032 bytes of one.
 func (p *file) enough() bool {
 	const ratio = 1032
-	have := int64(0)
-	for _, b := range p.data {
-		have += int64(len(b))
-	}
-	return have*ratio >= int64(p.height)*int64(p.rowBytes(p.width)-1)
+	return p.long*ratio >= int64(p.height)*int64(p.rowBytes(p.width)-1)
 }
 
 // decode writes the pixels. The data may be longer.
 func (p *file) decode(px codec.Pixels) *codec.Failure {
-	readers := make([]io.Reader, len(p.data))
-	for i, b := range p.data {
-		readers[i] = bytes.NewReader(b)
-	}
-	z, err := zlib.NewReader(io.MultiReader(readers...))
+	z, err := zlib.NewReader(p.data)
 	if err != nil {
 		return failure(err)
 	}
@@ -262,7 +257,7 @@ func (p *file) doubts(z io.Reader) *codec.Failure {
 	switch _, err := io.CopyN(io.Discard, z, surplus); {
 	case errors.Is(err, zlib.ErrChecksum):
 		return failure(err)
-	case err != io.EOF && p.sum == sumWrong:
+	case err != io.EOF && p.data.wrong():
 		return codec.Fail(codec.StatusCorrupt, "IDAT chunk with a wrong checksum")
 	}
 	return nil
@@ -379,7 +374,7 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 	}
 	px := to.Prepare(p.width, p.height, o, nil)
 	if fail := p.decode(px); fail != nil {
-		if p.cut {
+		if p.last.cut() {
 			return codec.Fail(codec.StatusTruncated, "ends within the pixels")
 		}
 		return fail
