@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"image"
 	"io"
 
 	"golang.org/x/image/webp"
@@ -17,10 +18,10 @@ import (
 // A picture is the still, or the first frame of an animation, and the canvas on which it is
 // drawn. The canvas is black where the frame does not cover it.
 type picture struct {
-	width, height int    // of the canvas; 0 if the file does not say
-	animated      bool   // otherwise the canvas is as large as the frame
-	x, y          int    // where the frame is on it
-	still         []byte // a file of the frame alone
+	width, height int   // of the canvas; 0 if the file does not say
+	animated      bool  // otherwise the canvas is as large as the frame
+	x, y          int   // where the frame is on it
+	still         parts // of a file of the frame alone
 }
 
 // Format is WebP's entry in the table of formats.
@@ -87,11 +88,25 @@ func walk(src []byte) (codec.Orientation, *codec.Failure) {
 	return m.Orientation(), nil
 }
 
-// newChunk returns a chunk with its padding.
-func newChunk(kind string, body []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(body)))
-	b = append(b, body...)
-	return append(b, make([]byte, len(body)&1)...)
+// A part is a chunk of a file that is made of another's.
+type part struct {
+	kind string
+	body []byte
+}
+
+// parts are the chunks of a file. Their bodies are not copied.
+type parts []part
+
+// reader reads the file.
+func (p parts) reader() io.Reader {
+	long, files := 4, []io.Reader{nil}
+	for _, c := range p {
+		head := binary.LittleEndian.AppendUint32([]byte(c.kind), uint32(len(c.body)))
+		files = append(files, bytes.NewReader(head), bytes.NewReader(c.body), bytes.NewReader(make([]byte, len(c.body)&1)))
+		long += len(head) + len(c.body) + len(c.body)&1
+	}
+	files[0] = bytes.NewReader(append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(long)), "WEBP"...))
+	return io.MultiReader(files...)
 }
 
 // read finds the picture in a file.
@@ -99,13 +114,13 @@ func read(src []byte) (*picture, *codec.Failure) {
 	const extended, frame = 10, 16
 	const isAnimated, hasAlpha = 0x02, 0x10
 	f, flags := &picture{}, byte(0)
-	var alpha, pixels []byte
+	var alpha, pixels *part
 	still := func(kind string, body []byte) bool {
 		switch kind {
 		case "ALPH":
-			alpha = newChunk(kind, body)
+			alpha = &part{kind, body}
 		case "VP8 ", "VP8L":
-			pixels = newChunk(kind, body)
+			pixels = &part{kind, body}
 		}
 		return pixels == nil
 	}
@@ -127,24 +142,17 @@ func read(src []byte) (*picture, *codec.Failure) {
 	if pixels == nil {
 		return nil, codec.Fail(codec.StatusCorrupt, "no VP8 or VP8L chunk")
 	}
-	parts := pixels
-	if alpha != nil && pixels[3] == ' ' && (f.animated || flags&hasAlpha != 0) {
-		cfg, err := webp.DecodeConfig(bytes.NewReader(newFile(pixels)))
+	f.still = parts{*pixels}
+	if alpha != nil && pixels.kind == "VP8 " && (f.animated || flags&hasAlpha != 0) {
+		cfg, err := webp.DecodeConfig(f.still.reader())
 		if err != nil {
 			return nil, failure(err)
 		}
 		w, h := cfg.Width-1, cfg.Height-1
-		head := newChunk("VP8X", []byte{hasAlpha, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)})
-		parts = append(append(head, alpha...), pixels...)
+		head := []byte{hasAlpha, 0, 0, 0, byte(w), byte(w >> 8), byte(w >> 16), byte(h), byte(h >> 8), byte(h >> 16)}
+		f.still = parts{{"VP8X", head}, *alpha, *pixels}
 	}
-	f.still = newFile(parts)
 	return f, nil
-}
-
-// newFile returns a WebP file with these chunks.
-func newFile(chunks []byte) []byte {
-	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
-	return append(b, chunks...)
 }
 
 type decoder struct {
@@ -157,32 +165,42 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 	return d.decode(src, bounds, to), nil
 }
 
-func (d *decoder) decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
-	o, fail := walk(src)
-	if fail != nil {
-		return fail
+// find finds the picture in a file, and checks its size, which is in cfg, and that of the
+// canvas.
+func find(src []byte, bounds codec.Bounds) (f *picture, cfg image.Config, fail *codec.Failure) {
+	if f, fail = read(src); fail != nil {
+		return nil, cfg, fail
 	}
-	f, fail := read(src)
-	if fail != nil {
-		return fail
-	}
-	cfg, err := webp.DecodeConfig(bytes.NewReader(f.still))
+	cfg, err := webp.DecodeConfig(f.still.reader())
 	if err != nil {
-		return failure(err)
+		return nil, cfg, failure(err)
 	}
 	if cfg.Width < 1 || cfg.Height < 1 {
-		return codec.Fail(codec.StatusCorrupt, "no pixels")
+		return nil, cfg, codec.Fail(codec.StatusCorrupt, "no pixels")
 	}
 	if f.width == 0 {
 		f.width, f.height = cfg.Width, cfg.Height
 	}
 	if fail := bounds.CheckSize(f.width, f.height); fail != nil {
-		return fail
+		return nil, cfg, fail
 	}
 	if f.x+cfg.Width > f.width || f.y+cfg.Height > f.height || !f.animated && (cfg.Width != f.width || cfg.Height != f.height) {
-		return codec.Fail(codec.StatusCorrupt, "a frame of %dx%d at %d,%d in %dx%d pixels", cfg.Width, cfg.Height, f.x, f.y, f.width, f.height)
+		return nil, cfg, codec.Fail(codec.StatusCorrupt, "a frame of %dx%d at %d,%d in %dx%d pixels",
+			cfg.Width, cfg.Height, f.x, f.y, f.width, f.height)
 	}
-	img, err := webp.Decode(bytes.NewReader(f.still))
+	return f, cfg, nil
+}
+
+func (d *decoder) decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
+	o, fail := walk(src)
+	if fail != nil {
+		return fail
+	}
+	f, cfg, fail := find(src, bounds)
+	if fail != nil {
+		return fail
+	}
+	img, err := webp.Decode(f.still.reader())
 	if err != nil {
 		return failure(err)
 	}

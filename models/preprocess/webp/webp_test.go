@@ -75,3 +75,16 @@ func TestFault35_Orientations(t *testing.T) {
 func TestFault17_Prefixes(t *testing.T) {
 	codectest.Prefixes(t, Format, codectest.File(t, "..", "testdata", "webp-lossy.webp"))
 }
+
+// newChunk returns a chunk with its padding.
+func newChunk(kind string, body []byte) []byte {
+	b := binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(body)))
+	b = append(b, body...)
+	return append(b, make([]byte, len(body)&1)...)
+}
+
+// newFile returns a WebP file with these chunks.
+func newFile(chunks []byte) []byte {
+	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
+	return append(b, chunks...)
+}
