@@ -17,15 +17,15 @@ func FuzzDescribe(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
+	dir := f.TempDir() // for all inputs of a process, one after another
+	if err := os.WriteFile(filepath.Join(dir, "model.onnx"), nil, 0o644); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		dir := t.TempDir()
 		for _, name := range []string{"model.bin", "config.json", "preprocessor_config.json"} {
 			if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if err := os.WriteFile(filepath.Join(dir, "model.onnx"), nil, 0o644); err != nil {
-			t.Fatal(err)
 		}
 		for _, said := range []string{DescribeFile(filepath.Join(dir, "model.bin")), DescribeFolder(dir)} {
 			if strings.ContainsFunc(said, func(r rune) bool { return r < ' ' || r == 0x7f }) {
