@@ -22,6 +22,7 @@ type target struct {
 	pkg    string // the same, within the module
 	folder string
 	name   string
+	covers []string // packages of the module that it depends on, and its own
 }
 
 // A listed is what go list says of a package.
@@ -53,6 +54,12 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 	}
 	var targets []target
 	for _, p := range chosen {
+		covers := []string{p.ImportPath}
+		for _, dep := range p.Deps {
+			if p.Module != nil && strings.HasPrefix(dep, p.Module.Path+"/") {
+				covers = append(covers, dep)
+			}
+		}
 		if o.asan && !inC[p.ImportPath] {
 			continue
 		}
@@ -66,7 +73,7 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 				if !ok || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "Fuzz") {
 					continue
 				}
-				t := target{path: p.ImportPath, pkg: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), folder: p.Dir, name: f.Name.Name}
+				t := target{path: p.ImportPath, pkg: strings.TrimPrefix(p.ImportPath, p.Module.Path+"/"), folder: p.Dir, name: f.Name.Name, covers: covers}
 				if o.run.MatchString(t.pkg + " " + t.name) {
 					targets = append(targets, t)
 				}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ fuzz: elapsed: 5s, execs: 204 (50/sec), new interesting: 6 (total: 18)
 			want: result{crash: "seed#0", report: "failure while testing seed corpus entry: FuzzA/seed#0\n"},
 		},
 	} {
-		if got := read(c.text); got != c.want {
+		if got := read(c.text); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 // keepSeeds copies inputs from the cache to the testdata of each target: those that reach
-// statements of this module that neither the target's seeds nor the inputs before them
+// statements of this module, in the package and what it depends on, that neither the target's seeds nor the inputs before them
 // reach, the smallest first.
 func keepSeeds(ctx context.Context, out io.Writer, o options, packages []string) error {
 	targets, err := find(ctx, o, packages)
@@ -39,7 +39,7 @@ func keepSeeds(ctx context.Context, out io.Writer, o options, packages []string)
 	for _, t := range targets {
 		binary := filepath.Join(scratch, strings.ReplaceAll(t.pkg, "/", "_"))
 		if !built[t.pkg] {
-			text, err := exec.CommandContext(ctx, "go", "test", "-c", "-cover", "-coverpkg=./...", "-o", binary, t.path).CombinedOutput()
+			text, err := exec.CommandContext(ctx, "go", "test", "-c", "-cover", "-coverpkg="+strings.Join(t.covers, ","), "-o", binary, t.path).CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%s: %w: %s", t.pkg, err, text)
 			}
