@@ -6,7 +6,8 @@ import "C"
 import "unsafe"
 
 const (
-	// A buffer that grew beyond largeBuffer bytes is freed at once after use.
+	// A buffer that grew beyond largeBuffer bytes, or beyond what the memory budget
+	// lets a decoder keep, is freed at once after use.
 	largeBuffer = 64 << 20
 	// A smaller one is freed if none of the last bufferWindow uses needed half of
 	// it.
@@ -43,9 +44,9 @@ func (b *buffer[T]) need(n int) []T {
 	return unsafe.Slice((*T)(b.p), n)
 }
 
-// settle frees what is too large to be kept between images.
-func (b *buffer[T]) settle() {
-	if b.size > largeBuffer {
+// settle frees what is larger than keep bytes, or too large to be kept between images.
+func (b *buffer[T]) settle(keep int64) {
+	if int64(b.size) > min(keep, largeBuffer) {
 		b.free()
 	}
 }

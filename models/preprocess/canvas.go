@@ -62,10 +62,10 @@ func (c *canvas) free() {
 // abandon keeps the memory of the pixels from being used or freed, as others may use it.
 func (c *canvas) abandon() { c.pixels = buffer[uint8]{} }
 
-// settle frees what is too large to be kept between images.
-func (c *canvas) settle() {
-	c.pixels.settle()
-	c.work.settle()
+// settle frees what is too large to be kept between images: at most keep bytes are.
+func (c *canvas) settle(keep int64) {
+	c.work.settle(keep / 2)
+	c.pixels.settle(keep - int64(c.work.size))
 }
 
 // Prepare implements codec.Canvas. With Spec.ScaledDecode it chooses one of the scales.

@@ -1,9 +1,12 @@
 package preprocess
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
@@ -13,6 +16,7 @@ type Decoder struct {
 	spec   Spec
 	opt    Options
 	bounds codec.Bounds
+	budget *budget.Budget
 	codecs []codec.Decoder // one for each entry of formats; nil where it is not decoded
 	canvas *canvas
 	closed bool
@@ -31,7 +35,12 @@ func NewDecoder(spec Spec, opt Options) (*Decoder, error) {
 		return nil, err
 	}
 	d := &Decoder{spec: spec, opt: opt, canvas: newCanvas(spec), codecs: make([]codec.Decoder, len(formats)),
-		bounds: codec.Bounds{MaxPixels: opt.MaxPixels, MaxScans: opt.MaxScans}}
+		bounds: codec.Bounds{MaxPixels: opt.MaxPixels, MaxScans: opt.MaxScans}, budget: opt.Budget}
+	if d.budget == nil {
+		d.budget = budget.Process()
+	}
+	d.opt.MaxMemory = cmp.Or(opt.MaxMemory, d.budget.Limits().Largest)
+	d.budget.Open()
 	for i, f := range formats {
 		if f.New == nil {
 			continue
@@ -51,6 +60,7 @@ func (d *Decoder) Close() {
 		return
 	}
 	d.closed = true
+	d.budget.Close()
 	for _, c := range d.codecs {
 		if c != nil {
 			c.Close()
@@ -59,19 +69,30 @@ func (d *Decoder) Close() {
 	d.canvas.free()
 }
 
-// Decode fills dst, of Spec.RowBytes bytes, with the image encoded in src, which it
+// Decode is DecodeWithin for an image for which nothing was taken, without a context.
+func (d *Decoder) Decode(dst, src []byte) error {
+	return d.DecodeWithin(context.Background(), dst, src, 0)
+}
+
+// DecodeWithin fills dst, of Spec.RowBytes bytes, with the image encoded in src, which it
 // only reads. Elements have the machine's byte order.
+//
+// First it waits for the memory that the image needs, unless the caller has taken as much
+// as Options.MaxMemory of the same budget for it and for src. The wait ends with the
+// context's error when ctx does.
 //
 // An image that yields no pixels gives a *codec.Failure, and dst is all zero. A panic of
 // a codec is recovered and becomes a Failure too. Any other error is a mistake of the
-// caller, or one of libjpeg-turbo or a device, and the Decoder can no longer be used.
-func (d *Decoder) Decode(dst, src []byte) (err error) {
+// caller, that of ctx, a *budget.TooSmall, or one of libjpeg-turbo or a device, after which
+// the Decoder can no longer be used.
+func (d *Decoder) DecodeWithin(ctx context.Context, dst, src []byte, taken int64) (err error) {
 	if d.closed {
 		return errors.New("preprocess: Decode after Close")
 	}
 	if want := d.spec.RowBytes(); len(dst) != want {
 		return fmt.Errorf("preprocess: destination of %d bytes, want %d", len(dst), want)
 	}
+	var part budget.Part
 	defer func() {
 		if p := recover(); p != nil {
 			err = &codec.Failure{Status: codec.StatusPanic, Reason: fmt.Sprint(p)}
@@ -82,8 +103,22 @@ func (d *Decoder) Decode(dst, src []byte) (err error) {
 		if errors.Is(err, codec.ErrInUse) {
 			d.canvas.abandon()
 		}
-		d.canvas.settle()
+		d.canvas.settle(d.budget.Keep())
+		d.budget.Give(part)
 	}()
+	need := d.Need(src)
+	if fail := d.tooLarge(need, int64(len(src))); fail != nil {
+		return fail
+	}
+	switch {
+	case taken == 0:
+		if part, err = d.budget.Take(ctx, need.Bytes); err != nil {
+			return err
+		}
+	case need.Bytes+int64(len(src)) > taken:
+		// Waiting for more would hold what others wait for.
+		return d.budget.TooSmall(need.Bytes + int64(len(src)))
+	}
 	fail, err := d.decode(src)
 	if err != nil {
 		return err
@@ -108,4 +143,13 @@ func (d *Decoder) decode(src []byte) (*codec.Failure, error) {
 		d.injectPanic()
 	}
 	return d.codecs[i].Decode(src, d.bounds, d.canvas)
+}
+
+// tooLarge returns the Failure of an image that needs more memory than one image may take.
+func (d *Decoder) tooLarge(n Need, encoded int64) *codec.Failure {
+	if n.Bytes+encoded <= d.opt.MaxMemory || n.Width == 0 { // the decode fails before it takes that
+		return nil
+	}
+	return codec.Fail(codec.StatusTooLarge, "decoding %dx%d pixels takes %s of memory, more than the %s of --max-memory",
+		n.Width, n.Height, budget.Bytes(n.Bytes+encoded), budget.Bytes(d.opt.MaxMemory))
 }

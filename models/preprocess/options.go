@@ -1,12 +1,15 @@
 package preprocess
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/batchscore/batchscore/models/preprocess/budget"
+)
 
 // Defaults of [Options].
 const (
 	// DefaultMaxPixels is the size above which Pillow refuses an image as a
-	// decompression bomb. The decoder takes 4 bytes a pixel, up to 6 more for a
-	// progressive JPEG, and up to 8 more for TIFF and WebP.
+	// decompression bomb. [Decoder.Need] says how much memory an image takes.
 	DefaultMaxPixels = 178_956_970
 	// DefaultMaxScans is several times what any encoder writes.
 	DefaultMaxScans = 100
@@ -26,6 +29,12 @@ type Options struct {
 	MaxScans int
 	// MaxBytes bounds the encoded size; 0 means DefaultMaxBytes(MaxPixels).
 	MaxBytes int64
+	// MaxMemory bounds the bytes of memory that an image takes, with its encoded ones;
+	// 0 means the largest image of Budget.
+	MaxMemory int64
+	// Budget bounds what all decodes take that are under way at the same time; nil
+	// means that of the process. It changes no result.
+	Budget *budget.Budget
 	// ForcePortable never uses libjpeg-turbo.
 	ForcePortable bool
 	// JPEG is what decodes JPEG: "" for libjpeg-turbo where it is installed, or a
@@ -38,7 +47,7 @@ type Options struct {
 func DefaultMaxBytes(maxPixels int64) int64 { return max(leastMaxBytes, 9*maxPixels) }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.MaxPixels < 0 || o.MaxScans < 0 || o.MaxBytes < 0 {
+	if o.MaxPixels < 0 || o.MaxScans < 0 || o.MaxBytes < 0 || o.MaxMemory < 0 {
 		return o, fmt.Errorf("preprocess options: a bound below zero: %+v", o)
 	}
 	if o.MaxPixels == 0 {
