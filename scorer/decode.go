@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -30,7 +31,7 @@ func (d *decoders) run(ctx context.Context) error {
 	defer decoder.Close()
 	for img := range d.in {
 		start := time.Now()
-		err := decoder.Decode(d.assembler.pixels(img), img.body.data)
+		err := decoder.DecodeWithin(ctx, d.assembler.pixels(img), img.body.data, img.body.memory.Bytes)
 		d.counters.Busy(telemetry.Decode, start)
 		d.reader.recycle(img.body)
 		if err == nil {
@@ -38,6 +39,8 @@ func (d *decoders) run(ctx context.Context) error {
 			err = d.assembler.settle(ctx, img.batch)
 		} else if bad := failure(err); bad != nil {
 			err = d.assembler.fail(ctx, img, bad)
+		} else {
+			err = fmt.Errorf("image %q of %s: %w", img.entry().Path, d.reader.images, err)
 		}
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func (s *search) load(ctx context.Context, img item) error {
 	body, err := i.reader.read(ctx, img.entry())
 	i.hook.at("after-read", img.batch.chunk.index)
 	if err == nil {
-		err = s.decoder.Decode(i.assembler.pixels(img), body.data)
+		err = s.decoder.DecodeWithin(ctx, i.assembler.pixels(img), body.data, body.memory.Bytes)
 		i.reader.recycle(body)
 	}
 	bad := failure(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -173,6 +174,7 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	}
 	o.Job = job
 	o.Decode.MaxPixels, o.Decode.MaxBytes = job.Bounds()
+	o.Decode.MaxMemory = cmp.Or(job.MaxMemory, math.MaxInt64)
 	if created {
 		o.Log.Info().Str("out", o.Out.String()).Str("images", job.Images).Msg("new job")
 	}

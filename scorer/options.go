@@ -3,6 +3,8 @@ package scorer
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"runtime"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -49,9 +52,13 @@ type Options struct {
 	// Rescore scores an image that changed after the listing as it is now. Without
 	// it such an image gets a row that says so.
 	Rescore bool
-	// Decode limits the images. A MaxPixels or MaxBytes of 0 takes what the job's
-	// record says, or a default.
+	// Decode limits the images. A MaxPixels, MaxBytes or MaxMemory of 0 takes what the
+	// job's record says, or a default. A Budget of nil is this worker's share of half the
+	// machine's memory.
 	Decode preprocess.Options
+	// DecodeMemory is how many bytes all ranks of this machine may take for decoding; 0
+	// means half of what the control group or the machine has.
+	DecodeMemory int64
 	// Decoders and Fetchers are numbers of goroutines; 0 chooses. For 0 Decoders,
 	// CountDecoders is asked, unless nil, once the engine is open: that may change which
 	// cores this process runs on.
@@ -61,7 +68,8 @@ type Options struct {
 	Sessions int
 	// Tune chooses by measuring; nil takes the defaults.
 	Tune *Tuning
-	// ReadAheadBytes bounds the encoded images held in memory.
+	// ReadAheadBytes bounds the encoded images held in memory; 0 chooses, within the
+	// budget of memory. A larger one counts as part of that budget.
 	ReadAheadBytes int64
 	// Lease is how long a worker on another machine may go without renewing its
 	// claim on a chunk before others take the chunk over.
@@ -114,10 +122,25 @@ func (o Options) withDefaults() Options {
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.Job.MaxPixels, o.Job.MaxBytes = o.Decode.MaxPixels, o.Decode.MaxBytes
+	if o.Decode.Budget == nil {
+		o.Decode.Budget = o.budget()
+	}
+	o.Job.MaxMemory, o.Job.AutoMaxMemory = o.Decode.MaxMemory, o.Decode.Budget.Limits().Largest
 	o.Job.AutoMaxPixels = cmp.Or(o.Decode.MaxPixels, preprocess.DefaultMaxPixels)
 	o.Job.AutoMaxBytes = cmp.Or(o.Decode.MaxBytes, preprocess.DefaultMaxBytes(o.Job.AutoMaxPixels))
 	o.Job.Decoding = preprocess.Decoding
 	return o
+}
+
+// budget returns this worker's share of the memory for decoding.
+func (o *Options) budget() *budget.Budget {
+	limits := budget.LimitsOf(o.DecodeMemory, o.World.LocalSize)
+	if o.World.LocalSize <= 1 {
+		return budget.New(limits, nil)
+	}
+	// The ranks of a machine that write to the same place have one turn.
+	job := sha256.Sum256([]byte(o.Out.String()))
+	return budget.New(limits, budget.Turn(hex.EncodeToString(job[:16])))
 }
 
 // feedDefaults fills in what neither the caller nor measuring chose, for a device that
@@ -127,7 +150,9 @@ func (o *Options) feedDefaults(batch int) {
 	if batch >= shard.LargeBatch {
 		ahead = fastReadAhead
 	}
-	o.ReadAheadBytes = cmp.Or(o.ReadAheadBytes, ahead)
+	if o.ReadAheadBytes == 0 {
+		o.ReadAheadBytes = min(ahead, o.Decode.Budget.Limits().ReadAhead)
+	}
 	o.Decoders = cmp.Or(o.Decoders, runtime.GOMAXPROCS(0))
 	o.Fetchers = cmp.Or(o.Fetchers, shard.DefaultFetchers(batch))
 }

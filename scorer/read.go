@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -22,7 +23,10 @@ import (
 // body is the encoded bytes of one image, in memory that is used again.
 type body struct {
 	data   []byte
-	weight int64 // its part of the byte budget
+	weight int64 // its part of the byte budget; 0 if it is too large for that
+	// memory is what was taken before reading, for a body that is too large for the
+	// byte budget and for decoding it; no part for others.
+	memory budget.Part
 }
 
 // keepBody is the largest body buffer that is kept for the next image, so that
@@ -34,6 +38,10 @@ const keepBody = 4 << 20
 type reader struct {
 	images   store.Store
 	maxBytes int64
+	// maxMemory bounds what an image takes, and memory what all images do: see
+	// preprocess.Options.
+	maxMemory int64
+	memory    *budget.Budget
 	// rescore reads an image that changed after the listing as it is now.
 	rescore bool
 	// unnamedReasons is for jobs begun before the rows of unreadable images said
@@ -53,6 +61,7 @@ type reader struct {
 func newReader(o *Options, halt *halt, ahead *readAhead) *reader {
 	return &reader{
 		images: o.Images, maxBytes: o.Decode.MaxBytes, rescore: o.Rescore,
+		maxMemory: o.Decode.MaxMemory, memory: o.Decode.Budget,
 		unnamedReasons: o.Job.Files == listing.TenEndings,
 		halt:           halt, counters: o.Counters, ahead: ahead,
 		bodies: sync.Pool{New: func() any { return new(body) }},
@@ -67,6 +76,9 @@ func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
 	if e.Size > r.maxBytes {
 		return nil, &codec.Failure{Status: codec.StatusTooLarge,
 			Reason: fmt.Sprintf("%d bytes, more than the %d of --max-bytes", e.Size, r.maxBytes)}
+	}
+	if fail := r.beyondMemory(e.Size); fail != nil {
+		return nil, fail
 	}
 	etag := e.ETag
 	if r.rescore {
@@ -83,6 +95,9 @@ func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
 		}
 		var grown *resized
 		if r.rescore && errors.As(err, &grown) && grown.now <= r.maxBytes {
+			if fail := r.beyondMemory(grown.now); fail != nil {
+				return nil, fail
+			}
 			size = grown.now
 			continue
 		}
@@ -109,6 +124,16 @@ func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
 		}
 		return nil, err
 	}
+}
+
+// beyondMemory returns the failure of an image of that many encoded bytes that for them
+// alone takes more memory than an image may.
+func (r *reader) beyondMemory(size int64) *codec.Failure {
+	if size <= r.maxMemory {
+		return nil
+	}
+	return codec.Fail(codec.StatusTooLarge, "its %d bytes take %s of memory, more than the %s of --max-memory",
+		size, budget.Bytes(size), budget.Bytes(r.maxMemory))
 }
 
 // checkPresent returns an error if no image is where they were listed. Once it has
@@ -157,14 +182,26 @@ func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now",
 
 // readVersion reads one version of an object, of that size. It waits until the
 // budget has room.
+//
+// A body that is larger than the whole byte budget is part of the memory for decoding. As
+// its headers are not known yet, it takes as much as an image may: if it took only the
+// memory of its bytes, it would hold that while it waits for more.
 func (r *reader) readVersion(ctx context.Context, name, etag string, size int64) (*body, error) {
-	weight := min(max(size, 1), r.budgetBytes)
-	if err := r.budget.Acquire(ctx, weight); err != nil {
+	var weight int64
+	var memory budget.Part
+	var err error
+	if size <= r.budgetBytes {
+		weight = max(size, 1)
+		err = r.budget.Acquire(ctx, weight)
+	} else {
+		memory, err = r.memory.Take(ctx, max(size, min(r.maxMemory, r.memory.Limits().Largest)))
+	}
+	if err != nil {
 		return nil, err
 	}
 	b := r.bodies.Get().(*body)
-	b.weight = weight
-	err := r.readInto(ctx, b, name, etag, size)
+	b.weight, b.memory = weight, memory
+	err = r.readInto(ctx, b, name, etag, size)
 	if err != nil {
 		r.recycle(b)
 		return nil, err
@@ -184,7 +221,11 @@ func (r *reader) readInto(ctx context.Context, b *body, name, etag string, size 
 		return &resized{now: info.Size}
 	}
 	if int64(cap(b.data)) < size {
-		b.data = make([]byte, size+size/4)
+		spare := size / 4
+		if size > keepBody {
+			spare = 0 // it is not kept
+		}
+		b.data = make([]byte, size+spare)
 	}
 	b.data = b.data[:size]
 	if _, err := io.ReadFull(object, b.data); err != nil {
@@ -214,9 +255,10 @@ func (r *reader) wrap(img item, err error) error {
 
 // recycle takes back a body: its memory and its part of the budget.
 func (r *reader) recycle(b *body) {
-	r.budget.Release(b.weight)
 	if cap(b.data) > keepBody {
 		b.data = nil
 	}
+	r.budget.Release(b.weight)
+	r.memory.Give(b.memory)
 	r.bodies.Put(b)
 }

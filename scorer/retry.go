@@ -109,7 +109,7 @@ func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time
 	// It may also be an earlier one, whose parts a repair took away.
 	begun := &retryPlan{generation: retries.Complete + 1, statuses: retries.Begun.Retry.Statuses, bounds: r.bounds}
 	if r.bounds.MaxPixels != 0 {
-		begun.bounds.MaxPixels, begun.bounds.MaxBytes = retries.Begun.Bounds()
+		begun.bounds = boundsOf(retries.Begun)
 	}
 	if begun.statuses.String() != o.Retry.String() || begun.bounds != r.bounds {
 		o.Log.Info().Int("retry", begun.generation).Stringer("status", begun.statuses).Int64("max_pixels", begun.bounds.MaxPixels).
@@ -153,10 +153,13 @@ func (r *retrier) startTime(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	// The limits on images that were asked for are those of the retry.
-	r.bounds.MaxPixels, r.bounds.MaxBytes = job.Bounds()
+	r.bounds = boundsOf(&job)
 	r.bounds.MaxPixels = cmp.Or(o.Job.MaxPixels, r.bounds.MaxPixels)
 	r.bounds.MaxBytes = cmp.Or(o.Job.MaxBytes, r.bounds.MaxBytes)
-	o.Job.MaxPixels, o.Job.MaxBytes = 0, 0
+	if !job.Older() { // its records have no place for it
+		r.bounds.MaxMemory = cmp.Or(o.Job.MaxMemory, r.bounds.MaxMemory)
+	}
+	o.Job.MaxPixels, o.Job.MaxBytes, o.Job.MaxMemory = 0, 0, 0
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
 		return time.Time{}, err
 	}
@@ -187,10 +190,12 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	again.opt.Out = output.Generation(o.Out, plan.generation)
 	again.opt.Job = job.NewRetry(o.Job, output.Retry{Generation: plan.generation, Statuses: plan.statuses})
 	again.opt.Job.Batch, again.opt.Job.Chunk = job.Batch, 0
-	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = job.Bounds()
+	bounds := boundsOf(&job)
 	if plan.bounds.MaxPixels != 0 { // the job existed before
-		again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = plan.bounds.MaxPixels, plan.bounds.MaxBytes
+		bounds = plan.bounds
 	}
+	again.opt.Job.MaxPixels, again.opt.Job.MaxBytes = bounds.MaxPixels, bounds.MaxBytes
+	again.opt.Job.MaxMemory, again.opt.Job.AutoMaxMemory = bounds.MaxMemory, 0
 	again.opt.MaxErrors = anyNumber // checked once all rows are together
 	again.opt.StrictDrift = false
 	again.opt.Counters = new(telemetry.Counters)
@@ -209,4 +214,11 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 		err = fmt.Errorf("%w: chunks of other ranks are missing from %s", output.ErrIncomplete, again.opt.Out)
 	}
 	return err
+}
+
+// boundsOf returns the limits on images of a job.
+func boundsOf(job *output.Job) preprocess.Options {
+	o := preprocess.Options{MaxMemory: job.MaxMemory}
+	o.MaxPixels, o.MaxBytes = job.Bounds()
+	return o
 }

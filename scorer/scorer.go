@@ -27,6 +27,7 @@ var ErrDrifted = errors.New("the images are not those of the job")
 func Run(ctx context.Context, o Options) (output.Success, error) {
 	start := time.Now()
 	o = o.withDefaults()
+	o.Decode.Budget.LimitGarbage()
 	task, err := row.ForContract(&o.Contract)
 	if err != nil {
 		return output.Success{}, err

@@ -14,6 +14,7 @@ import (
 type boundFlags struct {
 	maxPixels int64
 	maxBytes  byteSize
+	maxMemory byteSize
 }
 
 func (f *boundFlags) register(cmd *cobra.Command) {
@@ -22,6 +23,8 @@ func (f *boundFlags) register(cmd *cobra.Command) {
 		" its row has the status too_large; without it, an existing job continues with its limit", preprocess.DefaultMaxPixels))
 	fs.Var(&f.maxBytes, "max-bytes", "refuse to read an image file of more than `SIZE`, such as 800MB or 2GiB"+
 		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); without it, an existing job continues with its limit")
+	fs.Var(&f.maxMemory, "max-memory", "refuse to decode an image that takes more than `SIZE` of memory, such as 800MiB, as its header gives"+
+		" it (default half of --decode-memory where the job begins); without it, an existing job continues with its limit")
 }
 
 // maxMaxPixels is the largest --max-pixels that the decoders support: they count
@@ -35,11 +38,13 @@ func (f *boundFlags) check(cmd *cobra.Command) error {
 		return invalid("max-pixels", f.maxPixels, fmt.Sprintf("1 to %d pixels", maxMaxPixels))
 	case set("max-bytes") && f.maxBytes < 1:
 		return invalid("max-bytes", int64(f.maxBytes), "at least one byte")
+	case set("max-memory") && f.maxMemory < 1:
+		return invalid("max-memory", int64(f.maxMemory), "at least one byte")
 	}
 	return nil
 }
 
 // options returns the limits for the decoder; 0 means the job's or the default.
 func (f *boundFlags) options() preprocess.Options {
-	return preprocess.Options{MaxPixels: f.maxPixels, MaxBytes: int64(f.maxBytes)}
+	return preprocess.Options{MaxPixels: f.maxPixels, MaxBytes: int64(f.maxBytes), MaxMemory: int64(f.maxMemory)}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
@@ -85,7 +86,7 @@ func diagnose(w io.Writer, findings []finding) error {
 // examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
-	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores(), gpus())
+	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores(), memory(), gpus())
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
 		list = append(list, fetchedFiles(cache))
 	}
@@ -309,4 +310,12 @@ func credentials() finding {
 	}
 	f.state = strings.Join(set, ", ")
 	return f
+}
+
+// memory returns what decoding may take, and how much that is for a megapixel of each
+// format.
+func memory() finding {
+	l := budget.LimitsOf(0, 1)
+	return finding{what: "memory", state: fmt.Sprintf("%s for decoding, %s; %s for one image (--max-memory), %s for those decoded at once by a rank that is alone",
+		budget.Bytes(l.Memory), l.From, budget.Bytes(l.Largest), budget.Bytes(l.Share))}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/deploy/record"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/claim"
@@ -51,6 +52,7 @@ Any other code means failure. 'jobs status --check' has codes of its own.`
 // that stopped the command, or nil.
 func exitCode(err error, sig os.Signal) int {
 	var ranks *shard.ConfigError
+	var small *budget.TooSmall
 	var launched *deploy.ExitStatus
 	switch {
 	case err == nil:
@@ -69,7 +71,7 @@ func exitCode(err error, sig os.Signal) int {
 		return 10
 	case errors.Is(err, output.ErrOtherJob):
 		return 11
-	case errors.As(err, &ranks), errors.Is(err, errConfig),
+	case errors.As(err, &ranks), errors.As(err, &small), errors.Is(err, errConfig),
 		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider), errors.Is(err, models.ErrHostMemory),
 		errors.Is(err, listing.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),

@@ -15,6 +15,7 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/simulate"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -39,6 +40,7 @@ type runFlags struct {
 	rescore     bool
 	retry       string
 	decoders    int
+	memory      byteSize // for decoding
 	sessions    amount
 	tuneCache   string
 	numa        string
@@ -139,6 +141,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 			" (default one per core on a CPU, two on a GPU)")
 		fs.IntVar(&f.gpuMemory, "gpu-memory", 0, "let ONNX Runtime use at most `N` MiB of the GPU's memory (default all of it)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
+		fs.Var(&f.memory, "decode-memory", "take at most `SIZE`, such as 4GiB, of the machine's memory for decoding, over all ranks of this machine"+
+			" (default half of what the control group or the machine has)")
 		fs.StringVar(&f.numa, "numa", numaAuto, "`MODE`: auto runs a rank on the cores near its GPU, if it may use all cores of a machine with several"+
 			" NUMA nodes; off leaves it where it is")
 		chooseOne(cmd, "numa", []string{numaAuto, numaOff})
@@ -172,6 +176,7 @@ type runOptions struct {
 	file      *oneFile       // that all rows are written to; nil for none
 	mix       consent        // to write the result among other files
 	overdue   func(code int) // ends the process
+	limit     int64          // of --memory-limit in bytes; 0 for none
 }
 
 // options returns what the flags say, or what is wrong with them.
@@ -197,6 +202,8 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 		return o, invalid("budget-images", f.budget, "a number of images above zero, or 0 for no limit")
 	case f.decoders < 0:
 		return o, invalid("decoders", f.decoders, "a number of goroutines above zero, or 0 for the default")
+	case cmd.Flags().Changed("decode-memory") && f.memory < budget.Least:
+		return o, invalid("decode-memory", int64(f.memory), fmt.Sprintf("at least %dMiB", budget.Least>>20))
 	case f.gpuMemory < 0 || cmd.Flags().Changed("gpu-memory") && f.gpuMemory == 0:
 		return o, invalid("gpu-memory", f.gpuMemory, "a number of MiB above zero")
 	case f.gpuMemory > 0 && f.provider != ort.Auto && f.provider != ort.CUDA:
@@ -223,6 +230,9 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	}
 	if o.file, err = f.runMergeFlags.file(f.out); err != nil {
 		return o, err
+	}
+	if limit := cmd.Flag("memory-limit"); limit != nil {
+		o.limit = int64(*limit.Value.(*byteSize))
 	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	o.mix.given = f.yes
@@ -305,7 +315,8 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop,
-		Static: f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
+		DecodeMemory: f.decodeMemory(o.limit, world),
+		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})
 	if code := exitCode(err, nil); code != 64 && code != 78 {
@@ -326,6 +337,15 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		err = fmt.Errorf("the job is done, but its profile could not be written: %w", profileErr)
 	}
 	return err
+}
+
+// decodeMemory returns how much memory all ranks of this machine may take for decoding if
+// each of them may use limit bytes in all; 0 is the default.
+func (f *runFlags) decodeMemory(limit int64, world shard.World) int64 {
+	if f.memory > 0 || limit == 0 {
+		return int64(f.memory)
+	}
+	return min(limit/2*int64(max(world.LocalSize, 1)), budget.LimitsOf(0, 1).Memory)
 }
 
 // changedToo returns the statuses to score again. With --rescore-changed they include

@@ -84,6 +84,12 @@ type Job struct {
 	MaxBytes      int64 `json:"max_bytes,omitempty"`
 	AutoMaxPixels int64 `json:"-"`
 	AutoMaxBytes  int64 `json:"-"`
+	// MaxMemory is how many bytes an image may take while it is decoded, its encoded
+	// ones included; beyond them it is too_large. A worker that passes 0 uses the recorded
+	// number, or records AutoMaxMemory, that of its machine, if it is the first. In
+	// records of older releases it is 0, which means no limit.
+	MaxMemory     int64 `json:"max_memory,omitempty"`
+	AutoMaxMemory int64 `json:"-"`
 	// Decoding is preprocess.Decoding of the program that created the record; 0 in
 	// older records, which do not have it.
 	Decoding int `json:"decoding,omitempty"`
@@ -260,9 +266,9 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 		return Job{}, recordError(jobName, st.String(), err, jobAdvice)
 	}
 	if _, err := row.ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
-		j.MaxPixels < 0 || j.MaxBytes < 0 {
-		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d",
-			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes)
+		j.MaxPixels < 0 || j.MaxBytes < 0 || j.MaxMemory < 0 {
+		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d, max-memory %d",
+			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes, j.MaxMemory)
 	}
 	if j.RowForm < 0 || j.RowForm > row.Newest {
 		return Job{}, fmt.Errorf("%s of %s: %w: its rows have form %d, this program knows forms up to %d; use the program that began the job, or a newer one",
@@ -303,6 +309,7 @@ func createJob(ctx context.Context, st store.Store, want Job) (Job, bool, error)
 	first.Batch = cmp.Or(want.Batch, want.AutoBatch)
 	first.MaxPixels = cmp.Or(want.MaxPixels, want.AutoMaxPixels)
 	first.MaxBytes = cmp.Or(want.MaxBytes, want.AutoMaxBytes)
+	first.MaxMemory = cmp.Or(want.MaxMemory, want.AutoMaxMemory)
 	if want.Chunk == 0 && want.Listed > 0 {
 		first.Chunk = shard.DefaultChunk(want.Listed, first.Batch)
 	}

@@ -186,7 +186,7 @@ func (j *Job) Older() bool { return j.RowForm < row.Nullable }
 // forOlder clears them in the record of a retry, which has the form of its job.
 func (j *Job) forOlder() {
 	j.LabelsFile, j.Preprocess, j.GPU, j.ONNXRuntime = "", nil, nil, ""
-	j.MaxErrors = ""
+	j.MaxErrors, j.MaxMemory = "", 0
 }
 
 func (s *WorkerSummary) forOlder() {
