@@ -37,6 +37,10 @@ func TestMemoryLimit(t *testing.T) {
 			}
 		})
 	}
+	t.Run("models inspect", func(t *testing.T) {
+		t.Parallel()
+		must(t, 0, "models", "inspect", huge)
+	})
 	t.Run("too small", func(t *testing.T) {
 		if r := batchscore(t, "models", "check", huge, "--memory-limit", "10MB"); r.code != 64 || !strings.Contains(r.stderr, "--memory-limit") {
 			t.Errorf("got %v, want code 64 and the flag", r)

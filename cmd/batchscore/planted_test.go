@@ -45,8 +45,10 @@ func plant(t *testing.T) *planting {
 	for _, name := range []string{"AZURE_CLIENT_SECRET", "AZURE_PASSWORD", "AZURE_CLIENT_CERTIFICATE_PASSWORD", arm.TokenVariable, "PLANTED"} {
 		p.env = append(p.env, name+"="+p.secret(name, 24))
 	}
-	p.env = append(p.env, "HTTPS_PROXY=http://user:"+p.secret("the proxy", 24)+"@127.0.0.1:9", "AZURE_SDK_GO_LOGGING=all", "GOTRACEBACK=crash")
-	for name, folder := range map[string]string{"HOME": "home", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache", "TMPDIR": "tmp"} {
+	p.env = append(p.env, "HTTPS_PROXY=http://user:"+url.QueryEscape(p.secret("the proxy", 24))+"@127.0.0.1:9", "AZURE_SDK_GO_LOGGING=all", "GOTRACEBACK=crash")
+	for name, folder := range map[string]string{
+		"HOME": "home", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache", "TMPDIR": "tmp",
+	} {
 		path := filepath.Join(p.home, folder)
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			t.Fatal(err)
@@ -69,7 +71,8 @@ func (p *planting) search(t *testing.T, where, text string) {
 	t.Helper()
 	for name, s := range p.secrets {
 		quoted, _ := json.Marshal(s)
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(s))[:len(s)]} {
+		inBase64 := base64.StdEncoding.EncodeToString([]byte(s))[:len(s)]
+		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(string(quoted), `"`), inBase64} {
 			if !strings.Contains(text, form) {
 				continue
 			}
@@ -166,24 +169,30 @@ func TestPlantedSecrets(t *testing.T) {
 	seen := p.watch(t, ctx)
 	for _, c := range []struct {
 		env  []string
-		code int
+		code int // -1 for any
 		args []string
 	}{
-		{key, 0, []string{"run", "--images", blobs, "--out", at, "--model", model, "--log-level", "debug", "--profile", file("profile"), "--merge", file("labels.csv")}},
-		{sas, 0, []string{"run", "--images", in, "--out", at + "/sas", "--model", model, "--log-level", "debug", "--log-format", "text"}},
-		{wrong, 78, []string{"run", "--images", blobs, "--out", at + "/wrong", "--model", model, "--log-level", "debug"}},
-		{wrong, 78, []string{"sample", "--images", blobs, "-n", "2", "--out", file("denied")}},
-		{key, 0, []string{"sample", "--images", blobs, "-n", "2", "--out", file("sample")}},
-		{sas, 0, []string{"verify", at + "/sas"}},
-		{sas, 0, []string{"show", at + "/sas"}},
-		{key, 0, []string{"jobs", "status", at}},
-		{wrong, 78, []string{"jobs", "status", at, "--check"}},
-		{key, 0, []string{"merge", at, "-o", file("merged.jsonl")}},
-		{key, 0, []string{"bench", "run", "--images", blobs, "--model", model, "--rounds", "1", "--least", "10ms", "--save", file("bench.txt")}},
-		{key, -1, []string{"doctor"}},
-		{key, 0, []string{"version"}},
-		{key, 0, []string{"completion", "bash"}},
-		{key, -1, []string{"__complete", "run", "--images", "az://"}},
+		{env: key, code: 0, args: []string{"run", "--images", blobs, "--out", at, "--model", model, "--log-level", "debug",
+			"--profile", file("profile"), "--merge", file("labels.csv")}},
+		{env: sas, code: 0, args: []string{"run", "--images", in, "--out", at + "/sas", "--model", model, "--log-level", "debug",
+			"--log-format", "text"}},
+		{env: wrong, code: 78, args: []string{"run", "--images", blobs, "--out", at + "/wrong", "--model", model, "--log-level", "debug"}},
+		{env: wrong, code: 78, args: []string{"sample", "--images", blobs, "-n", "2", "--out", file("denied")}},
+		{env: key, code: 0, args: []string{"sample", "--images", blobs, "-n", "2", "--out", file("sample")}},
+		{env: sas, code: 0, args: []string{"verify", at + "/sas"}},
+		{env: sas, code: 0, args: []string{"show", at + "/sas"}},
+		{env: key, code: 0, args: []string{"jobs", "status", at}},
+		{env: wrong, code: 78, args: []string{"jobs", "status", at, "--check"}},
+		{env: key, code: 0, args: []string{"merge", at, "-o", file("merged.jsonl")}},
+		{env: key, code: 0, args: []string{"bench", "run", "--images", blobs, "--model", model, "--rounds", "1", "--least", "10ms",
+			"--save", file("bench.txt")}},
+		{env: key, code: -1, args: []string{"doctor"}},
+		{env: key, code: 0, args: []string{"version"}},
+		{env: wrong, code: 75, args: []string{"run", "--images", "az://acme/photos", "--out", file("proxied"), "--model", model,
+			"--patience", "1s"}},
+		{env: key, code: -1, args: []string{"gpu-check", file("gpu-check")}},
+		{env: key, code: 0, args: []string{"completion", "bash"}},
+		{env: key, code: -1, args: []string{"__complete", "run", "--images", "az://"}},
 	} {
 		args := c.args
 		if slices.Contains(args, at) || slices.Contains(args, blobs) || slices.Contains(args, at+"/sas") {
@@ -223,11 +232,15 @@ func (p *planting) launches(t *testing.T, in, model string) {
 	for _, engine := range []struct {
 		name, section string
 		code          int
-	}{{"local", "{}", 0}, {"fake", "{folder: " + p.home + "/fake}", 0}, {"fake", "{folder: " + p.home + "/fake2, refuses: true}", 78}} {
+	}{
+		{name: "local", section: "{}"},
+		{name: "fake", section: "{folder: " + p.home + "/fake}"},
+		{name: "fake", section: "{folder: " + p.home + "/fake2, refuses: true}", code: 78},
+	} {
 		writeFile(t, service, []byte(engine.name+": "+engine.section+"\n"))
 		env := []string{serviceVar + "=" + service}
-		r := p.run(t, env, "launch", "--to", engine.name, "--images", in, "--out", filepath.Join(p.home, fmt.Sprint("out-", engine.name, engine.code)), "--model", model,
-			"--secret", "TOKEN=env:PLANTED")
+		out := filepath.Join(p.home, fmt.Sprint("out-", engine.name, engine.code))
+		r := p.run(t, env, "launch", "--to", engine.name, "--images", in, "--out", out, "--model", model, "--secret", "TOKEN=env:PLANTED")
 		if r.code != engine.code || engine.code != 0 && !strings.Contains(r.stderr, "REDACTED") {
 			t.Errorf("launch to %s: got %v, want exit code %d", engine.name, r, engine.code)
 		}
