@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -81,6 +82,12 @@ func (s Secret) check(name string) error {
 	}
 	if last := len(names) - 1; len(given) != 1 {
 		return fmt.Errorf("secrets: %s: want exactly one source: %s or %s", name, strings.Join(names[:last], ", "), names[last])
+	}
+	if s.KeyVault == "" {
+		return nil
+	}
+	if u, err := url.Parse(s.KeyVault); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("secrets: %s: keyVault: want the URL of a secret, such as https://VAULT.vault.azure.net/secrets/NAME", name)
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ func TestValuesAreRefused(t *testing.T) {
 		{of: scores, change: func(j *Job) { j.Secrets = map[string]Secret{"PWD": {Env: "A"}} }, says: "secrets: PWD is set by the shells"},
 		{of: scores, change: func(j *Job) { j.Secrets = map[string]Secret{"A": {File: "/a\x00"}} }, says: `secrets: "A": it has a zero byte`},
 		{of: scores, change: func(j *Job) { j.Secrets = map[string]Secret{"$(id)": {File: "/a"}} }, says: `secrets: "$(id)" is not a valid name`},
+		{of: scores, change: func(j *Job) { j.Secrets = map[string]Secret{"A": {KeyVault: "http://v/secrets/a"}} }, says: "secrets: A: keyVault: want the URL"},
+		{of: scores, change: func(j *Job) { j.Secrets = map[string]Secret{"A": {KeyVault: "https://v@evil/a?b#c"}} }, says: "secrets: A: keyVault: want"},
 		{of: scores, change: func(j *Job) { j.GPU = "a100:8,license:x" }, says: `gpu "a100:8,license:x": want at most 63`},
 		{of: scores, change: func(j *Job) { j.GPU = "a\n#SBATCH --wrap=id" }, says: `gpu "a\n#SBATCH --wrap=id": want`},
 		{of: scores, change: func(j *Job) { j.VMSize = "a b" }, says: `vmSize "a b": want`},
