@@ -7,8 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // FollowLog calls each for every line of a log file, including the line's end. It
@@ -60,9 +61,15 @@ func SaveLog(ctx context.Context, l Launcher, id, folder string) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(folder, "log.txt"))
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.Logs(ctx, id, f, false), f.Close())
+	defer root.Close()
+	var logs error // what came before it is kept
+	err = atomicfile.WriteIn(root, "log.txt", 0o600, func(w io.Writer) error {
+		logs = l.Logs(ctx, id, w, false)
+		return nil
+	})
+	return errors.Join(logs, err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
@@ -66,7 +67,12 @@ func (r *Report) write(folder string) error {
 }
 
 func writeFile(folder, name string, body []byte) error {
-	return atomicfile.Write(folder+"/"+name, 0o666, func(w io.Writer) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return atomicfile.WriteIn(root, name, 0o666, func(w io.Writer) error {
 		_, err := w.Write(body)
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
@@ -226,8 +227,9 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 }
 
 // Append adds a run to a file in the Go benchmark format. It creates a missing file.
+// A pipe that nobody reads is an error.
 func Append(file string, r Run) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o666)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -66,7 +69,10 @@ func (f *benchFlags) check() error {
 	if err := checkChart(f.chart); err != nil {
 		return err
 	}
-	return f.keep(result.Run{})
+	if isSpecial(f.save) {
+		return nil // a pipe may have no reader yet
+	}
+	return f.keep(context.Background(), result.Run{})
 }
 
 // checkChart refuses a file for a chart that does not end as an SVG does.
@@ -108,11 +114,11 @@ func (f *benchFlags) tell(cmd *cobra.Command, r result.Run, o result.TableOption
 	for i := range r.Samples {
 		f.price.priced(&r.Samples[i])
 	}
-	return errors.Join(result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o), f.keep(r))
+	return errors.Join(result.Write(cmd.OutOrStdout(), result.Format(f.format), r, o), f.keep(cmd.Context(), r))
 }
 
 // draw draws the samples of a run as a chart, by a key, if --chart asks for it.
-func (f *benchFlags) draw(r result.Run, by string) error {
+func (f *benchFlags) draw(ctx context.Context, r result.Run, by string) error {
 	if f.chart == "" {
 		return nil
 	}
@@ -120,15 +126,21 @@ func (f *benchFlags) draw(r result.Run, by string) error {
 	if err != nil {
 		return err
 	}
-	return saveChart(f.chart, t)
+	return saveChart(ctx, f.chart, t)
 }
 
 // keep appends the samples of a run to the file of --save, if there is one.
-func (f *benchFlags) keep(r result.Run) error {
+func (f *benchFlags) keep(ctx context.Context, r result.Run) error {
 	if f.save == "" {
 		return nil
 	}
-	if err := result.Append(f.save, r); err != nil {
+	var err error
+	if info, statErr := os.Stat(f.save); statErr == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		err = writeInto(ctx, f.save, info.Mode(), func(w io.Writer) error { return result.WriteBench(w, r) })
+	} else {
+		err = result.Append(f.save, r)
+	}
+	if err != nil {
 		return config(fmt.Errorf("--save: %w", err))
 	}
 	return nil

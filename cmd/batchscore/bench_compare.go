@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +57,7 @@ The price is that of one device for an hour; part of a device's name suffices.`,
 			if err != nil {
 				return usage(err)
 			}
-			if err := saveChart(chart, t); err != nil {
+			if err := saveChart(cmd.Context(), chart, t); err != nil {
 				return err
 			}
 			return t.Write(cmd.OutOrStdout(), format, widthOf(cmd.OutOrStdout()))
@@ -104,7 +105,7 @@ func readSamples(paths []string) ([]compare.File, error) {
 }
 
 // saveChart writes a table as a chart, if a file is named.
-func saveChart(file string, t *compare.Table) error {
+func saveChart(ctx context.Context, file string, t *compare.Table) error {
 	if file == "" {
 		return nil
 	}
@@ -112,7 +113,7 @@ func saveChart(file string, t *compare.Table) error {
 	if err != nil {
 		return usage(fmt.Errorf("--chart: %w", err))
 	}
-	if err := os.WriteFile(file, svg, 0o644); err != nil {
+	if err := writeBytes(ctx, file, svg); err != nil {
 		return config(fmt.Errorf("--chart: %w", err))
 	}
 	return nil

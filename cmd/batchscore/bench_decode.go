@@ -97,7 +97,7 @@ that area and encoded again in each of --formats.`,
 			if len(unread) > 0 {
 				notes = append(notes, "Left out, because not all decoders can read them: "+strings.Join(unread, ", "))
 			}
-			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "decoder"))
+			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(cmd.Context(), run, "decoder"))
 		},
 	}
 	fs := cmd.Flags()

@@ -93,7 +93,7 @@ no threads, and the first calls of each batch size are not measured.`,
 			return errors.Join(f.tell(cmd, run, result.TableOptions{Best: "images/s", Notes: []string{
 				fmt.Sprintf("%.3g G multiply-adds per image; Peak is a matrix product of 384x3072 with 3072x3072 on every core.",
 					float64(o.MultiplyAdds)/1e9),
-			}}), f.draw(run, "device"))
+			}}), f.draw(cmd.Context(), run, "device"))
 		},
 	}
 	fs := cmd.Flags()

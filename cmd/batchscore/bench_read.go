@@ -110,7 +110,7 @@ func tellRanks(cmd *cobra.Command, f *benchFlags, logs []ranks.Log, o ranks.Opti
 		all = append(all, told{log.Simulated, r})
 		reports, simulated = append(reports, r), append(simulated, log.Simulated)
 	}
-	if err := f.keep(run); err != nil {
+	if err := f.keep(cmd.Context(), run); err != nil {
 		return err
 	}
 	switch result.Format(f.format) {

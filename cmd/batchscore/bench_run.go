@@ -121,7 +121,7 @@ storage would keep a GPU busy.
 				notes = append(notes, fmt.Sprintf("The stage that was busiest in the last round: %s.%s", binds, idleGPU(binds, samples)))
 			}
 			notes = append(notes, "docs/glossary.md explains the words.")
-			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.drawStages(run))
+			return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.drawStages(cmd.Context(), run))
 		},
 	}
 	fs := cmd.Flags()

@@ -194,7 +194,7 @@ func (f *benchScaleFlags) measureSimulated(cmd *cobra.Command, work string) erro
 	if f.validate {
 		notes = append(notes, "model-makespan-s is computed by bench simulate from the start of each rank; model-error is its deviation")
 	}
-	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "device"))
+	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(cmd.Context(), run, "device"))
 }
 
 // priced returns the note on the price.

@@ -65,7 +65,7 @@ func (f *benchScaleFlags) measureOwn(cmd *cobra.Command, work string, runArgs []
 	if failed > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the images failed", failed))
 	}
-	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(run, "device"))
+	return errors.Join(f.tell(cmd, run, result.TableOptions{Notes: notes}), f.draw(cmd.Context(), run, "device"))
 }
 
 // checkOwn returns an error about flags that do not apply to a job of the user's own,

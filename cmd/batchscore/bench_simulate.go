@@ -124,7 +124,7 @@ func (f *benchSimulateFlags) run(ctx context.Context, cmd *cobra.Command) error 
 	if f.departures > 0 {
 		notes = append(notes, "wasted-images were computed and lost with a node, or computed twice")
 	}
-	return errors.Join(f.tell(cmd, all, result.TableOptions{Notes: notes}), f.draw(all, "device"))
+	return errors.Join(f.tell(cmd, all, result.TableOptions{Notes: notes}), f.draw(cmd.Context(), all, "device"))
 }
 
 // lift says which flags lift what limits the simulated jobs, besides their devices.

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/compare"
@@ -19,7 +19,7 @@ var stages = []struct{ unit, name string }{
 // drawStages draws the rate of whole runs next to those of their stages, if --chart asks
 // for it. Reading from a local disk is left out: it is so fast that no other bar would be
 // seen.
-func (f *benchFlags) drawStages(run result.Run) error {
+func (f *benchFlags) drawStages(ctx context.Context, run result.Run) error {
 	if f.chart == "" {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (f *benchFlags) drawStages(run result.Run) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.chart, svg, 0o644); err != nil {
+	if err := writeBytes(ctx, f.chart, svg); err != nil {
 		return config(err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -21,6 +22,29 @@ func writeWhole(ctx context.Context, file string, write func(io.Writer) error) e
 		return writeInto(ctx, file, info.Mode(), write)
 	}
 	return atomicfile.Write(file, 0o666, write)
+}
+
+// writeBytes is writeWhole for what is in memory.
+func writeBytes(ctx context.Context, file string, body []byte) error {
+	return writeWhole(ctx, file, func(w io.Writer) error {
+		_, err := w.Write(body)
+		return err
+	})
+}
+
+// createIn opens an empty file for writing in a folder where others may have put anything
+// under its name. A link that leaves the folder is not followed, and what is not a regular
+// file is atomicfile.ErrNotRegular.
+func createIn(folder *os.Root, name string) (*os.File, error) {
+	if info, err := folder.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("write %s/%s: %w", folder.Name(), name, atomicfile.ErrNotRegular)
+	}
+	// To open a pipe that appeared meanwhile would wait for a reader.
+	f, err := folder.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("write %s/%s: %w", folder.Name(), name, err)
+	}
+	return f, nil
 }
 
 // readerPoll is how often writeInto looks whether a pipe has a reader.

@@ -20,7 +20,9 @@ import (
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/scorer"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // report is everything that 'jobs status' shows.
@@ -284,8 +286,18 @@ func (w *watched) fetchLabels(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(folder, "labels."+string(s.Format))
-	err = writeWhole(ctx, file, func(to io.Writer) error {
+	format, err := row.ParseFormat(string(s.Format))
+	if err != nil {
+		return fmt.Errorf("%w: %s of %s: %w", output.ErrMismatch, output.SuccessName, w.out, err)
+	}
+	name := "labels." + string(format)
+	file := filepath.Join(folder, name)
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return config(err)
+	}
+	defer root.Close()
+	err = atomicfile.WriteIn(root, name, 0o666, func(to io.Writer) error {
 		b := bufio.NewWriterSize(to, 1<<20)
 		if err := output.Merge(ctx, w.out, b, output.MergeOptions{Format: s.Format}); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
@@ -265,7 +266,7 @@ func (f localFile) open(context.Context) (io.ReadCloser, error) {
 	case !info.Mode().IsRegular():
 		return nil, nil
 	}
-	return os.Open(string(f))
+	return os.OpenFile(string(f), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe may have its name by now
 }
 
 func (f localFile) create(ctx context.Context, write func(io.Writer) error) error {

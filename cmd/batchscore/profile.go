@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
@@ -31,9 +30,14 @@ func (f *profileFlags) start(rank int) (end func() error, err error) {
 	if err := os.MkdirAll(f.folder, 0o777); err != nil {
 		return nil, config(fmt.Errorf("--profile: %w", err))
 	}
+	folder, err := os.OpenRoot(f.folder)
+	if err != nil {
+		return nil, config(fmt.Errorf("--profile: %w", err))
+	}
+	defer folder.Close()
 	var files []*os.File
 	create := func(name string) *os.File {
-		file, e := os.Create(filepath.Join(f.folder, fmt.Sprintf(name, rank)))
+		file, e := createIn(folder, fmt.Sprintf(name, rank))
 		err = errors.Join(err, e)
 		files = append(files, file)
 		return file

@@ -112,11 +112,24 @@ func (c *Client) save(ctx context.Context, f File, folder string) error {
 	if !filepath.IsLocal(name) {
 		return fmt.Errorf("the service names a file %q, which would be outside %s", f.Name, folder)
 	}
-	path := filepath.Join(folder, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
-	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
+	}
+	// With a dot at its end, the path is not that of a pipe, which would have to be waited for.
+	below, err := root.OpenRoot(filepath.Dir(name) + "/.")
+	if err != nil {
+		return err
+	}
+	defer below.Close()
+	return atomicfile.WriteIn(below, filepath.Base(name), 0o600, func(w io.Writer) error {
 		// After a broken connection, reading continues where it ended.
 		var at int64
 		for try := 1; ; try++ {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -136,9 +135,14 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return err
 	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for _, p := range pods {
 		if p.hasLog() {
-			if err := e.fetchLog(ctx, p.Metadata.Name, folder); err != nil {
+			if err := e.fetchLog(ctx, p.Metadata.Name, root); err != nil {
 				return err
 			}
 		}
@@ -146,8 +150,8 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 	return nil
 }
 
-func (e *Engine) fetchLog(ctx context.Context, pod, folder string) error {
-	err := atomicfile.Write(filepath.Join(folder, pod+".log"), 0o600, func(w io.Writer) error { return e.log(ctx, pod, w) })
+func (e *Engine) fetchLog(ctx context.Context, pod string, folder *os.Root) error {
+	err := atomicfile.WriteIn(folder, pod+".log", 0o600, func(w io.Writer) error { return e.log(ctx, pod, w) })
 	if err != nil {
 		return fmt.Errorf("fetch the log of %s: %w", pod, err)
 	}

@@ -168,7 +168,7 @@ func changeRegistry(dir string, change func([]Entry) ([]Entry, error)) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("models registry: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "."+registryFile+".lock"), os.O_CREATE|os.O_RDWR, 0o666)
+	lock, err := os.OpenFile(filepath.Join(dir, "."+registryFile+".lock"), os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o666)
 	if err != nil {
 		return fmt.Errorf("models registry: %w", err)
 	}
