@@ -231,8 +231,12 @@ func (f *runFlags) options(cmd *cobra.Command) (runOptions, error) {
 	if o.file, err = f.runMergeFlags.file(f.out); err != nil {
 		return o, err
 	}
-	if limit := cmd.Flag("memory-limit"); limit != nil {
-		o.limit = int64(*limit.Value.(*byteSize))
+	if limit := cmd.Flag("memory-limit"); limit != nil && limit.Changed {
+		var size byteSize
+		if err := size.Set(limit.Value.String()); err != nil {
+			return o, usagef("--memory-limit: %v", err)
+		}
+		o.limit = int64(size)
 	}
 	o.world, err = f.rankFlags.resolve(cmd)
 	o.mix.given = f.yes
