@@ -238,7 +238,7 @@ SANITIZED := SANITIZE_C='-fsanitize=address,undefined -fno-sanitize-recover=unde
 	CGO_LDFLAGS='-fsanitize=undefined -Wl,--no-as-needed -lstdc++'
 
 .PHONY: asan
-asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 2 minutes)
+asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorSanitizer (about 10 minutes on two cores)
 	ONNXRUNTIME_LIB='$(LIBRARY)' $(SANITIZED) go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
 		-skip 'ScoreAllocatesNothing|CloseFreesReplaced|SampleImagesScore|ReplacedInNetworks' ./models/preprocess/... ./models/device/... ./models/ort/...
 
