@@ -118,7 +118,10 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // not silently get its default. The job is not checked yet: flags may change it.
 func ReadJob(r io.Reader) (Job, error) {
 	var job Job
-	body, err := io.ReadAll(r)
+	body, err := readSmall(r)
+	if err == nil {
+		err = CheckYAML(body)
+	}
 	if err != nil {
 		return job, err
 	}

@@ -53,7 +53,7 @@ func noEngine(name string) error {
 // is missing.
 func (f *serviceFlags) section(engine string) (section yaml.Node, source string, err error) {
 	path, asked := f.file()
-	body, err := os.ReadFile(path)
+	body, err := readService(path)
 	switch {
 	case path == "" || errors.Is(err, fs.ErrNotExist) && !asked:
 		return yaml.Node{}, "", nil
@@ -70,6 +70,15 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 		}
 	}
 	return sections[engine], path + ", section " + engine, nil
+}
+
+// readService reads service.yaml.
+func readService(path string) ([]byte, error) {
+	body, err := deploy.ReadSmall(path)
+	if err == nil {
+		err = deploy.CheckYAML(body)
+	}
+	return body, err
 }
 
 // launcher opens an engine with its section of service.yaml, overridden by the

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strconv"
 	"sync"
@@ -177,7 +176,7 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 	case len(exit.Ranks) > 0:
 		exit.Lost = "" // mpirun leaves the hosts once the job has failed
 	case exit.Lost != "":
-		placement, err := os.ReadFile(e.file(id, placementFile))
+		placement, err := deploy.ReadSmall(e.file(id, placementFile))
 		if err != nil {
 			return nil, err
 		}

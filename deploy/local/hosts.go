@@ -2,7 +2,6 @@ package local
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,7 +36,7 @@ func (e *Engine) hosts() ([]host, error) {
 		}
 		return hosts, nil
 	}
-	text, err := os.ReadFile(e.o.HostFile)
+	text, err := deploy.ReadSmall(e.o.HostFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s: hostFile: %w", Name, err)
 	}
@@ -47,6 +46,9 @@ func (e *Engine) hosts() ([]host, error) {
 	}
 	return hosts, nil
 }
+
+// mostSlots is more ranks than any host takes.
+const mostSlots = 1 << 16
 
 // parseHosts reads a host file of Open MPI: one host per line, followed by settings
 // such as slots=4. The slots of a host with several lines are added up.
@@ -71,8 +73,8 @@ func parseHosts(text string) ([]host, error) {
 		for _, word := range words[1:] {
 			if digits, ok := strings.CutPrefix(word, "slots="); ok {
 				n, err := strconv.Atoi(digits)
-				if err != nil || n < 1 {
-					return nil, fmt.Errorf("%s: %s: want 1 slot or more", words[0], word)
+				if err != nil || n < 1 || n > mostSlots {
+					return nil, fmt.Errorf("%s: %s: want 1 to %d slots", words[0], word, mostSlots)
 				}
 				hosts[i].slots += n
 			}

@@ -150,7 +150,7 @@ func (e *Engine) processes(id string) ([]proc.Process, error) {
 // readWithTime returns the text of a small file, without white space around it, and
 // the time of its last change.
 func readWithTime(path string) (string, time.Time, error) {
-	body, err := os.ReadFile(path)
+	body, err := deploy.ReadSmall(path)
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -140,7 +140,7 @@ func (b Book) NoteFailure(f Failure) error {
 // became a job, or if nothing is known.
 func (b Book) LastFailure() Failure {
 	var f Failure
-	body, err := os.ReadFile(filepath.Join(b.folder, failureFile))
+	body, err := deploy.ReadSmall(filepath.Join(b.folder, failureFile))
 	if err != nil || yaml.Unmarshal(body, &f) != nil {
 		return Failure{}
 	}
@@ -171,9 +171,12 @@ func (b Book) List() ([]Record, error) {
 }
 
 func read(path string) (Record, error) {
-	body, err := os.ReadFile(path)
+	body, err := deploy.ReadSmall(path)
 	if err != nil {
 		return Record{}, err
+	}
+	if err := deploy.CheckYAML(body); err != nil {
+		return Record{}, fmt.Errorf("%s is not a record of a job: %w", path, err)
 	}
 	var r Record
 	d := yaml.NewDecoder(bytes.NewReader(body))

@@ -174,7 +174,7 @@ func (e *Engine) left(id string) (found, bool, error) {
 		return found{}, false, err
 	}
 	j := found{"", deploy.Status{State: deploy.Failed, Reason: "Slurm has forgotten it, and it left no exit status", Ended: log.ModTime()}}
-	text, err := os.ReadFile(e.exitFile(id))
+	text, err := deploy.ReadSmall(e.exitFile(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, true, nil
 	}
