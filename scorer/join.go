@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -164,6 +165,10 @@ func (p *participant) join(ctx context.Context, engine Engine) (*worker, error) 
 	job, created, err := output.Join(ctx, o.Out, o.Job)
 	if err != nil {
 		return nil, err
+	}
+	if job.Batch < 1 {
+		return nil, fmt.Errorf("the job record of %s: %w: it has batches of %d images; choose another folder, or remove this one to begin again",
+			o.Out, output.ErrMismatch, job.Batch)
 	}
 	p.warnOfDecoding(&job)
 	p.warnOfGPU(cmp.Or(p.of, &job))

@@ -20,6 +20,9 @@ const folder = "_batchscore/claims/"
 // claimMost is the most bytes of a link and of a trial. They have less than 1 kB.
 const claimMost = 64 << 10
 
+// longestHeld is longer than a worker can hold a right, in seconds.
+const longestHeld = 100 * 366 * 86_400
+
 // ErrVanished means that a claim that exists cannot be found.
 var ErrVanished = errors.New("a claim vanished from the output folder")
 
@@ -123,7 +126,8 @@ func (c chains) read(ctx context.Context, r Right, generation int) (link, error)
 	}
 	var l link
 	want := c.names.identity(r)
-	if json.Unmarshal(body, &l) != nil || !l.identity.equal(want) || l.Generation != generation {
+	if json.Unmarshal(body, &l) != nil || !l.identity.equal(want) || l.Generation != generation ||
+		!l.Worker.plausible() || !(l.Held >= 0 && l.Held <= longestHeld) {
 		l = link{identity: want, Generation: generation}
 	}
 	l.right, l.modified = r, o.Modified

@@ -78,7 +78,7 @@ func (c *Claims) diedIn(ctx context.Context, trial string) (bool, error) {
 		return false, fmt.Errorf("read a trial: %w", err)
 	}
 	var w Worker
-	if json.Unmarshal(body, &w) == nil && w.SameMachine(&c.worker) {
+	if json.Unmarshal(body, &w) == nil && w.plausible() && w.SameMachine(&c.worker) {
 		return !c.running(&w), nil
 	}
 	now, err := c.Now(ctx)

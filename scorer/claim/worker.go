@@ -29,6 +29,19 @@ type Worker struct {
 	Started  time.Time `json:"started"` // by the process's own clock, for people
 }
 
+// MostRanks is higher than any real number of ranks.
+const MostRanks = 1 << 17
+
+// longestName is more bytes than a worker's texts have.
+const longestName = 1 << 10
+
+// plausible reports whether a worker that was read may be one: whoever can write to the
+// output can claim to be any.
+func (w *Worker) plausible() bool {
+	return w.Rank >= 0 && w.Rank < MostRanks && w.World >= 0 && w.World <= MostRanks && w.PID >= 0 &&
+		max(len(w.ID), len(w.Host), len(w.BootID), len(w.PIDNamespace)) <= longestName
+}
+
 // ThisProcess describes the calling process.
 func ThisProcess(w shard.World) Worker {
 	host, err := os.Hostname()

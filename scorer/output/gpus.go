@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	hardware "github.com/batchscore/batchscore/models/device"
 )
@@ -121,9 +120,9 @@ func gpuTotal(workers []WorkerSummary) *GPUTotal {
 		if w.GPU != nil && w.GPU.UUID != "" {
 			which = w.GPU.UUID
 		}
-		end := w.Started.Add(time.Duration(w.Seconds * float64(time.Second)))
+		end := w.Started.Add(duration(w.Seconds))
 		of := func(amount float64) draw {
-			return draw{span{end.Add(-time.Duration(u.Seconds * float64(time.Second))), end}, amount}
+			return draw{span{end.Add(-duration(u.Seconds)), end}, amount}
 		}
 		if u.Joules > 0 {
 			t.Images += w.Images

@@ -3,9 +3,12 @@ package output
 import (
 	"errors"
 	"fmt"
+	hardware "github.com/batchscore/batchscore/models/device"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -205,5 +208,159 @@ func TestPartOfManyRows(t *testing.T) {
 		if used := allocated(func() { _, err = j.decode(body, 8) }); !errors.Is(err, ErrMismatch) || used > 16<<20 {
 			t.Errorf("%s: %v, and %d MB for 4 MB of ends of lines", f, err, used>>20)
 		}
+	}
+}
+
+// hostile returns values that a field may be set to: ends of ranges, and texts that are
+// paths, commands or huge.
+func hostile(t reflect.Type) (values []reflect.Value) {
+	add := func(v any) { values = append(values, reflect.ValueOf(v).Convert(t)) }
+	switch t.Kind() {
+	case reflect.String:
+		for _, text := range []string{"", "\x1b]0;x\a\n", "x/../../y", strings.Repeat("x", 300_000)} {
+			add(text)
+		}
+	case reflect.Int, reflect.Int64:
+		for _, n := range []int64{0, -1, math.MaxInt32, 1 << 40, math.MaxInt64} {
+			add(n)
+		}
+	case reflect.Float32, reflect.Float64:
+		for _, f := range []float64{-1, 1e9, 3e38} {
+			add(f)
+		}
+	case reflect.Bool:
+		add(true)
+		add(false)
+	case reflect.Struct:
+		if t == reflect.TypeFor[time.Time]() {
+			for _, year := range []int{1, 9999} {
+				add(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC))
+			}
+		}
+	}
+	return values
+}
+
+// mutate calls fn for each field of a record with each hostile value in turn. name says
+// which field has which.
+func mutate(v reflect.Value, name string, fn func(name string)) {
+	for _, value := range hostile(v.Type()) {
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		v.Set(value)
+		fn(fmt.Sprintf("%s = %.40q", name, fmt.Sprint(value.Interface())))
+		v.Set(was)
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		was := v.Elem()
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		fn(name + " is not nil")
+		mutate(v.Elem(), name, fn)
+		v.SetZero()
+		fn(name + " = nil")
+		if was.IsValid() {
+			v.Set(was.Addr())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("json") != "-" && f.Name != "Version" && f.Name != "Checksum" {
+				mutate(v.Field(i), name+"."+f.Name, fn)
+			}
+		}
+	case reflect.Slice:
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		for _, n := range []int{0, 1000} {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			fn(fmt.Sprintf("%s has %d elements", name, n))
+		}
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		mutate(v.Index(0), name+"[0]", fn)
+		v.Set(was)
+	case reflect.Map:
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		for _, key := range []string{"", "ok", "\x1b[31m"} {
+			element := reflect.New(v.Type().Elem()).Elem()
+			set := func(what string) {
+				m := reflect.MakeMap(v.Type())
+				m.SetMapIndex(reflect.ValueOf(key).Convert(v.Type().Key()), element)
+				v.Set(m)
+				fn(what)
+			}
+			set(fmt.Sprintf("%s has the key %q", name, key))
+			mutate(element, fmt.Sprintf("%s[%q]", name, key), set)
+		}
+		v.SetZero()
+		fn(name + " = nil")
+		v.Set(was)
+	}
+}
+
+// TestHostileRecords: whatever the fields of a record say, with a checksum that matches,
+// all that read the output end soon, without a panic and without much memory, in one of
+// the errors that they document. So does a job that is continued.
+func TestHostileRecords(t *testing.T) {
+	for _, test := range []struct {
+		object string
+		new    func() record
+	}{
+		{jobName, func() record { return new(Job) }},
+		{SuccessName, func() record { return new(Success) }},
+		{workerFolder + "w.json", func() record { return new(WorkerSummary) }},
+		{retryFolder + "0001/" + jobName, func() record { return new(Job) }},
+		{retryFolder + "0001/" + SuccessName, func() record { return new(Success) }},
+	} {
+		t.Run(test.object, func(t *testing.T) {
+			t.Parallel()
+			made, _ := retried(t, row.JSONL)
+			writeSummary(t, made, WorkerSummary{Worker: claim.Worker{ID: "w", Host: "h", World: 2}, Started: newClock().now, Seconds: 1,
+				Statuses: map[string]int{row.StatusOK: 1}, End: "done", GPU: &hardware.GPUFacts{Name: "P100"}, GPUUse: &hardware.GPUUse{Seconds: 1}})
+			all := objects(t, made)
+			r := test.new()
+			if err := decodeRecord([]byte(all[test.object]), r); err != nil {
+				t.Fatal(err)
+			}
+			wrote := 0
+			mutate(reflect.ValueOf(r).Elem(), "", func(name string) {
+				body, err := encodeRecord(r)
+				if err != nil {
+					return // JSON cannot say it
+				}
+				wrote++
+				st := newClock().store()
+				for object, body := range all {
+					st.Put(object, []byte(body))
+				}
+				st.Put(test.object, body)
+				some := readers
+				if decodeRecord(body, test.new()) != nil { // by which all readers begin
+					some = readers[wrote%len(readers):][:1]
+				}
+				for _, reader := range some {
+					var err error
+					began := time.Now()
+					if used := allocated(func() { err = reader.read(t, st) }); used > 256<<20 { // of all that run at once
+						t.Errorf("%s: %s took %d MB", name, reader.name, used>>20)
+					}
+					if took := time.Since(began); took > time.Minute {
+						t.Errorf("%s: %s took %v", name, reader.name, took)
+					}
+					if err != nil && !errors.Is(err, ErrMismatch) && !errors.Is(err, ErrOtherJob) && !errors.Is(err, ErrIncomplete) &&
+						!errors.Is(err, store.ErrNotExist) {
+						t.Errorf("%s: %s: %v, which is none of the errors of a damaged output", name, reader.name, err)
+					}
+					if err != nil && len(err.Error()) > 8<<10 {
+						t.Errorf("%s: %s: an error of %d bytes: %.200s", name, reader.name, len(err.Error()), err)
+					}
+				}
+			})
+			if wrote < 30 {
+				t.Errorf("%d records, want more: is anything mutated?", wrote)
+			}
+		})
 	}
 }

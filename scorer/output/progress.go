@@ -389,7 +389,7 @@ func (o *Observer) ranks(ctx context.Context, parts map[int]time.Time, complete 
 		}
 	}
 	for _, s := range o.ends {
-		heard(&s.Worker, s.Started.Add(time.Duration(s.Seconds*float64(time.Second))))
+		heard(&s.Worker, s.Started.Add(duration(s.Seconds)))
 	}
 	for rank := range world {
 		if ranks[rank] == nil {

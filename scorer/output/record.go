@@ -2,13 +2,19 @@ package output
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"time"
 
+	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
 )
@@ -130,6 +136,112 @@ func decodeRecord(body []byte, r record) error {
 	}
 	if !bytes.Equal(again, body) {
 		return fmt.Errorf("%w: the record is damaged: it is not in the form that was written", ErrMismatch)
+	}
+	if err := newLimits(r).plausible(reflect.ValueOf(r).Elem(), ""); err != nil {
+		return fmt.Errorf("%w: %w, which no job writes", ErrMismatch, err)
+	}
+	return nil
+}
+
+// Whoever can write to an output can write a record with a checksum that matches. So what
+// a record says is checked before anything is computed, allocated or looked up with it.
+const (
+	mostCount   = 1 << 40 // images, bytes, calls
+	mostSeconds = 9.2e9   // 291 years, which a time.Duration can hold
+	mostFloat   = 1e15
+	longestText = 64 << 10
+	mostKeys    = 10_000 // of a map
+)
+
+// mostOf are the limits of numbers that loops and memory follow.
+var mostOf = map[string]int64{
+	"batch": math.MaxInt32, "chunk": math.MaxInt32, "chunk_size": math.MaxInt32, "topk": math.MaxInt32, "chunks": 1 << 26,
+	"rank": claim.MostRanks, "world": claim.MostRanks, "batch_halved": 64, "generation": 1 << 20, "pid": math.MaxInt32,
+	"max_pixels": math.MaxInt64, "max_bytes": math.MaxInt64,
+}
+
+// limits are how large the numbers of a record may be, as multiples of the limits above.
+type limits struct {
+	count int64
+	float float64
+}
+
+// newLimits returns those of a record. _SUCCESS adds up what many workers report.
+func newLimits(r record) limits {
+	if _, ok := r.(*Success); ok {
+		return limits{1 << 20, 1 << 20}
+	}
+	return limits{1, 1}
+}
+
+// duration returns that many seconds, which are from a record.
+func duration(seconds float64) time.Duration {
+	return time.Duration(min(max(seconds, 0), mostSeconds) * float64(time.Second))
+}
+
+// plausible returns an error that names the first value of a record, or of the part of it
+// called name, that is out of every range.
+func (l limits) plausible(v reflect.Value, name string) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return nil
+		}
+		return l.plausible(v.Elem(), name)
+	case reflect.Struct:
+		return l.plausibleFields(v, name)
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if err := l.plausible(v.Index(i), name); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		if v.Len() > mostKeys {
+			return fmt.Errorf("%s has %d entries", name, v.Len())
+		}
+		for _, key := range v.MapKeys() {
+			if err := cmp.Or(l.plausible(key, name), l.plausible(v.MapIndex(key), name)); err != nil {
+				return err
+			}
+		}
+	case reflect.String:
+		if v.Len() > longestText {
+			return fmt.Errorf("%s has %d bytes, from %.40q on", name, v.Len(), v.String())
+		}
+	case reflect.Int, reflect.Int64:
+		most, ok := mostOf[name]
+		if !ok {
+			most = mostCount * l.count
+		}
+		if n := v.Int(); n < 0 || n > most {
+			return fmt.Errorf("%s is %d", name, n)
+		}
+	case reflect.Float32, reflect.Float64:
+		f := v.Float()
+		if seconds := strings.HasSuffix(name, "seconds"); math.Abs(f) > mostFloat*l.float || seconds && (f < 0 || f > mostSeconds*l.float) {
+			return fmt.Errorf("%s is %g", name, f)
+		}
+	}
+	return nil
+}
+
+// plausibleFields is plausible for a struct. A time is zero, or one that a clock may show.
+func (l limits) plausibleFields(v reflect.Value, name string) error {
+	if t, ok := v.Interface().(time.Time); ok {
+		if !t.IsZero() && (t.Year() < 1970 || t.Year() > 2200) {
+			return fmt.Errorf("%s is in the year %d", name, t.Year())
+		}
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if tag == "-" || !f.IsExported() || len(f.Index) > 1 {
+			continue
+		}
+		if err := l.plausible(v.FieldByIndex(f.Index), tag); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (s *Storage) Trouble() bool { return s.Retries+s.Throttled+s.Stalls > 0 }
 
 // Paused returns PausedSeconds as a duration.
 func (s *Storage) Paused() time.Duration {
-	return time.Duration(s.PausedSeconds * float64(time.Second))
+	return duration(s.PausedSeconds)
 }
 
 // sumStorage returns the sum over all workers and stores, nil if no worker reported

@@ -144,8 +144,31 @@ func parseSuccess(st store.Store, body []byte) (Success, error) {
 	if err != nil {
 		return Success{}, &damagedRecord{SuccessName, st.String(), err}
 	}
+	if err := s.check(); err != nil {
+		return Success{}, &damagedRecord{SuccessName, st.String(), fmt.Errorf("%w: %w", ErrMismatch, err)}
+	}
 	s.Failed = row.Failed(s.Statuses) // which older records do not have
 	return s, nil
+}
+
+// check returns an error if the record contradicts itself where memory, loops or names of
+// files follow it.
+func (s *Success) check() error {
+	if _, err := row.ParseFormat(string(s.Format)); err != nil {
+		return err
+	}
+	if s.ChunkSize < 1 || (shard.Chunks{Entries: s.Images, Size: s.ChunkSize}).Count() != s.Chunks {
+		return fmt.Errorf("it says %d images in %d chunks of %d", s.Images, s.Chunks, s.ChunkSize)
+	}
+	if s.PartForm > partForm {
+		return fmt.Errorf("its parts have form %d", s.PartForm)
+	}
+	for status, n := range s.Statuses {
+		if n > s.Images {
+			return fmt.Errorf("it says %d images with the status %q, and %d in all", n, status, s.Images)
+		}
+	}
+	return nil
 }
 
 // damagedRecord is ErrMismatch for a record that repair can create again.

@@ -82,11 +82,17 @@ func readSummary(ctx context.Context, st store.Store, name string) (s WorkerSumm
 	return s, err
 }
 
+// mostSummaries is more than the processes of any job.
+const mostSummaries = 2 * claim.MostRanks
+
 // ReadSummaries returns the summaries of all workers that stored one, by rank and
 // name. A damaged one is ErrMismatch.
 func ReadSummaries(ctx context.Context, st store.Store) ([]WorkerSummary, error) {
 	var names []string
 	err := st.List(ctx, workerFolder, func(o store.Object) error {
+		if len(names) == mostSummaries {
+			return fmt.Errorf("%s of %s: %w: it has more than %d summaries; %s", workerFolder, st, ErrMismatch, mostSummaries, "remove those that no worker wrote")
+		}
 		names = append(names, o.Name)
 		return nil
 	})

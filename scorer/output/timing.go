@@ -44,7 +44,7 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 	var spans []span
 	for i := range workers {
 		w := &workers[i]
-		at := span{w.Started, w.Started.Add(time.Duration(w.Seconds * float64(time.Second)))}
+		at := span{w.Started, w.Started.Add(duration(w.Seconds))}
 		spans = append(spans, at)
 		s.started(at.from)
 		s.ended(at.to)
@@ -68,7 +68,7 @@ func (s *Success) timing(ctx context.Context, st store.Store, job *Job, modified
 			spans = nil
 		}
 	}
-	s.WorkedSeconds = min(total(spans).Seconds(), s.MakespanSeconds)
+	s.WorkedSeconds = max(min(total(spans).Seconds(), s.MakespanSeconds), 0)
 	if s.MakespanSeconds > 0 {
 		s.ImagesPerSecond = float64(s.Images) / s.MakespanSeconds
 	}
