@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/azblob"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -117,6 +119,19 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 		return nil, usagef("%s: %w", what, err)
 	}
 	return f.openPlace(what, scheme, p)
+}
+
+// checkRecorded returns an error unless a place that the record of an output names is
+// spelled as records spell places. Others can write to an output. Spelled otherwise, as a
+// URL with an address of its own, a place decides where requests with this user's
+// credentials go; a record may not.
+func checkRecorded(what, spec string) error {
+	one, err := spelled(spec)
+	same := strings.TrimSuffix(one, "/") == strings.TrimSuffix(spec, "/")
+	if local := isLocal(spec); err == nil && (local && filepath.IsAbs(spec) || !local && same) {
+		return nil
+	}
+	return marked{fmt.Errorf("%s: the record names the place %.200q, and no job records a place in that form", what, spec), output.ErrMismatch}
 }
 
 // openPlace opens a place. A store on a network is wrapped in a patient one.

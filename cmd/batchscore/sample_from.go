@@ -46,6 +46,11 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 	if len(chosen) == 0 {
 		return config(fmt.Errorf("no image is chosen: of the %d rows in %s, none fulfils the conditions", p.rows, st))
 	}
+	if f.images == "" {
+		if err := checkRecorded("the images of the job", job.ImagesPlace()); err != nil {
+			return err
+		}
+	}
 	from, to, err := f.open(ctx, cmp.Or(f.images, job.ImagesPlace()), stderr)
 	if err != nil {
 		return err

@@ -82,6 +82,9 @@ func verifyImages(ctx context.Context, places placeFlags, st store.Store) error 
 	if err != nil {
 		return err
 	}
+	if err := checkRecorded("the images of the job", job.ImagesPlace()); err != nil {
+		return err
+	}
 	images, err := places.open("the images of the job", job.ImagesPlace())
 	if err != nil {
 		return err

@@ -463,3 +463,40 @@ func FuzzParseLink(f *testing.F) {
 		}
 	})
 }
+
+// TestFault45_PlantedClaims: a claim that a stranger plants holds a chunk for no longer than
+// a lease, whatever it says and whatever date its file was given.
+func TestFault45_PlantedClaims(t *testing.T) {
+	for name, body := range map[string]string{
+		"of a worker": `{"right":"chunk-00003","generation":0,"released":false,"held_seconds":1e300,` +
+			`"worker":{"id":"x","host":"h","boot_id":"","pid_namespace":"","pid":-1,"pid_start":0,"rank":1000000000,"world":2000000000}}`,
+		"not JSON": "x",
+		"huge":     strings.Repeat("x", claimMost+1),
+	} {
+		clock := newClock()
+		st := clock.store()
+		clock.advance(100 * 365 * 24 * time.Hour)
+		st.Put(Named.linkName(OnChunk(3), 0), []byte(body))
+		clock.advance(-100 * 365 * 24 * time.Hour)
+		mine := claimsOf(st, elsewhere(1), Named, clock)
+		if !acquire(t, mine, OnChunk(3)) {
+			t.Errorf("%s: a claim of the next century holds the chunk", name)
+		}
+		owners, err := Owners(t.Context(), st, Named, nil)
+		if err != nil || len(owners) != 1 || owners[0].Worker.World > MostRanks {
+			t.Errorf("%s: Owners() = %+v, %v", name, owners, err)
+		}
+		st.Put(Named.linkName(OnChunk(4), 0), []byte(body)) // now
+		if acquire(t, mine, OnChunk(4)) {
+			t.Errorf("%s: a new claim holds nothing", name)
+		}
+		owners, err = Owners(t.Context(), st, Named, func(chunk int) bool { return chunk != 4 })
+		if err != nil || len(owners) != 1 || owners[0].Worker != (Worker{}) {
+			t.Errorf("%s: Owners() = %+v, %v, want an unknown owner", name, owners, err)
+		}
+		clock.advance(mine.lease + time.Second)
+		if !acquire(t, mine, OnChunk(4)) {
+			t.Errorf("%s: it holds the chunk after its lease", name)
+		}
+	}
+}

@@ -35,7 +35,7 @@ var readers = []struct {
 	name string
 	read func(t *testing.T, st store.Store) error
 }{
-	{"Verify", func(t *testing.T, st store.Store) error {
+	{name: "Verify", read: func(t *testing.T, st store.Store) error {
 		report, err := Verify(t.Context(), st)
 		if err != nil || report.OK() {
 			return err
@@ -46,19 +46,19 @@ var readers = []struct {
 		}
 		return fmt.Errorf("%w: %s", ErrMismatch, strings.Join(details, "; "))
 	}},
-	{"Look", func(t *testing.T, st store.Store) error { _, err := Observe(st).Look(t.Context()); return err }},
-	{"Merge", func(t *testing.T, st store.Store) error { return Merge(t.Context(), st, io.Discard, MergeOptions{}) }},
-	{"Rows", func(t *testing.T, st store.Store) error {
+	{name: "Look", read: func(t *testing.T, st store.Store) error { _, err := Observe(st).Look(t.Context()); return err }},
+	{name: "Merge", read: func(t *testing.T, st store.Store) error { return Merge(t.Context(), st, io.Discard, MergeOptions{}) }},
+	{name: "Rows", read: func(t *testing.T, st store.Store) error {
 		return Rows(t.Context(), st, func(row.Row) error { return nil })
 	}},
-	{"Intact", func(t *testing.T, st store.Store) error {
+	{name: "Intact", read: func(t *testing.T, st store.Store) error {
 		s, err := ReadSuccess(t.Context(), st)
 		if err != nil {
 			return err
 		}
 		return errors.Join(Intact(t.Context(), st, s), s.CountWorkers(t.Context(), st))
 	}},
-	{"Join", func(t *testing.T, st store.Store) error {
+	{name: "Join", read: func(t *testing.T, st store.Store) error {
 		job, _, err := Join(t.Context(), st, testJob(row.JSONL))
 		if err != nil {
 			return err
@@ -71,11 +71,11 @@ var readers = []struct {
 		_, err = Finish(t.Context(), st, job, m, FinishOptions{})
 		return err
 	}},
-	{"Owners", func(t *testing.T, st store.Store) error {
+	{name: "Owners", read: func(t *testing.T, st store.Store) error {
 		_, err := claim.Owners(t.Context(), st, claim.Named, nil)
 		return err
 	}},
-	{"Repair", func(t *testing.T, st store.Store) error { _, err := Repair(t.Context(), st); return err }},
+	{name: "Repair", read: func(t *testing.T, st store.Store) error { _, err := Repair(t.Context(), st); return err }},
 }
 
 // TestFault45_HugeRecords: an object that is larger than what batchscore writes under its name is
@@ -187,8 +187,9 @@ func TestLargestRecords(t *testing.T) {
 			t.Errorf("a part in %s of %d bytes, %v; the bound is %d", f, len(body), err, most)
 		}
 	}
-	if got, want := int64(len(appendDigest(nil, strings.Repeat("0", 64), (&PartNames{format: row.Parquet, folders: true}).Name(9_999_999)))), int64(digestMost); got > want {
-		t.Errorf("a line of digests has %d bytes, want %d at most", got, want)
+	name := (&PartNames{format: row.Parquet, folders: true}).Name(9_999_999)
+	if line := appendDigest(nil, strings.Repeat("0", 64), name); len(line) > digestMost {
+		t.Errorf("a line of digests has %d bytes, want %d at most", len(line), digestMost)
 	}
 }
 
@@ -308,11 +309,11 @@ func TestHostileRecords(t *testing.T) {
 		object string
 		new    func() record
 	}{
-		{jobName, func() record { return new(Job) }},
-		{SuccessName, func() record { return new(Success) }},
-		{workerFolder + "w.json", func() record { return new(WorkerSummary) }},
-		{retryFolder + "0001/" + jobName, func() record { return new(Job) }},
-		{retryFolder + "0001/" + SuccessName, func() record { return new(Success) }},
+		{object: jobName, new: func() record { return new(Job) }},
+		{object: SuccessName, new: func() record { return new(Success) }},
+		{object: workerFolder + "w.json", new: func() record { return new(WorkerSummary) }},
+		{object: retryFolder + "0001/" + jobName, new: func() record { return new(Job) }},
+		{object: retryFolder + "0001/" + SuccessName, new: func() record { return new(Success) }},
 	} {
 		t.Run(test.object, func(t *testing.T) {
 			t.Parallel()
