@@ -178,7 +178,8 @@ func TestTwoUsers(t *testing.T) {
 // and a folder under the name of the file. Nothing hangs and nothing is written elsewhere.
 func TestFetchIntoShared(t *testing.T) {
 	d := newDesk(t)
-	if r := d.run(t, "launch", "--to", "fake", "-f", jobFile(t, pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{}), "")); r.code != 0 {
+	job := jobFile(t, pictures(t, 3), filepath.Join(t.TempDir(), "out"), tiny(t, graphtest.Options{}), "")
+	if r := d.run(t, "launch", "--to", "fake", "-f", job); r.code != 0 {
 		t.Fatal(r)
 	}
 	id := d.status(t).Job.ID

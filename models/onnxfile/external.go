@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"google.golang.org/protobuf/proto"
 
@@ -109,7 +110,7 @@ func (f *File) readExternal(folder string, sum hash.Hash) error {
 
 // copyWeights copies the file name, which must have at least size bytes, to w.
 func copyWeights(w io.Writer, root *os.Root, name string, size int64) (int64, error) {
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe would wait for its writer
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return 0, fmt.Errorf("%w: its weights are in %s, which is not next to it; the two files must be copied together", ErrUnusable, name)
