@@ -88,7 +88,11 @@ func TestHostileValues(t *testing.T) {
 			if err := json.Unmarshal(text, &body); err != nil {
 				t.Fatal(err)
 			}
-			for _, shell := range []string{"sh", "bash"} {
+			shells := []string{"sh"}
+			if name == "command" { // one of them is enough for the other shell
+				shells = append(shells, "bash")
+			}
+			for _, shell := range shells {
 				launchWith(t, shell, body.Command, body.Variables)
 				launchtest.Arrived(t, folder, job, want)
 				launchtest.NoCanary(t, file)
