@@ -6,6 +6,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // colours are the classes of a chart with their colours on a light and on a dark
@@ -63,7 +65,7 @@ func (c *canvas) svg(title string, height float64) []byte {
 // escaped returns text as XML has it.
 func escaped(text string) string {
 	var out bytes.Buffer
-	_ = xml.EscapeText(&out, []byte(text)) // a buffer takes everything
+	_ = xml.EscapeText(&out, []byte(printable.Line(text))) // a buffer takes everything
 	return out.String()
 }
 

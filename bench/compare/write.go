@@ -12,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/bench/chart"
 	"github.com/batchscore/batchscore/bench/result"
 	"github.com/batchscore/batchscore/scorer/telemetry/columns"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Formats are those in which a table is written.
@@ -283,12 +284,15 @@ func writeBlocks(b *strings.Builder, shown []column, lines [][]string, width int
 	}
 }
 
+// inMarkdown keeps a text from adding cells and elements.
+var inMarkdown = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "&", "&amp;", "[", `\[`, "`", "\\`")
+
 func (t *Table) writeMarkdown(w io.Writer) error {
 	shown, lines := t.cells()
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n|", t.Title())
+	fmt.Fprintf(&b, "**%s**\n\n|", inMarkdown.Replace(printable.Line(t.Title())))
 	for _, c := range shown {
-		b.WriteString(" " + c.head + " |")
+		b.WriteString(" " + inMarkdown.Replace(printable.Line(c.head)) + " |")
 	}
 	b.WriteString("\n|")
 	for _, c := range shown {
@@ -302,12 +306,12 @@ func (t *Table) writeMarkdown(w io.Writer) error {
 	for _, l := range lines {
 		b.WriteString("|")
 		for _, text := range l {
-			b.WriteString(" " + strings.ReplaceAll(text, "|", `\|`) + " |")
+			b.WriteString(" " + inMarkdown.Replace(printable.Line(text)) + " |")
 		}
 		b.WriteString("\n")
 	}
 	for _, note := range t.remarks() {
-		b.WriteString("\n" + note + "\n")
+		b.WriteString("\n" + inMarkdown.Replace(printable.Line(note)) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -3,6 +3,8 @@ package gpucheck
 import (
 	"fmt"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // warnings returns what must be read before any figure.
@@ -46,7 +48,7 @@ func (r *Report) markdown(charts []drawing) []byte {
 		for _, c := range r.Claims[i].Commands {
 			if !seen[c.Log] {
 				seen[c.Log] = true
-				fmt.Fprintf(&b, "- [%s](%s), exit code %d, %.1f s: `%s`\n", strings.TrimPrefix(c.Log, "logs/"), c.Log, c.ExitCode, c.Seconds, oneLine(c.Line))
+				fmt.Fprintf(&b, "- [%s](%s), exit code %d, %.1f s: %s\n", strings.TrimPrefix(c.Log, "logs/"), c.Log, c.ExitCode, c.Seconds, code(c.Line))
 			}
 		}
 	}
@@ -103,7 +105,12 @@ func links(commands []Command) string {
 	return strings.Join(all, " ")
 }
 
-// cell returns a text for a cell of a table in Markdown.
-func cell(text string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`).Replace(oneLine(text))
+// cell returns a text for a cell of a table in Markdown, without elements of its own.
+func cell(text string) string { return markdownText.Replace(printable.Line(oneLine(text))) }
+
+var markdownText = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "&", "&amp;", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "`", "\\`", "!", `\!`)
+
+// code returns a text as code in a line of Markdown.
+func code(text string) string {
+	return "`" + strings.ReplaceAll(printable.Line(oneLine(text)), "`", "'") + "`"
 }
