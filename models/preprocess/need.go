@@ -21,6 +21,19 @@ type Need struct {
 	Bytes int64
 }
 
+// BytesPerPixel is how many bytes a pixel of a large image takes at most, by format as Decoded
+// names it. JPEG is with libjpeg-turbo: 4 for most, 7 for a progressive one of chroma ratio
+// 4:2:0, 12 for one of four components. Without libjpeg-turbo it is JPEGBytesPerPixelInGo.
+// Besides, a TIFF in LZW takes up to 8 MB, and the codes of a lossless WebP up to 220 MB.
+// Decoder.Need is exact for each image.
+var BytesPerPixel = []struct {
+	Format string
+	Bytes  float64
+}{{"JPEG", 12.5}, {"PNG", 4}, {"GIF", 4}, {"WebP", 13.5}, {"BMP", 4}, {"TIFF", 4}}
+
+// JPEGBytesPerPixelInGo is the entry of JPEG in BytesPerPixel for image/jpeg.
+const JPEGBytesPerPixelInGo = 31
+
 // leastNeed is for what is small for every image.
 const leastNeed = 1 << 20
 

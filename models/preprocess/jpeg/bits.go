@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // What is wrong with the coded data of a JPEG.
@@ -250,7 +251,7 @@ func (b *bitReader) refine(ac *huffmanTable, from, to int, run *int, nonzero *ui
 // unstuff returns the coded data that begin at at, without stuffing, and where the marker
 // after them begins, or len(src) if there is none.
 func unstuff(buf, src []byte, at int) (data []byte, end int) {
-	data = buf[:0]
+	data = slices.Grow(buf[:0], len(src)-at)
 	for i := at; ; {
 		n := bytes.IndexByte(src[i:], 0xff)
 		if n < 0 {

@@ -76,7 +76,9 @@ func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*cod
 		return fail, nil
 	}
 	if d.turbo == nil {
-		return d.decodeInGo(src, h, bounds, to), nil
+		fail := d.decodeInGo(src, h, bounds, to)
+		codec.Collect(d.Need(src, bounds).Bytes)
+		return fail, nil
 	}
 	if d.device != nil && onDevice(&h) {
 		done, err := d.decodeOnDevice(src, h, bounds, to)

@@ -10,6 +10,7 @@ import (
 type metadata struct {
 	exif.Metadata
 	joined bool // EXIF is a copy, put together from several segments
+	room   int  // at most so long
 }
 
 // add reads an APP1 segment. EXIF may be spread over several segments; the last with XMP
@@ -22,7 +23,7 @@ func (m *metadata) add(segment []byte) {
 		case m.joined:
 			m.EXIF = append(m.EXIF, rest...)
 		default: // in new memory, not in the file's
-			m.EXIF, m.joined = append(m.EXIF[:len(m.EXIF):len(m.EXIF)], rest...), true
+			m.EXIF, m.joined = append(append(make([]byte, 0, m.room), m.EXIF...), rest...), true
 		}
 		return
 	}

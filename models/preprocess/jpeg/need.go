@@ -6,7 +6,10 @@ import "github.com/batchscore/batchscore/models/preprocess/codec"
 // whether the first scan has all components.
 func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
 	h, fail := walkHead(src, bounds, true)
-	n := codec.Need{Bytes: 3 * int64(h.joined)} // that grow
+	n := codec.Need{}
+	if h.exif > 1 {
+		n.Bytes += int64(len(src)) // put together
+	}
 	if fail != nil {
 		return n
 	}
@@ -18,7 +21,7 @@ func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
 		blocks += int64(wide) * int64(ceilDiv(h.height, 8*int(f.maxV))*int(f.comp[i].v))
 		samples += int64(wide) * 64 * int64(f.comp[i].v)
 	}
-	n.Bytes += 3*int64(len(src)) + 1<<20 // of check: the rewritten JPEG, and coded data
+	n.Bytes += 2*int64(len(src)) + scanRoom*int64(min(bounds.MaxScans, 16)) // of check: the rewritten JPEG, and coded data
 	if f.progressive && !f.arithmetic {
 		n.Bytes += 8 * blocks // of check: which coefficients are not zero
 	}
@@ -42,11 +45,10 @@ func (d *decoder) Need(src []byte, bounds codec.Bounds) codec.Need {
 		}
 		switch {
 		case f.components == 4:
-			n.Bytes += 7 * pixels // CMYK, black, and two planes to upsample
+			n.Bytes += 6 * pixels // CMYK, and two planes to upsample
 		case h.colour() == colourRGB:
 			n.Bytes += 4 * pixels
 		}
-		n.Bytes *= 2 // until they are collected
 	}
 	return n
 }

@@ -325,10 +325,14 @@ func (c *checker) arithmeticData() (any bool) {
 	}
 }
 
+// scanRoom is what the tables of a scan, its header and its restart interval take in the plain
+// JPEG at most: for each of four components 64 values of 16 bits, and two Huffman tables.
+const scanRoom = 4*(5+128+2*(5+16+256)) + 20
+
 // start writes the head of the plain JPEG.
 func (c *checker) start(declare colour) {
 	f := &c.h.frame
-	c.plain.data = append(slices.Grow(c.plain.data[:0], len(c.src)+1024), 0xff, mSOI)
+	c.plain.data = append(slices.Grow(c.plain.data[:0], len(c.src)+scanRoom*(1+c.h.scans)), 0xff, mSOI)
 	const adobe = "Adobe\x00\x64\x00\x00\x00\x00"
 	switch declare {
 	case colourYCbCr:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/exif"
 )
 
 // A header is what a walk over the markers of a JPEG finds.
@@ -16,7 +17,7 @@ type header struct {
 	adobe         int // the Adobe segment's code for how colours are coded; -1 without one
 	scans         int
 	alone         bool // the first scan has not all components
-	joined        int  // bytes of EXIF that were put together from several segments
+	exif          int  // segments; counted by walkHead alone
 	ended         bool // has an end-of-image marker
 	followed      bool // has a start of image after its scans
 	// doubt says that only check can decide about the image: it has no end, or is
@@ -76,7 +77,7 @@ func walk(src []byte, bounds codec.Bounds) (header, *codec.Failure) {
 // orientation out.
 func walkHead(src []byte, bounds codec.Bounds, headers bool) (header, *codec.Failure) {
 	h := header{orientation: 1, adobe: -1}
-	var m metadata
+	m := metadata{room: len(src)}
 	var defined tableSet
 	// unclear returns f, or doubt if there are coded data before it.
 	unclear := func(f *codec.Failure) (header, *codec.Failure) {
@@ -153,9 +154,6 @@ func walkHead(src []byte, bounds codec.Bounds, headers bool) (header, *codec.Fai
 			h.scans++
 			if h.scans == 1 {
 				h.alone = len(body) > 0 && int(body[0]) < h.frame.components
-				if m.joined {
-					h.joined = cap(m.EXIF)
-				}
 				if headers {
 					return h, nil
 				}
@@ -170,6 +168,10 @@ func walkHead(src []byte, bounds codec.Bounds, headers bool) (header, *codec.Fai
 			h.doubt = !defined.suffice(&h.frame, body) || h.doubt
 		case marker == mAPP0 && h.scans == 0 && len(body) >= 14 && bytes.HasPrefix(body, []byte("JFIF\x00")):
 			h.jfif = true
+		case marker == mAPP1 && headers:
+			if bytes.HasPrefix(body, exif.Header) {
+				h.exif++
+			}
 		case marker == mAPP1 && h.scans == 0:
 			m.add(body)
 		case marker == mAPP14 && h.scans == 0 && len(body) >= 12 && bytes.HasPrefix(body, []byte("Adobe")):

@@ -13,7 +13,7 @@ type idat struct {
 
 func newIDAT(src []byte, at int) *idat { return &idat{src: src, start: at, at: at} }
 
-// next goes on to the next chunk, and reports whether there is one.
+// next finds the next chunk, and reports whether there is one.
 func (d *idat) next() (chunk, bool) {
 	c, next, ok := nextChunk(d.src, d.at)
 	if !ok || !c.known() || c.kind != "IDAT" {

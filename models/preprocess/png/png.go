@@ -60,7 +60,7 @@ func nextChunk(src []byte, at int) (chunk, int, bool) {
 	if at+header > len(src) {
 		return chunk{}, at, false
 	}
-	c := chunk{kind: string(src[at+4 : at+header]), size: binary.BigEndian.Uint32(src[at:])}
+	c := chunk{kind: kindOf(src[at+4 : at+header]), size: binary.BigEndian.Uint32(src[at:])}
 	end := min(int64(at)+header+int64(c.size), int64(len(src)))
 	c.body = src[at+header : end]
 	next := int(end) + trailer
@@ -68,6 +68,21 @@ func nextChunk(src []byte, at int) (chunk, int, bool) {
 		c.sum = src[end:next]
 	}
 	return c, next, true
+}
+
+// kindOf returns b as a string. Those of which there may be millions take no memory.
+func kindOf(b []byte) string {
+	switch string(b) {
+	case "IDAT":
+		return "IDAT"
+	case "tEXt":
+		return "tEXt"
+	case "zTXt":
+		return "zTXt"
+	case "iTXt":
+		return "iTXt"
+	}
+	return string(b)
 }
 
 // wrong reports whether the checksum is wrong. One that is missing is not.

@@ -16,7 +16,7 @@ const (
 )
 
 // An lzwReader expands TIFF's LZW. A string of the table is the string before it and one
-// more byte, so that it is copied from where it was first decoded. That lies in a window
+// more byte, so that it is copied from where it was first decoded. That is in a window
 // that begins with the last clear code and ends when the table is full.
 type lzwReader struct {
 	src  []uint8

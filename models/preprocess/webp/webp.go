@@ -157,12 +157,16 @@ func read(src []byte) (*picture, *codec.Failure) {
 
 type decoder struct {
 	chroma codec.RowPair // one row of upsampled U and V
+	frame  int64         // pixels that were decoded last
 }
 
 func (d *decoder) Close() {}
 
 func (d *decoder) Decode(src []byte, bounds codec.Bounds, to codec.Canvas) (*codec.Failure, error) {
-	return d.decode(src, bounds, to), nil
+	d.frame = 0
+	fail := d.decode(src, bounds, to)
+	codec.Collect(6 * d.frame)
+	return fail, nil
 }
 
 // find finds the picture in a file, and checks its size, which is in cfg, and that of the
@@ -200,6 +204,7 @@ func (d *decoder) decode(src []byte, bounds codec.Bounds, to codec.Canvas) *code
 	if fail != nil {
 		return fail
 	}
+	d.frame = int64(cfg.Width) * int64(cfg.Height)
 	img, err := webp.Decode(f.still.reader())
 	if err != nil {
 		return failure(err)
