@@ -242,6 +242,10 @@ asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorS
 	ONNXRUNTIME_LIB='$(LIBRARY)' $(SANITIZED) go test -asan -ldflags='-s=false -w=false' -count=1 -timeout 20m \
 		-skip 'ScoreAllocatesNothing|CloseFreesReplaced|^TestMemory$$|SampleImagesScore|ReplacedInNetworks' ./models/preprocess/... ./models/device/... ./models/ort/...
 
+.PHONY: bombs
+bombs: deps ## score images that declare 89 megapixels in a few bytes, in a control group of 1 GB (as root)
+	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_BOMBS=1 go test -count=1 -timeout 30m -run '^TestBombs$$' -v ./cmd/batchscore
+
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_KILL_ROUNDS=$(ROUNDS) \
