@@ -10,7 +10,8 @@ const (
 // An lzwReader decodes the indices of a frame in their order. A code stands for a string of
 // indices: that of another code and one more.
 type lzwReader struct {
-	data     []byte // what is left of the frame's blocks
+	data     []byte // the frame's blocks
+	at       int    // in data
 	block    int    // bytes left in the block
 	codeBits int
 
@@ -53,17 +54,17 @@ func (z *lzwReader) string() *codec.Failure {
 	for {
 		for z.have < z.width {
 			if z.block == 0 {
-				if len(z.data) == 0 || z.data[0] == 0 {
+				if z.at >= len(z.data) || z.data[z.at] == 0 {
 					return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 				}
-				z.block = int(z.data[0])
-				z.data = z.data[1:]
+				z.block = int(z.data[z.at])
+				z.at++
 			}
-			if len(z.data) == 0 {
+			if z.at >= len(z.data) {
 				return codec.Fail(codec.StatusTruncated, "ends within the pixels")
 			}
-			z.bits |= uint32(z.data[0]) << z.have
-			z.data = z.data[1:]
+			z.bits |= uint32(z.data[z.at]) << z.have
+			z.at++
 			z.have += 8
 			z.block--
 		}

@@ -44,16 +44,6 @@ func (d *idat) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// ReadByte is for zlib, which would put a buffer of its own between.
-func (d *idat) ReadByte() (byte, error) {
-	if len(d.body) == 0 && !d.fill() {
-		return 0, io.EOF
-	}
-	b := d.body[0]
-	d.body = d.body[1:]
-	return b, nil
-}
-
 // wrong reports whether the checksum of one of the chunks is.
 func (d *idat) wrong() bool {
 	all := newIDAT(d.src, d.start)
