@@ -76,8 +76,11 @@ func (e *expander) read(buf []uint8, rowBytes int) error {
 	case err != nil:
 	case e.t.compression == uncompressed:
 		e.n += rowBytes
-		for i, b := range e.data[:len(buf)] {
-			buf[i] = e.flip[b]
+		copy(buf, e.data)
+		if e.t.reversed {
+			for i, b := range buf {
+				buf[i] = e.flip[b]
+			}
 		}
 		e.data = e.data[rowBytes:]
 	case e.t.compression == group3 || e.t.compression == group4:
