@@ -88,7 +88,10 @@ func New(l Limits, turn func(context.Context) (done func(), err error)) *Budget 
 	if turn == nil {
 		var one = semaphore.NewWeighted(1)
 		turn = func(ctx context.Context) (func(), error) {
-			return func() { one.Release(1) }, one.Acquire(ctx, 1)
+			if err := one.Acquire(ctx, 1); err != nil {
+				return nil, err
+			}
+			return func() { one.Release(1) }, nil
 		}
 	}
 	return &Budget{limits: l, sharing: semaphore.NewWeighted(l.Share), turn: turn, free: device.FreeMemory}
@@ -114,13 +117,20 @@ type Part struct {
 // What exceeds the share waits for its turn on the machine. If it also exceeds Largest, as
 // in a job that began on a larger machine, nothing else of this process is decoded at the
 // time, and the error is a *TooSmall if the machine does not have that much memory left.
+// With an error, nothing is taken, and the part is none.
 func (b *Budget) Take(ctx context.Context, n int64) (Part, error) {
 	if n <= b.limits.Share {
-		return Part{Bytes: n}, b.sharing.Acquire(ctx, n)
+		if err := b.sharing.Acquire(ctx, n); err != nil {
+			return Part{}, err
+		}
+		return Part{Bytes: n}, nil
 	}
 	done, err := b.turn(ctx)
-	if err != nil || n <= b.limits.Largest {
-		return Part{Bytes: n, done: done}, err
+	if err != nil {
+		return Part{}, err
+	}
+	if n <= b.limits.Largest {
+		return Part{Bytes: n, done: done}, nil
 	}
 	if err := b.sharing.Acquire(ctx, b.limits.Share); err != nil {
 		done()

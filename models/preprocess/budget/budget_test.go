@@ -118,6 +118,50 @@ func TestTakeInOrder(t *testing.T) {
 	}
 }
 
+// TestTakeNothing tests that a Take that fails, whatever it waits for, takes nothing: what it
+// returns can be given back, and everything can be taken afterwards.
+func TestTakeNothing(t *testing.T) {
+	const memory = 1 << 30
+	for _, test := range []struct {
+		name     string
+		ranks    int
+		held, of int64 // parts of memory: one that is held while another is asked for
+	}{
+		{"the share", 1, memory * 3 / 4, memory / 2},
+		{"the share of several ranks", 2, memory / 8, 1},
+		{"the turn", 2, memory / 2, memory / 2},
+		{"the share after the turn", 1, memory / 2, memory},
+		{"the turn for more than the largest", 2, memory / 2, memory},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := limits(memory, "a test", test.ranks)
+			b := New(l, nil)
+			b.free = func() int64 { return memory }
+			held, err := b.Take(t.Context(), test.held)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			p, err := b.Take(ctx, test.of)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want that of the context", err)
+			}
+			if p.Bytes != 0 {
+				t.Errorf("%d bytes of it are said to be taken", p.Bytes)
+			}
+			b.Give(p)
+			b.Give(held)
+			for _, n := range []int64{l.Share, l.Largest, memory} {
+				if p, err = b.Take(t.Context(), n); err != nil {
+					t.Fatalf("%d bytes: %v", n, err)
+				}
+				b.Give(p)
+			}
+		})
+	}
+}
+
 // TestTooSmall tests an image that the job allows and that is larger than the limit of this
 // machine: it is decoded with nothing else, or not at all.
 func TestTooSmall(t *testing.T) {
