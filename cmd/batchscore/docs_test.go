@@ -58,11 +58,15 @@ func headingAnchor(heading string) string {
 	return b.String()
 }
 
-// anchors returns the anchors of a Markdown file's headings.
+// anchors returns the anchors of a Markdown file's headings, and those that it sets itself.
 func anchors(body string) []string {
 	var all []string
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(fence.ReplaceAllString(body, ""), -1) {
+	body = fence.ReplaceAllString(body, "")
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(body, -1) {
 		all = append(all, headingAnchor(m[1]))
+	}
+	for _, m := range regexp.MustCompile(`<a id="([^"]+)">`).FindAllStringSubmatch(body, -1) {
+		all = append(all, m[1])
 	}
 	return all
 }

@@ -75,7 +75,7 @@ func TestRankLines(t *testing.T) {
 		{name: "a warning of all ranks", text: of("0") + of("1") + of("2"), want: []string{"WRN", "slow storage", "rank=0"}, not: "rank=1"},
 		{name: "a warning twice", text: of("0") + of("0"), want: []string{"slow storage device=cuda:0 rank=0\n", "slow storage device=cuda:0 rank=0\n"}},
 		{name: "an error", text: "rank 3 | batchscore: no GPU\nrank 1 | batchscore: no GPU\n", want: []string{"rank 3: no GPU\n"}, not: "rank 1"},
-		{name: "an escape sequence", text: "rank 3 | batchscore: no \x1b[2J.jpg\n", want: []string{`rank 3: no \x1b[2J.jpg` + "\n"}, not: "\x1b"},
+		{name: "an escape sequence", text: "rank 3 | batchscore: no \x1b[2J.jpg\n", want: []string{`rank 3: no \u001b[2J.jpg` + "\n"}, not: "\x1b"},
 		{name: "the engine's own", text: "mpirun: odd\n", want: []string{"mpirun: odd\n"}, not: "rank"},
 		{name: "no end", text: "rank 0 | panic", want: []string{"rank 0: panic\n"}, not: "|"},
 		{name: "not a log", text: "rank 0 | {\"level\":\"warn\", cut\n", want: []string{"rank 0: {\"level\":\"warn\", cut\n"}, not: "|"},
