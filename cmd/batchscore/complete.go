@@ -5,12 +5,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // choicesKey is the annotation of a flag that takes one of a few words, with these
@@ -36,9 +38,36 @@ func chooseSome(cmd *cobra.Command, flag string, words []string) {
 
 // completeFlag registers how the shell completes the values of a flag.
 func completeFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(flag, harmless(f)); err != nil {
 		panic(err) // there is no such flag, or it has one already
 	}
+}
+
+// harmless returns f without candidates that mean something to a shell. Where several
+// candidates begin alike, bash puts that into the command line without quoting it, and
+// evaluates the line when it completes the next word.
+func harmless(f cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		candidates, directive := f(cmd, args, toComplete)
+		var kept []string
+		for _, c := range candidates {
+			word, description, described := strings.Cut(c, "\t")
+			if strings.ContainsFunc(word, meansSomething) {
+				continue
+			}
+			if described {
+				word += "\t" + printable.Line(description)
+			}
+			kept = append(kept, word)
+		}
+		return kept, directive
+	}
+}
+
+// meansSomething reports whether a character may mean more to a shell than itself and the
+// end of a word.
+func meansSomething(c rune) bool {
+	return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune(" _@%+=:,./-", c)
 }
 
 // completeAll gives all flags and arguments of a command, and of those below it,
@@ -54,6 +83,7 @@ func completeAll(cmd *cobra.Command) {
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = completeOperands(cmd)
 	}
+	cmd.ValidArgsFunction = harmless(cmd.ValidArgsFunction)
 	for _, sub := range cmd.Commands() {
 		completeAll(sub)
 	}
