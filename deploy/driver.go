@@ -23,6 +23,9 @@ type Traits struct {
 	SharedFiles bool
 	// Schedules is true if the engine starts jobs by the clock.
 	Schedules bool
+	// Secrets are the environment variables whose values are secret: what this machine
+	// signs in to the engine with.
+	Secrets []string
 	// Flags are the flags of 'batchscore launch' that only this engine has.
 	Flags []Flag
 }

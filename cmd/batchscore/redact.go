@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/batchscore/batchscore/deploy/arm"
+	"github.com/batchscore/batchscore/deploy/engines"
 )
 
 // secretText are secrets that are recognised wherever they come from, besides those of a
@@ -22,7 +22,13 @@ var secretText = []*regexp.Regexp{
 }
 
 // secretVariables returns the variables whose values are always secret.
-func secretVariables() []string { return append(storages.Secrets(), arm.TokenVariable) }
+func secretVariables() []string {
+	names := storages.Secrets()
+	for _, engine := range engines.All {
+		names = append(names, engine.Secrets...)
+	}
+	return names
+}
 
 // hidden are further values that no text of this process shows.
 var hidden struct {

@@ -78,7 +78,7 @@ var (
 var example string
 
 // Driver opens Engines.
-var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example, Schedules: true}, New)
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example, Schedules: true, Secrets: []string{arm.TokenVariable}}, New)
 
 // New checks the options. It sends nothing.
 func New(o Options) (*Engine, error) { return open(o, arm.Config{}) }

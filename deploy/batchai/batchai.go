@@ -91,7 +91,7 @@ func plainPrefix(prefix string) bool {
 var example string
 
 // Driver opens Engines.
-var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example}, New)
+var Driver = deploy.NewDriver(deploy.Traits{Name: engine, Example: example, Secrets: []string{arm.TokenVariable}}, New)
 
 // New reads the configuration, if the options name one, and checks everything. It
 // sends nothing.
