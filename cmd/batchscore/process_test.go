@@ -21,7 +21,7 @@ const asBatchscore = "BATCHSCORE_TEST_AS_COMMAND"
 func TestMain(m *testing.M) {
 	if os.Getenv(asBatchscore) != "" {
 		giveUp(os.Getenv(without))
-		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+		os.Exit(program())
 	}
 	os.Exit(runTests(m))
 }
