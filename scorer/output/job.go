@@ -160,7 +160,7 @@ func (j *Job) Schema() row.Schema {
 		panic(err)
 	}
 	return row.Schema{Task: task, Format: j.Format, Form: j.RowForm,
-		Activation: models.Activation(j.Activation), Simulated: j.Simulated()}
+		Activation: models.Activation(j.Activation), TopK: j.TopK, Simulated: j.Simulated()}
 }
 
 // Simulated reports whether no model computes the rows.

@@ -136,7 +136,7 @@ func (s Schema) decode(body []byte, most int) ([]Row, error) {
 	case CSV:
 		return decodeCSV(body, &s, most)
 	case Parquet:
-		return decodeParquet(body, s.Task, most)
+		return decodeParquet(body, &s, most)
 	}
 	_, err := ParseFormat(string(s.Format))
 	return nil, err

@@ -241,22 +241,27 @@ func (r *parquetColumns) list(read func(i int)) {
 }
 
 // decodeParquet reads what a parquetWriter wrote.
-func decodeParquet(body []byte, t Task, most int) (rows []Row, err error) {
+func decodeParquet(body []byte, s *Schema, most int) (rows []Row, err error) {
 	// parquet-go panics or loops on some damaged files, so it only reads those that
 	// are not.
 	if err := checkSeal(body); err != nil {
 		return nil, err
+	}
+	t := s.Task
+	schema := parquetSchema(t)
+	if err := checkParquet(body, schema, most, s.TopK); err != nil {
+		return nil, fmt.Errorf("the Parquet was not written by this program: %w", err)
 	}
 	defer func() {
 		if p := recover(); p != nil {
 			rows, err = nil, fmt.Errorf("the Parquet was not written by this program: %v", p)
 		}
 	}()
-	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
+	file, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, err
 	}
-	if got, want := file.Schema().String(), parquetSchema(t).String(); got != want {
+	if got, want := file.Schema().String(), schema.String(); got != want {
 		return nil, fmt.Errorf("the Parquet schema is %s", got)
 	}
 	if n := file.NumRows(); n < 0 || n > int64(most) {

@@ -16,6 +16,8 @@ type Schema struct {
 	Form   Form
 	// Activation is how the model's output is interpreted, as the job record says.
 	Activation models.Activation
+	// TopK is how many classes an answer lists at most. Only Decode uses it.
+	TopK int
 	// Simulated marks every row: no model computed it.
 	Simulated bool
 }
