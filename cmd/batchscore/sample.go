@@ -295,8 +295,8 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 			case isOfOneImage(err):
 				c.mu.Lock()
 				c.unread[o.Name] = err
-				c.mu.Unlock()
 				printf(stderr, "batchscore: not in the sample: %s\n", printable.Text(err.Error()))
+				c.mu.Unlock()
 			case err != nil:
 				return err
 			default:
