@@ -116,7 +116,8 @@ func TestLaunchNamesAllFaults(t *testing.T) {
 				"slurm: priority: service.yaml has no queue for low priority: add low: {partition: NAME} to its section slurm"},
 		},
 		{
-			name: "local", engine: "local", job: whole + "priority: low\nvmSize: Standard_NC24ads_A100_v4\nnodes: 2\nsecrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/b'}}\n",
+			name: "local", engine: "local", job: whole + "priority: low\nvmSize: Standard_NC24ads_A100_v4\nnodes: 2\n" +
+				"secrets: {A: {keyVault: 'https://v.vault.azure.net/secrets/b'}}\n",
 			want: []string{"4 faults:", "local: nodes: 2 nodes, and this machine is one: name others with hosts or hostFile in service.yaml",
 				"local: priority: ", "local: vmSize: ", "local: secrets: A comes from keyVault"},
 		},

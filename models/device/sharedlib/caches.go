@@ -3,6 +3,8 @@ package sharedlib
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"syscall"
 )
 
 // Program returns the folder of this process's executable, links resolved; "" if it is
@@ -19,36 +21,79 @@ func Program() string {
 }
 
 // Caches returns the folders into which deploy/deps/fetch.sh may have fetched libraries:
-// BATCHSCORE_CACHE, and .cache of the source trees that hold the executable and the
-// working directory. A folder may be in it twice, and none has to exist.
+// BATCHSCORE_CACHE, and .cache of the source tree that the executable was built in. A
+// folder may be in it twice, and none has to exist.
+//
+// The working directory names none: it may be a folder of other people's files, and a
+// library is code.
 func Caches() []string {
 	var caches []string
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
 		caches = append(caches, cache)
 	}
-	roots := []string{Program()}
-	if wd, err := os.Getwd(); err == nil {
-		roots = append(roots, wd)
+	return append(caches, cachesOf(Program())...)
+}
+
+// cachesOf returns .cache of the source tree of an executable in this folder.
+func cachesOf(program string) (caches []string) {
+	if program == "" {
+		return nil
 	}
-	for _, root := range roots {
-		if tree := sourceTree(root); tree != "" {
-			caches = append(caches, filepath.Join(tree, ".cache"))
+	if goBuild.MatchString(program) {
+		wd, err := os.Getwd()
+		if err != nil {
+			return nil
+		}
+		return cacheAbove(wd)
+	}
+	for _, tree := range []string{program, filepath.Dir(program)} { // make build writes to bin
+		cache := filepath.Join(tree, ".cache")
+		if isModule(tree) && isPrivate(tree) && isPrivate(cache) {
+			caches = append(caches, cache)
 		}
 	}
 	return caches
 }
 
-// sourceTree returns the nearest folder at or above folder that is the root of a Go
-// module; "" if there is none.
-func sourceTree(folder string) string {
-	for folder != "" {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder
+// goBuild matches the folders that "go test" and "go run" build in. What they run is code
+// of the working directory anyway.
+var goBuild = regexp.MustCompile(`/go-build([0-9]+/b[0-9]+(/exe)?|/[0-9a-f]{2}/[0-9a-f]+-d)$`)
+
+// cacheAbove returns .cache of the nearest Go module at or above a folder, if there is one.
+func cacheAbove(folder string) []string {
+	for ; ; folder = filepath.Dir(folder) {
+		if isModule(folder) {
+			return []string{filepath.Join(folder, ".cache")}
 		}
 		if folder == filepath.Dir(folder) {
-			return ""
+			return nil
 		}
-		folder = filepath.Dir(folder)
 	}
-	return ""
+}
+
+func isModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
+
+// isPrivate reports whether a folder belongs to root, to this user or to the owner of the
+// executable, and not everybody may write to it.
+func isPrivate(folder string) bool {
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm()&0o002 != 0 {
+		return false
+	}
+	owner := ownerOf(info)
+	if owner == 0 || owner == os.Geteuid() {
+		return true
+	}
+	exe, err := os.Stat("/proc/self/exe")
+	return err == nil && owner == ownerOf(exe)
+}
+
+func ownerOf(info os.FileInfo) int {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(s.Uid)
+	}
+	return -1
 }
