@@ -2,7 +2,6 @@ package scorer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
@@ -30,23 +29,29 @@ func (d *decoders) run(ctx context.Context) error {
 	}
 	defer decoder.Close()
 	for img := range d.in {
-		start := time.Now()
-		err := decoder.DecodeWithin(ctx, d.assembler.pixels(img), img.body.data, img.body.memory.Bytes)
-		d.counters.Busy(telemetry.Decode, start)
-		d.reader.recycle(img.body)
+		err := d.decode(ctx, decoder, img)
 		if err == nil {
 			d.assembler.accept(img)
 			err = d.assembler.settle(ctx, img.batch)
 		} else if bad := failure(err); bad != nil {
 			err = d.assembler.fail(ctx, img, bad)
-		} else {
-			err = fmt.Errorf("image %q of %s: %w", img.entry().Path, d.reader.images, err)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// decode decodes an image. It first reads one that was not read ahead.
+func (d *decoders) decode(ctx context.Context, decoder *preprocess.Decoder, img item) error {
+	if img.body == nil {
+		return d.reader.decode(ctx, decoder, d.assembler.pixels(img), img)
+	}
+	defer d.reader.recycle(img.body)
+	defer d.counters.Busy(telemetry.Decode, time.Now())
+	err := decoder.DecodeWithin(ctx, d.assembler.pixels(img), img.body.data, img.body.memory.Bytes)
+	return d.reader.wrapDecode(img, err)
 }
 
 // assembler completes batches, image by image. Its methods may be called from any

@@ -26,7 +26,7 @@ func (f *fetchers) run(ctx context.Context) error {
 			continue
 		}
 		f.hook.at("before-read", img.batch.chunk.index)
-		b, err := f.reader.read(ctx, img.entry())
+		b, err := f.reader.readAhead(ctx, img.entry())
 		f.hook.at("after-read", img.batch.chunk.index)
 		if bad := failure(err); bad != nil {
 			if err := f.assembler.fail(ctx, img, bad); err != nil {
@@ -34,7 +34,7 @@ func (f *fetchers) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, errNotAhead) { // the decoder reads it
 			return f.reader.wrap(img, err)
 		}
 		img.body = b

@@ -135,12 +135,8 @@ func (s *search) scoreSlots(ctx context.Context, offset, lo, hi int) error {
 func (s *search) load(ctx context.Context, img item) error {
 	i := s.isolator
 	i.hook.at("before-read", img.batch.chunk.index)
-	body, err := i.reader.read(ctx, img.entry())
+	err := i.reader.decode(ctx, s.decoder, i.assembler.pixels(img), img)
 	i.hook.at("after-read", img.batch.chunk.index)
-	if err == nil {
-		err = s.decoder.DecodeWithin(ctx, i.assembler.pixels(img), body.data, body.memory.Bytes)
-		i.reader.recycle(body)
-	}
 	bad := failure(err)
 	switch {
 	case err == nil:
@@ -148,7 +144,7 @@ func (s *search) load(ctx context.Context, img item) error {
 	case bad != nil:
 		i.assembler.reject(img, bad)
 	default:
-		return i.reader.wrap(img, err)
+		return err
 	}
 	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 	"github.com/batchscore/batchscore/scorer/listing"
@@ -69,10 +71,43 @@ func newReader(o *Options, halt *halt, ahead *readAhead) *reader {
 	}
 }
 
-// read returns the bytes of one image. What concerns this image alone is a
-// *codec.Failure; any other error is the system's. The caller recycles the
-// body.
-func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
+// errNotAhead means that an image is too large to be read before a decoder is free for it.
+var errNotAhead = errors.New("larger than what is read ahead")
+
+// readAhead returns the bytes of one image, which then waits for a decoder. What concerns
+// this image alone is a *codec.Failure; any other error is the system's. The caller recycles
+// the body.
+//
+// The error is errNotAhead for an image that would be part of the memory for decoding, which
+// decoders wait for: what waits for a decoder must hold none of it.
+func (r *reader) readAhead(ctx context.Context, e shard.Entry) (*body, error) {
+	return r.read(ctx, e, r.budgetBytes, 0)
+}
+
+// decode reads an image and decodes it to dst. Its errors are those of readAhead, and the
+// system's.
+func (r *reader) decode(ctx context.Context, decoder *preprocess.Decoder, dst []byte, img item) error {
+	room := min(r.maxMemory, r.memory.Limits().Largest)
+	for {
+		b, err := r.read(ctx, img.entry(), math.MaxInt64, room)
+		if err != nil {
+			return r.wrap(img, err)
+		}
+		start, taken := time.Now(), b.memory.Bytes
+		err = decoder.DecodeWithin(ctx, dst, b.data, taken)
+		r.counters.Busy(telemetry.Decode, start)
+		r.recycle(b)
+		var small *budget.TooSmall
+		if !errors.As(err, &small) || taken == 0 || small.Need <= taken {
+			return r.wrapDecode(img, err)
+		}
+		room = small.Need // of a job that began on a larger machine: read it once more
+	}
+}
+
+// read reads an image of at most that many bytes. One that is too large to be read ahead
+// takes room, or its size if that is more, of the memory for decoding.
+func (r *reader) read(ctx context.Context, e shard.Entry, most, room int64) (*body, error) {
 	if e.Size > r.maxBytes {
 		return nil, &codec.Failure{Status: codec.StatusTooLarge,
 			Reason: fmt.Sprintf("%d bytes, more than the %d of --max-bytes", e.Size, r.maxBytes)}
@@ -86,7 +121,10 @@ func (r *reader) read(ctx context.Context, e shard.Entry) (*body, error) {
 	}
 	size, failed := e.Size, 0
 	for {
-		b, err := r.readVersion(ctx, e.Path, etag, size)
+		if size > most {
+			return nil, errNotAhead
+		}
+		b, err := r.readVersion(ctx, e.Path, etag, size, room)
 		if err == nil {
 			if r.retries.Load() > 0 {
 				r.retries.Add(-1)
@@ -184,9 +222,9 @@ func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now",
 // budget has room.
 //
 // A body that is larger than the whole byte budget is part of the memory for decoding. As
-// its headers are not known yet, it takes as much as an image may: if it took only the
+// its headers are not known yet, it takes room for decoding it as well: if it took only the
 // memory of its bytes, it would hold that while it waits for more.
-func (r *reader) readVersion(ctx context.Context, name, etag string, size int64) (*body, error) {
+func (r *reader) readVersion(ctx context.Context, name, etag string, size, room int64) (*body, error) {
 	var weight int64
 	var memory budget.Part
 	var err error
@@ -194,7 +232,7 @@ func (r *reader) readVersion(ctx context.Context, name, etag string, size int64)
 		weight = max(size, 1)
 		err = r.budget.Acquire(ctx, weight)
 	} else {
-		memory, err = r.memory.Take(ctx, max(size, min(r.maxMemory, r.memory.Limits().Largest)))
+		memory, err = r.memory.Take(ctx, max(size, room))
 	}
 	if err != nil {
 		return nil, err
@@ -251,6 +289,14 @@ func (r *reader) readInto(ctx context.Context, b *body, name, etag string, size 
 // wrap returns the error of a store that failed to deliver an image.
 func (r *reader) wrap(img item, err error) error {
 	return fmt.Errorf("read image %q from %s: %w", img.entry().Path, r.images, err)
+}
+
+// wrapDecode returns the error of decoding an image.
+func (r *reader) wrapDecode(img item, err error) error {
+	if err == nil || failure(err) != nil {
+		return err
+	}
+	return fmt.Errorf("image %q of %s: %w", img.entry().Path, r.images, err)
 }
 
 // recycle takes back a body: its memory and its part of the budget.

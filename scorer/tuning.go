@@ -171,7 +171,7 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 		Latency: latency, Size: int64(size / len(bodies))})
 	w.opt.Decoders = cmp.Or(w.opt.Decoders, f.Decoders)
 	w.opt.Fetchers = cmp.Or(w.opt.Fetchers, f.Fetchers)
-	w.opt.ReadAheadBytes = cmp.Or(w.opt.ReadAheadBytes, f.ReadAheadBytes)
+	w.opt.ReadAheadBytes = cmp.Or(w.opt.ReadAheadBytes, min(f.ReadAheadBytes, w.opt.Decode.Budget.Limits().ReadAhead))
 	w.limit = f.Limit
 	w.opt.Log.Info().Int("decoders", w.opt.Decoders).Int("fetchers", w.opt.Fetchers).Int64("read_ahead_mb", w.opt.ReadAheadBytes>>20).
 		Float64("decoded_per_s_and_core", telemetry.Tenths(perCore)).Float64("fetch_ms", float64(latency.Microseconds())/1e3).
@@ -179,17 +179,18 @@ func (w *worker) tuneHost(ctx context.Context, rate float64) error {
 	return nil
 }
 
-// sample reads the first images of the worker's share. latency is how long reading
-// one takes on average.
+// sample reads the first images of the worker's share, without those that together exceed
+// what may be read ahead. latency is how long reading one takes on average.
 func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Duration, err error) {
 	lo, _ := w.chunks.Share(w.opt.World.Rank, w.opt.World.Size)
 	first, last := min(lo*w.chunks.Size, w.manifest.Len()), w.manifest.Len()
+	room := w.opt.Decode.Budget.Limits().ReadAhead
 	for i := first; i < min(last, first+tuneImages); i++ {
 		e, err := w.manifest.At(i)
 		if err != nil {
 			return nil, 0, err
 		}
-		if e.Size == 0 || e.Size > w.opt.Decode.MaxBytes {
+		if e.Size == 0 || e.Size > min(w.opt.Decode.MaxBytes, room) {
 			continue
 		}
 		start := time.Now()
@@ -199,6 +200,7 @@ func (w *worker) sample(ctx context.Context) (bodies [][]byte, latency time.Dura
 		}
 		if err == nil { // the run will report images that fail
 			bodies = append(bodies, body)
+			room -= e.Size
 			latency += time.Since(start)
 		}
 	}
