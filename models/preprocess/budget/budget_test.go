@@ -125,13 +125,13 @@ func TestTakeNothing(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		ranks    int
-		held, of int64 // parts of memory: one that is held while another is asked for
+		held, of int64 // bytes: what is held while the other is asked for
 	}{
-		{"the share", 1, memory * 3 / 4, memory / 2},
-		{"the share of several ranks", 2, memory / 8, 1},
-		{"the turn", 2, memory / 2, memory / 2},
-		{"the share after the turn", 1, memory / 2, memory},
-		{"the turn for more than the largest", 2, memory / 2, memory},
+		{name: "the share", ranks: 1, held: memory * 3 / 4, of: memory / 2},
+		{name: "the share of several ranks", ranks: 2, held: memory / 8, of: 1},
+		{name: "the turn", ranks: 2, held: memory / 2, of: memory / 2},
+		{name: "the share after the turn", ranks: 1, held: memory / 2, of: memory},
+		{name: "the turn for more than the largest", ranks: 2, held: memory / 2, of: memory},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := limits(memory, "a test", test.ranks)
