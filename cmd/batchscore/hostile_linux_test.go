@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
 	"github.com/batchscore/batchscore/scorer/output"
+	"github.com/batchscore/batchscore/scorer/store/dir"
 	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
@@ -138,17 +140,21 @@ var resultReaders = [][]string{
 	{"sample", "--from", "OUT", "-n", "1", "--out", "NEW"},
 }
 
-// TestHostileRecords plants texts in each string of each record of a result, and reads it with
-// all commands that do.
+// TestHostileRecords plants texts in each string of each record of a result: one at a time for
+// verify, and for all commands that read a result in all strings at once that may hold any text.
 func TestHostileRecords(t *testing.T) {
 	images := hostileImages(t)
 	out := hostileResult(t, images)
+	result, err := dir.New(out, dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	summaries, err := filepath.Glob(filepath.Join(out, "_batchscore", "workers", "*.json"))
 	if err != nil || len(summaries) != 1 {
 		t.Fatal(summaries, err)
 	}
-	read := func(what string) {
-		for _, args := range resultReaders {
+	read := func(what string, readers [][]string) {
+		for _, args := range readers {
 			line := make([]string, len(args))
 			for i, arg := range args {
 				line[i] = strings.NewReplacer("OUT", out, "NEW", filepath.Join(t.TempDir(), "new")).Replace(arg)
@@ -156,15 +162,28 @@ func TestHostileRecords(t *testing.T) {
 			checkCommand(t, what, args[0] == "merge", line...)
 		}
 	}
-	read("names")
+	read("names", resultReaders)
 	records := []struct {
 		file string
 		of   any
+		read func() error
 		body []byte
 	}{
-		{file: filepath.Join(out, "_batchscore", "job.json"), of: new(output.Job)},
-		{file: filepath.Join(out, output.SuccessName), of: new(output.Success)},
-		{file: summaries[0], of: new(output.WorkerSummary)},
+		{file: filepath.Join(out, "_batchscore", "job.json"), of: new(output.Job), read: func() error {
+			_, err := output.ReadJob(t.Context(), result)
+			return err
+		}},
+		{file: filepath.Join(out, output.SuccessName), of: new(output.Success), read: func() error {
+			_, err := output.ReadSuccess(t.Context(), result)
+			return err
+		}},
+		{file: summaries[0], of: new(output.WorkerSummary), read: func() error {
+			all, err := output.ReadSummaries(t.Context(), result)
+			if err == nil && len(all) == 0 {
+				return errors.New("the summary is passed over")
+			}
+			return err
+		}},
 	}
 	for i := range records {
 		if records[i].body, err = os.ReadFile(records[i].file); err != nil {
@@ -174,7 +193,7 @@ func TestHostileRecords(t *testing.T) {
 	done := 0
 	for _, r := range records {
 		of := reflect.TypeOf(r.of).Elem()
-		for _, l := range stringsOf(of) {
+		plantIn := func(leaves []leaf) {
 			record := reflect.New(of)
 			if err := json.Unmarshal(r.body, record.Interface()); err != nil {
 				t.Fatal(err)
@@ -182,11 +201,25 @@ func TestHostileRecords(t *testing.T) {
 			for _, whole := range records { // a repair makes some again
 				writeFile(t, whole.file, whole.body)
 			}
-			plantAt(record.Elem(), l.steps, planted)
+			for _, l := range leaves {
+				plantAt(record.Elem(), l.steps, planted)
+			}
 			writeFile(t, r.file, resealed(t, record.Interface()))
-			done++
-			read(of.Name() + "." + l.name)
 		}
+		var taken []leaf // those with which the record is still read
+		for _, l := range stringsOf(of) {
+			done++
+			plantIn([]leaf{l})
+			read(of.Name()+"."+l.name, [][]string{{"verify", "OUT"}})
+			if r.read() == nil {
+				taken = append(taken, l)
+			}
+		}
+		plantIn(taken)
+		if err := r.read(); err != nil {
+			t.Errorf("%s with all of these texts: %v", of.Name(), err)
+		}
+		read(fmt.Sprintf("%s, %d fields", of.Name(), len(taken)), resultReaders)
 	}
 	if done < 60 {
 		t.Errorf("%d strings of records were planted, want 60 at least", done)
