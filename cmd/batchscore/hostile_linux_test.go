@@ -57,9 +57,9 @@ func pseudoTerminal(t testing.TB) (*os.File, func() string) {
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = io.Copy(&text, master) }) // ends with EIO once the other side is closed
 	return slave, func() string {
-		slave.Close()
+		_ = slave.Close()
 		reading.Wait()
-		master.Close()
+		_ = master.Close()
 		return text.String()
 	}
 }

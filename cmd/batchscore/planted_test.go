@@ -97,7 +97,7 @@ func (p *planting) run(t *testing.T, env []string, args ...string) processResult
 }
 
 // watch searches the command lines of all processes until the context ends.
-func (p *planting) watch(t *testing.T, ctx context.Context) (seen func() int) {
+func (p *planting) watch(ctx context.Context, t *testing.T) (seen func() int) {
 	t.Helper()
 	lines, done := map[string]bool{}, make(chan struct{})
 	go func() {
@@ -166,7 +166,7 @@ func TestPlantedSecrets(t *testing.T) {
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	seen := p.watch(t, ctx)
+	seen := p.watch(ctx, t)
 	for _, c := range []struct {
 		env  []string
 		code int // -1 for any

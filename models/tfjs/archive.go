@@ -37,15 +37,15 @@ type archive struct {
 
 // bounded reads the unpacked stream of an archive until the context ends.
 type bounded struct {
-	ctx  context.Context
-	from io.Reader
-	left int64
+	ended func() error // of the context
+	from  io.Reader
+	left  int64
 }
 
 var errLarge = errors.New("it is too large")
 
 func (b *bounded) Read(p []byte) (int, error) {
-	if err := b.ctx.Err(); err != nil {
+	if err := b.ended(); err != nil {
 		return 0, err
 	}
 	if b.left <= 0 {
@@ -68,7 +68,7 @@ func (a archive) each(ctx context.Context, visit func(name string, size int64, r
 	if err != nil {
 		return bad("not a .tgz: %w", err)
 	}
-	t := tar.NewReader(&bounded{ctx, z, a.all})
+	t := tar.NewReader(&bounded{ctx.Err, z, a.all})
 	for {
 		h, err := t.Next()
 		switch {

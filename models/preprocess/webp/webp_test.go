@@ -82,9 +82,3 @@ func newChunk(kind string, body []byte) []byte {
 	b = append(b, body...)
 	return append(b, make([]byte, len(body)&1)...)
 }
-
-// newFile returns a WebP file with these chunks.
-func newFile(chunks []byte) []byte {
-	b := append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(chunks))), "WEBP"...)
-	return append(b, chunks...)
-}

@@ -125,7 +125,7 @@ func (f Folder) removeAbandoned(begin string) {
 			continue
 		}
 		if info, err := f.Lstat(file.Name()); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > abandoned {
-			f.Remove(file.Name())
+			_ = f.Remove(file.Name())
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (s *Store) current(ctx context.Context, doing, name, etag string) (string, 
 	}
 	info, err := isCurrent(atomicfile.In(root), doing, final, name, etag)
 	if err != nil {
-		root.Close()
+		_ = root.Close()
 		return "", nil, nil, err
 	}
 	return final, root, info, nil
