@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/gif"
+	"math/bits"
 	"testing"
 
 	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
@@ -227,7 +228,7 @@ func (w *bitWriter) put(v uint64, n int) {
 	}
 }
 
-// flatVP8L returns lossless pixels: of one value, or looked up in a palette of two. Without
+// flatVP8L returns lossless pixels: of one value, or looked up in a palette of 16. Without
 // a header they are those of alpha.
 func flatVP8L(w, h int, palette, header bool) []byte {
 	b := &bitWriter{}
@@ -245,9 +246,9 @@ func flatVP8L(w, h int, palette, header bool) []byte {
 	}
 	if palette {
 		b.put(1, 1)
-		b.put(3, 2) // a palette
-		b.put(1, 8) // of two
-		b.put(0, 1) // no cache
+		b.put(3, 2)  // a palette
+		b.put(15, 8) // of 16, two to a byte
+		b.put(0, 1)  // no cache
 		trees()
 	}
 	b.put(0, 1) // no transform more
@@ -255,6 +256,49 @@ func flatVP8L(w, h int, palette, header bool) []byte {
 	b.put(0, 1) // one group
 	trees()
 	b.put(0, 32)
+	return b.b
+}
+
+// groupedVP8L returns lossless pixels of one value, in tiles of 4x4 that use n groups of codes,
+// each of as many symbols as possible without a cache.
+func groupedVP8L(w, h, n int) []byte {
+	b := &bitWriter{}
+	b.put(0x2f, 8)
+	b.put(uint64(w-1), 14)
+	b.put(uint64(h-1), 14)
+	b.put(0, 4)
+	one := func() { b.put(0b0001, 4) } // a tree of one symbol
+	full := func() {                   // of 256 symbols of 8 bits
+		b.put(0, 1)
+		b.put(12-4, 4)     // lengths of codes of lengths, of which
+		b.put(1<<33, 3*12) // only the last is used, 8
+		b.put(1|3<<1, 4)   // that many bits of
+		b.put(256-2, 8)    // the number of lengths
+	}
+	b.put(0, 1) // no transform
+	b.put(0, 1) // no cache
+	b.put(1, 1) // groups for
+	b.put(0, 3) // tiles of 4x4
+	b.put(0, 1) // no cache
+	full()
+	full()
+	one()
+	one()
+	one()
+	for i := range (w + 3) / 4 * ((h + 3) / 4) {
+		b.put(uint64(bits.Reverse8(uint8(i%n))), 8)
+		b.put(uint64(bits.Reverse8(uint8(i%n>>8))), 8)
+	}
+	for range n {
+		full()
+		full()
+		full()
+		full()
+		one()
+	}
+	for range w*h + 1 {
+		b.put(0, 32)
+	}
 	return b.b
 }
 
