@@ -163,15 +163,18 @@ func decode(src []byte, bounds codec.Bounds, to codec.Canvas) *codec.Failure {
 			}
 		}
 	}
+	var colours [len(f.palette)]uint32
+	for i, c := range f.palette {
+		colours[i] = uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
+	}
 	z, indices := newLZWReader(f), make([]uint8, f.w)
 	for y := range f.rows {
 		if fail := z.read(indices); fail != nil {
 			return fail
 		}
-		row := px.Row(f.y + y)[4*f.x:]
+		row := px.Row(f.y + y)[4*f.x:][:4*len(indices)]
 		for x, i := range indices {
-			c := f.palette[i]
-			codec.Set(row, x, c[0], c[1], c[2])
+			binary.LittleEndian.PutUint32(row[4*x:], colours[i])
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ type lzwReader struct {
 
 	prefix [lzwCodes]uint16
 	last   [lzwCodes]uint8
-	length [lzwCodes]uint16
+	length [lzwCodes]uint16 // 1 for a code that is an index
 
 	next, width int
 	bits        uint32
@@ -30,89 +30,104 @@ type lzwReader struct {
 }
 
 func newLZWReader(f *frame) *lzwReader {
-	return &lzwReader{data: f.data, codeBits: f.codeBits, next: 1<<f.codeBits + 2, width: f.codeBits + 1, previous: -1}
+	z := &lzwReader{data: f.data, codeBits: f.codeBits, next: 1<<f.codeBits + 2, width: f.codeBits + 1, previous: -1}
+	for i := range 1 << f.codeBits {
+		z.last[i], z.length[i] = uint8(i), 1
+	}
+	return z
 }
 
 // read decodes the next len(out) indices.
 func (z *lzwReader) read(out []uint8) *codec.Failure {
-	for {
-		n := copy(out, z.left)
-		z.left = z.left[n:]
-		if out = out[n:]; len(out) == 0 {
-			return nil
-		}
-		if fail := z.string(); fail != nil {
-			return fail
-		}
-	}
+	n := copy(out, z.left)
+	z.left = z.left[n:]
+	return z.strings(out[n:])
 }
 
-// string decodes the string of the next code to buf.
-func (z *lzwReader) string() *codec.Failure {
+// strings decodes as many codes as fill out. What their last has more goes to left.
+func (z *lzwReader) strings(out []uint8) *codec.Failure {
 	reset := 1 << z.codeBits
 	end := reset + 1
-	for {
-		for z.have < z.width {
-			if z.block == 0 {
-				if z.at >= len(z.data) || z.data[z.at] == 0 {
+	// What changes with each code is in variables, which can be in registers.
+	data, at, block := z.data, z.at, z.block
+	next, width, bits, have := z.next, z.width, z.bits, z.have
+	previous, first := z.previous, z.first
+	for len(out) > 0 {
+		for have < width {
+			if block == 0 {
+				if at >= len(data) || data[at] == 0 {
 					return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
 				}
-				z.block = int(z.data[z.at])
-				z.at++
+				block = int(data[at])
+				at++
 			}
-			if z.at >= len(z.data) {
+			if at >= len(data) {
 				return codec.Fail(codec.StatusTruncated, "ends within the pixels")
 			}
-			z.bits |= uint32(z.data[z.at]) << z.have
-			z.at++
-			z.have += 8
-			z.block--
+			bits |= uint32(data[at]) << have
+			at++
+			have += 8
+			block--
 		}
-		code := int(z.bits & (1<<z.width - 1))
-		z.bits >>= z.width
-		z.have -= z.width
+		code := int(bits & (1<<width - 1))
+		bits >>= width
+		have -= width
 		switch {
 		case code == reset:
-			z.next, z.width, z.previous = end+1, z.codeBits+1, -1
+			next, width, previous = end+1, z.codeBits+1, -1
 			continue
 		case code == end:
 			return codec.Fail(codec.StatusTruncated, "fewer pixels than the header says")
-		case code > z.next || z.previous < 0 && code > reset || code == z.next && z.next >= lzwCodes:
-			return codec.Fail(codec.StatusCorrupt, "code %d of %d", code, z.next)
+		case code > next || previous < 0 && code > reset || code == next && next >= lzwCodes:
+			return codec.Fail(codec.StatusCorrupt, "code %d of %d", code, next)
 		}
-		// Write the string of code, from its end. The code after the last of the
-		// table is the string of previous and its first index.
-		length, c := 1, code
-		if code == z.next {
-			c = z.previous
-			length++
+		// The code after the last of the table is the string of previous and its
+		// first index.
+		c, length := code, 1
+		if code == next {
+			c = previous
+			length += int(z.length[c&(lzwCodes-1)])
+		} else {
+			length = int(z.length[c&(lzwCodes-1)])
 		}
-		if c > reset {
-			length += int(z.length[c]) - 1
+		to, over := out, length > len(out)
+		if over {
+			to = z.buf[:]
 		}
-		to := length - 1
-		if code == z.next {
-			z.buf[to] = z.first
-			to--
+		to = to[:length]
+		known := length
+		if code == next {
+			known--
+			to[known] = first
 		}
-		for ; c > reset; c = int(z.prefix[c]) {
-			z.buf[to] = z.last[c]
-			to--
-		}
-		z.first = uint8(c)
-		z.buf[0] = z.first
-		z.left = z.buf[:length]
-		if z.previous >= 0 && z.next < lzwCodes {
-			z.prefix[z.next], z.last[z.next], z.length[z.next] = uint16(z.previous), z.first, 2
-			if z.previous > reset {
-				z.length[z.next] = z.length[z.previous] + 1
+		z.expand(to[:known], uint(c))
+		first = to[0]
+		if previous >= 0 && next < lzwCodes {
+			z.prefix[next], z.last[next], z.length[next] = uint16(previous), first, z.length[previous]+1
+			if next == 1<<width-1 && width < lzwBits {
+				width++
 			}
-			if z.next == 1<<z.width-1 && z.width < lzwBits {
-				z.width++
-			}
-			z.next++
+			next++
 		}
-		z.previous = code
-		return nil
+		previous = code
+		if over {
+			n := copy(out, to)
+			z.left = to[n:]
+			break
+		}
+		out = out[length:]
+	}
+	z.at, z.block = at, block
+	z.next, z.width, z.bits, z.have = next, width, bits, have
+	z.previous, z.first = previous, first
+	return nil
+}
+
+// expand writes the string of code c, which has the length of out, from its end.
+func (z *lzwReader) expand(out []uint8, c uint) {
+	for i := len(out) - 1; i >= 0; i-- {
+		c &= lzwCodes - 1
+		out[i] = z.last[c]
+		c = uint(z.prefix[c])
 	}
 }
