@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -36,8 +37,20 @@ func chooseSome(cmd *cobra.Command, flag string, words []string) {
 	}
 }
 
-// completeFlag registers how the shell completes the values of a flag.
+// completing says that a shell asks for completions. Cobra keeps them, and with them the
+// command tree, until the process ends.
+var completing atomic.Bool
+
+// isCompletion reports whether a command line is that of a shell which asks for completions.
+func isCompletion(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
+// completeFlag registers how the shell completes the values of a flag, if one asks.
 func completeFlag(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if !completing.Load() {
+		return
+	}
 	if err := cmd.RegisterFlagCompletionFunc(flag, harmless(f)); err != nil {
 		panic(err) // there is no such flag, or it has one already
 	}

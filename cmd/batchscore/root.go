@@ -20,6 +20,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer closeDoors()
 	noCore()
 	sig := newSignals()
+	if isCompletion(args) {
+		completing.Store(true)
+	}
 	root := newRoot(sig)
 	sig.listen(func(code int) {
 		cmd, _, _ := root.Find(args) // the root if there is no such command
@@ -135,7 +138,9 @@ was stopped continues where it was when you start it again.`,
 	)
 	layOutHelp(root)
 	refuseRepeated(root)
-	completeAll(root)
+	if completing.Load() {
+		completeAll(root)
+	}
 	checkHelpWords(root)
 	return root
 }
