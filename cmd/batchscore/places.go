@@ -121,22 +121,47 @@ func (f *placeFlags) open(what, spec string) (store.Store, error) {
 	return f.openPlace(what, scheme, p)
 }
 
-// checkRecorded returns an error unless a place that the record of an output names is
-// spelled as records spell places. Others can write to an output. Spelled otherwise, as a
-// URL with an address of its own, a place decides where requests with this user's
-// credentials go; a record may not.
-func checkRecorded(what, spec string) error {
-	one, err := spelled(spec)
-	same := strings.TrimSuffix(one, "/") == strings.TrimSuffix(spec, "/")
-	if local := isLocal(spec); err == nil && (local && filepath.IsAbs(spec) || !local && same) {
+// checkRecorded returns an error unless a place that the record of the output out names is
+// spelled as records spell places, and in the account of the output or in one that the
+// credentials name. Others can write to an output. A URL with an address of its own, or the
+// account of somebody else, decides where requests with this user's credentials go; a record
+// may not.
+func (f *placeFlags) checkRecorded(what, spec, out string) error {
+	_, p, err := storages.Parse(spec)
+	local := isLocal(spec)
+	if err != nil || local && !filepath.IsAbs(spec) || !local && strings.TrimSuffix(p.String(), "/") != strings.TrimSuffix(spec, "/") {
+		return marked{fmt.Errorf("%s: the record names the place %.200q, and no job records a place in that form", what, spec), output.ErrMismatch}
+	}
+	if local {
 		return nil
 	}
-	return marked{fmt.Errorf("%s: the record names the place %.200q, and no job records a place in that form", what, spec), output.ErrMismatch}
+	scheme, account := accountOf(spec)
+	if one, err := spelled(out); err == nil {
+		if s, a := accountOf(one); s == scheme && a == account {
+			return nil
+		}
+	}
+	if n, ok := p.(place.Named); ok && n.Names(f.placeOptions()) {
+		return nil
+	}
+	return usagef("%s: the record names the place %.200q; neither the output nor the credentials are of the account %.100q, "+
+		"so nothing is sent to it. If that is right, name the place with --images", what, spec, account)
+}
+
+// accountOf returns the scheme of a place in object storage, and what follows it.
+func accountOf(spec string) (scheme, account string) {
+	scheme, rest := place.Cut(spec)
+	account, _, _ = strings.Cut(rest, "/")
+	return scheme, account
+}
+
+func (f *placeFlags) placeOptions() place.Options {
+	return place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport, Within: f.within}
 }
 
 // openPlace opens a place. A store on a network is wrapped in a patient one.
 func (f *placeFlags) openPlace(what string, scheme place.Scheme, p place.Place) (store.Store, error) {
-	st, err := p.Open(place.Options{Endpoint: f.endpoint, Credentials: f.credentials, Transport: transport, Within: f.within})
+	st, err := p.Open(f.placeOptions())
 	if err != nil {
 		return nil, config(fmt.Errorf("%s: %w", what, err))
 	}

@@ -47,7 +47,7 @@ func (f *sampleFlags) runFrom(ctx context.Context, stdout, stderr io.Writer) err
 		return config(fmt.Errorf("no image is chosen: of the %d rows in %s, none fulfils the conditions", p.rows, st))
 	}
 	if f.images == "" {
-		if err := checkRecorded("the images of the job", job.ImagesPlace()); err != nil {
+		if err := f.places.checkRecorded("the images of the job", job.ImagesPlace(), f.from); err != nil {
 			return err
 		}
 	}

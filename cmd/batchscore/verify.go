@@ -15,6 +15,7 @@ import (
 func newVerify() *cobra.Command {
 	var places placeFlags
 	var asJSON, strictDrift bool
+	var images string
 	cmd := &cobra.Command{
 		Use:   "verify OUT",
 		Short: "Prove that an output folder holds exactly one row for every image",
@@ -26,7 +27,8 @@ It exits with 0 if the rows match the manifest and _SUCCESS exists, and with 10 
 Any other code means that it could not check: 78 if OUT is not an output folder.
 
 With --strict-drift it also lists the images again, and exits with 4 if some were
-added, removed or changed since the job listed them.
+added, removed or changed since the job listed them. --images names their place where the
+record of OUT may not: in another account than OUT, unless the credentials name it.
 
 ` + placesHelp,
 		Example: "  batchscore verify result",
@@ -36,14 +38,18 @@ added, removed or changed since the job listed them.
 			if err != nil {
 				return err
 			}
+			if images != "" && !strictDrift {
+				return usagef("--images is for --strict-drift")
+			}
 			if err := verify(cmd.Context(), cmd.OutOrStdout(), st, asJSON); err != nil || !strictDrift {
 				return err
 			}
-			return verifyImages(cmd.Context(), places, st)
+			return verifyImages(cmd.Context(), places, st, args[0], images)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&strictDrift, "strict-drift", false, "list the images again too, and exit with code 4 if they are not those of the job")
+	cmd.Flags().StringVar(&images, "images", "", "with --strict-drift, list the images in `PLACE` (default the one that the job records)")
 	groupFlags(cmd, "Storage flags", func() { places.register(cmd) })
 	return cmd
 }
@@ -73,7 +79,9 @@ func verify(ctx context.Context, stdout io.Writer, st store.Store, asJSON bool) 
 
 // verifyImages lists the images of a complete job again, and returns scorer.ErrDrifted
 // if they are not those that its rows are of.
-func verifyImages(ctx context.Context, places placeFlags, st store.Store) error {
+//
+// They are looked for in the place from, by default where the record of the output out says.
+func verifyImages(ctx context.Context, places placeFlags, st store.Store, out, from string) error {
 	job, err := output.ReadJob(ctx, st)
 	if err != nil {
 		return err
@@ -82,10 +90,13 @@ func verifyImages(ctx context.Context, places placeFlags, st store.Store) error 
 	if err != nil {
 		return err
 	}
-	if err := checkRecorded("the images of the job", job.ImagesPlace()); err != nil {
-		return err
+	if from == "" {
+		from = job.ImagesPlace()
+		if err := places.checkRecorded("the images of the job", from, out); err != nil {
+			return err
+		}
 	}
-	images, err := places.open("the images of the job", job.ImagesPlace())
+	images, err := places.open("the images of the job", from)
 	if err != nil {
 		return err
 	}

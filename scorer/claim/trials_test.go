@@ -55,3 +55,18 @@ func TestTrialOfALivingWorkerIsNoDeath(t *testing.T) {
 		t.Errorf("a trial that was passed counts as %d deaths, want 0", n)
 	}
 }
+
+// TestFault45_TrialOfTheFuture: the date of a trial's file, which anybody can set, keeps its
+// worker alive for no longer than some leases.
+func TestFault45_TrialOfTheFuture(t *testing.T) {
+	clk := newClock()
+	st := clk.store()
+	mine := claimsOf(st, elsewhere(1), Named, clk)
+	clk.advance(100 * 365 * 24 * time.Hour)
+	st.Put(trialFolder+"00007.4.8.x", []byte("x"))
+	clk.advance(-100 * 365 * 24 * time.Hour)
+	trials, err := mine.ReadTrials(t.Context(), 7)
+	if err != nil || trials.Deaths(4, 8) != 1 {
+		t.Errorf("a trial of the next century: %+v, %v, want a death", trials, err)
+	}
+}

@@ -144,100 +144,106 @@ func (p *craftedPage) v2() *format.DataPageHeaderV2 { return &p.DataPageHeaderV2
 
 func uvarint(n uint64) []byte { return binary.AppendUvarint(nil, n) }
 
-// bombs are what a file may be made into, and what the error says.
-var bombs = []struct {
+// bomb is what a file is made into, and what the error says.
+type bomb struct {
 	name string
 	edit func(c *crafted)
 	want string
-}{
-	{"footer of a huge list", func(c *crafted) { c.footer = append([]byte{0x15, 2, 0x19, 0xfc}, uvarint(math.MaxInt32)...) }, "metadata"},
-	{"footer of many empty row groups", func(c *crafted) {
+}
+
+func into(name string, edit func(c *crafted), want string) bomb {
+	return bomb{name: name, edit: edit, want: want}
+}
+
+var bombs = []bomb{
+	into("footer of a huge list", func(c *crafted) { c.footer = append([]byte{0x15, 2, 0x19, 0xfc}, uvarint(math.MaxInt32)...) }, "metadata"),
+	into("footer of many empty row groups", func(c *crafted) {
 		c.footer = slices.Concat([]byte{0x15, 2, 0x49, 0xfc}, uvarint(4<<20), make([]byte, 5<<20))
-	}, "a list of 4194304 elements"},
-	{"deep footer", func(c *crafted) { c.footer = bytes.Repeat([]byte{0x1c}, 1<<20) }, "metadata"},
-	{"footer that goes on", func(c *crafted) { c.footer = make([]byte, 1<<20) }, "metadata"},
-	{"no footer", func(c *crafted) { c.footer = []byte{} }, "metadata"},
-	{"more columns", func(c *crafted) { c.meta.Schema = append(c.meta.Schema, c.meta.Schema[1]) }, "schema"},
-	{"columns missing", func(c *crafted) {
+	}, "a list of 4194304 elements"),
+	into("deep footer", func(c *crafted) { c.footer = bytes.Repeat([]byte{0x1c}, 1<<20) }, "metadata"),
+	into("footer that continues", func(c *crafted) { c.footer = make([]byte, 1<<20) }, "metadata"),
+	into("no footer", func(c *crafted) { c.footer = []byte{} }, "metadata"),
+	into("more columns", func(c *crafted) { c.meta.Schema = append(c.meta.Schema, c.meta.Schema[1]) }, "schema"),
+	into("columns missing", func(c *crafted) {
 		g := &c.meta.RowGroups[0]
 		g.Columns, c.columns = g.Columns[:3], c.columns[:3]
-	}, "columns"},
-	{"rows", func(c *crafted) { c.meta.NumRows = 1 << 40 }, "more than 80 rows"},
-	{"rows of a group", func(c *crafted) { c.meta.RowGroups[0].NumRows = 1 << 40 }, "rows"},
-	{"negative rows", func(c *crafted) { c.meta.NumRows, c.meta.RowGroups[0].NumRows = -1, -1 }, "rows"},
-	{"two groups", func(c *crafted) { c.meta.RowGroups = append(c.meta.RowGroups, c.meta.RowGroups[0]) }, "row groups"},
-	{"another codec", func(c *crafted) { m, _ := c.column(pathColumn); m.Codec = format.Zstd }, "compressed with ZSTD"},
-	{"no codec", func(c *crafted) { m, _ := c.column(pathColumn); m.Codec = format.Uncompressed }, "compressed with UNCOMPRESSED"},
-	{"another file", func(c *crafted) { c.meta.RowGroups[0].Columns[0].FilePath = "/etc/passwd" }, "another file"},
-	{"another path", func(c *crafted) { m, _ := c.column(pathColumn); m.PathInSchema = []string{"x"} }, "says that it is"},
-	{"another kind of page", func(c *crafted) {
+	}, "columns"),
+	into("rows", func(c *crafted) { c.meta.NumRows = 1 << 40 }, "more than 80 rows"),
+	into("rows of a group", func(c *crafted) { c.meta.RowGroups[0].NumRows = 1 << 40 }, "rows"),
+	into("negative rows", func(c *crafted) { c.meta.NumRows, c.meta.RowGroups[0].NumRows = -1, -1 }, "rows"),
+	into("two groups", func(c *crafted) { c.meta.RowGroups = append(c.meta.RowGroups, c.meta.RowGroups[0]) }, "row groups"),
+	into("another codec", func(c *crafted) { m, _ := c.column(pathColumn); m.Codec = format.Zstd }, "compressed with ZSTD"),
+	into("no codec", func(c *crafted) { m, _ := c.column(pathColumn); m.Codec = format.Uncompressed }, "compressed with UNCOMPRESSED"),
+	into("another file", func(c *crafted) { c.meta.RowGroups[0].Columns[0].FilePath = "/etc/passwd" }, "another file"),
+	into("another path", func(c *crafted) { m, _ := c.column(pathColumn); m.PathInSchema = []string{"x"} }, "says that it is"),
+	into("another kind of page", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.Type, p.DataPageHeaderV2.Valid, p.DataPageHeader.Valid = format.DataPage, false, true
 		p.DataPageHeader.V.NumValues = 8
-	}, "page of the kind DATA_PAGE"},
-	{"another encoding", func(c *crafted) { _, p := c.column(pathColumn); p.v2().Encoding = format.DeltaByteArray }, "DELTA_BYTE_ARRAY"},
-	{"bits in floats", func(c *crafted) { _, p := c.column(classColumn); p.v2().Encoding = format.DeltaBinaryPacked }, "DELTA_BINARY_PACKED"},
-	{"not compressed", func(c *crafted) { _, p := c.column(pathColumn); p.v2().IsCompressed.V = false }, "not compressed"},
-	{"values", func(c *crafted) { _, p := c.column(sizeColumn); p.v2().NumValues = math.MaxInt32 }, "values"},
-	{"values and rows", func(c *crafted) {
+	}, "page of the kind DATA_PAGE"),
+	into("another encoding", func(c *crafted) { _, p := c.column(pathColumn); p.v2().Encoding = format.DeltaByteArray }, "DELTA_BYTE_ARRAY"),
+	into("bits in floats", func(c *crafted) { _, p := c.column(classColumn); p.v2().Encoding = format.DeltaBinaryPacked }, "DELTA_BINARY_PACKED"),
+	into("not compressed", func(c *crafted) { _, p := c.column(pathColumn); p.v2().IsCompressed.V = false }, "not compressed"),
+	into("values", func(c *crafted) { _, p := c.column(sizeColumn); p.v2().NumValues = math.MaxInt32 }, "values"),
+	into("values and rows", func(c *crafted) {
 		m, p := c.column(sizeColumn)
 		m.NumValues, p.v2().NumValues, p.v2().NumRows = math.MaxInt32, math.MaxInt32, math.MaxInt32
-	}, "values"},
-	{"values of a list", func(c *crafted) {
+	}, "values"),
+	into("values of a list", func(c *crafted) {
 		m, p := c.column(listedColumn)
 		m.NumValues, p.v2().NumValues = math.MaxInt32, math.MaxInt32
-	}, "values"},
-	{"values missing", func(c *crafted) { _, p := c.column(classColumn); p.v2().NumNulls = 8 }, "misses"},
-	{"snappy's length", func(c *crafted) {
+	}, "values"),
+	into("values missing", func(c *crafted) { _, p := c.column(classColumn); p.v2().NumNulls = 8 }, "misses"),
+	into("snappy's length", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.raw, p.keep = append(uvarint(math.MaxInt32), 0, 0), true
 		p.CompressedPageSize, p.UncompressedPageSize = int32(len(p.raw)), math.MaxInt32
-	}, "bytes"},
-	{"a page's length", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.UncompressedPageSize = true, math.MaxInt32 }, "bytes"},
-	{"a compressed page's length", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.CompressedPageSize = true, math.MaxInt32 }, "bytes"},
-	{"negative lengths", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.CompressedPageSize = true, -1 }, "bytes"},
-	{"zeros", func(c *crafted) {
+	}, "bytes"),
+	into("a page's length", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.UncompressedPageSize = true, math.MaxInt32 }, "bytes"),
+	into("a compressed page's length", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.CompressedPageSize = true, math.MaxInt32 }, "bytes"),
+	into("negative lengths", func(c *crafted) { _, p := c.column(pathColumn); p.keep, p.CompressedPageSize = true, -1 }, "bytes"),
+	into("zeros", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.data = append(p.data, make([]byte, 64<<20)...)
-	}, "too large"},
-	{"dictionary's values", func(c *crafted) { c.columns[labelColumn][0].DictionaryPageHeader.V.NumValues = math.MaxInt32 }, "texts"},
-	{"dictionary's texts", func(c *crafted) { c.columns[labelColumn][0].data = []byte{0xff, 0xff, 0xff, 0x7f} }, "texts"},
-	{"dictionary missing", func(c *crafted) { c.columns[labelColumn] = c.columns[labelColumn][1:] }, "behind its pages"},
-	{"run of indexes", func(c *crafted) {
+	}, "too large"),
+	into("dictionary's values", func(c *crafted) { c.columns[labelColumn][0].DictionaryPageHeader.V.NumValues = math.MaxInt32 }, "texts"),
+	into("dictionary's texts", func(c *crafted) { c.columns[labelColumn][0].data = []byte{0xff, 0xff, 0xff, 0x7f} }, "texts"),
+	into("dictionary missing", func(c *crafted) { c.columns[labelColumn] = c.columns[labelColumn][1:] }, "behind its pages"),
+	into("run of indexes", func(c *crafted) {
 		_, p := c.column(labelColumn)
 		p.data = append(append([]byte{1}, uvarint(math.MaxInt32<<1)...), 0)
-	}, "runs"},
-	{"runs of indexes", func(c *crafted) {
+	}, "runs"),
+	into("runs of indexes", func(c *crafted) {
 		_, p := c.column(labelColumn)
 		p.data = append([]byte{32}, bytes.Repeat(append(uvarint(1<<24), 0, 0, 0, 0), 64)...)
-	}, "runs"},
-	{"index of nothing", func(c *crafted) { _, p := c.column(labelColumn); p.data = []byte{32, 16, 0xff, 0xff, 0xff, 0xff} }, "dictionary"},
-	{"width of indexes", func(c *crafted) { _, p := c.column(labelColumn); p.data[0] = 255 }, "runs"},
-	{"run of levels", func(c *crafted) {
+	}, "runs"),
+	into("index of nothing", func(c *crafted) { _, p := c.column(labelColumn); p.data = []byte{32, 16, 0xff, 0xff, 0xff, 0xff} }, "dictionary"),
+	into("width of indexes", func(c *crafted) { _, p := c.column(labelColumn); p.data[0] = 255 }, "runs"),
+	into("run of levels", func(c *crafted) {
 		_, p := c.column(classColumn)
 		p.levels = append(uvarint(math.MaxInt32<<1), 1)
 		p.v2().DefinitionLevelsByteLength = int32(len(p.levels))
-	}, "misses"},
-	{"high levels", func(c *crafted) {
+	}, "misses"),
+	into("high levels", func(c *crafted) {
 		_, p := c.column(classColumn)
 		p.levels = append(uvarint(8<<1), 9)
 		p.v2().DefinitionLevelsByteLength = int32(len(p.levels))
-	}, "misses"},
-	{"length of levels", func(c *crafted) { _, p := c.column(classColumn); p.v2().DefinitionLevelsByteLength = math.MaxInt32 }, "levels"},
-	{"levels of a column without", func(c *crafted) { _, p := c.column(sizeColumn); p.v2().RepetitionLevelsByteLength = 3 }, "levels"},
-	{"lengths", func(c *crafted) {
+	}, "misses"),
+	into("length of levels", func(c *crafted) { _, p := c.column(classColumn); p.v2().DefinitionLevelsByteLength = math.MaxInt32 }, "levels"),
+	into("levels of a column without", func(c *crafted) { _, p := c.column(sizeColumn); p.v2().RepetitionLevelsByteLength = 3 }, "levels"),
+	into("lengths", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.data = slices.Concat([]byte{0x80, 1, 4}, uvarint(math.MaxInt32), []byte{0})
-	}, "lengths"},
-	{"negative length", func(c *crafted) { _, p := c.column(pathColumn); p.data[4] = 1 }, "lengths"},
-	{"width of lengths", func(c *crafted) {
+	}, "lengths"),
+	into("negative length", func(c *crafted) { _, p := c.column(pathColumn); p.data[4] = 1 }, "lengths"),
+	into("width of lengths", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.data = slices.Concat([]byte{0x80, 1, 4, 8, 0, 0, 255, 255, 255, 255}, make([]byte, 4<<10))
-	}, "lengths"},
-	{"lengths that overflow", func(c *crafted) {
+	}, "lengths"),
+	into("lengths that overflow", func(c *crafted) {
 		_, p := c.column(pathColumn)
 		p.data = slices.Concat([]byte{0x80, 1, 4, 8}, binary.AppendVarint(nil, math.MaxInt32), []byte{0, 0, 0, 0, 0})
-	}, "lengths"},
+	}, "lengths"),
 }
 
 // taken returns how many bytes fn takes from the heap, those included that are free again.

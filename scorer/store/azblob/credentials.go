@@ -12,6 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/batchscore/batchscore/scorer/store/place"
 )
 
 // The variables that carry credentials, in the environment or in a file.
@@ -156,6 +158,22 @@ func (c Credentials) signer(account string) (signer, error) {
 		return signer{}, fmt.Errorf("%w for the account %s in %s: %s", ErrCredentials, account, c.from, strings.Join(passed, ", "))
 	}
 	return signer{}, nil
+}
+
+// Names reports whether the credentials of those options are for the account of the place by
+// name, so that the user has said that requests with them may go to it. A key, a token or an
+// identity alone says of no account that it may.
+func (p Place) Names(o place.Options) bool {
+	credentials, err := credentialsOf(o)
+	if err != nil {
+		return false
+	}
+	if text := credentials.values[ConnectionString]; text != "" {
+		if _, account, err := parseConnectionString(text); err == nil && account == p.Account {
+			return true
+		}
+	}
+	return credentials.values[Account] == p.Account
 }
 
 // take reads a SAS token.

@@ -37,19 +37,23 @@ var Scheme = place.Scheme{
 	},
 }
 
-// Open implements place.Place. The credentials are those of a file, or else of
-// the environment.
+// Open implements place.Place.
 func (p Place) Open(o place.Options) (store.Store, error) {
-	credentials := FromEnvironment(os.LookupEnv)
-	if o.Credentials != "" {
-		var err error
-		if credentials, err = FromFile(o.Credentials); err != nil {
-			return nil, err
-		}
+	credentials, err := credentialsOf(o)
+	if err != nil {
+		return nil, err
 	}
 	s, err := New(Options{Place: p, Credentials: credentials, Endpoint: o.Endpoint, Transport: o.Transport})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// credentialsOf returns the credentials of a file, or else of the environment.
+func credentialsOf(o place.Options) (Credentials, error) {
+	if o.Credentials != "" {
+		return FromFile(o.Credentials)
+	}
+	return FromEnvironment(os.LookupEnv), nil
 }

@@ -53,6 +53,10 @@ type Place interface {
 	Open(Options) (store.Store, error)
 }
 
+// Named is a Place of a storage with accounts. Names reports whether the user's credentials
+// say by name that they are for the place's account.
+type Named interface{ Names(Options) bool }
+
 // Options are what a place may need to be opened.
 type Options struct {
 	// Endpoint is the address of the service; by default the usual one.
