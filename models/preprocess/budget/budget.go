@@ -82,17 +82,24 @@ func limits(memory int64, from string, ranks int) Limits {
 	return l
 }
 
-// New returns a budget. turn waits until no other process of the machine decodes an image
-// that is larger than its share; nil if there is no other.
-func New(l Limits, turn func(context.Context) (done func(), err error)) *Budget {
-	if turn == nil {
-		var one = semaphore.NewWeighted(1)
-		turn = func(ctx context.Context) (func(), error) {
-			if err := one.Acquire(ctx, 1); err != nil {
-				return nil, err
-			}
+// New returns a budget. machine waits until no other process of the machine decodes an
+// image that is larger than its share; nil if there is no other. Such images of this process
+// wait for each other in any case.
+func New(l Limits, machine func(context.Context) (done func(), err error)) *Budget {
+	one := semaphore.NewWeighted(1)
+	turn := func(ctx context.Context) (func(), error) {
+		if err := one.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		if machine == nil {
 			return func() { one.Release(1) }, nil
 		}
+		done, err := machine(ctx)
+		if err != nil {
+			one.Release(1)
+			return nil, err
+		}
+		return func() { done(); one.Release(1) }, nil
 	}
 	return &Budget{limits: l, sharing: semaphore.NewWeighted(l.Share), turn: turn, free: device.FreeMemory}
 }
@@ -201,7 +208,7 @@ type TooSmall struct {
 func (e *TooSmall) Error() string {
 	return fmt.Sprintf("decoding it takes %s, and this machine has %s left (for decoding it has %s, %s);"+
 		" the job, which began with more memory, allows such an image: continue it on a larger machine,"+
-		" or begin another with --max-memory %dMiB, where it gets a row with the status too_large",
+		" or begin another with --max-image-memory %dMiB, where it gets a row with the status too_large",
 		Bytes(e.Need), Bytes(e.Free), Bytes(e.Limits.Memory), e.Limits.From, e.Limits.Largest>>20)
 }
 

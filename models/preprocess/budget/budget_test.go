@@ -181,7 +181,7 @@ func TestTooSmall(t *testing.T) {
 	if !errors.As(err, &small) || small.Need != 2<<30 {
 		t.Fatalf("2 GiB of 1 GiB that are free: %v", err)
 	}
-	for _, text := range []string{"2048 MiB", "1024 MiB left", "--max-memory 512MiB", "too_large"} {
+	for _, text := range []string{"2048 MiB", "1024 MiB left", "--max-image-memory 512MiB", "too_large"} {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("%q lacks %q", err, text)
 		}
@@ -190,31 +190,5 @@ func TestTooSmall(t *testing.T) {
 		t.Error(err)
 	} else {
 		b.Give(p)
-	}
-}
-
-// TestTurn tests that of several processes with one name only one has its turn.
-func TestTurn(t *testing.T) {
-	name := strings.ToLower(t.Name()) + time.Now().Format("150405.000000")
-	first, second, other := Turn(name), Turn(name), Turn(name+"-of-another-job")
-	done, err := first(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*turnPoll)
-	defer cancel()
-	if _, err := second(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("two have their turn at once: %v", err)
-	}
-	if done, err := other(t.Context()); err != nil {
-		t.Errorf("another job waits as well: %v", err)
-	} else {
-		done()
-	}
-	done()
-	if done, err := second(t.Context()); err != nil {
-		t.Error(err)
-	} else {
-		done()
 	}
 }
