@@ -170,7 +170,7 @@ func (r *reader) beyondMemory(size int64) *codec.Failure {
 	if size <= r.maxMemory {
 		return nil
 	}
-	return codec.Fail(codec.StatusTooLarge, "its %d bytes take %s of memory, more than the %s of --max-memory",
+	return codec.Fail(codec.StatusTooLarge, "its %d bytes take %s of memory, more than the %s of --max-image-memory",
 		size, budget.Bytes(size), budget.Bytes(r.maxMemory))
 }
 

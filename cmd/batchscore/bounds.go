@@ -23,8 +23,8 @@ func (f *boundFlags) register(cmd *cobra.Command) {
 		" its row has the status too_large; without it, an existing job continues with its limit", preprocess.DefaultMaxPixels))
 	fs.Var(&f.maxBytes, "max-bytes", "refuse to read an image file of more than `SIZE`, such as 800MB or 2GiB"+
 		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); without it, an existing job continues with its limit")
-	fs.Var(&f.maxMemory, "max-memory", "refuse to decode an image that takes more than `SIZE` of memory, such as 800MiB, as its header gives"+
-		" it (default half of --decode-memory where the job begins); without it, an existing job continues with its limit")
+	fs.Var(&f.maxMemory, "max-image-memory", "refuse to decode an image that takes more than `SIZE` of memory, such as 800MiB, as its header gives"+
+		" it (default half of --decode-memory, which is for all images, where the job begins); its row has the status too_large; without it, an existing job continues with its limit")
 }
 
 // maxMaxPixels is the largest --max-pixels that the decoders support: they count
@@ -38,8 +38,8 @@ func (f *boundFlags) check(cmd *cobra.Command) error {
 		return invalid("max-pixels", f.maxPixels, fmt.Sprintf("1 to %d pixels", maxMaxPixels))
 	case set("max-bytes") && f.maxBytes < 1:
 		return invalid("max-bytes", int64(f.maxBytes), "at least one byte")
-	case set("max-memory") && f.maxMemory < 1:
-		return invalid("max-memory", int64(f.maxMemory), "at least one byte")
+	case set("max-image-memory") && f.maxMemory < 1:
+		return invalid("max-image-memory", int64(f.maxMemory), "at least one byte")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/library"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/models/preprocess"
 	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg"
 	"github.com/batchscore/batchscore/models/preprocess/jpeg/nvimgcodec"
@@ -86,7 +88,8 @@ func diagnose(w io.Writer, findings []finding) error {
 // examine returns what doctor reports.
 func examine() []finding {
 	list := append([]finding{{what: "batchscore", state: versionText()}}, onnxRuntime()...)
-	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores(), memory(), gpus())
+	list = append(list, jpegDecoder(), gpuDecoder(), openMPI(), cores())
+	list = append(append(list, memory()...), gpus())
 	if cache := os.Getenv("BATCHSCORE_CACHE"); cache != "" {
 		list = append(list, fetchedFiles(cache))
 	}
@@ -312,10 +315,28 @@ func credentials() finding {
 	return f
 }
 
-// memory returns what decoding may take, and how much that is for a megapixel of each
-// format.
-func memory() finding {
-	l := budget.LimitsOf(0, 1)
-	return finding{what: "memory", state: fmt.Sprintf("%s for decoding, %s; %s for one image (--max-memory), %s for those decoded at once by a rank that is alone",
-		budget.Bytes(l.Memory), l.From, budget.Bytes(l.Largest), budget.Bytes(l.Share))}
+// memory returns what decoding may take on this machine by default.
+func memory() []finding {
+	_, err := jpeg.Backend()
+	return memoryFor(budget.LimitsOf(0, 1), err == nil)
+}
+
+// memoryFor returns the memory for decoding, and how large an image of each format may be
+// whatever its kind, with or without libjpeg-turbo.
+func memoryFor(l budget.Limits, turbo bool) []finding {
+	var sizes []string
+	for _, f := range preprocess.BytesPerPixel {
+		bytes := f.Bytes
+		if f.Format == "JPEG" && !turbo {
+			bytes = preprocess.JPEGBytesPerPixelInGo
+		}
+		pixels := min(float64(l.Largest)/bytes, preprocess.DefaultMaxPixels)
+		sizes = append(sizes, fmt.Sprintf("%s %.0f (%g)", f.Format, math.Floor(pixels/1e6), bytes))
+	}
+	return []finding{
+		{what: "memory", state: fmt.Sprintf("%s for all decoding at a time, %s (run --decode-memory); of that, %s for one image (run --max-image-memory)",
+			budget.Bytes(l.Memory), l.From, budget.Bytes(l.Largest))},
+		{what: "  largest images", state: "in megapixels, and bytes that a pixel takes at most: " + strings.Join(sizes, ", ") +
+			"; a lossless WebP takes up to 220 MB more"},
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/models/graph/graphtest"
+	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 )
 
 // TestDoctor runs doctor where things are missing, and where they are there: its
@@ -88,5 +91,34 @@ func TestDoctorNamesAll(t *testing.T) {
 	err := diagnose(io.Discard, []finding{{what: "GPU 0", failed: true}, {what: "GPU 1"}, {what: "GPU 2", failed: true}})
 	if err == nil || !strings.Contains(err.Error(), "GPU 0, GPU 2 cannot be used") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDoctorMemory tests the sizes that doctor prints: of what decodes take, the figures are
+// those of preprocess.
+func TestDoctorMemory(t *testing.T) {
+	l := budget.Limits{Memory: 1 << 30, From: "half of a test", Largest: 512 << 20}
+	for _, test := range []struct {
+		turbo bool
+		jpeg  string
+	}{
+		{turbo: true, jpeg: "JPEG 42 (12.5)"},
+		{turbo: false, jpeg: "JPEG 17 (31)"},
+	} {
+		text := fmt.Sprint(memoryFor(l, test.turbo))
+		for _, want := range []string{"1024 MiB for all decoding at a time, half of a test", "512 MiB for one image", "PNG 134 (4)", test.jpeg} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%q is missing: %s", want, text)
+			}
+		}
+		for _, f := range preprocess.BytesPerPixel {
+			if !strings.Contains(text, f.Format+" ") {
+				t.Errorf("nothing is said of %s: %s", f.Format, text)
+			}
+		}
+	}
+	l.Largest = 1 << 40
+	if text := fmt.Sprint(memoryFor(l, true)); !strings.Contains(text, "PNG 178 (4)") {
+		t.Errorf("more than --max-pixels allows: %s", text)
 	}
 }

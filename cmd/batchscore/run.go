@@ -142,7 +142,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.IntVar(&f.gpuMemory, "gpu-memory", 0, "let ONNX Runtime use at most `N` MiB of the GPU's memory (default all of it)")
 		fs.IntVar(&f.decoders, "decoders", 0, "decode images in `N` goroutines (default one per core of this rank)")
 		fs.Var(&f.memory, "decode-memory", "take at most `SIZE`, such as 4GiB, of the machine's memory for decoding, over all ranks of this machine"+
-			" (default half of what the control group or the machine has)")
+			" (default half of what the control group or the machine has, or of --memory-limit); --max-image-memory bounds one image")
 		fs.StringVar(&f.numa, "numa", numaAuto, "`MODE`: auto runs a rank on the cores near its GPU, if it may use all cores of a machine with several"+
 			" NUMA nodes; off leaves it where it is")
 		chooseOne(cmd, "numa", []string{numaAuto, numaOff})

@@ -150,6 +150,6 @@ func (d *Decoder) tooLarge(n Need, encoded int64) *codec.Failure {
 	if n.Bytes+encoded <= d.opt.MaxMemory || n.Width == 0 { // the decode fails before it takes that
 		return nil
 	}
-	return codec.Fail(codec.StatusTooLarge, "decoding %dx%d pixels takes %s of memory, more than the %s of --max-memory",
+	return codec.Fail(codec.StatusTooLarge, "decoding %dx%d pixels takes %s of memory, more than the %s of --max-image-memory",
 		n.Width, n.Height, budget.Bytes(n.Bytes+encoded), budget.Bytes(d.opt.MaxMemory))
 }

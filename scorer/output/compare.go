@@ -95,7 +95,7 @@ func (c *comparison) compareOptions(have, want *Job, asked int) {
 		{flag: "--chunk", have: int64(have.Chunk), want: int64(want.Chunk)},
 		{flag: "--max-pixels", have: pixels, want: want.MaxPixels, do: "(only --retry too_large takes another)"},
 		{flag: "--max-bytes", have: bytes, want: want.MaxBytes, do: "(only --retry too_large takes another)"},
-		{flag: "--max-memory", have: have.MaxMemory, want: want.MaxMemory, do: "(only --retry too_large takes another)"},
+		{flag: "--max-image-memory", have: have.MaxMemory, want: want.MaxMemory, do: "(only --retry too_large takes another)"},
 	} {
 		if f.want != 0 {
 			option(difference{what: f.flag, have: number(f.have, "auto"), want: number(f.want, "auto"),

@@ -88,7 +88,7 @@ type Job struct {
 	// ones included; beyond them it is too_large. A worker that passes 0 uses the recorded
 	// number, or records AutoMaxMemory, that of its machine, if it is the first. In
 	// records of older releases it is 0, which means no limit.
-	MaxMemory     int64 `json:"max_memory,omitempty"`
+	MaxMemory     int64 `json:"max_image_memory,omitempty"`
 	AutoMaxMemory int64 `json:"-"`
 	// Decoding is preprocess.Decoding of the program that created the record; 0 in
 	// older records, which do not have it.
@@ -267,7 +267,7 @@ func parseJob(st store.Store, body []byte) (Job, error) {
 	}
 	if _, err := row.ParseFormat(string(j.Format)); err != nil || j.Chunk < 0 || j.Batch < 0 || j.Max < 0 ||
 		j.MaxPixels < 0 || j.MaxBytes < 0 || j.MaxMemory < 0 {
-		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d, max-memory %d",
+		return Job{}, fmt.Errorf("%s of %s: %w: format %q, chunk %d, batch %d, max %d, max-pixels %d, max-bytes %d, max-image-memory %d",
 			jobName, st, ErrMismatch, j.Format, j.Chunk, j.Batch, j.Max, j.MaxPixels, j.MaxBytes, j.MaxMemory)
 	}
 	if j.RowForm < 0 || j.RowForm > row.Newest {

@@ -157,7 +157,7 @@ const (
 var mostOf = map[string]int64{
 	"batch": math.MaxInt32, "chunk": math.MaxInt32, "chunk_size": math.MaxInt32, "topk": math.MaxInt32, "chunks": 1 << 26,
 	"rank": claim.MostRanks, "world": claim.MostRanks, "batch_halved": 64, "generation": 1 << 20, "pid": math.MaxInt32,
-	"max": math.MaxInt64, "max_pixels": math.MaxInt64, "max_bytes": math.MaxInt64, "max_memory": math.MaxInt64,
+	"max": math.MaxInt64, "max_pixels": math.MaxInt64, "max_bytes": math.MaxInt64, "max_image_memory": math.MaxInt64,
 }
 
 // limits are how large the numbers of a record may be, as multiples of the limits above.
