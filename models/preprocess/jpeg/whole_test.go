@@ -59,27 +59,57 @@ func TestWholeScan(t *testing.T) {
 	slow, quick := memory{}, memory{quick: new(wholeScan)}
 	whole, broken := 0, 0
 	for i, src := range images {
-		h, fail := walk(src, codectest.Bounds)
-		if fail != nil {
-			continue
-		}
-		want, wantFail := check(&slow, src, h, codectest.Bounds, h.colour())
-		got, gotFail := check(&quick, src, h, codectest.Bounds, h.colour())
-		switch {
-		case (gotFail == nil) != (wantFail == nil) || gotFail != nil && *gotFail != *wantFail:
-			t.Errorf("image %d: %v, want %v: %x", i, gotFail, wantFail, src)
-		case gotFail != nil:
-			broken++
-		case !bytes.Equal(got.data, want.data) || got.partial != want.partial || got.uneven != want.uneven:
-			t.Errorf("image %d: another JPEG is written: %x", i, src)
-		default:
+		switch compareChecks(t, &slow, &quick, src) {
+		case found:
 			whole++
+		case refused:
+			broken++
+		}
+		if t.Failed() {
+			t.Fatalf("image %d: %x", i, src)
 		}
 	}
 	t.Logf("%d are whole and %d are not", whole, broken)
 	if whole < len(files) || broken < 300 {
 		t.Errorf("%d are whole and %d are not: too few", whole, broken)
 	}
+}
+
+// What check finds in a file.
+const (
+	unread  = iota // its headers are wrong
+	refused        // its coded data are
+	found
+)
+
+// compareChecks tests that check finds the same in src with the wholeScan of quick as with
+// bitReader alone. It returns what check finds.
+func compareChecks(t *testing.T, slow, quick *memory, src []byte) int {
+	t.Helper()
+	h, fail := walk(src, codectest.Small)
+	if fail != nil {
+		return unread
+	}
+	want, wantFail := check(slow, src, h, codectest.Small, h.colour())
+	got, gotFail := check(quick, src, h, codectest.Small, h.colour())
+	switch {
+	case (gotFail == nil) != (wantFail == nil) || gotFail != nil && *gotFail != *wantFail:
+		t.Errorf("%v, want %v", gotFail, wantFail)
+	case gotFail != nil:
+		return refused
+	case !bytes.Equal(got.data, want.data) || got.partial != want.partial || got.uneven != want.uneven:
+		t.Error("another JPEG is written")
+	}
+	return found
+}
+
+// FuzzWholeScan reads any bytes as TestWholeScan does.
+func FuzzWholeScan(f *testing.F) {
+	for _, src := range codectest.Seeds(f, Format, "../testdata") {
+		f.Add(src)
+	}
+	slow, quick := memory{}, memory{quick: new(wholeScan)}
+	f.Fuzz(func(t *testing.T, src []byte) { compareChecks(t, &slow, &quick, src) })
 }
 
 // TestWholeScanReads tests that wholeScan reads a whole scan itself, and leaves b and s as

@@ -23,7 +23,8 @@ var Bounds = codec.Bounds{MaxPixels: 178_956_970, MaxScans: 100}
 type Canvas struct {
 	codec.Pixels
 	Orientation codec.Orientation
-	Prepared    int // calls of Prepare
+	Prepared    int   // calls of Prepare
+	Noise       uint8 // chooses the random memory
 }
 
 // Prepare returns new memory of width x height pixels, in rows with gaps between them.
@@ -32,7 +33,7 @@ func (c *Canvas) Prepare(width, height int, o codec.Orientation, _ []codec.Scale
 	c.Orientation = o
 	c.Pixels = codec.Pixels{Pitch: 4*width + 12, Width: width, Height: height}
 	c.Bytes = make([]uint8, c.Pitch*height)
-	noise := rand.NewChaCha8([32]byte{byte(c.Prepared)})
+	noise := rand.NewChaCha8([32]byte{byte(c.Prepared), c.Noise})
 	_, _ = noise.Read(c.Bytes)
 	return c.Pixels
 }

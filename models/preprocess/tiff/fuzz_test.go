@@ -1,0 +1,23 @@
+package tiff
+
+import (
+	"testing"
+
+	"github.com/batchscore/batchscore/models/preprocess/codec"
+	"github.com/batchscore/batchscore/models/preprocess/codec/codectest"
+)
+
+// FuzzFile decodes any bytes.
+func FuzzFile(f *testing.F) {
+	for _, src := range codectest.Seeds(f, Format, "../testdata") {
+		f.Add(src)
+	}
+	// The archive has every tag that changes the meaning of pixels; a twentieth of it will do.
+	for i, c := range tiffCases(f) {
+		if i%20 == 0 && len(c.file) < 4<<10 {
+			f.Add(c.file)
+		}
+	}
+	d := codectest.New(f, Format, codec.Config{})
+	f.Fuzz(func(t *testing.T, src []byte) { codectest.Hostile(t, Format, d, src) })
+}
