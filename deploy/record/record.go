@@ -175,6 +175,11 @@ func read(path string) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	return parse(path, body)
+}
+
+// parse reads the record in the file path.
+func parse(path string, body []byte) (Record, error) {
 	if err := deploy.CheckYAML(body); err != nil {
 		return Record{}, fmt.Errorf("%s is not a record of a job: %w", path, err)
 	}

@@ -110,7 +110,7 @@ func parseQueue(text string) (found, bool, error) {
 		if err != nil {
 			return found{}, false, fmt.Errorf("%s: squeue printed the exit status %q", Name, fields[3])
 		}
-		code := wait >> 8
+		code := wait >> 8 & 0xff
 		if signal := wait & 0x7f; signal != 0 {
 			code = 128 + signal
 		}
@@ -144,9 +144,17 @@ func parseTime(text string) time.Time {
 func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
 	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id, mine(),
 		"--starttime=now-365days", "--format=JobIDRaw,State,ExitCode,Start,End")
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	fields := strings.Split(lines[len(lines)-1], "|")
-	if err != nil || len(fields) != 5 {
+	if err != nil {
+		return found{}, false
+	}
+	return parseAccount(text)
+}
+
+// parseAccount reads what sacct prints about one job, whose last line counts.
+func parseAccount(text string) (found, bool) {
+	text = strings.TrimSpace(text)
+	fields := strings.Split(text[strings.LastIndexByte(text, '\n')+1:], "|")
+	if len(fields) != 5 {
 		return found{}, false
 	}
 	state, err := parseState(fields[1])
@@ -155,7 +163,7 @@ func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
 	}
 	j := found{"", deploy.Status{State: state, Reason: fields[1], Started: parseTime(fields[3]), Ended: parseTime(fields[4])}}
 	var code, signal int
-	if _, err := fmt.Sscanf(fields[2], "%d:%d", &code, &signal); err == nil && state.Ended() {
+	if _, err := fmt.Sscanf(fields[2], "%d:%d", &code, &signal); err == nil && state.Ended() && code&^0xff == 0 && signal&^0x7f == 0 {
 		if signal != 0 {
 			code = 128 + signal
 		}
