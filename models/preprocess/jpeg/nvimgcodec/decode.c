@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,10 @@ struct api {
   int (*InstanceCreate)(void **, const nvi_instance *);
   int (*ExtensionCreate)(void *, void **, nvi_extension *);
   int (*DecoderCreate)(void *, void **, const nvi_execution *, const char *);
-  int (*DecoderDestroy)(void *);
   int (*CodeStreamCreateFromHostMem)(void *, void **, const uint8_t *, size_t,
                                      const void *);
-  int (*CodeStreamDestroy)(void *);
   int (*CodeStreamGetImageInfo)(void *, nvi_image *);
   int (*ImageCreate)(void *, void **, const nvi_image *);
-  int (*ImageDestroy)(void *);
   int (*DecoderDecode)(void *, void *const *, void *const *, int,
                        const nvi_decode *, void **);
   int (*FutureWaitForAll)(void *);
@@ -82,12 +80,9 @@ static const char *find(struct api *nv, void *lib) {
   FIND(InstanceCreate)
   FIND(ExtensionCreate)
   FIND(DecoderCreate)
-  FIND(DecoderDestroy)
   FIND(CodeStreamCreateFromHostMem)
-  FIND(CodeStreamDestroy)
   FIND(CodeStreamGetImageInfo)
   FIND(ImageCreate)
-  FIND(ImageDestroy)
   FIND(DecoderDecode)
   FIND(FutureWaitForAll)
   FIND(FutureGetProcessingStatus)
@@ -184,9 +179,14 @@ bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
 
 struct bs_nv {
   const bs_nv_back_end *back_end;
+  bs_nv *next; // in all
   void *decoder;
   void *streams[BS_NV_BATCH], *images[BS_NV_BATCH]; // used again and again
 };
+
+// Handles live as long as the process. Go memory alone has their addresses, where a search
+// for leaks does not look.
+static _Atomic(bs_nv *) all;
 
 bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads,
                  char *error) {
@@ -217,19 +217,8 @@ bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads,
     free(d);
     return NULL;
   }
+  d->next = atomic_exchange(&all, d);
   return d;
-}
-
-void bs_nv_free(bs_nv *d) {
-  const struct api *nv = &d->back_end->nv;
-  for (int i = 0; i < BS_NV_BATCH; i++) {
-    if (d->images[i] != NULL)
-      nv->ImageDestroy(d->images[i]);
-    if (d->streams[i] != NULL)
-      nv->CodeStreamDestroy(d->streams[i]);
-  }
-  nv->DecoderDestroy(d->decoder);
-  free(d);
 }
 
 // prepare opens image i of a batch. It returns 0 if the library reads its header as

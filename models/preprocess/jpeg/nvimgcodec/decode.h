@@ -35,16 +35,14 @@ int bs_nv_version(const char *library, uint32_t *version, char *error);
 bs_nv_back_end *bs_nv_load(const char *library, const char *extension,
                            uint32_t *version, char *error);
 
-// bs_nv_new returns a decoder: on a GPU, or on the CPU if device is below zero. NULL
-// leaves the reason in error.
+// bs_nv_new returns a decoder: on a GPU, or on the CPU if device is below zero. It
+// lasts as long as the process. NULL leaves the reason in error.
 bs_nv *bs_nv_new(const bs_nv_back_end *b, int device, int threads, char *error);
-
-void bs_nv_free(bs_nv *nv);
 
 // bs_nv_decode decodes up to BS_NV_BATCH JPEGs. One thread at a time may use a decoder.
 // After a BS_NV_FAILED, error has a reason. After a BS_NV_IN_USE too: it is the outcome of
 // all images that were given to the library, whose memory must then stay as it is for as
-// long as the process lasts, and the decoder may not be used or freed.
+// long as the process lasts, and the decoder may not be used.
 void bs_nv_decode(bs_nv *nv, bs_nv_image *images, int n, char *error);
 
 // bs_nv_widen makes RGBX of RGB in place: each row of width pixels begins as 3 bytes a

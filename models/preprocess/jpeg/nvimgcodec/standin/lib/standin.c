@@ -53,11 +53,14 @@ typedef struct {
   size_t n;
 } stream;
 
-typedef struct {
+typedef struct future {
   uint32_t status[64];
   size_t n;
   int lost;
+  struct future *next; // in kept
 } future;
+
+static _Atomic(future *) kept; // those that are lost, which nobody destroys
 
 // flags returns those of a device's context, 0 without a driver.
 static unsigned flags(int device) {
@@ -109,17 +112,12 @@ int nvimgcodecDecoderCreate(void *instance, void **decoder,
           flags(e->device));
   return fclose(log);
 }
-int nvimgcodecDecoderDestroy(void *decoder) { return 0; }
 int nvimgcodecCodeStreamCreateFromHostMem(void *instance, void **s,
                                           const uint8_t *src, size_t n,
                                           const void *view) {
   if (*s == NULL)
     *s = malloc(sizeof(stream));
   *(stream *)*s = (stream){src, n};
-  return 0;
-}
-int nvimgcodecCodeStreamDestroy(void *s) {
-  free(s);
   return 0;
 }
 int nvimgcodecCodeStreamGetImageInfo(void *s, nvi_image *info) {
@@ -137,10 +135,6 @@ int nvimgcodecImageCreate(void *instance, void **image, const nvi_image *info) {
   if (*image == NULL)
     *image = malloc(sizeof *info);
   *(nvi_image *)*image = *info;
-  return 0;
-}
-int nvimgcodecImageDestroy(void *image) {
-  free(image);
   return 0;
 }
 static uint32_t decode(const nvi_image *im) {
@@ -180,6 +174,8 @@ int nvimgcodecDecoderDecode(void *decoder, void *const *streams,
       nvi_image *copy = malloc(sizeof *copy);
       pthread_t thread;
       *copy = *im;
+      if (!f->lost)
+        f->next = atomic_exchange(&kept, f);
       f->lost = 1;
       if (pthread_create(&thread, NULL, later, copy) != 0)
         abort();
