@@ -319,11 +319,11 @@ fuzz: ## run every fuzz target for FUZZTIME, and print a table of them (FUZZ has
 	go run ./deploy/fuzz -time $(FUZZTIME) -cache '$(FUZZ_CACHE)' $(FUZZ)
 
 .PHONY: fuzz-nightly
-fuzz-nightly: ## the same for 10 minutes each, those that reach C code also under sanitizers (a night)
+fuzz-nightly: ## the same for 10 minutes each, those of packages with C code also under sanitizers (9 hours)
 	$(MAKE) --keep-going --no-print-directory fuzz fuzz-asan FUZZTIME=10m
 
 .PHONY: fuzz-asan
-fuzz-asan: ## run the fuzz targets that reach C code under AddressSanitizer and UndefinedBehaviorSanitizer
+fuzz-asan: ## run the fuzz targets of packages with C code under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(SANITIZED) go run ./deploy/fuzz -asan -time $(FUZZTIME) -cache '$(FUZZ_CACHE)' $(FUZZ)
 
 # Only inputs of at most 4 KiB, and at most 16 of a target, are taken.

@@ -31,26 +31,19 @@ type listed struct {
 	Module                    *struct{ Path string }
 	CFiles, Deps              []string
 	TestGoFiles, XTestGoFiles []string
-	TestImports, XTestImports []string
 }
 
 // find lists the fuzz targets of packages, by default of the whole module, in the order
-// of their names.
+// of their names. Under AddressSanitizer the default is the packages that have C code:
+// others import those, but hardly give them what they have read.
 func find(ctx context.Context, o options, packages []string) ([]target, error) {
-	if len(packages) == 0 {
+	all := len(packages) == 0
+	if all {
 		packages = []string{"./..."}
 	}
 	chosen, err := list(ctx, packages)
 	if err != nil {
 		return nil, err
-	}
-	var inC map[string]bool
-	if o.asan {
-		all, err := list(ctx, []string{"./..."})
-		if err != nil {
-			return nil, err
-		}
-		inC = reachC(all)
 	}
 	var targets []target
 	for _, p := range chosen {
@@ -60,7 +53,7 @@ func find(ctx context.Context, o options, packages []string) ([]target, error) {
 				covers = append(covers, dep)
 			}
 		}
-		if o.asan && !inC[p.ImportPath] {
+		if o.asan && all && len(p.CFiles) == 0 {
 			continue
 		}
 		for _, file := range append(slices.Clone(p.TestGoFiles), p.XTestGoFiles...) {
@@ -106,24 +99,4 @@ func list(ctx context.Context, packages []string) ([]listed, error) {
 		}
 		all = append(all, p)
 	}
-}
-
-// reachC returns the packages that have C code of the module, or depend on some, in their
-// tests too.
-func reachC(all []listed) map[string]bool {
-	reach := map[string]bool{}
-	for _, p := range all {
-		reach[p.ImportPath] = len(p.CFiles) > 0
-	}
-	for changed := true; changed; {
-		changed = false
-		for _, p := range all {
-			for _, dep := range slices.Concat(p.Deps, p.TestImports, p.XTestImports) {
-				if reach[dep] && !reach[p.ImportPath] {
-					reach[p.ImportPath], changed = true, true
-				}
-			}
-		}
-	}
-	return reach
 }

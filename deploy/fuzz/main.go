@@ -37,7 +37,7 @@ type options struct {
 	run      *regexp.Regexp
 	parallel int
 	least    int  // fewest inputs that each target must run
-	asan     bool // with AddressSanitizer, and only what reaches C code of this module
+	asan     bool // with AddressSanitizer, and by default only packages with C code
 	race     bool // built as the tests are, so without following which code is reached
 }
 
@@ -50,7 +50,7 @@ func main() {
 	pattern := flag.String("run", "", "run only the targets that match this `pattern`")
 	flag.IntVar(&o.parallel, "parallel", 0, "processes of a target (as many as there are processors)")
 	flag.IntVar(&o.least, "least", 1, "fail if a target has run fewer `inputs`")
-	flag.BoolVar(&o.asan, "asan", false, "build with AddressSanitizer, and run only the targets that reach C code of this module")
+	flag.BoolVar(&o.asan, "asan", false, "build with AddressSanitizer, and by default run only packages with C code")
 	flag.BoolVar(&o.race, "race", false, "build with the race detector instead of following which code is reached")
 	seeds := flag.Bool("seeds", false, "copy inputs that reach code of their own from the cache to testdata/fuzz")
 	flag.Parse()

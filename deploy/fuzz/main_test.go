@@ -73,17 +73,48 @@ func TestTable(t *testing.T) {
 	}
 }
 
-func TestReachC(t *testing.T) {
-	got := reachC([]listed{
-		{ImportPath: "cmd", Deps: []string{"decode", "kernel"}},
-		{ImportPath: "decode", Deps: []string{"kernel"}},
-		{ImportPath: "kernel", CFiles: []string{"kernel.c"}},
-		{ImportPath: "tested", XTestImports: []string{"decode"}},
-		{ImportPath: "plain", Deps: []string{"strings"}},
+// TestFindC tests which targets run under AddressSanitizer.
+func TestFindC(t *testing.T) {
+	dir := t.TempDir()
+	const fuzz = "import \"testing\"\n\nfunc FuzzA(f *testing.F) {}\n"
+	write(t, dir, map[string]string{
+		"go.mod":         "module example\n\ngo 1.26\n",
+		"c/c.go":         "package c\n\nimport \"C\"\n",
+		"c/c.c":          "int x;\n",
+		"c/c_test.go":    "package c\n\n" + fuzz,
+		"user/u.go":      "package user\n\nimport _ \"example/c\"\n",
+		"user/u_test.go": "package user\n\n" + fuzz,
 	})
-	for pkg, want := range map[string]bool{"cmd": true, "decode": true, "kernel": true, "tested": true, "plain": false} {
-		if got[pkg] != want {
-			t.Errorf("%s reaches C: %v, want %v", pkg, got[pkg], want)
+	t.Chdir(dir)
+	for _, c := range []struct {
+		asan     bool
+		packages []string
+		want     string
+	}{
+		{asan: false, want: "c user"},
+		{asan: true, want: "c"},
+		{asan: true, packages: []string{"./user"}, want: "user"},
+	} {
+		targets, err := find(t.Context(), options{asan: c.asan, run: regexp.MustCompile("")}, c.packages)
+		var got []string
+		for _, target := range targets {
+			got = append(got, target.pkg)
+		}
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("asan %v, packages %q: %q, %v, want %q", c.asan, c.packages, got, err, c.want)
+		}
+	}
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -108,7 +139,7 @@ func TestCheck(t *testing.T) {
 // TestFuzz fuzzes two targets of a small module, one of which has a fault.
 func TestFuzz(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	write(t, dir, map[string]string{
 		"go.mod": "module example\n\ngo 1.26\n",
 		"p/p.go": "package p\n",
 		"p/p_test.go": `package p
@@ -133,15 +164,7 @@ func FuzzBad(f *testing.F) {
 	})
 }
 `,
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	t.Chdir(dir)
 	o := options{time: "2000x", minimize: "20x", cache: filepath.Join(dir, "cache"), run: regexp.MustCompile(""), parallel: 1, least: 2000, race: true}
 	var out strings.Builder
