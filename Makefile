@@ -247,6 +247,10 @@ asan: test-deps ## test the C code under AddressSanitizer and UndefinedBehaviorS
 bombs: deps ## score images that declare 89 megapixels in a few bytes, in a control group of 1 GB (as root)
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_BOMBS=1 go test -count=1 -timeout 30m -run '^TestBombs$$' -v ./cmd/batchscore
 
+.PHONY: hostile
+hostile: ## read every hostile record of an output with all that read one (minutes)
+	BATCHSCORE_HOSTILE=1 go test -count=1 -timeout 30m -run '^TestHostileRecords$$' -v ./scorer/output
+
 .PHONY: kill
 kill: deps ## kill ranks at random moments and rerun, ROUNDS times over
 	ONNXRUNTIME_LIB='$(LIBRARY)' BATCHSCORE_KILL_ROUNDS=$(ROUNDS) \
