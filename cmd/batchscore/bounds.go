@@ -24,7 +24,8 @@ func (f *boundFlags) register(cmd *cobra.Command) {
 	fs.Var(&f.maxBytes, "max-bytes", "refuse to read an image file of more than `SIZE`, such as 800MB or 2GiB"+
 		" (default 9 bytes per pixel of --max-pixels, at least 256MiB); without it, an existing job continues with its limit")
 	fs.Var(&f.maxMemory, "max-image-memory", "refuse to decode an image that takes more than `SIZE` of memory, such as 800MiB, as its header gives"+
-		" it (default half of --decode-memory, which is for all images, where the job begins); its row has the status too_large; without it, an existing job continues with its limit")
+		" it (default half of --decode-memory, which is for all images, where the job begins); its row has the status too_large;"+
+		" without it, an existing job continues with its limit")
 }
 
 // maxMaxPixels is the largest --max-pixels that the decoders support: they count

@@ -28,7 +28,8 @@ const leastMemory = 64e6
 func limitMemory(cmd *cobra.Command) {
 	var limit byteSize
 	cmd.Flags().Var(&limit, "memory-limit", "end with exit code 78 rather than use more than this much memory of the machine, for the model and everything"+
-		" else in this process; 800MB, 2GiB (default that of the control group or the machine, less a reserve); run --decode-memory bounds decoding, which waits instead")
+		" else in this process; 800MB, 2GiB (default that of the control group or the machine, less a reserve);"+
+		" run --decode-memory bounds decoding, which waits instead")
 	do := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("memory-limit") && limit < leastMemory {
