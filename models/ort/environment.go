@@ -20,6 +20,14 @@ var environment struct {
 	loaded  loaded
 }
 
+// noTelemetry is the variable that turns off the telemetry of ONNX Runtime, which reads it
+// once, when its environment starts. Left on, newer builds send what models run on which
+// devices to Microsoft, keep an identifier of the machine in the user's cache folder, and
+// truncate a file in /tmp whose name others can guess, through a link if one is there.
+//
+// Source: https://github.com/microsoft/onnxruntime/pull/27379
+const noTelemetry = "ORT_DISABLE_TELEMETRY"
+
 // libraryFor returns the library for an engine. A process has one, so on the CPU the one
 // that it has already is used unless another is named.
 func libraryFor(opt Options) (string, error) {
@@ -50,6 +58,9 @@ func acquire(library string) (loaded, error) {
 		}
 		e.users++
 		return e.loaded, nil
+	}
+	if err := os.Setenv(noTelemetry, "1"); err != nil {
+		return loaded{}, err
 	}
 	l, err := load(library)
 	if err != nil {
