@@ -49,7 +49,7 @@ func (e *expander) open(data []uint8, rows, rowBytes int) {
 	case uncompressed:
 		e.data = data
 	case packBits:
-		e.packed = packBitsReader{src: data, flip: &e.flip}
+		e.packed = packBitsReader{src: data, flip: &e.flip, reversed: e.t.reversed}
 	case lzw:
 		e.lzw.open(data, &e.flip, rows*rowBytes)
 	case deflate, oldDeflate:
@@ -159,11 +159,12 @@ func (e *expander) failure(n int, err error) *codec.Failure {
 
 // A packBitsReader expands Apple's run lengths.
 type packBitsReader struct {
-	src    []uint8
-	flip   *[256]uint8
-	copies int   // bytes of src to copy
-	run    int   // times to repeat value
-	value  uint8 // of the run
+	src      []uint8
+	flip     *[256]uint8
+	reversed bool  // so that flip is needed
+	copies   int   // bytes of src to copy
+	run      int   // times to repeat value
+	value    uint8 // of the run
 }
 
 // read returns how many bytes of dst it filled: all, unless the data end.
@@ -173,8 +174,12 @@ func (p *packBitsReader) read(dst []uint8) int {
 		switch {
 		case p.copies > 0:
 			n := min(p.copies, len(dst)-at)
-			for i, b := range p.src[:n] {
-				dst[at+i] = p.flip[b]
+			copied := dst[at : at+n]
+			copy(copied, p.src)
+			if p.reversed {
+				for i, b := range copied {
+					copied[i] = p.flip[b]
+				}
 			}
 			at += n
 			p.copies -= n
