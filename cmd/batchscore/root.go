@@ -102,7 +102,7 @@ func logsJSON(cmd *cobra.Command) bool {
 // sayError prints why a command failed: on a terminal wrapped at spaces.
 func sayError(stderr io.Writer, text string) {
 	if isTerminal(stderr) {
-		stderr = toWidth(stderr, 0)
+		stderr = toWidth(stderr, 2) // so that no wrapped line looks like another message
 	}
 	indent := "" // of the lines below the first, none of which is a message of its own
 	for line := range strings.Lines("batchscore: " + strings.ReplaceAll(printable.Text(text), "\t", " ")) {
