@@ -40,11 +40,10 @@ type parquetCheck struct {
 
 // leaf is a column of values.
 type leaf struct {
-	path       []string
-	kind       parquet.Kind
-	repeated   bool
-	optional   bool
-	dictionary bool
+	path     []string
+	kind     parquet.Kind
+	repeated bool
+	optional bool
 }
 
 // levels reports whether values of the column may be missing.

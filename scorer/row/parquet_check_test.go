@@ -115,11 +115,11 @@ func (c *crafted) file(t testing.TB) []byte {
 			t.Fatal(err)
 		}
 	}
-	w.Write(body)
+	_, _ = w.Write(body)
 	w.hold()
-	w.Write(text)
-	w.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(text))))
-	w.Write([]byte("PAR1"))
+	_, _ = w.Write(text)
+	_, _ = w.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(text))))
+	_, _ = w.Write([]byte("PAR1"))
 	if err := w.seal(); err != nil {
 		t.Fatal(err)
 	}
@@ -327,9 +327,9 @@ func FuzzParquet(f *testing.F) {
 		}
 		var out bytes.Buffer
 		w := newSealer(&out)
-		w.Write(file[:at-sealSize])
+		_, _ = w.Write(file[:at-sealSize])
 		w.hold()
-		w.Write(file[at:])
+		_, _ = w.Write(file[at:])
 		if err := w.seal(); err != nil {
 			return
 		}
