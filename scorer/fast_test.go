@@ -10,6 +10,7 @@ import (
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/store"
 	"github.com/batchscore/batchscore/scorer/store/mem"
 	"github.com/batchscore/batchscore/shard"
@@ -106,6 +107,7 @@ func TestMostAhead(t *testing.T) {
 			spec := float
 			spec.DType = test.dtype
 			var o Options
+			o.Decode.Budget = budget.New(budget.LimitsOf(8<<30, 1), nil)
 			o.feedDefaults(test.batch)
 			if n := o.mostAhead(spec.RowBytes()); n < test.lo || n > test.hi {
 				t.Errorf("%d images ahead, want %d to %d", n, test.lo, test.hi)
