@@ -18,6 +18,8 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	_ "golang.org/x/image/webp" // for image.DecodeConfig
+
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 )
 
 // Picture is an encoded image.
@@ -100,6 +102,9 @@ func readPicture(name string, wanted func(format string) bool) (Picture, error) 
 		return Picture{}, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() > budget.Process().Limits().Largest {
+		return Picture{}, err // no decoder here takes it
+	}
 	c, format, err := image.DecodeConfig(f)
 	if err != nil || !wanted(format) {
 		return Picture{}, nil

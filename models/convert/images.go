@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/models/preprocess/codec"
 )
 
@@ -89,6 +92,7 @@ type worker struct {
 	batch   *models.Batch
 	row     int // bytes
 	classes int
+	largest int64 // bytes of an encoded image
 }
 
 func newWorker(e Engine, m *models.Model) (*worker, error) {
@@ -100,14 +104,29 @@ func newWorker(e Engine, m *models.Model) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Classes}, nil
+	return &worker{e, d, b, m.Contract.Preprocess.RowBytes(), m.Contract.Classes, budget.Process().Limits().Largest}, nil
+}
+
+// readImage reads a file. It reads nothing of what is not a regular file or has more bytes
+// than an image may: that decodes to no picture.
+func readImage(path string, largest int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe may have its name by now
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > largest {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, info.Size()))
 }
 
 // score decodes and scores at most a batch of images. It skips other files.
 func (w *worker) score(ctx context.Context, paths []string, rows [][]float32) error {
 	var at []int
 	for i, path := range paths {
-		src, err := os.ReadFile(path)
+		src, err := readImage(path, w.largest)
 		if err != nil {
 			return fmt.Errorf("read image: %w", err)
 		}
