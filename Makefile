@@ -105,7 +105,7 @@ demo-says:
 	@echo 'The demo scores 26 images with a model for image moderation, which finds pictures that not everybody should see. All of these are harmless.'
 
 .PHONY: test
-test: test-deps format-check vet cross-check lint generate-check cpus-short ## run everything that CI checks, under the race detector
+test: test-deps format-check tidy-check vet cross-check lint generate-check cpus-short ## run everything that CI checks, under the race detector
 	@# -count=1: a cached result may come from another state of the machine.
 	@# -vet=off: the target vet has done so.
 	@# GORACE: by default the race detector lets every process sleep for a second at
@@ -138,6 +138,10 @@ format: ## format the Go code
 format-check:
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$bad" ]; then echo "not formatted (make format):"; echo "$$bad"; exit 1; fi
+
+.PHONY: tidy-check
+tidy-check: ## fail if go mod tidy would change go.mod or go.sum
+	go mod tidy -diff
 
 .PHONY: vet
 vet:
