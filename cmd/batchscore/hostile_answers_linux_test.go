@@ -56,10 +56,10 @@ func TestHostilePrograms(t *testing.T) {
 		name, section string
 		answers       []string // besides a text that is none
 	}{
-		{"kubernetes", "{image: i, mpi: false}", []string{list(map[string]any{"conditions": []any{condition}}), list(nil)}},
-		{"slurm", "{folder: " + jobs + ", binary: /bin/batchscore}", []string{
+		{name: "kubernetes", section: "{image: i, mpi: false}", answers: []string{list(map[string]any{"conditions": []any{condition}}), list(nil)}},
+		{name: "slurm", section: "{folder: " + jobs + ", binary: /bin/batchscore}", answers: []string{
 			"7|FAILED|" + line + "|256|1|2||", "7|PENDING|" + line + "|0|" + line + "|2|" + line + "|", "7|" + line + "||0|1|2||"}},
-		{"local", "{}", nil},
+		{name: "local", section: "{}"},
 	} {
 		writeFile(t, service, []byte(engine.name+": "+engine.section+"\n"))
 		writeFile(t, filepath.Join(state, "batchscore", "jobs", "nightly-1.yaml"), fmt.Appendf(nil, "id: nightly-1\nengine: %s\nservice: %s\n"+
@@ -104,13 +104,13 @@ func TestHostileServices(t *testing.T) {
 		status int
 		body   string
 	}{
-		{400, object(map[string]any{"error": refusal})}, {403, planted},
-		{200, object(map[string]any{"id": planted, "name": planted, "properties": map[string]any{"status": planted, "executionState": planted,
+		{status: 400, body: object(map[string]any{"error": refusal})}, {status: 403, body: planted},
+		{status: 200, body: object(map[string]any{"id": planted, "name": planted, "properties": map[string]any{"status": planted, "executionState": planted,
 			"provisioningState": planted, "allocationState": planted, "errors": []any{refusal}, "error": refusal}})},
-		{200, object(map[string]any{"properties": map[string]any{"status": "Failed", "executionState": "failed",
+		{status: 200, body: object(map[string]any{"properties": map[string]any{"status": "Failed", "executionState": "failed",
 			"executionInfo": map[string]any{"errors": []any{refusal}, "exitCode": 1}, "error": map[string]any{"error": refusal}}})},
 	}
-	for _, engine := range []struct{ name, of string }{{"azureml", "compute: nodes"}, {"batchai", "cluster: nodes"}} {
+	for _, engine := range []struct{ name, of string }{{name: "azureml", of: "compute: nodes"}, {name: "batchai", of: "cluster: nodes"}} {
 		section := "{endpoint: " + server.URL + ", subscription: 11111111-2222-3333-4444-555555555555, resourceGroup: g, workspace: work, " + engine.of + "}"
 		writeFile(t, service, []byte(engine.name+": "+section+"\n"))
 		writeFile(t, filepath.Join(state, "batchscore", "jobs", "nightly-1.yaml"), fmt.Appendf(nil, "id: nightly-1\nengine: %s\nservice: %s\n"+
@@ -152,7 +152,8 @@ func TestHostileStorage(t *testing.T) {
 		status int
 		body   string
 	}{
-		{200, planted}, {404, planted}, {403, `<?xml version="1.0"?><Error><Code>` + escaped + `</Code><Message>` + escaped + `</Message></Error>`},
+		{status: 200, body: planted}, {status: 404, body: planted},
+		{status: 403, body: `<?xml version="1.0"?><Error><Code>` + escaped + `</Code><Message>` + escaped + `</Message></Error>`},
 	} {
 		status, body = answer.status, answer.body
 		for _, args := range [][]string{
