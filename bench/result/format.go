@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -16,6 +17,9 @@ import (
 	"time"
 
 	"golang.org/x/perf/benchfmt"
+	"golang.org/x/term"
+
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
 )
 
 // Format is a form in which runs are printed.
@@ -227,11 +231,15 @@ func parse(line *benchfmt.Result) (Provenance, Sample, error) {
 }
 
 // Append adds a run to a file in the Go benchmark format. It creates a missing file.
-// A pipe that nobody reads is an error.
+// A pipe that nobody reads is an error. What goes to a terminal is printable.
 func Append(file string, r Run) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o666)
 	if err != nil {
 		return err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeCharDevice != 0 && term.IsTerminal(int(f.Fd())) {
+		w := printable.NewWriter(f)
+		return errors.Join(WriteBench(w, r), w.Close(), f.Close())
 	}
 	return errors.Join(WriteBench(f, r), f.Close())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/term"
@@ -26,6 +27,17 @@ func openDoors(stdout, stderr io.Writer) (out, err io.Writer, closeDoors func())
 	}
 	o := &door{printable.NewWriter(stdout), stdout}
 	return o, e, func() { _, _ = o.Close(), e.Close() }
+}
+
+// printableOn returns a writer to an open file, which is printable if that is a terminal, such
+// as /dev/tty. done writes what is left of the text.
+func printableOn(f *os.File) (w io.Writer, done func() error) {
+	// A pipe must not be asked for its descriptor: that would end its deadlines.
+	if info, err := f.Stat(); err != nil || info.Mode()&fs.ModeCharDevice == 0 || !isTerminal(f) {
+		return f, func() error { return nil }
+	}
+	p := printable.NewWriter(f)
+	return p, p.Close
 }
 
 // behind returns the stream behind a door, or w itself if it is not a door.

@@ -50,7 +50,8 @@ func createIn(folder *os.Root, name string) (*os.File, error) {
 // readerPoll is how often writeInto looks whether a pipe has a reader.
 const readerPoll = 20 * time.Millisecond
 
-// writeInto writes to a pipe or a device that exists already, until ctx ends.
+// writeInto writes to a pipe or a device that exists already, until ctx ends. What goes to
+// a terminal is printable.
 func writeInto(ctx context.Context, file string, mode fs.FileMode, write func(io.Writer) error) error {
 	flags := os.O_WRONLY
 	if mode&fs.ModeNamedPipe != 0 {
@@ -68,9 +69,10 @@ func writeInto(ctx context.Context, file string, mode fs.FileMode, write func(io
 	if err != nil {
 		return err
 	}
+	to, closeDoor := printableOn(f)
 	stop := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) }) //nolint:errcheck // devices have none
 	defer stop()
-	err = errors.Join(write(f), f.Close())
+	err = errors.Join(write(to), closeDoor(), f.Close())
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}

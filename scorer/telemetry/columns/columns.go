@@ -38,9 +38,43 @@ func WrapMost(s string, width, most int) []string {
 }
 
 // Hang breaks a line at spaces, of which it keeps all others, into lines of at most width
-// columns. Those below the first are indented.
+// columns. Those below the first are indented. What is in quotes, such as an argument of a
+// command to copy, is not broken if a line has room for it.
 func Hang(s string, width, indent int) []string {
-	return lines(strings.Split(s, " "), width, indent, 0)
+	return lines(joinQuoted(strings.Split(s, " "), width-indent), width, indent, 0)
+}
+
+// joinQuoted joins words that are in quotes together, if they take at most width columns.
+func joinQuoted(words []string, width int) []string {
+	var all []string
+	for i := 0; i < len(words); {
+		n := quoted(words[i:])
+		if whole := strings.Join(words[i:i+n], " "); n > 1 && Width(whole) <= width {
+			all, i = append(all, whole), i+n
+			continue
+		}
+		all, i = append(all, words[i]), i+1
+	}
+	return all
+}
+
+// quoted returns how many words a quotation takes that begins in the first one: 1 if none
+// does, or if it does not end. An apostrophe in a word begins none.
+func quoted(words []string) int {
+	at := strings.IndexAny(words[0], `"'`)
+	if at < 0 || at > 0 && !strings.ContainsAny(words[0][at-1:at], "=(") {
+		return 1
+	}
+	quote := words[0][at : at+1]
+	if strings.Contains(words[0][at+1:], quote) {
+		return 1
+	}
+	for i, word := range words[1:] {
+		if strings.Contains(word, quote) {
+			return i + 2
+		}
+	}
+	return 1
 }
 
 // lines puts words into lines of at most width columns.

@@ -59,6 +59,20 @@ func TestWrap(t *testing.T) {
 	if got, want := Hang("12:00 a  bc def", 10, 6), []string{"12:00 a ", "      bc", "      def"}; !slices.Equal(got, want) {
 		t.Errorf("Hang: got %q, want %q", got, want)
 	}
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{`run --out 'a b' now`, []string{"run --out", "  'a b' now"}},
+		{`run --out="a b"`, []string{"run", `  --out="a b"`}},
+		{`it's a job's b`, []string{"it's a job's", "  b"}},
+		{`'a b c d e f g`, []string{"'a b c d e f", "  g"}},
+		{`'a b c d e f g'`, []string{"'a b c d e f", "  g'"}}, // a terminal would break it at the first column
+	} {
+		if got := Hang(c.line, 13, 2); !slices.Equal(got, c.want) {
+			t.Errorf("Hang(%q): got %q, want %q", c.line, got, c.want)
+		}
+	}
 	if got, want := Fit("a longword b", 4), []string{"a", "l…rd", "b"}; !slices.Equal(got, want) {
 		t.Errorf("Fit: got %q, want %q", got, want)
 	}
