@@ -23,7 +23,7 @@ import (
 )
 
 // newerFields match the fields of a job record that an older release does not know.
-var newerFields = regexp.MustCompile(`(?s)\n  "(part_form|max_errors|labels_file)": [^\n]*,|\n  "preprocess": \{.*?\n  \},`)
+var newerFields = regexp.MustCompile(`(?s)\n  "(part_form|max_errors|max_image_memory|labels_file)": [^\n]*,|\n  "preprocess": \{.*?\n  \},`)
 
 // beginOlder creates the record of a job that an older release began.
 func beginOlder(t *testing.T, o Options) {
