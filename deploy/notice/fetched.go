@@ -46,7 +46,10 @@ var groups = []struct {
 }
 
 // others are what comes without a pin of its own.
-const others = `Packages of the distribution, in the images and where apt-get installs them: libjpeg-turbo (IJG, BSD-3-Clause, Zlib), Open MPI
+const others = `A photograph of tests (models/preprocess/webp/testdata/cat.webp; public domain: CC0 1.0)
+Chelsea, a cat, by Stefan van der Walt, from scikit-image; a part of it, and not in the images.
+
+Packages of the distribution, in the images and where apt-get installs them: libjpeg-turbo (IJG, BSD-3-Clause, Zlib), Open MPI
 (BSD-3-Clause), OpenSSH (BSD), procps (GPL-2.0, programs of their own) and the base system. Their licences are in /usr/share/doc of the image.
 This software is based in part on the work of the Independent JPEG Group.
 
