@@ -134,15 +134,6 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
-func TestSyncFolder(t *testing.T) {
-	if err := SyncFolder(t.TempDir()); err != nil {
-		t.Error(err)
-	}
-	if err := SyncFolder("/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("SyncFolder of a folder that does not exist = %v, want ErrNotExist", err)
-	}
-}
-
 // TestLinks: a link stays, and the file that it leads to is written, even if that does not
 // exist yet.
 func TestLinks(t *testing.T) {

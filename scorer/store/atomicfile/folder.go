@@ -3,6 +3,7 @@ package atomicfile
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -10,17 +11,32 @@ import (
 
 // Folder is a folder in which files are written, under names without a slash.
 type Folder struct {
-	path string
-	root *os.Root // nil if every call finds the folder by its path
+	path   string
+	root   *os.Root               // nil if every call finds the folder by its path
+	random func() uint64          // of the names of temporary files
+	sync   func(f *os.File) error // of files, and of the folder itself
 }
 
 // At is the folder at a path, which this user need not be allowed to read. Links in the
 // path are followed by every call.
-func At(path string) Folder { return Folder{path: path} }
+func At(path string) Folder {
+	return Folder{path: path, random: rand.Uint64, sync: (*os.File).Sync}
+}
 
 // In is an open folder. It stays the same one if another gets its path. Closing root is
 // the caller's.
-func In(root *os.Root) Folder { return Folder{path: root.Name(), root: root} }
+func In(root *os.Root) Folder {
+	f := At(root.Name())
+	f.root = root
+	return f
+}
+
+// WithSync returns the folder with another function in place of (*os.File).Sync, for its
+// files and for itself. Tests count the calls.
+func (f Folder) WithSync(sync func(f *os.File) error) Folder {
+	f.sync = sync
+	return f
+}
 
 // Path returns the path of a file, for messages.
 func (f Folder) Path(base string) string { return filepath.Join(f.path, base) }
@@ -84,14 +100,11 @@ func (f Folder) Sync() error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+	if err := f.sync(d); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	return nil
 }
-
-// SyncFolder is Folder.Sync for the folder at a path.
-func SyncFolder(path string) error { return At(path).Sync() }
 
 // ErrNoExclusive means that a file system cannot give a file a name on condition
 // that the name is free.

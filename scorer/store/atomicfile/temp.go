@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"strconv"
 )
@@ -32,7 +31,7 @@ func (f Folder) NewTemp(begin, end string, mode fs.FileMode, like fs.FileInfo) (
 		mode &= like.Mode().Perm()
 	}
 	for range mostTries {
-		name := begin + strconv.FormatUint(rand.Uint64(), 10) + end
+		name := begin + strconv.FormatUint(f.random(), 10) + end
 		// With O_EXCL, a link that has the name is not followed.
 		file, err := f.open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if errors.Is(err, fs.ErrExist) {
@@ -81,7 +80,7 @@ func (t *Temp) Name() string { return t.name }
 func (t *Temp) Fill(sync bool, write func(io.Writer) error) (fs.FileInfo, error) {
 	err := write(t.file)
 	if err == nil && sync {
-		err = t.file.Sync()
+		err = t.folder.sync(t.file)
 	}
 	info, statErr := t.file.Stat()
 	return info, errors.Join(err, statErr, t.file.Close())

@@ -80,7 +80,7 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 		return store.Object{}, classifyCreate(final, size, err)
 	}
 	defer root.Close()
-	in, base := atomicfile.In(root), path.Base(name)
+	in, base := s.in(root), path.Base(name)
 	temp, err := in.NewTemp(tempPrefix, "", fileMode, nil)
 	if err != nil {
 		return store.Object{}, classifyCreate(final, size, s.asUnfit(err))

@@ -54,6 +54,8 @@ type Store struct {
 	// was none.
 	first    fs.FileInfo
 	openFile func(path string) (File, error)
+	// in is atomicfile.In, through which every file and folder is written and synced.
+	in func(folder *os.Root) atomicfile.Folder
 	// link gives a folder's file temp the name final unless that is taken.
 	link func(in atomicfile.Folder, temp, final string) error
 
@@ -92,7 +94,7 @@ func New(root string, opt Options) (*Store, error) {
 		opt.OpenFile = openFile
 	}
 	s := &Store{root: abs, tempAge: opt.TempAge, first: info, openFile: opt.OpenFile,
-		link: linkExclusive, seen: map[string]bool{}}
+		in: atomicfile.In, link: linkExclusive, seen: map[string]bool{}}
 	if opt.Within {
 		s.openFile = s.openWithin
 	}

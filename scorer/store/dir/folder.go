@@ -48,7 +48,7 @@ const thisFolder = "/."
 // ensureFolder makes a folder and those above it, so that they survive a crash, sweeps it
 // and opens it. It is called once for each folder in the life of the Store.
 func (s *Store) ensureFolder(folder string) (*os.Root, error) {
-	made, err := makeRoot(s.root)
+	made, err := s.makeRoot()
 	var in *os.Root
 	if err == nil {
 		var more []string
@@ -56,7 +56,7 @@ func (s *Store) ensureFolder(folder string) (*os.Root, error) {
 		made = append(made, more...)
 	}
 	if err == nil {
-		s.sweep(atomicfile.In(in))
+		s.sweep(s.in(in))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,40 +110,24 @@ func (s *Store) forget() {
 	s.mu.Unlock()
 }
 
-// makeBeneath makes a folder beneath the root, and those above it, so that they survive a
-// crash. It returns the paths of those it made.
-func (s *Store) makeBeneath(root *os.Root, folder string) (made []string, err error) {
-	info, err := root.Stat(folder)
-	if err == nil {
-		if !info.IsDir() {
-			return nil, &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
-		}
-		return nil, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	above := path.Dir(folder)
-	if made, err = s.makeBeneath(root, above); err != nil {
-		return made, err
-	}
-	switch err := root.Mkdir(folder, folderMode); {
-	case err == nil:
-		made = append(made, s.root+"/"+folder)
-	case !errors.Is(err, fs.ErrExist):
-		return made, err
-	}
-	d, err := root.OpenRoot(above + thisFolder)
-	if err != nil {
-		return made, err
-	}
-	defer d.Close()
-	return made, atomicfile.In(d).Sync()
+// makeRoot makes the root and the folders above it, so that they survive a crash. It
+// returns those it made.
+func (s *Store) makeRoot() (made []string, err error) {
+	return makeFolder(s.root, os.Stat, os.Mkdir, func(above string) error { return s.syncFolder(os.OpenRoot(above + thisFolder)) })
 }
 
-// makeRoot is os.MkdirAll that syncs the folders it changes, and returns those it made.
-func makeRoot(folder string) (made []string, err error) {
-	info, err := os.Stat(folder)
+// makeBeneath is makeRoot for a folder beneath the root.
+func (s *Store) makeBeneath(root *os.Root, folder string) (made []string, err error) {
+	made, err = makeFolder(folder, root.Stat, root.Mkdir, func(above string) error { return s.syncFolder(root.OpenRoot(above + thisFolder)) })
+	for i := range made {
+		made[i] = s.root + "/" + made[i]
+	}
+	return made, err
+}
+
+// makeFolder is os.MkdirAll that syncs the folders it changes, and returns those it made.
+func makeFolder(folder string, stat func(string) (fs.FileInfo, error), mkdir func(string, fs.FileMode) error, sync func(string) error) (made []string, err error) {
+	info, err := stat(folder)
 	if err == nil {
 		if !info.IsDir() {
 			return nil, &fs.PathError{Op: "mkdir", Path: folder, Err: syscall.ENOTDIR}
@@ -154,16 +138,25 @@ func makeRoot(folder string) (made []string, err error) {
 		return nil, err
 	}
 	above := filepath.Dir(folder)
-	if made, err = makeRoot(above); err != nil {
+	if made, err = makeFolder(above, stat, mkdir, sync); err != nil {
 		return made, err
 	}
-	switch err := os.Mkdir(folder, folderMode); {
+	switch err := mkdir(folder, folderMode); {
 	case err == nil:
 		made = append(made, folder)
 	case !errors.Is(err, fs.ErrExist):
 		return made, err
 	}
-	return made, atomicfile.SyncFolder(above)
+	return made, sync(above)
+}
+
+// syncFolder syncs a folder that was opened, and closes it.
+func (s *Store) syncFolder(folder *os.Root, err error) error {
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return s.in(folder).Sync()
 }
 
 // sweep removes temporary files that were abandoned long ago by the clock of the

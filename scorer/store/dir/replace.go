@@ -23,7 +23,7 @@ func (s *Store) Replace(ctx context.Context, name string, body []byte, etag stri
 		return store.Object{}, err
 	}
 	defer root.Close()
-	in, size := atomicfile.In(root), int64(len(body))
+	in, size := s.in(root), int64(len(body))
 	temp, err := in.NewTemp(tempPrefix, "", fileMode, like)
 	if err != nil {
 		return store.Object{}, classify("replace", final, size, err)
@@ -56,7 +56,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 		return err
 	}
 	defer root.Close()
-	in := atomicfile.In(root)
+	in := s.in(root)
 	err = in.Remove(path.Base(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete %s: %w", final, store.ErrNotExist)
@@ -84,7 +84,7 @@ func (s *Store) current(ctx context.Context, doing, name, etag string) (string, 
 	if err != nil {
 		return "", nil, nil, classify(doing, final, 0, err)
 	}
-	info, err := isCurrent(atomicfile.In(root), doing, final, name, etag)
+	info, err := isCurrent(s.in(root), doing, final, name, etag)
 	if err != nil {
 		_ = root.Close()
 		return "", nil, nil, err
