@@ -43,7 +43,7 @@ func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error)
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "#!/bin/sh\n_folder=${0%%/*}\n(set -C; uname -n >\"$_folder/%s\") 2>/dev/null || exit 0\n", startedFile)
+	fmt.Fprintf(&b, "#!/bin/sh\n_folder=${0%%/*}\n(umask 077; set -C; uname -n >\"$_folder/%s\") 2>/dev/null || exit 0\n", startedFile)
 	run := shellquote.Join(argv)
 	limited := job.TimeLimit > 0
 	timeout := func(limit string) string {
@@ -75,6 +75,6 @@ func (e *Engine) script(job deploy.Job, id string, hosts []host) ([]byte, error)
 done
 `, mendable, n, canceledFile, restarting)
 	}
-	fmt.Fprintf(&b, "echo $_code >\"$_folder/%s.new\"\nmv \"$_folder/%[1]s.new\" \"$_folder/%[1]s\"\n", exitFile)
+	fmt.Fprintf(&b, "(umask 077; echo $_code >\"$_folder/%s.new\")\nmv \"$_folder/%[1]s.new\" \"$_folder/%[1]s\"\n", exitFile)
 	return []byte(b.String()), nil
 }

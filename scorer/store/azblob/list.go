@@ -204,6 +204,9 @@ func (l listing) pages(ctx context.Context, prefix string, fn func([]*container.
 		if marker == "" {
 			return nil
 		}
+		if marker == now.marker {
+			return fmt.Errorf("list %s: the storage names a page as the one that follows it, which would have no end: ask whoever runs it", l.Store)
+		}
 		if ahead == nil || ahead.marker != marker {
 			ahead = l.ask(ctx, prefix, marker)
 		}

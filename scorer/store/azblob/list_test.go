@@ -114,6 +114,28 @@ func page(r *http.Request, n int) (*http.Response, error) {
 	}, nil
 }
 
+// TestListingWithoutEnd: a storage that names a page as its own successor is not listed
+// for ever.
+func TestListingWithoutEnd(t *testing.T) {
+	server := azuritetest.Start(t)
+	options := server.Options(t, server.Container(t), "")
+	options.PageSize = 1
+	requests := 0
+	options.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if requests++; requests > 10 {
+			return nil, errors.New("a request too many")
+		}
+		query := r.URL.Query()
+		query.Del("marker")
+		r.URL.RawQuery = query.Encode()
+		return page(r, 2) // of which it is always the first
+	})
+	err := azuritetest.Open(t, options).List(t.Context(), "", func(store.Object) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "would have no end") {
+		t.Errorf("listing = %v, want that it would have no end", err)
+	}
+}
+
 // roundTripper makes an http.RoundTripper of a function.
 type roundTripper func(*http.Request) (*http.Response, error)
 
