@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,6 +36,7 @@ type isolator struct {
 	filler    *filler
 	gate      *gate
 	scored    chan<- *chunk
+	leave     *Leave
 	log       zerolog.Logger
 	hook      testHook
 }
@@ -98,16 +100,40 @@ func (s *search) try(ctx context.Context, lo, hi int) error {
 		}
 		return s.try(ctx, mid, hi)
 	}
+	if s.isolator.leave.leaving() {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	if err := s.trials.Begin(ctx, lo, hi); err != nil {
 		return err
 	}
+	over := s.isolator.leave.with(func(ctx context.Context) { s.withdraw(ctx, lo, hi) })
+	err := s.scoreRange(ctx, lo, hi)
+	over()
+	if err != nil { // this worker lives
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		s.withdraw(ctx, lo, hi)
+		return err
+	}
+	return s.trials.Pass(ctx, lo, hi)
+}
+
+func (s *search) withdraw(ctx context.Context, lo, hi int) {
+	if err := s.trials.Withdraw(ctx, lo, hi); err != nil {
+		s.isolator.log.Warn().Err(err).Msg("could not withdraw a trial: it may count as a worker that died")
+	}
+}
+
+// scoreRange scores images lo <= i < hi of the chunk.
+func (s *search) scoreRange(ctx context.Context, lo, hi int) error {
 	size := s.isolator.batches.size
 	for offset := lo / size * size; offset < hi; offset += size {
 		if err := s.scoreSlots(ctx, offset, max(lo-offset, 0), min(hi-offset, size)); err != nil {
 			return err
 		}
 	}
-	return s.trials.Pass(ctx, lo, hi)
+	return nil
 }
 
 // scoreSlots scores slots lo <= slot < hi of the batch that begins at offset.

@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rs/zerolog"
+
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store/dir"
@@ -25,6 +28,7 @@ const (
 	victimOut    = "SCORER_TEST_OUT"
 	victimTrace  = "SCORER_TEST_TRACE"
 	victimRetry  = "SCORER_TEST_RETRY" // scores images of that status again
+	victimLeaves = "SCORER_TEST_LEAVE" // ends in an orderly way on the image: at once, or with an error
 )
 
 func TestMain(m *testing.M) {
@@ -83,15 +87,24 @@ func victim() {
 
 // victimOfAnImage scores until it opens the image that kills.
 func victimOfAnImage() {
+	leave := new(Leave)
 	deadly := &storetest.Faulty{Store: open(os.Getenv(victimImages)),
-		BeforeOpen: func(_ context.Context, _ int, name string) error {
+		BeforeOpen: func(ctx context.Context, _ int, name string) error {
 			if name == os.Getenv(victimImage) {
+				switch os.Getenv(victimLeaves) {
+				case "at once":
+					leave.Now(ctx)
+					os.Exit(78)
+				case "with an error":
+					return &budget.TooSmall{Need: 2 << 30, Free: 1 << 30}
+				}
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
 			return nil
 		}}
 	o := options(nil, deadly, open(os.Getenv(victimOut)))
+	o.Leave, o.Log = leave, zerolog.New(os.Stderr)
 	if _, err := Run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -145,6 +158,47 @@ func TestFault21_AKillerImageIsQuarantined(t *testing.T) {
 			}
 		case g.Status != w.Status || classified(g).Label != classified(w).Label || classified(g).Score != classified(w).Score:
 			t.Errorf("%s: %+v, want %+v", path, g, w)
+		}
+	}
+}
+
+// TestLeavingIsNoDeath starts a worker that has to end on an image, for want of memory, ten
+// times: with its chunk in hand, and while it looks for an image that kills.
+func TestLeavingIsNoDeath(t *testing.T) {
+	const images = 30
+	in := t.TempDir()
+	for i := range images {
+		put(t, open(in), pictureName(i), picture(t, i))
+	}
+	for _, how := range []string{"at once", "with an error"} {
+		for _, deaths := range []int{0, deathsToSuspect} {
+			t.Run(fmt.Sprintf("%s, %d deaths", how, deaths), func(t *testing.T) {
+				t.Parallel()
+				out := t.TempDir()
+				start := func(leaves string) (int, string) {
+					cmd := exec.Command(os.Args[0])
+					cmd.Env = append(os.Environ(), victimImage+"="+pictureName(27), victimImages+"="+in, victimOut+"="+out, victimLeaves+"="+leaves)
+					text, _ := cmd.CombinedOutput()
+					return cmd.ProcessState.ExitCode(), string(text)
+				}
+				for range deaths {
+					if code, text := start(""); code != -1 {
+						t.Fatalf("code %d, want a death\n%s", code, text)
+					}
+				}
+				for range 10 {
+					code, text := start(how)
+					if code != 78 && code != 1 || strings.Contains(text, "panic") {
+						t.Fatalf("code %d\n%s", code, text)
+					}
+					if strings.Contains(text, "bisecting") != (deaths > 0) || strings.Contains(text, "quarantined") {
+						t.Fatalf("want the chunk to be bisected for real deaths only\n%s", text)
+					}
+				}
+				if s := mustRun(t, options(t, open(in), open(out))); s.Statuses[row.StatusOK] != images {
+					t.Errorf("got %v, want all images scored", s.Statuses)
+				}
+			})
 		}
 	}
 }

@@ -78,6 +78,9 @@ type Options struct {
 	// has in hand; a rerun scores the rest again.
 	Stop  <-chan struct{}
 	Grace time.Duration
+	// Leave is for a process that must end at once, as for want of memory; nil if it
+	// never must.
+	Leave *Leave
 
 	Counters *telemetry.Counters
 	Progress *telemetry.Progress

@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -65,10 +66,64 @@ func (r *renewer) renew(ctx context.Context, right claim.Right) {
 // releaseAll gives up every claim, so that others need not wait for the lease to
 // end. It is for work that will not be committed.
 func (r *renewer) releaseAll(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(renewals)
 	for _, right := range r.holds.claimed() {
-		if err := r.claims.Release(ctx, right); err != nil {
-			r.log.Warn().Err(err).Stringer("claim", right).Msg("could not release a claim")
-			return
-		}
+		g.Go(func() error {
+			if err := r.claims.Release(ctx, right); err != nil {
+				r.log.Warn().Err(err).Stringer("claim", right).Msg("could not release a claim")
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// Leave lets the process of a worker end at any moment without counting as a worker that
+// died on its images. The zero value is ready for use, and nil does nothing.
+type Leave struct {
+	mu    sync.Mutex
+	do    map[*func(context.Context)]bool
+	begun bool
+}
+
+// Now gives up what the worker has in hand, until ctx ends. The worker may still be at
+// work, but the process must end then.
+func (l *Leave) Now(ctx context.Context) {
+	l.mu.Lock()
+	l.begun = true
+	var all sync.WaitGroup
+	for do := range l.do {
+		all.Go(func() { (*do)(ctx) })
+	}
+	l.mu.Unlock()
+	all.Wait()
+}
+
+// leaving reports whether Now was called, so that nothing more may be taken.
+func (l *Leave) leaving() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.begun
+}
+
+// with has Now call do, until over is called.
+func (l *Leave) with(do func(context.Context)) (over func()) {
+	if l == nil {
+		return func() {}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.do == nil {
+		l.do = map[*func(context.Context)]bool{}
+	}
+	l.do[&do] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.do, &do)
 	}
 }

@@ -30,6 +30,7 @@ type taker struct {
 	static   bool // keep to the own share
 	budget   int  // images after which to halt; 0 is none
 	halt     *halt
+	leave    *Leave
 	finisher *finisher
 	progress *telemetry.Progress
 	log      zerolog.Logger
@@ -49,7 +50,7 @@ func (w *worker) newTaker(done *shard.Set) *taker {
 	o := &w.opt
 	t := &taker{
 		out: o.Out, job: w.job, chunks: w.chunks, world: o.World, claims: w.claims, holds: w.holds,
-		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, finisher: w.finisher,
+		lease: o.Lease, static: o.Static, budget: o.Budget, halt: w.halt, leave: o.Leave, finisher: w.finisher,
 		progress: o.Progress, log: o.Log, hook: o.hook,
 		began: time.Now(), done: done, lookedAt: time.Now(), doneAtStart: done.Count(), taken: map[int]bool{},
 	}
@@ -230,7 +231,7 @@ func (t *taker) skip(index int) bool {
 }
 
 func (t *taker) claim(ctx context.Context, index int) (bool, error) {
-	if t.skip(index) {
+	if t.skip(index) || t.leave.leaving() {
 		return false, nil
 	}
 	t.hook.at("before-claim", index)
@@ -240,6 +241,9 @@ func (t *taker) claim(ctx context.Context, index int) (bool, error) {
 		return false, err
 	}
 	t.begin(index, newHold(false))
+	if t.leave.leaving() {
+		return true, t.claims.Release(ctx, claim.OnChunk(index))
+	}
 	return true, nil
 }
 

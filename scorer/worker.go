@@ -72,6 +72,7 @@ func (w *worker) work(ctx context.Context, start time.Time) (done bool, err erro
 	o.Progress.Start(w.share)
 
 	background, stop := context.WithCancel(ctx)
+	defer o.Leave.with(func(ctx context.Context) { stop(); w.renewer.releaseAll(ctx) })()
 	go w.renewer.run(background)
 	if w.gpu != nil {
 		w.sampler = telemetry.StartSampler(w.gpu)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/device"
 	"github.com/batchscore/batchscore/models/ort"
+	"github.com/batchscore/batchscore/scorer"
 )
 
 // leastMemory is the least that --memory-limit takes: the program itself needs about half
@@ -25,8 +28,11 @@ const leastMemory = 64e6
 // too large, which ONNX Runtime reports as an error. What grows in smaller steps is
 // measured while the command runs, and ends the process before an out-of-memory killer
 // would. Parts are created whole, so none is damaged.
-func limitMemory(cmd *cobra.Command) {
+//
+// The bound that it returns is set once the command runs.
+func limitMemory(cmd *cobra.Command) *memoryBound {
 	var limit byteSize
+	b := &memoryBound{}
 	cmd.Flags().Var(&limit, "memory-limit", "end with exit code 78 rather than use more than this much memory of the machine, for the model and everything"+
 		" else in this process; 800MB, 2GiB (default that of the control group or the machine, less a reserve);"+
 		" run --decode-memory bounds decoding, which waits instead")
@@ -35,10 +41,11 @@ func limitMemory(cmd *cobra.Command) {
 		if cmd.Flags().Changed("memory-limit") && limit < leastMemory {
 			return invalid("memory-limit", cmd.Flag("memory-limit").Value.String(), "64MB or more, as the program itself needs some")
 		}
-		b := newMemoryBound(int64(limit), device.MemoryLimit(), device.HasSwap(), modelOf(cmd, args))
+		b.set(int64(limit), device.MemoryLimit(), device.HasSwap(), modelOf(cmd, args))
 		defer b.watch(cmd, b.onCPU(cmd))()
 		return b.explain(do(cmd, args))
 	}
+	return b
 }
 
 // modelOf returns the model that a command line names, as it names it.
@@ -58,19 +65,23 @@ type memoryBound struct {
 	from  string // for messages: "--memory-limit"
 	model string
 	cpu   bool // the model is on the CPU
+	// leave gives up what a worker has in hand before the process ends: want of memory is
+	// no reason to suspect its images.
+	leave scorer.Leave
 }
 
-// newMemoryBound returns the bound of --memory-limit or, if that is 0, of what this process
-// may use. With swap, the kernel makes room in another way than by ending processes.
-func newMemoryBound(limit int64, of device.Memory, swap bool, model string) *memoryBound {
+// set sets the bound of --memory-limit or, if that is 0, of what this process may use. With
+// swap, the kernel makes room in another way than by ending processes.
+func (b *memoryBound) set(limit int64, of device.Memory, swap bool, model string) {
+	b.model = model
 	switch {
 	case limit > 0:
-		return &memoryBound{limit: limit, from: "--memory-limit", model: model}
+		b.limit, b.from = limit, "--memory-limit"
 	case swap || of.Limit <= 0:
-		return &memoryBound{}
+	default:
+		// A part of it is the kernel's, and another what is measured too late.
+		b.limit, b.from = of.Limit-max(of.Limit/16, 32<<20), of.From+" less a reserve; --memory-limit sets another one"
 	}
-	// A part of it is the kernel's, and another what is measured too late.
-	return &memoryBound{limit: of.Limit - max(of.Limit/16, 32<<20), from: of.From + " less a reserve; --memory-limit sets another one", model: model}
 }
 
 // onCPU reports whether the command certainly loads no libraries of CUDA, which may map
@@ -110,7 +121,7 @@ func (b *memoryBound) watch(cmd *cobra.Command, cpu bool) (over func()) {
 				return // nothing can be measured here
 			}
 			if used > b.limit {
-				endNow(cmd.ErrOrStderr(), cmd, exitCode(models.ErrHostMemory, nil), b.exceeded()+": "+b.remedy())
+				endNow(cmd.ErrOrStderr(), cmd, exitCode(models.ErrHostMemory, nil), b.exceeded()+": "+b.remedy(), b.leave.Now)
 			}
 			left := time.Duration(float64(b.limit-used) / growth * float64(time.Second))
 			select {
@@ -143,16 +154,19 @@ func (b *memoryBound) remedy() string {
 	return "use a smaller model or a smaller batch, or allow more; do not use models that you do not trust"
 }
 
-// endNow says why the process ends, and ends it.
-func endNow(stderr io.Writer, cmd *cobra.Command, code int, text string) {
-	said := make(chan struct{})
-	go func() { // nobody may be reading
-		sayWhy(stderr, cmd, code, text)
-		close(said)
-	}()
-	select {
-	case <-said:
-	case <-time.After(time.Second):
+// endNow says why the process ends, does what is to be done first, and ends it after a
+// second at most.
+func endNow(stderr io.Writer, cmd *cobra.Command, code int, text string, first ...func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	var all sync.WaitGroup
+	all.Go(func() { sayWhy(stderr, cmd, code, text) }) // nobody may be reading
+	for _, do := range first {
+		all.Go(func() { do(ctx) })
 	}
+	go func() {
+		all.Wait()
+		cancel()
+	}()
+	<-ctx.Done()
 	os.Exit(code)
 }

@@ -41,6 +41,7 @@ type runFlags struct {
 	retry       string
 	decoders    int
 	memory      byteSize // for decoding
+	bound       *memoryBound
 	sessions    amount
 	tuneCache   string
 	numa        string
@@ -146,7 +147,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 		fs.StringVar(&f.numa, "numa", numaAuto, "`MODE`: auto runs a rank on the cores near its GPU, if it may use all cores of a machine with several"+
 			" NUMA nodes; off leaves it where it is")
 		chooseOne(cmd, "numa", []string{numaAuto, numaOff})
-		limitMemory(cmd)
+		f.bound = limitMemory(cmd)
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
 	groupFlags(cmd, "Pause flags", func() {
@@ -318,7 +319,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		Sessions: f.sessions.n, Tune: tuning,
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
-		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop,
+		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
 		DecodeMemory: f.decodeMemory(o.limit, world),
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,

@@ -12,7 +12,8 @@ import (
 )
 
 // Trials is what is known of the images of a chunk on which workers died: the
-// ranges of images that a worker tried on their own, and those that it survived.
+// ranges of images that a worker tried on their own, those that it survived, and the trials
+// that it withdrew.
 // Trials are kept in the store, since a worker that dies cannot report its own.
 type Trials struct {
 	st     store.Store
@@ -28,6 +29,8 @@ type span struct{ lo, hi int }
 const (
 	trialFolder = "_batchscore/trials/"
 	passedName  = "passed"
+	// withdrawn ends the name of a mark, whose beginning is that of the trial.
+	withdrawn = ".withdrawn"
 )
 
 // trialLeases is how many leases old a trial must be, by the store's clock,
@@ -39,7 +42,7 @@ const trialLeases = 5
 func (c *Claims) ReadTrials(ctx context.Context, chunk int) (*Trials, error) {
 	t := &Trials{st: c.st, worker: c.worker, prefix: fmt.Sprintf("%s%05d.", trialFolder, chunk),
 		died: map[span]int{}, passed: map[span]bool{}}
-	begun := map[string]span{}
+	begun, over := map[string]span{}, []string{}
 	err := c.st.List(ctx, t.prefix, func(o store.Object) error {
 		fields := strings.SplitN(strings.TrimPrefix(o.Name, t.prefix), ".", 3)
 		if len(fields) != 3 {
@@ -51,6 +54,8 @@ func (c *Claims) ReadTrials(ctx context.Context, chunk int) (*Trials, error) {
 		case err1 != nil || err2 != nil:
 		case fields[2] == passedName:
 			t.passed[span{lo, hi}] = true
+		case strings.HasSuffix(fields[2], withdrawn):
+			over = append(over, strings.TrimSuffix(o.Name, withdrawn))
 		default:
 			begun[o.Name] = span{lo, hi}
 		}
@@ -58,6 +63,9 @@ func (c *Claims) ReadTrials(ctx context.Context, chunk int) (*Trials, error) {
 	})
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return nil, fmt.Errorf("list the trials: %w", err)
+	}
+	for _, name := range over {
+		delete(begun, name)
 	}
 	for name, s := range begun {
 		dead, err := c.diedIn(ctx, name)
@@ -107,6 +115,13 @@ func (t *Trials) Begin(ctx context.Context, lo, hi int) error {
 func (t *Trials) Pass(ctx context.Context, lo, hi int) error {
 	t.passed[span{lo, hi}] = true
 	return t.record(ctx, lo, hi, passedName, nil)
+}
+
+// Withdraw records that this worker ended its trial of a range for a reason that is not one
+// of its images, such as a signal, a storage that failed or want of memory. The trial counts
+// as no death then.
+func (t *Trials) Withdraw(ctx context.Context, lo, hi int) error {
+	return t.record(ctx, lo, hi, t.worker.ID+withdrawn, nil)
 }
 
 func (t *Trials) record(ctx context.Context, lo, hi int, what string, body []byte) error {
