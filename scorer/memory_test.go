@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,50 @@ func TestLargeBodies(t *testing.T) {
 			verified(t, out)
 			if s.Statuses[row.StatusOK] != n {
 				t.Errorf("statuses are %v, want %d ok: %+v", s.Statuses, n, rows(t, out)[pictureName(0)].Error)
+			}
+		})
+	}
+}
+
+// TestResizedBodies scores images again as they are, of which every second one has become too
+// large to be read ahead since it was listed, or small enough for that. Their decoder reads
+// them, and must not wait for what is read ahead: that waits for the decoder.
+func TestResizedBodies(t *testing.T) {
+	for _, grows := range []bool{true, false} {
+		t.Run(fmt.Sprintf("grows %t", grows), func(t *testing.T) {
+			images, out := new(mem.Store), new(mem.Store)
+			const n = 60
+			put := func(i int, large bool) {
+				body := picture(t, i)
+				if large {
+					body = append(body, make([]byte, 6000)...)
+				}
+				images.Put(pictureName(i), body)
+			}
+			for i := range n {
+				put(i, i%2 == 1 && !grows)
+			}
+			o := options(t, images, out)
+			o.DecodeMemory, o.ReadAheadBytes = budget.Least, int64(len(picture(t, 0))+len(picture(t, 2)))
+			o.Decoders, o.Fetchers, o.Rescore = 1, 8, true
+			var once sync.Once
+			o.hook = func(point string, _ int) {
+				if point == "before-read" {
+					once.Do(func() {
+						for i := 1; i < n; i += 2 {
+							put(i, grows)
+						}
+					})
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // of a deadlock
+			defer cancel()
+			s, err := Run(ctx, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Statuses[row.StatusOK] != n {
+				t.Errorf("statuses are %v, want %d ok", s.Statuses, n)
 			}
 		})
 	}

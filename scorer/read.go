@@ -105,8 +105,9 @@ func (r *reader) decode(ctx context.Context, decoder *preprocess.Decoder, dst []
 	}
 }
 
-// read reads an image of at most that many bytes. One that is too large to be read ahead
-// takes room, or its size if that is more, of the memory for decoding.
+// read reads an image of at most that many bytes: ahead if room is 0, and else for a decoder
+// that is free. That takes room, or the image's size if that is more, of the memory for
+// decoding.
 func (r *reader) read(ctx context.Context, e shard.Entry, most, room int64) (*body, error) {
 	if e.Size > r.maxBytes {
 		return nil, &codec.Failure{Status: codec.StatusTooLarge,
@@ -221,14 +222,15 @@ func (r *resized) Error() string { return fmt.Sprintf("object has %d bytes now",
 // readVersion reads one version of an object, of that size. It waits until the
 // budget has room.
 //
-// A body that is larger than the whole byte budget is part of the memory for decoding. As
-// its headers are not known yet, it takes room for decoding it as well: if it took only the
-// memory of its bytes, it would hold that while it waits for more.
+// What a decoder reads is part of the memory for decoding, even if by now it is small enough
+// to be read ahead: bodies that wait for the decoder may hold the whole byte budget. As its
+// headers are not known yet, it takes room for decoding it as well: if it took only the memory
+// of its bytes, it would hold that while it waits for more.
 func (r *reader) readVersion(ctx context.Context, name, etag string, size, room int64) (*body, error) {
 	var weight int64
 	var memory budget.Part
 	var err error
-	if size <= r.budgetBytes {
+	if room == 0 {
 		weight = max(size, 1)
 		err = r.budget.Acquire(ctx, weight)
 	} else {
