@@ -30,7 +30,7 @@ func FollowLog(ctx context.Context, path string, pause time.Duration,
 			return false, err
 		}
 		if log == nil {
-			switch f, err = os.Open(path); {
+			switch f, err = atomicfile.OpenRegular(path); {
 			case errors.Is(err, fs.ErrNotExist):
 				return last, nil
 			case err != nil:

@@ -105,7 +105,7 @@ func (j Job) Resolve() (map[string]string, error) {
 			}
 			values[name] = v
 		case s.File != "":
-			body, err := ReadSmall(s.File)
+			body, err := ReadNamed(s.File)
 			if err != nil {
 				return nil, fmt.Errorf("secrets: %s: %w", name, err)
 			}

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // smallMost is the most bytes of job.yaml, of service.yaml, of a record and of the small
@@ -17,9 +19,15 @@ const smallMost = 1 << 20
 // errLarge is the error of a file of more bytes.
 var errLarge = fmt.Errorf("it has more than %d bytes", smallMost)
 
-// ReadSmall returns the whole content of a file. One of more than 1 MiB is an error.
-func ReadSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// ReadSmall returns the whole content of a file. One of more than 1 MiB is an error, and so is
+// what is not a regular file.
+func ReadSmall(path string) ([]byte, error) { return readFile(path, atomicfile.OpenRegular) }
+
+// ReadNamed is ReadSmall for a path that the user gave, which may be that of a pipe.
+func ReadNamed(path string) ([]byte, error) { return readFile(path, os.Open) }
+
+func readFile(path string, open func(string) (*os.File, error)) ([]byte, error) {
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/batchscore/batchscore/models/onnxfile"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // Annotations are what can be added to a model file without changing its graph;
@@ -32,7 +32,7 @@ func Annotate(in, out string, a Annotations) error {
 	if f.HasExternal() && filepath.Dir(in) != filepath.Dir(out) {
 		return fmt.Errorf("%w: %s has its weights in a file next to it; write %s to the same folder", ErrModel, in, out)
 	}
-	r, err := os.Open(in)
+	r, err := atomicfile.OpenRegular(in)
 	if err != nil {
 		return fmt.Errorf("open model: %w", err)
 	}

@@ -53,6 +53,8 @@ type Answers struct {
 	// LabelsPath is a file of labels, which is read once the number of classes is
 	// known; see ReadLabels.
 	LabelsPath string `yaml:"-"`
+	// LabelsBeside says that a file next to the model names LabelsPath, and not the user.
+	LabelsBeside bool `yaml:"-"`
 }
 
 // Given are answers with their origin, as a message names it: "flags".

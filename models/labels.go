@@ -18,7 +18,7 @@ const maxLabelFile = 16 << 20
 // forms that package labels knows, such as one label per line. Errors about its
 // content wrap ErrModel.
 func ReadLabels(path string) ([]string, error) {
-	l, err := readLabels(path, 0)
+	l, err := readLabels(path, 0, os.Open)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", ErrModel, err)
 	}
@@ -27,8 +27,8 @@ func ReadLabels(path string) ([]string, error) {
 
 // readLabels is ReadLabels for a model of that many classes; 0 means that the
 // number is not known. Its errors do not wrap ErrModel.
-func readLabels(path string, classes int) (labels.List, error) {
-	f, err := os.Open(path)
+func readLabels(path string, classes int, open func(string) (*os.File, error)) (labels.List, error) {
+	f, err := open(path)
 	if err != nil {
 		return labels.List{}, fmt.Errorf("open labels: %w", err)
 	}

@@ -3,6 +3,7 @@ package models
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/batchscore/batchscore/models/labels"
 	"github.com/batchscore/batchscore/models/onnxfile"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // collectAnswers returns the answers to a model's questions from all origins but
@@ -149,7 +151,11 @@ func (m *Model) readLabelFiles(layers []Given, own *Contract) error {
 		if layers[i].LabelsPath == "" {
 			continue
 		}
-		l, err := readLabels(layers[i].LabelsPath, classes)
+		open := os.Open // the user may have named a pipe
+		if layers[i].LabelsBeside {
+			open = atomicfile.OpenRegular
+		}
+		l, err := readLabels(layers[i].LabelsPath, classes, open)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // ReadSettings reads the file at path, at most limit bytes, and parses it. It
@@ -28,7 +29,10 @@ func ReadSettings[T any](what, path string, limit int64, parse func(text []byte)
 // readSmall reads a file of at most limit bytes. A larger one is an error
 // wrapping ErrModel.
 func readSmall(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := atomicfile.OpenRegular(path)
+	if errors.Is(err, atomicfile.ErrIrregular) {
+		return nil, fmt.Errorf("%w: %w: remove it", ErrModel, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func readSidecar(model string) (*Given, error) {
 		return nil, err
 	}
 	if s.LabelsFile != "" {
-		s.LabelsPath = s.LabelsFile
+		s.LabelsPath, s.LabelsBeside = s.LabelsFile, true
 		if !filepath.IsAbs(s.LabelsPath) {
 			s.LabelsPath = filepath.Join(filepath.Dir(path), s.LabelsPath)
 		}

@@ -79,7 +79,7 @@ func exitCode(err error, sig os.Signal) int {
 		errors.Is(err, deploy.ErrNoJob), errors.Is(err, deploy.ErrNoCluster),
 		errors.Is(err, record.ErrNone), errors.Is(err, record.ErrAmbiguous),
 		errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrUnfit),
-		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, atomicfile.ErrNotRegular):
+		errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist), errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrIrregular):
 		return 78
 	case errors.As(err, &launched) && launched.Code == 143 && sig != nil:
 		return stopCode(sig) // ranks are drained by another signal than the one this command got

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,8 +21,15 @@ func TestFusedAndConvertedModelsRun(t *testing.T) {
 	if !strings.Contains(r.stdout, "12288 bytes per image instead of 49152") {
 		t.Errorf("a quarter of the bytes is not told: %v", r)
 	}
+	writeFile(t, half, nil)
+	if err := os.Chmod(half, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if r := must(t, 0, "models", "convert", "--precision", "fp16", "--check", in, model, "-o", half); !strings.Contains(r.stdout, "12 of 12") {
 		t.Errorf("the agreement is not told with its denominator: %v", r)
+	}
+	if info, err := os.Stat(half); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the mode of the file that was replaced: %v, %v, want -rw-------", info.Mode(), err)
 	}
 	must(t, 0, "models", "check", fused)
 	want := ""

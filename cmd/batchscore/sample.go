@@ -30,16 +30,17 @@ func newSample() *cobra.Command {
 		Long: `sample copies N images of a collection under their names. It chooses them by their
 names and the seed alone: the same collection gives the same sample on any machine,
 and a larger sample contains a smaller one. An image that has been copied before is
-not copied again. Left out, named and counted are images that the place cannot hold
-under their names, links that leave the place of the images, and files larger than
-what a run decodes; then the exit code is 3.
+not copied again. Left out, named and counted are images that cannot be read, that
+the place cannot hold under their names, or that are larger than what a run decodes;
+then the exit code is 3. Links that leave the place of the images are left out, named
+and counted, too, without that: --follow-links copies them.
 
 With --from OUT it chooses from the images of a result, and also writes their rows to
 rows.csv and rows.jsonl next to them, with the address that each image has in the
 collection. --where takes the conditions that "show --where" takes. --least-sure N
 takes those of the least certainty, the least certain first. --per-label N takes at
 most N of each label. An image that was changed or deleted since it was scored is
-left out, and named. The images are where the job found them; --images names
+left out, and named; that alone is exit code 0. The images are where the job found them; --images names
 another place that has them under the same names.
 
 ` + placesHelp,
@@ -249,14 +250,18 @@ func (c *copier) count(reason error) int {
 	return n
 }
 
-// complete returns errLeftOut if images are missing because of themselves.
+// complete returns errLeftOut if images are missing, except for links that are left out
+// unless the user asks for them, and for images that are no longer those that were scored.
 func (c *copier) complete() error {
-	n := 0
-	for _, kind := range leftOut {
-		n += c.count(kind.err)
+	n := len(c.unread) - c.count(store.ErrOutside)
+	if c.scored {
+		n -= c.count(store.ErrChanged) + c.count(store.ErrNotExist)
 	}
-	if n == 0 {
+	switch n {
+	case 0:
 		return nil
+	case 1:
+		return marked{errors.New("1 image is not in the sample: it is named above"), errLeftOut}
 	}
 	return fmt.Errorf("%d %w: each is named above", n, errLeftOut)
 }
@@ -295,7 +300,11 @@ func (c *copier) copy(ctx context.Context, chosen []store.Object) error {
 			case isOfOneImage(err):
 				c.mu.Lock()
 				c.unread[o.Name] = err
-				printf(stderr, "batchscore: not in the sample: %s\n", printable.Text(err.Error()))
+				hint := ""
+				if errors.Is(err, store.ErrOutside) {
+					hint = "; --follow-links copies it"
+				}
+				printf(stderr, "batchscore: not in the sample: %s%s\n", printable.Text(err.Error()), hint)
 				c.mu.Unlock()
 			case err != nil:
 				return err

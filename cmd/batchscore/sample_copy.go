@@ -27,8 +27,8 @@ var mostCopied = preprocess.DefaultMaxBytes(preprocess.DefaultMaxPixels)
 // errTooLarge is the error of an image above mostCopied.
 var errTooLarge = errors.New("too large")
 
-// errLeftOut means that the sample lacks images, because of what they are called, where
-// their links lead or how large they are.
+// errLeftOut means that the sample lacks images, because of what they are called, how large
+// they are, or because they cannot be read.
 var errLeftOut = errors.New("images are not in the sample")
 
 // leftOut are the errors of images that are wrong themselves, with what the summary says

@@ -174,13 +174,25 @@ func TestSampleLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(above, "out")
-	r := must(t, 3, "sample", "--images", named, "--out", out)
+	r := must(t, 0, "sample", "--images", named, "--out", out)
 	if !strings.Contains(r.stdout, "3 copied") || !strings.Contains(r.stdout, "4 are links that lead out of the collection") ||
-		!strings.Contains(r.stderr, "shadow.png") || !strings.Contains(r.stdout, "1 pipe") {
+		!strings.Contains(r.stderr, "shadow.png\"") || !strings.Contains(r.stderr, "--follow-links copies it") || !strings.Contains(r.stdout, "1 pipe") {
 		t.Errorf("got %v, want three copies, four links and a pipe", r)
 	}
 	if got := sortedNames(filesIn(t, out)); !slices.Equal(got, []string{"absolute.png", "near.png", "sub/own.png"}) {
 		t.Errorf("the sample holds %q", got)
+	}
+	// What cannot be read is counted apart from links that are left out.
+	gone := filepath.Join(in, "gone.png")
+	if err := os.Symlink("nowhere", gone); err != nil {
+		t.Fatal(err)
+	}
+	r = must(t, 3, "sample", "--images", named, "--out", out)
+	if !strings.Contains(r.stdout, "1 could not be read, 4 are links") || !strings.Contains(r.stderr, "1 image is not in the sample: it is named above") {
+		t.Errorf("got %v, want a link that leads nowhere, and four others", r)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
 	}
 	all := filepath.Join(above, "all")
 	must(t, 0, "sample", "--images", named, "--out", all, "--follow-links")

@@ -74,7 +74,7 @@ func (f *serviceFlags) section(engine string) (section yaml.Node, source string,
 
 // readService reads service.yaml.
 func readService(path string) ([]byte, error) {
-	body, err := deploy.ReadSmall(path)
+	body, err := deploy.ReadNamed(path)
 	if err == nil {
 		err = deploy.CheckYAML(body)
 	}

@@ -36,7 +36,7 @@ func (e *Engine) hosts() ([]host, error) {
 		}
 		return hosts, nil
 	}
-	text, err := deploy.ReadSmall(e.o.HostFile)
+	text, err := deploy.ReadNamed(e.o.HostFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s: hostFile: %w", Name, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/batchscore/batchscore/models/graph/onnxpb"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // Element types of constants and of the graph's values; 0 is unknown.
@@ -241,7 +242,7 @@ func (c *constant) readExternal(entries []*onnxpb.StringStringEntryProto, size i
 	}
 	c.size = size
 	c.data = func() ([]byte, error) {
-		f, err := os.Open(filepath.Join(folder, location))
+		f, err := atomicfile.OpenRegular(filepath.Join(folder, location))
 		if err != nil {
 			return nil, fmt.Errorf("constant %q: %w", c.name, err)
 		}

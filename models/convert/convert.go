@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -73,8 +74,22 @@ func Convert(ctx context.Context, in, out string, o Options) (*models.Contract, 
 	if g.Percent() < o.Least {
 		return nil, g, fmt.Errorf("%w: %w: %v; want %g%%", models.ErrModel, ErrDisagrees, g, o.Least)
 	}
-	if err := os.Rename(made, out); err != nil {
+	if err := keep(made, out); err != nil {
 		return nil, g, fmt.Errorf("convert model: %w", err)
 	}
 	return c, g, nil
+}
+
+// keep copies the model that was made to out. To rename it there would lose the mode and the
+// group of a file that it replaces, and replace a link instead of what that leads to.
+func keep(made, out string) error {
+	f, err := os.Open(made)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return models.Save(out, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
 }

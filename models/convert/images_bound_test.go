@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestReadImage: what is no file, or larger than an image may be, is passed over without
+// TestReadImage: what is not a file, or larger than an image may be, is passed over without
 // reading it.
 func TestReadImage(t *testing.T) {
 	dir := t.TempDir()

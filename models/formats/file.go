@@ -15,13 +15,14 @@ import (
 	"strings"
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // DescribeFile says what a file is that is not an ONNX model, and how to make one
 // of it: "it is a Keras model; convert it: ...". It returns "" for a file that it
 // does not recognise.
 func DescribeFile(file string) string {
-	f, err := os.Open(file)
+	f, err := atomicfile.OpenRegular(file)
 	if err != nil {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/batchscore/batchscore/deploy/shellquote"
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // maxConfig is more bytes than any config.json has; a longer one is not read.
@@ -148,7 +149,7 @@ func (p processor) flags() string {
 
 // readJSON reads a file of JSON into v and reports whether it could.
 func readJSON(file string, v any) bool {
-	f, err := os.Open(file)
+	f, err := atomicfile.OpenRegular(file)
 	if err != nil {
 		return false
 	}

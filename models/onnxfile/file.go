@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -116,7 +117,7 @@ func (v ValueInfo) String() string {
 // Read reads the model file at path. Errors about its content, or about the
 // weight files next to it, wrap ErrUnusable.
 func Read(path string) (*File, error) {
-	r, err := os.Open(path)
+	r, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe would wait for its writer
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
 	}

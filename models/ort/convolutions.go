@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"syscall"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/batchscore/batchscore/models"
 	"github.com/batchscore/batchscore/models/convert"
 	"github.com/batchscore/batchscore/models/ort/winograd"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // fewerMultiplications is the part of Engine.Device for models of which package
@@ -91,7 +91,7 @@ func (e *Engine) createFrom(graph []byte, o *onnx.SessionOptions) error {
 
 // mapFile maps a file for reading.
 func mapFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := atomicfile.OpenRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
 	}

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"time"
+
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // bounds are the limits of an archive. A small .tgz may hold any number of bytes, files
@@ -59,7 +60,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 // each calls visit for every regular file, in the order of the archive. What visit does
 // not read is skipped.
 func (a archive) each(ctx context.Context, visit func(name string, size int64, r io.Reader) error) error {
-	f, err := os.Open(a.name)
+	f, err := atomicfile.OpenRegular(a.name)
+	if errors.Is(err, atomicfile.ErrIrregular) {
+		return bad("%w", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -478,7 +478,7 @@ func TestImportRefusesModels(t *testing.T) {
 		"integer weights":    {edit: replace(`"dtype": "float32"`, `"dtype": "int32"`), says: []string{`"int32"`}},
 		"shard elsewhere":    {edit: replace("group1-shard1of1.bin", "../model.json"), says: []string{`"../model.json"`}},
 		"shard missing":      {edit: replace("group1-shard1of1.bin", "group9.bin"), says: []string{"group9.bin", "missing"}},
-		"shard a folder":     {edit: replace("group1-shard1of1.bin", "."), says: []string{"not a file"}},
+		"shard a folder":     {edit: replace("group1-shard1of1.bin", "."), says: []string{"not a regular file"}},
 		"five channels":      {edit: first("       11,\n       3\n", "       11,\n       5\n"), says: []string{"not an image", "[null,14,11,5]"}},
 		"recurrence":         {edit: first("\"input1\",\n        0,", "\"dense_Dense2\",\n        0,"), says: []string{"does not come before"}},
 		"shared layer":       {edit: first("\"input1\",\n        0,", "\"input1\",\n        1,"), says: []string{"node 1"}},

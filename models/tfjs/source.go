@@ -17,6 +17,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // modelFiles are the names that a model file may have: plain JSON, and the module of the
@@ -93,7 +95,7 @@ func (s *source) openFolder(name, dir string) error {
 		return err
 	}
 	s.opened = append(s.opened, root)
-	s.files, s.dir, s.pkgDir, s.folder = root.FS(), sub, ".", filepath.Base(name)
+	s.files, s.dir, s.pkgDir, s.folder = regularFiles{root}, sub, ".", filepath.Base(name)
 	for _, f := range modelFiles {
 		if _, err := fs.Stat(s.files, path.Join(s.dir, f)); err == nil {
 			return nil
@@ -103,10 +105,34 @@ func (s *source) openFolder(name, dir string) error {
 }
 
 func isNSFWJS(file string) bool {
-	text, err := os.ReadFile(file)
+	f, err := atomicfile.OpenRegular(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPackage))
 	var p npmPackage
 	return err == nil && json.Unmarshal(text, &p) == nil && p.Name == nsfwjs
 }
+
+// maxPackage is more bytes than package.json of any npm package has.
+const maxPackage = 1 << 20
+
+// regularFiles are the regular files of a folder. What else is there cannot be opened.
+type regularFiles struct{ *os.Root }
+
+func (r regularFiles) Open(name string) (fs.File, error) {
+	f, err := atomicfile.OpenRegularIn(r.Root, name)
+	if errors.Is(err, atomicfile.ErrIrregular) {
+		return nil, bad("%w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (r regularFiles) Stat(name string) (fs.FileInfo, error) { return r.Root.Stat(name) }
 
 // openArchive reads the model's folder of a .tgz into memory, together with the files that
 // identify the package.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/batchscore/batchscore/models"
 )
@@ -35,7 +36,7 @@ func Open(ctx context.Context, path string, o Options) (Source, error) {
 }
 
 func open(ctx context.Context, path string, o Options) (_ Source, err error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe would wait for its writer
 	if err != nil {
 		return nil, err
 	}

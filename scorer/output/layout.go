@@ -99,6 +99,13 @@ const (
 	ambiguous                // it has other content, and the store's answer was lost
 )
 
+// notAFile is the error of an object that cannot be created, because its name is taken, and
+// cannot be read either.
+func notAFile(st store.Store, name string) error {
+	return fmt.Errorf("%s of %s: %w: the name belongs to something other than a file (a folder, a pipe, or a link that leads nowhere); "+
+		"move it away and run again", name, st, ErrMismatch)
+}
+
 // createOrRead creates an object, or returns the existing one of that name. If the
 // create fails without telling whether it took effect, the stored content decides.
 func createOrRead(ctx context.Context, st store.Store, name string, body []byte) ([]byte, store.Object, outcome, error) {
@@ -113,8 +120,7 @@ func createOrRead(ctx context.Context, st store.Store, name string, body []byte)
 	stored, o, readErr := readWhole(ctx, st, name, max(recordMost, 2*int64(len(body))))
 	switch {
 	case exists && errors.Is(readErr, store.ErrNotExist):
-		return nil, o, found, fmt.Errorf("%s of %s: %w: the name belongs to something other than a file (a folder, or a link that leads nowhere); "+
-			"move it away and run again", name, st, ErrMismatch)
+		return nil, o, found, notAFile(st, name)
 	case readErr != nil && exists:
 		return nil, o, found, readErr
 	case readErr != nil:

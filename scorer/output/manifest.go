@@ -35,6 +35,9 @@ func Freeze(ctx context.Context, st store.Store,
 		return nil, err
 	}
 	stored, readErr := ReadManifest(ctx, st)
+	if errors.Is(readErr, store.ErrNotExist) && errors.Is(err, store.ErrExist) {
+		return nil, notAFile(st, manifestName)
+	}
 	if errors.Is(readErr, store.ErrNotExist) {
 		return nil, fmt.Errorf("store the manifest: %w", err)
 	}

@@ -14,6 +14,18 @@ import (
 	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
+// mostKept is more bytes than a stored choice has.
+const mostKept = 1 << 16
+
+func read(file string) ([]byte, error) {
+	f, err := atomicfile.OpenRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, mostKept))
+}
+
 // Cached returns the choice that was stored in a folder under a key. If there is
 // none, it measures and stores the choice; kept reports which it did. The key is
 // everything that the choice depends on. If the cache cannot be read or written,
@@ -21,7 +33,7 @@ import (
 func Cached(folder string, key []string, measure func() (Choice, error)) (c Choice, kept bool, unkept, err error) {
 	sum := sha256.Sum256([]byte(strings.Join(key, "\x00")))
 	file := filepath.Join(folder, "tune-"+hex.EncodeToString(sum[:12])+".json")
-	text, readErr := os.ReadFile(file)
+	text, readErr := read(file)
 	if readErr == nil {
 		if json.Unmarshal(text, &c) == nil && c.Batch > 0 && c.Sessions > 0 && c.Rate > 0 {
 			return c, true, nil, nil

@@ -36,9 +36,13 @@ import (
 // After an error, the old file or none is there, except that an error to sync the
 // folder leaves the new one. Errors are those of write, or name path. A link is
 // followed: the file that it leads to is written. Temporary files of that name that a
-// killed process left behind are removed.
+// killed process left behind are removed. A device, a pipe or a socket is not replaced, but
+// ErrNotRegular.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	folder, base := split(path)
+	if info, err := folder.Lstat(base); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return fmt.Errorf("write %s: %w", folder.Path(base), ErrNotRegular)
+	}
 	return folder.put(base, mode, true, write)
 }
 

@@ -63,11 +63,11 @@ func TestWrap(t *testing.T) {
 		line string
 		want []string
 	}{
-		{`run --out 'a b' now`, []string{"run --out", "  'a b' now"}},
-		{`run --out="a b"`, []string{"run", `  --out="a b"`}},
-		{`it's a job's b`, []string{"it's a job's", "  b"}},
-		{`'a b c d e f g`, []string{"'a b c d e f", "  g"}},
-		{`'a b c d e f g'`, []string{"'a b c d e f", "  g'"}}, // a terminal would break it at the first column
+		{line: `run --out 'a b' now`, want: []string{"run --out", "  'a b' now"}},
+		{line: `run --out="a b"`, want: []string{"run", `  --out="a b"`}},
+		{line: `it's a job's b`, want: []string{"it's a job's", "  b"}},
+		{line: `'a b c d e f g`, want: []string{"'a b c d e f", "  g"}},
+		{line: `'a b c d e f g'`, want: []string{"'a b c d e f", "  g'"}}, // a terminal would break it at the first column
 	} {
 		if got := Hang(c.line, 13, 2); !slices.Equal(got, c.want) {
 			t.Errorf("Hang(%q): got %q, want %q", c.line, got, c.want)
