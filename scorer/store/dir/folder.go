@@ -126,7 +126,9 @@ func (s *Store) makeBeneath(root *os.Root, folder string) (made []string, err er
 }
 
 // makeFolder is os.MkdirAll that syncs the folders it changes, and returns those it made.
-func makeFolder(folder string, stat func(string) (fs.FileInfo, error), mkdir func(string, fs.FileMode) error, sync func(string) error) (made []string, err error) {
+func makeFolder(
+	folder string, stat func(string) (fs.FileInfo, error), mkdir func(string, fs.FileMode) error, sync func(string) error,
+) (made []string, err error) {
 	info, err := stat(folder)
 	if err == nil {
 		if !info.IsDir() {
