@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/batchscore/batchscore/models/preprocess"
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/claim"
 	"github.com/batchscore/batchscore/scorer/listing"
 	"github.com/batchscore/batchscore/scorer/output"
@@ -113,6 +114,7 @@ func (r *retrier) plan(ctx context.Context, done output.Success, began time.Time
 	}
 	if begun.statuses.String() != o.Retry.String() || begun.bounds != r.bounds {
 		o.Log.Info().Int("retry", begun.generation).Stringer("status", begun.statuses).Int64("max_pixels", begun.bounds.MaxPixels).
+			Int64("max_image_memory", begun.bounds.MaxMemory).
 			Msg("a retry that was begun before is finished first")
 	}
 	return begun, nil
@@ -158,6 +160,10 @@ func (r *retrier) startTime(ctx context.Context) (time.Time, error) {
 	r.bounds.MaxBytes = cmp.Or(o.Job.MaxBytes, r.bounds.MaxBytes)
 	if !job.Older() { // its records have no place for it
 		r.bounds.MaxMemory = cmp.Or(o.Job.MaxMemory, r.bounds.MaxMemory)
+	}
+	// A retry that was begun cannot take its limit back.
+	if err := o.Decode.Budget.TooMuch(o.Job.MaxMemory); err != nil {
+		return time.Time{}, err
 	}
 	o.Job.MaxPixels, o.Job.MaxBytes, o.Job.MaxMemory = 0, 0, 0
 	if _, _, err := output.Join(ctx, o.Out, o.Job); err != nil {
@@ -210,6 +216,10 @@ func (r *retrier) scoreAgain(ctx context.Context, plan *retryPlan) error {
 	}
 	o.Log.Info().Int("retry", plan.generation).Stringer("status", plan.statuses).Msg("scoring images again")
 	s, err := again.run(ctx, time.Now())
+	var small *budget.TooSmall
+	if errors.As(err, &small) {
+		err = fmt.Errorf("%w; to begin this retry again, first remove %s, which has nothing else", err, again.opt.Out)
+	}
 	if err == nil && s.Job == "" {
 		err = fmt.Errorf("%w: chunks of other ranks are missing from %s", output.ErrIncomplete, again.opt.Out)
 	}

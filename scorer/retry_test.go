@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/batchscore/batchscore/models/preprocess/budget"
 	"github.com/batchscore/batchscore/scorer/output"
 	"github.com/batchscore/batchscore/scorer/row"
 	"github.com/batchscore/batchscore/scorer/store"
@@ -223,6 +224,56 @@ func TestFault43_AnUnfinishedRetryIsFinishedFirst(t *testing.T) {
 	if mergedText(t, out) != fresh(t, images, row.JSONL) {
 		t.Error("the merged rows are not those of a fresh run over the mended collection")
 	}
+}
+
+// TestRetryBeyondMemory asks for more memory than the machine has, finds an image too large for
+// it in a retry, and does as the message says.
+func TestRetryBeyondMemory(t *testing.T) {
+	images, out := collection(t, 20), new(mem.Store)
+	put(t, images, "large.jpg", append(picture(t, 20), make([]byte, 20<<20)...))
+	o := options(t, images, out)
+	o.DecodeMemory = budget.Least
+	mustRun(t, o)
+
+	o.Retry, o.Decode.MaxMemory = row.Selection{"too_large"}, 1<<50
+	_, err := Run(t.Context(), o)
+	var much *budget.TooMuch
+	if !errors.As(err, &much) || !strings.Contains(err.Error(), "such as 16MiB") {
+		t.Fatalf("got %v, want the memory that the machine has", err)
+	}
+	if r, err := output.ReadRetries(t.Context(), out); err != nil || r.Begun != nil {
+		t.Fatalf("the retry was begun: %+v, %v", r, err)
+	}
+
+	o.Decode.MaxMemory = 200 << 20
+	var scoring atomic.Bool
+	o.hook = func(string, int) { scoring.Store(true) }
+	o.Images = &storetest.Faulty{Store: images, BeforeOpen: func(context.Context, int, string) error {
+		if !scoring.Load() {
+			return nil
+		}
+		return &budget.TooSmall{Limits: budget.LimitsOf(budget.Least, 1)}
+	}}
+	_, err = Run(t.Context(), o)
+	folder := output.Generation(out, 1).String()
+	if err == nil || !strings.Contains(err.Error(), "first remove "+folder+",") {
+		t.Fatalf("got %v, want %s", err, folder)
+	}
+	var names []string
+	if err := out.List(t.Context(), "_batchscore/retry/0001/", func(o store.Object) error {
+		names = append(names, o.Name)
+		return nil
+	}); err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		out.Remove(name)
+	}
+	o.Images, o.Decode.MaxMemory = images, 150<<20
+	if s := mustRun(t, o); s.Generation() != 1 || s.Statuses[row.StatusOK] != 21 {
+		t.Errorf("got %+v, want all images scored in retry 1", s)
+	}
+	verified(t, out)
 }
 
 var errPower = errors.New("the machine lost its power")

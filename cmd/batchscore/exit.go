@@ -54,6 +54,7 @@ Any other code means failure. 'jobs status --check' has codes of its own.`
 func exitCode(err error, sig os.Signal) int {
 	var ranks *shard.ConfigError
 	var small *budget.TooSmall
+	var much *budget.TooMuch
 	var launched *deploy.ExitStatus
 	switch {
 	case err == nil:
@@ -72,7 +73,7 @@ func exitCode(err error, sig os.Signal) int {
 		return 10
 	case errors.Is(err, output.ErrOtherJob):
 		return 11
-	case errors.As(err, &ranks), errors.As(err, &small), errors.Is(err, errConfig),
+	case errors.As(err, &ranks), errors.As(err, &small), errors.As(err, &much), errors.Is(err, errConfig),
 		errors.Is(err, models.ErrModel), errors.Is(err, models.ErrProvider), errors.Is(err, models.ErrHostMemory),
 		errors.Is(err, listing.ErrNoImages), errors.Is(err, deploy.ErrNoEngine),
 		errors.Is(err, deploy.ErrService), errors.Is(err, deploy.ErrUnsupported),

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,9 +40,9 @@ func limitMemory(cmd *cobra.Command) *memoryBound {
 	do := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("memory-limit") && limit < leastMemory {
-			return invalid("memory-limit", cmd.Flag("memory-limit").Value.String(), "64MB or more, as the program itself needs some")
+			return invalid("memory-limit", int64(limit), "64MB or more, as the program itself needs some")
 		}
-		b.set(int64(limit), device.MemoryLimit(), device.HasSwap(), modelOf(cmd, args))
+		b.set(int64(limit), memoryOfRank(device.MemoryLimit(), b.ranks), device.HasSwap(), modelOf(cmd, args))
 		defer b.watch(cmd, b.onCPU(cmd))()
 		return b.explain(do(cmd, args))
 	}
@@ -65,9 +66,28 @@ type memoryBound struct {
 	from  string // for messages: "--memory-limit"
 	model string
 	cpu   bool // the model is on the CPU
+	// ranks returns how many processes of this machine share its memory; nil for one.
+	ranks func() int
+	// loaded says that the model was loaded, so that it alone is not what is too large.
+	loaded atomic.Bool
+	// decoding is how much of the limit is for decoding images; 0 for a command that
+	// decodes none.
+	decoding atomic.Int64
 	// leave gives up what a worker has in hand before the process ends: want of memory is
 	// no reason to suspect its images.
 	leave scorer.Leave
+}
+
+// memoryOfRank returns the part of the memory that one of some ranks has.
+func memoryOfRank(m device.Memory, ranks func() int) device.Memory {
+	if ranks == nil {
+		return m
+	}
+	if n := ranks(); n > 1 {
+		m.Limit /= int64(n)
+		m.From += fmt.Sprintf(", divided among the %d ranks of this machine", n)
+	}
+	return m
 }
 
 // set sets the bound of --memory-limit or, if that is 0, of what this process may use. With
@@ -143,15 +163,25 @@ func (b *memoryBound) explain(err error) error {
 }
 
 func (b *memoryBound) exceeded() string {
-	subject := "the process"
-	if b.model != "" {
-		subject = "the model " + b.model
+	limit := fmt.Sprintf("%s of memory (%s)", formatBytes(b.limit), b.from)
+	switch {
+	case b.loaded.Load():
+		text := "this run uses more than " + limit
+		if n := b.decoding.Load(); n > 0 {
+			text += fmt.Sprintf(", of which %s are for decoding (--decode-memory)", formatBytes(n))
+		}
+		return text
+	case b.model != "":
+		return fmt.Sprintf("the model %s does not fit into %s", b.model, limit)
 	}
-	return fmt.Sprintf("%s does not fit into %s of memory (%s)", subject, formatBytes(b.limit), b.from)
+	return "the process does not fit into " + limit
 }
 
 func (b *memoryBound) remedy() string {
-	return "use a smaller model or a smaller batch, or allow more; do not use models that you do not trust"
+	if b.loaded.Load() {
+		return "give --sessions 1, fewer --decoders or less --decode-memory, or allow more memory"
+	}
+	return "use a smaller model or a smaller batch (a job that exists keeps its own), or allow more; do not use models that you do not trust"
 }
 
 // endNow says why the process ends, does what is to be done first, and ends it after a

@@ -42,7 +42,7 @@ func TestMemoryLimit(t *testing.T) {
 		must(t, 0, "models", "inspect", huge)
 	})
 	t.Run("too small", func(t *testing.T) {
-		if r := batchscore(t, "models", "check", huge, "--memory-limit", "10MB"); r.code != 64 || !strings.Contains(r.stderr, "--memory-limit") {
+		if r := batchscore(t, "models", "check", huge, "--memory-limit", "0"); r.code != 64 || !strings.Contains(r.stderr, "value 0 for --memory-limit") {
 			t.Errorf("got %v, want code 64 and the flag", r)
 		}
 	})
@@ -72,8 +72,8 @@ func TestMemoryLimitKeepsRows(t *testing.T) {
 	args := []string{"run", "--images", in, "--out", out, "--model", graphtest.HungryForWhite(t, 240), "--chunk", "1", "--batch", "1", "--sessions", "1"}
 	for range 4 { // two workers that die make a chunk suspect
 		r := batchscore(t, append(args, "--memory-limit", "400MB")...)
-		if r.code != 78 || !strings.Contains(lastLine(r.stderr), "does not fit into 400.0 MB of memory (--memory-limit)") ||
-			strings.Contains(r.stderr, "workers die") {
+		if r.code != 78 || !strings.Contains(lastLine(r.stderr), "this run uses more than 400.0 MB of memory (--memory-limit), of which 200.0 MB are for decoding (--decode-memory)") ||
+			strings.Contains(r.stderr, "workers die") || strings.Contains(lastLine(r.stderr), "batch,") {
 			t.Fatalf("got %v, want code 78, the limit and no death", r)
 		}
 	}
@@ -104,6 +104,9 @@ func TestMemoryBound(t *testing.T) {
 	b := bound(0, group, false)
 	if b.limit < 9e8 || b.limit > 97e7 || !strings.Contains(b.exceeded(), "control group") {
 		t.Errorf("of a control group of 1 GB: %+v", b)
+	}
+	if m := memoryOfRank(group, func() int { return 4 }); m.Limit != 25e7 || !strings.Contains(m.From, "the 4 ranks") {
+		t.Errorf("one of 4 ranks: %+v", m)
 	}
 	b.cpu = true
 	if err := b.explain(fmt.Errorf("x: %w", models.ErrOutOfMemory)); exitCode(err, nil) != 78 || !strings.Contains(err.Error(), "model m does not fit") {

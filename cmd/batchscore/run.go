@@ -148,6 +148,13 @@ func (f *runFlags) register(cmd *cobra.Command) {
 			" NUMA nodes; off leaves it where it is")
 		chooseOne(cmd, "numa", []string{numaAuto, numaOff})
 		f.bound = limitMemory(cmd)
+		f.bound.ranks = func() int {
+			world, err := f.resolve(cmd)
+			if err != nil {
+				return 1 // the command says so
+			}
+			return world.LocalSize
+		}
 		fs.StringVar(&f.tuneCache, "tune-cache", "", "keep what auto has measured in `FOLDER` (default batchscore in your cache folder)")
 	})
 	groupFlags(cmd, "Pause flags", func() {
@@ -311,6 +318,8 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
+	decodeMemory := f.decodeMemory(o.limit, world)
+	f.bound.decoding.Store(budget.LimitsOf(decodeMemory, world.LocalSize).Memory)
 	engine := &runEngine{f: f, o: &o, model: m, out: out, tuning: tuning, decoder: decoder, versions: versions, log: log}
 	defer endLate(stop, f.deadline, o.overdue)()
 	done, err := scorer.Run(ctx, scorer.Options{
@@ -320,7 +329,7 @@ func (f *runFlags) run(ctx context.Context, o runOptions, stdout, stderr io.Writ
 		World:     world,
 		MaxErrors: o.maxErrors, StrictDrift: f.strictDrift, Retry: o.retry, Rescore: f.rescore, Decode: bounds, Decoders: f.decoders,
 		CountDecoders: engine.decoders, Delivery: delivery, Lease: f.lease, Stop: stop, Leave: &f.bound.leave,
-		DecodeMemory: f.decodeMemory(o.limit, world),
+		DecodeMemory: decodeMemory,
 		Static:       f.static, Deadline: f.deadline, Budget: (f.budget + world.Size - 1) / world.Size,
 		Counters: new(telemetry.Counters), Progress: progress, Log: log, Versions: versions,
 	})

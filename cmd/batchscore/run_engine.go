@@ -101,5 +101,9 @@ func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 		e.log.Warn().Int("chunk", chunk).Int("batch", batch).Str("device", e.real.Device()).
 			Msg("the last batch of every chunk is not full, and a GPU computes it as if it were: --chunk should be a multiple of --batch")
 	}
-	return tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.decoder, e.log)
+	err := tryOut(ctx, e.real, e.model, batch, e.f.dependentRows, e.decoder, e.log)
+	if err == nil {
+		e.f.bound.loaded.Store(true)
+	}
+	return err
 }

@@ -207,9 +207,31 @@ type TooSmall struct {
 
 func (e *TooSmall) Error() string {
 	return fmt.Sprintf("decoding it takes %s, and this machine has %s left (for decoding it has %s, %s);"+
-		" the job, which began with more memory, allows such an image: continue it on a larger machine,"+
-		" or begin another with --max-image-memory %dMiB, where it gets a row with the status too_large",
+		" the recorded --max-image-memory allows such an image: continue on a larger machine,"+
+		" or begin another job or retry with --max-image-memory %dMiB, where it gets a row with the status too_large",
 		Bytes(e.Need), Bytes(e.Free), Bytes(e.Limits.Memory), e.Limits.From, e.Limits.Largest>>20)
+}
+
+// TooMuch returns an error if this machine, or its control group, has less than n bytes of
+// memory.
+func (b *Budget) TooMuch(n int64) error {
+	if m := device.MemoryLimit(); m.Limit > 0 && n > m.Limit {
+		return &TooMuch{Asked: n, Limits: b.limits, Machine: m}
+	}
+	return nil
+}
+
+// TooMuch is the error for an image's memory that was asked for and that this machine does
+// not have.
+type TooMuch struct {
+	Asked   int64
+	Limits  Limits
+	Machine device.Memory
+}
+
+func (e *TooMuch) Error() string {
+	return fmt.Sprintf("--max-image-memory %dMiB is more than this machine has (%s, %s): give less, such as %dMiB, or use a larger machine",
+		e.Asked>>20, Bytes(e.Machine.Limit), e.Machine.From, e.Limits.Largest>>20)
 }
 
 // Bytes returns a number of bytes for people, in whole MiB, rounded up.
