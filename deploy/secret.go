@@ -103,6 +103,9 @@ func (j Job) Resolve() (map[string]string, error) {
 			if !ok {
 				return nil, fmt.Errorf("secrets: %s: the variable %s is not set here", name, s.Env)
 			}
+			if v == "" {
+				return nil, fmt.Errorf("secrets: %s: the variable %s is empty here", name, s.Env)
+			}
 			values[name] = v
 		case s.File != "":
 			body, err := ReadNamed(s.File)
@@ -110,6 +113,9 @@ func (j Job) Resolve() (map[string]string, error) {
 				return nil, fmt.Errorf("secrets: %s: %w", name, err)
 			}
 			values[name] = strings.TrimSuffix(strings.TrimSuffix(string(body), "\n"), "\r")
+			if values[name] == "" {
+				return nil, fmt.Errorf("secrets: %s: the file %s is empty", name, s.File)
+			}
 		}
 	}
 	return values, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -32,7 +33,8 @@ func TestPipesInPlaceOfFiles(t *testing.T) {
 	pipe(filepath.Dir(labels), "labels.txt")
 	layers, shards, hub, weights, out := t.TempDir(), t.TempDir(), t.TempDir(), pipe(t.TempDir(), "w"), t.TempDir()
 	pipe(layers, "model.json")
-	writeFile(t, filepath.Join(shards, "model.json"), []byte(`{"format":"layers-model","modelTopology":{},"weightsManifest":[{"paths":["s"],"weights":[{"name":"a","shape":[1],"dtype":"float32"}]}]}`))
+	writeFile(t, filepath.Join(shards, "model.json"), []byte(`{"format":"layers-model","modelTopology":{},`+
+		`"weightsManifest":[{"paths":["s"],"weights":[{"name":"a","shape":[1],"dtype":"float32"}]}]}`))
 	pipe(shards, "s")
 	pipe(hub, "config.json")
 	pipe(hub, "package.json")
@@ -58,7 +60,8 @@ func TestPipesInPlaceOfFiles(t *testing.T) {
 		{name: "manifest", code: 10, args: run(out, tiny(t, graphtest.Options{}))},
 	} {
 		r := must(t, c.code, c.args...)
-		if !strings.Contains(r.stderr, "not a") && !strings.Contains(r.stderr, "no model.json") && !strings.Contains(r.stderr, "without an ONNX file") && !strings.Contains(r.stderr, "other than a file") {
+		if !slices.ContainsFunc([]string{"not a", "no model.json", "without an ONNX file", "other than a file"},
+			func(text string) bool { return strings.Contains(r.stderr, text) }) {
 			t.Errorf("%s: %v", c.name, r)
 		}
 	}

@@ -25,8 +25,18 @@ fail() {
 	exit 2
 }
 
+# reach URL DATABASE HOW: ends if a database does not answer, before anything else is done.
+reach() {
+	curl -sS -o "$scratch/answer" --connect-timeout 20 --max-time 60 --retry 2 "$1" ||
+		fail "the database of $2 could not be reached, so nothing was checked: $3"
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# A program that a variable names may have its own way to a database.
+[ -n "${GOVULNCHECK:-}" ] || reach "${GOVULNDB:-https://vuln.go.dev}/index/db.json" Go 'set GOVULNDB to the URL of a copy'
+[ -n "${OSV_SCANNER:-}${OSV_DB:-}" ] || reach https://api.osv.dev/ OSV 'set OSV_DB to a folder with a copy'
+
 # osv-scanner takes the form of a file from its name.
 list=$scratch/osv-scanner.json
 ${PINNED:-go run ./deploy/deps/pinned} -o "$list" || fail 'the versions could not be listed'

@@ -167,6 +167,11 @@ func New(o Options) (*Engine, error) {
 			return nil, fmt.Errorf("kubernetes: %w", err)
 		}
 	}
+	for name, q := range map[string]string{"cpu": o.CPU, "memory": o.Memory, "sharedMemory": o.SharedMemory} {
+		if q != "" && !isQuantity(q) {
+			return nil, fmt.Errorf("kubernetes: %s: %q is not a quantity of Kubernetes above zero, such as 4 or 16Gi", name, q)
+		}
+	}
 	switch {
 	case o.User < 0:
 		return nil, errors.New("kubernetes: user: want a number above zero")

@@ -133,7 +133,12 @@ func TestNeverGreenByAbsence(t *testing.T) {
 
 // TestNoList: without the list nothing was compared.
 func TestNoList(t *testing.T) {
-	if code, out := vulncheck(t, "PINNED="+program(t, t.TempDir(), "pinned", 1)); code != 2 || !strings.Contains(out, "could not be listed") {
+	none := "GOVULNDB=file://" + t.TempDir()
+	if code, out := vulncheck(t, none, "PINNED="+program(t, t.TempDir(), "pinned", 1)); code != 2 || !strings.Contains(out, "nothing was checked") {
+		t.Errorf("without a database: %d, want 2 before the list is made, which fails here:\n%s", code, out)
+	}
+	code, out := vulncheck(t, "GOVULNCHECK=true", "OSV_SCANNER=true", "PINNED="+program(t, t.TempDir(), "pinned", 1))
+	if code != 2 || !strings.Contains(out, "could not be listed") {
 		t.Errorf("code %d, want 2\n%s", code, out)
 	}
 }
