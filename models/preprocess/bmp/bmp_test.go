@@ -231,6 +231,7 @@ func TestFault19_BMPRuns(t *testing.T) {
 		name        string
 		bits        int
 		compression uint32
+		gap         int // bytes before the runs
 		runs        string
 		want        string // the rows from the first to the last, of 5 pixels
 	}{
@@ -272,9 +273,33 @@ func TestFault19_BMPRuns(t *testing.T) {
 			runs:        "\x00\x05\x12\x34\x50\x00\x00\x00\x05\x66\x00\x01",
 			want:        "\x06\x06\x06\x06\x06" + "\x01\x02\x03\x04\x05",
 		},
+		{
+			name:        "absolute, to an even offset of the file",
+			bits:        8,
+			compression: rle8,
+			gap:         1,
+			runs:        "\x00\x04\x01\x02\x03\x04\x00" + "\x01\x05\x00\x00" + "\x00\x05\x06\x07\x08\x09\x0a\x00" + "\x00\x01",
+			want:        "\x06\x07\x08\x09\x0a" + "\x01\x02\x03\x04\x05",
+		},
+		{
+			name:        "absolute from an odd offset, without padding",
+			bits:        8,
+			compression: rle8,
+			gap:         1,
+			runs:        "\x00\x05\x01\x02\x03\x04\x05" + "\x00\x00\x05\x09\x00\x01",
+			want:        "\x09\x09\x09\x09\x09" + "\x01\x02\x03\x04\x05",
+		},
+		{
+			name:        "absolute nibbles from an odd offset",
+			bits:        4,
+			compression: rle4,
+			gap:         1,
+			runs:        "\x00\x04\x12\x34\x00" + "\x01\x50\x00\x00" + "\x00\x05\x67\x89\xa0\x00" + "\x00\x01",
+			want:        "\x06\x07\x08\x09\x0a" + "\x01\x02\x03\x04\x05",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := form{header: 40, bits: c.bits, compression: c.compression, palette: palette(1 << c.bits), pixels: []byte(c.runs)}
+			f := form{header: 40, bits: c.bits, compression: c.compression, palette: palette(1 << c.bits), gap: c.gap, pixels: []byte(c.runs)}
 			codectest.WantPixels(t, Format, f.file(5, 2), 5, 2, colours(c.want))
 		})
 	}

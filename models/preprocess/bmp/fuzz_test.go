@@ -21,5 +21,5 @@ func FuzzFile(f *testing.F) {
 		f.Add(run.file(3, 3))
 	}
 	d := codectest.New(f, Format, codec.Config{})
-	f.Fuzz(func(t *testing.T, src []byte) { codectest.Hostile(t, Format, d, src) })
+	f.Fuzz(func(t *testing.T, src []byte) { _, _ = codectest.Hostile(t, Format, d, src) })
 }

@@ -28,7 +28,7 @@ func FuzzFile(f *testing.F) {
 				at += 12 + n
 			}
 		}
-		codectest.Hostile(t, Format, d, src)
+		_, _ = codectest.Hostile(t, Format, d, src)
 	})
 }
 

@@ -19,5 +19,5 @@ func FuzzFile(f *testing.F) {
 		}
 	}
 	d := codectest.New(f, Format, codec.Config{})
-	f.Fuzz(func(t *testing.T, src []byte) { codectest.Hostile(t, Format, d, src) })
+	f.Fuzz(func(t *testing.T, src []byte) { _, _ = codectest.Hostile(t, Format, d, src) })
 }

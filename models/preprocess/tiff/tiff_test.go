@@ -2,7 +2,10 @@ package tiff
 
 import (
 	"bytes"
+	"compress/zlib"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -138,6 +141,77 @@ func TestFault35_TIFFShort(t *testing.T) {
 		codectest.WantStatus(t, Format, append(codectest.TIFF(entries...), data...), codec.StatusCorrupt)
 		entries[5][3] -= 12
 		codectest.WantStatus(t, Format, append(codectest.TIFF(entries[:6]...), data...), codec.StatusTruncated)
+	}
+}
+
+// TestChecksum: deflated data with a wrong checksum are corrupt. Data whose checksum is
+// missing, or does not follow the last row, are taken.
+func TestChecksum(t *testing.T) {
+	const width, height, bits, compression, photometric, offsets, rowsPerStrip, counts = 256, 257, 258, 259, 262, 273, 278, 279
+	const w, h = 10, 6
+	grey := make([]byte, w*h+100)
+	want := make([]byte, 0, 3*w*h)
+	for i := range w * h {
+		grey[i] = byte(7 * i)
+		want = append(want, grey[i], grey[i], grey[i])
+	}
+	deflated := func(pixels []byte) []byte {
+		var b bytes.Buffer
+		z := zlib.NewWriter(&b)
+		if _, err := z.Write(pixels); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	wrong := func(b []byte) []byte {
+		b[len(b)-1] ^= 1
+		return b
+	}
+	// file has strips of 6 or 3 rows.
+	file := func(pack uint32, strips ...[]byte) []byte {
+		rows, n := uint32(h/len(strips)), uint32(len(strips))
+		start := uint32(8 + 2 + 12*8 + 4)
+		at, sizes := start, uint32(len(strips[0]))
+		data := bytes.Join(strips, nil)
+		if n > 1 {
+			at, sizes = start+uint32(len(data)), start+uint32(len(data))+4*n
+			for next, i := start, 0; i < len(strips); i++ {
+				data = binary.LittleEndian.AppendUint32(data, next)
+				next += uint32(len(strips[i]))
+			}
+			for _, s := range strips {
+				data = binary.LittleEndian.AppendUint32(data, uint32(len(s)))
+			}
+		}
+		return append(codectest.TIFF([4]uint32{width, 4, 1, w}, [4]uint32{height, 4, 1, h}, [4]uint32{bits, 3, 1, 8}, [4]uint32{compression, 3, 1, pack},
+			[4]uint32{photometric, 3, 1, 1}, [4]uint32{offsets, 4, n, at}, [4]uint32{rowsPerStrip, 4, 1, rows}, [4]uint32{counts, 4, n, sizes}), data...)
+	}
+	all, top, bottom := grey[:w*h], grey[:w*h/2], grey[w*h/2:w*h]
+	for _, pack := range []uint32{8, 32946} {
+		for name, src := range map[string][]byte{
+			"right":                       file(pack, deflated(all)),
+			"right, of two":               file(pack, deflated(top), deflated(bottom)),
+			"cut":                         file(pack, deflated(all)[:len(deflated(all))-2]),
+			"missing":                     file(pack, deflated(all)[:len(deflated(all))-4]),
+			"wrong, after further bytes":  file(pack, wrong(deflated(grey))),
+			"wrong in what lies after it": file(pack, append(deflated(all), 1, 2, 3)),
+		} {
+			t.Run(fmt.Sprint(pack, " ", name), func(t *testing.T) { codectest.WantPixels(t, Format, src, w, h, want) })
+		}
+		for name, src := range map[string][]byte{
+			"wrong":                file(pack, wrong(deflated(all))),
+			"wrong, first of two":  file(pack, wrong(deflated(top)), deflated(bottom)),
+			"wrong, second of two": file(pack, deflated(top), wrong(deflated(bottom))),
+		} {
+			t.Run(fmt.Sprint(pack, " ", name), func(t *testing.T) {
+				if reason := codectest.WantStatus(t, Format, src, codec.StatusCorrupt); !strings.Contains(reason, "checksum") {
+					t.Errorf("reason %q, want one that names the checksum", reason)
+				}
+			})
+		}
 	}
 }
 

@@ -13,5 +13,5 @@ func FuzzFile(f *testing.F) {
 		f.Add(src)
 	}
 	d := codectest.New(f, Format, codec.Config{})
-	f.Fuzz(func(t *testing.T, src []byte) { codectest.Hostile(t, Format, d, src) })
+	f.Fuzz(func(t *testing.T, src []byte) { _, _ = codectest.Hostile(t, Format, d, src) })
 }
