@@ -76,6 +76,13 @@ func TestDenied(t *testing.T) {
 		if !errors.As(err, &u) || !errors.Is(err, store.ErrDenied) || u.Why != "permission denied" || strings.Count(err.Error(), "images/a") != 1 {
 			t.Errorf("open: %v, want Unreadable that names the file once", err)
 		}
+		// A folder that may not be read is to blame, and not the file. It is said once.
+		_, _, err = open(t, root+"/images/secret").Open(t.Context(), "b", "")
+		if errors.Is(err, store.ErrUnreadable) || !errors.Is(err, store.ErrDenied) || strings.Count(err.Error(), "permission denied") != 1 ||
+			strings.Contains(err.Error(), "folder") || !strings.Contains(err.Error(), "umask") {
+			t.Errorf("open in a closed folder: %v, want ErrDenied that is said once", err)
+		}
+		_, _, err = s.Open(t.Context(), "a", "")
 		if _, again := store.AsTransient(err); again {
 			t.Error("the error is transient, want a final one")
 		}

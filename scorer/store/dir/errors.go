@@ -75,7 +75,7 @@ func kindOf(err error) (kind error, hint string) {
 	case syscall.ESTALE:
 		return store.ErrChanged, ""
 	case syscall.EACCES, syscall.EPERM:
-		return store.ErrDenied, "; check owner and mode"
+		return store.ErrDenied, "; check owner and mode (the umask of whoever made it may be the reason)"
 	case syscall.ENOSPC, syscall.EDQUOT:
 		return store.ErrUnavailable, "; free space and run again"
 	case syscall.EROFS:
@@ -158,7 +158,11 @@ func (s *Store) unread(doing, path string, err error) error {
 	if isNotExist(err) && s.first == nil {
 		return classify(doing, path, 0, err) // the root may not exist yet
 	}
-	if gone := s.gone(); gone != nil {
+	gone := s.gone()
+	if gone != nil && isDenied(err) && errors.Is(gone, store.ErrDenied) {
+		return classify(doing, path, 0, err) // both say the same
+	}
+	if gone != nil {
 		return fmt.Errorf("%s %s: %v: %w", doing, path, bare(err), gone) // the file's own error means nothing now
 	}
 	if isNotExist(err) || no == syscall.ESTALE {
