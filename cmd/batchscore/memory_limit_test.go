@@ -72,7 +72,8 @@ func TestMemoryLimitKeepsRows(t *testing.T) {
 	args := []string{"run", "--images", in, "--out", out, "--model", graphtest.HungryForWhite(t, 240), "--chunk", "1", "--batch", "1", "--sessions", "1"}
 	for range 4 { // two workers that die make a chunk suspect
 		r := batchscore(t, append(args, "--memory-limit", "400MB")...)
-		if r.code != 78 || !strings.Contains(lastLine(r.stderr), "this run uses more than 400.0 MB of memory (--memory-limit), of which 200.0 MB are for decoding (--decode-memory)") ||
+		if r.code != 78 || !strings.Contains(lastLine(r.stderr),
+			"this run uses more than 400.0 MB of memory (--memory-limit), of which 200.0 MB are for decoding (--decode-memory)") ||
 			strings.Contains(r.stderr, "workers die") || strings.Contains(lastLine(r.stderr), "batch,") {
 			t.Fatalf("got %v, want code 78, the limit and no death", r)
 		}

@@ -95,6 +95,7 @@ func (e *runEngine) device() scorer.GPU {
 // images.
 func (e *runEngine) tryOut(ctx context.Context, batch int) error {
 	if e.o.simulated {
+		e.f.bound.loaded.Store(true)
 		return nil // it computes nothing
 	}
 	if chunk := e.f.chunk; chunk%batch != 0 && !ort.OnCPU(e.real.Device()) {
