@@ -111,7 +111,6 @@ func TestFault45_RecordedAccount(t *testing.T) {
 	}
 	job.Images = images
 	writeFile(t, jobFile, resealed(t, &job))
-	done.Job = job.Checksum
 	writeFile(t, doneFile, resealed(t, &done))
 	transport = noRequests{t}
 	t.Cleanup(func() { transport = nil })
@@ -121,8 +120,8 @@ func TestFault45_RecordedAccount(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		code := Main(line, &stdout, &stderr)
-		if text := stderr.String(); code != 64 || !strings.Contains(text, "the account other") || !strings.Contains(text, "--images") {
-			t.Errorf("%v: exit code %d, %s", line, code, text)
+		if text := stderr.String(); code != 64 || !strings.Contains(text, `the account "other"`) || !strings.Contains(text, "--images") {
+			t.Errorf("%v: exit code %d, %s%s", line, code, stdout.String(), text)
 		}
 	}
 }

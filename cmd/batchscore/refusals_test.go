@@ -240,7 +240,7 @@ func TestAdviceCanBePasted(t *testing.T) {
 	}
 	// The first choice of every line of flags.
 	var flags, sidecar []string
-	for _, m := range regexp.MustCompile(`(?m)^ {6}(--.*)$`).FindAllStringSubmatch(r.stderr, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ {8}(--.*)$`).FindAllStringSubmatch(r.stderr, -1) {
 		line := m[1]
 		switch {
 		case strings.HasPrefix(line, "--scale"):
