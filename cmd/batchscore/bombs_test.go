@@ -27,6 +27,7 @@ const bombs = "BATCHSCORE_BOMBS"
 // over. Nothing is killed, and the rows do not depend on the number of decoders. Of each
 // format there is one image that is too large, and some that fit, but not all at once.
 func TestBombs(t *testing.T) {
+	t.Parallel()
 	limit, large, fits := 256<<20, 4730, 1600
 	if _, err := jpeg.Backend(); err != nil {
 		skipWithout(t, "libjpeg-turbo, which alone decodes arithmetic JPEG", err.Error())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -49,7 +50,8 @@ func measuredPictures(tb testing.TB) []measured {
 			add(fmt.Sprintf("PNG type %d, %d bits, interlace %d", colour, depth, interlace), flatPNG(tb, w, h, depth, colour, interlace))
 		}
 	}
-	add("PNG of 16 bits, one row", flatPNG(tb, 1<<20, 1, 16, 6, 0))
+	// How much of the tables of a resize from a million pixels is touched differs.
+	add("PNG of 16 bits, one row", flatPNG(tb, 1<<20, 1, 16, 6, 0)).loose = true
 	add("PNG with a profile of 16 MB", flatPNG(tb, 100, 100, 8, 2, 0, profile("tEXt", false, 16<<20)))
 	add("PNG with 20 packed profiles", flatPNG(tb, 100, 100, 8, 2, 0, bytes.Repeat(profile("zTXt", true, 1<<19), 20)))
 	add("PNG with a packed profile too long", flatPNG(tb, 100, 100, 8, 2, 0, profile("zTXt", true, 1<<27)))
@@ -146,9 +148,10 @@ func TestNeed_Measured(t *testing.T) {
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil {
 		t.Skip("the peak of a process's memory cannot be reset: ", err) // not on Linux
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	// The race detector takes memory of its own, and several times the time.
+	exe := filepath.Join(t.TempDir(), "preprocess.test")
+	if text, err := exec.Command("go", "test", "-race=false", "-c", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
 	}
 	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestNeed_Measure$", "-test.v")
 	cmd.Env = append(os.Environ(), measureVariable+"=1", "GOGC=off", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=0", "MALLOC_ARENA_MAX=1")
