@@ -26,9 +26,11 @@ var libraryNames = []string{"libonnxruntime.so.1", "libonnxruntime.so"}
 // not empty, else ONNXRUNTIME_LIB, else the first that exists in
 //
 //   - the folder of the executable and the folder ../lib next to it,
-//   - the folder BATCHSCORE_CACHE, or .cache of the source tree that holds the
-//     executable or the working directory: there in onnxruntime-gpu, for the providers
-//     Auto and CUDA where there is a GPU, and in onnxruntime,
+//   - the folder BATCHSCORE_CACHE, or .cache of the source tree that the executable was
+//     built in: there in onnxruntime-gpu, for the providers Auto and CUDA where there is
+//     a GPU,
+//   - the folder ../lib/batchscore next to that of the executable, where packages keep it,
+//   - onnxruntime in the same caches,
 //   - LD_LIBRARY_PATH and the system's library folders.
 //
 // A given path must exist; nothing else is tried instead. The error wraps
@@ -82,12 +84,16 @@ func firstFile(folders []string) string {
 
 // searchFolders returns where FindLibrary looks for a library for a provider.
 func searchFolders(provider string) []string {
-	var folders []string
-	if bin := sharedlib.Program(); bin != "" {
-		folders = append(folders, bin, filepath.Join(filepath.Dir(bin), "lib"))
-	}
-	for _, cache := range distinct(sharedlib.Caches()) {
+	folders := sharedlib.Beside()
+	caches := distinct(sharedlib.Caches())
+	for _, cache := range caches {
 		folders = append(folders, gpuFolders(cache, provider)...)
+	}
+	// After those for GPUs, which packages do not have.
+	if own := sharedlib.Packaged(); own != "" {
+		folders = append(folders, own)
+	}
+	for _, cache := range caches {
 		folders = append(folders, filepath.Join(cache, "onnxruntime"))
 	}
 	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {

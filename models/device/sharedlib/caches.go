@@ -20,6 +20,37 @@ func Program() string {
 	return filepath.Dir(exe)
 }
 
+// Beside returns the folders of this process's executable that may hold libraries: its own,
+// and ../lib. A folder that does not exist, or that others may write to, is left out.
+func Beside() []string { return beside(Program()) }
+
+func beside(program string) (folders []string) {
+	if program == "" || !isPrivate(program) {
+		return nil
+	}
+	folders = append(folders, program)
+	prefix := filepath.Dir(program)
+	if lib := filepath.Join(prefix, "lib"); isPrivate(prefix) && isPrivate(lib) {
+		folders = append(folders, lib)
+	}
+	return folders
+}
+
+// Packaged returns the folder in which the packages of this program keep their libraries,
+// lib/batchscore next to bin. It is empty under the same conditions as in Beside.
+func Packaged() string { return packaged(Program()) }
+
+func packaged(program string) string {
+	folders := beside(program)
+	if len(folders) < 2 {
+		return ""
+	}
+	if own := filepath.Join(folders[1], "batchscore"); isPrivate(own) {
+		return own
+	}
+	return ""
+}
+
 // Caches returns the folders into which deploy/deps/fetch.sh may have fetched libraries:
 // BATCHSCORE_CACHE, and .cache of the source tree that the executable was built in. A
 // folder may be in it twice, and none has to exist.

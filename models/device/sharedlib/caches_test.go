@@ -3,6 +3,7 @@ package sharedlib
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -71,5 +72,58 @@ func TestCachesOfAnotherUser(t *testing.T) {
 	}
 	if got := cachesOf(folder); got != nil {
 		t.Errorf("cachesOf = %q, want none", got)
+	}
+}
+
+// TestBeside: libraries next to the executable are used only from folders that nobody else
+// may write to.
+func TestBeside(t *testing.T) {
+	const all = "bin lib lib/batchscore"
+	for _, c := range []struct {
+		open, absent string // a folder that everybody may write to, or that is not there
+		want         string
+	}{
+		{want: all},
+		{absent: "lib/batchscore", want: "bin lib"},
+		{absent: "lib", want: "bin"},
+		{open: "lib/batchscore", want: "bin lib"},
+		{open: "lib", want: "bin"},
+		{open: ".", want: "bin"},
+		{open: "bin", want: ""},
+	} {
+		prefix := t.TempDir()
+		for _, name := range []string{"bin", "lib", "lib/batchscore"} {
+			if err := os.Mkdir(filepath.Join(prefix, name), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.absent != "" {
+			if err := os.RemoveAll(filepath.Join(prefix, c.absent)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.open != "" {
+			if err := os.Chmod(filepath.Join(prefix, c.open), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
+		program := filepath.Join(prefix, "bin")
+		got := beside(program)
+		if own := packaged(program); own != "" {
+			got = append(got, own)
+		}
+		for i, folder := range got {
+			name, err := filepath.Rel(prefix, folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[i] = name
+		}
+		if joined := strings.Join(got, " "); joined != c.want {
+			t.Errorf("open %q, absent %q: %q, want %q", c.open, c.absent, joined, c.want)
+		}
+	}
+	if got := beside(""); got != nil || packaged("") != "" {
+		t.Errorf("an executable that is not known has %q", got)
 	}
 }
