@@ -73,12 +73,19 @@ func start(t *testing.T, c corev1.Container, secret, bin string) {
 			variables[v.Name] = "run $(id) 7"
 		}
 	}
+	folder := t.TempDir()
 	argv := make([]string, len(c.Command))
 	for i, a := range c.Command {
-		argv[i] = expand(a, variables)
+		if argv[i] = expand(a, variables); a == launcherFolder {
+			argv[i] = folder
+		}
+	}
+	hosts := filepath.Join(folder, "hosts") // without workers
+	if err := os.WriteFile(hosts, nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/usr/bin/env", argv...) // which looks on that PATH
-	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}
+	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", "OMPI_MCA_orte_default_hostfile=" + hosts}
 	for name, value := range variables {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

@@ -3,13 +3,10 @@ package kubernetes
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -365,35 +362,5 @@ func TestLogsAndFetch(t *testing.T) {
 	}
 	if body, err := os.ReadFile(filepath.Join(folder, "a.log")); err != nil || string(body) != "of ten\n" {
 		t.Errorf("a.log: %q, %v; want its line", body, err)
-	}
-}
-
-// TestOutlive: the signal that asks the launcher's pod to end does not reach
-// mpirun, whose exit code stays the launcher's.
-func TestOutlive(t *testing.T) {
-	cmd := exec.Command("sh", "-c", outlive, "launcher", "sh", "-c", "echo up; read line; exit 5")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(stdout, make([]byte, len("up\n"))); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(stdin, "continue\n"); err != nil {
-		t.Fatal(err)
-	}
-	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 5 {
-		t.Errorf("%v, want exit status 5", err)
 	}
 }

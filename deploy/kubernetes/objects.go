@@ -31,16 +31,6 @@ const (
 // runVar is the ranks' variable for the name of a schedule's run.
 const runVar = "BATCHSCORE_RUN"
 
-// Conventions of images for the MPI operator.
-const (
-	sshFolder = "/home/mpiuser/.ssh"
-	sshConfig = "/home/mpiuser/.sshd_config"
-	sshPort   = 2222
-)
-
-// launcherMemory is several times what mpirun takes for hundreds of ranks.
-const launcherMemory = "512Mi"
-
 // maxName is how long the name of a pod may be, which is also a host name.
 // maxCronJob is the limit for a CronJob, whose jobs have longer names.
 const (
@@ -278,12 +268,16 @@ func (b *builder) argv() []string {
 
 func (b *builder) indexedJob() jobSpec {
 	ranks := b.job.Ranks()
+	retries := b.retries
+	if b.job.Bounded() {
+		retries = 0
+	}
 	spec := b.pod(roleRank, b.job.GPUsPerNode/b.job.RanksPerNode)
 	spec.RestartPolicy = "Never"
 	spec.Containers[0].Command = b.argv()
 	return jobSpec{
 		CompletionMode: "Indexed", Completions: ranks, Parallelism: ranks,
-		BackoffLimitPerIndex: b.retries, PodReplacementPolicy: "Failed",
+		BackoffLimitPerIndex: retries, PodReplacementPolicy: "Failed",
 		PodFailurePolicy: podFailurePolicy{Rules: []failureRule{
 			{Action: "Ignore", OnPodConditions: []podCondition{{Type: "DisruptionTarget", Status: "True"}}},
 			{Action: "FailIndex", OnExitCodes: &exitCodes{ContainerName: roleRank, Operator: "In", Values: deploy.FinalCodes}},
@@ -291,95 +285,6 @@ func (b *builder) indexedJob() jobSpec {
 		ActiveDeadlineSeconds:   seconds(b.job.TimeLimit),
 		TTLSecondsAfterFinished: seconds(b.o.Keep),
 		Template:                b.template(roleRank, spec),
-	}
-}
-
-// outlive runs a command so that SIGTERM, which asks a pod to end, does not reach it:
-// mpirun would kill the ranks at once instead of letting them drain.
-const outlive = `trap '' TERM; "$@"; exit $?`
-
-// drain asks a worker's ranks to commit what they are working on, and waits for them.
-// Its parameter is their name, which the kernel cuts to 15 bytes.
-const drain = `pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; done`
-
-// identityVars are the variables that Azure's workload identity sets in pods. The file
-// that one of them names is in every pod of the job.
-var identityVars = []string{"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"}
-
-// driverVars returns mpirun's options that pass on where the image looks for the driver of
-// GPUs. sshd starts the ranks without it. Variables of the job are passed on already.
-func driverVars(job []envVar) []string {
-	var options []string
-	for _, name := range []string{"LD_LIBRARY_PATH", "PATH"} {
-		if !slices.ContainsFunc(job, func(v envVar) bool { return v.Name == name }) {
-			options = append(options, "-x", name)
-		}
-	}
-	return options
-}
-
-func (b *builder) mpiJob() mpiJobSpec {
-	mpirun := []string{"mpirun", "-np", strconv.Itoa(b.job.Ranks()),
-		// The worker itself divides a node's cores among its ranks.
-		"--bind-to", "none"}
-	for _, v := range b.vars {
-		mpirun = append(mpirun, "-x", v.Name)
-	}
-	if b.job.GPUsPerNode > 0 {
-		mpirun = append(mpirun, driverVars(b.vars)...)
-	}
-	if b.o.WorkloadIdentity {
-		for _, name := range identityVars {
-			mpirun = append(mpirun, "-x", name)
-		}
-	}
-	mpirun = append(mpirun, b.argv()...)
-
-	worker := b.pod(roleWorker, b.job.GPUsPerNode)
-	sshd := &worker.Containers[0]
-	sshd.Command = []string{"/usr/sbin/sshd", "-De", "-f", sshConfig}
-	sshd.Env = nil // sshd does not pass it on; mpirun does
-	sshd.ReadinessProbe = &probe{TCPSocket: tcpSocket{Port: sshPort}}
-	if b.job.Scores() {
-		name := path.Base(b.o.Binary)
-		sshd.Lifecycle = &lifecycle{PreStop: handler{Exec: execAction{
-			Command: []string{"sh", "-c", drain, "drain", name[:min(len(name), 15)]},
-		}}}
-		mpirun = append([]string{"sh", "-c", outlive, "launcher"}, mpirun...)
-	}
-
-	// The launcher is small, and losing it would end the run. So it gets no GPU,
-	// and no node that can be taken away.
-	launcher := b.pod(roleLauncher, 0)
-	launcher.NodeSelector, launcher.Tolerations = b.o.Nodes.Selector, b.o.Nodes.Tolerations
-	launcher.PriorityClassName = b.o.Nodes.PriorityClass
-	launcher.Volumes, launcher.Containers[0].VolumeMounts = nil, nil
-	launcher.Containers[0].Resources = b.launcherResources()
-	launcher.Containers[0].Command = mpirun
-	return mpiJobSpec{
-		SlotsPerWorker: b.job.RanksPerNode, SSHAuthMountPath: sshFolder,
-		LauncherCreationPolicy: "WaitForWorkersReady", MPIImplementation: "OpenMPI",
-		RunPolicy: runPolicy{
-			// The launcher stays, with its log. Workers free their nodes.
-			CleanPodPolicy: "Running", BackoffLimit: b.retries,
-			ActiveDeadlineSeconds: seconds(b.job.TimeLimit), TTLSecondsAfterFinished: seconds(b.o.Keep),
-		},
-		MPIReplicaSpecs: map[string]mpiReplica{
-			"Launcher": {Replicas: 1, RestartPolicy: "Never", Template: b.template(roleLauncher, launcher)},
-			"Worker":   {Replicas: b.job.Nodes, RestartPolicy: "OnFailure", Template: b.template(roleWorker, worker)},
-		},
-	}
-}
-
-// launcherResources returns the resources of MPI's launcher, which starts processes and
-// passes on what they print.
-func (b *builder) launcherResources() resources {
-	if b.o.Memory == "" {
-		return resources{}
-	}
-	return resources{
-		Requests: map[string]string{"memory": launcherMemory},
-		Limits:   map[string]string{"memory": launcherMemory},
 	}
 }
 

@@ -22,10 +22,9 @@ const restarting = "batchscore: starting the ranks again"
 const mendable = "75|134|135|136|137|139"
 
 // restarts returns how often the ranks of a job may be started again. A program of
-// the team's own may not bear it. --deadline and --budget-images count from a start,
-// so a restart would exceed them.
+// the team's own may not bear it.
 func (e *Engine) restarts(job deploy.Job) int {
-	if !job.Scores() || job.Run["deadline"] != "" || job.Run["budget-images"] != "" {
+	if !job.Scores() || job.Bounded() {
 		return 0
 	}
 	if e.o.Restarts == nil {

@@ -1,0 +1,41 @@
+# What the launcher and the end of the pod ask of a worker. Next to this file are what is
+# known of it. The file settings has the name of ranks' processes, empty if they cannot be
+# asked to stop, and the seconds that they get for it.
+cd "${0%/*}" || exit
+{ read -r name && read -r grace; } <settings
+
+ranks() { [ -n "$name" ] && pgrep -x "$name" >/dev/null; }
+# A second signal would end ranks before they have committed.
+ask() { [ -z "$name" ] || ! mkdir asked 2>/dev/null || pkill -USR1 -x "$name"; }
+drain() {
+	ask
+	while ranks; do sleep 1; done
+}
+
+case $1 in
+ready) # after so many seconds
+	if [ -e ended ]; then
+		read -r code <ended
+		echo "ended $code"
+	elif [ -e ending ]; then
+		echo 'its pod is being ended'
+	elif ranks || pgrep -x 'orted|prted' >/dev/null; then
+		echo 'ranks of an earlier launcher still run there'
+		if [ "$2" -ge $((grace + grace)) ]; then
+			pkill -KILL -x 'orted|prted'
+			[ -z "$name" ] || pkill -KILL -x "$name"
+		elif [ "$2" -ge "$grace" ]; then
+			ask
+		fi
+	else
+		rmdir asked 2>/dev/null
+		echo ready
+	fi
+	;;
+ended) echo "$2" >ended.new && mv ended.new ended ;;
+drain) drain ;;
+ending)
+	: >ending
+	drain
+	;;
+esac
