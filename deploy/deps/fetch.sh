@@ -358,6 +358,8 @@ get_cluster() {
 	have munged || missing+=(munge)
 	have sshd || missing+=(openssh-server)
 	have ssh || missing+=(openssh-client)
+	have ip || missing+=(iproute2)
+	have pkill || missing+=(procps)
 	[ ${#missing[@]} = 0 ] && return
 	have apt-get || die "this system has no apt-get: install by hand what the distribution has for ${missing[*]}"
 	apt_install "${missing[@]}"
