@@ -302,9 +302,36 @@ CLUSTER := $(CACHE)/controlplane
 .PHONY: kubernetes-check
 kubernetes-check: ## send jobs to a real Kubernetes control plane and MPI operator, without nodes (2 GB of disk)
 	cd deploy/kubernetes/controlplane && mkdir -p '$(CLUSTER)' && \
-		go build -o '$(CLUSTER)/' $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go) && \
+		go build -trimpath -ldflags '-s -w' -o '$(CLUSTER)/' $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go) && \
 		install -m 0644 "$$(go list -m -f '{{.Dir}}' github.com/kubeflow/mpi-operator)/manifests/base/kubeflow.org_mpijobs.yaml" '$(CLUSTER)/mpijobs.yaml'
 	BATCHSCORE_KUBERNETES='$(CLUSTER)' go test -count=1 -timeout 20m -run '^TestCluster$$' -v ./deploy/kubernetes
+
+PODS := $(CACHE)/pods
+PODS_ARCHIVE ?= $(PODS)/image.tar
+
+.PHONY: pods-servers
+pods-servers: ## build the servers of a cluster with a node, which pods-check runs
+	cd deploy/kubernetes/controlplane && mkdir -p '$(CLUSTER)' && \
+		go build -trimpath -ldflags '-s -w' -o '$(CLUSTER)/' ./pause $$(sed -n 's/^\t_ "\(.*\)"$$/\1/p' tools.go node.go) && \
+		install -m 0644 "$$(go list -m -f '{{.Dir}}' github.com/kubeflow/mpi-operator)/manifests/base/kubeflow.org_mpijobs.yaml" '$(CLUSTER)/mpijobs.yaml'
+	cd deploy/kubernetes/controlplane/dns && go build -trimpath -ldflags '-s -w' -o '$(CLUSTER)/' .
+
+.PHONY: pods-image
+pods-image: build
+	@command -v debootstrap >/dev/null || { apt-get -qq update && apt-get -qq install -y debootstrap; }
+	deploy/kubernetes/pods/image.sh '$(PODS)/image.tar' bin/batchscore '$(dir $(LIBRARY))'
+
+# Without PODS_ARCHIVE, an archive of an image, one is made without a container engine.
+# PODS_RUN chooses scenarios, as in PODS_RUN=TestPods/MPI.
+PODS_RUN ?= ^TestPods$$
+
+.PHONY: pods-check
+pods-check: deps build pods-servers $(if $(filter file,$(origin PODS_ARCHIVE)),pods-image) ## run jobs in the pods of a real cluster on this machine, and disturb them; as root, with containerd (PODS_ARCHIVE, PODS_RUN)
+	@command -v containerd >/dev/null || { apt-get -qq update && apt-get -qq install -y containerd runc; }
+	@$(MAKE) --no-print-directory demo-model
+	BATCHSCORE_PODS='$(PODS)/cluster' BATCHSCORE_PODS_SERVERS='$(CLUSTER)' BATCHSCORE_PODS_ARCHIVE='$(abspath $(PODS_ARCHIVE))' \
+		BATCHSCORE_PODS_PROGRAM='$(CURDIR)/bin/batchscore' BATCHSCORE_PODS_MODEL='$(MODEL)' \
+		go test -count=1 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
 
 IMAGE_ROOT ?= $(CACHE)/image-root
 
