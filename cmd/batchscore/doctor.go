@@ -210,6 +210,14 @@ func cores() finding {
 	if c.Quota > 0 {
 		f.state += fmt.Sprintf(", quota %.1f", c.Quota)
 	}
+	if told := os.Getenv(device.CPUsEnv); c.Told > 0 {
+		f.state += fmt.Sprintf(", %s %g", device.CPUsEnv, c.Told)
+	} else if told != "" && told != "0" {
+		f.state += fmt.Sprintf("; %s=%q is not a number of cores and says nothing", device.CPUsEnv, told)
+	}
+	if c.Shares > 0 && c.Quota == 0 && c.Told == 0 {
+		f.state += fmt.Sprintf("; no quota, and the control group's share is that of %.1f cores: if others compute on this machine, set %s", c.Shares, device.CPUsEnv)
+	}
 	return f
 }
 

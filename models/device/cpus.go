@@ -21,9 +21,19 @@ type CPUSet struct {
 	Mask int
 	// Quota is the control group's limit in cores; 0 means none.
 	Quota float64
+	// Shares is the control group's part of the machine, in cores as Kubernetes counts them,
+	// if it differs from the default; 0 means that it does not. It binds only while others
+	// compute, and only the group's neighbours know what they get. So it lowers nothing.
+	Shares float64
+	// Told is what the variable CPUsEnv says, in cores; 0 means nothing.
+	Told float64
 	// Usable is the cores to compute on; at least 1.
 	Usable int
 }
+
+// CPUsEnv is the variable that says how many cores the processes of a container may take
+// together, where no quota does: such as 2 or 0.5. Zero, and what is not a number, say nothing.
+const CPUsEnv = "BATCHSCORE_CPUS"
 
 // CPUs counts the cores of this process, which is one of localSize on this machine (0
 // means 1). A mask that a launcher has narrowed belongs to this process only. A mask of
@@ -31,7 +41,7 @@ type CPUSet struct {
 //
 // After Bind they are this rank's share of the cores near its GPU.
 func CPUs(localSize int) CPUSet {
-	c := cpus(localSize, "/", affinity())
+	c := cpus(localSize, "/", affinity(), os.Getenv(CPUsEnv))
 	if share := boundShare(); share > 0 {
 		c.Usable = min(c.Usable, share)
 	}
@@ -61,8 +71,11 @@ func affinity() int {
 	return set.Count()
 }
 
-func cpus(localSize int, root string, mask int) CPUSet {
-	c := CPUSet{Mask: mask, Quota: quota(root)}
+func cpus(localSize int, root string, mask int, told string) CPUSet {
+	c := CPUSet{Mask: mask, Quota: quota(root), Shares: shares(root)}
+	if n, err := strconv.ParseFloat(told, 64); err == nil && n > 0 && !math.IsInf(n, 1) {
+		c.Told = n
+	}
 	c.Online = countList(read(root, "sys/devices/system/cpu/online"))
 	for _, folder := range cgroups(root, "cpuset") {
 		for _, name := range []string{"cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"} {
@@ -79,8 +92,10 @@ func cpus(localSize int, root string, mask int) CPUSet {
 	if c.Mask >= c.Online {
 		c.Usable /= ranks
 	}
-	if c.Quota > 0 {
-		c.Usable = min(c.Usable, int(c.Quota/float64(ranks)))
+	for _, bound := range []float64{c.Quota, c.Told} {
+		if bound > 0 {
+			c.Usable = min(c.Usable, int(bound/float64(ranks)))
+		}
 	}
 	c.Usable = max(c.Usable, 1)
 	return c
@@ -109,6 +124,27 @@ func quota(root string) float64 {
 		return 0
 	}
 	return limit
+}
+
+// shares returns the shares or the weight of this process's control group, in cores as
+// Kubernetes counts them; 0 if they are the default, or unknown.
+func shares(root string) float64 {
+	for _, folder := range cgroups(root, "cpu") {
+		// The first that has one is the process's own.
+		if n := bytesIn(folder, "cpu.weight"); n > 0 {
+			if n == 100 {
+				return 0
+			}
+			return (2 + float64(n-1)*262142/9999) / 1024 // the inverse of what container runtimes do
+		}
+		if n := bytesIn(folder, "cpu.shares"); n > 0 {
+			if n == 1024 {
+				return 0
+			}
+			return float64(n) / 1024
+		}
+	}
+	return 0
 }
 
 // cgroups lists the folders of this process's control group and of those above it, under

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,6 +30,7 @@ func TestCPUs(t *testing.T) {
 		name      string
 		localSize int
 		mask      int
+		told      string
 		files     map[string]string
 		usable    int
 	}{
@@ -61,13 +63,45 @@ func TestCPUs(t *testing.T) {
 		{name: "version 1 without limit", localSize: 1, mask: 8, files: map[string]string{
 			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": "4:cpu:/\n",
 			"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, usable: 8},
+		{name: "shares bind nothing", localSize: 1, mask: 8, files: map[string]string{
+			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": "4:cpu:/b\n", "sys/fs/cgroup/cpu/b/cpu.shares": "512\n"}, usable: 8},
+		{name: "told", localSize: 1, mask: 8, told: "3", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 3},
+		{name: "told, of several ranks", localSize: 2, mask: 8, told: "5", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 2},
+		{name: "told less than a core", localSize: 1, mask: 8, told: "0.5", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 1},
+		{name: "told more than there is", localSize: 1, mask: 8, told: "64", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "told more than the quota", localSize: 1, mask: 8, told: "4", files: map[string]string{
+			"sys/devices/system/cpu/online": "0-7\n", "proc/self/cgroup": v2, "sys/fs/cgroup/jobs/a/cpu.max": "200000 100000\n"}, usable: 2},
+		{name: "told nothing", localSize: 1, mask: 8, told: "0", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
+		{name: "told what is not a number", localSize: 1, mask: 8, told: "NaN", files: map[string]string{"sys/devices/system/cpu/online": "0-7\n"}, usable: 8},
 		{name: "nothing can be read", localSize: 1, mask: 0, files: nil, usable: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := cpus(test.localSize, tree(t, test.files), test.mask); got.Usable != test.usable {
+			if got := cpus(test.localSize, tree(t, test.files), test.mask, test.told); got.Usable != test.usable {
 				t.Errorf("%+v; want %d usable cores", got, test.usable)
 			}
 		})
+	}
+}
+
+func TestShares(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		files map[string]string
+		want  float64
+	}{
+		{name: "version 1, half a core", files: map[string]string{"proc/self/cgroup": "4:cpu,cpuacct:/b\n", "sys/fs/cgroup/cpu/b/cpu.shares": "512\n"}, want: 0.5},
+		{name: "version 1, the group's own path is not visible", files: map[string]string{
+			"proc/self/cgroup": "4:cpu:/kubepods/a\n", "sys/fs/cgroup/cpu/cpu.shares": "2048\n"}, want: 2},
+		{name: "version 1, the default", files: map[string]string{"proc/self/cgroup": "4:cpu:/b\n", "sys/fs/cgroup/cpu/b/cpu.shares": "1024\n"}},
+		{name: "version 2, half a core", files: map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.weight": "20\n"}, want: 0.5},
+		{name: "version 2, the default", files: map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.weight": "100\n"}},
+		{name: "the group's own, not of those above", files: map[string]string{"proc/self/cgroup": "0::/a/b\n",
+			"sys/fs/cgroup/a/cpu.weight": "20\n", "sys/fs/cgroup/a/b/cpu.weight": "100\n"}},
+		{name: "none"},
+	} {
+		if got := shares(tree(t, test.files)); math.Abs(got-test.want) > 0.02 {
+			t.Errorf("%s: %.3f cores, want %.1f", test.name, got, test.want)
+		}
 	}
 }
 

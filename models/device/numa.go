@@ -37,7 +37,7 @@ func Bind(localRank, localSize int) (Near, bool, error) {
 	if err := unix.SchedGetaffinity(0, &mask); err != nil {
 		return Near{}, false, nil //nolint:nilerr // a mask that cannot be read is left alone
 	}
-	if mask.Count() < cpus(1, gpuRoot(), mask.Count()).Online {
+	if mask.Count() < cpus(1, gpuRoot(), mask.Count(), "").Online {
 		return Near{}, false, nil
 	}
 	near, ok := GPUs().near(gpuRoot(), localRank, localSize, mask.IsSet)
