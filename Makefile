@@ -333,6 +333,28 @@ pods-check: deps build pods-servers $(if $(filter file,$(origin PODS_ARCHIVE)),p
 		BATCHSCORE_PODS_PROGRAM='$(CURDIR)/bin/batchscore' BATCHSCORE_PODS_MODEL='$(MODEL)' \
 		go test -count=1 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
 
+# deploy/image/build.sh says what DOCKER, BASE, IMAGE_FLAGS and CERTIFICATES are. The archive
+# IMAGE_ARCHIVE is for machines without a registry.
+image: IMAGE ?= batchscore:cpu
+image-gpu: IMAGE ?= batchscore:gpu
+
+.PHONY: image
+image: ## build the image for CPUs as IMAGE, with Docker (BASE, IMAGE_FLAGS, IMAGE_ARCHIVE; 3 GB of disk)
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' ARCHIVE='$(IMAGE_ARCHIVE)' deploy/image/build.sh cpu '$(IMAGE)'
+
+# CUDA=cuda13 has the newer libraries.
+.PHONY: image-gpu
+image-gpu: ## build the image for NVIDIA's GPUs as IMAGE (15 GB of disk; CUDA=cuda12 or cuda13)
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' ARCHIVE='$(IMAGE_ARCHIVE)' CUDA='$(CUDA)' deploy/image/build.sh gpu '$(IMAGE)'
+
+.PHONY: image-run-check
+image-run-check: IMAGE ?= batchscore:cpu
+image-run-check: build ## run IMAGE with a read-only root, half a core and 1 GB: exit codes, threads, stops, ssh and mpirun (minutes; as root)
+	@deploy/deps/fetch.sh model demo
+	@$(MAKE) --no-print-directory demo-model
+	rm -rf --one-file-system '$(CACHE)/image-run-check'
+	deploy/image/runcheck.sh '$(IMAGE)' '$(CACHE)/image-run-check' '$(MODEL)' '$(CACHE)/demo'
+
 IMAGE_ROOT ?= $(CACHE)/image-root
 
 .PHONY: image-check

@@ -21,7 +21,6 @@ step() { printf '\n== %s\n' "$*"; }
 
 [ "$(id -u)" = 0 ] || die 'it makes a root file system: run it as root'
 python3 -m pip --version >/dev/null || die 'Python with pip is missing: apt-get install python3-pip'
-command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
 [ ! -e "$root" ] || die "$root exists: remove it first"
 
 # Mounts and processes of the check end with it.
@@ -30,15 +29,8 @@ if [ -z "${BATCHSCORE_IMAGE_CHECK_INSIDE:-}" ]; then
 		"${BASH_SOURCE[0]}" "$root" "$program" "$library" "$model" "$@"
 fi
 
-# shellcheck source=/dev/null
-codename=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
-# shellcheck disable=SC2016 # apt fills these in
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-	sed -n "s/^\([^ ]*\) $codename main\$/\1/p" | head -n 1)
-[ -n "$mirror" ] || die "apt has no source for $codename main"
-
-step "a minimal $codename"
-debootstrap --variant=minbase "$codename" "$root" "$mirror" >"$root.log" 2>&1 || die "debootstrap failed: see $root.log"
+step 'a minimal system'
+"$here/base.sh" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
@@ -76,7 +68,7 @@ chmod 0755 "$root/home/mpiuser/.ssh"
 chmod 0644 "$root/home/mpiuser/.ssh/id_rsa"
 as_user /usr/sbin/sshd -De -f /home/mpiuser/.sshd_config &
 for try in 1 2 3 4 5 6 7 8 9 10; do
-	as_user ssh 127.0.0.1 command -v orted batchscore && break
+	as_user ssh 127.0.0.1 command -v orted batchscore blkid && break
 	[ "$try" != 10 ] || die 'sshd does not let the user in'
 	sleep 1
 done

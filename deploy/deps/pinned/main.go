@@ -104,6 +104,7 @@ func list(root string) ([]pin, error) {
 		{"Makefile", tools},
 		{"deploy/deps/vulncheck.sh", tools},
 		{"deploy/image/Dockerfile", images},
+		{"deploy/image/golang.sh", release},
 		{"deploy/image/system.sh", debian},
 	} {
 		pins, err := source.read(root, source.file)
@@ -247,15 +248,22 @@ func tools(root, file string) ([]pin, error) {
 	return pins, err
 }
 
-// images returns the images that ours are built on. A release of Go is in golang's tag.
+// images returns the images that ours are built on.
 func images(root, file string) ([]pin, error) {
 	found, err := matches(root, file, `(?m)^ARG [A-Z]+=([a-z0-9./-]+):([^@\s]+)`)
 	var pins []pin
 	for _, m := range found {
 		pins = append(pins, pin{name: m[1], version: m[2], use: "base image"})
-		if release, _, ok := strings.Cut(m[2], "-"); ok && m[1] == "golang" {
-			pins = append(pins, pin{ecosystem: "Go", name: "stdlib", version: release, use: "linked in the image"})
-		}
+	}
+	return pins, err
+}
+
+// release returns the release of Go that builds the program of the images.
+func release(root, file string) ([]pin, error) {
+	found, err := matches(root, file, `(?m)^go_version=(\S+)$`)
+	var pins []pin
+	for _, m := range found {
+		pins = append(pins, pin{ecosystem: "Go", name: "stdlib", version: m[1], use: "linked in the image"})
 	}
 	return pins, err
 }

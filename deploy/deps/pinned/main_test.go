@@ -33,8 +33,8 @@ func TestList(t *testing.T) {
 		{ecosystem: "PyPI", name: "nvidia-nvjpeg-cu12", source: "deploy/deps/nvimgcodec.txt"},
 		{ecosystem: "PyPI", name: "numpy", source: "models/preprocess/corpus/requirements.txt"},
 		{ecosystem: "Go", name: "golang.org/x/vuln", source: "deploy/deps/vulncheck.sh"},
-		{ecosystem: "", name: "ubuntu", source: "deploy/image/Dockerfile"},
-		{ecosystem: "Go", name: "stdlib", source: "deploy/image/Dockerfile"},
+		{ecosystem: "", name: "debian", source: "deploy/image/Dockerfile"},
+		{ecosystem: "Go", name: "stdlib", source: "deploy/image/golang.sh"},
 		{ecosystem: "", name: "openmpi-bin", source: "deploy/image/system.sh"},
 	} {
 		i := slices.IndexFunc(pins, func(p pin) bool {
