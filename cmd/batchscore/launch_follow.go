@@ -137,11 +137,14 @@ func (w *watched) toTheEnd(ctx context.Context, stop <-chan struct{}) (status de
 		case <-ctx.Done():
 		}
 	}()
+	stdout, stderr = inTurn(stdout, stderr)
+	announced := w.announce(ctx, stderr)
 	logs := w.l.Logs(ctx, w.r.ID, stdout, true)
+	told := announced()
 	if logs != nil && ctx.Err() == nil {
 		printf(stderr, "batchscore: cannot follow what the ranks print: %s\n", printable.Line(logs.Error()))
 	}
-	status, err = w.ended(ctx, stderr)
+	status, err = w.ended(ctx, told)
 	if err != nil && ctx.Err() != nil {
 		return status, marked{fmt.Errorf("stopped following; the job continues\n%s", strings.TrimSuffix(w.howTo(), "\n")), context.Canceled}
 	}
@@ -156,16 +159,14 @@ const (
 
 // ended waits until the engine reports the end of the job. While the engine does not
 // answer, a complete output ends the wait, too.
-func (w *watched) ended(ctx context.Context, stderr io.Writer) (deploy.Status, error) {
-	told := false
+func (w *watched) ended(ctx context.Context, n *news) (deploy.Status, error) {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		status, err := w.l.Status(ctx, w.r.ID)
+		if ctx.Err() == nil {
+			n.tell(status, err)
+		}
 		switch {
 		case errors.Is(err, deploy.ErrUnreachable):
-			if !told {
-				printf(stderr, "batchscore: %s; trying again\n", printable.Line(err.Error()))
-				told = true
-			}
 			if w.out == nil {
 				break
 			}

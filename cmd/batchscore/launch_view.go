@@ -95,7 +95,11 @@ func (w *watched) progress(ctx context.Context, observer *output.Observer) func(
 	case errors.Is(err, store.ErrNotExist):
 		status, err := w.l.Status(ctx, w.r.ID)
 		if err == nil && status.State != deploy.Running {
-			return say(fmt.Sprintf("%s on %s", status.State, w.r.Engine))
+			text := fmt.Sprintf("%s on %s", status.State, w.r.Engine)
+			if status.Reason != "" {
+				text += ": " + printable.Line(status.Reason)
+			}
+			return say(text)
 		}
 		return say("the ranks are starting")
 	case err != nil:

@@ -12,6 +12,14 @@ import (
 	"github.com/batchscore/batchscore/deploy"
 )
 
+// silence are the messages of Slurm's commands while a daemon is down, starts again, or is
+// cut off.
+var silence = []string{
+	"Unable to contact slurm controller", "Socket timed out", "Connection refused", "Connection timed out", "Connection reset",
+	"No route to host", "Network is unreachable", "Transport endpoint is not connected", "Zero Bytes were transmitted",
+	"controller in standby mode", "Munge encode failed", "Socket communication error", "temporarily",
+}
+
 // run runs one of Slurm's commands and returns what it prints.
 func run(ctx context.Context, env []string, stdin []byte, argv ...string) (string, error) {
 	if _, err := exec.LookPath(argv[0]); err != nil {
@@ -35,6 +43,8 @@ func run(ctx context.Context, env []string, stdin []byte, argv ...string) (strin
 	switch {
 	case err == nil:
 		return stdout.String(), nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "", fmt.Errorf("%s: %w: %s did not end in time: %w", Name, deploy.ErrUnreachable, argv[0], ctx.Err())
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case !errors.As(err, &exit):
@@ -42,7 +52,7 @@ func run(ctx context.Context, env []string, stdin []byte, argv ...string) (strin
 	}
 	kind := deploy.ErrService
 	said := strings.TrimSpace(stderr.String())
-	for _, sign := range []string{"Unable to contact slurm controller", "Socket timed out", "Connection refused", "temporarily"} {
+	for _, sign := range silence {
 		if strings.Contains(said, sign) {
 			kind = deploy.ErrUnreachable
 		}

@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,10 +16,16 @@ import (
 var label = regexp.MustCompile(`^ *([0-9]+): `)
 
 // Logs writes the lines of the script and of the ranks, each with its rank in front.
-// The log appears once the job has started.
+// The log appears once the job has started. It can be read, and followed, while Slurm does
+// not answer.
 func (e *Engine) Logs(ctx context.Context, id string, w io.Writer, follow bool) error {
 	ended := func(ctx context.Context) (bool, error) {
 		status, err := e.Status(ctx, id)
+		if errors.Is(err, deploy.ErrUnreachable) && ctx.Err() == nil {
+			if _, unwritten := os.Stat(e.logFile(id)); follow || unwritten == nil {
+				return !follow, nil
+			}
+		}
 		return status.State.Ended() || !follow, err
 	}
 	return deploy.FollowLog(ctx, e.logFile(id), e.poll, ended, func(line []byte) error {
@@ -36,8 +43,11 @@ func (e *Engine) Fetch(ctx context.Context, id, folder string) error {
 // with exit code 10".
 var failedTask = regexp.MustCompile(`^srun: error: ([^:]+): tasks? ([-0-9,]+): (.*)$`)
 
-// failedRanks returns which ranks srun saw fail since the job last started,
-// according to the log.
+// lostNode matches how srun reports a node that Slurm has given up.
+var lostNode = regexp.MustCompile(`^srun: error: Node failure on (.*)$`)
+
+// failedRanks returns which ranks srun saw fail, and which nodes it saw lost, since the job
+// last started, according to the log.
 func (e *Engine) failedRanks(id string) string {
 	text, err := os.ReadFile(e.logFile(id))
 	if err != nil {
@@ -50,6 +60,9 @@ func (e *Engine) failedRanks(id string) string {
 		}
 		if m := failedTask.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
 			failed = append(failed, fmt.Sprintf("rank %s on %s failed: %s", m[2], m[1], m[3]))
+		}
+		if m := lostNode.FindStringSubmatch(strings.TrimSpace(line)); m != nil {
+			failed = append(failed, fmt.Sprintf("node %s was lost", m[1]))
 		}
 	}
 	return strings.Join(failed, "; ")

@@ -37,6 +37,7 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 		line("#SBATCH %s", option)
 	}
 	line("export %s=%s", deploy.JobVariable, id)
+	line("rm -f %s # of an earlier start", e.exitFile(id))
 	for _, name := range slices.Sorted(maps.Keys(job.Environment)) {
 		line("export %s=%s", name, quote(job.Environment[name]))
 	}
@@ -53,7 +54,7 @@ func (e *Engine) script(job deploy.Job, id string) ([]byte, error) {
 # Ranks that made room for another job continue when it is their turn again. Slurm
 # itself requeues a job that does not end within the time granted.
 if [ $code = 143 ] && scontrol show job "$SLURM_JOB_ID" | grep -q 'PreemptTime=[0-9]'; then
-	scontrol requeue "$SLURM_JOB_ID"
+	scontrol requeue "$SLURM_JOB_ID" && exit $code
 fi
 echo $code >%s
 exit $code`, e.exitFile(id))

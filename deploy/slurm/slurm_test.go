@@ -209,9 +209,76 @@ func TestForgottenJobs(t *testing.T) {
 	check("y", deploy.Succeeded, 0)
 	script(t, path, "squeue", "echo '7|TIMEOUT|TimeLimit|0|1795314182|1795314190|(null)|'")
 	check("y", deploy.Failed, -1)
-	script(t, path, "squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1")
-	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrUnreachable) {
+	script(t, path, "squeue", silentQueue)
+	if _, err := e.Status(t.Context(), "w"); !errors.Is(err, deploy.ErrUnreachable) {
 		t.Errorf("want ErrUnreachable, have %v", err)
+	}
+}
+
+// silentQueue is squeue while slurmctld is down.
+const silentQueue = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
+
+// TestSlurmIsSilent reads what a job has left while Slurm does not answer.
+func TestSlurmIsSilent(t *testing.T) {
+	path, folder := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
+	e := engine(t, Options{Folder: folder})
+	script(t, path, "squeue", silentQueue)
+	var log bytes.Buffer
+	if err := e.Logs(t.Context(), "x", &log, false); !errors.Is(err, deploy.ErrUnreachable) {
+		t.Errorf("Logs of a job without a log: %v, want ErrUnreachable", err)
+	}
+	if err := os.WriteFile(e.logFile("x"), []byte(" 1: half way\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Logs(t.Context(), "x", &log, false); err != nil || log.String() != "rank 1 | half way\n" {
+		t.Errorf("Logs: %q, %v; want what the job has printed", log.String(), err)
+	}
+	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrUnreachable) {
+		t.Errorf("Status: %v, want ErrUnreachable", err)
+	}
+	// squeue answers in the middle, and is silent at the end; the script leaves its exit status.
+	script(t, path, "squeue", `n=$(cat `+folder+`/n 2>/dev/null || echo 0); echo $((n + 1)) >`+folder+`/n
+[ $n = 3 ] && echo 75 >`+e.exitFile("x")+`
+[ $n = 1 ] && { echo '7|RUNNING|None|0|1795314182|N/A|(null)|'; exit; }
+`+silentQueue)
+	log.Reset()
+	if err := e.Logs(t.Context(), "x", &log, true); err != nil || log.String() != "rank 1 | half way\n" {
+		t.Errorf("Logs that follow: %q, %v", log.String(), err)
+	}
+	if s, err := e.Status(t.Context(), "x"); err != nil || s.State != deploy.Failed || code(s) != 75 {
+		t.Errorf("Status = %+v, %v; want failed with code 75", s, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	script(t, path, "squeue", "exec sleep 100")
+	if _, err := e.Status(ctx, "y"); !errors.Is(err, deploy.ErrUnreachable) || !strings.Contains(err.Error(), "squeue did not end in time") {
+		t.Errorf("Status with a squeue that hangs: %v, want ErrUnreachable", err)
+	}
+}
+
+// TestAccountingIsSilent asks for jobs that have left the queue while slurmdbd is down.
+func TestAccountingIsSilent(t *testing.T) {
+	path, folder := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
+	e := engine(t, Options{Folder: folder})
+	script(t, path, "squeue", "")
+	script(t, path, "sacct", "echo 'sacct: error: Problem talking to the database: Connection refused' >&2; exit 1")
+	if _, err := e.Status(t.Context(), "x"); !errors.Is(err, deploy.ErrUnreachable) || !strings.Contains(err.Error(), "accounting cannot say") {
+		t.Errorf("Status of a job that left nothing: %v, want ErrUnreachable that names accounting", err)
+	}
+	if err := os.WriteFile(e.logFile("x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := e.Status(t.Context(), "x")
+	if err != nil || s.State != deploy.Failed || !strings.Contains(s.Reason, "Connection refused") {
+		t.Errorf("Status without an exit status: %+v, %v; want failed, and that accounting does not answer", s, err)
+	}
+	if err := os.WriteFile(e.exitFile("x"), []byte("0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = e.Status(t.Context(), "x"); err != nil || s.State != deploy.Succeeded || s.Reason != "" {
+		t.Errorf("Status with an exit status: %+v, %v; want succeeded", s, err)
 	}
 }
 

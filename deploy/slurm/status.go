@@ -19,7 +19,8 @@ type found struct {
 	status deploy.Status
 }
 
-// Status asks squeue, then accounting, then reads the file that the script leaves.
+// Status asks squeue, then accounting, then reads the file that the script leaves. While
+// Slurm does not answer, that file says that the job has ended, and how.
 func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	j, err := e.find(ctx, id)
 	return j.status, err
@@ -28,6 +29,11 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id, mine(),
 		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|")
+	if errors.Is(err, deploy.ErrUnreachable) {
+		if j, known, wrong := e.left(id); wrong == nil && known && j.status.ExitCode != nil {
+			return j, nil
+		}
+	}
 	if err != nil {
 		return found{}, err
 	}
@@ -35,8 +41,9 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
+	var silent error
 	if !known {
-		j, known = e.accounting(ctx, id)
+		j, known, silent = e.accounting(ctx, id)
 	}
 	if !known {
 		j, known, err = e.left(id)
@@ -44,8 +51,12 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	switch {
 	case err != nil:
 		return found{}, err
+	case !known && silent != nil:
+		return found{}, fmt.Errorf("%s: %s is not in the queue, and accounting cannot say whether it was: %w", Name, id, silent)
 	case !known:
 		return found{}, fmt.Errorf("%s: %s: %w", Name, id, deploy.ErrNoJob)
+	case silent != nil && j.status.ExitCode == nil:
+		j.status.Reason += fmt.Sprintf("; accounting cannot say how it ended: %v", silent)
 	}
 	if code := j.status.ExitCode; code != nil && *code == 0 && j.status.State != deploy.Succeeded {
 		j.status.ExitCode = nil // the job was ended before it had one
@@ -139,15 +150,20 @@ func parseTime(text string) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// accounting looks for a job that has left the queue. Not every cluster keeps
-// accounts, so an error only means that nothing is known.
-func (e *Engine) accounting(ctx context.Context, id string) (found, bool) {
+// accounting looks for a job that has left the queue. The error says that accounting does
+// not answer now. Not every cluster keeps accounts, so any other only means that nothing
+// is known.
+func (e *Engine) accounting(ctx context.Context, id string) (found, bool, error) {
 	text, err := run(ctx, nil, nil, "sacct", "--noheader", "--parsable2", "--allocations", "--name="+id, mine(),
 		"--starttime=now-365days", "--format=JobIDRaw,State,ExitCode,Start,End")
-	if err != nil {
-		return found{}, false
+	if errors.Is(err, deploy.ErrUnreachable) {
+		return found{}, false, err
 	}
-	return parseAccount(text)
+	if err != nil {
+		return found{}, false, nil
+	}
+	j, known := parseAccount(text)
+	return j, known, nil
 }
 
 // parseAccount reads what sacct prints about one job, whose last line counts.

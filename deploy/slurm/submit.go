@@ -61,6 +61,9 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 		}
 		ended, err := deploy.PollFor(ctx, time.Duration(e.o.Grace), e.poll, func(ctx context.Context) (bool, error) {
 			status, err := e.Status(ctx, id)
+			if errors.Is(err, deploy.ErrUnreachable) {
+				err = nil // the ranks are stopping all the same
+			}
 			return status.State.Ended(), err
 		})
 		if ended || err != nil {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/batchscore/batchscore/deploy"
+	"github.com/batchscore/batchscore/scorer/telemetry/printable"
+)
+
+// newsEvery is the time between two looks for news of a job's engine.
+var newsEvery = 15 * time.Second
+
+// news says what a job waits for, and that its engine does not answer.
+type news struct {
+	engine string
+	out    io.Writer
+	// last is what was said last; silent reports whether it was that the engine does not
+	// answer.
+	last   string
+	silent bool
+}
+
+// tell says what an answer of the engine has that is new.
+func (n *news) tell(status deploy.Status, err error) {
+	switch {
+	case errors.Is(err, deploy.ErrUnreachable):
+		if !n.silent {
+			printf(n.out, "batchscore: %s; trying again\n", printable.Line(err.Error()))
+		}
+		n.silent = true
+		return
+	case err != nil:
+		return
+	case n.silent:
+		printf(n.out, "batchscore: %s answers again\n", n.engine)
+		n.silent = false
+	}
+	waits := ""
+	if status.State == deploy.Queued && status.Reason != "" {
+		waits = printable.Line(status.Reason)
+	}
+	if waits != "" && waits != n.last {
+		printf(n.out, "batchscore: the job waits on %s: %s\n", n.engine, waits)
+	}
+	n.last = waits
+}
+
+// announce tells news of the job until the returned function is called.
+func (w *watched) announce(ctx context.Context, out io.Writer) (end func() *news) {
+	n := &news{engine: w.r.Engine, out: out}
+	ctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for deploy.Sleep(ctx, newsEvery) == nil {
+			if status, err := w.l.Status(ctx, w.r.ID); ctx.Err() == nil {
+				n.tell(status, err)
+			}
+		}
+	})
+	return func() *news {
+		cancel()
+		looking.Wait()
+		return n
+	}
+}
+
+// inTurn returns the writers so that one writes at a time.
+func inTurn(a, b io.Writer) (io.Writer, io.Writer) {
+	var mu sync.Mutex
+	return &serialWriter{&mu, a}, &serialWriter{&mu, b}
+}
+
+type serialWriter struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (t *serialWriter) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(p)
+}
