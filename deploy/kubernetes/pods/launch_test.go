@@ -60,9 +60,12 @@ func (c *cluster) launch(t *testing.T, o options) *job {
 		"name": name, "nodes": 2, "model": "/data/model.onnx", "images": "/data/images", "out": "/data/out/" + name,
 		"mounts": []map[string]any{{"source": "pvc://data", "path": "/data"}}, "run": map[string]any{"max-errors": 3, "chunk": 2},
 	}
-	if o.slow {
+	if !o.real {
 		run := fields["run"].(map[string]any)
-		run["provider"], run["batch"], run["chunk"] = "simulate:rate=1", 1, 1
+		run["provider"], run["batch"], run["chunk"] = "simulate:rate=100", 1, 1
+		if o.slow {
+			run["provider"] = "simulate:rate=1"
+		}
 	}
 	for field, value := range o.job {
 		if field == "run" {
@@ -77,7 +80,7 @@ func (c *cluster) launch(t *testing.T, o options) *job {
 		j.out = filepath.Join(c.small(t), filepath.Base(out))
 	}
 	service := map[string]any{
-		"context": "pods", "namespace": namespace, "image": image, "mpi": o.mpi, "serviceAccount": "scorer", "grace": "20s",
+		"context": "pods", "namespace": namespace, "image": image, "mpi": o.mpi, "serviceAccount": "scorer", "grace": "30s",
 	}
 	for field, value := range o.service {
 		service[field] = value
@@ -185,6 +188,10 @@ func (j *job) said(t *testing.T) string {
 // says waits until "jobs status" says what matches the pattern.
 func (j *job) says(t *testing.T, pattern string) bool {
 	t.Helper()
+	if j.id == "" {
+		t.Error("the job was not launched")
+		return false
+	}
 	re := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(time.Second) {
 		if j.status = j.said(t); re.MatchString(j.status) {

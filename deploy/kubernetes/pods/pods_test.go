@@ -2,7 +2,6 @@ package pods
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,8 +10,9 @@ import (
 
 // options are what a scenario changes about the job.
 type options struct {
-	// mpi is whether it is an MPIJob, slow that ranks score one image a second.
-	mpi, slow bool
+	// mpi is whether it is an MPIJob. Ranks compute nothing unless real is set, and score
+	// one image a second if slow is.
+	mpi, real, slow bool
 	// again keeps the output of a former launch.
 	again bool
 	// job and service replace fields of job.yaml and of the section in service.yaml.
@@ -42,7 +42,7 @@ func TestPods(t *testing.T) {
 	if os.Getenv(folderVar) == "" {
 		return // make pods-check runs it
 	}
-	log, err := os.Create(filepath.Join(os.Getenv("BATCHSCORE_CACHE"), "pods.log"))
+	log, err := os.Create(os.Getenv(folderVar) + ".log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func (c *cluster) play(t *testing.T, s scenario) {
 		again := s.options
 		again.again, again.slow = true, false
 		if s.slow {
-			again.job = with(again.job, "run", map[string]any{"provider": "simulate:rate=20", "batch": 1, "chunk": 1})
+			again.job = with(again.job, "run", map[string]any{"provider": "simulate:rate=100", "batch": 1, "chunk": 1})
 		}
 		if s.job["timeLimit"] != nil {
 			again.job = with(again.job, "timeLimit", "10m")

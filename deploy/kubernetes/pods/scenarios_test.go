@@ -19,8 +19,8 @@ func run(flags map[string]any) map[string]any { return map[string]any{"run": fla
 func scenarios() []scenario {
 	mpi, slow, slowMPI := options{mpi: true}, options{slow: true}, options{mpi: true, slow: true}
 	return []scenario{
-		{name: "Indexed", options: options{job: map[string]any{"nodes": 3}}, says: "^succeeded"},
-		{name: "MPI", options: mpi, says: "^succeeded"},
+		{name: "Indexed", options: options{real: true, job: map[string]any{"nodes": 3}}, says: "^succeeded"},
+		{name: "MPI", options: options{mpi: true, real: true}, says: "^succeeded"},
 
 		{name: "IndexedRankKilled", options: slow, says: "^succeeded", during: func(t *testing.T, j *job) {
 			j.kill(t, j.running(t, j.id, "rank"))
@@ -48,8 +48,8 @@ func scenarios() []scenario {
 		{name: "MPIDrained", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
 		{name: "MPINodeLost", options: slowMPI, says: "^succeeded", during: nodeLost},
 
-		{name: "IndexedCanceled", options: slow, code: 1, part: true, during: func(*testing.T, *job) {}, instead: canceled},
-		{name: "MPICanceled", options: slowMPI, code: 1, part: true, during: func(*testing.T, *job) {}, instead: canceled},
+		{name: "IndexedCanceled", options: slow, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
+		{name: "MPICanceled", options: slowMPI, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
 		{name: "IndexedTimeLimit", options: options{slow: true, job: map[string]any{"timeLimit": "15s"}}, code: 75, part: true, says: "^failed.*DeadlineExceeded"},
 		{name: "MPITimeLimit", options: options{mpi: true, slow: true, job: map[string]any{"timeLimit": "20s"}}, code: 75, part: true, says: "^failed.*DeadlineExceeded"},
 

@@ -129,7 +129,8 @@ server() {
 	local server=$1
 	shift
 	{
-		printf '#!/bin/bash\necho $$ >%q\nexec' "$folder/run/$server.pid"
+		# shellcheck disable=SC2016 # that shell expands them
+		printf '#!/bin/bash\ncd %q\nexport HOME=$PWD KUBECONFIG=$PWD/admin.kubeconfig\necho $$ >%q\nexec' "$folder" "run/$server.pid"
 		printf ' %q' "$@"
 		printf ' >>%q 2>&1\n' "$folder/log/$server"
 	} >"$folder/run/$server"
@@ -246,7 +247,7 @@ server kube-apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:2379
 	--tls-cert-file=etc/ca.crt --tls-private-key-file=etc/ca.key --token-auth-file=etc/tokens --authorization-mode=RBAC \
 	--service-account-key-file=etc/accounts.pem --service-account-signing-key-file=etc/accounts.pem \
 	--service-account-issuer=https://kubernetes.default.svc --service-cluster-ip-range=10.96.0.0/24 \
-	--kubelet-certificate-authority= --kubelet-client-certificate=etc/ca.crt --kubelet-client-key=etc/ca.key \
+	--kubelet-preferred-address-types=InternalIP --kubelet-client-certificate=etc/ca.crt --kubelet-client-key=etc/ca.key \
 	--default-not-ready-toleration-seconds=10 --default-unreachable-toleration-seconds=10
 await containerd ctr --address containerd.sock version
 images() { ctr --address containerd.sock --namespace k8s.io images "$@"; }
