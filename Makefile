@@ -322,7 +322,7 @@ pods-image: build
 	deploy/kubernetes/pods/image.sh '$(PODS)/image.tar' bin/batchscore '$(dir $(LIBRARY))'
 
 # Without PODS_ARCHIVE, an archive of an image, one is made without a container engine.
-# PODS_RUN chooses scenarios, as in PODS_RUN=TestPods/MPI.
+# PODS_RUN chooses scenarios, as in PODS_RUN=TestPods/Alone/MPI.
 PODS_RUN ?= ^TestPods$$
 
 .PHONY: pods-check
@@ -331,7 +331,7 @@ pods-check: deps build pods-servers $(if $(filter file,$(origin PODS_ARCHIVE)),p
 	@$(MAKE) --no-print-directory demo-model
 	BATCHSCORE_PODS='$(PODS)/cluster' BATCHSCORE_PODS_SERVERS='$(CLUSTER)' BATCHSCORE_PODS_ARCHIVE='$(abspath $(PODS_ARCHIVE))' \
 		BATCHSCORE_PODS_PROGRAM='$(CURDIR)/bin/batchscore' BATCHSCORE_PODS_MODEL='$(MODEL)' \
-		go test -count=1 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
+		go test -count=1 -parallel 4 -timeout 90m -run '$(PODS_RUN)' -v ./deploy/kubernetes/pods
 
 # deploy/image/build.sh says what DOCKER, BASE, IMAGE_FLAGS and CERTIFICATES are. The archive
 # IMAGE_ARCHIVE is for machines without a registry.

@@ -52,9 +52,19 @@ func TestPods(t *testing.T) {
 	c.table = &table{log: log}
 	c.table.note("the cluster was ready after %.0f s\n", time.Since(began).Seconds())
 	defer c.table.print(t)
-	for _, s := range scenarios() {
-		t.Run(s.name, func(t *testing.T) { c.play(t, s) })
-	}
+	t.Run("Alone", func(t *testing.T) {
+		for _, s := range disturbed() {
+			t.Run(s.name, func(t *testing.T) { c.play(t, s) })
+		}
+	})
+	t.Run("Together", func(t *testing.T) {
+		for _, s := range ended() {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				c.play(t, s)
+			})
+		}
+	})
 	t.Run("Storage", func(t *testing.T) { c.storage(t) })
 	t.Run("Cron", func(t *testing.T) { c.cron(t) })
 }

@@ -14,9 +14,9 @@ func matches(pattern, text string) bool { return regexp.MustCompile(pattern).Mat
 
 func run(flags map[string]any) map[string]any { return map[string]any{"run": flags} }
 
-// scenarios are in the order in which they run: first that jobs work, then what a cluster
-// does to them, then what users do wrong.
-func scenarios() []scenario {
+// disturbed are scenarios that change the cluster, or that need its processors, so that one
+// runs at a time: first that jobs work, then what happens to them.
+func disturbed() []scenario {
 	mpi, slow, slowMPI := options{mpi: true}, options{slow: true}, options{mpi: true, slow: true}
 	return []scenario{
 		{name: "Indexed", options: options{real: true, job: map[string]any{"nodes": 3}}, says: "^succeeded"},
@@ -48,6 +48,20 @@ func scenarios() []scenario {
 		{name: "MPIDrained", options: slowMPI, says: "^succeeded", during: func(t *testing.T, j *job) { j.drain(t) }},
 		{name: "MPINodeLost", options: slowMPI, says: "^succeeded", during: nodeLost},
 
+		{name: "IndexedQuota", before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
+		{name: "MPIQuota", options: mpi, before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
+		{name: "MPINoOperator", options: mpi, before: func(t *testing.T, j *job) {
+			j.stop(t, "mpi-operator")
+			t.Cleanup(func() { j.start(t, "mpi-operator") })
+		}, code: 130, stuck: true, none: true, says: "(?i)operator"},
+	}
+}
+
+// ended are scenarios that touch nothing but their own job: how jobs end, and what users do
+// wrong.
+func ended() []scenario {
+	slow, slowMPI := options{slow: true}, options{mpi: true, slow: true}
+	return []scenario{
 		{name: "IndexedCanceled", options: slow, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
 		{name: "MPICanceled", options: slowMPI, code: 78, part: true, during: func(*testing.T, *job) {}, instead: canceled},
 		{name: "IndexedTimeLimit", options: options{slow: true, job: map[string]any{"timeLimit": "15s"}}, code: 75, part: true, says: "^failed.*DeadlineExceeded"},
@@ -74,13 +88,7 @@ func scenarios() []scenario {
 		{name: "IndexedNoClaim", options: options{job: map[string]any{"mounts": []map[string]any{{"source": "pvc://none", "path": "/data"}}}}, code: 130, stuck: true, none: true, says: `"none" not found`},
 		{name: "IndexedNoNode", options: options{job: map[string]any{"vmSize": "none"}}, code: 130, stuck: true, none: true, says: "Unschedulable"},
 		{name: "IndexedNoSecret", options: options{job: map[string]any{"secrets": map[string]any{"TOKEN": map[string]any{"kubernetes": "none/key"}}}}, code: 130, stuck: true, none: true, says: `CreateContainerConfigError: secret "none" not found`},
-		{name: "IndexedQuota", before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
-		{name: "MPIQuota", options: mpi, before: quota, code: 130, stuck: true, none: true, says: "(?i)quota"},
 		{name: "IndexedNotAdmitted", options: options{job: map[string]any{"mounts": []map[string]any{{"source": "pvc://data", "path": "/data"}, {"source": "/tmp", "path": "/scratch"}}}}, code: 130, stuck: true, none: true, says: "(?i)PodSecurity"},
-		{name: "MPINoOperator", options: mpi, before: func(t *testing.T, j *job) {
-			j.stop(t, "mpi-operator")
-			t.Cleanup(func() { j.start(t, "mpi-operator") })
-		}, code: 130, stuck: true, none: true, says: "(?i)operator"},
 	}
 }
 
