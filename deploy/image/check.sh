@@ -79,9 +79,11 @@ as_user ssh 127.0.0.1 batchscore run --images /srv/images --out /srv/out/drained
 rank=$!
 until as_user pgrep -x batchscore >/dev/null; do sleep 0.1; done
 until [ -e "$root/srv/out/drained/_batchscore/job.json" ]; do sleep 0.1; done
-# The preStop hook of deploy/kubernetes.
-# shellcheck disable=SC2016 # for the shell inside
-as_user sh -c 'pkill -USR1 -x "$1"; while pgrep -x "$1" >/dev/null; do sleep 1; done' drain batchscore
+# The preStop hook of deploy/kubernetes, with what it finds next to it.
+install -d -o 10001 -g 10001 "$root/srv/worker"
+install -m 0644 "$here/../kubernetes/worker.sh" "$root/srv/worker/worker.sh"
+printf 'batchscore\n20\n' >"$root/srv/worker/settings"
+as_user sh /srv/worker/worker.sh drain
 wait "$rank" && code=0 || code=$?
 [ "$code" = 143 ] || die "the rank ended with $code, not 143: see $root.drained"
 

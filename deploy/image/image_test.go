@@ -182,12 +182,13 @@ func TestAgreements(t *testing.T) {
 		{what: "the ranks' user", file: "system.sh", holds: "id=10001\n"},
 		{what: "the ranks' user", file: "../kubernetes/kubernetes.go", holds: "cmp.Or(o.User, 10001)"},
 		{what: "the operator's user", file: "system.sh", holds: "user=mpiuser\n"},
-		{what: "the operator's user", file: "../kubernetes/objects.go", holds: `"/home/mpiuser/.sshd_config"`},
+		{what: "the operator's user", file: "../kubernetes/mpi.go", holds: `"/home/mpiuser/.sshd_config"`},
 		{what: "sshd's configuration", file: "system.sh", holds: `"$home/.sshd_config"`},
 		{what: "sshd's port", file: "sshd_config", holds: "\nPort 2222\n"},
 		{what: "ssh's port", file: "system.sh", holds: "    Port 2222\n"},
-		{what: "sshd's port", file: "../kubernetes/objects.go", holds: "sshPort   = 2222\n"},
-		{what: "the drain", file: "../kubernetes/objects.go", holds: drain(t)},
+		{what: "sshd's port", file: "../kubernetes/mpi.go", holds: "sshPort   = 2222\n"},
+		{what: "the drain", file: "check.sh", holds: "/kubernetes/worker.sh"},
+		{what: "the drain", file: "../kubernetes/worker.sh", holds: "\ndrain) drain ;;\n"},
 	} {
 		if !strings.Contains(read(t, c.file), c.holds) {
 			t.Errorf("%s: %q is not in %s", c.what, c.holds, c.file)
@@ -197,14 +198,4 @@ func TestAgreements(t *testing.T) {
 	if version == nil || !strings.Contains(read(t, "golang.sh"), "\ngo_version="+version[1]+".") {
 		t.Errorf("go.mod requires Go %v, and golang.sh fetches another version", version)
 	}
-}
-
-// drain is the command of check.sh by which a worker is drained.
-func drain(t *testing.T) string {
-	t.Helper()
-	m := regexp.MustCompile(`as_user sh -c '(pkill [^']*)' drain`).FindStringSubmatch(read(t, "check.sh"))
-	if m == nil {
-		t.Fatal("check.sh drains no worker")
-	}
-	return "`" + m[1] + "`"
 }

@@ -76,7 +76,8 @@ expect 3 batchscore run --images /images/generated --model /model.onnx --out /ou
 step 'a run: threads and memory'
 start "${run[@]}" --out /out/whole
 pid=$("$docker" inspect --format '{{.State.Pid}}' "$name")
-memory=$(awk -F: '$2 == "memory" { print "/sys/fs/cgroup/memory" $3 "/memory.max_usage_in_bytes" } $1 == 0 { print "/sys/fs/cgroup" $3 "/memory.peak" }' "/proc/$pid/cgroup" |
+memory=$(awk -F: '$2 == "memory" { print "/sys/fs/cgroup/memory" $3 "/memory.max_usage_in_bytes" }
+	$1 == 0 { print "/sys/fs/cgroup" $3 "/memory.peak" }' "/proc/$pid/cgroup" |
 	while read -r file; do [ ! -e "$file" ] || echo "$file"; done | head -n 1)
 threads=0 peak=0
 while now=$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l) && [ "$now" -gt 0 ]; do
