@@ -179,7 +179,7 @@ func (b *memoryBound) exceeded() string {
 
 func (b *memoryBound) remedy() string {
 	if b.loaded.Load() {
-		return "give --sessions 1, fewer --decoders or less --decode-memory, or allow more memory"
+		return "give --sessions 1, fewer --decoders or less --decode-memory, in a new job a smaller --batch, or allow more memory"
 	}
 	return "use a smaller model or a smaller batch (a job that exists keeps its own), or allow more; do not use models that you do not trust"
 }
