@@ -295,6 +295,18 @@ chaos: deps ## disturb ranks, network and storage for CHAOS on a schedule (CHAOS
 		BATCHSCORE_CHAOS_FIRST=$(CHAOS_FIRST) BATCHSCORE_CHAOS_RANKS=$(RANKS) \
 		go test -count=1 -timeout 0 -run '^TestChaos$$' -v ./cmd/batchscore
 
+HOSTS := $(CACHE)/hosts
+
+# PARALLEL is how many scenarios take place at once; most of their time is waiting.
+PARALLEL ?= 4
+
+.PHONY: hosts-check
+hosts-check: deps ## lose hosts, networks and the storage of jobs on four hosts, and verify; as root (about ten minutes; PARALLEL)
+	@deploy/deps/fetch.sh cluster
+	@mkdir -p '$(HOSTS)'
+	BATCHSCORE_HOSTS='$(HOSTS)' go test -count=1 -timeout 60m -parallel $(PARALLEL) -run '^TestHostsCheck$$' -v ./cmd/batchscore
+	@echo 'What each launch printed: $(HOSTS)'
+
 # The servers of a cluster come through the Go module proxy, verified by the
 # checksum database. Building them takes about ten minutes on two cores, once.
 CLUSTER := $(CACHE)/controlplane

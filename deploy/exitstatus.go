@@ -13,6 +13,9 @@ type ExitStatus struct {
 	Ranks []int
 	// Lost is the machine that was lost with these ranks; empty if none was.
 	Lost string
+	// Host is the machine that all of the failed ranks ran on; empty if that is not
+	// known, or if there were several.
+	Host string
 }
 
 func (e *ExitStatus) Error() string {
@@ -31,6 +34,9 @@ func (e *ExitStatus) Cause() string {
 	}
 	if e.Lost != "" {
 		return fmt.Sprintf("%s: host %s was lost", ranks, e.Lost)
+	}
+	if e.Host != "" && len(e.Ranks) > 0 {
+		return fmt.Sprintf("%s on host %s", ranks, e.Host)
 	}
 	return ranks
 }

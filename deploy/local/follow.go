@@ -81,7 +81,7 @@ func (e *Engine) Wait(ctx context.Context, id string, stdout, stderr io.Writer, 
 		}
 	})
 	quiet := Quiet(stderr)
-	var failed failures
+	failed := failures{placement: e.placement(id)}
 	err := e.lines(ctx, id, true, func(l line) error {
 		w := stdout
 		switch {
@@ -132,8 +132,9 @@ var (
 
 // failures collects what mpirun reports as failed since it was last started.
 type failures struct {
-	ranks []int
-	lost  string // the first host that was lost
+	placement []byte // see placement
+	ranks     []int
+	lost      string // the first host that was lost
 }
 
 // add takes in a line that is not a rank's. If the ranks are started again after it,
@@ -141,9 +142,9 @@ type failures struct {
 func (f *failures) add(text []byte) (cause string) {
 	if bytes.HasPrefix(text, []byte(restarting)) {
 		if len(f.ranks) > 0 {
-			cause = (&deploy.ExitStatus{Ranks: f.ranks}).Cause()
+			cause = (&deploy.ExitStatus{Ranks: f.ranks, Host: hostOf(f.ranks, f.placement)}).Cause()
 		}
-		*f = failures{}
+		*f = failures{placement: f.placement}
 		return cause
 	}
 	if m := failedRank.FindSubmatch(text); m != nil {
@@ -175,14 +176,20 @@ func (e *Engine) failure(id string, code int) (*deploy.ExitStatus, error) {
 		return nil, err
 	case len(exit.Ranks) > 0:
 		exit.Lost = "" // mpirun leaves the hosts once the job has failed
+		exit.Host = hostOf(exit.Ranks, e.placement(id))
 	case exit.Lost != "":
-		placement, err := deploy.ReadSmall(e.file(id, placementFile))
-		if err != nil {
-			return nil, err
-		}
-		exit.Ranks = ranksOn(exit.Lost, placement)
+		exit.Ranks = ranksOn(exit.Lost, e.placement(id))
 	}
 	return exit, nil
+}
+
+// placement returns which ranks of a job run where, or nothing if that is not known.
+func (e *Engine) placement(id string) []byte {
+	body, err := deploy.ReadSmall(e.file(id, placementFile))
+	if err != nil {
+		return nil // messages then name the ranks only
+	}
+	return body
 }
 
 // Fetch writes the log of the job into the folder.

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,4 +114,23 @@ func ranksOn(machine string, placement []byte) []int {
 		}
 	}
 	return ranks
+}
+
+// hostOf returns the host of all these ranks, or nothing if there are several, or none.
+func hostOf(ranks []int, placement []byte) string {
+	found := ""
+	for line := range strings.Lines(string(placement)) {
+		var name string
+		var first, n int
+		if _, err := fmt.Sscan(line, &name, &first, &n); err != nil {
+			continue
+		}
+		if slices.ContainsFunc(ranks, func(r int) bool { return r >= first && r < first+n }) {
+			if found != "" {
+				return ""
+			}
+			found = name
+		}
+	}
+	return found
 }

@@ -31,6 +31,24 @@ func TestParseHosts(t *testing.T) {
 	}
 }
 
+func TestHostOf(t *testing.T) {
+	placed := placement([]host{{"north", 0}, {"south", 0}, {"west", 0}}, 3, 2)
+	for _, test := range []struct {
+		ranks []int
+		want  string
+	}{
+		{ranks: []int{0}, want: "north"},
+		{ranks: []int{3, 2}, want: "south"},
+		{ranks: []int{1, 2}},
+		{ranks: []int{6}},
+		{},
+	} {
+		if got := hostOf(test.ranks, placed); got != test.want {
+			t.Errorf("ranks %v: %q, want %q", test.ranks, got, test.want)
+		}
+	}
+}
+
 // onHosts is an engine with two hosts that are reached through ssh.
 func onHosts(t *testing.T) (*Engine, *sshtest.Hosts) {
 	t.Helper()

@@ -267,16 +267,31 @@ func (e *Engine) argv(job deploy.Job, id string, hosts []host) ([]string, error)
 	}
 	if len(hosts) > 0 {
 		// The agent is a file of this machine, so no host may start others. It
-		// must live as long as what it started.
-		argv = append(argv, "--mca", "plm_rsh_agent", e.file(id, agentFile), "--mca", "plm_rsh_no_tree_spawn", "1", "--leave-session-attached")
+		// must live as long as what it started. mpirun hands its name on to all
+		// hosts, which look for the first word, so that is a program they have.
+		argv = append(argv, "--mca", "plm_rsh_agent", "sh "+e.file(id, agentFile), "--mca", "plm_rsh_no_tree_spawn", "1", "--leave-session-attached")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.o.MCA)) {
 		argv = append(argv, "--mca", name, e.o.MCA[name])
+	}
+	for _, setting := range silence {
+		if _, given := e.o.MCA[setting.name]; !given && len(hosts) > 0 {
+			argv = append(argv, "--mca", setting.name, setting.value)
+		}
 	}
 	for _, name := range exported(job) {
 		argv = append(argv, "-x", name)
 	}
 	return append(argv, deploy.RankArgv(job.Argv(binary))...), nil
+}
+
+// silence are the settings by which mpirun and a host take each other for lost after a
+// minute without an answer: three probes, 10 s apart, after 30 s in which nothing was sent.
+// Open MPI's own are eight minutes, during which a GPU would idle. mca overrides them.
+var silence = []struct{ name, value string }{
+	{name: "oob_tcp_keepalive_intvl", value: "10"},
+	{name: "oob_tcp_keepalive_probes", value: "3"},
+	{name: "oob_tcp_keepalive_time", value: "30"},
 }
 
 // installed returns deploy.ErrNoEngine if there is no mpirun.
