@@ -367,6 +367,11 @@ image-run-check: build ## run IMAGE with a read-only root, half a core and 1 GB:
 	rm -rf --one-file-system '$(CACHE)/image-run-check'
 	deploy/image/runcheck.sh '$(IMAGE)' '$(CACHE)/image-run-check' '$(MODEL)' '$(CACHE)/demo'
 
+# SCENARIOS are some of deploy/nfs/scenarios.sh; all if empty.
+.PHONY: nfs-check
+nfs-check: deps build ## run ranks on machines that share a folder over NFS, with servers that stop and clocks that are wrong (about an hour; needs root and apt)
+	deploy/nfs/check.sh '$(CACHE)/nfs' bin/batchscore cmd/batchscore/testdata/wild/models/b02.onnx '$(CACHE)/images/generated/shapes.jpg' $(SCENARIOS)
+
 IMAGE_ROOT ?= $(CACHE)/image-root
 
 .PHONY: image-check

@@ -5,10 +5,12 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/batchscore/batchscore/deploy"
 	"github.com/batchscore/batchscore/models"
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 // TestEnginesKnowEveryExitCode checks that every exit code in the help that an engine
@@ -56,5 +58,14 @@ func TestDeviceFaultMayBeTriedAgain(t *testing.T) {
 		if code := exitCode(test.err, nil); code != test.want {
 			t.Errorf("%v: exit code %d, want %d", test.err, code, test.want)
 		}
+	}
+}
+
+// TestFault46_AFolderThatDoesNotAnswer: a soft mount returns an input/output error when its
+// server does not answer, also where the command line's folders are first looked at.
+func TestFault46_AFolderThatDoesNotAnswer(t *testing.T) {
+	err := config(fmt.Errorf("--images: look at the folder /mnt/images: %w: %w", store.ErrUnavailable, syscall.EIO))
+	if code := exitCode(err, nil); code != 75 {
+		t.Errorf("%v: exit code %d, want 75", err, code)
 	}
 }

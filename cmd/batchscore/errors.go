@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/batchscore/batchscore/scorer/store"
 )
 
 var (
@@ -41,8 +43,8 @@ func invalid(flag string, value any, want string) error {
 
 // config marks err as an error in what the command line refers to.
 func config(err error) error {
-	if diskFull(err) {
-		return err // the same command succeeds once there is room
+	if diskFull(err) || errors.Is(err, store.ErrUnavailable) {
+		return err // the same command succeeds once there is room, or the storage answers
 	}
 	return marked{err, errConfig}
 }

@@ -409,7 +409,10 @@ func TestClaimsReportAStoreThatFails(t *testing.T) {
 			}
 		})
 	}
-	vanishing := &storetest.Faulty{Store: st, Listed: func(int, store.Object) (int, error) { return 0, nil }}
+	vanishing := &storetest.Faulty{
+		Store: st, Listed: func(int, store.Object) (int, error) { return 0, nil },
+		BeforeOpen: func(context.Context, int, string) error { return store.ErrNotExist },
+	}
 	if _, err := claimsOf(vanishing, elsewhere(2), Named, clk).TryAcquire(t.Context(), OnChunk(0)); !errors.Is(err, ErrVanished) {
 		t.Errorf("a claim that vanishes: %v, want %v", err, ErrVanished)
 	}

@@ -191,3 +191,25 @@ func TestFault27_TheStoresClockIsAskedAgain(t *testing.T) {
 		t.Errorf("%d probes, want 2", n)
 	}
 }
+
+// TestFault46_AListingOfAWhileAgo: a machine that mounts a folder may list it without the
+// claims that others made since. A claim that it cannot make is found by its name.
+func TestFault46_AListingOfAWhileAgo(t *testing.T) {
+	eachForm(t, func(t *testing.T, names Names) {
+		clk := newClock()
+		st := clk.store()
+		a := claimsOf(st, elsewhere(1), names, clk)
+		if !acquire(t, a, OnChunk(0)) || !renew(t, a, OnChunk(0)) {
+			t.Fatal("no claim")
+		}
+		stale := &storetest.Faulty{Store: st, Listed: func(int, store.Object) (int, error) { return 0, nil }}
+		b := claimsOf(stale, elsewhere(2), names, clk)
+		if acquire(t, b, OnChunk(0)) {
+			t.Error("a claim was taken from its owner")
+		}
+		clk.advance(2 * lease)
+		if !acquire(t, b, OnChunk(0)) || renew(t, a, OnChunk(0)) {
+			t.Error("a claim that nobody renewed was not taken over")
+		}
+	})
+}

@@ -96,9 +96,27 @@ func (c chains) last(ctx context.Context, r Right) (link, error) {
 	}
 	generation, ok := ends[r]
 	if !ok {
-		return link{}, fmt.Errorf("%w: the one on %s, from %s", ErrVanished, r, c.st)
+		return c.lastByName(ctx, r)
 	}
 	return c.read(ctx, r, generation)
+}
+
+// lastByName is last without a listing. A machine that mounts a folder may list it as it
+// was a while ago, but looks up a name that it is asked for.
+func (c chains) lastByName(ctx context.Context, r Right) (last link, err error) {
+	for generation := 0; ; generation++ {
+		next, err := c.read(ctx, r, generation)
+		switch {
+		case err == nil:
+			last = next
+		case !errors.Is(err, store.ErrNotExist):
+			return link{}, err
+		case generation == 0:
+			return link{}, fmt.Errorf("%w: the one on %s, from %s", ErrVanished, r, c.st)
+		default:
+			return last, nil
+		}
+	}
 }
 
 // ends returns the last generation of each right whose links' names begin with

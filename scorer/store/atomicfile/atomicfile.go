@@ -93,9 +93,12 @@ func (f Folder) put(base string, mode fs.FileMode, replace bool, write func(io.W
 		return forFile(err, t.file.Name(), path)
 	}
 	if replace {
-		err = f.rename(t.name, base)
+		err = t.Rename(base)
 	} else {
 		err = f.LinkExclusive(t.name, base)
+		if err != nil && t.Has(base) { // it was made, and the answer was lost
+			err = nil
+		}
 	}
 	if err != nil {
 		return forFile(err, t.file.Name(), path)

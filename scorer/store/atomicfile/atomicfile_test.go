@@ -197,3 +197,45 @@ func TestAbandoned(t *testing.T) {
 		t.Errorf("got %s, %v; want %s", got, err, want)
 	}
 }
+
+// TestFault46_RenameWhoseAnswerWasLost is about a network file system: the server moved the
+// file and its answer was lost, so the client's second try finds no file.
+func TestFault46_RenameWhoseAnswerWasLost(t *testing.T) {
+	folder := t.TempDir()
+	for _, text := range []string{"first", "second"} {
+		in := At(folder)
+		temp, err := in.NewTemp("temp-", "", 0o666, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := temp.Rename("file"); err != nil {
+			t.Fatal(err)
+		}
+		if err := temp.Rename("file"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file that was never filled is moved twice: %v, want %v", err, fs.ErrNotExist)
+		}
+		if temp, err = in.NewTemp("temp-", "", 0o666, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := temp.Fill(true, func(w io.Writer) error { _, err := io.WriteString(w, text); return err }); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := temp.Rename("file"); err != nil {
+				t.Errorf("Rename = %v, want success", err)
+			}
+		}
+		if got := contents(t, folder); len(got) != 1 || got["file"] != text {
+			t.Errorf("the folder holds %q, want %q", got, text)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "other"), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := temp.Rename("other"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Rename to a name of another file = %v, want %v", err, fs.ErrNotExist)
+		}
+		if err := os.Remove(filepath.Join(folder, "other")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // Temp is a temporary file that is to get another name in its folder. Write and
@@ -14,6 +15,7 @@ type Temp struct {
 	folder Folder
 	name   string
 	file   *os.File
+	info   fs.FileInfo // what became of the file, once it is filled
 }
 
 // mostTries is how many names NewTemp tries. Even the second one is hardly ever needed.
@@ -40,7 +42,7 @@ func (f Folder) NewTemp(begin, end string, mode fs.FileMode, like fs.FileInfo) (
 		if err != nil {
 			return nil, err
 		}
-		t := &Temp{f, name, file}
+		t := &Temp{folder: f, name: name, file: file}
 		if like != nil {
 			if err := t.become(like, own); err != nil {
 				t.Remove()
@@ -77,17 +79,60 @@ func (t *Temp) Name() string { return t.name }
 
 // Fill lets write write the file, syncs it if it is to survive a crash, and closes it. It
 // is called once, and returns what became of the file.
-func (t *Temp) Fill(sync bool, write func(io.Writer) error) (fs.FileInfo, error) {
+func (t *Temp) Fill(sync bool, write func(io.Writer) error) (info fs.FileInfo, err error) {
+	if sync {
+		info, err = t.fillAndSync(write)
+	} else {
+		info, err = t.fill(write)
+	}
+	t.info = info
+	return info, err
+}
+
+func (t *Temp) fillAndSync(write func(io.Writer) error) (fs.FileInfo, error) {
 	err := write(t.file)
-	if err == nil && sync {
+	if err == nil {
 		err = t.folder.sync(t.file)
 	}
 	info, statErr := t.file.Stat()
 	return info, errors.Join(err, statErr, t.file.Close())
 }
 
+// fill is fillAndSync without syncing. What is written to a file of a server gets there
+// when the file is described, or else when it is closed; if that fails, as when the disk is
+// full, only the close says so, and only if it was the one that tried. So the file is closed
+// before it is described, under its name.
+func (t *Temp) fill(write func(io.Writer) error) (fs.FileInfo, error) {
+	created, err := t.file.Stat()
+	if err == nil {
+		err = write(t.file)
+	}
+	if err := errors.Join(err, t.file.Close()); err != nil {
+		return created, err
+	}
+	info, err := t.folder.Lstat(t.name)
+	if err == nil && !os.SameFile(info, created) {
+		err = &fs.PathError{Op: "write", Path: t.folder.Path(t.name), Err: syscall.ESTALE} // another file has its name
+	}
+	return info, err
+}
+
 // Remove removes the temporary name, which may be gone by now.
 func (t *Temp) Remove() { _ = t.folder.Remove(t.name) }
 
-// Rename moves the file to another name, in place of what has that.
-func (t *Temp) Rename(final string) error { return t.folder.rename(t.name, final) }
+// Rename moves the file, which is filled, to another name, in place of what has that. A
+// server may have moved it and lost its answer; asked again, it answers that there is no
+// such file. Then the file has its name.
+func (t *Temp) Rename(final string) error {
+	err := t.folder.rename(t.name, final)
+	if errors.Is(err, fs.ErrNotExist) && t.Has(final) {
+		return nil
+	}
+	return err
+}
+
+// Has reports whether the file, which is filled, has that name.
+func (t *Temp) Has(name string) bool {
+	info, err := t.folder.Lstat(name)
+	return err == nil && t.info != nil && os.SameFile(info, t.info)
+}

@@ -96,7 +96,13 @@ func (s *Store) create(ctx context.Context, name string, lasts lasting, size int
 	if err := ctx.Err(); err != nil {
 		return store.Object{}, err
 	}
-	if err := s.link(in, temp.Name(), base); err != nil && !sameFile(in, temp.Name(), base) {
+	if size >= 0 && info.Size() != size {
+		return store.Object{}, fmt.Errorf("create %s: %w: the file system kept %d of %d bytes; run again when it has room", final,
+			store.ErrUnavailable, info.Size(), size)
+	}
+	// A server may make the link and lose its answer; asked again, it answers that the name
+	// is taken. Then our own file has the name.
+	if err := s.link(in, temp.Name(), base); err != nil && !temp.Has(base) {
 		if errors.Is(err, store.ErrUnfit) {
 			s.unfit.Store(true)
 		}
@@ -140,16 +146,4 @@ func linkExclusive(in atomicfile.Folder, temp, final string) error {
 		return errNoExclusive
 	}
 	return err
-}
-
-// sameFile reports whether both names are of one file. A server may have made a
-// link and lost its answer; asked again, it answers that the name is taken. Then
-// our own file has the name.
-func sameFile(in atomicfile.Folder, a, b string) bool {
-	x, err := in.Lstat(a)
-	if err != nil {
-		return false
-	}
-	y, err := in.Lstat(b)
-	return err == nil && os.SameFile(x, y)
 }

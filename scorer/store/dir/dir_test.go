@@ -351,7 +351,7 @@ func TestErrorsOfTheFileSystem(t *testing.T) {
 	for no, want := range map[syscall.Errno]error{
 		syscall.ENOSPC: store.ErrUnavailable, syscall.EDQUOT: store.ErrUnavailable, syscall.EROFS: store.ErrUnavailable,
 		syscall.EFBIG: store.ErrUnavailable, syscall.EIO: store.ErrUnavailable, syscall.EMFILE: store.ErrUnavailable,
-		syscall.EACCES: store.ErrDenied, syscall.EPERM: store.ErrDenied, syscall.ESTALE: store.ErrChanged,
+		syscall.EACCES: store.ErrDenied, syscall.EPERM: store.ErrDenied, syscall.ESTALE: store.ErrUnavailable,
 		syscall.EEXIST: store.ErrExist, syscall.ENOENT: store.ErrNotExist, syscall.ENOTDIR: store.ErrNotExist,
 	} {
 		err := classify("create", "/out/part-00007.jsonl", 4711, &fs.PathError{Op: "write", Path: "/x", Err: no})

@@ -73,7 +73,8 @@ func kindOf(err error) (kind error, hint string) {
 	case syscall.EEXIST:
 		return store.ErrExist, ""
 	case syscall.ESTALE:
-		return store.ErrChanged, ""
+		return store.ErrUnavailable, "; the server does not know this folder or file any more, because it was removed there or replaced: " +
+			"mount it again if another one has its place, and run again"
 	case syscall.EACCES, syscall.EPERM:
 		return store.ErrDenied, "; check owner and mode (the umask of whoever made it may be the reason)"
 	case syscall.ENOSPC, syscall.EDQUOT:
@@ -165,8 +166,11 @@ func (s *Store) unread(doing, path string, err error) error {
 	if gone != nil {
 		return fmt.Errorf("%s %s: %v: %w", doing, path, bare(err), gone) // the file's own error means nothing now
 	}
-	if isNotExist(err) || no == syscall.ESTALE {
+	if isNotExist(err) {
 		return classify(doing, path, 0, err)
+	}
+	if no == syscall.ESTALE { // the server has another file now
+		return fmt.Errorf("%s %s: %w: %w", doing, path, store.ErrChanged, no)
 	}
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return classify(doing, path, 0, errNotRegular)

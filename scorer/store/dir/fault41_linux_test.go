@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/batchscore/batchscore/scorer/store"
+	"github.com/batchscore/batchscore/scorer/store/atomicfile"
 )
 
 // broken is a file whose reads fail.
@@ -180,4 +181,25 @@ func TestFault41_FolderWithoutEntry(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestFault46_StaleHandle: the server of a mount has another file in the place of one, or of
+// the folder. Only the former is about that one image.
+func TestFault46_StaleHandle(t *testing.T) {
+	root := t.TempDir()
+	write(t, root+"/image", "x")
+	for _, reads := range []bool{false, true} {
+		s := breaking(t, root, syscall.ESTALE, reads)
+		if err := readOne(t, s, "image"); !errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("one stale file: %v, want ErrChanged", err)
+		}
+	}
+	s := open(t, root)
+	s.link = func(in atomicfile.Folder, temp, final string) error {
+		return &os.LinkError{Op: "link", Old: temp, New: final, Err: syscall.ESTALE}
+	}
+	_, err := s.Create(t.Context(), "part", []byte("x"))
+	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrChanged) || !strings.Contains(err.Error(), "mount it again") {
+		t.Errorf("a create in a stale folder: %v, want ErrUnavailable with what to do", err)
+	}
 }

@@ -59,7 +59,7 @@ func (s *Store) Delete(ctx context.Context, name, etag string) error {
 	in := s.in(root)
 	err = in.Remove(path.Base(name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete %s: %w", final, store.ErrNotExist)
+		err = nil // it was there just now: another has removed it, or a server did and lost its answer
 	}
 	if err == nil {
 		err = in.Sync()
