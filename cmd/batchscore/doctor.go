@@ -34,8 +34,9 @@ type finding struct {
 
 func newDoctor() *cobra.Command {
 	var f doctorFlags
+	var bugs bugReportFlags
 	cmd := &cobra.Command{
-		Use:   "doctor",
+		Use:   "doctor [--bug-report [FILE]]",
 		Short: "Report what this machine has for scoring, and what to install",
 		Long: `doctor looks for ONNX Runtime and its providers, the JPEG decoder, mpirun, cores, GPUs,
 registered models, free disk space and credentials for storage, whose values it does
@@ -44,10 +45,25 @@ not show. It exits with code 78 if something is missing that scoring needs.
 With --device it also computes a small network on every GPU that this process may use,
 compares the result with the CPU's, and shows the GPU's name, memory, compute
 capability, NUMA node, and the versions of its driver, CUDA and cuDNN. It exits with
-code 78 if a GPU cannot be used or computes something else.`,
-		Example: "  batchscore doctor\n  batchscore doctor --device",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+code 78 if a GPU cannot be used or computes something else.
+
+With --bug-report it writes an archive to attach to an issue: versions, this report, the
+machine and its control groups, the variables that matter, the ends of logs, and of an
+output its records and errors. Credentials, other variables and the names of images are
+left out. It prints what is inside. Look through it before you send it. A file of that
+name is not replaced, and nobody else may read the new one.`,
+		Example: "  batchscore doctor\n  batchscore doctor --device\n  batchscore doctor --bug-report --out result --logs run.log",
+		Args:    atMostOne("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if bugs.asked {
+				return bugs.run(cmd, firstArg(args), f.args()...)
+			}
+			if len(args) > 0 {
+				return strayArgument(cmd, args[0], "")
+			}
+			if err := bugs.refuse(cmd); err != nil {
+				return err
+			}
 			if f.try >= 0 {
 				return tryOne(cmd.Context(), cmd.OutOrStdout(), f.try)
 			}
@@ -59,6 +75,7 @@ code 78 if a GPU cannot be used or computes something else.`,
 		},
 	}
 	f.register(cmd)
+	bugs.register(cmd)
 	return cmd
 }
 

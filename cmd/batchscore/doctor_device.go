@@ -37,6 +37,14 @@ func (f *doctorFlags) register(cmd *cobra.Command) {
 	}
 }
 
+// args are the flags of a doctor that does the same.
+func (f *doctorFlags) args() []string {
+	if !f.device {
+		return nil
+	}
+	return []string{"--device"}
+}
+
 // tryOne tries one device, and prints the report as JSON.
 func tryOne(ctx context.Context, w io.Writer, localRank int) error {
 	r, err := gputrial.Try(ctx, localRank)

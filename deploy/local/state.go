@@ -27,6 +27,10 @@ const (
 	exitFile      = "exit"     // mpirun's exit status
 )
 
+// Logs are the names of the files in a job's folder that say what became of it. The others
+// may hold the environment of the ranks.
+var Logs = []string{startedFile, placementFile, logFile, canceledFile, exitFile}
+
 // poll is the time between two looks at the folder of a running job. At every
 // rarely-th look its processes are looked for, too, which costs more.
 const (
