@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -14,7 +15,7 @@ import (
 // newsEvery is the time between two looks for news of a job's engine.
 var newsEvery = 15 * time.Second
 
-// news says what a job waits for, and that its engine does not answer.
+// news says what a job waits for, or a part of it or its end, and that its engine does not answer.
 type news struct {
 	engine string
 	out    io.Writer
@@ -39,14 +40,24 @@ func (n *news) tell(status deploy.Status, err error) {
 		printf(n.out, "batchscore: %s answers again\n", n.engine)
 		n.silent = false
 	}
-	waits := ""
-	if status.State == deploy.Queued && status.Reason != "" {
-		waits = printable.Line(status.Reason)
+	what := ""
+	switch {
+	case status.Reason == "", status.State.Ended():
+	case status.State == deploy.Queued:
+		what = "waits"
+	case status.State == deploy.Running: // not all of it
+		what = "is running"
+	case status.State == deploy.Stopping:
+		what = "is stopping"
 	}
-	if waits != "" && waits != n.last {
-		printf(n.out, "batchscore: the job waits on %s: %s\n", n.engine, waits)
+	text := ""
+	if what != "" {
+		text = printable.Line(fmt.Sprintf("the job %s on %s: %s", what, n.engine, status.Reason))
 	}
-	n.last = waits
+	if text != "" && text != n.last {
+		printf(n.out, "batchscore: %s\n", text)
+	}
+	n.last = text
 }
 
 // announce tells news of the job until the returned function is called.

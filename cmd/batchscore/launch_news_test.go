@@ -26,7 +26,9 @@ func TestNews(t *testing.T) {
 		{deploy.Status{}, silent, "batchscore: slurm: service does not answer: squeue: no route; trying again\n"},
 		{deploy.Status{}, silent, ""},
 		{deploy.Status{}, deploy.ErrNoJob, ""},
-		{deploy.Status{State: deploy.Running, Reason: "X"}, nil, "batchscore: slurm answers again\n"},
+		{deploy.Status{State: deploy.Running, Reason: "X"}, nil, "batchscore: slurm answers again\nbatchscore: the job is running on slurm: X\n"},
+		{deploy.Status{State: deploy.Stopping, Reason: "l exited with 64"}, nil, "batchscore: the job is stopping on slurm: l exited with 64\n"},
+		{deploy.Status{State: deploy.Failed, Reason: "said at the end"}, nil, ""},
 		{waits("Resources"), nil, "batchscore: the job waits on slurm: Resources\n"},
 	} {
 		out.Reset()

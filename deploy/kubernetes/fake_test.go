@@ -116,11 +116,12 @@ func (f fake) objects() []string {
 // flagsOf are the flags that each verb of kubectl must be called with. A missing flag or
 // another one is an error.
 var flagsOf = map[string][]string{
-	"apply":  {"--server-side", "--field-manager=batchscore", "--filename=-", "--output=json", "--request-timeout=30s"},
-	"get":    {"--selector=*", "--output=json", "--request-timeout=30s"},
-	"patch":  {"--type=merge", "--patch=*", "--request-timeout=30s"},
-	"delete": {"--request-timeout=30s"},
-	"logs":   {},
+	"apply":      {"--server-side", "--field-manager=batchscore", "--filename=-", "--output=json", "--request-timeout=30s"},
+	"get":        {"--selector=*", "--output=json", "--request-timeout=30s"},
+	"get events": {"--field-selector=type=Warning,involvedObject.name=*", "--output=json", "--request-timeout=30s"},
+	"patch":      {"--type=merge", "--patch=*", "--request-timeout=30s"},
+	"delete":     {"--request-timeout=30s"},
+	"logs":       {},
 }
 
 var mayHave = map[string][]string{
@@ -161,7 +162,10 @@ func fakeKubectl(folder string, args []string) int {
 		return fail("fake: no verb: %q", args)
 	}
 	verb := words[0]
-	known, ok := flagsOf[verb]
+	known, ok := flagsOf[strings.Join(words[:min(2, len(words))], " ")]
+	if !ok {
+		known, ok = flagsOf[verb]
+	}
 	if !ok {
 		return fail("fake: unknown verb %s", verb)
 	}
@@ -231,7 +235,7 @@ func (f fake) get(words, flags []string, fail refuse) int {
 	if err != nil {
 		return fail("fake: %v", err)
 	}
-	if len(steps) > 0 && words[0] != "mpijobs.kubeflow.org" {
+	if len(steps) > 0 && words[0] != "mpijobs.kubeflow.org" && words[0] != "events" {
 		body, err := os.ReadFile(steps[0])
 		if err != nil {
 			return fail("fake: %v", err)
@@ -242,6 +246,9 @@ func (f fake) get(words, flags []string, fail refuse) int {
 			}
 		}
 		os.Remove(steps[0])
+	}
+	if words[0] == "events" {
+		return f.events(flags, fail)
 	}
 	selector := ""
 	for _, a := range flags {
@@ -269,6 +276,33 @@ func (f fake) get(words, flags []string, fail refuse) int {
 		}
 		labels, _ := o["metadata"].(map[string]any)["labels"].(map[string]any)
 		if labels["batchscore.io/job"] == selector {
+			list = append(list, o)
+		}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(map[string]any{"kind": "List", "items": list}); err != nil {
+		return fail("fake: %v", err)
+	}
+	return 0
+}
+
+// events lists the warnings about an object, which are objects of the kind Event.
+func (f fake) events(flags []string, fail refuse) int {
+	files, err := filepath.Glob(f.path("objects", "event.*"))
+	if err != nil {
+		return fail("fake: %v", err)
+	}
+	list := []any{}
+	for _, file := range files {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return fail("fake: %v", err)
+		}
+		var o map[string]any
+		if err := yaml.Unmarshal(body, &o); err != nil {
+			return fail("fake: %v", err)
+		}
+		about := "--field-selector=type=Warning,involvedObject.name=" + fmt.Sprint(o["involvedObject"].(map[string]any)["name"])
+		if slices.Contains(flags, about) {
 			list = append(list, o)
 		}
 	}

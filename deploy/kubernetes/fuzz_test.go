@@ -25,12 +25,13 @@ func FuzzObjects(f *testing.F) {
 		}
 		s := work.status()
 		if work.Kind == "CronJob" {
-			s = ofRuns(s, work, list.Items)
+			e := Engine{o: Options{Kubectl: t.TempDir()}} // which cannot be run
+			s = e.ofRuns(t.Context(), s, work, list.Items, pods)
 		}
 		if s.State == "" {
 			t.Errorf("no state of %+v", work)
 		}
-		_ = waiting(pods)
+		_, _ = waiting(pods), stucks(work, pods)
 		_, _, _ = worst(pods)
 		for _, p := range pods {
 			if !isName(p.Metadata.Name) {

@@ -165,6 +165,85 @@ func pod(name, role string, rank int, status string) string {
 		" batch.kubernetes.io/job-completion-index: '%d'}}\nstatus: %s\n", name, id, role, rank, status)
 }
 
+// warning is an event about an object, some minutes after two.
+func warning(about, reason, message string, minutes int) string {
+	return fmt.Sprintf("kind: Event\nmetadata: {name: %s.%d}\ninvolvedObject: {name: %[1]s}\ntype: Warning\nreason: %[3]s\nmessage: %[4]q\n"+
+		"lastTimestamp: '2026-11-22T02:%02[2]d:00Z'\neventTime: null\n", about, minutes, reason, message)
+}
+
+// TestPending: what the cluster knows of pods that do not come.
+func TestPending(t *testing.T) {
+	const creating = "{phase: Pending, conditions: [{type: PodScheduled, status: 'True'}], containerStatuses: [{state: {waiting: {reason: ContainerCreating}}}]}"
+	const up = "{phase: Running, containerStatuses: [{state: {running: {}}}]}"
+	const job = "spec: {parallelism: 2}\nstatus: {active: 0}"
+	const mpi = "spec: {mpiReplicaSpecs: {Worker: {replicas: 1}}}\nstatus: {conditions: [{type: Created, status: 'True'}]}"
+	run := head("Job", id+"-1") + "spec: {parallelism: 1}\nstatus: {active: 1}"
+	ofRun := func(name, status string) string {
+		return strings.Replace(pod(name, "rank", 0, status), "batchscore.io/role", "batch.kubernetes.io/job-name: "+id+"-1, batchscore.io/role", 1)
+	}
+	for name, c := range map[string]struct {
+		objects []string
+		refused bool
+		state   deploy.State
+		reason  string
+	}{
+		"refused by admission": {objects: []string{head("Job", id) + job,
+			warning(id, "FailedCreate", "exceeded quota: old", 1), warning(id, "FailedCreate", "violates PodSecurity", 2), warning(id, "Other", "x", 3)},
+			state: deploy.Queued, reason: id + ": FailedCreate: violates PodSecurity"},
+		"nothing known": {objects: []string{head("Job", id) + job}, state: deploy.Queued},
+		"no right": {objects: []string{head("Job", id) + job}, refused: true,
+			state: deploy.Queued, reason: "why is not known, since the right to list events in the namespace is missing"},
+		"all run": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1, ready: 1}", pod("p", "rank", 0, up)}, refused: true,
+			state: deploy.Running},
+		"no sandbox": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1}", pod("p", "rank", 0, creating),
+			warning("p", "FailedScheduling", "0/1 nodes", 3), warning("p", "FailedCreatePodSandBox", "runc: EOF", 2)},
+			state: deploy.Queued, reason: "p: FailedCreatePodSandBox: runc: EOF"},
+		"no operator": {objects: []string{head("MPIJob", id)},
+			state: deploy.Queued, reason: "no MPI operator has taken it up; where there is none, launch without MPI (--without-mpi)"},
+		"invalid": {objects: []string{head("MPIJob", id), warning(id, "ValidationError", "bad", 1)},
+			state: deploy.Queued, reason: id + ": ValidationError: bad"},
+		"no workers": {objects: []string{head("MPIJob", id) + mpi, warning(id, "MPIJobFailed", "worker pod created failed: quota", 1)},
+			state: deploy.Queued, reason: id + ": MPIJobFailed: worker pod created failed: quota"},
+		"no launcher": {objects: []string{head("MPIJob", id) + mpi, pod("w", "worker", 0, up), warning(id+"-launcher", "FailedCreate", "quota", 1)},
+			state: deploy.Queued, reason: id + "-launcher: FailedCreate: quota"},
+		"evicted worker": {objects: []string{
+			head("MPIJob", id) + "spec: {mpiReplicaSpecs: {Worker: {replicas: 1}}}\nstatus: {conditions: [{type: Failed, status: 'True', reason: MPIJobEvicted}]}",
+			pod("w", "worker", 0, "{phase: Failed, reason: Evicted, message: 'The node was low on resource: memory.'}"),
+		}, state: deploy.Running,
+			reason: "w: Evicted: The node was low on resource: memory.: the MPI operator replaces it only after 'kubectl delete pod w'"},
+		"final code": {objects: []string{head("MPIJob", id) + "status: {conditions: [{type: Running, status: 'True'}]}",
+			pod("l", "launcher", 0, "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 64}}}]}")},
+			state: deploy.Stopping, reason: "l exited with 64"},
+		"another code": {objects: []string{head("MPIJob", id) + "status: {conditions: [{type: Running, status: 'True'}]}",
+			pod("l", "launcher", 0, "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 137}}}]}")},
+			state: deploy.Running},
+		"schedule": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", warning(id, "UnknownTimeZone", "Mars", 1)},
+			state: deploy.Queued, reason: "schedule 0 2 * * *; " + id + ": UnknownTimeZone: Mars"},
+		"scheduled run": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}", run,
+			ofRun("p", "{phase: Pending, containerStatuses: [{state: {waiting: {reason: ErrImagePull, message: denied}}}]}"),
+			pod("q", "rank", 0, "{phase: Pending, containerStatuses: [{state: {waiting: {reason: OfAnEarlierRun}}}]}")},
+			state: deploy.Queued, reason: "schedule 0 2 * * *; last run " + id + "-1 queued (p: ErrImagePull: denied)"},
+		"failed run": {objects: []string{head("CronJob", id) + "spec: {schedule: '0 2 * * *'}",
+			head("Job", id+"-1") + "status: {conditions: [{type: Failed, status: 'True', reason: FailedIndexes}]}",
+			ofRun("p", "{phase: Failed, containerStatuses: [{state: {terminated: {exitCode: 78}}}]}")},
+			state: deploy.Queued, reason: "schedule 0 2 * * *; last run " + id + "-1 failed (FailedIndexes; p exited with 78)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, f := onFake(t, options)
+			for _, o := range c.objects {
+				f.put(o)
+			}
+			if c.refused {
+				f.failing("get events", `Error from server (Forbidden): events is forbidden: User "u" cannot list resource "events"`)
+			}
+			s, err := e.Status(t.Context(), id)
+			if err != nil || s.State != c.state || s.Reason != c.reason {
+				t.Errorf("Status: %s with %q, %v; want %s with %q", s.State, s.Reason, err, c.state, c.reason)
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	const failed = "status: {failed: 1, conditions: [{type: Failed, status: 'True', reason: FailedIndexes," +
 		" message: Job has failed indexes, lastTransitionTime: '2026-11-22T03:00:00Z'}]}"

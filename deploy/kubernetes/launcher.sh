@@ -7,14 +7,14 @@ shift 5
 _hosts=${OMPI_MCA_orte_default_hostfile:-/etc/mpi/hostfile}
 mkdir -p "$_answers/of" || exit
 _pid='' _ending='' _started=0
+_ssh='-o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=5 -o ServerAliveInterval=5'
 
 say() { printf 'batchscore: %s\n' "$*" >&2; }
 
 # ask has the workers that are listed in a file do something, 32 at once.
 ask() {
 	rm -f "$_answers"/of/*
-	xargs -r -n 1 -P 32 sh -c 'ssh -n -o BatchMode=yes -o LogLevel=ERROR -o ConnectTimeout=5 -o ServerAliveInterval=5 "$2" sh /run/batchscore/worker $1 >"$0/of/$2" 2>&1 || :' \
-		"$_answers" "$2" <"$1" || :
+	xargs -r -n 1 -P 32 sh -c "ssh -n $_ssh \"\$2\" sh /run/batchscore/worker \$1 >\"\$0/of/\$2\" 2>&1 || :" "$_answers" "$2" <"$1" || :
 }
 
 # stop is called when the pod shall end. Its replacement continues.
@@ -63,11 +63,11 @@ ready() {
 		_waited=$(date +%s)
 		_waited=$((_waited - _begin))
 		if [ "$_waited" -ge "$_patience" ]; then
-			say "$_number workers could not be used for $_waited s, the first is $_first: $_lacking"
+			say "workers that could not be used for $_waited s: $_number; $_first: $_lacking"
 			finish 75
 		fi
 		if [ "$_told" != "$_first" ]; then
-			say "waiting for $_number workers, the first is $_first: $_lacking"
+			say "workers that are waited for: $_number; $_first: $_lacking"
 			_told=$_first
 		fi
 		mv "$_answers/still" "$_answers/waiting"

@@ -194,8 +194,9 @@ func TestLauncherWaits(t *testing.T) {
 	}
 	w.write("step", "200\n")
 	code, said := w.run(6)
-	const lost = "1 workers could not be used for"
-	if code != 75 || w.starts() != 0 || !strings.Contains(said, lost) || strings.Count(said, "waiting for 1 workers, the first is b: ssh: Could not resolve hostname b") != 1 {
+	const lost = "workers that could not be used for 1000 s: 1; b: ssh: Could not resolve hostname b"
+	const waits = "workers that are waited for: 1; b: ssh: Could not resolve hostname b"
+	if code != 75 || w.starts() != 0 || !strings.Contains(said, lost) || strings.Count(said, waits) != 1 {
 		t.Errorf("without a worker: exit code %d after %d starts, want 75, none, and one message of each kind:\n%s", code, w.starts(), said)
 	}
 	if err := os.Remove(w.path("a", "ended")); err != nil { // this is another job
@@ -221,7 +222,7 @@ func TestLauncherLeavesNoRanks(t *testing.T) {
 	}
 	w.write("b/ranks", "")
 	code, said := w.run(6)
-	if code != 0 || w.starts() != 1 || !strings.Contains(said, "the first is a: ranks of an earlier launcher still run there") {
+	if code != 0 || w.starts() != 1 || !strings.Contains(said, "2; a: ranks of an earlier launcher still run there") {
 		t.Errorf("exit code %d after %d starts, want 0 after 1:\n%s", code, w.starts(), said)
 	}
 	if signals := w.read("a", "signals"); signals != "-KILL -x orted|prted\n-KILL -x batchscore\n" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -85,12 +86,11 @@ func (e *Engine) look(ctx context.Context, id string) (ended bool, pods []item, 
 	if err != nil {
 		return false, nil, err
 	}
-	s := work.status()
 	if work.Kind == "CronJob" {
-		s = ofRuns(s, work, items)
-		return s.State != deploy.Running, pods, nil
+		runs := slices.ContainsFunc(items, func(i item) bool { return i.Kind == "Job" && i.status().State == deploy.Running })
+		return !runs, pods, nil
 	}
-	return s.State.Ended(), pods, nil
+	return work.status().State.Ended(), pods, nil
 }
 
 // lineWriter lets several streams write to one writer by whole lines.

@@ -28,10 +28,19 @@ type item struct {
 	} `json:"metadata"`
 	Spec struct {
 		Schedule string `json:"schedule"`
+		// Parallelism is that of a Job, MPIReplicaSpecs of an MPIJob.
+		Parallelism     int `json:"parallelism"`
+		MPIReplicaSpecs struct {
+			Worker struct {
+				Replicas int `json:"replicas"`
+			} `json:"Worker"`
+		} `json:"mpiReplicaSpecs"`
 	} `json:"spec"`
 	Status struct {
 		// Of a Pod.
 		Phase             string            `json:"phase"`
+		Reason            string            `json:"reason"`
+		Message           string            `json:"message"`
 		ContainerStatuses []containerStatus `json:"containerStatuses"`
 		// Of the others.
 		Ready          int       `json:"ready"`
@@ -116,7 +125,8 @@ func split(items []item, id string) (work item, pods []item, err error) {
 		return work, nil, fmt.Errorf("%s: %w", id, deploy.ErrNoJob)
 	}
 	slices.SortFunc(pods, func(a, b item) int {
-		return cmp.Or(a.rank()-b.rank(), strings.Compare(a.Metadata.Name, b.Metadata.Name))
+		return cmp.Or(a.rank()-b.rank(), a.Metadata.CreationTimestamp.Compare(b.Metadata.CreationTimestamp),
+			strings.Compare(a.Metadata.Name, b.Metadata.Name))
 	})
 	return work, pods, nil
 }
@@ -141,13 +151,19 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 	s := work.status()
 	s.Where = shellquote.Join(append(append([]string{e.o.Kubectl}, e.where()...), "get", "pods", "--selector="+jobLabel+"="+id))
 	if work.Kind == "CronJob" {
-		return ofRuns(s, work, items), nil
+		return e.ofRuns(ctx, s, work, items, pods), nil
 	}
+	pod, code, exited := worst(pods)
 	switch s.State {
 	case deploy.Queued, deploy.Running:
-		s.Reason = cmp.Or(waiting(pods), s.Reason)
+		if work.Kind == "MPIJob" && exited && slices.Contains(deploy.FinalCodes, code) {
+			// The cluster still starts launchers, which start no ranks.
+			s.State, s.Reason = deploy.Stopping, fmt.Sprintf("%s exited with %d", pod, code)
+			break
+		}
+		s.Reason = cmp.Or(e.pending(ctx, work, pods), s.Reason)
 	case deploy.Failed:
-		if pod, code, ok := worst(pods); ok {
+		if exited {
 			s.ExitCode = &code
 			s.Reason += fmt.Sprintf("; %s exited with %d", pod, code)
 		}
@@ -172,6 +188,11 @@ func (i item) status() deploy.Status {
 			s.State, s.Reason = deploy.Succeeded, c.Reason
 			return s
 		case "Failed":
+			if i.Kind == "MPIJob" && i.Status.CompletionTime.IsZero() {
+				// So the operator says that a worker was evicted. The job continues.
+				s.State, s.Reason = deploy.Running, c.why()
+				continue
+			}
 			s.State, s.Reason = deploy.Failed, c.why()
 			if s.Ended.IsZero() {
 				s.Ended = c.LastTransitionTime
@@ -192,7 +213,7 @@ func (i item) status() deploy.Status {
 }
 
 // ofRuns completes the status of a CronJob with that of the jobs it has started.
-func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
+func (e *Engine) ofRuns(ctx context.Context, s deploy.Status, cron item, items, pods []item) deploy.Status {
 	var runs []item
 	for _, i := range items {
 		if i.Kind == "Job" {
@@ -200,15 +221,32 @@ func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
 		}
 	}
 	s.Reason = "schedule " + cron.Spec.Schedule
-	if s.State == deploy.Stopping || len(runs) == 0 {
+	switch {
+	case s.State == deploy.Stopping:
+		return s
+	case len(runs) == 0:
+		if why := e.pending(ctx, cron, nil); why != "" {
+			s.Reason += "; " + why
+		}
 		return s
 	}
 	last := slices.MaxFunc(runs, func(a, b item) int {
 		return a.Metadata.CreationTimestamp.Compare(b.Metadata.CreationTimestamp)
 	})
+	pods = slices.DeleteFunc(slices.Clone(pods), func(p item) bool {
+		return p.Metadata.Labels["batch.kubernetes.io/job-name"] != last.Metadata.Name
+	})
 	run := last.status()
 	s.Started, s.Ended = run.Started, run.Ended
 	s.Reason += fmt.Sprintf("; last run %s %s", last.Metadata.Name, run.State)
+	switch run.State {
+	case deploy.Queued, deploy.Running:
+		run.Reason = cmp.Or(e.pending(ctx, last, pods), run.Reason)
+	case deploy.Failed:
+		if pod, code, ok := worst(pods); ok {
+			run.Reason += fmt.Sprintf("; %s exited with %d", pod, code)
+		}
+	}
 	if run.Reason != "" {
 		s.Reason += " (" + run.Reason + ")"
 	}
@@ -216,26 +254,6 @@ func ofRuns(s deploy.Status, cron item, items []item) deploy.Status {
 		s.State = run.State
 	}
 	return s
-}
-
-// waiting returns why a pod does not start: no node, no image, no secret.
-func waiting(pods []item) string {
-	for _, p := range pods {
-		if p.Status.Phase != "Pending" {
-			continue
-		}
-		for _, c := range p.Status.ContainerStatuses {
-			if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-				return p.Metadata.Name + ": " + condition{Reason: w.Reason, Message: w.Message}.why()
-			}
-		}
-		for _, c := range p.Status.Conditions {
-			if c.Type == "PodScheduled" && c.Status == "False" {
-				return p.Metadata.Name + ": " + c.why()
-			}
-		}
-	}
-	return ""
 }
 
 // worst returns the failure that matters most: the first exit code that a retry
