@@ -78,7 +78,7 @@ func New(root string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find folder %s: %w", root, err)
 	}
-	info, err := os.Stat(abs)
+	info, err := statFolder(abs)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		info = nil

@@ -39,7 +39,7 @@ func (s *Store) list(ctx context.Context, prefix string, fn listing) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	info, err := os.Stat(s.root)
+	info, err := statFolder(s.root)
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%w: not a folder", store.ErrNotExist)
 	}

@@ -2,6 +2,7 @@ package dir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -55,6 +56,9 @@ func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
 		return nil, fmt.Errorf("open: %w: %w", store.ErrNotExist, err)
 	}
 	f, err := s.openFile(path)
+	if errors.Is(err, fs.ErrNotExist) && renew(filepath.Dir(path)) {
+		f, err = s.openFile(path)
+	}
 	if err != nil {
 		return nil, s.unread("open", path, err)
 	}
@@ -72,6 +76,24 @@ func (s *Store) open(ctx context.Context, name, etag string) (*reader, error) {
 		return nil, err
 	}
 	return &reader{s: s, f: f, obj: object(name, info)}, nil
+}
+
+// renew opens a folder and reports whether that succeeded. A machine that mounts the folder
+// asks the server about it then. Otherwise it may answer for a while that a name is missing,
+// or is there, because that was so before.
+func renew(folder string) bool {
+	d, err := os.Open(folder)
+	return err == nil && d.Close() == nil
+}
+
+// statFolder is os.Stat for the root, about which the server of a mount is asked.
+func statFolder(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir() && !renew(path), errors.Is(err, fs.ErrNotExist) && renew(filepath.Dir(path)):
+		return os.Stat(path)
+	}
+	return info, err
 }
 
 // openFile opens a file for reading. Without O_NONBLOCK, opening a pipe would wait
