@@ -89,7 +89,7 @@ await 0
 printf '%d threads, at most %d MiB\n' "$threads" $((peak >> 20))
 [ "$threads" -le 24 ] || die "$threads threads for half a core"
 
-step 'docker stop drains, and the next run goes on'
+step 'docker stop drains, and the next run continues'
 start "${run[@]}" --out /out/stopped --chunk 2
 until [ "$(parts stopped)" -gt 1 ]; do sleep 0.1; done
 "$docker" stop --time 30 "$name" >/dev/null
@@ -98,7 +98,7 @@ before=$(parts stopped)
 expect 0 "${run[@]}" --out /out/stopped
 printf '%d parts when it was stopped, %d at the end\n' "$before" "$(parts stopped)"
 
-step 'docker kill, and the next run goes on'
+step 'docker kill, and the next run continues'
 start "${run[@]}" --out /out/killed --chunk 2
 until [ "$(parts killed)" -gt 1 ]; do sleep 0.1; done
 "$docker" kill "$name" >/dev/null
