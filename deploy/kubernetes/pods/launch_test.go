@@ -74,7 +74,11 @@ func (c *cluster) launch(t *testing.T, o options) *job {
 			}
 			continue
 		}
-		fields[field] = value
+		if fields[field] = value; field == "command" { // in place of scoring
+			for _, f := range []string{"images", "model", "out", "run"} {
+				delete(fields, f)
+			}
+		}
 	}
 	if out, _ := fields["out"].(string); strings.HasPrefix(out, "/small/") {
 		j.out = filepath.Join(c.small(t), filepath.Base(out))

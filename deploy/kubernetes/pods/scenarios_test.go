@@ -78,8 +78,8 @@ func ended() []scenario {
 
 		{name: "IndexedFailures", options: options{job: run(map[string]any{"max-errors": 0})}, code: 3, says: `^failed \(3\)`},
 		{name: "MPIFailures", options: options{mpi: true, job: run(map[string]any{"max-errors": 0})}, code: 3, says: `^failed \(3\)`},
-		{name: "IndexedBadFlag", options: options{job: run(map[string]any{"resize": "nonsense"})}, code: 64, none: true, says: `^failed \(64\)`},
-		{name: "MPIBadFlag", options: options{mpi: true, job: run(map[string]any{"resize": "nonsense"})}, code: 64, none: true, says: `^failed \(64\)`},
+		{name: "IndexedBadFlag", options: options{job: run(map[string]any{"resize": "nonsense"})}, code: 78, none: true, printed: "want pillow-nearest"},
+		{name: "MPIBadFlag", options: options{mpi: true, job: run(map[string]any{"resize": "nonsense"})}, code: 78, none: true, printed: "want pillow-nearest"},
 		{name: "IndexedNoModel", options: options{job: map[string]any{"model": "/data/none.onnx"}}, code: 78, none: true, says: `^failed \(78\)`},
 		{name: "MPINoModel", options: options{mpi: true, job: map[string]any{"model": "/data/none.onnx"}}, code: 78, none: true, says: `^failed \(78\)`},
 
