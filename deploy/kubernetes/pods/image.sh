@@ -10,6 +10,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+image=$here/../../image
 archive=$1 program=$2 library=$3
 work=$(dirname "$archive")
 base=$work/base.tar
@@ -25,20 +26,14 @@ if [ -z "${BATCHSCORE_PODS_IMAGE_INSIDE:-}" ]; then
 	BATCHSCORE_PODS_IMAGE_INSIDE=yes exec unshare --mount --pid --fork --kill-child -- "${BASH_SOURCE[0]}" "$@"
 fi
 
-if [ ! -e "$base" ] || [ "$here/../../image/system.sh" -nt "$base" ]; then
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && printf %s "$VERSION_CODENAME")
-	# shellcheck disable=SC2016 # apt fills these in
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-		sed -n "s/^\([^ ]*\) $codename main\$/\1/p" | head -n 1)
-	[ -n "$mirror" ] || die "apt has no source for $codename main"
+if [ ! -e "$base" ] || [ "$image/system.sh" -nt "$base" ]; then
 	root=$work/root
 	rm -rf --one-file-system "$root"
-	debootstrap --variant=minbase "$codename" "$root" "$mirror" >"$work/base.log" 2>&1 || die "debootstrap failed: see $work/base.log"
+	"$image/base.sh" "$root" >"$work/base.log" 2>&1 || die "no base: see $work/base.log"
 	mount -t proc proc "$root/proc"
 	cp /etc/resolv.conf /etc/hosts "$root/etc/"
 	mkdir "$root/src"
-	cp "$here"/../../image/{system.sh,sshd_config} "$root/src/"
+	cp "$image"/{system.sh,sshd_config} "$root/src/"
 	chroot "$root" /src/system.sh >>"$work/base.log" 2>&1 || die "system.sh failed: see $work/base.log"
 	umount "$root/proc"
 	rm -rf "$root/src" "$root"/var/cache/apt/*.bin "$root"/etc/{resolv.conf,hosts}

@@ -70,7 +70,7 @@ func ended() []scenario {
 		{name: "IndexedDiskFull", options: full, code: 75, part: true, says: `^failed \(75\)`, during: fill, after: func(t *testing.T, c *cluster) {
 			remove(t, filepath.Join(c.small(t), "filled"))
 		}},
-		{name: "IndexedTooLittleMemory", options: options{service: map[string]any{"memory": "64Mi"}}, code: 78, none: true, says: `^failed \(78\)`},
+		{name: "IndexedTooLittleMemory", options: options{real: true, service: map[string]any{"memory": "64Mi"}}, code: 78, none: true, says: `^failed \(78\)`},
 		{name: "IndexedOutOfMemory", options: options{
 			job:     map[string]any{"command": []string{"sh", "-c", "head -c 200M /dev/zero | tail -c 150M | wc -c"}},
 			service: map[string]any{"memory": "64Mi", "retries": 0},
