@@ -139,7 +139,7 @@ func (j *job) end(t *testing.T) int {
 		return code
 	case <-time.After(5 * time.Minute):
 		t.Errorf("launch does not end; it printed:\n%s\npods:\n%s", j.printed.String(),
-			j.kubectl(t, "get", "jobs,mpijobs,pods,events", "--sort-by=.metadata.creationTimestamp"))
+			j.kubectl(t, "get", "jobs,mpijobs,pods,events"))
 		return j.interrupt(t)
 	}
 }
