@@ -72,7 +72,7 @@ func ended() []scenario {
 		}},
 		{name: "IndexedTooLittleMemory", options: options{real: true, service: map[string]any{"memory": "64Mi"}}, code: 78, none: true, says: `^failed \(78\)`},
 		{name: "IndexedOutOfMemory", options: options{
-			job:     map[string]any{"command": []string{"sh", "-c", "head -c 200M /dev/zero | tail -c 150M | wc -c"}},
+			job:     map[string]any{"command": []string{"sh", "-c", "head -c 200M /dev/zero | tail -c 150M >/dev/null"}},
 			service: map[string]any{"memory": "64Mi", "retries": 0},
 		}, code: 1, none: true, says: "(?i)failed.*(137|OOM|memory)"},
 
