@@ -12,9 +12,9 @@ import (
 	"github.com/batchscore/batchscore/scorer/output"
 )
 
-// TestHostsApart launches on two hosts that share nothing with the launching one but the
+// TestFault47_HostsWithFilesOfTheirOwn launches on two hosts that share nothing with the launching one but the
 // folder of the images and the output, loses one of them, and launches again.
-func TestHostsApart(t *testing.T) {
+func TestFault47_HostsWithFilesOfTheirOwn(t *testing.T) {
 	b := newBed(t, []string{"north", "south"}, 60, false)
 	job := bedJob{out: "out", rate: "5"}
 	l := b.launch(job)
@@ -68,6 +68,28 @@ var hostsScenarios = []hostsScenario{
 	{
 		name: "orted killed", rate: "4", code: 75, says: "host b",
 		strike: func(b *bed, _ *launched) { b.hosts.Host("b").Run(b.Context(), "pkill -KILL -x orted") },
+	},
+	{
+		// mpirun kills the other ranks in their batches of several seconds, too.
+		name: "rank killed twice", rate: "0.5",
+		strike: func(b *bed, l *launched) {
+			for range 2 {
+				struck := time.Now()
+				b.hosts.Host("b").Run(b.Context(), "pkill -KILL -f '[-]-provider.simulate'") // not sh
+				eventually(b.T, "a restart", func() bool {
+					_, restarted := l.find(struck, "starting the ranks again")
+					return restarted
+				})
+				again := time.Now()
+				eventually(b.T, "work", func() bool {
+					_, working := l.find(again, "needs to process")
+					return working
+				})
+				time.Sleep(5 * time.Second)
+			}
+			l.b.hosts.Host("desk").Run(b.Context(), "pkill -TERM -f '[-]-service service.yaml'")
+		},
+		code: 143,
 	},
 	{
 		name: "launching host killed", rate: "4", code: -1,
@@ -150,7 +172,7 @@ func (b *bed) play(s hostsScenario, kind string) hostsLine {
 	if !l.wait(10 * time.Minute) {
 		b.Errorf("launch hangs:\n%s", l)
 		line.code = "hangs"
-		b.hosts.Host("desk").Run(b.Context(), "pkill -KILL mpirun; pkill -KILL -f launch; true")
+		b.hosts.Host("desk").Run(b.Context(), "pkill -KILL mpirun; pkill -KILL -f '[-]-service service.yaml' || :")
 		<-l.ended
 	} else {
 		line.code = fmt.Sprint(l.code)
@@ -181,6 +203,10 @@ func (b *bed) play(s hostsScenario, kind string) hostsLine {
 		if again.code != 0 {
 			b.Errorf("rerun: got %d, want exit code 0\n%s", again.code, again)
 		}
+	}
+	// No image is to blame.
+	if suspect, ok := l.find(l.begun, "quarantined"); ok {
+		b.Errorf("launch: %s", suspect.text)
 	}
 	report, code := b.verify("out")
 	line.rows, line.images, line.lost = report.Rows, report.Images, report.MissingImages
