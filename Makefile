@@ -79,6 +79,25 @@ demo-model: build
 		echo "$$made" >'$(MODEL).stamp'; \
 	fi
 
+NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+
+# The tag of a release is v1.2.0, that of a candidate v1.2.0-rc.1.
+DESCRIBE := $(shell git describe --tags --match 'v[0-9]*' --always --abbrev=12 2>/dev/null)$(if $(findstring +,$(COMMIT)),-dirty)
+DIST ?= dist
+
+.PHONY: dist
+dist: ## build the packages of a release into DIST, for x86-64 and arm64: an archive, a .deb and a wheel of each
+	@deploy/deps/fetch.sh packages cross
+	deploy/dist/build.sh '$(DIST)' '$(DESCRIBE)' '$(COMMIT)' '$(CACHE)/packages' $(NFPM)
+
+.PHONY: dist-check
+dist-check: ## install the packages of DIST in fresh roots of Debian, score there, and remove them; as root (an hour, 2 GB of disk)
+	@deploy/deps/fetch.sh model demo emulator
+	@command -v debootstrap >/dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends debootstrap libstdc++6-arm64-cross >/dev/null; }
+	@$(MAKE) --no-print-directory demo-model
+	deploy/dist/check.sh '$(CACHE)/dist-roots' '$(DIST)' '$(MODEL)' '$(CACHE)/demo'
+
 .PHONY: gpu-check
 gpu-check: build ## check on a machine with GPUs what is claimed of them, and write gpu-report (ten minutes; GPU_CHECK has more flags)
 	@deploy/deps/fetch.sh system gpu photos samples
@@ -270,12 +289,13 @@ models-check: deps ## compare VGG-16 and Inception V3 with torchvision and Keras
 READERS := $(CACHE)/readers
 
 .PHONY: readers-check
-readers-check: ## execute docs/readers.md with pandas, polars, DuckDB, PyArrow and, where there is Java, Spark (1.5 GB of disk)
+readers-check: build ## execute docs/readers.md and deploy/python with pandas, polars, DuckDB, PyArrow and, where there is Java, Spark (1.5 GB of disk)
 	@test -x '$(READERS)/bin/python' || python3 -m venv '$(READERS)'
 	'$(READERS)/bin/pip' install --quiet --disable-pip-version-check --require-hashes \
 		-r scorer/output/testdata/readers/requirements.txt \
 		$$(! command -v java >/dev/null || echo -r scorer/output/testdata/readers/spark.txt)
-	BATCHSCORE_READERS='$(READERS)/bin/python' go test -count=1 -timeout 20m -run '^TestReaders$$' -v ./scorer/output
+	PATH="$(CURDIR)/bin:$$PATH" PYTHONPATH='$(CURDIR)/deploy/python' BATCHSCORE_READERS='$(READERS)/bin/python' \
+		go test -count=1 -timeout 20m -run '^TestReaders$$' -v ./scorer/output
 
 OWN_MODEL := $(CACHE)/own-model
 

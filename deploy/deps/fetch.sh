@@ -27,6 +27,8 @@
 #	nvimgcodec  NVIDIA's nvImageCodec and nvJPEG, for --decode-device gpu and the tests
 #	          of its CPU back end   CACHE/nvimgcodec/ (40 MB to fetch, 20 MB on
 #	          disk); only on request, on x86-64
+#	packages  ONNX Runtime for both platforms, with its licence and its notices, for
+#	          make dist   CACHE/packages/ (140 MB to fetch, 72 MB on disk); only on request
 #	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request, in CI, and where no systemd would start them as services
@@ -463,13 +465,38 @@ get_nvimgcodec() {
 	say "nvImageCodec and nvJPEG: $target"
 }
 
+# get_packages takes both libraries from the archive of get_runtime. The notices come with
+# the Python package only.
+get_packages() {
+	local target=$cache/packages made platform sum member
+	made=$({ grep '^onnxruntime' "$here/pins.sh" && cat "$here/notices.txt" && declare -f get_packages; } | sha256sum | cut -d' ' -f1)
+	[ "$(cat "$target/stamp" 2>/dev/null)" = "$made" ] && return
+	grep -q "^onnxruntime==$onnxruntime_version " "$here/notices.txt" || die "deploy/deps/notices.txt is not of ONNX Runtime $onnxruntime_version"
+	pack "$onnxruntime_package" "$onnxruntime_version" "$onnxruntime_sha256" "$onnxruntime_size" "ONNX Runtime $onnxruntime_version"
+	for platform in x64/amd64 arm64/arm64; do
+		sum=onnxruntime_${platform%/*}_sha256 member=package/bin/napi-v6/linux/${platform%/*}/libonnxruntime.so.1
+		tar -xzf "$packed" -C "$scratch" "$member"
+		holds "$scratch/$member" "${!sum}" || die "$member is not the pinned library (deploy/deps/pins.sh)"
+		place "$scratch/$member" "$scratch/packages/${platform#*/}/libonnxruntime.so.1"
+	done
+	rm "$packed"
+	wheels notices.txt "ONNX Runtime's notices"
+	mkdir "$scratch/packages/licenses"
+	mv "$unpacked"/onnxruntime/{LICENSE,ThirdPartyNotices.txt} "$scratch/packages/licenses/"
+	rm -rf "$unpacked"
+	printf '%s\n' "$made" >"$scratch/packages/stamp"
+	chmod -R u=rwX,go=rX "$scratch/packages"
+	replace "$scratch/packages" "$target"
+	say "ONNX Runtime for packages: $target"
+}
+
 get_cross() {
 	[ "$(uname -m)" != aarch64 ] && ! have aarch64-linux-gnu-gcc || return 0
 	have apt-get || die 'aarch64-linux-gnu-gcc is missing, and this system has no apt-get: install a C compiler for arm64 by hand'
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec cross cluster)
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec packages cross cluster)
 parts=() gpu_line='' before=''
 for part in "$@"; do
 	case $before/$part in

@@ -101,7 +101,7 @@ func TestGenerateRefuses(t *testing.T) {
 		}
 	}
 	if _, err := generate(sources(t), "today"); err == nil {
-		t.Error("a time that is no number is accepted")
+		t.Error("a time that is not a number is accepted")
 	}
 }
 

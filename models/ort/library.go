@@ -84,7 +84,7 @@ func firstFile(folders []string) string {
 
 // searchFolders returns where FindLibrary looks for a library for a provider.
 func searchFolders(provider string) []string {
-	folders := sharedlib.Beside()
+	folders := sharedlib.NextTo()
 	caches := distinct(sharedlib.Caches())
 	for _, cache := range caches {
 		folders = append(folders, gpuFolders(cache, provider)...)

@@ -98,6 +98,7 @@ func list(root string) ([]pin, error) {
 		{"deploy/deps/cuda12.txt", wheels("shipped for GPUs")},
 		{"deploy/deps/cuda13.txt", wheels("shipped for GPUs")},
 		{"deploy/deps/nvimgcodec.txt", wheels("shipped for GPUs")},
+		{"deploy/deps/notices.txt", wheels("notices of packages")},
 		{"deploy/deps/cudatest.txt", wheels("tests")},
 		{"models/preprocess/corpus/requirements.txt", wheels("tests")},
 		{"scorer/output/testdata/readers/requirements.txt", wheels("tests")},

@@ -20,11 +20,11 @@ func Program() string {
 	return filepath.Dir(exe)
 }
 
-// Beside returns the folders of this process's executable that may hold libraries: its own,
+// NextTo returns the folders of this process's executable that may hold libraries: its own,
 // and ../lib. A folder that does not exist, or that others may write to, is left out.
-func Beside() []string { return beside(Program()) }
+func NextTo() []string { return nextTo(Program()) }
 
-func beside(program string) (folders []string) {
+func nextTo(program string) (folders []string) {
 	if program == "" || !isPrivate(program) {
 		return nil
 	}
@@ -37,11 +37,11 @@ func beside(program string) (folders []string) {
 }
 
 // Packaged returns the folder in which the packages of this program keep their libraries,
-// lib/batchscore next to bin. It is empty under the same conditions as in Beside.
+// lib/batchscore next to bin. It is empty under the same conditions as in NextTo.
 func Packaged() string { return packaged(Program()) }
 
 func packaged(program string) string {
-	folders := beside(program)
+	folders := nextTo(program)
 	if len(folders) < 2 {
 		return ""
 	}

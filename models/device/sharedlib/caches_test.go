@@ -75,9 +75,9 @@ func TestCachesOfAnotherUser(t *testing.T) {
 	}
 }
 
-// TestBeside: libraries next to the executable are used only from folders that nobody else
+// TestNextTo: libraries next to the executable are used only from folders that nobody else
 // may write to.
-func TestBeside(t *testing.T) {
+func TestNextTo(t *testing.T) {
 	const all = "bin lib lib/batchscore"
 	for _, c := range []struct {
 		open, absent string // a folder that everybody may write to, or that is not there
@@ -108,7 +108,7 @@ func TestBeside(t *testing.T) {
 			}
 		}
 		program := filepath.Join(prefix, "bin")
-		got := beside(program)
+		got := nextTo(program)
 		if own := packaged(program); own != "" {
 			got = append(got, own)
 		}
@@ -123,7 +123,7 @@ func TestBeside(t *testing.T) {
 			t.Errorf("open %q, absent %q: %q, want %q", c.open, c.absent, joined, c.want)
 		}
 	}
-	if got := beside(""); got != nil || packaged("") != "" {
+	if got := nextTo(""); got != nil || packaged("") != "" {
 		t.Errorf("an executable that is not known has %q", got)
 	}
 }

@@ -116,6 +116,12 @@ def main(guide, folder):
         n += 1
         for layout in ("flat", "folders"):
             bad += not reads(f"{library}, {form}, {layout}", os.path.join(folder, layout, form, "result"), code, spark, want)
+    # The package for Python merges, and reads each form into each kind of table.
+    for library in ("pandas", "polars", "pyarrow"):
+        code = f"import batchscore\ndf = batchscore.read('result', library='{library}')"
+        for form in ("parquet", "csv", "jsonl"):
+            for layout in ("flat", "folders"):
+                bad += not reads(f"batchscore.read, {library}, {form}, {layout}", os.path.join(folder, layout, form, "result"), code, None, want)
     if n < 10:
         print(f"only {n} blocks of code were found in {guide}")
         bad += 1

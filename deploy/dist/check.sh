@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Installs each package of "make dist" in a fresh root of a distribution, scores there, and
+# removes it:
+#
+#	check.sh FOLDER DIST MODEL IMAGES [SUITE...]
+#
+# FOLDER is for the roots, which are kept and used again; DIST has the packages; MODEL is an
+# ONNX file; IMAGES is a folder of images, of which at most three may fail. SUITES are
+# those of Debian, by default bookworm and trixie. It needs root and debootstrap. Packages
+# come from apt's own sources, and pandas, polars and pyarrow from pip's.
+set -euo pipefail
+
+[ $# -ge 4 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+die() {
+	printf 'dist-check: error: %s\n' "$*" >&2
+	exit 1
+}
+[ "$(id -u)" = 0 ] || die 'it makes root file systems: run it as root'
+command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
+# Mounts and processes of the check end with it.
+if [ -z "${BATCHSCORE_DIST_CHECK_INSIDE:-}" ]; then
+	BATCHSCORE_DIST_CHECK_INSIDE=yes exec unshare --mount --pid --fork --kill-child -- "${BASH_SOURCE[0]}" "$@"
+fi
+roots=$1 dist=$(realpath "$2") model=$(realpath "$3") images=$(realpath "$4")
+shift 4
+[ $# -gt 0 ] || set -- bookworm trixie
+arch=$(dpkg --print-architecture)
+mkdir -p "$roots"
+roots=$(realpath "$roots")
+step() { printf '\n== %s: %s\n' "$suite" "$*"; }
+
+# one PATTERN: prints the one package of DIST that matches.
+one() {
+	local found
+	found=$(find "$dist" -maxdepth 1 -name "$1")
+	[ -f "$found" ] || die "$dist has not one $1: make dist"
+	printf '%s\n' "$found"
+}
+
+# base: makes the root of the suite, unless it is there.
+base() {
+	[ ! -f "$roots/$suite.made" ] || return 0
+	# shellcheck disable=SC2016 # apt fills these in
+	local mirror
+	# shellcheck disable=SC2016 # apt fills these in
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' | sed -n 's/^\([^ ]*\) main$/\1/p' | head -n 1)
+	[ -n "$mirror" ] || die 'apt has no source of Debian'
+	rm -rf --one-file-system "${roots:?}/$suite"
+	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,man-db,bash-completion,zsh,fish,ca-certificates \
+		"$suite" "$roots/$suite" "$mirror" >"$roots/$suite.log" 2>&1 || die "debootstrap failed: see $roots/$suite.log"
+	touch "$roots/$suite.made"
+}
+
+# fresh: mounts a copy of the root of the suite at $root.
+fresh() {
+	root=$roots/fresh
+	umount -R "$root" 2>/dev/null || true
+	rm -rf --one-file-system "$root" "$roots/upper" "$roots/scratch"
+	mkdir -p "$root" "$roots/upper" "$roots/scratch"
+	mount -t overlay overlay -o "lowerdir=$roots/$suite,upperdir=$roots/upper,workdir=$roots/scratch" "$root"
+	mount -t proc proc "$root/proc"
+	mount --rbind /dev "$root/dev"
+	cp /etc/resolv.conf /etc/hosts "$root/etc/"
+	mkdir -p "$root/mnt/dist" "$root/mnt/images"
+	mount --bind -o ro "$dist" "$root/mnt/dist"
+	mount --bind -o ro "$images" "$root/mnt/images"
+	install -m 0644 "$model" "$root/mnt/model.onnx"
+	install -m 0755 "$here/installed.sh" "$root/mnt/installed.sh"
+	# Pip's and apt's settings are this machine's.
+	[ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/"
+	[ -z "$(ls /usr/local/share/ca-certificates 2>/dev/null)" ] || cp -R /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
+	inside apt-get -qq update
+}
+
+inside() {
+	chroot "$root" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+
+# files FILE: lists what is in the root, without what running programs leaves.
+files() {
+	(cd "$root" && find . -xdev \( -path ./mnt -o -path ./proc -o -path ./dev -o -path ./tmp -o -path ./root -o -path ./var/cache -o -path ./var/log \
+		-o -path ./var/lib/apt -o -path ./var/lib/dpkg -o -path ./var/lib/systemd \) -prune -o -name __pycache__ -prune -o -print) | LC_ALL=C sort >"$1"
+}
+
+same() {
+	diff "$roots/before" "$roots/after" >"$roots/rest" || { cat "$roots/rest"; die "$suite: $1 left this when it was removed"; }
+	echo 'removed without rest'
+}
+
+for suite; do
+	step 'a fresh root'
+	base
+
+	step 'the archive'
+	fresh
+	files "$roots/before"
+	archive=$(basename "$(one "batchscore-*-linux-$arch.tar.gz")")
+	inside tar -C /usr/local --strip-components=1 -xzf "/mnt/dist/$archive"
+	inside /mnt/installed.sh /usr/local
+	# shellcheck disable=SC2016 # for the shell inside
+	inside sh -c 'cd /usr/local && tar -tzf "$1" | sed -n "s|^[^/]*/\(.*[^/]\)\$|\1|p" | xargs rm -f' remove "/mnt/dist/$archive"
+	# The folders that only this program uses, and those that the archive has made.
+	inside bash -O nullglob -c 'cd /usr/local && rmdir lib/batchscore share/doc/batchscore/{systemd,onnxruntime,}'
+	inside sh -c 'cd /usr/local && rmdir -p --ignore-fail-on-non-empty share/bash-completion/completions share/fish/vendor_completions.d share/zsh/site-functions \
+		share/doc share/man/man1 2>/dev/null; mkdir -p share/man'
+	files "$roots/after"
+	same 'the archive'
+
+	step 'the package of the distribution'
+	fresh
+	package=$(basename "$(one "batchscore_*_$arch.deb")")
+	# What it depends on is no rest of it.
+	inside sh -c 'apt-get -qq install -y --no-install-recommends libturbojpeg0 systemd >/dev/null 2>&1'
+	files "$roots/before"
+	inside apt-get -qq install -y --no-install-recommends "/mnt/dist/$package" >/dev/null
+	inside /mnt/installed.sh /usr
+	inside systemd-analyze verify --man=no /usr/lib/systemd/system/batchscore.timer
+	inside systemd-sysusers batchscore.conf
+	inside getent passwd batchscore
+	inside userdel batchscore
+	inside rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow-
+	inside apt-get -qq purge -y batchscore >/dev/null
+	rm -f "$root"/etc/{passwd,group,shadow,gshadow}-
+	files "$roots/after"
+	sed -i -E '\#^\./etc/(passwd|group|shadow|gshadow|subuid|subgid)-$#d' "$roots/before" "$roots/after"
+	same 'the package'
+
+	step 'the wheel'
+	fresh
+	inside python3 -m venv /opt/environment
+	files "$roots/before"
+	wheel=$(basename "$(one "batchscore-*_$(uname -m).whl")")
+	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check --no-index "/mnt/dist/$wheel"
+	inside env PATH=/opt/environment/bin:/usr/bin:/bin /mnt/installed.sh /opt/environment
+	inside /opt/environment/bin/pip uninstall --quiet --yes batchscore
+	files "$roots/after"
+	same 'the wheel'
+
+	step 'a result in Python'
+	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check "batchscore[pandas] @ file:///mnt/dist/$wheel"
+	install -m 0644 "$here/../python/check_read.py" "$root/mnt/"
+	inside /opt/environment/bin/python /mnt/check_read.py /mnt/out pandas
+	inside /opt/environment/bin/pip install --quiet --disable-pip-version-check polars pyarrow
+	inside /opt/environment/bin/python /mnt/check_read.py /mnt/out pandas polars pyarrow
+done
+umount -R "$root"
+
+# The program for the other kind of processor runs in an emulator, with the libraries of the
+# cross compiler. There is no libturbojpeg among them.
+if [ "$arch" = amd64 ]; then
+	suite=arm64
+	step 'the archive in an emulator'
+	rm -rf "$roots/arm64"
+	mkdir -p "$roots/arm64"
+	tar -C "$roots/arm64" --strip-components=1 -xzf "$(one 'batchscore-*-linux-arm64.tar.gz')"
+	emulated() { env -u ONNXRUNTIME_LIB -u BATCHSCORE_CACHE qemu-aarch64 -L /usr/aarch64-linux-gnu "$roots/arm64/bin/batchscore" "$@"; }
+	emulated version
+	[[ $(emulated version --json) == *"\"$roots/arm64/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
+	emulated doctor | head -n 6
+	# Each image takes seconds.
+	mkdir "$roots/arm64/images"
+	find "$images" -type f -size +1k | LC_ALL=C sort | head -n 3 | xargs cp -t "$roots/arm64/images"
+	emulated run --images "$roots/arm64/images" --out "$roots/arm64/out" --model "$model" --max-errors 3 --log-level warn | tail -n 3
+	emulated verify "$roots/arm64/out"
+fi
+printf '\ndist-check: all packages work in %s\n' "$*"
