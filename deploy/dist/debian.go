@@ -139,7 +139,7 @@ func (r release) nfpm(root string, all tree) ([]byte, error) {
 		"depends":    []string{fmt.Sprintf("libc6 (>= %s)", r.glibc), "libstdc++6 (>= 5.2)", "libgcc-s1", "libturbojpeg0 | libturbojpeg", "ca-certificates"},
 		"recommends": []string{"openmpi-bin"},
 		"contents":   contents,
-		"deb":        map[string]any{"compression": "xz"},
+		"deb":        map[string]any{"compression": "zstd"},
 	}, "", "  ")
 }
 

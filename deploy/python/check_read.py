@@ -66,7 +66,7 @@ def main():
     failed = [row for row in want if row["status"] != "ok"]
     assert all(row["score"] is None and row["label"] == "" for row in failed), failed
     assert any(row["score"] is not None for row in want)
-    for bad, kind in ((os.path.join(result, "none"), FileNotFoundError), (os.path.dirname(result), RuntimeError), (__file__, ValueError)):
+    for bad, kind in ((os.path.join(result, "none"), FileNotFoundError), (os.path.dirname(os.path.abspath(result)), RuntimeError), (__file__, ValueError)):
         try:
             batchscore.read(bad)
         except kind as error:
