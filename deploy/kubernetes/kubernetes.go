@@ -64,7 +64,8 @@ type Options struct {
 	GPUResource string `yaml:"gpuResource,omitempty" json:"gpuResource,omitempty"`
 	GPULabel    string `yaml:"gpuLabel,omitempty" json:"gpuLabel,omitempty"`
 
-	// CPU and Memory are what a pod requests, as quantities such as 4 or 16Gi. Memory
+	// CPU and Memory are what a pod requests, as quantities such as 4 or 16Gi. The ranks
+	// of a pod divide CPU, and compute on no more cores; it limits nothing else. Memory
 	// is its limit as well, which its ranks divide; without it a pod has none, and
 	// counts on the memory of the whole node. SharedMemory is the size of its
 	// /dev/shm, which counts as memory of the pod.

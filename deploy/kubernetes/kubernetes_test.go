@@ -188,8 +188,8 @@ func TestPending(t *testing.T) {
 		reason  string
 	}{
 		"refused by admission": {objects: []string{head("Job", id) + job,
-			warning(id, "FailedCreate", "exceeded quota: old", 1), warning(id, "FailedCreate", "violates PodSecurity", 2), warning(id, "Other", "x", 3)},
-			state: deploy.Queued, reason: id + ": FailedCreate: violates PodSecurity"},
+			warning(id, "FailedCreate", "exceeded quota: old", 1), warning(id, "FailedCreate", `pods "`+id+`-0-x7" is forbidden: violates PodSecurity`, 2), warning(id, "Other", "x", 3)},
+			state: deploy.Queued, reason: id + ": FailedCreate: pods is forbidden: violates PodSecurity"},
 		"nothing known": {objects: []string{head("Job", id) + job}, state: deploy.Queued},
 		"no right": {objects: []string{head("Job", id) + job}, refused: true,
 			state: deploy.Queued, reason: "why is not known, since the right to list events in the namespace is missing"},

@@ -28,6 +28,10 @@ const (
 	roleWorker   = "worker"
 )
 
+// cpusVar is the ranks' variable for the cores that their pod requests, which they divide.
+// The request alone gives a pod its share of a node that is full, and limits nothing.
+const cpusVar = "BATCHSCORE_CPUS"
+
 // runVar is the ranks' variable for the name of a schedule's run.
 const runVar = "BATCHSCORE_RUN"
 
@@ -203,6 +207,10 @@ func (b *builder) env() error {
 	}
 	if !b.mpi {
 		b.vars = append(b.vars, envVar{Name: shard.WorldVar, Value: strconv.Itoa(b.job.Ranks())})
+	}
+	_, plain := b.job.Environment[cpusVar]
+	if _, secret := b.job.Secrets[cpusVar]; b.o.CPU != "" && !plain && !secret {
+		b.vars = append(b.vars, envVar{Name: cpusVar, Value: decimal(b.o.CPU)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.job.Environment)) {
 		b.vars = append(b.vars, envVar{Name: name, Value: literal(b.job.Environment[name])})

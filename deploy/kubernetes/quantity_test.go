@@ -24,3 +24,13 @@ func TestQuantity(t *testing.T) {
 		}
 	}
 }
+
+func TestDecimal(t *testing.T) {
+	for quantity, want := range map[string]string{
+		"4": "4", "500m": "0.5", "2.5": "2.5", "+1": "1", "1e1": "10", "1k": "1000", "1n": "0.001", "1500m": "1.5", ".25": "0.25", "100m": "0.1",
+	} {
+		if have := decimal(quantity); have != want {
+			t.Errorf("decimal(%q) = %q, want %q", quantity, have, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -106,7 +107,9 @@ func (e *Engine) warnings(ctx context.Context, s stuck) string {
 		return ""
 	}
 	last := slices.MaxFunc(list.Items, func(a, b event) int { return a.at().Compare(b.at()) })
-	text := s.name + ": " + condition{Reason: last.Reason, Message: last.Message}.why()
+	// The names of pods that could not be made are new each time.
+	message := regexp.MustCompile(` "`+regexp.QuoteMeta(s.name)+`-[^" ]*"`).ReplaceAllString(last.Message, "")
+	text := s.name + ": " + condition{Reason: last.Reason, Message: message}.why()
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
 	}
