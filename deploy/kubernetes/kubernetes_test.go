@@ -188,7 +188,8 @@ func TestPending(t *testing.T) {
 		reason  string
 	}{
 		"refused by admission": {objects: []string{head("Job", id) + job,
-			warning(id, "FailedCreate", "exceeded quota: old", 1), warning(id, "FailedCreate", `pods "`+id+`-0-x7" is forbidden: violates PodSecurity`, 2), warning(id, "Other", "x", 3)},
+			warning(id, "FailedCreate", "exceeded quota: old", 1), warning(id, "FailedCreate", `pods "`+id+`-0-x7" is forbidden: violates PodSecurity`, 2),
+			warning(id, "Other", "x", 3)},
 			state: deploy.Queued, reason: id + ": FailedCreate: pods is forbidden: violates PodSecurity"},
 		"nothing known": {objects: []string{head("Job", id) + job}, state: deploy.Queued},
 		"no right": {objects: []string{head("Job", id) + job}, refused: true,
@@ -196,7 +197,8 @@ func TestPending(t *testing.T) {
 		"all run": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1, ready: 1}", pod("p", "rank", 0, up)}, refused: true,
 			state: deploy.Running},
 		"no sandbox": {objects: []string{head("Job", id) + "spec: {parallelism: 1}\nstatus: {active: 1}", pod("p", "rank", 0, creating),
-			warning("p", "FailedScheduling", "0/1 nodes", 3), warning("p", "FailedCreatePodSandBox", "runc: EOF", 2)},
+			warning("p", "FailedScheduling", "0/1 nodes", 3), warning("p", "Unhealthy", "not yet", 4),
+			warning("p", "FailedCreatePodSandBox", "runc: EOF", 2)},
 			state: deploy.Queued, reason: "p: FailedCreatePodSandBox: runc: EOF"},
 		"no operator": {objects: []string{head("MPIJob", id)},
 			state: deploy.Queued, reason: "no MPI operator has taken it up; where there is none, launch without MPI (--without-mpi)"},

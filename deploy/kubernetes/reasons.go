@@ -35,8 +35,8 @@ func (e *Engine) pending(ctx context.Context, work item, pods []item) string {
 // stuck is an object that waits for something. If only is set, other reasons of events
 // about it have nothing to do with that, and those in never were met already.
 type stuck struct {
-	name        string
-	only, never string
+	name, only string
+	never      []string
 }
 
 // stucks returns the objects of a job that do not become what they should. Of pods it
@@ -64,7 +64,7 @@ func stucks(work item, pods []item) []stuck {
 		}
 	}
 	if i := slices.IndexFunc(pods, func(p item) bool { return p.Status.Phase == "Pending" }); i >= 0 {
-		list = append(list, stuck{name: pods[i].Metadata.Name, never: "FailedScheduling"})
+		list = append(list, stuck{name: pods[i].Metadata.Name, never: []string{"FailedScheduling", "Unhealthy"}})
 	}
 	return list
 }
@@ -101,7 +101,7 @@ func (e *Engine) warnings(ctx context.Context, s stuck) string {
 		return ""
 	}
 	list.Items = slices.DeleteFunc(list.Items, func(v event) bool {
-		return v.Kind != "Event" || v.Reason == s.never || s.only != "" && v.Reason != s.only
+		return v.Kind != "Event" || slices.Contains(s.never, v.Reason) || s.only != "" && v.Reason != s.only
 	})
 	if len(list.Items) == 0 {
 		return ""
