@@ -136,7 +136,8 @@ func (w workers) run(retries int) (code int, said string) {
 
 func (w workers) starts() int { return strings.Count(w.read("starts"), "\n") }
 
-func TestLauncher(t *testing.T) {
+// TestFault48_Launcher: mpirun starts again only where that may help.
+func TestFault48_Launcher(t *testing.T) {
 	for name, c := range map[string]struct {
 		retries      int
 		codes        string
@@ -185,8 +186,8 @@ func TestLauncher(t *testing.T) {
 	}
 }
 
-// TestLauncherWaits: workers that come late cost no retry.
-func TestLauncherWaits(t *testing.T) {
+// TestFault48_LauncherWaits: workers that come late cost no retry.
+func TestFault48_LauncherWaits(t *testing.T) {
 	w := newWorkers(t, "a", "b")
 	w.write("codes", "0\n")
 	if err := os.Rename(w.path("b"), w.path("away")); err != nil {
@@ -211,8 +212,8 @@ func TestLauncherWaits(t *testing.T) {
 	}
 }
 
-// TestLauncherLeavesNoRanks: ranks of a launcher that was lost end before others begin.
-func TestLauncherLeavesNoRanks(t *testing.T) {
+// TestFault48_LauncherLeavesNoRanks: ranks of a launcher that was lost end before others begin.
+func TestFault48_LauncherLeavesNoRanks(t *testing.T) {
 	w := newWorkers(t, "a", "b")
 	w.write("codes", "0\n")
 	w.write("a/orted", "") // ends by itself, as its ranks do not
@@ -238,9 +239,9 @@ func TestLauncherLeavesNoRanks(t *testing.T) {
 	}
 }
 
-// TestLauncherDrains: the signal that asks the launcher's pod to end makes the ranks of all
+// TestFault48_LauncherDrains: the signal that asks the launcher's pod to end makes the ranks of all
 // workers drain, once each.
-func TestLauncherDrains(t *testing.T) {
+func TestFault48_LauncherDrains(t *testing.T) {
 	w := newWorkers(t, "a", "b")
 	w.write("codes", "hang\n")
 	cmd := w.launcher(6)
