@@ -389,7 +389,7 @@ image-run-check: build ## run IMAGE with a read-only root, half a core and 1 GB:
 
 # SCENARIOS are some of deploy/nfs/scenarios.sh; all if empty.
 .PHONY: nfs-check
-nfs-check: deps build ## run ranks on machines that share a folder over NFS, with servers that stop and clocks that are wrong (about an hour; needs root and apt)
+nfs-check: deps build ## run ranks on machines that share a folder over NFS, with servers that stop and clocks that are wrong (an hour; root, apt)
 	deploy/nfs/check.sh '$(CACHE)/nfs' bin/batchscore cmd/batchscore/testdata/wild/models/b02.onnx '$(CACHE)/images/generated/shapes.jpg' $(SCENARIOS)
 
 IMAGE_ROOT ?= $(CACHE)/image-root

@@ -241,7 +241,7 @@ replaced() {
 	note="the other disk: $codes"
 	case $codes in *0*) wrong="$wrong, a rank reports success" ;; esac
 	rerun
-	case $codes in *' 0,0') ;; *) wrong="$wrong, the job does not go on" ;; esac
+	case $codes in *' 0,0') ;; *) wrong="$wrong, the job does not continue" ;; esac
 	checked
 }
 scenario_replaced_3() { replaced vers=3,nolock; }
