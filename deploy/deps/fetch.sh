@@ -32,6 +32,7 @@
 #	cross     a C compiler for arm64, from the distribution; only on request
 #	cluster   Slurm and an ssh server, from the distribution, for the tests; only
 #	          on request, in CI, and where no systemd would start them as services
+#	slurm     Slurm's accounting and its database, for make slurm-hosts-check; only on request
 #
 # Without a PART: all but those on request. CACHE is .cache in the tree, or
 # BATCHSCORE_CACHE. ONNXRUNTIME_LIB names a library to use instead of fetching
@@ -367,6 +368,16 @@ get_cluster() {
 	apt_install "${missing[@]}"
 }
 
+get_slurm() {
+	local -a missing=()
+	local PATH=$PATH:/usr/sbin:/sbin
+	have slurmdbd || missing+=(slurmdbd)
+	have mariadbd && have mariadb-install-db || missing+=(mariadb-server)
+	[ ${#missing[@]} = 0 ] && return
+	have apt-get || die "this system has no apt-get: install by hand what the distribution has for ${missing[*]}"
+	apt_install "${missing[@]}"
+}
+
 get_browser() {
 	have chromium || have google-chrome || have chromium-browser && return
 	have apt-get || die 'chromium is missing, and this system has no apt-get: install it by hand'
@@ -496,7 +507,7 @@ get_cross() {
 	apt_install gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 }
 
-all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec packages cross cluster)
+all=(runtime gpu model photos samples demo azurite system protoc tmux browser checkers emulator cudatest nvimgcodec packages cross cluster slurm)
 parts=() gpu_line='' before=''
 for part in "$@"; do
 	case $before/$part in

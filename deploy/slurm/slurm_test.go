@@ -112,33 +112,33 @@ func TestQueueIsRead(t *testing.T) {
 	failed, signaled := 143, 137
 	at := time.Unix(1795314182, 0)
 	for text, want := range map[string]found{
-		"7|PENDING|Resources|0|N/A|N/A|(null)|\n": {"7", deploy.Status{State: deploy.Queued, Reason: "Resources"}},
+		"7|PENDING|Resources|0|N/A|N/A|(null)|\n": {number: "7", status: deploy.Status{State: deploy.Queued, Reason: "Resources"}},
 		"7|PENDING|Nodes are DOWN, or reserved|0|1795314182|N/A|(null)|\n": {
-			"7", deploy.Status{State: deploy.Queued, Reason: "Nodes are DOWN, or reserved"},
+			number: "7", status: deploy.Status{State: deploy.Queued, Reason: "Nodes are DOWN, or reserved"},
 		},
-		"7|RUNNING|None|0|1795314182|1795314999|(null)|\n":       {"7", deploy.Status{State: deploy.Running, Started: at}},
-		"7|RUNNING|None|0|1795314182|N/A|batchscore:canceled|\n": {"7", deploy.Status{State: deploy.Stopping, Started: at}},
-		"7|FAILED|X|36608|1795314182|1795314182|(null)|\n": {"7", deploy.Status{
+		"7|RUNNING|None|0|1795314182|1795314999|(null)|\n":       {number: "7", status: deploy.Status{State: deploy.Running, Started: at}},
+		"7|RUNNING|None|0|1795314182|N/A|batchscore:canceled|\n": {number: "7", status: deploy.Status{State: deploy.Stopping, Started: at}},
+		"7|FAILED|X|36608|1795314182|1795314182|(null)|\n": {number: "7", status: deploy.Status{
 			State:    deploy.Failed,
 			Reason:   "X",
 			ExitCode: &failed,
 			Started:  at,
 			Ended:    at,
 		}},
-		"7|OUT_OF_MEMORY|X|9|1795314182|1795314182|(null)|\n": {"7", deploy.Status{
+		"7|OUT_OF_MEMORY|X|9|1795314182|1795314182|(null)|\n": {number: "7", status: deploy.Status{
 			State:    deploy.Failed,
 			Reason:   "X",
 			ExitCode: &signaled,
 			Started:  at,
 			Ended:    at,
 		}},
-		"7|FAILED|X|36608|1795314182|N/A|batchscore:canceled|\n": {"7", deploy.Status{
+		"7|FAILED|X|36608|1795314182|N/A|batchscore:canceled|\n": {number: "7", status: deploy.Status{
 			State:    deploy.Canceled,
 			Reason:   "X",
 			ExitCode: &failed,
 			Started:  at,
 		}},
-		"6|FAILED|X|36608|1|2|(null)|\n7|PENDING|None|0|N/A|N/A|(null)|": {"7", deploy.Status{State: deploy.Queued}},
+		"6|FAILED|X|36608|1|2|(null)|\n7|PENDING|None|0|N/A|N/A|(null)|": {number: "7", status: deploy.Status{State: deploy.Queued}},
 	} {
 		have, known, err := parseQueue(text)
 		if err != nil || !known || fmt.Sprint(code(have.status)) != fmt.Sprint(code(want.status)) {
@@ -218,8 +218,8 @@ func TestForgottenJobs(t *testing.T) {
 // silentQueue is squeue while slurmctld is down.
 const silentQueue = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
 
-// TestSlurmIsSilent reads what a job has left while Slurm does not answer.
-func TestSlurmIsSilent(t *testing.T) {
+// TestFault49_SlurmIsSilent reads what a job has left while Slurm does not answer.
+func TestFault49_SlurmIsSilent(t *testing.T) {
 	path, folder := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
 	e := engine(t, Options{Folder: folder})
@@ -257,8 +257,8 @@ func TestSlurmIsSilent(t *testing.T) {
 	}
 }
 
-// TestAccountingIsSilent asks for jobs that have left the queue while slurmdbd is down.
-func TestAccountingIsSilent(t *testing.T) {
+// TestFault49_AccountingIsSilent asks for jobs that have left the queue while slurmdbd is down.
+func TestFault49_AccountingIsSilent(t *testing.T) {
 	path, folder := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", path+":"+os.Getenv("PATH"))
 	e := engine(t, Options{Folder: folder})
@@ -279,6 +279,10 @@ func TestAccountingIsSilent(t *testing.T) {
 	}
 	if s, err = e.Status(t.Context(), "x"); err != nil || s.State != deploy.Succeeded || s.Reason != "" {
 		t.Errorf("Status with an exit status: %+v, %v; want succeeded", s, err)
+	}
+	script(t, path, "sacct", "echo '7|RUNNING|0:0|1795314182|Unknown'") // it has not heard of the end yet
+	if s, err = e.Status(t.Context(), "x"); err != nil || s.State != deploy.Succeeded {
+		t.Errorf("Status with an exit status and late accounts: %+v, %v; want succeeded", s, err)
 	}
 }
 

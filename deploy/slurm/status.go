@@ -17,6 +17,8 @@ import (
 type found struct {
 	number string // Slurm's own; empty if Slurm has forgotten the job
 	status deploy.Status
+	// host is where the script of a running job runs, nodes are all nodes of the job.
+	host, nodes string
 }
 
 // Status asks squeue, then accounting, then reads the file that the script leaves. While
@@ -28,7 +30,7 @@ func (e *Engine) Status(ctx context.Context, id string) (deploy.Status, error) {
 
 func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	text, err := run(ctx, nil, nil, "squeue", "--noheader", "--states=all", "--sort=i", "--name="+id, mine(),
-		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|")
+		"--Format=JobID:|,State:|,Reason:|,exit_code:|,StartTime:|,EndTime:|,Comment:|,BatchHost:|,NodeList:|")
 	if errors.Is(err, deploy.ErrUnreachable) {
 		if j, known, wrong := e.left(id); wrong == nil && known && j.status.ExitCode != nil {
 			return j, nil
@@ -41,12 +43,20 @@ func (e *Engine) find(ctx context.Context, id string) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
+	if err := e.orphaned(ctx, &j); err != nil {
+		return found{}, err
+	}
 	var silent error
 	if !known {
 		j, known, silent = e.accounting(ctx, id)
-	}
-	if !known {
-		j, known, err = e.left(id)
+		// Accounting may hear of an end after the queue has forgotten the job.
+		if !known || !j.status.State.Ended() {
+			var l found
+			var there bool
+			if l, there, err = e.left(id); !known || there && l.status.ExitCode != nil {
+				j, known = l, there
+			}
+		}
 	}
 	switch {
 	case err != nil:
@@ -110,7 +120,10 @@ func parseQueue(text string) (found, bool, error) {
 	if err != nil {
 		return found{}, false, err
 	}
-	j := found{fields[0], deploy.Status{State: state}}
+	j := found{number: fields[0], status: deploy.Status{State: state}}
+	if len(fields) >= 9 && fields[1] == "RUNNING" {
+		j.host, j.nodes = fields[7], fields[8]
+	}
 	if fields[2] != "None" {
 		j.status.Reason = fields[2]
 	}
@@ -128,6 +141,9 @@ func parseQueue(text string) (found, bool, error) {
 		j.status.ExitCode = &code
 		if asked && state == deploy.Failed {
 			j.status.State = deploy.Canceled
+		}
+		if host, is := strings.CutPrefix(fields[6], lost); is {
+			j.status.State, j.status.Reason, j.status.ExitCode = deploy.Failed, lostReason(host), nil
 		}
 	case asked && state == deploy.Running:
 		j.status.State = deploy.Stopping
@@ -177,7 +193,7 @@ func parseAccount(text string) (found, bool) {
 	if err != nil {
 		return found{}, false
 	}
-	j := found{"", deploy.Status{State: state, Reason: fields[1], Started: parseTime(fields[3]), Ended: parseTime(fields[4])}}
+	j := found{status: deploy.Status{State: state, Reason: fields[1], Started: parseTime(fields[3]), Ended: parseTime(fields[4])}}
 	var code, signal int
 	if _, err := fmt.Sscanf(fields[2], "%d:%d", &code, &signal); err == nil && state.Ended() && code&^0xff == 0 && signal&^0x7f == 0 {
 		if signal != 0 {
@@ -197,7 +213,7 @@ func (e *Engine) left(id string) (found, bool, error) {
 	if err != nil {
 		return found{}, false, err
 	}
-	j := found{"", deploy.Status{State: deploy.Failed, Reason: "Slurm has forgotten it, and it left no exit status", Ended: log.ModTime()}}
+	j := found{status: deploy.Status{State: deploy.Failed, Reason: "Slurm has forgotten it, and it left no exit status", Ended: log.ModTime()}}
 	text, err := deploy.ReadSmall(e.exitFile(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, true, nil
