@@ -90,13 +90,16 @@ dist: ## build the packages of a release into DIST, for x86-64 and arm64: an arc
 	@deploy/deps/fetch.sh packages cross
 	deploy/dist/build.sh '$(DIST)' '$(DESCRIBE)' '$(COMMIT)' '$(CACHE)/packages' $(NFPM)
 
+# UBUNTU_MIRROR and UBUNTU_KEYRING: see deploy/dist/check.sh.
+SUITES ?= bookworm trixie $(if $(UBUNTU_MIRROR),ubuntu/jammy ubuntu/noble)
+
 .PHONY: dist-check
-dist-check: ## install the packages of DIST in fresh roots of Debian, score there, and remove them; as root (an hour, 2 GB of disk)
+dist-check: ## install the packages of DIST in fresh roots of SUITES, score there, and remove them; as root (UBUNTU_MIRROR)
 	@deploy/deps/fetch.sh model demo emulator
 	@command -v debootstrap >/dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || \
 		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends debootstrap libstdc++6-arm64-cross >/dev/null; }
 	@$(MAKE) --no-print-directory demo-model
-	deploy/dist/check.sh '$(CACHE)/dist-roots' '$(DIST)' '$(MODEL)' '$(CACHE)/demo'
+	deploy/dist/check.sh '$(CACHE)/dist-roots' '$(DIST)' '$(MODEL)' '$(CACHE)/demo' $(SUITES)
 
 .PHONY: gpu-check
 gpu-check: build ## check on a machine with GPUs what is claimed of them, and write gpu-report (ten minutes; GPU_CHECK has more flags)

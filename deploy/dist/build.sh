@@ -6,10 +6,11 @@
 # FOLDER is emptied and gets the packages, their bills of materials and SHA256SUMS.
 # DESCRIBE is what git describe says, COMMIT what the program says of itself, LIBRARIES the
 # folder that "deploy/deps/fetch.sh packages" fills, and NFPM the command that makes
-# packages for Debian. The same commit gives the same bytes, in whatever folder it is.
+# packages for Debian. MAINTAINER, "NAME <ADDRESS>", is whom the .deb names; by default it
+# has no address that exists. The same commit gives the same bytes, in whatever folder it is.
 set -euo pipefail
 
-[ $# -ge 5 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -ge 5 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 out=$1 describe=$2 commit=$3 libraries=$4
 shift 4
 nfpm=("$@")
@@ -58,7 +59,7 @@ for arch in amd64 arm64; do
 	bill=$out/batchscore-$version-linux-$arch.cdx.json library=$libraries/$arch/libonnxruntime.so.1
 	"$work/sbom" -binary "$work/$arch/batchscore" -runtime "$library" -version "$version" -o "$bill"
 	"$work/dist" -describe "$describe" -arch "$arch" -binary "$work/$arch/batchscore" -library "$library" -notices "$libraries/licenses" \
-		-manual "$work/manual" -scripts "$work/scripts" -bill "$bill" -o "$out"
+		-manual "$work/manual" -scripts "$work/scripts" -bill "$bill" -o "$out" ${MAINTAINER:+-maintainer "$MAINTAINER"}
 	"${nfpm[@]}" package --config "$out/debian-$arch/nfpm.json" --packager deb --target "$out/batchscore_${debian}_$arch.deb" >/dev/null
 	rm -r "$out/debian-$arch"
 done

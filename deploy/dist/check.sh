@@ -6,11 +6,16 @@
 #
 # FOLDER is for the roots, which are kept and used again; DIST has the packages; MODEL is an
 # ONNX file; IMAGES is a folder of images, of which at most three may fail. SUITES are
-# those of Debian, by default bookworm and trixie. It needs root and debootstrap. Packages
-# come from apt's own sources, and pandas, polars and pyarrow from pip's.
+# those of Debian, by default bookworm and trixie, or of Ubuntu, such as ubuntu/jammy. It
+# needs root and debootstrap. Packages come from apt's own sources, those of Ubuntu from
+#
+#	UBUNTU_MIRROR   the address of a mirror
+#	UBUNTU_KEYRING  the keys that sign it, by default those of ubuntu-archive-keyring
+#
+# and pandas, polars and pyarrow come from pip's.
 set -euo pipefail
 
-[ $# -ge 4 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+[ $# -ge 4 ] || { sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die() {
 	printf 'dist-check: error: %s\n' "$*" >&2
@@ -40,16 +45,23 @@ one() {
 
 # base: makes the root of the suite, unless it is there.
 base() {
-	[ ! -f "$roots/$suite.made" ] || return 0
-	# shellcheck disable=SC2016 # apt fills these in
-	local mirror
-	# shellcheck disable=SC2016 # apt fills these in
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' | sed -n 's/^\([^ ]*\) main$/\1/p' | head -n 1)
-	[ -n "$mirror" ] || die 'apt has no source of Debian'
-	rm -rf --one-file-system "${roots:?}/$suite"
-	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,man-db,bash-completion,zsh,fish,ca-certificates \
-		"$suite" "$roots/$suite" "$mirror" >"$roots/$suite.log" 2>&1 || die "debootstrap failed: see $roots/$suite.log"
-	touch "$roots/$suite.made"
+	[ ! -f "$roots/$name.made" ] || return 0
+	local mirror flags=() script=()
+	if [ "$name" = "$suite" ]; then
+		# shellcheck disable=SC2016 # apt fills these in
+		mirror=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' | sed -n 's/^\([^ ]*\) main$/\1/p' | head -n 1)
+		[ -n "$mirror" ] || die 'apt has no source of Debian'
+	else
+		mirror=${UBUNTU_MIRROR:-}
+		[ -n "$mirror" ] || die "$suite needs UBUNTU_MIRROR, the address of a mirror of Ubuntu"
+		flags=(--components=main,universe "--keyring=${UBUNTU_KEYRING:-/usr/share/keyrings/ubuntu-archive-keyring.gpg}")
+		# All suites of Ubuntu have one script. An older debootstrap does not know the newest.
+		[ -e "/usr/share/debootstrap/scripts/${suite#*/}" ] || script=(/usr/share/debootstrap/scripts/gutsy)
+	fi
+	rm -rf --one-file-system "${roots:?}/$name"
+	debootstrap --variant=minbase --include=python3,python3-venv,python3-pip,man-db,bash-completion,zsh,fish,ca-certificates "${flags[@]}" \
+		"${suite#*/}" "$roots/$name" "$mirror" "${script[@]}" >"$roots/$name.log" 2>&1 || die "debootstrap failed: see $roots/$name.log"
+	touch "$roots/$name.made"
 }
 
 # fresh: mounts a copy of the root of the suite at $root.
@@ -58,7 +70,7 @@ fresh() {
 	umount -R "$root" 2>/dev/null || true
 	rm -rf --one-file-system "$root" "$roots/upper" "$roots/scratch"
 	mkdir -p "$root" "$roots/upper" "$roots/scratch"
-	mount -t overlay overlay -o "lowerdir=$roots/$suite,upperdir=$roots/upper,workdir=$roots/scratch" "$root"
+	mount -t overlay overlay -o "lowerdir=$roots/$name,upperdir=$roots/upper,workdir=$roots/scratch" "$root"
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
 	cp /etc/resolv.conf /etc/hosts "$root/etc/"
@@ -90,6 +102,7 @@ same() {
 }
 
 for suite; do
+	name=${suite/\//-}
 	step 'a fresh root'
 	base
 
@@ -112,7 +125,7 @@ for suite; do
 	fresh
 	package=$(basename "$(one "batchscore_*_$arch.deb")")
 	# What it depends on is no rest of it.
-	inside sh -c 'apt-get -qq install -y --no-install-recommends libturbojpeg0 systemd >/dev/null 2>&1'
+	inside sh -c 'for jpeg in libturbojpeg0 libturbojpeg; do apt-get -qq install -y --no-install-recommends "$jpeg" systemd && exit; done; exit 1' >/dev/null 2>&1
 	files "$roots/before"
 	inside apt-get -qq install -y --no-install-recommends "/mnt/dist/$package" >/dev/null
 	inside /mnt/installed.sh /usr
@@ -158,7 +171,7 @@ if [ "$arch" = amd64 ]; then
 	emulated() { env -u ONNXRUNTIME_LIB -u BATCHSCORE_CACHE qemu-aarch64 -L /usr/aarch64-linux-gnu "$roots/arm64/bin/batchscore" "$@"; }
 	emulated version
 	[[ $(emulated version --json) == *"\"$roots/arm64/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
-	emulated doctor | head -n 6
+	emulated doctor | sed -n 1,6p
 	# Each image takes seconds.
 	mkdir "$roots/arm64/images"
 	find "$images" -type f -size +1k | LC_ALL=C sort | head -n 3 | xargs cp -t "$roots/arm64/images"

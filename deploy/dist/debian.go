@@ -55,13 +55,14 @@ func (r release) debianFiles() (tree, error) {
 	all = append(all, units...)
 	all.put("usr/lib/sysusers.d/batchscore.conf", []byte("u batchscore - \"Nightly scoring\" /var/lib/batchscore\n"))
 	log, err := compressed(fmt.Appendf(nil, "batchscore (%s) unstable; urgency=medium\n\n  * See docs/changelog.md of the sources.\n\n -- %s  %s\n",
-		r.version.debian, maintainer, r.time.Format(time.RFC1123Z)))
+		r.version.debian, r.maintainer, r.time.Format(time.RFC1123Z)))
 	if err != nil {
 		return nil, err
 	}
 	doc := path.Join("usr", documents)
 	all.put(path.Join(doc, "changelog.gz"), log)
-	all.put(path.Join(doc, "copyright"), []byte(copyright))
+	all.put(path.Join(doc, "copyright"), fmt.Appendf(nil, copyright, r.time.Year()))
+	all.put("usr/share/lintian/overrides/batchscore", []byte(overrides))
 	for name, from := range map[string]string{
 		path.Join(doc, "NOTICE"):                            filepath.Join(r.root, "NOTICE"),
 		path.Join(doc, "README.md"):                         filepath.Join(r.root, "README.md"),
@@ -104,8 +105,6 @@ func compressed(body []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-const maintainer = "The batchscore developers <batchscore@example.com>"
-
 const description = `score large image collections, provably complete
 batchscore scores every image of a large collection with a neural network,
 and proves afterwards that every image got exactly one result. It runs on one
@@ -128,20 +127,27 @@ func (r release) nfpm(root string, all tree) ([]byte, error) {
 	for _, f := range all {
 		c := content{Source: filepath.Join(root, f.name), Target: "/" + f.name, Info: info{Mode: int(f.mode())}}
 		if strings.HasPrefix(f.name, "etc/") {
-			c.Type, c.Info.Mode = "config|noreplace", 0o640
+			c.Type = "config|noreplace"
 		}
 		contents = append(contents, c)
 	}
 	return json.MarshalIndent(map[string]any{
 		"name": "batchscore", "arch": r.arch, "platform": "linux", "version": r.version.debian, "version_schema": "none",
-		"section": "science", "priority": "optional", "maintainer": maintainer, "description": description, "license": "Apache-2.0",
+		"section": "science", "priority": "optional", "maintainer": r.maintainer, "description": description,
 		"homepage": "https://github.com/batchscore/batchscore", "mtime": r.time.Format(time.RFC3339),
 		"depends":    []string{fmt.Sprintf("libc6 (>= %s)", r.glibc), "libstdc++6 (>= 5.2)", "libgcc-s1", "libturbojpeg0 | libturbojpeg", "ca-certificates"},
 		"recommends": []string{"openmpi-bin"},
 		"contents":   contents,
-		"deb":        map[string]any{"compression": "zstd"},
+		"deb":        map[string]any{"compression": "gzip"},
 	}, "", "  ")
 }
+
+// overrides are what lintian reports and is meant.
+const overrides = `# ONNX Runtime is the library of its makers, with what they have linked into it.
+batchscore: embedded-library * [usr/lib/batchscore/libonnxruntime.so.1]
+# Go's linker gives programs a fixed address unless it is told otherwise.
+batchscore: hardening-no-pie [usr/bin/batchscore]
+`
 
 // copyright is in the form of Debian, which refers to the Apache License that each system has.
 const copyright = `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -151,7 +157,7 @@ Comment: The licences of the modules that are linked into the program are in
  /usr/share/doc/batchscore/NOTICE.
 
 Files: *
-Copyright: The batchscore developers
+Copyright: %d The batchscore developers
 License: Apache-2.0
  On Debian systems, the text of the Apache License, version 2.0, is in
  /usr/share/common-licenses/Apache-2.0.

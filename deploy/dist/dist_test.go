@@ -46,6 +46,7 @@ func pack(t *testing.T) string {
 		arch: "amd64", root: "../..", binary: write(t, filepath.Join(in, "batchscore"), "\x7fELF"+string(program[4:])),
 		library: write(t, filepath.Join(in, "libonnxruntime.so.1"), "\x7fELF"+string(program[4:])), notices: filepath.Join(in, "notices"),
 		manual: filepath.Join(in, "manual"), scripts: filepath.Join(in, "scripts"), bill: write(t, filepath.Join(in, "bill.json"), "{}"),
+		maintainer: "A Person <person@example.org>",
 	}
 	write(t, filepath.Join(r.notices, "ThirdPartyNotices.txt"), "notices")
 	write(t, filepath.Join(r.notices, "LICENSE"), "a licence")
@@ -200,9 +201,10 @@ func checkDebian(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	var settings struct {
-		Version  string
-		Depends  []string
-		Contents []struct {
+		Version    string
+		Maintainer string
+		Depends    []string
+		Contents   []struct {
 			Src, Dst, Type string
 		}
 	}
@@ -211,6 +213,9 @@ func checkDebian(t *testing.T, folder string) {
 	}
 	if settings.Version != "1.2.0~rc1" || !slices.ContainsFunc(settings.Depends, func(s string) bool { return strings.HasPrefix(s, "libc6 (>= 2.") }) {
 		t.Errorf("version %s, depends on %q", settings.Version, settings.Depends)
+	}
+	if settings.Maintainer != "A Person <person@example.org>" {
+		t.Errorf("maintainer %s", settings.Maintainer)
 	}
 	if have := len(names(t, filepath.Join(folder, "root"))); have != len(settings.Contents) {
 		t.Errorf("%d files, and nfpm takes %d", have, len(settings.Contents))

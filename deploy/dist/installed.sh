@@ -14,7 +14,7 @@ cd /tmp
 [ "$(command -v batchscore)" = "$prefix/bin/batchscore" ] || die "batchscore is $(command -v batchscore)"
 batchscore version
 [[ $(batchscore version --json) == *"\"$prefix/lib/batchscore/libonnxruntime.so.1\""* ]] || die 'it does not use its own ONNX Runtime'
-batchscore doctor | head -n 6
+batchscore doctor | sed -n 1,6p
 rm -rf /mnt/out
 batchscore run --images /mnt/images --out /mnt/out --model /mnt/model.onnx --max-errors 3 --log-level warn | tail -n 3
 batchscore verify /mnt/out
@@ -22,7 +22,7 @@ batchscore verify /mnt/out
 # pip has neither manual pages nor scripts for shells.
 [ -e "$prefix/share/man/man1" ] || exit 0
 man -w batchscore batchscore-run
-MANWIDTH=80 man batchscore | head -n 5
+MANWIDTH=80 man batchscore | sed -n 1,5p
 for page in $(cd "$prefix/share/man/man1" && ls batchscore*); do
 	said=$(man --warnings -E UTF-8 -l -Tutf8 -Z "$prefix/share/man/man1/$page" 2>&1 >/dev/null | grep -v 'cannot adjust line' || true)
 	[ -z "$said" ] || die "$page: $said"

@@ -27,6 +27,8 @@ type release struct {
 	scripts string // the folder with the scripts for shells, each under the name of its shell
 	bill    string // of materials
 	glibc   glibc  // the oldest that it runs with
+
+	maintainer string // of the package for Debian
 }
 
 func main() {
@@ -41,6 +43,7 @@ func main() {
 	flag.StringVar(&r.manual, "manual", "", "`FOLDER` with the pages for man")
 	flag.StringVar(&r.scripts, "scripts", "", "`FOLDER` with the files bash, zsh and fish")
 	flag.StringVar(&r.bill, "bill", "", "`FILE` with the bill of materials")
+	flag.StringVar(&r.maintainer, "maintainer", "The batchscore developers <nobody@batchscore.invalid>", "`NAME <ADDRESS>` in the package for Debian")
 	flag.StringVar(&out, "o", "", "`FOLDER` for the packages; the files for nfpm go to its folder debian-ARCH")
 	versions := flag.Bool("versions", false, "print the version in the forms of the program, of Debian and of Python, and end")
 	flag.Parse()
