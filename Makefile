@@ -20,6 +20,9 @@ bench go-bench bench-peers: export GOFLAGS := $(shell go env GOFLAGS 2>/dev/null
 # Building it takes about two minutes on two cores, once.
 GOLANGCI := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# It gives the scripts in workflows to shellcheck, where there is one.
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 1s
@@ -204,9 +207,10 @@ vulncheck-check: ## check that vulncheck finds what is planted in small database
 	BATCHSCORE_VULNCHECK=yes go test -count=1 -timeout 30m -run '^TestPlanted$$' -v ./deploy/deps/pinned
 
 .PHONY: lint
-lint: ## run golangci-lint, and BuildKit's linter on the Dockerfile
+lint: ## run golangci-lint, BuildKit's linter on the Dockerfile, and actionlint on the workflows
 	$(GOLANGCI) run ./...
 	cd deploy/image/lint && go run . ../Dockerfile
+	$(ACTIONLINT)
 
 .PHONY: generate-check
 generate-check: ## fail if generated code differs from what its generator writes

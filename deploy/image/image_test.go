@@ -77,12 +77,16 @@ func TestPin(t *testing.T) {
 	if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	workflow := filepath.Join(dir, "ci.yml")
+	if err := os.WriteFile(workflow, []byte(read(t, "../../.github/workflows/ci.yml")), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	pin := func(sum string) error {
 		if err := os.WriteFile(filepath.Join(dir, "crane"), []byte("#!/bin/sh\n[ \"$1\" = digest ] && echo "+sum+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command("./pin.sh")
-		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DOCKERFILE="+file)
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DOCKERFILE="+file, "WORKFLOW="+workflow)
 		return cmd.Run()
 	}
 	for _, digit := range []string{"a", "b"} {
@@ -94,6 +98,9 @@ func TestPin(t *testing.T) {
 			want, _, _ := strings.Cut(image, "@")
 			if got := bases(read(t, file))[name]; got != want+"@"+sum || !pinned.MatchString(got) {
 				t.Errorf("%s is %s, want %s@%s", name, got, want, sum)
+			}
+			if jobs := read(t, workflow); !strings.Contains(jobs, "image: "+want+"@"+sum) || strings.Contains(jobs, image) {
+				t.Errorf("the workflow's jobs do not run on %s@%s", want, sum)
 			}
 		}
 	}

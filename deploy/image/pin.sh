@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the digests that the base images' tags have today into the Dockerfile, or those of
-# another registry that serves the same names:
+# Writes the digests that the base images' tags have today into the Dockerfile and the
+# workflow, or those of another registry that serves the same names:
 #
 #	pin.sh [PREFIX]
 #
@@ -11,6 +11,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 dockerfile=${DOCKERFILE:-$here/Dockerfile}
+workflow=${WORKFLOW:-$here/../../.github/workflows/ci.yml}
 prefix=${1:-}
 
 die() {
@@ -31,7 +32,7 @@ digest() {
 	fi
 }
 
-text=$(cat "$dockerfile")
+text=$(cat "$dockerfile") jobs=$(cat "$workflow")
 images=0
 while IFS='=' read -r name image; do
 	tag=${image%%@*}
@@ -39,9 +40,12 @@ while IFS='=' read -r name image; do
 	sum=$(digest "$prefix$tag") || die "the digest of $prefix$tag cannot be read: see the message above"
 	[[ $sum =~ ^sha256:[0-9a-f]{64}$ ]] || die "$prefix$tag: ${sum:-nothing} is no digest"
 	text=${text/"ARG $name=$image"/"ARG $name=$tag@$sum"}
+	jobs=${jobs//"image: $image"/"image: $tag@$sum"}
 	printf '%s@%s\n' "$tag" "$sum"
 	images=$((images + 1))
 done < <(sed -n 's/^ARG \([A-Z]*=[a-z][^ ]*:[^ ]*\)$/\1/p' "$dockerfile")
 [ "$images" -gt 0 ] || die "$dockerfile names no image"
 printf '%s\n' "$text" >"$dockerfile.new"
 mv "$dockerfile.new" "$dockerfile"
+printf '%s\n' "$jobs" >"$workflow.new"
+mv "$workflow.new" "$workflow"
